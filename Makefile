@@ -1,0 +1,44 @@
+# Every command of the project. `make` alone lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.ready
+MINUTES ?= 5
+
+.PHONY: help setup demo test check slow docs format clean
+
+help: ## this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+setup: $(STAMP) ## make .venv and install ganvas with its developer tools
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "ganvas needs Python 3.11 or newer (found: $$($(PYTHON) --version)). Name one: make PYTHON=python3.12"; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $(STAMP)
+
+demo: $(STAMP) ## train r3gan on real digits for about five minutes, and show where everything is
+	$(BIN)/ganvas train r3gan --data digits --minutes $(MINUTES)
+
+test: $(STAMP) ## the whole default test suite
+	$(BIN)/python -m pytest
+
+check: $(STAMP) ## format, lint, types, stale docs
+	$(BIN)/ruff format --check src tests tools examples benchmarks
+	$(BIN)/ruff check src tests tools examples benchmarks
+	$(BIN)/pyright
+	$(BIN)/python tools/make_docs.py --check
+
+format: $(STAMP) ## rewrite the layout of the code
+	$(BIN)/ruff format src tests tools examples benchmarks
+	$(BIN)/ruff check --fix src tests tools examples benchmarks
+
+docs: $(STAMP) ## write the generated pages anew
+	$(BIN)/python tools/make_docs.py
+
+slow: $(STAMP) ## long trainings and searches; their results go to docs/experiments.md
+	$(BIN)/python -m pytest -m slow tests/slow
+
+clean: ## remove what setup and builds made
+	rm -rf $(VENV) build dist src/*.egg-info .pytest_cache .ruff_cache

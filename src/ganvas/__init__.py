@@ -1,0 +1,52 @@
+"""ganvas: from a folder of images to a trained, measured and usable generative model.
+
+    import ganvas
+    run = ganvas.train("r3gan", "digits", minutes=5)
+    pictures = run.sample(64, seed=0)                # uint8 (64, 28, 28, 1)
+
+Importing this is light: torch comes with the first use of a name.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from ganvas.errors import GanvasError
+from ganvas.version import __version__
+
+_homes = {
+    "Batch": "ganvas.data.spec",
+    "Callback": "ganvas.training.callbacks",
+    "DataSpec": "ganvas.data.spec",
+    "Dataset": "ganvas.data",
+    "Method": "ganvas.method",
+    "Run": "ganvas.run",
+    "Update": "ganvas.method",
+    "create": "ganvas.method",
+    "load": "ganvas.run",
+    "open_data": "ganvas.data",
+    "preset": "ganvas.method",
+    "register": "ganvas.method",
+    "setting": "ganvas.settings",
+    "train": "ganvas.training.session",
+}
+
+__all__ = sorted([*_homes, "GanvasError", "__version__"])
+
+if TYPE_CHECKING:
+    from ganvas.data import Dataset, open_data
+    from ganvas.data.spec import Batch, DataSpec
+    from ganvas.method import Method, Update, create, preset, register
+    from ganvas.run import Run, load
+    from ganvas.settings import setting
+    from ganvas.training.callbacks import Callback
+    from ganvas.training.session import train
+
+
+def __getattr__(name: str) -> Any:
+    if name in _homes:
+        return getattr(importlib.import_module(_homes[name]), name)
+    if name in ("data", "metrics", "methods", "networks", "losses", "training"):
+        return importlib.import_module(f"ganvas.{name}")
+    raise AttributeError(f"module 'ganvas' has no attribute {name!r}")

@@ -1,0 +1,5 @@
+"""`python -m ganvas` is the command `ganvas`."""
+
+from ganvas.cli.main import main
+
+main()

@@ -1,0 +1,1 @@
+"""The command line. main.py is the entry; each command has a file; nothing here imports torch before a command runs."""

@@ -1,0 +1,108 @@
+"""`ganvas ...`: the commands under one name, and what an error looks like.
+
+A mistake of the user is one line on stderr (`error: ...`) and exit code 1, or 2 where the words of the call are wrong; 130 and
+143 after SIGINT and SIGTERM. Any other exception is ours: its traceback stays.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from ganvas import __version__
+from ganvas.cli import compare, data, evaluate, methods, sample, train
+from ganvas.errors import GanvasError, nearest
+
+app = typer.Typer(
+    name="ganvas",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    help="From a folder of images to a trained, measured and usable generative model.",
+    epilog="Start with: ganvas train r3gan --data digits",
+)
+for command in (train.train, sample.sample, evaluate.evaluate, compare.compare, methods.methods, data.data):
+    app.command()(command)
+
+# Not mended by a change of ours, and each is told in one sentence.
+_SURROUNDINGS = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"ganvas {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    pass
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Runs one command line and exits with its code."""
+    arguments = list(sys.argv[1:] if argv is None else argv) or ["--help"]
+    try:
+        code = app(arguments, prog_name="ganvas", standalone_mode=False)
+        sys.stdout.flush()
+    except GanvasError as error:
+        _complain(str(error), quiet=error.exit_code > 128)
+        code = error.exit_code
+    except typer.TyperException as error:
+        _complain(_in_our_words(error))
+        code = error.exit_code
+    except BrokenPipeError:  # `ganvas methods | head -1`: whoever read us has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    except OSError as error:
+        if error.errno not in _SURROUNDINGS:
+            raise
+        _complain(f"{error.filename or 'cannot write the output'}: {error.strerror}")
+        code = 1
+    except (KeyboardInterrupt, typer.Abort):
+        code = 130
+    if code == 130 and not _told:
+        _complain("interrupted", quiet=True)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+_told: list[str] = []
+
+
+def _complain(message: str, *, quiet: bool = False) -> None:
+    """One line on stderr. `quiet` says the same thing in every process of a training, so that one of them is enough."""
+    _told.append(message)
+    rank = int(os.environ.get("RANK", 0))
+    if rank and quiet:
+        return
+    who = f"error (process {rank}):" if rank else "error:"
+    if quiet:
+        who = ""
+    elif sys.stderr.isatty() and "NO_COLOR" not in os.environ:
+        who = f"\x1b[1;31m{who}\x1b[0m"
+    print(f"{who} {message}".strip(), file=sys.stderr, flush=True)
+
+
+def _in_our_words(error: typer.TyperException) -> str:
+    """The parser's message as a sentence like ours, with the nearest name and where help is."""
+    context = getattr(error, "ctx", None)
+    help_line = f" (see: {context.command_path} --help)" if context else ""
+    option = getattr(error, "option_name", None)
+    if option and type(error).__name__ == "NoSuchOption" and context:
+        known = [name for parameter in context.command.params for name in parameter.opts if name.startswith("--")]
+        return f"unknown option {option}{nearest(option, known)}{help_line}"
+    message = error.format_message()
+    word = message.partition("'")[2].partition("'")[0]
+    if message.startswith("No such command") and context:
+        return f"unknown command {word}{nearest(word, context.command.list_commands(context))}{help_line}"
+    return message[:1].lower() + message[1:].rstrip(".") + help_line

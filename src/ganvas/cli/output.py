@@ -1,0 +1,78 @@
+"""How figures look: on a terminal a table, else lines that scripts can follow, with --json one JSON object."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def console(*, err: bool = False) -> Console:
+    """A console that neither wraps long paths nor reads [brackets] as markup."""
+    from rich.console import Console
+
+    return Console(stderr=err, markup=False, highlight=False, soft_wrap=not (sys.stderr if err else sys.stdout).isatty())
+
+
+def write_json(content: Mapping[str, Any]) -> None:
+    """The one JSON object of `--json`. NaN and the infinities become null."""
+    from ganvas.run import dumps
+
+    typer.echo(dumps(dict(content), indent=2))
+
+
+def figure(value: Any) -> str:
+    """A number in as many digits as mean something: 3.21, 0.15, 114.2, 2000."""
+    if value is None:
+        return "-"
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return str(value)
+    if isinstance(value, int) or abs(value) >= 1000:
+        return f"{value:.0f}"
+    return f"{value:.1f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def metrics_line(metrics: Mapping[str, Mapping[str, Any]]) -> str:
+    """ "FD[digits] 3.21 (floor 0.15) coverage 0.8 (floor 0.96)"; a metric without a floor has no brackets."""
+    return " ".join(
+        f"{name} {figure(entry.get('value'))}" + (f" (floor {figure(entry['floor'])})" if entry.get("floor") is not None else "")
+        for name, entry in metrics.items()
+    )
+
+
+def print_metrics(metrics: Mapping[str, Mapping[str, Any]]) -> None:
+    """All metrics with floor and sample count: a table on a terminal, one line each elsewhere."""
+    if sys.stdout.isatty():
+        rows = [(name, *(figure(entry.get(key)) for key in ("value", "floor", "n"))) for name, entry in metrics.items()]
+        print_table(("metric", "value", "floor", "n"), rows, right=(1, 2, 3))
+        console().print("floor: the same measure of training against test pictures", style="dim")
+        return
+    for name, entry in metrics.items():
+        typer.echo(f"{name} {figure(entry.get('value'))} (floor {figure(entry.get('floor'))}, n {figure(entry.get('n'))})")
+
+
+def print_table(head: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[int] = ()) -> None:
+    """A table of texts on stdout; `right` are the columns of numbers. Columns keep their width where no terminal cuts them."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for index, name in enumerate(head):
+        table.add_column(name, justify="right" if index in right else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    shown = console()
+    shown.print(table, soft_wrap=False, width=shown.width if sys.stdout.isatty() else 120)
+
+
+def print_facts(facts: Mapping[str, Any]) -> None:
+    """Name and value, one pair a line, names in one column."""
+    width = max(map(len, facts), default=0)
+    for name, value in facts.items():
+        typer.echo(f"{name:<{width}}  {value}")

@@ -1,0 +1,53 @@
+"""Images in, batches out."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ganvas.data.dataset import Dataset
+    from ganvas.data.image import png_bytes, read_image, write_png
+    from ganvas.data.open import open_data
+    from ganvas.data.settings import DataSettings
+    from ganvas.data.sheets import contact_sheet, grid
+    from ganvas.data.spec import Batch, DataSpec
+
+_HOMES = {
+    "Batch": "spec",
+    "DataSettings": "settings",
+    "DataSpec": "spec",
+    "Dataset": "dataset",
+    "contact_sheet": "sheets",
+    "grid": "sheets",
+    "open_data": "open",
+    "png_bytes": "image",
+    "read_image": "image",
+    "write_png": "image",
+}
+
+__all__ = [
+    "Batch",
+    "DataSettings",
+    "DataSpec",
+    "Dataset",
+    "contact_sheet",
+    "grid",
+    "open_data",
+    "png_bytes",
+    "read_image",
+    "write_png",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Names are fetched when they are first asked for: reading a picture needs no torch."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,329 @@
+"""Pictures in arrays: IDX (the MNIST family, also gzipped), .npy and .npz. Nothing is ever unpickled.
+
+A file's header is judged before its data are touched: the declared size must agree with the size of the file, or be within what
+deflate can have packed into it, and must fit into this machine's memory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import math
+import os
+import re
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ganvas.data.image import refuse_endless
+from ganvas.data.settings import DataSettings
+from ganvas.data.source import Arrays, Loaded, Progress, from_arrays
+from ganvas.errors import DataError
+
+IDX_NAME = re.compile(
+    r"(?P<set>.*?)(?P<split>train|t10k|test)[-_.]images[-_.]idx[34][-_.]ubyte(\.gz)?$", re.IGNORECASE
+)
+DEFLATE_LIMIT = 1032  # deflate packs at most so many bytes into one
+MOST_CHANNELS = 8
+IDX_TYPES = {0x08: "uint8", 0x09: "int8", 0x0B: "int16", 0x0C: "int32", 0x0D: "float32", 0x0E: "float64"}
+LABEL_NAMES = ("labels", "label", "targets", "y")
+
+
+def is_idx(path: Path) -> bool:
+    """Whether the name or the first four bytes are those of an IDX file of pictures."""
+    if IDX_NAME.match(path.name):
+        return True
+    try:
+        with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as file:
+            start = file.read(4)
+    except (OSError, EOFError, zlib.error):
+        return False
+    return len(start) == 4 and start[:2] == b"\0\0" and start[2] in IDX_TYPES and 1 <= start[3] <= 4
+
+
+def idx_files(folder: Path) -> dict[str, Path]:
+    """Pictures by split where `folder` holds files named as MNIST's are; {} where it holds none.
+
+    DataError where it holds those of several sets (EMNIST)."""
+    found: dict[tuple[str, str], Path] = {}
+    for path in sorted(folder.iterdir()):
+        name = IDX_NAME.match(path.name)
+        if name:
+            split = "train" if name["split"].lower() == "train" else "test"
+            found.setdefault((name["set"], split), path)  # sorted: the plain file comes before its .gz
+    sets = sorted({of for of, _ in found})
+    if len(sets) > 1:
+        raise DataError(
+            f"{folder} holds the IDX files of several sets ({', '.join(sets)}); name one images file instead"
+        )
+    return {split: path for (_, split), path in found.items()}
+
+
+def load_idx(
+    pictures: dict[str, Path], settings: DataSettings, progress: Progress, classes: Sequence[str] | None = None
+) -> Loaded:
+    """IDX pictures by split, each with the labels that lie beside it, if any."""
+    splits = {}
+    for split, path in pictures.items():
+        images = to_pictures(read_idx(path), str(path))
+        labels = labels_beside(path)
+        splits[split] = Arrays(
+            images, None if labels is None else _checked(read_idx(labels), len(images), str(labels))
+        )
+    if "train" not in splits:
+        splits = {"train": splits["test"]}
+    return from_arrays(str(next(iter(pictures.values())).parent), splits, settings, progress, classes=classes)
+
+
+def labels_beside(path: Path) -> Path | None:
+    """The labels file that belongs to an IDX file of pictures, plain or gzipped."""
+    name = re.sub(r"idx[34]", "idx1", re.sub("images", "labels", path.name))
+    plain = name.removesuffix(".gz")
+    options = [path.with_name(name), path.with_name(plain), path.with_name(f"{plain}.gz")]
+    return next((option for option in options if option != path and option.is_file()), None)
+
+
+def read_idx(path: Path) -> np.ndarray:
+    """The array in an IDX file, gzipped where it ends in .gz."""
+    refuse_endless(path)
+    size = path.stat().st_size
+    packed = path.suffix == ".gz"
+    try:
+        with gzip.open(path, "rb") if packed else open(path, "rb") as file:
+            start = file.read(4)
+            if len(start) < 4 or start[:2] != b"\0\0" or start[2] not in IDX_TYPES or not 1 <= start[3] <= 4:
+                raise DataError(
+                    f"{path} is not an IDX file: it starts with {start.hex() or 'nothing'}, not with 0000, type and dimensions"
+                )
+            dtype = np.dtype(IDX_TYPES[start[2]]).newbyteorder(">")
+            shape = tuple(int.from_bytes(file.read(4), "big") for _ in range(start[3]))
+            declared = math.prod(shape) * dtype.itemsize
+            _judge_size(path, shape, declared, size - 4 - 4 * start[3], packed=packed)
+            data = file.read(declared)
+            if len(data) != declared or file.read(1):
+                raise DataError(
+                    f"{path} declares {_times(shape)} = {declared:,} bytes and holds {'more' if len(data) == declared else f'{len(data):,}'}"
+                )
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"cannot read {path}: {error}") from error
+    return np.frombuffer(data, dtype=dtype).reshape(shape)
+
+
+def load_npy(path: Path, settings: DataSettings, progress: Progress) -> Loaded:
+    """Pictures in a .npy file."""
+    refuse_endless(path)
+    with _explained(path), open(path, "rb") as file:
+        shape, dtype = _npy_header(file, str(path))
+        _judge_size(
+            path, shape, math.prod(shape) * dtype.itemsize, path.stat().st_size - file.tell(), packed=False
+        )
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    return from_arrays(str(path), {"train": Arrays(to_pictures(array, str(path)))}, settings, progress)
+
+
+def load_npz(path: Path, settings: DataSettings, progress: Progress) -> Loaded:
+    """Pictures in a .npz file: `images` with `labels`, `partners` and `classes`; x_train, y_train, x_test and y_test; train_images,
+    train_labels, test_images and test_labels; otherwise the first array with 3 or 4 dimensions."""
+    refuse_endless(path)
+    with _explained(path), zipfile.ZipFile(path) as archive:
+        members = {
+            info.filename.removesuffix(".npy"): info
+            for info in archive.infolist()
+            if info.filename.endswith(".npy")
+        }
+        shapes = {name: _member_shape(archive, info, path) for name, info in members.items()}
+        plan = _plan(shapes, path)
+
+        def read(name: str | None) -> np.ndarray | None:
+            if name is None:
+                return None
+            with archive.open(members[name]) as file:
+                return np.lib.format.read_array(file, allow_pickle=False)
+
+        splits, classes = {}, read("classes" if "classes" in shapes else None)
+        for split, (images, labels, partners) in plan.items():
+            pictures = to_pictures(_present(read(images)), f"{path}: {images}")
+            marks = (
+                None if labels is None else _checked(_present(read(labels)), len(pictures), f"{path}: {labels}")
+            )
+            others = None if partners is None else to_pictures(_present(read(partners)), f"{path}: {partners}")
+            if others is not None and others.shape != pictures.shape:
+                raise DataError(f"{path}: partners {others.shape} must have the shape of images {pictures.shape}")
+            splits[split] = Arrays(pictures, marks, others)
+    names = None if classes is None or classes.ndim != 1 else [str(name) for name in classes.tolist()]
+    return from_arrays(str(path), splits, settings, progress, classes=names)
+
+
+def to_pictures(array: np.ndarray, where: str) -> np.ndarray:
+    """(N, H, W, C) uint8 from NHW, NHWC or (where it is clear) NCHW; from uint8, uint16, bool, or floats in [0, 1] or [-1, 1]."""
+    return to_bytes(_arranged(array, where), where)
+
+
+def to_bytes(array: np.ndarray, where: str) -> np.ndarray:
+    """Any of the accepted number types and ranges as uint8."""
+    if array.dtype == np.uint8 or array.size == 0:
+        return np.asarray(array, dtype=np.uint8)
+    if array.dtype == np.bool_:
+        return array.astype(np.uint8) * 255
+    if array.dtype.newbyteorder("=") == np.uint16:
+        return ((array.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    accepted = "uint8, uint16 and bool arrays and floats in [0, 1] or [-1, 1] are taken"
+    if array.dtype.kind not in "iuf":
+        raise DataError(f"{where} holds {array.dtype}; {accepted}")
+    low, high = array.min(), array.max()
+    if array.dtype.kind != "f":
+        raise DataError(
+            f"{where} holds {array.dtype} from {low} to {high}; {accepted}. If these are bytes: array.astype('uint8')"
+        )
+    if not (low >= -1.001 and high <= 1.001):  # a NaN fails too
+        raise DataError(
+            f"{where} holds {array.dtype} from {low:g} to {high:g}; {accepted}. Scale it, or store bytes"
+        )
+    first, scale = (0.0, 255.0) if low >= 0 else (1.0, 127.5)
+    scaled = np.empty(array.shape, dtype=np.uint8)
+    for row in range(len(array)):  # by rows: no second float copy of everything
+        scaled[row] = np.clip(np.rint((array[row].astype(np.float64) + first) * scale), 0, 255)
+    return scaled
+
+
+def _arranged(array: np.ndarray, where: str) -> np.ndarray:
+    if array.ndim == 3:
+        array = array[..., None]
+    if array.ndim != 4 or 0 in array.shape:
+        raise DataError(f"{where} has shape {array.shape}; pictures are (N, H, W), (N, H, W, C) or (N, C, H, W)")
+    last, first = array.shape[3], array.shape[1]
+    if last <= MOST_CHANNELS and first <= MOST_CHANNELS and last != first:
+        last, first = (last, 99) if last in (1, 3) and first not in (1, 3) else (last, first)
+        last, first = (99, first) if first in (1, 3) and last not in (1, 3) else (last, first)
+    if last <= MOST_CHANNELS and first > MOST_CHANNELS:
+        return array
+    if first <= MOST_CHANNELS and last > MOST_CHANNELS:
+        return np.moveaxis(array, 1, -1)
+    if last > MOST_CHANNELS:
+        raise DataError(
+            f"{where} has shape {array.shape}; neither the last nor the second number can be channels (1 to {MOST_CHANNELS})"
+        )
+    raise DataError(
+        f"{where} has shape {array.shape}; it is not clear which number is channels. Store (N, H, W) or larger pictures"
+    )
+
+
+def _plan(shapes: dict[str, tuple[int, ...]], path: Path) -> dict[str, tuple[str, str | None, str | None]]:
+    """For each split the names of its pictures, labels and partners."""
+
+    def named(images: str, labels: str, partners: str) -> tuple[str, str | None, str | None]:
+        return (images, labels if labels in shapes else None, partners if partners in shapes else None)
+
+    for images, labels, partners in (("x_{}", "y_{}", "partners_{}"), ("{}_images", "{}_labels", "{}_partners")):
+        splits = [split for split in ("train", "test") if images.format(split) in shapes]
+        if "train" in splits:
+            return {
+                split: named(images.format(split), labels.format(split), partners.format(split))
+                for split in splits
+            }
+    images = (
+        "images"
+        if "images" in shapes
+        else next((name for name, shape in shapes.items() if len(shape) in (3, 4)), None)
+    )
+    if images is None:
+        held = ", ".join(f"{name} {shape}" for name, shape in shapes.items()) or "no arrays"
+        raise DataError(f"{path} holds no pictures (arrays of 3 or 4 dimensions): {held}")
+    count = shapes[images][0]
+    labels = next((name for name in LABEL_NAMES if shapes.get(name, ())[:1] == (count,)), "")
+    if "labels" in shapes and labels != "labels" and images == "images":
+        raise DataError(
+            f"{path}: labels {shapes['labels']} do not belong to images {shapes[images]}: one for each is needed"
+        )
+    return {"train": named(images, labels, "partners" if images == "images" else "")}
+
+
+def _member_shape(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> tuple[int, ...]:
+    where = f"{path}: {info.filename}"
+    if info.flag_bits & 1:
+        raise DataError(f"{where} is encrypted")
+    with archive.open(info) as file:
+        shape, dtype = _npy_header(file, where)
+        head = file.tell()
+    declared = math.prod(shape) * dtype.itemsize
+    if declared != info.file_size - head or info.file_size > DEFLATE_LIMIT * info.compress_size + 65536:
+        raise DataError(
+            f"{where} declares {_times(shape)} {dtype}, which cannot be in {info.compress_size:,} bytes of this archive"
+        )
+    _judge_memory(where, declared)
+    return shape
+
+
+def _npy_header(file: Any, where: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    version = np.lib.format.read_magic(file)
+    readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    if version not in readers:
+        raise DataError(f"{where}: version {version} of the .npy format is not one of pictures")
+    shape, _, dtype = readers[version](file)
+    if dtype.hasobject:
+        raise DataError(f"{where} holds pickled Python objects, which are never loaded here; store plain arrays")
+    if any(side < 0 for side in shape):
+        raise DataError(f"{where} declares the shape {shape}")
+    return shape, dtype
+
+
+def _judge_size(path: Path, shape: tuple[int, ...], declared: int, present: int, *, packed: bool) -> None:
+    if not packed and declared != present or packed and declared > DEFLATE_LIMIT * max(0, present):
+        raise DataError(
+            f"{path} declares {_times(shape)} = {declared:,} bytes, which cannot be in a file with {max(0, present):,} bytes of data"
+        )
+    _judge_memory(str(path), declared)
+
+
+def _judge_memory(where: str, declared: int) -> None:
+    limit = _memory() // 2
+    if declared > limit:
+        raise DataError(
+            f"{where} holds {declared:,} bytes, more than half of this machine's memory; store the pictures in a folder or zip"
+        )
+
+
+def _memory() -> int:
+    """Bytes of physical memory, 16 GiB where the system does not say."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return 16 * 2**30
+
+
+@contextlib.contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """What numpy and zipfile say of a damaged file, as a DataError."""
+    try:
+        yield
+    except (
+        ValueError,
+        OSError,
+        EOFError,
+        zipfile.BadZipFile,
+        zlib.error,
+        NotImplementedError,
+        RuntimeError,
+    ) as error:
+        raise DataError(f"cannot read {path}: {error}") from error
+
+
+def _checked(labels: np.ndarray, count: int, where: str) -> np.ndarray:
+    if labels.ndim == 2 and labels.shape[1] == 1:  # as Keras writes CIFAR's
+        labels = labels[:, 0]
+    if labels.shape != (count,):
+        raise DataError(f"{where} has shape {labels.shape}; {count} labels are needed, one for each picture")
+    return labels
+
+
+def _present(array: np.ndarray | None) -> np.ndarray:
+    assert array is not None
+    return array
+
+
+def _times(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape)) or "a single value"

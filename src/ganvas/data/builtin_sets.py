@@ -1,0 +1,91 @@
+"""The sets that the package ships, and one that is made from them. See builtin/README.md for where they come from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import resources
+from typing import Any
+
+import numpy as np
+
+from ganvas.data.settings import DataSettings
+from ganvas.data.source import Arrays, Listing, Loaded, Progress, from_arrays, mix
+
+STACKED_PER_MODE = {"train": 10, "test": 2}
+
+
+def digits(settings: DataSettings, progress: Progress) -> Loaded:
+    """MNIST digits (28, 28, 1): 663 training and 200 test pictures of each class."""
+    return _ready("digits", _digits(), settings, progress, [str(digit) for digit in range(10)])
+
+
+def stacked_digits(settings: DataSettings, progress: Progress) -> Loaded:
+    """Three digits as red, green and blue (28, 28, 3): 1000 modes, label 100 r + 10 g + b (Che 2017, arXiv:1612.02136).
+
+    Departs from the usual random draw: each mode occurs equally often, 10 times in training and twice in the test split. The
+    digits of the two splits come from the digits' own two.
+    """
+    splits = {name: _stacked(part, STACKED_PER_MODE[name]) for name, part in _digits().items()}
+    return _ready("stacked_digits", splits, settings, progress, [f"{mode:03d}" for mode in range(1000)])
+
+
+def emoji(settings: DataSettings, progress: Progress) -> Loaded:
+    """Emoji (32, 32, 3) as Google draws them (Noto), with Twitter's of the same id (Twemoji) as partners; ten categories."""
+    return _emoji("google", "twitter", settings, progress)
+
+
+def emoji_twitter(settings: DataSettings, progress: Progress) -> Loaded:
+    """`emoji` the other way round: Twitter's drawings, with Google's as partners."""
+    return _emoji("twitter", "google", settings, progress)
+
+
+SETS: dict[str, Callable[[DataSettings, Progress], Loaded]] = {
+    "digits": digits,
+    "stacked_digits": stacked_digits,
+    "emoji": emoji,
+    "emoji:twitter": emoji_twitter,
+}
+
+
+def listing(name: str) -> Listing:
+    """The set `name`, one of SETS."""
+    return Listing(name, name, None, SETS[name])
+
+
+def _ready(
+    name: str, splits: dict[str, Arrays], settings: DataSettings, progress: Progress, classes: list[str]
+) -> Loaded:
+    return from_arrays(name, splits, settings, progress, classes=classes, shuffled=True)
+
+
+def _digits() -> dict[str, Arrays]:
+    stored = _stored("digits")
+    return {
+        split: Arrays(stored[f"x_{split}"][..., None], stored[f"y_{split}"].astype(np.int64))
+        for split in ("train", "test")
+    }
+
+
+def _stacked(digits: Arrays, per_mode: int) -> Arrays:
+    assert digits.labels is not None
+    members = np.stack([np.flatnonzero(digits.labels == digit) for digit in range(10)])
+    modes = np.repeat(np.arange(1000), per_mode)
+    numerals = np.stack([modes // 100, modes // 10 % 10, modes % 10], axis=1)
+    picks = mix(np.arange(3 * len(modes)).reshape(-1, 3)) % np.uint64(members.shape[1])
+    pictures = digits.images[members[numerals, picks.astype(np.int64)], :, :, 0]
+    order = np.argsort(mix(np.arange(len(modes)) + 3 * len(modes)), kind="stable")
+    return Arrays(np.moveaxis(pictures, 1, -1)[order], modes[order])
+
+
+def _emoji(vendor: str, other: str, settings: DataSettings, progress: Progress) -> Loaded:
+    stored = _stored("emoji")
+    labels, test = stored["labels"].astype(np.int64), stored["test"]
+    rows = {"train": ~test, "test": test}
+    splits = {name: Arrays(stored[vendor][row], labels[row], stored[other][row]) for name, row in rows.items()}
+    return _ready("emoji", splits, settings, progress, stored["classes"].tolist())
+
+
+def _stored(name: str) -> dict[str, Any]:
+    file = resources.files("ganvas.data").joinpath("builtin", f"{name}.npz")
+    with resources.as_file(file) as path, np.load(path, allow_pickle=False) as arrays:
+        return {key: arrays[key] for key in arrays.files}

@@ -1,0 +1,352 @@
+"""Picture files in a folder or a zip: which belong to the set, their splits and labels, and decoding them.
+
+cats/1.jpg dogs/2.jpg                       sub-folders are labels
+train/cats/1.jpg test/cats/2.jpg            folders named train and test (or val, valid) are splits
+a folder that holds one single folder       is that folder
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import io
+import json
+import os
+import stat
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+import numpy as np
+
+from ganvas.data import image
+from ganvas.data.image import Broken
+from ganvas.data.settings import DataSettings
+from ganvas.data.source import (
+    Counter,
+    Listing,
+    Loaded,
+    Part,
+    Progress,
+    background,
+    block_rows,
+    broken_message,
+    hold_out,
+    name_keys,
+    size_facts,
+    size_rule,
+    target_shape,
+)
+from ganvas.errors import DataError
+
+THREADS = 2
+TRAIN_NAMES = frozenset({"train", "training"})
+TEST_NAMES = ("test", "testing", "val", "valid", "validation")  # the first that is there is the test split
+
+
+@dataclasses.dataclass
+class Found:
+    """What was found without opening a picture. `names` are relative, with / between folders, sorted. `stamps` (name, size, time)
+    identify the content; `ignored` counts files that are no pictures."""
+
+    names: list[str] = dataclasses.field(default_factory=list)
+    stamps: list[tuple[str, int, int]] = dataclasses.field(default_factory=list)
+    problems: list[tuple[str, str]] = dataclasses.field(default_factory=list)
+    ignored: list[str] = dataclasses.field(default_factory=list)
+
+
+Opener = Callable[[str], BinaryIO]
+
+
+def list_folder(path: Path, name: str) -> Listing:
+    """The pictures under a folder."""
+    root = path.resolve()
+    found = scan_folder(root)
+    _refuse_none(found, str(path))
+    return _listing(found, name, root, lambda item: image.open_regular(root / item))
+
+
+def list_zip(path: Path, name: str) -> Listing:
+    """The pictures in a zip file, which is never unpacked to the disk."""
+    root = path.resolve()
+    try:
+        archive = zipfile.ZipFile(root)
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        raise DataError(f"cannot read {path}: {error}") from error
+    found = scan_zip(archive)
+    _refuse_none(found, str(path))
+    status = root.stat()
+    found.stamps = [(str(root), status.st_size, status.st_mtime_ns)]
+    return _listing(found, name, root, lambda item: _unzipped(archive, item))
+
+
+def scan_folder(root: Path) -> Found:
+    """Every file under `root`, without opening any. Links may point inside the folder only; hidden files are ignored."""
+    found = Found()
+    folders = [""]
+    while folders:
+        folder = folders.pop()
+        try:
+            entries = sorted(os.scandir(root / folder), key=lambda entry: entry.name)
+        except OSError as error:
+            found.problems.append((folder or ".", f"the folder cannot be read: {error.strerror}"))
+            continue
+        for entry in entries:
+            name = f"{folder}/{entry.name}" if folder else entry.name
+            folders += _judge_entry(found, root, entry, name)
+    for rows in (found.names, found.stamps, found.problems):
+        rows.sort()
+    return found
+
+
+def scan_zip(archive: zipfile.ZipFile) -> Found:
+    """Every member of a zip, from its directory alone."""
+    found, seen = Found(), set()
+    for info in archive.infolist():
+        name = info.filename
+        if info.is_dir():
+            continue
+        if _is_hidden(name) or not _is_picture(name):
+            found.ignored.append(name)
+            continue
+        reason = _zip_problem(info, name, seen)
+        seen.add(name)
+        if reason:
+            found.problems.append((name, reason))
+        else:
+            found.names.append(name)
+    found.names.sort()
+    return found
+
+
+def _judge_entry(found: Found, root: Path, entry: os.DirEntry[str], name: str) -> list[str]:
+    """Puts a file at its place in `found`; a folder is returned, to be scanned."""
+    if entry.name.startswith(".") or entry.name == "__MACOSX":
+        found.ignored.append(name)
+        return []
+    try:
+        if entry.is_symlink() and not Path(entry.path).resolve().is_relative_to(root):
+            if _is_picture(name) or entry.is_dir():
+                found.problems.append((name, "it is a link that leads out of the folder"))
+            else:
+                found.ignored.append(name)
+            return []
+        if entry.is_dir(follow_symlinks=False):
+            return [name]
+        status = entry.stat()
+    except (OSError, RuntimeError) as error:  # a link to nothing, or to itself
+        reason = getattr(error, "strerror", None) or str(error)
+        found.problems += [(name, reason)] if _is_picture(name) else []
+        return []
+    if not _is_picture(name) or stat.S_ISDIR(status.st_mode):
+        found.ignored.append(name)
+        return []
+    try:
+        image.refuse_irregular(status.st_mode, status.st_size)
+    except Broken as error:
+        found.problems.append((name, str(error)))
+        return []
+    found.names.append(name)
+    found.stamps.append((name, status.st_size, status.st_mtime_ns))
+    return []
+
+
+def _zip_problem(info: zipfile.ZipInfo, name: str, seen: set[str]) -> str | None:
+    path = PurePosixPath(name.replace("\\", "/"))
+    kind = info.external_attr >> 16
+    if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
+        return "its path leads out of the archive"
+    if kind and stat.S_IFMT(kind) not in (0, stat.S_IFREG):
+        return "it is not an ordinary file"
+    if name in seen:
+        return "the archive holds it twice"
+    if info.flag_bits & 1:
+        return "it is encrypted"
+    if info.file_size == 0:
+        return "the file is empty"
+    if info.file_size > image.LARGEST_FILE:
+        return f"{info.file_size:,} bytes unpacked; a picture file may have {image.LARGEST_FILE:,} at most"
+    return None
+
+
+def _unzipped(archive: zipfile.ZipFile, name: str) -> BinaryIO:
+    """One member in memory, never more of it than its directory entry declares."""
+    size = archive.getinfo(name).file_size
+    try:
+        with archive.open(name) as member:
+            content = member.read(size + 1)
+    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, NotImplementedError) as error:
+        raise Broken(str(error)) from error
+    if len(content) != size:
+        raise Broken(f"the archive declares {size:,} bytes for it and holds another number")
+    return io.BytesIO(content)
+
+
+def _listing(found: Found, name: str, root: Path, opener: Opener) -> Listing:
+    identity = json.dumps([str(root), found.stamps, found.problems])
+    return Listing(
+        name, str(root), identity, lambda settings, progress: _load(found, root, opener, settings, progress)
+    )
+
+
+def _refuse_none(found: Found, where: str) -> None:
+    if found.names:
+        return
+    if found.problems:
+        raise DataError(broken_message(where, found.problems, 0))
+    suffixes = " ".join(sorted(image.SUFFIXES))
+    if found.ignored:
+        some = ", ".join(found.ignored[:3]) + (", ..." if len(found.ignored) > 3 else "")
+        raise DataError(
+            f"no pictures in {where}, only {len(found.ignored)} other files ({some}). Pictures end in {suffixes}"
+        )
+    raise DataError(f"{where} is empty; put pictures into it (sub-folders are labels)")
+
+
+def _load(found: Found, root: Path, opener: Opener, settings: DataSettings, progress: Progress) -> Loaded:
+    """Reads every header, decides shape, splits and labels, and leaves the decoding to the blocks."""
+    problems = list(found.problems)
+    names, shapes = _headers(found.names, opener, problems)
+    if not names:
+        raise DataError(broken_message(str(root), problems, 0))
+    shape = target_shape(shapes[:, :2], _common_channels(shapes[:, 2], settings), settings)
+    tree = arrange(names)
+    facts = {
+        "ignored_files": len(found.ignored),
+        "unused_folders": tree.unused,
+        "original_sizes": size_facts(shapes[:, :2]),
+        "size_rule": size_rule(shapes[:, :2], settings),
+    }
+    counter = Counter(progress, sum(len(rows) for rows in tree.rows.values()))
+    parts = {
+        split: _part(names, rows, tree.labels, shape, opener, settings, problems, counter)
+        for split, rows in _ordered(names, tree, settings).items()
+        if len(rows)
+    }
+    return Loaded(str(root), parts, tree.classes, not settings.skip_broken, problems, facts)
+
+
+@dataclasses.dataclass
+class Tree:
+    """What the folders say. `rows` of `names` by split, `labels` (N,) of all names or None, `unused` (folder, count)."""
+
+    rows: dict[str, np.ndarray]
+    labels: np.ndarray | None
+    classes: tuple[str, ...]
+    unused: dict[str, int]
+
+
+def arrange(names: Sequence[str]) -> Tree:
+    """Splits and labels of relative names. A folder around everything is left aside; labels need two folders at least, and no
+    picture beside them."""
+    paths = [name.split("/") for name in names]
+    while len({path[0] for path in paths}) == 1 and all(len(path) > 1 for path in paths):
+        paths = [path[1:] for path in paths]
+    tops = {path[0] for path in paths} if all(len(path) > 1 for path in paths) else set()
+    known = {top.lower(): top for top in tops}
+    train = next((known[name] for name in TRAIN_NAMES if name in known), None)
+    test = next((known[name] for name in TEST_NAMES if name in known), None)
+    splits = (
+        {"train": train, "test": test}
+        if train and test and known.keys() <= {*TRAIN_NAMES, *TEST_NAMES}
+        else {"train": None}
+    )
+    rows = {
+        split: np.array([i for i, path in enumerate(paths) if top in (None, path[0])])
+        for split, top in splits.items()
+    }
+    used = np.concatenate(list(rows.values()))
+    inner = [path[1:] for path in paths] if len(splits) == 2 else paths
+    unused = collections.Counter(path[0] for path in paths) if len(splits) == 2 else {}
+    unused = {top: count for top, count in unused.items() if top not in (train, test)}
+    folders = {inner[row][0] for row in used} if all(len(inner[row]) > 1 for row in used) else set()
+    if len(folders) < 2:
+        return Tree(rows, None, (), unused)
+    classes = tuple(sorted(folders))
+    numbers = {name: number for number, name in enumerate(classes)}
+    labels = np.array([numbers.get(path[0], -1) for path in inner], dtype=np.int64)
+    return Tree(rows, labels, classes, unused)
+
+
+def _ordered(names: Sequence[str], tree: Tree, settings: DataSettings) -> dict[str, np.ndarray]:
+    """Rows by split in the shuffled order, with a test split held out where there is none."""
+    keys = name_keys(names)
+    if "test" in tree.rows:
+        return {split: rows[np.argsort(keys[rows], kind="stable")] for split, rows in tree.rows.items()}
+    train, test = hold_out(keys, tree.labels, settings.holdout)
+    return {"train": train, "test": test}
+
+
+def _headers(
+    names: Sequence[str], opener: Opener, problems: list[tuple[str, str]]
+) -> tuple[list[str], np.ndarray]:
+    """Names with a sound header and their (H, W, C) (N, 3); the others go to `problems`."""
+    good, shapes = [], []
+    for name in names:
+        try:
+            with opener(name) as file:
+                shapes.append(image.header(file))
+            good.append(name)
+        except Broken as error:
+            problems.append((name, str(error)))
+    return good, np.array(shapes).reshape(-1, 3)
+
+
+def _common_channels(channels: np.ndarray, settings: DataSettings) -> int:
+    if settings.channels != "auto":
+        return int(settings.channels)
+    if settings.alpha == "keep" and bool(np.isin(channels, (2, 4)).any()):
+        return 4
+    return 1 if bool((channels <= 2).all()) else 3
+
+
+def _part(
+    names: Sequence[str],
+    rows: np.ndarray,
+    labels: np.ndarray | None,
+    shape: tuple[int, int, int],
+    opener: Opener,
+    settings: DataSettings,
+    problems: list[tuple[str, str]],
+    counter: Counter,
+) -> Part:
+    part = Part(shape, lambda: decoded())
+
+    def picture(row: int) -> np.ndarray | None:
+        try:
+            with opener(names[row]) as file:
+                whole = image.to_channels(image.decode(file), shape[2], background(settings))
+        except Broken as error:
+            problems.append((names[row], str(error)))
+            return None
+        return image.fit(whole, shape[:2], settings.fit, background(settings))
+
+    def decoded() -> Iterator[np.ndarray]:
+        kept: list[int] = []
+        step = block_rows(shape)
+        with ThreadPoolExecutor(THREADS) as pool:
+            for start in range(0, len(rows), step):
+                block = rows[start : start + step].tolist()
+                sound = [
+                    (row, one) for row, one in zip(block, pool.map(picture, block), strict=True) if one is not None
+                ]
+                kept += [row for row, _ in sound]
+                counter.add(len(block))
+                if sound:
+                    yield np.stack([one for _, one in sound])
+        part.labels = None if labels is None else labels[kept]
+
+    return part
+
+
+def _is_picture(name: str) -> bool:
+    return os.path.splitext(name)[1].lower() in image.SUFFIXES
+
+
+def _is_hidden(name: str) -> bool:
+    return any(
+        piece.startswith(".") and piece not in (".", "..") or piece == "__MACOSX" for piece in name.split("/")
+    )

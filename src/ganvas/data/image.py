@@ -1,0 +1,314 @@
+"""One picture: read from a file of any kind, brought to a shape, written as PNG.
+
+Arrays are (H, W, C) uint8, C: 1 grey, 2 grey with alpha, 3 RGB, 4 RGBA.
+"""
+
+from __future__ import annotations
+
+import io
+import stat
+import threading
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+import numpy as np
+
+from ganvas.errors import DataError
+from ganvas.files import write_bytes
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+# What is decoded; Pillow knows more, some of which start other programs (EPS).
+FORMATS = ("PNG", "JPEG", "MPO", "BMP", "GIF", "TIFF", "WEBP", "PPM", "TGA", "AVIF", "JPEG2000")
+SUFFIXES = frozenset(
+    [
+        ".png",
+        ".apng",
+        ".jpg",
+        ".jpeg",
+        ".jpe",
+        ".jfif",
+        ".bmp",
+        ".dib",
+        ".gif",
+        ".tif",
+        ".tiff",
+        ".webp",
+        ".ppm",
+        ".pgm",
+        ".pbm",
+        ".pnm",
+        ".tga",
+        ".avif",
+        ".jp2",
+        ".j2k",
+    ]
+)
+LARGEST_PICTURE = 80_000_000  # pixels; below Pillow's own limit, which warns first and refuses at twice as many
+LARGEST_FILE = 256 * 2**20  # bytes of one picture file
+
+_opening = threading.Lock()  # warnings.catch_warnings is not safe in threads; only headers are read under it
+
+
+# EXIF orientation: what was done to the upright picture, undone.
+_TURNS = {
+    2: lambda array: array[:, ::-1],
+    3: lambda array: array[::-1, ::-1],
+    4: lambda array: array[::-1],
+    5: lambda array: array.swapaxes(0, 1),
+    6: lambda array: np.rot90(array, -1),
+    7: lambda array: array[::-1, ::-1].swapaxes(0, 1),
+    8: lambda array: np.rot90(array),
+}
+
+
+class Broken(Exception):
+    """Why one picture cannot be read; the caller knows its name."""
+
+
+def read_image(path: Path | str) -> np.ndarray:
+    """The picture in a file, (H, W, C) uint8, turned upright as its EXIF says; the first frame of an animation.
+
+    Palettes and CMYK become RGB (RGBA where there is transparency), 16 bits are scaled to 8, floats must lie in [0, 1].
+    DataError names the file and the reason.
+    """
+    try:
+        with open_regular(Path(path)) as file:
+            return decode(file)
+    except Broken as error:
+        raise DataError(f"cannot read the picture {path}: {error}") from error
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """The file, opened for reading only after it proved to be an ordinary file of bounded size (a pipe would never end)."""
+    try:
+        status = path.stat()
+        refuse_irregular(status.st_mode, status.st_size)
+        return open(path, "rb")
+    except FileNotFoundError:
+        raise Broken("there is no such file") from None
+    except OSError as error:
+        raise Broken(error.strerror or str(error)) from error
+
+
+def refuse_irregular(mode: int, size: int, limit: int | None = LARGEST_FILE) -> None:
+    """Raises Broken unless `mode` (st_mode) is an ordinary file of 1 to `limit` bytes."""
+    kinds = {
+        stat.S_ISDIR: "a folder",
+        stat.S_ISFIFO: "a pipe",
+        stat.S_ISSOCK: "a socket",
+        stat.S_ISCHR: "a device",
+    }
+    if not stat.S_ISREG(mode):
+        kind = next((name for test, name in kinds.items() if test(mode)), "a special file")
+        raise Broken(f"it is {kind}, not an ordinary file")
+    if size == 0:
+        raise Broken("the file is empty")
+    if limit is not None and size > limit:
+        raise Broken(f"{size:,} bytes; a picture file may have {limit:,} at most")
+
+
+def refuse_endless(path: Path) -> None:
+    """DataError unless `path` is an ordinary file that is not empty."""
+    try:
+        status = path.stat()
+        refuse_irregular(status.st_mode, status.st_size, limit=None)
+    except Broken as error:
+        raise DataError(f"cannot read {path}: {error}") from None
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def header(file: BinaryIO) -> tuple[int, int, int]:
+    """(H, W, C) of a picture, from its header alone and upright. Raises Broken."""
+    picture = _open(file)
+    width, height = picture.size
+    # Asking a PNG for its EXIF may decode the whole picture, when the chunk stands at its end.
+    asked = picture.format != "PNG" or "exif" in picture.info
+    turned = (
+        asked and picture.format != "TIFF" and _orientation(picture) in (5, 6, 7, 8)
+    )  # Pillow turns TIFF itself
+    return (width, height, _channels(picture)) if turned else (height, width, _channels(picture))
+
+
+def decode(file: BinaryIO) -> np.ndarray:
+    """(H, W, C) uint8 as `read_image` describes. Raises Broken."""
+    picture = _open(file)
+    try:
+        picture.load()
+        array = _bytes(picture)
+    except Broken:
+        raise
+    except Exception as error:  # a decoder meets damaged bytes in many ways; each is this picture's fault
+        raise Broken(_reason(error)) from error
+    array = array[..., None] if array.ndim == 2 else array
+    return np.ascontiguousarray(_TURNS.get(_orientation(picture), np.asarray)(array))
+
+
+def to_channels(picture: np.ndarray, channels: int, background: int) -> np.ndarray:
+    """(..., H, W, `channels`) from decoded pictures of 1 to 4 channels: transparency mixed with the grey level `background`,
+    luma (Rec. 601) for grey."""
+    if channels == picture.shape[-1]:
+        return picture
+    if channels == 4:
+        colour, alpha = _split_alpha(picture)
+        return np.concatenate([_colour(colour), alpha], axis=-1)
+    if picture.shape[-1] in (2, 4):
+        colour, alpha = _split_alpha(picture)
+        share = alpha.astype(np.float32) / 255
+        picture = np.rint(colour * share + background * (1 - share)).astype(np.uint8)
+    return _colour(picture) if channels == 3 else _grey(picture)
+
+
+def fit(picture: np.ndarray, size: tuple[int, int], how: str, background: int) -> np.ndarray:
+    """(H, W, C) brought to `size` (H, W) by `how` (crop, pad, stretch); bicubic with antialiasing.
+
+    `background` is the value that padding takes; in a fourth channel it is 0, transparent.
+    """
+    height, width, channels = picture.shape
+    if (height, width) == size:
+        return picture
+    if how == "stretch":
+        return _resize(picture, size)
+    scales = size[0] / height, size[1] / width
+    scale = max(scales) if how == "crop" else min(scales)
+    inner = max(1, round(height * scale)), max(1, round(width * scale))
+    inner = (size[0], inner[1]) if scale == scales[0] else (inner[0], size[1])  # exact on the side that fits
+    scaled = _resize(picture, inner)
+    if how == "crop":
+        top, left = (inner[0] - size[0]) // 2, (inner[1] - size[1]) // 2
+        return scaled[top : top + size[0], left : left + size[1]]
+    top, left = (size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2
+    padded = np.full((*size, channels), background, dtype=np.uint8)
+    if channels == 4:
+        padded[..., 3] = 0
+    padded[top : top + inner[0], left : left + inner[1]] = scaled
+    return padded
+
+
+def png_bytes(picture: np.ndarray) -> bytes:
+    """A PNG file of an (H, W, C) uint8 picture, C from 1 to 4; other counts are shown as `ganvas.data.grid` shows them."""
+    from PIL import Image
+
+    shown = viewable(np.asarray(picture))
+    buffer = io.BytesIO()
+    Image.fromarray(shown[..., 0] if shown.shape[2] == 1 else shown).save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def write_png(path: Path | str, picture: np.ndarray) -> None:
+    """Writes an (H, W, C) or (H, W) uint8 picture; the file is whole or not there."""
+    write_bytes(path, png_bytes(picture))
+
+
+def viewable(pictures: np.ndarray) -> np.ndarray:
+    """(..., H, W, C) uint8 as an eye can see it: 1, 3 or 4 channels stay; of two, the first shows as red and the second as
+    cyan (equal values give grey); of five and more, the first three show as RGB. A plain (H, W) gets its channel."""
+    if pictures.dtype != np.uint8:
+        raise TypeError(f"pictures are uint8 here, got {pictures.dtype}")
+    if pictures.ndim == 2:
+        pictures = pictures[..., None]
+    channels = pictures.shape[-1]
+    if channels == 2:
+        return pictures[..., [0, 1, 1]]
+    return pictures[..., :3] if channels > 4 else pictures
+
+
+def _open(file: BinaryIO) -> Image.Image:
+    from PIL import Image
+
+    try:
+        with _opening, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            picture = Image.open(file, formats=FORMATS)
+    except Image.UnidentifiedImageError:
+        raise Broken("not a picture of a kind that is read here, or its header is damaged") from None
+    except Exception as error:  # as in decode
+        raise Broken(_reason(error)) from error
+    width, height = picture.size
+    if width < 1 or height < 1:
+        raise Broken(f"the header says {width} x {height} pixels")
+    if width * height > LARGEST_PICTURE:
+        raise Broken(f"the header says {width} x {height} pixels; {LARGEST_PICTURE:,} in all are the limit")
+    return picture
+
+
+def _orientation(picture: Image.Image) -> int:
+    """The EXIF orientation, 1 (upright) to 8; 1 where there is none or where the EXIF block is damaged."""
+    try:
+        return int(picture.getexif().get(0x0112, 1))
+    except Exception:  # noqa: BLE001 - the pixels are sound even so
+        return 1
+
+
+def _reason(error: Exception) -> str:
+    return f"{error}" or type(error).__name__
+
+
+def _channels(picture: Image.Image) -> int:
+    """What `_bytes` will give, from the header."""
+    transparent = "transparency" in picture.info
+    if picture.mode in ("1", "L", "I", "F") or picture.mode.startswith("I;16"):
+        return 2 if transparent and picture.mode in ("1", "L") else 1
+    if picture.mode in ("LA", "La"):
+        return 2
+    return 4 if transparent or picture.mode in ("RGBA", "RGBa", "PA") else 3
+
+
+def _bytes(picture: Image.Image) -> np.ndarray:
+    mode, transparent = picture.mode, "transparency" in picture.info
+    if mode == "I" or mode.startswith("I;16"):
+        return _scaled_integers(np.asarray(picture))
+    if mode == "F":
+        return _scaled_floats(np.asarray(picture))
+    if mode in ("1", "L") and transparent:
+        return np.asarray(picture.convert("RGBA"))[..., [0, 3]]
+    target = {"1": "L", "L": "L", "LA": "LA", "La": "LA", "RGBA": "RGBA", "RGBa": "RGBA", "PA": "RGBA"}.get(mode)
+    return np.asarray(picture.convert(target or ("RGBA" if transparent else "RGB")))
+
+
+def _scaled_integers(values: np.ndarray) -> np.ndarray:
+    """16 bits to 8; 65535 = 255 * 257."""
+    low, high = int(values.min()), int(values.max())
+    if low < 0 or high > 65535:
+        raise Broken(f"integer values from {low} to {high}; only 16 bits, 0 to 65535, are read")
+    return ((values.astype(np.int64) + 128) // 257).astype(np.uint8)
+
+
+def _scaled_floats(values: np.ndarray) -> np.ndarray:
+    low, high = float(values.min()), float(values.max())
+    if not (low >= 0 and high <= 1):
+        raise Broken(f"float values from {low:g} to {high:g}; they must lie in 0 to 1")
+    return np.rint(values * 255).astype(np.uint8)
+
+
+def _split_alpha(picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    if picture.shape[-1] in (2, 4):
+        return picture[..., :-1], picture[..., -1:]
+    return picture, np.full_like(picture[..., :1], 255)
+
+
+def _colour(picture: np.ndarray) -> np.ndarray:
+    return np.repeat(picture, 3, axis=-1) if picture.shape[-1] == 1 else picture
+
+
+def _grey(picture: np.ndarray) -> np.ndarray:
+    if picture.shape[-1] == 1:
+        return picture
+    luma = picture @ np.array([0.299, 0.587, 0.114], dtype=np.float32)
+    return np.rint(luma).astype(np.uint8)[..., None]
+
+
+def _resize(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    from PIL import Image
+
+    height, width = size
+    if picture.shape[2] in (3, 4):  # Pillow weighs colours by alpha when it resizes RGBA
+        return np.asarray(Image.fromarray(picture).resize((width, height), Image.Resampling.BICUBIC))
+    planes = [
+        np.asarray(Image.fromarray(np.ascontiguousarray(plane)).resize((width, height), Image.Resampling.BICUBIC))
+        for plane in np.moveaxis(picture, 2, 0)
+    ]
+    return np.stack(planes, axis=2)

@@ -1,0 +1,141 @@
+"""`open_data`: from a name or a path to pictures in memory."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import stat
+from pathlib import Path
+from typing import Any
+
+from ganvas import files
+from ganvas.data import arrays, builtin_sets, folder, pack, public
+from ganvas.data.dataset import Dataset, make_fingerprint, missing_split
+from ganvas.data.image import SUFFIXES, refuse_endless
+from ganvas.data.settings import DataSettings, parse_size
+from ganvas.data.source import Listing, Progress
+from ganvas.data.spec import DataSpec
+from ganvas.errors import DataError, nearest
+from ganvas.settings import as_dict, change
+
+KINDS = "a zip of pictures, an IDX file (.gz too), .npz or .npy"
+
+
+def open_data(
+    source: str | Path,
+    *,
+    split: str = "train",
+    settings: DataSettings | None = None,
+    cache: Path | str | None = None,
+    progress: Progress | None = None,
+    **changes: Any,
+) -> Dataset:
+    """The pictures of `source`, one split of them; `.part("test")` gives the other.
+
+    `source` is the name of a set that comes with the package (digits, emoji, emoji:twitter, stacked_digits) or is downloaded
+    once (mnist, fashion_mnist, cifar10), or a path: a folder (sub-folders are labels; train and test folders are splits), a zip
+    file of the same, IDX files, .npz or .npy. `changes` are data settings: `open_data("photos", size=64, fit="pad")`.
+
+    Decoded once into `cache` (the user's cache folder). `progress(done, total)` counts bytes while downloading and pictures
+    while decoding. UsageError for settings, DataError for everything about the data.
+    """
+    chosen = change(settings or DataSettings(), changes, where="data.")
+    parse_size(chosen.size)
+    kept = files.cache_folder() if cache is None else Path(cache)
+    listing = find(str(source), kept)
+    packed = _packed(listing, chosen, kept, progress or _silent)
+    datasets = _datasets(listing, packed, chosen)
+    if split not in datasets:
+        raise missing_split(listing.name, split, chosen.holdout)
+    return datasets[split]
+
+
+def find(source: str, cache: Path) -> Listing:
+    """The source behind a name or path; nothing is decoded yet. Names come before paths: ./digits is a folder."""
+    if source in builtin_sets.SETS:
+        return builtin_sets.listing(source)
+    if source in public.SETS:
+        return public.listing(source, cache)
+    path = Path(source).expanduser()
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError) as error:
+        raise DataError(_nothing(source, error)) from None
+    return _listed_folder(path) if stat.S_ISDIR(mode) else _listed_file(path)
+
+
+def _nothing(source: str, error: OSError | ValueError) -> str:
+    names = [*builtin_sets.SETS, *public.SETS]
+    if isinstance(error, PermissionError):
+        return f"cannot look at {source}: no permission"
+    hint = nearest(source, names)
+    return f"there is no data set and no path {source!r}{hint}. Sets by name: {', '.join(names)}; or the path of a folder, {KINDS}"
+
+
+def _listed_folder(path: Path) -> Listing:
+    try:
+        pictures = arrays.idx_files(path)
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror}") from error
+    return _listed_idx(path, pictures) if pictures else folder.list_folder(path, _name(path))
+
+
+def _listed_file(path: Path) -> Listing:
+    refuse_endless(path)
+    suffix = path.suffix.lower()
+    readers = {".npz": arrays.load_npz, ".npy": arrays.load_npy}
+    if suffix in readers:
+        load = functools.partial(readers[suffix], path.resolve())
+        return Listing(_name(path), str(path.resolve()), _stamp([path]), load)
+    if suffix == ".zip":
+        return folder.list_zip(path, _name(path))
+    if suffix in SUFFIXES:
+        raise DataError(
+            f"{path} is 1 picture; training needs two at least, and hundreds to be of use. Name the folder they lie in"
+        )
+    if arrays.is_idx(path):
+        return _listed_idx(path, {"train": path})
+    raise DataError(f"{path} is of no kind that is read here: a folder of pictures, {KINDS}")
+
+
+def _listed_idx(path: Path, pictures: dict[str, Path]) -> Listing:
+    resolved = {split: one.resolve() for split, one in pictures.items()}
+    read = [*pictures.values(), *filter(None, map(arrays.labels_beside, pictures.values()))]
+    return Listing(_name(path), str(path.resolve()), _stamp(read), functools.partial(arrays.load_idx, resolved))
+
+
+def _stamp(paths: list[Path]) -> str:
+    states = [(str(path.resolve()), path.stat()) for path in paths]
+    return json.dumps([(name, state.st_size, state.st_mtime_ns) for name, state in states])
+
+
+def _name(path: Path) -> str:
+    resolved = path.resolve()
+    return (resolved.name if resolved.is_dir() else resolved.name.split(".")[0]) or "data"
+
+
+def _packed(listing: Listing, settings: DataSettings, cache: Path, progress: Progress) -> pack.Packed:
+    if listing.identity is None:
+        return pack.in_memory(listing.load(settings, progress))
+    relevant = {name: value for name, value in as_dict(settings).items() if name != "mirror"}
+    key = hashlib.sha256(json.dumps([pack.VERSION, listing.identity, relevant]).encode()).hexdigest()[:32]
+    path = cache / "data" / f"{key}.pack"
+    return pack.opened(path) or pack.in_cache(path, listing.load(settings, progress))
+
+
+def _datasets(listing: Listing, packed: pack.Packed, settings: DataSettings) -> dict[str, Dataset]:
+    datasets: dict[str, Dataset] = {}
+    for name, split in packed.splits.items():
+        count, height, width, channels = split.images.shape
+        paired = split.partners is not None
+        spec = DataSpec(listing.name, channels, height, width, count, packed.classes, paired, packed.spread)
+        datasets[name] = Dataset(
+            listing.name, name, spec, split.images, split.labels, split.partners, make_fingerprint(split.digest, settings),
+            listing.source, settings, packed.problems, packed.facts, datasets,
+        )  # fmt: skip
+    return datasets
+
+
+def _silent(done: int, total: int) -> None:
+    pass

@@ -1,0 +1,266 @@
+"""Decoded pictures in one file of the cache, mapped instead of read.
+
+    magic, then for each split: images, partners (uint8) and labels (int64), each from a multiple of 64
+    JSON of what lies where, its SHA-256, its length (8 bytes), magic
+
+The JSON stands at the end because how many pictures were readable is known last. It holds a digest of the data, taken over
+all of a small pack and over evenly spaced blocks of a large one; a pack whose length, JSON or digest is wrong is made anew.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from ganvas.data.source import Loaded, Part, broken_message
+from ganvas.errors import DataError, GanvasError
+from ganvas.files import write_aside
+
+VERSION = 1
+MAGIC = b"ganvas-pack-1\n\0\0"
+TAIL = 32 + 8 + len(MAGIC)
+SAMPLED_BLOCK, SAMPLED_BLOCKS = 64 * 1024, 1024
+
+
+@dataclasses.dataclass
+class Split:
+    """One split out of a pack or out of memory. `digest` is of its pictures, labels, partners and class names."""
+
+    images: np.ndarray
+    labels: np.ndarray | None
+    partners: np.ndarray | None
+    digest: str
+
+
+@dataclasses.dataclass
+class Packed:
+    splits: dict[str, Split]
+    classes: tuple[str, ...]
+    spread: float
+    problems: tuple[tuple[str, str], ...]
+    facts: dict[str, Any]
+
+
+def in_memory(loaded: Loaded) -> Packed:
+    """Everything drawn into arrays; for sources that are small."""
+    splits, spread = {}, 0.0
+    for name, part in loaded.parts.items():
+        measure = _Measure(part, loaded.classes)
+        images = np.concatenate(list(measure.watch(part.blocks())))
+        partners = (
+            None
+            if part.partner_blocks is None
+            else np.concatenate(list(measure.watch_partners(part.partner_blocks())))
+        )
+        splits[name] = Split(_locked(images), _labels(part), _locked(partners), measure.digest(part.labels))
+        spread = measure.spread if name == "train" else spread
+    _judge(loaded, {name: len(split.images) for name, split in splits.items()})
+    return Packed(splits, loaded.classes, spread, tuple(loaded.problems), loaded.facts)
+
+
+def in_cache(path: Path, loaded: Loaded) -> Packed:
+    """Writes the pack aside, puts it in place and maps it. Two processes may do so at once: the same pack wins twice."""
+    _sweep(path.parent)
+    try:
+        write_aside(path, lambda file: _write(file, loaded))
+    except GanvasError as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(
+            f"{error}. Decoded pictures are kept in the cache; the variable GANVAS_CACHE can name another folder"
+        ) from error
+    packed = opened(path)
+    if packed is None:
+        raise DataError(f"the pack {path} was written and cannot be read again; is the disk sound?")
+    return packed
+
+
+def _sweep(folder: Path) -> None:
+    """Deletes what a killed process left half written more than a day ago."""
+    with contextlib.suppress(OSError):
+        for left in folder.glob(".*.part"):
+            if time.time() - left.stat().st_mtime > 86400:
+                left.unlink()
+
+
+def opened(path: Path) -> Packed | None:
+    """The pack as read-only maps, or None where there is none that is whole."""
+    try:
+        with open(path, "rb") as file:
+            index = _index(file)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    if index is None:
+        return None
+    splits = {
+        name: Split(
+            _mapped(path, entry["images"]),
+            _mapped_labels(path, entry["labels"]),
+            _mapped(path, entry["partners"]),
+            entry["digest"],
+        )
+        for name, entry in index["splits"].items()
+    }
+    problems = tuple((str(name), str(reason)) for name, reason in index["problems"])
+    return Packed(
+        splits, tuple(index["classes"]), index["spread"], problems, {**index["facts"], "pack": str(path)}
+    )
+
+
+def _write(file: BinaryIO, loaded: Loaded) -> None:
+    file.write(MAGIC)
+    splits, spread = {}, 0.0
+    for name, part in loaded.parts.items():
+        measure = _Measure(part, loaded.classes)
+        images = _append(file, part.shape, measure.watch(part.blocks()))
+        partners = None
+        if part.partner_blocks is not None:
+            partners = _append(file, part.shape, measure.watch_partners(part.partner_blocks()))
+        labels = _labels(part)
+        where = None if labels is None else _append(file, (), iter([labels.astype("<i8")]))
+        splits[name] = {
+            "images": images,
+            "partners": partners,
+            "labels": where,
+            "digest": measure.digest(part.labels),
+        }
+        spread = measure.spread if name == "train" else spread
+    _judge(loaded, {name: entry["images"]["shape"][0] for name, entry in splits.items()})
+    _pad(file)
+    file.flush()
+    end = file.tell()
+    digest = _sampled_digest(file.fileno(), end)
+    file.seek(end)
+    index = {
+        "version": VERSION, "splits": splits, "classes": loaded.classes, "spread": spread, "problems": loaded.problems,
+        "facts": loaded.facts, "end": end, "digest": digest,
+    }  # fmt: skip
+    text = json.dumps(index).encode()
+    file.write(text + hashlib.sha256(text).digest() + len(text).to_bytes(8, "little") + MAGIC)
+
+
+def _append(file: BinaryIO, shape: tuple[int, ...], blocks: Iterator[np.ndarray]) -> dict[str, Any]:
+    _pad(file)
+    offset, count = file.tell(), 0
+    for block in blocks:
+        file.write(np.ascontiguousarray(block).data)
+        count += len(block)
+    return {"offset": offset, "shape": [count, *shape]}
+
+
+def _pad(file: BinaryIO) -> None:
+    file.write(b"\0" * (-file.tell() % 64))
+
+
+def _index(file: BinaryIO) -> dict[str, Any] | None:
+    size = os.fstat(file.fileno()).st_size
+    if size < len(MAGIC) + TAIL:
+        return None
+    file.seek(size - TAIL)
+    tail = file.read(TAIL)
+    length = int.from_bytes(tail[32:40], "little")
+    if tail[40:] != MAGIC or length > size - TAIL:
+        return None
+    file.seek(size - TAIL - length)
+    text = file.read(length)
+    if hashlib.sha256(text).digest() != tail[:32]:
+        return None
+    index = json.loads(text)
+    if index["version"] != VERSION or index["end"] != size - TAIL - length:
+        return None
+    return index if _sampled_digest(file.fileno(), index["end"]) == index["digest"] else None
+
+
+def _sampled_digest(handle: int, end: int) -> str:
+    count = min(SAMPLED_BLOCKS, -(-end // SAMPLED_BLOCK))
+    starts = np.linspace(0, max(0, end - SAMPLED_BLOCK), count).astype(np.int64)
+    digest = hashlib.sha256()
+    for start in starts.tolist():
+        os.lseek(handle, start, os.SEEK_SET)
+        digest.update(os.read(handle, min(SAMPLED_BLOCK, end - start)))
+    return digest.hexdigest()
+
+
+def _mapped(path: Path, entry: dict[str, Any] | None) -> Any:
+    if entry is None:
+        return None
+    return np.memmap(path, dtype=np.uint8, mode="r", offset=entry["offset"], shape=tuple(entry["shape"]))
+
+
+def _mapped_labels(path: Path, entry: dict[str, Any] | None) -> np.ndarray | None:
+    if entry is None:
+        return None
+    return np.fromfile(path, dtype="<i8", count=entry["shape"][0], offset=entry["offset"]).astype(np.int64)
+
+
+def _labels(part: Part) -> np.ndarray | None:
+    return None if part.labels is None else part.labels.astype(np.int64)
+
+
+def _locked(array: np.ndarray | None) -> Any:
+    if array is not None:
+        array.setflags(write=False)
+    return array
+
+
+def _judge(loaded: Loaded, counts: dict[str, int]) -> None:
+    """Refuses what cannot be trained on, once it is known how many pictures were readable."""
+    problems, good = sorted(loaded.problems), sum(counts.values())
+    loaded.problems[:] = problems
+    if problems and (loaded.strict or not good):
+        raise DataError(broken_message(loaded.where, problems, good))
+    if counts.get("train", 0) < 2:
+        skipped = f" ({len(problems)} unreadable)" if problems else ""
+        raise DataError(
+            f"{loaded.where} has {_plural(counts.get('train', 0))} to train on{skipped}; training needs two at least, and hundreds to be of use"
+        )
+
+
+def _plural(count: int) -> str:
+    return f"{count} picture" + "s" * (count != 1)
+
+
+class _Measure:
+    """Digest and spread of a part, taken while its blocks pass by."""
+
+    def __init__(self, part: Part, classes: tuple[str, ...]) -> None:
+        self._hash = hashlib.sha256(json.dumps([part.shape, classes]).encode())
+        self._sum = np.zeros(part.shape)
+        self._squares = 0.0
+        self._count = 0
+
+    def watch(self, blocks: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+        for block in blocks:
+            self._hash.update(np.ascontiguousarray(block).data)
+            values = block.astype(np.float64)
+            self._sum += values.sum(axis=0)
+            self._squares += float(np.vdot(values, values))
+            self._count += len(block)
+            yield block
+
+    def watch_partners(self, blocks: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+        for block in blocks:
+            self._hash.update(np.ascontiguousarray(block).data)
+            yield block
+
+    def digest(self, labels: np.ndarray | None) -> str:
+        if labels is not None:
+            self._hash.update(labels.astype("<i8").tobytes())
+        return self._hash.hexdigest()
+
+    @property
+    def spread(self) -> float:
+        """Mean squared distance from the mean picture, bytes scaled to [-1, 1], summed over a picture's values."""
+        if not self._count:
+            return 0.0
+        mean = self._sum / self._count
+        return max(0.0, self._squares / self._count - float(np.vdot(mean, mean))) * (2 / 255) ** 2

@@ -1,0 +1,254 @@
+"""What every source of pictures is turned into before it is packed: parts that give their pictures block by block.
+
+A source is listed first (cheap: names, sizes, times) and read only when the cache has no pack of that identity. Within a part
+the pictures stand in a fixed shuffled order, so that any prefix is a fair sample, however the source was sorted.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from ganvas.data.image import fit, to_channels
+from ganvas.data.settings import DataSettings, parse_size
+from ganvas.errors import DataError
+
+BLOCK, BLOCK_BYTES = 64, 2**24  # pictures and bytes that pass through at a time
+
+Progress = Callable[[int, int], None]
+
+
+@dataclasses.dataclass
+class Part:
+    """One split. `blocks` gives (n, H, W, C) uint8 in the final order; `labels` is right once they are exhausted (pictures that
+    were left out have no label). `partner_blocks` is like `blocks`, or None."""
+
+    shape: tuple[int, int, int]
+    blocks: Callable[[], Iterator[np.ndarray]]
+    labels: np.ndarray | None = None
+    partner_blocks: Callable[[], Iterator[np.ndarray]] | None = None
+
+
+@dataclasses.dataclass
+class Loaded:
+    """A source about to be packed. `problems` (name, reason) may grow while the blocks are drawn; `strict`: they end the packing.
+    `facts` are JSON values for the data sheet."""
+
+    where: str
+    parts: dict[str, Part]
+    classes: tuple[str, ...] = ()
+    strict: bool = True
+    problems: list[tuple[str, str]] = dataclasses.field(default_factory=list)
+    facts: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass
+class Listing:
+    """A source by name. `identity` changes whenever its content may have changed; None: it is small, and never cached."""
+
+    name: str
+    source: str
+    identity: str | None
+    load: Callable[[DataSettings, Progress], Loaded]
+
+
+@dataclasses.dataclass
+class Arrays:
+    """One split as arrays in memory or mapped: `images` uint8 (N, H, W, C), `labels` integers (N,), `partners` like images."""
+
+    images: np.ndarray
+    labels: np.ndarray | None = None
+    partners: np.ndarray | None = None
+
+
+def from_arrays(
+    where: str,
+    splits: dict[str, Arrays],
+    settings: DataSettings,
+    progress: Progress,
+    *,
+    classes: Sequence[str] | None = None,
+    shuffled: bool = False,
+) -> Loaded:
+    """Arrays as a source: size and channels brought to the settings, a test split held out where there is only "train".
+
+    `shuffled`: the arrays stand in a fair order already and keep it.
+    """
+    names, labels = _classes([part.labels for part in splits.values()], classes)
+    splits = {
+        name: dataclasses.replace(part, labels=one)
+        for (name, part), one in zip(splits.items(), labels, strict=True)
+    }
+    owners = dict(splits)
+    rows = {
+        name: np.arange(len(part.images)) if shuffled else shuffle(len(part.images))
+        for name, part in splits.items()
+    }
+    if "test" not in splits:
+        whole = owners["test"] = splits["train"]
+        rows["train"], rows["test"] = hold_out(mix(np.arange(len(whole.images))), whole.labels, settings.holdout)
+    counter = Counter(progress, sum(len(row) for row in rows.values()))
+    parts = {name: _array_part(owners[name], row, settings, counter) for name, row in rows.items() if len(row)}
+    sizes = np.array([splits["train"].images.shape[1:3]])
+    facts = {"original_sizes": size_facts(sizes), "size_rule": size_rule(sizes, settings)}
+    return Loaded(where, parts, names, facts=facts)
+
+
+def size_facts(sizes: np.ndarray) -> dict[str, list[int]]:
+    """The least, median and greatest of `sizes` (N, 2), height and width each for itself."""
+    measures = {"min": np.min, "median": np.median, "max": np.max}
+    return {name: measure(sizes, axis=0).astype(int).tolist() for name, measure in measures.items()}
+
+
+def size_rule(sizes: np.ndarray, settings: DataSettings) -> str:
+    """In words, why the pictures got the size they have."""
+    size = parse_size(settings.size)
+    if bool((sizes == (size or sizes[0])).all()):
+        return "as stored"
+    rule = (
+        "set"
+        if size
+        else "sizes differ: a square with the median of the short sides, at most 256, a multiple of 8"
+    )
+    return f"{rule}; {settings.fit}"
+
+
+def block_rows(shape: tuple[int, int, int]) -> int:
+    """How many pictures of (H, W, C) pass through at a time."""
+    return int(np.clip(BLOCK_BYTES // max(1, math.prod(shape)), 1, BLOCK))
+
+
+def broken_message(where: str, problems: list[tuple[str, str]], good: int) -> str:
+    """All unreadable files in one message; a long list is cut."""
+    lines = [f"  {name}: {reason}" for name, reason in problems[:20]]
+    if len(problems) > 20:
+        lines.append(f"  ... and {len(problems) - 20} more")
+    head = f"{len(problems)} of {len(problems) + good} pictures in {where} cannot be read:"
+    advice = (
+        "Mend or remove them; data.skip_broken=true leaves them out."
+        if good >= 2
+        else "Too few others are left to train on."
+    )
+    return "\n".join([head, *lines, advice])
+
+
+def shuffle(count: int) -> np.ndarray:
+    """A fixed order of `count` rows: those of the first n rows do not depend on a random generator's version."""
+    return np.argsort(mix(np.arange(count)), kind="stable")
+
+
+def mix(numbers: np.ndarray) -> np.ndarray:
+    """SplitMix64 (Steele 2014): 64 well-mixed bits of each number."""
+    with np.errstate(over="ignore"):
+        x = numbers.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
+        x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        return x ^ (x >> np.uint64(31))
+
+
+def name_keys(names: Sequence[str]) -> np.ndarray:
+    """64 bits of each name, which put a file at its place whatever files stand beside it."""
+    digests = (hashlib.blake2b(name.encode(errors="surrogateescape"), digest_size=8).digest() for name in names)
+    return np.array([int.from_bytes(digest, "big") for digest in digests], dtype=np.uint64)
+
+
+def hold_out(keys: np.ndarray, labels: np.ndarray | None, share: float) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of the training and of the test split, each in the order of `keys`; `share` of each class goes to the test split.
+
+    Every (1 / share)-th row is taken from the list of all rows sorted by class: small classes are held out in turn.
+    """
+    count = len(keys)
+    sorted_rows = np.lexsort((keys, labels if labels is not None else np.zeros(count)))
+    steps = np.floor(np.round(np.arange(count + 1) * share, 9))
+    chosen = np.zeros(count, dtype=bool)
+    chosen[sorted_rows[np.diff(steps) > 0]] = True
+    order = np.argsort(keys, kind="stable")
+    return order[~chosen[order]], order[chosen[order]]
+
+
+def target_shape(sizes: np.ndarray, channels: int, settings: DataSettings) -> tuple[int, int, int]:
+    """(H, W, C) that the settings make of pictures of `sizes` (N, 2) in pixels."""
+    size = parse_size(settings.size)
+    if size is None:
+        same = bool((sizes == sizes[0]).all())
+        side = _square(sizes)
+        size = (int(sizes[0][0]), int(sizes[0][1])) if same else (side, side)
+    return size[0], size[1], channels
+
+
+def background(settings: DataSettings) -> int:
+    return 0 if settings.alpha == "black" else 255
+
+
+class Counter:
+    """Tells `progress` how many of `total` pictures are done."""
+
+    def __init__(self, progress: Progress, total: int) -> None:
+        self.progress, self.total, self.done = progress, total, 0
+
+    def add(self, count: int) -> None:
+        self.done += count
+        self.progress(self.done, self.total)
+
+
+def _square(sizes: np.ndarray) -> int:
+    side = min(int(np.median(sizes.min(axis=1))), 256)
+    return side - side % 8 if side >= 8 else side
+
+
+def _array_part(part: Arrays, rows: np.ndarray, settings: DataSettings, counter: Counter) -> Part:
+    height, width, stored = part.images.shape[1:]
+    channels = stored if settings.channels == "auto" else int(settings.channels)
+    if channels != stored and stored not in (1, 3, 4):
+        raise DataError(
+            f"data.channels={channels} cannot be made of arrays with {stored} channels; leave it at auto"
+        )
+    shape = target_shape(np.array([[height, width]]), channels, settings)
+
+    def blocks(images: np.ndarray, count: bool) -> Iterator[np.ndarray]:
+        step = block_rows((height, width, stored))
+        for start in range(0, len(rows), step):
+            block = to_channels(images[rows[start : start + step]], channels, background(settings))
+            if shape[:2] != (height, width):
+                block = np.stack([fit(one, shape[:2], settings.fit, background(settings)) for one in block])
+            yield block
+            if count:
+                counter.add(len(block))
+
+    partners = part.partners
+    return Part(
+        shape,
+        lambda: blocks(part.images, True),
+        None if part.labels is None else part.labels[rows],
+        None if partners is None else lambda: blocks(partners, False),
+    )
+
+
+def _classes(
+    labels: list[np.ndarray | None], names: Sequence[str] | None
+) -> tuple[tuple[str, ...], list[np.ndarray | None]]:
+    """Class names and int64 labels that count them from 0. Without names, the label values that occur are the names."""
+    if any(part is None for part in labels):
+        return (), [None] * len(labels)
+    values = np.concatenate([part for part in labels if part is not None])
+    if names is not None:
+        if (
+            values.dtype.kind not in "iu"
+            or len(values)
+            and not (0 <= int(values.min()) and int(values.max()) < len(names))
+        ):
+            raise DataError(
+                f"labels must be integers from 0 to {len(names) - 1}, one for each of the {len(names)} class names"
+            )
+        return tuple(map(str, names)), [part.astype(np.int64) for part in labels if part is not None]
+    if values.dtype.kind not in "iubUS":
+        raise DataError(f"labels must be integers or text, got {values.dtype}")
+    occurring = np.unique(values)
+    return tuple(str(value) for value in occurring.tolist()), [
+        np.searchsorted(occurring, part).astype(np.int64) for part in labels if part is not None
+    ]

@@ -1,0 +1,51 @@
+"""What G and D ask of the logits. `real` and `fake` are logits (before any sigmoid), (N,) or (N, 1); values have their shape."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torch.nn.functional import softplus
+
+
+def discriminator_cross_entropy(real: Tensor, fake: Tensor) -> Tensor:
+    """-log D(x) - log(1 - D(G(z))) (Goodfellow 2014, eq. 1, negated), with D = sigmoid(logit)."""
+    return softplus(-real) + softplus(fake)  # softplus, not log(sigmoid): stays finite for large logits
+
+
+def minimax_generator(fake: Tensor) -> Tensor:
+    """log(1 - D(G(z))), which G makes small (Goodfellow 2014, eq. 1). Its gradient vanishes where D is sure."""
+    return -softplus(fake)
+
+
+def non_saturating_generator(fake: Tensor) -> Tensor:
+    """-log D(G(z)) (Goodfellow 2014, sec. 3, last paragraph)."""
+    return softplus(-fake)
+
+
+def least_squares(logits: Tensor, target: float) -> Tensor:
+    """(D(x) - target)^2 / 2 (Mao 2017, eq. 2)."""
+    return (logits - target).square() / 2
+
+
+def wasserstein_critic(real: Tensor, fake: Tensor) -> Tensor:
+    """f(G(z)) - f(x), which the critic makes small (Arjovsky 2017, algorithm 1, line 5, negated)."""
+    return fake - real
+
+
+def wasserstein_generator(fake: Tensor) -> Tensor:
+    """-f(G(z)) (Arjovsky 2017, algorithm 1, line 10)."""
+    return -fake
+
+
+def hinge_discriminator(real: Tensor, fake: Tensor) -> Tensor:
+    """max(0, 1 - D(x)) + max(0, 1 + D(G(z))) (Miyato 2018, eq. 16, negated)."""
+    return (1 - real).relu() + (1 + fake).relu()
+
+
+def relativistic_discriminator(real: Tensor, fake: Tensor) -> Tensor:
+    """softplus(D(G(z)) - D(x)), real and fake in pairs (Jolicoeur-Martineau 2018; Huang 2024, eq. 2)."""
+    return softplus(fake - real)
+
+
+def relativistic_generator(real: Tensor, fake: Tensor) -> Tensor:
+    """softplus(D(x) - D(G(z))): the same pairs the other way round."""
+    return softplus(real - fake)

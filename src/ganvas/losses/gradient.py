@@ -1,0 +1,26 @@
+"""Penalties on the gradient of D at its input, one value an example, without the paper's factor."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def squared_gradient(x: Tensor, logits: Tensor) -> Tensor:
+    """|grad_x D(x)|^2 (Mescheder 2018, eq. 9 at real pictures: R1, eq. 10 at fakes: R2), without the factor gamma / 2.
+
+    x (N, ...) must require grad; logits = D(x), (N,) or (N, 1). Returns (N,), summed over all values of a picture.
+    """
+    (gradient,) = torch.autograd.grad(logits.sum(), x, create_graph=True)
+    return gradient.float().square().flatten(1).sum(1)
+
+
+def one_centred(x: Tensor, logits: Tensor) -> Tensor:
+    """(|grad_x D(x)| - 1)^2 (Gulrajani 2017, eq. 3), without the factor lambda. Shapes as in `squared_gradient`."""
+    # A gradient of exactly zero has no derivative of its norm; 1e-12 keeps it finite and changes no float32 digit.
+    return ((squared_gradient(x, logits) + 1e-12).sqrt() - 1).square()
+
+
+def between(real: Tensor, fake: Tensor, share: Tensor) -> Tensor:
+    """Points on the lines from fake to real, share (N, 1, 1, 1) in [0, 1], ready for a penalty (Gulrajani 2017, algorithm 1)."""
+    return torch.lerp(fake, real, share).detach().requires_grad_()

@@ -1,0 +1,199 @@
+"""The contract: a Method is one paper; an Update is one optimiser step of it; abilities say what a trained one can do.
+
+A method states its settings as fields, makes its networks in `build(spec)`, its optimisers in `optimizers()` and its steps
+in `updates()`. One loop (ganvas.training.trainer) serves all of them and knows none by name.
+
+    @register
+    @dataclass(eq=False)
+    class MyGAN(Adversarial):
+        name = "my_gan"
+        lr: float = setting(2e-4, "step size of Adam, both networks", minimum=0)
+
+        def discriminator_loss(self, batch): ...
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
+
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from ganvas.data.spec import Batch, DataSpec
+from ganvas.errors import UsageError, nearest
+from ganvas.settings import as_dict, change, setting, settings_of
+
+__all__ = [
+    "Batch", "DataSpec", "Method", "Samples", "Update", "create", "find", "method_names", "nothing", "preset", "presets",
+    "register", "setting",
+]  # fmt: skip
+
+
+def nothing(report: dict[str, Tensor]) -> None:
+    """The default of Update.after."""
+
+
+@dataclass(frozen=True)
+class Update:
+    """One optimiser step of a method."""
+
+    name: str
+    """Its key in the log: "discriminator", "r1"."""
+    trains: str
+    """Key of Method.optimizers(). Only the parameters of that optimiser collect gradients."""
+    loss: Callable[[Batch], dict[str, Tensor]]
+    """Pure: no state moves. The dict holds "loss" (scalar); the other scalars are logged."""
+    repeat: int = 1
+    """Times in a row, each on a fresh batch (n_critic)."""
+    every: int = 1
+    """Only in every n-th step (lazy regularisers)."""
+    after: Callable[[dict[str, Tensor]], None] = nothing
+    """Called with the loss's dict after the optimiser moved: the only place where state may move (clipping, k_t, ADA's p)."""
+    hands: tuple[str, ...] = ()
+    """Keys of the loss's dict that the later updates of this step find, detached, in Batch.handed."""
+
+
+class Method(nn.Module):
+    """Base of all methods. Subclasses are dataclasses with `eq=False`; every field is a `setting`.
+
+    After `build(spec)` the networks are attributes. A state that moves (BEGAN's k, ADA's p) is a registered buffer, so that
+    checkpoints hold it.
+    """
+
+    name: ClassVar[str] = ""
+    title: ClassVar[str] = ""
+    """One line for lists: what it is, who, when."""
+    paper: ClassVar[str] = ""
+    """Citation with arXiv number or venue."""
+    averaged: ClassVar[tuple[str, ...]] = ()
+    """Attributes whose exponential moving average is kept, and used for sampling."""
+    spec: DataSpec
+    batch_size: int
+
+    def __post_init__(self) -> None:
+        nn.Module.__init__(self)
+
+    def build(self, spec: DataSpec) -> None:
+        """Makes the networks for data of this shape. Draws initial weights from torch's global generator."""
+        raise NotImplementedError
+
+    def optimizers(self) -> dict[str, Optimizer]:
+        """The optimisers by key; no parameter belongs to two."""
+        raise NotImplementedError
+
+    def updates(self) -> list[Update]:
+        """What one step does, in order. Names differ from each other."""
+        raise NotImplementedError
+
+    def schedule(self, progress: float) -> float:
+        """Factor on every step size at `progress` (0 at the start, 1 at the end of the budget)."""
+        return 1.0
+
+    def average_decay(self, steps: int) -> float:
+        """Decay of the moving average at step `steps` (1 is the first). 0 follows the raw weights."""
+        return min(0.999, (1 + steps) / (10 + steps))
+
+    def with_settings(self: M, values: dict[str, Any]) -> M:
+        """An unbuilt copy with `values` checked and put in; UsageError names an unknown key or a bad value."""
+        return change(self, values)
+
+    def settings(self) -> dict[str, Any]:
+        """Every setting as a plain value."""
+        return as_dict(self)
+
+
+M = TypeVar("M", bound=Method)
+
+
+@runtime_checkable
+class Samples(Protocol):
+    """Ability: makes new pictures from nothing but noise."""
+
+    def latents(self, seeds: Iterable[int]) -> Tensor:
+        """One latent a seed, (n, ...), on the CPU; latent i depends on seed i only."""
+        ...
+
+    def generate(self, latents: Tensor) -> Tensor:
+        """Pictures (n, C, H, W) in [-1, 1] on the latents' device."""
+        ...
+
+
+# --- the registry: a method is known as soon as its file is imported ---------------------------------------------------
+
+_methods: dict[str, type[Method]] = {}
+_presets: dict[str, dict[str, Callable[[], Method]]] = {}
+_imported = False
+C = TypeVar("C", bound=type[Method])
+P = TypeVar("P", bound=Callable[[], Method])
+
+
+def register(cls: C) -> C:
+    """Class decorator: makes a method known by its `name`."""
+    if not cls.name or not cls.paper or not cls.title:
+        raise TypeError(f"{cls.__name__} needs the class attributes name, title and paper")
+    if [field.name for field in fields(cls) if field.name not in settings_of(cls)]:  # pyright: ignore[reportArgumentType]
+        raise TypeError(f"every field of {cls.__name__} must be a setting(...), so that flags and help can show it")
+    _methods[cls.name] = cls
+    return cls
+
+
+def preset(name: str) -> Callable[[P], P]:
+    """Decorator for a plain function that returns an unbuilt method: `--preset FUNCTION_NAME` of method `name`.
+
+    Its docstring says the expected time, machine and score, and where they come from.
+    """
+
+    def keep(make: P) -> P:
+        _presets.setdefault(name, {})[make.__name__] = make
+        return make
+
+    return keep
+
+
+def method_names() -> list[str]:
+    """All registered methods, sorted."""
+    _import_all()
+    return sorted(_methods)
+
+
+def find(name: str) -> type[Method]:
+    """The class of a method; UsageError offers the nearest name."""
+    _import_all()
+    if name not in _methods:
+        raise UsageError(f"unknown method {name}{nearest(name, _methods)} (there are: {', '.join(sorted(_methods))})")
+    return _methods[name]
+
+
+def presets(name: str) -> dict[str, Callable[[], Method]]:
+    """The presets of a method by name."""
+    find(name)
+    return dict(_presets.get(name, {}))
+
+
+def create(name: str, preset: str | None = None, settings: dict[str, Any] | None = None) -> Method:
+    """An unbuilt method: its preset (or its defaults), with `settings` checked and put in."""
+    cls = find(name)
+    made = cls()
+    if preset is not None:
+        known = presets(name)
+        if preset not in known:
+            raise UsageError(
+                f"{name} has no preset {preset}{nearest(preset, known)} (there are: {', '.join(sorted(known)) or 'none'})"
+            )
+        made = known[preset]()
+    return made.with_settings(settings or {})
+
+
+def _import_all() -> None:
+    global _imported
+    if _imported:
+        return
+    _imported = True
+    import ganvas.methods
+
+    for module in pkgutil.walk_packages(ganvas.methods.__path__, "ganvas.methods."):
+        importlib.import_module(module.name)

@@ -1,0 +1,61 @@
+"""DCGAN: deep convolutional GAN (Radford, Metz, Chintala 2015, arXiv:1511.06434).
+
+Idea: strided convolutions instead of pooling, batch norm in both networks, no hidden fully connected layers, ReLU in G and
+LeakyReLU(0.2) in D; Adam at 2e-4 with beta1 0.5; weights from N(0, 0.02). The loss is the non-saturating one.
+
+Departs from the paper: noise is normal (theirs uniform), any height and width, width 64 by default as in the authors' later code;
+preset `paper` has figure 1's 1024-512-256-128.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from ganvas.losses.adversarial import discriminator_cross_entropy, non_saturating_generator
+from ganvas.method import Batch, DataSpec, preset, register, setting
+from ganvas.methods.adversarial import Adversarial, judged
+from ganvas.networks.dcgan import DCGANDiscriminator, DCGANGenerator
+
+
+@register
+@dataclass(eq=False)
+class DCGAN(Adversarial):
+    name = "dcgan"
+    title = "deep convolutional GAN"
+    paper = "Radford et al. 2015, Unsupervised Representation Learning with DCGANs, arXiv:1511.06434"
+
+    batch_size: int = setting(128, "pictures a step, over all processes together", minimum=2)
+    width: int = setting(64, "channels at the largest inner size, both networks", minimum=1)
+
+    def build(self, spec: DataSpec) -> None:
+        self.G = DCGANGenerator(self.z_dim, spec.shape, self.width, norm="batch")
+        self.D = DCGANDiscriminator(spec.shape, self.width, norm="batch")
+
+    def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
+        fake = self.G(self.noise(batch))
+        return {"loss": non_saturating_generator(self.D(fake).float()).mean(), "fake": fake}
+
+    def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
+        # Two passes: batch statistics of real and fake pictures must not mix.
+        real, fake = self.D(batch.real).float(), self.D(self.fakes(batch)).float()
+        return judged(discriminator_cross_entropy(real, fake).mean(), real, fake)
+
+
+@preset("dcgan")
+def tiny() -> DCGAN:
+    """Seconds on a CPU; for tests and first looks."""
+    return DCGAN(batch_size=16, z_dim=8, width=4)
+
+
+@preset("dcgan")
+def paper() -> DCGAN:
+    """Figure 1 of the paper: 1024 channels at 4 x 4 for pictures of 64 x 64. Slow on a CPU."""
+    return DCGAN(width=128)
+
+
+@preset("dcgan")
+def small() -> DCGAN:
+    """About 3 million multiply-adds a network on digits: the same compute as `r3gan`'s cpu preset. Figures: docs/experiments.md."""
+    return DCGAN(width=28, batch_size=64)

@@ -1,0 +1,94 @@
+"""GAN: generative adversarial nets (Goodfellow 2014, arXiv:1406.2661), with fully connected networks.
+
+Idea: G turns noise into pictures, D tells them from real ones; G is trained through D's verdict. At the equilibrium of
+eq. 1 G's distribution is the data's (theorem 1).
+
+Settings cover the forms found in papers, courses and repositories: G's loss minimax (eq. 1) or non-saturating (sec. 3), noise
+normal or uniform, D's output one sigmoid or a softmax over two classes.
+
+Departs from the paper: ReLU where it had maxout and sigmoid units, Adam instead of momentum, no dropout, tanh since pixels
+lie in [-1, 1], one D step for each G step (algorithm 1 allows k; the paper used k = 1).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ganvas.losses.adversarial import discriminator_cross_entropy, minimax_generator, non_saturating_generator
+from ganvas.method import Batch, DataSpec, preset, register, setting
+from ganvas.methods.adversarial import Adversarial, both, judged, read_widths
+from ganvas.networks.mlp import MLPDiscriminator, MLPGenerator
+
+
+@register
+@dataclass(eq=False)
+class GAN(Adversarial):
+    name = "gan"
+    title = "the classic MLP GAN"
+    paper = "Goodfellow et al. 2014, Generative Adversarial Nets, arXiv:1406.2661"
+
+    batch_size: int = setting(100, "pictures a step, over all processes together", minimum=2)
+    beta1: float = setting(0.9, "Adam's first decay", minimum=0, maximum=0.9999)
+    loss: str = setting("non_saturating", "what G makes small", choices=("non_saturating", "minimax"))
+    noise_kind: str = setting("normal", "distribution of z; uniform is on [-1, 1)", choices=("normal", "uniform"))
+    output: str = setting("sigmoid", "D's last layer: one logit, or two classes", choices=("sigmoid", "softmax2"))
+    generator: str = setting("256-512", "widths of G's hidden layers, joined by -")
+    discriminator: str = setting("512-256", "widths of D's hidden layers, joined by -")
+    activation: str = setting("relu", "of the hidden layers; leaky_relu has slope 0.2", choices=("relu", "leaky_relu"))
+    norm: str = setting("none", "G's normalisation, from its second hidden layer on", choices=("none", "batch"))
+
+    def build(self, spec: DataSpec) -> None:
+        widths = read_widths("generator", self.generator), read_widths("discriminator", self.discriminator)
+        self.G = MLPGenerator(self.z_dim, widths[0], spec.shape, self.activation, self.norm)
+        self.D = MLPDiscriminator(spec.shape, widths[1], self.activation, outputs=2 if self.output == "softmax2" else 1)
+
+    def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
+        fake = self.G(self.noise(batch))
+        equation = minimax_generator if self.loss == "minimax" else non_saturating_generator
+        return {"loss": equation(self.logit(self.D(fake).float())).mean(), "fake": fake}
+
+    def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
+        real, fake = map(self.logit, both(self.D, batch.real, self.fakes(batch)))
+        return judged(discriminator_cross_entropy(real, fake).mean(), real, fake)
+
+    def logit(self, scores: Tensor) -> Tensor:
+        """(N,) log-odds of "real". Of a softmax over (fake, real) that is the difference of its two scores."""
+        return scores[:, 1] - scores[:, 0] if self.output == "softmax2" else scores[:, 0]
+
+    def noise(self, batch: Batch) -> Tensor:
+        return batch.uniform(self.z_dim, low=-1.0, high=1.0) if self.noise_kind == "uniform" else batch.normal(self.z_dim)
+
+    def latent(self, generator: torch.Generator) -> Tensor:
+        if self.noise_kind == "uniform":
+            return torch.rand(self.z_dim, generator=generator) * 2 - 1
+        return torch.randn(self.z_dim, generator=generator)
+
+
+@preset("gan")
+def tiny() -> GAN:
+    """Seconds on a CPU; for tests and first looks."""
+    return GAN(batch_size=16, z_dim=8, generator="32", discriminator="32")
+
+
+@preset("gan")
+def relu() -> GAN:
+    """100-256-512-784 with ReLU against 784-512-256-1, Adam 2e-4, batch 100: the net of many courses.
+
+    Figures after 100 epochs of the built-in digits: docs/experiments.md.
+    """
+    return GAN()
+
+
+@preset("gan")
+def batchnorm() -> GAN:
+    """256-512-1024 with LeakyReLU and BatchNorm against 784-512-256-1, Adam 2e-4 with beta1 0.5."""
+    return GAN(generator="256-512-1024", activation="leaky_relu", norm="batch", beta1=0.5)
+
+
+@preset("gan")
+def wide() -> GAN:
+    """128-256-512-1024 with LeakyReLU and BatchNorm against 784-512-256-1, Adam 2e-4 with beta1 0.5, batch 64."""
+    return GAN(generator="128-256-512-1024", activation="leaky_relu", norm="batch", beta1=0.5, batch_size=64)

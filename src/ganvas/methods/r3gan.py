@@ -1,0 +1,87 @@
+"""R3GAN: the modern baseline GAN (Huang 2024, arXiv:2501.05441). The product's default.
+
+Idea: a relativistic pairing loss (eq. 2: D only has to rank a real above a fake picture, which leaves no bad basin for
+dropped modes) and zero-centred gradient penalties on real and fake pictures (R1 + R2), which make it converge locally (proposition
+2). With that, plain residual networks need no normalisation, no noise inputs and no other trick.
+
+Gamma follows the data at hand unless it is set: gamma = spread / 200, where spread is the mean squared distance of a picture from the
+mean picture (DataSpec.spread). A penalty on |dD/dx|^2 must scale with the square of the data's distances to stay equally strong; 200
+gives the built-in digits a gamma of 1, the value measured there (docs/experiments.md).
+
+Departs from the paper: penalties may be lazy (`penalty_every`, weight multiplied by it as in StyleGAN2); one straight fall of
+the step size (`decay`) in place of the paper's schedules for step size, gamma, beta2 and the average.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ganvas.losses.adversarial import relativistic_discriminator, relativistic_generator
+from ganvas.losses.gradient import squared_gradient
+from ganvas.method import Batch, DataSpec, Update, preset, register, setting
+from ganvas.methods.adversarial import Adversarial, both, judged, read_widths
+from ganvas.networks.resnet import ResNetDiscriminator, ResNetGenerator
+
+
+@register
+@dataclass(eq=False)
+class R3GAN(Adversarial):
+    name = "r3gan"
+    title = "relativistic pairing, R1 + R2, no normalisation"
+    paper = "Huang et al. 2024, The GAN is dead; long live the GAN! A Modern Baseline GAN, arXiv:2501.05441"
+
+    batch_size: int = setting(32, "pictures a step, over all processes together", minimum=1)
+    z_dim: int = setting(64, "numbers in a latent", minimum=1)
+    lr: float = setting(3e-3, "step size of Adam, both networks, at the start", minimum=0)
+    beta1: float = setting(0.0, "Adam's first decay", minimum=0, maximum=0.9999)
+    beta2: float = setting(0.99, "Adam's second decay", minimum=0, maximum=0.99999)
+    decay: str = setting("linear", "fall of the step size to zero over the budget", choices=("linear", "cosine", "none"))
+    gamma: float | None = setting(None, "weight of R1 and R2; auto = spread of the data / 200", minimum=0)
+    penalty_every: int = setting(4, "penalise in every n-th step only, n times as strongly", minimum=1)
+    widths: str = setting("96-64-32-16", "channels from the smallest stage to full size, joined by -")
+    blocks: int = setting(1, "residual blocks a stage", minimum=1)
+    block: str = setting("dense", "two dense 3x3 convolutions, or the paper's 1x1, grouped 3x3, 1x1", choices=("dense", "grouped"))
+    expansion: int = setting(2, "inner over outer channels of a grouped block", minimum=1)
+    group_size: int = setting(16, "channels a group of a grouped block", minimum=1)
+    ema: float = setting(0.999, "decay of G's average, a step", minimum=0, maximum=0.999999)
+
+    def build(self, spec: DataSpec) -> None:
+        self.strength = spec.spread / 200 if self.gamma is None else self.gamma
+        shared = (read_widths("widths", self.widths), self.blocks, self.block, self.expansion, self.group_size)
+        self.G = ResNetGenerator(self.z_dim, spec.shape, *shared)
+        self.D = ResNetDiscriminator(spec.shape, *shared)
+
+    def updates(self) -> list[Update]:
+        steps = Adversarial.updates(self)
+        if self.penalty_every > 1:
+            steps.append(Update("penalty", trains="D", loss=self.penalty_loss, every=self.penalty_every))
+        return steps
+
+    def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
+        fake = self.G(self.noise(batch))
+        with torch.no_grad():  # G is moved through its own pictures only
+            real = self.D(batch.real).float()
+        return {"loss": relativistic_generator(real, self.D(fake).float()).mean(), "fake": fake}
+
+    def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
+        fakes = self.fakes(batch)
+        real, fake = both(self.D, batch.real, fakes)
+        return judged(relativistic_discriminator(real, fake).mean(), real, fake)
+
+    def penalty_loss(self, batch: Batch) -> dict[str, Tensor]:
+        """gamma / 2 (R1 + R2), real and fake pictures in one pass (eqs. 3 and 4)."""
+        points = torch.cat([batch.real, self.fakes(batch)]).requires_grad_()
+        r1, r2 = squared_gradient(points, self.D(points)).chunk(2)
+        loss = self.penalty_every * self.strength / 2 * (r1 + r2).mean()
+        return {"loss": loss, "r1": r1.detach().mean(), "r2": r2.detach().mean()}
+
+    def schedule(self, progress: float) -> float:
+        falling = {"linear": 1 - progress, "cosine": (1 + math.cos(math.pi * progress)) / 2, "none": 1.0}
+        return falling[self.decay]
+
+    def average_decay(self, steps: int) -> float:
+        return min(self.ema, (1 + steps) / (10 + steps))

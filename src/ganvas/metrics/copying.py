@@ -1,0 +1,154 @@
+"""Copies: samples that are training pictures, or suspiciously near to one.
+
+Pictures are compared as thumbnails of at most 16 x 16 (means over areas, all channels), so that a little noise does not hide a copy.
+How near is suspicious? Nearer than almost any picture that was never trained on: below the 1 % quantile of the distances from
+held-out pictures to their own nearest training picture. About 1 % of honest pictures are that near, which is the floor.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ganvas.errors import DataError, UsageError
+from ganvas.metrics.store import remembered
+
+if TYPE_CHECKING:
+    from ganvas.data.dataset import Dataset
+
+SIDE = 16
+QUANTILE = 0.01
+PROBES = 2000  # held-out pictures that set the threshold
+LIMIT = 100_000  # training pictures looked at
+CHUNK = 512
+TRAIN_BLOCK = 8192
+
+
+class Copies(NamedTuple):
+    """What the copy audit found among `n` samples.
+
+    `near` (n,) bool; `exact` counts those equal in every byte; `threshold` is a root-mean-square difference in bytes;
+    `floor` is how many of n held-out pictures would be called copies.
+    """
+
+    near: np.ndarray
+    exact: int
+    threshold: float
+    floor: float
+
+
+def nearest(images: np.ndarray, train: Dataset, k: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """The k nearest training pictures of each of `images` uint8 (N, H, W, C): indices int64 (N, k), nearest first, and distances
+    float64 (N, k), root-mean-square differences of the thumbnails in bytes, 0 to 255. Of the first 100,000 training pictures.
+    """
+    check_pictures(images, train)
+    known = _known(train, None)
+    if not 1 <= k <= len(known["thumbnails"]):
+        raise UsageError(f"k must lie between 1 and the {len(known['thumbnails'])} training pictures (got {k})")
+    indices, distances = _nearest(thumbnails(images), known["thumbnails"], k)
+    return indices.numpy(), distances.numpy()
+
+
+def find_copies(images: np.ndarray, train: Dataset, test: Dataset | None = None) -> Copies:
+    """Which of `images` uint8 (N, H, W, C) are copies of training pictures. Without `test` the training pictures themselves
+    are the held-out ones, each compared with all the others."""
+    check_pictures(images, train)
+    known = _known(train, test)
+    threshold, rate = float(known["threshold"]), float(known["rate"])
+    _, distances = _nearest(thumbnails(images), known["thumbnails"], 1)
+    exact = np.isin(_digests(images), known["digests"].numpy())
+    near = (distances[:, 0].numpy() < threshold) | exact
+    return Copies(near, int(exact.sum()), threshold, rate * len(images))
+
+
+def thumbnails(images: np.ndarray) -> Tensor:
+    """uint8 (N, C * h * w) with h, w at most 16: each value the mean of an area."""
+    parts = []
+    for start in range(0, len(images), CHUNK):
+        x = torch.from_numpy(np.array(images[start : start + CHUNK])).permute(0, 3, 1, 2).float()
+        small = F.adaptive_avg_pool2d(x, (min(SIDE, x.shape[2]), min(SIDE, x.shape[3])))
+        parts.append(small.round().to(torch.uint8).flatten(1))
+    return torch.cat(parts)
+
+
+def check_pictures(images: np.ndarray, train: Dataset) -> None:
+    """DataError unless `images` are uint8 (N, H, W, C) of the training pictures' shape."""
+    if not isinstance(images, np.ndarray) or images.dtype != np.uint8 or images.ndim != 4 or not len(images):
+        got = f"{images.dtype} {images.shape}" if isinstance(images, np.ndarray) else type(images).__name__
+        raise DataError(f"pictures must be a numpy array uint8 (N, H, W, C), N at least 1 (got {got})")
+    if images.shape[1:] != train.images.shape[1:]:
+        raise DataError(
+            f"these pictures are {_size(images)} and those of {train.name} {_size(train.images)} (height x width x channels): "
+            "open the data with the same size and channels as the pictures"
+        )
+
+
+def _size(images: np.ndarray) -> str:
+    return " x ".join(map(str, images.shape[1:]))
+
+
+def _known(train: Dataset, test: Dataset | None) -> dict[str, Tensor]:
+    """Of the training pictures `thumbnails` (M, D) uint8 and `digests` (M,) int64; `threshold` and `rate` of held-out ones."""
+    fingerprints = [train.fingerprint, test.fingerprint if test else None]
+
+    def compute() -> dict[str, Tensor]:
+        known = thumbnails(train.images[:LIMIT])
+        distances = _held_out_distances(known, test)
+        threshold = distances.sort().values[int(QUANTILE * (len(distances) - 1))] if len(distances) else torch.tensor(0.0)
+        rate = (distances < threshold).double().mean() if len(distances) else torch.tensor(0.0)
+        digests = torch.from_numpy(_digests(train.images[:LIMIT]))
+        return {"thumbnails": known, "digests": digests, "threshold": threshold.double(), "rate": rate.double()}
+
+    return remembered("copies", [*fingerprints, SIDE, QUANTILE, PROBES, LIMIT], all(fingerprints[: 1 + (test is not None)]), compute)
+
+
+def _held_out_distances(known: Tensor, test: Dataset | None) -> Tensor:
+    if test is not None and len(test.images):
+        return _nearest(thumbnails(test.images[:PROBES]), known, 1)[1][:, 0]
+    if len(known) < 2:
+        return torch.empty(0, dtype=torch.float64)
+    probes = known[:PROBES]
+    indices, distances = _nearest(probes, known, 2)
+    itself = indices[:, 0] == torch.arange(len(probes))
+    return torch.where(itself, distances[:, 1], distances[:, 0])
+
+
+def _nearest(queries: Tensor, known: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """Indices (N, k) and root-mean-square distances (N, k) of the nearest rows. float32 finds them, integers give the distance."""
+    best = torch.empty(len(queries), 0)
+    indices = torch.empty(len(queries), 0, dtype=torch.int64)
+    centred = queries.float() - 128
+    for start in range(0, len(known), TRAIN_BLOCK):
+        rows = known[start : start + TRAIN_BLOCK].float() - 128
+        here, where = _k_smallest(centred, rows, min(k, len(rows)))
+        best, indices = torch.cat([best, here], 1), torch.cat([indices, where + start], 1)
+        best, order = best.topk(min(k, best.shape[1]), largest=False)
+        indices = indices.gather(1, order)
+    distances = torch.stack([_exact(queries, known[column]) for column in indices.T], 1)
+    distances, order = distances.sort(1, stable=True)
+    return indices.gather(1, order), distances
+
+
+def _k_smallest(queries: Tensor, rows: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    squares = rows.square().sum(1)
+    parts = []
+    for part in queries.split(CHUNK):
+        # |q|^2 is the same for all rows, so it is added after the choice.
+        chosen = torch.addmm(squares, part, rows.T, alpha=-2).topk(k, largest=False)
+        parts.append((chosen.values + part.square().sum(1, keepdim=True), chosen.indices))
+    return torch.cat([values for values, _ in parts]), torch.cat([where for _, where in parts])
+
+
+def _exact(a: Tensor, b: Tensor) -> Tensor:
+    return (a.short() - b.short()).double().square().mean(1).sqrt()
+
+
+def _digests(images: np.ndarray) -> np.ndarray:
+    """64 bits of each picture's BLAKE2b, int64 (N,)."""
+    digests = [hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=8).digest() for image in images]
+    return np.frombuffer(b"".join(digests), dtype=np.int64)

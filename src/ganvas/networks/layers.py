@@ -1,0 +1,57 @@
+"""Small parts that several networks share: normalisation by name, activations, initial weights."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+def norm2d(kind: str, channels: int) -> nn.Module:
+    """Normalisation of (N, C, H, W): "batch", "layer" (over C, H, W of one picture), "instance" or "none"."""
+    made: dict[str, Callable[[], nn.Module]] = {
+        "batch": lambda: nn.BatchNorm2d(channels),
+        "layer": lambda: nn.GroupNorm(1, channels),
+        "instance": lambda: nn.InstanceNorm2d(channels, affine=True),
+        "none": nn.Identity,
+    }
+    return made[kind]()
+
+
+def dcgan_weights(module: nn.Module) -> None:
+    """N(0, 0.02) for weights, N(1, 0.02) for the scale of batch norm, zero biases (Radford 2015, sec. 4). For Module.apply."""
+    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+        nn.init.normal_(module.weight, 0.0, 0.02)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+    elif isinstance(module, nn.BatchNorm2d):
+        nn.init.normal_(module.weight, 1.0, 0.02)
+        nn.init.zeros_(module.bias)
+
+
+def variance_kept(layer: nn.Conv2d | nn.Linear, gain: float = 1.0) -> nn.Conv2d | nn.Linear:
+    """Draws weights from N(0, gain^2 / fan_in), zero bias: the output's variance is gain^2 times the input's. Returns `layer`."""
+    fan_in = layer.weight[0].numel()
+    nn.init.normal_(layer.weight, 0.0, 1.0)
+    with torch.no_grad():
+        layer.weight.mul_(gain / math.sqrt(fan_in))
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
+    return layer
+
+
+class BiasedActivation(nn.Module):
+    """Leaky ReLU of x plus a bias a channel, x (N, C, H, W). `gain` undoes the loss of variance (He 2015, eq. 15)."""
+
+    slope = 0.2
+    gain = math.sqrt(2 / (1 + slope**2))
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.leaky_relu(x + self.bias.to(x.dtype).view(1, -1, 1, 1), self.slope)

@@ -1,0 +1,46 @@
+"""Fully connected networks for pictures of any shape: the classic GAN's generator and discriminator."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+Shape = tuple[int, int, int]
+
+
+def stack(widths: Sequence[int], activation: str, norm: str) -> list[nn.Module]:
+    """Linear, norm and activation from each width to the next. norm "batch" spares the first layer, which sees raw input."""
+    layers: list[nn.Module] = []
+    for number, (wide, next_wide) in enumerate(zip(widths[:-1], widths[1:], strict=True)):
+        layers.append(nn.Linear(wide, next_wide))
+        if norm == "batch" and number > 0:
+            layers.append(nn.BatchNorm1d(next_wide))
+        layers.append(nn.ReLU(inplace=True) if activation == "relu" else nn.LeakyReLU(0.2, inplace=True))
+    return layers
+
+
+class MLPGenerator(nn.Module):
+    """z (N, z_dim) to pictures (N, C, H, W) in [-1, 1]."""
+
+    def __init__(self, z_dim: int, widths: Sequence[int], shape: Shape, activation: str = "relu", norm: str = "none") -> None:
+        super().__init__()
+        self.shape = shape
+        hidden = stack([z_dim, *widths], activation, norm)
+        self.layers = nn.Sequential(*hidden, nn.Linear(widths[-1], math.prod(shape)), nn.Tanh())
+
+    def forward(self, z: Tensor) -> Tensor:
+        return self.layers(z).view(-1, *self.shape)
+
+
+class MLPDiscriminator(nn.Module):
+    """Pictures (N, C, H, W) to logits (N, outputs)."""
+
+    def __init__(self, shape: Shape, widths: Sequence[int], activation: str = "relu", outputs: int = 1) -> None:
+        super().__init__()
+        hidden = stack([math.prod(shape), *widths], activation, "none")
+        self.layers = nn.Sequential(nn.Flatten(), *hidden, nn.Linear(widths[-1], outputs))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layers(x.contiguous())

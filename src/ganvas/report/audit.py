@@ -1,0 +1,70 @@
+"""A first copy audit: which training pictures stand nearest to new ones, the most suspicious pair first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ganvas.data import DataSettings, open_data
+from ganvas.errors import RunError
+from ganvas.report.markup import Html, number, tag
+from ganvas.report.pictures import thumbnail
+from ganvas.run import Run
+from ganvas.settings import change
+
+SAMPLES = 16
+NEIGHBOURS = 5
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """One new picture (H, W, C) of a seed, and its nearest training pictures with distance, number and class."""
+
+    seed: int
+    picture: np.ndarray
+    neighbours: list[np.ndarray]
+    distances: list[float]
+    numbers: list[int]
+    classes: list[str]
+
+
+def copy_audit(run: Run, samples: int = SAMPLES, k: int = NEIGHBOURS) -> list[Suspect]:
+    """Samples of seeds 0, 1, ... beside their `k` nearest training pictures, in the order of the smallest distance.
+
+    GanvasError where the data or the weights are not there any more, or are not the ones that the run was trained on.
+    """
+    data = open_data(run.info["data"], settings=change(DataSettings(), run.info.get("data_settings", {})))
+    if data.fingerprint != run.info.get("fingerprint"):
+        raise RunError(f"{run.info['data']} holds other pictures now than those that this run was trained on")
+    from ganvas.metrics import nearest  # brings its feature networks
+
+    pictures = run.sample(samples, seed=0)
+    indices, distances = map(np.asarray, nearest(pictures, data, min(k, len(data))))
+    labels = [""] * len(data) if data.labels is None else [data.spec.classes[label] for label in data.labels]
+    found = [
+        Suspect(seed, pictures[seed], [np.asarray(data.images[i]) for i in row], distances[seed].tolist(), row.tolist(), [labels[i] for i in row])
+        for seed, row in enumerate(indices)
+    ]
+    return sorted(found, key=lambda suspect: suspect.distances[0])
+
+
+def audit_list(suspects: list[Suspect]) -> Html:
+    """One line a sample: it first, then its neighbours."""
+    return tag("ol", [tag("li", _sample(suspect), _neighbours(suspect)) for suspect in suspects], class_="copies")
+
+
+def _sample(suspect: Suspect) -> Html:
+    return tag("figure", thumbnail(suspect.picture, f"new picture of seed {suspect.seed}"), tag("figcaption", f"seed {suspect.seed}"))
+
+
+def _neighbours(suspect: Suspect) -> list[Html]:
+    rows = zip(suspect.neighbours, suspect.distances, suspect.numbers, suspect.classes, strict=True)
+    return [
+        tag(
+            "figure",
+            thumbnail(picture, f"training picture {index}" + (f", class {name}" if name else "") + f", at distance {number(distance)}"),
+            tag("figcaption", number(round(distance, 3))),
+        )
+        for picture, distance, index, name in rows
+    ]

@@ -1,0 +1,277 @@
+"""Line charts as SVG, drawn by hand: axes, ticks, a floor, gaps where a value is missing."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ganvas.report.markup import Content, Html, folded, join, number, table, tag
+
+WIDTH, HEIGHT = 400, 226  # units of the drawing; it is scaled to the column it stands in
+LEFT, RIGHT, TOP, BOTTOM = 46, 12, 10, 34
+MOST_POINTS = 500  # a line; longer ones keep the lowest and highest value of each stretch
+SMOOTH_FROM = 80  # points; a shorter line is drawn as it is
+LOG_FROM = 30.0  # largest over smallest value from which a scale of powers reads better
+SHOWN = 12  # rows of the table behind a chart
+COLOURS = 8
+
+
+@dataclass(frozen=True)
+class Line:
+    """One curve: `x` and `y` of equal length, NaN in `y` for a gap. `colour` counts the page's colours."""
+
+    name: str
+    x: np.ndarray
+    y: np.ndarray
+    colour: int = 0
+    dots: bool = False
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A scale from values to drawing units."""
+
+    low: float
+    high: float
+    start: float
+    end: float
+    log: bool = False
+
+    def place(self, values: np.ndarray) -> np.ndarray:
+        """Drawing units; values beyond the ends stay on the frame."""
+        if self.log:
+            low, high = math.log10(self.low), math.log10(self.high)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                values = np.log10(values)
+        else:
+            low, high = self.low, self.high
+        return self.start + np.clip((values - low) / (high - low), 0, 1) * (self.end - self.start)
+
+    def ticks(self) -> list[float]:
+        """Round values between the ends."""
+        return log_ticks(self.low, self.high) if self.log else linear_ticks(self.low, self.high)
+
+
+def line_chart(
+    title: str, lines: Sequence[Line], *, x_label: str, floor: float | None = None, log: bool | None = None, note: Content = None
+) -> Html:
+    """A figure: heading, legend, drawing, and the numbers behind it as a table. Nothing where no line has a finite value.
+
+    `floor` is drawn dashed. `log` chooses the scale of y; None: powers of ten where all values are positive and far apart.
+    """
+    lines = [line for line in lines if np.isfinite(line.y).any()]
+    if not lines:
+        return Html()
+    values = np.concatenate([line.y[np.isfinite(line.y)] for line in lines])
+    x_values = np.concatenate([line.x[np.isfinite(line.y)] for line in lines])
+    y_axis, beyond = _y_axis(values, floor, log)
+    x_axis = _x_axis(x_values)
+    drawing = tag(
+        "svg",
+        _frame(x_axis, y_axis, x_label),
+        _floor(floor, y_axis),
+        [_curve(line, x_axis, y_axis) for line in lines],
+        viewBox=f"0 0 {WIDTH} {HEIGHT}",
+        class_="chart",
+        role="img",
+        aria_label=_summary(title, lines, x_label, floor),
+    )
+    said = [note, "logarithmic scale" if y_axis.log else None, f"{beyond} points lie beyond the frame" if beyond else None]
+    text = "; ".join(str(part) for part in said if part)
+    return tag(
+        "figure",
+        tag("h3", title),
+        _legend(lines, floor),
+        drawing,
+        tag("figcaption", text[0].upper() + text[1:] + ".") if text else None,
+        folded("Numbers", _numbers(title, lines, x_label)),
+        class_="plot",
+    )
+
+
+def thin(x: np.ndarray, y: np.ndarray, most: int = MOST_POINTS) -> tuple[np.ndarray, np.ndarray]:
+    """At most `most` points: of each stretch the lowest and the highest in their order; a gap in it stays a gap."""
+    if len(x) <= most:
+        return x, y
+    kept: list[int] = []
+    for stretch in np.array_split(np.arange(len(x)), max(1, most // 3)):
+        finite = stretch[np.isfinite(y[stretch])]
+        chosen = {int(finite[np.argmin(y[finite])]), int(finite[np.argmax(y[finite])])} if len(finite) else set()
+        gaps = stretch[~np.isfinite(y[stretch])]
+        kept += sorted(chosen | ({int(gaps[0])} if len(gaps) else set()))
+    return x[kept], y[kept]
+
+
+def smooth(y: np.ndarray) -> np.ndarray:
+    """The mean over a window of a twentieth of all points around each; NaN where `y` is NaN."""
+    half = max(1, len(y) // 40)
+    finite = np.isfinite(y)
+    sums = np.concatenate([[0.0], np.cumsum(np.where(finite, y, 0.0))])
+    counts = np.concatenate([[0], np.cumsum(finite)])
+    low = np.maximum(np.arange(len(y)) - half, 0)
+    high = np.minimum(np.arange(len(y)) + half + 1, len(y))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(finite, (sums[high] - sums[low]) / (counts[high] - counts[low]), np.nan)
+
+
+def linear_ticks(low: float, high: float, about: int = 5) -> list[float]:
+    """Multiples of 1, 2 or 5 times a power of ten in [low, high]."""
+    rough = (high - low) / about
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * 0.999)
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return [0.0 if i == 0 else float(f"{i * step:.12g}") for i in range(first, last + 1)]
+
+
+def log_ticks(low: float, high: float) -> list[float]:
+    """Powers of ten in [low, high]; with 2 and 5 where those are few, every n-th where they are many."""
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    factors = (1, 2, 5) if last - first <= 3 else (1,)
+    found = [factor * 10.0**power for power in range(first, last + 1) for factor in factors]
+    found = [tick for tick in found if low * 0.999 <= tick <= high * 1.001]
+    return found[:: math.ceil(len(found) / 8)] if found else [low, high]
+
+
+def short(value: float) -> str:
+    """A tick's text: 1500 is 1.5k."""
+    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= size:
+            return f"{value / size:.4g}{letter}"
+    return f"{value:.4g}" if value == 0 or abs(value) >= 1e-3 else f"{value:.0e}".replace("e-0", "e-")
+
+
+# --- parts of the drawing -------------------------------------------------------------------------------------------------
+
+
+def _y_axis(values: np.ndarray, floor: float | None, log: bool | None) -> tuple[Axis, int]:
+    """The axis, and how many values it leaves out: a few spikes must not flatten all the rest."""
+    known = values if floor is None else np.append(values, floor)
+    positive = bool((known > 0).all())
+    if log is None:
+        low, high = np.quantile(known, [0.02, 0.98])
+        log = positive and bool(high / low > LOG_FROM)
+    if log and positive:
+        return Axis(float(known.min()) / 1.15, float(known.max()) * 1.15, HEIGHT - BOTTOM, TOP, log=True), 0
+    low, high = float(known.min()), float(known.max())
+    inner_low, inner_high = map(float, np.quantile(known, [0.01, 0.99]))
+    if high - low > 4 * (inner_high - inner_low) > 0:
+        margin = 0.5 * (inner_high - inner_low)
+        low, high = max(low, inner_low - margin), min(high, inner_high + margin)
+    beyond = int(((known < low) | (known > high)).sum())
+    margin = 0.06 * (high - low) or 0.05 * abs(high) or 1.0
+    bottom = 0.0 if 0 <= low < 0.5 * high else low - margin
+    top = 1.0 if bottom >= 0 and 0.9 < high <= 1 else high + margin
+    return Axis(bottom, top, HEIGHT - BOTTOM, TOP), beyond
+
+
+def _x_axis(x: np.ndarray) -> Axis:
+    low, high = float(x.min()), float(x.max())
+    low = 0.0 if 0 <= low < 0.25 * high else low
+    return Axis(low, high if high > low else low + 1, LEFT, WIDTH - RIGHT)
+
+
+def _frame(x_axis: Axis, y_axis: Axis, x_label: str) -> Html:
+    bottom, middle = HEIGHT - BOTTOM, (LEFT + WIDTH - RIGHT) / 2
+    parts: list[Html] = []
+    for value, y in zip(y_axis.ticks(), y_axis.place(np.array(y_axis.ticks())), strict=True):
+        parts.append(tag("line", x1=LEFT, x2=WIDTH - RIGHT, y1=f"{y:.1f}", y2=f"{y:.1f}", class_="grid"))
+        parts.append(tag("text", short(value), x=LEFT - 7, y=f"{y + 3.8:.1f}", text_anchor="end"))
+    for value, x in zip(x_axis.ticks(), x_axis.place(np.array(x_axis.ticks())), strict=True):
+        parts.append(tag("text", short(value), x=f"{x:.1f}", y=bottom + 15, text_anchor="middle"))
+    parts.append(tag("line", x1=LEFT, x2=WIDTH - RIGHT, y1=bottom, y2=bottom, class_="axis"))
+    parts.append(tag("text", x_label, x=f"{middle:.0f}", y=HEIGHT - 4, text_anchor="middle"))
+    return tag("g", parts, aria_hidden="true")
+
+
+def _floor(floor: float | None, axis: Axis) -> Html | None:
+    if floor is None:
+        return None
+    y = float(axis.place(np.array([floor]))[0])
+    return tag(
+        "g",
+        tag("line", x1=LEFT, x2=WIDTH - RIGHT, y1=f"{y:.1f}", y2=f"{y:.1f}", class_="floor"),
+        tag("text", f"floor {number(floor)}", x=WIDTH - RIGHT, y=f"{y - 5:.1f}" if y > TOP + 14 else f"{y + 13:.1f}", text_anchor="end", class_="floor-text"),
+    )
+
+
+def _curve(line: Line, x_axis: Axis, y_axis: Axis) -> Html:
+    colour = line.colour % COLOURS
+    noisy = len(line.x) >= SMOOTH_FROM and not line.dots
+    parts = []
+    if noisy:
+        parts.append(tag("path", d=_path(*thin(line.x, line.y), x_axis, y_axis), class_=f"raw s{colour}"))
+    even = _smoothed(line.y, y_axis.log) if noisy else line.y
+    parts.append(tag("path", d=_path(*thin(line.x, even), x_axis, y_axis), class_=f"line s{colour}"))
+    if line.dots:
+        x, y = thin(line.x, line.y, 60)
+        parts += [_dot(line.name, *point, x_axis, y_axis, colour) for point in zip(x, y, strict=True) if np.isfinite(point[1])]
+    elif np.isfinite(line.y).sum() == 1:
+        only = int(np.flatnonzero(np.isfinite(line.y))[0])
+        parts.append(_dot(line.name, line.x[only], line.y[only], x_axis, y_axis, colour))
+    return join(parts)
+
+
+def _smoothed(y: np.ndarray, log: bool) -> np.ndarray:
+    if not log:
+        return smooth(y)
+    with np.errstate(divide="ignore", invalid="ignore"), warnings.catch_warnings():
+        return np.exp(smooth(np.log(y)))
+
+
+def _dot(name: str, x: float, y: float, x_axis: Axis, y_axis: Axis, colour: int) -> Html:
+    at = {"cx": f"{x_axis.place(np.array([x]))[0]:.1f}", "cy": f"{y_axis.place(np.array([y]))[0]:.1f}"}
+    hint = tag("title", f"{name}: {number(float(y))} at {number(float(x))}")
+    return tag("circle", hint, **at, r="2.6", class_=f"dot f{colour}")
+
+
+def _path(x: np.ndarray, y: np.ndarray, x_axis: Axis, y_axis: Axis) -> str:
+    """M and L commands, a new M after each gap."""
+    with np.errstate(invalid="ignore"):
+        across, down = x_axis.place(x), y_axis.place(y)
+    words, pen = [], "M"
+    for left, top, value in zip(across, down, y, strict=True):
+        if not np.isfinite(value):
+            pen = "M"
+            continue
+        words.append(f"{pen}{left:.1f} {top:.1f}")
+        pen = "L"
+    return "".join(words)
+
+
+def _legend(lines: Sequence[Line], floor: float | None) -> Html:
+    entries = [tag("li", _swatch(f"s{line.colour % COLOURS}"), f"{line.name} ", tag("b", number(_last(line.y)))) for line in lines]
+    return tag("ul", entries, class_="key", aria_label="Legend with the last value of each line")
+
+
+def _swatch(colour: str) -> Html:
+    return tag("svg", tag("line", x1=0, x2=20, y1=5, y2=5, class_=colour), viewBox="0 0 20 9", aria_hidden="true")
+
+
+def _numbers(title: str, lines: Sequence[Line], x_label: str) -> Html:
+    longest = max(lines, key=lambda line: len(line.x))
+    chosen = longest.x[np.unique(np.linspace(0, len(longest.x) - 1, min(SHOWN, len(longest.x))).round().astype(int))]
+    rows = [[number(float(x)), *(number(_at(line, x)) for line in lines)] for x in chosen]
+    caption = f"{title}: {len(chosen)} of {len(longest.x):,} points"
+    return table([x_label, *(line.name for line in lines)], rows, caption=caption, numeric=range(1, len(lines) + 1))
+
+
+def _at(line: Line, x: float) -> float | None:
+    """The line's value at the point nearest to x."""
+    return float(line.y[int(np.abs(line.x - x).argmin())]) if len(line.x) else None
+
+
+def _last(y: np.ndarray) -> float:
+    return float(y[np.flatnonzero(np.isfinite(y))[-1]])
+
+
+def _summary(title: str, lines: Sequence[Line], x_label: str, floor: float | None) -> str:
+    parts = []
+    for line in lines:
+        y = line.y[np.isfinite(line.y)]
+        parts.append(f"{line.name} from {number(float(y[0]))} to {number(float(y[-1]))}, between {number(float(y.min()))} and {number(float(y.max()))}")
+    against = f"Chart: {title} against {x_label}. "
+    return against + "; ".join(parts) + (f"; floor {number(floor)}" if floor is not None else "") + "."

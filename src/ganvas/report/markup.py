@@ -1,0 +1,144 @@
+"""HTML that is escaped unless it says otherwise: a class name or a path from a run cannot become markup.
+
+    tag("p", "seen by ", tag("b", name), class_="note")        # -> <p class="note">seen by <b>...</b></p>
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from ganvas.report.style import SCRIPT, STYLE
+
+EMPTY = frozenset({"br", "img", "input", "meta"})  # elements that have no end tag
+
+
+class Html(str):
+    """Text that is markup already. Every other str is escaped."""
+
+    __slots__ = ()
+
+
+Content = str | int | Iterable["Content"] | None
+
+
+def join(*content: Content) -> Html:
+    """All content in a row: Html as it is, text escaped, None left out, lists opened."""
+    return Html("".join(_pieces(content)))
+
+
+def tag(name: str, *content: Content, **attributes: Any) -> Html:
+    """An element. `class_` is class, `_` in names is `-`; True gives a bare attribute, None and False none."""
+    words = "".join(_attribute(key.rstrip("_").replace("_", "-"), value) for key, value in attributes.items())
+    return Html(f"<{name}{words}>" if name in EMPTY else f"<{name}{words}>{join(*content)}</{name}>")
+
+
+def table(head: Sequence[Content], rows: Iterable[Sequence[Content]], *, caption: str, numeric: Iterable[int] = (), quiet: bool = False) -> Html:
+    """A table with a caption, hidden from the eye where `quiet`. The first cell of each row is its header; columns `numeric` align right."""
+    right = frozenset(numeric)
+    top = tag("tr", [tag("th", cell, scope="col", class_="n" if i in right else None) for i, cell in enumerate(head)])
+    body = [tag("tr", [_cell(i, cell, right) for i, cell in enumerate(row)]) for row in rows]
+    described = tag("caption", caption, class_="aside" if quiet else None)
+    return tag("div", tag("table", described, tag("thead", top), tag("tbody", body)), class_="wide", tabindex=0, role="group", aria_label=caption)
+
+
+def facts(pairs: Iterable[tuple[Content, Content]]) -> Html:
+    """Names and values as a definition list; pairs without a value are left out."""
+    return tag("dl", [tag("div", tag("dt", name), tag("dd", value)) for name, value in pairs if value not in (None, "")])
+
+
+def section(name: str, title: str, *content: Content, lead: Content = None) -> Html:
+    """A part of the page with its heading and anchor; nothing where it has no content."""
+    inside = join(*content)
+    if not inside:
+        return Html()
+    return tag("section", tag("h2", title), tag("p", lead, class_="lead") if lead else None, inside, id=name, aria_label=title)
+
+
+def folded(summary: str, *content: Content) -> Html:
+    """Content behind a line to click."""
+    return tag("details", tag("summary", summary), *content)
+
+
+def document(title: str, *content: Content) -> Html:
+    """The whole file. Its own policy forbids the browser to load anything, or to run a script but ours."""
+    digest = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
+    policy = f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
+    head = tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", http_equiv="Content-Security-Policy", content=policy),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("meta", name="color-scheme", content="light dark"),
+        tag("title", title),
+        tag("style", Html(STYLE)),
+    )
+    body = tag("body", tag("main", *content), tag("script", Html(SCRIPT)))
+    return Html(f'<!DOCTYPE html>\n<html lang="en">{head}{body}</html>\n')
+
+
+# --- how values read ------------------------------------------------------------------------------------------------------
+
+
+def is_number(value: Any) -> bool:
+    """True for finite numbers; booleans are none."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def number(value: Any) -> str:
+    """Four significant digits, thousands by comma; a dash for what is no finite number."""
+    if not is_number(value):
+        return "–"
+    if isinstance(value, int) or float(value).is_integer() and abs(value) < 1e9:
+        return f"{int(value):,}"
+    if abs(value) >= 1e6 or abs(value) < 1e-3:
+        return f"{value:.3g}"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def plain(value: Any) -> str:
+    """A setting as a user would type it."""
+    if value is None:
+        return "auto"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def duration(seconds: Any) -> str:
+    """ "48 s", "5 min 2 s", "3 h 20 min"; a dash for what is no number."""
+    if not is_number(seconds):
+        return "–"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s" if whole % 60 else f"{whole // 60} min"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def _pieces(content: Iterable[Content]) -> Iterable[str]:
+    for piece in content:
+        if piece is None:
+            continue
+        if isinstance(piece, Html):
+            yield str(piece)
+        elif isinstance(piece, str | int | float):
+            yield html.escape(str(piece))
+        else:
+            yield from _pieces(piece)
+
+
+def _attribute(name: str, value: Any) -> str:
+    if value is None or value is False:
+        return ""
+    return f" {name}" if value is True else f' {name}="{html.escape(str(value))}"'
+
+
+def _cell(index: int, content: Content, right: frozenset[int]) -> Html:
+    align = "n" if index in right else None
+    return tag("th", content, scope="row", class_=align) if index == 0 else tag("td", content, class_=align)

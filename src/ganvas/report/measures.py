@@ -1,0 +1,55 @@
+"""How a measure reads on a page. An entry is {"value", "floor", "n", "better", ...} as `ganvas.metrics.measure` gives it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ganvas.report.markup import is_number, number
+
+MEANINGS = {
+    "FD": "Fréchet distance between samples and test pictures in the features of the network in brackets",
+    "KD": "kernel distance (squared, unbiased) in the features of the network in brackets",
+    "FID": "Fréchet distance in the features of Inception",
+    "precision": "share of samples that lie among the real pictures: quality",
+    "recall": "share of real pictures that lie among the samples: variety",
+    "density": "how many real neighbourhoods hold a sample, on average: quality, robust to outliers",
+    "coverage": "share of real pictures with a sample near them: variety, robust to outliers",
+    "modes": "modes of the data that the samples reach",
+    "entropy": "evenness of the classes among the samples",
+    "copies": "share of samples nearer to a training picture than real unseen pictures are. Near the floor: nothing is learnt by heart; far above it: look at the first pairs",
+}
+
+
+def entries(metrics: Any) -> dict[str, dict[str, Any]]:
+    """The well-formed ones among what a file holds; a bare number becomes an entry."""
+    if not isinstance(metrics, dict):
+        return {}
+    whole = {str(name): entry if isinstance(entry, dict) else {"value": entry} for name, entry in metrics.items()}
+    return {name: entry for name, entry in whole.items() if is_number(entry.get("value"))}
+
+
+def main_metric(metrics: dict[str, Any]) -> str | None:
+    """The measure that a run is judged by: the Fréchet distance where there is one, else the first."""
+    return next((name for name in metrics if name.startswith(("FD", "FID"))), next(iter(metrics), None))
+
+
+def floor_of(entry: dict[str, Any]) -> float | None:
+    """What real pictures score, where it is known."""
+    floor = entry.get("floor")
+    return float(floor) if is_number(floor) else None
+
+
+def explanation(name: str, entry: dict[str, Any]) -> str:
+    """What the measure says; its own words where the entry has some."""
+    return str(entry.get("help") or MEANINGS.get(name.split("[")[0], ""))
+
+
+def sentence(entry: dict[str, Any]) -> str:
+    """ " (lower is better; floor 0.15; 2,000 samples)" """
+    known = [
+        f"{entry['better']} is better" if entry.get("better") else None,
+        f"floor {number(floor_of(entry))}" if floor_of(entry) is not None else None,
+        f"{number(entry['n'])} samples" if is_number(entry.get("n")) else None,
+    ]
+    inside = "; ".join(filter(None, known))
+    return f" ({inside})" if inside else ""

@@ -1,0 +1,219 @@
+"""A run: the folder that a training leaves, and everything a later command needs.
+
+    RUN/settings.json         method, data, every setting, budget, seed, versions, command
+        weights.safetensors   "average.*" (for sampling) and "method.*" (as trained)
+        log.jsonl             one JSON object a line: rows of numbers, metrics, events
+        data.json             the data sheet
+        metrics.json          the newest metrics
+        samples/              grids of the same seeds over time, STEP.png
+        best/                 weights and metrics of the best step so far
+        checkpoints/          the training's whole state, for --resume
+        report.html           one page, no network
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import functools
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import Tensor, nn
+
+from ganvas.data.spec import DataSpec
+from ganvas.errors import RunError
+from ganvas.files import explained, write_bytes, write_text
+from ganvas.method import Method, create
+from ganvas.sampling import sample, to_uint8
+
+FORMAT = 1
+LARGEST_JSON = 64 * 2**20  # bytes; a settings file or log line beyond that is not one of ours
+
+
+class Run:
+    """A run folder, opened for reading. `ganvas.load(path)` makes one."""
+
+    def __init__(self, folder: Path | str) -> None:
+        self.folder = Path(folder)
+        self.info = read_info(self.folder)
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.folder)!r})"
+
+    @property
+    def name(self) -> str:
+        """The folder's own name."""
+        return self.folder.resolve().name
+
+    @property
+    def spec(self) -> DataSpec:
+        """Shape and facts of the data that it was trained on."""
+        known = dict(self.info["spec"])
+        known["classes"] = tuple(known.get("classes", ()))
+        return DataSpec(**known)
+
+    @functools.cached_property
+    def method(self) -> Method:
+        """The trained method with the averaged weights, in eval mode, on the CPU."""
+        return self.load_method()
+
+    def load_method(self, *, raw: bool = False, best: bool = False, device: str | torch.device = "cpu") -> Method:
+        """The trained method in eval mode. `raw`: without the moving average; `best`: of the best step instead of the last."""
+        weights = self.read_weights(best=best)
+        method = create(self.info["method"], None, self.info["settings"])
+        # Building draws initial weights, which are then replaced: the caller's random state must not notice.
+        with torch.random.fork_rng(devices=[]):
+            method.build(self.spec)
+        try:
+            method.load_state_dict(_under("method.", weights))
+            if not raw:
+                for name in method.averaged:
+                    method.get_submodule(name).load_state_dict(_under(f"average.{name}.", weights))
+        except RuntimeError as error:
+            raise RunError(f"the weights of {self.folder} do not fit its settings.json: {error}") from error
+        return method.requires_grad_(False).eval().to(device)
+
+    def read_weights(self, *, best: bool = False) -> dict[str, Tensor]:
+        """The tensors of weights.safetensors by name."""
+        path = self.folder / ("best/weights.safetensors" if best else "weights.safetensors")
+        if not path.is_file():
+            raise RunError(f"{path} is missing: this run has saved no weights yet. Train on with: ganvas train --resume {self.folder}")
+        try:
+            return load_file(path)
+        except (SafetensorError, OSError, ValueError) as error:
+            raise RunError(f"{path} is damaged ({error}). Each resume writes it anew: ganvas train --resume {self.folder}") from error
+
+    def sample(self, n: int = 64, *, seed: int = 0, raw: bool = False, best: bool = False) -> np.ndarray:
+        """New pictures, uint8 (n, H, W, C). Picture i is the one of seed `seed + i`, whatever n is."""
+        method = self.load_method(raw=raw, best=best) if raw or best else self.method
+        return to_uint8(sample(method, n, seed))
+
+    def log(self) -> Iterator[dict[str, Any]]:
+        """Every row of log.jsonl in order. A last line that a crash cut short is left out."""
+        path = self.folder / "log.jsonl"
+        if not path.is_file():
+            return
+        with open(path, encoding="utf-8") as lines:
+            for line in lines:
+                try:
+                    row = json.loads(line)
+                except ValueError:
+                    continue
+                if isinstance(row, dict):
+                    yield row
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """The newest metrics, {} where none were computed."""
+        return self._json("metrics.json")
+
+    @property
+    def data_sheet(self) -> dict[str, Any]:
+        """The data sheet written at the start of the training."""
+        return self._json("data.json")
+
+    def _json(self, name: str) -> dict[str, Any]:
+        path = self.folder / name
+        return read_json(path) if path.is_file() else {}
+
+
+def load(folder: Path | str) -> Run:
+    """Opens a run folder; RunError says what is wrong with it."""
+    return Run(folder)
+
+
+def is_run(folder: Path | str) -> bool:
+    """True where the folder holds a run's settings.json."""
+    return (Path(folder) / "settings.json").is_file()
+
+
+def read_info(folder: Path) -> dict[str, Any]:
+    """settings.json, checked for format."""
+    if not folder.exists():
+        raise RunError(f"there is no run at {folder}: the folder does not exist")
+    if not is_run(folder):
+        raise RunError(f"{folder} is not a run: it has no settings.json. `ganvas train --out {folder}` makes one")
+    info = read_json(folder / "settings.json")
+    needed = {"format", "ganvas", "method", "settings", "data", "spec", "seed"}
+    if needed - info.keys():
+        raise RunError(f"{folder / 'settings.json'} is not of a run: it lacks {', '.join(sorted(needed - info.keys()))}")
+    if info["format"] != FORMAT:
+        raise RunError(f"{folder} was written by ganvas {info['ganvas']} in format {info['format']}; this one reads format {FORMAT}")
+    return info
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object from a file of bounded size."""
+    with explained(path, "read"):
+        if path.stat().st_size > LARGEST_JSON:
+            raise RunError(f"{path} is larger than {LARGEST_JSON} bytes, so it is not one of ours")
+        text = path.read_bytes()
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        raise RunError(f"{path} is not valid JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise RunError(f"{path} must hold a JSON object, and holds a {type(found).__name__}")
+    return found
+
+
+class RunWriter:
+    """The writing side, used by the training only. The folder is made by the first write."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def info(self, info: dict[str, Any]) -> None:
+        """Writes settings.json."""
+        write_text(self.folder / "settings.json", dumps({"format": FORMAT, **info}, indent=2))
+
+    def json(self, name: str, content: dict[str, Any]) -> None:
+        """Writes a JSON file of the run."""
+        write_text(self.folder / name, dumps(content, indent=2))
+
+    def row(self, row: dict[str, Any]) -> None:
+        """Appends one line to log.jsonl."""
+        path = self.folder / "log.jsonl"
+        with explained(path), open(path, "a", encoding="utf-8") as log:
+            log.write(dumps(row) + "\n")
+
+    def weights(self, method: nn.Module, average: nn.ModuleDict, name: str = "weights.safetensors") -> None:
+        """Writes both sets of weights."""
+        tensors = {f"method.{key}": value for key, value in method.state_dict().items()}
+        tensors |= {f"average.{key}": value for key, value in average.state_dict().items()}
+        whole = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
+        write_bytes(self.folder / name, save(whole))
+
+
+def spec_as_dict(spec: DataSpec) -> dict[str, Any]:
+    """A spec as plain values for settings.json."""
+    return dataclasses.asdict(spec)
+
+
+def dumps(content: Any, indent: int | None = None) -> str:
+    """Strict JSON: NaN and the infinities become null, since no other reader takes them."""
+    return json.dumps(_strict(content), indent=indent, allow_nan=False)
+
+
+def _strict(node: Any) -> Any:
+    if isinstance(node, dict):
+        return {str(key): _strict(value) for key, value in node.items()}
+    if isinstance(node, list | tuple):
+        return [_strict(value) for value in node]
+    if isinstance(node, np.generic):
+        node = node.item()
+    if isinstance(node, float) and not math.isfinite(node):
+        return None
+    return str(node) if isinstance(node, Path) else copy.copy(node)
+
+
+def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

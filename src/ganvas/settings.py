@@ -1,0 +1,159 @@
+"""A setting is written once, as a field of a dataclass; flags, help, settings.json, tables and checks come from it.
+
+    @dataclass
+    class DataSettings:
+        fit: str = setting("crop", "how a picture meets the size", choices=("crop", "pad", "stretch"))
+
+    change(DataSettings(), {"fit": "pad"})        # a checked copy; UsageError names an unknown key or a bad value
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import types
+import typing
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+from ganvas.errors import UsageError, nearest
+
+T = TypeVar("T")
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """What is known of one hyperparameter."""
+
+    name: str
+    type: Any
+    default: Any
+    help: str
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: tuple[Any, ...] | None = None
+    unit: str = ""
+
+    @property
+    def type_name(self) -> str:
+        """How the type reads in help and error texts: "float", "int | None"."""
+        return self.type.__name__ if isinstance(self.type, type) else str(self.type).replace("NoneType", "None")
+
+    @property
+    def values(self) -> str:
+        """The allowed values in words: "one of a, b", ">= 0", or ""."""
+        if self.choices:
+            return "one of " + ", ".join(map(str, self.choices))
+        low = f">= {self.minimum:g}" if self.minimum is not None else ""
+        high = f"<= {self.maximum:g}" if self.maximum is not None else ""
+        return " and ".join(filter(None, (low, high)))
+
+
+def setting(
+    default: Any,
+    help: str,
+    *,
+    minimum: float | None = None,
+    maximum: float | None = None,
+    choices: Sequence[Any] | None = None,
+    unit: str = "",
+) -> Any:
+    """A dataclass field that carries its own help and checks. `minimum` and `maximum` are allowed values themselves."""
+    known = {"help": help, "minimum": minimum, "maximum": maximum, "unit": unit}
+    known["choices"] = tuple(choices) if choices else None
+    return dataclasses.field(default=default, metadata={"setting": known})
+
+
+def settings_of(owner: Any) -> dict[str, Setting]:
+    """Every setting of a dataclass (or of an instance), in the order it was written."""
+    cls = owner if isinstance(owner, type) else type(owner)
+    types_of = typing.get_type_hints(cls)
+    found = {}
+    for field in dataclasses.fields(cls):
+        if "setting" in field.metadata:
+            found[field.name] = Setting(field.name, types_of[field.name], field.default, **field.metadata["setting"])
+    return found
+
+
+def as_dict(owner: Any) -> dict[str, Any]:
+    """The settings of an instance as plain values, ready for JSON."""
+    return {name: getattr(owner, name) for name in settings_of(owner)}
+
+
+def change(owner: T, values: Mapping[str, Any], *, where: str = "") -> T:
+    """A copy of the dataclass instance `owner` with `values` checked and put in. Strings are read as on a command line.
+
+    `where` goes in front of a key in messages ("data." for data settings).
+    """
+    known = settings_of(owner)
+    checked = {}
+    for name, value in values.items():
+        if name not in known:
+            raise UsageError(
+                f"unknown setting {where}{name}{nearest(name, known)} (there are: {', '.join(where + key for key in known)})"
+            )
+        checked[name] = check(known[name], value, where=where)
+    return type(owner)(**{**as_dict(owner), **checked})
+
+
+def check(known: Setting, value: Any, *, where: str = "") -> Any:
+    """`value` as the setting's type, or a UsageError that names the setting, the value and what it takes."""
+    name = where + known.name
+    wanted = f"{name} must be {known.values or known.type_name}"
+    try:
+        read = _read(known.type, value)
+    except (TypeError, ValueError):
+        raise UsageError(f"{wanted}, a value of type {known.type_name} (got {value!r})") from None
+    if read is None:
+        return None
+    if known.choices and read not in known.choices:
+        raise UsageError(f"{wanted} (got {value!r}){nearest(str(value), map(str, known.choices))}")
+    if isinstance(read, float) and not math.isfinite(read):
+        raise UsageError(f"{name} must be a finite number (got {value!r})")
+    if known.minimum is not None and read < known.minimum or known.maximum is not None and read > known.maximum:
+        raise UsageError(f"{wanted} (got {value!r})")
+    return read
+
+
+def table(owner: Any) -> Iterator[tuple[str, str, str, str]]:
+    """(name, default, allowed, help) of each setting, as text, for help pages and docs."""
+    for name, known in settings_of(owner).items():
+        unit = f" [{known.unit}]" if known.unit else ""
+        shown = getattr(owner, name) if not isinstance(owner, type) else known.default
+        yield name, str(shown), known.values or known.type_name, known.help + unit
+
+
+def _read(kind: Any, value: Any) -> Any:
+    if typing.get_origin(kind) in (typing.Union, types.UnionType):
+        options = typing.get_args(kind)
+        if value is None or isinstance(value, str) and value.strip().lower() in ("none", "null", "auto"):
+            if type(None) in options:
+                return None
+        for option in options:
+            if option is not type(None):
+                try:
+                    return _read(option, value)
+                except (TypeError, ValueError):
+                    continue
+        raise ValueError(value)
+    if kind is bool:
+        if isinstance(value, str):
+            return {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}[
+                value.strip().lower()
+            ] if value.strip().lower() in ("true", "yes", "on", "1", "false", "no", "off", "0") else _refuse(value)
+        return value if isinstance(value, bool) else _refuse(value)
+    if isinstance(value, bool):
+        return _refuse(value)  # True is an int to Python, not to a reader
+    if kind is int:
+        if isinstance(value, str):
+            return int(value)
+        return int(value) if isinstance(value, int) or isinstance(value, float) and value.is_integer() else _refuse(value)
+    if kind is float:
+        return float(value) if isinstance(value, int | float | str) else _refuse(value)
+    if kind is str:
+        return value if isinstance(value, str) else _refuse(value)
+    raise TypeError(kind)
+
+
+def _refuse(value: Any) -> Any:
+    raise ValueError(value)

@@ -1,0 +1,30 @@
+"""What may listen to a training: the run's log, the terminal view, a logger of your own. Listeners never change the training."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ganvas.training.trainer import Trainer
+
+
+class Callback:
+    """All methods do nothing; override those you need. They run in the leading process only."""
+
+    def started(self, trainer: Trainer) -> None:
+        """Networks are built, the loop is about to run (also after a resume)."""
+
+    def logged(self, trainer: Trainer, row: dict[str, Any]) -> None:
+        """A row of numbers: step, images_seen, seconds, images_per_second, and "update/key" for each loss."""
+
+    def evaluated(self, trainer: Trainer, metrics: dict[str, Any], grid: Any) -> None:
+        """Metrics of this step ({} where they are not computed) and the grid of fixed seeds, uint8 (H, W, C)."""
+
+    def saved(self, trainer: Trainer) -> None:
+        """A checkpoint of this step is on the disk."""
+
+    def said(self, trainer: Trainer, message: str) -> None:
+        """A sentence for the user: a roll-back, a damaged checkpoint passed over."""
+
+    def finished(self, trainer: Trainer) -> None:
+        """The budget is used up and everything is saved."""

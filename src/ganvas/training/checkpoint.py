@@ -1,0 +1,133 @@
+"""A training's whole state on disk: safetensors and JSON, hashed, written aside and renamed; the last good ones are kept.
+
+    RUN/checkpoints/step-00000120/state.safetensors    every tensor, by its path in the tree
+                                  state.json           everything else, and where each tensor goes
+                                  manifest.json        version, step, SHA-256 of both
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import Tensor
+
+from ganvas.errors import RunError
+from ganvas.files import explained, sha256, sync_folder, write_bytes, write_text
+
+FORMAT = 1
+KEEP = 2
+_TENSOR = "\x00tensor"  # marks a tensor's place in the JSON; a text of ours never begins with NUL
+_PAIRS = "\x00pairs"  # a dict whose keys are not all text
+
+
+def pack(tree: Any) -> tuple[dict[str, Tensor], Any]:
+    """Splits a tree of dict, list, number, text, None and tensors into its tensors and its JSON rest."""
+    tensors: dict[str, Tensor] = {}
+
+    def walk(node: Any, path: str) -> Any:
+        if isinstance(node, Tensor):
+            tensors[path] = node.detach().cpu().contiguous()
+            return {_TENSOR: path}
+        if isinstance(node, dict):
+            if all(isinstance(key, str) for key in node):
+                return {key: walk(value, f"{path}/{key}") for key, value in node.items()}
+            return {_PAIRS: [[key, walk(value, f"{path}/{key}")] for key, value in node.items()]}
+        if isinstance(node, list | tuple):
+            return [walk(value, f"{path}/{number}") for number, value in enumerate(node)]
+        if node is None or isinstance(node, bool | int | float | str):
+            return node
+        raise TypeError(f"a {type(node).__name__} at {path} cannot be saved: numbers, texts and tensors can")
+
+    return tensors, walk(tree, "")
+
+
+def unpack(tensors: dict[str, Tensor], rest: Any) -> Any:
+    """The tree that `pack` split. Tuples come back as lists."""
+    if isinstance(rest, list):
+        return [unpack(tensors, value) for value in rest]
+    if not isinstance(rest, dict):
+        return rest
+    if _TENSOR in rest:
+        return tensors[rest[_TENSOR]]
+    if _PAIRS in rest:
+        return {key: unpack(tensors, value) for key, value in rest[_PAIRS]}
+    return {key: unpack(tensors, value) for key, value in rest.items()}
+
+
+def finite(tensors: dict[str, Tensor]) -> str | None:
+    """The name of a tensor that holds NaN or inf, or None."""
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            return name
+    return None
+
+
+def save_state(folder: Path, step: int, tree: Any) -> Path:
+    """Writes RUN/checkpoints/step-N for `folder` = RUN/checkpoints, and drops all but the last `KEEP`. Returns the new one."""
+    tensors, rest = pack(tree)
+    broken = finite(tensors)
+    if broken:
+        raise RunError(f"not saved: {broken} holds NaN or inf at step {step}; the checkpoints before it are intact")
+    place = folder / f"step-{step:08d}"
+    aside = folder / f".step-{step:08d}.{os.getpid()}.part"
+    with explained(place, "save"):
+        folder.mkdir(parents=True, exist_ok=True)
+        for left in folder.glob(".*.part"):  # of a process that was killed while it wrote
+            shutil.rmtree(left, ignore_errors=True)
+        shutil.rmtree(aside, ignore_errors=True)
+        try:
+            aside.mkdir()
+            write_bytes(aside / "state.safetensors", save(tensors))
+            write_text(aside / "state.json", json.dumps(rest))
+            hashes = {name: sha256(aside / name) for name in ("state.safetensors", "state.json")}
+            write_text(aside / "manifest.json", json.dumps({"format": FORMAT, "step": step, "sha256": hashes}))
+            shutil.rmtree(place, ignore_errors=True)  # the same step, saved before an interruption
+            os.replace(aside, place)
+            sync_folder(folder)
+        except BaseException:
+            shutil.rmtree(aside, ignore_errors=True)
+            raise
+    for old in checkpoints(folder)[:-KEEP]:
+        shutil.rmtree(old, ignore_errors=True)
+    return place
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """All checkpoints, oldest first; whether each is whole shows in loading."""
+    return sorted(path for path in folder.glob("step-*") if re.fullmatch(r"step-\d{8,}", path.name))
+
+
+def load_state(place: Path) -> Any:
+    """The tree of one checkpoint; RunError where a file is missing, damaged or of another format."""
+    try:
+        manifest = json.loads((place / "manifest.json").read_text())
+        if manifest["format"] != FORMAT:
+            raise RunError(f"{place} has checkpoint format {manifest['format']}; this ganvas reads {FORMAT}: use the ganvas that wrote it")
+        for name, expected in manifest["sha256"].items():
+            if name not in ("state.safetensors", "state.json") or sha256(place / name) != expected:
+                raise RunError(f"{place / name} is damaged: its SHA-256 is not the one in manifest.json")
+        return unpack(load_file(place / "state.safetensors"), json.loads((place / "state.json").read_text()))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
+        raise RunError(f"{place} cannot be read as a checkpoint: {error}") from error
+
+
+def load_newest(folder: Path, say: Callable[[str], None]) -> Any | None:
+    """The newest checkpoint that is whole; `say` gets a sentence for each damaged one passed over. None where there is none."""
+    for place in reversed(checkpoints(folder)):
+        try:
+            return load_state(place)
+        except RunError as error:
+            say(f"{error}. Using the checkpoint before it")
+    return None
+
+

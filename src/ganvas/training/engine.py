@@ -1,0 +1,190 @@
+"""Where a training runs: device, precision, threads, and the processes it shares the work with.
+
+The only file that knows torch.distributed. Gradients are averaged flat, one message an update; no wrapper around the networks,
+which would skip every call but `forward`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from ganvas.errors import UsageError
+
+PRECISIONS = ("auto", "fp32", "bf16")
+PAYS = 1.25  # bf16 must be this much faster than fp32 in the probe before "auto" takes it
+
+
+@dataclass(frozen=True)
+class Engine:
+    """One process of a training. Make it with `start_engine`."""
+
+    device: torch.device
+    precision: str
+    why: str
+    """Why this precision, in words."""
+    rank: int = 0
+    ranks: int = 1
+
+    @property
+    def leads(self) -> bool:
+        """True in the one process that writes and prints."""
+        return self.rank == 0
+
+    def autocast(self) -> contextlib.AbstractContextManager[Any]:
+        """The context in which losses are computed."""
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16")
+
+    def average(self, tensors: list[Tensor]) -> None:
+        """Replaces tensors by their mean over the ranks: one flat message."""
+        if self.ranks == 1:
+            return
+        flat = torch.cat([tensor.detach().reshape(-1).float() for tensor in tensors])
+        dist.all_reduce(flat)
+        flat /= self.ranks
+        start = 0
+        for tensor in tensors:
+            tensor.detach().copy_(flat[start : start + tensor.numel()].view_as(tensor))
+            start += tensor.numel()
+
+    def average_buffers(self, module: nn.Module) -> None:
+        """Running statistics, which each rank gathers on its own pictures."""
+        self.average([buffer for buffer in module.buffers() if buffer.is_floating_point()])
+
+    def agree(self, *values: float) -> tuple[float, ...]:
+        """The largest value over all ranks, for each: so that all stop, save and schedule at the same step."""
+        if self.ranks == 1:
+            return values
+        together = torch.tensor(values, dtype=torch.float64, device=self.device)
+        dist.all_reduce(together, dist.ReduceOp.MAX)
+        return tuple(together.tolist())
+
+    def copy_from_lead(self, module: nn.Module) -> None:
+        """All ranks start from rank 0's parameters and buffers."""
+        if self.ranks > 1:
+            for tensor in (*module.parameters(), *module.buffers()):
+                dist.broadcast(tensor.detach(), 0)
+
+    def wait(self) -> None:
+        """Until every rank is here."""
+        if self.ranks > 1:
+            dist.barrier()
+
+    def close(self) -> None:
+        """Leaves the group of processes."""
+        if self.ranks > 1 and dist.is_initialized():
+            dist.destroy_process_group()
+
+
+def start_engine(device: str = "auto", precision: str = "auto") -> Engine:
+    """Joins the other processes where torchrun started several, and settles device, precision and threads."""
+    rank, ranks = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+    where = choose_device(device, int(os.environ.get("LOCAL_RANK", 0)))
+    if ranks > 1 and not dist.is_initialized():
+        _share_threads(int(os.environ.get("LOCAL_WORLD_SIZE", ranks)))
+        _join(where, rank, ranks)
+    if where.type == "cuda":
+        torch.backends.cudnn.benchmark = True
+    chosen, why = choose_precision(precision, where)
+    return Engine(where, chosen, why, rank, ranks)
+
+
+def choose_device(device: str, local_rank: int = 0) -> torch.device:
+    """ "auto": CUDA, else Apple's MPS, else the CPU. UsageError where the one asked for is missing."""
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        made = torch.device(device)
+    except RuntimeError:
+        raise UsageError(f"device must be auto, cpu, cuda, cuda:N or mps (got {device!r})") from None
+    if made.type == "cuda":
+        if not torch.cuda.is_available():
+            raise UsageError(f"device {device} is not usable here: this PyTorch ({torch.__version__}) sees no CUDA GPU. Use --device auto")
+        index = local_rank if made.index is None else made.index
+        if index >= torch.cuda.device_count():
+            raise UsageError(f"device cuda:{index} does not exist: this machine has {torch.cuda.device_count()} GPU(s)")
+        torch.cuda.set_device(index)
+        return torch.device("cuda", index)
+    if made.type == "mps" and not torch.backends.mps.is_available():
+        raise UsageError("device mps is not usable here: it needs Apple silicon and a PyTorch built for it. Use --device auto")
+    if made.type not in ("cpu", "mps"):
+        raise UsageError(f"device must be auto, cpu, cuda, cuda:N or mps (got {device!r})")
+    return made
+
+
+def has_bf16(device: torch.device) -> bool:
+    """True where the device multiplies bf16 by instructions of its own, not by emulation."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type == "mps":
+        return False
+    asks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported", "_is_arm_bf16_supported")
+    return any(getattr(torch.cpu, ask)() for ask in asks if hasattr(torch.cpu, ask))
+
+
+def choose_precision(precision: str, device: torch.device) -> tuple[str, str]:
+    """("fp32" | "bf16", why). "auto" asks for the instructions first, then times both."""
+    if precision not in PRECISIONS:
+        raise UsageError(f"precision must be one of {', '.join(PRECISIONS)} (got {precision!r})")
+    if precision != "auto":
+        return precision, "as asked"
+    if not has_bf16(device):
+        return "fp32", f"this {device.type} has no bf16 instructions"
+    ratio = probe(device)
+    if ratio < PAYS:
+        return "fp32", f"bf16 is only {ratio:.2f} times as fast here in a timed probe (from {PAYS} on it is used)"
+    return "bf16", f"bf16 is {ratio:.1f} times as fast here in a timed probe"
+
+
+def probe(device: torch.device) -> float:
+    """Time of fp32 over time of bf16 for forward and backward of two 3x3 convolutions on 32 pictures of 14 x 14 x 64."""
+    forked = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=forked):  # the probe must not move the training's random state
+        network = nn.Sequential(nn.Conv2d(64, 64, 3, padding=1), nn.LeakyReLU(0.2), nn.Conv2d(64, 64, 3, padding=1)).to(device)
+        pictures = torch.randn(32, 64, 14, 14, device=device).contiguous(memory_format=torch.channels_last)
+
+    def seconds(enabled: bool) -> float:
+        best = float("inf")
+        for _ in range(4):
+            start = time.perf_counter()
+            for _ in range(4):
+                with torch.autocast(device.type, torch.bfloat16, enabled=enabled):
+                    loss = network(pictures).float().square().mean()
+                loss.backward()
+            if device.type == "cuda":
+                torch.cuda.synchronize(device)
+            best = min(best, time.perf_counter() - start)
+        return best
+
+    return seconds(False) / seconds(True)
+
+
+def compile_networks(networks: Iterable[nn.Module]) -> None:
+    """Compiles in place; names and checkpoints stay as they are."""
+    for network in networks:
+        network.compile(dynamic=False)
+
+
+def _share_threads(processes_here: int) -> None:
+    # Each rank taking all cores would leave every one of them waiting for the others.
+    if "OMP_NUM_THREADS" not in os.environ or os.environ.get("TORCHELASTIC_RUN_ID"):
+        torch.set_num_threads(max(1, (os.cpu_count() or 1) // processes_here))
+
+
+def _join(device: torch.device, rank: int, ranks: int) -> None:
+    if not dist.is_available():
+        raise UsageError("this PyTorch was built without torch.distributed: train in one process")
+    # After a restart by torchrun the old keys still lie in its store: a prefix of its own keeps each try apart.
+    store, rank, ranks = next(iter(dist.rendezvous("env://", rank, ranks, timeout=timedelta(minutes=10))))
+    tries = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+    backend = "nccl" if device.type == "cuda" else "gloo"
+    dist.init_process_group(backend, store=dist.PrefixStore(f"ganvas-{tries}", store), rank=rank, world_size=ranks)

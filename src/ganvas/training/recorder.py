@@ -1,0 +1,36 @@
+"""Writes a training into its run folder: rows, grids, metrics, the best weights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ganvas.data import write_png
+from ganvas.run import RunWriter
+from ganvas.training.callbacks import Callback
+from ganvas.training.trainer import Trainer
+
+
+class Recorder(Callback):
+    """The callback that every training has."""
+
+    def __init__(self, writer: RunWriter) -> None:
+        self.writer = writer
+
+    def logged(self, trainer: Trainer, row: dict[str, Any]) -> None:
+        self.writer.row(row)
+
+    def evaluated(self, trainer: Trainer, metrics: dict[str, Any], grid: Any) -> None:
+        if grid is not None:
+            write_png(self.writer.folder / "samples" / f"{trainer.steps:08d}.png", grid)
+        if metrics:
+            self.writer.json("metrics.json", {"step": trainer.steps, "seconds": trainer.seconds, "metrics": metrics})
+            self.writer.row({"event": "evaluated", "step": trainer.steps, "seconds": trainer.seconds, "metrics": metrics})
+
+    def saved(self, trainer: Trainer) -> None:
+        self.writer.row({"event": "saved", "step": trainer.steps, "seconds": trainer.seconds})
+
+    def said(self, trainer: Trainer, message: str) -> None:
+        self.writer.row({"event": "said", "step": trainer.steps, "seconds": trainer.seconds, "message": message})
+
+    def finished(self, trainer: Trainer) -> None:
+        self.writer.row({"event": "finished", "step": trainer.steps, "seconds": trainer.seconds})

@@ -1,0 +1,519 @@
+"""From a wish to a run: opens the data, builds the method, resumes or starts, loops, saves, measures.
+
+The loop itself is `Session.run`; one step is in trainer.py.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import numpy as np
+import torch
+
+import ganvas
+from ganvas.data import Dataset, DataSettings, grid, open_data
+from ganvas.data.feed import Feed
+from ganvas.errors import GanvasError, RunError, TrainingError, UsageError
+from ganvas.method import Method, Samples, create
+from ganvas.run import Run, RunWriter, is_run, read_info, spec_as_dict
+from ganvas.sampling import sample, to_uint8
+from ganvas.settings import as_dict, change
+from ganvas.training.callbacks import Callback
+from ganvas.training.checkpoint import checkpoints, load_newest, save_state
+from ganvas.training.engine import Engine, compile_networks, start_engine
+from ganvas.training.recorder import Recorder
+from ganvas.training.trainer import Budget, NonFinite, Trainer
+
+MINUTES = 5.0  # the budget where none is given
+GRID = 64  # pictures in a grid of samples
+MEASURED = 2000  # samples for the metrics during and after a training
+ROLLBACKS = 3  # in a row, before a training gives up
+LOG_SECONDS = 1.0  # between two rows of the log; steps shorter than that share one
+EVALUATIONS = 5  # over a budget, where --evaluate-every is not given
+GRIDS = 20  # likewise
+SAVE_SECONDS = 60.0  # between two checkpoints, where --checkpoint-every is not given
+
+
+class Interrupted(GanvasError):
+    """SIGINT or SIGTERM came; everything is saved."""
+
+    def __init__(self, message: str, number: int) -> None:
+        super().__init__(message)
+        self.exit_code = 128 + number
+
+
+def train(
+    method: str | Method = "r3gan",
+    data: str | Path | Dataset = "digits",
+    *,
+    out: str | Path | None = None,
+    minutes: float | None = None,
+    images: int | None = None,
+    steps: int | None = None,
+    preset: str | None = None,
+    settings: dict[str, Any] | None = None,
+    data_settings: dict[str, Any] | DataSettings | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    precision: str = "auto",
+    compile: str = "auto",
+    resume: str | Path | None = None,
+    checkpoint_every: int | None = None,
+    evaluate_every: int | None = None,
+    measure_samples: int = MEASURED,
+    callbacks: Sequence[Callback] = (),
+) -> Run:
+    """Trains a method on data and returns the run.
+
+    The budget is the first reached of `minutes`, `images` (real pictures drawn) and `steps`; five minutes where none is
+    given. Time spent on grids, metrics and saving does not count. `resume` is a run folder, or "auto": go on where `out` already
+    holds this run, else start. Settings of a resumed run come from its folder; giving others is an error.
+    Raises GanvasError for whatever a user can mend, and Interrupted after SIGINT or SIGTERM once all is saved.
+    """
+    plan = prepare(
+        method, data, out=out, minutes=minutes, images=images, steps=steps, preset=preset, settings=settings,
+        data_settings=data_settings, seed=seed, device=device, precision=precision, compile=compile, resume=resume,
+        checkpoint_every=checkpoint_every, evaluate_every=evaluate_every, measure_samples=measure_samples, callbacks=callbacks,
+    )  # fmt: skip
+    try:
+        return plan.run()
+    finally:
+        plan.engine.close()
+
+
+def prepare(
+    method: str | Method = "r3gan",
+    data: str | Path | Dataset = "digits",
+    *,
+    out: str | Path | None = None,
+    minutes: float | None = None,
+    images: int | None = None,
+    steps: int | None = None,
+    preset: str | None = None,
+    settings: dict[str, Any] | None = None,
+    data_settings: dict[str, Any] | DataSettings | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    precision: str = "auto",
+    compile: str = "auto",
+    resume: str | Path | None = None,
+    checkpoint_every: int | None = None,
+    evaluate_every: int | None = None,
+    measure_samples: int = MEASURED,
+    callbacks: Sequence[Callback] = (),
+) -> Session:
+    """All of `train` but the loop: everything is checked and built, nothing is written (`--dry-run`)."""
+    budget = read_budget(minutes, images, steps)
+    old = find_old(resume, out)
+    if old is not None:
+        check_same(old, method, data, preset, settings, data_settings)
+        wished = {**old.info, "precision": old.info["precision"] if precision == "auto" else precision}
+        folder, seed, precision = old.folder, wished["seed"], wished["precision"]
+        chosen = create(wished["method"], None, wished["settings"])
+        dataset = data if isinstance(data, Dataset) else open_data(wished["data"], settings=change(DataSettings(), wished["data_settings"]))
+        if dataset.fingerprint != wished["fingerprint"]:
+            raise RunError(
+                f"{folder} was trained on {wished['data']} with other content or settings: its fingerprint was"
+                f" {wished['fingerprint'][:12]}, now it is {dataset.fingerprint[:12]}. Restore the data, or start a new run"
+            )
+    else:
+        chosen = method.with_settings(settings or {}) if isinstance(method, Method) else create(method, preset, settings)
+        dataset = open_dataset(data, data_settings)
+        folder = new_folder(out, chosen.name, dataset.name)
+        wished = {}
+    return Session(
+        folder, chosen, dataset, budget, start_engine(device, precision), seed=seed, preset=preset, compile=compile,
+        checkpoint_every=checkpoint_every, evaluate_every=evaluate_every, measure_samples=measure_samples, callbacks=callbacks,
+        resumed=old is not None,
+    )  # fmt: skip
+
+
+class Session:
+    """One sitting of one training."""
+
+    def __init__(
+        self, folder: Path, method: Method, data: Dataset, budget: Budget, engine: Engine, *, seed: int, preset: str | None = None,
+        compile: str = "auto", checkpoint_every: int | None = None, evaluate_every: int | None = None, measure_samples: int = MEASURED,
+        callbacks: Sequence[Callback] = (), resumed: bool = False,
+    ) -> None:  # fmt: skip
+        if method.batch_size % engine.ranks:
+            raise UsageError(f"batch_size {method.batch_size} cannot be shared by {engine.ranks} processes: choose a multiple of {engine.ranks}")
+        for name, value in (("checkpoint-every", checkpoint_every), ("evaluate-every", evaluate_every)):
+            if value is not None and value < 1:
+                raise UsageError(f"{name} must be at least 1 step (got {value})")
+        self.folder, self.method, self.data, self.engine, self.seed, self.preset = folder, method, data, engine, seed, preset
+        self.checkpoint_every, self.evaluate_every, self.measure_samples = checkpoint_every, evaluate_every, measure_samples
+        self.resumed = resumed
+        self.writer = RunWriter(folder)
+        self.callbacks: list[Callback] = [Recorder(self.writer), *callbacks] if engine.leads else []
+        torch.manual_seed(seed)
+        method.build(data.spec)
+        method.spec = data.spec
+        method.train()
+        method.to(engine.device, memory_format=torch.channels_last)
+        engine.copy_from_lead(method)
+        self.compiled = settle_compile(compile, method, engine)
+        generator = torch.Generator(engine.device).manual_seed(seed)
+        feed = Feed(
+            data.images, data.labels, data.partners, batch_size=method.batch_size, seed=seed, generator=generator,
+            mirror=data.settings.mirror, rank=engine.rank, ranks=engine.ranks, device=engine.device,
+        )  # fmt: skip
+        self.trainer = Trainer(method, feed, engine, budget)
+        self._tell: Callable[..., None] = self._call
+        self._caught = 0
+        self._failures = 0
+        self._failed_at = -1
+        self._logged_at = self._saved_at = 0.0
+        self._seen_grids = self._seen_evaluations = 0
+        self._saved_step = -1
+
+    @property
+    def parameters(self) -> int:
+        """Parameters of all networks together."""
+        return sum(parameter.numel() for parameter in self.method.parameters())
+
+    # --- the sitting --------------------------------------------------------------------------------------------------------
+
+    def run(self) -> Run:
+        """Trains until the budget is used up; always leaves a checkpoint of the last step."""
+        trainer = self.trainer
+        if self.resumed:
+            self._restore_newest()
+        if self.engine.leads:
+            self.writer.info(self.info())
+            self.writer.json("data.json", self.data.sheet())
+        self._skip_past()
+        self._tell("started")
+        if trainer.steps == 0 and self._saved_step < 0:
+            self._save()  # a roll-back needs a place to go to
+        previous = self._listen()
+        try:
+            trainer.restart_clock()
+            while trainer.progress < 1 and not self._stop():
+                self._step()
+            self._finish_or_stop()
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+        return Run(self.folder)
+
+    def _step(self) -> None:
+        trainer = self.trainer
+        try:
+            trainer.step()
+            if trainer.steps % 64 == 0:
+                trainer.check_finite()
+        except NonFinite as broken:
+            self._roll_back(str(broken))
+            return
+        trainer.tick()
+        trainer.seconds, self._caught = self._agree()
+        self._log()
+        self._evaluate_if_due()
+        self._save_if_due()
+
+    def _agree(self) -> tuple[float, int]:
+        seconds, caught = self.engine.agree(self.trainer.seconds, float(self._caught))
+        return seconds, int(caught)
+
+    def _finish_or_stop(self) -> None:
+        trainer = self.trainer
+        if self._caught:
+            self._save()
+            raise Interrupted(
+                f"stopped at step {trainer.steps}, everything is saved. Go on with: ganvas train --resume {self.folder}", self._caught
+            )
+        self._log(force=True)
+        self._evaluate(final=True)
+        self._save()
+        self._tell("finished")
+
+    def _roll_back(self, update: str) -> None:
+        trainer = self.trainer
+        step = trainer.steps
+        self._failures = self._failures + 1 if step >= self._failed_at else 1
+        self._failed_at = max(step, self._failed_at)
+        reason = f"the update {update} met NaN or inf at step {step}, before any weight moved"
+        if self._failures > ROLLBACKS:
+            raise TrainingError(
+                f"{reason}; {ROLLBACKS} roll-backs with new random numbers did not help. The last good state is saved in {self.folder}."
+                " Try a smaller step size (--set lr=...), --precision fp32, or look at the data with: ganvas data DATA"
+            )
+        drawn = trainer.rollbacks + 1
+        self.engine.wait()
+        state = load_newest(self.folder / "checkpoints", lambda message: self._tell("said", message))
+        if state is None:
+            raise TrainingError(f"{reason}, and there is no checkpoint to go back to")
+        trainer.restore(state)
+        trainer.draw_anew(drawn, self.seed)
+        self._tell("said", f"{reason}. Went back to step {trainer.steps} with new random numbers ({self._failures} of {ROLLBACKS})")
+        trainer.restart_clock()
+
+    # --- what happens every so often ----------------------------------------------------------------------------------------
+
+    def _log(self, force: bool = False) -> None:
+        trainer = self.trainer
+        if not self.callbacks or not (force or trainer.seconds - self._logged_at >= LOG_SECONDS):
+            return
+        taken = max(trainer.seconds - self._logged_at, 1e-9)
+        row = {"step": trainer.steps, "images_seen": trainer.images_seen, "seconds": round(trainer.seconds, 3)}
+        row["images_per_second"] = round((trainer.images_seen - self._logged_images) / taken, 1)
+        row["progress"] = trainer.progress
+        self._logged_at, self._logged_images = trainer.seconds, trainer.images_seen
+        self._tell("logged", {**row, **trainer.numbers()})
+
+    _logged_images = 0
+
+    def _skip_past(self) -> None:
+        """What was due before a resume is not due again."""
+        trainer = self.trainer
+        self._logged_at = self._saved_at = trainer.seconds
+        self._logged_images = trainer.images_seen
+        self._seen_grids, self._seen_evaluations = int(trainer.progress * GRIDS), int(trainer.progress * EVALUATIONS)
+
+    def _evaluate_if_due(self) -> None:
+        trainer = self.trainer
+        if self.evaluate_every is not None:
+            if trainer.steps % self.evaluate_every == 0 and trainer.progress < 1:
+                self._evaluate()
+            return
+        grids, evaluations = int(trainer.progress * GRIDS), int(trainer.progress * EVALUATIONS)
+        due, metrics_due = grids > self._seen_grids, evaluations > self._seen_evaluations
+        self._seen_grids, self._seen_evaluations = grids, evaluations
+        if due and trainer.progress < 1:
+            self._evaluate(metrics_too=metrics_due)
+
+    def _evaluate(self, final: bool = False, metrics_too: bool = True) -> None:
+        trainer = self.trainer
+        trainer.tick()
+        averaged = trainer.average.method
+        self.engine.average_buffers(trainer.average.networks)
+        if self.engine.leads and isinstance(averaged, Samples):
+            pictures = grid(to_uint8(sample(averaged, GRID, 0)))
+            metrics = self._measure(averaged) if metrics_too and self.measure_samples else {}
+            self._tell("evaluated", metrics, pictures)
+            self._keep_best(metrics)
+        self.engine.wait()
+        trainer.restart_clock()
+
+    def _measure(self, averaged: Method) -> dict[str, Any]:
+        from ganvas.metrics import measure
+
+        # Far from the seeds of the grid, so that a picture shown is not one that was measured.
+        pictures = to_uint8(sample(averaged, self.measure_samples, 1_000_000))
+        return measure(pictures, self.data, self.data.part("test"))
+
+    def _keep_best(self, metrics: dict[str, Any]) -> None:
+        key = next((name for name, entry in metrics.items() if entry.get("better") == "lower" and name.startswith("FD")), None)
+        trainer = self.trainer
+        if key is None or not trainer.best.get("value", float("inf")) > metrics[key]["value"]:
+            return
+        trainer.best = {"metric": key, "value": metrics[key]["value"], "step": trainer.steps}
+        self.writer.weights(self.method, trainer.average.networks, "best/weights.safetensors")
+        self.writer.json("best/metrics.json", {"step": trainer.steps, "metrics": metrics})
+
+    def _save_if_due(self) -> None:
+        trainer = self.trainer
+        if self.checkpoint_every is not None:
+            due = trainer.steps % self.checkpoint_every == 0
+        else:
+            due = trainer.seconds - self._saved_at >= SAVE_SECONDS
+        if due:
+            self._save()
+
+    def _save(self) -> None:
+        trainer = self.trainer
+        if trainer.steps == self._saved_step:
+            return
+        trainer.tick()
+        try:
+            trainer.check_finite()
+        except NonFinite as broken:
+            self._roll_back(str(broken))
+            return
+        state = trainer.state()
+        if self.engine.leads:
+            save_state(self.folder / "checkpoints", trainer.steps, state)
+            self.writer.weights(self.method, trainer.average.networks)
+            self._tell("saved")
+        self.engine.wait()
+        self._saved_at, self._saved_step = trainer.seconds, trainer.steps
+        if trainer.steps > self._failed_at:
+            self._failures = 0
+        trainer.restart_clock()
+
+    def _restore_newest(self) -> None:
+        state = load_newest(self.folder / "checkpoints", lambda message: self._tell("said", message))
+        if state is None:
+            if checkpoints(self.folder / "checkpoints"):
+                raise RunError(f"every checkpoint in {self.folder / 'checkpoints'} is damaged: start a new run with another --out")
+            return
+        try:
+            self.trainer.restore(state)
+        except (KeyError, RuntimeError, ValueError) as error:
+            raise RunError(f"the checkpoint in {self.folder} does not fit this version of {self.method.name}: {error}") from error
+        self._saved_step = self.trainer.steps
+
+    # --- listeners and signals ----------------------------------------------------------------------------------------------
+
+    def _call(self, event: str, *content: Any) -> None:
+        for callback in self.callbacks:
+            getattr(callback, event)(self.trainer, *content)
+
+    def _stop(self) -> bool:
+        return bool(self._caught)
+
+    def _listen(self) -> dict[int, Any]:
+        if threading.current_thread() is not threading.main_thread():
+            return {}
+        return {number: signal.signal(number, self._catch) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def _catch(self, number: int, frame: FrameType | None) -> None:
+        if self._caught:  # asked twice: the user does not want to wait
+            raise KeyboardInterrupt
+        self._caught = number
+
+    # --- facts --------------------------------------------------------------------------------------------------------------
+
+    def info(self) -> dict[str, Any]:
+        """What settings.json holds."""
+        budget = self.trainer.budget
+        return {
+            "ganvas": ganvas.__version__,
+            "method": self.method.name,
+            "preset": self.preset,
+            "settings": self.method.settings(),
+            "data": self.data.source,
+            "data_settings": as_dict(self.data.settings),
+            "seed": self.seed,
+            "budget": {"steps": budget.steps, "images": budget.images, "minutes": budget.minutes},
+            "precision": self.engine.precision,
+            "why_precision": self.engine.why,
+            "device": str(self.engine.device),
+            "compiled": self.compiled,
+            "processes": self.engine.ranks,
+            "checkpoint_every": self.checkpoint_every,
+            "evaluate_every": self.evaluate_every,
+            "parameters": self.parameters,
+            "networks": {name: sum(p.numel() for p in network.parameters()) for name, network in self.method.named_children()},
+            "spec": spec_as_dict(self.data.spec),
+            "fingerprint": self.data.fingerprint,
+            "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},
+            "threads": torch.get_num_threads(),
+            "git": git_commit(),
+            "command": sys.argv,
+        }
+
+
+def read_budget(minutes: float | None, images: int | None, steps: int | None) -> Budget:
+    """The budget; UsageError for one that is not positive."""
+    for name, value in (("minutes", minutes), ("images", images), ("steps", steps)):
+        if value is not None and not 0 < value < float("inf"):
+            raise UsageError(f"{name} must be a number above 0 (got {value})")
+    if minutes is None and images is None and steps is None:
+        minutes = MINUTES
+    return Budget(steps, images, minutes)
+
+
+def find_old(resume: str | Path | None, out: str | Path | None) -> Run | None:
+    """The run to go on with, or None to start one."""
+    restarted = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0)) > 0  # torchrun started us again after a crash
+    if resume is None and not restarted:
+        return None
+    if str(resume) == "auto" or resume is None:
+        if out is None:
+            raise UsageError("--resume auto needs --out, the folder where the run is or will be")
+        return Run(out) if is_run(out) else None
+    if out is not None and Path(out).resolve() != Path(resume).resolve():
+        raise UsageError(f"--resume {resume} goes on in that folder, and --out names another ({out}): leave --out away")
+    return Run(resume)
+
+
+def check_same(
+    old: Run, method: str | Method, data: Any, preset: str | None, settings: dict[str, Any] | None, data_settings: Any
+) -> None:
+    """A resumed run keeps its method, data and settings; RunError says which of them differs."""
+    info = old.info
+    name = method.name if isinstance(method, Method) else method
+    if name and name != info["method"]:
+        raise RunError(f"{old.folder} is a run of {info['method']}, not of {name}: leave the method away, or choose another --out")
+    source = data.source if isinstance(data, Dataset) else str(data) if data else ""
+    if source and source != info["data"] and _place(source) != _place(info["data"]):
+        raise RunError(f"{old.folder} was trained on {info['data']}, not on {source}: leave --data away, or choose another --out")
+    if preset is not None and preset != info.get("preset"):
+        raise RunError(f"{old.folder} was started with preset {info.get('preset')}, not {preset}: leave --preset away")
+    given = create(info["method"], None, {**info["settings"], **(settings or {})}).settings()
+    changed = [f"{key} was {info['settings'].get(key)!r}, not {value!r}" for key, value in given.items() if info["settings"].get(key) != value]
+    if isinstance(method, Method):
+        given = method.with_settings(settings or {}).settings()
+        changed = [f"{key} was {info['settings'].get(key)!r}" for key, value in given.items() if info["settings"].get(key) != value]
+    wished = as_dict(data_settings) if isinstance(data_settings, DataSettings) else data_settings or {}
+    checked = as_dict(change(DataSettings(), {**info["data_settings"], **wished}, where="data."))
+    changed += [f"data.{key} was {info['data_settings'][key]!r}" for key, value in checked.items() if info["data_settings"][key] != value]
+    if changed:
+        raise RunError(f"a resumed run keeps its settings, and {old.folder} differs: {'; '.join(changed)}. Leave them away, or start a new run")
+
+
+def open_dataset(data: str | Path | Dataset, data_settings: dict[str, Any] | DataSettings | None) -> Dataset:
+    """A dataset as it is, or the source opened with settings."""
+    if isinstance(data, Dataset):
+        return data
+    if isinstance(data_settings, DataSettings):
+        return open_data(data, settings=data_settings)
+    return open_data(data, **(data_settings or {}))
+
+
+def new_folder(out: str | Path | None, method: str, data: str) -> Path:
+    """`out` where it is free, else runs/METHOD-DATA, with a number where that exists."""
+    if out is not None:
+        folder = Path(out)
+        if is_run(folder):
+            raise RunError(f"{folder} already holds a run. Go on with it by --resume {folder}, or choose another --out")
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise RunError(f"{folder} exists and is not an empty folder: choose another --out")
+        return folder
+    if int(os.environ.get("WORLD_SIZE", 1)) > 1:
+        raise UsageError("a training in several processes needs --out, so that all agree on the folder")
+    stem = Path("runs") / f"{method}-{data}".replace("/", "_").replace(":", "_")
+    number = 1
+    while (folder := stem if number == 1 else stem.with_name(f"{stem.name}-{number}")).exists():
+        number += 1
+    return folder
+
+
+def settle_compile(wish: str, method: Method, engine: Engine) -> bool:
+    """Compiles where asked; "auto" does not: on a CPU it gave nothing within a budget of minutes (docs/experiments.md)."""
+    if wish not in ("auto", "on", "off"):
+        raise UsageError(f"compile must be one of auto, on, off (got {wish!r})")
+    if wish == "on":
+        compile_networks(method.get_submodule(name) for name in method.averaged)
+    return wish == "on"
+
+
+def peak_memory() -> int:
+    """Largest resident size of this process so far, in bytes."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def git_commit() -> str | None:
+    """The commit of the working folder, where it is a git checkout."""
+    try:
+        done = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None if done.returncode == 0 else None
+
+
+def _place(source: str) -> Path:
+    return Path(source).expanduser().resolve()

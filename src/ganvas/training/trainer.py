@@ -1,0 +1,210 @@
+"""The training loop: one for all methods, none by name.
+
+    step = for each update that is due: a batch, a loss, the gradients, one move of one optimiser; then the average.
+
+State that decides what the next step computes: parameters and buffers, optimisers, average, both random generators, the feed's
+position and the counters below. `state()` holds all of it, so that resuming is bit-equal to never having stopped.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from ganvas.data.feed import Feed
+from ganvas.data.spec import Batch
+from ganvas.method import Method, Update
+from ganvas.training.average import Average
+from ganvas.training.engine import Engine
+
+
+class NonFinite(Exception):
+    """An update met NaN or inf before any weight moved."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How long to train: the first limit reached ends it. None is no limit."""
+
+    steps: int | None = None
+    images: int | None = None
+    minutes: float | None = None
+
+    def progress(self, steps: int, images_seen: int, seconds: float) -> float:
+        """Share of the budget used, in [0, 1]."""
+        shares = [
+            used / limit if limit else 1.0
+            for used, limit in ((steps, self.steps), (images_seen, self.images), (seconds / 60, self.minutes))
+            if limit is not None
+        ]
+        return min(1.0, max(shares, default=0.0))
+
+
+class Trainer:
+    """One method on one feed. `steps`, `images_seen` and `seconds` count over all sittings."""
+
+    def __init__(self, method: Method, feed: Feed, engine: Engine, budget: Budget) -> None:
+        self.method, self.feed, self.engine, self.budget = method, feed, engine, budget
+        self.optimizers = method.optimizers()
+        self.updates = method.updates()
+        self.average = Average(method)
+        self.reports: dict[str, dict[str, Tensor]] = {}
+        self.steps = 0
+        self.seconds = 0.0
+        self.rollbacks = 0
+        self.best: dict[str, Any] = {}
+        self._since = time.perf_counter()
+        self._rates = {key: [group["lr"] for group in optimizer.param_groups] for key, optimizer in self.optimizers.items()}
+        self._trained = {key: _parameters(optimizer) for key, optimizer in self.optimizers.items()}
+        self._open: str | None = None
+        self._broken: dict[str, Tensor | int] = {}
+        self._check()
+
+    # --- one step ---------------------------------------------------------------------------------------------------------
+
+    def step(self) -> None:
+        """All updates that are due, then the average. NonFinite comes before the weights of that update have moved."""
+        self._set_rates(self.method.schedule(self.progress))
+        batch = self.feed.next()
+        for update in self.updates:
+            if self.steps % update.every:
+                continue
+            for turn in range(update.repeat):
+                if turn:
+                    batch = self.feed.next()
+                self._apply(update, batch)
+        self.steps += 1
+        self.average.update(self.method.average_decay(self.steps))
+
+    def _apply(self, update: Update, batch: Batch) -> None:
+        optimizer = self.optimizers[update.trains]
+        self._freeze_all_but(update.trains)
+        with self.engine.autocast():
+            report = update.loss(batch)
+        optimizer.zero_grad(set_to_none=True)
+        report["loss"].backward()
+        parameters = self._trained[update.trains]
+        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+        loss = report["loss"].detach()
+        self.engine.average([*gradients, loss])
+        norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
+        # On a GPU, asking for the answer would stop the queue: there the fused kernel itself skips the move.
+        if loss.is_cuda and optimizer.defaults.get("fused"):
+            broken = (~torch.isfinite(norm + loss)).float()
+            optimizer.found_inf = broken  # pyright: ignore[reportAttributeAccessIssue]
+            self._broken[update.name] = self._broken.get(update.name, 0) + broken
+        elif not bool(torch.isfinite(norm + loss)):
+            raise NonFinite(update.name)
+        optimizer.step()
+        with torch.no_grad():
+            update.after(report)
+        batch.handed.update({key: report[key].detach() for key in update.hands})
+        scalars = {key: value.detach() for key, value in report.items() if value.ndim == 0}
+        self.reports[update.name] = {**scalars, "gradient_norm": norm}
+
+    def check_finite(self) -> None:
+        """Asks for the answers that `step` left on the GPU; call it every so often, and before saving."""
+        broken, self._broken = self._broken, {}
+        for name, count in broken.items():
+            if float(count) > 0:
+                raise NonFinite(name)
+
+    def _freeze_all_but(self, trains: str) -> None:
+        if self._open == trains:
+            return
+        for key, parameters in self._trained.items():
+            for parameter in parameters:
+                parameter.requires_grad_(key == trains)
+        self._open = trains
+
+    def _set_rates(self, factor: float) -> None:
+        for key, optimizer in self.optimizers.items():
+            for group, rate in zip(optimizer.param_groups, self._rates[key], strict=True):
+                group["lr"] = rate * factor
+
+    # --- where it stands --------------------------------------------------------------------------------------------------
+
+    @property
+    def images_seen(self) -> int:
+        """Real pictures drawn so far, by all processes, repeats included."""
+        return self.feed.position
+
+    @property
+    def progress(self) -> float:
+        """Share of the budget used, in [0, 1]."""
+        return self.budget.progress(self.steps, self.images_seen, self.seconds)
+
+    def tick(self) -> None:
+        """Adds the time since the last tick to `seconds`."""
+        now = time.perf_counter()
+        self.seconds += now - self._since
+        self._since = now
+
+    def restart_clock(self) -> None:
+        """Time before this call does not count."""
+        self._since = time.perf_counter()
+
+    def numbers(self) -> dict[str, float]:
+        """The newest value of every logged scalar, as "update/key". The only place where the loop's tensors are read."""
+        names = [(f"{update}/{key}", value) for update, report in self.reports.items() for key, value in report.items()]
+        if not names:
+            return {}
+        values = torch.stack([value.float() for _, value in names]).tolist()
+        return {name: value for (name, _), value in zip(names, values, strict=True)}
+
+    # --- state ------------------------------------------------------------------------------------------------------------
+
+    def state(self) -> dict[str, Any]:
+        """Everything that decides the next step, as a tree for `save_state`."""
+        self.engine.average_buffers(self.method)
+        self.engine.average_buffers(self.average.networks)
+        return {
+            "method": self.method.state_dict(),
+            "average": self.average.networks.state_dict(),
+            "optimizers": {key: optimizer.state_dict() for key, optimizer in self.optimizers.items()},
+            "generator": self.feed.generator.get_state(),
+            "torch": torch.get_rng_state(),
+            "cuda": torch.cuda.get_rng_state(self.engine.device) if self.engine.device.type == "cuda" else None,
+            "feed": {"position": self.feed.position, "salt": self.feed.salt},
+            "counters": {"steps": self.steps, "seconds": self.seconds, "rollbacks": self.rollbacks},
+            "best": self.best,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Goes back (or on) to a state of the same method and data."""
+        self.method.load_state_dict(state["method"])
+        self.average.networks.load_state_dict(state["average"])
+        for key, optimizer in self.optimizers.items():
+            optimizer.load_state_dict(state["optimizers"][key])
+        self.feed.generator.set_state(state["generator"])
+        torch.set_rng_state(state["torch"])
+        if state["cuda"] is not None and self.engine.device.type == "cuda":
+            torch.cuda.set_rng_state(state["cuda"], self.engine.device)
+        self.feed.position = state["feed"]["position"]
+        self.feed.reshuffle(state["feed"]["salt"])
+        self.reports, self._broken = {}, {}
+        self.steps, self.seconds = state["counters"]["steps"], state["counters"]["seconds"]
+        self.rollbacks, self.best = state["counters"]["rollbacks"], state["best"]
+
+    def draw_anew(self, rollbacks: int, seed: int) -> None:
+        """Other random numbers from here on, after a roll-back; the same ones for the same number of roll-backs."""
+        self.rollbacks = rollbacks
+        self.feed.reshuffle(rollbacks)
+        self.feed.generator.manual_seed(seed + 7919 * rollbacks)
+
+    def _check(self) -> None:
+        names = [update.name for update in self.updates]
+        if len(set(names)) < len(names):
+            raise TypeError(f"{self.method.name}: two updates share a name in {names}, and would overwrite each other's log")
+        for update in self.updates:
+            if update.trains not in self.optimizers:
+                raise TypeError(f"{self.method.name}: update {update.name} trains {update.trains!r}, which optimizers() has not")
+
+
+def _parameters(optimizer: Optimizer) -> list[Tensor]:
+    return [parameter for group in optimizer.param_groups for parameter in group["params"]]

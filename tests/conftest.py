@@ -1,0 +1,22 @@
+"""What all tests share: a cache of their own, one thread, no leftovers of a surrounding launcher."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: tests run beside each other on few cores
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Tests never read or write the user's cache; one for the whole session, so that sets are decoded once."""
+    os.environ["GANVAS_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(autouse=True)
+def _in_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a command writes by default lands in the test's own folder."""
+    monkeypatch.chdir(tmp_path)

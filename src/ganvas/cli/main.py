@@ -27,8 +27,16 @@ app = typer.Typer(
     help="From a folder of images to a trained, measured and usable generative model.",
     epilog="Start with: ganvas train r3gan --data digits",
 )
-for command in (train.train, sample.sample, evaluate.evaluate, compare.compare, methods.methods, data.data):
-    app.command()(command)
+COMMANDS = {
+    train.train: "Train a method on data.",
+    sample.sample: "Make pictures with a trained run.",
+    evaluate.evaluate: "Measure a run, or anybody's pictures.",
+    compare.compare: "Put runs side by side on one page.",
+    methods.methods: "List the methods, or show one in full.",
+    data.data: "Show what a data set holds.",
+}
+for command, line in COMMANDS.items():
+    app.command(short_help=line)(command)
 
 # Not mended by a change of ours, and each is told in one sentence.
 _SURROUNDINGS = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)

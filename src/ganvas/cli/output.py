@@ -4,20 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import typer
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
-
-def console(*, err: bool = False) -> Console:
-    """A console that neither wraps long paths nor reads [brackets] as markup."""
-    from rich.console import Console
-
-    return Console(stderr=err, markup=False, highlight=False, soft_wrap=not (sys.stderr if err else sys.stdout).isatty())
-
+WIDE = 140  # columns of a table where no terminal sets them
 
 def write_json(content: Mapping[str, Any]) -> None:
     """The one JSON object of `--json`. NaN and the infinities become null."""
@@ -34,7 +25,7 @@ def figure(value: Any) -> str:
         return str(value)
     if isinstance(value, int) or abs(value) >= 1000:
         return f"{value:.0f}"
-    return f"{value:.1f}" if abs(value) >= 100 else f"{value:.3g}"
+    return f"{value:.1f}" if abs(value) >= 100 else f"{value + 0:.3g}"  # + 0: no "-0"
 
 
 def metrics_line(metrics: Mapping[str, Mapping[str, Any]]) -> str:
@@ -50,15 +41,16 @@ def print_metrics(metrics: Mapping[str, Mapping[str, Any]]) -> None:
     if sys.stdout.isatty():
         rows = [(name, *(figure(entry.get(key)) for key in ("value", "floor", "n"))) for name, entry in metrics.items()]
         print_table(("metric", "value", "floor", "n"), rows, right=(1, 2, 3))
-        console().print("floor: the same measure of training against test pictures", style="dim")
+        typer.echo("floor: the same measure of held-out real pictures, which a perfect generator would reach")
         return
     for name, entry in metrics.items():
         typer.echo(f"{name} {figure(entry.get('value'))} (floor {figure(entry.get('floor'))}, n {figure(entry.get('n'))})")
 
 
 def print_table(head: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[int] = ()) -> None:
-    """A table of texts on stdout; `right` are the columns of numbers. Columns keep their width where no terminal cuts them."""
+    """A table of texts on stdout; `right` are the columns of numbers. Where it is no terminal, lines may be long and end without blanks."""
     from rich import box
+    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -67,8 +59,10 @@ def print_table(head: Sequence[str], rows: Iterable[Sequence[str]], *, right: Se
         table.add_column(name, justify="right" if index in right else "left", overflow="fold")
     for row in rows:
         table.add_row(*map(Text, row))
-    shown = console()
-    shown.print(table, soft_wrap=False, width=shown.width if sys.stdout.isatty() else 120)
+    shown = Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
+    with shown.capture() as text:
+        shown.print(table)
+    typer.echo("\n".join(line.rstrip() for line in text.get().strip("\n").splitlines()))
 
 
 def print_facts(facts: Mapping[str, Any]) -> None:

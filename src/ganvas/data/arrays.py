@@ -191,10 +191,10 @@ def to_bytes(array: np.ndarray, where: str) -> np.ndarray:
 
 
 def _arranged(array: np.ndarray, where: str) -> np.ndarray:
-    if array.ndim == 3:
-        array = array[..., None]
-    if array.ndim != 4 or 0 in array.shape:
+    if array.ndim not in (3, 4) or 0 in array.shape:
         raise DataError(f"{where} has shape {array.shape}; pictures are (N, H, W), (N, H, W, C) or (N, C, H, W)")
+    if array.ndim == 3:
+        return array[..., None]
     last, first = array.shape[3], array.shape[1]
     if last <= MOST_CHANNELS and first <= MOST_CHANNELS and last != first:
         last, first = (last, 99) if last in (1, 3) and first not in (1, 3) else (last, first)

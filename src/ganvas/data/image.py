@@ -222,7 +222,8 @@ def _open(file: BinaryIO) -> Image.Image:
     try:
         with _opening, warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            picture = Image.open(file, formats=FORMATS)
+            Image.init()  # else `formats` may only name what is loaded already
+            picture = Image.open(file, formats=[kind for kind in FORMATS if kind in Image.OPEN])
     except Image.UnidentifiedImageError:
         raise Broken("not a picture of a kind that is read here, or its header is damaged") from None
     except Exception as error:  # as in decode

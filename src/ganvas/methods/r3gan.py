@@ -56,10 +56,14 @@ class R3GAN(Adversarial):
         self.D = ResNetDiscriminator(spec.shape, *shared)
 
     def updates(self) -> list[Update]:
-        steps = Adversarial.updates(self)
-        if self.penalty_every > 1:
-            steps.append(Update("penalty", trains="D", loss=self.penalty_loss, every=self.penalty_every))
-        return steps
+        generator = Update("generator", trains="G", loss=self.generator_loss, hands=("fake",))
+        if self.penalty_every == 1:
+            return [generator, Update("discriminator", trains="D", loss=self.penalised_loss)]
+        return [
+            generator,
+            Update("discriminator", trains="D", loss=self.discriminator_loss),
+            Update("penalty", trains="D", loss=self.penalty_loss, every=self.penalty_every),
+        ]
 
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
         fake = self.G(self.noise(batch))
@@ -73,10 +77,26 @@ class R3GAN(Adversarial):
         return judged(relativistic_discriminator(real, fake).mean(), real, fake)
 
     def penalty_loss(self, batch: Batch) -> dict[str, Tensor]:
-        """gamma / 2 (R1 + R2), real and fake pictures in one pass (eqs. 3 and 4)."""
+        """gamma / 2 (R1 + R2) alone, in a step of its own and `penalty_every` times as strong."""
+        return self.penalty(*self.judged_points(batch), self.penalty_every)
+
+    def penalised_loss(self, batch: Batch) -> dict[str, Tensor]:
+        """The paper's D loss: eq. 2 and the penalties on one pass through D."""
+        points, logits = self.judged_points(batch)
+        penalty = self.penalty(points, logits, 1)
+        real, fake = logits.float().chunk(2)
+        loss = relativistic_discriminator(real, fake).mean() + penalty["loss"]
+        return judged(loss, real, fake, r1=penalty["r1"], r2=penalty["r2"])
+
+    def judged_points(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Real and fake pictures (2N, C, H, W), ready for a penalty, and their logits (2N, 1)."""
         points = torch.cat([batch.real, self.fakes(batch)]).requires_grad_()
-        r1, r2 = squared_gradient(points, self.D(points)).chunk(2)
-        loss = self.penalty_every * self.strength / 2 * (r1 + r2).mean()
+        return points, self.D(points)
+
+    def penalty(self, points: Tensor, logits: Tensor, weight: int) -> dict[str, Tensor]:
+        """weight * gamma / 2 * mean(R1 + R2) (eqs. 3 and 4), and the means of both."""
+        r1, r2 = squared_gradient(points, logits).chunk(2)
+        loss = weight * self.strength / 2 * (r1 + r2).mean()
         return {"loss": loss, "r1": r1.detach().mean(), "r2": r2.detach().mean()}
 
     def schedule(self, progress: float) -> float:

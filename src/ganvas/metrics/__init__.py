@@ -1,5 +1,8 @@
 """Measures of generated pictures: functions on feature arrays (N, D), and `measure` for pictures."""
 
+from ganvas.metrics.copying import Copies, find_copies, nearest
+from ganvas.metrics.evaluate import measure
+from ganvas.metrics.fid import fid
 from ganvas.metrics.frechet import Moments, frechet_distance
 from ganvas.metrics.kernel import kernel_distance
 from ganvas.metrics.precision_recall import (
@@ -10,11 +13,16 @@ from ganvas.metrics.precision_recall import (
 )
 
 __all__ = [
+    "Copies",
     "DensityCoverage",
     "Moments",
     "PrecisionRecall",
     "density_coverage",
+    "fid",
+    "find_copies",
     "frechet_distance",
     "kernel_distance",
+    "measure",
+    "nearest",
     "precision_recall",
 ]

@@ -130,7 +130,7 @@ def _nearest(queries: Tensor, known: Tensor, k: int) -> tuple[Tensor, Tensor]:
         best, order = best.topk(min(k, best.shape[1]), largest=False)
         indices = indices.gather(1, order)
     distances = torch.stack([_exact(queries, known[column]) for column in indices.T], 1)
-    distances, order = distances.sort(1, stable=True)
+    distances, order = distances.sort(dim=1, stable=True)
     return indices.gather(1, order), distances
 
 
@@ -151,4 +151,4 @@ def _exact(a: Tensor, b: Tensor) -> Tensor:
 def _digests(images: np.ndarray) -> np.ndarray:
     """64 bits of each picture's BLAKE2b, int64 (N,)."""
     digests = [hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=8).digest() for image in images]
-    return np.frombuffer(b"".join(digests), dtype=np.int64)
+    return np.frombuffer(bytearray(b"".join(digests)), dtype=np.int64)

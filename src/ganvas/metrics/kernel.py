@@ -9,20 +9,38 @@ from typing import Any
 
 from torch import Tensor
 
-from ganvas.metrics.arrays import as_pair, blocks
+from ganvas.metrics.arrays import as_features, as_pair, blocks
 
 
-def kernel_distance(a: Any, b: Any, *, degree: int = 3, gamma: float | None = None, offset: float = 1.0) -> float:
+def kernel_distance(
+    a: Any,
+    b: Any,
+    *,
+    degree: int = 3,
+    gamma: float | None = None,
+    offset: float = 1.0,
+    within_b: float | None = None,
+) -> float:
     """Unbiased MMD^2 of features (N, D) and (M, D) under k(x, y) = (gamma x.y + offset)^degree; gamma is 1/D if not given.
 
-    Of all pairs, not of random subsets, so there is nothing to draw. Time N^2 + M^2 + N M, memory bounded.
+    Of all pairs, not of random subsets, so there is nothing to draw. Time N^2 + M^2 + N M, memory bounded. `within_b` is
+    `kernel_within(b)`, if known already.
     """
     a, b = as_pair(a, b, ("a", "b"), least=2)
-    kernel = degree, 1 / a.shape[1] if gamma is None else gamma, offset
-    n, m = len(a), len(b)
-    within_a = (_kernel_sum(a, a, *kernel) - _kernel_diagonal(a, *kernel)) / (n * (n - 1))
-    within_b = (_kernel_sum(b, b, *kernel) - _kernel_diagonal(b, *kernel)) / (m * (m - 1))
-    return within_a + within_b - 2 * _kernel_sum(a, b, *kernel) / (n * m)
+    gamma = 1 / a.shape[1] if gamma is None else gamma
+    within_a = kernel_within(a, degree=degree, gamma=gamma, offset=offset)
+    if within_b is None:
+        within_b = kernel_within(b, degree=degree, gamma=gamma, offset=offset)
+    return within_a + within_b - 2 * _kernel_sum(a, b, degree, gamma, offset) / (len(a) * len(b))
+
+
+def kernel_within(features: Any, *, degree: int = 3, gamma: float | None = None, offset: float = 1.0) -> float:
+    """Mean kernel of all pairs of two different rows of (N, D)."""
+    features = as_features(features, "features", least=2)
+    count, width = features.shape
+    gamma = 1 / width if gamma is None else gamma
+    itself = float((features.square().sum(1) * gamma + offset).pow(degree).sum())
+    return (_kernel_sum(features, features, degree, gamma, offset) - itself) / (count * (count - 1))
 
 
 def _kernel_sum(a: Tensor, b: Tensor, degree: int, gamma: float, offset: float) -> float:
@@ -30,7 +48,3 @@ def _kernel_sum(a: Tensor, b: Tensor, degree: int, gamma: float, offset: float) 
     for rows in blocks(len(a), len(b)):
         total += float((a[rows] @ b.T).mul_(gamma).add_(offset).pow_(degree).sum())
     return total
-
-
-def _kernel_diagonal(a: Tensor, degree: int, gamma: float, offset: float) -> float:
-    return float((a.square().sum(1) * gamma + offset).pow(degree).sum())

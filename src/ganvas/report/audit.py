@@ -43,7 +43,14 @@ def copy_audit(run: Run, samples: int = SAMPLES, k: int = NEIGHBOURS) -> list[Su
     indices, distances = map(np.asarray, nearest(pictures, data, min(k, len(data))))
     labels = [""] * len(data) if data.labels is None else [data.spec.classes[label] for label in data.labels]
     found = [
-        Suspect(seed, pictures[seed], [np.asarray(data.images[i]) for i in row], distances[seed].tolist(), row.tolist(), [labels[i] for i in row])
+        Suspect(
+            seed,
+            pictures[seed],
+            [np.asarray(data.images[i]) for i in row],
+            distances[seed].tolist(),
+            row.tolist(),
+            [labels[i] for i in row],
+        )
         for seed, row in enumerate(indices)
     ]
     return sorted(found, key=lambda suspect: suspect.distances[0])
@@ -55,7 +62,11 @@ def audit_list(suspects: list[Suspect]) -> Html:
 
 
 def _sample(suspect: Suspect) -> Html:
-    return tag("figure", thumbnail(suspect.picture, f"new picture of seed {suspect.seed}"), tag("figcaption", f"seed {suspect.seed}"))
+    return tag(
+        "figure",
+        thumbnail(suspect.picture, f"new picture of seed {suspect.seed}"),
+        tag("figcaption", f"seed {suspect.seed}"),
+    )
 
 
 def _neighbours(suspect: Suspect) -> list[Html]:
@@ -63,7 +74,12 @@ def _neighbours(suspect: Suspect) -> list[Html]:
     return [
         tag(
             "figure",
-            thumbnail(picture, f"training picture {index}" + (f", class {name}" if name else "") + f", at distance {number(distance)}"),
+            thumbnail(
+                picture,
+                f"training picture {index}"
+                + (f", class {name}" if name else "")
+                + f", at distance {number(distance)}",
+            ),
             tag("figcaption", number(round(distance, 3))),
         )
         for picture, distance, index, name in rows

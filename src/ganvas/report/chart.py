@@ -29,6 +29,8 @@ class Line:
     y: np.ndarray
     colour: int = 0
     dots: bool = False
+    legend: str | None = None
+    """What the legend calls it: None is its name and last value; "" leaves it out."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,13 @@ class Axis:
 
 
 def line_chart(
-    title: str, lines: Sequence[Line], *, x_label: str, floor: float | None = None, log: bool | None = None, note: Content = None
+    title: str,
+    lines: Sequence[Line],
+    *,
+    x_label: str,
+    floor: float | None = None,
+    log: bool | None = None,
+    note: Content = None,
 ) -> Html:
     """A figure: heading, legend, drawing, and the numbers behind it as a table. Nothing where no line has a finite value.
 
@@ -80,12 +88,16 @@ def line_chart(
         role="img",
         aria_label=_summary(title, lines, x_label, floor),
     )
-    said = [note, "logarithmic scale" if y_axis.log else None, f"{beyond} points lie beyond the frame" if beyond else None]
+    said = [
+        note,
+        "logarithmic scale" if y_axis.log else None,
+        f"{beyond} points lie beyond the frame" if beyond else None,
+    ]
     text = "; ".join(str(part) for part in said if part)
     return tag(
         "figure",
         tag("h3", title),
-        _legend(lines, floor),
+        _legend(lines),
         drawing,
         tag("figcaption", text[0].upper() + text[1:] + ".") if text else None,
         folded("Numbers", _numbers(title, lines, x_label)),
@@ -194,7 +206,14 @@ def _floor(floor: float | None, axis: Axis) -> Html | None:
     return tag(
         "g",
         tag("line", x1=LEFT, x2=WIDTH - RIGHT, y1=f"{y:.1f}", y2=f"{y:.1f}", class_="floor"),
-        tag("text", f"floor {number(floor)}", x=WIDTH - RIGHT, y=f"{y - 5:.1f}" if y > TOP + 14 else f"{y + 13:.1f}", text_anchor="end", class_="floor-text"),
+        tag(
+            "text",
+            f"floor {number(floor)}",
+            x=WIDTH - RIGHT,
+            y=f"{y - 5:.1f}" if y > TOP + 14 else f"{y + 13:.1f}",
+            text_anchor="end",
+            class_="floor-text",
+        ),
     )
 
 
@@ -208,7 +227,11 @@ def _curve(line: Line, x_axis: Axis, y_axis: Axis) -> Html:
     parts.append(tag("path", d=_path(*thin(line.x, even), x_axis, y_axis), class_=f"line s{colour}"))
     if line.dots:
         x, y = thin(line.x, line.y, 60)
-        parts += [_dot(line.name, *point, x_axis, y_axis, colour) for point in zip(x, y, strict=True) if np.isfinite(point[1])]
+        parts += [
+            _dot(line.name, *point, x_axis, y_axis, colour)
+            for point in zip(x, y, strict=True)
+            if np.isfinite(point[1])
+        ]
     elif np.isfinite(line.y).sum() == 1:
         only = int(np.flatnonzero(np.isfinite(line.y))[0])
         parts.append(_dot(line.name, line.x[only], line.y[only], x_axis, y_axis, colour))
@@ -242,9 +265,15 @@ def _path(x: np.ndarray, y: np.ndarray, x_axis: Axis, y_axis: Axis) -> str:
     return "".join(words)
 
 
-def _legend(lines: Sequence[Line], floor: float | None) -> Html:
-    entries = [tag("li", _swatch(f"s{line.colour % COLOURS}"), f"{line.name} ", tag("b", number(_last(line.y)))) for line in lines]
-    return tag("ul", entries, class_="key", aria_label="Legend with the last value of each line")
+def _legend(lines: Sequence[Line]) -> Html:
+    entries = [
+        tag("li", _swatch(f"s{line.colour % COLOURS}"), _named(line)) for line in lines if line.legend != ""
+    ]
+    return tag("ul", entries, class_="key", aria_label="Legend")
+
+
+def _named(line: Line) -> Html:
+    return join(line.legend) if line.legend else join(line.name, " ", tag("b", number(_last(line.y))))
 
 
 def _swatch(colour: str) -> Html:
@@ -252,16 +281,25 @@ def _swatch(colour: str) -> Html:
 
 
 def _numbers(title: str, lines: Sequence[Line], x_label: str) -> Html:
-    longest = max(lines, key=lambda line: len(line.x))
-    chosen = longest.x[np.unique(np.linspace(0, len(longest.x) - 1, min(SHOWN, len(longest.x))).round().astype(int))]
-    rows = [[number(float(x)), *(number(_at(line, x)) for line in lines)] for x in chosen]
-    caption = f"{title}: {len(chosen)} of {len(longest.x):,} points"
-    return table([x_label, *(line.name for line in lines)], rows, caption=caption, numeric=range(1, len(lines) + 1))
+    """Some points of each line; side by side where the lines share their x."""
+    first = lines[0]
+    if all(np.array_equal(line.x, first.x) for line in lines):
+        chosen = _some(len(first.x), SHOWN)
+        rows = [[number(float(first.x[i])), *(number(float(line.y[i])) for line in lines)] for i in chosen]
+        caption = f"{title}: {len(chosen)} of {len(first.x):,} points"
+        return table(
+            [x_label, *(line.name for line in lines)], rows, caption=caption, numeric=range(1, len(lines) + 1)
+        )
+    rows = [
+        [line.name, number(float(line.x[i])), number(float(line.y[i]))]
+        for line in lines
+        for i in _some(len(line.x), SHOWN)
+    ]
+    return table(["line", x_label, "value"], rows, caption=f"{title}: up to {SHOWN} points a line", numeric=(1, 2))
 
 
-def _at(line: Line, x: float) -> float | None:
-    """The line's value at the point nearest to x."""
-    return float(line.y[int(np.abs(line.x - x).argmin())]) if len(line.x) else None
+def _some(count: int, most: int) -> list[int]:
+    return np.unique(np.linspace(0, count - 1, min(most, count)).round().astype(int)).tolist()
 
 
 def _last(y: np.ndarray) -> float:
@@ -272,6 +310,8 @@ def _summary(title: str, lines: Sequence[Line], x_label: str, floor: float | Non
     parts = []
     for line in lines:
         y = line.y[np.isfinite(line.y)]
-        parts.append(f"{line.name} from {number(float(y[0]))} to {number(float(y[-1]))}, between {number(float(y.min()))} and {number(float(y.max()))}")
+        parts.append(
+            f"{line.name} from {number(float(y[0]))} to {number(float(y[-1]))}, between {number(float(y.min()))} and {number(float(y.max()))}"
+        )
     against = f"Chart: {title} against {x_label}. "
     return against + "; ".join(parts) + (f"; floor {number(floor)}" if floor is not None else "") + "."

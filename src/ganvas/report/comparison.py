@@ -7,6 +7,7 @@ differ, and are then named.
 from __future__ import annotations
 
 import json
+import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -20,14 +21,36 @@ from ganvas.errors import RunError, UsageError
 from ganvas.files import write_text
 from ganvas.report.chart import COLOURS, Line, line_chart
 from ganvas.report.log import Log, read_log
-from ganvas.report.markup import Content, Html, document, duration, is_number, join, number, plain, section, table, tag
+from ganvas.report.markup import (
+    Content,
+    Html,
+    document,
+    duration,
+    is_number,
+    join,
+    number,
+    plain,
+    section,
+    table,
+    tag,
+)
 from ganvas.report.measures import entries, explanation, floor_of, main_metric
 from ganvas.report.page import data_name, measured_of
 from ganvas.report.pictures import MOST_BYTES, frames, image
 from ganvas.run import Run
 
-SURROUNDINGS = ("budget", "device", "machine", "processes", "threads", "precision", "compiled", "ganvas", "versions")
-IDENTITY = ("network", "features", "weights", "sha256", "hash", "split", "n", "k")  # of a measure: equal, or it is another one
+SURROUNDINGS = (
+    "budget",
+    "device",
+    "machine",
+    "processes",
+    "threads",
+    "precision",
+    "compiled",
+    "ganvas",
+    "versions",
+)
+IDENTITY = ("network", "n", "n_real", "k", "kind", "level")  # of a measure: equal, or it is another one
 
 
 @dataclass
@@ -86,7 +109,9 @@ def grouped(members: list[Member]) -> list[Group]:
     found: dict[str, Group] = {}
     for member in members:
         info = member.run.info
-        key = json.dumps([info["method"], info.get("preset"), info["settings"], info.get("budget")], sort_keys=True)
+        key = json.dumps(
+            [info["method"], info.get("preset"), info["settings"], info.get("budget")], sort_keys=True
+        )
         found.setdefault(key, Group(_name(info))).members.append(member)
     groups = list(found.values())
     taken: dict[str, int] = {}
@@ -132,14 +157,25 @@ def surroundings(groups: list[Group]) -> dict[str, dict[str, Any]]:
     """What differs around the runs: {"threads": {run: value}}. Empty where clock, machine and versions are the same for all."""
     members = [member for group in groups for member in group.members]
     found = {key: {str(member.run.folder): member.run.info.get(key) for member in members} for key in SURROUNDINGS}
-    return {key: values for key, values in found.items() if len({json.dumps(value, sort_keys=True) for value in values.values()}) > 1}
+    return {
+        key: values
+        for key, values in found.items()
+        if len({json.dumps(value, sort_keys=True) for value in values.values()}) > 1
+    }
 
 
 def setting_differences(groups: list[Group]) -> dict[str, dict[str, Any]]:
     """{"lr": {group: value}} for each setting that is not the same in all groups; absent where a method does not have it."""
     names = list(dict.fromkeys(name for group in groups for name in group.info["settings"]))
-    found = {name: {group.name: group.info["settings"][name] for group in groups if name in group.info["settings"]} for name in names}
-    return {name: values for name, values in found.items() if len(values) < len(groups) or len({json.dumps(value) for value in values.values()}) > 1}
+    found = {
+        name: {group.name: group.info["settings"][name] for group in groups if name in group.info["settings"]}
+        for name in names
+    }
+    return {
+        name: values
+        for name, values in found.items()
+        if len(values) < len(groups) or len({json.dumps(value) for value in values.values()}) > 1
+    }
 
 
 # --- checks ---------------------------------------------------------------------------------------------------------------
@@ -148,7 +184,9 @@ def setting_differences(groups: list[Group]) -> dict[str, dict[str, Any]]:
 def _unique(folders: Sequence[Path | str]) -> list[Path]:
     found = list({Path(folder).resolve(): Path(folder) for folder in folders}.values())
     if len(found) < 2:
-        raise UsageError(f"a comparison needs two different runs at least (got {', '.join(map(str, folders)) or 'none'})")
+        raise UsageError(
+            f"a comparison needs two different runs at least (got {', '.join(map(str, folders)) or 'none'})"
+        )
     return found
 
 
@@ -165,14 +203,20 @@ def _check_same_data(members: list[Member]) -> None:
     for other in (member.run for member in members[1:]):
         if other.info.get("fingerprint") != first.info.get("fingerprint"):
             why = _data_difference(first.info, other.info)
-            raise RunError(f"{first.folder} and {other.folder} were trained on different data: {why}. Only runs on the same data can be compared")
+            raise RunError(
+                f"{first.folder} and {other.folder} were trained on different data: {why}. Only runs on the same data can be compared"
+            )
 
 
 def _data_difference(a: dict[str, Any], b: dict[str, Any]) -> str:
     if a["data"] != b["data"]:
         return f"{a['data']} and {b['data']}"
     mine, theirs = a.get("data_settings") or {}, b.get("data_settings") or {}
-    changed = [f"data.{key} {plain(mine.get(key))} and {plain(theirs.get(key))}" for key in {**mine, **theirs} if mine.get(key) != theirs.get(key)]
+    changed = [
+        f"data.{key} {plain(mine.get(key))} and {plain(theirs.get(key))}"
+        for key in {**mine, **theirs}
+        if mine.get(key) != theirs.get(key)
+    ]
     if changed:
         return ", ".join(changed)
     return f"{a['data']} with other content (fingerprint {str(a.get('fingerprint'))[:12]} and {str(b.get('fingerprint'))[:12]})"
@@ -190,7 +234,9 @@ def _check_same_measures(members: list[Member]) -> None:
             a, b = first.metrics[name], other.metrics[name]
             for key in IDENTITY:
                 if a.get(key) != b.get(key):
-                    raise RunError(f"{where}: {name} has {key} {plain(a.get(key))} and {plain(b.get(key))}. {advice}")
+                    raise RunError(
+                        f"{where}: {name} has {key} {plain(a.get(key))} and {plain(b.get(key))}. {advice}"
+                    )
 
 
 # --- the page -------------------------------------------------------------------------------------------------------------
@@ -204,11 +250,20 @@ def _page(groups: list[Group], metrics: list[str]) -> Html:
         "header",
         tag("p", "ganvas · comparison", class_="eyebrow"),
         tag("h1", f"{len(groups)} {'kind' if len(groups) == 1 else 'kinds'} of run on {data}"),
-        tag("p", f"{', '.join(names)}. {runs} runs in all, the same data (fingerprint {str(groups[0].info.get('fingerprint'))[:12]}), the same measures."),
+        tag(
+            "p",
+            f"{', '.join(names)}. {runs} runs in all, the same data (fingerprint {str(groups[0].info.get('fingerprint'))[:12]}), the same measures.",
+        ),
         tag("p", _verdict(groups, metrics), class_="verdict"),
         _warning(groups),
     )
-    parts = [_table(groups, metrics), _curves(groups, metrics), _sheets(groups), _differences(groups), _runs(groups, metrics)]
+    parts = [
+        _table(groups, metrics),
+        _curves(groups, metrics),
+        _sheets(groups),
+        _differences(groups),
+        _runs(groups, metrics),
+    ]
     foot = tag("footer", f"Written by ganvas {ganvas.__version__}. This file needs no network and no other file.")
     return document(f"{', '.join(names)} on {data} · ganvas", head, parts, foot)
 
@@ -231,37 +286,66 @@ def _warning(groups: list[Group]) -> Html | None:
         return tag("p", "Clock, machine, threads, precision and versions were the same for all.", class_="note")
     words = {"ganvas": "ganvas version", "budget": "budget", "versions": "versions of libraries"}
     listed = ", ".join(words.get(key, key) for key in found)
-    return tag("p", tag("b", "Not all were run alike. "), f"They differ in: {listed}. The table of differences below has the values.", class_="warn")
+    return tag(
+        "p",
+        tag("b", "Not all were run alike. "),
+        f"They differ in: {listed}. The table of differences below has the values.",
+        class_="warn",
+    )
 
 
 def _table(groups: list[Group], metrics: list[str]) -> Html:
-    head: list[Content] = ["Measure", "Better", "Floor", *(group.name for group in groups)]
+    head: list[Content] = ["Measure", *(group.name for group in groups), "Floor", "Better"]
     rows: list[list[Content]] = []
     for name in metrics:
         best = leaders(groups, name)
-        cells = [[_figure(group, name), tag("span", "best" if len(best) == 1 else "tied best", class_="tag") if group.name in best else None] for group in groups]
-        rows.append([name, _better(groups, name) or "–", number(_floor(groups, name)), *cells])
-    rows.append(["Runs", "", "", *(f"{len(group.members)}" for group in groups)])
-    rows.append(["Images per second", "", "", *(number(_speed(group)) for group in groups)])
-    rows.append(["Images seen", "", "", *(number(_mean_last(group, "images_seen")) for group in groups)])
-    rows.append(["Time", "", "", *(duration(_mean_last(group, "seconds")) for group in groups)])
-    rows.append(["Parameters", "", "", *(number(group.info.get("parameters")) for group in groups)])
-    lead = "Mean ± standard deviation over seeds. A best is marked only where its interval does not meet the others'."
-    meanings = [tag("li", tag("b", name), ": ", text) for name in metrics if (text := explanation(name, groups[0].members[0].metrics.get(name, {})))]
+        cells = [
+            [
+                _figure(group, name),
+                tag("span", "best" if len(best) == 1 else "tied best", class_="tag")
+                if group.name in best
+                else None,
+            ]
+            for group in groups
+        ]
+        rows.append([name, *cells, number(_floor(groups, name)), _better(groups, name) or "–"])
+    rows.append(["Runs", *(f"{len(group.members)}" for group in groups), "", ""])
+    rows.append(["Images per second", *(number(_speed(group)) for group in groups), "", ""])
+    rows.append(["Images seen", *(number(_mean_last(group, "images_seen")) for group in groups), "", ""])
+    rows.append(["Time", *(duration(_mean_last(group, "seconds")) for group in groups), "", ""])
+    rows.append(["Parameters", *(number(group.info.get("parameters")) for group in groups), "", ""])
+    lead = "Mean ± standard deviation over seeds. A best is marked only where its interval does not meet that of every other kind."
+    meanings = [
+        tag("li", tag("b", name), ": ", text)
+        for name in metrics
+        if (text := explanation(name, groups[0].members[0].metrics.get(name, {})))
+    ]
     caption = "Measures by kind of run"
-    shown = table(head, rows, caption=caption, numeric=range(2, 3 + len(groups)))
-    return section("measures", "Measures", shown, tag("details", tag("summary", "What they mean"), tag("ul", meanings)), lead=lead)
+    shown = table(head, rows, caption=caption, numeric=range(1, 2 + len(groups)))
+    return section(
+        "measures",
+        "Measures",
+        shown,
+        tag("details", tag("summary", "What they mean"), tag("ul", meanings)),
+        lead=lead,
+    )
 
 
 def _figure(group: Group, metric: str) -> str:
     mean, std = group.mean(metric), group.std(metric)
-    return number(mean) if std is None else f"{number(mean)} ± {number(float(f'{std:.2g}'))}"
+    if mean is None or not std:
+        return number(mean) if std is None else f"{number(mean)} ± 0"
+    places = max(0, 1 - math.floor(math.log10(std)))  # two digits of the deviation, and as many places of the mean
+    return f"{mean:,.{places}f} ± {std:,.{places}f}"
 
 
 def _curves(groups: list[Group], metrics: list[str]) -> Html:
     main = main_metric(dict.fromkeys(metrics)) or ""
     floor = _floor(groups, main)
-    charts = [line_chart(f"{main} against {what}", _lines(groups, main, key), x_label=what, floor=floor) for key, what in (("seconds", "seconds"), ("images_seen", "images seen"))]
+    charts = [
+        line_chart(f"{main} against {what}", _lines(groups, main, key), x_label=what, floor=floor)
+        for key, what in (("seconds", "seconds"), ("images_seen", "images seen"))
+    ]
     lead = f"One line a run, one colour a kind. {explanation(main, {}) or main}."
     return section("curves", "Over time", tag("div", charts, class_="charts") if any(charts) else None, lead=lead)
 
@@ -269,11 +353,25 @@ def _curves(groups: list[Group], metrics: list[str]) -> Html:
 def _lines(groups: list[Group], metric: str, against: str) -> list[Line]:
     lines = []
     for colour, group in enumerate(groups):
-        for member in group.members:
-            points = [(_place(member.log, row, against), entries(row.get("metrics")).get(metric, {}).get("value")) for row in member.log.evaluated]
+        for position, member in enumerate(group.members):
+            points = [
+                (_place(member.log, row, against), entries(row.get("metrics")).get(metric, {}).get("value"))
+                for row in member.log.evaluated
+            ]
             known = [(x, y) for x, y in points if is_number(x) and is_number(y)]
-            x, y = (np.array(values, dtype=np.float64) for values in (zip(*known, strict=True) if known else ((), ())))
-            lines.append(Line(f"{group.name}, seed {member.run.info['seed']}", x, y, colour % COLOURS, dots=True))
+            x, y = (
+                np.array(values, dtype=np.float64) for values in (zip(*known, strict=True) if known else ((), ()))
+            )
+            lines.append(
+                Line(
+                    f"{group.name}, seed {member.run.info['seed']}",
+                    x,
+                    y,
+                    colour % COLOURS,
+                    dots=True,
+                    legend="" if position else group.name,
+                )
+            )
     return lines
 
 
@@ -296,31 +394,61 @@ def _sheets(groups: list[Group]) -> Html:
             last = shown[-1]
             caption = f"{group.name}, seed {run.info['seed']}, step {number(last.step)}"
             picture = image(last.png, f"Grid of samples of {caption}", last.width, last.height)
-            figures.append(tag("figure", tag("h3", group.name), picture, tag("figcaption", caption), class_="sheet"))
-    return section("samples", "Samples", tag("div", figures, class_="sheets") if figures else None, lead="The newest grid of the first run of each kind, from the same seeds.")
+            figures.append(
+                tag("figure", tag("h3", group.name), picture, tag("figcaption", caption), class_="sheet")
+            )
+    return section(
+        "samples",
+        "Samples",
+        tag("div", figures, class_="sheets") if figures else None,
+        lead="The newest grid of the first run of each kind, from the same seeds.",
+    )
 
 
 def _differences(groups: list[Group]) -> Html:
     settings = setting_differences(groups)
     rows: list[list[Content]] = [
-        [tag("code", name), *(plain(values[group.name]) if group.name in values else "–" for group in groups)] for name, values in settings.items()
+        [tag("code", name), *(plain(values[group.name]) if group.name in values else "–" for group in groups)]
+        for name, values in settings.items()
     ]
-    shown = table(["Setting", *(group.name for group in groups)], rows, caption="Settings that differ") if rows else Html()
+    shown = (
+        table(["Setting", *(group.name for group in groups)], rows, caption="Settings that differ")
+        if rows
+        else Html()
+    )
     around = surroundings(groups)
     runs = [member.run for group in groups for member in group.members]
-    lines: list[list[Content]] = [[key, *(_short(values[str(run.folder)]) for run in runs)] for key, values in around.items()]
-    other = table(["Around the run", *(run.name for run in runs)], lines, caption="Clock, machine and versions where they differ") if lines else Html()
+    lines: list[list[Content]] = [
+        [key, *(_short(values[str(run.folder)]) for run in runs)] for key, values in around.items()
+    ]
+    other = (
+        table(
+            ["Around the run", *(run.name for run in runs)],
+            lines,
+            caption="Clock, machine and versions where they differ",
+        )
+        if lines
+        else Html()
+    )
     return section("differences", "What differs", join(shown, other))
 
 
 def _runs(groups: list[Group], metrics: list[str]) -> Html:
     rows: list[list[Content]] = [
-        [member.run.name, group.name, str(member.run.info["seed"]), number(member.log.last("step")), *(number(member.metrics.get(name, {}).get("value")) for name in metrics)]
+        [
+            member.run.name,
+            group.name,
+            str(member.run.info["seed"]),
+            number(member.log.last("step")),
+            *(number(member.metrics.get(name, {}).get("value")) for name in metrics),
+        ]
         for group in groups
         for member in group.members
     ]
     head: list[Content] = ["Run", "Kind", "Seed", "Steps", *metrics]
-    return section("runs", "Every run", table(head, rows, caption="The measures of every run", numeric=range(2, len(head))))
+    return section(
+        "runs", "Every run", table(head, rows, caption="The measures of every run", numeric=range(2, len(head)))
+    )
 
 
 # --- facts ----------------------------------------------------------------------------------------------------------------
@@ -336,17 +464,31 @@ def _letters(count: int) -> list[str]:
 
 def _better(groups: list[Group], metric: str) -> str | None:
     """ "lower", "higher" or None."""
-    told = [member.metrics[metric].get("better") for group in groups for member in group.members if metric in member.metrics]
+    told = [
+        member.metrics[metric].get("better")
+        for group in groups
+        for member in group.members
+        if metric in member.metrics
+    ]
     return told[0] if told and told[0] in ("lower", "higher") else None
 
 
 def _floor(groups: list[Group], metric: str) -> float | None:
-    floors = [floor_of(member.metrics[metric]) for group in groups for member in group.members if metric in member.metrics]
+    floors = [
+        floor_of(member.metrics[metric])
+        for group in groups
+        for member in group.members
+        if metric in member.metrics
+    ]
     return next((floor for floor in floors if floor is not None), None)
 
 
 def _speed(group: Group) -> float | None:
-    speeds = [float(np.nanmedian(column)) for member in group.members if np.isfinite(column := member.log.column("images_per_second")).any()]
+    speeds = [
+        float(np.nanmedian(column))
+        for member in group.members
+        if np.isfinite(column := member.log.column("images_per_second")).any()
+    ]
     return round(statistics.fmean(speeds), 1) if speeds else None
 
 
@@ -382,4 +524,10 @@ def _group_summary(group: Group, metrics: list[str]) -> dict[str, Any]:
 def _metric_summary(group: Group, metric: str) -> dict[str, Any]:
     entry = next(member.metrics[metric] for member in group.members if metric in member.metrics)
     told = {key: entry.get(key) for key in ("floor", "n", "better")}
-    return {"mean": group.mean(metric), "std": group.std(metric), "seeds": len(group.values(metric)), "values": group.values(metric), **told}
+    return {
+        "mean": group.mean(metric),
+        "std": group.std(metric),
+        "seeds": len(group.values(metric)),
+        "values": group.values(metric),
+        **told,
+    }

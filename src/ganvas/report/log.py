@@ -71,7 +71,9 @@ def _add_event(log: Log, row: dict[str, Any]) -> None:
 def _add_row(log: Log, row: dict[str, Any]) -> None:
     steps, step = log.columns["step"], float(row["step"])
     keep = bisect_left(steps, step)
-    if keep < len(steps) and steps[keep] == step:  # the last step is logged once more at the end, over no time at all
+    if (
+        keep < len(steps) and steps[keep] == step
+    ):  # the last step is logged once more at the end, over no time at all
         keep += 1
     for column in log.columns.values():
         del column[keep:]

@@ -1,6 +1,6 @@
 """HTML that is escaped unless it says otherwise: a class name or a path from a run cannot become markup.
 
-    tag("p", "seen by ", tag("b", name), class_="note")        # -> <p class="note">seen by <b>...</b></p>
+tag("p", "seen by ", tag("b", name), class_="note")        # -> <p class="note">seen by <b>...</b></p>
 """
 
 from __future__ import annotations
@@ -31,24 +31,42 @@ def join(*content: Content) -> Html:
     return Html("".join(_pieces(content)))
 
 
-def tag(name: str, *content: Content, **attributes: Any) -> Html:
+def tag(name: str, /, *content: Content, **attributes: Any) -> Html:
     """An element. `class_` is class, `_` in names is `-`; True gives a bare attribute, None and False none."""
     words = "".join(_attribute(key.rstrip("_").replace("_", "-"), value) for key, value in attributes.items())
     return Html(f"<{name}{words}>" if name in EMPTY else f"<{name}{words}>{join(*content)}</{name}>")
 
 
-def table(head: Sequence[Content], rows: Iterable[Sequence[Content]], *, caption: str, numeric: Iterable[int] = (), quiet: bool = False) -> Html:
+def table(
+    head: Sequence[Content],
+    rows: Iterable[Sequence[Content]],
+    *,
+    caption: str,
+    numeric: Iterable[int] = (),
+    quiet: bool = False,
+) -> Html:
     """A table with a caption, hidden from the eye where `quiet`. The first cell of each row is its header; columns `numeric` align right."""
     right = frozenset(numeric)
-    top = tag("tr", [tag("th", cell, scope="col", class_="n" if i in right else None) for i, cell in enumerate(head)])
+    top = tag(
+        "tr", [tag("th", cell, scope="col", class_="n" if i in right else None) for i, cell in enumerate(head)]
+    )
     body = [tag("tr", [_cell(i, cell, right) for i, cell in enumerate(row)]) for row in rows]
     described = tag("caption", caption, class_="aside" if quiet else None)
-    return tag("div", tag("table", described, tag("thead", top), tag("tbody", body)), class_="wide", tabindex=0, role="group", aria_label=caption)
+    return tag(
+        "div",
+        tag("table", described, tag("thead", top), tag("tbody", body)),
+        class_="wide",
+        tabindex=0,
+        role="group",
+        aria_label=caption,
+    )
 
 
 def facts(pairs: Iterable[tuple[Content, Content]]) -> Html:
     """Names and values as a definition list; pairs without a value are left out."""
-    return tag("dl", [tag("div", tag("dt", name), tag("dd", value)) for name, value in pairs if value not in (None, "")])
+    return tag(
+        "dl", [tag("div", tag("dt", name), tag("dd", value)) for name, value in pairs if value not in (None, "")]
+    )
 
 
 def section(name: str, title: str, *content: Content, lead: Content = None) -> Html:
@@ -56,7 +74,14 @@ def section(name: str, title: str, *content: Content, lead: Content = None) -> H
     inside = join(*content)
     if not inside:
         return Html()
-    return tag("section", tag("h2", title), tag("p", lead, class_="lead") if lead else None, inside, id=name, aria_label=title)
+    return tag(
+        "section",
+        tag("h2", title),
+        tag("p", lead, class_="lead") if lead else None,
+        inside,
+        id=name,
+        aria_label=title,
+    )
 
 
 def folded(summary: str, *content: Content) -> Html:

@@ -7,16 +7,17 @@ from typing import Any
 from ganvas.report.markup import is_number, number
 
 MEANINGS = {
-    "FD": "Fréchet distance between samples and test pictures in the features of the network in brackets",
-    "KD": "kernel distance (squared, unbiased) in the features of the network in brackets",
+    "FD": "Fréchet distance of samples from real pictures in the features of the network in brackets",
+    "KD": "kernel distance in the same features; without bias, so it may fall below 0",
     "FID": "Fréchet distance in the features of Inception",
-    "precision": "share of samples that lie among the real pictures: quality",
-    "recall": "share of real pictures that lie among the samples: variety",
+    "precision": "share of samples that lie among real pictures: quality",
+    "recall": "share of real pictures that lie among samples: variety",
     "density": "how many real neighbourhoods hold a sample, on average: quality, robust to outliers",
     "coverage": "share of real pictures with a sample near them: variety, robust to outliers",
     "modes": "modes of the data that the samples reach",
-    "entropy": "evenness of the classes among the samples",
-    "copies": "share of samples nearer to a training picture than real unseen pictures are. Near the floor: nothing is learnt by heart; far above it: look at the first pairs",
+    "entropy": "evenness of the samples' modes, in nats",
+    "KL": "divergence of the samples' modes from those of real pictures, in nats",
+    "copies": "samples nearer to a training picture than nearly all unseen real pictures are",
 }
 
 
@@ -42,6 +43,12 @@ def floor_of(entry: dict[str, Any]) -> float | None:
 def explanation(name: str, entry: dict[str, Any]) -> str:
     """What the measure says; its own words where the entry has some."""
     return str(entry.get("help") or MEANINGS.get(name.split("[")[0], ""))
+
+
+def value_of(entry: dict[str, Any]) -> str:
+    """The value, with what it is out of where it counts: "9 of 10"."""
+    whole = isinstance(entry["value"], int) and is_number(entry.get("of"))
+    return f"{number(entry['value'])} of {number(entry['of'])}" if whole else number(entry["value"])
 
 
 def sentence(entry: dict[str, Any]) -> str:

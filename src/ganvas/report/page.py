@@ -31,7 +31,7 @@ from ganvas.report.markup import (
     table,
     tag,
 )
-from ganvas.report.measures import entries, explanation, floor_of, main_metric, sentence
+from ganvas.report.measures import entries, explanation, floor_of, main_metric, sentence, value_of
 from ganvas.report.pictures import film, frames
 from ganvas.run import Run, read_json
 from ganvas.settings import settings_of
@@ -65,7 +65,10 @@ def report(run: Run, *, audit: bool = True) -> Html:
         _events(log),
     ]
     title = f"{run.info['method']} on {data_name(run)}"
-    foot = tag("footer", f"Written by ganvas {ganvas.__version__} from the run {run.name}. This file needs no network and no other file.")
+    foot = tag(
+        "footer",
+        f"Written by ganvas {ganvas.__version__} from the run {run.name}. This file needs no network and no other file.",
+    )
     return document(f"{title} · ganvas", _header(run, log, measured, title, parts), parts, foot)
 
 
@@ -92,7 +95,9 @@ def _read_measured(path: Path) -> dict[str, Any]:
 
 def _header(run: Run, log: Log, measured: dict[str, Any], title: str, parts: list[Html]) -> Html:
     cls = _class_of(run)
-    about = [tag("p", cls.title[0].upper() + cls.title[1:] + "."), tag("p", cls.paper, class_="note")] if cls else []
+    about = (
+        [tag("p", cls.title[0].upper() + cls.title[1:] + "."), tag("p", cls.paper, class_="note")] if cls else []
+    )
     names = [part.split('id="', 1)[1].split('"', 1)[0] for part in parts if part]
     links = [tag("a", _TITLES[name], href=f"#{name}") for name in names]
     return tag(
@@ -137,11 +142,18 @@ def _tiles(run: Run, log: Log, measured: dict[str, Any]) -> Html:
     for name in [main_metric(metrics), *(key for key in ("coverage", "precision", "modes") if key in metrics)][:3]:
         if name:
             floor = floor_of(metrics[name])
-            tiles.append((name, number(metrics[name]["value"]), None if floor is None else f"floor {number(floor)}"))
+            tiles.append((name, value_of(metrics[name]), None if floor is None else f"floor {number(floor)}"))
     tiles.append(("Time", duration(_seconds(log)), "of training"))
     tiles.append(("Steps", number(log.last("step")), f"{number(log.last('images_seen'))} pictures seen"))
     tiles.append(("Parameters", number(run.info.get("parameters")), "in all networks"))
-    return tag("dl", [tag("div", tag("dt", name), tag("dd", value, tag("small", more) if more else None)) for name, value, more in tiles], class_="tiles")
+    return tag(
+        "dl",
+        [
+            tag("div", tag("dt", name), tag("dd", value, tag("small", more) if more else None))
+            for name, value, more in tiles
+        ],
+        class_="tiles",
+    )
 
 
 def _seconds(log: Log) -> float | None:
@@ -157,25 +169,43 @@ def _samples(run: Run) -> Html:
     shown = frames(run.folder / "samples")
     lead = "Each place in the grid keeps its random seed, so that the slider shows one picture as it forms. Averaged weights."
     if not shown:
-        return section("samples", _TITLES["samples"], tag("p", "There are no grids in samples/ yet.", class_="note"))
+        return section(
+            "samples", _TITLES["samples"], tag("p", "There are no grids in samples/ yet.", class_="note")
+        )
     return section("samples", _TITLES["samples"], film(shown, "Grid of samples"), lead=lead)
 
 
 def _measures(run: Run, log: Log, measured: dict[str, Any]) -> Html:
     metrics = measured.get("metrics", {})
     if not metrics:
-        return section("measures", _TITLES["measures"], tag("p", f"None yet. Measure it with: ganvas evaluate {run.folder}", class_="note"))
+        return section(
+            "measures",
+            _TITLES["measures"],
+            tag("p", f"None yet. Measure it with: ganvas evaluate {run.folder}", class_="note"),
+        )
     best = _read_measured(run.folder / "best" / "metrics.json")
     kept = best.get("metrics", {})
     head: list[Content] = ["Measure", f"Step {number(measured.get('step'))}"]
     head += [f"Best, step {number(best.get('step'))}"] if kept else []
     rows = []
     for name, entry in metrics.items():
-        row: list[Content] = [name, number(entry["value"])]
+        row: list[Content] = [name, value_of(entry)]
         row += [number(kept.get(name, {}).get("value"))] if kept else []
-        rows.append([*row, number(floor_of(entry)), number(entry.get("n")), entry.get("better") or "–", explanation(name, entry)])
+        rows.append(
+            [
+                *row,
+                number(floor_of(entry)),
+                number(entry.get("n")),
+                entry.get("better") or "–",
+                explanation(name, entry),
+            ]
+        )
     head += ["Floor", "Samples", "Better", "Meaning"]
-    lead = "The floor is what real pictures score: the test split measured against the training split. No generator can be told from real data beyond it."
+    sources = sorted({str(entry["floor_from"]) for entry in metrics.values() if entry.get("floor_from")})
+    lead = (
+        "The floor is what held-out real pictures score in place of samples: what a perfect generator would get."
+    )
+    lead += f" They are: {'; '.join(sources)}." if sources else ""
     shown = table(head, rows, caption="Measures of the samples", numeric=range(1, 5 if kept else 4))
     charts = [_metric_chart(name, entry, log) for name, entry in metrics.items()]
     grid = tag("div", charts, class_="charts") if len(log.evaluated) > 1 else None
@@ -186,7 +216,13 @@ def _metric_chart(name: str, entry: dict[str, Any], log: Log) -> Html:
     rows = [(row["step"], entries(row.get("metrics")).get(name, {}).get("value")) for row in log.evaluated]
     x = np.array([float(step) for step, _ in rows])
     y = np.array([float(value) if is_number(value) else np.nan for _, value in rows])
-    return line_chart(name, [Line(name, x, y, 0, dots=True)], x_label="step", floor=floor_of(entry), note=f"{entry['better']} is better" if entry.get("better") else None)
+    return line_chart(
+        name,
+        [Line(name, x, y, 0, dots=True)],
+        x_label="step",
+        floor=floor_of(entry),
+        note=f"{entry['better']} is better" if entry.get("better") else None,
+    )
 
 
 def _copies(run: Run, measured: dict[str, Any]) -> Html:
@@ -194,14 +230,26 @@ def _copies(run: Run, measured: dict[str, Any]) -> Html:
     try:
         suspects = copy_audit(run)
     except GanvasError as error:
-        return section("copies", title, tag("p", f"Not drawn, since the data or the weights could not be opened: {error}", class_="warn"))
+        return section(
+            "copies",
+            title,
+            tag("p", f"Not drawn, since the data or the weights could not be opened: {error}", class_="warn"),
+        )
     entry = measured.get("metrics", {}).get("copies")
     figure = None
     if entry:
-        figure = tag("p", tag("b", f"copies {number(entry['value'])}"), sentence(entry), ". ", explanation("copies", entry))
+        exact = f", {number(entry['exact'])} of them byte for byte" if is_number(entry.get("exact")) else ""
+        near = f"{value_of(entry)} samples{exact}, lie nearer to a training picture than nearly all unseen real pictures do; of unseen real pictures as many as {number(floor_of(entry))} would. "
+        figure = tag(
+            "p",
+            tag("b", "Copies: "),
+            near,
+            "Near that floor nothing is learnt by heart; far above it, compare the first pairs below.",
+        )
     lead = (
-        f"{len(suspects)} new pictures (framed), each with the training pictures nearest to it and their distances, the most suspicious first. "
-        "A near neighbour of the same kind is expected; the same picture, stroke by stroke, is a copy."
+        f"{len(suspects)} new pictures (framed), each with the training pictures nearest to it, the most suspicious first. Distances are root-mean-square "
+        "differences, in bytes (0 to 255), of the pictures made small (16 x 16 at most). A near neighbour of the same kind is "
+        "expected; the same picture, stroke by stroke, is a copy."
     )
     return section("copies", title, figure, audit_list(suspects), lead=lead)
 
@@ -261,7 +309,9 @@ def _settings(run: Run) -> Html:
     tables.append(_settings_table("Settings of the data", run.info.get("data_settings") or {}, DataSettings))
     preset = run.info.get("preset")
     lead = f"Preset {preset}. " if preset else ""
-    return section("settings", _TITLES["settings"], tables, lead=lead + "Values that differ from the defaults are marked.")
+    return section(
+        "settings", _TITLES["settings"], tables, lead=lead + "Values that differ from the defaults are marked."
+    )
 
 
 def _settings_table(caption: str, values: dict[str, Any], owner: Any) -> Html:
@@ -293,7 +343,10 @@ def _machine(run: Run, log: Log) -> Html:
         ("Parameters", ", ".join(f"{name} {number(count)}" for name, count in networks.items())),
         ("Device", info.get("device")),
         ("Machine", _described(info.get("machine"))),
-        ("Precision", [str(info.get("precision", "–")), f": {info['why_precision']}" if info.get("why_precision") else None]),
+        (
+            "Precision",
+            [str(info.get("precision", "–")), f": {info['why_precision']}" if info.get("why_precision") else None],
+        ),
         ("Compiled", plain(info["compiled"]) if "compiled" in info else None),
         ("Processes", number(info.get("processes"))),
         ("Threads", number(info.get("threads"))),
@@ -316,7 +369,12 @@ def _memory(log: Log) -> str | None:
     """The largest figure in bytes under a key that names memory, in rows or events."""
     names = [key for key in log.columns if "memory" in key]
     rows = [float(np.nanmax(log.column(key))) for key in names if np.isfinite(log.column(key)).any()]
-    told = [float(value) for event in log.events for key, value in event.items() if "memory" in key and is_number(value)]
+    told = [
+        float(value)
+        for event in log.events
+        for key, value in event.items()
+        if "memory" in key and is_number(value)
+    ]
     largest = max(rows + told, default=None)
     return f"{largest / 2**20:,.0f} MiB at most" if largest else None
 
@@ -344,19 +402,30 @@ def _data(run: Run) -> Html:
     if not sheet:
         return section("data", _TITLES["data"], tag("p", "This run has no data sheet.", class_="note"))
     special = ("classes", "channels", "problems", "settings", "bytes")
-    rows: list[tuple[Content, Content]] = [(_words(key), _described(value)) for key, value in sheet.items() if key not in special]
+    rows: list[tuple[Content, Content]] = [
+        (_words(key), _described(value)) for key, value in sheet.items() if key not in special
+    ]
     return section("data", _TITLES["data"], facts(rows), _classes(sheet), _channels(sheet), _problems(sheet))
 
 
 def _classes(sheet: dict[str, Any]) -> Html:
     classes = sheet.get("classes")
-    splits = {name: counts for name, counts in classes.items() if isinstance(counts, dict) and counts} if isinstance(classes, dict) else {}
+    splits = (
+        {name: counts for name, counts in classes.items() if isinstance(counts, dict) and counts}
+        if isinstance(classes, dict)
+        else {}
+    )
     if not splits:
         return Html()
     names = list(next(iter(splits.values())))
     rows = [[name, *(number(counts.get(name)) for counts in splits.values())] for name in names[:MOST_SHOWN]]
-    caption = f"Pictures of each class ({len(names):,} classes" + (f", the first {MOST_SHOWN})" if len(names) > MOST_SHOWN else ")")
-    return folded(f"Classes ({len(names):,})", table(["Class", *splits], rows, caption=caption, numeric=range(1, len(splits) + 1)))
+    caption = f"Pictures of each class ({len(names):,} classes" + (
+        f", the first {MOST_SHOWN})" if len(names) > MOST_SHOWN else ")"
+    )
+    return folded(
+        f"Classes ({len(names):,})",
+        table(["Class", *splits], rows, caption=caption, numeric=range(1, len(splits) + 1)),
+    )
 
 
 def _channels(sheet: dict[str, Any]) -> Html:
@@ -365,15 +434,28 @@ def _channels(sheet: dict[str, Any]) -> Html:
         return Html()
     keys = list(channels[0])
     rows = [[str(i), *(number(channel.get(key)) for key in keys)] for i, channel in enumerate(channels)]
-    return folded("Channels", table(["Channel", *keys], rows, caption="Bytes of each channel, training split", numeric=range(1, len(keys) + 1)))
+    return folded(
+        "Channels",
+        table(
+            ["Channel", *keys],
+            rows,
+            caption="Bytes of each channel, training split",
+            numeric=range(1, len(keys) + 1),
+        ),
+    )
 
 
 def _problems(sheet: dict[str, Any]) -> Html:
-    problems = [problem for problem in sheet.get("problems") or [] if isinstance(problem, list) and len(problem) == 2]
+    problems = [
+        problem for problem in sheet.get("problems") or [] if isinstance(problem, list) and len(problem) == 2
+    ]
     if not problems:
         return Html()
     rows = [[tag("code", str(name)), str(reason)] for name, reason in problems[:MOST_SHOWN]]
-    return folded(f"Left out ({len(problems):,} files)", table(["File", "Reason"], rows, caption="Files that could not be used"))
+    return folded(
+        f"Left out ({len(problems):,} files)",
+        table(["File", "Reason"], rows, caption="Files that could not be used"),
+    )
 
 
 def _events(log: Log) -> Html:
@@ -392,7 +474,11 @@ def _events(log: Log) -> Html:
 
 def _event(event: dict[str, Any]) -> Html:
     kind, step = event["event"], event.get("step")
-    known = {"finished": "Finished: the budget is used up.", "started": "Resumed." if step else "Started.", "resumed": "Resumed."}
+    known = {
+        "finished": "Finished: the budget is used up.",
+        "started": "Resumed." if step else "Started.",
+        "resumed": "Resumed.",
+    }
     message = event.get("message") or known.get(kind, kind)
     return _line(event, str(message))
 

@@ -34,7 +34,7 @@ class Frame:
 
 
 def frames(folder: Path, most: int = MOST_FRAMES, most_bytes: int = MOST_BYTES) -> list[Frame]:
-    """Grids of samples/ over time, the first and the last always among them; made smaller where they would not fit."""
+    """Grids of samples/ over time, the last always among them, then the first; made smaller where they would not fit."""
     found = sorted((int(path.stem), path) for path in folder.glob("*.png") if re.fullmatch(r"\d{1,18}", path.stem))
     whole = [frame for step, path in _spread(found, most) if (frame := _read(step, path))]
     share = most_bytes // max(1, len(whole))
@@ -70,8 +70,23 @@ def film(shown: list[Frame], what: str) -> Html:
     strip = tag("div", figures, class_="film", tabindex=0, role="group", aria_label=f"{what}, step by step")
     if len(shown) < 2:
         return strip
-    slider = tag("input", type="range", min=0, max=len(shown) - 1, step=1, value=len(shown) - 1, aria_label="Step of the training")
-    controls = tag("div", tag("button", "Play", type="button"), slider, tag("output", f"step {number(shown[-1].step)}"), class_="controls", hidden=True)
+    slider = tag(
+        "input",
+        type="range",
+        min=0,
+        max=len(shown) - 1,
+        step=1,
+        value=len(shown) - 1,
+        aria_label="Step of the training",
+    )
+    controls = tag(
+        "div",
+        tag("button", "Play", type="button"),
+        slider,
+        tag("output", f"step {number(shown[-1].step)}"),
+        class_="controls",
+        hidden=True,
+    )
     return Html(strip + controls)
 
 
@@ -90,7 +105,8 @@ def _frame(frame: Frame, what: str) -> Html:
 def _spread(found: list[tuple[int, Path]], most: int) -> list[tuple[int, Path]]:
     if len(found) <= most:
         return found
-    return [found[i] for i in np.unique(np.linspace(0, len(found) - 1, most).round().astype(int))]
+    chosen = np.linspace(len(found) - 1, 0, most).round().astype(int)  # from the end: of one, the last
+    return [found[i] for i in np.unique(chosen)]
 
 
 def _read(step: int, path: Path) -> Frame | None:

@@ -47,6 +47,7 @@ td:last-child,th:last-child{padding-right:2px}
 .faint{color:var(--soft)}
 .charts{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,400px),1fr));gap:34px 40px}
 figure{margin:0;min-width:0}
+.wide+.charts,details+.charts,.note+.charts{margin-top:34px}
 .charts h3{margin-bottom:2px}
 svg.chart{display:block;width:100%;height:auto;overflow:visible;margin:6px 0 4px}
 svg.chart text{fill:var(--soft);font-size:11px;font-variant-numeric:tabular-nums}
@@ -70,6 +71,7 @@ details[open]>summary{margin-bottom:10px}
 .film img,.sheet img{display:block;image-rendering:pixelated;max-width:100%;height:auto;border:1px solid var(--rule);border-radius:4px;background:#fff}
 .film img{max-width:min(86vw,620px)}
 .film.one{display:block;overflow:visible}
+.film.one figcaption{display:none}
 .controls{display:flex;align-items:center;gap:14px;max-width:620px;margin-top:12px}
 .controls[hidden]{display:none}
 .controls input{flex:1;min-width:80px;accent-color:var(--accent);height:28px}
@@ -88,7 +90,7 @@ button{font:inherit;font-size:.9rem;color:var(--ink);background:var(--panel);bor
 .events li{display:grid;grid-template-columns:minmax(92px,160px) minmax(0,1fr);gap:2px 20px;padding:7px 0;border-bottom:1px solid var(--rule)}
 footer{margin-top:56px;font-size:.85rem;color:var(--soft)}
 .aside{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
-@media (max-width:560px){main{padding:28px 16px 48px}h1{font-size:1.65rem}section{margin-top:38px;padding-top:22px}dl>div,.events li{grid-template-columns:1fr}dl.tiles{grid-template-columns:1fr 1fr}.tiles div{padding:11px 13px}.tiles dd{font-size:1.2rem}svg.chart text{font-size:12px}}
+@media (max-width:560px){main{padding:28px 16px 48px}h1{font-size:1.65rem}section{margin-top:38px;padding-top:22px}dl>div,.events li{grid-template-columns:1fr}dl.tiles{grid-template-columns:1fr 1fr}.tiles div{padding:11px 13px}.tiles dd{font-size:1.2rem}svg.chart text{font-size:12px}td:last-child:not(.n){min-width:220px}}
 @media (prefers-reduced-motion:reduce){*{scroll-behavior:auto!important;transition:none!important}}
 @media print{nav,.controls{display:none!important}main{max-width:none;padding:0}section{break-inside:auto}figure,tr{break-inside:avoid}}
 """

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -166,6 +167,18 @@ def probe(device: torch.device) -> float:
         return best
 
     return seconds(False) / seconds(True)
+
+
+def peak_memory(device: torch.device) -> int:
+    """Most memory used so far, in bytes: the GPU's where there is one, else this process's largest resident size."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    if sys.platform == "win32":
+        return 0
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def compile_networks(networks: Iterable[nn.Module]) -> None:

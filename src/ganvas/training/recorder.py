@@ -7,6 +7,7 @@ from typing import Any
 from ganvas.data import write_png
 from ganvas.run import RunWriter
 from ganvas.training.callbacks import Callback
+from ganvas.training.engine import peak_memory
 from ganvas.training.trainer import Trainer
 
 
@@ -33,4 +34,5 @@ class Recorder(Callback):
         self.writer.row({"event": "said", "step": trainer.steps, "seconds": trainer.seconds, "message": message})
 
     def finished(self, trainer: Trainer) -> None:
-        self.writer.row({"event": "finished", "step": trainer.steps, "seconds": trainer.seconds})
+        memory = peak_memory(trainer.engine.device)
+        self.writer.row({"event": "finished", "step": trainer.steps, "seconds": trainer.seconds, "memory_bytes": memory})

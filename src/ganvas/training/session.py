@@ -5,9 +5,9 @@ The loop itself is `Session.run`; one step is in trainer.py.
 
 from __future__ import annotations
 
+import functools
 import os
 import platform
-import resource
 import signal
 import subprocess
 import sys
@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, ParamSpec
 
 import numpy as np
 import torch
@@ -44,51 +44,15 @@ GRIDS = 20  # likewise
 SAVE_SECONDS = 60.0  # between two checkpoints, where --checkpoint-every is not given
 
 
+P = ParamSpec("P")
+
+
 class Interrupted(GanvasError):
     """SIGINT or SIGTERM came; everything is saved."""
 
     def __init__(self, message: str, number: int) -> None:
         super().__init__(message)
         self.exit_code = 128 + number
-
-
-def train(
-    method: str | Method = "r3gan",
-    data: str | Path | Dataset = "digits",
-    *,
-    out: str | Path | None = None,
-    minutes: float | None = None,
-    images: int | None = None,
-    steps: int | None = None,
-    preset: str | None = None,
-    settings: dict[str, Any] | None = None,
-    data_settings: dict[str, Any] | DataSettings | None = None,
-    seed: int = 0,
-    device: str = "auto",
-    precision: str = "auto",
-    compile: str = "auto",
-    resume: str | Path | None = None,
-    checkpoint_every: int | None = None,
-    evaluate_every: int | None = None,
-    measure_samples: int = MEASURED,
-    callbacks: Sequence[Callback] = (),
-) -> Run:
-    """Trains a method on data and returns the run.
-
-    The budget is the first reached of `minutes`, `images` (real pictures drawn) and `steps`; five minutes where none is
-    given. Time spent on grids, metrics and saving does not count. `resume` is a run folder, or "auto": go on where `out` already
-    holds this run, else start. Settings of a resumed run come from its folder; giving others is an error.
-    Raises GanvasError for whatever a user can mend, and Interrupted after SIGINT or SIGTERM once all is saved.
-    """
-    plan = prepare(
-        method, data, out=out, minutes=minutes, images=images, steps=steps, preset=preset, settings=settings,
-        data_settings=data_settings, seed=seed, device=device, precision=precision, compile=compile, resume=resume,
-        checkpoint_every=checkpoint_every, evaluate_every=evaluate_every, measure_samples=measure_samples, callbacks=callbacks,
-    )  # fmt: skip
-    try:
-        return plan.run()
-    finally:
-        plan.engine.close()
 
 
 def prepare(
@@ -112,30 +76,50 @@ def prepare(
     measure_samples: int = MEASURED,
     callbacks: Sequence[Callback] = (),
 ) -> Session:
-    """All of `train` but the loop: everything is checked and built, nothing is written (`--dry-run`)."""
+    """Everything checked and built, nothing written yet (`--dry-run`). Arguments and errors are those of `train`."""
     budget = read_budget(minutes, images, steps)
     old = find_old(resume, out)
     if old is not None:
         check_same(old, method, data, preset, settings, data_settings)
-        wished = {**old.info, "precision": old.info["precision"] if precision == "auto" else precision}
-        folder, seed, precision = old.folder, wished["seed"], wished["precision"]
-        chosen = create(wished["method"], None, wished["settings"])
-        dataset = data if isinstance(data, Dataset) else open_data(wished["data"], settings=change(DataSettings(), wished["data_settings"]))
-        if dataset.fingerprint != wished["fingerprint"]:
-            raise RunError(
-                f"{folder} was trained on {wished['data']} with other content or settings: its fingerprint was"
-                f" {wished['fingerprint'][:12]}, now it is {dataset.fingerprint[:12]}. Restore the data, or start a new run"
-            )
+        folder, seed = old.folder, old.info["seed"]
+        precision = old.info["precision"] if precision == "auto" else precision  # the same bits as before
+        chosen = create(old.info["method"], None, old.info["settings"])
+        dataset = reopen(old, data)
+        preset = old.info.get("preset")
     else:
         chosen = method.with_settings(settings or {}) if isinstance(method, Method) else create(method, preset, settings)
         dataset = open_dataset(data, data_settings)
         folder = new_folder(out, chosen.name, dataset.name)
-        wished = {}
     return Session(
         folder, chosen, dataset, budget, start_engine(device, precision), seed=seed, preset=preset, compile=compile,
         checkpoint_every=checkpoint_every, evaluate_every=evaluate_every, measure_samples=measure_samples, callbacks=callbacks,
         resumed=old is not None,
     )  # fmt: skip
+
+
+def _running(prepare: Callable[P, Session]) -> Callable[P, Run]:
+    """`train` takes what `prepare` takes; one signature is enough to keep right."""
+
+    @functools.wraps(prepare)
+    def train(*args: P.args, **kwargs: P.kwargs) -> Run:
+        session = prepare(*args, **kwargs)
+        try:
+            return session.run()
+        finally:
+            session.engine.close()
+
+    return train
+
+
+train = _running(prepare)
+train.__name__ = train.__qualname__ = "train"
+train.__doc__ = """Trains a method on data and returns the run.
+
+The budget is the first reached of `minutes`, `images` (real pictures drawn) and `steps`; five minutes where none is given.
+Time spent on grids, metrics and saving does not count. `resume` is a run folder, or "auto": go on where `out` already holds this
+run, else start. Settings of a resumed run come from its folder; giving others is an error.
+Raises GanvasError for whatever a user can mend, and Interrupted after SIGINT or SIGTERM once all is saved.
+"""
 
 
 class Session:
@@ -174,6 +158,7 @@ class Session:
         self._failures = 0
         self._failed_at = -1
         self._logged_at = self._saved_at = 0.0
+        self._logged_images = 0
         self._seen_grids = self._seen_evaluations = 0
         self._saved_step = -1
 
@@ -234,7 +219,7 @@ class Session:
                 f"stopped at step {trainer.steps}, everything is saved. Go on with: ganvas train --resume {self.folder}", self._caught
             )
         self._log(force=True)
-        self._evaluate(final=True)
+        self._evaluate()
         self._save()
         self._tell("finished")
 
@@ -272,8 +257,6 @@ class Session:
         self._logged_at, self._logged_images = trainer.seconds, trainer.images_seen
         self._tell("logged", {**row, **trainer.numbers()})
 
-    _logged_images = 0
-
     def _skip_past(self) -> None:
         """What was due before a resume is not due again."""
         trainer = self.trainer
@@ -293,7 +276,7 @@ class Session:
         if due and trainer.progress < 1:
             self._evaluate(metrics_too=metrics_due)
 
-    def _evaluate(self, final: bool = False, metrics_too: bool = True) -> None:
+    def _evaluate(self, metrics_too: bool = True) -> None:
         trainer = self.trainer
         trainer.tick()
         averaged = trainer.average.method
@@ -464,6 +447,18 @@ def check_same(
         raise RunError(f"a resumed run keeps its settings, and {old.folder} differs: {'; '.join(changed)}. Leave them away, or start a new run")
 
 
+def reopen(old: Run, data: str | Path | Dataset) -> Dataset:
+    """The data of a run, refused where they are not what they were."""
+    info = old.info
+    dataset = data if isinstance(data, Dataset) else open_data(info["data"], settings=change(DataSettings(), info["data_settings"]))
+    if dataset.fingerprint != info["fingerprint"]:
+        raise RunError(
+            f"{old.folder} was trained on {info['data']} with other content: its fingerprint was {info['fingerprint'][:12]},"
+            f" now it is {dataset.fingerprint[:12]}. Restore the data, or start a new run"
+        )
+    return dataset
+
+
 def open_dataset(data: str | Path | Dataset, data_settings: dict[str, Any] | DataSettings | None) -> Dataset:
     """A dataset as it is, or the source opened with settings."""
     if isinstance(data, Dataset):
@@ -498,12 +493,6 @@ def settle_compile(wish: str, method: Method, engine: Engine) -> bool:
     if wish == "on":
         compile_networks(method.get_submodule(name) for name in method.averaged)
     return wish == "on"
-
-
-def peak_memory() -> int:
-    """Largest resident size of this process so far, in bytes."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def git_commit() -> str | None:

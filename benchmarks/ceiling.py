@@ -1,0 +1,81 @@
+"""What the machine can do at best with a method's own layers: convolutions and matrix products alone, nothing between them."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable, Iterable
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+COUNTED = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
+Layer = tuple[nn.Module, tuple[int, ...]]
+
+
+def synchronize(device: torch.device) -> None:
+    """Waits for a GPU, so that a clock read next is right."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def flops(work: Callable[[], object]) -> float:
+    """Floating point operations of the convolutions and matrix products in `work`, backward passes included."""
+    with FlopCounterMode(display=False) as counter:
+        work()
+    return float(counter.get_total_flops())
+
+
+@torch.no_grad()
+def layers(networks: Iterable[tuple[nn.Module, Tensor]]) -> list[Layer]:
+    """Each convolution and linear layer with the shape it gets when its network sees the given input."""
+    found: list[Layer] = []
+    hooks = [
+        module.register_forward_hook(lambda module, inputs, _: found.append((module, tuple(inputs[0].shape))))
+        for network, _ in networks
+        for module in network.modules()
+        if isinstance(module, COUNTED)
+    ]
+    for network, pictures in networks:
+        network(pictures)
+    for hook in hooks:
+        hook.remove()
+    return found
+
+
+def ceiling(found: list[Layer], dtype: torch.dtype, device: torch.device, seconds: float) -> float:
+    """FLOP/s over forward and backward of all layers, each at its best of several tries, within about `seconds` in all."""
+    total_flops = total_seconds = 0.0
+    for module, shape in found:
+        work = _work(module, shape, dtype, device)
+        total_flops += flops(work)
+        total_seconds += _best(work, device, seconds / len(found))
+    return total_flops / total_seconds
+
+
+def _work(module: nn.Module, shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Callable[[], None]:
+    layer = copy.deepcopy(module).to(device, dtype).requires_grad_()
+    x = torch.randn(shape, device=device, dtype=dtype)
+    if x.ndim == 4:
+        layer, x = layer.to(memory_format=torch.channels_last), x.contiguous(memory_format=torch.channels_last)
+    x.requires_grad_()
+    with torch.no_grad():
+        gradient = torch.randn_like(layer(x))
+
+    def work() -> None:
+        torch.autograd.grad(layer(x), [x, *layer.parameters()], gradient)
+
+    return work
+
+
+def _best(work: Callable[[], None], device: torch.device, seconds: float) -> float:
+    best, spent, tries = float("inf"), 0.0, 0
+    while tries < 3 or spent < seconds:
+        synchronize(device)
+        start = time.perf_counter()
+        work()
+        synchronize(device)
+        took = time.perf_counter() - start
+        best, spent, tries = min(best, took), spent + took, tries + 1
+    return best

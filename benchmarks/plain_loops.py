@@ -1,0 +1,158 @@
+"""The baseline of train_step.py: GAN training as tutorials write it.
+
+Pictures lie in memory as an array, as in torchvision's MNIST and CIFAR10, and pass one by one through PIL, resize, tensor and
+normalise (torchvision's own operations, written out, since it is not needed for anything else here). A DataLoader makes batches; Adam as it
+comes; default memory format; real and fake pictures through D one after the other; D's step uses the pictures that G's step needs too;
+both losses are asked for by `.item()` in every step. No moving average of G, no check for NaN.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torch.nn.functional import softplus
+from torch.utils.data import DataLoader, Dataset
+
+Step = Callable[[], None]
+
+
+class ArrayPictures(Dataset[tuple[Tensor, int]]):
+    """Items (picture (C, H, W) in [-1, 1], label) of images uint8 (N, H, W, C), C 1 or 3."""
+
+    def __init__(self, images: np.ndarray, size: int) -> None:
+        self.images, self.size = images, size
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        array = self.images[index]
+        picture = Image.fromarray(array[:, :, 0] if array.shape[2] == 1 else array)
+        return normalize(to_tensor(picture.resize((self.size, self.size), Image.Resampling.BILINEAR))), 0
+
+
+def to_tensor(picture: Image.Image) -> Tensor:
+    """(C, H, W) in [0, 1], by the operations of torchvision's ToTensor."""
+    bytes_ = torch.from_numpy(np.array(picture, copy=True))
+    shaped = bytes_.view(picture.height, picture.width, -1)
+    return shaped.permute(2, 0, 1).contiguous().to(torch.get_default_dtype()).div(255)
+
+
+def normalize(picture: Tensor) -> Tensor:
+    """[0, 1] to [-1, 1], by the operations of torchvision's Normalize with mean and deviation 0.5."""
+    halves = torch.full((len(picture), 1, 1), 0.5)
+    return picture.clone().sub_(halves).div_(halves)
+
+
+def batches(images: np.ndarray, size: int, batch: int, workers: int) -> Iterator[Tensor]:
+    """Endless shuffled batches (batch, C, H, W)."""
+    pictures = ArrayPictures(images, size)
+    # Workers that stay spare the baseline a new start each epoch: the built-in digits' epochs are short.
+    loader = DataLoader(
+        pictures, batch, shuffle=True, num_workers=workers, drop_last=True, persistent_workers=workers > 0
+    )
+    while True:
+        for real, _ in loader:
+            yield real
+
+
+def tutorial_dcgan(z_dim: int, channels: int, size: int, width: int) -> tuple[nn.Sequential, nn.Sequential]:
+    """G and D of PyTorch's DCGAN tutorial for a size that is a power of two: the layers of ganvas.networks.dcgan, in their plain form.
+
+    G takes z (N, z_dim, 1, 1). D's last layer gives logits. Parameters in the order of the library's.
+    """
+    levels = int(math.log2(size)) - 2
+    top = width * 2 ** (levels - 1)
+    up: list[nn.Module] = [nn.ConvTranspose2d(z_dim, top, 4, 1, 0, bias=False), nn.BatchNorm2d(top), nn.ReLU(True)]
+    down: list[nn.Module] = [nn.Conv2d(channels, width, 4, 2, 1), nn.LeakyReLU(0.2, True)]
+    for level in range(levels - 1):
+        wide, narrow = top // 2**level, top // 2 ** (level + 1)
+        up += [nn.ConvTranspose2d(wide, narrow, 4, 2, 1, bias=False), nn.BatchNorm2d(narrow), nn.ReLU(True)]
+        narrow, wide = width * 2**level, width * 2 ** (level + 1)
+        down += [nn.Conv2d(narrow, wide, 4, 2, 1, bias=False), nn.BatchNorm2d(wide), nn.LeakyReLU(0.2, True)]
+    up += [nn.ConvTranspose2d(width, channels, 4, 2, 1), nn.Tanh()]
+    down += [nn.Conv2d(top, 1, 4, 1, 0, bias=False)]
+    return nn.Sequential(*up), nn.Sequential(*down)
+
+
+def copy_dcgan(source: tuple[nn.Module, nn.Module], target: tuple[nn.Module, nn.Module]) -> None:
+    """The library's weights into the tutorial's networks."""
+    with torch.no_grad():
+        for mine, theirs in zip(source, target, strict=True):
+            for here, there in zip(mine.parameters(), theirs.parameters(), strict=True):
+                # G's first layer is a matrix (16 C, z) whose rows run over cells, then channels; the tutorial's is (z, C, 4, 4).
+                moved = here.view(4, 4, -1, here.shape[1]).permute(3, 2, 0, 1) if here.ndim < there.ndim else here
+                there.copy_(moved)
+
+
+def gan_step(
+    G: nn.Module, D: nn.Module, reals: Iterator[Tensor], latent: tuple[int, ...], lr: float, betas: tuple[float, float], device: torch.device
+) -> Step:
+    """One step of a GAN with binary cross-entropy."""
+    optimizer_G = torch.optim.Adam(G.parameters(), lr=lr, betas=betas)
+    optimizer_D = torch.optim.Adam(D.parameters(), lr=lr, betas=betas)
+    criterion = nn.BCEWithLogitsLoss()
+
+    def step() -> None:
+        real = next(reals).to(device)
+        ones, zeros = torch.ones(len(real), device=device), torch.zeros(len(real), device=device)
+
+        optimizer_D.zero_grad()
+        loss_real = criterion(D(real).view(-1), ones)
+        loss_real.backward()
+        fake = G(torch.randn(len(real), *latent, device=device))
+        loss_fake = criterion(D(fake.detach()).view(-1), zeros)
+        loss_fake.backward()
+        optimizer_D.step()
+
+        optimizer_G.zero_grad()
+        loss_G = criterion(D(fake).view(-1), ones)
+        loss_G.backward()
+        optimizer_G.step()
+        loss_real.item() + loss_fake.item(), loss_G.item()
+
+    return step
+
+
+def r3gan_step(
+    G: nn.Module, D: nn.Module, reals: Iterator[Tensor], latent: tuple[int, ...], lr: float, betas: tuple[float, float], device: torch.device,
+    gamma: float, penalty_every: int,
+) -> Step:  # fmt: skip
+    """One step of R3GAN with lazy R1 + R2."""
+    optimizer_G = torch.optim.Adam(G.parameters(), lr=lr, betas=betas)
+    optimizer_D = torch.optim.Adam(D.parameters(), lr=lr, betas=betas)
+    steps = 0
+
+    def squared_gradient(pictures: Tensor) -> Tensor:
+        points = pictures.detach().requires_grad_()
+        (gradient,) = torch.autograd.grad(D(points).sum(), points, create_graph=True)
+        return gradient.square().sum((1, 2, 3)).mean()
+
+    def step() -> None:
+        nonlocal steps
+        real = next(reals).to(device)
+        fake = G(torch.randn(len(real), *latent, device=device))
+
+        optimizer_D.zero_grad()
+        loss_D = softplus(D(fake.detach()) - D(real)).mean()
+        loss_D.backward()
+        optimizer_D.step()
+        if steps % penalty_every == 0:
+            optimizer_D.zero_grad()
+            penalty = penalty_every * gamma / 2 * (squared_gradient(real) + squared_gradient(fake))
+            penalty.backward()
+            optimizer_D.step()
+
+        optimizer_G.zero_grad()
+        loss_G = softplus(D(real) - D(fake)).mean()
+        loss_G.backward()
+        optimizer_G.step()
+        steps += 1
+        loss_D.item(), loss_G.item()
+
+    return step

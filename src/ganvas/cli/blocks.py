@@ -1,0 +1,85 @@
+"""Pictures in a terminal: two pixels a character, the upper half block in one colour on a ground of the other."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+
+import numpy as np
+from rich.color import Color
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.segment import Segment
+from rich.style import Style
+
+GAP = 2  # pixels between the pictures of a grid
+LEGIBLE = 16  # pixels; a picture is not drawn smaller than that while fewer of them would do
+
+
+class Picture:
+    """Lines of coloured half blocks, for rich."""
+
+    def __init__(self, lines: list[list[Segment]]) -> None:
+        self.lines = lines
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for line in self.lines:
+            yield from line
+            yield Segment.line()
+
+
+def can_show(console: Console) -> bool:
+    """True where the terminal has enough colours and the half block."""
+    return console.color_system in ("truecolor", "256", "windows") and console.encoding.lower().startswith("utf")
+
+
+def crop(grid: np.ndarray, height: int, width: int, columns: int, rows: int) -> np.ndarray:
+    """The upper left part of a grid of pictures (height, width) that stays legible in `columns` x `rows` pixels."""
+    scale = min(1.0, LEGIBLE / max(height, width))
+    across = max(1, int((columns / scale + GAP) // (width + GAP)))
+    down = max(1, int((rows / scale + GAP) // (height + GAP)))
+    return grid[: down * (height + GAP) - GAP, : across * (width + GAP) - GAP]
+
+
+def half_blocks(picture: np.ndarray, columns: int, rows: int) -> Picture:
+    """An (H, W, C) uint8 picture, scaled down to at most `columns` x `rows` pixels; never up."""
+    small = shrink(colours(picture), columns, rows)
+    if len(small) % 2:
+        small = np.concatenate([small, np.full_like(small[:1], 255)])
+    small = small & 0xF8  # 32 levels: longer runs of one colour, a third of the bytes over the wire
+    return Picture([_line(upper, lower) for upper, lower in zip(small[0::2], small[1::2], strict=True)])
+
+
+def colours(picture: np.ndarray) -> np.ndarray:
+    """(H, W, 3) of a grid: grey becomes three equal channels, alpha is shown on white."""
+    if picture.shape[-1] == 1:
+        return picture.repeat(3, axis=-1)
+    if picture.shape[-1] == 4:
+        alpha = picture[..., 3:].astype(np.uint16)
+        return ((picture[..., :3] * alpha + 255 * (255 - alpha)) // 255).astype(np.uint8)
+    return picture
+
+
+def shrink(picture: np.ndarray, columns: int, rows: int) -> np.ndarray:
+    """Scaled down by area, its shape kept, to fit; unchanged where it fits."""
+    from PIL import Image
+
+    height, width = picture.shape[:2]
+    scale = min(1.0, columns / width, rows / height)
+    size = max(1, int(width * scale)), max(1, int(height * scale))
+    return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BOX)) if scale < 1 else picture
+
+
+def _line(upper: np.ndarray, lower: np.ndarray) -> list[Segment]:
+    pairs = np.concatenate([upper, lower], axis=1)
+    return [Segment("▀" * count, _style(*pairs[start].tolist())) for start, count in _runs(pairs)]
+
+
+def _runs(pairs: np.ndarray) -> Iterator[tuple[int, int]]:
+    """(start, length) of each run of equal rows."""
+    starts = [0, *(np.flatnonzero((pairs[1:] != pairs[:-1]).any(axis=1)) + 1).tolist(), len(pairs)]
+    return ((start, end - start) for start, end in zip(starts, starts[1:], strict=False))
+
+
+@functools.lru_cache(maxsize=65536)
+def _style(red: int, green: int, blue: int, red_below: int, green_below: int, blue_below: int) -> Style:
+    return Style(color=Color.from_rgb(red, green, blue), bgcolor=Color.from_rgb(red_below, green_below, blue_below))

@@ -1,0 +1,99 @@
+"""`ganvas data`: what a data set holds, and a sheet of its pictures, before any training."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from ganvas.data import Dataset
+
+
+def data(
+    source: Annotated[
+        str,
+        typer.Argument(metavar="DATA", help="A folder, .zip, .npz, .npy or IDX file, or a set by name, such as digits.", show_default=False),
+    ],
+    size: Annotated[
+        str | None, typer.Option(help="Height and width, as --set data.size: 64, or 48x64 (H x W).", show_default=False)
+    ] = None,
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="A data setting, such as fit=pad or data.fit=pad. May be repeated.", show_default=False),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.png", help="Where the contact sheet goes. Default: contact-NAME.png here.", show_default=False),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the sheet as one JSON object.")] = False,
+) -> None:
+    """Show a data set: counts, shape, classes, channels, what is broken; and draw a contact sheet."""
+    from ganvas.cli.opening import open_shown
+    from ganvas.cli.output import write_json
+    from ganvas.data import contact_sheet, write_png
+    from ganvas.errors import UsageError
+
+    if out is not None and out.suffix.lower() != ".png":
+        raise UsageError(f"--out takes a FILE.png for the contact sheet (got {out})")
+    dataset = open_shown(source, read_settings(size, assignments or []))
+    place = out or Path(f"contact-{re.sub(r'[^A-Za-z0-9._-]+', '-', dataset.name)}.png")
+    sheet = dataset.sheet()
+    write_png(place, contact_sheet(dataset))
+    if json:
+        write_json({**sheet, "contact_sheet": str(place)})
+        return
+    show(dataset, sheet)
+    typer.echo(f"contact sheet written to {place}")
+
+
+def read_settings(size: str | None, assignments: list[str]) -> dict[str, Any]:
+    """Data settings of --size and --set; here the prefix `data.` may be left away."""
+    from ganvas.cli.config import check_data_settings, read_assignments
+    from ganvas.errors import UsageError
+
+    _, given = read_assignments([text if text.startswith("data.") else f"data.{text}" for text in assignments])
+    if size is not None and "size" in given:
+        raise UsageError("the size is given twice: by --size and by --set size")
+    return check_data_settings(given | ({"size": size} if size is not None else {}))
+
+
+def show(dataset: Dataset, sheet: dict[str, Any]) -> None:
+    """The sheet as tables."""
+    from ganvas.cli.output import figure, print_facts, print_table
+
+    spec = dataset.spec
+    counts = ", ".join(f"{count} {name}" for name, count in sheet["counts"].items())
+    repeated = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in sheet["duplicates"].items())
+    facts = {
+        "name": sheet["name"], "source": sheet["source"], "pictures": counts,
+        "shape": f"{spec.channels} channel{'s' * (spec.channels > 1)}, {spec.height} high, {spec.width} wide",
+        "classes": f"{len(spec.classes)}" if spec.classes else "none (no labels)", "pairs": "yes" if spec.paired else "no",
+        "duplicates": repeated, "spread": figure(sheet["spread"]),
+        "memory": ", ".join(f"{size / 2**20:.1f} MiB {name}" for name, size in sheet["bytes"].items()),
+        "settings": ", ".join(f"{name}={value}" for name, value in sheet["settings"].items()),
+        "fingerprint": sheet["fingerprint"][:16],
+    }  # fmt: skip
+    print_facts(facts)
+    print_table(
+        ("channel", "least", "greatest", "mean", "deviation"),
+        [(str(index), *(figure(row[key]) for key in ("min", "max", "mean", "std"))) for index, row in enumerate(sheet["channels"])],
+        right=(1, 2, 3, 4),
+    )
+    _show_classes(sheet["classes"])
+    for file, reason in sheet["problems"]:
+        typer.echo(f"left out: {file}: {reason}")
+
+
+def _show_classes(classes: dict[str, dict[str, int]], most: int = 40) -> None:
+    from ganvas.cli.output import print_table
+
+    names = list(classes["train"])
+    if not names:
+        return
+    rows = [(name, *(str(counts.get(name, 0)) for counts in classes.values())) for name in names[:most]]
+    print_table(("class", *classes), rows, right=tuple(range(1, len(classes) + 1)))
+    if len(names) > most:
+        typer.echo(f"and {len(names) - most} classes more")

@@ -1,0 +1,103 @@
+"""`ganvas evaluate`: figures for a run, or for anybody's pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ganvas.data import Dataset
+    from ganvas.run import Run
+
+SAMPLES = 2000  # as during a training
+SEED = 1_000_000  # likewise: the same pictures, so the same figures
+
+
+def evaluate(
+    run: Annotated[
+        Path, typer.Argument(metavar="RUN|PICTURES", help="A run folder, or a folder, .zip or .npz of pictures from anywhere.", show_default=False)
+    ],
+    data: Annotated[
+        str | None, typer.Option(help="What to measure against. A run brings its own; pictures need it.", show_default=False)
+    ] = None,
+    samples: Annotated[
+        int | None,
+        typer.Option(help=f"How many pictures. Default: {SAMPLES} of a run, all of a folder or file.", show_default=False),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of a run's first picture; the default gives the figures of its training.")] = SEED,
+    best: Annotated[bool, typer.Option("--best", help="A run's weights of its best step instead of the last.")] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Measure a run, or anybody's pictures, against data: each figure with its floor and sample count."""
+    from ganvas.cli.output import print_facts, print_metrics, write_json
+    from ganvas.errors import UsageError
+    from ganvas.run import is_run, load
+
+    if samples is not None and samples < 1:
+        raise UsageError(f"--samples must be at least 1 (got {samples})")
+    if is_run(run):
+        facts = _of_run(load(run), data, samples or SAMPLES, seed, best, device)
+    else:
+        facts = _of_pictures(run, data, samples)
+    if json:
+        write_json(facts)
+        return
+    print_facts({key: facts[key] for key in facts if key != "metrics"})
+    print_metrics(facts["metrics"])
+
+
+def _of_run(run: Run, data: str | None, samples: int, seed: int, best: bool, device: str) -> dict[str, Any]:
+    from ganvas.cli.opening import open_shown
+    from ganvas.cli.sample import gather
+    from ganvas.training.engine import choose_device
+
+    method = run.load_method(best=best, device=choose_device(device))
+    dataset = open_shown(data or run.info["data"], run.info["data_settings"] if data is None else _fitting(run))
+    _check_shape(f"the pictures of {run.folder}", run.spec.shape, dataset)
+    return {"run": str(run.folder), **_measured(gather(method, samples, seed), dataset)}
+
+
+def _of_pictures(path: Path, data: str | None, samples: int | None) -> dict[str, Any]:
+    from ganvas.cli.opening import open_shown
+    from ganvas.errors import RunError, UsageError
+
+    if not path.exists():
+        raise RunError(f"there is no run and there are no pictures at {path}")
+    if data is None:
+        raise UsageError(f"{path} is no run, so --data must say what its pictures are measured against")
+    dataset = open_shown(data, {})
+    channels = dataset.spec.channels
+    # Grey samples of a colour set are stored as grey files by many programs.
+    fitting = {"channels": channels, **({"alpha": "keep"} if channels == 4 else {})} if channels in (1, 3, 4) else {}
+    given = open_shown(str(path), {"holdout": 0, **fitting})
+    _check_shape(f"the pictures of {path}", given.spec.shape, dataset)
+    return {"pictures": str(path), **_measured(given.images[:samples], dataset)}
+
+
+def _measured(pictures: np.ndarray, dataset: Dataset) -> dict[str, Any]:
+    from ganvas.metrics import measure
+
+    return {"data": dataset.source, "n": len(pictures), "metrics": measure(pictures, dataset, dataset.part("test"))}
+
+
+def _fitting(run: Run) -> dict[str, Any]:
+    """The run's data settings with its shape spelled out, for other data than its own."""
+    channels, height, width = run.spec.shape
+    shape = {"size": f"{height}x{width}", **({"channels": channels} if channels in (1, 3, 4) else {})}
+    return {**run.info["data_settings"], **shape}
+
+
+def _check_shape(what: str, shape: tuple[int, int, int], dataset: Dataset) -> None:
+    from ganvas.errors import DataError
+
+    if shape != dataset.spec.shape:
+        raise DataError(f"{what} are {_words(shape)}, those of {dataset.source} {_words(dataset.spec.shape)}: only like can be measured against like")
+
+
+def _words(shape: tuple[int, int, int]) -> str:
+    return f"{shape[1]}x{shape[2]} with {shape[0]} channel{'s' * (shape[0] != 1)}"

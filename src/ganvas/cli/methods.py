@@ -1,0 +1,67 @@
+"""`ganvas methods`: what can be trained, and every setting of it."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from typing import Annotated, Any
+
+import typer
+
+
+def methods(
+    name: Annotated[str | None, typer.Argument(help="One method, in full. Without it: the list.", show_default=False)] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """List the methods, or show one: its paper, its settings, its presets."""
+    from ganvas.cli.output import print_table, write_json
+    from ganvas.method import find, method_names
+
+    if name is not None:
+        facts = describe(name)
+        write_json(facts) if json else _print(facts)
+        return
+    listed = [{"name": known, "title": find(known).title, "paper": find(known).paper} for known in method_names()]
+    if json:
+        write_json({"methods": listed})
+        return
+    print_table(("method", "what it is", "paper"), [(row["name"], row["title"], row["paper"]) for row in listed])
+    typer.echo("One of them in full: ganvas methods NAME")
+
+
+def describe(name: str) -> dict[str, Any]:
+    """All that is known of a method, as plain values."""
+    from ganvas.method import find, presets
+    from ganvas.settings import settings_of
+
+    method = find(name)
+    defaults = method().settings()
+    settings = [
+        {"name": key, "default": known.default, "type": known.type_name, "allowed": known.values, "unit": known.unit, "help": known.help}
+        for key, known in settings_of(method).items()
+    ]
+    variants = []
+    for preset, make in presets(name).items():
+        changed = {key: value for key, value in make().settings().items() if value != defaults[key]}
+        variants.append({"name": preset, "help": inspect.cleandoc(make.__doc__ or ""), "settings": changed})
+    about = inspect.cleandoc(sys.modules[method.__module__].__doc__ or method.__doc__ or "")
+    return {"name": name, "title": method.title, "paper": method.paper, "about": about, "settings": settings, "presets": variants}
+
+
+def _print(facts: dict[str, Any]) -> None:
+    from ganvas.cli.output import print_table
+    from ganvas.settings import table
+
+    typer.echo(f"{facts['name']}: {facts['title']}\n{facts['paper']}\n\n{facts['about']}\n\nSettings, by --set NAME=VALUE:")
+    from ganvas.method import find
+
+    print_table(("setting", "default", "allowed", "what it is"), [_shown(row) for row in table(find(facts["name"]))])
+    typer.echo("Presets, by --preset NAME:\n")
+    for preset in facts["presets"]:
+        values = ", ".join(f"{key}={value}" for key, value in preset["settings"].items()) or "the defaults"
+        typer.echo(f"  {preset['name']}: {' '.join(preset['help'].split())}\n    {values}")
+
+
+def _shown(row: tuple[str, str, str, str]) -> tuple[str, str, str, str]:
+    name, default, allowed, text = row
+    return name, "auto" if default == "None" else default, allowed, text

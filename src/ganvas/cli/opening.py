@@ -1,0 +1,25 @@
+"""Opening data for a command, with a bar on stderr where that takes long."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ganvas.data import Dataset
+
+
+def open_shown(source: str, settings: Mapping[str, Any], *, title: str = "opening") -> Dataset:
+    """`open_data(source, **settings)`; its progress is shown on a terminal."""
+    from ganvas.data import open_data
+
+    if not sys.stderr.isatty():
+        return open_data(source, **settings)
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = TextColumn("{task.description}", markup=False), BarColumn(), TextColumn("{task.percentage:>3.0f}%"), TimeRemainingColumn()
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        task = bars.add_task(f"{title} {source}", total=None)
+        return open_data(source, progress=lambda done, total: bars.update(task, completed=done, total=total), **settings)

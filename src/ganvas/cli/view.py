@@ -1,0 +1,228 @@
+"""What a training shows while it runs. Elsewhere than on a terminal, and with --json (then on stderr), plain lines that scripts may follow:
+
+    run runs/r3gan-digits
+    started r3gan on digits: cpu, fp32 (this cpu has no bf16 instructions), 1234567 parameters
+    resumed step 120
+    step 120 progress 4.0% images_per_second 5321.0 generator/loss 0.6931 discriminator/loss 1.386
+    step 120 FD[digits] 3.21 (floor 0.15) coverage 0.8 (floor 0.96)
+    saved step 120
+    said step 120: the update discriminator met NaN or inf ...
+    finished step 3000
+
+Each line is flushed as it comes. `step N progress` comes at most once a second in the first minute, then every 10 seconds, and once at the
+end; its pairs after images_per_second are the losses of the method's updates.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from ganvas.cli.blocks import Picture, can_show, crop, half_blocks
+from ganvas.cli.output import figure, metrics_line
+from ganvas.training.callbacks import Callback
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ganvas.training.trainer import Trainer
+
+OFTEN, SELDOM = 1.0, 10.0  # seconds between two lines, in the first minute and after it
+NARROWEST = 40  # columns; below that, and on a terminal that cannot move its cursor, lines are shown
+SPENT = "the budget is used up already. Go on with a larger one, such as --minutes 10: it counts from the start of the run"
+
+
+class View(Callback):
+    """A callback that shows something, and can be closed whatever happened."""
+
+    def opened(self, folder: Path) -> None:
+        """The run folder is settled."""
+
+    def close(self) -> None:
+        """Gives the terminal back."""
+
+
+def make_view(*, json: bool) -> View:
+    """The screen on a terminal, else lines; on stderr where stdout is kept for the JSON object."""
+    stream = sys.stderr if json else sys.stdout
+    console = Console(file=stream, highlight=False, markup=False)
+    fit = console.is_terminal and not console.is_dumb_terminal and console.width >= NARROWEST
+    return Screen(console) if fit and not json else Lines(stream)
+
+
+class Lines(View):
+    """Plain lines; see the top of this file for their exact form."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream: TextIO | None = stream
+        self._shown_at = float("-inf")
+
+    def opened(self, folder: Path) -> None:
+        self._print(f"run {folder}")
+
+    def started(self, trainer: Trainer) -> None:
+        self._print(f"started {describe(trainer)}")
+        if trainer.steps:
+            self._print(f"resumed step {trainer.steps}")
+        if trainer.progress >= 1:
+            self.said(trainer, SPENT)
+
+    def logged(self, trainer: Trainer, row: dict[str, Any]) -> None:
+        pause = OFTEN if row["seconds"] <= 60 else SELDOM
+        # A row comes a little later than its second: 0.9 keeps each one of the first minute.
+        if row["seconds"] - self._shown_at < 0.9 * pause and row["progress"] < 1:
+            return
+        self._shown_at = row["seconds"]
+        losses = " ".join(f"{name} {value:.4g}" for name, value in row.items() if name.endswith("/loss"))
+        head = f"step {row['step']} progress {row['progress']:.1%} images_per_second {row['images_per_second']}"
+        self._print(f"{head} {losses}".rstrip())
+
+    def evaluated(self, trainer: Trainer, metrics: dict[str, Any], grid: np.ndarray | None) -> None:
+        if metrics:
+            self._print(f"step {trainer.steps} {metrics_line(metrics)}")
+
+    def saved(self, trainer: Trainer) -> None:
+        self._print(f"saved step {trainer.steps}")
+
+    def said(self, trainer: Trainer, message: str) -> None:
+        self._print(f"said step {trainer.steps}: {message}")
+
+    def finished(self, trainer: Trainer) -> None:
+        self._print(f"finished step {trainer.steps}")
+
+    def _print(self, line: str) -> None:
+        if self.stream is None:
+            return
+        try:
+            print(line, file=self.stream, flush=True)
+        except BrokenPipeError:  # nobody reads any more; the training is worth more than its lines
+            self.stream = None
+
+
+class Screen(View):
+    """A live display: where it stands, the losses, the newest grid of samples, the best metric so far."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.live = Live(console=console, auto_refresh=False, vertical_overflow="crop")
+        self.folder: Path | None = None
+        self.row: dict[str, Any] = {}
+        self.metrics: dict[str, Any] = {}
+        self.grid: np.ndarray | None = None
+        self.saved_step: int | None = None
+        self._pictures: tuple[Any, Picture | None] = (None, None)
+
+    def opened(self, folder: Path) -> None:
+        self.folder = folder
+
+    def started(self, trainer: Trainer) -> None:
+        self.live.start()
+        if trainer.steps:
+            self._above(f"resumed step {trainer.steps}")
+        if trainer.progress >= 1:
+            self._above(SPENT)
+        self._show(trainer)
+
+    def logged(self, trainer: Trainer, row: dict[str, Any]) -> None:
+        self.row = row
+        self._show(trainer)
+
+    def evaluated(self, trainer: Trainer, metrics: dict[str, Any], grid: np.ndarray | None) -> None:
+        self.metrics = metrics or self.metrics
+        self.grid = grid if grid is not None else self.grid
+        self._show(trainer)
+
+    def saved(self, trainer: Trainer) -> None:
+        self.saved_step = trainer.steps
+        self._show(trainer)
+
+    def said(self, trainer: Trainer, message: str) -> None:
+        self._above(message)
+
+    def finished(self, trainer: Trainer) -> None:
+        self._show(trainer)
+
+    def close(self) -> None:
+        self.live.stop()
+
+    def _above(self, message: str) -> None:
+        self.console.print(Text(message, style="yellow"))
+
+    def _show(self, trainer: Trainer) -> None:
+        if self.live.is_started:
+            self.live.update(self._page(trainer), refresh=True)
+
+    def _page(self, trainer: Trainer) -> RenderableType:
+        width = self.console.width
+        head = Text(describe(trainer), style="bold", no_wrap=True, overflow="ellipsis")
+        parts: list[RenderableType] = [head, self._where(trainer), _losses(self.row), self._quality(trainer)]
+        used = sum(len(self.console.render_lines(part, pad=False)) for part in parts)
+        picture = self._picture(trainer, width, self.console.height - used - 2)
+        return Group(*parts, *([picture] if picture else []))
+
+    def _where(self, trainer: Trainer) -> RenderableType:
+        bar = ProgressBar(total=1.0, completed=trainer.progress, width=max(10, min(40, self.console.width // 3)))
+        rate = self.row.get("images_per_second")
+        speed = f"{rate:,.0f} images/s" if rate else ""
+        step = f"step {trainer.steps:,}"
+        saved = f"saved step {self.saved_step:,}" if self.saved_step is not None else ""
+        facts = [f"{trainer.progress:.0%}", step, speed, eta(trainer.progress, trainer.seconds), saved]
+        line = Table.grid(padding=(0, 1))
+        line.add_column(no_wrap=True)
+        line.add_column(no_wrap=True, overflow="ellipsis")
+        line.add_row(bar, Text("  ".join(filter(None, facts))))
+        return Group(line, Text(f"run {self.folder}" if self.folder else "", style="dim", no_wrap=True, overflow="ellipsis"))
+
+    def _quality(self, trainer: Trainer) -> RenderableType:
+        best = trainer.best
+        if not best:
+            return Text(metrics_line(self.metrics))
+        floor = self.metrics.get(best["metric"], {}).get("floor")
+        beside = f" (floor {figure(floor)})" if floor is not None else ""
+        first = Text(f"best {best['metric']} {figure(best['value'])}{beside} at step {best['step']:,}", style="green")
+        return Group(first, Text(f"now {metrics_line(self.metrics)}", style="dim")) if self.metrics else first
+
+    def _picture(self, trainer: Trainer, columns: int, lines: int) -> Picture | None:
+        if self.grid is None or lines < 3 or not can_show(self.console):
+            return None
+        key = (id(self.grid), columns, lines)
+        if self._pictures[0] != key:  # drawn once for each grid, not once a second
+            spec = trainer.method.spec
+            self._pictures = (key, half_blocks(crop(self.grid, spec.height, spec.width, columns, 2 * lines), columns, 2 * lines))
+        return self._pictures[1]
+
+
+def describe(trainer: Trainer) -> str:
+    """ "r3gan on digits: cpu, fp32 (why), 1234567 parameters" """
+    method, engine = trainer.method, trainer.engine
+    count = sum(parameter.numel() for parameter in method.parameters())
+    several = f", {engine.ranks} processes" if engine.ranks > 1 else ""
+    return f"{method.name} on {method.spec.name}: {engine.device}{several}, {engine.precision} ({engine.why}), {count} parameters"
+
+
+def eta(progress: float, seconds: float) -> str:
+    """The time left at the speed so far, "3:20 left"; "" before there is one."""
+    if not 0 < progress < 1:
+        return ""
+    left = round(seconds / progress * (1 - progress))
+    hours, minutes = left // 3600, left // 60 % 60
+    return f"{hours}:{minutes:02d}:{left % 60:02d} left" if hours else f"{minutes}:{left % 60:02d} left"
+
+
+def _losses(row: dict[str, Any]) -> RenderableType:
+    """One line an update: its loss, its gradient norm, and what else it reports."""
+    table = Table.grid(padding=(0, 2))
+    updates = dict.fromkeys(name.partition("/")[0] for name in row if "/" in name)
+    for update in updates:
+        mine = {name.partition("/")[2]: value for name, value in row.items() if name.startswith(f"{update}/")}
+        rest = "  ".join(f"{key} {figure(value)}" for key, value in mine.items() if key not in ("loss", "gradient_norm"))
+        loss, norm = figure(mine.get("loss")), figure(mine.get("gradient_norm"))
+        table.add_row(Text(update, style="cyan"), f"loss {loss}", f"gradient {norm}", Text(rest, style="dim", no_wrap=True, overflow="ellipsis"))
+    return table if updates else Text("")

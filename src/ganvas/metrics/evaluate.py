@@ -1,0 +1,305 @@
+"""`measure`: all figures of a set of samples against real data, each with its floor.
+
+What is known of the real data (features, moments, radii, floors) is computed once and kept in the cache by `store`, so that measuring
+during a training costs only the samples.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganvas.errors import DataError
+from ganvas.metrics import modes
+from ganvas.metrics.copying import check_pictures, find_copies
+from ganvas.metrics.frechet import Moments, frechet_distance
+from ganvas.metrics.kernel import kernel_distance, kernel_within
+from ganvas.metrics.precision_recall import Overlap, overlap, squared_radii
+from ganvas.metrics.readers import Progress, Reader, check_choice, choose_reader, numerals, read
+from ganvas.metrics.store import remembered
+from ganvas.networks.features import digit_network_card
+
+if TYPE_CHECKING:
+    from ganvas.data.dataset import Dataset
+
+K = 5  # neighbours of precision, recall, density, coverage
+PAIRS = 10_000  # pictures at most where all pairs are compared
+HELD = 10_000  # held-out pictures at most
+READS = 0.9  # accuracy from which the digit network is trusted with the data's labels
+
+Entry = dict[str, Any]
+
+
+def measure(
+    images: np.ndarray,
+    train: Dataset,
+    test: Dataset | None = None,
+    *,
+    features: str = "auto",
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> dict[str, Entry]:
+    """Every figure of `images` uint8 (n, H, W, C) as {"value", "floor", "n", "better", ...}; `better` is "lower" or "higher".
+
+    `floor` is the same figure with held-out real pictures in place of samples: what a perfect generator would get. It is of
+    `floor_n` pictures, and `floor_from` says where they come from: `test`, or, where there is none, half of the training pictures,
+    and then the other half are the real ones. Held-out pictures are never among the real ones.
+
+    Keys and numbers of pictures:
+
+    FD[network]   Fréchet distance of all n samples from all real pictures (`n_real`, at most 50,000, or 10,000 for MobileNetV2). Its
+                  bias falls with n: compare figures of one n. Floor with min(n, held-out).
+    KD[network]   kernel distance, without bias, of at most 10,000 samples and as many real ones; may be below 0.
+    precision, recall, density, coverage
+                  with as many real pictures as samples (n = `n_real`, at most 10,000), and the floor too with as many real
+                  as held-out: these depend on the balance of the two. `k` is 5, less for a handful of pictures.
+    modes         modes covered `of` those in the data, by the rule and `level` in ganvas.metrics.modes: the data's classes where the
+                  digit network reads them (accuracy at least 0.9 on held-out pictures; one numeral a picture, or one a channel),
+                  else k-means clusters of real features. `kind` says which.
+    entropy       of the histogram of modes, in nats; `of` is that of equal shares.
+    KL            divergence of that histogram from the real pictures', in nats.
+    copies        samples that are nearer to a training picture than 99 % of held-out ones are (ganvas.metrics.copying); `exact` of
+                  them are training pictures, byte for byte. The floor is scaled to n.
+
+    `features` is "auto", "digits" or "mobilenet_v2" (ganvas.metrics.readers says how "auto" decides). `seed` chooses which samples
+    are taken where not all are. `progress(what, done, of)` hears of the slow parts. DataError for too few pictures or
+    another shape.
+    """
+    check_choice(features)
+    check_pictures(images, train)
+    if len(images) < 2:
+        raise DataError("measuring needs at least 2 samples; a few thousand give figures that mean something")
+    real = _split(train, test)
+    reading = _reading(real)
+    reader = choose_reader(features, images.shape[1:], reading is not None)
+    known = _known(real, reader, progress)
+    # Samples in a folder may be sorted by class, so a part of them must not be the first ones.
+    images = images[np.random.default_rng(seed).permutation(len(images))]
+    fake = read(reader, images, "samples", progress)
+    found = {
+        **_distances(fake, known, real, reader),
+        **_overlaps(fake, known, real, reader),
+        **_modes(images, fake, known, reader, reading),
+        **_copies(images, train, test),
+    }
+    for name, entry in found.items():
+        if name != "copies":
+            entry.setdefault("floor_from", real.floor_from)
+    return found
+
+
+@dataclasses.dataclass(frozen=True)
+class _Split:
+    """Real pictures, held-out pictures, and what tells this pair apart (None where it has no fingerprint)."""
+
+    real: np.ndarray
+    held: np.ndarray
+    real_labels: np.ndarray | None
+    held_labels: np.ndarray | None
+    classes: tuple[str, ...]
+    floor_from: str
+    fingerprints: tuple[str, ...]
+
+    @property
+    def keep(self) -> bool:
+        return all(self.fingerprints)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Reading:
+    """The digit network reads these data: `held` and `true` (T, numerals) int64, `real` (10, ...) counts of the real labels."""
+
+    held: Tensor
+    true: Tensor
+    real: Tensor
+
+    @property
+    def per_picture(self) -> int:
+        return self.held.shape[1]
+
+
+def _split(train: Dataset, test: Dataset | None) -> _Split:
+    if test is not None and len(test.images) >= 2:
+        if test.images.shape[1:] != train.images.shape[1:]:
+            raise DataError(f"the test pictures are {test.images.shape[1:]} and the training pictures {train.images.shape[1:]}")
+        if len(train.images) < 2:
+            raise DataError("measuring needs at least 2 training pictures")
+        return _Split(train.images, test.images[:HELD], train.labels, _rows(test.labels, slice(HELD)), train.spec.classes,
+                      f"{len(test.images)} test pictures", (train.fingerprint, test.fingerprint))  # fmt: skip
+    if len(train.images) < 4:
+        raise DataError(
+            f"measuring needs at least 4 training pictures where there is no test split (there are {len(train.images)})"
+        )
+    half = len(train.images) - len(train.images) // 2
+    held = slice(half, half + HELD)
+    return _Split(train.images[:half], train.images[held], _rows(train.labels, slice(half)), _rows(train.labels, held),
+                  train.spec.classes, "half of the training pictures (there is no test split), the other half being the real ones",
+                  (train.fingerprint, "halves"))  # fmt: skip
+
+
+def _rows(labels: np.ndarray | None, rows: slice) -> np.ndarray | None:
+    return None if labels is None else labels[rows]
+
+
+def _reading(split: _Split) -> _Reading | None:
+    """What the digit network reads in the held-out pictures, if it reads their labels well enough."""
+    numbers = _class_numbers(split.classes, split.real.shape[-1])
+    if split.held_labels is None or split.real_labels is None or numbers is None:
+        return None
+    per_picture = len(numbers[0])
+    table = torch.tensor(numbers)
+    true = table[torch.from_numpy(np.array(split.held_labels))]
+
+    def compute() -> dict[str, Tensor]:
+        return {"held": numerals(split.held, per_picture)}
+
+    held = remembered("numerals", [*split.fingerprints, digit_network_card()["sha256"], HELD, per_picture], split.keep, compute)["held"]
+    if float((held == true).all(1).double().mean()) < READS:
+        return None
+    return _Reading(held, true, _histogram(table[torch.from_numpy(np.array(split.real_labels))]))
+
+
+def _class_numbers(classes: tuple[str, ...], channels: int) -> list[list[int]] | None:
+    """The numerals of each class name: one, or one for each channel. None where the names are no such numbers."""
+    if not classes or not all(name.isascii() and name.isdigit() for name in classes):
+        return None
+    values = [int(name) for name in classes]
+    per_picture = 1 if max(values) < 10 else channels
+    if max(values) >= 10**per_picture or per_picture > 3:
+        return None
+    return [[int(numeral) for numeral in f"{value:0{per_picture}d}"] for value in values]
+
+
+def _histogram(read: Tensor) -> Tensor:
+    """Counts with an axis of 10 for each numeral, of (N, numerals)."""
+    axes = read.shape[1]
+    place = torch.tensor([10**power for power in reversed(range(axes))])
+    return torch.bincount((read * place).sum(1), minlength=10**axes).view([10] * axes)
+
+
+def _known(split: _Split, reader: Reader, progress: Progress | None) -> dict[str, Tensor]:
+    """Of the real pictures: `real` and `held` features, moments of the real ones, `within` (their mean kernel), k-means `centres`,
+    the histogram `clusters` of the real ones and its `confusion`."""
+
+    def compute() -> dict[str, Tensor]:
+        real = read(reader, split.real[: reader.limit], "training pictures", progress)
+        held = read(reader, split.held[: reader.limit], "held-out pictures", progress)
+        within = torch.tensor(kernel_within(real[:PAIRS]), dtype=torch.float64)
+        return {"real": real, "held": held, "within": within, **Moments().add(real).state(), **_clusters(real, held)}
+
+    return remembered("features", [*split.fingerprints, reader.key, reader.limit, HELD, PAIRS], split.keep, compute)
+
+
+def _clusters(real: Tensor, held: Tensor) -> dict[str, Tensor]:
+    real = real[:PAIRS]
+    centres = modes.cluster_centres(real, modes.cluster_count(len(real)))
+    assigned = modes.nearest_row(real, centres)
+    # A held-out picture belongs to the cluster of its nearest real picture; the nearest centre may be another's.
+    true = assigned[modes.nearest_row(held, real)]
+    confusion = modes.confusion_matrix(true, modes.nearest_row(held, centres), len(centres))
+    return {"centres": centres, "clusters": torch.bincount(assigned, minlength=len(centres)), "confusion": confusion}
+
+
+def _distances(fake: Tensor, known: dict[str, Tensor], split: _Split, reader: Reader) -> dict[str, Entry]:
+    real, held = known["real"], known["held"]
+    floor_n = min(len(fake), len(held))
+    moments, within = Moments(known), float(known["within"])
+
+    def compute() -> dict[str, Tensor]:
+        return {
+            "frechet": torch.tensor(_frechet(held[:floor_n], moments), dtype=torch.float64),
+            "kernel": torch.tensor(kernel_distance(held[:floor_n], real[:PAIRS], within_b=within), dtype=torch.float64),
+        }
+
+    floor = remembered("distance-floor", [*split.fingerprints, reader.key, reader.limit, HELD, PAIRS, floor_n], split.keep, compute)
+    common = {"network": reader.key, "better": "lower", "floor_n": floor_n} | ({"note": reader.note} if reader.note else {})
+    return {
+        f"FD[{reader.name}]": {
+            "value": _frechet(fake, moments), "floor": float(floor["frechet"]), "n": len(fake), "n_real": len(real), **common,
+        },
+        f"KD[{reader.name}]": {
+            "value": kernel_distance(fake[:PAIRS], real[:PAIRS], within_b=within), "floor": float(floor["kernel"]),
+            "n": min(PAIRS, len(fake)), "n_real": min(PAIRS, len(real)), **common,
+        },
+    }  # fmt: skip
+
+
+def _frechet(features: Tensor, real: Moments) -> float:
+    own = Moments().add(features)
+    return frechet_distance(own.mean, own.covariance, real.mean, real.covariance)
+
+
+def _overlaps(fake: Tensor, known: dict[str, Tensor], split: _Split, reader: Reader) -> dict[str, Entry]:
+    real, held = known["real"][:PAIRS], known["held"]
+    n = min(len(fake), len(real))
+    floor_n = min(n, len(held))
+    k = min(K, n - 1, floor_n - 1)
+
+    def compute() -> dict[str, Tensor]:
+        floor = overlap(real[:floor_n], held[:floor_n], k)
+        return {"radii": squared_radii(real[:n], k), "floor": torch.tensor(floor, dtype=torch.float64)}
+
+    parts = [*split.fingerprints, reader.key, reader.limit, HELD, PAIRS, n, floor_n, k]
+    stored = remembered("balls", parts, split.keep, compute)
+    found = overlap(real[:n], fake[:n], k, real_radii=stored["radii"])
+    floors = Overlap(*stored["floor"].tolist())
+    common = {"n": n, "n_real": n, "k": k, "floor_n": floor_n, "network": reader.key, "better": "higher"}
+    return {name: {"value": value, "floor": getattr(floors, name), **common} for name, value in found._asdict().items()}
+
+
+def _modes(
+    images: np.ndarray, fake: Tensor, known: dict[str, Tensor], reader: Reader, reading: _Reading | None
+) -> dict[str, Entry]:
+    if reading is not None:
+        # The features hold the numerals already, if each channel has its own.
+        if reader.numerals and reading.per_picture == images.shape[-1]:
+            samples = reader.numerals(fake)
+        else:
+            samples = numerals(images, reading.per_picture)
+        held, real = reading.held, reading.real
+        confusion = modes.confusion_matrix(reading.true.flatten(), held.flatten(), 10)
+        kind, count = "classes that the digit network reads", _histogram
+    else:
+        centres, real, confusion = known["centres"], known["clusters"], known["confusion"]
+        samples, held = modes.nearest_row(fake, centres), modes.nearest_row(known["held"], centres)
+        kind = "k-means clusters of real features"
+
+        def count(numbers: Tensor) -> Tensor:
+            return torch.bincount(numbers, minlength=len(centres))
+
+    floor_n = min(len(samples), len(held))
+    return _mode_entries(count(samples), count(held[:floor_n]), real, confusion, kind)
+
+
+def _mode_entries(samples: Tensor, held: Tensor, real: Tensor, confusion: Tensor, kind: str) -> dict[str, Entry]:
+    present = real > 0
+    of = int(present.sum())
+
+    def covered(counts: Tensor) -> int:
+        return int((modes.covered(counts, confusion) & present).sum())
+
+    common = {"n": int(samples.sum()), "floor_n": int(held.sum()), "kind": kind}
+    return {
+        "modes": {"value": covered(samples), "floor": covered(held), "of": of, "level": modes.LEVEL, "better": "higher", **common},
+        "entropy": {"value": modes.entropy(samples), "floor": modes.entropy(held), "of": math.log(of), "better": "higher", **common},
+        "KL": {
+            "value": modes.divergence(samples[present], real[present]), "floor": modes.divergence(held[present], real[present]),
+            "better": "lower", **common,
+        },
+    }  # fmt: skip
+
+
+def _copies(images: np.ndarray, train: Dataset, test: Dataset | None) -> dict[str, Entry]:
+    found = find_copies(images, train, test)
+    left_out = test is None or not len(test.images)
+    entry = {
+        "value": int(found.near.sum()), "floor": round(found.floor, 2), "n": len(images), "of": len(images),
+        "exact": found.exact, "threshold": found.threshold, "better": "lower",
+        "floor_from": "training pictures, each compared with all the others" if left_out else f"{len(test.images)} test pictures",
+    }  # fmt: skip
+    return {"copies": entry}

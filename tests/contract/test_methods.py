@@ -1,0 +1,208 @@
+"""What holds for every registered method, whatever its paper: it builds at any shape, its losses are pure, its pictures
+belong to their seeds, its settings survive a file."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import sys
+
+import numpy as np
+import pytest
+import torch
+from parts import SHAPES, Shape, pictures, small, trainer_for
+
+from ganvas.errors import UsageError
+from ganvas.method import Method, Samples, create, find, method_names, presets
+from ganvas.run import dumps
+from ganvas.sampling import sample, to_uint8
+from ganvas.settings import settings_of
+
+NAMES = method_names()
+PRESETS = [(name, preset) for name in NAMES for preset in presets(name)]
+CHOICES = [
+    (name, key, choice) for name in NAMES for key, known in settings_of(find(name)).items() for choice in known.choices or ()
+]
+all_methods = pytest.mark.parametrize("name", NAMES)
+all_shapes = pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: "x".join(map(str, shape)))
+
+
+def built(name: str, shape: Shape = (1, 28, 28)) -> Method:
+    method = small(name)
+    torch.manual_seed(0)
+    method.build(pictures(shape).spec)
+    return method.eval().requires_grad_(False)
+
+
+def test_the_seven_papers_are_here() -> None:
+    assert {"dcgan", "gan", "hinge_sn", "lsgan", "r3gan", "wgan", "wgan_gp"} <= set(NAMES)
+
+
+# --- updates ------------------------------------------------------------------------------------------------------------
+
+
+@all_methods
+@all_shapes
+def test_an_update_moves_what_it_trains_and_nothing_else(name: str, shape: Shape) -> None:
+    trainer = trainer_for(small(name), pictures(shape))
+    updates = trainer.updates
+    for update in updates:
+        trained = {id(parameter) for group in trainer.optimizers[update.trains].param_groups for parameter in group["params"]}
+        before = {key: value.clone() for key, value in trainer.method.named_parameters()}
+        trainer.updates, trainer.steps = [update], 0  # step 0: the lazy ones are due as well
+        trainer.step()
+        moved = {key for key, value in trainer.method.named_parameters() if not torch.equal(value, before[key])}
+        allowed = {key for key, value in trainer.method.named_parameters() if id(value) in trained}
+        assert moved, f"{update.name} moves nothing"
+        assert moved <= allowed, f"{update.name} trains {update.trains} and moves {moved - allowed}"
+        gradients = {key for key, value in trainer.method.named_parameters() if id(value) not in trained and value.requires_grad}
+        assert not gradients, f"{update.name} collects gradients for {gradients}"
+
+
+@all_methods
+@all_shapes
+def test_steps_keep_everything_finite(name: str, shape: Shape) -> None:
+    trainer = trainer_for(small(name), pictures(shape))
+    for _ in range(3):
+        trainer.step()
+    assert trainer.steps == 3
+    assert set(trainer.reports) == {update.name for update in trainer.updates}
+    assert all(np.isfinite(value) for value in trainer.numbers().values())
+    assert all(torch.isfinite(value).all() for value in trainer.method.state_dict().values())
+
+
+@all_methods
+def test_no_parameter_is_trained_twice_or_never(name: str) -> None:
+    trainer = trainer_for(small(name))
+    groups = [group["params"] for optimizer in trainer.optimizers.values() for group in optimizer.param_groups]
+    trained = [id(parameter) for group in groups for parameter in group]
+    assert sorted(trained) == sorted(id(parameter) for parameter in trainer.method.parameters())
+
+
+@all_methods
+def test_losses_are_pure(name: str) -> None:
+    """Called again with the same randomness and the same statistics, a loss says the same; it moves no parameter."""
+    trainer = trainer_for(small(name))
+    method, feed = trainer.method, trainer.feed
+    for update in trainer.updates:
+        batch, state = feed.next(), feed.generator.get_state()
+        buffers = {key: value.clone() for key, value in method.named_buffers()}
+        before = {key: value.clone() for key, value in method.named_parameters()}
+        outside = torch.get_rng_state()
+        first = update.loss(batch)
+        feed.generator.set_state(state)
+        for key, value in method.named_buffers():  # running statistics and power iterations may move in a forward
+            value.copy_(buffers[key])
+        second = update.loss(batch)
+        assert first["loss"].ndim == 0 and first["loss"].requires_grad
+        assert first.keys() == second.keys() and set(update.hands) <= first.keys()
+        assert all(torch.equal(first[key], second[key]) for key in first), update.name
+        assert all(torch.equal(value, before[key]) for key, value in method.named_parameters()), update.name
+        assert torch.equal(torch.get_rng_state(), outside), f"{update.name} draws from the global generator"
+        assert batch.handed == {}, "only the loop hands over"
+
+
+@pytest.mark.parametrize(("name", "key", "choice"), CHOICES, ids=str)
+def test_every_choice_of_every_setting_trains(name: str, key: str, choice: str) -> None:
+    trainer = trainer_for(small(name, **{key: choice}))
+    trainer.step()
+    assert all(np.isfinite(value) for value in trainer.numbers().values())
+
+
+# --- pictures -----------------------------------------------------------------------------------------------------------
+
+
+@all_methods
+@all_shapes
+def test_pictures_have_the_shape_of_the_data(name: str, shape: Shape) -> None:
+    method = built(name, shape)
+    assert isinstance(method, Samples)
+    made = sample(method, 3, seed=0)
+    assert made.shape == (3, *shape) and made.dtype == torch.float32
+    assert made.min() >= -1 and made.max() <= 1
+    assert not torch.equal(made[0], made[1]), "another seed, another picture"
+    channels, height, width = shape
+    assert to_uint8(made).shape == (3, height, width, channels)
+
+
+@all_methods
+def test_a_picture_belongs_to_its_seed(name: str) -> None:
+    """Not to how many are made, nor to its place among them."""
+    method = built(name)
+    many = sample(method, 80, seed=0)
+    assert torch.equal(sample(method, 1, seed=70)[0], many[70])
+    assert torch.equal(sample(method, 9, seed=60), many[60:69])
+    assert torch.equal(method.latents([5, 3])[0], method.latents(range(64))[5])  # pyright: ignore
+
+
+@all_methods
+def test_sampling_leaves_the_random_state_alone(name: str) -> None:
+    method, before = built(name), torch.get_rng_state()
+    sample(method, 2, seed=0)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+# --- settings and words -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("name", "preset"), PRESETS, ids=str)
+def test_settings_of_a_preset_survive_a_file(name: str, preset: str) -> None:
+    method = create(name, preset)
+    again = create(name, None, json.loads(dumps(method.settings())))
+    assert again.settings() == method.settings()
+    assert create(name, None, {key: str(value) for key, value in method.settings().items()}).settings() == method.settings()
+
+
+@all_methods
+def test_an_unknown_setting_is_told_with_the_nearest(name: str) -> None:
+    with pytest.raises(UsageError, match="unknown setting batch_sise; did you mean batch_size"):
+        create(name, None, {"batch_sise": 8})
+    with pytest.raises(UsageError, match=r"batch_size must be >= \d.*got 0"):
+        create(name, None, {"batch_size": 0})
+    with pytest.raises(UsageError, match="lr must be a finite number"):
+        create(name, None, {"lr": float("nan")})
+
+
+@all_methods
+def test_an_unknown_preset_is_told_with_those_there_are(name: str) -> None:
+    with pytest.raises(UsageError, match=f"{name} has no preset tinny"):
+        create(name, "tinny")
+
+
+def test_an_unknown_method_is_told_with_the_nearest() -> None:
+    with pytest.raises(UsageError, match="unknown method dcgna; did you mean dcgan"):
+        create("dcgna")
+
+
+@all_methods
+def test_a_method_explains_itself(name: str) -> None:
+    """Its file says idea and departures; its class names the paper; each setting and preset has words."""
+    cls = find(name)
+    page = sys.modules[cls.__module__].__doc__ or ""
+    assert "Idea:" in page and "Departs from the paper:" in page
+    assert cls.title and ("arXiv:" in cls.paper or "doi" in cls.paper.lower())
+    assert all(len(known.help) > 3 for known in settings_of(cls).values())
+    assert set(cls.averaged) and all(isinstance(part, str) for part in cls.averaged)
+
+
+@all_methods
+def test_a_method_has_a_preset_of_seconds(name: str) -> None:
+    assert "tiny" in presets(name)
+
+
+@pytest.mark.parametrize(("name", "preset"), PRESETS, ids=str)
+def test_presets_are_valid_and_say_what_they_cost(name: str, preset: str) -> None:
+    make = presets(name)[preset]
+    assert len(inspect.getdoc(make) or "") > 10
+    method = make()
+    assert isinstance(method, find(name))
+    assert method.with_settings(method.settings()).settings() == method.settings()  # every value passes its own check
+    with torch.device("meta"):  # shapes without numbers: the large ones cost nothing
+        method.build(pictures().spec)
+    assert sum(parameter.numel() for parameter in method.parameters()) > 0
+
+
+@all_methods
+def test_presets_differ_from_each_other(name: str) -> None:
+    made = [json.dumps(make().settings(), sort_keys=True) for make in presets(name).values()]
+    assert len(set(made)) == len(made)

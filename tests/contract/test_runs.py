@@ -1,0 +1,67 @@
+"""What holds for every method in a run folder: the same seed gives the same bytes, a resume leaves no trace."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from parts import Crash, CrashAfterSaving, assert_same, newest_state, pictures, small, train_small, weights
+
+import ganvas
+from ganvas.method import method_names
+
+all_methods = pytest.mark.parametrize("name", method_names())
+
+
+@all_methods
+def test_repeat_and_resume_are_bit_equal(name: str, tmp_path: Path) -> None:
+    whole = train_small(name, tmp_path / "whole", 10, seed=3)
+    again = train_small(name, tmp_path / "again", 10, seed=3)
+    other = train_small(name, tmp_path / "other", 10, seed=4)
+    assert weights(again) == weights(whole)
+    assert_same(newest_state(again), newest_state(whole))
+    assert weights(other) != weights(whole), "the seed has no effect"
+
+    with pytest.raises(Crash):
+        train_small(name, tmp_path / "cut", 10, seed=3, checkpoint_every=5, callbacks=[CrashAfterSaving(5)])
+    half = newest_state(tmp_path / "cut")
+    assert half["counters"]["steps"] == 5
+    torch.manual_seed(99)  # whatever the new process did before must not matter
+    resumed = train_small(name, tmp_path / "cut", 10, resume=tmp_path / "cut")
+    assert weights(resumed) == weights(whole)
+    assert_same(newest_state(resumed), newest_state(whole))
+
+
+@all_methods
+def test_a_finished_run_goes_on_with_a_larger_budget(name: str, tmp_path: Path) -> None:
+    run = train_small(name, tmp_path / "run", 3)
+    short = weights(run)
+    same = train_small(name, run.folder, 3, resume=run.folder)
+    assert weights(same) == short, "nothing is left to do"
+    longer = train_small(name, run.folder, 5, resume=run.folder)
+    assert newest_state(longer)["counters"]["steps"] == 5
+    assert weights(longer) != short
+    method = small(name)
+    if method.schedule(0.3) == method.schedule(0.9):  # where the budget decides no step size, no trace is left of the pause
+        assert weights(longer) == weights(train_small(name, tmp_path / "straight", 5))
+
+
+@all_methods
+def test_save_load_sample(name: str, tmp_path: Path) -> None:
+    data = pictures((2, 30, 50))
+    run = train_small(name, tmp_path / "run", 3, data)
+    loaded = ganvas.load(run.folder)
+    made = loaded.sample(5, seed=2)
+    assert made.shape == (5, 30, 50, 2) and made.dtype == np.uint8
+    assert np.array_equal(made, run.sample(7, seed=0)[2:])
+    assert loaded.spec == data.spec
+    assert loaded.method.settings() == small(name).settings() and not loaded.method.training
+
+    stored = loaded.read_weights()
+    raw, averaged = loaded.load_method(raw=True).state_dict(), loaded.method.state_dict()
+    assert all(torch.equal(stored[f"method.{key}"], value) for key, value in raw.items())
+    smooth = {key: value for key, value in stored.items() if key.startswith("average.")}
+    assert smooth and all(torch.equal(averaged[key.removeprefix("average.")], value) for key, value in smooth.items())
+    assert any(not torch.equal(raw[key], averaged[key]) for key in raw), "the average is not the last step"

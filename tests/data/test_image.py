@@ -1,0 +1,193 @@
+"""One picture: what each kind of file becomes, fitting, PNG and grids. Pixels are worked out by hand."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ganvas.data import grid, png_bytes, read_image, write_png
+from ganvas.data.image import Broken, fit, header, to_channels
+from ganvas.errors import DataError
+
+
+def reread(picture: Image.Image, path: Path, **more: object) -> np.ndarray:
+    """Through a file; header and pixels must agree on the shape."""
+    picture.save(path, **more)
+    array = read_image(path)
+    with open(path, "rb") as file:
+        assert header(file) == array.shape
+    return array
+
+
+def test_grey_and_colour(tmp_path: Path):
+    assert reread(Image.new("L", (5, 3), 77), tmp_path / "a.png").tolist() == [[[77]] * 5] * 3
+    assert reread(Image.new("RGB", (5, 3), (1, 2, 3)), tmp_path / "a.png").tolist() == [[[1, 2, 3]] * 5] * 3
+
+
+@pytest.mark.parametrize(
+    ("mode", "value", "expected"),
+    [("LA", (9, 4), [9, 4]), ("RGBA", (9, 8, 7, 4), [9, 8, 7, 4]), ("1", 1, [255]), ("I;16", 257 * 200, [200]), ("I;16", 65535, [255])],
+)
+def test_png_modes(mode: str, value: int, expected: list[int], tmp_path: Path):
+    assert reread(Image.new(mode, (2, 2), value), tmp_path / "a.png")[0, 0].tolist() == expected
+
+
+def test_palettes(tmp_path: Path):
+    picture = Image.new("P", (2, 1))
+    picture.putpalette([10, 20, 30, 200, 100, 50])
+    picture.putpixel((1, 0), 1)
+    assert reread(picture, tmp_path / "a.png").tolist() == [[[10, 20, 30], [200, 100, 50]]]
+    seen = reread(picture, tmp_path / "a.png", transparency=1)
+    assert seen[..., 3].tolist() == [[255, 0]] and seen[0, 0].tolist() == [10, 20, 30, 255]
+
+
+def test_grey_with_one_transparent_level_has_alpha(tmp_path: Path):
+    picture = Image.new("L", (2, 1), 7)
+    picture.putpixel((1, 0), 9)
+    assert reread(picture, tmp_path / "a.png", transparency=9).tolist() == [[[7, 255], [9, 0]]]
+
+
+def test_cmyk_becomes_rgb(tmp_path: Path):
+    seen = reread(Image.new("CMYK", (8, 8), (0, 255, 255, 0)), tmp_path / "a.jpg", quality=100)
+    assert seen.shape == (8, 8, 3) and abs(seen[4, 4].astype(int) - [255, 0, 0]).max() <= 2
+
+
+@pytest.mark.parametrize("kind", ["jpg", "png", "webp", "tif"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_is_obeyed(kind: str, orientation: int, tmp_path: Path):
+    # Upright: 2 rows, 3 columns of blocks, each of another level. Stored as a camera held that way stores it.
+    upright = np.kron(np.array([[0, 50, 100], [150, 200, 250]], dtype=np.uint8), np.ones((16, 16), dtype=np.uint8))
+    stored = {
+        1: upright, 2: upright[:, ::-1], 3: upright[::-1, ::-1], 4: upright[::-1], 5: upright.T,
+        6: np.rot90(upright), 7: upright[::-1, ::-1].T, 8: np.rot90(upright, -1),
+    }[orientation]  # fmt: skip
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    picture = Image.fromarray(np.ascontiguousarray(stored)).convert("RGB")
+    seen = reread(picture, tmp_path / f"a.{kind}", exif=exif)
+    assert seen.shape == (32, 48, 3)
+    assert np.abs(seen[..., 0].astype(int) - upright).max() <= 12  # JPEG and WebP lose a little
+
+
+def test_first_frame_of_an_animation(tmp_path: Path):
+    frames = [Image.new("RGB", (4, 4), colour) for colour in ("red", "blue")]
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
+    assert read_image(tmp_path / "a.gif")[0, 0, :3].tolist() == [255, 0, 0]
+
+
+def test_floats(tmp_path: Path):
+    assert reread(Image.fromarray(np.full((2, 2), 0.2, dtype=np.float32)), tmp_path / "a.tif")[0, 0].tolist() == [51]
+    Image.fromarray(np.full((2, 2), 80.0, dtype=np.float32)).save(tmp_path / "b.tif")
+    with pytest.raises(DataError, match=r"b\.tif: float values from 80 to 80; they must lie in 0 to 1"):
+        read_image(tmp_path / "b.tif")
+
+
+def test_integers_beyond_16_bits_are_refused(tmp_path: Path):
+    Image.fromarray(np.full((2, 2), 70_000, dtype=np.int32)).save(tmp_path / "a.tif")
+    with pytest.raises(DataError, match="integer values from 70000 to 70000"):
+        read_image(tmp_path / "a.tif")
+
+
+def test_damaged_files_say_why(tmp_path: Path):
+    good = png_bytes(np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8))
+    for name, content, reason in (
+        ("text.png", b"hello", "not a picture"),
+        ("cut.png", good[:200], "truncated|broken|incomplete"),
+        ("empty.png", b"", "the file is empty"),
+        ("cut.jpg", b"\xff\xd8\xff\xe0", "not a picture|truncated"),
+    ):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(DataError, match=reason) as caught:
+            read_image(tmp_path / name)
+        assert name in str(caught.value)
+    with pytest.raises(DataError, match="no such file"):
+        read_image(tmp_path / "missing.png")
+    with pytest.raises(DataError, match="it is a folder"):
+        read_image(tmp_path)
+
+
+def test_a_bomb_is_refused_by_its_header(tmp_path: Path):
+    Image.new("1", (20_000, 20_000)).save(tmp_path / "bomb.png")  # 50 kB of file, 400 million pixels
+    with pytest.raises(DataError, match="400000000 pixels"):
+        read_image(tmp_path / "bomb.png")
+    Image.new("1", (10_000, 10_000)).save(tmp_path / "large.png")
+    with pytest.raises(DataError, match="10000 x 10000 pixels; 80,000,000 in all"):
+        read_image(tmp_path / "large.png")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+def test_pipes_and_devices_are_not_read(tmp_path: Path):
+    os.mkfifo(tmp_path / "pipe.png")
+    with pytest.raises(DataError, match="it is a pipe"):
+        read_image(tmp_path / "pipe.png")
+    (tmp_path / "zero.png").symlink_to("/dev/zero")
+    with pytest.raises(DataError, match="it is a device"):
+        read_image(tmp_path / "zero.png")
+
+
+def test_programs_are_never_started_for_a_picture(tmp_path: Path):
+    (tmp_path / "a.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\n")
+    with pytest.raises(DataError, match="not a picture"):
+        read_image(tmp_path / "a.png")
+
+
+def test_alpha_is_mixed_with_the_background():
+    half = np.full((1, 1, 4), (100, 0, 200, 51), dtype=np.uint8)  # a fifth: 100 / 5 + 255 * 4 / 5 = 224
+    assert to_channels(half, 3, 255)[0, 0].tolist() == [224, 204, 244]
+    assert to_channels(half, 3, 0)[0, 0].tolist() == [20, 0, 40]
+    assert to_channels(half, 4, 255)[0, 0].tolist() == [100, 0, 200, 51]
+    assert to_channels(half[..., :3], 4, 255)[0, 0].tolist() == [100, 0, 200, 255]
+
+
+def test_luma_is_rec_601():
+    red, green, blue = (to_channels(np.array([[colour]], dtype=np.uint8), 1, 255).item() for colour in np.eye(3) * 255)
+    assert (red, green, blue) == (76, 150, 29)
+
+
+def test_fit_crops_the_middle_pads_evenly_and_stretches():
+    picture = np.zeros((4, 12, 1), dtype=np.uint8)
+    picture[:, 4:8] = 200
+    assert (fit(picture, (4, 4), "crop", 255) == 200).all()
+    padded = fit(picture, (12, 12), "pad", 255)
+    assert (padded[:4] == 255).all() and (padded[8:] == 255).all() and (padded[4:8] == picture).all()
+    assert fit(picture, (4, 6), "stretch", 255).shape == (4, 6, 1)
+    assert fit(picture, (4, 12), "crop", 255) is picture
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("how", ["crop", "pad", "stretch"])
+def test_fit_gives_the_asked_shape(channels: int, how: str):
+    for source in ((7, 5), (5, 7), (1, 9), (64, 3)):
+        assert fit(np.zeros((*source, channels), dtype=np.uint8), (6, 4), how, 255).shape == (6, 4, channels)
+
+
+def test_padding_of_pictures_with_alpha_is_transparent():
+    padded = fit(np.full((2, 4, 4), 9, dtype=np.uint8), (4, 4), "pad", 255)
+    assert padded[0, 0].tolist() == [255, 255, 255, 0]
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_png_round_trip(channels: int, tmp_path: Path):
+    picture = np.random.default_rng(0).integers(0, 256, (5, 6, channels), dtype=np.uint8)
+    write_png(tmp_path / "new" / "a.png", picture)
+    assert (read_image(tmp_path / "new" / "a.png") == picture).all()
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["a.png"]
+
+
+def test_png_of_two_channels_is_red_and_cyan(tmp_path: Path):
+    write_png(tmp_path / "a.png", np.array([[[10, 20]]], dtype=np.uint8))
+    assert read_image(tmp_path / "a.png").tolist() == [[[10, 20, 20]]]
+
+
+def test_grid_places_row_by_row():
+    images = np.arange(5, dtype=np.uint8).reshape(5, 1, 1, 1)
+    assert grid(images, columns=3, gap=1)[..., 0].tolist() == [[0, 255, 1, 255, 2], [255] * 5, [3, 255, 4, 255, 255]]
+    assert grid(np.zeros((9, 4, 6, 5), dtype=np.uint8)).shape == (3 * 6 - 2, 3 * 8 - 2, 3)
+
+
+def test_broken_is_not_an_error_of_the_user_by_itself():
+    assert not issubclass(Broken, DataError)  # only with a file name does it make sense to a user

@@ -1,0 +1,214 @@
+"""Downloads, from a server on this machine that can break off, lie, refuse, or know no ranges."""
+
+from __future__ import annotations
+
+import dataclasses
+import gzip
+import hashlib
+import http.server
+import io
+import re
+import tarfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ganvas.data import open_data, public
+from ganvas.data.public import PublicSet, Remote
+from ganvas.errors import DataError
+
+
+class Server(http.server.ThreadingHTTPServer):
+    """Gives `contents`; `dies_after` bytes an answer ends (once for each entry), `ranges` False ignores Range."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.contents: dict[str, bytes] = {}
+        self.dies_after: list[int] = []
+        self.ranges = True
+        self.asked: list[tuple[str, str | None]] = []
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    server: Server
+
+    def do_GET(self) -> None:
+        wanted = self.headers.get("Range")
+        self.server.asked.append((self.path, wanted))
+        content = self.server.contents.get(self.path)
+        if content is None:
+            self.send_error(404)
+            return
+        start = int(re.fullmatch(r"bytes=(\d+)-", wanted)[1]) if wanted and self.server.ranges else 0
+        self.send_response(206 if start else 200)
+        self.send_header("Content-Length", str(len(content) - start))
+        if start:
+            self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
+        self.end_headers()
+        until = start + self.server.dies_after.pop(0) if self.server.dies_after else len(content)
+        self.wfile.write(content[start:until])
+        self.close_connection = True
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    running = Server()
+    thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield running
+    running.shutdown()
+    thread.join()
+    running.server_close()
+
+
+def remote(name: str, content: bytes) -> Remote:
+    return Remote(name, len(content), hashlib.sha256(content).hexdigest())
+
+
+def idx(array: np.ndarray) -> bytes:
+    return gzip.compress(bytes([0, 0, 8, array.ndim]) + b"".join(side.to_bytes(4, "big") for side in array.shape) + array.tobytes())
+
+
+@pytest.fixture
+def small_mnist(server: Server, monkeypatch: pytest.MonkeyPatch, noise: object) -> dict[str, bytes]:
+    """A set `mnist` of 20 + 10 noise pictures on the server, under two mirrors /one and /two."""
+    contents = {
+        "train-images-idx3-ubyte.gz": idx(noise(20, 28, 28)),
+        "train-labels-idx1-ubyte.gz": idx(np.arange(20, dtype=np.uint8) % 10),
+        "t10k-images-idx3-ubyte.gz": idx(noise(10, 28, 28)),
+        "t10k-labels-idx1-ubyte.gz": idx(np.arange(10, dtype=np.uint8)),
+    }
+    files = tuple(remote(name, content) for name, content in contents.items())
+    mirrors = (f"{server.url}/one", f"{server.url}/two")
+    monkeypatch.setitem(public.SETS, "mnist", dataclasses.replace(public.SETS["mnist"], files=files, mirrors=mirrors))
+    for mirror in ("one", "two"):
+        server.contents |= {f"/{mirror}/{name}": content for name, content in contents.items()}
+    return contents
+
+
+IMAGES = "train-images-idx3-ubyte.gz"
+
+
+def test_downloaded_once(server: Server, small_mnist: dict[str, bytes], own_cache: Path):
+    seen = []
+    train = open_data("mnist", progress=lambda done, total: seen.append((done, total)))
+    assert len(train) == 20 and len(train.part("test")) == 10 and train.spec.classes == tuple("0123456789")
+    size = sum(map(len, small_mnist.values()))
+    assert (size, size) in seen and seen[-1] == (30, 30)
+    assert len(server.asked) == 4
+    open_data("mnist")
+    open_data("mnist", size=8)
+    assert len(server.asked) == 4 and train.name == train.source == "mnist"
+
+
+def test_goes_on_where_a_server_died(server: Server, small_mnist: dict[str, bytes], own_cache: Path):
+    server.dies_after = [5000, 3000]
+    open_data("mnist")
+    assert server.asked[:3] == [(f"/one/{IMAGES}", None), (f"/one/{IMAGES}", "bytes=5000-"), (f"/one/{IMAGES}", "bytes=8000-")]
+
+
+def test_goes_on_with_what_an_earlier_process_left(server: Server, small_mnist: dict[str, bytes], own_cache: Path):
+    folder = own_cache / "downloads" / "mnist"
+    folder.mkdir(parents=True)
+    (folder / f"{IMAGES}.part").write_bytes(small_mnist[IMAGES][:7000])
+    open_data("mnist")
+    assert server.asked[0] == (f"/one/{IMAGES}", "bytes=7000-")
+
+
+@pytest.mark.parametrize("left", [b"wrong" * 1000, b"w" * 100_000, b""])
+def test_wrong_bytes_that_were_left_are_replaced(left: bytes, server: Server, small_mnist: dict[str, bytes], own_cache: Path):
+    folder = own_cache / "downloads" / "mnist"
+    folder.mkdir(parents=True)
+    (folder / f"{IMAGES}.part").write_bytes(left)
+    open_data("mnist")
+    assert (folder / IMAGES).read_bytes() == small_mnist[IMAGES]
+    assert not any(path.startswith("/two") for path, _ in server.asked)
+
+
+def test_a_server_without_ranges_starts_again(server: Server, small_mnist: dict[str, bytes]):
+    server.ranges, server.dies_after = False, [5000]
+    assert len(open_data("mnist")) == 20
+
+
+def test_a_server_that_keeps_dying_is_left_for_the_next(server: Server, small_mnist: dict[str, bytes]):
+    server.dies_after = [100] * public.TRIES
+    open_data("mnist")
+    assert server.asked[public.TRIES] == (f"/two/{IMAGES}", f"bytes={100 * public.TRIES}-")  # the part is kept
+
+
+def test_missing_and_wrong_files_send_to_the_second_mirror(server: Server, small_mnist: dict[str, bytes], own_cache: Path):
+    del server.contents[f"/one/{IMAGES}"]
+    server.contents["/one/train-labels-idx1-ubyte.gz"] = b"x" * len(small_mnist["train-labels-idx1-ubyte.gz"])
+    open_data("mnist")
+    assert [path for path, _ in server.asked[:4]] == [
+        f"/one/{IMAGES}", f"/two/{IMAGES}", "/one/train-labels-idx1-ubyte.gz", "/two/train-labels-idx1-ubyte.gz",
+    ]  # fmt: skip
+
+
+def test_without_a_mirror_that_works_the_message_says_what_to_do(server: Server, small_mnist: dict[str, bytes], own_cache: Path):
+    server.contents["/one/t10k-images-idx3-ubyte.gz"] = b"endless" * 100_000
+    del server.contents["/two/t10k-images-idx3-ubyte.gz"]
+    with pytest.raises(DataError) as caught:
+        open_data("mnist")
+    message = str(caught.value)
+    assert "/one/t10k-images-idx3-ubyte.gz: the file has another SHA-256" in message and "/two/t10k-images-idx3-ubyte.gz: HTTP 404" in message
+    assert f"put into {own_cache / 'downloads' / 'mnist'}" in message
+    assert "t10k-labels-idx1-ubyte.gz (" in message and IMAGES not in message  # only what is still missing
+    for name in ("t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"):
+        (own_cache / "downloads" / "mnist" / name).write_bytes(small_mnist[name])
+    server.contents.clear()
+    assert len(open_data("mnist")) == 20
+
+
+def test_no_server_at_all(server: Server, small_mnist: dict[str, bytes], monkeypatch: pytest.MonkeyPatch):
+    gone = dataclasses.replace(public.SETS["mnist"], mirrors=("http://127.0.0.1:9/x",))
+    monkeypatch.setitem(public.SETS, "mnist", gone)
+    with pytest.raises(DataError, match=r"cannot download mnist:\n  http://127\.0\.0\.1:9/x/train-images[^\n]*refused"):
+        open_data("mnist")
+
+
+def test_an_own_mirror_is_asked_first(server: Server, small_mnist: dict[str, bytes], monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("GANVAS_MIRROR", f"{server.url}/own/")
+    server.contents |= {f"/own/mnist/{name}": content for name, content in small_mnist.items()}
+    open_data("mnist")
+    assert {path.split("/")[1] for path, _ in server.asked} == {"own"}
+
+
+def test_cifar_is_read_from_its_binary_archive(server: Server, monkeypatch: pytest.MonkeyPatch, noise: object):
+    rows = noise(12, public.CIFAR_ROW)
+    rows[:, 0] = np.arange(12) % 10
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+        for number, name in enumerate(["readme.html", *(f"data_batch_{k}.bin" for k in range(1, 6)), "test_batch.bin"]):
+            content = rows[2 * number - 2 : 2 * number].tobytes() if number else b"text"
+            member = tarfile.TarInfo(f"cifar-10-batches-bin/{name}")
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    known = public.SETS["cifar10"]
+    name = known.files[0].name
+    server.contents[f"/{name}"] = buffer.getvalue()
+    monkeypatch.setitem(
+        public.SETS, "cifar10", dataclasses.replace(known, files=(remote(name, buffer.getvalue()),), mirrors=(server.url,))
+    )
+    train = open_data("cifar10")
+    assert train.spec.shape == (3, 32, 32) and len(train) == 10 and len(train.part("test")) == 2
+    assert train.spec.classes[0] == "airplane" and train.part("test").labels.tolist() in ([0, 1], [1, 0])
+    planes = {row[1:].reshape(3, 32, 32).transpose(1, 2, 0).tobytes(): row[0] for row in rows}
+    assert all(planes[image.tobytes()] == label for image, label in zip(train.images, train.labels, strict=True))
+
+
+@pytest.mark.parametrize("known", public.SETS.values(), ids=public.SETS)
+def test_the_table_is_well_formed(known: PublicSet):
+    assert len(known.mirrors) >= 2
+    for file in known.files:
+        assert re.fullmatch("[0-9a-f]{64}", file.sha256) and file.size > 1000

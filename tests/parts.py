@@ -1,0 +1,117 @@
+"""Tiny but real parts that many tests use: data sets of noise, the smallest form of each method, short trainings."""
+
+from __future__ import annotations
+
+import functools
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+import ganvas
+from ganvas.data import Dataset, open_data
+from ganvas.data.feed import Feed
+from ganvas.method import Method, create, presets
+from ganvas.run import Run
+from ganvas.settings import settings_of
+from ganvas.training.callbacks import Callback
+from ganvas.training.checkpoint import checkpoints, load_state
+from ganvas.training.engine import Engine
+from ganvas.training.trainer import Budget, Trainer
+
+Shape = tuple[int, int, int]
+SHAPES: list[Shape] = [(1, 28, 28), (3, 32, 32), (2, 30, 50)]
+SMALLER = {"batch_size": 16, "z_dim": 8, "width": 4, "widths": "8-4", "n_critic": 2, "generator": "16", "discriminator": "16"}
+
+
+def picture_file(shape: Shape, count: int = 40) -> Path:
+    """An .npz of labelled noise in the tests' own cache, the same at each call: brighter to the right, class by class."""
+    channels, height, width = shape
+    path = Path(os.environ["GANVAS_CACHE"]) / "noise" / f"{channels}x{height}x{width}-{count}.npz"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        random = np.random.default_rng(count)
+        labels = random.integers(0, 3, count)
+        slope = np.linspace(0, 80, width)[:, None] * (labels[:, None, None, None] / 2)
+        images = (random.integers(0, 150, (count, height, width, channels)) + slope).astype(np.uint8)
+        np.savez(path, images=images, labels=labels)
+    return path
+
+
+@functools.cache
+def pictures(shape: Shape = (1, 28, 28), count: int = 40) -> Dataset:
+    """`picture_file`, opened. A tenth of it is held out, so batches cross the ends of epochs."""
+    return open_data(picture_file(shape, count))
+
+
+def small(name: str, **settings: Any) -> Method:
+    """A method in its preset `tiny`, or made small by hand where it has none."""
+    if "tiny" in presets(name):
+        return create(name, "tiny", settings)
+    known = settings_of(ganvas.create(name))
+    return create(name, None, {**{key: value for key, value in SMALLER.items() if key in known}, **settings})
+
+
+def trainer_for(method: Method, data: Dataset | None = None, steps: int = 100, seed: int = 0) -> Trainer:
+    """Builds the method and puts it into the loop's hands, in one process on the CPU."""
+    data = data or pictures()
+    torch.manual_seed(seed)
+    method.build(data.spec)
+    method.spec = data.spec
+    method.train()
+    generator = torch.Generator().manual_seed(seed)
+    feed = Feed(data.images, data.labels, data.partners, batch_size=method.batch_size, seed=seed, generator=generator)
+    return Trainer(method, feed, Engine(torch.device("cpu"), "fp32", "as asked"), Budget(steps=steps))
+
+
+def train_small(method: str | Method, out: Path | str, steps: int, data: Dataset | None = None, **more: Any) -> Run:
+    """A training of few steps without measures; a grid is drawn at its end only."""
+    made = small(method) if isinstance(method, str) else method
+    chosen: dict[str, Any] = {"precision": "fp32", "device": "cpu", "measure_samples": 0, "evaluate_every": 1000, **more}
+    return ganvas.train(made, data or pictures(), out=out, steps=steps, **chosen)
+
+
+class Crash(Exception):
+    """The power cut of the tests."""
+
+
+class CrashAfterSaving(Callback):
+    """Stops a training right after the checkpoint of one step, as a power cut would."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def saved(self, trainer: Trainer) -> None:
+        if trainer.steps == self.step:
+            raise Crash
+
+
+def weights(run: Run | Path) -> bytes:
+    """The bytes of a run's weights."""
+    return (Path(getattr(run, "folder", run)) / "weights.safetensors").read_bytes()
+
+
+def newest_state(run: Run | Path) -> dict[str, Any]:
+    """The newest checkpoint of a run, without the clock, which never reads the same twice."""
+    state = load_state(checkpoints(Path(getattr(run, "folder", run)) / "checkpoints")[-1])
+    del state["counters"]["seconds"]
+    return state
+
+
+def assert_same(a: Any, b: Any, path: str = "") -> None:
+    """Two trees are equal to the last bit."""
+    assert type(a) is type(b), path
+    if isinstance(a, dict):
+        assert a.keys() == b.keys(), path
+        for key in a:
+            assert_same(a[key], b[key], f"{path}/{key}")
+    elif isinstance(a, list):
+        assert len(a) == len(b), path
+        for number, (one, other) in enumerate(zip(a, b, strict=True)):
+            assert_same(one, other, f"{path}/{number}")
+    elif isinstance(a, torch.Tensor):
+        assert a.dtype == b.dtype and torch.equal(a, b), path
+    else:
+        assert a == b, path

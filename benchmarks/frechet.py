@@ -2,8 +2,9 @@
 
     python benchmarks/frechet.py [--size 2048] [--repeat 3] [--json]
 
-The baseline is the textbook formula with scipy.linalg.sqrtm. Both use the threads that the machine gives them. Best of
-`--repeat` runs each; the singular row has half as many pictures as features. scipy is wanted here and in tests only.
+The baseline is the textbook formula with scipy.linalg.sqrtm. Both use the threads that the machine gives them.
+Best of `--repeat` runs each; the singular row has half as many pictures as features. scipy is wanted here and in
+tests only.
 """
 
 from __future__ import annotations
@@ -51,8 +52,15 @@ def row(name: str, size: int, count: int, repeat: int) -> dict[str, object]:
     theirs, expected = best_time(repeat, lambda: by_matrix_root(*a, *b))
     ours, got = best_time(repeat, lambda: frechet_distance(*a, *b))
     difference = abs(got - expected) / abs(expected)
-    return {"case": name, "size": size, "pictures": count, "sqrtm_seconds": round(theirs, 3), "seconds": round(ours, 3),
-            "ratio": round(theirs / ours, 2), "relative_difference": difference}  # fmt: skip
+    return {
+        "case": name,
+        "size": size,
+        "pictures": count,
+        "sqrtm_seconds": round(theirs, 3),
+        "seconds": round(ours, 3),
+        "ratio": round(theirs / ours, 2),
+        "relative_difference": difference,
+    }
 
 
 def main() -> None:
@@ -70,8 +78,9 @@ def main() -> None:
         return
     for found in rows:
         print(
-            f"{found['case']:18} {found['size']} features, {found['pictures']} pictures: sqrtm {found['sqrtm_seconds']} s, "
-            f"ours {found['seconds']} s, {found['ratio']} times faster, difference {found['relative_difference']:.1e}"
+            f"{found['case']:18} {found['size']} features, {found['pictures']} pictures: "
+            f"sqrtm {found['sqrtm_seconds']} s, ours {found['seconds']} s, {found['ratio']} times faster, "
+            f"difference {found['relative_difference']:.1e}"
         )
 
 

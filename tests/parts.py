@@ -61,6 +61,7 @@ def trainer_for(method: Method, data: Dataset | None = None, steps: int = 100, s
     method.build(data.spec)
     method.spec = data.spec
     method.train()
+    method.to(memory_format=torch.channels_last)
     generator = torch.Generator().manual_seed(seed)
     feed = Feed(data.images, data.labels, data.partners, batch_size=method.batch_size, seed=seed, generator=generator)
     return Trainer(method, feed, Engine(torch.device("cpu"), "fp32", "as asked"), Budget(steps=steps))

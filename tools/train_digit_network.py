@@ -2,9 +2,10 @@
 
     python tools/train_digit_network.py [--seed 0] [--epochs 60] [--out FOLDER]
 
-Trained on the train split of the built-in digits only, each epoch turned, sheared, scaled and moved a little; the test split is
-read once, at the end. Beside reading the digit, the 64 features must let a small decoder (thrown away afterwards) draw the picture
-again: a network that only reads forgets how a digit is written, and would not see a generator that writes it one way.
+Trained on the train split of the built-in digits only, each epoch turned, sheared, scaled and moved a little; the
+test split is read once, at the end. Beside reading the digit, the 64 features must let a small decoder (thrown
+away afterwards) draw the picture again: a network that only reads forgets how a digit is written, and would not
+see a generator that writes it one way.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ def digits(split: str) -> tuple[Tensor, Tensor]:
 
 
 def moved(x: Tensor, generator: torch.Generator) -> Tensor:
-    """Each picture turned by up to 12 degrees, sheared by 0.15, scaled by 12 % and moved by 2 pixels, black around it."""
+    """Each picture turned by up to 12 degrees, sheared by 0.15, scaled by 12 % and moved by 2 pixels, black around
+    it."""
 
     def uniform(reach: float) -> Tensor:
         return (torch.rand(len(x), generator=generator) * 2 - 1) * reach
@@ -50,9 +52,7 @@ def moved(x: Tensor, generator: torch.Generator) -> Tensor:
     shift_x, shift_y = uniform(2 / 14), uniform(2 / 14)
     matrix = torch.stack(
         [
-            torch.stack(
-                [angle.cos() * grow_x, (shear - angle.sin()) * grow_y, shift_x], 1
-            ),
+            torch.stack([angle.cos() * grow_x, (shear - angle.sin()) * grow_y, shift_x], 1),
             torch.stack([angle.sin() * grow_x, angle.cos() * grow_y, shift_y], 1),
         ],
         1,
@@ -66,16 +66,10 @@ def train(x: Tensor, label: Tensor, seed: int, epochs: int) -> DigitNetwork:
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
     network = DigitNetwork().to(memory_format=torch.channels_last)
-    decoder = nn.Sequential(
-        nn.Linear(64, 256), nn.ReLU(), nn.Linear(256, 28 * 28), nn.Tanh()
-    )
-    optimizer = torch.optim.AdamW(
-        [*network.parameters(), *decoder.parameters()], lr=1e-3, weight_decay=1e-2
-    )
+    decoder = nn.Sequential(nn.Linear(64, 256), nn.ReLU(), nn.Linear(256, 28 * 28), nn.Tanh())
+    optimizer = torch.optim.AdamW([*network.parameters(), *decoder.parameters()], lr=1e-3, weight_decay=1e-2)
     steps = len(x) // BATCH
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, max_lr=3e-3, total_steps=steps * epochs
-    )
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=3e-3, total_steps=steps * epochs)
     for epoch in range(epochs):
         order = torch.randperm(len(x), generator=generator)
         total = 0.0
@@ -110,12 +104,7 @@ def standardise(network: DigitNetwork, x: Tensor) -> None:
 @torch.no_grad()
 def accuracy(network: DigitNetwork, x: Tensor, label: Tensor) -> float:
     """Share of `x` that is read as `label`."""
-    return float(
-        torch.cat([network.logits(part).argmax(1) for part in x.split(500)])
-        .eq(label)
-        .float()
-        .mean()
-    )
+    return float(torch.cat([network.logits(part).argmax(1) for part in x.split(500)]).eq(label).float().mean())
 
 
 def main() -> None:
@@ -135,15 +124,18 @@ def main() -> None:
     path = options.out / "digits.safetensors"
     write_bytes(path, safetensors.torch.save(state))
     card = {
-        "sha256": sha256(path), "accuracy": round(read, 5), "test_digits": len(test_x), "train_digits": len(x),
-        "seed": options.seed, "epochs": options.epochs,
+        "sha256": sha256(path),
+        "accuracy": round(read, 5),
+        "test_digits": len(test_x),
+        "train_digits": len(x),
+        "seed": options.seed,
+        "epochs": options.epochs,
         "made_by": f"python tools/train_digit_network.py --seed {options.seed} --epochs {options.epochs}",
-    }  # fmt: skip
+    }
     write_text(options.out / "digits.json", json.dumps(card, indent=2) + "\n")
     seconds = time.perf_counter() - start
-    print(
-        f"seed {options.seed}: test accuracy {read:.4f} of {len(test_x)}, {path.stat().st_size} bytes, {seconds:.0f} s"
-    )
+    size = path.stat().st_size
+    print(f"seed {options.seed}: test accuracy {read:.4f} of {len(test_x)}, {size} bytes, {seconds:.0f} s")
 
 
 if __name__ == "__main__":

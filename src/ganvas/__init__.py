@@ -16,7 +16,7 @@ from ganvas.errors import GanvasError
 from ganvas.version import __version__
 
 _homes = {
-    "Batch": "ganvas.data.spec",
+    "Batch": "ganvas.data.batch",
     "Callback": "ganvas.training.callbacks",
     "DataSpec": "ganvas.data.spec",
     "Dataset": "ganvas.data",
@@ -36,7 +36,8 @@ __all__ = sorted([*_homes, "GanvasError", "__version__"])
 
 if TYPE_CHECKING:
     from ganvas.data import Dataset, open_data
-    from ganvas.data.spec import Batch, DataSpec
+    from ganvas.data.batch import Batch
+    from ganvas.data.spec import DataSpec
     from ganvas.method import Method, Update, create, preset, register
     from ganvas.run import Run, load
     from ganvas.settings import setting

@@ -23,7 +23,8 @@ from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from ganvas.data.spec import Batch, DataSpec
+from ganvas.data.batch import Batch
+from ganvas.data.spec import DataSpec
 from ganvas.errors import UsageError, nearest
 from ganvas.settings import as_dict, change, setting, settings_of
 

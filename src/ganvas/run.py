@@ -13,14 +13,14 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import functools
 import json
 import math
+import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
@@ -182,8 +182,10 @@ class RunWriter:
     def row(self, row: dict[str, Any]) -> None:
         """Appends one line to log.jsonl."""
         path = self.folder / "log.jsonl"
-        with explained(path), open(path, "a", encoding="utf-8") as log:
-            log.write(dumps(row) + "\n")
+        with explained(path), open(path, "ab+") as log:
+            if log.tell() and not _ends_a_line(log):  # a crash cut the last line short: it must not take this one with it
+                log.write(b"\n")
+            log.write(dumps(row).encode() + b"\n")
 
     def weights(self, method: nn.Module, average: nn.ModuleDict, name: str = "weights.safetensors") -> None:
         """Writes both sets of weights."""
@@ -212,7 +214,12 @@ def _strict(node: Any) -> Any:
         node = node.item()
     if isinstance(node, float) and not math.isfinite(node):
         return None
-    return str(node) if isinstance(node, Path) else copy.copy(node)
+    return str(node) if isinstance(node, Path) else node
+
+
+def _ends_a_line(file: BinaryIO) -> bool:
+    file.seek(-1, os.SEEK_END)
+    return file.read(1) == b"\n"
 
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -137,11 +137,7 @@ def _read(kind: Any, value: Any) -> Any:
                     continue
         raise ValueError(value)
     if kind is bool:
-        if isinstance(value, str):
-            return {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}[
-                value.strip().lower()
-            ] if value.strip().lower() in ("true", "yes", "on", "1", "false", "no", "off", "0") else _refuse(value)
-        return value if isinstance(value, bool) else _refuse(value)
+        return _read_bool(value)
     if isinstance(value, bool):
         return _refuse(value)  # True is an int to Python, not to a reader
     if kind is int:
@@ -153,6 +149,13 @@ def _read(kind: Any, value: Any) -> Any:
     if kind is str:
         return value if isinstance(value, str) else _refuse(value)
     raise TypeError(kind)
+
+
+def _read_bool(value: Any) -> bool:
+    words = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+    if isinstance(value, str) and value.strip().lower() in words:
+        return words[value.strip().lower()]
+    return value if isinstance(value, bool) else _refuse(value)
 
 
 def _refuse(value: Any) -> Any:

@@ -21,7 +21,9 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
 def save() -> Callable[..., Path]:
     """save(path, level, size=(8, 8), mode="L"): a picture of one value, its folders made."""
 
-    def saver(path: Path, level: int | tuple[int, ...], size: tuple[int, int] = (8, 8), mode: str = "L", **more: object) -> Path:
+    def saver(
+        path: Path, level: int | tuple[int, ...], size: tuple[int, int] = (8, 8), mode: str = "L", **more: object
+    ) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.new(mode, size, level).save(path, **more)
         return path

@@ -24,7 +24,9 @@ def idx(array: np.ndarray, kind: int = 0x08) -> bytes:
     return bytes([0, 0, kind, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape) + array.tobytes()
 
 
-def write_mnist(folder: Path, images: np.ndarray, labels: np.ndarray, ending: str = ".gz", split: str = "train") -> None:
+def write_mnist(
+    folder: Path, images: np.ndarray, labels: np.ndarray, ending: str = ".gz", split: str = "train"
+) -> None:
     pack = gzip.compress if ending == ".gz" else bytes
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{split}-images-idx3-ubyte{ending}").write_bytes(pack(idx(images)))
@@ -117,7 +119,12 @@ def test_npz_with_images_labels_and_partners(tmp_path: Path, noise: Noise):
 
 
 def test_npz_as_keras_writes_it(tmp_path: Path, noise: Noise):
-    arrays = {"x_train": noise(6, 4, 4, 3), "y_train": np.arange(6)[:, None] % 2, "x_test": noise(2, 4, 4, 3), "y_test": np.array([[0], [1]])}
+    arrays = {
+        "x_train": noise(6, 4, 4, 3),
+        "y_train": np.arange(6)[:, None] % 2,
+        "x_test": noise(2, 4, 4, 3),
+        "y_test": np.array([[0], [1]]),
+    }
     dataset = open_data(npz(tmp_path / "a.npz", **arrays))
     assert len(dataset) == 6 and len(dataset.part("test")) == 2 and dataset.spec.classes == ("0", "1")
 
@@ -126,7 +133,13 @@ def test_npz_with_other_names(tmp_path: Path, noise: Noise):
     first = noise(5, 4, 4)
     dataset = open_data(npz(tmp_path / "a.npz", target=np.arange(9), faces=first, more=noise(5, 9, 9)))
     assert rows(dataset) == {image.tobytes() for image in first} and dataset.labels is None
-    medical = npz(tmp_path / "b.npz", train_images=first, train_labels=np.arange(5), test_images=first[:2], test_labels=np.arange(2))
+    medical = npz(
+        tmp_path / "b.npz",
+        train_images=first,
+        train_labels=np.arange(5),
+        test_images=first[:2],
+        test_labels=np.arange(2),
+    )
     assert len(open_data(medical).part("test")) == 2
     with pytest.raises(DataError, match=r"holds no pictures .*target \(9,\)"):
         open_data(npz(tmp_path / "c.npz", target=np.arange(9)))
@@ -151,6 +164,10 @@ def test_number_types():
     assert one(200, "uint8") == 200 and one(True, "bool") == 255
     assert one(200 * 257, "uint16") == one(200 * 257, ">u2") == 200
     assert one(0.2, "float32") == 51 and one(1.0, "float16") == 255 and one(0.0, "float64") == 0
+    nearly = np.array([-1e-7, 1 + 1e-7, 0.2, 0], dtype=np.float32).reshape(
+        1, 2, 2
+    )  # what resizing leaves of [0, 1]
+    assert to_pictures(nearly, "x").ravel().tolist() == [0, 255, 51, 0]
     signed = np.array([-1.0, 0.0, 1.0, 0.6], dtype=np.float32).reshape(1, 2, 2)
     assert to_pictures(signed, "x").ravel().tolist() == [0, 128, 255, 204]
 

@@ -78,7 +78,10 @@ def test_mixed_kinds_become_colour_of_one_size(tmp_path: Path, save: Save):
     sheet = dataset.sheet()
     assert sheet["original_sizes"] == {"min": [30, 33], "median": [55, 45], "max": [80, 60]}
     assert sheet["size_rule"].startswith("sizes differ")
-    assert 255 in dataset.images[:, 20, 20, 1] and open_data(tmp_path, alpha="black", holdout=0).images[:, 20, 20].min() == 0
+    assert (
+        255 in dataset.images[:, 20, 20, 1]
+        and open_data(tmp_path, alpha="black", holdout=0).images[:, 20, 20].min() == 0
+    )
 
 
 def test_grey_stays_grey_and_alpha_is_kept_where_asked(tmp_path: Path, save: Save):
@@ -91,7 +94,9 @@ def test_grey_stays_grey_and_alpha_is_kept_where_asked(tmp_path: Path, save: Sav
     assert open_data(tmp_path, channels="4").spec.channels == 4
 
 
-@pytest.mark.parametrize(("size", "shape"), [(16, (16, 16)), ("16", (16, 16)), ("12x20", (12, 20)), ("30X50", (30, 50))])
+@pytest.mark.parametrize(
+    ("size", "shape"), [(16, (16, 16)), ("16", (16, 16)), ("12x20", (12, 20)), ("30X50", (30, 50))]
+)
 def test_sizes(size: int | str, shape: tuple[int, int], tmp_path: Path, save: Save):
     for number in range(3):
         save(tmp_path / f"{number}.png", number, (20 + number, 31))
@@ -129,11 +134,17 @@ def test_all_broken_files_are_listed_with_their_reasons(tmp_path: Path, save: Sa
         open_data(tmp_path)
     message = str(caught.value)
     assert message.startswith("3 of 8 pictures in ") and "skip_broken" in message
-    assert "text.png: not a picture" in message and "empty.jpg: the file is empty" in message and "cut.png: " in message
+    assert (
+        "text.png: not a picture" in message
+        and "empty.jpg: the file is empty" in message
+        and "cut.png: " in message
+    )
     dataset = open_data(tmp_path, skip_broken=True, size=8, channels=1, holdout=0)
     assert levels(dataset) == [0, 1, 2, 3, 4]
     assert [name for name, _ in dataset.problems] == ["cut.png", "empty.jpg", "text.png"]
-    assert open_data(tmp_path, skip_broken=True, size=8, channels=1, holdout=0).problems == dataset.problems  # from the cache
+    assert (
+        open_data(tmp_path, skip_broken=True, size=8, channels=1, holdout=0).problems == dataset.problems
+    )  # from the cache
 
 
 def test_labels_stay_with_their_pictures_when_some_are_left_out(tmp_path: Path, save: Save):
@@ -145,6 +156,15 @@ def test_labels_stay_with_their_pictures_when_some_are_left_out(tmp_path: Path, 
     dataset = open_data(tmp_path, skip_broken=True, holdout=0)
     assert len(dataset) == len(dataset.labels) == 80
     assert (dataset.images[:, 0, 0, 0] % 2 == dataset.labels).all()
+
+
+def test_a_split_of_broken_pictures_is_no_split(tmp_path: Path, save: Save):
+    for number in range(3):
+        save(tmp_path / "train" / f"{number}.png", number)
+    whole = image.png_bytes(np.random.default_rng(0).integers(0, 256, (8, 8, 1), dtype=np.uint8))
+    (tmp_path / "test").mkdir()
+    (tmp_path / "test" / "cut.png").write_bytes(whole[:60])
+    assert open_data(tmp_path, skip_broken=True).part("test") is None
 
 
 def test_a_long_list_is_cut(tmp_path: Path):
@@ -180,7 +200,9 @@ def test_splits_that_are_not_there(tmp_path: Path, save: Save):
     for number in range(4):
         save(tmp_path / f"{number}.png", number)
     assert open_data(tmp_path).part("test") is None
-    with pytest.raises(DataError, match=r"no test split of its own, and a share of 0\.1 of so few pictures is none"):
+    with pytest.raises(
+        DataError, match=r"no test split of its own, and a share of 0\.1 of so few pictures is none"
+    ):
         open_data(tmp_path, split="test")
     with pytest.raises(DataError, match="split must be one of train, test"):
         open_data(tmp_path, split="tset")
@@ -202,7 +224,13 @@ def test_pipes_devices_and_links_out_of_the_folder_are_refused(tmp_path: Path, s
     (root / "gone.png").symlink_to(root / "nowhere.png")
     with pytest.raises(DataError) as caught:
         open_data(root)
-    for part in ("pipe.png: it is a pipe", "zero.png: it is a link that leads out", "out.png: it is a link", "folder: it is a link", "gone.png"):
+    for part in (
+        "pipe.png: it is a pipe",
+        "zero.png: it is a link that leads out",
+        "out.png: it is a link",
+        "folder: it is a link",
+        "gone.png",
+    ):
         assert part in str(caught.value)
     assert "5 of 9 pictures" in str(caught.value)
     assert levels(open_data(root, skip_broken=True, holdout=0)) == [0, 1, 1, 2]
@@ -218,7 +246,9 @@ def test_over_large_files_and_bombs_are_refused_by_size_and_header(tmp_path: Pat
     (tmp_path / "bomb.png").write_bytes(png + struct.pack(">I", 0) + b"IDAT" + struct.pack(">I", 0x35AF061E))
     with pytest.raises(DataError) as caught:
         open_data(tmp_path)
-    assert "large.png: 268,435,457 bytes" in str(caught.value) and "bomb.png: Image size (3600000000 pixels)" in str(caught.value)
+    assert "large.png: 268,435,457 bytes" in str(
+        caught.value
+    ) and "bomb.png: Image size (3600000000 pixels)" in str(caught.value)
 
 
 def test_the_second_start_opens_no_picture(tmp_path: Path, save: Save, monkeypatch: pytest.MonkeyPatch):
@@ -271,7 +301,9 @@ def test_bad_zips(tmp_path: Path):
         archive.writestr("bomb.png", b"\0" * (image.LARGEST_FILE + 1))
     with pytest.raises(DataError) as caught:
         open_data(tmp_path / "a.zip")
-    assert "../up.png: its path leads out" in str(caught.value) and "/root.png: its path leads out" in str(caught.value)
+    assert "../up.png: its path leads out" in str(caught.value) and "/root.png: its path leads out" in str(
+        caught.value
+    )
     assert "bomb.png: 268,435,457 bytes unpacked" in str(caught.value) and "3 of 5" in str(caught.value)
     (tmp_path / "b.zip").write_bytes(b"PK\x03\x04 nothing")
     with pytest.raises(DataError, match=r"cannot read .*b\.zip: File is not a zip file"):

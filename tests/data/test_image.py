@@ -30,7 +30,13 @@ def test_grey_and_colour(tmp_path: Path):
 
 @pytest.mark.parametrize(
     ("mode", "value", "expected"),
-    [("LA", (9, 4), [9, 4]), ("RGBA", (9, 8, 7, 4), [9, 8, 7, 4]), ("1", 1, [255]), ("I;16", 257 * 200, [200]), ("I;16", 65535, [255])],
+    [
+        ("LA", (9, 4), [9, 4]),
+        ("RGBA", (9, 8, 7, 4), [9, 8, 7, 4]),
+        ("1", 1, [255]),
+        ("I;16", 257 * 200, [200]),
+        ("I;16", 65535, [255]),
+    ],
 )
 def test_png_modes(mode: str, value: int, expected: list[int], tmp_path: Path):
     assert reread(Image.new(mode, (2, 2), value), tmp_path / "a.png")[0, 0].tolist() == expected
@@ -80,7 +86,9 @@ def test_first_frame_of_an_animation(tmp_path: Path):
 
 
 def test_floats(tmp_path: Path):
-    assert reread(Image.fromarray(np.full((2, 2), 0.2, dtype=np.float32)), tmp_path / "a.tif")[0, 0].tolist() == [51]
+    assert reread(Image.fromarray(np.full((2, 2), 0.2, dtype=np.float32)), tmp_path / "a.tif")[0, 0].tolist() == [
+        51
+    ]
     Image.fromarray(np.full((2, 2), 80.0, dtype=np.float32)).save(tmp_path / "b.tif")
     with pytest.raises(DataError, match=r"b\.tif: float values from 80 to 80; they must lie in 0 to 1"):
         read_image(tmp_path / "b.tif")
@@ -144,7 +152,9 @@ def test_alpha_is_mixed_with_the_background():
 
 
 def test_luma_is_rec_601():
-    red, green, blue = (to_channels(np.array([[colour]], dtype=np.uint8), 1, 255).item() for colour in np.eye(3) * 255)
+    red, green, blue = (
+        to_channels(np.array([[colour]], dtype=np.uint8), 1, 255).item() for colour in np.eye(3) * 255
+    )
     assert (red, green, blue) == (76, 150, 29)
 
 
@@ -185,7 +195,11 @@ def test_png_of_two_channels_is_red_and_cyan(tmp_path: Path):
 
 def test_grid_places_row_by_row():
     images = np.arange(5, dtype=np.uint8).reshape(5, 1, 1, 1)
-    assert grid(images, columns=3, gap=1)[..., 0].tolist() == [[0, 255, 1, 255, 2], [255] * 5, [3, 255, 4, 255, 255]]
+    assert grid(images, columns=3, gap=1)[..., 0].tolist() == [
+        [0, 255, 1, 255, 2],
+        [255] * 5,
+        [3, 255, 4, 255, 255],
+    ]
     assert grid(np.zeros((9, 4, 6, 5), dtype=np.uint8)).shape == (3 * 6 - 2, 3 * 8 - 2, 3)
 
 

@@ -37,7 +37,8 @@ def test_a_damaged_pack_is_made_again(damage: str, source: Path, own_cache: Path
     path = the_pack(own_cache)
     content = bytearray(path.read_bytes())
     if damage in ("pixel", "index", "tail"):
-        content[{"pixel": 1000, "index": len(content) - 200, "tail": -3}[damage]] ^= 1
+        digit = content.index(b'"spread": ') + 10  # another digit: still JSON, still the same length
+        content[{"pixel": 1000, "index": digit, "tail": -3}[damage]] ^= 1
     path.write_bytes({"cut": content[:-100], "empty": b"", "longer": content + b"x"}.get(damage, content))
     assert pack.opened(path) is None
     assert (open_data(source).images == before).all() and pack.opened(path) is not None
@@ -57,7 +58,10 @@ def test_a_pack_in_a_named_cache(source: Path, tmp_path: Path):
 def test_two_processes_may_pack_at_once(source: Path, own_cache: Path):
     code = "import sys; from ganvas.data import open_data; print(open_data(sys.argv[1]).fingerprint)"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
-    both = [subprocess.Popen([sys.executable, "-c", code, str(source)], env=environment, stdout=subprocess.PIPE) for _ in range(2)]
+    both = [
+        subprocess.Popen([sys.executable, "-c", code, str(source)], env=environment, stdout=subprocess.PIPE)
+        for _ in range(2)
+    ]
     told = {process.communicate(timeout=60)[0] for process in both}
     assert [process.returncode for process in both] == [0, 0] and len(told) == 1
     assert the_pack(own_cache) and not list((own_cache / "data").glob(".*"))
@@ -110,7 +114,12 @@ def test_sheet_is_json_and_counts(tmp_path: Path):
     images = np.zeros((20, 2, 2, 1), dtype=np.uint8)
     images[:, 0, 0, 0] = np.arange(20)
     images[5] = images[4]
-    arrays = {"x_train": images, "y_train": np.arange(20) % 2, "x_test": images[[4, 7]], "y_test": np.array([0, 1])}
+    arrays = {
+        "x_train": images,
+        "y_train": np.arange(20) % 2,
+        "x_test": images[[4, 7]],
+        "y_test": np.array([0, 1]),
+    }
     np.savez(tmp_path / "a.npz", **arrays)
     sheet = open_data(tmp_path / "a.npz").sheet()
     assert json.loads(json.dumps(sheet)) == sheet
@@ -119,7 +128,9 @@ def test_sheet_is_json_and_counts(tmp_path: Path):
     assert sheet["classes"] == {"train": {"0": 10, "1": 10}, "test": {"0": 1, "1": 1}}
     values = images[:, 0, 0, 0].astype(float)
     mean, square = values.sum() / 80, (values**2).sum() / 80
-    assert sheet["channels"] == [{"min": 0, "max": 19, "mean": round(mean, 4), "std": round((square - mean**2) ** 0.5, 4)}]
+    assert sheet["channels"] == [
+        {"min": 0, "max": 19, "mean": round(mean, 4), "std": round((square - mean**2) ** 0.5, 4)}
+    ]
     assert sheet["bytes"] == {"train": 80, "test": 8} and sheet["settings"]["holdout"] == 0.1
 
 
@@ -133,7 +144,9 @@ def test_the_source_opens_again(source: Path, monkeypatch: pytest.MonkeyPatch):
 
 def test_reading_a_picture_needs_no_torch():
     code = "import sys; from ganvas.data import read_image, grid, write_png; assert 'torch' not in sys.modules"
-    subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}, check=True)
+    subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}, check=True
+    )
 
 
 def test_public_names_are_all_there():

@@ -76,7 +76,9 @@ def remote(name: str, content: bytes) -> Remote:
 
 
 def idx(array: np.ndarray) -> bytes:
-    return gzip.compress(bytes([0, 0, 8, array.ndim]) + b"".join(side.to_bytes(4, "big") for side in array.shape) + array.tobytes())
+    return gzip.compress(
+        bytes([0, 0, 8, array.ndim]) + b"".join(side.to_bytes(4, "big") for side in array.shape) + array.tobytes()
+    )
 
 
 @pytest.fixture
@@ -90,7 +92,9 @@ def small_mnist(server: Server, monkeypatch: pytest.MonkeyPatch, noise: object) 
     }
     files = tuple(remote(name, content) for name, content in contents.items())
     mirrors = (f"{server.url}/one", f"{server.url}/two")
-    monkeypatch.setitem(public.SETS, "mnist", dataclasses.replace(public.SETS["mnist"], files=files, mirrors=mirrors))
+    monkeypatch.setitem(
+        public.SETS, "mnist", dataclasses.replace(public.SETS["mnist"], files=files, mirrors=mirrors)
+    )
     for mirror in ("one", "two"):
         server.contents |= {f"/{mirror}/{name}": content for name, content in contents.items()}
     return contents
@@ -114,7 +118,11 @@ def test_downloaded_once(server: Server, small_mnist: dict[str, bytes], own_cach
 def test_goes_on_where_a_server_died(server: Server, small_mnist: dict[str, bytes], own_cache: Path):
     server.dies_after = [5000, 3000]
     open_data("mnist")
-    assert server.asked[:3] == [(f"/one/{IMAGES}", None), (f"/one/{IMAGES}", "bytes=5000-"), (f"/one/{IMAGES}", "bytes=8000-")]
+    assert server.asked[:3] == [
+        (f"/one/{IMAGES}", None),
+        (f"/one/{IMAGES}", "bytes=5000-"),
+        (f"/one/{IMAGES}", "bytes=8000-"),
+    ]
 
 
 def test_goes_on_with_what_an_earlier_process_left(server: Server, small_mnist: dict[str, bytes], own_cache: Path):
@@ -126,7 +134,9 @@ def test_goes_on_with_what_an_earlier_process_left(server: Server, small_mnist: 
 
 
 @pytest.mark.parametrize("left", [b"wrong" * 1000, b"w" * 100_000, b""])
-def test_wrong_bytes_that_were_left_are_replaced(left: bytes, server: Server, small_mnist: dict[str, bytes], own_cache: Path):
+def test_wrong_bytes_that_were_left_are_replaced(
+    left: bytes, server: Server, small_mnist: dict[str, bytes], own_cache: Path
+):
     folder = own_cache / "downloads" / "mnist"
     folder.mkdir(parents=True)
     (folder / f"{IMAGES}.part").write_bytes(left)
@@ -138,6 +148,7 @@ def test_wrong_bytes_that_were_left_are_replaced(left: bytes, server: Server, sm
 def test_a_server_without_ranges_starts_again(server: Server, small_mnist: dict[str, bytes]):
     server.ranges, server.dies_after = False, [5000]
     assert len(open_data("mnist")) == 20
+    assert [path for path, _ in server.asked[:3]] == [f"/one/{IMAGES}"] * 2 + ["/one/train-labels-idx1-ubyte.gz"]
 
 
 def test_a_server_that_keeps_dying_is_left_for_the_next(server: Server, small_mnist: dict[str, bytes]):
@@ -146,7 +157,9 @@ def test_a_server_that_keeps_dying_is_left_for_the_next(server: Server, small_mn
     assert server.asked[public.TRIES] == (f"/two/{IMAGES}", f"bytes={100 * public.TRIES}-")  # the part is kept
 
 
-def test_missing_and_wrong_files_send_to_the_second_mirror(server: Server, small_mnist: dict[str, bytes], own_cache: Path):
+def test_missing_and_wrong_files_send_to_the_second_mirror(
+    server: Server, small_mnist: dict[str, bytes], own_cache: Path
+):
     del server.contents[f"/one/{IMAGES}"]
     server.contents["/one/train-labels-idx1-ubyte.gz"] = b"x" * len(small_mnist["train-labels-idx1-ubyte.gz"])
     open_data("mnist")
@@ -155,13 +168,18 @@ def test_missing_and_wrong_files_send_to_the_second_mirror(server: Server, small
     ]  # fmt: skip
 
 
-def test_without_a_mirror_that_works_the_message_says_what_to_do(server: Server, small_mnist: dict[str, bytes], own_cache: Path):
+def test_without_a_mirror_that_works_the_message_says_what_to_do(
+    server: Server, small_mnist: dict[str, bytes], own_cache: Path
+):
     server.contents["/one/t10k-images-idx3-ubyte.gz"] = b"endless" * 100_000
     del server.contents["/two/t10k-images-idx3-ubyte.gz"]
     with pytest.raises(DataError) as caught:
         open_data("mnist")
     message = str(caught.value)
-    assert "/one/t10k-images-idx3-ubyte.gz: the file has another SHA-256" in message and "/two/t10k-images-idx3-ubyte.gz: HTTP 404" in message
+    assert (
+        "/one/t10k-images-idx3-ubyte.gz: the file has another SHA-256" in message
+        and "/two/t10k-images-idx3-ubyte.gz: HTTP 404" in message
+    )
     assert f"put into {own_cache / 'downloads' / 'mnist'}" in message
     assert "t10k-labels-idx1-ubyte.gz (" in message and IMAGES not in message  # only what is still missing
     for name in ("t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"):
@@ -173,11 +191,15 @@ def test_without_a_mirror_that_works_the_message_says_what_to_do(server: Server,
 def test_no_server_at_all(server: Server, small_mnist: dict[str, bytes], monkeypatch: pytest.MonkeyPatch):
     gone = dataclasses.replace(public.SETS["mnist"], mirrors=("http://127.0.0.1:9/x",))
     monkeypatch.setitem(public.SETS, "mnist", gone)
-    with pytest.raises(DataError, match=r"cannot download mnist:\n  http://127\.0\.0\.1:9/x/train-images[^\n]*refused"):
+    with pytest.raises(
+        DataError, match=r"cannot download mnist:\n  http://127\.0\.0\.1:9/x/train-images[^\n]*refused"
+    ):
         open_data("mnist")
 
 
-def test_an_own_mirror_is_asked_first(server: Server, small_mnist: dict[str, bytes], monkeypatch: pytest.MonkeyPatch):
+def test_an_own_mirror_is_asked_first(
+    server: Server, small_mnist: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setenv("GANVAS_MIRROR", f"{server.url}/own/")
     server.contents |= {f"/own/mnist/{name}": content for name, content in small_mnist.items()}
     open_data("mnist")
@@ -189,7 +211,9 @@ def test_cifar_is_read_from_its_binary_archive(server: Server, monkeypatch: pyte
     rows[:, 0] = np.arange(12) % 10
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
-        for number, name in enumerate(["readme.html", *(f"data_batch_{k}.bin" for k in range(1, 6)), "test_batch.bin"]):
+        for number, name in enumerate(
+            ["readme.html", *(f"data_batch_{k}.bin" for k in range(1, 6)), "test_batch.bin"]
+        ):
             content = rows[2 * number - 2 : 2 * number].tobytes() if number else b"text"
             member = tarfile.TarInfo(f"cifar-10-batches-bin/{name}")
             member.size = len(content)
@@ -198,7 +222,9 @@ def test_cifar_is_read_from_its_binary_archive(server: Server, monkeypatch: pyte
     name = known.files[0].name
     server.contents[f"/{name}"] = buffer.getvalue()
     monkeypatch.setitem(
-        public.SETS, "cifar10", dataclasses.replace(known, files=(remote(name, buffer.getvalue()),), mirrors=(server.url,))
+        public.SETS,
+        "cifar10",
+        dataclasses.replace(known, files=(remote(name, buffer.getvalue()),), mirrors=(server.url,)),
     )
     train = open_data("cifar10")
     assert train.spec.shape == (3, 32, 32) and len(train) == 10 and len(train.part("test")) == 2

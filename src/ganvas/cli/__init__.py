@@ -1,1 +1,4 @@
-"""The command line. main.py is the entry; each command has a file; nothing here imports torch before a command runs."""
+"""The command line. main.py is the entry; each command has a file.
+
+Nothing here imports torch before a command runs.
+"""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Iterator
 
 import numpy as np
@@ -28,12 +29,12 @@ class Picture:
 
 
 def can_show(console: Console) -> bool:
-    """True where the terminal has enough colours and the half block."""
+    """True where the terminal has enough colours."""
     return console.color_system in ("truecolor", "256", "windows") and console.encoding.lower().startswith("utf")
 
 
 def crop(grid: np.ndarray, height: int, width: int, columns: int, rows: int) -> np.ndarray:
-    """The upper left part of a grid of pictures (height, width) that stays legible in `columns` x `rows` pixels."""
+    """The upper left part of a grid of pictures (height, width) that is legible in `columns` x `rows` pixels."""
     scale = min(1.0, LEGIBLE / max(height, width))
     across = max(1, int((columns / scale + GAP) // (width + GAP)))
     down = max(1, int((rows / scale + GAP) // (height + GAP)))
@@ -77,9 +78,11 @@ def _line(upper: np.ndarray, lower: np.ndarray) -> list[Segment]:
 def _runs(pairs: np.ndarray) -> Iterator[tuple[int, int]]:
     """(start, length) of each run of equal rows."""
     starts = [0, *(np.flatnonzero((pairs[1:] != pairs[:-1]).any(axis=1)) + 1).tolist(), len(pairs)]
-    return ((start, end - start) for start, end in zip(starts, starts[1:], strict=False))
+    return ((start, end - start) for start, end in itertools.pairwise(starts))
 
 
 @functools.lru_cache(maxsize=65536)
 def _style(red: int, green: int, blue: int, red_below: int, green_below: int, blue_below: int) -> Style:
-    return Style(color=Color.from_rgb(red, green, blue), bgcolor=Color.from_rgb(red_below, green_below, blue_below))
+    return Style(
+        color=Color.from_rgb(red, green, blue), bgcolor=Color.from_rgb(red_below, green_below, blue_below)
+    )

@@ -1,9 +1,9 @@
 """What `ganvas train` is asked for: the command line over a --config file.
 
-A config file is .toml or .json. Its keys are those of `Wish` below, and three tables: `settings` (of the method),
-`data_settings` (of the data) and `budget` (minutes, images, steps). A run's own settings.json is such a file; what it tells about that
-run only (versions, device, fingerprint, ...) is passed over. The command line beats the file; a budget on the command line
-replaces the file's, and so does a preset the file's preset and settings.
+A config file is .toml or .json. Its keys are those of the table below, and three tables: `settings` (of the
+method), `data_settings` (of the data) and `budget` (minutes, images, steps). A run's own settings.json is such a
+file; what it tells about that run only (versions, device, fingerprint, ...) is passed over. The command line beats
+the file; a budget on the command line replaces the file's, and so does a preset the file's preset and settings.
 """
 
 from __future__ import annotations
@@ -65,6 +65,7 @@ def read_config(path: Path) -> Wish:
     """The wish in a file, its own keys and the data's checked. UsageError names the file and the key."""
     content = _parse(path)
     try:
+        _refuse_endless_numbers(content, "")
         return _wish(content)
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from None
@@ -119,15 +120,17 @@ def check_data_settings(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def strict(owner: Any, values: Mapping[str, Any], where: str) -> Mapping[str, Any]:
-    """The values as they are; UsageError where a file has text in place of a number. On a command line all is text, in a file not."""
+    """The values as they are; UsageError where a file has text in place of a number (a command line is text)."""
     known = settings_of(owner)
     for name, value in values.items():
         if isinstance(value, str) and name in known and not _takes_text(known[name], value):
-            raise UsageError(f"{where}{name} must be a value of type {known[name].type_name}, not the text {value!r}")
+            raise UsageError(
+                f"{where}{name} must be a value of type {known[name].type_name}, not the text {value!r}"
+            )
     return values
 
 
-# --- reading ------------------------------------------------------------------------------------------------------------
+# --- reading ----------------------------------------------------------------------------------------------------
 
 
 def _wish(content: dict[str, Any]) -> Wish:
@@ -141,13 +144,19 @@ def _wish(content: dict[str, Any]) -> Wish:
         elif name in known and name not in informed:
             values[name] = value
         elif name not in informed:
-            raise UsageError(f"unknown key {name}{nearest(name, [*known, *TABLES])} (there are: {', '.join([*known, *TABLES])})")
+            raise UsageError(
+                f"unknown key {name}{nearest(name, [*known, *TABLES])} (there are: {', '.join([*known, *TABLES])})"
+            )
     budget = _budget(tables.get("budget", {}))
     twice = sorted(budget.keys() & values.keys())
     if twice:
         raise UsageError(f"{twice[0]} is given twice: as {twice[0]} and as budget.{twice[0]}")
     checked = {name: check(known[name], value) for name, value in strict(Wish, values, "").items()} | budget
-    return Wish(**checked, settings=tables.get("settings", {}), data_settings=_data_settings(tables.get("data_settings", {})))
+    return Wish(
+        **checked,
+        settings=tables.get("settings", {}),
+        data_settings=_data_settings(tables.get("data_settings", {})),
+    )
 
 
 def _table(name: str, value: Any) -> dict[str, Any]:
@@ -161,7 +170,9 @@ def _budget(table: dict[str, Any]) -> dict[str, Any]:
     for name in table:
         if name not in BUDGET:
             raise UsageError(f"unknown key budget.{name}{nearest(name, BUDGET)} (there are: {', '.join(BUDGET)})")
-    return {name: check(known[name], value, where="budget.") for name, value in strict(Wish, table, "budget.").items()}
+    return {
+        name: check(known[name], value, where="budget.") for name, value in strict(Wish, table, "budget.").items()
+    }
 
 
 def _data_settings(table: dict[str, Any]) -> dict[str, Any]:
@@ -175,7 +186,7 @@ def _data_settings(table: dict[str, Any]) -> dict[str, Any]:
 
 def _takes_text(known: Setting, value: str) -> bool:
     options = typing.get_args(known.type) if isinstance(known.type, types.UnionType) else (known.type,)
-    return str in options or types.NoneType in options and value.strip().lower() in ("none", "null", "auto")
+    return str in options or (types.NoneType in options and value.strip().lower() in ("none", "null", "auto"))
 
 
 def _parse(path: Path) -> dict[str, Any]:
@@ -199,13 +210,12 @@ def _parse(path: Path) -> dict[str, Any]:
         raise UsageError(f"{path}: {error}") from None
     if not isinstance(found, dict):
         raise UsageError(f"{path} must hold a JSON object, and holds a {type(found).__name__}")
-    _refuse_endless_numbers(found, "")
     return found
 
 
 def _parse_toml(text: str) -> Any:
     try:
-        return tomllib.loads(text)
+        return tomllib.loads(text + "\n")  # else a mistake in the last line has no line number
     except tomllib.TOMLDecodeError as error:
         line = re.search(r"at line (\d+)", str(error))
         shown = f": {text.splitlines()[int(line[1]) - 1].strip()}" if line else ""

@@ -15,18 +15,23 @@ if TYPE_CHECKING:
 def data(
     source: Annotated[
         str,
-        typer.Argument(metavar="DATA", help="A folder, .zip, .npz, .npy or IDX file, or a set by name, such as digits.", show_default=False),
+        typer.Argument(
+            metavar="DATA", help="A folder, .zip, .npz, .npy or IDX file, or a set by name, such as digits."
+        ),
     ],
     size: Annotated[
-        str | None, typer.Option(help="Height and width, as --set data.size: 64, or 48x64 (H x W).", show_default=False)
+        str | None,
+        typer.Option(help="Height and width, as --set data.size: 64, or 48x64 (H x W)."),
     ] = None,
     assignments: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="A data setting, such as fit=pad or data.fit=pad. May be repeated.", show_default=False),
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="A data setting, such as fit=pad or data.fit=pad. May be repeated."
+        ),
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="FILE.png", help="Where the contact sheet goes. Default: contact-NAME.png here.", show_default=False),
+        typer.Option(metavar="FILE.png", help="Where the contact sheet goes. Default: contact-NAME.png here."),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the sheet as one JSON object.")] = False,
 ) -> None:
@@ -70,7 +75,8 @@ def show(dataset: Dataset, sheet: dict[str, Any]) -> None:
     facts = {
         "name": sheet["name"], "source": sheet["source"], "pictures": counts,
         "shape": f"{spec.channels} channel{'s' * (spec.channels > 1)}, {spec.height} high, {spec.width} wide",
-        "classes": f"{len(spec.classes)}" if spec.classes else "none (no labels)", "pairs": "yes" if spec.paired else "no",
+        "classes": f"{len(spec.classes)}" if spec.classes else "none (no labels)",
+        "pairs": "yes" if spec.paired else "no",
         "duplicates": repeated, "spread": figure(sheet["spread"]),
         "memory": ", ".join(f"{size / 2**20:.1f} MiB {name}" for name, size in sheet["bytes"].items()),
         "settings": ", ".join(f"{name}={value}" for name, value in sheet["settings"].items()),
@@ -79,7 +85,10 @@ def show(dataset: Dataset, sheet: dict[str, Any]) -> None:
     print_facts(facts)
     print_table(
         ("channel", "least", "greatest", "mean", "deviation"),
-        [(str(index), *(figure(row[key]) for key in ("min", "max", "mean", "std"))) for index, row in enumerate(sheet["channels"])],
+        [
+            (str(index), *(figure(row[key]) for key in ("min", "max", "mean", "std")))
+            for index, row in enumerate(sheet["channels"])
+        ],
         right=(1, 2, 3, 4),
     )
     _show_classes(sheet["classes"])

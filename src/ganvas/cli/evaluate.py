@@ -19,31 +19,50 @@ SEED = 1_000_000  # likewise: the same pictures, so the same figures
 
 def evaluate(
     run: Annotated[
-        Path, typer.Argument(metavar="RUN|PICTURES", help="A run folder, or a folder, .zip or .npz of pictures from anywhere.", show_default=False)
+        Path,
+        typer.Argument(
+            metavar="RUN|PICTURES", help="A run folder, or a folder, .zip or .npz of pictures from anywhere."
+        ),
     ],
     data: Annotated[
-        str | None, typer.Option(help="What to measure against. A run brings its own; pictures need it.", show_default=False)
+        str | None,
+        typer.Option(help="What to measure against. A run brings its own; pictures need it."),
+    ] = None,
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="A setting of --data, such as size=64. May be repeated."),
     ] = None,
     samples: Annotated[
         int | None,
-        typer.Option(help=f"How many pictures. Default: {SAMPLES} of a run, all of a folder or file.", show_default=False),
+        typer.Option(help=f"How many pictures. Default: {SAMPLES} of a run, all of a folder or file."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of a run's first picture; the default gives the figures of its training.")] = SEED,
-    best: Annotated[bool, typer.Option("--best", help="A run's weights of its best step instead of the last.")] = False,
+    seed: Annotated[
+        int, typer.Option(help="Seed of a run's first picture; the default gives the figures of its training.")
+    ] = SEED,
+    best: Annotated[
+        bool, typer.Option("--best", help="A run's weights of its best step instead of the last.")
+    ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Measure a run, or anybody's pictures, against data: each figure with its floor and sample count."""
+    """Measure a run, or anybody's pictures, against data: each figure with its floor and sample count.
+
+    Figures of a run against its own data become the run's newest (metrics.json), which `ganvas compare` reads.
+    """
+    from ganvas.cli.data import read_settings
     from ganvas.cli.output import print_facts, print_metrics, write_json
     from ganvas.errors import UsageError
     from ganvas.run import is_run, load
 
     if samples is not None and samples < 1:
         raise UsageError(f"--samples must be at least 1 (got {samples})")
+    settings = read_settings(None, assignments or [])
+    if settings and data is None:
+        raise UsageError("--set is about the data of --data, which is not given")
     if is_run(run):
-        facts = _of_run(load(run), data, samples or SAMPLES, seed, best, device)
+        facts = _of_run(load(run), data, settings, samples or SAMPLES, seed, best, device)
     else:
-        facts = _of_pictures(run, data, samples)
+        facts = _of_pictures(run, data, settings, samples)
     if json:
         write_json(facts)
         return
@@ -51,18 +70,38 @@ def evaluate(
     print_metrics(facts["metrics"])
 
 
-def _of_run(run: Run, data: str | None, samples: int, seed: int, best: bool, device: str) -> dict[str, Any]:
+def _of_run(
+    run: Run, data: str | None, settings: dict[str, Any], samples: int, seed: int, best: bool, device: str
+) -> dict[str, Any]:
     from ganvas.cli.opening import open_shown
     from ganvas.cli.sample import gather
     from ganvas.training.engine import choose_device
 
     method = run.load_method(best=best, device=choose_device(device))
-    dataset = open_shown(data or run.info["data"], run.info["data_settings"] if data is None else _fitting(run))
+    known = run.info["data_settings"] if data is None else {**_fitting(run), **settings}
+    dataset = open_shown(data or run.info["data"], known)
     _check_shape(f"the pictures of {run.folder}", run.spec.shape, dataset)
-    return {"run": str(run.folder), **_measured(gather(method, samples, seed), dataset)}
+    found = _measured(gather(method, samples, seed), dataset)
+    if data is None and not best:
+        _keep(run, found["metrics"])
+    return {"run": str(run.folder), **found}
 
 
-def _of_pictures(path: Path, data: str | None, samples: int | None) -> dict[str, Any]:
+def _keep(run: Run, metrics: dict[str, Any]) -> None:
+    from ganvas.errors import GanvasError
+    from ganvas.run import RunWriter
+
+    last: dict[str, Any] = {}
+    for row in run.log():
+        last = row if "step" in row else last
+    newest = {"step": last.get("step", 0), "seconds": last.get("seconds", 0.0), "metrics": metrics}
+    try:
+        RunWriter(run.folder).json("metrics.json", newest)
+    except GanvasError as error:  # somebody else's run may be read-only, and can be measured all the same
+        typer.echo(f"not kept in the run: {error}", err=True)
+
+
+def _of_pictures(path: Path, data: str | None, settings: dict[str, Any], samples: int | None) -> dict[str, Any]:
     from ganvas.cli.opening import open_shown
     from ganvas.errors import RunError, UsageError
 
@@ -70,19 +109,27 @@ def _of_pictures(path: Path, data: str | None, samples: int | None) -> dict[str,
         raise RunError(f"there is no run and there are no pictures at {path}")
     if data is None:
         raise UsageError(f"{path} is no run, so --data must say what its pictures are measured against")
-    dataset = open_shown(data, {})
-    channels = dataset.spec.channels
-    # Grey samples of a colour set are stored as grey files by many programs.
-    fitting = {"channels": channels, **({"alpha": "keep"} if channels == 4 else {})} if channels in (1, 3, 4) else {}
-    given = open_shown(str(path), {"holdout": 0, **fitting})
+    dataset = open_shown(data, settings)
+    given = open_shown(str(path), {"holdout": 0, **_like(dataset.spec.channels, path)})
     _check_shape(f"the pictures of {path}", given.spec.shape, dataset)
     return {"pictures": str(path), **_measured(given.images[:samples], dataset)}
+
+
+def _like(channels: int, path: Path) -> dict[str, Any]:
+    """Settings for files of pictures: grey ones of a colour set are often stored as grey. Arrays stay as they are."""
+    if path.suffix.lower() in (".npz", ".npy") or channels not in (1, 3, 4):
+        return {}
+    return {"channels": channels, **({"alpha": "keep"} if channels == 4 else {})}
 
 
 def _measured(pictures: np.ndarray, dataset: Dataset) -> dict[str, Any]:
     from ganvas.metrics import measure
 
-    return {"data": dataset.source, "n": len(pictures), "metrics": measure(pictures, dataset, dataset.part("test"))}
+    return {
+        "data": dataset.source,
+        "n": len(pictures),
+        "metrics": measure(pictures, dataset, dataset.part("test")),
+    }
 
 
 def _fitting(run: Run) -> dict[str, Any]:
@@ -96,7 +143,10 @@ def _check_shape(what: str, shape: tuple[int, int, int], dataset: Dataset) -> No
     from ganvas.errors import DataError
 
     if shape != dataset.spec.shape:
-        raise DataError(f"{what} are {_words(shape)}, those of {dataset.source} {_words(dataset.spec.shape)}: only like can be measured against like")
+        raise DataError(
+            f"{what} are {_words(shape)}, those of {dataset.source} {_words(dataset.spec.shape)}:"
+            " only like can be measured against like"
+        )
 
 
 def _words(shape: tuple[int, int, int]) -> str:

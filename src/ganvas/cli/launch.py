@@ -1,14 +1,16 @@
-"""`ganvas train --nproc N`: several processes on this machine, by torchrun, started again from the last checkpoint if one dies."""
+"""`ganvas train --nproc N`: several processes on this machine, by torchrun.
+
+If one of them dies, all start again from the last checkpoint.
+"""
 
 from __future__ import annotations
 
+import logging
 import os
-import signal
-import subprocess
-import sys
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
+
+from ganvas.errors import GanvasError, UsageError
 
 if TYPE_CHECKING:
     from ganvas.cli.config import Wish
@@ -17,34 +19,48 @@ if TYPE_CHECKING:
 RESTARTS = 3
 
 
-def launch(chosen: Choice, nproc: int, *, samples: int, dry_run: bool, json: bool) -> int:
-    """Starts the processes, passes SIGINT and SIGTERM on, and returns the exit code."""
-    folder = check(chosen, nproc)
-    if dry_run:
-        from ganvas.cli.train import run_one
+def launch(chosen: Choice, nproc: int, *, samples: int, json: bool) -> int:
+    """Runs the processes until they end, and returns the exit code.
 
-        run_one(chosen, samples=samples, dry_run=True, json=json)
-        return 0
+    What `torchrun --standalone --nproc-per-node N --max-restarts 3 -m ganvas train ... --resume auto` does,
+    here in this process: each of them gets SIGINT and SIGTERM once, from here.
+    """
+    from torch.distributed import run
+    from torch.distributed.elastic.multiprocessing.api import SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+
+    folder = check(chosen, nproc)
     command = [
-        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(nproc),
-        "--max-restarts", str(RESTARTS), "-m", "ganvas", "train", *words(chosen.wish),
-        "--resume", "auto", "--out", str(folder), "--samples", str(samples), *(["--json"] if json else []),
+        "--standalone", "--nproc-per-node", str(nproc), "--max-restarts", str(RESTARTS), "-m", "ganvas", "train",
+        *words(chosen.wish), "--resume", "auto", "--out", str(folder), "--samples", str(samples),
+        *(["--json"] if json else []),
     ]  # fmt: skip
-    threads = {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // nproc))}
-    return _pass_on(command, {**threads, **os.environ})
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // nproc)))
+    logging.disable(logging.WARNING)  # torchrun tells of each signal; the training itself says what it did
+    try:
+        run.run(run.parse_args(command))
+    except SignalException as stop:
+        return 128 + stop.sigval
+    except ChildFailedError as failed:
+        codes = ", ".join(
+            f"process {rank} with {failure.exitcode}" for rank, failure in sorted(failed.failures.items())
+        )
+        raise GanvasError(
+            f"the training ended {RESTARTS + 1} times ({codes}); its reason stands above. What was saved is in"
+            f" {folder}: go on with: ganvas train --resume {folder} --nproc {nproc}"
+        ) from None
+    return 0
 
 
 def check(chosen: Choice, nproc: int) -> Path:
     """The run folder, settled before any process asks; UsageError for what would else fail in each of them."""
-    from ganvas.cli.train import in_torchrun
-    from ganvas.errors import UsageError
     from ganvas.method import create
     from ganvas.training.engine import choose_device
     from ganvas.training.session import new_folder
 
     if nproc < 1:
         raise UsageError(f"--nproc must be at least 1 (got {nproc})")
-    if in_torchrun():
+    if "WORLD_SIZE" in os.environ:
         raise UsageError("torchrun has started this already, once for each process: leave --nproc away")
     wish = chosen.wish
     assert wish.method is not None
@@ -61,27 +77,12 @@ def words(wish: Wish) -> list[str]:
     from ganvas.settings import settings_of
 
     given = {name: getattr(wish, name) for name in settings_of(type(wish)) if name not in ("method", "out")}
-    options = [word for name, value in given.items() if value is not None for word in (f"--{name.replace('_', '-')}", str(value))]
+    options = [
+        word
+        for name, value in given.items()
+        if value is not None
+        for word in (f"--{name.replace('_', '-')}", str(value))
+    ]
     assignments = {**wish.settings, **{f"data.{name}": value for name, value in wish.data_settings.items()}}
     sets = [word for name, value in assignments.items() for word in ("--set", f"{name}={value}")]
     return [wish.method or "", *options, *sets]
-
-
-def _pass_on(command: list[str], environment: dict[str, str]) -> int:
-    # A session of their own: Ctrl-C reaches us alone, and reaches them once, through us.
-    child = subprocess.Popen(command, env=environment, start_new_session=True)
-    came: list[int] = []
-
-    def forward(number: int, frame: FrameType | None) -> None:
-        came.append(number)
-        child.send_signal(number)
-
-    previous = {number: signal.signal(number, forward) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        code = child.wait()
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
-    if came:
-        return 128 + came[0]
-    return code if code >= 0 else 128 - code

@@ -1,7 +1,7 @@
 """`ganvas ...`: the commands under one name, and what an error looks like.
 
-A mistake of the user is one line on stderr (`error: ...`) and exit code 1, or 2 where the words of the call are wrong; 130 and
-143 after SIGINT and SIGTERM. Any other exception is ours: its traceback stays.
+A mistake of the user is one line on stderr (`error: ...`) and exit code 1, or 2 where the words of the call are
+wrong; 130 and 143 after SIGINT and SIGTERM. Any other exception is ours: its traceback stays.
 """
 
 from __future__ import annotations
@@ -79,17 +79,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         code = 1
     except (KeyboardInterrupt, typer.Abort):
         code = 130
-    if code == 130 and not _told:
-        _complain("interrupted", quiet=True)
     sys.exit(code if isinstance(code, int) else 0)
 
 
-_told: list[str] = []
-
-
 def _complain(message: str, *, quiet: bool = False) -> None:
-    """One line on stderr. `quiet` says the same thing in every process of a training, so that one of them is enough."""
-    _told.append(message)
+    """One line on stderr. `quiet`: every process of a training says the same, so that one of them is enough."""
     rank = int(os.environ.get("RANK", 0))
     if rank and quiet:
         return

@@ -10,7 +10,9 @@ import typer
 
 
 def methods(
-    name: Annotated[str | None, typer.Argument(help="One method, in full. Without it: the list.", show_default=False)] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="One method, in full. Without it: the list.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """List the methods, or show one: its paper, its settings, its presets."""
@@ -37,7 +39,14 @@ def describe(name: str) -> dict[str, Any]:
     method = find(name)
     defaults = method().settings()
     settings = [
-        {"name": key, "default": known.default, "type": known.type_name, "allowed": known.values, "unit": known.unit, "help": known.help}
+        {
+            "name": key,
+            "default": known.default,
+            "type": known.type_name,
+            "allowed": known.values,
+            "unit": known.unit,
+            "help": known.help,
+        }
         for key, known in settings_of(method).items()
     ]
     variants = []
@@ -45,23 +54,34 @@ def describe(name: str) -> dict[str, Any]:
         changed = {key: value for key, value in make().settings().items() if value != defaults[key]}
         variants.append({"name": preset, "help": inspect.cleandoc(make.__doc__ or ""), "settings": changed})
     about = inspect.cleandoc(sys.modules[method.__module__].__doc__ or method.__doc__ or "")
-    return {"name": name, "title": method.title, "paper": method.paper, "about": about, "settings": settings, "presets": variants}
+    return {
+        "name": name,
+        "title": method.title,
+        "paper": method.paper,
+        "about": about,
+        "settings": settings,
+        "presets": variants,
+    }
+
+
+def rows_of(owner: Any) -> list[tuple[str, str, str, str]]:
+    """(name, default, allowed, help) of every setting, for tables. None reads as auto, which is what it does."""
+    from ganvas.settings import table
+
+    return [
+        (name, "auto" if default == "None" else default, allowed, text)
+        for name, default, allowed, text in table(owner)
+    ]
 
 
 def _print(facts: dict[str, Any]) -> None:
     from ganvas.cli.output import print_table
-    from ganvas.settings import table
-
-    typer.echo(f"{facts['name']}: {facts['title']}\n{facts['paper']}\n\n{facts['about']}\n\nSettings, by --set NAME=VALUE:")
     from ganvas.method import find
 
-    print_table(("setting", "default", "allowed", "what it is"), [_shown(row) for row in table(find(facts["name"]))])
-    typer.echo("Presets, by --preset NAME:\n")
+    name = facts["name"]
+    typer.echo(f"{name}: {facts['title']}\n{facts['paper']}\n\n{facts['about']}\n\nSettings, by --set NAME=VALUE:")
+    print_table(("setting", "default", "allowed", "what it is"), rows_of(find(name)))
+    typer.echo("Presets, by --preset NAME:")
     for preset in facts["presets"]:
         values = ", ".join(f"{key}={value}" for key, value in preset["settings"].items()) or "the defaults"
         typer.echo(f"  {preset['name']}: {' '.join(preset['help'].split())}\n    {values}")
-
-
-def _shown(row: tuple[str, str, str, str]) -> tuple[str, str, str, str]:
-    name, default, allowed, text = row
-    return name, "auto" if default == "None" else default, allowed, text

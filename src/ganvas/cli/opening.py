@@ -19,7 +19,14 @@ def open_shown(source: str, settings: Mapping[str, Any], *, title: str = "openin
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = TextColumn("{task.description}", markup=False), BarColumn(), TextColumn("{task.percentage:>3.0f}%"), TimeRemainingColumn()
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f}%"),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
         task = bars.add_task(f"{title} {source}", total=None)
-        return open_data(source, progress=lambda done, total: bars.update(task, completed=done, total=total), **settings)
+        return open_data(
+            source, progress=lambda done, total: bars.update(task, completed=done, total=total), **settings
+        )

@@ -10,6 +10,7 @@ import typer
 
 WIDE = 140  # columns of a table where no terminal sets them
 
+
 def write_json(content: Mapping[str, Any]) -> None:
     """The one JSON object of `--json`. NaN and the infinities become null."""
     from ganvas.run import dumps
@@ -31,7 +32,8 @@ def figure(value: Any) -> str:
 def metrics_line(metrics: Mapping[str, Mapping[str, Any]]) -> str:
     """ "FD[digits] 3.21 (floor 0.15) coverage 0.8 (floor 0.96)"; a metric without a floor has no brackets."""
     return " ".join(
-        f"{name} {figure(entry.get('value'))}" + (f" (floor {figure(entry['floor'])})" if entry.get("floor") is not None else "")
+        f"{name} {figure(entry.get('value'))}"
+        + (f" (floor {figure(entry['floor'])})" if entry.get("floor") is not None else "")
         for name, entry in metrics.items()
     )
 
@@ -39,16 +41,20 @@ def metrics_line(metrics: Mapping[str, Mapping[str, Any]]) -> str:
 def print_metrics(metrics: Mapping[str, Mapping[str, Any]]) -> None:
     """All metrics with floor and sample count: a table on a terminal, one line each elsewhere."""
     if sys.stdout.isatty():
-        rows = [(name, *(figure(entry.get(key)) for key in ("value", "floor", "n"))) for name, entry in metrics.items()]
+        rows = [
+            (name, *(figure(entry.get(key)) for key in ("value", "floor", "n"))) for name, entry in metrics.items()
+        ]
         print_table(("metric", "value", "floor", "n"), rows, right=(1, 2, 3))
         typer.echo("floor: the same measure of held-out real pictures, which a perfect generator would reach")
         return
     for name, entry in metrics.items():
-        typer.echo(f"{name} {figure(entry.get('value'))} (floor {figure(entry.get('floor'))}, n {figure(entry.get('n'))})")
+        typer.echo(
+            f"{name} {figure(entry.get('value'))} (floor {figure(entry.get('floor'))}, n {figure(entry.get('n'))})"
+        )
 
 
 def print_table(head: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[int] = ()) -> None:
-    """A table of texts on stdout; `right` are the columns of numbers. Where it is no terminal, lines may be long and end without blanks."""
+    """A table of texts on stdout; `right` are the columns of numbers. Lines are longer where it is no terminal."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -62,7 +68,8 @@ def print_table(head: Sequence[str], rows: Iterable[Sequence[str]], *, right: Se
     shown = Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
     with shown.capture() as text:
         shown.print(table)
-    typer.echo("\n".join(line.rstrip() for line in text.get().strip("\n").splitlines()))
+    lines = [line.rstrip() for line in text.get().splitlines()]
+    typer.echo("\n".join(line for line in lines if line))
 
 
 def print_facts(facts: Mapping[str, Any]) -> None:

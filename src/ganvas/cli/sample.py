@@ -18,26 +18,30 @@ BLOCK = 1024  # pictures made before they are written; a multiple of sampling.CH
 
 
 def sample(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, as `ganvas train` leaves it.", show_default=False)],
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, as `ganvas train` leaves it.")],
     n: Annotated[int, typer.Option("--n", "-n", help="How many pictures.")] = 64,
     seed: Annotated[int, typer.Option(help="Seed of the first; the next has the next seed, whatever n is.")] = 0,
     out: Annotated[
         Path | None,
         typer.Option(
             metavar="DIR|FILE.npz",
-            help="A folder for PNG files named by seed (seed000042.png), or an .npz with `images` uint8 (N, H, W, C). "
-            "Default: the folder samples-RUN here, unless --grid is given.",
-            show_default=False,
+            help="A folder for PNG files named by seed (seed000042.png), or an .npz with `images`, uint8 "
+            "(N, H, W, C). Default: the folder samples-RUN here, unless --grid is given.",
         ),
     ] = None,
-    grid: Annotated[Path | None, typer.Option(metavar="FILE.png", help="All of them on one sheet.", show_default=False)] = None,
-    raw: Annotated[bool, typer.Option("--raw", help="The weights as trained, without their moving average.")] = False,
-    best: Annotated[bool, typer.Option("--best", help="The weights of the step with the best metric instead of the last.")] = False,
+    grid: Annotated[Path | None, typer.Option(metavar="FILE.png", help="All of them on one sheet.")] = None,
+    raw: Annotated[
+        bool, typer.Option("--raw", help="The weights as trained, without their moving average.")
+    ] = False,
+    best: Annotated[
+        bool, typer.Option("--best", help="The weights of the step with the best metric instead of the last.")
+    ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
 ) -> None:
     """Make pictures with a trained run, as PNG files, as one .npz or as one sheet.
 
-    Two-channel pictures become PNG files with the first channel as red and the second as cyan; an .npz holds them as they are.
+    Two-channel pictures become PNG files with the first channel as red and the second as cyan; an .npz
+    holds them as they are.
     """
     from ganvas.run import load
     from ganvas.training.engine import choose_device
@@ -48,7 +52,9 @@ def sample(
     if out is None and grid is None:
         out = Path(f"samples-{opened.name}")
     if out is not None and out.suffix.lower() != ".npz" and grid is None:
-        _write_folder(method, n, seed, out)  # block by block: a million pictures need no more memory than a thousand
+        _write_folder(
+            method, n, seed, out
+        )  # block by block: a million pictures need no more memory than a thousand
         return
     pictures = gather(method, n, seed)
     if out is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,48 +17,83 @@ if TYPE_CHECKING:
 
 def train(
     method: Annotated[
-        str | None, typer.Argument(help="Which method, such as r3gan; `ganvas methods` lists them.", show_default=False)
+        str | None,
+        typer.Argument(metavar="METHOD", help="Which method, such as r3gan; `ganvas methods` lists them."),
     ] = None,
     data: Annotated[
         str | None,
-        typer.Option(help="A folder (sub-folders are labels), .zip, .npz, .npy or IDX file, or a set by name, such as digits.", show_default=False),
+        typer.Option(
+            help="A folder (sub-folders are labels), a .zip, .npz, .npy or IDX file, or a set by name: digits."
+        ),
     ] = None,
-    out: Annotated[Path | None, typer.Option(metavar="RUN", help="The run folder to make. Default: runs/METHOD-DATA.", show_default=False)] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="RUN", help="The run folder to make. Default: runs/METHOD-DATA."),
+    ] = None,
     minutes: Annotated[
-        float | None, typer.Option(help="Budget in minutes of training. The first budget reached ends it; 5 minutes if none is given.", show_default=False)
+        float | None,
+        typer.Option(
+            help="Budget in minutes of training. The first budget reached ends it; 5 minutes if none is given."
+        ),
     ] = None,
-    images: Annotated[int | None, typer.Option(help="Budget in training pictures drawn, repeats included.", show_default=False)] = None,
-    steps: Annotated[int | None, typer.Option(help="Budget in steps.", show_default=False)] = None,
-    preset: Annotated[str | None, typer.Option(help="A preset of the method; `ganvas methods NAME` shows them.", show_default=False)] = None,
+    images: Annotated[
+        int | None, typer.Option(help="Budget in training pictures drawn, repeats included.")
+    ] = None,
+    steps: Annotated[int | None, typer.Option(help="Budget in steps.")] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(help="A preset of the method; `ganvas methods NAME` shows them."),
+    ] = None,
     assignments: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="A setting of the method, or of the data as data.KEY=VALUE. May be repeated.", show_default=False),
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="A setting of the method, or of the data as data.KEY=VALUE. May be repeated.",
+        ),
     ] = None,
     config: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="A .toml or .json file of all this, or a run's settings.json. The command line beats it.", show_default=False)
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="A .toml or .json file of all this, or a run's settings.json. The command line beats it.",
+        ),
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="All random draws follow from it. Default: 0.", show_default=False)] = None,
+    seed: Annotated[int | None, typer.Option(help="All random draws follow from it. Default: 0.")] = None,
     device: Annotated[
-        str | None, typer.Option(help="auto, cpu, cuda, cuda:N or mps. auto: a GPU where there is one.", show_default=False)
+        str | None,
+        typer.Option(help="auto, cpu, cuda, cuda:N or mps. auto: a GPU where there is one."),
     ] = None,
     precision: Annotated[
-        str | None, typer.Option(metavar="auto|fp32|bf16", help="auto: bf16 where the machine is faster by it.", show_default=False)
+        str | None,
+        typer.Option(metavar="auto|fp32|bf16", help="auto: bf16 where the machine is faster by it."),
     ] = None,
-    compile: Annotated[str | None, typer.Option(metavar="auto|on|off", help="Compile the networks.", show_default=False)] = None,
+    compile: Annotated[str | None, typer.Option(metavar="auto|on|off", help="Compile the networks.")] = None,
     resume: Annotated[
         str | None,
-        typer.Option(metavar="RUN|auto", help="Go on with that run. auto: with --out where it holds this run already, else start it.", show_default=False),
+        typer.Option(
+            metavar="RUN|auto",
+            help="Go on with that run. auto: with --out where it holds this run already, else start it.",
+        ),
     ] = None,
     checkpoint_every: Annotated[
-        int | None, typer.Option(metavar="STEPS", help="Steps between two checkpoints. Default: one a minute.", show_default=False)
+        int | None,
+        typer.Option(metavar="STEPS", help="Steps between two checkpoints. Default: one a minute."),
     ] = None,
     evaluate_every: Annotated[
-        int | None, typer.Option(metavar="STEPS", help="Steps between two measurements. Default: five over the budget.", show_default=False)
+        int | None,
+        typer.Option(metavar="STEPS", help="Steps between two measurements. Default: five over the budget."),
     ] = None,
     samples: Annotated[int, typer.Option(help="Pictures in a measurement; 0: measure nothing.")] = 2000,
-    nproc: Annotated[int, typer.Option(help="Processes on this machine that share each batch; on GPUs one each.")] = 1,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show settings, data, networks and device, and write nothing.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout at the end; progress goes to stderr.")] = False,
+    nproc: Annotated[
+        int, typer.Option(help="Processes on this machine that share each batch; on GPUs one each.")
+    ] = 1,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show settings, data, networks and device, and write nothing.")
+    ] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object on stdout at the end; progress goes to stderr.")
+    ] = False,
 ) -> None:
     """Train a method on data, with live progress; leaves a run folder with weights, samples, figures and a report.
 
@@ -74,10 +108,10 @@ def train(
     )  # fmt: skip
     wish = settle(line, config)
     chosen = Choice.of(wish)
-    if nproc != 1:
+    if nproc != 1 and not dry_run:
         from ganvas.cli.launch import launch
 
-        raise typer.Exit(launch(chosen, nproc, samples=samples, dry_run=dry_run, json=json))
+        raise typer.Exit(launch(chosen, nproc, samples=samples, json=json))
     run_one(chosen, samples=samples, dry_run=dry_run, json=json)
 
 
@@ -100,9 +134,24 @@ class Choice:
     def arguments(self) -> dict[str, Any]:
         """What `prepare` takes, but for the listeners."""
         wish = self.wish
-        names = ("out", "minutes", "images", "steps", "preset", "settings", "data_settings", "resume", "checkpoint_every", "evaluate_every")
+        names = (
+            "out",
+            "minutes",
+            "images",
+            "steps",
+            "preset",
+            "settings",
+            "data_settings",
+            "resume",
+            "checkpoint_every",
+            "evaluate_every",
+        )
         given = {name: getattr(wish, name) for name in names}
-        defaulted = {name: getattr(wish, name) for name in ("seed", "device", "precision", "compile") if getattr(wish, name) is not None}
+        defaulted = {
+            name: getattr(wish, name)
+            for name in ("seed", "device", "precision", "compile")
+            if getattr(wish, name) is not None
+        }
         return {"method": wish.method, "data": self.data, **given, **defaulted}
 
 
@@ -134,10 +183,15 @@ def _starting(wish: Wish) -> tuple[Wish, None, Dataset]:
     from ganvas.training.session import new_folder
 
     if wish.method is None:
-        raise UsageError(f"which method? Name one of {', '.join(method_names())}, as in: ganvas train r3gan --data digits")
+        raise UsageError(
+            f"which method? Name one of {', '.join(method_names())}, as in: ganvas train r3gan --data digits"
+        )
     create(wish.method, wish.preset, wish.settings)
     if wish.data is None:
-        raise UsageError(f"--data is missing: give a folder of pictures, a .zip, .npz, .npy or IDX file, or one of {', '.join(SETS)}")
+        raise UsageError(
+            "--data is missing: give a folder of pictures, a .zip, .npz, .npy or IDX file, or one of "
+            + ", ".join(SETS)
+        )
     if wish.out is not None:
         new_folder(wish.out, "", "")  # says at once that it is taken
     return wish, None, open_shown(wish.data, wish.data_settings)
@@ -151,8 +205,15 @@ def _going_on(wish: Wish, old: Run) -> tuple[Wish, Run, Dataset]:
     info = old.info
     check_same(old, wish.method or "", wish.data or "", wish.preset, wish.settings, wish.data_settings)
     if wish.seed is not None and wish.seed != info["seed"]:
-        raise RunError(f"{old.folder} was started with seed {info['seed']}, not {wish.seed}: leave --seed away, or start a new run")
-    limits = {} if wish.budget else {name: limit for name, limit in (info.get("budget") or {}).items() if limit is not None}
+        raise RunError(
+            f"{old.folder} was started with seed {info['seed']}, not {wish.seed}: leave --seed away, or"
+            " start a new run"
+        )
+    limits = (
+        {}
+        if wish.budget
+        else {name: limit for name, limit in (info.get("budget") or {}).items() if limit is not None}
+    )
     wish = dataclasses.replace(
         wish, **limits, method=info["method"], preset=info.get("preset"), seed=info["seed"],
         compile=wish.compile or ("on" if info.get("compiled") else None),
@@ -164,6 +225,7 @@ def _going_on(wish: Wish, old: Run) -> tuple[Wish, Run, Dataset]:
 
 def run_one(chosen: Choice, *, samples: int, dry_run: bool, json: bool) -> None:
     """Trains in this process, which may be one of several that torchrun started; only the first of them prints."""
+    from ganvas.cli.plan import show
     from ganvas.cli.view import make_view
     from ganvas.training.session import prepare
 
@@ -171,7 +233,7 @@ def run_one(chosen: Choice, *, samples: int, dry_run: bool, json: bool) -> None:
     plan = prepare(**chosen.arguments(), measure_samples=samples, callbacks=[view])
     try:
         if dry_run:
-            _show_plan(plan, json=json)
+            show(plan, json=json)
             return
         if plan.engine.leads:
             view.opened(plan.folder)
@@ -193,59 +255,12 @@ def _finish(plan: Session, run: Run, *, json: bool) -> None:
     if json:
         write_json(
             {
-                "run": str(run.folder), "method": plan.method.name, "data": plan.data.source, "steps": trainer.steps,
-                "images_seen": trainer.images_seen, "seconds": round(trainer.seconds, 3), "parameters": plan.parameters,
-                "device": str(plan.engine.device), "precision": plan.engine.precision, "metrics": metrics,
+                "run": str(run.folder), "method": plan.method.name, "data": plan.data.source,
+                "steps": trainer.steps, "images_seen": trainer.images_seen, "seconds": round(trainer.seconds, 3),
+                "parameters": plan.parameters, "device": str(plan.engine.device),
+                "precision": plan.engine.precision, "metrics": metrics,
             }
         )  # fmt: skip
         return
     print_facts({"run": run.folder, "report": report})
     print_metrics(metrics)
-
-
-# --- --dry-run ------------------------------------------------------------------------------------------------------------
-
-
-def _show_plan(plan: Session, *, json: bool) -> None:
-    from ganvas.cli.output import print_facts, print_table, write_json
-
-    if not plan.engine.leads:
-        return
-    facts = _plan_facts(plan)
-    if json:
-        write_json(facts)
-        return
-    channels, height, width = facts["shape"]
-    budget = ", ".join(f"{limit:g} {name}" for name, limit in facts["budget"].items() if limit is not None)
-    print_facts(
-        {
-            "method": facts["method"] + (f", preset {plan.preset}" if plan.preset else ""),
-            "data": f"{facts['data']}: {facts['count']} pictures, {channels} x {height} x {width} (channels, height, width)",
-            "run": facts["run"], "budget": budget, "seed": facts["seed"], "device": facts["device"],
-            "precision": f"{facts['precision']} ({facts['why_precision']})", "compiled": "yes" if facts["compiled"] else "no",
-            "processes": plan.engine.ranks,
-        }
-    )  # fmt: skip
-    print_table(("setting", "value"), [(name, "auto" if value is None else str(value)) for name, value in facts["settings"].items()])
-    rows = [(name, str(row["layers"]), f"{row['parameters']:,}") for name, row in facts["networks"].items()]
-    print_table(("network", "layers", "parameters"), [*rows, ("all", "", f"{plan.parameters:,}")], right=(1, 2))
-    typer.echo("Nothing was written.")
-
-
-def _plan_facts(plan: Session) -> dict[str, Any]:
-    info = plan.info()
-    kept = ("method", "preset", "settings", "data", "data_settings", "seed", "budget", "device", "precision", "why_precision", "compiled", "parameters")
-    networks = {
-        name: {
-            "layers": sum(1 for layer in network.modules() if any(True for _ in layer.parameters(recurse=False))),
-            "parameters": sum(parameter.numel() for parameter in network.parameters()),
-        }
-        for name, network in plan.method.named_children()
-    }
-    shape = {"shape": list(plan.data.spec.shape), "count": plan.data.spec.count}
-    return {"dry_run": True, "run": str(plan.folder), **{name: info[name] for name in kept}, **shape, "networks": networks}
-
-
-def in_torchrun() -> bool:
-    """True where torchrun started this process."""
-    return "WORLD_SIZE" in os.environ

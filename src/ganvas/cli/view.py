@@ -1,4 +1,6 @@
-"""What a training shows while it runs. Elsewhere than on a terminal, and with --json (then on stderr), plain lines that scripts may follow:
+"""What a training shows while it runs. On a terminal that is a live display.
+
+Elsewhere, and with --json (then on stderr), it is plain lines that scripts may follow:
 
     run runs/r3gan-digits
     started r3gan on digits: cpu, fp32 (this cpu has no bf16 instructions), 1234567 parameters
@@ -9,8 +11,8 @@
     said step 120: the update discriminator met NaN or inf ...
     finished step 3000
 
-Each line is flushed as it comes. `step N progress` comes at most once a second in the first minute, then every 10 seconds, and once at the
-end; its pairs after images_per_second are the losses of the method's updates.
+Each line is flushed as it comes. `step N progress` comes at most once a second in the first minute, then every 10
+seconds, and once at the end; its pairs after images_per_second are the losses of the method's updates.
 """
 
 from __future__ import annotations
@@ -36,7 +38,9 @@ if TYPE_CHECKING:
 
 OFTEN, SELDOM = 1.0, 10.0  # seconds between two lines, in the first minute and after it
 NARROWEST = 40  # columns; below that, and on a terminal that cannot move its cursor, lines are shown
-SPENT = "the budget is used up already. Go on with a larger one, such as --minutes 10: it counts from the start of the run"
+SPENT = (
+    "the budget is used up already: give a larger one by --minutes, --images or --steps, counted from the start"
+)
 
 
 class View(Callback):
@@ -178,7 +182,9 @@ class Screen(View):
         line.add_column(no_wrap=True)
         line.add_column(no_wrap=True, overflow="ellipsis")
         line.add_row(bar, Text("  ".join(filter(None, facts))))
-        return Group(line, Text(f"run {self.folder}" if self.folder else "", style="dim", no_wrap=True, overflow="ellipsis"))
+        return Group(
+            line, Text(f"run {self.folder}" if self.folder else "", style="dim", no_wrap=True, overflow="ellipsis")
+        )
 
     def _quality(self, trainer: Trainer) -> RenderableType:
         best = trainer.best
@@ -186,7 +192,9 @@ class Screen(View):
             return Text(metrics_line(self.metrics))
         floor = self.metrics.get(best["metric"], {}).get("floor")
         beside = f" (floor {figure(floor)})" if floor is not None else ""
-        first = Text(f"best {best['metric']} {figure(best['value'])}{beside} at step {best['step']:,}", style="green")
+        first = Text(
+            f"best {best['metric']} {figure(best['value'])}{beside} at step {best['step']:,}", style="green"
+        )
         return Group(first, Text(f"now {metrics_line(self.metrics)}", style="dim")) if self.metrics else first
 
     def _picture(self, trainer: Trainer, columns: int, lines: int) -> Picture | None:
@@ -195,7 +203,10 @@ class Screen(View):
         key = (id(self.grid), columns, lines)
         if self._pictures[0] != key:  # drawn once for each grid, not once a second
             spec = trainer.method.spec
-            self._pictures = (key, half_blocks(crop(self.grid, spec.height, spec.width, columns, 2 * lines), columns, 2 * lines))
+            self._pictures = (
+                key,
+                half_blocks(crop(self.grid, spec.height, spec.width, columns, 2 * lines), columns, 2 * lines),
+            )
         return self._pictures[1]
 
 
@@ -204,7 +215,8 @@ def describe(trainer: Trainer) -> str:
     method, engine = trainer.method, trainer.engine
     count = sum(parameter.numel() for parameter in method.parameters())
     several = f", {engine.ranks} processes" if engine.ranks > 1 else ""
-    return f"{method.name} on {method.spec.name}: {engine.device}{several}, {engine.precision} ({engine.why}), {count} parameters"
+    where = f"{engine.device}{several}, {engine.precision} ({engine.why})"
+    return f"{method.name} on {method.spec.name}: {where}, {count} parameters"
 
 
 def eta(progress: float, seconds: float) -> str:
@@ -222,7 +234,14 @@ def _losses(row: dict[str, Any]) -> RenderableType:
     updates = dict.fromkeys(name.partition("/")[0] for name in row if "/" in name)
     for update in updates:
         mine = {name.partition("/")[2]: value for name, value in row.items() if name.startswith(f"{update}/")}
-        rest = "  ".join(f"{key} {figure(value)}" for key, value in mine.items() if key not in ("loss", "gradient_norm"))
+        rest = "  ".join(
+            f"{key} {figure(value)}" for key, value in mine.items() if key not in ("loss", "gradient_norm")
+        )
         loss, norm = figure(mine.get("loss")), figure(mine.get("gradient_norm"))
-        table.add_row(Text(update, style="cyan"), f"loss {loss}", f"gradient {norm}", Text(rest, style="dim", no_wrap=True, overflow="ellipsis"))
+        table.add_row(
+            Text(update, style="cyan"),
+            f"loss {loss}",
+            f"gradient {norm}",
+            Text(rest, style="dim", no_wrap=True, overflow="ellipsis"),
+        )
     return table if updates else Text("")

@@ -11,10 +11,11 @@ if TYPE_CHECKING:
     from ganvas.data.open import open_data
     from ganvas.data.settings import DataSettings
     from ganvas.data.sheets import contact_sheet, grid
-    from ganvas.data.spec import Batch, DataSpec
+    from ganvas.data.batch import Batch
+    from ganvas.data.spec import DataSpec
 
 _HOMES = {
-    "Batch": "spec",
+    "Batch": "batch",
     "DataSettings": "settings",
     "DataSpec": "spec",
     "Dataset": "dataset",

@@ -1,7 +1,7 @@
 """Pictures in arrays: IDX (the MNIST family, also gzipped), .npy and .npz. Nothing is ever unpickled.
 
-A file's header is judged before its data are touched: the declared size must agree with the size of the file, or be within what
-deflate can have packed into it, and must fit into this machine's memory.
+A file's header is judged before its data are touched: the declared size must agree with the size of the file, or
+be within what deflate can have packed into it, and must fit into this machine's memory.
 """
 
 from __future__ import annotations
@@ -97,7 +97,8 @@ def read_idx(path: Path) -> np.ndarray:
             start = file.read(4)
             if len(start) < 4 or start[:2] != b"\0\0" or start[2] not in IDX_TYPES or not 1 <= start[3] <= 4:
                 raise DataError(
-                    f"{path} is not an IDX file: it starts with {start.hex() or 'nothing'}, not with 0000, type and dimensions"
+                    f"{path} is not an IDX file: it starts with {start.hex() or 'nothing'}, "
+                    "not with 0000, type and dimensions"
                 )
             dtype = np.dtype(IDX_TYPES[start[2]]).newbyteorder(">")
             shape = tuple(int.from_bytes(file.read(4), "big") for _ in range(start[3]))
@@ -106,7 +107,8 @@ def read_idx(path: Path) -> np.ndarray:
             data = file.read(declared)
             if len(data) != declared or file.read(1):
                 raise DataError(
-                    f"{path} declares {_times(shape)} = {declared:,} bytes and holds {'more' if len(data) == declared else f'{len(data):,}'}"
+                    f"{path} declares {_times(shape)} = {declared:,} bytes and holds "
+                    f"{'more' if len(data) == declared else f'{len(data):,}'}"
                 )
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"cannot read {path}: {error}") from error
@@ -126,8 +128,9 @@ def load_npy(path: Path, settings: DataSettings, progress: Progress) -> Loaded:
 
 
 def load_npz(path: Path, settings: DataSettings, progress: Progress) -> Loaded:
-    """Pictures in a .npz file: `images` with `labels`, `partners` and `classes`; x_train, y_train, x_test and y_test; train_images,
-    train_labels, test_images and test_labels; otherwise the first array with 3 or 4 dimensions."""
+    """Pictures in a .npz file: `images` with `labels`, `partners` and `classes`; x_train, y_train, x_test and
+    y_test; train_images, train_labels, test_images and test_labels; otherwise the first array with 3 or 4
+    dimensions."""
     refuse_endless(path)
     with _explained(path), zipfile.ZipFile(path) as archive:
         members = {
@@ -159,7 +162,8 @@ def load_npz(path: Path, settings: DataSettings, progress: Progress) -> Loaded:
 
 
 def to_pictures(array: np.ndarray, where: str) -> np.ndarray:
-    """(N, H, W, C) uint8 from NHW, NHWC or (where it is clear) NCHW; from uint8, uint16, bool, or floats in [0, 1] or [-1, 1]."""
+    """(N, H, W, C) uint8 from NHW, NHWC or (where it is clear) NCHW; from uint8, uint16, bool, or floats in [0, 1]
+    or [-1, 1]."""
     return to_bytes(_arranged(array, where), where)
 
 
@@ -177,13 +181,14 @@ def to_bytes(array: np.ndarray, where: str) -> np.ndarray:
     low, high = array.min(), array.max()
     if array.dtype.kind != "f":
         raise DataError(
-            f"{where} holds {array.dtype} from {low} to {high}; {accepted}. If these are bytes: array.astype('uint8')"
+            f"{where} holds {array.dtype} from {low} to {high}; {accepted}. "
+            "If these are bytes: array.astype('uint8')"
         )
     if not (low >= -1.001 and high <= 1.001):  # a NaN fails too
         raise DataError(
             f"{where} holds {array.dtype} from {low:g} to {high:g}; {accepted}. Scale it, or store bytes"
         )
-    first, scale = (0.0, 255.0) if low >= 0 else (1.0, 127.5)
+    first, scale = (0.0, 255.0) if low >= -0.001 else (1.0, 127.5)
     scaled = np.empty(array.shape, dtype=np.uint8)
     for row in range(len(array)):  # by rows: no second float copy of everything
         scaled[row] = np.clip(np.rint((array[row].astype(np.float64) + first) * scale), 0, 255)
@@ -195,20 +200,21 @@ def _arranged(array: np.ndarray, where: str) -> np.ndarray:
         raise DataError(f"{where} has shape {array.shape}; pictures are (N, H, W), (N, H, W, C) or (N, C, H, W)")
     if array.ndim == 3:
         return array[..., None]
-    last, first = array.shape[3], array.shape[1]
-    if last <= MOST_CHANNELS and first <= MOST_CHANNELS and last != first:
-        last, first = (last, 99) if last in (1, 3) and first not in (1, 3) else (last, first)
-        last, first = (99, first) if first in (1, 3) and last not in (1, 3) else (last, first)
-    if last <= MOST_CHANNELS and first > MOST_CHANNELS:
-        return array
-    if first <= MOST_CHANNELS and last > MOST_CHANNELS:
-        return np.moveaxis(array, 1, -1)
-    if last > MOST_CHANNELS:
+    axes = [axis for axis in (3, 1) if array.shape[axis] <= MOST_CHANNELS]
+    usual = [axis for axis in axes if array.shape[axis] in (1, 3)]
+    axes = (
+        usual if len(usual) == 1 else axes
+    )  # both are small: one of them at most is a count that channels usually have
+    if len(axes) == 1:
+        return np.moveaxis(array, axes[0], -1)
+    if not axes:
         raise DataError(
-            f"{where} has shape {array.shape}; neither the last nor the second number can be channels (1 to {MOST_CHANNELS})"
+            f"{where} has shape {array.shape}; neither the last nor the second number can be channels "
+            f"(1 to {MOST_CHANNELS})"
         )
     raise DataError(
-        f"{where} has shape {array.shape}; it is not clear which number is channels. Store (N, H, W) or larger pictures"
+        f"{where} has shape {array.shape}; it is not clear which number is channels. "
+        "Store (N, H, W) or larger pictures"
     )
 
 
@@ -252,7 +258,8 @@ def _member_shape(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -
     declared = math.prod(shape) * dtype.itemsize
     if declared != info.file_size - head or info.file_size > DEFLATE_LIMIT * info.compress_size + 65536:
         raise DataError(
-            f"{where} declares {_times(shape)} {dtype}, which cannot be in {info.compress_size:,} bytes of this archive"
+            f"{where} declares {_times(shape)} {dtype}, "
+            f"which cannot be in {info.compress_size:,} bytes of this archive"
         )
     _judge_memory(where, declared)
     return shape
@@ -272,9 +279,10 @@ def _npy_header(file: Any, where: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
 
 
 def _judge_size(path: Path, shape: tuple[int, ...], declared: int, present: int, *, packed: bool) -> None:
-    if not packed and declared != present or packed and declared > DEFLATE_LIMIT * max(0, present):
+    if (not packed and declared != present) or (packed and declared > DEFLATE_LIMIT * max(0, present)):
         raise DataError(
-            f"{path} declares {_times(shape)} = {declared:,} bytes, which cannot be in a file with {max(0, present):,} bytes of data"
+            f"{path} declares {_times(shape)} = {declared:,} bytes, "
+            f"which cannot be in a file with {max(0, present):,} bytes of data"
         )
     _judge_memory(str(path), declared)
 
@@ -283,7 +291,8 @@ def _judge_memory(where: str, declared: int) -> None:
     limit = _memory() // 2
     if declared > limit:
         raise DataError(
-            f"{where} holds {declared:,} bytes, more than half of this machine's memory; store the pictures in a folder or zip"
+            f"{where} holds {declared:,} bytes, more than half of this machine's memory; "
+            "store the pictures in a folder or zip"
         )
 
 

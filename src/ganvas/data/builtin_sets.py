@@ -1,4 +1,5 @@
-"""The sets that the package ships, and one that is made from them. See builtin/README.md for where they come from."""
+"""The sets that the package ships, and one that is made from them. See builtin/README.md for where they come
+from."""
 
 from __future__ import annotations
 
@@ -20,17 +21,19 @@ def digits(settings: DataSettings, progress: Progress) -> Loaded:
 
 
 def stacked_digits(settings: DataSettings, progress: Progress) -> Loaded:
-    """Three digits as red, green and blue (28, 28, 3): 1000 modes, label 100 r + 10 g + b (Che 2017, arXiv:1612.02136).
+    """Three digits as red, green and blue (28, 28, 3): 1000 modes, label 100 r + 10 g + b (Che 2017,
+    arXiv:1612.02136).
 
-    Departs from the usual random draw: each mode occurs equally often, 10 times in training and twice in the test split. The
-    digits of the two splits come from the digits' own two.
+    Departs from the usual random draw: each mode occurs equally often, 10 times in training and twice in the test
+    split. The digits of the two splits come from the digits' own two.
     """
     splits = {name: _stacked(part, STACKED_PER_MODE[name]) for name, part in _digits().items()}
     return _ready("stacked_digits", splits, settings, progress, [f"{mode:03d}" for mode in range(1000)])
 
 
 def emoji(settings: DataSettings, progress: Progress) -> Loaded:
-    """Emoji (32, 32, 3) as Google draws them (Noto), with Twitter's of the same id (Twemoji) as partners; ten categories."""
+    """Emoji (32, 32, 3) as Google draws them (Noto), with Twitter's of the same id (Twemoji) as partners; ten
+    categories."""
     return _emoji("google", "twitter", settings, progress)
 
 

@@ -22,9 +22,9 @@ CHUNK = 256  # pictures
 class Dataset:
     """One split. The pictures stand in a fixed shuffled order: any prefix is a fair sample.
 
-    `images` uint8 (N, H, W, C), read-only, perhaps a memory map; `labels` int64 (N,), numbers of `spec.classes`; `partners`
-    like images. `fingerprint` is of pictures, labels, partners, classes and settings. `source` opens the set again.
-    `problems` (file, reason) lists what was left out; `facts` is what else is known, for the sheet.
+    `images` uint8 (N, H, W, C), read-only, perhaps a memory map; `labels` int64 (N,), numbers of `spec.classes`;
+    `partners` like images. `fingerprint` is of pictures, labels, partners, classes and settings. `source` opens
+    the set again. `problems` (file, reason) lists what was left out; `facts` is what else is known, for the sheet.
     """
 
     name: str
@@ -50,8 +50,9 @@ class Dataset:
     def sheet(self) -> dict[str, Any]:
         """All that is worth knowing before a training, ready for JSON. Reads every picture once.
 
-        `channels`: for each the least, the greatest, the mean and the standard deviation of the bytes of this split.
-        `duplicates`: pictures that are bit-equal to an earlier one of their split, and test pictures that occur in training.
+        `channels`: for each the least, the greatest, the mean and the standard deviation of the bytes of this
+        split. `duplicates`: pictures that are bit-equal to an earlier one of their split, and test pictures that
+        occur in training.
         """
         splits = {name: part for name in ("train", "test") if (part := self.part(name)) is not None}
         return {

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganvas.data.spec import Batch
+from ganvas.data.batch import Batch
 
 RESIDENT_BYTES = 2 * 2**30  # larger sets stay mapped and are read a batch at a time
 

@@ -49,8 +49,8 @@ TEST_NAMES = ("test", "testing", "val", "valid", "validation")  # the first that
 
 @dataclasses.dataclass
 class Found:
-    """What was found without opening a picture. `names` are relative, with / between folders, sorted. `stamps` (name, size, time)
-    identify the content; `ignored` counts files that are no pictures."""
+    """What was found without opening a picture. `names` are relative, with / between folders, sorted. `stamps`
+    (name, size, time) identify the content; `ignored` counts files that are no pictures."""
 
     names: list[str] = dataclasses.field(default_factory=list)
     stamps: list[tuple[str, int, int]] = dataclasses.field(default_factory=list)
@@ -84,7 +84,8 @@ def list_zip(path: Path, name: str) -> Listing:
 
 
 def scan_folder(root: Path) -> Found:
-    """Every file under `root`, without opening any. Links may point inside the folder only; hidden files are ignored."""
+    """Every file under `root`, without opening any. Links may point inside the folder only; hidden files are
+    ignored."""
     found = Found()
     folders = [""]
     while folders:
@@ -128,7 +129,7 @@ def _judge_entry(found: Found, root: Path, entry: os.DirEntry[str], name: str) -
         found.ignored.append(name)
         return []
     try:
-        if entry.is_symlink() and False:
+        if entry.is_symlink() and not Path(entry.path).resolve().is_relative_to(root):
             if _is_picture(name) or entry.is_dir():
                 found.problems.append((name, "it is a link that leads out of the folder"))
             else:
@@ -231,7 +232,8 @@ def _load(found: Found, root: Path, opener: Opener, settings: DataSettings, prog
 
 @dataclasses.dataclass
 class Tree:
-    """What the folders say. `rows` of `names` by split, `labels` (N,) of all names or None, `unused` (folder, count)."""
+    """What the folders say. `rows` of `names` by split, `labels` (N,) of all names or None, `unused` (folder,
+    count)."""
 
     rows: dict[str, np.ndarray]
     labels: np.ndarray | None
@@ -240,8 +242,8 @@ class Tree:
 
 
 def arrange(names: Sequence[str]) -> Tree:
-    """Splits and labels of relative names. A folder around everything is left aside; labels need two folders at least, and no
-    picture beside them."""
+    """Splits and labels of relative names. A folder around everything is left aside; labels need two folders at
+    least, and no picture beside them."""
     paths = [name.split("/") for name in names]
     while len({path[0] for path in paths}) == 1 and all(len(path) > 1 for path in paths):
         paths = [path[1:] for path in paths]
@@ -348,5 +350,5 @@ def _is_picture(name: str) -> bool:
 
 def _is_hidden(name: str) -> bool:
     return any(
-        piece.startswith(".") and piece not in (".", "..") or piece == "__MACOSX" for piece in name.split("/")
+        (piece.startswith(".") and piece not in (".", "..")) or piece == "__MACOSX" for piece in name.split("/")
     )

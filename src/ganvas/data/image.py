@@ -71,8 +71,8 @@ class Broken(Exception):
 def read_image(path: Path | str) -> np.ndarray:
     """The picture in a file, (H, W, C) uint8, turned upright as its EXIF says; the first frame of an animation.
 
-    Palettes and CMYK become RGB (RGBA where there is transparency), 16 bits are scaled to 8, floats must lie in [0, 1].
-    DataError names the file and the reason.
+    Palettes and CMYK become RGB (RGBA where there is transparency), 16 bits are scaled to 8, floats must lie in
+    [0, 1]. DataError names the file and the reason.
     """
     try:
         with open_regular(Path(path)) as file:
@@ -82,7 +82,8 @@ def read_image(path: Path | str) -> np.ndarray:
 
 
 def open_regular(path: Path) -> BinaryIO:
-    """The file, opened for reading only after it proved to be an ordinary file of bounded size (a pipe would never end)."""
+    """The file, opened for reading only after it proved to be an ordinary file of bounded size (a pipe would never
+    end)."""
     try:
         status = path.stat()
         refuse_irregular(status.st_mode, status.st_size)
@@ -148,8 +149,8 @@ def decode(file: BinaryIO) -> np.ndarray:
 
 
 def to_channels(picture: np.ndarray, channels: int, background: int) -> np.ndarray:
-    """(..., H, W, `channels`) from decoded pictures of 1 to 4 channels: transparency mixed with the grey level `background`,
-    luma (Rec. 601) for grey."""
+    """(..., H, W, `channels`) from decoded pictures of 1 to 4 channels: transparency mixed with the grey level
+    `background`, luma (Rec. 601) for grey."""
     if channels == picture.shape[-1]:
         return picture
     if channels == 4:
@@ -189,7 +190,8 @@ def fit(picture: np.ndarray, size: tuple[int, int], how: str, background: int) -
 
 
 def png_bytes(picture: np.ndarray) -> bytes:
-    """A PNG file of an (H, W, C) uint8 picture, C from 1 to 4; other counts are shown as `ganvas.data.grid` shows them."""
+    """A PNG file of an (H, W, C) uint8 picture, C from 1 to 4; other counts are shown as `ganvas.data.grid` shows
+    them."""
     from PIL import Image
 
     shown = viewable(np.asarray(picture))
@@ -204,8 +206,9 @@ def write_png(path: Path | str, picture: np.ndarray) -> None:
 
 
 def viewable(pictures: np.ndarray) -> np.ndarray:
-    """(..., H, W, C) uint8 as an eye can see it: 1, 3 or 4 channels stay; of two, the first shows as red and the second as
-    cyan (equal values give grey); of five and more, the first three show as RGB. A plain (H, W) gets its channel."""
+    """(..., H, W, C) uint8 as an eye can see it: 1, 3 or 4 channels stay; of two, the first shows as red and the
+    second as cyan (equal values give grey); of five and more, the first three show as RGB. A plain (H, W) gets its
+    channel."""
     if pictures.dtype != np.uint8:
         raise TypeError(f"pictures are uint8 here, got {pictures.dtype}")
     if pictures.ndim == 2:
@@ -240,7 +243,7 @@ def _orientation(picture: Image.Image) -> int:
     """The EXIF orientation, 1 (upright) to 8; 1 where there is none or where the EXIF block is damaged."""
     try:
         return int(picture.getexif().get(0x0112, 1))
-    except Exception:  # noqa: BLE001 - the pixels are sound even so
+    except Exception:
         return 1
 
 

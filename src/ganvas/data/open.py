@@ -33,12 +33,13 @@ def open_data(
 ) -> Dataset:
     """The pictures of `source`, one split of them; `.part("test")` gives the other.
 
-    `source` is the name of a set that comes with the package (digits, emoji, emoji:twitter, stacked_digits) or is downloaded
-    once (mnist, fashion_mnist, cifar10), or a path: a folder (sub-folders are labels; train and test folders are splits), a zip
-    file of the same, IDX files, .npz or .npy. `changes` are data settings: `open_data("photos", size=64, fit="pad")`.
+    `source` is the name of a set that comes with the package (digits, emoji, emoji:twitter, stacked_digits) or is
+    downloaded once (mnist, fashion_mnist, cifar10), or a path: a folder (sub-folders are labels; train and test
+    folders are splits), a zip file of the same, IDX files, .npz or .npy. `changes` are data settings:
+    `open_data("photos", size=64, fit="pad")`.
 
-    Decoded once into `cache` (the user's cache folder). `progress(done, total)` counts bytes while downloading and pictures
-    while decoding. UsageError for settings, DataError for everything about the data.
+    Decoded once into `cache` (the user's cache folder). `progress(done, total)` counts bytes while downloading and
+    pictures while decoding. UsageError for settings, DataError for everything about the data.
     """
     chosen = change(settings or DataSettings(), changes, where="data.")
     parse_size(chosen.size)
@@ -70,7 +71,8 @@ def _nothing(source: str, error: OSError | ValueError) -> str:
     if isinstance(error, PermissionError):
         return f"cannot look at {source}: no permission"
     hint = nearest(source, names)
-    return f"there is no data set and no path {source!r}{hint}. Sets by name: {', '.join(names)}; or the path of a folder, {KINDS}"
+    known = f"Sets by name: {', '.join(names)}; or the path of a folder, {KINDS}"
+    return f"there is no data set and no path {source!r}{hint}. {known}"
 
 
 def _listed_folder(path: Path) -> Listing:
@@ -92,7 +94,8 @@ def _listed_file(path: Path) -> Listing:
         return folder.list_zip(path, _name(path))
     if suffix in SUFFIXES:
         raise DataError(
-            f"{path} is 1 picture; training needs two at least, and hundreds to be of use. Name the folder they lie in"
+            f"{path} is 1 picture; training needs two at least, and hundreds to be of use. "
+            "Name the folder they lie in"
         )
     if arrays.is_idx(path):
         return _listed_idx(path, {"train": path})
@@ -131,9 +134,19 @@ def _datasets(listing: Listing, packed: pack.Packed, settings: DataSettings) -> 
         paired = split.partners is not None
         spec = DataSpec(listing.name, channels, height, width, count, packed.classes, paired, packed.spread)
         datasets[name] = Dataset(
-            listing.name, name, spec, split.images, split.labels, split.partners, make_fingerprint(split.digest, settings),
-            listing.source, settings, packed.problems, packed.facts, datasets,
-        )  # fmt: skip
+            name=listing.name,
+            split=name,
+            spec=spec,
+            images=split.images,
+            labels=split.labels,
+            partners=split.partners,
+            fingerprint=make_fingerprint(split.digest, settings),
+            source=listing.source,
+            settings=settings,
+            problems=packed.problems,
+            facts=packed.facts,
+            _parts=datasets,
+        )
     return datasets
 
 

@@ -3,8 +3,9 @@
     magic, then for each split: images, partners (uint8) and labels (int64), each from a multiple of 64
     JSON of what lies where, its SHA-256, its length (8 bytes), magic
 
-The JSON stands at the end because how many pictures were readable is known last. It holds a digest of the data, taken over
-all of a small pack and over evenly spaced blocks of a large one; a pack whose length, JSON or digest is wrong is made anew.
+The JSON stands at the end because how many pictures were readable is known last. It holds a digest of the data,
+taken over all of a small pack and over evenly spaced blocks of a large one; a pack whose length, JSON or digest is
+wrong is made anew.
 """
 
 from __future__ import annotations
@@ -68,7 +69,8 @@ def in_memory(loaded: Loaded) -> Packed:
 
 
 def in_cache(path: Path, loaded: Loaded) -> Packed:
-    """Writes the pack aside, puts it in place and maps it. Two processes may do so at once: the same pack wins twice."""
+    """Writes the pack aside, puts it in place and maps it. Two processes may do so at once: the same pack wins
+    twice."""
     _sweep(path.parent)
     try:
         write_aside(path, lambda file: _write(file, loaded))
@@ -122,6 +124,8 @@ def _write(file: BinaryIO, loaded: Loaded) -> None:
     for name, part in loaded.parts.items():
         measure = _Measure(part, loaded.classes)
         images = _append(file, part.shape, measure.watch(part.blocks()))
+        if images["shape"][0] == 0:  # every picture of the split was left out
+            continue
         partners = None
         if part.partner_blocks is not None:
             partners = _append(file, part.shape, measure.watch_partners(part.partner_blocks()))
@@ -141,9 +145,15 @@ def _write(file: BinaryIO, loaded: Loaded) -> None:
     digest = _sampled_digest(file.fileno(), end)
     file.seek(end)
     index = {
-        "version": VERSION, "splits": splits, "classes": loaded.classes, "spread": spread, "problems": loaded.problems,
-        "facts": loaded.facts, "end": end, "digest": digest,
-    }  # fmt: skip
+        "version": VERSION,
+        "splits": splits,
+        "classes": loaded.classes,
+        "spread": spread,
+        "problems": loaded.problems,
+        "facts": loaded.facts,
+        "end": end,
+        "digest": digest,
+    }
     text = json.dumps(index).encode()
     file.write(text + hashlib.sha256(text).digest() + len(text).to_bytes(8, "little") + MAGIC)
 
@@ -221,7 +231,8 @@ def _judge(loaded: Loaded, counts: dict[str, int]) -> None:
     if counts.get("train", 0) < 2:
         skipped = f" ({len(problems)} unreadable)" if problems else ""
         raise DataError(
-            f"{loaded.where} has {_plural(counts.get('train', 0))} to train on{skipped}; training needs two at least, and hundreds to be of use"
+            f"{loaded.where} has {_plural(counts.get('train', 0))} to train on{skipped}; "
+            "training needs two at least, and hundreds to be of use"
         )
 
 

@@ -1,10 +1,11 @@
-"""Public sets by name: downloaded once into the cache, from the first mirror that has the right bytes, and checked.
+"""Public sets by name: downloaded once into the cache, from the first mirror that has the right bytes, and
+checked.
 
-A download goes on where it stopped, also from another mirror: what counts is the SHA-256 of the whole file. The figures in
-SETS: MNIST's occur in many independent projects (TensorFlow's mirror, torch.rb, Guild AI); Fashion-MNIST's were also found by
-putting file name and time back into the gzip headers of Debian's dataset-fashion-mnist, which gives these very sums;
-CIFAR-10's occur in TensorFlow Datasets, torch.rb and GoMLX. $GANVAS_MIRROR names a server (URL) that is asked first, as
-$GANVAS_MIRROR/SET/FILE.
+A download goes on where it stopped, also from another mirror: what counts is the SHA-256 of the whole file. The
+figures in SETS: MNIST's occur in many independent projects (TensorFlow's mirror, torch.rb, Guild AI);
+Fashion-MNIST's were also found by putting file name and time back into the gzip headers of Debian's
+dataset-fashion-mnist, which gives these very sums; CIFAR-10's occur in TensorFlow Datasets, torch.rb and GoMLX.
+$GANVAS_MIRROR names a server (URL) that is asked first, as $GANVAS_MIRROR/SET/FILE.
 """
 
 from __future__ import annotations
@@ -182,7 +183,8 @@ def listing(name: str, cache: Path) -> Listing:
 
 
 def fetch(name: str, cache: Path, progress: Progress) -> Path:
-    """The folder with all files of a set, downloading what is missing or wrong. DataError says what to put where by hand."""
+    """The folder with all files of a set, downloading what is missing or wrong. DataError says what to put where
+    by hand."""
     known, folder = SETS[name], cache / "downloads" / name
     missing = [remote for remote in known.files if not is_whole(folder / remote.name, remote)]
     sizes = [remote.size for remote in missing]
@@ -202,7 +204,8 @@ def is_whole(path: Path, remote: Remote) -> bool:
 
 
 def download(remote: Remote, urls: list[str], folder: Path, progress: Callable[[int], None]) -> list[str]:
-    """Brings one file into `folder`; [] when it is there, else why each URL failed. One process at a time: others wait."""
+    """Brings one file into `folder`; [] when it is there, else why each URL failed. One process at a time: others
+    wait."""
     target, aside = folder / remote.name, folder / f"{remote.name}.part"
     failures = []
     with files.explained(folder), _alone(folder, remote.name):
@@ -294,7 +297,8 @@ def _keep(aside: Path, target: Path) -> None:
 
 @contextlib.contextmanager
 def _alone(folder: Path, name: str) -> Iterator[None]:
-    """Holds the lock of one download; where the system has no file locks, two processes may disturb each other's download."""
+    """Holds the lock of one download; where the system has no file locks, two processes may disturb each other's
+    download."""
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / f".{name}.lock", "wb") as lock:
         try:

@@ -13,12 +13,12 @@ LARGEST_SIDE = 8192
 
 @dataclasses.dataclass(frozen=True)
 class DataSettings:
-    """All have an effect on folders, zip files, arrays and the named sets alike, unless their help says otherwise."""
+    """They apply to folders, zip files, arrays and named sets alike, where their help does not say otherwise."""
 
     size: int | str = setting(
         "auto",
-        "height and width: 64, or HxW such as 48x64. auto: the size the pictures have; where they differ, a square with the "
-        "median of their short sides, at most 256 and a multiple of 8",
+        "height and width: 64, or HxW such as 48x64. auto: the size the pictures have; where they differ, a "
+        "square with the median of their short sides, at most 256 and a multiple of 8",
         unit="pixels",
     )
     fit: str = setting(
@@ -28,13 +28,14 @@ class DataSettings:
     )
     channels: int | str = setting(
         "auto",
-        "1 grey, 3 colour, 4 colour with alpha. auto: 1 where every picture is grey, else 3; arrays keep what they have",
+        "1 grey, 3 colour, 4 colour with alpha. auto: 1 where every picture is grey, else 3; arrays keep what "
+        "they have",
         choices=("auto", 1, 3, 4),
     )
     alpha: str = setting(
         "white",
-        "what shows through transparent pixels; keep: alpha is a fourth channel. Also the colour that fit=pad adds (keep: "
-        "transparent)",
+        "what shows through transparent pixels; keep: alpha is a fourth channel. Also the colour that fit=pad "
+        "adds (keep: transparent)",
         choices=("white", "black", "keep"),
     )
     holdout: float = setting(
@@ -56,11 +57,11 @@ def parse_size(size: int | str) -> tuple[int, int] | None:
     elif size.strip().lower() == "auto":
         return None
     else:
-        found = re.fullmatch(r"(\d{1,6})\s*[xX×]\s*(\d{1,6})", size.strip())
+        found = re.fullmatch(r"(\d{1,6})\s*[xX]\s*(\d{1,6})", size.strip())
         pair = (int(found[1]), int(found[2])) if found else (0, 0)
     if not all(1 <= side <= LARGEST_SIDE for side in pair):
         raise UsageError(
-            f"data.size must be auto, a number of pixels such as 64, or HxW such as 48x64, each from 1 to {LARGEST_SIDE} "
-            f"(got {size!r})"
+            f"data.size must be auto, a number of pixels such as 64, or HxW such as 48x64, "
+            f"each from 1 to {LARGEST_SIDE} (got {size!r})"
         )
     return pair

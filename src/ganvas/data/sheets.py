@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 def grid(images: np.ndarray, columns: int | None = None, gap: int = 2) -> np.ndarray:
     """One picture (H, W, C) of many (N, H, W, C) uint8, row by row, `gap` white pixels between them.
 
-    1, 3 and 4 channels stay as they are. Two channels become three: the first shows as red, the second as cyan, so that equal
-    values are grey. Of five and more the first three show. `columns` is the square root of N, rounded up, where not given.
+    1, 3 and 4 channels stay as they are. Two channels become three: the first shows as red, the second as cyan, so
+    that equal values are grey. Of five and more the first three show. `columns` is the square root of N, rounded
+    up, where not given.
     """
     images = viewable(np.asarray(images))
     count, height, width, channels = images.shape
@@ -33,8 +34,8 @@ def grid(images: np.ndarray, columns: int | None = None, gap: int = 2) -> np.nda
 
 
 def contact_sheet(dataset: Dataset, columns: int = 12, rows: int = 10, gap: int = 2) -> np.ndarray:
-    """The first pictures of a data set (H, W, C): one class a row where there are labels, at most `rows` classes evenly
-    chosen; with partners, each picture beside its own."""
+    """The first pictures of a data set (H, W, C): one class a row where there are labels, at most `rows` classes
+    evenly chosen; with partners, each picture beside its own."""
     if dataset.labels is None or len(dataset.spec.classes) < 2:
         chosen = [list(range(min(len(dataset), columns * rows)))]
     else:

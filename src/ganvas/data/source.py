@@ -1,7 +1,8 @@
 """What every source of pictures is turned into before it is packed: parts that give their pictures block by block.
 
-A source is listed first (cheap: names, sizes, times) and read only when the cache has no pack of that identity. Within a part
-the pictures stand in a fixed shuffled order, so that any prefix is a fair sample, however the source was sorted.
+A source is listed first (cheap: names, sizes, times) and read only when the cache has no pack of that identity.
+Within a part the pictures stand in a fixed shuffled order, so that any prefix is a fair sample, however the source
+was sorted.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ Progress = Callable[[int, int], None]
 
 @dataclasses.dataclass
 class Part:
-    """One split. `blocks` gives (n, H, W, C) uint8 in the final order; `labels` is right once they are exhausted (pictures that
-    were left out have no label). `partner_blocks` is like `blocks`, or None."""
+    """One split. `blocks` gives (n, H, W, C) uint8 in the final order; `labels` is right once they are exhausted
+    (pictures that were left out have no label). `partner_blocks` is like `blocks`, or None."""
 
     shape: tuple[int, int, int]
     blocks: Callable[[], Iterator[np.ndarray]]
@@ -36,8 +37,8 @@ class Part:
 
 @dataclasses.dataclass
 class Loaded:
-    """A source about to be packed. `problems` (name, reason) may grow while the blocks are drawn; `strict`: they end the packing.
-    `facts` are JSON values for the data sheet."""
+    """A source about to be packed. `problems` (name, reason) may grow while the blocks are drawn; `strict`: they
+    end the packing. `facts` are JSON values for the data sheet."""
 
     where: str
     parts: dict[str, Part]
@@ -49,7 +50,8 @@ class Loaded:
 
 @dataclasses.dataclass
 class Listing:
-    """A source by name. `identity` changes whenever its content may have changed; None: it is small, and never cached."""
+    """A source by name. `identity` changes whenever its content may have changed; None: it is small, and never
+    cached."""
 
     name: str
     source: str
@@ -59,7 +61,8 @@ class Listing:
 
 @dataclasses.dataclass
 class Arrays:
-    """One split as arrays in memory or mapped: `images` uint8 (N, H, W, C), `labels` integers (N,), `partners` like images."""
+    """One split as arrays in memory or mapped: `images` uint8 (N, H, W, C), `labels` integers (N,), `partners`
+    like images."""
 
     images: np.ndarray
     labels: np.ndarray | None = None
@@ -75,7 +78,8 @@ def from_arrays(
     classes: Sequence[str] | None = None,
     shuffled: bool = False,
 ) -> Loaded:
-    """Arrays as a source: size and channels brought to the settings, a test split held out where there is only "train".
+    """Arrays as a source: size and channels brought to the settings, a test split held out where there is only
+    "train".
 
     `shuffled`: the arrays stand in a fair order already and keep it.
     """
@@ -158,9 +162,11 @@ def name_keys(names: Sequence[str]) -> np.ndarray:
 
 
 def hold_out(keys: np.ndarray, labels: np.ndarray | None, share: float) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of the training and of the test split, each in the order of `keys`; `share` of each class goes to the test split.
+    """Rows of the training and of the test split, each in the order of `keys`; `share` of each class goes to the
+    test split.
 
-    Every (1 / share)-th row is taken from the list of all rows sorted by class: small classes are held out in turn.
+    Every (1 / share)-th row is taken from the list of all rows sorted by class: small classes are held out in
+    turn.
     """
     count = len(keys)
     sorted_rows = np.lexsort((keys, labels if labels is not None else np.zeros(count)))
@@ -232,15 +238,14 @@ def _array_part(part: Arrays, rows: np.ndarray, settings: DataSettings, counter:
 def _classes(
     labels: list[np.ndarray | None], names: Sequence[str] | None
 ) -> tuple[tuple[str, ...], list[np.ndarray | None]]:
-    """Class names and int64 labels that count them from 0. Without names, the label values that occur are the names."""
+    """Class names and int64 labels that count them from 0. Without names, the label values that occur are the
+    names."""
     if any(part is None for part in labels):
         return (), [None] * len(labels)
     values = np.concatenate([part for part in labels if part is not None])
     if names is not None:
-        if (
-            values.dtype.kind not in "iu"
-            or len(values)
-            and not (0 <= int(values.min()) and int(values.max()) < len(names))
+        if values.dtype.kind not in "iu" or (
+            len(values) and not (int(values.min()) >= 0 and int(values.max()) < len(names))
         ):
             raise DataError(
                 f"labels must be integers from 0 to {len(names) - 1}, one for each of the {len(names)} class names"

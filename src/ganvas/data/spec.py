@@ -1,11 +1,8 @@
-"""What a method may know about the data, and what one step gets."""
+"""What a method may know about the data. Apart from Batch, so that a data sheet needs no torch."""
 
 from __future__ import annotations
 
 import dataclasses
-
-import torch
-from torch import Tensor
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,47 +26,3 @@ class DataSpec:
     def shape(self) -> tuple[int, int, int]:
         """(C, H, W)"""
         return self.channels, self.height, self.width
-
-
-@dataclasses.dataclass
-class Batch:
-    """One rank's share of one global batch, and the step's randomness.
-
-    `real` (N, C, H, W) in [-1, 1]; `label` (N,) int64 or None; `partner` like `real` or None. `handed` holds what
-    an earlier update of the same step handed over (see Update.hands).
-
-    All ranks draw the random numbers of the whole global batch from equal generators and keep their own rows, so that
-    two ranks compute what one process computes on the same global batch.
-    """
-
-    real: Tensor
-    label: Tensor | None = None
-    partner: Tensor | None = None
-    generator: torch.Generator | None = None
-    handed: dict[str, Tensor] = dataclasses.field(default_factory=dict)
-    rank: int = 0
-    ranks: int = 1
-
-    def __len__(self) -> int:
-        return self.real.shape[0]
-
-    def normal(self, *shape: int) -> Tensor:
-        """Standard normal numbers (N, *shape), N this rank's batch size."""
-        return self._mine(torch.randn(len(self) * self.ranks, *shape, generator=self.generator, device=self._device))
-
-    def uniform(self, *shape: int, low: float = 0.0, high: float = 1.0) -> Tensor:
-        """Uniform numbers (N, *shape) in [low, high)."""
-        drawn = torch.rand(len(self) * self.ranks, *shape, generator=self.generator, device=self._device)
-        return self._mine(drawn) * (high - low) + low
-
-    def integers(self, high: int, *shape: int) -> Tensor:
-        """Integers (N, *shape) in [0, high), int64."""
-        size = (len(self) * self.ranks, *shape)
-        return self._mine(torch.randint(high, size, generator=self.generator, device=self._device))
-
-    @property
-    def _device(self) -> torch.device:
-        return self.real.device
-
-    def _mine(self, drawn: Tensor) -> Tensor:
-        return drawn[self.rank * len(self) : (self.rank + 1) * len(self)]

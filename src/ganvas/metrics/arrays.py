@@ -19,9 +19,13 @@ def as_features(values: Any, name: str, least: int = 1) -> Tensor:
     """`values` as (N, D) float64. DataError if they are not 2-D, not finite, or fewer than `least` rows."""
     features = _as_double(values, name)
     if features.ndim != 2 or features.shape[1] == 0:
-        raise DataError(f"{name} must be an array (N, D), one row of features for each picture (got {_shape(features)})")
+        raise DataError(
+            f"{name} must be an array (N, D), one row of features for each picture (got {_shape(features)})"
+        )
     if len(features) < least:
-        raise DataError(f"{name} has {len(features)} rows, and this measure needs at least {least}: give it more pictures")
+        raise DataError(
+            f"{name} has {len(features)} rows, and this measure needs at least {least}: give it more pictures"
+        )
     return finite(features, name)
 
 
@@ -42,7 +46,8 @@ def as_mean_and_covariance(mu: Any, covariance: Any, name: str) -> tuple[Tensor,
     covariance = finite(torch.atleast_2d(_as_double(covariance, f"cov_{name}")), f"cov_{name}")
     if mu.ndim != 1 or covariance.shape != (len(mu), len(mu)):
         raise DataError(
-            f"a mean (D,) goes with a covariance (D, D): mu_{name} is {_shape(mu)}, cov_{name} {_shape(covariance)}"
+            f"a mean (D,) goes with a covariance (D, D): mu_{name} is {_shape(mu)}, "
+            f"cov_{name} {_shape(covariance)}"
         )
     if not torch.allclose(covariance, covariance.T, rtol=1e-6, atol=1e-6 * float(covariance.abs().max())):
         raise DataError(f"cov_{name} is not symmetric, so it is no covariance")
@@ -70,7 +75,8 @@ def blocks(rows: int, columns: int) -> Iterator[slice]:
 def squared_distances(a: Tensor, b: Tensor) -> Tensor:
     """|a_i - b_j|^2 of rows (N, D) and (M, D), as (N, M).
 
-    From the dot product, so what is smaller than its rounding is set to exactly zero: equal rows are at distance 0.
+    From the dot product, so what is smaller than its rounding is set to exactly zero: equal rows are at distance
+    0.
     """
     a_square, b_square = a.square().sum(1), b.square().sum(1)
     distances = torch.addmm(b_square, a, b.T, alpha=-2).add_(a_square[:, None])
@@ -87,7 +93,7 @@ def _as_double(values: Any, name: str) -> Tensor:
         array = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise DataError(f"{name} must be an array of numbers ({error})") from None
-    return torch.from_numpy(np.ascontiguousarray(array)) if array.ndim else torch.tensor(float(array), dtype=torch.float64)
+    return torch.tensor(array)  # a copy: the array may be read-only, which torch does not like
 
 
 def _shape(values: Tensor) -> str:

@@ -1,8 +1,9 @@
 """Copies: samples that are training pictures, or suspiciously near to one.
 
-Pictures are compared as thumbnails of at most 16 x 16 (means over areas, all channels), so that a little noise does not hide a copy.
-How near is suspicious? Nearer than almost any picture that was never trained on: below the 1 % quantile of the distances from
-held-out pictures to their own nearest training picture. About 1 % of honest pictures are that near, which is the floor.
+Pictures are compared as thumbnails of at most 16 x 16 (means over areas, all channels), so that a little noise
+does not hide a copy. How near is suspicious? Nearer than almost any picture that was never trained on: below the 1
+% quantile of the distances from held-out pictures to their own nearest training picture. About 1 % of honest
+pictures are that near, which is the floor.
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ TRAIN_BLOCK = 8192
 class Copies(NamedTuple):
     """What the copy audit found among `n` samples.
 
-    `near` (n,) bool; `exact` counts those equal in every byte; `threshold` is a root-mean-square difference in bytes;
-    `floor` is how many of n held-out pictures would be called copies.
+    `near` (n,) bool; `exact` counts those equal in every byte; `threshold` is a root-mean-square difference in
+    bytes; `floor` is how many of n held-out pictures would be called copies.
     """
 
     near: np.ndarray
@@ -43,8 +44,9 @@ class Copies(NamedTuple):
 
 
 def nearest(images: np.ndarray, train: Dataset, k: int = 1) -> tuple[np.ndarray, np.ndarray]:
-    """The k nearest training pictures of each of `images` uint8 (N, H, W, C): indices int64 (N, k), nearest first, and distances
-    float64 (N, k), root-mean-square differences of the thumbnails in bytes, 0 to 255. Of the first 100,000 training pictures.
+    """The k nearest training pictures of each of `images` uint8 (N, H, W, C): indices int64 (N, k), nearest first,
+    and distances float64 (N, k), root-mean-square differences of the thumbnails in bytes, 0 to 255. Of the first
+    100,000 training pictures.
     """
     check_pictures(images, train)
     known = _known(train, None)
@@ -55,8 +57,8 @@ def nearest(images: np.ndarray, train: Dataset, k: int = 1) -> tuple[np.ndarray,
 
 
 def find_copies(images: np.ndarray, train: Dataset, test: Dataset | None = None) -> Copies:
-    """Which of `images` uint8 (N, H, W, C) are copies of training pictures. Without `test` the training pictures themselves
-    are the held-out ones, each compared with all the others."""
+    """Which of `images` uint8 (N, H, W, C) are copies of training pictures. Without `test` the training pictures
+    themselves are the held-out ones, each compared with all the others."""
     check_pictures(images, train)
     known = _known(train, test)
     threshold, rate = float(known["threshold"]), float(known["rate"])
@@ -83,8 +85,8 @@ def check_pictures(images: np.ndarray, train: Dataset) -> None:
         raise DataError(f"pictures must be a numpy array uint8 (N, H, W, C), N at least 1 (got {got})")
     if images.shape[1:] != train.images.shape[1:]:
         raise DataError(
-            f"these pictures are {_size(images)} and those of {train.name} {_size(train.images)} (height x width x channels): "
-            "open the data with the same size and channels as the pictures"
+            f"these pictures are {_size(images)} and those of {train.name} {_size(train.images)} "
+            "(height x width x channels): open the data with the same size and channels as the pictures"
         )
 
 
@@ -93,25 +95,27 @@ def _size(images: np.ndarray) -> str:
 
 
 def _known(train: Dataset, test: Dataset | None) -> dict[str, Tensor]:
-    """Of the training pictures `thumbnails` (M, D) uint8 and `digests` (M,) int64; `threshold` and `rate` of held-out ones."""
-    fingerprints = [train.fingerprint, test.fingerprint if test else None]
+    """Of the training pictures `thumbnails` (M, D) uint8 and `digests` (M,) int64; `threshold` and `rate` of
+    held-out ones."""
+    parts = [train.fingerprint, test.fingerprint if test is not None else None, SIDE, QUANTILE, PROBES, LIMIT]
+    keep = bool(train.fingerprint) and (test is None or bool(test.fingerprint))
 
     def compute() -> dict[str, Tensor]:
         known = thumbnails(train.images[:LIMIT])
         distances = _held_out_distances(known, test)
-        threshold = distances.sort().values[int(QUANTILE * (len(distances) - 1))] if len(distances) else torch.tensor(0.0)
-        rate = (distances < threshold).double().mean() if len(distances) else torch.tensor(0.0)
+        threshold = distances.sort().values[int(QUANTILE * (len(distances) - 1))]
+        rate = (distances < threshold).double().mean()
         digests = torch.from_numpy(_digests(train.images[:LIMIT]))
-        return {"thumbnails": known, "digests": digests, "threshold": threshold.double(), "rate": rate.double()}
+        return {"thumbnails": known, "digests": digests, "threshold": threshold, "rate": rate}
 
-    return remembered("copies", [*fingerprints, SIDE, QUANTILE, PROBES, LIMIT], all(fingerprints[: 1 + (test is not None)]), compute)
+    return remembered("copies", parts, keep, compute)
 
 
 def _held_out_distances(known: Tensor, test: Dataset | None) -> Tensor:
     if test is not None and len(test.images):
         return _nearest(thumbnails(test.images[:PROBES]), known, 1)[1][:, 0]
     if len(known) < 2:
-        return torch.empty(0, dtype=torch.float64)
+        return torch.zeros(1, dtype=torch.float64)  # a single picture has no others: only exact copies count
     probes = known[:PROBES]
     indices, distances = _nearest(probes, known, 2)
     itself = indices[:, 0] == torch.arange(len(probes))
@@ -119,7 +123,8 @@ def _held_out_distances(known: Tensor, test: Dataset | None) -> Tensor:
 
 
 def _nearest(queries: Tensor, known: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """Indices (N, k) and root-mean-square distances (N, k) of the nearest rows. float32 finds them, integers give the distance."""
+    """Indices (N, k) and root-mean-square distances (N, k) of the nearest rows. float32 finds them, integers give
+    the distance."""
     best = torch.empty(len(queries), 0)
     indices = torch.empty(len(queries), 0, dtype=torch.int64)
     centred = queries.float() - 128

@@ -1,13 +1,14 @@
 """`measure`: all figures of a set of samples against real data, each with its floor.
 
-What is known of the real data (features, moments, radii, floors) is computed once and kept in the cache by `store`, so that measuring
-during a training costs only the samples.
+What is known of the real data (features, moments, radii, floors) is computed once and kept in the cache by
+`store`, so that measuring during a training costs only the samples.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,6 +33,9 @@ PAIRS = 10_000  # pictures at most where all pairs are compared
 HELD = 10_000  # held-out pictures at most
 READS = 0.9  # accuracy from which the digit network is trusted with the data's labels
 
+HALVES = "half of the training pictures (there is no test split), the other half being the real ones"
+LEFT_OUT = "training pictures, each compared with all the others (there is no test split)"
+
 Entry = dict[str, Any]
 
 
@@ -44,31 +48,35 @@ def measure(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> dict[str, Entry]:
-    """Every figure of `images` uint8 (n, H, W, C) as {"value", "floor", "n", "better", ...}; `better` is "lower" or "higher".
+    """Every figure of `images` uint8 (n, H, W, C) as {"value", "floor", "n", "better", ...}; `better` is "lower"
+    or "higher".
 
-    `floor` is the same figure with held-out real pictures in place of samples: what a perfect generator would get. It is of
-    `floor_n` pictures, and `floor_from` says where they come from: `test`, or, where there is none, half of the training pictures,
-    and then the other half are the real ones. Held-out pictures are never among the real ones.
+    `floor` is the same figure with held-out real pictures in place of samples: what a perfect generator would get.
+    It is of `floor_n` pictures, and `floor_from` says where they come from: `test`, or, where there is none, half
+    of the training pictures, and then the other half are the real ones. Held-out pictures are never among the real
+    ones. Where there are fewer held-out pictures than samples, figures that depend on their number have a
+    `value_at_floor_n` too: of so many samples, fair beside the floor.
 
     Keys and numbers of pictures:
 
-    FD[network]   Fréchet distance of all n samples from all real pictures (`n_real`, at most 50,000, or 10,000 for MobileNetV2). Its
-                  bias falls with n: compare figures of one n. Floor with min(n, held-out).
+    FD[network]   Fréchet distance of all n samples from all real pictures (`n_real`, at most 50,000, or 10,000
+                  for MobileNetV2). Its bias falls with n: compare figures of one n.
     KD[network]   kernel distance, without bias, of at most 10,000 samples and as many real ones; may be below 0.
     precision, recall, density, coverage
-                  with as many real pictures as samples (n = `n_real`, at most 10,000), and the floor too with as many real
-                  as held-out: these depend on the balance of the two. `k` is 5, less for a handful of pictures.
-    modes         modes covered `of` those in the data, by the rule and `level` in ganvas.metrics.modes: the data's classes where the
-                  digit network reads them (accuracy at least 0.9 on held-out pictures; one numeral a picture, or one a channel),
-                  else k-means clusters of real features. `kind` says which.
+                  with as many real pictures as samples (n = `n_real`, at most 10,000), and the floor too with as
+                  many real as held-out: these depend on the balance of the two. `k` is 5, less for a handful of
+                  pictures.
+    modes         modes covered `of` those in the data, by the rule and `level` in ganvas.metrics.modes: the data's
+                  classes where the digit network reads them (accuracy at least 0.9 on held-out pictures; one
+                  numeral a picture, or one a channel), else k-means clusters of real features. `kind` says which.
     entropy       of the histogram of modes, in nats; `of` is that of equal shares.
     KL            divergence of that histogram from the real pictures', in nats.
-    copies        samples that are nearer to a training picture than 99 % of held-out ones are (ganvas.metrics.copying); `exact` of
-                  them are training pictures, byte for byte. The floor is scaled to n.
+    copies        samples nearer to a training picture than 99 % of held-out ones are (ganvas.metrics.copying);
+                  `exact` of them are training pictures, byte for byte. The floor is scaled to n.
 
-    `features` is "auto", "digits" or "mobilenet_v2" (ganvas.metrics.readers says how "auto" decides). `seed` chooses which samples
-    are taken where not all are. `progress(what, done, of)` hears of the slow parts. DataError for too few pictures or
-    another shape.
+    `features` is "auto", "digits" or "mobilenet_v2" (ganvas.metrics.readers says how "auto" decides). `seed`
+    chooses which samples are taken where not all are. `progress(what, done, of)` hears of the slow parts.
+    DataError for too few pictures or another shape.
     """
     check_choice(features)
     check_pictures(images, train)
@@ -107,12 +115,13 @@ class _Split:
 
     @property
     def keep(self) -> bool:
-        return all(self.fingerprints)
+        return bool(self.fingerprints) and all(self.fingerprints)
 
 
 @dataclasses.dataclass(frozen=True)
 class _Reading:
-    """The digit network reads these data: `held` and `true` (T, numerals) int64, `real` (10, ...) counts of the real labels."""
+    """The digit network reads these data: `held` and `true` (T, numerals) int64, `real` (10, ...) counts of the
+    real labels."""
 
     held: Tensor
     true: Tensor
@@ -126,20 +135,36 @@ class _Reading:
 def _split(train: Dataset, test: Dataset | None) -> _Split:
     if test is not None and len(test.images) >= 2:
         if test.images.shape[1:] != train.images.shape[1:]:
-            raise DataError(f"the test pictures are {test.images.shape[1:]} and the training pictures {train.images.shape[1:]}")
+            raise DataError(
+                f"the test pictures are {test.images.shape[1:]} and the training pictures {train.images.shape[1:]}"
+            )
         if len(train.images) < 2:
             raise DataError("measuring needs at least 2 training pictures")
-        return _Split(train.images, test.images[:HELD], train.labels, _rows(test.labels, slice(HELD)), train.spec.classes,
-                      f"{len(test.images)} test pictures", (train.fingerprint, test.fingerprint))  # fmt: skip
+        return _Split(
+            real=train.images,
+            held=test.images[:HELD],
+            real_labels=train.labels,
+            held_labels=_rows(test.labels, slice(HELD)),
+            classes=train.spec.classes,
+            floor_from=f"{len(test.images)} test pictures",
+            fingerprints=(train.fingerprint, test.fingerprint),
+        )
     if len(train.images) < 4:
         raise DataError(
-            f"measuring needs at least 4 training pictures where there is no test split (there are {len(train.images)})"
+            "measuring needs at least 4 training pictures where there is no test split "
+            f"(there are {len(train.images)})"
         )
     half = len(train.images) - len(train.images) // 2
     held = slice(half, half + HELD)
-    return _Split(train.images[:half], train.images[held], _rows(train.labels, slice(half)), _rows(train.labels, held),
-                  train.spec.classes, "half of the training pictures (there is no test split), the other half being the real ones",
-                  (train.fingerprint, "halves"))  # fmt: skip
+    return _Split(
+        real=train.images[:half],
+        held=train.images[held],
+        real_labels=_rows(train.labels, slice(half)),
+        held_labels=_rows(train.labels, held),
+        classes=train.spec.classes,
+        floor_from=HALVES,
+        fingerprints=(train.fingerprint, "halves") if train.fingerprint else (),
+    )
 
 
 def _rows(labels: np.ndarray | None, rows: slice) -> np.ndarray | None:
@@ -158,7 +183,9 @@ def _reading(split: _Split) -> _Reading | None:
     def compute() -> dict[str, Tensor]:
         return {"held": numerals(split.held, per_picture)}
 
-    held = remembered("numerals", [*split.fingerprints, digit_network_card()["sha256"], HELD, per_picture], split.keep, compute)["held"]
+    held = remembered(
+        "numerals", [*split.fingerprints, digit_network_card()["sha256"], HELD, per_picture], split.keep, compute
+    )["held"]
     if float((held == true).all(1).double().mean()) < READS:
         return None
     return _Reading(held, true, _histogram(table[torch.from_numpy(np.array(split.real_labels))]))
@@ -183,16 +210,24 @@ def _histogram(read: Tensor) -> Tensor:
 
 
 def _known(split: _Split, reader: Reader, progress: Progress | None) -> dict[str, Tensor]:
-    """Of the real pictures: `real` and `held` features, moments of the real ones, `within` (their mean kernel), k-means `centres`,
-    the histogram `clusters` of the real ones and its `confusion`."""
+    """Of the real pictures: `real` and `held` features, moments of the real ones, `within` (their mean kernel),
+    k-means `centres`, the histogram `clusters` of the real ones and its `confusion`."""
 
     def compute() -> dict[str, Tensor]:
         real = read(reader, split.real[: reader.limit], "training pictures", progress)
         held = read(reader, split.held[: reader.limit], "held-out pictures", progress)
         within = torch.tensor(kernel_within(real[:PAIRS]), dtype=torch.float64)
-        return {"real": real, "held": held, "within": within, **Moments().add(real).state(), **_clusters(real, held)}
+        return {
+            "real": real,
+            "held": held,
+            "within": within,
+            **Moments().add(real).state(),
+            **_clusters(real, held),
+        }
 
-    return remembered("features", [*split.fingerprints, reader.key, reader.limit, HELD, PAIRS], split.keep, compute)
+    return remembered(
+        "features", [*split.fingerprints, reader.key, reader.limit, HELD, PAIRS], split.keep, compute
+    )
 
 
 def _clusters(real: Tensor, held: Tensor) -> dict[str, Tensor]:
@@ -202,7 +237,11 @@ def _clusters(real: Tensor, held: Tensor) -> dict[str, Tensor]:
     # A held-out picture belongs to the cluster of its nearest real picture; the nearest centre may be another's.
     true = assigned[modes.nearest_row(held, real)]
     confusion = modes.confusion_matrix(true, modes.nearest_row(held, centres), len(centres))
-    return {"centres": centres, "clusters": torch.bincount(assigned, minlength=len(centres)), "confusion": confusion}
+    return {
+        "centres": centres,
+        "clusters": torch.bincount(assigned, minlength=len(centres)),
+        "confusion": confusion,
+    }
 
 
 def _distances(fake: Tensor, known: dict[str, Tensor], split: _Split, reader: Reader) -> dict[str, Entry]:
@@ -213,20 +252,38 @@ def _distances(fake: Tensor, known: dict[str, Tensor], split: _Split, reader: Re
     def compute() -> dict[str, Tensor]:
         return {
             "frechet": torch.tensor(_frechet(held[:floor_n], moments), dtype=torch.float64),
-            "kernel": torch.tensor(kernel_distance(held[:floor_n], real[:PAIRS], within_b=within), dtype=torch.float64),
+            "kernel": torch.tensor(
+                kernel_distance(held[:floor_n], real[:PAIRS], within_b=within), dtype=torch.float64
+            ),
         }
 
-    floor = remembered("distance-floor", [*split.fingerprints, reader.key, reader.limit, HELD, PAIRS, floor_n], split.keep, compute)
-    common = {"network": reader.key, "better": "lower", "floor_n": floor_n} | ({"note": reader.note} if reader.note else {})
-    return {
-        f"FD[{reader.name}]": {
-            "value": _frechet(fake, moments), "floor": float(floor["frechet"]), "n": len(fake), "n_real": len(real), **common,
-        },
-        f"KD[{reader.name}]": {
-            "value": kernel_distance(fake[:PAIRS], real[:PAIRS], within_b=within), "floor": float(floor["kernel"]),
-            "n": min(PAIRS, len(fake)), "n_real": min(PAIRS, len(real)), **common,
-        },
-    }  # fmt: skip
+    floor = remembered(
+        "distance-floor",
+        [*split.fingerprints, reader.key, reader.limit, HELD, PAIRS, floor_n],
+        split.keep,
+        compute,
+    )
+    common = {"network": reader.key, "better": "lower", "floor_n": floor_n}
+    if reader.note:
+        common["note"] = reader.note
+    frechet = {
+        "value": _frechet(fake, moments),
+        "floor": float(floor["frechet"]),
+        "n": len(fake),
+        "n_real": len(real),
+        **_fair(len(fake), floor_n, lambda: _frechet(fake[:floor_n], moments)),
+    }
+    kernel = {
+        "value": kernel_distance(fake[:PAIRS], real[:PAIRS], within_b=within),
+        "floor": float(floor["kernel"]),
+        "n": min(PAIRS, len(fake)),
+        "n_real": min(PAIRS, len(real)),
+    }
+    return {f"FD[{reader.name}]": frechet | common, f"KD[{reader.name}]": kernel | common}
+
+
+def _fair(n: int, floor_n: int, value: Callable[[], float]) -> Entry:
+    return {"value_at_floor_n": value()} if floor_n < n else {}
 
 
 def _frechet(features: Tensor, real: Moments) -> float:
@@ -248,8 +305,15 @@ def _overlaps(fake: Tensor, known: dict[str, Tensor], split: _Split, reader: Rea
     stored = remembered("balls", parts, split.keep, compute)
     found = overlap(real[:n], fake[:n], k, real_radii=stored["radii"])
     floors = Overlap(*stored["floor"].tolist())
+    fair = overlap(real[:floor_n], fake[:floor_n], k) if floor_n < n else found
     common = {"n": n, "n_real": n, "k": k, "floor_n": floor_n, "network": reader.key, "better": "higher"}
-    return {name: {"value": value, "floor": getattr(floors, name), **common} for name, value in found._asdict().items()}
+    return {
+        name: {
+            "value": getattr(found, name), "floor": getattr(floors, name), **common,
+            **_fair(n, floor_n, lambda name=name: getattr(fair, name)),
+        }
+        for name in Overlap._fields
+    }  # fmt: skip
 
 
 def _modes(
@@ -269,37 +333,43 @@ def _modes(
         samples, held = modes.nearest_row(fake, centres), modes.nearest_row(known["held"], centres)
         kind = "k-means clusters of real features"
 
-        def count(numbers: Tensor) -> Tensor:
-            return torch.bincount(numbers, minlength=len(centres))
+        def count(read: Tensor) -> Tensor:
+            return torch.bincount(read, minlength=len(centres))
 
     floor_n = min(len(samples), len(held))
-    return _mode_entries(count(samples), count(held[:floor_n]), real, confusion, kind)
+    return _mode_entries(count(samples), count(samples[:floor_n]), count(held[:floor_n]), real, confusion, kind)
 
 
-def _mode_entries(samples: Tensor, held: Tensor, real: Tensor, confusion: Tensor, kind: str) -> dict[str, Entry]:
+def _mode_entries(
+    samples: Tensor, fair: Tensor, held: Tensor, real: Tensor, confusion: Tensor, kind: str
+) -> dict[str, Entry]:
     present = real > 0
     of = int(present.sum())
 
     def covered(counts: Tensor) -> int:
         return int((modes.covered(counts, confusion) & present).sum())
 
-    common = {"n": int(samples.sum()), "floor_n": int(held.sum()), "kind": kind}
+    def divergence(counts: Tensor) -> float:
+        return modes.divergence(counts[present], real[present])
+
+    n, floor_n = int(samples.sum()), int(held.sum())
+
+    def entry(figure: Callable[[Tensor], float], **extra: object) -> Entry:
+        common = {"value": figure(samples), "floor": figure(held), "n": n, "floor_n": floor_n, "kind": kind}
+        return common | _fair(n, floor_n, lambda: figure(fair)) | extra
+
     return {
-        "modes": {"value": covered(samples), "floor": covered(held), "of": of, "level": modes.LEVEL, "better": "higher", **common},
-        "entropy": {"value": modes.entropy(samples), "floor": modes.entropy(held), "of": math.log(of), "better": "higher", **common},
-        "KL": {
-            "value": modes.divergence(samples[present], real[present]), "floor": modes.divergence(held[present], real[present]),
-            "better": "lower", **common,
-        },
-    }  # fmt: skip
+        "modes": entry(covered, of=of, level=modes.LEVEL, better="higher"),
+        "entropy": entry(modes.entropy, of=math.log(of), better="higher"),
+        "KL": entry(divergence, better="lower"),
+    }
 
 
 def _copies(images: np.ndarray, train: Dataset, test: Dataset | None) -> dict[str, Entry]:
     found = find_copies(images, train, test)
-    left_out = test is None or not len(test.images)
     entry = {
         "value": int(found.near.sum()), "floor": round(found.floor, 2), "n": len(images), "of": len(images),
         "exact": found.exact, "threshold": found.threshold, "better": "lower",
-        "floor_from": "training pictures, each compared with all the others" if left_out else f"{len(test.images)} test pictures",
+        "floor_from": f"{len(test.images)} test pictures" if test is not None and len(test.images) else LEFT_OUT,
     }  # fmt: skip
     return {"copies": entry}

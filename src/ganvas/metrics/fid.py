@@ -35,7 +35,8 @@ def fid(real: np.ndarray, fake: np.ndarray) -> float:
     for name, images in (("real", real), ("fake", fake)):
         if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] not in (1, 3) or len(images) < 2:
             raise DataError(
-                f"FID needs at least 2 pictures uint8 (N, H, W, C) with C 1 or 3; {name} is {images.dtype} {images.shape}"
+                "FID needs at least 2 pictures uint8 (N, H, W, C) with C 1 or 3; "
+                f"{name} is {images.dtype} {images.shape}"
             )
     fidelity: Any
     try:

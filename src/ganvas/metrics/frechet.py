@@ -1,8 +1,8 @@
 """The Fréchet distance between two Gaussians, and the means and covariances that go into it.
 
-Dowson and Landau 1982: d^2 = |mu_a - mu_b|^2 + tr(A) + tr(B) - 2 tr((A B)^(1/2)); Heusel 2017 (arXiv:1706.08500) made it
-a measure of generated pictures. The trace of the root needs no matrix root: with A = S S^T the eigenvalues of A B are
-those of the symmetric S^T B S, which are real, not negative, and several times faster to have.
+Dowson and Landau 1982: d^2 = |mu_a - mu_b|^2 + tr(A) + tr(B) - 2 tr((A B)^(1/2)); Heusel 2017 (arXiv:1706.08500)
+made it a measure of generated pictures. The trace of the root needs no matrix root: with A = S S^T the eigenvalues
+of A B are those of the symmetric S^T B S, which are real, not negative, and several times faster to have.
 """
 
 from __future__ import annotations
@@ -18,15 +18,18 @@ from ganvas.metrics.arrays import as_features, as_mean_and_covariance
 
 
 def frechet_distance(mu_a: Any, cov_a: Any, mu_b: Any, cov_b: Any) -> float:
-    """Squared Fréchet distance between N(mu_a, cov_a) and N(mu_b, cov_b), at least 0, in squared units of the features.
+    """Squared Fréchet distance between N(mu_a, cov_a) and N(mu_b, cov_b), at least 0, in squared units of the
+    features.
 
-    Means (D,), covariances (D, D), arrays or tensors; computed in float64. Singular covariances (fewer pictures than
-    features) are exact too, without anything added to their diagonal.
+    Means (D,), covariances (D, D), arrays or tensors; computed in float64. Singular covariances (fewer pictures
+    than features) are exact too, without anything added to their diagonal.
     """
     mu_a, cov_a = as_mean_and_covariance(mu_a, cov_a, "a")
     mu_b, cov_b = as_mean_and_covariance(mu_b, cov_b, "b")
     if len(mu_a) != len(mu_b):
-        raise DataError(f"the two means have {len(mu_a)} and {len(mu_b)} features: both must come from one feature network")
+        raise DataError(
+            f"the two means have {len(mu_a)} and {len(mu_b)} features: both must come from one feature network"
+        )
     means = float((mu_a - mu_b).square().sum())
     covariances = float(cov_a.trace() + cov_b.trace() - 2 * trace_of_root(cov_a, cov_b))
     return max(0.0, means + covariances)
@@ -34,11 +37,13 @@ def frechet_distance(mu_a: Any, cov_a: Any, mu_b: Any, cov_b: Any) -> float:
 
 def trace_of_root(cov_a: Tensor, cov_b: Tensor) -> Tensor:
     """tr((A B)^(1/2)) of two covariances (D, D) float64."""
-    root = _cholesky(cov_a)
-    if root is None:
-        other = _cholesky(cov_b)
-        root, cov_b = (_eigen_root(cov_a), cov_b) if other is None else (other, cov_a)
-    return torch.linalg.eigvalsh(root.T @ cov_b @ root).clamp_min(0).sqrt().sum()
+    root_a, root_b = _cholesky(cov_a), _cholesky(cov_b)
+    if root_a is not None and root_b is not None:
+        return torch.linalg.eigvalsh(root_a.T @ cov_b @ root_a).clamp_min(0).sqrt().sum()
+    # The root of the singular one: it leaves only as many eigenvalues as can be above 0.
+    root, other = (_eigen_root(cov_a), cov_b) if root_a is None else (_eigen_root(cov_b), cov_a)
+    values = torch.linalg.eigvalsh(root.T @ other @ root)
+    return values[_above_rounding(values, len(cov_a))].sqrt().sum()
 
 
 def _cholesky(covariance: Tensor) -> Tensor | None:
@@ -54,8 +59,13 @@ def _cholesky(covariance: Tensor) -> Tensor | None:
 def _eigen_root(covariance: Tensor) -> Tensor:
     """S (D, rank) with S S^T = covariance, for singular ones: directions without variance are left out."""
     values, vectors = torch.linalg.eigh(covariance)
-    kept = values > _rounding(len(values)) * values[-1].clamp_min(0)
+    kept = _above_rounding(values, len(values))
     return vectors[:, kept] * values[kept].sqrt()
+
+
+def _above_rounding(values: Tensor, size: int) -> Tensor:
+    """Which of the ascending eigenvalues are not noise; the roots of those that are would add up."""
+    return values > _rounding(size) * values[-1:].clamp_min(0)
 
 
 def _rounding(size: int) -> float:
@@ -63,7 +73,8 @@ def _rounding(size: int) -> float:
 
 
 class Moments:
-    """Mean and covariance of features that come in batches, in float64, exact under any split and any order of merging.
+    """Mean and covariance of features that come in batches, in float64, exact under any split and any order of
+    merging.
 
         moments = Moments()
         for batch in batches: moments.add(network(batch))         # (N, D)

@@ -21,26 +21,27 @@ def kernel_distance(
     offset: float = 1.0,
     within_b: float | None = None,
 ) -> float:
-    """Unbiased MMD^2 of features (N, D) and (M, D) under k(x, y) = (gamma x.y + offset)^degree; gamma is 1/D if not given.
+    """Unbiased MMD^2 of features (N, D) and (M, D) under k(x, y) = (gamma x.y + offset)^degree; gamma is 1/D if
+    not given.
 
-    Of all pairs, not of random subsets, so there is nothing to draw. Time N^2 + M^2 + N M, memory bounded. `within_b` is
-    `kernel_within(b)`, if known already.
+    Of all pairs, not of random subsets, so there is nothing to draw. Time N^2 + M^2 + N M, memory bounded.
+    `within_b` is `kernel_within(b)`, if known already.
     """
     a, b = as_pair(a, b, ("a", "b"), least=2)
-    gamma = 1 / a.shape[1] if gamma is None else gamma
-    within_a = kernel_within(a, degree=degree, gamma=gamma, offset=offset)
+    scale = 1 / a.shape[1] if gamma is None else gamma
+    within_a = kernel_within(a, degree=degree, gamma=scale, offset=offset)
     if within_b is None:
-        within_b = kernel_within(b, degree=degree, gamma=gamma, offset=offset)
-    return within_a + within_b - 2 * _kernel_sum(a, b, degree, gamma, offset) / (len(a) * len(b))
+        within_b = kernel_within(b, degree=degree, gamma=scale, offset=offset)
+    return within_a + within_b - 2 * _kernel_sum(a, b, degree, scale, offset) / (len(a) * len(b))
 
 
 def kernel_within(features: Any, *, degree: int = 3, gamma: float | None = None, offset: float = 1.0) -> float:
     """Mean kernel of all pairs of two different rows of (N, D)."""
     features = as_features(features, "features", least=2)
     count, width = features.shape
-    gamma = 1 / width if gamma is None else gamma
-    itself = float((features.square().sum(1) * gamma + offset).pow(degree).sum())
-    return (_kernel_sum(features, features, degree, gamma, offset) - itself) / (count * (count - 1))
+    scale = 1 / width if gamma is None else gamma
+    itself = float((features.square().sum(1) * scale + offset).pow(degree).sum())
+    return (_kernel_sum(features, features, degree, scale, offset) - itself) / (count * (count - 1))
 
 
 def _kernel_sum(a: Tensor, b: Tensor, degree: int, gamma: float, offset: float) -> float:

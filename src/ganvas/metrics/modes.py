@@ -1,8 +1,9 @@
-"""Which modes of the data do samples cover? Counting alone flatters: a classifier's mistakes fill classes that are not there.
+"""Which modes of the data do samples cover? Counting alone flatters: a classifier's mistakes fill classes that are
+not there.
 
-A mode counts as covered only if more samples fall on it than mistakes alone would put there: with the confusion of held-out
-pictures, P(true j read as c), an absent mode c would get Poisson(sum over j != c of count_j P(j -> c)) samples. It is covered where
-a count this large or larger would then have a probability of at most LEVEL.
+A mode counts as covered only if more samples fall on it than mistakes alone would put there: with the confusion of
+held-out pictures, P(true j read as c), an absent mode c would get Poisson(sum over j != c of count_j P(j -> c))
+samples. It is covered where a count this large or larger would then have a probability of at most LEVEL.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ ITERATIONS = 25
 
 
 def covered(counts: Tensor, confusion: Tensor, level: float = LEVEL) -> Tensor:
-    """Which modes are covered, bool, for `counts` of samples (K,) and `confusion` (K, K), rows true, each summing to 1.
+    """Which modes are covered, bool, for `counts` of samples (K,) and `confusion` (K, K), rows true, each summing
+    to 1.
 
     Counts of several numerals a picture have an axis for each, (K, K, K), and `confusion` is that of one numeral.
     """
@@ -33,14 +35,16 @@ def expected_strays(counts: Tensor, confusion: Tensor) -> Tensor:
     """How many samples of other modes are read as each mode: like `counts`, (K,) or an axis for each numeral."""
     arriving, staying = counts, counts
     for axis in range(counts.ndim):
-        arriving = torch.tensordot(arriving, confusion, dims=([0], [0]))  # takes the first axis, gives it back as the last
+        arriving = torch.einsum(
+            "i...,ij->...j", arriving, confusion
+        )  # takes the first axis, gives it back as the last
         staying = staying * confusion.diagonal().view([-1 if axis == other else 1 for other in range(counts.ndim)])
     return (arriving - staying).clamp_min(0)
 
 
 def confusion_matrix(true: Tensor, read: Tensor, size: int) -> Tensor:
-    """P(read | true) as (K, K), rows true, of int64 numbers (N,). 1/K is added to each cell, so that what a small held-out set never
-    showed is not held to be impossible."""
+    """P(read | true) as (K, K), rows true, of int64 numbers (N,). 1/K is added to each cell, so that what a small
+    held-out set never showed is not held to be impossible."""
     counts = torch.bincount(true * size + read, minlength=size * size).view(size, size).double() + 1 / size
     return counts / counts.sum(1, keepdim=True)
 
@@ -58,12 +62,13 @@ def divergence(counts: Tensor, wanted: Tensor) -> float:
 
 
 def cluster_count(pictures: int) -> int:
-    """How many k-means clusters stand for the modes of unlabelled data: one for each 40 pictures, from 2 to 50."""
-    return min(50, max(2, pictures // 40))
+    """How many k-means clusters stand for the modes of unlabelled data: one for each 80 pictures, from 2 to 50."""
+    return min(50, max(2, pictures // 80))
 
 
 def cluster_centres(features: Tensor, count: int) -> Tensor:
-    """k-means centres (K, D) float64 of features (N, D): seeded by k-means++ from a fixed seed, 25 rounds of Lloyd."""
+    """k-means centres (K, D) float64 of features (N, D): seeded by k-means++ from a fixed seed, 25 rounds of
+    Lloyd."""
     features = features.double()
     random = np.random.default_rng(0)
     centres = features[int(random.integers(len(features)))][None]

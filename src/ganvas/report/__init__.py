@@ -1,4 +1,4 @@
-"""Pages that open anywhere: the report of a run, and several runs side by side. One file each, no network, no library."""
+"""Pages that open anywhere: a run's report, and several runs side by side. One file each, no network."""
 
 from ganvas.report.comparison import compare
 from ganvas.report.page import write_report

@@ -30,9 +30,9 @@ class Suspect:
 
 
 def copy_audit(run: Run, samples: int = SAMPLES, k: int = NEIGHBOURS) -> list[Suspect]:
-    """Samples of seeds 0, 1, ... beside their `k` nearest training pictures, in the order of the smallest distance.
+    """Samples of seeds 0, 1, ... beside their `k` nearest training pictures, by the smallest distance.
 
-    GanvasError where the data or the weights are not there any more, or are not the ones that the run was trained on.
+    GanvasError where data or weights are gone, or the data are not those that the run was trained on.
     """
     data = open_data(run.info["data"], settings=change(DataSettings(), run.info.get("data_settings", {})))
     if data.fingerprint != run.info.get("fingerprint"):

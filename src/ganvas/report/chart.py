@@ -67,9 +67,9 @@ def line_chart(
     log: bool | None = None,
     note: Content = None,
 ) -> Html:
-    """A figure: heading, legend, drawing, and the numbers behind it as a table. Nothing where no line has a finite value.
+    """A figure: heading, legend, drawing, and its numbers as a table. Nothing where no value is finite.
 
-    `floor` is drawn dashed. `log` chooses the scale of y; None: powers of ten where all values are positive and far apart.
+    `floor` is drawn dashed. `log`: the scale of y; None: powers of ten where values are positive and far apart.
     """
     lines = [line for line in lines if np.isfinite(line.y).any()]
     if not lines:
@@ -88,11 +88,8 @@ def line_chart(
         role="img",
         aria_label=_summary(title, lines, x_label, floor),
     )
-    said = [
-        note,
-        "logarithmic scale" if y_axis.log else None,
-        f"{beyond} points lie beyond the frame" if beyond else None,
-    ]
+    spikes = f"{beyond:,} {'value lies' if beyond == 1 else 'values lie'} beyond the frame" if beyond else None
+    said = [note, "logarithmic scale" if y_axis.log else None, spikes]
     text = "; ".join(str(part) for part in said if part)
     return tag(
         "figure",
@@ -106,7 +103,7 @@ def line_chart(
 
 
 def thin(x: np.ndarray, y: np.ndarray, most: int = MOST_POINTS) -> tuple[np.ndarray, np.ndarray]:
-    """At most `most` points: of each stretch the lowest and the highest in their order; a gap in it stays a gap."""
+    """At most `most` points: of each stretch the lowest and the highest; a gap in it stays a gap."""
     if len(x) <= most:
         return x, y
     kept: list[int] = []
@@ -156,7 +153,7 @@ def short(value: float) -> str:
     return f"{value:.4g}" if value == 0 or abs(value) >= 1e-3 else f"{value:.0e}".replace("e-0", "e-")
 
 
-# --- parts of the drawing -------------------------------------------------------------------------------------------------
+# --- parts of the drawing -----------------------------------------------------------------------------------
 
 
 def _y_axis(values: np.ndarray, floor: float | None, log: bool | None) -> tuple[Axis, int]:
@@ -167,17 +164,29 @@ def _y_axis(values: np.ndarray, floor: float | None, log: bool | None) -> tuple[
         low, high = np.quantile(known, [0.02, 0.98])
         log = positive and bool(high / low > LOG_FROM)
     if log and positive:
-        return Axis(float(known.min()) / 1.15, float(known.max()) * 1.15, HEIGHT - BOTTOM, TOP, log=True), 0
-    low, high = float(known.min()), float(known.max())
-    inner_low, inner_high = map(float, np.quantile(known, [0.01, 0.99]))
-    if high - low > 4 * (inner_high - inner_low) > 0:
-        margin = 0.5 * (inner_high - inner_low)
-        low, high = max(low, inner_low - margin), min(high, inner_high + margin)
-    beyond = int(((known < low) | (known > high)).sum())
+        low, high = _trimmed(np.log10(known))
+        beyond = _outside(np.log10(known), low, high)
+        return Axis(10**low / 1.15, 10**high * 1.15, HEIGHT - BOTTOM, TOP, log=True), beyond
+    low, high = _trimmed(known)
+    beyond = _outside(known, low, high)
     margin = 0.06 * (high - low) or 0.05 * abs(high) or 1.0
     bottom = 0.0 if 0 <= low < 0.5 * high else low - margin
     top = 1.0 if bottom >= 0 and 0.9 < high <= 1 else high + margin
     return Axis(bottom, top, HEIGHT - BOTTOM, TOP), beyond
+
+
+def _trimmed(values: np.ndarray) -> tuple[float, float]:
+    """Least and greatest value, without spikes that would flatten all the rest."""
+    low, high = float(values.min()), float(values.max())
+    inner_low, inner_high = map(float, np.quantile(values, [0.01, 0.99]))
+    margin = 0.5 * (inner_high - inner_low)
+    if high - low > 8 * margin > 0:
+        return max(low, inner_low - margin), min(high, inner_high + margin)
+    return low, high
+
+
+def _outside(values: np.ndarray, low: float, high: float) -> int:
+    return int(((values < low) | (values > high)).sum())
 
 
 def _x_axis(x: np.ndarray) -> Axis:
@@ -310,8 +319,7 @@ def _summary(title: str, lines: Sequence[Line], x_label: str, floor: float | Non
     parts = []
     for line in lines:
         y = line.y[np.isfinite(line.y)]
-        parts.append(
-            f"{line.name} from {number(float(y[0]))} to {number(float(y[-1]))}, between {number(float(y.min()))} and {number(float(y.max()))}"
-        )
+        first, last, low, high = (number(float(value)) for value in (y[0], y[-1], y.min(), y.max()))
+        parts.append(f"{line.name} from {first} to {last}, between {low} and {high}")
     against = f"Chart: {title} against {x_label}. "
     return against + "; ".join(parts) + (f"; floor {number(floor)}" if floor is not None else "") + "."

@@ -1,7 +1,7 @@
-"""Several runs on one page: measures with their spread over seeds, curves against the clock, samples, what differs.
+"""Several runs on one page: measures with their spread, curves against the clock, samples, what differs.
 
-Only what can be compared is: the same data, the same measures with the same number of samples. Clocks, machines and precisions may
-differ, and are then named.
+Only what can be is compared: the same data, the same measures of as many samples. Clocks, machines and
+precisions may differ, and are then named.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from ganvas.files import write_text
 from ganvas.report.chart import COLOURS, Line, line_chart
 from ganvas.report.log import Log, read_log
 from ganvas.report.markup import (
+    DASH,
     Content,
     Html,
     document,
@@ -92,7 +93,8 @@ class Group:
 def compare(folders: Sequence[Path | str], out: Path | str) -> dict[str, Any]:
     """Writes one page about several runs to `out` and returns its table, ready for JSON.
 
-    Runs of one method, preset, settings and budget form a group; figures are the mean and the sample standard deviation over its seeds.
+    Runs of one method, preset, settings and budget form a group; its figures are the mean and the sample standard
+    deviation over seeds.
     RunError where the runs were not trained on the same data or not measured alike, and names what differs.
     """
     members = [_open(folder) for folder in _unique(folders)]
@@ -125,7 +127,7 @@ def grouped(members: list[Member]) -> list[Group]:
 
 
 def leaders(groups: list[Group], metric: str) -> list[str]:
-    """Names of the groups that no other beats by more than the spread; [] where nobody stands out or the spread is unknown.
+    """Groups that no other beats by more than the spread; [] where none stands out or the spread is unknown.
 
     A group is beaten where its interval mean ± standard deviation lies wholly on the worse side of the best one's.
     """
@@ -154,7 +156,7 @@ def summary(groups: list[Group], metrics: list[str]) -> dict[str, Any]:
 
 
 def surroundings(groups: list[Group]) -> dict[str, dict[str, Any]]:
-    """What differs around the runs: {"threads": {run: value}}. Empty where clock, machine and versions are the same for all."""
+    """What differs around the runs, as {"threads": {run: value}}: clock, machine, versions."""
     members = [member for group in groups for member in group.members]
     found = {key: {str(member.run.folder): member.run.info.get(key) for member in members} for key in SURROUNDINGS}
     return {
@@ -165,7 +167,7 @@ def surroundings(groups: list[Group]) -> dict[str, dict[str, Any]]:
 
 
 def setting_differences(groups: list[Group]) -> dict[str, dict[str, Any]]:
-    """{"lr": {group: value}} for each setting that is not the same in all groups; absent where a method does not have it."""
+    """{"lr": {group: value}} for each setting that differs; a method that lacks it is left out."""
     names = list(dict.fromkeys(name for group in groups for name in group.info["settings"]))
     found = {
         name: {group.name: group.info["settings"][name] for group in groups if name in group.info["settings"]}
@@ -178,7 +180,7 @@ def setting_differences(groups: list[Group]) -> dict[str, dict[str, Any]]:
     }
 
 
-# --- checks ---------------------------------------------------------------------------------------------------------------
+# --- checks -------------------------------------------------------------------------------------------------
 
 
 def _unique(folders: Sequence[Path | str]) -> list[Path]:
@@ -204,7 +206,8 @@ def _check_same_data(members: list[Member]) -> None:
         if other.info.get("fingerprint") != first.info.get("fingerprint"):
             why = _data_difference(first.info, other.info)
             raise RunError(
-                f"{first.folder} and {other.folder} were trained on different data: {why}. Only runs on the same data can be compared"
+                f"{first.folder} and {other.folder} were trained on different data: {why}. "
+                "Only runs on the same data can be compared"
             )
 
 
@@ -219,7 +222,8 @@ def _data_difference(a: dict[str, Any], b: dict[str, Any]) -> str:
     ]
     if changed:
         return ", ".join(changed)
-    return f"{a['data']} with other content (fingerprint {str(a.get('fingerprint'))[:12]} and {str(b.get('fingerprint'))[:12]})"
+    marks = " and ".join(str(info.get("fingerprint"))[:12] for info in (a, b))
+    return f"{a['data']} with other content (fingerprints {marks})"
 
 
 def _check_same_measures(members: list[Member]) -> None:
@@ -239,20 +243,21 @@ def _check_same_measures(members: list[Member]) -> None:
                     )
 
 
-# --- the page -------------------------------------------------------------------------------------------------------------
+# --- the page -----------------------------------------------------------------------------------------------
 
 
 def _page(groups: list[Group], metrics: list[str]) -> Html:
     runs = sum(len(group.members) for group in groups)
     data = data_name(groups[0].members[0].run)
-    names = list(dict.fromkeys(group.name for group in groups))
+    names = [group.name for group in groups]
+    mark = str(groups[0].info.get("fingerprint"))[:12]
     head = tag(
         "header",
         tag("p", "ganvas · comparison", class_="eyebrow"),
         tag("h1", f"{len(groups)} {'kind' if len(groups) == 1 else 'kinds'} of run on {data}"),
         tag(
             "p",
-            f"{', '.join(names)}. {runs} runs in all, the same data (fingerprint {str(groups[0].info.get('fingerprint'))[:12]}), the same measures.",
+            f"{', '.join(names)}. {runs} runs in all, the same data (fingerprint {mark}), the same measures.",
         ),
         tag("p", _verdict(groups, metrics), class_="verdict"),
         _warning(groups),
@@ -276,7 +281,7 @@ def _verdict(groups: list[Group], metrics: list[str]) -> Content:
         tied = f", with {' and '.join(best[1:])} within the spread" if best[1:] else ""
         return ["Best by ", main, ": ", tag("b", best[0]), f" at {_figure(which, main)}{tied}."]
     if any(len(group.values(main)) < 2 for group in groups):
-        return f"No verdict by {main}: with one seed a difference cannot be told from luck. Train each with three seeds or more."
+        return f"No verdict by {main}: one seed cannot tell a difference from luck. Train each with three or more."
     return f"No verdict by {main}: the differences lie within the spread over seeds."
 
 
@@ -308,13 +313,13 @@ def _table(groups: list[Group], metrics: list[str]) -> Html:
             ]
             for group in groups
         ]
-        rows.append([name, *cells, number(_floor(groups, name)), _better(groups, name) or "–"])
+        rows.append([name, *cells, number(_floor(groups, name)), _better(groups, name) or DASH])
     rows.append(["Runs", *(f"{len(group.members)}" for group in groups), "", ""])
     rows.append(["Images per second", *(number(_speed(group)) for group in groups), "", ""])
     rows.append(["Images seen", *(number(_mean_last(group, "images_seen")) for group in groups), "", ""])
     rows.append(["Time", *(duration(_mean_last(group, "seconds")) for group in groups), "", ""])
     rows.append(["Parameters", *(number(group.info.get("parameters")) for group in groups), "", ""])
-    lead = "Mean ± standard deviation over seeds. A best is marked only where its interval does not meet that of every other kind."
+    lead = "Mean ± standard deviation over seeds. The best is marked where that interval parts it from others."
     meanings = [
         tag("li", tag("b", name), ": ", text)
         for name in metrics
@@ -408,7 +413,7 @@ def _sheets(groups: list[Group]) -> Html:
 def _differences(groups: list[Group]) -> Html:
     settings = setting_differences(groups)
     rows: list[list[Content]] = [
-        [tag("code", name), *(plain(values[group.name]) if group.name in values else "–" for group in groups)]
+        [tag("code", name), *(plain(values[group.name]) if group.name in values else DASH for group in groups)]
         for name, values in settings.items()
     ]
     shown = (
@@ -451,7 +456,7 @@ def _runs(groups: list[Group], metrics: list[str]) -> Html:
     )
 
 
-# --- facts ----------------------------------------------------------------------------------------------------------------
+# --- facts --------------------------------------------------------------------------------------------------
 
 
 def _name(info: dict[str, Any]) -> str:

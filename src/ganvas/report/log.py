@@ -70,15 +70,11 @@ def _add_event(log: Log, row: dict[str, Any]) -> None:
 
 def _add_row(log: Log, row: dict[str, Any]) -> None:
     steps, step = log.columns["step"], float(row["step"])
+    if len(steps) and steps[-1] == step:  # the last step is logged once more at the end, over no time at all
+        return
     keep = bisect_left(steps, step)
-    if (
-        keep < len(steps) and steps[keep] == step
-    ):  # the last step is logged once more at the end, over no time at all
-        keep += 1
     for column in log.columns.values():
         del column[keep:]
-    if len(steps) and steps[-1] == step:
-        return
     before = len(steps)
     for key in row:
         if key not in log.columns:

@@ -8,13 +8,15 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
-import math
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 from ganvas.report.style import SCRIPT, STYLE
 
 EMPTY = frozenset({"br", "img", "input", "meta"})  # elements that have no end tag
+
+
+DASH = "\u2013"  # what stands where there is no value
 
 
 class Html(str):
@@ -43,15 +45,14 @@ def table(
     *,
     caption: str,
     numeric: Iterable[int] = (),
-    quiet: bool = False,
 ) -> Html:
-    """A table with a caption, hidden from the eye where `quiet`. The first cell of each row is its header; columns `numeric` align right."""
+    """A table. The first cell of each row is its header; columns `numeric` align right."""
     right = frozenset(numeric)
     top = tag(
         "tr", [tag("th", cell, scope="col", class_="n" if i in right else None) for i, cell in enumerate(head)]
     )
     body = [tag("tr", [_cell(i, cell, right) for i, cell in enumerate(row)]) for row in rows]
-    described = tag("caption", caption, class_="aside" if quiet else None)
+    described = tag("caption", caption)
     return tag(
         "div",
         tag("table", described, tag("thead", top), tag("tbody", body)),
@@ -106,19 +107,19 @@ def document(title: str, *content: Content) -> Html:
     return Html(f'<!DOCTYPE html>\n<html lang="en">{head}{body}</html>\n')
 
 
-# --- how values read ------------------------------------------------------------------------------------------------------
+# --- how values read ----------------------------------------------------------------------------------------
 
 
-def is_number(value: Any) -> bool:
-    """True for finite numbers; booleans are none."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+def is_number(value: Any) -> TypeGuard[int | float]:
+    """True for finite numbers that fit a float; booleans are none."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and -1e300 <= value <= 1e300
 
 
 def number(value: Any) -> str:
     """Four significant digits, thousands by comma; a dash for what is no finite number."""
     if not is_number(value):
-        return "–"
-    if isinstance(value, int) or float(value).is_integer() and abs(value) < 1e9:
+        return DASH
+    if isinstance(value, int) or (float(value).is_integer() and abs(value) < 1e9):
         return f"{int(value):,}"
     if abs(value) >= 1e6 or abs(value) < 1e-3:
         return f"{value:.3g}"
@@ -137,7 +138,7 @@ def plain(value: Any) -> str:
 def duration(seconds: Any) -> str:
     """ "48 s", "5 min 2 s", "3 h 20 min"; a dash for what is no number."""
     if not is_number(seconds):
-        return "–"
+        return DASH
     whole = round(seconds)
     if whole < 60:
         return f"{seconds:.1f} s" if seconds < 10 else f"{whole} s"

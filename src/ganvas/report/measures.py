@@ -1,4 +1,4 @@
-"""How a measure reads on a page. An entry is {"value", "floor", "n", "better", ...} as `ganvas.metrics.measure` gives it."""
+"""How a measure reads on a page. An entry is one of `ganvas.metrics.measure`: value, floor, n, better ..."""
 
 from __future__ import annotations
 

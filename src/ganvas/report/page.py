@@ -17,6 +17,7 @@ from ganvas.report.audit import audit_list, copy_audit
 from ganvas.report.chart import Line, line_chart
 from ganvas.report.log import Log, read_log
 from ganvas.report.markup import (
+    DASH,
     Content,
     Html,
     document,
@@ -24,7 +25,6 @@ from ganvas.report.markup import (
     facts,
     folded,
     is_number,
-    join,
     number,
     plain,
     section,
@@ -40,9 +40,10 @@ MOST_SHOWN = 200  # events, or classes of a data set
 
 
 def write_report(folder: Path | str, *, audit: bool = True) -> Path:
-    """Writes RUN/report.html and returns its path. Works on a run at any stage, without metrics and with a log cut short.
+    """Writes RUN/report.html and returns its path, at any stage of a run.
 
-    `audit=False` leaves out the nearest training pictures, which need the data and some seconds. RunError where `folder` is no run.
+    `audit=False` leaves out the nearest training pictures, which need the data and some seconds. RunError where
+    `folder` is no run.
     """
     run = Run(folder)
     path = run.folder / "report.html"
@@ -67,7 +68,7 @@ def report(run: Run, *, audit: bool = True) -> Html:
     title = f"{run.info['method']} on {data_name(run)}"
     foot = tag(
         "footer",
-        f"Written by ganvas {ganvas.__version__} from the run {run.name}. This file needs no network and no other file.",
+        f"Written by ganvas {ganvas.__version__} from the run {run.name}. It needs no network and no other file.",
     )
     return document(f"{title} · ganvas", _header(run, log, measured, title, parts), parts, foot)
 
@@ -90,7 +91,7 @@ def _read_measured(path: Path) -> dict[str, Any]:
     return {**found, "metrics": entries(found.get("metrics"))}
 
 
-# --- the top --------------------------------------------------------------------------------------------------------------
+# --- the top ------------------------------------------------------------------------------------------------
 
 
 def _header(run: Run, log: Log, measured: dict[str, Any], title: str, parts: list[Html]) -> Html:
@@ -162,12 +163,14 @@ def _seconds(log: Log) -> float | None:
     return max(known, default=None)
 
 
-# --- pictures and measures ------------------------------------------------------------------------------------------------
+# --- pictures and measures ----------------------------------------------------------------------------------
 
 
 def _samples(run: Run) -> Html:
     shown = frames(run.folder / "samples")
-    lead = "Each place in the grid keeps its random seed, so that the slider shows one picture as it forms. Averaged weights."
+    lead = (
+        "Each place in the grid keeps its random seed: the slider shows a picture as it forms. Averaged weights."
+    )
     if not shown:
         return section(
             "samples", _TITLES["samples"], tag("p", "There are no grids in samples/ yet.", class_="note")
@@ -196,7 +199,7 @@ def _measures(run: Run, log: Log, measured: dict[str, Any]) -> Html:
                 *row,
                 number(floor_of(entry)),
                 number(entry.get("n")),
-                entry.get("better") or "–",
+                entry.get("better") or DASH,
                 explanation(name, entry),
             ]
         )
@@ -207,9 +210,16 @@ def _measures(run: Run, log: Log, measured: dict[str, Any]) -> Html:
     )
     lead += f" They are: {'; '.join(sources)}." if sources else ""
     shown = table(head, rows, caption="Measures of the samples", numeric=range(1, 5 if kept else 4))
+    how = folded("How they were measured", facts((name, _how(entry)) for name, entry in metrics.items()))
     charts = [_metric_chart(name, entry, log) for name, entry in metrics.items()]
     grid = tag("div", charts, class_="charts") if len(log.evaluated) > 1 else None
-    return section("measures", _TITLES["measures"], shown, grid, lead=lead)
+    return section("measures", _TITLES["measures"], shown, how, grid, lead=lead)
+
+
+def _how(entry: dict[str, Any]) -> str:
+    """What makes two figures comparable: network, counts, rules."""
+    known = [(key, value) for key, value in entry.items() if key not in ("value", "floor", "better", "help")]
+    return ", ".join(f"{key} {_described(value)}" for key, value in known)
 
 
 def _metric_chart(name: str, entry: dict[str, Any], log: Log) -> Html:
@@ -238,23 +248,27 @@ def _copies(run: Run, measured: dict[str, Any]) -> Html:
     entry = measured.get("metrics", {}).get("copies")
     figure = None
     if entry:
-        exact = f", {number(entry['exact'])} of them byte for byte" if is_number(entry.get("exact")) else ""
-        near = f"{value_of(entry)} samples{exact}, lie nearer to a training picture than nearly all unseen real pictures do; of unseen real pictures as many as {number(floor_of(entry))} would. "
-        figure = tag(
-            "p",
-            tag("b", "Copies: "),
-            near,
-            "Near that floor nothing is learnt by heart; far above it, compare the first pairs below.",
-        )
+        figure = tag("p", _copies_read(entry))
     lead = (
-        f"{len(suspects)} new pictures (framed), each with the training pictures nearest to it, the most suspicious first. Distances are root-mean-square "
-        "differences, in bytes (0 to 255), of the pictures made small (16 x 16 at most). A near neighbour of the same kind is "
-        "expected; the same picture, stroke by stroke, is a copy."
+        f"{len(suspects)} new pictures (framed), each with the training pictures nearest to it, the most "
+        "suspicious first. Distances are root-mean-square differences, in bytes (0 to 255), of the pictures made "
+        "small (16 x 16 at most). A near neighbour of the same kind is expected; the same picture, stroke by "
+        "stroke, is a copy."
     )
     return section("copies", title, figure, audit_list(suspects), lead=lead)
 
 
-# --- curves ---------------------------------------------------------------------------------------------------------------
+def _copies_read(entry: dict[str, Any]) -> list[Content]:
+    exact = f" ({number(entry['exact'])} of them byte for byte)" if is_number(entry.get("exact")) else ""
+    return [
+        tag("b", f"{value_of(entry)} samples{exact}"),
+        " are nearer to a training picture than nearly all unseen real pictures are; of as many unseen real ",
+        f"pictures {number(floor_of(entry))} would be. Near that floor nothing was learnt by heart; far above ",
+        "it, look at the first pairs below.",
+    ]
+
+
+# --- curves -------------------------------------------------------------------------------------------------
 
 
 def _curves(log: Log) -> Html:
@@ -262,12 +276,12 @@ def _curves(log: Log) -> Html:
         return section("curves", _TITLES["curves"], tag("p", "The log holds no numbers yet.", class_="note"))
     charts = [_chart(log, title, keys) for title, keys in groups(log.curves())]
     speed = _chart(log, "Images per second", ["images_per_second"])
-    lead = "Against the step. Where a line is noisy, the thin one is what was logged, and the bold one its moving average."
+    lead = "Of a noisy curve, the thin line is what was logged and the bold one its moving average."
     return section("curves", _TITLES["curves"], tag("div", charts, speed, class_="charts"), lead=lead)
 
 
 def groups(keys: list[str]) -> list[tuple[str, list[str]]]:
-    """Which curves share a chart: the gradient norms, and the mean logits of real and fake; every other one stands alone."""
+    """Which curves share a chart: all gradient norms, and the logits of real and fake. Others stand alone."""
     found: dict[str, list[str]] = {}
     for key in keys:
         update, _, name = key.rpartition("/")
@@ -286,7 +300,8 @@ def _chart(log: Log, title: str, keys: list[str]) -> Html:
     steps = log.column("step")
     lines = [Line(_line_name(key, keys), steps, log.column(key), colour) for colour, key in enumerate(keys)]
     lines = [_present(line) for line in lines]
-    return line_chart(title, lines, x_label="step")
+    logarithmic = {"gradient_norm": True, "images_per_second": False}.get(keys[0].rpartition("/")[2])
+    return line_chart(title, lines, x_label="step", log=logarithmic)
 
 
 def _present(line: Line) -> Line:
@@ -300,7 +315,7 @@ def _line_name(key: str, keys: list[str]) -> str:
     return update if len(keys) > 1 and name == "gradient_norm" else name.replace("_", " ")
 
 
-# --- settings, machine, data, events --------------------------------------------------------------------------------------
+# --- settings, machine, data, events ------------------------------------------------------------------------
 
 
 def _settings(run: Run) -> Html:
@@ -324,7 +339,7 @@ def _settings_table(caption: str, values: dict[str, Any], owner: Any) -> Html:
             [
                 tag("code", name),
                 [plain(value), tag("span", "changed", class_="tag") if differs else None],
-                plain(about.default) if about else "–",
+                plain(about.default) if about else DASH,
                 [about.help, f" [{about.unit}]" if about.unit else None] if about else "",
             ]
         )
@@ -345,7 +360,10 @@ def _machine(run: Run, log: Log) -> Html:
         ("Machine", _described(info.get("machine"))),
         (
             "Precision",
-            [str(info.get("precision", "–")), f": {info['why_precision']}" if info.get("why_precision") else None],
+            [
+                str(info.get("precision", DASH)),
+                f": {info['why_precision']}" if info.get("why_precision") else None,
+            ],
         ),
         ("Compiled", plain(info["compiled"]) if "compiled" in info else None),
         ("Processes", number(info.get("processes"))),
@@ -380,7 +398,7 @@ def _memory(log: Log) -> str | None:
 
 
 def _command(command: Any) -> str:
-    words = command if isinstance(command, list) else [command or "–"]
+    words = command if isinstance(command, list) else [command or DASH]
     return shlex.join(map(str, words)) if isinstance(command, list) else str(words[0])
 
 
@@ -391,7 +409,7 @@ def _described(content: Any) -> str | None:
         return ", ".join(str(_described(value)) for value in content[:20]) + (" …" if len(content) > 20 else "")
     if isinstance(content, int | float) and not isinstance(content, bool):
         return number(content)
-    return None if content is None else str(content)
+    return None if content is None else "yes" if content is True else "no" if content is False else str(content)
 
 
 def _data(run: Run) -> Html:

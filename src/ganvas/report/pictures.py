@@ -34,7 +34,7 @@ class Frame:
 
 
 def frames(folder: Path, most: int = MOST_FRAMES, most_bytes: int = MOST_BYTES) -> list[Frame]:
-    """Grids of samples/ over time, the last always among them, then the first; made smaller where they would not fit."""
+    """Grids of samples/ over time, the last always among them; made smaller where they would not fit."""
     found = sorted((int(path.stem), path) for path in folder.glob("*.png") if re.fullmatch(r"\d{1,18}", path.stem))
     whole = [frame for step, path in _spread(found, most) if (frame := _read(step, path))]
     share = most_bytes // max(1, len(whole))

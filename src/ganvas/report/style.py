@@ -1,15 +1,20 @@
-"""Looks and the one script of our pages. Colours of series are those of Okabe and Ito, which colour-blind readers tell apart."""
+"""Looks and the one script of our pages. Series take the colours of Okabe and Ito, made for all eyes."""
 
 STYLE = """
-:root{--page:#fff;--ink:#1b1f24;--soft:#59626d;--rule:#e3e7eb;--panel:#f6f8f9;--accent:#0b5cad;--mark:#e7f2ec;--mark-ink:#0d5c3d;--warn:#9a4a00;
+:root{--page:#fff;--ink:#1b1f24;--soft:#59626d;--rule:#e3e7eb;--panel:#f6f8f9;--accent:#0b5cad;
+--mark:#e7f2ec;--mark-ink:#0d5c3d;--warn:#9a4a00;
 --c0:#0072b2;--c1:#d55e00;--c2:#009e73;--c3:#b1568f;--c4:#a87400;--c5:#3a9bd6;--c6:#5b6570;--c7:#7a4fb0}
-@media (prefers-color-scheme:dark){:root{--page:#14171a;--ink:#e6e9ec;--soft:#9aa5b0;--rule:#2c3238;--panel:#1b1f24;--accent:#7ab8f5;--mark:#173328;
---mark-ink:#7fd6ad;--warn:#f0a35e;--c0:#5aaee8;--c1:#f58442;--c2:#35c598;--c3:#e394c4;--c4:#e8b33d;--c5:#93d0f5;--c6:#a6b0ba;--c7:#bb9bea}}
+@media (prefers-color-scheme:dark){:root{--page:#14171a;--ink:#e6e9ec;--soft:#9aa5b0;--rule:#2c3238;
+--panel:#1b1f24;--accent:#7ab8f5;--mark:#173328;
+--mark-ink:#7fd6ad;--warn:#f0a35e;--c0:#5aaee8;--c1:#f58442;--c2:#35c598;--c3:#e394c4;--c4:#e8b33d;
+--c5:#93d0f5;--c6:#a6b0ba;--c7:#bb9bea}}
 *{box-sizing:border-box}
 html{color-scheme:light dark;-webkit-text-size-adjust:100%}
-body{margin:0;background:var(--page);color:var(--ink);font:16px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans","Liberation Sans",sans-serif}
+body{margin:0;background:var(--page);color:var(--ink);
+font:16px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans","Liberation Sans",sans-serif}
 main{max-width:1040px;margin:0 auto;padding:48px 24px 72px}
-h1{font-size:2.1rem;line-height:1.15;letter-spacing:-.02em;font-weight:650;margin:0 0 6px;overflow-wrap:anywhere}
+h1{font-size:2.1rem;line-height:1.15;letter-spacing:-.02em;font-weight:650;margin:0 0 6px;
+overflow-wrap:anywhere}
 h2{font-size:1.3rem;letter-spacing:-.01em;font-weight:640;margin:0 0 6px}
 h3{font-size:.95rem;font-weight:620;margin:0}
 p{margin:0 0 12px;max-width:72ch}
@@ -24,29 +29,37 @@ header p{margin-bottom:4px}
 a{color:var(--accent);text-underline-offset:3px}
 :focus-visible{outline:2px solid var(--accent);outline-offset:3px;border-radius:3px}
 nav{margin-top:22px;display:flex;flex-wrap:wrap;gap:4px 20px;font-size:.925rem}
-code{font:.875em/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,"Liberation Mono",monospace;overflow-wrap:anywhere}
-.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:1px;background:var(--rule);border:1px solid var(--rule);border-radius:10px;overflow:hidden;margin:26px 0 0;padding:0}
+code{font:.875em/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,"Liberation Mono",monospace;
+overflow-wrap:anywhere}
+.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:1px;background:var(--rule);
+border:1px solid var(--rule);border-radius:10px;overflow:hidden;margin:26px 0 0;padding:0}
 .tiles div{background:var(--page);padding:14px 18px 12px;display:block}
 .tiles dt{font-size:.8rem}
-.tiles dd{font-size:1.4rem;font-weight:600;letter-spacing:-.01em;font-variant-numeric:tabular-nums;line-height:1.3}
+.tiles dd{font-size:1.4rem;font-weight:600;letter-spacing:-.01em;font-variant-numeric:tabular-nums;
+line-height:1.3}
 .tiles small{display:block;font-size:.8rem;font-weight:400;letter-spacing:0;color:var(--soft)}
 dl{margin:0}
-dl>div{display:grid;grid-template-columns:minmax(110px,200px) minmax(0,1fr);gap:2px 20px;padding:7px 0;border-bottom:1px solid var(--rule)}
+dl>div{display:grid;grid-template-columns:minmax(110px,200px) minmax(0,1fr);gap:2px 20px;padding:7px 0;
+border-bottom:1px solid var(--rule)}
 dl.tiles>div{border:0}
 dt{font-size:.9rem}
 dd{margin:0;overflow-wrap:anywhere}
 .wide{overflow-x:auto;margin:0 0 10px}
 table{border-collapse:collapse;width:100%;font-size:.9rem}
 caption{text-align:left;font-size:.875rem;padding-bottom:6px}
-th,td{text-align:left;vertical-align:top;padding:8px 18px 8px 0;border-bottom:1px solid var(--rule);font-weight:400}
-thead th{color:var(--soft);font-size:.8rem;border-bottom-color:var(--soft);white-space:nowrap;vertical-align:bottom}
+th,td{text-align:left;vertical-align:top;padding:8px 18px 8px 0;border-bottom:1px solid var(--rule);
+font-weight:400}
+thead th{color:var(--soft);font-size:.8rem;border-bottom-color:var(--soft);white-space:nowrap;
+vertical-align:bottom}
 tbody th{font-weight:560;white-space:nowrap}
 .n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 td:last-child,th:last-child{padding-right:2px}
-.tag{display:inline-block;background:var(--mark);color:var(--mark-ink);border-radius:4px;padding:0 7px;font-size:.78rem;font-weight:560;margin-left:6px;white-space:nowrap}
+.tag{display:inline-block;background:var(--mark);color:var(--mark-ink);border-radius:4px;padding:0 7px;
+font-size:.78rem;font-weight:560;margin-left:6px;white-space:nowrap}
 .faint{color:var(--soft)}
 .charts{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,400px),1fr));gap:34px 40px}
 figure{margin:0;min-width:0}
+.wide+.wide{margin-top:34px}
 .wide+.charts,details+.charts,.note+.charts{margin-top:34px}
 .charts h3{margin-bottom:2px}
 svg.chart{display:block;width:100%;height:auto;overflow:visible;margin:6px 0 4px}
@@ -57,9 +70,11 @@ svg.chart .line{fill:none;stroke-width:1.8;stroke-linejoin:round;stroke-linecap:
 svg.chart .raw{fill:none;stroke-width:.9;opacity:.32}
 svg.chart .floor{stroke:var(--ink);stroke-width:1.2;stroke-dasharray:5 4;opacity:.75}
 svg.chart text.floor-text{fill:var(--ink);opacity:.75}
-.s0{stroke:var(--c0)}.s1{stroke:var(--c1)}.s2{stroke:var(--c2)}.s3{stroke:var(--c3)}.s4{stroke:var(--c4)}.s5{stroke:var(--c5)}.s6{stroke:var(--c6)}.s7{stroke:var(--c7)}
+.s0{stroke:var(--c0)}.s1{stroke:var(--c1)}.s2{stroke:var(--c2)}.s3{stroke:var(--c3)}.s4{stroke:var(--c4)}
+.s5{stroke:var(--c5)}.s6{stroke:var(--c6)}.s7{stroke:var(--c7)}
 .dot{stroke:none}
-.f0{fill:var(--c0)}.f1{fill:var(--c1)}.f2{fill:var(--c2)}.f3{fill:var(--c3)}.f4{fill:var(--c4)}.f5{fill:var(--c5)}.f6{fill:var(--c6)}.f7{fill:var(--c7)}
+.f0{fill:var(--c0)}.f1{fill:var(--c1)}.f2{fill:var(--c2)}.f3{fill:var(--c3)}.f4{fill:var(--c4)}
+.f5{fill:var(--c5)}.f6{fill:var(--c6)}.f7{fill:var(--c7)}
 .key{display:flex;flex-wrap:wrap;gap:0 16px;padding:0;margin:0;list-style:none}
 .key svg{width:20px;height:9px;margin-right:6px;vertical-align:middle;overflow:visible}
 .key svg line{stroke-width:2.4}
@@ -68,7 +83,8 @@ summary{cursor:pointer;font-size:.85rem;width:fit-content}
 details[open]>summary{margin-bottom:10px}
 .film{display:flex;gap:18px;overflow-x:auto;scroll-snap-type:x proximity;padding:4px 0 10px}
 .film figure{flex:none;scroll-snap-align:start}
-.film img,.sheet img{display:block;image-rendering:pixelated;max-width:100%;height:auto;border:1px solid var(--rule);border-radius:4px;background:#fff}
+.film img,.sheet img{display:block;image-rendering:pixelated;max-width:100%;height:auto;
+border:1px solid var(--rule);border-radius:4px;background:#fff}
 .film img{max-width:min(86vw,620px)}
 .film.one{display:block;overflow:visible}
 .film.one figcaption{display:none}
@@ -76,23 +92,32 @@ details[open]>summary{margin-bottom:10px}
 .controls[hidden]{display:none}
 .controls input{flex:1;min-width:80px;accent-color:var(--accent);height:28px}
 .controls output{min-width:10ch;font-variant-numeric:tabular-nums;font-size:.9rem}
-button{font:inherit;font-size:.9rem;color:var(--ink);background:var(--panel);border:1px solid var(--rule);border-radius:7px;padding:5px 14px;min-width:76px;cursor:pointer}
-.copies{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,440px),1fr));gap:14px 40px;margin:22px 0 0;padding:0;list-style:none}
-.copies li{display:flex;align-items:flex-start;gap:6px;padding-bottom:12px;border-bottom:1px solid var(--rule)}
+button{font:inherit;font-size:.9rem;color:var(--ink);background:var(--panel);border:1px solid var(--rule);
+border-radius:7px;padding:5px 14px;min-width:76px;cursor:pointer}
+.copies{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,440px),1fr));gap:14px 40px;
+margin:22px 0 0;padding:0;list-style:none}
+.copies li{display:flex;align-items:flex-start;gap:6px;padding-bottom:12px;
+border-bottom:1px solid var(--rule)}
 .copies figure{flex:1 1 0;max-width:76px}
 .copies figure:first-child{margin-right:10px;max-width:84px}
-.copies img{display:block;width:100%;height:auto;image-rendering:pixelated;border-radius:3px;border:1px solid var(--rule);background:#fff}
+.copies img{display:block;width:100%;height:auto;image-rendering:pixelated;border-radius:3px;
+border:1px solid var(--rule);background:#fff}
 .copies figure:first-child img{outline:2px solid var(--accent);outline-offset:1px}
-.copies figcaption{font-size:.75rem;line-height:1.3;margin-top:4px;font-variant-numeric:tabular-nums;overflow-wrap:anywhere}
+.copies figcaption{font-size:.75rem;line-height:1.3;margin-top:4px;font-variant-numeric:tabular-nums;
+overflow-wrap:anywhere}
 .sheets{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,300px),1fr));gap:28px 32px}
 .sheet img{width:100%}
 .events{list-style:none;margin:0;padding:0}
-.events li{display:grid;grid-template-columns:minmax(92px,160px) minmax(0,1fr);gap:2px 20px;padding:7px 0;border-bottom:1px solid var(--rule)}
+.events li{display:grid;grid-template-columns:minmax(92px,200px) minmax(0,1fr);gap:2px 20px;padding:7px 0;
+border-bottom:1px solid var(--rule)}
 footer{margin-top:56px;font-size:.85rem;color:var(--soft)}
-.aside{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
-@media (max-width:560px){main{padding:28px 16px 48px}h1{font-size:1.65rem}section{margin-top:38px;padding-top:22px}dl>div,.events li{grid-template-columns:1fr}dl.tiles{grid-template-columns:1fr 1fr}.tiles div{padding:11px 13px}.tiles dd{font-size:1.2rem}svg.chart text{font-size:12px}td:last-child:not(.n){min-width:220px}}
+@media (max-width:560px){main{padding:28px 16px 48px}h1{font-size:1.65rem}
+section{margin-top:38px;padding-top:22px}dl>div,.events li{grid-template-columns:1fr}
+dl.tiles{grid-template-columns:1fr 1fr}.tiles div{padding:11px 13px}.tiles dd{font-size:1.2rem}
+svg.chart text{font-size:12px}td:last-child:not(.n){min-width:220px}}
 @media (prefers-reduced-motion:reduce){*{scroll-behavior:auto!important;transition:none!important}}
-@media print{nav,.controls{display:none!important}main{max-width:none;padding:0}section{break-inside:auto}figure,tr{break-inside:avoid}}
+@media print{nav,.controls{display:none!important}main{max-width:none;padding:0}section{break-inside:auto}
+figure,tr{break-inside:avoid}}
 """
 
 # Without it all grids stand in one strip to scroll. With it one shows at a time; nothing moves unless asked.
@@ -101,7 +126,7 @@ SCRIPT = """
 for (const film of document.querySelectorAll(".film")) {
   const frames = [...film.children], controls = film.nextElementSibling;
   if (frames.length < 2 || !controls) continue;
-  const slider = controls.querySelector("input"), shown = controls.querySelector("output"), play = controls.querySelector("button");
+  const [play, slider, shown] = ["button", "input", "output"].map((name) => controls.querySelector(name));
   let timer = 0;
   const show = () => {
     frames.forEach((frame, i) => { frame.hidden = i !== Number(slider.value); });

@@ -7,8 +7,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import math
 import os
 import re
 import shutil
@@ -36,6 +36,8 @@ def pack(tree: Any) -> tuple[dict[str, Tensor], Any]:
 
     def walk(node: Any, path: str) -> Any:
         if isinstance(node, Tensor):
+            while path in tensors:  # of the key "1" beside 1
+                path += "+"
             tensors[path] = node.detach().cpu().contiguous()
             return {_TENSOR: path}
         if isinstance(node, dict):
@@ -91,15 +93,23 @@ def save_state(folder: Path, step: int, tree: Any) -> Path:
             write_text(aside / "state.json", json.dumps(rest))
             hashes = {name: sha256(aside / name) for name in ("state.safetensors", "state.json")}
             write_text(aside / "manifest.json", json.dumps({"format": FORMAT, "step": step, "sha256": hashes}))
-            shutil.rmtree(place, ignore_errors=True)  # the same step, saved before an interruption
+            _discard(place)  # the same step, saved before an interruption
             os.replace(aside, place)
             sync_folder(folder)
         except BaseException:
             shutil.rmtree(aside, ignore_errors=True)
             raise
     for old in checkpoints(folder)[:-KEEP]:
-        shutil.rmtree(old, ignore_errors=True)
+        _discard(old)
     return place
+
+
+def _discard(place: Path) -> None:
+    """Renamed first, so that a power cut leaves no half of it that looks like a damaged checkpoint."""
+    gone = place.with_name(f".{place.name}.{os.getpid()}.old.part")
+    with contextlib.suppress(OSError):
+        os.replace(place, gone)
+    shutil.rmtree(gone, ignore_errors=True)
 
 
 def checkpoints(folder: Path) -> list[Path]:
@@ -113,8 +123,8 @@ def load_state(place: Path) -> Any:
         manifest = json.loads((place / "manifest.json").read_text())
         if manifest["format"] != FORMAT:
             raise RunError(f"{place} has checkpoint format {manifest['format']}; this ganvas reads {FORMAT}: use the ganvas that wrote it")
-        for name, expected in manifest["sha256"].items():
-            if name not in ("state.safetensors", "state.json") or sha256(place / name) != expected:
+        for name in ("state.safetensors", "state.json"):
+            if sha256(place / name) != manifest["sha256"][name]:
                 raise RunError(f"{place / name} is damaged: its SHA-256 is not the one in manifest.json")
         return unpack(load_file(place / "state.safetensors"), json.loads((place / "state.json").read_text()))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:

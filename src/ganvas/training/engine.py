@@ -47,7 +47,7 @@ class Engine:
 
     def average(self, tensors: list[Tensor]) -> None:
         """Replaces tensors by their mean over the ranks: one flat message."""
-        if self.ranks == 1:
+        if self.ranks == 1 or not tensors:  # a method without buffers has none to average
             return
         flat = torch.cat([tensor.detach().reshape(-1).float() for tensor in tensors])
         dist.all_reduce(flat)

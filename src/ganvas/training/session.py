@@ -226,7 +226,7 @@ class Session:
     def _roll_back(self, update: str) -> None:
         trainer = self.trainer
         step = trainer.steps
-        self._failures = self._failures + 1 if step >= self._failed_at else 1
+        self._failures += 1  # until a checkpoint beyond the place of failure is saved
         self._failed_at = max(step, self._failed_at)
         reason = f"the update {update} met NaN or inf at step {step}, before any weight moved"
         if self._failures > ROLLBACKS:
@@ -311,7 +311,7 @@ class Session:
             due = trainer.steps % self.checkpoint_every == 0
         else:
             due = trainer.seconds - self._saved_at >= SAVE_SECONDS
-        if due:
+        if due and trainer.progress < 1:  # at the end the last measures come first, so that the state knows the best of all
             self._save()
 
     def _save(self) -> None:
@@ -474,7 +474,7 @@ def new_folder(out: str | Path | None, method: str, data: str) -> Path:
         folder = Path(out)
         if is_run(folder):
             raise RunError(f"{folder} already holds a run. Go on with it by --resume {folder}, or choose another --out")
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        if folder.exists() and (not folder.is_dir() or any(path.suffix != ".part" for path in folder.iterdir())):
             raise RunError(f"{folder} exists and is not an empty folder: choose another --out")
         return folder
     if int(os.environ.get("WORLD_SIZE", 1)) > 1:

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from ganvas.data.feed import Feed
-from ganvas.data.spec import Batch
+from ganvas.data.batch import Batch
 from ganvas.method import Method, Update
 from ganvas.training.average import Average
 from ganvas.training.engine import Engine
@@ -181,6 +181,7 @@ class Trainer:
         self.average.networks.load_state_dict(state["average"])
         for key, optimizer in self.optimizers.items():
             optimizer.load_state_dict(state["optimizers"][key])
+            _lay_out_as_parameters(optimizer)
         self.feed.generator.set_state(state["generator"])
         torch.set_rng_state(state["torch"])
         if state["cuda"] is not None and self.engine.device.type == "cuda":
@@ -208,3 +209,11 @@ class Trainer:
 
 def _parameters(optimizer: Optimizer) -> list[Tensor]:
     return [parameter for group in optimizer.param_groups for parameter in group["params"]]
+
+
+def _lay_out_as_parameters(optimizer: Optimizer) -> None:
+    """A checkpoint is laid out row by row, the networks channels_last; the fused kernels walk memory and ask for no strides."""
+    for parameter, state in optimizer.state.items():
+        for key, value in state.items():
+            if isinstance(value, Tensor) and value.shape == parameter.shape:
+                state[key] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)

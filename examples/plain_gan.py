@@ -1,0 +1,69 @@
+"""The classic MLP GAN, written out in plain PyTorch: the whole training loop, top to bottom.
+
+    python examples/plain_gan.py --steps 3000
+
+The same as `ganvas train gan`, and a test holds it to that: from one seed both give the same losses. To make that so it draws random
+numbers in the library's order: initial weights of G, then of D; the pictures' order from `Feed` (endless shuffled batches in
+[-1, 1]); noise from a generator of its own. What the library adds: an average of G's weights for sampling, checks, log, checkpoints, measures.
+
+One step trains G first and then D on the very same fakes. Seen from D that is the usual alternation, and it saves one pass through G.
+"""
+
+import argparse
+
+import torch
+from torch.nn.functional import binary_cross_entropy_with_logits as cross_entropy
+
+from ganvas.data import grid, open_data, write_png
+from ganvas.data.feed import Feed
+from ganvas.networks.mlp import MLPDiscriminator, MLPGenerator
+from ganvas.sampling import to_uint8
+
+BATCH, Z_DIM, LR, BETAS = 100, 100, 2e-4, (0.9, 0.999)
+WIDTHS_G, WIDTHS_D = (256, 512), (512, 256)
+
+
+def train(steps: int, seed: int = 0, data: str = "digits") -> tuple[torch.nn.Module, list[tuple[float, float]]]:
+    """The trained G, and (G's loss, D's loss) of every step."""
+    pictures = open_data(data)
+    torch.manual_seed(seed)
+    G = MLPGenerator(Z_DIM, WIDTHS_G, pictures.spec.shape)
+    D = MLPDiscriminator(pictures.spec.shape, WIDTHS_D)
+    optimizer_G = torch.optim.Adam(G.parameters(), lr=LR, betas=BETAS, fused=True)
+    optimizer_D = torch.optim.Adam(D.parameters(), lr=LR, betas=BETAS, fused=True)
+    generator = torch.Generator().manual_seed(seed)
+    feed = Feed(pictures.images, None, None, batch_size=BATCH, seed=seed, generator=generator)
+    ones, zeros = torch.ones(BATCH, 1), torch.zeros(BATCH, 1)
+
+    losses = []
+    for step in range(steps):
+        real = feed.next().real
+        z = torch.randn(BATCH, Z_DIM, generator=generator)
+
+        # G: -log D(G(z)). Its pictures should be taken for real ones.
+        fake = G(z)
+        loss_G = cross_entropy(D(fake), ones)
+        optimizer_G.zero_grad()
+        loss_G.backward()
+        optimizer_G.step()
+
+        # D: -log D(x) - log(1 - D(G(z))). detach: D's loss must not reach G.
+        loss_D = cross_entropy(D(real), ones) + cross_entropy(D(fake.detach()), zeros)
+        optimizer_D.zero_grad()  # also forgets what G's loss left in D
+        loss_D.backward()
+        optimizer_D.step()
+
+        losses.append((loss_G.item(), loss_D.item()))
+        if step % 100 == 0:
+            print(f"step {step}  G {losses[-1][0]:.4f}  D {losses[-1][1]:.4f}")
+    return G, losses
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="trains an MLP GAN on digits")
+    parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--out", default="plain_gan.png")
+    options = parser.parse_args()
+    trained, _ = train(options.steps)
+    with torch.no_grad():
+        write_png(options.out, grid(to_uint8(trained(torch.randn(64, Z_DIM)))))

@@ -1,0 +1,68 @@
+"""A command line in this process, and one trained run that the tests of this folder share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command_line import QUICK, Command, Ended
+from parts import picture_file
+
+from ganvas.cli.main import main
+
+
+@pytest.fixture
+def ganvas(capsys: pytest.CaptureFixture[str]) -> Command:
+    """`ganvas("train", "gan", ...)`, run by main() in this process."""
+
+    def run(*words: object) -> Ended:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as end:
+            main([str(word) for word in words])
+        shown = capsys.readouterr()
+        return Ended(int(end.value.code or 0), shown.out, shown.err)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def two_channels(_own_cache: None) -> Path:
+    """Forty labelled pictures of 30 x 50 with two channels."""
+    return picture_file((2, 30, 50))
+
+
+@pytest.fixture(scope="session")
+def trained(two_channels: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of the MLP GAN after six steps; tests read it and never write into it."""
+    folder = tmp_path_factory.mktemp("runs") / "first"
+    words = (
+        "train",
+        "gan",
+        "--preset",
+        "tiny",
+        "--data",
+        two_channels,
+        "--steps",
+        6,
+        "--samples",
+        0,
+        "--out",
+        folder,
+    )
+    with pytest.raises(SystemExit) as end:
+        main([*map(str, words), *QUICK])
+    assert not end.value.code
+    return folder
+
+
+@pytest.fixture
+def picture_folder(tmp_path: Path) -> Path:
+    """Twelve grey PNG files of 8 x 6 in two classes."""
+    from ganvas.data import write_png
+
+    random = np.random.default_rng(0)
+    for number in range(12):
+        place = tmp_path / "pictures" / ("even", "odd")[number % 2] / f"{number}.png"
+        write_png(place, random.integers(0, 256, (8, 6, 1)).astype(np.uint8))
+    return tmp_path / "pictures"

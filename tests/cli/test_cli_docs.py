@@ -1,0 +1,47 @@
+"""docs/cli.md and docs/methods.md are what tools/make_docs.py writes."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from command_line import SOURCES
+
+ROOT = SOURCES.parent
+sys.path.insert(0, str(ROOT / "tools"))
+
+import make_docs  # noqa: E402
+
+
+def test_the_pages_are_not_stale() -> None:
+    done = subprocess.run(
+        [sys.executable, ROOT / "tools/make_docs.py", "--check"],
+        capture_output=True, text=True, check=False, env={"PYTHONPATH": str(SOURCES)},
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_stale_page_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in make_docs.pages():
+        shutil.copy(ROOT / "docs" / name, tmp_path)
+    assert make_docs.check(tmp_path) == 0
+    page = tmp_path / "methods.md"
+    page.write_text(page.read_text().replace("0.0002", "0.0003", 1))
+    assert make_docs.check(tmp_path) == 1
+    assert capsys.readouterr().err == "stale: docs/methods.md. Run: make docs\n"
+
+
+def test_every_command_method_and_setting_is_there() -> None:
+    from ganvas.method import find, method_names, presets
+    from ganvas.settings import settings_of
+
+    page = make_docs.methods_page()
+    for name in method_names():
+        part = page.partition(f"\n## {name}\n")[2].partition("\n## ")[0]
+        for word in (*settings_of(find(name)), *presets(name)):
+            assert f"| `{word}` |" in part, (name, word)
+    for command in ("train", "sample", "evaluate", "compare", "methods", "data"):
+        assert f"\n## ganvas {command}\n" in make_docs.cli_page()

@@ -1,0 +1,219 @@
+"""`ganvas train`: what it prints, what it leaves, how it goes on, and how it refuses."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+from command_line import QUICK, Command, finish, start
+
+TINY = ("--preset", "tiny", *QUICK)
+
+
+def test_json_is_alone_on_stdout_and_lines_go_to_stderr(ganvas: Command) -> None:
+    words = ("--steps", 4, "--samples", 50, "--checkpoint-every", 2, "--seed", 3)
+    ended = ganvas("train", "gan", "--data", "digits", *words, "--json", *TINY)
+    assert ended.code == 0, ended.err
+    found = ended.json
+    assert found.keys() == {
+        "run", "method", "data", "steps", "images_seen", "seconds", "parameters", "device", "precision", "metrics",
+    }  # fmt: skip
+    assert (found["run"], found["method"], found["data"]) == ("runs/gan-digits", "gan", "digits")
+    assert (found["steps"], found["images_seen"]) == (4, 64)  # 16 pictures a step
+    # G: 8 -> 32 -> 784 and D: 784 -> 32 -> 1, weights and biases.
+    assert found["parameters"] == (8 * 32 + 32) + (32 * 784 + 784) + (784 * 32 + 32) + (32 + 1)
+    assert found["metrics"]["FD[digits]"].keys() >= {"value", "floor", "n"}
+    assert found["metrics"]["FD[digits]"]["n"] == 50
+    run = Path("runs/gan-digits")
+    assert (run / "report.html").is_file()
+    assert json.loads((run / "settings.json").read_text())["seed"] == 3
+    lines = ended.err.splitlines()
+    assert lines[0] == "run runs/gan-digits"
+    assert re.fullmatch(r"started gan on digits: cpu, fp32 \(as asked\), 51313 parameters", lines[1])
+    assert [line for line in lines if line.startswith("saved")] == ["saved step 0", "saved step 2", "saved step 4"]
+    assert lines[-1] == "finished step 4"
+    row = next(line for line in lines if line.startswith("step 4 progress"))
+    assert re.fullmatch(
+        r"step 4 progress 100\.0% images_per_second [\d.]+ generator/loss \S+ discriminator/loss \S+", row
+    )
+    assert any(re.match(r"step 4 FD\[digits\] \S+ \(floor \S+\) ", line) for line in lines)
+
+
+def test_a_longer_budget_goes_on_and_the_old_one_is_kept(ganvas: Command, trained: Path) -> None:
+    shutil.copytree(trained, "mine")
+    ended = ganvas("train", "--resume", "mine", "--samples", 0)
+    assert ended.code == 0, ended.err
+    assert ended.lines[2:4] == [
+        "resumed step 6",
+        "said step 6: the budget is used up already: give a larger one by --minutes, --images or --steps, counted from the start",
+    ]
+    ended = ganvas("train", "gan", "--resume", "auto", "--out", "mine", "--images", 8 * 16, "--samples", 0)
+    assert ended.code == 0, ended.err
+    assert "resumed step 6" in ended.lines
+    assert "finished step 8" in ended.lines
+    assert ended.lines[-2:] == ["run     mine", "report  mine/report.html"]
+    info = json.loads(Path("mine/settings.json").read_text())
+    assert (info["preset"], info["precision"], info["budget"]["images"]) == ("tiny", "fp32", 128)
+
+
+def test_resume_auto_starts_where_there_is_nothing(ganvas: Command, two_channels: Path) -> None:
+    words = (
+        "train",
+        "gan",
+        "--data",
+        two_channels,
+        "--steps",
+        2,
+        "--samples",
+        0,
+        "--resume",
+        "auto",
+        "--out",
+        "new",
+        *TINY,
+    )
+    first = ganvas(*words)
+    assert first.code == 0, first.err
+    assert "resumed" not in first.out
+    assert "resumed step 2" in ganvas(*words).lines
+
+
+def test_dry_run_shows_and_writes_nothing(ganvas: Command) -> None:
+    words = ("train", "gan", "--data", "digits", "--minutes", 2, "--set", "z_dim=4", "--dry-run", *TINY)
+    shown = ganvas(*words)
+    assert shown.code == 0, shown.err
+    assert "6630 pictures, 1x28x28" in shown.out
+    assert re.search(r"budget +2 minutes", shown.out)
+    assert re.search(r"z_dim +4\n", shown.out)
+    facts = ganvas(*words, "--json").json
+    assert facts["networks"]["G"] == {"layers": 2, "parameters": (4 * 32 + 32) + (32 * 784 + 784)}
+    assert facts["precision"] == "fp32"
+    assert not list(Path().iterdir())
+
+
+def test_a_config_file_and_a_run_s_settings_start_a_training(
+    ganvas: Command, trained: Path, two_channels: Path
+) -> None:
+    Path("wish.toml").write_text(
+        f'method = "gan"\npreset = "tiny"\ndata = "{two_channels}"\nsteps = 1\nsettings.lr = 0.5\ndata_settings.mirror = true'
+    )
+    facts = ganvas("train", "--config", "wish.toml", "--set", "lr=0.25", "--dry-run", "--json", *QUICK).json
+    assert (facts["settings"]["lr"], facts["settings"]["batch_size"], facts["budget"]["steps"]) == (0.25, 16, 1)
+    assert facts["data_settings"]["mirror"] is True
+    facts = ganvas("train", "--config", trained / "settings.json", "--dry-run", "--json", "--device", "cpu").json
+    first = json.loads((trained / "settings.json").read_text())
+    assert facts["settings"] == first["settings"]
+    assert (facts["budget"], facts["precision"]) == (first["budget"], "fp32")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["--data", "digits"], 2, "which method? Name one of dcgan, gan, "),
+        (
+            ["gan"],
+            2,
+            "--data is missing: give a folder of pictures, a .zip, .npz, .npy or IDX file, or one of digits, ",
+        ),
+        (["gna", "--data", "digits"], 2, "unknown method gna; did you mean gan?"),
+        (["gan", "--data", "nowhere"], 1, "there is no data set and no path 'nowhere'"),
+        (["gan", "--data", "empty"], 1, "empty is empty"),
+        (["gan", "--data", "digits", "--set", "lrr=1"], 2, "unknown setting lrr; did you mean lr?"),
+        (["gan", "--data", "digits", "--set", "data.fitt=1"], 2, "unknown setting data.fitt; did you mean "),
+        (
+            ["gan", "--data", "digits", "--set", "lr=fast"],
+            2,
+            "lr must be >= 0, a value of type float (got 'fast')",
+        ),
+        (["gan", "--data", "digits", "--preset", "tini"], 2, "gan has no preset tini; did you mean tiny?"),
+        (["gan", "--data", "digits", "--steps", "0"], 2, "steps must be >= 1 (got 0)"),
+        (["gan", "--data", "digits", "--minutes", "nan"], 2, "minutes must be a finite number"),
+        (["gan", "--data", "digits", "--checkpoint-every", "0"], 2, "checkpoint_every must be >= 1 (got 0)"),
+        (["gan", "--data", "digits", "--precision", "fp16"], 2, "precision must be one of auto, fp32, bf16"),
+        (
+            ["gan", "--data", "digits", "--device", "tpu"],
+            2,
+            "device must be auto, cpu, cuda, cuda:N or mps (got 'tpu')",
+        ),
+        (["gan", "--data", "digits", "--nproc", "0"], 2, "--nproc must be at least 1 (got 0)"),
+        (["gan", "--data", "digits", "--nproc", "3"], 2, "batch_size 100 cannot be shared by 3 processes"),
+        (
+            ["gan", "--data", "digits", "--out", "full"],
+            1,
+            "full exists and is not an empty folder: choose another --out",
+        ),
+        (["gan", "--data", "digits", "--out", "full/file/run", "--steps", "1"], 1, "cannot write full/file/run"),
+        (["gan", "--data", "digits", "--resume", "auto"], 2, "--resume auto needs --out"),
+        (["--resume", "nowhere"], 1, "there is no run at nowhere: the folder does not exist"),
+        (["--resume", "full"], 1, "full is not a run: it has no settings.json"),
+        (["gan", "--config", "none.toml"], 1, "cannot read none.toml: No such file or directory"),
+    ],
+)
+def test_refusals_are_one_sentence(ganvas: Command, words: list[str], code: int, message: str) -> None:
+    Path("empty").mkdir()
+    Path("full").mkdir()
+    Path("full/file").touch()
+    ended = ganvas("train", *words)
+    assert ended.err.startswith(f"error: {message}"), ended.err
+    assert ended.code == code
+    assert ended.err.count("\n") == 1
+    assert not Path("runs").exists()
+
+
+def test_a_resumed_run_keeps_what_it_is(ganvas: Command, trained: Path) -> None:
+    for words, message in [
+        (["dcgan"], f"{trained} is a run of gan, not of dcgan"),
+        (["--data", "digits"], f"{trained} was trained on "),
+        (["--seed", "1"], f"{trained} was started with seed 0, not 1"),
+        (["--set", "lr=1"], "a resumed run keeps its settings, and "),
+        (["--set", "data.mirror=yes"], "a resumed run keeps its settings, and "),
+    ]:
+        ended = ganvas("train", *words, "--resume", trained)
+        assert (ended.code, ended.out) == (1, "")
+        assert ended.err.startswith(f"error: {message}"), ended.err
+    ended = ganvas("train", "gan", "--data", "digits", "--out", trained)
+    assert ended.err.startswith(f"error: {trained} already holds a run. Go on with it by --resume {trained}")
+
+
+def test_ctrl_c_saves_and_says_how_to_go_on() -> None:
+    words = ("train", "gan", "--data", "digits", "--minutes", 5, "--samples", 0, "--out", "mine", *TINY)
+    process = start(*words)
+    assert process.stdout
+    for line in process.stdout:  # lines come as they happen, so this ends at the first one
+        if line.startswith("step "):
+            break
+    process.send_signal(signal.SIGINT)
+    ended = finish(process)
+    assert ended.code == 130
+    step = re.fullmatch(
+        r"stopped at step (\d+), everything is saved. Go on with: ganvas train --resume mine\n", ended.err
+    )
+    assert step, ended.err
+    assert ended.lines[-1] == f"saved step {step[1]}"
+
+
+def test_two_processes_share_a_training(ganvas: Command, two_channels: Path) -> None:
+    words = (
+        "gan",
+        "--data",
+        two_channels,
+        "--steps",
+        5,
+        "--samples",
+        0,
+        "--out",
+        "both",
+        "--set",
+        "lr=0.001",
+        *TINY,
+    )
+    ended = finish(start("train", *words, "--nproc", 2, "--json"))
+    assert ended.code == 0, ended.err
+    assert (ended.json["steps"], ended.json["images_seen"]) == (5, 80)
+    info = json.loads(Path("both/settings.json").read_text())
+    assert (info["processes"], info["settings"]["lr"]) == (2, 0.001)
+    assert [line for line in ended.err.splitlines() if line.startswith("run ")] == ["run both"]

@@ -1,0 +1,85 @@
+"""The classic nets, layer by layer; parameter counts are worked out on paper."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from ganvas.data.spec import DataSpec
+from ganvas.method import create
+from ganvas.networks.mlp import MLPDiscriminator, MLPGenerator
+
+DIGITS = DataSpec("digits", 1, 28, 28, 100)
+
+
+def linears(network: nn.Module) -> list[tuple[int, int]]:
+    return [(layer.in_features, layer.out_features) for layer in network.modules() if isinstance(layer, nn.Linear)]
+
+
+def kinds(network: nn.Module) -> list[str]:
+    return [type(layer).__name__ for layer in network.modules() if not list(layer.children())]
+
+
+def count(network: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def built(preset: str, **settings):
+    method = create("gan", preset, settings)
+    method.build(DIGITS)
+    return method
+
+
+def test_relu_preset_is_the_net_of_many_courses() -> None:
+    gan = built("relu")
+    assert linears(gan.G) == [(100, 256), (256, 512), (512, 784)]
+    assert kinds(gan.G) == ["Linear", "ReLU", "Linear", "ReLU", "Linear", "Tanh"]
+    assert count(gan.G) == 559_632  # 100*256+256 + 256*512+512 + 512*784+784
+    assert linears(gan.D) == [(784, 512), (512, 256), (256, 1)]
+    assert kinds(gan.D) == ["Flatten", "Linear", "ReLU", "Linear", "ReLU", "Linear"]
+    assert count(gan.D) == 533_505  # 784*512+512 + 512*256+256 + 256*1+1
+    assert (gan.batch_size, gan.lr, gan.z_dim) == (100, 2e-4, 100)
+
+
+def test_batchnorm_preset() -> None:
+    gan = built("batchnorm")
+    assert linears(gan.G) == [(100, 256), (256, 512), (512, 1024), (1024, 784)]
+    normed = ["Linear", "BatchNorm1d", "LeakyReLU"]
+    assert kinds(gan.G) == ["Linear", "LeakyReLU", *normed, *normed, "Linear", "Tanh"]
+    assert all(layer.negative_slope == 0.2 for layer in gan.G.modules() if isinstance(layer, nn.LeakyReLU))
+    assert count(gan.G) == 1_489_424  # 25,856 + 131,584 + 1,024 + 525,312 + 2,048 + 803,600
+
+
+def test_wide_preset() -> None:
+    gan = built("wide")
+    assert linears(gan.G) == [(100, 128), (128, 256), (256, 512), (512, 1024), (1024, 784)]
+    assert count(gan.G) == 1_510_032  # 12,928 + 33,024 + 512 + 131,584 + 1,024 + 525,312 + 2,048 + 803,600
+    assert linears(gan.D) == [(784, 512), (512, 256), (256, 1)]
+
+
+@pytest.mark.parametrize("preset", ["relu", "batchnorm", "wide"])
+def test_discriminators_are_free_of_batch_statistics(preset: str) -> None:
+    assert not any("Norm" in kind for kind in kinds(built(preset).D))
+
+
+def test_softmax2_asks_for_the_log_odds_of_real() -> None:
+    gan = built("relu", output="softmax2")
+    assert linears(gan.D)[-1] == (256, 2)
+    scores = torch.tensor([[1.0, 3.0], [2.0, -1.0]])
+    assert gan.logit(scores).tolist() == [2.0, -3.0]
+    shares = torch.softmax(scores, 1)[:, 1]
+    assert torch.allclose(torch.sigmoid(gan.logit(scores)), shares)
+
+
+def test_uniform_noise_lies_in_its_cube_and_normal_noise_does_not() -> None:
+    cube = built("relu", noise_kind="uniform").latents(range(50))
+    normal = built("relu").latents(range(50))
+    assert cube.min() >= -1 and cube.max() < 1 and cube.mean().abs() < 0.05 and cube.var() == pytest.approx(1 / 3, abs=0.03)
+    assert normal.max() > 2 and normal.var() == pytest.approx(1, abs=0.06)
+
+
+def test_any_shape() -> None:
+    x = MLPGenerator(5, [7], (2, 3, 11))(torch.zeros(4, 5))
+    assert x.shape == (4, 2, 3, 11)
+    assert MLPDiscriminator((2, 3, 11), [7], outputs=2)(x).shape == (4, 2)

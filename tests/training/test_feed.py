@@ -1,0 +1,125 @@
+"""The feed: each picture once an epoch, in an order that only seed, salt and position decide."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch.testing import assert_close
+
+from ganvas.data import feed as feeds
+from ganvas.data.feed import Feed
+
+COUNT = 10
+
+
+def feed(**more: Any) -> Feed:
+    """Picture i is 2 x 3 pixels of value i, its label is i too; its partner is 100 + i."""
+    images = np.broadcast_to(np.arange(COUNT, dtype=np.uint8)[:, None, None, None], (COUNT, 2, 3, 1))
+    chosen: dict[str, Any] = {"batch_size": 4, "seed": 7, "generator": torch.Generator().manual_seed(7), **more}
+    return Feed(images.copy(), np.arange(COUNT), images + np.uint8(100), **chosen)
+
+
+def drawn(feed: Feed, batches: int) -> list[int]:
+    return [label for _ in range(batches) for label in feed.next().label.tolist()]
+
+
+def test_each_picture_comes_once_an_epoch_in_ever_new_order() -> None:
+    rows = drawn(feed(), 5)  # 20 pictures: two epochs, the second begins inside the third batch
+    assert sorted(rows[:COUNT]) == sorted(rows[COUNT:]) == list(range(COUNT))
+    assert rows[:COUNT] != rows[COUNT:] and rows[:COUNT] != list(range(COUNT))
+
+
+def test_seed_and_salt_decide_the_order() -> None:
+    assert drawn(feed(), 5) == drawn(feed(), 5)
+    assert drawn(feed(), 5) != drawn(feed(seed=8), 5)
+    salted = feed()
+    salted.reshuffle(1)
+    assert drawn(salted, 5) != drawn(feed(), 5)
+    salted.reshuffle(0)
+    salted.position = 0
+    assert drawn(salted, 5) == drawn(feed(), 5)
+
+
+def test_a_position_is_a_place_to_go_on_from() -> None:
+    whole = drawn(feed(), 8)
+    for position in (0, 4, 8, 12, 28):
+        later = feed()
+        later.position = position
+        assert drawn(later, 1) == whole[position : position + 4]
+        assert later.position == position + 4
+
+
+def test_a_batch_may_be_larger_than_the_set() -> None:
+    rows = drawn(feed(batch_size=25), 2)
+    assert all(sorted(rows[start : start + COUNT]) == list(range(COUNT)) for start in range(0, 50, COUNT))
+
+
+def test_bytes_become_minus_one_to_one() -> None:
+    images = np.array([0, 51, 255], dtype=np.uint8).reshape(1, 1, 1, 3)
+    one = Feed(images, None, None, batch_size=1, seed=0, generator=torch.Generator()).next()
+    assert_close(one.real, torch.tensor([-1.0, -0.6, 1.0]).view(1, 3, 1, 1))
+    assert one.label is None and one.partner is None
+
+
+def test_axes_labels_and_partners_go_together() -> None:
+    images = np.arange(2 * 3 * 4 * 2, dtype=np.uint8).reshape(2, 3, 4, 2)
+    made = Feed(images, np.array([5, 6]), images[::-1].copy(), batch_size=2, seed=0, generator=torch.Generator()).next()
+    assert made.real.shape == (2, 2, 3, 4)
+    for n, label in enumerate(made.label.tolist()):
+        expected = torch.from_numpy(images[label - 5]).permute(2, 0, 1).float() / 127.5 - 1
+        assert_close(made.real[n], expected)
+        other = torch.from_numpy(images[6 - label]).permute(2, 0, 1).float() / 127.5 - 1
+        assert_close(made.partner[n], other)
+
+
+@pytest.mark.parametrize("mirror", [False, True])
+def test_two_ranks_together_are_one(mirror: bool) -> None:
+    """Pictures, flips and all random numbers: the halves of what one process draws."""
+    one = feed(mirror=mirror)
+    halves = [feed(mirror=mirror, rank=rank, ranks=2) for rank in (0, 1)]
+    for _ in range(6):
+        whole, parts = one.next(), [half.next() for half in halves]
+        assert len(whole) == 4 and [len(part) for part in parts] == [2, 2]
+        assert_close(torch.cat([part.real for part in parts]), whole.real, rtol=0, atol=0)
+        assert torch.cat([part.label for part in parts]).tolist() == whole.label.tolist()
+        for draw in (lambda batch: batch.normal(3), lambda batch: batch.uniform(1, 1), lambda batch: batch.integers(9)):
+            assert torch.equal(torch.cat([draw(part) for part in parts]), draw(whole))
+        assert halves[0].position == halves[1].position == one.position
+
+
+def test_random_numbers_keep_their_bounds() -> None:
+    batch = feed(batch_size=1000).next()
+    low = batch.uniform(1, low=-1.0, high=3.0)
+    assert low.shape == (1000, 1) and low.min() >= -1 and low.max() < 3 and low.mean() == pytest.approx(1, abs=0.1)
+    numbers = batch.integers(3, 2)
+    assert numbers.shape == (1000, 2) and set(numbers.flatten().tolist()) == {0, 1, 2}
+
+
+def test_mirror_flips_about_half_and_pairs_alike() -> None:
+    images = np.zeros((COUNT, 1, 2, 1), dtype=np.uint8)
+    images[:, :, 0] = 255
+    made = Feed(images, None, images, batch_size=200, seed=0, generator=torch.Generator().manual_seed(0), mirror=True).next()
+    flipped = made.real[:, 0, 0, 0] < 0
+    assert 60 < flipped.sum() < 140
+    assert torch.equal(made.real, made.partner)
+    assert_close(made.real.sum((1, 2, 3)), torch.zeros(200))
+
+
+def test_a_mapped_set_gives_the_same_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    resident = [feed(mirror=True).next() for _ in range(1)]
+    monkeypatch.setattr(feeds, "RESIDENT_BYTES", 1)
+    mapped = feed(mirror=True)
+    assert isinstance(mapped.images, np.ndarray)
+    made = mapped.next()
+    assert torch.equal(made.real, resident[0].real) and torch.equal(made.label, resident[0].label)
+
+
+def test_the_source_is_never_changed() -> None:
+    images = np.full((4, 2, 2, 1), 9, dtype=np.uint8)
+    images.setflags(write=False)
+    made = Feed(images, None, None, batch_size=4, seed=0, generator=torch.Generator())
+    made.next().real.zero_()
+    assert (made.next().real < 0).all() and (images == 9).all()

@@ -1,0 +1,382 @@
+"""What a training does when the numbers, the folder or the wishes are wrong."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+import torch
+from parts import Crash, CrashAfterSaving, newest_state, picture_file, pictures, small, train_small, weights
+from torch import Tensor
+
+import ganvas
+from ganvas import method as registry
+from ganvas.data.batch import Batch
+from ganvas.data.spec import DataSpec
+from ganvas.errors import GanvasError, RunError, TrainingError, UsageError
+from ganvas.losses.adversarial import discriminator_cross_entropy, non_saturating_generator
+from ganvas.method import setting
+from ganvas.methods.adversarial import Adversarial
+from ganvas.networks.mlp import MLPDiscriminator, MLPGenerator
+from ganvas.run import Run
+from ganvas.training.callbacks import Callback
+from ganvas.training.checkpoint import checkpoints, load_state
+from ganvas.training.session import Interrupted, find_old, new_folder, read_budget
+
+
+@dataclass(eq=False)
+class Shaky(Adversarial):
+    """A GAN whose discriminator's loss turns NaN at chosen calls, counted over the whole test."""
+
+    name = "shaky"
+    title = "a GAN with an illness"
+    paper = "none, arXiv:0"
+    batch_size: int = setting(8, "pictures a step", minimum=1)
+    z_dim: int = setting(4, "numbers in a latent", minimum=1)
+    calls: ClassVar[int] = 0
+    ill: ClassVar[Callable[[int], bool]] = staticmethod(lambda call: False)
+
+    def build(self, spec: DataSpec) -> None:
+        self.G, self.D = MLPGenerator(4, [8], spec.shape), MLPDiscriminator(spec.shape, [8])
+
+    def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
+        fake = self.G(self.noise(batch))
+        return {"loss": non_saturating_generator(self.D(fake)).mean(), "fake": fake}
+
+    def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
+        Shaky.calls += 1
+        assert Shaky.calls < 200, "this training never ends"
+        loss = discriminator_cross_entropy(self.D(batch.real), self.D(self.fakes(batch))).mean()
+        return {"loss": loss * float("nan") if Shaky.ill(Shaky.calls) else loss}
+
+
+@pytest.fixture
+def shaky(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Callable[[int], bool]], Shaky]]:
+    registry.method_names()
+    monkeypatch.setitem(registry._methods, "shaky", Shaky)
+
+    def make(ill: Callable[[int], bool]) -> Shaky:
+        Shaky.calls, Shaky.ill = 0, staticmethod(ill)
+        return Shaky()
+
+    yield make
+
+
+def events(run: Run | Path, kind: str) -> list[dict[str, Any]]:
+    return [row for row in Run(getattr(run, "folder", run)).log() if row.get("event") == kind]
+
+
+def assert_finite_on_disk(folder: Path) -> None:
+    assert all(tensor.isfinite().all() for tensor in Run(folder).read_weights().values() if tensor.is_floating_point())
+    for place in checkpoints(folder / "checkpoints"):
+        load_state(place)
+
+
+# --- NaN ----------------------------------------------------------------------------------------------------------------------
+
+
+def test_nan_rolls_back_and_goes_on_with_new_random_numbers(shaky, tmp_path: Path) -> None:
+    run = train_small(shaky({7}.__contains__), tmp_path / "run", 10, checkpoint_every=4)
+    assert newest_state(run)["counters"] == {"steps": 10, "rollbacks": 1}
+    (row,) = events(run, "said")
+    assert "the update discriminator met NaN or inf at step 6, before any weight moved" in row["message"]
+    assert "Went back to step 4 with new random numbers (1 of 3)" in row["message"]
+    assert_finite_on_disk(run.folder)
+    again = train_small(shaky({7}.__contains__), tmp_path / "again", 10, checkpoint_every=4)
+    assert weights(again) == weights(run), "the same illness, the same cure"
+    assert weights(train_small(shaky(lambda call: False), tmp_path / "well", 10)) != weights(run)
+
+
+def test_nan_in_the_first_step_goes_back_to_the_start(shaky, tmp_path: Path) -> None:
+    run = train_small(shaky({1}.__contains__), tmp_path / "run", 3)
+    assert "Went back to step 0" in events(run, "said")[0]["message"]
+
+
+def test_nan_that_stays_ends_the_training(shaky, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    with pytest.raises(TrainingError, match=r"at step 6.*3 roll-backs with new random numbers did not help.*--set lr=") as caught:
+        train_small(shaky(lambda call: call >= 7 and (call - 7) % 3 == 0), out, 10, checkpoint_every=4)
+    assert caught.value.exit_code == 1 and str(out) in str(caught.value)
+    assert len(events(out, "said")) == 3
+    assert newest_state(out)["counters"]["steps"] == 4
+    assert_finite_on_disk(out)
+    well = train_small(shaky(lambda call: False), out, 10, resume=out)
+    assert newest_state(well)["counters"]["steps"] == 10
+
+
+def test_nan_that_comes_earlier_the_second_time_ends_the_training_too(shaky, tmp_path: Path) -> None:
+    """At step 9, then always at step 5: there is no progress, so it must not go on for ever."""
+    with pytest.raises(TrainingError, match="did not help"):
+        train_small(shaky(lambda call: call >= 10 and (call - 10) % 6 == 0), tmp_path / "run", 20)
+    assert Shaky.calls == 10 + 3 * 6
+
+
+def test_many_illnesses_with_progress_between_them_are_survived(shaky, tmp_path: Path) -> None:
+    run = train_small(shaky({4, 9, 14, 19, 24}.__contains__), tmp_path / "run", 20, checkpoint_every=1)
+    assert newest_state(run)["counters"] == {"steps": 20, "rollbacks": 5}
+    assert all("(1 of 3)" in row["message"] for row in events(run, "said"))
+
+
+def test_a_weight_that_is_not_finite_is_never_saved(shaky, tmp_path: Path) -> None:
+    class Poison(Callback):
+        def saved(self, trainer) -> None:
+            if trainer.steps == 4:
+                with torch.no_grad():
+                    trainer.average.networks["G"].layers[0].weight[0, 0] = float("inf")
+
+    with pytest.raises(GanvasError, match=r"not saved: /average/G\.layers\.0\.weight holds NaN or inf at step 6"):
+        train_small(shaky(lambda call: False), tmp_path / "run", 6, callbacks=[Poison()], checkpoint_every=2)
+    assert newest_state(tmp_path / "run")["counters"]["steps"] == 4
+    assert_finite_on_disk(tmp_path / "run")
+
+
+# --- going on -----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A gan of 3 steps, started by name and path so that a resume needs nothing but the folder."""
+    return train_small("gan", tmp_path_factory.mktemp("finished") / "run", 3)
+
+
+@pytest.fixture
+def run(finished: Run, tmp_path: Path) -> Run:
+    """A copy to play with."""
+    return Run(shutil.copytree(finished.folder, tmp_path / "copy"))
+
+
+def resume(run: Run, **more: Any) -> Run:
+    chosen: dict[str, Any] = {"method": "gan", "data": pictures(), "steps": 5, "precision": "fp32", "measure_samples": 0, **more}
+    return ganvas.train(resume=run.folder, device="cpu", **chosen)
+
+
+def test_a_resume_refuses_another_method(run: Run) -> None:
+    with pytest.raises(RunError, match="is a run of gan, not of dcgan: leave the method away, or choose another --out"):
+        resume(run, method="dcgan")
+
+
+def test_a_resume_refuses_other_data(run: Run) -> None:
+    with pytest.raises(RunError, match="was trained on .*1x28x28-40.npz, not on .*1x28x28-30.npz: leave --data away"):
+        resume(run, data=picture_file((1, 28, 28), 30))
+
+
+def test_a_resume_refuses_other_settings(run: Run) -> None:
+    with pytest.raises(RunError, match=r"keeps its settings.*lr was 0.0002, not 0.1.*start a new run"):
+        resume(run, settings={"lr": 0.1})
+    with pytest.raises(RunError, match="lr was 0.0002"):
+        resume(run, method=small("gan", lr=0.3))
+    with pytest.raises(RunError, match=r"data\.mirror was False"):
+        resume(run, data_settings={"mirror": True})
+    with pytest.raises(RunError, match="preset"):
+        resume(run, preset="wide")
+    assert newest_state(resume(run, settings={"lr": "2e-4"}, data_settings={"mirror": "no"}))["counters"]["steps"] == 5
+
+
+def test_a_resume_refuses_data_that_changed_under_its_name(tmp_path: Path) -> None:
+    path = shutil.copy(picture_file((1, 28, 28)), tmp_path / "mine.npz")
+    made = ganvas.train(small("gan"), path, out="run", steps=1, precision="fp32", device="cpu", measure_samples=0)
+    with np.load(path, allow_pickle=False) as old:
+        np.savez(path, images=255 - old["images"], labels=old["labels"])
+    with pytest.raises(RunError, match="its fingerprint was .* now it is .* Restore the data, or start a new run"):
+        resume(made, data=path)
+
+
+def test_a_resume_needs_a_run(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="there is no run at nowhere: the folder does not exist"):
+        train_small("gan", "nowhere", 1, resume="nowhere")
+    (tmp_path / "other").mkdir()
+    with pytest.raises(RunError, match=r"other is not a run: it has no settings\.json"):
+        train_small("gan", "other", 1, resume="other")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [("{", "is not valid JSON"), ("[]", "must hold a JSON object"), ('{"a": 1}', "is not of a run: it lacks"), ("\x00\xff", "is not valid JSON")],
+)
+def test_a_foreign_settings_file_is_told(run: Run, content: str, words: str) -> None:
+    (run.folder / "settings.json").write_text(content)
+    with pytest.raises(RunError, match=words):
+        resume(run)
+
+
+def test_a_run_of_another_version_is_told(run: Run) -> None:
+    info = json.loads((run.folder / "settings.json").read_text())
+    (run.folder / "settings.json").write_text(json.dumps({**info, "format": 77, "ganvas": "9.9"}))
+    with pytest.raises(RunError, match=r"was written by ganvas 9\.9 in format 77; this one reads format"):
+        resume(run)
+
+
+def test_a_checkpoint_of_another_network_is_told(run: Run) -> None:
+    info = json.loads((run.folder / "settings.json").read_text())
+    info["settings"]["generator"] = "33"
+    (run.folder / "settings.json").write_text(json.dumps(info))
+    with pytest.raises(RunError, match="the checkpoint in .* does not fit"):
+        resume(run, method=small("gan", generator="33"))
+    with pytest.raises(RunError, match="do not fit its settings.json"):
+        Run(run.folder).sample(1)
+
+
+def test_a_damaged_checkpoint_is_named_and_leaves_no_trace(run: Run, tmp_path: Path) -> None:
+    newest = checkpoints(run.folder / "checkpoints")[-1] / "state.safetensors"
+    newest.write_bytes(newest.read_bytes()[:-100])
+    resumed = resume(run)
+    (row,) = events(resumed, "said")
+    assert "step-00000003" in row["message"] and "Using the checkpoint before it" in row["message"]
+    assert weights(resumed) == weights(train_small("gan", tmp_path / "straight", 5))
+
+
+def test_a_run_with_nothing_but_damaged_checkpoints_stops(run: Run) -> None:
+    for place in checkpoints(run.folder / "checkpoints"):
+        (place / "manifest.json").unlink()
+    with pytest.raises(RunError, match="every checkpoint in .* is damaged: start a new run with another --out"):
+        resume(run)
+
+
+def test_damaged_weights_are_told_and_written_anew(run: Run) -> None:
+    (run.folder / "weights.safetensors").write_bytes(b"no")
+    with pytest.raises(RunError, match=r"weights\.safetensors is damaged .*ganvas train --resume"):
+        Run(run.folder).sample(1)
+    assert resume(run).sample(1).shape == (1, 28, 28, 1)
+
+
+def test_auto_starts_or_goes_on(tmp_path: Path) -> None:
+    with pytest.raises(Crash):
+        train_small("gan", "run", 6, resume="auto", checkpoint_every=2, callbacks=[CrashAfterSaving(4)])
+    resumed = train_small("gan", "run", 6, resume="auto")
+    assert weights(resumed) == weights(train_small("gan", "straight", 6))
+    with pytest.raises(UsageError, match="--resume auto needs --out"):
+        ganvas.train(small("gan"), pictures(), steps=1, resume="auto")
+
+
+def test_auto_starts_where_a_run_was_killed_before_its_first_line(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / ".settings.json.abc.part").write_text("{")
+    assert train_small("gan", "run", 1, resume="auto").folder == Path("run")
+
+
+def test_find_old(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = run.folder
+    assert find_old(None, folder) is None
+    assert find_old("auto", "free") is None
+    for wish, out in (("auto", folder), (folder, None), (folder, folder), (str(folder), folder / ".." / folder.name)):
+        found = find_old(wish, out)
+        assert found is not None and found.folder.resolve() == folder.resolve()
+    with pytest.raises(UsageError, match="goes on in that folder, and --out names another"):
+        find_old(folder, "elsewhere")
+    monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "0")
+    assert find_old(None, folder) is None
+    monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "1")
+    assert find_old(None, folder) is not None, "torchrun started us again"
+    assert find_old(None, "free") is None
+
+
+# --- places and wishes --------------------------------------------------------------------------------------------------------
+
+
+def test_a_place_that_is_taken_is_refused(run: Run, tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="already holds a run. Go on with it by --resume"):
+        train_small("gan", run.folder, 1)
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "thesis.tex").write_text("precious")
+    for place in ("full", "full/thesis.tex"):
+        with pytest.raises(RunError, match="exists and is not an empty folder: choose another --out"):
+            train_small("gan", place, 1)
+    assert (tmp_path / "full" / "thesis.tex").read_text() == "precious"
+
+
+def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(GanvasError, match="cannot write file/run/settings.json"):
+        train_small("gan", "file/run", 1)
+
+
+def test_free_names_are_counted_on(tmp_path: Path) -> None:
+    names = []
+    for _ in range(3):
+        folder = new_folder(None, "gan", "my/data:x")
+        folder.mkdir(parents=True)
+        names.append(folder.as_posix())
+    assert names == ["runs/gan-my_data_x", "runs/gan-my_data_x-2", "runs/gan-my_data_x-3"]
+
+
+@pytest.mark.parametrize("wish", [{"steps": 0}, {"minutes": -1.0}, {"images": 0}, {"minutes": float("nan")}, {"minutes": float("inf")}])
+def test_a_budget_must_be_positive(wish: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match=f"{next(iter(wish))} must be a number above 0"):
+        read_budget(**{"minutes": None, "images": None, "steps": None, **wish})
+
+
+def test_a_budget_of_images_ends_at_the_first_step_beyond(tmp_path: Path) -> None:
+    run = ganvas.train(small("gan"), pictures(), out="run", images=40, precision="fp32", device="cpu", measure_samples=0)
+    state = newest_state(run)
+    assert state["counters"]["steps"] == 3 and state["feed"]["position"] == 48  # batches of 16
+
+
+def test_a_budget_of_minutes_ends(tmp_path: Path) -> None:
+    run = ganvas.train(small("gan"), pictures(), out="run", minutes=0.004, precision="fp32", device="cpu", measure_samples=0)
+    (row,) = events(run, "finished")
+    assert 0.24 <= row["seconds"] < 2
+
+
+@pytest.mark.parametrize(
+    ("wish", "words"),
+    [
+        ({"precision": "fp64"}, "precision must be one of auto, fp32, bf16"),
+        ({"device": "gpu"}, "device must be auto, cpu, cuda"),
+        ({"compile": "maybe"}, "compile must be one of auto, on, off"),
+        ({"checkpoint_every": 0}, "checkpoint-every must be at least 1 step"),
+        ({"evaluate_every": -1}, "evaluate-every must be at least 1 step"),
+    ],
+)
+def test_wishes_are_checked_before_anything_is_written(wish: dict[str, Any], words: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=words):
+        train_small("gan", "run", 1, **wish)
+    assert not Path("run").exists()
+
+
+# --- what a run holds ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_run_holds_what_later_commands_need(finished: Run) -> None:
+    info = finished.info
+    assert info["method"] == "gan" and info["seed"] == 0 and info["budget"] == {"steps": 3, "images": None, "minutes": None}
+    assert info["settings"] == small("gan").settings() and info["fingerprint"] == pictures().fingerprint
+    assert finished.spec == pictures().spec
+    assert finished.data_sheet["shape"] == [1, 28, 28]
+    rows = [row for row in finished.log() if "event" not in row]
+    assert rows[-1]["step"] == 3 and rows[-1]["images_seen"] == 48 and rows[-1]["progress"] == 1.0
+    assert {"generator/loss", "discriminator/loss", "discriminator/gradient_norm"} <= rows[-1].keys()
+    assert [row["step"] for row in events(finished, "saved")] == [0, 3]
+    assert (finished.folder / "samples" / "00000003.png").is_file()
+
+
+def test_listeners_hear_it_all_in_order(tmp_path: Path) -> None:
+    heard: list[tuple[str, int]] = []
+
+    class Ear(Callback):
+        def __getattribute__(self, name: str) -> Any:
+            if name in ("started", "saved", "evaluated", "finished"):
+                return lambda trainer, *more: heard.append((name, trainer.steps))
+            return super().__getattribute__(name)
+
+    train_small("gan", "run", 4, checkpoint_every=2, evaluate_every=3, callbacks=[Ear()])
+    assert heard == [("started", 0), ("saved", 0), ("saved", 2), ("evaluated", 3), ("evaluated", 4), ("saved", 4), ("finished", 4)]
+
+
+def test_a_torn_last_line_of_the_log_is_left_out(run: Run) -> None:
+    whole = list(run.log())
+    with open(run.folder / "log.jsonl", "a") as log:
+        log.write('{"step": 99, "gener')
+    assert list(run.log()) == whole
+    resumed = resume(run)
+    added = list(resumed.log())[len(whole) :]
+    assert [row.get("event", "numbers") for row in added] == ["numbers", "saved", "finished"], "the torn line takes no other with it"
+
+
+def test_interrupted_says_how_to_exit() -> None:
+    assert Interrupted("stopped", 2).exit_code == 130 and Interrupted("stopped", 15).exit_code == 143

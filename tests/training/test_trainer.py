@@ -1,0 +1,219 @@
+"""One step of the loop: which updates are due, what is handed on, what stops it before a weight moves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import torch
+from parts import assert_same, pictures, small, trainer_for
+from torch import Tensor, nn
+from torch.optim import SGD
+
+from ganvas.method import Batch, DataSpec, Method, Update, register, setting
+from ganvas.settings import settings_of
+from ganvas.training.trainer import Budget, NonFinite, Trainer
+
+
+@dataclass(eq=False)
+class Counting(Method):
+    """Two weights; each update notes that it was asked, and on what."""
+
+    name = "counting"
+    batch_size: int = setting(4, "pictures a step", minimum=1)
+    lr: float = setting(0.5, "step size", minimum=0)
+    averaged = ("G",)
+
+    def build(self, spec: DataSpec) -> None:
+        self.G, self.D = nn.Linear(1, 1, bias=False), nn.Linear(1, 1, bias=False)
+        nn.init.constant_(self.G.weight, 1.0)
+        nn.init.constant_(self.D.weight, 1.0)
+        self.notes: list[tuple[str, float]] = []
+        self.poison: dict[str, float] = {}
+
+    def optimizers(self):
+        return {key: SGD(getattr(self, key).parameters(), lr=self.lr) for key in ("G", "D")}
+
+    def updates(self) -> list[Update]:
+        return [
+            Update("first", trains="G", loss=self.first, hands=("gift",)),
+            Update("second", trains="D", loss=self.second, repeat=2, after=self.after),
+            Update("lazy", trains="D", loss=self.lazy, every=3),
+        ]
+
+    def first(self, batch: Batch) -> dict[str, Tensor]:
+        self.notes.append(("first", float(batch.real.sum())))
+        return {"loss": (self.G.weight * 2).sum() + self.poison.get("first", 0.0), "gift": self.G.weight.sum() * 7}
+
+    def second(self, batch: Batch) -> dict[str, Tensor]:
+        self.notes.append(("second", float(batch.real.sum())))
+        self.gifts = dict(batch.handed)
+        assert self.D.weight.requires_grad and not self.G.weight.requires_grad
+        return {"loss": (self.D.weight * self.poison.get("second", 3.0)).sum(), "square": self.D.weight.square().sum()}
+
+    def lazy(self, batch: Batch) -> dict[str, Tensor]:
+        self.notes.append(("lazy", float(batch.real.sum())))
+        return {"loss": self.D.weight.sum() * 0}
+
+    def after(self, report: dict[str, Tensor]) -> None:
+        self.notes.append(("after", float(self.D.weight.detach())))
+
+
+def counting(steps: int = 100) -> Trainer:
+    return trainer_for(Counting(), steps=steps)
+
+
+def test_updates_come_in_order_as_often_as_they_ask_on_fresh_batches() -> None:
+    trainer = counting()
+    for _ in range(4):
+        trainer.step()
+    names = [name for name, _ in trainer.method.notes]
+    with_lazy = ["first", "second", "after", "second", "after", "lazy"]
+    assert names == with_lazy + with_lazy[:-1] * 2 + with_lazy
+    batches = [value for name, value in trainer.method.notes if name == "second"][:2]
+    assert batches[0] != batches[1], "a repeat draws new pictures"
+    assert trainer.method.notes[0][1] == trainer.method.notes[1][1], "the first turn shares the batch of the step"
+    assert trainer.images_seen == 4 * 2 * 4
+
+
+def test_the_optimiser_moves_before_after_is_called() -> None:
+    trainer = counting()
+    trainer.step()
+    assert [value for name, value in trainer.method.notes if name == "after"] == [-0.5, -2.0]  # 1 - 0.5 * 3, again
+    assert trainer.method.G.weight.item() == 0.0  # 1 - 0.5 * 2
+
+
+def test_what_is_handed_over_has_no_graph_and_lasts_one_step() -> None:
+    trainer = counting()
+    trainer.updates = trainer.updates[:2]
+    trainer.updates[1] = Update("second", trains="D", loss=trainer.method.second)
+    trainer.step()
+    gift = trainer.method.gifts["gift"]
+    assert gift.item() == 7.0 and not gift.requires_grad
+    trainer.updates = trainer.updates[1:]
+    trainer.step()
+    assert trainer.method.gifts == {}
+
+
+def test_numbers_are_named_by_update() -> None:
+    trainer = counting()
+    trainer.step()
+    numbers = trainer.numbers()
+    assert numbers["first/loss"] == 2.0 and numbers["first/gradient_norm"] == 2.0 and numbers["second/gradient_norm"] == 3.0
+    assert numbers["second/square"] == 0.25, "the loss of the second turn, taken at weight -0.5"
+
+
+def test_step_sizes_follow_the_schedule() -> None:
+    trainer = counting(steps=4)
+    trainer.method.schedule = lambda progress: 1 - progress  # pyright: ignore
+    trainer.updates = trainer.updates[:1]
+    moves = []
+    for _ in range(4):
+        before = trainer.method.G.weight.item()
+        trainer.step()
+        moves.append(before - trainer.method.G.weight.item())
+    assert moves == pytest.approx([1.0, 0.75, 0.5, 0.25])
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("update", ["first", "second"])
+def test_nan_and_inf_stop_before_the_weights_of_that_update_move(update: str, value: float) -> None:
+    trainer = counting()
+    trainer.method.poison = {update: value}
+    trained = trainer.method.G if update == "first" else trainer.method.D
+    with pytest.raises(NonFinite, match=update):
+        trainer.step()
+    assert trained.weight.item() == 1.0
+    assert ("after", 1.0) not in trainer.method.notes and trainer.steps == 0
+
+
+def test_a_finite_loss_with_an_infinite_gradient_stops_too() -> None:
+    trainer = counting()
+    trainer.updates = [Update("root", trains="G", loss=lambda batch: {"loss": (trainer.method.G.weight - 1).sqrt().sum()})]
+    with pytest.raises(NonFinite, match="root"):
+        trainer.step()
+    assert trainer.method.G.weight.item() == 1.0
+
+
+def test_updates_of_one_name_or_without_optimiser_are_refused() -> None:
+    class Twice(Counting):
+        def updates(self) -> list[Update]:
+            return [Update("same", trains="G", loss=self.first), Update("same", trains="D", loss=self.second)]
+
+    class Nobody(Counting):
+        def updates(self) -> list[Update]:
+            return [Update("lost", trains="E", loss=self.first)]
+
+    with pytest.raises(TypeError, match="two updates share a name"):
+        trainer_for(Twice())
+    with pytest.raises(TypeError, match=r"update lost trains 'E', which optimizers\(\) has not"):
+        trainer_for(Nobody())
+
+
+def test_a_method_needs_words_and_settings_to_be_registered() -> None:
+    with pytest.raises(TypeError, match="needs the class attributes"):
+        register(Counting)
+
+    @dataclass(eq=False)
+    class Bare(Counting):
+        name = "bare"
+        title = "x"
+        paper = "y"
+        rate: float = 1.0
+
+    with pytest.raises(TypeError, match=r"every field of Bare must be a setting"):
+        register(Bare)
+    assert "rate" not in settings_of(Bare)
+
+
+# --- budget and state -----------------------------------------------------------------------------------------------------
+
+
+def test_budget_ends_at_the_first_limit() -> None:
+    assert Budget(steps=10).progress(5, 0, 0.0) == 0.5
+    assert Budget(images=200).progress(0, 50, 0.0) == 0.25
+    assert Budget(minutes=2.0).progress(0, 0, 30.0) == 0.25
+    assert Budget(steps=10, images=200, minutes=2.0).progress(1, 180, 30.0) == 0.9
+    assert Budget(steps=10).progress(11, 0, 0.0) == 1.0
+
+
+@pytest.mark.parametrize("name", ["dcgan", "wgan", "r3gan"])
+def test_a_state_restored_is_bit_equal_from_there_on(name: str) -> None:
+    """In one process, so that layouts in memory are the restored ones: channels_last weights, row by row checkpoints."""
+    from ganvas.training.checkpoint import pack, unpack
+
+    trainer = trainer_for(small(name))
+    for _ in range(3):
+        trainer.step()
+    tensors, rest = pack(trainer.state())
+    frozen = {key: value.clone() for key, value in tensors.items()}
+
+    def kept() -> dict[str, Any]:
+        return unpack({key: value.clone() for key, value in frozen.items()}, rest)
+
+    def onwards() -> dict[str, Tensor]:
+        for _ in range(3):
+            trainer.step()
+        return {key: value.clone() for key, value in trainer.method.state_dict().items()}
+
+    straight = onwards()
+    trainer.restore(kept())
+    assert trainer.steps == 3
+    assert_same(onwards(), straight)
+    trainer = trainer_for(small(name))  # one that has no memory of its own
+    trainer.restore(kept())
+    assert_same(onwards(), straight)
+
+
+def test_drawing_anew_gives_other_numbers_and_the_same_ones_again() -> None:
+    def first_batch(rollbacks: int) -> tuple[list[float], list[float]]:
+        trainer = trainer_for(small("gan"), pictures())
+        if rollbacks:
+            trainer.draw_anew(rollbacks, seed=0)
+        batch = trainer.feed.next()
+        return batch.real.flatten().tolist(), batch.normal(2).flatten().tolist()
+
+    none, once, again, twice = first_batch(0), first_batch(1), first_batch(1), first_batch(2)
+    assert once == again
+    assert len({tuple(one[0]) for one in (none, once, twice)}) == 3 and len({tuple(one[1]) for one in (none, once, twice)}) == 3

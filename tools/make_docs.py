@@ -1,0 +1,189 @@
+"""Writes docs/cli.md from the command line's own help, and docs/methods.md from the registry of methods.
+
+python tools/make_docs.py            write both
+python tools/make_docs.py --check    exit 1 where one of them is stale, and say which
+"""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import sys
+from pathlib import Path
+from typing import Any
+
+import typer.main
+
+from ganvas.cli import config, view
+from ganvas.cli.main import app
+from ganvas.cli.methods import describe, rows_of
+from ganvas.data import DataSettings
+from ganvas.method import find, method_names
+from ganvas.settings import settings_of
+
+DOCS = Path(__file__).parent.parent / "docs"
+NOTE = "<!-- Written by tools/make_docs.py: change the code, then run `make docs`. -->"
+
+JSON = """\
+## What --json prints
+
+Exactly one JSON object on stdout; progress goes to stderr. Names stay as they are; more may be added. NaN and
+infinities are null.
+
+| command | keys |
+| --- | --- |
+| `train` | `run`, `method`, `data`, `steps`, `images_seen`, `seconds`, `parameters`, `device`, `precision`, \
+`metrics` |
+| `train --dry-run` | `dry_run`, `run`, `method`, `preset`, `settings`, `data`, `data_settings`, `seed`, \
+`budget`, `device`, `precision`, `why_precision`, `compiled`, `parameters`, `shape`, `count`, `networks` |
+| `evaluate` | `run` or `pictures`, `data`, `n`, `metrics` |
+| `compare` | `data`, `main`, `groups`, `best`, `surroundings`, `settings`, `page` |
+| `methods` | `methods`: a list of `name`, `title`, `paper` |
+| `methods NAME` | `name`, `title`, `paper`, `about`, `settings`, `presets` |
+| `data` | the data sheet (`name`, `source`, `shape`, `counts`, `classes`, `channels`, `duplicates`, \
+`problems`, ...), `contact_sheet` |
+
+`metrics` is `{"FD[digits]": {"value", "floor", "n", "better", ...}, "coverage": ..., "precision": ...,
+"recall": ..., "density": ..., "modes": ..., "copies": ...}`; `floor` is the same measure of held-out
+real pictures, `n` the number of samples."""
+
+ENDS = """\
+## How a command ends
+
+| exit code | when |
+| --- | --- |
+| 0 | it did what was asked |
+| 1 | something it needs is missing, damaged or full: one line `error: ...` on stderr |
+| 2 | the words of the call are wrong: one line `error: ...` on stderr |
+| 130, 143 | after SIGINT (Ctrl-C) and SIGTERM; a training has saved everything and says how to go on |
+
+A traceback is a fault of ganvas, and worth an issue."""
+
+
+def main() -> None:
+    """Writes or checks both pages."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where a page is stale")
+    if parser.parse_args().check:
+        sys.exit(check(DOCS))
+    for name, text in pages().items():
+        (DOCS / name).write_text(text, encoding="utf-8")
+
+
+def check(folder: Path) -> int:
+    """1 where a page in `folder` is not what would be written, else 0."""
+    stale = [name for name, text in pages().items() if not _holds(folder / name, text)]
+    if stale:
+        print(f"stale: {', '.join(f'docs/{name}' for name in stale)}. Run: make docs", file=sys.stderr)
+    return int(bool(stale))
+
+
+def pages() -> dict[str, str]:
+    """Both pages by file name."""
+    return {"cli.md": cli_page(), "methods.md": methods_page()}
+
+
+def cli_page() -> str:
+    """Every command with its options, then the forms that scripts may rely on."""
+    group: Any = typer.main.get_command(app)
+    commands = [_command(name, command) for name, command in group.commands.items()]
+    lines, config_file = inspect.cleandoc(view.__doc__ or ""), inspect.cleandoc(config.__doc__ or "")
+    keys = [
+        (f"`{name}`", known.type_name.replace("|", "or"), known.help)
+        for name, known in settings_of(config.Wish).items()
+    ]
+    parts = [
+        f"# The command line\n\n{NOTE}\n\n{group.help}",
+        *commands,
+        f"## The config file\n\n{config_file}\n\n{table(('key', 'type', 'what it is'), keys)}",
+        f"## Settings of the data\n\nBy `--set data.KEY=VALUE`.\n\n{_settings(rows_of(DataSettings))}",
+        f"## What a training prints\n\n{lines}",
+        JSON,
+        ENDS,
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def methods_page() -> str:
+    """Every registered method: paper, what its file says, settings, presets."""
+    names = method_names()
+    listed = table(("method", "what it is"), [(f"[{name}](#{name})", describe(name)["title"]) for name in names])
+    return "\n\n".join([f"# Methods\n\n{NOTE}\n\n{listed}", *map(_method, names)]) + "\n"
+
+
+def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    """A Markdown table."""
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
+
+
+def _command(name: str, command: Any) -> str:
+    rows = [
+        (_words(parameter), f"{parameter.help}{_default(parameter)}")
+        for parameter in command.params
+        if parameter.help
+    ]
+    words = [_place(parameter) for parameter in command.params if _positional(parameter)]
+    usage = " ".join(["ganvas", name, *words, "[OPTIONS]"])
+    parts = (
+        f"## ganvas {name}",
+        f"    {usage}",
+        inspect.cleandoc(command.help),
+        table(("option", "what it does"), rows),
+    )
+    return "\n\n".join(parts)
+
+
+def _place(parameter: Any) -> str:
+    word = parameter.metavar or parameter.name.upper()
+    return word if parameter.required else f"[{word}]"
+
+
+def _positional(parameter: Any) -> bool:
+    return parameter.param_type_name == "argument"
+
+
+def _words(parameter: Any) -> str:
+    if _positional(parameter):
+        return f"`{parameter.metavar or parameter.name.upper()}`"
+    value = "" if _is_flag(parameter) else f" `{parameter.metavar or parameter.name.upper()}`"
+    return ", ".join(f"`{word}`" for word in parameter.opts) + value
+
+
+def _is_flag(parameter: Any) -> bool:
+    return getattr(parameter, "is_flag", False)
+
+
+def _default(parameter: Any) -> str:
+    return (
+        f" Default: {parameter.default}."
+        if parameter.show_default and parameter.default not in (None, "") and not _is_flag(parameter)
+        else ""
+    )
+
+
+def _method(name: str) -> str:
+    facts = describe(name)
+    presets = [
+        (
+            f"`{row['name']}`",
+            " ".join(row["help"].split()),
+            ", ".join(f"{key}={value}" for key, value in row["settings"].items()) or "the defaults",
+        )
+        for row in facts["presets"]
+    ]
+    parts = [f"## {name}", f"{facts['title'][0].upper() + facts['title'][1:]}. {facts['paper']}.", facts["about"]]
+    parts.append(_settings(rows_of(find(name))))
+    return "\n\n".join([*parts, table(("preset", "what it is for", "settings"), presets)])
+
+
+def _settings(rows: list[tuple[str, str, str, str]]) -> str:
+    return table(("setting", "default", "allowed", "what it is"), [(f"`{row[0]}`", *row[1:]) for row in rows])
+
+
+def _holds(path: Path, text: str) -> bool:
+    return path.is_file() and path.read_text(encoding="utf-8") == text
+
+
+if __name__ == "__main__":
+    main()

@@ -8,7 +8,7 @@ losses. To make that so it draws random numbers in the library's order: initial 
 
 Beside plain_dcgan.py: no normalisation, so one pass of D may hold real and fake pictures together. D ranks each real picture above the fake one
 beside it, nothing more, and G the other way round. Every fourth step also flattens D around real and fake pictures (R1 + R2). The step size
-falls to zero, and pictures are drawn from a moving average of G.
+rises for a moment and then falls to zero, and pictures are drawn from a moving average of G.
 """
 
 import argparse
@@ -26,6 +26,7 @@ from ganvas.sampling import to_uint8
 BATCH, Z_DIM, LR, BETAS = 32, 64, 3e-3, (0.0, 0.99)
 WIDTHS, BLOCKS, BLOCK = (96, 64, 32, 16), 1, "dense"
 GAMMA, PENALTY_EVERY = 1.0, 4
+WARMUP = 100  # steps until the step size is LR
 DECAY = 0.999  # of the average, a step
 
 
@@ -52,7 +53,7 @@ def train(steps: int, seed: int = 0, data: str = "digits") -> tuple[torch.nn.Mod
     losses = []
     for step in range(steps):
         for optimizer in (optimizer_G, optimizer_D):
-            optimizer.param_groups[0]["lr"] = LR * (1 - step / steps)
+            optimizer.param_groups[0]["lr"] = LR * (1 - step / steps) * min(1.0, (step + 1) / WARMUP)
         real = feed.next().real
         z = torch.randn(BATCH, Z_DIM, generator=generator)
 

@@ -23,7 +23,15 @@ from ganvas.training.trainer import Budget, Trainer
 
 Shape = tuple[int, int, int]
 SHAPES: list[Shape] = [(1, 28, 28), (3, 32, 32), (2, 30, 50)]
-SMALLER = {"batch_size": 16, "z_dim": 8, "width": 4, "widths": "8-4", "n_critic": 2, "generator": "16", "discriminator": "16"}
+SMALLER = {
+    "batch_size": 16,
+    "z_dim": 8,
+    "width": 4,
+    "widths": "8-4",
+    "n_critic": 2,
+    "generator": "16",
+    "discriminator": "16",
+}
 
 
 def picture_file(shape: Shape, count: int = 40) -> Path:
@@ -70,7 +78,13 @@ def trainer_for(method: Method, data: Dataset | None = None, steps: int = 100, s
 def train_small(method: str | Method, out: Path | str, steps: int, data: Dataset | None = None, **more: Any) -> Run:
     """A training of few steps without measures; a grid is drawn at its end only."""
     made = small(method) if isinstance(method, str) else method
-    chosen: dict[str, Any] = {"precision": "fp32", "device": "cpu", "measure_samples": 0, "evaluate_every": 1000, **more}
+    chosen: dict[str, Any] = {
+        "precision": "fp32",
+        "device": "cpu",
+        "measure_samples": 0,
+        "evaluate_every": 1000,
+        **more,
+    }
     return ganvas.train(made, data or pictures(), out=out, steps=steps, **chosen)
 
 

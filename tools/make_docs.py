@@ -119,9 +119,7 @@ def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 
 def _command(name: str, command: Any) -> str:
     rows = [
-        (_words(parameter), f"{parameter.help}{_default(parameter)}")
-        for parameter in command.params
-        if parameter.help
+        (_words(parameter), f"{parameter.help}{_default(parameter)}") for parameter in command.params if parameter.help
     ]
     words = [_place(parameter) for parameter in command.params if _positional(parameter)]
     usage = " ".join(["ganvas", name, *words, "[OPTIONS]"])

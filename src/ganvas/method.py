@@ -90,8 +90,8 @@ class Method(nn.Module):
         """What one step does, in order. Names differ from each other."""
         raise NotImplementedError
 
-    def schedule(self, progress: float) -> float:
-        """Factor on every step size at `progress` (0 at the start, 1 at the end of the budget)."""
+    def schedule(self, progress: float, steps: int) -> float:
+        """Factor on every step size at `progress` (0 at the start, 1 at the end of the budget), after `steps` steps."""
         return 1.0
 
     def average_decay(self, steps: int) -> float:

@@ -183,7 +183,8 @@ class RunWriter:
         """Appends one line to log.jsonl."""
         path = self.folder / "log.jsonl"
         with explained(path), open(path, "ab+") as log:
-            if log.tell() and not _ends_a_line(log):  # a crash cut the last line short: it must not take this one with it
+            # Where a crash cut the last line short, it must not take this one with it.
+            if log.tell() and not _ends_a_line(log):
                 log.write(b"\n")
             log.write(dumps(row).encode() + b"\n")
 

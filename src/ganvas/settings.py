@@ -86,11 +86,12 @@ def change(owner: T, values: Mapping[str, Any], *, where: str = "") -> T:
     `where` goes in front of a key in messages ("data." for data settings).
     """
     known = settings_of(owner)
+    keys = [where + key for key in known]
     checked = {}
     for name, value in values.items():
         if name not in known:
             raise UsageError(
-                f"unknown setting {where}{name}{nearest(name, known)} (there are: {', '.join(where + key for key in known)})"
+                f"unknown setting {where}{name}{nearest(where + name, keys)} (there are: {', '.join(keys)})"
             )
         checked[name] = check(known[name], value, where=where)
     return type(owner)(**{**as_dict(owner), **checked})

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from command_line import QUICK, Command, Ended
-from parts import picture_file
 
 from ganvas.cli.main import main
+from parts import picture_file
 
 
 @pytest.fixture

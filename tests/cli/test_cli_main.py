@@ -18,7 +18,7 @@ HEAVY = ("torch", "numpy", "PIL", "scipy", "safetensors")
 
 
 def test_help_imports_nothing_heavy() -> None:
-    code = "import sys\nfrom ganvas.cli.main import main\ntry:\n    main(['train', '--help'])\nexcept SystemExit: pass\n"
+    code = "import sys\nfrom ganvas.cli.main import main\ntry: main(['train', '--help'])\nexcept SystemExit: pass\n"
     code += f"print([name for name in {HEAVY} if name in sys.modules])"
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", code],

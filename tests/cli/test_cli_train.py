@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from command_line import QUICK, Command, finish, start
 
+from ganvas.cli.view import SPENT
+
 TINY = ("--preset", "tiny", *QUICK)
 
 
@@ -49,7 +51,7 @@ def test_a_longer_budget_goes_on_and_the_old_one_is_kept(ganvas: Command, traine
     assert ended.code == 0, ended.err
     assert ended.lines[2:4] == [
         "resumed step 6",
-        "said step 6: the budget is used up already: give a larger one by --minutes, --images or --steps, counted from the start",
+        f"said step 6: {SPENT}",
     ]
     ended = ganvas("train", "gan", "--resume", "auto", "--out", "mine", "--images", 8 * 16, "--samples", 0)
     assert ended.code == 0, ended.err

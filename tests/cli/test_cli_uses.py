@@ -110,9 +110,7 @@ def test_data_shows_a_sheet_and_draws_one(ganvas: Command, picture_folder: Path)
     assert "shape        1 channel, 8 high, 6 wide" in shown.lines
     assert shown.lines[-1] == "contact sheet written to contact-pictures.png"
     assert read_image(Path("contact-pictures.png")).ndim == 3
-    found = ganvas(
-        "data", picture_folder, "--set", "holdout=0", "--size", "4x3", "--out", "sheet.png", "--json"
-    ).json
+    found = ganvas("data", picture_folder, "--set", "holdout=0", "--size", "4x3", "--out", "sheet.png", "--json").json
     assert (found["counts"], found["shape"]) == ({"train": 12}, [1, 4, 3])
     assert found["classes"]["train"] == {"even": 6, "odd": 6}
     assert found["contact_sheet"] == "sheet.png"

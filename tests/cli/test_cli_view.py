@@ -6,14 +6,14 @@ import io
 
 import numpy as np
 import pytest
-from parts import small, trainer_for
 from rich.console import Console
 from rich.segment import Segment
 
 from ganvas.cli.blocks import Picture, colours, crop, half_blocks, shrink
 from ganvas.cli.output import figure, metrics_line
-from ganvas.cli.view import Lines, Screen, eta, make_view
+from ganvas.cli.view import SPENT, Lines, Screen, eta, make_view
 from ganvas.training.trainer import Trainer
+from parts import small, trainer_for
 
 METRICS = {"FD[digits]": {"value": 3.2104, "floor": 0.151, "n": 2000}, "coverage": {"value": 0.8, "floor": None}}
 
@@ -26,7 +26,8 @@ def trainer(_own_cache: None) -> Trainer:
 def row(seconds: float, progress: float = 0.04) -> dict[str, float]:
     return {
         "step": 120, "images_seen": 1920, "seconds": seconds, "images_per_second": 5321.0, "progress": progress,
-        "generator/loss": 0.69314, "generator/gradient_norm": 2.0, "discriminator/loss": 1.3863, "discriminator/real": 0.5,
+        "generator/loss": 0.69314, "generator/gradient_norm": 2.0, "discriminator/loss": 1.3863,
+        "discriminator/real": 0.5,
     }  # fmt: skip
 
 
@@ -42,7 +43,7 @@ def test_lines_keep_their_form(trainer: Trainer) -> None:
     lines.finished(trainer)
     assert stream.getvalue().splitlines()[1:] == [
         "resumed step 120",
-        "said step 120: the budget is used up already: give a larger one by --minutes, --images or --steps, counted from the start",
+        f"said step 120: {SPENT}",
         "step 120 progress 4.0% images_per_second 5321.0 generator/loss 0.6931 discriminator/loss 1.386",
         "step 120 FD[digits] 3.21 (floor 0.151) coverage 0.8",
         "saved step 120",

@@ -10,18 +10,21 @@ import sys
 import numpy as np
 import pytest
 import torch
-from parts import SHAPES, Shape, pictures, small, trainer_for
 
 from ganvas.errors import UsageError
 from ganvas.method import Method, Samples, create, find, method_names, presets
 from ganvas.run import dumps
 from ganvas.sampling import sample, to_uint8
 from ganvas.settings import settings_of
+from parts import SHAPES, Shape, pictures, small, trainer_for
 
 NAMES = method_names()
 PRESETS = [(name, preset) for name in NAMES for preset in presets(name)]
 CHOICES = [
-    (name, key, choice) for name in NAMES for key, known in settings_of(find(name)).items() for choice in known.choices or ()
+    (name, key, choice)
+    for name in NAMES
+    for key, known in settings_of(find(name)).items()
+    for choice in known.choices or ()
 ]
 all_methods = pytest.mark.parametrize("name", NAMES)
 all_shapes = pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: "x".join(map(str, shape)))
@@ -47,7 +50,9 @@ def test_an_update_moves_what_it_trains_and_nothing_else(name: str, shape: Shape
     trainer = trainer_for(small(name), pictures(shape))
     updates = trainer.updates
     for update in updates:
-        trained = {id(parameter) for group in trainer.optimizers[update.trains].param_groups for parameter in group["params"]}
+        trained = {
+            id(parameter) for group in trainer.optimizers[update.trains].param_groups for parameter in group["params"]
+        }
         before = {key: value.clone() for key, value in trainer.method.named_parameters()}
         trainer.updates, trainer.steps = [update], 0  # step 0: the lazy ones are due as well
         trainer.step()
@@ -55,7 +60,9 @@ def test_an_update_moves_what_it_trains_and_nothing_else(name: str, shape: Shape
         allowed = {key for key, value in trainer.method.named_parameters() if id(value) in trained}
         assert moved, f"{update.name} moves nothing"
         assert moved <= allowed, f"{update.name} trains {update.trains} and moves {moved - allowed}"
-        gradients = {key for key, value in trainer.method.named_parameters() if id(value) not in trained and value.requires_grad}
+        gradients = {
+            key for key, value in trainer.method.named_parameters() if id(value) not in trained and value.requires_grad
+        }
         assert not gradients, f"{update.name} collects gradients for {gradients}"
 
 
@@ -150,7 +157,10 @@ def test_settings_of_a_preset_survive_a_file(name: str, preset: str) -> None:
     method = create(name, preset)
     again = create(name, None, json.loads(dumps(method.settings())))
     assert again.settings() == method.settings()
-    assert create(name, None, {key: str(value) for key, value in method.settings().items()}).settings() == method.settings()
+    assert (
+        create(name, None, {key: str(value) for key, value in method.settings().items()}).settings()
+        == method.settings()
+    )
 
 
 @all_methods

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from parts import Crash, CrashAfterSaving, assert_same, newest_state, pictures, small, train_small, weights
 
 import ganvas
 from ganvas.method import method_names
+from parts import Crash, CrashAfterSaving, assert_same, newest_state, pictures, small, train_small, weights
 
 all_methods = pytest.mark.parametrize("name", method_names())
 
@@ -44,7 +44,9 @@ def test_a_finished_run_goes_on_with_a_larger_budget(name: str, tmp_path: Path) 
     assert newest_state(longer)["counters"]["steps"] == 5
     assert weights(longer) != short
     method = small(name)
-    if method.schedule(0.3) == method.schedule(0.9):  # where the budget decides no step size, no trace is left of the pause
+    if method.schedule(0.3, 4) == method.schedule(
+        0.9, 4
+    ):  # where the budget decides no step size, the pause leaves no trace
         assert weights(longer) == weights(train_small(name, tmp_path / "straight", 5))
 
 

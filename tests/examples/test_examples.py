@@ -97,7 +97,7 @@ def figures(line: str) -> dict[str, float]:
 PLAIN = {
     "plain_gan": ("gan", {}),
     "plain_dcgan": ("dcgan", {"BATCH": "batch_size", "WIDTH": "width"}),
-    "plain_r3gan": ("r3gan", {"GAMMA": "gamma", "PENALTY_EVERY": "penalty_every", "BLOCKS": "blocks", "BLOCK": "block"}),
+    "plain_r3gan": ("r3gan", {name: name.lower() for name in ("GAMMA", "PENALTY_EVERY", "WARMUP", "BLOCKS", "BLOCK")}),
 }
 
 
@@ -114,7 +114,7 @@ def test_plain_loop_has_the_losses_of_the_library(name: str, monkeypatch: pytest
         numbers = trainer.numbers()
         ours.append((numbers["generator/loss"], numbers["discriminator/loss"]))
     np.testing.assert_allclose(theirs, ours, rtol=1e-6)
-    assert abs(ours[-1][0] / ours[0][0] - 1) > 1e-3  # the networks did move in between
+    assert abs(ours[-1][0] / ours[0][0] - 1) > 1e-4  # the networks did move in between
 
 
 def library_method(name: str, made: dict[str, Any]) -> method.Method:

@@ -35,11 +35,17 @@ def test_cross_entropy_stays_finite_for_large_logits() -> None:
 
 
 def test_minimax_is_log_of_one_minus_d() -> None:
-    assert_close(losses.minimax_generator(logits(LN3, -LN3)), torch.tensor([math.log(1 / 4), math.log(3 / 4)], dtype=torch.float64))
+    assert_close(
+        losses.minimax_generator(logits(LN3, -LN3)),
+        torch.tensor([math.log(1 / 4), math.log(3 / 4)], dtype=torch.float64),
+    )
 
 
 def test_non_saturating_is_minus_log_d() -> None:
-    assert_close(losses.non_saturating_generator(logits(LN3, -LN3)), torch.tensor([-math.log(3 / 4), -math.log(1 / 4)], dtype=torch.float64))
+    assert_close(
+        losses.non_saturating_generator(logits(LN3, -LN3)),
+        torch.tensor([-math.log(3 / 4), -math.log(1 / 4)], dtype=torch.float64),
+    )
 
 
 def test_minimax_saturates_where_d_is_sure_and_the_other_does_not() -> None:
@@ -95,7 +101,9 @@ def test_gradients_of_pairs(loss) -> None:
     assert (sign * slopes[0] <= 0).all() and (sign * slopes[1] >= 0).all()
 
 
-@pytest.mark.parametrize("loss", [losses.minimax_generator, losses.non_saturating_generator, losses.wasserstein_generator])
+@pytest.mark.parametrize(
+    "loss", [losses.minimax_generator, losses.non_saturating_generator, losses.wasserstein_generator]
+)
 def test_gradients_of_generators(loss) -> None:
     fake = logits(0.3, -1.7, 2.1)
     assert torch.autograd.gradcheck(loss, (fake,))

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import pytest
 import torch
-from parts import pictures, small, trainer_for
 from torch import nn
 from torch.optim import Adam, RMSprop
 from torch.testing import assert_close
 
 from ganvas.data.batch import Batch
 from ganvas.data.spec import DataSpec
+from ganvas.errors import UsageError
 from ganvas.method import create
 from ganvas.methods.adversarial import both, judged, read_widths
-from ganvas.errors import UsageError
+from parts import pictures, small, trainer_for
 
 
 def batch_of(n: int = 4, shape: tuple[int, int, int] = (1, 28, 28), seed: int = 0) -> Batch:
@@ -151,7 +151,7 @@ def test_gamma_follows_the_spread_of_the_data() -> None:
 
 @pytest.mark.parametrize("every", [1, 4])
 def test_penalties_of_a_linear_critic(every: int) -> None:
-    """R1 = R2 = 25 with any pictures: gamma / 2 (R1 + R2) = 2 / 2 * 50, `every` times as strong where it comes every n-th step."""
+    """R1 = R2 = 25 with any pictures: gamma / 2 (R1 + R2) = 2 / 2 * 50, and `every` times that in every n-th step."""
     method = built("r3gan", gamma=2.0, penalty_every=every)
     method.D, batch = Linear((1, 28, 28)), batch_of()
     report = method.penalty_loss(batch)
@@ -193,10 +193,17 @@ def test_r3gan_pairs_real_and_fake() -> None:
 
 
 def test_r3gan_step_size_falls_to_zero() -> None:
-    straight, round_, flat = (create("r3gan", None, {"decay": kind}) for kind in ("linear", "cosine", "none"))
-    assert [straight.schedule(share) for share in (0.0, 0.25, 1.0)] == [1.0, 0.75, 0.0]
-    assert [round_.schedule(share) for share in (0.0, 0.5, 1.0)] == pytest.approx([1.0, 0.5, 0.0])
-    assert flat.schedule(0.9) == 1.0
+    kinds = ("linear", "cosine", "none")
+    straight, round_, flat = (create("r3gan", None, {"decay": kind, "warmup": 0}) for kind in kinds)
+    assert [straight.schedule(share, 9) for share in (0.0, 0.25, 1.0)] == [1.0, 0.75, 0.0]
+    assert [round_.schedule(share, 9) for share in (0.0, 0.5, 1.0)] == pytest.approx([1.0, 0.5, 0.0])
+    assert flat.schedule(0.9, 9) == 1.0
+
+
+def test_r3gan_step_size_rises_first() -> None:
+    """A hundredth of it in the first step, all of it in the hundredth and after."""
+    rising = create("r3gan", None, {"decay": "none", "warmup": 100})
+    assert [rising.schedule(0.0, steps) for steps in (0, 49, 99, 5000)] == [0.01, 0.5, 1.0, 1.0]
 
 
 # --- shared ----------------------------------------------------------------------------------------------------------------

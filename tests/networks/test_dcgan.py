@@ -68,12 +68,18 @@ def test_initial_weights(paper) -> None:
 def test_no_hidden_fully_connected_layer_nor_pooling(paper) -> None:
     kinds = {type(module).__name__ for network in paper for module in network.modules()}
     assert not any("Pool" in kind for kind in kinds)
-    assert sum(isinstance(module, nn.Linear) for network in paper for module in network.modules()) == 1  # z's projection
+    assert (
+        sum(isinstance(module, nn.Linear) for network in paper for module in network.modules()) == 1
+    )  # z's projection
 
 
 @pytest.mark.parametrize(("side", "levels"), [(32, 3), (28, 3), (64, 4)])
 def test_levels(side: int, levels: int) -> None:
-    strided = [module for module in DCGANDiscriminator((1, side, side), 2).modules() if isinstance(module, nn.Conv2d) and module.stride == (2, 2)]
+    strided = [
+        module
+        for module in DCGANDiscriminator((1, side, side), 2).modules()
+        if isinstance(module, nn.Conv2d) and module.stride == (2, 2)
+    ]
     assert len(strided) == levels
 
 

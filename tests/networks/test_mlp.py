@@ -75,7 +75,12 @@ def test_softmax2_asks_for_the_log_odds_of_real() -> None:
 def test_uniform_noise_lies_in_its_cube_and_normal_noise_does_not() -> None:
     cube = built("relu", noise_kind="uniform").latents(range(50))
     normal = built("relu").latents(range(50))
-    assert cube.min() >= -1 and cube.max() < 1 and cube.mean().abs() < 0.05 and cube.var() == pytest.approx(1 / 3, abs=0.03)
+    assert (
+        cube.min() >= -1
+        and cube.max() < 1
+        and cube.mean().abs() < 0.05
+        and cube.var() == pytest.approx(1 / 3, abs=0.03)
+    )
     assert normal.max() > 2 and normal.var() == pytest.approx(1, abs=0.06)
 
 

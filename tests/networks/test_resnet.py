@@ -30,7 +30,10 @@ def test_a_fresh_pair_is_linear(kind: str) -> None:
 
 @KINDS
 def test_no_normalisation_anywhere(kind: str) -> None:
-    for network in (ResNetGenerator(6, (1, 12, 10), [8, 4], 2, kind), ResNetDiscriminator((1, 12, 10), [8, 4], 2, kind)):
+    for network in (
+        ResNetGenerator(6, (1, 12, 10), [8, 4], 2, kind),
+        ResNetDiscriminator((1, 12, 10), [8, 4], 2, kind),
+    ):
         assert not any("Norm" in type(module).__name__ for module in network.modules())
         assert not list(network.buffers())
 
@@ -38,7 +41,11 @@ def test_no_normalisation_anywhere(kind: str) -> None:
 def test_grouped_block_is_the_papers() -> None:
     """1x1 up, grouped 3x3, 1x1 down, none with a bias; the last starts at zero."""
     convs = [module for module in Residual(32, "grouped", 2, 16, depth=4).modules() if isinstance(module, nn.Conv2d)]
-    assert [(one.in_channels, one.out_channels, one.kernel_size[0], one.groups) for one in convs] == [(32, 64, 1, 1), (64, 64, 3, 4), (64, 32, 1, 1)]
+    assert [(one.in_channels, one.out_channels, one.kernel_size[0], one.groups) for one in convs] == [
+        (32, 64, 1, 1),
+        (64, 64, 3, 4),
+        (64, 32, 1, 1),
+    ]
     assert all(one.bias is None for one in convs) and convs[-1].weight.abs().max() == 0
 
 
@@ -51,7 +58,10 @@ def test_groups_divide_the_channels() -> None:
 
 def test_dense_block() -> None:
     convs = [module for module in Residual(32, "dense", 2, 16, depth=4).modules() if isinstance(module, nn.Conv2d)]
-    assert [(one.in_channels, one.out_channels, one.kernel_size[0], one.groups) for one in convs] == [(32, 32, 3, 1), (32, 32, 3, 1)]
+    assert [(one.in_channels, one.out_channels, one.kernel_size[0], one.groups) for one in convs] == [
+        (32, 32, 3, 1),
+        (32, 32, 3, 1),
+    ]
 
 
 def test_the_discriminator_uses_each_cell() -> None:
@@ -61,7 +71,9 @@ def test_the_discriminator_uses_each_cell() -> None:
     assert (x.grad != 0).all()
 
 
-@pytest.mark.parametrize(("widths", "stages", "expected"), [([8, 4, 2], 3, [8, 4, 2]), ([8, 4, 2], 5, [8, 8, 8, 4, 2]), ([8, 4, 2], 1, [2])])
+@pytest.mark.parametrize(
+    ("widths", "stages", "expected"), [([8, 4, 2], 3, [8, 4, 2]), ([8, 4, 2], 5, [8, 8, 8, 4, 2]), ([8, 4, 2], 1, [2])]
+)
 def test_widths_are_fitted_at_the_small_end(widths, stages, expected) -> None:
     assert fitted(widths, stages) == expected
 

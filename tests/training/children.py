@@ -12,12 +12,11 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-from parts import train_small
-
 from ganvas.errors import GanvasError
 from ganvas.training.callbacks import Callback
 from ganvas.training.checkpoint import checkpoints
 from ganvas.training.trainer import Trainer
+from parts import train_small
 
 _server = multiprocessing.get_context("forkserver")
 _server.set_forkserver_preload(["torch", "numpy", "PIL.Image", "ganvas.training.session", "ganvas.data.open"])

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import torch
-from parts import small, trainer_for
 from torch import nn
 from torch.testing import assert_close
 
 from ganvas.method import Method
 from ganvas.training.average import Average
+from parts import small, trainer_for
 
 
 class Parts(Method):

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import math
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from parts import assert_same
 
 from ganvas.errors import GanvasError, RunError
 from ganvas.training import checkpoint
 from ganvas.training.checkpoint import KEEP, checkpoints, load_newest, load_state, pack, save_state, unpack
+from parts import assert_same
 
 
 def tree(step: int = 0) -> dict[str, Any]:
     return {
         "weights": {"a": torch.randn(3, 2), "deep": {"b": torch.arange(4)}},
-        "optimizer": {"state": {0: {"step": torch.tensor(3.0), "average": torch.randn(2)}, 1: {}}, "betas": [0.5, 0.999], "fused": True},
+        "optimizer": {
+            "state": {0: {"step": torch.tensor(3.0), "average": torch.randn(2)}, 1: {}},
+            "betas": [0.5, 0.999],
+            "fused": True,
+        },
         "bytes": torch.arange(9, dtype=torch.uint8),
         "empty": torch.zeros(0, 3),
         "wide": torch.randn(2, 3, 4, 5).contiguous(memory_format=torch.channels_last),
@@ -125,7 +131,17 @@ def test_a_foreign_format_says_so(tmp_path: Path) -> None:
         load_state(manifest.parent)
 
 
-@pytest.mark.parametrize("content", ["[]", "{}", '{"format": 1}', '{"format": 1, "sha256": []}', '{"format": 1, "sha256": {}}', '{"format": 1, "sha256": {"../../x": "0"}}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "[]",
+        "{}",
+        '{"format": 1}',
+        '{"format": 1, "sha256": []}',
+        '{"format": 1, "sha256": {}}',
+        '{"format": 1, "sha256": {"../../x": "0"}}',
+    ],
+)
 def test_a_strange_manifest_vouches_for_nothing(tmp_path: Path, content: str) -> None:
     saved(tmp_path, 1)
     (tmp_path / "step-00000001" / "manifest.json").write_text(content)
@@ -155,54 +171,59 @@ class PowerCut(BaseException):
     """Nothing may catch it."""
 
 
+class Disk:
+    """The calls of `os` and `shutil` that change the disk; after `cut` of them the power is gone, for cleaning up too."""
+
+    def __init__(self, cut: int) -> None:
+        self.cut, self.calls = cut, 0
+
+    def watched(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        def watching(*arguments: Any, **more: Any) -> Any:
+            if self.calls >= self.cut:
+                raise PowerCut
+            self.calls += 1
+            return call(*arguments, **more)
+
+        return watching
+
+    def put_under(self, patched: pytest.MonkeyPatch) -> None:
+        for name in ("fsync", "replace", "mkdir", "chmod", "unlink", "rmdir", "rename"):
+            patched.setattr(os, name, self.watched(getattr(os, name)))
+        patched.setattr(checkpoint.shutil, "rmtree", self.watched(shutil.rmtree))
+
+
 @pytest.mark.parametrize("same_step", [False, True])
-def test_a_power_cut_at_any_system_call_leaves_a_whole_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, same_step: bool) -> None:
-    """Cuts before the first, the second, ... of all the calls that change the disk; cleaning up does not happen either."""
-    names = ["fsync", "replace", "mkdir", "chmod", "unlink", "rmdir", "rename"]
-    real = {name: getattr(os, name) for name in names}
-    rmtree = shutil.rmtree
-    cut = 0
-    while True:
+def test_a_power_cut_at_any_call_leaves_a_whole_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, same_step: bool
+) -> None:
+    """Before the first call that changes the disk, before the second, ... until the save gets through."""
+    for cut in range(100):
         folder = tmp_path / str(cut)
         saved(folder, 1, 2)
-        calls = 0
-
-        def counted(name: str):
-            def call(*arguments: Any, **more: Any) -> Any:
-                nonlocal calls
-                calls += 1
-                if calls > cut:
-                    raise PowerCut
-                return real[name](*arguments, **more)
-
-            return call
-
-        def removing(path: Any, *arguments: Any, **more: Any) -> None:
-            if calls > cut:
-                raise PowerCut
-            rmtree(path, *arguments, **more)
-
-        with monkeypatch.context() as patched:
-            for name in names:
-                patched.setattr(os, name, counted(name))
-            patched.setattr(checkpoint.shutil, "rmtree", removing)
-            try:
-                save_state(folder, 2 if same_step else 3, tree(99))
-            except PowerCut:
-                pass
-            else:
-                break
+        with monkeypatch.context() as patched, contextlib.suppress(PowerCut):
+            Disk(cut).put_under(patched)
+            save_state(folder, 2 if same_step else 3, tree(99))
+            break
         step, said = newest(folder)
         assert step in ((1, 2, 99) if same_step else (2, 99)), f"cut {cut}"
         assert said == [], "nothing half-written has the name of a checkpoint"
         saved(folder, 4)
         assert newest(folder) == (4, []) and not list(folder.glob(".*")), "leftovers go with the next save"
-        cut += 1
-    assert cut >= 8
+    assert 8 <= cut < 99
 
 
-@pytest.mark.parametrize(("number", "words"), [(errno.ENOSPC, "the disk is full"), (errno.EDQUOT, "quota"), (errno.EACCES, "no permission"), (errno.EROFS, "read-only")])
-def test_a_disk_that_takes_no_more_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, words: str) -> None:
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (errno.ENOSPC, "the disk is full"),
+        (errno.EDQUOT, "quota"),
+        (errno.EACCES, "no permission"),
+        (errno.EROFS, "read-only"),
+    ],
+)
+def test_a_disk_that_takes_no_more_is_explained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, words: str
+) -> None:
     saved(tmp_path, 1, 2)
 
     def refuse(handle: int) -> None:
@@ -214,4 +235,6 @@ def test_a_disk_that_takes_no_more_is_explained(tmp_path: Path, monkeypatch: pyt
             save_state(tmp_path, 3, tree(3))
     assert "step-00000003" in str(caught.value) and caught.value.exit_code == 1
     assert newest(tmp_path) == (2, [])
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["step-00000001", "step-00000002"], "no leftovers on a full disk"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["step-00000001", "step-00000002"], (
+        "no leftovers on a full disk"
+    )

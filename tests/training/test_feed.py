@@ -101,7 +101,9 @@ def test_random_numbers_keep_their_bounds() -> None:
 def test_mirror_flips_about_half_and_pairs_alike() -> None:
     images = np.zeros((COUNT, 1, 2, 1), dtype=np.uint8)
     images[:, :, 0] = 255
-    made = Feed(images, None, images, batch_size=200, seed=0, generator=torch.Generator().manual_seed(0), mirror=True).next()
+    made = Feed(
+        images, None, images, batch_size=200, seed=0, generator=torch.Generator().manual_seed(0), mirror=True
+    ).next()
     flipped = made.real[:, 0, 0, 0] < 0
     assert 60 < flipped.sum() < 140
     assert torch.equal(made.real, made.partner)

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import children
 import pytest
-from parts import assert_same, newest_state, train_small, weights
 
 from ganvas.run import Run, is_run
 from ganvas.training.checkpoint import load_newest, load_state
+from parts import assert_same, newest_state, train_small, weights
 
 KILLS = 20
 STEPS = 40

@@ -12,7 +12,6 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 import torch
-from parts import Crash, CrashAfterSaving, newest_state, picture_file, pictures, small, train_small, weights
 from torch import Tensor
 
 import ganvas
@@ -28,6 +27,7 @@ from ganvas.run import Run
 from ganvas.training.callbacks import Callback
 from ganvas.training.checkpoint import checkpoints, load_state
 from ganvas.training.session import Interrupted, find_old, new_folder, read_budget
+from parts import Crash, CrashAfterSaving, newest_state, picture_file, pictures, small, train_small, weights
 
 
 @dataclass(eq=False)
@@ -100,7 +100,9 @@ def test_nan_in_the_first_step_goes_back_to_the_start(shaky, tmp_path: Path) -> 
 
 def test_nan_that_stays_ends_the_training(shaky, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    with pytest.raises(TrainingError, match=r"at step 6.*3 roll-backs with new random numbers did not help.*--set lr=") as caught:
+    with pytest.raises(
+        TrainingError, match=r"at step 6.*3 roll-backs with new random numbers did not help.*--set lr="
+    ) as caught:
         train_small(shaky(lambda call: call >= 7 and (call - 7) % 3 == 0), out, 10, checkpoint_every=4)
     assert caught.value.exit_code == 1 and str(out) in str(caught.value)
     assert len(events(out, "said")) == 3
@@ -152,8 +154,27 @@ def run(finished: Run, tmp_path: Path) -> Run:
 
 
 def resume(run: Run, **more: Any) -> Run:
-    chosen: dict[str, Any] = {"method": "gan", "data": pictures(), "steps": 5, "precision": "fp32", "measure_samples": 0, **more}
+    chosen: dict[str, Any] = {
+        "method": "gan",
+        "data": pictures(),
+        "steps": 5,
+        "precision": "fp32",
+        "measure_samples": 0,
+        **more,
+    }
     return ganvas.train(resume=run.folder, device="cpu", **chosen)
+
+
+def test_a_folder_is_enough_to_go_on(tmp_path: Path) -> None:
+    """Method, data, settings and budget come from it."""
+    made = {"steps": 4, "seed": 5, "precision": "fp32", "device": "cpu", "measure_samples": 0, "evaluate_every": 1000}
+    path, wish = picture_file((1, 28, 28)), small("gan").settings()
+    straight = ganvas.train("gan", path, out="straight", settings=wish, **made)
+    with pytest.raises(Crash):
+        ganvas.train("gan", path, out="run", settings=wish, checkpoint_every=2, callbacks=[CrashAfterSaving(2)], **made)
+    resumed = ganvas.train(resume="run", measure_samples=0)
+    assert weights(resumed) == weights(straight)
+    assert resumed.info["budget"]["steps"] == 4 and resumed.info["seed"] == 5
 
 
 def test_a_resume_refuses_another_method(run: Run) -> None:
@@ -162,14 +183,14 @@ def test_a_resume_refuses_another_method(run: Run) -> None:
 
 
 def test_a_resume_refuses_other_data(run: Run) -> None:
-    with pytest.raises(RunError, match="was trained on .*1x28x28-40.npz, not on .*1x28x28-30.npz: leave --data away"):
+    with pytest.raises(RunError, match=r"was trained on .*1x28x28-40.npz, not on .*1x28x28-30.npz: leave --data away"):
         resume(run, data=picture_file((1, 28, 28), 30))
 
 
 def test_a_resume_refuses_other_settings(run: Run) -> None:
     with pytest.raises(RunError, match=r"keeps its settings.*lr was 0.0002, not 0.1.*start a new run"):
         resume(run, settings={"lr": 0.1})
-    with pytest.raises(RunError, match="lr was 0.0002"):
+    with pytest.raises(RunError, match=r"lr was 0.0002"):
         resume(run, method=small("gan", lr=0.3))
     with pytest.raises(RunError, match=r"data\.mirror was False"):
         resume(run, data_settings={"mirror": True})
@@ -183,7 +204,7 @@ def test_a_resume_refuses_data_that_changed_under_its_name(tmp_path: Path) -> No
     made = ganvas.train(small("gan"), path, out="run", steps=1, precision="fp32", device="cpu", measure_samples=0)
     with np.load(path, allow_pickle=False) as old:
         np.savez(path, images=255 - old["images"], labels=old["labels"])
-    with pytest.raises(RunError, match="its fingerprint was .* now it is .* Restore the data, or start a new run"):
+    with pytest.raises(RunError, match=r"its fingerprint was .* now it is .* Restore the data, or start a new run"):
         resume(made, data=path)
 
 
@@ -197,7 +218,12 @@ def test_a_resume_needs_a_run(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [("{", "is not valid JSON"), ("[]", "must hold a JSON object"), ('{"a": 1}', "is not of a run: it lacks"), ("\x00\xff", "is not valid JSON")],
+    [
+        ("{", "is not valid JSON"),
+        ("[]", "must hold a JSON object"),
+        ('{"a": 1}', "is not of a run: it lacks"),
+        ("\x00\xff", "is not valid JSON"),
+    ],
 )
 def test_a_foreign_settings_file_is_told(run: Run, content: str, words: str) -> None:
     (run.folder / "settings.json").write_text(content)
@@ -216,9 +242,9 @@ def test_a_checkpoint_of_another_network_is_told(run: Run) -> None:
     info = json.loads((run.folder / "settings.json").read_text())
     info["settings"]["generator"] = "33"
     (run.folder / "settings.json").write_text(json.dumps(info))
-    with pytest.raises(RunError, match="the checkpoint in .* does not fit"):
+    with pytest.raises(RunError, match=r"the checkpoint in .* does not fit"):
         resume(run, method=small("gan", generator="33"))
-    with pytest.raises(RunError, match="do not fit its settings.json"):
+    with pytest.raises(RunError, match=r"do not fit its settings.json"):
         Run(run.folder).sample(1)
 
 
@@ -234,7 +260,7 @@ def test_a_damaged_checkpoint_is_named_and_leaves_no_trace(run: Run, tmp_path: P
 def test_a_run_with_nothing_but_damaged_checkpoints_stops(run: Run) -> None:
     for place in checkpoints(run.folder / "checkpoints"):
         (place / "manifest.json").unlink()
-    with pytest.raises(RunError, match="every checkpoint in .* is damaged: start a new run with another --out"):
+    with pytest.raises(RunError, match=r"every checkpoint in .* is damaged: start a new run with another --out"):
         resume(run)
 
 
@@ -280,7 +306,7 @@ def test_find_old(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_place_that_is_taken_is_refused(run: Run, tmp_path: Path) -> None:
-    with pytest.raises(RunError, match="already holds a run. Go on with it by --resume"):
+    with pytest.raises(RunError, match=r"already holds a run. Go on with it by --resume"):
         train_small("gan", run.folder, 1)
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.tex").write_text("precious")
@@ -292,7 +318,7 @@ def test_a_place_that_is_taken_is_refused(run: Run, tmp_path: Path) -> None:
 
 def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(GanvasError, match="cannot write file/run/settings.json"):
+    with pytest.raises(GanvasError, match=r"cannot write file/run/settings.json"):
         train_small("gan", "file/run", 1)
 
 
@@ -305,20 +331,26 @@ def test_free_names_are_counted_on(tmp_path: Path) -> None:
     assert names == ["runs/gan-my_data_x", "runs/gan-my_data_x-2", "runs/gan-my_data_x-3"]
 
 
-@pytest.mark.parametrize("wish", [{"steps": 0}, {"minutes": -1.0}, {"images": 0}, {"minutes": float("nan")}, {"minutes": float("inf")}])
+@pytest.mark.parametrize(
+    "wish", [{"steps": 0}, {"minutes": -1.0}, {"images": 0}, {"minutes": float("nan")}, {"minutes": float("inf")}]
+)
 def test_a_budget_must_be_positive(wish: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match=f"{next(iter(wish))} must be a number above 0"):
         read_budget(**{"minutes": None, "images": None, "steps": None, **wish})
 
 
 def test_a_budget_of_images_ends_at_the_first_step_beyond(tmp_path: Path) -> None:
-    run = ganvas.train(small("gan"), pictures(), out="run", images=40, precision="fp32", device="cpu", measure_samples=0)
+    run = ganvas.train(
+        small("gan"), pictures(), out="run", images=40, precision="fp32", device="cpu", measure_samples=0
+    )
     state = newest_state(run)
     assert state["counters"]["steps"] == 3 and state["feed"]["position"] == 48  # batches of 16
 
 
 def test_a_budget_of_minutes_ends(tmp_path: Path) -> None:
-    run = ganvas.train(small("gan"), pictures(), out="run", minutes=0.004, precision="fp32", device="cpu", measure_samples=0)
+    run = ganvas.train(
+        small("gan"), pictures(), out="run", minutes=0.004, precision="fp32", device="cpu", measure_samples=0
+    )
     (row,) = events(run, "finished")
     assert 0.24 <= row["seconds"] < 2
 
@@ -344,7 +376,11 @@ def test_wishes_are_checked_before_anything_is_written(wish: dict[str, Any], wor
 
 def test_a_run_holds_what_later_commands_need(finished: Run) -> None:
     info = finished.info
-    assert info["method"] == "gan" and info["seed"] == 0 and info["budget"] == {"steps": 3, "images": None, "minutes": None}
+    assert (
+        info["method"] == "gan"
+        and info["seed"] == 0
+        and info["budget"] == {"steps": 3, "images": None, "minutes": None}
+    )
     assert info["settings"] == small("gan").settings() and info["fingerprint"] == pictures().fingerprint
     assert finished.spec == pictures().spec
     assert finished.data_sheet["shape"] == [1, 28, 28]
@@ -365,7 +401,15 @@ def test_listeners_hear_it_all_in_order(tmp_path: Path) -> None:
             return super().__getattribute__(name)
 
     train_small("gan", "run", 4, checkpoint_every=2, evaluate_every=3, callbacks=[Ear()])
-    assert heard == [("started", 0), ("saved", 0), ("saved", 2), ("evaluated", 3), ("evaluated", 4), ("saved", 4), ("finished", 4)]
+    assert heard == [
+        ("started", 0),
+        ("saved", 0),
+        ("saved", 2),
+        ("evaluated", 3),
+        ("evaluated", 4),
+        ("saved", 4),
+        ("finished", 4),
+    ]
 
 
 def test_a_torn_last_line_of_the_log_is_left_out(run: Run) -> None:
@@ -375,7 +419,24 @@ def test_a_torn_last_line_of_the_log_is_left_out(run: Run) -> None:
     assert list(run.log()) == whole
     resumed = resume(run)
     added = list(resumed.log())[len(whole) :]
-    assert [row.get("event", "numbers") for row in added] == ["numbers", "saved", "finished"], "the torn line takes no other with it"
+    assert [row.get("event", "numbers") for row in added] == ["numbers", "saved", "finished"], (
+        "the torn line takes no other with it"
+    )
+
+
+def test_the_best_of_the_last_measures_is_in_the_state(tmp_path: Path) -> None:
+    """Also where the last step is one that saves: what a longer training has to beat."""
+    run = ganvas.train(
+        small("gan"), "digits", out="run", steps=2, checkpoint_every=2, evaluate_every=2, measure_samples=200, precision="fp32",
+        device="cpu",
+    )  # fmt: skip
+    best = newest_state(run)["best"]
+    assert (
+        best["metric"] == "FD[digits]"
+        and best["step"] == 2
+        and best["value"] == run.metrics["metrics"]["FD[digits]"]["value"]
+    )
+    assert (run.folder / "best" / "weights.safetensors").read_bytes() == weights(run)
 
 
 def test_interrupted_says_how_to_exit() -> None:

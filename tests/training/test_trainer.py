@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-import torch
-from parts import assert_same, pictures, small, trainer_for
 from torch import Tensor, nn
 from torch.optim import SGD
 
 from ganvas.method import Batch, DataSpec, Method, Update, register, setting
 from ganvas.settings import settings_of
 from ganvas.training.trainer import Budget, NonFinite, Trainer
+from parts import assert_same, pictures, small, trainer_for
 
 
 @dataclass(eq=False)
@@ -100,20 +99,24 @@ def test_numbers_are_named_by_update() -> None:
     trainer = counting()
     trainer.step()
     numbers = trainer.numbers()
-    assert numbers["first/loss"] == 2.0 and numbers["first/gradient_norm"] == 2.0 and numbers["second/gradient_norm"] == 3.0
+    assert (
+        numbers["first/loss"] == 2.0
+        and numbers["first/gradient_norm"] == 2.0
+        and numbers["second/gradient_norm"] == 3.0
+    )
     assert numbers["second/square"] == 0.25, "the loss of the second turn, taken at weight -0.5"
 
 
 def test_step_sizes_follow_the_schedule() -> None:
     trainer = counting(steps=4)
-    trainer.method.schedule = lambda progress: 1 - progress  # pyright: ignore
+    trainer.method.schedule = lambda progress, steps: (1 - progress) * (steps + 1)  # pyright: ignore
     trainer.updates = trainer.updates[:1]
     moves = []
     for _ in range(4):
         before = trainer.method.G.weight.item()
         trainer.step()
         moves.append(before - trainer.method.G.weight.item())
-    assert moves == pytest.approx([1.0, 0.75, 0.5, 0.25])
+    assert moves == pytest.approx([1.0, 1.5, 1.5, 1.0])  # 1 * 1, 3/4 * 2, 1/2 * 3, 1/4 * 4
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
@@ -130,7 +133,9 @@ def test_nan_and_inf_stop_before_the_weights_of_that_update_move(update: str, va
 
 def test_a_finite_loss_with_an_infinite_gradient_stops_too() -> None:
     trainer = counting()
-    trainer.updates = [Update("root", trains="G", loss=lambda batch: {"loss": (trainer.method.G.weight - 1).sqrt().sum()})]
+    trainer.updates = [
+        Update("root", trains="G", loss=lambda batch: {"loss": (trainer.method.G.weight - 1).sqrt().sum()})
+    ]
     with pytest.raises(NonFinite, match="root"):
         trainer.step()
     assert trainer.method.G.weight.item() == 1.0
@@ -216,4 +221,7 @@ def test_drawing_anew_gives_other_numbers_and_the_same_ones_again() -> None:
 
     none, once, again, twice = first_batch(0), first_batch(1), first_batch(1), first_batch(2)
     assert once == again
-    assert len({tuple(one[0]) for one in (none, once, twice)}) == 3 and len({tuple(one[1]) for one in (none, once, twice)}) == 3
+    assert (
+        len({tuple(one[0]) for one in (none, once, twice)}) == 3
+        and len({tuple(one[1]) for one in (none, once, twice)}) == 3
+    )

@@ -83,6 +83,4 @@ def _runs(pairs: np.ndarray) -> Iterator[tuple[int, int]]:
 
 @functools.lru_cache(maxsize=65536)
 def _style(red: int, green: int, blue: int, red_below: int, green_below: int, blue_below: int) -> Style:
-    return Style(
-        color=Color.from_rgb(red, green, blue), bgcolor=Color.from_rgb(red_below, green_below, blue_below)
-    )
+    return Style(color=Color.from_rgb(red, green, blue), bgcolor=Color.from_rgb(red_below, green_below, blue_below))

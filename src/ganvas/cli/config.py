@@ -30,7 +30,7 @@ TABLES = ("settings", "data_settings", "budget")
 # What a run's settings.json holds about that one run. The device is where it ran, not where the next one should.
 ABOUT_A_RUN = (
     "format", "ganvas", "spec", "fingerprint", "versions", "command", "git", "parameters", "networks", "device",
-    "why_precision", "compiled", "processes", "threads",
+    "machine", "why_precision", "compiled", "processes", "threads",
 )  # fmt: skip
 
 
@@ -124,9 +124,7 @@ def strict(owner: Any, values: Mapping[str, Any], where: str) -> Mapping[str, An
     known = settings_of(owner)
     for name, value in values.items():
         if isinstance(value, str) and name in known and not _takes_text(known[name], value):
-            raise UsageError(
-                f"{where}{name} must be a value of type {known[name].type_name}, not the text {value!r}"
-            )
+            raise UsageError(f"{where}{name} must be a value of type {known[name].type_name}, not the text {value!r}")
     return values
 
 
@@ -170,9 +168,7 @@ def _budget(table: dict[str, Any]) -> dict[str, Any]:
     for name in table:
         if name not in BUDGET:
             raise UsageError(f"unknown key budget.{name}{nearest(name, BUDGET)} (there are: {', '.join(BUDGET)})")
-    return {
-        name: check(known[name], value, where="budget.") for name, value in strict(Wish, table, "budget.").items()
-    }
+    return {name: check(known[name], value, where="budget.") for name, value in strict(Wish, table, "budget.").items()}
 
 
 def _data_settings(table: dict[str, Any]) -> dict[str, Any]:

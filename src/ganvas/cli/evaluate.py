@@ -39,9 +39,7 @@ def evaluate(
     seed: Annotated[
         int, typer.Option(help="Seed of a run's first picture; the default gives the figures of its training.")
     ] = SEED,
-    best: Annotated[
-        bool, typer.Option("--best", help="A run's weights of its best step instead of the last.")
-    ] = False,
+    best: Annotated[bool, typer.Option("--best", help="A run's weights of its best step instead of the last.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -116,7 +114,7 @@ def _of_pictures(path: Path, data: str | None, settings: dict[str, Any], samples
 
 
 def _like(channels: int, path: Path) -> dict[str, Any]:
-    """Settings for files of pictures: grey ones of a colour set are often stored as grey. Arrays stay as they are."""
+    """Settings for files of pictures: grey ones of a colour set are stored as grey. Arrays stay as they are."""
     if path.suffix.lower() in (".npz", ".npy") or channels not in (1, 3, 4):
         return {}
     return {"channels": channels, **({"alpha": "keep"} if channels == 4 else {})}

@@ -69,8 +69,7 @@ def rows_of(owner: Any) -> list[tuple[str, str, str, str]]:
     from ganvas.settings import table
 
     return [
-        (name, "auto" if default == "None" else default, allowed, text)
-        for name, default, allowed, text in table(owner)
+        (name, "auto" if default == "None" else default, allowed, text) for name, default, allowed, text in table(owner)
     ]
 
 

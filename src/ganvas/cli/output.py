@@ -41,11 +41,9 @@ def metrics_line(metrics: Mapping[str, Mapping[str, Any]]) -> str:
 def print_metrics(metrics: Mapping[str, Mapping[str, Any]]) -> None:
     """All metrics with floor and sample count: a table on a terminal, one line each elsewhere."""
     if sys.stdout.isatty():
-        rows = [
-            (name, *(figure(entry.get(key)) for key in ("value", "floor", "n"))) for name, entry in metrics.items()
-        ]
+        rows = [(name, *(figure(entry.get(key)) for key in ("value", "floor", "n"))) for name, entry in metrics.items()]
         print_table(("metric", "value", "floor", "n"), rows, right=(1, 2, 3))
-        typer.echo("floor: the same measure of held-out real pictures, which a perfect generator would reach")
+        typer.echo("floor: the same measure of held-out real pictures")
         return
     for name, entry in metrics.items():
         typer.echo(

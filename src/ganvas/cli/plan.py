@@ -42,9 +42,7 @@ def show(plan: Session, *, json: bool) -> None:
     settings = [(name, "auto" if value is None else str(value)) for name, value in facts["settings"].items()]
     print_table(("setting", "value"), settings)
     networks = [(name, str(row["layers"]), f"{row['parameters']:,}") for name, row in facts["networks"].items()]
-    print_table(
-        ("network", "layers", "parameters"), [*networks, ("all", "", f"{plan.parameters:,}")], right=(1, 2)
-    )
+    print_table(("network", "layers", "parameters"), [*networks, ("all", "", f"{plan.parameters:,}")], right=(1, 2))
     typer.echo("Nothing was written.")
 
 

@@ -30,9 +30,7 @@ def sample(
         ),
     ] = None,
     grid: Annotated[Path | None, typer.Option(metavar="FILE.png", help="All of them on one sheet.")] = None,
-    raw: Annotated[
-        bool, typer.Option("--raw", help="The weights as trained, without their moving average.")
-    ] = False,
+    raw: Annotated[bool, typer.Option("--raw", help="The weights as trained, without their moving average.")] = False,
     best: Annotated[
         bool, typer.Option("--best", help="The weights of the step with the best metric instead of the last.")
     ] = False,
@@ -52,9 +50,7 @@ def sample(
     if out is None and grid is None:
         out = Path(f"samples-{opened.name}")
     if out is not None and out.suffix.lower() != ".npz" and grid is None:
-        _write_folder(
-            method, n, seed, out
-        )  # block by block: a million pictures need no more memory than a thousand
+        _write_folder(method, n, seed, out)  # block by block: a million pictures need no more memory than a thousand
         return
     pictures = gather(method, n, seed)
     if out is not None:

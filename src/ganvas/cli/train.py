@@ -36,9 +36,7 @@ def train(
             help="Budget in minutes of training. The first budget reached ends it; 5 minutes if none is given."
         ),
     ] = None,
-    images: Annotated[
-        int | None, typer.Option(help="Budget in training pictures drawn, repeats included.")
-    ] = None,
+    images: Annotated[int | None, typer.Option(help="Budget in training pictures drawn, repeats included.")] = None,
     steps: Annotated[int | None, typer.Option(help="Budget in steps.")] = None,
     preset: Annotated[
         str | None,
@@ -85,9 +83,7 @@ def train(
         typer.Option(metavar="STEPS", help="Steps between two measurements. Default: five over the budget."),
     ] = None,
     samples: Annotated[int, typer.Option(help="Pictures in a measurement; 0: measure nothing.")] = 2000,
-    nproc: Annotated[
-        int, typer.Option(help="Processes on this machine that share each batch; on GPUs one each.")
-    ] = 1,
+    nproc: Annotated[int, typer.Option(help="Processes on this machine that share each batch; on GPUs one each.")] = 1,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show settings, data, networks and device, and write nothing.")
     ] = False,
@@ -189,8 +185,7 @@ def _starting(wish: Wish) -> tuple[Wish, None, Dataset]:
     create(wish.method, wish.preset, wish.settings)
     if wish.data is None:
         raise UsageError(
-            "--data is missing: give a folder of pictures, a .zip, .npz, .npy or IDX file, or one of "
-            + ", ".join(SETS)
+            "--data is missing: give a folder of pictures, a .zip, .npz, .npy or IDX file, or one of " + ", ".join(SETS)
         )
     if wish.out is not None:
         new_folder(wish.out, "", "")  # says at once that it is taken
@@ -206,13 +201,10 @@ def _going_on(wish: Wish, old: Run) -> tuple[Wish, Run, Dataset]:
     check_same(old, wish.method or "", wish.data or "", wish.preset, wish.settings, wish.data_settings)
     if wish.seed is not None and wish.seed != info["seed"]:
         raise RunError(
-            f"{old.folder} was started with seed {info['seed']}, not {wish.seed}: leave --seed away, or"
-            " start a new run"
+            f"{old.folder} was started with seed {info['seed']}, not {wish.seed}: leave --seed away, or start a new run"
         )
     limits = (
-        {}
-        if wish.budget
-        else {name: limit for name, limit in (info.get("budget") or {}).items() if limit is not None}
+        {} if wish.budget else {name: limit for name, limit in (info.get("budget") or {}).items() if limit is not None}
     )
     wish = dataclasses.replace(
         wish, **limits, method=info["method"], preset=info.get("preset"), seed=info["seed"],

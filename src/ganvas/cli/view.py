@@ -38,9 +38,7 @@ if TYPE_CHECKING:
 
 OFTEN, SELDOM = 1.0, 10.0  # seconds between two lines, in the first minute and after it
 NARROWEST = 40  # columns; below that, and on a terminal that cannot move its cursor, lines are shown
-SPENT = (
-    "the budget is used up already: give a larger one by --minutes, --images or --steps, counted from the start"
-)
+SPENT = "the budget is used up already: give a larger one by --minutes, --images or --steps, counted from the start"
 
 
 class View(Callback):
@@ -177,14 +175,13 @@ class Screen(View):
         speed = f"{rate:,.0f} images/s" if rate else ""
         step = f"step {trainer.steps:,}"
         saved = f"saved step {self.saved_step:,}" if self.saved_step is not None else ""
-        facts = [f"{trainer.progress:.0%}", step, speed, eta(trainer.progress, trainer.seconds), saved]
+        facts = [f"{trainer.progress:.0%}", step, speed, eta(trainer.progress, trainer.seconds)]
         line = Table.grid(padding=(0, 1))
         line.add_column(no_wrap=True)
         line.add_column(no_wrap=True, overflow="ellipsis")
         line.add_row(bar, Text("  ".join(filter(None, facts))))
-        return Group(
-            line, Text(f"run {self.folder}" if self.folder else "", style="dim", no_wrap=True, overflow="ellipsis")
-        )
+        place = "  ".join(filter(None, (f"run {self.folder}" if self.folder else "", saved)))
+        return Group(line, Text(place, style="dim", no_wrap=True, overflow="ellipsis"))
 
     def _quality(self, trainer: Trainer) -> RenderableType:
         best = trainer.best
@@ -192,9 +189,7 @@ class Screen(View):
             return Text(metrics_line(self.metrics))
         floor = self.metrics.get(best["metric"], {}).get("floor")
         beside = f" (floor {figure(floor)})" if floor is not None else ""
-        first = Text(
-            f"best {best['metric']} {figure(best['value'])}{beside} at step {best['step']:,}", style="green"
-        )
+        first = Text(f"best {best['metric']} {figure(best['value'])}{beside} at step {best['step']:,}", style="green")
         return Group(first, Text(f"now {metrics_line(self.metrics)}", style="dim")) if self.metrics else first
 
     def _picture(self, trainer: Trainer, columns: int, lines: int) -> Picture | None:

@@ -25,6 +25,7 @@ from ganvas.losses.gradient import squared_gradient
 from ganvas.method import Batch, DataSpec, Update, preset, register, setting
 from ganvas.methods.adversarial import Adversarial, both, judged, read_widths
 from ganvas.networks.resnet import ResNetDiscriminator, ResNetGenerator
+from ganvas.networks.strided import StridedDiscriminator, StridedGenerator
 
 
 @register
@@ -40,20 +41,29 @@ class R3GAN(Adversarial):
     beta1: float = setting(0.0, "Adam's first decay", minimum=0, maximum=0.9999)
     beta2: float = setting(0.99, "Adam's second decay", minimum=0, maximum=0.99999)
     decay: str = setting("linear", "fall of the step size to zero over the budget", choices=("linear", "cosine", "none"))
+    warmup: int = setting(100, "steps over which the step size rises to its full value", minimum=0)
     gamma: float | None = setting(None, "weight of R1 and R2; auto = spread of the data / 200", minimum=0)
     penalty_every: int = setting(4, "penalise in every n-th step only, n times as strongly", minimum=1)
-    widths: str = setting("96-64-32-16", "channels from the smallest stage to full size, joined by -")
-    blocks: int = setting(1, "residual blocks a stage", minimum=1)
-    block: str = setting("dense", "two dense 3x3 convolutions, or the paper's 1x1, grouped 3x3, 1x1", choices=("dense", "grouped"))
+    network: str = setting(
+        "strided", "strided 4x4 convolutions (for CPUs), or residual: dense 3x3, or the paper's 1x1, grouped 3x3, 1x1",
+        choices=("strided", "dense", "grouped"),
+    )
+    widths: str = setting("80-40-20", "channels from the smallest pictures up, joined by -; of strided, without full size")
+    blocks: int = setting(2, "residual blocks a stage (dense and grouped)", minimum=1)
     expansion: int = setting(2, "inner over outer channels of a grouped block", minimum=1)
     group_size: int = setting(16, "channels a group of a grouped block", minimum=1)
     ema: float = setting(0.999, "decay of G's average, a step", minimum=0, maximum=0.999999)
 
     def build(self, spec: DataSpec) -> None:
         self.strength = spec.spread / 200 if self.gamma is None else self.gamma
-        shared = (read_widths("widths", self.widths), self.blocks, self.block, self.expansion, self.group_size)
-        self.G = ResNetGenerator(self.z_dim, spec.shape, *shared)
-        self.D = ResNetDiscriminator(spec.shape, *shared)
+        widths = read_widths("widths", self.widths)
+        if self.network == "strided":
+            self.G = StridedGenerator(self.z_dim, spec.shape, widths)
+            self.D = StridedDiscriminator(spec.shape, widths)
+            return
+        residual = (widths, self.blocks, self.network, self.expansion, self.group_size)
+        self.G = ResNetGenerator(self.z_dim, spec.shape, *residual)
+        self.D = ResNetDiscriminator(spec.shape, *residual)
 
     def updates(self) -> list[Update]:
         generator = Update("generator", trains="G", loss=self.generator_loss, hands=("fake",))
@@ -99,9 +109,30 @@ class R3GAN(Adversarial):
         loss = weight * self.strength / 2 * (r1 + r2).mean()
         return {"loss": loss, "r1": r1.detach().mean(), "r2": r2.detach().mean()}
 
-    def schedule(self, progress: float) -> float:
+    def schedule(self, progress: float, steps: int) -> float:
         falling = {"linear": 1 - progress, "cosine": (1 + math.cos(math.pi * progress)) / 2, "none": 1.0}
-        return falling[self.decay]
+        return falling[self.decay] * min(1.0, (steps + 1) / max(1, self.warmup))
 
     def average_decay(self, steps: int) -> float:
         return min(self.ema, (1 + steps) / (10 + steps))
+
+
+@preset("r3gan")
+def tiny() -> R3GAN:
+    """Seconds on a CPU; for tests and first looks."""
+    return R3GAN(batch_size=16, z_dim=8, widths="8-4", warmup=0)
+
+
+@preset("r3gan")
+def cpu() -> R3GAN:
+    """The default: found by measuring on 2 CPU cores with the built-in digits, five minutes. Figures: docs/experiments.md."""
+    return R3GAN()
+
+
+@preset("r3gan")
+def paper() -> R3GAN:
+    """The paper's network and settings for CIFAR-10: four stages of 768 channels, grouped 3x3 convolutions, batch 512. For a GPU."""
+    return R3GAN(
+        batch_size=512, lr=2e-4, decay="none", warmup=0, gamma=0.05, penalty_every=1, network="grouped",
+        widths="768-768-768-768", ema=0.9999,
+    )  # fmt: skip

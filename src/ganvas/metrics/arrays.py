@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -46,17 +47,18 @@ def as_mean_and_covariance(mu: Any, covariance: Any, name: str) -> tuple[Tensor,
     covariance = finite(torch.atleast_2d(_as_double(covariance, f"cov_{name}")), f"cov_{name}")
     if mu.ndim != 1 or covariance.shape != (len(mu), len(mu)):
         raise DataError(
-            f"a mean (D,) goes with a covariance (D, D): mu_{name} is {_shape(mu)}, "
-            f"cov_{name} {_shape(covariance)}"
+            f"a mean (D,) goes with a covariance (D, D): mu_{name} is {_shape(mu)}, cov_{name} {_shape(covariance)}"
         )
-    if not torch.allclose(covariance, covariance.T, rtol=1e-6, atol=1e-6 * float(covariance.abs().max())):
+    largest = float(covariance.diagonal().abs().max())  # of a covariance no other value is larger
+    if float(covariance.sub(covariance.T).abs_().max()) > 1e-6 * largest:
         raise DataError(f"cov_{name} is not symmetric, so it is no covariance")
     return mu, covariance
 
 
 def finite(values: Tensor, name: str) -> Tensor:
     """`values` if all are finite, else a DataError that says how many are not and where the first is."""
-    if bool(torch.isfinite(values).all()):
+    # A sum is much cheaper than a look at each value, and finite only if all of them are.
+    if math.isfinite(values.sum()) or bool(torch.isfinite(values).all()):
         return values
     bad = (~torch.isfinite(values)).nonzero()
     raise DataError(
@@ -93,7 +95,9 @@ def _as_double(values: Any, name: str) -> Tensor:
         array = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise DataError(f"{name} must be an array of numbers ({error})") from None
-    return torch.tensor(array)  # a copy: the array may be read-only, which torch does not like
+    # torch likes neither read-only arrays nor negative strides.
+    plain = array.ndim and array.flags.writeable and array.flags.c_contiguous
+    return torch.from_numpy(array) if plain else torch.tensor(array.copy())
 
 
 def _shape(values: Tensor) -> str:

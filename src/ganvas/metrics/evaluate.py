@@ -151,8 +151,7 @@ def _split(train: Dataset, test: Dataset | None) -> _Split:
         )
     if len(train.images) < 4:
         raise DataError(
-            "measuring needs at least 4 training pictures where there is no test split "
-            f"(there are {len(train.images)})"
+            f"measuring needs at least 4 training pictures where there is no test split (there are {len(train.images)})"
         )
     half = len(train.images) - len(train.images) // 2
     held = slice(half, half + HELD)
@@ -225,9 +224,7 @@ def _known(split: _Split, reader: Reader, progress: Progress | None) -> dict[str
             **_clusters(real, held),
         }
 
-    return remembered(
-        "features", [*split.fingerprints, reader.key, reader.limit, HELD, PAIRS], split.keep, compute
-    )
+    return remembered("features", [*split.fingerprints, reader.key, reader.limit, HELD, PAIRS], split.keep, compute)
 
 
 def _clusters(real: Tensor, held: Tensor) -> dict[str, Tensor]:
@@ -252,9 +249,7 @@ def _distances(fake: Tensor, known: dict[str, Tensor], split: _Split, reader: Re
     def compute() -> dict[str, Tensor]:
         return {
             "frechet": torch.tensor(_frechet(held[:floor_n], moments), dtype=torch.float64),
-            "kernel": torch.tensor(
-                kernel_distance(held[:floor_n], real[:PAIRS], within_b=within), dtype=torch.float64
-            ),
+            "kernel": torch.tensor(kernel_distance(held[:floor_n], real[:PAIRS], within_b=within), dtype=torch.float64),
         }
 
     floor = remembered(

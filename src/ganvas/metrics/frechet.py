@@ -39,11 +39,24 @@ def trace_of_root(cov_a: Tensor, cov_b: Tensor) -> Tensor:
     """tr((A B)^(1/2)) of two covariances (D, D) float64."""
     root_a, root_b = _cholesky(cov_a), _cholesky(cov_b)
     if root_a is not None and root_b is not None:
-        return torch.linalg.eigvalsh(root_a.T @ cov_b @ root_a).clamp_min(0).sqrt().sum()
+        return torch.linalg.eigvalsh(_lower_product(root_a, cov_b)).clamp_min(0).sqrt().sum()
     # The root of the singular one: it leaves only as many eigenvalues as can be above 0.
     root, other = (_eigen_root(cov_a), cov_b) if root_a is None else (_eigen_root(cov_b), cov_a)
     values = torch.linalg.eigvalsh(root.T @ other @ root)
     return values[_above_rounding(values, len(cov_a))].sqrt().sum()
+
+
+def _lower_product(root: Tensor, covariance: Tensor, parts: int = 4) -> Tensor:
+    """The lower triangle of L^T B L for a lower triangular L (D, D), which is all that eigvalsh reads: by blocks, without
+    those of L that are zero, it takes half the time of two full products."""
+    size = len(root)
+    steps = [slice(size * part // parts, size * (part + 1) // parts) for part in range(parts)]
+    right, product = torch.empty_like(root), torch.zeros_like(root)
+    for step in steps:
+        right[:, step] = covariance[:, step.start :] @ root[step.start :, step]
+    for step in steps:
+        product[step, : step.stop] = root[step.start :, step].T @ right[step.start :, : step.stop]
+    return product
 
 
 def _cholesky(covariance: Tensor) -> Tensor | None:

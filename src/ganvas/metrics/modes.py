@@ -35,9 +35,7 @@ def expected_strays(counts: Tensor, confusion: Tensor) -> Tensor:
     """How many samples of other modes are read as each mode: like `counts`, (K,) or an axis for each numeral."""
     arriving, staying = counts, counts
     for axis in range(counts.ndim):
-        arriving = torch.einsum(
-            "i...,ij->...j", arriving, confusion
-        )  # takes the first axis, gives it back as the last
+        arriving = torch.einsum("i...,ij->...j", arriving, confusion)  # takes the first axis, gives it back as the last
         staying = staying * confusion.diagonal().view([-1 if axis == other else 1 for other in range(counts.ndim)])
     return (arriving - staying).clamp_min(0)
 

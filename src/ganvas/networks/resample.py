@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -58,3 +60,9 @@ def scatter_grid(cells: Tensor, height: int, width: int) -> Tensor:
     """(N, C * height * width) as (N, C, height, width), laid out channels_last so that convolutions need no copy."""
     grid = cells.view(cells.shape[0], height, width, -1).permute(0, 3, 1, 2)
     return grid if grid.is_contiguous(memory_format=torch.channels_last) else grid.contiguous()
+
+
+def fitted(widths: Sequence[int], stages: int) -> list[int]:
+    """`widths` for `stages` stages: the first (smallest pictures) is repeated or dropped, so that full size keeps its width."""
+    missing = stages - len(widths)
+    return [widths[0]] * missing + list(widths) if missing > 0 else list(widths[-stages:])

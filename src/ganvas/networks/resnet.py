@@ -2,7 +2,7 @@
 
 Two kinds of block with the same in- and output:
     grouped   1x1 up, grouped 3x3, 1x1 down (the paper's inverted bottleneck in ResNeXt style)
-    dense     3x3, 3x3: the same idea where grouped convolutions are slow, as on a CPU
+    dense     3x3, 3x3: the same idea where grouped convolutions are slow
 
 The last layer of each block starts at zero, so that a fresh network is the sum of its transitions (Fixup, Zhang 2019).
 
@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from ganvas.networks.layers import BiasedActivation, variance_kept
-from ganvas.networks.resample import Downsample, Upsample, pyramid
+from ganvas.networks.resample import Downsample, Upsample, fitted, pyramid
 
 Shape = tuple[int, int, int]
 
@@ -114,9 +114,3 @@ class ResNetDiscriminator(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = self.stages(self.extract(x))
         return self.judge((x * self.basis.to(x.dtype)).sum((2, 3)))
-
-
-def fitted(widths: Sequence[int], stages: int) -> list[int]:
-    """`widths` for `stages` stages: the first (smallest pictures) is repeated or dropped, so that full size keeps its width."""
-    missing = stages - len(widths)
-    return [widths[0]] * missing + list(widths) if missing > 0 else list(widths[-stages:])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import platform
 import sys
 import time
 from collections.abc import Iterable
@@ -167,6 +168,16 @@ def probe(device: torch.device) -> float:
         return best
 
     return seconds(False) / seconds(True)
+
+
+def machine_name(device: torch.device) -> str:
+    """What the device is, in words: "NVIDIA H200", or the processor's own name and its number of cores."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    name = platform.processor() or platform.machine()
+    with contextlib.suppress(OSError), open("/proc/cpuinfo", encoding="utf-8") as facts:
+        name = next((line.split(":", 1)[1].strip() for line in facts if line.startswith("model name")), name)
+    return f"{name}, {os.cpu_count()} cores"
 
 
 def peak_memory(device: torch.device) -> int:

@@ -17,6 +17,10 @@ class Recorder(Callback):
     def __init__(self, writer: RunWriter) -> None:
         self.writer = writer
 
+    def started(self, trainer: Trainer) -> None:
+        event = "resumed" if trainer.steps else "started"
+        self.writer.row({"event": event, "step": trainer.steps, "seconds": trainer.seconds})
+
     def logged(self, trainer: Trainer, row: dict[str, Any]) -> None:
         self.writer.row(row)
 

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import Any, ParamSpec
@@ -25,16 +26,17 @@ from ganvas.data import Dataset, DataSettings, grid, open_data
 from ganvas.data.feed import Feed
 from ganvas.errors import GanvasError, RunError, TrainingError, UsageError
 from ganvas.method import Method, Samples, create
+from ganvas.report import write_report
 from ganvas.run import Run, RunWriter, is_run, read_info, spec_as_dict
 from ganvas.sampling import sample, to_uint8
 from ganvas.settings import as_dict, change
 from ganvas.training.callbacks import Callback
 from ganvas.training.checkpoint import checkpoints, load_newest, save_state
-from ganvas.training.engine import Engine, compile_networks, start_engine
+from ganvas.training.engine import Engine, compile_networks, machine_name, start_engine
 from ganvas.training.recorder import Recorder
 from ganvas.training.trainer import Budget, NonFinite, Trainer
 
-MINUTES = 5.0  # the budget where none is given
+METHOD, DATA, MINUTES = "r3gan", "digits", 5.0  # where none is given
 GRID = 64  # pictures in a grid of samples
 MEASURED = 2000  # samples for the metrics during and after a training
 ROLLBACKS = 3  # in a row, before a training gives up
@@ -56,8 +58,8 @@ class Interrupted(GanvasError):
 
 
 def prepare(
-    method: str | Method = "r3gan",
-    data: str | Path | Dataset = "digits",
+    method: str | Method | None = None,
+    data: str | Path | Dataset | None = None,
     *,
     out: str | Path | None = None,
     minutes: float | None = None,
@@ -80,18 +82,23 @@ def prepare(
     budget = read_budget(minutes, images, steps)
     old = find_old(resume, out)
     if old is not None:
+        if minutes is None and images is None and steps is None:
+            budget = Budget(**old.info["budget"])
         check_same(old, method, data, preset, settings, data_settings)
         folder, seed = old.folder, old.info["seed"]
-        precision = old.info["precision"] if precision == "auto" else precision  # the same bits as before
+        kept = precision == "auto"  # the same bits as before
+        engine = start_engine(device, old.info["precision"] if kept else precision)
+        engine = replace(engine, why=old.info.get("why_precision", "as before")) if kept else engine
         chosen = create(old.info["method"], None, old.info["settings"])
         dataset = reopen(old, data)
         preset = old.info.get("preset")
     else:
-        chosen = method.with_settings(settings or {}) if isinstance(method, Method) else create(method, preset, settings)
-        dataset = open_dataset(data, data_settings)
+        chosen = method.with_settings(settings or {}) if isinstance(method, Method) else create(method or METHOD, preset, settings)
+        dataset = open_dataset(data or DATA, data_settings)
         folder = new_folder(out, chosen.name, dataset.name)
+        engine = start_engine(device, precision)
     return Session(
-        folder, chosen, dataset, budget, start_engine(device, precision), seed=seed, preset=preset, compile=compile,
+        folder, chosen, dataset, budget, engine, seed=seed, preset=preset, compile=compile,
         checkpoint_every=checkpoint_every, evaluate_every=evaluate_every, measure_samples=measure_samples, callbacks=callbacks,
         resumed=old is not None,
     )  # fmt: skip
@@ -113,11 +120,12 @@ def _running(prepare: Callable[P, Session]) -> Callable[P, Run]:
 
 train = _running(prepare)
 train.__name__ = train.__qualname__ = "train"
-train.__doc__ = """Trains a method on data and returns the run.
+train.__doc__ = """Trains a method on data (r3gan on digits, where none is named) and returns the run.
 
 The budget is the first reached of `minutes`, `images` (real pictures drawn) and `steps`; five minutes where none is given.
 Time spent on grids, metrics and saving does not count. `resume` is a run folder, or "auto": go on where `out` already holds this
-run, else start. Settings of a resumed run come from its folder; giving others is an error.
+run, else start. Method, data, settings and, where none is given, budget of a resumed run come from its folder; giving
+other settings is an error.
 Raises GanvasError for whatever a user can mend, and Interrupted after SIGINT or SIGTERM once all is saved.
 """
 
@@ -222,6 +230,8 @@ class Session:
         self._evaluate()
         self._save()
         self._tell("finished")
+        if self.engine.leads:
+            write_report(self.folder)
 
     def _roll_back(self, update: str) -> None:
         trainer = self.trainer
@@ -248,9 +258,9 @@ class Session:
 
     def _log(self, force: bool = False) -> None:
         trainer = self.trainer
-        if not self.callbacks or not (force or trainer.seconds - self._logged_at >= LOG_SECONDS):
+        taken = trainer.seconds - self._logged_at
+        if not self.callbacks or taken <= 0 or not (force or taken >= LOG_SECONDS):
             return
-        taken = max(trainer.seconds - self._logged_at, 1e-9)
         row = {"step": trainer.steps, "images_seen": trainer.images_seen, "seconds": round(trainer.seconds, 3)}
         row["images_per_second"] = round((trainer.images_seen - self._logged_images) / taken, 1)
         row["progress"] = trainer.progress
@@ -311,7 +321,8 @@ class Session:
             due = trainer.steps % self.checkpoint_every == 0
         else:
             due = trainer.seconds - self._saved_at >= SAVE_SECONDS
-        if due and trainer.progress < 1:  # at the end the last measures come first, so that the state knows the best of all
+        # At the end the last measures come first, so that the state knows the best of all.
+        if due and trainer.progress < 1:
             self._save()
 
     def _save(self) -> None:
@@ -383,6 +394,7 @@ class Session:
             "precision": self.engine.precision,
             "why_precision": self.engine.why,
             "device": str(self.engine.device),
+            "machine": machine_name(self.engine.device),
             "compiled": self.compiled,
             "processes": self.engine.ranks,
             "checkpoint_every": self.checkpoint_every,
@@ -423,7 +435,7 @@ def find_old(resume: str | Path | None, out: str | Path | None) -> Run | None:
 
 
 def check_same(
-    old: Run, method: str | Method, data: Any, preset: str | None, settings: dict[str, Any] | None, data_settings: Any
+    old: Run, method: str | Method | None, data: Any, preset: str | None, settings: dict[str, Any] | None, data_settings: Any
 ) -> None:
     """A resumed run keeps its method, data and settings; RunError says which of them differs."""
     info = old.info
@@ -447,7 +459,7 @@ def check_same(
         raise RunError(f"a resumed run keeps its settings, and {old.folder} differs: {'; '.join(changed)}. Leave them away, or start a new run")
 
 
-def reopen(old: Run, data: str | Path | Dataset) -> Dataset:
+def reopen(old: Run, data: str | Path | Dataset | None) -> Dataset:
     """The data of a run, refused where they are not what they were."""
     info = old.info
     dataset = data if isinstance(data, Dataset) else open_data(info["data"], settings=change(DataSettings(), info["data_settings"]))

@@ -69,7 +69,7 @@ class Trainer:
 
     def step(self) -> None:
         """All updates that are due, then the average. NonFinite comes before the weights of that update have moved."""
-        self._set_rates(self.method.schedule(self.progress))
+        self._set_rates(self.method.schedule(self.progress, self.steps))
         batch = self.feed.next()
         for update in self.updates:
             if self.steps % update.every:

@@ -1,0 +1,75 @@
+"""The small pair that `r3gan` uses on a CPU: DCGAN's strided convolutions, but no normalisation anywhere.
+
+Of the networks tried on 2 cores it learned most in a given time: 4 x 4 convolutions of stride 2 are dense, and no layer works at
+full size but the first of D and the last of G (docs/experiments.md).
+
+Weights keep the variance of what passes through (He 2015), which batch norm would otherwise do.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ganvas.networks.layers import BiasedActivation, variance_kept
+from ganvas.networks.resample import cut, even, fitted, pyramid, scatter_grid
+
+Shape = tuple[int, int, int]
+SLOPE, GAIN = BiasedActivation.slope, BiasedActivation.gain
+
+
+class StridedGenerator(nn.Module):
+    """z (N, z_dim) to pictures (N, C, H, W). `widths` are the channels from the smallest size up, full size excepted."""
+
+    def __init__(self, z_dim: int, shape: Shape, widths: Sequence[int]) -> None:
+        super().__init__()
+        channels, height, wide = shape
+        self.sizes = pyramid(height, wide)[::-1]
+        widths = fitted(widths, max(1, len(self.sizes) - 1))
+        self.project = nn.Linear(z_dim, widths[0] * math.prod(self.sizes[0]))
+        variance_kept(self.project, GAIN)
+        if len(self.sizes) == 1:  # nothing to double: a picture of a few pixels
+            self.convs = nn.ModuleList([nn.Conv2d(widths[0], channels, 3, padding=1)])
+            self.sizes = self.sizes * 2
+        else:
+            pairs = zip(widths, [*widths[1:], channels], strict=True)
+            self.convs = nn.ModuleList([nn.ConvTranspose2d(a, b, 4, stride=2, padding=1) for a, b in pairs])
+        for conv in self.convs:
+            # Each output pixel of a doubling sees a quarter of the kernel: four times the fan-in of one tap.
+            fan_in = conv.in_channels * (4 if isinstance(conv, nn.ConvTranspose2d) else 9)
+            nn.init.normal_(conv.weight, 0.0, (GAIN if conv is not self.convs[-1] else 0.5) / math.sqrt(fan_in))
+            nn.init.zeros_(conv.bias)
+
+    def forward(self, z: Tensor) -> Tensor:
+        x = scatter_grid(self.project(z), *self.sizes[0])
+        for conv, size in zip(self.convs, self.sizes[1:], strict=True):
+            x = cut(conv(F.leaky_relu(x, SLOPE)), size)
+        return x
+
+
+class StridedDiscriminator(nn.Module):
+    """Pictures (N, C, H, W) to logits (N, 1); the generator's mirror."""
+
+    def __init__(self, shape: Shape, widths: Sequence[int]) -> None:
+        super().__init__()
+        channels, height, wide = shape
+        sizes = pyramid(height, wide)
+        widths = fitted(widths, max(1, len(sizes) - 1))[::-1]
+        pairs = zip([channels, *widths[:-1]], widths, strict=True)
+        if len(sizes) == 1:
+            self.convs = nn.ModuleList([nn.Conv2d(channels, widths[0], 3, padding=1)])
+        else:
+            self.convs = nn.ModuleList([nn.Conv2d(a, b, 4, stride=2, padding=1) for a, b in pairs])
+        self.judge = nn.Linear(widths[-1] * math.prod(sizes[-1]), 1)
+        self.halves = len(sizes) > 1
+        for conv in self.convs:
+            variance_kept(conv, GAIN)
+        variance_kept(self.judge)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for conv in self.convs:
+            x = F.leaky_relu(conv(even(x) if self.halves else x), SLOPE)
+        return self.judge(x.flatten(1))

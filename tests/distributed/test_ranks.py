@@ -1,0 +1,119 @@
+"""Two gloo ranks on one CPU against one process on the same global batch; and a rank that dies and is started again.
+
+All cases go through one launch of torchrun, since most of its time is the import of torch.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import nn
+from worker import DIES_AT, STEPS
+
+from ganvas.errors import UsageError
+from ganvas.method import method_names
+from ganvas.run import Run
+from ganvas.training.engine import start_engine
+from parts import newest_state, picture_file, pictures, train_small, weights
+
+CASES = ["killed", *method_names()]
+all_methods = pytest.mark.parametrize("name", method_names())
+
+
+@pytest.fixture(scope="module")
+def launched(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder in which two ranks left all cases."""
+    folder = tmp_path_factory.mktemp("ranks")
+    for case in CASES:
+        (folder / case).mkdir()
+    here = Path(__file__).parent
+    paths = [str(here.parent), str(here.parent.parent / "src"), os.environ.get("PYTHONPATH", "")]
+    launch = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node",
+        "2",
+        "--max-restarts",
+        "1",
+    ]
+    done = subprocess.run(
+        [*launch, str(here / "worker.py"), str(folder), str(picture_file((1, 28, 28))), *CASES],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths)), "OMP_NUM_THREADS": "1"},
+        capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-4000:]
+    return folder
+
+
+def ranks(folder: Path, case: str) -> list[dict[str, torch.Tensor]]:
+    return [load_file(folder / case / f"rank-{rank}.safetensors") for rank in (0, 1)]
+
+
+@all_methods
+def test_ranks_stay_bit_equal(launched: Path, name: str) -> None:
+    """Parameters at each rank, and the buffers too once they are averaged for saving."""
+    one, other = ranks(launched, name)
+    assert one.keys() == other.keys()
+    different = [key for key in one if not torch.equal(one[key], other[key])]
+    assert not different
+
+
+def keeps_batch_statistics(method: nn.Module) -> bool:
+    return any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in method.modules())
+
+
+@all_methods
+def test_two_ranks_equal_one_process_on_the_same_global_batch(launched: Path, name: str, tmp_path: Path) -> None:
+    alone = train_small(name, tmp_path / "alone", STEPS)
+    assert newest_state(alone)["feed"] == newest_state(launched / name / "run")["feed"]
+    expected = {
+        key.removeprefix("method."): value for key, value in alone.read_weights().items() if key.startswith("method.")
+    }
+    one, _ = ranks(launched, name)
+    if keeps_batch_statistics(alone.load_method(raw=True)):
+        assert any(not torch.equal(one[key], expected[key]) for key in one), "each rank normalises its own half"
+        return
+    for key, value in expected.items():
+        distance = (one[key] - value).abs().max() / value.abs().max().clamp_min(1e-3)
+        assert distance <= 1e-5, f"{key}: {distance:.1e}"
+
+
+def test_the_lead_alone_writes(launched: Path) -> None:
+    run = Run(launched / "gan" / "run")
+    assert [row["step"] for row in run.log() if row.get("event") == "saved"] == [0, 2, 4, 5]
+    assert run.sample(3).shape == (3, 28, 28, 1)
+
+
+def test_a_killed_rank_is_started_again_and_nothing_shows(launched: Path) -> None:
+    """It died in step 3; both went back to the checkpoint of step 2, and ended where undisturbed ones did."""
+    run = Run(launched / "killed" / "run")
+    saved = [row["step"] for row in run.log() if row.get("event") == "saved"]
+    assert DIES_AT == 3 and saved == [0, 2, 4, 5]
+    assert newest_state(run)["counters"] == {"steps": STEPS, "rollbacks": 0}
+    one, other = ranks(launched, "killed")
+    assert all(torch.equal(one[key], other[key]) for key in one)
+    assert weights(run) == weights(launched / "r3gan" / "run")
+
+
+def test_a_batch_that_cannot_be_shared_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dataclasses import replace
+
+    from ganvas.training import session
+
+    monkeypatch.setattr(session, "start_engine", lambda *wishes: replace(start_engine("cpu", "fp32"), ranks=3))
+    with pytest.raises(UsageError, match="batch_size 16 cannot be shared by 3 processes: choose a multiple of 3"):
+        train_small("gan", tmp_path / "run", 1, pictures())
+
+
+def test_several_processes_need_a_named_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(UsageError, match="a training in several processes needs --out"):
+        train_small("gan", None, 1, pictures())  # pyright: ignore

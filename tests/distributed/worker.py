@@ -1,0 +1,56 @@
+"""One rank of the trainings that test_ranks.py starts by torchrun: worker.py FOLDER PICTURES.npz CASE...
+
+Each case trains for a few steps; every rank leaves its own parameters as CASE/rank-R.safetensors. In the first life of the
+processes, rank 1 of the case `killed` dies in the middle.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+from ganvas.training.engine import Engine
+from ganvas.training.session import prepare
+from ganvas.training.trainer import Trainer
+from parts import small
+
+STEPS = 5
+DIES_AT = 3
+
+
+def main(folder: Path, data: str, cases: list[str]) -> None:
+    rank, first_life = int(os.environ["RANK"]), os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") == "0"
+    close, Engine.close = Engine.close, lambda self: None  # one group of processes serves all the cases
+    for case in cases:
+        if case == "killed" and rank == 1 and first_life:
+            die_in_step(DIES_AT)
+        torch.manual_seed(1000 + rank)  # what a rank drew before must not matter
+        session = prepare(
+            small("r3gan" if case == "killed" else case), data, out=folder / case / "run", steps=STEPS, device="cpu",
+            precision="fp32", checkpoint_every=2, evaluate_every=4, measure_samples=0,
+        )  # fmt: skip
+        session.run()
+        save_file(
+            {key: value.contiguous() for key, value in session.method.state_dict().items()},
+            folder / case / f"rank-{rank}.safetensors",
+        )
+    close(session.engine)
+
+
+def die_in_step(number: int) -> None:
+    step = Trainer.step
+
+    def dying(self: Trainer) -> None:
+        if self.steps == number:
+            os._exit(17)
+        step(self)
+
+    Trainer.step = dying
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2], sys.argv[3:])

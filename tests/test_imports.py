@@ -1,0 +1,218 @@
+"""Who may import whom, read from the source; and what an import costs."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import ganvas
+
+SOURCE = Path(ganvas.__file__).parent
+FILES = sorted(SOURCE.rglob("*.py"))
+FLOOR = {"ganvas.errors", "ganvas.files", "ganvas.settings", "ganvas.version"}
+
+# Package: what its files may import of ours, beside the floor and their own package.
+MAY = {
+    "data": set(),
+    "networks": set(),
+    "losses": set(),
+    "methods": {"ganvas.method", "ganvas.data.spec", "ganvas.networks", "ganvas.losses", "ganvas.methods.adversarial"},
+    "metrics": {"ganvas.data", "ganvas.networks.features"},
+    "training": {
+        "ganvas",
+        "ganvas.data",
+        "ganvas.method",
+        "ganvas.run",
+        "ganvas.sampling",
+        "ganvas.metrics",
+        "ganvas.report",
+    },
+    "report": {"ganvas", "ganvas.data", "ganvas.run", "ganvas.sampling", "ganvas.metrics", "ganvas.method"},
+}
+TOP = ("ganvas.cli", "ganvas.studio")
+ONLY_IN = {
+    "torch.distributed": ("training/engine.py", "cli/launch.py"),  # which starts torchrun, and joins nothing
+    "fastapi": ("studio/",),
+    "starlette": ("studio/",),
+    "uvicorn": ("studio/",),
+    "flask": ("studio/",),
+    "aiohttp": ("studio/",),
+    "onnx": ("export/",),
+    "onnxruntime": ("export/",),
+    "rich": ("cli/",),
+    "typer": ("cli/",),
+    "torch_fidelity": ("metrics/",),
+}
+NOWHERE = {"pickle", "cPickle", "dill", "joblib", "marshal", "shelve", "cloudpickle"}
+
+
+def where(path: Path) -> str:
+    return path.relative_to(SOURCE).as_posix()
+
+
+def imports(tree: ast.AST, path: Path) -> Iterator[tuple[str, ast.stmt]]:
+    """Every module that a file imports, anywhere in it; `from a import b` counts as a and a.b."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name, node
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{where(path)}: relative imports hide who imports whom"
+            yield node.module or "", node
+            for alias in node.names:
+                yield f"{node.module}.{alias.name}", node
+
+
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def ours(path: Path) -> set[str]:
+    """Modules of ours (names inside of modules left away)."""
+    found = set()
+    for name, _ in imports(parsed(path), path):
+        if name.split(".")[0] == "ganvas" and is_module(name):
+            found.add(name)
+    return found
+
+
+def is_module(name: str) -> bool:
+    place = SOURCE.joinpath(*name.split(".")[1:])
+    return place.is_dir() or place.with_suffix(".py").is_file()
+
+
+def inside(name: str, allowed: set[str]) -> bool:
+    return any(name == one or (name.startswith(one + ".") and one != "ganvas") for one in allowed)
+
+
+@pytest.mark.parametrize("package", MAY)
+def test_directions(package: str) -> None:
+    allowed = MAY[package] | FLOOR | ({f"ganvas.{package}"} if package != "methods" else set())
+    for path in (SOURCE / package).rglob("*.py"):
+        for name in ours(path):
+            if name == "ganvas" or (
+                any(longer.startswith(name + ".") for longer in ours(path) | allowed) and name not in allowed
+            ):
+                continue  # "from ganvas.data import open" names ganvas.data as well
+            assert inside(name, allowed), (
+                f"{where(path)} imports {name}; files of {package} may import {sorted(allowed)}"
+            )
+
+
+def test_no_method_imports_another() -> None:
+    for path in (SOURCE / "methods").rglob("*.py"):
+        for name in ours(path):
+            assert not name.startswith("ganvas.methods.") or name == "ganvas.methods.adversarial", (
+                f"{where(path)} imports {name}"
+            )
+
+
+def test_nobody_imports_the_top() -> None:
+    for path in FILES:
+        if path.parts[len(SOURCE.parts)] in ("cli", "studio", "__main__.py"):
+            continue
+        assert not [name for name in ours(path) if name.startswith(TOP)], where(path)
+    for own, other in (TOP, TOP[::-1]):
+        for path in (SOURCE / own.split(".")[1]).rglob("*.py"):
+            assert not [name for name in ours(path) if name.startswith(other)], where(path)
+
+
+@pytest.mark.parametrize("floor", ["errors.py", "files.py", "settings.py", "version.py"])
+def test_the_floor_stands_on_itself(floor: str) -> None:
+    assert ours(SOURCE / floor) - {"ganvas"} <= FLOOR
+
+
+def test_the_loop_names_no_method() -> None:
+    from ganvas.method import method_names
+
+    for name in ("trainer.py", "engine.py", "average.py", "checkpoint.py", "callbacks.py", "recorder.py"):
+        tree = parsed(SOURCE / "training" / name)
+        texts = {
+            node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        }
+        assert not texts & set(method_names()), name
+    for path in (SOURCE / "training").rglob("*.py"):
+        assert not [name for name in ours(path) if name.startswith("ganvas.methods")], where(path)
+
+
+@pytest.mark.parametrize("module", ONLY_IN)
+def test_each_outside_package_has_its_place(module: str) -> None:
+    for path in FILES:
+        used = [name for name, _ in imports(parsed(path), path) if name == module or name.startswith(module + ".")]
+        assert not used or where(path).startswith(ONLY_IN[module]), f"{where(path)} imports {module}"
+
+
+def test_nothing_is_unpickled() -> None:
+    for path in FILES:
+        tree = parsed(path)
+        assert not [name for name, _ in imports(tree, path) if name.split(".")[0] in NOWHERE], where(path)
+        for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+            name = ast.unparse(call.func)
+            words = {word.arg: ast.unparse(word.value) for word in call.keywords}
+            if name == "torch.load":
+                assert words.get("weights_only") == "True", f"{where(path)}: torch.load without weights_only=True"
+            if name in ("np.load", "numpy.load"):
+                assert words.get("allow_pickle", "False") == "False", where(path)
+
+
+def test_no_branch_on_the_name_of_a_method() -> None:
+    """`if name == "dcgan"` belongs nowhere but into a file of methods/."""
+    from ganvas.method import method_names
+
+    for path in FILES:
+        for node in ast.walk(parsed(path)):
+            if isinstance(node, ast.Compare):
+                sides = [node.left, *node.comparators]
+                texts = {side.value for side in sides if isinstance(side, ast.Constant)}
+                assert not texts & set(method_names()), f"{where(path)}:{node.lineno}"
+
+
+@pytest.mark.parametrize(
+    ("module", "heavy"),
+    [
+        ("ganvas", "torch numpy PIL rich typer pydantic safetensors"),
+        ("ganvas.cli.main", "torch numpy PIL safetensors"),
+        ("ganvas.data, ganvas.settings, ganvas.errors", "torch PIL"),
+    ],
+)
+def test_what_an_import_costs(module: str, heavy: str) -> None:
+    code = f"import sys, {module}; print(sorted(set({heavy.split()}) & set(sys.modules)))"
+    environment = {**os.environ, "PYTHONPATH": str(SOURCE.parent)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert done.stdout.strip() == "[]"
+
+
+def test_public_names_exist() -> None:
+    assert sorted(set(ganvas.__all__)) == ganvas.__all__
+    for name in ganvas.__all__:
+        assert getattr(ganvas, name) is not None
+    for package in ("data", "metrics", "methods", "networks", "losses", "training"):
+        assert getattr(ganvas, package).__name__ == f"ganvas.{package}"
+    with pytest.raises(AttributeError, match="has no attribute 'trian'"):
+        _ = ganvas.trian  # pyright: ignore
+    stated = {
+        "Batch", "Callback", "DataSpec", "Dataset", "GanvasError", "Method", "Run", "Update", "__version__", "create", "load",
+        "open_data", "preset", "register", "setting", "train",
+    }  # fmt: skip
+    assert stated <= set(ganvas.__all__)
+
+
+@pytest.mark.parametrize("package", ["data", "metrics", "report"])
+def test_packages_export_what_they_say(package: str) -> None:
+    module = __import__(f"ganvas.{package}", fromlist=["__all__"])
+    assert module.__all__ and all(hasattr(module, name) for name in module.__all__)
+
+
+def test_each_file_says_what_it_is() -> None:
+    silent = [
+        where(path)
+        for path in FILES
+        if path.stat().st_size and not ast.get_docstring(parsed(path)) and path.name != "version.py"
+    ]
+    assert not silent

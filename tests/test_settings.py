@@ -75,7 +75,7 @@ def test_a_bad_value_is_told(name: str, given: Any, words: str) -> None:
 
 def test_an_unknown_name_is_told_with_the_nearest_and_all_there_are() -> None:
     with pytest.raises(
-        UsageError, match=r"unknown setting data\.raet; did you mean rate\? \(there are: data\.rate, data\.count"
+        UsageError, match=r"unknown setting data\.raet; did you mean data\.rate\? \(there are: data\.rate, data\.count"
     ):
         change(Wishes(), {"raet": 1}, where="data.")
     with pytest.raises(UsageError, match="unknown setting own"):

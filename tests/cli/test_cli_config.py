@@ -65,7 +65,7 @@ def test_the_command_line_beats_the_file() -> None:
         ("budget.stepps = 3", "unknown key budget.stepps; did you mean steps?"),
         ("budget.steps = '3'", "budget.steps must be a value of type int | None, not the text '3'"),
         ("steps = 3\nbudget.steps = 4", "steps is given twice: as steps and as budget.steps"),
-        ("data_settings.fitt = 'pad'", "unknown setting data_settings.fitt; did you mean fit?"),
+        ("data_settings.fitt = 'pad'", "unknown setting data_settings.fitt; did you mean data_settings.fit?"),
         (
             "data_settings.fit = 'pat'",
             "data_settings.fit must be one of crop, pad, stretch (got 'pat'); did you mean pad?",
@@ -122,7 +122,7 @@ def test_settings_of_the_method_are_checked_by_dotted_path() -> None:
             check_settings(Path("w.toml"), Wish(settings=settings), "r3gan")
         return str(error.value)
 
-    assert told(lrr=1).startswith("w.toml: unknown setting settings.lrr; did you mean lr?")
+    assert told(lrr=1).startswith("w.toml: unknown setting settings.lrr; did you mean settings.lr?")
     assert told(lr="0.1") == "w.toml: settings.lr must be a value of type float, not the text '0.1'"
     assert told(lr=-1) == "w.toml: settings.lr must be >= 0 (got -1)"
     check_settings(Path("w.toml"), Wish(settings={"lr": 1, "gamma": "auto"}), "r3gan")

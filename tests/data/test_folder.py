@@ -110,7 +110,7 @@ def test_bad_sizes_are_named(size: object, tmp_path: Path):
 
 
 def test_unknown_settings_are_named(tmp_path: Path):
-    with pytest.raises(UsageError, match=r"unknown setting data\.sise; did you mean size\?"):
+    with pytest.raises(UsageError, match=r"unknown setting data\.sise; did you mean data\.size\?"):
         open_data(tmp_path, sise=3)
     with pytest.raises(UsageError, match=r"data\.fit must be one of crop, pad, stretch"):
         open_data(tmp_path, fit="cut")

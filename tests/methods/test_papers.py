@@ -8,8 +8,8 @@ from torch import nn
 from torch.optim import Adam, RMSprop
 from torch.testing import assert_close
 
+from ganvas.data import DataSpec
 from ganvas.data.batch import Batch
-from ganvas.data.spec import DataSpec
 from ganvas.errors import UsageError
 from ganvas.method import create
 from ganvas.methods.adversarial import both, judged, read_widths

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from ganvas.data.spec import DataSpec
+from ganvas.data import DataSpec
 from ganvas.method import create
 from ganvas.networks.mlp import MLPDiscriminator, MLPGenerator
 

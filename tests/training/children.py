@@ -22,27 +22,39 @@ _server = multiprocessing.get_context("forkserver")
 _server.set_forkserver_preload(["torch", "numpy", "PIL.Image", "ganvas.training.session", "ganvas.data.open"])
 
 
-def start(out: Path, steps: int, **more: Any) -> BaseProcess:
-    """A training in a child; this call returns as soon as the child is about to train."""
+def start(out: Path, steps: int, until: str = "alive", **more: Any) -> BaseProcess:
+    """A training in a child. This call returns when the child is "alive", or about to begin with its first step ("started")."""
     here, there = _server.Pipe(duplex=False)
     child = _server.Process(target=_train, args=(str(out), steps, there, more), daemon=True)
     child.start()
     there.close()
-    assert here.recv() == "ready"
+    while here.recv() != until:
+        pass
     return child
 
 
-def _train(out: str, steps: int, ready: Connection, more: dict[str, Any]) -> None:
+def _train(out: str, steps: int, parent: Connection, more: dict[str, Any]) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    parent.send("alive")
+    listeners: list[Callback] = [Started(parent)]
     small_files_after = more.pop("small_files_after", None)
     if small_files_after is not None:
-        more["callbacks"] = [SmallFilesAfter(small_files_after)]
-    ready.send("ready")
+        listeners.append(SmallFilesAfter(small_files_after))
     try:
-        train_small("gan", out, steps, **more)
+        train_small("gan", out, steps, callbacks=listeners, **more)
     except GanvasError as error:
         Path(out).with_suffix(".message").write_text(str(error))
         sys.exit(error.exit_code)
+
+
+class Started(Callback):
+    """Tells the parent that the loop begins."""
+
+    def __init__(self, parent: Connection) -> None:
+        self.parent = parent
+
+    def started(self, trainer: Trainer) -> None:
+        self.parent.send("started")
 
 
 class SmallFilesAfter(Callback):

@@ -239,9 +239,6 @@ def run_one(chosen: Choice, *, samples: int, dry_run: bool, json: bool) -> None:
 
 def _finish(plan: Session, run: Run, *, json: bool) -> None:
     from ganvas.cli.output import print_facts, print_metrics, write_json
-    from ganvas.report import write_report
-
-    report = write_report(run.folder)
     trainer = plan.trainer
     metrics = run.metrics.get("metrics", {})
     if json:
@@ -254,5 +251,5 @@ def _finish(plan: Session, run: Run, *, json: bool) -> None:
             }
         )  # fmt: skip
         return
-    print_facts({"run": run.folder, "report": report})
+    print_facts({"run": run.folder, "report": run.folder / "report.html"})
     print_metrics(metrics)

@@ -63,7 +63,8 @@ class StridedDiscriminator(nn.Module):
             self.convs = nn.ModuleList([nn.Conv2d(channels, widths[0], 3, padding=1)])
         else:
             self.convs = nn.ModuleList([nn.Conv2d(a, b, 4, stride=2, padding=1) for a, b in pairs])
-        self.judge = nn.Linear(widths[-1] * math.prod(sizes[-1]), 1)
+        # No bias: in a difference of two logits it cancels, and Adam would move it by rounding errors alone.
+        self.judge = nn.Linear(widths[-1] * math.prod(sizes[-1]), 1, bias=False)
         self.halves = len(sizes) > 1
         for conv in self.convs:
             variance_kept(conv, GAIN)

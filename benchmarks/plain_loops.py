@@ -1,9 +1,10 @@
 """The baseline of train_step.py: GAN training as tutorials write it.
 
-Pictures lie in memory as an array, as in torchvision's MNIST and CIFAR10, and pass one by one through PIL, resize, tensor and
-normalise (torchvision's own operations, written out, since it is not needed for anything else here). A DataLoader makes batches; Adam as it
-comes; default memory format; real and fake pictures through D one after the other; D's step uses the pictures that G's step needs too;
-both losses are asked for by `.item()` in every step. No moving average of G, no check for NaN.
+Pictures lie in memory as an array, as in torchvision's MNIST and CIFAR10, and pass one by one through PIL,
+resize, tensor and normalise (torchvision's own operations, written out, since it is not needed for anything
+else here). A DataLoader makes batches; Adam as it comes; default memory format; real and fake pictures through
+D one after the other; D's step uses the pictures that G's step needs too; both losses are asked for by
+`.item()` in every step. No moving average of G, no check for NaN.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ def batches(images: np.ndarray, size: int, batch: int, workers: int) -> Iterator
 
 
 def tutorial_dcgan(z_dim: int, channels: int, size: int, width: int) -> tuple[nn.Sequential, nn.Sequential]:
-    """G and D of PyTorch's DCGAN tutorial for a size that is a power of two: the layers of ganvas.networks.dcgan, in their plain form.
+    """G and D of PyTorch's DCGAN tutorial, for a size that is a power of two: the layers of ganvas.networks.dcgan.
 
     G takes z (N, z_dim, 1, 1). D's last layer gives logits. Parameters in the order of the library's.
     """
@@ -90,8 +91,18 @@ def copy_dcgan(source: tuple[nn.Module, nn.Module], target: tuple[nn.Module, nn.
                 there.copy_(moved)
 
 
+def print_nowhere(loss_D: float, loss_G: float) -> None:
+    """A tutorial prints both in every step; the terminal's time is not its fault."""
+
+
 def gan_step(
-    G: nn.Module, D: nn.Module, reals: Iterator[Tensor], latent: tuple[int, ...], lr: float, betas: tuple[float, float], device: torch.device
+    G: nn.Module,
+    D: nn.Module,
+    reals: Iterator[Tensor],
+    latent: tuple[int, ...],
+    lr: float,
+    betas: tuple[float, float],
+    device: torch.device,
 ) -> Step:
     """One step of a GAN with binary cross-entropy."""
     optimizer_G = torch.optim.Adam(G.parameters(), lr=lr, betas=betas)
@@ -114,15 +125,22 @@ def gan_step(
         loss_G = criterion(D(fake).view(-1), ones)
         loss_G.backward()
         optimizer_G.step()
-        loss_real.item() + loss_fake.item(), loss_G.item()
+        print_nowhere(loss_real.item() + loss_fake.item(), loss_G.item())
 
     return step
 
 
 def r3gan_step(
-    G: nn.Module, D: nn.Module, reals: Iterator[Tensor], latent: tuple[int, ...], lr: float, betas: tuple[float, float], device: torch.device,
-    gamma: float, penalty_every: int,
-) -> Step:  # fmt: skip
+    G: nn.Module,
+    D: nn.Module,
+    reals: Iterator[Tensor],
+    latent: tuple[int, ...],
+    lr: float,
+    betas: tuple[float, float],
+    device: torch.device,
+    gamma: float,
+    penalty_every: int,
+) -> Step:
     """One step of R3GAN with lazy R1 + R2."""
     optimizer_G = torch.optim.Adam(G.parameters(), lr=lr, betas=betas)
     optimizer_D = torch.optim.Adam(D.parameters(), lr=lr, betas=betas)
@@ -153,6 +171,6 @@ def r3gan_step(
         loss_G.backward()
         optimizer_G.step()
         steps += 1
-        loss_D.item(), loss_G.item()
+        print_nowhere(loss_D.item(), loss_G.item())
 
     return step

@@ -2,15 +2,18 @@
 
     python benchmarks/train_step.py [--json] [--seconds 45] [--device cuda]
 
-Ours is what `ganvas train` runs: feed, updates, finite check, moving average. The baseline is in plain_loops.py: same layers, optimiser, batch
-and precision (fp32), with the better of 0 and 2 DataLoader workers. Both take turns, a block of steps each, so that a machine's moods meet both;
-the figures are medians over blocks.
+Ours is what `ganvas train` runs: feed, updates, finite check, moving average. The baseline is in
+plain_loops.py: same layers, optimiser, batch and precision (fp32), with the better of 0 and 2 DataLoader
+workers. Both take turns, a block of steps each, so that a machine's moods meet both; the figures are medians
+over blocks.
 
 ratio           ours in fp32 over the baseline
 ratio_best      ours in the precision that --precision auto chooses here, over the same baseline
-ceiling_share   FLOP/s of our step over those of its convolutions and matrix products alone (ceiling.py), fp32; ..._best likewise
+ceiling_share   FLOP/s of our step over those of its convolutions and matrix products alone (ceiling.py), fp32;
+                ..._best likewise
 data_share      share of our step spent on the feed, fp32; ..._best likewise
-spread          of the ratio over neighbouring blocks: distance of its quartiles over its median. Above 0.1: measure again on a quiet machine
+spread          of the ratio over neighbouring blocks: distance of its quartiles over its median.
+                Above 0.1: measure again on a quiet machine
 
 The pictures of the colour rows are random bytes, of the size wanted: neither side decodes or shrinks a file.
 """
@@ -68,7 +71,7 @@ GPU_CASES = [
     Case("mlp", "gan", 28, 1, {"batch_size": 1024, "generator": "1024-2048", "discriminator": "2048-1024"}),
     Case("dcgan", "dcgan", 32, 3, {"batch_size": 512, "width": 128}),
     Case("dcgan", "dcgan", 64, 3, {"batch_size": 256, "width": 128}),
-    Case("r3gan", "r3gan", 64, 3, {"batch_size": 256, "widths": "512-384-256-128-64"}),
+    Case("r3gan", "r3gan", 64, 3, {"batch_size": 256, "network": "dense", "blocks": 1, "widths": "512-384-256-128-64"}),
 ]
 SMALL_CASES = [
     Case("mlp", "gan", 28, 1, {"batch_size": 8, "generator": "16", "discriminator": "16"}),
@@ -90,7 +93,13 @@ def pictures(case: Case, folder: Path) -> Dataset:
 def ours(case: Case, data: Dataset, device: torch.device, precision: str, folder: Path) -> Trainer:
     """The trainer of `ganvas train` on a budget that never ends."""
     session = prepare(
-        case.method, data, steps=10**9, settings=case.settings, device=str(device), precision=precision, out=folder / "run"
+        case.method,
+        data,
+        steps=10**9,
+        settings=case.settings,
+        device=str(device),
+        precision=precision,
+        out=folder / "run",
     )
     return session.trainer
 
@@ -122,7 +131,9 @@ def seconds_a_step(step: Step, steps: int, device: torch.device, tuned: bool) ->
     return (time.perf_counter() - start) / steps
 
 
-def better_workers(make: Callable[[int], Step], choices: list[int], device: torch.device, seconds: float) -> tuple[int, Step]:
+def better_workers(
+    make: Callable[[int], Step], choices: list[int], device: torch.device, seconds: float
+) -> tuple[int, Step]:
     """The number of DataLoader workers with which the baseline is faster, and that baseline, warmed up."""
     tried = []
     for workers in choices:
@@ -175,7 +186,9 @@ def inputs(trainer: Trainer) -> list[tuple[torch.nn.Module, Tensor]]:
     return [(method.G, latents), (method.D, torch.randn(method.batch_size, *method.spec.shape, device=device))]
 
 
-def measure(case: Case, device: torch.device, best: str, seconds: float, choices: list[int], folder: Path) -> dict[str, Any]:
+def measure(
+    case: Case, device: torch.device, best: str, seconds: float, choices: list[int], folder: Path
+) -> dict[str, Any]:
     """One row of the report, in about `seconds`."""
     data = pictures(case, folder)
     trainers = {precision: ours(case, data, device, precision, folder) for precision in dict.fromkeys(["fp32", best])}
@@ -188,10 +201,14 @@ def measure(case: Case, device: torch.device, best: str, seconds: float, choices
     found = layers(inputs(trainers["fp32"]))
     work = mean_flops(trainers["fp32"])
     peaks = {
-        name: ceiling(found, {"fp32": torch.float32, "bf16": torch.bfloat16}[name], device, 0.1 * seconds / len(trainers))
+        name: ceiling(
+            found, {"fp32": torch.float32, "bf16": torch.bfloat16}[name], device, 0.1 * seconds / len(trainers)
+        )
         for name in trainers
     }
-    feeding = {name: feed_seconds(trainer, max(3, int(0.03 * seconds / usual[name]))) for name, trainer in trainers.items()}
+    feeding = {
+        name: feed_seconds(trainer, max(3, int(0.03 * seconds / usual[name]))) for name, trainer in trainers.items()
+    }
     return {
         "network": case.network,
         "size": case.size,
@@ -285,12 +302,16 @@ def rows(cases: list[Case], options: argparse.Namespace, device: torch.device) -
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description="images/s of the training loop against a plain tutorial loop")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--device", default="cpu", help="cpu or cuda; cuda has larger cases and r3gan")
     parser.add_argument("--seconds", type=float, default=45.0, help="about this long for each row")
-    parser.add_argument("--workers", type=int, nargs="+", default=[0, 2], help="DataLoader workers that the baseline may choose from")
-    parser.add_argument("--small", action="store_true", help="tiny cases, to see that it runs; their figures mean nothing")
+    parser.add_argument(
+        "--workers", type=int, nargs="+", default=[0, 2], help="DataLoader workers that the baseline may choose from"
+    )
+    parser.add_argument(
+        "--small", action="store_true", help="tiny cases, to see that it runs; their figures mean nothing"
+    )
     parser.add_argument("--only", help="rows of this network only")
     options = parser.parse_args(arguments)
     device = choose_device(options.device)

@@ -2,13 +2,14 @@
 
     python examples/new_gan_in_one_file.py --steps 2000
 
-Idea: D as a maximum-margin classifier, as in Geometric GAN (Lim and Ye 2017, arXiv:1705.02894), with each violation of the margin
-squared, as in an L2-SVM (Tang 2013, arXiv:1306.0239): far-off pictures count more, and the loss has no corner at the margin. Both
-parts are published, this mixture is not: it is here as an example, not as a claim.
+Idea: D as a maximum-margin classifier, as in Geometric GAN (Lim and Ye 2017, arXiv:1705.02894), with each
+violation of the margin squared, as in an L2-SVM (Tang 2013, arXiv:1306.0239): far-off pictures count more, and
+the loss has no corner at the margin. Both parts are published, this mixture is not: it is here as an example,
+not as a claim.
 
-What a method has to state is below: `build`, the two losses, and settings. From them come its flags, checks, help, the log,
-checkpoints and resume, sampling, metrics and the report. Put this file into src/ganvas/methods/ and the command line knows it too:
-`ganvas train squared_hinge --set margin=2`.
+What a method has to state is below: `build`, the two losses, and settings. From them come its flags, checks,
+help, the log, checkpoints and resume, sampling, metrics and the report. Put this file into src/ganvas/methods/
+and the command line knows it too: `ganvas train squared_hinge --set margin=2`.
 """
 
 from __future__ import annotations
@@ -58,7 +59,9 @@ def tiny() -> SquaredHinge:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="trains the GAN of this file on digits and draws a grid of its pictures")
+    parser = argparse.ArgumentParser(
+        description="trains the GAN of this file on digits and draws a grid of its pictures"
+    )
     parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--preset", choices=["tiny"])
     parser.add_argument("--out", default="runs/squared_hinge")

@@ -2,13 +2,15 @@
 
     python examples/plain_dcgan.py --steps 1000
 
-The same as `ganvas train dcgan --preset small`, and a test holds it to that: from one seed both give the same losses. To make that so
-it draws random numbers in the library's order: initial weights of G, then of D; the pictures' order from `Feed` (endless shuffled batches in
-[-1, 1]); noise from a generator of its own. channels_last keeps the colours of a pixel side by side in memory: faster convolutions, and the
-same rounding as the library's.
+The same as `ganvas train dcgan --preset small`, and a test holds it to that: from one seed both give the same
+losses. To make that so it draws random numbers in the library's order: initial weights of G, then of D; the
+pictures' order from `Feed` (endless shuffled batches in [-1, 1]); noise from a generator of its own.
+channels_last keeps the colours of a pixel side by side in memory: faster convolutions, and the same rounding as
+the library's.
 
-Beside plain_gan.py: other networks, beta1 0.5, and two rules of batch norm. D sees real and fake pictures in two passes, since one batch
-must not hold both; and G is put into eval mode before it draws, so that a picture does not depend on its neighbours.
+Beside plain_gan.py: other networks, beta1 0.5, and two rules of batch norm. D sees real and fake pictures in
+two passes, since one batch must not hold both; and G is put into eval mode before it draws, so that a picture
+does not depend on its neighbours.
 """
 
 import argparse

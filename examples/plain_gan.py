@@ -2,11 +2,13 @@
 
     python examples/plain_gan.py --steps 3000
 
-The same as `ganvas train gan`, and a test holds it to that: from one seed both give the same losses. To make that so it draws random
-numbers in the library's order: initial weights of G, then of D; the pictures' order from `Feed` (endless shuffled batches in
-[-1, 1]); noise from a generator of its own. What the library adds: an average of G's weights for sampling, checks, log, checkpoints, measures.
+The same as `ganvas train gan`, and a test holds it to that: from one seed both give the same losses. To make
+that so it draws random numbers in the library's order: initial weights of G, then of D; the pictures' order
+from `Feed` (endless shuffled batches in [-1, 1]); noise from a generator of its own. What the library adds: an
+average of G's weights for sampling, checks, log, checkpoints, measures.
 
-One step trains G first and then D on the very same fakes. Seen from D that is the usual alternation, and it saves one pass through G.
+One step trains G first and then D on the very same fakes. Seen from D that is the usual alternation, and it
+saves one pass through G.
 """
 
 import argparse

@@ -2,13 +2,15 @@
 
     python examples/plain_r3gan.py --steps 3000
 
-The same as `ganvas train r3gan` with the settings in capitals below, and a test holds it to that: from one seed both give the same
-losses. To make that so it draws random numbers in the library's order: initial weights of G, then of D; the pictures' order from `Feed`
-(endless shuffled batches in [-1, 1]); noise from a generator of its own.
+The same as `ganvas train r3gan` with the settings in capitals below, and a test holds it to that: from one seed
+both give the same losses. To make that so it draws random numbers in the library's order: initial weights of G,
+then of D; the pictures' order from `Feed` (endless shuffled batches in [-1, 1]); noise from a generator of its
+own.
 
-Beside plain_dcgan.py: no normalisation, so one pass of D may hold real and fake pictures together. D ranks each real picture above the fake one
-beside it, nothing more, and G the other way round. Every fourth step also flattens D around real and fake pictures (R1 + R2). The step size
-rises for a moment and then falls to zero, and pictures are drawn from a moving average of G.
+Beside plain_dcgan.py: no normalisation, so one pass of D may hold real and fake pictures together. D ranks each
+real picture above the fake one beside it, nothing more, and G the other way round. Every fourth step also
+flattens D around real and fake pictures (R1 + R2). The step size rises for a moment and then falls to zero, and
+pictures are drawn from a moving average of G.
 """
 
 import argparse
@@ -20,11 +22,11 @@ from torch.nn.functional import softplus
 
 from ganvas.data import grid, open_data, write_png
 from ganvas.data.feed import Feed
-from ganvas.networks.resnet import ResNetDiscriminator, ResNetGenerator
+from ganvas.networks.strided import StridedDiscriminator, StridedGenerator
 from ganvas.sampling import to_uint8
 
 BATCH, Z_DIM, LR, BETAS = 32, 64, 3e-3, (0.0, 0.99)
-WIDTHS, BLOCKS, BLOCK = (96, 64, 32, 16), 1, "dense"
+WIDTHS = (80, 40, 20)
 GAMMA, PENALTY_EVERY = 1.0, 4
 WARMUP = 100  # steps until the step size is LR
 DECAY = 0.999  # of the average, a step
@@ -42,8 +44,8 @@ def train(steps: int, seed: int = 0, data: str = "digits") -> tuple[torch.nn.Mod
     """The averaged G, and (G's loss, D's loss) of every step."""
     pictures = open_data(data)
     torch.manual_seed(seed)
-    G = ResNetGenerator(Z_DIM, pictures.spec.shape, WIDTHS, BLOCKS, BLOCK).to(memory_format=torch.channels_last)
-    D = ResNetDiscriminator(pictures.spec.shape, WIDTHS, BLOCKS, BLOCK).to(memory_format=torch.channels_last)
+    G = StridedGenerator(Z_DIM, pictures.spec.shape, WIDTHS).to(memory_format=torch.channels_last)
+    D = StridedDiscriminator(pictures.spec.shape, WIDTHS).to(memory_format=torch.channels_last)
     average = copy.deepcopy(G).requires_grad_(False)
     optimizer_G = torch.optim.Adam(G.parameters(), lr=LR, betas=BETAS, fused=True)
     optimizer_D = torch.optim.Adam(D.parameters(), lr=LR, betas=BETAS, fused=True)

@@ -1,6 +1,8 @@
 """The library in ten lines: train, sample, look at the measures.
 
     python examples/train_and_sample.py [--method r3gan] [--preset tiny] [--data digits] [--minutes 5]
+
+Writes samples.png and a run folder under runs/.
 """
 
 import argparse

@@ -2,9 +2,10 @@
 
     python examples/use_metrics.py [REAL.npy FAKE.npy]
 
-Arrays are (pictures, features), from the same feature network. Without files it makes three sets of points on ten clusters: the
-"real" ones, those of a model that has all clusters, and those of a model that dropped seven and draws the others too sharply. What
-to look for: the second keeps its precision and loses its recall and coverage. The floor is what a perfect model would get: other real points.
+Arrays are (pictures, features), from the same feature network. Without files it makes three sets of points on
+ten clusters: the "real" ones, those of a model that has all clusters, and those of a model that dropped seven
+and draws the others too sharply. What to look for: the second keeps its precision and loses its recall and
+coverage. The floor is what a perfect model would get: other real points.
 """
 
 import argparse

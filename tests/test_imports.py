@@ -23,13 +23,6 @@ MAY = {
     "networks": set(),
     "losses": set(),
     "methods": {"ganvas.method", "ganvas.data", "ganvas.networks", "ganvas.losses", "ganvas.methods.adversarial"},
-        "ganvas.method",
-        "ganvas.data.spec",
-        "ganvas.data.batch",
-        "ganvas.networks",
-        "ganvas.losses",
-        "ganvas.methods.adversarial",
-    },
     "metrics": {"ganvas.data", "ganvas.networks.features"},
     "training": {
         "ganvas",

@@ -175,6 +175,13 @@ class RunWriter:
         """Writes settings.json."""
         write_text(self.folder / "settings.json", dumps({"format": FORMAT, **info}, indent=2))
 
+    def tidy(self) -> None:
+        """Removes what a killed process left half-written. The checkpoints tidy their own folder."""
+        with explained(self.folder, "tidy"):
+            for left in (*self.folder.glob(".*.part"), *self.folder.glob("*/.*.part")):
+                if left.is_file():
+                    left.unlink(missing_ok=True)
+
     def json(self, name: str, content: dict[str, Any]) -> None:
         """Writes a JSON file of the run."""
         write_text(self.folder / name, dumps(content, indent=2))

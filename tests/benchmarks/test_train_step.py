@@ -1,4 +1,4 @@
-"""The benchmark of the loop: its baseline has the library's networks and pictures, its counts are right, its report has its shape."""
+"""The benchmark of the loop: its baseline has the library's networks and pictures, and its counts are right."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from parts import trainer_for
 from torch import nn
 
 from ganvas.data import open_data
 from ganvas.data.feed import Feed
 from ganvas.methods.gan import GAN
 from ganvas.networks.dcgan import DCGANDiscriminator, DCGANGenerator
+from parts import trainer_for
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 

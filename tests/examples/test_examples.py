@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from parts import trainer_for
 
 import ganvas
 from ganvas import method
 from ganvas.data import open_data, read_image
+from parts import trainer_for
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 ARGUMENTS = {
@@ -76,7 +76,9 @@ def test_use_metrics(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
     run_example("use_metrics", monkeypatch)
     floor, good, dropped = (figures(line) for line in capsys.readouterr().out.splitlines())
     assert floor["frechet"] < good["frechet"] < dropped["frechet"]
-    assert floor["coverage"] > 0.9 and dropped["coverage"] < 0.4 and dropped["precision"] > 0.9 > 0.4 > dropped["recall"]
+    assert (
+        floor["coverage"] > 0.9 and dropped["coverage"] < 0.4 and dropped["precision"] > 0.9 > 0.4 > dropped["recall"]
+    )
 
 
 def test_use_metrics_on_files(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -97,7 +99,7 @@ def figures(line: str) -> dict[str, float]:
 PLAIN = {
     "plain_gan": ("gan", {}),
     "plain_dcgan": ("dcgan", {"BATCH": "batch_size", "WIDTH": "width"}),
-    "plain_r3gan": ("r3gan", {name: name.lower() for name in ("GAMMA", "PENALTY_EVERY", "WARMUP", "BLOCKS", "BLOCK")}),
+    "plain_r3gan": ("r3gan", {name: name.lower() for name in ("GAMMA", "PENALTY_EVERY", "WARMUP")}),
 }
 
 

@@ -44,7 +44,8 @@ def test_held_out_pictures_reach_the_floor(train, test):
     assert {name: entry["better"] for name, entry in found.items()} == KEYS
     for name, entry in found.items():
         assert isinstance(entry["value"], float | int), name
-        assert entry["value"] == pytest.approx(entry["floor"], rel=0.02, abs=0.02) or name == "copies", name
+        # The same pictures in another order: what is left is the rounding of the network.
+        assert entry["value"] == pytest.approx(entry["floor"], rel=1e-3, abs=1e-4) or name == "copies", name
         assert entry["n"] == 500
         assert "2000 test pictures" in entry["floor_from"]
     assert found["modes"]["value"] == found["modes"]["of"] == 10
@@ -113,12 +114,11 @@ def test_without_a_test_split_half_of_the_training_pictures_stand_in(train):
     assert found["FD[digits]"]["n_real"] == 201
     assert "half of the training pictures" in found["FD[digits]"]["floor_from"]
     assert "each compared with all the others" in found["copies"]["floor_from"]
+    assert found["copies"]["threshold"] > 5  # no picture was compared with itself
     assert found["modes"]["of"] == 10
 
 
-@pytest.mark.parametrize(
-    ("shape", "count"), [((30, 50, 2), 60), ((9, 7, 5), 12), ((32, 32, 3), 30), ((5, 5, 1), 5)]
-)
+@pytest.mark.parametrize(("shape", "count"), [((30, 50, 2), 60), ((9, 7, 5), 12), ((32, 32, 3), 30), ((5, 5, 1), 5)])
 def test_any_shape_and_few_pictures(train, shape, count):
     random = np.random.default_rng(0)
     data = of_arrays(train, random.integers(0, 256, (count, *shape), dtype=np.uint8))
@@ -138,9 +138,7 @@ def test_a_test_split_of_labels_the_network_does_not_read(train, test):
 
 def test_copies_are_found_and_test_pictures_are_not(train, test):
     planted = np.array(train.images[100:150])
-    noisy = np.clip(planted[:20] + np.random.default_rng(0).normal(0, 12, planted[:20].shape), 0, 255).astype(
-        np.uint8
-    )
+    noisy = np.clip(planted[:20] + np.random.default_rng(0).normal(0, 12, planted[:20].shape), 0, 255).astype(np.uint8)
     honest = np.array(test.images[:400])
     found = find_copies(np.concatenate([planted, noisy, honest]), train, test)
     assert found.near[:50].all()

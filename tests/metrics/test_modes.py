@@ -33,9 +33,7 @@ def test_covered_needs_more_than_mistakes_would_give():
 
 def test_confusion_is_never_certain():
     confusion = modes.confusion_matrix(torch.tensor([0, 0, 0, 1]), torch.tensor([0, 0, 1, 1]), 2)
-    torch.testing.assert_close(
-        confusion, torch.tensor([[2.5, 1.5], [0.5, 1.5]]).double() / torch.tensor([[4], [2]])
-    )
+    torch.testing.assert_close(confusion, torch.tensor([[2.5, 1.5], [0.5, 1.5]]).double() / torch.tensor([[4], [2]]))
 
 
 def test_entropy_and_divergence_by_hand():

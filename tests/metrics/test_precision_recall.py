@@ -54,6 +54,12 @@ def test_does_not_depend_on_the_block(monkeypatch):
     assert (precision_recall(real, fake), density_coverage(real, fake)) == whole
 
 
+def test_a_row_is_at_distance_zero_from_itself_and_not_from_others():
+    rows = torch.from_numpy(np.random.default_rng(0).normal(100, 1, size=(60, 300)))
+    found = arrays.squared_distances(rows, rows[7:20].clone())
+    assert (found == 0).nonzero().tolist() == [[7 + index, index] for index in range(13)]
+
+
 def test_equal_rows_have_radius_zero():
     rows = np.tile(np.random.default_rng(0).normal(100, 1, size=64), (8, 1))
     assert squared_radii(rows, 5).tolist() == [0] * 8

@@ -19,7 +19,11 @@ from ganvas.training.trainer import Trainer
 from parts import train_small
 
 _server = multiprocessing.get_context("forkserver")
-_server.set_forkserver_preload(["torch", "numpy", "PIL.Image", "ganvas.training.session", "ganvas.data.open"])
+# torch._dynamo comes with the first optimiser, and takes longer than all the rest.
+_server.set_forkserver_preload(["torch._dynamo", "ganvas.training.session", "ganvas.data.open", "ganvas.methods.gan"])
+
+
+_open: list[Connection] = []  # a child that speaks to nobody would die of it
 
 
 def start(out: Path, steps: int, until: str = "alive", **more: Any) -> BaseProcess:
@@ -28,6 +32,7 @@ def start(out: Path, steps: int, until: str = "alive", **more: Any) -> BaseProce
     child = _server.Process(target=_train, args=(str(out), steps, there, more), daemon=True)
     child.start()
     there.close()
+    _open.append(here)
     while here.recv() != until:
         pass
     return child

@@ -105,8 +105,6 @@ def test_a_damaged_one_is_named_and_the_one_before_is_used(tmp_path: Path, damag
     saved(tmp_path, 1, 2)
     damage(tmp_path / "step-00000002" / name)
     step, said = newest(tmp_path)
-    if name == "manifest.json" and damage is flip_middle and step == 2:
-        pytest.skip("the flipped bit changed nothing that is read")
     assert step == 1
     assert len(said) == 1 and "step-00000002" in said[0] and "Using the checkpoint before it" in said[0]
 

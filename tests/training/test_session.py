@@ -271,6 +271,14 @@ def test_damaged_weights_are_told_and_written_anew(run: Run) -> None:
     assert resume(run).sample(1).shape == (1, 28, 28, 1)
 
 
+def test_what_a_killed_process_left_half_written_goes(run: Run) -> None:
+    left = [run.folder / ".weights.safetensors.ab1.part", run.folder / "samples" / ".00000001.png.x.part"]
+    for path in left:
+        path.write_bytes(b"half")
+    resume(run)
+    assert not any(path.exists() for path in left)
+
+
 def test_auto_starts_or_goes_on(tmp_path: Path) -> None:
     with pytest.raises(Crash):
         train_small("gan", "run", 6, resume="auto", checkpoint_every=2, callbacks=[CrashAfterSaving(4)])

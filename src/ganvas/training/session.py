@@ -183,6 +183,7 @@ class Session:
         if self.resumed:
             self._restore_newest()
         if self.engine.leads:
+            self.writer.tidy()
             self.writer.info(self.info())
             self.writer.json("data.json", self.data.sheet())
         self._skip_past()

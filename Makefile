@@ -27,7 +27,7 @@ test: $(STAMP) ## the whole default test suite
 check: $(STAMP) ## format, lint, types, stale docs
 	$(BIN)/ruff format --check src tests tools examples benchmarks
 	$(BIN)/ruff check src tests tools examples benchmarks
-	$(BIN)/pyright
+	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/python tools/make_docs.py --check
 
 format: $(STAMP) ## rewrite the layout of the code

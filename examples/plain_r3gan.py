@@ -26,7 +26,7 @@ from ganvas.networks.strided import StridedDiscriminator, StridedGenerator
 from ganvas.sampling import to_uint8
 
 BATCH, Z_DIM, LR, BETAS = 32, 64, 3e-3, (0.0, 0.99)
-WIDTHS = (80, 40, 20)
+WIDTHS = (96, 48, 24)
 GAMMA, PENALTY_EVERY = 1.0, 4
 WARMUP = 100  # steps until the step size is LR
 DECAY = 0.999  # of the average, a step

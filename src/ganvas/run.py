@@ -1,14 +1,14 @@
 """A run: the folder that a training leaves, and everything a later command needs.
 
-    RUN/settings.json         method, data, every setting, budget, seed, versions, command
-        weights.safetensors   "average.*" (for sampling) and "method.*" (as trained)
-        log.jsonl             one JSON object a line: rows of numbers, metrics, events
-        data.json             the data sheet
-        metrics.json          the newest metrics
-        samples/              grids of the same seeds over time, STEP.png
-        best/                 weights and metrics of the best step so far
-        checkpoints/          the training's whole state, for --resume
-        report.html           one page, no network
+RUN/settings.json         method, data, every setting, budget, seed, versions, command
+    weights.safetensors   "average.*" (for sampling) and "method.*" (as trained)
+    log.jsonl             one JSON object a line: rows of numbers, metrics, events
+    data.json             the data sheet
+    metrics.json          the newest metrics
+    samples/              grids of the same seeds over time, STEP.png
+    best/                 weights and metrics of the best step so far
+    checkpoints/          the training's whole state, for --resume
+    report.html           one page, no network
 """
 
 from __future__ import annotations
@@ -85,11 +85,15 @@ class Run:
         """The tensors of weights.safetensors by name."""
         path = self.folder / ("best/weights.safetensors" if best else "weights.safetensors")
         if not path.is_file():
-            raise RunError(f"{path} is missing: this run has saved no weights yet. Train on with: ganvas train --resume {self.folder}")
+            raise RunError(
+                f"{path} is missing: this run has saved no weights yet. Train on with: ganvas train --resume {self.folder}"
+            )
         try:
             return load_file(path)
         except (SafetensorError, OSError, ValueError) as error:
-            raise RunError(f"{path} is damaged ({error}). Each resume writes it anew: ganvas train --resume {self.folder}") from error
+            raise RunError(
+                f"{path} is damaged ({error}). Each resume writes it anew: ganvas train --resume {self.folder}"
+            ) from error
 
     def sample(self, n: int = 64, *, seed: int = 0, raw: bool = False, best: bool = False) -> np.ndarray:
         """New pictures, uint8 (n, H, W, C). Picture i is the one of seed `seed + i`, whatever n is."""
@@ -144,9 +148,13 @@ def read_info(folder: Path) -> dict[str, Any]:
     info = read_json(folder / "settings.json")
     needed = {"format", "ganvas", "method", "settings", "data", "spec", "seed"}
     if needed - info.keys():
-        raise RunError(f"{folder / 'settings.json'} is not of a run: it lacks {', '.join(sorted(needed - info.keys()))}")
+        raise RunError(
+            f"{folder / 'settings.json'} is not of a run: it lacks {', '.join(sorted(needed - info.keys()))}"
+        )
     if info["format"] != FORMAT:
-        raise RunError(f"{folder} was written by ganvas {info['ganvas']} in format {info['format']}; this one reads format {FORMAT}")
+        raise RunError(
+            f"{folder} was written by ganvas {info['ganvas']} in format {info['format']}; this one reads format {FORMAT}"
+        )
     return info
 
 

@@ -1,10 +1,10 @@
 """A setting is written once, as a field of a dataclass; flags, help, settings.json, tables and checks come from it.
 
-    @dataclass
-    class DataSettings:
-        fit: str = setting("crop", "how a picture meets the size", choices=("crop", "pad", "stretch"))
+@dataclass
+class DataSettings:
+    fit: str = setting("crop", "how a picture meets the size", choices=("crop", "pad", "stretch"))
 
-    change(DataSettings(), {"fit": "pad"})        # a checked copy; UsageError names an unknown key or a bad value
+change(DataSettings(), {"fit": "pad"})        # a checked copy; UsageError names an unknown key or a bad value
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ def check(known: Setting, value: Any, *, where: str = "") -> Any:
         raise UsageError(f"{wanted} (got {value!r}){nearest(str(value), map(str, known.choices))}")
     if isinstance(read, float) and not math.isfinite(read):
         raise UsageError(f"{name} must be a finite number (got {value!r})")
-    if known.minimum is not None and read < known.minimum or known.maximum is not None and read > known.maximum:
+    if (known.minimum is not None and read < known.minimum) or (known.maximum is not None and read > known.maximum):
         raise UsageError(f"{wanted} (got {value!r})")
     return read
 
@@ -127,9 +127,9 @@ def table(owner: Any) -> Iterator[tuple[str, str, str, str]]:
 def _read(kind: Any, value: Any) -> Any:
     if typing.get_origin(kind) in (typing.Union, types.UnionType):
         options = typing.get_args(kind)
-        if value is None or isinstance(value, str) and value.strip().lower() in ("none", "null", "auto"):
-            if type(None) in options:
-                return None
+        empty = value is None or (isinstance(value, str) and value.strip().lower() in ("none", "null", "auto"))
+        if empty and type(None) in options:
+            return None
         for option in options:
             if option is not type(None):
                 try:
@@ -144,7 +144,11 @@ def _read(kind: Any, value: Any) -> Any:
     if kind is int:
         if isinstance(value, str):
             return int(value)
-        return int(value) if isinstance(value, int) or isinstance(value, float) and value.is_integer() else _refuse(value)
+        return (
+            int(value)
+            if isinstance(value, int) or (isinstance(value, float) and value.is_integer())
+            else _refuse(value)
+        )
     if kind is float:
         return float(value) if isinstance(value, int | float | str) else _refuse(value)
     if kind is str:

@@ -164,9 +164,7 @@ def test_number_types():
     assert one(200, "uint8") == 200 and one(True, "bool") == 255
     assert one(200 * 257, "uint16") == one(200 * 257, ">u2") == 200
     assert one(0.2, "float32") == 51 and one(1.0, "float16") == 255 and one(0.0, "float64") == 0
-    nearly = np.array([-1e-7, 1 + 1e-7, 0.2, 0], dtype=np.float32).reshape(
-        1, 2, 2
-    )  # what resizing leaves of [0, 1]
+    nearly = np.array([-1e-7, 1 + 1e-7, 0.2, 0], dtype=np.float32).reshape(1, 2, 2)  # what resizing leaves of [0, 1]
     assert to_pictures(nearly, "x").ravel().tolist() == [0, 255, 51, 0]
     signed = np.array([-1.0, 0.0, 1.0, 0.6], dtype=np.float32).reshape(1, 2, 2)
     assert to_pictures(signed, "x").ravel().tolist() == [0, 128, 255, 204]

@@ -42,9 +42,7 @@ def test_emoji_pairs_are_swapped_in_the_twitter_set():
 def test_each_emoji_category_has_a_tenth_for_testing():
     test, train = open_data("emoji", split="test"), open_data("emoji")
     shares = np.bincount(test.labels) / (np.bincount(test.labels) + np.bincount(train.labels))
-    assert (
-        np.delete(shares, 2).min() > 0.09 and np.delete(shares, 2).max() < 0.11
-    )  # "Component" has five emoji in all
+    assert np.delete(shares, 2).min() > 0.09 and np.delete(shares, 2).max() < 0.11  # "Component" has five emoji in all
 
 
 def test_stacked_digits_hold_the_digits_that_their_label_says():

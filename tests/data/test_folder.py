@@ -134,11 +134,7 @@ def test_all_broken_files_are_listed_with_their_reasons(tmp_path: Path, save: Sa
         open_data(tmp_path)
     message = str(caught.value)
     assert message.startswith("3 of 8 pictures in ") and "skip_broken" in message
-    assert (
-        "text.png: not a picture" in message
-        and "empty.jpg: the file is empty" in message
-        and "cut.png: " in message
-    )
+    assert "text.png: not a picture" in message and "empty.jpg: the file is empty" in message and "cut.png: " in message
     dataset = open_data(tmp_path, skip_broken=True, size=8, channels=1, holdout=0)
     assert levels(dataset) == [0, 1, 2, 3, 4]
     assert [name for name, _ in dataset.problems] == ["cut.png", "empty.jpg", "text.png"]
@@ -200,9 +196,7 @@ def test_splits_that_are_not_there(tmp_path: Path, save: Save):
     for number in range(4):
         save(tmp_path / f"{number}.png", number)
     assert open_data(tmp_path).part("test") is None
-    with pytest.raises(
-        DataError, match=r"no test split of its own, and a share of 0\.1 of so few pictures is none"
-    ):
+    with pytest.raises(DataError, match=r"no test split of its own, and a share of 0\.1 of so few pictures is none"):
         open_data(tmp_path, split="test")
     with pytest.raises(DataError, match="split must be one of train, test"):
         open_data(tmp_path, split="tset")
@@ -246,9 +240,9 @@ def test_over_large_files_and_bombs_are_refused_by_size_and_header(tmp_path: Pat
     (tmp_path / "bomb.png").write_bytes(png + struct.pack(">I", 0) + b"IDAT" + struct.pack(">I", 0x35AF061E))
     with pytest.raises(DataError) as caught:
         open_data(tmp_path)
-    assert "large.png: 268,435,457 bytes" in str(
+    assert "large.png: 268,435,457 bytes" in str(caught.value) and "bomb.png: Image size (3600000000 pixels)" in str(
         caught.value
-    ) and "bomb.png: Image size (3600000000 pixels)" in str(caught.value)
+    )
 
 
 def test_the_second_start_opens_no_picture(tmp_path: Path, save: Save, monkeypatch: pytest.MonkeyPatch):
@@ -301,9 +295,7 @@ def test_bad_zips(tmp_path: Path):
         archive.writestr("bomb.png", b"\0" * (image.LARGEST_FILE + 1))
     with pytest.raises(DataError) as caught:
         open_data(tmp_path / "a.zip")
-    assert "../up.png: its path leads out" in str(caught.value) and "/root.png: its path leads out" in str(
-        caught.value
-    )
+    assert "../up.png: its path leads out" in str(caught.value) and "/root.png: its path leads out" in str(caught.value)
     assert "bomb.png: 268,435,457 bytes unpacked" in str(caught.value) and "3 of 5" in str(caught.value)
     (tmp_path / "b.zip").write_bytes(b"PK\x03\x04 nothing")
     with pytest.raises(DataError, match=r"cannot read .*b\.zip: File is not a zip file"):

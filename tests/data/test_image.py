@@ -86,9 +86,7 @@ def test_first_frame_of_an_animation(tmp_path: Path):
 
 
 def test_floats(tmp_path: Path):
-    assert reread(Image.fromarray(np.full((2, 2), 0.2, dtype=np.float32)), tmp_path / "a.tif")[0, 0].tolist() == [
-        51
-    ]
+    assert reread(Image.fromarray(np.full((2, 2), 0.2, dtype=np.float32)), tmp_path / "a.tif")[0, 0].tolist() == [51]
     Image.fromarray(np.full((2, 2), 80.0, dtype=np.float32)).save(tmp_path / "b.tif")
     with pytest.raises(DataError, match=r"b\.tif: float values from 80 to 80; they must lie in 0 to 1"):
         read_image(tmp_path / "b.tif")
@@ -152,9 +150,7 @@ def test_alpha_is_mixed_with_the_background():
 
 
 def test_luma_is_rec_601():
-    red, green, blue = (
-        to_channels(np.array([[colour]], dtype=np.uint8), 1, 255).item() for colour in np.eye(3) * 255
-    )
+    red, green, blue = (to_channels(np.array([[colour]], dtype=np.uint8), 1, 255).item() for colour in np.eye(3) * 255)
     assert (red, green, blue) == (76, 150, 29)
 
 

@@ -92,9 +92,7 @@ def small_mnist(server: Server, monkeypatch: pytest.MonkeyPatch, noise: object) 
     }
     files = tuple(remote(name, content) for name, content in contents.items())
     mirrors = (f"{server.url}/one", f"{server.url}/two")
-    monkeypatch.setitem(
-        public.SETS, "mnist", dataclasses.replace(public.SETS["mnist"], files=files, mirrors=mirrors)
-    )
+    monkeypatch.setitem(public.SETS, "mnist", dataclasses.replace(public.SETS["mnist"], files=files, mirrors=mirrors))
     for mirror in ("one", "two"):
         server.contents |= {f"/{mirror}/{name}": content for name, content in contents.items()}
     return contents
@@ -191,15 +189,11 @@ def test_without_a_mirror_that_works_the_message_says_what_to_do(
 def test_no_server_at_all(server: Server, small_mnist: dict[str, bytes], monkeypatch: pytest.MonkeyPatch):
     gone = dataclasses.replace(public.SETS["mnist"], mirrors=("http://127.0.0.1:9/x",))
     monkeypatch.setitem(public.SETS, "mnist", gone)
-    with pytest.raises(
-        DataError, match=r"cannot download mnist:\n  http://127\.0\.0\.1:9/x/train-images[^\n]*refused"
-    ):
+    with pytest.raises(DataError, match=r"cannot download mnist:\n  http://127\.0\.0\.1:9/x/train-images[^\n]*refused"):
         open_data("mnist")
 
 
-def test_an_own_mirror_is_asked_first(
-    server: Server, small_mnist: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
-):
+def test_an_own_mirror_is_asked_first(server: Server, small_mnist: dict[str, bytes], monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("GANVAS_MIRROR", f"{server.url}/own/")
     server.contents |= {f"/own/mnist/{name}": content for name, content in small_mnist.items()}
     open_data("mnist")
@@ -211,9 +205,7 @@ def test_cifar_is_read_from_its_binary_archive(server: Server, monkeypatch: pyte
     rows[:, 0] = np.arange(12) % 10
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
-        for number, name in enumerate(
-            ["readme.html", *(f"data_batch_{k}.bin" for k in range(1, 6)), "test_batch.bin"]
-        ):
+        for number, name in enumerate(["readme.html", *(f"data_batch_{k}.bin" for k in range(1, 6)), "test_batch.bin"]):
             content = rows[2 * number - 2 : 2 * number].tobytes() if number else b"text"
             member = tarfile.TarInfo(f"cifar-10-batches-bin/{name}")
             member.size = len(content)

@@ -44,12 +44,17 @@ def launched(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "--max-restarts",
         "1",
     ]
-    done = subprocess.run(
+    torchrun = subprocess.Popen(
         [*launch, str(here / "worker.py"), str(folder), str(picture_file((1, 28, 28))), *CASES],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths)), "OMP_NUM_THREADS": "1"},
-        capture_output=True, text=True, timeout=300, check=False,
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-4000:]
+    try:
+        said = torchrun.communicate(timeout=200)[1]
+    except subprocess.TimeoutExpired:
+        torchrun.terminate()  # not killed: it has to end its workers first
+        said = "no end after 200 s: " + torchrun.communicate(timeout=60)[1]
+    assert torchrun.returncode == 0, said[-4000:]
     return folder
 
 

@@ -127,9 +127,7 @@ def test_unlike_runs_are_refused(
     assert not (tmp_path / "page.html").exists()
 
 
-def test_another_network_or_none(
-    make_run: Callable[..., Path], measured: Callable[..., Path], tmp_path: Path
-) -> None:
+def test_another_network_or_none(make_run: Callable[..., Path], measured: Callable[..., Path], tmp_path: Path) -> None:
     first = measured("a", 1.0)
     with pytest.raises(RunError, match=r"FD\[digits\] and FD\[mobilenet_v2\]"):
         compare([first, make_run("b", metrics={"FD[mobilenet_v2]": FD})], tmp_path / "page.html")

@@ -239,6 +239,7 @@ def run_one(chosen: Choice, *, samples: int, dry_run: bool, json: bool) -> None:
 
 def _finish(plan: Session, run: Run, *, json: bool) -> None:
     from ganvas.cli.output import print_facts, print_metrics, write_json
+
     trainer = plan.trainer
     metrics = run.metrics.get("metrics", {})
     if json:

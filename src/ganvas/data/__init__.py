@@ -6,12 +6,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ganvas.data.batch import Batch
     from ganvas.data.dataset import Dataset
     from ganvas.data.image import png_bytes, read_image, write_png
     from ganvas.data.open import open_data
     from ganvas.data.settings import DataSettings
     from ganvas.data.sheets import contact_sheet, grid
-    from ganvas.data.batch import Batch
     from ganvas.data.spec import DataSpec
 
 _HOMES = {

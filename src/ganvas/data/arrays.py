@@ -24,9 +24,7 @@ from ganvas.data.settings import DataSettings
 from ganvas.data.source import Arrays, Loaded, Progress, from_arrays
 from ganvas.errors import DataError
 
-IDX_NAME = re.compile(
-    r"(?P<set>.*?)(?P<split>train|t10k|test)[-_.]images[-_.]idx[34][-_.]ubyte(\.gz)?$", re.IGNORECASE
-)
+IDX_NAME = re.compile(r"(?P<set>.*?)(?P<split>train|t10k|test)[-_.]images[-_.]idx[34][-_.]ubyte(\.gz)?$", re.IGNORECASE)
 DEFLATE_LIMIT = 1032  # deflate packs at most so many bytes into one
 MOST_CHANNELS = 8
 IDX_TYPES = {0x08: "uint8", 0x09: "int8", 0x0B: "int16", 0x0C: "int32", 0x0D: "float32", 0x0E: "float64"}
@@ -71,9 +69,7 @@ def load_idx(
     for split, path in pictures.items():
         images = to_pictures(read_idx(path), str(path))
         labels = labels_beside(path)
-        splits[split] = Arrays(
-            images, None if labels is None else _checked(read_idx(labels), len(images), str(labels))
-        )
+        splits[split] = Arrays(images, None if labels is None else _checked(read_idx(labels), len(images), str(labels)))
     if "train" not in splits:
         splits = {"train": splits["test"]}
     return from_arrays(str(next(iter(pictures.values())).parent), splits, settings, progress, classes=classes)
@@ -120,9 +116,7 @@ def load_npy(path: Path, settings: DataSettings, progress: Progress) -> Loaded:
     refuse_endless(path)
     with _explained(path), open(path, "rb") as file:
         shape, dtype = _npy_header(file, str(path))
-        _judge_size(
-            path, shape, math.prod(shape) * dtype.itemsize, path.stat().st_size - file.tell(), packed=False
-        )
+        _judge_size(path, shape, math.prod(shape) * dtype.itemsize, path.stat().st_size - file.tell(), packed=False)
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     return from_arrays(str(path), {"train": Arrays(to_pictures(array, str(path)))}, settings, progress)
 
@@ -134,9 +128,7 @@ def load_npz(path: Path, settings: DataSettings, progress: Progress) -> Loaded:
     refuse_endless(path)
     with _explained(path), zipfile.ZipFile(path) as archive:
         members = {
-            info.filename.removesuffix(".npy"): info
-            for info in archive.infolist()
-            if info.filename.endswith(".npy")
+            info.filename.removesuffix(".npy"): info for info in archive.infolist() if info.filename.endswith(".npy")
         }
         shapes = {name: _member_shape(archive, info, path) for name, info in members.items()}
         plan = _plan(shapes, path)
@@ -150,9 +142,7 @@ def load_npz(path: Path, settings: DataSettings, progress: Progress) -> Loaded:
         splits, classes = {}, read("classes" if "classes" in shapes else None)
         for split, (images, labels, partners) in plan.items():
             pictures = to_pictures(_present(read(images)), f"{path}: {images}")
-            marks = (
-                None if labels is None else _checked(_present(read(labels)), len(pictures), f"{path}: {labels}")
-            )
+            marks = None if labels is None else _checked(_present(read(labels)), len(pictures), f"{path}: {labels}")
             others = None if partners is None else to_pictures(_present(read(partners)), f"{path}: {partners}")
             if others is not None and others.shape != pictures.shape:
                 raise DataError(f"{path}: partners {others.shape} must have the shape of images {pictures.shape}")
@@ -181,13 +171,10 @@ def to_bytes(array: np.ndarray, where: str) -> np.ndarray:
     low, high = array.min(), array.max()
     if array.dtype.kind != "f":
         raise DataError(
-            f"{where} holds {array.dtype} from {low} to {high}; {accepted}. "
-            "If these are bytes: array.astype('uint8')"
+            f"{where} holds {array.dtype} from {low} to {high}; {accepted}. If these are bytes: array.astype('uint8')"
         )
     if not (low >= -1.001 and high <= 1.001):  # a NaN fails too
-        raise DataError(
-            f"{where} holds {array.dtype} from {low:g} to {high:g}; {accepted}. Scale it, or store bytes"
-        )
+        raise DataError(f"{where} holds {array.dtype} from {low:g} to {high:g}; {accepted}. Scale it, or store bytes")
     first, scale = (0.0, 255.0) if low >= -0.001 else (1.0, 127.5)
     scaled = np.empty(array.shape, dtype=np.uint8)
     for row in range(len(array)):  # by rows: no second float copy of everything
@@ -213,8 +200,7 @@ def _arranged(array: np.ndarray, where: str) -> np.ndarray:
             f"(1 to {MOST_CHANNELS})"
         )
     raise DataError(
-        f"{where} has shape {array.shape}; it is not clear which number is channels. "
-        "Store (N, H, W) or larger pictures"
+        f"{where} has shape {array.shape}; it is not clear which number is channels. Store (N, H, W) or larger pictures"
     )
 
 
@@ -228,13 +214,10 @@ def _plan(shapes: dict[str, tuple[int, ...]], path: Path) -> dict[str, tuple[str
         splits = [split for split in ("train", "test") if images.format(split) in shapes]
         if "train" in splits:
             return {
-                split: named(images.format(split), labels.format(split), partners.format(split))
-                for split in splits
+                split: named(images.format(split), labels.format(split), partners.format(split)) for split in splits
             }
     images = (
-        "images"
-        if "images" in shapes
-        else next((name for name, shape in shapes.items() if len(shape) in (3, 4)), None)
+        "images" if "images" in shapes else next((name for name, shape in shapes.items() if len(shape) in (3, 4)), None)
     )
     if images is None:
         held = ", ".join(f"{name} {shape}" for name, shape in shapes.items()) or "no arrays"
@@ -258,8 +241,7 @@ def _member_shape(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -
     declared = math.prod(shape) * dtype.itemsize
     if declared != info.file_size - head or info.file_size > DEFLATE_LIMIT * info.compress_size + 65536:
         raise DataError(
-            f"{where} declares {_times(shape)} {dtype}, "
-            f"which cannot be in {info.compress_size:,} bytes of this archive"
+            f"{where} declares {_times(shape)} {dtype}, which cannot be in {info.compress_size:,} bytes of this archive"
         )
     _judge_memory(where, declared)
     return shape

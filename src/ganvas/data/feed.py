@@ -37,7 +37,9 @@ class Feed:
         device: torch.device | str = "cpu",
     ) -> None:
         self.device = torch.device(device)
-        self.images, self.labels, self.partners = self._hold(images), self._hold(labels), self._hold(partners)
+        self.images = self._hold(images)
+        self.labels = None if labels is None else self._hold(labels)
+        self.partners = None if partners is None else self._hold(partners)
         self.batch_size, self.seed, self.generator, self.mirror = batch_size, seed, generator, mirror
         self.rank, self.ranks = rank, ranks
         self.position = 0
@@ -50,7 +52,8 @@ class Feed:
         share = self.batch_size // self.ranks
         rows = self._rows(self.position + self.rank * share, share)
         self.position += self.batch_size
-        real, partner = self._pictures(self.images, rows), self._pictures(self.partners, rows)
+        real = self._pictures(self.images, rows)
+        partner = None if self.partners is None else self._pictures(self.partners, rows)
         label = None if self.labels is None else self._take(self.labels, rows)
         batch = Batch(real, label, partner, self.generator, rank=self.rank, ranks=self.ranks)
         if self.mirror:
@@ -81,9 +84,7 @@ class Feed:
         """Another order from here on."""
         self.salt, self._epoch = salt, -1
 
-    def _hold(self, array: np.ndarray | None) -> Tensor | np.ndarray | None:
-        if array is None:
-            return None
+    def _hold(self, array: np.ndarray) -> Tensor | np.ndarray:
         return torch.from_numpy(np.array(array)).to(self.device) if array.nbytes <= RESIDENT_BYTES else array
 
     def _take(self, held: Tensor | np.ndarray, rows: Tensor) -> Tensor:
@@ -91,8 +92,6 @@ class Feed:
             return held.index_select(0, rows.to(held.device, non_blocking=True))
         return torch.from_numpy(held[rows.numpy()]).to(self.device, non_blocking=True)
 
-    def _pictures(self, held: Tensor | np.ndarray | None, rows: Tensor) -> Tensor | None:
-        if held is None:
-            return None
+    def _pictures(self, held: Tensor | np.ndarray, rows: Tensor) -> Tensor:
         # The axes move, the bytes do not: (N, H, W, C) seen as (N, C, H, W) is what channels_last means.
         return self._take(held, rows).permute(0, 3, 1, 2).float().mul_(1 / 127.5).sub_(1)

@@ -188,9 +188,7 @@ def _unzipped(archive: zipfile.ZipFile, name: str) -> BinaryIO:
 
 def _listing(found: Found, name: str, root: Path, opener: Opener) -> Listing:
     identity = json.dumps([str(root), found.stamps, found.problems])
-    return Listing(
-        name, str(root), identity, lambda settings, progress: _load(found, root, opener, settings, progress)
-    )
+    return Listing(name, str(root), identity, lambda settings, progress: _load(found, root, opener, settings, progress))
 
 
 def _refuse_none(found: Found, where: str) -> None:
@@ -257,8 +255,7 @@ def arrange(names: Sequence[str]) -> Tree:
         else {"train": None}
     )
     rows = {
-        split: np.array([i for i, path in enumerate(paths) if top in (None, path[0])])
-        for split, top in splits.items()
+        split: np.array([i for i, path in enumerate(paths) if top in (None, path[0])]) for split, top in splits.items()
     }
     used = np.concatenate(list(rows.values()))
     inner = [path[1:] for path in paths] if len(splits) == 2 else paths
@@ -282,9 +279,7 @@ def _ordered(names: Sequence[str], tree: Tree, settings: DataSettings) -> dict[s
     return {"train": train, "test": test}
 
 
-def _headers(
-    names: Sequence[str], opener: Opener, problems: list[tuple[str, str]]
-) -> tuple[list[str], np.ndarray]:
+def _headers(names: Sequence[str], opener: Opener, problems: list[tuple[str, str]]) -> tuple[list[str], np.ndarray]:
     """Names with a sound header and their (H, W, C) (N, 3); the others go to `problems`."""
     good, shapes = [], []
     for name in names:
@@ -349,6 +344,4 @@ def _is_picture(name: str) -> bool:
 
 
 def _is_hidden(name: str) -> bool:
-    return any(
-        (piece.startswith(".") and piece not in (".", "..")) or piece == "__MACOSX" for piece in name.split("/")
-    )
+    return any((piece.startswith(".") and piece not in (".", "..")) or piece == "__MACOSX" for piece in name.split("/"))

@@ -128,9 +128,7 @@ def header(file: BinaryIO) -> tuple[int, int, int]:
     width, height = picture.size
     # Asking a PNG for its EXIF may decode the whole picture, when the chunk stands at its end.
     asked = picture.format != "PNG" or "exif" in picture.info
-    turned = (
-        asked and picture.format != "TIFF" and _orientation(picture) in (5, 6, 7, 8)
-    )  # Pillow turns TIFF itself
+    turned = asked and picture.format != "TIFF" and _orientation(picture) in (5, 6, 7, 8)  # Pillow turns TIFF itself
     return (width, height, _channels(picture)) if turned else (height, width, _channels(picture))
 
 

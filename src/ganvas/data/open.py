@@ -94,8 +94,7 @@ def _listed_file(path: Path) -> Listing:
         return folder.list_zip(path, _name(path))
     if suffix in SUFFIXES:
         raise DataError(
-            f"{path} is 1 picture; training needs two at least, and hundreds to be of use. "
-            "Name the folder they lie in"
+            f"{path} is 1 picture; training needs two at least, and hundreds to be of use. Name the folder they lie in"
         )
     if arrays.is_idx(path):
         return _listed_idx(path, {"train": path})

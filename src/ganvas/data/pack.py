@@ -58,9 +58,7 @@ def in_memory(loaded: Loaded) -> Packed:
         measure = _Measure(part, loaded.classes)
         images = np.concatenate(list(measure.watch(part.blocks())))
         partners = (
-            None
-            if part.partner_blocks is None
-            else np.concatenate(list(measure.watch_partners(part.partner_blocks())))
+            None if part.partner_blocks is None else np.concatenate(list(measure.watch_partners(part.partner_blocks())))
         )
         splits[name] = Split(_locked(images), _labels(part), _locked(partners), measure.digest(part.labels))
         spread = measure.spread if name == "train" else spread
@@ -113,9 +111,7 @@ def opened(path: Path) -> Packed | None:
         for name, entry in index["splits"].items()
     }
     problems = tuple((str(name), str(reason)) for name, reason in index["problems"])
-    return Packed(
-        splits, tuple(index["classes"]), index["spread"], problems, {**index["facts"], "pack": str(path)}
-    )
+    return Packed(splits, tuple(index["classes"]), index["spread"], problems, {**index["facts"], "pack": str(path)})
 
 
 def _write(file: BinaryIO, loaded: Loaded) -> None:

@@ -57,9 +57,7 @@ class PublicSet:
 
 
 def _read_idx(classes: tuple[str, ...]) -> Callable[[Path, DataSettings, Progress], Loaded]:
-    return lambda folder, settings, progress: arrays.load_idx(
-        arrays.idx_files(folder), settings, progress, classes
-    )
+    return lambda folder, settings, progress: arrays.load_idx(arrays.idx_files(folder), settings, progress, classes)
 
 
 CIFAR_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -75,17 +73,14 @@ def read_cifar(folder: Path, settings: DataSettings, progress: Progress) -> Load
         with tarfile.open(path, "r|gz") as archive:
             for member in archive:
                 name = member.name.rsplit("/", 1)[-1]
-                file = (
-                    archive.extractfile(member) if name.endswith(".bin") and member.size % CIFAR_ROW == 0 else None
-                )
+                file = archive.extractfile(member) if name.endswith(".bin") and member.size % CIFAR_ROW == 0 else None
                 if file is not None:
                     found[name] = np.frombuffer(file.read(), dtype=np.uint8).reshape(-1, CIFAR_ROW)
         rows = {split: np.concatenate([found[name] for name in names]) for split, names in wanted.items()}
     except (tarfile.TarError, OSError, EOFError, zlib.error, KeyError) as error:
         raise DataError(f"{path} is not the binary version of CIFAR-10: {error}") from error
     splits = {
-        split: Arrays(row[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1), row[:, 0])
-        for split, row in rows.items()
+        split: Arrays(row[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1), row[:, 0]) for split, row in rows.items()
     }
     return from_arrays(str(path), splits, settings, progress, classes=CIFAR_CLASSES)
 
@@ -276,9 +271,7 @@ def _append(remote: Remote, url: str, aside: Path, progress: Callable[[int], Non
         _copy(response, file, present, remote.size, progress)
 
 
-def _copy(
-    response: Any, file: BinaryIO | IO[bytes], present: int, size: int, progress: Callable[[int], None]
-) -> None:
+def _copy(response: Any, file: BinaryIO | IO[bytes], present: int, size: int, progress: Callable[[int], None]) -> None:
     while present <= size:
         chunk = response.read1(min(CHUNK, size + 1 - present)) if present <= size else b""
         if not chunk:

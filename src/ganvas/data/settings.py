@@ -45,9 +45,7 @@ class DataSettings:
         maximum=0.9,
     )
     skip_broken: bool = setting(False, "leave unreadable pictures out instead of stopping with a list of them")
-    mirror: bool = setting(
-        False, "flip pictures left to right at random while training (never with digits or text)"
-    )
+    mirror: bool = setting(False, "flip pictures left to right at random while training (never with digits or text)")
 
 
 def parse_size(size: int | str) -> tuple[int, int] | None:

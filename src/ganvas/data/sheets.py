@@ -42,9 +42,7 @@ def contact_sheet(dataset: Dataset, columns: int = 12, rows: int = 10, gap: int 
         count = len(dataset.spec.classes)
         classes = np.linspace(0, count - 1, min(rows, count)).astype(int)
         chosen = [np.flatnonzero(dataset.labels == label)[:columns].tolist() for label in classes]
-    tiles = [
-        _tile(dataset, index, gap) for line in chosen for index in _filled(line, columns, alone=len(chosen) == 1)
-    ]
+    tiles = [_tile(dataset, index, gap) for line in chosen for index in _filled(line, columns, alone=len(chosen) == 1)]
     return grid(np.stack(tiles), columns=columns, gap=gap)
 
 

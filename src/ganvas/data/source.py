@@ -85,13 +85,11 @@ def from_arrays(
     """
     names, labels = _classes([part.labels for part in splits.values()], classes)
     splits = {
-        name: dataclasses.replace(part, labels=one)
-        for (name, part), one in zip(splits.items(), labels, strict=True)
+        name: dataclasses.replace(part, labels=one) for (name, part), one in zip(splits.items(), labels, strict=True)
     }
     owners = dict(splits)
     rows = {
-        name: np.arange(len(part.images)) if shuffled else shuffle(len(part.images))
-        for name, part in splits.items()
+        name: np.arange(len(part.images)) if shuffled else shuffle(len(part.images)) for name, part in splits.items()
     }
     if "test" not in splits:
         whole = owners["test"] = splits["train"]
@@ -114,11 +112,7 @@ def size_rule(sizes: np.ndarray, settings: DataSettings) -> str:
     size = parse_size(settings.size)
     if bool((sizes == (size or sizes[0])).all()):
         return "as stored"
-    rule = (
-        "set"
-        if size
-        else "sizes differ: a square with the median of the short sides, at most 256, a multiple of 8"
-    )
+    rule = "set" if size else "sizes differ: a square with the median of the short sides, at most 256, a multiple of 8"
     return f"{rule}; {settings.fit}"
 
 
@@ -211,9 +205,7 @@ def _array_part(part: Arrays, rows: np.ndarray, settings: DataSettings, counter:
     height, width, stored = part.images.shape[1:]
     channels = stored if settings.channels == "auto" else int(settings.channels)
     if channels != stored and stored not in (1, 3, 4):
-        raise DataError(
-            f"data.channels={channels} cannot be made of arrays with {stored} channels; leave it at auto"
-        )
+        raise DataError(f"data.channels={channels} cannot be made of arrays with {stored} channels; leave it at auto")
     shape = target_shape(np.array([[height, width]]), channels, settings)
 
     def blocks(images: np.ndarray, count: bool) -> Iterator[np.ndarray]:

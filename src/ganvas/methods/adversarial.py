@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -18,8 +17,15 @@ from ganvas.errors import UsageError
 from ganvas.method import Batch, Method, Update, setting
 
 
+class Pair(Method):
+    """Names what `build` makes. No dataclass, or the two would be settings."""
+
+    G: nn.Module
+    D: nn.Module
+
+
 @dataclass(eq=False)
-class Adversarial(Method):
+class Adversarial(Pair):
     """Base of the GANs: subclasses build `self.G` and `self.D` and state two losses."""
 
     batch_size: int = setting(64, "pictures a step, over all processes together", minimum=1)
@@ -29,9 +35,6 @@ class Adversarial(Method):
     beta2: float = setting(0.999, "Adam's second decay", minimum=0, maximum=0.99999)
 
     averaged = ("G",)
-    if TYPE_CHECKING:  # made by build(); an annotation here would make them settings
-        G: nn.Module
-        D: nn.Module
 
     def optimizers(self) -> dict[str, Optimizer]:
         return {"G": self.adam(self.G), "D": self.adam(self.D)}

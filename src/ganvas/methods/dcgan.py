@@ -57,5 +57,5 @@ def paper() -> DCGAN:
 
 @preset("dcgan")
 def small() -> DCGAN:
-    """About 3 million multiply-adds a network on digits: the same compute as `r3gan`'s cpu preset. Figures: docs/experiments.md."""
+    """About 3 million multiply-adds a network on digits. Figures: docs/experiments.md."""
     return DCGAN(width=28, batch_size=64)

@@ -59,7 +59,9 @@ class GAN(Adversarial):
         return scores[:, 1] - scores[:, 0] if self.output == "softmax2" else scores[:, 0]
 
     def noise(self, batch: Batch) -> Tensor:
-        return batch.uniform(self.z_dim, low=-1.0, high=1.0) if self.noise_kind == "uniform" else batch.normal(self.z_dim)
+        return (
+            batch.uniform(self.z_dim, low=-1.0, high=1.0) if self.noise_kind == "uniform" else batch.normal(self.z_dim)
+        )
 
     def latent(self, generator: torch.Generator) -> Tensor:
         if self.noise_kind == "uniform":

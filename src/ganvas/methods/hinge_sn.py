@@ -59,5 +59,5 @@ def tiny() -> HingeSN:
 
 @preset("hinge_sn")
 def small() -> HingeSN:
-    """About 3 million multiply-adds a network on digits: the same compute as `r3gan`'s cpu preset."""
+    """About 3 million multiply-adds a network on digits, for a CPU."""
     return HingeSN(width=12, n_critic=1)

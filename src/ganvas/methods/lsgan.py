@@ -50,5 +50,5 @@ def tiny() -> LSGAN:
 
 @preset("lsgan")
 def small() -> LSGAN:
-    """About 3 million multiply-adds a network on digits: the same compute as `r3gan`'s cpu preset."""
+    """About 3 million multiply-adds a network on digits, for a CPU."""
     return LSGAN(width=28)

@@ -1,12 +1,12 @@
 """R3GAN: the modern baseline GAN (Huang 2024, arXiv:2501.05441). The product's default.
 
-Idea: a relativistic pairing loss (eq. 2: D only has to rank a real above a fake picture, which leaves no bad basin for
-dropped modes) and zero-centred gradient penalties on real and fake pictures (R1 + R2), which make it converge locally (proposition
-2). With that, plain residual networks need no normalisation, no noise inputs and no other trick.
+Idea: a relativistic pairing loss (eq. 2: D only has to rank a real above a fake picture, which leaves no bad basin for dropped
+modes) and zero-centred gradient penalties on real and fake pictures (R1 + R2), which make it converge locally (proposition 2).
+With that, plain residual networks need no normalisation, no noise inputs and no other trick.
 
-Gamma follows the data at hand unless it is set: gamma = spread / 200, where spread is the mean squared distance of a picture from the
-mean picture (DataSpec.spread). A penalty on |dD/dx|^2 must scale with the square of the data's distances to stay equally strong; 200
-gives the built-in digits a gamma of 1, the value measured there (docs/experiments.md).
+Gamma follows the data at hand unless it is set: gamma = spread / 200, where spread is the mean squared distance of a picture from
+the mean picture (DataSpec.spread). A penalty on |dD/dx|^2 must scale with the square of the data's distances to stay equally
+strong; 200 gives the built-in digits a gamma of about 1, the value measured there (docs/experiments.md).
 
 Departs from the paper: penalties may be lazy (`penalty_every`, weight multiplied by it as in StyleGAN2); one straight fall of
 the step size (`decay`) in place of the paper's schedules for step size, gamma, beta2 and the average.
@@ -40,15 +40,20 @@ class R3GAN(Adversarial):
     lr: float = setting(3e-3, "step size of Adam, both networks, at the start", minimum=0)
     beta1: float = setting(0.0, "Adam's first decay", minimum=0, maximum=0.9999)
     beta2: float = setting(0.99, "Adam's second decay", minimum=0, maximum=0.99999)
-    decay: str = setting("linear", "fall of the step size to zero over the budget", choices=("linear", "cosine", "none"))
+    decay: str = setting(
+        "linear", "fall of the step size to zero over the budget", choices=("linear", "cosine", "none")
+    )
     warmup: int = setting(100, "steps over which the step size rises to its full value", minimum=0)
     gamma: float | None = setting(None, "weight of R1 and R2; auto = spread of the data / 200", minimum=0)
     penalty_every: int = setting(4, "penalise in every n-th step only, n times as strongly", minimum=1)
     network: str = setting(
-        "strided", "strided 4x4 convolutions (for CPUs), or residual: dense 3x3, or the paper's 1x1, grouped 3x3, 1x1",
+        "strided",
+        "strided 4x4 convolutions (for CPUs), or residual: dense 3x3, or the paper's 1x1, grouped 3x3, 1x1",
         choices=("strided", "dense", "grouped"),
     )
-    widths: str = setting("80-40-20", "channels from the smallest pictures up, joined by -; of strided, without full size")
+    widths: str = setting(
+        "96-48-24", "channels from the smallest pictures up, joined by -; of strided, without full size"
+    )
     blocks: int = setting(2, "residual blocks a stage (dense and grouped)", minimum=1)
     expansion: int = setting(2, "inner over outer channels of a grouped block", minimum=1)
     group_size: int = setting(16, "channels a group of a grouped block", minimum=1)
@@ -131,7 +136,7 @@ def cpu() -> R3GAN:
 
 @preset("r3gan")
 def paper() -> R3GAN:
-    """The paper's network and settings for CIFAR-10: four stages of 768 channels, grouped 3x3 convolutions, batch 512. For a GPU."""
+    """The paper's network and settings for CIFAR-10: four stages of 768 channels, grouped 3x3, batch 512. For a GPU."""
     return R3GAN(
         batch_size=512, lr=2e-4, decay="none", warmup=0, gamma=0.05, penalty_every=1, network="grouped",
         widths="768-768-768-768", ema=0.9999,

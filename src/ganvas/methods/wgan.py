@@ -70,5 +70,5 @@ def tiny() -> WGAN:
 
 @preset("wgan")
 def small() -> WGAN:
-    """About 3 million multiply-adds a network on digits: the same compute as `r3gan`'s cpu preset."""
+    """About 3 million multiply-adds a network on digits, for a CPU."""
     return WGAN(width=28)

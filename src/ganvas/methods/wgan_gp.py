@@ -1,7 +1,7 @@
 """WGAN-GP: Wasserstein GAN with gradient penalty (Gulrajani 2017, arXiv:1704.00028).
 
 Idea: keep the critic 1-Lipschitz by asking for a gradient of norm 1 on lines between real and fake pictures (eq. 3) instead of
-clipping its weights. No batch norm in the critic: the penalty is meant for each picture alone; layer norm takes its place (sec. 4).
+clipping its weights. No batch norm in the critic, since the penalty is meant for each picture alone: layer norm (sec. 4).
 
 Departs from the paper: DCGAN's networks (one of the paper's own architectures) at any height and width.
 """
@@ -65,5 +65,5 @@ def tiny() -> WGANGP:
 
 @preset("wgan_gp")
 def small() -> WGANGP:
-    """About 3 million multiply-adds a network on digits: the same compute as `r3gan`'s cpu preset."""
+    """About 3 million multiply-adds a network on digits, for a CPU."""
     return WGANGP(width=28)

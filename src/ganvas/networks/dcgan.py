@@ -61,7 +61,11 @@ class DCGANGenerator(nn.Module):
         blocks: list[nn.Module] = []
         for level in range(doubled):
             narrow = top // 2
-            blocks += [UpConv(top, narrow, sizes[level + 1], norm == "none"), norm2d(norm, narrow), nn.ReLU(inplace=True)]
+            blocks += [
+                UpConv(top, narrow, sizes[level + 1], norm == "none"),
+                norm2d(norm, narrow),
+                nn.ReLU(inplace=True),
+            ]
             top = narrow
         tail = nn.Conv2d(top, channels, 3, padding=1) if self.plain_tail else UpConv(top, channels, sizes[-1], True)
         self.blocks = nn.Sequential(*blocks, tail, nn.Tanh())
@@ -82,7 +86,11 @@ class DCGANDiscriminator(nn.Module):
         narrow = channels
         for level in range(max(1, len(sizes) - 1)):
             here = width * 2**level
-            one = DownConv(narrow, here, level == 0 or norm != "batch") if len(sizes) > 1 else nn.Conv2d(narrow, here, 3, padding=1)
+            one = (
+                DownConv(narrow, here, level == 0 or norm != "batch")
+                if len(sizes) > 1
+                else nn.Conv2d(narrow, here, 3, padding=1)
+            )
             blocks += [one, norm2d("none" if level == 0 else norm, here), nn.LeakyReLU(0.2, inplace=True)]
             narrow = here
         self.blocks = nn.Sequential(*blocks)
@@ -94,7 +102,7 @@ class DCGANDiscriminator(nn.Module):
 
 
 class SNDiscriminator(nn.Module):
-    """Pictures to logits (N, 1): 3x3 and 4x4 stride-2 convolutions in turn, every layer of spectral norm 1 (Miyato 2018, table 3)."""
+    """Pictures to logits (N, 1): 3x3 and 4x4 stride-2 convolutions in turn, all of spectral norm 1 (Miyato 2018, table 3)."""
 
     def __init__(self, shape: Shape, width: int = 64) -> None:
         super().__init__()

@@ -78,9 +78,7 @@ def digit_network() -> DigitNetwork:
     it."""
     content = (WEIGHTS / "digits.safetensors").read_bytes()
     if hashlib.sha256(content).hexdigest() != digit_network_card()["sha256"]:
-        raise GanvasError(
-            f"{WEIGHTS / 'digits.safetensors'} is damaged (its SHA-256 is another): install ganvas again"
-        )
+        raise GanvasError(f"{WEIGHTS / 'digits.safetensors'} is damaged (its SHA-256 is another): install ganvas again")
     network = DigitNetwork()
     network.load_state_dict(safetensors.torch.load(content))
     return network.eval().requires_grad_(False)
@@ -158,9 +156,7 @@ class _InvertedResidual(nn.Module):
         hidden = inputs * expansion
         widen = [_normed(inputs, hidden, kernel=1)] if expansion != 1 else []
         filtered = _normed(hidden, hidden, kernel=3, stride=stride, groups=hidden)
-        self.conv = nn.Sequential(
-            *widen, filtered, nn.Conv2d(hidden, outputs, 1, bias=False), nn.BatchNorm2d(outputs)
-        )
+        self.conv = nn.Sequential(*widen, filtered, nn.Conv2d(hidden, outputs, 1, bias=False), nn.BatchNorm2d(outputs))
         self.added = stride == 1 and inputs == outputs
 
     def forward(self, x: Tensor) -> Tensor:
@@ -207,9 +203,7 @@ def _checked_by_name(path: Path) -> Path:
     path = path.expanduser()
     path = path / MOBILENET_FILE if path.is_dir() else path
     if not path.is_file():
-        raise GanvasError(
-            f"there are no MobileNetV2 weights at {path}: name the file {MOBILENET_FILE} or its folder"
-        )
+        raise GanvasError(f"there are no MobileNetV2 weights at {path}: name the file {MOBILENET_FILE} or its folder")
     if not _is_mobilenet(path):
         raise GanvasError(
             f"{path} is not torchvision's {MOBILENET_FILE} (its SHA-256 should be {MOBILENET_SHA256}): "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 from torch import Tensor, nn
 
@@ -13,7 +14,7 @@ Shape = tuple[int, int, int]
 def stack(widths: Sequence[int], activation: str, norm: str) -> list[nn.Module]:
     """Linear, norm and activation from each width to the next. norm "batch" spares the first layer, which sees raw input."""
     layers: list[nn.Module] = []
-    for number, (wide, next_wide) in enumerate(zip(widths[:-1], widths[1:], strict=True)):
+    for number, (wide, next_wide) in enumerate(pairwise(widths)):
         layers.append(nn.Linear(wide, next_wide))
         if norm == "batch" and number > 0:
             layers.append(nn.BatchNorm1d(next_wide))
@@ -24,7 +25,9 @@ def stack(widths: Sequence[int], activation: str, norm: str) -> list[nn.Module]:
 class MLPGenerator(nn.Module):
     """z (N, z_dim) to pictures (N, C, H, W) in [-1, 1]."""
 
-    def __init__(self, z_dim: int, widths: Sequence[int], shape: Shape, activation: str = "relu", norm: str = "none") -> None:
+    def __init__(
+        self, z_dim: int, widths: Sequence[int], shape: Shape, activation: str = "relu", norm: str = "none"
+    ) -> None:
         super().__init__()
         self.shape = shape
         hidden = stack([z_dim, *widths], activation, norm)

@@ -50,7 +50,12 @@ class Residual(nn.Module):
                 conv(wide, channels, 1, 0.0),
             ]
         else:
-            layers = [BiasedActivation(channels), conv(channels, wide, 3, gain), BiasedActivation(wide), conv(wide, channels, 3, 0.0)]
+            layers = [
+                BiasedActivation(channels),
+                conv(channels, wide, 3, gain),
+                BiasedActivation(wide),
+                conv(wide, channels, 3, 0.0),
+            ]
         self.layers = nn.Sequential(*layers)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -91,7 +96,13 @@ class ResNetDiscriminator(nn.Module):
     """Pictures (N, C, H, W) to logits (N, 1); the generator's mirror."""
 
     def __init__(
-        self, shape: Shape, widths: Sequence[int], blocks: int = 2, kind: str = "grouped", expansion: int = 2, group_size: int = 16
+        self,
+        shape: Shape,
+        widths: Sequence[int],
+        blocks: int = 2,
+        kind: str = "grouped",
+        expansion: int = 2,
+        group_size: int = 16,
     ) -> None:
         super().__init__()
         channels, height, wide = shape

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import cast
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -31,17 +32,19 @@ class StridedGenerator(nn.Module):
         widths = fitted(widths, max(1, len(self.sizes) - 1))
         self.project = nn.Linear(z_dim, widths[0] * math.prod(self.sizes[0]))
         variance_kept(self.project, GAIN)
+        convs: list[nn.Conv2d | nn.ConvTranspose2d] = []
         if len(self.sizes) == 1:  # nothing to double: a picture of a few pixels
-            self.convs = nn.ModuleList([nn.Conv2d(widths[0], channels, 3, padding=1)])
+            convs = [nn.Conv2d(widths[0], channels, 3, padding=1)]
             self.sizes = self.sizes * 2
         else:
             pairs = zip(widths, [*widths[1:], channels], strict=True)
-            self.convs = nn.ModuleList([nn.ConvTranspose2d(a, b, 4, stride=2, padding=1) for a, b in pairs])
-        for conv in self.convs:
-            # Each output pixel of a doubling sees a quarter of the kernel: four times the fan-in of one tap.
+            convs = [nn.ConvTranspose2d(a, b, 4, stride=2, padding=1) for a, b in pairs]
+        self.convs = nn.ModuleList(convs)
+        for conv in convs:
+            # Each pixel of a doubled picture is made by a quarter of the 4 x 4 kernel.
             fan_in = conv.in_channels * (4 if isinstance(conv, nn.ConvTranspose2d) else 9)
-            nn.init.normal_(conv.weight, 0.0, (GAIN if conv is not self.convs[-1] else 0.5) / math.sqrt(fan_in))
-            nn.init.zeros_(conv.bias)
+            nn.init.normal_(conv.weight, 0.0, (0.5 if conv is convs[-1] else GAIN) / math.sqrt(fan_in))
+            nn.init.zeros_(cast(Tensor, conv.bias))
 
     def forward(self, z: Tensor) -> Tensor:
         x = scatter_grid(self.project(z), *self.sizes[0])
@@ -60,13 +63,14 @@ class StridedDiscriminator(nn.Module):
         widths = fitted(widths, max(1, len(sizes) - 1))[::-1]
         pairs = zip([channels, *widths[:-1]], widths, strict=True)
         if len(sizes) == 1:
-            self.convs = nn.ModuleList([nn.Conv2d(channels, widths[0], 3, padding=1)])
+            convs = [nn.Conv2d(channels, widths[0], 3, padding=1)]
         else:
-            self.convs = nn.ModuleList([nn.Conv2d(a, b, 4, stride=2, padding=1) for a, b in pairs])
+            convs = [nn.Conv2d(a, b, 4, stride=2, padding=1) for a, b in pairs]
+        self.convs = nn.ModuleList(convs)
         # No bias: in a difference of two logits it cancels, and Adam would move it by rounding errors alone.
         self.judge = nn.Linear(widths[-1] * math.prod(sizes[-1]), 1, bias=False)
         self.halves = len(sizes) > 1
-        for conv in self.convs:
+        for conv in convs:
             variance_kept(conv, GAIN)
         variance_kept(self.judge)
 

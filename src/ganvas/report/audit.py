@@ -76,9 +76,7 @@ def _neighbours(suspect: Suspect) -> list[Html]:
             "figure",
             thumbnail(
                 picture,
-                f"training picture {index}"
-                + (f", class {name}" if name else "")
-                + f", at distance {number(distance)}",
+                f"training picture {index}" + (f", class {name}" if name else "") + f", at distance {number(distance)}",
             ),
             tag("figcaption", number(round(distance, 3))),
         )

@@ -237,9 +237,7 @@ def _curve(line: Line, x_axis: Axis, y_axis: Axis) -> Html:
     if line.dots:
         x, y = thin(line.x, line.y, 60)
         parts += [
-            _dot(line.name, *point, x_axis, y_axis, colour)
-            for point in zip(x, y, strict=True)
-            if np.isfinite(point[1])
+            _dot(line.name, *point, x_axis, y_axis, colour) for point in zip(x, y, strict=True) if np.isfinite(point[1])
         ]
     elif np.isfinite(line.y).sum() == 1:
         only = int(np.flatnonzero(np.isfinite(line.y))[0])
@@ -275,9 +273,7 @@ def _path(x: np.ndarray, y: np.ndarray, x_axis: Axis, y_axis: Axis) -> str:
 
 
 def _legend(lines: Sequence[Line]) -> Html:
-    entries = [
-        tag("li", _swatch(f"s{line.colour % COLOURS}"), _named(line)) for line in lines if line.legend != ""
-    ]
+    entries = [tag("li", _swatch(f"s{line.colour % COLOURS}"), _named(line)) for line in lines if line.legend != ""]
     return tag("ul", entries, class_="key", aria_label="Legend")
 
 
@@ -296,9 +292,7 @@ def _numbers(title: str, lines: Sequence[Line], x_label: str) -> Html:
         chosen = _some(len(first.x), SHOWN)
         rows = [[number(float(first.x[i])), *(number(float(line.y[i])) for line in lines)] for i in chosen]
         caption = f"{title}: {len(chosen)} of {len(first.x):,} points"
-        return table(
-            [x_label, *(line.name for line in lines)], rows, caption=caption, numeric=range(1, len(lines) + 1)
-        )
+        return table([x_label, *(line.name for line in lines)], rows, caption=caption, numeric=range(1, len(lines) + 1))
     rows = [
         [line.name, number(float(line.x[i])), number(float(line.y[i]))]
         for line in lines

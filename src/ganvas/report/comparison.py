@@ -111,9 +111,7 @@ def grouped(members: list[Member]) -> list[Group]:
     found: dict[str, Group] = {}
     for member in members:
         info = member.run.info
-        key = json.dumps(
-            [info["method"], info.get("preset"), info["settings"], info.get("budget")], sort_keys=True
-        )
+        key = json.dumps([info["method"], info.get("preset"), info["settings"], info.get("budget")], sort_keys=True)
         found.setdefault(key, Group(_name(info))).members.append(member)
     groups = list(found.values())
     taken: dict[str, int] = {}
@@ -238,9 +236,7 @@ def _check_same_measures(members: list[Member]) -> None:
             a, b = first.metrics[name], other.metrics[name]
             for key in IDENTITY:
                 if a.get(key) != b.get(key):
-                    raise RunError(
-                        f"{where}: {name} has {key} {plain(a.get(key))} and {plain(b.get(key))}. {advice}"
-                    )
+                    raise RunError(f"{where}: {name} has {key} {plain(a.get(key))} and {plain(b.get(key))}. {advice}")
 
 
 # --- the page -----------------------------------------------------------------------------------------------
@@ -307,9 +303,7 @@ def _table(groups: list[Group], metrics: list[str]) -> Html:
         cells = [
             [
                 _figure(group, name),
-                tag("span", "best" if len(best) == 1 else "tied best", class_="tag")
-                if group.name in best
-                else None,
+                tag("span", "best" if len(best) == 1 else "tied best", class_="tag") if group.name in best else None,
             ]
             for group in groups
         ]
@@ -364,9 +358,7 @@ def _lines(groups: list[Group], metric: str, against: str) -> list[Line]:
                 for row in member.log.evaluated
             ]
             known = [(x, y) for x, y in points if is_number(x) and is_number(y)]
-            x, y = (
-                np.array(values, dtype=np.float64) for values in (zip(*known, strict=True) if known else ((), ()))
-            )
+            x, y = (np.array(values, dtype=np.float64) for values in (zip(*known, strict=True) if known else ((), ())))
             lines.append(
                 Line(
                     f"{group.name}, seed {member.run.info['seed']}",
@@ -399,9 +391,7 @@ def _sheets(groups: list[Group]) -> Html:
             last = shown[-1]
             caption = f"{group.name}, seed {run.info['seed']}, step {number(last.step)}"
             picture = image(last.png, f"Grid of samples of {caption}", last.width, last.height)
-            figures.append(
-                tag("figure", tag("h3", group.name), picture, tag("figcaption", caption), class_="sheet")
-            )
+            figures.append(tag("figure", tag("h3", group.name), picture, tag("figcaption", caption), class_="sheet"))
     return section(
         "samples",
         "Samples",
@@ -417,9 +407,7 @@ def _differences(groups: list[Group]) -> Html:
         for name, values in settings.items()
     ]
     shown = (
-        table(["Setting", *(group.name for group in groups)], rows, caption="Settings that differ")
-        if rows
-        else Html()
+        table(["Setting", *(group.name for group in groups)], rows, caption="Settings that differ") if rows else Html()
     )
     around = surroundings(groups)
     runs = [member.run for group in groups for member in group.members]
@@ -470,20 +458,14 @@ def _letters(count: int) -> list[str]:
 def _better(groups: list[Group], metric: str) -> str | None:
     """ "lower", "higher" or None."""
     told = [
-        member.metrics[metric].get("better")
-        for group in groups
-        for member in group.members
-        if metric in member.metrics
+        member.metrics[metric].get("better") for group in groups for member in group.members if metric in member.metrics
     ]
     return told[0] if told and told[0] in ("lower", "higher") else None
 
 
 def _floor(groups: list[Group], metric: str) -> float | None:
     floors = [
-        floor_of(member.metrics[metric])
-        for group in groups
-        for member in group.members
-        if metric in member.metrics
+        floor_of(member.metrics[metric]) for group in groups for member in group.members if metric in member.metrics
     ]
     return next((floor for floor in floors if floor is not None), None)
 

@@ -48,9 +48,7 @@ def table(
 ) -> Html:
     """A table. The first cell of each row is its header; columns `numeric` align right."""
     right = frozenset(numeric)
-    top = tag(
-        "tr", [tag("th", cell, scope="col", class_="n" if i in right else None) for i, cell in enumerate(head)]
-    )
+    top = tag("tr", [tag("th", cell, scope="col", class_="n" if i in right else None) for i, cell in enumerate(head)])
     body = [tag("tr", [_cell(i, cell, right) for i, cell in enumerate(row)]) for row in rows]
     described = tag("caption", caption)
     return tag(

@@ -96,9 +96,7 @@ def _read_measured(path: Path) -> dict[str, Any]:
 
 def _header(run: Run, log: Log, measured: dict[str, Any], title: str, parts: list[Html]) -> Html:
     cls = _class_of(run)
-    about = (
-        [tag("p", cls.title[0].upper() + cls.title[1:] + "."), tag("p", cls.paper, class_="note")] if cls else []
-    )
+    about = [tag("p", cls.title[0].upper() + cls.title[1:] + "."), tag("p", cls.paper, class_="note")] if cls else []
     names = [part.split('id="', 1)[1].split('"', 1)[0] for part in parts if part]
     links = [tag("a", _TITLES[name], href=f"#{name}") for name in names]
     return tag(
@@ -168,13 +166,9 @@ def _seconds(log: Log) -> float | None:
 
 def _samples(run: Run) -> Html:
     shown = frames(run.folder / "samples")
-    lead = (
-        "Each place in the grid keeps its random seed: the slider shows a picture as it forms. Averaged weights."
-    )
+    lead = "Each place in the grid keeps its random seed: the slider shows a picture as it forms. Averaged weights."
     if not shown:
-        return section(
-            "samples", _TITLES["samples"], tag("p", "There are no grids in samples/ yet.", class_="note")
-        )
+        return section("samples", _TITLES["samples"], tag("p", "There are no grids in samples/ yet.", class_="note"))
     return section("samples", _TITLES["samples"], film(shown, "Grid of samples"), lead=lead)
 
 
@@ -205,9 +199,7 @@ def _measures(run: Run, log: Log, measured: dict[str, Any]) -> Html:
         )
     head += ["Floor", "Samples", "Better", "Meaning"]
     sources = sorted({str(entry["floor_from"]) for entry in metrics.values() if entry.get("floor_from")})
-    lead = (
-        "The floor is what held-out real pictures score in place of samples: what a perfect generator would get."
-    )
+    lead = "The floor is what held-out real pictures score in place of samples: what a perfect generator would get."
     lead += f" They are: {'; '.join(sources)}." if sources else ""
     shown = table(head, rows, caption="Measures of the samples", numeric=range(1, 5 if kept else 4))
     how = folded("How they were measured", facts((name, _how(entry)) for name, entry in metrics.items()))
@@ -388,10 +380,7 @@ def _memory(log: Log) -> str | None:
     names = [key for key in log.columns if "memory" in key]
     rows = [float(np.nanmax(log.column(key))) for key in names if np.isfinite(log.column(key)).any()]
     told = [
-        float(value)
-        for event in log.events
-        for key, value in event.items()
-        if "memory" in key and is_number(value)
+        float(value) for event in log.events for key, value in event.items() if "memory" in key and is_number(value)
     ]
     largest = max(rows + told, default=None)
     return f"{largest / 2**20:,.0f} MiB at most" if largest else None
@@ -464,9 +453,7 @@ def _channels(sheet: dict[str, Any]) -> Html:
 
 
 def _problems(sheet: dict[str, Any]) -> Html:
-    problems = [
-        problem for problem in sheet.get("problems") or [] if isinstance(problem, list) and len(problem) == 2
-    ]
+    problems = [problem for problem in sheet.get("problems") or [] if isinstance(problem, list) and len(problem) == 2]
     if not problems:
         return Html()
     rows = [[tag("code", str(name)), str(reason)] for name, reason in problems[:MOST_SHOWN]]

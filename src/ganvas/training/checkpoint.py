@@ -1,8 +1,8 @@
 """A training's whole state on disk: safetensors and JSON, hashed, written aside and renamed; the last good ones are kept.
 
-    RUN/checkpoints/step-00000120/state.safetensors    every tensor, by its path in the tree
-                                  state.json           everything else, and where each tensor goes
-                                  manifest.json        version, step, SHA-256 of both
+RUN/checkpoints/step-00000120/state.safetensors    every tensor, by its path in the tree
+                              state.json           everything else, and where each tensor goes
+                              manifest.json        version, step, SHA-256 of both
 """
 
 from __future__ import annotations
@@ -122,7 +122,9 @@ def load_state(place: Path) -> Any:
     try:
         manifest = json.loads((place / "manifest.json").read_text())
         if manifest["format"] != FORMAT:
-            raise RunError(f"{place} has checkpoint format {manifest['format']}; this ganvas reads {FORMAT}: use the ganvas that wrote it")
+            raise RunError(
+                f"{place} has checkpoint format {manifest['format']}; this ganvas reads {FORMAT}: use the ganvas that wrote it"
+            )
         for name in ("state.safetensors", "state.json"):
             if sha256(place / name) != manifest["sha256"][name]:
                 raise RunError(f"{place / name} is damaged: its SHA-256 is not the one in manifest.json")
@@ -139,5 +141,3 @@ def load_newest(folder: Path, say: Callable[[str], None]) -> Any | None:
         except RunError as error:
             say(f"{error}. Using the checkpoint before it")
     return None
-
-

@@ -7,6 +7,7 @@ which would skip every call but `forward`.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import platform
 import sys
@@ -19,10 +20,13 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.distributed import PrefixStore  # pyright: ignore[reportPrivateImportUsage]
+from torch.distributed.rendezvous import rendezvous
 
 from ganvas.errors import UsageError
 
 PRECISIONS = ("auto", "fp32", "bf16")
+_joined = itertools.count()  # groups that this process was in; equal on all ranks
 PAYS = 1.25  # bf16 must be this much faster than fp32 in the probe before "auto" takes it
 
 
@@ -110,14 +114,18 @@ def choose_device(device: str, local_rank: int = 0) -> torch.device:
         raise UsageError(f"device must be auto, cpu, cuda, cuda:N or mps (got {device!r})") from None
     if made.type == "cuda":
         if not torch.cuda.is_available():
-            raise UsageError(f"device {device} is not usable here: this PyTorch ({torch.__version__}) sees no CUDA GPU. Use --device auto")
+            raise UsageError(
+                f"device {device} is not usable here: this PyTorch ({torch.__version__}) sees no CUDA GPU. Use --device auto"
+            )
         index = local_rank if made.index is None else made.index
         if index >= torch.cuda.device_count():
             raise UsageError(f"device cuda:{index} does not exist: this machine has {torch.cuda.device_count()} GPU(s)")
         torch.cuda.set_device(index)
         return torch.device("cuda", index)
     if made.type == "mps" and not torch.backends.mps.is_available():
-        raise UsageError("device mps is not usable here: it needs Apple silicon and a PyTorch built for it. Use --device auto")
+        raise UsageError(
+            "device mps is not usable here: it needs Apple silicon and a PyTorch built for it. Use --device auto"
+        )
     if made.type not in ("cpu", "mps"):
         raise UsageError(f"device must be auto, cpu, cuda, cuda:N or mps (got {device!r})")
     return made
@@ -151,7 +159,9 @@ def probe(device: torch.device) -> float:
     """Time of fp32 over time of bf16 for forward and backward of two 3x3 convolutions on 32 pictures of 14 x 14 x 64."""
     forked = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=forked):  # the probe must not move the training's random state
-        network = nn.Sequential(nn.Conv2d(64, 64, 3, padding=1), nn.LeakyReLU(0.2), nn.Conv2d(64, 64, 3, padding=1)).to(device)
+        network = nn.Sequential(nn.Conv2d(64, 64, 3, padding=1), nn.LeakyReLU(0.2), nn.Conv2d(64, 64, 3, padding=1)).to(
+            device
+        )
         pictures = torch.randn(32, 64, 14, 14, device=device).contiguous(memory_format=torch.channels_last)
 
     def seconds(enabled: bool) -> float:
@@ -207,8 +217,11 @@ def _share_threads(processes_here: int) -> None:
 def _join(device: torch.device, rank: int, ranks: int) -> None:
     if not dist.is_available():
         raise UsageError("this PyTorch was built without torch.distributed: train in one process")
-    # After a restart by torchrun the old keys still lie in its store: a prefix of its own keeps each try apart.
-    store, rank, ranks = next(iter(dist.rendezvous("env://", rank, ranks, timeout=timedelta(minutes=10))))
+    # After a restart by torchrun, and after an earlier training of this process, old keys still lie in its store: a prefix
+    # of its own keeps each try apart.
+    store, rank, ranks = next(iter(rendezvous("env://", rank, ranks, timeout=timedelta(minutes=10))))
     tries = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
     backend = "nccl" if device.type == "cuda" else "gloo"
-    dist.init_process_group(backend, store=dist.PrefixStore(f"ganvas-{tries}", store), rank=rank, world_size=ranks)
+    dist.init_process_group(
+        backend, store=PrefixStore(f"ganvas-{tries}-{next(_joined)}", store), rank=rank, world_size=ranks
+    )

@@ -29,7 +29,9 @@ class Recorder(Callback):
             write_png(self.writer.folder / "samples" / f"{trainer.steps:08d}.png", grid)
         if metrics:
             self.writer.json("metrics.json", {"step": trainer.steps, "seconds": trainer.seconds, "metrics": metrics})
-            self.writer.row({"event": "evaluated", "step": trainer.steps, "seconds": trainer.seconds, "metrics": metrics})
+            self.writer.row(
+                {"event": "evaluated", "step": trainer.steps, "seconds": trainer.seconds, "metrics": metrics}
+            )
 
     def saved(self, trainer: Trainer) -> None:
         self.writer.row({"event": "saved", "step": trainer.steps, "seconds": trainer.seconds})
@@ -39,4 +41,6 @@ class Recorder(Callback):
 
     def finished(self, trainer: Trainer) -> None:
         memory = peak_memory(trainer.engine.device)
-        self.writer.row({"event": "finished", "step": trainer.steps, "seconds": trainer.seconds, "memory_bytes": memory})
+        self.writer.row(
+            {"event": "finished", "step": trainer.steps, "seconds": trainer.seconds, "memory_bytes": memory}
+        )

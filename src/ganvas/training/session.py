@@ -27,7 +27,7 @@ from ganvas.data.feed import Feed
 from ganvas.errors import GanvasError, RunError, TrainingError, UsageError
 from ganvas.method import Method, Samples, create
 from ganvas.report import write_report
-from ganvas.run import Run, RunWriter, is_run, read_info, spec_as_dict
+from ganvas.run import Run, RunWriter, is_run, spec_as_dict
 from ganvas.sampling import sample, to_uint8
 from ganvas.settings import as_dict, change
 from ganvas.training.callbacks import Callback
@@ -93,7 +93,11 @@ def prepare(
         dataset = reopen(old, data)
         preset = old.info.get("preset")
     else:
-        chosen = method.with_settings(settings or {}) if isinstance(method, Method) else create(method or METHOD, preset, settings)
+        chosen = (
+            method.with_settings(settings or {})
+            if isinstance(method, Method)
+            else create(method or METHOD, preset, settings)
+        )
         dataset = open_dataset(data or DATA, data_settings)
         folder = new_folder(out, chosen.name, dataset.name)
         engine = start_engine(device, precision)
@@ -134,17 +138,32 @@ class Session:
     """One sitting of one training."""
 
     def __init__(
-        self, folder: Path, method: Method, data: Dataset, budget: Budget, engine: Engine, *, seed: int, preset: str | None = None,
-        compile: str = "auto", checkpoint_every: int | None = None, evaluate_every: int | None = None, measure_samples: int = MEASURED,
-        callbacks: Sequence[Callback] = (), resumed: bool = False,
+        self, folder: Path, method: Method, data: Dataset, budget: Budget, engine: Engine, *, seed: int,
+        preset: str | None = None, compile: str = "auto", checkpoint_every: int | None = None,
+        evaluate_every: int | None = None, measure_samples: int = MEASURED, callbacks: Sequence[Callback] = (),
+        resumed: bool = False,
     ) -> None:  # fmt: skip
         if method.batch_size % engine.ranks:
-            raise UsageError(f"batch_size {method.batch_size} cannot be shared by {engine.ranks} processes: choose a multiple of {engine.ranks}")
+            raise UsageError(
+                f"batch_size {method.batch_size} cannot be shared by {engine.ranks} processes:"
+                f" choose a multiple of {engine.ranks}"
+            )
         for name, value in (("checkpoint-every", checkpoint_every), ("evaluate-every", evaluate_every)):
             if value is not None and value < 1:
                 raise UsageError(f"{name} must be at least 1 step (got {value})")
-        self.folder, self.method, self.data, self.engine, self.seed, self.preset = folder, method, data, engine, seed, preset
-        self.checkpoint_every, self.evaluate_every, self.measure_samples = checkpoint_every, evaluate_every, measure_samples
+        self.folder, self.method, self.data, self.engine, self.seed, self.preset = (
+            folder,
+            method,
+            data,
+            engine,
+            seed,
+            preset,
+        )
+        self.checkpoint_every, self.evaluate_every, self.measure_samples = (
+            checkpoint_every,
+            evaluate_every,
+            measure_samples,
+        )
         self.resumed = resumed
         self.writer = RunWriter(folder)
         self.callbacks: list[Callback] = [Recorder(self.writer), *callbacks] if engine.leads else []
@@ -152,7 +171,7 @@ class Session:
         method.build(data.spec)
         method.spec = data.spec
         method.train()
-        method.to(engine.device, memory_format=torch.channels_last)
+        method.to(engine.device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         engine.copy_from_lead(method)
         self.compiled = settle_compile(compile, method, engine)
         generator = torch.Generator(engine.device).manual_seed(seed)
@@ -193,13 +212,23 @@ class Session:
         previous = self._listen()
         try:
             trainer.restart_clock()
-            while trainer.progress < 1 and not self._stop():
+            while self._goes_on():
                 self._step()
             self._finish_or_stop()
         finally:
             for number, handler in previous.items():
                 signal.signal(number, handler)
         return Run(self.folder)
+
+    def _goes_on(self) -> bool:
+        if self._caught or self.trainer.progress < 1:
+            return not self._caught
+        try:
+            self.trainer.check_finite()
+        except NonFinite as broken:
+            self._roll_back(str(broken))
+            return True
+        return False
 
     def _step(self) -> None:
         trainer = self.trainer
@@ -225,7 +254,8 @@ class Session:
         if self._caught:
             self._save()
             raise Interrupted(
-                f"stopped at step {trainer.steps}, everything is saved. Go on with: ganvas train --resume {self.folder}", self._caught
+                f"stopped at step {trainer.steps}, everything is saved. Go on with: ganvas train --resume {self.folder}",
+                self._caught,
             )
         self._log(force=True)
         self._evaluate()
@@ -242,7 +272,8 @@ class Session:
         reason = f"the update {update} met NaN or inf at step {step}, before any weight moved"
         if self._failures > ROLLBACKS:
             raise TrainingError(
-                f"{reason}; {ROLLBACKS} roll-backs with new random numbers did not help. The last good state is saved in {self.folder}."
+                f"{reason}; {ROLLBACKS} roll-backs with new random numbers did not help."
+                f" The last good state is saved in {self.folder}."
                 " Try a smaller step size (--set lr=...), --precision fp32, or look at the data with: ganvas data DATA"
             )
         drawn = trainer.rollbacks + 1
@@ -252,7 +283,10 @@ class Session:
             raise TrainingError(f"{reason}, and there is no checkpoint to go back to")
         trainer.restore(state)
         trainer.draw_anew(drawn, self.seed)
-        self._tell("said", f"{reason}. Went back to step {trainer.steps} with new random numbers ({self._failures} of {ROLLBACKS})")
+        self._tell(
+            "said",
+            f"{reason}. Went back to step {trainer.steps} with new random numbers ({self._failures} of {ROLLBACKS})",
+        )
         trainer.restart_clock()
 
     # --- what happens every so often ----------------------------------------------------------------------------------------
@@ -308,7 +342,9 @@ class Session:
         return measure(pictures, self.data, self.data.part("test"))
 
     def _keep_best(self, metrics: dict[str, Any]) -> None:
-        key = next((name for name, entry in metrics.items() if entry.get("better") == "lower" and name.startswith("FD")), None)
+        key = next(
+            (name for name, entry in metrics.items() if entry.get("better") == "lower" and name.startswith("FD")), None
+        )
         trainer = self.trainer
         if key is None or not trainer.best.get("value", float("inf")) > metrics[key]["value"]:
             return
@@ -351,12 +387,16 @@ class Session:
         state = load_newest(self.folder / "checkpoints", lambda message: self._tell("said", message))
         if state is None:
             if checkpoints(self.folder / "checkpoints"):
-                raise RunError(f"every checkpoint in {self.folder / 'checkpoints'} is damaged: start a new run with another --out")
+                raise RunError(
+                    f"every checkpoint in {self.folder / 'checkpoints'} is damaged: start a new run with another --out"
+                )
             return
         try:
             self.trainer.restore(state)
         except (KeyError, RuntimeError, ValueError) as error:
-            raise RunError(f"the checkpoint in {self.folder} does not fit this version of {self.method.name}: {error}") from error
+            raise RunError(
+                f"the checkpoint in {self.folder} does not fit this version of {self.method.name}: {error}"
+            ) from error
         self._saved_step = self.trainer.steps
 
     # --- listeners and signals ----------------------------------------------------------------------------------------------
@@ -364,9 +404,6 @@ class Session:
     def _call(self, event: str, *content: Any) -> None:
         for callback in self.callbacks:
             getattr(callback, event)(self.trainer, *content)
-
-    def _stop(self) -> bool:
-        return bool(self._caught)
 
     def _listen(self) -> dict[int, Any]:
         if threading.current_thread() is not threading.main_thread():
@@ -401,7 +438,9 @@ class Session:
             "checkpoint_every": self.checkpoint_every,
             "evaluate_every": self.evaluate_every,
             "parameters": self.parameters,
-            "networks": {name: sum(p.numel() for p in network.parameters()) for name, network in self.method.named_children()},
+            "networks": {
+                name: sum(p.numel() for p in network.parameters()) for name, network in self.method.named_children()
+            },
             "spec": spec_as_dict(self.data.spec),
             "fingerprint": self.data.fingerprint,
             "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},
@@ -436,34 +475,62 @@ def find_old(resume: str | Path | None, out: str | Path | None) -> Run | None:
 
 
 def check_same(
-    old: Run, method: str | Method | None, data: Any, preset: str | None, settings: dict[str, Any] | None, data_settings: Any
+    old: Run,
+    method: str | Method | None,
+    data: Any,
+    preset: str | None,
+    settings: dict[str, Any] | None,
+    data_settings: Any,
 ) -> None:
     """A resumed run keeps its method, data and settings; RunError says which of them differs."""
     info = old.info
     name = method.name if isinstance(method, Method) else method
     if name and name != info["method"]:
-        raise RunError(f"{old.folder} is a run of {info['method']}, not of {name}: leave the method away, or choose another --out")
+        raise RunError(
+            f"{old.folder} is a run of {info['method']}, not of {name}: leave the method away, or choose another --out"
+        )
     source = data.source if isinstance(data, Dataset) else str(data) if data else ""
     if source and source != info["data"] and _place(source) != _place(info["data"]):
-        raise RunError(f"{old.folder} was trained on {info['data']}, not on {source}: leave --data away, or choose another --out")
+        raise RunError(
+            f"{old.folder} was trained on {info['data']}, not on {source}: leave --data away, or choose another --out"
+        )
     if preset is not None and preset != info.get("preset"):
         raise RunError(f"{old.folder} was started with preset {info.get('preset')}, not {preset}: leave --preset away")
     given = create(info["method"], None, {**info["settings"], **(settings or {})}).settings()
-    changed = [f"{key} was {info['settings'].get(key)!r}, not {value!r}" for key, value in given.items() if info["settings"].get(key) != value]
+    changed = [
+        f"{key} was {info['settings'].get(key)!r}, not {value!r}"
+        for key, value in given.items()
+        if info["settings"].get(key) != value
+    ]
     if isinstance(method, Method):
         given = method.with_settings(settings or {}).settings()
-        changed = [f"{key} was {info['settings'].get(key)!r}" for key, value in given.items() if info["settings"].get(key) != value]
+        changed = [
+            f"{key} was {info['settings'].get(key)!r}"
+            for key, value in given.items()
+            if info["settings"].get(key) != value
+        ]
     wished = as_dict(data_settings) if isinstance(data_settings, DataSettings) else data_settings or {}
     checked = as_dict(change(DataSettings(), {**info["data_settings"], **wished}, where="data."))
-    changed += [f"data.{key} was {info['data_settings'][key]!r}" for key, value in checked.items() if info["data_settings"][key] != value]
+    changed += [
+        f"data.{key} was {info['data_settings'][key]!r}"
+        for key, value in checked.items()
+        if info["data_settings"][key] != value
+    ]
     if changed:
-        raise RunError(f"a resumed run keeps its settings, and {old.folder} differs: {'; '.join(changed)}. Leave them away, or start a new run")
+        raise RunError(
+            f"a resumed run keeps its settings, and {old.folder} differs: {'; '.join(changed)}."
+            " Leave them away, or start a new run"
+        )
 
 
 def reopen(old: Run, data: str | Path | Dataset | None) -> Dataset:
     """The data of a run, refused where they are not what they were."""
     info = old.info
-    dataset = data if isinstance(data, Dataset) else open_data(info["data"], settings=change(DataSettings(), info["data_settings"]))
+    dataset = (
+        data
+        if isinstance(data, Dataset)
+        else open_data(info["data"], settings=change(DataSettings(), info["data_settings"]))
+    )
     if dataset.fingerprint != info["fingerprint"]:
         raise RunError(
             f"{old.folder} was trained on {info['data']} with other content: its fingerprint was {info['fingerprint'][:12]},"

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from ganvas.data.feed import Feed
 from ganvas.data.batch import Batch
+from ganvas.data.feed import Feed
 from ganvas.method import Method, Update
 from ganvas.training.average import Average
 from ganvas.training.engine import Engine
@@ -59,7 +59,9 @@ class Trainer:
         self.rollbacks = 0
         self.best: dict[str, Any] = {}
         self._since = time.perf_counter()
-        self._rates = {key: [group["lr"] for group in optimizer.param_groups] for key, optimizer in self.optimizers.items()}
+        self._rates = {
+            key: [group["lr"] for group in optimizer.param_groups] for key, optimizer in self.optimizers.items()
+        }
         self._trained = {key: _parameters(optimizer) for key, optimizer in self.optimizers.items()}
         self._open: str | None = None
         self._broken: dict[str, Tensor | int] = {}
@@ -92,7 +94,8 @@ class Trainer:
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
         loss = report["loss"].detach()
         self.engine.average([*gradients, loss])
-        norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
+        norms = torch._foreach_norm(gradients)  # pyright: ignore[reportPrivateImportUsage]
+        norm = torch.linalg.vector_norm(torch.stack(norms))
         # On a GPU, asking for the answer would stop the queue: there the fused kernel itself skips the move.
         if loss.is_cuda and optimizer.defaults.get("fused"):
             broken = (~torch.isfinite(norm + loss)).float()
@@ -201,10 +204,14 @@ class Trainer:
     def _check(self) -> None:
         names = [update.name for update in self.updates]
         if len(set(names)) < len(names):
-            raise TypeError(f"{self.method.name}: two updates share a name in {names}, and would overwrite each other's log")
+            raise TypeError(
+                f"{self.method.name}: two updates share a name in {names}, and would overwrite each other's log"
+            )
         for update in self.updates:
             if update.trains not in self.optimizers:
-                raise TypeError(f"{self.method.name}: update {update.name} trains {update.trains!r}, which optimizers() has not")
+                raise TypeError(
+                    f"{self.method.name}: update {update.name} trains {update.trains!r}, which optimizers() has not"
+                )
 
 
 def _parameters(optimizer: Optimizer) -> list[Tensor]:

@@ -38,7 +38,7 @@ docs: $(STAMP) ## write the generated pages anew
 	$(BIN)/python tools/make_docs.py
 
 slow: $(STAMP) ## long trainings and searches; their results go to docs/experiments.md
-	$(BIN)/python -m pytest -m slow tests/slow
+	$(BIN)/python -m pytest -m slow -s tests/slow
 
 clean: ## remove what setup and builds made
 	rm -rf $(VENV) build dist src/*.egg-info .pytest_cache .ruff_cache

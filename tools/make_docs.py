@@ -1,13 +1,15 @@
-"""Writes docs/cli.md from the command line's own help, and docs/methods.md from the registry of methods.
+"""Writes docs/cli.md from the command line's own help, docs/methods.md from the registry of methods, and README.md's tree.
 
-python tools/make_docs.py            write both
+python tools/make_docs.py            write all
 python tools/make_docs.py --check    exit 1 where one of them is stale, and say which
 """
 
 from __future__ import annotations
 
 import argparse
+import ast
 import inspect
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,9 @@ from ganvas.data import DataSettings
 from ganvas.method import find, method_names
 from ganvas.settings import settings_of
 
-DOCS = Path(__file__).parent.parent / "docs"
+ROOT = Path(__file__).parent.parent
+TREE = "<!-- tree: written by tools/make_docs.py -->", "<!-- end of tree -->"
+ROOMS = ("src/ganvas", "examples", "benchmarks", "tools", "docs")
 NOTE = "<!-- Written by tools/make_docs.py: change the code, then run `make docs`. -->"
 
 JSON = """\
@@ -61,26 +65,54 @@ A traceback is a fault of ganvas, and worth an issue."""
 
 
 def main() -> None:
-    """Writes or checks both pages."""
+    """Writes or checks all pages."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where a page is stale")
     if parser.parse_args().check:
-        sys.exit(check(DOCS))
+        sys.exit(check(ROOT))
     for name, text in pages().items():
-        (DOCS / name).write_text(text, encoding="utf-8")
+        (ROOT / name).write_text(text, encoding="utf-8")
 
 
 def check(folder: Path) -> int:
     """1 where a page in `folder` is not what would be written, else 0."""
     stale = [name for name, text in pages().items() if not _holds(folder / name, text)]
     if stale:
-        print(f"stale: {', '.join(f'docs/{name}' for name in stale)}. Run: make docs", file=sys.stderr)
+        print(f"stale: {', '.join(stale)}. Run: make docs", file=sys.stderr)
     return int(bool(stale))
 
 
 def pages() -> dict[str, str]:
-    """Both pages by file name."""
-    return {"cli.md": cli_page(), "methods.md": methods_page()}
+    """All pages by path."""
+    return {"docs/cli.md": cli_page(), "docs/methods.md": methods_page(), "README.md": readme()}
+
+
+def readme() -> str:
+    """README.md with its tree written anew."""
+    before, rest = (ROOT / "README.md").read_text(encoding="utf-8").split(TREE[0])
+    return f"{before}{TREE[0]}\n{tree()}\n{TREE[1]}{rest.split(TREE[1])[1]}"
+
+
+def tree() -> str:
+    """One line a file: the first sentence of what it says of itself."""
+    lines = []
+    for room in ROOMS:
+        files = sorted((path for path in (ROOT / room).rglob("*") if path.suffix in (".py", ".md")), key=_by_folder)
+        lines += [f"{path.relative_to(ROOT)!s:<44} {line}" for path in files if (line := _first_line(path))]
+    return "\n".join(["```", *lines, "```"])
+
+
+def _by_folder(path: Path) -> tuple[str, str]:
+    return str(path.parent), path.name
+
+
+def _first_line(path: Path) -> str:
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".md":
+        return text.splitlines()[0].lstrip("# ")
+    said = ast.get_docstring(ast.parse(text)) or ""
+    paragraph = said.split("\n\n")[0].replace("\n", " ")
+    return re.split(r"(?<!\bsec)\. ", paragraph)[0].rstrip(".:")
 
 
 def cli_page() -> str:

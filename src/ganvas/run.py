@@ -35,7 +35,7 @@ from ganvas.method import Method, create
 from ganvas.sampling import sample, to_uint8
 
 FORMAT = 1
-LARGEST_JSON = 64 * 2**20  # bytes; a settings file or log line beyond that is not one of ours
+LARGEST_JSON = 64 * 2**20  # bytes; a settings file beyond that is not one of ours
 
 
 class Run:
@@ -57,8 +57,12 @@ class Run:
     def spec(self) -> DataSpec:
         """Shape and facts of the data that it was trained on."""
         known = dict(self.info["spec"])
-        known["classes"] = tuple(known.get("classes", ()))
-        return DataSpec(**known)
+        try:
+            return DataSpec(**{**known, "classes": tuple(known.get("classes", ()))})
+        except TypeError as error:
+            raise RunError(
+                f"{self.folder / 'settings.json'} is damaged: spec does not describe data ({error})"
+            ) from error
 
     @functools.cached_property
     def method(self) -> Method:
@@ -105,7 +109,7 @@ class Run:
         path = self.folder / "log.jsonl"
         if not path.is_file():
             return
-        with open(path, encoding="utf-8") as lines:
+        with open(path, encoding="utf-8", errors="replace") as lines:
             for line in lines:
                 try:
                     row = json.loads(line)
@@ -146,11 +150,16 @@ def read_info(folder: Path) -> dict[str, Any]:
     if not is_run(folder):
         raise RunError(f"{folder} is not a run: it has no settings.json. `ganvas train --out {folder}` makes one")
     info = read_json(folder / "settings.json")
-    needed = {"format", "ganvas", "method", "settings", "data", "spec", "seed"}
+    needed = {
+        "format", "ganvas", "method", "settings", "data", "data_settings", "spec", "seed", "budget", "precision", "fingerprint",
+    }  # fmt: skip
     if needed - info.keys():
         raise RunError(
             f"{folder / 'settings.json'} is not of a run: it lacks {', '.join(sorted(needed - info.keys()))}"
         )
+    wrong = [key for key in ("settings", "data_settings", "spec", "budget") if not isinstance(info[key], dict)]
+    if wrong:
+        raise RunError(f"{folder / 'settings.json'} is damaged: {', '.join(wrong)} must hold names and values")
     if info["format"] != FORMAT:
         raise RunError(
             f"{folder} was written by ganvas {info['ganvas']} in format {info['format']}; this one reads format {FORMAT}"

@@ -25,9 +25,10 @@ def test_the_pages_are_not_stale() -> None:
 
 def test_a_stale_page_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name, text in make_docs.pages().items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text, encoding="utf-8")
     assert make_docs.check(tmp_path) == 0
-    page = tmp_path / "methods.md"
+    page = tmp_path / "docs/methods.md"
     page.write_text(page.read_text().replace("0.0002", "0.0003", 1))
     assert make_docs.check(tmp_path) == 1
     assert capsys.readouterr().err == "stale: docs/methods.md. Run: make docs\n"

@@ -30,7 +30,7 @@ TABLES = ("settings", "data_settings", "budget")
 # What a run's settings.json holds about that one run. The device is where it ran, not where the next one should.
 ABOUT_A_RUN = (
     "format", "ganvas", "spec", "fingerprint", "versions", "command", "git", "parameters", "networks", "device",
-    "machine", "why_precision", "compiled", "processes", "threads",
+    "machine", "why_precision", "compiled", "measure_samples", "processes", "threads",
 )  # fmt: skip
 
 

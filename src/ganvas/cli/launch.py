@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 RESTARTS = 3
 
 
-def launch(chosen: Choice, nproc: int, *, samples: int, json: bool) -> int:
+def launch(chosen: Choice, nproc: int, *, samples: int | None, json: bool) -> int:
     """Runs the processes until they end, and returns the exit code.
 
     What `torchrun --standalone --nproc-per-node N --max-restarts 3 -m ganvas train ... --resume auto` does,
@@ -32,7 +32,8 @@ def launch(chosen: Choice, nproc: int, *, samples: int, json: bool) -> int:
     folder = check(chosen, nproc)
     command = [
         "--standalone", "--nproc-per-node", str(nproc), "--max-restarts", str(RESTARTS), "-m", "ganvas", "train",
-        *words(chosen.wish), "--resume", "auto", "--out", str(folder), "--samples", str(samples),
+        *words(chosen.wish), "--resume", "auto", "--out", str(folder),
+        *([] if samples is None else ["--samples", str(samples)]),
         *(["--json"] if json else []),
     ]  # fmt: skip
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // nproc)))

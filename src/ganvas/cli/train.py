@@ -82,7 +82,10 @@ def train(
         int | None,
         typer.Option(metavar="STEPS", help="Steps between two measurements. Default: five over the budget."),
     ] = None,
-    samples: Annotated[int, typer.Option(help="Pictures in a measurement; 0: measure nothing.")] = 2000,
+    samples: Annotated[
+        int | None,
+        typer.Option(help="Pictures in a measurement; 0: measure nothing. Default: 2000.", show_default=False),
+    ] = None,
     nproc: Annotated[int, typer.Option(help="Processes on this machine that share each batch; on GPUs one each.")] = 1,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show settings, data, networks and device, and write nothing.")
@@ -215,7 +218,7 @@ def _going_on(wish: Wish, old: Run) -> tuple[Wish, Run, Dataset]:
     return wish, old, open_shown(info["data"], info["data_settings"])
 
 
-def run_one(chosen: Choice, *, samples: int, dry_run: bool, json: bool) -> None:
+def run_one(chosen: Choice, *, samples: int | None, dry_run: bool, json: bool) -> None:
     """Trains in this process, which may be one of several that torchrun started; only the first of them prints."""
     from ganvas.cli.plan import show
     from ganvas.cli.view import make_view

@@ -17,7 +17,7 @@ from ganvas.errors import UsageError
 from ganvas.method import Batch, Method, Update, setting
 
 
-class Pair(Method):
+class Networks(Method):
     """Names what `build` makes. No dataclass, or the two would be settings."""
 
     G: nn.Module
@@ -25,23 +25,14 @@ class Pair(Method):
 
 
 @dataclass(eq=False)
-class Adversarial(Pair):
-    """Base of the GANs: subclasses build `self.G` and `self.D` and state two losses."""
+class Pair(Networks):
+    """Base of the GANs: subclasses build `self.G` and `self.D` and state two losses; optimisers are theirs or Adversarial's."""
 
     batch_size: int = setting(64, "pictures a step, over all processes together", minimum=1)
     z_dim: int = setting(100, "numbers in a latent", minimum=1)
     lr: float = setting(2e-4, "step size of both networks' optimiser", minimum=0)
-    beta1: float = setting(0.5, "Adam's first decay", minimum=0, maximum=0.9999)
-    beta2: float = setting(0.999, "Adam's second decay", minimum=0, maximum=0.99999)
 
     averaged = ("G",)
-
-    def optimizers(self) -> dict[str, Optimizer]:
-        return {"G": self.adam(self.G), "D": self.adam(self.D)}
-
-    def adam(self, network: nn.Module) -> Optimizer:
-        """Adam with this method's settings, all parameters in one kernel."""
-        return Adam(network.parameters(), lr=self.lr, betas=(self.beta1, self.beta2), fused=True)
 
     def updates(self) -> list[Update]:
         return [
@@ -56,6 +47,10 @@ class Adversarial(Pair):
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
         """Holds "loss"; "real" and "fake" are the mean logits, for the log."""
         raise NotImplementedError
+
+    def pair(self) -> list[tuple[str, nn.Module]]:
+        """Both networks under the names that updates train them by."""
+        return [("G", self.G), ("D", self.D)]
 
     # --- noise and sampling ---------------------------------------------------------------------------------------------
 
@@ -80,6 +75,18 @@ class Adversarial(Pair):
 
     def generate(self, latents: Tensor) -> Tensor:
         return self.G(latents).clamp(-1, 1)
+
+
+@dataclass(eq=False)
+class Adversarial(Pair):
+    """A GAN whose networks both have Adam."""
+
+    beta1: float = setting(0.5, "Adam's first decay", minimum=0, maximum=0.9999)
+    beta2: float = setting(0.999, "Adam's second decay", minimum=0, maximum=0.99999)
+
+    def optimizers(self) -> dict[str, Optimizer]:
+        decays = (self.beta1, self.beta2)
+        return {key: Adam(network.parameters(), lr=self.lr, betas=decays, fused=True) for key, network in self.pair()}
 
 
 def both(D: nn.Module, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:

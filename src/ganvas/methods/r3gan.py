@@ -6,7 +6,8 @@ With that, plain residual networks need no normalisation, no noise inputs and no
 
 Gamma follows the data at hand unless it is set: gamma = spread / 200, where spread is the mean squared distance of a picture from
 the mean picture (DataSpec.spread). A penalty on |dD/dx|^2 must scale with the square of the data's distances to stay equally
-strong; 200 gives the built-in digits a gamma of about 1, the value measured there (docs/experiments.md).
+strong; 200 gives the built-in digits a gamma of about 1, where 0.3 did no better (docs/experiments.md).
+Other data: not measured yet.
 
 Departs from the paper: penalties may be lazy (`penalty_every`, weight multiplied by it as in StyleGAN2); one straight fall of
 the step size (`decay`) in place of the paper's schedules for step size, gamma, beta2 and the average.

@@ -12,18 +12,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim import Optimizer, RMSprop
 
 from ganvas.losses.adversarial import wasserstein_critic, wasserstein_generator
 from ganvas.method import Batch, DataSpec, Update, preset, register, setting
-from ganvas.methods.adversarial import Adversarial, both, judged
+from ganvas.methods.adversarial import Pair, both, judged
 from ganvas.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 
 
 @register
 @dataclass(eq=False)
-class WGAN(Adversarial):
+class WGAN(Pair):
     name = "wgan"
     title = "Wasserstein GAN, clipped weights"
     paper = "Arjovsky et al. 2017, Wasserstein GAN, arXiv:1701.07875"
@@ -38,9 +38,9 @@ class WGAN(Adversarial):
         self.G = DCGANGenerator(self.z_dim, spec.shape, self.width, norm="batch")
         self.D = DCGANDiscriminator(spec.shape, self.width, norm="none")
 
-    def adam(self, network: nn.Module) -> Optimizer:
+    def optimizers(self) -> dict[str, Optimizer]:
         """RMSprop: momentum made the critic unstable (paper, sec. 3)."""
-        return RMSprop(network.parameters(), lr=self.lr, foreach=True)
+        return {key: RMSprop(network.parameters(), lr=self.lr, foreach=True) for key, network in self.pair()}
 
     def updates(self) -> list[Update]:
         return [

@@ -1,6 +1,6 @@
 """The small pair that `r3gan` uses on a CPU: DCGAN's strided convolutions, but no normalisation anywhere.
 
-Of the networks tried on 2 cores it learned most in a given time: 4 x 4 convolutions of stride 2 are dense, and no layer works at
+Of the networks tried on 2 cores it learned most in two minutes: 4 x 4 convolutions of stride 2 are dense, and no layer works at
 full size but the first of D and the last of G (docs/experiments.md).
 
 Weights keep the variance of what passes through (He 2015), which batch norm would otherwise do.

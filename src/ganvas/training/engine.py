@@ -101,6 +101,10 @@ def start_engine(device: str = "auto", precision: str = "auto") -> Engine:
     if where.type == "cuda":
         torch.backends.cudnn.benchmark = True
     chosen, why = choose_precision(precision, where)
+    if ranks > 1:  # near the border two ranks could choose differently
+        lead = torch.tensor(float(chosen == "bf16"), device=where)
+        dist.broadcast(lead, 0)
+        chosen = "bf16" if bool(lead) else "fp32"
     return Engine(where, chosen, why, rank, ranks)
 
 

@@ -24,7 +24,7 @@ import torch
 import ganvas
 from ganvas.data import Dataset, DataSettings, grid, open_data
 from ganvas.data.feed import Feed
-from ganvas.errors import GanvasError, RunError, TrainingError, UsageError
+from ganvas.errors import DataError, GanvasError, RunError, TrainingError, UsageError
 from ganvas.method import Method, Samples, create
 from ganvas.report import write_report
 from ganvas.run import Run, RunWriter, is_run, spec_as_dict
@@ -32,11 +32,12 @@ from ganvas.sampling import sample, to_uint8
 from ganvas.settings import as_dict, change
 from ganvas.training.callbacks import Callback
 from ganvas.training.checkpoint import checkpoints, load_newest, save_state
-from ganvas.training.engine import Engine, compile_networks, machine_name, start_engine
+from ganvas.training.engine import Engine, compile_networks, has_bf16, machine_name, start_engine
 from ganvas.training.recorder import Recorder
 from ganvas.training.trainer import Budget, NonFinite, Trainer
 
 METHOD, DATA, MINUTES = "r3gan", "digits", 5.0  # where none is given
+LARGEST_SEED = 2**62
 GRID = 64  # pictures in a grid of samples
 MEASURED = 2000  # samples for the metrics during and after a training
 ROLLBACKS = 3  # in a row, before a training gives up
@@ -75,20 +76,30 @@ def prepare(
     resume: str | Path | None = None,
     checkpoint_every: int | None = None,
     evaluate_every: int | None = None,
-    measure_samples: int = MEASURED,
+    measure_samples: int | None = None,
     callbacks: Sequence[Callback] = (),
 ) -> Session:
     """Everything checked and built, nothing written yet (`--dry-run`). Arguments and errors are those of `train`."""
     budget = read_budget(minutes, images, steps)
+    if not 0 <= seed <= LARGEST_SEED:
+        raise UsageError(f"seed must be a whole number from 0 to {LARGEST_SEED} (got {seed})")
     old = find_old(resume, out)
     if old is not None:
         if minutes is None and images is None and steps is None:
-            budget = Budget(**old.info["budget"])
+            budget = read_budget(*(old.info["budget"].get(name) for name in ("minutes", "images", "steps")))
+        checkpoint_every = checkpoint_every or old.info.get("checkpoint_every")
+        evaluate_every = evaluate_every or old.info.get("evaluate_every")
+        measure_samples = old.info.get("measure_samples") if measure_samples is None else measure_samples
         check_same(old, method, data, preset, settings, data_settings)
         folder, seed = old.folder, old.info["seed"]
         kept = precision == "auto"  # the same bits as before
         engine = start_engine(device, old.info["precision"] if kept else precision)
-        engine = replace(engine, why=old.info.get("why_precision", "as before")) if kept else engine
+        if kept and engine.precision == "bf16" and not has_bf16(engine.device):
+            engine = replace(
+                engine, precision="fp32", why=f"this run had bf16, which this {engine.device.type} only emulates"
+            )
+        elif kept:
+            engine = replace(engine, why=old.info.get("why_precision", "as before"))
         chosen = create(old.info["method"], None, old.info["settings"])
         dataset = reopen(old, data)
         preset = old.info.get("preset")
@@ -103,7 +114,8 @@ def prepare(
         engine = start_engine(device, precision)
     return Session(
         folder, chosen, dataset, budget, engine, seed=seed, preset=preset, compile=compile,
-        checkpoint_every=checkpoint_every, evaluate_every=evaluate_every, measure_samples=measure_samples, callbacks=callbacks,
+        checkpoint_every=checkpoint_every, evaluate_every=evaluate_every,
+        measure_samples=MEASURED if measure_samples is None else measure_samples, callbacks=callbacks,
         resumed=old is not None,
     )  # fmt: skip
 
@@ -148,6 +160,8 @@ class Session:
                 f"batch_size {method.batch_size} cannot be shared by {engine.ranks} processes:"
                 f" choose a multiple of {engine.ranks}"
             )
+        if measure_samples < 0 or measure_samples == 1:
+            raise UsageError(f"samples must be 0 (measure nothing) or at least 2 (got {measure_samples})")
         for name, value in (("checkpoint-every", checkpoint_every), ("evaluate-every", evaluate_every)):
             if value is not None and value < 1:
                 raise UsageError(f"{name} must be at least 1 step (got {value})")
@@ -181,7 +195,8 @@ class Session:
         )  # fmt: skip
         self.trainer = Trainer(method, feed, engine, budget)
         self._tell: Callable[..., None] = self._call
-        self._caught = 0
+        self._caught = 0  # the signal that this process got
+        self._stop = 0  # the signal that all processes agreed to end by
         self._failures = 0
         self._failed_at = -1
         self._logged_at = self._saved_at = 0.0
@@ -207,6 +222,7 @@ class Session:
             self.writer.json("data.json", self.data.sheet())
         self._skip_past()
         self._tell("started")
+        trainer.restart_clock()  # setting up is not training
         if trainer.steps == 0 and self._saved_step < 0:
             self._save()  # a roll-back needs a place to go to
         previous = self._listen()
@@ -221,8 +237,8 @@ class Session:
         return Run(self.folder)
 
     def _goes_on(self) -> bool:
-        if self._caught or self.trainer.progress < 1:
-            return not self._caught
+        if self._stop or self.trainer.progress < 1:
+            return not self._stop
         try:
             self.trainer.check_finite()
         except NonFinite as broken:
@@ -240,22 +256,21 @@ class Session:
             self._roll_back(str(broken))
             return
         trainer.tick()
-        trainer.seconds, self._caught = self._agree()
+        trainer.seconds, stop = self.engine.agree(trainer.seconds, float(self._caught))
+        self._stop = int(stop)
         self._log()
         self._evaluate_if_due()
         self._save_if_due()
 
-    def _agree(self) -> tuple[float, int]:
-        seconds, caught = self.engine.agree(self.trainer.seconds, float(self._caught))
-        return seconds, int(caught)
-
     def _finish_or_stop(self) -> None:
         trainer = self.trainer
-        if self._caught:
+        if self._stop:
             self._save()
+            if self.engine.leads:
+                write_report(self.folder, audit=False)
             raise Interrupted(
                 f"stopped at step {trainer.steps}, everything is saved. Go on with: ganvas train --resume {self.folder}",
-                self._caught,
+                self._stop,
             )
         self._log(force=True)
         self._evaluate()
@@ -283,6 +298,8 @@ class Session:
             raise TrainingError(f"{reason}, and there is no checkpoint to go back to")
         trainer.restore(state)
         trainer.draw_anew(drawn, self.seed)
+        self._saved_step = trainer.steps
+        self._skip_past()
         self._tell(
             "said",
             f"{reason}. Went back to step {trainer.steps} with new random numbers ({self._failures} of {ROLLBACKS})",
@@ -323,7 +340,6 @@ class Session:
 
     def _evaluate(self, metrics_too: bool = True) -> None:
         trainer = self.trainer
-        trainer.tick()
         averaged = trainer.average.method
         self.engine.average_buffers(trainer.average.networks)
         if self.engine.leads and isinstance(averaged, Samples):
@@ -339,7 +355,12 @@ class Session:
 
         # Far from the seeds of the grid, so that a picture shown is not one that was measured.
         pictures = to_uint8(sample(averaged, self.measure_samples, 1_000_000))
-        return measure(pictures, self.data, self.data.part("test"))
+        try:
+            return measure(pictures, self.data, self.data.part("test"))
+        except DataError as error:  # too few pictures to measure against are no reason to stop training
+            self.measure_samples = 0
+            self._tell("said", f"not measured: {error}")
+            return {}
 
     def _keep_best(self, metrics: dict[str, Any]) -> None:
         key = next(
@@ -366,7 +387,6 @@ class Session:
         trainer = self.trainer
         if trainer.steps == self._saved_step:
             return
-        trainer.tick()
         try:
             trainer.check_finite()
         except NonFinite as broken:
@@ -390,6 +410,11 @@ class Session:
                 raise RunError(
                     f"every checkpoint in {self.folder / 'checkpoints'} is damaged: start a new run with another --out"
                 )
+            if (self.folder / "weights.safetensors").exists():
+                raise RunError(
+                    f"{self.folder} holds weights but no checkpoints, so it cannot be trained on: bring back its folder"
+                    " checkpoints, or start a new run with another --out"
+                )
             return
         try:
             self.trainer.restore(state)
@@ -398,6 +423,8 @@ class Session:
                 f"the checkpoint in {self.folder} does not fit this version of {self.method.name}: {error}"
             ) from error
         self._saved_step = self.trainer.steps
+        if self.engine.leads:  # a kill between the checkpoint and the weights leaves those of the save before
+            self.writer.weights(self.method, self.trainer.average.networks)
 
     # --- listeners and signals ----------------------------------------------------------------------------------------------
 
@@ -437,6 +464,7 @@ class Session:
             "processes": self.engine.ranks,
             "checkpoint_every": self.checkpoint_every,
             "evaluate_every": self.evaluate_every,
+            "measure_samples": self.measure_samples,
             "parameters": self.parameters,
             "networks": {
                 name: sum(p.numel() for p in network.parameters()) for name, network in self.method.named_children()
@@ -450,7 +478,7 @@ class Session:
         }
 
 
-def read_budget(minutes: float | None, images: int | None, steps: int | None) -> Budget:
+def read_budget(minutes: float | None = None, images: int | None = None, steps: int | None = None) -> Budget:
     """The budget; UsageError for one that is not positive."""
     for name, value in (("minutes", minutes), ("images", images), ("steps", steps)):
         if value is not None and not 0 < value < float("inf"):

@@ -22,7 +22,7 @@ from ganvas.run import Run
 from ganvas.training.engine import start_engine
 from parts import newest_state, picture_file, pictures, train_small, weights
 
-CASES = ["killed", *method_names()]
+CASES = ["killed", "clock", *method_names()]
 all_methods = pytest.mark.parametrize("name", method_names())
 
 
@@ -106,6 +106,14 @@ def test_a_killed_rank_is_started_again_and_nothing_shows(launched: Path) -> Non
     one, other = ranks(launched, "killed")
     assert all(torch.equal(one[key], other[key]) for key in one)
     assert weights(run) == weights(launched / "r3gan" / "run")
+
+
+def test_ranks_agree_on_the_clock(launched: Path) -> None:
+    """Step sizes, saving and the end all follow the time; ranks that read different clocks would part or hang."""
+    run = Run(launched / "clock" / "run")
+    assert len([row for row in run.log() if row.get("event") == "saved"]) >= 4
+    one, other = ranks(launched, "clock")
+    assert all(torch.equal(one[key], other[key]) for key in one)
 
 
 def test_a_batch_that_cannot_be_shared_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

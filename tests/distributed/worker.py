@@ -1,24 +1,28 @@
 """One rank of the trainings that test_ranks.py starts by torchrun: worker.py FOLDER PICTURES.npz CASE...
 
 Each case trains for a few steps; every rank leaves its own parameters as CASE/rank-R.safetensors. In the first life of the
-processes, rank 1 of the case `killed` dies in the middle.
+processes, rank 1 of the case `killed` dies in the middle. The case `clock` has a budget in minutes and saves by the clock;
+its rank 1 comes late.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+import time
 from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
 
+import ganvas.training.session
 from ganvas.training.session import prepare
 from ganvas.training.trainer import Trainer
 from parts import small
 
 STEPS = 5
 DIES_AT = 3
+SECONDS = 1.0
 
 
 def main(folder: Path, data: str, cases: list[str]) -> None:
@@ -27,10 +31,15 @@ def main(folder: Path, data: str, cases: list[str]) -> None:
         if case == "killed" and rank == 1 and first_life:
             die_in_step(DIES_AT)
         torch.manual_seed(1000 + rank)  # what a rank drew before must not matter
+        clock = case == "clock"
         session = prepare(
-            small("r3gan" if case == "killed" else case), data, out=folder / case / "run", steps=STEPS, device="cpu",
-            precision="fp32", checkpoint_every=2, evaluate_every=4, measure_samples=0,
+            small("r3gan" if case in ("killed", "clock") else case), data, out=folder / case / "run", device="cpu",
+            steps=None if clock else STEPS, minutes=SECONDS / 60 if clock else None, precision="fp32",
+            checkpoint_every=None if clock else 2, evaluate_every=None if clock else 4, measure_samples=0,
         )  # fmt: skip
+        if clock:
+            ganvas.training.session.SAVE_SECONDS = SECONDS / 4
+            time.sleep(0.3 * rank)
         session.run()
         session.engine.close()
         save_file(

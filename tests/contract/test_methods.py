@@ -6,6 +6,7 @@ from __future__ import annotations
 import inspect
 import json
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -39,6 +40,16 @@ def built(name: str, shape: Shape = (1, 28, 28)) -> Method:
 
 def test_the_seven_papers_are_here() -> None:
     assert {"dcgan", "gan", "hinge_sn", "lsgan", "r3gan", "wgan", "wgan_gp"} <= set(NAMES)
+
+
+@all_methods
+def test_a_step_in_bf16(name: str) -> None:
+    """Mixed precision is the loop's business: pictures of G come as bf16, real ones as fp32, weights stay fp32."""
+    trainer = trainer_for(small(name), pictures((1, 28, 28)))
+    trainer.engine = replace(trainer.engine, precision="bf16")
+    for _ in range(2):
+        trainer.step()
+    assert all(torch.isfinite(value).all() and value.dtype == torch.float32 for value in trainer.method.parameters())
 
 
 # --- updates ------------------------------------------------------------------------------------------------------------

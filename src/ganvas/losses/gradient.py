@@ -23,4 +23,4 @@ def one_centred(x: Tensor, logits: Tensor) -> Tensor:
 
 def between(real: Tensor, fake: Tensor, share: Tensor) -> Tensor:
     """Points on the lines from fake to real, share (N, 1, 1, 1) in [0, 1], ready for a penalty (Gulrajani 2017, algorithm 1)."""
-    return torch.lerp(fake, real, share).detach().requires_grad_()
+    return torch.lerp(fake.to(real.dtype), real, share).detach().requires_grad_()  # under autocast G gives bf16

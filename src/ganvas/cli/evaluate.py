@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ganvas.defaults import MEASURED, MEASURED_SEED
+
 if TYPE_CHECKING:
     import numpy as np
 
     from ganvas.data import Dataset
     from ganvas.run import Run
-
-SAMPLES = 2000  # as during a training
-SEED = 1_000_000  # likewise: the same pictures, so the same figures
 
 
 def evaluate(
@@ -34,11 +33,11 @@ def evaluate(
     ] = None,
     samples: Annotated[
         int | None,
-        typer.Option(help=f"How many pictures. Default: {SAMPLES} of a run, all of a folder or file."),
+        typer.Option(help=f"How many pictures. Default: {MEASURED} of a run, all of a folder or file."),
     ] = None,
     seed: Annotated[
         int, typer.Option(help="Seed of a run's first picture; the default gives the figures of its training.")
-    ] = SEED,
+    ] = MEASURED_SEED,
     best: Annotated[bool, typer.Option("--best", help="A run's weights of its best step instead of the last.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
@@ -58,7 +57,7 @@ def evaluate(
     if settings and data is None:
         raise UsageError("--set is about the data of --data, which is not given")
     if is_run(run):
-        facts = _of_run(load(run), data, settings, samples or SAMPLES, seed, best, device)
+        facts = _of_run(load(run), data, settings, samples or MEASURED, seed, best, device)
     else:
         facts = _of_pictures(run, data, settings, samples)
     if json:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ganvas.defaults import MEASURED, MINUTES
+
 if TYPE_CHECKING:
     from ganvas.cli.config import Wish
     from ganvas.data import Dataset
@@ -33,7 +35,8 @@ def train(
     minutes: Annotated[
         float | None,
         typer.Option(
-            help="Budget in minutes of training. The first budget reached ends it; 5 minutes if none is given."
+            help="Budget in minutes of training. The first budget reached ends it;"
+            f" {MINUTES:g} minutes if none is given."
         ),
     ] = None,
     images: Annotated[int | None, typer.Option(help="Budget in training pictures drawn, repeats included.")] = None,
@@ -84,7 +87,7 @@ def train(
     ] = None,
     samples: Annotated[
         int | None,
-        typer.Option(help="Pictures in a measurement; 0: measure nothing. Default: 2000.", show_default=False),
+        typer.Option(help=f"Pictures in a measurement; 0: measure nothing. Default: {MEASURED}.", show_default=False),
     ] = None,
     nproc: Annotated[int, typer.Option(help="Processes on this machine that share each batch; on GPUs one each.")] = 1,
     dry_run: Annotated[
@@ -206,15 +209,7 @@ def _going_on(wish: Wish, old: Run) -> tuple[Wish, Run, Dataset]:
         raise RunError(
             f"{old.folder} was started with seed {info['seed']}, not {wish.seed}: leave --seed away, or start a new run"
         )
-    limits = (
-        {} if wish.budget else {name: limit for name, limit in (info.get("budget") or {}).items() if limit is not None}
-    )
-    wish = dataclasses.replace(
-        wish, **limits, method=info["method"], preset=info.get("preset"), seed=info["seed"],
-        compile=wish.compile or ("on" if info.get("compiled") else None),
-        checkpoint_every=wish.checkpoint_every or info.get("checkpoint_every"),
-        evaluate_every=wish.evaluate_every or info.get("evaluate_every"),
-    )  # fmt: skip
+    wish = dataclasses.replace(wish, method=info["method"], preset=info.get("preset"), seed=info["seed"])
     return wish, old, open_shown(info["data"], info["data_settings"])
 
 

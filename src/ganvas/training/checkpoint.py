@@ -8,6 +8,7 @@ RUN/checkpoints/step-00000120/state.safetensors    every tensor, by its path in 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import re
@@ -86,12 +87,12 @@ def save_state(folder: Path, step: int, tree: Any) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         for left in folder.glob(".*.part"):  # of a process that was killed while it wrote
             shutil.rmtree(left, ignore_errors=True)
-        shutil.rmtree(aside, ignore_errors=True)
         try:
             aside.mkdir()
-            write_bytes(aside / "state.safetensors", save(tensors))
-            write_text(aside / "state.json", json.dumps(rest))
-            hashes = {name: sha256(aside / name) for name in ("state.safetensors", "state.json")}
+            hashes = {}
+            for name, content in (("state.safetensors", save(tensors)), ("state.json", json.dumps(rest).encode())):
+                write_bytes(aside / name, content)
+                hashes[name] = hashlib.sha256(content).hexdigest()
             write_text(aside / "manifest.json", json.dumps({"format": FORMAT, "step": step, "sha256": hashes}))
             _discard(place)  # the same step, saved before an interruption
             os.replace(aside, place)

@@ -24,6 +24,7 @@ import torch
 import ganvas
 from ganvas.data import Dataset, DataSettings, grid, open_data
 from ganvas.data.feed import Feed
+from ganvas.defaults import MEASURED, MEASURED_SEED, MINUTES
 from ganvas.errors import DataError, GanvasError, RunError, TrainingError, UsageError
 from ganvas.method import Method, Samples, create
 from ganvas.report import write_report
@@ -36,10 +37,9 @@ from ganvas.training.engine import Engine, compile_networks, has_bf16, machine_n
 from ganvas.training.recorder import Recorder
 from ganvas.training.trainer import Budget, NonFinite, Trainer
 
-METHOD, DATA, MINUTES = "r3gan", "digits", 5.0  # where none is given
+METHOD, DATA = "r3gan", "digits"  # where none is given
 LARGEST_SEED = 2**62
 GRID = 64  # pictures in a grid of samples
-MEASURED = 2000  # samples for the metrics during and after a training
 ROLLBACKS = 3  # in a row, before a training gives up
 LOG_SECONDS = 1.0  # between two rows of the log; steps shorter than that share one
 EVALUATIONS = 5  # over a budget, where --evaluate-every is not given
@@ -89,6 +89,7 @@ def prepare(
             budget = read_budget(*(old.info["budget"].get(name) for name in ("minutes", "images", "steps")))
         checkpoint_every = checkpoint_every or old.info.get("checkpoint_every")
         evaluate_every = evaluate_every or old.info.get("evaluate_every")
+        compile = "on" if compile == "auto" and old.info.get("compiled") else compile
         measure_samples = old.info.get("measure_samples") if measure_samples is None else measure_samples
         check_same(old, method, data, preset, settings, data_settings)
         folder, seed = old.folder, old.info["seed"]
@@ -222,12 +223,11 @@ class Session:
             self.writer.json("data.json", self.data.sheet())
         self._skip_past()
         self._tell("started")
-        trainer.restart_clock()  # setting up is not training
         if trainer.steps == 0 and self._saved_step < 0:
             self._save()  # a roll-back needs a place to go to
         previous = self._listen()
         try:
-            trainer.restart_clock()
+            trainer.restart_clock()  # setting up is not training
             while self._goes_on():
                 self._step()
             self._finish_or_stop()
@@ -239,21 +239,25 @@ class Session:
     def _goes_on(self) -> bool:
         if self._stop or self.trainer.progress < 1:
             return not self._stop
+        return not self._sound()
+
+    def _sound(self) -> bool:
+        """True where no update met NaN or inf; else back to the last good state."""
         try:
             self.trainer.check_finite()
         except NonFinite as broken:
             self._roll_back(str(broken))
-            return True
-        return False
+            return False
+        return True
 
     def _step(self) -> None:
         trainer = self.trainer
         try:
             trainer.step()
-            if trainer.steps % 64 == 0:
-                trainer.check_finite()
         except NonFinite as broken:
             self._roll_back(str(broken))
+            return
+        if trainer.steps % 64 == 0 and not self._sound():
             return
         trainer.tick()
         trainer.seconds, stop = self.engine.agree(trainer.seconds, float(self._caught))
@@ -293,15 +297,14 @@ class Session:
             )
         drawn = trainer.rollbacks + 1
         self.engine.wait()
-        state = load_newest(self.folder / "checkpoints", lambda message: self._tell("said", message))
+        state = load_newest(self.folder / "checkpoints", self._say)
         if state is None:
             raise TrainingError(f"{reason}, and there is no checkpoint to go back to")
         trainer.restore(state)
         trainer.draw_anew(drawn, self.seed)
         self._saved_step = trainer.steps
         self._skip_past()
-        self._tell(
-            "said",
+        self._say(
             f"{reason}. Went back to step {trainer.steps} with new random numbers ({self._failures} of {ROLLBACKS})",
         )
         trainer.restart_clock()
@@ -353,13 +356,12 @@ class Session:
     def _measure(self, averaged: Method) -> dict[str, Any]:
         from ganvas.metrics import measure
 
-        # Far from the seeds of the grid, so that a picture shown is not one that was measured.
-        pictures = to_uint8(sample(averaged, self.measure_samples, 1_000_000))
+        pictures = to_uint8(sample(averaged, self.measure_samples, MEASURED_SEED))
         try:
             return measure(pictures, self.data, self.data.part("test"))
         except DataError as error:  # too few pictures to measure against are no reason to stop training
             self.measure_samples = 0
-            self._tell("said", f"not measured: {error}")
+            self._say(f"not measured: {error}")
             return {}
 
     def _keep_best(self, metrics: dict[str, Any]) -> None:
@@ -387,10 +389,7 @@ class Session:
         trainer = self.trainer
         if trainer.steps == self._saved_step:
             return
-        try:
-            trainer.check_finite()
-        except NonFinite as broken:
-            self._roll_back(str(broken))
+        if not self._sound():
             return
         state = trainer.state()
         if self.engine.leads:
@@ -404,7 +403,7 @@ class Session:
         trainer.restart_clock()
 
     def _restore_newest(self) -> None:
-        state = load_newest(self.folder / "checkpoints", lambda message: self._tell("said", message))
+        state = load_newest(self.folder / "checkpoints", self._say)
         if state is None:
             if checkpoints(self.folder / "checkpoints"):
                 raise RunError(
@@ -431,6 +430,9 @@ class Session:
     def _call(self, event: str, *content: Any) -> None:
         for callback in self.callbacks:
             getattr(callback, event)(self.trainer, *content)
+
+    def _say(self, message: str) -> None:
+        self._tell("said", message)
 
     def _listen(self) -> dict[int, Any]:
         if threading.current_thread() is not threading.main_thread():

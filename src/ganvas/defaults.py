@@ -1,0 +1,9 @@
+"""Numbers that a training and the command line must share, apart from both so that `--help` needs no torch."""
+
+from __future__ import annotations
+
+MINUTES = 5.0  # a training's budget where none is given
+MEASURED = 2000  # samples for the metrics of a training, and of `ganvas evaluate RUN`
+MEASURED_SEED = (
+    1_000_000  # of the first of them: far from a grid's seeds, so that a picture shown is not one that was measured
+)

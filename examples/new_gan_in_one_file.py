@@ -22,7 +22,7 @@ from torch import Tensor
 import ganvas
 from ganvas.data import grid, write_png
 from ganvas.method import Batch, DataSpec, preset, register, setting
-from ganvas.methods.adversarial import Adversarial, both, judged
+from ganvas.methods.adversarial import Adversarial, judged
 from ganvas.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 
 
@@ -33,7 +33,7 @@ class SquaredHinge(Adversarial):
     title = "maximum margin, squared"
     paper = "after Lim and Ye 2017, Geometric GAN, arXiv:1705.02894, and Tang 2013, arXiv:1306.0239"
 
-    # The base has batch_size, z_dim, lr, beta1 and beta2 already.
+    # The base has batch_size, z_dim, lr, beta1, beta2 and more already.
     width: int = setting(28, "channels at the largest inner size, both networks", minimum=1)
     margin: float = setting(1.0, "logit beyond which a picture is told apart well enough", minimum=0)
 
@@ -43,11 +43,11 @@ class SquaredHinge(Adversarial):
         self.D = DCGANDiscriminator(spec.shape, self.width, norm="none")
 
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
-        fake = self.G(self.noise(batch))
-        return {"loss": -self.D(fake).float().mean(), "fake": fake}  # "fake" is handed to D's step
+        fake = self.paint(batch)
+        return {"loss": -self.judge(batch, fake).mean(), "fake": fake}  # "fake" is handed to D's step
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
-        real, fake = both(self.D, batch.real, self.fakes(batch))
+        real, fake = self.both(batch, self.fakes(batch))
         violation = (self.margin - real).relu().square() + (self.margin + fake).relu().square()
         return judged(violation.mean(), real, fake)
 

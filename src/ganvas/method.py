@@ -29,13 +29,18 @@ from ganvas.errors import UsageError, nearest
 from ganvas.settings import as_dict, change, setting, settings_of
 
 __all__ = [
-    "Batch", "DataSpec", "Method", "Samples", "Update", "create", "find", "method_names", "nothing", "preset", "presets",
-    "register", "setting",
+    "Batch", "Code", "DataSpec", "Draws", "Encodes", "HasCodes", "Judges", "Method", "Samples", "Update", "always", "create",
+    "find", "method_names", "nothing", "preset", "presets", "register", "setting",
 ]  # fmt: skip
 
 
 def nothing(report: dict[str, Tensor]) -> None:
     """The default of Update.after."""
+
+
+def always(progress: float) -> bool:
+    """The default of Update.when."""
+    return True
 
 
 @dataclass(frozen=True)
@@ -52,8 +57,11 @@ class Update:
     """Times in a row, each on a fresh batch (n_critic)."""
     every: int = 1
     """Only in every n-th step (lazy regularisers)."""
+    when: Callable[[float], bool] = always
+    """Only at these shares of the budget, 0 at the start and 1 at the end (levels trained in turn)."""
     after: Callable[[dict[str, Tensor]], None] = nothing
-    """Called with the loss's dict after the optimiser moved: the only place where state may move (clipping, k_t, ADA's p)."""
+    """Called with the loss's dict after the optimiser moved: the only place where state may move (clipping, k_t, ADA's p).
+    Its scalars are means over all processes by then; scalars that it adds are logged too."""
     hands: tuple[str, ...] = ()
     """Keys of the loss's dict that the later updates of this step find, detached, in Batch.handed."""
 
@@ -118,8 +126,61 @@ class Samples(Protocol):
         """One latent a seed, (n, ...), on the CPU; latent i depends on seed i only."""
         ...
 
-    def generate(self, latents: Tensor) -> Tensor:
-        """Pictures (n, C, H, W) in [-1, 1] on the latents' device."""
+    def labels(self, seeds: Iterable[int]) -> Tensor | None:
+        """One class a seed, (n,) int64 on the CPU, each as often as in the data; None where the method knows no classes."""
+        ...
+
+    def generate(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Pictures (n, C, H, W) in [-1, 1] on the latents' device. `labels` (n,) where `labels()` is not None."""
+        ...
+
+
+@runtime_checkable
+class Judges(Protocol):
+    """Ability: has a discriminator that gives pictures a logit."""
+
+    D: nn.Module
+
+    def judge(self, batch: Batch, pictures: Tensor) -> Tensor:
+        """Logits (M, 1), float32, of M = k * len(batch) pictures; large is real."""
+        ...
+
+
+@runtime_checkable
+class Encodes(Protocol):
+    """Ability: finds the latents of given pictures."""
+
+    def encode(self, pictures: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Latents (n, ...) that `generate` turns back into something like `pictures` (n, C, H, W) in [-1, 1]."""
+        ...
+
+
+@dataclass(frozen=True)
+class Code:
+    """A part of the latent that has a meaning of its own: latents[:, start : start + size]."""
+
+    name: str
+    kind: str
+    """"categorical": one-hot over `size` values. "continuous": `size` is 1, most values lie in [-1, 1]."""
+    start: int
+    size: int
+
+
+@runtime_checkable
+class HasCodes(Protocol):
+    """Ability: parts of its latent can be set one by one."""
+
+    def codes(self) -> list[Code]:
+        """Every such part."""
+        ...
+
+
+@runtime_checkable
+class Draws(Protocol):
+    """Ability: paints in steps that can be watched."""
+
+    def drawing(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
+        """The canvas after each step, (n, T, C, H, W) in [-1, 1]; the last is what `generate` gives."""
         ...
 
 

@@ -58,7 +58,8 @@ class Run:
         """Shape and facts of the data that it was trained on."""
         known = dict(self.info["spec"])
         try:
-            return DataSpec(**{**known, "classes": tuple(known.get("classes", ()))})
+            lists = {name: tuple(known.get(name, ())) for name in ("classes", "class_counts")}
+            return DataSpec(**{**known, **lists})
         except TypeError as error:
             raise RunError(
                 f"{self.folder / 'settings.json'} is damaged: spec does not describe data ({error})"
@@ -76,6 +77,7 @@ class Run:
         # Building draws initial weights, which are then replaced: the caller's random state must not notice.
         with torch.random.fork_rng(devices=[]):
             method.build(self.spec)
+        method.spec = self.spec
         try:
             method.load_state_dict(_under("method.", weights))
             if not raw:
@@ -99,10 +101,15 @@ class Run:
                 f"{path} is damaged ({error}). Each resume writes it anew: ganvas train --resume {self.folder}"
             ) from error
 
-    def sample(self, n: int = 64, *, seed: int = 0, raw: bool = False, best: bool = False) -> np.ndarray:
-        """New pictures, uint8 (n, H, W, C). Picture i is the one of seed `seed + i`, whatever n is."""
+    def sample(
+        self, n: int = 64, *, seed: int = 0, label: int | str | None = None, raw: bool = False, best: bool = False
+    ) -> np.ndarray:
+        """New pictures, uint8 (n, H, W, C). Picture i is the one of seed `seed + i`, whatever n is.
+
+        `label`, a class by number or name, asks a class-conditional method for that class only.
+        """
         method = self.load_method(raw=raw, best=best) if raw or best else self.method
-        return to_uint8(sample(method, n, seed))
+        return to_uint8(sample(method, n, seed, label))
 
     def log(self) -> Iterator[dict[str, Any]]:
         """Every row of log.jsonl in order. A last line that a crash cut short is left out."""

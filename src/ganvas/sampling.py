@@ -2,32 +2,74 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from torch import Tensor
 
-from ganvas.errors import RunError, UsageError
-from ganvas.method import Method, Samples
+from ganvas.errors import RunError, UsageError, nearest
+from ganvas.method import Draws, Method, Samples, find, method_names
 
 CHUNK = 64  # always this many at once, filled up where fewer are asked for: the same sizes give the same rounding
 
 
 @torch.no_grad()
-def sample(method: Method, n: int, seed: int = 0) -> Tensor:
+def sample(method: Method, n: int, seed: int = 0, label: int | str | None = None) -> Tensor:
     """Pictures (n, C, H, W) in [-1, 1] on the CPU. Those of `sample(method, 9, seed=3)` are 3, 4, ... 11 of `seed=0`.
 
-    `method` should be in eval mode, so that no picture depends on its neighbours.
+    `method` should be in eval mode, so that no picture depends on its neighbours. `label` asks a class-conditional method for one
+    class, by number or name; without it each seed has a class of its own, as often as in the data.
     """
     if not isinstance(method, Samples):
         raise RunError(f"{method.name} cannot make pictures from noise: it has no ability to sample")
+    return _in_chunks(method, method.generate, n, seed, label)
+
+
+@torch.no_grad()
+def drawing(method: Method, n: int, seed: int = 0, label: int | str | None = None) -> Tensor:
+    """The canvas of each picture of `sample` after each step, (n, T, C, H, W) in [-1, 1] on the CPU; the last is that picture."""
+    if not isinstance(method, Draws) or not isinstance(method, Samples):
+        able = ", ".join(name for name in method_names() if issubclass(find(name), Draws))
+        raise RunError(
+            f"{method.name} makes its pictures at once, so there is no drawing to watch (methods that draw: {able})"
+        )
+    return _in_chunks(method, method.drawing, n, seed, label)
+
+
+def _in_chunks(method: Method, make: Callable[..., Tensor], n: int, seed: int, label: int | str | None) -> Tensor:
+    """make(latents) or make(latents, labels) of n seeds, on the CPU."""
+    assert isinstance(method, Samples), "its callers have seen to that"
     if n < 1 or seed < 0 or seed + n > 2**63:
         raise UsageError(f"a sample needs n >= 1 and a seed >= 0 (got n={n}, seed={seed})")
     device = next(method.parameters()).device
+    asked = None if label is None else class_number(method, label)
     made = []
     for start in range(seed, seed + n, CHUNK):
-        latents = method.latents(range(start, start + CHUNK))
-        made.append(method.generate(latents.to(device)).float().cpu()[: seed + n - start])
+        seeds = range(start, start + CHUNK)
+        labels = method.labels(seeds) if asked is None else torch.full((CHUNK,), asked)
+        latents = method.latents(seeds).to(device)
+        one = make(latents) if labels is None else make(latents, labels.to(device))
+        made.append(one.float().cpu()[: seed + n - start])
     return torch.cat(made)
+
+
+def class_number(method: Method, label: int | str) -> int:
+    """The number of a class given by number or name; UsageError where the method knows no such class."""
+    if not isinstance(method, Samples) or method.labels(range(1)) is None:
+        raise UsageError(
+            f"this {method.name} was trained without classes, so it cannot be asked for {label}: leave --label away"
+        )
+    names = method.spec.classes
+    if str(label) in names:
+        return names.index(str(label))
+    number = int(label) if str(label).isdecimal() else -1
+    if not 0 <= number < len(names):
+        shown = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
+        raise UsageError(
+            f"there is no class {label}{nearest(str(label), names)} (classes: {shown}, or 0 to {len(names) - 1})"
+        )
+    return number
 
 
 def to_uint8(pictures: Tensor) -> np.ndarray:

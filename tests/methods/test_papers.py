@@ -12,7 +12,7 @@ from ganvas.data import DataSpec
 from ganvas.data.batch import Batch
 from ganvas.errors import UsageError
 from ganvas.method import create
-from ganvas.methods.adversarial import both, judged, read_widths
+from ganvas.methods.adversarial import judged, read_widths
 from parts import pictures, small, trainer_for
 
 
@@ -210,9 +210,26 @@ def test_r3gan_step_size_rises_first() -> None:
 
 
 def test_both_keeps_pictures_apart() -> None:
-    D = Linear((1, 2, 2))
+    method = create("gan")
+    method.D = Linear((1, 2, 2))
     real, fake = torch.ones(3, 1, 2, 2), torch.zeros(3, 1, 2, 2)
-    assert [one.flatten().tolist() for one in both(D, real, fake)] == [[7.0] * 3, [0.0] * 3]
+    found = method.both(Batch(real), fake)  # pyright: ignore
+    assert [one.flatten().tolist() for one in found] == [[7.0] * 3, [0.0] * 3]
+
+
+def test_the_sign_counts_from_the_boundary() -> None:
+    """Real logits 1 and -1, fake ones 2 and -3: half of them above 0, both above -2; one above the fake paired with it."""
+    loss, real, fake = torch.tensor(0.0), torch.tensor([1.0, -1.0]), torch.tensor([2.0, -3.0])
+    signs = [judged(loss, real, fake, boundary=boundary)["sign"].item() for boundary in (0.0, -2.0, None)]
+    assert signs == [0.0, 1.0, 0.0]
+
+
+def test_balance_is_the_step_size_of_d_over_that_of_g() -> None:
+    for name in ("dcgan", "wgan"):
+        method = create(name, "tiny", {"lr": 0.01, "balance": 4})
+        method.build(DataSpec("data", 1, 8, 8, 10))
+        rates = {key: optimizer.param_groups[0]["lr"] for key, optimizer in method.optimizers().items()}
+        assert rates == {"G": 0.01, "D": 0.04}
 
 
 def test_accuracy_is_the_share_told_apart() -> None:

@@ -15,28 +15,42 @@ if TYPE_CHECKING:
     from ganvas.method import Method
 
 BLOCK = 1024  # pictures made before they are written; a multiple of sampling.CHUNK
+STEP_SECONDS, END_SECONDS = 0.5, 2.0  # of --animate
 
 
 def sample(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, as `ganvas train` leaves it.")],
     n: Annotated[int, typer.Option("--n", "-n", help="How many pictures.")] = 64,
     seed: Annotated[int, typer.Option(help="Seed of the first; the next has the next seed, whatever n is.")] = 0,
+    label: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CLASS", help="Only this class, by name or number, of a run that was trained with classes."
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
             metavar="DIR|FILE.npz",
             help="A folder for PNG files named by seed (seed000042.png), or an .npz with `images`, uint8 "
-            "(N, H, W, C). Default: the folder samples-RUN here, unless --grid is given.",
+            "(N, H, W, C). Default: the folder samples-RUN here, unless --grid or --animate is given.",
         ),
     ] = None,
     grid: Annotated[Path | None, typer.Option(metavar="FILE.png", help="All of them on one sheet.")] = None,
+    animate: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.gif|.png|.webp",
+            help="The sheet being drawn, step by step, by a method that paints in steps.",
+        ),
+    ] = None,
     raw: Annotated[bool, typer.Option("--raw", help="The weights as trained, without their moving average.")] = False,
     best: Annotated[
         bool, typer.Option("--best", help="The weights of the step with the best metric instead of the last.")
     ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
 ) -> None:
-    """Make pictures with a trained run, as PNG files, as one .npz or as one sheet.
+    """Make pictures with a trained run, as PNG files, as one .npz, as one sheet or as an animation of the sheet.
 
     Two-channel pictures become PNG files with the first channel as red and the second as cyan; an .npz
     holds them as they are.
@@ -44,15 +58,20 @@ def sample(
     from ganvas.run import load
     from ganvas.training.engine import choose_device
 
-    _check_places(out, grid)
+    _check_places(out, grid, animate)
     opened = load(run)
     method = opened.load_method(raw=raw, best=best, device=choose_device(device))
+    if animate is not None:
+        _write_animation(method, n, seed, label, animate)
     if out is None and grid is None:
+        if animate is not None:
+            return
         out = Path(f"samples-{opened.name}")
     if out is not None and out.suffix.lower() != ".npz" and grid is None:
-        _write_folder(method, n, seed, out)  # block by block: a million pictures need no more memory than a thousand
+        # Block by block: a million pictures need no more memory than a thousand.
+        _write_folder(method, n, seed, out, label)
         return
-    pictures = gather(method, n, seed)
+    pictures = gather(method, n, seed, label)
     if out is not None:
         _write_npz(pictures, out) if out.suffix.lower() == ".npz" else _write_pngs(pictures, seed, out)
         typer.echo(f"{n} pictures written to {out}")
@@ -60,26 +79,29 @@ def sample(
         _write_grid(pictures, grid)
 
 
-def blocks(method: Method, n: int, seed: int) -> Iterator[tuple[int, np.ndarray]]:
+def blocks(method: Method, n: int, seed: int, label: str | None = None) -> Iterator[tuple[int, np.ndarray]]:
     """(seed of the first, uint8 (m, H, W, C)) until n pictures are made."""
     from ganvas.sampling import sample as draw
     from ganvas.sampling import to_uint8
 
-    draw(method, min(n, 1), seed)  # refuses an n, seed or method that cannot be, before anything is written
+    draw(method, min(n, 1), seed, label)  # refuses an n, seed or method that cannot be, before anything is written
     for start in range(seed, seed + n, BLOCK):
-        yield start, to_uint8(draw(method, min(BLOCK, seed + n - start), start))
+        yield start, to_uint8(draw(method, min(BLOCK, seed + n - start), start, label))
 
 
-def gather(method: Method, n: int, seed: int) -> np.ndarray:
+def gather(method: Method, n: int, seed: int, label: str | None = None) -> np.ndarray:
     """All n pictures, uint8 (n, H, W, C)."""
     import numpy as np
 
-    return np.concatenate([pictures for _, pictures in blocks(method, n, seed)])
+    return np.concatenate([pictures for _, pictures in blocks(method, n, seed, label)])
 
 
-def _check_places(out: Path | None, grid: Path | None) -> None:
+def _check_places(out: Path | None, grid: Path | None, animate: Path | None) -> None:
+    from ganvas.data.animation import animation_format
     from ganvas.errors import UsageError
 
+    if animate is not None:
+        animation_format(animate)
     if grid is not None and grid.suffix.lower() != ".png":
         raise UsageError(f"--grid takes a FILE.png (got {grid})")
     if out is None or out.suffix.lower() == ".npz":
@@ -88,8 +110,8 @@ def _check_places(out: Path | None, grid: Path | None) -> None:
         raise UsageError(f"--out takes a folder or a FILE.npz (got {out}); one sheet of all is --grid FILE.png")
 
 
-def _write_folder(method: Method, n: int, seed: int, out: Path) -> None:
-    for first, pictures in blocks(method, n, seed):
+def _write_folder(method: Method, n: int, seed: int, out: Path, label: str | None) -> None:
+    for first, pictures in blocks(method, n, seed, label):
         _write_pngs(pictures, first, out)
     typer.echo(f"{n} pictures written to {out}/ (seed{seed:06d}.png ...)")
 
@@ -115,3 +137,17 @@ def _write_grid(pictures: np.ndarray, place: Path) -> None:
 
     write_png(place, grid(pictures))
     typer.echo(f"a sheet of {len(pictures)} pictures written to {place}")
+
+
+def _write_animation(method: Method, n: int, seed: int, label: str | None, place: Path) -> None:
+    """A frame a step, each a sheet of all pictures; the finished one stays longer."""
+    import numpy as np
+
+    from ganvas.data import grid
+    from ganvas.data.animation import write_animation
+    from ganvas.sampling import drawing, to_uint8
+
+    canvases = drawing(method, n, seed, label)
+    frames = np.stack([grid(to_uint8(step)) for step in canvases.unbind(1)])
+    write_animation(place, frames, [STEP_SECONDS] * (len(frames) - 1) + [END_SECONDS])
+    typer.echo(f"a sheet of {n} pictures in {len(frames)} steps written to {place}")

@@ -9,6 +9,8 @@ import stat
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ganvas import files
 from ganvas.data import arrays, builtin_sets, folder, pack, public
 from ganvas.data.dataset import Dataset, make_fingerprint, missing_split
@@ -131,7 +133,10 @@ def _datasets(listing: Listing, packed: pack.Packed, settings: DataSettings) -> 
     for name, split in packed.splits.items():
         count, height, width, channels = split.images.shape
         paired = split.partners is not None
-        spec = DataSpec(listing.name, channels, height, width, count, packed.classes, paired, packed.spread)
+        counts = () if split.labels is None else np.bincount(split.labels, minlength=len(packed.classes)).tolist()
+        spec = DataSpec(
+            listing.name, channels, height, width, count, packed.classes, paired, packed.spread, tuple(counts)
+        )
         datasets[name] = Dataset(
             name=listing.name,
             split=name,

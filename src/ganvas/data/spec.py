@@ -10,7 +10,7 @@ class DataSpec:
     """Shape and facts of a data set; never the pictures themselves.
 
     `spread` is the mean squared distance of a training picture from the mean picture, pixels in [-1, 1], summed over all
-    C*H*W values: the data's own scale for gradient penalties.
+    C*H*W values: the data's own scale for gradient penalties. `class_counts` are the training pictures of each of `classes`.
     """
 
     name: str
@@ -21,6 +21,7 @@ class DataSpec:
     classes: tuple[str, ...] = ()
     paired: bool = False
     spread: float = 0.0
+    class_counts: tuple[int, ...] = ()
 
     @property
     def shape(self) -> tuple[int, int, int]:

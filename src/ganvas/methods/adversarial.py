@@ -13,15 +13,20 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
-from ganvas.errors import UsageError
-from ganvas.method import Batch, Method, Update, setting
+from ganvas.data.augment import adapted, adaptive_augment, diff_augment
+from ganvas.errors import DataError, UsageError
+from ganvas.method import Batch, DataSpec, Method, Update, setting
 
 
 class Networks(Method):
-    """Names what `build` makes. No dataclass, or the two would be settings."""
+    """Names what `build` makes. No dataclass, or they would be settings."""
 
     G: nn.Module
     D: nn.Module
+    classes = 0
+    """Classes that G and D are told of; 0 where they are not (see `Pair.learn_classes`)."""
+    class_share: Tensor
+    augment_p: Tensor
 
 
 @dataclass(eq=False)
@@ -31,13 +36,26 @@ class Pair(Networks):
     batch_size: int = setting(64, "pictures a step, over all processes together", minimum=1)
     z_dim: int = setting(100, "numbers in a latent", minimum=1)
     lr: float = setting(2e-4, "step size of both networks' optimiser", minimum=0)
+    balance: float = setting(1.0, "step size of D over that of G", minimum=0)
+    augment: str = setting(
+        "none",
+        "what happens to real and fake pictures alike before D sees them, for few data; ada adapts its strength",
+        choices=("none", "diffaugment", "ada"),
+    )
+    ada_target: float = setting(0.6, "ada: mean sign of D's logits on real pictures to hold", minimum=0, maximum=1)
+    ada_images: int = setting(500_000, "ada: pictures over which its strength may rise from 0 to 1", minimum=1)
 
     averaged = ("G",)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.augment == "ada":
+            self.register_buffer("augment_p", torch.zeros(()))
 
     def updates(self) -> list[Update]:
         return [
             Update("generator", trains="G", loss=self.generator_loss, hands=("fake",)),
-            Update("discriminator", trains="D", loss=self.discriminator_loss),
+            Update("discriminator", trains="D", loss=self.discriminator_loss, after=self.adapt),
         ]
 
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
@@ -48,11 +66,48 @@ class Pair(Networks):
         """Holds "loss"; "real" and "fake" are the mean logits, for the log."""
         raise NotImplementedError
 
-    def pair(self) -> list[tuple[str, nn.Module]]:
-        """Both networks under the names that updates train them by."""
-        return [("G", self.G), ("D", self.D)]
+    def trained(self) -> list[tuple[str, nn.Module, float]]:
+        """Both networks under the names that updates train them by, with their step sizes."""
+        return [("G", self.G, self.lr), ("D", self.D, self.lr * self.balance)]
 
-    # --- noise and sampling ---------------------------------------------------------------------------------------------
+    # --- a training step ------------------------------------------------------------------------------------------------
+
+    def paint(self, batch: Batch) -> Tensor:
+        """New pictures (N, C, H, W) with their graph, of the batch's classes where G is told of them."""
+        z = self.noise(batch)
+        return self.G(z, batch.label) if self.classes else self.G(z)
+
+    def judge(self, batch: Batch, pictures: Tensor) -> Tensor:
+        """D's logits, float32, of M = k * len(batch) pictures as it sees them: augmented, with the batch's classes k times."""
+        times = len(pictures) // len(batch)
+        seen = self.augmented(batch, pictures, times)
+        if batch.label is None or not self.classes:
+            return self.D(seen).float()
+        return self.D(seen, batch.label.repeat(times)).float()
+
+    def both(self, batch: Batch, fakes: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits of real and fake pictures by one pass. Only for a D without batch statistics, which would mix them."""
+        real, fake = self.judge(batch, torch.cat([batch.real, fakes])).chunk(2)
+        return real, fake
+
+    def augmented(self, batch: Batch, pictures: Tensor, times: int = 1) -> Tensor:
+        """`pictures`, `times` as many as the batch has, after the augmentation that is set."""
+        if self.augment == "none":
+            return pictures
+
+        def draw(*shape: int) -> Tensor:
+            return torch.cat([batch.uniform(*shape) for _ in range(times)])
+
+        if self.augment == "ada":
+            return adaptive_augment(pictures, self.augment_p, draw)
+        return diff_augment(pictures, draw)
+
+    def adapt(self, report: dict[str, Tensor]) -> None:
+        """After D's step: ADA's strength follows "sign" of D's report (see `judged`)."""
+        if self.augment == "ada":
+            p = adapted(self.augment_p, report["sign"], self.ada_target, self.batch_size, self.ada_images)
+            self.augment_p.copy_(p)
+            report["augment_p"] = p.clone()
 
     def noise(self, batch: Batch) -> Tensor:
         """z (N, z_dim) for a training step."""
@@ -63,7 +118,40 @@ class Pair(Networks):
         if "fake" in batch.handed:
             return batch.handed["fake"]
         with torch.no_grad():
-            return self.G(self.noise(batch))
+            return self.paint(batch)
+
+    # --- classes and sampling -------------------------------------------------------------------------------------------
+
+    def learn_classes(self, spec: DataSpec) -> int:
+        """To be called by `build` where G and D are told of classes: notes them, and returns how many there are."""
+        if not spec.classes:
+            raise DataError(
+                f"{self.name} learns to paint by class here, and {spec.name} has no labels: put the pictures of each class into"
+                " a sub-folder of its own, or `labels` into the .npz"
+            )
+        counts = torch.tensor(spec.class_counts or [1] * len(spec.classes), dtype=torch.float32)
+        used = [
+            name
+            for name, count in zip(spec.classes, spec.class_counts or [1] * len(spec.classes), strict=True)
+            if count
+        ]
+        if len(used) < 2:
+            raise DataError(
+                f"{self.name} learns to paint by class here, and all pictures of {spec.name} are of one class ({used[0]}):"
+                " it takes two or more"
+            )
+        self.register_buffer("class_share", counts / counts.sum(), persistent=False)
+        self.classes = len(spec.classes)
+        return self.classes
+
+    def labels(self, seeds: Iterable[int]) -> Tensor | None:
+        """A class a seed, as often as in the data; None where G is told of none."""
+        if not self.classes:
+            return None
+        # Other random numbers than the latent's of the same seed, or the class would follow from z.
+        draws = [torch.rand((), generator=torch.Generator().manual_seed(_mixed(seed))) for seed in seeds]
+        cuts = self.class_share.cpu().cumsum(0)[:-1].contiguous()
+        return torch.searchsorted(cuts, torch.stack(draws), right=True)
 
     def latents(self, seeds: Iterable[int]) -> Tensor:
         """One z a seed, (n, z_dim), on the CPU."""
@@ -73,8 +161,9 @@ class Pair(Networks):
         """One z (z_dim,) for sampling."""
         return torch.randn(self.z_dim, generator=generator)
 
-    def generate(self, latents: Tensor) -> Tensor:
-        return self.G(latents).clamp(-1, 1)
+    def generate(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Pictures (n, C, H, W) in [-1, 1]; of the classes `labels` (n,) where G is told of classes."""
+        return (self.G(latents, labels) if self.classes else self.G(latents)).clamp(-1, 1)
 
 
 @dataclass(eq=False)
@@ -86,19 +175,23 @@ class Adversarial(Pair):
 
     def optimizers(self) -> dict[str, Optimizer]:
         decays = (self.beta1, self.beta2)
-        return {key: Adam(network.parameters(), lr=self.lr, betas=decays, fused=True) for key, network in self.pair()}
+        return {
+            key: Adam(network.parameters(), lr=rate, betas=decays, fused=True) for key, network, rate in self.trained()
+        }
 
 
-def both(D: nn.Module, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
-    """Logits of real and fake pictures by one pass through D. Only for a D without batch statistics, which would mix them."""
-    real_logits, fake_logits = D(torch.cat([real, fake])).float().chunk(2)
-    return real_logits, fake_logits
+def judged(
+    loss: Tensor, real: Tensor, fake: Tensor, *, boundary: float | None = 0.0, **more: Tensor
+) -> dict[str, Tensor]:
+    """D's report: the loss, both mean logits, the share it tells apart (real above the fake paired with it), and for ADA "sign":
+    the mean sign of the real logits above `boundary` (Karras 2020, arXiv:2006.06676, r_t of sec. 3.1).
 
-
-def judged(loss: Tensor, real: Tensor, fake: Tensor, **more: Tensor) -> dict[str, Tensor]:
-    """D's report: the loss, both mean logits, and the share it tells apart (real above the fake paired with it)."""
+    None where only differences of logits mean something: then the boundary is the fake logit paired with each.
+    """
+    real, fake = real.detach(), fake.detach()
     apart = (real > fake).float().mean()
-    return {"loss": loss, "real": real.detach().mean(), "fake": fake.detach().mean(), "accuracy": apart, **more}
+    sign = (real - (fake if boundary is None else boundary)).sign().mean()
+    return {"loss": loss, "real": real.mean(), "fake": fake.mean(), "accuracy": apart, "sign": sign, **more}
 
 
 def read_widths(name: str, text: str) -> list[int]:
@@ -110,3 +203,8 @@ def read_widths(name: str, text: str) -> list[int]:
     if not widths or min(widths) < 1:
         raise UsageError(f"{name} must be widths joined by -, such as 256-512 (got {text!r})")
     return widths
+
+
+def _mixed(seed: int) -> int:
+    """Another seed for each seed, far from its neighbours' (a multiplication modulo 2^63 by an odd number)."""
+    return (seed + 1) * 0x9E3779B97F4A7C15 % 2**63

@@ -16,6 +16,7 @@ from torch import Tensor
 from ganvas.losses.adversarial import discriminator_cross_entropy, non_saturating_generator
 from ganvas.method import Batch, DataSpec, preset, register, setting
 from ganvas.methods.adversarial import Adversarial, judged
+from ganvas.networks.conditional import labelled, projected
 from ganvas.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 
 
@@ -28,18 +29,20 @@ class DCGAN(Adversarial):
 
     batch_size: int = setting(128, "pictures a step, over all processes together", minimum=2)
     width: int = setting(64, "channels at the largest inner size, both networks", minimum=1)
+    conditional: bool = setting(False, "tell both networks the class of each picture; the data need labels")
 
     def build(self, spec: DataSpec) -> None:
-        self.G = DCGANGenerator(self.z_dim, spec.shape, self.width, norm="batch")
-        self.D = DCGANDiscriminator(spec.shape, self.width, norm="batch")
+        classes = self.learn_classes(spec) if self.conditional else 0
+        self.G = labelled(DCGANGenerator(self.z_dim + classes, spec.shape, self.width, norm="batch"), classes)
+        self.D = projected(DCGANDiscriminator(spec.shape, self.width, norm="batch", outputs=1 + classes), classes)
 
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
-        fake = self.G(self.noise(batch))
-        return {"loss": non_saturating_generator(self.D(fake).float()).mean(), "fake": fake}
+        fake = self.paint(batch)
+        return {"loss": non_saturating_generator(self.judge(batch, fake)).mean(), "fake": fake}
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
         # Two passes: batch statistics of real and fake pictures must not mix.
-        real, fake = self.D(batch.real).float(), self.D(self.fakes(batch)).float()
+        real, fake = self.judge(batch, batch.real), self.judge(batch, self.fakes(batch))
         return judged(discriminator_cross_entropy(real, fake).mean(), real, fake)
 
 

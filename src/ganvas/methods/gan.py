@@ -19,7 +19,7 @@ from torch import Tensor
 
 from ganvas.losses.adversarial import discriminator_cross_entropy, minimax_generator, non_saturating_generator
 from ganvas.method import Batch, DataSpec, preset, register, setting
-from ganvas.methods.adversarial import Adversarial, both, judged, read_widths
+from ganvas.methods.adversarial import Adversarial, judged, read_widths
 from ganvas.networks.mlp import MLPDiscriminator, MLPGenerator
 
 
@@ -46,12 +46,12 @@ class GAN(Adversarial):
         self.D = MLPDiscriminator(spec.shape, widths[1], self.activation, outputs=2 if self.output == "softmax2" else 1)
 
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
-        fake = self.G(self.noise(batch))
+        fake = self.paint(batch)
         equation = minimax_generator if self.loss == "minimax" else non_saturating_generator
-        return {"loss": equation(self.logit(self.D(fake).float())).mean(), "fake": fake}
+        return {"loss": equation(self.logit(self.judge(batch, fake))).mean(), "fake": fake}
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
-        real, fake = map(self.logit, both(self.D, batch.real, self.fakes(batch)))
+        real, fake = map(self.logit, self.both(batch, self.fakes(batch)))
         return judged(discriminator_cross_entropy(real, fake).mean(), real, fake)
 
     def logit(self, scores: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ganvas.losses.adversarial import hinge_discriminator, wasserstein_generator
 from ganvas.method import Batch, DataSpec, Update, preset, register, setting
-from ganvas.methods.adversarial import Adversarial, both, judged
+from ganvas.methods.adversarial import Adversarial, judged
 from ganvas.networks.dcgan import DCGANGenerator, SNDiscriminator
 
 
@@ -38,16 +38,16 @@ class HingeSN(Adversarial):
 
     def updates(self) -> list[Update]:
         return [
-            Update("discriminator", trains="D", loss=self.discriminator_loss, repeat=self.n_critic),
+            Update("discriminator", trains="D", loss=self.discriminator_loss, repeat=self.n_critic, after=self.adapt),
             Update("generator", trains="G", loss=self.generator_loss),
         ]
 
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
         # -D(G(z)), eq. 17: the same line as WGAN's.
-        return {"loss": wasserstein_generator(self.D(self.G(self.noise(batch))).float()).mean()}
+        return {"loss": wasserstein_generator(self.judge(batch, self.paint(batch))).mean()}
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
-        real, fake = both(self.D, batch.real, self.fakes(batch))
+        real, fake = self.both(batch, self.fakes(batch))
         return judged(hinge_discriminator(real, fake).mean(), real, fake)
 
 

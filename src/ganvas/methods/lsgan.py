@@ -33,13 +33,13 @@ class LSGAN(Adversarial):
         self.D = DCGANDiscriminator(spec.shape, self.width, norm="batch")
 
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
-        fake = self.G(self.noise(batch))
-        return {"loss": least_squares(self.D(fake).float(), 1.0).mean(), "fake": fake}
+        fake = self.paint(batch)
+        return {"loss": least_squares(self.judge(batch, fake), 1.0).mean(), "fake": fake}
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
         # Two passes: batch statistics of real and fake pictures must not mix.
-        real, fake = self.D(batch.real).float(), self.D(self.fakes(batch)).float()
-        return judged((least_squares(real, 1.0) + least_squares(fake, 0.0)).mean(), real, fake)
+        real, fake = self.judge(batch, batch.real), self.judge(batch, self.fakes(batch))
+        return judged((least_squares(real, 1.0) + least_squares(fake, 0.0)).mean(), real, fake, boundary=0.5)
 
 
 @preset("lsgan")

@@ -24,7 +24,8 @@ from torch import Tensor
 from ganvas.losses.adversarial import relativistic_discriminator, relativistic_generator
 from ganvas.losses.gradient import squared_gradient
 from ganvas.method import Batch, DataSpec, Update, preset, register, setting
-from ganvas.methods.adversarial import Adversarial, both, judged, read_widths
+from ganvas.methods.adversarial import Adversarial, judged, read_widths
+from ganvas.networks.conditional import labelled, projected
 from ganvas.networks.resnet import ResNetDiscriminator, ResNetGenerator
 from ganvas.networks.strided import StridedDiscriminator, StridedGenerator
 
@@ -58,39 +59,41 @@ class R3GAN(Adversarial):
     blocks: int = setting(2, "residual blocks a stage (dense and grouped)", minimum=1)
     expansion: int = setting(2, "inner over outer channels of a grouped block", minimum=1)
     group_size: int = setting(16, "channels a group of a grouped block", minimum=1)
+    conditional: bool = setting(False, "tell both networks the class of each picture; the data need labels")
     ema: float = setting(0.999, "decay of G's average, a step", minimum=0, maximum=0.999999)
 
     def build(self, spec: DataSpec) -> None:
         self.strength = spec.spread / 200 if self.gamma is None else self.gamma
         widths = read_widths("widths", self.widths)
+        classes = self.learn_classes(spec) if self.conditional else 0
         if self.network == "strided":
-            self.G = StridedGenerator(self.z_dim, spec.shape, widths)
-            self.D = StridedDiscriminator(spec.shape, widths)
-            return
-        residual = (widths, self.blocks, self.network, self.expansion, self.group_size)
-        self.G = ResNetGenerator(self.z_dim, spec.shape, *residual)
-        self.D = ResNetDiscriminator(spec.shape, *residual)
+            G = StridedGenerator(self.z_dim + classes, spec.shape, widths)
+            D = StridedDiscriminator(spec.shape, widths, outputs=1 + classes)
+        else:
+            residual = (widths, self.blocks, self.network, self.expansion, self.group_size)
+            G = ResNetGenerator(self.z_dim + classes, spec.shape, *residual)
+            D = ResNetDiscriminator(spec.shape, *residual, outputs=1 + classes)
+        self.G, self.D = labelled(G, classes), projected(D, classes)
 
     def updates(self) -> list[Update]:
         generator = Update("generator", trains="G", loss=self.generator_loss, hands=("fake",))
         if self.penalty_every == 1:
-            return [generator, Update("discriminator", trains="D", loss=self.penalised_loss)]
+            return [generator, Update("discriminator", trains="D", loss=self.penalised_loss, after=self.adapt)]
         return [
             generator,
-            Update("discriminator", trains="D", loss=self.discriminator_loss),
+            Update("discriminator", trains="D", loss=self.discriminator_loss, after=self.adapt),
             Update("penalty", trains="D", loss=self.penalty_loss, every=self.penalty_every),
         ]
 
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
-        fake = self.G(self.noise(batch))
+        fake = self.paint(batch)
         with torch.no_grad():  # G is moved through its own pictures only
-            real = self.D(batch.real).float()
-        return {"loss": relativistic_generator(real, self.D(fake).float()).mean(), "fake": fake}
+            real = self.judge(batch, batch.real)
+        return {"loss": relativistic_generator(real, self.judge(batch, fake)).mean(), "fake": fake}
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
-        fakes = self.fakes(batch)
-        real, fake = both(self.D, batch.real, fakes)
-        return judged(relativistic_discriminator(real, fake).mean(), real, fake)
+        real, fake = self.both(batch, self.fakes(batch))
+        return judged(relativistic_discriminator(real, fake).mean(), real, fake, boundary=None)
 
     def penalty_loss(self, batch: Batch) -> dict[str, Tensor]:
         """gamma / 2 (R1 + R2) alone, in a step of its own and `penalty_every` times as strong."""
@@ -100,14 +103,14 @@ class R3GAN(Adversarial):
         """The paper's D loss: eq. 2 and the penalties on one pass through D."""
         points, logits = self.judged_points(batch)
         penalty = self.penalty(points, logits, 1)
-        real, fake = logits.float().chunk(2)
+        real, fake = logits.chunk(2)
         loss = relativistic_discriminator(real, fake).mean() + penalty["loss"]
-        return judged(loss, real, fake, r1=penalty["r1"], r2=penalty["r2"])
+        return judged(loss, real, fake, boundary=None, r1=penalty["r1"], r2=penalty["r2"])
 
     def judged_points(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Real and fake pictures (2N, C, H, W), ready for a penalty, and their logits (2N, 1)."""
         points = torch.cat([batch.real, self.fakes(batch)]).requires_grad_()
-        return points, self.D(points)
+        return points, self.judge(batch, points)
 
     def penalty(self, points: Tensor, logits: Tensor, weight: int) -> dict[str, Tensor]:
         """weight * gamma / 2 * mean(R1 + R2) (eqs. 3 and 4), and the means of both."""

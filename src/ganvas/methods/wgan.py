@@ -17,7 +17,7 @@ from torch.optim import Optimizer, RMSprop
 
 from ganvas.losses.adversarial import wasserstein_critic, wasserstein_generator
 from ganvas.method import Batch, DataSpec, Update, preset, register, setting
-from ganvas.methods.adversarial import Pair, both, judged
+from ganvas.methods.adversarial import Pair, judged
 from ganvas.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 
 
@@ -40,7 +40,7 @@ class WGAN(Pair):
 
     def optimizers(self) -> dict[str, Optimizer]:
         """RMSprop: momentum made the critic unstable (paper, sec. 3)."""
-        return {key: RMSprop(network.parameters(), lr=self.lr, foreach=True) for key, network in self.pair()}
+        return {key: RMSprop(network.parameters(), lr=rate, foreach=True) for key, network, rate in self.trained()}
 
     def updates(self) -> list[Update]:
         return [
@@ -49,17 +49,18 @@ class WGAN(Pair):
         ]
 
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
-        return {"loss": wasserstein_generator(self.D(self.G(self.noise(batch))).float()).mean()}
+        return {"loss": wasserstein_generator(self.judge(batch, self.paint(batch))).mean()}
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
-        real, fake = both(self.D, batch.real, self.fakes(batch))
-        return judged(wasserstein_critic(real, fake).mean(), real, fake)
+        real, fake = self.both(batch, self.fakes(batch))
+        return judged(wasserstein_critic(real, fake).mean(), real, fake, boundary=None)
 
     @torch.no_grad()
     def clip_weights(self, report: dict[str, Tensor]) -> None:
         """Line 7 of algorithm 1."""
         for weights in self.D.parameters():
             weights.clamp_(-self.clip, self.clip)
+        self.adapt(report)
 
 
 @preset("wgan")

@@ -15,7 +15,7 @@ from torch import Tensor
 from ganvas.losses.adversarial import wasserstein_critic, wasserstein_generator
 from ganvas.losses.gradient import between, one_centred
 from ganvas.method import Batch, DataSpec, Update, preset, register, setting
-from ganvas.methods.adversarial import Adversarial, both, judged
+from ganvas.methods.adversarial import Adversarial, judged
 from ganvas.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 
 
@@ -41,20 +41,20 @@ class WGANGP(Adversarial):
 
     def updates(self) -> list[Update]:
         return [
-            Update("critic", trains="D", loss=self.discriminator_loss, repeat=self.n_critic),
+            Update("critic", trains="D", loss=self.discriminator_loss, repeat=self.n_critic, after=self.adapt),
             Update("generator", trains="G", loss=self.generator_loss),
         ]
 
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
-        return {"loss": wasserstein_generator(self.D(self.G(self.noise(batch))).float()).mean()}
+        return {"loss": wasserstein_generator(self.judge(batch, self.paint(batch))).mean()}
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
         fakes = self.fakes(batch)
-        real, fake = both(self.D, batch.real, fakes)
+        real, fake = self.both(batch, fakes)
         points = between(batch.real, fakes, batch.uniform(1, 1, 1))
-        penalty = one_centred(points, self.D(points)).mean()
+        penalty = one_centred(points, self.judge(batch, points)).mean()
         loss = wasserstein_critic(real, fake).mean() + self.penalty * penalty
-        return judged(loss, real, fake, penalty=penalty.detach())
+        return judged(loss, real, fake, boundary=None, penalty=penalty.detach())
 
 
 @preset("wgan_gp")

@@ -76,9 +76,9 @@ class DCGANGenerator(nn.Module):
 
 
 class DCGANDiscriminator(nn.Module):
-    """Pictures (N, C, H, W) to logits (N, 1). No normalisation at the first layer (paper, sec. 3)."""
+    """Pictures (N, C, H, W) to logits (N, outputs). No normalisation at the first layer (paper, sec. 3)."""
 
-    def __init__(self, shape: Shape, width: int = 64, norm: str = "batch") -> None:
+    def __init__(self, shape: Shape, width: int = 64, norm: str = "batch", outputs: int = 1) -> None:
         super().__init__()
         channels, height, wide = shape
         sizes = pyramid(height, wide)
@@ -94,7 +94,7 @@ class DCGANDiscriminator(nn.Module):
             blocks += [one, norm2d("none" if level == 0 else norm, here), nn.LeakyReLU(0.2, inplace=True)]
             narrow = here
         self.blocks = nn.Sequential(*blocks)
-        self.judge = nn.Conv2d(narrow, 1, sizes[-1], bias=norm != "batch")
+        self.judge = nn.Conv2d(narrow, outputs, sizes[-1], bias=norm != "batch")
         self.apply(dcgan_weights)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -102,9 +102,9 @@ class DCGANDiscriminator(nn.Module):
 
 
 class SNDiscriminator(nn.Module):
-    """Pictures to logits (N, 1): 3x3 and 4x4 stride-2 convolutions in turn, all of spectral norm 1 (Miyato 2018, table 3)."""
+    """Pictures to logits (N, outputs): 3x3 and strided 4x4 convolutions in turn, of spectral norm 1 (Miyato 2018, table 3)."""
 
-    def __init__(self, shape: Shape, width: int = 64) -> None:
+    def __init__(self, shape: Shape, width: int = 64, outputs: int = 1) -> None:
         super().__init__()
         channels, height, wide = shape
         sizes = pyramid(height, wide)
@@ -115,7 +115,7 @@ class SNDiscriminator(nn.Module):
             layers += [nn.Conv2d(here, 2 * here, 3, padding=1), nn.LeakyReLU(0.1)]
         flat = width * 2 ** (len(sizes) - 1) * math.prod(sizes[-1])
         self.layers = nn.Sequential(*layers)
-        self.judge = nn.Linear(flat, 1)
+        self.judge = nn.Linear(flat, outputs)
         for module in self.modules():
             if isinstance(module, nn.Conv2d | nn.Linear):
                 nn.init.xavier_uniform_(module.weight)

@@ -93,7 +93,7 @@ class ResNetGenerator(nn.Module):
 
 
 class ResNetDiscriminator(nn.Module):
-    """Pictures (N, C, H, W) to logits (N, 1); the generator's mirror."""
+    """Pictures (N, C, H, W) to logits (N, outputs); the generator's mirror."""
 
     def __init__(
         self,
@@ -103,6 +103,7 @@ class ResNetDiscriminator(nn.Module):
         kind: str = "grouped",
         expansion: int = 2,
         group_size: int = 16,
+        outputs: int = 1,
     ) -> None:
         super().__init__()
         channels, height, wide = shape
@@ -119,7 +120,7 @@ class ResNetDiscriminator(nn.Module):
         self.stages = nn.Sequential(*stages)
         # One weight a cell and channel, summed over the cells: a depthwise convolution as large as the picture is.
         self.basis = nn.Parameter(torch.randn(widths[-1], *sizes[-1]) / math.sqrt(math.prod(sizes[-1])))
-        self.judge = nn.Linear(widths[-1], 1, bias=False)
+        self.judge = nn.Linear(widths[-1], outputs, bias=False)
         variance_kept(self.judge)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -54,9 +54,9 @@ class StridedGenerator(nn.Module):
 
 
 class StridedDiscriminator(nn.Module):
-    """Pictures (N, C, H, W) to logits (N, 1); the generator's mirror."""
+    """Pictures (N, C, H, W) to logits (N, outputs); the generator's mirror."""
 
-    def __init__(self, shape: Shape, widths: Sequence[int]) -> None:
+    def __init__(self, shape: Shape, widths: Sequence[int], outputs: int = 1) -> None:
         super().__init__()
         channels, height, wide = shape
         sizes = pyramid(height, wide)
@@ -68,7 +68,7 @@ class StridedDiscriminator(nn.Module):
             convs = [nn.Conv2d(a, b, 4, stride=2, padding=1) for a, b in pairs]
         self.convs = nn.ModuleList(convs)
         # No bias: in a difference of two logits it cancels, and Adam would move it by rounding errors alone.
-        self.judge = nn.Linear(widths[-1] * math.prod(sizes[-1]), 1, bias=False)
+        self.judge = nn.Linear(widths[-1] * math.prod(sizes[-1]), outputs, bias=False)
         self.halves = len(sizes) > 1
         for conv in convs:
             variance_kept(conv, GAIN)

@@ -9,6 +9,7 @@ position and the counters below. `state()` holds all of it, so that resuming is 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,7 +47,12 @@ class Budget:
 
 
 class Trainer:
-    """One method on one feed. `steps`, `images_seen` and `seconds` count over all sittings."""
+    """One method on one feed. `steps`, `images_seen` and `seconds` count over all sittings.
+
+    `clock` gives seconds; a benchmark on a busy machine may put time.process_time there.
+    """
+
+    clock: Callable[[], float] = staticmethod(time.perf_counter)
 
     def __init__(self, method: Method, feed: Feed, engine: Engine, budget: Budget) -> None:
         self.method, self.feed, self.engine, self.budget = method, feed, engine, budget
@@ -58,7 +64,7 @@ class Trainer:
         self.seconds = 0.0
         self.rollbacks = 0
         self.best: dict[str, Any] = {}
-        self._since = time.perf_counter()
+        self._since = self.clock()
         self._rates = {
             key: [group["lr"] for group in optimizer.param_groups] for key, optimizer in self.optimizers.items()
         }
@@ -71,10 +77,11 @@ class Trainer:
 
     def step(self) -> None:
         """All updates that are due, then the average. NonFinite comes before the weights of that update have moved."""
-        self._set_rates(self.method.schedule(self.progress, self.steps))
+        progress = self.progress
+        self._set_rates(self.method.schedule(progress, self.steps))
         batch = self.feed.next()
         for update in self.updates:
-            if self.steps % update.every:
+            if self.steps % update.every or not update.when(progress):
                 continue
             for turn in range(update.repeat):
                 if turn:
@@ -92,8 +99,9 @@ class Trainer:
         report["loss"].backward()
         parameters = self._trained[update.trains]
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-        loss = report["loss"].detach()
-        self.engine.average([*gradients, loss])
+        scalars = {key: value.detach() for key, value in report.items() if value.ndim == 0}
+        loss = scalars["loss"]
+        self.engine.average([*gradients, *scalars.values()])
         norms = torch._foreach_norm(gradients)  # pyright: ignore[reportPrivateImportUsage]
         norm = torch.linalg.vector_norm(torch.stack(norms))
         # On a GPU, asking for the answer would stop the queue: there the fused kernel itself skips the move.
@@ -107,8 +115,8 @@ class Trainer:
         with torch.no_grad():
             update.after(report)
         batch.handed.update({key: report[key].detach() for key in update.hands})
-        scalars = {key: value.detach() for key, value in report.items() if value.ndim == 0}
-        self.reports[update.name] = {**scalars, "gradient_norm": norm}
+        logged = {key: value.detach() for key, value in report.items() if value.ndim == 0}
+        self.reports[update.name] = {**logged, "gradient_norm": norm}
 
     def check_finite(self) -> None:
         """Asks for the answers that `step` left on the GPU; call it every so often, and before saving."""
@@ -144,13 +152,13 @@ class Trainer:
 
     def tick(self) -> None:
         """Adds the time since the last tick to `seconds`."""
-        now = time.perf_counter()
+        now = self.clock()
         self.seconds += now - self._since
         self._since = now
 
     def restart_clock(self) -> None:
         """Time before this call does not count."""
-        self._since = time.perf_counter()
+        self._since = self.clock()
 
     def numbers(self) -> dict[str, float]:
         """The newest value of every logged scalar, as "update/key". The only place where the loop's tensors are read."""

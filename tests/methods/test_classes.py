@@ -1,0 +1,94 @@
+"""Class-conditional training: what G and D are told, how classes are drawn and asked for, and what bad labels meet."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+
+from ganvas.data.spec import DataSpec
+from ganvas.errors import DataError, UsageError
+from ganvas.method import Method, create, find, method_names
+from ganvas.methods.adversarial import Pair
+from ganvas.networks.conditional import ProjectionDiscriminator, labelled, projected
+from ganvas.sampling import class_number, sample
+from ganvas.settings import settings_of
+from parts import pictures, small, trainer_for
+
+CONDITIONAL = [name for name in method_names() if "conditional" in settings_of(find(name))]
+SPEC = DataSpec("animals", 1, 8, 8, 10, classes=("cat", "dog", "owl"), class_counts=(1, 3, 0))
+
+
+def built(name: str = "dcgan", spec: DataSpec | None = None) -> Method:
+    method = small(name, conditional=True)
+    method.spec = spec or pictures().spec
+    torch.manual_seed(0)
+    method.build(method.spec)
+    return method.eval().requires_grad_(False)
+
+
+def test_the_setting_is_where_it_is_promised() -> None:
+    assert {"dcgan", "r3gan"} <= set(CONDITIONAL)
+
+
+@pytest.mark.parametrize("name", CONDITIONAL)
+def test_the_class_reaches_both_networks(name: str) -> None:
+    """After a few steps: another class is another picture from the same z, and another verdict on the same picture."""
+    trainer = trainer_for(small(name, conditional=True))
+    for _ in range(3):
+        trainer.step()
+    method = trainer.method.eval().requires_grad_(False)
+    zero, one = sample(method, 4, seed=0, label=0), sample(method, 4, seed=0, label=1)
+    assert not torch.equal(zero, one)
+    assert isinstance(method, Pair)
+    batch = trainer.feed.next()
+    assert batch.label is not None
+    before = method.judge(batch, batch.real)
+    moved = dataclasses.replace(batch, label=(batch.label + 1) % 3)
+    assert not torch.equal(before, method.judge(moved, batch.real))
+
+
+def test_a_projection_by_hand() -> None:
+    """psi = 10, V_0 . phi = 1, V_1 . phi = 2: class 0 gets 11, class 1 gets 12."""
+    D = ProjectionDiscriminator(torch.nn.Identity())
+    scores = torch.tensor([[10.0, 1.0, 2.0], [10.0, 1.0, 2.0]])
+    assert D(scores, torch.tensor([0, 1])).tolist() == [[11.0], [12.0]]
+
+
+def test_without_classes_networks_stay_as_they_are() -> None:
+    network = torch.nn.Linear(2, 2)
+    assert labelled(network, 0) is network and projected(network, 0) is network
+
+
+def test_seeds_have_classes_as_often_as_the_data() -> None:
+    method = built(spec=SPEC)
+    assert isinstance(method, Pair)
+    drawn = method.labels(range(4000))
+    assert drawn is not None
+    share = torch.bincount(drawn, minlength=3) / 4000
+    assert torch.allclose(share, torch.tensor([0.25, 0.75, 0.0]), atol=0.03)  # four standard deviations
+    assert torch.equal(drawn[70:80], method.labels(range(70, 80))), "a class belongs to its seed"
+    z = method.latents(range(4000))
+    assert torch.corrcoef(torch.stack([drawn.float(), z[:, 0]]))[0, 1].abs() < 0.07, "the class must not follow from z"
+    assert built(spec=None).labels(range(3)) is not None and create("dcgan").labels(range(3)) is None  # pyright: ignore
+
+
+def test_a_class_by_name_or_number() -> None:
+    method = built(spec=SPEC)
+    assert [class_number(method, asked) for asked in ("owl", 1, "2")] == [2, 1, 2]
+    with pytest.raises(UsageError, match=r"no class owll; did you mean owl.*cat, dog, owl, or 0 to 2"):
+        sample(method, 1, label="owll")
+    with pytest.raises(UsageError, match=r"no class 3 .*0 to 2"):
+        sample(method, 1, label=3)
+    plain = small("dcgan")
+    plain.build(SPEC)
+    with pytest.raises(UsageError, match=r"trained without classes.*leave --label away"):
+        sample(plain.eval(), 1, label=1)
+
+
+def test_data_without_classes_are_refused() -> None:
+    with pytest.raises(DataError, match=r"animals has no labels.*sub-folder"):
+        built(spec=dataclasses.replace(SPEC, classes=(), class_counts=()))
+    with pytest.raises(DataError, match=r"all pictures of animals are of one class \(dog\)"):
+        built(spec=dataclasses.replace(SPEC, class_counts=(0, 4, 0)))

@@ -64,6 +64,9 @@ class Update:
     Its scalars are means over all processes by then; scalars that it adds are logged too."""
     hands: tuple[str, ...] = ()
     """Keys of the loss's dict that the later updates of this step find, detached, in Batch.handed."""
+    shares: tuple[str, ...] = ()
+    """Likewise with their graph, in Batch.shared: a later update goes back through what this one computed. Right only for
+    networks that no update in between moves."""
 
 
 class Method(nn.Module):

@@ -65,6 +65,7 @@ def test_an_update_moves_what_it_trains_and_nothing_else(name: str, shape: Shape
             id(parameter) for group in trainer.optimizers[update.trains].param_groups for parameter in group["params"]
         }
         before = {key: value.clone() for key, value in trainer.method.named_parameters()}
+        trainer.method.zero_grad(set_to_none=True)
         trainer.updates, trainer.steps = [update], 0  # step 0: the lazy ones are due as well
         trainer.step()
         moved = {key for key, value in trainer.method.named_parameters() if not torch.equal(value, before[key])}
@@ -72,7 +73,9 @@ def test_an_update_moves_what_it_trains_and_nothing_else(name: str, shape: Shape
         assert moved, f"{update.name} moves nothing"
         assert moved <= allowed, f"{update.name} trains {update.trains} and moves {moved - allowed}"
         gradients = {
-            key for key, value in trainer.method.named_parameters() if id(value) not in trained and value.requires_grad
+            key
+            for key, value in trainer.method.named_parameters()
+            if id(value) not in trained and value.grad is not None
         }
         assert not gradients, f"{update.name} collects gradients for {gradients}"
 
@@ -95,6 +98,19 @@ def test_no_parameter_is_trained_twice_or_never(name: str) -> None:
     groups = [group["params"] for optimizer in trainer.optimizers.values() for group in optimizer.param_groups]
     trained = [id(parameter) for group in groups for parameter in group]
     assert sorted(trained) == sorted(id(parameter) for parameter in trainer.method.parameters())
+
+
+@all_methods
+def test_what_is_shared_changes_no_number(name: str) -> None:
+    """With the graph that an earlier update shared, or with a pass of its own: the same gradients, but for rounding."""
+    sharing, alone = trainer_for(small(name)), trainer_for(small(name))
+    if not any(update.shares for update in sharing.updates):
+        return
+    alone.updates = [replace(update, shares=()) for update in alone.updates]
+    for trainer in (sharing, alone):
+        trainer.step()
+    for (key, one), other in zip(sharing.method.named_parameters(), alone.method.parameters(), strict=True):
+        assert one.grad is None or torch.allclose(one.grad, other.grad, rtol=1e-3, atol=1e-6), key
 
 
 @all_methods

@@ -13,7 +13,7 @@ class Batch:
     """One rank's share of one global batch, and the step's randomness.
 
     `real` (N, C, H, W) in [-1, 1]; `label` (N,) int64 or None; `partner` like `real` or None. `handed` holds what
-    an earlier update of the same step handed over (see Update.hands).
+    an earlier update of the same step handed over (see Update.hands), `shared` what came with its graph (Update.shares).
 
     All ranks draw the random numbers of the whole global batch from equal generators and keep their own rows, so that
     two ranks compute what one process computes on the same global batch.
@@ -24,6 +24,7 @@ class Batch:
     partner: Tensor | None = None
     generator: torch.Generator | None = None
     handed: dict[str, Tensor] = dataclasses.field(default_factory=dict)
+    shared: dict[str, Tensor] = dataclasses.field(default_factory=dict)
     rank: int = 0
     ranks: int = 1
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +26,8 @@ class Networks(Method):
     D: nn.Module
     classes = 0
     """Classes that G and D are told of; 0 where they are not (see `Pair.learn_classes`)."""
+    shares: ClassVar[tuple[str, ...]] = ()
+    """("logits",): G's step reports D's logits of its pictures, and D's step uses them again instead of a pass of its own."""
     class_share: Tensor
     augment_p: Tensor
 
@@ -54,7 +57,7 @@ class Pair(Networks):
 
     def updates(self) -> list[Update]:
         return [
-            Update("generator", trains="G", loss=self.generator_loss, hands=("fake",)),
+            Update("generator", trains="G", loss=self.generator_loss, hands=("fake",), shares=self.shares),
             Update("discriminator", trains="D", loss=self.discriminator_loss, after=self.adapt),
         ]
 
@@ -119,6 +122,12 @@ class Pair(Networks):
             return batch.handed["fake"]
         with torch.no_grad():
             return self.paint(batch)
+
+    def fake_logits(self, batch: Batch) -> Tensor:
+        """D's logits of the step's fake pictures, to train D by: those of G's step, with their graph, where it shared them."""
+        if "logits" in batch.shared:
+            return batch.shared["logits"]
+        return self.judge(batch, self.fakes(batch))
 
     # --- classes and sampling -------------------------------------------------------------------------------------------
 

@@ -31,6 +31,8 @@ class DCGAN(Adversarial):
     width: int = setting(64, "channels at the largest inner size, both networks", minimum=1)
     conditional: bool = setting(False, "tell both networks the class of each picture; the data need labels")
 
+    shares = ("logits",)
+
     def build(self, spec: DataSpec) -> None:
         classes = self.learn_classes(spec) if self.conditional else 0
         self.G = labelled(DCGANGenerator(self.z_dim + classes, spec.shape, self.width, norm="batch"), classes)
@@ -38,11 +40,12 @@ class DCGAN(Adversarial):
 
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
         fake = self.paint(batch)
-        return {"loss": non_saturating_generator(self.judge(batch, fake)).mean(), "fake": fake}
+        logits = self.judge(batch, fake)
+        return {"loss": non_saturating_generator(logits).mean(), "fake": fake, "logits": logits}
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
         # Two passes: batch statistics of real and fake pictures must not mix.
-        real, fake = self.judge(batch, batch.real), self.judge(batch, self.fakes(batch))
+        real, fake = self.judge(batch, batch.real), self.fake_logits(batch)
         return judged(discriminator_cross_entropy(real, fake).mean(), real, fake)
 
 

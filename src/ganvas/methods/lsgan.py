@@ -28,17 +28,20 @@ class LSGAN(Adversarial):
     batch_size: int = setting(64, "pictures a step, over all processes together", minimum=2)
     width: int = setting(64, "channels at the largest inner size, both networks", minimum=1)
 
+    shares = ("logits",)
+
     def build(self, spec: DataSpec) -> None:
         self.G = DCGANGenerator(self.z_dim, spec.shape, self.width, norm="batch")
         self.D = DCGANDiscriminator(spec.shape, self.width, norm="batch")
 
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
         fake = self.paint(batch)
-        return {"loss": least_squares(self.judge(batch, fake), 1.0).mean(), "fake": fake}
+        logits = self.judge(batch, fake)
+        return {"loss": least_squares(logits, 1.0).mean(), "fake": fake, "logits": logits}
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
         # Two passes: batch statistics of real and fake pictures must not mix.
-        real, fake = self.judge(batch, batch.real), self.judge(batch, self.fakes(batch))
+        real, fake = self.judge(batch, batch.real), self.fake_logits(batch)
         return judged((least_squares(real, 1.0) + least_squares(fake, 0.0)).mean(), real, fake, boundary=0.5)
 
 

@@ -69,7 +69,7 @@ class Trainer:
             key: [group["lr"] for group in optimizer.param_groups] for key, optimizer in self.optimizers.items()
         }
         self._trained = {key: _parameters(optimizer) for key, optimizer in self.optimizers.items()}
-        self._open: str | None = None
+        self._open: str | None = ""
         self._broken: dict[str, Tensor | int] = {}
         self._check()
 
@@ -92,12 +92,12 @@ class Trainer:
 
     def _apply(self, update: Update, batch: Batch) -> None:
         optimizer = self.optimizers[update.trains]
-        self._freeze_all_but(update.trains)
+        self._freeze_all_but(None if update.shares else update.trains)
         with self.engine.autocast():
             report = update.loss(batch)
         optimizer.zero_grad(set_to_none=True)
-        report["loss"].backward()
         parameters = self._trained[update.trains]
+        report["loss"].backward(inputs=parameters, retain_graph=bool(update.shares))
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
         scalars = {key: value.detach() for key, value in report.items() if value.ndim == 0}
         loss = scalars["loss"]
@@ -115,6 +115,7 @@ class Trainer:
         with torch.no_grad():
             update.after(report)
         batch.handed.update({key: report[key].detach() for key in update.hands})
+        batch.shared.update({key: report[key] for key in update.shares})
         logged = {key: value.detach() for key, value in report.items() if value.ndim == 0}
         self.reports[update.name] = {**logged, "gradient_norm": norm}
 
@@ -125,12 +126,13 @@ class Trainer:
             if float(count) > 0:
                 raise NonFinite(name)
 
-    def _freeze_all_but(self, trains: str) -> None:
+    def _freeze_all_but(self, trains: str | None) -> None:
+        """None freezes nothing: a graph that another update goes back through must know its parameters too."""
         if self._open == trains:
             return
         for key, parameters in self._trained.items():
             for parameter in parameters:
-                parameter.requires_grad_(key == trains)
+                parameter.requires_grad_(trains in (None, key))
         self._open = trains
 
     def _set_rates(self, factor: float) -> None:

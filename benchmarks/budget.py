@@ -1,0 +1,37 @@
+"""A training whose minutes are of processor time, so that a busy machine gives every method the same."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from ganvas.data import Dataset
+from ganvas.run import Run
+from ganvas.training.session import prepare
+
+
+def trained(
+    method: str, data: Dataset, out: Path, *, minutes: float, seed: int, preset: str | None = "small",
+    settings: dict[str, Any] | None = None, clock: str = "processor",
+) -> Run:  # fmt: skip
+    """One run, without measures on the way. `clock` is "processor" (all threads together) or "wall"."""
+    session = prepare(
+        method, data, out=out, minutes=minutes, seed=seed, preset=preset, settings=settings, measure_samples=0,
+        evaluate_every=10**9, checkpoint_every=10**9,
+    )  # fmt: skip
+    if clock == "processor":
+        session.trainer.clock = time.process_time
+    try:
+        return session.run()
+    finally:
+        session.engine.close()
+
+
+def read_settings(pairs: list[str]) -> dict[str, str]:
+    """{"pack": "3"} of ["pack=3"]."""
+    wrong = [pair for pair in pairs if "=" not in pair]
+    if wrong:
+        sys.exit(f"--set takes key=value (got {wrong[0]})")
+    return dict(pair.split("=", 1) for pair in pairs)

@@ -1,0 +1,213 @@
+"""Every GAN here in one table: the same data, the same minutes, the same measures. It takes hours, and goes on where it stopped.
+
+    python benchmarks/gan_table.py --work runs/gan_table [--minutes 5] [--seeds 0 1 2] [--page docs/gan_table.md]
+
+Each run is a process of its own with one thread and a budget of processor time, so that a busy machine favours nobody; two
+may run side by side (--at-once 2). Digits get every seed, the other sets the first one. A method comes in the preset named
+after the set, else `small`, `cpu` or its defaults: see the table's column. What is done is kept in WORK/*.json and not done
+again; --page writes the table of all that is there, and the same as JSON beside it, without training when nothing is missing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import math
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+SETS = {"digits": 2000, "stacked_digits": 5000, "emoji": 1720}  # samples measured
+SHOWN = {
+    "FD": "FD", "KD": "KD", "precision": "precision", "recall": "recall", "coverage": "coverage", "modes": "modes",
+    "KL": "KL", "copies": "copies",
+}  # fmt: skip
+FACTS = ("images_per_second", "parameters", "memory_mb", "total_seconds")
+PRESETS = ("small", "cpu")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--work", type=Path, default=Path("runs/gan_table"))
+    parser.add_argument("--minutes", type=float, default=5.0, help="of processor time a run")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--methods", nargs="+", help="default: every GAN")
+    parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
+    parser.add_argument("--at-once", type=int, default=1)
+    parser.add_argument("--page", type=Path)
+    parser.add_argument("--only-page", action="store_true", help="train nothing")
+    parser.add_argument("--one", nargs=3, metavar=("METHOD", "SET", "SEED"), help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.one:
+        name, data, seed = options.one
+        run_one(options.work, name, data, int(seed), options.minutes)
+        return
+    cells = list(wanted(options.methods or gans(), options.sets, options.seeds))
+    if not options.only_page:
+        missing = [cell for cell in cells if not result_file(options.work, *cell, options.minutes).exists()]
+        train_all(options.work, missing, options.minutes, options.at_once)
+    if options.page:
+        rows = [json.loads(path.read_text()) for path in sorted(options.work.glob("*.json"))]
+        write_page(options.page, [row for row in rows if row["minutes"] == options.minutes])
+
+
+# --- what to run ----------------------------------------------------------------------------------------------------------
+
+
+def gans() -> list[str]:
+    """Every method with a generator and a discriminator."""
+    from ganvas.method import find, method_names
+
+    return [name for name in method_names() if hasattr(find(name), "judge")]
+
+
+def wanted(methods: Iterable[str], sets: Iterable[str], seeds: list[int]) -> Iterable[tuple[str, str, int]]:
+    """Seeds first: an unfinished table has every method."""
+    for index, seed in enumerate(seeds):
+        for data in sets:
+            if index == 0 or data == "digits":
+                yield from ((name, data, seed) for name in methods)
+
+
+def result_file(work: Path, name: str, data: str, seed: int, minutes: float) -> Path:
+    return work / f"{name}-{data}-{seed}-{minutes:g}min.json"
+
+
+def train_all(work: Path, cells: list[tuple[str, str, int]], minutes: float, at_once: int) -> None:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    running: list[tuple[subprocess.Popen[bytes], tuple[str, str, int]]] = []
+    waiting = list(cells)
+    while waiting or running:
+        while waiting and len(running) < at_once:
+            cell = waiting.pop(0)
+            command = [
+                sys.executable,
+                __file__,
+                "--work",
+                str(work),
+                "--minutes",
+                str(minutes),
+                "--one",
+                *map(str, cell),
+            ]
+            running.append((subprocess.Popen(command, env=environment), cell))
+        for process, cell in list(running):
+            if process.poll() is not None:
+                running.remove((process, cell))
+                print(*cell, "done" if process.returncode == 0 else f"FAILED ({process.returncode})", flush=True)
+        time.sleep(0.5)
+
+
+def run_one(work: Path, name: str, data: str, seed: int, minutes: float) -> None:
+    """Trains, measures, writes one result; the run folder keeps its pictures and its log, not its checkpoints."""
+    from budget import trained
+
+    from ganvas.data import open_data
+    from ganvas.method import presets
+    from ganvas.metrics import measure
+    from ganvas.training.engine import machine_name, peak_memory
+
+    began = time.perf_counter()
+    dataset = open_data(data)
+    preset = next((known for known in (data, *PRESETS) if known in presets(name)), None)
+    out = work / f"{name}-{data}-{seed}"
+    shutil.rmtree(out, ignore_errors=True)
+    run = trained(name, dataset, out, minutes=minutes, seed=seed, preset=preset)
+    finished = [row for row in run.log() if row.get("event") == "finished"][-1]
+    logged = [row for row in run.log() if "images_seen" in row][-1]
+    method = run.method
+    samples = run.sample(SETS[data], seed=1_000_000)
+    result = {
+        "method": name, "data": data, "seed": seed, "preset": preset or "defaults", "minutes": minutes,
+        "steps": finished["step"], "images_seen": logged["images_seen"],
+        "images_per_second": round(logged["images_seen"] / finished["seconds"], 1),
+        "parameters": sum(parameter.numel() for parameter in method.parameters()),
+        "memory_mb": round(peak_memory(next(method.parameters()).device) / 2**20),
+        "precision_used": run.info["precision"], "machine": machine_name(next(method.parameters()).device),
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "metrics": measure(samples, dataset, dataset.part("test")),
+        "total_seconds": round(time.perf_counter() - began, 1),
+    }  # fmt: skip
+    shutil.rmtree(out / "checkpoints")
+    place = result_file(work, name, data, seed, minutes)
+    place.with_suffix(".part").write_text(json.dumps(result, indent=1))
+    place.with_suffix(".part").rename(place)
+
+
+# --- the page -------------------------------------------------------------------------------------------------------------
+
+
+def write_page(page: Path, rows: list[dict[str, Any]]) -> None:
+    """The table as Markdown, and every result as JSON beside it."""
+    page.with_suffix(".json").write_text(json.dumps(rows, indent=1) + "\n")
+    before, _, after = (page.read_text() if page.exists() else HEAD).partition(MARKS[0])
+    after = after.partition(MARKS[1])[2]
+    page.write_text("".join([before, MARKS[0], "\n\n", *tables(rows), MARKS[1], after or "\n"]))
+
+
+MARKS = "<!-- written by benchmarks/gan_table.py -->", "<!-- end -->"
+HEAD = "# Every GAN here, in one table\n\n"
+
+
+def tables(rows: list[dict[str, Any]]) -> Iterable[str]:
+    if not rows:
+        yield "No results yet.\n\n"
+        return
+    dates = sorted({row["date"] for row in rows})
+    machines = "; ".join(sorted({row["machine"] for row in rows}))
+    precisions = " and ".join(sorted({row["precision_used"] for row in rows}))
+    minutes = f"{rows[0]['minutes']:g}"
+    yield f"`python benchmarks/gan_table.py --minutes {minutes}`, {dates[0]} to {dates[-1]}, {machines}; one thread, "
+    yield f"{minutes} minutes of processor time a run, {precisions}.\n\n"
+    for data, count in SETS.items():
+        here = [row for row in rows if row["data"] == data]
+        if here:
+            yield from table(data, count, here)
+
+
+def table(data: str, count: int, rows: list[dict[str, Any]]) -> Iterable[str]:
+    names = columns(rows[0]["metrics"])
+    methods = sorted({row["method"] for row in rows}, key=lambda name: mean(rows, name, names["FD"]))
+    yield f"## {data}\n\n{count:,} samples, {names['FD']}. Mean over seeds, ± standard deviation where there are several.\n\n"
+    yield "| method | preset | seeds | " + " | ".join([*names, *(fact.replace("_", " ") for fact in FACTS)]) + " |\n"
+    yield "| --- " * (3 + len(names) + len(FACTS)) + "|\n"
+    floors = [shown([row["metrics"][key]["floor"] for row in rows[:1]]) for key in names.values()]
+    yield "| *floor* | | | " + " | ".join(floors) + " |" + " |" * len(FACTS) + "\n"
+    for name in methods:
+        mine = [row for row in rows if row["method"] == name]
+        cells = [shown([row["metrics"][key]["value"] for row in mine]) for key in names.values()]
+        facts = [shown([float(row[fact]) for row in mine], spread=False) for fact in FACTS]
+        yield f"| {name} | {mine[0]['preset']} | {len(mine)} | " + " | ".join([*cells, *facts]) + " |\n"
+    yield "\n"
+
+
+def columns(metrics: dict[str, Any]) -> dict[str, str]:
+    """{"FD": "FD[digits]", ...}: the figures that this set has."""
+    return {short: key for short in SHOWN for key in metrics if key == short or key.startswith(f"{short}[")}
+
+
+def mean(rows: list[dict[str, Any]], name: str, key: str) -> float:
+    return statistics.fmean(row["metrics"][key]["value"] for row in rows if row["method"] == name)
+
+
+def shown(values: list[float], spread: bool = True) -> str:
+    text = digits(statistics.fmean(values))
+    return f"{text} ± {digits(statistics.stdev(values))}" if spread and len(values) > 1 else text
+
+
+def digits(value: float) -> str:
+    """Three digits that count."""
+    if value == 0 or not math.isfinite(value):
+        return f"{value:g}"
+    return f"{value:,.{max(0, 2 - math.floor(math.log10(abs(value))))}f}"
+
+
+if __name__ == "__main__":
+    main()

@@ -145,3 +145,9 @@ def paper() -> R3GAN:
         batch_size=512, lr=2e-4, decay="none", warmup=0, gamma=0.05, penalty_every=1, network="grouped",
         widths="768-768-768-768", ema=0.9999,
     )  # fmt: skip
+
+
+@preset("r3gan")
+def emoji() -> R3GAN:
+    """The default and ADA, for the 1,720 built-in emoji, which D would soon know by heart. Figures: docs/experiments.md."""
+    return R3GAN(augment="ada", ada_images=200_000)

@@ -79,7 +79,8 @@ def digit_network() -> DigitNetwork:
     content = (WEIGHTS / "digits.safetensors").read_bytes()
     if hashlib.sha256(content).hexdigest() != digit_network_card()["sha256"]:
         raise GanvasError(f"{WEIGHTS / 'digits.safetensors'} is damaged (its SHA-256 is another): install ganvas again")
-    network = DigitNetwork()
+    with torch.random.fork_rng(devices=[]):  # first weights are drawn at random: no training should notice
+        network = DigitNetwork()
     network.load_state_dict(safetensors.torch.load(content))
     return network.eval().requires_grad_(False)
 
@@ -169,7 +170,8 @@ def mobilenet_v2(path: Path | str | None = None, *, download: bool = True) -> Mo
     `path` names the weights file; without it `find_mobilenet_weights` looks for one. GanvasError where there is
     none.
     """
-    network = MobileNetV2()
+    with torch.random.fork_rng(devices=[]):
+        network = MobileNetV2()
     network.load_state_dict(_torchvision_state(find_mobilenet_weights(path, download=download)))
     return network.eval().requires_grad_(False)
 

@@ -1,0 +1,50 @@
+"""What sets GRAN apart: it paints in steps that can be watched. Its equations: tests/networks/test_canvas.py."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from ganvas.errors import RunError, UsageError
+from ganvas.method import Draws
+from ganvas.sampling import drawing, sample
+from parts import pictures, small
+
+
+def built(name: str = "gran", **settings):
+    method = small(name, **settings)
+    torch.manual_seed(0)
+    method.build(pictures().spec)
+    method.spec = pictures().spec
+    return method.eval()
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+def test_the_drawing_ends_with_the_picture(steps: int) -> None:
+    method = built(steps=steps)
+    assert isinstance(method, Draws)
+    shown = drawing(method, 5, seed=70)
+    assert shown.shape == (5, steps, 1, 28, 28)
+    assert shown.min() >= -1 and shown.max() <= 1
+    assert torch.equal(shown[:, -1], sample(method, 5, seed=70))
+    if steps > 1:
+        assert not torch.equal(shown[:, 0], shown[:, 1])
+
+
+def test_a_drawing_belongs_to_its_seed() -> None:
+    method = built()
+    assert torch.equal(drawing(method, 1, seed=66)[0], drawing(method, 70)[66])
+
+
+def test_who_cannot_draw_says_so() -> None:
+    with pytest.raises(RunError, match=r"dcgan makes its pictures at once.*methods that draw: .*gran"):
+        drawing(built("dcgan"), 2)
+    with pytest.raises(UsageError, match="n >= 1"):
+        drawing(built(), 0)
+
+
+def test_every_step_is_trained() -> None:
+    """G's loss reaches the decoder by all steps, and the encoder between them."""
+    method = built(steps=2).train()
+    method.G(torch.randn(3, 8)).sum().backward()
+    assert all(parameter.grad is not None and parameter.grad.any() for parameter in method.G.g.parameters())

@@ -1,0 +1,188 @@
+"""What sets LAPGAN apart: a GAN a level, each on real coarse pictures, trained together or in turn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+from torch.testing import assert_close
+
+from ganvas.data import DataSpec
+from ganvas.data.batch import Batch
+from ganvas.errors import DataError
+from ganvas.method import create
+from ganvas.networks.pyramid import halvings, up
+from ganvas.sampling import sample
+from parts import Crash, CrashAfterSaving, assert_same, newest_state, pictures, small, train_small, trainer_for
+
+
+def built(**settings):
+    method = small("lapgan", **settings)
+    torch.manual_seed(0)
+    method.build(pictures().spec)
+    method.spec = pictures().spec
+    return method
+
+
+def batch_of(n: int = 4) -> Batch:
+    generator = torch.Generator().manual_seed(0)
+    return Batch(torch.rand(n, 1, 28, 28, generator=generator) * 2 - 1, generator=generator)
+
+
+@pytest.mark.parametrize(
+    ("size", "coarsest", "expected"),
+    [
+        ((64, 64), 8, [(64, 64), (32, 32), (16, 16), (8, 8)]),
+        ((30, 50), 8, [(30, 50), (15, 25), (8, 13)]),
+        ((28, 28), 14, [(28, 28), (14, 14)]),
+        ((8, 8), 8, [(8, 8)]),
+    ],
+)
+def test_levels(size: tuple[int, int], coarsest: int, expected: list[tuple[int, int]]) -> None:
+    """28 - 14 - 8 in the paper; here each size is exactly half of the one before, rounded up."""
+    method = small("lapgan", coarsest=coarsest)
+    method.build(DataSpec("data", 3, *size, 100))
+    assert method.D.sizes == expected
+    assert len(method.updates()) == len(method.optimizers()) == 2 * len(expected)
+    assert method.generate(method.latents([0])).shape == (1, 3, *size)
+
+
+def test_g_is_given_real_coarse_pictures() -> None:
+    """A level whose G adds nothing paints u(d(real)), and at the coarsest level real pictures have no part."""
+    method, batch = built(), batch_of()
+    for level in (0, 1):
+        for parameter in method.G.levels[level].parameters():
+            nn.init.zeros_(parameter)
+        smaller = halvings(batch.real, level + 1)
+        assert_close(method.paint_level(batch, level), up(smaller[-1], tuple(smaller[-2].shape[-2:])))
+    method.eval()
+    batch, other = batch_of(), batch_of()
+    other.real = -other.real
+    assert torch.equal(method.paint_level(batch, 2), method.paint_level(other, 2))
+
+
+class Mean(nn.Module):
+    """D(x) = 10 times the mean of x."""
+
+    def forward(self, x):
+        return 10 * x.mean((1, 2, 3))[:, None]
+
+
+def test_losses_of_a_level_by_hand() -> None:
+    """Grey reals of 0.1, bands of zero: D says 1 of real and fake alike. -log D = softplus(-1) = 0.3133, and D pays
+    softplus(-1) + softplus(1) = 1.6265 (means survive halving and doubling of a constant)."""
+    method, batch = built(), batch_of()
+    batch.real = torch.full_like(batch.real, 0.1)
+    for parameter in method.G.levels[1].parameters():
+        nn.init.zeros_(parameter)
+    method.D.levels[1] = Mean()
+    assert method.generator_loss(batch, 1)["loss"].item() == pytest.approx(0.3132617, abs=1e-5)
+    report = method.discriminator_loss(batch, 1)
+    assert report["loss"].item() == pytest.approx(1.6265234, abs=1e-5)
+    assert report["real"].item() == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize("level", [0, 1, 2])
+def test_a_level_moves_itself_only(level: int) -> None:
+    trainer = trainer_for(small("lapgan"))
+    trainer.updates = trainer.method.level_updates(level)
+    before = {key: value.clone() for key, value in trainer.method.named_parameters()}
+    trainer.step()
+    moved = {key for key, value in trainer.method.named_parameters() if not torch.equal(value, before[key])}
+    assert {key.rsplit(".levels.", 1)[0] for key in moved} == {"G", "D"}
+    assert all(key.startswith((f"G.levels.{level}.", f"D.levels.{level}.")) for key in moved)
+
+
+def test_d_gets_the_pictures_that_g_just_painted() -> None:
+    method, batch = built(), batch_of()
+    batch.handed["fake"] = torch.full((4, 1, 14, 14), 0.5)
+    assert method.level_fakes(batch, 1) is batch.handed["fake"]
+    names = [update.name for update in method.updates()]
+    assert names == [
+        "generator2", "discriminator2", "generator1", "discriminator1", "generator0", "discriminator0",
+    ]  # fmt: skip
+
+
+# --- the order of training -------------------------------------------------------------------------------------------------
+
+
+def test_in_turn_each_level_has_its_third() -> None:
+    method, together = built(order="in_turn"), built()
+    due = [[level for level in range(3) if method.is_due(level, share)] for share in (0, 0.33, 0.34, 0.66, 0.67, 1)]
+    assert due == [[2], [2], [1], [1], [0], [0]]
+    assert all(together.is_due(level, share) for level in range(3) for share in (0.0, 0.5, 1.0))
+
+
+def test_in_turn_the_loop_trains_one_level_at_a_time() -> None:
+    trainer = trainer_for(small("lapgan", order="in_turn"), steps=6)
+    seen = []
+    for _ in range(6):
+        trainer.reports = {}
+        trainer.step()
+        seen.append(sorted(trainer.reports))
+    assert seen == [[f"discriminator{level}", f"generator{level}"] for level in (2, 2, 1, 1, 0, 0)]
+
+
+def test_in_turn_a_resume_leaves_no_trace(tmp_path: Path) -> None:
+    """Cut right where the second level begins."""
+    method = small("lapgan", order="in_turn")
+    whole = train_small(method, tmp_path / "whole", 6)
+    with pytest.raises(Crash):
+        cut = small("lapgan", order="in_turn")
+        train_small(cut, tmp_path / "cut", 6, checkpoint_every=2, callbacks=[CrashAfterSaving(2)])
+    resumed = train_small(small("lapgan", order="in_turn"), tmp_path / "cut", 6, resume=tmp_path / "cut")
+    assert_same(newest_state(resumed), newest_state(whole))
+
+
+# --- classes and augmentation ------------------------------------------------------------------------------------------------
+
+
+def test_all_networks_hear_the_class() -> None:
+    trainer = trainer_for(small("lapgan", conditional=True))
+    trainer.step()
+    method = trainer.method.eval()
+    z = method.latents([0, 0])
+    one, other = method.generate(z, torch.tensor([0, 2]))
+    assert not torch.equal(one, other)
+    assert sample(method, 3, label=1).shape == (3, 1, 28, 28)
+    for level, x in enumerate(halvings(pictures_of(2), 2)):
+        zero, two = (method.D(x, torch.full((2,), label)) for label in (0, 2))
+        assert not torch.equal(zero, two), level
+
+
+def pictures_of(n: int) -> torch.Tensor:
+    return batch_of(n).real
+
+
+def test_classes_need_labels() -> None:
+    method = small("lapgan", conditional=True)
+    with pytest.raises(DataError, match="has no labels"):
+        method.build(DataSpec("plain", 1, 28, 28, 100))
+
+
+@pytest.mark.parametrize("kind", ["diffaugment", "ada"])
+def test_every_level_is_augmented(kind: str) -> None:
+    trainer = trainer_for(small("lapgan", augment=kind))
+    method, batch = trainer.method, trainer.feed.next()
+    if kind == "ada":
+        method.augment_p.fill_(1.0)
+    for level in range(3):
+        x = halvings(batch.real, level)[-1]
+        assert not torch.allclose(method.augmented(batch, x), x)
+    trainer.step()
+    assert all(torch.isfinite(torch.tensor(value)) for value in trainer.numbers().values())
+
+
+def test_the_paper_s_sizes() -> None:
+    method = create("lapgan", "paper")
+    assert (method.base, method.base_generator, method.base_discriminator) == ("mlp", "1200-1200", "600-600")
+    assert method.z_dim == 100
+
+
+def test_noise_is_uniform() -> None:
+    z = built().latents(range(20))
+    assert z.shape == (20, 8 + 14 * 14 + 28 * 28)
+    assert z.min() >= -1 and z.max() < 1 and abs(z.mean()) < 0.02
+    assert z.var().item() == pytest.approx(1 / 3, rel=0.05)

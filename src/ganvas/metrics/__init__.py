@@ -5,6 +5,7 @@ from ganvas.metrics.evaluate import measure
 from ganvas.metrics.fid import fid
 from ganvas.metrics.frechet import Moments, frechet_distance
 from ganvas.metrics.kernel import kernel_distance
+from ganvas.metrics.labels import label_accuracy
 from ganvas.metrics.precision_recall import (
     DensityCoverage,
     PrecisionRecall,
@@ -22,6 +23,7 @@ __all__ = [
     "find_copies",
     "frechet_distance",
     "kernel_distance",
+    "label_accuracy",
     "measure",
     "nearest",
     "precision_recall",

@@ -20,6 +20,7 @@ from ganvas.metrics import modes
 from ganvas.metrics.copying import check_pictures, find_copies
 from ganvas.metrics.frechet import Moments, frechet_distance
 from ganvas.metrics.kernel import kernel_distance, kernel_within
+from ganvas.metrics.labels import class_numbers
 from ganvas.metrics.precision_recall import Overlap, overlap, squared_radii
 from ganvas.metrics.readers import Progress, Reader, check_choice, choose_reader, numerals, read
 from ganvas.metrics.store import remembered
@@ -172,7 +173,7 @@ def _rows(labels: np.ndarray | None, rows: slice) -> np.ndarray | None:
 
 def _reading(split: _Split) -> _Reading | None:
     """What the digit network reads in the held-out pictures, if it reads their labels well enough."""
-    numbers = _class_numbers(split.classes, split.real.shape[-1])
+    numbers = class_numbers(split.classes, split.real.shape[-1])
     if split.held_labels is None or split.real_labels is None or numbers is None:
         return None
     per_picture = len(numbers[0])
@@ -188,17 +189,6 @@ def _reading(split: _Split) -> _Reading | None:
     if float((held == true).all(1).double().mean()) < READS:
         return None
     return _Reading(held, true, _histogram(table[torch.from_numpy(np.array(split.real_labels))]))
-
-
-def _class_numbers(classes: tuple[str, ...], channels: int) -> list[list[int]] | None:
-    """The numerals of each class name: one, or one for each channel. None where the names are no such numbers."""
-    if not classes or not all(name.isascii() and name.isdigit() for name in classes):
-        return None
-    values = [int(name) for name in classes]
-    per_picture = 1 if max(values) < 10 else channels
-    if max(values) >= 10**per_picture or per_picture > 3:
-        return None
-    return [[int(numeral) for numeral in f"{value:0{per_picture}d}"] for value in values]
 
 
 def _histogram(read: Tensor) -> Tensor:

@@ -1,0 +1,58 @@
+"""Are pictures of the class that was asked for? Read by the shipped digit network, so for digits only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganvas.errors import DataError
+from ganvas.metrics.readers import numerals
+
+
+def label_accuracy(
+    images: np.ndarray, labels: np.ndarray | Tensor | Sequence[int], classes: Sequence[str] = tuple("0123456789")
+) -> dict[str, Any]:
+    """Share of `images` uint8 (N, H, W, C) in which the digit network reads the class that `labels` (N,) names.
+
+    Returns {"value", "n", "by_class"}: `value` over all pictures, `by_class` {name: share} for the classes that occur. Names
+    of classes are numerals; of two or three numerals, one is read in each channel. DataError where the network cannot
+    read such data.
+    """
+    numbers = class_numbers(tuple(classes), images.shape[-1])
+    if numbers is None:
+        raise DataError(
+            "label accuracy is read by the digit network, which knows classes named 0 to 9, or a numeral for each channel of a"
+            f" picture; these are {_named(classes)} in {images.shape[-1]} channels"
+        )
+    asked = torch.as_tensor(np.asarray(labels), dtype=torch.int64)
+    if len(asked) != len(images) or len(images) == 0:
+        raise DataError(
+            f"label accuracy takes a label for each picture (got {len(images)} pictures, {len(asked)} labels)"
+        )
+    if int(asked.min()) < 0 or int(asked.max()) >= len(classes):
+        raise DataError(f"labels must be from 0 to {len(classes) - 1} (got {int(asked.min())} to {int(asked.max())})")
+    right = (numerals(images, len(numbers[0])) == torch.tensor(numbers)[asked]).all(1).double()
+    by_class = {
+        name: float(right[asked == number].mean()) for number, name in enumerate(classes) if (asked == number).any()
+    }
+    return {"value": float(right.mean()), "n": len(images), "by_class": by_class}
+
+
+def class_numbers(classes: tuple[str, ...], channels: int) -> list[list[int]] | None:
+    """The numerals of each class name: one, or one for each channel. None where the names are no such numbers."""
+    if not classes or not all(name.isascii() and name.isdigit() for name in classes):
+        return None
+    values = [int(name) for name in classes]
+    per_picture = 1 if max(values) < 10 else channels
+    if max(values) >= 10**per_picture or per_picture > 3:
+        return None
+    return [[int(numeral) for numeral in f"{value:0{per_picture}d}"] for value in values]
+
+
+def _named(classes: Sequence[str]) -> str:
+    shown = ", ".join(classes[:3]) + (", ..." if len(classes) > 3 else "")
+    return f"named {shown}" if classes else "without names"

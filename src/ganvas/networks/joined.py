@@ -1,0 +1,85 @@
+"""Discriminators and generators that are told a class as the first conditional GAN was: joined to the input.
+
+LabelMapped: the class as one more channel of the picture, a learned map.
+JoinedGenerator, JoinedDiscriminator: picture and class (or noise and class) by a layer each, then a layer of both (Mirza and
+Osindero 2014, arXiv:1411.1784, sec. 4.1), with maxout units in D as there (Goodfellow 2013, arXiv:1302.4389).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+Shape = tuple[int, int, int]
+
+
+class LabelMapped(nn.Module):
+    """D(x, label): `make` gives a network for a shape with one more channel, which holds a learned map of the class."""
+
+    def __init__(self, make: Callable[[Shape], nn.Module], shape: Shape, classes: int) -> None:
+        super().__init__()
+        channels, self.height, self.width = shape
+        self.maps = nn.Embedding(classes, self.height * self.width)
+        self.network = make((channels + 1, self.height, self.width))
+
+    def forward(self, x: Tensor, label: Tensor) -> Tensor:
+        map_ = self.maps(label).to(x.dtype).view(-1, 1, self.height, self.width)
+        return self.network(torch.cat([x, map_], 1))
+
+
+class Maxout(nn.Module):
+    """(N, inputs) to (N, outputs): the largest of `pieces` linear functions, for each output."""
+
+    def __init__(self, inputs: int, outputs: int, pieces: int) -> None:
+        super().__init__()
+        self.pieces = pieces
+        self.linear = nn.Linear(inputs, outputs * pieces)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.linear(x).unflatten(1, (-1, self.pieces)).amax(2)
+
+
+class JoinedGenerator(nn.Module):
+    """G(z, label): z and class by a ReLU layer each, a layer of both, pictures (N, C, H, W) in [-1, 1].
+
+    `widths` are those of z's layer, the class's and the joint one; 200, 1000 and 1200 in the paper.
+    """
+
+    def __init__(self, z_dim: int, classes: int, shape: Shape, widths: Sequence[int]) -> None:
+        super().__init__()
+        of_z, of_class, of_both = widths
+        self.shape = shape
+        self.of_z = nn.Linear(z_dim, of_z)
+        self.of_class = nn.Embedding(classes, of_class)  # a linear layer of a one-hot vector
+        self.of_both = nn.Linear(of_z + of_class, of_both)
+        self.paint = nn.Linear(of_both, math.prod(shape))
+
+    def forward(self, z: Tensor, label: Tensor) -> Tensor:
+        z = self.of_z(z)
+        both = F.relu(torch.cat([z, self.of_class(label).to(z.dtype)], 1))
+        return torch.tanh(self.paint(F.relu(self.of_both(both)))).view(-1, *self.shape)
+
+
+class JoinedDiscriminator(nn.Module):
+    """D(x, label), logits (N, 1): picture and class by a maxout layer each, then one of both.
+
+    `widths` are those of the picture's layer, the class's and the joint one; 240, 50 and 240 in the paper, of 5, 5 and 4 pieces.
+    """
+
+    def __init__(self, shape: Shape, classes: int, widths: Sequence[int]) -> None:
+        super().__init__()
+        of_picture, of_class, of_both = widths
+        self.classes = classes
+        self.of_picture = Maxout(math.prod(shape), of_picture, 5)
+        self.of_class = Maxout(classes, of_class, 5)
+        self.of_both = Maxout(of_picture + of_class, of_both, 4)
+        self.judge = nn.Linear(of_both, 1)
+
+    def forward(self, x: Tensor, label: Tensor) -> Tensor:
+        picture = self.of_picture(x.flatten(1))
+        told = self.of_class(F.one_hot(label, self.classes).to(x.dtype))
+        return self.judge(self.of_both(torch.cat([picture, told.to(picture.dtype)], 1)))

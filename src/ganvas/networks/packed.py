@@ -1,0 +1,36 @@
+"""Any discriminator made to judge packs of pictures (Lin 2018, arXiv:1712.04086, sec. 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from ganvas.errors import UsageError
+
+Shape = tuple[int, int, int]
+
+
+def packs(pictures: Tensor, size: int) -> Tensor:
+    """(N, C, H, W) as (N / size, size * C, H, W): `size` neighbours joined along the channels, in their order."""
+    count, channels, height, width = pictures.shape
+    if count % size:
+        raise UsageError(
+            f"{count} pictures make no packs of {size}: choose a batch_size that is a multiple of {size} on each process"
+        )
+    joined = pictures.reshape(count // size, size * channels, height, width)
+    return joined.contiguous(memory_format=torch.channels_last)
+
+
+class PackedDiscriminator(nn.Module):
+    """Pictures (N, C, H, W) to logits (N, outputs): each picture gets that of its pack. `make` gives the network for a shape."""
+
+    def __init__(self, make: Callable[[Shape], nn.Module], shape: Shape, size: int) -> None:
+        super().__init__()
+        channels, height, width = shape
+        self.size = size
+        self.network = make((size * channels, height, width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.network(packs(x, self.size)).repeat_interleave(self.size, 0)

@@ -1,0 +1,60 @@
+"""The benchmarks of quality: they run, and their sums are right."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).parents[2] / "benchmarks"
+
+
+@pytest.fixture(autouse=True)
+def _benchmarks_importable(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.syspath_prepend(str(FOLDER))
+    yield
+
+
+def test_digits_that_were_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import cgan_labels
+
+    words = {"--preset": "tiny", "--minutes": "0.002", "--seeds": "0", "--per-class": "3", "--set": "lr=0.001"}
+    cgan_labels.main([*(word for pair in words.items() for word in pair), "--json", "--out", str(tmp_path)])
+    report = json.loads(capsys.readouterr().out)
+    assert report["floor"] > 0.98 and report["set"] == {"lr": "0.001"}
+    (row,) = report["rows"]
+    assert row["n"] == 30 and report["mean"] == row["value"] == pytest.approx(sum(row["by_class"].values()) / 10)
+    assert (tmp_path / "cgan-0" / "weights.safetensors").exists()
+
+
+def test_budget_is_processor_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock of ten seconds a look: six seconds are over after the first step."""
+    import budget
+
+    from ganvas.data import open_data
+
+    looks = iter(range(0, 10**6, 10))
+    monkeypatch.setattr(budget.time, "process_time", lambda: float(next(looks)))
+    run = budget.trained("dcgan", open_data("digits"), tmp_path / "run", minutes=0.1, seed=0, preset="tiny")
+    assert list(run.log())[-1]["step"] == 1
+
+
+def test_means_over_seeds_by_hand() -> None:
+    import modes
+
+    rows = [{"method": "dcgan", "modes": count, "KL": 1.0} for count in (100, 300)] + [
+        {"method": "mgan", "modes": 7, "KL": 2.0}
+    ]
+    found = modes.means(rows)
+    assert (found["dcgan"]["modes"], found["dcgan"]["modes_spread"], found["dcgan"]["modes_least"]) == (200, 100, 100)
+    assert (found["mgan"]["KL"], found["mgan"]["KL_spread"], found["mgan"]["seeds"]) == (2.0, 0.0, 1)
+
+
+def test_settings_on_the_command_line() -> None:
+    from budget import read_settings
+
+    assert read_settings(["pacgan.pack=3", "lr=1=2"]) == {"pacgan.pack": "3", "lr": "1=2"}
+    with pytest.raises(SystemExit, match="--set takes key=value"):
+        read_settings(["pack"])

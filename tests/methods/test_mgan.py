@@ -1,0 +1,106 @@
+"""MGAN: generators that differ and share, and a classifier that D's update trains."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import nn
+from torch.testing import assert_close
+
+from ganvas.data.batch import Batch
+from ganvas.losses.mixture import told_apart
+from ganvas.method import HasCodes, create
+from parts import pictures, small, trainer_for
+
+
+def built(**settings):
+    method = small("mgan", **settings)
+    torch.manual_seed(0)
+    method.build(pictures().spec)
+    return method
+
+
+def batch_of(n: int = 6) -> Batch:
+    generator = torch.Generator().manual_seed(0)
+    return Batch(torch.rand(n, 1, 28, 28, generator=generator) * 2 - 1, generator=generator)
+
+
+def test_the_term_of_the_classifier_by_hand() -> None:
+    """Scores (log 3, 0): C_0 = 3/4, C_1 = 1/4."""
+    scores = torch.tensor([[math.log(3), 0.0], [math.log(3), 0.0]])
+    assert_close(told_apart(scores, torch.tensor([0, 1])), -torch.tensor([0.75, 0.25]).log())
+
+
+def test_generators_differ_and_a_latent_names_its_own() -> None:
+    method = built().eval()
+    latents = method.latents(range(40))
+    assert latents.shape == (40, 8 + 3)
+    assert set(method.which(latents).tolist()) == {0, 1, 2} and latents[:, 8:].sum(1).eq(1).all()
+    same = latents[:1].repeat(3, 1)
+    same[:, 8:] = torch.eye(3)
+    made = method.generate(same)
+    assert not torch.equal(made[0], made[1]) and not torch.equal(made[1], made[2])
+
+
+def test_the_generator_is_a_code() -> None:
+    method = built()
+    assert isinstance(method, HasCodes)
+    (code,) = method.codes()
+    assert (code.kind, code.start, code.size) == ("categorical", 8, 3)
+
+
+def test_a_step_draws_every_generator_equally_often() -> None:
+    method, batch = built(), batch_of(3000)
+    counts = torch.bincount(method.which(method.noise(batch)), minlength=3)
+    assert counts.sum() == 3000 and counts.min() > 900
+
+
+class Fixed(nn.Module):
+    """Scores by hand, the same for all pictures: D's logit 0, C sure of generator 0 by 3 to 1 to 1."""
+
+    def forward(self, x):
+        return (torch.tensor([[0.0, math.log(3), 0.0, 0.0]]) + 0 * x.sum()).expand(len(x), 4)
+
+
+def test_losses_are_those_of_equation_2() -> None:
+    """With D = 1/2: log 2 for G; 2 log 2 for D; beta times -log C of the painter (3/5, 1/5 or 1/5) for both."""
+    method, batch = built(beta=0.5), batch_of()
+    method.D = Fixed()
+    report = method.generator_loss(batch)
+    share = torch.where(report["which"] == 0, 0.6, 0.2)
+    assert_close(report["loss"], math.log(2) - 0.5 * share.log().mean())
+    batch.handed.update(fake=report["fake"].detach(), which=report["which"])
+    told = method.discriminator_loss(batch)
+    assert_close(told["loss"], 2 * math.log(2) - 0.5 * share.log().mean())
+    assert_close(told["told"], (report["which"] == 0).float().mean())
+    assert method.judge(batch, batch.real).shape == (6, 1)
+
+
+def test_the_classifier_is_moved_by_d_s_update_only() -> None:
+    trainer = trainer_for(small("mgan", lr=0.01))
+    head = trainer.method.D.judge.weight
+    before = head.clone()
+    generator, discriminator = trainer.updates
+    trainer.updates = [generator]
+    trainer.step()
+    assert torch.equal(head, before)
+    trainer.updates = [discriminator]
+    trainer.step()
+    assert all(not torch.equal(now, was) for now, was in zip(head, before, strict=True))
+
+
+def test_the_diversity_term_reaches_the_generators() -> None:
+    """With D's own head at zero the gradient of G is that of beta's term alone."""
+    for beta in (0.0, 1.0):
+        method, batch = built(beta=beta), batch_of()
+        with torch.no_grad():
+            method.D.judge.weight[0] = 0
+        method.generator_loss(batch)["loss"].backward()
+        assert (method.G.trunk.project.weight.grad.abs().sum() > 0) == (beta > 0)
+
+
+@pytest.mark.parametrize(("name", "default"), [("generators", 10), ("lr", 2e-4), ("beta1", 0.5)])
+def test_mgan_follows_the_paper(name: str, default: float) -> None:
+    assert getattr(create("mgan"), name) == default

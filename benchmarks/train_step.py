@@ -38,7 +38,7 @@ from typing import Any
 import numpy as np
 import torch
 from ceiling import ceiling, flops, layers, synchronize
-from plain_loops import Step, batches, copy_dcgan, gan_step, r3gan_step, tutorial_dcgan
+from plain_loops import Step, batches, copy_dcgan, gan_step, r3gan_step, stylegan2_step, tutorial_dcgan
 from torch import Tensor
 
 from ganvas.data import Dataset, open_data
@@ -66,17 +66,22 @@ CPU_CASES = [
     Case("mlp", "gan", 28, 1),
     Case("dcgan", "dcgan", 32, 3, {"batch_size": 64, "width": 64}),
     Case("dcgan", "dcgan", 64, 3, {"batch_size": 64, "width": 64}),
+    Case("stylegan2", "stylegan2", 32, 3, {"batch_size": 32, "mapping_layers": 2, "widths": "96-64-32-16"}),
 ]
 GPU_CASES = [
     Case("mlp", "gan", 28, 1, {"batch_size": 1024, "generator": "1024-2048", "discriminator": "2048-1024"}),
     Case("dcgan", "dcgan", 32, 3, {"batch_size": 512, "width": 128}),
     Case("dcgan", "dcgan", 64, 3, {"batch_size": 256, "width": 128}),
     Case("r3gan", "r3gan", 64, 3, {"batch_size": 256, "network": "dense", "blocks": 1, "widths": "512-384-256-128-64"}),
+    Case(
+        "stylegan2", "stylegan2", 64, 3, {"batch_size": 64, "z_dim": 512, "w_dim": 512, "widths": "512-512-512-256-128"}
+    ),
 ]
 SMALL_CASES = [
     Case("mlp", "gan", 28, 1, {"batch_size": 8, "generator": "16", "discriminator": "16"}),
     Case("dcgan", "dcgan", 16, 3, {"batch_size": 8, "width": 4}),
     Case("r3gan", "r3gan", 16, 3, {"batch_size": 4, "widths": "4-4"}),
+    Case("stylegan2", "stylegan2", 16, 3, {"batch_size": 4, "mapping_layers": 1, "widths": "4-4", "r1_every": 4}),
 ]
 
 
@@ -117,7 +122,12 @@ def baseline(case: Case, method: Method, data: Dataset, device: torch.device, wo
     for network in (G, D):
         network.requires_grad_().to(device, memory_format=torch.contiguous_format)
     shared = (G, D, reals, latent, method.lr, (method.beta1, method.beta2), device)
-    return r3gan_step(*shared, method.strength, method.penalty_every) if case.method == "r3gan" else gan_step(*shared)
+    if case.method == "r3gan":
+        return r3gan_step(*shared, method.strength, method.penalty_every)
+    if case.method == "stylegan2":
+        lazy = (method.r1_every, method.path_weight, method.path_every, method.path_share)
+        return stylegan2_step(*shared, method.strength, *lazy, method.mixing)
+    return gan_step(*shared)
 
 
 def seconds_a_step(step: Step, steps: int, device: torch.device, tuned: bool) -> float:

@@ -104,7 +104,7 @@ def test_report(capsys: pytest.CaptureFixture[str]) -> None:
     report = json.loads(printed.out)
     assert printed.out.count("\n") == 1 and "best precision here" in printed.err
     assert {"cpu", "cores", "threads", "bf16", "torch", "date"} <= report["machine"].keys()
-    assert [row["network"] for row in report["rows"]] == ["mlp", "dcgan", "r3gan"]
+    assert [row["network"] for row in report["rows"]] == ["mlp", "dcgan", "r3gan", "stylegan2"]
     for row in report["rows"]:
         assert row["ratio"] == pytest.approx(row["images_per_second"] / row["baseline_images_per_second"], rel=0.01)
         assert row["ratio_best"] > 0 and row["ceiling_share"] > 0 and 0 < row["data_share"] < 1

@@ -23,7 +23,9 @@ def test_json_is_alone_on_stdout_and_lines_go_to_stderr(ganvas: Command) -> None
     found = ended.json
     assert found.keys() == {
         "run", "method", "data", "steps", "images_seen", "seconds", "parameters", "device", "precision", "metrics",
+        "doctor",
     }  # fmt: skip
+    assert found["doctor"]["healthy"] is None, "four steps are too few to tell"
     assert (found["run"], found["method"], found["data"]) == ("runs/gan-digits", "gan", "digits")
     assert (found["steps"], found["images_seen"]) == (4, 64)  # 16 pictures a step
     # G: 8 -> 32 -> 784 and D: 784 -> 32 -> 1, weights and biases.
@@ -57,7 +59,8 @@ def test_a_longer_budget_goes_on_and_the_old_one_is_kept(ganvas: Command, traine
     assert ended.code == 0, ended.err
     assert "resumed step 6" in ended.lines
     assert "finished step 8" in ended.lines
-    assert ended.lines[-2:] == ["run     mine", "report  mine/report.html"]
+    assert ended.lines[-3:-1] == ["run     mine", "report  mine/report.html"]
+    assert ended.lines[-1].startswith("doctor: not enough to tell")
     info = json.loads(Path("mine/settings.json").read_text())
     assert (info["preset"], info["precision"], info["budget"]["images"]) == ("tiny", "fp32", 128)
 
@@ -115,7 +118,7 @@ def test_a_config_file_and_a_run_s_settings_start_a_training(
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
-        (["--data", "digits"], 2, "which method? Name one of dcgan, gan, "),
+        (["--data", "digits"], 2, "which method? Name one of cgan, dcgan, "),
         (
             ["gan"],
             2,

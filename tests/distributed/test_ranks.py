@@ -87,7 +87,8 @@ def test_two_ranks_equal_one_process_on_the_same_global_batch(launched: Path, na
         assert any(not torch.equal(one[key], expected[key]) for key in one), "each rank normalises its own half"
         return
     for key, value in expected.items():
-        distance = (one[key] - value).abs().max() / value.abs().max().clamp_min(1e-3)
+        # A bias that began at 0 and got nowhere yet is no scale: five steps of Adam move a weight by about 0.01.
+        distance = (one[key] - value).abs().max() / value.abs().max().clamp_min(1e-2)
         assert distance <= 1e-5, f"{key}: {distance:.1e}"
 
 

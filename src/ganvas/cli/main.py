@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 from ganvas import __version__
-from ganvas.cli import compare, data, evaluate, methods, sample, train
+from ganvas.cli import compare, data, doctor, edit, encode, evaluate, methods, sample, train
 from ganvas.errors import GanvasError, nearest
 
 app = typer.Typer(
@@ -30,9 +30,13 @@ app = typer.Typer(
 COMMANDS = {
     train.train: "Train a method on data.",
     sample.sample: "Make pictures with a trained run.",
+    edit.edit: "Show what the parts of a latent do.",
+    encode.encode: "Find the latents of pictures.",
+    encode.decode: "Turn latents back into pictures.",
     evaluate.evaluate: "Measure a run, or anybody's pictures.",
     compare.compare: "Put runs side by side on one page.",
     methods.methods: "List the methods, or show one in full.",
+    doctor.doctor: "Say what is wrong with a training.",
     data.data: "Show what a data set holds.",
 }
 for command, line in COMMANDS.items():

@@ -12,6 +12,7 @@ from ganvas.defaults import MEASURED, MINUTES
 
 if TYPE_CHECKING:
     from ganvas.cli.config import Wish
+    from ganvas.cli.view import View
     from ganvas.data import Dataset
     from ganvas.run import Run
     from ganvas.training.session import Session
@@ -89,6 +90,9 @@ def train(
         int | None,
         typer.Option(help=f"Pictures in a measurement; 0: measure nothing. Default: {MEASURED}.", show_default=False),
     ] = None,
+    guard: Annotated[
+        bool, typer.Option("--guard", help="Make the doctor's changes while training, where it is sure of them.")
+    ] = False,
     nproc: Annotated[int, typer.Option(help="Processes on this machine that share each batch; on GPUs one each.")] = 1,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show settings, data, networks and device, and write nothing.")
@@ -102,19 +106,22 @@ def train(
     Ctrl-C saves and stops; `ganvas train --resume RUN` goes on, bit for bit as if it had never stopped.
     """
     from ganvas.cli.config import Wish, read_assignments
+    from ganvas.errors import UsageError
 
     settings, data_settings = read_assignments(assignments or [])
     line = Wish(
         method, data, str(out) if out else None, minutes, images, steps, preset, seed, device, precision, compile,
         checkpoint_every, evaluate_every, resume=resume, settings=settings, data_settings=data_settings,
     )  # fmt: skip
+    if guard and nproc != 1:
+        raise UsageError("--guard changes a training in one process only: leave --nproc away")
     wish = settle(line, config)
     chosen = Choice.of(wish)
     if nproc != 1 and not dry_run:
         from ganvas.cli.launch import launch
 
         raise typer.Exit(launch(chosen, nproc, samples=samples, json=json))
-    run_one(chosen, samples=samples, dry_run=dry_run, json=json)
+    run_one(chosen, samples=samples, guard=guard, dry_run=dry_run, json=json)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -213,18 +220,26 @@ def _going_on(wish: Wish, old: Run) -> tuple[Wish, Run, Dataset]:
     return wish, old, open_shown(info["data"], info["data_settings"])
 
 
-def run_one(chosen: Choice, *, samples: int | None, dry_run: bool, json: bool) -> None:
+def run_one(chosen: Choice, *, samples: int | None, guard: bool = False, dry_run: bool, json: bool) -> None:
     """Trains in this process, which may be one of several that torchrun started; only the first of them prints."""
     from ganvas.cli.plan import show
     from ganvas.cli.view import make_view
     from ganvas.training.session import prepare
 
     view = make_view(json=json)
-    plan = prepare(**chosen.arguments(), measure_samples=samples, callbacks=[view])
-    try:
-        if dry_run:
+    plan = prepare(**chosen.arguments(), measure_samples=samples, guard=guard, callbacks=[view])
+    if dry_run:
+        try:
             show(plan, json=json)
-            return
+        finally:
+            plan.engine.close()
+        return
+    run_plan(plan, view, json=json)
+
+
+def run_plan(plan: Session, view: View, *, json: bool) -> None:
+    """Trains what is prepared, with `view` among its listeners, and tells the outcome."""
+    try:
         if plan.engine.leads:
             view.opened(plan.folder)
         run = plan.run()
@@ -236,19 +251,23 @@ def run_one(chosen: Choice, *, samples: int | None, dry_run: bool, json: bool) -
 
 
 def _finish(plan: Session, run: Run, *, json: bool) -> None:
+    from ganvas.cli.doctor import show
     from ganvas.cli.output import print_facts, print_metrics, write_json
+    from ganvas.doctor import diagnose
 
     trainer = plan.trainer
     metrics = run.metrics.get("metrics", {})
+    diagnosis = diagnose(run)
     if json:
         write_json(
             {
                 "run": str(run.folder), "method": plan.method.name, "data": plan.data.source,
                 "steps": trainer.steps, "images_seen": trainer.images_seen, "seconds": round(trainer.seconds, 3),
                 "parameters": plan.parameters, "device": str(plan.engine.device),
-                "precision": plan.engine.precision, "metrics": metrics,
+                "precision": plan.engine.precision, "metrics": metrics, "doctor": diagnosis.as_dict(),
             }
         )  # fmt: skip
         return
     print_facts({"run": run.folder, "report": run.folder / "report.html"})
     print_metrics(metrics)
+    show(diagnosis)

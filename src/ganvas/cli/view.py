@@ -7,12 +7,14 @@ Elsewhere, and with --json (then on stderr), it is plain lines that scripts may 
     resumed step 120
     step 120 progress 4.0% images_per_second 5321.0 generator/loss 0.6931 discriminator/loss 1.386
     step 120 FD[digits] 3.21 (floor 0.15) coverage 0.8 (floor 0.96)
+    doctor step 120: discriminator_too_strong (85%), try --set balance=0.25
     saved step 120
     said step 120: the update discriminator met NaN or inf ...
     finished step 3000
 
-Each line is flushed as it comes. `step N progress` comes at most once a second in the first minute, then every 10
-seconds, and once at the end; its pairs after images_per_second are the losses of the method's updates.
+Each line is flushed as it comes. `doctor step N` comes when what it says changes. `step N progress` comes at most once a
+second in the first minute, then every 10 seconds, and once at the end; its pairs after images_per_second are the losses
+of the method's updates.
 """
 
 from __future__ import annotations
@@ -34,6 +36,7 @@ from ganvas.training.callbacks import Callback
 if TYPE_CHECKING:
     import numpy as np
 
+    from ganvas.doctor import Diagnosis
     from ganvas.training.trainer import Trainer
 
 OFTEN, SELDOM = 1.0, 10.0  # seconds between two lines, in the first minute and after it
@@ -65,6 +68,7 @@ class Lines(View):
     def __init__(self, stream: TextIO) -> None:
         self.stream: TextIO | None = stream
         self._shown_at = float("-inf")
+        self._found: str | None = None
 
     def opened(self, folder: Path) -> None:
         self._print(f"run {folder}")
@@ -89,6 +93,12 @@ class Lines(View):
     def evaluated(self, trainer: Trainer, metrics: dict[str, Any], grid: np.ndarray | None) -> None:
         if metrics:
             self._print(f"step {trainer.steps} {metrics_line(metrics)}")
+
+    def diagnosed(self, trainer: Trainer, diagnosis: Diagnosis) -> None:
+        found = diagnosis.findings[0].name if diagnosis.findings else None
+        if found != self._found:
+            self._print(f"doctor step {trainer.steps}: {diagnosis.line}")
+        self._found = found
 
     def saved(self, trainer: Trainer) -> None:
         self._print(f"saved step {trainer.steps}")
@@ -119,6 +129,7 @@ class Screen(View):
         self.metrics: dict[str, Any] = {}
         self.grid: np.ndarray | None = None
         self.saved_step: int | None = None
+        self.diagnosis: Diagnosis | None = None
         self._pictures: tuple[Any, Picture | None] = (None, None)
 
     def opened(self, folder: Path) -> None:
@@ -139,6 +150,10 @@ class Screen(View):
     def evaluated(self, trainer: Trainer, metrics: dict[str, Any], grid: np.ndarray | None) -> None:
         self.metrics = metrics or self.metrics
         self.grid = grid if grid is not None else self.grid
+        self._show(trainer)
+
+    def diagnosed(self, trainer: Trainer, diagnosis: Diagnosis) -> None:
+        self.diagnosis = diagnosis
         self._show(trainer)
 
     def saved(self, trainer: Trainer) -> None:
@@ -165,6 +180,7 @@ class Screen(View):
         width = self.console.width
         head = Text(describe(trainer), style="bold", no_wrap=True, overflow="ellipsis")
         parts: list[RenderableType] = [head, self._where(trainer), _losses(self.row), self._quality(trainer)]
+        parts += [_doctor(self.diagnosis)] if self.diagnosis else []
         used = sum(len(self.console.render_lines(part, pad=False)) for part in parts)
         picture = self._picture(trainer, width, self.console.height - used - 2)
         return Group(*parts, *([picture] if picture else []))
@@ -221,6 +237,11 @@ def eta(progress: float, seconds: float) -> str:
     left = round(seconds / progress * (1 - progress))
     hours, minutes = left // 3600, left // 60 % 60
     return f"{hours}:{minutes:02d}:{left % 60:02d} left" if hours else f"{minutes}:{left % 60:02d} left"
+
+
+def _doctor(diagnosis: Diagnosis) -> RenderableType:
+    style = {None: "dim", True: "green", False: "yellow"}[diagnosis.healthy]
+    return Text(f"doctor: {diagnosis.line}", style=style, no_wrap=True, overflow="ellipsis")
 
 
 def _losses(row: dict[str, Any]) -> RenderableType:

@@ -24,3 +24,14 @@ def one_centred(x: Tensor, logits: Tensor) -> Tensor:
 def between(real: Tensor, fake: Tensor, share: Tensor) -> Tensor:
     """Points on the lines from fake to real, share (N, 1, 1, 1) in [0, 1], ready for a penalty (Gulrajani 2017, algorithm 1)."""
     return torch.lerp(fake.to(real.dtype), real, share).detach().requires_grad_()  # under autocast G gives bf16
+
+
+def path_length(w: Tensor, pictures: Tensor, directions: Tensor) -> Tensor:
+    """|J_w^T y| (Karras 2020, arXiv:1912.04958, eq. 4): how far a step of w moves the picture, seen along random directions y.
+
+    w (N, L, E), one row a style input, must require grad; pictures = g(w) and directions (N, C, H, W). Returns (N,): the
+    root of the squared gradient summed over E and averaged over L, the layers.
+    """
+    (gradient,) = torch.autograd.grad((pictures * directions).sum(), w, create_graph=True)
+    # A gradient of exactly zero has no derivative of its norm; 1e-12 keeps it finite and changes no float32 digit.
+    return (gradient.float().square().sum(2).mean(1) + 1e-12).sqrt()

@@ -64,7 +64,7 @@ def _add_event(log: Log, row: dict[str, Any]) -> None:
     row = {**row, "event": str(row["event"])}
     if row["event"] == "evaluated" and is_number(row.get("step")):
         log.evaluated = [old for old in log.evaluated if old["step"] < row["step"]] + [row]
-    elif row["event"] != "evaluated" and len(log.events) < MOST_EVENTS:
+    elif row["event"] not in ("evaluated", "health") and len(log.events) < MOST_EVENTS:
         log.events.append(row)
 
 

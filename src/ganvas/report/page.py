@@ -10,6 +10,7 @@ import numpy as np
 
 import ganvas
 from ganvas.data.settings import DataSettings
+from ganvas.doctor import Finding, diagnose
 from ganvas.errors import GanvasError
 from ganvas.files import write_text
 from ganvas.method import find
@@ -57,6 +58,7 @@ def report(run: Run, *, audit: bool = True) -> Html:
     measured = measured_of(run)
     parts = [
         _samples(run),
+        _doctor(run),
         _measures(run, log, measured),
         _copies(run, measured) if audit else Html(),
         _curves(log),
@@ -170,6 +172,36 @@ def _samples(run: Run) -> Html:
     if not shown:
         return section("samples", _TITLES["samples"], tag("p", "There are no grids in samples/ yet.", class_="note"))
     return section("samples", _TITLES["samples"], film(shown, "Grid of samples"), lead=lead)
+
+
+def _doctor(run: Run) -> Html:
+    try:
+        diagnosis = diagnose(run)
+    except GanvasError:  # a run without a log
+        return Html()
+    if not diagnosis.findings:
+        said = tag("p", f"{diagnosis.line[:1].upper()}{diagnosis.line[1:]}.", class_="note")
+        return section("doctor", _TITLES["doctor"], said)
+    lead = "What the log says is wrong, the surest first: the numbers, and the one change to make."
+    return section("doctor", _TITLES["doctor"], [_finding(run, one) for one in diagnosis.findings], lead=lead)
+
+
+def _finding(run: Run, finding: Finding) -> Html:
+    change = finding.change
+    what = tag("code", change.line) if change.settings else change.line
+    again = (
+        [" (", change.text, "). Or: ", tag("code", f"ganvas doctor {run.folder} --apply")] if change.settings else []
+    )
+    plot = finding.plot
+    lines = [Line(name, x, y, colour, dots=True) for colour, (name, x, y) in enumerate(plot.lines)] if plot else []
+    return tag(
+        "article",
+        tag("h3", f"{finding.name.replace('_', ' ').capitalize()}, {finding.confidence:.0%}"),
+        tag("p", finding.meaning),
+        facts((name, number(value)) for name, value in finding.evidence.items()),
+        tag("p", tag("b", "Change: "), what, again, "."),
+        line_chart(plot.title, lines, x_label="step") if plot else None,
+    )
 
 
 def _measures(run: Run, log: Log, measured: dict[str, Any]) -> Html:
@@ -465,7 +497,7 @@ def _problems(sheet: dict[str, Any]) -> Html:
 
 def _events(log: Log) -> Html:
     saved = log.of("saved")
-    told = [event for event in log.events if event["event"] != "saved"]
+    told = [event for event in log.events if event["event"] not in ("saved", "changed")]
     lines = [_event(event) for event in told[-MOST_SHOWN:]]
     if saved:
         last = saved[-1]
@@ -507,6 +539,7 @@ def _class_of(run: Run) -> Any:
 
 _TITLES = {
     "samples": "Samples over time",
+    "doctor": "What the doctor says",
     "measures": "Measures",
     "copies": "Nearest training pictures",
     "curves": "Training curves",

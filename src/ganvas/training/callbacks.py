@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ganvas.doctor import Diagnosis, Finding
     from ganvas.training.trainer import Trainer
 
 
@@ -19,6 +20,15 @@ class Callback:
 
     def evaluated(self, trainer: Trainer, metrics: dict[str, Any], grid: Any) -> None:
         """Metrics of this step ({} where they are not computed) and the grid of fixed seeds, uint8 (H, W, C)."""
+
+    def checked(self, trainer: Trainer, numbers: dict[str, Any]) -> None:
+        """How the training fares at this step (ganvas.training.health)."""
+
+    def diagnosed(self, trainer: Trainer, diagnosis: Diagnosis) -> None:
+        """What the doctor says, after each `checked`."""
+
+    def changed(self, trainer: Trainer, finding: Finding) -> None:
+        """The training made a finding's change by itself (--guard); `trainer` is the one that goes on."""
 
     def saved(self, trainer: Trainer) -> None:
         """A checkpoint of this step is on the disk."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ganvas.data import write_png
+from ganvas.doctor import Finding
 from ganvas.run import RunWriter
 from ganvas.training.callbacks import Callback
 from ganvas.training.engine import peak_memory
@@ -32,6 +33,13 @@ class Recorder(Callback):
             self.writer.row(
                 {"event": "evaluated", "step": trainer.steps, "seconds": trainer.seconds, "metrics": metrics}
             )
+
+    def checked(self, trainer: Trainer, numbers: dict[str, Any]) -> None:
+        self.writer.row({"event": "health", "step": trainer.steps, "seconds": trainer.seconds, **numbers})
+
+    def changed(self, trainer: Trainer, finding: Finding) -> None:
+        row = {"event": "changed", "step": trainer.steps, "seconds": trainer.seconds}
+        self.writer.row({**row, "finding": finding.name, "confidence": finding.confidence, **finding.change.as_dict()})
 
     def saved(self, trainer: Trainer) -> None:
         self.writer.row({"event": "saved", "step": trainer.steps, "seconds": trainer.seconds})

@@ -25,6 +25,7 @@ import ganvas
 from ganvas.data import Dataset, DataSettings, grid, open_data
 from ganvas.data.feed import Feed
 from ganvas.defaults import MEASURED, MEASURED_SEED, MINUTES
+from ganvas.doctor import Finding, diagnose
 from ganvas.errors import DataError, GanvasError, RunError, TrainingError, UsageError
 from ganvas.method import Method, Samples, create
 from ganvas.report import write_report
@@ -34,6 +35,8 @@ from ganvas.settings import as_dict, change
 from ganvas.training.callbacks import Callback
 from ganvas.training.checkpoint import checkpoints, load_newest, save_state
 from ganvas.training.engine import Engine, compile_networks, has_bf16, machine_name, start_engine
+from ganvas.training.guard import Guard, take_over
+from ganvas.training.health import Health
 from ganvas.training.recorder import Recorder
 from ganvas.training.trainer import Budget, NonFinite, Trainer
 
@@ -77,6 +80,7 @@ def prepare(
     checkpoint_every: int | None = None,
     evaluate_every: int | None = None,
     measure_samples: int | None = None,
+    guard: bool = False,
     callbacks: Sequence[Callback] = (),
 ) -> Session:
     """Everything checked and built, nothing written yet (`--dry-run`). Arguments and errors are those of `train`."""
@@ -116,7 +120,7 @@ def prepare(
     return Session(
         folder, chosen, dataset, budget, engine, seed=seed, preset=preset, compile=compile,
         checkpoint_every=checkpoint_every, evaluate_every=evaluate_every,
-        measure_samples=MEASURED if measure_samples is None else measure_samples, callbacks=callbacks,
+        measure_samples=MEASURED if measure_samples is None else measure_samples, guard=guard, callbacks=callbacks,
         resumed=old is not None,
     )  # fmt: skip
 
@@ -142,7 +146,7 @@ train.__doc__ = """Trains a method on data (r3gan on digits, where none is named
 The budget is the first reached of `minutes`, `images` (real pictures drawn) and `steps`; five minutes where none is given.
 Time spent on grids, metrics and saving does not count. `resume` is a run folder, or "auto": go on where `out` already holds this
 run, else start. Method, data, settings and, where none is given, budget of a resumed run come from its folder; giving
-other settings is an error.
+other settings is an error. With `guard` the training makes the doctor's changes by itself, where it is sure of them.
 Raises GanvasError for whatever a user can mend, and Interrupted after SIGINT or SIGTERM once all is saved.
 """
 
@@ -153,48 +157,37 @@ class Session:
     def __init__(
         self, folder: Path, method: Method, data: Dataset, budget: Budget, engine: Engine, *, seed: int,
         preset: str | None = None, compile: str = "auto", checkpoint_every: int | None = None,
-        evaluate_every: int | None = None, measure_samples: int = MEASURED, callbacks: Sequence[Callback] = (),
-        resumed: bool = False,
+        evaluate_every: int | None = None, measure_samples: int = MEASURED, guard: bool = False,
+        callbacks: Sequence[Callback] = (), resumed: bool = False,
     ) -> None:  # fmt: skip
         if method.batch_size % engine.ranks:
             raise UsageError(
                 f"batch_size {method.batch_size} cannot be shared by {engine.ranks} processes:"
                 f" choose a multiple of {engine.ranks}"
             )
+        if guard and engine.ranks > 1:
+            raise UsageError("--guard changes a training in one process only: leave it away, or train in one")
+        if len(data) < method.batch_size:
+            raise DataError(
+                f"{data.name} has {len(data)} pictures, fewer than a batch of {method.batch_size}: add pictures, or choose"
+                f" --set batch_size={max(1, len(data) // 2)} or less"
+            )
         if measure_samples < 0 or measure_samples == 1:
             raise UsageError(f"samples must be 0 (measure nothing) or at least 2 (got {measure_samples})")
         for name, value in (("checkpoint-every", checkpoint_every), ("evaluate-every", evaluate_every)):
             if value is not None and value < 1:
                 raise UsageError(f"{name} must be at least 1 step (got {value})")
-        self.folder, self.method, self.data, self.engine, self.seed, self.preset = (
-            folder,
-            method,
-            data,
-            engine,
-            seed,
-            preset,
-        )
+        self.folder, self.data, self.engine, self.seed, self.preset = folder, data, engine, seed, preset
         self.checkpoint_every, self.evaluate_every, self.measure_samples = (
             checkpoint_every,
             evaluate_every,
             measure_samples,
         )
-        self.resumed = resumed
+        self.resumed, self.compile = resumed, compile
+        self.guard = Guard() if guard else None
         self.writer = RunWriter(folder)
         self.callbacks: list[Callback] = [Recorder(self.writer), *callbacks] if engine.leads else []
-        torch.manual_seed(seed)
-        method.build(data.spec)
-        method.spec = data.spec
-        method.train()
-        method.to(engine.device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-        engine.copy_from_lead(method)
-        self.compiled = settle_compile(compile, method, engine)
-        generator = torch.Generator(engine.device).manual_seed(seed)
-        feed = Feed(
-            data.images, data.labels, data.partners, batch_size=method.batch_size, seed=seed, generator=generator,
-            mirror=data.settings.mirror, rank=engine.rank, ranks=engine.ranks, device=engine.device,
-        )  # fmt: skip
-        self.trainer = Trainer(method, feed, engine, budget)
+        self._build(method, budget)
         self._tell: Callable[..., None] = self._call
         self._caught = 0  # the signal that this process got
         self._stop = 0  # the signal that all processes agreed to end by
@@ -205,10 +198,34 @@ class Session:
         self._seen_grids = self._seen_evaluations = 0
         self._saved_step = -1
 
+    def _build(self, method: Method, budget: Budget) -> None:
+        """Networks from the seed, a feed from its start, and the loop around them."""
+        data, engine, seed = self.data, self.engine, self.seed
+        torch.manual_seed(seed)
+        method.build(data.spec)
+        method.spec = data.spec
+        method.train()
+        method.to(engine.device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        engine.copy_from_lead(method)
+        self.compiled = settle_compile(self.compile, method, engine)
+        generator = torch.Generator(engine.device).manual_seed(seed)
+        feed = Feed(
+            data.images, data.labels, data.partners, batch_size=method.batch_size, seed=seed, generator=generator,
+            mirror=data.settings.mirror, rank=engine.rank, ranks=engine.ranks, device=engine.device,
+        )  # fmt: skip
+        self.method, self.trainer, self.health = method, Trainer(method, feed, engine, budget), Health(method, data)
+
     @property
     def parameters(self) -> int:
         """Parameters of all networks together."""
         return sum(parameter.numel() for parameter in self.method.parameters())
+
+    def begin_from(self, old: Run) -> bool:
+        """Starts with what another run of this method learned, from its newest whole checkpoint, and counts anew. False, and
+        nothing is taken over, where it has none or its networks have other shapes. To be called before `run`."""
+        state = load_newest(old.folder / "checkpoints", self._say)
+        self.health.taken_over = state is not None and take_over(self.trainer, state, counters=False)
+        return self.health.taken_over
 
     # --- the sitting --------------------------------------------------------------------------------------------------------
 
@@ -223,10 +240,11 @@ class Session:
             self.writer.json("data.json", self.data.sheet())
         self._skip_past()
         self._tell("started")
-        if trainer.steps == 0 and self._saved_step < 0:
-            self._save()  # a roll-back needs a place to go to
         previous = self._listen()
         try:
+            if trainer.steps == 0 and self._saved_step < 0:
+                self._save()  # a roll-back needs a place to go to
+            self._look_if_due()
             trainer.restart_clock()  # setting up is not training
             while self._goes_on():
                 self._step()
@@ -264,6 +282,7 @@ class Session:
         self._stop = int(stop)
         self._log()
         self._evaluate_if_due()
+        self._look_if_due()
         self._save_if_due()
 
     def _finish_or_stop(self) -> None:
@@ -352,6 +371,37 @@ class Session:
             self._keep_best(metrics)
         self.engine.wait()
         trainer.restart_clock()
+
+    def _look_if_due(self) -> None:
+        """Health and diagnosis; they do not count as training."""
+        if not self.health.due(self.trainer):
+            return
+        if self.callbacks and self.health.affordable(self.trainer):
+            self._log(force=True)  # the doctor reads both
+            self._tell("checked", self.health.take(self.trainer))
+            diagnosis = diagnose(self.folder)
+            self._tell("diagnosed", diagnosis)
+            finding = self.guard.sure_of(diagnosis) if self.guard and self.trainer.progress < 1 else None
+            if finding is not None:
+                self._change(finding)
+        self.engine.wait()
+        self.trainer.restart_clock()
+
+    def _change(self, finding: Finding) -> None:
+        """Goes on under the settings that a finding asks for (--guard)."""
+        old, change = self.trainer, finding.change
+        state = old.state()
+        self._build(self.method.with_settings(change.settings), old.budget)
+        self.trainer.clock = old.clock
+        kept = take_over(self.trainer, state, weights=not change.anew)
+        self.writer.info(self.info())
+        self._tell("changed", finding)
+        self._say(
+            f"the doctor found {finding.name} ({finding.confidence:.0%}) and changed {change.line}"
+            + ("" if kept else "; the networks start anew")
+        )
+        self._saved_step = -1
+        self._save()
 
     def _measure(self, averaged: Method) -> dict[str, Any]:
         from ganvas.metrics import measure

@@ -1,0 +1,97 @@
+"""`ganvas doctor`: is it training well, and what do I change? With --apply, the change is made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from ganvas.doctor import Diagnosis, Finding
+    from ganvas.run import Run
+    from ganvas.training.session import Session
+
+
+def doctor(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or any folder with a log.jsonl.")],
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
+    apply: Annotated[
+        bool,
+        typer.Option(
+            "--apply",
+            help="Train again with the first change, in a new run, from the last good checkpoint where that is worth keeping.",
+        ),
+    ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="RUN", help="With --apply: the run folder to make. Default: runs/METHOD-DATA."),
+    ] = None,
+) -> None:
+    """Say what is wrong with a training, by which numbers, and the one change to make; it may still be running.
+
+    Exit code 0 whatever was found: `healthy` of --json is true, false, or null where the log is too short to tell.
+    """
+    from ganvas.cli.output import write_json
+    from ganvas.doctor import diagnose
+    from ganvas.errors import UsageError
+
+    if out is not None and not apply:
+        raise UsageError("--out is the run that --apply makes: give both, or none")
+    diagnosis = diagnose(run)
+    if apply:
+        train_changed(run, diagnosis, out, json=json)
+    elif json:
+        write_json({"run": str(run), **diagnosis.as_dict()})
+    else:
+        show(diagnosis)
+
+
+def show(diagnosis: Diagnosis) -> None:
+    """The diagnosis in words, the surest finding first."""
+    from ganvas.cli.output import figure
+
+    if not diagnosis.findings:
+        typer.echo(f"doctor: {diagnosis.line}")
+        return
+    for finding in diagnosis.findings:
+        typer.echo(f"doctor: {finding.name} (confidence {finding.confidence:.0%})")
+        typer.echo(f"  {finding.meaning}")
+        numbers = "; ".join(f"{name} {figure(value)}" for name, value in finding.evidence.items())
+        typer.echo(f"  evidence: {numbers}")
+        why = f" ({finding.change.text})" if finding.change.settings else ""
+        typer.echo(f"  change: {finding.change.line}{why}")
+
+
+def train_changed(folder: Path, diagnosis: Diagnosis, out: Path | None, *, json: bool) -> None:
+    """A new run under the first change that settings can make, with the old run's data, seed and budget."""
+    from ganvas.cli.train import run_plan
+    from ganvas.cli.view import make_view
+    from ganvas.errors import RunError
+    from ganvas.method import create
+    from ganvas.run import Run
+    from ganvas.training.session import prepare, reopen
+
+    finding = next((one for one in diagnosis.findings if one.change.settings), None)
+    if finding is None:
+        raise RunError(f"there is no setting to change in {folder}: {diagnosis.line}")
+    old = Run(folder)
+    info = old.info
+    changed = create(info["method"], None, {**info["settings"], **finding.change.settings})
+    view = make_view(json=json)
+    plan = prepare(
+        changed, reopen(old, None), out=out, seed=info["seed"], precision=info["precision"], **info["budget"],
+        preset=info.get("preset"), checkpoint_every=info.get("checkpoint_every"), evaluate_every=info.get("evaluate_every"),
+        measure_samples=info.get("measure_samples"), callbacks=[view],
+    )  # fmt: skip
+    typer.echo(f"{finding.name}: {finding.change.line}; {_begin(plan, old, finding)}", err=json)
+    run_plan(plan, view, json=json)
+
+
+def _begin(plan: Session, old: Run, finding: Finding) -> str:
+    """Where the new run begins, in words."""
+    if finding.change.anew:
+        return "what was learned so far is not worth keeping: the networks start anew"
+    if plan.begin_from(old):
+        return f"from the last checkpoint of {old.folder}"
+    return f"the networks of {old.folder} have other shapes, or it has no checkpoint: they start anew"

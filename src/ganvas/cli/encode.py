@@ -1,0 +1,126 @@
+"""`ganvas encode` and `ganvas decode`: pictures to latents, and back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ganvas.run import Run
+
+
+def encode(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run of a method that encodes, such as vae_gan.")],
+    data: Annotated[str, typer.Argument(metavar="DATA", help="Pictures: whatever `ganvas train --data` takes.")],
+    out: Annotated[Path, typer.Option(metavar="FILE.npz", help="Where the codes go.")],
+    split: Annotated[str, typer.Option(help="train or test, where DATA has both.")] = "train",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+) -> None:
+    """Find the latents of pictures: an .npz with `codes`, float32 (N, ...), and `labels` where DATA has some.
+
+    Pictures come in the order of the data set, at the size that the run was trained on. The file also holds
+    `weights`, the hash of the run's weights: codes mean something to the weights that made them only.
+    """
+    import numpy as np
+
+    from ganvas.cli.opening import open_shown
+    from ganvas.errors import DataError, UsageError
+    from ganvas.files import write_aside
+    from ganvas.run import load
+    from ganvas.tasks import encode as encoding
+    from ganvas.training.engine import choose_device
+
+    if out.suffix.lower() != ".npz":
+        raise UsageError(f"--out takes a FILE.npz (got {out})")
+    opened = load(run)
+    method = opened.load_method(device=choose_device(device))
+    known = opened.info["data_settings"] if data == opened.info["data"] else _fitting(opened)
+    found = open_shown(data, known)
+    part = found.part(split)
+    if part is None:
+        raise UsageError(f"{found.source} has no split {split}: --split takes train or test, where there are both")
+    if part.spec.shape != opened.spec.shape:
+        raise DataError(
+            f"this run encodes pictures of (channels, height, width) {opened.spec.shape}; those of {data} are {part.spec.shape}"
+        )
+    content: dict[str, Any] = {"codes": encoding.encode(method, part.images, part.labels)}
+    if part.labels is not None:
+        content["labels"] = part.labels
+    content["weights"] = np.array(weights_hash(opened))
+    write_aside(out, lambda file: np.savez_compressed(file, **content))
+    typer.echo(f"{len(part)} codes written to {out}")
+
+
+def decode(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The run that encoded them.")],
+    codes: Annotated[Path, typer.Argument(metavar="CODES.npz", help="A file of `ganvas encode`, changed or not.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="A folder for PNG files, code000000.png and so on.")],
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+) -> None:
+    """Turn codes back into pictures.
+
+    Codes that other weights made are refused: by another run, or before this one was trained on.
+    """
+    from ganvas.data import write_png
+    from ganvas.data.image import viewable
+    from ganvas.errors import UsageError
+    from ganvas.run import load
+    from ganvas.tasks import encode as encoding
+    from ganvas.training.engine import choose_device
+
+    if out.is_file() or out.suffix.lower() in (".png", ".npz"):
+        raise UsageError(f"--out takes a folder (got {out})")
+    opened = load(run)
+    found = read_codes(codes)
+    if found["weights"] != weights_hash(opened):
+        raise UsageError(
+            f"{codes} was made by other weights than those of {opened.folder}: decode with the run that encoded, or encode again"
+        )
+    method = opened.load_method(device=choose_device(device))
+    pictures = encoding.decode(method, found["codes"], found["labels"])
+    for number, picture in enumerate(viewable(pictures)):
+        write_png(out / f"code{number:06d}.png", picture)
+    typer.echo(f"{len(pictures)} pictures written to {out}/ (code000000.png ...)")
+
+
+def weights_hash(run: Run) -> str:
+    """SHA-256 of the run's newest weights."""
+    from ganvas.errors import RunError
+    from ganvas.files import sha256
+
+    path = run.folder / "weights.safetensors"
+    if not path.is_file():
+        raise RunError(f"{path} is missing: this run has saved no weights yet")
+    return sha256(path)
+
+
+def read_codes(path: Path) -> dict[str, Any]:
+    """{"codes", "labels" or None, "weights"} of a file of `ganvas encode`; UsageError for any other file."""
+    import zipfile
+
+    import numpy as np
+
+    from ganvas.errors import UsageError
+
+    if not path.is_file():
+        raise UsageError(f"there are no codes at {path}: `ganvas encode RUN DATA --out {path}` makes some")
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            found: dict[str, np.ndarray] = {name: file[name] for name in file.files}
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile):
+        found = {}
+    codes = found.get("codes")
+    if codes is None or "weights" not in found or codes.dtype.kind != "f":
+        raise UsageError(f"{path} is not a file of `ganvas encode`: it should hold `codes` (floats) and `weights`")
+    return {"codes": codes, "labels": found.get("labels"), "weights": str(found["weights"])}
+
+
+def _fitting(run: Run) -> dict[str, Any]:
+    """The run's data settings with its shape spelled out, for other data than its own."""
+    channels, height, width = run.spec.shape
+    shape = {"size": f"{height}x{width}", **({"channels": channels} if channels in (1, 3, 4) else {})}
+    return {**run.info["data_settings"], **shape}

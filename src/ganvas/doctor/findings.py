@@ -1,0 +1,115 @@
+"""What a diagnosis is made of: findings with a name, a confidence, evidence in numbers, a meaning, one change and one plot."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+MEANINGS = {
+    "bad_data_range": "The pictures use a sliver of the range from black to white, so there is next to nothing to learn: "
+    "they were probably saved as 0 to 1 instead of 0 to 255.",
+    "label_leak": "Some pixels of the training pictures are decided by the label alone: a mark that G learns to paint, "
+    "and by which D may tell pictures without looking at the rest.",
+    "too_little_data": "There are so few pictures that D knows each of them by now.",
+    "divergence": "The training broke: numbers were no longer finite, or the pictures got far worse than they had been.",
+    "learning_rate_too_high": "The steps are so long that weights run away or units die, instead of settling.",
+    "learning_rate_too_low": "The steps are so short that the weights stay where they began.",
+    "generator_too_strong": "D cannot tell fakes from real pictures although they differ plainly: G is taught nothing.",
+    "vanishing_generator_gradient": "D is so sure that next to no gradient reaches G.",
+    "discriminator_too_strong": "D learns so much faster than G that G cannot follow.",
+    "mode_collapse": "Whatever the noise, G paints nearly the same picture.",
+    "partial_collapse": "G paints a few kinds of picture over and over, and leaves out the others.",
+    "discriminator_overfits": "D recognises the training pictures themselves: it takes unseen real pictures for fakes.",
+    "oscillation": "Samples of the same noise keep changing into others without getting better: G and D go round in circles.",
+    "stalled": "The training stands still although the samples are far from the data.",
+}
+"""Every name that a finding can have, causes before what they bring about."""
+
+NAMES = tuple(MEANINGS)
+
+
+@dataclass(frozen=True)
+class Plot:
+    """Curves (name, steps, values) to be drawn over training steps."""
+
+    title: str
+    lines: tuple[tuple[str, np.ndarray, np.ndarray], ...]
+
+
+@dataclass(frozen=True)
+class Change:
+    """One change to make: settings of the method to put in, or, where no setting helps, what to do."""
+
+    text: str
+    settings: dict[str, Any] = field(default_factory=dict)
+    anew: bool = False
+    """True where what was learned so far is not worth keeping."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {"settings": self.settings, "anew": self.anew, "change": self.line}
+
+    @property
+    def line(self) -> str:
+        """ "--set lr=0.0001", or the text where no setting helps."""
+        return " ".join(f"--set {key}={_plain(value)}" for key, value in self.settings.items()) or self.text
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that is wrong. `confidence` is in (0, 1]."""
+
+    name: str
+    confidence: float
+    evidence: dict[str, float]
+    change: Change
+    plot: Plot | None = None
+
+    @property
+    def meaning(self) -> str:
+        """One sentence."""
+        return MEANINGS[self.name]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "name": self.name, "confidence": round(self.confidence, 3), "evidence": self.evidence,
+            "change": self.change.line, "settings": self.change.settings, "meaning": self.meaning, "why": self.change.text,
+        }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """`healthy` is None where the log holds too little to tell; `note` says what is missing."""
+
+    healthy: bool | None
+    findings: tuple[Finding, ...]
+    step: int
+    note: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "healthy": self.healthy, "findings": [finding.as_dict() for finding in self.findings], "step": self.step,
+            "note": self.note,
+        }  # fmt: skip
+
+    @property
+    def line(self) -> str:
+        """One line for a terminal."""
+        if self.healthy is None:
+            return f"not enough to tell: {self.note}"
+        if self.healthy:
+            return "no trouble found"
+        first = self.findings[0]
+        more = f" (and {len(self.findings) - 1} more)" if len(self.findings) > 1 else ""
+        return f"{first.name} ({first.confidence:.0%}), try {first.change.line}{more}"
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.2g}" if math.isfinite(value) else str(value)
+    return str(value)

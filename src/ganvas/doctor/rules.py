@@ -1,0 +1,356 @@
+"""One function a finding: how sure may one be that this is what is wrong, and by which numbers?
+
+A rule never looks at one loss. It asks for several things that belong together, each as a ramp from 0 (clearly not) to 1 (clearly
+so), and is as sure as the least of them; a number that the log does not hold counts as 0. The borders of the ramps were chosen on
+the part `tune` of benchmarks/doctor.py, and checked on other trainings (docs/doctor.md).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from ganvas.doctor.signals import LATE, Row, Signals
+
+SURE = 0.5  # from here on a finding is told
+GAPS = ("samples/gap", "samples/pixel_gap")
+UNTRAINED = 1.0  # gap of samples that have nothing of the data
+ECHO = 0.45  # what remains of a finding's confidence where its cause was found
+
+
+@dataclass(frozen=True)
+class Opinion:
+    """What a rule thinks: confidence in [0, 1], the numbers it stands on, and the curves that show it."""
+
+    confidence: float
+    evidence: dict[str, float]
+    curves: tuple[str, ...] = ()
+
+
+def ramp(value: float, low: float, high: float) -> float:
+    """0 up to `low`, 1 from `high` on, straight between; falling where `low` is above `high`. NaN is 0."""
+    if math.isnan(value):
+        return 0.0
+    return min(1.0, max(0.0, (value - low) / (high - low)))
+
+
+# --- what several rules ask for -------------------------------------------------------------------------------------------
+
+
+def progress(s: Signals) -> float:
+    """How much of the way from the untrained samples to the data is done: 0 none, 1 all; the mean of what features and pixels
+    say. Without health rows from the first to the last Fréchet distance. NaN where neither is known."""
+    ways = [
+        1 - s.late(key) / untrained(s, key) for key in GAPS if untrained(s, key) > 0 and not math.isnan(s.late(key))
+    ]
+    if ways:
+        return max(-1.0, sum(ways) / len(ways))
+    distances = [value for row in s.evaluated if (value := _distance(row)) is not None]
+    return 1 - distances[-1] / distances[0] if len(distances) > 1 and distances[0] > 0 else math.nan
+
+
+def _distance(row: Row) -> float | None:
+    metrics = row.get("metrics") or {}
+    return next((entry.get("value") for name, entry in metrics.items() if name.startswith("FD")), None)
+
+
+def regress(s: Signals) -> float:
+    """The distance from the data now, over the smallest that it was before. A gap of 0.02 is as good as none."""
+    values = s.curve("samples/pixel_gap")[1]
+    before = values[: len(values) - max(1, round(len(values) * LATE))]
+    if not len(before):
+        return math.nan
+    return min(s.late("samples/pixel_gap"), float(values[-1])) / max(0.02, float(before.min()))
+
+
+def left(s: Signals) -> float:
+    """Share of the way that is still to go, by pixels."""
+    return s.late("samples/pixel_gap") / max(1e-9, untrained(s, "samples/pixel_gap"))
+
+
+def untrained(s: Signals, key: str) -> float:
+    """The gap of samples before any training; a guess where the run began with another's weights. NaN where it is not known."""
+    return max(UNTRAINED, s.first(key)) if s.last("taken_over") > 0 else s.first(key)
+
+
+def distance_moved(s: Signals, update: str | None) -> float:
+    """How far an update's weights may have gone, in units of their own norm: relative step times steps."""
+    return s.middle(f"{update}/step") * s.steps
+
+
+def pace(s: Signals) -> float:
+    """Relative step of D over that of G."""
+    steps = s.middle(f"{s.making}/step")
+    return s.middle(f"{s.judging}/step") / steps if steps > 0 else math.nan
+
+
+def apart(s: Signals) -> float:
+    """Share of (unseen real, fake) pairs that D tells apart; of training pictures where nothing is held out."""
+    for key in ("judge/held_apart", "judge/apart", f"{s.judging}/accuracy"):
+        if len(s.curve(key)[1]):
+            return s.late(key)
+    return math.nan
+
+
+def growth(s: Signals) -> float:
+    """Norm of the weights now over that at the start, of the network that grew most; NaN where it is not known."""
+    keys = {key for row in s.health[-1:] for key in row if key.endswith("/weights")}
+    return max((s.last(key) / max(1e-9, s.first(key)) for key in keys), default=math.nan)
+
+
+def blow_up(s: Signals, update: str | None) -> float:
+    """By how many powers of ten the size of a loss grew from its first third to its last."""
+    sizes = abs(s.curve(f"{update}/loss")[1])
+    third = len(sizes) // 3
+    if not third:
+        return math.nan
+    early, now = sorted(sizes[:third])[third // 2], sorted(sizes[-third:])[third // 2]
+    return math.log10(max(1e-9, now) / max(1e-3, early))
+
+
+def overshoot(s: Signals, update: str | None) -> float:
+    """Share of rehearsed steps after which the loss on the same batch was higher than before."""
+    changes = s.curve(f"{update}/change")[1]
+    return float((changes > 0).mean()) if len(changes) >= 3 else math.nan
+
+
+# --- the rules ------------------------------------------------------------------------------------------------------------
+
+
+def bad_data_range(s: Signals) -> Opinion:
+    channels = s.channels
+    if channels:
+        width = max(float(channel["max"]) - float(channel["min"]) for channel in channels)
+        spread = max(float(channel["std"]) for channel in channels)
+    else:
+        width = (s.last("floor/high") - s.last("floor/low")) * 127.5
+        spread = s.last("floor/std") * 127.5
+    evidence = {"bytes from darkest to brightest": width, "standard deviation in bytes": spread}
+    return Opinion(ramp(width, 64, 8) if width < 64 else ramp(spread, 3, 1), evidence, ("samples/std", "floor/std"))
+
+
+def label_leak(s: Signals) -> Opinion:
+    told = s.last("data/label_told")
+    evidence = {"share of a pixel's variance that the label decides": told}
+    return Opinion(ramp(told, 0.8, 0.95), evidence, ("data/label_told",))
+
+
+def too_little_data(s: Signals) -> Opinion:
+    few, fewer = ramp(math.log10(s.pictures), 3.8, 3.0), ramp(math.log10(s.pictures), 3.0, 2.4)
+    seen = ramp(s.epochs, 3, 10)
+    evidence = {
+        "training pictures": s.pictures,
+        "times each was seen": s.epochs,
+        "judge/overfit": s.late("judge/overfit"),
+    }
+    confidence = max(min(fewer, seen), min(few, seen, discriminator_overfits(s).confidence))
+    return Opinion(confidence, evidence, ("judge/overfit",))
+
+
+def discriminator_overfits(s: Signals) -> Opinion:
+    known = s.late("judge/overfit")
+    held = s.count("test")
+    held = 128.0 if math.isnan(held) else held
+    n, m = min(128.0, s.pictures), min(128.0, held)
+    noise = math.sqrt((n + m + 1) / (12 * n * m))  # of a share of pairs, where there is nothing to find
+    evidence = {"pairs (training, unseen) told apart": known, "chance": 0.5, "its noise": noise}
+    return Opinion(min(ramp(known, 0.58, 0.7), ramp((known - 0.5) / noise, 1.5, 3)), evidence, ("judge/overfit",))
+
+
+def divergence(s: Signals) -> Opinion:
+    broken = float(s.non_finite)
+    finite = s.last("samples/finite")
+    worse = min(ramp(regress(s), 1.6, 2.6), ramp(left(s), 0.25, 0.45))
+    # A critic's loss may grow a thousandfold from its first small values and mean well: not by this much, with nothing learned.
+    blown = max(_known(blow_up(s, s.making)), _known(blow_up(s, s.judging)))
+    useless = 0.7 if math.isnan(progress(s)) else ramp(progress(s), 0.5, 0.2)
+    evidence = {
+        "updates that met NaN": broken, "pixel gap now over its best": regress(s), "samples that are numbers": finite,
+        "powers of ten by which a loss grew": blown,
+    }  # fmt: skip
+    confidence = max(0.9 * ramp(broken, 0, 1), ramp(finite, 1, 0.99), worse, min(ramp(blown, 3, 5), useless))
+    return Opinion(confidence, evidence, ("samples/pixel_gap", f"{s.judging}/loss"))
+
+
+def learning_rate_too_high(s: Signals) -> Opinion:
+    most = growth(s)
+    step = max(s.middle(f"{update}/step") for update in (s.making, s.judging))
+    big = max(ramp(most, 3, 6), ramp(step, 0.06, 0.15))
+    rises = max(_known(overshoot(s, s.making)), _known(overshoot(s, s.judging)))
+    dead = s.late("G/dead")
+    harm = max(
+        ramp(dead, 0.1, 0.4), ramp(rises, 0.4, 0.8), ramp(float(s.non_finite), 0, 1), ramp(progress(s), 0.5, 0.2),
+        min(ramp(regress(s), 1.6, 2.6), ramp(left(s), 0.15, 0.3)),
+    )  # fmt: skip
+    evidence = {
+        "weights now over weights at the start": most, "length of a step over the weights": step, "dead units of G": dead,
+        "steps that made their own loss worse": rises,
+    }  # fmt: skip
+    return Opinion(min(big, harm), evidence, ("G/weights", "D/weights"))
+
+
+def learning_rate_too_low(s: Signals) -> Opinion:
+    way = max(distance_moved(s, s.making), distance_moved(s, s.judging))
+    evidence = {
+        "way of the weights over their norm": way,
+        "a step": s.middle(f"{s.making}/step"),
+        "progress": progress(s),
+    }
+    even = ramp(abs(math.log(pace(s))) if pace(s) > 0 else math.nan, math.log(16), math.log(6))
+    confidence = min(ramp(way, 0.15, 0.06), ramp(progress(s), 0.5, 0.25), ramp(float(s.steps), 50, 100), even)
+    return Opinion(confidence, evidence, (f"{s.making}/step", f"{s.judging}/step"))
+
+
+def generator_too_strong(s: Signals) -> Opinion:
+    evidence = {"pairs (real, fake) that D tells apart": apart(s), "gap to the data": s.late("samples/gap")}
+    far = max(ramp(s.late("samples/gap"), 0.2, 0.5), ramp(s.late("samples/pixel_gap"), 0.2, 0.5))
+    return Opinion(min(ramp(apart(s), 0.7, 0.55), far), evidence, ("judge/held_apart", "judge/apart"))
+
+
+def vanishing_generator_gradient(s: Signals) -> Opinion:
+    norms = s.curve(f"{s.making}/gradient_norm")[1]
+    now, peak = s.late(f"{s.making}/gradient_norm"), float(max(norms, default=math.nan))
+    fall = _powers(peak, now)
+    # Where the log begins too late to have seen it fall: against the weights, which are of the order of 10.
+    faint = _powers(s.last(f"{s.health[-1].get(f'{s.making}/trains')}/weights"), now) if s.health else math.nan
+    evidence = {
+        "gradient norm of G": now,
+        "at most it was": peak,
+        "pairs (real, fake) that D tells apart": apart(s),
+        "progress": progress(s),
+    }
+    gone = max(ramp(fall, 1.5, 3), ramp(faint, 4.5, 6))
+    useless = 0.7 if math.isnan(progress(s)) else ramp(progress(s), 0.7, 0.5)
+    return Opinion(min(gone, ramp(apart(s), 0.9, 0.98), useless), evidence, (f"{s.making}/gradient_norm",))
+
+
+def discriminator_too_strong(s: Signals) -> Opinion:
+    margin = s.late("judge/margin")
+    evidence = {
+        "pairs (real, fake) that D tells apart": apart(s),
+        "margin in standard deviations": margin,
+        "step of D over step of G": pace(s),
+        "progress": progress(s),
+    }
+    # A wide margin or a quick D alone may do no harm; both together need less of each.
+    ahead = max(ramp(margin, 12, 20), ramp(pace(s), 4, 8), ramp(margin * pace(s), 15, 35))
+    return Opinion(min(ahead, ramp(apart(s), 0.97, 0.995), ramp(progress(s), 0.6, 0.35)), evidence, ("judge/margin",))
+
+
+def mode_collapse(s: Signals) -> Opinion:
+    seen, pixels, twins = s.late("samples/diversity"), s.late("samples/pixel_diversity"), s.late("samples/twins")
+    evidence = {"diversity over the data's": seen, "in pixels": pixels, "samples that have a twin": twins}
+    variety = max(seen, pixels)
+    confidence = min(
+        ramp(variety, 0.3, 0.12), ramp(twins, 0.5, 0.9), max(ramp(variety, 0.03, 0.01), repeats(s), grown_up(s))
+    )
+    return Opinion(confidence, evidence, ("samples/diversity", "samples/pixel_diversity"))
+
+
+def partial_collapse(s: Signals) -> Opinion:
+    twins, modes = s.late("samples/twins"), s.ratio("samples/modes", "floor/modes")
+    evidence = {
+        "samples that have a twin": twins, "kinds of picture over the data's": modes,
+        "nearest other sample, over real pictures'": s.late("samples/nearest"),
+    }  # fmt: skip
+    variety = max(s.late("samples/diversity"), s.late("samples/pixel_diversity"))
+    missing = min(ramp(modes, 0.5, 0.3), ramp(progress(s), 0.75, 0.9), grown_up(s))
+    again = min(ramp(twins, 0.2, 0.5), ramp(variety, 0.1, 0.2), max(repeats(s), grown_up(s)))
+    return Opinion(max(again, missing), evidence, ("samples/twins", "samples/modes"))
+
+
+def repeats(s: Signals) -> float:
+    """Are samples of different noise the same picture, not only like each other, as the vague ones of a young G are?"""
+    return ramp(s.late("samples/nearest") / max(1e-6, s.late("samples/pixel_diversity")), 0.06, 0.02)
+
+
+def grown_up(s: Signals) -> float:
+    """Has it trained long enough for variety?"""
+    return min(ramp(s.epochs, 5, 15), ramp(progress(s), 0.4, 0.6))
+
+
+def oscillation(s: Signals) -> Opinion:
+    moved, back = s.late("samples/moved"), s.late("samples/returned")
+    evidence = {
+        "samples moved over their spread": moved,
+        "pixel gap now over its best": regress(s),
+        "progress": progress(s),
+    }
+    circles = min(ramp(moved, 0.8, 1.5), ramp(back, 1.6, 1.4))
+    no_better = max(ramp(progress(s), 0.6, 0.35), min(ramp(regress(s), 1.5, 2.5), ramp(left(s), 0.15, 0.3)))
+    return Opinion(min(circles, no_better), evidence, ("samples/moved", "samples/pixel_gap"))
+
+
+def stalled(s: Signals) -> Opinion:
+    moved = s.middle("samples/moved")
+    evidence = {
+        "samples moved over their spread": moved,
+        "progress": progress(s),
+        "a step": s.middle(f"{s.making}/step"),
+    }
+    far = min(ramp(left(s), 0.1, 0.3), ramp(progress(s), 0.9, 0.7))
+    return Opinion(min(ramp(moved, 0.06, 0.02), far), evidence, ("samples/moved",))
+
+
+def _powers(large: float, small: float) -> float:
+    """By how many powers of ten one number is larger than another; NaN where one is not known."""
+    if math.isnan(large) or math.isnan(small) or large <= 0:
+        return math.nan
+    return math.log10(large / small) if small > 0 else math.inf
+
+
+def _known(value: float) -> float:
+    return 0.0 if math.isnan(value) else value
+
+
+RULES: dict[str, Callable[[Signals], Opinion]] = {
+    rule.__name__: rule
+    for rule in (
+        bad_data_range, label_leak, too_little_data, divergence, learning_rate_too_high, learning_rate_too_low,
+        generator_too_strong, vanishing_generator_gradient, discriminator_too_strong, mode_collapse, partial_collapse,
+        discriminator_overfits, oscillation, stalled,
+    )
+}  # fmt: skip
+
+EVERYTHING = tuple(RULES)
+BRINGS_ABOUT: dict[str, Sequence[str]] = {
+    "bad_data_range": EVERYTHING,
+    "label_leak": ("discriminator_too_strong", "discriminator_overfits"),
+    "too_little_data": ("discriminator_overfits", "discriminator_too_strong", "partial_collapse", "stalled"),
+    "learning_rate_too_high": (
+        "divergence", "oscillation", "mode_collapse", "partial_collapse", "stalled", "discriminator_too_strong",
+        "vanishing_generator_gradient", "generator_too_strong", "discriminator_overfits",
+    ),
+    "divergence": (
+        "oscillation", "mode_collapse", "partial_collapse", "stalled", "discriminator_too_strong",
+        "vanishing_generator_gradient", "generator_too_strong",
+    ),
+    "learning_rate_too_low": (
+        "stalled", "mode_collapse", "partial_collapse", "discriminator_too_strong", "generator_too_strong", "oscillation",
+    ),
+    "generator_too_strong": ("mode_collapse", "partial_collapse", "oscillation", "stalled"),
+    "vanishing_generator_gradient": ("discriminator_too_strong", "mode_collapse", "partial_collapse", "stalled", "oscillation"),
+    "stalled": ("discriminator_too_strong", "mode_collapse", "partial_collapse", "oscillation"),
+    "discriminator_too_strong": ("mode_collapse", "partial_collapse", "stalled", "oscillation"),
+    "mode_collapse": ("partial_collapse", "oscillation", "stalled", "discriminator_too_strong"),
+    "partial_collapse": ("oscillation", "stalled"),
+}  # fmt: skip
+"""What a cause explains: beside it, its effects are told only where they are sure by themselves."""
+
+
+def judge(s: Signals) -> dict[str, Opinion]:
+    """The opinion of every rule, effects toned down beside their causes, the surest first."""
+    opinions = {name: rule(s) for name, rule in RULES.items()}
+    weight = dict.fromkeys(opinions, 1.0)
+    for cause, effects in BRINGS_ABOUT.items():
+        if opinions[cause].confidence * weight[cause] < SURE:
+            continue
+        for effect in effects:
+            if effect != cause:
+                weight[effect] *= ECHO
+    final = {
+        name: Opinion(opinion.confidence * weight[name], opinion.evidence, opinion.curves)
+        for name, opinion in opinions.items()
+    }
+    return dict(sorted(final.items(), key=lambda pair: -pair[1].confidence))

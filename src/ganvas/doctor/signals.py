@@ -1,0 +1,189 @@
+"""What a log says, in numbers that rules can ask for: no rule reads a row by itself.
+
+A log is a file of JSON lines with a "step" each: rows of numbers "UPDATE/loss", "UPDATE/gradient_norm", "UPDATE/real",
+"UPDATE/fake", "UPDATE/accuracy", and events "health" (ganvas.training.health), "evaluated", "said". Whatever is missing is NaN,
+and a rule that needs it keeps silent. settings.json and data.json beside it are used where they are there.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeGuard
+
+import numpy as np
+
+from ganvas.errors import RunError
+
+LATE = 1 / 3  # of the health rows, the last ones: what "now" means
+FADING = 0.9  # of the budget; step sizes that fall to zero are near it by then
+SPENT = "met NaN or inf"  # in a sentence of the log: an update was undone
+
+Row = dict[str, Any]
+
+
+@dataclass
+class Signals:
+    """Rows in the order of their steps; what a resume or a roll-back took back is left out."""
+
+    folder: Path
+    rows: list[Row] = field(default_factory=list)
+    health: list[Row] = field(default_factory=list)
+    evaluated: list[Row] = field(default_factory=list)
+    non_finite: int = 0
+    info: Row = field(default_factory=dict)
+    sheet: Row = field(default_factory=dict)
+
+    # --- curves -----------------------------------------------------------------------------------------------------------
+
+    def curve(self, key: str) -> tuple[np.ndarray, np.ndarray]:
+        """Steps and values (n,) under a key, from the health rows where they have it, else from the rows of numbers."""
+        rows = self.health if any(key in row for row in self.health) else self.rows
+        pairs = [(row["step"], row[key]) for row in rows if _is_number(row.get(key))]
+        steps, values = zip(*pairs, strict=True) if pairs else ((), ())
+        return np.asarray(steps, dtype=np.float64), np.asarray(values, dtype=np.float64)
+
+    def late(self, key: str) -> float:
+        """The median of the last third of a curve, without its first value; NaN where there is none."""
+        values = self.curve(key)[1][1:]
+        return float(np.median(values[-max(1, round(len(values) * LATE)) :])) if len(values) else math.nan
+
+    def first(self, key: str) -> float:
+        """The first value of a curve."""
+        values = self.curve(key)[1]
+        return float(values[0]) if len(values) else math.nan
+
+    def last(self, key: str) -> float:
+        """The newest value of a curve."""
+        values = self.curve(key)[1]
+        return float(values[-1]) if len(values) else math.nan
+
+    def middle(self, key: str) -> float:
+        """The median of a curve between its first tenth and the last tenth of the budget, where step sizes may fade."""
+        steps, values = self.curve(key)
+        inner = (steps > 0.1 * self.steps) & (steps <= FADING * self.steps)
+        return float(np.median(values[inner])) if inner.any() else self.late(key)
+
+    # --- facts ------------------------------------------------------------------------------------------------------------
+
+    @property
+    def steps(self) -> int:
+        """The last step in the log."""
+        return int(max((row["step"] for row in (*self.rows[-1:], *self.health[-1:])), default=0))
+
+    @property
+    def looks(self) -> int:
+        """Health rows after the start."""
+        return sum(row["step"] > 0 for row in self.health)
+
+    @property
+    def pictures(self) -> float:
+        """Training pictures; NaN where nothing says it."""
+        known = self.last("pictures")
+        found = self.count("train") if math.isnan(known) else known
+        return found if found >= 1 else math.nan
+
+    @property
+    def epochs(self) -> float:
+        """How often each training picture was seen."""
+        return self.last("images_seen") / self.pictures
+
+    def count(self, split: str) -> float:
+        """Pictures of a split by the data sheet; NaN where it does not say."""
+        counts = self.sheet.get("counts")
+        found = counts.get(split) if isinstance(counts, dict) else None
+        return float(found) if _is_number(found) else math.nan
+
+    @property
+    def channels(self) -> list[Row]:
+        """What the data sheet says of each channel's bytes."""
+        found = self.sheet.get("channels")
+        rows = [row for row in found if isinstance(row, dict)] if isinstance(found, list) else []
+        return [row for row in rows if all(_is_number(row.get(key)) for key in ("min", "max", "std"))]
+
+    @functools.cached_property
+    def _updates(self) -> dict[str, set[str]]:
+        """What each update reports, by its name."""
+        found: dict[str, set[str]] = {}
+        for key in {key for row in (*self.rows[:100], *self.rows[-100:]) for key in row if "/" in key}:
+            update, _, name = key.rpartition("/")
+            found.setdefault(update, set()).add(name)
+        return found
+
+    @property
+    def judging(self) -> str | None:
+        """The update that reports logits of real and fake pictures."""
+        return min((update for update, names in self._updates.items() if {"real", "fake"} <= names), default=None)
+
+    @property
+    def making(self) -> str | None:
+        """The update that trains the generator: of those that train something else than the judging one."""
+        last = self.health[-1] if self.health else {}
+        other = [update for update, names in self._updates.items() if "loss" in names and update != self.judging]
+        judges = last.get(f"{self.judging}/trains")
+        apart = [update for update in other if judges is None or last.get(f"{update}/trains") != judges]
+        return min(apart, key=lambda update: ("gen" not in update, update), default=None)
+
+    def ratio(self, late: str, floor: str) -> float:
+        """A late value over what real pictures score."""
+        return self.late(late) / max(1e-9, self.last(floor))
+
+
+def read(folder: Path | str) -> Signals:
+    """The signals of a run folder, or of any folder with a log.jsonl. RunError where there is no log."""
+    folder = Path(folder)
+    path = folder / "log.jsonl" if folder.is_dir() else folder
+    if not path.is_file():
+        raise RunError(f"there is no log at {folder}: `ganvas doctor` reads the log.jsonl that a training writes")
+    found = Signals(path.parent, info=_json(path.parent / "settings.json"), sheet=_json(path.parent / "data.json"))
+    with open(path, encoding="utf-8", errors="replace") as lines:
+        for row in _objects(lines):
+            _add(found, row)
+    return found
+
+
+def _add(found: Signals, row: Row) -> None:
+    event = row.get("event")
+    if event == "said" and SPENT in str(row.get("message")):
+        found.non_finite += 1
+    if not _is_number(row.get("step")):
+        return
+    if event == "changed":  # by the guard: what was before says nothing of what is now, but for where it all began
+        found.rows.clear()
+        found.health = [one for one in found.health if one["step"] == 0]
+        found.non_finite = 0
+    kept = {"health": found.health, "evaluated": found.evaluated, None: found.rows}.get(event)
+    if kept is None:
+        return
+    while kept and kept[-1]["step"] >= row["step"]:
+        kept.pop()
+    if event is None:
+        found.non_finite += any(key.endswith("/loss") and row[key] is None for key in row)
+    kept.append(row)
+
+
+def _objects(lines: Iterable[str]) -> Iterable[Row]:
+    for line in lines:
+        try:
+            row = json.loads(line)
+        except ValueError:  # the last line of a process that was killed
+            continue
+        if isinstance(row, dict):
+            yield row
+
+
+def _json(path: Path) -> Row:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _is_number(value: Any) -> TypeGuard[float]:
+    """Finite, and small enough for a float."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and -1e300 <= value <= 1e300

@@ -1,0 +1,39 @@
+"""Entropies, log-likelihoods and divergences of simple distributions, in nats, one value an example.
+
+The lower bound of InfoGAN on the mutual information of a code and its picture (Chen 2016, eq. 5) is
+L_I = H(c) + E log Q(c | G(z, c)): an entropy and a log-likelihood from this file.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+
+def normal_kl(mu: Tensor, logvar: Tensor) -> Tensor:
+    """KL(N(mu, diag exp(logvar)) || N(0, 1)) (Kingma 2014, appendix B). mu and logvar (N, K); returns (N,)."""
+    return (mu.square() + logvar.exp() - 1 - logvar).flatten(1).sum(1) / 2
+
+
+def normal_log_likelihood(x: Tensor, mu: Tensor, logvar: Tensor | float = 0.0) -> Tensor:
+    """log N(x; mu, diag exp(logvar)), summed over all but the first axis: (N, ...) to (N,)."""
+    logvar = torch.as_tensor(logvar, dtype=mu.dtype, device=mu.device)
+    each = (x - mu).square() * torch.exp(-logvar) + logvar + math.log(2 * math.pi)
+    return -each.flatten(1).sum(1) / 2
+
+
+def categorical_log_likelihood(one_hot: Tensor, logits: Tensor) -> Tensor:
+    """log softmax(logits) at the category that `one_hot` names, both (N, K); returns (N,)."""
+    return (one_hot * logits.log_softmax(1)).sum(1)
+
+
+def categorical_entropy(size: int) -> float:
+    """H of a code that takes each of `size` values equally often."""
+    return math.log(size)
+
+
+def uniform_entropy(low: float, high: float) -> float:
+    """Differential entropy of Uniform(low, high); negative where the range is shorter than 1."""
+    return math.log(high - low)

@@ -1,0 +1,13 @@
+"""Distances of pictures by the features that a network has of them, one value an example."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+
+def feature_distance(features: Tensor, target: Tensor) -> Tensor:
+    """-log N(target; features, 1) without its constant: half the squared distance (Larsen 2016, eqs. 7 and 8).
+
+    features and target (N, ...); returns (N,), summed over all features. Zero where they are equal.
+    """
+    return (features.float() - target.float()).square().flatten(1).sum(1) / 2

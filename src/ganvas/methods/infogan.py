@@ -1,0 +1,192 @@
+"""InfoGAN: codes with a meaning of their own, found without labels (Chen 2016, arXiv:1606.03657).
+
+Idea: split the latent into noise z and codes c (categories, and numbers in [-1, 1]), and make the picture tell which codes it was
+made from. Nothing forces a GAN to use a part of its latent in one clear way; high mutual information I(c; G(z, c)) does. It has
+no closed form, but any network Q(c | x) that guesses the codes from the picture bounds it from below (eq. 5):
+
+    L_I = H(c) + E log Q(c | G(z, c)) <= I(c; G(z, c))
+
+G and Q make it large beside the usual game (eq. 6). Q is a second head on D's body, so it costs next to nothing.
+
+What a category comes to mean is what Q reads most easily, and left alone that may be slant or thickness. `warp` turns, slants,
+scales and moves all that D and Q see, real and fake alike: then only what outlives that can carry a category, and on digits that
+is mostly the class.
+
+Departs from the paper: eq. 6 gives Q no optimiser of its own; here D's update trains body and both heads, its loss less
+lambda L_I on the fake pictures, as in the authors' code, and G's update has the same term for G. Q's normal of a continuous code
+has variance 1 (theirs for MNIST too), so that term is a squared error. The layers of table 1, but down to 4 x 4 pixels and for
+any height and width; one lambda for each kind of code (C.1 has 1 and 0.1). `warp`, `decay` and networks without hidden layers
+are not theirs; preset `small` has all three, the defaults none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import one_hot
+
+from ganvas.data.affine import affine
+from ganvas.errors import UsageError
+from ganvas.losses.adversarial import discriminator_cross_entropy, non_saturating_generator
+from ganvas.losses.divergence import (
+    categorical_entropy,
+    categorical_log_likelihood,
+    normal_log_likelihood,
+    uniform_entropy,
+)
+from ganvas.method import Batch, Code, DataSpec, Update, preset, register, setting
+from ganvas.methods.adversarial import Adversarial, judged, read_widths
+from ganvas.networks.coded import CodedDiscriminator, CodedGenerator
+from ganvas.networks.dcgan import DCGANDiscriminator, DCGANGenerator
+
+
+@register
+@dataclass(eq=False)
+class InfoGAN(Adversarial):
+    name = "infogan"
+    title = "codes found without labels, by mutual information"
+    paper = "Chen et al. 2016, InfoGAN: Interpretable Representation Learning by Information Maximizing GANs, arXiv:1606.03657"
+
+    batch_size: int = setting(128, "pictures a step, over all processes together", minimum=2)
+    z_dim: int = setting(62, "numbers of plain noise in a latent, before the codes", minimum=1)
+    width: int = setting(64, "channels at the largest inner size, both networks", minimum=1)
+    hidden: int = setting(
+        1024, "units of the layer before G's and after D's convolutions; Q has an eighth; 0: none", minimum=0
+    )
+    categorical: str = setting("10", 'values of each categorical code, joined by - (such as 10 or 10-4), or "none"')
+    continuous: int = setting(2, "codes that are a number in [-1, 1]", minimum=0)
+    categorical_weight: float = setting(1.0, "lambda of the categorical codes", minimum=0)
+    continuous_weight: float = setting(0.1, "lambda of the continuous codes", minimum=0)
+    lr: float = setting(1e-3, "step size of Adam, G", minimum=0)
+    balance: float = setting(0.2, "step size of D and Q over that of G", minimum=0)
+    decay: str = setting(
+        "none", "late: the step size falls to zero over the second half of the budget", choices=("none", "late")
+    )
+    warp: float = setting(
+        0.0, "strength of random turns, slants, sizes and shifts of all that D and Q see", minimum=0, maximum=2
+    )
+
+    def build(self, spec: DataSpec) -> None:
+        coded = sum(code.size for code in self.codes())
+        if self.hidden:
+            self.G = CodedGenerator(self.z_dim + coded, spec.shape, self.width, self.hidden)
+            self.D = CodedDiscriminator(spec.shape, coded, self.width, self.hidden)
+        else:
+            self.G = DCGANGenerator(self.z_dim + coded, spec.shape, self.width, norm="batch")
+            self.D = DCGANDiscriminator(spec.shape, self.width, norm="batch", outputs=1 + coded)
+
+    def updates(self) -> list[Update]:
+        return [
+            Update("generator", trains="G", loss=self.generator_loss, hands=("fake", "latent")),
+            Update("discriminator", trains="D", loss=self.discriminator_loss, after=self.adapt),
+        ]
+
+    def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
+        latent = self.noise(batch)
+        fake = self.G(latent)
+        logits, read = self.judge_and_read(batch, fake)
+        loss = non_saturating_generator(logits).mean() - self.information(latent, read)["loss"]
+        return {"loss": loss, "fake": fake, "latent": latent}
+
+    def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
+        latent, painted = self.painted(batch)
+        # Two passes: batch statistics of real and fake pictures must not mix.
+        real, _ = self.judge_and_read(batch, batch.real)
+        fake, read = self.judge_and_read(batch, painted)
+        bounds = self.information(latent, read)
+        loss = discriminator_cross_entropy(real, fake).mean() - bounds["loss"]
+        return judged(loss, real, fake, categorical=bounds["categorical"], continuous=bounds["continuous"])
+
+    def painted(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Latents (N, z_dim + codes) and their pictures for D's step: those of G's step, or new ones; without a graph."""
+        if "latent" in batch.handed:
+            return batch.handed["latent"], batch.handed["fake"]
+        with torch.no_grad():
+            latent = self.noise(batch)
+            return latent, self.G(latent)
+
+    def judge(self, batch: Batch, pictures: Tensor) -> Tensor:
+        """D's logits (M, 1) alone."""
+        return self.judge_and_read(batch, pictures)[0]
+
+    def judge_and_read(self, batch: Batch, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        """D's logits (M, 1) and what Q says of the codes (M, codes), by one pass through the body that they share."""
+        outputs = super().judge(batch, pictures)
+        return outputs[:, :1], outputs[:, 1:]
+
+    def augmented(self, batch: Batch, pictures: Tensor, times: int = 1) -> Tensor:
+        """What D and Q see of `pictures`, `times` as many as the batch has."""
+        seen = super().augmented(batch, pictures, times)
+        if not self.warp:
+            return seen
+        return affine(seen, lambda *shape: torch.cat([batch.uniform(*shape) for _ in range(times)]), self.warp)
+
+    def information(self, latent: Tensor, read: Tensor) -> dict[str, Tensor]:
+        """Eq. 5 of each kind of code, in nats, and "loss": their sum with the weights lambda.
+
+        Q's part of `read` lies as the codes lie in the latent: logits of a categorical code, the mean of a continuous one.
+        """
+        bounds = {"categorical": read.new_zeros(()), "continuous": read.new_zeros(())}
+        for code in self.codes():
+            here = slice(code.start, code.start + code.size)
+            code_read = read[:, code.start - self.z_dim :][:, : code.size]
+            if code.kind == "categorical":
+                entropy, likelihood = (
+                    categorical_entropy(code.size),
+                    categorical_log_likelihood(latent[:, here], code_read),
+                )
+            else:
+                entropy, likelihood = uniform_entropy(-1, 1), normal_log_likelihood(latent[:, here], code_read)
+            bounds[code.kind] = bounds[code.kind] + entropy + likelihood.mean()
+        loss = self.categorical_weight * bounds["categorical"] + self.continuous_weight * bounds["continuous"]
+        return {"loss": loss, **{kind: bound.detach() for kind, bound in bounds.items()}}
+
+    def schedule(self, progress: float, steps: int) -> float:
+        return min(1.0, 2 * (1 - progress)) if self.decay == "late" else 1.0
+
+    # --- codes and sampling ---------------------------------------------------------------------------------------------
+
+    def codes(self) -> list[Code]:
+        """The codes in the order in which they lie behind the noise: category1 ..., continuous1 ..."""
+        sizes = [] if self.categorical.strip().lower() == "none" else read_widths("categorical", self.categorical)
+        if not sizes and not self.continuous:
+            raise UsageError("infogan needs a code: set categorical to something like 10, or continuous to 1 or more")
+        starts = [self.z_dim + sum(sizes[:number]) for number in range(len(sizes) + 1)]
+        categories = [
+            Code(f"category{number + 1}", "categorical", starts[number], size) for number, size in enumerate(sizes)
+        ]
+        numbers = [
+            Code(f"continuous{number + 1}", "continuous", starts[-1] + number, 1) for number in range(self.continuous)
+        ]
+        return categories + numbers
+
+    def noise(self, batch: Batch) -> Tensor:
+        """Noise and codes (N, z_dim + codes) for a training step."""
+        chosen = [one_hot(batch.integers(code.size), code.size) for code in self.codes() if code.kind == "categorical"]
+        return torch.cat([batch.normal(self.z_dim), *chosen, batch.uniform(self.continuous, low=-1, high=1)], 1)
+
+    def latent(self, generator: torch.Generator) -> Tensor:
+        """Noise and codes (z_dim + codes,) of one picture."""
+        z = torch.randn(self.z_dim, generator=generator)
+        chosen = [
+            one_hot(torch.randint(code.size, (), generator=generator), code.size)
+            for code in self.codes()
+            if code.kind == "categorical"
+        ]
+        return torch.cat([z, *chosen, torch.rand(self.continuous, generator=generator) * 2 - 1])
+
+
+@preset("infogan")
+def tiny() -> InfoGAN:
+    """Seconds on a CPU; for tests and first looks."""
+    return InfoGAN(batch_size=16, z_dim=8, width=4, hidden=16, categorical="3", continuous=1)
+
+
+@preset("infogan")
+def small() -> InfoGAN:
+    """Narrow networks for digits on a CPU, 2 minutes of one core: about 4000 steps. Figures: docs/experiments.md."""
+    return InfoGAN(
+        width=16, hidden=0, batch_size=32, balance=0.3, continuous_weight=0.2, decay="late", warp=1.0,
+    )  # fmt: skip

@@ -1,0 +1,139 @@
+"""VAE-GAN: an autoencoder that is judged by what a discriminator sees (Larsen 2016, arXiv:1512.09300).
+
+Idea: a VAE's decoder is a generator, so give it a discriminator, and take "alike" from there as well. A squared error of pixels
+asks for the blurred mean of all that could have been meant; of D's features (eqs. 7 and 8) it asks for the same strokes and
+textures, a pixel to the side at little cost. Three networks, three losses (algorithm 1):
+
+    E  KL(q(z | x) || N(0, 1)) + L_feature               L_feature = |Dis_l(x) - Dis_l(G(E(x)))|^2 / 2
+    G  gamma L_feature - L_GAN
+    D  L_GAN: a real picture against its reconstruction and against a sample of the prior
+
+D takes no gradient of L_feature, or it would make all pictures alike (sec. 2.3). E's update hands z and the real features to
+G's, and that hands both kinds of fakes to D's, so each update but the first starts from finished work.
+
+Departs from the paper: the three updates follow each other in a step (theirs are computed together), E's first; G's part of the
+game is the non-saturating one; Adam in place of RMSprop; DCGAN's networks at any height and width.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ganvas.losses.adversarial import discriminator_cross_entropy, minimax_generator, non_saturating_generator
+from ganvas.losses.divergence import normal_kl
+from ganvas.losses.perceptual import feature_distance
+from ganvas.method import Batch, DataSpec, Update, preset, register, setting
+from ganvas.methods.adversarial import Adversarial, judged
+from ganvas.networks.autoencoder import DCGANEncoder, FeatureDiscriminator
+from ganvas.networks.dcgan import DCGANGenerator
+
+
+class Networks(Adversarial):
+    """Names what `build` makes. No dataclass, or they would be settings."""
+
+    E: DCGANEncoder
+    D: FeatureDiscriminator
+
+
+@register
+@dataclass(eq=False)
+class VAEGAN(Networks):
+    name = "vae_gan"
+    title = "autoencoder judged by a discriminator's features"
+    paper = "Larsen et al. 2016, Autoencoding beyond pixels using a learned similarity metric, arXiv:1512.09300"
+
+    batch_size: int = setting(64, "pictures a step, over all processes together", minimum=2)
+    z_dim: int = setting(128, "numbers in a latent", minimum=1)
+    width: int = setting(64, "channels at the largest inner size, all networks", minimum=1)
+    lr: float = setting(3e-4, "step size of Adam, encoder and generator", minimum=0)
+    gamma: float = setting(0.01, "weight of the feature distance against the game, for G", minimum=0)
+    level: int = setting(2, "halvings after which D's features are compared (l)", minimum=1)
+
+    averaged = ("G", "E")
+
+    def build(self, spec: DataSpec) -> None:
+        self.E = DCGANEncoder(spec.shape, self.z_dim, self.width)
+        self.G = DCGANGenerator(self.z_dim, spec.shape, self.width, norm="batch")
+        self.D = FeatureDiscriminator(spec.shape, self.width, level=self.level)
+
+    def trained(self) -> list[tuple[str, nn.Module, float]]:
+        return [("E", self.E, self.lr), *super().trained()]
+
+    def updates(self) -> list[Update]:
+        return [
+            Update("encoder", trains="E", loss=self.encoder_loss, hands=("z", "seen")),
+            Update("generator", trains="G", loss=self.generator_loss, hands=("again", "fake")),
+            Update("discriminator", trains="D", loss=self.discriminator_loss, after=self.adapt),
+        ]
+
+    def encoder_loss(self, batch: Batch) -> dict[str, Tensor]:
+        mu, logvar = self.E(batch.real)
+        z = mu + (logvar / 2).exp() * batch.normal(self.z_dim)
+        seen = self.seen(batch)
+        distance = feature_distance(self.D.features(self.G(z)), seen).mean()
+        divergence = normal_kl(mu, logvar).mean()
+        return {"loss": divergence + distance, "kl": divergence, "distance": distance, "z": z, "seen": seen}
+
+    def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
+        again, fake = self.G(torch.cat([self.posterior(batch), self.noise(batch)])).chunk(2)
+        features, again_logits = self.features_and_logits(batch, again)
+        distance = feature_distance(features, self.seen(batch)).mean()
+        game = non_saturating_generator(again_logits) + non_saturating_generator(self.judge(batch, fake))
+        return {"loss": self.gamma * distance + game.mean(), "distance": distance, "again": again, "fake": fake}
+
+    def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
+        # Three passes: batch statistics of real and fake pictures must not mix.
+        real, again = self.judge(batch, batch.real), self.judge(batch, self.reconstructed(batch))
+        fake = self.judge(batch, self.fakes(batch))
+        loss = discriminator_cross_entropy(real, fake) - minimax_generator(again)
+        return judged(loss.mean(), real, fake, again=again.detach().mean())
+
+    # --- what an update finds, handed over or made anew, never with a graph ----------------------------------------------
+
+    def seen(self, batch: Batch) -> Tensor:
+        """D's features of the real pictures."""
+        if "seen" in batch.handed:
+            return batch.handed["seen"]
+        with torch.no_grad():
+            return self.D.features(batch.real)
+
+    def posterior(self, batch: Batch) -> Tensor:
+        """z (N, z_dim) ~ q(z | x) of the real pictures."""
+        if "z" in batch.handed:
+            return batch.handed["z"]
+        with torch.no_grad():
+            mu, logvar = self.E(batch.real)
+            return mu + (logvar / 2).exp() * batch.normal(self.z_dim)
+
+    def reconstructed(self, batch: Batch) -> Tensor:
+        """G(z) of `posterior`."""
+        if "again" in batch.handed:
+            return batch.handed["again"]
+        with torch.no_grad():
+            return self.G(self.posterior(batch))
+
+    def features_and_logits(self, batch: Batch, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        """By one pass where D judges the pictures as they are; features are always those of the plain pictures."""
+        if self.augment != "none":
+            return self.D.features(pictures), self.judge(batch, pictures)
+        features, logits = self.D.features_and_logits(pictures)
+        return features, logits.float()
+
+    def encode(self, pictures: Tensor, labels: Tensor | None = None) -> Tensor:
+        """The mean of q(z | x), (n, z_dim), for pictures (n, C, H, W) in [-1, 1]."""
+        return self.E(pictures)[0]
+
+
+@preset("vae_gan")
+def tiny() -> VAEGAN:
+    """Seconds on a CPU; for tests and first looks."""
+    return VAEGAN(batch_size=16, z_dim=8, width=4)
+
+
+@preset("vae_gan")
+def small() -> VAEGAN:
+    """Narrow networks for digits on a CPU, about a thousand steps a minute of one core. Figures: docs/experiments.md."""
+    return VAEGAN(width=16, z_dim=16, level=3, lr=1e-3, balance=0.3)

@@ -1,0 +1,37 @@
+"""What an autoencoder adds to DCGAN's pair: an encoder, and a discriminator that shows its features."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from ganvas.networks.dcgan import DCGANDiscriminator, Shape
+
+
+class DCGANEncoder(nn.Module):
+    """Pictures (N, C, H, W) to mu and logvar, each (N, z_dim) float32: DCGAN's discriminator with another last layer."""
+
+    def __init__(self, shape: Shape, z_dim: int, width: int = 64, norm: str = "batch") -> None:
+        super().__init__()
+        self.body = DCGANDiscriminator(shape, width, norm, outputs=2 * z_dim)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        mu, logvar = self.body(x).float().chunk(2, 1)
+        return mu, logvar
+
+
+class FeatureDiscriminator(DCGANDiscriminator):
+    """DCGAN's discriminator, whose features after `level` halvings can be asked for. Levels it has not become its last."""
+
+    def __init__(self, shape: Shape, width: int = 64, norm: str = "batch", level: int = 2) -> None:
+        super().__init__(shape, width, norm)
+        parts_a_level = 3  # convolution, normalisation, activation
+        self.cut = min(parts_a_level * level, len(self.blocks))
+
+    def features(self, x: Tensor) -> Tensor:
+        """(N, C', H', W')"""
+        return self.blocks[: self.cut](x)
+
+    def features_and_logits(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """`features` and the logits (N, 1) by one pass."""
+        features = self.features(x)
+        return features, self.judge(self.blocks[self.cut :](features)).flatten(1)

@@ -1,0 +1,475 @@
+"""How a training fares, in numbers: what the doctor reads beside the losses. Rows of the log, event "health", 20 over a budget.
+
+It looks and never touches: weights, buffers, optimisers and random states are the same bits after as before, so a training
+with it is bit-equal to one without. Names of a row's numbers:
+
+samples/*       128 pictures of fixed seeds from the newest weights (not the average), against as many held-out real ones
+judge/*         what D says of training pictures, held-out pictures and new fakes
+UPDATE/*        that update taken once more on a batch of its own, and undone: how far it moves, what that does to its loss
+KEY/*           the networks behind one key of `optimizers()`: norm of the weights, share of dead inputs
+floor/*         what real pictures score in place of samples
+data/*          facts of the training pictures
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.optim import Optimizer
+
+from ganvas.data import Dataset
+from ganvas.method import Batch, Judges, Method, Samples, Update
+from ganvas.metrics.modes import cluster_centres, entropy, nearest_row
+from ganvas.metrics.readers import choose_reader
+from ganvas.sampling import sample, to_uint8
+from ganvas.training.trainer import Trainer
+
+LOOKED_AT = 128  # samples, and as many real pictures
+REFERENCE = 512  # real pictures that samples are compared with
+CLUSTERS = 10
+LABELLED = 4096  # pictures at most in which marks of the label are looked for
+A_CLASS = 5  # pictures of a class at least, on the average, for that
+NEIGHBOURS = 5
+SHARE = 0.025  # of the training's time that may go into this
+LOOKS = 20  # over a budget
+LEAST = 6  # of them happen however short the training is ...
+PACE = 1.0  # ... but for those that come within so many seconds of training
+LEAST_SPREAD = 1e-6  # of pictures that are all the same, to divide by
+SIDE = 16  # pixels compared are those of pictures made this small
+
+Numbers = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class View:
+    """Pictures as the measures see them: `features` (n, 64) of the digit network, `pixels` (n, P) in [-1, 1] made small."""
+
+    features: Tensor
+    pixels: Tensor
+
+    @classmethod
+    def of(cls, pictures: Tensor) -> View:
+        """Of pictures (n, C, H, W) in [-1, 1] on the CPU; not finite values count as 0."""
+        pictures = torch.nan_to_num(pictures.float(), 0.0, 1.0, -1.0).clamp(-1, 1)
+        grey = to_uint8(pictures.mean(1, keepdim=True))
+        reader = choose_reader("digits", (grey.shape[1], grey.shape[2], 1), True)
+        small = F.adaptive_avg_pool2d(pictures, (min(SIDE, pictures.shape[2]), min(SIDE, pictures.shape[3])))
+        return cls(reader.features(grey).clone(), small.flatten(1))
+
+
+class Reference:
+    """What is known of the real pictures, computed once: REFERENCE training pictures and LOOKED_AT held-out ones."""
+
+    def __init__(self, data: Dataset) -> None:
+        held = data.part("test")
+        self.real = as_pictures(data.images, slice(REFERENCE))
+        # Without a split of its own, the second part of the training pictures stands in.
+        apart = held.images if held is not None and len(held.images) >= NEIGHBOURS else data.images[REFERENCE:]
+        self.held = as_pictures(apart if len(apart) else data.images, slice(LOOKED_AT))
+        self.view = View.of(self.real)
+        k = min(NEIGHBOURS, len(self.real) - 1)
+        within = torch.cdist(self.view.features, self.view.features)
+        self.within = max(LEAST_SPREAD, off_diagonal_mean(within))
+        pixels_within = off_diagonal_mean(torch.cdist(self.view.pixels, self.view.pixels))
+        self.pixels_within = max(LEAST_SPREAD, pixels_within)
+        self.radii = within.kthvalue(k + 1, dim=1).values  # the nearest one is the picture itself
+        self.centres = cluster_centres(self.view.features, min(CLUSTERS, len(self.real)))
+        nearest = nearest_other(self.view.pixels)
+        self.twin_distance = 0.5 * float(nearest.quantile(0.05))
+        # Of as many pictures as there are samples: the more there are, the nearer is the nearest.
+        self.nearest = max(LEAST_SPREAD, float(nearest_other(self.view.pixels[:LOOKED_AT]).median()))
+        self.facts = {f"floor/{key}": value for key, value in self.compare(self.held)[0].items()}
+        self.facts["data/label_told"] = label_told(data)
+
+    def compare(self, pictures: Tensor) -> tuple[Numbers, View]:
+        """Numbers of pictures (n, C, H, W) in [-1, 1] against the real ones, without their prefix, and their view."""
+        view = View.of(pictures)
+        across = torch.cdist(view.features, self.view.features)
+        across_pixels = torch.cdist(view.pixels, self.view.pixels)
+        own, own_pixels = torch.cdist(view.features, view.features), torch.cdist(view.pixels, view.pixels)
+        counts = torch.bincount(nearest_row(view.features, self.centres), minlength=len(self.centres))
+        nearest = nearest_other(view.pixels)
+        spread, spread_pixels = off_diagonal_mean(own), off_diagonal_mean(own_pixels)
+        return {
+            "diversity": spread / self.within,
+            "pixel_diversity": spread_pixels / self.pixels_within,
+            "gap": (2 * float(across.mean()) - spread - self.within) / self.within,
+            "pixel_gap": (2 * float(across_pixels.mean()) - spread_pixels - self.pixels_within) / self.pixels_within,
+            "coverage": float((across <= self.radii).any(0).float().mean()),
+            "precision": float((across <= self.radii).any(1).float().mean()),
+            "modes": float(np.exp(entropy(counts))),
+            "largest_mode": float(counts.max() / counts.sum()),
+            "twins": float((nearest < self.twin_distance).float().mean()),
+            "nearest": float(nearest.median()) / self.nearest,
+            **pixel_facts(pictures),
+        }, view
+
+
+_references: dict[str, Reference] = {}
+
+
+class Health:
+    """Takes the numbers of one training. For the leading process only; no other process needs to be there."""
+
+    def __init__(self, method: Method, data: Dataset, *, share: float = SHARE) -> None:
+        self.method, self.data, self.share = method, data, share
+        self.spent, self.looks = 0.0, 0
+        self._place = -1
+        self.taken_over = False
+        """True where the networks did not start from nothing."""
+        self._before: list[View] = []
+
+    @property
+    def reference(self) -> Reference:
+        """Made when it is first needed, which takes a fraction of a second, and kept for the next training on the same data."""
+        key = self.data.fingerprint or str(id(self.data))
+        if key not in _references:
+            _references.clear()
+            _references[key] = Reference(self.data)
+        return _references[key]
+
+    def due(self, trainer: Trainer) -> bool:
+        """True where the budget has come to the place of the next look, on all processes alike. Asking counts."""
+        place = int(trainer.progress * LOOKS)
+        before, self._place = self._place, place
+        return place > before if before >= 0 else trainer.steps == 0
+
+    def affordable(self, trainer: Trainer) -> bool:
+        """False while too much of the training's time went into this already; the start and the end are always worth it."""
+        if trainer.steps == 0 or trainer.progress >= 1 or self.spent <= self.share * trainer.seconds:
+            return True
+        return self.looks < trainer.progress * LEAST and self.looks * PACE <= trainer.seconds
+
+    def take(self, trainer: Trainer) -> Numbers:
+        """All numbers of this moment. Nothing else has changed afterwards."""
+        started = time.perf_counter()
+        reference = self.reference
+        with untouched(trainer):
+            found: Numbers = {"rollbacks": trainer.rollbacks, "pictures": len(self.data.images), **reference.facts}
+            found |= {"taken_over": 1} if self.taken_over else {}
+            found |= self._samples(trainer, reference)
+            if isinstance(self.method, Judges):
+                found |= self._judgements(trainer, self.method)
+            if trainer.steps:
+                found |= rehearsal(trainer, self._batch(trainer))
+            found |= weights(trainer)
+        if trainer.steps:  # the first look pays for what is computed once
+            self.spent += time.perf_counter() - started
+            self.looks += 1
+        return found
+
+    def _samples(self, trainer: Trainer, reference: Reference) -> Numbers:
+        if not isinstance(self.method, Samples):
+            return {}
+        self.method.eval()
+        with watched_inputs(self.method) as dead, trainer.engine.autocast():
+            pictures = sample(self.method, LOOKED_AT, 0)
+        self.method.train()
+        compared, view = reference.compare(pictures)
+        found = {f"samples/{key}": value for key, value in compared.items()}
+        found["samples/finite"] = float(torch.isfinite(pictures).float().mean())
+        if self._before:
+            # In units of the samples' own spread, so that a G of little variety does not look still.
+            spread = off_diagonal_mean(torch.cdist(view.pixels, view.pixels))
+            moved = rms(view.pixels - self._before[-1].pixels)
+            found["samples/moved"] = moved / max(spread, 0.02 * reference.pixels_within)
+            if len(self._before) > 1:
+                back = rms(view.pixels - self._before[-2].pixels)
+                found["samples/returned"] = back / max(1e-6, moved)
+        self._before = [*self._before[-1:], view]
+        return {**found, **dead()}
+
+    def _batch(self, trainer: Trainer, data: Dataset | None = None, start: int = 0) -> Batch:
+        """Pictures `start`, `start + 1`, ... of a split as a batch. It does not depend on where the feed stands."""
+        data, device = data or self.data, trainer.engine.device
+        rows = np.arange(start, start + max(1, self.method.batch_size // trainer.engine.ranks)) % len(data.images)
+        real = as_pictures(data.images, rows).to(device)
+        partner = None if data.partners is None else as_pictures(data.partners, rows).to(device)
+        label = None if data.labels is None else torch.from_numpy(np.array(data.labels[rows])).to(device)
+        return Batch(real, label, partner, torch.Generator(device).manual_seed(trainer.steps + start))
+
+    @torch.no_grad()
+    def _judgements(self, trainer: Trainer, judging: Judges) -> Numbers:
+        """D sees whole batches, of one kind each, since it may look at a batch as a whole."""
+        logits: dict[str, list[Tensor]] = {"real": [], "held": [], "fake": []}
+        held, paint = self.data.part("test"), getattr(self.method, "paint", None)
+        for start in range(0, max(1, LOOKED_AT - self.method.batch_size + 1), self.method.batch_size):
+            real = self._batch(trainer, start=start)
+            with trainer.engine.autocast():
+                logits["real"].append(judging.judge(real, real.real))
+                if held is not None:
+                    fresh = self._batch(trainer, held, start)
+                    logits["held"].append(judging.judge(fresh, fresh.real))
+                if paint is not None:
+                    logits["fake"].append(judging.judge(real, paint(real)))
+        return judgements(*(torch.cat(parts).float().flatten().cpu() if parts else None for parts in logits.values()))
+
+
+# --- numbers --------------------------------------------------------------------------------------------------------------
+
+
+def judgements(real: Tensor | None, held: Tensor | None, fake: Tensor | None) -> Numbers:
+    """D's logits (n,) of training pictures, held-out pictures and fakes, as means, in units of their spread, and as shares
+    of pairs that they tell apart (0.5 is chance)."""
+    if real is None:
+        return {}
+    found = {"judge/real": float(real.mean()), "judge/real_std": float(real.std())}
+    if held is not None:
+        spread = max(1e-12, float((held.var() + real.var()).div(2).sqrt()))
+        found |= {"judge/held": float(held.mean()), "judge/overfit": above(real, held)}
+        found["judge/overfit_margin"] = float(real.mean() - held.mean()) / spread
+    if fake is not None:
+        spread = max(1e-12, float((fake.var() + real.var()).div(2).sqrt()))
+        found |= {
+            "judge/fake": float(fake.mean()),
+            "judge/fake_std": float(fake.std()),
+            "judge/apart": above(real, fake),
+        }
+        found["judge/margin"] = float(real.mean() - fake.mean()) / spread
+        if held is not None:
+            found["judge/held_apart"] = above(held, fake)
+    return found
+
+
+def above(a: Tensor, b: Tensor) -> float:
+    """Share of pairs (a, b) in which a is larger; ties count half. The area under D's ROC curve."""
+    difference = a[:, None] - b[None, :]
+    return float((difference > 0).float().mean() + 0.5 * (difference == 0).float().mean())
+
+
+def pixel_facts(pictures: Tensor) -> Numbers:
+    """Range, spread and clipping of pictures in [-1, 1]."""
+    values = torch.nan_to_num(pictures.float())
+    flat = values.flatten()
+    some = flat[:: max(1, len(flat) // 50_000)]
+    low, high = torch.quantile(some, torch.tensor([0.01, 0.99])).tolist()
+    return {
+        "low": low, "high": high, "mean": float(values.mean()), "std": float(values.std()),
+        "contrast": float(values.flatten(1).std(1).mean()), "saturated": float((values.abs() > 0.99).float().mean()),
+    }  # fmt: skip
+
+
+def label_told(data: Dataset) -> float:
+    """How much the label alone says of a single pixel: the largest share of a pixel's variance that lies between the classes
+    (epsilon squared, without the bias of few pictures). Near 1: the label is drawn into the pictures. NaN where there are no
+    labels, or too few pictures of a class; pixels that hardly ever vary are left out."""
+    if data.labels is None:
+        return float("nan")
+    labels = np.asarray(data.labels[:LABELLED])
+    _, member, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    if len(counts) < 2 or len(labels) < A_CLASS * len(counts):
+        return float("nan")
+    pixels = torch.from_numpy(np.array(data.images[:LABELLED])).flatten(1).float()
+    pixels -= pixels.mean(0)
+    sums = torch.zeros(len(counts), pixels.shape[1]).index_add_(0, torch.from_numpy(member), pixels)
+    total = pixels.square().sum(0)
+    between = (sums.square() / torch.from_numpy(counts)[:, None]).sum(0)
+    varying = total > 0.1 * total.mean()
+    if not bool(varying.any()):
+        return float("nan")
+    left = (1 - between[varying] / total[varying]) * (len(labels) - 1) / (len(labels) - len(counts))
+    return 1 - float(left.min())
+
+
+def off_diagonal_mean(distances: Tensor) -> float:
+    """Mean of (n, n) without its diagonal; 0 for one row."""
+    n = len(distances)
+    return float(distances.sum() - distances.diagonal().sum()) / max(1, n * (n - 1))
+
+
+def nearest_other(points: Tensor) -> Tensor:
+    """Distance (n,) from each row to the nearest other row."""
+    # By subtraction: the quick way by products leaves copies a little apart.
+    distances = torch.cdist(points, points, compute_mode="donot_use_mm_for_euclid_dist")
+    return distances.fill_diagonal_(float("inf")).min(1).values
+
+
+def rms(difference: Tensor) -> float:
+    """Mean length of the rows."""
+    return float(difference.norm(dim=1).mean())
+
+
+def as_pictures(images: np.ndarray, rows: np.ndarray | slice) -> Tensor:
+    """Those rows of images uint8 (N, H, W, C) as (n, C, H, W) in [-1, 1]."""
+    return torch.from_numpy(np.array(images[rows])).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def weights(trainer: Trainer) -> Numbers:
+    """The norm of all weights that each optimiser trains."""
+    return {f"{key}/weights": norm(parameters(optimizer)) for key, optimizer in trainer.optimizers.items()}
+
+
+def parameters(optimizer: Optimizer) -> list[Tensor]:
+    """All tensors that an optimiser moves."""
+    return [parameter for group in optimizer.param_groups for parameter in group["params"]]
+
+
+def norm(tensors: list[Tensor]) -> float:
+    """Euclidean norm of all together."""
+    return float(torch.stack([tensor.detach().float().norm() for tensor in tensors]).norm())
+
+
+# --- one update, taken and undone -----------------------------------------------------------------------------------------
+
+
+def rehearsal(trainer: Trainer, batch: Batch) -> Numbers:
+    """Each update on a batch of its own, its optimiser moved once and put back. Of each update:
+
+    step        length of the move over the norm of the weights
+    gradient    norm of the gradient
+    foretold    change of the loss if it were straight: gradient times move
+    change      what the loss on the same batch does change by. Above 0, or far from `foretold`, the step is too long for
+                the loss's curvature.
+    """
+    found: Numbers = {}
+    handed: dict[str, Tensor] = {}
+    for update in trainer.updates:
+        batch.handed = dict(handed)
+        numbers, report = _rehearse(trainer, update, batch)
+        handed |= {key: report[key] for key in update.hands}
+        found |= {f"{update.name}/{key}": value for key, value in numbers.items()}
+        found[f"{update.name}/trains"] = update.trains
+    return found
+
+
+def _rehearse(trainer: Trainer, update: Update, batch: Batch) -> tuple[Numbers, dict[str, Tensor]]:
+    optimizer = trainer.optimizers[update.trains]
+    mine = parameters(optimizer)
+    for other in trainer.optimizers.values():
+        for parameter in parameters(other):
+            parameter.requires_grad_(False)
+    for parameter in mine:
+        parameter.requires_grad_(True)
+    report = _loss(trainer, update, batch, backward=True)
+    gradients = [torch.zeros_like(p) if p.grad is None else p.grad.detach().clone() for p in mine]
+    with kept(optimizer):
+        before = [parameter.detach().clone() for parameter in mine]
+        optimizer.step()
+        moves = [parameter.detach() - old for parameter, old in zip(mine, before, strict=True)]
+        later = _loss(trainer, update, batch)
+    optimizer.zero_grad(set_to_none=True)
+    return {
+        "step": norm(moves) / max(1e-12, norm(before)),
+        "gradient": norm(gradients),
+        "foretold": sum(float((g * m).sum()) for g, m in zip(gradients, moves, strict=True)),
+        "change": float(later["loss"] - report["loss"]),
+    }, report
+
+
+def _loss(trainer: Trainer, update: Update, batch: Batch, *, backward: bool = False) -> dict[str, Tensor]:
+    """The update's report, detached, with the same random numbers at each call; its gradients where asked."""
+    assert batch.generator is not None
+    batch.generator.manual_seed(trainer.steps)
+    torch.manual_seed(trainer.steps)
+    with same_buffers(trainer.method):
+        with trainer.engine.autocast():
+            report = update.loss(batch)
+        if backward:  # before the buffers, which the graph may hold, are written to
+            trainer.optimizers[update.trains].zero_grad(set_to_none=True)
+            report["loss"].backward()
+    return {key: value.detach() for key, value in report.items()}
+
+
+# --- looking without touching ---------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def untouched(trainer: Trainer) -> Iterator[None]:
+    """Random states, buffers, modes, gradients' places and which parameters collect them: afterwards as before."""
+    method, device = trainer.method, trainer.engine.device
+    flags = [(parameter, parameter.requires_grad, parameter.grad) for parameter in method.parameters()]
+    modes = [(module, module.training) for module in method.modules()]
+    compiled = [(module, module._compiled_call_impl) for module in method.modules()]
+    for module, _ in compiled:
+        module._compiled_call_impl = None  # the other sizes and modes used here would compile anew
+    try:
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), same_buffers(method):
+            yield
+    finally:
+        for parameter, wanted, gradient in flags:
+            parameter.requires_grad_(wanted)
+            parameter.grad = gradient
+        for module, training in modes:
+            module.training = training
+        for module, call in compiled:
+            module._compiled_call_impl = call
+
+
+@contextlib.contextmanager
+def same_buffers(method: nn.Module) -> Iterator[None]:
+    """Running statistics and other buffers are put back."""
+    saved = [(buffer, buffer.detach().clone()) for buffer in method.buffers()]
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for buffer, value in saved:
+                buffer.copy_(value)
+
+
+@contextlib.contextmanager
+def kept(optimizer: Optimizer) -> Iterator[None]:
+    """Weights and state of an optimiser are put back, bit for bit."""
+    mine = parameters(optimizer)
+    values = [parameter.detach().clone() for parameter in mine]
+    states = {
+        parameter: {key: value.clone() if isinstance(value, Tensor) else value for key, value in state.items()}
+        for parameter, state in optimizer.state.items()
+    }
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for parameter, value in zip(mine, values, strict=True):
+                parameter.copy_(value)
+        for parameter in list(optimizer.state):
+            if parameter in states:
+                optimizer.state[parameter] = states[parameter]
+            else:
+                del optimizer.state[parameter]
+
+
+@contextlib.contextmanager
+def watched_inputs(method: nn.Module) -> Iterator[Callable[[], Numbers]]:
+    """While it holds, inner layers note which of their inputs ever vary. The yielded function says, as "KEY/dead", which
+    share of them did not: units whose ReLU is shut for every picture."""
+    lively: dict[nn.Module, Tensor] = {}
+    first: dict[str, nn.Module] = {}
+
+    def watch(name: str) -> Callable[[nn.Module, tuple[Any, ...]], None]:
+        def look(module: nn.Module, inputs: tuple[Any, ...]) -> None:
+            if first.setdefault(name, module) is module or not inputs or not isinstance(inputs[0], Tensor):
+                return  # of the data themselves many pixels never vary
+            x = inputs[0].detach()
+            x = x.movedim(1, 0).flatten(1) if x.ndim == 4 else x.flatten(0, -2).T
+            varies = x.amax(1) > x.amin(1)
+            lively[module] = lively.get(module, torch.zeros_like(varies)) | varies
+
+        return look
+
+    layers = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
+    hooks = [
+        module.register_forward_pre_hook(watch(name))
+        for name, network in method.named_children()
+        for module in network.modules()
+        if isinstance(module, layers)
+    ]
+
+    def dead() -> Numbers:
+        if not lively:
+            return {}
+        return {"G/dead": 1 - float(torch.cat([found.flatten() for found in lively.values()]).float().mean())}
+
+    try:
+        yield dead
+    finally:
+        for hook in hooks:
+            hook.remove()

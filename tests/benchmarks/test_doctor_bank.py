@@ -1,0 +1,84 @@
+"""The doctor's validation: its cases, its sums, and that nothing it reports on was tuned on."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from ganvas.doctor import NAMES
+from ganvas.method import method_names
+
+FOLDER = Path(__file__).parents[2] / "benchmarks"
+
+
+@pytest.fixture
+def bank(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(str(FOLDER))
+    monkeypatch.delitem(sys.modules, "doctor", raising=False)
+    import doctor
+
+    return doctor
+
+
+def test_the_cases(bank: ModuleType) -> None:
+    found = list(bank.cases("all"))
+    assert len({case.name for case in found}) == len(found)
+    tuned = {(case.method, case.data, case.seed, case.fault) for case in found if case.part == "tune"}
+    reported = {(case.method, case.data, case.seed, case.fault) for case in found if case.part != "tune"}
+    assert not tuned & reported and {case.seed for case in found if case.part != "tune"} == {1, 2, 3}
+    assert not {case.fault for case in found if case.part == "tune"} & set(bank.UNSEEN)
+    broken = [case for case in found if case.part == "report"]
+    assert len(broken) == len(bank.FAULTS) * 3 * 3 and {case.data for case in broken} == {"digits", "emoji"}
+    assert len(bank.FAULTS) >= 8
+    assert {case.method for case in found if case.part == "healthy"} == set(method_names())
+    for fault in bank.FAULTS.values():
+        assert set(fault.fits) <= set(NAMES)
+
+
+def row(bank: ModuleType, **more: Any) -> dict[str, Any]:
+    known = {
+        "part": "report",
+        "seed": 2,
+        "fault": "lr_low",
+        "harmed": True,
+        "healthy": False,
+        "right": True,
+        "among": True,
+    }
+    return {**known, "mend": {"mended_half": True}, "score": 0.9, **more}
+
+
+def test_the_sums(bank: ModuleType) -> None:
+    rows = [
+        row(bank),
+        row(bank, right=False, mend={"mended_half": False}),
+        row(bank, healthy=True, right=False, among=False, mend=None),
+        row(bank, fault="few_data", mend={"mended_half": None}),  # nothing to mend
+        row(bank, fault="marked", mend=None),  # no setting mends it
+        row(bank, harmed=False),
+        row(bank, part="healthy", healthy=True),
+        row(bank, part="healthy", healthy=False),
+        row(bank, part="healthy", healthy=False, score=0.1),
+        row(bank, part="tune", healthy=False),
+    ]
+    found = bank.summary(rows)
+    assert (found["broken"], found["not_harmed"], found["healthy"], found["too_short_to_be_healthy"]) == (5, 1, 2, 1)
+    assert found["detected"] == 4 / 5 and found["right_name"] == 3 / 5 and found["right_among"] == 4 / 5
+    assert found["false_alarms"] == 1 / 2
+    assert found["mendable"] == 3 and found["mended"] == 1 / 3
+
+
+def test_a_fault_breaks_what_it_says(bank: ModuleType) -> None:
+    """The settings follow the method's own; surgery is felt by the method that is trained."""
+    case = bank.Case("report", "dcgan", "digits", 1, "lr_low")
+    method, _, steps = bank.make(case)
+    healthy, _, _ = bank.make(bank.Case("healthy", "dcgan", "digits", 1))
+    assert method.settings()["lr"] == pytest.approx(healthy.settings()["lr"] / 300) and steps == 288
+    mended, _, _ = bank.make(case, {"lr": 0.002})
+    assert mended.settings()["lr"] == 0.002
+    asleep, _, _ = bank.make(bank.Case("report", "dcgan", "digits", 1, "asleep"))
+    assert asleep.with_settings({}).schedule(0.5, 100) == 0.0

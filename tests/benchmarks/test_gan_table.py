@@ -1,0 +1,55 @@
+"""The table of every GAN: what is run, what is kept, what is written."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "benchmarks"))
+
+import gan_table  # noqa: E402
+
+from ganvas.method import method_names  # noqa: E402
+
+
+def test_every_gan_is_in_it() -> None:
+    assert {"dcgan", "gan", "r3gan", "stylegan2", "lapgan"} <= set(gan_table.gans()) <= set(method_names())
+
+
+def test_seeds_come_first_so_that_an_unfinished_table_has_every_method() -> None:
+    cells = list(gan_table.wanted(["a", "b"], ["digits", "emoji"], [0, 1]))
+    assert cells == [
+        ("a", "digits", 0), ("b", "digits", 0), ("a", "emoji", 0), ("b", "emoji", 0), ("a", "digits", 1), ("b", "digits", 1),
+    ]  # fmt: skip
+
+
+def test_one_cell_trains_measures_and_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(gan_table.SETS, "digits", 50)
+    gan_table.run_one(tmp_path, "gan", "digits", 3, 0.004)
+    place = gan_table.result_file(tmp_path, "gan", "digits", 3, 0.004)
+    row = json.loads(place.read_text())
+    assert row["method"] == "gan" and row["seed"] == 3 and row["steps"] > 0
+    assert row["images_seen"] == row["steps"] * 100 and row["metrics"]["FD[digits]"]["n"] == 50
+    assert not (tmp_path / "gan-digits-3/checkpoints").exists()
+    page = tmp_path / "page.md"
+    page.write_text(
+        "# Mine\n\nWords before.\n\n<!-- written by benchmarks/gan_table.py -->old<!-- end -->\n\nWords after.\n"
+    )
+    gan_table.write_page(page, [row])
+    text = page.read_text()
+    assert text.startswith("# Mine\n\nWords before.") and text.endswith("Words after.\n") and "old" not in text
+    assert "| gan | defaults | 1 |" in text and json.loads(page.with_suffix(".json").read_text()) == [row]
+
+
+def test_means_and_spread_over_seeds() -> None:
+    """2, 4 and 6: mean 4, standard deviation 2."""
+    assert gan_table.shown([2.0, 4.0, 6.0]) == "4.00 ± 2.00"
+    assert (
+        gan_table.shown([1234.5]) == "1,234"
+        and gan_table.shown([0.01234]) == "0.0123"
+        and gan_table.shown([0.0]) == "0"
+    )

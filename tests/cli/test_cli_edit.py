@@ -1,0 +1,98 @@
+"""`ganvas edit`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command_line import QUICK, Command
+
+import ganvas as library
+from ganvas.cli.edit import read_seeds
+from ganvas.cli.main import main
+from ganvas.data import read_image
+from ganvas.errors import UsageError
+from ganvas.tasks.edit import traverse
+
+
+@pytest.fixture(scope="session")
+def coded(two_channels: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of InfoGAN after two steps: a code of three categories and one number."""
+    folder = tmp_path_factory.mktemp("runs") / "coded"
+    words = (
+        "train",
+        "infogan",
+        "--preset",
+        "tiny",
+        "--data",
+        two_channels,
+        "--steps",
+        2,
+        "--samples",
+        0,
+        "--out",
+        folder,
+    )
+    with pytest.raises(SystemExit) as end:
+        main([*map(str, words), *QUICK])
+    assert not end.value.code
+    return folder
+
+
+def test_a_traversal_is_a_sheet(ganvas: Command, coded: Path) -> None:
+    ended = ganvas("edit", coded, "--traverse", "--out", "all.png", "--seeds", "3-4", "--values", 5, "--device", "cpu")
+    assert ended.code == 0, ended.err
+    assert ended.lines == ["a traversal of category1, continuous1 written to all.png"]
+    # Two channels: the first as red, the second as green and blue. 5 columns of 50, 2 blocks of 2 rows of 30.
+    sheet = read_image(Path("all.png"))
+    assert sheet.shape == (2 * (2 * 32 - 2) + 6, 5 * 52 - 2, 3)
+    np.testing.assert_array_equal(sheet, traverse(library.load(coded).method, [3, 4], values=5))
+
+
+def test_one_code_alone(ganvas: Command, coded: Path) -> None:
+    ended = ganvas(
+        "edit", coded, "--traverse", "--code", "category1", "--seeds", 2, "--out", "one.png", "--device", "cpu"
+    )
+    assert ended.code == 0, ended.err
+    assert read_image(Path("one.png")).shape == (30, 3 * 52 - 2, 3)
+
+
+def test_an_interpolation_is_a_strip(ganvas: Command, trained: Path) -> None:
+    ended = ganvas("edit", trained, "--interpolate", 3, 8, "--steps", 4, "--out", "strip.png", "--device", "cpu")
+    assert ended.code == 0, ended.err
+    assert ended.lines == ["4 pictures from seed 3 to seed 8 written to strip.png"]
+    strip = read_image(Path("strip.png"))
+    assert strip.shape == (30, 4 * 52 - 2, 3)
+    first = library.load(trained).sample(1, seed=3)[0]
+    np.testing.assert_array_equal(strip[:, :50], first[..., [0, 1, 1]])
+
+
+def test_edit_refusals(ganvas: Command, trained: Path, coded: Path) -> None:
+    for words, code, message in [
+        ([trained, "--out", "a.png"], 2, "say what to do: either --traverse or --interpolate A B"),
+        ([trained, "--traverse", "--interpolate", 0, 1, "--out", "a.png"], 2, "say what to do: either"),
+        ([trained, "--traverse", "--out", "a.png"], 2, "the latent of gan has no codes"),
+        (
+            [coded, "--traverse", "--code", "category", "--out", "a.png"],
+            2,
+            "there is no code category; did you mean category1",
+        ),
+        ([coded, "--interpolate", 0, 1, "--out", "a.png"], 2, "the latents of infogan are not plain normal vectors"),
+        ([coded, "--interpolate", -1, 1, "--out", "a.png"], 2, "seeds are 0 or more"),
+        ([coded, "--traverse", "--out", "a.jpg"], 2, "--out takes a FILE.png (got a.jpg)"),
+        ([coded, "--interpolate", 0, 1, "--code", "category1", "--out", "a.png"], 2, "--code belongs to --traverse"),
+        ([coded, "--traverse", "--seeds", "7-0", "--out", "a.png"], 2, "--seeds must go up"),
+        (["nowhere", "--traverse", "--out", "a.png"], 1, "there is no run at nowhere"),
+    ]:
+        ended = ganvas("edit", *words)
+        assert (ended.code, ended.out) == (code, ""), ended
+        assert ended.err.startswith(f"error: {message}"), ended.err
+    assert not list(Path().iterdir())
+
+
+def test_seeds_are_read() -> None:
+    assert (list(read_seeds("0-3")), list(read_seeds("5"))) == ([0, 1, 2, 3], [5])
+    for text in ("", "a", "-3", "3-", "1-b", "3-1"):
+        with pytest.raises(UsageError, match="--seeds"):
+            read_seeds(text)

@@ -1,0 +1,92 @@
+"""`ganvas encode` and `ganvas decode`."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command_line import QUICK, Command
+
+import ganvas as library
+from ganvas.cli.main import main
+from ganvas.data import open_data, read_image
+from ganvas.tasks.encode import decode
+
+
+@pytest.fixture(scope="session")
+def coding(two_channels: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of VAE-GAN after two steps."""
+    folder = tmp_path_factory.mktemp("runs") / "coding"
+    words = (
+        "train",
+        "vae_gan",
+        "--preset",
+        "tiny",
+        "--data",
+        two_channels,
+        "--steps",
+        2,
+        "--samples",
+        0,
+        "--out",
+        folder,
+    )
+    with pytest.raises(SystemExit) as end:
+        main([*map(str, words), *QUICK])
+    assert not end.value.code
+    return folder
+
+
+def test_there_and_back(ganvas: Command, coding: Path, two_channels: Path) -> None:
+    ended = ganvas("encode", coding, two_channels, "--split", "test", "--out", "codes.npz", "--device", "cpu")
+    assert ended.code == 0, ended.err
+    assert ended.lines == ["4 codes written to codes.npz"]
+    test = open_data(two_channels).part("test")
+    assert test is not None
+    with np.load("codes.npz") as found:
+        codes, labels = found["codes"], found["labels"]
+    assert codes.shape == (4, 8) and codes.dtype == np.float32
+    np.testing.assert_array_equal(labels, test.labels)
+
+    ended = ganvas("decode", coding, "codes.npz", "--out", "again", "--device", "cpu")
+    assert ended.code == 0, ended.err
+    assert sorted(path.name for path in Path("again").iterdir()) == [f"code00000{number}.png" for number in range(4)]
+    picture = decode(library.load(coding).method, codes)[2]
+    np.testing.assert_array_equal(read_image(Path("again/code000002.png")), picture[..., [0, 1, 1]])
+
+
+def test_codes_of_other_weights_are_refused(ganvas: Command, coding: Path, two_channels: Path) -> None:
+    ganvas("encode", coding, two_channels, "--out", "codes.npz", "--device", "cpu")
+    shutil.copytree(coding, "other")
+    weights = Path("other/weights.safetensors")
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    ended = ganvas("decode", "other", "codes.npz", "--out", "again")
+    assert ended.code == 2 and ended.err.startswith("error: codes.npz was made by other weights than those of other")
+    assert not Path("again").exists()
+
+
+def test_refusals(ganvas: Command, coding: Path, trained: Path, two_channels: Path) -> None:
+    np.savez("foreign.npz", images=np.zeros(3))
+    Path("broken.npz").write_text("no zip")
+    for words, code, message in [
+        (["encode", trained, two_channels, "--out", "a.npz"], 2, "gan cannot find the latents of given pictures"),
+        (["encode", coding, two_channels, "--out", "a.png"], 2, "--out takes a FILE.npz (got a.png)"),
+        (["encode", coding, two_channels, "--split", "half", "--out", "a.npz"], 2, f"{two_channels} has no split half"),
+        (
+            ["encode", coding, "digits", "--out", "a.npz"],
+            1,
+            "this run encodes pictures of (channels, height, width) (2, 30, 50)",
+        ),
+        (["decode", coding, "nothing.npz", "--out", "a"], 2, "there are no codes at nothing.npz"),
+        (["decode", coding, "foreign.npz", "--out", "a"], 2, "foreign.npz is not a file of `ganvas encode`"),
+        (["decode", coding, "broken.npz", "--out", "a"], 2, "broken.npz is not a file of `ganvas encode`"),
+        (["decode", coding, "foreign.npz", "--out", "a.png"], 2, "--out takes a folder (got a.png)"),
+    ]:
+        ended = ganvas(*words)
+        assert (ended.code, ended.out) == (code, ""), ended
+        assert ended.err.startswith(f"error: {message}"), ended.err
+    assert sorted(path.name for path in Path().iterdir()) == ["broken.npz", "foreign.npz"]

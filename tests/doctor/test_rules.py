@@ -1,0 +1,114 @@
+"""Each trouble, written into an otherwise healthy log, is the one that is found; the healthy log has none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from logs import write_log
+
+from ganvas.doctor import MEANINGS, NAMES, diagnose
+from ganvas.doctor.rules import RULES, ramp
+
+DEAD_START = {"samples/gap": 3.5, "samples/pixel_gap": 2.0}  # nothing was learned
+TROUBLES: dict[str, dict[str, Any]] = {
+    "bad_data_range": {"sheet": {"channels": [{"min": 0, "max": 1, "mean": 0.2, "std": 0.4}]}},
+    "label_leak": {"changes": {"data/label_told": 0.99}},
+    "too_little_data": {"changes": {"pictures": 90.0}},
+    "divergence": {"changes": {"samples/pixel_gap": lambda t: 2 * (1 - 2 * t) + 0.1 if t < 0.5 else 1.8}},
+    "learning_rate_too_high": {"changes": {"G/weights": lambda t: 10 + 200 * t, "G/dead": 0.5, **DEAD_START}},
+    "learning_rate_too_low": {"changes": {"generator/step": 2e-5, "discriminator/step": 2e-5, **DEAD_START}},
+    "generator_too_strong": {"changes": {"judge/apart": 0.5, "judge/held_apart": 0.5, **DEAD_START}},
+    "vanishing_generator_gradient": {
+        "rows": {"generator/gradient_norm": lambda t: 10.0 ** (-8 * t)},
+        "changes": {"judge/held_apart": 1.0, **DEAD_START},
+    },
+    "discriminator_too_strong": {
+        "changes": {"judge/margin": 40.0, "judge/held_apart": 1.0, "judge/apart": 1.0, **DEAD_START}
+    },
+    "mode_collapse": {
+        "changes": {"samples/diversity": 0.0, "samples/pixel_diversity": 0.0, "samples/twins": 1.0, "samples/nearest": 0.0}
+    },
+    "partial_collapse": {"changes": {"samples/twins": 0.9, "samples/nearest": 0.0}},
+    "discriminator_overfits": {"changes": {"judge/overfit": 0.9}},
+    "oscillation": {
+        "changes": {"samples/moved": 2.0, "samples/returned": 1.2, "samples/gap": 2.5, "samples/pixel_gap": 1.6}
+    },
+    "stalled": {
+        "changes": {
+            "samples/moved": 0.0, "samples/gap": lambda t: max(1.5, 3.5 - 10 * t),
+            "samples/pixel_gap": lambda t: max(1.0, 2 - 5 * t),
+        }
+    },
+}  # fmt: skip
+
+
+def test_a_training_that_goes_well_has_no_findings(tmp_path: Path) -> None:
+    diagnosis = diagnose(write_log(tmp_path))
+    assert diagnosis.healthy is True and diagnosis.findings == () and diagnosis.step == 1000
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_trouble_is_found_by_its_name(name: str, tmp_path: Path) -> None:
+    diagnosis = diagnose(write_log(tmp_path, **TROUBLES[name]))
+    assert diagnosis.healthy is False
+    first = diagnosis.findings[0]
+    assert first.name == name
+    assert 0.5 <= first.confidence <= 1 and first.evidence and first.meaning == MEANINGS[name]
+    assert first.change.line
+    assert first.plot is None or all(len(x) == len(y) > 1 for _, x, y in first.plot.lines)
+
+
+def test_rules_and_names_are_the_same() -> None:
+    assert set(RULES) == set(NAMES) == set(TROUBLES)
+
+
+def test_a_low_or_high_loss_alone_means_nothing(tmp_path: Path) -> None:
+    for number, loss in enumerate((0.0, 1e-6, 50.0, -300.0)):
+        folder = write_log(tmp_path / str(number), rows={"generator/loss": loss, "discriminator/loss": loss})
+        assert diagnose(folder).healthy is True
+
+
+def test_an_accuracy_of_one_alone_means_nothing(tmp_path: Path) -> None:
+    changes = {"judge/apart": 1.0, "judge/held_apart": 1.0}
+    assert diagnose(write_log(tmp_path, changes, rows={"discriminator/accuracy": 1.0})).healthy is True
+
+
+def test_effects_stand_behind_their_cause(tmp_path: Path) -> None:
+    """A learning rate far too low leaves samples alike and still: neither is the trouble."""
+    still = {
+        "generator/step": 2e-5, "discriminator/step": 2e-5, "samples/moved": 0.0, "samples/twins": 1.0, "samples/nearest": 0.0,
+        "samples/diversity": 0.0, "samples/pixel_diversity": 0.0, **DEAD_START,
+    }  # fmt: skip
+    assert [finding.name for finding in diagnose(write_log(tmp_path, still)).findings] == ["learning_rate_too_low"]
+
+
+def test_fading_steps_at_the_end_are_no_stall(tmp_path: Path) -> None:
+    fading = {"samples/moved": lambda t: 0.5 if t < 0.95 else 0.0, "generator/step": lambda t: 0.01 * (1.0 - t)}
+    assert diagnose(write_log(tmp_path, fading)).healthy is True
+
+
+def test_nan_is_told_from_the_sentences_of_the_log(tmp_path: Path) -> None:
+    said = {
+        "event": "said",
+        "step": 900,
+        "message": "the update discriminator met NaN or inf at step 912, before any weight",
+    }
+    first = diagnose(write_log(tmp_path, extra=[said, said])).findings[0]
+    assert first.name == "divergence" and first.evidence["updates that met NaN"] == 2
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "wanted"),
+    [
+        (0.0, 1, 2, 0.0),
+        (1.5, 1, 2, 0.5),
+        (3.0, 1, 2, 1.0),
+        (1.25, 2, 1, 0.75),
+        (0.0, 2, 1, 1.0),
+        (float("nan"), 1, 2, 0.0),
+    ],
+)
+def test_ramp(value: float, low: float, high: float, wanted: float) -> None:
+    assert ramp(value, low, high) == wanted

@@ -1,0 +1,97 @@
+"""Traversals and interpolations: what changes, and what stays."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from ganvas.errors import UsageError
+from ganvas.method import Code, Method
+from ganvas.sampling import sample, to_uint8
+from ganvas.tasks.edit import chosen_codes, edited, interpolate, spherical, traverse
+from parts import pictures, small
+
+
+def built(name: str, **settings: Any) -> Any:
+    method = small(name, **settings)
+    torch.manual_seed(0)
+    data = pictures((3, 32, 32))
+    method.build(data.spec)
+    method.spec = data.spec
+    return method.eval().requires_grad_(False)
+
+
+def test_a_category_takes_each_value_and_all_else_stays() -> None:
+    latents = torch.arange(12.0).view(2, 6)
+    changed = edited(latents, Code("kind", "categorical", 1, 3))
+    assert changed.shape == (2, 3, 6)
+    assert changed[1, :, 1:4].tolist() == [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
+    assert (changed[1, :, [0, 4, 5]] == torch.tensor([6.0, 10.0, 11.0])).all()
+    assert torch.equal(latents, torch.arange(12.0).view(2, 6)), "the latents given are left alone"
+
+
+def test_a_number_goes_from_minus_two_to_two() -> None:
+    changed = edited(torch.zeros(1, 3), Code("number", "continuous", 2, 1), values=5)
+    assert changed[0, :, 2].tolist() == [-2, -1, 0, 1, 2] and not changed[..., :2].any()
+
+
+def test_the_sheet_has_a_block_a_code() -> None:
+    """Three categories and one number: 2 rows of 3 columns and of 4, 32 pixels each, gaps of 2, and 6 between blocks."""
+    method = built("infogan")
+    sheet = traverse(method, [4, 9], values=4)
+    assert sheet.shape == (2 * (2 * 34 - 2) + 6, 4 * 34 - 2, 3) and sheet.dtype == np.uint8
+    assert (sheet[:66, 3 * 34 :] == 255).all(), "the narrow block stands on white"
+    one = traverse(method, [4, 9], ["category1"])
+    np.testing.assert_array_equal(one, sheet[:66, : 3 * 34 - 2])
+
+
+def test_the_own_value_of_a_seed_gives_its_own_picture() -> None:
+    method = built("infogan")
+    latents = method.latents([7])
+    (code,) = chosen_codes(method, ["category1"])
+    own = int(latents[0, code.start : code.start + code.size].argmax())
+    sheet = traverse(method, [7], ["category1"])
+    np.testing.assert_array_equal(sheet[:, own * 34 : own * 34 + 32], to_uint8(sample(method, 1, seed=7))[0])
+
+
+def test_a_traversal_needs_codes() -> None:
+    with pytest.raises(UsageError, match=r"the latent of gan has no codes .* those of .*infogan.* have"):
+        traverse(built("gan"), [0])
+    method = built("infogan")
+    with pytest.raises(UsageError, match="there is no code categry1; did you mean category1"):
+        traverse(method, [0], ["categry1"])
+    with pytest.raises(UsageError, match="one seed and one value"):
+        traverse(method, [])
+
+
+def test_the_great_circle_by_hand() -> None:
+    """Between (2, 0) and (0, 2), a third of the way: 2 (cos 30, sin 30). Equal and opposite ends: the straight line."""
+    way = spherical(torch.tensor([2.0, 0.0]), torch.tensor([0.0, 2.0]), torch.tensor([0.0, 1 / 3, 1.0]))
+    expected = [[2, 0], [2 * math.cos(math.pi / 6), 2 * math.sin(math.pi / 6)], [0, 2]]
+    torch.testing.assert_close(way, torch.tensor(expected))
+    end = torch.tensor([1.0, 1.0])
+    assert torch.equal(spherical(end, end, torch.tensor([0.3])), end[None])
+    assert spherical(end, -end, torch.tensor([0.25])).tolist() == [[0.5, 0.5]]
+
+
+def test_an_interpolation_ends_at_both_seeds() -> None:
+    method = built("gan")
+    strip = interpolate(method, 3, 11, steps=5)
+    assert strip.shape == (5, 32, 32, 3)
+    ends = [to_uint8(sample(method, 1, seed=seed))[0] for seed in (3, 11)]
+    np.testing.assert_array_equal(strip[0], ends[0])
+    np.testing.assert_array_equal(strip[-1], ends[1])
+    assert not np.array_equal(strip[2], strip[0])
+
+
+def test_an_interpolation_needs_plain_noise() -> None:
+    with pytest.raises(UsageError, match="the latents of infogan are not plain normal vectors"):
+        interpolate(built("infogan"), 0, 1)
+    with pytest.raises(UsageError, match="2 steps at least"):
+        interpolate(built("gan"), 0, 1, steps=1)
+    with pytest.raises(UsageError, match="cannot make pictures from noise"):
+        interpolate(Method(), 0, 1)

@@ -1,0 +1,258 @@
+"""Looking at a training changes nothing of it; what it sees is right on examples worked by hand."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import ganvas
+from ganvas.data import Dataset, open_data
+from ganvas.doctor import Change, Diagnosis, Finding
+from ganvas.training import health as health_module
+from ganvas.training import session as sessions
+from ganvas.training.guard import CHANGES, Guard, take_over
+from ganvas.training.health import Health, above, judgements, label_told, rehearsal, untouched, watched_inputs
+from parts import assert_same, newest_state, pictures, small, train_small, trainer_for, weights
+
+
+def digits_like(labels: np.ndarray, images: np.ndarray, tmp_path: Path) -> Dataset:
+    np.savez(tmp_path / "set.npz", images=images, labels=labels)
+    return open_data(tmp_path / "set.npz", holdout=0)
+
+
+@pytest.mark.parametrize("name", ["dcgan", "hinge_sn", "r3gan"])
+def test_a_look_touches_nothing(name: str) -> None:
+    """Batch statistics, power iterations, moments, gradients' places, random states: all as before."""
+    trainer = trainer_for(small(name))
+    for _ in range(3):
+        trainer.step()
+    health = Health(trainer.method, pictures())
+    before = trainer.state()
+    before = copy.deepcopy(before)
+    flags = [parameter.requires_grad for parameter in trainer.method.parameters()]
+    first = health.take(trainer)
+    assert_same(trainer.state(), before)
+    assert [parameter.requires_grad for parameter in trainer.method.parameters()] == flags
+    assert all(module.training for module in trainer.method.modules())
+    health.take(trainer)
+    trainer.step()
+    other = trainer_for(small(name))
+    for _ in range(4):
+        other.step()
+    assert_same(trainer.state(), other.state())
+    assert {
+        "samples/gap",
+        "samples/diversity",
+        "judge/margin",
+        "judge/overfit",
+        "G/weights",
+        "rollbacks",
+    } <= first.keys()
+
+
+def test_a_training_is_the_same_with_and_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health_module, "LOOKS", 3)
+    monkeypatch.setattr(health_module, "PACE", 0)
+    seen = train_small("gan", tmp_path / "seen", 6)
+    monkeypatch.setattr(Health, "due", lambda *_: False)
+    unseen = train_small("gan", tmp_path / "unseen", 6)
+    looks = [sum(row.get("event") == "health" for row in run.log()) for run in (seen, unseen)]
+    assert looks == [4, 0]
+    assert weights(seen) == weights(unseen)
+    assert_same(newest_state(seen), newest_state(unseen))
+
+
+def test_how_often_it_looks(tmp_path: Path) -> None:
+    """Twenty places over the budget; a very short training is looked at when it begins, once under way, and at its end."""
+    run = train_small("gan", tmp_path / "run", 40)
+    steps = [row["step"] for row in run.log() if row.get("event") == "health"]
+    assert steps[0] == 0 and steps[1] == 2 and steps[-1] == 40
+    trainer = trainer_for(small("gan"), steps=40)
+    health = Health(trainer.method, pictures())
+    places = []
+    for trainer.steps in range(41):
+        if health.due(trainer):
+            places.append(trainer.steps)
+    assert places == [0, *range(2, 41, 2)]
+    trainer.steps, trainer.seconds, health.spent, health.looks = 20, 100.0, 2.4, 12
+    assert health.affordable(trainer)
+    health.spent = 2.6
+    assert not health.affordable(trainer)
+    trainer.steps = 40
+    assert health.affordable(trainer), "the end"
+
+
+def test_a_resumed_training_does_not_look_twice(tmp_path: Path) -> None:
+    run = train_small("gan", tmp_path / "run", 4)
+    train_small("gan", run.folder, 4, resume=run.folder)
+    steps = [row["step"] for row in run.log() if row.get("event") == "health"]
+    assert len(steps) == len(set(steps))
+
+
+def test_a_rehearsed_step_of_a_straight_loss() -> None:
+    """SGD at 0.1 on loss = 3 w: the move is -0.3, and the loss changes by gradient times move, -0.9, to the letter."""
+
+    class Straight(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.w = nn.Parameter(torch.tensor([2.0]))
+
+    trainer = trainer_for(small("gan"))
+    method = Straight()
+    optimizer = torch.optim.SGD(method.parameters(), lr=0.1)
+    update = trainer.updates[0].__class__("only", trains="w", loss=lambda batch: {"loss": 3 * method.w.sum()})
+    trainer.updates, trainer.optimizers, trainer.method = [update], {"w": optimizer}, method  # pyright: ignore
+    found = rehearsal(trainer, trainer.feed.next())
+    assert found["only/step"] == pytest.approx(0.3 / 2.0)
+    assert found["only/gradient"] == pytest.approx(3.0)
+    assert found["only/foretold"] == pytest.approx(-0.9) == pytest.approx(found["only/change"])
+    assert float(method.w.detach()) == 2.0 and method.w.grad is None
+
+
+def test_shares_of_pairs() -> None:
+    assert above(torch.tensor([2.0, 3.0]), torch.tensor([1.0])) == 1.0
+    assert above(torch.tensor([1.0]), torch.tensor([1.0])) == 0.5
+    assert above(torch.tensor([1.0, 2.0]), torch.tensor([0.0, 1.5])) == 0.75
+    found = judgements(torch.tensor([3.0, 5.0]), torch.tensor([3.0, 5.0]), torch.tensor([-1.0, 1.0]))
+    assert found["judge/overfit"] == 0.5 and found["judge/apart"] == found["judge/held_apart"] == 1.0
+    assert found["judge/margin"] == pytest.approx(4 / 2**0.5)  # means 4 and 0, both variances 2
+
+
+def test_a_mark_of_the_label_is_seen(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    labels = np.arange(300) % 3
+    images = random.integers(0, 256, (300, 8, 8, 1)).astype(np.uint8)
+    assert label_told(digits_like(labels, images, tmp_path)) < 0.2
+    images[:, 0, 0, 0] = 100 * labels
+    assert label_told(digits_like(labels, images, tmp_path)) == pytest.approx(1.0)
+
+
+def test_no_labels_or_too_few_of_each_say_nothing(tmp_path: Path) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 1)).astype(np.uint8)
+    assert np.isnan(label_told(digits_like(np.arange(40) % 20, images, tmp_path)))
+    np.save(tmp_path / "plain.npy", images)
+    assert np.isnan(label_told(open_data(tmp_path / "plain.npy")))
+
+
+def test_dead_units_are_counted() -> None:
+    """Of four hidden ReLU units the biases shut one for good, and one is stuck at a constant: a half is dead."""
+    first, last = nn.Linear(3, 4), nn.Linear(4, 1)
+    with torch.no_grad():
+        first.bias.copy_(torch.tensor([0.0, -1e6, 0.0, 5.0]))
+        first.weight[3] = 0.0
+    method = nn.ModuleDict({"G": nn.Sequential(first, nn.ReLU(), last)})
+    with watched_inputs(method) as dead:
+        method["G"](torch.randn(64, 3))
+    assert dead() == {"G/dead": 0.5}
+    assert not last._forward_pre_hooks
+
+
+def test_a_collapsed_generator_and_one_that_paints_the_data() -> None:
+    """What makes the scale: the same picture over and over has no diversity; real pictures have gap 0 and diversity 1."""
+    data = open_data("digits")
+    reference = Health(small("gan"), data).reference
+    same, _ = reference.compare(torch.zeros(128, 1, 28, 28))
+    assert same["diversity"] < 0.01 and same["pixel_diversity"] < 0.01, "but for rounding none"
+    assert same["nearest"] == 0 and same["twins"] == same["largest_mode"] == 1
+    assert reference.facts["floor/gap"] == pytest.approx(0, abs=0.1)
+    assert reference.facts["floor/diversity"] == pytest.approx(1, abs=0.1)
+    assert reference.facts["floor/twins"] < 0.1 and same["gap"] > 1
+    again, _ = reference.compare(reference.held[:8].repeat(16, 1, 1, 1))
+    assert again["twins"] == 1 and again["nearest"] == 0 and again["diversity"] > 0.7
+
+
+@pytest.mark.parametrize("count", [3, 40])
+def test_pictures_that_are_all_the_same(count: int, tmp_path: Path) -> None:
+    """Nothing is divided by their spread, which is 0."""
+    np.save(tmp_path / "same.npy", np.zeros((count, 8, 8, 1), np.uint8))
+    trainer = trainer_for(small("gan"), open_data(tmp_path / "same.npy"))
+    trainer.step()
+    found = Health(trainer.method, open_data(tmp_path / "same.npy")).take(trainer)
+    assert all(np.isfinite(value) for key, value in found.items() if key.startswith(("samples/", "floor/")))
+
+
+def test_a_failure_inside_is_tidied_up() -> None:
+    trainer = trainer_for(small("dcgan"))
+    state = torch.get_rng_state()
+    with pytest.raises(ZeroDivisionError), untouched(trainer):
+        torch.rand(3)
+        trainer.method.eval()
+        raise ZeroDivisionError
+    assert torch.equal(torch.get_rng_state(), state) and trainer.method.training
+
+
+# --- the guard ------------------------------------------------------------------------------------------------------------
+
+
+def said(name: str, confidence: float = 0.9, **settings: float) -> Diagnosis:
+    return Diagnosis(False, (Finding(name, confidence, {}, Change("because", settings)),), 100)
+
+
+def test_the_guard_waits_for_a_second_opinion() -> None:
+    guard = Guard()
+    assert guard.sure_of(said("stalled", lr=1.0)) is None
+    assert guard.sure_of(said("divergence", lr=1.0)) is None, "another one"
+    assert guard.sure_of(said("divergence", 0.6, lr=1.0)) is None, "not sure"
+    assert guard.sure_of(said("divergence")) is None, "nothing to change"
+    assert guard.sure_of(said("divergence", lr=1.0)) is None
+    found = guard.sure_of(said("divergence", lr=1.0))
+    assert found is not None and found.name == "divergence"
+    for _ in range(2 * CHANGES):
+        guard.sure_of(said("divergence", lr=1.0))
+    assert guard.changes == CHANGES
+
+
+@pytest.mark.parametrize("anew", [False, True])
+def test_a_guarded_training_changes_itself(anew: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    finding = Finding(
+        "learning_rate_too_low", 0.9, {"a step": 1e-6}, Change("longer steps", {"lr": 0.5, "beta1": 0.2}, anew)
+    )
+    once = iter([finding])
+    monkeypatch.setattr(Guard, "sure_of", lambda *_: next(once, None))
+    run = train_small("gan", tmp_path / "run", 6, guard=True)
+    assert run.info["settings"]["lr"] == 0.5 and run.info["settings"]["beta1"] == 0.2
+    events = [row for row in run.log() if row.get("event") in ("changed", "said")]
+    assert events[0]["finding"] == "learning_rate_too_low" and events[0]["settings"] == {"lr": 0.5, "beta1": 0.2}
+    assert "changed --set lr=0.5 --set beta1=0.2" in events[1]["message"]
+    assert ("start anew" in events[1]["message"]) is anew
+    state = newest_state(run)
+    assert state["counters"]["steps"] == 6
+    group = state["optimizers"]["G"]["param_groups"][0]
+    assert group["lr"] == 0.5 and group["betas"][0] == 0.2
+    resumed = ganvas.train(resume=run.folder, data=pictures(), steps=9)
+    assert newest_state(resumed)["counters"]["steps"] == 9
+
+
+def test_a_new_training_takes_over_weights_and_moments_but_not_the_step_size() -> None:
+    old = trainer_for(small("dcgan", lr=1e-3))
+    for _ in range(3):
+        old.step()
+    new = trainer_for(small("dcgan", lr=5e-4), seed=1)
+    assert take_over(new, old.state(), counters=False)
+    assert new.steps == 0 and new.feed.position == 0
+    assert_same(new.state()["method"], old.state()["method"])
+    assert_same(new.state()["optimizers"]["G"]["state"], old.state()["optimizers"]["G"]["state"])
+    assert new.optimizers["G"].param_groups[0]["lr"] == 5e-4
+    wider = trainer_for(small("dcgan", width=5))
+    before = wider.state()["method"]["G.project.weight"].clone()
+    assert not take_over(wider, old.state(), counters=False)
+    assert torch.equal(wider.state()["method"]["G.project.weight"], before)
+    augmented = trainer_for(small("dcgan", augment="ada"))
+    assert take_over(augmented, old.state()) and augmented.steps == 3
+    augmented.step()
+
+
+def test_two_processes_cannot_be_guarded(tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    from ganvas.errors import UsageError
+    from ganvas.training.engine import start_engine
+
+    engine = replace(start_engine("cpu", "fp32"), ranks=2)
+    with pytest.raises(UsageError, match="--guard changes a training in one process only"):
+        sessions.Session(tmp_path, small("gan"), pictures(), sessions.read_budget(steps=2), engine, seed=0, guard=True)

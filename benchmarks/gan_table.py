@@ -87,6 +87,8 @@ def train_all(work: Path, cells: list[tuple[str, str, int]], minutes: float, at_
     while waiting or running:
         while waiting and len(running) < at_once:
             cell = waiting.pop(0)
+            if result_file(work, *cell, minutes).exists():  # by another process meanwhile
+                continue
             command = [
                 sys.executable,
                 __file__,

@@ -1,4 +1,4 @@
-"""Writes docs/cli.md from the command line's own help, docs/methods.md from the registry of methods, and README.md's tree.
+"""Writes docs/cli.md from the command line's own help, the generated parts of docs/methods/, and README.md's tree.
 
 python tools/make_docs.py            write all
 python tools/make_docs.py --check    exit 1 where one of them is stale, and say which
@@ -27,6 +27,7 @@ ROOT = Path(__file__).parent.parent
 TREE = "<!-- tree: written by tools/make_docs.py -->", "<!-- end of tree -->"
 ROOMS = ("src/ganvas", "examples", "benchmarks", "tools", "docs")
 NOTE = "<!-- Written by tools/make_docs.py: change the code, then run `make docs`. -->"
+BELOW = "<!-- From here on written by tools/make_docs.py: change the code, then run `make docs`. -->"
 
 JSON = """\
 ## What --json prints
@@ -84,7 +85,8 @@ def check(folder: Path) -> int:
 
 def pages() -> dict[str, str]:
     """All pages by path."""
-    return {"docs/cli.md": cli_page(), "docs/methods.md": methods_page(), "README.md": readme()}
+    written = {f"docs/methods/{name}.md": method_page(name) for name in method_names()}
+    return {"docs/cli.md": cli_page(), "docs/methods.md": methods_page(), **written, "README.md": readme()}
 
 
 def readme() -> str:
@@ -137,10 +139,18 @@ def cli_page() -> str:
 
 
 def methods_page() -> str:
-    """Every registered method: paper, what its file says, settings, presets."""
-    names = method_names()
-    listed = table(("method", "what it is"), [(f"[{name}](#{name})", describe(name)["title"]) for name in names])
-    return "\n\n".join([f"# Methods\n\n{NOTE}\n\n{listed}", *map(_method, names)]) + "\n"
+    """Every registered method in a line, with the way to its page."""
+    rows = [
+        (f"[{name}](methods/{name}.md)", describe(name)["title"], describe(name)["paper"]) for name in method_names()
+    ]
+    return f"# Methods\n\n{NOTE}\n\n{table(('method', 'what it is', 'paper'), rows)}\n"
+
+
+def method_page(name: str) -> str:
+    """The page of a method: what stands there by hand, then what its file says, settings and presets."""
+    place = ROOT / "docs" / "methods" / f"{name}.md"
+    by_hand = place.read_text(encoding="utf-8").split(BELOW)[0] if place.exists() else f"# {name}\n\n"
+    return f"{by_hand}{BELOW}\n\n{_method(name)}\n"
 
 
 def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
@@ -202,9 +212,9 @@ def _method(name: str) -> str:
         )
         for row in facts["presets"]
     ]
-    parts = [f"## {name}", f"{facts['title'][0].upper() + facts['title'][1:]}. {facts['paper']}.", facts["about"]]
-    parts.append(_settings(rows_of(find(name))))
-    return "\n\n".join([*parts, table(("preset", "what it is for", "settings"), presets)])
+    said = f"## What its file says\n\n{facts['about']}\n\n{facts['paper']}."
+    settings = f"## Settings\n\n{_settings(rows_of(find(name)))}"
+    return "\n\n".join([said, settings, f"## Presets\n\n{table(('preset', 'what it is for', 'settings'), presets)}"])
 
 
 def _settings(rows: list[tuple[str, str, str, str]]) -> str:

@@ -1,4 +1,4 @@
-"""docs/cli.md and docs/methods.md are what tools/make_docs.py writes."""
+"""docs/cli.md and the lower parts of docs/methods/ are what tools/make_docs.py writes; the upper parts are there."""
 
 from __future__ import annotations
 
@@ -25,23 +25,38 @@ def test_the_pages_are_not_stale() -> None:
 
 def test_a_stale_page_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name, text in make_docs.pages().items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
         (tmp_path / name).write_text(text, encoding="utf-8")
     assert make_docs.check(tmp_path) == 0
-    page = tmp_path / "docs/methods.md"
+    page = tmp_path / "docs/methods/dcgan.md"
     page.write_text(page.read_text().replace("0.0002", "0.0003", 1))
     assert make_docs.check(tmp_path) == 1
-    assert capsys.readouterr().err == "stale: docs/methods.md. Run: make docs\n"
+    assert capsys.readouterr().err == "stale: docs/methods/dcgan.md. Run: make docs\n"
 
 
 def test_every_command_method_and_setting_is_there() -> None:
     from ganvas.method import find, method_names, presets
     from ganvas.settings import settings_of
 
-    page = make_docs.methods_page()
     for name in method_names():
-        part = page.partition(f"\n## {name}\n")[2].partition("\n## ")[0]
+        assert f"[{name}](methods/{name}.md)" in make_docs.methods_page()
+        page = make_docs.method_page(name)
         for word in (*settings_of(find(name)), *presets(name)):
-            assert f"| `{word}` |" in part, (name, word)
+            assert f"| `{word}` |" in page, (name, word)
     for command in ("train", "sample", "evaluate", "compare", "methods", "data"):
         assert f"\n## ganvas {command}\n" in make_docs.cli_page()
+
+
+def test_every_method_has_a_page_in_words_and_a_picture() -> None:
+    """What no generator writes: the idea, a picture that it made, when to use it, what fails."""
+    import re
+
+    from ganvas.method import method_names
+
+    for name in method_names():
+        page = ROOT / "docs/methods" / f"{name}.md"
+        words = page.read_text(encoding="utf-8").split(make_docs.BELOW)[0]
+        assert words.startswith(f"# {name}: ")
+        assert "\n## When to use it\n" in words and "\n## What fails\n" in words, name
+        pictures = re.findall(r"!\[[^]]*\]\(([^)]+\.png)\)", words)
+        assert pictures and all((page.parent / picture).is_file() for picture in pictures), name

@@ -23,7 +23,7 @@ MAY = {
     "networks": set(),
     "losses": set(),
     "methods": {"ganvas.method", "ganvas.data", "ganvas.networks", "ganvas.losses", "ganvas.methods.adversarial"},
-    "metrics": {"ganvas.data", "ganvas.networks.features"},
+    "metrics": {"ganvas.data", "ganvas.method", "ganvas.networks.features"},
     "training": {
         "ganvas",
         "ganvas.data",

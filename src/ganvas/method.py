@@ -20,17 +20,19 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
+import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from ganvas.data.batch import Batch
 from ganvas.data.spec import DataSpec
-from ganvas.errors import UsageError, nearest
+from ganvas.errors import DataError, UsageError, nearest
 from ganvas.settings import as_dict, change, setting, settings_of
 
 __all__ = [
-    "Batch", "Code", "DataSpec", "Draws", "Encodes", "HasCodes", "Judges", "Method", "Samples", "Update", "always", "create",
-    "find", "method_names", "nothing", "preset", "presets", "register", "setting",
+    "Batch", "Classes", "Code", "DataSpec", "Draws", "Encodes", "HasCodes", "HasLikelihood", "Judges", "Likelihood",
+    "Method", "Samples", "Update", "always", "create", "find", "method_names", "nothing", "preset", "presets",
+    "register", "setting",
 ]  # fmt: skip
 
 
@@ -121,6 +123,45 @@ class Method(nn.Module):
 M = TypeVar("M", bound=Method)
 
 
+class Classes(Method):
+    """A method that can be told of classes. No dataclass, or these would be settings."""
+
+    classes = 0
+    """Classes that the networks are told of; 0 where they are not (see `learn_classes`)."""
+    class_share: Tensor
+
+    def learn_classes(self, spec: DataSpec) -> int:
+        """To be called by `build` where the networks are told of classes: notes them, and returns how many there are."""
+        if not spec.classes:
+            raise DataError(
+                f"{self.name} learns to paint by class here, and {spec.name} has no labels: put the pictures of each class into"
+                " a sub-folder of its own, or `labels` into the .npz"
+            )
+        counts = torch.tensor(spec.class_counts or [1] * len(spec.classes), dtype=torch.float32)
+        used = [
+            name
+            for name, count in zip(spec.classes, spec.class_counts or [1] * len(spec.classes), strict=True)
+            if count
+        ]
+        if len(used) < 2:
+            raise DataError(
+                f"{self.name} learns to paint by class here, and all pictures of {spec.name} are of one class ({used[0]}):"
+                " it takes two or more"
+            )
+        self.register_buffer("class_share", counts / counts.sum(), persistent=False)
+        self.classes = len(spec.classes)
+        return self.classes
+
+    def labels(self, seeds: Iterable[int]) -> Tensor | None:
+        """A class a seed, as often as in the data; None where the networks are told of none."""
+        if not self.classes:
+            return None
+        # Other random numbers than the latent's of the same seed, or the class would follow from z.
+        draws = [torch.rand((), generator=torch.Generator().manual_seed(_mixed(seed))) for seed in seeds]
+        cuts = self.class_share.cpu().cumsum(0)[:-1].contiguous()
+        return torch.searchsorted(cuts, torch.stack(draws), right=True)
+
+
 @runtime_checkable
 class Samples(Protocol):
     """Ability: makes new pictures from nothing but noise."""
@@ -185,6 +226,48 @@ class Draws(Protocol):
     def drawing(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
         """The canvas after each step, (n, T, C, H, W) in [-1, 1]; the last is what `generate` gives."""
         ...
+
+
+@dataclass(frozen=True)
+class Likelihood:
+    """How little a method is surprised by given examples; smaller is better."""
+
+    nats: Tensor
+    """-log p(x) of each example, (n,), or an upper bound of it."""
+    unit: str
+    """What it is told in: "nats" an example, or "bits_per_dim", "bits_per_character", "bits_per_sample"."""
+    terms: Tensor | int = 1
+    """Values, characters or samples in each example, (n,) or one number for all: bits are shared out over them."""
+    exact: bool = True
+    """False: `nats` is an upper bound."""
+    note: str = ""
+    """What a reader of the figure must know: how pictures were binarised, where the text was cut."""
+
+
+@runtime_checkable
+class HasLikelihood(Protocol):
+    """Ability: says how probable given examples are, exactly or by a bound."""
+
+    def likelihood(
+        self,
+        examples: Tensor,
+        labels: Tensor | None = None,
+        *,
+        samples: int = 1,
+        generator: torch.Generator | None = None,
+    ) -> Likelihood:
+        """Of examples (n, ...) as a batch holds them, pictures in [-1, 1]; in eval mode, on the examples' device.
+
+        Labels (n,) are for methods that were trained by class; others pass over them. A bound that is estimated takes
+        `samples` draws an example: more make it tighter. `generator` is of the CPU, on every device alike; what it draws about
+        the examples themselves (binarising them) comes first, so that other `samples` measure the same examples.
+        """
+        ...
+
+
+def _mixed(seed: int) -> int:
+    """Another seed for each seed, far from its neighbours' (a multiplication modulo 2^63 by an odd number)."""
+    return (seed + 1) * 0x9E3779B97F4A7C15 % 2**63
 
 
 # --- the registry: a method is known as soon as its file is imported ---------------------------------------------------

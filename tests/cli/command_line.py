@@ -10,6 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pytest
+
+from ganvas.cli.main import main
+
 SOURCES = Path(__file__).parents[2] / "src"
 QUICK = ("--device", "cpu", "--precision", "fp32")
 
@@ -46,3 +50,12 @@ def finish(process: subprocess.Popen[str]) -> Ended:
     """Waits for it."""
     out, err = process.communicate(timeout=120)
     return Ended(process.returncode, out or "", err or "")
+
+
+def train_once(folder: Path, method: str, data: Path, steps: int) -> Path:
+    """A run of the method's preset `tiny` in this process, without measures."""
+    words = ("train", method, "--preset", "tiny", "--data", data, "--steps", steps, "--samples", 0, "--out", folder)
+    with pytest.raises(SystemExit) as end:
+        main([*map(str, words), *QUICK])
+    assert not end.value.code
+    return folder

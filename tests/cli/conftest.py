@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command_line import QUICK, Command, Ended
+from command_line import Command, Ended, train_once
 
 from ganvas.cli.main import main
 from parts import picture_file
@@ -35,25 +35,7 @@ def two_channels(_own_cache: None) -> Path:
 @pytest.fixture(scope="session")
 def trained(two_channels: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of the MLP GAN after six steps; tests read it and never write into it."""
-    folder = tmp_path_factory.mktemp("runs") / "first"
-    words = (
-        "train",
-        "gan",
-        "--preset",
-        "tiny",
-        "--data",
-        two_channels,
-        "--steps",
-        6,
-        "--samples",
-        0,
-        "--out",
-        folder,
-    )
-    with pytest.raises(SystemExit) as end:
-        main([*map(str, words), *QUICK])
-    assert not end.value.code
-    return folder
+    return train_once(tmp_path_factory.mktemp("runs") / "first", "gan", two_channels, 6)
 
 
 @pytest.fixture

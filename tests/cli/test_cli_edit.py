@@ -6,11 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command_line import QUICK, Command
+from command_line import Command, train_once
 
 import ganvas as library
 from ganvas.cli.edit import read_seeds
-from ganvas.cli.main import main
 from ganvas.data import read_image
 from ganvas.errors import UsageError
 from ganvas.tasks.edit import traverse
@@ -19,25 +18,7 @@ from ganvas.tasks.edit import traverse
 @pytest.fixture(scope="session")
 def coded(two_channels: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of InfoGAN after two steps: a code of three categories and one number."""
-    folder = tmp_path_factory.mktemp("runs") / "coded"
-    words = (
-        "train",
-        "infogan",
-        "--preset",
-        "tiny",
-        "--data",
-        two_channels,
-        "--steps",
-        2,
-        "--samples",
-        0,
-        "--out",
-        folder,
-    )
-    with pytest.raises(SystemExit) as end:
-        main([*map(str, words), *QUICK])
-    assert not end.value.code
-    return folder
+    return train_once(tmp_path_factory.mktemp("runs") / "coded", "infogan", two_channels, 2)
 
 
 def test_a_traversal_is_a_sheet(ganvas: Command, coded: Path) -> None:

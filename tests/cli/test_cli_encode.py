@@ -7,10 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command_line import QUICK, Command
+from command_line import Command, train_once
 
 import ganvas as library
-from ganvas.cli.main import main
 from ganvas.data import open_data, read_image
 from ganvas.tasks.encode import decode
 
@@ -18,25 +17,7 @@ from ganvas.tasks.encode import decode
 @pytest.fixture(scope="session")
 def coding(two_channels: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of VAE-GAN after two steps."""
-    folder = tmp_path_factory.mktemp("runs") / "coding"
-    words = (
-        "train",
-        "vae_gan",
-        "--preset",
-        "tiny",
-        "--data",
-        two_channels,
-        "--steps",
-        2,
-        "--samples",
-        0,
-        "--out",
-        folder,
-    )
-    with pytest.raises(SystemExit) as end:
-        main([*map(str, words), *QUICK])
-    assert not end.value.code
-    return folder
+    return train_once(tmp_path_factory.mktemp("runs") / "coding", "vae_gan", two_channels, 2)
 
 
 def test_there_and_back(ganvas: Command, coding: Path, two_channels: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from ganvas.errors import UsageError
-from ganvas.method import Method, Samples, create, find, method_names, presets
+from ganvas.method import Encodes, HasLikelihood, Likelihood, Method, Samples, create, find, method_names, presets
 from ganvas.run import dumps
 from ganvas.sampling import sample, to_uint8
 from ganvas.settings import settings_of
@@ -174,6 +174,37 @@ def test_sampling_leaves_the_random_state_alone(name: str) -> None:
     method, before = built(name), torch.get_rng_state()
     sample(method, 2, seed=0)
     assert torch.equal(torch.get_rng_state(), before)
+
+
+# --- other abilities ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if issubclass(find(name), HasLikelihood)])
+@all_shapes
+def test_a_likelihood_belongs_to_example_and_seed(name: str, shape: Shape) -> None:
+    """One finite number an example, the same again from the same generator, whatever else the process drew."""
+    method, held = built(name, shape), pictures(shape).part("test")
+    assert isinstance(method, HasLikelihood) and held is not None and held.labels is not None
+    x = torch.from_numpy(held.images[:4].copy()).permute(0, 3, 1, 2).float() / 127.5 - 1
+    labels, outside = torch.from_numpy(held.labels[:4].copy()), torch.get_rng_state()
+
+    def asked(seed: int) -> Likelihood:
+        return method.likelihood(x, labels, samples=2, generator=torch.Generator().manual_seed(seed))
+
+    found = asked(0)
+    assert found.nats.shape == (4,) and bool(torch.isfinite(found.nats).all())
+    assert found.unit in ("nats", "bits_per_dim", "bits_per_character", "bits_per_sample")
+    assert torch.equal(asked(0).nats, found.nats)
+    assert torch.equal(torch.get_rng_state(), outside)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if issubclass(find(name), Encodes)])
+@all_shapes
+def test_codes_of_pictures_are_latents(name: str, shape: Shape) -> None:
+    method = built(name, shape)
+    assert isinstance(method, Encodes) and isinstance(method, Samples)
+    codes = method.encode(sample(method, 3, seed=0), method.labels(range(3)))
+    assert codes.shape == method.latents(range(3)).shape and bool(torch.isfinite(codes).all())
 
 
 # --- settings and words -------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import torch
 
 from ganvas.data.spec import DataSpec
 from ganvas.errors import DataError, UsageError
-from ganvas.method import Method, create, find, method_names
+from ganvas.method import Judges, Method, create, find, method_names
 from ganvas.methods.adversarial import Pair
 from ganvas.networks.conditional import ProjectionDiscriminator, labelled, projected
 from ganvas.sampling import class_number, sample
@@ -33,15 +33,16 @@ def test_the_setting_is_where_it_is_promised() -> None:
 
 
 @pytest.mark.parametrize("name", CONDITIONAL)
-def test_the_class_reaches_both_networks(name: str) -> None:
-    """After a few steps: another class is another picture from the same z, and another verdict on the same picture."""
+def test_the_class_reaches_every_network(name: str) -> None:
+    """After a few steps: another class is another picture from the same z, and another verdict on the same picture, if any."""
     trainer = trainer_for(small(name, conditional=True))
     for _ in range(3):
         trainer.step()
     method = trainer.method.eval().requires_grad_(False)
     zero, one = sample(method, 4, seed=0, label=0), sample(method, 4, seed=0, label=1)
     assert not torch.equal(zero, one)
-    assert isinstance(method, Pair)
+    if not isinstance(method, Judges):
+        return
     batch = trainer.feed.next()
     assert batch.label is not None
     before = method.judge(batch, batch.real)

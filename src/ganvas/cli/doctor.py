@@ -32,7 +32,7 @@ def doctor(
 
     Exit code 0 whatever was found: `healthy` of --json is true, false, or null where the log is too short to tell.
     """
-    from ganvas.cli.output import write_json
+    from ganvas.cli.output import print_diagnosis, write_json
     from ganvas.doctor import diagnose
     from ganvas.errors import UsageError
 
@@ -44,23 +44,7 @@ def doctor(
     elif json:
         write_json({"run": str(run), **diagnosis.as_dict()})
     else:
-        show(diagnosis)
-
-
-def show(diagnosis: Diagnosis) -> None:
-    """The diagnosis in words, the surest finding first."""
-    from ganvas.cli.output import figure
-
-    if not diagnosis.findings:
-        typer.echo(f"doctor: {diagnosis.line}")
-        return
-    for finding in diagnosis.findings:
-        typer.echo(f"doctor: {finding.name} (confidence {finding.confidence:.0%})")
-        typer.echo(f"  {finding.meaning}")
-        numbers = "; ".join(f"{name} {figure(value)}" for name, value in finding.evidence.items())
-        typer.echo(f"  evidence: {numbers}")
-        why = f" ({finding.change.text})" if finding.change.settings else ""
-        typer.echo(f"  change: {finding.change.line}{why}")
+        print_diagnosis(diagnosis)
 
 
 def train_changed(folder: Path, diagnosis: Diagnosis, out: Path | None, *, json: bool) -> None:

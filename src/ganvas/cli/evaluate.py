@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ganvas.defaults import MEASURED, MEASURED_SEED
+from ganvas.defaults import IMPORTANCE_SAMPLES, MEASURED, MEASURED_SEED
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,11 +38,21 @@ def evaluate(
     seed: Annotated[
         int, typer.Option(help="Seed of a run's first picture; the default gives the figures of its training.")
     ] = MEASURED_SEED,
+    importance: Annotated[
+        int,
+        typer.Option(
+            "--importance-samples",
+            metavar="K",
+            help="Draws a picture for a likelihood that is a bound: more are slower and tighter.",
+        ),
+    ] = IMPORTANCE_SAMPLES,
     best: Annotated[bool, typer.Option("--best", help="A run's weights of its best step instead of the last.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Measure a run, or anybody's pictures, against data: each figure with its floor and sample count.
+
+    A method that knows how likely pictures are is asked for the test split too: nats a picture, or bits a value.
 
     Figures of a run against its own data become the run's newest (metrics.json), which `ganvas compare` reads.
     """
@@ -53,11 +63,13 @@ def evaluate(
 
     if samples is not None and samples < 1:
         raise UsageError(f"--samples must be at least 1 (got {samples})")
+    if importance < 1:
+        raise UsageError(f"--importance-samples must be at least 1 (got {importance})")
     settings = read_settings(None, assignments or [])
     if settings and data is None:
         raise UsageError("--set is about the data of --data, which is not given")
     if is_run(run):
-        facts = _of_run(load(run), data, settings, samples or MEASURED, seed, best, device)
+        facts = _of_run(load(run), data, settings, samples or MEASURED, seed, importance, best, device)
     else:
         facts = _of_pictures(run, data, settings, samples)
     if json:
@@ -68,17 +80,36 @@ def evaluate(
 
 
 def _of_run(
-    run: Run, data: str | None, settings: dict[str, Any], samples: int, seed: int, best: bool, device: str
+    run: Run,
+    data: str | None,
+    settings: dict[str, Any],
+    samples: int,
+    seed: int,
+    importance: int,
+    best: bool,
+    device: str,
 ) -> dict[str, Any]:
     from ganvas.cli.opening import open_shown
     from ganvas.cli.sample import gather
+    from ganvas.errors import DataError
+    from ganvas.method import HasLikelihood, Samples
+    from ganvas.metrics import measure_likelihood
     from ganvas.training.engine import choose_device
 
     method = run.load_method(best=best, device=choose_device(device))
     known = run.info["data_settings"] if data is None else {**_fitting(run), **settings}
     dataset = open_shown(data or run.info["data"], known)
     _check_shape(f"the pictures of {run.folder}", run.spec.shape, dataset)
-    found = _measured(gather(method, samples, seed), dataset)
+    found: dict[str, Any] = {"data": dataset.source, "metrics": {}}
+    if isinstance(method, Samples) or not isinstance(method, HasLikelihood):
+        found = _measured(gather(method, samples, seed), dataset)
+    if isinstance(method, HasLikelihood):
+        try:
+            found["metrics"] |= measure_likelihood(method, dataset, samples=importance)
+        except DataError as error:
+            if not found["metrics"]:
+                raise
+            typer.echo(f"likelihood not measured: {error}", err=True)
     if data is None and not best:
         _keep(run, found["metrics"])
     return {"run": str(run.folder), **found}

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from ganvas.doctor import Diagnosis
 
 WIDE = 140  # columns of a table where no terminal sets them
 
@@ -46,9 +49,8 @@ def print_metrics(metrics: Mapping[str, Mapping[str, Any]]) -> None:
         typer.echo("floor: the same measure of held-out real pictures")
         return
     for name, entry in metrics.items():
-        typer.echo(
-            f"{name} {figure(entry.get('value'))} (floor {figure(entry.get('floor'))}, n {figure(entry.get('n'))})"
-        )
+        beside = entry.get("bound_or_exact") or f"floor {figure(entry.get('floor'))}"  # likelihoods have no floor
+        typer.echo(f"{name} {figure(entry.get('value'))} ({beside}, n {figure(entry.get('n'))})")
 
 
 def print_table(head: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[int] = ()) -> None:
@@ -75,3 +77,17 @@ def print_facts(facts: Mapping[str, Any]) -> None:
     width = max(map(len, facts), default=0)
     for name, value in facts.items():
         typer.echo(f"{name:<{width}}  {value}")
+
+
+def print_diagnosis(diagnosis: Diagnosis) -> None:
+    """The diagnosis in words, the surest finding first."""
+    if not diagnosis.findings:
+        typer.echo(f"doctor: {diagnosis.line}")
+        return
+    for finding in diagnosis.findings:
+        typer.echo(f"doctor: {finding.name} (confidence {finding.confidence:.0%})")
+        typer.echo(f"  {finding.meaning}")
+        numbers = "; ".join(f"{name} {figure(value)}" for name, value in finding.evidence.items())
+        typer.echo(f"  evidence: {numbers}")
+        why = f" ({finding.change.text})" if finding.change.settings else ""
+        typer.echo(f"  change: {finding.change.line}{why}")

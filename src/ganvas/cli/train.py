@@ -251,8 +251,7 @@ def run_plan(plan: Session, view: View, *, json: bool) -> None:
 
 
 def _finish(plan: Session, run: Run, *, json: bool) -> None:
-    from ganvas.cli.doctor import show
-    from ganvas.cli.output import print_facts, print_metrics, write_json
+    from ganvas.cli.output import print_diagnosis, print_facts, print_metrics, write_json
     from ganvas.doctor import diagnose
 
     trainer = plan.trainer
@@ -270,4 +269,4 @@ def _finish(plan: Session, run: Run, *, json: bool) -> None:
         return
     print_facts({"run": run.folder, "report": run.folder / "report.html"})
     print_metrics(metrics)
-    show(diagnosis)
+    print_diagnosis(diagnosis)

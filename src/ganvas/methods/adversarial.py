@@ -15,20 +15,17 @@ from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
 from ganvas.data.augment import adapted, adaptive_augment, diff_augment
-from ganvas.errors import DataError, UsageError
-from ganvas.method import Batch, DataSpec, Method, Update, setting
+from ganvas.errors import UsageError
+from ganvas.method import Batch, Classes, Update, setting
 
 
-class Networks(Method):
+class Networks(Classes):
     """Names what `build` makes. No dataclass, or they would be settings."""
 
     G: nn.Module
     D: nn.Module
-    classes = 0
-    """Classes that G and D are told of; 0 where they are not (see `Pair.learn_classes`)."""
     shares: ClassVar[tuple[str, ...]] = ()
     """("logits",): G's step reports D's logits of its pictures, and D's step uses them again instead of a pass of its own."""
-    class_share: Tensor
     augment_p: Tensor
 
 
@@ -129,38 +126,7 @@ class Pair(Networks):
             return batch.shared["logits"]
         return self.judge(batch, self.fakes(batch))
 
-    # --- classes and sampling -------------------------------------------------------------------------------------------
-
-    def learn_classes(self, spec: DataSpec) -> int:
-        """To be called by `build` where G and D are told of classes: notes them, and returns how many there are."""
-        if not spec.classes:
-            raise DataError(
-                f"{self.name} learns to paint by class here, and {spec.name} has no labels: put the pictures of each class into"
-                " a sub-folder of its own, or `labels` into the .npz"
-            )
-        counts = torch.tensor(spec.class_counts or [1] * len(spec.classes), dtype=torch.float32)
-        used = [
-            name
-            for name, count in zip(spec.classes, spec.class_counts or [1] * len(spec.classes), strict=True)
-            if count
-        ]
-        if len(used) < 2:
-            raise DataError(
-                f"{self.name} learns to paint by class here, and all pictures of {spec.name} are of one class ({used[0]}):"
-                " it takes two or more"
-            )
-        self.register_buffer("class_share", counts / counts.sum(), persistent=False)
-        self.classes = len(spec.classes)
-        return self.classes
-
-    def labels(self, seeds: Iterable[int]) -> Tensor | None:
-        """A class a seed, as often as in the data; None where G is told of none."""
-        if not self.classes:
-            return None
-        # Other random numbers than the latent's of the same seed, or the class would follow from z.
-        draws = [torch.rand((), generator=torch.Generator().manual_seed(_mixed(seed))) for seed in seeds]
-        cuts = self.class_share.cpu().cumsum(0)[:-1].contiguous()
-        return torch.searchsorted(cuts, torch.stack(draws), right=True)
+    # --- sampling -------------------------------------------------------------------------------------------------------
 
     def latents(self, seeds: Iterable[int]) -> Tensor:
         """One z a seed, (n, z_dim), on the CPU."""
@@ -212,8 +178,3 @@ def read_widths(name: str, text: str) -> list[int]:
     if not widths or min(widths) < 1:
         raise UsageError(f"{name} must be widths joined by -, such as 256-512 (got {text!r})")
     return widths
-
-
-def _mixed(seed: int) -> int:
-    """Another seed for each seed, far from its neighbours' (a multiplication modulo 2^63 by an odd number)."""
-    return (seed + 1) * 0x9E3779B97F4A7C15 % 2**63

@@ -6,6 +6,7 @@ from ganvas.metrics.fid import fid
 from ganvas.metrics.frechet import Moments, frechet_distance
 from ganvas.metrics.kernel import kernel_distance
 from ganvas.metrics.labels import label_accuracy
+from ganvas.metrics.likelihood import measure_likelihood
 from ganvas.metrics.precision_recall import (
     DensityCoverage,
     PrecisionRecall,
@@ -25,6 +26,7 @@ __all__ = [
     "kernel_distance",
     "label_accuracy",
     "measure",
+    "measure_likelihood",
     "nearest",
     "precision_recall",
 ]

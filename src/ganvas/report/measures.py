@@ -17,6 +17,10 @@ MEANINGS = {
     "modes": "modes of the data that the samples reach",
     "entropy": "evenness of the samples' modes, in nats",
     "KL": "divergence of the samples' modes from those of real pictures, in nats",
+    "nats": "what held-out pictures cost: minus the mean log-likelihood a picture, or a bound of it",
+    "bits_per_dim": "what held-out pictures cost, in bits a value: minus the mean log-likelihood, or a bound of it",
+    "bits_per_character": "what held-out text costs, in bits a character: minus the mean log-likelihood",
+    "bits_per_sample": "what held-out sound costs, in bits a sample: minus the mean log-likelihood",
     "copies": "samples nearer to a training picture than nearly all unseen real pictures are",
 }
 

@@ -27,7 +27,7 @@ from ganvas.data.feed import Feed
 from ganvas.defaults import MEASURED, MEASURED_SEED, MINUTES
 from ganvas.doctor import Finding, diagnose
 from ganvas.errors import DataError, GanvasError, RunError, TrainingError, UsageError
-from ganvas.method import Method, Samples, create
+from ganvas.method import HasLikelihood, Method, Samples, create
 from ganvas.report import write_report
 from ganvas.run import Run, RunWriter, is_run, spec_as_dict
 from ganvas.sampling import sample, to_uint8
@@ -197,6 +197,7 @@ class Session:
         self._logged_images = 0
         self._seen_grids = self._seen_evaluations = 0
         self._saved_step = -1
+        self._given_up: set[str] = set()  # measures that these data do not allow
 
     def _build(self, method: Method, budget: Budget) -> None:
         """Networks from the seed, a feed from its start, and the loop around them."""
@@ -364,8 +365,8 @@ class Session:
         trainer = self.trainer
         averaged = trainer.average.method
         self.engine.average_buffers(trainer.average.networks)
-        if self.engine.leads and isinstance(averaged, Samples):
-            pictures = grid(to_uint8(sample(averaged, GRID, 0)))
+        if self.engine.leads:
+            pictures = grid(to_uint8(sample(averaged, GRID, 0))) if isinstance(averaged, Samples) else None
             metrics = self._measure(averaged) if metrics_too and self.measure_samples else {}
             self._tell("evaluated", metrics, pictures)
             self._keep_best(metrics)
@@ -404,20 +405,35 @@ class Session:
         self._save()
 
     def _measure(self, averaged: Method) -> dict[str, Any]:
-        from ganvas.metrics import measure
+        """What samples score, where there are some, and how likely held-out examples are, where the method can say."""
+        from ganvas.metrics import measure, measure_likelihood
 
-        pictures = to_uint8(sample(averaged, self.measure_samples, MEASURED_SEED))
-        try:
+        def of_samples() -> dict[str, Any]:
+            pictures = to_uint8(sample(averaged, self.measure_samples, MEASURED_SEED))
             return measure(pictures, self.data, self.data.part("test"))
-        except DataError as error:  # too few pictures to measure against are no reason to stop training
-            self.measure_samples = 0
+
+        found: dict[str, Any] = {}
+        if isinstance(averaged, Samples):
+            found |= self._unless_too_few("samples", of_samples)
+        if isinstance(averaged, HasLikelihood):  # by one draw: `ganvas evaluate` takes more
+            found |= self._unless_too_few("likelihood", lambda: measure_likelihood(averaged, self.data, samples=1))
+        return found
+
+    def _unless_too_few(self, what: str, measured: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """Too few pictures to measure against are no reason to stop training; they are said, and `what` is not tried again."""
+        if what in self._given_up:
+            return {}
+        try:
+            return measured()
+        except DataError as error:
+            self._given_up.add(what)
             self._say(f"not measured: {error}")
             return {}
 
     def _keep_best(self, metrics: dict[str, Any]) -> None:
-        key = next(
-            (name for name, entry in metrics.items() if entry.get("better") == "lower" and name.startswith("FD")), None
-        )
+        """By the Fréchet distance; by likelihood where nothing is sampled."""
+        lower = [name for name, entry in metrics.items() if entry.get("better") == "lower"]
+        key = next((name for name in lower if name.startswith("FD")), next(iter(lower), None))
         trainer = self.trainer
         if key is None or not trainer.best.get("value", float("inf")) > metrics[key]["value"]:
             return

@@ -1,0 +1,249 @@
+"""Gated PixelCNN (van den Oord 2016, Conditional Image Generation with PixelCNN Decoders, arXiv:1606.05328).
+
+Idea: p(x) is the product of p(x_i | all earlier), row by row, pixel by pixel, and in a pixel channel by channel (eq. 1).
+One masked network gives all these factors at once, so the likelihood is exact and training needs one pass; drawing
+takes one pass a pixel, of which a cache leaves the new column only. The vertical and the horizontal stack together see
+every earlier pixel, gates replace ReLUs (eq. 2), and a class moves every gate (eq. 4).
+
+`output` is the distribution of a channel: two levels, a softmax over levels, or the discretised mixture of logistics of
+PixelCNN++ (arXiv:1701.05517), in which a pixel is one whole and its channels follow each other inside of the mixture.
+
+A latent holds one uniform number a pixel and channel: the level is the one whose interval of the cumulative
+distribution the number falls into. So a picture is a function of its latent alone.
+
+Departs from the paper: Adam with one fall of the step size, an average of the weights for sampling, dropout (which
+leaves out whole features of a picture), weights that start with the gate's loss of variance in mind, values between -1
+and 1 as input; classes as vectors only, without the maps of eq. 5.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.optim import Adam, Optimizer
+
+from ganvas.losses.autoregressive import (
+    Binary,
+    Categorical,
+    Distribution,
+    LogisticMixture,
+    drawn,
+    to_levels,
+    to_values,
+)
+from ganvas.method import Batch, Classes, DataSpec, Likelihood, Update, preset, register, setting
+from ganvas.networks.pixelcnn import Incremental, PixelCNN
+
+NOTES = {
+    "stochastic": "pictures binarised stochastically: 1 with the probability of the grey, once, by a fixed seed",
+    "threshold": "pictures binarised at the middle grey",
+}
+
+
+class Parts(Classes):
+    """Names what `build` makes. No dataclass, or they would be settings."""
+
+    network: PixelCNN
+    distribution: Distribution
+    shape: tuple[int, int, int]
+
+
+@register
+@dataclass(eq=False)
+class GatedPixelCNN(Parts):
+    name = "pixelcnn"
+    title = "gated PixelCNN: exact likelihood, pixel by pixel"
+    paper = "van den Oord et al. 2016, Conditional Image Generation with PixelCNN Decoders, arXiv:1606.05328"
+
+    batch_size: int = setting(32, "pictures a step, over all processes together", minimum=1)
+    output: str = setting(
+        "categorical",
+        "a channel's distribution: 2 levels, a softmax over levels, or a mixture of logistics over them",
+        choices=("binary", "categorical", "logistic_mixture"),
+    )
+    levels: int = setting(256, "categorical, logistic_mixture: levels of a channel", minimum=2, maximum=256)
+    mixtures: int = setting(10, "logistic_mixture: components", minimum=1)
+    binarise: str = setting(
+        "threshold",
+        "binary: 1 where a value is above the middle, or with the value as its probability, drawn anew in each step",
+        choices=("threshold", "stochastic"),
+    )
+    width: int = setting(64, "features of each stack; rounded up to a multiple of the channels", minimum=1)
+    layers: int = setting(8, "gated layers", minimum=1)
+    kernel: int = setting(3, "height and width of what a layer sees, before masking", choices=(3, 5, 7), unit="pixels")
+    first_kernel: int = setting(7, "the same of the first layer", choices=(3, 5, 7), unit="pixels")
+    head: int = setting(128, "features of the two layers before the output", minimum=1)
+    dropout: float = setting(
+        0.0, "share of a picture's features that each gate loses in training", minimum=0, maximum=0.9
+    )
+    conditional: bool = setting(False, "tell every gate the class of each picture; the data need labels")
+    lr: float = setting(1e-3, "step size of Adam at the start", minimum=0)
+    beta1: float = setting(0.9, "Adam's first decay", minimum=0, maximum=0.9999)
+    beta2: float = setting(0.999, "Adam's second decay", minimum=0, maximum=0.99999)
+    decay: str = setting(
+        "cosine", "fall of the step size to zero over the budget", choices=("linear", "cosine", "none")
+    )
+    warmup: int = setting(100, "steps over which the step size rises to its full value", minimum=0)
+    ema: float = setting(0.999, "decay of the weights' average, a step", minimum=0, maximum=0.999999)
+
+    averaged = ("network",)
+
+    def build(self, spec: DataSpec) -> None:
+        self.shape = spec.shape
+        self.distribution = self.of_a_channel(spec.channels)
+        classes = self.learn_classes(spec) if self.conditional else 0
+        self.network = PixelCNN(
+            spec.channels, self.distribution.outputs, self.distribution.groups, self.width, self.layers, self.kernel,
+            self.first_kernel, self.head, classes,
+        )  # fmt: skip
+        if isinstance(self.distribution, LogisticMixture) and self.network.out.bias is not None:
+            with torch.no_grad():
+                self.network.out.bias.copy_(self.distribution.bias())
+
+    def of_a_channel(self, channels: int) -> Distribution:
+        """The distribution that `output` names."""
+        if self.output == "binary":
+            return Binary(channels)
+        if self.output == "categorical":
+            return Categorical(channels, self.levels)
+        return LogisticMixture(channels, self.levels, self.mixtures)
+
+    def optimizers(self) -> dict[str, Optimizer]:
+        decays = (self.beta1, self.beta2)
+        return {"network": Adam(self.network.parameters(), lr=self.lr, betas=decays, fused=True)}
+
+    def updates(self) -> list[Update]:
+        return [Update("likelihood", trains="network", loss=self.likelihood_loss)]
+
+    # --- likelihood -----------------------------------------------------------------------------------------------------
+
+    def likelihood_loss(self, batch: Batch) -> dict[str, Tensor]:
+        """-log p in nats a dimension; "nats" a picture and "bits_per_dim" are for the log."""
+        uniform = batch.uniform(*self.shape) if self.draws_levels else None
+        codes = self.codes(batch.real, uniform)
+        kept = None
+        if self.dropout:
+            kept = (batch.uniform(self.layers, self.network.features) >= self.dropout) / (1 - self.dropout)
+        nats = -self.log_probability(codes, batch.label, kept).mean()
+        loss = nats / math.prod(self.shape)
+        return {"loss": loss, "nats": nats.detach(), "bits_per_dim": loss.detach() / math.log(2)}
+
+    def log_likelihood(self, pictures: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Exact log p in nats, (n,), of pictures (n, C, H, W) in [-1, 1] at this method's levels; given `labels` (n,)
+        where it knows classes.
+
+        Where levels are drawn (binarise=stochastic), each picture's random numbers follow from its own bytes: the same
+        picture is binarised alike in every call, and pictures of two levels stay as they are.
+        """
+        uniform = torch.stack([_numbers_of(picture) for picture in pictures]) if self.draws_levels else None
+        codes = self.codes(pictures, None if uniform is None else uniform.to(pictures.device))
+        return self.log_probability(codes, labels)
+
+    def likelihood(
+        self,
+        examples: Tensor,
+        labels: Tensor | None = None,
+        *,
+        samples: int = 1,
+        generator: torch.Generator | None = None,
+    ) -> Likelihood:
+        """The exact likelihood of each picture at this method's levels; there is nothing to estimate by `samples`."""
+        uniform = torch.rand(examples.shape, generator=generator).to(examples.device) if self.draws_levels else None
+        nats = -self.log_probability(self.codes(examples, uniform), labels)
+        binary = self.output == "binary"
+        return Likelihood(
+            nats, unit="nats" if binary else "bits_per_dim", terms=math.prod(self.shape),
+            note=NOTES[self.binarise] if binary else f"{self.distribution.levels} levels a channel",
+        )  # fmt: skip
+
+    def log_probability(self, codes: Tensor, label: Tensor | None, kept: Tensor | None = None) -> Tensor:
+        """log p (N,) in nats of codes (N, C, H, W)."""
+        values = to_values(codes, self.distribution.levels)
+        raw = self.network(values, label if self.classes else None, kept)
+        return self.distribution.log_likelihood(raw, codes)
+
+    def codes(self, pictures: Tensor, uniform: Tensor | None) -> Tensor:
+        """Levels (N, C, H, W) of pictures in [-1, 1]: the nearest, or 1 where `uniform` is below a value's share of white."""
+        if uniform is None:
+            return to_levels(pictures, self.distribution.levels)
+        return (uniform < (pictures.float() + 1) / 2).long()
+
+    @property
+    def draws_levels(self) -> bool:
+        """Whether a picture's levels are drawn rather than the nearest ones."""
+        return self.output == "binary" and self.binarise == "stochastic"
+
+    def schedule(self, progress: float, steps: int) -> float:
+        falling = {"linear": 1 - progress, "cosine": (1 + math.cos(math.pi * progress)) / 2, "none": 1.0}
+        return falling[self.decay] * min(1.0, (steps + 1) / max(1, self.warmup))
+
+    def average_decay(self, steps: int) -> float:
+        return min(self.ema, (1 + steps) / (10 + steps))
+
+    # --- sampling -------------------------------------------------------------------------------------------------------
+
+    def latents(self, seeds: Iterable[int]) -> Tensor:
+        """One uniform number a channel and pixel, (n, C * H * W), on the CPU."""
+        return torch.stack([_uniform(seed, math.prod(self.shape)) for seed in seeds])
+
+    @torch.no_grad()
+    def generate(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Pictures (n, C, H, W) in [-1, 1]; of the classes `labels` (n,) where the network is told of classes."""
+        C, H, W = self.shape
+        n, groups = len(latents), self.distribution.groups
+        uniform = latents.view(n, C, H, W).permute(2, 3, 1, 0).contiguous()
+        network = Incremental(self.network, n, W, labels if self.classes else None)
+        pictures = latents.new_empty(n, C, H, W)
+        for i in range(H):
+            network.begin_row()
+            for j in range(W):
+                pixel = network.pixel(j)
+                raw = network.raw(j)
+                for c in range(C):
+                    if 0 < c < groups:
+                        raw = network.raw(j, c)
+                    pixel[:, c] = drawn(self.distribution, raw, uniform[i, j, c], pixel[:, :c])
+            pictures[:, :, i] = network.row()
+        return pictures
+
+
+def _uniform(seed: int, count: int) -> Tensor:
+    """(count,) numbers in [0, 1) that belong to the seed."""
+    return torch.rand(count, generator=torch.Generator().manual_seed(seed))
+
+
+def _numbers_of(picture: Tensor) -> Tensor:
+    """Uniform numbers of the shape of one picture in [-1, 1], which follow from its bytes."""
+    content = to_levels(picture, 256).to(torch.uint8).cpu().contiguous()
+    return _uniform(zlib.crc32(content.numpy().tobytes()), picture.numel()).view(picture.shape)
+
+
+@preset("pixelcnn")
+def tiny() -> GatedPixelCNN:
+    """Seconds on a CPU; for tests and first looks. Four levels."""
+    return GatedPixelCNN(batch_size=16, levels=4, width=4, layers=2, first_kernel=3, head=8, mixtures=2, warmup=0)
+
+
+@preset("pixelcnn")
+def small() -> GatedPixelCNN:
+    """Binary digits of 28 x 28 on 2 CPU cores, in minutes. Figures: docs/experiments.md."""
+    return GatedPixelCNN(output="binary", batch_size=16, width=32, layers=7, head=64, lr=3e-3)
+
+
+@preset("pixelcnn")
+def mnist() -> GatedPixelCNN:
+    """Binary digits, drawn anew from their grey values in each step: for all of MNIST and an hour of 2 CPU cores."""
+    return GatedPixelCNN(
+        output="binary", binarise="stochastic", batch_size=16, width=40, layers=8, head=64, lr=3e-3, ema=0.9995
+    )
+
+
+@preset("pixelcnn")
+def paper() -> GatedPixelCNN:
+    """As large as the paper's for ImageNet at 32 x 32: 20 layers of 384 features, 5 x 5, batch 128. For GPUs."""
+    return GatedPixelCNN(batch_size=128, width=384, layers=20, kernel=5, head=768, ema=0.9999)

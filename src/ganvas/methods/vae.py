@@ -1,0 +1,292 @@
+"""VAE: variational autoencoder (Kingma and Welling 2013, arXiv:1312.6114; Rezende 2014, arXiv:1401.4082).
+
+Idea: explain each picture by a latent z with prior N(0, 1). What z made x is not computable, so an encoder guesses it,
+q(z | x) = N(mu, sigma^2), and guess and decoder are trained together on a lower bound of log p(x) (eq. 3):
+
+    log p(x) >= E_q log p(x | z) - KL(q(z | x) || p(z))
+
+z = mu + sigma * noise lets the gradient through (eq. 10). `pixels` is what the decoder says of a pixel: the probability of a 1
+(bernoulli), a normal around its grey with one learned width a channel, or a mixture of logistics; the last two give the 256
+levels of a pixel probabilities that sum to 1. A picture that is shown is the decoder's mean, not a draw.
+
+The KL term can rise from 0 over the first steps (`kl_warmup`; Sonderby 2016, arXiv:1602.02282), be weighed by `beta` (Higgins
+2017), or cost nothing below `free_bits` a latent number (Kingma 2016, arXiv:1606.04934, eq. 15): all against latents that nobody
+uses. The bound that is reported is always the plain one; with k draws of z it is Burda's (2015, arXiv:1509.00519, eq. 8).
+
+Bernoulli pixels are made for pictures of two values. `binarise` makes them: by threshold at the middle grey, or stochastically, 1
+with the probability of the grey, anew at each step and, for measuring, once by a fixed seed. With none the grey itself is the
+target, whose bound holds for the mean over stochastic binarisations.
+
+Departs from the paper: Adam; strided convolutions in place of one hidden layer (preset `paper` has that); one draw of z.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.optim import AdamW, Optimizer
+
+from ganvas.errors import UsageError
+from ganvas.losses.divergence import normal_kl, normal_log_likelihood
+from ganvas.losses.likelihood import (
+    bernoulli_log_likelihood,
+    discretised_normal_log_likelihood,
+    importance_bound,
+    logistic_mixture_log_likelihood,
+    logistic_mixture_mean,
+    mixture_outputs,
+)
+from ganvas.method import Batch, DataSpec, Likelihood, Method, Update, preset, register, setting
+from ganvas.methods.adversarial import read_widths
+from ganvas.networks.mlp import MLPDiscriminator
+from ganvas.networks.strided import StridedDiscriminator, StridedGenerator
+from ganvas.networks.variational import GaussianEncoder, MLPDecoder, SharedSigma
+
+AT_ONCE = 2**22  # numbers that the decoder gives in one pass of the importance-weighted bound
+NOTES = {
+    "stochastic": "pictures binarised stochastically: 1 with the probability of the grey, once, by a fixed seed",
+    "threshold": "pictures binarised at the middle grey",
+    "none": "mean over stochastic binarisations, 1 with the probability of the grey",
+}
+
+
+class Networks(Method):
+    """Names what `build` makes. No dataclass, or they would be settings."""
+
+    E: GaussianEncoder
+    G: nn.Module
+    shape: tuple[int, int, int]
+    kl_steps: Tensor
+
+
+@register
+@dataclass(eq=False)
+class VAE(Networks):
+    name = "vae"
+    title = "variational autoencoder"
+    paper = "Kingma and Welling 2013, Auto-Encoding Variational Bayes, arXiv:1312.6114"
+
+    batch_size: int = setting(64, "pictures a step, over all processes together", minimum=1)
+    z_dim: int = setting(32, "numbers in a latent", minimum=1)
+    pixels: str = setting(
+        "bernoulli",
+        "what the decoder says of a pixel",
+        choices=("bernoulli", "gaussian", "logistic_mixture"),
+    )
+    components: int = setting(5, "logistic_mixture: logistics a pixel", minimum=1)
+    binarise: str = setting(
+        "none",
+        "bernoulli: how pictures become 0 and 1; stochastic draws anew at each step",
+        choices=("none", "threshold", "stochastic"),
+    )
+    beta: float = setting(1.0, "weight of the KL term; above 1 favours few, separate causes", minimum=0)
+    kl_warmup: int = setting(0, "steps over which the KL term's weight rises from 0", minimum=0)
+    free_bits: float = setting(
+        0.0, "KL of a latent number, mean over the batch, that costs nothing", minimum=0, unit="nats"
+    )
+    network: str = setting("strided", "strided 4x4 convolutions, or fully connected", choices=("strided", "mlp"))
+    widths: str = setting(
+        "128-64-32", "channels from the smallest size up, joined by -; of mlp, units from z up to the picture"
+    )
+    shift: int = setting(0, "training pictures are moved by up to so many pixels each way", minimum=0, unit="pixels")
+    shift_share: float = setting(0.5, "shift: share of the pictures that are moved at all", minimum=0, maximum=1)
+    lr: float = setting(1e-3, "step size of AdamW at the start", minimum=0)
+    weight_decay: float = setting(0.0, "AdamW's weight decay", minimum=0)
+    decay: str = setting(
+        "linear", "fall of the step size to zero over the budget", choices=("linear", "cosine", "none")
+    )
+    ema: float = setting(0.999, "decay of both networks' average, a step", minimum=0, maximum=0.999999)
+
+    averaged = ("E", "G")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.register_buffer("kl_steps", torch.zeros(()))
+
+    def build(self, spec: DataSpec) -> None:
+        if self.binarise != "none" and self.pixels != "bernoulli":
+            raise UsageError(
+                f"binarise={self.binarise} makes pictures of two values, which are for pixels=bernoulli"
+                f" (got pixels={self.pixels}): set binarise=none, or pixels=bernoulli"
+            )
+        self.shape = spec.shape
+        widths = read_widths("widths", self.widths)
+        channels, height, width = spec.shape
+        outputs = mixture_outputs(channels, self.components) if self.pixels == "logistic_mixture" else channels
+        made = (outputs, height, width)
+        if self.network == "strided":
+            self.E = GaussianEncoder(StridedDiscriminator(spec.shape, widths, outputs=2 * self.z_dim))
+            G = StridedGenerator(self.z_dim, made, widths)
+        else:
+            self.E = GaussianEncoder(MLPDiscriminator(spec.shape, widths[::-1], "relu", outputs=2 * self.z_dim))
+            G = MLPDecoder(self.z_dim, widths, made)
+        self.G = SharedSigma(G, channels) if self.pixels == "gaussian" else G
+
+    def optimizers(self) -> dict[str, Optimizer]:
+        both = [*self.E.parameters(), *self.G.parameters()]
+        return {"vae": AdamW(both, lr=self.lr, weight_decay=self.weight_decay, fused=True)}
+
+    def updates(self) -> list[Update]:
+        return [Update("bound", trains="vae", loss=self.bound_loss, after=self.count)]
+
+    def bound_loss(self, batch: Batch) -> dict[str, Tensor]:
+        """Eq. 3 negated, with one draw of z, and what `beta`, `kl_warmup` and `free_bits` make of it as "loss"."""
+        x = self.binarised(self.moved(batch), lambda: batch.uniform(*self.shape))
+        mu, logvar = self.E(x)
+        z = mu + (logvar / 2).exp() * batch.normal(self.z_dim)
+        reconstruction = -self.log_likelihood(x, self.G(z).float()).mean()
+        each = (
+            normal_kl(mu.reshape(-1, 1), logvar.reshape(-1, 1)).view_as(mu).mean(0)
+        )  # (z_dim,), a mean over the batch
+        kl, weight = each.sum(), self.beta * self.warmed()
+        loss = reconstruction + weight * each.clamp_min(self.free_bits).sum()
+        parts = {"reconstruction": reconstruction.detach(), "kl": kl.detach()}
+        return {"loss": loss, "bound": (reconstruction + kl).detach(), **parts}
+
+    def warmed(self) -> Tensor:
+        """The share of its weight that the KL term has by now, ()."""
+        if not self.kl_warmup:
+            return torch.ones_like(self.kl_steps)
+        return (self.kl_steps / self.kl_warmup).clamp_max(1)
+
+    def count(self, report: dict[str, Tensor]) -> None:
+        """After a step: the warm-up goes on."""
+        if self.kl_warmup:
+            self.kl_steps.add_(1)
+
+    def schedule(self, progress: float, steps: int) -> float:
+        return {"linear": 1 - progress, "cosine": (1 + math.cos(math.pi * progress)) / 2, "none": 1.0}[self.decay]
+
+    def average_decay(self, steps: int) -> float:
+        return min(self.ema, (1 + steps) / (10 + steps))
+
+    # --- pictures before they are encoded ---------------------------------------------------------------------------------
+
+    def moved(self, batch: Batch) -> Tensor:
+        """The real pictures (N, C, H, W), some of them moved by whole pixels, their border repeated (`shift`)."""
+        if not self.shift:
+            return batch.real
+        by = batch.integers(2 * self.shift + 1, 2) - self.shift
+        by = by * (batch.uniform(1) < self.shift_share)
+        return shifted(batch.real, by)
+
+    def binarised(self, pictures: Tensor, draw: Callable[[], Tensor]) -> Tensor:
+        """Pictures as the decoder is asked for them: of -1 and 1 where `binarise` is set. `draw` gives uniform numbers."""
+        if self.binarise == "none":
+            return pictures
+        bound = 0.0 if self.binarise == "threshold" else 2 * draw().to(pictures.device) - 1
+        return torch.where(pictures > bound, 1.0, -1.0)
+
+    # --- what the decoder says of a pixel -----------------------------------------------------------------------------------
+
+    def log_likelihood(self, x: Tensor, said: Tensor) -> Tensor:
+        """log p(x | z), (N,), of x (N, C, H, W) in [-1, 1] by what the decoder said, (N, P, H, W) float32."""
+        if self.pixels == "bernoulli":
+            return bernoulli_log_likelihood((x + 1) / 2, said)
+        if self.pixels == "gaussian":
+            mu, log_sigma = said.chunk(2, 1)
+            return discretised_normal_log_likelihood(x, mu, log_sigma)
+        return logistic_mixture_log_likelihood(x, said)
+
+    def mean(self, said: Tensor) -> Tensor:
+        """The mean picture (N, C, H, W) in [-1, 1]."""
+        if self.pixels == "bernoulli":
+            return 2 * said.sigmoid() - 1
+        if self.pixels == "gaussian":
+            return said.chunk(2, 1)[0].clamp(-1, 1)
+        return logistic_mixture_mean(said, self.shape[0]).clamp(-1, 1)
+
+    # --- abilities ------------------------------------------------------------------------------------------------------------
+
+    def latents(self, seeds: Iterable[int]) -> Tensor:
+        """One z a seed, (n, z_dim), on the CPU."""
+        generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+        return torch.stack([torch.randn(self.z_dim, generator=generator) for generator in generators])
+
+    def labels(self, seeds: Iterable[int]) -> None:
+        """None: a VAE knows no classes."""
+
+    def generate(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Mean pictures (n, C, H, W) in [-1, 1]."""
+        return self.mean(self.G(latents).float())
+
+    def encode(self, pictures: Tensor, labels: Tensor | None = None) -> Tensor:
+        """mu (n, z_dim). Where training binarised stochastically the grey itself is encoded, which is the mean of that."""
+        threshold = self.binarise == "threshold"
+        return self.E(torch.where(pictures > 0, 1.0, -1.0) if threshold else pictures)[0]
+
+    def likelihood(
+        self,
+        examples: Tensor,
+        labels: Tensor | None = None,
+        *,
+        samples: int = 1,
+        generator: torch.Generator | None = None,
+    ) -> Likelihood:
+        """The negated bound of each picture, by `samples` draws of z (Burda 2015, eq. 8); nats for Bernoulli pixels."""
+        n, device = len(examples), examples.device
+        x = self.binarised(examples, lambda: torch.rand(examples.shape, generator=generator))
+        mu, logvar = self.E(x)
+        most = max(1, AT_ONCE // (n * self.outputs()))
+        weights = []
+        for start in range(0, samples, most):
+            noise = torch.randn(min(most, samples - start), n, self.z_dim, generator=generator).to(device)
+            weights.append(self.log_weights(x, mu, logvar, noise))
+        bernoulli = self.pixels == "bernoulli"
+        return Likelihood(
+            -importance_bound(torch.cat(weights)),
+            unit="nats" if bernoulli else "bits_per_dim",
+            terms=math.prod(self.shape),
+            exact=False,
+            note=NOTES[self.binarise] if bernoulli else "",
+        )
+
+    def log_weights(self, x: Tensor, mu: Tensor, logvar: Tensor, noise: Tensor) -> Tensor:
+        """log p(x, z) / q(z | x), (k, n), of z = mu + sigma * noise, (k, n, z_dim)."""
+        k, n, _ = noise.shape
+        z = (mu + (logvar / 2).exp() * noise).flatten(0, 1)
+        prior = normal_log_likelihood(z, torch.zeros_like(z))
+        guess = normal_log_likelihood(z, mu.repeat(k, 1), logvar.repeat(k, 1))
+        made = self.log_likelihood(x.repeat(k, 1, 1, 1), self.G(z).float())
+        return (made + prior - guess).view(k, n)
+
+    def outputs(self) -> int:
+        """Numbers that the decoder gives for a picture, about."""
+        a_pixel = (
+            mixture_outputs(self.shape[0], self.components) if self.pixels == "logistic_mixture" else self.shape[0]
+        )
+        return a_pixel * self.shape[1] * self.shape[2]
+
+
+def shifted(pictures: Tensor, by: Tensor) -> Tensor:
+    """Pictures (N, C, H, W) moved by `by` (N, 2) whole pixels down and to the right; the border is repeated."""
+    n, _, height, width = pictures.shape
+    rows = (torch.arange(height, device=by.device) - by[:, :1]).clamp(0, height - 1)
+    columns = (torch.arange(width, device=by.device) - by[:, 1:]).clamp(0, width - 1)
+    which = torch.arange(n, device=by.device)[:, None, None]
+    return pictures[which, :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+
+
+@preset("vae")
+def tiny() -> VAE:
+    """Seconds on a CPU; for tests and first looks."""
+    return VAE(batch_size=16, z_dim=8, widths="8-4", components=2)
+
+
+@preset("vae")
+def small() -> VAE:
+    """Digits, binarised stochastically, on two CPU cores: about 4 million multiply-adds a network. Moves and weight decay are
+    for few pictures. One minute of one core: 102.6 nats by one draw (test, n 2,000). Figures: docs/experiments.md."""
+    return VAE(binarise="stochastic", lr=2e-3, weight_decay=0.01, shift=1)
+
+
+@preset("vae")
+def paper() -> VAE:
+    """The paper's networks for MNIST, one hidden layer of 500 units each, batch 100; Adam in place of Adagrad."""
+    return VAE(
+        binarise="stochastic", network="mlp", widths="500", z_dim=20, batch_size=100, decay="none", ema=0.0,
+    )  # fmt: skip

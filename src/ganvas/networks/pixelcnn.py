@@ -1,0 +1,294 @@
+"""Gated PixelCNN (van den Oord 2016, arXiv:1606.05328, figures 1 and 2), whole and pixel by pixel with a cache.
+
+Two stacks, so that no earlier pixel is missed. The vertical one sees the rows above, the horizontal one its own row to
+the left and, through a link in each layer, the vertical one. Channels come in order too: features belong to `groups`
+(R, G, B), and at the pixel itself a group sees the groups before it in the first layer (mask A), and those up to its
+own after that (mask B). With groups=1 the pixel is one whole, and none of its channels is seen.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ganvas.networks.layers import variance_kept
+
+# N pictures, C channels, H W pixels, P features of a stack, G groups, Q = P / G features of a group, L layers
+GATE = 3.0  # undoes the gate's loss of variance: for a, b from N(0, 1), E[(tanh a sigmoid b)^2] = 0.115
+
+
+class MaskedConv(nn.Conv2d):
+    """A 1 x `taps` convolution that ends at the pixel itself, where group g sees groups < g (mask A) or <= g (mask B).
+
+    `own` False is mask A. `groups_in` and `groups_out` give the group of each channel. x (N, in, H, W) becomes
+    (N, out, H, W).
+    """
+
+    mask: Tensor
+
+    def __init__(
+        self, groups_in: Tensor, groups_out: Tensor, taps: int = 1, own: bool = True, bias: bool = True
+    ) -> None:
+        super().__init__(len(groups_in), len(groups_out), (1, taps), bias=bias)
+        mask = torch.ones(self.weight.shape)
+        order = groups_out[:, None] - groups_in[None]
+        mask[..., -1] = ((order >= 0) if own else (order > 0)).float()[..., None]
+        self.register_buffer("mask", mask, persistent=False)
+
+    @property
+    def seen(self) -> Tensor:
+        """The weights that are in use, (out, in, 1, taps)."""
+        return self.weight * self.mask
+
+    def forward(self, x: Tensor) -> Tensor:
+        taps = self.kernel_size[1]
+        return F.conv2d(F.pad(x, (taps - 1, 0)) if taps > 1 else x, self.seen, self.bias)
+
+
+class GatedLayer(nn.Module):
+    """One layer of both stacks (figure 2). The last hands nothing on: no gate of the vertical stack, no residual."""
+
+    def __init__(
+        self, vertical: int, horizontal: Tensor, features: Tensor, kernel: int, classes: int, depth: int, last: bool
+    ) -> None:
+        super().__init__()
+        first = depth == 0
+        P = len(features)
+        # Rows above the pixel's own; from the second layer on the own row of v, which itself knows rows above only.
+        self.rows = kernel // 2 if first else kernel // 2 + 1
+        self.kernel = kernel
+        self.vertical = nn.Conv2d(vertical, 2 * P, (self.rows, kernel))
+        self.link = nn.Conv2d(2 * P, 2 * P, 1, bias=False)
+        self.horizontal = MaskedConv(horizontal, features.repeat(2), kernel // 2 + 1, own=not first)
+        self.residual = None if last else MaskedConv(features, features, bias=False)
+        self.classes = nn.Embedding(classes, 4 * P) if classes else None
+        variance_kept(self.vertical, 1.0 if first else GATE)
+        variance_kept(self.link, 0.7)
+        variance_kept(self.horizontal, 0.7)
+        if self.residual is not None:
+            variance_kept(self.residual, GATE / (depth + 1) ** 0.5)
+        if self.classes is not None:
+            nn.init.normal_(self.classes.weight, 0.0, 0.1)
+
+    def of_class(self, label: Tensor | None) -> tuple[Tensor, Tensor] | None:
+        """What the class adds in either stack, two of (N, 2P, 1, 1) (eq. 4)."""
+        if self.classes is None:
+            return None
+        assert label is not None, "a class-conditional network needs labels"
+        vertical, horizontal = self.classes(label)[..., None, None].chunk(2, 1)
+        return vertical, horizontal
+
+    def above(self, v: Tensor, label: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Vertical stack before its gate, and its part of the horizontal one, (N, 2P, H', W) each.
+
+        v (N, in, H' + rows - 1, W + kernel - 1) is padded already.
+        """
+        added = self.of_class(label)
+        before = self.vertical(v)
+        if added is not None:
+            before = before + added[0]
+        linked = self.link(before)
+        return before, linked if added is None else linked + added[1]
+
+    def padded(self, v: Tensor) -> Tensor:
+        """Zeros around v (N, in, H, W); in the first layer the last row leaves, so that no pixel meets its own row."""
+        side = self.kernel // 2
+        return F.pad(v, (side, side, side, self.rows - 1 - side))
+
+
+class PixelCNN(nn.Module):
+    """Raw parameters (N, outputs, H, W) of each pixel's distribution, given the pixels and channels before it.
+
+    x (N, C, H, W) in [-1, 1]. The outputs of channel c are the c-th of `groups` equal parts; groups is C or 1. `width`
+    is rounded up to a multiple of groups. `label` (N,) where classes > 0; `kept` (N, L, P): factors of the horizontal
+    gates, for dropout.
+    """
+
+    def __init__(
+        self, channels: int, outputs: int, groups: int, width: int, layers: int, kernel: int = 3, first_kernel: int = 7,
+        head: int = 64, classes: int = 0,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.channels, self.groups, self.outputs = channels, groups, outputs
+        self.features = multiple(width, groups)
+        pixel, features = owners(channels, groups), owners(self.features, groups)
+        hidden = owners(multiple(head, groups), groups)
+        self.layers = nn.ModuleList(
+            GatedLayer(
+                channels if depth == 0 else self.features, pixel if depth == 0 else features, features,
+                first_kernel if depth == 0 else kernel, classes, depth, last=depth == layers - 1,
+            )
+            for depth in range(layers)
+        )  # fmt: skip
+        self.skip = MaskedConv(features.repeat(layers), hidden)
+        self.hidden = MaskedConv(hidden, hidden)
+        self.out = MaskedConv(hidden, owners(outputs, groups))
+        variance_kept(self.skip, GATE)
+        variance_kept(self.hidden, 2**0.5)
+        variance_kept(self.out, 0.1)  # begins near the distribution that the biases say
+
+    def forward(self, x: Tensor, label: Tensor | None = None, kept: Tensor | None = None) -> Tensor:
+        v = h = x
+        gates = []
+        for depth, layer in enumerate(self.layers):
+            assert isinstance(layer, GatedLayer)
+            before, linked = layer.above(layer.padded(v), label)
+            g = gate(linked + layer.horizontal(h))
+            if kept is not None:
+                g = g * kept[:, depth, :, None, None].to(g.dtype)
+            gates.append(g)
+            if layer.residual is not None:
+                v = gate(before)
+                h = layer.residual(g) if depth == 0 else h + layer.residual(g)
+        return self.out(F.relu(self.hidden(F.relu(self.skip(torch.cat(gates, 1))))))
+
+
+def gate(x: Tensor) -> Tensor:
+    """tanh of the first half of the channels times sigmoid of the second (eq. 2). (N, 2P, ...) -> (N, P, ...)."""
+    a, b = x.chunk(2, 1)
+    return a.tanh() * b.sigmoid()
+
+
+def owners(count: int, groups: int) -> Tensor:
+    """The group of each of `count` channels, (count,), in order and of equal sizes. With one group all are 0."""
+    return torch.arange(count) // (count // groups)
+
+
+def multiple(count: int, groups: int) -> int:
+    """`count` rounded up to a multiple of `groups`."""
+    return -(-count // groups) * groups
+
+
+class Incremental:
+    """The same numbers as `PixelCNN.forward`, one pixel and group at a time, each computed once.
+
+    For i in rows: `begin_row()`; for j in columns, for g in groups: `raw(j, g)` gives (n, outputs / groups), after
+    which the channels of g go into `pixel(j)`. The vertical stack is computed once a row for all columns, from the last
+    rows of each layer; the horizontal stack by small matrix products into buffers that stay. No gradients.
+    """
+
+    def __init__(self, network: PixelCNN, n: int, width: int, label: Tensor | None = None) -> None:
+        self.network, self.n, self.width, self.label = network, n, width, label
+        layers = [layer for layer in network.layers if isinstance(layer, GatedLayer)]
+        self.layers = layers
+        P, G = network.features, network.groups
+        self.new = network.out.weight.new_zeros
+        inner = [network.channels] + [P] * (len(layers) - 1)
+        self.taps = [layer.horizontal.kernel_size[1] for layer in layers]
+        self.above = [
+            self.new(n, size, layer.rows, width + layer.kernel - 1).contiguous(memory_format=torch.channels_last)
+            for size, layer in zip(inner, layers, strict=True)
+        ]
+        self.rows = [self.new(n, (width + taps - 1) * size) for size, taps in zip(inner, self.taps, strict=True)]
+        self.terms = [self.new(width, G, n, 2 * P // G) for _ in layers]
+        self.gates = self.new(n, len(layers) * P)
+        self.skip, self.hidden = self.new(n, network.skip.out_channels), self.new(n, network.skip.out_channels)
+        self.pixels = [self._slots(0, network.channels, j)[0] for j in range(width)]
+        self.begun = False
+        self._prepare_layers()
+        self._prepare_head()
+
+    def pixel(self, j: int) -> Tensor:
+        """The pixel at column j of this row, (n, C), to be written into."""
+        return self.pixels[j]
+
+    def row(self) -> Tensor:
+        """The pixels of this row, (n, C, W)."""
+        C = self.network.channels
+        return self.rows[0].view(self.n, -1, C)[:, self.taps[0] - 1 :].movedim(2, 1)
+
+    @torch.no_grad()
+    def begin_row(self) -> None:
+        """Moves on to the next row; the one before must be complete."""
+        if self.begun:
+            self._push(0, self.row())
+        self.begun = True
+        for depth, layer in enumerate(self.layers):
+            before, linked = layer.above(self.above[depth], self.label)
+            assert layer.horizontal.bias is not None
+            linked = linked[:, :, 0] + layer.horizontal.bias[:, None]
+            # (n, 2P, W) -> (W, G, n, 2Q), with the halves of sigmoid as in _halved
+            parts = linked.unflatten(1, (2, self.network.groups, -1)).permute(4, 2, 0, 1, 3)
+            self.terms[depth].copy_(parts.flatten(3))
+            self.terms[depth][..., self.terms[depth].shape[3] // 2 :].mul_(0.5)
+            if layer.residual is not None:
+                self._push(depth + 1, gate(before)[:, :, 0])
+
+    @torch.no_grad()
+    def raw(self, j: int, group: int = 0) -> Tensor:
+        """Outputs of one group at column j, (n, outputs / groups); overwritten by the next call."""
+        for term, window, weight, pre, a, b, g, here, residual, slot, target in self.steps[j][group]:
+            torch.addmm(term, window, weight, out=pre).tanh_()
+            torch.addcmul(a, a, b, out=g)  # a sigmoid(b) = (a + a tanh(b / 2)) / 2; the half lies in the weights
+            if target is not None:
+                torch.addmm(slot, here, residual, out=target)
+        torch.addmm(self.skip_bias[group], self.gates, self.skip_weight[group], out=self.skip_parts[group]).relu_()
+        torch.addmm(self.hidden_bias[group], self.skip, self.hidden_weight[group], out=self.hidden_parts[group]).relu_()
+        return torch.addmm(self.out_bias[group], self.hidden, self.out_weight[group])
+
+    def _push(self, depth: int, row: Tensor) -> None:
+        """`row` (n, in, W) becomes the newest of the rows that the vertical stack sees in this layer."""
+        above, side = self.above[depth], self.layers[depth].kernel // 2
+        if above.shape[2] > 1:
+            above[:, :, :-1] = above[:, :, 1:].clone()
+        above[:, :, -1, side : side + self.width] = row
+
+    def _slots(self, depth: int, size: int, j: int) -> tuple[Tensor, Tensor]:
+        """Views into a layer's row: the features at column j, (n, in), and those with all that its taps see, (n, taps *
+        in).
+        """
+        taps = self.taps[depth]
+        row = self.rows[depth]
+        return row.narrow(1, (j + taps - 1) * size, size), row.narrow(1, j * size, taps * size)
+
+    def _prepare_layers(self) -> None:
+        """Weights as matrices (in, out) by group, and the views that each column works on."""
+        P, G = self.network.features, self.network.groups
+        Q = P // G
+        horizontal = [self._by_group(layer.horizontal, halved=True) for layer in self.layers]
+        residual = [self._by_group(layer.residual, factor=0.5) if layer.residual else None for layer in self.layers]
+        pre = self.new(self.n, 2 * Q)
+        a, b = pre.chunk(2, 1)
+        nothing = self.new(self.n, P)
+        self.steps: list[list[list[tuple]]] = [[[] for _ in range(G)] for _ in range(self.width)]
+        for j in range(self.width):
+            for depth in range(len(self.layers)):
+                size = self.network.channels if depth == 0 else P
+                slot, window = self._slots(depth, size, j)
+                source = nothing if depth == 0 else slot
+                here = self.gates.narrow(1, depth * P, P)
+                made = residual[depth]
+                target = None if made is None else self._slots(depth + 1, P, j)[0]
+                for g in range(G):
+                    part = slice(g * Q, (g + 1) * Q)
+                    self.steps[j][g].append((
+                        self.terms[depth][j, g], window, horizontal[depth][g], pre, a, b, here[:, part], here,
+                        None if made is None else made[g], source[:, part],
+                        None if target is None else target[:, part],
+                    ))  # fmt: skip
+
+    def _prepare_head(self) -> None:
+        network, G = self.network, self.network.groups
+        self.skip_weight, self.skip_bias = self._by_group(network.skip, factor=0.5), _parts(network.skip, G)
+        self.hidden_weight, self.hidden_bias = self._by_group(network.hidden), _parts(network.hidden, G)
+        self.out_weight, self.out_bias = self._by_group(network.out), _parts(network.out, G)
+        self.skip_parts, self.hidden_parts = self.skip.chunk(G, 1), self.hidden.chunk(G, 1)
+
+    def _by_group(self, conv: MaskedConv, *, factor: float = 1.0, halved: bool = False) -> list[Tensor]:
+        """The weights in use as one (taps * in, out of the group) matrix a group, times `factor`.
+
+        `halved`: the outputs are a gate's two halves; those of the sigmoid are halved.
+        """
+        weight = conv.seen.detach()[:, :, 0].movedim(0, 2).transpose(0, 1) * factor  # (taps, in, out)
+        matrix = weight.reshape(-1, conv.out_channels)
+        if not halved:
+            return [part.contiguous() for part in matrix.chunk(self.network.groups, 1)]
+        a, b = matrix.chunk(2, 1)
+        pairs = zip(a.chunk(self.network.groups, 1), b.chunk(self.network.groups, 1), strict=True)
+        return [torch.cat([one, other / 2], 1) for one, other in pairs]
+
+
+def _parts(conv: MaskedConv, groups: int) -> tuple[Tensor, ...]:
+    assert conv.bias is not None
+    return conv.bias.detach().chunk(groups)

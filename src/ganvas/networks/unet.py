@@ -1,0 +1,156 @@
+"""A small U-Net that knows the time, for diffusion and flow matching on few cores, at any height and width.
+
+Idea: no layer works at full size but the first and the last, which are strided; noise is most of what they carry, and it passes
+through as soon as the first size has four times as many channels as the picture. What leaves the encoder at a size is added
+where the decoder comes back to it. Time and class reach every size as a scale and a shift a channel (FiLM, Perez 2018,
+arXiv:1709.07871).
+
+Departs from the papers' U-Nets (Ho 2020, Dhariwal 2021): no normalisation, no attention, sums in place of concatenations.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ganvas.networks.layers import variance_kept
+from ganvas.networks.resample import Size, cut, even, fitted, pyramid
+
+Shape = tuple[int, int, int]
+GAIN = math.sqrt(2)  # of a SiLU, nearly
+
+
+class Clock(nn.Module):
+    """t (N,) in [0, 1] and perhaps a class (N,) to a vector (N, dim): sines and cosines of t, then two layers.
+
+    Class number `classes` stands for none told.
+    """
+
+    slowest, fastest = 1.0, 64.0  # radians over the whole of t
+
+    def __init__(self, dim: int, classes: int = 0) -> None:
+        super().__init__()
+        self.pairs = max(1, dim // 2)
+        self.layers = nn.Sequential(nn.Linear(2 * self.pairs, dim), nn.SiLU(), nn.Linear(dim, dim))
+        self.embed = nn.Embedding(classes + 1, dim) if classes else None
+
+    def forward(self, t: Tensor, label: Tensor | None = None) -> Tensor:
+        steps = torch.arange(self.pairs, device=t.device) / max(1, self.pairs - 1)
+        angles = t[:, None] * self.slowest * (self.fastest / self.slowest) ** steps
+        told = self.layers(torch.cat([angles.sin(), angles.cos()], 1))
+        if self.embed is not None:
+            nobody = torch.full((len(t),), self.embed.num_embeddings - 1, device=t.device)
+            told = told + self.embed(nobody if label is None else label).to(told.dtype)
+        return F.silu(told)
+
+
+class Told(nn.Module):
+    """x (1 + scale) + shift, then SiLU: scale and shift (N, C) are linear in the clock's vector, and 0 in the beginning."""
+
+    def __init__(self, channels: int, dim: int) -> None:
+        super().__init__()
+        self.film = nn.Linear(dim, 2 * channels)
+        nn.init.zeros_(self.film.weight)
+        nn.init.zeros_(self.film.bias)
+
+    def forward(self, x: Tensor, told: Tensor) -> Tensor:
+        scale, shift = self.film(told)[:, :, None, None].chunk(2, 1)
+        return F.silu(torch.addcmul(shift, x, 1 + scale))
+
+
+class ToldResidual(nn.Module):
+    """x + f(x, told) with two 3 x 3 convolutions; f is 0 in the beginning."""
+
+    def __init__(self, channels: int, dim: int) -> None:
+        super().__init__()
+        self.first = variance_kept(nn.Conv2d(channels, channels, 3, padding=1))
+        self.told = Told(channels, dim)
+        self.last = variance_kept(nn.Conv2d(channels, channels, 3, padding=1), 0.0)
+
+    def forward(self, x: Tensor, told: Tensor) -> Tensor:
+        return x + self.last(self.told(self.first(x), told))
+
+
+class Stage(nn.Module):
+    """One size: the strided convolution that leads to it, the clock, residual blocks."""
+
+    def __init__(self, step: nn.Module, channels: int, blocks: int, dim: int) -> None:
+        super().__init__()
+        self.step = step
+        self.told = Told(channels, dim)
+        self.blocks = nn.ModuleList([ToldResidual(channels, dim) for _ in range(blocks)])
+
+    def forward(self, x: Tensor, told: Tensor) -> Tensor:
+        x = self.told(self.step(x), told)
+        for block in self.blocks:
+            x = block(x, told)
+        return x
+
+
+class Halve(nn.Module):
+    """4 x 4 convolution of stride 2; an odd height or width is rounded up."""
+
+    def __init__(self, channels: int, out: int) -> None:
+        super().__init__()
+        self.conv = variance_kept(nn.Conv2d(channels, out, 4, stride=2, padding=1), GAIN)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv(even(x))
+
+
+class Double(nn.Module):
+    """Transposed 4 x 4 convolution of stride 2, cut to `size`."""
+
+    def __init__(self, channels: int, out: int, size: Size, gain: float = GAIN) -> None:
+        super().__init__()
+        self.size = size
+        self.conv = nn.ConvTranspose2d(channels, out, 4, stride=2, padding=1)
+        # Each pixel of a doubled picture is made by a quarter of the 4 x 4 kernel.
+        nn.init.normal_(self.conv.weight, 0.0, gain / math.sqrt(4 * channels))
+        nn.init.zeros_(cast(Tensor, self.conv.bias))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return cut(self.conv(x), self.size)
+
+
+class UNet(nn.Module):
+    """x (N, C, H, W), t (N,) in [0, 1] and perhaps a class (N,) to numbers (N, C, H, W), 0 in the beginning.
+
+    `widths` are the channels from the smallest size up, full size excepted; `blocks` residual blocks follow each step down and
+    each step up. With `classes`, class number `classes` (or no label at all) stands for none told.
+    """
+
+    def __init__(self, shape: Shape, widths: Sequence[int], blocks: int = 1, classes: int = 0, dim: int = 64) -> None:
+        super().__init__()
+        channels, height, width = shape
+        sizes = pyramid(height, width)
+        wide = fitted(widths, max(1, len(sizes) - 1))[::-1]
+        self.clock = Clock(dim, classes)
+        whole = len(sizes) == 1  # nothing to halve: a picture of a few pixels
+        first: nn.Module = nn.Conv2d(channels, wide[0], 3, padding=1) if whole else Halve(channels, wide[0])
+        steps = [first, *(Halve(a, b) for a, b in pairwise(wide))]
+        self.down = nn.ModuleList([Stage(step, w, blocks, dim) for step, w in zip(steps, wide, strict=True)])
+        doubled = [Double(wide[i + 1], wide[i], sizes[i + 1]) for i in reversed(range(len(wide) - 1))]
+        self.up = nn.ModuleList([Stage(step, w, blocks, dim) for step, w in zip(doubled, wide[-2::-1], strict=True)])
+        self.last = (
+            variance_kept(nn.Conv2d(wide[0], channels, 3, padding=1), 0.0)
+            if whole
+            else Double(wide[0], channels, sizes[0], gain=0.0)
+        )
+
+    def forward(self, x: Tensor, t: Tensor, label: Tensor | None = None) -> Tensor:
+        told = self.clock(t, label)
+        kept: list[Tensor] = []
+        for stage in self.down:
+            x = stage(x, told)
+            kept.append(x)
+        kept.pop()
+        for stage in self.up:
+            x = stage(x, told) + kept.pop()
+        return self.last(x)

@@ -97,7 +97,10 @@ class Trainer:
             report = update.loss(batch)
         optimizer.zero_grad(set_to_none=True)
         parameters = self._trained[update.trains]
-        report["loss"].backward(inputs=parameters, retain_graph=bool(update.shares))
+        if update.shares or batch.shared:  # the graph leads to others' parameters too; naming ours costs a copy of each gradient
+            report["loss"].backward(inputs=parameters, retain_graph=bool(update.shares))
+        else:
+            report["loss"].backward()
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
         scalars = {key: value.detach() for key, value in report.items() if value.ndim == 0}
         loss = scalars["loss"]

@@ -144,9 +144,9 @@ def test_the_log_speaks_nats_and_bits() -> None:
 def test_binarised_by_a_threshold_or_by_chance() -> None:
     grey = torch.full((400, 1, 4, 4), 0.5)  # three quarters of the way to white
     fixed, drawn = built((1, 4, 4), output="binary"), built((1, 4, 4), output="binary", binarise="stochastic")
-    assert fixed.codes(grey, None).all() and not fixed.draws_levels
+    assert fixed.levels_of(grey, None).all() and not fixed.draws_levels
     batch = Batch(grey, generator=torch.Generator().manual_seed(0))
-    assert drawn.codes(grey, batch.uniform(1, 4, 4)).float().mean().item() == pytest.approx(0.75, abs=0.025)
+    assert drawn.levels_of(grey, batch.uniform(1, 4, 4)).float().mean().item() == pytest.approx(0.75, abs=0.025)
     black_and_white = torch.rand(50, 1, 4, 4).round() * 2 - 1
     assert_close(drawn.log_likelihood(black_and_white), fixed.log_likelihood(black_and_white))
 

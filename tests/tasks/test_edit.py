@@ -95,3 +95,13 @@ def test_an_interpolation_needs_plain_noise() -> None:
         interpolate(built("gan"), 0, 1, steps=1)
     with pytest.raises(UsageError, match="cannot make pictures from noise"):
         interpolate(Method(), 0, 1)
+
+
+def test_what_has_codes_is_what_says_so() -> None:
+    """An ability is asked for by its methods' names: nothing else may carry them."""
+    from ganvas.method import Code, HasCodes, create, method_names, presets
+
+    for name in method_names():
+        method = create(name, "tiny" if "tiny" in presets(name) else None)
+        if isinstance(method, HasCodes):
+            assert all(isinstance(code, Code) for code in method.codes()), name

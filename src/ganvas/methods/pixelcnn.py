@@ -125,7 +125,7 @@ class GatedPixelCNN(Parts):
     def likelihood_loss(self, batch: Batch) -> dict[str, Tensor]:
         """-log p in nats a dimension; "nats" a picture and "bits_per_dim" are for the log."""
         uniform = batch.uniform(*self.shape) if self.draws_levels else None
-        codes = self.codes(batch.real, uniform)
+        codes = self.levels_of(batch.real, uniform)
         kept = None
         if self.dropout:
             kept = (batch.uniform(self.layers, self.network.features) >= self.dropout) / (1 - self.dropout)
@@ -141,7 +141,7 @@ class GatedPixelCNN(Parts):
         picture is binarised alike in every call, and pictures of two levels stay as they are.
         """
         uniform = torch.stack([_numbers_of(picture) for picture in pictures]) if self.draws_levels else None
-        codes = self.codes(pictures, None if uniform is None else uniform.to(pictures.device))
+        codes = self.levels_of(pictures, None if uniform is None else uniform.to(pictures.device))
         return self.log_probability(codes, labels)
 
     def likelihood(
@@ -154,7 +154,7 @@ class GatedPixelCNN(Parts):
     ) -> Likelihood:
         """The exact likelihood of each picture at this method's levels; there is nothing to estimate by `samples`."""
         uniform = torch.rand(examples.shape, generator=generator).to(examples.device) if self.draws_levels else None
-        nats = -self.log_probability(self.codes(examples, uniform), labels)
+        nats = -self.log_probability(self.levels_of(examples, uniform), labels)
         binary = self.output == "binary"
         return Likelihood(
             nats, unit="nats" if binary else "bits_per_dim", terms=math.prod(self.shape),
@@ -167,7 +167,7 @@ class GatedPixelCNN(Parts):
         raw = self.network(values, label if self.classes else None, kept)
         return self.distribution.log_likelihood(raw, codes)
 
-    def codes(self, pictures: Tensor, uniform: Tensor | None) -> Tensor:
+    def levels_of(self, pictures: Tensor, uniform: Tensor | None) -> Tensor:
         """Levels (N, C, H, W) of pictures in [-1, 1]: the nearest, or 1 where `uniform` is below a value's share of white."""
         if uniform is None:
             return to_levels(pictures, self.distribution.levels)

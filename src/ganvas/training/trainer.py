@@ -97,7 +97,8 @@ class Trainer:
             report = update.loss(batch)
         optimizer.zero_grad(set_to_none=True)
         parameters = self._trained[update.trains]
-        if update.shares or batch.shared:  # the graph leads to others' parameters too; naming ours costs a copy of each gradient
+        # A shared graph leads to others' parameters too. Naming ours costs a copy of each gradient, so elsewhere nobody is named.
+        if update.shares or batch.shared:
             report["loss"].backward(inputs=parameters, retain_graph=bool(update.shares))
         else:
             report["loss"].backward()

@@ -15,6 +15,7 @@ in `updates()`. One loop (ganvas.training.trainer) serves all of them and knows 
 from __future__ import annotations
 
 import importlib
+import math
 import pkgutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
@@ -31,8 +32,8 @@ from ganvas.settings import as_dict, change, setting, settings_of
 
 __all__ = [
     "Batch", "Classes", "Code", "DataSpec", "Draws", "Encodes", "HasCodes", "HasLikelihood", "Judges", "Likelihood",
-    "Method", "Samples", "Update", "always", "create", "find", "method_names", "nothing", "preset", "presets",
-    "register", "setting",
+    "Method", "Samples", "Update", "always", "create", "find", "method_names", "methods_with", "nothing", "preset",
+    "presets", "register", "setting", "step_factor",
 ]  # fmt: skip
 
 
@@ -85,6 +86,8 @@ class Method(nn.Module):
     """Citation with arXiv number or venue."""
     averaged: ClassVar[tuple[str, ...]] = ()
     """Attributes whose exponential moving average is kept, and used for sampling."""
+    ema: float = 0.999
+    """Decay of that average, a step; a method that has it as a setting overrides this."""
     spec: DataSpec
     batch_size: int
 
@@ -109,7 +112,7 @@ class Method(nn.Module):
 
     def average_decay(self, steps: int) -> float:
         """Decay of the moving average at step `steps` (1 is the first). 0 follows the raw weights."""
-        return min(0.999, (1 + steps) / (10 + steps))
+        return min(self.ema, (1 + steps) / (10 + steps))
 
     def with_settings(self: M, values: dict[str, Any]) -> M:
         """An unbuilt copy with `values` checked and put in; UsageError names an unknown key or a bad value."""
@@ -270,6 +273,15 @@ def _mixed(seed: int) -> int:
     return (seed + 1) * 0x9E3779B97F4A7C15 % 2**63
 
 
+def step_factor(decay: str, progress: float, steps: int = 0, warmup: int = 0) -> float:
+    """Factor on a step size: rising over `warmup` steps, then falling to zero over the budget, for Method.schedule.
+
+    `decay` is linear, cosine or none.
+    """
+    falling = {"linear": 1 - progress, "cosine": (1 + math.cos(math.pi * progress)) / 2, "none": 1.0}
+    return falling[decay] * min(1.0, (steps + 1) / max(1, warmup))
+
+
 # --- the registry: a method is known as soon as its file is imported ---------------------------------------------------
 
 _methods: dict[str, type[Method]] = {}
@@ -314,6 +326,11 @@ def find(name: str) -> type[Method]:
     if name not in _methods:
         raise UsageError(f"unknown method {name}{nearest(name, _methods)} (there are: {', '.join(sorted(_methods))})")
     return _methods[name]
+
+
+def methods_with(ability: type) -> str:
+    """The names of the methods that have an ability, for messages: "gran, flow_matching"."""
+    return ", ".join(name for name in method_names() if issubclass(find(name), ability))
 
 
 def presets(name: str) -> dict[str, Callable[[], Method]]:

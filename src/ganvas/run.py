@@ -87,13 +87,18 @@ class Run:
             raise RunError(f"the weights of {self.folder} do not fit its settings.json: {error}") from error
         return method.requires_grad_(False).eval().to(device)
 
-    def read_weights(self, *, best: bool = False) -> dict[str, Tensor]:
-        """The tensors of weights.safetensors by name."""
+    def weights_file(self, *, best: bool = False) -> Path:
+        """Where the newest weights lie (or the best ones); RunError where none are saved yet."""
         path = self.folder / ("best/weights.safetensors" if best else "weights.safetensors")
         if not path.is_file():
             raise RunError(
                 f"{path} is missing: this run has saved no weights yet. Train on with: ganvas train --resume {self.folder}"
             )
+        return path
+
+    def read_weights(self, *, best: bool = False) -> dict[str, Tensor]:
+        """The tensors of weights.safetensors by name."""
+        path = self.weights_file(best=best)
         try:
             return load_file(path)
         except (SafetensorError, OSError, ValueError) as error:

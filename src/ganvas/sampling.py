@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ganvas.errors import RunError, UsageError, nearest
-from ganvas.method import Draws, Method, Samples, find, method_names
+from ganvas.method import Draws, Method, Samples, methods_with
 
 CHUNK = 64  # always this many at once, filled up where fewer are asked for: the same sizes give the same rounding
 
@@ -23,35 +23,43 @@ def sample(method: Method, n: int, seed: int = 0, label: int | str | None = None
     """
     if not isinstance(method, Samples):
         raise RunError(f"{method.name} cannot make pictures from noise: it has no ability to sample")
-    return _in_chunks(method, method.generate, n, seed, label)
+    return _of_seeds(method, method.generate, n, seed, label)
 
 
 @torch.no_grad()
 def drawing(method: Method, n: int, seed: int = 0, label: int | str | None = None) -> Tensor:
     """The canvas of each picture of `sample` after each step, (n, T, C, H, W) in [-1, 1] on the CPU; the last is that picture."""
     if not isinstance(method, Draws) or not isinstance(method, Samples):
-        able = ", ".join(name for name in method_names() if issubclass(find(name), Draws))
         raise RunError(
-            f"{method.name} makes its pictures at once, so there is no drawing to watch (methods that draw: {able})"
+            f"{method.name} makes its pictures at once, so there is no drawing to watch"
+            f" (methods that draw: {methods_with(Draws)})"
         )
-    return _in_chunks(method, method.drawing, n, seed, label)
+    return _of_seeds(method, method.drawing, n, seed, label)
 
 
-def _in_chunks(method: Method, make: Callable[..., Tensor], n: int, seed: int, label: int | str | None) -> Tensor:
+def _of_seeds(method: Method, make: Callable[..., Tensor], n: int, seed: int, label: int | str | None) -> Tensor:
     """make(latents) or make(latents, labels) of n seeds, on the CPU."""
     assert isinstance(method, Samples), "its callers have seen to that"
     if n < 1 or seed < 0 or seed + n > 2**63:
         raise UsageError(f"a sample needs n >= 1 and a seed >= 0 (got n={n}, seed={seed})")
     device = next(method.parameters()).device
     asked = None if label is None else class_number(method, label)
-    made = []
-    for start in range(seed, seed + n, CHUNK):
-        seeds = range(start, start + CHUNK)
-        labels = method.labels(seeds) if asked is None else torch.full((CHUNK,), asked)
+
+    def of_rows(rows: Tensor) -> Tensor:
+        seeds = [seed + row for row in rows.tolist()]
+        labels = method.labels(seeds) if asked is None else torch.full((len(seeds),), asked)
         latents = method.latents(seeds).to(device)
-        one = make(latents) if labels is None else make(latents, labels.to(device))
-        made.append(one.float().cpu()[: seed + n - start])
-    return torch.cat(made)
+        return make(latents) if labels is None else make(latents, labels.to(device))
+
+    return in_chunks(n, of_rows)
+
+
+def in_chunks(n: int, make: Callable[[Tensor], Tensor]) -> Tensor:
+    """make(rows) of rows 0 to n - 1 as float32 on the CPU, always CHUNK rows at once: the last chunk repeats its last row."""
+    made = []
+    for start in range(0, n, CHUNK):
+        made.append(make(torch.arange(start, start + CHUNK).clamp_max(n - 1)).float().cpu())
+    return torch.cat(made)[:n]
 
 
 def class_number(method: Method, label: int | str) -> int:

@@ -10,8 +10,6 @@ import typer
 if TYPE_CHECKING:
     import numpy as np
 
-    from ganvas.run import Run
-
 
 def encode(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run of a method that encodes, such as vae_gan.")],
@@ -27,9 +25,9 @@ def encode(
     """
     import numpy as np
 
-    from ganvas.cli.opening import open_shown
+    from ganvas.cli.opening import fitting, open_shown
     from ganvas.errors import DataError, UsageError
-    from ganvas.files import write_aside
+    from ganvas.files import sha256, write_aside
     from ganvas.run import load
     from ganvas.tasks import encode as encoding
     from ganvas.training.engine import choose_device
@@ -38,7 +36,7 @@ def encode(
         raise UsageError(f"--out takes a FILE.npz (got {out})")
     opened = load(run)
     method = opened.load_method(device=choose_device(device))
-    known = opened.info["data_settings"] if data == opened.info["data"] else _fitting(opened)
+    known = opened.info["data_settings"] if data == opened.info["data"] else fitting(opened)
     found = open_shown(data, known)
     part = found.part(split)
     if part is None:
@@ -50,7 +48,7 @@ def encode(
     content: dict[str, Any] = {"codes": encoding.encode(method, part.images, part.labels)}
     if part.labels is not None:
         content["labels"] = part.labels
-    content["weights"] = np.array(weights_hash(opened))
+    content["weights"] = np.array(sha256(opened.weights_file()))
     write_aside(out, lambda file: np.savez_compressed(file, **content))
     typer.echo(f"{len(part)} codes written to {out}")
 
@@ -68,6 +66,7 @@ def decode(
     from ganvas.data import write_png
     from ganvas.data.image import viewable
     from ganvas.errors import UsageError
+    from ganvas.files import sha256
     from ganvas.run import load
     from ganvas.tasks import encode as encoding
     from ganvas.training.engine import choose_device
@@ -76,7 +75,7 @@ def decode(
         raise UsageError(f"--out takes a folder (got {out})")
     opened = load(run)
     found = read_codes(codes)
-    if found["weights"] != weights_hash(opened):
+    if found["weights"] != sha256(opened.weights_file()):
         raise UsageError(
             f"{codes} was made by other weights than those of {opened.folder}: decode with the run that encoded, or encode again"
         )
@@ -85,17 +84,6 @@ def decode(
     for number, picture in enumerate(viewable(pictures)):
         write_png(out / f"code{number:06d}.png", picture)
     typer.echo(f"{len(pictures)} pictures written to {out}/ (code000000.png ...)")
-
-
-def weights_hash(run: Run) -> str:
-    """SHA-256 of the run's newest weights."""
-    from ganvas.errors import RunError
-    from ganvas.files import sha256
-
-    path = run.folder / "weights.safetensors"
-    if not path.is_file():
-        raise RunError(f"{path} is missing: this run has saved no weights yet")
-    return sha256(path)
 
 
 def read_codes(path: Path) -> dict[str, Any]:
@@ -117,10 +105,3 @@ def read_codes(path: Path) -> dict[str, Any]:
     if codes is None or "weights" not in found or codes.dtype.kind != "f":
         raise UsageError(f"{path} is not a file of `ganvas encode`: it should hold `codes` (floats) and `weights`")
     return {"codes": codes, "labels": found.get("labels"), "weights": str(found["weights"])}
-
-
-def _fitting(run: Run) -> dict[str, Any]:
-    """The run's data settings with its shape spelled out, for other data than its own."""
-    channels, height, width = run.spec.shape
-    shape = {"size": f"{height}x{width}", **({"channels": channels} if channels in (1, 3, 4) else {})}
-    return {**run.info["data_settings"], **shape}

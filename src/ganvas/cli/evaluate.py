@@ -89,7 +89,7 @@ def _of_run(
     best: bool,
     device: str,
 ) -> dict[str, Any]:
-    from ganvas.cli.opening import open_shown
+    from ganvas.cli.opening import fitting, open_shown
     from ganvas.cli.sample import gather
     from ganvas.errors import DataError
     from ganvas.method import HasLikelihood, Samples
@@ -97,7 +97,7 @@ def _of_run(
     from ganvas.training.engine import choose_device
 
     method = run.load_method(best=best, device=choose_device(device))
-    known = run.info["data_settings"] if data is None else {**_fitting(run), **settings}
+    known = run.info["data_settings"] if data is None else {**fitting(run), **settings}
     dataset = open_shown(data or run.info["data"], known)
     _check_shape(f"the pictures of {run.folder}", run.spec.shape, dataset)
     found: dict[str, Any] = {"data": dataset.source, "metrics": {}}
@@ -158,13 +158,6 @@ def _measured(pictures: np.ndarray, dataset: Dataset) -> dict[str, Any]:
         "n": len(pictures),
         "metrics": measure(pictures, dataset, dataset.part("test")),
     }
-
-
-def _fitting(run: Run) -> dict[str, Any]:
-    """The run's data settings with its shape spelled out, for other data than its own."""
-    channels, height, width = run.spec.shape
-    shape = {"size": f"{height}x{width}", **({"channels": channels} if channels in (1, 3, 4) else {})}
-    return {**run.info["data_settings"], **shape}
 
 
 def _check_shape(what: str, shape: tuple[int, int, int], dataset: Dataset) -> None:

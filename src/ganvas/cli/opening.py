@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ganvas.data import Dataset
+    from ganvas.run import Run
 
 
 def open_shown(source: str, settings: Mapping[str, Any], *, title: str = "opening") -> Dataset:
@@ -30,3 +31,10 @@ def open_shown(source: str, settings: Mapping[str, Any], *, title: str = "openin
         return open_data(
             source, progress=lambda done, total: bars.update(task, completed=done, total=total), **settings
         )
+
+
+def fitting(run: Run) -> dict[str, Any]:
+    """The run's data settings with its shape spelled out, for other data than its own."""
+    channels, height, width = run.spec.shape
+    shape = {"size": f"{height}x{width}", **({"channels": channels} if channels in (1, 3, 4) else {})}
+    return {**run.info["data_settings"], **shape}

@@ -7,12 +7,8 @@ from torch import Tensor
 
 from ganvas.data.augment import Draw, warped
 
-TURN, SLANT, SCALE, SHIFT = (
-    0.35,
-    0.4,
-    0.35,
-    0.1,
-)  # radians; sideways a unit of height; powers of two; of the picture's side
+# radians; sideways a unit of height; powers of two; of the picture's side
+TURN, SLANT, SCALE, SHIFT = 0.35, 0.4, 0.35, 0.1
 SHARE = 0.7  # of the pictures; the others stay as they are, so that nothing of this is mistaken for the data's own
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -51,3 +52,8 @@ class Batch:
 
     def _mine(self, drawn: Tensor) -> Tensor:
         return drawn[self.rank * len(self) : (self.rank + 1) * len(self)]
+
+
+def as_pictures(images: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
+    """images uint8 (n, H, W, C), copied, as (n, C, H, W) in [-1, 1]."""
+    return torch.from_numpy(np.array(images)).permute(0, 3, 1, 2).to(device).float() / 127.5 - 1

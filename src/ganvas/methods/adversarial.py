@@ -16,6 +16,7 @@ from torch.optim import Adam, Optimizer
 
 from ganvas.data.augment import adapted, adaptive_augment, diff_augment
 from ganvas.errors import UsageError
+from ganvas.losses.adversarial import discriminator_cross_entropy, non_saturating_generator
 from ganvas.method import Batch, Classes, Update, setting
 
 
@@ -153,6 +154,23 @@ class Adversarial(Pair):
         return {
             key: Adam(network.parameters(), lr=rate, betas=decays, fused=True) for key, network, rate in self.trained()
         }
+
+
+@dataclass(eq=False)
+class NonSaturating(Adversarial):
+    """A GAN with the non-saturating loss (Goodfellow 2014, eq. 1 for D, sec. 3 for G) and a D with batch statistics."""
+
+    shares = ("logits",)
+
+    def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
+        fake = self.paint(batch)
+        logits = self.judge(batch, fake)
+        return {"loss": non_saturating_generator(logits).mean(), "fake": fake, "logits": logits}
+
+    def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
+        # Two passes: batch statistics of real and fake pictures must not mix.
+        real, fake = self.judge(batch, batch.real), self.fake_logits(batch)
+        return judged(discriminator_cross_entropy(real, fake).mean(), real, fake)
 
 
 def judged(

@@ -15,12 +15,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
-from torch import Tensor, nn
+from torch import nn
 
 from ganvas.errors import UsageError
-from ganvas.losses.adversarial import discriminator_cross_entropy, non_saturating_generator
-from ganvas.method import Batch, DataSpec, preset, register, setting
-from ganvas.methods.adversarial import Adversarial, judged, read_widths
+from ganvas.method import DataSpec, preset, register, setting
+from ganvas.methods.adversarial import NonSaturating, read_widths
 from ganvas.networks.conditional import LabelledGenerator, ProjectionDiscriminator
 from ganvas.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from ganvas.networks.joined import JoinedDiscriminator, JoinedGenerator, LabelMapped
@@ -29,12 +28,10 @@ from ganvas.networks.mlp import MLPDiscriminator
 
 @register
 @dataclass(eq=False)
-class CGAN(Adversarial):
+class CGAN(NonSaturating):
     name = "cgan"
     title = "conditional GAN: pictures of a class that is asked for"
     paper = "Mirza, Osindero 2014, Conditional Generative Adversarial Nets, arXiv:1411.1784"
-    shares = ("logits",)
-
     batch_size: int = setting(128, "pictures a step, over all processes together", minimum=2)
     join: str = setting("projection", "how D is told the class", choices=("concat", "projection"))
     network: str = setting("conv", "DCGAN's convolutions, or fully connected layers", choices=("conv", "mlp"))
@@ -65,16 +62,6 @@ class CGAN(Adversarial):
             return G, JoinedDiscriminator(spec.shape, classes, widths)
         of_picture, _, of_both = widths
         return G, ProjectionDiscriminator(MLPDiscriminator(spec.shape, [of_picture, of_both], outputs=1 + classes))
-
-    def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
-        fake = self.paint(batch)
-        logits = self.judge(batch, fake)
-        return {"loss": non_saturating_generator(logits).mean(), "fake": fake, "logits": logits}
-
-    def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
-        # Two passes: batch statistics of real and fake pictures must not mix.
-        real, fake = self.judge(batch, batch.real), self.fake_logits(batch)
-        return judged(discriminator_cross_entropy(real, fake).mean(), real, fake)
 
 
 def three(name: str, text: str) -> list[int]:

@@ -11,18 +11,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from torch import Tensor
-
-from ganvas.losses.adversarial import discriminator_cross_entropy, non_saturating_generator
-from ganvas.method import Batch, DataSpec, preset, register, setting
-from ganvas.methods.adversarial import Adversarial, judged
+from ganvas.method import DataSpec, preset, register, setting
+from ganvas.methods.adversarial import NonSaturating
 from ganvas.networks.conditional import labelled, projected
 from ganvas.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 
 
 @register
 @dataclass(eq=False)
-class DCGAN(Adversarial):
+class DCGAN(NonSaturating):
     name = "dcgan"
     title = "deep convolutional GAN"
     paper = "Radford et al. 2015, Unsupervised Representation Learning with DCGANs, arXiv:1511.06434"
@@ -31,22 +28,10 @@ class DCGAN(Adversarial):
     width: int = setting(64, "channels at the largest inner size, both networks", minimum=1)
     conditional: bool = setting(False, "tell both networks the class of each picture; the data need labels")
 
-    shares = ("logits",)
-
     def build(self, spec: DataSpec) -> None:
         classes = self.learn_classes(spec) if self.conditional else 0
         self.G = labelled(DCGANGenerator(self.z_dim + classes, spec.shape, self.width, norm="batch"), classes)
         self.D = projected(DCGANDiscriminator(spec.shape, self.width, norm="batch", outputs=1 + classes), classes)
-
-    def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
-        fake = self.paint(batch)
-        logits = self.judge(batch, fake)
-        return {"loss": non_saturating_generator(logits).mean(), "fake": fake, "logits": logits}
-
-    def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
-        # Two passes: batch statistics of real and fake pictures must not mix.
-        real, fake = self.judge(batch, batch.real), self.fake_logits(batch)
-        return judged(discriminator_cross_entropy(real, fake).mean(), real, fake)
 
 
 @preset("dcgan")

@@ -27,7 +27,7 @@ from torch.optim import Adam, Optimizer
 
 from ganvas.errors import UsageError
 from ganvas.losses.flow import flow_matching, guided, on_path
-from ganvas.method import Batch, Classes, DataSpec, Update, preset, register, setting
+from ganvas.method import Batch, Classes, DataSpec, Update, preset, register, setting, step_factor
 from ganvas.methods.adversarial import read_widths
 from ganvas.networks.unet import UNet
 
@@ -114,11 +114,7 @@ class FlowMatching(Networks):
         return known * x + unknown * self.v(x / variance.sqrt(), t, label).float()
 
     def schedule(self, progress: float, steps: int) -> float:
-        falling = {"linear": 1 - progress, "cosine": (1 + math.cos(math.pi * progress)) / 2, "none": 1.0}
-        return falling[self.decay] * min(1.0, (steps + 1) / max(1, self.warmup))
-
-    def average_decay(self, steps: int) -> float:
-        return min(self.ema, (1 + steps) / (10 + steps))
+        return step_factor(self.decay, progress, steps, self.warmup)
 
     # --- sampling -------------------------------------------------------------------------------------------------------
 

@@ -17,16 +17,15 @@ from typing import cast
 
 from torch import Tensor
 
-from ganvas.losses.adversarial import discriminator_cross_entropy, non_saturating_generator
-from ganvas.method import Batch, DataSpec, preset, register, setting
-from ganvas.methods.adversarial import Adversarial, judged
+from ganvas.method import DataSpec, preset, register, setting
+from ganvas.methods.adversarial import NonSaturating
 from ganvas.networks.canvas import CanvasGenerator
 from ganvas.networks.dcgan import DCGANDiscriminator
 
 
 @register
 @dataclass(eq=False)
-class GRAN(Adversarial):
+class GRAN(NonSaturating):
     name = "gran"
     title = "recurrent generator, additive canvas"
     paper = "Im et al. 2016, Generating Images with Recurrent Adversarial Networks, arXiv:1602.05110"
@@ -37,21 +36,9 @@ class GRAN(Adversarial):
     steps: int = setting(3, "times that G adds to its canvas (T)", minimum=1)
     hidden: int = setting(100, "numbers that z is turned into, and that the encoder reads from an addition", minimum=1)
 
-    shares = ("logits",)
-
     def build(self, spec: DataSpec) -> None:
         self.G = CanvasGenerator(self.z_dim, spec.shape, self.steps, self.width, self.hidden)
         self.D = DCGANDiscriminator(spec.shape, self.judge_width, norm="batch")
-
-    def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
-        fake = self.paint(batch)
-        logits = self.judge(batch, fake)
-        return {"loss": non_saturating_generator(logits).mean(), "fake": fake, "logits": logits}
-
-    def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
-        # Two passes: batch statistics of real and fake pictures must not mix.
-        real, fake = self.judge(batch, batch.real), self.fake_logits(batch)
-        return judged(discriminator_cross_entropy(real, fake).mean(), real, fake)
 
     def drawing(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
         """The canvas after each step, (n, T, C, H, W) in [-1, 1]; the last is what `generate` gives."""

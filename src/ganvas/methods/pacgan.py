@@ -14,24 +14,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
-from torch import Tensor
-
 from ganvas.errors import UsageError
-from ganvas.losses.adversarial import discriminator_cross_entropy, non_saturating_generator
-from ganvas.method import Batch, DataSpec, preset, register, setting
-from ganvas.methods.adversarial import Adversarial, judged
+from ganvas.method import DataSpec, preset, register, setting
+from ganvas.methods.adversarial import NonSaturating
 from ganvas.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from ganvas.networks.packed import PackedDiscriminator
 
 
 @register
 @dataclass(eq=False)
-class PacGAN(Adversarial):
+class PacGAN(NonSaturating):
     name = "pacgan"
     title = "DCGAN whose D judges packs of pictures"
     paper = "Lin et al. 2018, PacGAN: The power of two samples in generative adversarial networks, arXiv:1712.04086"
-    shares = ("logits",)
-
     batch_size: int = setting(128, "pictures a step, over all processes together; a multiple of pack", minimum=2)
     width: int = setting(64, "channels at the largest inner size, both networks", minimum=1)
     pack: int = setting(2, "pictures that D judges at once", minimum=2, maximum=4)
@@ -43,16 +38,6 @@ class PacGAN(Adversarial):
             )
         self.G = DCGANGenerator(self.z_dim, spec.shape, self.width, norm="batch")
         self.D = PackedDiscriminator(partial(DCGANDiscriminator, width=self.width, norm="batch"), spec.shape, self.pack)
-
-    def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
-        fake = self.paint(batch)
-        logits = self.judge(batch, fake)
-        return {"loss": non_saturating_generator(logits).mean(), "fake": fake, "logits": logits}
-
-    def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
-        # Two passes: batch statistics of real and fake packs must not mix.
-        real, fake = self.judge(batch, batch.real), self.fake_logits(batch)
-        return judged(discriminator_cross_entropy(real, fake).mean(), real, fake)
 
 
 @preset("pacgan")

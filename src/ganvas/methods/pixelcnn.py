@@ -36,7 +36,7 @@ from ganvas.losses.autoregressive import (
     to_levels,
     to_values,
 )
-from ganvas.method import Batch, Classes, DataSpec, Likelihood, Update, preset, register, setting
+from ganvas.method import Batch, Classes, DataSpec, Likelihood, Update, preset, register, setting, step_factor
 from ganvas.networks.pixelcnn import Incremental, PixelCNN
 
 NOTES = {
@@ -179,11 +179,7 @@ class GatedPixelCNN(Parts):
         return self.output == "binary" and self.binarise == "stochastic"
 
     def schedule(self, progress: float, steps: int) -> float:
-        falling = {"linear": 1 - progress, "cosine": (1 + math.cos(math.pi * progress)) / 2, "none": 1.0}
-        return falling[self.decay] * min(1.0, (steps + 1) / max(1, self.warmup))
-
-    def average_decay(self, steps: int) -> float:
-        return min(self.ema, (1 + steps) / (10 + steps))
+        return step_factor(self.decay, progress, steps, self.warmup)
 
     # --- sampling -------------------------------------------------------------------------------------------------------
 

@@ -15,7 +15,6 @@ the step size (`decay`) in place of the paper's schedules for step size, gamma, 
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -23,7 +22,7 @@ from torch import Tensor
 
 from ganvas.losses.adversarial import relativistic_discriminator, relativistic_generator
 from ganvas.losses.gradient import squared_gradient
-from ganvas.method import Batch, DataSpec, Update, preset, register, setting
+from ganvas.method import Batch, DataSpec, Update, preset, register, setting, step_factor
 from ganvas.methods.adversarial import Adversarial, judged, read_widths
 from ganvas.networks.conditional import labelled, projected
 from ganvas.networks.resnet import ResNetDiscriminator, ResNetGenerator
@@ -119,11 +118,7 @@ class R3GAN(Adversarial):
         return {"loss": loss, "r1": r1.detach().mean(), "r2": r2.detach().mean()}
 
     def schedule(self, progress: float, steps: int) -> float:
-        falling = {"linear": 1 - progress, "cosine": (1 + math.cos(math.pi * progress)) / 2, "none": 1.0}
-        return falling[self.decay] * min(1.0, (steps + 1) / max(1, self.warmup))
-
-    def average_decay(self, steps: int) -> float:
-        return min(self.ema, (1 + steps) / (10 + steps))
+        return step_factor(self.decay, progress, steps, self.warmup)
 
 
 @preset("r3gan")

@@ -30,7 +30,7 @@ from torch.optim import Adam, Optimizer
 
 from ganvas.losses.adversarial import discriminator_cross_entropy, non_saturating_generator
 from ganvas.losses.gradient import path_length, squared_gradient
-from ganvas.method import Batch, DataSpec, Update, preset, register, setting
+from ganvas.method import Batch, DataSpec, Update, preset, register, setting, step_factor
 from ganvas.methods.adversarial import Pair, judged, read_widths
 from ganvas.networks.conditional import projected
 from ganvas.networks.style import StyleDiscriminator, StyleGenerator
@@ -176,10 +176,7 @@ class StyleGAN2(Networks):
     # --- over the training ---------------------------------------------------------------------------------------------------
 
     def schedule(self, progress: float, steps: int) -> float:
-        return 1 - progress if self.decay == "linear" else 1.0
-
-    def average_decay(self, steps: int) -> float:
-        return min(self.ema, (1 + steps) / (10 + steps))
+        return step_factor(self.decay, progress)
 
 
 @preset("stylegan2")

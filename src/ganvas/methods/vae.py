@@ -40,7 +40,7 @@ from ganvas.losses.likelihood import (
     logistic_mixture_mean,
     mixture_outputs,
 )
-from ganvas.method import Batch, DataSpec, Likelihood, Method, Update, preset, register, setting
+from ganvas.method import Batch, DataSpec, Likelihood, Method, Update, preset, register, setting, step_factor
 from ganvas.methods.adversarial import read_widths
 from ganvas.networks.mlp import MLPDiscriminator
 from ganvas.networks.strided import StridedDiscriminator, StridedGenerator
@@ -159,10 +159,7 @@ class VAE(Networks):
             self.kl_steps.add_(1)
 
     def schedule(self, progress: float, steps: int) -> float:
-        return {"linear": 1 - progress, "cosine": (1 + math.cos(math.pi * progress)) / 2, "none": 1.0}[self.decay]
-
-    def average_decay(self, steps: int) -> float:
-        return min(self.ema, (1 + steps) / (10 + steps))
+        return step_factor(self.decay, progress)
 
     # --- pictures before they are encoded ---------------------------------------------------------------------------------
 

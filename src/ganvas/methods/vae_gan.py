@@ -27,14 +27,15 @@ from ganvas.losses.divergence import normal_kl
 from ganvas.losses.perceptual import feature_distance
 from ganvas.method import Batch, DataSpec, Update, preset, register, setting
 from ganvas.methods.adversarial import Adversarial, judged
-from ganvas.networks.autoencoder import DCGANEncoder, FeatureDiscriminator
-from ganvas.networks.dcgan import DCGANGenerator
+from ganvas.networks.autoencoder import FeatureDiscriminator
+from ganvas.networks.dcgan import DCGANDiscriminator, DCGANGenerator
+from ganvas.networks.variational import GaussianEncoder
 
 
 class Networks(Adversarial):
     """Names what `build` makes. No dataclass, or they would be settings."""
 
-    E: DCGANEncoder
+    E: GaussianEncoder
     D: FeatureDiscriminator
 
 
@@ -55,7 +56,7 @@ class VAEGAN(Networks):
     averaged = ("G", "E")
 
     def build(self, spec: DataSpec) -> None:
-        self.E = DCGANEncoder(spec.shape, self.z_dim, self.width)
+        self.E = GaussianEncoder(DCGANDiscriminator(spec.shape, self.width, outputs=2 * self.z_dim))
         self.G = DCGANGenerator(self.z_dim, spec.shape, self.width, norm="batch")
         self.D = FeatureDiscriminator(spec.shape, self.width, level=self.level)
 

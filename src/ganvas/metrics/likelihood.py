@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ganvas.data.batch import as_pictures
 from ganvas.defaults import IMPORTANCE_SAMPLES
 from ganvas.errors import DataError
 from ganvas.method import HasLikelihood, Likelihood
@@ -62,7 +63,7 @@ def likelihoods(
     device, count = next(method.parameters()).device, min(HELD, len(data))
     for start in range(0, count, AT_ONCE):
         rows = slice(start, min(count, start + AT_ONCE))
-        pictures = torch.from_numpy(np.array(data.images[rows])).permute(0, 3, 1, 2).to(device).float() / 127.5 - 1
+        pictures = as_pictures(data.images[rows], device)
         labels = None if data.labels is None else torch.from_numpy(np.array(data.labels[rows])).to(device)
         # A generator a block: what is drawn about these pictures does not depend on how often z was drawn for those before.
         generator = torch.Generator().manual_seed(seed + start)

@@ -1,22 +1,10 @@
-"""What an autoencoder adds to DCGAN's pair: an encoder, and a discriminator that shows its features."""
+"""What VAE-GAN adds to DCGAN's pair: a discriminator that shows its features."""
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from ganvas.networks.dcgan import DCGANDiscriminator, Shape
-
-
-class DCGANEncoder(nn.Module):
-    """Pictures (N, C, H, W) to mu and logvar, each (N, z_dim) float32: DCGAN's discriminator with another last layer."""
-
-    def __init__(self, shape: Shape, z_dim: int, width: int = 64, norm: str = "batch") -> None:
-        super().__init__()
-        self.body = DCGANDiscriminator(shape, width, norm, outputs=2 * z_dim)
-
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        mu, logvar = self.body(x).float().chunk(2, 1)
-        return mu, logvar
 
 
 class FeatureDiscriminator(DCGANDiscriminator):

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from ganvas.data import grid
 from ganvas.errors import UsageError, nearest
-from ganvas.method import Code, HasCodes, Method, Samples, find, method_names
-from ganvas.sampling import CHUNK, to_uint8
+from ganvas.method import Code, HasCodes, Method, Samples, methods_with
+from ganvas.sampling import CHUNK, in_chunks, to_uint8
 
 REACH = 2.0  # a continuous code is trained in [-1, 1]; beyond that it shows what it means (Chen 2016, fig. 2)
 GAP = 2  # pixels between two pictures; three times that between two blocks
@@ -89,21 +89,19 @@ def paint(method: Samples, latents: Tensor, labels: Tensor | None = None) -> np.
     """Pictures (n, H, W, C) uint8 of latents on the CPU; on the method's own device, in chunks of one size."""
     assert isinstance(method, Method)
     device = next(method.parameters()).device
-    made = []
-    for start in range(0, len(latents), CHUNK):
-        # Filled up to a full chunk, as `sample` does: the same sizes give the same rounding.
-        rows = torch.arange(start, start + CHUNK).clamp_max(len(latents) - 1)
+
+    def of_rows(rows: Tensor) -> Tensor:
         told = () if labels is None else (labels[rows].to(device),)
-        made.append(method.generate(latents[rows].to(device), *told).float().cpu())
-    return to_uint8(torch.cat(made)[: len(latents)])
+        return method.generate(latents[rows].to(device), *told)
+
+    return to_uint8(in_chunks(len(latents), of_rows))
 
 
 def chosen_codes(method: Method, names: Sequence[str] | None = None) -> list[Code]:
     """The codes of those names, all where None; UsageError says which there are."""
     if not isinstance(method, HasCodes) or not isinstance(method, Samples):
-        able = [name for name in method_names() if issubclass(find(name), HasCodes)]
         raise UsageError(
-            f"the latent of {method.name} has no codes that could be set one by one; those of {', '.join(able)} have"
+            f"the latent of {method.name} has no codes that could be set one by one; those of {methods_with(HasCodes)} have"
         )
     known = {code.name: code for code in method.codes()}
     for name in names or ():

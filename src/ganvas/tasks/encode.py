@@ -6,9 +6,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ganvas.data.batch import as_pictures
 from ganvas.errors import UsageError
-from ganvas.method import Encodes, Method, Samples, find, method_names
-from ganvas.sampling import CHUNK
+from ganvas.method import Encodes, Method, Samples, methods_with
+from ganvas.sampling import in_chunks
 from ganvas.tasks.edit import paint
 
 
@@ -19,18 +20,15 @@ def encode(method: Method, images: np.ndarray, labels: np.ndarray | None = None)
     UsageError where the method does not encode, or where it needs labels and there are none.
     """
     if not isinstance(method, Encodes):
-        able = [name for name in method_names() if issubclass(find(name), Encodes)]
-        raise UsageError(f"{method.name} cannot find the latents of given pictures; {', '.join(able)} can")
+        raise UsageError(f"{method.name} cannot find the latents of given pictures; {methods_with(Encodes)} can")
     told = _labels(method, labels, len(images))
     device = next(method.parameters()).device
-    made = []
-    for start in range(0, len(images), CHUNK):
-        # Filled up to a full chunk, as in `sample`: the same sizes give the same rounding.
-        rows = np.minimum(np.arange(start, start + CHUNK), len(images) - 1)
-        pictures = torch.from_numpy(images[rows]).permute(0, 3, 1, 2).to(device).float() / 127.5 - 1
-        classes = None if told is None else told[torch.from_numpy(rows)].to(device)
-        made.append(method.encode(pictures, classes).float().cpu()[: len(images) - start])
-    return torch.cat(made).numpy()
+
+    def of_rows(rows: Tensor) -> Tensor:
+        pictures = as_pictures(images[rows.numpy()], device)
+        return method.encode(pictures, None if told is None else told[rows].to(device))
+
+    return in_chunks(len(images), of_rows).numpy()
 
 
 def decode(method: Method, codes: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:

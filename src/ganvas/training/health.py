@@ -26,11 +26,12 @@ from torch.nn import functional as F
 from torch.optim import Optimizer
 
 from ganvas.data import Dataset
+from ganvas.data.batch import as_pictures
 from ganvas.method import Batch, Judges, Method, Samples, Update
 from ganvas.metrics.modes import cluster_centres, entropy, nearest_row
 from ganvas.metrics.readers import choose_reader
 from ganvas.sampling import sample, to_uint8
-from ganvas.training.trainer import Trainer
+from ganvas.training.trainer import Trainer, parameters
 
 LOOKED_AT = 128  # samples, and as many real pictures
 REFERENCE = 512  # real pictures that samples are compared with
@@ -70,10 +71,10 @@ class Reference:
 
     def __init__(self, data: Dataset) -> None:
         held = data.part("test")
-        self.real = as_pictures(data.images, slice(REFERENCE))
+        self.real = as_pictures(data.images[:REFERENCE])
         # Without a split of its own, the second part of the training pictures stands in.
         apart = held.images if held is not None and len(held.images) >= NEIGHBOURS else data.images[REFERENCE:]
-        self.held = as_pictures(apart if len(apart) else data.images, slice(LOOKED_AT))
+        self.held = as_pictures((apart if len(apart) else data.images)[:LOOKED_AT])
         self.view = View.of(self.real)
         k = min(NEIGHBOURS, len(self.real) - 1)
         within = torch.cdist(self.view.features, self.view.features)
@@ -191,8 +192,8 @@ class Health:
         """Pictures `start`, `start + 1`, ... of a split as a batch. It does not depend on where the feed stands."""
         data, device = data or self.data, trainer.engine.device
         rows = np.arange(start, start + max(1, self.method.batch_size // trainer.engine.ranks)) % len(data.images)
-        real = as_pictures(data.images, rows).to(device)
-        partner = None if data.partners is None else as_pictures(data.partners, rows).to(device)
+        real = as_pictures(data.images[rows], device)
+        partner = None if data.partners is None else as_pictures(data.partners[rows], device)
         label = None if data.labels is None else torch.from_numpy(np.array(data.labels[rows])).to(device)
         return Batch(real, label, partner, torch.Generator(device).manual_seed(trainer.steps + start))
 
@@ -297,19 +298,9 @@ def rms(difference: Tensor) -> float:
     return float(difference.norm(dim=1).mean())
 
 
-def as_pictures(images: np.ndarray, rows: np.ndarray | slice) -> Tensor:
-    """Those rows of images uint8 (N, H, W, C) as (n, C, H, W) in [-1, 1]."""
-    return torch.from_numpy(np.array(images[rows])).permute(0, 3, 1, 2).float() / 127.5 - 1
-
-
 def weights(trainer: Trainer) -> Numbers:
     """The norm of all weights that each optimiser trains."""
     return {f"{key}/weights": norm(parameters(optimizer)) for key, optimizer in trainer.optimizers.items()}
-
-
-def parameters(optimizer: Optimizer) -> list[Tensor]:
-    """All tensors that an optimiser moves."""
-    return [parameter for group in optimizer.param_groups for parameter in group["params"]]
 
 
 def norm(tensors: list[Tensor]) -> float:

@@ -68,7 +68,7 @@ class Trainer:
         self._rates = {
             key: [group["lr"] for group in optimizer.param_groups] for key, optimizer in self.optimizers.items()
         }
-        self._trained = {key: _parameters(optimizer) for key, optimizer in self.optimizers.items()}
+        self._trained = {key: parameters(optimizer) for key, optimizer in self.optimizers.items()}
         self._open: str | None = ""
         self._broken: dict[str, Tensor | int] = {}
         self._check()
@@ -228,7 +228,8 @@ class Trainer:
                 )
 
 
-def _parameters(optimizer: Optimizer) -> list[Tensor]:
+def parameters(optimizer: Optimizer) -> list[Tensor]:
+    """All tensors that an optimiser moves."""
     return [parameter for group in optimizer.param_groups for parameter in group["params"]]
 
 

@@ -32,8 +32,8 @@ from ganvas.settings import as_dict, change, setting, settings_of
 
 __all__ = [
     "Batch", "Classes", "Code", "DataSpec", "Draws", "Encodes", "HasCodes", "HasLikelihood", "Judges", "Likelihood",
-    "Method", "Samples", "Update", "always", "create", "find", "method_names", "methods_with", "nothing", "preset",
-    "presets", "register", "setting", "step_factor",
+    "Method", "Restoration", "Restores", "Samples", "Stylises", "Translates", "Update", "always", "create", "find",
+    "method_names", "methods_with", "nothing", "preset", "presets", "register", "setting", "step_factor",
 ]  # fmt: skip
 
 
@@ -84,8 +84,12 @@ class Method(nn.Module):
     """One line for lists: what it is, who, when."""
     paper: ClassVar[str] = ""
     """Citation with arXiv number or venue."""
+    takes: ClassVar[tuple[str, ...]] = ("pictures",)
+    """Kinds of data that it learns from (see DataSpec.kind)."""
     averaged: ClassVar[tuple[str, ...]] = ()
     """Attributes whose exponential moving average is kept, and used for sampling."""
+    frozen: ClassVar[tuple[str, ...]] = ()
+    """Attributes that were trained elsewhere, go into the weights and never move: the first stage of a two-stage method."""
     ema: float = 0.999
     """Decay of that average, a step; a method that has it as a setting overrides this."""
     spec: DataSpec
@@ -265,6 +269,70 @@ class HasLikelihood(Protocol):
         `samples` draws an example: more make it tighter. `generator` is of the CPU, on every device alike; what it draws about
         the examples themselves (binarising them) comes first, so that other `samples` measure the same examples.
         """
+        ...
+
+
+@runtime_checkable
+class Translates(Protocol):
+    """Ability: turns a picture of one kind into the same picture of another kind."""
+
+    def directions(self) -> tuple[str, ...]:
+        """Ways that it goes: "ab" from the data's pictures to their partners, "ba" back."""
+        ...
+
+    def multiple(self) -> int:
+        """Height and width of what `translate` takes are multiples of it."""
+        ...
+
+    def translate(self, pictures: Tensor, direction: str = "ab") -> Tensor:
+        """Of pictures (n, C, H, W) in [-1, 1], as large."""
+        ...
+
+
+@dataclass(frozen=True)
+class Restoration:
+    """What a method mends."""
+
+    damage: str
+    """"noise", "resolution" or "holes"."""
+    scale: int = 1
+    """The mended picture has so many times the height and width."""
+    multiple: int = 1
+    """Height and width of what it takes are multiples of it; 0: only those of the data it was trained on."""
+    answers: bool = False
+    """It has more than one answer, by the generator's draw."""
+
+
+@runtime_checkable
+class Restores(Protocol):
+    """Ability: mends damaged pictures."""
+
+    def restoration(self) -> Restoration:
+        """What it mends."""
+        ...
+
+    def restore(
+        self, damaged: Tensor, mask: Tensor | None = None, *, generator: torch.Generator | None = None
+    ) -> Tensor:
+        """Whole pictures (n, C, H * scale, W * scale) of `damaged` (n, C, H, W), both in [-1, 1].
+
+        `mask` (n, 1, H, W), for "holes" only, is 1 where the picture is missing; elsewhere it comes back as it was, to the bit.
+        `generator` is of the CPU, and picture i takes the same numbers whatever n is: the first of n draws is that of 1.
+        """
+        ...
+
+
+@runtime_checkable
+class Stylises(Protocol):
+    """Ability: paints a picture in the manner of another."""
+
+    def multiple(self) -> int:
+        """Height and width of what `stylise` takes are multiples of it."""
+        ...
+
+    def stylise(self, content: Tensor, style: Tensor | None = None, *, strength: float = 1.0) -> Tensor:
+        """`content` (n, C, H, W) in [-1, 1], as large, in the manner of `style` (1 or n, C, h, w); None where it knows one
+        manner only. `strength` 0 gives the content back as well as the method can."""
         ...
 
 

@@ -11,6 +11,7 @@ class DataSpec:
 
     `spread` is the mean squared distance of a training picture from the mean picture, pixels in [-1, 1], summed over all
     C*H*W values: the data's own scale for gradient penalties. `class_counts` are the training pictures of each of `classes`.
+    `kind` is "pictures" here; a method says in `takes` which kinds it learns from.
     """
 
     name: str
@@ -22,6 +23,7 @@ class DataSpec:
     paired: bool = False
     spread: float = 0.0
     class_counts: tuple[int, ...] = ()
+    kind: str = "pictures"
 
     @property
     def shape(self) -> tuple[int, int, int]:

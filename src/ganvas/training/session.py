@@ -167,6 +167,10 @@ class Session:
             )
         if guard and engine.ranks > 1:
             raise UsageError("--guard changes a training in one process only: leave it away, or train in one")
+        if data.spec.kind not in method.takes:
+            raise DataError(
+                f"{method.name} learns from {' or '.join(method.takes)}, and {data.name} holds {data.spec.kind}"
+            )
         if len(data) < method.batch_size:
             raise DataError(
                 f"{data.name} has {len(data)} pictures, fewer than a batch of {method.batch_size}: add pictures, or choose"

@@ -12,8 +12,8 @@ import torch
 
 import ganvas
 from ganvas.data import Dataset, open_data
-from ganvas.data.feed import Feed
-from ganvas.method import Method, create, presets
+from ganvas.data.feed import make_feed
+from ganvas.method import Method, create, find, presets
 from ganvas.run import Run
 from ganvas.settings import settings_of
 from ganvas.training.callbacks import Callback
@@ -54,6 +54,16 @@ def pictures(shape: Shape = (1, 28, 28), count: int = 40) -> Dataset:
     return open_data(picture_file(shape, count))
 
 
+def data_for(name: str, shape: Shape = (1, 28, 28)) -> Dataset:
+    """Noise of the kind that the method learns from; `shape` is of pictures."""
+    return {"pictures": pictures}[find(name).takes[0]](shape)
+
+
+def shapes_of(name: str) -> list[Shape]:
+    """The shapes that the contract is tried at: three of pictures, one of all else."""
+    return SHAPES if "pictures" in find(name).takes else SHAPES[:1]
+
+
 def small(name: str, **settings: Any) -> Method:
     """A method in its preset `tiny`, or made small by hand where it has none."""
     if "tiny" in presets(name):
@@ -64,14 +74,14 @@ def small(name: str, **settings: Any) -> Method:
 
 def trainer_for(method: Method, data: Dataset | None = None, steps: int = 100, seed: int = 0) -> Trainer:
     """Builds the method and puts it into the loop's hands, in one process on the CPU."""
-    data = data or pictures()
+    data = data or data_for(method.name)
     torch.manual_seed(seed)
     method.build(data.spec)
     method.spec = data.spec
     method.train()
     method.to(memory_format=torch.channels_last)
     generator = torch.Generator().manual_seed(seed)
-    feed = Feed(data.images, data.labels, data.partners, batch_size=method.batch_size, seed=seed, generator=generator)
+    feed = make_feed(data, batch_size=method.batch_size, window=method.window, seed=seed, generator=generator)
     return Trainer(method, feed, Engine(torch.device("cpu"), "fp32", "as asked"), Budget(steps=steps))
 
 
@@ -85,7 +95,7 @@ def train_small(method: str | Method, out: Path | str, steps: int, data: Dataset
         "evaluate_every": 1000,
         **more,
     }
-    return ganvas.train(made, data or pictures(), out=out, steps=steps, **chosen)
+    return ganvas.train(made, data or data_for(made.name), out=out, steps=steps, **chosen)
 
 
 class Crash(Exception):

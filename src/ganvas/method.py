@@ -92,6 +92,11 @@ class Method(nn.Module):
     """Attributes that were trained elsewhere, go into the weights and never move: the first stage of a two-stage method."""
     ema: float = 0.999
     """Decay of that average, a step; a method that has it as a setting overrides this."""
+    window: int = 0
+    """Tokens of text that a row of a batch foretells; methods that take text have it as a setting."""
+    carried: ClassVar[tuple[str, ...]] = ()
+    """Buffers with one row for each of the global batch, which go from step to step (the state of a recurrent network).
+    Each process keeps its own rows right."""
     spec: DataSpec
     batch_size: int
 

@@ -28,11 +28,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
+from ganvas.data.media import finished
 from ganvas.data.spec import DataSpec
 from ganvas.errors import RunError
 from ganvas.files import explained, write_bytes, write_text
 from ganvas.method import Method, create
-from ganvas.sampling import sample, to_uint8
+from ganvas.sampling import sample
 
 FORMAT = 1
 LARGEST_JSON = 64 * 2**20  # bytes; a settings file beyond that is not one of ours
@@ -58,9 +59,10 @@ class Run:
         """Shape and facts of the data that it was trained on."""
         known = dict(self.info["spec"])
         try:
-            lists = {name: tuple(known.get(name, ())) for name in ("classes", "class_counts")}
-            return DataSpec(**{**known, **lists})
-        except TypeError as error:
+            lists = {name: tuple(known.get(name, ())) for name in ("classes", "class_counts", "tokens")}
+            merges = tuple((int(a), int(b)) for a, b in known.get("merges", ()))
+            return DataSpec(**{**known, **lists, "merges": merges})
+        except (TypeError, ValueError) as error:
             raise RunError(
                 f"{self.folder / 'settings.json'} is damaged: spec does not describe data ({error})"
             ) from error
@@ -108,13 +110,14 @@ class Run:
 
     def sample(
         self, n: int = 64, *, seed: int = 0, label: int | str | None = None, raw: bool = False, best: bool = False
-    ) -> np.ndarray:
-        """New pictures, uint8 (n, H, W, C). Picture i is the one of seed `seed + i`, whatever n is.
+    ) -> Any:
+        """New pictures, uint8 (n, H, W, C); of other kinds clips int16 (n, L), or a list of texts. Number i is the one of seed
+        `seed + i`, whatever n is.
 
         `label`, a class by number or name, asks a class-conditional method for that class only.
         """
         method = self.load_method(raw=raw, best=best) if raw or best else self.method
-        return to_uint8(sample(method, n, seed, label))
+        return finished(sample(method, n, seed, label), method.spec)
 
     def log(self) -> Iterator[dict[str, Any]]:
         """Every row of log.jsonl in order. A last line that a crash cut short is left out."""

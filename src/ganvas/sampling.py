@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from ganvas.data.media import to_uint8
 from ganvas.errors import RunError, UsageError, nearest
 from ganvas.method import Draws, Method, Samples, methods_with
+
+__all__ = ["CHUNK", "class_number", "drawing", "in_chunks", "sample", "to_uint8"]
 
 CHUNK = 64  # always this many at once, filled up where fewer are asked for: the same sizes give the same rounding
 
@@ -78,9 +80,3 @@ def class_number(method: Method, label: int | str) -> int:
             f"there is no class {label}{nearest(str(label), names)} (classes: {shown}, or 0 to {len(names) - 1})"
         )
     return number
-
-
-def to_uint8(pictures: Tensor) -> np.ndarray:
-    """(n, C, H, W) in [-1, 1] as (n, H, W, C) uint8, rounded."""
-    bytes_ = pictures.clamp(-1, 1).add(1).mul(127.5).round().to(torch.uint8)
-    return bytes_.permute(0, 2, 3, 1).contiguous().cpu().numpy()

@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 import torch
 
+from ganvas.data.feed import examples_of
 from ganvas.errors import UsageError
 from ganvas.method import Encodes, HasLikelihood, Likelihood, Method, Samples, create, find, method_names, presets
 from ganvas.run import dumps
 from ganvas.sampling import sample, to_uint8
 from ganvas.settings import settings_of
-from parts import SHAPES, Shape, pictures, small, trainer_for
+from parts import Shape, data_for, shapes_of, small, trainer_for
 
 NAMES = method_names()
 PRESETS = [(name, preset) for name in NAMES for preset in presets(name)]
@@ -28,14 +29,27 @@ CHOICES = [
     for choice in known.choices or ()
 ]
 all_methods = pytest.mark.parametrize("name", NAMES)
-samplers = pytest.mark.parametrize("name", [name for name in NAMES if issubclass(find(name), Samples)])
-all_shapes = pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: "x".join(map(str, shape)))
+
+
+def in_shapes(names: list[str]) -> pytest.MarkDecorator:
+    cases = [(name, shape) for name in names for shape in shapes_of(name)]
+    return pytest.mark.parametrize(
+        ("name", "shape"), cases, ids=[f"{'x'.join(map(str, shape))}-{name}" for name, shape in cases]
+    )
+
+
+def having(ability: type) -> list[str]:
+    return [name for name in NAMES if issubclass(find(name), ability)]
+
+
+samplers = pytest.mark.parametrize("name", having(Samples))
+PAINTERS = [name for name in having(Samples) if "pictures" in find(name).takes]
 
 
 def built(name: str, shape: Shape = (1, 28, 28)) -> Method:
     method = small(name)
     torch.manual_seed(0)
-    method.build(pictures(shape).spec)
+    method.build(data_for(name, shape).spec)
     return method.eval().requires_grad_(False)
 
 
@@ -46,7 +60,7 @@ def test_the_seven_papers_are_here() -> None:
 @all_methods
 def test_a_step_in_bf16(name: str) -> None:
     """Mixed precision is the loop's business: pictures of G come as bf16, real ones as fp32, weights stay fp32."""
-    trainer = trainer_for(small(name), pictures((1, 28, 28)))
+    trainer = trainer_for(small(name))
     trainer.engine = replace(trainer.engine, precision="bf16")
     for _ in range(2):
         trainer.step()
@@ -56,10 +70,9 @@ def test_a_step_in_bf16(name: str) -> None:
 # --- updates ------------------------------------------------------------------------------------------------------------
 
 
-@all_methods
-@all_shapes
+@in_shapes(NAMES)
 def test_an_update_moves_what_it_trains_and_nothing_else(name: str, shape: Shape) -> None:
-    trainer = trainer_for(small(name), pictures(shape))
+    trainer = trainer_for(small(name), data_for(name, shape))
     updates = trainer.updates
     for update in updates:
         trained = {
@@ -81,10 +94,9 @@ def test_an_update_moves_what_it_trains_and_nothing_else(name: str, shape: Shape
         assert not gradients, f"{update.name} collects gradients for {gradients}"
 
 
-@all_methods
-@all_shapes
+@in_shapes(NAMES)
 def test_steps_keep_everything_finite(name: str, shape: Shape) -> None:
-    trainer = trainer_for(small(name), pictures(shape))
+    trainer = trainer_for(small(name), data_for(name, shape))
     for _ in range(3):
         trainer.step()
     assert trainer.steps == 3
@@ -149,8 +161,7 @@ def test_every_choice_of_every_setting_trains(name: str, key: str, choice: str) 
 # --- pictures -----------------------------------------------------------------------------------------------------------
 
 
-@samplers
-@all_shapes
+@in_shapes(PAINTERS)
 def test_pictures_have_the_shape_of_the_data(name: str, shape: Shape) -> None:
     method = built(name, shape)
     assert isinstance(method, Samples)
@@ -182,17 +193,15 @@ def test_sampling_leaves_the_random_state_alone(name: str) -> None:
 # --- other abilities ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if issubclass(find(name), HasLikelihood)])
-@all_shapes
+@in_shapes(having(HasLikelihood))
 def test_a_likelihood_belongs_to_example_and_seed(name: str, shape: Shape) -> None:
     """One finite number an example, the same again from the same generator, whatever else the process drew."""
-    method, held = built(name, shape), pictures(shape).part("test")
-    assert isinstance(method, HasLikelihood) and held is not None and held.labels is not None
-    x = torch.from_numpy(held.images[:4].copy()).permute(0, 3, 1, 2).float() / 127.5 - 1
-    labels, outside = torch.from_numpy(held.labels[:4].copy()), torch.get_rng_state()
+    method, held = built(name, shape), data_for(name, shape).part("test")
+    assert isinstance(method, HasLikelihood) and held is not None
+    batch, outside = examples_of(held, np.arange(4), window=8), torch.get_rng_state()
 
     def asked(seed: int) -> Likelihood:
-        return method.likelihood(x, labels, samples=2, generator=torch.Generator().manual_seed(seed))
+        return method.likelihood(batch.real, batch.label, samples=2, generator=torch.Generator().manual_seed(seed))
 
     found = asked(0)
     assert found.nats.shape == (4,) and bool(torch.isfinite(found.nats).all())
@@ -201,8 +210,7 @@ def test_a_likelihood_belongs_to_example_and_seed(name: str, shape: Shape) -> No
     assert torch.equal(torch.get_rng_state(), outside)
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if issubclass(find(name), Encodes)])
-@all_shapes
+@in_shapes(having(Encodes))
 def test_codes_of_pictures_are_latents(name: str, shape: Shape) -> None:
     method = built(name, shape)
     assert isinstance(method, Encodes) and isinstance(method, Samples)
@@ -269,7 +277,7 @@ def test_presets_are_valid_and_say_what_they_cost(name: str, preset: str) -> Non
     assert isinstance(method, find(name))
     assert method.with_settings(method.settings()).settings() == method.settings()  # every value passes its own check
     with torch.device("meta"):  # shapes without numbers: the large ones cost nothing
-        method.build(pictures().spec)
+        method.build(data_for(name).spec)
     assert sum(parameter.numel() for parameter in method.parameters()) > 0
 
 

@@ -36,7 +36,7 @@ def test(train):
 def of_arrays(like, images, labels=None, classes=()):
     """A data set of these arrays, of no fingerprint: nothing of it is kept in the cache."""
     spec = dataclasses.replace(like.spec, channels=images.shape[-1], classes=classes, count=len(images))
-    return dataclasses.replace(like, spec=spec, images=images, labels=labels, fingerprint="", _parts={})
+    return dataclasses.replace(like, spec=spec, examples=images, labels=labels, fingerprint="", _parts={})
 
 
 def test_held_out_pictures_reach_the_floor(train, test):

@@ -10,7 +10,8 @@ import torch
 from torch.testing import assert_close
 
 from ganvas.data import feed as feeds
-from ganvas.data.feed import Feed
+from ganvas.data.feed import Feed, TextFeed
+from ganvas.errors import DataError
 
 COUNT = 10
 
@@ -125,3 +126,43 @@ def test_the_source_is_never_changed() -> None:
     made = Feed(images, None, None, batch_size=4, seed=0, generator=torch.Generator())
     made.next().real.zero_()
     assert (made.next().real < 0).all() and (images == 9).all()
+
+
+# --- text -----------------------------------------------------------------------------------------------------------------
+
+
+def text_feed(count: int = 41, **more: Any) -> TextFeed:
+    """Token i is i; two stretches of 20, read four at a time."""
+    chosen: dict[str, Any] = {"batch_size": 2, "window": 4, "seed": 7, "generator": torch.Generator(), **more}
+    return TextFeed(np.arange(count, dtype=np.uint8), **chosen)
+
+
+def test_rows_of_text_go_on_where_they_ended() -> None:
+    text = text_feed()
+    assert text.stretch == 20 and text.steps == 4
+    batches = [text.next() for _ in range(9)]
+    assert [batch.begins for batch in batches] == [True, False, False, False] * 2 + [True]
+    for epoch in (batches[:4], batches[4:8]):
+        first = epoch[0].real[:, 0].tolist()
+        assert first[1] - first[0] == 20 and 0 <= first[0] < 4
+        for step, batch in enumerate(epoch):
+            expected = torch.tensor(first)[:, None] + 4 * step + torch.arange(5)  # the last one is only foretold
+            assert torch.equal(batch.real, expected)
+    starts = {int(text_feed(seed=seed).next().real[0, 0]) for seed in range(20)}
+    assert starts == {0, 1, 2, 3}, "windows are not always cut at the same places"
+
+
+def test_text_is_shared_by_ranks_and_resumes() -> None:
+    whole, ranks = text_feed(), [text_feed(rank=rank, ranks=2) for rank in range(2)]
+    for _ in range(6):
+        assert torch.equal(whole.next().real, torch.cat([rank.next().real for rank in ranks]))
+    later = text_feed()
+    later.position = whole.position
+    a, b = whole.next(), later.next()
+    assert torch.equal(a.real, b.real) and a.begins == b.begins
+
+
+def test_a_text_too_short_says_how_long_it_must_be() -> None:
+    text_feed(15).next()
+    with pytest.raises(DataError, match="a text of 14 tokens is too short for 2 rows of 4: it takes 15 at least"):
+        text_feed(14)

@@ -101,7 +101,8 @@ def _of_run(
     dataset = open_shown(data or run.info["data"], known)
     _check_shape(f"the pictures of {run.folder}", run.spec.shape, dataset)
     found: dict[str, Any] = {"data": dataset.source, "metrics": {}}
-    if isinstance(method, Samples) or not isinstance(method, HasLikelihood):
+    of_pictures = run.spec.kind == "pictures"
+    if of_pictures and (isinstance(method, Samples) or not isinstance(method, HasLikelihood)):
         found = _measured(gather(method, samples, seed), dataset)
     if isinstance(method, HasLikelihood):
         try:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import numpy as np
-
+    from ganvas.data import DataSpec
     from ganvas.method import Method
 
 BLOCK = 1024  # pictures made before they are written; a multiple of sampling.CHUNK
+NAMES = {"pictures": "pictures", "audio": "clips", "text": "texts"}
 STEP_SECONDS, END_SECONDS = 0.5, 2.0  # of --animate
 
 
@@ -55,6 +55,7 @@ def sample(
     Two-channel pictures become PNG files with the first channel as red and the second as cyan; an .npz
     holds them as they are.
     """
+    from ganvas.data import media
     from ganvas.run import load
     from ganvas.training.engine import choose_device
 
@@ -71,29 +72,33 @@ def sample(
         # Block by block: a million pictures need no more memory than a thousand.
         _write_folder(method, n, seed, out, label)
         return
-    pictures = gather(method, n, seed, label)
+    made = gather(method, n, seed, label)
     if out is not None:
-        _write_npz(pictures, out) if out.suffix.lower() == ".npz" else _write_pngs(pictures, seed, out)
-        typer.echo(f"{n} pictures written to {out}")
+        if out.suffix.lower() == ".npz":
+            media.write_npz(out, made, method.spec)
+        else:
+            media.write_each(out, made, seed, method.spec)
+        typer.echo(f"{n} {NAMES[method.spec.kind]} written to {out}")
     if grid is not None:
-        _write_grid(pictures, grid)
+        _write_grid(made, grid, method.spec)
 
 
-def blocks(method: Method, n: int, seed: int, label: str | None = None) -> Iterator[tuple[int, np.ndarray]]:
-    """(seed of the first, uint8 (m, H, W, C)) until n pictures are made."""
+def blocks(method: Method, n: int, seed: int, label: str | None = None) -> Iterator[tuple[int, Any]]:
+    """(seed of the first, m of them in their final form: uint8 (m, H, W, C), int16 (m, L) or texts) until n are made."""
+    from ganvas.data.media import finished
     from ganvas.sampling import sample as draw
-    from ganvas.sampling import to_uint8
 
     draw(method, min(n, 1), seed, label)  # refuses an n, seed or method that cannot be, before anything is written
     for start in range(seed, seed + n, BLOCK):
-        yield start, to_uint8(draw(method, min(BLOCK, seed + n - start), start, label))
+        yield start, finished(draw(method, min(BLOCK, seed + n - start), start, label), method.spec)
 
 
-def gather(method: Method, n: int, seed: int, label: str | None = None) -> np.ndarray:
-    """All n pictures, uint8 (n, H, W, C)."""
+def gather(method: Method, n: int, seed: int, label: str | None = None) -> Any:
+    """All n in their final form: uint8 (n, H, W, C), int16 (n, L) or a list of texts."""
     import numpy as np
 
-    return np.concatenate([pictures for _, pictures in blocks(method, n, seed, label)])
+    made = [part for _, part in blocks(method, n, seed, label)]
+    return [text for part in made for text in part] if isinstance(made[0], list) else np.concatenate(made)
 
 
 def _check_places(out: Path | None, grid: Path | None, animate: Path | None) -> None:
@@ -111,32 +116,23 @@ def _check_places(out: Path | None, grid: Path | None, animate: Path | None) -> 
 
 
 def _write_folder(method: Method, n: int, seed: int, out: Path, label: str | None) -> None:
-    for first, pictures in blocks(method, n, seed, label):
-        _write_pngs(pictures, first, out)
-    typer.echo(f"{n} pictures written to {out}/ (seed{seed:06d}.png ...)")
+    from ganvas.data import media
+
+    spec = method.spec
+    for first, made in blocks(method, n, seed, label):
+        media.write_each(out, made, first, spec)
+    typer.echo(f"{n} {NAMES[spec.kind]} written to {out}/ (seed{seed:06d}{media.SUFFIXES[spec.kind]} ...)")
 
 
-def _write_pngs(pictures: np.ndarray, seed: int, out: Path) -> None:
-    from ganvas.data import write_png
-    from ganvas.data.image import viewable
+def _write_grid(made: Any, place: Path, spec: DataSpec) -> None:
+    from ganvas.data import media, write_png
+    from ganvas.errors import UsageError
 
-    for index, picture in enumerate(viewable(pictures)):
-        write_png(out / f"seed{seed + index:06d}.png", picture)
-
-
-def _write_npz(pictures: np.ndarray, out: Path) -> None:
-    import numpy as np
-
-    from ganvas.files import write_aside
-
-    write_aside(out, lambda file: np.savez_compressed(file, images=pictures))
-
-
-def _write_grid(pictures: np.ndarray, place: Path) -> None:
-    from ganvas.data import grid, write_png
-
-    write_png(place, grid(pictures))
-    typer.echo(f"a sheet of {len(pictures)} pictures written to {place}")
+    sheet = media.sheet(made, spec)
+    if sheet is None:
+        raise UsageError("text cannot be put on a sheet: leave --grid away, and name a folder or a FILE.npz by --out")
+    write_png(place, sheet)
+    typer.echo(f"a sheet of {len(made)} {NAMES[spec.kind]} written to {place}")
 
 
 def _write_animation(method: Method, n: int, seed: int, label: str | None, place: Path) -> None:

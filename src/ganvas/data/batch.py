@@ -13,8 +13,10 @@ from torch import Tensor
 class Batch:
     """One rank's share of one global batch, and the step's randomness.
 
-    `real` (N, C, H, W) in [-1, 1]; `label` (N,) int64 or None; `partner` like `real` or None. `handed` holds what
-    an earlier update of the same step handed over (see Update.hands), `shared` what came with its graph (Update.shares).
+    `real`: pictures (N, C, H, W) in [-1, 1], audio (N, 1, L) in [-1, 1], or text (N, window + 1) int64; `label` (N,) int64 or
+    None; `partner` like `real` or None. `handed` holds what an earlier update of the same step handed over (see
+    Update.hands), `shared` what came with its graph (Update.shares). `begins`: the rows do not go on where those of the last
+    step ended, as rows of text otherwise do.
 
     All ranks draw the random numbers of the whole global batch from equal generators and keep their own rows, so that
     two ranks compute what one process computes on the same global batch.
@@ -28,6 +30,7 @@ class Batch:
     shared: dict[str, Tensor] = dataclasses.field(default_factory=dict)
     rank: int = 0
     ranks: int = 1
+    begins: bool = True
 
     def __len__(self) -> int:
         return self.real.shape[0]
@@ -57,3 +60,8 @@ class Batch:
 def as_pictures(images: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
     """images uint8 (n, H, W, C), copied, as (n, C, H, W) in [-1, 1]."""
     return torch.from_numpy(np.array(images)).permute(0, 3, 1, 2).to(device).float() / 127.5 - 1
+
+
+def as_audio(clips: Tensor) -> Tensor:
+    """clips int16 (n, L) as (n, 1, L) in [-1, 1)."""
+    return clips[:, None].float() / 32768

@@ -22,15 +22,16 @@ CHUNK = 256  # pictures
 class Dataset:
     """One split. The pictures stand in a fixed shuffled order: any prefix is a fair sample.
 
-    `images` uint8 (N, H, W, C), read-only, perhaps a memory map; `labels` int64 (N,), numbers of `spec.classes`;
-    `partners` like images. `fingerprint` is of pictures, labels, partners, classes and settings. `source` opens
-    the set again. `problems` (file, reason) lists what was left out; `facts` is what else is known, for the sheet.
+    `examples`, read-only: pictures are uint8 (N, H, W, C), perhaps a memory map; audio is int16 (N, L); text is one row of
+    token numbers (T,). `labels` int64 (N,), numbers of `spec.classes`; `partners` like examples. `fingerprint` is of
+    examples, labels, partners, classes and settings. `source` opens the set again. `problems` (file, reason) lists what
+    was left out; `facts` is what else is known, for the sheet.
     """
 
     name: str
     split: str
     spec: DataSpec
-    images: np.ndarray
+    examples: np.ndarray
     labels: np.ndarray | None
     partners: np.ndarray | None
     fingerprint: str
@@ -41,7 +42,14 @@ class Dataset:
     _parts: dict[str, Dataset] = dataclasses.field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
-        return len(self.images)
+        return len(self.examples)
+
+    @property
+    def images(self) -> np.ndarray:
+        """The examples of a set of pictures; DataError for other kinds."""
+        if self.spec.kind != "pictures":
+            raise DataError(f"{self.name} holds {self.spec.kind}, and this takes pictures")
+        return self.examples
 
     def part(self, split: str) -> Dataset | None:
         """The split of that name ("train" or "test") of the same source, or None where it has none."""
@@ -55,20 +63,28 @@ class Dataset:
         occur in training.
         """
         splits = {name: part for name in ("train", "test") if (part := self.part(name)) is not None}
+        of_pictures = (
+            {
+                "channels": _channel_facts(self.examples),
+                "spread": self.spec.spread,
+                "duplicates": _duplicates(splits),
+            }
+            if self.spec.kind == "pictures"
+            else {}
+        )
         return {
             "name": self.name,
             "source": self.source,
+            "kind": self.spec.kind,
             "split": self.split,
             "shape": list(self.spec.shape),
             "counts": {name: len(part) for name, part in splits.items()},
             "classes": {name: _class_counts(part) for name, part in splits.items()},
             "paired": self.spec.paired,
-            "channels": _channel_facts(self.images),
-            "spread": self.spec.spread,
-            "duplicates": _duplicates(splits),
+            **of_pictures,
             "problems": [list(problem) for problem in self.problems],
             "settings": as_dict(self.settings),
-            "bytes": {name: part.images.nbytes for name, part in splits.items()},
+            "bytes": {name: part.examples.nbytes for name, part in splits.items()},
             "fingerprint": self.fingerprint,
             **self.facts,
         }
@@ -76,7 +92,13 @@ class Dataset:
 
 def make_fingerprint(digest: str, settings: DataSettings) -> str:
     """Hexadecimal; equal where a training would see the same bytes in the same way."""
-    return hashlib.sha256(json.dumps([digest, as_dict(settings)], sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([digest, chosen(settings)], sort_keys=True).encode()).hexdigest()
+
+
+def chosen(settings: DataSettings) -> dict[str, Any]:
+    """The settings that are not at their defaults: a setting that a later version adds changes nothing known."""
+    usual = as_dict(DataSettings())
+    return {name: value for name, value in as_dict(settings).items() if value != usual[name]}
 
 
 def missing_split(name: str, split: str, holdout: float) -> DataError:
@@ -115,7 +137,7 @@ def _channel_facts(images: np.ndarray) -> list[dict[str, float]]:
 
 
 def _duplicates(splits: dict[str, Dataset]) -> dict[str, int]:
-    digests = {name: _picture_digests(part.images) for name, part in splits.items()}
+    digests = {name: _picture_digests(part.examples) for name, part in splits.items()}
     found = {f"within_{name}": len(rows) - len(set(rows)) for name, rows in digests.items()}
     if len(digests) == 2:
         known = set(digests["train"])

@@ -1,18 +1,50 @@
-"""Endless shuffled batches of a data set that lies in memory (or a memory map) as bytes.
+"""Endless batches of a data set that lies in memory (or a memory map): shuffled pictures or clips, or text in its own order.
 
-The order is a function of the seed and of how many pictures were drawn; so a resumed training draws what it would have drawn,
+The order is a function of the seed and of how many examples were drawn; so a resumed training draws what it would have drawn,
 and every rank knows its own share of each global batch without asking.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 import torch
 from torch import Tensor
 
-from ganvas.data.batch import Batch
+from ganvas.data.batch import Batch, as_audio, as_pictures
+from ganvas.errors import DataError
+
+if TYPE_CHECKING:
+    from ganvas.data.dataset import Dataset
 
 RESIDENT_BYTES = 2 * 2**30  # larger sets stay mapped and are read a batch at a time
+
+
+def make_feed(data: Dataset, *, batch_size: int, window: int = 0, **more: Any) -> Feed:
+    """The feed for this kind of data; `more` as for Feed. `window` is for text: tokens that a row foretells."""
+    if data.spec.kind == "text":
+        return TextFeed(data.examples, batch_size=batch_size, window=window, **more)
+    kind = AudioFeed if data.spec.kind == "audio" else Feed
+    return kind(data.examples, data.labels, data.partners, batch_size=batch_size, mirror=data.settings.mirror, **more)
+
+
+def examples_of(data: Dataset, rows: np.ndarray, window: int = 0, device: torch.device | str = "cpu") -> Batch:
+    """Those examples of a split as a batch without random numbers. Of text, example i is the window + 1 tokens from
+    i * window on."""
+    if data.spec.kind == "text":
+        places = rows[:, None] * window + np.arange(window + 1)
+        return Batch(torch.from_numpy(data.examples[places].astype(np.int64)).to(device))
+    label = None if data.labels is None else torch.from_numpy(np.array(data.labels[rows])).to(device)
+    if data.spec.kind == "audio":
+        return Batch(as_audio(torch.from_numpy(np.array(data.examples[rows])).to(device)), label)
+    partner = None if data.partners is None else as_pictures(data.partners[rows], device)
+    return Batch(as_pictures(data.examples[rows], device), label, partner)
+
+
+def count_examples(data: Dataset, window: int = 0) -> int:
+    """How many `examples_of` can give."""
+    return (len(data) - 1) // window if data.spec.kind == "text" else len(data)
 
 
 class Feed:
@@ -52,8 +84,8 @@ class Feed:
         share = self.batch_size // self.ranks
         rows = self._rows(self.position + self.rank * share, share)
         self.position += self.batch_size
-        real = self._pictures(self.images, rows)
-        partner = None if self.partners is None else self._pictures(self.partners, rows)
+        real = self._real(self.images, rows)
+        partner = None if self.partners is None else self._real(self.partners, rows)
         label = None if self.labels is None else self._take(self.labels, rows)
         batch = Batch(real, label, partner, self.generator, rank=self.rank, ranks=self.ranks)
         if self.mirror:
@@ -92,6 +124,47 @@ class Feed:
             return held.index_select(0, rows.to(held.device, non_blocking=True))
         return torch.from_numpy(held[rows.numpy()]).to(self.device, non_blocking=True)
 
-    def _pictures(self, held: Tensor | np.ndarray, rows: Tensor) -> Tensor:
+    def _real(self, held: Tensor | np.ndarray, rows: Tensor) -> Tensor:
         # The axes move, the bytes do not: (N, H, W, C) seen as (N, C, H, W) is what channels_last means.
         return self._take(held, rows).permute(0, 3, 1, 2).float().mul_(1 / 127.5).sub_(1)
+
+
+class AudioFeed(Feed):
+    """Batches of clips int16 (N, L)."""
+
+    def _real(self, held: Tensor | np.ndarray, rows: Tensor) -> Tensor:
+        return as_audio(self._take(held, rows))
+
+
+class TextFeed(Feed):
+    """Batches of one row of token numbers (T,), each row of a batch going on where it ended in the last batch.
+
+    The text is cut into batch_size equal stretches; row i reads stretch i, `window` tokens a step and the one after them, which
+    they foretell. At the end of the stretches it starts over, a random number of tokens later, so that windows are not
+    always cut at the same places. `position` counts windows.
+    """
+
+    def __init__(self, tokens: np.ndarray, *, batch_size: int, window: int, **more: Any) -> None:
+        super().__init__(tokens, None, None, batch_size=batch_size, **more)
+        self.window = window
+        self.stretch = (len(tokens) - 1) // batch_size
+        self.steps = (self.stretch - window + 1) // window  # an epoch's, wherever in the first window it starts
+        if window < 1 or self.steps < 1:
+            raise DataError(
+                f"a text of {len(tokens)} tokens is too short for {batch_size} rows of {window}: it takes"
+                f" {batch_size * (2 * window - 1) + 1} at least. Choose a smaller batch_size or window"
+            )
+
+    def next(self) -> Batch:
+        """The next global batch, this rank's rows: real (N, window + 1) int64."""
+        epoch, step = divmod(self.position // self.batch_size, self.steps)
+        share = self.batch_size // self.ranks
+        self.position += self.batch_size
+        first = torch.arange(self.rank * share, (self.rank + 1) * share) * self.stretch
+        places = (first + self._offset(epoch) + step * self.window)[:, None] + torch.arange(self.window + 1)
+        real = self._take(self.images, places.flatten()).view(share, -1).long()
+        return Batch(real, generator=self.generator, rank=self.rank, ranks=self.ranks, begins=step == 0)
+
+    def _offset(self, epoch: int) -> int:
+        mixed = np.random.SeedSequence([self.seed, self.salt, epoch]).generate_state(1, np.uint64)[0]
+        return int(mixed % np.uint64(self.window))

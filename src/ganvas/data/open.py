@@ -13,13 +13,13 @@ import numpy as np
 
 from ganvas import files
 from ganvas.data import arrays, builtin_sets, folder, pack, public
-from ganvas.data.dataset import Dataset, make_fingerprint, missing_split
+from ganvas.data.dataset import Dataset, chosen, make_fingerprint, missing_split
 from ganvas.data.image import SUFFIXES, refuse_endless
 from ganvas.data.settings import DataSettings, parse_size
 from ganvas.data.source import Listing, Progress
 from ganvas.data.spec import DataSpec
 from ganvas.errors import DataError, nearest
-from ganvas.settings import as_dict, change
+from ganvas.settings import change
 
 KINDS = "a zip of pictures, an IDX file (.gz too), .npz or .npy"
 
@@ -43,14 +43,14 @@ def open_data(
     Decoded once into `cache` (the user's cache folder). `progress(done, total)` counts bytes while downloading and
     pictures while decoding. UsageError for settings, DataError for everything about the data.
     """
-    chosen = change(settings or DataSettings(), changes, where="data.")
-    parse_size(chosen.size)
+    asked = change(settings or DataSettings(), changes, where="data.")
+    parse_size(asked.size)
     kept = files.cache_folder() if cache is None else Path(cache)
     listing = find(str(source), kept)
-    packed = _packed(listing, chosen, kept, progress or _silent)
-    datasets = _datasets(listing, packed, chosen)
+    packed = _packed(listing, asked, kept, progress or _silent)
+    datasets = _datasets(listing, packed, asked)
     if split not in datasets:
-        raise missing_split(listing.name, split, chosen.holdout)
+        raise missing_split(listing.name, split, asked.holdout)
     return datasets[split]
 
 
@@ -122,7 +122,7 @@ def _name(path: Path) -> str:
 def _packed(listing: Listing, settings: DataSettings, cache: Path, progress: Progress) -> pack.Packed:
     if listing.identity is None:
         return pack.in_memory(listing.load(settings, progress))
-    relevant = {name: value for name, value in as_dict(settings).items() if name != "mirror"}
+    relevant = {name: value for name, value in chosen(settings).items() if name != "mirror"}
     key = hashlib.sha256(json.dumps([pack.VERSION, listing.identity, relevant]).encode()).hexdigest()[:32]
     path = cache / "data" / f"{key}.pack"
     return pack.opened(path) or pack.in_cache(path, listing.load(settings, progress))
@@ -141,7 +141,7 @@ def _datasets(listing: Listing, packed: pack.Packed, settings: DataSettings) -> 
             name=listing.name,
             split=name,
             spec=spec,
-            images=split.images,
+            examples=split.images,
             labels=split.labels,
             partners=split.partners,
             fingerprint=make_fingerprint(split.digest, settings),

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ganvas.data.batch import as_pictures
+from ganvas.data.feed import count_examples, examples_of
 from ganvas.defaults import IMPORTANCE_SAMPLES
 from ganvas.errors import DataError
 from ganvas.method import HasLikelihood, Likelihood
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from ganvas.data.dataset import Dataset
 
 HELD = 10_000  # held-out pictures at most
-AT_ONCE = 64  # pictures; each such block has random numbers of its own
+AT_ONCE = 64  # examples; each such block has random numbers of its own
+WINDOW = 1024  # tokens of text that one example foretells, from nothing known before it
 
 Entry = dict[str, Any]
 
@@ -60,16 +61,15 @@ def likelihoods(
 ) -> Iterable[Likelihood]:
     """Block by block, of the first pictures of `data`."""
     assert isinstance(method, nn.Module)
-    device, count = next(method.parameters()).device, min(HELD, len(data))
+    device, count = next(method.parameters()).device, min(HELD, count_examples(data, WINDOW))
     for start in range(0, count, AT_ONCE):
-        rows = slice(start, min(count, start + AT_ONCE))
-        pictures = as_pictures(data.images[rows], device)
-        labels = None if data.labels is None else torch.from_numpy(np.array(data.labels[rows])).to(device)
+        rows = np.arange(start, min(count, start + AT_ONCE))
+        batch = examples_of(data, rows, WINDOW, device)
         # A generator a block: what is drawn about these pictures does not depend on how often z was drawn for those before.
         generator = torch.Generator().manual_seed(seed + start)
-        yield method.likelihood(pictures, labels, samples=samples, generator=generator)
+        yield method.likelihood(batch.real, batch.label, samples=samples, generator=generator)
         if progress:
-            progress("likelihood", rows.stop, count)
+            progress("likelihood", start + len(rows), count)
 
 
 def summary(found: Iterable[Likelihood]) -> Entry:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ganvas.data import DataSpec
     from ganvas.doctor import Diagnosis, Finding
     from ganvas.training.trainer import Trainer
 
@@ -20,6 +21,9 @@ class Callback:
 
     def evaluated(self, trainer: Trainer, metrics: dict[str, Any], grid: Any) -> None:
         """Metrics of this step ({} where they are not computed) and the grid of fixed seeds, uint8 (H, W, C)."""
+
+    def sampled(self, trainer: Trainer, made: Any, spec: DataSpec) -> None:
+        """Samples of fixed seeds that are no pictures: clips int16 (n, L), or texts. Before `evaluated`."""
 
     def checked(self, trainer: Trainer, numbers: dict[str, Any]) -> None:
         """How the training fares at this step (ganvas.training.health)."""

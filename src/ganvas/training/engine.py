@@ -62,9 +62,20 @@ class Engine:
             tensor.detach().copy_(flat[start : start + tensor.numel()].view_as(tensor))
             start += tensor.numel()
 
-    def average_buffers(self, module: nn.Module) -> None:
-        """Running statistics, which each rank gathers on its own pictures."""
-        self.average([buffer for buffer in module.buffers() if buffer.is_floating_point()])
+    def average_buffers(self, module: nn.Module, but: tuple[str, ...] = ()) -> None:
+        """Running statistics, which each rank gathers on its own examples; all but those named."""
+        known = module.named_buffers()
+        self.average([buffer for name, buffer in known if buffer.is_floating_point() and name not in but])
+
+    def gather_rows(self, tensor: Tensor) -> None:
+        """Fills a tensor with one row for each of the global batch, of which each rank has its own share right."""
+        if self.ranks == 1:
+            return
+        share = len(tensor) // self.ranks
+        mine = torch.zeros_like(tensor)
+        mine[self.rank * share : (self.rank + 1) * share] = tensor[self.rank * share : (self.rank + 1) * share]
+        dist.all_reduce(mine)
+        tensor.copy_(mine)
 
     def agree(self, *values: float) -> tuple[float, ...]:
         """The largest value over all ranks, for each: so that all stop, save and schedule at the same step."""

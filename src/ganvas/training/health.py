@@ -27,6 +27,7 @@ from torch.optim import Optimizer
 
 from ganvas.data import Dataset
 from ganvas.data.batch import as_pictures
+from ganvas.data.feed import count_examples, examples_of
 from ganvas.method import Batch, Judges, Method, Samples, Update
 from ganvas.metrics.modes import cluster_centres, entropy, nearest_row
 from ganvas.metrics.readers import choose_reader
@@ -152,11 +153,12 @@ class Health:
     def take(self, trainer: Trainer) -> Numbers:
         """All numbers of this moment. Nothing else has changed afterwards."""
         started = time.perf_counter()
-        reference = self.reference
         with untouched(trainer):
-            found: Numbers = {"rollbacks": trainer.rollbacks, "pictures": len(self.data.images), **reference.facts}
+            found: Numbers = {"rollbacks": trainer.rollbacks}
             found |= {"taken_over": 1} if self.taken_over else {}
-            found |= self._samples(trainer, reference)
+            if self.data.spec.kind == "pictures":
+                found |= {"pictures": len(self.data), **self.reference.facts}
+                found |= self._samples(trainer, self.reference)
             if isinstance(self.method, Judges):
                 found |= self._judgements(trainer, self.method)
             if trainer.steps:
@@ -191,11 +193,11 @@ class Health:
     def _batch(self, trainer: Trainer, data: Dataset | None = None, start: int = 0) -> Batch:
         """Pictures `start`, `start + 1`, ... of a split as a batch. It does not depend on where the feed stands."""
         data, device = data or self.data, trainer.engine.device
-        rows = np.arange(start, start + max(1, self.method.batch_size // trainer.engine.ranks)) % len(data.images)
-        real = as_pictures(data.images[rows], device)
-        partner = None if data.partners is None else as_pictures(data.partners[rows], device)
-        label = None if data.labels is None else torch.from_numpy(np.array(data.labels[rows])).to(device)
-        return Batch(real, label, partner, torch.Generator(device).manual_seed(trainer.steps + start))
+        share = max(1, self.method.batch_size // trainer.engine.ranks)
+        rows = np.arange(start, start + share) % count_examples(data, self.method.window)
+        batch = examples_of(data, rows, self.method.window, device)
+        batch.generator = torch.Generator(device).manual_seed(trainer.steps + start)
+        return batch
 
     @torch.no_grad()
     def _judgements(self, trainer: Trainer, judging: Judges) -> Numbers:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ganvas.data import write_png
+from ganvas.data import DataSpec, media, write_png
 from ganvas.doctor import Finding
 from ganvas.run import RunWriter
 from ganvas.training.callbacks import Callback
@@ -33,6 +33,9 @@ class Recorder(Callback):
             self.writer.row(
                 {"event": "evaluated", "step": trainer.steps, "seconds": trainer.seconds, "metrics": metrics}
             )
+
+    def sampled(self, trainer: Trainer, made: Any, spec: DataSpec) -> None:
+        media.write_sheet(self.writer.folder / "samples" / f"{trainer.steps:08d}", made, spec)
 
     def checked(self, trainer: Trainer, numbers: dict[str, Any]) -> None:
         self.writer.row({"event": "health", "step": trainer.steps, "seconds": trainer.seconds, **numbers})

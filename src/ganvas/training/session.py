@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,8 +23,8 @@ import numpy as np
 import torch
 
 import ganvas
-from ganvas.data import Dataset, DataSettings, grid, open_data
-from ganvas.data.feed import Feed
+from ganvas.data import Dataset, DataSettings, media, open_data
+from ganvas.data.feed import make_feed
 from ganvas.defaults import MEASURED, MEASURED_SEED, MINUTES
 from ganvas.doctor import Finding, diagnose
 from ganvas.errors import DataError, GanvasError, RunError, TrainingError, UsageError
@@ -46,7 +47,8 @@ GRID = 64  # pictures in a grid of samples
 ROLLBACKS = 3  # in a row, before a training gives up
 LOG_SECONDS = 1.0  # between two rows of the log; steps shorter than that share one
 EVALUATIONS = 5  # over a budget, where --evaluate-every is not given
-GRIDS = 20  # likewise
+GRIDS = 20  # likewise, ...
+SAMPLING = 0.1  # ... but for those between evaluations once so much of the training's time went into them
 SAVE_SECONDS = 60.0  # between two checkpoints, where --checkpoint-every is not given
 
 
@@ -173,7 +175,7 @@ class Session:
             )
         if len(data) < method.batch_size:
             raise DataError(
-                f"{data.name} has {len(data)} pictures, fewer than a batch of {method.batch_size}: add pictures, or choose"
+                f"{data.name} has {len(data)} {data.spec.unit}, fewer than a batch of {method.batch_size}: add some, or choose"
                 f" --set batch_size={max(1, len(data) // 2)} or less"
             )
         if measure_samples < 0 or measure_samples == 1:
@@ -202,6 +204,7 @@ class Session:
         self._seen_grids = self._seen_evaluations = 0
         self._saved_step = -1
         self._given_up: set[str] = set()  # measures that these data do not allow
+        self._sampling = 0.0  # seconds that went into samples to look at
 
     def _build(self, method: Method, budget: Budget) -> None:
         """Networks from the seed, a feed from its start, and the loop around them."""
@@ -214,9 +217,9 @@ class Session:
         engine.copy_from_lead(method)
         self.compiled = settle_compile(self.compile, method, engine)
         generator = torch.Generator(engine.device).manual_seed(seed)
-        feed = Feed(
-            data.images, data.labels, data.partners, batch_size=method.batch_size, seed=seed, generator=generator,
-            mirror=data.settings.mirror, rank=engine.rank, ranks=engine.ranks, device=engine.device,
+        feed = make_feed(
+            data, batch_size=method.batch_size, window=method.window, seed=seed, generator=generator,
+            rank=engine.rank, ranks=engine.ranks, device=engine.device,
         )  # fmt: skip
         self.method, self.trainer, self.health = method, Trainer(method, feed, engine, budget), Health(method, data)
 
@@ -362,7 +365,7 @@ class Session:
         grids, evaluations = int(trainer.progress * GRIDS), int(trainer.progress * EVALUATIONS)
         due, metrics_due = grids > self._seen_grids, evaluations > self._seen_evaluations
         self._seen_grids, self._seen_evaluations = grids, evaluations
-        if due and trainer.progress < 1:
+        if due and trainer.progress < 1 and (metrics_due or self._sampling <= SAMPLING * (trainer.seconds + 1)):
             self._evaluate(metrics_too=metrics_due)
 
     def _evaluate(self, metrics_too: bool = True) -> None:
@@ -370,12 +373,23 @@ class Session:
         averaged = trainer.average.method
         self.engine.average_buffers(trainer.average.networks)
         if self.engine.leads:
-            pictures = grid(to_uint8(sample(averaged, GRID, 0))) if isinstance(averaged, Samples) else None
+            sheet = self._sample_sheet(averaged)
             metrics = self._measure(averaged) if metrics_too and self.measure_samples else {}
-            self._tell("evaluated", metrics, pictures)
+            self._tell("evaluated", metrics, sheet)
             self._keep_best(metrics)
         self.engine.wait()
         trainer.restart_clock()
+
+    def _sample_sheet(self, averaged: Method) -> np.ndarray | None:
+        """Samples of fixed seeds on one sheet; what is no picture is told to the listeners as well."""
+        if not isinstance(averaged, Samples):
+            return None
+        started = time.perf_counter()
+        made = media.finished(sample(averaged, GRID, 0), self.data.spec)
+        self._sampling += time.perf_counter() - started
+        if self.data.spec.kind != "pictures":
+            self._tell("sampled", made, self.data.spec)
+        return media.sheet(made, self.data.spec)
 
     def _look_if_due(self) -> None:
         """Health and diagnosis; they do not count as training."""
@@ -417,7 +431,7 @@ class Session:
             return measure(pictures, self.data, self.data.part("test"))
 
         found: dict[str, Any] = {}
-        if isinstance(averaged, Samples):
+        if isinstance(averaged, Samples) and self.data.spec.kind == "pictures":
             found |= self._unless_too_few("samples", of_samples)
         if isinstance(averaged, HasLikelihood):  # by one draw: `ganvas evaluate` takes more
             found |= self._unless_too_few("likelihood", lambda: measure_likelihood(averaged, self.data, samples=1))
@@ -596,26 +610,14 @@ def check_same(
         )
     if preset is not None and preset != info.get("preset"):
         raise RunError(f"{old.folder} was started with preset {info.get('preset')}, not {preset}: leave --preset away")
-    given = create(info["method"], None, {**info["settings"], **(settings or {})}).settings()
-    changed = [
-        f"{key} was {info['settings'].get(key)!r}, not {value!r}"
-        for key, value in given.items()
-        if info["settings"].get(key) != value
-    ]
-    if isinstance(method, Method):
-        given = method.with_settings(settings or {}).settings()
-        changed = [
-            f"{key} was {info['settings'].get(key)!r}"
-            for key, value in given.items()
-            if info["settings"].get(key) != value
-        ]
+    had = create(info["method"], None, info["settings"]).settings()
+    same = method if isinstance(method, Method) else create(info["method"], None, had)
+    given = same.with_settings(settings or {}).settings()
+    changed = [f"{key} was {had[key]!r}, not {value!r}" for key, value in given.items() if had[key] != value]
     wished = as_dict(data_settings) if isinstance(data_settings, DataSettings) else data_settings or {}
-    checked = as_dict(change(DataSettings(), {**info["data_settings"], **wished}, where="data."))
-    changed += [
-        f"data.{key} was {info['data_settings'][key]!r}"
-        for key, value in checked.items()
-        if info["data_settings"][key] != value
-    ]
+    before = as_dict(change(DataSettings(), info["data_settings"], where="data."))
+    checked = as_dict(change(DataSettings(), {**before, **wished}, where="data."))
+    changed += [f"data.{key} was {before[key]!r}" for key, value in checked.items() if before[key] != value]
     if changed:
         raise RunError(
             f"a resumed run keeps its settings, and {old.folder} differs: {'; '.join(changed)}."

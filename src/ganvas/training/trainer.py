@@ -178,7 +178,9 @@ class Trainer:
 
     def state(self) -> dict[str, Any]:
         """Everything that decides the next step, as a tree for `save_state`."""
-        self.engine.average_buffers(self.method)
+        self.engine.average_buffers(self.method, but=self.method.carried)
+        for name in self.method.carried:
+            self.engine.gather_rows(self.method.get_buffer(name))
         self.engine.average_buffers(self.average.networks)
         return {
             "method": self.method.state_dict(),

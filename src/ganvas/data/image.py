@@ -124,7 +124,7 @@ def refuse_endless(path: Path) -> None:
 
 def header(file: BinaryIO) -> tuple[int, int, int]:
     """(H, W, C) of a picture, from its header alone and upright. Raises Broken."""
-    picture = _open(file)
+    picture = open_picture(file)
     width, height = picture.size
     # Asking a PNG for its EXIF may decode the whole picture, when the chunk stands at its end.
     asked = picture.format != "PNG" or "exif" in picture.info
@@ -134,16 +134,21 @@ def header(file: BinaryIO) -> tuple[int, int, int]:
 
 def decode(file: BinaryIO) -> np.ndarray:
     """(H, W, C) uint8 as `read_image` describes. Raises Broken."""
-    picture = _open(file)
+    picture = open_picture(file)
     try:
         picture.load()
-        array = _bytes(picture)
+        array = as_bytes(picture)
     except Broken:
         raise
     except Exception as error:  # a decoder meets damaged bytes in many ways; each is this picture's fault
-        raise Broken(_reason(error)) from error
+        raise Broken(reason(error)) from error
     array = array[..., None] if array.ndim == 2 else array
-    return np.ascontiguousarray(_TURNS.get(_orientation(picture), np.asarray)(array))
+    return np.ascontiguousarray(upright(array, picture))
+
+
+def upright(array: np.ndarray, picture: Image.Image) -> np.ndarray:
+    """The pixels (H, W, ...) of `picture`, turned as its EXIF says."""
+    return _TURNS.get(_orientation(picture), np.asarray)(array)
 
 
 def to_channels(picture: np.ndarray, channels: int, background: int) -> np.ndarray:
@@ -217,7 +222,8 @@ def viewable(pictures: np.ndarray) -> np.ndarray:
     return pictures[..., :3] if channels > 4 else pictures
 
 
-def _open(file: BinaryIO) -> Image.Image:
+def open_picture(file: BinaryIO) -> Image.Image:
+    """Its header only, of a kind and size that are read here. Raises Broken."""
     from PIL import Image
 
     try:
@@ -228,7 +234,7 @@ def _open(file: BinaryIO) -> Image.Image:
     except Image.UnidentifiedImageError:
         raise Broken("not a picture of a kind that is read here, or its header is damaged") from None
     except Exception as error:  # as in decode
-        raise Broken(_reason(error)) from error
+        raise Broken(reason(error)) from error
     width, height = picture.size
     if width < 1 or height < 1:
         raise Broken(f"the header says {width} x {height} pixels")
@@ -245,12 +251,13 @@ def _orientation(picture: Image.Image) -> int:
         return 1
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
+    """What a decoder says, or the kind of its error where it says nothing."""
     return f"{error}" or type(error).__name__
 
 
 def _channels(picture: Image.Image) -> int:
-    """What `_bytes` will give, from the header."""
+    """What `as_bytes` will give, from the header."""
     transparent = "transparency" in picture.info
     if picture.mode in ("1", "L", "I", "F") or picture.mode.startswith("I;16"):
         return 2 if transparent and picture.mode in ("1", "L") else 1
@@ -259,7 +266,8 @@ def _channels(picture: Image.Image) -> int:
     return 4 if transparent or picture.mode in ("RGBA", "RGBa", "PA") else 3
 
 
-def _bytes(picture: Image.Image) -> np.ndarray:
+def as_bytes(picture: Image.Image) -> np.ndarray:
+    """(H, W) or (H, W, C) uint8 of a loaded picture, not yet upright."""
     mode, transparent = picture.mode, "transparency" in picture.info
     if mode == "I" or mode.startswith("I;16"):
         return _scaled_integers(np.asarray(picture))

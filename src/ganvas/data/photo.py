@@ -1,0 +1,152 @@
+"""One photograph for the tasks that take and give files: its pixels as floats, and what a file says beside them.
+
+Training pictures pass through ganvas.data.image, which gives bytes; here nothing is lost that can be kept: 16 bits, alpha,
+the colour profile (ICC) and EXIF.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ganvas.data.image import Broken, as_bytes, open_picture, open_regular, reason, upright
+from ganvas.errors import DataError, UsageError
+from ganvas.files import write_bytes
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+WRITTEN = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
+ORIENTATION = 0x0112
+PROFILES = {1: b"GRAY", 3: b"RGB "}  # what bytes 16 to 19 of an ICC profile say of the colours it is for
+
+
+@dataclasses.dataclass
+class Photo:
+    """A picture with what its file says of it."""
+
+    pixels: np.ndarray
+    """float32 (C, H, W) in [-1, 1], upright; C is 1 or 3. Where alpha is 0 the colours are those of the file."""
+    alpha: np.ndarray | None = None
+    """float32 (H, W) in [0, 1], 1 is opaque."""
+    depth: int = 8
+    """Bits a channel, 8 or 16: those of the file, and those it is written with."""
+    icc: bytes | None = None
+    """The colour profile."""
+    exif: bytes | None = None
+    """The EXIF block; its orientation says upright."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(H, W)."""
+        return self.pixels.shape[1], self.pixels.shape[2]
+
+
+def read_photo(path: Path | str) -> Photo:
+    """The photo in a file, upright; the first frame of an animation.
+
+    Palettes and CMYK become RGB. 16 bits are kept for grey pictures and lost to 8 for coloured ones, which Pillow reads so.
+    DataError names the file and the reason.
+    """
+    try:
+        with open_regular(Path(path)) as file:
+            return _decoded(open_picture(file))
+    except Broken as error:
+        raise DataError(f"cannot read the picture {path}: {error}") from error
+
+
+def write_photo(path: Path | str, photo: Photo) -> None:
+    """PNG, JPEG (quality 95) or lossless WebP by the suffix; the file is whole or not there.
+
+    UsageError for another suffix, and where JPEG or WebP cannot hold the picture: 16 bits, or JPEG with alpha.
+    """
+    write_bytes(path, _encoded(Path(path), photo))
+
+
+def check_written(path: Path | str, photo: Photo | None = None) -> None:
+    """UsageError where `write_photo` would not write `photo` (any photo where None) to a file of that name."""
+    path = Path(path)
+    kind = WRITTEN.get(path.suffix.lower())
+    if kind is None:
+        raise UsageError(f"pictures are written as .png, .jpg or .webp (got {path})")
+    if photo is None or kind == "PNG":
+        return
+    if photo.depth == 16:
+        raise UsageError(f"{path}: {kind} holds 8 bits, and the picture has 16; write {path.with_suffix('.png')}")
+    if photo.alpha is not None and kind == "JPEG":
+        raise UsageError(f"{path}: JPEG holds no alpha, and the picture has some; write {path.with_suffix('.png')}")
+
+
+def _decoded(picture: Image.Image) -> Photo:
+    try:
+        picture.load()
+        values, depth = _values(picture)
+    except Broken:
+        raise
+    except Exception as error:  # a decoder meets damaged bytes in many ways; each is this picture's fault
+        raise Broken(reason(error)) from error
+    planes = np.moveaxis(np.atleast_3d(upright(values, picture)), 2, 0)
+    colours = 1 if len(planes) < 3 else 3
+    alpha = np.ascontiguousarray(planes[colours]) if len(planes) > colours else None
+    # A profile for CMYK or a palette's own space says nothing of the pixels that were made of it.
+    icc = picture.info.get("icc_profile")
+    kept = icc if isinstance(icc, bytes) and icc[16:20] == PROFILES[colours] else None
+    return Photo(np.ascontiguousarray(planes[:colours]) * 2 - 1, alpha, depth, kept, _exif(picture))
+
+
+def _values(picture: Image.Image) -> tuple[np.ndarray, int]:
+    """float32 (H, W) or (H, W, C) in [0, 1], and the bits they came from."""
+    if picture.mode == "I" or picture.mode.startswith("I;16"):
+        integers = np.asarray(picture)
+        low, high = int(integers.min()), int(integers.max())
+        if low < 0 or high > 65535:
+            raise Broken(f"integer values from {low} to {high}; only 16 bits, 0 to 65535, are read")
+        return integers.astype(np.float32) / 65535, 16
+    if picture.mode == "F":
+        floats = np.asarray(picture)
+        low, high = float(floats.min()), float(floats.max())
+        if not (low >= 0 and high <= 1):
+            raise Broken(f"float values from {low:g} to {high:g}; they must lie in 0 to 1")
+        return floats.astype(np.float32), 16
+    return as_bytes(picture).astype(np.float32) / 255, 8
+
+
+def _exif(picture: Image.Image) -> bytes | None:
+    """The EXIF block, saying upright (`picture` says so too from then on, so ask last); None for none or a bad one."""
+    try:
+        exif = picture.getexif()
+        if not len(exif):
+            return None
+        if ORIENTATION in exif:
+            exif[ORIENTATION] = 1
+        return exif.tobytes()
+    except Exception:  # EXIF is written by many hands; a broken block is no reason to refuse the picture
+        return None
+
+
+def _encoded(path: Path, photo: Photo) -> bytes:
+    check_written(path, photo)
+    kind = WRITTEN[path.suffix.lower()]
+    extra: dict[str, Any] = {"icc_profile": photo.icc} if photo.icc else {}
+    extra |= {"exif": photo.exif} if photo.exif else {}
+    extra |= {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"lossless": True}}.get(kind, {})
+    buffer = io.BytesIO()
+    _picture(photo).save(buffer, format=kind, **extra)
+    return buffer.getvalue()
+
+
+def _picture(photo: Photo) -> Image.Image:
+    from PIL import Image
+
+    top = 65535 if photo.depth == 16 else 255
+    planes = (
+        (photo.pixels + 1) / 2 if photo.alpha is None else np.concatenate([(photo.pixels + 1) / 2, photo.alpha[None]])
+    )
+    levels = np.rint(np.clip(planes, 0, 1) * top).astype(np.uint16 if photo.depth == 16 else np.uint8)
+    if photo.depth == 16 and len(levels) > 1:
+        levels = np.rint(levels / 257).astype(np.uint8)  # Pillow has 16 bits for plain grey only
+    return Image.fromarray(np.ascontiguousarray(levels[0] if len(levels) == 1 else np.moveaxis(levels, 0, 2)))

@@ -1,0 +1,109 @@
+"""A network over a picture of any size: padded to what the network takes, and by overlapping tiles where it is large.
+
+Two neighbouring tiles share `overlap` pixels. The outer `context` of a tile saw the cut instead of the picture and is not
+used; over what is left of the overlap one tile fades into the other along a raised cosine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+
+def tiled(
+    make: Callable[[Tensor], Tensor],
+    picture: Tensor,
+    *,
+    tile: int = 512,
+    overlap: int = 32,
+    multiple: int = 1,
+    scale: int = 1,
+    context: int | None = None,
+) -> Tensor:
+    """make(picture), (1, C', H * scale, W * scale) float32, of a `picture` (1, C, H, W) of any size.
+
+    `make` takes (1, C, h, w), h and w multiples of `multiple`, and gives (1, C', h * scale, w * scale). What lacks to a
+    multiple is reflected at the lower and right border, and cut off again. A picture with both sides up to `tile` passes as a
+    whole, others by tiles of that size: then memory beyond the picture and its result is that of one tile. Where an output
+    pixel depends on no input further away than `context` (default: a quarter of `overlap`), the result equals make(whole).
+    """
+    height, width = picture.shape[2:]
+    padded = reflected(picture, multiple)
+    tops, tall = _starts(padded.shape[2], tile, overlap, multiple)
+    lefts, wide = _starts(padded.shape[3], tile, overlap, multiple)
+    if len(tops) == len(lefts) == 1:
+        return make(padded).float()[:, :, : height * scale, : width * scale]
+    margin = overlap // 4 if context is None else min(context, overlap // 2)
+    rows = _weights(tops, tall, padded.shape[2], margin, overlap, scale, picture.device)
+    columns = _weights(lefts, wide, padded.shape[3], margin, overlap, scale, picture.device)
+    whole: Tensor | None = None
+    for top, row in zip(tops, rows, strict=True):
+        for left, column in zip(lefts, columns, strict=True):
+            made = make(padded[:, :, top : top + tall, left : left + wide]).float()
+            if whole is None:
+                whole = made.new_zeros(1, made.shape[1], padded.shape[2] * scale, padded.shape[3] * scale)
+            made = made * row[:, None] * column
+            whole[:, :, top * scale : (top + tall) * scale, left * scale : (left + wide) * scale] += made
+    assert whole is not None
+    return whole[:, :, : height * scale, : width * scale]
+
+
+def reflected(picture: Tensor, multiple: int) -> Tensor:
+    """(..., H, W) grown at the lower and right border to multiples of `multiple`, as mirrors there would show it; a side of 1 is
+    repeated."""
+    for axis in (-2, -1):
+        size = picture.shape[axis]
+        grown = -(-size // multiple) * multiple
+        if grown > size:
+            period = max(1, 2 * (size - 1))
+            index = torch.arange(grown, device=picture.device) % period
+            picture = picture.index_select(axis, torch.minimum(index, period - index) if size > 1 else index)
+    return picture
+
+
+def _starts(size: int, tile: int, overlap: int, multiple: int) -> tuple[list[int], int]:
+    """Where the tiles of one axis start, and how long they are: multiples of `multiple` all."""
+    if size <= max(tile, multiple):
+        return [0], size
+    length = max(tile // multiple, 1) * multiple
+    step = (length - overlap) // multiple * multiple
+    if step < 1:  # the stride asks for larger tiles
+        step = multiple
+        length = -(-(overlap + multiple) // multiple) * multiple
+    if size <= length:
+        return [0], size
+    count = -(-(size - length) // step) + 1
+    return [min(number * step, size - length) for number in range(count)], length
+
+
+def _weights(
+    starts: list[int], length: int, size: int, margin: int, overlap: int, scale: int, device: torch.device
+) -> list[Tensor]:
+    """The share (length * scale,) of each tile of one axis in its pixels; the shares of a pixel sum to 1.
+
+    The border of the picture is no cut: there a tile counts fully.
+    """
+    # In pixels of the result, at their centres.
+    position = (torch.arange(length * scale, dtype=torch.float64) + 0.5) / scale
+    fade = max(overlap - 2 * margin, 1e-9)
+
+    def rise(distance: Tensor) -> Tensor:
+        """0 within the margin of a cut, then half a cosine up to 1."""
+        return torch.sin(((distance - margin) / fade).clamp(0, 1) * torch.pi / 2) ** 2
+
+    shares = []
+    total = torch.zeros(size * scale, dtype=torch.float64)
+    for start in starts:
+        weight = torch.ones_like(position)
+        if start > 0:
+            weight = weight * rise(position)
+        if start + length < size:
+            weight = weight * rise(length - position)
+        shares.append(weight)
+        total[start * scale : (start + length) * scale] += weight
+    return [
+        (share / total[start * scale : (start + length) * scale]).float().to(device)
+        for start, share in zip(starts, shares, strict=True)
+    ]

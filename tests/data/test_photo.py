@@ -1,0 +1,111 @@
+"""Photos in and out: nothing that can be kept is lost."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageCms
+
+from ganvas.data.photo import Photo, check_written, read_photo, write_photo
+from ganvas.errors import DataError, UsageError
+
+RANDOM = np.random.default_rng(0)
+
+
+def bytes_of(*shape: int) -> np.ndarray:
+    return RANDOM.integers(0, 256, shape).astype(np.uint8)
+
+
+def as_levels(photo: Photo) -> np.ndarray:
+    return np.rint((photo.pixels + 1) * 127.5).astype(np.uint8)
+
+
+def test_pixels_are_in_minus_one_to_one(tmp_path: Path) -> None:
+    Image.fromarray(np.array([[0, 51, 255]], np.uint8)).save(tmp_path / "a.png")
+    photo = read_photo(tmp_path / "a.png")
+    np.testing.assert_allclose(photo.pixels, [[[-1, -0.6, 1]]], atol=1e-6)
+    assert photo.pixels.dtype == np.float32 and photo.alpha is None and photo.depth == 8 and photo.size == (1, 3)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@pytest.mark.parametrize("suffix", [".png", ".webp"])
+def test_bytes_survive_a_round_trip(tmp_path: Path, channels: int, suffix: str) -> None:
+    pixels = bytes_of(9, 7, channels)
+    pixels[..., -1] |= 1  # WebP clears the colours under alpha 0
+    Image.fromarray(pixels[..., 0] if channels == 1 else pixels).save(tmp_path / "a.png")
+    photo = read_photo(tmp_path / "a.png")
+    assert photo.pixels.shape[0] == (1 if channels < 3 else 3) and (photo.alpha is None) == (channels in (1, 3))
+    write_photo(tmp_path / f"b{suffix}", photo)
+    again = read_photo(tmp_path / f"b{suffix}")
+    if suffix == ".webp" and channels < 3:  # which has no grey
+        again.pixels = again.pixels[:1]
+    np.testing.assert_array_equal(again.pixels, photo.pixels)
+    np.testing.assert_array_equal(again.alpha, photo.alpha)
+
+
+def test_sixteen_bits_of_grey_survive(tmp_path: Path) -> None:
+    levels = RANDOM.integers(0, 65536, (8, 9)).astype(np.uint16)
+    Image.fromarray(levels).save(tmp_path / "a.png")
+    photo = read_photo(tmp_path / "a.png")
+    assert photo.depth == 16
+    write_photo(tmp_path / "b.png", photo)
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "b.png")), levels)
+
+
+def test_a_turned_photo_stands_upright_and_says_so(tmp_path: Path) -> None:
+    picture = Image.fromarray(bytes_of(4, 6, 3))
+    exif = picture.getexif()
+    exif[0x0112], exif[0x010F] = 6, "a maker"
+    picture.save(tmp_path / "a.png", exif=exif)
+    photo = read_photo(tmp_path / "a.png")
+    np.testing.assert_array_equal(np.moveaxis(as_levels(photo), 0, 2), np.rot90(np.asarray(picture), -1))
+    write_photo(tmp_path / "b.jpg", photo)
+    with Image.open(tmp_path / "b.jpg") as written:
+        kept = written.getexif()
+    assert kept[0x0112] == 1 and kept[0x010F] == "a maker"
+    assert read_photo(tmp_path / "b.jpg").size == (6, 4)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp"])
+def test_the_colour_profile_is_kept(tmp_path: Path, suffix: str) -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    Image.fromarray(bytes_of(4, 6, 3)).save(tmp_path / "a.png", icc_profile=profile)
+    write_photo(tmp_path / f"b{suffix}", read_photo(tmp_path / "a.png"))
+    assert read_photo(tmp_path / f"b{suffix}").icc == profile
+    Image.fromarray(bytes_of(4, 6)).save(tmp_path / "grey.png", icc_profile=profile)
+    assert read_photo(tmp_path / "grey.png").icc is None, "a profile of RGB says nothing of grey"
+
+
+def test_palettes_and_cmyk_become_rgb(tmp_path: Path) -> None:
+    colour = Image.fromarray(np.full((4, 5, 3), (200, 30, 60), np.uint8))
+    colour.quantize(4).save(tmp_path / "palette.png")
+    colour.convert("CMYK").save(tmp_path / "cmyk.jpg", quality=100)
+    for name in ("palette.png", "cmyk.jpg"):
+        found = as_levels(read_photo(tmp_path / name))
+        assert found.shape == (3, 4, 5) and np.abs(found[:, 0, 0].astype(int) - (200, 30, 60)).max() < 4
+
+
+def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "text.png").write_text("no picture")
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "empty.png").touch()
+    Image.fromarray(bytes_of(40, 40, 3)).save(tmp_path / "whole.png")
+    (tmp_path / "cut.png").write_bytes((tmp_path / "whole.png").read_bytes()[:1000])
+    for name in ("text.png", "pipe.png", "empty.png", "cut.png", "missing.png"):
+        with pytest.raises(DataError, match=name):
+            read_photo(tmp_path / name)
+
+
+def test_what_a_kind_of_file_cannot_hold_is_refused_before_it_is_lost(tmp_path: Path) -> None:
+    pixels = np.zeros((1, 2, 2), np.float32)
+    with pytest.raises(UsageError, match=r"no alpha.*b\.png"):
+        write_photo(tmp_path / "b.jpg", Photo(pixels, alpha=np.ones((2, 2), np.float32)))
+    for suffix in (".jpg", ".webp"):
+        with pytest.raises(UsageError, match="8 bits"):
+            write_photo(tmp_path / f"b{suffix}", Photo(pixels, depth=16))
+    with pytest.raises(UsageError, match=r"\.png, \.jpg or \.webp"):
+        check_written("out.gif")
+    assert not list(tmp_path.iterdir())

@@ -30,6 +30,7 @@ MAY = {
         "ganvas.method",
         "ganvas.run",
         "ganvas.sampling",
+        "ganvas.preview",
         "ganvas.metrics",
         "ganvas.report",
         "ganvas.doctor",

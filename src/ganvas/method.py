@@ -32,7 +32,7 @@ from ganvas.settings import as_dict, change, setting, settings_of
 
 __all__ = [
     "Batch", "Classes", "Code", "DataSpec", "Draws", "Encodes", "HasCodes", "HasLikelihood", "Judges", "Likelihood",
-    "Method", "Restoration", "Restores", "Samples", "Stylises", "Translates", "Update", "always", "create", "find",
+    "Method", "Restoration", "Restores", "Samples", "Shows", "Stylises", "Translates", "Update", "always", "create", "find",
     "method_names", "methods_with", "nothing", "preset", "presets", "register", "setting", "step_factor",
 ]  # fmt: skip
 
@@ -291,6 +291,15 @@ class Translates(Protocol):
 
     def translate(self, pictures: Tensor, direction: str = "ab") -> Tensor:
         """Of pictures (n, C, H, W) in [-1, 1], as large."""
+        ...
+
+
+@runtime_checkable
+class Shows(Protocol):
+    """Ability: what it makes of given pictures can be seen beside them, for a method that does not make any from noise."""
+
+    def show(self, batch: Batch) -> Tensor:
+        """Rows (n, k, C, H, W) in [-1, 1], one for each picture of `batch`: what went in, what came out, what was wanted."""
         ...
 
 

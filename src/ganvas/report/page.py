@@ -13,7 +13,7 @@ from ganvas.data.settings import DataSettings
 from ganvas.doctor import Finding, diagnose
 from ganvas.errors import GanvasError
 from ganvas.files import write_text
-from ganvas.method import find
+from ganvas.method import Samples, find
 from ganvas.report.audit import audit_list, copy_audit
 from ganvas.report.chart import Line, line_chart
 from ganvas.report.log import Log, read_log
@@ -260,6 +260,9 @@ def _metric_chart(name: str, entry: dict[str, Any], log: Log) -> Html:
 
 
 def _copies(run: Run, measured: dict[str, Any]) -> Html:
+    cls = _class_of(run)
+    if cls is not None and not issubclass(cls, Samples):
+        return Html()  # what it makes of given pictures is meant to be near them
     title = _TITLES["copies"]
     try:
         suspects = copy_audit(run)

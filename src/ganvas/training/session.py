@@ -23,12 +23,13 @@ import numpy as np
 import torch
 
 import ganvas
-from ganvas.data import Dataset, DataSettings, media, open_data
+from ganvas.data import Dataset, DataSettings, open_data
 from ganvas.data.feed import make_feed
 from ganvas.defaults import MEASURED, MEASURED_SEED, MINUTES
 from ganvas.doctor import Finding, diagnose
 from ganvas.errors import DataError, GanvasError, RunError, TrainingError, UsageError
 from ganvas.method import HasLikelihood, Method, Samples, create
+from ganvas.preview import preview
 from ganvas.report import write_report
 from ganvas.run import Run, RunWriter, is_run, spec_as_dict
 from ganvas.sampling import sample, to_uint8
@@ -43,7 +44,6 @@ from ganvas.training.trainer import Budget, NonFinite, Trainer
 
 METHOD, DATA = "r3gan", "digits"  # where none is given
 LARGEST_SEED = 2**62
-GRID = 64  # pictures in a grid of samples
 ROLLBACKS = 3  # in a row, before a training gives up
 LOG_SECONDS = 1.0  # between two rows of the log; steps shorter than that share one
 EVALUATIONS = 5  # over a budget, where --evaluate-every is not given
@@ -373,23 +373,21 @@ class Session:
         averaged = trainer.average.method
         self.engine.average_buffers(trainer.average.networks)
         if self.engine.leads:
-            sheet = self._sample_sheet(averaged)
+            sheet = self._preview(averaged)
             metrics = self._measure(averaged) if metrics_too and self.measure_samples else {}
             self._tell("evaluated", metrics, sheet)
             self._keep_best(metrics)
         self.engine.wait()
         trainer.restart_clock()
 
-    def _sample_sheet(self, averaged: Method) -> np.ndarray | None:
-        """Samples of fixed seeds on one sheet; what is no picture is told to the listeners as well."""
-        if not isinstance(averaged, Samples):
-            return None
+    def _preview(self, averaged: Method) -> np.ndarray | None:
+        """A sheet of what it makes; what is no picture is told to the listeners as well."""
         started = time.perf_counter()
-        made = media.finished(sample(averaged, GRID, 0), self.data.spec)
+        made, sheet = preview(averaged, self.data)
         self._sampling += time.perf_counter() - started
-        if self.data.spec.kind != "pictures":
+        if made is not None and self.data.spec.kind != "pictures":
             self._tell("sampled", made, self.data.spec)
-        return media.sheet(made, self.data.spec)
+        return sheet
 
     def _look_if_due(self) -> None:
         """Health and diagnosis; they do not count as training."""

@@ -54,9 +54,23 @@ def pictures(shape: Shape = (1, 28, 28), count: int = 40) -> Dataset:
     return open_data(picture_file(shape, count))
 
 
+@functools.cache
+def words(count: int = 800) -> Dataset:
+    """A text of `count` words of a small language, the same at each call. A tenth of it is held out."""
+    path = Path(os.environ["GANVAS_CACHE"]) / "noise" / f"words-{count}.txt"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    random = np.random.default_rng(count)
+    known = ["the", "cat", "sat", "on", "a", "mat,", "and", "dogs", "ran.", "Oh", "no!"]
+    lines = [" ".join(random.choice(known, 8)) for _ in range(count // 8)]
+    if not path.exists():
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return open_data(path)
+
+
 def data_for(name: str, shape: Shape = (1, 28, 28)) -> Dataset:
     """Noise of the kind that the method learns from; `shape` is of pictures."""
-    return {"pictures": pictures}[find(name).takes[0]](shape)
+    kind = find(name).takes[0]
+    return words() if kind == "text" else {"pictures": pictures}[kind](shape)
 
 
 def shapes_of(name: str) -> list[Shape]:

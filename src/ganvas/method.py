@@ -31,9 +31,10 @@ from ganvas.errors import DataError, UsageError, nearest
 from ganvas.settings import as_dict, change, setting, settings_of
 
 __all__ = [
-    "Batch", "Classes", "Code", "DataSpec", "Draws", "Encodes", "HasCodes", "HasLikelihood", "Judges", "Likelihood",
-    "Method", "Restoration", "Restores", "Samples", "Shows", "Stylises", "Translates", "Update", "always", "create", "find",
-    "method_names", "methods_with", "nothing", "preset", "presets", "register", "setting", "step_factor",
+    "Batch", "Classes", "Code", "Continues", "DataSpec", "Draws", "Encodes", "HasCodes", "HasLikelihood", "Judges",
+    "Likelihood", "Method", "Restoration", "Restores", "Samples", "Shows", "Stylises", "Translates", "Update",
+    "always", "create", "find", "method_names", "methods_with", "nothing", "preset", "presets", "register", "setting",
+    "step_factor",
 ]  # fmt: skip
 
 
@@ -65,6 +66,8 @@ class Update:
     after: Callable[[dict[str, Tensor]], None] = nothing
     """Called with the loss's dict after the optimiser moved: the only place where state may move (clipping, k_t, ADA's p).
     Its scalars are means over all processes by then; scalars that it adds are logged too."""
+    clip: float = 0.0
+    """Largest norm of all its gradients together (Pascanu 2013); longer ones are made as short. 0: as they are."""
     hands: tuple[str, ...] = ()
     """Keys of the loss's dict that the later updates of this step find, detached, in Batch.handed."""
     shares: tuple[str, ...] = ()
@@ -92,6 +95,8 @@ class Method(nn.Module):
     """Attributes that were trained elsewhere, go into the weights and never move: the first stage of a two-stage method."""
     ema: float = 0.999
     """Decay of that average, a step; a method that has it as a setting overrides this."""
+    of_sampling: ClassVar[tuple[str, ...]] = ()
+    """Settings that only sampling reads: those that a trained method may be given anew (`ganvas sample --set`)."""
     window: int = 0
     """Tokens of text that a row of a batch foretells; methods that take text have it as a setting."""
     carried: ClassVar[tuple[str, ...]] = ()
@@ -188,6 +193,15 @@ class Samples(Protocol):
 
     def generate(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
         """Pictures (n, C, H, W) in [-1, 1] on the latents' device. `labels` (n,) where `labels()` is not None."""
+        ...
+
+
+@runtime_checkable
+class Continues(Protocol):
+    """Ability: goes on where a given text ends."""
+
+    def go_on(self, start: Tensor, latents: Tensor) -> Tensor:
+        """Token numbers (n, L) that follow `start` (S,) int64, S > 0, on the latents' device."""
         ...
 
 

@@ -18,7 +18,7 @@ import functools
 import json
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -30,10 +30,10 @@ from torch import Tensor, nn
 
 from ganvas.data.media import finished
 from ganvas.data.spec import DataSpec
-from ganvas.errors import RunError
+from ganvas.errors import RunError, UsageError
 from ganvas.files import explained, write_bytes, write_text
 from ganvas.method import Method, create
-from ganvas.sampling import sample
+from ganvas.sampling import continued, sample
 
 FORMAT = 1
 LARGEST_JSON = 64 * 2**20  # bytes; a settings file beyond that is not one of ours
@@ -72,10 +72,16 @@ class Run:
         """The trained method with the averaged weights, in eval mode, on the CPU."""
         return self.load_method()
 
-    def load_method(self, *, raw: bool = False, best: bool = False, device: str | torch.device = "cpu") -> Method:
-        """The trained method in eval mode. `raw`: without the moving average; `best`: of the best step instead of the last."""
+    def load_method(
+        self, *, raw: bool = False, best: bool = False, device: str | torch.device = "cpu",
+        settings: Mapping[str, Any] | None = None,
+    ) -> Method:  # fmt: skip
+        """The trained method in eval mode. `raw`: without the moving average; `best`: of the best step instead of the last;
+        `settings`: new values of those that only sampling reads."""
         weights = self.read_weights(best=best)
         method = create(self.info["method"], None, self.info["settings"])
+        if settings:
+            method = _sampled_with(method, settings)
         # Building draws initial weights, which are then replaced: the caller's random state must not notice.
         with torch.random.fork_rng(devices=[]):
             method.build(self.spec)
@@ -109,15 +115,18 @@ class Run:
             ) from error
 
     def sample(
-        self, n: int = 64, *, seed: int = 0, label: int | str | None = None, raw: bool = False, best: bool = False
-    ) -> Any:
+        self, n: int = 64, *, seed: int = 0, label: int | str | None = None, prompt: str | None = None,
+        raw: bool = False, best: bool = False, settings: Mapping[str, Any] | None = None,
+    ) -> Any:  # fmt: skip
         """New pictures, uint8 (n, H, W, C); of other kinds clips int16 (n, L), or a list of texts. Number i is the one of seed
         `seed + i`, whatever n is.
 
-        `label`, a class by number or name, asks a class-conditional method for that class only.
+        `label`, a class by number or name, asks a class-conditional method for that class only; `prompt` is a text to go on
+        from. `settings` are those that only sampling reads, such as temperature.
         """
-        method = self.load_method(raw=raw, best=best) if raw or best else self.method
-        return finished(sample(method, n, seed, label), method.spec)
+        method = self.load_method(raw=raw, best=best, settings=settings) if raw or best or settings else self.method
+        made = sample(method, n, seed, label) if prompt is None else continued(method, prompt, n, seed)
+        return finished(made, method.spec)
 
     def log(self) -> Iterator[dict[str, Any]]:
         """Every row of log.jsonl in order. A last line that a crash cut short is left out."""
@@ -255,6 +264,16 @@ def _strict(node: Any) -> Any:
     if isinstance(node, float) and not math.isfinite(node):
         return None
     return str(node) if isinstance(node, Path) else node
+
+
+def _sampled_with(method: Method, settings: Mapping[str, Any]) -> Method:
+    """With new values of settings that only sampling reads; UsageError for any other."""
+    changed = method.with_settings(settings)
+    fixed = [name for name in settings if name not in method.of_sampling]
+    if fixed:
+        can = ", ".join(method.of_sampling) or "nothing"
+        raise UsageError(f"{fixed[0]} was settled by training; what can be set when {method.name} samples: {can}")
+    return changed
 
 
 def _ends_a_line(file: BinaryIO) -> bool:

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from ganvas.data.media import to_uint8
 from ganvas.errors import RunError, UsageError, nearest
-from ganvas.method import Draws, Method, Samples, methods_with
+from ganvas.method import Continues, Draws, Method, Samples, methods_with
 
-__all__ = ["CHUNK", "class_number", "drawing", "in_chunks", "sample", "to_uint8"]
+__all__ = ["CHUNK", "check_seeds", "class_number", "continued", "drawing", "in_chunks", "sample", "to_uint8"]
 
 CHUNK = 64  # always this many at once, filled up where fewer are asked for: the same sizes give the same rounding
 
@@ -29,6 +29,24 @@ def sample(method: Method, n: int, seed: int = 0, label: int | str | None = None
 
 
 @torch.no_grad()
+def continued(method: Method, prompt: str, n: int, seed: int = 0) -> Tensor:
+    """Token numbers (n, P + L): `prompt` and how it goes on, by the seeds as in `sample`."""
+    if not isinstance(method, Continues) or not isinstance(method, Samples):
+        raise UsageError(
+            f"{method.name} does not go on where a text ends, so it takes no prompt"
+            f" (methods that do: {methods_with(Continues)})"
+        )
+    from ganvas.data import text
+
+    start = torch.from_numpy(text.encode(prompt, method.spec, "the prompt")).long()
+    if not len(start):
+        raise UsageError("the prompt is empty: leave it away")
+    device = next(method.parameters()).device
+    made = _of_seeds(method, lambda latents: method.go_on(start.to(device), latents), n, seed, None)
+    return torch.cat([start.expand(n, -1).float(), made], dim=1)
+
+
+@torch.no_grad()
 def drawing(method: Method, n: int, seed: int = 0, label: int | str | None = None) -> Tensor:
     """The canvas of each picture of `sample` after each step, (n, T, C, H, W) in [-1, 1] on the CPU; the last is that picture."""
     if not isinstance(method, Draws) or not isinstance(method, Samples):
@@ -42,8 +60,7 @@ def drawing(method: Method, n: int, seed: int = 0, label: int | str | None = Non
 def _of_seeds(method: Method, make: Callable[..., Tensor], n: int, seed: int, label: int | str | None) -> Tensor:
     """make(latents) or make(latents, labels) of n seeds, on the CPU."""
     assert isinstance(method, Samples), "its callers have seen to that"
-    if n < 1 or seed < 0 or seed + n > 2**63:
-        raise UsageError(f"a sample needs n >= 1 and a seed >= 0 (got n={n}, seed={seed})")
+    check_seeds(n, seed)
     device = next(method.parameters()).device
     asked = None if label is None else class_number(method, label)
 
@@ -54,6 +71,12 @@ def _of_seeds(method: Method, make: Callable[..., Tensor], n: int, seed: int, la
         return make(latents) if labels is None else make(latents, labels.to(device))
 
     return in_chunks(n, of_rows)
+
+
+def check_seeds(n: int, seed: int) -> None:
+    """UsageError unless n >= 1 and each seed from `seed` on is one that a generator takes."""
+    if n < 1 or seed < 0 or seed + n > 2**63:
+        raise UsageError(f"a sample needs n >= 1 and a seed >= 0 (got n={n}, seed={seed})")
 
 
 def in_chunks(n: int, make: Callable[[Tensor], Tensor]) -> Tensor:

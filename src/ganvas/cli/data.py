@@ -16,7 +16,7 @@ def data(
     source: Annotated[
         str,
         typer.Argument(
-            metavar="DATA", help="A folder, .zip, .npz, .npy or IDX file, or a set by name, such as digits."
+            metavar="DATA", help="A folder, .zip, .npz, .npy or IDX file, a text, or a set by name, such as digits."
         ),
     ],
     size: Annotated[
@@ -35,7 +35,10 @@ def data(
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the sheet as one JSON object.")] = False,
 ) -> None:
-    """Show a data set: counts, shape, classes, channels, what is broken; and draw a contact sheet."""
+    """Show a data set: counts, shape, classes, channels, what is broken; and draw a contact sheet.
+
+    Of text: characters, tokens, vocabulary and the first lines.
+    """
     from ganvas.cli.opening import open_shown
     from ganvas.cli.output import write_json
     from ganvas.data import contact_sheet, write_png
@@ -44,6 +47,9 @@ def data(
     if out is not None and out.suffix.lower() != ".png":
         raise UsageError(f"--out takes a FILE.png for the contact sheet (got {out})")
     dataset = open_shown(source, read_settings(size, assignments or []))
+    if dataset.spec.kind == "text":
+        _tell_of_text(dataset, out, json)
+        return
     place = out or Path(f"contact-{re.sub(r'[^A-Za-z0-9._-]+', '-', dataset.name)}.png")
     sheet = dataset.sheet()
     write_png(place, contact_sheet(dataset))
@@ -52,6 +58,43 @@ def data(
         return
     show(dataset, sheet)
     typer.echo(f"contact sheet written to {place}")
+
+
+def _tell_of_text(dataset: Dataset, out: Path | None, json: bool) -> None:
+    from ganvas.cli.output import write_json
+    from ganvas.errors import UsageError
+
+    if out is not None:
+        raise UsageError(f"{dataset.source} is text, and a contact sheet is of pictures: leave --out away")
+    sheet = dataset.sheet()
+    if json:
+        write_json(sheet)
+        return
+    show_text(dataset, sheet)
+
+
+def show_text(dataset: Dataset, sheet: dict[str, Any]) -> None:
+    """The sheet of a text as tables, and its first lines."""
+    from ganvas.cli.output import figure, print_facts
+
+    def of_splits(name: str) -> str:
+        return ", ".join(f"{count:,} {split}" for split, count in sheet[name].items())
+
+    characters = sum(sheet["characters"].values()) / max(1, sum(sheet["counts"].values()))
+    facts = {
+        "name": sheet["name"], "source": sheet["source"], "characters": of_splits("characters"),
+        "lines": of_splits("lines"), "tokens": f"{of_splits('counts')} ({figure(characters)} characters each)",
+        "vocabulary": f"{sheet['vocabulary']:,} ({sheet['different_characters']:,} of them are characters of the whole text)",
+        "longest token": repr(sheet["longest_token"]),
+        "entropy": f"{figure(sheet['entropy'])} bits per character, from how often each occurs",
+        "changed": "; ".join(sheet["changed"]) or "nothing",
+        "settings": ", ".join(f"{name}={sheet['settings'][name]}" for name in ("tokens", "vocabulary", "holdout")),
+        "fingerprint": sheet["fingerprint"][:16],
+    }  # fmt: skip
+    print_facts(facts)
+    typer.echo("first lines:")
+    for line in sheet["first_lines"]:
+        typer.echo("  " + "".join(one if one.isprintable() else "\ufffd" for one in line))
 
 
 def read_settings(size: str | None, assignments: list[str]) -> dict[str, Any]:

@@ -89,7 +89,7 @@ def _of_run(
     best: bool,
     device: str,
 ) -> dict[str, Any]:
-    from ganvas.cli.opening import fitting, open_shown
+    from ganvas.cli.opening import as_in, fitting, open_shown
     from ganvas.cli.sample import gather
     from ganvas.errors import DataError
     from ganvas.method import HasLikelihood, Samples
@@ -98,7 +98,7 @@ def _of_run(
 
     method = run.load_method(best=best, device=choose_device(device))
     known = run.info["data_settings"] if data is None else {**fitting(run), **settings}
-    dataset = open_shown(data or run.info["data"], known)
+    dataset = as_in(run, open_shown(data or run.info["data"], known))
     _check_shape(f"the pictures of {run.folder}", run.spec.shape, dataset)
     found: dict[str, Any] = {"data": dataset.source, "metrics": {}}
     of_pictures = run.spec.kind == "pictures"

@@ -35,6 +35,21 @@ def open_shown(source: str, settings: Mapping[str, Any], *, title: str = "openin
 
 def fitting(run: Run) -> dict[str, Any]:
     """The run's data settings with its shape spelled out, for other data than its own."""
+    if run.spec.kind != "pictures":  # text comes in its own vocabulary first (see as_in)
+        return {name: value for name, value in run.info["data_settings"].items() if name not in ("tokens", "vocabulary")}
     channels, height, width = run.spec.shape
     shape = {"size": f"{height}x{width}", **({"channels": channels} if channels in (1, 3, 4) else {})}
     return {**run.info["data_settings"], **shape}
+
+
+def as_in(run: Run, dataset: Dataset) -> Dataset:
+    """Data of the kind that the run was trained on, text in the run's own vocabulary; DataError for another kind."""
+    from ganvas.errors import DataError
+
+    if dataset.spec.kind != run.spec.kind:
+        raise DataError(f"{run.folder} was trained on {run.spec.kind}, and {dataset.source} holds {dataset.spec.kind}")
+    if run.spec.kind != "text" or dataset.spec.tokens == run.spec.tokens:
+        return dataset
+    from ganvas.data import text
+
+    return text.recoded(dataset, run.spec)

@@ -32,7 +32,7 @@ def sample(
         Path | None,
         typer.Option(
             metavar="DIR|FILE.npz",
-            help="A folder for PNG files named by seed (seed000042.png), or an .npz with `images`, uint8 "
+            help="A folder for PNG, .wav or .txt files named by seed (seed000042.png), or an .npz with `images`, uint8 "
             "(N, H, W, C). Default: the folder samples-RUN here, unless --grid or --animate is given.",
         ),
     ] = None,
@@ -44,24 +44,41 @@ def sample(
             help="The sheet being drawn, step by step, by a method that paints in steps.",
         ),
     ] = None,
+    prompt: Annotated[
+        str | None,
+        typer.Option(metavar="TEXT", help="How each text begins, by a method that goes on where a text ends."),
+    ] = None,
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="A setting that only sampling reads, such as temperature=0.8 or guidance=2. May be repeated; "
+            "`ganvas methods NAME` shows them.",
+        ),
+    ] = None,
     raw: Annotated[bool, typer.Option("--raw", help="The weights as trained, without their moving average.")] = False,
     best: Annotated[
         bool, typer.Option("--best", help="The weights of the step with the best metric instead of the last.")
     ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
 ) -> None:
-    """Make pictures with a trained run, as PNG files, as one .npz, as one sheet or as an animation of the sheet.
+    """Make pictures (or clips, or texts) with a trained run: as files, as one .npz, as a sheet or an animation of it.
 
     Two-channel pictures become PNG files with the first channel as red and the second as cyan; an .npz
     holds them as they are.
     """
     from ganvas.data import media
+    from ganvas.errors import UsageError
     from ganvas.run import load
     from ganvas.training.engine import choose_device
 
     _check_places(out, grid, animate)
+    if prompt is not None and label is not None:
+        raise UsageError("--prompt and --label do not go together: leave one away")
     opened = load(run)
-    method = opened.load_method(raw=raw, best=best, device=choose_device(device))
+    changes = _changes(assignments or [])
+    method = opened.load_method(raw=raw, best=best, device=choose_device(device), settings=changes)
     if animate is not None:
         _write_animation(method, n, seed, label, animate)
     if out is None and grid is None:
@@ -70,9 +87,9 @@ def sample(
         out = Path(f"samples-{opened.name}")
     if out is not None and out.suffix.lower() != ".npz" and grid is None:
         # Block by block: a million pictures need no more memory than a thousand.
-        _write_folder(method, n, seed, out, label)
+        _write_folder(method, n, seed, out, label, prompt)
         return
-    made = gather(method, n, seed, label)
+    made = gather(method, n, seed, label, prompt)
     if out is not None:
         if out.suffix.lower() == ".npz":
             media.write_npz(out, made, method.spec)
@@ -83,22 +100,38 @@ def sample(
         _write_grid(made, grid, method.spec)
 
 
-def blocks(method: Method, n: int, seed: int, label: str | None = None) -> Iterator[tuple[int, Any]]:
+def blocks(
+    method: Method, n: int, seed: int, label: str | None = None, prompt: str | None = None
+) -> Iterator[tuple[int, Any]]:
     """(seed of the first, m of them in their final form: uint8 (m, H, W, C), int16 (m, L) or texts) until n are made."""
     from ganvas.data.media import finished
+    from ganvas.sampling import check_seeds, continued
     from ganvas.sampling import sample as draw
 
-    draw(method, min(n, 1), seed, label)  # refuses an n, seed or method that cannot be, before anything is written
+    check_seeds(n, seed)  # what else cannot be is refused by the first block, before anything is written
     for start in range(seed, seed + n, BLOCK):
-        yield start, finished(draw(method, min(BLOCK, seed + n - start), start, label), method.spec)
+        count = min(BLOCK, seed + n - start)
+        made = draw(method, count, start, label) if prompt is None else continued(method, prompt, count, start)
+        yield start, finished(made, method.spec)
 
 
-def gather(method: Method, n: int, seed: int, label: str | None = None) -> Any:
+def gather(method: Method, n: int, seed: int, label: str | None = None, prompt: str | None = None) -> Any:
     """All n in their final form: uint8 (n, H, W, C), int16 (n, L) or a list of texts."""
     import numpy as np
 
-    made = [part for _, part in blocks(method, n, seed, label)]
+    made = [part for _, part in blocks(method, n, seed, label, prompt)]
     return [text for part in made for text in part] if isinstance(made[0], list) else np.concatenate(made)
+
+
+def _changes(assignments: list[str]) -> dict[str, str]:
+    """Settings of --set."""
+    from ganvas.cli.config import read_assignments
+    from ganvas.errors import UsageError
+
+    changes, of_data = read_assignments(assignments)
+    if of_data:
+        raise UsageError(f"--set data.{next(iter(of_data))} is about training data, and sampling reads none")
+    return changes
 
 
 def _check_places(out: Path | None, grid: Path | None, animate: Path | None) -> None:
@@ -115,11 +148,11 @@ def _check_places(out: Path | None, grid: Path | None, animate: Path | None) -> 
         raise UsageError(f"--out takes a folder or a FILE.npz (got {out}); one sheet of all is --grid FILE.png")
 
 
-def _write_folder(method: Method, n: int, seed: int, out: Path, label: str | None) -> None:
+def _write_folder(method: Method, n: int, seed: int, out: Path, label: str | None, prompt: str | None) -> None:
     from ganvas.data import media
 
     spec = method.spec
-    for first, made in blocks(method, n, seed, label):
+    for first, made in blocks(method, n, seed, label, prompt):
         media.write_each(out, made, first, spec)
     typer.echo(f"{n} {NAMES[spec.kind]} written to {out}/ (seed{seed:06d}{media.SUFFIXES[spec.kind]} ...)")
 

@@ -26,7 +26,7 @@ def train(
     data: Annotated[
         str | None,
         typer.Option(
-            help="A folder (sub-folders are labels), a .zip, .npz, .npy or IDX file, or a set by name: digits."
+            help="A folder (sub-folders are labels), a .zip, .npz, .npy or IDX file, a text, or a set by name: digits."
         ),
     ] = None,
     out: Annotated[

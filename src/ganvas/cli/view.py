@@ -36,10 +36,12 @@ from ganvas.training.callbacks import Callback
 if TYPE_CHECKING:
     import numpy as np
 
+    from ganvas.data import DataSpec
     from ganvas.doctor import Diagnosis
     from ganvas.training.trainer import Trainer
 
 OFTEN, SELDOM = 1.0, 10.0  # seconds between two lines, in the first minute and after it
+SAMPLE_LINES = 12  # of a sampled text
 NARROWEST = 40  # columns; below that, and on a terminal that cannot move its cursor, lines are shown
 SPENT = "the budget is used up already: give a larger one by --minutes, --images or --steps, counted from the start"
 
@@ -128,6 +130,7 @@ class Screen(View):
         self.row: dict[str, Any] = {}
         self.metrics: dict[str, Any] = {}
         self.grid: np.ndarray | None = None
+        self.text: str | None = None
         self.saved_step: int | None = None
         self.diagnosis: Diagnosis | None = None
         self._pictures: tuple[Any, Picture | None] = (None, None)
@@ -151,6 +154,9 @@ class Screen(View):
         self.metrics = metrics or self.metrics
         self.grid = grid if grid is not None else self.grid
         self._show(trainer)
+
+    def sampled(self, trainer: Trainer, made: Any, spec: DataSpec) -> None:
+        self.text = made[0] if spec.kind == "text" else None
 
     def diagnosed(self, trainer: Trainer, diagnosis: Diagnosis) -> None:
         self.diagnosis = diagnosis
@@ -182,8 +188,9 @@ class Screen(View):
         parts: list[RenderableType] = [head, self._where(trainer), _losses(self.row), self._quality(trainer)]
         parts += [_doctor(self.diagnosis)] if self.diagnosis else []
         used = sum(len(self.console.render_lines(part, pad=False)) for part in parts)
-        picture = self._picture(trainer, width, self.console.height - used - 2)
-        return Group(*parts, *([picture] if picture else []))
+        left = self.console.height - used - 2
+        sample = _lines(self.text, width, left) if self.text else self._picture(trainer, width, left)
+        return Group(*parts, *([sample] if sample else []))
 
     def _where(self, trainer: Trainer) -> RenderableType:
         bar = ProgressBar(total=1.0, completed=trainer.progress, width=max(10, min(40, self.console.width // 3)))
@@ -242,6 +249,14 @@ def eta(progress: float, seconds: float) -> str:
 def _doctor(diagnosis: Diagnosis) -> RenderableType:
     style = {None: "dim", True: "green", False: "yellow"}[diagnosis.healthy]
     return Text(f"doctor: {diagnosis.line}", style=style, no_wrap=True, overflow="ellipsis")
+
+
+def _lines(text: str, columns: int, lines: int) -> Text | None:
+    """The first lines of a text, folded at the width; signs that would move the cursor are left out."""
+    clean = "".join(one if one.isprintable() or one == "\n" else "\ufffd" for one in text)
+    folded = [line[at : at + columns] for line in clean.split("\n") for at in range(0, max(1, len(line)), columns)]
+    shown = folded[: min(lines, SAMPLE_LINES)]
+    return Text("\n".join(shown), no_wrap=True, overflow="crop") if shown else None
 
 
 def _losses(row: dict[str, Any]) -> RenderableType:

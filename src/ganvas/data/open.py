@@ -1,4 +1,4 @@
-"""`open_data`: from a name or a path to pictures in memory."""
+"""`open_data`: from a name or a path to pictures, or text, in memory."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from typing import Any
 import numpy as np
 
 from ganvas import files
-from ganvas.data import arrays, builtin_sets, folder, pack, public
+from ganvas.data import arrays, builtin_sets, folder, pack, public, text
 from ganvas.data.dataset import Dataset, chosen, make_fingerprint, missing_split
 from ganvas.data.image import SUFFIXES, refuse_endless
-from ganvas.data.settings import DataSettings, parse_size
+from ganvas.data.settings import DataSettings, check_kind, parse_size
 from ganvas.data.source import Listing, Progress
 from ganvas.data.spec import DataSpec
 from ganvas.errors import DataError, nearest
 from ganvas.settings import change
 
-KINDS = "a zip of pictures, an IDX file (.gz too), .npz or .npy"
+KINDS = "a zip of pictures, an IDX file (.gz too), .npz or .npy, a text in UTF-8"
 
 
 def open_data(
@@ -37,8 +37,8 @@ def open_data(
 
     `source` is the name of a set that comes with the package (digits, emoji, emoji:twitter, stacked_digits) or is
     downloaded once (mnist, fashion_mnist, cifar10), or a path: a folder (sub-folders are labels; train and test
-    folders are splits), a zip file of the same, IDX files, .npz or .npy. `changes` are data settings:
-    `open_data("photos", size=64, fit="pad")`.
+    folders are splits), a zip file of the same, IDX files, .npz or .npy; or a text, or a folder of texts. `changes` are
+    data settings: `open_data("photos", size=64, fit="pad")`.
 
     Decoded once into `cache` (the user's cache folder). `progress(done, total)` counts bytes while downloading and
     pictures while decoding. UsageError for settings, DataError for everything about the data.
@@ -47,14 +47,13 @@ def open_data(
     parse_size(asked.size)
     kept = files.cache_folder() if cache is None else Path(cache)
     listing = find(str(source), kept)
-    packed = _packed(listing, asked, kept, progress or _silent)
-    datasets = _datasets(listing, packed, asked)
+    datasets = _opened(listing, asked, kept, progress or _silent)
     if split not in datasets:
         raise missing_split(listing.name, split, asked.holdout)
     return datasets[split]
 
 
-def find(source: str, cache: Path) -> Listing:
+def find(source: str, cache: Path) -> Listing | text.Source:
     """The source behind a name or path; nothing is decoded yet. Names come before paths: ./digits is a folder."""
     if source in builtin_sets.SETS:
         return builtin_sets.listing(source)
@@ -77,15 +76,27 @@ def _nothing(source: str, error: OSError | ValueError) -> str:
     return f"there is no data set and no path {source!r}{hint}. {known}"
 
 
-def _listed_folder(path: Path) -> Listing:
+def _opened(
+    listing: Listing | text.Source, settings: DataSettings, cache: Path, progress: Progress
+) -> dict[str, Dataset]:
+    if isinstance(listing, text.Source):
+        check_kind(settings, "text", listing.name)
+        return text.datasets(listing, settings)
+    check_kind(settings, "pictures", listing.name)
+    return _datasets(listing, _packed(listing, settings, cache, progress), settings)
+
+
+def _listed_folder(path: Path) -> Listing | text.Source:
     try:
         pictures = arrays.idx_files(path)
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror}") from error
-    return _listed_idx(path, pictures) if pictures else folder.list_folder(path, _name(path))
+    if pictures:
+        return _listed_idx(path, pictures)
+    return text.of_folder(path, _name(path), SUFFIXES) or folder.list_folder(path, _name(path))
 
 
-def _listed_file(path: Path) -> Listing:
+def _listed_file(path: Path) -> Listing | text.Source:
     refuse_endless(path)
     suffix = path.suffix.lower()
     readers = {".npz": arrays.load_npz, ".npy": arrays.load_npy}
@@ -100,6 +111,8 @@ def _listed_file(path: Path) -> Listing:
         )
     if arrays.is_idx(path):
         return _listed_idx(path, {"train": path})
+    if text.looks_like_text(path):
+        return text.of_file(path, _name(path))
     raise DataError(f"{path} is of no kind that is read here: a folder of pictures, {KINDS}")
 
 

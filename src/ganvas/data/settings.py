@@ -9,6 +9,8 @@ from ganvas.errors import UsageError
 from ganvas.settings import setting
 
 LARGEST_SIDE = 8192
+# Settings that mean something for one kind of data only; the others hold for all.
+OF_KIND = {"pictures": ("size", "fit", "channels", "alpha", "mirror"), "text": ("tokens", "vocabulary")}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,6 +48,23 @@ class DataSettings:
     )
     skip_broken: bool = setting(False, "leave unreadable pictures out instead of stopping with a list of them")
     mirror: bool = setting(False, "flip pictures left to right at random while training (never with digits or text)")
+    tokens: str = setting(
+        "characters",
+        "text: what is foretold one by one, characters or pairs merged by how often they occur",
+        choices=("characters", "bytepairs"),
+    )
+    vocabulary: int = setting(512, "tokens=bytepairs: number of tokens, characters included", minimum=2, maximum=32768)
+
+
+def check_kind(settings: DataSettings, kind: str, name: str) -> None:
+    """UsageError for a setting that has no effect on data of this kind and is not at its default."""
+    usual = DataSettings()
+    for other, names in OF_KIND.items():
+        changed = [key for key in names if other != kind and getattr(settings, key) != getattr(usual, key)]
+        if changed:
+            raise UsageError(f"data.{changed[0]} is about {other}, and {name} is {kind}: leave it away")
+    if kind == "text" and settings.tokens == "characters" and settings.vocabulary != usual.vocabulary:
+        raise UsageError("data.vocabulary is for data.tokens=bytepairs: choose that too, or leave it away")
 
 
 def parse_size(size: int | str) -> tuple[int, int] | None:

@@ -69,6 +69,7 @@ class FlowMatching(Networks):
     ema: float = setting(0.999, "decay of the network's average, a step", minimum=0, maximum=0.999999)
 
     averaged = ("v",)
+    of_sampling = ("solver", "sampling_steps", "guidance")
 
     def build(self, spec: DataSpec) -> None:
         if self.guidance != 1 and not self.conditional:

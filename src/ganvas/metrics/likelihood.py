@@ -42,7 +42,7 @@ def measure_likelihood(
     where `data` are training pictures: those say nothing of likelihood.
     """
     held = data.part("test")
-    if held is None or not len(held):
+    if held is None or not count_examples(held, 1):
         raise DataError(
             f"{data.name} has no test split, and how probable a method finds the pictures it was trained on means nothing:"
             " raise data.holdout"
@@ -61,10 +61,11 @@ def likelihoods(
 ) -> Iterable[Likelihood]:
     """Block by block, of the first pictures of `data`."""
     assert isinstance(method, nn.Module)
-    device, count = next(method.parameters()).device, min(HELD, count_examples(data, WINDOW))
+    window = max(1, min(WINDOW, len(data) - 1))  # of a short text, all of it is one example
+    device, count = next(method.parameters()).device, min(HELD, count_examples(data, window))
     for start in range(0, count, AT_ONCE):
         rows = np.arange(start, min(count, start + AT_ONCE))
-        batch = examples_of(data, rows, WINDOW, device)
+        batch = examples_of(data, rows, window, device)
         # A generator a block: what is drawn about these pictures does not depend on how often z was drawn for those before.
         generator = torch.Generator().manual_seed(seed + start)
         yield method.likelihood(batch.real, batch.label, samples=samples, generator=generator)

@@ -34,6 +34,7 @@ from ganvas.report.markup import (
 )
 from ganvas.report.measures import entries, explanation, floor_of, main_metric, sentence, value_of
 from ganvas.report.pictures import film, frames
+from ganvas.report.texts import sheets_of_text
 from ganvas.run import Run, read_json
 from ganvas.settings import settings_of
 
@@ -169,6 +170,10 @@ def _seconds(log: Log) -> float | None:
 def _samples(run: Run) -> Html:
     shown = frames(run.folder / "samples")
     lead = "Each place in the grid keeps its random seed: the slider shows a picture as it forms. Averaged weights."
+    texts = sheets_of_text(run.folder / "samples")
+    if texts:
+        lead = "Each text keeps its random seed over the training. Averaged weights."
+        return section("samples", _TITLES["samples"], texts, lead=lead)
     if not shown:
         return section("samples", _TITLES["samples"], tag("p", "There are no grids in samples/ yet.", class_="note"))
     return section("samples", _TITLES["samples"], film(shown, "Grid of samples"), lead=lead)

@@ -31,6 +31,8 @@ a{color:var(--accent);text-underline-offset:3px}
 nav{margin-top:22px;display:flex;flex-wrap:wrap;gap:4px 20px;font-size:.925rem}
 code{font:.875em/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,"Liberation Mono",monospace;
 overflow-wrap:anywhere}
+pre{font:.875rem/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,"Liberation Mono",monospace;white-space:pre-wrap;
+overflow-wrap:anywhere;max-height:34rem;overflow-y:auto;background:var(--panel);border-radius:8px;padding:14px 16px}
 .tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:1px;background:var(--rule);
 border:1px solid var(--rule);border-radius:10px;overflow:hidden;margin:26px 0 0;padding:0}
 .tiles div{background:var(--page);padding:14px 18px 12px;display:block}

@@ -32,7 +32,7 @@ from ganvas.method import Batch, Judges, Method, Samples, Update
 from ganvas.metrics.modes import cluster_centres, entropy, nearest_row
 from ganvas.metrics.readers import choose_reader
 from ganvas.sampling import sample, to_uint8
-from ganvas.training.trainer import Trainer, parameters
+from ganvas.training.trainer import Trainer, parameters, shorten
 
 LOOKED_AT = 128  # samples, and as many real pictures
 REFERENCE = 512  # real pictures that samples are compared with
@@ -343,6 +343,8 @@ def _rehearse(trainer: Trainer, update: Update, batch: Batch) -> tuple[Numbers, 
         parameter.requires_grad_(True)
     report = _loss(trainer, update, batch, backward=True)
     gradients = [torch.zeros_like(p) if p.grad is None else p.grad.detach().clone() for p in mine]
+    if update.clip:
+        shorten([p.grad for p in mine if p.grad is not None], torch.tensor(norm(gradients)), update.clip)
     with kept(optimizer):
         before = [parameter.detach().clone() for parameter in mine]
         optimizer.step()

@@ -115,6 +115,8 @@ class Trainer:
             self._broken[update.name] = self._broken.get(update.name, 0) + broken
         elif not bool(torch.isfinite(norm + loss)):
             raise NonFinite(update.name)
+        if update.clip:
+            shorten(gradients, norm, update.clip)
         optimizer.step()
         with torch.no_grad():
             update.after(report)
@@ -228,6 +230,11 @@ class Trainer:
                 raise TypeError(
                     f"{self.method.name}: update {update.name} trains {update.trains!r}, which optimizers() has not"
                 )
+
+
+def shorten(gradients: list[Tensor], norm: Tensor, longest: float) -> None:
+    """Scales gradients whose `norm` together is above `longest` down to it, in place."""
+    torch._foreach_mul_(gradients, (longest / norm.clamp_min(1e-12)).clamp_max(1))  # pyright: ignore[reportPrivateImportUsage]
 
 
 def parameters(optimizer: Optimizer) -> list[Tensor]:

@@ -1,0 +1,209 @@
+"""A recurrent network that foretells text (Graves 2013, Generating Sequences With Recurrent Neural Networks, arXiv:1308.0850).
+
+Idea: p(text) is the product of p(x_t | all earlier tokens) (eq. 5), and an LSTM's state stands for all earlier tokens. Trained
+to foretell the next token, it writes by drawing one token after another and reading each of its own. Its likelihood is exact.
+
+Truncated backpropagation through time: a step sees `window` tokens of each row, and the state goes on to the next step as
+a number without a gradient, since the rows of the next batch go on where these ended. It starts from zeros where the feed
+starts over. Tokens are characters or byte pairs, as the data say (data.tokens); figures are in bits per character, so
+that both can be compared.
+
+Dropout leaves out parts of what goes up from layer to layer and nothing of what goes on in time (Zaremba 2014,
+arXiv:1409.2329, eq. 4); tied weights embed and score tokens by one matrix (Press and Wolf 2017, arXiv:1608.05859); gradients
+longer than `clip` are made shorter (Pascanu 2013, arXiv:1211.5063, algorithm 1).
+
+A latent holds one uniform number a token: the token is the one whose interval of the cumulative distribution the number falls
+into. So a text is a function of its latent alone, at a given temperature.
+
+Departs from the paper: no peephole connections and no skip connections, gradients clipped by their norm as a whole, Adam with
+one fall of the step size instead of RMSProp, an average of the weights for sampling, dropout that leaves out the same
+features in all steps of a window (Gal and Ghahramani 2016, arXiv:1512.05287).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.optim import Adam, Optimizer
+
+from ganvas.losses.truncation import drawn, probabilities
+from ganvas.method import Batch, DataSpec, Likelihood, Method, Update, preset, register, setting, step_factor
+from ganvas.methods.adversarial import read_widths
+from ganvas.networks.recurrent import RecurrentText
+
+NOTE = "each window foretold from its first token on, with nothing known before it"
+
+
+class Parts(Method):
+    """Names what `build` makes. No dataclass, or they would be settings."""
+
+    network: RecurrentText
+    state: Tensor
+    """(batch_size, S): where each row of the global batch stands."""
+    lengths: Tensor
+    """(V,) characters of each token."""
+    first: int
+    """The token that a text begins after."""
+
+
+@register
+@dataclass(eq=False)
+class RecurrentTextModel(Parts):
+    name = "rnn_text"
+    title = "a recurrent network that writes text, token by token, with exact likelihood"
+    paper = "Graves 2013, Generating Sequences With Recurrent Neural Networks, arXiv:1308.0850"
+    takes = ("text",)
+
+    batch_size: int = setting(32, "rows of text a step, over all processes together", minimum=1)
+    window: int = setting(64, "tokens of a row a step, as far as gradients go back", minimum=1)
+    cell: str = setting("lstm", "kind of the recurrent layers", choices=("lstm", "gru"))
+    widths: str = setting("512", "features of each layer, joined by -, the first nearest to the tokens")
+    embedding: int = setting(128, "features of a token; 0: as many as the last layer has", minimum=0)
+    tied: bool = setting(True, "score tokens by the same matrix that embeds them")
+    dropout: float = setting(0.0, "share of features that training leaves out between layers", minimum=0, maximum=0.9)
+    clip: float = setting(1.0, "largest norm of the gradients together; 0: as they are", minimum=0)
+    lr: float = setting(3e-3, "step size of Adam at the start", minimum=0)
+    beta1: float = setting(0.9, "Adam's first decay", minimum=0, maximum=0.9999)
+    beta2: float = setting(0.99, "Adam's second decay", minimum=0, maximum=0.99999)
+    decay: str = setting(
+        "cosine", "fall of the step size to zero over the budget", choices=("linear", "cosine", "none")
+    )
+    warmup: int = setting(50, "steps over which the step size rises to its full value", minimum=0)
+    ema: float = setting(0.99, "decay of the weights' average, a step", minimum=0, maximum=0.999999)
+    length: int = setting(500, "sampling: tokens of a text", minimum=1)
+    temperature: float = setting(
+        1.0, "sampling: below 1 prefers probable tokens, 0 takes the most probable", minimum=0
+    )
+    top_k: int = setting(0, "sampling: only so many most probable tokens; 0: all", minimum=0)
+    top_p: float = setting(
+        1.0, "sampling: only the fewest tokens that together are so probable; 1: all", minimum=0, maximum=1
+    )
+
+    averaged = ("network",)
+    carried = ("state",)
+    of_sampling = ("length", "temperature", "top_k", "top_p")
+
+    def build(self, spec: DataSpec) -> None:
+        widths = read_widths("widths", self.widths)
+        self.network = RecurrentText(
+            len(spec.tokens), widths, self.embedding or widths[-1], self.cell, self.tied
+        )
+        self.register_buffer("state", torch.zeros(self.batch_size, self.network.state_size))
+        lengths = torch.tensor([len(token) for token in spec.tokens], dtype=torch.float32)
+        self.register_buffer("lengths", lengths, persistent=False)
+        # A text begins where a line does; where there are no lines, after a blank.
+        self.first = next((spec.tokens.index(one) for one in ("\n", " ") if one in spec.tokens), 0)
+
+    def optimizers(self) -> dict[str, Optimizer]:
+        decays = (self.beta1, self.beta2)
+        return {"network": Adam(self.network.parameters(), lr=self.lr, betas=decays, fused=True)}
+
+    def updates(self) -> list[Update]:
+        return [
+            Update("likelihood", trains="network", loss=self.likelihood_loss, after=self.go_on_from, clip=self.clip)
+        ]
+
+    def schedule(self, progress: float, steps: int) -> float:
+        return step_factor(self.decay, progress, steps, self.warmup)
+
+    # --- likelihood -----------------------------------------------------------------------------------------------------
+
+    def likelihood_loss(self, batch: Batch) -> dict[str, Tensor]:
+        """-log p in nats a token (eq. 6); "state" is where all rows will stand, this process's of them right."""
+        rows = slice(batch.rank * len(batch), (batch.rank + 1) * len(batch))
+        before = torch.zeros_like(self.state[rows]) if batch.begins else self.state[rows]
+        tokens = batch.real.T
+        logits, after = self.network(tokens[:-1], before, self.kept(batch))
+        nats = _nats(logits, tokens[1:])
+        loss = nats.mean()
+        state = self.state.clone()
+        state[rows] = after.detach()
+        bits = nats.detach().sum() / self.lengths[tokens[1:]].sum() / math.log(2)
+        return {"loss": loss, "bits_per_character": bits, "state": state}
+
+    def go_on_from(self, report: dict[str, Tensor]) -> None:
+        """The next batch goes on where this one ended."""
+        self.state.copy_(report["state"])
+
+    def kept(self, batch: Batch) -> list[Tensor] | None:
+        """Dropout's factors (1, N, features) of the embedding and of each layer, 0 or 1 / (1 - dropout); None without."""
+        if not self.dropout:
+            return None
+        features = (self.network.embedding.embedding_dim, *self.network.widths)
+        return [(batch.uniform(one)[None] >= self.dropout) / (1 - self.dropout) for one in features]
+
+    def likelihood(
+        self,
+        examples: Tensor,
+        labels: Tensor | None = None,
+        *,
+        samples: int = 1,
+        generator: torch.Generator | None = None,
+    ) -> Likelihood:
+        """Exact, of tokens (n, L) from the second on, each given those before it in its row; there is nothing to estimate."""
+        tokens = examples.T
+        logits, _ = self.network(tokens[:-1])
+        nats = _nats(logits, tokens[1:]).sum(0)
+        terms = self.lengths[tokens[1:]].sum(0)
+        return Likelihood(nats, unit="bits_per_character", terms=terms, note=NOTE)
+
+    # --- sampling -------------------------------------------------------------------------------------------------------
+
+    def latents(self, seeds: Iterable[int]) -> Tensor:
+        """One uniform number a token, (n, length), on the CPU."""
+        return torch.stack(
+            [torch.rand(self.length, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
+        )
+
+    def labels(self, seeds: Iterable[int]) -> Tensor | None:
+        """Text has no classes."""
+        return None
+
+    def generate(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Token numbers (n, L) int64 by latents (n, L), of a text that begins at the begin of a line."""
+        return self.go_on(torch.tensor([self.first], device=latents.device), latents)
+
+    @torch.no_grad()
+    def go_on(self, start: Tensor, latents: Tensor) -> Tensor:
+        """Token numbers (n, L) that follow `start` (S,) int64, by latents (n, L)."""
+        n, length = latents.shape
+        state = self.network.unpacked(latents.new_zeros(n, self.network.state_size))
+        for token in start[:-1]:
+            _, state = self.network.step(token.expand(n), state)
+        token = start[-1].expand(n)
+        made = []
+        for t in range(length):
+            logits, state = self.network.step(token, state)
+            token = drawn(probabilities(logits, self.temperature, self.top_k, self.top_p), latents[:, t])
+            made.append(token)
+        return torch.stack(made, dim=1)
+
+
+def _nats(logits: Tensor, tokens: Tensor) -> Tensor:
+    """-log p (T, N) float32 of tokens (T, N) by logits (T, N, V)."""
+    return F.cross_entropy(logits.flatten(0, 1).float(), tokens.flatten(), reduction="none").view(tokens.shape)
+
+
+@preset("rnn_text")
+def tiny() -> RecurrentTextModel:
+    """Seconds on a CPU; for tests and first looks."""
+    return RecurrentTextModel(batch_size=16, window=8, widths="16", embedding=8, warmup=0, length=20)
+
+
+@preset("rnn_text")
+def small() -> RecurrentTextModel:
+    """A book of a megabyte on 2 CPU cores, in minutes. Figures: docs/experiments.md."""
+    return RecurrentTextModel()
+
+
+@preset("rnn_text")
+def large() -> RecurrentTextModel:
+    """For hours, or a GPU, and several megabytes: two layers of 1,024 with dropout."""
+    return RecurrentTextModel(
+        batch_size=64, window=128, widths="1024-1024", embedding=256, dropout=0.3, lr=1e-3, warmup=200, ema=0.999
+    )

@@ -1,7 +1,8 @@
-"""`open_data`: from a name or a path to pictures in memory."""
+"""`open_data`: from a name or a path to pictures or clips in memory."""
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import hashlib
 import json
@@ -12,16 +13,20 @@ from typing import Any
 import numpy as np
 
 from ganvas import files
-from ganvas.data import arrays, builtin_sets, folder, pack, public
+from ganvas.data import arrays, audio, builtin_sets, folder, pack, public, wav
 from ganvas.data.dataset import Dataset, chosen, make_fingerprint, missing_split
 from ganvas.data.image import SUFFIXES, refuse_endless
 from ganvas.data.settings import DataSettings, parse_size
-from ganvas.data.source import Listing, Progress
+from ganvas.data.source import Listing, Loaded, Progress
 from ganvas.data.spec import DataSpec
-from ganvas.errors import DataError, nearest
+from ganvas.errors import DataError, UsageError, nearest
 from ganvas.settings import change
 
-KINDS = "a zip of pictures, an IDX file (.gz too), .npz or .npy"
+KINDS = "a zip of pictures or .wav files, an IDX file (.gz too), .npz or .npy"
+ONLY_FOR = {
+    **dict.fromkeys(("size", "fit", "channels", "alpha", "mirror"), "pictures"),
+    **dict.fromkeys(("rate", "seconds"), "audio"),
+}
 
 
 def open_data(
@@ -33,12 +38,12 @@ def open_data(
     progress: Progress | None = None,
     **changes: Any,
 ) -> Dataset:
-    """The pictures of `source`, one split of them; `.part("test")` gives the other.
+    """The pictures or clips of `source`, one split of them; `.part("test")` gives the other.
 
     `source` is the name of a set that comes with the package (digits, emoji, emoji:twitter, stacked_digits) or is
     downloaded once (mnist, fashion_mnist, cifar10), or a path: a folder (sub-folders are labels; train and test
-    folders are splits), a zip file of the same, IDX files, .npz or .npy. `changes` are data settings:
-    `open_data("photos", size=64, fit="pad")`.
+    folders are splits), a zip file of the same, IDX files, .npz or .npy. A folder or zip with more .wav files than
+    pictures, and an .npz with `audio`, are clips. `changes` are data settings: `open_data("photos", size=64, fit="pad")`.
 
     Decoded once into `cache` (the user's cache folder). `progress(done, total)` counts bytes while downloading and
     pictures while decoding. UsageError for settings, DataError for everything about the data.
@@ -48,6 +53,7 @@ def open_data(
     kept = files.cache_folder() if cache is None else Path(cache)
     listing = find(str(source), kept)
     packed = _packed(listing, asked, kept, progress or _silent)
+    _refuse_idle(asked, packed.facts.get("kind", "pictures"), listing.name)
     datasets = _datasets(listing, packed, asked)
     if split not in datasets:
         raise missing_split(listing.name, split, asked.holdout)
@@ -82,18 +88,30 @@ def _listed_folder(path: Path) -> Listing:
         pictures = arrays.idx_files(path)
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror}") from error
-    return _listed_idx(path, pictures) if pictures else folder.list_folder(path, _name(path))
+    if pictures:
+        return _listed_idx(path, pictures)
+    found = folder.scan_folder(path.resolve())
+    return (
+        audio.list_folder(path, _name(path))
+        if audio.outnumbers(found)
+        else folder.list_folder(path, _name(path), found)
+    )
 
 
 def _listed_file(path: Path) -> Listing:
     refuse_endless(path)
     suffix = path.suffix.lower()
-    readers = {".npz": arrays.load_npz, ".npy": arrays.load_npy}
+    readers = {".npz": _load_npz, ".npy": arrays.load_npy}
     if suffix in readers:
         load = functools.partial(readers[suffix], path.resolve())
         return Listing(_name(path), str(path.resolve()), _stamp([path]), load)
     if suffix == ".zip":
-        return folder.list_zip(path, _name(path))
+        sounds = audio.outnumbers(folder.scan_zip(folder.open_zip(path), path))
+        return (audio if sounds else folder).list_zip(path, _name(path))
+    if suffix in wav.SUFFIXES:
+        raise DataError(
+            f"{path} is 1 clip; training needs two at least, and hundreds to be of use. Name the folder they lie in"
+        )
     if suffix in SUFFIXES:
         raise DataError(
             f"{path} is 1 picture; training needs two at least, and hundreds to be of use. Name the folder they lie in"
@@ -101,6 +119,10 @@ def _listed_file(path: Path) -> Listing:
     if arrays.is_idx(path):
         return _listed_idx(path, {"train": path})
     raise DataError(f"{path} is of no kind that is read here: a folder of pictures, {KINDS}")
+
+
+def _load_npz(path: Path, settings: DataSettings, progress: Progress) -> Loaded:
+    return (audio if arrays.has_array(path, "audio") else arrays).load_npz(path, settings, progress)
 
 
 def _listed_idx(path: Path, pictures: dict[str, Path]) -> Listing:
@@ -128,6 +150,13 @@ def _packed(listing: Listing, settings: DataSettings, cache: Path, progress: Pro
     return pack.opened(path) or pack.in_cache(path, listing.load(settings, progress))
 
 
+def _refuse_idle(settings: DataSettings, kind: str, name: str) -> None:
+    """A setting that does nothing here is not passed over in silence."""
+    for setting in chosen(settings):
+        if ONLY_FOR.get(setting, kind) != kind:
+            raise UsageError(f"data.{setting} is for {ONLY_FOR[setting]}, and {name} holds {kind}: leave it away")
+
+
 def _datasets(listing: Listing, packed: pack.Packed, settings: DataSettings) -> dict[str, Dataset]:
     datasets: dict[str, Dataset] = {}
     for name, split in packed.splits.items():
@@ -137,11 +166,13 @@ def _datasets(listing: Listing, packed: pack.Packed, settings: DataSettings) -> 
         spec = DataSpec(
             listing.name, channels, height, width, count, packed.classes, paired, packed.spread, tuple(counts)
         )
+        if sound := packed.facts.get("kind") == "audio":
+            spec = dataclasses.replace(spec, channels=1, spread=0.0, kind="audio", rate=packed.facts["rate"])
         datasets[name] = Dataset(
             name=listing.name,
             split=name,
             spec=spec,
-            examples=split.images,
+            examples=audio.from_bytes(split.images) if sound else split.images,
             labels=split.labels,
             partners=split.partners,
             fingerprint=make_fingerprint(split.digest, settings),

@@ -78,7 +78,7 @@ def clips(length: int = 200, count: int = 40) -> Dataset:
 def data_for(name: str, shape: Shape = (1, 28, 28)) -> Dataset:
     """Noise of the kind that the method learns from; `shape` is of pictures."""
     kind = find(name).takes[0]
-    return pictures(shape) if kind == "pictures" else {"audio": clips}[kind]()
+    return clips() if kind == "audio" else {"pictures": pictures}[kind](shape)
 
 
 def shapes_of(name: str) -> list[Shape]:

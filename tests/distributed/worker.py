@@ -1,4 +1,4 @@
-"""One rank of the trainings that test_ranks.py starts by torchrun: worker.py FOLDER PICTURES.npz CASE...
+"""One rank of the trainings that test_ranks.py starts by torchrun: worker.py FOLDER CASE...
 
 Each case trains for a few steps; every rank leaves its own parameters as CASE/rank-R.safetensors. In the first life of the
 processes, rank 1 of the case `killed` dies in the middle. The case `clock` has a budget in minutes and saves by the clock;
@@ -18,22 +18,23 @@ from safetensors.torch import save_file
 import ganvas.training.session
 from ganvas.training.session import prepare
 from ganvas.training.trainer import Trainer
-from parts import small
+from parts import data_for, small
 
 STEPS = 5
 DIES_AT = 3
 SECONDS = 1.0
 
 
-def main(folder: Path, data: str, cases: list[str]) -> None:
+def main(folder: Path, cases: list[str]) -> None:
     rank, first_life = int(os.environ["RANK"]), os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") == "0"
     for case in cases:
         if case == "killed" and rank == 1 and first_life:
             die_in_step(DIES_AT)
         torch.manual_seed(1000 + rank)  # what a rank drew before must not matter
         clock = case == "clock"
+        method = small("r3gan" if case in ("killed", "clock") else case)
         session = prepare(
-            small("r3gan" if case in ("killed", "clock") else case), data, out=folder / case / "run", device="cpu",
+            method, data_for(method.name).source, out=folder / case / "run", device="cpu",
             steps=None if clock else STEPS, minutes=SECONDS / 60 if clock else None, precision="fp32",
             checkpoint_every=None if clock else 2, evaluate_every=None if clock else 4, measure_samples=0,
         )  # fmt: skip
@@ -60,4 +61,4 @@ def die_in_step(number: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2], sys.argv[3:])
+    main(Path(sys.argv[1]), sys.argv[2:])

@@ -36,5 +36,7 @@ def open_shown(source: str, settings: Mapping[str, Any], *, title: str = "openin
 def fitting(run: Run) -> dict[str, Any]:
     """The run's data settings with its shape spelled out, for other data than its own."""
     channels, height, width = run.spec.shape
+    if run.spec.kind == "audio":
+        return {**run.info["data_settings"], "rate": run.spec.rate, "seconds": width / run.spec.rate}
     shape = {"size": f"{height}x{width}", **({"channels": channels} if channels in (1, 3, 4) else {})}
     return {**run.info["data_settings"], **shape}

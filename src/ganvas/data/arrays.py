@@ -69,7 +69,9 @@ def load_idx(
     for split, path in pictures.items():
         images = to_pictures(read_idx(path), str(path))
         labels = labels_beside(path)
-        splits[split] = Arrays(images, None if labels is None else checked_labels(read_idx(labels), len(images), str(labels)))
+        splits[split] = Arrays(
+            images, None if labels is None else checked_labels(read_idx(labels), len(images), str(labels))
+        )
     if "train" not in splits:
         splits = {"train": splits["test"]}
     return from_arrays(str(next(iter(pictures.values())).parent), splits, settings, progress, classes=classes)

@@ -34,7 +34,10 @@ from ganvas.data.source import (
 from ganvas.errors import DataError
 
 USUAL_RATE = 8000  # of an .npz that does not say
-WHOLE, LONGEST = 95, 4.0  # percent of the clips that are not cut, and seconds of a clip, where data.seconds is not given
+WHOLE, LONGEST = (
+    95,
+    4.0,
+)  # percent of the clips that are not cut, and seconds of a clip, where data.seconds is not given
 
 Clip = Callable[[int], np.ndarray | None]
 
@@ -72,7 +75,9 @@ def load_npz(path: Path, settings: DataSettings, progress: Progress) -> Loaded:
         labels = arrays.checked_labels(labels, len(clips), f"{path}: {marks}", "clip")
     own = _own_rate(held.get("rate"), path)
     rate = settings.rate or own
-    facts = _facts(np.array([len(clip) for clip in clips]) / own, collections.Counter([own] * len(clips)), rate, settings)
+    facts = _facts(
+        np.array([len(clip) for clip in clips]) / own, collections.Counter([own] * len(clips)), rate, settings
+    )
     facts["rate_from"] = "the file" if "rate" in held else f"the file has no `rate`, so {USUAL_RATE} was assumed"
     changed: collections.Counter[str] = collections.Counter()
     head = wav.Wav(own, 1, 16, False, 0, 0)
@@ -169,9 +174,7 @@ def _loaded(
     facts: dict[str, Any], settings: DataSettings, progress: Progress,
 ) -> Loaded:  # fmt: skip
     counter = Counter(progress, sum(len(part) for part in rows.values()))
-    parts = {
-        split: _part(part, labels, facts["length"], clip, counter) for split, part in rows.items() if len(part)
-    }
+    parts = {split: _part(part, labels, facts["length"], clip, counter) for split, part in rows.items() if len(part)}
     return Loaded(where, parts, classes, not settings.skip_broken, facts=facts)
 
 
@@ -218,7 +221,9 @@ def _clips(audio: np.ndarray, lengths: np.ndarray | None, where: str) -> list[np
         raise DataError(f"{where}: audio has shape {audio.shape}; (N, L), or one row with `lengths`, is taken")
     if lengths is None:
         if audio.ndim == 1:
-            raise DataError(f"{where}: audio is one row of {len(audio):,} samples, and there are no `lengths` to cut it by")
+            raise DataError(
+                f"{where}: audio is one row of {len(audio):,} samples, and there are no `lengths` to cut it by"
+            )
         return list(audio)
     if lengths.dtype.kind not in "iu" or lengths.ndim != 1 or not len(lengths) or lengths.min() < 1:
         raise DataError(f"{where}: lengths must be whole numbers above 0, one for each clip")

@@ -16,17 +16,13 @@ from ganvas import files
 from ganvas.data import arrays, audio, builtin_sets, folder, pack, public, wav
 from ganvas.data.dataset import Dataset, chosen, make_fingerprint, missing_split
 from ganvas.data.image import SUFFIXES, refuse_endless
-from ganvas.data.settings import DataSettings, parse_size
+from ganvas.data.settings import DataSettings, check_kind, parse_size
 from ganvas.data.source import Listing, Loaded, Progress
 from ganvas.data.spec import DataSpec
-from ganvas.errors import DataError, UsageError, nearest
+from ganvas.errors import DataError, nearest
 from ganvas.settings import change
 
 KINDS = "a zip of pictures or .wav files, an IDX file (.gz too), .npz or .npy"
-ONLY_FOR = {
-    **dict.fromkeys(("size", "fit", "channels", "alpha", "mirror"), "pictures"),
-    **dict.fromkeys(("rate", "seconds"), "audio"),
-}
 
 
 def open_data(
@@ -53,7 +49,7 @@ def open_data(
     kept = files.cache_folder() if cache is None else Path(cache)
     listing = find(str(source), kept)
     packed = _packed(listing, asked, kept, progress or _silent)
-    _refuse_idle(asked, packed.facts.get("kind", "pictures"), listing.name)
+    check_kind(asked, packed.facts.get("kind", "pictures"), listing.name)
     datasets = _datasets(listing, packed, asked)
     if split not in datasets:
         raise missing_split(listing.name, split, asked.holdout)
@@ -148,13 +144,6 @@ def _packed(listing: Listing, settings: DataSettings, cache: Path, progress: Pro
     key = hashlib.sha256(json.dumps([pack.VERSION, listing.identity, relevant]).encode()).hexdigest()[:32]
     path = cache / "data" / f"{key}.pack"
     return pack.opened(path) or pack.in_cache(path, listing.load(settings, progress))
-
-
-def _refuse_idle(settings: DataSettings, kind: str, name: str) -> None:
-    """A setting that does nothing here is not passed over in silence."""
-    for setting in chosen(settings):
-        if ONLY_FOR.get(setting, kind) != kind:
-            raise UsageError(f"data.{setting} is for {ONLY_FOR[setting]}, and {name} holds {kind}: leave it away")
 
 
 def _datasets(listing: Listing, packed: pack.Packed, settings: DataSettings) -> dict[str, Dataset]:

@@ -9,6 +9,8 @@ from ganvas.errors import UsageError
 from ganvas.settings import setting
 
 LARGEST_SIDE = 8192
+# Settings that mean something for one kind of data only; the others hold for all.
+OF_KIND = {"pictures": ("size", "fit", "channels", "alpha", "mirror"), "audio": ("rate", "seconds")}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,6 +63,15 @@ class DataSettings:
         unit="s",
     )
     mirror: bool = setting(False, "flip pictures left to right at random while training (never with digits or text)")
+
+
+def check_kind(settings: DataSettings, kind: str, name: str) -> None:
+    """UsageError for a setting that has no effect on data of this kind and is not at its default."""
+    usual = DataSettings()
+    for other, names in OF_KIND.items():
+        changed = [key for key in names if other != kind and getattr(settings, key) != getattr(usual, key)]
+        if changed:
+            raise UsageError(f"data.{changed[0]} is about {other}, and {name} is {kind}: leave it away")
 
 
 def parse_size(size: int | str) -> tuple[int, int] | None:

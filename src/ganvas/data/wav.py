@@ -52,7 +52,9 @@ class Wav:
         of = f"{self.bits}-bit {'float' if self.real else 'integer'}"
         found = () if (self.bits, self.real) == (16, False) else (of,)
         found += ("no length in the header",) if self.endless else ()
-        return found if self.channels == 1 else (*found, "stereo" if self.channels == 2 else f"{self.channels} channels")
+        return (
+            found if self.channels == 1 else (*found, "stereo" if self.channels == 2 else f"{self.channels} channels")
+        )
 
 
 def header(file: BinaryIO) -> Wav:

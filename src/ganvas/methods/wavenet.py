@@ -154,7 +154,9 @@ class WaveNetMethod(Parts):
         """log p (N, T) in nats of each of codes (N, T), given those before it."""
         raw = self.network(self.forms(to_values(codes, self.levels)), label if self.classes else None, start)
         # Each sample as a picture of one pixel: the distributions of pictures serve.
-        each = self.distribution.log_likelihood(raw.flatten(0, 1)[..., None, None], codes.flatten()[:, None, None, None])
+        each = self.distribution.log_likelihood(
+            raw.flatten(0, 1)[..., None, None], codes.flatten()[:, None, None, None]
+        )
         return each.view(codes.shape)
 
     def levels_of(self, clips: Tensor) -> Tensor:

@@ -209,7 +209,12 @@ class Incremental:
         torch.addmm(self.first[1], here, self.first[0], out=slots[0])
         a, b = self.halves
         for depth, ring in enumerate(self.rings):
-            torch.addmm(self.terms[depth][step], self._seen(depth, ring, slots[depth]), self.near_weights[depth], out=self.before)
+            torch.addmm(
+                self.terms[depth][step],
+                self._seen(depth, ring, slots[depth]),
+                self.near_weights[depth],
+                out=self.before,
+            )
             self.before.tanh_()
             g = self.gates.narrow(1, depth * P, P)
             torch.addcmul(a, a, b, out=g)  # a sigmoid(b) = (a + a tanh(b / 2)) / 2; the half lies in the weights

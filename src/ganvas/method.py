@@ -151,7 +151,7 @@ class Classes(Method):
         """To be called by `build` where the networks are told of classes: notes them, and returns how many there are."""
         if not spec.classes:
             raise DataError(
-                f"{self.name} learns to paint by class here, and {spec.name} has no labels: put the pictures of each class into"
+                f"{self.name} learns by class here, and {spec.name} has no labels: put the {spec.unit} of each class into"
                 " a sub-folder of its own, or `labels` into the .npz"
             )
         counts = torch.tensor(spec.class_counts or [1] * len(spec.classes), dtype=torch.float32)
@@ -162,7 +162,7 @@ class Classes(Method):
         ]
         if len(used) < 2:
             raise DataError(
-                f"{self.name} learns to paint by class here, and all pictures of {spec.name} are of one class ({used[0]}):"
+                f"{self.name} learns by class here, and all {spec.unit} of {spec.name} are of one class ({used[0]}):"
                 " it takes two or more"
             )
         self.register_buffer("class_share", counts / counts.sum(), persistent=False)

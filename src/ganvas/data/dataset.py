@@ -67,11 +67,11 @@ class Dataset:
             {
                 "channels": _channel_facts(self.examples),
                 "spread": self.spec.spread,
-                "duplicates": _duplicates(splits),
             }
             if self.spec.kind == "pictures"
             else {}
         )
+        repeated = {} if self.spec.kind == "text" else {"duplicates": _duplicates(splits)}
         return {
             "name": self.name,
             "source": self.source,
@@ -82,6 +82,7 @@ class Dataset:
             "classes": {name: _class_counts(part) for name, part in splits.items()},
             "paired": self.spec.paired,
             **of_pictures,
+            **repeated,
             "problems": [list(problem) for problem in self.problems],
             "settings": as_dict(self.settings),
             "bytes": {name: part.examples.nbytes for name, part in splits.items()},

@@ -186,9 +186,7 @@ def decode(numbers: np.ndarray, tokens: tuple[str, ...]) -> str:
     return "".join(map(tokens.__getitem__, numbers.tolist()))
 
 
-def _encoded(
-    text: str, characters: tuple[str, ...], merges: tuple[tuple[int, int], ...], where: str
-) -> np.ndarray:
+def _encoded(text: str, characters: tuple[str, ...], merges: tuple[tuple[int, int], ...], where: str) -> np.ndarray:
     points, known = _points(text), _points("".join(characters))
     if not len(known):
         raise DataError(f"{where} cannot be cut into tokens: the vocabulary is empty")

@@ -119,7 +119,7 @@ def show(dataset: Dataset, sheet: dict[str, Any]) -> None:
         "name": sheet["name"], "source": sheet["source"], "pictures": counts,
         "shape": f"{spec.channels} channel{'s' * (spec.channels > 1)}, {spec.height} high, {spec.width} wide",
         "classes": f"{len(spec.classes)}" if spec.classes else "none (no labels)",
-        "pairs": "yes" if spec.paired else "no",
+        "pairs": "yes" if spec.paired else "no, partners are drawn apart" if spec.unpaired else "no",
         "duplicates": repeated, "spread": figure(sheet["spread"]),
         "memory": ", ".join(f"{size / 2**20:.1f} MiB {name}" for name, size in sheet["bytes"].items()),
         "settings": ", ".join(f"{name}={value}" for name, value in sheet["settings"].items()),

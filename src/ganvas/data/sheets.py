@@ -35,7 +35,7 @@ def grid(images: np.ndarray, columns: int | None = None, gap: int = 2) -> np.nda
 
 def contact_sheet(dataset: Dataset, columns: int = 12, rows: int = 10, gap: int = 2) -> np.ndarray:
     """The first pictures of a data set (H, W, C): one class a row where there are labels, at most `rows` classes
-    evenly chosen; with partners, each picture beside its own."""
+    evenly chosen; with partners, each picture beside its own (or beside any, where they are a set apart)."""
     if dataset.labels is None or len(dataset.spec.classes) < 2:
         chosen = [list(range(min(len(dataset), columns * rows)))]
     else:
@@ -56,6 +56,6 @@ def _tile(dataset: Dataset, index: int | None, gap: int) -> np.ndarray:
     pair = [dataset.images] if dataset.partners is None else [dataset.images, dataset.partners]
     if index is None:
         return np.full_like(_tile(dataset, 0, gap), 255)
-    shown = [viewable(np.asarray(pictures[index])) for pictures in pair]
+    shown = [viewable(np.asarray(pictures[index % len(pictures)])) for pictures in pair]
     between = np.full((height, gap, shown[0].shape[-1]), 255, dtype=np.uint8)
     return shown[0] if len(shown) == 1 else np.concatenate([shown[0], between, shown[1]], axis=1)

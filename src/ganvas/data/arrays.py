@@ -151,6 +151,29 @@ def load_npz(path: Path, settings: DataSettings, progress: Progress) -> Loaded:
     return from_arrays(str(path), splits, settings, progress, classes=names)
 
 
+def ordered_pictures(path: Path) -> np.ndarray:
+    """The pictures (N, H, W, C) uint8 of an .npz (its training split, where it has two) or .npy file, as they stand there."""
+    refuse_endless(path)
+    with _explained(path):
+        if path.suffix.lower() == ".npy":
+            with open(path, "rb") as file:
+                shape, dtype = _npy_header(file, str(path))
+                _judge_size(
+                    path, shape, math.prod(shape) * dtype.itemsize, path.stat().st_size - file.tell(), packed=False
+                )
+            return to_pictures(np.load(path, allow_pickle=False), str(path))
+        with zipfile.ZipFile(path) as archive:
+            members = {
+                info.filename.removesuffix(".npy"): info
+                for info in archive.infolist()
+                if info.filename.endswith(".npy")
+            }
+            shapes = {name: _member_shape(archive, info, path) for name, info in members.items()}
+            images = next(iter(_plan(shapes, path).values()))[0]
+            with archive.open(members[images]) as file:
+                return to_pictures(np.lib.format.read_array(file, allow_pickle=False), f"{path}: {images}")
+
+
 def to_pictures(array: np.ndarray, where: str) -> np.ndarray:
     """(N, H, W, C) uint8 from NHW, NHWC or (where it is clear) NCHW; from uint8, uint16, bool, or floats in [0, 1]
     or [-1, 1]."""

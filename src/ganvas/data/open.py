@@ -46,7 +46,9 @@ def open_data(
     asked = change(settings or DataSettings(), changes, where="data.")
     parse_size(asked.size)
     kept = files.cache_folder() if cache is None else Path(cache)
-    listing, asked = partners.joined(find(str(source), kept), asked, lambda other: find(other, kept))
+    listing = find(str(source), kept)
+    if isinstance(listing, Listing):
+        listing, asked = partners.joined(listing, asked, lambda other: _pictures(other, kept))
     datasets = _opened(listing, asked, kept, progress or _silent)
     if split not in datasets:
         raise missing_split(listing.name, split, asked.holdout)
@@ -78,6 +80,13 @@ def _nothing(source: str, error: OSError | ValueError) -> str:
     hint = nearest(source, names)
     known = f"Sets by name: {', '.join(names)}; or the path of a folder, {KINDS}"
     return f"there is no data set and no path {source!r}{hint}. {known}"
+
+
+def _pictures(source: str, cache: Path) -> Listing:
+    found = find(source, cache)
+    if not isinstance(found, Listing):
+        raise DataError(f"data.partner={source} holds text, and the partners of pictures are pictures")
+    return found
 
 
 def _opened(

@@ -10,7 +10,10 @@ from ganvas.settings import setting
 
 LARGEST_SIDE = 8192
 # Settings that mean something for one kind of data only; the others hold for all.
-OF_KIND = {"pictures": ("size", "fit", "channels", "alpha", "mirror"), "text": ("tokens", "vocabulary")}
+OF_KIND = {
+    "pictures": ("size", "fit", "channels", "alpha", "mirror", "partner", "pairs", "unpaired"),
+    "text": ("tokens", "vocabulary"),
+}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -35,7 +35,8 @@ SMALLER = {
 
 
 def picture_file(shape: Shape, count: int = 40) -> Path:
-    """An .npz of labelled noise in the tests' own cache, the same at each call: brighter to the right, class by class."""
+    """An .npz of labelled noise in the tests' own cache, the same at each call: brighter to the right, class by class;
+    partners are mirrored negatives."""
     channels, height, width = shape
     path = Path(os.environ["GANVAS_CACHE"]) / "noise" / f"{channels}x{height}x{width}-{count}.npz"
     if not path.exists():
@@ -44,7 +45,7 @@ def picture_file(shape: Shape, count: int = 40) -> Path:
         labels = random.integers(0, 3, count)
         slope = np.linspace(0, 80, width)[:, None] * (labels[:, None, None, None] / 2)
         images = (random.integers(0, 150, (count, height, width, channels)) + slope).astype(np.uint8)
-        np.savez(path, images=images, labels=labels)
+        np.savez(path, images=images, labels=labels, partners=255 - images[:, :, ::-1])
     return path
 
 

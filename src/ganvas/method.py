@@ -372,9 +372,14 @@ def _mixed(seed: int) -> int:
 def step_factor(decay: str, progress: float, steps: int = 0, warmup: int = 0) -> float:
     """Factor on a step size: rising over `warmup` steps, then falling to zero over the budget, for Method.schedule.
 
-    `decay` is linear, cosine or none.
+    `decay` is linear, cosine, second_half (at its full height for half of the budget, then linear) or none.
     """
-    falling = {"linear": 1 - progress, "cosine": (1 + math.cos(math.pi * progress)) / 2, "none": 1.0}
+    falling = {
+        "linear": 1 - progress,
+        "cosine": (1 + math.cos(math.pi * progress)) / 2,
+        "second_half": min(1.0, 2 - 2 * progress),
+        "none": 1.0,
+    }
     return falling[decay] * min(1.0, (steps + 1) / max(1, warmup))
 
 

@@ -138,7 +138,7 @@ def _of_pictures(dataset: Dataset, sheet: dict[str, Any]) -> dict[str, str]:
     spec = dataset.spec
     return {
         "shape": f"{spec.channels} channel{'s' * (spec.channels > 1)}, {spec.height} high, {spec.width} wide",
-        "pairs": "yes" if spec.paired else "no",
+        "pairs": "yes" if spec.paired else "no, partners are drawn apart" if spec.unpaired else "no",
         "spread": figure(sheet["spread"]),
     }
 

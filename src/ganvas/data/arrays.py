@@ -167,6 +167,19 @@ def has_array(path: Path, name: str) -> bool:
         return False
 
 
+def ordered_pictures(path: Path) -> np.ndarray:
+    """The pictures (N, H, W, C) uint8 of an .npz (its training split, where it has two) or .npy file, as they stand there."""
+    if path.suffix.lower() == ".npy":
+        refuse_endless(path)
+        with _explained(path), open(path, "rb") as file:
+            shape, dtype = _npy_header(file, str(path))
+            _judge_size(path, shape, math.prod(shape) * dtype.itemsize, path.stat().st_size - file.tell(), packed=False)
+            return to_pictures(np.load(path, allow_pickle=False), str(path))
+    with npz_members(path) as (shapes, read):
+        images = next(iter(_plan(shapes, path).values()))[0]
+        return to_pictures(read(images), f"{path}: {images}")
+
+
 def to_pictures(array: np.ndarray, where: str) -> np.ndarray:
     """(N, H, W, C) uint8 from NHW, NHWC or (where it is clear) NCHW; from uint8, uint16, bool, or floats in [0, 1]
     or [-1, 1]."""

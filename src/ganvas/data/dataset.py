@@ -23,7 +23,8 @@ class Dataset:
     """One split. The pictures stand in a fixed shuffled order: any prefix is a fair sample.
 
     `examples`, read-only: pictures are uint8 (N, H, W, C), perhaps a memory map; audio is int16 (N, L); text is one row of
-    token numbers (T,). `labels` int64 (N,), numbers of `spec.classes`; `partners` like examples. `fingerprint` is of
+    token numbers (T,). `labels` int64 (N,), numbers of `spec.classes`; `partners` like examples, or where
+    `matched` is False another set, of a length of its own. `fingerprint` is of
     examples, labels, partners, classes and settings. `source` opens the set again. `problems` (file, reason) lists what
     was left out; `facts` is what else is known, for the sheet.
     """
@@ -37,6 +38,7 @@ class Dataset:
     fingerprint: str
     source: str
     settings: DataSettings
+    matched: bool = True
     problems: tuple[tuple[str, str], ...] = ()
     facts: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     _parts: dict[str, Dataset] = dataclasses.field(default_factory=dict, repr=False)
@@ -81,6 +83,7 @@ class Dataset:
             "counts": {name: len(part) for name, part in splits.items()},
             "classes": {name: _class_counts(part) for name, part in splits.items()},
             "paired": self.spec.paired,
+            "partners": {name: len(part.partners) for name, part in splits.items() if part.partners is not None},
             **of_pictures,
             **repeated,
             "problems": [list(problem) for problem in self.problems],
@@ -97,9 +100,11 @@ def make_fingerprint(digest: str, settings: DataSettings) -> str:
 
 
 def chosen(settings: DataSettings) -> dict[str, Any]:
-    """The settings that are not at their defaults: a setting that a later version adds changes nothing known."""
+    """The settings that are not at their defaults: a setting that a later version adds changes nothing known. Not where
+    partners lie, since their pictures are compared."""
     usual = as_dict(DataSettings())
-    return {name: value for name, value in as_dict(settings).items() if value != usual[name]}
+    found = {name: value for name, value in as_dict(settings).items() if value != usual[name]}
+    return {name: value for name, value in found.items() if name != "partner"}
 
 
 def missing_split(name: str, split: str, holdout: float) -> DataError:

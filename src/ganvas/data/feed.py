@@ -26,7 +26,8 @@ def make_feed(data: Dataset, *, batch_size: int, window: int = 0, **more: Any) -
     if data.spec.kind == "text":
         return TextFeed(data.examples, batch_size=batch_size, window=window, **more)
     kind = AudioFeed if data.spec.kind == "audio" else Feed
-    return kind(data.examples, data.labels, data.partners, batch_size=batch_size, mirror=data.settings.mirror, **more)
+    how = {"mirror": data.settings.mirror, "apart": data.spec.unpaired}
+    return kind(data.examples, data.labels, data.partners, batch_size=batch_size, **how, **more)
 
 
 def examples_of(data: Dataset, rows: np.ndarray, window: int = 0, device: torch.device | str = "cpu") -> Batch:
@@ -38,7 +39,8 @@ def examples_of(data: Dataset, rows: np.ndarray, window: int = 0, device: torch.
     label = None if data.labels is None else torch.from_numpy(np.array(data.labels[rows])).to(device)
     if data.spec.kind == "audio":
         return Batch(as_audio(torch.from_numpy(np.array(data.examples[rows])).to(device)), label)
-    partner = None if data.partners is None else as_pictures(data.partners[rows], device)
+    others = data.partners
+    partner = None if others is None else as_pictures(others[rows % len(others)], device)
     return Batch(as_pictures(data.examples[rows], device), label, partner)
 
 
@@ -51,7 +53,8 @@ class Feed:
     """Batches of `images` uint8 (N, H, W, C), with their `labels` (N,) and `partners` like images.
 
     `batch_size` is that of the global batch; this rank gets batch_size / ranks of it. `position` counts the pictures drawn by all
-    ranks so far; setting it goes back or on. `salt` gives another order from the same seed.
+    ranks so far; setting it goes back or on. `salt` gives another order from the same seed. `apart`: partners, as many as there
+    are, come in an order of their own (and are mirrored each for itself).
     """
 
     def __init__(
@@ -64,6 +67,7 @@ class Feed:
         seed: int,
         generator: torch.Generator,
         mirror: bool = False,
+        apart: bool = False,
         rank: int = 0,
         ranks: int = 1,
         device: torch.device | str = "cpu",
@@ -73,48 +77,54 @@ class Feed:
         self.labels = None if labels is None else self._hold(labels)
         self.partners = None if partners is None else self._hold(partners)
         self.batch_size, self.seed, self.generator, self.mirror = batch_size, seed, generator, mirror
+        self.apart = apart and partners is not None
         self.rank, self.ranks = rank, ranks
         self.position = 0
         self.salt = 0
-        self._epoch = -1
-        self._order = torch.empty(0, dtype=torch.int64)
+        self._orders: dict[int, tuple[int, Tensor]] = {}
 
     def next(self) -> Batch:
         """The next global batch, this rank's rows."""
         share = self.batch_size // self.ranks
-        rows = self._rows(self.position + self.rank * share, share)
+        start = self.position + self.rank * share
+        rows = self._rows(start, share, len(self.images))
         self.position += self.batch_size
         real = self._real(self.images, rows)
-        partner = None if self.partners is None else self._real(self.partners, rows)
+        partner = None
+        if self.partners is not None:
+            others = self._rows(start, share, len(self.partners), stream=1) if self.apart else rows
+            partner = self._real(self.partners, others)
         label = None if self.labels is None else self._take(self.labels, rows)
         batch = Batch(real, label, partner, self.generator, rank=self.rank, ranks=self.ranks)
         if self.mirror:
             flipped = batch.uniform(1, 1, 1) < 0.5
             batch.real = torch.where(flipped, real.flip(3), real)
-            batch.partner = None if partner is None else torch.where(flipped, partner.flip(3), partner)
+            if partner is not None:
+                flipped = batch.uniform(1, 1, 1) < 0.5 if self.apart else flipped
+                batch.partner = torch.where(flipped, partner.flip(3), partner)
         return batch
 
-    def _rows(self, start: int, count: int) -> Tensor:
-        total = len(self.images)
+    def _rows(self, start: int, count: int, total: int, stream: int = 0) -> Tensor:
         parts = []
         while count > 0:
             epoch, offset = divmod(start, total)
             here = min(count, total - offset)
-            parts.append(self._permutation(epoch)[offset : offset + here])
+            parts.append(self._permutation(epoch, total, stream)[offset : offset + here])
             start, count = start + here, count - here
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
-    def _permutation(self, epoch: int) -> Tensor:
-        if epoch != self._epoch:
-            mixed = np.random.SeedSequence([self.seed, self.salt, epoch]).generate_state(1, np.uint64)[0]
+    def _permutation(self, epoch: int, total: int, stream: int) -> Tensor:
+        if self._orders.get(stream, (-1,))[0] != epoch:
+            key = [self.seed, self.salt, epoch] + ([stream] if stream else [])
+            mixed = np.random.SeedSequence(key).generate_state(1, np.uint64)[0]
             generator = torch.Generator().manual_seed(int(mixed >> np.uint64(1)))
-            self._order = torch.randperm(len(self.images), generator=generator)
-            self._epoch = epoch
-        return self._order
+            self._orders[stream] = epoch, torch.randperm(total, generator=generator)
+        return self._orders[stream][1]
 
     def reshuffle(self, salt: int) -> None:
         """Another order from here on."""
-        self.salt, self._epoch = salt, -1
+        self.salt = salt
+        self._orders.clear()
 
     def _hold(self, array: np.ndarray) -> Tensor | np.ndarray:
         return torch.from_numpy(np.array(array)).to(self.device) if array.nbytes <= RESIDENT_BYTES else array

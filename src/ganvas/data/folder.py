@@ -3,6 +3,8 @@
 cats/1.jpg dogs/2.jpg                       sub-folders are labels
 train/cats/1.jpg test/cats/2.jpg            folders named train and test (or val, valid) are splits
 a folder that holds one single folder       is that folder
+
+Partners are the two halves of each picture, or the files of the same names in a second folder (`paired`).
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ import numpy as np
 
 from ganvas.data import image
 from ganvas.data.image import Broken
+from ganvas.data.pairs import HALVES, halved
 from ganvas.data.settings import DataSettings
 from ganvas.data.source import (
     Counter,
@@ -64,6 +67,15 @@ class Found:
 
 
 Opener = Callable[[str], BinaryIO]
+
+
+@dataclasses.dataclass
+class Files:
+    """Picture files of one place: what was found there, and how one of them is opened by its name."""
+
+    found: Found
+    root: Path
+    open: Opener
 
 
 def list_folder(path: Path, name: str, found: Found) -> Listing:
@@ -196,7 +208,8 @@ def unzipped(archive: zipfile.ZipFile, name: str) -> BinaryIO:
 
 def _listing(found: Found, name: str, root: Path, opener: Opener) -> Listing:
     identity = json.dumps([str(root), found.stamps, found.problems])
-    return Listing(name, str(root), identity, lambda settings, progress: _load(found, root, opener, settings, progress))
+    files = Files(found, root, opener)
+    return Listing(name, str(root), identity, lambda settings, progress: _load(files, settings, progress), files)
 
 
 def _refuse_none(found: Found, where: str) -> None:
@@ -213,10 +226,29 @@ def _refuse_none(found: Found, where: str) -> None:
     raise DataError(f"{where} is empty; put pictures or .wav files into it (sub-folders are labels)")
 
 
-def _load(found: Found, root: Path, opener: Opener, settings: DataSettings, progress: Progress) -> Loaded:
+def paired(listing: Listing, other: Listing) -> Listing:
+    """The pictures of one listing with those of the other of the same names, endings aside, as partners."""
+    files, others = listing.files, other.files
+    identity = json.dumps([listing.identity, other.identity, "by name"])
+    return Listing(
+        listing.name,
+        listing.source,
+        identity,
+        lambda settings, progress: _load(files, settings, progress, others),
+    )
+
+
+def _load(files: Files, settings: DataSettings, progress: Progress, others: Files | None = None) -> Loaded:
     """Reads every header, decides shape, splits and labels, and leaves the decoding to the blocks."""
+    found, root = files.found, files.root
     problems = list(found.problems)
-    names, shapes = _headers(found.names, opener, problems)
+    names, shapes = _headers(found.names, files.open, problems)
+    reader = Reader(files, settings)
+    if others is not None and names:
+        names, shapes, reader.partners = _matched(names, shapes, files, others, settings, problems)
+        reader.others = others
+    elif settings.pairs in HALVES:
+        names, shapes = _in_halves(names, shapes, problems)
     if not names:
         raise DataError(broken_message(str(root), problems, 0))
     shape = target_shape(shapes[:, :2], _common_channels(shapes[:, 2], settings), settings)
@@ -229,7 +261,7 @@ def _load(found: Found, root: Path, opener: Opener, settings: DataSettings, prog
     }
     counter = Counter(progress, sum(len(rows) for rows in tree.rows.values()))
     parts = {
-        split: _part(names, rows, tree.labels, shape, opener, settings, problems, counter)
+        split: _part(names, rows, tree.labels, shape, reader, problems, counter)
         for split, rows in ordered(names, tree, settings).items()
         if len(rows)
     }
@@ -300,6 +332,94 @@ def _headers(names: Sequence[str], opener: Opener, problems: list[tuple[str, str
     return good, np.array(shapes).reshape(-1, 3)
 
 
+def _in_halves(names: list[str], shapes: np.ndarray, problems: list[tuple[str, str]]) -> tuple[list[str], np.ndarray]:
+    """Names and shapes of the halves; pictures without two equal ones go to `problems`."""
+    even = (shapes[:, 1] % 2 == 0) & (shapes[:, 1] > 0)
+    problems += [
+        (name, f"{shape[1]} pixels wide, so it has no two equal halves")
+        for name, shape, good in zip(names, shapes.tolist(), even, strict=True)
+        if not good
+    ]
+    kept = [name for name, good in zip(names, even, strict=True) if good]
+    return kept, shapes[even] // np.array([1, 2, 1])
+
+
+def _matched(
+    names: list[str],
+    shapes: np.ndarray,
+    files: Files,
+    others: Files,
+    settings: DataSettings,
+    problems: list[tuple[str, str]],
+) -> tuple[list[str], np.ndarray, dict[str, str]]:
+    """Names that have a sound partner of the same size, their shapes (with the channels of both), and partners by name.
+
+    All that have none are told in one error, or go to `problems` where broken pictures are skipped.
+    """
+    here, there = str(files.root), str(others.root)
+    mine, theirs = _keys(names, here), _keys(others.found.names, there)
+    lonely = [(name, f"no partner in {there}") for key, name in mine.items() if key not in theirs]
+    left = [
+        (f"{there}/{name}", f"no picture of that name in {here}") for key, name in theirs.items() if key not in mine
+    ]
+    # The other picture of a broken one is not to blame.
+    broken = _keys([name for name, _ in problems], here)
+    left = [row for row, key in zip(left, [key for key in theirs if key not in mine], strict=True) if key not in broken]
+    both = {mine[key]: theirs[key] for key in mine if key in theirs}
+    if not both:
+        some = f"{names[0]}, ..." if names else "nothing"
+        raise DataError(
+            f"no picture in {there} has the name of one in {here} (there: {others.found.names[0]}, ...; here: {some}):"
+            " partners have the same path and name, endings aside; data.unpaired=true takes any"
+        )
+    told: list[tuple[str, str]] = []
+    sound, sizes = _headers(list(both.values()), others.open, told)
+    known = dict(zip(sound, sizes.tolist(), strict=True))
+    by_name = dict(zip(names, shapes.tolist(), strict=True))
+    told = [(f"{there}/{name}", reason) for name, reason in [*others.found.problems, *told]]
+    unequal = [
+        (name, f"{_size(by_name[name])}, its partner {_size(known[partner])}")
+        for name, partner in both.items()
+        if partner in known and known[partner][:2] != by_name[name][:2]
+    ]
+    if not settings.skip_broken and (lonely or left or unequal):
+        raise DataError(_unmatched_message(here, there, lonely + left, unequal))
+    problems += [*lonely, *left, *unequal, *told]
+    refused = {name for name, _ in unequal}
+    kept = [name for name in names if name in both and both[name] in known and name not in refused]
+    channels = [[*by_name[name][:2], max(by_name[name][2], known[both[name]][2])] for name in kept]
+    return kept, np.array(channels).reshape(-1, 3), both
+
+
+def _keys(names: Sequence[str], where: str) -> dict[str, str]:
+    """Names by what they share with their partner's: without the folders around everything, and without the ending."""
+    paths = [name.split("/") for name in names]
+    while paths and len({path[0] for path in paths}) == 1 and all(len(path) > 1 for path in paths):
+        paths = [path[1:] for path in paths]
+    found: dict[str, str] = {}
+    for path, name in zip(paths, names, strict=True):
+        key = os.path.splitext("/".join(path))[0]
+        if key in found:
+            raise DataError(
+                f"{where} holds {found[key]} and {name}, which differ in the ending only: it is not clear whose partner is whose"
+            )
+        found[key] = name
+    return found
+
+
+def _unmatched_message(here: str, there: str, lonely: list[tuple[str, str]], unequal: list[tuple[str, str]]) -> str:
+    """Everything that is wrong with the pairs in one message; a long list is cut."""
+    told = lonely + unequal
+    lines = [f"  {name}: {reason}" for name, reason in told[:20]]
+    lines += [f"  ... and {len(told) - 20} more"] if len(told) > 20 else []
+    head = f"{len(told)} pictures of {here} and {there} do not pair:"
+    return "\n".join([head, *lines, "Mend or remove them; data.skip_broken=true leaves them out."])
+
+
+def _size(shape: Sequence[int]) -> str:
+    return f"{shape[1]} x {shape[0]} pixels"
+
+
 def _common_channels(channels: np.ndarray, settings: DataSettings) -> int:
     if settings.channels != "auto":
         return int(settings.channels)
@@ -308,42 +428,73 @@ def _common_channels(channels: np.ndarray, settings: DataSettings) -> int:
     return 1 if bool((channels <= 2).all()) else 3
 
 
+@dataclasses.dataclass
+class Reader:
+    """Reads a picture by name, or a pair: two halves of one file, or a file here and the one of `partners` in `others`."""
+
+    files: Files
+    settings: DataSettings
+    others: Files | None = None
+    partners: dict[str, str] = dataclasses.field(default_factory=dict)
+
+    @property
+    def in_pairs(self) -> bool:
+        return self.others is not None or self.settings.pairs in HALVES
+
+    def read(self, name: str, shape: tuple[int, int, int]) -> list[np.ndarray]:
+        """The picture, or input and target, each (H, W, C) of `shape`. Raises Broken."""
+        settings, paper = self.settings, background(self.settings)
+        with self.files.open(name) as file:
+            found = [image.decode(file)]
+        if self.others is not None:
+            try:
+                with self.others.open(self.partners[name]) as file:
+                    found.append(image.decode(file))
+            except Broken as error:
+                raise Broken(f"its partner {self.partners[name]}: {error}") from error
+        elif settings.pairs in HALVES:
+            found = list(halved(found[0], settings.pairs, name))
+        seen = [image.to_channels(np.ascontiguousarray(one), shape[2], paper) for one in found]
+        return [image.fit(one, shape[:2], settings.fit, paper) for one in seen]
+
+
 def _part(
     names: Sequence[str],
     rows: np.ndarray,
     labels: np.ndarray | None,
     shape: tuple[int, int, int],
-    opener: Opener,
-    settings: DataSettings,
+    reader: Reader,
     problems: list[tuple[str, str]],
     counter: Counter,
 ) -> Part:
-    part = Part(shape, lambda: decoded())
+    part = Part(shape, lambda: decoded(rows, 0))
+    sound_rows: list[int] = []
 
-    def picture(row: int) -> np.ndarray | None:
+    def picture(row: int, which: int) -> np.ndarray | None:
         try:
-            with opener(names[row]) as file:
-                whole = image.to_channels(image.decode(file), shape[2], background(settings))
+            return reader.read(names[row], shape)[which]
         except Broken as error:
             problems.append((names[row], str(error)))
             return None
-        return image.fit(whole, shape[:2], settings.fit, background(settings))
 
-    def decoded() -> Iterator[np.ndarray]:
+    def decoded(rows: np.ndarray, which: int) -> Iterator[np.ndarray]:
+        """Both pictures of a pair are decoded in either round: one that cannot be read takes its partner with it."""
         kept: list[int] = []
         step = block_rows(shape)
         with ThreadPoolExecutor(THREADS) as pool:
             for start in range(0, len(rows), step):
                 block = rows[start : start + step].tolist()
-                sound = [
-                    (row, one) for row, one in zip(block, pool.map(picture, block), strict=True) if one is not None
-                ]
+                read = pool.map(picture, block, [which] * len(block))
+                sound = [(row, one) for row, one in zip(block, read, strict=True) if one is not None]
                 kept += [row for row, _ in sound]
                 counter.add(len(block))
                 if sound:
                     yield np.stack([one for _, one in sound])
         part.labels = None if labels is None else labels[kept]
+        sound_rows[:] = kept
 
+    if reader.in_pairs:
+        part.partner_blocks = lambda: decoded(np.array(sound_rows, dtype=np.int64), 1)
     return part
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ganvas import files
-from ganvas.data import arrays, audio, builtin_sets, folder, pack, public, text, wav
+from ganvas.data import arrays, audio, builtin_sets, folder, pack, partners, public, text, wav
 from ganvas.data.dataset import Dataset, chosen, make_fingerprint, missing_split
 from ganvas.data.image import SUFFIXES, refuse_endless
 from ganvas.data.settings import DataSettings, check_kind, parse_size
@@ -49,9 +49,15 @@ def open_data(
     parse_size(asked.size)
     kept = files.cache_folder() if cache is None else Path(cache)
     listing = find(str(source), kept)
+    if isinstance(listing, Listing):
+        listing, asked = partners.joined(listing, asked, lambda other: _pictures(other, kept))
     datasets = _opened(listing, asked, kept, progress or _silent)
     if split not in datasets:
         raise missing_split(listing.name, split, asked.holdout)
+    if asked.unpaired and all(one.partners is None for one in datasets.values()):
+        raise DataError(
+            f"{listing.name} has no partners to draw in an order of their own: name them with data.partner=PATH"
+        )
     return datasets[split]
 
 
@@ -76,6 +82,13 @@ def _nothing(source: str, error: OSError | ValueError) -> str:
     hint = nearest(source, names)
     known = f"Sets by name: {', '.join(names)}; or the path of a folder, {KINDS}"
     return f"there is no data set and no path {source!r}{hint}. {known}"
+
+
+def _pictures(source: str, cache: Path) -> Listing:
+    found = find(source, cache)
+    if not isinstance(found, Listing):
+        raise DataError(f"data.partner={source} holds text, and the partners of pictures are pictures")
+    return found
 
 
 def _opened(
@@ -155,7 +168,7 @@ def _name(path: Path) -> str:
 def _packed(listing: Listing, settings: DataSettings, cache: Path, progress: Progress) -> pack.Packed:
     if listing.identity is None:
         return pack.in_memory(listing.load(settings, progress))
-    relevant = {name: value for name, value in chosen(settings).items() if name != "mirror"}
+    relevant = {name: value for name, value in chosen(settings).items() if name not in ("mirror", "unpaired")}
     key = hashlib.sha256(json.dumps([pack.VERSION, listing.identity, relevant]).encode()).hexdigest()[:32]
     path = cache / "data" / f"{key}.pack"
     return pack.opened(path) or pack.in_cache(path, listing.load(settings, progress))
@@ -165,11 +178,12 @@ def _datasets(listing: Listing, packed: pack.Packed, settings: DataSettings) -> 
     datasets: dict[str, Dataset] = {}
     for name, split in packed.splits.items():
         count, height, width, channels = split.images.shape
-        paired = split.partners is not None
+        given = split.partners is not None
         counts = () if split.labels is None else np.bincount(split.labels, minlength=len(packed.classes)).tolist()
         spec = DataSpec(
-            listing.name, channels, height, width, count, packed.classes, paired, packed.spread, tuple(counts)
-        )
+            listing.name, channels, height, width, count, packed.classes, given and not settings.unpaired, packed.spread,
+            tuple(counts), unpaired=given and settings.unpaired,
+        )  # fmt: skip
         if sound := packed.facts.get("kind") == "audio":
             spec = dataclasses.replace(spec, channels=1, spread=0.0, kind="audio", rate=packed.facts["rate"])
         datasets[name] = Dataset(
@@ -182,6 +196,7 @@ def _datasets(listing: Listing, packed: pack.Packed, settings: DataSettings) -> 
             fingerprint=make_fingerprint(split.digest, settings),
             source=listing.source,
             settings=settings,
+            matched=packed.matched,
             problems=packed.problems,
             facts=packed.facts,
             _parts=datasets,

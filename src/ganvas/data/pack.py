@@ -49,6 +49,7 @@ class Packed:
     spread: float
     problems: tuple[tuple[str, str], ...]
     facts: dict[str, Any]
+    matched: bool = True
 
 
 def in_memory(loaded: Loaded) -> Packed:
@@ -63,7 +64,7 @@ def in_memory(loaded: Loaded) -> Packed:
         splits[name] = Split(_locked(images), _labels(part), _locked(partners), measure.digest(part.labels))
         spread = measure.spread if name == "train" else spread
     _judge(loaded, {name: len(split.images) for name, split in splits.items()})
-    return Packed(splits, loaded.classes, spread, tuple(loaded.problems), loaded.facts)
+    return Packed(splits, loaded.classes, spread, tuple(loaded.problems), loaded.facts, loaded.matched)
 
 
 def in_cache(path: Path, loaded: Loaded) -> Packed:
@@ -111,7 +112,8 @@ def opened(path: Path) -> Packed | None:
         for name, entry in index["splits"].items()
     }
     problems = tuple((str(name), str(reason)) for name, reason in index["problems"])
-    return Packed(splits, tuple(index["classes"]), index["spread"], problems, {**index["facts"], "pack": str(path)})
+    facts = {**index["facts"], "pack": str(path)}
+    return Packed(splits, tuple(index["classes"]), index["spread"], problems, facts, index.get("matched", True))
 
 
 def _write(file: BinaryIO, loaded: Loaded) -> None:
@@ -125,6 +127,9 @@ def _write(file: BinaryIO, loaded: Loaded) -> None:
         partners = None
         if part.partner_blocks is not None:
             partners = _append(file, part.shape, measure.watch_partners(part.partner_blocks()))
+            if partners["shape"][0] == 0 or (loaded.matched and partners["shape"] != images["shape"]):
+                _judge(loaded, {name: images["shape"][0]})
+                raise DataError(f"the partners of {loaded.where} changed while they were read; try again")
         labels = _labels(part)
         where = None if labels is None else _append(file, (), iter([labels.astype("<i8")]))
         splits[name] = {
@@ -147,6 +152,7 @@ def _write(file: BinaryIO, loaded: Loaded) -> None:
         "spread": spread,
         "problems": loaded.problems,
         "facts": loaded.facts,
+        "matched": loaded.matched,
         "end": end,
         "digest": digest,
     }
@@ -220,7 +226,7 @@ def _locked(array: np.ndarray | None) -> Any:
 
 def _judge(loaded: Loaded, counts: dict[str, int]) -> None:
     """Refuses what cannot be trained on, once it is known how many pictures were readable."""
-    problems, good = sorted(loaded.problems), sum(counts.values())
+    problems, good = sorted(set(loaded.problems)), sum(counts.values())
     loaded.problems[:] = problems
     if problems and (loaded.strict or not good):
         raise DataError(broken_message(loaded.where, problems, good, loaded.unit))

@@ -11,7 +11,7 @@ from ganvas.settings import setting
 LARGEST_SIDE = 8192
 # Settings that mean something for one kind of data only; the others hold for all.
 OF_KIND = {
-    "pictures": ("size", "fit", "channels", "alpha", "mirror"),
+    "pictures": ("size", "fit", "channels", "alpha", "mirror", "partner", "pairs", "unpaired"),
     "audio": ("rate", "seconds"),
     "text": ("tokens", "vocabulary"),
 }
@@ -73,6 +73,23 @@ class DataSettings:
         choices=("characters", "bytepairs"),
     )
     vocabulary: int = setting(512, "tokens=bytepairs: number of tokens, characters included", minimum=2, maximum=32768)
+    partner: str | None = setting(
+        None,
+        "what pictures are to be turned into: a second folder or zip with the same file names; with "
+        "unpaired=true any data at all",
+    )
+    pairs: str = setting(
+        "auto",
+        "where pairs come from. auto: data.partner, or what the source has itself; left_right, right_left: each "
+        "picture holds both, the input in the half named first; edges: the input is a drawing of the picture's "
+        "edges",
+        choices=("auto", "left_right", "right_left", "edges"),
+    )
+    unpaired: bool = setting(
+        False,
+        "draw partners in an order of their own, so that training sees no pairs; where there are some, they serve "
+        "for measuring only",
+    )
 
 
 def check_kind(settings: DataSettings, kind: str, name: str) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from ganvas.data.image import fit, to_channels
+from ganvas.data.pairs import HALVES, halved
 from ganvas.data.settings import DataSettings, parse_size
 from ganvas.errors import DataError
 
@@ -38,7 +39,8 @@ class Part:
 @dataclasses.dataclass
 class Loaded:
     """A source about to be packed. `problems` (name, reason) may grow while the blocks are drawn; `strict`: they
-    end the packing. `facts` are JSON values for the data sheet, and may grow likewise."""
+    end the packing. `facts` are JSON values for the data sheet, and may grow likewise. `matched`: a picture and its partner
+    stand at the same place; else partners are a set of their own."""
 
     where: str
     parts: dict[str, Part]
@@ -46,6 +48,7 @@ class Loaded:
     strict: bool = True
     problems: list[tuple[str, str]] = dataclasses.field(default_factory=list)
     facts: dict[str, Any] = dataclasses.field(default_factory=dict)
+    matched: bool = True
 
     @property
     def unit(self) -> str:
@@ -56,12 +59,13 @@ class Loaded:
 @dataclasses.dataclass
 class Listing:
     """A source by name. `identity` changes whenever its content may have changed; None: it is small, and never
-    cached."""
+    cached. `files` is what folder.py knows of picture files, None for other sources."""
 
     name: str
     source: str
     identity: str | None
     load: Callable[[DataSettings, Progress], Loaded]
+    files: Any = None
 
 
 @dataclasses.dataclass
@@ -88,6 +92,8 @@ def from_arrays(
 
     `shuffled`: the arrays stand in a fair order already and keep it.
     """
+    if settings.pairs in HALVES:
+        splits = {name: _halved(part, settings.pairs, where) for name, part in splits.items()}
     names, labels = label_numbers([part.labels for part in splits.values()], classes)
     splits = {
         name: dataclasses.replace(part, labels=one) for (name, part), one in zip(splits.items(), labels, strict=True)
@@ -197,13 +203,18 @@ class Counter:
         self.progress, self.total, self.done = progress, total, 0
 
     def add(self, count: int) -> None:
-        self.done += count
+        self.done = min(self.total, self.done + count)  # partners are a second round
         self.progress(self.done, self.total)
 
 
 def _square(sizes: np.ndarray) -> int:
     side = min(int(np.median(sizes.min(axis=1))), 256)
     return side - side % 8 if side >= 8 else side
+
+
+def _halved(part: Arrays, how: str, where: str) -> Arrays:
+    images, partners = halved(part.images, how, where)
+    return dataclasses.replace(part, images=images, partners=partners)
 
 
 def _array_part(part: Arrays, rows: np.ndarray, settings: DataSettings, counter: Counter) -> Part:

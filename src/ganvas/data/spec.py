@@ -11,6 +11,7 @@ class DataSpec:
 
     `spread` is the mean squared distance of a training picture from the mean picture, pixels in [-1, 1], summed over all
     C*H*W values: the data's own scale for gradient penalties. `class_counts` are the training pictures of each of `classes`.
+    `paired`: a training batch has the partner of each picture; `unpaired`: it has partners, drawn in an order of their own.
     `kind` is what an example is; a method says in `takes` which kinds it learns from.
 
     pictures   (C, H, W) in [-1, 1]
@@ -32,6 +33,7 @@ class DataSpec:
     rate: int = 0
     tokens: tuple[str, ...] = ()
     merges: tuple[tuple[int, int], ...] = ()
+    unpaired: bool = False
 
     @property
     def unit(self) -> str:

@@ -615,6 +615,8 @@ def check_same(
     wished = as_dict(data_settings) if isinstance(data_settings, DataSettings) else data_settings or {}
     before = as_dict(change(DataSettings(), info["data_settings"], where="data."))
     checked = as_dict(change(DataSettings(), {**before, **wished}, where="data."))
+    if before["partner"] and checked["partner"] and _place(before["partner"]) == _place(checked["partner"]):
+        checked["partner"] = before["partner"]
     changed += [f"data.{key} was {before[key]!r}" for key, value in checked.items() if before[key] != value]
     if changed:
         raise RunError(

@@ -1,0 +1,105 @@
+"""`ganvas translate`: pictures into another kind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from ganvas.method import Method
+
+FILES = (".png", ".jpg", ".jpeg", ".webp", ".zip", ".npz", ".npy")
+
+
+def translate(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run of a method that translates: pix2pix, cyclegan.")],
+    pictures: Annotated[
+        Path, typer.Argument(metavar="PATH", help="A picture, a folder or zip of pictures of any size, or an .npz.")
+    ],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="A folder for the results, NAME.png each.")],
+    direction: Annotated[
+        str,
+        typer.Option(
+            metavar="ab|ba",
+            help="ab: from the pictures that RUN was trained on to their partners. ba: back, by cyclegan.",
+        ),
+    ] = "ab",
+    raw: Annotated[bool, typer.Option("--raw", help="The weights as trained, without their moving average.")] = False,
+    best: Annotated[
+        bool, typer.Option("--best", help="The weights of the step with the best metric instead of the last.")
+    ] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
+) -> None:
+    """Turn pictures into another kind with a trained run: labels into photos, sketches into pictures, one style into another.
+
+    Results are PNG files as large as the originals, with their alpha and EXIF; of an .npz, one .npz with `images`. Networks
+    look at pixels: what they were trained on at 64 x 64 they know at that scale. Large pictures pass in overlapping tiles.
+    """
+    from ganvas.cli.output import write_json
+    from ganvas.errors import DataError, UsageError
+    from ganvas.run import load
+    from ganvas.tasks import translate as translating
+    from ganvas.training.engine import choose_device
+
+    if out.is_file() or out.suffix.lower() in FILES:
+        raise UsageError(f"--out takes a folder (got {out})")
+    method = load(run).load_method(raw=raw, best=best, device=choose_device(device))
+    translating.translator(method, direction)
+    done: list[dict[str, Any]] = []
+    problems: list[str] = []
+    if pictures.suffix.lower() in (".npz", ".npy"):
+        done.append(_array(method, pictures, direction, out))
+    else:
+        _photos(method, pictures, direction, out, done, problems)
+    if json:
+        write_json({"direction": direction, "translated": done, "problems": problems})
+    else:
+        for one in done:
+            typer.echo(f"{one['picture']} -> {one['file']}")
+    if problems:
+        head = f"{len(problems)} of {len(problems) + len(done)} pictures failed:"
+        raise DataError(problems[0] if len(problems) == 1 and not done else "\n  ".join([head, *problems]))
+
+
+def _photos(
+    method: Method, pictures: Path, direction: str, out: Path, done: list[dict[str, Any]], problems: list[str]
+) -> None:
+    """Each picture by itself: one that cannot be read stops no other."""
+    from ganvas.data.photo import find_photos, write_photo
+    from ganvas.errors import DataError, UsageError
+    from ganvas.tasks.translate import translate as translated
+
+    taken: dict[Path, str] = {}
+    found = find_photos(pictures)
+    for name, _ in found:
+        place = out / Path(name).with_suffix(".png")
+        if place in taken:
+            raise UsageError(f"{taken[place]} and {name} would both become {place}: translate them into two folders")
+        taken[place] = name
+        original = pictures / name if pictures.is_dir() else pictures
+        if place.resolve() == original.resolve():
+            raise UsageError(f"the result of {name} would overwrite it: choose another --out")
+    for (name, read), place in zip(found, taken, strict=True):
+        try:
+            made = translated(method, read(), direction)
+        except DataError as error:
+            problems.append(str(error) if name in str(error) else f"{name}: {error}")
+            continue
+        write_photo(place, made)
+        done.append({"picture": name, "file": str(place), "size": list(made.size)})
+
+
+def _array(method: Method, path: Path, direction: str, out: Path) -> dict[str, Any]:
+    import numpy as np
+
+    from ganvas.data.arrays import ordered_pictures
+    from ganvas.files import write_aside
+    from ganvas.tasks.translate import translate_images
+
+    made = translate_images(method, ordered_pictures(path), direction)
+    place = out / f"{path.stem}.npz"
+    write_aside(place, lambda file: np.savez_compressed(file, images=made))
+    return {"picture": path.name, "file": str(place), "size": list(made.shape[1:3]), "count": len(made)}

@@ -1,0 +1,102 @@
+"""Where partners come from: a listing of pictures joined with a second one, or with drawings of its own edges."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from ganvas.data import folder
+from ganvas.data.pairs import scribbles
+from ganvas.data.settings import DataSettings
+from ganvas.data.source import Listing, Loaded, Part, Progress
+from ganvas.errors import DataError, UsageError
+
+
+def joined(listing: Listing, settings: DataSettings, find: Callable[[str], Listing]) -> tuple[Listing, DataSettings]:
+    """The listing with the partners that the settings ask for, and the settings with data.partner made whole.
+
+    `find` opens what data.partner names.
+    """
+    if settings.partner is None:
+        return (_edged(listing) if settings.pairs == "edges" else listing), settings
+    if settings.pairs != "auto":
+        raise UsageError(
+            f"data.partner and data.pairs={settings.pairs} both say where partners come from: leave one of them away"
+        )
+    other = find(settings.partner)
+    settings = dataclasses.replace(settings, partner=other.source)
+    if settings.unpaired:
+        return _apart(listing, other), settings
+    if listing.files is None or other.files is None:
+        raise DataError(
+            f"partners by file name need two folders or zips of pictures, and {listing.name} with {other.name} are not:"
+            " put `partners` into the .npz, or draw them apart with data.unpaired=true"
+        )
+    return folder.paired(listing, other), settings
+
+
+def _identity(listing: Listing, *more: Listing | str) -> str | None:
+    """None only where nothing of it needs a cache."""
+    listings = [listing, *(one for one in more if isinstance(one, Listing))]
+    if all(one.identity is None for one in listings):
+        return None
+    return json.dumps([one if isinstance(one, str) else [one.name, one.identity] for one in (listing, *more)])
+
+
+def _edged(listing: Listing) -> Listing:
+    """Each picture becomes the partner of the drawing of its edges."""
+
+    def load(settings: DataSettings, progress: Progress) -> Loaded:
+        loaded = listing.load(settings, progress)
+        for part in loaded.parts.values():
+            _draw_edges(part)
+        return loaded
+
+    return dataclasses.replace(listing, load=load, files=None)
+
+
+def _draw_edges(part: Part) -> None:
+    whole = part.blocks
+    part.partner_blocks = whole
+    part.blocks = lambda: (scribbles(block) for block in whole())
+
+
+def _apart(listing: Listing, other: Listing) -> Listing:
+    """Two sets side by side, as many pictures as each has."""
+
+    def load(settings: DataSettings, progress: Progress) -> Loaded:
+        mine = listing.load(settings, progress)
+        height, width, channels = next(iter(mine.parts.values())).shape
+        like = {"size": f"{height}x{width}", **({"channels": channels} if channels in (1, 3, 4) else {})}
+        theirs = other.load(dataclasses.replace(settings, **like), _silent)
+        for name, part in mine.parts.items():
+            partners = theirs.parts.get(name)
+            if partners is None and name == "train":
+                raise DataError(f"{other.source} has no pictures to train on")
+            if partners is not None and partners.shape != part.shape:
+                raise DataError(
+                    f"pictures of {listing.name} have {channels} channels, those of {other.name} have"
+                    f" {partners.shape[2]}: set data.channels"
+                )
+            part.partner_blocks = None if partners is None else _noting(theirs, partners, mine)
+        mine.matched = False
+        return mine
+
+    return dataclasses.replace(listing, identity=_identity(listing, other, "apart"), load=load, files=None)
+
+
+def _noting(theirs: Loaded, part: Part, mine: Loaded) -> Callable[[], Iterator[np.ndarray]]:
+    """The part's blocks; problems with its files become those of `mine`."""
+
+    def blocks() -> Iterator[np.ndarray]:
+        yield from part.blocks()
+        mine.problems += [(f"{theirs.where}/{name}", reason) for name, reason in theirs.problems]
+
+    return blocks
+
+
+def _silent(done: int, total: int) -> None:
+    pass

@@ -1,0 +1,23 @@
+"""How far a translated picture is from the one that was wanted. Pictures are (N, C, H, W); values (N,), one a picture.
+
+Means over a picture's values, where the papers write sums: their weights are told for means.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+
+def absolute_error(output: Tensor, target: Tensor) -> Tensor:
+    """|target - output|, the L1 term (Isola 2017, eq. 3)."""
+    return (target - output).abs().flatten(1).mean(1)
+
+
+def cycle_consistency(a: Tensor, again_a: Tensor, b: Tensor, again_b: Tensor) -> Tensor:
+    """|F(G(a)) - a| + |G(F(b)) - b|: who goes there and back should be where he was (Zhu 2017, eq. 2)."""
+    return absolute_error(again_a, a) + absolute_error(again_b, b)
+
+
+def identity_mapping(a: Tensor, same_a: Tensor, b: Tensor, same_b: Tensor) -> Tensor:
+    """|F(a) - a| + |G(b) - b|: what is of the wanted kind already should stay (Zhu 2017, sec. 5.2)."""
+    return absolute_error(same_a, a) + absolute_error(same_b, b)

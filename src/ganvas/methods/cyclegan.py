@@ -1,0 +1,246 @@
+"""CycleGAN: translation between two kinds of pictures without pairs (Zhu 2017, arXiv:1703.10593).
+
+Idea: two generators, A to B and B to A, each against a discriminator of the kind that it paints. That alone would allow any
+pairing of the two kinds; so who goes there and back has to arrive where he started (eq. 2), and what is of the wanted kind
+already should stay as it is (sec. 5.2). The game is that of least squares. D is shown old fakes beside new ones, from a pool of
+50 (sec. 4, after Shrivastava 2017): G cannot win by going round in circles.
+
+    G_AB, G_BA  (D_B(G_AB(a)) - 1)^2 + (D_A(G_BA(b)) - 1)^2 + lambda (cycle + identity_weight identity)    (eq. 3)
+    D_A, D_B    (D(real) - 1)^2 / 2 + D(fake)^2 / 2
+
+A batch of more than one picture has a pool a row, so that the pool is the paper's for batches of 1, and no two pictures of a step
+ask for the same place. It holds bytes, as real pictures are.
+
+Departs from the paper: nearest-neighbour doubling and a 3 x 3 convolution in place of a transposed one, which leaves a
+checkerboard; both generators move in one update, on batches of more than one picture by default; their weights are averaged over
+the steps; height and width need not be multiples of 4.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Adam, Optimizer
+
+from ganvas.errors import DataError
+from ganvas.losses.adversarial import least_squares
+from ganvas.losses.translation import cycle_consistency, identity_mapping
+from ganvas.method import Batch, DataSpec, Method, Update, preset, register, setting, step_factor
+from ganvas.networks.patch import PatchDiscriminator, fitting_layers
+from ganvas.networks.translator import ResNetTranslator, Translator, UNetTranslator, fitting_halvings
+
+HALF = 0.5  # share of the fakes shown that are old ones, once the pool is full
+
+
+class Networks(Method):
+    """Names what `build` makes. No dataclass, or they would be settings."""
+
+    G_AB: Translator
+    G_BA: Translator
+    D_A: nn.Module
+    D_B: nn.Module
+    pool_a: Tensor
+    pool_b: Tensor
+    filled: Tensor
+    places: int
+    """Old fakes in each row of a pool."""
+
+
+@register
+@dataclass(eq=False)
+class CycleGAN(Networks):
+    name = "cyclegan"
+    title = "pictures of one kind into another and back, without pairs"
+    paper = "Zhu et al. 2017, Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks, arXiv:1703.10593"
+
+    batch_size: int = setting(8, "pictures of each kind a step, over all processes together", minimum=1)
+    lr: float = setting(2e-4, "step size of Adam, all networks", minimum=0)
+    balance: float = setting(1.0, "step size of D over that of G", minimum=0)
+    beta1: float = setting(0.5, "Adam's first decay", minimum=0, maximum=0.9999)
+    beta2: float = setting(0.999, "Adam's second decay", minimum=0, maximum=0.99999)
+    decay: str = setting(
+        "second_half", "fall of the step sizes to zero over the budget", choices=("second_half", "linear", "none")
+    )
+    generator: str = setting("resnet", "network of both generators", choices=("resnet", "unet"))
+    width: int = setting(64, "generators' channels at their first size", minimum=1)
+    blocks: int = setting(9, "resnet: residual blocks", minimum=0)
+    halvings: int = setting(4, "unet: halvings at most; small pictures allow fewer", minimum=1, maximum=10)
+    norm: str = setting("instance", "normalisation in all networks", choices=("instance", "none"))
+    d_width: int = setting(64, "D's channels at their first size", minimum=1)
+    d_layers: int = setting(
+        3, "D's halvings at most: patches of 16, 34, 70 pixels for 1, 2, 3; 0: one pixel", minimum=0
+    )
+    cycle: float = setting(10.0, "weight of the way there and back (lambda)", minimum=0)
+    identity: float = setting(0.5, "weight of what should stay as it is, over that of the cycle", minimum=0)
+    pool: int = setting(50, "old fakes of each kind that D is shown again; 0: none", minimum=0)
+    ema: float = setting(0.999, "decay of the generators' averages, a step", minimum=0, maximum=0.999999)
+
+    averaged = ("G_AB", "G_BA")
+    carried = ("pool_a", "pool_b")
+
+    def build(self, spec: DataSpec) -> None:
+        if not (spec.paired or spec.unpaired):
+            raise DataError(
+                f"{self.name} learns from two kinds of pictures, and {spec.name} is one: name the other by --set"
+                " data.partner=PATH --set data.unpaired=true"
+            )
+        channels, height, width = spec.shape
+        layers = fitting_layers(self.d_layers, height, width)
+        self.G_AB, self.G_BA = self.translator(spec), self.translator(spec)
+        self.D_A, self.D_B = (PatchDiscriminator(channels, self.d_width, layers, self.norm) for _ in "AB")
+        # A row of old fakes for each row of a batch, beside each other in one picture of many channels.
+        self.places = -(-self.pool // self.batch_size)
+        for name in self.carried:
+            shape = (self.batch_size, self.places * channels, height, width)
+            self.register_buffer(name, torch.zeros(shape, dtype=torch.uint8))
+        self.register_buffer("filled", torch.zeros((), dtype=torch.int64))
+
+    def translator(self, spec: DataSpec) -> Translator:
+        """One generator."""
+        if self.generator == "resnet":
+            return ResNetTranslator(spec.channels, self.width, self.blocks, self.norm)
+        halvings = fitting_halvings(self.halvings, spec.height, spec.width)
+        return UNetTranslator(spec.channels, self.width, halvings, self.norm, dropout=0.0, resize=True)
+
+    def optimizers(self) -> dict[str, Optimizer]:
+        networks = {
+            "G": ([self.G_AB, self.G_BA], self.lr),
+            "D": ([self.D_A, self.D_B], self.lr * self.balance),
+        }
+        return {
+            key: Adam(nn.ModuleList(nets).parameters(), lr=rate, betas=(self.beta1, self.beta2), fused=True)
+            for key, (nets, rate) in networks.items()
+        }
+
+    def updates(self) -> list[Update]:
+        return [
+            Update("generators", trains="G", loss=self.generators_loss, hands=("fake_a", "fake_b")),
+            Update("discriminators", "D", self.discriminators_loss, after=self.keep_fakes),
+        ]
+
+    # --- losses ---------------------------------------------------------------------------------------------------------
+
+    def generators_loss(self, batch: Batch) -> dict[str, Tensor]:
+        """Eq. 3 with the identity term of sec. 5.2."""
+        a, b = batch.real, self.partner(batch)
+        fake_b, same_b = self.both(self.G_AB, a, b)
+        fake_a, same_a = self.both(self.G_BA, b, a)
+        again_a, again_b = self.G_BA(fake_b).float(), self.G_AB(fake_a).float()
+        game = 2 * (
+            least_squares(self.D_B(fake_b).float(), 1).mean() + least_squares(self.D_A(fake_a).float(), 1).mean()
+        )
+        cycle = cycle_consistency(a, again_a, b, again_b).mean()
+        report = {"game": game, "cycle": cycle}
+        loss = game + self.cycle * cycle
+        if same_a is not None and same_b is not None:
+            report["identity"] = identity_mapping(a, same_a.float(), b, same_b.float()).mean()
+            loss = loss + self.cycle * self.identity * report["identity"]
+        return {"loss": loss, **report, "fake_a": fake_a, "fake_b": fake_b}
+
+    def both(self, network: nn.Module, x: Tensor, same: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Translations of `x`, and of `same`, which is of the wanted kind already, by one pass: no norm here mixes pictures."""
+        if not self.identity:
+            return network(x), None
+        fake, kept = network(torch.cat([x, same])).chunk(2)
+        return fake, kept
+
+    def discriminators_loss(self, batch: Batch) -> dict[str, Tensor]:
+        """Of each D, (D(real) - 1)^2 / 2 + D(fake)^2 / 2, fakes partly from the pool."""
+        a, b = batch.real, self.partner(batch)
+        fake_a, fake_b = self.fakes(batch)
+        shown_a, kept_a = self.pooled(batch, fake_a, self.pool_a, "a")
+        shown_b, kept_b = self.pooled(batch, fake_b, self.pool_b, "b")
+        of_a = self.D_A(torch.cat([a, shown_a])).float()
+        of_b = self.D_B(torch.cat([b, shown_b])).float()
+        real, fake = torch.cat([of_a, of_b], 1).chunk(2)
+        loss = 2 * (
+            least_squares(real, 1).mean() + least_squares(fake, 0).mean()
+        )  # the mean of both D is half their sum
+        return {"loss": loss, "real": real.detach().mean(), "fake": fake.detach().mean(), **kept_a, **kept_b}
+
+    def fakes(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Pictures for D's step: those of G's step where they were handed over, else new ones; never with a graph."""
+        if "fake_a" in batch.handed:
+            return batch.handed["fake_a"].float(), batch.handed["fake_b"].float()
+        with torch.no_grad():
+            return self.G_BA(self.partner(batch)).float(), self.G_AB(batch.real).float()
+
+    def partner(self, batch: Batch) -> Tensor:
+        """Pictures of the other kind (N, C, H, W)."""
+        assert batch.partner is not None, "build has seen to that"
+        return batch.partner
+
+    # --- the pool -------------------------------------------------------------------------------------------------------
+
+    def pooled(self, batch: Batch, fake: Tensor, pool: Tensor, kind: str) -> tuple[Tensor, dict[str, Tensor]]:
+        """What D is shown in place of `fake`, and what `keep_fakes` needs: the fakes, the row of the pool that each has, and the
+        place there that it goes to (-1: to none).
+
+        While the pool fills up each fake is kept and shown. Then each is shown as it is and forgotten, or put into the place of
+        an old one that is shown instead, as the coin falls.
+        """
+        if not self.pool:
+            return fake, {}
+        full = self.filled >= self.places
+        place = torch.where(full, batch.integers(self.places), self.filled.clamp_max(self.places - 1))
+        swapped = full & (batch.uniform() < HALF)
+        row = batch.rank * len(batch) + torch.arange(len(batch), device=fake.device)
+        old = self.places_of(pool)[row, place].float() / 127.5 - 1
+        shown = torch.where(swapped.view(-1, 1, 1, 1), old, fake)
+        kept = torch.where(swapped | ~full, place, torch.full_like(place, -1))
+        return shown, {f"new_{kind}": as_bytes(fake), f"place_{kind}": kept, f"row_{kind}": row}
+
+    def keep_fakes(self, report: dict[str, Tensor]) -> None:
+        """After D's step: this process's fakes go to their places in the pool."""
+        if not self.pool:
+            return
+        for pool, kind in ((self.pool_a, "a"), (self.pool_b, "b")):
+            row, place, new = (report[f"{name}_{kind}"] for name in ("row", "place", "new"))
+            kept, there = self.places_of(pool), place.clamp_min(0)
+            kept[row, there] = torch.where((place >= 0).view(-1, 1, 1, 1), new, kept[row, there])
+        self.filled.add_(1).clamp_(max=self.places)
+
+    def places_of(self, pool: Tensor) -> Tensor:
+        """A view of a pool (B, places * C, H, W) as (B, places, C, H, W)."""
+        return pool.unflatten(1, (self.places, -1))
+
+    def schedule(self, progress: float, steps: int) -> float:
+        return step_factor(self.decay, progress, steps)
+
+    # --- translating ----------------------------------------------------------------------------------------------------
+
+    def directions(self) -> tuple[str, ...]:
+        """Both ways."""
+        return ("ab", "ba")
+
+    def multiple(self) -> int:
+        """Larger pictures are padded inside; tiles of this multiple need no padding."""
+        return self.G_AB.multiple
+
+    def translate(self, pictures: Tensor, direction: str = "ab") -> Tensor:
+        """Of pictures (n, C, H, W) in [-1, 1]."""
+        return (self.G_AB if direction == "ab" else self.G_BA)(pictures)
+
+    def show(self, batch: Batch) -> Tensor:
+        """A picture of A and its translation, one of B (the true partner, where the data are pairs) and its translation."""
+        a, b = batch.real, self.partner(batch)
+        return torch.stack([a, self.translate(a), b, self.translate(b, "ba")], 1)
+
+
+def as_bytes(pictures: Tensor) -> Tensor:
+    """uint8 of pictures in [-1, 1], rounded."""
+    return pictures.detach().clamp(-1, 1).add(1).mul(127.5).round().to(torch.uint8)
+
+
+@preset("cyclegan")
+def tiny() -> CycleGAN:
+    """Seconds on a CPU; for tests and first looks."""
+    return CycleGAN(batch_size=16, width=4, blocks=1, d_width=4, d_layers=1, pool=32)
+
+
+@preset("cyclegan")
+def paper() -> CycleGAN:
+    """Section 4 and appendix of the paper, for 256 x 256 pictures; 200 epochs. For a GPU."""
+    return CycleGAN(batch_size=1, ema=0.0)

@@ -1,0 +1,177 @@
+"""pix2pix: pictures into their partners, by a GAN that sees both (Isola 2017, arXiv:1611.07004).
+
+Idea: a regression from A to B by the absolute error gives the median of all that B could be, which is blurred. So a
+discriminator that sees the input as well says whether the pair looks real (eq. 1), patch by patch: it cares for the texture, and
+the absolute error for the rest (eqs. 3 and 4). Noise comes in as dropout on the way up, since a generator that has the whole
+picture to go by learns to pass over a z (sec. 3.1).
+
+    G  -log D(A, G(A)) + lambda |B - G(A)|            D  -log D(A, B) - log(1 - D(A, G(A)))
+
+Departs from the paper: dropout is off when a trained network translates, so that a picture has one translation; batch norm then
+uses the averages of the training, not those of the picture at hand; D's updates follow G's on the same fake pictures; G's weights
+are averaged over the steps; height and width need not be powers of two, and small pictures have fewer halvings.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Adam, Optimizer
+
+from ganvas.errors import DataError, UsageError
+from ganvas.losses.adversarial import discriminator_cross_entropy, least_squares, non_saturating_generator
+from ganvas.losses.translation import absolute_error
+from ganvas.method import Batch, DataSpec, Method, Update, preset, register, setting, step_factor
+from ganvas.networks.patch import PatchDiscriminator, fitting_layers
+from ganvas.networks.translator import ResNetTranslator, Translator, UNetTranslator, fitting_halvings
+
+
+class Networks(Method):
+    """Names what `build` makes. No dataclass, or they would be settings."""
+
+    G: Translator
+    D: nn.Module
+
+
+@register
+@dataclass(eq=False)
+class Pix2Pix(Networks):
+    name = "pix2pix"
+    title = "pictures into their partners, from pairs"
+    paper = "Isola et al. 2017, Image-to-Image Translation with Conditional Adversarial Networks, arXiv:1611.07004"
+
+    batch_size: int = setting(16, "pairs a step, over all processes together", minimum=1)
+    lr: float = setting(2e-4, "step size of Adam, both networks", minimum=0)
+    balance: float = setting(1.0, "step size of D over that of G", minimum=0)
+    beta1: float = setting(0.5, "Adam's first decay", minimum=0, maximum=0.9999)
+    beta2: float = setting(0.999, "Adam's second decay", minimum=0, maximum=0.99999)
+    decay: str = setting(
+        "second_half", "fall of the step sizes to zero over the budget", choices=("second_half", "linear", "none")
+    )
+    generator: str = setting("unet", "G's network", choices=("unet", "resnet"))
+    width: int = setting(64, "G's channels at its first size", minimum=1)
+    halvings: int = setting(8, "unet: halvings at most; small pictures allow fewer", minimum=1, maximum=10)
+    blocks: int = setting(9, "resnet: residual blocks", minimum=0)
+    norm: str = setting("batch", "normalisation in both networks", choices=("batch", "instance", "none"))
+    dropout: float = setting(
+        0.5, "share of values dropped in G while training: its only noise", minimum=0, maximum=0.95
+    )
+    d_width: int = setting(64, "D's channels at its first size", minimum=1)
+    d_layers: int = setting(
+        3, "D's halvings at most: patches of 16, 34, 70 pixels for 1, 2, 3; 0: one pixel", minimum=0
+    )
+    loss: str = setting("cross_entropy", "the game of G and D", choices=("cross_entropy", "least_squares"))
+    l1: float = setting(100.0, "weight of the absolute error (lambda)", minimum=0)
+    game: float = setting(1.0, "weight of the game, for G; 0 is a plain regression", minimum=0)
+    ema: float = setting(0.999, "decay of G's average, a step", minimum=0, maximum=0.999999)
+
+    averaged = ("G",)
+
+    def build(self, spec: DataSpec) -> None:
+        if not spec.paired:
+            raise DataError(
+                f"{self.name} learns from pairs, and {spec.name} shows none: name a second folder with the same file names by"
+                " --set data.partner=PATH, say where the halves are by --set data.pairs=left_right, or take drawings of edges by"
+                " --set data.pairs=edges; for pictures without partners there is cyclegan"
+            )
+        if self.game == 0 and self.l1 == 0:
+            raise UsageError("game=0 and l1=0 leave nothing to learn from: set one of them above 0")
+        channels, height, width = spec.shape
+        if self.generator == "unet":
+            halvings = fitting_halvings(self.halvings, height, width)
+            self.G = UNetTranslator(channels, self.width, halvings, self.norm, self.dropout)
+        else:
+            self.G = ResNetTranslator(channels, self.width, self.blocks, self.norm, self.dropout)
+        layers = fitting_layers(self.d_layers, height, width)
+        self.D = PatchDiscriminator(2 * channels, self.d_width, layers, self.norm)
+
+    def optimizers(self) -> dict[str, Optimizer]:
+        decays = (self.beta1, self.beta2)
+        networks = {"G": (self.G, self.lr), "D": (self.D, self.lr * self.balance)}
+        return {key: Adam(net.parameters(), lr=rate, betas=decays, fused=True) for key, (net, rate) in networks.items()}
+
+    def updates(self) -> list[Update]:
+        return [
+            Update("generator", trains="G", loss=self.generator_loss, hands=("fake",), shares=("logits",)),
+            Update("discriminator", trains="D", loss=self.discriminator_loss),
+        ]
+
+    def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
+        """Eq. 4."""
+        fake = self.paint(batch)
+        logits = self.judge(batch, fake)
+        error = absolute_error(fake.float(), self.partner(batch)).mean()
+        loss = self.game * self.fooling(logits).mean() + self.l1 * error
+        return {"loss": loss, "l1": error, "fake": fake, "logits": logits}
+
+    def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
+        """Eq. 1, halved: D learns slower than G (sec. 3.3)."""
+        # Two passes: batch statistics of real and fake pairs must not mix.
+        real, fake = self.judge(batch, self.partner(batch)), self.fake_logits(batch)
+        if self.loss == "least_squares":
+            loss = least_squares(real, 1) + least_squares(fake, 0)
+        else:
+            loss = discriminator_cross_entropy(real, fake)
+        return {"loss": loss.mean() / 2, "real": real.detach().mean(), "fake": fake.detach().mean()}
+
+    def fooling(self, logits: Tensor) -> Tensor:
+        """What G asks of D's logits of its pictures."""
+        return least_squares(logits, 1) if self.loss == "least_squares" else non_saturating_generator(logits)
+
+    def judge(self, batch: Batch, pictures: Tensor) -> Tensor:
+        """D's logits (N, 1, h, w), float32, of pictures beside the inputs that they belong to."""
+        return self.D(torch.cat([batch.real, pictures.to(batch.real.dtype)], 1)).float()
+
+    def paint(self, batch: Batch) -> Tensor:
+        """G's pictures (N, C, H, W) of the batch, with dropout as noise."""
+        return self.G(batch.real, batch.uniform)
+
+    def partner(self, batch: Batch) -> Tensor:
+        """The targets (N, C, H, W)."""
+        assert batch.partner is not None, "build has seen to that"
+        return batch.partner
+
+    def fake_logits(self, batch: Batch) -> Tensor:
+        """D's logits of the step's fakes: those of G's step with their graph, else of its pictures, else of new ones."""
+        if "logits" in batch.shared:
+            return batch.shared["logits"]
+        if "fake" in batch.handed:
+            return self.judge(batch, batch.handed["fake"])
+        with torch.no_grad():
+            fake = self.paint(batch)
+        return self.judge(batch, fake)
+
+    def schedule(self, progress: float, steps: int) -> float:
+        return step_factor(self.decay, progress, steps)
+
+    # --- translating ----------------------------------------------------------------------------------------------------
+
+    def directions(self) -> tuple[str, ...]:
+        """One way only."""
+        return ("ab",)
+
+    def multiple(self) -> int:
+        """Larger pictures are padded inside; tiles of this multiple need no padding."""
+        return self.G.multiple
+
+    def translate(self, pictures: Tensor, direction: str = "ab") -> Tensor:
+        """G of pictures (n, C, H, W) in [-1, 1], without dropout."""
+        return self.G(pictures)
+
+    def show(self, batch: Batch) -> Tensor:
+        """Input, output, target."""
+        return torch.stack([batch.real, self.translate(batch.real), self.partner(batch)], 1)
+
+
+@preset("pix2pix")
+def tiny() -> Pix2Pix:
+    """Seconds on a CPU; for tests and first looks."""
+    return Pix2Pix(width=4, d_width=4, d_layers=1, halvings=3, blocks=1)
+
+
+@preset("pix2pix")
+def paper() -> Pix2Pix:
+    """Section 6 of the paper, for 256 x 256 pictures; batches of 1, 80,000 steps for 400 facades. For a GPU."""
+    return Pix2Pix(batch_size=1, ema=0.0)

@@ -1,0 +1,151 @@
+"""Pictures in, pictures out, as large: the U-Net of pix2pix and the residual generator of CycleGAN.
+
+Both are fully convolutional. A height or width that is no multiple of `multiple` is padded inside, by repeating the border, and
+cut off again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ganvas.networks.layers import norm2d
+from ganvas.networks.patch import MOST, SLOPE, initial_weights
+from ganvas.networks.resample import cut
+
+Draw = Callable[..., Tensor]
+NOISY = 3  # innermost steps up that dropout works on (Isola 2017, sec. 6.1.1)
+
+
+class Translator(nn.Module):
+    """Base: pads, translates, cuts. Subclasses state `multiple` and `inner`."""
+
+    multiple: int
+
+    def forward(self, x: Tensor, draw: Draw | None = None) -> Tensor:
+        """Of x (N, C, H, W), (N, C, H, W) in (-1, 1). `draw(*shape)` gives uniform numbers (N, *shape) for dropout; without
+        it nothing is dropped."""
+        size = x.shape[-2:]
+        # Twice the multiple at least: a norm over a single pixel has nothing to go by.
+        high, wide = (max(2, -(-side // self.multiple)) * self.multiple for side in size)
+        if (high, wide) != tuple(size):
+            x = F.pad(x, (0, wide - size[1], 0, high - size[0]), mode="replicate")
+        return cut(torch.tanh(self.inner(x, draw)), (size[0], size[1]))
+
+    def inner(self, x: Tensor, draw: Draw | None) -> Tensor:
+        """Of x whose sides are multiples, before tanh."""
+        raise NotImplementedError
+
+
+class UNetTranslator(Translator):
+    """`halvings` strided convolutions down, as many steps up; each size on the way up gets what left it on the way down.
+
+    `resize` doubles by nearest neighbours and a 3 x 3 convolution, in place of a transposed 4 x 4 one.
+    """
+
+    def __init__(
+        self, channels: int, width: int, halvings: int, norm: str = "batch", dropout: float = 0.5, resize: bool = False
+    ) -> None:
+        super().__init__()
+        self.multiple, self.dropout = 2**halvings, dropout
+        widths = [min(MOST, 2**i) * width for i in range(halvings)]
+        last = halvings - 1
+        self.down = nn.ModuleList(
+            _normed(nn.Conv2d(a, b, 4, 2, 1), norm if 0 < i < last else "none", b)
+            for i, (a, b) in enumerate(zip([channels, *widths], widths, strict=False))
+        )
+        steps = []
+        for i in reversed(range(halvings)):
+            a = widths[i] * (1 if i == last else 2)
+            b = widths[i - 1] if i else channels
+            steps.append(_normed(_double(a, b, resize), norm if i else "none", b))
+        self.up = nn.ModuleList(steps)
+        initial_weights(self, norm)
+
+    def inner(self, x: Tensor, draw: Draw | None) -> Tensor:
+        kept: list[Tensor] = []
+        for step in self.down:
+            x = F.leaky_relu(step(x), SLOPE)
+            kept.append(x)
+        kept.pop()
+        for number, step in enumerate(self.up):
+            x = step(x)
+            if not kept:
+                return x
+            if number < NOISY:
+                x = dropped(x, self.dropout, draw)
+            x = torch.cat([F.relu(x), kept.pop()], 1)
+        return x
+
+
+class ResNetTranslator(Translator):
+    """Two halvings, `blocks` residual blocks, two doublings; 7 x 7 convolutions at full size (Johnson 2016, Zhu 2017 sec. 4)."""
+
+    multiple = 4
+
+    def __init__(
+        self, channels: int, width: int, blocks: int, norm: str = "instance", dropout: float = 0.0, resize: bool = True
+    ) -> None:
+        super().__init__()
+        self.first = _normed(_reflected(channels, width, 7), norm, width)
+        self.down = nn.ModuleList(
+            _normed(nn.Conv2d(width * k, width * k * 2, 3, 2, 1), norm, width * k * 2) for k in (1, 2)
+        )
+        self.blocks = nn.ModuleList(Residual(width * 4, norm, dropout) for _ in range(blocks))
+        self.up = nn.ModuleList(_normed(_double(width * k * 2, width * k, resize), norm, width * k) for k in (2, 1))
+        self.last = _reflected(width, channels, 7)
+        initial_weights(self, norm)
+
+    def inner(self, x: Tensor, draw: Draw | None) -> Tensor:
+        x = F.relu(self.first(x))
+        for step in self.down:
+            x = F.relu(step(x))
+        for block in self.blocks:
+            x = block(x, draw)
+        for step in self.up:
+            x = F.relu(step(x))
+        return self.last(x)
+
+
+class Residual(nn.Module):
+    """x + f(x) with two 3 x 3 convolutions, dropout between them."""
+
+    def __init__(self, channels: int, norm: str, dropout: float) -> None:
+        super().__init__()
+        self.dropout = dropout
+        self.one = _normed(_reflected(channels, channels, 3), norm, channels)
+        self.two = _normed(_reflected(channels, channels, 3), norm, channels)
+
+    def forward(self, x: Tensor, draw: Draw | None) -> Tensor:
+        return x + self.two(dropped(F.relu(self.one(x)), self.dropout, draw))
+
+
+def dropped(x: Tensor, share: float, draw: Draw | None) -> Tensor:
+    """x (N, ...) with `share` of its values 0 and the others larger by as much, so that the mean stays."""
+    if draw is None or share == 0:
+        return x
+    return x * (draw(*x.shape[1:]) >= share) / (1 - share)
+
+
+def fitting_halvings(halvings: int, height: int, width: int) -> int:
+    """At most `halvings`, as many as leave 2 pixels of the shorter side; one at least."""
+    while halvings > 1 and min(height, width) / 2**halvings <= 1:
+        halvings -= 1
+    return halvings
+
+
+def _normed(layer: nn.Module, norm: str, channels: int) -> nn.Module:
+    return nn.Sequential(layer, norm2d(norm, channels))
+
+
+def _reflected(a: int, b: int, kernel: int) -> nn.Conv2d:
+    return nn.Conv2d(a, b, kernel, padding=kernel // 2, padding_mode="reflect")
+
+
+def _double(a: int, b: int, resize: bool) -> nn.Module:
+    if resize:
+        return nn.Sequential(nn.Upsample(scale_factor=2, mode="nearest"), nn.Conv2d(a, b, 3, padding=1))
+    return nn.ConvTranspose2d(a, b, 4, 2, 1)

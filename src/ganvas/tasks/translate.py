@@ -1,0 +1,99 @@
+"""Pictures into another kind with a trained method. Any size, by tiles; alpha, EXIF and the bits of the file stay."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganvas.data.batch import as_pictures
+from ganvas.data.image import to_channels
+from ganvas.data.media import to_uint8
+from ganvas.data.photo import Photo
+from ganvas.errors import DataError, RunError, UsageError
+from ganvas.method import Method, Translates, methods_with
+from ganvas.sampling import in_chunks
+from ganvas.tasks.tiles import tiled
+
+OVERLAP = 64  # pixels that two tiles share; a quarter of it each side is context, the rest fades
+LUMA = (0.299, 0.587, 0.114)  # Rec. 601
+
+
+def translator(method: Method, direction: str = "ab") -> Translates:
+    """The method; RunError where it does not translate, UsageError where not in that direction."""
+    if not isinstance(method, Translates):
+        raise RunError(f"{method.name} does not translate pictures ({methods_with(Translates)} do)")
+    known = method.directions()
+    if direction not in known:
+        raise UsageError(
+            f"this run of {method.name} translates {' and '.join(known)} (got direction {direction}): ab is from the pictures"
+            " it was trained on to their partners, ba back"
+        )
+    return method
+
+
+@torch.no_grad()
+def translate(method: Method, photo: Photo, direction: str = "ab", *, tile: int = 512) -> Photo:
+    """A photo of any size, as large, with the alpha and EXIF of the original. `method` is in eval mode, on its own device.
+
+    A method of RGB takes a grey photo as RGB and gives colour back; a method of grey pictures takes the luma of a coloured
+    one. Large photos pass by tiles of `tile` pixels. DataError where no photo has the channels of the training.
+    """
+    translating, channels = translator(method, direction), method.spec.channels
+    if channels not in (1, 3, 4):
+        raise DataError(
+            f"this run of {method.name} was trained on {channels} channels, which no picture file has: put them"
+            " into an .npz"
+        )
+    device = next(method.parameters()).device
+    made = tiled(
+        lambda part: translating.translate(part, direction),
+        as_trained(photo, channels).to(device),
+        tile=tile,
+        overlap=OVERLAP,
+        multiple=translating.multiple(),
+    )
+    pixels = made[0].clamp(-1, 1).cpu().numpy()
+    # A profile tells what the values of one kind of picture mean; grey ones have another than coloured ones.
+    icc = photo.icc if len(photo.pixels) == min(channels, 3) else None
+    alpha = photo.alpha
+    if channels == 4:
+        alpha = None if alpha is None else (pixels[3] + 1) / 2
+        pixels = pixels[:3]
+    return dataclasses.replace(photo, pixels=pixels, alpha=alpha, icc=icc)
+
+
+def as_trained(photo: Photo, channels: int) -> Tensor:
+    """(1, channels, H, W) of a photo, for 1, 3 or 4 channels."""
+    pixels = torch.from_numpy(photo.pixels)[None]
+    if channels == 1:
+        return (
+            pixels if pixels.shape[1] == 1 else (pixels * pixels.new_tensor(LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
+        )
+    colours = pixels.expand(-1, 3, -1, -1)
+    if channels == 3:
+        return colours
+    alpha = torch.ones_like(pixels[:, :1]) if photo.alpha is None else torch.from_numpy(photo.alpha)[None, None] * 2 - 1
+    return torch.cat([colours, alpha], 1)
+
+
+@torch.no_grad()
+def translate_images(method: Method, images: np.ndarray, direction: str = "ab") -> np.ndarray:
+    """Pictures uint8 (n, H, W, C) of one size, translated: uint8, with the channels that the method was trained on."""
+    translating, channels = translator(method, direction), method.spec.channels
+    if images.ndim != 4 or images.dtype != np.uint8 or not len(images):
+        raise UsageError(f"pictures are uint8 (n, H, W, C), one at least (got {images.dtype} {images.shape})")
+    if images.shape[3] != channels:
+        if not {images.shape[3], channels} <= {1, 3, 4}:
+            raise DataError(
+                f"this run of {method.name} takes {channels} channels, and the pictures have {images.shape[3]}"
+            )
+        images = to_channels(images, channels, 255)
+    device = next(method.parameters()).device
+
+    def of_rows(rows: Tensor) -> Tensor:
+        return translating.translate(as_pictures(images[rows.numpy()], device), direction)
+
+    return to_uint8(in_chunks(len(images), of_rows))

@@ -24,7 +24,7 @@ import numpy as np
 
 from ganvas.data import image
 from ganvas.data.image import Broken
-from ganvas.data.settings import DataSettings
+from ganvas.data.settings import DataSettings, parse_size
 from ganvas.data.source import (
     Counter,
     Listing,
@@ -36,13 +36,15 @@ from ganvas.data.source import (
     broken_message,
     hold_out,
     name_keys,
+    shuffle,
     size_facts,
     size_rule,
     target_shape,
 )
-from ganvas.errors import DataError
+from ganvas.errors import DataError, UsageError
 
 THREADS = 2
+GROUP_BYTES = 2**28  # of whole photos in memory while their patches are shuffled
 TRAIN_NAMES = frozenset({"train", "training"})
 TEST_NAMES = ("test", "testing", "val", "valid", "validation")  # the first that is there is the test split
 
@@ -209,6 +211,8 @@ def _load(found: Found, root: Path, opener: Opener, settings: DataSettings, prog
     """Reads every header, decides shape, splits and labels, and leaves the decoding to the blocks."""
     problems = list(found.problems)
     names, shapes = _headers(found.names, opener, problems)
+    if settings.fit == "tile":
+        names, shapes = _that_hold_a_patch(names, shapes, settings, problems)
     if not names:
         raise DataError(broken_message(str(root), problems, 0))
     shape = target_shape(shapes[:, :2], _common_channels(shapes[:, 2], settings), settings)
@@ -221,7 +225,7 @@ def _load(found: Found, root: Path, opener: Opener, settings: DataSettings, prog
     }
     counter = Counter(progress, sum(len(rows) for rows in tree.rows.values()))
     parts = {
-        split: _part(names, rows, tree.labels, shape, opener, settings, problems, counter)
+        split: _part(names, shapes, rows, tree.labels, shape, opener, settings, problems, counter)
         for split, rows in _ordered(names, tree, settings).items()
         if len(rows)
     }
@@ -292,6 +296,23 @@ def _headers(names: Sequence[str], opener: Opener, problems: list[tuple[str, str
     return good, np.array(shapes).reshape(-1, 3)
 
 
+def _that_hold_a_patch(
+    names: list[str], shapes: np.ndarray, settings: DataSettings, problems: list[tuple[str, str]]
+) -> tuple[list[str], np.ndarray]:
+    """Without the pictures that are too small for data.fit=tile, which go to `problems`."""
+    size = parse_size(settings.size)
+    if size is None:
+        raise UsageError("data.fit=tile cuts pictures into patches and must be told their size, such as data.size=96")
+    large = np.asarray((shapes[:, :2] >= size).all(1))
+    wanted = f"{size[0]} x {size[1]}"
+    problems += [
+        (name, f"{shape[0]} x {shape[1]} pixels hold no patch of {wanted}")
+        for name, shape, good in zip(names, shapes, large, strict=True)
+        if not good
+    ]
+    return [name for name, good in zip(names, large, strict=True) if good], shapes[large]
+
+
 def _common_channels(channels: np.ndarray, settings: DataSettings) -> int:
     if settings.channels != "auto":
         return int(settings.channels)
@@ -302,6 +323,7 @@ def _common_channels(channels: np.ndarray, settings: DataSettings) -> int:
 
 def _part(
     names: Sequence[str],
+    shapes: np.ndarray,
     rows: np.ndarray,
     labels: np.ndarray | None,
     shape: tuple[int, int, int],
@@ -311,32 +333,46 @@ def _part(
     counter: Counter,
 ) -> Part:
     part = Part(shape, lambda: decoded())
+    tiles = settings.fit == "tile"
 
-    def picture(row: int) -> np.ndarray | None:
+    def pictures(row: int) -> np.ndarray | None:
+        """What one file gives, (n, H, W, C)."""
         try:
             with opener(names[row]) as file:
                 whole = image.to_channels(image.decode(file), shape[2], background(settings))
         except Broken as error:
             problems.append((names[row], str(error)))
             return None
-        return image.fit(whole, shape[:2], settings.fit, background(settings))
+        if tiles:
+            return image.patches(whole, shape[:2])
+        return image.fit(whole, shape[:2], settings.fit, background(settings))[None]
 
     def decoded() -> Iterator[np.ndarray]:
         kept: list[int] = []
         step = block_rows(shape)
         with ThreadPoolExecutor(THREADS) as pool:
-            for start in range(0, len(rows), step):
-                block = rows[start : start + step].tolist()
-                sound = [
-                    (row, one) for row, one in zip(block, pool.map(picture, block), strict=True) if one is not None
-                ]
-                kept += [row for row, _ in sound]
-                counter.add(len(block))
-                if sound:
-                    yield np.stack([one for _, one in sound])
+            for group in _groups(rows, shapes) if tiles else np.split(rows, range(step, len(rows), step)):
+                found = zip(group.tolist(), pool.map(pictures, group.tolist()), strict=True)
+                sound = [(row, several) for row, several in found if several is not None]
+                counter.add(len(group))
+                if not sound:
+                    continue
+                owners = np.concatenate([np.full(len(several), row) for row, several in sound])
+                block = np.concatenate([several for _, several in sound])
+                if tiles:  # neighbours in a photo are much alike, and any part of the set should be a fair sample
+                    order = shuffle(len(block))
+                    owners, block = owners[order], block[order]
+                kept += owners.tolist()
+                yield from np.split(block, range(step, len(block), step))
         part.labels = None if labels is None else labels[kept]
 
     return part
+
+
+def _groups(rows: np.ndarray, shapes: np.ndarray) -> list[np.ndarray]:
+    """`rows` in groups that are decoded together, GROUP_BYTES each, one picture at least."""
+    sizes = shapes[rows].prod(axis=1)
+    return np.split(rows, np.flatnonzero(np.diff(np.cumsum(sizes) // GROUP_BYTES)) + 1)
 
 
 def _is_picture(name: str) -> bool:

@@ -74,15 +74,21 @@ def list_folder(path: Path, name: str) -> Listing:
 def list_zip(path: Path, name: str) -> Listing:
     """The pictures in a zip file, which is never unpacked to the disk."""
     root = path.resolve()
-    try:
-        archive = zipfile.ZipFile(root)
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-        raise DataError(f"cannot read {path}: {error}") from error
+    archive = open_zip(path)
     found = scan_zip(archive)
     _refuse_none(found, str(path))
     status = root.stat()
     found.stamps = [(str(root), status.st_size, status.st_mtime_ns)]
-    return _listing(found, name, root, lambda item: _unzipped(archive, item))
+    return _listing(found, name, root, lambda item: unzipped(archive, item))
+
+
+def open_zip(path: Path) -> zipfile.ZipFile:
+    """DataError where it is none, or damaged."""
+    image.refuse_endless(path)
+    try:
+        return zipfile.ZipFile(path.resolve())
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        raise DataError(f"cannot read {path}: {error}") from error
 
 
 def scan_folder(root: Path) -> Found:
@@ -175,7 +181,7 @@ def _zip_problem(info: zipfile.ZipInfo, name: str, seen: set[str]) -> str | None
     return None
 
 
-def _unzipped(archive: zipfile.ZipFile, name: str) -> BinaryIO:
+def unzipped(archive: zipfile.ZipFile, name: str) -> BinaryIO:
     """One member in memory, never more of it than its directory entry declares."""
     size = archive.getinfo(name).file_size
     try:

@@ -8,9 +8,12 @@ power of a network's scale, which differs by a factor of thousands between layer
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
+PLACES = 2**16  # places of a feature map that pass through float32 at once
 TINY = 1e-12  # below any square of features that a picture gives
 
 
@@ -19,8 +22,33 @@ def gram(features: Tensor) -> Tensor:
 
     Over their number, so that a picture and its double have one Gram matrix: eq. 4's 1 / M^2 is in it.
     """
-    flat = features.float().flatten(2)
-    return flat @ flat.transpose(1, 2) / flat.shape[2]
+    return gram_sum(features) / (features.shape[2] * features.shape[3])
+
+
+def gram_sum(features: Tensor) -> Tensor:
+    """Eq. 3 itself, a plain sum over the places: sums of a picture's parts add up to that of the whole. (N, C, C)."""
+    return _GramSum.apply(features)  # pyright: ignore[reportReturnType]
+
+
+class _GramSum(torch.autograd.Function):
+    """F F^T in float32 of features that are kept as they came: autograd itself would keep a float32 copy of them."""
+
+    @staticmethod
+    def forward(ctx: Any, features: Tensor) -> Tensor:
+        ctx.save_for_backward(features)
+        n, channels = features.shape[:2]
+        flat = features.flatten(2)
+        total = torch.zeros(n, channels, channels, device=features.device)
+        for part in flat.split(PLACES, 2):
+            part = part.float()
+            total.baddbmm_(part, part.transpose(1, 2))
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+        (features,) = ctx.saved_tensors
+        both = (gradient + gradient.transpose(1, 2)).to(features.dtype)
+        return (both @ features.flatten(2)).view_as(features)
 
 
 def guided_gram(features: Tensor, guide: Tensor) -> Tensor:
@@ -28,8 +56,7 @@ def guided_gram(features: Tensor, guide: Tensor) -> Tensor:
 
     guide (N, 1, H, W) >= 0, of the features' size; over the sum of T^2 in place of the number of places. (N, C, C).
     """
-    flat = (features.float() * guide).flatten(2)
-    return flat @ flat.transpose(1, 2) / guide.square().flatten(1).sum(1).clamp_min(TINY).view(-1, 1, 1)
+    return gram_sum(features * guide.to(features.dtype)) / guide.square().flatten(1).sum(1).clamp_min(TINY).view(-1, 1, 1)
 
 
 def style_loss(gram_: Tensor, target: Tensor) -> Tensor:

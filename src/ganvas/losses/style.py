@@ -33,22 +33,24 @@ def gram_sum(features: Tensor) -> Tensor:
 class _GramSum(torch.autograd.Function):
     """F F^T in float32 of features that are kept as they came: autograd itself would keep a float32 copy of them."""
 
+    # Places before channels, as channels_last lies in memory: in the other order each gradient would have to be turned around.
+
     @staticmethod
     def forward(ctx: Any, features: Tensor) -> Tensor:
         ctx.save_for_backward(features)
         n, channels = features.shape[:2]
-        flat = features.flatten(2)
         total = torch.zeros(n, channels, channels, device=features.device)
-        for part in flat.split(PLACES, 2):
+        for part in features.permute(0, 2, 3, 1).flatten(1, 2).split(PLACES, 1):
             part = part.float()
-            total.baddbmm_(part, part.transpose(1, 2))
+            total.baddbmm_(part.transpose(1, 2), part)
         return total
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
         (features,) = ctx.saved_tensors
+        places = features.permute(0, 2, 3, 1)
         both = (gradient + gradient.transpose(1, 2)).to(features.dtype)
-        return (both @ features.flatten(2)).view_as(features)
+        return (places.flatten(1, 2) @ both).view(places.shape).permute(0, 3, 1, 2)
 
 
 def guided_gram(features: Tensor, guide: Tensor) -> Tensor:

@@ -31,6 +31,11 @@ class Span:
     low: int
     high: int
 
+    @property
+    def alone(self) -> bool:
+        """Whether it sees no more than its own."""
+        return (self.start, self.end) == (self.low, self.high)
+
     def own(self, count: int) -> slice:
         """Its own places among the `count` of what was seen."""
         stride = (self.high - self.low) // count
@@ -55,6 +60,8 @@ class Tile:
 
     def own(self, features: Tensor) -> Tensor:
         """Of the features of what it sees, those of its own pixels."""
+        if self.rows.alone and self.columns.alone:  # nothing is cut off, so no gradient has to be filled up again
+            return features
         return features[:, :, self.rows.own(features.shape[2]), self.columns.own(features.shape[3])]
 
     def part(self, features: Tensor, size: Sequence[int]) -> Tensor:

@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 from ganvas import __version__
-from ganvas.cli import compare, data, doctor, edit, encode, evaluate, methods, sample, train
+from ganvas.cli import compare, data, doctor, edit, encode, evaluate, methods, sample, stylise, train
 from ganvas.errors import GanvasError, nearest
 
 app = typer.Typer(
@@ -33,6 +33,7 @@ COMMANDS = {
     edit.edit: "Show what the parts of a latent do.",
     encode.encode: "Find the latents of pictures.",
     encode.decode: "Turn latents back into pictures.",
+    stylise.stylise: "Paint a photo in the manner of a painting.",
     evaluate.evaluate: "Measure a run, or anybody's pictures.",
     compare.compare: "Put runs side by side on one page.",
     methods.methods: "List the methods, or show one in full.",

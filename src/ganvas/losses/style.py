@@ -58,7 +58,9 @@ def guided_gram(features: Tensor, guide: Tensor) -> Tensor:
 
     guide (N, 1, H, W) >= 0, of the features' size; over the sum of T^2 in place of the number of places. (N, C, C).
     """
-    return gram_sum(features * guide.to(features.dtype)) / guide.square().flatten(1).sum(1).clamp_min(TINY).view(-1, 1, 1)
+    return gram_sum(features * guide.to(features.dtype)) / guide.square().flatten(1).sum(1).clamp_min(TINY).view(
+        -1, 1, 1
+    )
 
 
 def style_loss(gram_: Tensor, target: Tensor) -> Tensor:

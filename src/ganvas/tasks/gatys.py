@@ -58,9 +58,13 @@ class GatysSettings:
         choices=("free", "luminance", "match"),
     )
     style_size: float = setting(1.0, "longer side of the style picture, in longer sides of the content", minimum=0.05)
-    levels: int | None = setting(None, "sizes on the way, each twice the one before; auto: from about 128 pixels", minimum=1)
+    levels: int | None = setting(
+        None, "sizes on the way, each twice the one before; auto: from about 128 pixels", minimum=1
+    )
     pool: str = setting("max", "how VGG halves", choices=("max", "average"))
-    tile: int | None = setting(None, "pixels a side of the parts that pass the network one by one; auto: 1024", minimum=64)
+    tile: int | None = setting(
+        None, "pixels a side of the parts that pass the network one by one; auto: 1024", minimum=64
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,10 +130,7 @@ def optimise(
     content, styles = content.to(device)[None], [_like(style.to(device)[None], content) for style in styles]
     shares = check_shares(weights, len(styles))
     _check(content, styles, masks)
-    looked_at = luminance(content, styles) if settings.colour == "luminance" else (content, styles)
-    if settings.colour == "match":
-        looked_at = content, [recoloured(style, content) for style in styles]
-    job = _Job(*looked_at, shares, _stack(masks, device), network, settings)
+    job = _Job(content, styles, shares, _stack(masks, device), network, settings)
     whole = content.shape[2:]
     sizes = pyramid(whole, size, settings.levels)
     plan = _Plan(sizes, settings.steps, minutes)
@@ -141,18 +142,7 @@ def optimise(
         if plan.stopped:
             break
     x = F.interpolate(x, whole, mode="bicubic", align_corners=False) if x.shape[2:] != whole else x
-    x = finished(x.clamp(-1, 1), content, job.masks, settings.colour)
-    return Outcome(x[0].cpu(), losses, plan.steps, plan.seconds, plan.stopped)
-
-
-def finished(x: Tensor, content: Tensor, masks: Tensor | None, colour: str) -> Tensor:
-    """What is shown of the optimised picture: the content's colours under its light, the content itself outside of masks."""
-    if colour == "luminance" and content.shape[1] == 3:
-        x = (content + (x - luma(content))).clamp(-1, 1)
-    if masks is None:
-        return x
-    inside = F.interpolate(masks, x.shape[2:], mode="bilinear", align_corners=False).sum(1, keepdim=True).clamp(0, 1)
-    return torch.lerp(content, x, inside)
+    return Outcome(job.finished(x.clamp(-1, 1))[0].cpu(), losses, plan.steps, plan.seconds, plan.stopped)
 
 
 # --- one size after the other -------------------------------------------------------------------------------------------------
@@ -219,7 +209,7 @@ def _level(
                 Moment(
                     plan.share(level, step), level + 1, len(plan.sizes), (height, width), step, plan.steps,
                     {name: float(value) for name, value in losses.items()},
-                    lambda: average.value()[0, :, :height, :width].cpu(),
+                    lambda: job.finished(average.value()[:, :, :height, :width])[0].cpu(),
                 )
             )  # fmt: skip
         if plan.stopped:
@@ -264,8 +254,13 @@ class _Job:
         network: FeatureNetwork,
         settings: GatysSettings,
     ) -> None:
-        self.content, self.styles, self.shares, self.masks = content, styles, shares, masks
+        self.original, self.shares, self.masks = content, shares, masks
         self.network, self.settings = network, settings
+        self.content, self.styles = content, list(styles)
+        if settings.colour == "luminance":
+            self.content, self.styles = luminance(content, styles)
+        elif settings.colour == "match":
+            self.styles = [recoloured(style, content) for style in styles]
         one = known(network.name)
         self.style_layers = read_layers(settings.style_layers, one.style)
         self.content_layers = read_layers(settings.content_layers, one.content)
@@ -277,6 +272,16 @@ class _Job:
         if self.settings.init == "noise":
             return (torch.randn(shape, generator=generator) * 0.3).to(self.content.device)
         return scaled(self.styles[0] if self.settings.init == "style" else self.content, size)
+
+    def finished(self, x: Tensor) -> Tensor:
+        """What is shown of an optimised picture: under its light the content's colours, outside of masks the content itself."""
+        content = scaled(self.original, (x.shape[2], x.shape[3]))
+        if self.settings.colour == "luminance":
+            x = with_luma(content, x)
+        if self.masks is None:
+            return x
+        inside = scaled(self.masks, (x.shape[2], x.shape[3])).sum(1, keepdim=True).clamp(0, 1)
+        return torch.lerp(content, x, inside)
 
     def target(self, size: Size) -> Target:
         """What the picture is compared with at this size."""
@@ -321,6 +326,11 @@ def luma(x: Tensor) -> Tensor:
     if x.shape[1] == 1:
         return x
     return (x * x.new_tensor(LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
+
+
+def with_luma(content: Tensor, light: Tensor) -> Tensor:
+    """The colours of `content` (N, C, H, W) under the luma of `light` (N, 1 or C, H, W)."""
+    return (content + luma(light) - luma(content)).clamp(-1, 1)
 
 
 def luminance(content: Tensor, styles: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:

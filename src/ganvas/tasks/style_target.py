@@ -196,8 +196,9 @@ class Target:
             if self.masks is None:
                 found[0, name] = gram_sum(own)
                 continue
-            count = own.shape[2] * size[0] // (tile.rows.end - tile.rows.start), own.shape[3] * size[1] // (
-                tile.columns.end - tile.columns.start
+            count = (
+                own.shape[2] * size[0] // (tile.rows.end - tile.rows.start),
+                own.shape[3] * size[1] // (tile.columns.end - tile.columns.start),
             )
             guides = tile.part(self._guides(count), size).to(own.dtype)
             for index in range(guides.shape[1]):

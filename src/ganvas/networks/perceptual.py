@@ -402,6 +402,8 @@ class Known:
     encoder: str
     """The layer that AdaIN works at: an eighth of the picture's size."""
     normal: tuple[tuple[float, ...], tuple[float, ...]] = IMAGENET
+    phases: int = 1
+    """2 where the first layer has a stride of 2, and so hardly sees patterns of period 2."""
 
 
 _VGG = {
@@ -426,7 +428,7 @@ KNOWN: dict[str, Known] = {
         ("stem", "expand2", "expand4", "expand6", "expand9"),
         ("expand6",),
         "block5",
-        normal=((127 / 255,) * 3, (128 / 255,) * 3),
+        normal=((127 / 255,) * 3, (128 / 255,) * 3), phases=2,
     ),
     "digits": Known(None, lambda state, _: _digits(state), ("conv1", "conv2", "conv3", "conv4"), ("conv3",), "conv3"),
 }

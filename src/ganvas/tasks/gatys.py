@@ -62,6 +62,9 @@ class GatysSettings:
         None, "sizes on the way, each twice the one before; auto: from about 128 pixels", minimum=1
     )
     pool: str = setting("max", "how VGG halves", choices=("max", "average"))
+    phases: int | None = setting(
+        None, "adam: the network sees the picture moved by 0 to phases - 1 pixels in turn; auto: by the network", minimum=1
+    )
     tile: int | None = setting(
         None, "pixels a side of the parts that pass the network one by one; auto: 1024", minimum=64
     )
@@ -194,7 +197,7 @@ def _level(
     def closure() -> Tensor:
         nonlocal losses
         x.grad = None
-        losses = target.gradient(x)
+        losses = target.gradient(x, step if settings.optimizer == "adam" else 0)
         return losses["loss"]
 
     while plan.goes_on(level, step):
@@ -293,6 +296,7 @@ class _Job:
             self.network, scaled(self.content, size), styles, self.shares, masks,
             style_layers=self.style_layers, content_layers=self.content_layers,
             alpha=settings.alpha, beta=settings.beta, tv=settings.tv, side=settings.tile or TILE,
+            phases=settings.phases or known(self.network.name).phases,
         )  # fmt: skip
 
 

@@ -85,7 +85,8 @@ class Target:
     """What a picture at one size is compared with.
 
     content (1, C, H, W), styles (1, C, h, w) each, `masks` (1, styles, H, W) or None; `shares` sum to 1. Pictures that are given to
-    `gradient` have a height and a width that are multiples of `multiple`.
+    `gradient` have a height and a width that are multiples of `multiple`. `phases` above 1: see `gradient`. A network whose first
+    layer has a stride of 2 hardly sees a pattern of period 2, and leaves it in the picture; moved pictures show it.
     """
 
     def __init__(
@@ -102,6 +103,7 @@ class Target:
         beta: float = 1.0,
         tv: float = 0.0,
         side: int = 1024,
+        phases: int = 1,
     ) -> None:
         self.network, self.style_layers, self.content_layers = network, style_layers, content_layers
         self.alpha, self.beta, self.tv = alpha, beta, tv
@@ -110,7 +112,10 @@ class Target:
         self.side = max(1, side // self.multiple) * self.multiple
         self.masks = None if masks is None else reflected(masks, self.multiple)
         with torch.no_grad():
-            self.content = self._whole_features(reflected(content, self.multiple))
+            content = reflected(content, self.multiple)
+            shifts = [(down, across) for down in range(phases) for across in range(phases)]
+            self.contents = {shift: self._whole_features(content.roll(shift, (2, 3))) for shift in shifts}
+            self.content = self.contents[0, 0]
             self.content_scale = {name: content_scale(value) for name, value in self.content.items()}
             grams = [self._style_grams(reflected(style, self.multiple)) for style in styles]
         self.shares, self.grams = list(shares), grams
@@ -122,10 +127,18 @@ class Target:
             }
             self.shares, self.grams = [1.0], [mixed]
 
-    def gradient(self, x: Tensor) -> dict[str, Tensor]:
-        """The losses at x (1, C, H, W), a leaf: "loss" (eq. 7), "content", "style", "variation". Their gradient goes to x.grad."""
+    def gradient(self, x: Tensor, turn: int = 0) -> dict[str, Tensor]:
+        """The losses at x (1, C, H, W), a leaf: "loss" (eq. 7), "content", "style", "variation". Their gradient goes to x.grad.
+
+        With `phases`, the network sees the picture moved by less than that many pixels each way, by `turn` in another of the ways.
+        """
+        shift = list(self.contents)[turn % len(self.contents)]
+        self.content = self.contents[shift]
+        moved = x.detach().roll(shift, (2, 3)).requires_grad_()
         parts = self._tiles(x.shape[2:])
-        losses = self._of_whole(x, parts[0]) if len(parts) == 1 else self._of_tiles(x, parts)
+        losses = self._of_whole(moved, parts[0]) if len(parts) == 1 else self._of_tiles(moved, parts)
+        assert moved.grad is not None
+        x.grad = moved.grad.roll((-shift[0], -shift[1]), (2, 3))
         return {name: value.detach() for name, value in losses.items()}
 
     def _of_whole(self, x: Tensor, tile: Tile) -> dict[str, Tensor]:

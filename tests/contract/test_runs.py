@@ -9,7 +9,8 @@ import pytest
 import torch
 
 import ganvas
-from ganvas.method import method_names
+from ganvas.method import Samples, method_names
+from ganvas.tasks.encode import decode, encode
 from parts import Crash, CrashAfterSaving, assert_same, newest_state, pictures, small, train_small, weights
 
 all_methods = pytest.mark.parametrize("name", method_names())
@@ -51,15 +52,20 @@ def test_a_finished_run_goes_on_with_a_larger_budget(name: str, tmp_path: Path) 
 
 
 @all_methods
-def test_save_load_sample(name: str, tmp_path: Path) -> None:
+def test_save_load_use(name: str, tmp_path: Path) -> None:
     data = pictures((2, 30, 50))
     run = train_small(name, tmp_path / "run", 3, data)
     loaded = ganvas.load(run.folder)
-    made = loaded.sample(5, seed=2)
+    if isinstance(loaded.method, Samples):
+        made = loaded.sample(5, seed=2)
+        assert np.array_equal(made, run.sample(7, seed=0)[2:])
+    else:
+        made = decode(loaded.method, encode(loaded.method, data.images[:5]))
     assert made.shape == (5, 30, 50, 2) and made.dtype == np.uint8
-    assert np.array_equal(made, run.sample(7, seed=0)[2:])
     assert loaded.spec == data.spec
-    assert loaded.method.settings() == small(name).settings() and not loaded.method.training
+    told = ("first_stage",)  # a stage below is filled in by the training
+    ours, theirs = loaded.method.settings(), small(name).settings()
+    assert {**ours, **dict.fromkeys(told)} == {**theirs, **dict.fromkeys(told)} and not loaded.method.training
 
     stored = loaded.read_weights()
     raw, averaged = loaded.load_method(raw=True).state_dict(), loaded.method.state_dict()

@@ -20,7 +20,7 @@ from ganvas.errors import UsageError
 from ganvas.method import method_names
 from ganvas.run import Run
 from ganvas.training.engine import start_engine
-from parts import newest_state, picture_file, pictures, train_small, weights
+from parts import beneath, newest_state, picture_file, pictures, small, train_small, weights
 
 CASES = ["killed", "clock", *method_names()]
 all_methods = pytest.mark.parametrize("name", method_names())
@@ -32,6 +32,8 @@ def launched(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("ranks")
     for case in CASES:
         (folder / case).mkdir()
+    for name in method_names():
+        beneath(small(name), pictures())  # before both ranks would
     here = Path(__file__).parent
     paths = [str(here.parent), str(here.parent.parent / "src"), os.environ.get("PYTHONPATH", "")]
     launch = [

@@ -16,9 +16,10 @@ import torch
 from safetensors.torch import save_file
 
 import ganvas.training.session
+from ganvas.data import open_data
 from ganvas.training.session import prepare
 from ganvas.training.trainer import Trainer
-from parts import small
+from parts import beneath, small
 
 STEPS = 5
 DIES_AT = 3
@@ -32,10 +33,12 @@ def main(folder: Path, data: str, cases: list[str]) -> None:
             die_in_step(DIES_AT)
         torch.manual_seed(1000 + rank)  # what a rank drew before must not matter
         clock = case == "clock"
+        method = small("r3gan" if case in ("killed", "clock") else case)
         session = prepare(
-            small("r3gan" if case in ("killed", "clock") else case), data, out=folder / case / "run", device="cpu",
+            method, data, out=folder / case / "run", device="cpu",
             steps=None if clock else STEPS, minutes=SECONDS / 60 if clock else None, precision="fp32",
             checkpoint_every=None if clock else 2, evaluate_every=None if clock else 4, measure_samples=0,
+            **beneath(method, open_data(data)),
         )  # fmt: skip
         if clock:
             ganvas.training.session.SAVE_SECONDS = SECONDS / 4

@@ -15,6 +15,7 @@ class Batch:
 
     `real` (N, C, H, W) in [-1, 1]; `label` (N,) int64 or None; `partner` like `real` or None. `handed` holds what
     an earlier update of the same step handed over (see Update.hands), `shared` what came with its graph (Update.shares).
+    `prepared` (N, ...) is what the method made of `real` before the training (see method.Prepares), or None.
 
     All ranks draw the random numbers of the whole global batch from equal generators and keep their own rows, so that
     two ranks compute what one process computes on the same global batch.
@@ -28,6 +29,7 @@ class Batch:
     shared: dict[str, Tensor] = dataclasses.field(default_factory=dict)
     rank: int = 0
     ranks: int = 1
+    prepared: Tensor | None = None
 
     def __len__(self) -> int:
         return self.real.shape[0]
@@ -45,6 +47,15 @@ class Batch:
         """Integers (N, *shape) in [0, high), int64."""
         size = (len(self) * self.ranks, *shape)
         return self._mine(torch.randint(high, size, generator=self.generator, device=self._device))
+
+    def gathered(self, mine: Tensor) -> Tensor:
+        """(N * ranks, ...) that holds mine (N, ...) in this rank's rows, `ranks` times as large, and 0 elsewhere: the mean over
+        all ranks (Update.means) holds what each of them had."""
+        if self.ranks == 1:
+            return mine
+        others = mine.new_zeros(self.ranks, *mine.shape)
+        others[self.rank] = mine * self.ranks
+        return others.flatten(0, 1)
 
     @property
     def _device(self) -> torch.device:

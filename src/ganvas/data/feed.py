@@ -6,6 +6,8 @@ and every rank knows its own share of each global batch without asking.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -13,6 +15,7 @@ from torch import Tensor
 from ganvas.data.batch import Batch
 
 RESIDENT_BYTES = 2 * 2**30  # larger sets stay mapped and are read a batch at a time
+BLOCK = 64  # pictures that are prepared at once
 
 
 class Feed:
@@ -44,6 +47,7 @@ class Feed:
         self.rank, self.ranks = rank, ranks
         self.position = 0
         self.salt = 0
+        self.prepared: list[Tensor] = []
         self._epoch = -1
         self._order = torch.empty(0, dtype=torch.int64)
 
@@ -56,11 +60,30 @@ class Feed:
         partner = None if self.partners is None else self._pictures(self.partners, rows)
         label = None if self.labels is None else self._take(self.labels, rows)
         batch = Batch(real, label, partner, self.generator, rank=self.rank, ranks=self.ranks)
+        flipped = None
         if self.mirror:
             flipped = batch.uniform(1, 1, 1) < 0.5
             batch.real = torch.where(flipped, real.flip(3), real)
             batch.partner = None if partner is None else torch.where(flipped, partner.flip(3), partner)
+        if self.prepared:
+            parts = [self._take(part, rows) for part in self.prepared]
+            if flipped is not None:
+                parts[0] = torch.where(flipped.view(-1, *[1] * (parts[0].ndim - 1)), parts[1], parts[0])
+            batch.prepared = parts[0]
         return batch
+
+    @torch.no_grad()
+    def prepare(self, make: Callable[[Tensor], Tensor]) -> None:
+        """From now on batches hold make(pictures) of their pictures as `prepared`; with `mirror` that of the mirrored ones, where
+        they are. `make` gets all pictures once, in blocks of one size, the last filled up."""
+        blocks: list[list[Tensor]] = [[], []]
+        for start in range(0, len(self.images), BLOCK):
+            rows = torch.arange(start, start + BLOCK).clamp_max(len(self.images) - 1)
+            pictures = self._pictures(self.images, rows)
+            for views, flip in zip(blocks, (False, True), strict=True):
+                if self.mirror or not flip:
+                    views.append(make(pictures.flip(3) if flip else pictures))
+        self.prepared = [torch.cat(views)[: len(self.images)] for views in blocks if views]
 
     def _rows(self, start: int, count: int) -> Tensor:
         total = len(self.images)

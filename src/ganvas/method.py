@@ -96,6 +96,8 @@ class Method(nn.Module):
     """Attributes whose exponential moving average is kept, and used for sampling."""
     frozen: ClassVar[tuple[str, ...]] = ()
     """Attributes that were trained elsewhere, go into the weights and never move: the first stage of a two-stage method."""
+    filled: ClassVar[tuple[str, ...]] = ()
+    """Settings that the training writes, so that the run tells all of itself; a resumed run keeps them."""
     ema: float = 0.999
     """Decay of that average, a step; a method that has it as a setting overrides this."""
     spec: DataSpec

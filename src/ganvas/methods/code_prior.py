@@ -93,6 +93,7 @@ class CodePrior(Parts):
 
     averaged = ("prior",)
     frozen = ("first",)
+    filled = ("first_stage",)
 
     def build(self, spec: DataSpec) -> None:
         self.shape = spec.shape
@@ -235,7 +236,7 @@ class CodePrior(Parts):
     def _classes_by(self, uniform: Tensor) -> Tensor:
         """A class a number in [0, 1), as often as in the data."""
         cuts = self.class_share.cumsum(0)[:-1].contiguous()
-        return torch.searchsorted(cuts, uniform, right=True)
+        return torch.searchsorted(cuts, uniform.contiguous(), right=True)
 
 
 def _touched(hole: Tensor, grid: CodeGrid) -> Tensor:

@@ -645,7 +645,7 @@ def check_same(
         changed = [
             f"{key} was {info['settings'].get(key)!r}"
             for key, value in given.items()
-            if info["settings"].get(key) != value
+            if info["settings"].get(key) != value and key not in method.filled
         ]
     wished = as_dict(data_settings) if isinstance(data_settings, DataSettings) else data_settings or {}
     checked = as_dict(change(DataSettings(), {**info["data_settings"], **wished}, where="data."))

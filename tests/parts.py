@@ -13,8 +13,8 @@ import torch
 import ganvas
 from ganvas.data import Dataset, open_data
 from ganvas.data.feed import make_feed
-from ganvas.method import Method, create, find, presets
-from ganvas.run import Run
+from ganvas.method import Method, Quantises, StandsOn, create, find, methods_with, presets
+from ganvas.run import Run, is_run
 from ganvas.settings import settings_of
 from ganvas.training.callbacks import Callback
 from ganvas.training.checkpoint import checkpoints, load_state
@@ -130,9 +130,21 @@ def train_small(method: str | Method, out: Path | str, steps: int, data: Dataset
         "device": "cpu",
         "measure_samples": 0,
         "evaluate_every": 1000,
+        **({} if "resume" in more else beneath(made, data or data_for(made.name))),
         **more,
     }
     return ganvas.train(made, data or data_for(made.name), out=out, steps=steps, **chosen)
+
+
+def beneath(method: Method, data: Dataset) -> dict[str, Any]:
+    """{"codes": a run} for a method that stands on another: of the first that quantises, two steps, made once for each shape."""
+    if not isinstance(method, StandsOn):
+        return {}
+    name = methods_with(Quantises).split(", ")[0]
+    folder = Path(os.environ["GANVAS_CACHE"]) / "beneath" / "x".join(map(str, data.spec.shape))
+    if not is_run(folder):
+        train_small(name, folder, 2, data)
+    return {"codes": folder}
 
 
 class Crash(Exception):

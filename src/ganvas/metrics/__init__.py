@@ -13,6 +13,7 @@ from ganvas.metrics.precision_recall import (
     density_coverage,
     precision_recall,
 )
+from ganvas.metrics.reconstruction import measure_reconstruction
 
 __all__ = [
     "Copies",
@@ -27,6 +28,7 @@ __all__ = [
     "label_accuracy",
     "measure",
     "measure_likelihood",
+    "measure_reconstruction",
     "nearest",
     "precision_recall",
 ]

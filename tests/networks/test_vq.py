@@ -132,10 +132,9 @@ def test_fsq_by_hand() -> None:
     assert (fsq.size, fsq.length) == (12, 2)
     z = torch.tensor([[-9.0, -9.0], [0.0, 0.0], [9.0, 9.0], [0.6, -0.6]])
     # tanh(0.6) * 1.001 = 0.54 rounds to 1; tanh(-0.6 + atanh(0.5 / 1.5015)) * 1.5015 - 0.5 = -0.87 rounds to -1
-    assert fsq.digits(z).tolist() == [[0, 0], [1, 2], [2, 3], [2, 1]]
     assert fsq.nearest(z).tolist() == [0, 7, 11, 5]
     assert fsq(torch.tensor([0, 7, 11, 5])).tolist() == [[-1, -1], [0, 0], [1, 0.5], [1, -0.5]]
-    assert_close(fsq.through(z), fsq(fsq.nearest(z)))
+    assert_close(fsq.chosen(z)[1], fsq(fsq.nearest(z)))
 
 
 def test_fsq_reaches_every_code_and_passes_the_gradient() -> None:
@@ -143,9 +142,9 @@ def test_fsq_reaches_every_code_and_passes_the_gradient() -> None:
     assert len(set(map(tuple, fsq(torch.arange(80)).tolist()))) == 80
     z = (torch.randn(20_000, 3) * 2).requires_grad_()
     assert len(fsq.nearest(z).unique()) == 80
-    fsq.through(z).sum().backward()
+    fsq.chosen(z)[1].sum().backward()
     unrounded = z.detach().clone().requires_grad_()
-    (fsq.bounded(unrounded) / (fsq.levels // 2)).sum().backward()
+    (fsq.bounded(unrounded) / (fsq.middle)).sum().backward()
     assert z.grad is not None
     assert_close(z.grad, unrounded.grad)
     assert float(z.grad.abs().min()) >= 0 and float(z.grad.abs().max()) > 0.1

@@ -266,7 +266,7 @@ def tiny() -> CodePrior:
 @preset("code_prior")
 def small() -> CodePrior:
     """Codes of digits on two CPU cores, in minutes. Figures: docs/experiments.md."""
-    return CodePrior(lr=3e-3)
+    return CodePrior(length=16, width=48, layers=5, dropout=0.05, lr=3e-3)
 
 
 @preset("code_prior")

@@ -182,14 +182,12 @@ class VQVAE(Networks):
         """Codes for z (N, E, h, w), and their vectors with a gradient to z."""
         quantiser, (n, _, h, w) = self.quantisers()[level], z.shape
         flat = z.float().movedim(1, -1).flatten(0, 2)
+        if isinstance(quantiser, FSQ):
+            codes, vectors = quantiser.chosen(flat)
+            return Chosen(flat, codes, vectors, vectors.view(n, h, w, -1).movedim(-1, 1))
         codes = quantiser.nearest(flat.detach())
         vectors = quantiser(codes)
-        if isinstance(quantiser, FSQ):
-            passed = quantiser.through(flat)
-        elif self.through == "rotation":
-            passed = rotated(flat, vectors)
-        else:
-            passed = straight_through(flat, vectors)
+        passed = (rotated if self.through == "rotation" else straight_through)(flat, vectors)
         return Chosen(flat, codes, vectors, passed.view(n, h, w, -1).movedim(-1, 1))
 
     def statistics(self, batch: Batch, level: Chosen, quantiser: Codebook | FSQ) -> dict[str, Tensor]:
@@ -264,7 +262,7 @@ def tiny() -> VQVAE:
 @preset("vq_vae")
 def small() -> VQVAE:
     """Digits on two CPU cores, in a minute. Figures: docs/experiments.md."""
-    return VQVAE(lr=3e-3)
+    return VQVAE(length=8, blocks=1, lr=3e-3)
 
 
 @preset("vq_vae")

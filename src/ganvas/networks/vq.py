@@ -127,41 +127,45 @@ class FSQ(nn.Module):
 
     levels: Tensor
     places: Tensor
+    middle: Tensor
+    reach: Tensor
+    offset: Tensor
+    shift: Tensor
     share: Tensor
 
     def __init__(self, levels: Sequence[int]) -> None:
         super().__init__()
         self.size, self.length = math.prod(levels), len(levels)
+        places = [math.prod(levels[:i]) for i in range(len(levels))]
         self.register_buffer("levels", torch.tensor(levels), persistent=False)
-        self.register_buffer(
-            "places", torch.tensor([math.prod(levels[:i]) for i in range(len(levels))]), persistent=False
-        )
+        self.register_buffer("places", torch.tensor(places), persistent=False)
+        # As numbers with a fraction, of which float32 holds every code: whole ones are slow to multiply.
+        reach = (self.levels - 1) * (1 + 1e-3) / 2
+        offset = (self.levels % 2 == 0).float() / 2
+        known = {"middle": self.levels // 2, "reach": reach, "offset": offset, "shift": torch.atanh(offset / reach)}
+        for name, value in known.items():
+            self.register_buffer(name, value.float(), persistent=False)
         self.register_buffer("share", torch.full((self.size,), 1 / self.size))
 
     def bounded(self, z: Tensor) -> Tensor:
         """z (M, E) pressed into the reach of the levels, before rounding (their listing in appendix A)."""
-        half = (self.levels - 1) * (1 + 1e-3) / 2
-        offset = (self.levels % 2 == 0).to(half.dtype) / 2
-        return torch.tanh(z + torch.atanh(offset / half)) * half - offset
+        return torch.tanh(z + self.shift) * self.reach - self.offset
 
-    def digits(self, z: Tensor) -> Tensor:
-        """The nearest level of each number, 0 ... L - 1, (M, E) int64."""
-        return self.bounded(z).round().long() + self.levels // 2
+    def chosen(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """Codes (M,) int64 of z (M, E) float32, and what they stand for, (M, E) in [-1, 1], with the unrounded one's gradient."""
+        bounded = self.bounded(z)
+        rounded = bounded.detach().round()
+        codes = ((rounded + self.middle) * self.places).sum(1).long()
+        passed = straight_through(bounded, rounded) if z.requires_grad else rounded
+        return codes, passed / self.middle
 
     def nearest(self, z: Tensor) -> Tensor:
         """The code, (M,) int64, of z (M, E) float32."""
-        return (self.digits(z) * self.places).sum(1)
+        return self.chosen(z.detach())[0]
 
     def forward(self, codes: Tensor) -> Tensor:
         """What codes (...) stand for, (..., E), in [-1, 1]."""
-        digits = codes[..., None] // self.places % self.levels
-        half = self.levels // 2
-        return (digits - half) / half.to(torch.get_default_dtype())
-
-    def through(self, z: Tensor) -> Tensor:
-        """The quantised z (M, E) in [-1, 1], whose gradient is that of the unrounded one."""
-        bounded = self.bounded(z)
-        return straight_through(bounded, bounded.round()) / (self.levels // 2)
+        return (codes[..., None] // self.places % self.levels - self.middle) / self.middle
 
     @torch.no_grad()
     def follow(self, shares: Tensor, decay: float) -> None:

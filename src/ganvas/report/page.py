@@ -175,6 +175,8 @@ def _samples(run: Run) -> Html:
     if texts:
         lead = "Each text keeps its random seed over the training. Averaged weights."
         return section("samples", _TITLES["samples"], texts, lead=lead)
+    if not _paints_by_seed(run):
+        lead = "Rows of held-out pictures, each above what comes back of it. Averaged weights."
     if not shown:
         return section("samples", _TITLES["samples"], tag("p", "There are no grids in samples/ yet.", class_="note"))
     sound = listen(run.folder / "samples")
@@ -183,6 +185,14 @@ def _samples(run: Run) -> Html:
             "Each place keeps its random seed: the slider shows a clip as it forms, as a spectrogram. Averaged weights."
         )
     return section("samples", _TITLES["samples"], sound, film(shown, "Grid of samples"), lead=lead)
+
+
+def _paints_by_seed(run: Run) -> bool:
+    """False of a method that paints what it is shown, and nothing new. Of one that is not known here, who can tell."""
+    try:
+        return issubclass(find(run.info["method"]), Samples)
+    except GanvasError:
+        return True
 
 
 def _doctor(run: Run) -> Html:

@@ -5,11 +5,13 @@
 Trains `small` into RUN for so many minutes of processor time of one thread, or goes on where RUN stopped; then measures on the
 held-out clips (a tenth of each digit, drawn at random over speakers):
 
-bits per sample   Of the 256-way mu-law code, the same codes of the same clips for all, up to each clip's last sample that is not 0.
+bits per sample   Of the 256-way mu-law code, the same codes of the same clips for all, up to each clip's last sample that is
+                  not 0.
     histogram     How often each code occurs in training clips.
-    linear        Least-squares prediction from the 16 samples before (the 16-bit ones: more than WaveNet sees), fitted on training
-                  clips, with a Laplace residual, whose mass within a code's bounds counts: one scale for all ("fixed"), or a
-                  scale that follows the last residuals of the clip ("adaptive"; its three numbers are fitted on training clips).
+    linear        Least-squares prediction from the 16 samples before (the 16-bit ones: more than WaveNet sees), fitted on
+                  training clips, with a Laplace residual, whose mass within a code's bounds counts: one scale for all
+                  ("fixed"), or a scale that follows the last residuals of the clip ("adaptive"; its three numbers are
+                  fitted on training clips).
 accuracy          Of a convolutional network that is trained here on the log spectrograms of the training clips: on held-out clips
                   (in mu-law code, as drawn ones are), and on clips drawn for digits 0, 1, ... 9 in turn. Guessing is 10 %.
 """
@@ -132,19 +134,7 @@ class Recogniser(nn.Module):
 
     def __init__(self, classes: int) -> None:
         super().__init__()
-        sizes = [1, 24, 48, 64]
-        self.body = nn.Sequential(
-            *(
-                layer
-                for inputs, outputs in zip(sizes[:-1], sizes[1:], strict=True)
-                for layer in (
-                    nn.Conv2d(inputs, outputs, 3, padding=1),
-                    nn.BatchNorm2d(outputs),
-                    nn.ReLU(),
-                    nn.MaxPool2d(2),
-                )
-            )
-        )
+        self.body = nn.Sequential(*_stage(1, 24), *_stage(24, 48), *_stage(48, 64))
         self.drop = nn.Dropout(0.3)
         self.out = nn.Linear(64 * 5, classes)
 
@@ -153,6 +143,10 @@ class Recogniser(nn.Module):
         bands = spectrum.unfold(1, 6, 3).mean(3)[:, None]  # (N, 1, 41, frames)
         x = self.body((bands + 1e-3).log() / 3)
         return self.out(self.drop(x.mean(3).flatten(1)))
+
+
+def _stage(inputs: int, outputs: int) -> list[nn.Module]:
+    return [nn.Conv2d(inputs, outputs, 3, padding=1), nn.BatchNorm2d(outputs), nn.ReLU(), nn.MaxPool2d(2)]
 
 
 def train_recogniser(clips: Tensor, labels: Tensor, classes: int, epochs: int, seed: int = 0) -> Recogniser:
@@ -167,9 +161,8 @@ def train_recogniser(clips: Tensor, labels: Tensor, classes: int, epochs: int, s
             order = torch.randperm(len(clips))
         rows = order[step % (len(clips) // 50) * 50 :][:50]  # pyright: ignore[reportPossiblyUnboundVariable]
         gain = torch.empty(50, 1).uniform_(-0.7, 0.7).exp()
-        shifted = torch.stack(
-            [clip.roll(int(n)) for clip, n in zip(clips[rows], torch.randint(0, 800, (50,)), strict=True)]
-        )
+        later = torch.randint(0, 800, (50,)).tolist()
+        shifted = torch.stack([clip.roll(n) for clip, n in zip(clips[rows], later, strict=True)])
         noise = torch.empty(50, 1).uniform_(0, 0.01) * torch.randn_like(shifted)
         optimizer.zero_grad()
         F.cross_entropy(network(shifted * gain + noise), labels[rows], label_smoothing=0.05).backward()
@@ -190,8 +183,8 @@ def accuracy(network: Recogniser, clips: Tensor, labels: Tensor) -> float:
 def trained(data: Dataset, run: Path, minutes: float, seed: int, precision: str, settings: dict[str, str]) -> Run:
     """RUN, after so many minutes of this thread's processor time; goes on where it stopped."""
     session = prepare(
-        "wavenet", data, out=run, preset="small", settings=settings, minutes=minutes, seed=seed, device="cpu", precision=precision,
-        resume="auto", measure_samples=0, evaluate_every=10**9, checkpoint_every=200,
+        "wavenet", data, out=run, preset="small", settings=settings, minutes=minutes, seed=seed, device="cpu",
+        precision=precision, resume="auto", measure_samples=0, evaluate_every=10**9, checkpoint_every=200,
     )  # fmt: skip
     session.trainer.clock = time.process_time
     return session.run()
@@ -263,7 +256,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--precision", default="auto", help="auto, fp32 or bf16")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="another setting than small's")
     parser.add_argument("--n", type=int, default=256, help="clips drawn for the recogniser")
-    parser.add_argument("--epochs", type=int, default=12, help="of the recogniser")
+    parser.add_argument("--epochs", type=int, default=5, help="of the recogniser")
     parser.add_argument("--sheet", type=Path, help="spectrograms of real and drawn clips, FILE.png")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args(arguments)

@@ -111,17 +111,19 @@ def read_settings(size: str | None, assignments: list[str]) -> dict[str, Any]:
 def show(dataset: Dataset, sheet: dict[str, Any]) -> None:
     """The sheet as tables."""
     from ganvas.cli.output import print_facts
+    from ganvas.data.settings import OF_KIND
 
     spec = dataset.spec
     counts = ", ".join(f"{count} {name}" for name, count in sheet["counts"].items())
     repeated = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in sheet["duplicates"].items())
+    idle = [name for kind, names in OF_KIND.items() if kind != spec.kind for name in names]
     facts = {
         "name": sheet["name"], "source": sheet["source"], spec.unit: counts,
         **(_of_clips(dataset, sheet) if spec.kind == "audio" else _of_pictures(dataset, sheet)),
         "classes": f"{len(spec.classes)}" if spec.classes else "none (no labels)",
         "duplicates": repeated,
         "memory": ", ".join(f"{size / 2**20:.1f} MiB {name}" for name, size in sheet["bytes"].items()),
-        "settings": ", ".join(f"{name}={value}" for name, value in sheet["settings"].items()),
+        "settings": ", ".join(f"{name}={value}" for name, value in sheet["settings"].items() if name not in idle),
         "fingerprint": sheet["fingerprint"][:16],
     }  # fmt: skip
     print_facts(facts)

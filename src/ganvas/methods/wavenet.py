@@ -128,7 +128,7 @@ class WaveNetMethod(Parts):
         wished = uniform * (last + crop) - crop / 2
         start = wished.clamp_min(0).minimum(last.clamp_min(0)).div(HOP, rounding_mode="floor").long()
         places = start[:, None] * HOP + torch.arange(min(crop, self.length), device=codes.device)
-        return codes.gather(1, places.clamp_max(self.length - 1)), start
+        return codes.gather(1, places), start
 
     def likelihood(
         self,
@@ -203,8 +203,8 @@ def tiny() -> WaveNetMethod:
 def small() -> WaveNetMethod:
     """Spoken digits of 8,000 samples a second on one or two CPU cores, in minutes. Figures: docs/methods/wavenet.md."""
     return WaveNetMethod(
-        batch_size=16, output="logistic_mixture", width=64, layers=5, stacks=1, kernel=4, skip=96, crop=2048,
-        conditional=True, lr=3e-3,
+        batch_size=4, output="logistic_mixture", width=64, layers=5, stacks=1, kernel=4, skip=96, crop=2048,
+        conditional=True, lr=4e-3,
     )  # fmt: skip
 
 

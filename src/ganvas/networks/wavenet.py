@@ -43,7 +43,9 @@ class GatedLayer(nn.Module):
 
     def forward(self, x: Tensor, told: Tensor | None) -> tuple[Tensor, Tensor]:
         """The gate's output and the next layer's input, (N, P, 1, T) each; told (N, 2P, 1, B, 1)."""
-        before = self.conv(F.pad(x, (self.reach, 0)))
+        # Not F.pad: its gradient comes in another memory layout.
+        silence = x.new_zeros(len(x), 1, self.reach, x.shape[1]).permute(0, 3, 1, 2)
+        before = self.conv(torch.cat([silence, x], 3))
         if told is not None:
             before = (before.unflatten(3, (-1, HOP)) + told.to(before.dtype)).flatten(3)
         a, b = before.chunk(2, 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -14,7 +15,8 @@ ABCD = {"a": 0, "b": 1, "c": 2, "d": 3}
 
 
 def test_the_textbook_example() -> None:
-    """aaabdaaabac: aa occurs most often (token 4). Then ab and 4a occur twice, ab has the smaller numbers (5); then 45 (6): XdXac."""
+    """aaabdaaabac: aa occurs most often (token 4). Then ab and 4a occur twice, and ab has the smaller numbers (5); then 45 (6),
+    which leaves 6d6ac."""
     merges = learn(Counter(["aaabdaaabac"]), ABCD, 100)
     assert merges == [(0, 0), (0, 1), (4, 5)]  # no pair is left that occurs twice
     assert texts_of(tuple(ABCD), merges) == ("a", "b", "c", "d", "aa", "ab", "aaab")
@@ -40,7 +42,7 @@ def slow_learn(pieces: dict[str, int], numbers: dict[str, int], vocabulary: int)
     while len(numbers) + len(merges) < vocabulary:
         counts: Counter[tuple[int, int]] = Counter()
         for piece, word in words.items():
-            for pair in zip(word, word[1:], strict=False):
+            for pair in pairwise(word):
                 counts[pair] += pieces[piece]
         best = min(counts, key=lambda pair: (-counts[pair], pair), default=None)
         if best is None or counts[best] < 2:

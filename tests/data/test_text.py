@@ -111,11 +111,11 @@ def test_folders_of_text(tmp_path: Path) -> None:
 
 def test_settings_of_another_kind_are_refused(tmp_path: Path) -> None:
     path = written(tmp_path / "a.txt", "some words " * 9)
-    with pytest.raises(UsageError, match="data.size is about pictures, and a is text"):
+    with pytest.raises(UsageError, match=r"data\.size is about pictures, and a is text"):
         open_data(path, size=32)
-    with pytest.raises(UsageError, match="data.tokens is about text, and digits is pictures"):
+    with pytest.raises(UsageError, match=r"data\.tokens is about text, and digits is pictures"):
         open_data("digits", tokens="bytepairs")
-    with pytest.raises(UsageError, match="data.vocabulary is for data.tokens=bytepairs"):
+    with pytest.raises(UsageError, match=r"data\.vocabulary is for data\.tokens=bytepairs"):
         open_data(path, vocabulary=100)
     with pytest.raises(DataError, match="vocabulary=6 leaves no room for byte pairs beside the 8 characters"):
         open_data(path, tokens="bytepairs", vocabulary=6)

@@ -211,7 +211,7 @@ def test_settings_of_sampling_may_be_changed_and_no_others(tmp_path: Path) -> No
     assert len(run.sample(1)[0]) == 20, "the run itself stays as it was"
     assert run.sample(1, prompt="the cat", settings={"length": 3})[0].startswith("the cat")
     with pytest.raises(
-        UsageError, match="lr was settled by training; what can be set .* length, temperature, top_k, top_p"
+        UsageError, match=r"lr was settled by training; what can be set .* length, temperature, top_k, top_p"
     ):
         run.sample(1, settings={"lr": 1})
     with pytest.raises(UsageError, match="temperature must be >= 0"):

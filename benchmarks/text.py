@@ -105,7 +105,7 @@ def trained(data: Dataset, kind: str, seed: int, wish: argparse.Namespace) -> di
             trainer.restart_clock()
     found = {
         "name": f"rnn_text {kind}, seed {seed}", "bpc": curve[-1][1], "seconds": trainer.seconds, "curve": curve,
-        "steps": trainer.steps, "tokens_per_second": trainer.images_seen * method.window / trainer.seconds,
+        "steps": trainer.steps, "tokens_per_second": trainer.images_seen / trainer.seconds,
         "parameters": sum(parameter.numel() for parameter in method.parameters()), "precision": engine.precision,
         "vocabulary": len(data.spec.tokens), "settings": method.settings(),
     }  # fmt: skip

@@ -31,7 +31,7 @@ from ganvas.sampling import sample
 from ganvas.training.engine import machine_name, start_engine
 from ganvas.training.trainer import Budget, Trainer
 
-MARKS = (0.5, 1, 2, 3, 6, 10, 20, 30)  # minutes at which a training is looked at
+MARKS = (1 / 12, 1 / 6, 0.5, 1, 2, 3, 6, 10, 20, 30)  # minutes at which a training is looked at
 ORDERS = (1, 3, 5, 7)
 KINDS = ("ngrams", "characters", "bytepairs")
 
@@ -76,7 +76,7 @@ def main() -> None:
         return
     print(", ".join(f"{key} {value}" for key, value in about.items()))
     for row in rows:
-        curve = "  ".join(f"{minutes:g} min {bpc:.3f}" for minutes, bpc in row.get("curve", []))
+        curve = "  ".join(f"{60 * minutes:.0f} s {bpc:.3f}" for minutes, bpc in row.get("curve", []))
         print(f"{row['name']:<24} {row['bpc']:.3f}  {row['seconds']:6.1f} s  {curve}")
         if row.get("wrote"):
             print("\n" + row["wrote"] + "\n")

@@ -89,9 +89,9 @@ def clips(length: int = 200, count: int = 40) -> Dataset:
     return open_data(clip_file(length, count))
 
 
-def data_for(name: str, shape: Shape = (1, 28, 28)) -> Dataset:
+def data_for(method: str | Method, shape: Shape = (1, 28, 28)) -> Dataset:
     """Noise of the kind that the method learns from; `shape` is of pictures."""
-    kind = find(name).takes[0]
+    kind = (find(method) if isinstance(method, str) else method).takes[0]
     made = {"pictures": lambda: pictures(shape), "audio": clips, "text": words}
     return made[kind]()
 
@@ -111,7 +111,7 @@ def small(name: str, **settings: Any) -> Method:
 
 def trainer_for(method: Method, data: Dataset | None = None, steps: int = 100, seed: int = 0) -> Trainer:
     """Builds the method and puts it into the loop's hands, in one process on the CPU."""
-    data = data or data_for(method.name)
+    data = data or data_for(method)
     torch.manual_seed(seed)
     method.build(data.spec)
     method.spec = data.spec
@@ -133,7 +133,7 @@ def train_small(method: str | Method, out: Path | str, steps: int, data: Dataset
         **({} if "resume" in more else beneath(made, data or data_for(made.name))),
         **more,
     }
-    return ganvas.train(made, data or data_for(made.name), out=out, steps=steps, **chosen)
+    return ganvas.train(made, data or data_for(made), out=out, steps=steps, **chosen)
 
 
 def beneath(method: Method, data: Dataset) -> dict[str, Any]:

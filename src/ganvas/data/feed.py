@@ -173,7 +173,7 @@ class TextFeed(Feed):
 
     The text is cut into batch_size equal stretches; row i reads stretch i, `window` tokens a step and the one after them, which
     they foretell. At the end of the stretches it starts over, a random number of tokens later, so that windows are not
-    always cut at the same places. `position` counts windows.
+    always cut at the same places. `position` counts tokens.
     """
 
     def __init__(self, tokens: np.ndarray, *, batch_size: int, window: int, **more: Any) -> None:
@@ -189,9 +189,9 @@ class TextFeed(Feed):
 
     def next(self) -> Batch:
         """The next global batch, this rank's rows: real (N, window + 1) int64."""
-        epoch, step = divmod(self.position // self.batch_size, self.steps)
+        epoch, step = divmod(self.position // (self.batch_size * self.window), self.steps)
         share = self.batch_size // self.ranks
-        self.position += self.batch_size
+        self.position += self.batch_size * self.window
         first = torch.arange(self.rank * share, (self.rank + 1) * share) * self.stretch
         places = (first + self._offset(epoch) + step * self.window)[:, None] + torch.arange(self.window + 1)
         real = self._take(self.images, places.flatten()).view(share, -1).long()

@@ -109,7 +109,7 @@ def _listed_folder(path: Path) -> Listing | text.Source:
         raise DataError(f"cannot read {path}: {error.strerror}") from error
     if pictures:
         return _listed_idx(path, pictures)
-    texts = text.of_folder(path, _name(path), SUFFIXES)
+    texts = text.of_folder(path, _name(path), SUFFIXES | wav.SUFFIXES)
     if texts:
         return texts
     found = folder.scan_folder(path.resolve())

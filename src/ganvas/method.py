@@ -31,8 +31,8 @@ from ganvas.errors import DataError, UsageError, nearest
 from ganvas.settings import as_dict, change, setting, settings_of
 
 __all__ = [
-    "Batch", "Classes", "Code", "Continues", "DataSpec", "Draws", "Encodes", "HasCodes", "HasLikelihood", "Judges",
-    "Likelihood", "Method", "Restoration", "Restores", "Samples", "Shows", "Stylises", "Translates", "Update",
+    "Batch", "Blends", "Classes", "Code", "Continues", "DataSpec", "Draws", "Encodes", "HasCodes", "HasLikelihood",
+    "Judges", "Likelihood", "Method", "Restoration", "Restores", "Samples", "Shows", "Stylises", "Translates", "Update",
     "always", "create", "find", "method_names", "methods_with", "nothing", "preset", "presets", "register", "setting",
     "step_factor",
 ]  # fmt: skip
@@ -347,6 +347,15 @@ class Restores(Protocol):
         `mask` (n, 1, H, W), for "holes" only, is 1 where the picture is missing; elsewhere it comes back as it was, to the bit.
         `generator` is of the CPU, and picture i takes the same numbers whatever n is: the first of n draws is that of 1.
         """
+        ...
+
+
+@runtime_checkable
+class Blends(Protocol):
+    """Ability: its training had two phases, and its weights can be put between those of both."""
+
+    def blended(self, share: float) -> Method:
+        """A copy of the trained method: 0 has the weights of the first phase's end, 1 the last ones."""
         ...
 
 

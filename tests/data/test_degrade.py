@@ -61,7 +61,7 @@ def test_jpeg_as_pillow_writes_it(channels: int, quality: int) -> None:
     theirs = theirs.reshape(ours.shape)
     difference, damage = np.abs(ours - theirs).mean(), np.abs(before - theirs).mean()
     # The luminance agrees but for ties; the halved colour is rounded at other places.
-    assert difference < (0.05 if channels == 1 else 0.2) * damage, (
+    assert difference < (0.15 if channels == 1 else 0.2) * damage, (
         f"{difference} levels from Pillow, which is {damage} from the original"
     )
 

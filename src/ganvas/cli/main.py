@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 from ganvas import __version__
-from ganvas.cli import compare, data, doctor, edit, encode, evaluate, methods, sample, train, translate
+from ganvas.cli import compare, data, doctor, edit, encode, evaluate, methods, restore, sample, train, translate
 from ganvas.errors import GanvasError, nearest
 
 app = typer.Typer(
@@ -34,6 +34,7 @@ COMMANDS = {
     encode.encode: "Find the latents of pictures.",
     encode.decode: "Turn latents back into pictures.",
     translate.translate: "Turn pictures into another kind.",
+    restore.restore: "Mend pictures with a trained run.",
     evaluate.evaluate: "Measure a run, or anybody's pictures.",
     compare.compare: "Put runs side by side on one page.",
     methods.methods: "List the methods, or show one in full.",

@@ -27,7 +27,7 @@ import numpy as np
 from ganvas.data import image
 from ganvas.data.image import Broken
 from ganvas.data.pairs import HALVES, halved
-from ganvas.data.settings import DataSettings
+from ganvas.data.settings import DataSettings, parse_size
 from ganvas.data.source import (
     Counter,
     Listing,
@@ -39,13 +39,15 @@ from ganvas.data.source import (
     broken_message,
     hold_out,
     name_keys,
+    shuffle,
     size_facts,
     size_rule,
     target_shape,
 )
-from ganvas.errors import DataError
+from ganvas.errors import DataError, UsageError
 
 THREADS = 2
+GROUP_BYTES = 2**28  # of whole photos in memory while their patches are shuffled
 TRAIN_NAMES = frozenset({"train", "training"})
 TEST_NAMES = ("test", "testing", "val", "valid", "validation")  # the first that is there is the test split
 
@@ -84,15 +86,21 @@ def list_folder(path: Path, name: str) -> Listing:
 def list_zip(path: Path, name: str) -> Listing:
     """The pictures in a zip file, which is never unpacked to the disk."""
     root = path.resolve()
-    try:
-        archive = zipfile.ZipFile(root)
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-        raise DataError(f"cannot read {path}: {error}") from error
+    archive = open_zip(path)
     found = scan_zip(archive)
     _refuse_none(found, str(path))
     status = root.stat()
     found.stamps = [(str(root), status.st_size, status.st_mtime_ns)]
-    return _listing(found, name, root, lambda item: _unzipped(archive, item))
+    return _listing(found, name, root, lambda item: unzipped(archive, item))
+
+
+def open_zip(path: Path) -> zipfile.ZipFile:
+    """DataError where it is none, or damaged."""
+    image.refuse_endless(path)
+    try:
+        return zipfile.ZipFile(path.resolve())
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        raise DataError(f"cannot read {path}: {error}") from error
 
 
 def scan_folder(root: Path) -> Found:
@@ -185,7 +193,7 @@ def _zip_problem(info: zipfile.ZipInfo, name: str, seen: set[str]) -> str | None
     return None
 
 
-def _unzipped(archive: zipfile.ZipFile, name: str) -> BinaryIO:
+def unzipped(archive: zipfile.ZipFile, name: str) -> BinaryIO:
     """One member in memory, never more of it than its directory entry declares."""
     size = archive.getinfo(name).file_size
     try:
@@ -241,6 +249,8 @@ def _load(files: Files, settings: DataSettings, progress: Progress, others: File
         reader.others = others
     elif settings.pairs in HALVES:
         names, shapes = _in_halves(names, shapes, problems)
+    if settings.fit == "tile" and names:
+        names, shapes = _that_hold_a_patch(names, shapes, settings, problems)
     if not names:
         raise DataError(broken_message(str(root), problems, 0))
     shape = target_shape(shapes[:, :2], _common_channels(shapes[:, 2], settings), settings)
@@ -253,7 +263,7 @@ def _load(files: Files, settings: DataSettings, progress: Progress, others: File
     }
     counter = Counter(progress, sum(len(rows) for rows in tree.rows.values()))
     parts = {
-        split: _part(names, rows, tree.labels, shape, reader, problems, counter)
+        split: _part(names, shapes, rows, tree.labels, shape, reader, problems, counter)
         for split, rows in _ordered(names, tree, settings).items()
         if len(rows)
     }
@@ -349,14 +359,16 @@ def _matched(
     All that have none are told in one error, or go to `problems` where broken pictures are skipped.
     """
     here, there = str(files.root), str(others.root)
-    mine, theirs = _keys(names, here), _keys(others.found.names, there)
+    good = set(names)
+    everything = _keys(sorted({*files.found.names, *(name for name, _ in problems)}), here)
+    mine = {key: name for key, name in everything.items() if name in good}
+    theirs = _keys(others.found.names, there)
     lonely = [(name, f"no partner in {there}") for key, name in mine.items() if key not in theirs]
-    left = [
-        (f"{there}/{name}", f"no picture of that name in {here}") for key, name in theirs.items() if key not in mine
+    left = [  # the partner of a broken picture is not to blame
+        (f"{there}/{name}", f"no picture of that name in {here}")
+        for key, name in theirs.items()
+        if key not in everything
     ]
-    # The other picture of a broken one is not to blame.
-    broken = _keys([name for name, _ in problems], here)
-    left = [row for row, key in zip(left, [key for key in theirs if key not in mine], strict=True) if key not in broken]
     both = {mine[key]: theirs[key] for key in mine if key in theirs}
     if not both:
         some = f"{names[0]}, ..." if names else "nothing"
@@ -412,6 +424,23 @@ def _size(shape: Sequence[int]) -> str:
     return f"{shape[1]} x {shape[0]} pixels"
 
 
+def _that_hold_a_patch(
+    names: list[str], shapes: np.ndarray, settings: DataSettings, problems: list[tuple[str, str]]
+) -> tuple[list[str], np.ndarray]:
+    """Without the pictures that are too small for data.fit=tile, which go to `problems`."""
+    size = parse_size(settings.size)
+    if size is None:
+        raise UsageError("data.fit=tile cuts pictures into patches and must be told their size, such as data.size=96")
+    large = np.asarray((shapes[:, :2] >= size).all(1))
+    wanted = f"{size[0]} x {size[1]}"
+    problems += [
+        (name, f"{shape[0]} x {shape[1]} pixels hold no patch of {wanted}")
+        for name, shape, good in zip(names, shapes, large, strict=True)
+        if not good
+    ]
+    return [name for name, good in zip(names, large, strict=True) if good], shapes[large]
+
+
 def _common_channels(channels: np.ndarray, settings: DataSettings) -> int:
     if settings.channels != "auto":
         return int(settings.channels)
@@ -434,7 +463,7 @@ class Reader:
         return self.others is not None or self.settings.pairs in HALVES
 
     def read(self, name: str, shape: tuple[int, int, int]) -> list[np.ndarray]:
-        """The picture, or input and target, each (H, W, C) of `shape`. Raises Broken."""
+        """What the file gives, or input and target, each (n, H, W, C) of `shape`, n above 1 for patches. Raises Broken."""
         settings, paper = self.settings, background(self.settings)
         with self.files.open(name) as file:
             found = [image.decode(file)]
@@ -447,11 +476,14 @@ class Reader:
         elif settings.pairs in HALVES:
             found = list(halved(found[0], settings.pairs, name))
         seen = [image.to_channels(np.ascontiguousarray(one), shape[2], paper) for one in found]
-        return [image.fit(one, shape[:2], settings.fit, paper) for one in seen]
+        if settings.fit == "tile":
+            return [image.patches(one, shape[:2]) for one in seen]
+        return [image.fit(one, shape[:2], settings.fit, paper)[None] for one in seen]
 
 
 def _part(
     names: Sequence[str],
+    shapes: np.ndarray,
     rows: np.ndarray,
     labels: np.ndarray | None,
     shape: tuple[int, int, int],
@@ -459,35 +491,46 @@ def _part(
     problems: list[tuple[str, str]],
     counter: Counter,
 ) -> Part:
-    part = Part(shape, lambda: decoded(rows, 0))
-    sound_rows: list[int] = []
+    part = Part(shape, lambda: decoded(0))
+    tiles = reader.settings.fit == "tile"
 
-    def picture(row: int, which: int) -> np.ndarray | None:
+    def pictures(row: int, which: int) -> np.ndarray | None:
+        """What one file gives, (n, H, W, C)."""
         try:
             return reader.read(names[row], shape)[which]
         except Broken as error:
             problems.append((names[row], str(error)))
             return None
 
-    def decoded(rows: np.ndarray, which: int) -> Iterator[np.ndarray]:
+    def decoded(which: int) -> Iterator[np.ndarray]:
         """Both pictures of a pair are decoded in either round: one that cannot be read takes its partner with it."""
         kept: list[int] = []
         step = block_rows(shape)
         with ThreadPoolExecutor(THREADS) as pool:
-            for start in range(0, len(rows), step):
-                block = rows[start : start + step].tolist()
-                read = pool.map(picture, block, [which] * len(block))
-                sound = [(row, one) for row, one in zip(block, read, strict=True) if one is not None]
-                kept += [row for row, _ in sound]
-                counter.add(len(block))
-                if sound:
-                    yield np.stack([one for _, one in sound])
+            for group in _groups(rows, shapes) if tiles else np.split(rows, range(step, len(rows), step)):
+                found = zip(group.tolist(), pool.map(pictures, group.tolist(), [which] * len(group)), strict=True)
+                sound = [(row, several) for row, several in found if several is not None]
+                counter.add(len(group))
+                if not sound:
+                    continue
+                owners = np.concatenate([np.full(len(several), row) for row, several in sound])
+                block = np.concatenate([several for _, several in sound])
+                if tiles:  # neighbours in a photo are much alike, and any part of the set should be a fair sample
+                    order = shuffle(len(block))
+                    owners, block = owners[order], block[order]
+                kept += owners.tolist()
+                yield from np.split(block, range(step, len(block), step))
         part.labels = None if labels is None else labels[kept]
-        sound_rows[:] = kept
 
     if reader.in_pairs:
-        part.partner_blocks = lambda: decoded(np.array(sound_rows, dtype=np.int64), 1)
+        part.partner_blocks = lambda: decoded(1)
     return part
+
+
+def _groups(rows: np.ndarray, shapes: np.ndarray) -> list[np.ndarray]:
+    """`rows` in groups that are decoded together, GROUP_BYTES each, one picture at least."""
+    sizes = shapes[rows].prod(axis=1)
+    return np.split(rows, np.flatnonzero(np.diff(np.cumsum(sizes) // GROUP_BYTES)) + 1)
 
 
 def _is_picture(name: str) -> bool:

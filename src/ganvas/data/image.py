@@ -192,6 +192,17 @@ def fit(picture: np.ndarray, size: tuple[int, int], how: str, background: int) -
     return padded
 
 
+def patches(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """All patches (n, H, W, C) of `size` that lie in a picture side by side, row by row; what is left over is shared out to both
+    borders."""
+    height, width = size
+    down, across = picture.shape[0] // height, picture.shape[1] // width
+    top, left = (picture.shape[0] - down * height) // 2, (picture.shape[1] - across * width) // 2
+    inner = picture[top : top + down * height, left : left + across * width]
+    cut = inner.reshape(down, height, across, width, picture.shape[2]).swapaxes(1, 2)
+    return cut.reshape(down * across, height, width, picture.shape[2])
+
+
 def png_bytes(picture: np.ndarray) -> bytes:
     """A PNG file of an (H, W, C) uint8 picture, C from 1 to 4; other counts are shown as `ganvas.data.grid` shows
     them."""

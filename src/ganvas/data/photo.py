@@ -7,13 +7,18 @@ the colour profile (ICC) and EXIF.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import io
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ganvas.data import folder
 from ganvas.data.image import Broken, as_bytes, open_picture, open_regular, reason, upright
+from ganvas.data.source import broken_message
 from ganvas.errors import DataError, UsageError
 from ganvas.files import write_bytes
 
@@ -57,6 +62,35 @@ def read_photo(path: Path | str) -> Photo:
             return _decoded(open_picture(file))
     except Broken as error:
         raise DataError(f"cannot read the picture {path}: {error}") from error
+
+
+def find_photos(path: Path | str) -> list[tuple[str, Callable[[], Photo]]]:
+    """The photos of a file, a folder or a zip: names (relative, with / between folders) and how to read each.
+
+    Reading raises DataError. So does this, where there is none, and where something in the folder cannot be read at all.
+    """
+    path = Path(path)
+    if path.is_dir():
+        found = folder.scan_folder(path.resolve())
+        names = [(name, functools.partial(read_photo, path / name)) for name in found.names]
+    elif path.suffix.lower() == ".zip":
+        archive = folder.open_zip(path)
+        found = folder.scan_zip(archive)
+        names = [(name, functools.partial(_unzipped_photo, path, archive, name)) for name in found.names]
+    else:
+        return [(path.name, functools.partial(read_photo, path))]
+    if found.problems:
+        raise DataError(broken_message(str(path), found.problems, len(names)))
+    if not names:
+        raise DataError(f"there are no pictures in {path}")
+    return names
+
+
+def _unzipped_photo(path: Path, archive: zipfile.ZipFile, name: str) -> Photo:
+    try:
+        return _decoded(open_picture(folder.unzipped(archive, name)))
+    except Broken as error:
+        raise DataError(f"cannot read the picture {name} in {path}: {error}") from error
 
 
 def write_photo(path: Path | str, photo: Photo) -> None:

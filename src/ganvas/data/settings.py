@@ -28,8 +28,9 @@ class DataSettings:
     )
     fit: str = setting(
         "crop",
-        "how a picture meets a size of another shape: cut the long side, pad with the background, or stretch",
-        choices=("crop", "pad", "stretch"),
+        "how a picture meets a size of another shape: cut the long side, pad with the background, stretch, or (folders and "
+        "zips) tile: cut out as many patches of that size as lie in it side by side, for large photos",
+        choices=("crop", "pad", "stretch", "tile"),
     )
     channels: int | str = setting(
         "auto",

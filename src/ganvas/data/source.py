@@ -18,7 +18,7 @@ import numpy as np
 from ganvas.data.image import fit, to_channels
 from ganvas.data.pairs import HALVES, halved
 from ganvas.data.settings import DataSettings, parse_size
-from ganvas.errors import DataError
+from ganvas.errors import DataError, UsageError
 
 BLOCK, BLOCK_BYTES = 64, 2**24  # pictures and bytes that pass through at a time
 
@@ -87,6 +87,10 @@ def from_arrays(
 
     `shuffled`: the arrays stand in a fair order already and keep it.
     """
+    if settings.fit == "tile":
+        raise UsageError(
+            f"data.fit=tile cuts photos in a folder or zip into patches; {where} is none: use crop, pad or stretch"
+        )
     if settings.pairs in HALVES:
         splits = {name: _halved(part, settings.pairs, where) for name, part in splits.items()}
     names, labels = _classes([part.labels for part in splits.values()], classes)

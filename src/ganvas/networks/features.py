@@ -14,7 +14,7 @@ import json
 import os
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import safetensors.torch
@@ -126,6 +126,22 @@ class MobileNetV2(nn.Module):
     def features(self, x: Tensor) -> Tensor:
         """(N, 1280)"""
         return self.layers(x).mean((2, 3))
+
+    def maps(self, x: Tensor, layers: Sequence[int] = (1, 3, 6, 10, 13)) -> list[Tensor]:
+        """What some layers make of pictures (N, 1 or 3, H, W) in [-1, 1] at their own size, from half of it down to a
+        sixteenth."""
+        x = x.expand(-1, 3, -1, -1) / 2 + 0.5
+        mean = x.new_tensor([0.485, 0.456, 0.406]).view(3, 1, 1)
+        deviation = x.new_tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
+        x = (x - mean) / deviation
+        found = []
+        for number, layer in enumerate(self.layers.children()):
+            x = layer(x)
+            if number in layers:
+                found.append(x)
+            if number == max(layers):
+                break
+        return found
 
     def forward(self, x: Tensor) -> Tensor:
         """ImageNet logits (N, 1000)."""

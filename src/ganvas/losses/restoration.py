@@ -1,0 +1,31 @@
+"""How far a mended picture is from the whole one. Pictures (N, C, H, W); one value an example, (N,)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+
+def absolute_error(made: Tensor, target: Tensor) -> Tensor:
+    """Mean |made - target| (L1; Zhao 2017, eq. 2)."""
+    return (made.float() - target.float()).abs().flatten(1).mean(1)
+
+
+def squared_error(made: Tensor, target: Tensor) -> Tensor:
+    """Mean (made - target)^2 (Ledig 2017, eq. 4; Zhang 2017, eq. 1 without its factor 1/2)."""
+    return (made.float() - target.float()).square().flatten(1).mean(1)
+
+
+def hole_error(made: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+    """Mean |made - target| over the pixels where `mask` (N, 1, H, W) is 1 (Pathak 2016, eq. 1, with L1); 0 where none is."""
+    error = (made.float() - target.float()).abs() * mask
+    return error.flatten(1).sum(1) / (mask.flatten(1).sum(1) * made.shape[1]).clamp_min(1)
+
+
+def feature_error(made: Sequence[Tensor], target: Sequence[Tensor]) -> Tensor:
+    """Mean |difference| of the feature maps of several layers, mean over the layers (Wang 2018, eq. 4; Ledig 2017, eq. 5, has the
+    square of one layer)."""
+    layers = [(a.float() - b.float()).abs().flatten(1).mean(1) for a, b in zip(made, target, strict=True)]
+    return torch.stack(layers).mean(0)

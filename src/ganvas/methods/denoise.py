@@ -1,0 +1,176 @@
+"""Denoising by a network that guesses the noise (DnCNN, Zhang 2017, arXiv:1608.03981).
+
+Idea: spoil clean pictures with noise of a strength drawn anew for each, and train a network to say what was added (eq. 1):
+
+    loss = |R(y) - (y - x)|^2, the clean picture is y - R(y)
+
+Trained on a range of strengths it needs not be told the strength (sec. III-C, "blind"). `kind` is the damage: Gaussian noise,
+shot noise of few photons (Poisson), pixels turned black or white, JPEG blocks, or one of the four for each picture. With
+`adversarial` above 0 a discriminator asks in addition that the result look like a clean picture: more texture, less PSNR.
+
+Departs from the paper: each 2 x 2 pixels are folded into channels (FFDNet, Zhang 2018, arXiv:1710.04026), which a CPU pays four
+times less for; no batch norm, since strengths differ within a batch; Adam with a falling step size. Preset `paper` has the
+paper's network.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.optim import Adam, Optimizer
+
+from ganvas.data.degrade import gaussian_noise, jpeg, poisson_noise, salt_and_pepper, turned
+from ganvas.errors import UsageError
+from ganvas.losses.adversarial import discriminator_cross_entropy, non_saturating_generator
+from ganvas.losses.restoration import absolute_error, squared_error
+from ganvas.method import Batch, DataSpec, Method, Restoration, Update, preset, register, setting, step_factor
+from ganvas.methods.adversarial import judged
+from ganvas.networks.dncnn import DnCNN
+from ganvas.networks.judge import LocalJudge
+
+KINDS = ("gaussian", "poisson", "salt_and_pepper", "jpeg")
+
+
+class Networks(Method):
+    """Names what `build` makes. No dataclass, or they would be settings."""
+
+    G: DnCNN
+    D: LocalJudge
+
+
+@register
+@dataclass(eq=False)
+class Denoise(Networks):
+    name = "denoise"
+    title = "denoising by a network that guesses the noise (DnCNN)"
+    paper = "Zhang et al. 2017, Beyond a Gaussian Denoiser, arXiv:1608.03981"
+
+    batch_size: int = setting(16, "pictures a step, over all processes together", minimum=1)
+    kind: str = setting("gaussian", "the damage; mix is one of the four for each picture", choices=(*KINDS, "mix"))
+    sigma_min: float = setting(0.0, "gaussian: least standard deviation", minimum=0, unit="levels of 255")
+    sigma_max: float = setting(55.0, "gaussian: greatest standard deviation", minimum=0, unit="levels of 255")
+    peak_min: float = setting(10.0, "poisson: photons of a white pixel, at least", minimum=1)
+    peak_max: float = setting(200.0, "poisson: photons of a white pixel, at most", minimum=1)
+    share_max: float = setting(0.3, "salt_and_pepper: greatest share of spoilt pixels", minimum=0, maximum=1)
+    quality_min: float = setting(5.0, "jpeg: least quality, as libjpeg counts", minimum=1, maximum=100)
+    quality_max: float = setting(80.0, "jpeg: greatest quality", minimum=1, maximum=100)
+    width: int = setting(64, "channels", minimum=1)
+    depth: int = setting(12, "convolutions", minimum=2)
+    fold: int = setting(2, "side of the squares of pixels that are folded into channels", minimum=1, maximum=4)
+    norm: str = setting("none", "normalisation between the convolutions", choices=("none", "batch"))
+    loss: str = setting("l2", "difference from the clean picture", choices=("l1", "l2"))
+    adversarial: float = setting(0.0, "weight of -log D(G); 0: no discriminator", minimum=0)
+    judge_width: int = setting(32, "channels of the discriminator at full size", minimum=1)
+    turn: bool = setting(True, "flip and turn training pictures at random")
+    lr: float = setting(1e-3, "step size of Adam at the start", minimum=0)
+    decay: str = setting(
+        "cosine", "fall of the step size to zero over the budget", choices=("linear", "cosine", "none")
+    )
+    ema: float = setting(0.999, "decay of the network's average, a step", minimum=0, maximum=0.999999)
+
+    averaged = ("G",)
+
+    def build(self, spec: DataSpec) -> None:
+        for low, high in (("sigma_min", "sigma_max"), ("peak_min", "peak_max"), ("quality_min", "quality_max")):
+            if getattr(self, low) > getattr(self, high):
+                raise UsageError(f"{low} is {getattr(self, low):g}, above {high}, {getattr(self, high):g}")
+        self.G = DnCNN(spec.channels, width=self.width, depth=self.depth, norm=self.norm, fold=self.fold)
+        if self.adversarial:
+            self.D = LocalJudge(spec.channels, width=self.judge_width)
+
+    def optimizers(self) -> dict[str, Optimizer]:
+        trained = {"G": self.G, "D": self.D} if self.adversarial else {"G": self.G}
+        return {
+            key: Adam(network.parameters(), lr=self.lr, betas=(0.9, 0.99), fused=True)
+            for key, network in trained.items()
+        }
+
+    def updates(self) -> list[Update]:
+        if not self.adversarial:
+            return [Update("denoiser", trains="G", loss=self.denoiser_loss)]
+        return [
+            Update("denoiser", trains="G", loss=self.denoiser_loss, hands=("fake",)),
+            Update("discriminator", trains="D", loss=self.discriminator_loss),
+        ]
+
+    def schedule(self, progress: float, steps: int) -> float:
+        return step_factor(self.decay, progress, steps)
+
+    def denoiser_loss(self, batch: Batch) -> dict[str, Tensor]:
+        clean = turned(batch.real, batch.uniform(3)) if self.turn else batch.real
+        found = self.G(self.damaged(clean, batch))
+        loss = (absolute_error if self.loss == "l1" else squared_error)(found, clean).mean()
+        if not self.adversarial:
+            return {"loss": loss}
+        adversarial = non_saturating_generator(self.D(found)).mean()
+        return {
+            "loss": loss + self.adversarial * adversarial,
+            "pixels": loss,
+            "adversarial": adversarial,
+            "fake": found,
+        }
+
+    def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
+        fake = batch.handed.get("fake")
+        if fake is None:
+            with torch.no_grad():
+                fake = self.G(self.damaged(batch.real, batch))
+        real_logits, fake_logits = self.D(torch.cat([batch.real, fake])).chunk(2)
+        return judged(discriminator_cross_entropy(real_logits, fake_logits).mean(), real_logits, fake_logits)
+
+    def damaged(self, clean: Tensor, batch: Batch) -> Tensor:
+        """`clean` (N, C, H, W) with the damage that is set, of a strength drawn for each picture."""
+        made = {
+            "gaussian": lambda: gaussian_noise(
+                clean, batch.normal(*clean.shape[1:]), batch.uniform(low=self.sigma_min, high=self.sigma_max)
+            ),
+            # Few photons matter more than many: the logarithm of their number is uniform.
+            "poisson": lambda: poisson_noise(
+                clean,
+                batch.normal(*clean.shape[1:]),
+                self.peak_min * (self.peak_max / self.peak_min) ** batch.uniform(),
+            ),
+            "salt_and_pepper": lambda: salt_and_pepper(
+                clean, batch.uniform(1, *clean.shape[2:]), batch.uniform(high=self.share_max)
+            ),
+            "jpeg": lambda: jpeg(clean, batch.uniform(low=self.quality_min, high=self.quality_max)),
+        }
+        if self.kind != "mix":
+            return made[self.kind]()
+        which = batch.integers(len(KINDS))
+        several = torch.stack([made[kind]().to(clean.dtype) for kind in KINDS])
+        return several[which, torch.arange(len(clean), device=clean.device)]
+
+    def restoration(self) -> Restoration:
+        return Restoration("noise", multiple=self.fold)
+
+    def restore(
+        self, damaged: Tensor, mask: Tensor | None = None, *, generator: torch.Generator | None = None
+    ) -> Tensor:
+        """Clean pictures (n, C, H, W) in [-1, 1]."""
+        return self.G(damaged).clamp(-1, 1)
+
+    def show(self, batch: Batch) -> Tensor:
+        """Rows of three: the spoilt picture, what the network makes of it, the clean one."""
+        spoilt = self.damaged(batch.real, batch)
+        return torch.stack([spoilt.clamp(-1, 1), self.restore(spoilt), batch.real], 1)
+
+
+@preset("denoise")
+def tiny() -> Denoise:
+    """Seconds on a CPU; for tests and first looks."""
+    return Denoise(batch_size=16, width=8, depth=3, judge_width=4)
+
+
+@preset("denoise")
+def small() -> Denoise:
+    """For photos cut into patches (data.fit=tile, data.size=64) on a CPU. Figures: docs/experiments.md."""
+    return Denoise(batch_size=16, width=48, depth=10, lr=2e-3)
+
+
+@preset("denoise")
+def paper() -> Denoise:
+    """The paper's blind network (sec. IV-A): 20 layers of 64 channels with batch norm at full size, batches of 128. For a GPU."""
+    return Denoise(batch_size=128, depth=20, fold=1, norm="batch")

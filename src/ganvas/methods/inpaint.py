@@ -1,0 +1,166 @@
+"""Inpainting: filling holes by what stands around them (context encoders, Pathak 2016, arXiv:1604.07379).
+
+Idea: cut a hole into each training picture and train a network to fill it. The pixels that were there judge it first (eq. 1),
+which alone gives the blurred mean of all that would fit; a discriminator that looks at parts of the filled picture asks for one
+of them (eq. 2, 3):
+
+    loss of G = |G - x| in the hole + around * |G - x| everywhere + adversarial * (-D(filled))
+
+Holes are rectangles, strokes or either, anew for each picture, so one network fills holes of any form. Pixels outside of the
+hole come back as they were, to the bit.
+
+Departs from the paper: gated convolutions, hinge loss and spectral norm of Yu (2019, arXiv:1806.03589, eqs. 3 to 5), which know
+where there is no picture, in place of an encoder with a fully connected layer; L1 in place of squares; any size of picture.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.optim import Adam, Optimizer
+
+from ganvas.data.degrade import box_masks, stroke_masks, turned
+from ganvas.errors import UsageError
+from ganvas.losses.adversarial import hinge_discriminator, wasserstein_generator
+from ganvas.losses.restoration import absolute_error, hole_error
+from ganvas.method import Batch, DataSpec, Method, Restoration, Update, preset, register, setting, step_factor
+from ganvas.methods.adversarial import judged
+from ganvas.networks.inpainter import GatedInpainter
+from ganvas.networks.judge import LocalJudge
+
+STROKES = 8  # of one broken line
+
+
+class Networks(Method):
+    """Names what `build` makes. No dataclass, or they would be settings."""
+
+    G: GatedInpainter
+    D: LocalJudge
+
+
+@register
+@dataclass(eq=False)
+class Inpaint(Networks):
+    name = "inpaint"
+    title = "filling holes (context encoder, gated convolutions)"
+    paper = "Pathak et al. 2016, Context Encoders: Feature Learning by Inpainting, arXiv:1604.07379"
+
+    batch_size: int = setting(16, "pictures a step, over all processes together", minimum=1)
+    holes: str = setting("mix", "their form; mix is one of both for each picture", choices=("boxes", "strokes", "mix"))
+    around: float = setting(0.1, "weight of the error outside of the hole, where the answer is known", minimum=0)
+    adversarial: float = setting(0.005, "weight of the discriminator's word; 0: no discriminator", minimum=0)
+    width: int = setting(32, "channels at the largest inner size", minimum=1)
+    blocks: int = setting(1, "rounds of dilated convolutions at the smallest size", minimum=1)
+    fold: int = setting(2, "side of the squares of pixels that are folded into channels", minimum=1, maximum=4)
+    judge_width: int = setting(32, "channels of the discriminator at full size", minimum=1)
+    turn: bool = setting(True, "flip and turn training pictures at random")
+    lr: float = setting(1e-3, "step size of both networks' Adam at the start", minimum=0)
+    decay: str = setting(
+        "cosine", "fall of the step size to zero over the budget", choices=("linear", "cosine", "none")
+    )
+    ema: float = setting(0.999, "decay of the network's average, a step", minimum=0, maximum=0.999999)
+
+    averaged = ("G",)
+
+    def build(self, spec: DataSpec) -> None:
+        self.G = GatedInpainter(spec.channels, width=self.width, blocks=self.blocks, fold=self.fold)
+        if self.adversarial:
+            self.D = LocalJudge(spec.channels + 1, width=self.judge_width)
+
+    def optimizers(self) -> dict[str, Optimizer]:
+        trained = {"G": self.G, "D": self.D} if self.adversarial else {"G": self.G}
+        return {
+            key: Adam(network.parameters(), lr=self.lr, betas=(0.5, 0.99), fused=True)
+            for key, network in trained.items()
+        }
+
+    def updates(self) -> list[Update]:
+        if not self.adversarial:
+            return [Update("filler", trains="G", loss=self.filler_loss)]
+        return [
+            Update("filler", trains="G", loss=self.filler_loss, hands=("fake", "mask")),
+            Update("discriminator", trains="D", loss=self.discriminator_loss),
+        ]
+
+    def schedule(self, progress: float, steps: int) -> float:
+        return step_factor(self.decay, progress, steps)
+
+    def filler_loss(self, batch: Batch) -> dict[str, Tensor]:
+        whole = turned(batch.real, batch.uniform(3)) if self.turn else batch.real
+        mask = self.masks(batch)
+        made = self.G(whole, mask)
+        pixels = hole_error(made, whole, mask).mean()
+        loss = pixels + self.around * absolute_error(made, whole).mean()
+        if not self.adversarial:
+            return {"loss": loss, "pixels": pixels}
+        fake = torch.where(mask > 0, made, whole)
+        adversarial = wasserstein_generator(self.D(torch.cat([fake, mask], 1))).mean()
+        return {
+            "loss": loss + self.adversarial * adversarial,
+            "pixels": pixels,
+            "adversarial": adversarial,
+            "fake": fake,
+            "mask": mask,
+        }
+
+    def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
+        fake, mask = batch.handed.get("fake"), batch.handed.get("mask")
+        if fake is None or mask is None:
+            mask = self.masks(batch)
+            with torch.no_grad():
+                fake = self.filled(batch.real, mask)
+        pictures = torch.cat([batch.real, fake])
+        real_logits, fake_logits = self.D(torch.cat([pictures, mask.repeat(2, 1, 1, 1)], 1)).chunk(2)
+        return judged(hinge_discriminator(real_logits, fake_logits).mean(), real_logits, fake_logits)
+
+    def masks(self, batch: Batch) -> Tensor:
+        """(N, 1, H, W), 1 in the hole that each picture of the batch gets."""
+        height, width = batch.real.shape[2:]
+        boxes = strokes = None
+        if self.holes != "strokes":
+            boxes = box_masks(batch.uniform(4), height, width)
+        if self.holes != "boxes":
+            strokes = stroke_masks(batch.uniform(2 + 3 * STROKES), height, width)
+        if boxes is None or strokes is None:
+            return boxes if strokes is None else strokes  # pyright: ignore[reportReturnType]
+        return torch.where(batch.uniform(1, 1, 1) < 0.5, boxes, strokes)
+
+    def filled(self, pictures: Tensor, mask: Tensor) -> Tensor:
+        """`pictures` with what G puts into the hole."""
+        return torch.where(mask > 0, self.G(pictures, mask), pictures)
+
+    def restoration(self) -> Restoration:
+        return Restoration("holes", multiple=self.G.multiple)
+
+    def restore(
+        self, damaged: Tensor, mask: Tensor | None = None, *, generator: torch.Generator | None = None
+    ) -> Tensor:
+        """Whole pictures (n, C, H, W): in the hole within [-1, 1], elsewhere as they came. UsageError without a mask."""
+        if mask is None:
+            raise UsageError("filling holes needs a mask, 1 where the picture is missing")
+        return torch.where(mask > 0, self.G(damaged, mask).clamp(-1, 1), damaged)
+
+    def show(self, batch: Batch) -> Tensor:
+        """Rows of three: the picture with its hole in grey, filled, and as it was."""
+        mask = self.masks(batch)
+        return torch.stack([torch.where(mask > 0, 0.0, batch.real), self.restore(batch.real, mask), batch.real], 1)
+
+
+@preset("inpaint")
+def tiny() -> Inpaint:
+    """Seconds on a CPU; for tests and first looks."""
+    return Inpaint(batch_size=16, width=4, judge_width=4)
+
+
+@preset("inpaint")
+def small() -> Inpaint:
+    """For photos cut into patches (data.fit=tile, data.size=64) on a CPU. Figures: docs/experiments.md."""
+    return Inpaint(batch_size=16, width=24, judge_width=16)
+
+
+@preset("inpaint")
+def paper() -> Inpaint:
+    """Near Yu's sizes (2019, sec. 4): no folding, 48 channels, four rounds of dilated convolutions. For a GPU."""
+    return Inpaint(width=48, blocks=4, fold=1, judge_width=64, lr=1e-4, decay="none")

@@ -1,0 +1,254 @@
+"""SRGAN: super-resolution whose details look real (Ledig 2017, arXiv:1609.04802).
+
+Idea: a loss by pixels asks for the mean of all sharp pictures that fit, which is blurred. So after a first phase by pixels (that
+is `srresnet`), a discriminator asks that the picture be among the sharp ones (eq. 2), and features of a network, instead of
+pixels, that it be the right one (eq. 5):
+
+    loss of G = pixel_weight * |G(small) - whole| + feature_weight * |phi(G(small)) - phi(whole)| - adversarial * log D(G(small))
+
+phi is `perceptual`: "judge" are the layers of D itself (Wang 2018, arXiv:1711.11585, eq. 4), which need no other network;
+"mobilenet_v2" are those of MobileNetV2, whose weights must be at hand and stay out of the run's. The average of the weights at
+the end of the first phase is kept, and `ganvas restore --balance` goes from those (0) to the last ones (1) by weighing both
+(Wang 2018, arXiv:1809.00219, sec. 3.4): less invented detail for more.
+
+Departs from the paper: the network of `srresnet` without batch norm; D judges parts of the picture, under spectral norm; features
+are not those of VGG-19; L1 in place of squares; both phases in one training. Preset `paper` has the paper's sizes.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Adam, Optimizer
+
+from ganvas.data.degrade import downscaled, quantised, turned, upscaled
+from ganvas.errors import DataError, UsageError
+from ganvas.losses.adversarial import discriminator_cross_entropy, non_saturating_generator
+from ganvas.losses.restoration import absolute_error, feature_error
+from ganvas.method import Batch, DataSpec, Method, Restoration, Update, preset, register, setting, step_factor
+from ganvas.methods.adversarial import judged
+from ganvas.networks.features import MobileNetV2, mobilenet_v2
+from ganvas.networks.judge import LocalJudge
+from ganvas.networks.srresnet import SRResNet as Network
+
+PERCEPTUAL = ("judge", "mobilenet_v2", "none")
+
+
+class Networks(Method):
+    """Names what `build` makes. No dataclass, or they would be settings."""
+
+    G: Network
+    D: LocalJudge
+    plain: Tensor
+    plain_steps: Tensor
+    eyes: tuple[MobileNetV2, ...]
+    """In a tuple, where it is no part of the weights: it is the same in every run."""
+
+
+@register
+@dataclass(eq=False)
+class SRGAN(Networks):
+    name = "srgan"
+    title = "super-resolution with a discriminator and features"
+    paper = "Ledig et al. 2017, Photo-Realistic Single Image Super-Resolution, arXiv:1609.04802"
+
+    batch_size: int = setting(16, "pictures a step, over all processes together", minimum=1)
+    scale: int = setting(2, "times the height and width", choices=(2, 3, 4))
+    first_phase: float = setting(
+        0.5, "share of the budget in which pixels alone count; 0: no such phase", minimum=0, maximum=0.95
+    )
+    perceptual: str = setting(
+        "judge",
+        "whose features are compared: judge (D's own), mobilenet_v2 (its weights must be at hand), or none",
+    )
+    pixel_weight: float = setting(1.0, "weight of |G - whole| in the second phase", minimum=0)
+    feature_weight: float = setting(1.0, "weight of the features' difference", minimum=0)
+    adversarial: float = setting(0.02, "weight of -log D(G)", minimum=0)
+    width: int = setting(64, "channels of G", minimum=1)
+    blocks: int = setting(16, "residual blocks of G", minimum=0)
+    kernel: int = setting(3, "side of G's first convolution, and of its last where the tail is staged", minimum=1)
+    norm: str = setting("none", "normalisation in G's blocks", choices=("none", "batch"))
+    tail: str = setting(
+        "direct", "direct: shuffled in one go at the end; staged: doubled step by step", choices=("direct", "staged")
+    )
+    judge_width: int = setting(64, "channels of D at full size", minimum=1)
+    judge_stages: int = setting(3, "halvings of D: more of them see larger parts", minimum=1)
+    turn: bool = setting(True, "flip and turn training pictures at random")
+    lr: float = setting(1e-3, "step size of G's Adam in the first phase, at its start", minimum=0)
+    second_lr: float = setting(3e-4, "step size of both networks' Adam in the second phase, at its start", minimum=0)
+    decay: str = setting(
+        "cosine", "fall of the step size to zero over each phase", choices=("linear", "cosine", "none")
+    )
+    ema: float = setting(0.999, "decay of G's average, a step", minimum=0, maximum=0.999999)
+
+    averaged = ("G",)
+
+    def build(self, spec: DataSpec) -> None:
+        if min(spec.height, spec.width) < self.scale:
+            raise DataError(
+                f"pictures of {spec.height} x {spec.width} pixels cannot be made {self.scale} times smaller to learn from"
+            )
+        self.G = Network(
+            spec.channels, self.scale, width=self.width, blocks=self.blocks, kernel=self.kernel, norm=self.norm, tail=self.tail
+        )  # fmt: skip
+        self.D = LocalJudge(spec.channels, width=self.judge_width, stages=self.judge_stages)
+        self.eyes = self.look_for_eyes(spec.channels)
+        self.register_buffer("plain", torch.cat([part.detach().flatten() for part in floats(self.G)]))
+        self.register_buffer("plain_steps", torch.zeros(()))
+
+    def look_for_eyes(self, channels: int) -> tuple[MobileNetV2, ...]:
+        """The feature network, where `perceptual` names one; GanvasError where its weights are missing."""
+        if self.perceptual not in PERCEPTUAL:
+            raise UsageError(f"perceptual must be one of {', '.join(PERCEPTUAL)} (got {self.perceptual!r})")
+        if self.perceptual != "mobilenet_v2":
+            return ()
+        if channels not in (1, 3):
+            raise UsageError(
+                f"MobileNetV2 looks at grey or RGB pictures, and these have {channels} channels: set perceptual=judge"
+            )
+        return (mobilenet_v2(),)
+
+    def optimizers(self) -> dict[str, Optimizer]:
+        return {
+            "G": Adam(self.G.parameters(), lr=self.lr, betas=(0.9, 0.99), fused=True),
+            "D": Adam(self.D.parameters(), lr=self.lr, betas=(0.9, 0.99), fused=True),
+        }
+
+    # --- two phases -------------------------------------------------------------------------------------------------------------
+
+    def updates(self) -> list[Update]:
+        first = [Update("pixels", trains="G", loss=self.pixel_loss, when=self.is_first, after=self.follow)]
+        second = [
+            Update("generator", trains="G", loss=self.generator_loss, when=self.is_second, hands=("fake", "whole")),
+            Update("discriminator", trains="D", loss=self.discriminator_loss, when=self.is_second),
+        ]
+        return (first if self.first_phase else []) + second
+
+    def is_first(self, progress: float) -> bool:
+        return progress < self.first_phase
+
+    def is_second(self, progress: float) -> bool:
+        return progress >= self.first_phase
+
+    def schedule(self, progress: float, steps: int) -> float:
+        if self.is_first(progress):
+            return step_factor(self.decay, progress / self.first_phase, steps)
+        part = (progress - self.first_phase) / (1 - self.first_phase)
+        return step_factor(self.decay, part, steps) * (self.second_lr / self.lr if self.lr else 1.0)
+
+    def follow(self, report: dict[str, Tensor]) -> None:
+        """After a step of the first phase: `plain` follows G, as its average does."""
+        self.plain_steps += 1
+        weight = 1 - torch.minimum(
+            torch.full_like(self.plain_steps, self.ema), (1 + self.plain_steps) / (10 + self.plain_steps)
+        )
+        self.plain.lerp_(torch.cat([part.flatten() for part in floats(self.G)]), weight)
+
+    # --- losses -----------------------------------------------------------------------------------------------------------------
+
+    def pixel_loss(self, batch: Batch) -> dict[str, Tensor]:
+        small, whole = self.training_pair(batch)
+        return {"loss": absolute_error(self.G(small), whole).mean()}
+
+    def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
+        small, whole = self.training_pair(batch)
+        fake = self.G(small)
+        seen = self.D.features(fake)
+        pixels = absolute_error(fake, whole).mean()
+        features = self.perceived(fake, whole, seen).mean()
+        adversarial = non_saturating_generator(self.D.logits(seen)).mean()
+        loss = self.pixel_weight * pixels + self.feature_weight * features + self.adversarial * adversarial
+        return {
+            "loss": loss, "pixels": pixels, "features": features, "adversarial": adversarial, "fake": fake, "whole": whole,
+        }  # fmt: skip
+
+    def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
+        fake, whole = batch.handed.get("fake"), batch.handed.get("whole")
+        if fake is None or whole is None:
+            small, whole = self.training_pair(batch)
+            with torch.no_grad():
+                fake = self.G(small)
+        real_logits, fake_logits = self.D(torch.cat([whole, fake.to(whole.dtype)])).chunk(2)
+        return judged(discriminator_cross_entropy(real_logits, fake_logits).mean(), real_logits, fake_logits)
+
+    def perceived(self, fake: Tensor, whole: Tensor, seen: list[Tensor]) -> Tensor:
+        """How far the features are from those of the whole pictures, (N,); `seen` are D's of `fake`."""
+        if self.perceptual == "none":
+            return fake.new_zeros(len(fake))
+        if not self.eyes:
+            with torch.no_grad():
+                target = self.D.features(whole)
+            return feature_error(seen, target)
+        network = self.eyes[0].to(fake.device)
+        with torch.no_grad():
+            target = network.maps(whole)
+        return feature_error(network.maps(fake), target)
+
+    # --- pictures ---------------------------------------------------------------------------------------------------------------
+
+    def training_pair(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        return self.pair(turned(batch.real, batch.uniform(3)) if self.turn else batch.real)
+
+    def pair(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        """Small pictures (N, C, h, w), at the 256 levels of a file, and what they were made of, (N, C, h * scale, w * scale)."""
+        height, width = (side // self.scale * self.scale for side in pictures.shape[2:])
+        whole = pictures[:, :, :height, :width]
+        return quantised(downscaled(whole, self.scale)), whole
+
+    def restoration(self) -> Restoration:
+        return Restoration("resolution", scale=self.scale)
+
+    def restore(
+        self, damaged: Tensor, mask: Tensor | None = None, *, generator: torch.Generator | None = None
+    ) -> Tensor:
+        """Pictures (n, C, H * scale, W * scale) in [-1, 1]."""
+        return self.G(damaged).clamp(-1, 1)
+
+    def blended(self, share: float) -> SRGAN:
+        """A copy with each weight of G between that at the end of the first phase (0) and its last (1)."""
+        if not float(self.plain_steps):
+            raise UsageError(
+                "this run had no phase by pixels alone (first_phase=0), so there are no weights to blend with"
+            )
+        twin = copy.deepcopy(self)
+        start = 0
+        for part in floats(twin.G):
+            plain = self.plain[start : start + part.numel()].view_as(part)
+            start += part.numel()
+            part.data.copy_(torch.lerp(plain, part.data, share))
+        return twin
+
+    def show(self, batch: Batch) -> Tensor:
+        """Rows of three: the small picture enlarged (bicubic), what the network makes of it, the whole picture."""
+        small, whole = self.pair(batch.real)
+        return torch.stack([upscaled(small, self.scale).clamp(-1, 1), self.restore(small), whole], 1)
+
+
+def floats(network: nn.Module) -> Iterator[Tensor]:
+    """Every parameter and running statistic of a network, in a fixed order."""
+    return (part for part in network.state_dict(keep_vars=True).values() if part.is_floating_point())
+
+
+@preset("srgan")
+def tiny() -> SRGAN:
+    """Seconds on a CPU; for tests and first looks. Without the first phase, so that each step trains both networks."""
+    return SRGAN(batch_size=16, width=4, blocks=1, judge_width=4, judge_stages=2, first_phase=0.0)
+
+
+@preset("srgan")
+def small() -> SRGAN:
+    """For photos cut into patches (data.fit=tile, data.size=96) on a CPU. Figures: docs/experiments.md."""
+    return SRGAN(batch_size=16, width=32, blocks=6, judge_width=16, lr=2e-3)
+
+
+@preset("srgan")
+def paper() -> SRGAN:
+    """The paper's sizes and adversarial weight (sec. 3.2): x4, 16 blocks of 64 channels with batch norm. For a GPU."""
+    return SRGAN(
+        scale=4, kernel=9, norm="batch", tail="staged", pixel_weight=0.0, adversarial=1e-3, lr=1e-4, second_lr=1e-4,
+        decay="none", ema=0.0,
+    )  # fmt: skip

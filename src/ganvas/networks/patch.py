@@ -33,7 +33,8 @@ def fitting_layers(layers: int, height: int, width: int) -> int:
 class PatchDiscriminator(nn.Module):
     """Pictures (N, C, H, W) to logits (N, 1, h, w). `layers` halvings, then two convolutions of stride 1, all 4 x 4.
 
-    `layers` 0 judges each pixel for itself, by 1 x 1 convolutions. `norm` of layers.norm2d; the first layer has none.
+    `layers` 0 judges each pixel for itself, by 1 x 1 convolutions and without a norm, which would look at the others. `norm` of
+    layers.norm2d; the first layer has none.
     """
 
     def __init__(self, channels: int, width: int, layers: int = 3, norm: str = "batch") -> None:
@@ -45,7 +46,7 @@ class PatchDiscriminator(nn.Module):
         before = channels
         for number, (wide, stride) in enumerate(zip(widths, strides, strict=True)):
             parts += [nn.Conv2d(before, wide, kernel, stride, padding)]
-            parts += [norm2d(norm, wide)] if number else []
+            parts += [norm2d(norm, wide)] if number and layers else []
             parts += [nn.LeakyReLU(SLOPE)]
             before = wide
         self.layers = nn.Sequential(*parts, nn.Conv2d(before, 1, kernel, 1, padding))

@@ -76,9 +76,7 @@ class RecurrentTextModel(Parts):
     warmup: int = setting(50, "steps over which the step size rises to its full value", minimum=0)
     ema: float = setting(0.99, "decay of the weights' average, a step", minimum=0, maximum=0.999999)
     length: int = setting(500, "sampling: tokens of a text", minimum=1)
-    temperature: float = setting(
-        1.0, "sampling: below 1 prefers probable tokens, 0 takes the most probable", minimum=0
-    )
+    temperature: float = setting(1.0, "sampling: below 1 prefers probable tokens, 0 takes the most probable", minimum=0)
     top_k: int = setting(0, "sampling: only so many most probable tokens; 0: all", minimum=0)
     top_p: float = setting(
         1.0, "sampling: only the fewest tokens that together are so probable; 1: all", minimum=0, maximum=1
@@ -90,9 +88,7 @@ class RecurrentTextModel(Parts):
 
     def build(self, spec: DataSpec) -> None:
         widths = read_widths("widths", self.widths)
-        self.network = RecurrentText(
-            len(spec.tokens), widths, self.embedding or widths[-1], self.cell, self.tied
-        )
+        self.network = RecurrentText(len(spec.tokens), widths, self.embedding or widths[-1], self.cell, self.tied)
         self.register_buffer("state", torch.zeros(self.batch_size, self.network.state_size))
         lengths = torch.tensor([len(token) for token in spec.tokens], dtype=torch.float32)
         self.register_buffer("lengths", lengths, persistent=False)
@@ -156,9 +152,7 @@ class RecurrentTextModel(Parts):
 
     def latents(self, seeds: Iterable[int]) -> Tensor:
         """One uniform number a token, (n, length), on the CPU."""
-        return torch.stack(
-            [torch.rand(self.length, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
-        )
+        return torch.stack([torch.rand(self.length, generator=torch.Generator().manual_seed(seed)) for seed in seeds])
 
     def labels(self, seeds: Iterable[int]) -> Tensor | None:
         """Text has no classes."""

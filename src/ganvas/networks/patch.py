@@ -45,15 +45,24 @@ class PatchDiscriminator(nn.Module):
         parts: list[nn.Module] = []
         before = channels
         for number, (wide, stride) in enumerate(zip(widths, strides, strict=True)):
-            parts += [nn.Conv2d(before, wide, kernel, stride, padding)]
-            parts += [norm2d(norm, wide)] if number and layers else []
-            parts += [nn.LeakyReLU(SLOPE)]
+            kind = norm if number and layers else "none"
+            parts += [normed(nn.Conv2d(before, wide, kernel, stride, padding), kind, wide), nn.LeakyReLU(SLOPE)]
             before = wide
         self.layers = nn.Sequential(*parts, nn.Conv2d(before, 1, kernel, 1, padding))
         initial_weights(self, norm)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.layers(x)
+
+
+def normed(layer: nn.Module, norm: str, channels: int) -> nn.Module:
+    """The layer and a norm of its `channels`. A bias before a norm has no effect, and Adam would move it by mere rounding."""
+    if norm == "none":
+        return layer
+    for part in layer.modules():
+        if isinstance(part, nn.Conv2d | nn.ConvTranspose2d):
+            part.bias = None
+    return nn.Sequential(layer, norm2d(norm, channels))
 
 
 def initial_weights(network: nn.Module, norm: str) -> None:

@@ -14,12 +14,12 @@ from ganvas.training.session import prepare
 
 def trained(
     method: str, data: Dataset, out: Path, *, minutes: float, seed: int, preset: str | None = "small",
-    settings: dict[str, Any] | None = None, clock: str = "processor",
+    settings: dict[str, Any] | None = None, clock: str = "processor", codes: Path | None = None,
 ) -> Run:  # fmt: skip
     """One run, without measures on the way. `clock` is "processor" (all threads together) or "wall"."""
     session = prepare(
         method, data, out=out, minutes=minutes, seed=seed, preset=preset, settings=settings, measure_samples=0,
-        evaluate_every=10**9, checkpoint_every=10**9,
+        evaluate_every=10**9, checkpoint_every=10**9, codes=codes,
     )  # fmt: skip
     if clock == "processor":
         session.trainer.clock = time.process_time

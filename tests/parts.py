@@ -13,8 +13,8 @@ import torch
 import ganvas
 from ganvas.data import Dataset, open_data
 from ganvas.data.feed import make_feed
-from ganvas.method import Method, create, find, presets
-from ganvas.run import Run
+from ganvas.method import Method, Quantises, StandsOn, create, find, methods_with, presets
+from ganvas.run import Run, is_run
 from ganvas.settings import settings_of
 from ganvas.training.callbacks import Callback
 from ganvas.training.checkpoint import checkpoints, load_state
@@ -68,10 +68,32 @@ def words(count: int = 800) -> Dataset:
     return open_data(path)
 
 
-def data_for(name: str, shape: Shape = (1, 28, 28)) -> Dataset:
+def clip_file(length: int = 200, count: int = 40) -> Path:
+    """An .npz of labelled tones in noise in the tests' own cache, the same at each call: higher class by class."""
+    path = Path(os.environ["GANVAS_CACHE"]) / "noise" / f"clips{length}-{count}.npz"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        random = np.random.default_rng(count)
+        labels = random.integers(0, 3, count)
+        tones = 9000 * np.sin(np.arange(length) * 0.2 * (1 + labels[:, None]))
+        audio = (tones + random.normal(0, 900, (count, length))).astype(np.int16)
+        lengths = random.integers(length // 2, length + 1, count)
+        lengths[: count // 2] = length  # so that auto keeps the whole length
+        np.savez(path, audio=audio, labels=labels, lengths=lengths, rate=8000)
+    return path
+
+
+@functools.cache
+def clips(length: int = 200, count: int = 40) -> Dataset:
+    """`clip_file`, opened."""
+    return open_data(clip_file(length, count))
+
+
+def data_for(method: str | Method, shape: Shape = (1, 28, 28)) -> Dataset:
     """Noise of the kind that the method learns from; `shape` is of pictures."""
-    kind = find(name).takes[0]
-    return words() if kind == "text" else {"pictures": pictures}[kind](shape)
+    kind = (find(method) if isinstance(method, str) else method).takes[0]
+    made = {"pictures": lambda: pictures(shape), "audio": clips, "text": words}
+    return made[kind]()
 
 
 def shapes_of(name: str) -> list[Shape]:
@@ -89,7 +111,7 @@ def small(name: str, **settings: Any) -> Method:
 
 def trainer_for(method: Method, data: Dataset | None = None, steps: int = 100, seed: int = 0) -> Trainer:
     """Builds the method and puts it into the loop's hands, in one process on the CPU."""
-    data = data or data_for(method.name)
+    data = data or data_for(method)
     torch.manual_seed(seed)
     method.build(data.spec)
     method.spec = data.spec
@@ -108,9 +130,21 @@ def train_small(method: str | Method, out: Path | str, steps: int, data: Dataset
         "device": "cpu",
         "measure_samples": 0,
         "evaluate_every": 1000,
+        **({} if "resume" in more else beneath(made, data or data_for(made.name))),
         **more,
     }
-    return ganvas.train(made, data or data_for(made.name), out=out, steps=steps, **chosen)
+    return ganvas.train(made, data or data_for(made), out=out, steps=steps, **chosen)
+
+
+def beneath(method: Method, data: Dataset) -> dict[str, Any]:
+    """{"codes": a run} for a method that stands on another: of the first that quantises, two steps, made once for each shape."""
+    if not isinstance(method, StandsOn):
+        return {}
+    name = methods_with(Quantises).split(", ")[0]
+    folder = Path(os.environ["GANVAS_CACHE"]) / "beneath" / "x".join(map(str, data.spec.shape))
+    if not is_run(folder):
+        train_small(name, folder, 2, data)
+    return {"codes": folder}
 
 
 class Crash(Exception):

@@ -36,7 +36,15 @@ MAY = {
         "ganvas.doctor",
     },
     "doctor": {"ganvas.method"},
-    "tasks": {"ganvas", "ganvas.data", "ganvas.method", "ganvas.run", "ganvas.sampling"},
+    "tasks": {
+        "ganvas",
+        "ganvas.data",
+        "ganvas.losses",
+        "ganvas.method",
+        "ganvas.networks",
+        "ganvas.run",
+        "ganvas.sampling",
+    },
     "report": {
         "ganvas",
         "ganvas.data",

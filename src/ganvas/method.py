@@ -31,10 +31,10 @@ from ganvas.errors import DataError, UsageError, nearest
 from ganvas.settings import as_dict, change, setting, settings_of
 
 __all__ = [
-    "Batch", "Blends", "Classes", "Code", "Continues", "DataSpec", "Draws", "Encodes", "HasCodes", "HasLikelihood",
-    "Judges", "Likelihood", "Method", "Restoration", "Restores", "Samples", "Shows", "Stylises", "Translates", "Update",
-    "always", "create", "find", "method_names", "methods_with", "nothing", "preset", "presets", "register", "setting",
-    "step_factor",
+    "Batch", "Blends", "Classes", "Code", "CodeGrid", "Continues", "DataSpec", "Draws", "Encodes", "HasCodes",
+    "HasLikelihood", "Judges", "Likelihood", "Method", "Prepares", "Quantises", "Restoration", "Restores", "Samples",
+    "Shows", "StandsOn", "Stylises", "Translates", "Update", "always", "create", "find", "method_names",
+    "methods_with", "nothing", "preset", "presets", "register", "setting", "step_factor",
 ]  # fmt: skip
 
 
@@ -68,6 +68,11 @@ class Update:
     Its scalars are means over all processes by then; scalars that it adds are logged too."""
     clip: float = 0.0
     """Largest norm of all its gradients together (Pascanu 2013); longer ones are made as short. 0: as they are."""
+    start: Callable[[dict[str, Tensor]], None] | None = None
+    """In place of `after` in the first step of a training: what the first batch decides (a codebook's k-means)."""
+    means: tuple[str, ...] = ()
+    """Keys of the loss's dict, tensors of any shape, that are means over all processes too when `after` gets them. By
+    Batch.gathered a mean can hold every process's own rows."""
     hands: tuple[str, ...] = ()
     """Keys of the loss's dict that the later updates of this step find, detached, in Batch.handed."""
     shares: tuple[str, ...] = ()
@@ -93,6 +98,8 @@ class Method(nn.Module):
     """Attributes whose exponential moving average is kept, and used for sampling."""
     frozen: ClassVar[tuple[str, ...]] = ()
     """Attributes that were trained elsewhere, go into the weights and never move: the first stage of a two-stage method."""
+    filled: ClassVar[tuple[str, ...]] = ()
+    """Settings that the training writes, so that the run tells all of itself; a resumed run keeps them."""
     ema: float = 0.999
     """Decay of that average, a step; a method that has it as a setting overrides this."""
     of_sampling: ClassVar[tuple[str, ...]] = ()
@@ -151,7 +158,7 @@ class Classes(Method):
         """To be called by `build` where the networks are told of classes: notes them, and returns how many there are."""
         if not spec.classes:
             raise DataError(
-                f"{self.name} learns to paint by class here, and {spec.name} has no labels: put the pictures of each class into"
+                f"{self.name} learns by class here, and {spec.name} has no labels: put the {spec.unit} of each class into"
                 " a sub-folder of its own, or `labels` into the .npz"
             )
         counts = torch.tensor(spec.class_counts or [1] * len(spec.classes), dtype=torch.float32)
@@ -162,7 +169,7 @@ class Classes(Method):
         ]
         if len(used) < 2:
             raise DataError(
-                f"{self.name} learns to paint by class here, and all pictures of {spec.name} are of one class ({used[0]}):"
+                f"{self.name} learns by class here, and all {spec.unit} of {spec.name} are of one class ({used[0]}):"
                 " it takes two or more"
             )
         self.register_buffer("class_share", counts / counts.sum(), persistent=False)
@@ -222,6 +229,58 @@ class Encodes(Protocol):
 
     def encode(self, pictures: Tensor, labels: Tensor | None = None) -> Tensor:
         """Latents (n, ...) that `generate` turns back into something like `pictures` (n, C, H, W) in [-1, 1]."""
+        ...
+
+
+@dataclass(frozen=True)
+class CodeGrid:
+    """A grid of whole numbers from 0 to `size` - 1."""
+
+    name: str
+    height: int
+    width: int
+    size: int
+
+
+@runtime_checkable
+class Quantises(Protocol):
+    """Ability: tells pictures in whole numbers, and paints them again from those."""
+
+    def grids(self) -> tuple[CodeGrid, ...]:
+        """What a picture's codes are: every grid row by row, coarse grids before fine ones, L numbers together."""
+        ...
+
+    def encode(self, pictures: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Codes (n, L) int64 of pictures (n, C, H, W) in [-1, 1]."""
+        ...
+
+    def decode(self, codes: Tensor) -> Tensor:
+        """Pictures (n, C, H, W) in [-1, 1] of codes (n, L)."""
+        ...
+
+
+@runtime_checkable
+class StandsOn(Protocol):
+    """Ability: learns the codes of another trained method, which it holds among its `frozen` parts."""
+
+    def upon(self, first: Method) -> Method:
+        """An unbuilt copy whose settings tell how to build `first` again; UsageError where that one does not quantise."""
+        ...
+
+    def adopt(self, first: Method) -> None:
+        """Takes over the weights of `first`; to be called after `build`."""
+        ...
+
+
+@runtime_checkable
+class Prepares(Protocol):
+    """Ability: what its losses need of a picture is computed once, before the training, and then found in Batch.prepared.
+
+    With data.mirror a picture and its mirror image are prepared apart. Where a batch has none, the losses compute it themselves.
+    """
+
+    def prepare(self, pictures: Tensor) -> Tensor:
+        """(n, ...) of pictures (n, C, H, W) in [-1, 1]. It depends on weights that never move."""
         ...
 
 

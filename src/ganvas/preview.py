@@ -6,11 +6,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ganvas.data import Dataset, grid, media
 from ganvas.data.batch import Batch, as_pictures
-from ganvas.method import Method, Samples, Shows
-from ganvas.sampling import sample, to_uint8
+from ganvas.data.feed import examples_of
+from ganvas.method import Method, Quantises, Samples, Shows
+from ganvas.sampling import reconstructed, sample, to_uint8
 
 SAMPLES = 64  # new ones on a sheet, of the seeds 0, 1, ...
 SHOWN = 16  # given pictures, the first of the test split
@@ -24,22 +26,23 @@ def preview(method: Method, data: Dataset) -> tuple[Any, np.ndarray | None]:
     if isinstance(method, Samples):
         made = media.finished(sample(method, SAMPLES, 0), data.spec)
         return made, media.sheet(made, data.spec)
-    if not isinstance(method, Shows):
-        return None, None
-    rows = method.show(given(data, SHOWN, next(method.parameters()).device))
+    if isinstance(method, Shows):
+        return None, sheet_of(method.show(given(data, SHOWN, next(method.parameters()).device)))
+    if isinstance(method, Quantises):
+        images = (data.part("test") or data).images[:SHOWN]
+        return None, sheet_of(torch.stack([as_pictures(images), reconstructed(method, images)], 1))
+    return None, None
+
+
+def sheet_of(rows: Tensor) -> np.ndarray:
+    """(H, W, C) uint8 of rows (n, k, C, H, W) in [-1, 1]: the k of a row beside each other."""
     n, k = rows.shape[:2]
-    return None, grid(to_uint8(rows.reshape(n * k, *rows.shape[2:])), columns=max(1, ACROSS // k) * k)
+    return grid(to_uint8(rows.reshape(n * k, *rows.shape[2:])), columns=max(1, ACROSS // k) * k)
 
 
 def given(data: Dataset, count: int, device: torch.device) -> Batch:
     """The first `count` pictures of the test split (of the training split where there is none) as a batch."""
     part = data.part("test") or data
-    images, labels, partners = part.images[:count], part.labels, part.partners
-    if partners is not None:  # there may be fewer of them
-        partners = partners[np.arange(len(images)) % len(partners)]
-    return Batch(
-        as_pictures(images, device),
-        None if labels is None else torch.from_numpy(np.array(labels[:count])).to(device),
-        None if partners is None else as_pictures(partners, device),
-        torch.Generator(device).manual_seed(0),
-    )
+    batch = examples_of(part, np.arange(min(count, len(part))), device=device)
+    batch.generator = torch.Generator(device).manual_seed(0)
+    return batch

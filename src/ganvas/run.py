@@ -268,7 +268,7 @@ def _strict(node: Any) -> Any:
 
 def _sampled_with(method: Method, settings: Mapping[str, Any]) -> Method:
     """With new values of settings that only sampling reads; UsageError for any other."""
-    changed = method.with_settings(settings)
+    changed = method.with_settings(dict(settings))
     fixed = [name for name in settings if name not in method.of_sampling]
     if fixed:
         can = ", ".join(method.of_sampling) or "nothing"

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from ganvas.data.batch import as_pictures
 from ganvas.data.media import to_uint8
 from ganvas.errors import RunError, UsageError, nearest
-from ganvas.method import Continues, Draws, Method, Samples, methods_with
+from ganvas.method import Continues, Draws, Method, Quantises, Samples, StandsOn, methods_with
 
-__all__ = ["CHUNK", "check_seeds", "class_number", "continued", "drawing", "in_chunks", "sample", "to_uint8"]
+__all__ = [
+    "CHUNK", "check_seeds", "class_number", "continued", "drawing", "in_chunks", "reconstructed", "sample", "to_uint8",
+]  # fmt: skip
 
 CHUNK = 64  # always this many at once, filled up where fewer are asked for: the same sizes give the same rounding
 
@@ -24,7 +28,7 @@ def sample(method: Method, n: int, seed: int = 0, label: int | str | None = None
     class, by number or name; without it each seed has a class of its own, as often as in the data.
     """
     if not isinstance(method, Samples):
-        raise RunError(f"{method.name} cannot make pictures from noise: it has no ability to sample")
+        raise RunError(f"{method.name} cannot make pictures from noise: it has no ability to sample{_hint(method)}")
     return _of_seeds(method, method.generate, n, seed, label)
 
 
@@ -57,6 +61,12 @@ def drawing(method: Method, n: int, seed: int = 0, label: int | str | None = Non
     return _of_seeds(method, method.drawing, n, seed, label)
 
 
+def _hint(method: Method) -> str:
+    if not isinstance(method, Quantises):
+        return ""
+    return f". What learns its codes can (--codes RUN): {methods_with(StandsOn)}"
+
+
 def _of_seeds(method: Method, make: Callable[..., Tensor], n: int, seed: int, label: int | str | None) -> Tensor:
     """make(latents) or make(latents, labels) of n seeds, on the CPU."""
     assert isinstance(method, Samples), "its callers have seen to that"
@@ -80,11 +90,25 @@ def check_seeds(n: int, seed: int) -> None:
 
 
 def in_chunks(n: int, make: Callable[[Tensor], Tensor]) -> Tensor:
-    """make(rows) of rows 0 to n - 1 as float32 on the CPU, always CHUNK rows at once: the last chunk repeats its last row."""
+    """make(rows) of rows 0 to n - 1 on the CPU, always CHUNK rows at once: the last chunk repeats its last row. Numbers with a
+    fraction come as float32."""
     made = []
     for start in range(0, n, CHUNK):
-        made.append(make(torch.arange(start, start + CHUNK).clamp_max(n - 1)).float().cpu())
+        found = make(torch.arange(start, start + CHUNK).clamp_max(n - 1))
+        made.append((found.float() if found.is_floating_point() else found).cpu())
     return torch.cat(made)[:n]
+
+
+@torch.no_grad()
+def reconstructed(method: Method, images: np.ndarray) -> Tensor:
+    """What a method that quantises paints of images uint8 (n, H, W, C) from their codes: (n, C, H, W) in [-1, 1] on the CPU."""
+    assert isinstance(method, Quantises), "its callers have seen to that"
+    device = next(method.parameters()).device
+
+    def of_rows(rows: Tensor) -> Tensor:
+        return method.decode(method.encode(as_pictures(images[rows.numpy()], device)))
+
+    return in_chunks(len(images), of_rows)
 
 
 def class_number(method: Method, label: int | str) -> int:

@@ -71,3 +71,52 @@ def test_refusals(ganvas: Command, coding: Path, trained: Path, two_channels: Pa
         assert (ended.code, ended.out) == (code, ""), ended
         assert ended.err.startswith(f"error: {message}"), ended.err
     assert sorted(path.name for path in Path().iterdir()) == ["broken.npz", "foreign.npz"]
+
+
+@pytest.fixture(scope="session")
+def quantising(two_channels: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of VQ-VAE after two steps."""
+    return train_once(tmp_path_factory.mktemp("runs") / "quantising", "vq_vae", two_channels, 2)
+
+
+def test_whole_numbers_there_and_back(ganvas: Command, quantising: Path, two_channels: Path) -> None:
+    ended = ganvas("encode", quantising, two_channels, "--split", "test", "--out", "codes.npz", "--device", "cpu")
+    assert ended.code == 0, ended.err
+    with np.load("codes.npz") as found:
+        content = dict(found)
+    codes = content["codes"]
+    assert codes.shape == (4, 8 * 13) and codes.dtype == np.int32 and content["grids"].tolist() == [[8, 13, 8]]
+    ended = ganvas("decode", quantising, "codes.npz", "--out", "again", "--device", "cpu")
+    assert ended.code == 0, ended.err
+    picture = decode(library.load(quantising).method, codes)[2]
+    np.testing.assert_array_equal(read_image(Path("again/code000002.png")), picture[..., [0, 1, 1]])
+    for changed, message in [
+        (np.where(codes == codes[0, 5], 8, codes), "code 8 at place"),
+        (codes[:, :-1], "codes of this vq_vae have the shape (n, 104) (got (4, 103))"),
+        (codes.astype(np.float32), "codes of this vq_vae are whole numbers (got float32)"),
+    ]:
+        np.savez("changed.npz", **{**content, "codes": changed})
+        ended = ganvas("decode", quantising, "changed.npz", "--out", "none", "--device", "cpu")
+        assert ended.code == 2 and ended.err.startswith(f"error: {message}"), ended.err
+    assert not Path("none").exists()
+
+
+def test_a_method_of_codes_is_measured_by_what_comes_back(ganvas: Command, quantising: Path) -> None:
+    ended = ganvas("evaluate", quantising, "--json", "--device", "cpu")
+    assert ended.code == 0, ended.err
+    found = ended.json["metrics"]
+    assert set(found) == {"MSE", "PSNR", "perplexity", "codes_used"}
+    assert found["PSNR"]["n"] == 4 and 0 < found["codes_used"]["value"] <= 1 <= found["perplexity"]["value"] <= 8
+    ended = ganvas("sample", quantising, "--device", "cpu")
+    assert ended.code == 1 and "cannot make pictures from noise" in ended.err and "code_prior" in ended.err
+
+
+def test_a_prior_is_trained_on_a_run(ganvas: Command, quantising: Path, two_channels: Path) -> None:
+    words = ["train", "code_prior", "--preset", "tiny", "--data", two_channels, "--steps", 2, "--samples", 0]
+    ended = ganvas(*words, "--device", "cpu", "--out", "prior")
+    assert ended.code == 2 and "name its run by --codes RUN" in ended.err and not Path("prior").exists()
+    ended = ganvas(*words, "--device", "cpu", "--out", "prior", "--codes", quantising)
+    assert ended.code == 0, ended.err
+    assert sorted(path.suffix for path in Path("prior/samples").iterdir()) == [".png"] * 2
+    ended = ganvas("sample", "prior", "--n", 2, "--out", "made", "--device", "cpu")
+    assert ended.code == 0 and len(list(Path("made").iterdir())) == 2, ended.err

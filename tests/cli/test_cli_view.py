@@ -96,7 +96,7 @@ def test_the_display_shows_where_it_stands_and_gives_the_cursor_back(trainer: Tr
     view.said(trainer, "went back to step 40")
     view.close()
     shown = stream.getvalue()
-    for text in ("50%", "step 50", "5,321 images/s", "0:30 left", "saved step 50", "went back to step 40"):
+    for text in ("50%", "step 50", "5,321 pictures/s", "0:30 left", "saved step 50", "went back to step 40"):
         assert text in shown, text
     assert "best FD[digits] 3.21 (floor 0.151) at step 40" in shown
     assert "gradient 2" in shown

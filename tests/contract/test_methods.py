@@ -12,9 +12,22 @@ import numpy as np
 import pytest
 import torch
 
+from ganvas.data.batch import as_pictures
 from ganvas.data.feed import examples_of
 from ganvas.errors import UsageError
-from ganvas.method import Encodes, HasLikelihood, Likelihood, Method, Samples, create, find, method_names, presets
+from ganvas.method import (
+    Encodes,
+    HasLikelihood,
+    Likelihood,
+    Method,
+    Quantises,
+    Restores,
+    Samples,
+    create,
+    find,
+    method_names,
+    presets,
+)
 from ganvas.run import dumps
 from ganvas.sampling import sample, to_uint8
 from ganvas.settings import settings_of
@@ -210,12 +223,49 @@ def test_a_likelihood_belongs_to_example_and_seed(name: str, shape: Shape) -> No
     assert torch.equal(torch.get_rng_state(), outside)
 
 
-@in_shapes(having(Encodes))
+@in_shapes([name for name in having(Encodes) if not issubclass(find(name), Quantises)])
 def test_codes_of_pictures_are_latents(name: str, shape: Shape) -> None:
     method = built(name, shape)
     assert isinstance(method, Encodes) and isinstance(method, Samples)
     codes = method.encode(sample(method, 3, seed=0), method.labels(range(3)))
     assert codes.shape == method.latents(range(3)).shape and bool(torch.isfinite(codes).all())
+
+
+@in_shapes(having(Quantises))
+def test_codes_are_whole_numbers_of_the_grids(name: str, shape: Shape) -> None:
+    """A code belongs to its picture, a picture to its codes, whatever else is in the batch."""
+    method = built(name, shape)
+    assert isinstance(method, Quantises)
+    x = as_pictures(data_for(name, shape).images[:5])
+    codes, sizes = method.encode(x), [grid.size for grid in method.grids() for _ in range(grid.height * grid.width)]
+    assert codes.shape == (5, len(sizes)) and codes.dtype == torch.int64
+    assert bool((codes >= 0).all()) and bool((codes < torch.tensor(sizes)).all())
+    painted = method.decode(codes)
+    assert painted.shape == x.shape and painted.min() >= -1 and painted.max() <= 1
+    assert torch.equal(method.encode(x.flip(0)).flip(0), codes)
+    assert torch.equal(method.decode(codes.flip(0)).flip(0), painted)
+
+
+@in_shapes(having(Restores))
+def test_what_is_intact_stays_to_the_bit(name: str, shape: Shape) -> None:
+    method = built(name, shape)
+    assert isinstance(method, Restores)
+    about = method.restoration()
+    if about.damage != "holes":
+        return
+    x, hole = as_pictures(data_for(name, shape).images[:3]), torch.zeros(3, 1, *shape[1:])
+    hole[..., 4:20, 6:18] = 1
+    outside = torch.get_rng_state()
+
+    def mended(count: int, seed: int = 0) -> torch.Tensor:
+        return method.restore(x[:count], hole[:count], generator=torch.Generator().manual_seed(seed))
+
+    whole = mended(3)
+    assert whole.shape == x.shape and whole.min() >= -1 and whole.max() <= 1
+    assert torch.equal(torch.where(hole > 0, x, whole), x)
+    assert torch.equal(mended(3), whole) and torch.equal(mended(1)[0], whole[0])
+    assert about.answers == (not torch.equal(mended(3, seed=1), whole))
+    assert torch.equal(torch.get_rng_state(), outside)
 
 
 # --- settings and words -------------------------------------------------------------------------------------------------

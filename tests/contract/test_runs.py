@@ -10,7 +10,8 @@ import torch
 
 import ganvas
 from ganvas.errors import RunError
-from ganvas.method import Samples, method_names
+from ganvas.method import Quantises, Samples, method_names
+from ganvas.tasks.encode import decode, encode
 from parts import Crash, CrashAfterSaving, assert_same, data_for, newest_state, small, train_small, weights
 
 all_methods = pytest.mark.parametrize("name", method_names())
@@ -52,7 +53,7 @@ def test_a_finished_run_goes_on_with_a_larger_budget(name: str, tmp_path: Path) 
 
 
 @all_methods
-def test_save_load_sample(name: str, tmp_path: Path) -> None:
+def test_save_load_use(name: str, tmp_path: Path) -> None:
     data = data_for(name, (2, 30, 50))
     run = train_small(name, tmp_path / "run", 3, data)
     loaded = ganvas.load(run.folder)
@@ -64,8 +65,13 @@ def test_save_load_sample(name: str, tmp_path: Path) -> None:
     else:
         with pytest.raises(RunError, match="cannot make pictures from noise"):
             loaded.sample(5)
+    if isinstance(loaded.method, Quantises):
+        made = decode(loaded.method, encode(loaded.method, data.images[:5]))
+        assert made.shape == (5, 30, 50, 2) and made.dtype == np.uint8
     assert loaded.spec == data.spec
-    assert loaded.method.settings() == small(name).settings() and not loaded.method.training
+    told = loaded.method.filled
+    ours, theirs = loaded.method.settings(), small(name).settings()
+    assert {**ours, **dict.fromkeys(told)} == {**theirs, **dict.fromkeys(told)} and not loaded.method.training
 
     stored = loaded.read_weights()
     raw, averaged = loaded.load_method(raw=True).state_dict(), loaded.method.state_dict()

@@ -175,7 +175,7 @@ def test_a_long_list_is_cut(tmp_path: Path):
 def test_what_is_no_data_set(tmp_path: Path, save: Save):
     with pytest.raises(DataError, match=r"no data set and no path 'digts'; did you mean digits\?"):
         open_data("digts")
-    with pytest.raises(DataError, match="is empty; put pictures into it"):
+    with pytest.raises(DataError, match="is empty; put pictures or"):
         open_data(tmp_path)
     (tmp_path / "notes.txt").write_text("x")
     (tmp_path / ".DS_Store").write_text("x")

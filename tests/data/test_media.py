@@ -10,7 +10,8 @@ import numpy as np
 import torch
 
 from ganvas.data import DataSpec, read_image
-from ganvas.data.media import finished, sheet, spectrogram, wav_bytes, write_each, write_npz, write_sheet
+from ganvas.data.media import finished, sheet, tile_size, wav_bytes, write_each, write_npz, write_sheet
+from ganvas.data.spectrogram import spectrogram
 
 SOUND = DataSpec("tones", 1, 1, 800, 4, kind="audio", rate=8000)
 TEXT = DataSpec("words", 1, 1, 1, 100, kind="text", tokens=("a", "bc", "\n"))
@@ -61,3 +62,5 @@ def test_a_sheet_to_hear_and_to_read(tmp_path: Path) -> None:
     assert (tmp_path / "00000001.txt").read_text().split() == ["one", "-" * 40, "two"]
     seen = sheet(clips, SOUND)
     assert seen is not None and seen.shape[2] == 1 and sheet(["one"], TEXT) is None
+    height, width = tile_size(SOUND)
+    assert seen.shape[:2] == (2 * height + 2, 2 * width + 2) and tile_size(PICTURES) == (2, 3)

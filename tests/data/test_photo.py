@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import os
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
+from ganvas.data import png16
+from ganvas.data.image import Broken
 from ganvas.data.photo import Photo, check_written, read_photo, write_photo
 from ganvas.errors import DataError, UsageError
 
 RANDOM = np.random.default_rng(0)
+
+
+def srgb() -> bytes:
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
 def bytes_of(*shape: int) -> np.ndarray:
@@ -55,6 +63,54 @@ def test_sixteen_bits_of_grey_survive(tmp_path: Path) -> None:
     np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "b.png")), levels)
 
 
+@pytest.mark.parametrize("channels", [2, 3, 4])
+def test_sixteen_bits_of_colour_survive(tmp_path: Path, channels: int) -> None:
+    levels = RANDOM.integers(0, 65536, (channels, 8, 9))
+    pixels = (levels / 32767.5 - 1).astype(np.float32)
+    alpha = None if channels == 3 else (levels[-1] / 65535).astype(np.float32)
+    photo = Photo(pixels if alpha is None else pixels[:-1], alpha, 16, srgb() if channels > 2 else None)
+    write_photo(tmp_path / "a.png", photo)
+    again = read_photo(tmp_path / "a.png")
+    assert again.depth == 16 and again.icc == photo.icc
+    np.testing.assert_array_equal(np.rint((again.pixels + 1) * 32767.5), levels[: len(again.pixels)])
+    assert again.alpha is None if alpha is None else np.allclose(again.alpha, alpha, atol=1e-6, rtol=0)  # pyright: ignore
+    with Image.open(tmp_path / "a.png") as theirs:  # as another program reads it, at 8 bits
+        high = np.asarray(theirs.convert({2: "LA", 3: "RGB", 4: "RGBA"}[channels]))
+    assert np.abs(np.moveaxis(high, 2, 0) - levels / 257).max() <= 1
+
+
+def test_every_filter_of_png_is_undone() -> None:
+    """Rows filtered by hand, each by another filter, of a picture of 2 x 5 pixels of 6 bytes."""
+    pixels = RANDOM.integers(0, 65536, (5, 2, 3)).astype(np.uint16)
+    plain = pixels.astype(">u2").view(np.uint8).reshape(5, 2, 6).astype(int)
+    rows = bytearray()
+    for kind, row in enumerate(plain):
+        up = plain[kind - 1] if kind else np.zeros((2, 6), int)
+        rows.append(kind)
+        for x in range(2):
+            for byte in range(6):
+                a, b = (row[x - 1][byte], up[x - 1][byte]) if x else (0, 0)
+                c, above = b, up[x][byte]
+                p = a + above - c
+                paeth = min((abs(p - a), 0, a), (abs(p - above), 1, above), (abs(p - c), 2, c))[2]
+                guess = [0, a, above, (a + above) // 2, paeth][kind]
+                rows.append((row[x][byte] - guess) % 256)
+    whole = png16.encode(pixels)
+    before, rest = whole.split(b"IDAT")[0][:-4], whole[whole.index(b"IEND") - 4 :]
+    body = zlib.compress(bytes(rows))
+    crc = struct.pack(">I", zlib.crc32(b"IDAT" + body))
+    content = before + struct.pack(">I", len(body)) + b"IDAT" + body + crc + rest
+    np.testing.assert_array_equal(png16.decode(content), pixels)
+    np.testing.assert_array_equal(png16.decode(whole), pixels)
+
+
+def test_damaged_deep_pictures_are_refused() -> None:
+    content = png16.encode(RANDOM.integers(0, 65536, (6, 7, 3)).astype(np.uint16))
+    for broken in (content[:60], content[:70] + b"x" + content[71:], content[:16] + b"\0\0\0\xff" + content[20:]):
+        with pytest.raises(Broken):
+            png16.decode(broken)
+
+
 def test_a_turned_photo_stands_upright_and_says_so(tmp_path: Path) -> None:
     picture = Image.fromarray(bytes_of(4, 6, 3))
     exif = picture.getexif()
@@ -71,7 +127,7 @@ def test_a_turned_photo_stands_upright_and_says_so(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp"])
 def test_the_colour_profile_is_kept(tmp_path: Path, suffix: str) -> None:
-    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    profile = srgb()
     Image.fromarray(bytes_of(4, 6, 3)).save(tmp_path / "a.png", icc_profile=profile)
     write_photo(tmp_path / f"b{suffix}", read_photo(tmp_path / "a.png"))
     assert read_photo(tmp_path / f"b{suffix}").icc == profile

@@ -20,7 +20,7 @@ from ganvas.errors import UsageError
 from ganvas.method import Translates, method_names
 from ganvas.run import Run
 from ganvas.training.engine import start_engine
-from parts import data_for, newest_state, pictures, train_small, weights
+from parts import beneath, data_for, newest_state, pictures, small, train_small, weights
 
 CASES = ["killed", "clock", *method_names()]
 all_methods = pytest.mark.parametrize("name", method_names())
@@ -33,7 +33,7 @@ def launched(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for case in CASES:
         (folder / case).mkdir()
     for name in method_names():
-        data_for(name)  # its file, which both ranks read
+        beneath(small(name), data_for(name))  # its files, before both ranks would make them
     here = Path(__file__).parent
     paths = [str(here.parent), str(here.parent.parent / "src"), os.environ.get("PYTHONPATH", "")]
     launch = [

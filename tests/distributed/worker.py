@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 import ganvas.training.session
 from ganvas.training.session import prepare
 from ganvas.training.trainer import Trainer
-from parts import data_for, small
+from parts import beneath, data_for, small
 
 STEPS = 5
 DIES_AT = 3
@@ -37,6 +37,7 @@ def main(folder: Path, cases: list[str]) -> None:
             method, data_for(method.name).source, out=folder / case / "run", device="cpu",
             steps=None if clock else STEPS, minutes=SECONDS / 60 if clock else None, precision="fp32",
             checkpoint_every=None if clock else 2, evaluate_every=None if clock else 4, measure_samples=0,
+            **beneath(method, data_for(method.name)),
         )  # fmt: skip
         if clock:
             ganvas.training.session.SAVE_SECONDS = SECONDS / 4

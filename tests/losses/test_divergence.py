@@ -14,6 +14,7 @@ from ganvas.losses.divergence import (
     categorical_log_likelihood,
     normal_kl,
     normal_log_likelihood,
+    paired_information,
     uniform_entropy,
 )
 from ganvas.losses.perceptual import feature_distance
@@ -61,3 +62,18 @@ def test_feature_distance_is_half_the_square_and_zero_for_equals() -> None:
     a = torch.tensor([[[1.0, 2.0]], [[0.0, 0.0]]])
     assert feature_distance(a, a).tolist() == [0.0, 0.0]
     assert feature_distance(a, torch.zeros_like(a)).tolist() == [2.5, 0.0]
+
+
+def test_information_of_two_readings() -> None:
+    """Four examples, two categories. Both views sure and alike: log 2. The second view blind: 0. One of four read otherwise:
+    (1/4, 1/4; 0, 1/2), made symmetric (1/4, 1/8; 1/8, 1/2)."""
+    sure = 50 * torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0]])
+    assert_close(paired_information(sure, sure), torch.tensor(math.log(2)))
+    assert_close(paired_information(sure, torch.zeros(4, 2)), torch.tensor(0.0), atol=1e-6, rtol=0)
+    most = 50 * torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0], [0.0, 1.0]])
+    joint = torch.tensor([[0.25, 0.125], [0.125, 0.5]])
+    own = joint.sum(1)
+    expected = sum(joint[i, j] * math.log(joint[i, j] / (own[i] * own[j])) for i in range(2) for j in range(2))
+    assert_close(paired_information(sure, most), torch.as_tensor(expected))
+    collapsed = 50 * torch.tensor([[1.0, 0.0]] * 4)
+    assert float(paired_information(collapsed, collapsed)) < 1e-6, "one category for everything says nothing"

@@ -97,9 +97,9 @@ def test_a_channel_is_told_by_those_before() -> None:
     """One component, three channels, coefficients tanh(a): mean of green m + g r, of blue m + g' r + g'' g (eq. 3)."""
     a = torch.tensor([0.5, -0.4, 0.2])
     g = a.tanh()
-    x = torch.tensor([0.4, -0.2, 0.6]).view(1, 3, 1, 1)
+    x = torch.tensor([0.2, -0.2, 0.6]).view(1, 3, 1, 1)
     chained = logistic_mixture_log_likelihood(x, pixel(0, 0.1, 0.2, 0.3, -2, -2, -2, *a.tolist()))
-    green, blue = 0.2 + g[0] * 0.4, 0.3 + g[1] * 0.4 - g[2] * 0.2
+    green, blue = 0.2 + g[0] * 0.2, 0.3 + g[1] * 0.2 - g[2] * 0.2
     plain = logistic_mixture_log_likelihood(x, pixel(0, 0.1, green.item(), blue.item(), -2, -2, -2, 0, 0, 0))
     assert_close(chained, plain)
 

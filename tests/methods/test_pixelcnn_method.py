@@ -181,7 +181,7 @@ def test_a_class_can_be_asked_for() -> None:
     method = built((1, 5, 5), conditional=True)
     method.spec = pictures().spec
     assert not torch.equal(sample(method, 3, label=0), sample(method, 3, label=1))
-    with pytest.raises(DataError, match="pixelcnn learns to paint by class here, and none has no labels"):
+    with pytest.raises(DataError, match="pixelcnn learns by class here, and none has no labels"):
         small("pixelcnn", conditional=True).build(DataSpec("none", 1, 5, 5, 10))
 
 

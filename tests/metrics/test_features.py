@@ -1,5 +1,6 @@
 """The feature networks: what the shipped one reads, and where the other one's weights are looked for."""
 
+import dataclasses
 import hashlib
 import http.server
 import importlib.metadata
@@ -81,18 +82,26 @@ def test_mobilenet_input_is_normalised_as_in_imagenet():
     )
 
 
+def declare(monkeypatch, **facts):
+    """Says other things of MobileNetV2's weights file."""
+    monkeypatch.setattr(features, "MOBILENET", dataclasses.replace(features.MOBILENET, **facts))
+
+
 @pytest.fixture
 def stand_in(tmp_path, monkeypatch):
     """A weights file of a fresh network, declared to be the right one; nothing else lies anywhere."""
     network = MobileNetV2()
     state = {key.replace("layers.", "features.", 1): value for key, value in network.state_dict().items()}
-    path = tmp_path / "given" / features.MOBILENET_FILE
+    path = tmp_path / "given" / features.MOBILENET.file
     path.parent.mkdir()
     torch.save(state, path)
-    monkeypatch.setattr(features, "MOBILENET_SHA256", hashlib.sha256(path.read_bytes()).hexdigest())
-    monkeypatch.setattr(features, "MOBILENET_BYTES", path.stat().st_size)
-    monkeypatch.setattr(features, "MOBILENET_URL", "http://127.0.0.1:9/nothing")
-    monkeypatch.setattr(features, "MOBILENET_PACKAGE", "no-such-package-of-weights")
+    declare(
+        monkeypatch,
+        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        bytes=path.stat().st_size,
+        url="http://127.0.0.1:9/nothing",
+        package="no-such-package-of-weights",
+    )
     monkeypatch.setenv("GANVAS_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     monkeypatch.delenv("GANVAS_WEIGHTS", raising=False)
@@ -105,7 +114,7 @@ def test_weights_by_path_folder_cache_and_hub(stand_in, tmp_path, monkeypatch):
     assert features.find_mobilenet_weights(stand_in.parent) == stand_in
     for folder in (tmp_path / "torch" / "hub" / "checkpoints", tmp_path / "cache" / "weights", tmp_path / "own"):
         folder.mkdir(parents=True)
-        copy = folder / features.MOBILENET_FILE
+        copy = folder / features.MOBILENET.file
         copy.write_bytes(stand_in.read_bytes())
         monkeypatch.setenv("GANVAS_WEIGHTS", str(tmp_path / "own"))
         assert features.find_mobilenet_weights() == copy  # each goes before the ones earlier in this loop
@@ -117,14 +126,14 @@ def test_weights_of_an_installed_package_are_found_without_importing_it(stand_in
     package, facts = site / "carrier" / "weights", site / "carrier-1.0.dist-info"
     package.mkdir(parents=True)
     facts.mkdir()
-    (package / features.MOBILENET_FILE).write_bytes(stand_in.read_bytes())
+    (package / features.MOBILENET.file).write_bytes(stand_in.read_bytes())
     (site / "carrier" / "__init__.py").write_text("raise RuntimeError('imported')")
     (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: carrier\nVersion: 1.0\n")
-    (facts / "RECORD").write_text(f"carrier/__init__.py,,\ncarrier/weights/{features.MOBILENET_FILE},,\n")
+    (facts / "RECORD").write_text(f"carrier/__init__.py,,\ncarrier/weights/{features.MOBILENET.file},,\n")
     monkeypatch.syspath_prepend(str(site))
-    monkeypatch.setattr(features, "MOBILENET_PACKAGE", "carrier")
+    declare(monkeypatch, package="carrier")
     assert importlib.metadata.version("carrier") == "1.0"
-    assert features.find_mobilenet_weights(download=False) == package / features.MOBILENET_FILE
+    assert features.find_mobilenet_weights(download=False) == package / features.MOBILENET.file
 
 
 def test_weights_are_downloaded_once_and_checked(stand_in, tmp_path, monkeypatch):
@@ -134,9 +143,9 @@ def test_weights_are_downloaded_once_and_checked(stand_in, tmp_path, monkeypatch
     monkeypatch.setattr(http.server.SimpleHTTPRequestHandler, "log_message", lambda *_: None)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        url = f"http://127.0.0.1:{server.server_port}/{features.MOBILENET_FILE}"
-        monkeypatch.setattr(features, "MOBILENET_URL", url)
-        expected = tmp_path / "cache" / "weights" / features.MOBILENET_FILE
+        url = f"http://127.0.0.1:{server.server_port}/{features.MOBILENET.file}"
+        declare(monkeypatch, url=url)
+        expected = tmp_path / "cache" / "weights" / features.MOBILENET.file
         assert features.find_mobilenet_weights() == expected
         server.shutdown()
     assert features.find_mobilenet_weights(download=False) == expected

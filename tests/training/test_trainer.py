@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
+import torch
 from torch import Tensor, nn
 from torch.optim import SGD
 
 from ganvas.method import Batch, DataSpec, Method, Update, register, setting
 from ganvas.settings import settings_of
-from ganvas.training.trainer import Budget, NonFinite, Trainer
+from ganvas.training.trainer import Budget, NonFinite, Trainer, parameters
 from parts import assert_same, pictures, small, trainer_for
 
 
@@ -225,3 +226,23 @@ def test_drawing_anew_gives_other_numbers_and_the_same_ones_again() -> None:
         len({tuple(one[0]) for one in (none, once, twice)}) == 3
         and len({tuple(one[1]) for one in (none, once, twice)}) == 3
     )
+
+
+@pytest.mark.parametrize(("clip", "factor"), [(0.0, 1.0), (100.0, 1.0), (0.05, None)])
+def test_an_update_may_clip_its_gradients(clip: float, factor: float | None) -> None:
+    """All of them together, to the norm that was asked for; the log keeps the norm as it was."""
+
+    def gradients(clip: float) -> tuple[torch.Tensor, float]:
+        trainer = trainer_for(small("gan"))
+        trainer.updates = [replace(trainer.updates[0], clip=clip)]
+        trainer.step()
+        mine = [p.grad for p in parameters(trainer.optimizers[trainer.updates[0].trains]) if p.grad is not None]
+        norm = float(trainer.reports[trainer.updates[0].name]["gradient_norm"])
+        return torch.cat([gradient.flatten() for gradient in mine]), norm
+
+    whole, norm = gradients(0.0)
+    found, logged = gradients(clip)
+    assert 0.1 < norm < 100 and logged == norm
+    torch.testing.assert_close(found, whole * (clip / norm if factor is None else factor))
+    if factor is None:
+        assert float(found.norm()) == pytest.approx(clip, rel=1e-5)

@@ -51,6 +51,7 @@ class Wish:
     compile: str | None = setting(None, "whether networks are compiled", choices=("auto", "on", "off"))
     checkpoint_every: int | None = setting(None, "steps between two checkpoints", minimum=1)
     evaluate_every: int | None = setting(None, "steps between two measurements", minimum=1)
+    codes: str | None = setting(None, "the run whose codes are learned")
     resume: str | None = None
     settings: dict[str, Any] = dataclasses.field(default_factory=dict)
     data_settings: dict[str, Any] = dataclasses.field(default_factory=dict)

@@ -110,33 +110,68 @@ def read_settings(size: str | None, assignments: list[str]) -> dict[str, Any]:
 
 def show(dataset: Dataset, sheet: dict[str, Any]) -> None:
     """The sheet as tables."""
-    from ganvas.cli.output import figure, print_facts, print_table
+    from ganvas.cli.output import print_facts
+    from ganvas.data.settings import OF_KIND
 
     spec = dataset.spec
     counts = ", ".join(f"{count} {name}" for name, count in sheet["counts"].items())
     repeated = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in sheet["duplicates"].items())
+    idle = [name for kind, names in OF_KIND.items() if kind != spec.kind for name in names]
     facts = {
-        "name": sheet["name"], "source": sheet["source"], "pictures": counts,
-        "shape": f"{spec.channels} channel{'s' * (spec.channels > 1)}, {spec.height} high, {spec.width} wide",
+        "name": sheet["name"], "source": sheet["source"], spec.unit: counts,
+        **(_of_clips(dataset, sheet) if spec.kind == "audio" else _of_pictures(dataset, sheet)),
         "classes": f"{len(spec.classes)}" if spec.classes else "none (no labels)",
-        "pairs": "yes" if spec.paired else "no, partners are drawn apart" if spec.unpaired else "no",
-        "duplicates": repeated, "spread": figure(sheet["spread"]),
+        "duplicates": repeated,
         "memory": ", ".join(f"{size / 2**20:.1f} MiB {name}" for name, size in sheet["bytes"].items()),
-        "settings": ", ".join(f"{name}={value}" for name, value in sheet["settings"].items()),
+        "settings": ", ".join(f"{name}={value}" for name, value in sheet["settings"].items() if name not in idle),
         "fingerprint": sheet["fingerprint"][:16],
     }  # fmt: skip
     print_facts(facts)
+    if "channels" in sheet:
+        _show_channels(sheet["channels"])
+    _show_classes(sheet["classes"])
+    for file, reason in sheet["problems"]:
+        typer.echo(f"left out: {file}: {reason}")
+
+
+def _of_pictures(dataset: Dataset, sheet: dict[str, Any]) -> dict[str, str]:
+    from ganvas.cli.output import figure
+
+    spec = dataset.spec
+    return {
+        "shape": f"{spec.channels} channel{'s' * (spec.channels > 1)}, {spec.height} high, {spec.width} wide",
+        "pairs": "yes" if spec.paired else "no, partners are drawn apart" if spec.unpaired else "no",
+        "spread": figure(sheet["spread"]),
+    }
+
+
+def _of_clips(dataset: Dataset, sheet: dict[str, Any]) -> dict[str, str]:
+    from ganvas.cli.output import figure
+
+    spec = dataset.spec
+    were = ", ".join(f"{name} {figure(value)} s" for name, value in sheet["original_seconds"].items())
+    rates = ", ".join(f"{count} at {rate}" for rate, count in sheet["original_rates"].items())
+    changes = ", ".join(f"{what}: {count}" for what, count in sheet["converted"].items())
+    return {
+        "rate": f"{spec.rate} samples a second (files: {rates}"
+        + (f"; {sheet['rate_from']})" if "rate_from" in sheet else ")"),
+        "length": f"{spec.width} samples, {figure(spec.width / spec.rate)} s ({sheet['length_rule']})",
+        "files": were,
+        "converted": changes or "nothing",
+    }
+
+
+def _show_channels(channels: list[dict[str, Any]]) -> None:
+    from ganvas.cli.output import figure, print_table
+
     print_table(
         ("channel", "least", "greatest", "mean", "deviation"),
         [
             (str(index), *(figure(row[key]) for key in ("min", "max", "mean", "std")))
-            for index, row in enumerate(sheet["channels"])
+            for index, row in enumerate(channels)
         ],
         right=(1, 2, 3, 4),
     )
-    _show_classes(sheet["classes"])
-    for file, reason in sheet["problems"]:
-        typer.echo(f"left out: {file}: {reason}")
 
 
 def _show_classes(classes: dict[str, dict[str, int]], most: int = 40) -> None:

@@ -1,4 +1,4 @@
-"""`ganvas encode` and `ganvas decode`: pictures to latents, and back."""
+"""`ganvas encode` and `ganvas decode`: pictures to latents or codes, and back."""
 
 from __future__ import annotations
 
@@ -12,13 +12,18 @@ if TYPE_CHECKING:
 
 
 def encode(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run of a method that encodes, such as vae_gan.")],
+    run: Annotated[
+        Path, typer.Argument(metavar="RUN", help="A run of a method that encodes, such as vae_gan or vq_vae.")
+    ],
     data: Annotated[str, typer.Argument(metavar="DATA", help="Pictures: whatever `ganvas train --data` takes.")],
     out: Annotated[Path, typer.Option(metavar="FILE.npz", help="Where the codes go.")],
     split: Annotated[str, typer.Option(help="train or test, where DATA has both.")] = "train",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
 ) -> None:
     """Find the latents of pictures: an .npz with `codes`, float32 (N, ...), and `labels` where DATA has some.
+
+    Of a method that tells pictures in whole numbers, `codes` are those, (N, L) with each grid row by row, and `grids` the height,
+    width and number of codes of each, coarse ones first.
 
     Pictures come in the order of the data set, at the size that the run was trained on. The file also holds
     `weights`, the hash of the run's weights: codes mean something to the weights that made them only.
@@ -28,6 +33,7 @@ def encode(
     from ganvas.cli.opening import fitting, open_shown
     from ganvas.errors import DataError, UsageError
     from ganvas.files import sha256, write_aside
+    from ganvas.method import Quantises
     from ganvas.run import load
     from ganvas.tasks import encode as encoding
     from ganvas.training.engine import choose_device
@@ -46,6 +52,9 @@ def encode(
             f"this run encodes pictures of (channels, height, width) {opened.spec.shape}; those of {data} are {part.spec.shape}"
         )
     content: dict[str, Any] = {"codes": encoding.encode(method, part.images, part.labels)}
+    if isinstance(method, Quantises):
+        content["grids"] = np.array([(grid.height, grid.width, grid.size) for grid in method.grids()])
+        content["codes"] = content["codes"].astype(np.int32)
     if part.labels is not None:
         content["labels"] = part.labels
     content["weights"] = np.array(sha256(opened.weights_file()))
@@ -102,6 +111,6 @@ def read_codes(path: Path) -> dict[str, Any]:
     except (ValueError, OSError, EOFError, zipfile.BadZipFile):
         found = {}
     codes = found.get("codes")
-    if codes is None or "weights" not in found or codes.dtype.kind != "f":
-        raise UsageError(f"{path} is not a file of `ganvas encode`: it should hold `codes` (floats) and `weights`")
+    if codes is None or "weights" not in found or codes.dtype.kind not in "fiu":
+        raise UsageError(f"{path} is not a file of `ganvas encode`: it should hold `codes` (numbers) and `weights`")
     return {"codes": codes, "labels": found.get("labels"), "weights": str(found["weights"])}

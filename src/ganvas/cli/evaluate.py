@@ -52,7 +52,8 @@ def evaluate(
 ) -> None:
     """Measure a run, or anybody's pictures, against data: each figure with its floor and sample count.
 
-    A method that knows how likely pictures are is asked for the test split too: nats a picture, or bits a value.
+    A method that knows how likely pictures are is asked for the test split too: nats a picture, or bits a value. One that tells
+    pictures in codes paints the test split from them again.
 
     Figures of a run against its own data become the run's newest (metrics.json), which `ganvas compare` reads.
     """
@@ -92,8 +93,8 @@ def _of_run(
     from ganvas.cli.opening import as_in, fitting, open_shown
     from ganvas.cli.sample import gather
     from ganvas.errors import DataError
-    from ganvas.method import HasLikelihood, Samples
-    from ganvas.metrics import measure_likelihood
+    from ganvas.method import HasLikelihood, Quantises, Samples
+    from ganvas.metrics import measure_likelihood, measure_reconstruction
     from ganvas.training.engine import choose_device
 
     method = run.load_method(best=best, device=choose_device(device))
@@ -102,7 +103,7 @@ def _of_run(
     _check_shape(f"the pictures of {run.folder}", run.spec.shape, dataset)
     found: dict[str, Any] = {"data": dataset.source, "metrics": {}}
     of_pictures = run.spec.kind == "pictures"
-    if of_pictures and (isinstance(method, Samples) or not isinstance(method, HasLikelihood)):
+    if of_pictures and (isinstance(method, Samples) or not isinstance(method, HasLikelihood | Quantises)):
         found = _measured(gather(method, samples, seed), dataset)
     if isinstance(method, HasLikelihood):
         try:
@@ -111,6 +112,8 @@ def _of_run(
             if not found["metrics"]:
                 raise
             typer.echo(f"likelihood not measured: {error}", err=True)
+    if isinstance(method, Quantises):
+        found["metrics"] |= measure_reconstruction(method, dataset)
     if data is None and not best:
         _keep(run, found["metrics"])
     return {"run": str(run.folder), **found}

@@ -15,7 +15,20 @@ from typing import Annotated
 import typer
 
 from ganvas import __version__
-from ganvas.cli import compare, data, doctor, edit, encode, evaluate, methods, restore, sample, train, translate
+from ganvas.cli import (
+    compare,
+    data,
+    doctor,
+    edit,
+    encode,
+    evaluate,
+    methods,
+    restore,
+    sample,
+    stylise,
+    train,
+    translate,
+)
 from ganvas.errors import GanvasError, nearest
 
 app = typer.Typer(
@@ -35,6 +48,7 @@ COMMANDS = {
     encode.decode: "Turn latents back into pictures.",
     translate.translate: "Turn pictures into another kind.",
     restore.restore: "Mend pictures with a trained run.",
+    stylise.stylise: "Paint a photo in the manner of a painting.",
     evaluate.evaluate: "Measure a run, or anybody's pictures.",
     compare.compare: "Put runs side by side on one page.",
     methods.methods: "List the methods, or show one in full.",

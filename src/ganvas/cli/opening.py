@@ -36,8 +36,12 @@ def open_shown(source: str, settings: Mapping[str, Any], *, title: str = "openin
 def fitting(run: Run) -> dict[str, Any]:
     """The run's data settings with its shape spelled out, for other data than its own, which need no partners."""
     if run.spec.kind != "pictures":  # text comes in its own vocabulary first (see as_in)
-        return {name: value for name, value in run.info["data_settings"].items() if name not in ("tokens", "vocabulary")}
+        return {
+            name: value for name, value in run.info["data_settings"].items() if name not in ("tokens", "vocabulary")
+        }
     channels, height, width = run.spec.shape
+    if run.spec.kind == "audio":
+        return {**run.info["data_settings"], "rate": run.spec.rate, "seconds": width / run.spec.rate}
     shape = {"size": f"{height}x{width}", **({"channels": channels} if channels in (1, 3, 4) else {})}
     alone = {"partner": None, "pairs": "auto", "unpaired": False}
     return {**run.info["data_settings"], **shape, **alone}

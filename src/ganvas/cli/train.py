@@ -78,6 +78,12 @@ def train(
             help="Go on with that run. auto: with --out where it holds this run already, else start it.",
         ),
     ] = None,
+    codes: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RUN", help="code_prior: the run of a vq_vae whose codes it learns; its weights are copied."
+        ),
+    ] = None,
     checkpoint_every: Annotated[
         int | None,
         typer.Option(metavar="STEPS", help="Steps between two checkpoints. Default: one a minute."),
@@ -111,7 +117,7 @@ def train(
     settings, data_settings = read_assignments(assignments or [])
     line = Wish(
         method, data, str(out) if out else None, minutes, images, steps, preset, seed, device, precision, compile,
-        checkpoint_every, evaluate_every, resume=resume, settings=settings, data_settings=data_settings,
+        checkpoint_every, evaluate_every, codes, resume=resume, settings=settings, data_settings=data_settings,
     )  # fmt: skip
     if guard and nproc != 1:
         raise UsageError("--guard changes a training in one process only: leave --nproc away")
@@ -154,6 +160,7 @@ class Choice:
             "resume",
             "checkpoint_every",
             "evaluate_every",
+            "codes",
         )
         given = {name: getattr(wish, name) for name in names}
         defaulted = {

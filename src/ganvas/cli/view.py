@@ -31,6 +31,7 @@ from rich.text import Text
 
 from ganvas.cli.blocks import Picture, can_show, crop, half_blocks
 from ganvas.cli.output import figure, metrics_line
+from ganvas.data.media import tile_size
 from ganvas.training.callbacks import Callback
 
 if TYPE_CHECKING:
@@ -195,7 +196,7 @@ class Screen(View):
     def _where(self, trainer: Trainer) -> RenderableType:
         bar = ProgressBar(total=1.0, completed=trainer.progress, width=max(10, min(40, self.console.width // 3)))
         rate = self.row.get("images_per_second")
-        speed = f"{rate:,.0f} images/s" if rate else ""
+        speed = f"{rate:,.0f} {trainer.method.spec.unit}/s" if rate else ""
         step = f"step {trainer.steps:,}"
         saved = f"saved step {self.saved_step:,}" if self.saved_step is not None else ""
         facts = [f"{trainer.progress:.0%}", step, speed, eta(trainer.progress, trainer.seconds)]
@@ -220,11 +221,8 @@ class Screen(View):
             return None
         key = (id(self.grid), columns, lines)
         if self._pictures[0] != key:  # drawn once for each grid, not once a second
-            spec = trainer.method.spec
-            self._pictures = (
-                key,
-                half_blocks(crop(self.grid, spec.height, spec.width, columns, 2 * lines), columns, 2 * lines),
-            )
+            shown = crop(self.grid, *tile_size(trainer.method.spec), columns, 2 * lines)
+            self._pictures = key, half_blocks(shown, columns, 2 * lines)
         return self._pictures[1]
 
 

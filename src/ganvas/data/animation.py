@@ -12,7 +12,7 @@ from ganvas.data.image import viewable
 from ganvas.errors import UsageError
 from ganvas.files import write_aside
 
-FORMATS = {".gif": "GIF", ".png": "PNG", ".webp": "WEBP"}
+FORMATS = {".gif": "GIF", ".png": "PNG", ".apng": "PNG", ".webp": "WEBP"}
 
 
 def animation_format(path: Path | str) -> str:

@@ -13,7 +13,7 @@ import os
 import re
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +69,9 @@ def load_idx(
     for split, path in pictures.items():
         images = to_pictures(read_idx(path), str(path))
         labels = labels_beside(path)
-        splits[split] = Arrays(images, None if labels is None else _checked(read_idx(labels), len(images), str(labels)))
+        splits[split] = Arrays(
+            images, None if labels is None else checked_labels(read_idx(labels), len(images), str(labels))
+        )
     if "train" not in splits:
         splits = {"train": splits["test"]}
     return from_arrays(str(next(iter(pictures.values())).parent), splits, settings, progress, classes=classes)
@@ -125,25 +127,13 @@ def load_npz(path: Path, settings: DataSettings, progress: Progress) -> Loaded:
     """Pictures in a .npz file: `images` with `labels`, `partners` and `classes`; x_train, y_train, x_test and
     y_test; train_images, train_labels, test_images and test_labels; otherwise the first array with 3 or 4
     dimensions."""
-    refuse_endless(path)
-    with _explained(path), zipfile.ZipFile(path) as archive:
-        members = {
-            info.filename.removesuffix(".npy"): info for info in archive.infolist() if info.filename.endswith(".npy")
-        }
-        shapes = {name: _member_shape(archive, info, path) for name, info in members.items()}
+    with npz_members(path) as (shapes, read):
         plan = _plan(shapes, path)
-
-        def read(name: str | None) -> np.ndarray | None:
-            if name is None:
-                return None
-            with archive.open(members[name]) as file:
-                return np.lib.format.read_array(file, allow_pickle=False)
-
-        splits, classes = {}, read("classes" if "classes" in shapes else None)
+        splits, classes = {}, read("classes") if "classes" in shapes else None
         for split, (images, labels, partners) in plan.items():
-            pictures = to_pictures(_present(read(images)), f"{path}: {images}")
-            marks = None if labels is None else _checked(_present(read(labels)), len(pictures), f"{path}: {labels}")
-            others = None if partners is None else to_pictures(_present(read(partners)), f"{path}: {partners}")
+            pictures = to_pictures(read(images), f"{path}: {images}")
+            marks = None if labels is None else checked_labels(read(labels), len(pictures), f"{path}: {labels}")
+            others = None if partners is None else to_pictures(read(partners), f"{path}: {partners}")
             if others is not None and others.shape != pictures.shape:
                 raise DataError(f"{path}: partners {others.shape} must have the shape of images {pictures.shape}")
             splits[split] = Arrays(pictures, marks, others)
@@ -151,27 +141,43 @@ def load_npz(path: Path, settings: DataSettings, progress: Progress) -> Loaded:
     return from_arrays(str(path), splits, settings, progress, classes=names)
 
 
+@contextlib.contextmanager
+def npz_members(path: Path) -> Iterator[tuple[dict[str, tuple[int, ...]], Callable[[str], np.ndarray]]]:
+    """The shapes of an .npz's arrays by name, each judged before its data are touched, and a function that reads one."""
+    refuse_endless(path)
+    with _explained(path), zipfile.ZipFile(path) as archive:
+        members = {
+            info.filename.removesuffix(".npy"): info for info in archive.infolist() if info.filename.endswith(".npy")
+        }
+
+        def read(name: str) -> np.ndarray:
+            with archive.open(members[name]) as file:
+                return np.lib.format.read_array(file, allow_pickle=False)
+
+        yield {name: _member_shape(archive, info, path) for name, info in members.items()}, read
+
+
+def has_array(path: Path, name: str) -> bool:
+    """Whether an .npz has an array of that name; False as well for what is no .npz."""
+    refuse_endless(path)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return f"{name}.npy" in archive.namelist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        return False
+
+
 def ordered_pictures(path: Path) -> np.ndarray:
     """The pictures (N, H, W, C) uint8 of an .npz (its training split, where it has two) or .npy file, as they stand there."""
-    refuse_endless(path)
-    with _explained(path):
-        if path.suffix.lower() == ".npy":
-            with open(path, "rb") as file:
-                shape, dtype = _npy_header(file, str(path))
-                _judge_size(
-                    path, shape, math.prod(shape) * dtype.itemsize, path.stat().st_size - file.tell(), packed=False
-                )
+    if path.suffix.lower() == ".npy":
+        refuse_endless(path)
+        with _explained(path), open(path, "rb") as file:
+            shape, dtype = _npy_header(file, str(path))
+            _judge_size(path, shape, math.prod(shape) * dtype.itemsize, path.stat().st_size - file.tell(), packed=False)
             return to_pictures(np.load(path, allow_pickle=False), str(path))
-        with zipfile.ZipFile(path) as archive:
-            members = {
-                info.filename.removesuffix(".npy"): info
-                for info in archive.infolist()
-                if info.filename.endswith(".npy")
-            }
-            shapes = {name: _member_shape(archive, info, path) for name, info in members.items()}
-            images = next(iter(_plan(shapes, path).values()))[0]
-            with archive.open(members[images]) as file:
-                return to_pictures(np.lib.format.read_array(file, allow_pickle=False), f"{path}: {images}")
+    with npz_members(path) as (shapes, read):
+        images = next(iter(_plan(shapes, path).values()))[0]
+        return to_pictures(read(images), f"{path}: {images}")
 
 
 def to_pictures(array: np.ndarray, where: str) -> np.ndarray:
@@ -326,17 +332,13 @@ def _explained(path: Path) -> Iterator[None]:
         raise DataError(f"cannot read {path}: {error}") from error
 
 
-def _checked(labels: np.ndarray, count: int, where: str) -> np.ndarray:
+def checked_labels(labels: np.ndarray, count: int, where: str, one: str = "picture") -> np.ndarray:
+    """`labels` as a row; DataError unless there is one for each of `count`."""
     if labels.ndim == 2 and labels.shape[1] == 1:  # as Keras writes CIFAR's
         labels = labels[:, 0]
     if labels.shape != (count,):
-        raise DataError(f"{where} has shape {labels.shape}; {count} labels are needed, one for each picture")
+        raise DataError(f"{where} has shape {labels.shape}; {count} labels are needed, one for each {one}")
     return labels
-
-
-def _present(array: np.ndarray | None) -> np.ndarray:
-    assert array is not None
-    return array
 
 
 def _times(shape: tuple[int, ...]) -> str:

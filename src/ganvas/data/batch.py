@@ -16,7 +16,8 @@ class Batch:
     `real`: pictures (N, C, H, W) in [-1, 1], audio (N, 1, L) in [-1, 1], or text (N, window + 1) int64; `label` (N,) int64 or
     None; `partner` like `real` or None. `handed` holds what an earlier update of the same step handed over (see
     Update.hands), `shared` what came with its graph (Update.shares). `begins`: the rows do not go on where those of the last
-    step ended, as rows of text otherwise do.
+    step ended, as rows of text otherwise do. `prepared` (N, ...) is what the method made of `real` before the training (see
+    method.Prepares), or None.
 
     All ranks draw the random numbers of the whole global batch from equal generators and keep their own rows, so that
     two ranks compute what one process computes on the same global batch.
@@ -31,6 +32,7 @@ class Batch:
     rank: int = 0
     ranks: int = 1
     begins: bool = True
+    prepared: Tensor | None = None
 
     def __len__(self) -> int:
         return self.real.shape[0]
@@ -48,6 +50,15 @@ class Batch:
         """Integers (N, *shape) in [0, high), int64."""
         size = (len(self) * self.ranks, *shape)
         return self._mine(torch.randint(high, size, generator=self.generator, device=self._device))
+
+    def gathered(self, mine: Tensor) -> Tensor:
+        """(N * ranks, ...) that holds mine (N, ...) in this rank's rows, `ranks` times as large, and 0 elsewhere: the mean over
+        all ranks (Update.means) holds what each of them had."""
+        if self.ranks == 1:
+            return mine
+        others = mine.new_zeros(self.ranks, *mine.shape)
+        others[self.rank] = mine * self.ranks
+        return others.flatten(0, 1)
 
     @property
     def _device(self) -> torch.device:

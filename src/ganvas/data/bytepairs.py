@@ -12,6 +12,7 @@ import re
 from array import array
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -37,7 +38,7 @@ def learn(pieces: Mapping[str, int], numbers: Mapping[str, int], vocabulary: int
     totals: dict[Pair, int] = defaultdict(int)
     places: dict[Pair, set[int]] = defaultdict(set)
     for index, word in enumerate(words):
-        for pair in zip(word, word[1:]):  # noqa: B905
+        for pair in pairwise(word):
             totals[pair] += counts[index]
             places[pair].add(index)
     queue = [(-total, pair) for pair, total in totals.items()]
@@ -68,7 +69,7 @@ def _merge_in(
     old = words[index]
     new = merged(old, pair, token)
     words[index] = new
-    before, after = Counter(zip(old, old[1:])), Counter(zip(new, new[1:]))  # noqa: B905
+    before, after = Counter(pairwise(old)), Counter(pairwise(new))
     changed = {other for other in before.keys() | after.keys() if before[other] != after[other]}
     for other in changed:
         totals[other] += (after[other] - before[other]) * count
@@ -91,7 +92,7 @@ def merged(word: Sequence[int], pair: Pair, token: int) -> list[int]:
 def join(word: list[int], ranks: Mapping[Pair, int], first: int) -> list[int]:
     """The word (numbers of characters) after all merges, the earliest learned first; merge i makes token `first` + i."""
     while len(word) > 1:
-        rank, pair = min((ranks.get(pair, len(ranks)), pair) for pair in zip(word, word[1:]))  # noqa: B905
+        rank, pair = min((ranks.get(pair, len(ranks)), pair) for pair in pairwise(word))
         if rank == len(ranks):
             break
         word = merged(word, pair, first + rank)

@@ -69,11 +69,11 @@ class Dataset:
             {
                 "channels": _channel_facts(self.examples),
                 "spread": self.spec.spread,
-                "duplicates": _duplicates(splits),
             }
             if self.spec.kind == "pictures"
             else {}
         )
+        repeated = {} if self.spec.kind == "text" else {"duplicates": _duplicates(splits)}
         return {
             "name": self.name,
             "source": self.source,
@@ -85,6 +85,7 @@ class Dataset:
             "paired": self.spec.paired,
             "partners": {name: len(part.partners) for name, part in splits.items() if part.partners is not None},
             **of_pictures,
+            **repeated,
             "problems": [list(problem) for problem in self.problems],
             "settings": as_dict(self.settings),
             "bytes": {name: part.examples.nbytes for name, part in splits.items()},

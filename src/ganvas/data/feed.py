@@ -6,6 +6,7 @@ and every rank knows its own share of each global batch without asking.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from ganvas.data.dataset import Dataset
 
 RESIDENT_BYTES = 2 * 2**30  # larger sets stay mapped and are read a batch at a time
+BLOCK = 64  # pictures that are prepared at once
 
 
 def make_feed(data: Dataset, *, batch_size: int, window: int = 0, **more: Any) -> Feed:
@@ -81,6 +83,7 @@ class Feed:
         self.rank, self.ranks = rank, ranks
         self.position = 0
         self.salt = 0
+        self.prepared: list[Tensor] = []
         self._orders: dict[int, tuple[int, Tensor]] = {}
 
     def next(self) -> Batch:
@@ -96,13 +99,32 @@ class Feed:
             partner = self._real(self.partners, others)
         label = None if self.labels is None else self._take(self.labels, rows)
         batch = Batch(real, label, partner, self.generator, rank=self.rank, ranks=self.ranks)
+        flipped = None
         if self.mirror:
             flipped = batch.uniform(1, 1, 1) < 0.5
             batch.real = torch.where(flipped, real.flip(3), real)
             if partner is not None:
-                flipped = batch.uniform(1, 1, 1) < 0.5 if self.apart else flipped
-                batch.partner = torch.where(flipped, partner.flip(3), partner)
+                other = batch.uniform(1, 1, 1) < 0.5 if self.apart else flipped
+                batch.partner = torch.where(other, partner.flip(3), partner)
+        if self.prepared:
+            parts = [self._take(part, rows) for part in self.prepared]
+            if flipped is not None:
+                parts[0] = torch.where(flipped.view(-1, *[1] * (parts[0].ndim - 1)), parts[1], parts[0])
+            batch.prepared = parts[0]
         return batch
+
+    @torch.no_grad()
+    def prepare(self, make: Callable[[Tensor], Tensor]) -> None:
+        """From now on batches hold make(pictures) of their pictures as `prepared`; with `mirror` that of the mirrored ones, where
+        they are. `make` gets all pictures once, in blocks of one size, the last filled up."""
+        blocks: list[list[Tensor]] = [[], []]
+        for start in range(0, len(self.images), BLOCK):
+            rows = torch.arange(start, start + BLOCK).clamp_max(len(self.images) - 1)
+            pictures = self._real(self.images, rows)
+            for views, flip in zip(blocks, (False, True), strict=True):
+                if self.mirror or not flip:
+                    views.append(make(pictures.flip(3) if flip else pictures))
+        self.prepared = [torch.cat(views)[: len(self.images)] for views in blocks if views]
 
     def _rows(self, start: int, count: int, total: int, stream: int = 0) -> Tensor:
         parts = []
@@ -151,7 +173,7 @@ class TextFeed(Feed):
 
     The text is cut into batch_size equal stretches; row i reads stretch i, `window` tokens a step and the one after them, which
     they foretell. At the end of the stretches it starts over, a random number of tokens later, so that windows are not
-    always cut at the same places. `position` counts windows.
+    always cut at the same places. `position` counts tokens.
     """
 
     def __init__(self, tokens: np.ndarray, *, batch_size: int, window: int, **more: Any) -> None:
@@ -167,9 +189,9 @@ class TextFeed(Feed):
 
     def next(self) -> Batch:
         """The next global batch, this rank's rows: real (N, window + 1) int64."""
-        epoch, step = divmod(self.position // self.batch_size, self.steps)
+        epoch, step = divmod(self.position // (self.batch_size * self.window), self.steps)
         share = self.batch_size // self.ranks
-        self.position += self.batch_size
+        self.position += self.batch_size * self.window
         first = torch.arange(self.rank * share, (self.rank + 1) * share) * self.stretch
         places = (first + self._offset(epoch) + step * self.window)[:, None] + torch.arange(self.window + 1)
         real = self._take(self.images, places.flatten()).view(share, -1).long()

@@ -54,13 +54,18 @@ TEST_NAMES = ("test", "testing", "val", "valid", "validation")  # the first that
 
 @dataclasses.dataclass
 class Found:
-    """What was found without opening a picture. `names` are relative, with / between folders, sorted. `stamps`
-    (name, size, time) identify the content; `ignored` counts files that are no pictures."""
+    """What was found without opening a file. `names` are relative, with / between folders, sorted; their ends are among
+    `suffixes`. `stamps` (name, size, time) identify the content; `ignored` are the other files."""
 
+    suffixes: frozenset[str] = image.SUFFIXES
     names: list[str] = dataclasses.field(default_factory=list)
     stamps: list[tuple[str, int, int]] = dataclasses.field(default_factory=list)
     problems: list[tuple[str, str]] = dataclasses.field(default_factory=list)
     ignored: list[str] = dataclasses.field(default_factory=list)
+
+    def wants(self, name: str) -> bool:
+        """Whether a file is of the kind that was looked for, by its name."""
+        return os.path.splitext(name)[1].lower() in self.suffixes
 
 
 Opener = Callable[[str], BinaryIO]
@@ -75,27 +80,23 @@ class Files:
     open: Opener
 
 
-def list_folder(path: Path, name: str) -> Listing:
-    """The pictures under a folder."""
+def list_folder(path: Path, name: str, found: Found) -> Listing:
+    """The pictures under a folder, as `scan_folder` found them."""
     root = path.resolve()
-    found = scan_folder(root)
     _refuse_none(found, str(path))
     return _listing(found, name, root, lambda item: image.open_regular(root / item))
 
 
 def list_zip(path: Path, name: str) -> Listing:
     """The pictures in a zip file, which is never unpacked to the disk."""
-    root = path.resolve()
     archive = open_zip(path)
-    found = scan_zip(archive)
+    found = scan_zip(archive, path)
     _refuse_none(found, str(path))
-    status = root.stat()
-    found.stamps = [(str(root), status.st_size, status.st_mtime_ns)]
-    return _listing(found, name, root, lambda item: unzipped(archive, item))
+    return _listing(found, name, path.resolve(), lambda item: unzipped(archive, item))
 
 
 def open_zip(path: Path) -> zipfile.ZipFile:
-    """DataError where it is none, or damaged."""
+    """The archive; DataError where it is none, or damaged."""
     image.refuse_endless(path)
     try:
         return zipfile.ZipFile(path.resolve())
@@ -103,10 +104,10 @@ def open_zip(path: Path) -> zipfile.ZipFile:
         raise DataError(f"cannot read {path}: {error}") from error
 
 
-def scan_folder(root: Path) -> Found:
-    """Every file under `root`, without opening any. Links may point inside the folder only; hidden files are
-    ignored."""
-    found = Found()
+def scan_folder(root: Path, suffixes: frozenset[str] = image.SUFFIXES) -> Found:
+    """Every file under `root` of such a name, without opening any. Links may point inside the folder only; hidden files
+    are ignored."""
+    found = Found(suffixes)
     folders = [""]
     while folders:
         folder = folders.pop()
@@ -123,14 +124,16 @@ def scan_folder(root: Path) -> Found:
     return found
 
 
-def scan_zip(archive: zipfile.ZipFile) -> Found:
-    """Every member of a zip, from its directory alone."""
-    found, seen = Found(), set()
+def scan_zip(archive: zipfile.ZipFile, path: Path, suffixes: frozenset[str] = image.SUFFIXES) -> Found:
+    """Every member of such a name of the zip at `path`, from its directory alone."""
+    found, seen = Found(suffixes), set()
+    status = path.stat()
+    found.stamps = [(str(path.resolve()), status.st_size, status.st_mtime_ns)]
     for info in archive.infolist():
         name = info.filename
         if info.is_dir():
             continue
-        if _is_hidden(name) or not _is_picture(name):
+        if is_hidden(name) or not found.wants(name):
             found.ignored.append(name)
             continue
         reason = _zip_problem(info, name, seen)
@@ -150,7 +153,7 @@ def _judge_entry(found: Found, root: Path, entry: os.DirEntry[str], name: str) -
         return []
     try:
         if entry.is_symlink() and not Path(entry.path).resolve().is_relative_to(root):
-            if _is_picture(name) or entry.is_dir():
+            if found.wants(name) or entry.is_dir():
                 found.problems.append((name, "it is a link that leads out of the folder"))
             else:
                 found.ignored.append(name)
@@ -160,9 +163,9 @@ def _judge_entry(found: Found, root: Path, entry: os.DirEntry[str], name: str) -
         status = entry.stat()
     except (OSError, RuntimeError) as error:  # a link to nothing, or to itself
         reason = getattr(error, "strerror", None) or str(error)
-        found.problems += [(name, reason)] if _is_picture(name) else []
+        found.problems += [(name, reason)] if found.wants(name) else []
         return []
-    if not _is_picture(name) or stat.S_ISDIR(status.st_mode):
+    if not found.wants(name) or stat.S_ISDIR(status.st_mode):
         found.ignored.append(name)
         return []
     try:
@@ -221,9 +224,9 @@ def _refuse_none(found: Found, where: str) -> None:
     if found.ignored:
         some = ", ".join(found.ignored[:3]) + (", ..." if len(found.ignored) > 3 else "")
         raise DataError(
-            f"no pictures in {where}, only {len(found.ignored)} other files ({some}). Pictures end in {suffixes}"
+            f"no pictures in {where}, only {len(found.ignored)} other files ({some}). Pictures end in {suffixes}, sound in .wav"
         )
-    raise DataError(f"{where} is empty; put pictures into it (sub-folders are labels)")
+    raise DataError(f"{where} is empty; put pictures or .wav files into it (sub-folders are labels)")
 
 
 def paired(listing: Listing, other: Listing) -> Listing:
@@ -264,7 +267,7 @@ def _load(files: Files, settings: DataSettings, progress: Progress, others: File
     counter = Counter(progress, sum(len(rows) for rows in tree.rows.values()))
     parts = {
         split: _part(names, shapes, rows, tree.labels, shape, reader, problems, counter)
-        for split, rows in _ordered(names, tree, settings).items()
+        for split, rows in ordered(names, tree, settings).items()
         if len(rows)
     }
     return Loaded(str(root), parts, tree.classes, not settings.skip_broken, problems, facts)
@@ -312,7 +315,7 @@ def arrange(names: Sequence[str]) -> Tree:
     return Tree(rows, labels, classes, unused)
 
 
-def _ordered(names: Sequence[str], tree: Tree, settings: DataSettings) -> dict[str, np.ndarray]:
+def ordered(names: Sequence[str], tree: Tree, settings: DataSettings) -> dict[str, np.ndarray]:
     """Rows by split in the shuffled order, with a test split held out where there is none."""
     keys = name_keys(names)
     if "test" in tree.rows:
@@ -463,7 +466,7 @@ class Reader:
         return self.others is not None or self.settings.pairs in HALVES
 
     def read(self, name: str, shape: tuple[int, int, int]) -> list[np.ndarray]:
-        """What the file gives, or input and target, each (n, H, W, C) of `shape`, n above 1 for patches. Raises Broken."""
+        """The picture, or input and target, each (n, H, W, C), `shape` without n: one, or all patches. Raises Broken."""
         settings, paper = self.settings, background(self.settings)
         with self.files.open(name) as file:
             found = [image.decode(file)]
@@ -533,9 +536,5 @@ def _groups(rows: np.ndarray, shapes: np.ndarray) -> list[np.ndarray]:
     return np.split(rows, np.flatnonzero(np.diff(np.cumsum(sizes) // GROUP_BYTES)) + 1)
 
 
-def _is_picture(name: str) -> bool:
-    return os.path.splitext(name)[1].lower() in image.SUFFIXES
-
-
-def _is_hidden(name: str) -> bool:
+def is_hidden(name: str) -> bool:
     return any((piece.startswith(".") and piece not in (".", "..")) or piece == "__MACOSX" for piece in name.split("/"))

@@ -11,6 +11,7 @@ import numpy as np
 
 from ganvas.data.image import viewable, write_png
 from ganvas.data.sheets import grid
+from ganvas.data.spectrogram import spectrogram, spectrogram_size
 from ganvas.files import write_aside, write_bytes, write_text
 
 if TYPE_CHECKING:
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 GAP = 0.25  # seconds of silence between clips that are joined
 JOINED = 16  # clips, or texts, at most in one file
 SUFFIXES = {"pictures": ".png", "audio": ".wav", "text": ".txt"}
-WINDOW, HOP, HEIGHT = 256, 64, 64  # of a spectrogram: samples of a window and between two, and rows of the picture
-RANGE = 60.0  # decibels below the loudest that still show
 
 
 def to_uint8(pictures: Tensor) -> np.ndarray:
@@ -57,14 +56,9 @@ def sheet(made: Any, spec: DataSpec) -> np.ndarray | None:
     return grid(made if spec.kind == "pictures" else np.stack([spectrogram(clip) for clip in made]))
 
 
-def spectrogram(clip: np.ndarray) -> np.ndarray:
-    """Of a clip (L,) int16, uint8 (64, W, 1): low tones at the bottom, white is loud, black 60 dB below full scale or less."""
-    padded = np.pad(clip.astype(np.float64) / 32768, (0, max(0, WINDOW - len(clip))))
-    frames = np.lib.stride_tricks.sliding_window_view(padded, WINDOW)[::HOP] * np.hanning(WINDOW)
-    power = np.abs(np.fft.rfft(frames, axis=1)[:, 1:]) * 4 / WINDOW  # a full-scale tone reads 1
-    rows = power.reshape(len(frames), HEIGHT, -1).max(2).T[::-1]
-    level = 1 + 20 * np.log10(np.maximum(rows, 1e-9)) / RANGE
-    return np.rint(np.clip(level, 0, 1) * 255).astype(np.uint8)[:, :, None]
+def tile_size(spec: DataSpec) -> tuple[int, int]:
+    """(height, width) of one of them on a sheet."""
+    return spectrogram_size(spec.width) if spec.kind == "audio" else (spec.height, spec.width)
 
 
 def wav_bytes(clip: np.ndarray, rate: int) -> bytes:

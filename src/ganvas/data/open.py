@@ -1,7 +1,8 @@
-"""`open_data`: from a name or a path to pictures, or text, in memory."""
+"""`open_data`: from a name or a path to pictures, clips or text in memory."""
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import hashlib
 import json
@@ -12,16 +13,16 @@ from typing import Any
 import numpy as np
 
 from ganvas import files
-from ganvas.data import arrays, builtin_sets, folder, pack, partners, public, text
+from ganvas.data import arrays, audio, builtin_sets, folder, pack, partners, public, text, wav
 from ganvas.data.dataset import Dataset, chosen, make_fingerprint, missing_split
 from ganvas.data.image import SUFFIXES, refuse_endless
 from ganvas.data.settings import DataSettings, check_kind, parse_size
-from ganvas.data.source import Listing, Progress
+from ganvas.data.source import Listing, Loaded, Progress
 from ganvas.data.spec import DataSpec
 from ganvas.errors import DataError, nearest
 from ganvas.settings import change
 
-KINDS = "a zip of pictures, an IDX file (.gz too), .npz or .npy, a text in UTF-8"
+KINDS = "a zip of pictures or .wav files, an IDX file (.gz too), .npz or .npy, a text in UTF-8"
 
 
 def open_data(
@@ -33,12 +34,13 @@ def open_data(
     progress: Progress | None = None,
     **changes: Any,
 ) -> Dataset:
-    """The pictures of `source`, one split of them; `.part("test")` gives the other.
+    """The pictures or clips of `source`, one split of them; `.part("test")` gives the other.
 
     `source` is the name of a set that comes with the package (digits, emoji, emoji:twitter, stacked_digits) or is
     downloaded once (mnist, fashion_mnist, cifar10), or a path: a folder (sub-folders are labels; train and test
-    folders are splits), a zip file of the same, IDX files, .npz or .npy; or a text, or a folder of texts. `changes` are
-    data settings: `open_data("photos", size=64, fit="pad")`.
+    folders are splits), a zip file of the same, IDX files, .npz or .npy; or a text, or a folder of texts. A folder or zip
+    with more .wav files than pictures, and an .npz with `audio`, are clips. `changes` are data settings:
+    `open_data("photos", size=64, fit="pad")`.
 
     Decoded once into `cache` (the user's cache folder). `progress(done, total)` counts bytes while downloading and
     pictures while decoding. UsageError for settings, DataError for everything about the data.
@@ -95,8 +97,9 @@ def _opened(
     if isinstance(listing, text.Source):
         check_kind(settings, "text", listing.name)
         return text.datasets(listing, settings)
-    check_kind(settings, "pictures", listing.name)
-    return _datasets(listing, _packed(listing, settings, cache, progress), settings)
+    packed = _packed(listing, settings, cache, progress)
+    check_kind(settings, packed.facts.get("kind", "pictures"), listing.name)
+    return _datasets(listing, packed, settings)
 
 
 def _listed_folder(path: Path) -> Listing | text.Source:
@@ -106,18 +109,31 @@ def _listed_folder(path: Path) -> Listing | text.Source:
         raise DataError(f"cannot read {path}: {error.strerror}") from error
     if pictures:
         return _listed_idx(path, pictures)
-    return text.of_folder(path, _name(path), SUFFIXES) or folder.list_folder(path, _name(path))
+    texts = text.of_folder(path, _name(path), SUFFIXES | wav.SUFFIXES)
+    if texts:
+        return texts
+    found = folder.scan_folder(path.resolve())
+    return (
+        audio.list_folder(path, _name(path))
+        if audio.outnumbers(found)
+        else folder.list_folder(path, _name(path), found)
+    )
 
 
 def _listed_file(path: Path) -> Listing | text.Source:
     refuse_endless(path)
     suffix = path.suffix.lower()
-    readers = {".npz": arrays.load_npz, ".npy": arrays.load_npy}
+    readers = {".npz": _load_npz, ".npy": arrays.load_npy}
     if suffix in readers:
         load = functools.partial(readers[suffix], path.resolve())
         return Listing(_name(path), str(path.resolve()), _stamp([path]), load)
     if suffix == ".zip":
-        return folder.list_zip(path, _name(path))
+        sounds = audio.outnumbers(folder.scan_zip(folder.open_zip(path), path))
+        return (audio if sounds else folder).list_zip(path, _name(path))
+    if suffix in wav.SUFFIXES:
+        raise DataError(
+            f"{path} is 1 clip; training needs two at least, and hundreds to be of use. Name the folder they lie in"
+        )
     if suffix in SUFFIXES:
         raise DataError(
             f"{path} is 1 picture; training needs two at least, and hundreds to be of use. Name the folder they lie in"
@@ -127,6 +143,10 @@ def _listed_file(path: Path) -> Listing | text.Source:
     if text.looks_like_text(path):
         return text.of_file(path, _name(path))
     raise DataError(f"{path} is of no kind that is read here: a folder of pictures, {KINDS}")
+
+
+def _load_npz(path: Path, settings: DataSettings, progress: Progress) -> Loaded:
+    return (audio if arrays.has_array(path, "audio") else arrays).load_npz(path, settings, progress)
 
 
 def _listed_idx(path: Path, pictures: dict[str, Path]) -> Listing:
@@ -164,11 +184,13 @@ def _datasets(listing: Listing, packed: pack.Packed, settings: DataSettings) -> 
             listing.name, channels, height, width, count, packed.classes, given and not settings.unpaired, packed.spread,
             tuple(counts), unpaired=given and settings.unpaired,
         )  # fmt: skip
+        if sound := packed.facts.get("kind") == "audio":
+            spec = dataclasses.replace(spec, channels=1, spread=0.0, kind="audio", rate=packed.facts["rate"])
         datasets[name] = Dataset(
             name=listing.name,
             split=name,
             spec=spec,
-            examples=split.images,
+            examples=audio.from_bytes(split.images) if sound else split.images,
             labels=split.labels,
             partners=split.partners,
             fingerprint=make_fingerprint(split.digest, settings),

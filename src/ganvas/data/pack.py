@@ -229,17 +229,17 @@ def _judge(loaded: Loaded, counts: dict[str, int]) -> None:
     problems, good = sorted(set(loaded.problems)), sum(counts.values())
     loaded.problems[:] = problems
     if problems and (loaded.strict or not good):
-        raise DataError(broken_message(loaded.where, problems, good))
+        raise DataError(broken_message(loaded.where, problems, good, loaded.unit))
     if counts.get("train", 0) < 2:
         skipped = f" ({len(problems)} unreadable)" if problems else ""
         raise DataError(
-            f"{loaded.where} has {_plural(counts.get('train', 0))} to train on{skipped}; "
+            f"{loaded.where} has {_plural(counts.get('train', 0), loaded.unit)} to train on{skipped}; "
             "training needs two at least, and hundreds to be of use"
         )
 
 
-def _plural(count: int) -> str:
-    return f"{count} picture" + "s" * (count != 1)
+def _plural(count: int, unit: str) -> str:
+    return f"{count} {unit if count != 1 else unit.removesuffix('s')}"
 
 
 class _Measure:

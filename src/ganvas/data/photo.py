@@ -12,11 +12,11 @@ import io
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from ganvas.data import folder
+from ganvas.data import folder, png16
 from ganvas.data.image import Broken, as_bytes, open_picture, open_regular, reason, upright
 from ganvas.data.source import broken_message
 from ganvas.errors import DataError, UsageError
@@ -54,12 +54,12 @@ class Photo:
 def read_photo(path: Path | str) -> Photo:
     """The photo in a file, upright; the first frame of an animation.
 
-    Palettes and CMYK become RGB. 16 bits are kept for grey pictures and lost to 8 for coloured ones, which Pillow reads so.
-    DataError names the file and the reason.
+    Palettes and CMYK become RGB. 16 bits are kept, of PNG in colour too; TIFF in colour and interlaced PNG lose them to 8, as
+    Pillow reads those. DataError names the file and the reason.
     """
     try:
         with open_regular(Path(path)) as file:
-            return _decoded(open_picture(file))
+            return _decoded(file)
     except Broken as error:
         raise DataError(f"cannot read the picture {path}: {error}") from error
 
@@ -75,7 +75,7 @@ def find_photos(path: Path | str) -> list[tuple[str, Callable[[], Photo]]]:
         names = [(name, functools.partial(read_photo, path / name)) for name in found.names]
     elif path.suffix.lower() == ".zip":
         archive = folder.open_zip(path)
-        found = folder.scan_zip(archive)
+        found = folder.scan_zip(archive, path)
         names = [(name, functools.partial(_unzipped_photo, path, archive, name)) for name in found.names]
     else:
         return [(path.name, functools.partial(read_photo, path))]
@@ -88,7 +88,7 @@ def find_photos(path: Path | str) -> list[tuple[str, Callable[[], Photo]]]:
 
 def _unzipped_photo(path: Path, archive: zipfile.ZipFile, name: str) -> Photo:
     try:
-        return _decoded(open_picture(folder.unzipped(archive, name)))
+        return _decoded(folder.unzipped(archive, name))
     except Broken as error:
         raise DataError(f"cannot read the picture {name} in {path}: {error}") from error
 
@@ -115,10 +115,12 @@ def check_written(path: Path | str, photo: Photo | None = None) -> None:
         raise UsageError(f"{path}: JPEG holds no alpha, and the picture has some; write {path.with_suffix('.png')}")
 
 
-def _decoded(picture: Image.Image) -> Photo:
+def _decoded(file: BinaryIO) -> Photo:
+    picture = open_picture(file)  # which refuses what is too large, before anything is decoded
+    deep = _deep(file) if picture.format == "PNG" else None
     try:
         picture.load()
-        values, depth = _values(picture)
+        values, depth = _values(picture) if deep is None else (deep.astype(np.float32) / 65535, 16)
     except Broken:
         raise
     except Exception as error:  # a decoder meets damaged bytes in many ways; each is this picture's fault
@@ -130,6 +132,16 @@ def _decoded(picture: Image.Image) -> Photo:
     icc = picture.info.get("icc_profile")
     kept = icc if isinstance(icc, bytes) and icc[16:20] == PROFILES[colours] else None
     return Photo(np.ascontiguousarray(planes[:colours]) * 2 - 1, alpha, depth, kept, _exif(picture))
+
+
+def _deep(file: BinaryIO) -> np.ndarray | None:
+    """(H, W, C) uint16 of a PNG that Pillow would read as 8 bits, else None; `file` stands where it stood."""
+    place = file.tell()
+    file.seek(0)
+    head = file.read(33)
+    deep = png16.decode(head + file.read()) if png16.is_deep(head) else None
+    file.seek(place)
+    return deep
 
 
 def _values(picture: Image.Image) -> tuple[np.ndarray, int]:
@@ -163,24 +175,25 @@ def _exif(picture: Image.Image) -> bytes | None:
 
 
 def _encoded(path: Path, photo: Photo) -> bytes:
+    from PIL import Image
+
     check_written(path, photo)
     kind = WRITTEN[path.suffix.lower()]
     extra: dict[str, Any] = {"icc_profile": photo.icc} if photo.icc else {}
     extra |= {"exif": photo.exif} if photo.exif else {}
     extra |= {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"lossless": True}}.get(kind, {})
+    levels = _levels(photo)
+    if levels.dtype == np.uint16:
+        return png16.encode(levels, photo.icc, photo.exif)
     buffer = io.BytesIO()
-    _picture(photo).save(buffer, format=kind, **extra)
+    Image.fromarray(levels[..., 0] if levels.shape[2] == 1 else levels).save(buffer, format=kind, **extra)
     return buffer.getvalue()
 
 
-def _picture(photo: Photo) -> Image.Image:
-    from PIL import Image
-
-    top = 65535 if photo.depth == 16 else 255
-    planes = (
-        (photo.pixels + 1) / 2 if photo.alpha is None else np.concatenate([(photo.pixels + 1) / 2, photo.alpha[None]])
-    )
-    levels = np.rint(np.clip(planes, 0, 1) * top).astype(np.uint16 if photo.depth == 16 else np.uint8)
-    if photo.depth == 16 and len(levels) > 1:
-        levels = np.rint(levels / 257).astype(np.uint8)  # Pillow has 16 bits for plain grey only
-    return Image.fromarray(np.ascontiguousarray(levels[0] if len(levels) == 1 else np.moveaxis(levels, 0, 2)))
+def _levels(photo: Photo) -> np.ndarray:
+    """(H, W, C) uint8 or uint16, alpha last."""
+    planes = (photo.pixels + 1) / 2
+    if photo.alpha is not None:
+        planes = np.concatenate([planes, photo.alpha[None]])
+    top, kind = (65535, np.uint16) if photo.depth == 16 else (255, np.uint8)
+    return np.ascontiguousarray(np.moveaxis(np.rint(np.clip(planes, 0, 1) * top), 0, 2).astype(kind))

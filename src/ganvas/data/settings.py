@@ -1,4 +1,4 @@
-"""How pictures become a training set: the settings of `open_data`."""
+"""How files become a training set: the settings of `open_data`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ LARGEST_SIDE = 8192
 # Settings that mean something for one kind of data only; the others hold for all.
 OF_KIND = {
     "pictures": ("size", "fit", "channels", "alpha", "mirror", "partner", "pairs", "unpaired"),
+    "audio": ("rate", "seconds"),
     "text": ("tokens", "vocabulary"),
 }
 
@@ -51,6 +52,21 @@ class DataSettings:
         maximum=0.9,
     )
     skip_broken: bool = setting(False, "leave unreadable pictures out instead of stopping with a list of them")
+    rate: int | None = setting(
+        None,
+        "audio: samples a second; clips of other rates are converted. auto: the commonest among the files",
+        minimum=1000,
+        maximum=192_000,
+        unit="Hz",
+    )
+    seconds: float | None = setting(
+        None,
+        "audio: length of every clip; shorter ones get silence at their end, longer ones are cut. auto: so that 19 of 20 "
+        "are whole, at most 4",
+        minimum=0.001,
+        maximum=600,
+        unit="s",
+    )
     mirror: bool = setting(False, "flip pictures left to right at random while training (never with digits or text)")
     tokens: str = setting(
         "characters",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ganvas.data.image import viewable
+from ganvas.data.spectrogram import spectrogram
 
 if TYPE_CHECKING:
     from ganvas.data.dataset import Dataset
@@ -34,8 +35,8 @@ def grid(images: np.ndarray, columns: int | None = None, gap: int = 2) -> np.nda
 
 
 def contact_sheet(dataset: Dataset, columns: int = 12, rows: int = 10, gap: int = 2) -> np.ndarray:
-    """The first pictures of a data set (H, W, C): one class a row where there are labels, at most `rows` classes
-    evenly chosen; with partners, each picture beside its own (or beside any, where they are a set apart)."""
+    """The first pictures of a data set, or spectrograms of its clips, (H, W, C): one class a row where there are labels, at most
+    `rows` classes evenly chosen; with partners, each picture beside its own (or beside any, where they are a set apart)."""
     if dataset.labels is None or len(dataset.spec.classes) < 2:
         chosen = [list(range(min(len(dataset), columns * rows)))]
     else:
@@ -52,10 +53,12 @@ def _filled(line: list[int], columns: int, *, alone: bool) -> list[int | None]:
 
 
 def _tile(dataset: Dataset, index: int | None, gap: int) -> np.ndarray:
-    height = dataset.images.shape[1]
-    pair = [dataset.images] if dataset.partners is None else [dataset.images, dataset.partners]
     if index is None:
         return np.full_like(_tile(dataset, 0, gap), 255)
+    if dataset.spec.kind == "audio":
+        return spectrogram(dataset.examples[index])
+    height = dataset.images.shape[1]
+    pair = [dataset.images] if dataset.partners is None else [dataset.images, dataset.partners]
     shown = [viewable(np.asarray(pictures[index % len(pictures)])) for pictures in pair]
     between = np.full((height, gap, shown[0].shape[-1]), 255, dtype=np.uint8)
     return shown[0] if len(shown) == 1 else np.concatenate([shown[0], between, shown[1]], axis=1)

@@ -39,8 +39,8 @@ class Part:
 @dataclasses.dataclass
 class Loaded:
     """A source about to be packed. `problems` (name, reason) may grow while the blocks are drawn; `strict`: they
-    end the packing. `facts` are JSON values for the data sheet. `matched`: a picture and its partner stand at the same
-    place; else partners are a set of their own."""
+    end the packing. `facts` are JSON values for the data sheet, and may grow likewise. `matched`: a picture and its partner
+    stand at the same place; else partners are a set of their own."""
 
     where: str
     parts: dict[str, Part]
@@ -49,6 +49,11 @@ class Loaded:
     problems: list[tuple[str, str]] = dataclasses.field(default_factory=list)
     facts: dict[str, Any] = dataclasses.field(default_factory=dict)
     matched: bool = True
+
+    @property
+    def unit(self) -> str:
+        """What is counted."""
+        return "clips" if self.facts.get("kind") == "audio" else "pictures"
 
 
 @dataclasses.dataclass
@@ -93,7 +98,7 @@ def from_arrays(
         )
     if settings.pairs in HALVES:
         splits = {name: _halved(part, settings.pairs, where) for name, part in splits.items()}
-    names, labels = _classes([part.labels for part in splits.values()], classes)
+    names, labels = label_numbers([part.labels for part in splits.values()], classes)
     splits = {
         name: dataclasses.replace(part, labels=one) for (name, part), one in zip(splits.items(), labels, strict=True)
     }
@@ -131,12 +136,12 @@ def block_rows(shape: tuple[int, int, int]) -> int:
     return int(np.clip(BLOCK_BYTES // max(1, math.prod(shape)), 1, BLOCK))
 
 
-def broken_message(where: str, problems: list[tuple[str, str]], good: int) -> str:
+def broken_message(where: str, problems: list[tuple[str, str]], good: int, unit: str = "pictures") -> str:
     """All unreadable files in one message; a long list is cut."""
     lines = [f"  {name}: {reason}" for name, reason in problems[:20]]
     if len(problems) > 20:
         lines.append(f"  ... and {len(problems) - 20} more")
-    head = f"{len(problems)} of {len(problems) + good} pictures in {where} cannot be read:"
+    head = f"{len(problems)} of {len(problems) + good} {unit} in {where} cannot be read:"
     advice = (
         "Mend or remove them; data.skip_broken=true leaves them out."
         if good >= 2
@@ -242,7 +247,7 @@ def _array_part(part: Arrays, rows: np.ndarray, settings: DataSettings, counter:
     )
 
 
-def _classes(
+def label_numbers(
     labels: list[np.ndarray | None], names: Sequence[str] | None
 ) -> tuple[tuple[str, ...], list[np.ndarray | None]]:
     """Class names and int64 labels that count them from 0. Without names, the label values that occur are the

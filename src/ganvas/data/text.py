@@ -186,21 +186,22 @@ def decode(numbers: np.ndarray, tokens: tuple[str, ...]) -> str:
     return "".join(map(tokens.__getitem__, numbers.tolist()))
 
 
-def _encoded(
-    text: str, characters: tuple[str, ...], merges: tuple[tuple[int, int], ...], where: str
-) -> np.ndarray:
-    points, known = _points(text), _points("".join(characters))
-    if not len(known):
-        raise DataError(f"{where} cannot be cut into tokens: the vocabulary is empty")
-    order = np.argsort(known)
-    places = np.searchsorted(known, points, sorter=order).clip(max=len(known) - 1)
-    numbers = order[places]
-    strange = points[known[numbers] != points]
-    if len(strange):
-        raise DataError(_unknown(strange, where))
+def _encoded(text: str, characters: tuple[str, ...], merges: tuple[tuple[int, int], ...], where: str) -> np.ndarray:
+    numbers = _numbers(text, characters, where)
     if merges:
         return bytepairs.encode(text, {one: number for number, one in enumerate(characters)}, merges)
     return numbers.astype(np.int16)
+
+
+def _numbers(text: str, characters: tuple[str, ...], where: str) -> np.ndarray:
+    """The place of each character of a text among `characters`; DataError for those that are not there."""
+    points, known = _points(text), _points("".join(characters))
+    order = np.argsort(known)
+    numbers = order[np.searchsorted(known, points, sorter=order).clip(max=len(known) - 1)]
+    strange = points[known[numbers] != points]
+    if len(strange):
+        raise DataError(_unknown(strange, where))
+    return numbers
 
 
 def _unknown(strange: np.ndarray, where: str) -> str:
@@ -249,6 +250,7 @@ def recoded(data: Dataset, spec: DataSpec) -> Dataset:
         if (part := data.part(name)) is not None
     }
     source = Source(data.name, data.source, {})
+    _numbers("".join(parts.values()), spec.tokens[: len(spec.tokens) - len(spec.merges)], data.source)
     made = _made(source, data.settings, parts, spec.tokens, spec.merges, list(data.facts.get("changed", ())))
     return made[data.split]
 

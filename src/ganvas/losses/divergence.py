@@ -29,6 +29,18 @@ def categorical_log_likelihood(one_hot: Tensor, logits: Tensor) -> Tensor:
     return (one_hot * logits.log_softmax(1)).sum(1)
 
 
+def paired_information(logits: Tensor, others: Tensor) -> Tensor:
+    """I(a; b) of the categories read in two views of the same N examples (Ji 2019, arXiv:1807.06653, eq. 3), in nats, a scalar.
+
+    `logits` and `others` (N, K), row i of both of example i. Their joint distribution is the batch's mean of outer products, made
+    symmetric. At most log K, where both views always agree and all K occur equally often.
+    """
+    joint = logits.float().softmax(1).T @ others.float().softmax(1) / len(logits)
+    joint = ((joint + joint.T) / 2).clamp_min(1e-8)
+    own = joint.sum(1).log()
+    return (joint * (joint.log() - own[:, None] - own[None, :])).sum()
+
+
 def categorical_entropy(size: int) -> float:
     """H of a code that takes each of `size` values equally often."""
     return math.log(size)

@@ -10,7 +10,9 @@ import math
 
 import torch
 from torch import Tensor
-from torch.nn.functional import logsigmoid, softplus
+from torch.nn.functional import softplus
+
+from ganvas.losses.autoregressive import LogisticMixture, to_levels
 
 NARROWEST = -7.0  # logarithm of the least scale: an eighth of the distance between two of 256 levels
 
@@ -39,35 +41,29 @@ def discretised_normal_log_likelihood(x: Tensor, mu: Tensor, log_sigma: Tensor, 
 
 def mixture_outputs(channels: int, components: int) -> int:
     """How many numbers a pixel `logistic_mixture_log_likelihood` takes: 10 a component for RGB, as in the paper."""
-    return components * (1 + 2 * channels + channels * (channels - 1) // 2)
+    return LogisticMixture(channels, 256, components).outputs
 
 
 def logistic_mixture_log_likelihood(x: Tensor, parameters: Tensor, levels: int = 256) -> Tensor:
     """log of the mass that a mixture of logistics gives to x (Salimans 2017, arXiv:1701.05517, eqs. 2 and 3), (N,).
 
-    x (N, C, H, W); parameters (N, mixture_outputs(C, K), H, W): K logits, then K means, K log scales for each channel, then K
-    coefficients for each pair of channels. One component makes a pixel's channels together, each mean linear in those before.
+    x (N, C, H, W), at its nearest levels; parameters (N, mixture_outputs(C, K), H, W), as LogisticMixture reads them: K
+    logits, then K means, K log scales for each channel, then K coefficients for each pair of channels.
     """
-    logits, means, log_scales, coefficients = _mixture_parts(parameters, x.shape[1])
-    half, known = 1 / (levels - 1), x[:, :, None]
-    centre = means + _chained(coefficients, known, x.shape[1])
-    narrowness = torch.exp(-log_scales)
-    below, above = (known - half - centre) * narrowness, (known + half - centre) * narrowness
-    # sigmoid(b) - sigmoid(a) = sigmoid(b) sigmoid(-a) (1 - exp(a - b)): no difference of nearly equal numbers.
-    first, last = logsigmoid(above), logsigmoid(-below)
-    inner = first + last + torch.log(-torch.expm1(-2 * half * narrowness))
-    each = _with_ends(known, half, first, inner, last).sum(1)
-    return (logits.log_softmax(1) + each).logsumexp(1).flatten(1).sum(1)
+    return _mixture(parameters, x.shape[1], levels).log_likelihood(parameters, to_levels(x, levels))
 
 
 def logistic_mixture_mean(parameters: Tensor, channels: int) -> Tensor:
     """The mean of that mixture, (N, C, H, W), before it is cut to [-1, 1]."""
-    logits, means, _, coefficients = _mixture_parts(parameters, channels)
+    mixture = _mixture(parameters, channels)
+    log_weights, means, _, coefficients = mixture.split(parameters.flatten(2))
     expected: list[Tensor] = []
     for channel in range(channels):
-        before = [coefficients[channel][other] * expected[other] for other in range(channel)]
+        start = channel * (channel - 1) // 2
+        before = [coefficients[:, start + other] * expected[other] for other in range(channel)]
         expected.append(torch.stack([means[:, channel], *before]).sum(0))
-    return (torch.stack(expected, 1) * logits.softmax(1)[:, None]).sum(2)
+    mean = (torch.stack(expected, 1) * log_weights.exp()[:, None]).sum(2)
+    return mean.unflatten(2, parameters.shape[2:])
 
 
 def importance_bound(log_weights: Tensor) -> Tensor:
@@ -83,26 +79,5 @@ def _with_ends(x: Tensor, half: float, first: Tensor, inner: Tensor, last: Tenso
     return torch.where(x < -1 + half, first, torch.where(x > 1 - half, last, inner))
 
 
-def _mixture_parts(parameters: Tensor, channels: int) -> tuple[Tensor, Tensor, Tensor, list[list[Tensor]]]:
-    """Logits (N, K, H, W), means and log scales (N, C, K, H, W), and a coefficient (N, K, H, W) for each earlier channel."""
-    n, outputs, height, width = parameters.shape
-    components = outputs // mixture_outputs(channels, 1)
-    logits, means, log_scales, pairs = parameters.split(
-        [components, channels * components, channels * components, channels * (channels - 1) // 2 * components], 1
-    )
-    shape = (n, channels, components, height, width)
-    flat = iter(pairs.tanh().split(components, 1)) if channels > 1 else iter(())
-    coefficients = [[next(flat) for _ in range(channel)] for channel in range(channels)]
-    return logits, means.reshape(shape), log_scales.reshape(shape).clamp_min(NARROWEST), coefficients
-
-
-def _chained(coefficients: list[list[Tensor]], known: Tensor, channels: int) -> Tensor | float:
-    """What the channels before add to each channel's mean, (N, C, K, H, W); known (N, C, 1, H, W)."""
-    if channels == 1:
-        return 0.0
-    none = torch.zeros_like(coefficients[1][0])
-    added = [
-        sum((coefficient * known[:, other] for other, coefficient in enumerate(before)), none)
-        for before in coefficients
-    ]
-    return torch.stack(added, 1)
+def _mixture(parameters: Tensor, channels: int, levels: int = 256) -> LogisticMixture:
+    return LogisticMixture(channels, levels, parameters.shape[1] // mixture_outputs(channels, 1))

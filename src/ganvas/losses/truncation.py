@@ -26,7 +26,7 @@ def probabilities(logits: Tensor, temperature: float = 1.0, top_k: int = 0, top_
         ordered[:, top_k:] = 0
     ordered = ordered / ordered.sum(1, keepdim=True)
     # A token stays where those before it do not yet make up top_p; the first always does.
-    ordered = ordered * (ordered.cumsum(1) - ordered < top_p)
+    ordered = ordered * (ordered.cumsum(1) - ordered < max(top_p, 1e-9))
     kept = torch.zeros_like(shares).scatter_(1, places, ordered)
     return kept / kept.sum(1, keepdim=True)
 

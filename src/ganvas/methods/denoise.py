@@ -8,9 +8,9 @@ Trained on a range of strengths it needs not be told the strength (sec. III-C, "
 shot noise of few photons (Poisson), pixels turned black or white, JPEG blocks, or one of the four for each picture. With
 `adversarial` above 0 a discriminator asks in addition that the result look like a clean picture: more texture, less PSNR.
 
-Departs from the paper: each 2 x 2 pixels are folded into channels (FFDNet, Zhang 2018, arXiv:1710.04026), which a CPU pays four
-times less for; no batch norm, since strengths differ within a batch; Adam with a falling step size. Preset `paper` has the
-paper's network.
+Departs from the paper: each 2 x 2 pixels are folded into channels (FFDNet, Zhang 2018, arXiv:1710.04026), which costs a quarter;
+every second convolution is added to what was before, which learns much faster than a plain stack (docs/experiments.md), and
+without batch norm, since strengths differ within a batch; Adam with a falling step size. Preset `paper` has its network.
 """
 
 from __future__ import annotations
@@ -58,6 +58,11 @@ class Denoise(Networks):
     quality_max: float = setting(80.0, "jpeg: greatest quality", minimum=1, maximum=100)
     width: int = setting(64, "channels", minimum=1)
     depth: int = setting(12, "convolutions", minimum=2)
+    body: str = setting(
+        "residual",
+        "every second convolution is added to what was before, or a plain stack",
+        choices=("residual", "plain"),
+    )
     fold: int = setting(2, "side of the squares of pixels that are folded into channels", minimum=1, maximum=4)
     norm: str = setting("none", "normalisation between the convolutions", choices=("none", "batch"))
     loss: str = setting("l2", "difference from the clean picture", choices=("l1", "l2"))
@@ -68,6 +73,7 @@ class Denoise(Networks):
     decay: str = setting(
         "cosine", "fall of the step size to zero over the budget", choices=("linear", "cosine", "none")
     )
+    warmup: int = setting(50, "steps over which the step size rises from 0", minimum=0)
     ema: float = setting(0.999, "decay of the network's average, a step", minimum=0, maximum=0.999999)
 
     averaged = ("G",)
@@ -76,7 +82,9 @@ class Denoise(Networks):
         for low, high in (("sigma_min", "sigma_max"), ("peak_min", "peak_max"), ("quality_min", "quality_max")):
             if getattr(self, low) > getattr(self, high):
                 raise UsageError(f"{low} is {getattr(self, low):g}, above {high}, {getattr(self, high):g}")
-        self.G = DnCNN(spec.channels, width=self.width, depth=self.depth, norm=self.norm, fold=self.fold)
+        self.G = DnCNN(
+            spec.channels, width=self.width, depth=self.depth, norm=self.norm, body=self.body, fold=self.fold
+        )
         if self.adversarial:
             self.D = LocalJudge(spec.channels, width=self.judge_width)
 
@@ -96,7 +104,7 @@ class Denoise(Networks):
         ]
 
     def schedule(self, progress: float, steps: int) -> float:
-        return step_factor(self.decay, progress, steps)
+        return step_factor(self.decay, progress, steps, self.warmup)
 
     def denoiser_loss(self, batch: Batch) -> dict[str, Tensor]:
         clean = turned(batch.real, batch.uniform(3)) if self.turn else batch.real
@@ -161,16 +169,16 @@ class Denoise(Networks):
 @preset("denoise")
 def tiny() -> Denoise:
     """Seconds on a CPU; for tests and first looks."""
-    return Denoise(batch_size=16, width=8, depth=3, judge_width=4)
+    return Denoise(batch_size=16, width=8, depth=4, judge_width=4)
 
 
 @preset("denoise")
 def small() -> Denoise:
     """For photos cut into patches (data.fit=tile, data.size=64) on a CPU. Figures: docs/experiments.md."""
-    return Denoise(batch_size=16, width=48, depth=10, lr=2e-3)
+    return Denoise(batch_size=16, width=48, depth=10, lr=3e-3, ema=0.995)
 
 
 @preset("denoise")
 def paper() -> Denoise:
     """The paper's blind network (sec. IV-A): 20 layers of 64 channels with batch norm at full size, batches of 128. For a GPU."""
-    return Denoise(batch_size=128, depth=20, fold=1, norm="batch")
+    return Denoise(batch_size=128, depth=20, fold=1, norm="batch", body="plain")

@@ -9,14 +9,17 @@ no closed form, but any network Q(c | x) that guesses the codes from the picture
 G and Q make it large beside the usual game (eq. 6). Q is a second head on D's body, so it costs next to nothing.
 
 What a category comes to mean is what Q reads most easily, and left alone that may be slant or thickness. `warp` turns, slants,
-scales and moves all that D and Q see, real and fake alike: then only what outlives that can carry a category, and on digits that
-is mostly the class.
+scales and moves all that D and Q see, real and fake alike: then only what outlives that can carry a category. `invariance` asks
+more of Q: to read one category in two warps of the same real picture, and all categories equally often, which is the
+information between both readings (Ji 2019, arXiv:1807.06653; warps of real pictures are from Ojha 2020, arXiv:1910.01112). On
+digits that is mostly the class.
 
 Departs from the paper: eq. 6 gives Q no optimiser of its own; here D's update trains body and both heads, its loss less
 lambda L_I on the fake pictures, as in the authors' code, and G's update has the same term for G. Q's normal of a continuous code
 has variance 1 (theirs for MNIST too), so that term is a squared error. The layers of table 1, but down to 4 x 4 pixels and for
-any height and width; one lambda for each kind of code (C.1 has 1 and 0.1). `warp`, `decay` and networks without hidden layers
-are not theirs; preset `small` has all three, the defaults none.
+any height and width; one lambda for each kind of code (C.1 has 1 and 0.1). `warp`, `invariance`, `decay` and networks without
+hidden layers are not theirs (that D has layer norm: with batch norm it painted one picture a category); preset `small` has
+them all, the defaults none.
 """
 
 from __future__ import annotations
@@ -34,6 +37,7 @@ from ganvas.losses.divergence import (
     categorical_entropy,
     categorical_log_likelihood,
     normal_log_likelihood,
+    paired_information,
     uniform_entropy,
 )
 from ganvas.method import Batch, Code, DataSpec, Update, preset, register, setting
@@ -61,6 +65,11 @@ class InfoGAN(Adversarial):
     continuous_weight: float = setting(0.1, "lambda of the continuous codes", minimum=0)
     lr: float = setting(1e-3, "step size of Adam, G", minimum=0)
     balance: float = setting(0.2, "step size of D and Q over that of G", minimum=0)
+    invariance: float = setting(
+        0.0,
+        "weight of Q reading one category in two warps of a real picture, and all equally often; needs warp",
+        minimum=0,
+    )
     decay: str = setting(
         "none", "late: the step size falls to zero over the second half of the budget", choices=("none", "late")
     )
@@ -69,13 +78,15 @@ class InfoGAN(Adversarial):
     )
 
     def build(self, spec: DataSpec) -> None:
+        if self.invariance and not (self.warp and self.categories()):
+            raise UsageError("invariance compares the categories read in two warps: set warp above 0, and categorical")
         coded = sum(code.size for code in self.codes())
         if self.hidden:
             self.G = CodedGenerator(self.z_dim + coded, spec.shape, self.width, self.hidden)
             self.D = CodedDiscriminator(spec.shape, coded, self.width, self.hidden)
         else:
             self.G = DCGANGenerator(self.z_dim + coded, spec.shape, self.width, norm="batch")
-            self.D = DCGANDiscriminator(spec.shape, self.width, norm="batch", outputs=1 + coded)
+            self.D = DCGANDiscriminator(spec.shape, self.width, norm="layer", outputs=1 + coded)
 
     def updates(self) -> list[Update]:
         return [
@@ -93,11 +104,16 @@ class InfoGAN(Adversarial):
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
         latent, painted = self.painted(batch)
         # Two passes: batch statistics of real and fake pictures must not mix.
-        real, _ = self.judge_and_read(batch, batch.real)
+        real, seen = self.judge_and_read(batch, batch.real)
         fake, read = self.judge_and_read(batch, painted)
         bounds = self.information(latent, read)
         loss = discriminator_cross_entropy(real, fake).mean() - bounds["loss"]
-        return judged(loss, real, fake, categorical=bounds["categorical"], continuous=bounds["continuous"])
+        told = {"categorical": bounds["categorical"], "continuous": bounds["continuous"]}
+        if self.invariance:
+            _, again = self.judge_and_read(batch, batch.real)
+            told["invariance"] = self.agreement(seen, again)
+            loss = loss - self.invariance * told["invariance"]
+        return judged(loss, real, fake, **{key: value.detach() for key, value in told.items()})
 
     def painted(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Latents (N, z_dim + codes) and their pictures for D's step: those of G's step, or new ones; without a graph."""
@@ -143,6 +159,11 @@ class InfoGAN(Adversarial):
         loss = self.categorical_weight * bounds["categorical"] + self.continuous_weight * bounds["continuous"]
         return {"loss": loss, **{kind: bound.detach() for kind, bound in bounds.items()}}
 
+    def agreement(self, seen: Tensor, again: Tensor) -> Tensor:
+        """Information between the categories that Q reads in two warps of the same pictures, in nats, over all codes."""
+        parts = [slice(code.start - self.z_dim, code.start - self.z_dim + code.size) for code in self.categories()]
+        return torch.stack([paired_information(seen[:, part], again[:, part]) for part in parts]).sum()
+
     def schedule(self, progress: float, steps: int) -> float:
         return min(1.0, 2 * (1 - progress)) if self.decay == "late" else 1.0
 
@@ -162,19 +183,19 @@ class InfoGAN(Adversarial):
         ]
         return categories + numbers
 
+    def categories(self) -> list[Code]:
+        """The categorical codes alone."""
+        return [code for code in self.codes() if code.kind == "categorical"]
+
     def noise(self, batch: Batch) -> Tensor:
         """Noise and codes (N, z_dim + codes) for a training step."""
-        chosen = [one_hot(batch.integers(code.size), code.size) for code in self.codes() if code.kind == "categorical"]
+        chosen = [one_hot(batch.integers(code.size), code.size) for code in self.categories()]
         return torch.cat([batch.normal(self.z_dim), *chosen, batch.uniform(self.continuous, low=-1, high=1)], 1)
 
     def latent(self, generator: torch.Generator) -> Tensor:
         """Noise and codes (z_dim + codes,) of one picture."""
         z = torch.randn(self.z_dim, generator=generator)
-        chosen = [
-            one_hot(torch.randint(code.size, (), generator=generator), code.size)
-            for code in self.codes()
-            if code.kind == "categorical"
-        ]
+        chosen = [one_hot(torch.randint(code.size, (), generator=generator), code.size) for code in self.categories()]
         return torch.cat([z, *chosen, torch.rand(self.continuous, generator=generator) * 2 - 1])
 
 
@@ -188,5 +209,5 @@ def tiny() -> InfoGAN:
 def small() -> InfoGAN:
     """Narrow networks for digits on a CPU, 2 minutes of one core: about 4000 steps. Figures: docs/experiments.md."""
     return InfoGAN(
-        width=16, hidden=0, batch_size=32, balance=0.3, continuous_weight=0.2, decay="late", warp=1.0,
+        width=16, hidden=0, batch_size=32, balance=0.3, continuous_weight=0.2, decay="late", warp=1.0, invariance=1.0,
     )  # fmt: skip

@@ -60,6 +60,7 @@ class Inpaint(Networks):
     decay: str = setting(
         "cosine", "fall of the step size to zero over the budget", choices=("linear", "cosine", "none")
     )
+    warmup: int = setting(50, "steps over which the step size rises from 0", minimum=0)
     ema: float = setting(0.999, "decay of the network's average, a step", minimum=0, maximum=0.999999)
 
     averaged = ("G",)
@@ -85,7 +86,7 @@ class Inpaint(Networks):
         ]
 
     def schedule(self, progress: float, steps: int) -> float:
-        return step_factor(self.decay, progress, steps)
+        return step_factor(self.decay, progress, steps, self.warmup)
 
     def filler_loss(self, batch: Batch) -> dict[str, Tensor]:
         whole = turned(batch.real, batch.uniform(3)) if self.turn else batch.real
@@ -157,7 +158,7 @@ def tiny() -> Inpaint:
 @preset("inpaint")
 def small() -> Inpaint:
     """For photos cut into patches (data.fit=tile, data.size=64) on a CPU. Figures: docs/experiments.md."""
-    return Inpaint(batch_size=16, width=24, judge_width=16)
+    return Inpaint(batch_size=16, width=24, judge_width=16, lr=2e-3, ema=0.995)
 
 
 @preset("inpaint")

@@ -59,15 +59,15 @@ class RecurrentTextModel(Parts):
     paper = "Graves 2013, Generating Sequences With Recurrent Neural Networks, arXiv:1308.0850"
     takes = ("text",)
 
-    batch_size: int = setting(32, "rows of text a step, over all processes together", minimum=1)
-    window: int = setting(64, "tokens of a row a step, as far as gradients go back", minimum=1)
+    batch_size: int = setting(64, "rows of text a step, over all processes together", minimum=1)
+    window: int = setting(32, "tokens of a row a step, as far as gradients go back", minimum=1)
     cell: str = setting("lstm", "kind of the recurrent layers", choices=("lstm", "gru"))
-    widths: str = setting("512", "features of each layer, joined by -, the first nearest to the tokens")
+    widths: str = setting("320", "features of each layer, joined by -, the first nearest to the tokens")
     embedding: int = setting(128, "features of a token; 0: as many as the last layer has", minimum=0)
     tied: bool = setting(True, "score tokens by the same matrix that embeds them")
     dropout: float = setting(0.0, "share of features that training leaves out between layers", minimum=0, maximum=0.9)
     clip: float = setting(1.0, "largest norm of the gradients together; 0: as they are", minimum=0)
-    lr: float = setting(3e-3, "step size of Adam at the start", minimum=0)
+    lr: float = setting(6e-3, "step size of Adam at the start", minimum=0)
     beta1: float = setting(0.9, "Adam's first decay", minimum=0, maximum=0.9999)
     beta2: float = setting(0.99, "Adam's second decay", minimum=0, maximum=0.99999)
     decay: str = setting(

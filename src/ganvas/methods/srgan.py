@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
 from ganvas.data.degrade import downscaled, quantised, turned, upscaled
-from ganvas.errors import DataError, UsageError
+from ganvas.errors import DataError, GanvasError, UsageError
 from ganvas.losses.adversarial import discriminator_cross_entropy, non_saturating_generator
 from ganvas.losses.restoration import absolute_error, feature_error
 from ganvas.method import Batch, DataSpec, Method, Restoration, Update, preset, register, setting, step_factor
@@ -83,6 +83,7 @@ class SRGAN(Networks):
     decay: str = setting(
         "cosine", "fall of the step size to zero over each phase", choices=("linear", "cosine", "none")
     )
+    warmup: int = setting(50, "steps over which the step size rises from 0", minimum=0)
     ema: float = setting(0.999, "decay of G's average, a step", minimum=0, maximum=0.999999)
 
     averaged = ("G",)
@@ -110,7 +111,12 @@ class SRGAN(Networks):
             raise UsageError(
                 f"MobileNetV2 looks at grey or RGB pictures, and these have {channels} channels: set perceptual=judge"
             )
-        return (mobilenet_v2(),)
+        try:
+            return (mobilenet_v2(),)
+        except GanvasError as error:
+            raise GanvasError(
+                f"{error}. Or set perceptual=judge, which compares the features of D and needs no weights"
+            ) from None
 
     def optimizers(self) -> dict[str, Optimizer]:
         return {
@@ -136,9 +142,9 @@ class SRGAN(Networks):
 
     def schedule(self, progress: float, steps: int) -> float:
         if self.is_first(progress):
-            return step_factor(self.decay, progress / self.first_phase, steps)
+            return step_factor(self.decay, progress / self.first_phase, steps, self.warmup)
         part = (progress - self.first_phase) / (1 - self.first_phase)
-        return step_factor(self.decay, part, steps) * (self.second_lr / self.lr if self.lr else 1.0)
+        return step_factor(self.decay, part, steps, self.warmup) * (self.second_lr / self.lr if self.lr else 1.0)
 
     def follow(self, report: dict[str, Tensor]) -> None:
         """After a step of the first phase: `plain` follows G, as its average does."""
@@ -242,7 +248,7 @@ def tiny() -> SRGAN:
 @preset("srgan")
 def small() -> SRGAN:
     """For photos cut into patches (data.fit=tile, data.size=96) on a CPU. Figures: docs/experiments.md."""
-    return SRGAN(batch_size=16, width=32, blocks=6, judge_width=16, lr=2e-3)
+    return SRGAN(batch_size=16, width=32, blocks=6, judge_width=16, lr=4e-3, ema=0.995)
 
 
 @preset("srgan")

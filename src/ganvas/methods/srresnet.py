@@ -53,6 +53,7 @@ class SRResNet(Networks):
     decay: str = setting(
         "cosine", "fall of the step size to zero over the budget", choices=("linear", "cosine", "none")
     )
+    warmup: int = setting(50, "steps over which the step size rises from 0", minimum=0)
     ema: float = setting(0.999, "decay of the network's average, a step", minimum=0, maximum=0.999999)
 
     averaged = ("G",)
@@ -74,7 +75,7 @@ class SRResNet(Networks):
         return [Update("pixels", trains="G", loss=self.pixel_loss)]
 
     def schedule(self, progress: float, steps: int) -> float:
-        return step_factor(self.decay, progress, steps)
+        return step_factor(self.decay, progress, steps, self.warmup)
 
     def pixel_loss(self, batch: Batch) -> dict[str, Tensor]:
         small, whole = self.pair(turned(batch.real, batch.uniform(3)) if self.turn else batch.real)
@@ -111,7 +112,7 @@ def tiny() -> SRResNet:
 @preset("srresnet")
 def small() -> SRResNet:
     """For photos cut into patches (data.fit=tile, data.size=96) on a CPU. Figures: docs/experiments.md."""
-    return SRResNet(batch_size=16, width=32, blocks=6, lr=2e-3)
+    return SRResNet(batch_size=16, width=32, blocks=6, loss="l2", lr=4e-3, ema=0.995)
 
 
 @preset("srresnet")

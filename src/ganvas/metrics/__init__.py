@@ -13,20 +13,30 @@ from ganvas.metrics.precision_recall import (
     density_coverage,
     precision_recall,
 )
+from ganvas.metrics.reconstruction import measure_reconstruction
+from ganvas.metrics.restoration import compare_pictures, luma, mobilenet_distance, psnr_rgb, psnr_y, ssim_rgb, ssim_y
 
 __all__ = [
     "Copies",
     "DensityCoverage",
     "Moments",
     "PrecisionRecall",
+    "compare_pictures",
     "density_coverage",
     "fid",
     "find_copies",
     "frechet_distance",
     "kernel_distance",
     "label_accuracy",
+    "luma",
     "measure",
     "measure_likelihood",
+    "measure_reconstruction",
+    "mobilenet_distance",
     "nearest",
     "precision_recall",
+    "psnr_rgb",
+    "psnr_y",
+    "ssim_rgb",
+    "ssim_y",
 ]

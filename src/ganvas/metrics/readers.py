@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from ganvas.errors import DataError, UsageError, nearest
 from ganvas.networks.features import (
-    MOBILENET_SHA256,
+    MOBILENET,
     MobileNetV2,
     digit_network,
     digit_network_card,
@@ -142,7 +142,7 @@ def _mobilenet_reader(shape: tuple[int, int, int]) -> Reader:
         x = _planar(images).expand(-1, 3, -1, -1)
         return network.features(MobileNetV2.prepare(x, size).contiguous(memory_format=torch.channels_last))
 
-    return Reader("mobilenet_v2", f"mobilenet_v2 {MOBILENET_SHA256} {size}", 10_000, features, batch=32)
+    return Reader("mobilenet_v2", f"mobilenet_v2 {MOBILENET.sha256} {size}", 10_000, features, batch=32)
 
 
 @functools.lru_cache(maxsize=1)

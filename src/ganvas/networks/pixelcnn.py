@@ -50,8 +50,9 @@ class GatedLayer(nn.Module):
     """One layer of both stacks (figure 2). The last hands nothing on: no gate of the vertical stack, no residual."""
 
     def __init__(
-        self, vertical: int, horizontal: Tensor, features: Tensor, kernel: int, classes: int, depth: int, last: bool
-    ) -> None:
+        self, vertical: int, horizontal: Tensor, features: Tensor, kernel: int, classes: int, depth: int, last: bool,
+        context: int = 0,
+    ) -> None:  # fmt: skip
         super().__init__()
         first = depth == 0
         P = len(features)
@@ -63,6 +64,7 @@ class GatedLayer(nn.Module):
         self.horizontal = MaskedConv(horizontal, features.repeat(2), kernel // 2 + 1, own=not first)
         self.residual = None if last else MaskedConv(features, features, bias=False)
         self.classes = nn.Embedding(classes, 4 * P) if classes else None
+        self.context = nn.Conv2d(context, 4 * P, 1, bias=False) if context else None
         variance_kept(self.vertical, 1.0 if first else GATE)
         variance_kept(self.link, 0.7)
         variance_kept(self.horizontal, 0.7)
@@ -70,21 +72,30 @@ class GatedLayer(nn.Module):
             variance_kept(self.residual, GATE / (depth + 1) ** 0.5)
         if self.classes is not None:
             nn.init.normal_(self.classes.weight, 0.0, 0.1)
+        if self.context is not None:
+            variance_kept(self.context, 0.5)
 
-    def of_class(self, label: Tensor | None) -> tuple[Tensor, Tensor] | None:
-        """What the class adds in either stack, two of (N, 2P, 1, 1) (eq. 4)."""
-        if self.classes is None:
+    def told(self, label: Tensor | None, context: Tensor | None) -> tuple[Tensor, Tensor] | None:
+        """What the class (eq. 4) and the context (eq. 5) add in either stack, two of (N, 2P, 1 or H', 1 or W)."""
+        added: Tensor | None = None
+        if self.classes is not None:
+            assert label is not None, "a class-conditional network needs labels"
+            added = self.classes(label)[..., None, None]
+        if self.context is not None:
+            assert context is not None, "a network with context needs some"
+            seen = self.context(context)
+            added = seen if added is None else added + seen
+        if added is None:
             return None
-        assert label is not None, "a class-conditional network needs labels"
-        vertical, horizontal = self.classes(label)[..., None, None].chunk(2, 1)
+        vertical, horizontal = added.chunk(2, 1)
         return vertical, horizontal
 
-    def above(self, v: Tensor, label: Tensor | None) -> tuple[Tensor, Tensor]:
+    def above(self, v: Tensor, label: Tensor | None, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Vertical stack before its gate, and its part of the horizontal one, (N, 2P, H', W) each.
 
-        v (N, in, H' + rows - 1, W + kernel - 1) is padded already.
+        v (N, in, H' + rows - 1, W + kernel - 1) is padded already; context (N, S, H', W).
         """
-        added = self.of_class(label)
+        added = self.told(label, context)
         before = self.vertical(v)
         if added is not None:
             before = before + added[0]
@@ -102,12 +113,12 @@ class PixelCNN(nn.Module):
 
     x (N, C, H, W) in [-1, 1]. The outputs of channel c are the c-th of `groups` equal parts; groups is C or 1. `width`
     is rounded up to a multiple of groups. `label` (N,) where classes > 0; `kept` (N, L, P): factors of the horizontal
-    gates, for dropout.
+    gates, for dropout; `seen` (N, context, H, W) where context > 0: a map that every layer sees at the pixel itself.
     """
 
     def __init__(
         self, channels: int, outputs: int, groups: int, width: int, layers: int, kernel: int = 3, first_kernel: int = 7,
-        head: int = 64, classes: int = 0,
+        head: int = 64, classes: int = 0, context: int = 0,
     ) -> None:  # fmt: skip
         super().__init__()
         self.channels, self.groups, self.outputs = channels, groups, outputs
@@ -118,6 +129,7 @@ class PixelCNN(nn.Module):
             GatedLayer(
                 channels if depth == 0 else self.features, pixel if depth == 0 else features, features,
                 first_kernel if depth == 0 else kernel, classes, depth, last=depth == layers - 1,
+                context=context,
             )
             for depth in range(layers)
         )  # fmt: skip
@@ -128,12 +140,14 @@ class PixelCNN(nn.Module):
         variance_kept(self.hidden, 2**0.5)
         variance_kept(self.out, 0.1)  # begins near the distribution that the biases say
 
-    def forward(self, x: Tensor, label: Tensor | None = None, kept: Tensor | None = None) -> Tensor:
+    def forward(
+        self, x: Tensor, label: Tensor | None = None, kept: Tensor | None = None, seen: Tensor | None = None
+    ) -> Tensor:
         v = h = x
         gates = []
         for depth, layer in enumerate(self.layers):
             assert isinstance(layer, GatedLayer)
-            before, linked = layer.above(layer.padded(v), label)
+            before, linked = layer.above(layer.padded(v), label, seen)
             g = gate(linked + layer.horizontal(h))
             if kept is not None:
                 g = g * kept[:, depth, :, None, None].to(g.dtype)
@@ -168,8 +182,11 @@ class Incremental:
     rows of each layer; the horizontal stack by small matrix products into buffers that stay. No gradients.
     """
 
-    def __init__(self, network: PixelCNN, n: int, width: int, label: Tensor | None = None) -> None:
-        self.network, self.n, self.width, self.label = network, n, width, label
+    def __init__(
+        self, network: PixelCNN, n: int, width: int, label: Tensor | None = None, seen: Tensor | None = None
+    ) -> None:
+        self.network, self.n, self.width, self.label, self.seen = network, n, width, label, seen
+        self.i = -1
         layers = [layer for layer in network.layers if isinstance(layer, GatedLayer)]
         self.layers = layers
         P, G = network.features, network.groups
@@ -185,7 +202,6 @@ class Incremental:
         self.gates = self.new(n, len(layers) * P)
         self.skip, self.hidden = self.new(n, network.skip.out_channels), self.new(n, network.skip.out_channels)
         self.pixels = [self._slots(0, network.channels, j)[0] for j in range(width)]
-        self.begun = False
         self._prepare_layers()
         self._prepare_head()
 
@@ -201,11 +217,12 @@ class Incremental:
     @torch.no_grad()
     def begin_row(self) -> None:
         """Moves on to the next row; the one before must be complete."""
-        if self.begun:
+        if self.i >= 0:
             self._push(0, self.row())
-        self.begun = True
+        self.i += 1
+        seen = None if self.seen is None else self.seen[:, :, self.i : self.i + 1]
         for depth, layer in enumerate(self.layers):
-            before, linked = layer.above(self.above[depth], self.label)
+            before, linked = layer.above(self.above[depth], self.label, seen)
             assert layer.horizontal.bias is not None
             linked = linked[:, :, 0] + layer.horizontal.bias[:, None]
             # (n, 2P, W) -> (W, G, n, 2Q), with the halves of sigmoid as in _halved
@@ -214,6 +231,15 @@ class Incremental:
             self.terms[depth][..., self.terms[depth].shape[3] // 2 :].mul_(0.5)
             if layer.residual is not None:
                 self._push(depth + 1, gate(before)[:, :, 0])
+
+    @torch.no_grad()
+    def follow(self, parents: Tensor) -> None:
+        """At the end of a row: picture i goes on as what picture parents[i] is so far, its label too, parents (n,)."""
+        for above in self.above:
+            above.copy_(above[parents])
+        self.rows[0].copy_(self.rows[0][parents])
+        self.label = None if self.label is None else self.label[parents]
+        self.seen = None if self.seen is None else self.seen[parents]
 
     @torch.no_grad()
     def raw(self, j: int, group: int = 0) -> Tensor:

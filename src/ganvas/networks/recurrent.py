@@ -14,7 +14,7 @@ from torch.nn import functional as F
 CELLS = {"lstm": nn.LSTM, "gru": nn.GRU}
 PARTS = {"lstm": 2, "gru": 1}  # tensors of state a layer: h and c, or h alone
 
-State = list[tuple[Tensor, ...]]
+State = list[tuple[Tensor, ...]]  # of each layer (h, c) or (h,), (N, width)
 
 
 class RecurrentText(nn.Module):
@@ -68,8 +68,8 @@ class RecurrentText(nn.Module):
             if kept is not None:
                 x = x * kept[index]
             old = tuple(part[None] for part in before[index])
-            x, new = layer(x, old if len(old) > 1 else old[0])
-            after.append(tuple(part[0] for part in (new if isinstance(new, tuple) else (new,))))
+            x, new = layer(x, old if self.cell == "lstm" else old[-1])
+            after.append(tuple(part[0] for part in (new if self.cell == "lstm" else (new,))))
         return self._scores(x if kept is None else x * kept[-1]), packed(after)
 
     def step(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
@@ -80,11 +80,10 @@ class RecurrentText(nn.Module):
         for layer, old in zip(self.layers, state, strict=True):
             weights = [layer.get_parameter(f"{name}_l0") for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
             if self.cell == "lstm":
-                new = torch.lstm_cell(x, old, *weights)  # pyright: ignore[reportArgumentType]
+                after.append(torch.lstm_cell(x, old, *weights))
             else:
-                new = (torch.gru_cell(x, old[0], *weights),)
-            after.append(tuple(new))
-            x = new[0]
+                after.append((torch.gru_cell(x, old[-1], *weights),))
+            x = after[-1][0]
         return self._scores(x), after
 
     def unpacked(self, state: Tensor) -> State:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -35,6 +37,9 @@ class SRResNet(nn.Module):
         self.body = nn.Sequential(
             *(ResidualBlock(width, norm) for _ in range(blocks)), _conv(width, width, 3), norm2d(norm, width)
         )
+        if norm == "none":
+            with torch.no_grad():
+                cast(nn.Conv2d, self.body[-2]).weight.mul_(0.1)  # so that `first` is heard in the beginning
         self.tail = _staged(width, channels, scale, kernel) if tail == "staged" else _direct(width, channels, scale)
         if base:
             last = next(layer for layer in reversed(self.tail) if isinstance(layer, nn.Conv2d))

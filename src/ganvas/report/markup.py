@@ -91,7 +91,9 @@ def folded(summary: str, *content: Content) -> Html:
 def document(title: str, *content: Content) -> Html:
     """The whole file. Its own policy forbids the browser to load anything, or to run a script but ours."""
     digest = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
-    policy = f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
+    policy = (
+        f"default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
+    )
     head = tag(
         "head",
         tag("meta", charset="utf-8"),

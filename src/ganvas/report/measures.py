@@ -21,6 +21,10 @@ MEANINGS = {
     "bits_per_dim": "what held-out pictures cost, in bits a value: minus the mean log-likelihood, or a bound of it",
     "bits_per_character": "what held-out text costs, in bits a character: minus the mean log-likelihood",
     "bits_per_sample": "what held-out sound costs, in bits a sample: minus the mean log-likelihood",
+    "MSE": "mean squared error of held-out pictures painted again, values in [0, 1]",
+    "PSNR": "how near held-out pictures come back, in dB",
+    "perplexity": "how many codes held-out pictures would need if all were chosen as often",
+    "codes_used": "share of the codes that held-out pictures choose at all",
     "copies": "samples nearer to a training picture than nearly all unseen real pictures are",
 }
 

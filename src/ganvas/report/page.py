@@ -34,6 +34,7 @@ from ganvas.report.markup import (
 )
 from ganvas.report.measures import entries, explanation, floor_of, main_metric, sentence, value_of
 from ganvas.report.pictures import film, frames
+from ganvas.report.sounds import listen
 from ganvas.report.texts import sheets_of_text
 from ganvas.run import Run, read_json
 from ganvas.settings import settings_of
@@ -61,8 +62,8 @@ def report(run: Run, *, audit: bool = True) -> Html:
         _samples(run),
         _doctor(run),
         _measures(run, log, measured),
-        _copies(run, measured) if audit else Html(),
-        _curves(log),
+        _copies(run, measured) if audit and run.spec.kind == "pictures" else Html(),
+        _curves(log, run.spec.unit),
         _settings(run),
         _machine(run, log),
         _data(run),
@@ -146,7 +147,7 @@ def _tiles(run: Run, log: Log, measured: dict[str, Any]) -> Html:
             floor = floor_of(metrics[name])
             tiles.append((name, value_of(metrics[name]), None if floor is None else f"floor {number(floor)}"))
     tiles.append(("Time", duration(_seconds(log)), "of training"))
-    tiles.append(("Steps", number(log.last("step")), f"{number(log.last('images_seen'))} pictures seen"))
+    tiles.append(("Steps", number(log.last("step")), f"{number(log.last('images_seen'))} {run.spec.unit} seen"))
     tiles.append(("Parameters", number(run.info.get("parameters")), "in all networks"))
     return tag(
         "dl",
@@ -174,9 +175,24 @@ def _samples(run: Run) -> Html:
     if texts:
         lead = "Each text keeps its random seed over the training. Averaged weights."
         return section("samples", _TITLES["samples"], texts, lead=lead)
+    if not _paints_by_seed(run):
+        lead = "Rows of held-out pictures, each above what comes back of it. Averaged weights."
     if not shown:
         return section("samples", _TITLES["samples"], tag("p", "There are no grids in samples/ yet.", class_="note"))
-    return section("samples", _TITLES["samples"], film(shown, "Grid of samples"), lead=lead)
+    sound = listen(run.folder / "samples")
+    if sound:
+        lead = (
+            "Each place keeps its random seed: the slider shows a clip as it forms, as a spectrogram. Averaged weights."
+        )
+    return section("samples", _TITLES["samples"], sound, film(shown, "Grid of samples"), lead=lead)
+
+
+def _paints_by_seed(run: Run) -> bool:
+    """False of a method that paints what it is shown, and nothing new. Of one that is not known here, who can tell."""
+    try:
+        return issubclass(find(run.info["method"]), Samples)
+    except GanvasError:
+        return True
 
 
 def _doctor(run: Run) -> Html:
@@ -303,11 +319,11 @@ def _copies_read(entry: dict[str, Any]) -> list[Content]:
 # --- curves -------------------------------------------------------------------------------------------------
 
 
-def _curves(log: Log) -> Html:
+def _curves(log: Log, unit: str) -> Html:
     if not len(log):
         return section("curves", _TITLES["curves"], tag("p", "The log holds no numbers yet.", class_="note"))
     charts = [_chart(log, title, keys) for title, keys in groups(log.curves())]
-    speed = _chart(log, "Images per second", ["images_per_second"])
+    speed = _chart(log, f"{unit.capitalize()} per second", ["images_per_second"])
     lead = "Of a noisy curve, the thin line is what was logged and the bold one its moving average."
     return section("curves", _TITLES["curves"], tag("div", charts, speed, class_="charts"), lead=lead)
 
@@ -452,10 +468,12 @@ def _data(run: Run) -> Html:
     rows: list[tuple[Content, Content]] = [
         (_words(key), _described(value)) for key, value in sheet.items() if key not in special
     ]
-    return section("data", _TITLES["data"], facts(rows), _classes(sheet), _channels(sheet), _problems(sheet))
+    return section(
+        "data", _TITLES["data"], facts(rows), _classes(sheet, run.spec.unit), _channels(sheet), _problems(sheet)
+    )
 
 
-def _classes(sheet: dict[str, Any]) -> Html:
+def _classes(sheet: dict[str, Any], unit: str) -> Html:
     classes = sheet.get("classes")
     splits = (
         {name: counts for name, counts in classes.items() if isinstance(counts, dict) and counts}
@@ -466,7 +484,7 @@ def _classes(sheet: dict[str, Any]) -> Html:
         return Html()
     names = list(next(iter(splits.values())))
     rows = [[name, *(number(counts.get(name)) for counts in splits.values())] for name in names[:MOST_SHOWN]]
-    caption = f"Pictures of each class ({len(names):,} classes" + (
+    caption = f"{_words(unit)} of each class ({len(names):,} classes" + (
         f", the first {MOST_SHOWN})" if len(names) > MOST_SHOWN else ")"
     )
     return folded(

@@ -1,4 +1,4 @@
-"""From pictures to latents and back, for methods that encode."""
+"""From pictures to latents or codes and back, for methods that encode or quantise."""
 
 from __future__ import annotations
 
@@ -8,18 +8,19 @@ from torch import Tensor
 
 from ganvas.data.batch import as_pictures
 from ganvas.errors import UsageError
-from ganvas.method import Encodes, Method, Samples, methods_with
-from ganvas.sampling import in_chunks
+from ganvas.method import Encodes, Method, Quantises, Samples, methods_with
+from ganvas.sampling import in_chunks, to_uint8
 from ganvas.tasks.edit import paint
 
 
 @torch.no_grad()
 def encode(method: Method, images: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
-    """Latents float32 (n, ...) of `images` uint8 (n, H, W, C). `labels` (n,) go to a method that knows classes.
+    """Latents float32 (n, ...) of `images` uint8 (n, H, W, C), or codes int64 (n, L) of a method that quantises. `labels` (n,) go
+    to a method that knows classes.
 
-    UsageError where the method does not encode, or where it needs labels and there are none.
+    UsageError where the method does neither, or where it needs labels and there are none.
     """
-    if not isinstance(method, Encodes):
+    if not isinstance(method, Encodes | Quantises):
         raise UsageError(f"{method.name} cannot find the latents of given pictures; {methods_with(Encodes)} can")
     told = _labels(method, labels, len(images))
     device = next(method.parameters()).device
@@ -32,7 +33,9 @@ def encode(method: Method, images: np.ndarray, labels: np.ndarray | None = None)
 
 
 def decode(method: Method, codes: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
-    """Pictures uint8 (n, H, W, C) of latents (n, ...), such as `encode` gives."""
+    """Pictures uint8 (n, H, W, C) of latents (n, ...) or codes (n, L), such as `encode` gives."""
+    if isinstance(method, Quantises):
+        return _painted(method, codes)
     if not isinstance(method, Encodes) or not isinstance(method, Samples):
         raise UsageError(f"{method.name} does not encode, so no codes can be its own")
     wanted = tuple(method.latents([0]).shape[1:])
@@ -41,6 +44,26 @@ def decode(method: Method, codes: np.ndarray, labels: np.ndarray | None = None) 
             f"codes of this {method.name} have the shape (n, {', '.join(map(str, wanted))}) (got {codes.shape})"
         )
     return paint(method, torch.from_numpy(np.asarray(codes, np.float32)), _labels(method, labels, len(codes)))
+
+
+@torch.no_grad()
+def _painted(method: Quantises, codes: np.ndarray) -> np.ndarray:
+    """Pictures of whole numbers, refused where they are not codes of this method."""
+    assert isinstance(method, Method)
+    sizes = [grid.size for grid in method.grids() for _ in range(grid.height * grid.width)]
+    if codes.ndim != 2 or codes.shape[1] != len(sizes) or len(codes) == 0:
+        raise UsageError(f"codes of this {method.name} have the shape (n, {len(sizes)}) (got {codes.shape})")
+    if codes.dtype.kind not in "iu":
+        raise UsageError(f"codes of this {method.name} are whole numbers (got {codes.dtype})")
+    wrong = np.argwhere((codes < 0) | (codes >= np.array(sizes)))
+    if len(wrong):
+        row, place = wrong[0]
+        raise UsageError(
+            f"code {codes[row, place]} at place {place} of picture {row} is none: there, this {method.name} knows 0 to"
+            f" {sizes[place] - 1}"
+        )
+    told, device = torch.from_numpy(codes.astype(np.int64)), next(method.parameters()).device
+    return to_uint8(in_chunks(len(codes), lambda rows: method.decode(told[rows].to(device))))
 
 
 def _labels(method: Method, labels: np.ndarray | None, count: int) -> Tensor | None:

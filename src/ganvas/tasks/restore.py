@@ -166,7 +166,7 @@ def sheet(photo: Photo, made: list[Photo], mask: np.ndarray | None = None) -> np
 def _opaque(photo: Photo) -> np.ndarray:
     """(3, H, W), on white."""
     pixels = np.broadcast_to(photo.pixels, (3, *photo.size))
-    return pixels if photo.alpha is None else pixels * photo.alpha + (1 - photo.alpha)
+    return pixels.copy() if photo.alpha is None else pixels * photo.alpha + (1 - photo.alpha)
 
 
 def _fitted(picture: Tensor, size: tuple[int, int]) -> Tensor:

@@ -28,7 +28,7 @@ from ganvas.data.feed import make_feed
 from ganvas.defaults import MEASURED, MEASURED_SEED, MINUTES
 from ganvas.doctor import Finding, diagnose
 from ganvas.errors import DataError, GanvasError, RunError, TrainingError, UsageError
-from ganvas.method import HasLikelihood, Method, Samples, create
+from ganvas.method import HasLikelihood, Method, Prepares, Quantises, Samples, StandsOn, create, methods_with
 from ganvas.preview import preview
 from ganvas.report import write_report
 from ganvas.run import Run, RunWriter, is_run, spec_as_dict
@@ -49,6 +49,7 @@ LOG_SECONDS = 1.0  # between two rows of the log; steps shorter than that share 
 EVALUATIONS = 5  # over a budget, where --evaluate-every is not given
 GRIDS = 20  # likewise, ...
 SAMPLING = 0.1  # ... but for those between evaluations once so much of the training's time went into them
+LOOKS = ("fit", "alpha")  # data settings that change pictures and not their shape
 SAVE_SECONDS = 60.0  # between two checkpoints, where --checkpoint-every is not given
 
 
@@ -83,6 +84,7 @@ def prepare(
     evaluate_every: int | None = None,
     measure_samples: int | None = None,
     guard: bool = False,
+    codes: str | Path | None = None,
     callbacks: Sequence[Callback] = (),
 ) -> Session:
     """Everything checked and built, nothing written yet (`--dry-run`). Arguments and errors are those of `train`."""
@@ -98,6 +100,8 @@ def prepare(
         compile = "on" if compile == "auto" and old.info.get("compiled") else compile
         measure_samples = old.info.get("measure_samples") if measure_samples is None else measure_samples
         check_same(old, method, data, preset, settings, data_settings)
+        if codes is not None and resume is not None and str(resume) != "auto":
+            raise RunError(f"{old.folder} holds the codes that it learns: leave --codes away")
         folder, seed = old.folder, old.info["seed"]
         kept = precision == "auto"  # the same bits as before
         engine = start_engine(device, old.info["precision"] if kept else precision)
@@ -109,7 +113,7 @@ def prepare(
             engine = replace(engine, why=old.info.get("why_precision", "as before"))
         chosen = create(old.info["method"], None, old.info["settings"])
         dataset = reopen(old, data)
-        preset = old.info.get("preset")
+        preset, first = old.info.get("preset"), None
     else:
         chosen = (
             method.with_settings(settings or {})
@@ -117,13 +121,15 @@ def prepare(
             else create(method or METHOD, preset, settings)
         )
         dataset = open_dataset(data or DATA, data_settings)
+        chosen, first = stand(chosen, codes, dataset)
         folder = new_folder(out, chosen.name, dataset.name)
         engine = start_engine(device, precision)
     return Session(
         folder, chosen, dataset, budget, engine, seed=seed, preset=preset, compile=compile,
         checkpoint_every=checkpoint_every, evaluate_every=evaluate_every,
         measure_samples=MEASURED if measure_samples is None else measure_samples, guard=guard, callbacks=callbacks,
-        resumed=old is not None,
+        resumed=old is not None, first=first,
+        codes=old.info.get("codes") if old else codes,
     )  # fmt: skip
 
 
@@ -160,7 +166,8 @@ class Session:
         self, folder: Path, method: Method, data: Dataset, budget: Budget, engine: Engine, *, seed: int,
         preset: str | None = None, compile: str = "auto", checkpoint_every: int | None = None,
         evaluate_every: int | None = None, measure_samples: int = MEASURED, guard: bool = False,
-        callbacks: Sequence[Callback] = (), resumed: bool = False,
+        callbacks: Sequence[Callback] = (), resumed: bool = False, first: Method | None = None,
+        codes: str | Path | None = None,
     ) -> None:  # fmt: skip
         if method.batch_size % engine.ranks:
             raise UsageError(
@@ -193,6 +200,7 @@ class Session:
         self.guard = Guard() if guard else None
         self.writer = RunWriter(folder)
         self.callbacks: list[Callback] = [Recorder(self.writer), *callbacks] if engine.leads else []
+        self.first, self.codes = first, codes
         self._build(method, budget)
         self._tell: Callable[..., None] = self._call
         self._caught = 0  # the signal that this process got
@@ -212,6 +220,9 @@ class Session:
         torch.manual_seed(seed)
         method.build(data.spec)
         method.spec = data.spec
+        if self.first is not None:
+            assert isinstance(method, StandsOn)
+            method.adopt(self.first)
         method.train()
         method.to(engine.device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         engine.copy_from_lead(method)
@@ -246,6 +257,7 @@ class Session:
             self.writer.tidy()
             self.writer.info(self.info())
             self.writer.json("data.json", self.data.sheet())
+        self._prepare()
         self._skip_past()
         self._tell("started")
         previous = self._listen()
@@ -261,6 +273,11 @@ class Session:
             for number, handler in previous.items():
                 signal.signal(number, handler)
         return Run(self.folder)
+
+    def _prepare(self) -> None:
+        """What the losses need of each picture, once; after any weights were read, and before the clock starts."""
+        if isinstance(self.method, Prepares):
+            self.trainer.feed.prepare(self.method.prepare)
 
     def _goes_on(self) -> bool:
         if self._stop or self.trainer.progress < 1:
@@ -408,8 +425,11 @@ class Session:
         """Goes on under the settings that a finding asks for (--guard)."""
         old, change = self.trainer, finding.change
         state = old.state()
-        self._build(self.method.with_settings(change.settings), old.budget)
-        self.trainer.clock = old.clock
+        before = self.method
+        self._build(before.with_settings(change.settings), old.budget)
+        for name in before.frozen:
+            self.method.get_submodule(name).load_state_dict(before.get_submodule(name).state_dict())
+        self.trainer.clock, self.trainer.feed.prepared = old.clock, old.feed.prepared
         kept = take_over(self.trainer, state, weights=not change.anew)
         self.writer.info(self.info())
         self._tell("changed", finding)
@@ -422,7 +442,7 @@ class Session:
 
     def _measure(self, averaged: Method) -> dict[str, Any]:
         """What samples score, where there are some, and how likely held-out examples are, where the method can say."""
-        from ganvas.metrics import measure, measure_likelihood
+        from ganvas.metrics import measure, measure_likelihood, measure_reconstruction
 
         def of_samples() -> dict[str, Any]:
             pictures = to_uint8(sample(averaged, self.measure_samples, MEASURED_SEED))
@@ -433,6 +453,8 @@ class Session:
             found |= self._unless_too_few("samples", of_samples)
         if isinstance(averaged, HasLikelihood):  # by one draw: `ganvas evaluate` takes more
             found |= self._unless_too_few("likelihood", lambda: measure_likelihood(averaged, self.data, samples=1))
+        if isinstance(averaged, Quantises):
+            found |= self._unless_too_few("reconstruction", lambda: measure_reconstruction(averaged, self.data))
         return found
 
     def _unless_too_few(self, what: str, measured: Callable[[], dict[str, Any]]) -> dict[str, Any]:
@@ -538,6 +560,7 @@ class Session:
             "settings": self.method.settings(),
             "data": self.data.source,
             "data_settings": as_dict(self.data.settings),
+            **({"codes": str(self.codes)} if self.codes is not None else {}),
             "seed": self.seed,
             "budget": {"steps": budget.steps, "images": budget.images, "minutes": budget.minutes},
             "precision": self.engine.precision,
@@ -611,7 +634,12 @@ def check_same(
     had = create(info["method"], None, info["settings"]).settings()
     same = method if isinstance(method, Method) else create(info["method"], None, had)
     given = same.with_settings(settings or {}).settings()
-    changed = [f"{key} was {had[key]!r}, not {value!r}" for key, value in given.items() if had[key] != value]
+    told = same.filled if isinstance(method, Method) else ()
+    changed = [
+        f"{key} was {had[key]!r}, not {value!r}"
+        for key, value in given.items()
+        if had[key] != value and key not in told
+    ]
     wished = as_dict(data_settings) if isinstance(data_settings, DataSettings) else data_settings or {}
     before = as_dict(change(DataSettings(), info["data_settings"], where="data."))
     checked = as_dict(change(DataSettings(), {**before, **wished}, where="data."))
@@ -648,6 +676,42 @@ def open_dataset(data: str | Path | Dataset, data_settings: dict[str, Any] | Dat
     if isinstance(data_settings, DataSettings):
         return open_data(data, settings=data_settings)
     return open_data(data, **(data_settings or {}))
+
+
+def stand(method: Method, codes: str | Path | None, data: Dataset) -> tuple[Method, Method | None]:
+    """The method told of what it stands on, and that trained method; the method as it is and None where it stands on none.
+
+    UsageError, RunError or DataError where `codes` is missing, is no run of a method that quantises, or one of other pictures.
+    """
+    if not isinstance(method, StandsOn):
+        if codes is not None:
+            raise UsageError(
+                f"{method.name} learns pictures, not the codes of another run: leave --codes away, or train"
+                f" {methods_with(StandsOn)}"
+            )
+        return method, None
+    makers = methods_with(Quantises)
+    if codes is None:
+        raise UsageError(
+            f"{method.name} learns the codes of a trained {makers}: name its run by --codes RUN"
+            f" (ganvas train {makers.split(', ')[0]} --data {data.source} makes one)"
+        )
+    run = Run(codes)
+    first = run.load_method()
+    if not isinstance(first, Quantises):
+        raise RunError(f"{codes} is a run of {first.name}, which has no codes: --codes takes a run of {makers}")
+    if run.spec.shape != data.spec.shape:
+        raise DataError(
+            f"{codes} has codes of pictures of (channels, height, width) {run.spec.shape}; those of {data.name} are"
+            f" {data.spec.shape}: choose data.size and data.channels as that run had them"
+        )
+    known, given = run.info["data_settings"], as_dict(data.settings)
+    other = [f"data.{key}={known[key]} (here {given[key]})" for key in LOOKS if known.get(key) != given[key]]
+    if run.info["data"] == data.source and other:
+        raise DataError(
+            f"{codes} saw these pictures otherwise: with {', '.join(other)}. Give the same, so that the codes mean the same"
+        )
+    return method.upon(first), first
 
 
 def new_folder(out: str | Path | None, method: str, data: str) -> Path:

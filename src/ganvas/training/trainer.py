@@ -105,7 +105,8 @@ class Trainer:
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
         scalars = {key: value.detach() for key, value in report.items() if value.ndim == 0}
         loss = scalars["loss"]
-        self.engine.average([*gradients, *scalars.values()])
+        means = [report[key].detach() for key in update.means]
+        self.engine.average([*gradients, *scalars.values(), *means])
         norms = torch._foreach_norm(gradients)  # pyright: ignore[reportPrivateImportUsage]
         norm = torch.linalg.vector_norm(torch.stack(norms))
         # On a GPU, asking for the answer would stop the queue: there the fused kernel itself skips the move.
@@ -119,7 +120,7 @@ class Trainer:
             shorten(gradients, norm, update.clip)
         optimizer.step()
         with torch.no_grad():
-            update.after(report)
+            (update.after if self.steps or update.start is None else update.start)(report)
         batch.handed.update({key: report[key].detach() for key in update.hands})
         batch.shared.update({key: report[key] for key in update.shares})
         logged = {key: value.detach() for key, value in report.items() if value.ndim == 0}

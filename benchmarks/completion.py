@@ -1,0 +1,197 @@
+"""Filling holes in held-out digits: the prior over codes, against a mean fill and a plain convolutional network trained with L2.
+
+    python benchmarks/completion.py RUN [--n 500] [--candidates 4] [--minutes 1] [--seed 0] [--json]
+
+RUN is a run of code_prior. The network is trained here, on the training pictures of that run, with random rectangles as
+holes, for `--minutes` of processor time of one thread. Holes: the middle quarter of the picture, and its lower half.
+
+PSNR   in dB, mean over pictures, over the pixels of the hole alone; `best of k` is the nearest of k candidates to the truth,
+       which nobody knows who fills a hole: it says that the truth is among the answers
+FD     Fréchet distance of the whole, filled pictures from all training pictures (its bias falls with n; `nothing missing` is the
+       floor)
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.optim import Adam
+
+from ganvas.data import Dataset, grid, open_data, write_png
+from ganvas.data.batch import as_pictures
+from ganvas.method import Restores
+from ganvas.metrics import measure
+from ganvas.run import Run
+from ganvas.sampling import in_chunks, to_uint8
+from ganvas.training.engine import machine_name
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--n", type=int, default=500, help="held-out pictures")
+    parser.add_argument("--candidates", type=int, default=4)
+    parser.add_argument("--minutes", type=float, default=1.0, help="of processor time for the plain network")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--picture", type=Path, help="a PNG of some of them")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args(arguments)
+    torch.set_num_threads(1)
+    run = Run(options.run)
+    data = open_data(run.info["data"], **run.info["data_settings"])
+    held = data.part("test")
+    method = run.method
+    assert held is not None and isinstance(method, Restores)
+    images = np.asarray(held.images[: options.n])
+    mean = as_pictures(np.asarray(data.images)).mean(0)
+    plain = trained(data, options.minutes, options.seed)
+    report: dict[str, Any] = {
+        "run": str(options.run), "n": len(images), "candidates": options.candidates, "minutes": options.minutes,
+        "seed": options.seed, "machine": machine_name(torch.device("cpu")), "holes": {},
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(), "nothing missing": {"FD": distance(images, data)},
+    }  # fmt: skip
+    for name, hole in holes(*images.shape[1:3]).items():
+        began = time.process_time()
+        drawn = torch.stack([filled(method, images, hole, options.seed + i) for i in range(options.candidates)])
+        seconds = (time.process_time() - began) / drawn.shape[0] / len(images)
+        ways = {
+            "mean picture": with_mean(images, hole, mean),
+            "plain network": by_network(plain, images, hole),
+            "codes": drawn[0],
+        }
+        found = {
+            way: {"PSNR": psnr(made, images, hole).mean().item(), "FD": distance(to_uint8(made), data)}
+            for way, made in ways.items()
+        }
+        every = torch.stack([psnr(made, images, hole) for made in drawn])
+        found["codes"] |= {
+            f"PSNR best of {len(drawn)}": every.amax(0).mean().item(),
+            f"PSNR of the mean of {len(drawn)}": psnr(drawn.mean(0), images, hole).mean().item(),
+            "seconds_a_picture": round(seconds, 4),
+        }  # fmt: skip
+        report["holes"][name] = found
+        if options.picture:
+            damaged = torch.where(hole, 0.0, as_pictures(images))
+            rows = [as_pictures(images), damaged, ways["mean picture"], ways["plain network"], *drawn]
+            few = torch.stack([row[:12] for row in rows]).flatten(0, 1)
+            write_png(
+                options.picture.with_stem(f"{options.picture.stem}-{name.split()[0]}"), grid(to_uint8(few), columns=12)
+            )
+    print(json.dumps(report) if options.json else "\n".join(lines(report)))
+
+
+def holes(height: int, width: int) -> dict[str, Tensor]:
+    """Masks (1, 1, H, W), true where pixels are missing."""
+    middle, lower = torch.zeros(2, 1, 1, height, width, dtype=torch.bool)
+    middle[..., height // 4 : height // 4 + height // 2, width // 4 : width // 4 + width // 2] = True
+    lower[..., height // 2 :, :] = True
+    return {"middle quarter": middle, "lower half": lower}
+
+
+def filled(method: Restores, images: np.ndarray, hole: Tensor, seed: int) -> Tensor:
+    """One candidate of each picture (n, C, H, W)."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def of_rows(rows: Tensor) -> Tensor:
+        damaged = torch.where(hole, 0.0, as_pictures(images[rows.numpy()]))
+        return method.restore(damaged, hole.expand(len(rows), -1, -1, -1).float(), generator=generator)
+
+    return in_chunks(len(images), of_rows)
+
+
+def with_mean(images: np.ndarray, hole: Tensor, mean: Tensor) -> Tensor:
+    return torch.where(hole, mean, as_pictures(images))
+
+
+# --- the plain network ----------------------------------------------------------------------------------------------------
+
+
+class Plain(nn.Module):
+    """Damaged pictures and their mask (N, C + 1, H, W) to whole ones (N, C, H, W): halved twice, six layers between, doubled."""
+
+    def __init__(self, channels: int, width: int = 64) -> None:
+        super().__init__()
+        inner = [layer for _ in range(6) for layer in (nn.Conv2d(width, width, 3, padding=1), nn.ReLU())]
+        self.layers = nn.Sequential(
+            nn.Conv2d(channels + 1, width // 2, 4, 2, 1), nn.ReLU(), nn.Conv2d(width // 2, width, 4, 2, 1), nn.ReLU(), *inner,
+            nn.ConvTranspose2d(width, width // 2, 4, 2, 1), nn.ReLU(), nn.ConvTranspose2d(width // 2, channels, 4, 2, 1),
+        )  # fmt: skip
+
+    def forward(self, damaged: Tensor, hole: Tensor) -> Tensor:
+        made = self.layers(torch.cat([damaged, hole.float()], 1))
+        return torch.where(hole, made[..., : damaged.shape[2], : damaged.shape[3]], damaged)
+
+
+def trained(data: Dataset, minutes: float, seed: int) -> Plain:
+    """By Adam at 1e-3 falling to zero, batches of 64, bf16, squared error in the hole; random rectangles, and both test holes."""
+    torch.manual_seed(seed)
+    network = Plain(data.spec.channels).to(memory_format=torch.channels_last)
+    optimizer = Adam(network.parameters(), lr=1e-3, fused=True)
+    pictures, known = as_pictures(np.asarray(data.images)), list(holes(data.spec.height, data.spec.width).values())
+    began, progress = time.process_time(), 0.0
+    while progress < 1:
+        optimizer.param_groups[0]["lr"] = 1e-3 * (1 - progress)
+        real = pictures[torch.randint(len(pictures), (64,))]
+        hole = torch.cat(
+            [known[int(kind)] if kind < 2 else rectangle(*real.shape[2:]) for kind in torch.randint(4, (64,))]
+        )
+        with torch.autocast("cpu", torch.bfloat16):
+            made = network(torch.where(hole, 0.0, real), hole)
+        loss = (made.float() - real).square().sum() / hole.sum()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        progress = (time.process_time() - began) / 60 / minutes
+    return network.eval().requires_grad_(False)
+
+
+def rectangle(height: int, width: int) -> Tensor:
+    """A hole (1, 1, H, W) of a quarter to three quarters of each side, anywhere."""
+    hole = torch.zeros(1, 1, height, width, dtype=torch.bool)
+    h, w = (int(torch.randint(side // 4, 3 * side // 4, ())) for side in (height, width))
+    top, left = int(torch.randint(height - h + 1, ())), int(torch.randint(width - w + 1, ()))
+    hole[..., top : top + h, left : left + w] = True
+    return hole
+
+
+def by_network(network: Plain, images: np.ndarray, hole: Tensor) -> Tensor:
+    def of_rows(rows: Tensor) -> Tensor:
+        damaged = torch.where(hole, 0.0, as_pictures(images[rows.numpy()]))
+        return network(damaged, hole.expand(len(rows), -1, -1, -1)).clamp(-1, 1)
+
+    return in_chunks(len(images), of_rows)
+
+
+# --- figures ----------------------------------------------------------------------------------------------------------------
+
+
+def psnr(made: Tensor, images: np.ndarray, hole: Tensor) -> Tensor:
+    """In dB, (n,), over the pixels of the hole."""
+    error = ((made - as_pictures(images)) / 2).square() * hole
+    return -10 * (error.flatten(1).sum(1) / (hole.sum() * made.shape[1])).clamp_min(1e-10).log10()
+
+
+def distance(images: np.ndarray, data: Dataset) -> float:
+    return measure(images, data, data.part("test"))["FD[digits]"]["value"]
+
+
+def lines(report: dict[str, Any]) -> list[str]:
+    head = f"{report['n']} held-out pictures; nothing missing: FD {report['nothing missing']['FD']:.2f}"
+    rows = [head, f"{'':16}{'':16}{'PSNR, dB':>10}{'FD':>8}"]
+    for hole, ways in report["holes"].items():
+        for way, found in ways.items():
+            more = ", ".join(f"{key} {value:.2f}" for key, value in found.items() if key not in ("PSNR", "FD"))
+            rows.append(f"{hole:16}{way:16}{found['PSNR']:10.2f}{found['FD']:8.2f}  {more}")
+    return rows
+
+
+if __name__ == "__main__":
+    main()

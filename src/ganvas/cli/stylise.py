@@ -1,0 +1,331 @@
+"""`ganvas stylise`: a photo in the manner of a painting, without training or by a trained run."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ganvas.data.photo import Photo
+    from ganvas.tasks.gatys import Moment
+
+FRAMES = 60  # of a video
+FRAME_SIDE = 480  # pixels, its longer side
+FRAME_SECONDS, LAST_SECONDS = 0.1, 2.0
+
+
+def stylise(
+    content: Annotated[Path, typer.Argument(metavar="CONTENT", help="The photo.")],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="Where the result goes: .png, .jpg or .webp.")],
+    style: Annotated[
+        list[Path] | None, typer.Option("--style", metavar="FILE", help="A painting. Repeatable: then they are mixed.")
+    ] = None,
+    weights: Annotated[
+        str | None, typer.Option(metavar="A,B", help="Shares of several styles, such as 0.7,0.3. Default: equal.")
+    ] = None,
+    mask: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--mask",
+            metavar="FILE",
+            help="Where a style goes: white. As large as CONTENT, one a style, in their order.",
+        ),
+    ] = None,
+    run: Annotated[
+        Path | None, typer.Option(metavar="RUN", help="A run of fast_style or adain: one pass in place of optimising.")
+    ] = None,
+    strength: Annotated[float, typer.Option(help="With --run: from 0, the photo, to 1.")] = 1.0,
+    network: Annotated[
+        str,
+        typer.Option(
+            help="Whose features are compared: vgg19, vgg16, vgg16_bn, mobilenet_v2, efficientnet_lite0; "
+            "auto: the first of them whose weights are on this machine."
+        ),
+    ] = "auto",
+    weights_file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The network's weights, where they do not lie in a usual place.")
+    ] = None,
+    size: Annotated[
+        int | None,
+        typer.Option(
+            help="Longer side in pixels that is worked at; the result is as large as CONTENT. 0: CONTENT's own. "
+            "Default: 512, with --run CONTENT's own."
+        ),
+    ] = None,
+    minutes: Annotated[float | None, typer.Option(help="How long to work. Default: as many steps as are set.")] = None,
+    preserve_colour: Annotated[
+        bool, typer.Option("--preserve-colour", help="The photo's colours stay; only light and dark are painted.")
+    ] = False,
+    rgb: Annotated[bool, typer.Option("--rgb", help="A grey photo may take colours.")] = False,
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="A setting of the optimisation (docs/methods/gatys.md). Repeatable."
+        ),
+    ] = None,
+    video: Annotated[
+        Path | None, typer.Option(metavar="FILE.gif|.webp|.apng", help="Also a video of how it came about.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the noise, with --set init=noise.")] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    precision: Annotated[
+        str, typer.Option(metavar="auto|fp32|bf16", help="auto: bf16 where the machine is faster by it.")
+    ] = "auto",
+    json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object on stdout; progress goes to stderr.")
+    ] = False,
+) -> None:
+    """Paint a photo in the manner of a painting: ganvas stylise me.jpg --style painting.jpg --out out.png
+
+    Needs no training: the picture itself is optimised, from small to large, until a network sees the photo's things
+    and the painting's texture in it. Ctrl-C writes the picture as it is by then. With --run, a trained fast_style or
+    adain does it in one pass. Size, alpha, colour profile and EXIF of the photo stay, and grey stays grey.
+    """
+    from ganvas.cli.output import write_json
+    from ganvas.data.animation import animation_format
+    from ganvas.data.photo import check_written, read_photo, write_photo
+    from ganvas.errors import UsageError
+
+    check_written(out)
+    if video is not None:
+        animation_format(video)
+    if run is None and not style:
+        raise UsageError("--style is missing: name a painting, or a trained run by --run")
+    photo = read_photo(content)
+    paintings = [read_photo(one) for one in style or ()]
+    check_written(out, photo)
+    if run is not None:
+        refused = {"--video": video, "--mask": mask, "--minutes": minutes, "--weights": weights, "--set": assignments}
+        for name, value in refused.items():
+            if value:
+                raise UsageError(f"{name} is for optimising, and a run paints in one pass: leave it or --run away")
+        made, told = _by_run(photo, paintings, run, strength, size, preserve_colour, rgb, device)
+        write_photo(out, made)
+        _tell({"out": str(out), **told}, json)
+        return
+    watcher = Watcher(json=json, video=video is not None)
+    with watcher:
+        done = _optimised(
+            photo, paintings, watcher, network=network, weights_file=weights_file, weights=weights, mask=mask or [],
+            size=size, minutes=minutes, preserve_colour=preserve_colour, rgb=rgb, assignments=assignments or [], seed=seed,
+            device=device, precision=precision,
+        )  # fmt: skip
+    write_photo(out, done.photo)
+    told: dict[str, Any] = {
+        "out": str(out), "network": done.network, "sha256": done.sha256, "steps": done.steps,
+        "seconds": round(done.seconds, 2), "losses": done.losses, "stopped": done.stopped,
+    }  # fmt: skip
+    if video is not None:
+        watcher.write_video(video)
+        told["video"] = str(video)
+    if json:
+        write_json(told)
+    else:
+        _tell(told, json)
+    if done.stopped:
+        raise typer.Exit(128 + watcher.caught)
+
+
+def _by_run(
+    photo: Photo,
+    paintings: list[Photo],
+    run: Path,
+    strength: float,
+    size: int | None,
+    preserve_colour: bool,
+    rgb: bool,
+    device: str,
+) -> tuple[Photo, dict[str, Any]]:
+    from ganvas.errors import UsageError
+    from ganvas.run import load
+    from ganvas.tasks.stylise import stylise_with
+    from ganvas.training.engine import choose_device
+
+    if len(paintings) > 1:
+        raise UsageError(f"a run paints in one style at a time (got {len(paintings)})")
+    method = load(run).load_method(device=choose_device(device))
+    began = time.perf_counter()
+    made = stylise_with(
+        method, photo, paintings[0] if paintings else None, strength=strength, size=size or None, rgb=rgb,
+        colour="luminance" if preserve_colour else "free",
+    )  # fmt: skip
+    return made, {"run": str(run), "method": method.name, "seconds": round(time.perf_counter() - began, 2)}
+
+
+def _optimised(
+    photo: Photo, paintings: list[Photo], watcher: Watcher, *, network: str, weights_file: Path | None, weights: str | None,
+    mask: list[Path], size: int | None, minutes: float | None, preserve_colour: bool, rgb: bool, assignments: list[str],
+    seed: int, device: str, precision: str,
+) -> Any:  # fmt: skip
+    import torch
+
+    from ganvas.cli.config import read_assignments
+    from ganvas.data.photo import read_photo
+    from ganvas.errors import UsageError
+    from ganvas.settings import change
+    from ganvas.tasks.gatys import GatysSettings
+    from ganvas.tasks.stylise import SIZE, as_mask, stylise
+    from ganvas.training.engine import choose_device, choose_precision
+
+    values, of_data = read_assignments(assignments)
+    if of_data:
+        raise UsageError("data settings are for training: there is no data here")
+    settings = change(GatysSettings(), {**({"colour": "luminance"} if preserve_colour else {}), **values})
+    where = choose_device(device)
+    chosen, _ = choose_precision(precision, where)
+    return stylise(
+        photo, paintings, network=network, weights_file=weights_file, settings=settings, shares=read_shares(weights),
+        masks=[as_mask(read_photo(one), photo.size, str(one)) for one in mask] or None,
+        size=SIZE if size is None else size or None, minutes=minutes, rgb=rgb, seed=seed, device=where,
+        dtype=torch.bfloat16 if chosen == "bf16" else torch.float32, watch=watcher.saw, stop=watcher.stopped,
+    )  # fmt: skip
+
+
+def read_shares(text: str | None) -> list[float] | None:
+    """[0.7, 0.3] of "0.7,0.3"."""
+    from ganvas.errors import UsageError
+
+    if text is None:
+        return None
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise UsageError(f"--weights takes numbers joined by commas, such as 0.7,0.3 (got {text})") from None
+
+
+def _tell(facts: dict[str, Any], json: bool) -> None:
+    from ganvas.cli.output import figure, print_facts, write_json
+
+    if json:
+        write_json(facts)
+        return
+    losses = facts.pop("losses", None)
+    facts.pop("sha256", None)
+    if not facts.pop("stopped", False):
+        facts = {"written": facts.pop("out"), **facts}
+    else:
+        facts = {"stopped, written": facts.pop("out"), **facts}
+    if losses:
+        facts["losses"] = "  ".join(f"{name} {figure(value)}" for name, value in losses.items())
+    print_facts(facts)
+
+
+class Watcher:
+    """Shows how far it is, gathers the video's frames, and listens to Ctrl-C.
+
+    On a terminal a live display with a picture; elsewhere a line a second: `step 120 progress 40.0% loss 1.23 ...`.
+    """
+
+    def __init__(self, *, json: bool, video: bool) -> None:
+        from rich.console import Console
+        from rich.live import Live
+
+        self.stream = sys.stderr
+        self.console = Console(file=self.stream, highlight=False, markup=False)
+        fit = self.console.is_terminal and not self.console.is_dumb_terminal and not json
+        self.live = Live(console=self.console, auto_refresh=False, transient=True) if fit else None
+        self.frames: list[np.ndarray] | None = [] if video else None
+        self.caught = 0
+        self._began, self._shown, self._previous = time.perf_counter(), 0.0, {}
+
+    def __enter__(self) -> Watcher:
+        self._previous = {number: signal.signal(number, self._catch) for number in (signal.SIGINT, signal.SIGTERM)}
+        if self.live:
+            self.live.start()
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self.live:
+            self.live.stop()
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+
+    def stopped(self) -> bool:
+        """Whether the user has had enough."""
+        return self.caught > 0
+
+    def saw(self, moment: Moment) -> None:
+        """Called after each step."""
+        if self.frames is not None and (len(self.frames) <= moment.share * (FRAMES - 1) or self.caught):
+            self.frames.append(frame(moment))
+        now = time.perf_counter()
+        pause = 0.5 if self.live else 1.0 if now - self._began < 60 else 10.0
+        if now - self._shown < pause and moment.share < 1:
+            return
+        self._shown = now
+        if self.live:
+            self.live.update(self._page(moment), refresh=True)
+        else:
+            print(line(moment), file=self.stream, flush=True)
+
+    def write_video(self, path: Path) -> None:
+        """The frames so far."""
+        import numpy as np
+
+        from ganvas.data.animation import write_animation
+
+        frames = [of_size(one, self.frames[-1].shape[:2]) for one in self.frames or ()]  # pyright: ignore
+        write_animation(path, np.stack(frames), [FRAME_SECONDS] * (len(frames) - 1) + [LAST_SECONDS])
+
+    def _page(self, moment: Moment) -> Any:
+        from rich.console import Group
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
+        from rich.text import Text
+
+        from ganvas.cli.blocks import can_show, half_blocks
+        from ganvas.cli.view import eta
+
+        width, height = self.console.width, self.console.height
+        row = Table.grid(padding=(0, 1))
+        left = eta(moment.share, time.perf_counter() - self._began)
+        facts = f"{moment.share:.0%}  {moment.size[1]} x {moment.size[0]}  step {moment.steps}  {left}"
+        row.add_row(ProgressBar(total=1.0, completed=moment.share, width=max(10, min(40, width // 3))), Text(facts))
+        parts: list[Any] = [row, Text(_losses(moment), style="dim")]
+        if can_show(self.console) and height > 8:
+            parts.append(half_blocks(as_bytes(moment), width, 2 * (height - 4)))
+        return Group(*parts)
+
+    def _catch(self, number: int, frame: FrameType | None) -> None:
+        if self.caught:  # asked twice: the user does not want to wait
+            raise KeyboardInterrupt
+        self.caught = number
+
+
+def line(moment: Moment) -> str:
+    """How far it is, in a line."""
+    where = f"size {moment.size[1]}x{moment.size[0]}"
+    return f"step {moment.steps} progress {moment.share:.1%} {where} {_losses(moment)}"
+
+
+def _losses(moment: Moment) -> str:
+    return " ".join(f"{name} {value:.4g}" for name, value in moment.losses.items())
+
+
+def as_bytes(moment: Moment) -> np.ndarray:
+    """The picture (h, w, C) uint8."""
+    from ganvas.sampling import to_uint8
+
+    return to_uint8(moment.picture()[None])[0]
+
+
+def frame(moment: Moment) -> np.ndarray:
+    """The picture for a video, (h, w, C) uint8."""
+    picture = as_bytes(moment)
+    scale = min(1.0, FRAME_SIDE / max(picture.shape[:2]))
+    return of_size(picture, (max(1, round(picture.shape[0] * scale)), max(1, round(picture.shape[1] * scale))))
+
+
+def of_size(picture: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
+    """(h, w, C) uint8 at another size."""
+    from ganvas.data.image import fit
+
+    return fit(picture, (size[0], size[1]), "stretch", 0)

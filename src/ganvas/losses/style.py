@@ -1,0 +1,130 @@
+"""What makes two pictures alike in content, in style, in colour: features in, one value an example out.
+
+Features are (N, C, H, W), from any layer of any network. All of it in float32, whatever precision the features come in.
+
+`relative` makes the losses of different layers and networks comparable: Gatys' eqs. 1 and 4 grow with the square and with the fourth
+power of a network's scale, which differs by a factor of thousands between layers.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+PLACES = 2**16  # places of a feature map that pass through float32 at once
+TINY = 1e-12  # below any square of features that a picture gives
+
+
+def gram(features: Tensor) -> Tensor:
+    """G_ij = sum_k F_ik F_jk over the places k (Gatys 2015, arXiv:1508.06576, eq. 3), over their number. (N, C, C).
+
+    Over their number, so that a picture and its double have one Gram matrix: eq. 4's 1 / M^2 is in it.
+    """
+    return gram_sum(features) / (features.shape[2] * features.shape[3])
+
+
+def gram_sum(features: Tensor) -> Tensor:
+    """Eq. 3 itself, a plain sum over the places: sums of a picture's parts add up to that of the whole. (N, C, C)."""
+    return _GramSum.apply(features)  # pyright: ignore[reportReturnType]
+
+
+class _GramSum(torch.autograd.Function):
+    """F F^T in float32 of features that are kept as they came: autograd itself would keep a float32 copy of them."""
+
+    # Places before channels, as channels_last lies in memory: in the other order each gradient would have to be turned around.
+
+    @staticmethod
+    def forward(ctx: Any, features: Tensor) -> Tensor:
+        ctx.save_for_backward(features)
+        n, channels = features.shape[:2]
+        total = torch.zeros(n, channels, channels, device=features.device)
+        for part in features.permute(0, 2, 3, 1).flatten(1, 2).split(PLACES, 1):
+            part = part.float()
+            total.baddbmm_(part.transpose(1, 2), part)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+        (features,) = ctx.saved_tensors
+        places = features.permute(0, 2, 3, 1)
+        both = (gradient + gradient.transpose(1, 2)).to(features.dtype)
+        return (places.flatten(1, 2) @ both).view(places.shape).permute(0, 3, 1, 2)
+
+
+def guided_gram(features: Tensor, guide: Tensor) -> Tensor:
+    """The Gram matrix where the guide is (Gatys 2016, arXiv:1611.07865, eqs. 3 and 4): F_k T_k in place of F_k.
+
+    guide (N, 1, H, W) >= 0, of the features' size; over the sum of T^2 in place of the number of places. (N, C, C).
+    """
+    return gram_sum(features * guide.to(features.dtype)) / guide.square().flatten(1).sum(1).clamp_min(TINY).view(
+        -1, 1, 1
+    )
+
+
+def style_loss(gram_: Tensor, target: Tensor) -> Tensor:
+    """sum_ij (G_ij - A_ij)^2 / (4 C^2) (Gatys 2015, eq. 4, its M in `gram`). Both (N or 1, C, C); returns (N,)."""
+    return (gram_ - target).square().flatten(1).sum(1) / (4 * gram_.shape[1] ** 2)
+
+
+def content_loss(features: Tensor, target: Tensor) -> Tensor:
+    """Half the sum of (F_ij - P_ij)^2 (Gatys 2015, eq. 1), as a mean over the places j. Returns (N,).
+
+    A mean, for the reason that `gram` is one: the balance of style and content must not depend on the picture's size.
+    """
+    squared = (features.float() - target.float()).square()
+    return squared.flatten(1).sum(1) / (2 * features.shape[2] * features.shape[3])
+
+
+def style_scale(target: Tensor) -> Tensor:
+    """`style_loss` of a picture without any features: what `relative` divides by. (N,)."""
+    return style_loss(torch.zeros_like(target), target)
+
+
+def content_scale(target: Tensor) -> Tensor:
+    """`content_loss` of a picture of one colour, whose features are everywhere the mean of the target's. (N,)."""
+    target = target.float()
+    return content_loss(target.mean((2, 3), keepdim=True).expand_as(target), target)
+
+
+def relative(loss: Tensor, scale: Tensor) -> Tensor:
+    """A layer's loss over what it would be for a picture with nothing of the target in it: 0 alike, 1 nothing alike. (N,)."""
+    return loss / scale.clamp_min(TINY)
+
+
+def total_variation(x: Tensor) -> Tensor:
+    """Mean squared difference of neighbours, down and across (Johnson 2016, arXiv:1603.08155, sec. 3.2). x (N, C, H, W); (N,)."""
+    down = (x[:, :, 1:] - x[:, :, :-1]).float().square().flatten(1).sum(1)
+    across = (x[..., 1:] - x[..., :-1]).float().square().flatten(1).sum(1)
+    return (down + across) / x[0].numel()
+
+
+def moments(features: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of each channel over its places (Huang 2017, arXiv:1703.06868, eqs. 5 and 6, after Ulyanov).
+
+    Each (N, C). The deviation is the root of the mean square, plus 1e-5 under the root, so that it has a gradient at 0.
+    """
+    variance, mean = torch.var_mean(features.float(), (2, 3), correction=0)
+    return mean, (variance + 1e-5).sqrt()
+
+
+def adain(content: Tensor, style: Tensor) -> Tensor:
+    """sigma(y) (x - mu(x)) / sigma(x) + mu(y) (Huang 2017, eq. 8): x in the moments of y. style (1 or N, C, h, w)."""
+    (mean, deviation), (wanted_mean, wanted_deviation) = moments(content), moments(style)
+    factor = wanted_deviation / deviation
+    shift = wanted_mean - mean * factor
+    return torch.addcmul(shift[..., None, None], content.float(), factor[..., None, None])
+
+
+def moment_loss(features: Tensor, target: tuple[Tensor, Tensor]) -> Tensor:
+    """|mu(F) - mu(S)|^2 + |sigma(F) - sigma(S)|^2 (Huang 2017, eq. 13, its norms squared as in their code). Returns (N,)."""
+    return sum(
+        ((ours - wanted).square().sum(1) for ours, wanted in zip(moments(features), target, strict=True)),
+        torch.zeros((), device=features.device),
+    )
+
+
+def moment_scale(target: tuple[Tensor, Tensor]) -> Tensor:
+    """`moment_loss` of a picture without any features. (N,)."""
+    return target[0].square().sum(1) + target[1].square().sum(1)

@@ -1,0 +1,275 @@
+"""A prior over the codes of a trained VQ-VAE (van den Oord 2017, arXiv:1711.00937, sec. 3.3; Razavi 2019, arXiv:1906.00446).
+
+Idea: an autoencoder with a codebook has turned each picture into a small grid of whole numbers. A gated PixelCNN learns which
+grids there are, code by code; what it draws, the decoder paints. So the costly drawing, one step after the other, happens on a
+few dozen codes instead of all pixels. Where the codes are a coarse and a fine grid, each has a network of its own, and that of
+the fine one sees the coarse one whole (Razavi 2019, algorithm 2).
+
+The first stage lies in this method, frozen, and its weights among its own. Every training picture is encoded once, before
+training; with data.mirror a second time, mirrored, since the codes of a mirrored picture are not the mirrored codes.
+
+It also fills holes in pictures, see `restore`.
+
+A latent holds one uniform number a code: a picture is a function of its latent alone. The likelihood in the log is that of
+codes; of pictures, which many codes could stand for, it says nothing, so none is reported as theirs.
+
+Departs from the paper: the fine prior sees the coarse codes by convolutions where Razavi's has residual blocks, and no network
+has attention; dropout of whole features and weight decay, since a few thousand pictures are soon known by heart; filling holes
+is ours.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.optim import AdamW, Optimizer
+
+from ganvas.errors import UsageError
+from ganvas.method import (
+    Batch,
+    Classes,
+    CodeGrid,
+    DataSpec,
+    Method,
+    Quantises,
+    Restoration,
+    Update,
+    create,
+    methods_with,
+    preset,
+    register,
+    setting,
+    step_factor,
+)
+from ganvas.networks.code_grids import CodeNetwork, Known, draw, systematic
+
+FIRST = ("vq_vae", "small")  # the first stage, method and preset, where none is told
+
+
+class Parts(Classes):
+    """Names what `build` makes. No dataclass, or they would be settings."""
+
+    prior: CodeNetwork
+    first: Method
+    shape: tuple[int, int, int]
+
+
+@register
+@dataclass(eq=False)
+class CodePrior(Parts):
+    name = "code_prior"
+    title = "gated PixelCNN over the codes of a VQ-VAE; paints, and fills holes"
+    paper = "van den Oord et al. 2017, Neural Discrete Representation Learning, arXiv:1711.00937"
+
+    batch_size: int = setting(32, "pictures a step, over all processes together", minimum=1)
+    first_stage: str = setting(
+        "", "the method whose codes are learned and its settings, as JSON; --codes RUN writes it"
+    )
+    conditional: bool = setting(False, "tell every gate the class of each picture; the data need labels")
+    length: int = setting(32, "numbers in the vector that stands for a code in the network", minimum=1)
+    width: int = setting(64, "features of each stack", minimum=1)
+    layers: int = setting(6, "gated layers", minimum=1)
+    kernel: int = setting(3, "height and width of what a layer sees, before masking", choices=(3, 5, 7), unit="codes")
+    first_kernel: int = setting(5, "the same of the first layer", choices=(3, 5, 7), unit="codes")
+    head: int = setting(128, "features of the two layers before the output", minimum=1)
+    dropout: float = setting(
+        0.1, "share of a picture's features that each gate loses in training", minimum=0, maximum=0.9
+    )
+    lr: float = setting(1e-3, "step size of AdamW at the start", minimum=0)
+    weight_decay: float = setting(0.01, "AdamW's weight decay", minimum=0)
+    decay: str = setting(
+        "cosine", "fall of the step size to zero over the budget", choices=("linear", "cosine", "none")
+    )
+    warmup: int = setting(100, "steps over which the step size rises to its full value", minimum=0)
+    ema: float = setting(0.999, "decay of the weights' average, a step", minimum=0, maximum=0.999999)
+    particles: int = setting(16, "restoring: drafts at a time, of which the intact codes choose", minimum=1)
+    sweeps: int = setting(3, "restoring: times that the hole is filled, the last one counts", minimum=1)
+
+    averaged = ("prior",)
+    frozen = ("first",)
+    filled = ("first_stage",)
+
+    def build(self, spec: DataSpec) -> None:
+        self.shape = spec.shape
+        first = self.unbuilt_first()
+        first.build(spec)
+        first.spec = spec
+        self.first = first.requires_grad_(False)
+        classes = self.learn_classes(spec) if self.conditional else 0
+        grids = [(grid.height, grid.width, grid.size) for grid in self.stage.grids()]
+        self.prior = CodeNetwork(
+            grids, self.length, self.width, self.layers, self.kernel, self.first_kernel, self.head, classes
+        )
+
+    def optimizers(self) -> dict[str, Optimizer]:
+        return {"prior": AdamW(self.prior.parameters(), lr=self.lr, weight_decay=self.weight_decay, fused=True)}
+
+    def updates(self) -> list[Update]:
+        return [Update("likelihood", trains="prior", loss=self.likelihood_loss)]
+
+    # --- the first stage ----------------------------------------------------------------------------------------------------
+
+    def upon(self, first: Method) -> CodePrior:
+        """See StandsOn."""
+        if not isinstance(first, Quantises):
+            raise UsageError(f"{first.name} has no codes to learn; those of {methods_with(Quantises)} have")
+        return self.with_settings({"first_stage": json.dumps({"method": first.name, "settings": first.settings()})})
+
+    def adopt(self, first: Method) -> None:
+        """See StandsOn."""
+        self.first.load_state_dict(first.state_dict())
+
+    def unbuilt_first(self) -> Method:
+        """The first stage by the setting `first_stage`; UsageError where that tells of none."""
+        if not self.first_stage:
+            return create(*FIRST)
+        try:
+            told = json.loads(self.first_stage)
+            first = create(told["method"], None, told["settings"])
+        except (ValueError, TypeError, KeyError) as error:
+            raise UsageError(f"first_stage is written by --codes RUN, and this is no such thing ({error!r})") from None
+        if not isinstance(first, Quantises):
+            raise UsageError(f"first_stage tells of {first.name}, which has no codes")
+        return first
+
+    @property
+    def stage(self) -> Quantises:
+        """The first stage by its ability."""
+        assert isinstance(self.first, Quantises)
+        return self.first
+
+    @torch.no_grad()
+    def prepare(self, pictures: Tensor) -> Tensor:
+        """Codes (n, L) int32 of pictures (n, C, H, W)."""
+        with torch.autocast(pictures.device.type, enabled=False):
+            return self.stage.encode(pictures).int()
+
+    # --- a training step ----------------------------------------------------------------------------------------------------
+
+    def likelihood_loss(self, batch: Batch) -> dict[str, Tensor]:
+        """-log p in nats a code; "bits_per_code", with two grids of each too, is for the log."""
+        codes = (self.prepare(batch.real) if batch.prepared is None else batch.prepared).long()
+        kept = None
+        if self.dropout:
+            size = (len(self.prior.grids), self.layers, self.prior.features)
+            kept = ((batch.uniform(*size) >= self.dropout) / (1 - self.dropout)).unbind(1)
+        nats = -self.prior.log_likelihood(codes, batch.label if self.classes else None, kept).mean(0)
+        loss = nats.sum() / codes.shape[1]
+        report = {"bits_per_code": loss.detach() / math.log(2)}
+        if len(nats) > 1:
+            places = zip(self.stage.grids(), nats.detach(), self.prior.places, strict=True)
+            report |= {f"bits_per_code_{grid.name}": nat / count / math.log(2) for grid, nat, count in places}
+        return {"loss": loss, **report}
+
+    def schedule(self, progress: float, steps: int) -> float:
+        return step_factor(self.decay, progress, steps, self.warmup)
+
+    # --- sampling -------------------------------------------------------------------------------------------------------------
+
+    def latents(self, seeds: Iterable[int]) -> Tensor:
+        """One uniform number a code, (n, L), on the CPU."""
+        count = sum(self.prior.places)
+        return torch.stack([torch.rand(count, generator=torch.Generator().manual_seed(seed)) for seed in seeds])
+
+    @torch.no_grad()
+    def generate(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Pictures (n, C, H, W) in [-1, 1]; of the classes `labels` (n,) where the network is told of classes."""
+        return self.stage.decode(draw(self.prior, latents, labels if self.classes else None))
+
+    # --- restoring ------------------------------------------------------------------------------------------------------------
+
+    def restoration(self) -> Restoration:
+        return Restoration("holes", multiple=0, answers=True)
+
+    @torch.no_grad()
+    def restore(
+        self, damaged: Tensor, mask: Tensor | None = None, *, generator: torch.Generator | None = None
+    ) -> Tensor:
+        """Pictures (n, C, H, W) in [-1, 1] whose holes, mask (n, 1, H, W) = 1, are filled; see Restores.
+
+        A code is missing where the pixels that it stands for, its cell of the grid, touch the hole; the others are intact. The
+        missing ones are drawn given the intact ones, in raster order. Those before a missing code it sees as always. Those after
+        it, which no autoregressive network sees, choose among drafts: `particles` of them are drawn at once, and after each row
+        of the grid the drafts are drawn anew among themselves, as often as the probability that each gave to the row's intact
+        codes says (a particle filter; with many drafts its draws are exact). With two grids the same goes on from the coarse to
+        the fine one. A class-conditional prior is not told of a class: each draft has its own, as often as in the data, and the
+        intact codes choose among these as well.
+
+        The encoder sees further than a cell, so what fills the hole spoils intact codes near its edge. So this is done `sweeps`
+        times: the hole is filled first by what lies around it, then by what the sweep before painted, and the picture is encoded
+        anew each time.
+        """
+        if mask is None:
+            raise UsageError(f"{self.name} fills holes, and needs a mask that says where they are")
+        n, S, L = len(damaged), self.particles, sum(self.prior.places)
+        hole = mask > 0.5
+        missing = torch.cat([_touched(hole, grid) for grid in self.stage.grids()], 1)
+        uniform = torch.stack([torch.rand(self.sweeps, S, 2 * L + 1, generator=generator) for _ in range(n)])
+        uniform = uniform.to(damaged.device)
+        whole = torch.where(hole, _surroundings(damaged, hole), damaged)
+        for sweep in range(self.sweeps):
+            known = Known(self.prepare(whole).long().repeat_interleave(S, 0), ~missing.repeat_interleave(S, 0))
+            codes = self._drafted(uniform[:, sweep], known)
+            whole = torch.where(hole, self.stage.decode(codes), damaged)
+        return whole
+
+    def _drafted(self, uniform: Tensor, known: Known) -> Tensor:
+        """Codes (n, L), one of S drafts a picture. uniform (n, S, 2 L + 1): L to draw by, L to choose by, one for the class."""
+        n, S, _ = uniform.shape
+        L = known.codes.shape[1]
+        label = self._classes_by(uniform[..., -1].flatten()) if self.classes else None
+        turns = iter(uniform[:, 0, L:-1].unbind(1))
+        base = torch.arange(n, device=uniform.device)[:, None] * S
+
+        def choose(weights: Tensor) -> Tensor:
+            return (base + systematic(weights.view(n, S), next(turns))).flatten()
+
+        codes = draw(self.prior, uniform[..., :L].flatten(0, 1), label, known, choose)
+        return codes.view(n, S, L)[:, 0]
+
+    def _classes_by(self, uniform: Tensor) -> Tensor:
+        """A class a number in [0, 1), as often as in the data."""
+        cuts = self.class_share.cumsum(0)[:-1].contiguous()
+        return torch.searchsorted(cuts, uniform.contiguous(), right=True)
+
+
+def _touched(hole: Tensor, grid: CodeGrid) -> Tensor:
+    """Which codes of a grid stand for pixels of the hole (n, 1, H, W), (n, h * w)."""
+    height, width = hole.shape[-2:]
+    cell = -(-height // grid.height), -(-width // grid.width)
+    padding = (0, grid.width * cell[1] - width, 0, grid.height * cell[0] - height)
+    return F.max_pool2d(F.pad(hole.float(), padding), cell).flatten(1) > 0.5
+
+
+def _surroundings(damaged: Tensor, hole: Tensor) -> Tensor:
+    """The mean intact value of each channel, (n, C, 1, 1); 0 where nothing is intact."""
+    intact = (~hole).float()
+    return (damaged * intact).sum((2, 3), keepdim=True) / intact.sum((2, 3), keepdim=True).clamp_min(1)
+
+
+@preset("code_prior")
+def tiny() -> CodePrior:
+    """Seconds on a CPU; for tests and first looks."""
+    first = create("vq_vae", "tiny")
+    small = CodePrior(
+        batch_size=16, length=4, width=4, layers=2, first_kernel=3, head=8, warmup=0, particles=4, sweeps=2
+    )
+    return small.upon(first)
+
+
+@preset("code_prior")
+def small() -> CodePrior:
+    """Codes of digits on two CPU cores, in minutes. Figures: docs/experiments.md."""
+    return CodePrior(length=16, width=48, layers=5, dropout=0.05, lr=3e-3)
+
+
+@preset("code_prior")
+def paper() -> CodePrior:
+    """As large as a PixelCNN of those years for 32 x 32 codes: 20 layers of 256 features. For GPUs."""
+    return CodePrior(batch_size=128, width=256, layers=20, head=512, dropout=0.1, lr=3e-4, ema=0.9999)

@@ -1,0 +1,271 @@
+"""VQ-VAE: autoencoder with a codebook (van den Oord, Vinyals, Kavukcuoglu 2017, arXiv:1711.00937).
+
+Idea: tell a picture in whole numbers. An encoder makes a small grid of vectors z, each is replaced by the nearest of K learned
+vectors (eq. 1, 2), and a decoder paints the picture from those. What the encoder hands on is the grid of their numbers, for
+another model to learn (here: a prior over codes), and there is no prior of its own: it paints what it is shown, and nothing new.
+
+The loss has three terms (eq. 3): reconstruction; the codebook's, which draws codes to the z that chose them; and `beta` times
+the commitment's, which keeps z near its code. Rounding to a code has no gradient. `through = straight` hands the decoder's to the
+encoder as it is; `rotation` turns and stretches it as z is turned and stretched into its code (Fifty 2024, arXiv:2410.06424).
+
+`quantiser` is who moves the codes: `ema`, moving averages of the z that chose them in place of the second term (eq. 6 to 8);
+`gradient`, that term; or `fsq`, where nothing is learned and each number of z is rounded to a few levels (Mentzer 2023,
+arXiv:2309.15505). Codes begin as k-means of the first batch, and one that is hardly chosen any more begins again at an encoder
+output. `levels = 2` is VQ-VAE-2 (Razavi 2019, arXiv:1906.00446): a coarse grid of half the size for the whole, and the fine grid
+for what that leaves open.
+
+Departs from the paper: k-means start and revival (theirs: none); the moving average is of shares, without their smoothing; error
+terms are means over a vector's numbers, as in the authors' code, and the reconstruction is over the data's variance, so that beta
+means the same for all data; an average of all weights for use.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.optim import AdamW, Optimizer
+
+from ganvas.errors import UsageError
+from ganvas.losses.quantised import codebook_error, commitment_error, perplexity, reconstruction_error
+from ganvas.method import Batch, CodeGrid, DataSpec, Method, Update, preset, register, setting, step_factor
+from ganvas.methods.adversarial import read_widths
+from ganvas.networks.vq import FSQ, Codebook, CodeDecoder, CodeEncoder, halved, rotated, straight_through, sums_by_code
+
+POOL = 4  # encoder outputs a code that each step reports, for k-means and revival
+USED = 0.03  # of an even share: a code that is chosen less is not counted as used
+
+
+class Networks(Method):
+    """Names what `build` makes. No dataclass, or they would be settings."""
+
+    E: CodeEncoder
+    G: CodeDecoder
+    Q: nn.ModuleList
+    """A quantiser a level, the coarse one first."""
+    variance: float
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What one level made of a batch: `z` (M, E) float32, M = N h w, its `codes` (M,), their `vectors` (M, E), and `passed`
+    (N, E, h, w), what the decoder sees."""
+
+    z: Tensor
+    codes: Tensor
+    vectors: Tensor
+    passed: Tensor
+
+
+@register
+@dataclass(eq=False)
+class VQVAE(Networks):
+    name = "vq_vae"
+    title = "autoencoder with a codebook; tells pictures in whole numbers"
+    paper = "van den Oord et al. 2017, Neural Discrete Representation Learning, arXiv:1711.00937"
+
+    batch_size: int = setting(64, "pictures a step, over all processes together", minimum=1)
+    quantiser: str = setting(
+        "ema",
+        "who moves the codes: moving averages, the gradient, or nobody (finite scalar quantisation)",
+        choices=("ema", "gradient", "fsq"),
+    )
+    size: int = setting(128, "ema, gradient: codes in a codebook", minimum=2, maximum=65536)
+    length: int = setting(32, "ema, gradient: numbers in a code's vector", minimum=1)
+    fsq_levels: str = setting("8-5-4", "fsq: levels of each number, joined by -; their product is the number of codes")
+    levels: int = setting(1, "grids of codes: one, or a coarse one of half the size too", choices=(1, 2))
+    halvings: int = setting(2, "how often height and width are halved for the (finer) grid", minimum=1, maximum=8)
+    through: str = setting(
+        "straight",
+        "ema, gradient: how the gradient passes the choice of a code: as it is, or turned as the vector is",
+        choices=("straight", "rotation"),
+    )
+    beta: float = setting(0.25, "ema, gradient: weight of the commitment term", minimum=0)
+    codebook_decay: float = setting(0.99, "ema: decay of a code's moving averages, a step", minimum=0, maximum=0.99999)
+    revive: float = setting(
+        USED,
+        "ema, gradient: a code that is chosen less than this part of an even share starts again at an encoder output; 0: none",
+        minimum=0,
+        maximum=0.99,
+    )
+    width: int = setting(64, "channels of the features on the grid", minimum=2)
+    blocks: int = setting(2, "residual blocks, each network and level", minimum=0)
+    lr: float = setting(1e-3, "step size of AdamW at the start", minimum=0)
+    weight_decay: float = setting(0.0, "AdamW's weight decay", minimum=0)
+    warmup: int = setting(100, "steps over which the step size rises to its full value", minimum=0)
+    decay: str = setting(
+        "cosine", "fall of the step size to zero over the budget", choices=("linear", "cosine", "none")
+    )
+    ema: float = setting(0.999, "decay of the average of all weights and codes, a step", minimum=0, maximum=0.999999)
+
+    averaged = ("E", "G", "Q")
+
+    def build(self, spec: DataSpec) -> None:
+        if min(spec.height, spec.width) < 2**self.halvings:
+            raise UsageError(
+                f"halvings={self.halvings} leaves nothing of pictures of {spec.height}x{spec.width}: choose a smaller one"
+            )
+        fsq = read_widths("fsq_levels", self.fsq_levels)
+        if self.quantiser == "fsq" and (min(fsq) < 2 or math.prod(fsq) > 65536):
+            raise UsageError(
+                f"fsq_levels must be 2 or more each, and 65536 codes together at most (got {self.fsq_levels}): try 8-5-5-5"
+            )
+        self.variance = spec.spread / math.prod(spec.shape) or 1.0
+        trained = self.quantiser == "gradient"
+        self.Q = nn.ModuleList(
+            FSQ(fsq) if self.quantiser == "fsq" else Codebook(self.size, self.length, trained)
+            for _ in range(self.levels)
+        )
+        lengths = [quantiser.length for quantiser in self.quantisers()]
+        self.E = CodeEncoder(spec.channels, self.width, self.halvings, self.blocks, lengths)
+        self.G = CodeDecoder(spec.shape, self.width, self.halvings, self.blocks, lengths)
+        sizes = halved(spec.height, spec.width, self.halvings + self.levels - 1)
+        self._sizes = sizes[self.halvings :][::-1]
+
+    def quantisers(self) -> list[Codebook | FSQ]:
+        """The quantiser of each level, the coarse one first."""
+        return [quantiser for quantiser in self.Q if isinstance(quantiser, Codebook | FSQ)]
+
+    def optimizers(self) -> dict[str, Optimizer]:
+        moved = [*self.E.parameters(), *self.G.parameters(), *self.Q.parameters()]
+        return {"autoencoder": AdamW(moved, lr=self.lr, weight_decay=self.weight_decay, fused=True)}
+
+    def updates(self) -> list[Update]:
+        kinds = ("shares",) if self.quantiser == "fsq" else ("shares", "sums", "points")
+        means = tuple(kind + level for kind in kinds for level in self.level_names)
+        fsq = self.quantiser == "fsq"
+        return [
+            Update(
+                "autoencoder", trains="autoencoder", loss=self.loss, after=self.follow,
+                start=None if fsq else self.begin, means=means,
+            )
+        ]  # fmt: skip
+
+    @property
+    def level_names(self) -> list[str]:
+        """What is added to the names of numbers of each level."""
+        return [""] if self.levels == 1 else ["_coarse", "_fine"]
+
+    # --- a training step ----------------------------------------------------------------------------------------------------
+
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
+        """Eq. 3, its first term over the data's variance; and what the quantisers follow by."""
+        chosen = self.chosen(batch.real)
+        made = self.G([level.passed for level in chosen])
+        error = reconstruction_error(batch.real, made).mean()
+        loss = error / self.variance
+        report = {"reconstruction": error.detach()}
+        for name, level, quantiser in zip(self.level_names, chosen, self.quantisers(), strict=True):
+            report |= {key + name: value for key, value in self.statistics(batch, level, quantiser).items()}
+            if isinstance(quantiser, FSQ):
+                continue
+            commitment = commitment_error(level.z, level.vectors).mean()
+            loss = loss + self.beta * commitment
+            if quantiser.trained:
+                loss = loss + codebook_error(level.z, level.vectors).mean()
+            report["commitment" + name] = commitment.detach()
+        return {"loss": loss, **report}
+
+    def chosen(self, x: Tensor) -> list[Chosen]:
+        """Every level's choice for pictures x (N, C, H, W)."""
+        fine = self.E.fine(x)
+        if self.levels == 1:
+            return [self.choice(0, self.E.head(0, fine))]
+        assert self.E.coarse is not None
+        first = self.choice(0, self.E.head(0, self.E.coarse(fine)))
+        painted = self.G.painted(first.passed)
+        return [first, self.choice(1, self.E.head(1, torch.cat([fine, painted.to(fine.dtype)], 1)))]
+
+    def choice(self, level: int, z: Tensor) -> Chosen:
+        """Codes for z (N, E, h, w), and their vectors with a gradient to z."""
+        quantiser, (n, _, h, w) = self.quantisers()[level], z.shape
+        flat = z.float().movedim(1, -1).flatten(0, 2)
+        if isinstance(quantiser, FSQ):
+            codes, vectors = quantiser.chosen(flat)
+            return Chosen(flat, codes, vectors, vectors.view(n, h, w, -1).movedim(-1, 1))
+        codes = quantiser.nearest(flat.detach())
+        vectors = quantiser(codes)
+        passed = (rotated if self.through == "rotation" else straight_through)(flat, vectors)
+        return Chosen(flat, codes, vectors, passed.view(n, h, w, -1).movedim(-1, 1))
+
+    def statistics(self, batch: Batch, level: Chosen, quantiser: Codebook | FSQ) -> dict[str, Tensor]:
+        """Shares of the codes; and for codebooks the sums of z by code, and a pool of z of all processes to start codes from."""
+        z, codes = level.z.detach(), level.codes
+        shares = torch.bincount(codes, minlength=quantiser.size).float() / len(codes)
+        if isinstance(quantiser, FSQ):
+            return {"shares": shares}
+        places = len(codes) // len(batch)
+        each = min(places, -(-POOL * quantiser.size // (len(batch) * batch.ranks)))
+        rows = batch.integers(places, each) + torch.arange(len(batch), device=z.device)[:, None] * places
+        sums = sums_by_code(codes, z, quantiser.size) / len(codes)
+        return {"shares": shares, "sums": sums, "points": batch.gathered(z[rows])}
+
+    # --- the codes move -------------------------------------------------------------------------------------------------------
+
+    def begin(self, report: dict[str, Tensor]) -> None:
+        """After the first step: k-means."""
+        for name, quantiser in zip(self.level_names, self.quantisers(), strict=True):
+            assert isinstance(quantiser, Codebook)
+            quantiser.begin(pool(report["points" + name]))
+
+    def follow(self, report: dict[str, Tensor]) -> None:
+        """After every other step: the moving averages, and codes that died start again."""
+        for name, quantiser in zip(self.level_names, self.quantisers(), strict=True):
+            shares = report["shares" + name]
+            report["perplexity" + name] = perplexity(shares)
+            if isinstance(quantiser, FSQ):
+                quantiser.follow(shares, self.codebook_decay)
+            else:
+                quantiser.follow(shares, report["sums" + name], self.codebook_decay)
+                if self.revive:
+                    report["revived" + name] = quantiser.revive(pool(report["points" + name]), self.revive)
+            report["used" + name] = quantiser.used(USED)
+
+    def schedule(self, progress: float, steps: int) -> float:
+        return step_factor(self.decay, progress, steps, self.warmup)
+
+    # --- abilities --------------------------------------------------------------------------------------------------------------
+
+    def grids(self) -> tuple[CodeGrid, ...]:
+        """One grid a level, the coarse one first."""
+        names = ["codes"] if self.levels == 1 else ["coarse", "fine"]
+        sizes = zip(names, self._sizes, self.quantisers(), strict=True)
+        return tuple(CodeGrid(name, h, w, quantiser.size) for name, (h, w), quantiser in sizes)
+
+    def encode(self, pictures: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Codes (n, L) int64 of pictures (n, C, H, W) in [-1, 1]: each grid row by row, the coarse one first."""
+        return torch.cat([level.codes.view(len(pictures), -1) for level in self.chosen(pictures)], 1)
+
+    def decode(self, codes: Tensor) -> Tensor:
+        """Pictures (n, C, H, W) in [-1, 1] of codes (n, L)."""
+        parts = codes.long().split([grid.height * grid.width for grid in self.grids()], 1)
+        maps = [
+            quantiser(part.view(-1, grid.height, grid.width)).movedim(-1, 1)
+            for quantiser, part, grid in zip(self.quantisers(), parts, self.grids(), strict=True)
+        ]
+        return self.G(maps).float().clamp(-1, 1)
+
+
+def pool(points: Tensor) -> Tensor:
+    """Points (N, P, E) of each picture as (P * N, E): neighbours are of different pictures, whoever computed them."""
+    return points.transpose(0, 1).flatten(0, 1)
+
+
+@preset("vq_vae")
+def tiny() -> VQVAE:
+    """Seconds on a CPU; for tests and first looks."""
+    return VQVAE(batch_size=16, size=8, length=4, fsq_levels="3-3", width=4, blocks=1, warmup=0)
+
+
+@preset("vq_vae")
+def small() -> VQVAE:
+    """Digits on two CPU cores, in a minute. Figures: docs/experiments.md."""
+    return VQVAE(length=8, blocks=1, lr=3e-3)
+
+
+@preset("vq_vae")
+def paper() -> VQVAE:
+    """Sec. 4.1 for 32 x 32: 256 features, two residual blocks, 512 codes, Adam at 2e-4, batch 128. For GPUs."""
+    return VQVAE(batch_size=128, size=512, length=64, width=256, lr=2e-4, warmup=0, decay="none")

@@ -1,0 +1,216 @@
+"""WaveNet (van den Oord 2016, A Generative Model for Raw Audio, arXiv:1609.03499).
+
+Idea: p(x) is the product of p(x_t | all earlier samples) (eq. 1), by causal convolutions whose taps lie ever farther apart, so
+that few layers see far back. The likelihood is exact and training needs one pass; drawing takes one pass a sample, of which a
+cache leaves the newest column only.
+
+A sample is one of 256 mu-law levels, by a softmax or by a discretised mixture of logistics over the same levels: bits per
+sample of both are of the same code. A class moves every gate (eq. 5), and so does the place in the clip, without which a
+network that sees a quarter of a second would not know how far a word has come.
+
+A latent holds one uniform number a sample: the level is the one whose interval of the cumulative distribution the number
+falls into. So a clip is a function of its latent alone.
+
+Likelihoods count the samples up to a clip's last that is not 0: the silence that fills a clip up to the length of all is as good
+as free, and would flatter. Training sees some of it, so that drawn words end.
+
+Departs from the paper: the first convolution sees more samples, as they are and mu-law; taps a layer and their spread are
+settings; the place in the clip is told to the gates; Adam with one fall of the step size, weights that start with the gate's loss
+of variance in mind, an average of the weights for sampling; one skip matrix over all gates together, which is the sum of the
+paper's.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.optim import Adam, Optimizer
+
+from ganvas.losses.autoregressive import Categorical, Distribution, LogisticMixture, drawn, to_levels, to_values
+from ganvas.losses.mulaw import compress, heard
+from ganvas.method import Batch, Classes, DataSpec, Likelihood, Update, preset, register, setting, step_factor
+from ganvas.networks.wavenet import HOP, Incremental, WaveNet
+
+AT_ONCE = 2**16  # samples that a pass without gradients takes
+TAIL = 4  # a crop may end so many parts of itself after the clip's own end: a quarter
+
+
+class Parts(Classes):
+    """Names what `build` makes. No dataclass, or they would be settings."""
+
+    network: WaveNet
+    distribution: Distribution
+    length: int
+
+
+@register
+@dataclass(eq=False)
+class WaveNetMethod(Parts):
+    name = "wavenet"
+    title = "WaveNet: sound with an exact likelihood, sample by sample"
+    paper = "van den Oord et al. 2016, WaveNet: A Generative Model for Raw Audio, arXiv:1609.03499"
+    takes = ("audio",)
+
+    batch_size: int = setting(16, "clips a step, over all processes together", minimum=1)
+    output: str = setting(
+        "categorical",
+        "a sample's distribution over mu-law levels: a softmax, or a mixture of logistics",
+        choices=("categorical", "logistic_mixture"),
+    )
+    levels: int = setting(256, "mu-law levels of a sample", minimum=2, maximum=256)
+    mixtures: int = setting(10, "logistic_mixture: components", minimum=1)
+    width: int = setting(64, "features of a layer", minimum=1)
+    layers: int = setting(10, "gated layers of a stack, each with taps farther apart", minimum=1, maximum=16)
+    stacks: int = setting(2, "stacks, each beginning with taps side by side", minimum=1)
+    kernel: int = setting(2, "taps of a layer; in the next they lie so many times farther apart", choices=(2, 3, 4))
+    taps: int = setting(32, "samples that the first convolution sees", minimum=1)
+    skip: int = setting(128, "features of the two layers before the output", minimum=1)
+    crop: int = setting(4096, "samples of a clip that a step learns from, cut out at random; 0: whole clips", minimum=0)
+    place: bool = setting(True, "tell every gate how far into the clip it is")
+    conditional: bool = setting(False, "tell every gate the class of each clip; the data need labels")
+    lr: float = setting(1e-3, "step size of Adam at the start", minimum=0)
+    beta1: float = setting(0.9, "Adam's first decay", minimum=0, maximum=0.9999)
+    beta2: float = setting(0.999, "Adam's second decay", minimum=0, maximum=0.99999)
+    decay: str = setting(
+        "cosine", "fall of the step size to zero over the budget", choices=("linear", "cosine", "none")
+    )
+    warmup: int = setting(100, "steps over which the step size rises to its full value", minimum=0)
+    ema: float = setting(0.999, "decay of the weights' average, a step", minimum=0, maximum=0.999999)
+
+    averaged = ("network",)
+
+    def build(self, spec: DataSpec) -> None:
+        self.length = spec.width
+        mixture = self.output == "logistic_mixture"
+        self.distribution = LogisticMixture(1, self.levels, self.mixtures) if mixture else Categorical(1, self.levels)
+        classes = self.learn_classes(spec) if self.conditional else 0
+        dilations = [self.kernel**layer for layer in range(self.layers)] * self.stacks
+        self.network = WaveNet(
+            2, self.distribution.outputs, self.width, dilations, self.kernel, self.taps, self.skip, classes,
+            self.length if self.place else 0,
+        )  # fmt: skip
+        if isinstance(self.distribution, LogisticMixture) and self.network.out.bias is not None:
+            with torch.no_grad():
+                self.network.out.bias.copy_(self.distribution.bias())
+
+    def optimizers(self) -> dict[str, Optimizer]:
+        decays = (self.beta1, self.beta2)
+        return {"network": Adam(self.network.parameters(), lr=self.lr, betas=decays, fused=True)}
+
+    def updates(self) -> list[Update]:
+        return [Update("likelihood", trains="network", loss=self.likelihood_loss)]
+
+    def schedule(self, progress: float, steps: int) -> float:
+        return step_factor(self.decay, progress, steps, self.warmup)
+
+    # --- likelihood -----------------------------------------------------------------------------------------------------
+
+    def likelihood_loss(self, batch: Batch) -> dict[str, Tensor]:
+        """-log p in nats a sample of what was cut out; "bits_per_sample" is for the log."""
+        codes, start = self.levels_of(batch.real), None
+        if 0 < self.crop < self.length:
+            codes, start = self.cut_out(codes, lengths(batch.real), batch.uniform())
+        loss = -self.log_probability(codes, batch.label, start).mean()
+        return {"loss": loss, "bits_per_sample": loss.detach() / math.log(2)}
+
+    def cut_out(self, codes: Tensor, lengths: Tensor, uniform: Tensor) -> tuple[Tensor, Tensor]:
+        """(N, crop) of codes (N, L) and the blocks (N,) at which they begin, by `uniform` (N,).
+
+        From half a crop before a clip to half a crop after its tail, pushed back into it: so the first samples are seen as
+        often as those in the middle.
+        """
+        crop = -(-self.crop // HOP) * HOP
+        last = (lengths + self.crop // TAIL).clamp_max(self.length) - crop
+        wished = uniform * (last + crop) - crop / 2
+        start = wished.clamp_min(0).minimum(last.clamp_min(0)).div(HOP, rounding_mode="floor").long()
+        places = start[:, None] * HOP + torch.arange(min(crop, self.length), device=codes.device)
+        return codes.gather(1, places), start
+
+    def likelihood(
+        self,
+        examples: Tensor,
+        labels: Tensor | None = None,
+        *,
+        samples: int = 1,
+        generator: torch.Generator | None = None,
+    ) -> Likelihood:
+        """Exact, of each clip (n, 1, L) up to its last sample that is not 0; there is nothing to estimate by `samples`."""
+        codes, terms = self.levels_of(examples), lengths(examples)
+        counted = torch.arange(self.length, device=codes.device) < terms[:, None]
+        step = max(1, AT_ONCE // self.length)
+        each = [
+            self.log_probability(codes[i : i + step], None if labels is None else labels[i : i + step])
+            for i in range(0, len(codes), step)
+        ]
+        nats = -(torch.cat(each) * counted).sum(1)
+        note = f"{self.levels} mu-law levels; silence that fills clips up is not counted"
+        return Likelihood(nats, unit="bits_per_sample", terms=terms, note=note)
+
+    def log_probability(self, codes: Tensor, label: Tensor | None, start: Tensor | None = None) -> Tensor:
+        """log p (N, T) in nats of each of codes (N, T), given those before it."""
+        raw = self.network(self.forms(to_values(codes, self.levels)), label if self.classes else None, start)
+        # Each sample as a picture of one pixel: the distributions of pictures serve.
+        each = self.distribution.log_likelihood(
+            raw.flatten(0, 1)[..., None, None], codes.flatten()[:, None, None, None]
+        )
+        return each.view(codes.shape)
+
+    def levels_of(self, clips: Tensor) -> Tensor:
+        """Levels (N, L) of clips (N, 1, L) in [-1, 1]."""
+        return to_levels(compress(clips[:, 0]), self.levels)
+
+    def forms(self, values: Tensor) -> Tensor:
+        """What the network sees (N, 2, T) of values (N, T) of levels: mu-law, and as they sound."""
+        return torch.stack([values, heard(values, self.levels)], 1)
+
+    # --- sampling -------------------------------------------------------------------------------------------------------
+
+    def latents(self, seeds: Iterable[int]) -> Tensor:
+        """One uniform number a sample, (n, L), on the CPU."""
+        return torch.stack([torch.rand(self.length, generator=torch.Generator().manual_seed(seed)) for seed in seeds])
+
+    @torch.no_grad()
+    def generate(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Clips (n, 1, L) in [-1, 1]; of the classes `labels` (n,) where the network is told of classes."""
+        uniform = latents.t().contiguous()
+        network = Incremental(self.network, len(latents), labels if self.classes else None)
+        values, none = torch.empty_like(uniform), latents[:, :0]
+        for t in range(self.length):
+            values[t] = drawn(self.distribution, network.raw(), uniform[t], none)
+            network.push(self.forms(values[t][:, None])[..., 0])
+        return heard(values.t(), self.levels)[:, None]
+
+
+def lengths(clips: Tensor) -> Tensor:
+    """How many samples of clips (N, 1, L) come before the silence at their end, (N,); 1 at least."""
+    places = torch.arange(1, clips.shape[2] + 1, device=clips.device)
+    return ((clips[:, 0] != 0) * places).amax(1).clamp_min(1)
+
+
+@preset("wavenet")
+def tiny() -> WaveNetMethod:
+    """Seconds on a CPU; for tests and first looks. 16 levels."""
+    return WaveNetMethod(
+        batch_size=16, levels=16, mixtures=2, width=4, layers=3, stacks=1, taps=4, skip=8, crop=128, warmup=0
+    )
+
+
+@preset("wavenet")
+def small() -> WaveNetMethod:
+    """Spoken digits of 8,000 samples a second on one or two CPU cores, in minutes. Figures: docs/methods/wavenet.md."""
+    return WaveNetMethod(
+        batch_size=4, output="logistic_mixture", width=64, layers=5, stacks=1, kernel=4, skip=96, crop=2048,
+        conditional=True, lr=4e-3,
+    )  # fmt: skip
+
+
+@preset("wavenet")
+def paper() -> WaveNetMethod:
+    """As the paper's for speech: three stacks of ten layers with two taps, 256 levels by a softmax. For GPUs."""
+    return WaveNetMethod(
+        batch_size=8, width=256, layers=10, stacks=3, kernel=2, taps=2, skip=256, crop=16000, place=False, ema=0.9999
+    )

@@ -1,0 +1,326 @@
+"""Quantisers (a codebook, FSQ), and the convolutions around them for VQ-VAE.
+
+N pictures, C channels, H W pixels, h w codes, K codebook size, E numbers in a code, M vectors of any number of places.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ganvas.networks.layers import variance_kept
+from ganvas.networks.resample import Size, cut, even
+
+Shape = tuple[int, int, int]
+RELU = 2**0.5  # undoes the loss of variance of ReLU (He 2015)
+ROUNDS = 10  # of k-means
+LEAST_SHARE = 1e-12  # to divide by
+
+
+# --- the way of the gradient through a choice -----------------------------------------------------------------------------
+
+
+def straight_through(z: Tensor, chosen: Tensor) -> Tensor:
+    """`chosen` in value; its gradient goes to z as it is (Bengio 2013; van den Oord 2017, sec. 3.2)."""
+    return z + (chosen - z).detach()
+
+
+def rotated(z: Tensor, chosen: Tensor) -> Tensor:
+    """`chosen` (M, E) in value, as z (M, E) turned and stretched by what counts as a constant (Fifty 2024, eq. 1 and sec. 4.2).
+
+    With e, q the unit vectors of z and of the code, r = (e + q) / |e + q|: the code is (|code| / |z|) (I - 2 r r' + 2 q e') z.
+    The gradient is turned back by the same matrix, so that its angle to the code becomes its angle to z.
+    """
+    chosen = chosen.detach()
+    length = z.detach().norm(dim=1, keepdim=True).clamp_min(1e-6)
+    e = z.detach() / length
+    q = chosen / chosen.norm(dim=1, keepdim=True).clamp_min(1e-6)
+    r = F.normalize(e + q, dim=1, eps=1e-6)
+    turned = z - 2 * r * (r * z).sum(1, keepdim=True) + 2 * q * (e * z).sum(1, keepdim=True)
+    return chosen.norm(dim=1, keepdim=True) / length * turned
+
+
+# --- quantisers -----------------------------------------------------------------------------------------------------------
+
+
+class Codebook(nn.Module):
+    """K vectors. `trained`: by gradient; else they follow the encoder by moving averages (see `follow`).
+
+    `share` (K,) is the moving average of the share of places that chose each code.
+    """
+
+    vectors: Tensor
+    share: Tensor
+    sums: Tensor
+
+    def __init__(self, size: int, length: int, trained: bool = False) -> None:
+        super().__init__()
+        self.size, self.length, self.trained = size, length, trained
+        vectors = torch.randn(size, length)
+        self.register_buffer("share", torch.full((size,), 1 / size))
+        if trained:
+            self.vectors = nn.Parameter(vectors)
+        else:
+            self.register_buffer("vectors", vectors)
+            self.register_buffer("sums", vectors / size)
+
+    def nearest(self, z: Tensor) -> Tensor:
+        """The number of the nearest vector, (M,) int64, of z (M, E) float32; the first of equal ones."""
+        return nearest(z, self.vectors)
+
+    def forward(self, codes: Tensor) -> Tensor:
+        """The vectors of codes (...), (..., E)."""
+        return F.embedding(codes, self.vectors)
+
+    # What follows moves the state: for Update.start and Update.after only.
+
+    @torch.no_grad()
+    def begin(self, points: Tensor) -> None:
+        """Vectors by k-means of encoder outputs `points` (P, E)."""
+        vectors = cluster_means(points, self.size)
+        self.replace(torch.ones_like(self.share, dtype=torch.bool), vectors)
+
+    @torch.no_grad()
+    def follow(self, shares: Tensor, sums: Tensor, decay: float) -> None:
+        """One step of the moving averages (van den Oord 2017, eq. 6 to 8), in shares of all places instead of counts.
+
+        `shares` (K,), `sums` (K, E): how often each code was chosen, and the sum of the z that chose it, both over the number of
+        places. Vectors become sums / shares.
+        """
+        self.share.lerp_(shares, 1 - decay)
+        if not self.trained:
+            self.sums.lerp_(sums, 1 - decay)
+            self.vectors.copy_(self.sums / self.share.clamp_min(LEAST_SHARE)[:, None])
+
+    @torch.no_grad()
+    def revive(self, points: Tensor, least: float) -> Tensor:
+        """Codes whose share fell below `least` / K start again from `points` (P, E). Returns how many, ()."""
+        dead = self.share < least / self.size
+        rows = torch.arange(self.size, device=points.device) % len(points)
+        self.replace(dead, points[rows])
+        return dead.sum().float()
+
+    @torch.no_grad()
+    def replace(self, where: Tensor, vectors: Tensor) -> None:
+        """Puts `vectors` (K, E) in where (K,) is true, with an even share."""
+        self.vectors.copy_(torch.where(where[:, None], vectors, self.vectors))
+        self.share.copy_(torch.where(where, 1 / self.size, self.share))
+        if not self.trained:
+            self.sums.copy_(torch.where(where[:, None], vectors / self.size, self.sums))
+
+    def used(self, least: float) -> Tensor:
+        """Share of the codes that are chosen by more than `least` / K of all places, ()."""
+        return (self.share > least / self.size).float().mean()
+
+
+class FSQ(nn.Module):
+    """Finite scalar quantisation (Mentzer 2023, arXiv:2309.15505): each of E numbers is rounded to one of a few levels.
+
+    There is no codebook to learn: the code is the number with these digits, the first the least. `levels` are theirs, such as
+    [8, 5, 5, 5] for K = 1000.
+    """
+
+    levels: Tensor
+    places: Tensor
+    middle: Tensor
+    reach: Tensor
+    offset: Tensor
+    shift: Tensor
+    share: Tensor
+
+    def __init__(self, levels: Sequence[int]) -> None:
+        super().__init__()
+        self.size, self.length = math.prod(levels), len(levels)
+        places = [math.prod(levels[:i]) for i in range(len(levels))]
+        self.register_buffer("levels", torch.tensor(levels), persistent=False)
+        self.register_buffer("places", torch.tensor(places), persistent=False)
+        # As numbers with a fraction, of which float32 holds every code: whole ones are slow to multiply.
+        reach = (self.levels - 1) * (1 + 1e-3) / 2
+        offset = (self.levels % 2 == 0).float() / 2
+        known = {"middle": self.levels // 2, "reach": reach, "offset": offset, "shift": torch.atanh(offset / reach)}
+        for name, value in known.items():
+            self.register_buffer(name, value.float(), persistent=False)
+        self.register_buffer("share", torch.full((self.size,), 1 / self.size))
+
+    def bounded(self, z: Tensor) -> Tensor:
+        """z (M, E) pressed into the reach of the levels, before rounding (their listing in appendix A)."""
+        return torch.tanh(z + self.shift) * self.reach - self.offset
+
+    def chosen(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """Codes (M,) int64 of z (M, E) float32, and what they stand for, (M, E) in [-1, 1], with the unrounded one's gradient."""
+        bounded = self.bounded(z)
+        rounded = bounded.detach().round()
+        codes = ((rounded + self.middle) * self.places).sum(1).long()
+        passed = straight_through(bounded, rounded) if z.requires_grad else rounded
+        return codes, passed / self.middle
+
+    def nearest(self, z: Tensor) -> Tensor:
+        """The code, (M,) int64, of z (M, E) float32."""
+        return self.chosen(z.detach())[0]
+
+    def forward(self, codes: Tensor) -> Tensor:
+        """What codes (...) stand for, (..., E), in [-1, 1]."""
+        return (codes[..., None] // self.places % self.levels - self.middle) / self.middle
+
+    @torch.no_grad()
+    def follow(self, shares: Tensor, decay: float) -> None:
+        """One step of the moving average of how often each code is chosen."""
+        self.share.lerp_(shares, 1 - decay)
+
+    def used(self, least: float) -> Tensor:
+        """Share of the codes that are chosen by more than `least` / K of all places, ()."""
+        return (self.share > least / self.size).float().mean()
+
+
+def nearest(z: Tensor, vectors: Tensor) -> Tensor:
+    """The row of `vectors` (K, E) nearest to each row of z (M, E), (M,) int64.
+
+    |z - e|^2 = |z|^2 + 2 (|e|^2 / 2 - z e): what is left to compare costs one matrix product.
+    """
+    with torch.autocast(z.device.type, enabled=False):
+        half = vectors.float().square().sum(1) / 2
+        return torch.addmm(half, z.float(), vectors.float().T, alpha=-1).argmin(1)
+
+
+def sums_by_code(codes: Tensor, z: Tensor, size: int) -> Tensor:
+    """The sum (K, E) of the rows of z (M, E) that chose each code."""
+    if z.is_cuda:  # adding by index is not the same twice there: the order of the sums is open
+        return F.one_hot(codes, size).to(z.dtype).T @ z
+    return z.new_zeros(size, z.shape[1]).index_add_(0, codes, z)
+
+
+def cluster_means(points: Tensor, size: int) -> Tensor:
+    """K-means of points (P, E) from the first `size` of them (taken again from the front where P < size), (size, E).
+
+    A cluster that loses all its points keeps its place.
+    """
+    rows = torch.arange(size, device=points.device) % len(points)
+    means = points[rows].clone()
+    for _ in range(ROUNDS):
+        codes = nearest(points, means)
+        counts = torch.bincount(codes, minlength=size)[:, None]
+        means = torch.where(counts > 0, sums_by_code(codes, points, size) / counts.clamp_min(1), means)
+    return means
+
+
+# --- convolutions -----------------------------------------------------------------------------------------------------------
+
+
+class Residual(nn.Module):
+    """x + conv1x1(relu(conv3x3(relu(x)))) (van den Oord 2017, sec. 4.1)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.wide = nn.Conv2d(width, width, 3, padding=1)
+        self.narrow = nn.Conv2d(width, width, 1)
+        variance_kept(self.wide, RELU)
+        variance_kept(self.narrow, 0.3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.narrow(F.relu(self.wide(F.relu(x))))
+
+
+class Halve(nn.Module):
+    """A 4 x 4 convolution of stride 2 for any size, (N, a, H, W) to (N, b, H / 2 rounded up, ...)."""
+
+    def __init__(self, a: int, b: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(a, b, 4, stride=2, padding=1)
+        variance_kept(self.conv, RELU)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv(even(x))
+
+
+class Double(nn.Module):
+    """A transposed 4 x 4 convolution of stride 2, cut to `size`."""
+
+    def __init__(self, a: int, b: int, size: Size, gain: float = RELU) -> None:
+        super().__init__()
+        self.size = size
+        self.conv = nn.ConvTranspose2d(a, b, 4, stride=2, padding=1)
+        # Each pixel of a doubled picture is made by a quarter of the 4 x 4 kernel.
+        nn.init.normal_(self.conv.weight, 0.0, gain / math.sqrt(4 * a))
+        nn.init.zeros_(cast(Tensor, self.conv.bias))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return cut(self.conv(x), self.size)
+
+
+def halved(height: int, width: int, times: int) -> list[Size]:
+    """Sizes from (height, width) down, each half of the one before rounded up: `times` + 1 of them."""
+    sizes = [(height, width)]
+    for _ in range(times):
+        sizes.append(((sizes[-1][0] + 1) // 2, (sizes[-1][1] + 1) // 2))
+    return sizes
+
+
+def shrinking(channels: int, width: int, times: int, blocks: int) -> nn.Sequential:
+    """Features (N, width, h, w) of x (N, channels, H, W), halved `times` times, before a last ReLU."""
+    layers: list[nn.Module] = []
+    for i in range(times):
+        made = width if i == times - 1 else max(1, width // 2)
+        layers += [nn.ReLU(), Halve(channels, made)] if i else [Halve(channels, made)]
+        channels = made
+    return nn.Sequential(*layers, *(Residual(width) for _ in range(blocks)))
+
+
+def growing(length: int, width: int, channels: int, sizes: Sequence[Size], blocks: int) -> nn.Sequential:
+    """From (N, length, *sizes[0]) to (N, channels, *sizes[-1]), doubling each time."""
+    first = nn.Conv2d(length, width, 3, padding=1)
+    variance_kept(first)
+    layers: list[nn.Module] = [first, *(Residual(width) for _ in range(blocks))]
+    for i, size in enumerate(sizes[1:]):
+        last = i == len(sizes) - 2
+        made = channels if last else max(1, width // 2)
+        layers += [nn.ReLU(), Double(width, made, size, 0.5 if last else RELU)]
+        width = made
+    return nn.Sequential(*layers)
+
+
+class CodeEncoder(nn.Module):
+    """Pictures (N, C, H, W) to what the quantisers see, by parts: `fine` features, with two levels `coarse` ones of them too.
+
+    `heads` make z (N, E, h, w) of them, the coarse level's first. The fine head sees the painted coarse codes as well (Razavi
+    2019, algorithm 1).
+    """
+
+    def __init__(self, channels: int, width: int, halvings: int, blocks: int, lengths: Sequence[int]) -> None:
+        super().__init__()
+        self.fine = shrinking(channels, width, halvings, blocks)
+        self.coarse = nn.Sequential(nn.ReLU(), shrinking(width, width, 1, blocks)) if len(lengths) == 2 else None
+        inputs = [width, 2 * width] if len(lengths) == 2 else [width]
+        self.heads = nn.ModuleList(nn.Conv2d(a, length, 1) for a, length in zip(inputs, lengths, strict=True))
+        for head in self.heads:
+            variance_kept(cast(nn.Conv2d, head), RELU)
+
+    def head(self, level: int, features: Tensor) -> Tensor:
+        """z (N, E, h, w) of one level."""
+        return self.heads[level](F.relu(features))
+
+
+class CodeDecoder(nn.Module):
+    """Quantised vectors, a map a level with the coarse one first, to pictures (N, C, H, W)."""
+
+    def __init__(self, shape: Shape, width: int, halvings: int, blocks: int, lengths: Sequence[int]) -> None:
+        super().__init__()
+        channels, height, wide = shape
+        two = len(lengths) == 2
+        sizes = halved(height, wide, halvings + two)[::-1]
+        self.coarse = growing(lengths[0], width, width, sizes[:2], blocks) if two else None
+        self.fine = growing(lengths[-1] + (width if two else 0), width, channels, sizes[1:] if two else sizes, blocks)
+
+    def painted(self, coarse: Tensor) -> Tensor:
+        """The coarse level at the fine one's size, (N, width, h, w)."""
+        assert self.coarse is not None
+        return self.coarse(coarse)
+
+    def forward(self, maps: Sequence[Tensor]) -> Tensor:
+        if len(maps) == 1:
+            return self.fine(maps[0])
+        return self.fine(torch.cat([maps[1], self.painted(maps[0]).to(maps[1].dtype)], 1))

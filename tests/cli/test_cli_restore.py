@@ -1,0 +1,136 @@
+"""`ganvas restore`."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command_line import Command, train_once
+from PIL import Image
+
+from ganvas.data import read_image
+from ganvas.data.photo import read_photo
+from parts import picture_file
+
+RANDOM = np.random.default_rng(0)
+
+
+@pytest.fixture(scope="session")
+def data(_own_cache: None) -> Path:
+    return picture_file((3, 32, 32))
+
+
+@pytest.fixture(scope="session")
+def denoiser(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return train_once(tmp_path_factory.mktemp("runs") / "denoiser", "denoise", data, 3)
+
+
+@pytest.fixture(scope="session")
+def filler(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return train_once(tmp_path_factory.mktemp("runs") / "filler", "inpaint", data, 3)
+
+
+@pytest.fixture(scope="session")
+def enlarger(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return train_once(tmp_path_factory.mktemp("runs") / "enlarger", "srgan", data, 3)
+
+
+def picture(path: Path, *shape: int, **more: object) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(RANDOM.integers(0, 256, shape).astype(np.uint8)).save(path, **more)
+    return path
+
+
+def test_one_picture(ganvas: Command, enlarger: Path) -> None:
+    exif = Image.Exif()
+    exif[0x010F] = "a maker"
+    picture(Path("in.png"), 21, 34, 4, exif=exif)
+    ended = ganvas("restore", enlarger, "in.png", "--out", "out", "--device", "cpu")
+    assert ended.code == 0, ended.err
+    assert ended.lines == ["in.png -> out/in.png"]
+    made = read_photo("out/in.png")
+    assert made.size == (42, 68) and made.alpha is not None and made.exif is not None
+    assert read_image("out/in-before-after.png").shape == (42, 68 * 2 + 8, 3)
+
+
+def test_a_folder_a_zip_and_a_file_as_json(ganvas: Command, denoiser: Path) -> None:
+    picture(Path("photos/a/one.png"), 9, 9, 3)
+    picture(Path("photos/two.jpg"), 9, 9, 3)
+    with zipfile.ZipFile("more.zip", "w") as archive:
+        archive.write(picture(Path("three.png"), 5, 6))
+    picture(Path("four.png"), 1, 1, 3)
+    ended = ganvas(
+        "restore",
+        denoiser,
+        "photos",
+        "more.zip",
+        "four.png",
+        "--out",
+        "out",
+        "--json",
+        "--no-sheets",
+        "--device",
+        "cpu",
+    )
+    assert ended.code == 0, ended.err
+    told = json.loads(ended.out)
+    assert told["task"] == "denoise" and not told["problems"]
+    assert [entry["files"] for entry in told["restored"]] == [
+        ["out/a/one.png"], ["out/two.png"], ["out/three.png"], ["out/four.png"],
+    ]  # fmt: skip
+    assert read_image("out/three.png").shape == (5, 6, 1)
+    assert not list(Path("out").rglob("*-before-after.png"))
+
+
+def test_holes(ganvas: Command, filler: Path) -> None:
+    picture(Path("in.png"), 40, 50, 3)
+    mask = np.zeros((40, 50), np.uint8)
+    mask[10:20, 10:30] = 255
+    Path("masks").mkdir()
+    Image.fromarray(mask).save("masks/in.png")
+    for given in ("masks", "masks/in.png"):
+        ended = ganvas("restore", filler, "in.png", "--mask", given, "--out", "out", "--device", "cpu")
+        assert ended.code == 0, ended.err
+        before, after = read_image("in.png"), read_image("out/in.png")
+        assert np.array_equal(before[mask == 0], after[mask == 0])
+        assert not np.array_equal(before, after)
+
+
+def test_what_is_wrong_is_said_before_anything_is_written(
+    ganvas: Command, filler: Path, denoiser: Path, enlarger: Path
+) -> None:
+    picture(Path("in.png"), 8, 8, 3)
+    picture(Path("mask.png"), 8, 9)
+    picture(Path("other/in.jpg"), 8, 8, 3)
+    for words, message in [
+        ((filler, "in.png"), "filling holes needs --mask"),
+        ((denoiser, "in.png", "--mask", "mask.png"), "--mask is for filling holes"),
+        ((filler, "in.png", "--mask", "mask.png"), "in.png: the mask has 8 x 9 pixels"),
+        ((filler, "in.png", "--mask", "other"), None),
+        ((denoiser, "missing.png"), "missing.png"),
+        ((denoiser, "in.png", "other/in.jpg"), "would both become"),
+        ((denoiser, "in.png", "--task", "inpaint"), "can denoise, not inpaint"),
+        ((denoiser, "in.png", "-n", 2), "one answer"),
+        ((denoiser, "in.png", "--balance", 0.5), "nothing to balance (methods with two: srgan)"),
+        ((enlarger, "in.png", "--balance", 0.5), "first_phase=0"),
+    ]:
+        ended = ganvas("restore", *words, "--out", "out", "--device", "cpu")
+        if message is None:
+            assert ended.code == 0
+            continue
+        assert ended.code in (1, 2) and message in ended.err, ended.err
+        assert "Traceback" not in ended.err
+    ended = ganvas("restore", denoiser, "in.png", "--out", ".", "--device", "cpu")
+    assert "would overwrite it" in ended.err
+
+
+def test_one_broken_picture_does_not_cost_the_others(ganvas: Command, denoiser: Path) -> None:
+    picture(Path("photos/good.png"), 9, 9, 3)
+    Path("photos/bad.png").write_text("no picture")
+    ended = ganvas("restore", denoiser, "photos", "--out", "out", "--json", "--device", "cpu")
+    assert ended.code == 1 and "1 of 2 pictures failed" in ended.err and "bad.png" in ended.err
+    assert [entry["picture"] for entry in json.loads(ended.out)["restored"]] == ["good.png"]
+    assert Path("out/good.png").is_file()

@@ -1,0 +1,296 @@
+"""srresnet, srgan, denoise and inpaint: what defines each, and that a minute part of a training already mends pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torch.testing import assert_close
+
+from ganvas.data import Dataset, open_data
+from ganvas.data.batch import Batch, as_pictures
+from ganvas.data.degrade import upscaled
+from ganvas.data.spec import DataSpec
+from ganvas.errors import DataError, GanvasError, UsageError
+from ganvas.method import Blends, Method, Restores, create, find, method_names
+from ganvas.networks.dncnn import DnCNN
+from ganvas.networks.features import has_mobilenet_weights
+from ganvas.networks.inpainter import GatedInpainter
+from ganvas.networks.srresnet import SRResNet
+from parts import small, trainer_for
+
+RESTORERS = [name for name in method_names() if issubclass(find(name), Restores)]
+OURS = ("denoise", "inpaint", "srgan", "srresnet")
+SPEC = DataSpec("shapes", 3, 24, 24, 100)
+
+
+def shapes(tmp_path: Path, count: int = 240) -> Dataset:
+    """Pictures of 24 x 24 with three rectangles of one colour each: sharp edges, plain areas."""
+    random = np.random.default_rng(0)
+    images = np.empty((count, 24, 24, 3), np.uint8)
+    for image in images:
+        image[:] = random.integers(0, 256, 3)
+        for _ in range(3):
+            top, left = random.integers(0, 20, 2)
+            image[top : top + random.integers(4, 16), left : left + random.integers(4, 16)] = random.integers(0, 256, 3)
+    np.savez(tmp_path / "shapes.npz", images=images)
+    return open_data(tmp_path / "shapes.npz", cache=tmp_path / "cache")
+
+
+def held_out(data: Dataset) -> Tensor:
+    test = data.part("test")
+    assert test is not None
+    return as_pictures(test.images)
+
+
+def batch_of(pictures: Tensor, seed: int = 0) -> Batch:
+    return Batch(pictures, generator=torch.Generator().manual_seed(seed))
+
+
+def trained(method: Method, data: Dataset, steps: int) -> Method:
+    trainer = trainer_for(method, data, steps=steps)
+    for _ in range(steps):
+        trainer.step()
+    return trainer.average.method.eval().requires_grad_(False)
+
+
+def built(name: str, **settings: object) -> Method:
+    method = small(name, **settings)
+    torch.manual_seed(0)
+    method.build(SPEC)
+    method.spec = SPEC
+    return method
+
+
+def error(made: Tensor, target: Tensor) -> float:
+    return float((made - target).square().mean())
+
+
+# --- a tiny training mends ------------------------------------------------------------------------------------------------
+
+
+def test_srresnet_learns_edges_that_bicubic_has_not(tmp_path: Path) -> None:
+    data = shapes(tmp_path)
+    method = trained(
+        create("srresnet", "tiny", {"width": 16, "blocks": 4, "loss": "l2", "lr": 8e-3, "ema": 0.95}), data, 250
+    )
+    small_, whole = method.pair(held_out(data))  # pyright: ignore
+    bicubic, ours = error(upscaled(small_, 2), whole), error(method.restore(small_), whole)  # pyright: ignore
+    assert ours < 0.6 * bicubic, f"{ours} against {bicubic}: 2.2 dB were asked for"
+
+
+def test_denoise_takes_most_of_the_noise_away(tmp_path: Path) -> None:
+    data = shapes(tmp_path)
+    settings = {"width": 24, "depth": 6, "lr": 8e-3, "ema": 0.95, "sigma_min": 25, "sigma_max": 25}
+    method = trained(create("denoise", "tiny", settings), data, 150)
+    whole = held_out(data)
+    noisy = method.damaged(whole, batch_of(whole))  # pyright: ignore
+    assert error(method.restore(noisy), whole) < 0.4 * error(noisy, whole)  # pyright: ignore
+
+
+def test_inpaint_knows_more_than_the_mean(tmp_path: Path) -> None:
+    data = shapes(tmp_path)
+    method = trained(create("inpaint", "tiny", {"width": 8, "lr": 4e-3, "ema": 0.95, "holes": "strokes"}), data, 150)
+    whole = held_out(data)
+    mask = method.masks(batch_of(whole)).expand_as(whole) > 0  # pyright: ignore
+    filled = method.restore(whole, mask[:, :1].float())  # pyright: ignore
+    means = torch.stack([one[:, ~hole[0]].mean(1) for one, hole in zip(whole, mask, strict=True)])
+    plain = torch.where(mask, means[:, :, None, None], whole)
+    assert error(filled[mask], whole[mask]) < 0.6 * error(plain[mask], whole[mask])
+
+
+# --- what holds for all that restore --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", RESTORERS)
+def test_the_contract_of_restoring(name: str) -> None:
+    """Sizes, range, holes to the bit, and one picture belongs to its generator, not to its neighbours."""
+    method = built(name).eval().requires_grad_(False)
+    assert isinstance(method, Restores)
+    told = method.restoration()
+    assert told.damage in ("noise", "resolution", "holes")
+    assert told.scale == 1 or told.damage == "resolution"
+    random = torch.Generator().manual_seed(0)
+    damaged = torch.rand(2, 3, 24, 24, generator=random) * 2 - 1
+    mask = (torch.rand(2, 1, 24, 24, generator=random) < 0.3).float() if told.damage == "holes" else None
+
+    def restored(n: int) -> Tensor:
+        generator = torch.Generator().manual_seed(5)
+        return method.restore(damaged[:n], None if mask is None else mask[:n], generator=generator)
+
+    made = restored(2)
+    assert made.shape == (2, 3, 24 * told.scale, 24 * told.scale) and made.dtype == torch.float32
+    assert made.min() >= -1 and made.max() <= 1
+    assert_close(restored(1), made[:1], atol=1e-5, rtol=0)
+    if mask is not None:
+        kept = (mask == 0).expand_as(damaged)
+        assert torch.equal(made[kept], damaged[kept])
+
+
+@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("size", [(1, 1), (3, 50), (17, 18)])
+def test_any_size(name: str, size: tuple[int, int]) -> None:
+    method = built(name).eval().requires_grad_(False)
+    assert isinstance(method, Restores)
+    mask = torch.ones(1, 1, *size) if method.restoration().damage == "holes" else None
+    made = method.restore(torch.zeros(1, 3, *size), mask)
+    assert made.shape[2:] == tuple(side * method.restoration().scale for side in size)
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_rows_are_input_answer_and_truth(name: str) -> None:
+    method = built(name).eval().requires_grad_(False)
+    real = torch.rand(4, 3, 24, 24) * 2 - 1
+    rows = method.show(batch_of(real))  # pyright: ignore
+    assert rows.shape == (4, 3, 3, 24, 24)
+    assert torch.equal(rows[:, 2], real) and not torch.equal(rows[:, 0], real)
+
+
+# --- networks ---------------------------------------------------------------------------------------------------------------
+
+
+def test_the_order_of_the_pixel_shuffle() -> None:
+    """Channel c * scale^2 + i * scale + j of a place becomes row i and column j of its square in channel c."""
+    network = SRResNet(2, 2, width=4, blocks=0, base=False, tail="direct")
+    last = network.tail[0]
+    with torch.no_grad():
+        last.weight.zero_()  # pyright: ignore
+        last.bias.copy_(torch.arange(8.0))  # pyright: ignore
+    made = network(torch.zeros(1, 2, 1, 2))
+    assert made[0, 0].tolist() == [[0, 1, 0, 1], [2, 3, 2, 3]] and made[0, 1].tolist() == [[4, 5, 4, 5], [6, 7, 6, 7]]
+
+
+@pytest.mark.parametrize("tail", ["direct", "staged"])
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_super_resolution_starts_at_bicubic(tail: str, scale: int) -> None:
+    x = torch.rand(2, 3, 5, 7) * 2 - 1
+    assert_close(SRResNet(3, scale, width=4, blocks=1, tail=tail)(x), upscaled(x, scale))
+    assert SRResNet(3, scale, width=4, blocks=1, tail=tail, base=False)(x).shape == (2, 3, 5 * scale, 7 * scale)
+
+
+def test_a_fresh_denoiser_takes_nothing_away() -> None:
+    x = torch.rand(2, 3, 9, 11)
+    for fold in (1, 2, 3):
+        assert torch.equal(DnCNN(3, width=4, depth=3, fold=fold)(x), x)
+
+
+def test_what_stands_in_the_hole_is_never_looked_at() -> None:
+    network = GatedInpainter(1, width=4)
+    x = torch.rand(1, 1, 16, 16, requires_grad=True)
+    mask = torch.zeros(1, 1, 16, 16)
+    mask[..., 4:9, 5:12] = 1
+    network(x, mask).sum().backward()
+    assert x.grad is not None
+    assert not x.grad[mask > 0].any() and x.grad[mask == 0].any()
+    assert bool(torch.isfinite(network(torch.full((1, 1, 16, 16), float("nan")), torch.ones(1, 1, 16, 16))).all())
+
+
+# --- each by itself -------------------------------------------------------------------------------------------------------
+
+
+def test_the_two_phases_of_srgan(tmp_path: Path) -> None:
+    """Pixels first, then both networks; the end of the first phase is kept, and the way between both is straight."""
+    trainer = trainer_for(small("srgan", first_phase=0.5, ema=0.0), shapes(tmp_path, 60), steps=8)
+    method = trainer.method
+    names = []
+    for _ in range(8):
+        trainer.reports.clear()
+        trainer.step()
+        names.append(sorted(trainer.reports))
+        if trainer.steps == 4:
+            first = [part.detach().clone() for part in method.G.parameters()]  # pyright: ignore
+    assert names == [["pixels"]] * 4 + [["discriminator", "generator"]] * 4
+    assert isinstance(method, Blends)
+    last = list(method.G.parameters())  # pyright: ignore
+    for share in (0.0, 0.25, 1.0):
+        mixed = method.blended(share).G.parameters()  # pyright: ignore
+        for a, b, c in zip(first, mixed, last, strict=True):
+            assert_close(b, a + share * (c - a))
+    assert any(not torch.equal(a, c) for a, c in zip(first, last, strict=True))
+
+
+def test_the_average_of_the_first_phase_is_the_one_that_is_kept(tmp_path: Path) -> None:
+    trainer = trainer_for(small("srgan", first_phase=0.5, ema=0.8), shapes(tmp_path, 60), steps=12)
+    while trainer.steps < 6:
+        trainer.step()
+    averaged = list(trainer.average.method.G.parameters())  # pyright: ignore
+    kept = trainer.method.blended(0.0).G.parameters()  # pyright: ignore
+    for a, b in zip(averaged, kept, strict=True):
+        assert_close(a, b, atol=1e-5, rtol=1e-4)
+
+
+def test_step_sizes_fall_in_each_phase() -> None:
+    method = create("srgan", None, {"first_phase": 0.4, "lr": 1e-3, "second_lr": 1e-4, "decay": "linear", "warmup": 0})
+    factors = [method.schedule(progress, 0) for progress in (0.0, 0.2, 0.4, 0.7, 1.0)]
+    assert factors == pytest.approx([1, 0.5, 0.1, 0.05, 0])
+
+
+def test_without_a_first_phase_there_is_nothing_to_blend() -> None:
+    with pytest.raises(UsageError, match="first_phase=0"):
+        built("srgan").blended(0.5)  # pyright: ignore
+
+
+def test_the_feature_network_is_named_where_it_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="perceptual must be one of judge, mobilenet_v2, none"):
+        built("srgan", perceptual="vgg")
+    for name in ("GANVAS_WEIGHTS", "GANVAS_CACHE", "TORCH_HOME"):
+        monkeypatch.setenv(name, str(tmp_path))
+    monkeypatch.setattr("ganvas.networks.features._packaged_mobilenet_weights", list)
+    with pytest.raises(GanvasError, match="perceptual=judge"):
+        built("srgan", perceptual="mobilenet_v2")
+
+
+@pytest.mark.skipif(not has_mobilenet_weights(), reason="MobileNetV2's weights are not on this machine")
+def test_features_of_mobilenet_stay_out_of_the_weights(tmp_path: Path) -> None:
+    method = small("srgan", perceptual="mobilenet_v2")
+    trainer = trainer_for(method, shapes(tmp_path, 40))
+    trainer.step()
+    assert trainer.numbers()["generator/features"] > 0
+    assert not [key for key in method.state_dict() if "eyes" in key]
+
+
+@pytest.mark.parametrize("kind", ["gaussian", "poisson", "salt_and_pepper", "jpeg", "mix"])
+def test_damage_of_each_kind(kind: str) -> None:
+    method = built("denoise", kind=kind)
+    rough = torch.rand(64, 3, 8, 8, generator=torch.Generator().manual_seed(1)) * 1.6 - 0.8
+    whole = upscaled(rough, 3)
+    spoilt = method.damaged(whole, batch_of(whole))  # pyright: ignore
+    strengths = (spoilt - whole).square().mean((1, 2, 3))
+    assert bool(torch.isfinite(spoilt).all()) and strengths.max() > 3 * strengths.min(), "the strength differs"
+    assert torch.equal(method.damaged(whole, batch_of(whole)), spoilt)  # pyright: ignore
+
+
+def test_gaussian_strengths_cover_the_range_that_is_set() -> None:
+    method = built("denoise", sigma_min=10, sigma_max=40)
+    whole = torch.zeros(400, 3, 24, 24)
+    sigmas = method.damaged(whole, batch_of(whole)).std((1, 2, 3)) * 127.5  # pyright: ignore
+    assert sigmas.min() == pytest.approx(10, abs=1) and sigmas.max() == pytest.approx(40, abs=2)
+    assert float(sigmas.mean()) == pytest.approx(25, abs=1.5)
+
+
+def test_ranges_and_sizes_that_cannot_be() -> None:
+    with pytest.raises(UsageError, match="sigma_min is 60, above sigma_max, 55"):
+        built("denoise", sigma_min=60)
+    method = small("srresnet", scale=4)
+    with pytest.raises(DataError, match="3 x 50 pixels cannot be made 4 times smaller"):
+        method.build(DataSpec("thin", 3, 3, 50, 10))
+
+
+def test_without_a_discriminator_there_is_none() -> None:
+    assert not hasattr(built("denoise"), "D") and hasattr(built("denoise", adversarial=0.01), "D")
+    assert [update.name for update in built("inpaint", adversarial=0).updates()] == ["filler"]
+
+
+@pytest.mark.parametrize("name", ["denoise", "inpaint"])
+def test_the_adversarial_term_trains_both(name: str, tmp_path: Path) -> None:
+    trainer = trainer_for(small(name, adversarial=0.01), shapes(tmp_path, 40))
+    trainer.step()
+    assert set(trainer.reports) >= {"discriminator"} and len(trainer.reports) == 2
+
+
+def test_holes_want_a_mask() -> None:
+    with pytest.raises(UsageError, match="mask"):
+        built("inpaint").restore(torch.zeros(1, 3, 24, 24))  # pyright: ignore

@@ -1,0 +1,30 @@
+"""Samples of text in a report: escaped, of bounded size, the newest first."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from report_parts import Page
+
+from ganvas.report import write_report
+from ganvas.report.texts import SHOWN, sheets_of_text
+from parts import train_small
+
+
+def test_a_run_of_text_shows_what_it_wrote(tmp_path: Path) -> None:
+    run = train_small("rnn_text", tmp_path / "run", 3)
+    (run.folder / "samples" / "00000001.txt").write_text("first try")
+    (run.folder / "samples" / "00000009.txt").write_text("<script>alert(1)</script> & more\n\x1b[2J" + "x" * SHOWN)
+    page = Page(write_report(run.folder).read_text()).check()
+    assert "first try" in page.text and "<script>alert(1)</script> & more" in page.text
+    assert "<script>alert" not in page.raw and "\x1b" not in page.raw
+    assert "x [...]" in page.text and "x" * SHOWN not in page.text
+    assert "tokens" in page.text and len(page.all("pre")) == 2
+
+
+def test_files_that_are_no_sheets_are_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    (tmp_path / "00000003.txt").mkdir()
+    assert sheets_of_text(tmp_path) == [] and sheets_of_text(tmp_path / "none") == []
+    (tmp_path / "00000004.txt").write_bytes(b"\xff\xfe")
+    assert len(sheets_of_text(tmp_path)) == 2, "a heading and the text, whatever its bytes are"

@@ -17,7 +17,7 @@ from torch import nn
 from worker import DIES_AT, STEPS
 
 from ganvas.errors import UsageError
-from ganvas.method import method_names
+from ganvas.method import Translates, method_names
 from ganvas.run import Run
 from ganvas.training.engine import start_engine
 from parts import beneath, data_for, newest_state, pictures, small, train_small, weights
@@ -88,12 +88,14 @@ def test_two_ranks_equal_one_process_on_the_same_global_batch(launched: Path, na
     if keeps_batch_statistics(alone.load_method(raw=True)):
         assert any(not torch.equal(one[key], expected[key]) for key in one), "each rank normalises its own half"
         return
+    # The absolute errors of translations have a kink at 0, where rounding decides the sign of a gradient.
+    limit = 1e-3 if isinstance(alone.method, Translates) else 1e-5
     for key, value in expected.items():
         # Of each tensor as a whole: Adam turns the rounding of a single gradient near 0 into a move of full size. A bias that
         # began at 0 and got nowhere yet is no scale: five steps of Adam move a weight by about 0.01.
         scale = value.float().norm().clamp_min(1e-2)
         distance = (one[key] - value).float().norm() / scale
-        assert distance <= 1e-5, f"{key}: {distance:.1e}"
+        assert distance <= limit, f"{key}: {distance:.1e}"
 
 
 def test_the_lead_alone_writes(launched: Path) -> None:

@@ -252,7 +252,7 @@ def _load(files: Files, settings: DataSettings, progress: Progress, others: File
         reader.others = others
     elif settings.pairs in HALVES:
         names, shapes = _in_halves(names, shapes, problems)
-    if settings.fit == "tile":
+    if settings.fit == "tile" and names:
         names, shapes = _that_hold_a_patch(names, shapes, settings, problems)
     if not names:
         raise DataError(broken_message(str(root), problems, 0))
@@ -362,14 +362,16 @@ def _matched(
     All that have none are told in one error, or go to `problems` where broken pictures are skipped.
     """
     here, there = str(files.root), str(others.root)
-    mine, theirs = _keys(names, here), _keys(others.found.names, there)
+    good = set(names)
+    everything = _keys(sorted({*files.found.names, *(name for name, _ in problems)}), here)
+    mine = {key: name for key, name in everything.items() if name in good}
+    theirs = _keys(others.found.names, there)
     lonely = [(name, f"no partner in {there}") for key, name in mine.items() if key not in theirs]
-    left = [
-        (f"{there}/{name}", f"no picture of that name in {here}") for key, name in theirs.items() if key not in mine
+    left = [  # the partner of a broken picture is not to blame
+        (f"{there}/{name}", f"no picture of that name in {here}")
+        for key, name in theirs.items()
+        if key not in everything
     ]
-    # The other picture of a broken one is not to blame.
-    broken = _keys([name for name, _ in problems], here)
-    left = [row for row, key in zip(left, [key for key in theirs if key not in mine], strict=True) if key not in broken]
     both = {mine[key]: theirs[key] for key in mine if key in theirs}
     if not both:
         some = f"{names[0]}, ..." if names else "nothing"
@@ -492,8 +494,7 @@ def _part(
     problems: list[tuple[str, str]],
     counter: Counter,
 ) -> Part:
-    part = Part(shape, lambda: decoded(rows, 0))
-    sound_rows: list[int] = []
+    part = Part(shape, lambda: decoded(0))
     tiles = reader.settings.fit == "tile"
 
     def pictures(row: int, which: int) -> np.ndarray | None:
@@ -504,18 +505,14 @@ def _part(
             problems.append((names[row], str(error)))
             return None
 
-    def decoded(rows: np.ndarray, which: int) -> Iterator[np.ndarray]:
+    def decoded(which: int) -> Iterator[np.ndarray]:
         """Both pictures of a pair are decoded in either round: one that cannot be read takes its partner with it."""
         kept: list[int] = []
-        good: list[int] = []
         step = block_rows(shape)
         with ThreadPoolExecutor(THREADS) as pool:
             for group in _groups(rows, shapes) if tiles else np.split(rows, range(step, len(rows), step)):
-                read = pool.map(pictures, group.tolist(), [which] * len(group))
-                sound = [
-                    (row, several) for row, several in zip(group.tolist(), read, strict=True) if several is not None
-                ]
-                good += [row for row, _ in sound]
+                found = zip(group.tolist(), pool.map(pictures, group.tolist(), [which] * len(group)), strict=True)
+                sound = [(row, several) for row, several in found if several is not None]
                 counter.add(len(group))
                 if not sound:
                     continue
@@ -527,10 +524,9 @@ def _part(
                 kept += owners.tolist()
                 yield from np.split(block, range(step, len(block), step))
         part.labels = None if labels is None else labels[kept]
-        sound_rows[:] = good
 
     if reader.in_pairs:
-        part.partner_blocks = lambda: decoded(np.array(sound_rows, dtype=np.int64), 1)
+        part.partner_blocks = lambda: decoded(1)
     return part
 
 

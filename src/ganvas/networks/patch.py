@@ -33,7 +33,8 @@ def fitting_layers(layers: int, height: int, width: int) -> int:
 class PatchDiscriminator(nn.Module):
     """Pictures (N, C, H, W) to logits (N, 1, h, w). `layers` halvings, then two convolutions of stride 1, all 4 x 4.
 
-    `layers` 0 judges each pixel for itself, by 1 x 1 convolutions. `norm` of layers.norm2d; the first layer has none.
+    `layers` 0 judges each pixel for itself, by 1 x 1 convolutions and without a norm, which would look at the others. `norm` of
+    layers.norm2d; the first layer has none.
     """
 
     def __init__(self, channels: int, width: int, layers: int = 3, norm: str = "batch") -> None:
@@ -44,15 +45,24 @@ class PatchDiscriminator(nn.Module):
         parts: list[nn.Module] = []
         before = channels
         for number, (wide, stride) in enumerate(zip(widths, strides, strict=True)):
-            parts += [nn.Conv2d(before, wide, kernel, stride, padding)]
-            parts += [norm2d(norm, wide)] if number else []
-            parts += [nn.LeakyReLU(SLOPE)]
+            kind = norm if number and layers else "none"
+            parts += [normed(nn.Conv2d(before, wide, kernel, stride, padding), kind, wide), nn.LeakyReLU(SLOPE)]
             before = wide
         self.layers = nn.Sequential(*parts, nn.Conv2d(before, 1, kernel, 1, padding))
         initial_weights(self, norm)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.layers(x)
+
+
+def normed(layer: nn.Module, norm: str, channels: int) -> nn.Module:
+    """The layer and a norm of its `channels`. A bias before a norm has no effect, and Adam would move it by mere rounding."""
+    if norm == "none":
+        return layer
+    for part in layer.modules():
+        if isinstance(part, nn.Conv2d | nn.ConvTranspose2d):
+            part.bias = None
+    return nn.Sequential(layer, norm2d(norm, channels))
 
 
 def initial_weights(network: nn.Module, norm: str) -> None:

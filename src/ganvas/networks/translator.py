@@ -12,8 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ganvas.networks.layers import norm2d
-from ganvas.networks.patch import MOST, SLOPE, initial_weights
+from ganvas.networks.patch import MOST, SLOPE, initial_weights, normed
 from ganvas.networks.resample import cut
 
 Draw = Callable[..., Tensor]
@@ -54,14 +53,14 @@ class UNetTranslator(Translator):
         widths = [min(MOST, 2**i) * width for i in range(halvings)]
         last = halvings - 1
         self.down = nn.ModuleList(
-            _normed(nn.Conv2d(a, b, 4, 2, 1), norm if 0 < i < last else "none", b)
+            normed(nn.Conv2d(a, b, 4, 2, 1), norm if 0 < i < last else "none", b)
             for i, (a, b) in enumerate(zip([channels, *widths], widths, strict=False))
         )
         steps = []
         for i in reversed(range(halvings)):
             a = widths[i] * (1 if i == last else 2)
             b = widths[i - 1] if i else channels
-            steps.append(_normed(_double(a, b, resize), norm if i else "none", b))
+            steps.append(normed(_double(a, b, resize), norm if i else "none", b))
         self.up = nn.ModuleList(steps)
         initial_weights(self, norm)
 
@@ -90,12 +89,12 @@ class ResNetTranslator(Translator):
         self, channels: int, width: int, blocks: int, norm: str = "instance", dropout: float = 0.0, resize: bool = True
     ) -> None:
         super().__init__()
-        self.first = _normed(_reflected(channels, width, 7), norm, width)
+        self.first = normed(_reflected(channels, width, 7), norm, width)
         self.down = nn.ModuleList(
-            _normed(nn.Conv2d(width * k, width * k * 2, 3, 2, 1), norm, width * k * 2) for k in (1, 2)
+            normed(nn.Conv2d(width * k, width * k * 2, 3, 2, 1), norm, width * k * 2) for k in (1, 2)
         )
         self.blocks = nn.ModuleList(Residual(width * 4, norm, dropout) for _ in range(blocks))
-        self.up = nn.ModuleList(_normed(_double(width * k * 2, width * k, resize), norm, width * k) for k in (2, 1))
+        self.up = nn.ModuleList(normed(_double(width * k * 2, width * k, resize), norm, width * k) for k in (2, 1))
         self.last = _reflected(width, channels, 7)
         initial_weights(self, norm)
 
@@ -116,8 +115,8 @@ class Residual(nn.Module):
     def __init__(self, channels: int, norm: str, dropout: float) -> None:
         super().__init__()
         self.dropout = dropout
-        self.one = _normed(_reflected(channels, channels, 3), norm, channels)
-        self.two = _normed(_reflected(channels, channels, 3), norm, channels)
+        self.one = normed(_reflected(channels, channels, 3), norm, channels)
+        self.two = normed(_reflected(channels, channels, 3), norm, channels)
 
     def forward(self, x: Tensor, draw: Draw | None) -> Tensor:
         return x + self.two(dropped(F.relu(self.one(x)), self.dropout, draw))
@@ -135,10 +134,6 @@ def fitting_halvings(halvings: int, height: int, width: int) -> int:
     while halvings > 1 and min(height, width) / 2**halvings <= 1:
         halvings -= 1
     return halvings
-
-
-def _normed(layer: nn.Module, norm: str, channels: int) -> nn.Module:
-    return nn.Sequential(layer, norm2d(norm, channels))
 
 
 def _reflected(a: int, b: int, kernel: int) -> nn.Conv2d:

@@ -1,0 +1,231 @@
+"""pix2pix and CycleGAN: what their papers say, by hand; short trainings that must beat copying."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.testing import assert_close
+
+from ganvas.data import open_data
+from ganvas.data.batch import as_pictures
+from ganvas.errors import DataError, UsageError
+from ganvas.method import Batch, Judges, Translates, create
+from ganvas.methods.cyclegan import CycleGAN
+from ganvas.methods.pix2pix import Pix2Pix
+from ganvas.preview import preview
+from ganvas.report import write_report
+from parts import pictures, small, train_small, trainer_for
+
+
+class Plus(nn.Module):
+    """A generator that makes everything lighter by a constant; pictures stay what they are for 0."""
+
+    def __init__(self, constant: float) -> None:
+        super().__init__()
+        self.constant = nn.Parameter(torch.tensor(constant))
+
+    def forward(self, x: Tensor, draw: object = None) -> Tensor:
+        return x + self.constant
+
+
+class Sure(nn.Module):
+    """A discriminator with one logit for everything."""
+
+    def __init__(self, logit: float) -> None:
+        super().__init__()
+        self.logit = nn.Parameter(torch.tensor(logit))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.logit.expand(len(x), 1, 2, 2)
+
+
+def batch_of(a: float, b: float, n: int = 4) -> Batch:
+    shape = (n, 1, 28, 28)
+    return Batch(torch.full(shape, a), None, torch.full(shape, b), torch.Generator().manual_seed(0))
+
+
+# --- pix2pix ------------------------------------------------------------------------------------------------------------
+
+
+def test_pix2pix_losses_by_hand() -> None:
+    """|B - G(A)| = 0.2 with weight 100; D gives logit 0 to all: log 2 for G, and (log 2 + log 2) / 2 for D."""
+    method = Pix2Pix()
+    method.G, method.D = cast(object, Plus(0.1)), Sure(0.0)  # pyright: ignore
+    batch = batch_of(0.3, 0.6)
+    report = method.generator_loss(batch)
+    assert_close(report["l1"], torch.tensor(0.2))
+    assert_close(report["loss"], torch.tensor(np.log(2) + 20).float())
+    assert_close(method.discriminator_loss(batch)["loss"], torch.tensor(np.log(2)).float())
+    squares = Pix2Pix(loss="least_squares", l1=0.0)
+    squares.G, squares.D = method.G, Sure(0.5)
+    assert_close(squares.generator_loss(batch)["loss"], torch.tensor(0.125))
+    assert_close(squares.discriminator_loss(batch)["loss"], torch.tensor(0.125))
+
+
+def test_d_sees_the_input_beside_the_picture() -> None:
+    method = small("pix2pix")
+    assert isinstance(method, Pix2Pix)
+    method.build(pictures().spec)
+    batch = Batch(torch.rand(3, 1, 28, 28), None, torch.rand(3, 1, 28, 28), torch.Generator())
+    logits = method.judge_pair(batch, batch.real)
+    other = Batch(1 - batch.real, None, batch.partner, torch.Generator())
+    assert not torch.allclose(method.judge_pair(other, batch.real), logits)
+
+
+def test_what_a_method_cannot_learn_from() -> None:
+    digits = open_data("digits").spec
+    with pytest.raises(DataError, match=r"pix2pix learns from pairs, and digits shows none.*data.partner=PATH"):
+        small("pix2pix").build(digits)
+    with pytest.raises(DataError, match=r"cyclegan learns from two kinds of pictures, and digits is one"):
+        small("cyclegan").build(digits)
+    apart = open_data("emoji", unpaired=True).spec
+    with pytest.raises(DataError, match="pix2pix learns from pairs"):
+        small("pix2pix").build(apart)
+    small("cyclegan").build(apart)
+    with pytest.raises(UsageError, match="game=0 and l1=0"):
+        small("pix2pix", game=0, l1=0).build(pictures().spec)
+
+
+# --- CycleGAN -----------------------------------------------------------------------------------------------------------
+
+
+def cyclegan(there: float, back: float, **settings: object) -> CycleGAN:
+    method = CycleGAN(batch_size=4, **settings)  # pyright: ignore
+    method.build(pictures((1, 28, 28)).spec)
+    method.G_AB, method.G_BA = cast(object, Plus(there)), cast(object, Plus(back))  # pyright: ignore
+    method.D_A, method.D_B = Sure(1.0), Sure(1.0)
+    return method
+
+
+def test_the_cycle_of_identity_generators_is_zero() -> None:
+    report = cyclegan(0.0, 0.0).generators_loss(batch_of(0.3, -0.5))
+    assert all(not report[key].any() for key in ("cycle", "identity", "game", "loss"))
+
+
+def test_cyclegan_losses_by_hand() -> None:
+    """There +0.2, back -0.1: 0.1 off on either way round; identities are off by 0.2 and 0.1; D is fooled."""
+    method = cyclegan(0.2, -0.1)
+    report = method.generators_loss(batch_of(0.3, -0.5))
+    assert_close(report["cycle"], torch.tensor(0.2))
+    assert_close(report["identity"], torch.tensor(0.3))
+    assert_close(report["loss"], torch.tensor(10 * 0.2 + 5 * 0.3))
+    method.D_A, method.D_B = Sure(0.5), Sure(0.0)
+    assert_close(method.generators_loss(batch_of(0.3, -0.5))["game"], torch.tensor(0.25 + 1.0))
+    # Of D_A: (0.5 - 1)^2 / 2 + 0.5^2 / 2; of D_B: 1 / 2.
+    assert_close(method.discriminators_loss(batch_of(0.3, -0.5))["loss"], torch.tensor(0.25 + 0.5))
+    without = cyclegan(0.2, -0.1, identity=0.0).generators_loss(batch_of(0.3, -0.5))
+    assert "identity" not in without and torch.isclose(without["loss"], torch.tensor(2.0))
+
+
+def test_the_pool_fills_and_then_swaps() -> None:
+    """Two places a row. Fakes 0.1, 0.2 are kept and shown; then a fake is shown, or an old one whose place it gets."""
+    method = CycleGAN(batch_size=3, pool=5)
+    method.build(pictures((1, 28, 28)).spec)
+    assert method.pool_a.shape == (3, 2, 28, 28)
+    generator = torch.Generator().manual_seed(1)
+    held = [{0.1, 0.2} for _ in range(3)]
+    old_shown = 0
+    for step, value in enumerate([0.1, 0.2, *(0.3 + 0.01 * i for i in range(20))]):
+        batch = Batch(torch.zeros(3, 1, 28, 28), generator=generator)
+        shown, kept = method.pooled(batch, torch.full((3, 1, 28, 28), value), method.pool_a, "a")
+        before = method.pool_a.clone()
+        assert torch.equal(method.pool_a, before), "the loss moves nothing"
+        _, kept_b = method.pooled(batch, torch.full((3, 1, 28, 28), value), method.pool_b, "b")
+        method.keep_fakes({**kept, **kept_b})
+        for row in range(3):
+            seen = round(float(shown[row].mean()), 2)
+            if step < 2 or abs(seen - value) < 0.006:
+                assert abs(seen - value) < 0.006
+                if step >= 2:
+                    assert torch.equal(method.pool_a[row], before[row]), "shown as it is, and forgotten"
+                continue
+            old_shown += 1
+            nearest = min(held[row], key=lambda kept: abs(kept - seen))
+            assert abs(nearest - seen) < 0.006, "an old one of this very row"
+            held[row] = held[row] - {nearest} | {value}
+    assert 15 <= old_shown <= 45  # of 60, half are expected
+    assert int(method.filled) == 2
+
+
+def test_no_pool_shows_every_fake_as_it_is() -> None:
+    method = CycleGAN(batch_size=3, pool=0)
+    method.build(pictures((1, 28, 28)).spec)
+    fake = torch.rand(3, 1, 28, 28)
+    shown, kept = method.pooled(Batch(fake, generator=torch.Generator()), fake, method.pool_a, "a")
+    assert shown is fake and kept == {}
+    trainer = trainer_for(small("cyclegan", pool=0))
+    trainer.step()
+    assert all(np.isfinite(value) for value in trainer.numbers().values())
+
+
+def test_d_is_no_judge_of_single_pictures() -> None:
+    """The doctor asks a judge about pictures alone; these say something of pairs, or of one of two kinds."""
+    assert not isinstance(Pix2Pix(), Judges) and not isinstance(CycleGAN(), Judges)
+
+
+def test_directions() -> None:
+    one, both = Pix2Pix(), CycleGAN()
+    assert isinstance(one, Translates) and isinstance(both, Translates)
+    assert one.directions() == ("ab",) and both.directions() == ("ab", "ba")
+
+
+# --- trainings ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def negatives(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Emoji of 16 x 16, and their negatives as partners: copying is as wrong as can be, grey is half as wrong."""
+    emoji = open_data("emoji", size=16)
+    path = tmp_path_factory.mktemp("negatives") / "emoji.npz"
+    np.savez(path, images=emoji.images[:400], partners=255 - emoji.images[:400])
+    return path
+
+
+def error(method: Translates, data_path: Path, **settings: object) -> tuple[float, float, float]:
+    """Mean absolute error on the test split of the translation, of the input itself, and of grey."""
+    test = open_data(data_path, **settings).part("test")
+    assert test is not None and test.partners is not None
+    x, y = as_pictures(test.images), as_pictures(test.partners)
+    with torch.no_grad():
+        made = method.translate(x)
+    return float((made - y).abs().mean()), float((x - y).abs().mean()), float(y.abs().mean())
+
+
+def test_pix2pix_learns_a_negative(negatives: Path) -> None:
+    method = create("pix2pix", "tiny", {"width": 8, "norm": "none", "dropout": 0.0, "lr": 3e-3, "ema": 0.9})
+    trainer = trainer_for(method, open_data(negatives), steps=150)
+    for _ in range(150):
+        trainer.step()
+    mine, copy, grey = error(cast(Translates, trainer.average.method.eval()), negatives)
+    assert mine < 0.35 * grey < copy, (mine, copy, grey)
+
+
+def test_cyclegan_learns_a_negative_without_pairs(negatives: Path) -> None:
+    """The two kinds differ in nearly nothing but their lightness, which the game has to find out."""
+    method = create(
+        "cyclegan", "tiny",
+        {"generator": "unet", "halvings": 2, "width": 8, "d_width": 8, "norm": "none", "lr": 3e-3, "ema": 0.9, "identity": 0},
+    )  # fmt: skip
+    trainer = trainer_for(method, open_data(negatives, unpaired=True), steps=150)
+    for _ in range(150):
+        trainer.step()
+    mine, copy, _ = error(cast(Translates, trainer.average.method.eval()), negatives, unpaired=True)
+    assert mine < 0.6 * copy, (mine, copy)
+
+
+@pytest.mark.parametrize(("name", "columns"), [("pix2pix", 6), ("cyclegan", 8)])
+def test_a_run_shows_what_it_makes(tmp_path: Path, name: str, columns: int) -> None:
+    """Grids of the same test pictures at intervals, a log that the doctor can read, a report without a copy audit."""
+    run = train_small(name, tmp_path / "run", 4, evaluate_every=2)
+    grids = sorted(path.name for path in (run.folder / "samples").iterdir())
+    assert grids == ["00000002.png", "00000004.png"]
+    _, sheet = preview(run.method, pictures())
+    assert sheet is not None and sheet.shape == (2 * 30 - 2, columns * 30 - 2, 1) if name == "pix2pix" else True
+    assert [row for row in run.log() if row.get("event") == "health"]
+    page = write_report(run.folder).read_text(encoding="utf-8")
+    assert "Samples over time" in page and "Nearest training pictures" not in page

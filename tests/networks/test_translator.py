@@ -1,0 +1,70 @@
+"""Translators and the patch discriminator: sizes, receptive fields, where the noise comes from."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from ganvas.networks.patch import PatchDiscriminator, fitting_layers, receptive_field
+from ganvas.networks.translator import ResNetTranslator, Translator, UNetTranslator, dropped, fitting_halvings
+
+
+@pytest.mark.parametrize(("layers", "side"), [(0, 1), (1, 16), (2, 34), (3, 70)])
+def test_a_logit_sees_a_patch(layers: int, side: int) -> None:
+    """70 x 70 for three halvings (Isola 2017, sec. 6.1.2), found by gradient."""
+    network = PatchDiscriminator(3, 2, layers, norm="none").double()
+    x = torch.rand(1, 3, 160, 160, dtype=torch.float64, requires_grad=True)
+    logits = network(x)
+    logits[0, 0, logits.shape[2] // 2, logits.shape[3] // 2].backward()
+    assert x.grad is not None
+    seen = x.grad.abs().sum((0, 1)) > 0
+    assert receptive_field(layers) == side
+    assert int(seen.any(0).sum()) == int(seen.any(1).sum()) == side
+
+
+def test_patches_of_256_pixels() -> None:
+    assert PatchDiscriminator(6, 2, 3)(torch.rand(1, 6, 256, 256)).shape == (1, 1, 30, 30)
+
+
+@pytest.mark.parametrize("size", [(28, 28), (32, 32), (30, 50), (6, 6), (1, 1)])
+def test_layers_fit_the_picture(size: tuple[int, int]) -> None:
+    layers = fitting_layers(3, *size)
+    assert layers == {28: 3, 32: 3, 30: 3, 6: 1, 1: 0}[size[0]]
+    assert PatchDiscriminator(2, 2, layers, "instance")(torch.rand(2, 2, *size)).shape[:2] == (2, 1)
+
+
+def networks(channels: int = 3) -> list[Translator]:
+    return [
+        UNetTranslator(channels, 4, 3, "batch", 0.5),
+        UNetTranslator(channels, 4, 8, "instance", 0.5),
+        UNetTranslator(channels, 4, 2, "none", 0.0, resize=True),
+        ResNetTranslator(channels, 4, 1, "instance"),
+        ResNetTranslator(channels, 4, 1, "batch", 0.5, resize=False),
+    ]
+
+
+@pytest.mark.parametrize("number", range(5))
+@pytest.mark.parametrize("size", [(1, 1), (2, 3), (30, 50), (33, 17)])
+def test_what_comes_out_is_as_large(number: int, size: tuple[int, int]) -> None:
+    network = networks(2)[number]
+    made = network(torch.rand(2, 2, *size) * 2 - 1)
+    assert made.shape == (2, 2, *size) and bool(torch.isfinite(made).all()) and float(made.detach().abs().max()) <= 1
+
+
+def test_halvings_leave_two_pixels() -> None:
+    assert [fitting_halvings(8, side, side) for side in (256, 64, 32, 28, 5, 2, 1)] == [7, 5, 4, 4, 2, 1, 1]
+
+
+def test_dropout_is_the_only_noise_and_comes_from_the_draws() -> None:
+    network, x = UNetTranslator(3, 4, 4, "none", 0.5), torch.rand(2, 3, 16, 16)
+    outside = torch.get_rng_state()
+
+    def draw(seed: int) -> torch.Tensor:
+        generator = torch.Generator().manual_seed(seed)
+        return network(x, lambda *shape: torch.rand(2, *shape, generator=generator))
+
+    assert torch.equal(network(x), network(x)) and torch.equal(draw(0), draw(0))
+    assert not torch.equal(draw(0), draw(1)) and not torch.equal(draw(0), network(x))
+    assert torch.equal(torch.get_rng_state(), outside)
+    kept = dropped(torch.ones(1, 100, 10, 10), 0.25, lambda *shape: torch.rand(1, *shape))
+    assert kept.unique().tolist() == pytest.approx([0, 4 / 3]) and abs(float(kept.mean()) - 1) < 0.03

@@ -1,0 +1,83 @@
+"""`ganvas translate` as a function: any size, grey, alpha, tiles."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from ganvas.data.photo import Photo
+from ganvas.errors import DataError, RunError, UsageError
+from ganvas.method import Method
+from ganvas.tasks.translate import translate, translate_images
+from parts import pictures, small
+
+
+def built(name: str, channels: int = 3) -> Method:
+    method = small(name)
+    torch.manual_seed(0)
+    method.build(pictures((channels, 32, 32) if channels != 2 else (2, 30, 50)).spec)
+    method.spec = pictures((channels, 32, 32) if channels != 2 else (2, 30, 50)).spec
+    return method.eval().requires_grad_(False)
+
+
+def photo(height: int, width: int, channels: int = 3, alpha: bool = False) -> Photo:
+    random = np.random.default_rng(0)
+    pixels = random.uniform(-1, 1, (channels, height, width)).astype(np.float32)
+    seen = random.uniform(0, 1, (height, width)).astype(np.float32) if alpha else None
+    return Photo(pixels, seen, exif=b"something")
+
+
+@pytest.mark.parametrize("name", ["pix2pix", "cyclegan"])
+@pytest.mark.parametrize("size", [(1, 1), (7, 5), (33, 50)])
+def test_any_size_grey_and_alpha(name: str, size: tuple[int, int]) -> None:
+    method = built(name)
+    for channels in (1, 3):
+        for alpha in (False, True):
+            given = photo(*size, channels, alpha)
+            made = translate(method, given)
+            assert made.pixels.shape == (3, *size) and np.abs(made.pixels).max() <= 1
+            assert made.exif == given.exif and (made.alpha is given.alpha)
+
+
+def test_a_method_of_grey_pictures_takes_the_luma() -> None:
+    method, given = built("pix2pix", 1), photo(20, 20)
+    grey = np.tensordot(np.float32([0.299, 0.587, 0.114]), given.pixels, 1)[None]
+    made = translate(method, given)
+    assert made.pixels.shape == (1, 20, 20)
+    np.testing.assert_allclose(made.pixels, translate(method, Photo(grey)).pixels, atol=1e-5)
+
+
+def test_tiles_join() -> None:
+    """A picture larger than a tile comes out as large, nearly as in one piece: batch norm's averages are the same everywhere."""
+    method, given = built("pix2pix"), photo(160, 200)
+    whole, parts = translate(method, given).pixels, translate(method, given, tile=128).pixels
+    assert parts.shape == whole.shape and np.abs(parts - whole).mean() < 0.02 * np.abs(whole).mean() + 1e-4
+
+
+def test_directions_and_refusals() -> None:
+    both, one = built("cyclegan"), built("pix2pix")
+    given = photo(16, 16)
+    assert not np.array_equal(translate(both, given).pixels, translate(both, given, "ba").pixels)
+    with pytest.raises(UsageError, match=r"translates ab \(got direction ba\)"):
+        translate(one, given, "ba")
+    with pytest.raises(UsageError, match=r"translates ab and ba \(got direction xy\)"):
+        translate(both, given, "xy")
+    with pytest.raises(RunError, match=r"gan does not translate pictures \(.*cyclegan.*do\)"):
+        translate(built("gan"), given)
+    with pytest.raises(DataError, match="2 channels, which no picture file has"):
+        translate(built("pix2pix", 2), given)
+
+
+def test_arrays_of_any_channels() -> None:
+    data = pictures((2, 30, 50))
+    made = translate_images(built("pix2pix", 2), data.images[:5])
+    assert made.shape == (5, 30, 50, 2) and made.dtype == np.uint8
+    method = built("pix2pix")
+    colours = translate_images(method, pictures((3, 32, 32)).images[:3])
+    assert np.array_equal(translate_images(method, pictures((3, 32, 32)).images[1:3]), colours[1:])
+    assert translate_images(method, np.zeros((1, 9, 9, 1), np.uint8)).shape == (1, 9, 9, 3)
+    with pytest.raises(UsageError, match="pictures are uint8"):
+        translate_images(method, np.zeros((1, 9, 9, 3)))
+    with pytest.raises(DataError, match="takes 3 channels, and the pictures have 2"):
+        translate_images(method, data.images[:2])

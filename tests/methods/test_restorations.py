@@ -238,7 +238,7 @@ def test_the_feature_network_is_named_where_it_is_missing(monkeypatch: pytest.Mo
         built("srgan", perceptual="vgg")
     for name in ("GANVAS_WEIGHTS", "GANVAS_CACHE", "TORCH_HOME"):
         monkeypatch.setenv(name, str(tmp_path))
-    monkeypatch.setattr("ganvas.networks.features._packaged_mobilenet_weights", list)
+    monkeypatch.setattr("ganvas.networks.pretrained._packaged", lambda wanted: [])
     with pytest.raises(GanvasError, match="perceptual=judge"):
         built("srgan", perceptual="mobilenet_v2")
 

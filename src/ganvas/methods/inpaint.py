@@ -10,7 +10,8 @@ Holes are rectangles, strokes or either, anew for each picture, so one network f
 hole come back as they were, to the bit.
 
 Departs from the paper: gated convolutions, hinge loss and spectral norm of Yu (2019, arXiv:1806.03589, eqs. 3 to 5), which know
-where there is no picture, in place of an encoder with a fully connected layer; L1 in place of squares; any size of picture.
+where there is no picture, in place of an encoder with a fully connected layer; the network is added to a smooth filling (pull and
+push, Gortler 1996), where it starts; L1 in place of squares; any size of picture.
 """
 
 from __future__ import annotations

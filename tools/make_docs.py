@@ -42,6 +42,7 @@ infinities are null.
 | `train --dry-run` | `dry_run`, `run`, `method`, `preset`, `settings`, `data`, `data_settings`, `seed`, \
 `budget`, `device`, `precision`, `why_precision`, `compiled`, `parameters`, `shape`, `count`, `networks` |
 | `evaluate` | `run` or `pictures`, `data`, `n`, `metrics` |
+| `restore` | `task`, `restored`: a list of `picture`, `files`, `size` and perhaps `sheet`; `problems` |
 | `compare` | `data`, `main`, `groups`, `best`, `surroundings`, `settings`, `page` |
 | `methods` | `methods`: a list of `name`, `title`, `paper` |
 | `methods NAME` | `name`, `title`, `paper`, `about`, `settings`, `presets` |

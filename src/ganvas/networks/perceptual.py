@@ -10,7 +10,6 @@ Where weights are looked for: ganvas.networks.pretrained. Which network is taken
 from __future__ import annotations
 
 import functools
-import hashlib
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from torch.nn import functional as F
 
 from ganvas.errors import GanvasError, UsageError, nearest
 from ganvas.files import sha256
-from ganvas.networks.features import MOBILENET, MobileNetV2, digit_network, digit_network_card
+from ganvas.networks.features import MOBILENET, DigitNetwork, MobileNetV2, digit_network, digit_network_card
 from ganvas.networks.pretrained import WeightsFile, choices, find_weights, has_weights
 
 VGG16 = WeightsFile(
@@ -186,12 +185,10 @@ class FeatureNetwork(nn.Module):
                     f"{self.name} has no layer {name}{nearest(name, self.layers)} (there are: {', '.join(self.layers)})"
                 )
 
-    def channels(self, wanted: Iterable[str]) -> dict[str, int]:
-        """How many channels each of the layers `wanted` has."""
-        wanted = list(wanted)
+    def channels(self, layer: str, inputs: int = 3) -> int:
+        """How many channels a layer has, for pictures of `inputs` channels."""
         with torch.no_grad():
-            probe = torch.zeros(1, 3, 8, 8, device=self.scale.device)
-            return {name: taps.shape[1] for name, taps in self(probe, wanted).items()}
+            return self(torch.zeros(1, inputs, 16, 16, device=self.scale.device), [layer])[layer].shape[1]
 
     def field(self, wanted: Iterable[str]) -> tuple[int, int]:
         """(stride, reach) of the deepest of the layers: its pixels are `stride` apart in the picture, and what a pixel of it
@@ -204,6 +201,11 @@ class FeatureNetwork(nn.Module):
             if not left:
                 break
         return stride, reach + stride
+
+    def up_to(self, layer: str, wanted: Iterable[str]) -> list[str]:
+        """Of the layers `wanted`, in the network's order, those that come no later than `layer`, and it."""
+        names = list(self.layers)
+        return [name for name in names[: names.index(layer) + 1] if name in {*wanted, layer}]
 
     def cut(self, wanted: Iterable[str]) -> FeatureNetwork:
         """Forgets the layers that none of `wanted` needs. Returns itself."""
@@ -379,7 +381,10 @@ def _under(prefix: str, state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _digits(state: dict[str, Tensor] | None) -> Iterator[tuple[str, nn.Module]]:
-    trunk = list(digit_network().trunk)
+    network = DigitNetwork()
+    if state is not None:
+        network.load_state_dict(state)
+    trunk = list(network.trunk)
     for number in range(4):
         conv, norm = trunk[3 * number : 3 * number + 2]
         yield f"conv{number + 1}", Layer(folded(conv, norm))  # pyright: ignore[reportArgumentType]
@@ -400,7 +405,7 @@ class Known:
     content: tuple[str, ...]
     """Likewise, content."""
     encoder: str
-    """The layer that AdaIN works at: an eighth of the picture's size."""
+    """The layer that AdaIN works at: deep enough to know what is there, rich enough to paint it again."""
     normal: tuple[tuple[float, ...], tuple[float, ...]] = IMAGENET
     phases: int = 1
     """2 where the first layer has a stride of 2, and so hardly sees patterns of period 2."""
@@ -479,8 +484,9 @@ def open_network(
     """
     name = choose_network(download) if name == "auto" else name
     one = known(name)
-    state, digest = None, str(digit_network_card()["sha256"])
-    if one.file is not None:
+    if one.file is None:
+        state, digest = digit_network().state_dict(), str(digit_network_card()["sha256"])
+    else:
         file = Path(path).expanduser() if path is not None else find_weights(one.file, download=download)
         state, digest = _read(file, one.file), sha256(file) if path is not None else one.file.sha256
     network = build_network(name, pool=pool, state=state, sha256=digest)
@@ -514,11 +520,3 @@ def _read(file: Path, wanted: WeightsFile) -> dict[str, Tensor]:
     if not isinstance(state, dict):
         raise GanvasError(f"{file} holds no weights by name, as {wanted.file} does")
     return state
-
-
-def digest(*parts: str | bytes) -> str:
-    """One SHA-256 for several things."""
-    whole = hashlib.sha256()
-    for part in parts:
-        whole.update(hashlib.sha256(part.encode() if isinstance(part, str) else part).digest())
-    return whole.hexdigest()

@@ -1,16 +1,17 @@
 """AdaIN: any style at once, by moving the moments of features (Huang and Belongie 2017, arXiv:1703.06868).
 
-Idea: much of a style is the mean and the deviation of each channel of a trained network's features. So encode the photo, give each
-channel the mean and deviation that the painting has there (eq. 8), and train a decoder to paint pictures of such features: its
-picture, encoded again, should have the features that were asked for (eq. 12), and the painting's moments in the layers before (eq. 13).
-Any painting will do, also one that was never seen, and the share of it can be chosen afterwards (eq. 14).
+Idea: much of a style is the mean and the deviation of each channel of a trained network's features. So encode the photo, give
+each channel the mean and deviation that the painting has there (eq. 8), and train a decoder to paint pictures of such
+features: its picture, encoded again, should have the features that were asked for (eq. 12), and the painting's moments in the
+layers before (eq. 13). Any painting will do, also one that was never seen, and the share of it can be chosen afterwards (eq.
+14).
 
-Departs from the paper: the encoder is a setting, by default MobileNetV2's first four blocks; losses relative to a picture with nothing
-of the target in it; the total variation keeps the decoder smooth. With `adversarial` above 0 a discriminator that sees pieces of the
-paintings adds its loss.
+Departs from the paper: the encoder is a setting, by default MobileNetV2's first four blocks; losses relative to a picture
+with nothing of the target in it; the total variation keeps the decoder smooth. With `adversarial` above 0 a discriminator
+that sees pieces of the paintings adds its loss.
 
-The encoder was trained elsewhere and never moves, but a picture cannot be painted without it; so it is saved with the weights, once
-(0.1 MB for MobileNetV2, 12 MB for VGG to relu4_1), and a run needs no other file.
+The encoder was trained elsewhere and never moves, but a picture cannot be painted without it; so it is saved with the
+weights, once (0.1 MB for MobileNetV2, 12 MB for VGG to relu4_1), and a run needs no other file.
 """
 
 from __future__ import annotations
@@ -58,13 +59,13 @@ class Networks(Method):
 class AdaIN(Networks):
     name = "adain"
     title = "AdaIN: any style at once, by the moments of features"
-    paper = "Huang and Belongie 2017, Arbitrary Style Transfer in Real-time with Adaptive Instance Normalization, arXiv:1703.06868"
+    paper = "Huang and Belongie 2017, Arbitrary Style Transfer with Adaptive Instance Normalization, arXiv:1703.06868"
 
     batch_size: int = setting(8, "pictures a step, over all processes together", minimum=1)
     style: str = setting(
         OTHERS,
-        "where styles to train on come from: a picture, a folder of pictures, mosaic (drawn by the program), or others: each"
-        " picture's partner, or without partners another picture of the batch",
+        "where styles to train on come from: a picture, a folder of pictures, mosaic (drawn by the program), or"
+        " others: each picture's partner, or without partners another picture of the batch",
     )
     style_size: int = setting(256, "shorter side of the style pictures", minimum=16, unit="pixels")
     network: str = setting(

@@ -1,14 +1,15 @@
 """Fast style transfer: one painting, one network, one pass (Johnson 2016, arXiv:1603.08155).
 
-Idea: Gatys changes the pixels of one photo until a trained network sees the photo's things and the painting's texture. Do that work
-once, in the weights of a network that paints any photo: train it on photos with the same two losses (eq. 5), its own output in
-place of the pixels. Each content picture is its own target; the painting's Gram matrices are computed once.
+Idea: Gatys changes the pixels of one photo until a trained network sees the photo's things and the painting's texture. Do
+that work once, in the weights of a network that paints any photo: train it on photos with the same two losses (eq. 5), its
+own output in place of the pixels. Each content picture is its own target; the painting's Gram matrices are computed once.
 
 Instance norm (Ulyanov 2016, arXiv:1607.08022) in place of batch norm: each photo's own contrast is what has to go.
 
-Departs from the paper: losses relative to a picture with nothing of the target in it (losses.style.relative); the network gives what
-is added to the photo; nearest neighbour and convolution in place of transposed ones; the feature network is a setting, MobileNetV2 by
-default, since it is 14 MB and fast. With `adversarial` above 0 a discriminator that sees pieces of the painting adds its loss.
+Departs from the paper: losses relative to a picture with nothing of the target in it (losses.style.relative); the network
+gives what is added to the photo; nearest neighbour and convolution in place of transposed ones; the feature network is a
+setting, MobileNetV2 by default, since it is 14 MB and fast. With `adversarial` above 0 a discriminator that sees pieces of
+the painting adds its loss.
 
 The feature network stays out of the run's weights: a trained painter needs it no more. Its SHA-256 and the painting's are in the
 buffer `origin`, so that a resumed training refuses another network or painting.

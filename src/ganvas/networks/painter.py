@@ -97,7 +97,8 @@ class Decoder(nn.Module):
 
 
 class StrokeJudge(nn.Module):
-    """Pictures (N, C, H, W) of any size to one logit each, (N, 1): the mean over patches of about 30 pixels (Isola 2017, sec. 3.2)."""
+    """Pictures (N, C, H, W) of any size to one logit each, (N, 1): the mean over patches of about 30 pixels (Isola 2017, sec.
+    3.2)."""
 
     def __init__(self, channels: int, width: int) -> None:
         super().__init__()

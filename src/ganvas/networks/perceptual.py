@@ -1,8 +1,8 @@
 """Feature networks with named layers: what style and content losses look at (VGG, MobileNetV2, EfficientNet-Lite0, digits).
 
-Each is a chain of frozen convolutions, batch norm folded into them when the weights are read, that stops after the last layer asked
-for. Names of layers: VGG's are the papers' (relu1_1 ... relu5_4); a mobile network has stem, and for its i-th block expand{i},
-depthwise{i} (after their ReLU6) and block{i} (linear, the sum included); the digit network has conv1 ... conv4.
+Each is a chain of frozen convolutions, batch norm folded into them when the weights are read, that stops after the last layer
+asked for. Names of layers: VGG's are the papers' (relu1_1 ... relu5_4); a mobile network has stem, and for its i-th block
+expand{i}, depthwise{i} (after their ReLU6) and block{i} (linear, the sum included); the digit network has conv1 ... conv4.
 
 Where weights are looked for: ganvas.networks.pretrained. Which network is taken: `open_network`.
 """
@@ -14,6 +14,7 @@ import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -371,8 +372,8 @@ def _inverted(
         yield f"{name}{number}", layer
 
 
-def _pair(normed: nn.Module) -> Normed:
-    conv, norm = list(normed)[:2]  # pyright: ignore[reportArgumentType]
+def _pair(normed: Any) -> Normed:
+    conv, norm = list(normed)[:2]
     return conv, norm
 
 
@@ -459,7 +460,8 @@ def choose_network(download: bool = True) -> str:
         find_weights(MOBILENET, download=download)
     except GanvasError as error:
         raise GanvasError(
-            f"no feature network's weights are on this machine, and style needs one ({error}). Or take another network: {_offers()}"
+            f"no feature network's weights are on this machine, and style needs one ({error})."
+            f" Or take another network: {_offers()}"
         ) from None
     return "mobilenet_v2"
 

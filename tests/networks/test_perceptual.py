@@ -44,7 +44,9 @@ def test_vgg_has_the_layout_of_torchvision() -> None:
     assert sum(p.numel() for p in build_network("vgg19").parameters()) == 20_024_384
     convs = [layer.conv for layer in network.layers.values() if isinstance(layer, perceptual.Layer)]
     places = [0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28]
-    state = {f"features.{i}.{key}": v for i, conv in zip(places, convs, strict=True) for key, v in conv.state_dict().items()}
+    state = {
+        f"features.{i}.{key}": v for i, conv in zip(places, convs, strict=True) for key, v in conv.state_dict().items()
+    }
     again = build_network("vgg16", state=state)
     assert all(torch.equal(a, b) for a, b in zip(network.parameters(), again.parameters(), strict=True))
 
@@ -141,5 +143,5 @@ def test_weights_by_path_are_checked(tmp_path: Path) -> None:
 def test_unknown_names_are_told_with_the_nearest() -> None:
     with pytest.raises(UsageError, match="no feature network vgg61; did you mean vgg"):
         open_network("vgg61")
-    with pytest.raises(UsageError, match=r"vgg16 has no layer relu1_3; did you mean relu):
+    with pytest.raises(UsageError, match="vgg16 has no layer relu1_3; did you mean relu"):
         build_network("vgg16").check(["relu1_3"])

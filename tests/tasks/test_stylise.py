@@ -199,7 +199,7 @@ def test_numbers_that_do_not_fit_are_told() -> None:
         stylise(photo(slope()), styles, network="digits", masks=[np.ones((8, 8), np.float32)])
     with pytest.raises(DataError, match="black all over"):
         stylise(photo(slope()), styles, network="digits", masks=[np.zeros((40, 56), np.float32)])
-    with pytest.raises(DataError, match="m.png has 8 x 9 pixels, and the content 56 x 40"):
+    with pytest.raises(DataError, match=r"m\.png has 8 x 9 pixels, and the content 56 x 40"):
         as_mask(photo(torch.ones(1, 9, 8)), (40, 56), "m.png")
     with pytest.raises(UsageError, match="digits has no layer relu1_1"):
         stylise(photo(slope()), styles, network="digits", settings=GatysSettings(style_layers="relu1_1"))

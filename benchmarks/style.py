@@ -6,12 +6,13 @@
 Each row runs in a process of its own, one after the other. Seconds are processor seconds of one thread, the best of `--repeats`
 (a busy machine does not count). Memory is the process's peak above what it had with torch and the network loaded, and in all.
 
-The plain implementation is what a tutorial writes: fp32, NCHW, frozen weights, batch norm as it comes, ReLU that makes a new tensor,
-max-pooling, Gram matrices by one matrix product, the targets' features computed once and the network cut after its last layer (both
-to the baseline's credit: many do neither). Both get random weights of the right shape, which cost as much as trained ones.
+The plain implementation is what a tutorial writes: fp32, NCHW, frozen weights, batch norm as it comes, ReLU that makes a new
+tensor, max-pooling, Gram matrices by one matrix product, the targets' features computed once and the network cut after its
+last layer (both to the baseline's credit: many do neither). Both get random weights of the right shape, which cost as much as
+trained ones.
 
-The losses are those of one objective, ours in fp32 over VGG-16 with random weights (or real ones, where --weights finds some), of the
-pictures that each has after `--steps` moves of Adam at 256 pixels.
+The losses are those of one objective, ours in fp32 over VGG-16 with random weights, of the pictures
+that each has after `--steps` moves of Adam at 256 pixels.
 """
 
 from __future__ import annotations
@@ -55,8 +56,10 @@ def plain_vgg(network: FeatureNetwork) -> tuple[nn.Sequential, dict[str, int]]:
     convs = iter(layer.conv for layer in network.layers.values() if hasattr(layer, "conv"))
     for block, (depth, width) in enumerate(zip((2, 2, 3, 3, 3), VGG_WIDTHS, strict=True), 1):
         for number in range(1, depth + 1):
-            conv = nn.Conv2d(channels, width, 3, padding=1)
-            conv.load_state_dict(next(convs).state_dict())
+            conv, given = nn.Conv2d(channels, width, 3, padding=1), next(convs, None)
+            if given is None:  # the last layer that is needed
+                return nn.Sequential(*layers), places
+            conv.load_state_dict(given.state_dict())
             layers += [conv, nn.ReLU()]
             places[f"relu{block}_{number}"] = len(layers) - 1
             channels = width
@@ -87,7 +90,7 @@ class Plain:
         with torch.no_grad():
             wanted = self.features(content)
             self.wanted = {index: wanted[index] for index in self.content}
-            self.grams = {index: value for index, value in self.gram_matrices(self.features(style)).items()}
+            self.grams = self.gram_matrices(self.features(style))
 
     def features(self, x: Tensor) -> dict[int, Tensor]:
         x, found = ((x + 1) / 2 - self.mean) / self.deviation, {}

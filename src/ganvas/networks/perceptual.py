@@ -421,7 +421,6 @@ _VGG = {
 KNOWN: dict[str, Known] = {
     "vgg19": Known(VGG19, lambda state, pool: _vgg((2, 2, 4, 4, 4), state, pool), **_VGG),
     "vgg16": Known(VGG16, lambda state, pool: _vgg((2, 2, 3, 3, 3), state, pool), **_VGG),
-    "vgg16_bn": Known(VGG16_BN, _vgg_bn, **_VGG),
     "mobilenet_v2": Known(
         MOBILENET,
         lambda state, _: _mobilenet(state),
@@ -430,6 +429,7 @@ KNOWN: dict[str, Known] = {
         "expand4",
         phases=2,
     ),
+    "vgg16_bn": Known(VGG16_BN, _vgg_bn, **_VGG),
     "efficientnet_lite0": Known(
         EFFICIENTNET,
         lambda state, _: _lite(state),

@@ -33,6 +33,7 @@ from ganvas.data.mosaic import mosaic
 from ganvas.networks.features import MobileNetV2
 from ganvas.networks.perceptual import KNOWN, VGG_WIDTHS, FeatureNetwork, build_network
 from ganvas.tasks.style_target import Target
+from ganvas.tasks.tiles import reflected
 
 ALPHA, BETA, TV, LR = 1.0, 30.0, 0.3, 0.04
 CONTENT = {"vgg16": ("relu4_2",), "mobilenet_v2": ("block10",)}
@@ -158,7 +159,8 @@ def row(options: argparse.Namespace) -> dict[str, object]:
         target = Plain(name, content, style, network)
     else:
         target = ours(name, content, style, network.to(dtype), options.tile)
-    x = (content * 0.5).requires_grad_()
+    multiple = target.multiple if isinstance(target, Target) else 1
+    x = reflected(content * 0.5, multiple).contiguous().requires_grad_()
     optimizer = torch.optim.Adam([x], lr=LR)
     seconds = []
     for turn in range(max(options.repeats, options.steps)):

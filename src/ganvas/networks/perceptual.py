@@ -269,7 +269,7 @@ def folded(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> nn.Conv2d:
     with torch.no_grad():
         factor = norm.weight / torch.sqrt(norm.running_var + norm.eps)  # pyright: ignore[reportOperatorIssue]
         made.weight.copy_(conv.weight * factor.view(-1, 1, 1, 1))
-        before = 0.0 if conv.bias is None else conv.bias
+        before: Any = 0.0 if conv.bias is None else conv.bias
         mean: Any = norm.running_mean
         made.bias.copy_((before - mean) * factor + norm.bias)  # pyright: ignore[reportOptionalMemberAccess]
     return made

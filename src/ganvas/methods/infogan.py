@@ -108,12 +108,12 @@ class InfoGAN(Adversarial):
         fake, read = self.judge_and_read(batch, painted)
         bounds = self.information(latent, read)
         loss = discriminator_cross_entropy(real, fake).mean() - bounds["loss"]
-        told = {"categorical": bounds["categorical"], "continuous": bounds["continuous"]}
+        report = {"categorical": bounds["categorical"], "continuous": bounds["continuous"]}
         if self.invariance:
             _, again = self.judge_and_read(batch, batch.real)
-            told["invariance"] = self.agreement(seen, again)
-            loss = loss - self.invariance * told["invariance"]
-        return judged(loss, real, fake, **{key: value.detach() for key, value in told.items()})
+            agreement = self.agreement(seen, again)
+            loss, report["invariance"] = loss - self.invariance * agreement, agreement.detach()
+        return {**judged(loss, real, fake), **report}
 
     def painted(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Latents (N, z_dim + codes) and their pictures for D's step: those of G's step, or new ones; without a graph."""

@@ -271,7 +271,7 @@ def folded(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> nn.Conv2d:
         made.weight.copy_(conv.weight * factor.view(-1, 1, 1, 1))
         before: Any = 0.0 if conv.bias is None else conv.bias
         mean: Any = norm.running_mean
-        made.bias.copy_((before - mean) * factor + norm.bias)  # pyright: ignore[reportOptionalMemberAccess]
+        made.bias.copy_((before - mean) * factor + norm.bias)  # pyright: ignore
     return made
 
 

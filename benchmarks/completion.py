@@ -133,7 +133,7 @@ class Plain(nn.Module):
 def trained(data: Dataset, minutes: float, seed: int) -> Plain:
     """By Adam at 1e-3 falling to zero, batches of 64, bf16, squared error in the hole; random rectangles, and both test holes."""
     torch.manual_seed(seed)
-    network = Plain(data.spec.channels).to(memory_format=torch.channels_last)
+    network = Plain(data.spec.channels).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     optimizer = Adam(network.parameters(), lr=1e-3, fused=True)
     pictures, known = as_pictures(np.asarray(data.images)), list(holes(data.spec.height, data.spec.width).values())
     began, progress = time.process_time(), 0.0

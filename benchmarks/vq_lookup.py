@@ -89,7 +89,8 @@ def main(arguments: list[str] | None = None) -> None:
 
 def book(vectors: Tensor) -> Codebook:
     """Ours with these vectors (K, E)."""
-    made = Codebook(*vectors.shape).to(vectors.device)
+    K, E = vectors.shape
+    made = Codebook(K, E).to(vectors.device)
     made.replace(torch.ones(len(vectors), dtype=torch.bool, device=vectors.device), vectors)
     return made
 

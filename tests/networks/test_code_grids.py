@@ -97,6 +97,27 @@ def test_systematic_resampling_by_hand() -> None:
     assert systematic(torch.zeros(1, 1), torch.tensor([0.9])).tolist() == [[0]]
 
 
+def test_who_goes_on_as_another_has_its_whole_past() -> None:
+    """All codes are given, and after each row everybody goes on as somebody: the last row's chances are still those of the full
+    network on what each one has become, rows, coarse grid and class."""
+    grids, n = [(2, 2, 3), (4, 3, 5)], 6
+    made, label = network(grids, classes=3), torch.arange(n) % 3
+    seen: list[Tensor] = []
+
+    def choose(weights: Tensor) -> Tensor:
+        nonlocal label
+        seen.append(weights)
+        parents = torch.arange(n) if len(seen) == 6 else torch.randint(n, (n,))
+        label = label[parents]
+        return parents
+
+    known = Known(some_codes(grids, n), torch.ones(n, 16, dtype=torch.bool))
+    codes = draw(made, torch.rand(n, 16), torch.arange(n) % 3, known, choose)
+    assert len(seen) == 6
+    said = made(codes, label)[1].log_softmax(1)[:, :, -1]  # (n, 5, 3), the last row
+    assert_close(seen[-1], said.gather(1, codes[:, None, -3:]).sum((1, 2)), rtol=1e-4, atol=1e-4)
+
+
 @pytest.mark.parametrize("grids", [[(2, 2, 3)], [(1, 1, 3), (2, 2, 3)]], ids=str)
 def test_gaps_are_filled_as_the_exact_conditional_says(grids: list[tuple[int, int, int]]) -> None:
     """All codes of the last grid's last row are given, all before are missing: a plain draw would not know of them."""

@@ -139,7 +139,7 @@ class VQVAE(Networks):
         return [
             Update(
                 "autoencoder", trains="autoencoder", loss=self.loss, after=self.follow,
-                start=None if fsq else self.begin, means=means,
+                start=None if fsq else self.start_codes, means=means,
             )
         ]  # fmt: skip
 
@@ -204,7 +204,7 @@ class VQVAE(Networks):
 
     # --- the codes move -------------------------------------------------------------------------------------------------------
 
-    def begin(self, report: dict[str, Tensor]) -> None:
+    def start_codes(self, report: dict[str, Tensor]) -> None:
         """After the first step: k-means."""
         for name, quantiser in zip(self.level_names, self.quantisers(), strict=True):
             assert isinstance(quantiser, Codebook)

@@ -45,7 +45,8 @@ infinities are null.
 | `evaluate` | `run` or `pictures`, `data`, `n`, `metrics` |
 | `restore` | `task`, `restored`: a list of `picture`, `files`, `size` and perhaps `sheet`; `problems` |
 | `compare` | `data`, `main`, `groups`, `best`, `surroundings`, `settings`, `page` |
-| `stylise` | `out`, `network`, `sha256`, `steps`, `seconds`, `losses`, `stopped`, `video`; by a run `out`, `run`, `method`, `seconds` |
+| `stylise` | `out`, `network`, `sha256`, `steps`, `seconds`, `losses`, `stopped`, `video`; by a run `out`, `run`, `method`, \
+`seconds` |
 | `methods` | `methods`: a list of `name`, `title`, `paper` |
 | `methods NAME` | `name`, `title`, `paper`, `about`, `settings`, `presets` |
 | `data` | the data sheet (`name`, `source`, `shape`, `counts`, `classes`, `channels`, `duplicates`, \

@@ -236,26 +236,23 @@ def main(arguments: list[str] | None = None) -> None:
         network = None
         print(f"no distance by features: {error}", file=sys.stderr)
     photos = [torch.from_numpy(read().pixels) for _, read in find_photos(asked.photos / "test")]
-    tables = {
-        title: table(runs, photos, network)
-        for title, (table, names) in TASKS.items()
-        if any(name in runs for name in names)
-    }
+    tables = {}
+    for title, (table, names) in TASKS.items():
+        if any(name in runs for name in names):
+            tables[title] = table(runs, photos, network)
+            if not asked.json:
+                show(title, tables[title], f"means of {len(photos)} photos, seed {asked.seed}")
     if asked.json:
         print(json.dumps({"photos": len(photos), "minutes": asked.minutes, "seed": asked.seed, **tables}, indent=2))
-        return
-    for title, rows in tables.items():
-        head = list(next(iter(rows.values())))
-        print(f"\n{title}, means of {len(photos)} photos, seed {asked.seed}\n")
-        print("| | " + " | ".join(head) + " |\n| --- |" + " ---: |" * len(head))
-        for name, row in rows.items():
-            print(
-                f"| {name} | "
-                + " | ".join(
-                    f"{row[key]:.4f}" if "dB" not in key and row[key] < 2 else f"{row[key]:.2f}" for key in head
-                )
-                + " |"
-            )
+
+
+def show(title: str, rows: Table, what: str) -> None:
+    """A table in Markdown."""
+    head = list(next(iter(rows.values())))
+    print(f"\n{title}, {what}\n\n| | {' | '.join(head)} |\n| --- |" + " ---: |" * len(head))
+    for name, row in rows.items():
+        cells = [f"{row[key]:.2f}" if key.startswith("PSNR") else f"{row[key]:.4f}" for key in head]
+        print(f"| {name} | {' | '.join(cells)} |", flush=True)
 
 
 if __name__ == "__main__":

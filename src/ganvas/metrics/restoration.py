@@ -100,7 +100,7 @@ def _windowed(planes: np.ndarray) -> np.ndarray:
     kernel = np.exp(-(offsets**2) / (2 * DEVIATION**2))
     kernel /= kernel.sum()
     height, width = planes.shape[0] - WINDOW + 1, planes.shape[1] - WINDOW + 1
-    rows: Any = sum(weight * planes[start : start + height] for start, weight in enumerate(kernel))
+    rows = np.asarray(sum(weight * planes[start : start + height] for start, weight in enumerate(kernel)))
     return np.asarray(sum(weight * rows[:, start : start + width] for start, weight in enumerate(kernel)))
 
 

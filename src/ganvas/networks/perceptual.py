@@ -267,7 +267,7 @@ def folded(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> nn.Conv2d:
         conv.in_channels, conv.out_channels, conv.kernel_size, conv.stride, conv.padding, groups=conv.groups  # pyright: ignore
     )  # fmt: skip
     with torch.no_grad():
-        factor = norm.weight / torch.sqrt(norm.running_var + norm.eps)  # pyright: ignore[reportOperatorIssue]
+        factor = norm.weight / torch.sqrt(norm.running_var + norm.eps)  # pyright: ignore
         made.weight.copy_(conv.weight * factor.view(-1, 1, 1, 1))
         before: Any = 0.0 if conv.bias is None else conv.bias
         mean: Any = norm.running_mean

@@ -149,7 +149,7 @@ def test_the_pool_fills_and_then_swaps() -> None:
             assert abs(nearest - seen) < 0.006, "an old one of this very row"
             held[row] = held[row] - {nearest} | {value}
     assert 15 <= old_shown <= 45  # of 60, half are expected
-    assert int(method.filled) == 2
+    assert int(method.rounds) == 2
 
 
 def test_no_pool_shows_every_fake_as_it_is() -> None:

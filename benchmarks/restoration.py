@@ -36,7 +36,7 @@ from ganvas.tasks.restore import restore
 from ganvas.training.session import prepare
 
 SIGMA = 25.0  # levels
-PATCH = {"srresnet": 64, "srgan": 64, "denoise": 64, "inpaint": 96}
+PATCH = {"srresnet": 64, "srgan": 64, "denoise": 64, "inpaint": 64}
 Table = dict[str, dict[str, float]]  # what is measured of each way
 SETTINGS: dict[str, dict[str, Any]] = {}  # beside the preset `small`
 
@@ -216,13 +216,18 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=Path("runs-restoration"))
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--train-only", action="store_true")
+    parser.add_argument("--measure-only", action="store_true", help="the runs in --out as they are")
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args(arguments)
     torch.set_num_threads(1)
     runs = {}
     for name in asked.only:
-        runs[name] = trained(name, asked.photos, asked.out / f"{name}-{asked.seed}", asked.minutes, asked.seed)
-        print(f"{name}: {list(runs[name].log())[-1].get('step')} steps", file=sys.stderr)
+        folder = asked.out / f"{name}-{asked.seed}"
+        runs[name] = (
+            Run(folder) if asked.measure_only else trained(name, asked.photos, folder, asked.minutes, asked.seed)
+        )
+        last = list(runs[name].log())[-1]
+        print(f"{name}: {last.get('step')} steps in {last.get('seconds', 0):.0f} s of processor time", file=sys.stderr)
     if asked.train_only:
         return
     try:
@@ -241,7 +246,7 @@ def main(arguments: list[str] | None = None) -> None:
         return
     for title, rows in tables.items():
         head = list(next(iter(rows.values())))
-        print(f"\n{title}, means of {len(photos)} photos, seed {asked.seed}, {asked.minutes:g} minutes of one core\n")
+        print(f"\n{title}, means of {len(photos)} photos, seed {asked.seed}\n")
         print("| | " + " | ".join(head) + " |\n| --- |" + " ---: |" * len(head))
         for name, row in rows.items():
             print(

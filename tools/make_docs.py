@@ -22,6 +22,7 @@ from ganvas.cli.methods import describe, rows_of
 from ganvas.data import DataSettings
 from ganvas.method import find, method_names
 from ganvas.settings import settings_of
+from ganvas.tasks import gatys
 
 ROOT = Path(__file__).parent.parent
 TREE = "<!-- tree: written by tools/make_docs.py -->", "<!-- end of tree -->"
@@ -42,7 +43,9 @@ infinities are null.
 | `train --dry-run` | `dry_run`, `run`, `method`, `preset`, `settings`, `data`, `data_settings`, `seed`, \
 `budget`, `device`, `precision`, `why_precision`, `compiled`, `parameters`, `shape`, `count`, `networks` |
 | `evaluate` | `run` or `pictures`, `data`, `n`, `metrics` |
+| `restore` | `task`, `restored`: a list of `picture`, `files`, `size` and perhaps `sheet`; `problems` |
 | `compare` | `data`, `main`, `groups`, `best`, `surroundings`, `settings`, `page` |
+| `stylise` | `out`, `network`, `sha256`, `steps`, `seconds`, `losses`, `stopped`, `video`; by a run `out`, `run`, `method`, `seconds` |
 | `methods` | `methods`: a list of `name`, `title`, `paper` |
 | `methods NAME` | `name`, `title`, `paper`, `about`, `settings`, `presets` |
 | `data` | the data sheet (`name`, `source`, `shape`, `counts`, `classes`, `channels`, `duplicates`, \
@@ -86,6 +89,7 @@ def check(folder: Path) -> int:
 def pages() -> dict[str, str]:
     """All pages by path."""
     written = {f"docs/methods/{name}.md": method_page(name) for name in method_names()}
+    written["docs/methods/gatys.md"] = gatys_page()
     return {"docs/cli.md": cli_page(), "docs/methods.md": methods_page(), **written, "README.md": readme()}
 
 
@@ -151,6 +155,17 @@ def method_page(name: str) -> str:
     place = ROOT / "docs" / "methods" / f"{name}.md"
     by_hand = place.read_text(encoding="utf-8").split(BELOW)[0] if place.exists() else f"# {name}\n\n"
     return f"{by_hand}{BELOW}\n\n{_method(name)}\n"
+
+
+def gatys_page() -> str:
+    """The page of the style transfer that is no method: what stands there by hand, what its file says, settings."""
+    place = ROOT / "docs" / "methods" / "gatys.md"
+    by_hand = place.read_text(encoding="utf-8").split(BELOW)[0]
+    said = inspect.cleandoc(gatys.__doc__ or "")
+    settings = _settings(rows_of(gatys.GatysSettings))
+    return (
+        f"{by_hand}{BELOW}\n\n## What its file says\n\n{said}\n\n## Settings\n\nBy `--set KEY=VALUE`.\n\n{settings}\n"
+    )
 
 
 def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:

@@ -119,6 +119,13 @@ class Method(nn.Module):
         """Makes the networks for data of this shape. Draws initial weights from torch's global generator."""
         raise NotImplementedError
 
+    def begin(self, device: torch.device) -> None:
+        """Called once after `build` where a training begins or goes on, never where a trained run is only used.
+
+        The place for what only training needs and no checkpoint should hold: a frozen network's weights from elsewhere, a style
+        picture. Draws nothing at random.
+        """
+
     def optimizers(self) -> dict[str, Optimizer]:
         """The optimisers by key; no parameter belongs to two."""
         raise NotImplementedError

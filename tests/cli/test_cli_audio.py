@@ -38,7 +38,12 @@ def test_data_shows_clips(ganvas: Command, tmp_path: Path) -> None:
     folder = voices(tmp_path / "voices")
     ended = ganvas("data", folder, "--out", "sheet.png")
     assert ended.code == 0, ended.err
-    for words in ("clips         22 train, 2 test", "8000 samples a second", "converted     nothing", "yes        11      1"):
+    for words in (
+        "clips         22 train, 2 test",
+        "8000 samples a second",
+        "converted     nothing",
+        "yes        11      1",
+    ):
         assert " ".join(words.split()) in " ".join(ended.out.split()), ended.out
     assert "fit=" not in ended.out and "rate=None" in ended.out
     assert read_image(Path("sheet.png")).shape[0] == 2 * 64 + 2

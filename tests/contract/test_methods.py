@@ -23,6 +23,7 @@ from ganvas.method import (
     Quantises,
     Restores,
     Samples,
+    Stylises,
     create,
     find,
     method_names,
@@ -266,6 +267,26 @@ def test_what_is_intact_stays_to_the_bit(name: str, shape: Shape) -> None:
     assert torch.equal(mended(3), whole) and torch.equal(mended(1)[0], whole[0])
     assert about.answers == (not torch.equal(mended(3, seed=1), whole))
     assert torch.equal(torch.get_rng_state(), outside)
+
+
+@in_shapes(having(Stylises))
+def test_a_stylised_picture_is_as_large(name: str, shape: Shape) -> None:
+    """At any multiple of what the method says, in [-1, 1], the same at each call; a style it cannot use, or lacks, is told."""
+    method = built(name, shape)
+    assert isinstance(method, Stylises)
+    content = torch.rand(2, shape[0], 3 * method.multiple(), 2 * method.multiple()) * 2 - 1
+    style = torch.rand(1, shape[0], 21, 33) * 2 - 1
+    refused = 0
+    for told in (None, style):
+        try:
+            made = method.stylise(content, told)
+        except UsageError:
+            refused += 1
+            continue
+        assert made.shape == content.shape and made.abs().max() <= 1
+        assert torch.equal(method.stylise(content, told), made)
+        assert not torch.equal(method.stylise(content, told, strength=0.0), made)
+    assert refused <= 1
 
 
 # --- settings and words -------------------------------------------------------------------------------------------------

@@ -31,6 +31,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_a_folder_of_clips(folder: Path) -> None:
     (folder / "low" / "cover.jpg").write_bytes(b"not looked at")
+    (folder / "README.txt").write_text("recorded at home")
     data = open_data(folder, seconds=0.05)
     held = data.part("test")
     assert held is not None and (len(data), len(held)) == (18, 2)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.testing import assert_close
 
 from ganvas.data import Dataset, open_data
@@ -18,7 +18,7 @@ from ganvas.errors import DataError, GanvasError, UsageError
 from ganvas.method import Blends, Method, Restores, create, find, method_names
 from ganvas.networks.dncnn import DnCNN
 from ganvas.networks.features import has_mobilenet_weights
-from ganvas.networks.inpainter import GatedInpainter
+from ganvas.networks.inpainter import GatedInpainter, smoothly_filled
 from ganvas.networks.srresnet import SRResNet
 from parts import small, trainer_for
 
@@ -177,8 +177,20 @@ def test_a_fresh_denoiser_takes_nothing_away() -> None:
         assert torch.equal(DnCNN(3, width=4, depth=3, fold=fold)(x), x)
 
 
+def test_a_smooth_filling_worked_by_hand() -> None:
+    """A row of four whose third is missing: pairs give 1.5 and, by half, 4; the whole mean is 7 / 3."""
+    row = torch.tensor([[[[1.0, 2.0, 99.0, 4.0]]]])
+    mask = torch.tensor([[[[0.0, 0.0, 1.0, 0.0]]]])
+    coarsest = (1 + 2 + 4) / 3
+    pair = 4 / 2 + (1 - 0.5) * coarsest  # half of the pair is known
+    expected = 0.25 * 1.5 + 0.75 * pair  # bilinear, a quarter of a pixel from the pair's middle
+    assert_close(smoothly_filled(row, mask)[0, 0, 0], torch.tensor([1.0, 2.0, expected, 4.0]))
+    assert not smoothly_filled(row, torch.ones_like(mask)).any()
+
+
 def test_what_stands_in_the_hole_is_never_looked_at() -> None:
     network = GatedInpainter(1, width=4)
+    nn.init.normal_(network.last.weight)
     x = torch.rand(1, 1, 16, 16, requires_grad=True)
     mask = torch.zeros(1, 1, 16, 16)
     mask[..., 4:9, 5:12] = 1
@@ -238,7 +250,7 @@ def test_the_feature_network_is_named_where_it_is_missing(monkeypatch: pytest.Mo
         built("srgan", perceptual="vgg")
     for name in ("GANVAS_WEIGHTS", "GANVAS_CACHE", "TORCH_HOME"):
         monkeypatch.setenv(name, str(tmp_path))
-    monkeypatch.setattr("ganvas.networks.features._packaged_mobilenet_weights", list)
+    monkeypatch.setattr("ganvas.networks.pretrained._packaged", lambda wanted: [])
     with pytest.raises(GanvasError, match="perceptual=judge"):
         built("srgan", perceptual="mobilenet_v2")
 

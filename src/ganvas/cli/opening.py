@@ -35,7 +35,7 @@ def open_shown(source: str, settings: Mapping[str, Any], *, title: str = "openin
 
 def fitting(run: Run) -> dict[str, Any]:
     """The run's data settings with its shape spelled out, for other data than its own, which need no partners."""
-    if run.spec.kind != "pictures":  # text comes in its own vocabulary first (see as_in)
+    if run.spec.kind == "text":  # it comes in its own vocabulary first (see as_in)
         return {
             name: value for name, value in run.info["data_settings"].items() if name not in ("tokens", "vocabulary")
         }

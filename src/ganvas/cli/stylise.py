@@ -46,7 +46,7 @@ def stylise(
     network: Annotated[
         str,
         typer.Option(
-            help="Whose features are compared: vgg19, vgg16, vgg16_bn, mobilenet_v2, efficientnet_lite0; "
+            help="Whose features are compared: vgg19, vgg16, mobilenet_v2, vgg16_bn, efficientnet_lite0; "
             "auto: the first of them whose weights are on this machine."
         ),
     ] = "auto",

@@ -2,8 +2,8 @@
 
 Features are (N, C, H, W), from any layer of any network. All of it in float32, whatever precision the features come in.
 
-`relative` makes the losses of different layers and networks comparable: Gatys' eqs. 1 and 4 grow with the square and with the fourth
-power of a network's scale, which differs by a factor of thousands between layers.
+`relative` makes the losses of different layers and networks comparable: Gatys' eqs. 1 and 4 grow with the square and with the
+fourth power of a network's scale, which differs by a factor of thousands between layers.
 """
 
 from __future__ import annotations

@@ -10,7 +10,8 @@ Holes are rectangles, strokes or either, anew for each picture, so one network f
 hole come back as they were, to the bit.
 
 Departs from the paper: gated convolutions, hinge loss and spectral norm of Yu (2019, arXiv:1806.03589, eqs. 3 to 5), which know
-where there is no picture, in place of an encoder with a fully connected layer; L1 in place of squares; any size of picture.
+where there is no picture, in place of an encoder with a fully connected layer; the network is added to a smooth filling (pull and
+push, Gortler 1996), where it starts; L1 in place of squares; any size of picture.
 """
 
 from __future__ import annotations
@@ -111,7 +112,7 @@ class Inpaint(Networks):
         if fake is None or mask is None:
             mask = self.masks(batch)
             with torch.no_grad():
-                fake = self.filled(batch.real, mask)
+                fake = self.completed(batch.real, mask)
         pictures = torch.cat([batch.real, fake])
         real_logits, fake_logits = self.D(torch.cat([pictures, mask.repeat(2, 1, 1, 1)], 1)).chunk(2)
         return judged(hinge_discriminator(real_logits, fake_logits).mean(), real_logits, fake_logits)
@@ -128,7 +129,7 @@ class Inpaint(Networks):
             return boxes if strokes is None else strokes  # pyright: ignore[reportReturnType]
         return torch.where(batch.uniform(1, 1, 1) < 0.5, boxes, strokes)
 
-    def filled(self, pictures: Tensor, mask: Tensor) -> Tensor:
+    def completed(self, pictures: Tensor, mask: Tensor) -> Tensor:
         """`pictures` with what G puts into the hole."""
         return torch.where(mask > 0, self.G(pictures, mask), pictures)
 
@@ -141,7 +142,9 @@ class Inpaint(Networks):
         """Whole pictures (n, C, H, W): in the hole within [-1, 1], elsewhere as they came. UsageError without a mask."""
         if mask is None:
             raise UsageError("filling holes needs a mask, 1 where the picture is missing")
-        return torch.where(mask > 0, self.G(damaged, mask).clamp(-1, 1), damaged)
+        # One by one: a convolution of several rounds otherwise than that of one.
+        made = torch.cat([self.G(x, hole) for x, hole in zip(damaged.split(1), mask.split(1), strict=True)])
+        return torch.where(mask > 0, made.clamp(-1, 1), damaged)
 
     def show(self, batch: Batch) -> Tensor:
         """Rows of three: the picture with its hole in grey, filled, and as it was."""

@@ -191,7 +191,7 @@ def tiny() -> RecurrentTextModel:
 
 @preset("rnn_text")
 def small() -> RecurrentTextModel:
-    """A book of a megabyte on 2 CPU cores, in minutes. Figures: docs/experiments.md."""
+    """A book of a megabyte on a CPU core or two, in minutes. Figures: docs/experiments/rnn_text.md."""
     return RecurrentTextModel()
 
 

@@ -248,7 +248,7 @@ def tiny() -> SRGAN:
 @preset("srgan")
 def small() -> SRGAN:
     """For photos cut into patches (data.fit=tile, data.size=96) on a CPU. Figures: docs/experiments.md."""
-    return SRGAN(batch_size=16, width=32, blocks=6, judge_width=16, lr=4e-3, ema=0.995)
+    return SRGAN(batch_size=16, width=32, blocks=6, judge_width=16, ema=0.995)
 
 
 @preset("srgan")

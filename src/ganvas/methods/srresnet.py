@@ -112,7 +112,7 @@ def tiny() -> SRResNet:
 @preset("srresnet")
 def small() -> SRResNet:
     """For photos cut into patches (data.fit=tile, data.size=96) on a CPU. Figures: docs/experiments.md."""
-    return SRResNet(batch_size=16, width=32, blocks=6, loss="l2", lr=4e-3, ema=0.995)
+    return SRResNet(batch_size=16, width=32, blocks=6, ema=0.995)
 
 
 @preset("srresnet")

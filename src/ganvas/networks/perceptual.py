@@ -1,8 +1,8 @@
 """Feature networks with named layers: what style and content losses look at (VGG, MobileNetV2, EfficientNet-Lite0, digits).
 
-Each is a chain of frozen convolutions, batch norm folded into them when the weights are read, that stops after the last layer asked
-for. Names of layers: VGG's are the papers' (relu1_1 ... relu5_4); a mobile network has stem, and for its i-th block expand{i},
-depthwise{i} (after their ReLU6) and block{i} (linear, the sum included); the digit network has conv1 ... conv4.
+Each is a chain of frozen convolutions, batch norm folded into them when the weights are read, that stops after the last layer
+asked for. Names of layers: VGG's are the papers' (relu1_1 ... relu5_4); a mobile network has stem, and for its i-th block
+expand{i}, depthwise{i} (after their ReLU6) and block{i} (linear, the sum included); the digit network has conv1 ... conv4.
 
 Where weights are looked for: ganvas.networks.pretrained. Which network is taken: `open_network`.
 """
@@ -10,11 +10,11 @@ Where weights are looked for: ganvas.networks.pretrained. Which network is taken
 from __future__ import annotations
 
 import functools
-import hashlib
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +22,7 @@ from torch.nn import functional as F
 
 from ganvas.errors import GanvasError, UsageError, nearest
 from ganvas.files import sha256
-from ganvas.networks.features import MOBILENET, MobileNetV2, digit_network, digit_network_card
+from ganvas.networks.features import MOBILENET, DigitNetwork, MobileNetV2, digit_network, digit_network_card
 from ganvas.networks.pretrained import WeightsFile, choices, find_weights, has_weights
 
 VGG16 = WeightsFile(
@@ -186,12 +186,10 @@ class FeatureNetwork(nn.Module):
                     f"{self.name} has no layer {name}{nearest(name, self.layers)} (there are: {', '.join(self.layers)})"
                 )
 
-    def channels(self, wanted: Iterable[str]) -> dict[str, int]:
-        """How many channels each of the layers `wanted` has."""
-        wanted = list(wanted)
+    def channels(self, layer: str, inputs: int = 3) -> int:
+        """How many channels a layer has, for pictures of `inputs` channels."""
         with torch.no_grad():
-            probe = torch.zeros(1, 3, 8, 8, device=self.scale.device)
-            return {name: taps.shape[1] for name, taps in self(probe, wanted).items()}
+            return self(torch.zeros(1, inputs, 16, 16, device=self.scale.device), [layer])[layer].shape[1]
 
     def field(self, wanted: Iterable[str]) -> tuple[int, int]:
         """(stride, reach) of the deepest of the layers: its pixels are `stride` apart in the picture, and what a pixel of it
@@ -204,6 +202,11 @@ class FeatureNetwork(nn.Module):
             if not left:
                 break
         return stride, reach + stride
+
+    def up_to(self, layer: str, wanted: Iterable[str]) -> list[str]:
+        """Of the layers `wanted`, in the network's order, those that come no later than `layer`, and it."""
+        names = list(self.layers)
+        return [name for name in names[: names.index(layer) + 1] if name in {*wanted, layer}]
 
     def cut(self, wanted: Iterable[str]) -> FeatureNetwork:
         """Forgets the layers that none of `wanted` needs. Returns itself."""
@@ -266,8 +269,9 @@ def folded(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> nn.Conv2d:
     with torch.no_grad():
         factor = norm.weight / torch.sqrt(norm.running_var + norm.eps)  # pyright: ignore[reportOperatorIssue]
         made.weight.copy_(conv.weight * factor.view(-1, 1, 1, 1))
-        before = 0.0 if conv.bias is None else conv.bias
-        made.bias.copy_((before - norm.running_mean) * factor + norm.bias)  # pyright: ignore
+        before: Any = 0.0 if conv.bias is None else conv.bias
+        mean: Any = norm.running_mean
+        made.bias.copy_((before - mean) * factor + norm.bias)  # pyright: ignore[reportOptionalMemberAccess]
     return made
 
 
@@ -369,8 +373,8 @@ def _inverted(
         yield f"{name}{number}", layer
 
 
-def _pair(normed: nn.Module) -> Normed:
-    conv, norm = list(normed)[:2]  # pyright: ignore[reportArgumentType]
+def _pair(normed: Any) -> Normed:
+    conv, norm = list(normed)[:2]
     return conv, norm
 
 
@@ -379,7 +383,10 @@ def _under(prefix: str, state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _digits(state: dict[str, Tensor] | None) -> Iterator[tuple[str, nn.Module]]:
-    trunk = list(digit_network().trunk)
+    network = DigitNetwork()
+    if state is not None:
+        network.load_state_dict(state)
+    trunk = list(network.trunk)
     for number in range(4):
         conv, norm = trunk[3 * number : 3 * number + 2]
         yield f"conv{number + 1}", Layer(folded(conv, norm))  # pyright: ignore[reportArgumentType]
@@ -400,7 +407,7 @@ class Known:
     content: tuple[str, ...]
     """Likewise, content."""
     encoder: str
-    """The layer that AdaIN works at: an eighth of the picture's size."""
+    """The layer that AdaIN works at: deep enough to know what is there, rich enough to paint it again."""
     normal: tuple[tuple[float, ...], tuple[float, ...]] = IMAGENET
     phases: int = 1
     """2 where the first layer has a stride of 2, and so hardly sees patterns of period 2."""
@@ -414,20 +421,21 @@ _VGG = {
 KNOWN: dict[str, Known] = {
     "vgg19": Known(VGG19, lambda state, pool: _vgg((2, 2, 4, 4, 4), state, pool), **_VGG),
     "vgg16": Known(VGG16, lambda state, pool: _vgg((2, 2, 3, 3, 3), state, pool), **_VGG),
-    "vgg16_bn": Known(VGG16_BN, _vgg_bn, **_VGG),
     "mobilenet_v2": Known(
         MOBILENET,
         lambda state, _: _mobilenet(state),
-        ("stem", "expand2", "expand4", "expand7", "expand11"),
-        ("expand7",),
-        "block6",
+        ("stem", "block1", "block3", "block6", "block10", "block13"),
+        ("block10",),
+        "expand4",
+        phases=2,
     ),
+    "vgg16_bn": Known(VGG16_BN, _vgg_bn, **_VGG),
     "efficientnet_lite0": Known(
         EFFICIENTNET,
         lambda state, _: _lite(state),
-        ("stem", "expand2", "expand4", "expand6", "expand9"),
-        ("expand6",),
-        "block5",
+        ("stem", "block1", "block3", "block5", "block8", "block11"),
+        ("block8",),
+        "expand4",
         normal=((127 / 255,) * 3, (128 / 255,) * 3),
         phases=2,
     ),
@@ -454,7 +462,8 @@ def choose_network(download: bool = True) -> str:
         find_weights(MOBILENET, download=download)
     except GanvasError as error:
         raise GanvasError(
-            f"no feature network's weights are on this machine, and style needs one ({error}). Or take another network: {_offers()}"
+            f"no feature network's weights are on this machine, and style needs one ({error})."
+            f" Or take another network: {_offers()}"
         ) from None
     return "mobilenet_v2"
 
@@ -479,8 +488,9 @@ def open_network(
     """
     name = choose_network(download) if name == "auto" else name
     one = known(name)
-    state, digest = None, str(digit_network_card()["sha256"])
-    if one.file is not None:
+    if one.file is None:
+        state, digest = digit_network().state_dict(), str(digit_network_card()["sha256"])
+    else:
         file = Path(path).expanduser() if path is not None else find_weights(one.file, download=download)
         state, digest = _read(file, one.file), sha256(file) if path is not None else one.file.sha256
     network = build_network(name, pool=pool, state=state, sha256=digest)
@@ -514,11 +524,3 @@ def _read(file: Path, wanted: WeightsFile) -> dict[str, Tensor]:
     if not isinstance(state, dict):
         raise GanvasError(f"{file} holds no weights by name, as {wanted.file} does")
     return state
-
-
-def digest(*parts: str | bytes) -> str:
-    """One SHA-256 for several things."""
-    whole = hashlib.sha256()
-    for part in parts:
-        whole.update(hashlib.sha256(part.encode() if isinstance(part, str) else part).digest())
-    return whole.hexdigest()

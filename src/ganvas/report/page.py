@@ -176,7 +176,7 @@ def _samples(run: Run) -> Html:
         lead = "Each text keeps its random seed over the training. Averaged weights."
         return section("samples", _TITLES["samples"], texts, lead=lead)
     if not _paints_by_seed(run):
-        lead = "Rows of held-out pictures, each above what comes back of it. Averaged weights."
+        lead = "Held-out pictures, and beside them what the method makes of them. Averaged weights."
     if not shown:
         return section("samples", _TITLES["samples"], tag("p", "There are no grids in samples/ yet.", class_="note"))
     sound = listen(run.folder / "samples")

@@ -4,14 +4,15 @@ Idea: a trained network's features say what is in a picture, and the correlation
 it is painted. So start from a photo and change its pixels until the features of one layer are still the photo's (eq. 1) while the
 Gram matrices of several layers are those of the painting (eq. 4); both are weighed in one loss (eq. 7).
 
-Departs from the paper: each layer's loss is relative to what a picture with nothing of the target would have (losses.style.relative),
-so that one alpha and beta serve every network; from small to large in steps of two, since a brush stroke is found faster where it
-is three pixels long; Adam with an average of the last pictures, beside the paper's L-BFGS; total variation (Johnson 2016); several
-styles, whose Gram matrices are mixed; masks (Gatys 2016, arXiv:1611.07865, eq. 4); colour kept (Gatys 2016, arXiv:1606.05897).
+Departs from the paper: each layer's loss is relative to what a picture with nothing of the target would have
+(losses.style.relative), so that one alpha and beta serve every network; from small to large in steps of two, since a brush
+stroke is found faster where it is three pixels long; Adam with an average of the last pictures, beside the paper's L-BFGS;
+total variation (Johnson 2016); several styles, whose Gram matrices are mixed; masks (Gatys 2016, arXiv:1611.07865, eq. 4);
+colour kept (Gatys 2016, arXiv:1606.05897).
 
 Why this is a task and no method: a method learns from batches of a data set, leaves weights and is used later. Here what is
-trained is one picture; it changes its size on the way, L-BFGS asks for its loss several times a move, and the picture is the result.
-What it shares with the methods are the losses and the networks.
+trained is one picture; it changes its size on the way, L-BFGS asks for its loss several times a move, and the picture is the
+result. What it shares with the methods are the losses and the networks.
 """
 
 from __future__ import annotations
@@ -46,8 +47,8 @@ class GatysSettings:
     style_layers: str = setting("auto", "layers that tell style, joined by commas; auto: the network's own")
     content_layers: str = setting("auto", "layers that tell content, joined by commas; auto: the network's own")
     alpha: float = setting(1.0, "weight of the content", minimum=0)
-    beta: float = setting(10.0, "weight of the style", minimum=0)
-    tv: float = setting(0.1, "weight of the total variation: smoother", minimum=0)
+    beta: float = setting(30.0, "weight of the style", minimum=0)
+    tv: float = setting(0.3, "weight of the total variation: smoother", minimum=0)
     steps: int = setting(100, "moves at full size; half as many again at each size below", minimum=1)
     optimizer: str = setting("adam", "what moves the picture", choices=("adam", "lbfgs"))
     lr: float = setting(0.04, "step size of Adam; the picture lies in -1 to 1", minimum=0)
@@ -123,10 +124,10 @@ def optimise(
 ) -> Outcome:
     """`content` (C, H, W) in the manner of `styles`, each (C', h, w) with C' 1 or C; all in [-1, 1]. C is 1 or 3.
 
-    `weights`, one a style, are shares of the mixture (equal where None). `masks` (H, W) in [0, 1], one a style, say where; what no
-    mask covers stays as it was. `size` is the longer side that is worked at, the content's own where None or larger; the result is
-    as large as the content. `minutes` is the budget, shared out over the sizes; without it `settings.steps` count. `stop` is asked
-    after each step. The same seed gives the same picture.
+    `weights`, one a style, are shares of the mixture (equal where None). `masks` (H, W) in [0, 1], one a style, say where;
+    what no mask covers stays as it was. `size` is the longer side that is worked at, the content's own where None or larger;
+    the result is as large as the content. `minutes` is the budget, shared out over the sizes; without it `settings.steps`
+    count. `stop` is asked after each step. The same seed gives the same picture.
 
     DataError for a style of less than 16 pixels a side; UsageError for numbers that do not fit each other.
     """
@@ -136,7 +137,7 @@ def optimise(
     shares = check_shares(weights, len(styles))
     _check(content, styles, masks)
     job = _Job(content, styles, shares, _stack(masks, device), network, settings)
-    whole = content.shape[2:]
+    whole = content.shape[2], content.shape[3]
     sizes = pyramid(whole, size, settings.levels)
     plan = _Plan(sizes, settings.steps, minutes)
     generator = torch.Generator().manual_seed(seed)
@@ -203,7 +204,7 @@ def _level(
         return losses["loss"]
 
     while plan.goes_on(level, step):
-        optimizer.step(closure)  # pyright: ignore[reportArgumentType]
+        optimizer.step(closure)  # pyright: ignore
         with torch.no_grad():
             x.clamp_(-1, 1)
         average.add(x.detach())
@@ -340,7 +341,8 @@ def with_luma(content: Tensor, light: Tensor) -> Tensor:
 
 
 def luminance(content: Tensor, styles: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
-    """Light and dark alone, the styles' with the mean and the deviation of the content's (Gatys 2016, arXiv:1606.05897, sec. 4)."""
+    """Light and dark alone, the styles' with the mean and the deviation of the content's (Gatys 2016, arXiv:1606.05897, sec.
+    4)."""
     target = luma(content)
     matched = []
     for style in map(luma, styles):

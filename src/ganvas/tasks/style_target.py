@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -84,9 +85,10 @@ def _spans(size: int, side: int, halo: int) -> Iterator[Span]:
 class Target:
     """What a picture at one size is compared with.
 
-    content (1, C, H, W), styles (1, C, h, w) each, `masks` (1, styles, H, W) or None; `shares` sum to 1. Pictures that are given to
-    `gradient` have a height and a width that are multiples of `multiple`. `phases` above 1: see `gradient`. A network whose first
-    layer has a stride of 2 hardly sees a pattern of period 2, and leaves it in the picture; moved pictures show it.
+    content (1, C, H, W), styles (1, C, h, w) each, `masks` (1, styles, H, W) or None; `shares` sum to 1. Pictures that are
+    given to `gradient` have a height and a width that are multiples of `multiple`. `phases` above 1: see `gradient`. A
+    network whose first layer has a stride of 2 hardly sees a pattern of period 2, and leaves it in the picture; moved
+    pictures show it.
     """
 
     def __init__(
@@ -130,7 +132,8 @@ class Target:
     def gradient(self, x: Tensor, turn: int = 0) -> dict[str, Tensor]:
         """The losses at x (1, C, H, W), a leaf: "loss" (eq. 7), "content", "style", "variation". Their gradient goes to x.grad.
 
-        With `phases`, the network sees the picture moved by less than that many pixels each way, by `turn` in another of the ways.
+        With `phases`, the network sees the picture moved by less than that many pixels each way, by `turn` in another of the
+        ways.
         """
         shift = list(self.contents)[turn % len(self.contents)]
         self.content = self.contents[shift]
@@ -158,13 +161,14 @@ class Target:
             value.requires_grad_()
         style, content = self._style(sums, size), torch.zeros((), device=x.device)
         style.backward()
+        slopes: dict[Any, Any] = {key: value.grad for key, value in sums.items()}
         x.grad = torch.zeros_like(x)
         for tile in parts:
             seen = tile.of(x).detach().requires_grad_()
             taps = self._taps(seen, tile, [*self.style_layers, *self.content_layers], cut=False)
             here, mine = self._sums(taps, tile, size), self._content(taps, tile, size)
             # Its gradient is the style's, by the chain rule.
-            linear = torch.stack([(here[key] * value.grad).sum() for key, value in sums.items()]).sum()
+            linear = torch.stack([(here[key] * slopes[key]).sum() for key, value in sums.items()]).sum()
             (self.beta * linear + self.alpha * mine).backward()
             tile.of(x.grad).add_(seen.grad)  # pyright: ignore[reportArgumentType]
             content = content + mine.detach()
@@ -221,7 +225,7 @@ class Target:
     def _guides(self, size: Sequence[int]) -> Tensor:
         """The masks (1, styles, h, w) at a layer's size."""
         assert self.masks is not None
-        return F.adaptive_avg_pool2d(self.masks, tuple(size))
+        return F.adaptive_avg_pool2d(self.masks, (size[0], size[1]))
 
     def _places(self, index: int, name: str, size: Sequence[int]) -> Tensor | int:
         """What `_sums` are divided by: the number of places, or the sum of a guide's squares."""

@@ -66,10 +66,10 @@ def stylise(
 ) -> Stylised:
     """`content` in the manner of `styles`, by optimising the picture (see ganvas.tasks.gatys). No training is needed.
 
-    `network` is a name of ganvas.networks.perceptual.KNOWN, or auto; `weights_file` its weights. `shares`, one a style, weigh them
-    against each other. `masks` (H, W) in [0, 1], one a style, say where. `size` is the longer side worked at (None: the content's
-    own). With `minutes` it works so long, else `settings.steps`. `rgb`: a grey content may take the styles' colours. `dtype` is
-    the network's precision, float32 or bfloat16.
+    `network` is a name of ganvas.networks.perceptual.KNOWN, or auto; `weights_file` its weights. `shares`, one a style, weigh
+    them against each other. `masks` (H, W) in [0, 1], one a style, say where. `size` is the longer side worked at (None: the
+    content's own). With `minutes` it works so long, else `settings.steps`. `rgb`: a grey content may take the styles'
+    colours. `dtype` is the network's precision, float32 or bfloat16.
 
     DataError, UsageError: pictures or numbers that cannot be used. GanvasError: no network's weights, with all the choices.
     """
@@ -113,8 +113,9 @@ def stylise_with(
 ) -> Photo:
     """`content` by one pass of a trained method that stylises. `style`, for those that take any; the others know their own.
 
-    The picture passes as a whole: the method's statistics are of all of it, and tiles would each be painted in a tone of their own.
-    `size` bounds the longer side that is worked at; the result is as large as the content. `colour` free or luminance.
+    The picture passes as a whole: the method's statistics are of all of it, and tiles would each be painted in a tone of
+    their own. `size` bounds the longer side that is worked at; the result is as large as the content. `colour` free or
+    luminance.
     """
     if not isinstance(method, Stylises):
         raise RunError(f"{method.name} does not stylise pictures (methods that do: {methods_with(Stylises)})")

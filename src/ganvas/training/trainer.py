@@ -56,6 +56,7 @@ class Trainer:
 
     def __init__(self, method: Method, feed: Feed, engine: Engine, budget: Budget) -> None:
         self.method, self.feed, self.engine, self.budget = method, feed, engine, budget
+        method.begin(engine.device)
         self.optimizers = method.optimizers()
         self.updates = method.updates()
         self.average = Average(method)

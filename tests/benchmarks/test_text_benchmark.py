@@ -32,8 +32,8 @@ def test_ngrams_are_numbers(bench: ModuleType) -> None:
 
 
 def test_bigrams_by_hand(bench: ModuleType) -> None:
-    """Training text ababa: ab twice and ba twice. None occurs once, so each is discounted by 0.5: after a, b has 1.5 / 2 and 0.5 / 2
-    of its share by contexts. There a and b have one context each, all of which is discounted: half and half."""
+    """Training text ababa: ab twice and ba twice. None occurs once, so each is discounted by 0.5: after a, b has 1.5 / 2 and
+    0.5 / 2 of its share by contexts. There a and b have one context each, all of which is discounted: half and half."""
     train = np.array([0, 1, 0, 1, 0])
     assert bench.kneser_ney(train, np.array([0, 1, 0]), 2, 2) == pytest.approx(-math.log2(0.75 + 0.25 / 2))
     assert bench.kneser_ney(train, np.array([0, 1]), 1, 2) == pytest.approx(-(math.log2(3 / 5) + math.log2(2 / 5)) / 2)

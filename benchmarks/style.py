@@ -1,0 +1,256 @@
+"""Style transfer by optimising the picture: time, memory and losses, against a plain implementation of the same layers.
+
+    python benchmarks/style.py                      the table: VGG-16 and MobileNetV2 at 256 and 512 pixels, ours and plain
+    python benchmarks/style.py --big 4000x3000 --network vgg16      one step of a large picture, by tiles: time and peak memory
+
+Each row runs in a process of its own, one after the other. Seconds are processor seconds of one thread, the best of `--repeats`
+(a busy machine does not count). Memory is the process's peak above what it had with torch and the network loaded, and in all.
+
+The plain implementation is what a tutorial writes: fp32, NCHW, frozen weights, batch norm as it comes, ReLU that makes a new
+tensor, max-pooling, Gram matrices by one matrix product, the targets' features computed once and the network cut after its
+last layer (both to the baseline's credit: many do neither). Both get random weights of the right shape, which cost as much as
+trained ones.
+
+The losses are those of one objective, ours in fp32 over VGG-16 with random weights, of the pictures
+that each has after `--steps` moves of Adam at 256 pixels.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ganvas.data.mosaic import mosaic
+from ganvas.networks.features import MobileNetV2
+from ganvas.networks.perceptual import KNOWN, VGG_WIDTHS, FeatureNetwork, build_network
+from ganvas.tasks.style_target import Target
+from ganvas.tasks.tiles import reflected
+
+ALPHA, BETA, TV, LR = 1.0, 30.0, 0.3, 0.04
+CONTENT = {"vgg16": ("relu4_2",), "mobilenet_v2": ("block10",)}
+
+
+def pictures(height: int, width: int) -> tuple[Tensor, Tensor]:
+    """A content and a style (1, 3, H, W) in [-1, 1]."""
+    style = torch.from_numpy(mosaic(min(512, max(height, width)))).permute(2, 0, 1)[None].float() / 127.5 - 1
+    style = nn.functional.interpolate(style, (height, width), mode="bilinear")
+    rows, columns = torch.meshgrid(torch.linspace(0, 9, height), torch.linspace(0, 9, width), indexing="ij")
+    content = torch.stack([torch.sin(rows), torch.cos(columns + rows), torch.sin(columns)])[None]
+    return content.contiguous(), style.contiguous()
+
+
+# --- the plain one ----------------------------------------------------------------------------------------------------------
+
+
+def plain_vgg(network: FeatureNetwork) -> tuple[nn.Sequential, dict[str, int]]:
+    """conv, relu, pool one after the other, as torchvision's vgg16.features; the index of each named layer."""
+    layers, places, channels = [], {}, 3
+    convs = iter(layer.conv for layer in network.layers.values() if hasattr(layer, "conv"))
+    for block, (depth, width) in enumerate(zip((2, 2, 3, 3, 3), VGG_WIDTHS, strict=True), 1):
+        for number in range(1, depth + 1):
+            conv, given = nn.Conv2d(channels, width, 3, padding=1), next(convs, None)
+            if given is None:  # the last layer that is needed
+                return nn.Sequential(*layers), places
+            conv.load_state_dict(given.state_dict())
+            layers += [conv, nn.ReLU()]
+            places[f"relu{block}_{number}"] = len(layers) - 1
+            channels = width
+        layers.append(nn.MaxPool2d(2))
+    return nn.Sequential(*layers), places
+
+
+def plain_mobilenet() -> tuple[nn.Sequential, dict[str, int]]:
+    """torchvision's mobilenet_v2.features."""
+    network = MobileNetV2().eval()
+    for module in network.modules():
+        if isinstance(module, nn.ReLU6):
+            module.inplace = False
+    return network.layers, {"stem": 0, **{f"block{number}": number for number in range(1, 18)}}
+
+
+class Plain:
+    """Losses as modules' outputs, summed and sent backward."""
+
+    def __init__(self, name: str, content: Tensor, style: Tensor, network: FeatureNetwork) -> None:
+        self.network, places = plain_vgg(network) if name == "vgg16" else plain_mobilenet()
+        self.network.requires_grad_(False)
+        self.style = [places[layer] for layer in KNOWN[name].style]
+        self.content = [places[layer] for layer in CONTENT[name]]
+        self.last = max([*self.style, *self.content])
+        self.mean = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
+        self.deviation = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
+        with torch.no_grad():
+            wanted = self.features(content)
+            self.wanted = {index: wanted[index] for index in self.content}
+            self.grams = self.gram_matrices(self.features(style))
+
+    def features(self, x: Tensor) -> dict[int, Tensor]:
+        x, found = ((x + 1) / 2 - self.mean) / self.deviation, {}
+        for index, layer in enumerate(self.network):
+            x = layer(x)
+            if index in self.style or index in self.content:
+                found[index] = x
+            if index == self.last:
+                break
+        return found
+
+    def gram_matrices(self, features: dict[int, Tensor]) -> dict[int, Tensor]:
+        flat = {index: features[index].flatten(2)[0] for index in self.style}
+        return {index: one @ one.t() / one.shape[1] for index, one in flat.items()}
+
+    def gradient(self, x: Tensor, turn: int = 0) -> dict[str, Tensor]:
+        x.grad = None
+        taps = self.features(x)
+        style = sum(
+            (gram - self.grams[index]).square().sum() / self.grams[index].square().sum()
+            for index, gram in self.gram_matrices(taps).items()
+        ) / len(self.style)
+        content = sum(
+            (taps[i] - self.wanted[i]).square().sum() / self.wanted[i].var() / taps[i].numel() for i in self.content
+        )
+        variation = (x[:, :, 1:] - x[:, :, :-1]).square().mean() + (x[..., 1:] - x[..., :-1]).square().mean()
+        loss = ALPHA * content + BETA * style + TV * variation
+        loss.backward()
+        return {"loss": loss.detach()}
+
+
+# --- one row, in a process of its own -----------------------------------------------------------------------------------------
+
+
+def resident() -> float:
+    """MB now."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmRSS"):
+            return int(line.split()[1]) / 1024
+    return 0.0
+
+
+def peak() -> float:
+    """MB at most."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def ours(name: str, content: Tensor, style: Tensor, network: FeatureNetwork, tile: int = 1024) -> Target:
+    return Target(
+        network, content, [style], [1.0], style_layers=KNOWN[name].style, content_layers=CONTENT[name], alpha=ALPHA,
+        beta=BETA, tv=TV, side=tile, phases=KNOWN[name].phases,
+    )  # fmt: skip
+
+
+def row(options: argparse.Namespace) -> dict[str, object]:
+    """Times steps of one implementation."""
+    torch.manual_seed(0)
+    content, style = pictures(*options.shape)
+    name = options.network
+    network = build_network(name)
+    network.cut([*KNOWN[name].style, *CONTENT[name]])
+    dtype = torch.bfloat16 if options.precision == "bf16" else torch.float32
+    before = resident()
+    if options.kind == "plain":
+        target = Plain(name, content, style, network)
+    else:
+        target = ours(name, content, style, network.to(dtype), options.tile)
+    multiple = target.multiple if isinstance(target, Target) else 1
+    x = reflected(content * 0.5, multiple).contiguous().requires_grad_()
+    optimizer = torch.optim.Adam([x], lr=LR)
+    seconds = []
+    for turn in range(max(options.repeats, options.steps)):
+        start = time.process_time()
+        losses = target.gradient(x, turn)
+        optimizer.step()
+        seconds.append(time.process_time() - start)
+    if options.keep:
+        np.save(options.keep, x.detach().numpy())
+    return {
+        "network": name, "kind": options.kind, "precision": options.precision, "shape": options.shape, "seconds": min(seconds),
+        "memory": peak() - before, "whole": peak(), "loss": float(losses["loss"]),
+    }  # fmt: skip
+
+
+def ask(**facts: object) -> dict[str, object]:
+    """A row from a new process."""
+    words = [word for key, value in facts.items() for word in (f"--{key}", str(value))]
+    done = subprocess.run([sys.executable, __file__, "--row", *words], capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
+
+
+def table(options: argparse.Namespace) -> None:
+    """Everything, as Markdown."""
+    print(
+        "| network | pixels | plain s | ours s | times faster | plain MB (in all) | ours MB (in all) | of the plain's |"
+    )
+    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
+    found = {}
+    for name in ("vgg16", "mobilenet_v2"):
+        for size in (256, 512):
+            facts = {"network": name, "shape": f"{size}x{size}", "repeats": options.repeats}
+            a = ask(kind="plain", precision="fp32", **facts)
+            b = ask(kind="ours", precision=options.precision, **facts)
+            found[name, size] = b
+            print(
+                f"| {name} | {size} | {a['seconds']:.3f} | {b['seconds']:.3f} | {a['seconds'] / b['seconds']:.1f} |"
+                f" {a['memory']:.0f} ({a['whole']:.0f}) | {b['memory']:.0f} ({b['whole']:.0f}) |"
+                f" {b['memory'] / a['memory']:.2f} ({b['whole'] / a['whole']:.2f}) |",
+                flush=True,
+            )
+    for size in (256, 512):
+        ratio = found["vgg16", size]["seconds"] / found["mobilenet_v2", size]["seconds"]
+        print(f"mobilenet_v2 over vgg16, both ours, {size} pixels: {ratio:.1f} times as fast")
+    losses(options)
+
+
+def losses(options: argparse.Namespace) -> None:
+    """One objective for all: VGG-16's in fp32, of what each has after the same moves."""
+    torch.manual_seed(0)
+    content, style = pictures(256, 256)
+    judge = ours("vgg16", content, style, build_network("vgg16").cut(KNOWN["vgg16"].style))
+    start = judge.gradient((content * 0.5).requires_grad_())
+    print(f"one objective, at the start: { ({name: round(float(value), 4) for name, value in start.items()}) }")
+    for name in ("vgg16", "mobilenet_v2"):
+        for kind, precision in (("plain", "fp32"), ("ours", options.precision)):
+            keep = Path(options.work) / f"{name}-{kind}.npy"
+            ask(
+                network=name, kind=kind, precision=precision, shape="256x256", repeats=1, steps=options.steps, keep=keep
+            )
+            x = torch.from_numpy(np.load(keep)).requires_grad_()
+            now = {key: round(float(value), 4) for key, value in judge.gradient(x).items()}
+            print(f"after {options.steps} moves, {name} {kind}: {now}", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument(
+        "--steps", type=int, default=0, help="moves before losses are compared (default: 20 in the table)"
+    )
+    parser.add_argument("--precision", default="bf16", choices=("bf16", "fp32"))
+    parser.add_argument("--big", help="HEIGHTxWIDTH or WIDTHxHEIGHT of one large picture")
+    parser.add_argument("--network", default="vgg16", choices=tuple(CONTENT))
+    parser.add_argument("--tile", type=int, default=1024)
+    parser.add_argument("--work", default=".", help="where pictures go between processes")
+    parser.add_argument("--row", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--kind", default="ours", help=argparse.SUPPRESS)
+    parser.add_argument("--shape", default="256x256", help=argparse.SUPPRESS)
+    parser.add_argument("--keep", default="", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    options.shape = tuple(int(side) for side in (options.big or options.shape).split("x"))
+    if options.row or options.big:
+        options.repeats = 1 if options.big else options.repeats
+        print(json.dumps(row(options)))
+        return
+    options.steps = options.steps or 20
+    table(options)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,82 @@
+"""Style pictures for training: read once, brought to the data's channels, cut into pieces."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ganvas.data.batch import Batch
+from ganvas.data.image import SUFFIXES, read_image, to_channels
+from ganvas.data.mosaic import mosaic
+from ganvas.errors import DataError
+
+SMALLEST = 16  # pixels a side
+MOST = 256  # pictures of a folder
+DRAWN = "mosaic"
+
+
+def read_styles(source: str, channels: int, side: int) -> list[Tensor]:
+    """Pictures (channels, h, w) in [-1, 1] whose shorter side is `side`, from a picture file or a folder of them.
+
+    "mosaic" is drawn here. DataError where there is none, where one cannot be read, and below 16 pixels a side.
+    """
+    if source == DRAWN:
+        return [_prepared(mosaic(), channels, side)]
+    path = Path(source).expanduser()
+    if not path.exists():
+        raise DataError(
+            f"there is no style picture at {path}: give the path of a picture, or {DRAWN} for one drawn here"
+        )
+    files = sorted(one for one in path.rglob("*") if one.suffix.lower() in SUFFIXES) if path.is_dir() else [path]
+    if not files:
+        raise DataError(f"the folder {path} holds no pictures, and the styles should be there")
+    if len(files) > MOST:
+        raise DataError(
+            f"the folder {path} holds {len(files)} pictures; {MOST} styles are the most that are held in memory"
+        )
+    return [_prepared(_checked(read_image(file), file), channels, side) for file in files]
+
+
+def fingerprint(styles: list[Tensor], *more: str) -> Tensor:
+    """SHA-256 of pictures and words, uint8 (32,)."""
+    whole = hashlib.sha256("\n".join(more).encode())
+    for style in styles:
+        whole.update(style.numpy().tobytes())
+    return torch.tensor(list(whole.digest()), dtype=torch.uint8)
+
+
+def crops(styles: list[Tensor], batch: Batch, size: tuple[int, int]) -> Tensor:
+    """A piece of `size` (H, W) of a style drawn for each example of the batch, (N, C, H, W)."""
+    which, place = batch.integers(len(styles), 1), batch.uniform(2)
+    cut = [_crop(styles[index], size, part) for index, part in zip(which[:, 0].tolist(), place.tolist(), strict=True)]
+    return torch.stack(cut).to(batch.real.device)
+
+
+def _crop(style: Tensor, size: tuple[int, int], place: list[float]) -> Tensor:
+    top, left = (int(part * (have - want + 1)) for part, have, want in zip(place, style.shape[1:], size, strict=True))
+    return style[:, top : top + size[0], left : left + size[1]]
+
+
+def _checked(picture: np.ndarray, file: Path) -> np.ndarray:
+    height, width = picture.shape[:2]
+    if min(height, width) < SMALLEST:
+        raise DataError(
+            f"the style picture {file} has {width} x {height} pixels: a style is told from how things repeat, which takes"
+            f" {SMALLEST} pixels a side at least"
+        )
+    return picture
+
+
+def _prepared(picture: np.ndarray, channels: int, side: int) -> Tensor:
+    """Shorter side to `side`; a channel beyond three repeats red, green, blue in turn."""
+    known = to_channels(picture, 1 if channels == 1 else 3, 255)
+    planes = torch.from_numpy(known.copy()).permute(2, 0, 1).float() / 127.5 - 1
+    planes = planes[[number % len(planes) for number in range(channels)]]
+    scale = side / min(planes.shape[1:])
+    size = [max(side, round(length * scale)) for length in planes.shape[1:]]
+    return F.interpolate(planes[None], size, mode="bicubic", antialias=True, align_corners=False)[0].clamp(-1, 1)

@@ -1,0 +1,202 @@
+"""AdaIN: any style at once, by moving the moments of features (Huang and Belongie 2017, arXiv:1703.06868).
+
+Idea: much of a style is the mean and the deviation of each channel of a trained network's features. So encode the photo, give
+each channel the mean and deviation that the painting has there (eq. 8), and train a decoder to paint pictures of such
+features: its picture, encoded again, should have the features that were asked for (eq. 12), and the painting's moments in the
+layers before (eq. 13). Any painting will do, also one that was never seen, and the share of it can be chosen afterwards (eq.
+14).
+
+Departs from the paper: the encoder is a setting, by default MobileNetV2's first four blocks; losses relative to a picture
+with nothing of the target in it; the total variation keeps the decoder smooth. With `adversarial` above 0 a discriminator
+that sees pieces of the paintings adds its loss.
+
+The encoder was trained elsewhere and never moves, but a picture cannot be painted without it; so it is saved with the
+weights, once (0.1 MB for MobileNetV2, 12 MB for VGG to relu4_1), and a run needs no other file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.optim import Adam, Optimizer
+
+from ganvas.data.styles import crops, read_styles
+from ganvas.errors import UsageError
+from ganvas.losses.adversarial import discriminator_cross_entropy, non_saturating_generator
+from ganvas.losses.style import (
+    adain,
+    content_loss,
+    content_scale,
+    moment_loss,
+    moment_scale,
+    moments,
+    relative,
+    total_variation,
+)
+from ganvas.method import Batch, DataSpec, Method, Update, preset, register, setting, step_factor
+from ganvas.methods.adversarial import read_widths
+from ganvas.networks.painter import Decoder, StrokeJudge, grown_to
+from ganvas.networks.perceptual import FeatureNetwork, build_network, known, open_network
+from ganvas.networks.resample import cut, fitted
+
+OTHERS = "others"
+
+
+class Networks(Method):
+    """Names what `build` and `begin` make. No dataclass, or they would be settings."""
+
+    E: FeatureNetwork
+    G: Decoder
+    D: StrokeJudge
+    styles: list[Tensor]
+    layers: list[str]
+
+
+@register
+@dataclass(eq=False)
+class AdaIN(Networks):
+    name = "adain"
+    title = "AdaIN: any style at once, by the moments of features"
+    paper = "Huang and Belongie 2017, Arbitrary Style Transfer with Adaptive Instance Normalization, arXiv:1703.06868"
+
+    batch_size: int = setting(8, "pictures a step, over all processes together", minimum=1)
+    style: str = setting(
+        OTHERS,
+        "where styles to train on come from: a picture, a folder of pictures, mosaic (drawn by the program), or"
+        " others: each picture's partner, or without partners another picture of the batch",
+    )
+    style_size: int = setting(256, "shorter side of the style pictures", minimum=16, unit="pixels")
+    network: str = setting(
+        "mobilenet_v2", "the encoder: mobilenet_v2, efficientnet_lite0, vgg16_bn, vgg16, vgg19 or digits"
+    )
+    style_weight: float = setting(10.0, "lambda of eq. 11, weight of the style", minimum=0)
+    tv: float = setting(0.3, "weight of the total variation: smoother", minimum=0)
+    adversarial: float = setting(
+        0.0, "weight of a discriminator's loss that knows pieces of the styles; 0: none", minimum=0
+    )
+    widths: str = setting("64-32", "channels of the decoder from the smallest size up, joined by -")
+    judge_width: int = setting(32, "adversarial: channels of the discriminator's first layer", minimum=1)
+    lr: float = setting(1e-3, "step size of Adam", minimum=0)
+    decay: str = setting(
+        "linear", "fall of the step size to zero over the budget", choices=("linear", "cosine", "none")
+    )
+    ema: float = setting(0.99, "decay of the decoder's average, a step", minimum=0, maximum=0.999999)
+
+    averaged = ("G",)
+    frozen = ("E",)
+
+    def build(self, spec: DataSpec) -> None:
+        one = known(self.network)
+        self.E = build_network(self.network)  # `begin` or the run's weights bring what it knows
+        self.layers = self.E.up_to(one.encoder, one.style)
+        self.E.cut(self.layers)
+        stride, _ = self.E.field(self.layers)
+        self.stride, self.encoder = stride, one.encoder
+        widths = fitted(read_widths("widths", self.widths), stride.bit_length() - 1)
+        self.G = Decoder(self.E.channels(one.encoder, spec.channels), spec.channels, widths)
+        if self.adversarial:
+            self.D = StrokeJudge(spec.channels, self.judge_width)
+        self.channels, self.size = spec.channels, (spec.height, spec.width)
+
+    def begin(self, device: torch.device) -> None:
+        """Reads the encoder's weights and the styles."""
+        trained = open_network(self.network, wanted=self.layers)
+        self.E.load_state_dict(trained.state_dict())
+        side = max(self.style_size, *self.size)
+        self.styles = [] if self.style == OTHERS else read_styles(self.style, self.channels, side)
+
+    def optimizers(self) -> dict[str, Optimizer]:
+        made: dict[str, Optimizer] = {"G": Adam(self.G.parameters(), lr=self.lr, fused=True)}
+        if self.adversarial:
+            made["D"] = Adam(self.D.parameters(), lr=self.lr, betas=(0.5, 0.999), fused=True)
+        return made
+
+    def updates(self) -> list[Update]:
+        judged = [Update("judge", trains="D", loss=self.judge_loss)] if self.adversarial else []
+        return [Update("decoder", trains="G", loss=self.decoder_loss, hands=("painted", "paintings")), *judged]
+
+    def decoder_loss(self, batch: Batch) -> dict[str, Tensor]:
+        """Eq. 11: L_c (eq. 12) and lambda L_s (eq. 13), each layer relative; and the total variation."""
+        paintings = self.paintings(batch)
+        with torch.no_grad():
+            wanted = {name: moments(value) for name, value in self.taps(paintings).items()}
+            target = self.moved(self.taps(batch.real)[self.encoder], wanted[self.encoder])
+        painted = self.G(target).float()
+        taps = self.E(painted, self.layers)
+        content = relative(content_loss(taps[self.encoder], target), content_scale(target)).mean()
+        style = torch.stack(
+            [relative(moment_loss(taps[name], wanted[name]), moment_scale(wanted[name])).mean() for name in self.layers]
+        ).mean()
+        variation = total_variation(painted).mean()
+        loss = content + self.style_weight * style + self.tv * variation
+        report = {"content": content.detach(), "style": style.detach(), "variation": variation.detach()}
+        if self.adversarial:
+            fooled = non_saturating_generator(self.D(painted)).mean()
+            loss, report["adversarial"] = loss + self.adversarial * fooled, fooled.detach()
+        return {"loss": loss, "painted": painted, "paintings": paintings, **report}
+
+    def judge_loss(self, batch: Batch) -> dict[str, Tensor]:
+        """Paintings against painted photos (Goodfellow 2014, eq. 1)."""
+        real, fake = self.D(batch.handed["paintings"]), self.D(batch.handed["painted"])
+        return {"loss": discriminator_cross_entropy(real, fake).mean(), "real": real.mean(), "fake": fake.mean()}
+
+    def schedule(self, progress: float, steps: int) -> float:
+        return step_factor(self.decay, progress)
+
+    # --- parts of it ----------------------------------------------------------------------------------------------------------
+
+    def paintings(self, batch: Batch) -> Tensor:
+        """A style for each content, (N, C, H, W)."""
+        if self.styles:
+            return crops(self.styles, batch, self.size)
+        return batch.real.roll(1, 0) if batch.partner is None else batch.partner
+
+    def taps(self, x: Tensor) -> dict[str, Tensor]:
+        """Features of pictures of any size, grown to a multiple of the encoder's stride."""
+        return self.E(grown_to(x, self.stride), self.layers)
+
+    def moved(self, features: Tensor, wanted: tuple[Tensor, Tensor]) -> Tensor:
+        """Eq. 8: `features` (N, F, h, w) with the moments `wanted`."""
+        mean, deviation = moments(features)
+        factor = wanted[1] / deviation
+        return torch.addcmul((wanted[0] - mean * factor)[..., None, None], features.float(), factor[..., None, None])
+
+    # --- abilities ------------------------------------------------------------------------------------------------------------
+
+    def multiple(self) -> int:
+        """The encoder's stride."""
+        return self.stride
+
+    def stylise(self, content: Tensor, style: Tensor | None = None, *, strength: float = 1.0) -> Tensor:
+        """(n, C, H, W) in [-1, 1] (eq. 14): strength 0 decodes the content's own features."""
+        if style is None:
+            raise UsageError("adain paints in the style of any picture: name one by --style")
+        features = self.taps(content)[self.encoder].float()
+        target = adain(features, self.taps(style)[self.encoder])
+        made = self.G(torch.lerp(features, target, strength)).float().clamp(-1, 1)
+        return cut(made, (content.shape[2], content.shape[3]))
+
+    def show(self, batch: Batch) -> Tensor:
+        """Photo, style and painting, (n, 3, C, H, W); the styles are the next photos."""
+        styles = batch.real.roll(1, 0) if batch.partner is None else batch.partner
+        return torch.stack([batch.real, styles, self.stylise(batch.real, styles)], 1)
+
+
+@preset("adain")
+def tiny() -> AdaIN:
+    """Seconds on a CPU, with the digit network of this package as the encoder; for tests and first looks."""
+    return AdaIN(batch_size=16, network="digits", widths="8-4", style_size=32)
+
+
+@preset("adain")
+def small() -> AdaIN:
+    """Photos cut to 128 x 128, on two CPU cores: minutes. Figures: docs/methods/adain.md."""
+    return AdaIN(lr=2e-3, batch_size=4)
+
+
+@preset("adain")
+def paper() -> AdaIN:
+    """The paper's: VGG-19 to relu4_1 (its weights are 575 MB), a decoder of its size, photos of 256 x 256; hours on a GPU."""
+    return AdaIN(network="vgg19", widths="256-128-64", lr=1e-4, decay="none", ema=0.0, tv=0.0)

@@ -1,0 +1,198 @@
+"""Fast style transfer: one painting, one network, one pass (Johnson 2016, arXiv:1603.08155).
+
+Idea: Gatys changes the pixels of one photo until a trained network sees the photo's things and the painting's texture. Do
+that work once, in the weights of a network that paints any photo: train it on photos with the same two losses (eq. 5), its
+own output in place of the pixels. Each content picture is its own target; the painting's Gram matrices are computed once.
+
+Instance norm (Ulyanov 2016, arXiv:1607.08022) in place of batch norm: each photo's own contrast is what has to go.
+
+Departs from the paper: losses relative to a picture with nothing of the target in it (losses.style.relative); the network
+gives what is added to the photo; nearest neighbour and convolution in place of transposed ones; the feature network is a
+setting, MobileNetV2 by default, since it is 14 MB and fast. With `adversarial` above 0 a discriminator that sees pieces of
+the painting adds its loss.
+
+The feature network stays out of the run's weights: a trained painter needs it no more. Its SHA-256 and the painting's are in the
+buffer `origin`, so that a resumed training refuses another network or painting.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.optim import Adam, Optimizer
+
+from ganvas.data.styles import crops, fingerprint, read_styles
+from ganvas.errors import RunError, UsageError
+from ganvas.losses.adversarial import discriminator_cross_entropy, non_saturating_generator
+from ganvas.losses.style import content_loss, content_scale, gram, relative, style_loss, style_scale, total_variation
+from ganvas.method import Batch, DataSpec, Method, Update, preset, register, setting, step_factor
+from ganvas.methods.adversarial import read_widths
+from ganvas.networks.painter import Painter, StrokeJudge
+from ganvas.networks.perceptual import FeatureNetwork, known, open_network
+
+
+class Networks(Method):
+    """Names what `build` and `begin` make. No dataclass, or they would be settings."""
+
+    G: Painter
+    D: StrokeJudge
+    origin: Tensor
+    expected: Tensor | None = None
+    eyes: tuple[FeatureNetwork, ...] = ()  # in a tuple: what a module holds in the open goes into its weights
+    grams: dict[str, Tensor]
+    styles: list[Tensor]
+
+
+@register
+@dataclass(eq=False)
+class FastStyle(Networks):
+    name = "fast_style"
+    title = "fast style transfer: one painting, one pass"
+    paper = "Johnson et al. 2016, Perceptual Losses for Real-Time Style Transfer and Super-Resolution, arXiv:1603.08155"
+
+    batch_size: int = setting(4, "pictures a step, over all processes together", minimum=1)
+    style: str = setting("mosaic", "the painting: a picture file; mosaic is drawn by the program")
+    style_size: int = setting(
+        256, "shorter side of the painting as it is looked at: larger strokes for more", minimum=16, unit="pixels"
+    )
+    network: str = setting(
+        "mobilenet_v2",
+        "whose features are compared: mobilenet_v2, efficientnet_lite0, vgg16_bn, vgg16, vgg19 or digits",
+    )
+    alpha: float = setting(1.0, "weight of the content", minimum=0)
+    beta: float = setting(30.0, "weight of the style", minimum=0)
+    tv: float = setting(0.3, "weight of the total variation: smoother", minimum=0)
+    adversarial: float = setting(
+        0.0, "weight of a discriminator's loss that knows pieces of the painting; 0: none", minimum=0
+    )
+    widths: str = setting(
+        "32-64-128", "channels from full size down, joined by -; each after the first halves the size"
+    )
+    blocks: int = setting(5, "residual blocks at the smallest size", minimum=0)
+    kernel: int = setting(9, "kernel of the first and last convolution, odd", minimum=1, unit="pixels")
+    judge_width: int = setting(32, "adversarial: channels of the discriminator's first layer", minimum=1)
+    lr: float = setting(1e-3, "step size of Adam", minimum=0)
+    decay: str = setting(
+        "linear", "fall of the step size to zero over the budget", choices=("linear", "cosine", "none")
+    )
+    ema: float = setting(0.99, "decay of the painter's average, a step", minimum=0, maximum=0.999999)
+
+    averaged = ("G",)
+
+    def build(self, spec: DataSpec) -> None:
+        widths = read_widths("widths", self.widths)
+        if self.kernel % 2 == 0:
+            raise UsageError(f"kernel must be odd (got {self.kernel})")
+        known(self.network)
+        self.G = Painter(spec.channels, widths, self.blocks, self.kernel)
+        if self.adversarial:
+            self.D = StrokeJudge(spec.channels, self.judge_width)
+        self.register_buffer("origin", torch.zeros(32, dtype=torch.uint8))
+        self.register_load_state_dict_post_hook(lambda *_: self.check_origin())
+        self.channels, self.size = spec.channels, (spec.height, spec.width)
+
+    def begin(self, device: torch.device) -> None:
+        """Reads the painting and the feature network; the painting's Gram matrices are all that is kept of it."""
+        one = known(self.network)
+        eye = open_network(self.network, wanted=[*one.style, *one.content]).to(device)
+        self.styles = read_styles(self.style, self.channels, max(self.style_size, *self.size))
+        with torch.no_grad():
+            taps = eye(self.styles[0][None].to(device), one.style)
+        self.grams = {name: gram(value) for name, value in taps.items()}
+        self.eyes = (eye,)
+        self.expected = fingerprint(self.styles, eye.sha256)
+        self.origin.copy_(self.expected)
+
+    def check_origin(self) -> None:
+        """After weights were loaded into a training: they must be of this painting and this feature network."""
+        if self.expected is not None and not torch.equal(self.origin.cpu(), self.expected):
+            raise RunError(
+                f"this training began with another painting or another feature network than {self.style} and {self.network}"
+                " as they are now: bring back the files of then, or start a new run"
+            )
+
+    def optimizers(self) -> dict[str, Optimizer]:
+        made: dict[str, Optimizer] = {"G": Adam(self.G.parameters(), lr=self.lr, fused=True)}
+        if self.adversarial:
+            made["D"] = Adam(self.D.parameters(), lr=self.lr, betas=(0.5, 0.999), fused=True)
+        return made
+
+    def updates(self) -> list[Update]:
+        judged = [Update("judge", trains="D", loss=self.judge_loss)] if self.adversarial else []
+        return [Update("painter", trains="G", loss=self.painter_loss, hands=("painted",)), *judged]
+
+    def painter_loss(self, batch: Batch) -> dict[str, Tensor]:
+        """Eq. 5 with the total variation of sec. 3.2, and the discriminator's loss where it has a weight."""
+        one, eye = known(self.network), self.eyes[0]
+        painted = self.G(batch.real).float()
+        with torch.no_grad():
+            wanted = eye(batch.real, one.content)
+        taps = eye(painted, [*one.style, *one.content])
+        content = torch.stack(
+            [
+                relative(content_loss(taps[name], wanted[name]), content_scale(wanted[name])).mean()
+                for name in one.content
+            ]
+        ).mean()
+        style = torch.stack(
+            [relative(style_loss(gram(taps[name]), self.grams[name]), style_scale(self.grams[name])).mean() for name in one.style]
+        ).mean()  # fmt: skip
+        variation = total_variation(painted).mean()
+        loss = self.alpha * content + self.beta * style + self.tv * variation
+        report = {
+            "content": content.detach(),
+            "style": style.detach(),
+            "variation": variation.detach(),
+            "painted": painted,
+        }
+        if self.adversarial:
+            fooled = non_saturating_generator(self.D(painted)).mean()
+            loss, report["adversarial"] = loss + self.adversarial * fooled, fooled.detach()
+        return {"loss": loss, **report}
+
+    def judge_loss(self, batch: Batch) -> dict[str, Tensor]:
+        """Pieces of the painting against painted photos (Goodfellow 2014, eq. 1)."""
+        real = self.D(crops(self.styles, batch, self.size))
+        fake = self.D(batch.handed["painted"])
+        return {"loss": discriminator_cross_entropy(real, fake).mean(), "real": real.mean(), "fake": fake.mean()}
+
+    def schedule(self, progress: float, steps: int) -> float:
+        return step_factor(self.decay, progress)
+
+    # --- abilities ------------------------------------------------------------------------------------------------------------
+
+    def multiple(self) -> int:
+        """Twice what the painter halves by: an instance norm needs more than one place."""
+        return 2 * self.G.multiple
+
+    def stylise(self, content: Tensor, style: Tensor | None = None, *, strength: float = 1.0) -> Tensor:
+        """(n, C, H, W) in [-1, 1]; strength 0 is the content itself."""
+        if style is not None:
+            raise UsageError(
+                "this fast_style knows one painting, that of its training: leave the style away, or train adain"
+            )
+        return torch.lerp(content, self.G(content).float().clamp(-1, 1), strength)
+
+    def show(self, batch: Batch) -> Tensor:
+        """Photo and painting, (n, 2, C, H, W)."""
+        return torch.stack([batch.real, self.stylise(batch.real)], 1)
+
+
+@preset("fast_style")
+def tiny() -> FastStyle:
+    """Seconds on a CPU, with the digit network of this package; for tests and first looks."""
+    return FastStyle(batch_size=16, network="digits", widths="4-8", blocks=1, kernel=3, style_size=32)
+
+
+@preset("fast_style")
+def small() -> FastStyle:
+    """Photos cut to 128 x 128, on two CPU cores: minutes. Figures: docs/methods/fast_style.md."""
+    return FastStyle(widths="12-24-48", blocks=4, kernel=5, lr=2e-3)
+
+
+@preset("fast_style")
+def paper() -> FastStyle:
+    """The paper's network and losses: VGG-16 (its weights are 553 MB), photos of 256 x 256; a GPU and an hour or two."""
+    return FastStyle(network="vgg16", decay="none", ema=0.0)

@@ -1,0 +1,121 @@
+"""Networks that paint a picture anew at any size: the feed-forward painter of fast_style, the decoder of adain, their judge.
+
+Borders repeat the outermost pixels: zeros would be painted as a dark frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ganvas.networks.layers import norm2d, variance_kept
+from ganvas.networks.resample import cut
+
+SLOPE = 0.2
+
+
+class Convolution(nn.Module):
+    """A convolution of odd kernel whose borders repeat the outermost pixels; instance norm and ReLU where asked for."""
+
+    def __init__(
+        self, channels: int, out: int, kernel: int = 3, stride: int = 1, *, norm: bool = True, active: bool = True
+    ) -> None:
+        super().__init__()
+        self.pad = kernel // 2
+        # A bias in front of an instance norm would be taken away again.
+        self.conv = nn.Conv2d(channels, out, kernel, stride, bias=not norm)
+        variance_kept(self.conv, 2**0.5 if active else 1.0)
+        self.norm = norm2d("instance", out) if norm else nn.Identity()
+        self.active = active
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.pad(x, (self.pad,) * 4, mode="replicate") if self.pad else x
+        x = self.norm(self.conv(x))
+        return F.relu(x) if self.active else x
+
+
+class Residual(nn.Module):
+    """x + two convolutions with instance norm, none after the sum (Gross and Wilber's form, Johnson's supplement)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(Convolution(channels, channels), Convolution(channels, channels, active=False))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.body(x)
+
+
+class Doubled(nn.Module):
+    """Nearest neighbour, then a convolution: no checkerboard (Odena 2016)."""
+
+    def __init__(self, channels: int, out: int, *, norm: bool = True) -> None:
+        super().__init__()
+        self.conv = Convolution(channels, out, norm=norm)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv(F.interpolate(x, scale_factor=2.0, mode="nearest"))
+
+
+class Painter(nn.Module):
+    """Pictures (N, C, H, W) to painted ones, x + what it changes (Johnson 2016, supplement, with instance norm: Ulyanov 2016).
+
+    `widths` from full size down: each after the first halves. H and W may be any; inside they are multiples of 2^(widths - 1).
+    """
+
+    def __init__(self, channels: int, widths: Sequence[int], blocks: int, kernel: int = 9) -> None:
+        super().__init__()
+        self.multiple = 2 ** (len(widths) - 1)
+        self.first = Convolution(channels, widths[0], kernel)
+        self.down = nn.Sequential(*(Convolution(a, b, stride=2) for a, b in pairwise(widths)))
+        self.blocks = nn.Sequential(*(Residual(widths[-1]) for _ in range(blocks)))
+        self.up = nn.Sequential(*(Doubled(a, b) for a, b in pairwise(widths[::-1])))
+        self.last = Convolution(widths[0], channels, kernel, norm=False, active=False)
+        self.last.conv.weight.data.mul_(0.1)  # it begins near the picture itself
+
+    def forward(self, x: Tensor) -> Tensor:
+        grown = grown_to(x, self.multiple)
+        made = self.last(self.up(self.blocks(self.down(self.first(grown)))))
+        return x + cut(made, (x.shape[2], x.shape[3]))
+
+
+class Decoder(nn.Module):
+    """Features (N, F, h, w) to pictures (N, C, h * 2^k, w * 2^k), k = len(widths): a mirror of the encoder without any norm
+    (Huang 2017, sec. 6.1: with one it could not paint in several styles). `widths` from the features' size up."""
+
+    def __init__(self, features: int, channels: int, widths: Sequence[int]) -> None:
+        super().__init__()
+        steps: list[nn.Module] = [Convolution(features, widths[0], norm=False)]
+        for a, b in pairwise([*widths, widths[-1]]):
+            steps += [Convolution(a, a, norm=False), Doubled(a, b, norm=False)]
+        self.body = nn.Sequential(*steps, Convolution(widths[-1], channels, norm=False, active=False))
+
+    def forward(self, features: Tensor) -> Tensor:
+        return self.body(features)
+
+
+class StrokeJudge(nn.Module):
+    """Pictures (N, C, H, W) of any size to one logit each, (N, 1): the mean over patches of about 30 pixels (Isola 2017, sec.
+    3.2)."""
+
+    def __init__(self, channels: int, width: int) -> None:
+        super().__init__()
+        pairs = [(channels, width), (width, 2 * width), (2 * width, 4 * width)]
+        self.convs = nn.ModuleList([nn.Conv2d(a, b, 4, stride=2, padding=1) for a, b in pairs])
+        self.judge = nn.Conv2d(4 * width, 1, 3, padding=1)
+        for conv in self.convs:
+            variance_kept(conv, 2**0.5)  # pyright: ignore[reportArgumentType]
+        variance_kept(self.judge)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for conv in self.convs:
+            x = F.leaky_relu(conv(x), SLOPE)
+        return self.judge(x).float().mean((2, 3))
+
+
+def grown_to(x: Tensor, multiple: int) -> Tensor:
+    """x (N, C, H, W) with its last row and column repeated until both sides are multiples of `multiple`."""
+    down, across = (-x.shape[2] % multiple, -x.shape[3] % multiple)
+    return F.pad(x, (0, across, 0, down), mode="replicate") if down or across else x

@@ -149,7 +149,7 @@ def test_the_pool_fills_and_then_swaps() -> None:
             assert abs(nearest - seen) < 0.006, "an old one of this very row"
             held[row] = held[row] - {nearest} | {value}
     assert 15 <= old_shown <= 45  # of 60, half are expected
-    assert int(method.filled) == 2
+    assert int(method.rounds) == 2
 
 
 def test_no_pool_shows_every_fake_as_it_is() -> None:
@@ -186,9 +186,9 @@ def negatives(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def error(method: Translates, data_path: Path, **settings: object) -> tuple[float, float, float]:
+def error(method: Translates, data_path: Path, **settings: bool) -> tuple[float, float, float]:
     """Mean absolute error on the test split of the translation, of the input itself, and of grey."""
-    test = open_data(data_path, **settings).part("test")
+    test = open_data(data_path, unpaired=settings.get("unpaired", False)).part("test")
     assert test is not None and test.partners is not None
     x, y = as_pictures(test.images), as_pictures(test.partners)
     with torch.no_grad():

@@ -42,7 +42,7 @@ def test_any_size_grey_and_alpha(name: str, size: tuple[int, int]) -> None:
 
 def test_a_method_of_grey_pictures_takes_the_luma() -> None:
     method, given = built("pix2pix", 1), photo(20, 20)
-    grey = np.tensordot(np.float32([0.299, 0.587, 0.114]), given.pixels, 1)[None]
+    grey = np.tensordot(np.array([0.299, 0.587, 0.114], np.float32), given.pixels, 1)[None]
     made = translate(method, given)
     assert made.pixels.shape == (1, 20, 20)
     np.testing.assert_allclose(made.pixels, translate(method, Photo(grey)).pixels, atol=1e-5)

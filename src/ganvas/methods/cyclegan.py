@@ -43,7 +43,8 @@ class Networks(Method):
     D_B: nn.Module
     pool_a: Tensor
     pool_b: Tensor
-    filled: Tensor
+    rounds: Tensor
+    """Places of each row that are filled."""
     places: int
     """Old fakes in each row of a pool."""
 
@@ -95,7 +96,7 @@ class CycleGAN(Networks):
         for name in self.carried:
             shape = (self.batch_size, self.places * channels, height, width)
             self.register_buffer(name, torch.zeros(shape))
-        self.register_buffer("filled", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("rounds", torch.zeros((), dtype=torch.int64))
 
     def translator(self, spec: DataSpec) -> Translator:
         """One generator."""
@@ -183,8 +184,8 @@ class CycleGAN(Networks):
         """
         if not self.pool:
             return fake, {}
-        full = self.filled >= self.places
-        place = torch.where(full, batch.integers(self.places), self.filled.clamp_max(self.places - 1))
+        full = self.rounds >= self.places
+        place = torch.where(full, batch.integers(self.places), self.rounds.clamp_max(self.places - 1))
         swapped = full & (batch.uniform() < HALF)
         row = batch.rank * len(batch) + torch.arange(len(batch), device=fake.device)
         old = self.places_of(pool)[row, place]
@@ -200,7 +201,7 @@ class CycleGAN(Networks):
             row, place, new = (report[f"{name}_{kind}"] for name in ("row", "place", "new"))
             kept, there = self.places_of(pool), place.clamp_min(0)
             kept[row, there] = torch.where((place >= 0).view(-1, 1, 1, 1), new, kept[row, there])
-        self.filled.add_(1).clamp_(max=self.places)
+        self.rounds.add_(1).clamp_(max=self.places)
 
     def places_of(self, pool: Tensor) -> Tensor:
         """A view of a pool (B, places * C, H, W) as (B, places, C, H, W)."""

@@ -95,7 +95,7 @@ def test_the_cache_gives_the_same_numbers(dilations: list[int], kernel: int, tap
 
 
 def test_bf16_says_nearly_the_same() -> None:
-    """At the sizes of `small`, in the memory layout of trainings: a kernel that is wrong in one precision is off by its own size."""
+    """At the sizes of `small`, in the memory layout of trainings: a kernel that is wrong is off by its own size."""
     torch.manual_seed(0)
     net = WaveNet(2, 30, 64, [1, 4, 16], 4, 32, 96).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     x = torch.randn(2, 2, 512)

@@ -15,9 +15,9 @@ Likelihoods count the samples up to a clip's last that is not 0: the silence tha
 as free, and would flatter. Training sees some of it, so that drawn words end.
 
 Departs from the paper: the first convolution sees more samples, as they are and mu-law; taps a layer and their spread are
-settings; the place in the clip is told to the gates; Adam with one fall of the step size, weights that start with the gate's loss
-of variance in mind, an average of the weights for sampling; one skip matrix over all gates together, which is the sum of the
-paper's.
+settings; the place in the clip is told to the gates; Adam with one fall of the step size and gradients of bounded length,
+weights that start with the gate's loss of variance in mind, an average of the weights for sampling; one skip matrix over all
+gates together, which is the sum of the paper's.
 """
 
 from __future__ import annotations
@@ -79,6 +79,11 @@ class WaveNetMethod(Parts):
         "cosine", "fall of the step size to zero over the budget", choices=("linear", "cosine", "none")
     )
     warmup: int = setting(100, "steps over which the step size rises to its full value", minimum=0)
+    clip: float = setting(
+        2.0,
+        "largest norm of a step's gradient; longer ones, which silence makes, are made as short. 0: as they are",
+        minimum=0,
+    )
     ema: float = setting(0.999, "decay of the weights' average, a step", minimum=0, maximum=0.999999)
 
     averaged = ("network",)
@@ -102,7 +107,7 @@ class WaveNetMethod(Parts):
         return {"network": Adam(self.network.parameters(), lr=self.lr, betas=decays, fused=True)}
 
     def updates(self) -> list[Update]:
-        return [Update("likelihood", trains="network", loss=self.likelihood_loss)]
+        return [Update("likelihood", trains="network", loss=self.likelihood_loss, clip=self.clip)]
 
     def schedule(self, progress: float, steps: int) -> float:
         return step_factor(self.decay, progress, steps, self.warmup)

@@ -125,7 +125,7 @@ class WaveNet(nn.Module):
         blocks = -(-T // HOP) if self.told else 0
         # The last sample leaves, so that none meets itself; whole blocks for what is told.
         x = F.pad(x, (self.taps, max(0, blocks * HOP - T)))[..., :-1]
-        x = self.first(x[:, :, None].contiguous(memory_format=torch.channels_last))
+        x = self.begin(x)
         told = self.tell(label, start, N, blocks)
         gates = []
         for layer, words in zip(self.gated, told, strict=True):
@@ -133,6 +133,16 @@ class WaveNet(nn.Module):
             gates.append(g)
         raw = self.out(F.relu(self.hidden(F.relu(self.skip(torch.cat(gates, 1))))))
         return raw[:, :, 0, :T].transpose(1, 2)
+
+    def begin(self, x: Tensor) -> Tensor:
+        """The first convolution of (N, C, T + taps - 1), (N, P, 1, T).
+
+        As a product over windows: oneDNN's bf16 convolution with few input channels and a long kernel gave wrong numbers, off by
+        as much as they are large (torch 2.13, channels_last).
+        """
+        windows = x.unfold(2, self.taps, 1).permute(0, 2, 1, 3).flatten(2)  # (N, T, C taps)
+        made = F.linear(windows, self.first.weight.flatten(1), self.first.bias)
+        return made[:, None].permute(0, 3, 1, 2)
 
     def tell(self, label: Tensor | None, start: Tensor | None, n: int, blocks: int) -> list[Tensor | None]:
         """What each layer's gates are told, (N, 2P, 1, B, 1) or None."""

@@ -90,7 +90,8 @@ class Update:
     clip: float = 0.0
     """Largest norm of all its gradients together (Pascanu 2013); longer ones are made as short. 0: as they are."""
     start: Callable[[dict[str, Tensor]], None] | None = None
-    """In place of `after` in the first step of a training: what the first batch decides (a codebook's k-means)."""
+    """In place of `after` in the first step of a training that begins with new weights: what the first batch decides (a
+    codebook's k-means)."""
     means: tuple[str, ...] = ()
     """Keys of the loss's dict, tensors of any shape, that are means over all processes too when `after` gets them. By
     Batch.gathered a mean can hold every process's own rows."""

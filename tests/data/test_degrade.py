@@ -66,6 +66,14 @@ def test_jpeg_as_pillow_writes_it(channels: int, quality: int) -> None:
     )
 
 
+def test_jpeg_is_the_same_in_mixed_precision() -> None:
+    """A cosine transform in bf16 would add an error of whole levels to the damage."""
+    x = photo()
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = jpeg(x, 50)
+    assert torch.equal(mixed, jpeg(x, 50))
+
+
 def test_jpeg_of_each_example_has_its_own_quality_and_any_size() -> None:
     x = photo(13, 21).expand(2, -1, -1, -1)
     both = jpeg(x, torch.tensor([10.0, 90.0]))

@@ -251,8 +251,16 @@ def test_the_feature_network_is_named_where_it_is_missing(monkeypatch: pytest.Mo
     for name in ("GANVAS_WEIGHTS", "GANVAS_CACHE", "TORCH_HOME"):
         monkeypatch.setenv(name, str(tmp_path))
     monkeypatch.setattr("ganvas.networks.pretrained._packaged", lambda wanted: [])
+    used = built("srgan", perceptual="mobilenet_v2")
+    assert used.restore(torch.zeros(1, 3, 6, 6)).shape == (1, 3, 12, 12), "only training needs it"  # pyright: ignore
     with pytest.raises(GanvasError, match="perceptual=judge"):
-        built("srgan", perceptual="mobilenet_v2")
+        used.begin(torch.device("cpu"))
+
+
+@pytest.mark.parametrize("name", ["srgan", "srresnet"])
+def test_a_kernel_without_a_middle_is_refused(name: str) -> None:
+    with pytest.raises(UsageError, match=r"kernel must be odd \(got 4\)"):
+        built(name, kernel=4)
 
 
 @pytest.mark.skipif(not has_mobilenet_weights(), reason="MobileNetV2's weights are not on this machine")

@@ -125,7 +125,7 @@ def test_what_does_not_fit_is_said() -> None:
         (built("denoise"), {"n": 2}, UsageError, "one answer"),
         (built("denoise"), {"seed": -1}, UsageError, "seed >= 0"),
         (Patient(), {"mask": hole(20, 30)}, DataError, "8 x 9 pixels only"),
-        (built("denoise", 2), {}, DataError, "2 channels, which no photo has"),
+        (built("denoise", 2), {}, DataError, "2 channels, which no picture file has"),
     ]:
         with pytest.raises(kind, match=words):
             restore(method, given, **more)
@@ -139,6 +139,12 @@ def test_a_result_too_large_for_any_memory_is_refused_first() -> None:
 
 def test_a_mask_is_white_where_the_picture_is_missing() -> None:
     assert as_mask(Photo(np.array([[[-1, -0.2, 0.2, 1]]], np.float32))).tolist() == [[False, False, True, True]]
+
+
+def test_what_is_transparent_in_a_mask_is_not_missing() -> None:
+    """Programs hide any colour under alpha 0, often white."""
+    mask = Photo(np.ones((1, 1, 3), np.float32), alpha=np.array([[0, 0.4, 1]], np.float32))
+    assert as_mask(mask).tolist() == [[False, False, True]]
 
 
 def test_the_sheet_stands_before_and_after_side_by_side() -> None:

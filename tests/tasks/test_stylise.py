@@ -12,11 +12,14 @@ from torch.testing import assert_close
 
 from ganvas.data.mosaic import mosaic
 from ganvas.data.photo import Photo
+from ganvas.data.spec import DataSpec
 from ganvas.errors import DataError, UsageError
+from ganvas.method import Method
 from ganvas.networks.perceptual import KNOWN, build_network, open_network
 from ganvas.tasks.gatys import GatysSettings, Moment, Outcome, luma, optimise, pyramid, recoloured
 from ganvas.tasks.style_target import Target
-from ganvas.tasks.stylise import as_mask, opaque, stylise
+from ganvas.tasks.stylise import as_mask, opaque, stylise, stylise_with
+from parts import small
 
 QUICK = GatysSettings(steps=12, levels=1)
 
@@ -36,6 +39,15 @@ def painting(side: int = 48, channels: int = 3) -> Tensor:
 
 def photo(x: Tensor, **more: object) -> Photo:
     return Photo(x.numpy().astype(np.float32), **more)  # pyright: ignore[reportArgumentType]
+
+
+def painter(channels: int) -> Method:
+    """adain as it begins, for pictures of so many channels."""
+    method = small("adain")
+    torch.manual_seed(0)
+    method.spec = DataSpec("some", channels, 24, 24, 10)
+    method.build(method.spec)
+    return method.eval().requires_grad_(False)
 
 
 def run(settings: GatysSettings = QUICK, **more: object) -> tuple[Outcome, list[Moment]]:
@@ -203,6 +215,21 @@ def test_numbers_that_do_not_fit_are_told() -> None:
         as_mask(photo(torch.ones(1, 9, 8)), (40, 56), "m.png")
     with pytest.raises(UsageError, match="digits has no layer relu1_1"):
         stylise(photo(slope()), styles, network="digits", settings=GatysSettings(style_layers="relu1_1"))
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("colours", [1, 3])
+def test_a_trained_method_takes_photos_of_other_channels(channels: int, colours: int) -> None:
+    method, alpha = painter(channels), np.full((20, 30), 0.5, np.float32)
+    given = photo(slope(20, 30, colours), alpha=alpha)
+    made = stylise_with(method, given, photo(painting(channels=1)))
+    assert made.pixels.shape == given.pixels.shape and made.alpha is alpha
+    assert np.abs(made.pixels - given.pixels).max() > 0.01
+
+
+def test_channels_that_no_file_has_are_refused() -> None:
+    with pytest.raises(DataError, match="adain was trained on 2 channels, which no picture file has"):
+        stylise_with(painter(2), photo(slope()), photo(painting()))
 
 
 def test_transparent_parts_of_a_style_have_no_style() -> None:

@@ -65,7 +65,7 @@ def test_directions_and_refusals() -> None:
         translate(both, given, "xy")
     with pytest.raises(RunError, match=r"gan does not translate pictures \(.*cyclegan.*do\)"):
         translate(built("gan"), given)
-    with pytest.raises(DataError, match="2 channels, which no picture file has"):
+    with pytest.raises(DataError, match=r"2 channels, which no picture file has: put them into an \.npz"):
         translate(built("pix2pix", 2), given)
 
 

@@ -247,6 +247,27 @@ def test_a_new_training_takes_over_weights_and_moments_but_not_the_step_size() -
     augmented.step()
 
 
+def test_what_the_first_batch_decided_is_taken_over_too() -> None:
+    """A codebook that was learned is not made anew by k-means of the new training's first batch."""
+    old = trainer_for(small("vq_vae"))
+    for _ in range(3):
+        old.step()
+    still = {"lr": 0.0, "codebook_decay": 0.99999, "revive": 0.0}
+    new = trainer_for(small("vq_vae", **still), seed=1)
+    assert take_over(new, old.state(), counters=False)
+    again = trainer_for(small("vq_vae", **still), seed=1)
+    again.restore(new.state())  # a checkpoint of step 0 knows of it
+    learned = old.method.get_buffer("Q.0.vectors")
+    for trainer in (new, again):
+        trainer.step()
+        assert torch.allclose(trainer.method.get_buffer("Q.0.vectors"), learned, atol=1e-3)
+    anew = trainer_for(small("vq_vae", **still), seed=1)
+    assert not take_over(anew, old.state(), weights=False) and anew.steps == 3
+    before = anew.method.get_buffer("Q.0.vectors").clone()
+    anew.step()
+    assert not torch.allclose(anew.method.get_buffer("Q.0.vectors"), before, atol=1e-2), "networks anew: k-means again"
+
+
 def test_two_processes_cannot_be_guarded(tmp_path: Path) -> None:
     from dataclasses import replace
 

@@ -95,8 +95,9 @@ def _blocks_quantised(planes: Tensor, table: tuple[int, ...], quality: Tensor | 
     step = _quantiser(table, quality, planes).view(-1, 1, 1, 1, 8, 8)
     basis = _cosines(planes.device)
     blocks = planes.view(n, k, height // 8, 8, width // 8, 8).transpose(3, 4)
-    spectrum = basis @ blocks @ basis.T
-    blocks = basis.T @ ((spectrum / step).round() * step) @ basis
+    with torch.autocast(planes.device.type, enabled=False):  # in bf16 the transform alone would be off by whole levels
+        spectrum = basis @ blocks @ basis.T
+        blocks = basis.T @ ((spectrum / step).round() * step) @ basis
     return blocks.transpose(3, 4).reshape(n, k, height, width)
 
 

@@ -187,6 +187,12 @@ def judged(
     return {"loss": loss, "real": real.mean(), "fake": fake.mean(), "accuracy": apart, "sign": sign, **more}
 
 
+def check_odd(name: str, size: int) -> None:
+    """UsageError where a kernel of `size` has no middle, so that no padding would keep the size of a picture."""
+    if size % 2 == 0:
+        raise UsageError(f"{name} must be odd (got {size})")
+
+
 def read_widths(name: str, text: str) -> list[int]:
     """[256, 512] of the setting `name` = "256-512"."""
     try:

@@ -28,7 +28,7 @@ from ganvas.errors import RunError, UsageError
 from ganvas.losses.adversarial import discriminator_cross_entropy, non_saturating_generator
 from ganvas.losses.style import content_loss, content_scale, gram, relative, style_loss, style_scale, total_variation
 from ganvas.method import Batch, DataSpec, Method, Update, preset, register, setting, step_factor
-from ganvas.methods.adversarial import read_widths
+from ganvas.methods.adversarial import check_odd, read_widths
 from ganvas.networks.painter import Painter, StrokeJudge
 from ganvas.networks.perceptual import FeatureNetwork, known, open_network
 
@@ -83,8 +83,7 @@ class FastStyle(Networks):
 
     def build(self, spec: DataSpec) -> None:
         widths = read_widths("widths", self.widths)
-        if self.kernel % 2 == 0:
-            raise UsageError(f"kernel must be odd (got {self.kernel})")
+        check_odd("kernel", self.kernel)
         known(self.network)
         self.G = Painter(spec.channels, widths, self.blocks, self.kernel)
         if self.adversarial:

@@ -30,7 +30,7 @@ from ganvas.errors import DataError, GanvasError, UsageError
 from ganvas.losses.adversarial import discriminator_cross_entropy, non_saturating_generator
 from ganvas.losses.restoration import absolute_error, feature_error
 from ganvas.method import Batch, DataSpec, Method, Restoration, Update, preset, register, setting, step_factor
-from ganvas.methods.adversarial import judged
+from ganvas.methods.adversarial import check_odd, judged
 from ganvas.networks.features import MobileNetV2, mobilenet_v2
 from ganvas.networks.judge import LocalJudge
 from ganvas.networks.srresnet import SRResNet as Network
@@ -45,8 +45,8 @@ class Networks(Method):
     D: LocalJudge
     plain: Tensor
     plain_steps: Tensor
-    eyes: tuple[MobileNetV2, ...]
-    """In a tuple, where it is no part of the weights: it is the same in every run."""
+    eyes: tuple[MobileNetV2, ...] = ()
+    """In a tuple, where it is no part of the weights: it is the same in every run. Only training needs it."""
 
 
 @register
@@ -70,7 +70,7 @@ class SRGAN(Networks):
     adversarial: float = setting(0.02, "weight of -log D(G)", minimum=0)
     width: int = setting(64, "channels of G", minimum=1)
     blocks: int = setting(16, "residual blocks of G", minimum=0)
-    kernel: int = setting(3, "side of G's first convolution, and of its last where the tail is staged", minimum=1)
+    kernel: int = setting(3, "side of G's first convolution, and of its last where the tail is staged; odd", minimum=1)
     norm: str = setting("none", "normalisation in G's blocks", choices=("none", "batch"))
     tail: str = setting(
         "direct", "direct: shuffled in one go at the end; staged: doubled step by step", choices=("direct", "staged")
@@ -93,26 +93,27 @@ class SRGAN(Networks):
             raise DataError(
                 f"pictures of {spec.height} x {spec.width} pixels cannot be made {self.scale} times smaller to learn from"
             )
+        check_odd("kernel", self.kernel)
+        if self.perceptual not in PERCEPTUAL:
+            raise UsageError(f"perceptual must be one of {', '.join(PERCEPTUAL)} (got {self.perceptual!r})")
         self.G = Network(
             spec.channels, self.scale, width=self.width, blocks=self.blocks, kernel=self.kernel, norm=self.norm, tail=self.tail
         )  # fmt: skip
         self.D = LocalJudge(spec.channels, width=self.judge_width, stages=self.judge_stages)
-        self.eyes = self.look_for_eyes(spec.channels)
+        self.channels = spec.channels
         self.register_buffer("plain", torch.cat([part.detach().flatten() for part in floats(self.G)]))
         self.register_buffer("plain_steps", torch.zeros(()))
 
-    def look_for_eyes(self, channels: int) -> tuple[MobileNetV2, ...]:
-        """The feature network, where `perceptual` names one; GanvasError where its weights are missing."""
-        if self.perceptual not in PERCEPTUAL:
-            raise UsageError(f"perceptual must be one of {', '.join(PERCEPTUAL)} (got {self.perceptual!r})")
+    def begin(self, device: torch.device) -> None:
+        """Reads the feature network, where `perceptual` names one; GanvasError where its weights are missing."""
         if self.perceptual != "mobilenet_v2":
-            return ()
-        if channels not in (1, 3):
+            return
+        if self.channels not in (1, 3):
             raise UsageError(
-                f"MobileNetV2 looks at grey or RGB pictures, and these have {channels} channels: set perceptual=judge"
+                f"MobileNetV2 looks at grey or RGB pictures, and these have {self.channels} channels: set perceptual=judge"
             )
         try:
-            return (mobilenet_v2(),)
+            self.eyes = (mobilenet_v2().to(device),)
         except GanvasError as error:
             raise GanvasError(
                 f"{error}. Or set perceptual=judge, which compares the features of D and needs no weights"
@@ -185,14 +186,13 @@ class SRGAN(Networks):
         """How far the features are from those of the whole pictures, (N,); `seen` are D's of `fake`."""
         if self.perceptual == "none":
             return fake.new_zeros(len(fake))
-        if not self.eyes:
+        if self.perceptual == "judge":
             with torch.no_grad():
                 target = self.D.features(whole)
             return feature_error(seen, target)
-        network = self.eyes[0].to(fake.device)
         with torch.no_grad():
-            target = network.maps(whole)
-        return feature_error(network.maps(fake), target)
+            target = self.eyes[0].maps(whole)
+        return feature_error(self.eyes[0].maps(fake), target)
 
     # --- pictures ---------------------------------------------------------------------------------------------------------------
 

@@ -21,6 +21,7 @@ from ganvas.data.degrade import downscaled, quantised, turned, upscaled
 from ganvas.errors import DataError
 from ganvas.losses.restoration import absolute_error, squared_error
 from ganvas.method import Batch, DataSpec, Method, Restoration, Update, preset, register, setting, step_factor
+from ganvas.methods.adversarial import check_odd
 from ganvas.networks.srresnet import SRResNet as Network
 
 
@@ -41,7 +42,7 @@ class SRResNet(Networks):
     scale: int = setting(2, "times the height and width", choices=(2, 3, 4))
     width: int = setting(64, "channels", minimum=1)
     blocks: int = setting(16, "residual blocks", minimum=0)
-    kernel: int = setting(3, "side of the first convolution, and of the last where the tail is staged", minimum=1)
+    kernel: int = setting(3, "side of the first convolution, and of the last where the tail is staged; odd", minimum=1)
     norm: str = setting("none", "normalisation in the blocks", choices=("none", "batch"))
     tail: str = setting(
         "direct", "direct: shuffled in one go at the end; staged: doubled step by step", choices=("direct", "staged")
@@ -63,6 +64,7 @@ class SRResNet(Networks):
             raise DataError(
                 f"pictures of {spec.height} x {spec.width} pixels cannot be made {self.scale} times smaller to learn from"
             )
+        check_odd("kernel", self.kernel)
         self.G = Network(
             spec.channels, self.scale, width=self.width, blocks=self.blocks, kernel=self.kernel, norm=self.norm,
             tail=self.tail, base=self.base == "bicubic",

@@ -190,7 +190,8 @@ def nearest(z: Tensor, vectors: Tensor) -> Tensor:
 def sums_by_code(codes: Tensor, z: Tensor, size: int) -> Tensor:
     """The sum (K, E) of the rows of z (M, E) that chose each code."""
     if z.is_cuda:  # adding by index is not the same twice there: the order of the sums is open
-        return F.one_hot(codes, size).to(z.dtype).T @ z
+        with torch.autocast(z.device.type, enabled=False):
+            return F.one_hot(codes, size).to(z.dtype).T @ z
     return z.new_zeros(size, z.shape[1]).index_add_(0, codes, z)
 
 

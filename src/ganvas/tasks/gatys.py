@@ -30,6 +30,7 @@ from torch.optim import LBFGS, Adam, Optimizer
 from ganvas.errors import DataError, UsageError
 from ganvas.networks.perceptual import FeatureNetwork, known
 from ganvas.settings import setting
+from ganvas.tasks.channels import luma
 from ganvas.tasks.style_target import Target
 from ganvas.tasks.tiles import reflected
 
@@ -37,7 +38,6 @@ Size = tuple[int, int]
 SMALLEST_STYLE = 16  # pixels; less of a picture has no style to speak of
 COARSEST = 128  # pixels of the longer side, about, at the first level
 TILE = 1024  # pixels a side of what passes the network at once
-LUMA = (0.299, 0.587, 0.114)
 
 
 @dataclasses.dataclass
@@ -326,13 +326,6 @@ def scaled(x: Tensor, size: Size) -> Tensor:
     low, high = x.amin((2, 3), keepdim=True), x.amax((2, 3), keepdim=True)
     made = F.interpolate(x, size, mode="bicubic", align_corners=False, antialias=True)
     return made.clamp(low, high)
-
-
-def luma(x: Tensor) -> Tensor:
-    """(N, 1, H, W) of grey or RGB (Rec. 601)."""
-    if x.shape[1] == 1:
-        return x
-    return (x * x.new_tensor(LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
 
 
 def with_luma(content: Tensor, light: Tensor) -> Tensor:

@@ -13,15 +13,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ganvas.data.degrade import upscaled
 from ganvas.data.image import LARGEST_PICTURE
 from ganvas.data.photo import Photo
 from ganvas.errors import DataError, RunError, UsageError, nearest
 from ganvas.method import Method, Restoration, Restores, methods_with
+from ganvas.tasks.channels import luma, of_channels, photo_channels, whiteness
 from ganvas.tasks.tiles import tiled
 
 TASKS = {"noise": "denoise", "resolution": "upscale", "holes": "inpaint"}  # what a user calls mending a damage
 OVERLAP = 64  # of two tiles; a quarter of it each side is context, the rest fades
-LUMA = (0.299, 0.587, 0.114)  # Rec. 601
 SHEET_SIDE = 1600  # pixels of one picture on a before/after sheet, at most
 GAP = 8
 
@@ -83,8 +84,7 @@ def _check(method: Method, found: Restoration, photo: Photo, mask: np.ndarray | 
             f"the result would have {height * found.scale} x {width * found.scale} pixels;"
             f" {4 * LARGEST_PICTURE:,} in all are the limit"
         )
-    if spec.channels not in (1, 3, 4):
-        raise DataError(f"this run of {method.name} was trained on {spec.channels} channels, which no photo has")
+    photo_channels(method)
 
 
 def _mended(method: Method, found: Restoration, photo: Photo, mask: np.ndarray | None, seed: int, tile: int) -> Photo:
@@ -114,11 +114,7 @@ def _inputs(photo: Photo, channels: int) -> list[Tensor]:
     pixels = torch.from_numpy(photo.pixels)[None]
     if channels == 1:
         return list(pixels.split(1, 1))
-    colours = pixels.expand(-1, 3, -1, -1)
-    if channels == 3:
-        return [colours]
-    alpha = torch.ones_like(pixels[:, :1]) if photo.alpha is None else torch.from_numpy(photo.alpha)[None, None] * 2 - 1
-    return [torch.cat([colours, alpha], 1)]
+    return [of_channels(pixels, channels, photo.alpha)]
 
 
 def _outputs(photo: Photo, planes: list[Tensor], scale: int) -> Photo:
@@ -129,22 +125,17 @@ def _outputs(photo: Photo, planes: list[Tensor], scale: int) -> Photo:
         alpha = None if alpha is None else ((made[3] + 1) / 2).clamp(0, 1).numpy()
         made = made[:3]
     elif alpha is not None and scale > 1:
-        alpha = _enlarged(torch.from_numpy(alpha)[None, None], scale).clamp(0, 1)[0, 0].numpy()
+        alpha = upscaled(torch.from_numpy(alpha)[None, None], scale).clamp(0, 1)[0, 0].numpy()
     if len(photo.pixels) == 1 and len(made) == 3:
         # Where all three are what came in, the weighted sum could differ from it by a rounding.
         same = (made[0] == made[1]) & (made[1] == made[2])
-        made = torch.where(same, made[:1], torch.einsum("c,chw->hw", made.new_tensor(LUMA), made)[None])
+        made = torch.where(same, made[:1], luma(made[None])[0])
     return dataclasses.replace(photo, pixels=made.numpy(), alpha=alpha)
 
 
-def _enlarged(planes: Tensor, scale: int) -> Tensor:
-    size = (planes.shape[2] * scale, planes.shape[3] * scale)
-    return F.interpolate(planes, size, mode="bicubic", antialias=True, align_corners=False)
-
-
 def as_mask(photo: Photo) -> np.ndarray:
-    """(H, W) bool, True where a mask's picture is white (lighter than the middle grey)."""
-    return photo.pixels.mean(0) > 0
+    """(H, W) bool, True where a mask's picture is white (lighter than the middle grey, and not transparent)."""
+    return whiteness(photo) > 0.5
 
 
 def sheet(photo: Photo, made: list[Photo], mask: np.ndarray | None = None) -> np.ndarray:

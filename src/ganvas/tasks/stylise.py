@@ -23,7 +23,8 @@ from ganvas.data.photo import Photo
 from ganvas.errors import DataError, RunError, UsageError
 from ganvas.method import Method, Stylises, methods_with
 from ganvas.networks.perceptual import FeatureNetwork, open_network
-from ganvas.tasks.gatys import GatysSettings, Watch, check_style, fitted, luma, optimise, scaled, with_luma
+from ganvas.tasks.channels import of_channels, photo_channels, whiteness
+from ganvas.tasks.gatys import GatysSettings, Watch, check_style, fitted, optimise, scaled, with_luma
 from ganvas.tasks.tiles import reflected
 
 SIZE = 512  # pixels of the longer side that are worked at, where nothing else is asked for
@@ -114,8 +115,8 @@ def stylise_with(
     """`content` by one pass of a trained method that stylises. `style`, for those that take any; the others know their own.
 
     The picture passes as a whole: the method's statistics are of all of it, and tiles would each be painted in a tone of
-    their own. `size` bounds the longer side that is worked at; the result is as large as the content. `colour` free or
-    luminance.
+    their own. `size` bounds the longer side that is worked at; the result is as large as the content, with its alpha. `colour`
+    free or luminance. DataError where no photo has the channels of the training.
     """
     if not isinstance(method, Stylises):
         raise RunError(f"{method.name} does not stylise pictures (methods that do: {methods_with(Stylises)})")
@@ -123,14 +124,14 @@ def stylise_with(
         raise UsageError(f"strength goes from 0 to 1 (got {strength})")
     if style is not None:
         check_style(style.size)
-    device, channels = next(method.parameters()).device, method.spec.channels
+    device, channels = next(method.parameters()).device, photo_channels(method)
     pixels = torch.from_numpy(content.pixels)[None].to(device)
     pixels = pixels.expand(-1, 3, -1, -1) if rgb else pixels
     whole = pixels.shape[2], pixels.shape[3]
     worked = whole if size is None or size >= max(whole) else fitted(whole, size)
-    x = reflected(_of_channels(scaled(pixels, worked), channels), method.multiple())
-    told = None if style is None else _of_channels(opaque(style)[None].to(device), channels)
-    made = method.stylise(x, told, strength=strength).float()[:, :, : worked[0], : worked[1]].clamp(-1, 1)
+    x = reflected(of_channels(scaled(pixels, worked), channels), method.multiple())
+    told = None if style is None else of_channels(opaque(style)[None].to(device), channels)
+    made = method.stylise(x, told, strength=strength).float()[:, :3, : worked[0], : worked[1]].clamp(-1, 1)
     made = scaled(made, whole)
     if pixels.shape[1] != made.shape[1]:  # a method of grey pictures paints light and dark; colours stay
         made = with_luma(pixels, made)
@@ -144,8 +145,7 @@ def as_mask(photo: Photo, size: tuple[int, int], name: str = "the mask") -> np.n
         raise DataError(
             f"{name} has {photo.size[1]} x {photo.size[0]} pixels, and the content {size[1]} x {size[0]}: a mask is as large"
         )
-    white = (photo.pixels.mean(0) + 1) / 2
-    return white if photo.alpha is None else white * photo.alpha
+    return whiteness(photo)
 
 
 def opaque(photo: Photo) -> Tensor:
@@ -156,13 +156,6 @@ def opaque(photo: Photo) -> Tensor:
     alpha = torch.from_numpy(photo.alpha)
     mean = (pixels * alpha).sum((1, 2), keepdim=True) / alpha.sum().clamp_min(1e-6)
     return torch.lerp(mean.expand_as(pixels), pixels, alpha)
-
-
-def _of_channels(x: Tensor, channels: int) -> Tensor:
-    """(1, C, H, W) with another count of channels: grey to many by repeating, colours to one by luma."""
-    if x.shape[1] == channels:
-        return x
-    return luma(x).expand(-1, channels, -1, -1)
 
 
 def _filled(content: Photo, picture: Tensor) -> Photo:

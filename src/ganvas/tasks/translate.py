@@ -15,10 +15,10 @@ from ganvas.data.photo import Photo
 from ganvas.errors import DataError, RunError, UsageError
 from ganvas.method import Method, Translates, methods_with
 from ganvas.sampling import in_chunks
+from ganvas.tasks.channels import of_channels, photo_channels
 from ganvas.tasks.tiles import tiled
 
 OVERLAP = 64  # pixels that two tiles share; a quarter of it each side is context, the rest fades
-LUMA = (0.299, 0.587, 0.114)  # Rec. 601
 
 
 def translator(method: Method, direction: str = "ab") -> Translates:
@@ -41,16 +41,12 @@ def translate(method: Method, photo: Photo, direction: str = "ab", *, tile: int 
     A method of RGB takes a grey photo as RGB and gives colour back; a method of grey pictures takes the luma of a coloured
     one. Large photos pass by tiles of `tile` pixels. DataError where no photo has the channels of the training.
     """
-    translating, channels = translator(method, direction), method.spec.channels
-    if channels not in (1, 3, 4):
-        raise DataError(
-            f"this run of {method.name} was trained on {channels} channels, which no picture file has: put them"
-            " into an .npz"
-        )
+    translating = translator(method, direction)
+    channels = photo_channels(method, ": put them into an .npz")
     device = next(method.parameters()).device
     made = tiled(
         lambda part: translating.translate(part, direction),
-        as_trained(photo, channels).to(device),
+        of_channels(torch.from_numpy(photo.pixels)[None], channels, photo.alpha).to(device),
         tile=tile,
         overlap=OVERLAP,
         multiple=translating.multiple(),
@@ -63,20 +59,6 @@ def translate(method: Method, photo: Photo, direction: str = "ab", *, tile: int 
         alpha = None if alpha is None else (pixels[3] + 1) / 2
         pixels = pixels[:3]
     return dataclasses.replace(photo, pixels=pixels, alpha=alpha, icc=icc)
-
-
-def as_trained(photo: Photo, channels: int) -> Tensor:
-    """(1, channels, H, W) of a photo, for 1, 3 or 4 channels."""
-    pixels = torch.from_numpy(photo.pixels)[None]
-    if channels == 1:
-        return (
-            pixels if pixels.shape[1] == 1 else (pixels * pixels.new_tensor(LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
-        )
-    colours = pixels.expand(-1, 3, -1, -1)
-    if channels == 3:
-        return colours
-    alpha = torch.ones_like(pixels[:, :1]) if photo.alpha is None else torch.from_numpy(photo.alpha)[None, None] * 2 - 1
-    return torch.cat([colours, alpha], 1)
 
 
 @torch.no_grad()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ganvas.doctor import Diagnosis, Finding
-from ganvas.training.trainer import Trainer
+from ganvas.training.trainer import Trainer, has_begun
 
 SURE = 0.8  # a finding must be this sure, twice in a row
 CHANGES = 3  # in one sitting: a training that needs more has another problem
@@ -46,6 +46,7 @@ def take_over(trainer: Trainer, state: dict[str, Any], *, weights: bool = True, 
             key: {**optimizer, "state": state["optimizers"][key]["state"]}
             for key, optimizer in mine["optimizers"].items()
         }
+    merged["counters"] = {**merged["counters"], "begun": taken and has_begun(state)}
     trainer.restore(merged)
     return taken
 

@@ -64,6 +64,7 @@ class Trainer:
         self.steps = 0
         self.seconds = 0.0
         self.rollbacks = 0
+        self.begun = False  # whether what the first batch decides (Update.start) is decided
         self.best: dict[str, Any] = {}
         self._since = self.clock()
         self._rates = {
@@ -89,6 +90,7 @@ class Trainer:
                     batch = self.feed.next()
                 self._apply(update, batch)
         self.steps += 1
+        self.begun = True
         self.average.update(self.method.average_decay(self.steps))
 
     def _apply(self, update: Update, batch: Batch) -> None:
@@ -121,7 +123,7 @@ class Trainer:
             shorten(gradients, norm, update.clip)
         optimizer.step()
         with torch.no_grad():
-            (update.after if self.steps or update.start is None else update.start)(report)
+            (update.after if self.begun or update.start is None else update.start)(report)
         batch.handed.update({key: report[key].detach() for key in update.hands})
         batch.shared.update({key: report[key] for key in update.shares})
         logged = {key: value.detach() for key, value in report.items() if value.ndim == 0}
@@ -194,7 +196,12 @@ class Trainer:
             "torch": torch.get_rng_state(),
             "cuda": torch.cuda.get_rng_state(self.engine.device) if self.engine.device.type == "cuda" else None,
             "feed": {"position": self.feed.position, "salt": self.feed.salt},
-            "counters": {"steps": self.steps, "seconds": self.seconds, "rollbacks": self.rollbacks},
+            "counters": {
+                "steps": self.steps,
+                "seconds": self.seconds,
+                "rollbacks": self.rollbacks,
+                "begun": self.begun,
+            },
             "best": self.best,
         }
 
@@ -214,6 +221,7 @@ class Trainer:
         self.reports, self._broken = {}, {}
         self.steps, self.seconds = state["counters"]["steps"], state["counters"]["seconds"]
         self.rollbacks, self.best = state["counters"]["rollbacks"], state["best"]
+        self.begun = has_begun(state)
 
     def draw_anew(self, rollbacks: int, seed: int) -> None:
         """Other random numbers from here on, after a roll-back; the same ones for the same number of roll-backs."""
@@ -232,6 +240,12 @@ class Trainer:
                 raise TypeError(
                     f"{self.method.name}: update {update.name} trains {update.trains!r}, which optimizers() has not"
                 )
+
+
+def has_begun(state: dict[str, Any]) -> bool:
+    """Whether the training of a state had taken its first step, or had taken over from one that had."""
+    counters = state["counters"]
+    return bool(counters.get("begun", counters["steps"]))  # older checkpoints count steps alone
 
 
 def shorten(gradients: list[Tensor], norm: Tensor, longest: float) -> None:

@@ -1,0 +1,47 @@
+"""A photo as a method of grey, RGB or RGBA pictures takes it, and a picture as a mask."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganvas.data.photo import Photo
+from ganvas.errors import DataError
+from ganvas.method import Method
+
+LUMA = (0.299, 0.587, 0.114)  # Rec. 601
+
+
+def photo_channels(method: Method, advice: str = "") -> int:
+    """1, 3 or 4, those that the method was trained on; DataError, ending in `advice`, where no picture file has so many."""
+    channels = method.spec.channels
+    if channels not in (1, 3, 4):
+        raise DataError(
+            f"this run of {method.name} was trained on {channels} channels, which no picture file has{advice}"
+        )
+    return channels
+
+
+def luma(x: Tensor) -> Tensor:
+    """(N, 1, H, W) of grey or RGB."""
+    if x.shape[1] == 1:
+        return x
+    return (x * x.new_tensor(LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
+
+
+def of_channels(x: Tensor, channels: int, alpha: np.ndarray | None = None) -> Tensor:
+    """Grey or RGB (1, C, H, W) as 1, 3 or 4 channels: luma; grey three times; with `alpha` (H, W), opaque where None."""
+    if channels == 1:
+        return luma(x)
+    colours = x.expand(-1, 3, -1, -1)
+    if channels == 3:
+        return colours
+    seen = torch.ones_like(x[:, :1]) if alpha is None else torch.from_numpy(alpha).to(x)[None, None] * 2 - 1
+    return torch.cat([colours, seen], 1)
+
+
+def whiteness(photo: Photo) -> np.ndarray:
+    """(H, W) in [0, 1] of a mask's picture: 1 where it is white, 0 where it is black or transparent."""
+    white = (photo.pixels.mean(0) + 1) / 2
+    return white if photo.alpha is None else white * photo.alpha

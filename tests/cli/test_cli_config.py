@@ -68,7 +68,7 @@ def test_the_command_line_beats_the_file() -> None:
         ("data_settings.fitt = 'pad'", "unknown setting data_settings.fitt; did you mean data_settings.fit?"),
         (
             "data_settings.fit = 'pat'",
-            "data_settings.fit must be one of crop, pad, stretch (got 'pat'); did you mean pad?",
+            "data_settings.fit must be one of crop, pad, stretch, tile (got 'pat'); did you mean pad?",
         ),
         ("data_settings.mirror = 'yes'", "data_settings.mirror must be a value of type bool, not the text 'yes'"),
         ("precision = 'fp16'", "precision must be one of auto, fp32, bf16 (got 'fp16')"),

@@ -118,7 +118,7 @@ def test_a_config_file_and_a_run_s_settings_start_a_training(
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
-        (["--data", "digits"], 2, "which method? Name one of cgan, dcgan, "),
+        (["--data", "digits"], 2, "which method? Name one of adain, cgan, "),
         (
             ["gan"],
             2,

@@ -177,7 +177,7 @@ def test_what_is_no_data_set(tmp_path: Path, save: Save):
         open_data("digts")
     with pytest.raises(DataError, match="is empty; put pictures or"):
         open_data(tmp_path)
-    (tmp_path / "notes.txt").write_text("x")
+    (tmp_path / "notes.bin").write_bytes(b"x\0")
     (tmp_path / ".DS_Store").write_text("x")
     with pytest.raises(DataError, match=r"no pictures in .*, only 2 other files"):
         open_data(tmp_path)
@@ -187,7 +187,7 @@ def test_what_is_no_data_set(tmp_path: Path, save: Save):
     with pytest.raises(DataError, match="is 1 picture; training needs two"):
         open_data(only)
     with pytest.raises(DataError, match="of no kind that is read here"):
-        open_data(tmp_path / "notes.txt")
+        open_data(tmp_path / "notes.bin")
     save(tmp_path / "two.png", 3)
     assert len(open_data(tmp_path)) == 2 and open_data(tmp_path).sheet()["ignored_files"] == 2
 

@@ -18,10 +18,22 @@ SLOPE = 0.2
 
 
 class Convolution(nn.Module):
-    """A convolution of odd kernel whose borders repeat the outermost pixels; instance norm and ReLU where asked for."""
+    """A convolution of odd kernel whose borders repeat the outermost pixels; instance norm and ReLU where asked for.
+
+    `shift` False: the norm adds no bias, for what only goes into another normed convolution, where it would be taken away again
+    and Adam would make steps of the rounding of its gradient.
+    """
 
     def __init__(
-        self, channels: int, out: int, kernel: int = 3, stride: int = 1, *, norm: bool = True, active: bool = True
+        self,
+        channels: int,
+        out: int,
+        kernel: int = 3,
+        stride: int = 1,
+        *,
+        norm: bool = True,
+        active: bool = True,
+        shift: bool = True,
     ) -> None:
         super().__init__()
         self.pad = kernel // 2
@@ -29,6 +41,8 @@ class Convolution(nn.Module):
         self.conv = nn.Conv2d(channels, out, kernel, stride, bias=not norm)
         variance_kept(self.conv, 2**0.5 if active else 1.0)
         self.norm = norm2d("instance", out) if norm else nn.Identity()
+        if norm and not shift:
+            self.norm.register_parameter("bias", None)
         self.active = active
 
     def forward(self, x: Tensor) -> Tensor:
@@ -42,7 +56,9 @@ class Residual(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.body = nn.Sequential(Convolution(channels, channels), Convolution(channels, channels, active=False))
+        self.body = nn.Sequential(
+            Convolution(channels, channels), Convolution(channels, channels, active=False, shift=False)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.body(x)

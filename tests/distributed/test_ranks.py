@@ -109,7 +109,7 @@ def test_a_killed_rank_is_started_again_and_nothing_shows(launched: Path) -> Non
     run = Run(launched / "killed" / "run")
     saved = [row["step"] for row in run.log() if row.get("event") == "saved"]
     assert DIES_AT == 3 and saved == [0, 2, 4, 5]
-    assert newest_state(run)["counters"] == {"steps": STEPS, "rollbacks": 0}
+    assert newest_state(run)["counters"] == {"steps": STEPS, "rollbacks": 0, "begun": True}
     one, other = ranks(launched, "killed")
     assert all(torch.equal(one[key], other[key]) for key in one)
     assert weights(run) == weights(launched / "r3gan" / "run")

@@ -31,14 +31,16 @@ def decode(content: bytes) -> np.ndarray:
         raise Broken(f"the header says {width} x {height} pixels; {LARGEST_PICTURE:,} in all are the limit")
     channels = CHANNELS[content[25]]
     row = width * channels * 2
-    packed, key = b"", None
+    packed, key = [], None
     for kind, body in _chunks(content):
         if kind == b"IDAT":
-            packed += body
+            packed.append(body)
         elif kind == b"tRNS" and channels in (1, 3) and len(body) == 2 * channels:
             key = np.frombuffer(body, ">u2")
     try:
-        raw = zlib.decompressobj().decompress(packed, height * (row + 1))  # never more than the header declares
+        raw = zlib.decompressobj().decompress(
+            b"".join(packed), height * (row + 1)
+        )  # never more than the header declares
     except zlib.error as error:
         raise Broken(str(error)) from error
     if len(raw) != height * (row + 1):

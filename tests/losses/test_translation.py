@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch.testing import assert_close
 
-from ganvas.losses.translation import absolute_error, cycle_consistency, identity_mapping
+from ganvas.losses.restoration import absolute_error
+from ganvas.losses.translation import cycle_consistency, identity_mapping
 
 A = torch.tensor([[[[1.0, -1.0]]], [[[0.5, 0.5]]]])
 B = torch.tensor([[[[0.0, 1.0]]], [[[0.5, 0.0]]]])

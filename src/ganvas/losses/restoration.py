@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 def absolute_error(made: Tensor, target: Tensor) -> Tensor:
-    """Mean |made - target| (L1; Zhao 2017, eq. 2)."""
+    """Mean |made - target| (L1; Zhao 2017, eq. 2; Isola 2017, eq. 3)."""
     return (made.float() - target.float()).abs().flatten(1).mean(1)
 
 

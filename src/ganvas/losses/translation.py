@@ -7,10 +7,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-
-def absolute_error(output: Tensor, target: Tensor) -> Tensor:
-    """|target - output|, the L1 term (Isola 2017, eq. 3)."""
-    return (target - output).abs().flatten(1).mean(1)
+from ganvas.losses.restoration import absolute_error
 
 
 def cycle_consistency(a: Tensor, again_a: Tensor, b: Tensor, again_b: Tensor) -> Tensor:

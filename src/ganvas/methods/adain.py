@@ -37,9 +37,9 @@ from ganvas.losses.style import (
 )
 from ganvas.method import Batch, DataSpec, Method, Update, preset, register, setting, step_factor
 from ganvas.methods.adversarial import read_widths
-from ganvas.networks.painter import Decoder, StrokeJudge, grown_to
+from ganvas.networks.painter import Decoder, StrokeJudge
 from ganvas.networks.perceptual import FeatureNetwork, build_network, known, open_network
-from ganvas.networks.resample import cut, fitted
+from ganvas.networks.resample import cut, fitted, grown_to
 
 OTHERS = "others"
 

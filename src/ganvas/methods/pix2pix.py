@@ -22,7 +22,7 @@ from torch.optim import Adam, Optimizer
 
 from ganvas.errors import DataError, UsageError
 from ganvas.losses.adversarial import discriminator_cross_entropy, least_squares, non_saturating_generator
-from ganvas.losses.translation import absolute_error
+from ganvas.losses.restoration import absolute_error
 from ganvas.method import Batch, DataSpec, Method, Update, preset, register, setting, step_factor
 from ganvas.networks.patch import PatchDiscriminator, fitting_layers
 from ganvas.networks.translator import ResNetTranslator, Translator, UNetTranslator, fitting_halvings
@@ -102,7 +102,7 @@ class Pix2Pix(Networks):
         """Eq. 4."""
         fake = self.paint(batch)
         logits = self.judge_pair(batch, fake)
-        error = absolute_error(fake.float(), self.partner(batch)).mean()
+        error = absolute_error(fake, self.partner(batch)).mean()
         loss = self.game * self.fooling(logits).mean() + self.l1 * error
         return {"loss": loss, "l1": error, "fake": fake, "logits": logits}
 

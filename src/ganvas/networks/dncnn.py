@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ganvas.networks.layers import norm2d
+from ganvas.networks.resample import cut, grown_to
 from ganvas.networks.srresnet import ResidualBlock
 
 
@@ -40,10 +41,8 @@ class DnCNN(nn.Module):
         self.layers = nn.Sequential(*layers, last)
 
     def forward(self, x: Tensor) -> Tensor:
-        height, width = x.shape[2:]
-        whole = F.pad(x, (0, -width % self.fold, 0, -height % self.fold), mode="replicate")
-        noise = F.pixel_shuffle(self.layers(F.pixel_unshuffle(whole, self.fold)), self.fold)
-        return x.float() - noise[:, :, :height, :width].float()
+        noise = F.pixel_shuffle(self.layers(F.pixel_unshuffle(grown_to(x, self.fold), self.fold)), self.fold)
+        return x.float() - cut(noise, (x.shape[2], x.shape[3])).float()
 
 
 def _plain(width: int, depth: int, norm: str) -> list[nn.Module]:

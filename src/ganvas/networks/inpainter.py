@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ganvas.networks.resample import cut, grown_to
+
 DILATIONS = (1, 2, 4, 8)  # at the smallest size; together they see the whole of a patch from its middle
 
 
@@ -48,11 +50,10 @@ class GatedInpainter(nn.Module):
         nn.init.zeros_(self.last.bias)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        height, wide = x.shape[2:]
+        size = x.shape[2], x.shape[3]
         # The ones end where the convolutions' own padding begins: that is how the border of the picture can be told from black.
         start = smoothly_filled(x, mask)
-        inputs = torch.cat([start, mask, torch.ones_like(mask)], 1)
-        inputs = F.pad(inputs, (0, -wide % self.multiple, 0, -height % self.multiple), mode="replicate")
+        inputs = grown_to(torch.cat([start, mask, torch.ones_like(mask)], 1), self.multiple)
         first = self.first(F.pixel_unshuffle(inputs, self.fold))
         half = self.down(first)
         x = self.down_again(half)
@@ -60,7 +61,7 @@ class GatedInpainter(nn.Module):
             x = x + block(x)
         x = self.to_half(torch.cat([F.interpolate(x, scale_factor=2.0, mode="nearest"), half], 1))
         x = self.to_whole(torch.cat([F.interpolate(x, scale_factor=2.0, mode="nearest"), first], 1))
-        return start + F.pixel_shuffle(self.last(x), self.fold)[:, :, :height, :wide].float()
+        return start + cut(F.pixel_shuffle(self.last(x), self.fold), size).float()
 
 
 def smoothly_filled(x: Tensor, mask: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ganvas.networks.layers import norm2d, variance_kept
-from ganvas.networks.resample import cut
+from ganvas.networks.resample import cut, grown_to
 
 SLOPE = 0.2
 
@@ -129,9 +129,3 @@ class StrokeJudge(nn.Module):
         for conv in self.convs:
             x = F.leaky_relu(conv(x), SLOPE)
         return self.judge(x).float().mean((2, 3))
-
-
-def grown_to(x: Tensor, multiple: int) -> Tensor:
-    """x (N, C, H, W) with its last row and column repeated until both sides are multiples of `multiple`."""
-    down, across = (-x.shape[2] % multiple, -x.shape[3] % multiple)
-    return F.pad(x, (0, across, 0, down), mode="replicate") if down or across else x

@@ -29,10 +29,16 @@ def cut(x: Tensor, size: Size) -> Tensor:
     return x if x.shape[-2:] == (h, w) else x[..., :h, :w]
 
 
+def grown_to(x: Tensor, multiple: int, least: int = 0) -> Tensor:
+    """x (N, C, H, W) with its last row and column repeated until both sides are multiples of `multiple`, `least` at least."""
+    height, width = x.shape[-2:]
+    down, across = (-(-max(side, least) // multiple) * multiple - side for side in (height, width))
+    return F.pad(x, (0, across, 0, down), mode="replicate") if down or across else x
+
+
 def even(x: Tensor) -> Tensor:
     """x with its last row and column repeated where height or width is odd, so that halving rounds up."""
-    odd_h, odd_w = x.shape[-2] % 2, x.shape[-1] % 2
-    return F.pad(x, (0, odd_w, 0, odd_h), mode="replicate") if odd_h or odd_w else x
+    return grown_to(x, 2)
 
 
 class Upsample(nn.Module):

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ganvas.networks.patch import MOST, SLOPE, initial_weights, normed
-from ganvas.networks.resample import cut
+from ganvas.networks.resample import cut, grown_to
 
 Draw = Callable[..., Tensor]
 NOISY = 3  # innermost steps up that dropout works on (Isola 2017, sec. 6.1.1)
@@ -27,12 +27,9 @@ class Translator(nn.Module):
     def forward(self, x: Tensor, draw: Draw | None = None) -> Tensor:
         """Of x (N, C, H, W), (N, C, H, W) in (-1, 1). `draw(*shape)` gives uniform numbers (N, *shape) for dropout; without
         it nothing is dropped."""
-        size = x.shape[-2:]
         # Twice the multiple at least: a norm over a single pixel has nothing to go by.
-        high, wide = (max(2, -(-side // self.multiple)) * self.multiple for side in size)
-        if (high, wide) != tuple(size):
-            x = F.pad(x, (0, wide - size[1], 0, high - size[0]), mode="replicate")
-        return cut(torch.tanh(self.inner(x, draw)), (size[0], size[1]))
+        grown = grown_to(x, self.multiple, least=2 * self.multiple)
+        return cut(torch.tanh(self.inner(grown, draw)), (x.shape[2], x.shape[3]))
 
     def inner(self, x: Tensor, draw: Draw | None) -> Tensor:
         """Of x whose sides are multiples, before tanh."""

@@ -10,7 +10,9 @@ import pytest
 from command_line import Command, train_once
 
 import ganvas as library
+from ganvas.cli.encode import read_codes
 from ganvas.data import open_data, read_image
+from ganvas.errors import UsageError
 from ganvas.tasks.encode import decode
 
 
@@ -48,6 +50,18 @@ def test_codes_of_other_weights_are_refused(ganvas: Command, coding: Path, two_c
     ended = ganvas("decode", "other", "codes.npz", "--out", "again")
     assert ended.code == 2 and ended.err.startswith("error: codes.npz was made by other weights than those of other")
     assert not Path("again").exists()
+
+
+def test_a_damaged_file_of_codes_is_told_in_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    np.savez_compressed("codes.npz", codes=np.random.default_rng(0).normal(size=(50, 8)), weights=np.array("some"))
+    content = bytearray(Path("codes.npz").read_bytes())
+    for damage in range(100, 1400, 50):
+        damaged = bytearray(content)
+        damaged[damage : damage + 30] = b"\xff" * 30
+        Path("damaged.npz").write_bytes(damaged)
+        with pytest.raises(UsageError, match="is not a file of `ganvas encode`"):
+            read_codes(Path("damaged.npz"))
 
 
 def test_refusals(ganvas: Command, coding: Path, trained: Path, two_channels: Path) -> None:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
-
-if TYPE_CHECKING:
-    import numpy as np
 
 
 def encode(
@@ -97,18 +94,15 @@ def decode(
 
 def read_codes(path: Path) -> dict[str, Any]:
     """{"codes", "labels" or None, "weights"} of a file of `ganvas encode`; UsageError for any other file."""
-    import zipfile
-
-    import numpy as np
-
-    from ganvas.errors import UsageError
+    from ganvas.data.arrays import npz_members
+    from ganvas.errors import DataError, UsageError
 
     if not path.is_file():
         raise UsageError(f"there are no codes at {path}: `ganvas encode RUN DATA --out {path}` makes some")
     try:
-        with np.load(path, allow_pickle=False) as file:
-            found: dict[str, np.ndarray] = {name: file[name] for name in file.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile):
+        with npz_members(path) as (shapes, read):
+            found = {name: read(name) for name in ("codes", "labels", "weights") if name in shapes}
+    except DataError:
         found = {}
     codes = found.get("codes")
     if codes is None or "weights" not in found or codes.dtype.kind not in "fiu":

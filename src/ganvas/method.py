@@ -55,7 +55,7 @@ __all__ = [
     "Batch", "Blends", "Classes", "Code", "CodeGrid", "Continues", "DataSpec", "Draws", "Encodes", "HasCodes",
     "HasLikelihood", "Judges", "Likelihood", "Method", "Prepares", "Quantises", "Restoration", "Restores", "Samples",
     "Shows", "StandsOn", "Stylises", "Translates", "Update", "always", "create", "find", "method_names",
-    "methods_with", "nothing", "preset", "presets", "register", "setting", "step_factor",
+    "methods_with", "nothing", "preset", "presets", "register", "setting", "step_factor", "uniforms",
 ]  # fmt: skip
 
 
@@ -211,13 +211,22 @@ class Classes(Method):
             return None
         # Other random numbers than the latent's of the same seed, or the class would follow from z.
         draws = [torch.rand((), generator=torch.Generator().manual_seed(_mixed(seed))) for seed in seeds]
-        cuts = self.class_share.cpu().cumsum(0)[:-1].contiguous()
-        return torch.searchsorted(cuts, torch.stack(draws), right=True)
+        return self.class_of(torch.stack(draws))
+
+    def class_of(self, uniform: Tensor) -> Tensor:
+        """A class for each number in [0, 1), as often as in the data, int64."""
+        cuts = self.class_share.to(uniform.device).cumsum(0)[:-1].contiguous()
+        return torch.searchsorted(cuts, uniform.contiguous(), right=True)
 
 
 def _mixed(seed: int) -> int:
     """Another seed for each seed, far from its neighbours' (a multiplication modulo 2^63 by an odd number)."""
     return (seed + 1) * 0x9E3779B97F4A7C15 % 2**63
+
+
+def uniforms(seeds: Iterable[int], length: int) -> Tensor:
+    """Numbers in [0, 1), (n, length), on the CPU; row i depends on seed i only. The latents of what is drawn value by value."""
+    return torch.stack([torch.rand(length, generator=torch.Generator().manual_seed(seed)) for seed in seeds])
 
 
 def step_factor(decay: str, progress: float, steps: int = 0, warmup: int = 0) -> float:

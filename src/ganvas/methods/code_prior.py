@@ -46,6 +46,7 @@ from ganvas.method import (
     register,
     setting,
     step_factor,
+    uniforms,
 )
 from ganvas.networks.code_grids import CodeNetwork, Known, draw, systematic
 
@@ -174,8 +175,7 @@ class CodePrior(Parts):
 
     def latents(self, seeds: Iterable[int]) -> Tensor:
         """One uniform number a code, (n, L), on the CPU."""
-        count = sum(self.prior.places)
-        return torch.stack([torch.rand(count, generator=torch.Generator().manual_seed(seed)) for seed in seeds])
+        return uniforms(seeds, sum(self.prior.places))
 
     @torch.no_grad()
     def generate(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
@@ -223,7 +223,7 @@ class CodePrior(Parts):
         """Codes (n, L), one of S drafts a picture. uniform (n, S, 2 L + 1): L to draw by, L to choose by, one for the class."""
         n, S, _ = uniform.shape
         L = known.codes.shape[1]
-        label = self._classes_by(uniform[..., -1].flatten()) if self.classes else None
+        label = self.class_of(uniform[..., -1].flatten()) if self.classes else None
         turns = iter(uniform[:, 0, L:-1].unbind(1))
         base = torch.arange(n, device=uniform.device)[:, None] * S
 
@@ -232,11 +232,6 @@ class CodePrior(Parts):
 
         codes = draw(self.prior, uniform[..., :L].flatten(0, 1), label, known, choose)
         return codes.view(n, S, L)[:, 0]
-
-    def _classes_by(self, uniform: Tensor) -> Tensor:
-        """A class a number in [0, 1), as often as in the data."""
-        cuts = self.class_share.cumsum(0)[:-1].contiguous()
-        return torch.searchsorted(cuts, uniform.contiguous(), right=True)
 
 
 def _touched(hole: Tensor, grid: CodeGrid) -> Tensor:

@@ -36,7 +36,7 @@ from ganvas.losses.autoregressive import (
     to_levels,
     to_values,
 )
-from ganvas.method import Batch, Classes, DataSpec, Likelihood, Update, preset, register, setting, step_factor
+from ganvas.method import Batch, Classes, DataSpec, Likelihood, Update, preset, register, setting, step_factor, uniforms
 from ganvas.networks.pixelcnn import Incremental, PixelCNN
 
 NOTES = {
@@ -185,7 +185,7 @@ class GatedPixelCNN(Parts):
 
     def latents(self, seeds: Iterable[int]) -> Tensor:
         """One uniform number a channel and pixel, (n, C * H * W), on the CPU."""
-        return torch.stack([_uniform(seed, math.prod(self.shape)) for seed in seeds])
+        return uniforms(seeds, math.prod(self.shape))
 
     @torch.no_grad()
     def generate(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
@@ -208,15 +208,10 @@ class GatedPixelCNN(Parts):
         return pictures
 
 
-def _uniform(seed: int, count: int) -> Tensor:
-    """(count,) numbers in [0, 1) that belong to the seed."""
-    return torch.rand(count, generator=torch.Generator().manual_seed(seed))
-
-
 def _numbers_of(picture: Tensor) -> Tensor:
     """Uniform numbers of the shape of one picture in [-1, 1], which follow from its bytes."""
     content = to_levels(picture, 256).to(torch.uint8).cpu().contiguous()
-    return _uniform(zlib.crc32(content.numpy().tobytes()), picture.numel()).view(picture.shape)
+    return uniforms([zlib.crc32(content.numpy().tobytes())], picture.numel()).view(picture.shape)
 
 
 @preset("pixelcnn")

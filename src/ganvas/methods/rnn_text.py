@@ -32,7 +32,7 @@ from torch.nn import functional as F
 from torch.optim import Adam, Optimizer
 
 from ganvas.losses.truncation import drawn, probabilities
-from ganvas.method import Batch, DataSpec, Likelihood, Method, Update, preset, register, setting, step_factor
+from ganvas.method import Batch, DataSpec, Likelihood, Method, Update, preset, register, setting, step_factor, uniforms
 from ganvas.methods.adversarial import read_widths
 from ganvas.networks.recurrent import RecurrentText
 
@@ -152,7 +152,7 @@ class RecurrentTextModel(Parts):
 
     def latents(self, seeds: Iterable[int]) -> Tensor:
         """One uniform number a token, (n, length), on the CPU."""
-        return torch.stack([torch.rand(self.length, generator=torch.Generator().manual_seed(seed)) for seed in seeds])
+        return uniforms(seeds, self.length)
 
     def labels(self, seeds: Iterable[int]) -> Tensor | None:
         """Text has no classes."""

@@ -32,7 +32,7 @@ from torch.optim import Adam, Optimizer
 
 from ganvas.losses.autoregressive import Categorical, Distribution, LogisticMixture, drawn, to_levels, to_values
 from ganvas.losses.mulaw import compress, heard
-from ganvas.method import Batch, Classes, DataSpec, Likelihood, Update, preset, register, setting, step_factor
+from ganvas.method import Batch, Classes, DataSpec, Likelihood, Update, preset, register, setting, step_factor, uniforms
 from ganvas.networks.wavenet import HOP, Incremental, WaveNet
 
 AT_ONCE = 2**16  # samples that a pass without gradients takes
@@ -176,7 +176,7 @@ class WaveNetMethod(Parts):
 
     def latents(self, seeds: Iterable[int]) -> Tensor:
         """One uniform number a sample, (n, L), on the CPU."""
-        return torch.stack([torch.rand(self.length, generator=torch.Generator().manual_seed(seed)) for seed in seeds])
+        return uniforms(seeds, self.length)
 
     @torch.no_grad()
     def generate(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:

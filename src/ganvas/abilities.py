@@ -29,7 +29,7 @@ __all__ = [
 
 @runtime_checkable
 class Samples(Protocol):
-    """Ability: makes new pictures from nothing but noise."""
+    """Ability: makes new examples from nothing but noise."""
 
     def latents(self, seeds: Iterable[int]) -> Tensor:
         """One latent a seed, (n, ...), on the CPU; latent i depends on seed i only."""
@@ -40,7 +40,8 @@ class Samples(Protocol):
         ...
 
     def generate(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Pictures (n, C, H, W) in [-1, 1] on the latents' device. `labels` (n,) where `labels()` is not None."""
+        """Pictures (n, C, H, W) in [-1, 1], clips (n, 1, L) in [-1, 1], or token numbers (n, L), on the latents' device. `labels`
+        (n,) where `labels()` is not None."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""New pictures from a trained method. Picture i of seed s is the picture of seed s + i: it depends on that number only."""
+"""New pictures, clips or texts from a trained method. Number i of seed s is that of seed s + i: it depends on that only."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CHUNK = 64  # always this many at once, filled up where fewer are asked for: the
 
 @torch.no_grad()
 def sample(method: Method, n: int, seed: int = 0, label: int | str | None = None) -> Tensor:
-    """Pictures (n, C, H, W) in [-1, 1] on the CPU. Those of `sample(method, 9, seed=3)` are 3, 4, ... 11 of `seed=0`.
+    """What `generate` makes of n seeds (see Samples), on the CPU. Those of `sample(method, 9, seed=3)` are 3 to 11 of `seed=0`.
 
     `method` should be in eval mode, so that no picture depends on its neighbours. `label` asks a class-conditional method for one
     class, by number or name; without it each seed has a class of its own, as often as in the data.

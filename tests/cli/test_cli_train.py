@@ -122,7 +122,8 @@ def test_a_config_file_and_a_run_s_settings_start_a_training(
         (
             ["gan"],
             2,
-            "--data is missing: give a folder of pictures, a .zip, .npz, .npy or IDX file, or one of digits, ",
+            "--data is missing: give a folder of pictures, of .wav files or of text, a .zip, .npz, .npy, IDX or .txt file,"
+            " or one of digits, ",
         ),
         (["gna", "--data", "digits"], 2, "unknown method gna; did you mean gan?"),
         (["gan", "--data", "nowhere"], 1, "there is no data set and no path 'nowhere'"),

@@ -40,7 +40,9 @@ def train(
             f" {MINUTES:g} minutes if none is given."
         ),
     ] = None,
-    images: Annotated[int | None, typer.Option(help="Budget in training pictures drawn, repeats included.")] = None,
+    images: Annotated[
+        int | None, typer.Option(help="Budget in pictures, clips or tokens drawn, repeats included.")
+    ] = None,
     steps: Annotated[int | None, typer.Option(help="Budget in steps.")] = None,
     preset: Annotated[
         str | None,
@@ -205,7 +207,8 @@ def _starting(wish: Wish) -> tuple[Wish, None, Dataset]:
     create(wish.method, wish.preset, wish.settings)
     if wish.data is None:
         raise UsageError(
-            "--data is missing: give a folder of pictures, a .zip, .npz, .npy or IDX file, or one of " + ", ".join(SETS)
+            "--data is missing: give a folder of pictures, of .wav files or of text, a .zip, .npz, .npy, IDX or .txt file,"
+            f" or one of {', '.join(SETS)}"
         )
     if wish.out is not None:
         new_folder(wish.out, "", "")  # says at once that it is taken

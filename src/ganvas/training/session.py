@@ -458,7 +458,7 @@ class Session:
         return found
 
     def _unless_too_few(self, what: str, measured: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """Too few pictures to measure against are no reason to stop training; they are said, and `what` is not tried again."""
+        """Too few examples to measure against are no reason to stop training; they are said, and `what` is not tried again."""
         if what in self._given_up:
             return {}
         try:

@@ -154,7 +154,7 @@ class Trainer:
 
     @property
     def images_seen(self) -> int:
-        """Real pictures drawn so far, by all processes, repeats included."""
+        """Pictures or clips of the data drawn so far, or tokens of a text, by all processes, repeats included."""
         return self.feed.position
 
     @property

@@ -19,7 +19,7 @@ import math
 import pkgutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -136,6 +136,14 @@ class Method(nn.Module):
 
     def __post_init__(self) -> None:
         nn.Module.__init__(self)
+
+    def train(self, mode: bool = True) -> Self:
+        """As nn.Module's, but what is frozen stays as it was trained: its statistics must not move, nor its dropout drop."""
+        super().train(mode)
+        for name in self.frozen:
+            if name in self._modules:
+                self.get_submodule(name).eval()
+        return self
 
     def build(self, spec: DataSpec) -> None:
         """Makes the networks for data of this shape. Draws initial weights from torch's global generator."""

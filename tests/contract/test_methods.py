@@ -129,6 +129,15 @@ def test_no_parameter_is_trained_twice_or_never(name: str) -> None:
     assert sorted(trained) == sorted(id(parameter) for parameter in method.parameters() if id(parameter) not in frozen)
 
 
+@pytest.mark.parametrize("name", [name for name in NAMES if find(name).frozen])
+def test_what_is_frozen_never_trains(name: str) -> None:
+    method = trainer_for(small(name)).method
+    for part in method.frozen:
+        network = method.get_submodule(part)
+        assert method.training and not any(module.training for module in network.modules())
+        assert not any(parameter.requires_grad for parameter in network.parameters())
+
+
 @all_methods
 def test_what_is_shared_changes_no_number(name: str) -> None:
     """With the graph that an earlier update shared, or with a pass of its own: the same gradients, but for rounding."""

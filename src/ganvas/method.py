@@ -55,7 +55,11 @@ __all__ = [
     "Batch", "Blends", "Classes", "Code", "CodeGrid", "Continues", "DataSpec", "Draws", "Encodes", "HasCodes",
     "HasLikelihood", "Judges", "Likelihood", "Method", "Prepares", "Quantises", "Restoration", "Restores", "Samples",
     "Shows", "StandsOn", "Stylises", "Translates", "Update", "always", "create", "find", "method_names",
+<<<<<<< HEAD
     "methods_with", "nothing", "preset", "presets", "register", "setting", "step_factor", "uniforms",
+=======
+    "methods_with", "nothing", "preset", "presets", "register", "setting", "step_factor", "unmeasured",
+>>>>>>> 2a7a541013a7eb7edb2db0707f5780dca0f024b3
 ]  # fmt: skip
 
 
@@ -300,6 +304,18 @@ def find(name: str) -> type[Method]:
 def methods_with(ability: type) -> str:
     """The names of the methods that have an ability, for messages: "gran, flow_matching"."""
     return ", ".join(name for name in method_names() if issubclass(find(name), ability))
+
+
+def unmeasured(name: str) -> str:
+    """Why `ganvas evaluate` has no figures for a run of this method, and what to do; "" where it has some."""
+    if name not in method_names() or issubclass(cls := find(name), (Samples, HasLikelihood, Quantises)):
+        return ""
+    told = f"{name} makes pictures out of others, which its run alone cannot be measured by"
+    uses = {Translates: "translate", Restores: "restore", Stylises: "stylise"}
+    for ability, use in uses.items():
+        if issubclass(cls, ability):
+            return f"{told}: put results of `ganvas {use}` into a folder for `ganvas evaluate FOLDER --data REAL_ONES`"
+    return told
 
 
 def presets(name: str) -> dict[str, Callable[[], Method]]:

@@ -134,3 +134,15 @@ def test_a_trained_run_paints_in_one_pass(ganvas: Command, photo: Path, painting
     assert ganvas("stylise", photo, "--run", "fast", "--out", "again.png").code == 0
     refused = ganvas("stylise", photo, "--style", photo, "--run", "fast", "--out", "no.png")
     assert refused.code == 2 and "knows one painting" in refused.err
+
+
+def test_nothing_that_is_read_is_overwritten(ganvas: Command, photo: Path, painting: Path) -> None:
+    before = photo.read_bytes(), painting.read_bytes()
+    for out, more, message in (
+        (photo, (), "choose another --out"),
+        (painting, (), "choose another --out"),
+        ("two.webp", ("--video", "two.webp"), "choose another --video"),
+    ):
+        done = ganvas("stylise", photo, "--style", painting, "--out", out, *more, *FAST)
+        assert done.code == 2 and message in done.err, done.err
+    assert (photo.read_bytes(), painting.read_bytes()) == before and not Path("two.webp").exists()

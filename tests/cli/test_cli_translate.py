@@ -71,3 +71,13 @@ def test_refusals(ganvas: Command, crossing: Path, trained: Path, here: Path) ->
         ended = ganvas("translate", *words, "--device", "cpu")
         assert ended.code == code and message in ended.err and not ended.out, (words, ended)
     assert not Path("o").exists()
+
+
+def test_no_way_round_in_a_circle(ganvas: Command, crossing: Path, trained: Path) -> None:
+    """Its page, `evaluate` and `compare` name what can be done, and none of them a command that fails."""
+    page = (crossing / "report.html").read_text()
+    assert "Measure it with" not in page and "ganvas translate" in page
+    for words in (["evaluate", crossing, "--json"], ["compare", crossing, trained]):
+        ended = ganvas(*words)
+        assert ended.code == 1 and not ended.out
+        assert "cyclegan makes pictures out of others" in ended.err and "ganvas translate" in ended.err, ended.err

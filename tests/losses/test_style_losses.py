@@ -6,6 +6,7 @@ import torch
 from torch.testing import assert_close
 
 from ganvas.losses.style import (
+    FLAT,
     adain,
     content_loss,
     content_scale,
@@ -97,3 +98,10 @@ def test_adain_has_the_moments_of_the_style() -> None:
     assert_close(
         moment_loss(style + 1, wanted), torch.full((1,), 4.0), atol=1e-4, rtol=1e-4
     )  # four means, each off by 1
+
+
+def test_a_content_of_one_colour_keeps_its_measure() -> None:
+    """Features all 2 have no spread, and a mean square of 4: 4 / 2 * FLAT. Those all 2.002 are then nearly the same."""
+    flat = torch.full((1, 1, 3, 3), 2.0)
+    assert_close(content_scale(flat), torch.tensor([2 * FLAT]))
+    assert relative(content_loss(flat * 1.001, flat), content_scale(flat)).item() < 0.01

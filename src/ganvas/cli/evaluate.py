@@ -92,18 +92,19 @@ def _of_run(
 ) -> dict[str, Any]:
     from ganvas.cli.opening import as_in, fitting, open_shown
     from ganvas.cli.sample import gather
-    from ganvas.errors import DataError
-    from ganvas.method import HasLikelihood, Quantises, Samples
+    from ganvas.errors import DataError, RunError
+    from ganvas.method import HasLikelihood, Quantises, Samples, unmeasured
     from ganvas.metrics import measure_likelihood, measure_reconstruction
     from ganvas.training.engine import choose_device
 
+    if why := unmeasured(run.info["method"]):
+        raise RunError(why)
     method = run.load_method(best=best, device=choose_device(device))
     known = run.info["data_settings"] if data is None else {**fitting(run), **settings}
     dataset = as_in(run, open_shown(data or run.info["data"], known))
     _check_shape(f"the pictures of {run.folder}", run.spec.shape, dataset)
     found: dict[str, Any] = {"data": dataset.source, "metrics": {}}
-    of_pictures = run.spec.kind == "pictures"
-    if of_pictures and (isinstance(method, Samples) or not isinstance(method, HasLikelihood | Quantises)):
+    if run.spec.kind == "pictures" and isinstance(method, Samples):
         found = _measured(gather(method, samples, seed), dataset)
     if isinstance(method, HasLikelihood):
         try:

@@ -97,6 +97,7 @@ def stylise(
     check_written(out)
     if video is not None:
         animation_format(video)
+    _check_nothing_is_lost(out, video, [content, *(style or ()), *(mask or ())])
     if run is None and not style:
         raise UsageError("--style is missing: name a painting, or a trained run by --run")
     photo = read_photo(content)
@@ -132,6 +133,17 @@ def stylise(
         _tell(told, json)
     if done.stopped:
         raise typer.Exit(128 + watcher.caught)
+
+
+def _check_nothing_is_lost(out: Path, video: Path | None, read: list[Path]) -> None:
+    from ganvas.errors import UsageError
+
+    originals = {path.resolve() for path in read}
+    for option, path in (("--out", out), ("--video", video)):
+        if path is not None and path.resolve() in originals:
+            raise UsageError(f"the result would overwrite {path}, which is read: choose another {option}")
+    if video is not None and video.resolve() == out.resolve():
+        raise UsageError(f"the picture and its video would both become {out}: choose another --video")
 
 
 def _by_run(

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 PLACES = 2**16  # places of a feature map that pass through float32 at once
+FLAT = 1e-3  # variance of features, as a share of their mean square, below which a picture counts as of one colour
 TINY = 1e-12  # below any square of features that a picture gives
 
 
@@ -83,9 +84,14 @@ def style_scale(target: Tensor) -> Tensor:
 
 
 def content_scale(target: Tensor) -> Tensor:
-    """`content_loss` of a picture of one colour, whose features are everywhere the mean of the target's. (N,)."""
+    """`content_loss` of a picture of one colour, whose features are everywhere the mean of the target's. (N,).
+
+    At least FLAT of that of no features at all: to a target of one colour itself (a picture of one pixel) the rounding of any
+    other picture would be infinitely unlike.
+    """
     target = target.float()
-    return content_loss(target.mean((2, 3), keepdim=True).expand_as(target), target)
+    plain = content_loss(target.mean((2, 3), keepdim=True).expand_as(target), target)
+    return plain.maximum(FLAT * content_loss(target.new_zeros(()).expand_as(target), target))
 
 
 def relative(loss: Tensor, scale: Tensor) -> Tensor:

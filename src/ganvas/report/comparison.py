@@ -19,6 +19,7 @@ import numpy as np
 import ganvas
 from ganvas.errors import RunError, UsageError
 from ganvas.files import write_text
+from ganvas.method import unmeasured
 from ganvas.report.chart import COLOURS, Line, line_chart
 from ganvas.report.log import Log, read_log
 from ganvas.report.markup import (
@@ -194,6 +195,8 @@ def _open(folder: Path) -> Member:
     run = Run(folder)
     metrics = entries(measured_of(run).get("metrics"))
     if not metrics:
+        if why := unmeasured(str(run.info.get("method"))):
+            raise RunError(f"{folder} holds no measures to compare: {why}")
         raise RunError(f"{folder} holds no measures yet. Measure it with: ganvas evaluate {folder}")
     return Member(run, read_log(run), metrics)
 

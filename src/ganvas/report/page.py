@@ -13,7 +13,7 @@ from ganvas.data.settings import DataSettings
 from ganvas.doctor import Finding, diagnose
 from ganvas.errors import GanvasError
 from ganvas.files import write_text
-from ganvas.method import Samples, find
+from ganvas.method import Samples, find, unmeasured
 from ganvas.report.audit import audit_list, copy_audit
 from ganvas.report.chart import Line, line_chart
 from ganvas.report.log import Log, read_log
@@ -225,13 +225,18 @@ def _finding(run: Run, finding: Finding) -> Html:
     )
 
 
+def _how_to_measure(run: Run) -> str:
+    why = unmeasured(str(run.info.get("method")))
+    return f"None: {why}." if why else f"None yet. Measure it with: ganvas evaluate {run.folder}"
+
+
 def _measures(run: Run, log: Log, measured: dict[str, Any]) -> Html:
     metrics = measured.get("metrics", {})
     if not metrics:
         return section(
             "measures",
             _TITLES["measures"],
-            tag("p", f"None yet. Measure it with: ganvas evaluate {run.folder}", class_="note"),
+            tag("p", _how_to_measure(run), class_="note"),
         )
     best = _read_measured(run.folder / "best" / "metrics.json")
     kept = best.get("metrics", {})

@@ -55,11 +55,7 @@ __all__ = [
     "Batch", "Blends", "Classes", "Code", "CodeGrid", "Continues", "DataSpec", "Draws", "Encodes", "HasCodes",
     "HasLikelihood", "Judges", "Likelihood", "Method", "Prepares", "Quantises", "Restoration", "Restores", "Samples",
     "Shows", "StandsOn", "Stylises", "Translates", "Update", "always", "create", "find", "method_names",
-<<<<<<< HEAD
-    "methods_with", "nothing", "preset", "presets", "register", "setting", "step_factor", "uniforms",
-=======
-    "methods_with", "nothing", "preset", "presets", "register", "setting", "step_factor", "unmeasured",
->>>>>>> 2a7a541013a7eb7edb2db0707f5780dca0f024b3
+    "methods_with", "nothing", "preset", "presets", "register", "setting", "step_factor", "uniforms", "unmeasured",
 ]  # fmt: skip
 
 

@@ -11,7 +11,18 @@ from torch import Tensor
 from ganvas.data.batch import as_pictures
 from ganvas.data.media import to_uint8
 from ganvas.errors import RunError, UsageError, nearest
-from ganvas.method import Continues, Draws, Method, Quantises, Samples, StandsOn, methods_with
+from ganvas.method import (
+    Continues,
+    Draws,
+    Method,
+    Quantises,
+    Restores,
+    Samples,
+    StandsOn,
+    Stylises,
+    Translates,
+    methods_with,
+)
 
 __all__ = [
     "CHUNK", "check_seeds", "class_number", "continued", "drawing", "in_chunks", "reconstructed", "sample", "to_uint8",
@@ -62,6 +73,9 @@ def drawing(method: Method, n: int, seed: int = 0, label: int | str | None = Non
 
 
 def _hint(method: Method) -> str:
+    for ability, command in ((Translates, "translate"), (Restores, "restore"), (Stylises, "stylise")):
+        if isinstance(method, ability):
+            return f". Give it pictures: ganvas {command}"
     if not isinstance(method, Quantises):
         return ""
     return f". What learns its codes can (--codes RUN): {methods_with(StandsOn)}"

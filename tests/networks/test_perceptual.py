@@ -10,7 +10,7 @@ from torch import nn
 from torch.testing import assert_close
 
 from ganvas.errors import GanvasError, UsageError
-from ganvas.networks import perceptual
+from ganvas.networks import perceptual, pretrained
 from ganvas.networks.features import MobileNetV2, digit_network
 from ganvas.networks.perceptual import KNOWN, as_rgb, build_network, choose_network, open_network
 
@@ -145,3 +145,11 @@ def test_unknown_names_are_told_with_the_nearest() -> None:
         open_network("vgg61")
     with pytest.raises(UsageError, match="vgg16 has no layer relu1_3; did you mean relu"):
         build_network("vgg16").check(["relu1_3"])
+
+
+def test_a_missing_network_is_told_with_those_that_are_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    here = perceptual.KNOWN["mobilenet_v2"].file
+    monkeypatch.setattr(perceptual, "has_weights", lambda file: file is here)
+    monkeypatch.setattr(pretrained, "stored_weights", lambda file: iter(()))
+    with pytest.raises(GanvasError, match=r"weights of .* are missing.*Ready on this machine: mobilenet_v2\.$"):
+        perceptual.open_network("vgg19", download=False)

@@ -65,7 +65,7 @@ def header(file: BinaryIO) -> Wav:
     if start[:4] in (b"RIFX", b"RF64", b"BW64"):
         raise Broken(f"it is of the kind {start[:4].decode()}, and only RIFF is read")
     if len(start) < 12 or start[:4] != b"RIFF" or start[8:] != b"WAVE":
-        raise Broken(f"it is no .wav file: it starts with {start[:12]!r}")
+        raise Broken(f"it is no .wav file: it does not start as one ({start.hex(' ')})")
     form, place = None, 12
     while place + 8 <= end:
         file.seek(place)

@@ -491,10 +491,20 @@ def open_network(
     if one.file is None:
         state, digest = digit_network().state_dict(), str(digit_network_card()["sha256"])
     else:
-        file = Path(path).expanduser() if path is not None else find_weights(one.file, download=download)
+        file = Path(path).expanduser() if path is not None else _found(name, one.file, download)
         state, digest = _read(file, one.file), sha256(file) if path is not None else one.file.sha256
     network = build_network(name, pool=pool, state=state, sha256=digest)
     return network if wanted is None else network.cut(wanted)
+
+
+def _found(name: str, file: WeightsFile, download: bool) -> Path:
+    """The weights file of a network; where it is missing the message names the networks whose files are here."""
+    try:
+        return find_weights(file, download=download)
+    except GanvasError as error:
+        here = [other for other, one in KNOWN.items() if other != name and one.file and has_weights(one.file)]
+        ready = f" Ready on this machine: {', '.join(here)}." if here else ""
+        raise GanvasError(f"{str(error).rstrip('.')}.{ready}") from None
 
 
 def build_network(

@@ -386,7 +386,9 @@ def check_shares(weights: Sequence[float] | None, count: int) -> list[float]:
     """One share a style, together 1."""
     weights = [1.0] * count if weights is None else list(weights)
     if len(weights) != count or min(weights) < 0 or not 0 < sum(weights) < math.inf:
-        raise UsageError(f"{count} style(s) take {count} weight(s), 0 or more and not all 0 (got {weights})")
+        raise UsageError(
+            f"{count} style(s) take {count} weight(s), 0 or more and not all 0 (got {', '.join(f'{one:g}' for one in weights)})"
+        )
     return [weight / sum(weights) for weight in weights]
 
 

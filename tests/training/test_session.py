@@ -86,7 +86,7 @@ def assert_finite_on_disk(folder: Path) -> None:
 
 def test_nan_rolls_back_and_goes_on_with_new_random_numbers(shaky, tmp_path: Path) -> None:
     run = train_small(shaky({7}.__contains__), tmp_path / "run", 10, checkpoint_every=4)
-    assert newest_state(run)["counters"] == {"steps": 10, "rollbacks": 1}
+    assert newest_state(run)["counters"] == {"steps": 10, "rollbacks": 1, "begun": True}
     (row,) = events(run, "said")
     assert "the update discriminator met NaN or inf at step 6, before any weight moved" in row["message"]
     assert "Went back to step 4 with new random numbers (1 of 3)" in row["message"]
@@ -124,7 +124,7 @@ def test_nan_that_comes_earlier_the_second_time_ends_the_training_too(shaky, tmp
 
 def test_many_illnesses_with_progress_between_them_are_survived(shaky, tmp_path: Path) -> None:
     run = train_small(shaky({4, 9, 14, 19, 24}.__contains__), tmp_path / "run", 20, checkpoint_every=1)
-    assert newest_state(run)["counters"] == {"steps": 20, "rollbacks": 5}
+    assert newest_state(run)["counters"] == {"steps": 20, "rollbacks": 5, "begun": True}
     assert all("(1 of 3)" in row["message"] for row in events(run, "said"))
 
 

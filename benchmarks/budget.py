@@ -8,18 +8,20 @@ from pathlib import Path
 from typing import Any
 
 from ganvas.data import Dataset
-from ganvas.run import Run
+from ganvas.run import Run, is_run, load
 from ganvas.training.session import prepare
 
 
 def trained(
     method: str, data: Dataset, out: Path, *, minutes: float, seed: int, preset: str | None = "small",
-    settings: dict[str, Any] | None = None, clock: str = "processor", codes: Path | None = None,
+    settings: dict[str, Any] | None = None, clock: str = "processor", codes: Path | None = None, samples: int = 0,
 ) -> Run:  # fmt: skip
-    """One run, without measures on the way. `clock` is "processor" (all threads together) or "wall"."""
+    """One run. `clock` is "processor" (all threads together) or "wall". With `samples` it is measured on the way and saved, as a
+    training is otherwise; without, neither."""
+    every = None if samples else 10**9
     session = prepare(
-        method, data, out=out, minutes=minutes, seed=seed, preset=preset, settings=settings, measure_samples=0,
-        evaluate_every=10**9, checkpoint_every=10**9, codes=codes,
+        method, data, out=out, minutes=minutes, seed=seed, preset=preset, settings=settings, measure_samples=samples,
+        evaluate_every=every, checkpoint_every=every, codes=codes,
     )  # fmt: skip
     if clock == "processor":
         session.trainer.clock = time.process_time
@@ -27,6 +29,12 @@ def trained(
         return session.run()
     finally:
         session.engine.close()
+
+
+def finished(out: Path) -> Run | None:
+    """The run of an earlier call, where it came to its end."""
+    run = load(out) if is_run(out) else None
+    return run if run and any(row.get("event") == "finished" for row in run.log()) else None
 
 
 def read_settings(pairs: list[str]) -> dict[str, str]:

@@ -16,41 +16,27 @@ import argparse
 import json
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from budget import finished, trained
 
-from ganvas import load
 from ganvas.data import Dataset, grid, open_data, write_png
-from ganvas.errors import RunError
 from ganvas.metrics import nearest
 from ganvas.run import Run
-from ganvas.training.session import prepare
 
 SHOWN = 10  # samples on a sheet
 HEAD = f"{'augment':12} {'seed':>4} {'steps':>6} {'at':>5} {'FD':>8} {'KD':>8} {'coverage':>8} {'overfit':>7}"
 
 
-def trained(options: argparse.Namespace, data: Dataset, augment: str, seed: int, folder: Path) -> Run:
+def run_of(options: argparse.Namespace, data: Dataset, augment: str, seed: int, folder: Path) -> Run:
     """One run, measured five times; the one that is there, where it is finished."""
     out = folder / f"{options.method}-{augment}-{seed}"
-    try:
-        run = load(out)
-        if any(row.get("event") == "finished" for row in run.log()):
-            return run
-    except RunError:
-        pass
-    session = prepare(
-        options.method, data, out=out, minutes=options.minutes, seed=seed, preset=options.preset,
-        settings={"augment": augment}, measure_samples=options.samples,
+    return finished(out) or trained(
+        options.method, data, out, minutes=options.minutes, seed=seed, preset=options.preset,
+        settings={"augment": augment}, samples=options.samples,
     )  # fmt: skip
-    session.trainer.clock = time.process_time
-    try:
-        return session.run()
-    finally:
-        session.engine.close()
 
 
 def rows_of(run: Run, augment: str, seed: int) -> list[dict[str, Any]]:
@@ -93,7 +79,7 @@ def main(arguments: list[str] | None = None) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         for seed in options.seeds:
             for augment in options.augment:
-                run = trained(options, data, augment, seed, options.work or Path(scratch))
+                run = run_of(options, data, augment, seed, options.work or Path(scratch))
                 if options.sheets:
                     write_png(options.sheets / f"{augment}-{seed}.png", sheet(run, data))
                 found = rows_of(run, augment, seed)

@@ -19,26 +19,18 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from budget import read_settings, trained
+from budget import finished, read_settings, trained
 
-from ganvas import load
 from ganvas.data import Dataset, open_data
-from ganvas.errors import RunError
 from ganvas.method import HasLikelihood
 from ganvas.metrics import likelihood
 from ganvas.run import Run
 
 
-def finished(options: argparse.Namespace, data: Dataset, seed: int, folder: Path) -> Run:
+def run_of(options: argparse.Namespace, data: Dataset, seed: int, folder: Path) -> Run:
     """The run of a seed: the one that is there, or a new one."""
     out = folder / f"{options.method}-{options.preset}-{data.name}-{seed}"
-    try:
-        run = load(out)
-        if any(row.get("event") == "finished" for row in run.log()):
-            return run
-    except RunError:
-        pass
-    return trained(
+    return finished(out) or trained(
         options.method, data, out, minutes=options.minutes, seed=seed, preset=options.preset,
         settings=read_settings(options.set), clock=options.clock,
     )  # fmt: skip
@@ -46,7 +38,7 @@ def finished(options: argparse.Namespace, data: Dataset, seed: int, folder: Path
 
 def row(options: argparse.Namespace, data: Dataset, seed: int, folder: Path) -> dict[str, Any]:
     """One training and what it says of the test split."""
-    run = finished(options, data, seed, folder)
+    run = run_of(options, data, seed, folder)
     if not isinstance(run.method, HasLikelihood):
         sys.exit(f"{options.method} does not say how likely a picture is")
     likelihood.HELD = options.n

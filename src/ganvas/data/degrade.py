@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ganvas.data.image import LUMA
+
 LEVEL = 2 / 255  # one level of a byte
 
 
@@ -30,6 +32,14 @@ def upscaled(x: Tensor, scale: int) -> Tensor:
 def quantised(x: Tensor) -> Tensor:
     """Rounded to the 256 levels of a byte, clipped."""
     return ((x + 1) / LEVEL).round().clamp(0, 255) * LEVEL - 1
+
+
+def small_and_whole(pictures: Tensor, scale: int) -> tuple[Tensor, Tensor]:
+    """What super-resolution learns from: pictures (N, C, h, w) at the 256 levels of a file, and what they were made of,
+    (N, C, h * scale, w * scale): `pictures` (N, C, H, W) without the rows and columns that lack to a multiple."""
+    height, width = (side // scale * scale for side in pictures.shape[2:])
+    whole = pictures[:, :, :height, :width]
+    return quantised(downscaled(whole, scale)), whole
 
 
 def gaussian_noise(x: Tensor, normal: Tensor, sigma: Tensor | float) -> Tensor:
@@ -118,7 +128,7 @@ def _cosines(device: torch.device) -> Tensor:
 def _ycc(levels: Tensor) -> tuple[Tensor, Tensor]:
     """JFIF: Y (N, 1, H, W) in [0, 255], and Cb and Cr (N, 2, H, W) around 0."""
     r, g, b = levels.split(1, 1)
-    y = 0.299 * r + 0.587 * g + 0.114 * b
+    y = LUMA[0] * r + LUMA[1] * g + LUMA[2] * b
     return y.round(), torch.cat([(b - y) / 1.772, (r - y) / 1.402], 1)
 
 

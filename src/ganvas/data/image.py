@@ -46,6 +46,7 @@ SUFFIXES = frozenset(
         ".j2k",
     ]
 )
+LUMA = (0.299, 0.587, 0.114)  # what red, green and blue weigh in grey (Rec. 601)
 LARGEST_PICTURE = 80_000_000  # pixels; below Pillow's own limit, which warns first and refuses at twice as many
 LARGEST_FILE = 256 * 2**20  # bytes of one picture file
 
@@ -318,7 +319,7 @@ def _colour(picture: np.ndarray) -> np.ndarray:
 def _grey(picture: np.ndarray) -> np.ndarray:
     if picture.shape[-1] == 1:
         return picture
-    luma = picture @ np.array([0.299, 0.587, 0.114], dtype=np.float32)
+    luma = picture @ np.array(LUMA, dtype=np.float32)
     return np.rint(luma).astype(np.uint8)[..., None]
 
 

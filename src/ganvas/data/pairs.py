@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ganvas.data.image import LUMA
 from ganvas.errors import DataError
 
 HALVES = ("left_right", "right_left")  # of data.pairs: where the input is, where the target
@@ -92,7 +93,7 @@ def _grey(pictures: np.ndarray) -> np.ndarray:
         share = values[..., 3:] / 255
         values = values[..., :3] * share + 255 * (1 - share)
     if channels in (3, 4):
-        return values @ np.array([0.299, 0.587, 0.114], dtype=np.float32)
+        return values @ np.array(LUMA, dtype=np.float32)
     return values.mean(axis=-1)
 
 

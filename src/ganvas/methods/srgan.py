@@ -25,7 +25,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
-from ganvas.data.degrade import downscaled, quantised, turned, upscaled
+from ganvas.data.degrade import small_and_whole, turned, upscaled
 from ganvas.errors import DataError, GanvasError, UsageError
 from ganvas.losses.adversarial import discriminator_cross_entropy, non_saturating_generator
 from ganvas.losses.restoration import absolute_error, feature_error
@@ -200,10 +200,8 @@ class SRGAN(Networks):
         return self.pair(turned(batch.real, batch.uniform(3)) if self.turn else batch.real)
 
     def pair(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        """Small pictures (N, C, h, w), at the 256 levels of a file, and what they were made of, (N, C, h * scale, w * scale)."""
-        height, width = (side // self.scale * self.scale for side in pictures.shape[2:])
-        whole = pictures[:, :, :height, :width]
-        return quantised(downscaled(whole, self.scale)), whole
+        """Small pictures, and what they were made of."""
+        return small_and_whole(pictures, self.scale)
 
     def restoration(self) -> Restoration:
         return Restoration("resolution", scale=self.scale)

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.optim import Adam, Optimizer
 
-from ganvas.data.degrade import downscaled, quantised, turned, upscaled
+from ganvas.data.degrade import small_and_whole, turned, upscaled
 from ganvas.errors import DataError
 from ganvas.losses.restoration import absolute_error, squared_error
 from ganvas.method import Batch, DataSpec, Method, Restoration, Update, preset, register, setting, step_factor
@@ -85,10 +85,8 @@ class SRResNet(Networks):
         return {"loss": distance(self.G(small), whole).mean()}
 
     def pair(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        """Small pictures (N, C, h, w), at the 256 levels of a file, and what they were made of, (N, C, h * scale, w * scale)."""
-        height, width = (side // self.scale * self.scale for side in pictures.shape[2:])
-        whole = pictures[:, :, :height, :width]
-        return quantised(downscaled(whole, self.scale)), whole
+        """Small pictures, and what they were made of."""
+        return small_and_whole(pictures, self.scale)
 
     def restoration(self) -> Restoration:
         return Restoration("resolution", scale=self.scale)

@@ -6,11 +6,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ganvas.data.image import LUMA
 from ganvas.data.photo import Photo
 from ganvas.errors import DataError
 from ganvas.method import Method
-
-LUMA = (0.299, 0.587, 0.114)  # Rec. 601
 
 
 def photo_channels(method: Method, advice: str = "") -> int:

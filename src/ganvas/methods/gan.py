@@ -40,6 +40,8 @@ class GAN(Adversarial):
     activation: str = setting("relu", "of the hidden layers; leaky_relu has slope 0.2", choices=("relu", "leaky_relu"))
     norm: str = setting("none", "G's normalisation, from its second hidden layer on", choices=("none", "batch"))
 
+    shares = ("logits",)
+
     def build(self, spec: DataSpec) -> None:
         widths = read_widths("generator", self.generator), read_widths("discriminator", self.discriminator)
         self.G = MLPGenerator(self.z_dim, widths[0], spec.shape, self.activation, self.norm)
@@ -47,11 +49,12 @@ class GAN(Adversarial):
 
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
         fake = self.paint(batch)
+        scores = self.judge(batch, fake)
         equation = minimax_generator if self.loss == "minimax" else non_saturating_generator
-        return {"loss": equation(self.logit(self.judge(batch, fake))).mean(), "fake": fake}
+        return {"loss": equation(self.logit(scores)).mean(), "fake": fake, "logits": scores}
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
-        real, fake = map(self.logit, self.both(batch, self.fakes(batch)))
+        real, fake = self.logit(self.judge(batch, batch.real)), self.logit(self.fake_logits(batch))
         return judged(discriminator_cross_entropy(real, fake).mean(), real, fake)
 
     def logit(self, scores: Tensor) -> Tensor:

@@ -1,10 +1,12 @@
-"""Every GAN here in one table: the same data, the same minutes, the same measures. It takes hours, and goes on where it stopped.
+"""Every GAN here, and what it is compared with, in one table: the same data, minutes and measures. It takes hours, and goes on
+where it stopped.
 
     python benchmarks/gan_table.py --work runs/gan_table [--minutes 5] [--seeds 0 1 2] [--page docs/gan_table.md]
 
 Each run is a process of its own with one thread and a budget of processor time, so that a busy machine favours nobody; two
 may run side by side (--at-once 2). Digits get every seed, the other sets the first one. A method comes in the preset named
-after the set, else `small`, `cpu` or its defaults: see the table's column. What is done is kept in WORK/*.json and not done
+after the set, else `small`, `cpu` or its defaults: see the table's column. One that stands on another run (a prior over codes)
+shares its minutes with it, half each. What is done is kept in WORK/*.json and not done
 again; --page writes the table of all that is there, and the same as JSON beside it, without training when nothing is missing.
 """
 
@@ -22,7 +24,10 @@ import sys
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ganvas.run import Run
 
 SETS = {"digits": 2000, "stacked_digits": 5000, "emoji": 1720}  # samples measured
 SHOWN = {
@@ -31,6 +36,7 @@ SHOWN = {
 }  # fmt: skip
 FACTS = ("images_per_second", "parameters", "memory_mb", "total_seconds")
 PRESETS = ("small", "cpu")
+FIRST_STAGE = "vq_vae"  # what a prior over codes stands on
 
 
 def main() -> None:
@@ -38,7 +44,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("runs/gan_table"))
     parser.add_argument("--minutes", type=float, default=5.0, help="of processor time a run")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--methods", nargs="+", help="default: every GAN")
+    parser.add_argument("--methods", nargs="+", help="default: all that paint from nothing")
     parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
     parser.add_argument("--at-once", type=int, default=1)
     parser.add_argument("--page", type=Path)
@@ -49,7 +55,7 @@ def main() -> None:
         name, data, seed = options.one
         run_one(options.work, name, data, int(seed), options.minutes)
         return
-    cells = list(wanted(options.methods or gans(), options.sets, options.seeds))
+    cells = list(wanted(options.methods or painters(), options.sets, options.seeds))
     if not options.only_page:
         missing = [cell for cell in cells if not result_file(options.work, *cell, options.minutes).exists()]
         train_all(options.work, missing, options.minutes, options.at_once)
@@ -61,11 +67,12 @@ def main() -> None:
 # --- what to run ----------------------------------------------------------------------------------------------------------
 
 
-def gans() -> list[str]:
-    """Every method with a generator and a discriminator."""
-    from ganvas.method import find, method_names
+def painters() -> list[str]:
+    """Every method that makes pictures from nothing but numbers and labels."""
+    from ganvas.method import Samples, find, method_names
 
-    return [name for name in method_names() if hasattr(find(name), "judge")]
+    found = {name: find(name) for name in method_names()}
+    return [name for name, kind in found.items() if issubclass(kind, Samples) and "pictures" in kind.takes]
 
 
 def wanted(methods: Iterable[str], sets: Iterable[str], seeds: list[int]) -> Iterable[tuple[str, str, int]]:
@@ -112,22 +119,33 @@ def run_one(work: Path, name: str, data: str, seed: int, minutes: float) -> None
     from budget import trained
 
     from ganvas.data import open_data
-    from ganvas.method import presets
+    from ganvas.method import StandsOn, find, presets
     from ganvas.metrics import measure
     from ganvas.training.engine import machine_name, peak_memory
 
     began = time.perf_counter()
     dataset = open_data(data)
-    preset = next((known for known in (data, *PRESETS) if known in presets(name)), None)
     out = work / f"{name}-{data}-{seed}"
-    shutil.rmtree(out, ignore_errors=True)
-    run = trained(name, dataset, out, minutes=minutes, seed=seed, preset=preset)
+    stages = [name]
+    if issubclass(find(name), StandsOn):
+        stages.insert(0, FIRST_STAGE)
+    runs: list[Run] = []
+    for stage in stages:
+        preset = next((known for known in (data, *PRESETS) if known in presets(stage)), None)
+        place = out if stage == name else out.with_name(f"{out.name}-{stage}")
+        shutil.rmtree(place, ignore_errors=True)
+        codes = runs[-1].folder if runs else None
+        runs.append(
+            trained(stage, dataset, place, minutes=minutes / len(stages), seed=seed, preset=preset, codes=codes)
+        )
+        shutil.rmtree(place / "checkpoints")
+    run = runs[-1]
     finished = [row for row in run.log() if row.get("event") == "finished"][-1]
     logged = [row for row in run.log() if "images_seen" in row][-1]
     method = run.method
     samples = run.sample(SETS[data], seed=1_000_000)
     result = {
-        "method": name, "data": data, "seed": seed, "preset": preset or "defaults", "minutes": minutes,
+        "method": " + ".join(stages), "data": data, "seed": seed, "preset": run.info["preset"] or "defaults", "minutes": minutes,
         "steps": finished["step"], "images_seen": logged["images_seen"],
         "images_per_second": round(logged["images_seen"] / finished["seconds"], 1),
         "parameters": sum(parameter.numel() for parameter in method.parameters()),
@@ -137,7 +155,6 @@ def run_one(work: Path, name: str, data: str, seed: int, minutes: float) -> None
         "metrics": measure(samples, dataset, dataset.part("test")),
         "total_seconds": round(time.perf_counter() - began, 1),
     }  # fmt: skip
-    shutil.rmtree(out / "checkpoints")
     place = result_file(work, name, data, seed, minutes)
     place.with_suffix(".part").write_text(json.dumps(result, indent=1))
     place.with_suffix(".part").rename(place)
@@ -155,7 +172,7 @@ def write_page(page: Path, rows: list[dict[str, Any]]) -> None:
 
 
 MARKS = "<!-- written by benchmarks/gan_table.py -->", "<!-- end -->"
-HEAD = "# Every GAN here, in one table\n\n"
+HEAD = "# Every GAN here, and what it is compared with, in one table\n\n"
 
 
 def tables(rows: list[dict[str, Any]]) -> Iterable[str]:

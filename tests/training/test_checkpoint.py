@@ -17,7 +17,7 @@ import torch
 
 from ganvas.errors import GanvasError, RunError
 from ganvas.training import checkpoint
-from ganvas.training.checkpoint import KEEP, checkpoints, load_newest, load_state, pack, save_state, unpack
+from ganvas.training.checkpoint import KEEP, checkpoints, load_newest, load_state, pack, save_state, set_aside_after, unpack
 from parts import assert_same
 
 
@@ -154,6 +154,16 @@ def test_all_damaged_or_none(tmp_path: Path) -> None:
         flip_middle(place / "state.safetensors")
     step, said = newest(tmp_path)
     assert step is None and len(said) == 2
+
+
+def test_a_damaged_one_does_not_push_out_a_good_one(tmp_path: Path) -> None:
+    saved(tmp_path, 1, 2, 3)
+    flip_middle(tmp_path / "step-00000003" / "state.safetensors")
+    set_aside_after(tmp_path, 2)
+    saved(tmp_path, 4)
+    flip_middle(tmp_path / "step-00000004" / "state.safetensors")
+    assert newest(tmp_path)[0] == 2
+    assert (tmp_path / "damaged-step-00000003").exists()
 
 
 def test_strangers_in_the_folder_are_left_alone(tmp_path: Path) -> None:

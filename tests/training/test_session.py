@@ -257,6 +257,7 @@ def test_a_damaged_checkpoint_is_named_and_leaves_no_trace(run: Run, tmp_path: P
     resumed = resume(run)
     (row,) = events(resumed, "said")
     assert "step-00000003" in row["message"] and "Using the checkpoint before it" in row["message"]
+    assert (run.folder / "checkpoints" / "damaged-step-00000003").exists()
     assert weights(resumed) == weights(train_small("gan", tmp_path / "straight", 5))
 
 

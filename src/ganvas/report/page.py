@@ -425,7 +425,7 @@ def _machine(run: Run, log: Log) -> Html:
         ("Versions", _described({"ganvas": info["ganvas"], **(info.get("versions") or {})})),
         ("Git", tag("code", info["git"]) if info.get("git") else None),
         ("Command", tag("code", _command(info.get("command")))),
-        ("Folder", tag("code", str(run.folder.resolve()))),
+        ("Folder", tag("code", run.folder.resolve().name)),
     ]
     return section("machine", _TITLES["machine"], facts(rows))
 

@@ -142,3 +142,10 @@ def load_newest(folder: Path, say: Callable[[str], None]) -> Any | None:
         except RunError as error:
             say(f"{error}. Using the checkpoint before it")
     return None
+
+
+def set_aside_after(folder: Path, step: int) -> None:
+    """Renames checkpoints later than `step`, which a resume passed over as damaged: as step-N they would count among the `KEEP`."""
+    for place in checkpoints(folder):
+        if int(place.name.removeprefix("step-")) > step:
+            os.replace(place, place.with_name(f"damaged-{place.name}"))

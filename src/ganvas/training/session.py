@@ -35,7 +35,7 @@ from ganvas.run import Run, RunWriter, is_run, spec_as_dict
 from ganvas.sampling import sample, to_uint8
 from ganvas.settings import as_dict, change
 from ganvas.training.callbacks import Callback
-from ganvas.training.checkpoint import checkpoints, load_newest, save_state
+from ganvas.training.checkpoint import checkpoints, load_newest, save_state, set_aside_after
 from ganvas.training.engine import Engine, compile_networks, has_bf16, machine_name, start_engine
 from ganvas.training.guard import Guard, take_over
 from ganvas.training.health import Health
@@ -528,6 +528,7 @@ class Session:
         self._saved_step = self.trainer.steps
         if self.engine.leads:  # a kill between the checkpoint and the weights leaves those of the save before
             self.writer.weights(self.method, self.trainer.average.networks)
+            set_aside_after(self.folder / "checkpoints", self._saved_step)
 
     # --- listeners and signals ----------------------------------------------------------------------------------------------
 

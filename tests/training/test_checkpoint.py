@@ -17,7 +17,16 @@ import torch
 
 from ganvas.errors import GanvasError, RunError
 from ganvas.training import checkpoint
-from ganvas.training.checkpoint import KEEP, checkpoints, load_newest, load_state, pack, save_state, set_aside_after, unpack
+from ganvas.training.checkpoint import (
+    KEEP,
+    checkpoints,
+    load_newest,
+    load_state,
+    pack,
+    save_state,
+    set_aside_after,
+    unpack,
+)
 from parts import assert_same
 
 

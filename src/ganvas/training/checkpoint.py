@@ -145,7 +145,7 @@ def load_newest(folder: Path, say: Callable[[str], None]) -> Any | None:
 
 
 def set_aside_after(folder: Path, step: int) -> None:
-    """Renames checkpoints later than `step`, which a resume passed over as damaged: as step-N they would count among the `KEEP`."""
+    """Renames checkpoints later than `step`, passed over as damaged by a resume: as step-N they would count among the `KEEP`."""
     for place in checkpoints(folder):
         if int(place.name.removeprefix("step-")) > step:
             os.replace(place, place.with_name(f"damaged-{place.name}"))

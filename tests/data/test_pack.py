@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -75,6 +76,18 @@ def test_leftovers_of_a_killed_process_go(source: Path, own_cache: Path):
     os.utime(old, (time.time() - 90_000,) * 2)
     open_data(source)
     assert not old.exists() and new.exists()
+
+
+def test_packs_that_nobody_opens_go(source: Path, own_cache: Path):
+    open_data(source)
+    mine = the_pack(own_cache)
+    other = mine.with_name("0123.pack")
+    shutil.copy(mine, other)
+    for path in (mine, other):
+        os.utime(path, (time.time() - 61 * 86_400,) * 2)
+    open_data(source)  # says that it is in use
+    open_data(source, size=8)  # writes a second one
+    assert mine.exists() and not other.exists()
 
 
 def test_a_cache_that_cannot_be_written(source: Path, tmp_path: Path):

@@ -29,6 +29,7 @@ from ganvas.files import write_aside
 VERSION = 1
 MAGIC = b"ganvas-pack-1\n\0\0"
 TAIL = 32 + 8 + len(MAGIC)
+UNUSED = 60 * 86400  # seconds
 SAMPLED_BLOCK, SAMPLED_BLOCKS = 64 * 1024, 1024
 
 
@@ -86,11 +87,12 @@ def in_cache(path: Path, loaded: Loaded) -> Packed:
 
 
 def _sweep(folder: Path) -> None:
-    """Deletes what a killed process left half written more than a day ago."""
-    with contextlib.suppress(OSError):
-        for left in folder.glob(".*.part"):
-            if time.time() - left.stat().st_mtime > 86400:
-                left.unlink()
+    """Deletes packs that nobody opened for `UNUSED` seconds, and what a killed process left half written a day ago."""
+    for pattern, age in ((".*.part", 86400), ("*.pack", UNUSED)):
+        for left in folder.glob(pattern):
+            with contextlib.suppress(OSError):
+                if time.time() - left.stat().st_mtime > age:
+                    left.unlink()
 
 
 def opened(path: Path) -> Packed | None:
@@ -102,6 +104,8 @@ def opened(path: Path) -> Packed | None:
         return None
     if index is None:
         return None
+    with contextlib.suppress(OSError):  # a cache that may only be read
+        os.utime(path)  # last used now: see _sweep
     splits = {
         name: Split(
             _mapped(path, entry["images"]),

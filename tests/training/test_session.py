@@ -27,7 +27,8 @@ from ganvas.run import Run, RunWriter
 from ganvas.training.callbacks import Callback
 from ganvas.training.checkpoint import checkpoints, load_state
 from ganvas.training.health import Health
-from ganvas.training.session import Interrupted, find_old, new_folder, read_budget
+from ganvas.training.request import find_old, new_folder, read_budget
+from ganvas.training.session import Interrupted
 from parts import Crash, CrashAfterSaving, newest_state, picture_file, pictures, small, train_small, weights
 
 

@@ -54,7 +54,8 @@ def train_changed(folder: Path, diagnosis: Diagnosis, out: Path | None, *, json:
     from ganvas.errors import RunError
     from ganvas.method import create
     from ganvas.run import Run
-    from ganvas.training.session import prepare, reopen
+    from ganvas.training.request import reopen
+    from ganvas.training.session import prepare
 
     finding = next((one for one in diagnosis.findings if one.change.settings), None)
     if finding is None:

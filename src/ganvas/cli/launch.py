@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from ganvas.errors import GanvasError, UsageError
 
 if TYPE_CHECKING:
+    from ganvas.cli.choice import Choice
     from ganvas.cli.config import Wish
-    from ganvas.cli.train import Choice
 
 RESTARTS = 3
 
@@ -57,7 +57,7 @@ def check(chosen: Choice, nproc: int) -> Path:
     """The run folder, settled before any process asks; UsageError for what would else fail in each of them."""
     from ganvas.method import create
     from ganvas.training.engine import choose_device
-    from ganvas.training.session import new_folder
+    from ganvas.training.request import new_folder
 
     if nproc < 1:
         raise UsageError(f"--nproc must be at least 1 (got {nproc})")

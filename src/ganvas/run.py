@@ -137,8 +137,8 @@ class Run:
         self, images: Translated, direction: str = "ab", *, raw: bool = False, best: bool = False,
         device: str | torch.device = "cpu",
     ) -> Translated:  # fmt: skip
-        """Pictures into their other kind: uint8 (n, H, W, C) of one size give as many, as large, with the channels of the training;
-        a data.photo.Photo of any size gives a Photo with its alpha and EXIF, large ones by overlapping tiles.
+        """Pictures into their other kind: uint8 (n, H, W, C) of one size give as many, as large, with the channels of the
+        training; a data.photo.Photo of any size gives a Photo with its alpha and EXIF, large ones by overlapping tiles.
 
         `direction` "ab" is from the pictures that the run was trained on to their partners, "ba" back. RunError where the method
         does not translate, UsageError where not in that direction.

@@ -78,7 +78,9 @@ def test_two_heaps_have_no_true_partners(tmp_path: Path) -> None:
     apart = open_data(tmp_path / "a.npz", partner=str(tmp_path / "b.npz"), unpaired=True)
     assert not [name for name in measure_translation(Copies(), apart) if name.startswith(("L1", "PSNR"))]
     with pytest.raises(DataError, match=r"no test split with two pictures of each kind.*raise data\.holdout"):
-        measure_translation(Copies(), open_data(tmp_path / "a.npz", partner=str(tmp_path / "b.npz"), unpaired=True, holdout=0))
+        measure_translation(
+            Copies(), open_data(tmp_path / "a.npz", partner=str(tmp_path / "b.npz"), unpaired=True, holdout=0)
+        )
 
 
 def test_a_training_is_measured_and_keeps_its_best(tmp_path: Path) -> None:

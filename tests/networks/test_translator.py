@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from ganvas.networks.layers import held
 from ganvas.networks.patch import PatchDiscriminator, fitting_layers, receptive_field
 from ganvas.networks.translator import ResNetTranslator, Translator, UNetTranslator, dropped, fitting_halvings
 
@@ -40,10 +41,12 @@ def networks(channels: int = 3) -> list[Translator]:
         UNetTranslator(channels, 4, 2, "none", 0.0, resize=True),
         ResNetTranslator(channels, 4, 1, "instance"),
         ResNetTranslator(channels, 4, 1, "batch", 0.5, resize=False),
+        UNetTranslator(channels, 4, 2, "none", 0.0, skip=True),
+        ResNetTranslator(channels, 4, 1, "instance", skip=True),
     ]
 
 
-@pytest.mark.parametrize("number", range(5))
+@pytest.mark.parametrize("number", range(7))
 @pytest.mark.parametrize("size", [(1, 1), (2, 3), (30, 50), (33, 17)])
 def test_what_comes_out_is_as_large(number: int, size: tuple[int, int]) -> None:
     network = networks(2)[number]
@@ -68,3 +71,29 @@ def test_dropout_is_the_only_noise_and_comes_from_the_draws() -> None:
     assert torch.equal(torch.get_rng_state(), outside)
     kept = dropped(torch.ones(1, 100, 10, 10), 0.25, lambda *shape: torch.rand(1, *shape))
     assert kept.unique().tolist() == pytest.approx([0, 4 / 3]) and abs(float(kept.mean()) - 1) < 0.03
+
+
+@pytest.mark.parametrize("resize", [False, True])
+def test_with_skip_it_begins_as_the_identity_and_learns(resize: bool) -> None:
+    """Bit for bit, at any size; and all but the last layer wait for nothing more than its first step."""
+    for network in (
+        UNetTranslator(3, 4, 3, "batch", 0.0, resize, skip=True),
+        ResNetTranslator(3, 4, 1, resize=resize, skip=True),
+    ):
+        x = torch.rand(2, 3, 17, 20) * 2 - 1
+        assert torch.equal(network(x), x)
+        optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
+        for _ in range(2):
+            optimizer.zero_grad()
+            network(x).square().mean().backward()
+            optimizer.step()
+        assert all(bool(p.grad.any()) for p in network.parameters() if p.grad is not None and p.ndim == 4)
+
+
+def test_only_a_gradient_that_leads_back_passes() -> None:
+    """Gradient descent moves against the gradient: above 1 a positive one leads back, below -1 a negative one."""
+    x = torch.tensor([-2.0, -2.0, -1.0, 0.5, 1.0, 2.0, 2.0], requires_grad=True)
+    made = held(x)
+    made.backward(torch.tensor([1.0, -1.0, 1.0, 3.0, -1.0, 1.0, -1.0]))
+    assert made.tolist() == [-1, -1, -1, 0.5, 1, 1, 1]
+    assert x.grad is not None and x.grad.tolist() == [0, -1, 1, 3, -1, 1, 0]

@@ -53,8 +53,8 @@ def evaluate(
     """Measure a run, or anybody's pictures, against data: each figure with its floor and sample count.
 
     A method that knows how likely pictures are is asked for the test split too: nats a picture, or bits a value. One that tells
-    pictures in codes paints the test split from them again. One that translates is asked for the test split, and compared with the
-    true partners where there are some; what copying scores stands beside.
+    pictures in codes paints the test split from them again. One that translates is asked for the test split, and compared with
+    the true partners where there are some; what copying scores stands beside.
 
     Figures of a run against its own data become the run's newest (metrics.json), which `ganvas compare` reads.
     """

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ganvas.networks.layers import held
 from ganvas.networks.patch import MOST, SLOPE, initial_weights, normed
 from ganvas.networks.resample import cut, grown_to
 
@@ -20,16 +21,31 @@ NOISY = 3  # innermost steps up that dropout works on (Isola 2017, sec. 6.1.1)
 
 
 class Translator(nn.Module):
-    """Base: pads, translates, cuts. Subclasses state `multiple` and `inner`."""
+    """Base: pads, translates, cuts. Subclasses state `multiple` and `inner`.
+
+    With `skip` it says what to add to the picture, not the picture, and begins as the identity (see `add_to_input`).
+    """
 
     multiple: int
+    skip = False
 
     def forward(self, x: Tensor, draw: Draw | None = None) -> Tensor:
-        """Of x (N, C, H, W), (N, C, H, W) in (-1, 1). `draw(*shape)` gives uniform numbers (N, *shape) for dropout; without
+        """Of x (N, C, H, W), (N, C, H, W) in [-1, 1]. `draw(*shape)` gives uniform numbers (N, *shape) for dropout; without
         it nothing is dropped."""
         # Twice the multiple at least: a norm over a single pixel has nothing to go by.
         grown = grown_to(x, self.multiple, least=2 * self.multiple)
-        return cut(torch.tanh(self.inner(grown, draw)), (x.shape[2], x.shape[3]))
+        made = self.inner(grown, draw)
+        # In float32: what is added begins small, and would be lost beside the picture.
+        return cut(held(grown.float() + made.float()) if self.skip else torch.tanh(made), (x.shape[2], x.shape[3]))
+
+    def add_to_input(self, last: nn.Module) -> None:
+        """From now on the output is input + what `last`, the last layer, gives, which is 0 in the beginning."""
+        self.skip = True
+        for part in last.modules():
+            if isinstance(part, nn.Conv2d | nn.ConvTranspose2d):
+                nn.init.zeros_(part.weight)
+                if part.bias is not None:
+                    nn.init.zeros_(part.bias)
 
     def inner(self, x: Tensor, draw: Draw | None) -> Tensor:
         """Of x whose sides are multiples, before tanh."""
@@ -43,8 +59,9 @@ class UNetTranslator(Translator):
     """
 
     def __init__(
-        self, channels: int, width: int, halvings: int, norm: str = "batch", dropout: float = 0.5, resize: bool = False
-    ) -> None:
+        self, channels: int, width: int, halvings: int, norm: str = "batch", dropout: float = 0.5, resize: bool = False,
+        skip: bool = False,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.multiple, self.dropout = 2**halvings, dropout
         widths = [min(MOST, 2**i) * width for i in range(halvings)]
@@ -60,6 +77,8 @@ class UNetTranslator(Translator):
             steps.append(normed(_double(a, b, resize), norm if i else "none", b))
         self.up = nn.ModuleList(steps)
         initial_weights(self, norm)
+        if skip:
+            self.add_to_input(self.up[-1])
 
     def inner(self, x: Tensor, draw: Draw | None) -> Tensor:
         kept: list[Tensor] = []
@@ -83,8 +102,9 @@ class ResNetTranslator(Translator):
     multiple = 4
 
     def __init__(
-        self, channels: int, width: int, blocks: int, norm: str = "instance", dropout: float = 0.0, resize: bool = True
-    ) -> None:
+        self, channels: int, width: int, blocks: int, norm: str = "instance", dropout: float = 0.0, resize: bool = True,
+        skip: bool = False,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.first = normed(_reflected(channels, width, 7), norm, width)
         self.down = nn.ModuleList(
@@ -94,6 +114,8 @@ class ResNetTranslator(Translator):
         self.up = nn.ModuleList(normed(_double(width * k * 2, width * k, resize), norm, width * k) for k in (2, 1))
         self.last = _reflected(width, channels, 7)
         initial_weights(self, norm)
+        if skip:
+            self.add_to_input(self.last)
 
     def inner(self, x: Tensor, draw: Draw | None) -> Tensor:
         x = F.relu(self.first(x))

@@ -33,7 +33,7 @@ from ganvas.losses.gradient import squared_gradient
 from ganvas.losses.translation import cycle_consistency, identity_mapping
 from ganvas.method import Batch, DataSpec, Method, Update, preset, register, setting, step_factor
 from ganvas.networks.patch import PatchDiscriminator, fitting_layers
-from ganvas.networks.translator import ResNetTranslator, Translator, UNetTranslator, fitting_halvings
+from ganvas.networks.translator import ResNetTranslator, RetouchTranslator, Translator, UNetTranslator, fitting_halvings
 
 HALF = 0.5  # share of the fakes shown that are old ones, once the pool is full
 
@@ -68,7 +68,12 @@ class CycleGAN(Networks):
     decay: str = setting(
         "second_half", "fall of the step sizes to zero over the budget", choices=("second_half", "linear", "none")
     )
-    generator: str = setting("resnet", "network of both generators", choices=("resnet", "unet"))
+    generator: str = setting(
+        "resnet",
+        "network of both generators; retouch only moves and recolours the input's pixels, beginning as the identity: for kinds"
+        " alike in shape",
+        choices=("resnet", "unet", "retouch"),
+    )
     width: int = setting(64, "generators' channels at their first size", minimum=1)
     blocks: int = setting(9, "resnet: residual blocks", minimum=0)
     halvings: int = setting(4, "unet: halvings at most; small pictures allow fewer", minimum=1, maximum=10)
@@ -80,7 +85,8 @@ class CycleGAN(Networks):
     cycle: float = setting(10.0, "weight of the way there and back (lambda)", minimum=0)
     identity: float = setting(0.5, "weight of what should stay as it is, over that of the cycle", minimum=0)
     skip: bool = setting(
-        False, "generators say what to add to the input, and begin as the identity: for two kinds that are alike"
+        False,
+        "resnet, unet: generators say what to add to the input, and begin as the identity: for two kinds that are alike",
     )
     loss: str = setting("least_squares", "the game of G and D", choices=("least_squares", "relativistic"))
     game: float = setting(1.0, "weight of the game, for the generators", minimum=0)
@@ -114,6 +120,8 @@ class CycleGAN(Networks):
         """One generator."""
         if self.generator == "resnet":
             return ResNetTranslator(spec.channels, self.width, self.blocks, self.norm, skip=self.skip)
+        if self.generator == "retouch":
+            return RetouchTranslator(spec.channels, self.width, self.norm)
         halvings = fitting_halvings(self.halvings, spec.height, spec.width)
         return UNetTranslator(spec.channels, self.width, halvings, self.norm, dropout=0.0, resize=True, skip=self.skip)
 

@@ -36,7 +36,7 @@ from ganvas.losses.gradient import squared_gradient
 from ganvas.losses.restoration import absolute_error
 from ganvas.method import Batch, DataSpec, Method, Update, preset, register, setting, step_factor
 from ganvas.networks.patch import PatchDiscriminator, fitting_layers
-from ganvas.networks.translator import ResNetTranslator, Translator, UNetTranslator, fitting_halvings
+from ganvas.networks.translator import ResNetTranslator, RetouchTranslator, Translator, UNetTranslator, fitting_halvings
 
 
 class Networks(Method):
@@ -61,7 +61,11 @@ class Pix2Pix(Networks):
     decay: str = setting(
         "second_half", "fall of the step sizes to zero over the budget", choices=("second_half", "linear", "none")
     )
-    generator: str = setting("unet", "G's network", choices=("unet", "resnet"))
+    generator: str = setting(
+        "unet",
+        "G's network; retouch only moves and recolours the input's pixels, beginning as the identity: for kinds alike in shape",
+        choices=("unet", "resnet", "retouch"),
+    )
     width: int = setting(64, "G's channels at its first size", minimum=1)
     halvings: int = setting(8, "unet: halvings at most; small pictures allow fewer", minimum=1, maximum=10)
     blocks: int = setting(9, "resnet: residual blocks", minimum=0)
@@ -70,7 +74,7 @@ class Pix2Pix(Networks):
         0.5, "share of values dropped in G while training: its only noise", minimum=0, maximum=0.95
     )
     skip: bool = setting(
-        False, "G says what to add to the input, and begins as the identity: for two kinds that are alike"
+        False, "unet, resnet: G says what to add to the input, and begins as the identity: for two kinds that are alike"
     )
     d_width: int = setting(64, "D's channels at its first size", minimum=1)
     d_layers: int = setting(
@@ -101,6 +105,8 @@ class Pix2Pix(Networks):
         if self.generator == "unet":
             halvings = fitting_halvings(self.halvings, height, width)
             self.G = UNetTranslator(channels, self.width, halvings, self.norm, self.dropout, skip=self.skip)
+        elif self.generator == "retouch":
+            self.G = RetouchTranslator(channels, self.width, self.norm, self.dropout)
         else:
             self.G = ResNetTranslator(channels, self.width, self.blocks, self.norm, self.dropout, skip=self.skip)
         layers = fitting_layers(self.d_layers, height, width)

@@ -54,7 +54,7 @@ def networks(channels: int = 3) -> list[Translator]:
         ResNetTranslator(channels, 4, 1, "batch", 0.5, resize=False),
         UNetTranslator(channels, 4, 2, "none", 0.0, skip=True),
         ResNetTranslator(channels, 4, 1, "instance", skip=True),
-        RetouchTranslator(channels, 4, "batch", 0.5),
+        RetouchTranslator(channels, 4, "batch", 0.5, reach=2),
     ]
 
 
@@ -92,6 +92,7 @@ def test_with_skip_it_begins_as_the_identity_and_learns(resize: bool) -> None:
         UNetTranslator(3, 4, 3, "batch", 0.0, resize, skip=True),
         ResNetTranslator(3, 4, 1, resize=resize, skip=True),
         RetouchTranslator(3, 4),
+        RetouchTranslator(3, 4, reach=2),
     ):
         x = torch.rand(2, 3, 17, 20) * 2 - 1
         assert torch.equal(network(x), x)

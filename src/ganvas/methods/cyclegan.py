@@ -70,7 +70,7 @@ class CycleGAN(Networks):
     )
     generator: str = setting(
         "resnet",
-        "network of both generators; retouch only moves and recolours the input's pixels, beginning as the identity: for kinds"
+        "network of both generators; retouch only recolours and moves the input's pixels, beginning as the identity: for kinds"
         " alike in shape",
         choices=("resnet", "unet", "retouch"),
     )
@@ -78,6 +78,9 @@ class CycleGAN(Networks):
     blocks: int = setting(9, "resnet: residual blocks", minimum=0)
     halvings: int = setting(4, "unet: halvings at most; small pictures allow fewer", minimum=1, maximum=10)
     norm: str = setting("instance", "normalisation in all networks", choices=("instance", "none"))
+    reach: float = setting(
+        0.0, "retouch: pixels by which it may move one, at most; 0: colours only", minimum=0, maximum=64, unit="pixels"
+    )
     d_width: int = setting(64, "D's channels at their first size", minimum=1)
     d_layers: int = setting(
         3, "D's halvings at most: patches of 16, 34, 70 pixels for 1, 2, 3; 0: one pixel", minimum=0
@@ -121,7 +124,7 @@ class CycleGAN(Networks):
         if self.generator == "resnet":
             return ResNetTranslator(spec.channels, self.width, self.blocks, self.norm, skip=self.skip)
         if self.generator == "retouch":
-            return RetouchTranslator(spec.channels, self.width, self.norm)
+            return RetouchTranslator(spec.channels, self.width, self.norm, reach=self.reach)
         halvings = fitting_halvings(self.halvings, spec.height, spec.width)
         return UNetTranslator(spec.channels, self.width, halvings, self.norm, dropout=0.0, resize=True, skip=self.skip)
 

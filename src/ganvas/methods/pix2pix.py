@@ -63,7 +63,7 @@ class Pix2Pix(Networks):
     )
     generator: str = setting(
         "unet",
-        "G's network; retouch only moves and recolours the input's pixels, beginning as the identity: for kinds alike in shape",
+        "G's network; retouch only recolours and moves the input's pixels, beginning as the identity: for kinds alike in shape",
         choices=("unet", "resnet", "retouch"),
     )
     width: int = setting(64, "G's channels at its first size", minimum=1)
@@ -75,6 +75,9 @@ class Pix2Pix(Networks):
     )
     skip: bool = setting(
         False, "unet, resnet: G says what to add to the input, and begins as the identity: for two kinds that are alike"
+    )
+    reach: float = setting(
+        0.0, "retouch: pixels by which it may move one, at most; 0: colours only", minimum=0, maximum=64, unit="pixels"
     )
     d_width: int = setting(64, "D's channels at its first size", minimum=1)
     d_layers: int = setting(
@@ -106,7 +109,7 @@ class Pix2Pix(Networks):
             halvings = fitting_halvings(self.halvings, height, width)
             self.G = UNetTranslator(channels, self.width, halvings, self.norm, self.dropout, skip=self.skip)
         elif self.generator == "retouch":
-            self.G = RetouchTranslator(channels, self.width, self.norm, self.dropout)
+            self.G = RetouchTranslator(channels, self.width, self.norm, self.dropout, self.reach)
         else:
             self.G = ResNetTranslator(channels, self.width, self.blocks, self.norm, self.dropout, skip=self.skip)
         layers = fitting_layers(self.d_layers, height, width)

@@ -18,7 +18,6 @@ from ganvas.networks.resample import cut, grown_to
 
 Draw = Callable[..., Tensor]
 KNOTS = 3  # values of a channel that a table of colours tells apart
-FARTHEST = 3.0  # pixels that one can come from
 NOISY = 3  # innermost steps up that dropout works on (Isola 2017, sec. 6.1.1)
 
 
@@ -135,18 +134,18 @@ class ResNetTranslator(Translator):
 
 
 class RetouchTranslator(Translator):
-    """Recolours its input by one table for the whole picture, and moves its pixels a little: so it can neither blur nor invent.
+    """Recolours its input by one table for the whole picture, and moves its pixels by at most `reach`: it cannot invent.
 
     Begins as the identity. The table says what to add to each colour, at KNOTS values of each of the first three channels and
     between them by interpolation (Zeng 2020, arXiv:2009.14468): equal colours stay equal, edges as sharp as they were. Where
-    pixels come from is told at a quarter of the size (Jaderberg 2015, arXiv:1506.02025).
+    pixels come from is told at a quarter of the size (Jaderberg 2015, arXiv:1506.02025); that blurs a little.
     """
 
     multiple = 8
 
-    def __init__(self, channels: int, width: int, norm: str = "none", dropout: float = 0.0) -> None:
+    def __init__(self, channels: int, width: int, norm: str = "none", dropout: float = 0.0, reach: float = 0.0) -> None:
         super().__init__()
-        self.dropout, rows = dropout, KNOTS ** min(channels, 3)
+        self.dropout, self.reach, rows = dropout, reach, KNOTS ** min(channels, 3)
         self.first = nn.Conv2d(channels, width, 4, 2, 1)
         self.quarter = normed(nn.Conv2d(width, width * 2, 4, 2, 1), norm, width * 2)
         self.eighth = normed(nn.Conv2d(width * 2, width * 4, 4, 2, 1), norm, width * 4)
@@ -154,28 +153,33 @@ class RetouchTranslator(Translator):
         self.whole = nn.Conv2d(width * 4, width * 8, 4, 2, 1)
         self.colours = nn.Sequential(nn.Linear(width * 32, width * 8), nn.LeakyReLU(SLOPE))
         self.table = nn.Linear(width * 8, rows * channels)
-        self.up = normed(_double(width * 4, width * 2, False), norm, width * 2)
-        self.flow = nn.Conv2d(width * 4, 2, 3, 1, 1)
+        if reach:
+            self.up = normed(_double(width * 4, width * 2, False), norm, width * 2)
+            self.flow = nn.Conv2d(width * 4, 2, 3, 1, 1)
         initial_weights(self, norm)
         self.begins_at_zero(self.table)
-        self.begins_at_zero(self.flow)
+        if reach:
+            self.begins_at_zero(self.flow)
 
     def forward(self, x: Tensor, draw: Draw | None = None) -> Tensor:
         grown = grown_to(x, self.multiple, least=2 * self.multiple).float()
         table, flow = self.told(grown, draw)
         # In float32: bfloat16 has too few digits for what is added to a colour, and for a place.
         with torch.autocast(x.device.type, enabled=False):
-            flow = FARTHEST * torch.tanh(enlarged(flow.float(), 4))
-            made = held(pulled(grown + looked_up(grown, table.float()), flow))
-        return cut(made, (x.shape[2], x.shape[3]))
+            made = grown + looked_up(grown, table.float())
+            if flow is not None:
+                made = pulled(made, self.reach * torch.tanh(enlarged(flow.float(), 4)))
+        return cut(held(made), (x.shape[2], x.shape[3]))
 
-    def told(self, x: Tensor, draw: Draw | None) -> tuple[Tensor, Tensor]:
-        """What to add to colours, (N, C, rows), and the flow (N, 2, H / 4, W / 4) before tanh."""
+    def told(self, x: Tensor, draw: Draw | None) -> tuple[Tensor, Tensor | None]:
+        """What to add to colours, (N, C, rows), and the flow (N, 2, H / 4, W / 4) before tanh, where there is one."""
         kept = F.leaky_relu(self.quarter(F.leaky_relu(self.first(x), SLOPE)), SLOPE)
         inner = F.leaky_relu(self.middle(F.leaky_relu(self.eighth(kept), SLOPE)), SLOPE)
         seen = F.adaptive_avg_pool2d(F.leaky_relu(self.whole(inner), SLOPE), 2).flatten(1)
         colours = self.colours(dropped(seen, self.dropout, draw))
         table = self.table(dropped(colours, self.dropout, draw)).unflatten(1, (x.shape[1], -1))
+        if not self.reach:
+            return table, None
         return table, self.flow(torch.cat([F.leaky_relu(self.up(inner), SLOPE), kept], 1))
 
 

@@ -304,10 +304,10 @@ def methods_with(ability: type) -> str:
 
 def unmeasured(name: str) -> str:
     """Why `ganvas evaluate` has no figures for a run of this method, and what to do; "" where it has some."""
-    if name not in method_names() or issubclass(cls := find(name), (Samples, HasLikelihood, Quantises)):
+    if name not in method_names() or issubclass(cls := find(name), (Samples, HasLikelihood, Quantises, Translates)):
         return ""
     told = f"{name} makes pictures out of others, which its run alone cannot be measured by"
-    uses = {Translates: "translate", Restores: "restore", Stylises: "stylise"}
+    uses = {Restores: "restore", Stylises: "stylise"}
     for ability, use in uses.items():
         if issubclass(cls, ability):
             return f"{told}: put results of `ganvas {use}` into a folder for `ganvas evaluate FOLDER --data REAL_ONES`"

@@ -20,7 +20,7 @@ import math
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 import numpy as np
 import torch
@@ -35,8 +35,13 @@ from ganvas.files import explained, write_bytes, write_text
 from ganvas.method import Method, create
 from ganvas.sampling import continued, sample
 
+if TYPE_CHECKING:
+    from ganvas.data.photo import Photo
+
 FORMAT = 1
 LARGEST_JSON = 64 * 2**20  # bytes; a settings file beyond that is not one of ours
+
+Translated = TypeVar("Translated", np.ndarray, "Photo")
 
 
 class Run:
@@ -127,6 +132,35 @@ class Run:
         method = self.load_method(raw=raw, best=best, settings=settings) if raw or best or settings else self.method
         made = sample(method, n, seed, label) if prompt is None else continued(method, prompt, n, seed)
         return finished(made, method.spec)
+
+    def translate(
+        self, images: Translated, direction: str = "ab", *, raw: bool = False, best: bool = False,
+        device: str | torch.device = "cpu",
+    ) -> Translated:  # fmt: skip
+        """Pictures into their other kind: uint8 (n, H, W, C) of one size give as many, as large, with the channels of the
+        training; a data.photo.Photo of any size gives a Photo with its alpha and EXIF, large ones by overlapping tiles.
+
+        `direction` "ab" is from the pictures that the run was trained on to their partners, "ba" back. RunError where the method
+        does not translate, UsageError where not in that direction.
+        """
+        from ganvas.tasks.translate import translate, translate_images
+
+        method = self._ready(raw, best, device)
+        if isinstance(images, np.ndarray):
+            return translate_images(method, images, direction)
+        return translate(method, images, direction)
+
+    def _ready(self, raw: bool, best: bool, device: str | torch.device) -> Method:
+        """As `load_method`, read once only."""
+        key = (raw, best, str(device))
+        if key not in self._loaded:
+            plain = key == (False, False, "cpu")
+            self._loaded[key] = self.method if plain else self.load_method(raw=raw, best=best, device=device)
+        return self._loaded[key]
+
+    @functools.cached_property
+    def _loaded(self) -> dict[tuple[bool, bool, str], Method]:
+        return {}
 
     def log(self) -> Iterator[dict[str, Any]]:
         """Every row of log.jsonl in order. A last line that a crash cut short is left out."""

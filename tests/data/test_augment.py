@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from ganvas.data import augment
-from ganvas.data.augment import Draw, adapted, adaptive_augment, diff_augment
+from ganvas.data.augment import Draw, adapted, adaptive_augment, diff_augment, shifted
 
 Augment = Callable[[Tensor, Draw], Tensor]
 GEOMETRY = (
@@ -420,3 +420,11 @@ def test_no_value_is_asked_for(function: Augment, monkeypatch: pytest.MonkeyPatc
 def test_p_follows_the_sign(p: float, sign: float, after: float) -> None:
     moved = adapted(torch.tensor(p), torch.tensor(sign), target=0.6, batch_size=64, images=1000)
     assert moved.ndim == 0 and moved.item() == pytest.approx(after)
+
+
+def test_shifted_by_whole_pixels() -> None:
+    """Down by 1 and to the left by 2, the border repeated; 0 leaves it as it is."""
+    picture = torch.arange(12.0).view(1, 1, 3, 4).repeat(2, 1, 1, 1)
+    moved = shifted(picture, torch.tensor([1, 0]), torch.tensor([-2, 0]))
+    assert moved[0, 0].tolist() == [[2, 3, 3, 3], [2, 3, 3, 3], [6, 7, 7, 7]]
+    assert torch.equal(moved[1], picture[1])

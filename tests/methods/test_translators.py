@@ -44,6 +44,13 @@ class Sure(nn.Module):
         return self.logit.expand(len(x), 1, 2, 2)
 
 
+class Threefold(nn.Module):
+    """A discriminator of four patches: three times the sum of each quarter of the pixels."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return 3 * nn.functional.avg_pool2d(x, 14).sum(1, keepdim=True) * 14 * 14
+
+
 def batch_of(a: float, b: float, n: int = 4) -> Batch:
     shape = (n, 1, 28, 28)
     return Batch(torch.full(shape, a), None, torch.full(shape, b), torch.Generator().manual_seed(0))
@@ -67,14 +74,40 @@ def test_pix2pix_losses_by_hand() -> None:
     assert_close(squares.discriminator_loss(batch)["loss"], torch.tensor(0.125))
 
 
+def test_the_relativistic_game_by_hand() -> None:
+    """D cannot tell, so log 2 for both. Above by 1: G log(1 + exp(-1)). R1 of 3 x in each of 4 patches: 9 a value, a patch."""
+    method = Pix2Pix(loss="relativistic", l1=0.0, gamma=0.5, penalty_every=4)
+    method.G, method.D = cast(object, Plus(0.1)), Sure(0.7)  # pyright: ignore
+    batch = batch_of(0.3, 0.6)
+    assert_close(method.generator_loss(batch)["loss"], torch.tensor(np.log(2)).float())
+    assert_close(method.discriminator_loss(batch)["loss"], torch.tensor(np.log(2)).float())
+    with_logits = method.fooling(torch.full((4, 1, 2, 2), 1.7), batch.real, method.partner(batch))
+    assert_close(with_logits.mean(), torch.tensor(np.log1p(np.exp(-1))).float())
+    method.D = Threefold()
+    # 2 channels of 28 x 28, each value in one of 4 patches' sums: 9 * 1568 / 4, times 4 steps * 0.5 / 2.
+    assert_close(method.penalty_loss(batch)["loss"], torch.tensor(9.0 * 1568 / 4))
+    assert_close(method.penalty_loss(batch)["r1"], torch.tensor(9.0 * 1568 / 4))
+
+
+def test_pairs_are_moved_alike_and_kept_for_the_step() -> None:
+    method = Pix2Pix(shift=3)
+    method.G, method.D = cast(object, Plus(0.0)), Sure(0.0)  # pyright: ignore
+    real = torch.rand(16, 1, 12, 12)
+    batch = Batch(real, None, -real, torch.Generator().manual_seed(0))
+    x, target = method.pair(batch)
+    assert torch.equal(x, -target) and not torch.equal(x, real)
+    report = method.generator_loss(batch)
+    batch.handed = {key: report[key] for key in ("fake", "input", "target")}
+    assert method.pair(batch)[0] is report["input"], "D sees the pairs that G saw"
+
+
 def test_d_sees_the_input_beside_the_picture() -> None:
     method = small("pix2pix")
     assert isinstance(method, Pix2Pix)
     method.build(pictures().spec)
     batch = Batch(torch.rand(3, 1, 28, 28), None, torch.rand(3, 1, 28, 28), torch.Generator())
-    logits = method.judge_pair(batch, batch.real)
-    other = Batch(1 - batch.real, None, batch.partner, torch.Generator())
-    assert not torch.allclose(method.judge_pair(other, batch.real), logits)
+    logits = method.judge_pair(batch.real, batch.real)
+    assert not torch.allclose(method.judge_pair(1 - batch.real, batch.real), logits)
 
 
 def test_what_a_method_cannot_learn_from() -> None:
@@ -172,6 +205,19 @@ def test_directions() -> None:
     one, both = Pix2Pix(), CycleGAN()
     assert isinstance(one, Translates) and isinstance(both, Translates)
     assert one.directions() == ("ab",) and both.directions() == ("ab", "ba")
+
+
+def test_cyclegans_relativistic_game_by_hand() -> None:
+    """Both D cannot tell: log 2 each for G, log 2 each for D; both of R1 are 9 * 784 / 4."""
+    method = cyclegan(
+        0.2, -0.1, loss="relativistic", cycle=0.0, identity=0.0, game=0.5, gamma=1.0, penalty_every=1, pool=0
+    )
+    batch = batch_of(0.3, -0.5)
+    assert_close(method.generators_loss(batch)["game"], torch.tensor(2 * np.log(2)).float())
+    assert_close(method.generators_loss(batch)["loss"], torch.tensor(np.log(2)).float())
+    assert_close(method.discriminators_loss(batch)["loss"], torch.tensor(2 * np.log(2)).float())
+    method.D_A, method.D_B = Threefold(), Threefold()
+    assert_close(method.penalty_loss(batch)["loss"], torch.tensor(9.0 * 784 / 4))
 
 
 # --- trainings ----------------------------------------------------------------------------------------------------------

@@ -4,9 +4,21 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch.nn import functional as F
 
+from ganvas.networks.layers import held
 from ganvas.networks.patch import PatchDiscriminator, fitting_layers, receptive_field
-from ganvas.networks.translator import ResNetTranslator, Translator, UNetTranslator, dropped, fitting_halvings
+from ganvas.networks.translator import (
+    ResNetTranslator,
+    RetouchTranslator,
+    Translator,
+    UNetTranslator,
+    dropped,
+    enlarged,
+    fitting_halvings,
+    looked_up,
+    pulled,
+)
 
 
 @pytest.mark.parametrize(("layers", "side"), [(0, 1), (1, 16), (2, 34), (3, 70)])
@@ -40,10 +52,13 @@ def networks(channels: int = 3) -> list[Translator]:
         UNetTranslator(channels, 4, 2, "none", 0.0, resize=True),
         ResNetTranslator(channels, 4, 1, "instance"),
         ResNetTranslator(channels, 4, 1, "batch", 0.5, resize=False),
+        UNetTranslator(channels, 4, 2, "none", 0.0, skip=True),
+        ResNetTranslator(channels, 4, 1, "instance", skip=True),
+        RetouchTranslator(channels, 4, "batch", 0.5, reach=2),
     ]
 
 
-@pytest.mark.parametrize("number", range(5))
+@pytest.mark.parametrize("number", range(8))
 @pytest.mark.parametrize("size", [(1, 1), (2, 3), (30, 50), (33, 17)])
 def test_what_comes_out_is_as_large(number: int, size: tuple[int, int]) -> None:
     network = networks(2)[number]
@@ -68,3 +83,61 @@ def test_dropout_is_the_only_noise_and_comes_from_the_draws() -> None:
     assert torch.equal(torch.get_rng_state(), outside)
     kept = dropped(torch.ones(1, 100, 10, 10), 0.25, lambda *shape: torch.rand(1, *shape))
     assert kept.unique().tolist() == pytest.approx([0, 4 / 3]) and abs(float(kept.mean()) - 1) < 0.03
+
+
+@pytest.mark.parametrize("resize", [False, True])
+def test_with_skip_it_begins_as_the_identity_and_learns(resize: bool) -> None:
+    """Bit for bit, at any size; and all but the last layer wait for nothing more than its first step."""
+    for network in (
+        UNetTranslator(3, 4, 3, "batch", 0.0, resize, skip=True),
+        ResNetTranslator(3, 4, 1, resize=resize, skip=True),
+        RetouchTranslator(3, 4),
+        RetouchTranslator(3, 4, reach=2),
+    ):
+        x = torch.rand(2, 3, 17, 20) * 2 - 1
+        assert torch.equal(network(x), x)
+        optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
+        for _ in range(2):
+            optimizer.zero_grad()
+            network(x).square().mean().backward()
+            optimizer.step()
+        assert all(bool(p.grad.any()) for p in network.parameters() if p.grad is not None and p.ndim == 4)
+
+
+def test_only_a_gradient_that_leads_back_passes() -> None:
+    """Gradient descent moves against the gradient: above 1 a positive one leads back, below -1 a negative one."""
+    x = torch.tensor([-2.0, -2.0, -1.0, 0.5, 1.0, 2.0, 2.0], requires_grad=True)
+    made = held(x)
+    made.backward(torch.tensor([1.0, -1.0, 1.0, 3.0, -1.0, 1.0, -1.0]))
+    assert made.tolist() == [-1, -1, -1, 0.5, 1, 1, 1]
+    assert x.grad is not None and x.grad.tolist() == [0, -1, 1, 3, -1, 1, 0]
+
+
+def test_pixels_are_pulled_from_where_the_flow_says() -> None:
+    """(x, y) from here: half a pixel to the right is the mean of two; beyond the border its last pixel."""
+    picture = torch.arange(12.0).view(1, 1, 3, 4)
+    flow = torch.zeros(1, 2, 3, 4)
+    assert torch.equal(pulled(picture, flow), picture)
+    flow[:, 0] = 0.5
+    assert pulled(picture, flow)[0, 0].tolist() == [[0.5, 1.5, 2.5, 3], [4.5, 5.5, 6.5, 7], [8.5, 9.5, 10.5, 11]]
+    flow[:, 0], flow[:, 1] = -1, 5
+    assert pulled(picture, flow)[0, 0].tolist() == [[8, 8, 9, 10]] * 3
+
+
+def test_a_table_of_colours() -> None:
+    """One channel, knots at -1, 0, 1: half way between two it is their mean. Three: each corner of the cube has its own row."""
+    x = torch.tensor([-1.0, -0.5, 0.0, 1.0]).view(1, 1, 2, 2)
+    found = looked_up(x, torch.tensor([[[0.2, 0.6, -1.0]]]))
+    torch.testing.assert_close(found.flatten(), torch.tensor([0.2, 0.4, 0.6, -1.0]))
+    table = torch.zeros(1, 3, 27)
+    table[0, :, 2 * 9 + 0 * 3 + 1] = torch.tensor([0.1, 0.2, 0.3])  # red 1, green -1, blue 0
+    colours = torch.tensor([[1.0, -1.0, 0.0], [1.0, -1.0, 0.5], [0.0, -1.0, 0.0], [0.5, -0.5, 0.0]])
+    found = looked_up(colours.T.reshape(1, 3, 2, 2), table).flatten(2)[0].T
+    torch.testing.assert_close(found, torch.outer(torch.tensor([1, 0.5, 0, 0.25]), torch.tensor([0.1, 0.2, 0.3])))
+    more = looked_up(torch.rand(2, 5, 4, 6), torch.rand(2, 5, 27))
+    assert more.shape == (2, 5, 4, 6)
+
+
+def test_enlarged_is_bilinear() -> None:
+    x = torch.rand(2, 3, 5, 7)
+    torch.testing.assert_close(enlarged(x, 4), F.interpolate(x, scale_factor=4, mode="bilinear"))

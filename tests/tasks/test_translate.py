@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +12,7 @@ from ganvas.data.photo import Photo
 from ganvas.errors import DataError, RunError, UsageError
 from ganvas.method import Method
 from ganvas.tasks.translate import translate, translate_images
-from parts import pictures, small
+from parts import pictures, small, train_small
 
 
 def built(name: str, channels: int = 3) -> Method:
@@ -81,3 +83,18 @@ def test_arrays_of_any_channels() -> None:
         translate_images(method, np.zeros((1, 9, 9, 3)))
     with pytest.raises(DataError, match="takes 3 channels, and the pictures have 2"):
         translate_images(method, data.images[:2])
+
+
+def test_a_run_translates_what_the_command_does(tmp_path: Path) -> None:
+    """One computation: arrays by `Run.translate` are those of `translate_images`, photos those of `translate`."""
+    run = train_small("cyclegan", tmp_path / "run", 3, pictures((3, 32, 32)))
+    images, given = pictures((3, 32, 32)).images[:5], photo(20, 33, alpha=True)
+    assert np.array_equal(run.translate(images), translate_images(run.method, images))
+    back = run.translate(given, "ba")
+    assert isinstance(back, Photo) and back.alpha is given.alpha
+    assert np.array_equal(back.pixels, translate(run.method, given, "ba").pixels)
+    raw = run.translate(images, raw=True)
+    assert not np.array_equal(raw, run.translate(images)), "the weights as trained differ from their average"
+    assert np.array_equal(raw, translate_images(run.load_method(raw=True), images))
+    with pytest.raises(UsageError, match=r"got direction xy"):
+        run.translate(images, "xy")

@@ -53,7 +53,8 @@ def evaluate(
     """Measure a run, or anybody's pictures, against data: each figure with its floor and sample count.
 
     A method that knows how likely pictures are is asked for the test split too: nats a picture, or bits a value. One that tells
-    pictures in codes paints the test split from them again.
+    pictures in codes paints the test split from them again. One that translates is asked for the test split, and compared with
+    the true partners where there are some; what copying scores stands beside.
 
     Figures of a run against its own data become the run's newest (metrics.json), which `ganvas compare` reads.
     """
@@ -93,8 +94,8 @@ def _of_run(
     from ganvas.cli.opening import as_in, fitting, open_shown
     from ganvas.cli.sample import gather
     from ganvas.errors import DataError, RunError
-    from ganvas.method import HasLikelihood, Quantises, Samples, unmeasured
-    from ganvas.metrics import measure_likelihood, measure_reconstruction
+    from ganvas.method import HasLikelihood, Quantises, Samples, Translates, unmeasured
+    from ganvas.metrics import measure_likelihood, measure_reconstruction, measure_translation
     from ganvas.training.engine import choose_device
 
     if why := unmeasured(run.info["method"]):
@@ -106,6 +107,8 @@ def _of_run(
     found: dict[str, Any] = {"data": dataset.source, "metrics": {}}
     if run.spec.kind == "pictures" and isinstance(method, Samples):
         found = _measured(gather(method, samples, seed), dataset)
+    if isinstance(method, Translates):
+        found["metrics"] |= measure_translation(method, dataset, samples=samples)
     if isinstance(method, HasLikelihood):
         try:
             found["metrics"] |= measure_likelihood(method, dataset, samples=importance)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from ganvas.method import Method
+    from collections.abc import Callable
 
 FILES = (".png", ".jpg", ".jpeg", ".webp", ".zip", ".npz", ".npy")
 
@@ -40,20 +40,25 @@ def translate(
     """
     from ganvas.cli.output import write_json
     from ganvas.errors import DataError, UsageError
+    from ganvas.method import create
     from ganvas.run import load
     from ganvas.tasks import translate as translating
     from ganvas.training.engine import choose_device
 
     if out.is_file() or out.suffix.lower() in FILES:
         raise UsageError(f"--out takes a folder (got {out})")
-    method = load(run).load_method(raw=raw, best=best, device=choose_device(device))
-    translating.translator(method, direction)
+    opened, chosen = load(run), choose_device(device)
+    translating.translator(create(opened.info["method"], None, opened.info["settings"]), direction)
+
+    def translated(images: Any) -> Any:
+        return opened.translate(images, direction, raw=raw, best=best, device=chosen)
+
     done: list[dict[str, Any]] = []
     problems: list[str] = []
     if pictures.suffix.lower() in (".npz", ".npy"):
-        done.append(_array(method, pictures, direction, out))
+        done.append(_array(translated, pictures, out))
     else:
-        _photos(method, pictures, direction, out, done, problems)
+        _photos(translated, pictures, out, done, problems)
     if json:
         write_json({"direction": direction, "translated": done, "problems": problems})
     else:
@@ -65,12 +70,11 @@ def translate(
 
 
 def _photos(
-    method: Method, pictures: Path, direction: str, out: Path, done: list[dict[str, Any]], problems: list[str]
+    translated: Callable[[Any], Any], pictures: Path, out: Path, done: list[dict[str, Any]], problems: list[str]
 ) -> None:
     """Each picture by itself: one that cannot be read stops no other."""
     from ganvas.data.photo import find_photos, write_photo
     from ganvas.errors import DataError, UsageError
-    from ganvas.tasks.translate import translate as translated
 
     taken: dict[Path, str] = {}
     found = find_photos(pictures)
@@ -84,7 +88,7 @@ def _photos(
             raise UsageError(f"the result of {name} would overwrite it: choose another --out")
     for (name, read), place in zip(found, taken, strict=True):
         try:
-            made = translated(method, read(), direction)
+            made = translated(read())
         except DataError as error:
             problems.append(str(error) if name in str(error) else f"{name}: {error}")
             continue
@@ -92,14 +96,13 @@ def _photos(
         done.append({"picture": name, "file": str(place), "size": list(made.size)})
 
 
-def _array(method: Method, path: Path, direction: str, out: Path) -> dict[str, Any]:
+def _array(translated: Callable[[Any], Any], path: Path, out: Path) -> dict[str, Any]:
     import numpy as np
 
     from ganvas.data.arrays import ordered_pictures
     from ganvas.files import write_aside
-    from ganvas.tasks.translate import translate_images
 
-    made = translate_images(method, ordered_pictures(path), direction)
+    made = translated(ordered_pictures(path))
     place = out / f"{path.stem}.npz"
     write_aside(place, lambda file: np.savez_compressed(file, images=made))
     return {"picture": path.name, "file": str(place), "size": list(made.shape[1:3]), "count": len(made)}

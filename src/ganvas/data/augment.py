@@ -63,6 +63,15 @@ def adapted(p: Tensor, sign: Tensor, target: float, batch_size: int, images: int
     return (p + direction * (batch_size / images)).clamp(0, 1)
 
 
+def shifted(pictures: Tensor, down: Tensor, across: Tensor) -> Tensor:
+    """Pictures (N, C, H, W) moved down and to the right by whole pixels (N,), int64; what comes in repeats the border."""
+    n, channels, height, width = pictures.shape
+    rows = (torch.arange(height, device=pictures.device) - down[:, None]).clamp(0, height - 1)
+    columns = (torch.arange(width, device=pictures.device) - across[:, None]).clamp(0, width - 1)
+    places = (rows[:, :, None] * width + columns[:, None, :]).view(n, 1, -1).expand(-1, channels, -1)
+    return pictures.flatten(2).gather(2, places).view(n, channels, height, width)
+
+
 # --- the two linear maps: places and colours ---------------------------------------------------------------------------
 
 

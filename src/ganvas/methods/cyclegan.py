@@ -13,7 +13,9 @@ ask for the same place.
 
 Departs from the paper: nearest-neighbour doubling and a 3 x 3 convolution in place of a transposed one, which leaves a
 checkerboard; both generators move in one update, on batches of more than one picture by default; their weights are averaged over
-the steps; height and width need not be multiples of 4.
+the steps; height and width need not be multiples of 4. Settings add what few pictures and little time need: generators that begin
+as the identity (`skip`), the relativistic game (Huang 2024, arXiv:2501.05441, eq. 2) and a penalty on D's gradient at real
+pictures (R1).
 """
 
 from __future__ import annotations
@@ -24,12 +26,14 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
+from ganvas.data.augment import shifted
 from ganvas.errors import DataError
-from ganvas.losses.adversarial import least_squares
+from ganvas.losses.adversarial import least_squares, relativistic_discriminator, relativistic_generator
+from ganvas.losses.gradient import squared_gradient
 from ganvas.losses.translation import cycle_consistency, identity_mapping
 from ganvas.method import Batch, DataSpec, Method, Update, preset, register, setting, step_factor
 from ganvas.networks.patch import PatchDiscriminator, fitting_layers
-from ganvas.networks.translator import ResNetTranslator, Translator, UNetTranslator, fitting_halvings
+from ganvas.networks.translator import ResNetTranslator, RetouchTranslator, Translator, UNetTranslator, fitting_halvings
 
 HALF = 0.5  # share of the fakes shown that are old ones, once the pool is full
 
@@ -64,17 +68,34 @@ class CycleGAN(Networks):
     decay: str = setting(
         "second_half", "fall of the step sizes to zero over the budget", choices=("second_half", "linear", "none")
     )
-    generator: str = setting("resnet", "network of both generators", choices=("resnet", "unet"))
+    generator: str = setting(
+        "resnet",
+        "network of both generators; retouch only recolours and moves the input's pixels, beginning as the identity: for kinds"
+        " alike in shape",
+        choices=("resnet", "unet", "retouch"),
+    )
     width: int = setting(64, "generators' channels at their first size", minimum=1)
     blocks: int = setting(9, "resnet: residual blocks", minimum=0)
     halvings: int = setting(4, "unet: halvings at most; small pictures allow fewer", minimum=1, maximum=10)
     norm: str = setting("instance", "normalisation in all networks", choices=("instance", "none"))
+    reach: float = setting(
+        0.0, "retouch: pixels by which it may move one, at most; 0: colours only", minimum=0, maximum=64, unit="pixels"
+    )
     d_width: int = setting(64, "D's channels at their first size", minimum=1)
     d_layers: int = setting(
         3, "D's halvings at most: patches of 16, 34, 70 pixels for 1, 2, 3; 0: one pixel", minimum=0
     )
     cycle: float = setting(10.0, "weight of the way there and back (lambda)", minimum=0)
     identity: float = setting(0.5, "weight of what should stay as it is, over that of the cycle", minimum=0)
+    skip: bool = setting(
+        False,
+        "resnet, unet: generators say what to add to the input, and begin as the identity: for two kinds that are alike",
+    )
+    loss: str = setting("least_squares", "the game of G and D", choices=("least_squares", "relativistic"))
+    game: float = setting(1.0, "weight of the game, for the generators", minimum=0)
+    gamma: float = setting(0.0, "weight of D's squared gradient at real pictures (R1), halved, a patch", minimum=0)
+    penalty_every: int = setting(4, "gamma: steps between two penalties, which are as much stronger", minimum=1)
+    shift: int = setting(0, "pixels: training pictures are moved by at most so many at random", minimum=0)
     pool: int = setting(50, "old fakes of each kind that D is shown again; 0: none", minimum=0)
     ema: float = setting(0.999, "decay of the generators' averages, a step", minimum=0, maximum=0.999999)
 
@@ -101,9 +122,11 @@ class CycleGAN(Networks):
     def translator(self, spec: DataSpec) -> Translator:
         """One generator."""
         if self.generator == "resnet":
-            return ResNetTranslator(spec.channels, self.width, self.blocks, self.norm)
+            return ResNetTranslator(spec.channels, self.width, self.blocks, self.norm, skip=self.skip)
+        if self.generator == "retouch":
+            return RetouchTranslator(spec.channels, self.width, self.norm, reach=self.reach)
         halvings = fitting_halvings(self.halvings, spec.height, spec.width)
-        return UNetTranslator(spec.channels, self.width, halvings, self.norm, dropout=0.0, resize=True)
+        return UNetTranslator(spec.channels, self.width, halvings, self.norm, dropout=0.0, resize=True, skip=self.skip)
 
     def optimizers(self) -> dict[str, Optimizer]:
         networks = {
@@ -116,29 +139,38 @@ class CycleGAN(Networks):
         }
 
     def updates(self) -> list[Update]:
+        hands = ("fake_a", "fake_b", "input_a", "input_b")
+        penalty = Update("penalty", trains="D", loss=self.penalty_loss, every=self.penalty_every)
         return [
-            Update("generators", trains="G", loss=self.generators_loss, hands=("fake_a", "fake_b")),
+            Update("generators", trains="G", loss=self.generators_loss, hands=hands),
             Update("discriminators", "D", self.discriminators_loss, after=self.keep_fakes),
+            *([penalty] if self.gamma else []),
         ]
 
     # --- losses ---------------------------------------------------------------------------------------------------------
 
     def generators_loss(self, batch: Batch) -> dict[str, Tensor]:
         """Eq. 3 with the identity term of sec. 5.2."""
-        a, b = batch.real, self.partner(batch)
+        a, b = self.inputs(batch)
         fake_b, same_b = self.both(self.G_AB, a, b)
         fake_a, same_a = self.both(self.G_BA, b, a)
         again_a, again_b = self.G_BA(fake_b).float(), self.G_AB(fake_a).float()
-        game = 2 * (
-            least_squares(self.D_B(fake_b).float(), 1).mean() + least_squares(self.D_A(fake_a).float(), 1).mean()
-        )
+        game = self.fooling(self.D_B, fake_b, b) + self.fooling(self.D_A, fake_a, a)
         cycle = cycle_consistency(a, again_a, b, again_b).mean()
         report = {"game": game, "cycle": cycle}
-        loss = game + self.cycle * cycle
+        loss = self.game * game + self.cycle * cycle
         if same_a is not None and same_b is not None:
             report["identity"] = identity_mapping(a, same_a.float(), b, same_b.float()).mean()
             loss = loss + self.cycle * self.identity * report["identity"]
-        return {"loss": loss, **report, "fake_a": fake_a, "fake_b": fake_b}
+        return {"loss": loss, **report, "fake_a": fake_a, "fake_b": fake_b, "input_a": a, "input_b": b}
+
+    def fooling(self, D: nn.Module, fake: Tensor, real: Tensor) -> Tensor:
+        """What a generator asks of the D of the kind that it paints: (D(fake) - 1)^2, or to be above real pictures."""
+        if self.loss == "least_squares":
+            return 2 * least_squares(D(fake).float(), 1).mean()
+        with torch.no_grad():  # a generator is moved through its own pictures only
+            logits = D(real).float()
+        return relativistic_generator(logits, D(fake).float()).mean()
 
     def both(self, network: nn.Module, x: Tensor, same: Tensor) -> tuple[Tensor, Tensor | None]:
         """Translations of `x`, and of `same`, which is of the wanted kind already, by one pass: no norm here mixes pictures."""
@@ -149,24 +181,46 @@ class CycleGAN(Networks):
 
     def discriminators_loss(self, batch: Batch) -> dict[str, Tensor]:
         """Of each D, (D(real) - 1)^2 / 2 + D(fake)^2 / 2, fakes partly from the pool."""
-        a, b = batch.real, self.partner(batch)
-        fake_a, fake_b = self.fakes(batch)
+        a, b = self.inputs(batch)
+        fake_a, fake_b = self.fakes(batch, a, b)
         shown_a, kept_a = self.pooled(batch, fake_a, self.pool_a, "a")
         shown_b, kept_b = self.pooled(batch, fake_b, self.pool_b, "b")
         of_a = self.D_A(torch.cat([a, shown_a])).float()
         of_b = self.D_B(torch.cat([b, shown_b])).float()
         real, fake = torch.cat([of_a, of_b], 1).chunk(2)
-        loss = 2 * (
-            least_squares(real, 1).mean() + least_squares(fake, 0).mean()
-        )  # the mean of both D is half their sum
+        if self.loss == "least_squares":
+            loss = least_squares(real, 1).mean() + least_squares(fake, 0).mean()
+        else:
+            loss = relativistic_discriminator(real, fake).mean()
+        loss = 2 * loss  # the mean of both D is half their sum
         return {"loss": loss, "real": real.detach().mean(), "fake": fake.detach().mean(), **kept_a, **kept_b}
 
-    def fakes(self, batch: Batch) -> tuple[Tensor, Tensor]:
+    def penalty_loss(self, batch: Batch) -> dict[str, Tensor]:
+        """R1 of both D, in a step of its own: gamma / 2 times the squared gradient of all patches' logits, a patch."""
+        found = []
+        for network, pictures in zip((self.D_A, self.D_B), self.inputs(batch), strict=True):
+            points = pictures.detach().requires_grad_()
+            logits = network(points).float().flatten(1)
+            found.append(squared_gradient(points, logits.sum(1)).mean() / logits.shape[1])
+        r1 = found[0] + found[1]
+        return {"loss": self.penalty_every * self.gamma / 2 * r1, "r1": r1.detach()}
+
+    def fakes(self, batch: Batch, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
         """Pictures for D's step: those of G's step where they were handed over, else new ones; never with a graph."""
         if "fake_a" in batch.handed:
             return batch.handed["fake_a"].float(), batch.handed["fake_b"].float()
         with torch.no_grad():
-            return self.G_BA(self.partner(batch)).float(), self.G_AB(batch.real).float()
+            return self.G_BA(b).float(), self.G_AB(a).float()
+
+    def inputs(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Pictures of both kinds, each moved by itself; those that an earlier update of the step handed over."""
+        if "input_a" in batch.handed:
+            return batch.handed["input_a"], batch.handed["input_b"]
+        a, b = batch.real, self.partner(batch)
+        if not self.shift:
+            return a, b
+        moves = [batch.integers(2 * self.shift + 1) - self.shift for _ in range(4)]
+        return shifted(a, moves[0], moves[1]), shifted(b, moves[2], moves[3])
 
     def partner(self, batch: Batch) -> Tensor:
         """Pictures of the other kind (N, C, H, W)."""

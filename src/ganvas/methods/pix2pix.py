@@ -9,7 +9,10 @@ picture to go by learns to pass over a z (sec. 3.1).
 
 Departs from the paper: dropout is off when a trained network translates, so that a picture has one translation; batch norm then
 uses the averages of the training, not those of the picture at hand; D's updates follow G's on the same fake pictures; G's weights
-are averaged over the steps; height and width need not be powers of two, and small pictures have fewer halvings.
+are averaged over the steps; height and width need not be powers of two, and small pictures have fewer halvings. Settings add
+what few pairs and little time need: a G that begins as the identity (`skip`), the relativistic game (Huang 2024,
+arXiv:2501.05441, eq. 2) with a penalty on D's gradient at real pairs (R1), and in place of the paper's jitter, which resizes,
+moves by whole pixels.
 """
 
 from __future__ import annotations
@@ -20,12 +23,20 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
+from ganvas.data.augment import shifted
 from ganvas.errors import DataError, UsageError
-from ganvas.losses.adversarial import discriminator_cross_entropy, least_squares, non_saturating_generator
+from ganvas.losses.adversarial import (
+    discriminator_cross_entropy,
+    least_squares,
+    non_saturating_generator,
+    relativistic_discriminator,
+    relativistic_generator,
+)
+from ganvas.losses.gradient import squared_gradient
 from ganvas.losses.restoration import absolute_error
 from ganvas.method import Batch, DataSpec, Method, Update, preset, register, setting, step_factor
 from ganvas.networks.patch import PatchDiscriminator, fitting_layers
-from ganvas.networks.translator import ResNetTranslator, Translator, UNetTranslator, fitting_halvings
+from ganvas.networks.translator import ResNetTranslator, RetouchTranslator, Translator, UNetTranslator, fitting_halvings
 
 
 class Networks(Method):
@@ -50,7 +61,11 @@ class Pix2Pix(Networks):
     decay: str = setting(
         "second_half", "fall of the step sizes to zero over the budget", choices=("second_half", "linear", "none")
     )
-    generator: str = setting("unet", "G's network", choices=("unet", "resnet"))
+    generator: str = setting(
+        "unet",
+        "G's network; retouch only recolours and moves the input's pixels, beginning as the identity: for kinds alike in shape",
+        choices=("unet", "resnet", "retouch"),
+    )
     width: int = setting(64, "G's channels at its first size", minimum=1)
     halvings: int = setting(8, "unet: halvings at most; small pictures allow fewer", minimum=1, maximum=10)
     blocks: int = setting(9, "resnet: residual blocks", minimum=0)
@@ -58,11 +73,22 @@ class Pix2Pix(Networks):
     dropout: float = setting(
         0.5, "share of values dropped in G while training: its only noise", minimum=0, maximum=0.95
     )
+    skip: bool = setting(
+        False, "unet, resnet: G says what to add to the input, and begins as the identity: for two kinds that are alike"
+    )
+    reach: float = setting(
+        0.0, "retouch: pixels by which it may move one, at most; 0: colours only", minimum=0, maximum=64, unit="pixels"
+    )
     d_width: int = setting(64, "D's channels at its first size", minimum=1)
     d_layers: int = setting(
         3, "D's halvings at most: patches of 16, 34, 70 pixels for 1, 2, 3; 0: one pixel", minimum=0
     )
-    loss: str = setting("cross_entropy", "the game of G and D", choices=("cross_entropy", "least_squares"))
+    loss: str = setting(
+        "cross_entropy", "the game of G and D", choices=("cross_entropy", "least_squares", "relativistic")
+    )
+    gamma: float = setting(0.0, "weight of D's squared gradient at real pairs (R1), halved, a patch", minimum=0)
+    penalty_every: int = setting(4, "gamma: steps between two penalties, which are as much stronger", minimum=1)
+    shift: int = setting(0, "pixels: training pairs are moved by at most so many at random, both alike", minimum=0)
     l1: float = setting(100.0, "weight of the absolute error (lambda)", minimum=0)
     game: float = setting(1.0, "weight of the game, for G; 0 is a plain regression", minimum=0)
     ema: float = setting(0.999, "decay of G's average, a step", minimum=0, maximum=0.999999)
@@ -81,9 +107,11 @@ class Pix2Pix(Networks):
         channels, height, width = spec.shape
         if self.generator == "unet":
             halvings = fitting_halvings(self.halvings, height, width)
-            self.G = UNetTranslator(channels, self.width, halvings, self.norm, self.dropout)
+            self.G = UNetTranslator(channels, self.width, halvings, self.norm, self.dropout, skip=self.skip)
+        elif self.generator == "retouch":
+            self.G = RetouchTranslator(channels, self.width, self.norm, self.dropout, self.reach)
         else:
-            self.G = ResNetTranslator(channels, self.width, self.blocks, self.norm, self.dropout)
+            self.G = ResNetTranslator(channels, self.width, self.blocks, self.norm, self.dropout, skip=self.skip)
         layers = fitting_layers(self.d_layers, height, width)
         self.D = PatchDiscriminator(2 * channels, self.d_width, layers, self.norm)
 
@@ -93,55 +121,83 @@ class Pix2Pix(Networks):
         return {key: Adam(net.parameters(), lr=rate, betas=decays, fused=True) for key, (net, rate) in networks.items()}
 
     def updates(self) -> list[Update]:
+        hands = ("fake", "input", "target")
+        penalty = Update("penalty", trains="D", loss=self.penalty_loss, every=self.penalty_every)
         return [
-            Update("generator", trains="G", loss=self.generator_loss, hands=("fake",), shares=("logits",)),
+            Update("generator", trains="G", loss=self.generator_loss, hands=hands, shares=("logits",)),
             Update("discriminator", trains="D", loss=self.discriminator_loss),
+            *([penalty] if self.gamma else []),
         ]
 
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
         """Eq. 4."""
-        fake = self.paint(batch)
-        logits = self.judge_pair(batch, fake)
-        error = absolute_error(fake, self.partner(batch)).mean()
-        loss = self.game * self.fooling(logits).mean() + self.l1 * error
-        return {"loss": loss, "l1": error, "fake": fake, "logits": logits}
+        x, target = self.pair(batch)
+        fake = self.paint(batch, x)
+        logits = self.judge_pair(x, fake)
+        error = absolute_error(fake, target).mean()
+        loss = self.game * self.fooling(logits, x, target).mean() + self.l1 * error
+        return {"loss": loss, "l1": error, "fake": fake, "logits": logits, "input": x, "target": target}
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
         """Eq. 1, halved: D learns slower than G (sec. 3.3)."""
+        x, target = self.pair(batch)
         # Two passes: batch statistics of real and fake pairs must not mix.
-        real, fake = self.judge_pair(batch, self.partner(batch)), self.fake_logits(batch)
+        real, fake = self.judge_pair(x, target), self.fake_logits(batch, x)
         if self.loss == "least_squares":
             loss = least_squares(real, 1) + least_squares(fake, 0)
+        elif self.loss == "relativistic":
+            loss = 2 * relativistic_discriminator(real, fake)
         else:
             loss = discriminator_cross_entropy(real, fake)
         return {"loss": loss.mean() / 2, "real": real.detach().mean(), "fake": fake.detach().mean()}
 
-    def fooling(self, logits: Tensor) -> Tensor:
-        """What G asks of D's logits of its pictures."""
+    def penalty_loss(self, batch: Batch) -> dict[str, Tensor]:
+        """R1 alone, in a step of its own: gamma / 2 times the squared gradient of all patches' logits, a patch."""
+        points = torch.cat(self.pair(batch), 1).requires_grad_()
+        logits = self.D(points).float().flatten(1)
+        r1 = squared_gradient(points, logits.sum(1)).mean() / logits.shape[1]
+        return {"loss": self.penalty_every * self.gamma / 2 * r1, "r1": r1.detach()}
+
+    def fooling(self, logits: Tensor, x: Tensor, target: Tensor) -> Tensor:
+        """What G asks of D's logits of its pictures; relative to those of the targets where the game is relativistic."""
+        if self.loss == "relativistic":
+            with torch.no_grad():  # G is moved through its own pictures only
+                real = self.judge_pair(x, target)
+            return relativistic_generator(real, logits)
         return least_squares(logits, 1) if self.loss == "least_squares" else non_saturating_generator(logits)
 
-    def judge_pair(self, batch: Batch, pictures: Tensor) -> Tensor:
-        """D's logits (N, 1, h, w), float32, of pictures beside the inputs that they belong to."""
-        return self.D(torch.cat([batch.real, pictures.to(batch.real.dtype)], 1)).float()
+    def judge_pair(self, x: Tensor, pictures: Tensor) -> Tensor:
+        """D's logits (N, 1, h, w), float32, of pictures beside the inputs x that they belong to."""
+        return self.D(torch.cat([x, pictures.to(x.dtype)], 1)).float()
 
-    def paint(self, batch: Batch) -> Tensor:
-        """G's pictures (N, C, H, W) of the batch, with dropout as noise."""
-        return self.G(batch.real, batch.uniform)
+    def paint(self, batch: Batch, x: Tensor) -> Tensor:
+        """G's pictures (N, C, H, W) of the inputs, with dropout as noise."""
+        return self.G(x, batch.uniform)
+
+    def pair(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Inputs and targets (N, C, H, W) of the step, moved alike; those that an earlier update of the step handed over."""
+        if "input" in batch.handed:
+            return batch.handed["input"], batch.handed["target"]
+        x, target = batch.real, self.partner(batch)
+        if not self.shift:
+            return x, target
+        down, across = (batch.integers(2 * self.shift + 1) - self.shift for _ in "yx")
+        return shifted(x, down, across), shifted(target, down, across)
 
     def partner(self, batch: Batch) -> Tensor:
-        """The targets (N, C, H, W)."""
+        """The targets (N, C, H, W), as they are."""
         assert batch.partner is not None, "build has seen to that"
         return batch.partner
 
-    def fake_logits(self, batch: Batch) -> Tensor:
+    def fake_logits(self, batch: Batch, x: Tensor) -> Tensor:
         """D's logits of the step's fakes: those of G's step with their graph, else of its pictures, else of new ones."""
         if "logits" in batch.shared:
             return batch.shared["logits"]
         if "fake" in batch.handed:
-            return self.judge_pair(batch, batch.handed["fake"])
+            return self.judge_pair(x, batch.handed["fake"])
         with torch.no_grad():
-            fake = self.paint(batch)
-        return self.judge_pair(batch, fake)
+            fake = self.paint(batch, x)
+        return self.judge_pair(x, fake)
 
     def schedule(self, progress: float, steps: int) -> float:
         return step_factor(self.decay, progress, steps)

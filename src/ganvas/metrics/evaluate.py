@@ -79,10 +79,7 @@ def measure(
     chooses which samples are taken where not all are. `progress(what, done, of)` hears of the slow parts.
     DataError for too few pictures or another shape.
     """
-    check_choice(features)
-    check_pictures(images, train)
-    if len(images) < 2:
-        raise DataError("measuring needs at least 2 samples; a few thousand give figures that mean something")
+    _check(images, train, features)
     real = _split(train, test)
     reading = _reading(real)
     reader = choose_reader(features, images.shape[1:], reading is not None)
@@ -100,6 +97,29 @@ def measure(
         if name != "copies":
             entry.setdefault("floor_from", real.floor_from)
     return found
+
+
+def measure_distances(
+    images: np.ndarray,
+    train: Dataset,
+    test: Dataset | None = None,
+    *,
+    features: str = "auto",
+    progress: Progress | None = None,
+) -> dict[str, Entry]:
+    """FD and KD alone, as `measure` has them."""
+    _check(images, train, features)
+    real = _split(train, test)
+    reader = choose_reader(features, images.shape[1:], _reading(real) is not None)
+    found = _distances(read(reader, images, "pictures", progress), _known(real, reader, progress), real, reader)
+    return {name: {**entry, "floor_from": real.floor_from} for name, entry in found.items()}
+
+
+def _check(images: np.ndarray, train: Dataset, features: str) -> None:
+    check_choice(features)
+    check_pictures(images, train)
+    if len(images) < 2:
+        raise DataError("measuring needs at least 2 samples; a few thousand give figures that mean something")
 
 
 @dataclasses.dataclass(frozen=True)

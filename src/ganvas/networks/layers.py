@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -55,3 +56,20 @@ class BiasedActivation(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return F.leaky_relu(x + self.bias.to(x.dtype).view(1, -1, 1, 1), self.slope)
+
+
+class _Held(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return x.clamp(-1, 1)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        (x,), (gradient,) = ctx.saved_tensors, gradients
+        return torch.where(((x <= 1) | (gradient > 0)) & ((x >= -1) | (gradient < 0)), gradient, 0)
+
+
+def held(x: Tensor) -> Tensor:
+    """x between -1 and 1. Beyond them only a gradient that leads back passes, so that no value is stuck outside, nor drifts."""
+    return _Held.apply(x)  # pyright: ignore[reportReturnType]

@@ -1,6 +1,6 @@
-"""Pictures in, pictures out, as large: the U-Net of pix2pix and the residual generator of CycleGAN.
+"""Pictures in, pictures out, as large: the U-Net of pix2pix, the residual generator of CycleGAN, and one that only retouches.
 
-Both are fully convolutional. A height or width that is no multiple of `multiple` is padded inside, by repeating the border, and
+All are fully convolutional. A height or width that is no multiple of `multiple` is padded inside, by repeating the border, and
 cut off again.
 """
 
@@ -12,27 +12,48 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ganvas.networks.layers import held
 from ganvas.networks.patch import MOST, SLOPE, initial_weights, normed
 from ganvas.networks.resample import cut, grown_to
 
 Draw = Callable[..., Tensor]
+KNOTS = 3  # values of a channel that a table of colours tells apart
 NOISY = 3  # innermost steps up that dropout works on (Isola 2017, sec. 6.1.1)
 
 
 class Translator(nn.Module):
-    """Base: pads, translates, cuts. Subclasses state `multiple` and `inner`."""
+    """Base: pads, translates, cuts. Subclasses state `multiple` and `inner`.
+
+    With `skip` it says what to add to the picture, not the picture, and begins as the identity (see `add_to_input`).
+    """
 
     multiple: int
+    skip = False
 
     def forward(self, x: Tensor, draw: Draw | None = None) -> Tensor:
-        """Of x (N, C, H, W), (N, C, H, W) in (-1, 1). `draw(*shape)` gives uniform numbers (N, *shape) for dropout; without
+        """Of x (N, C, H, W), (N, C, H, W) in [-1, 1]. `draw(*shape)` gives uniform numbers (N, *shape) for dropout; without
         it nothing is dropped."""
         # Twice the multiple at least: a norm over a single pixel has nothing to go by.
         grown = grown_to(x, self.multiple, least=2 * self.multiple)
-        return cut(torch.tanh(self.inner(grown, draw)), (x.shape[2], x.shape[3]))
+        made = self.inner(grown, draw)
+        # In float32: what is added begins small, and would be lost beside the picture.
+        return cut(held(grown.float() + made.float()) if self.skip else torch.tanh(made), (x.shape[2], x.shape[3]))
+
+    def add_to_input(self, last: nn.Module) -> None:
+        """From now on the output is input + what `last`, the last layer, gives, which is 0 in the beginning."""
+        self.skip = True
+        self.begins_at_zero(last)
+
+    def begins_at_zero(self, last: nn.Module) -> None:
+        """Makes `last` give 0."""
+        for part in last.modules():
+            if isinstance(part, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+                nn.init.zeros_(part.weight)
+                if part.bias is not None:
+                    nn.init.zeros_(part.bias)
 
     def inner(self, x: Tensor, draw: Draw | None) -> Tensor:
-        """Of x whose sides are multiples, before tanh."""
+        """Of x whose sides are multiples, before tanh (what to add, with `skip`)."""
         raise NotImplementedError
 
 
@@ -43,8 +64,9 @@ class UNetTranslator(Translator):
     """
 
     def __init__(
-        self, channels: int, width: int, halvings: int, norm: str = "batch", dropout: float = 0.5, resize: bool = False
-    ) -> None:
+        self, channels: int, width: int, halvings: int, norm: str = "batch", dropout: float = 0.5, resize: bool = False,
+        skip: bool = False,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.multiple, self.dropout = 2**halvings, dropout
         widths = [min(MOST, 2**i) * width for i in range(halvings)]
@@ -60,6 +82,8 @@ class UNetTranslator(Translator):
             steps.append(normed(_double(a, b, resize), norm if i else "none", b))
         self.up = nn.ModuleList(steps)
         initial_weights(self, norm)
+        if skip:
+            self.add_to_input(self.up[-1])
 
     def inner(self, x: Tensor, draw: Draw | None) -> Tensor:
         kept: list[Tensor] = []
@@ -83,8 +107,9 @@ class ResNetTranslator(Translator):
     multiple = 4
 
     def __init__(
-        self, channels: int, width: int, blocks: int, norm: str = "instance", dropout: float = 0.0, resize: bool = True
-    ) -> None:
+        self, channels: int, width: int, blocks: int, norm: str = "instance", dropout: float = 0.0, resize: bool = True,
+        skip: bool = False,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.first = normed(_reflected(channels, width, 7), norm, width)
         self.down = nn.ModuleList(
@@ -94,6 +119,8 @@ class ResNetTranslator(Translator):
         self.up = nn.ModuleList(normed(_double(width * k * 2, width * k, resize), norm, width * k) for k in (2, 1))
         self.last = _reflected(width, channels, 7)
         initial_weights(self, norm)
+        if skip:
+            self.add_to_input(self.last)
 
     def inner(self, x: Tensor, draw: Draw | None) -> Tensor:
         x = F.relu(self.first(x))
@@ -104,6 +131,96 @@ class ResNetTranslator(Translator):
         for step in self.up:
             x = F.relu(step(x))
         return self.last(x)
+
+
+class RetouchTranslator(Translator):
+    """Recolours its input by one table for the whole picture, and moves its pixels by at most `reach`: it cannot invent.
+
+    Begins as the identity. The table says what to add to each colour, at KNOTS values of each of the first three channels and
+    between them by interpolation (Zeng 2020, arXiv:2009.14468): equal colours stay equal, edges as sharp as they were. Where
+    pixels come from is told at a quarter of the size (Jaderberg 2015, arXiv:1506.02025); that blurs a little.
+    """
+
+    multiple = 8
+
+    def __init__(self, channels: int, width: int, norm: str = "none", dropout: float = 0.0, reach: float = 0.0) -> None:
+        super().__init__()
+        self.dropout, self.reach, rows = dropout, reach, KNOTS ** min(channels, 3)
+        self.first = nn.Conv2d(channels, width, 4, 2, 1)
+        self.quarter = normed(nn.Conv2d(width, width * 2, 4, 2, 1), norm, width * 2)
+        self.eighth = normed(nn.Conv2d(width * 2, width * 4, 4, 2, 1), norm, width * 4)
+        self.middle = normed(nn.Conv2d(width * 4, width * 4, 3, 1, 1), norm, width * 4)
+        self.whole = nn.Conv2d(width * 4, width * 8, 4, 2, 1)
+        self.colours = nn.Sequential(nn.Linear(width * 32, width * 8), nn.LeakyReLU(SLOPE))
+        self.table = nn.Linear(width * 8, rows * channels)
+        if reach:
+            self.up = normed(_double(width * 4, width * 2, False), norm, width * 2)
+            self.flow = nn.Conv2d(width * 4, 2, 3, 1, 1)
+        initial_weights(self, norm)
+        self.begins_at_zero(self.table)
+        if reach:
+            self.begins_at_zero(self.flow)
+
+    def forward(self, x: Tensor, draw: Draw | None = None) -> Tensor:
+        grown = grown_to(x, self.multiple, least=2 * self.multiple).float()
+        table, flow = self.told(grown, draw)
+        # In float32: bfloat16 has too few digits for what is added to a colour, and for a place.
+        with torch.autocast(x.device.type, enabled=False):
+            made = grown + looked_up(grown, table.float())
+            if flow is not None:
+                made = pulled(made, self.reach * torch.tanh(enlarged(flow.float(), 4)))
+        return cut(held(made), (x.shape[2], x.shape[3]))
+
+    def told(self, x: Tensor, draw: Draw | None) -> tuple[Tensor, Tensor | None]:
+        """What to add to colours, (N, C, rows), and the flow (N, 2, H / 4, W / 4) before tanh, where there is one."""
+        kept = F.leaky_relu(self.quarter(F.leaky_relu(self.first(x), SLOPE)), SLOPE)
+        inner = F.leaky_relu(self.middle(F.leaky_relu(self.eighth(kept), SLOPE)), SLOPE)
+        seen = F.adaptive_avg_pool2d(F.leaky_relu(self.whole(inner), SLOPE), 2).flatten(1)
+        colours = self.colours(dropped(seen, self.dropout, draw))
+        table = self.table(dropped(colours, self.dropout, draw)).unflatten(1, (x.shape[1], -1))
+        if not self.reach:
+            return table, None
+        return table, self.flow(torch.cat([F.leaky_relu(self.up(inner), SLOPE), kept], 1))
+
+
+def looked_up(x: Tensor, table: Tensor) -> Tensor:
+    """What a table (N, C, K^g) says of each pixel of x (N, C, H, W), g = min(C, 3): its rows are the corners of a cube over the
+    first g channels, K values of each from -1 to 1, the last channel's moving fastest; linear between them."""
+    guides = min(x.shape[1], 3)
+    knots = round(table.shape[2] ** (1 / guides))
+    places = torch.arange(knots, device=x.device)[:, None]
+    share = x.new_ones(len(x), 1, x.shape[2] * x.shape[3])
+    for channel in x[:, :guides].flatten(2).clamp(-1, 1).unbind(1):
+        near = (1 - ((channel[:, None] + 1) / 2 * (knots - 1) - places).abs()).relu()
+        share = (share[:, :, None] * near[:, None]).flatten(1, 2)
+    return (table @ share).view_as(x)
+
+
+def enlarged(x: Tensor, times: int) -> Tensor:
+    """x (N, C, H, W) `times` as large, bilinear; by two products, whose gradient is much faster than that of F.interpolate."""
+    down, across = (
+        F.interpolate(torch.eye(side, device=x.device, dtype=x.dtype)[:, None], scale_factor=times, mode="linear")[:, 0]
+        for side in x.shape[2:]
+    )
+    return down.T @ (x @ across)
+
+
+def pulled(x: Tensor, flow: Tensor) -> Tensor:
+    """Pictures (N, C, H, W) whose pixel (i, j) shows what was at (i + flow[1], j + flow[0]), bilinear, borders repeated; flow
+    (N, 2, H, W) in pixels. A flow of 0 gives them back bit for bit."""
+    height, width = x.shape[-2:]
+    down = torch.arange(height, device=x.device)[:, None] + flow[:, 1]
+    right = torch.arange(width, device=x.device) + flow[:, 0]
+    top, left = down.detach().floor().clamp(0, height - 2), right.detach().floor().clamp(0, width - 2)
+    lower, rightward = ((down - top).clamp(0, 1)[:, None], (right - left).clamp(0, 1)[:, None])
+    place = (top * width + left).long().flatten(1)[:, None].expand(-1, x.shape[1], -1)
+    flat = x.flatten(2)
+
+    def corner(step: int) -> Tensor:
+        return flat[:, :, step:].gather(2, place).view_as(x)
+
+    upper = corner(0).lerp(corner(1), rightward)
+    return upper.lerp(corner(width).lerp(corner(width + 1), rightward), lower)
 
 
 class Residual(nn.Module):

@@ -27,7 +27,7 @@ from ganvas.data.feed import make_feed
 from ganvas.defaults import MEASURED, MEASURED_SEED
 from ganvas.doctor import Finding, diagnose
 from ganvas.errors import DataError, GanvasError, RunError, TrainingError, UsageError
-from ganvas.method import HasLikelihood, Method, Prepares, Quantises, Samples, StandsOn, create
+from ganvas.method import HasLikelihood, Method, Prepares, Quantises, Samples, StandsOn, Translates, create
 from ganvas.preview import preview
 from ganvas.report import write_report
 from ganvas.run import Run, RunWriter, spec_as_dict
@@ -440,8 +440,8 @@ class Session:
         self._save()
 
     def _measure(self, averaged: Method) -> dict[str, Any]:
-        """What samples score, where there are some, and how likely held-out examples are, where the method can say."""
-        from ganvas.metrics import measure, measure_likelihood, measure_reconstruction
+        """What samples score, where there are some, and what it makes of held-out examples, or how likely it finds them."""
+        from ganvas.metrics import measure, measure_likelihood, measure_reconstruction, measure_translation
 
         def of_samples() -> dict[str, Any]:
             pictures = to_uint8(sample(averaged, self.measure_samples, MEASURED_SEED))
@@ -450,6 +450,11 @@ class Session:
         found: dict[str, Any] = {}
         if isinstance(averaged, Samples) and self.data.spec.kind == "pictures":
             found |= self._unless_too_few("samples", of_samples)
+        if isinstance(averaged, Translates):
+            samples = self.measure_samples
+            found |= self._unless_too_few(
+                "translation", lambda: measure_translation(averaged, self.data, samples=samples)
+            )
         if isinstance(averaged, HasLikelihood):  # by one draw: `ganvas evaluate` takes more
             found |= self._unless_too_few("likelihood", lambda: measure_likelihood(averaged, self.data, samples=1))
         if isinstance(averaged, Quantises):

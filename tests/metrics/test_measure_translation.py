@@ -1,0 +1,92 @@
+"""What a translation scores: facts worked by hand, and methods whose figures are known."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from ganvas.data import open_data
+from ganvas.errors import DataError
+from ganvas.metrics import measure_translation
+from ganvas.metrics.translation import absolute_errors, decibels
+from parts import pictures, train_small
+
+
+class Copies(nn.Module):
+    """Gives back what it gets."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.nothing = nn.Parameter(torch.zeros(()))
+
+    def directions(self) -> tuple[str, ...]:
+        return ("ab", "ba")
+
+    def multiple(self) -> int:
+        return 1
+
+    def translate(self, pictures: Tensor, direction: str = "ab") -> Tensor:
+        return pictures
+
+
+class Perfect(Copies):
+    """Partners of the noise are its mirrored negatives."""
+
+    def translate(self, pictures: Tensor, direction: str = "ab") -> Tensor:
+        return -pictures.flip(3)
+
+
+def test_errors_by_hand() -> None:
+    """51 levels of 255 off everywhere: 0.4 of values in [-1, 1], 20 log10(5) = 13.979 dB; bytes must not wrap around."""
+    wanted = np.full((2, 4, 4, 3), 30, np.uint8)
+    made = wanted.copy()
+    made[1] = 81
+    assert absolute_errors(made, wanted).tolist() == pytest.approx([0, 0.4])
+    assert absolute_errors(wanted, made).tolist() == pytest.approx([0, 0.4])
+    assert decibels(made, wanted).tolist() == pytest.approx([100, 13.9794], abs=1e-4)
+
+
+def test_copying_scores_what_stands_beside_it() -> None:
+    found = measure_translation(Copies(), pictures((3, 32, 32)))
+    names = [name.split("[")[0] for name in found]
+    assert names[:4] == ["L1", "PSNR", "FD", "KD"] and len(names) == 8 and list(found)[4] == "L1 ba"
+    assert all(entry["value"] == entry["input"] and entry["n"] == 4 for entry in found.values())
+    assert found["L1"]["value"] == found["L1 ba"]["value"] > 0.1
+
+
+def test_the_true_partners_score_the_floor() -> None:
+    for direction in ("", " ba"):
+        found = measure_translation(Perfect(), pictures((3, 32, 32)))
+        fd = next(name for name in found if name.startswith("FD") and name.endswith("]" + direction))
+        assert found["L1" + direction]["value"] < 1e-6 and found["PSNR" + direction]["value"] == 100
+        assert found[fd]["value"] == pytest.approx(found[fd]["floor"]) and found[fd]["input"] != found[fd]["value"]
+
+
+def test_at_most_so_many() -> None:
+    assert measure_translation(Copies(), pictures((3, 32, 32)), samples=3)["L1"]["n"] == 3
+
+
+def test_two_heaps_have_no_true_partners(tmp_path: Path) -> None:
+    noise = pictures((3, 32, 32))
+    for name, images in (("a", noise.images), ("b", noise.partners)):
+        np.savez(tmp_path / f"{name}.npz", images=images)
+    apart = open_data(tmp_path / "a.npz", partner=str(tmp_path / "b.npz"), unpaired=True)
+    assert not [name for name in measure_translation(Copies(), apart) if name.startswith(("L1", "PSNR"))]
+    with pytest.raises(DataError, match=r"no test split with two pictures of each kind.*raise data\.holdout"):
+        measure_translation(
+            Copies(), open_data(tmp_path / "a.npz", partner=str(tmp_path / "b.npz"), unpaired=True, holdout=0)
+        )
+
+
+def test_a_training_is_measured_and_keeps_its_best(tmp_path: Path) -> None:
+    run = train_small("pix2pix", tmp_path / "run", 4, evaluate_every=2, measure_samples=100)
+    metrics = run.metrics["metrics"]
+    assert {"L1", "PSNR"} < set(metrics) and metrics["L1"]["input"] > 0
+    best = json.loads((run.folder / "best" / "metrics.json").read_text())
+    assert best["step"] in (2, 4) and set(best["metrics"]) == set(metrics)
+    assert run.load_method(best=True).name == "pix2pix"

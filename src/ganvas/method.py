@@ -122,6 +122,8 @@ class Method(nn.Module):
     """Attributes that were trained elsewhere, go into the weights and never move: the first stage of a two-stage method."""
     filled: ClassVar[tuple[str, ...]] = ()
     """Settings that the training writes, so that the run tells all of itself; a resumed run keeps them."""
+    goes_on: bool = False
+    """Set before `begin` where a checkpoint is read after it: what that holds (`frozen` too) need not come from elsewhere."""
     ema: float = 0.999
     """Decay of that average, a step; a method that has it as a setting overrides this."""
     of_sampling: ClassVar[tuple[str, ...]] = ()

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-PLACES = 2**16  # places of a feature map that pass through float32 at once
+FLOATS = 2**20  # numbers of a feature map that pass through float32 at once
 FLAT = 1e-3  # variance of features, as a share of their mean square, below which a picture counts as of one colour
 TINY = 1e-12  # below any square of features that a picture gives
 
@@ -41,7 +41,7 @@ class _GramSum(torch.autograd.Function):
         ctx.save_for_backward(features)
         n, channels = features.shape[:2]
         total = torch.zeros(n, channels, channels, device=features.device)
-        for part in features.permute(0, 2, 3, 1).flatten(1, 2).split(PLACES, 1):
+        for part in features.permute(0, 2, 3, 1).flatten(1, 2).split(max(1, FLOATS // (n * channels)), 1):
             part = part.float()
             total.baddbmm_(part.transpose(1, 2), part)
         return total
@@ -52,6 +52,17 @@ class _GramSum(torch.autograd.Function):
         places = features.permute(0, 2, 3, 1)
         both = (gradient + gradient.transpose(1, 2)).to(features.dtype)
         return (places.flatten(1, 2) @ both).view(places.shape).permute(0, 3, 1, 2)
+
+
+def add_gram_slope(to: Tensor, features: Tensor, gradient: Tensor) -> None:
+    """Adds to `to`, in place, the gradient with respect to `features` (N, C, H, W) of a loss that `gram_sum` goes into with the
+    gradient (N, C, C)."""
+    places, both = features.permute(0, 2, 3, 1).flatten(1, 2), (gradient + gradient.transpose(1, 2)).to(features.dtype)
+    sums = to.permute(0, 2, 3, 1)
+    if sums.is_contiguous():
+        sums.flatten(1, 2).baddbmm_(places, both)
+    else:
+        sums.add_((places @ both).view(sums.shape))
 
 
 def guided_gram(features: Tensor, guide: Tensor) -> Tensor:

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 from torch.optim import Adam, Optimizer
 
-from ganvas.data.styles import crops, fingerprint, read_styles
+from ganvas.data.styles import Sheet, fingerprint, read_styles
 from ganvas.errors import RunError, UsageError
 from ganvas.losses.adversarial import discriminator_cross_entropy, non_saturating_generator
 from ganvas.losses.style import content_loss, content_scale, gram, relative, style_loss, style_scale, total_variation
@@ -42,7 +42,7 @@ class Networks(Method):
     expected: Tensor | None = None
     eyes: tuple[FeatureNetwork, ...] = ()  # in a tuple: what a module holds in the open goes into its weights
     grams: dict[str, Tensor]
-    styles: list[Tensor]
+    sheet: Sheet
 
 
 @register
@@ -96,12 +96,13 @@ class FastStyle(Networks):
         """Reads the painting and the feature network; the painting's Gram matrices are all that is kept of it."""
         one = known(self.network)
         eye = open_network(self.network, wanted=[*one.style, *one.content]).to(device)
-        self.styles = read_styles(self.style, self.channels, max(self.style_size, *self.size))
+        styles = read_styles(self.style, self.channels, max(self.style_size, *self.size))
+        self.sheet = Sheet(styles, device)
         with torch.no_grad():
-            taps = eye(self.styles[0][None].to(device), one.style)
+            taps = eye(styles[0][None].to(device), one.style)
         self.grams = {name: gram(value) for name, value in taps.items()}
         self.eyes = (eye,)
-        self.expected = fingerprint(self.styles, eye.sha256)
+        self.expected = fingerprint(styles, eye.sha256)
         self.origin.copy_(self.expected)
 
     def check_origin(self) -> None:
@@ -153,7 +154,7 @@ class FastStyle(Networks):
 
     def judge_loss(self, batch: Batch) -> dict[str, Tensor]:
         """Pieces of the painting against painted photos (Goodfellow 2014, eq. 1)."""
-        real = self.D(crops(self.styles, batch, self.size))
+        real = self.D(self.sheet.crops(batch, self.size))
         fake = self.D(batch.handed["painted"])
         return {"loss": discriminator_cross_entropy(real, fake).mean(), "real": real.mean(), "fake": fake.mean()}
 

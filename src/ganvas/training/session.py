@@ -220,6 +220,7 @@ class Session:
         torch.manual_seed(seed)
         method.build(data.spec)
         method.spec = data.spec
+        method.goes_on = self.resumed and bool(checkpoints(self.folder / "checkpoints"))
         if self.first is not None:
             assert isinstance(method, StandsOn)
             method.adopt(self.first)

@@ -38,6 +38,7 @@ from ganvas.abilities import (
     Likelihood,
     Prepares,
     Quantises,
+    Resembles,
     Restoration,
     Restores,
     Samples,
@@ -53,8 +54,8 @@ from ganvas.settings import as_dict, change, setting, settings_of
 
 __all__ = [
     "Batch", "Blends", "Classes", "Code", "CodeGrid", "Continues", "DataSpec", "Draws", "Encodes", "HasCodes",
-    "HasLikelihood", "Judges", "Likelihood", "Method", "Prepares", "Quantises", "Restoration", "Restores", "Samples",
-    "Shows", "StandsOn", "Stylises", "Translates", "Update", "always", "create", "find", "method_names",
+    "HasLikelihood", "Judges", "Likelihood", "Method", "Prepares", "Quantises", "Resembles", "Restoration", "Restores",
+    "Samples", "Shows", "StandsOn", "Stylises", "Translates", "Update", "always", "create", "find", "method_names",
     "methods_with", "nothing", "preset", "presets", "register", "setting", "step_factor", "uniforms", "unmeasured",
 ]  # fmt: skip
 
@@ -306,7 +307,7 @@ def methods_with(ability: type) -> str:
 
 def unmeasured(name: str) -> str:
     """Why `ganvas evaluate` has no figures for a run of this method, and what to do; "" where it has some."""
-    if name not in method_names() or issubclass(cls := find(name), (Samples, HasLikelihood, Quantises)):
+    if name not in method_names() or issubclass(cls := find(name), (Samples, HasLikelihood, Quantises, Resembles)):
         return ""
     told = f"{name} makes pictures out of others, which its run alone cannot be measured by"
     uses = {Translates: "translate", Restores: "restore", Stylises: "stylise"}

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.testing import assert_close
 
-from ganvas.networks.frozen import NONE, Pool, input_gradient
+from ganvas.networks.frozen import Pool, input_gradient
 from ganvas.networks.perceptual import KNOWN, FeatureNetwork, build_network
 
 CASES = [(name, "max") for name in KNOWN if name != "vgg19"] + [("vgg16", "average")]
@@ -59,10 +59,10 @@ def test_pooling_takes_the_first_of_equal_ones_and_nothing_of_zeros() -> None:
     """By hand: 3 twice, so the upper left; all 0, so none; a lower right 2."""
     x = torch.tensor([[3.0, 3.0, 0.0, 0.0, 0.0, 1.0], [1.0, 3.0, 0.0, 0.0, 1.0, 2.0]]).view(1, 1, 2, 6)
     pool = Pool("max")
-    y, which = pool.without(x)
-    assert y.flatten().tolist() == [3, 0, 2] and which is not None
-    assert which.flatten().tolist() == [0, NONE, 3]
-    back = pool.back(torch.tensor([5.0, 7.0, 9.0]).view(1, 1, 1, 3), which, (2, 6))
+    y, behind = pool.without(x)
+    assert y.flatten().tolist() == [3, 0, 2] and behind is not None
+    assert behind.flatten().tolist() == [0, 0, 7]
+    back = pool.back(torch.tensor([5.0, 7.0, 9.0]).view(1, 1, 1, 3), y, behind, (2, 6))
     assert back.view(2, 6).tolist() == [[5, 0, 0, 0, 0, 0], [0, 0, 0, 0, 0, 9]]
 
 
@@ -77,14 +77,14 @@ def test_the_gradient_at_the_input_of_a_convolution(kernel: int, stride: int, gr
 
 
 def test_little_is_kept() -> None:
-    """VGG-16 to relu3_1, in floats for a pixel. Autograd: 64 + 64 + 16 indices (twice as long) ... Here 128 channels of a
-    quarter at relu2_1 and 256 of a sixteenth at relu3_1, and a byte for each place that was pooled."""
+    """VGG-16 to relu3_1, in numbers for a pixel: the pooled ones, 64 / 4 and 128 / 16, and where they are from; relu2_1 and
+    relu3_1, 128 / 4 and 256 / 16, which were asked for. Autograd keeps 64 + 64 more, and places in four times the bytes."""
     walk, side = build_network("vgg16").walk(["relu1_1", "relu2_1", "relu3_1"]), 32
     walk.forward(torch.zeros(1, 3, side, side), lambda *_: None)
-    floats = sum(kept.y.numel() for kept in walk.kept if kept.y is not None)
-    codes = sum(kept.which.numel() for kept in walk.kept if kept.which is not None)
-    assert floats == side**2 * (128 / 4 + 256 / 16)
-    assert codes == side**2 * (64 / 4 + 128 / 16)
+    numbers = sum(kept.y.numel() for kept in walk.kept if kept.y is not None)
+    assert numbers == side**2 * (64 / 4 + 128 / 16 + 128 / 4 + 256 / 16)
+    places = [kept.behind for kept in walk.kept if kept.behind is not None]
+    assert sum(one.numel() * one.itemsize for one in places) == 2 * side**2 * (64 / 4 + 128 / 16)
     walk.back(lambda *_: None)
     assert not walk.kept
 

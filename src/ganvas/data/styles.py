@@ -62,14 +62,13 @@ class Sheet:
 
     def crops(self, batch: Batch, size: tuple[int, int]) -> Tensor:
         """A piece of `size` (H, W) of a style drawn for each example of the batch, (N, C, H, W)."""
-        which, place = batch.integers(len(self.starts), 1)[:, 0], batch.uniform(2)
+        device = self.starts.device
+        which, place = batch.integers(len(self.starts), 1)[:, 0].to(device), batch.uniform(2).to(device)
         sizes = self.sizes[which]
-        room = sizes - torch.tensor(size, device=sizes.device) + 1
+        room = sizes - torch.tensor(size, device=device) + 1
         # A number just below 1 may be rounded up to the room itself.
         first = torch.minimum((place * room).long(), room - 1)
-        rows, columns = (
-            first[:, axis, None] + torch.arange(length, device=sizes.device) for axis, length in enumerate(size)
-        )
+        rows, columns = (first[:, axis, None] + torch.arange(length, device=device) for axis, length in enumerate(size))
         index = self.starts[which, None, None] + rows[:, :, None] * sizes[:, 1, None, None] + columns[:, None]
         return self.pixels[:, index].movedim(0, 1).contiguous()
 

@@ -117,6 +117,16 @@ def total_variation(x: Tensor) -> Tensor:
     return (down + across) / x[0].numel()
 
 
+def add_variation_slope(to: Tensor, x: Tensor, weight: float) -> None:
+    """Adds to `to`, in place, the gradient of `weight` times the sum of `total_variation`(x)."""
+    factor = 2 * weight / x[0].numel()
+    for axis in (2, 3):
+        length = x.shape[axis] - 1
+        slope = (x.narrow(axis, 1, length) - x.narrow(axis, 0, length)).mul_(factor)
+        to.narrow(axis, 1, length).add_(slope)
+        to.narrow(axis, 0, length).sub_(slope)
+
+
 def moments(features: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation of each channel over its places (Huang 2017, arXiv:1703.06868, eqs. 5 and 6, after Ulyanov).
 

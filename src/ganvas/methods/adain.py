@@ -128,7 +128,7 @@ class AdaIN(Networks):
 
     def decoder_loss(self, batch: Batch) -> dict[str, Tensor]:
         """Eq. 11: L_c (eq. 12) and lambda L_s (eq. 13), each layer relative; and the total variation."""
-        paintings = self.paintings(batch)
+        paintings = self.styles_of(batch)
         with torch.no_grad():
             wanted = {name: moments(value) for name, value in self.taps(paintings).items()}
             target = self.moved(self.taps(batch.real)[self.encoder], wanted[self.encoder])
@@ -156,7 +156,7 @@ class AdaIN(Networks):
 
     # --- parts of it ----------------------------------------------------------------------------------------------------------
 
-    def paintings(self, batch: Batch) -> Tensor:
+    def styles_of(self, batch: Batch) -> Tensor:
         """A style for each content, (N, C, H, W)."""
         if self.sheet is not None:
             return self.sheet.crops(batch, self.size)
@@ -186,6 +186,16 @@ class AdaIN(Networks):
         target = adain(features, self.taps(style)[self.encoder])
         made = self.G(torch.lerp(features, target, strength)).float().clamp(-1, 1)
         return cut(made, (content.shape[2], content.shape[3]))
+
+    def lacks(self, painted: Tensor, content: Tensor, style: Tensor | None) -> dict[str, Tensor]:
+        """The moments that it learned from, and of the content the photo's own features at the encoder's last layer."""
+        assert style is not None
+        taps, wanted = self.taps(painted), {name: moments(value) for name, value in self.taps(style).items()}
+        photo = self.taps(content)[self.encoder]
+        kept = relative(content_loss(taps[self.encoder], photo), content_scale(photo))
+        styles = [relative(moment_loss(taps[name], wanted[name]), moment_scale(wanted[name])) for name in self.layers]
+        lacking = torch.stack(styles).mean(0)
+        return {"loss": kept + self.style_weight * lacking, "content": kept, "style": lacking}
 
     def show(self, batch: Batch) -> Tensor:
         """Photo, style and painting, (n, 3, C, H, W); the styles are the next photos."""

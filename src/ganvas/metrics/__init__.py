@@ -15,6 +15,7 @@ from ganvas.metrics.precision_recall import (
 )
 from ganvas.metrics.reconstruction import measure_reconstruction
 from ganvas.metrics.restoration import compare_pictures, luma, mobilenet_distance, psnr_rgb, psnr_y, ssim_rgb, ssim_y
+from ganvas.metrics.stylising import measure_stylising
 
 __all__ = [
     "Copies",
@@ -32,6 +33,7 @@ __all__ = [
     "measure",
     "measure_likelihood",
     "measure_reconstruction",
+    "measure_stylising",
     "mobilenet_distance",
     "nearest",
     "precision_recall",

@@ -1,8 +1,8 @@
 """A chain of frozen layers, and a pass through it that keeps little: the gradient with respect to its input and nothing else.
 
 Autograd keeps what any gradient could need. Here no weight has one, so a convolution needs nothing of its input, ReLU no more
-than what came out, and max-pooling (with the ReLU in front of it) a byte for each of its outputs: which of the four it took,
-or none. The first layer, which has few channels to read, is computed again in place of being kept.
+than what came out, and a ReLU in front of max-pooling nothing at all: that keeps what it gives and where it took it, a quarter as
+many numbers. The first layer, which has few channels to read, is computed again in place of being kept.
 """
 
 from __future__ import annotations
@@ -13,9 +13,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-
-CORNERS = ((0, 0), (0, 1), (1, 0), (1, 1))  # of two by two, in the order in which the first of equal ones is taken
-NONE = 4  # in place of a corner's number: nothing passes back
 
 
 class Layer(nn.Module):
@@ -54,11 +51,12 @@ class Layer(nn.Module):
         return self.activated(self.conv(F.pad(x, self._pads(x.shape[2:])) if self.same else x))
 
     def back(self, gradient: Tensor, y: Tensor | None, size: Sequence[int]) -> Tensor:
-        """The gradient at what came in, (N, C, *size); y is what came out, None where its activation is already in `gradient`."""
+        """The gradient at what came in, (N, C, *size); y is what came out, None where its activation is already in `gradient`,
+        which is written over: fresh memory costs more than the sums done in it."""
         if y is not None and self.activation == "relu":
-            gradient = torch.ops.aten.threshold_backward(gradient, y, 0)
+            torch.ops.aten.threshold_backward(gradient, y, 0, grad_input=gradient)
         elif y is not None and self.activation:
-            gradient = torch.ops.aten.hardtanh_backward(gradient, y, 0, 6)
+            torch.ops.aten.hardtanh_backward(gradient, y, 0, 6, grad_input=gradient)
         if not self.same:
             return input_gradient(self.conv, gradient, size)
         left, right, top, bottom = self._pads(size)
@@ -96,35 +94,33 @@ class Pool(nn.Module):
         return x if min(x.shape[2:]) < 2 else self.pool(x, 2)
 
     def without(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
-        """What `forward` gives, and for `back` the number (uint8) of the corner that each output is from; NONE where it is 0,
-        since x comes from a ReLU."""
+        """What `forward` gives, and for `back` where in x each output is from: how far behind the upper left of its four."""
         if self.kind != "max" or min(x.shape[2:]) < 2:
             return self(x), None
-        a, b, c, d = (part for _, part in _corners(x))
-        upper, lower = torch.maximum(a, b), torch.maximum(c, d)
-        y = torch.maximum(upper, lower)
-        which = torch.where(lower > upper, (d > c).view(torch.uint8) + 2, (b > a).view(torch.uint8))
-        return y, which.masked_fill_(y <= 0, NONE)
+        y, places = F.max_pool2d(x, 2, return_indices=True)
+        return y, places.sub_(_upper_left(x.shape[2:], x.device)).to(torch.int16)
 
-    def back(self, gradient: Tensor, which: Tensor | None, size: Sequence[int]) -> Tensor:
-        """The gradient at what came in, (N, C, *size); of max-pooling, at what came into the ReLU in front of it."""
+    def back(self, gradient: Tensor, y: Tensor | None, behind: Tensor | None, size: Sequence[int]) -> Tensor:
+        """The gradient at what came in, (N, C, *size); of max-pooling, which gave y, at what came into the ReLU in front of it.
+        `gradient` is written over."""
         if min(size) < 2:
             return gradient
-        made = _empty((*gradient.shape[:2], *size), gradient)
-        if any(length % 2 for length in size):
-            made.zero_()
-        for number, part in _corners(made):
-            if which is None:
-                torch.mul(gradient, 0.25, out=part)
-            else:
-                torch.mul(gradient, which == number, out=part)
-        return made
+        if behind is None:
+            unread = _empty((*gradient.shape[:2], *size), gradient)
+            return torch.ops.aten.avg_pool2d_backward(gradient, unread, [2, 2], [2, 2], [0, 0], False, True, None)
+        assert y is not None
+        torch.ops.aten.threshold_backward(gradient, y, 0, grad_input=gradient)
+        places = behind.long().add_(_upper_left(size, gradient.device))
+        unread = _empty((*gradient.shape[:2], *size), gradient)
+        return torch.ops.aten.max_pool2d_with_indices_backward(
+            gradient, unread, [2, 2], [2, 2], [0, 0], [1, 1], False, places
+        )
 
 
-def _corners(x: Tensor) -> list[tuple[int, Tensor]]:
-    """The four places of each two by two, (N, C, H // 2, W // 2)."""
-    height, width = x.shape[2] // 2 * 2, x.shape[3] // 2 * 2
-    return [(i, x[:, :, down:height:2, across:width:2]) for i, (down, across) in enumerate(CORNERS)]
+def _upper_left(size: Sequence[int], device: torch.device) -> Tensor:
+    """Number (H // 2, W // 2) of the first place of each two by two, row by row."""
+    rows, columns = (torch.arange(0, length // 2 * 2, 2, device=device) for length in size)
+    return rows[:, None] * size[1] + columns
 
 
 def input_gradient(conv: nn.Conv2d, gradient: Tensor, size: Sequence[int]) -> Tensor:
@@ -139,13 +135,22 @@ def input_gradient(conv: nn.Conv2d, gradient: Tensor, size: Sequence[int]) -> Te
         gradient, stride = spread, 1
     if stride == 1 and (conv.groups > 1 or kernel == 1):
         # The gradient of these is a convolution with the weights turned around, and oneDNN does those faster.
-        weight = conv.weight.flip(2, 3) if conv.groups > 1 else conv.weight.transpose(0, 1)
-        return F.conv2d(gradient, weight, None, 1, kernel - 1 - padding, groups=conv.groups)
+        return F.conv2d(gradient, _turned(conv), None, 1, kernel - 1 - padding, groups=conv.groups)
     unread = _empty((len(gradient), conv.in_channels, *size), gradient)
     return torch.ops.aten.convolution_backward(
         gradient, unread, conv.weight, None, [stride] * 2, [padding] * 2, [1, 1], False, [0, 0], conv.groups,
         [True, False, False],
     )[0]  # fmt: skip
+
+
+def _turned(conv: nn.Conv2d) -> Tensor:
+    """Its weights turned around, kept for the next time: they are small, and frozen."""
+    weight, stored = conv.weight, conv.__dict__.get("turned")
+    key = weight.data_ptr(), weight.dtype, weight.device, weight._version
+    if stored is None or stored[0] != key:
+        turned = weight.detach().flip(2, 3) if conv.groups > 1 else weight.detach().transpose(0, 1)
+        stored = conv.__dict__["turned"] = key, turned.contiguous(memory_format=torch.channels_last)
+    return stored[1]
 
 
 def _empty(shape: Sequence[int], like: Tensor) -> Tensor:
@@ -162,7 +167,7 @@ class _Kept:
     """(H, W) of what came in."""
     y: Tensor | None
     """What came out: for the activation, and for those who asked for it."""
-    which: Tensor | None = None
+    behind: Tensor | None = None
     """Of a pool."""
 
 
@@ -190,15 +195,16 @@ class Walk:
         self.kept, self.start, opened = [], x if back else None, x
         y = x
         for index, (name, layer) in enumerate(self.layers):
-            before, which = y, None
+            before, behind = y, None
             if isinstance(layer, Pool):
-                y, which = layer.without(y)
+                y, behind = layer.without(y)
             else:
                 y = layer.without(y)  # pyright: ignore[reportCallIssue]
             opened = before if layer.opens else opened
             y = y.add_(opened) if layer.adds else y
             if back:
-                self.kept.append(_Kept(name, layer, before.shape[2:], y if self._needed(index, y) else None, which))
+                kept = y if behind is not None or self._needed(index, y) else None
+                self.kept.append(_Kept(name, layer, before.shape[2:], kept, behind))
             if name in self.wanted:
                 see(name, y)
 
@@ -232,7 +238,7 @@ class Walk:
             if kept.name in self.wanted:
                 slope(kept.name, y, gradient)  # pyright: ignore[reportArgumentType]
             if isinstance(layer, Pool):
-                gradient = layer.back(gradient, kept.which, kept.size)
+                gradient = layer.back(gradient, y, kept.behind, kept.size)
                 continue
             assert isinstance(layer, Layer)
             added = gradient if layer.adds else added

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from ganvas.losses.style import (
     TINY,
     add_gram_slope,
+    add_variation_slope,
     content_scale,
     gram_sum,
     relative,
@@ -163,16 +164,20 @@ class Target:
             passed.forward(functools.partial(self._see, sums, contents, tile, size))
         for value in sums.values():
             value.requires_grad_()
-        style, content, variation = self._style(sums, size), torch.stack(contents).sum(), total_variation(x)[0]
-        loss = self.alpha * content + self.beta * style + self.tv * variation
-        loss.backward()
+        style, content = self._style(sums, size), torch.stack(contents).sum()
+        (self.beta * style).backward()
         slopes = {key: value.grad for key, value in sums.items()}
+        with torch.no_grad():
+            variation, gradient = total_variation(x)[0], torch.zeros_like(x)
+            add_variation_slope(gradient, x, self.tv)
         for tile in parts:
             if not alone:
                 passed = _Pass(self.network, self.layers, tile.of(x), keep=True)
                 passed.forward(lambda *_: None)
-            gradient = passed.back(functools.partial(self._slope, slopes, tile, size))  # pyright: ignore[reportPossiblyUnbound]
-            tile.of(x.grad).add_(gradient)  # pyright: ignore[reportArgumentType]
+            slope = functools.partial(self._slope, slopes, tile, size)
+            tile.of(gradient).add_(passed.back(slope))  # pyright: ignore[reportPossiblyUnbound]
+        x.grad = gradient
+        loss = self.alpha * content + self.beta * style + self.tv * variation
         return {"loss": loss, "content": content, "style": style, "variation": variation}
 
     def _see(

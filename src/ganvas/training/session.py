@@ -28,7 +28,7 @@ from ganvas.data.feed import make_feed
 from ganvas.defaults import MEASURED, MEASURED_SEED, MINUTES
 from ganvas.doctor import Finding, diagnose
 from ganvas.errors import DataError, GanvasError, RunError, TrainingError, UsageError
-from ganvas.method import HasLikelihood, Method, Prepares, Quantises, Samples, StandsOn, create, methods_with
+from ganvas.method import HasLikelihood, Method, Prepares, Quantises, Resembles, Samples, StandsOn, create, methods_with
 from ganvas.preview import preview
 from ganvas.report import write_report
 from ganvas.run import Run, RunWriter, is_run, spec_as_dict
@@ -443,7 +443,7 @@ class Session:
 
     def _measure(self, averaged: Method) -> dict[str, Any]:
         """What samples score, where there are some, and how likely held-out examples are, where the method can say."""
-        from ganvas.metrics import measure, measure_likelihood, measure_reconstruction
+        from ganvas.metrics import measure, measure_likelihood, measure_reconstruction, measure_stylising
 
         def of_samples() -> dict[str, Any]:
             pictures = to_uint8(sample(averaged, self.measure_samples, MEASURED_SEED))
@@ -456,6 +456,8 @@ class Session:
             found |= self._unless_too_few("likelihood", lambda: measure_likelihood(averaged, self.data, samples=1))
         if isinstance(averaged, Quantises):
             found |= self._unless_too_few("reconstruction", lambda: measure_reconstruction(averaged, self.data))
+        if isinstance(averaged, Resembles):
+            found |= self._unless_too_few("stylising", lambda: measure_stylising(averaged, self.data))
         return found
 
     def _unless_too_few(self, what: str, measured: Callable[[], dict[str, Any]]) -> dict[str, Any]:

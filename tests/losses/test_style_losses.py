@@ -58,7 +58,7 @@ def test_slopes_are_what_autograd_finds() -> None:
         assert_close(found - 1, leaf.grad)
         leaf.grad, found = None, torch.ones_like(leaf)
         (0.7 * total_variation(leaf).sum()).backward()
-        add_variation_slope(found, leaf.detach(), 0.7)
+        assert_close(add_variation_slope(found, leaf.detach(), 0.7), total_variation(leaf.detach()))
         assert_close(found.detach() - 1, leaf.grad, atol=1e-6, rtol=1e-5)
 
 

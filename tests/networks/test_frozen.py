@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.testing import assert_close
 
-from ganvas.networks.frozen import Pool, input_gradient
+from ganvas.networks.frozen import Layer, Pool, input_gradient
 from ganvas.networks.perceptual import KNOWN, FeatureNetwork, build_network
 
 CASES = [(name, "max") for name in KNOWN if name != "vgg19"] + [("vgg16", "average")]
@@ -87,6 +87,17 @@ def test_little_is_kept() -> None:
     assert sum(one.numel() * one.itemsize for one in places) == 2 * side**2 * (64 / 4 + 128 / 16)
     walk.back(lambda *_: None)
     assert not walk.kept
+
+
+@pytest.mark.parametrize("activation", ["relu", "relu6"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_one_pass_gives_what_two_give(activation: str, dtype: torch.dtype) -> None:
+    layer = Layer(nn.Conv2d(6, 6, 3, 2, 1, groups=6), activation).to(dtype).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    x = (20 * torch.randn(2, 6, 9, 8)).to(dtype, memory_format=torch.channels_last)
+    with torch.no_grad():
+        assert_close(
+            layer.without(x), layer.activated(layer.conv(x)), atol=0.1 if dtype == torch.bfloat16 else 1e-4, rtol=0.01
+        )
 
 
 def test_nothing_is_kept_where_no_way_back_is_wanted() -> None:

@@ -117,14 +117,16 @@ def total_variation(x: Tensor) -> Tensor:
     return (down + across) / x[0].numel()
 
 
-def add_variation_slope(to: Tensor, x: Tensor, weight: float) -> None:
-    """Adds to `to`, in place, the gradient of `weight` times the sum of `total_variation`(x)."""
-    factor = 2 * weight / x[0].numel()
+def add_variation_slope(to: Tensor, x: Tensor, weight: float) -> Tensor:
+    """`total_variation`(x) (N,), and adds to `to`, in place, the gradient of `weight` times its sum: one pass for both."""
+    size, total = x[0].numel(), torch.zeros(len(x), device=x.device)
     for axis in (2, 3):
         length = x.shape[axis] - 1
-        slope = (x.narrow(axis, 1, length) - x.narrow(axis, 0, length)).mul_(factor)
-        to.narrow(axis, 1, length).add_(slope)
-        to.narrow(axis, 0, length).sub_(slope)
+        step = (x.narrow(axis, 1, length) - x.narrow(axis, 0, length)).float()
+        total += torch.linalg.vector_norm(step.flatten(1), dim=1).square_()
+        to.narrow(axis, 1, length).add_(step, alpha=2 * weight / size)
+        to.narrow(axis, 0, length).sub_(step, alpha=2 * weight / size)
+    return total / size
 
 
 def moments(features: Tensor) -> tuple[Tensor, Tensor]:

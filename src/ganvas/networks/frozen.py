@@ -7,6 +7,7 @@ many numbers. The first layer, which has few channels to read, is computed again
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -48,7 +49,10 @@ class Layer(nn.Module):
 
     def without(self, x: Tensor) -> Tensor:
         """`forward` where no gradient is asked of autograd."""
-        return self.activated(self.conv(F.pad(x, self._pads(x.shape[2:])) if self.same else x))
+        x, conv = F.pad(x, self._pads(x.shape[2:])) if self.same else x, self.conv
+        if self.activation == "" or x.device.type != "cpu" or not fuses(x.dtype):
+            return self.activated(conv(x))
+        return _fused(x, conv, self.activation)
 
     def back(self, gradient: Tensor, y: Tensor | None, size: Sequence[int]) -> Tensor:
         """The gradient at what came in, (N, C, *size); y is what came out, None where its activation is already in `gradient`,
@@ -77,6 +81,28 @@ class Layer(nn.Module):
             y = F.conv2d(x, conv.weight, conv.bias, 1, conv.padding, groups=conv.groups)  # pyright: ignore[reportArgumentType]
             return y[:, :, :: self.stride, :: self.stride]
         return conv(x)
+
+
+def _fused(x: Tensor, conv: nn.Conv2d, activation: str) -> Tensor:
+    """The convolution and its activation in one pass over the result, which takes half the time of two."""
+    kind, bounds = ("relu", []) if activation == "relu" else ("hardtanh", [0.0, 6.0])
+    return torch.ops.mkldnn._convolution_pointwise(
+        x, conv.weight, conv.bias, list(conv.padding), list(conv.stride), [1, 1], conv.groups, kind, bounds, ""
+    )
+
+
+@functools.cache
+def fuses(dtype: torch.dtype) -> bool:
+    """Whether this torch has `_fused` for a CPU and numbers of `dtype`: no public function does it, so it is tried once."""
+    if not torch.backends.mkldnn.is_available() or dtype not in (torch.float32, torch.bfloat16):
+        return False
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        conv = nn.Conv2d(4, 8, 3, padding=1).to(dtype).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        x = torch.randn(1, 4, 8, 8).to(dtype, memory_format=torch.channels_last)
+        try:
+            return torch.allclose(_fused(x, conv, "relu6"), F.relu6(conv(x)), atol=0.02)
+        except (AttributeError, RuntimeError, TypeError):
+            return False
 
 
 class Pool(nn.Module):

@@ -24,7 +24,6 @@ from ganvas.losses.style import (
     relative,
     style_loss,
     style_scale,
-    total_variation,
 )
 from ganvas.networks.perceptual import FeatureNetwork
 from ganvas.tasks.tiles import reflected
@@ -166,10 +165,10 @@ class Target:
             value.requires_grad_()
         style, content = self._style(sums, size), torch.stack(contents).sum()
         (self.beta * style).backward()
-        slopes = {key: value.grad for key, value in sums.items()}
+        slopes = {key: value.grad for key, value in sums.items() if value.grad is not None}
         with torch.no_grad():
-            variation, gradient = total_variation(x)[0], torch.zeros_like(x)
-            add_variation_slope(gradient, x, self.tv)
+            gradient = torch.zeros_like(x)
+            variation = add_variation_slope(gradient, x, self.tv)[0]
         for tile in parts:
             if not alone:
                 passed = _Pass(self.network, self.layers, tile.of(x), keep=True)

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Blends", "Code", "CodeGrid", "Continues", "Draws", "Encodes", "HasCodes", "HasLikelihood", "Judges", "Likelihood",
-    "Prepares", "Quantises", "Restoration", "Restores", "Samples", "Shows", "StandsOn", "Stylises", "Translates",
+    "Prepares", "Quantises", "Resembles", "Restoration", "Restores", "Samples", "Shows", "StandsOn", "Stylises",
+    "Translates",
 ]  # fmt: skip
 
 
@@ -271,4 +272,18 @@ class Stylises(Protocol):
     def stylise(self, content: Tensor, style: Tensor | None = None, *, strength: float = 1.0) -> Tensor:
         """`content` (n, C, H, W) in [-1, 1], as large, in the manner of `style` (1 or n, C, h, w); None where it knows one
         manner only. `strength` 0 gives the content back as well as the method can."""
+        ...
+
+
+@runtime_checkable
+class Resembles(Stylises, Protocol):
+    """Ability: tells what a painting lacks of its photo and of its style, by the losses that it learned from. After `begin`."""
+
+    def styles_of(self, batch: Batch) -> Tensor | None:
+        """A style for each picture of a batch, drawn as in training; None where it knows one manner only."""
+        ...
+
+    def lacks(self, painted: Tensor, content: Tensor, style: Tensor | None) -> dict[str, Tensor]:
+        """Of each painting (n, C, H, W), (n,): "content" and "style", 0 where it has all of it and about 1 where nothing, and
+        "loss", both weighed as in training."""
         ...

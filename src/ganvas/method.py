@@ -38,6 +38,7 @@ from ganvas.abilities import (
     Likelihood,
     Prepares,
     Quantises,
+    Resembles,
     Restoration,
     Restores,
     Samples,
@@ -53,8 +54,8 @@ from ganvas.settings import as_dict, change, setting, settings_of
 
 __all__ = [
     "Batch", "Blends", "Classes", "Code", "CodeGrid", "Continues", "DataSpec", "Draws", "Encodes", "HasCodes",
-    "HasLikelihood", "Judges", "Likelihood", "Method", "Prepares", "Quantises", "Restoration", "Restores", "Samples",
-    "Shows", "StandsOn", "Stylises", "Translates", "Update", "always", "create", "find", "method_names",
+    "HasLikelihood", "Judges", "Likelihood", "Method", "Prepares", "Quantises", "Resembles", "Restoration", "Restores",
+    "Samples", "Shows", "StandsOn", "Stylises", "Translates", "Update", "always", "create", "find", "method_names",
     "methods_with", "nothing", "preset", "presets", "register", "setting", "step_factor", "uniforms", "unmeasured",
 ]  # fmt: skip
 
@@ -122,6 +123,8 @@ class Method(nn.Module):
     """Attributes that were trained elsewhere, go into the weights and never move: the first stage of a two-stage method."""
     filled: ClassVar[tuple[str, ...]] = ()
     """Settings that the training writes, so that the run tells all of itself; a resumed run keeps them."""
+    goes_on: bool = False
+    """Set before `begin` where a checkpoint is read after it: what that holds (`frozen` too) need not come from elsewhere."""
     ema: float = 0.999
     """Decay of that average, a step; a method that has it as a setting overrides this."""
     of_sampling: ClassVar[tuple[str, ...]] = ()
@@ -304,7 +307,9 @@ def methods_with(ability: type) -> str:
 
 def unmeasured(name: str) -> str:
     """Why `ganvas evaluate` has no figures for a run of this method, and what to do; "" where it has some."""
-    if name not in method_names() or issubclass(cls := find(name), (Samples, HasLikelihood, Quantises, Translates)):
+    if name not in method_names() or issubclass(
+        cls := find(name), (Samples, HasLikelihood, Quantises, Translates, Resembles)
+    ):
         return ""
     told = f"{name} makes pictures out of others, which its run alone cannot be measured by"
     uses = {Restores: "restore", Stylises: "stylise"}

@@ -8,6 +8,8 @@ from torch.testing import assert_close
 from ganvas.losses.style import (
     FLAT,
     adain,
+    add_gram_slope,
+    add_variation_slope,
     content_loss,
     content_scale,
     gram,
@@ -39,6 +41,25 @@ def test_gram_has_the_gradient_that_differences_give() -> None:
     flat = x.detach().clone().requires_grad_()
     ((flat.flatten(2) @ flat.flatten(2).transpose(1, 2)) * weights).sum().backward()
     assert_close(x.grad, flat.grad)
+
+
+def test_slopes_are_what_autograd_finds() -> None:
+    """Both in a place of their own, added to what is there; channels last, and cut out of a larger one."""
+    generator = torch.Generator().manual_seed(0)
+    whole = torch.randn(2, 3, 6, 5, dtype=torch.float64, generator=generator).contiguous(
+        memory_format=torch.channels_last
+    )
+    weights = torch.randn(2, 3, 3, generator=generator)
+    for x in (whole, whole[:, :, 1:5, :3]):
+        leaf = x.detach().float().clone().requires_grad_()
+        (gram_sum(leaf) * weights).sum().backward()
+        found = torch.ones_like(whole.float())[:, :, : x.shape[2], : x.shape[3]]
+        add_gram_slope(found, leaf.detach(), weights)
+        assert_close(found - 1, leaf.grad)
+        leaf.grad, found = None, torch.ones_like(leaf)
+        (0.7 * total_variation(leaf).sum()).backward()
+        assert_close(add_variation_slope(found, leaf.detach(), 0.7), total_variation(leaf.detach()))
+        assert_close(found.detach() - 1, leaf.grad, atol=1e-6, rtol=1e-5)
 
 
 def test_a_picture_and_its_double_have_one_gram_matrix() -> None:

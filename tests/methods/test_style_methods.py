@@ -11,10 +11,13 @@ from torch.testing import assert_close
 
 import ganvas
 from ganvas.data import write_png
+from ganvas.data.batch import Batch
 from ganvas.data.mosaic import mosaic
-from ganvas.errors import DataError, RunError, UsageError
+from ganvas.data.styles import Sheet
+from ganvas.errors import DataError, GanvasError, RunError, UsageError
 from ganvas.losses.style import moments
 from ganvas.method import create
+from ganvas.networks.perceptual import open_network
 from parts import pictures, small, train_small, trainer_for
 
 NAMES = ["fast_style", "adain"]
@@ -81,7 +84,43 @@ def test_adain_brings_its_encoder_along(tmp_path: Path) -> None:
     )  # pyright: ignore
 
 
+def test_adain_goes_on_without_its_encoders_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run holds the encoder; a new training asks for the file, which is away here."""
+    train_small("adain", tmp_path / "run", 2, pictures((3, 32, 32)))
+
+    def away(*_: object, **__: object) -> None:
+        raise GanvasError("the weights are missing")
+
+    monkeypatch.setattr("ganvas.methods.adain.open_network", away)
+    run = ganvas.train(resume=tmp_path / "run", steps=3)
+    assert_close(
+        run.method.E(torch.ones(1, 3, 8, 8), ["conv1"]), open_network("digits")(torch.ones(1, 3, 8, 8), ["conv1"])
+    )  # pyright: ignore
+    with pytest.raises(GanvasError, match="the weights are missing"):
+        trainer_for(small("adain"), pictures((3, 32, 32)))
+
+
+def test_pieces_are_cut_from_all_over_each_style() -> None:
+    """Styles whose pixels tell style, row and column: every piece is one of a piece, and every place comes up."""
+    sizes = [(5, 7), (4, 4)]
+    styles = []
+    for k, size in enumerate(sizes):
+        rows, columns = torch.meshgrid(*map(torch.arange, size), indexing="ij")
+        styles.append(torch.stack([torch.full(size, k), rows, columns]).float())
+    batch = Batch(torch.zeros(2000, 3, 4, 3), generator=torch.Generator().manual_seed(0))
+    cut = Sheet(styles, torch.device("cpu")).crops(batch, (4, 3))
+    assert cut.shape == (2000, 3, 4, 3)
+    assert torch.equal(cut[:, 0], cut[:, 0, :1, :1].expand(-1, 4, 3))
+    assert torch.equal(cut[:, 1] - cut[:, 1, :1, :1], torch.arange(4.0).view(1, 4, 1).expand(2000, 4, 3))
+    assert torch.equal(cut[:, 2] - cut[:, 2, :1, :1], torch.arange(3.0).expand(2000, 4, 3))
+    places = {tuple(int(number) for number in piece[:, 0, 0]) for piece in cut}
+    wanted = {(k, row, column) for k, (h, w) in enumerate(sizes) for row in range(h - 3) for column in range(w - 2)}
+    assert places == wanted
+
+
 def test_mistakes_are_told() -> None:
+    with pytest.raises(UsageError, match="style_size is for the pictures that style names"):
+        trainer_for(small("adain", style_size=64), pictures((3, 32, 32)))
     with pytest.raises(UsageError, match="no feature network vgg61"):
         trainer_for(small("fast_style", network="vgg61"), pictures((3, 32, 32)))
     with pytest.raises(DataError, match=r"there is no style picture at nowhere\.png"):

@@ -54,7 +54,8 @@ def evaluate(
 
     A method that knows how likely pictures are is asked for the test split too: nats a picture, or bits a value. One that tells
     pictures in codes paints the test split from them again. One that translates is asked for the test split, and compared with
-    the true partners where there are some; what copying scores stands beside.
+    the true partners where there are some; what copying scores stands beside. One that stylises tells what its paintings of the
+    test split lack of the photo and of the style.
 
     Figures of a run against its own data become the run's newest (metrics.json), which `ganvas compare` reads.
     """
@@ -94,8 +95,8 @@ def _of_run(
     from ganvas.cli.opening import as_in, fitting, open_shown
     from ganvas.cli.sample import gather
     from ganvas.errors import DataError, RunError
-    from ganvas.method import HasLikelihood, Quantises, Samples, Translates, unmeasured
-    from ganvas.metrics import measure_likelihood, measure_reconstruction, measure_translation
+    from ganvas.method import HasLikelihood, Quantises, Resembles, Samples, Translates, unmeasured
+    from ganvas.metrics import measure_likelihood, measure_reconstruction, measure_stylising, measure_translation
     from ganvas.training.engine import choose_device
 
     if why := unmeasured(run.info["method"]):
@@ -118,6 +119,8 @@ def _of_run(
             typer.echo(f"likelihood not measured: {error}", err=True)
     if isinstance(method, Quantises):
         found["metrics"] |= measure_reconstruction(method, dataset)
+    if isinstance(method, Resembles):
+        found["metrics"] |= measure_stylising(method, dataset)
     if data is None and not best:
         _keep(run, found["metrics"])
     return {"run": str(run.folder), **found}

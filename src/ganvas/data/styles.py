@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -50,16 +51,26 @@ def fingerprint(styles: list[Tensor], *more: str) -> Tensor:
     return torch.tensor(list(whole.digest()), dtype=torch.uint8)
 
 
-def crops(styles: list[Tensor], batch: Batch, size: tuple[int, int]) -> Tensor:
-    """A piece of `size` (H, W) of a style drawn for each example of the batch, (N, C, H, W)."""
-    which, place = batch.integers(len(styles), 1), batch.uniform(2)
-    cut = [_crop(styles[index], size, part) for index, part in zip(which[:, 0].tolist(), place.tolist(), strict=True)]
-    return torch.stack(cut).to(batch.real.device)
+class Sheet:
+    """Style pictures (C, h, w), each of its own size, on a device: pieces are cut there, and nothing has to be asked back."""
 
+    def __init__(self, styles: Sequence[Tensor], device: torch.device) -> None:
+        self.pixels = torch.cat([style.flatten(1) for style in styles], 1).to(device)
+        sizes = torch.tensor([style.shape[1:] for style in styles])
+        self.sizes = sizes.to(device)
+        self.starts = (sizes.prod(1).cumsum(0) - sizes.prod(1)).to(device)
 
-def _crop(style: Tensor, size: tuple[int, int], place: list[float]) -> Tensor:
-    top, left = (int(part * (have - want + 1)) for part, have, want in zip(place, style.shape[1:], size, strict=True))
-    return style[:, top : top + size[0], left : left + size[1]]
+    def crops(self, batch: Batch, size: tuple[int, int]) -> Tensor:
+        """A piece of `size` (H, W) of a style drawn for each example of the batch, (N, C, H, W)."""
+        device = self.starts.device
+        which, place = batch.integers(len(self.starts), 1)[:, 0].to(device), batch.uniform(2).to(device)
+        sizes = self.sizes[which]
+        room = sizes - torch.tensor(size, device=device) + 1
+        # A number just below 1 may be rounded up to the room itself.
+        first = torch.minimum((place * room).long(), room - 1)
+        rows, columns = (first[:, axis, None] + torch.arange(length, device=device) for axis, length in enumerate(size))
+        index = self.starts[which, None, None] + rows[:, :, None] * sizes[:, 1, None, None] + columns[:, None]
+        return self.pixels[:, index].movedim(0, 1).contiguous()
 
 
 def _checked(picture: np.ndarray, file: Path) -> np.ndarray:

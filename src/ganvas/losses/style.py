@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-PLACES = 2**16  # places of a feature map that pass through float32 at once
+FLOATS = 2**20  # numbers of a feature map that pass through float32 at once
 FLAT = 1e-3  # variance of features, as a share of their mean square, below which a picture counts as of one colour
 TINY = 1e-12  # below any square of features that a picture gives
 
@@ -41,7 +41,7 @@ class _GramSum(torch.autograd.Function):
         ctx.save_for_backward(features)
         n, channels = features.shape[:2]
         total = torch.zeros(n, channels, channels, device=features.device)
-        for part in features.permute(0, 2, 3, 1).flatten(1, 2).split(PLACES, 1):
+        for part in features.permute(0, 2, 3, 1).flatten(1, 2).split(max(1, FLOATS // (n * channels)), 1):
             part = part.float()
             total.baddbmm_(part.transpose(1, 2), part)
         return total
@@ -52,6 +52,17 @@ class _GramSum(torch.autograd.Function):
         places = features.permute(0, 2, 3, 1)
         both = (gradient + gradient.transpose(1, 2)).to(features.dtype)
         return (places.flatten(1, 2) @ both).view(places.shape).permute(0, 3, 1, 2)
+
+
+def add_gram_slope(to: Tensor, features: Tensor, gradient: Tensor) -> None:
+    """Adds to `to`, in place, the gradient with respect to `features` (N, C, H, W) of a loss that `gram_sum` goes into with the
+    gradient (N, C, C)."""
+    places, both = features.permute(0, 2, 3, 1).flatten(1, 2), (gradient + gradient.transpose(1, 2)).to(features.dtype)
+    sums = to.permute(0, 2, 3, 1)
+    if sums.is_contiguous():
+        sums.flatten(1, 2).baddbmm_(places, both)
+    else:
+        sums.add_((places @ both).view(sums.shape))
 
 
 def guided_gram(features: Tensor, guide: Tensor) -> Tensor:
@@ -104,6 +115,18 @@ def total_variation(x: Tensor) -> Tensor:
     down = (x[:, :, 1:] - x[:, :, :-1]).float().square().flatten(1).sum(1)
     across = (x[..., 1:] - x[..., :-1]).float().square().flatten(1).sum(1)
     return (down + across) / x[0].numel()
+
+
+def add_variation_slope(to: Tensor, x: Tensor, weight: float) -> Tensor:
+    """`total_variation`(x) (N,), and adds to `to`, in place, the gradient of `weight` times its sum: one pass for both."""
+    size, total = x[0].numel(), torch.zeros(len(x), device=x.device)
+    for axis in (2, 3):
+        length = x.shape[axis] - 1
+        step = (x.narrow(axis, 1, length) - x.narrow(axis, 0, length)).float()
+        total += torch.linalg.vector_norm(step.flatten(1), dim=1).square_()
+        to.narrow(axis, 1, length).add_(step, alpha=2 * weight / size)
+        to.narrow(axis, 0, length).sub_(step, alpha=2 * weight / size)
+    return total / size
 
 
 def moments(features: Tensor) -> tuple[Tensor, Tensor]:

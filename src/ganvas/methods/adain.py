@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 from torch.optim import Adam, Optimizer
 
-from ganvas.data.styles import crops, read_styles
+from ganvas.data.styles import Sheet, read_styles
 from ganvas.errors import UsageError
 from ganvas.losses.adversarial import discriminator_cross_entropy, non_saturating_generator
 from ganvas.losses.style import (
@@ -42,6 +42,7 @@ from ganvas.networks.perceptual import FeatureNetwork, build_network, known, ope
 from ganvas.networks.resample import cut, fitted, grown_to
 
 OTHERS = "others"
+SIDE = 256  # pixels, the shorter side of a style picture
 
 
 class Networks(Method):
@@ -50,7 +51,7 @@ class Networks(Method):
     E: FeatureNetwork
     G: Decoder
     D: StrokeJudge
-    styles: list[Tensor]
+    sheet: Sheet | None
     layers: list[str]
 
 
@@ -67,7 +68,9 @@ class AdaIN(Networks):
         "where styles to train on come from: a picture, a folder of pictures, mosaic (drawn by the program), or"
         " others: each picture's partner, or without partners another picture of the batch",
     )
-    style_size: int = setting(256, "shorter side of the style pictures", minimum=16, unit="pixels")
+    style_size: int | None = setting(
+        None, "shorter side of the style pictures that `style` names; auto: 256", minimum=16, unit="pixels"
+    )
     network: str = setting(
         "mobilenet_v2", "the encoder: mobilenet_v2, efficientnet_lite0, vgg16_bn, vgg16, vgg19 or digits"
     )
@@ -101,11 +104,17 @@ class AdaIN(Networks):
         self.channels, self.size = spec.channels, (spec.height, spec.width)
 
     def begin(self, device: torch.device) -> None:
-        """Reads the encoder's weights and the styles."""
-        trained = open_network(self.network, wanted=self.layers)
-        self.E.load_state_dict(trained.state_dict())
-        side = max(self.style_size, *self.size)
-        self.styles = [] if self.style == OTHERS else read_styles(self.style, self.channels, side)
+        """Reads the styles, and the encoder's weights where the run does not bring them."""
+        if not self.goes_on:
+            self.E.load_state_dict(open_network(self.network, wanted=self.layers).state_dict())
+        if self.style == OTHERS and self.style_size is not None:
+            raise UsageError(
+                f"style_size is for the pictures that style names, and with style={OTHERS} those of the data serve, as they"
+                " are: leave style_size away, or name a picture or a folder by style"
+            )
+        side = max(self.style_size or SIDE, *self.size)
+        styles = [] if self.style == OTHERS else read_styles(self.style, self.channels, side)
+        self.sheet = Sheet(styles, device) if styles else None
 
     def optimizers(self) -> dict[str, Optimizer]:
         made: dict[str, Optimizer] = {"G": Adam(self.G.parameters(), lr=self.lr, fused=True)}
@@ -119,7 +128,7 @@ class AdaIN(Networks):
 
     def decoder_loss(self, batch: Batch) -> dict[str, Tensor]:
         """Eq. 11: L_c (eq. 12) and lambda L_s (eq. 13), each layer relative; and the total variation."""
-        paintings = self.paintings(batch)
+        paintings = self.styles_of(batch)
         with torch.no_grad():
             wanted = {name: moments(value) for name, value in self.taps(paintings).items()}
             target = self.moved(self.taps(batch.real)[self.encoder], wanted[self.encoder])
@@ -147,10 +156,10 @@ class AdaIN(Networks):
 
     # --- parts of it ----------------------------------------------------------------------------------------------------------
 
-    def paintings(self, batch: Batch) -> Tensor:
+    def styles_of(self, batch: Batch) -> Tensor:
         """A style for each content, (N, C, H, W)."""
-        if self.styles:
-            return crops(self.styles, batch, self.size)
+        if self.sheet is not None:
+            return self.sheet.crops(batch, self.size)
         return batch.real.roll(1, 0) if batch.partner is None else batch.partner
 
     def taps(self, x: Tensor) -> dict[str, Tensor]:
@@ -178,6 +187,16 @@ class AdaIN(Networks):
         made = self.G(torch.lerp(features, target, strength)).float().clamp(-1, 1)
         return cut(made, (content.shape[2], content.shape[3]))
 
+    def lacks(self, painted: Tensor, content: Tensor, style: Tensor | None) -> dict[str, Tensor]:
+        """The moments that it learned from, and of the content the photo's own features at the encoder's last layer."""
+        assert style is not None
+        taps, wanted = self.taps(painted), {name: moments(value) for name, value in self.taps(style).items()}
+        photo = self.taps(content)[self.encoder]
+        kept = relative(content_loss(taps[self.encoder], photo), content_scale(photo))
+        styles = [relative(moment_loss(taps[name], wanted[name]), moment_scale(wanted[name])) for name in self.layers]
+        lacking = torch.stack(styles).mean(0)
+        return {"loss": kept + self.style_weight * lacking, "content": kept, "style": lacking}
+
     def show(self, batch: Batch) -> Tensor:
         """Photo, style and painting, (n, 3, C, H, W); the styles are the next photos."""
         styles = batch.real.roll(1, 0) if batch.partner is None else batch.partner
@@ -187,7 +206,7 @@ class AdaIN(Networks):
 @preset("adain")
 def tiny() -> AdaIN:
     """Seconds on a CPU, with the digit network of this package as the encoder; for tests and first looks."""
-    return AdaIN(batch_size=16, network="digits", widths="8-4", style_size=32)
+    return AdaIN(batch_size=16, network="digits", widths="8-4")
 
 
 @preset("adain")

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 from torch.optim import Adam, Optimizer
 
-from ganvas.data.styles import crops, fingerprint, read_styles
+from ganvas.data.styles import Sheet, fingerprint, read_styles
 from ganvas.errors import RunError, UsageError
 from ganvas.losses.adversarial import discriminator_cross_entropy, non_saturating_generator
 from ganvas.losses.style import content_loss, content_scale, gram, relative, style_loss, style_scale, total_variation
@@ -42,7 +42,7 @@ class Networks(Method):
     expected: Tensor | None = None
     eyes: tuple[FeatureNetwork, ...] = ()  # in a tuple: what a module holds in the open goes into its weights
     grams: dict[str, Tensor]
-    styles: list[Tensor]
+    sheet: Sheet
 
 
 @register
@@ -96,12 +96,15 @@ class FastStyle(Networks):
         """Reads the painting and the feature network; the painting's Gram matrices are all that is kept of it."""
         one = known(self.network)
         eye = open_network(self.network, wanted=[*one.style, *one.content]).to(device)
-        self.styles = read_styles(self.style, self.channels, max(self.style_size, *self.size))
+        styles = read_styles(self.style, self.channels, max(self.style_size, *self.size))
+        self.sheet = Sheet(styles, device)
         with torch.no_grad():
-            taps = eye(self.styles[0][None].to(device), one.style)
+            taps = eye(styles[0][None].to(device), one.style)
         self.grams = {name: gram(value) for name, value in taps.items()}
         self.eyes = (eye,)
-        self.expected = fingerprint(self.styles, eye.sha256)
+        self.expected = fingerprint(styles, eye.sha256)
+        if self.goes_on and self.origin.any():
+            self.check_origin()
         self.origin.copy_(self.expected)
 
     def check_origin(self) -> None:
@@ -124,21 +127,9 @@ class FastStyle(Networks):
 
     def painter_loss(self, batch: Batch) -> dict[str, Tensor]:
         """Eq. 5 with the total variation of sec. 3.2, and the discriminator's loss where it has a weight."""
-        one, eye = known(self.network), self.eyes[0]
         painted = self.G(batch.real).float()
-        with torch.no_grad():
-            wanted = eye(batch.real, one.content)
-        taps = eye(painted, [*one.style, *one.content])
-        content = torch.stack(
-            [
-                relative(content_loss(taps[name], wanted[name]), content_scale(wanted[name])).mean()
-                for name in one.content
-            ]
-        ).mean()
-        style = torch.stack(
-            [relative(style_loss(gram(taps[name]), self.grams[name]), style_scale(self.grams[name])).mean() for name in one.style]
-        ).mean()  # fmt: skip
-        variation = total_variation(painted).mean()
+        parts = self.parts(painted, batch.real)
+        content, style, variation = parts["content"].mean(), parts["style"].mean(), total_variation(painted).mean()
         loss = self.alpha * content + self.beta * style + self.tv * variation
         report = {
             "content": content.detach(),
@@ -151,9 +142,22 @@ class FastStyle(Networks):
             loss, report["adversarial"] = loss + self.adversarial * fooled, fooled.detach()
         return {"loss": loss, **report}
 
+    def parts(self, painted: Tensor, photos: Tensor) -> dict[str, Tensor]:
+        """Eqs. 2 and 4 of the paper, each layer relative, means over layers: "content" and "style", (N,)."""
+        one, eye = known(self.network), self.eyes[0]
+        with torch.no_grad():
+            wanted = eye(photos, one.content)
+        taps = eye(painted, [*one.style, *one.content])
+        content = [relative(content_loss(taps[name], value), content_scale(value)) for name, value in wanted.items()]
+        style = [
+            relative(style_loss(gram(taps[name]), self.grams[name]), style_scale(self.grams[name]))
+            for name in one.style
+        ]
+        return {"content": torch.stack(content).mean(0), "style": torch.stack(style).mean(0)}
+
     def judge_loss(self, batch: Batch) -> dict[str, Tensor]:
         """Pieces of the painting against painted photos (Goodfellow 2014, eq. 1)."""
-        real = self.D(crops(self.styles, batch, self.size))
+        real = self.D(self.sheet.crops(batch, self.size))
         fake = self.D(batch.handed["painted"])
         return {"loss": discriminator_cross_entropy(real, fake).mean(), "real": real.mean(), "fake": fake.mean()}
 
@@ -173,6 +177,14 @@ class FastStyle(Networks):
                 "this fast_style knows one painting, that of its training: leave the style away, or train adain"
             )
         return torch.lerp(content, self.G(content).float().clamp(-1, 1), strength)
+
+    def styles_of(self, batch: Batch) -> None:
+        """It knows one painting."""
+
+    def lacks(self, painted: Tensor, content: Tensor, style: Tensor | None) -> dict[str, Tensor]:
+        """Eq. 5 without the variation."""
+        parts = self.parts(painted, content)
+        return {"loss": self.alpha * parts["content"] + self.beta * parts["style"], **parts}
 
     def show(self, batch: Batch) -> Tensor:
         """Photo and painting, (n, 2, C, H, W)."""

@@ -15,6 +15,7 @@ from ganvas.metrics.precision_recall import (
 )
 from ganvas.metrics.reconstruction import measure_reconstruction
 from ganvas.metrics.restoration import compare_pictures, luma, mobilenet_distance, psnr_rgb, psnr_y, ssim_rgb, ssim_y
+from ganvas.metrics.stylising import measure_stylising
 from ganvas.metrics.translation import measure_translation
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "measure",
     "measure_likelihood",
     "measure_reconstruction",
+    "measure_stylising",
     "measure_translation",
     "mobilenet_distance",
     "nearest",

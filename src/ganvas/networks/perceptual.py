@@ -18,11 +18,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from ganvas.errors import GanvasError, UsageError, nearest
 from ganvas.files import sha256
 from ganvas.networks.features import MOBILENET, DigitNetwork, MobileNetV2, digit_network, digit_network_card
+from ganvas.networks.frozen import Layer, Pool, Walk
 from ganvas.networks.pretrained import WeightsFile, choices, find_weights, has_weights
 
 VGG16 = WeightsFile(
@@ -78,57 +78,6 @@ Normed = tuple[nn.Conv2d, nn.BatchNorm2d]
 # --- the chain --------------------------------------------------------------------------------------------------------------
 
 
-class Layer(nn.Module):
-    """A frozen convolution with its activation: "relu", "relu6" or "" (none).
-
-    `opens`: what comes in is kept, for the next layer that `adds` it to what it gives (a residual block).
-    `same`: padding as TensorFlow's "same", which puts the odd pixel at the end.
-    """
-
-    def __init__(
-        self, conv: nn.Conv2d, activation: str = "relu", *, opens: bool = False, adds: bool = False, same: bool = False
-    ) -> None:
-        super().__init__()
-        self.conv, self.activation, self.opens, self.adds, self.same = conv, activation, opens, adds, same
-
-    @property
-    def stride(self) -> int:
-        return self.conv.stride[0]
-
-    @property
-    def reach(self) -> int:
-        """How many pixels of its input, to each side, a pixel of its output sees."""
-        return self.conv.kernel_size[0] // 2
-
-    def forward(self, x: Tensor) -> Tensor:
-        y = self._convolved(_padded_same(x, self.conv) if self.same else x)
-        if self.activation == "relu":
-            return y.relu_()
-        return F.relu6(y, inplace=True) if self.activation else y
-
-    def _convolved(self, x: Tensor) -> Tensor:
-        conv = self.conv
-        if self.stride > 1 and conv.groups > 1 and x.dtype == torch.bfloat16 and x.device.type == "cpu":
-            # oneDNN's bf16 gradient of a strided depthwise convolution takes 10 times as long as the one without a stride.
-            y = F.conv2d(x, conv.weight, conv.bias, 1, conv.padding, groups=conv.groups)  # pyright: ignore[reportArgumentType]
-            return y[:, :, :: self.stride, :: self.stride]
-        return conv(x)
-
-
-class Pool(nn.Module):
-    """Halves a picture, the last row or column of an odd one left away; one of a single row or column stays as it is."""
-
-    opens = adds = False
-    stride, reach = 2, 1
-
-    def __init__(self, kind: str) -> None:
-        super().__init__()
-        self.pool = {"max": F.max_pool2d, "average": F.avg_pool2d}[kind]
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x if min(x.shape[2:]) < 2 else self.pool(x, 2)
-
-
 class FeatureNetwork(nn.Module):
     """Named layers of a frozen network: `network(x, ["relu1_1", "relu4_2"])` gives {"relu1_1": (N, C, H, W), ...}.
 
@@ -167,7 +116,7 @@ class FeatureNetwork(nn.Module):
                 y = y + kept
             if name in left:
                 left.remove(name)
-                found[name] = y
+                found[name] = self.told(y, len(x))
             if not left:
                 break
         return found
@@ -177,6 +126,16 @@ class FeatureNetwork(nn.Module):
         weight = next(self.parameters())
         x = torch.addcmul(self.shift, as_rgb(x.float()), self.scale)
         return x.to(weight.dtype, memory_format=torch.channels_last)
+
+    def told(self, y: Tensor, count: int) -> Tensor:
+        """A layer's features (count, C, H, W) of `count` pictures, from what the chain has there."""
+        return y
+
+    def walk(self, wanted: Iterable[str]) -> Walk:
+        """A pass that keeps little, from what `prepare` gives, and its way back; `told` is left to the caller."""
+        wanted = list(wanted)
+        self.check(wanted)
+        return Walk(self.layers.items(), wanted)
 
     def check(self, wanted: Iterable[str]) -> None:
         """UsageError where a layer is unknown."""
@@ -234,28 +193,17 @@ def as_rgb(x: Tensor) -> Tensor:
     return torch.stack([x[:, colour::3].mean(1) for colour in range(3)], 1)
 
 
-def _padded_same(x: Tensor, conv: nn.Conv2d) -> Tensor:
-    kernel, stride = conv.kernel_size[0], conv.stride[0]
-    pads: list[int] = []
-    for size in (x.shape[3], x.shape[2]):
-        whole = max(0, (-(-size // stride) - 1) * stride + kernel - size)
-        pads += [whole // 2, whole - whole // 2]
-    return F.pad(x, pads)
-
-
 # --- the digit network, which is for one channel ------------------------------------------------------------------------------
 
 
 class ChannelByChannel(FeatureNetwork):
     """A network for grey pictures that looks at each channel by itself; features of all channels stand behind each other."""
 
-    def forward(self, x: Tensor, wanted: Iterable[str]) -> Taps:
-        n, channels = x.shape[:2]
-        taps = super().forward(x.reshape(n * channels, 1, *x.shape[2:]), wanted)
-        return {name: value.reshape(n, -1, *value.shape[2:]) for name, value in taps.items()}
-
     def prepare(self, x: Tensor) -> Tensor:
-        return x.to(next(self.parameters()).dtype)
+        return x.reshape(-1, 1, *x.shape[2:]).to(next(self.parameters()).dtype)
+
+    def told(self, y: Tensor, count: int) -> Tensor:
+        return y.reshape(count, -1, *y.shape[2:])
 
 
 # --- networks from weights ----------------------------------------------------------------------------------------------------

@@ -226,7 +226,7 @@ def _level(
 def _optimizer(x: Tensor, settings: GatysSettings) -> Optimizer:
     if settings.optimizer == "lbfgs":
         return LBFGS([x], max_iter=1, max_eval=8, history_size=10, line_search_fn="strong_wolfe")
-    return Adam([x], lr=settings.lr, betas=(0.9, 0.99))
+    return Adam([x], lr=settings.lr, betas=(0.9, 0.99), fused=True)
 
 
 class _Average:

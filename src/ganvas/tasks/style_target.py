@@ -7,15 +7,24 @@ chain rule a tile's gradient then needs no more than d loss / d Gram.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ganvas.losses.style import TINY, content_scale, gram_sum, relative, style_loss, style_scale, total_variation
+from ganvas.losses.style import (
+    TINY,
+    add_gram_slope,
+    add_variation_slope,
+    content_scale,
+    gram_sum,
+    relative,
+    style_loss,
+    style_scale,
+)
 from ganvas.networks.perceptual import FeatureNetwork
 from ganvas.tasks.tiles import reflected
 
@@ -108,8 +117,9 @@ class Target:
         phases: int = 1,
     ) -> None:
         self.network, self.style_layers, self.content_layers = network, style_layers, content_layers
+        self.layers = [*style_layers, *content_layers]
         self.alpha, self.beta, self.tv = alpha, beta, tv
-        self.multiple, reach = network.field([*style_layers, *content_layers])
+        self.multiple, reach = network.field(self.layers)
         self.halo = -(-reach // self.multiple) * self.multiple
         self.side = max(1, side // self.multiple) * self.multiple
         self.masks = None if masks is None else reflected(masks, self.multiple)
@@ -138,48 +148,65 @@ class Target:
         shift = list(self.contents)[turn % len(self.contents)]
         self.content = self.contents[shift]
         moved = x.detach().roll(shift, (2, 3)).requires_grad_()
-        parts = self._tiles(x.shape[2:])
-        losses = self._of_whole(moved, parts[0]) if len(parts) == 1 else self._of_tiles(moved, parts)
+        losses = self._gradient(moved, self._tiles(x.shape[2:]))
         assert moved.grad is not None
         x.grad = moved.grad.roll((-shift[0], -shift[1]), (2, 3))
         return {name: value.detach() for name, value in losses.items()}
 
-    def _of_whole(self, x: Tensor, tile: Tile) -> dict[str, Tensor]:
-        size = x.shape[2:]
-        taps = self.network(x, [*self.style_layers, *self.content_layers])
-        losses = self._together(
-            self._style(self._sums(taps, tile, size), size), self._content(taps, tile, size), total_variation(x)[0]
-        )
-        losses["loss"].backward()
-        return losses
-
-    def _of_tiles(self, x: Tensor, parts: Sequence[Tile]) -> dict[str, Tensor]:
-        size = x.shape[2:]
-        with torch.no_grad():
-            sums = _added([self._sums(self._taps(x, tile, self.style_layers), tile, size) for tile in parts])
+    def _gradient(self, x: Tensor, parts: Sequence[Tile]) -> dict[str, Tensor]:
+        """Leaves its gradient at x, a leaf. A whole passes once, tiles twice: all Gram matrices come before any gradient."""
+        size, alone = x.shape[2:], len(parts) == 1
+        sums: Sums = {}
+        contents: list[Tensor] = []
+        for tile in parts:
+            passed = _Pass(self.network, self.layers, tile.of(x), keep=alone)
+            passed.forward(functools.partial(self._see, sums, contents, tile, size))
         for value in sums.values():
             value.requires_grad_()
-        style, content = self._style(sums, size), torch.zeros((), device=x.device)
-        style.backward()
-        slopes: dict[Any, Any] = {key: value.grad for key, value in sums.items()}
-        x.grad = torch.zeros_like(x)
+        style, content = self._style(sums, size), torch.stack(contents).sum()
+        (self.beta * style).backward()
+        slopes = {key: value.grad for key, value in sums.items() if value.grad is not None}
+        with torch.no_grad():
+            gradient = torch.zeros_like(x)
+            variation = add_variation_slope(gradient, x, self.tv)[0]
         for tile in parts:
-            seen = tile.of(x).detach().requires_grad_()
-            taps = self._taps(seen, tile, [*self.style_layers, *self.content_layers], cut=False)
-            here, mine = self._sums(taps, tile, size), self._content(taps, tile, size)
-            # Its gradient is the style's, by the chain rule.
-            linear = torch.stack([(here[key] * slopes[key]).sum() for key, value in sums.items()]).sum()
-            (self.beta * linear + self.alpha * mine).backward()
-            tile.of(x.grad).add_(seen.grad)  # pyright: ignore[reportArgumentType]
-            content = content + mine.detach()
-        variation = total_variation(x)[0]
-        (self.tv * variation).backward()
-        return self._together(style, content, variation)
-
-    def _together(self, style: Tensor, content: Tensor, variation: Tensor) -> dict[str, Tensor]:
-        """Eq. 7, and the variation."""
+            if not alone:
+                passed = _Pass(self.network, self.layers, tile.of(x), keep=True)
+                passed.forward(lambda *_: None)
+            slope = functools.partial(self._slope, slopes, tile, size)
+            tile.of(gradient).add_(passed.back(slope))  # pyright: ignore[reportPossiblyUnbound]
+        x.grad = gradient
         loss = self.alpha * content + self.beta * style + self.tv * variation
         return {"loss": loss, "content": content, "style": style, "variation": variation}
+
+    def _see(
+        self, sums: Sums, contents: list[Tensor], tile: Tile, size: Sequence[int], name: str, features: Tensor
+    ) -> None:
+        """Takes of a tile's features what the losses need."""
+        own = tile.own(features)
+        if name in self.style_layers:
+            self._add_sums(sums, name, own, tile, size)
+        if name in self.content_layers:
+            contents.append(self._content(name, own, tile, size))
+
+    def _slope(
+        self, slopes: Sums, tile: Tile, size: Sequence[int], name: str, features: Tensor, gradient: Tensor
+    ) -> None:
+        """Adds to a layer's gradient that of the style by the chain rule, and that of the content."""
+        own, here = tile.own(features), tile.own(gradient)
+        if name in self.style_layers:
+            for index, guide in enumerate(self._guides_of(own, tile, size)):
+                if guide is None:
+                    add_gram_slope(here, own, slopes[index, name])
+                    continue
+                part = torch.zeros_like(own)
+                add_gram_slope(part, own * guide, slopes[index, name])
+                here.add_(part.mul_(guide))
+        if name in self.content_layers:
+            whole = self.content[name]
+            apart = own.float() - tile.part(whole, size).float()
+            places = whole.shape[2] * whole.shape[3] * len(self.content_layers)
+            here.add_(apart.mul_(relative(torch.tensor(self.alpha / places), self.content_scale[name])))
 
     def _style(self, sums: Sums, size: Sequence[int]) -> Tensor:
         """Eq. 5 with equal weights, each layer relative; with masks a mean over them by their shares."""
@@ -190,37 +217,30 @@ class Target:
                 losses.append(share * relative(style_loss(gram, grams[name]), style_scale(grams[name]))[0])
         return torch.stack(losses).sum() / len(self.style_layers)
 
-    def _content(self, taps: Taps, tile: Tile, size: Sequence[int]) -> Tensor:
-        """Eq. 1, each layer relative, a mean over layers: this tile's share of it."""
-        losses = []
-        for name in self.content_layers:
-            whole = self.content[name]
-            apart = tile.own(taps[name]).float() - tile.part(whole, size).float()
-            loss = apart.square().sum() / (2 * whole.shape[2] * whole.shape[3])
-            losses.append(relative(loss[None], self.content_scale[name])[0])
-        return torch.stack(losses).mean()
+    def _content(self, name: str, own: Tensor, tile: Tile, size: Sequence[int]) -> Tensor:
+        """Eq. 1 of one layer, relative, over the number of layers: this tile's share of it."""
+        whole = self.content[name]
+        apart = own.float() - tile.part(whole, size).float()
+        loss = apart.square().sum() / (2 * whole.shape[2] * whole.shape[3])
+        return relative(loss[None], self.content_scale[name])[0] / len(self.content_layers)
 
     # --- features of a whole picture, by tiles ----------------------------------------------------------------------------------
 
-    def _taps(self, x: Tensor, tile: Tile, layers: Sequence[str], cut: bool = True) -> Taps:
-        return self.network(tile.of(x) if cut else x, layers)
-
-    def _sums(self, taps: Taps, tile: Tile, size: Sequence[int]) -> Sums:
+    def _add_sums(self, sums: Sums, name: str, own: Tensor, tile: Tile, size: Sequence[int]) -> None:
         """Eq. 3 over the tile's own places, for each mask (or once)."""
-        found: Sums = {}
-        for name in self.style_layers:
-            own = tile.own(taps[name])
-            if self.masks is None:
-                found[0, name] = gram_sum(own)
-                continue
-            count = (
-                own.shape[2] * size[0] // (tile.rows.end - tile.rows.start),
-                own.shape[3] * size[1] // (tile.columns.end - tile.columns.start),
-            )
-            guides = tile.part(self._guides(count), size).to(own.dtype)
-            for index in range(guides.shape[1]):
-                found[index, name] = gram_sum(own * guides[:, index : index + 1])
-        return found
+        for index, guide in enumerate(self._guides_of(own, tile, size)):
+            here = gram_sum(own if guide is None else own * guide)
+            sums[index, name] = sums[index, name] + here if (index, name) in sums else here
+
+    def _guides_of(self, own: Tensor, tile: Tile, size: Sequence[int]) -> list[Tensor | None]:
+        """The masks (1, 1, h, w) at the places of a tile's features; without masks one None."""
+        if self.masks is None:
+            return [None]
+        count = (
+            own.shape[2] * size[0] // (tile.rows.end - tile.rows.start),
+            own.shape[3] * size[1] // (tile.columns.end - tile.columns.start),
+        )
+        return list(tile.part(self._guides(count), size).to(own.dtype).split(1, 1))
 
     def _guides(self, size: Sequence[int]) -> Tensor:
         """The masks (1, styles, h, w) at a layer's size."""
@@ -228,7 +248,7 @@ class Target:
         return F.adaptive_avg_pool2d(self.masks, (size[0], size[1]))
 
     def _places(self, index: int, name: str, size: Sequence[int]) -> Tensor | int:
-        """What `_sums` are divided by: the number of places, or the sum of a guide's squares."""
+        """What sums are divided by: the number of places, or the sum of a guide's squares."""
         height, width = self.places[name]
         if self.masks is None:
             return (size[0] // height) * (size[1] // width)
@@ -240,24 +260,30 @@ class Target:
         made: Taps = {}
         self.places: dict[str, tuple[int, int]] = {}
         for tile in self._tiles(x.shape[2:]):
-            taps = self._taps(x, tile, [*self.style_layers, *self.content_layers])
-            for name, value in taps.items():
-                seen = tile.of(x).shape
-                self.places[name] = seen[2] // value.shape[2], seen[3] // value.shape[3]
-            for name in self.content_layers:
-                own, (down, across) = tile.own(taps[name]), self.places[name]
-                if name not in made:
-                    made[name] = own.new_empty(1, own.shape[1], x.shape[2] // down, x.shape[3] // across)
-                tile.part(made[name], x.shape[2:]).copy_(own)
+            _Pass(self.network, self.layers, tile.of(x)).forward(functools.partial(self._copy, made, tile, x.shape[2:]))
         return made
+
+    def _copy(self, made: Taps, tile: Tile, size: Sequence[int], name: str, features: Tensor) -> None:
+        seen = tile.rows.high - tile.rows.low, tile.columns.high - tile.columns.low
+        down, across = seen[0] // features.shape[2], seen[1] // features.shape[3]
+        self.places[name] = down, across
+        if name not in self.content_layers:
+            return
+        own = tile.own(features)
+        if name not in made:
+            made[name] = own.new_empty(1, own.shape[1], size[0] // down, size[1] // across)
+        tile.part(made[name], size).copy_(own)
 
     def _style_grams(self, style: Tensor) -> Mapping[str, Tensor]:
         """Eq. 3 of a style picture over its places, layer by layer."""
         sums: dict[str, Tensor] = {}
+
+        def see(tile: Tile, name: str, features: Tensor) -> None:
+            here = gram_sum(tile.own(features))
+            sums[name] = sums[name] + here if name in sums else here
+
         for tile in self._tiles(style.shape[2:]):
-            for name, value in self._taps(style, tile, self.style_layers).items():
-                here = gram_sum(tile.own(value))
-                sums[name] = sums[name] + here if name in sums else here
+            _Pass(self.network, self.style_layers, tile.of(style)).forward(functools.partial(see, tile))
         height, width = style.shape[2:]
         return {
             name: value / ((height // self.places[name][0]) * (width // self.places[name][1]))
@@ -271,5 +297,30 @@ class Target:
         return tiles(size, self.side, self.halo)
 
 
-def _added(all_of: Sequence[Sums]) -> Sums:
-    return {key: torch.stack([one[key] for one in all_of]).sum(0) for key in all_of[0]}
+class _Pass:
+    """One way of a picture (1, C, H, W) through the network, and with `keep` one way back."""
+
+    def __init__(self, network: FeatureNetwork, layers: Sequence[str], x: Tensor, *, keep: bool = False) -> None:
+        self.network, self.keep, self.walk = network, keep, network.walk(layers)
+        self.seen = x.detach().requires_grad_(keep)
+
+    def forward(self, see: Callable[[str, Tensor], None]) -> None:
+        """`see(name, features)` for each of the layers."""
+        self.entered = self.network.prepare(self.seen)
+        told = self.network.told
+        self.walk.forward(self.entered.detach(), lambda name, y: see(name, told(y, 1)), back=self.keep)
+
+    def back(self, slope: Callable[[str, Tensor, Tensor], None]) -> Tensor:
+        """The gradient at the picture; `slope(name, features, gradient)` adds that of a layer."""
+
+        def told(name: str, y: Tensor, gradient: Tensor) -> None:
+            features = self.network.told(y, 1)
+            if features is y:
+                return slope(name, y, gradient)
+            here = torch.zeros_like(features)
+            slope(name, features, here)
+            gradient.add_(here.reshape(gradient.shape))
+
+        self.entered.backward(self.walk.back(told))
+        assert self.seen.grad is not None
+        return self.seen.grad

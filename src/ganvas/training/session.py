@@ -27,7 +27,7 @@ from ganvas.data.feed import make_feed
 from ganvas.defaults import MEASURED, MEASURED_SEED
 from ganvas.doctor import Finding, diagnose
 from ganvas.errors import DataError, GanvasError, RunError, TrainingError, UsageError
-from ganvas.method import HasLikelihood, Method, Prepares, Quantises, Samples, StandsOn, Translates, create
+from ganvas.method import HasLikelihood, Method, Prepares, Quantises, Resembles, Samples, StandsOn, Translates, create
 from ganvas.preview import preview
 from ganvas.report import write_report
 from ganvas.run import Run, RunWriter, spec_as_dict
@@ -219,6 +219,7 @@ class Session:
         torch.manual_seed(seed)
         method.build(data.spec)
         method.spec = data.spec
+        method.goes_on = self.resumed and bool(checkpoints(self.folder / "checkpoints"))
         if self.first is not None:
             assert isinstance(method, StandsOn)
             method.adopt(self.first)
@@ -441,7 +442,7 @@ class Session:
 
     def _measure(self, averaged: Method) -> dict[str, Any]:
         """What samples score, where there are some, and what it makes of held-out examples, or how likely it finds them."""
-        from ganvas.metrics import measure, measure_likelihood, measure_reconstruction, measure_translation
+        from ganvas.metrics import measure, measure_likelihood, measure_reconstruction, measure_stylising, measure_translation
 
         def of_samples() -> dict[str, Any]:
             pictures = to_uint8(sample(averaged, self.measure_samples, MEASURED_SEED))
@@ -459,6 +460,8 @@ class Session:
             found |= self._unless_too_few("likelihood", lambda: measure_likelihood(averaged, self.data, samples=1))
         if isinstance(averaged, Quantises):
             found |= self._unless_too_few("reconstruction", lambda: measure_reconstruction(averaged, self.data))
+        if isinstance(averaged, Resembles):
+            found |= self._unless_too_few("stylising", lambda: measure_stylising(averaged, self.data))
         return found
 
     def _unless_too_few(self, what: str, measured: Callable[[], dict[str, Any]]) -> dict[str, Any]:

@@ -1,0 +1,72 @@
+"""What stylised held-out photos lack of their content and of their style, beside the photos as they are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ganvas.data.feed import examples_of
+from ganvas.errors import DataError
+from ganvas.method import Method, Resembles
+from ganvas.metrics.readers import Progress
+
+if TYPE_CHECKING:
+    from ganvas.data.dataset import Dataset
+
+PIXELS = 4_000_000  # of held-out photos at most, ...
+HELD = 200  # ... and so many of them
+AT_ONCE = 4  # photos
+
+Entry = dict[str, Any]
+WHAT = {
+    "loss": "content and style, weighed as in training",
+    "style": "what the style's statistics lack, 0 where they are all there, about 1 where nothing is",
+    "content": "what the photo's features lack, 0 where they are all there, about 1 where nothing is",
+}
+
+
+@torch.no_grad()
+def measure_stylising(
+    method: Resembles, data: Dataset, *, seed: int = 0, progress: Progress | None = None
+) -> dict[str, Entry]:
+    """Means over held-out photos, spread evenly over the test split: {"value", "input", "n", ...}.
+
+    stylised loss, stylised style, stylised content
+        see Resembles.lacks; `input` is the same of the photos themselves, whose content lacks nothing. Styles are drawn as in
+        training.
+
+    Reads what training read: the painting, the feature network. GanvasError where that is away, DataError where `data` have no
+    test split.
+    """
+    held = data.part("test")
+    if held is None or not len(held):
+        raise DataError(f"{data.name} has no test split to stylise: raise data.holdout")
+    assert isinstance(method, nn.Module) and isinstance(method, Method)
+    device = next(method.parameters()).device
+    method.goes_on = True  # what a run holds it holds by now
+    method.begin(device)
+    count = min(len(held), HELD, max(1, PIXELS // (data.spec.height * data.spec.width)))
+    chosen = np.linspace(0, len(held) - 1, count).round().astype(np.int64)
+    made: list[dict[str, Tensor]] = []
+    photos: list[dict[str, Tensor]] = []
+    for rows in np.array_split(chosen, -(-count // AT_ONCE)):  # none alone: photos may be each other's styles
+        batch = examples_of(held, rows)
+        batch.generator = torch.Generator().manual_seed(seed + len(made))
+        style = method.styles_of(batch)
+        content, style = batch.real.to(device), None if style is None else style.to(device)
+        made.append(method.lacks(method.stylise(content, style), content, style))
+        photos.append(method.lacks(content, content, style))
+        if progress:
+            progress("stylising", len(made), -(-count // AT_ONCE))
+    common = {"n": count, "split": held.split, "input_is": "the photo itself", "better": "lower"}
+    return {
+        f"stylised {name}": {"value": _mean(made, name), "input": _mean(photos, name), "help": what, **common}
+        for name, what in WHAT.items()
+    }
+
+
+def _mean(rows: list[dict[str, Tensor]], name: str) -> float:
+    return float(torch.cat([row[name] for row in rows]).mean())

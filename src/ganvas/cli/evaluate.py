@@ -53,7 +53,8 @@ def evaluate(
     """Measure a run, or anybody's pictures, against data: each figure with its floor and sample count.
 
     A method that knows how likely pictures are is asked for the test split too: nats a picture, or bits a value. One that tells
-    pictures in codes paints the test split from them again.
+    pictures in codes paints the test split from them again. One that mends pictures spoils the test split and mends it; what the
+    spoilt pictures score by themselves stands beside.
 
     Figures of a run against its own data become the run's newest (metrics.json), which `ganvas compare` reads.
     """
@@ -93,8 +94,8 @@ def _of_run(
     from ganvas.cli.opening import as_in, fitting, open_shown
     from ganvas.cli.sample import gather
     from ganvas.errors import DataError, RunError
-    from ganvas.method import HasLikelihood, Quantises, Samples, unmeasured
-    from ganvas.metrics import measure_likelihood, measure_reconstruction
+    from ganvas.method import Damages, HasLikelihood, Quantises, Samples, unmeasured
+    from ganvas.metrics import measure_likelihood, measure_reconstruction, measure_restoration
     from ganvas.training.engine import choose_device
 
     if why := unmeasured(run.info["method"]):
@@ -115,6 +116,8 @@ def _of_run(
             typer.echo(f"likelihood not measured: {error}", err=True)
     if isinstance(method, Quantises):
         found["metrics"] |= measure_reconstruction(method, dataset)
+    if isinstance(method, Damages):
+        found["metrics"] |= measure_restoration(method, dataset)
     if data is None and not best:
         _keep(run, found["metrics"])
     return {"run": str(run.folder), **found}

@@ -7,6 +7,7 @@ from ganvas.metrics.frechet import Moments, frechet_distance
 from ganvas.metrics.kernel import kernel_distance
 from ganvas.metrics.labels import label_accuracy
 from ganvas.metrics.likelihood import measure_likelihood
+from ganvas.metrics.mended import measure_restoration
 from ganvas.metrics.precision_recall import (
     DensityCoverage,
     PrecisionRecall,
@@ -32,6 +33,7 @@ __all__ = [
     "measure",
     "measure_likelihood",
     "measure_reconstruction",
+    "measure_restoration",
     "mobilenet_distance",
     "nearest",
     "precision_recall",

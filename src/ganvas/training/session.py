@@ -27,7 +27,7 @@ from ganvas.data.feed import make_feed
 from ganvas.defaults import MEASURED, MEASURED_SEED
 from ganvas.doctor import Finding, diagnose
 from ganvas.errors import DataError, GanvasError, RunError, TrainingError, UsageError
-from ganvas.method import HasLikelihood, Method, Prepares, Quantises, Samples, StandsOn, create
+from ganvas.method import Damages, HasLikelihood, Method, Prepares, Quantises, Samples, StandsOn, create
 from ganvas.preview import preview
 from ganvas.report import write_report
 from ganvas.run import Run, RunWriter, spec_as_dict
@@ -441,7 +441,7 @@ class Session:
 
     def _measure(self, averaged: Method) -> dict[str, Any]:
         """What samples score, where there are some, and how likely held-out examples are, where the method can say."""
-        from ganvas.metrics import measure, measure_likelihood, measure_reconstruction
+        from ganvas.metrics import measure, measure_likelihood, measure_reconstruction, measure_restoration
 
         def of_samples() -> dict[str, Any]:
             pictures = to_uint8(sample(averaged, self.measure_samples, MEASURED_SEED))
@@ -454,6 +454,8 @@ class Session:
             found |= self._unless_too_few("likelihood", lambda: measure_likelihood(averaged, self.data, samples=1))
         if isinstance(averaged, Quantises):
             found |= self._unless_too_few("reconstruction", lambda: measure_reconstruction(averaged, self.data))
+        if isinstance(averaged, Damages):
+            found |= self._unless_too_few("restoration", lambda: measure_restoration(averaged, self.data))
         return found
 
     def _unless_too_few(self, what: str, measured: Callable[[], dict[str, Any]]) -> dict[str, Any]:
@@ -468,11 +470,14 @@ class Session:
             return {}
 
     def _keep_best(self, metrics: dict[str, Any]) -> None:
-        """By the Fréchet distance; by likelihood where nothing is sampled."""
-        lower = [name for name, entry in metrics.items() if entry.get("better") == "lower"]
-        key = next((name for name in lower if name.startswith("FD")), next(iter(lower), None))
+        """By the Fréchet distance; where nothing is sampled, by the first figure of which less or more is better."""
+        sided = [name for name, entry in metrics.items() if entry.get("better") in ("lower", "higher")]
+        key = next((name for name in sided if name.startswith("FD")), next(iter(sided), None))
         trainer = self.trainer
-        if key is None or not trainer.best.get("value", float("inf")) > metrics[key]["value"]:
+        if key is None:
+            return
+        sign = 1 if metrics[key]["better"] == "lower" else -1
+        if trainer.best and not sign * metrics[key]["value"] < sign * trainer.best["value"]:
             return
         trainer.best = {"metric": key, "value": metrics[key]["value"], "step": trainer.steps}
         self.writer.weights(self.method, trainer.average.networks, "best/weights.safetensors")

@@ -102,18 +102,18 @@ class Inpaint(Networks):
         return step_factor(self.decay, progress, steps, self.warmup)
 
     def pixel_loss(self, batch: Batch) -> dict[str, Tensor]:
-        _, _, loss = self.filled(batch)
+        _, _, loss = self.fill(batch)
         return {"loss": loss}
 
     def filler_loss(self, batch: Batch) -> dict[str, Tensor]:
-        fake, mask, pixels = self.filled(batch)
+        fake, mask, pixels = self.fill(batch)
         adversarial = wasserstein_generator(self.D(torch.cat([fake, mask], 1))).mean()
         return {
             "loss": pixels + self.adversarial * adversarial, "pixels": pixels, "adversarial": adversarial,
             "fake": fake, "mask": mask,
         }  # fmt: skip
 
-    def filled(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+    def fill(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
         """The batch's pictures with G's filling, their holes, and how far G is from the pictures as they were."""
         whole = turned(batch.real, batch.uniform(3)) if self.turn else batch.real
         mask = self.masks(batch)

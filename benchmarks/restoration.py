@@ -1,13 +1,16 @@
-"""Restorations on held-out photos against what needs no training: dB, SSIM and a distance by features.
+"""Restorations on held-out photos against what needs no training: dB, SSIM and distances by features.
 
     python benchmarks/photos.py photos --look opencv-doc
-    python benchmarks/restoration.py photos [--minutes 5] [--only srresnet denoise] [--out runs] [--seed 0] [--json]
+    python benchmarks/restoration.py photos [--minutes 5] [--only srresnet denoise] [--scale 4] [--out runs] [--seed 0] [--json]
 
-Trains srresnet and srgan (x2), denoise (Gaussian, blind) and inpaint, each `--minutes` of processor time on one thread, on
-photos/train, and restores all of photos/test through `ganvas.tasks.restore`, as `ganvas restore` does. It goes on where it
-stopped. Baselines: bicubic; non-local means and wavelets of scikit-image, told the noise's sigma; for holes the mean of their
-rim, scikit-image's biharmonic and OpenCV's Telea. Those whose package is missing are left out, and said. MobileNetV2's distance
-needs its weights (see ganvas.networks.features).
+Trains srresnet and srgan (x2, or --scale), denoise (Gaussian, blind) and inpaint, each `--minutes` of processor time on one
+thread, on photos/train, and restores all of photos/test through `ganvas.tasks.restore`, as `ganvas restore` does. It goes on
+where it stopped. Baselines: bicubic; non-local means and wavelets of scikit-image, told the noise's sigma; for holes the mean of
+their rim, the smooth filling that inpaint starts from, scikit-image's biharmonic and OpenCV's Telea. Those whose package is
+missing are left out, and said.
+
+srgan learns by the features of --perceptual. Pictures are judged by those of MobileNetV2 and VGG-16-BN, of which it must not
+have seen any: hence EfficientNet-Lite0. All want their weights (see ganvas.networks.pretrained).
 """
 
 from __future__ import annotations
@@ -29,24 +32,29 @@ from ganvas.data import DataSettings, open_data
 from ganvas.data.degrade import box_masks, downscaled, gaussian_noise, quantised, stroke_masks, upscaled
 from ganvas.data.photo import Photo, find_photos
 from ganvas.errors import GanvasError
+from ganvas.losses.perceptual import unit_distance
 from ganvas.metrics import mobilenet_distance, psnr_rgb, psnr_y, ssim_rgb, ssim_y
-from ganvas.networks.features import MobileNetV2, mobilenet_v2
+from ganvas.networks.features import mobilenet_v2
+from ganvas.networks.inpainter import smoothly_filled
+from ganvas.networks.perceptual import FeatureNetwork, open_network
 from ganvas.run import Run, is_run
 from ganvas.tasks.restore import restore
 from ganvas.training.session import prepare
 
 SIGMA = 25.0  # levels
+VGG_LAYERS = ("relu1_1", "relu2_1", "relu3_1")
 PATCH = {"srresnet": 64, "srgan": 64, "denoise": 64, "inpaint": 64}
+ENLARGERS = ("srresnet", "srgan")
 Table = dict[str, dict[str, float]]  # what is measured of each way
-SETTINGS: dict[str, dict[str, Any]] = {}  # beside the preset `small`
+Eyes = dict[str, Callable[[np.ndarray, np.ndarray], float]]  # distances of two pictures by features
 
 
-def trained(method: str, photos: Path, out: Path, minutes: float, seed: int) -> Run:
-    """The run, trained until its minutes of processor time are used."""
-    settings = DataSettings(size=PATCH[method], fit="tile")
+def trained(method: str, photos: Path, out: Path, minutes: float, seed: int, settings: dict[str, Any]) -> Run:
+    """The run, trained until its minutes of processor time are used. `settings` stand beside the preset `small`."""
+    looks = DataSettings(size=PATCH[method], fit="tile")
     session = prepare(
-        method, open_data(photos, settings=settings), out=out, minutes=minutes, seed=seed, preset="small",
-        settings=SETTINGS.get(method), measure_samples=0, evaluate_every=10**9, device="cpu",
+        method, open_data(photos, settings=looks), out=out, minutes=minutes, seed=seed, preset="small",
+        settings=settings, measure_samples=0, evaluate_every=10**9, device="cpu",
         resume="auto" if is_run(out) else None,
     )  # fmt: skip
     session.trainer.clock = time.process_time
@@ -70,48 +78,77 @@ def through(run: Run, damaged: Tensor, mask: np.ndarray | None = None, balance: 
     return as_levels(restore(method, Photo(damaged.numpy()), mask)[0].pixels)
 
 
-def figures(made: np.ndarray, whole: np.ndarray, network: MobileNetV2 | None) -> dict[str, float]:
+def figures(made: np.ndarray, whole: np.ndarray, eyes: Eyes) -> dict[str, float]:
     found = {
         "PSNR[Y]": psnr_y(made, whole), "PSNR[RGB]": psnr_rgb(made, whole), "SSIM[Y]": ssim_y(made, whole),
         "SSIM[RGB]": ssim_rgb(made, whole),
     }  # fmt: skip
-    return found | ({"PD[mobilenet_v2]": mobilenet_distance(made, whole, network)} if network else {})
+    return found | {f"PD[{name}]": distance(made, whole) for name, distance in eyes.items()}
+
+
+def open_eyes() -> Eyes:
+    """The distances whose networks are on this machine."""
+    found: Eyes = {}
+    try:
+        network = mobilenet_v2(download=False)
+        found["mobilenet_v2"] = lambda made, whole: mobilenet_distance(made, whole, network)
+        found["vgg16_bn"] = by_vgg(open_network("vgg16_bn", wanted=VGG_LAYERS, download=False))
+    except GanvasError as error:
+        print(f"a distance by features is left out: {error}", file=sys.stderr)
+    return found
+
+
+def by_vgg(network: FeatureNetwork) -> Callable[[np.ndarray, np.ndarray], float]:
+    """The same distance (Zhang 2018, eq. 1, without learned weights) by three layers of VGG-16-BN."""
+
+    @torch.no_grad()
+    def distance(made: np.ndarray, whole: np.ndarray) -> float:
+        a, b = (
+            network(torch.from_numpy(x.astype(np.float32)).movedim(2, 0)[None] / 127.5 - 1, VGG_LAYERS).values()
+            for x in (made, whole)
+        )
+        return float(unit_distance(a, b))
+
+    return distance
 
 
 def mean_figures(
-    answer: Callable[[Tensor, int], np.ndarray], photos: list[Tensor], network: MobileNetV2 | None, scale: int = 1
+    answer: Callable[[Tensor, int], np.ndarray], photos: list[Tensor], eyes: Eyes, scale: int = 1
 ) -> dict[str, float]:
     """Means over the photos, cut to multiples of `scale`."""
     rows = []
     for number, photo in enumerate(photos):
         height, width = (side // scale * scale for side in photo.shape[1:])
         whole = photo[:, :height, :width]
-        rows.append(figures(answer(whole, number), as_levels(whole), network))
+        rows.append(figures(answer(whole, number), as_levels(whole), eyes))
     return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
 
 
 # --- three tasks -------------------------------------------------------------------------------------------------------
 
 
-def enlarging(runs: dict[str, Run], photos: list[Tensor], network: MobileNetV2 | None) -> Table:
-    """Twice the height and width."""
+def enlarging(runs: dict[str, Run], photos: list[Tensor], eyes: Eyes, scale: int) -> Table:
+    """So many times the height and width."""
 
     def small(whole: Tensor) -> Tensor:
-        return quantised(downscaled(whole[None], 2))[0]
+        return quantised(downscaled(whole[None], scale))[0]
 
-    found = {"bicubic": mean_figures(lambda x, _: as_levels(upscaled(small(x)[None], 2)[0]), photos, network, 2)}
-    for name in ("srresnet", "srgan"):
+    def measured(answer: Callable[[Tensor], np.ndarray]) -> dict[str, float]:
+        return mean_figures(lambda whole, _: answer(small(whole)), photos, eyes, scale)
+
+    found = {"bicubic": measured(lambda x: as_levels(upscaled(x[None], scale)[0]))}
+    for name in ENLARGERS:
         if name in runs:
-            found[name] = mean_figures(lambda x, _, run=runs[name]: through(run, small(x)), photos, network, 2)
+            found[name] = measured(lambda x, run=runs[name]: through(run, x))
     if "srgan" in runs:
         for share in (0.0, 0.5):
-            found[f"srgan --balance {share:g}"] = mean_figures(
-                lambda x, _, share=share: through(runs["srgan"], small(x), balance=share), photos, network, 2
+            found[f"srgan --balance {share:g}"] = measured(
+                lambda x, share=share: through(runs["srgan"], x, balance=share)
             )
     return found
 
 
-def denoising(runs: dict[str, Run], photos: list[Tensor], network: MobileNetV2 | None) -> Table:
+def denoising(runs: dict[str, Run], photos: list[Tensor], eyes: Eyes, scale: int) -> Table:
     """Gaussian noise, SIGMA, the same for every way."""
 
     def noisy(whole: Tensor, number: int) -> Tensor:
@@ -128,20 +165,23 @@ def denoising(runs: dict[str, Run], photos: list[Tensor], network: MobileNetV2 |
 
         return answer
 
-    found = {"noisy": mean_figures(lambda x, number: as_levels(noisy(x, number)), photos, network)}
+    found = {"noisy": mean_figures(lambda x, number: as_levels(noisy(x, number)), photos, eyes)}
     if has("skimage"):
         non_local = told("denoise_nl_means", patch_size=5, patch_distance=6, h=0.8 * SIGMA / 255, fast_mode=True)
-        found["non-local means"] = mean_figures(non_local, photos, network)
+        found["non-local means"] = mean_figures(non_local, photos, eyes)
         wavelets = told("denoise_wavelet", method="BayesShrink", mode="soft", convert2ycbcr=True, rescale_sigma=True)
-        found["wavelets, BayesShrink"] = mean_figures(wavelets, photos, network)
+        found["wavelets, BayesShrink"] = mean_figures(wavelets, photos, eyes)
     if "denoise" in runs:
-        found["denoise"] = mean_figures(lambda x, number: through(runs["denoise"], noisy(x, number)), photos, network)
+        found["denoise"] = mean_figures(lambda x, number: through(runs["denoise"], noisy(x, number)), photos, eyes)
     return found
 
 
-def filling(runs: dict[str, Run], photos: list[Tensor], network: MobileNetV2 | None) -> Table:
+def filling(runs: dict[str, Run], photos: list[Tensor], eyes: Eyes, scale: int) -> Table:
     """In the hole alone: PSNR[RGB]. Holes lie on a grid of 96 pixels, boxes and strokes in turn."""
-    ways: dict[str, Callable[[Tensor, np.ndarray], np.ndarray]] = {"mean of the rim": rim_mean}
+    ways: dict[str, Callable[[Tensor, np.ndarray], np.ndarray]] = {
+        "mean of the rim": rim_mean,
+        "smooth filling": smooth,
+    }
     if has("skimage"):
         ways["biharmonic"] = biharmonic
     if has("cv2"):
@@ -185,6 +225,11 @@ def rim_mean(photo: Tensor, mask: np.ndarray) -> np.ndarray:
     return picture
 
 
+def smooth(photo: Tensor, mask: np.ndarray) -> np.ndarray:
+    """Where inpaint starts from."""
+    return as_levels(smoothly_filled(photo[None], torch.from_numpy(mask)[None, None].float())[0])
+
+
 def biharmonic(photo: Tensor, mask: np.ndarray) -> np.ndarray:
     inpaint = importlib.import_module("skimage.restoration").inpaint_biharmonic
     found = inpaint(as_levels(photo) / 255, mask, channel_axis=-1, split_into_regions=True)
@@ -205,7 +250,7 @@ def has(package: str) -> bool:
     return True
 
 
-TASKS = {"x2": (enlarging, ("srresnet", "srgan")), "noise": (denoising, ("denoise",)), "holes": (filling, ("inpaint",))}
+TASKS = {"larger": (enlarging, ENLARGERS), "noise": (denoising, ("denoise",)), "holes": (filling, ("inpaint",))}
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -213,6 +258,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("photos", type=Path)
     parser.add_argument("--minutes", type=float, default=5)
     parser.add_argument("--only", nargs="+", choices=list(PATCH), default=list(PATCH))
+    parser.add_argument("--scale", type=int, default=2, choices=(2, 3, 4))
+    parser.add_argument("--perceptual", default="efficientnet_lite0", help="what srgan compares: see its settings")
     parser.add_argument("--out", type=Path, default=Path("runs-restoration"))
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--train-only", action="store_true")
@@ -222,28 +269,34 @@ def main(arguments: list[str] | None = None) -> None:
     torch.set_num_threads(1)
     runs = {}
     for name in asked.only:
-        folder = asked.out / f"{name}-{asked.seed}"
+        larger = name in ENLARGERS
+        folder = asked.out / (f"{name}-x{asked.scale}-{asked.seed}" if larger else f"{name}-{asked.seed}")
+        settings = {"scale": asked.scale} if larger else {}
+        settings |= {"perceptual": asked.perceptual} if name == "srgan" else {}
         runs[name] = (
-            Run(folder) if asked.measure_only else trained(name, asked.photos, folder, asked.minutes, asked.seed)
+            Run(folder)
+            if asked.measure_only
+            else trained(name, asked.photos, folder, asked.minutes, asked.seed, settings)
         )
         last = list(runs[name].log())[-1]
         print(f"{name}: {last.get('step')} steps in {last.get('seconds', 0):.0f} s of processor time", file=sys.stderr)
     if asked.train_only:
         return
-    try:
-        network = mobilenet_v2(download=False)
-    except GanvasError as error:
-        network = None
-        print(f"no distance by features: {error}", file=sys.stderr)
+    eyes = open_eyes()
     photos = [torch.from_numpy(read().pixels) for _, read in find_photos(asked.photos / "test")]
     tables = {}
     for title, (table, names) in TASKS.items():
         if any(name in runs for name in names):
-            tables[title] = table(runs, photos, network)
+            tables[title] = table(runs, photos, eyes, asked.scale)
             if not asked.json:
                 show(title, tables[title], f"means of {len(photos)} photos, seed {asked.seed}")
     if asked.json:
-        print(json.dumps({"photos": len(photos), "minutes": asked.minutes, "seed": asked.seed, **tables}, indent=2))
+        print(
+            json.dumps(
+                {"photos": len(photos), "minutes": asked.minutes, "seed": asked.seed, "scale": asked.scale, **tables},
+                indent=2,
+            )
+        )
 
 
 def show(title: str, rows: Table, what: str) -> None:

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from ganvas.method import Method
 
 __all__ = [
-    "Blends", "Code", "CodeGrid", "Continues", "Draws", "Encodes", "HasCodes", "HasLikelihood", "Judges", "Likelihood",
-    "Prepares", "Quantises", "Resembles", "Restoration", "Restores", "Samples", "Shows", "StandsOn", "Stylises",
-    "Translates",
+    "Blends", "Code", "CodeGrid", "Continues", "Damaged", "Damages", "Draws", "Encodes", "HasCodes", "HasLikelihood",
+    "Judges", "Likelihood", "Prepares", "Quantises", "Resembles", "Restoration", "Restores", "Samples", "Shows",
+    "StandsOn", "Stylises", "Translates",
 ]  # fmt: skip
 
 
@@ -231,6 +231,8 @@ class Restoration:
     """Height and width of what it takes are multiples of it; 0: only those of the data it was trained on."""
     answers: bool = False
     """It has more than one answer, by the generator's draw."""
+    invents: bool = False
+    """It shall look right rather than be near: a distance of features says more of it than one of pixels."""
 
 
 @runtime_checkable
@@ -249,6 +251,29 @@ class Restores(Protocol):
         `mask` (n, 1, H, W), for "holes" only, is 1 where the picture is missing; elsewhere it comes back as it was, to the bit.
         `generator` is of the CPU, and picture i takes the same numbers whatever n is: the first of n draws is that of 1.
         """
+        ...
+
+
+@dataclass(frozen=True)
+class Damaged:
+    """Pictures that were spoilt on purpose, for learning and for measuring."""
+
+    picture: Tensor
+    """What `restore` takes, (n, C, h, w)."""
+    whole: Tensor
+    """What should come back, (n, C, H, W) in [-1, 1]."""
+    start: Tensor
+    """What there is without the method, as large as `whole`: enlarged by bicubic, as it came, its hole filled smoothly."""
+    mask: Tensor | None = None
+    """For "holes": (n, 1, H, W), 1 where the picture is missing."""
+
+
+@runtime_checkable
+class Damages(Restores, Protocol):
+    """Ability: spoils whole pictures as those were that it learned to mend, so that its mending can be seen and measured."""
+
+    def damage(self, batch: Batch) -> Damaged:
+        """The batch's pictures, spoilt by what the batch draws."""
         ...
 
 

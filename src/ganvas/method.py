@@ -30,6 +30,8 @@ from ganvas.abilities import (
     Code,
     CodeGrid,
     Continues,
+    Damaged,
+    Damages,
     Draws,
     Encodes,
     HasCodes,
@@ -53,10 +55,11 @@ from ganvas.errors import DataError, UsageError, nearest
 from ganvas.settings import as_dict, change, setting, settings_of
 
 __all__ = [
-    "Batch", "Blends", "Classes", "Code", "CodeGrid", "Continues", "DataSpec", "Draws", "Encodes", "HasCodes",
-    "HasLikelihood", "Judges", "Likelihood", "Method", "Prepares", "Quantises", "Resembles", "Restoration", "Restores",
-    "Samples", "Shows", "StandsOn", "Stylises", "Translates", "Update", "always", "create", "find", "method_names",
-    "methods_with", "nothing", "preset", "presets", "register", "setting", "step_factor", "uniforms", "unmeasured",
+    "Batch", "Blends", "Classes", "Code", "CodeGrid", "Continues", "Damaged", "Damages", "DataSpec", "Draws",
+    "Encodes", "HasCodes", "HasLikelihood", "Judges", "Likelihood", "Method", "Prepares", "Quantises", "Resembles",
+    "Restoration", "Restores", "Samples", "Shows", "StandsOn", "Stylises", "Translates", "Update", "always", "create",
+    "find", "method_names", "methods_with", "nothing", "preset", "presets", "register", "setting", "step_factor",
+    "uniforms", "unmeasured",
 ]  # fmt: skip
 
 
@@ -307,9 +310,8 @@ def methods_with(ability: type) -> str:
 
 def unmeasured(name: str) -> str:
     """Why `ganvas evaluate` has no figures for a run of this method, and what to do; "" where it has some."""
-    if name not in method_names() or issubclass(
-        cls := find(name), (Samples, HasLikelihood, Quantises, Translates, Resembles)
-    ):
+    measurable = (Samples, HasLikelihood, Quantises, Translates, Resembles, Damages)
+    if name not in method_names() or issubclass(cls := find(name), measurable):
         return ""
     told = f"{name} makes pictures out of others, which its run alone cannot be measured by"
     uses = {Restores: "restore", Stylises: "stylise"}

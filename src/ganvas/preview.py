@@ -11,7 +11,7 @@ from torch import Tensor
 from ganvas.data import Dataset, grid, media
 from ganvas.data.batch import Batch, as_pictures
 from ganvas.data.feed import examples_of
-from ganvas.method import Method, Quantises, Samples, Shows
+from ganvas.method import Damages, Method, Quantises, Samples, Shows
 from ganvas.sampling import reconstructed, sample, to_uint8
 
 SAMPLES = 64  # new ones on a sheet, of the seeds 0, 1, ...
@@ -26,12 +26,20 @@ def preview(method: Method, data: Dataset) -> tuple[Any, np.ndarray | None]:
     if isinstance(method, Samples):
         made = media.finished(sample(method, SAMPLES, 0), data.spec)
         return made, media.sheet(made, data.spec)
-    if isinstance(method, Shows):
-        return None, sheet_of(method.show(given(data, SHOWN, next(method.parameters()).device)))
+    if isinstance(method, (Shows, Damages)):
+        batch = given(data, SHOWN, next(method.parameters()).device)
+        return None, sheet_of(method.show(batch) if isinstance(method, Shows) else mended(method, batch))
     if isinstance(method, Quantises):
         images = (data.part("test") or data).images[:SHOWN]
         return None, sheet_of(torch.stack([as_pictures(images), reconstructed(method, images)], 1))
     return None, None
+
+
+def mended(method: Damages, batch: Batch) -> Tensor:
+    """Rows of three, (n, 3, C, H, W) in [-1, 1]: the batch's pictures spoilt (holes in grey), mended, and as they were."""
+    spoilt = method.damage(batch)
+    seen = spoilt.start if spoilt.mask is None else torch.where(spoilt.mask > 0, 0.0, spoilt.picture)
+    return torch.stack([seen.clamp(-1, 1), method.restore(spoilt.picture, spoilt.mask), spoilt.whole], 1)
 
 
 def sheet_of(rows: Tensor) -> np.ndarray:

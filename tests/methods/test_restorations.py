@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +16,12 @@ from ganvas.data.batch import Batch, as_pictures
 from ganvas.data.degrade import upscaled
 from ganvas.data.spec import DataSpec
 from ganvas.errors import DataError, GanvasError, UsageError
-from ganvas.method import Blends, Method, Restores, create, find, method_names
+from ganvas.method import Blends, Damages, Method, Restores, create, find, method_names
 from ganvas.networks.dncnn import DnCNN
 from ganvas.networks.features import has_mobilenet_weights
-from ganvas.networks.inpainter import GatedInpainter, smoothly_filled
+from ganvas.networks.inpainter import STIFFNESS, GatedInpainter, smoothly_filled, sweeps
 from ganvas.networks.srresnet import SRResNet
+from ganvas.preview import mended
 from parts import small, trainer_for
 
 RESTORERS = [name for name in method_names() if issubclass(find(name), Restores)]
@@ -77,8 +79,9 @@ def test_srresnet_learns_edges_that_bicubic_has_not(tmp_path: Path) -> None:
     method = trained(
         create("srresnet", "tiny", {"width": 16, "blocks": 4, "loss": "l2", "lr": 8e-3, "ema": 0.95}), data, 250
     )
-    small_, whole = method.pair(held_out(data))  # pyright: ignore
-    bicubic, ours = error(upscaled(small_, 2), whole), error(method.restore(small_), whole)  # pyright: ignore
+    assert isinstance(method, Damages)
+    spoilt = method.damage(batch_of(held_out(data)))
+    bicubic, ours = error(spoilt.start, spoilt.whole), error(method.restore(spoilt.picture), spoilt.whole)
     assert ours < 0.6 * bicubic, f"{ours} against {bicubic}: 2.2 dB were asked for"
 
 
@@ -143,10 +146,26 @@ def test_any_size(name: str, size: tuple[int, int]) -> None:
 @pytest.mark.parametrize("name", OURS)
 def test_rows_are_input_answer_and_truth(name: str) -> None:
     method = built(name).eval().requires_grad_(False)
+    assert isinstance(method, Damages)
     real = torch.rand(4, 3, 24, 24) * 2 - 1
-    rows = method.show(batch_of(real))  # pyright: ignore
+    rows = mended(method, batch_of(real))
     assert rows.shape == (4, 3, 3, 24, 24)
     assert torch.equal(rows[:, 2], real) and not torch.equal(rows[:, 0], real)
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_damage_is_what_restoring_takes(name: str) -> None:
+    """Its size, its range of a picture, what a fresh network starts from; and the batch's draws decide all of it."""
+    method = built(name).eval().requires_grad_(False)
+    assert isinstance(method, Damages)
+    real = torch.rand(3, 3, 24, 24) * 2 - 1
+    spoilt, again = method.damage(batch_of(real)), method.damage(batch_of(real))
+    told = method.restoration()
+    assert torch.equal(spoilt.picture, again.picture) and torch.equal(spoilt.whole, real)
+    assert spoilt.picture.shape == (3, 3, 24 // told.scale, 24 // told.scale)
+    assert (spoilt.mask is None) == (told.damage != "holes")
+    fresh = method.restore(spoilt.picture, spoilt.mask)  # the last convolution of each is drawn at 0
+    assert_close(fresh, spoilt.start.clamp(-1, 1), atol=1e-5, rtol=0)
 
 
 # --- networks ---------------------------------------------------------------------------------------------------------------
@@ -178,14 +197,28 @@ def test_a_fresh_denoiser_takes_nothing_away() -> None:
 
 
 def test_a_smooth_filling_worked_by_hand() -> None:
-    """A row of four whose third is missing: pairs give 1.5 and, by half, 4; the whole mean is 7 / 3."""
+    """A row of four whose third, v, is missing, and rows like it above and below. B is v / 2 - 1.5 at v, (3 - v) / 4 and
+    1 - v / 4 beside it, so B B is 0.375 v - 1.1875. A sweep of length a takes a of B + STIFFNESS B B away, which is 0 at 3.125.
+    The pairs' means are 1.5 and 4."""
     row = torch.tensor([[[[1.0, 2.0, 99.0, 4.0]]]])
     mask = torch.tensor([[[[0.0, 0.0, 1.0, 0.0]]]])
-    coarsest = (1 + 2 + 4) / 3
-    pair = 4 / 2 + (1 - 0.5) * coarsest  # half of the pair is known
-    expected = 0.25 * 1.5 + 0.75 * pair  # bilinear, a quarter of a pixel from the pair's middle
+    slope = 0.5 + 0.375 * STIFFNESS
+    rest = (1.5 + 1.1875 * STIFFNESS) / slope
+    start = 0.25 * 1.5 + 0.75 * 4  # bilinear, a quarter of a pixel from the pair's middle
+    expected = rest + (start - rest) * math.prod(1 - length * slope for length in sweeps(STIFFNESS))
+    assert rest == 3.125
     assert_close(smoothly_filled(row, mask)[0, 0, 0], torch.tensor([1.0, 2.0, expected, 4.0]))
     assert not smoothly_filled(row, torch.ones_like(mask)).any()
+
+
+def test_a_slope_goes_on_through_a_hole() -> None:
+    """Each pixel of a plane is the mean of its neighbours, so the filling is exact but for the sweeps that are saved;
+    means of the rim would be off by half of the hole."""
+    slope = torch.linspace(-1, 1, 32).expand(1, 1, 32, 32) + torch.linspace(-0.5, 0.5, 32)[:, None]
+    mask = torch.zeros(1, 1, 32, 32)
+    mask[..., 8:20, 10:22] = 1
+    assert float((smoothly_filled(slope, mask) - slope).abs().max()) < 0.01
+    assert float(slope[mask > 0].max() - slope[mask > 0].min()) > 1
 
 
 def test_what_stands_in_the_hole_is_never_looked_at() -> None:
@@ -234,6 +267,16 @@ def test_the_average_of_the_first_phase_is_the_one_that_is_kept(tmp_path: Path) 
         assert_close(a, b, atol=1e-5, rtol=1e-4)
 
 
+def test_inpaint_hears_the_discriminator_in_its_second_phase(tmp_path: Path) -> None:
+    trainer = trainer_for(small("inpaint", first_phase=0.5), shapes(tmp_path, 60), steps=4)
+    names = []
+    for _ in range(4):
+        trainer.reports.clear()
+        trainer.step()
+        names.append(sorted(trainer.reports))
+    assert names == [["pixels"]] * 2 + [["discriminator", "filler"]] * 2
+
+
 def test_step_sizes_fall_in_each_phase() -> None:
     method = create("srgan", None, {"first_phase": 0.4, "lr": 1e-3, "second_lr": 1e-4, "decay": "linear", "warmup": 0})
     factors = [method.schedule(progress, 0) for progress in (0.0, 0.2, 0.4, 0.7, 1.0)]
@@ -246,7 +289,9 @@ def test_without_a_first_phase_there_is_nothing_to_blend() -> None:
 
 
 def test_the_feature_network_is_named_where_it_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="perceptual must be one of judge, mobilenet_v2, none"):
+    with pytest.raises(
+        UsageError, match="perceptual must be one of judge, none, digits, efficientnet_lite0, mobilenet_v2"
+    ):
         built("srgan", perceptual="vgg")
     for name in ("GANVAS_WEIGHTS", "GANVAS_CACHE", "TORCH_HOME"):
         monkeypatch.setenv(name, str(tmp_path))
@@ -301,7 +346,7 @@ def test_ranges_and_sizes_that_cannot_be() -> None:
 
 def test_without_a_discriminator_there_is_none() -> None:
     assert not hasattr(built("denoise"), "D") and hasattr(built("denoise", adversarial=0.01), "D")
-    assert [update.name for update in built("inpaint", adversarial=0).updates()] == ["filler"]
+    assert [update.name for update in built("inpaint", adversarial=0).updates()] == ["pixels"]
 
 
 @pytest.mark.parametrize("name", ["denoise", "inpaint"])

@@ -54,8 +54,9 @@ def evaluate(
 
     A method that knows how likely pictures are is asked for the test split too: nats a picture, or bits a value. One that tells
     pictures in codes paints the test split from them again. One that translates is asked for the test split, and compared with
-    the true partners where there are some; what copying scores stands beside. One that stylises tells what its paintings of the
-    test split lack of the photo and of the style.
+    the true partners where there are some; what copying scores stands beside. One that mends pictures spoils the test split and
+    mends it; what the spoilt pictures score by themselves stands beside. One that stylises tells what its paintings of the test
+    split lack of the photo and of the style.
 
     Figures of a run against its own data become the run's newest (metrics.json), which `ganvas compare` reads.
     """
@@ -95,8 +96,8 @@ def _of_run(
     from ganvas.cli.opening import as_in, fitting, open_shown
     from ganvas.cli.sample import gather
     from ganvas.errors import DataError, RunError
-    from ganvas.method import HasLikelihood, Quantises, Resembles, Samples, Translates, unmeasured
-    from ganvas.metrics import measure_likelihood, measure_reconstruction, measure_stylising, measure_translation
+    from ganvas.method import unmeasured
+    from ganvas.metrics import measurements
     from ganvas.training.engine import choose_device
 
     if why := unmeasured(run.info["method"]):
@@ -106,21 +107,18 @@ def _of_run(
     dataset = as_in(run, open_shown(data or run.info["data"], known))
     _check_shape(f"the pictures of {run.folder}", run.spec.shape, dataset)
     found: dict[str, Any] = {"data": dataset.source, "metrics": {}}
-    if run.spec.kind == "pictures" and isinstance(method, Samples):
-        found = _measured(gather(method, samples, seed), dataset)
-    if isinstance(method, Translates):
-        found["metrics"] |= measure_translation(method, dataset, samples=samples)
-    if isinstance(method, HasLikelihood):
+    failed: list[DataError] = []
+    asked = measurements(method, dataset, lambda: gather(method, samples, seed), samples=samples, importance=importance)
+    for what, measured in asked.items():
         try:
-            found["metrics"] |= measure_likelihood(method, dataset, samples=importance)
+            found["metrics"] |= measured()
+            found |= {"n": samples} if what == "samples" else {}
         except DataError as error:
-            if not found["metrics"]:
-                raise
-            typer.echo(f"likelihood not measured: {error}", err=True)
-    if isinstance(method, Quantises):
-        found["metrics"] |= measure_reconstruction(method, dataset)
-    if isinstance(method, Resembles):
-        found["metrics"] |= measure_stylising(method, dataset)
+            failed.append(error)
+    if not found["metrics"]:
+        raise failed[0]
+    for error in failed:
+        typer.echo(f"not measured: {error}", err=True)
     if data is None and not best:
         _keep(run, found["metrics"])
     return {"run": str(run.folder), **found}

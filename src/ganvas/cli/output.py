@@ -43,13 +43,21 @@ def metrics_line(metrics: Mapping[str, Mapping[str, Any]]) -> str:
 
 def print_metrics(metrics: Mapping[str, Mapping[str, Any]]) -> None:
     """All metrics with floor and sample count: a table on a terminal, one line each elsewhere."""
+    given = {str(entry["input_is"]) for entry in metrics.values() if "input" in entry}
     if sys.stdout.isatty():
-        rows = [(name, *(figure(entry.get(key)) for key in ("value", "floor", "n"))) for name, entry in metrics.items()]
-        print_table(("metric", "value", "floor", "n"), rows, right=(1, 2, 3))
-        typer.echo("floor: the same measure of held-out real pictures")
+        keys = ("value", "input", "n") if given else ("value", "floor", "n")
+        rows = [(name, *(figure(entry.get(key)) for key in keys)) for name, entry in metrics.items()]
+        print_table(("metric", *keys), rows, right=(1, 2, 3))
+        typer.echo(
+            f"input: the same measure of what the method was given ({', '.join(sorted(given))})"
+            if given
+            else "floor: the same measure of held-out real pictures"
+        )
         return
     for name, entry in metrics.items():
         beside = entry.get("bound_or_exact") or f"floor {figure(entry.get('floor'))}"  # likelihoods have no floor
+        if "input" in entry:
+            beside = f"{entry['input_is']} {figure(entry['input'])}"
         typer.echo(f"{name} {figure(entry.get('value'))} ({beside}, n {figure(entry.get('n'))})")
 
 

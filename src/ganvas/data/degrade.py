@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ganvas.data.image import LUMA
+from ganvas.errors import DataError
 
 LEVEL = 2 / 255  # one level of a byte
 
@@ -40,6 +41,12 @@ def small_and_whole(pictures: Tensor, scale: int) -> tuple[Tensor, Tensor]:
     height, width = (side // scale * scale for side in pictures.shape[2:])
     whole = pictures[:, :, :height, :width]
     return quantised(downscaled(whole, scale)), whole
+
+
+def check_shrinks(height: int, width: int, scale: int) -> None:
+    """DataError for pictures with nothing left at the small size."""
+    if min(height, width) < scale:
+        raise DataError(f"pictures of {height} x {width} pixels cannot be made {scale} times smaller to learn from")
 
 
 def gaussian_noise(x: Tensor, normal: Tensor, sigma: Tensor | float) -> Tensor:

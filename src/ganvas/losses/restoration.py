@@ -18,9 +18,10 @@ def squared_error(made: Tensor, target: Tensor) -> Tensor:
     return (made.float() - target.float()).square().flatten(1).mean(1)
 
 
-def hole_error(made: Tensor, target: Tensor, mask: Tensor) -> Tensor:
-    """Mean |made - target| over the pixels where `mask` (N, 1, H, W) is 1 (Pathak 2016, eq. 1, with L1); 0 where none is."""
-    error = (made.float() - target.float()).abs() * mask
+def hole_error(made: Tensor, target: Tensor, mask: Tensor, *, squares: bool = False) -> Tensor:
+    """Mean |made - target|, or its square (Pathak 2016, eq. 1), over the pixels of `mask` (N, 1, H, W) = 1; 0 where none is."""
+    error = (made.float() - target.float()).abs()
+    error = (error.square() if squares else error) * mask
     return error.flatten(1).sum(1) / (mask.flatten(1).sum(1) * made.shape[1]).clamp_min(1)
 
 

@@ -25,7 +25,7 @@ from ganvas.data.degrade import gaussian_noise, jpeg, poisson_noise, salt_and_pe
 from ganvas.errors import UsageError
 from ganvas.losses.adversarial import discriminator_cross_entropy, non_saturating_generator
 from ganvas.losses.restoration import absolute_error, squared_error
-from ganvas.method import Batch, DataSpec, Method, Restoration, Update, preset, register, setting, step_factor
+from ganvas.method import Batch, Damaged, DataSpec, Method, Restoration, Update, preset, register, setting, step_factor
 from ganvas.methods.adversarial import judged
 from ganvas.networks.dncnn import DnCNN
 from ganvas.networks.judge import LocalJudge
@@ -151,19 +151,18 @@ class Denoise(Networks):
         several = torch.stack([made[kind]().to(clean.dtype) for kind in KINDS])
         return several[which, torch.arange(len(clean), device=clean.device)]
 
+    def damage(self, batch: Batch) -> Damaged:
+        spoilt = self.damaged(batch.real, batch)
+        return Damaged(spoilt, batch.real, spoilt)
+
     def restoration(self) -> Restoration:
-        return Restoration("noise", multiple=self.fold)
+        return Restoration("noise", multiple=self.fold, invents=bool(self.adversarial))
 
     def restore(
         self, damaged: Tensor, mask: Tensor | None = None, *, generator: torch.Generator | None = None
     ) -> Tensor:
         """Clean pictures (n, C, H, W) in [-1, 1]."""
         return self.G(damaged).clamp(-1, 1)
-
-    def show(self, batch: Batch) -> Tensor:
-        """Rows of three: the spoilt picture, what the network makes of it, the clean one."""
-        spoilt = self.damaged(batch.real, batch)
-        return torch.stack([spoilt.clamp(-1, 1), self.restore(spoilt), batch.real], 1)
 
 
 @preset("denoise")

@@ -4,14 +4,14 @@ Idea: cut a hole into each training picture and train a network to fill it. The 
 which alone gives the blurred mean of all that would fit; a discriminator that looks at parts of the filled picture asks for one
 of them (eq. 2, 3):
 
-    loss of G = |G - x| in the hole + around * |G - x| everywhere + adversarial * (-D(filled))
+    loss of G = |G - x|^2 in the hole + around * |G - x|^2 everywhere + adversarial * (-D(filled))
 
 Holes are rectangles, strokes or either, anew for each picture, so one network fills holes of any form. Pixels outside of the
 hole come back as they were, to the bit.
 
 Departs from the paper: gated convolutions, hinge loss and spectral norm of Yu (2019, arXiv:1806.03589, eqs. 3 to 5), which know
-where there is no picture, in place of an encoder with a fully connected layer; the network is added to a smooth filling (pull and
-push, Gortler 1996), where it starts; L1 in place of squares; any size of picture.
+where there is no picture, in place of an encoder with a fully connected layer; the network is added to a smooth filling, a spline
+under tension, where it starts; squares or L1; the discriminator comes in a second phase; any size of picture.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from torch.optim import Adam, Optimizer
 from ganvas.data.degrade import box_masks, stroke_masks, turned
 from ganvas.errors import UsageError
 from ganvas.losses.adversarial import hinge_discriminator, wasserstein_generator
-from ganvas.losses.restoration import absolute_error, hole_error
-from ganvas.method import Batch, DataSpec, Method, Restoration, Update, preset, register, setting, step_factor
+from ganvas.losses.restoration import absolute_error, hole_error, squared_error
+from ganvas.method import Batch, Damaged, DataSpec, Method, Restoration, Update, preset, register, setting, step_factor
 from ganvas.methods.adversarial import judged
-from ganvas.networks.inpainter import GatedInpainter
+from ganvas.networks.inpainter import GatedInpainter, smoothly_filled
 from ganvas.networks.judge import LocalJudge
 
 STROKES = 8  # of one broken line
@@ -50,8 +50,12 @@ class Inpaint(Networks):
 
     batch_size: int = setting(16, "pictures a step, over all processes together", minimum=1)
     holes: str = setting("mix", "their form; mix is one of both for each picture", choices=("boxes", "strokes", "mix"))
+    loss: str = setting("l2", "difference from the whole picture", choices=("l1", "l2"))
+    first_phase: float = setting(
+        0.5, "share of the budget in which pixels alone count, before the discriminator", minimum=0, maximum=0.95
+    )
     around: float = setting(0.1, "weight of the error outside of the hole, where the answer is known", minimum=0)
-    adversarial: float = setting(0.005, "weight of the discriminator's word; 0: no discriminator", minimum=0)
+    adversarial: float = setting(0.0005, "weight of the discriminator's word; 0: no discriminator", minimum=0)
     width: int = setting(32, "channels at the largest inner size", minimum=1)
     blocks: int = setting(1, "rounds of dilated convolutions at the smallest size", minimum=1)
     fold: int = setting(2, "side of the squares of pixels that are folded into channels", minimum=1, maximum=4)
@@ -80,32 +84,44 @@ class Inpaint(Networks):
 
     def updates(self) -> list[Update]:
         if not self.adversarial:
-            return [Update("filler", trains="G", loss=self.filler_loss)]
-        return [
-            Update("filler", trains="G", loss=self.filler_loss, hands=("fake", "mask")),
-            Update("discriminator", trains="D", loss=self.discriminator_loss),
+            return [Update("pixels", trains="G", loss=self.pixel_loss)]
+        first = [Update("pixels", trains="G", loss=self.pixel_loss, when=self.is_first)]
+        second = [
+            Update("filler", trains="G", loss=self.filler_loss, when=self.is_second, hands=("fake", "mask")),
+            Update("discriminator", trains="D", loss=self.discriminator_loss, when=self.is_second),
         ]
+        return (first if self.first_phase else []) + second
+
+    def is_first(self, progress: float) -> bool:
+        return progress < self.first_phase
+
+    def is_second(self, progress: float) -> bool:
+        return progress >= self.first_phase
 
     def schedule(self, progress: float, steps: int) -> float:
         return step_factor(self.decay, progress, steps, self.warmup)
 
+    def pixel_loss(self, batch: Batch) -> dict[str, Tensor]:
+        _, _, loss = self.fill(batch)
+        return {"loss": loss}
+
     def filler_loss(self, batch: Batch) -> dict[str, Tensor]:
+        fake, mask, pixels = self.fill(batch)
+        adversarial = wasserstein_generator(self.D(torch.cat([fake, mask], 1))).mean()
+        return {
+            "loss": pixels + self.adversarial * adversarial, "pixels": pixels, "adversarial": adversarial,
+            "fake": fake, "mask": mask,
+        }  # fmt: skip
+
+    def fill(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+        """The batch's pictures with G's filling, their holes, and how far G is from the pictures as they were."""
         whole = turned(batch.real, batch.uniform(3)) if self.turn else batch.real
         mask = self.masks(batch)
         made = self.G(whole, mask)
-        pixels = hole_error(made, whole, mask).mean()
-        loss = pixels + self.around * absolute_error(made, whole).mean()
-        if not self.adversarial:
-            return {"loss": loss, "pixels": pixels}
-        fake = torch.where(mask > 0, made, whole)
-        adversarial = wasserstein_generator(self.D(torch.cat([fake, mask], 1))).mean()
-        return {
-            "loss": loss + self.adversarial * adversarial,
-            "pixels": pixels,
-            "adversarial": adversarial,
-            "fake": fake,
-            "mask": mask,
-        }
+        squares = self.loss == "l2"
+        hole = hole_error(made, whole, mask, squares=squares).mean()
+        everywhere = (squared_error if squares else absolute_error)(made, whole).mean()
+        return torch.where(mask > 0, made, whole), mask, hole + self.around * everywhere
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
         fake, mask = batch.handed.get("fake"), batch.handed.get("mask")
@@ -133,6 +149,10 @@ class Inpaint(Networks):
         """`pictures` with what G puts into the hole."""
         return torch.where(mask > 0, self.G(pictures, mask), pictures)
 
+    def damage(self, batch: Batch) -> Damaged:
+        mask = self.masks(batch)
+        return Damaged(torch.where(mask > 0, 0.0, batch.real), batch.real, smoothly_filled(batch.real, mask), mask)
+
     def restoration(self) -> Restoration:
         return Restoration("holes", multiple=self.G.multiple)
 
@@ -146,16 +166,11 @@ class Inpaint(Networks):
         made = torch.cat([self.G(x, hole) for x, hole in zip(damaged.split(1), mask.split(1), strict=True)])
         return torch.where(mask > 0, made.clamp(-1, 1), damaged)
 
-    def show(self, batch: Batch) -> Tensor:
-        """Rows of three: the picture with its hole in grey, filled, and as it was."""
-        mask = self.masks(batch)
-        return torch.stack([torch.where(mask > 0, 0.0, batch.real), self.restore(batch.real, mask), batch.real], 1)
-
 
 @preset("inpaint")
 def tiny() -> Inpaint:
-    """Seconds on a CPU; for tests and first looks."""
-    return Inpaint(batch_size=16, width=4, judge_width=4)
+    """Seconds on a CPU; for tests and first looks. Without the first phase, so that each step trains both networks."""
+    return Inpaint(batch_size=16, width=4, judge_width=4, first_phase=0.0)
 
 
 @preset("inpaint")

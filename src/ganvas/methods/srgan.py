@@ -6,10 +6,11 @@ pixels, that it be the right one (eq. 5):
 
     loss of G = pixel_weight * |G(small) - whole| + feature_weight * |phi(G(small)) - phi(whole)| - adversarial * log D(G(small))
 
-phi is `perceptual`: "judge" are the layers of D itself (Wang 2018, arXiv:1711.11585, eq. 4), which need no other network;
-"mobilenet_v2" are those of MobileNetV2, whose weights must be at hand and stay out of the run's. The average of the weights at
-the end of the first phase is kept, and `ganvas restore --balance` goes from those (0) to the last ones (1) by weighing both
-(Wang 2018, arXiv:1809.00219, sec. 3.4): less invented detail for more.
+phi is `perceptual`: "judge" are the layers of D itself (Wang 2018, arXiv:1711.11585, eq. 4), which need no other network; else
+those of a network that was trained to name things, whose weights must be at hand and stay out of the run's: the features of each
+place at length 1, their differences squared (Zhang 2018, arXiv:1801.03924, eq. 1). The average of the weights at the end of the
+first phase is kept, and `ganvas restore --balance` goes from those (0) to the last ones (1) by weighing both (Wang 2018,
+arXiv:1809.00219, sec. 3.4): less invented detail for more.
 
 Departs from the paper: the network of `srresnet` without batch norm; D judges parts of the picture, under spectral norm; features
 are not those of VGG-19; L1 in place of squares; both phases in one training. Preset `paper` has the paper's sizes.
@@ -25,17 +26,19 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
-from ganvas.data.degrade import small_and_whole, turned, upscaled
-from ganvas.errors import DataError, GanvasError, UsageError
+from ganvas.data.degrade import check_shrinks, small_and_whole, turned, upscaled
+from ganvas.errors import GanvasError, UsageError
 from ganvas.losses.adversarial import discriminator_cross_entropy, non_saturating_generator
+from ganvas.losses.perceptual import unit_distance
 from ganvas.losses.restoration import absolute_error, feature_error
-from ganvas.method import Batch, DataSpec, Method, Restoration, Update, preset, register, setting, step_factor
+from ganvas.method import Batch, Damaged, DataSpec, Method, Restoration, Update, preset, register, setting, step_factor
 from ganvas.methods.adversarial import check_odd, judged
-from ganvas.networks.features import MobileNetV2, mobilenet_v2
 from ganvas.networks.judge import LocalJudge
+from ganvas.networks.perceptual import KNOWN, FeatureNetwork, open_network
 from ganvas.networks.srresnet import SRResNet as Network
 
-PERCEPTUAL = ("judge", "mobilenet_v2", "none")
+PERCEPTUAL = ("judge", "none", *sorted(KNOWN))
+LAYERS = 4  # of a feature network that are compared, from the finest on: a patch has hardly any places for deeper ones
 
 
 class Networks(Method):
@@ -45,7 +48,7 @@ class Networks(Method):
     D: LocalJudge
     plain: Tensor
     plain_steps: Tensor
-    eyes: tuple[MobileNetV2, ...] = ()
+    eyes: tuple[FeatureNetwork, ...] = ()
     """In a tuple, where it is no part of the weights: it is the same in every run. Only training needs it."""
 
 
@@ -63,10 +66,11 @@ class SRGAN(Networks):
     )
     perceptual: str = setting(
         "judge",
-        "whose features are compared: judge (D's own), mobilenet_v2 (its weights must be at hand), or none",
+        "whose features are compared: judge (D's own), none, or a network whose weights are at hand: mobilenet_v2,"
+        " efficientnet_lite0, vgg16_bn, vgg16, vgg19 or digits",
     )
     pixel_weight: float = setting(1.0, "weight of |G - whole| in the second phase", minimum=0)
-    feature_weight: float = setting(1.0, "weight of the features' difference", minimum=0)
+    feature_weight: float = setting(3.0, "weight of the features' difference", minimum=0)
     adversarial: float = setting(0.02, "weight of -log D(G)", minimum=0)
     width: int = setting(64, "channels of G", minimum=1)
     blocks: int = setting(16, "residual blocks of G", minimum=0)
@@ -89,10 +93,7 @@ class SRGAN(Networks):
     averaged = ("G",)
 
     def build(self, spec: DataSpec) -> None:
-        if min(spec.height, spec.width) < self.scale:
-            raise DataError(
-                f"pictures of {spec.height} x {spec.width} pixels cannot be made {self.scale} times smaller to learn from"
-            )
+        check_shrinks(spec.height, spec.width, self.scale)
         check_odd("kernel", self.kernel)
         if self.perceptual not in PERCEPTUAL:
             raise UsageError(f"perceptual must be one of {', '.join(PERCEPTUAL)} (got {self.perceptual!r})")
@@ -100,24 +101,24 @@ class SRGAN(Networks):
             spec.channels, self.scale, width=self.width, blocks=self.blocks, kernel=self.kernel, norm=self.norm, tail=self.tail
         )  # fmt: skip
         self.D = LocalJudge(spec.channels, width=self.judge_width, stages=self.judge_stages)
-        self.channels = spec.channels
         self.register_buffer("plain", torch.cat([part.detach().flatten() for part in floats(self.G)]))
         self.register_buffer("plain_steps", torch.zeros(()))
 
     def begin(self, device: torch.device) -> None:
         """Reads the feature network, where `perceptual` names one; GanvasError where its weights are missing."""
-        if self.perceptual != "mobilenet_v2":
+        if self.perceptual in ("judge", "none"):
             return
-        if self.channels not in (1, 3):
-            raise UsageError(
-                f"MobileNetV2 looks at grey or RGB pictures, and these have {self.channels} channels: set perceptual=judge"
-            )
         try:
-            self.eyes = (mobilenet_v2().to(device),)
+            self.eyes = (open_network(self.perceptual, wanted=self.layers).to(device),)
         except GanvasError as error:
             raise GanvasError(
-                f"{error}. Or set perceptual=judge, which compares the features of D and needs no weights"
+                f"{str(error).rstrip('.')}. Or set perceptual=judge, which compares the features of D and needs no weights"
             ) from None
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Of the feature network, those that are compared."""
+        return KNOWN[self.perceptual].style[:LAYERS]
 
     def optimizers(self) -> dict[str, Optimizer]:
         return {
@@ -190,21 +191,24 @@ class SRGAN(Networks):
             with torch.no_grad():
                 target = self.D.features(whole)
             return feature_error(seen, target)
+        eye = self.eyes[0]
         with torch.no_grad():
-            target = self.eyes[0].maps(whole)
-        return feature_error(self.eyes[0].maps(fake), target)
+            target = eye(whole, self.layers)
+        return unit_distance(eye(fake, self.layers).values(), target.values())
 
     # --- pictures ---------------------------------------------------------------------------------------------------------------
 
     def training_pair(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        return self.pair(turned(batch.real, batch.uniform(3)) if self.turn else batch.real)
-
-    def pair(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
         """Small pictures, and what they were made of."""
-        return small_and_whole(pictures, self.scale)
+        return small_and_whole(turned(batch.real, batch.uniform(3)) if self.turn else batch.real, self.scale)
+
+    def damage(self, batch: Batch) -> Damaged:
+        """Made smaller, at the 256 levels of a file."""
+        small, whole = small_and_whole(batch.real, self.scale)
+        return Damaged(small, whole, upscaled(small, self.scale))
 
     def restoration(self) -> Restoration:
-        return Restoration("resolution", scale=self.scale)
+        return Restoration("resolution", scale=self.scale, invents=True)
 
     def restore(
         self, damaged: Tensor, mask: Tensor | None = None, *, generator: torch.Generator | None = None
@@ -225,11 +229,6 @@ class SRGAN(Networks):
             start += part.numel()
             part.data.copy_(torch.lerp(plain, part.data, share))
         return twin
-
-    def show(self, batch: Batch) -> Tensor:
-        """Rows of three: the small picture enlarged (bicubic), what the network makes of it, the whole picture."""
-        small, whole = self.pair(batch.real)
-        return torch.stack([upscaled(small, self.scale).clamp(-1, 1), self.restore(small), whole], 1)
 
 
 def floats(network: nn.Module) -> Iterator[Tensor]:

@@ -17,10 +17,9 @@ import torch
 from torch import Tensor
 from torch.optim import Adam, Optimizer
 
-from ganvas.data.degrade import small_and_whole, turned, upscaled
-from ganvas.errors import DataError
+from ganvas.data.degrade import check_shrinks, small_and_whole, turned, upscaled
 from ganvas.losses.restoration import absolute_error, squared_error
-from ganvas.method import Batch, DataSpec, Method, Restoration, Update, preset, register, setting, step_factor
+from ganvas.method import Batch, Damaged, DataSpec, Method, Restoration, Update, preset, register, setting, step_factor
 from ganvas.methods.adversarial import check_odd
 from ganvas.networks.srresnet import SRResNet as Network
 
@@ -60,10 +59,7 @@ class SRResNet(Networks):
     averaged = ("G",)
 
     def build(self, spec: DataSpec) -> None:
-        if min(spec.height, spec.width) < self.scale:
-            raise DataError(
-                f"pictures of {spec.height} x {spec.width} pixels cannot be made {self.scale} times smaller to learn from"
-            )
+        check_shrinks(spec.height, spec.width, self.scale)
         check_odd("kernel", self.kernel)
         self.G = Network(
             spec.channels, self.scale, width=self.width, blocks=self.blocks, kernel=self.kernel, norm=self.norm,
@@ -80,13 +76,14 @@ class SRResNet(Networks):
         return step_factor(self.decay, progress, steps, self.warmup)
 
     def pixel_loss(self, batch: Batch) -> dict[str, Tensor]:
-        small, whole = self.pair(turned(batch.real, batch.uniform(3)) if self.turn else batch.real)
+        small, whole = small_and_whole(turned(batch.real, batch.uniform(3)) if self.turn else batch.real, self.scale)
         distance = absolute_error if self.loss == "l1" else squared_error
         return {"loss": distance(self.G(small), whole).mean()}
 
-    def pair(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        """Small pictures, and what they were made of."""
-        return small_and_whole(pictures, self.scale)
+    def damage(self, batch: Batch) -> Damaged:
+        """Made smaller, at the 256 levels of a file."""
+        small, whole = small_and_whole(batch.real, self.scale)
+        return Damaged(small, whole, upscaled(small, self.scale))
 
     def restoration(self) -> Restoration:
         return Restoration("resolution", scale=self.scale)
@@ -96,11 +93,6 @@ class SRResNet(Networks):
     ) -> Tensor:
         """Pictures (n, C, H * scale, W * scale) in [-1, 1]."""
         return self.G(damaged).clamp(-1, 1)
-
-    def show(self, batch: Batch) -> Tensor:
-        """Rows of three: the small picture enlarged (bicubic), what the network makes of it, the whole picture."""
-        small, whole = self.pair(batch.real)
-        return torch.stack([upscaled(small, self.scale).clamp(-1, 1), self.restore(small), whole], 1)
 
 
 @preset("srresnet")

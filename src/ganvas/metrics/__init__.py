@@ -1,5 +1,6 @@
 """Measures of generated pictures: functions on feature arrays (N, D), and `measure` for pictures."""
 
+from ganvas.metrics.abilities import measurements
 from ganvas.metrics.copying import Copies, find_copies, nearest
 from ganvas.metrics.evaluate import measure
 from ganvas.metrics.fid import fid
@@ -7,6 +8,7 @@ from ganvas.metrics.frechet import Moments, frechet_distance
 from ganvas.metrics.kernel import kernel_distance
 from ganvas.metrics.labels import label_accuracy
 from ganvas.metrics.likelihood import measure_likelihood
+from ganvas.metrics.mended import measure_restoration
 from ganvas.metrics.precision_recall import (
     DensityCoverage,
     PrecisionRecall,
@@ -34,8 +36,10 @@ __all__ = [
     "measure",
     "measure_likelihood",
     "measure_reconstruction",
+    "measure_restoration",
     "measure_stylising",
     "measure_translation",
+    "measurements",
     "mobilenet_distance",
     "nearest",
     "precision_recall",

@@ -76,8 +76,8 @@ def _check(method: Method, found: Restoration, photo: Photo, mask: np.ndarray | 
         )
     if not found.multiple and photo.size != (spec.height, spec.width):
         raise DataError(
-            f"this run of {method.name} takes pictures of {spec.height} x {spec.width} pixels only, as it was trained on"
-            f" (got {height} x {width})"
+            f"this run of {method.name} takes pictures of {spec.height} x {spec.width} pixels only, as it was trained on,"
+            f" and this one has {height} x {width}: cut or resize it, and its mask, to that size, or train on pictures of its own"
         )
     if height * width * found.scale**2 > 4 * LARGEST_PICTURE:
         raise DataError(

@@ -27,7 +27,7 @@ from ganvas.data.feed import make_feed
 from ganvas.defaults import MEASURED, MEASURED_SEED
 from ganvas.doctor import Finding, diagnose
 from ganvas.errors import DataError, GanvasError, RunError, TrainingError, UsageError
-from ganvas.method import HasLikelihood, Method, Prepares, Quantises, Resembles, Samples, StandsOn, Translates, create
+from ganvas.method import Method, Prepares, StandsOn, create
 from ganvas.preview import preview
 from ganvas.report import write_report
 from ganvas.run import Run, RunWriter, spec_as_dict
@@ -441,46 +441,32 @@ class Session:
         self._save()
 
     def _measure(self, averaged: Method) -> dict[str, Any]:
-        """What samples score, where there are some, and what it makes of held-out examples, or how likely it finds them."""
-        from ganvas.metrics import measure, measure_likelihood, measure_reconstruction, measure_stylising, measure_translation
+        """Too few examples to measure by are no reason to stop training; that is said once. Likelihood is by one draw."""
+        from ganvas.metrics import measurements
 
-        def of_samples() -> dict[str, Any]:
-            pictures = to_uint8(sample(averaged, self.measure_samples, MEASURED_SEED))
-            return measure(pictures, self.data, self.data.part("test"))
-
-        found: dict[str, Any] = {}
-        if isinstance(averaged, Samples) and self.data.spec.kind == "pictures":
-            found |= self._unless_too_few("samples", of_samples)
-        if isinstance(averaged, Translates):
-            samples = self.measure_samples
-            found |= self._unless_too_few(
-                "translation", lambda: measure_translation(averaged, self.data, samples=samples)
-            )
-        if isinstance(averaged, HasLikelihood):  # by one draw: `ganvas evaluate` takes more
-            found |= self._unless_too_few("likelihood", lambda: measure_likelihood(averaged, self.data, samples=1))
-        if isinstance(averaged, Quantises):
-            found |= self._unless_too_few("reconstruction", lambda: measure_reconstruction(averaged, self.data))
-        if isinstance(averaged, Resembles):
-            found |= self._unless_too_few("stylising", lambda: measure_stylising(averaged, self.data))
+        count, found = self.measure_samples, {}
+        asked = measurements(
+            averaged, self.data, lambda: to_uint8(sample(averaged, count, MEASURED_SEED)), samples=count
+        )
+        for what, measured in asked.items():
+            if what in self._given_up:
+                continue
+            try:
+                found |= measured()
+            except DataError as error:
+                self._given_up.add(what)
+                self._say(f"not measured: {error}")
         return found
 
-    def _unless_too_few(self, what: str, measured: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """Too few examples to measure against are no reason to stop training; they are said, and `what` is not tried again."""
-        if what in self._given_up:
-            return {}
-        try:
-            return measured()
-        except DataError as error:
-            self._given_up.add(what)
-            self._say(f"not measured: {error}")
-            return {}
-
     def _keep_best(self, metrics: dict[str, Any]) -> None:
-        """By the Fréchet distance; by likelihood where nothing is sampled."""
-        lower = [name for name, entry in metrics.items() if entry.get("better") == "lower"]
-        key = next((name for name in lower if name.startswith("FD")), next(iter(lower), None))
+        """By the Fréchet distance; where nothing is sampled, by the first figure of which less or more is better."""
+        sided = [name for name, entry in metrics.items() if entry.get("better") in ("lower", "higher")]
+        key = next((name for name in sided if name.startswith("FD")), next(iter(sided), None))
         trainer = self.trainer
-        if key is None or not trainer.best.get("value", float("inf")) > metrics[key]["value"]:
+        if key is None:
+            return
+        sign = 1 if metrics[key]["better"] == "lower" else -1
+        if trainer.best and not sign * metrics[key]["value"] < sign * trainer.best["value"]:
             return
         trainer.best = {"metric": key, "value": metrics[key]["value"], "step": trainer.steps}
         self.writer.weights(self.method, trainer.average.networks, "best/weights.safetensors")

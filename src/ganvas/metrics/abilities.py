@@ -1,0 +1,45 @@
+"""What a trained method can be measured by follows from what it can do; a training and `ganvas evaluate` ask here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ganvas.method import Damages, HasLikelihood, Method, Quantises, Resembles, Samples, Translates
+from ganvas.metrics.evaluate import measure
+from ganvas.metrics.likelihood import measure_likelihood
+from ganvas.metrics.mended import measure_restoration
+from ganvas.metrics.reconstruction import measure_reconstruction
+from ganvas.metrics.stylising import measure_stylising
+from ganvas.metrics.translation import measure_translation
+
+if TYPE_CHECKING:
+    from ganvas.data.dataset import Dataset
+
+Measurements = dict[str, Callable[[], dict[str, Any]]]
+
+
+def measurements(
+    method: Method, data: Dataset, sampled: Callable[[], np.ndarray], *, samples: int, importance: int = 1
+) -> Measurements:
+    """{"samples": ..., "likelihood": ...}: each, called, gives figures by name, or DataError where `data` have too few examples.
+
+    `sampled()` gives pictures uint8 (n, H, W, C) of the method where it samples; `samples` is how many pictures are translated at
+    most, `importance` the draws for a bound of the likelihood.
+    """
+    found: Measurements = {}
+    if isinstance(method, Samples) and data.spec.kind == "pictures":
+        found["samples"] = lambda: measure(sampled(), data, data.part("test"))
+    if isinstance(method, Translates):
+        found["translation"] = lambda: measure_translation(method, data, samples=samples)
+    if isinstance(method, HasLikelihood):
+        found["likelihood"] = lambda: measure_likelihood(method, data, samples=importance)
+    if isinstance(method, Quantises):
+        found["reconstruction"] = lambda: measure_reconstruction(method, data)
+    if isinstance(method, Resembles):
+        found["stylising"] = lambda: measure_stylising(method, data)
+    if isinstance(method, Damages):
+        found["restoration"] = lambda: measure_restoration(method, data)
+    return found

@@ -1,6 +1,7 @@
 """pix2pix and CycleGAN on emoji, Google's into Twitter's: how far from the true partner, beside copying and the nearest one.
 
     python benchmarks/translation.py --work runs/translation [--minutes 2] [--seeds 0 1] [--methods pix2pix cyclegan]
+        [--preset restyle]
 
 Each training is a run folder in WORK with one thread and a budget of processor time; what is done is not done again. Measured on
 the 191 test emoji, whose partners no training saw (CycleGAN sees no pairs at all):
@@ -44,6 +45,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=2.0, help="of processor time a training")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--methods", nargs="+", default=["pix2pix", "cyclegan"])
+    parser.add_argument("--preset", default="restyle")
     options = parser.parse_args()
     torch.set_num_threads(1)
     data = open_data("emoji")
@@ -56,27 +58,26 @@ def main() -> None:
     }
     for name in options.methods:
         for seed in options.seeds:
-            method = trained(name, seed, options.minutes, options.work).method
+            method = trained(name, seed, options.minutes, options.work, options.preset).method
             made = translate_images(method, np.asarray(test.images))
             rows[f"{name} seed {seed}"] = scores(made, test.partners)
-            write_png(options.work / f"{name}-{seed}.png", sheet(test, method))
-    print(
-        f"{len(test)} test emoji, {options.minutes:g} minutes of one core, {choose_reader('auto', (32, 32, 3), False).name}"
-    )
+            write_png(options.work / f"{name}-{options.preset}-{options.minutes:g}-{seed}.png", sheet(test, method))
+    reader = choose_reader("auto", (32, 32, 3), False).name
+    print(f"{len(test)} test emoji, {options.preset}, {options.minutes:g} minutes of one core, {reader}")
     for label, row in rows.items():
         print(f"{label:24}" + "  ".join(f"{key} {value:.4g}" for key, value in row.items()), flush=True)
-    (options.work / f"scores-{options.minutes:g}.json").write_text(json.dumps(rows, indent=2))
+    (options.work / f"scores-{options.preset}-{options.minutes:g}.json").write_text(json.dumps(rows, indent=2))
 
 
-def trained(name: str, seed: int, minutes: float, work: Path) -> Run:
+def trained(name: str, seed: int, minutes: float, work: Path, preset: str) -> Run:
     """The finished run, trained now where it is not there yet."""
-    folder = work / f"{name}-{minutes:g}-{seed}"
+    folder = work / f"{name}-{preset}-{minutes:g}-{seed}"
     if (folder / "done").exists():
         return Run(folder)
-    unpaired = {"unpaired": True} if name == "cyclegan" else {}
+    seen = {"mirror": True, **({"unpaired": True} if name == "cyclegan" else {})}
     session = prepare(
-        name, "emoji", out=folder, resume="auto", minutes=minutes, preset="small", seed=seed, device="cpu",
-        data_settings=unpaired, measure_samples=0,
+        name, "emoji", out=folder, resume="auto", minutes=minutes, preset=preset, seed=seed, device="cpu",
+        data_settings=seen, measure_samples=0,
     )  # fmt: skip
     session.trainer.clock = time.process_time
     run = session.run()

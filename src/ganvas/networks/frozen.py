@@ -152,9 +152,9 @@ class Pool(nn.Module):
 
 
 def _bands(shape: Sequence[int]) -> Iterator[tuple[slice, slice]]:
-    """Rows of a picture (N, C, H, W), and of it halved, part by part: torch tells places in 8 bytes each, of all at once."""
+    """Rows of a picture (N, C, H, W), and of it halved, part by part, since torch tells places in 8 bytes each."""
     height = shape[2] // 2
-    step = max(1, BAND // (4 * shape[0] * shape[1] * shape[3] // 2))
+    step = max(1, BAND // (2 * shape[0] * shape[1] * shape[3]))
     for top in range(0, height, step):
         last = top + step >= height
         yield slice(2 * top, shape[2] if last else 2 * (top + step)), slice(top, height if last else top + step)

@@ -147,7 +147,7 @@ class Pool(nn.Module):
             places = behind[:, :, made].long()
             places.add_(_upper_left(places.shape[2:], size[1], places.device))
             output = [len(range(*seen.indices(size[0]))), size[1]]
-            whole[:, :, seen] = F.max_unpool2d(gradient[:, :, made], places, 2, output_size=output)
+            whole[:, :, seen] = F.max_unpool2d(gradient[:, :, made], places, [2, 2], output_size=output)
         return whole
 
 

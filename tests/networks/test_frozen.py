@@ -66,6 +66,18 @@ def test_pooling_takes_the_first_of_equal_ones_and_nothing_of_zeros() -> None:
     assert back.view(2, 6).tolist() == [[5, 0, 0, 0, 0, 0], [0, 0, 0, 0, 0, 9]]
 
 
+@pytest.mark.parametrize("size", [(12, 10), (13, 9), (2, 3)])
+def test_pooling_by_bands_is_that_of_the_whole(size: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ganvas.networks.frozen.BAND", 8 * 2 * 5 * size[1])
+    x = torch.randn(2, 5, *size).relu_().contiguous(memory_format=torch.channels_last).requires_grad_()
+    wanted = F.max_pool2d(x, 2)
+    y, behind = Pool("max").without(x.detach())
+    assert torch.equal(y, wanted)
+    gradient = torch.randn_like(y)
+    (slope,) = torch.autograd.grad(wanted, x, gradient)
+    assert torch.equal(Pool("max").back(gradient.clone(), y, behind, size), slope * (x > 0))
+
+
 @pytest.mark.parametrize(("kernel", "stride", "groups"), [(3, 1, 1), (5, 2, 1), (1, 1, 1), (3, 1, 4), (5, 2, 4)])
 def test_the_gradient_at_the_input_of_a_convolution(kernel: int, stride: int, groups: int) -> None:
     conv = nn.Conv2d(4, 4, kernel, stride, kernel // 2, groups=groups).double().requires_grad_(False)

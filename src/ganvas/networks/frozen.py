@@ -2,18 +2,20 @@
 
 Autograd keeps what any gradient could need. Here no weight has one, so a convolution needs nothing of its input, ReLU no more
 than what came out, and a ReLU in front of max-pooling nothing at all: that keeps what it gives and where it took it, a quarter as
-many numbers. The first layer, which has few channels to read, is computed again in place of being kept.
+many numbers. A first layer of full size, which has few channels to read, is computed again in place of being kept.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+BAND = 2**20  # numbers that pooling looks at in one go
 
 
 class Layer(nn.Module):
@@ -123,8 +125,12 @@ class Pool(nn.Module):
         """What `forward` gives, and for `back` where in x each output is from: how far behind the upper left of its four."""
         if self.kind != "max" or min(x.shape[2:]) < 2:
             return self(x), None
-        y, places = F.max_pool2d(x, 2, return_indices=True)
-        return y, places.sub_(_upper_left(x.shape[2:], x.device)).to(torch.int16)
+        y = _empty((*x.shape[:2], x.shape[2] // 2, x.shape[3] // 2), x)
+        behind = torch.empty_like(y, dtype=torch.int16)
+        for seen, made in _bands(x.shape):
+            y[:, :, made], places = F.max_pool2d(x[:, :, seen], 2, return_indices=True)
+            behind[:, :, made] = places.sub_(_upper_left(places.shape[2:], x.shape[3], x.device))
+        return y, behind
 
     def back(self, gradient: Tensor, y: Tensor | None, behind: Tensor | None, size: Sequence[int]) -> Tensor:
         """The gradient at what came in, (N, C, *size); of max-pooling, which gave y, at what came into the ReLU in front of it.
@@ -136,17 +142,28 @@ class Pool(nn.Module):
             return torch.ops.aten.avg_pool2d_backward(gradient, unread, [2, 2], [2, 2], [0, 0], False, True, None)
         assert y is not None
         torch.ops.aten.threshold_backward(gradient, y, 0, grad_input=gradient)
-        places = behind.long().add_(_upper_left(size, gradient.device))
-        unread = _empty((*gradient.shape[:2], *size), gradient)
-        return torch.ops.aten.max_pool2d_with_indices_backward(
-            gradient, unread, [2, 2], [2, 2], [0, 0], [1, 1], False, places
-        )
+        whole = _empty((*gradient.shape[:2], *size), gradient)
+        for seen, made in _bands(whole.shape):
+            places = behind[:, :, made].long()
+            places.add_(_upper_left(places.shape[2:], size[1], places.device))
+            output = [len(range(*seen.indices(size[0]))), size[1]]
+            whole[:, :, seen] = F.max_unpool2d(gradient[:, :, made], places, [2, 2], output_size=output)
+        return whole
 
 
-def _upper_left(size: Sequence[int], device: torch.device) -> Tensor:
-    """Number (H // 2, W // 2) of the first place of each two by two, row by row."""
-    rows, columns = (torch.arange(0, length // 2 * 2, 2, device=device) for length in size)
-    return rows[:, None] * size[1] + columns
+def _bands(shape: Sequence[int]) -> Iterator[tuple[slice, slice]]:
+    """Rows of a picture (N, C, H, W), and of it halved, part by part, since torch tells places in 8 bytes each."""
+    height = shape[2] // 2
+    step = max(1, BAND // (2 * shape[0] * shape[1] * shape[3]))
+    for top in range(0, height, step):
+        last = top + step >= height
+        yield slice(2 * top, shape[2] if last else 2 * (top + step)), slice(top, height if last else top + step)
+
+
+def _upper_left(size: Sequence[int], width: int, device: torch.device) -> Tensor:
+    """Number of the first place of each two by two that `size` (h, w) of them come from, row by row of a picture of `width`."""
+    rows, columns = (torch.arange(0, 2 * length, 2, device=device) for length in size)
+    return rows[:, None] * width + columns
 
 
 def input_gradient(conv: nn.Conv2d, gradient: Tensor, size: Sequence[int]) -> Tensor:
@@ -162,7 +179,8 @@ def input_gradient(conv: nn.Conv2d, gradient: Tensor, size: Sequence[int]) -> Te
     if stride == 1 and (conv.groups > 1 or kernel == 1):
         # The gradient of these is a convolution with the weights turned around, and oneDNN does those faster.
         return F.conv2d(gradient, _turned(conv), None, 1, kernel - 1 - padding, groups=conv.groups)
-    unread = _empty((len(gradient), conv.in_channels, *size), gradient)
+    shape = (len(gradient), conv.in_channels, *size)
+    unread = gradient if gradient.shape == shape else _empty(shape, gradient)
     return torch.ops.aten.convolution_backward(
         gradient, unread, conv.weight, None, [stride] * 2, [padding] * 2, [1, 1], False, [0, 0], conv.groups,
         [True, False, False],
@@ -237,8 +255,10 @@ class Walk:
     def _needed(self, index: int, y: Tensor) -> bool:
         """Whether y, which this layer gives, is kept."""
         name, layer = self.layers[index]
-        if index == 0 or name in self.wanted:
-            return index > 0
+        if index == 0 and layer.stride == 1:
+            return False
+        if name in self.wanted:
+            return True
         return isinstance(layer, Layer) and layer.activation != "" and not self._told_by_pool(index, y)
 
     def _told_by_pool(self, index: int, y: Tensor) -> bool:
@@ -256,7 +276,7 @@ class Walk:
         for index in reversed(range(len(self.kept))):
             kept = self.kept.pop()
             layer, y = kept.layer, kept.y
-            if index == 0:
+            if index == 0 and y is None:
                 y = layer.without(self.start)  # pyright: ignore[reportCallIssue]
             if not gradient.numel():
                 assert y is not None

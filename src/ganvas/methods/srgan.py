@@ -70,7 +70,7 @@ class SRGAN(Networks):
         " efficientnet_lite0, vgg16_bn, vgg16, vgg19 or digits",
     )
     pixel_weight: float = setting(1.0, "weight of |G - whole| in the second phase", minimum=0)
-    feature_weight: float = setting(3.0, "weight of the features' difference", minimum=0)
+    feature_weight: float = setting(1.0, "weight of the features' difference", minimum=0)
     adversarial: float = setting(0.02, "weight of -log D(G)", minimum=0)
     width: int = setting(64, "channels of G", minimum=1)
     blocks: int = setting(16, "residual blocks of G", minimum=0)
@@ -245,7 +245,7 @@ def tiny() -> SRGAN:
 @preset("srgan")
 def small() -> SRGAN:
     """For photos cut into patches (data.fit=tile, data.size=96) on a CPU. Figures: docs/experiments.md."""
-    return SRGAN(batch_size=16, width=32, blocks=6, judge_width=16, ema=0.995)
+    return SRGAN(batch_size=16, width=32, blocks=6, judge_width=16, ema=0.995, first_phase=0.8)
 
 
 @preset("srgan")

@@ -73,6 +73,7 @@ def test_at_most_so_many() -> None:
 
 def test_two_heaps_have_no_true_partners(tmp_path: Path) -> None:
     noise = pictures((3, 32, 32))
+    assert noise.partners is not None
     for name, images in (("a", noise.images), ("b", noise.partners)):
         np.savez(tmp_path / f"{name}.npz", images=images)
     apart = open_data(tmp_path / "a.npz", partner=str(tmp_path / "b.npz"), unpaired=True)

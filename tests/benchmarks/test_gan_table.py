@@ -15,9 +15,23 @@ import gan_table  # noqa: E402
 
 from ganvas.method import method_names  # noqa: E402
 
+STAGES = ("code_prior-digits-0-vq_vae", "code_prior-digits-0")
 
-def test_every_gan_is_in_it() -> None:
-    assert {"dcgan", "gan", "r3gan", "stylegan2", "lapgan"} <= set(gan_table.gans()) <= set(method_names())
+
+def test_all_that_paints_from_nothing_is_in_it() -> None:
+    found = set(gan_table.painters())
+    assert {"dcgan", "gan", "r3gan", "stylegan2", "lapgan", "vae", "code_prior", "flow_matching", "pixelcnn"} <= found
+    assert not found & {"pix2pix", "vq_vae", "denoise", "adain", "wavenet", "rnn_text"} and found <= set(method_names())
+
+
+def test_a_prior_shares_its_minutes_with_the_codes_it_learns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(gan_table.SETS, "digits", 50)
+    gan_table.run_one(tmp_path, "code_prior", "digits", 0, 0.01)
+    (result,) = (json.loads(path.read_text()) for path in tmp_path.glob("*.json"))
+    assert result["method"] == "vq_vae + code_prior"
+    stages = [json.loads((tmp_path / name / "settings.json").read_text()) for name in STAGES]
+    assert [stage["method"] for stage in stages] == ["vq_vae", "code_prior"]
+    assert [stage["budget"]["minutes"] for stage in stages] == [0.005, 0.005]
 
 
 def test_seeds_come_first_so_that_an_unfinished_table_has_every_method() -> None:

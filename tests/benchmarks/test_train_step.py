@@ -68,14 +68,15 @@ def test_flops_of_a_step_by_hand() -> None:
     """A GAN whose G has W_G weights after its first layer's w_G, D likewise, batch N.
 
     G's step: G and D forward; D's input gradients (2N W_D), G's weight gradients, G's input gradients but for z.
-    D's step, on 2N pictures in one pass: forward, weight gradients, input gradients but for the pictures.
+    D's step, on N real pictures: forward; on these and on the verdicts of G's step: weight gradients, input gradients but for
+    the pictures.
     """
     from train_step import mean_flops
 
     trainer = trainer_for(GAN(batch_size=4, z_dim=8, generator="16", discriminator="12"), open_data("digits"))
     w_G, W_G, w_D, W_D = 8 * 16, 16 * 784, 784 * 12, 12
     generator_step = (w_G + W_G) + (w_D + W_D) + (w_D + W_D) + (w_G + W_G) + W_G
-    discriminator_step = 2 * ((w_D + W_D) + (w_D + W_D) + W_D)
+    discriminator_step = (w_D + W_D) + 2 * ((w_D + W_D) + W_D)
     assert mean_flops(trainer) == 2 * 4 * (generator_step + discriminator_step)
 
 

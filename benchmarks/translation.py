@@ -30,7 +30,7 @@ from ganvas.method import Method
 from ganvas.metrics.frechet import Moments, frechet_distance
 from ganvas.metrics.kernel import kernel_distance
 from ganvas.metrics.readers import choose_reader, read
-from ganvas.metrics.translation import absolute_errors, decibels
+from ganvas.metrics.translation import absolute_errors, psnr_each
 from ganvas.run import Run
 from ganvas.tasks.translate import translate_images
 from ganvas.training.session import prepare
@@ -92,7 +92,7 @@ def scores(made: np.ndarray, partners: np.ndarray) -> dict[str, float]:
     a, b = Moments().add(one), Moments().add(other)
     return {
         "L1": float(absolute_errors(made, partners).mean()),
-        "PSNR": float(decibels(made, partners).mean()),
+        "PSNR": float(psnr_each(made, partners).mean()),
         f"FD[{reader.name}]": frechet_distance(a.mean, a.covariance, b.mean, b.covariance),
         f"KD[{reader.name}]": kernel_distance(one, other),
     }

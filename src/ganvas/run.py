@@ -72,10 +72,10 @@ class Run:
                 f"{self.folder / 'settings.json'} is damaged: spec does not describe data ({error})"
             ) from error
 
-    @functools.cached_property
+    @property
     def method(self) -> Method:
         """The trained method with the averaged weights, in eval mode, on the CPU."""
-        return self.load_method()
+        return self._ready(raw=False, best=False, device="cpu")
 
     def load_method(
         self, *, raw: bool = False, best: bool = False, device: str | torch.device = "cpu",
@@ -154,8 +154,7 @@ class Run:
         """As `load_method`, read once only."""
         key = (raw, best, str(device))
         if key not in self._loaded:
-            plain = key == (False, False, "cpu")
-            self._loaded[key] = self.method if plain else self.load_method(raw=raw, best=best, device=device)
+            self._loaded[key] = self.load_method(raw=raw, best=best, device=device)
         return self._loaded[key]
 
     @functools.cached_property

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ganvas.data import open_data
 from ganvas.errors import DataError
 from ganvas.metrics import measure_translation
-from ganvas.metrics.translation import absolute_errors, decibels
+from ganvas.metrics.translation import absolute_errors, psnr_each
 from parts import pictures, train_small
 
 
@@ -48,7 +48,7 @@ def test_errors_by_hand() -> None:
     made[1] = 81
     assert absolute_errors(made, wanted).tolist() == pytest.approx([0, 0.4])
     assert absolute_errors(wanted, made).tolist() == pytest.approx([0, 0.4])
-    assert decibels(made, wanted).tolist() == pytest.approx([100, 13.9794], abs=1e-4)
+    assert psnr_each(made, wanted).tolist() == pytest.approx([100, 13.9794], abs=1e-4)
 
 
 def test_copying_scores_what_stands_beside_it() -> None:

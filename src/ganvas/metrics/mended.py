@@ -7,22 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from ganvas.data.feed import examples_of
-from ganvas.errors import DataError
+from ganvas.data.media import to_uint8
 from ganvas.method import Damages
+from ganvas.metrics.held import held_out
 from ganvas.metrics.readers import Progress
-from ganvas.metrics.restoration import WINDOW, mobilenet_distance, psnr_rgb, psnr_y, ssim_rgb, ssim_y
+from ganvas.metrics.restoration import BEST_PSNR, WINDOW, mobilenet_distance, psnr_rgb, psnr_y, ssim_rgb, ssim_y
 from ganvas.networks.features import MobileNetV2, has_mobilenet_weights, mobilenet_v2
 
 if TYPE_CHECKING:
     from ganvas.data.dataset import Dataset
 
-PIXELS = 4_000_000  # of held-out pictures at most, ...
-HELD = 500  # ... and so many of them
+HELD = 500  # pictures at most
 AT_ONCE = 16  # pictures; each such block has random numbers of its own
-BEST_PSNR = 100.0  # dB, where nothing is lost
 WITHOUT = {"resolution": "bicubic", "noise": "as it came", "holes": "filled smoothly"}  # the start, in words
 
 Entry = dict[str, Any]
@@ -45,19 +44,16 @@ def measure_restoration(
 
     Equal seeds spoil equally. DataError where `data` have no test split.
     """
-    held = data.part("test")
-    if held is None or not len(held):
-        raise DataError(f"{data.name} has no test split to spoil and mend: raise data.holdout")
+    held, chosen = held_out(data, HELD, "spoil and mend")
     assert isinstance(method, nn.Module)
     told = method.restoration()
     eye = mobilenet_v2() if told.invents and data.spec.channels in (1, 3) and has_mobilenet_weights() else None
-    count = min(len(held), HELD, max(1, PIXELS // (data.spec.height * data.spec.width)))
     rows: list[tuple[Entry, Entry]] = []
-    for start, made, whole, mask in _mended(method, held, count, seed):
+    for start, made, whole, mask in _mended(method, held, chosen, seed):
         rows.append((_figures(made, whole, mask, eye), _figures(start, whole, mask, eye)))
         if progress:
-            progress("restoration", len(rows), count)
-    common = {"n": count, "split": held.split, "input_is": WITHOUT[told.damage]}
+            progress("restoration", len(rows), len(chosen))
+    common = {"n": len(chosen), "split": held.split, "input_is": WITHOUT[told.damage]}
     return {
         name: _entry(name, [made[name] for made, _ in rows], [start[name] for _, start in rows], told.damage) | common
         for name in rows[0][0]
@@ -65,25 +61,19 @@ def measure_restoration(
 
 
 def _mended(
-    method: Damages, held: Dataset, count: int, seed: int
+    method: Damages, held: Dataset, chosen: np.ndarray, seed: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]]:
-    """Picture by picture in levels, (H, W, C): without the method, mended, whole; and the hole, (H, W) bool."""
+    """Picture by picture, uint8 (H, W, C): without the method, mended, whole; and the hole, (H, W) bool."""
     assert isinstance(method, nn.Module)
     device = next(method.parameters()).device
-    chosen = np.linspace(0, len(held) - 1, count).round().astype(np.int64)
-    for first in range(0, count, AT_ONCE):
+    for first in range(0, len(chosen), AT_ONCE):
         batch = examples_of(held, chosen[first : first + AT_ONCE])
         batch.generator = torch.Generator().manual_seed(seed + first)
         spoilt = method.damage(batch)  # on the CPU: the same damage on every device
         mask = None if spoilt.mask is None else spoilt.mask.to(device)
         made = method.restore(spoilt.picture.to(device), mask, generator=torch.Generator().manual_seed(seed))
         holes = [None] * len(batch) if spoilt.mask is None else list(spoilt.mask[:, 0].numpy() > 0)
-        yield from zip(_levels(spoilt.start), _levels(made), _levels(spoilt.whole), holes, strict=True)
-
-
-def _levels(pictures: Tensor) -> np.ndarray:
-    """(n, H, W, C) in the 256 levels of a file, of (n, C, H, W) in [-1, 1]."""
-    return ((pictures.float() + 1) * 127.5).round().clamp(0, 255).permute(0, 2, 3, 1).cpu().numpy()
+        yield from zip(to_uint8(spoilt.start), to_uint8(made), to_uint8(spoilt.whole), holes, strict=True)
 
 
 def _figures(made: np.ndarray, whole: np.ndarray, hole: np.ndarray | None, eye: MobileNetV2 | None) -> Entry:

@@ -13,13 +13,13 @@ from ganvas.data.batch import as_pictures
 from ganvas.errors import DataError
 from ganvas.method import Quantises
 from ganvas.metrics.readers import Progress
+from ganvas.metrics.restoration import decibels
 
 if TYPE_CHECKING:
     from ganvas.data.dataset import Dataset
 
 HELD = 10_000  # held-out pictures at most
 AT_ONCE = 64  # pictures, the last block filled up
-BEST_PSNR = 100.0  # dB, where nothing is lost
 
 Entry = dict[str, Any]
 
@@ -52,10 +52,9 @@ def measure_reconstruction(method: Quantises, data: Dataset, *, progress: Progre
             progress("reconstruction", min(count, start + AT_ONCE), count)
     common = {"n": count, "split": held.split}
     lost = torch.cat(errors)[:count].double()
-    decibels = (-10 * lost.clamp_min(10 ** (-BEST_PSNR / 10)).log10()).mean()
     return {
         "MSE": {"value": float(lost.mean()), "better": "lower", "note": "values in [0, 1]", **common},
-        "PSNR": {"value": float(decibels), "better": "higher", "unit": "dB", **common},
+        "PSNR": {"value": float(decibels(lost.numpy()).mean()), "better": "higher", "unit": "dB", **common},
         **_uses(method, torch.cat(codes)[:count], common),
     }
 

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from ganvas.networks.features import MobileNetV2, mobilenet_v2
 
 PEAK = 255.0
+BEST_PSNR = 100.0  # dB: what a mean over pictures takes of equal ones
 Y_WEIGHTS, Y_BLACK = np.array([65.481, 128.553, 24.966]) / 255, 16.0  # of levels, BT.601
 # Wang 2004, doi:10.1109/TIP.2003.819861, sec. III-C: an 11 x 11 Gaussian of 1.5 pixels, K1, K2.
 WINDOW, DEVIATION, K1, K2 = 11, 1.5, 0.01, 0.03
@@ -31,6 +32,11 @@ def psnr_rgb(made: np.ndarray, target: np.ndarray) -> float:
     _same(made, target)
     error = np.square(np.asarray(made, np.float64) - target).mean()
     return float("inf") if error == 0 else float(10 * np.log10(PEAK**2 / error))
+
+
+def decibels(squares: np.ndarray) -> np.ndarray:
+    """PSNR of mean squared errors, values in [0, 1]; at most `BEST_PSNR`."""
+    return -10 * np.log10(np.maximum(squares, 10 ** (-BEST_PSNR / 10)))
 
 
 def psnr_y(made: np.ndarray, target: np.ndarray) -> float:

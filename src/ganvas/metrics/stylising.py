@@ -9,15 +9,14 @@ import torch
 from torch import Tensor, nn
 
 from ganvas.data.feed import examples_of
-from ganvas.errors import DataError
 from ganvas.method import Method, Resembles
+from ganvas.metrics.held import held_out
 from ganvas.metrics.readers import Progress
 
 if TYPE_CHECKING:
     from ganvas.data.dataset import Dataset
 
-PIXELS = 4_000_000  # of held-out photos at most, ...
-HELD = 200  # ... and so many of them
+HELD = 200  # photos at most
 AT_ONCE = 4  # photos
 
 Entry = dict[str, Any]
@@ -41,18 +40,15 @@ def measure_stylising(
     Reads what training read: the painting, the feature network. GanvasError where that is away, DataError where `data` have no
     test split.
     """
-    held = data.part("test")
-    if held is None or not len(held):
-        raise DataError(f"{data.name} has no test split to stylise: raise data.holdout")
+    held, chosen = held_out(data, HELD, "stylise")
     assert isinstance(method, nn.Module) and isinstance(method, Method)
     device = next(method.parameters()).device
     method.goes_on = True  # what a run holds it holds by now
     method.begin(device)
-    count = min(len(held), HELD, max(1, PIXELS // (data.spec.height * data.spec.width)))
-    chosen = np.linspace(0, len(held) - 1, count).round().astype(np.int64)
+    blocks = np.array_split(chosen, -(-len(chosen) // AT_ONCE))  # none alone: photos may be each other's styles
     made: list[dict[str, Tensor]] = []
     photos: list[dict[str, Tensor]] = []
-    for rows in np.array_split(chosen, -(-count // AT_ONCE)):  # none alone: photos may be each other's styles
+    for rows in blocks:
         batch = examples_of(held, rows)
         batch.generator = torch.Generator().manual_seed(seed + len(made))
         style = method.styles_of(batch)
@@ -60,8 +56,8 @@ def measure_stylising(
         made.append(method.lacks(method.stylise(content, style), content, style))
         photos.append(method.lacks(content, content, style))
         if progress:
-            progress("stylising", len(made), -(-count // AT_ONCE))
-    common = {"n": count, "split": held.split, "input_is": "the photo itself", "better": "lower"}
+            progress("stylising", len(made), len(blocks))
+    common = {"n": len(chosen), "split": held.split, "input_is": "the photo itself", "better": "lower"}
     return {
         f"stylised {name}": {"value": _mean(made, name), "input": _mean(photos, name), "help": what, **common}
         for name, what in WHAT.items()

@@ -16,12 +16,12 @@ from ganvas.errors import DataError
 from ganvas.method import Translates
 from ganvas.metrics.evaluate import measure_distances
 from ganvas.metrics.readers import Progress
+from ganvas.metrics.restoration import decibels
 
 if TYPE_CHECKING:
     from ganvas.data.dataset import Dataset
 
 AT_ONCE = 64  # pictures, the last block filled up
-BEST_PSNR = 100.0  # dB, of equal pictures
 COPIED = "copied"
 
 Entry = dict[str, Any]
@@ -90,17 +90,20 @@ def absolute_errors(made: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     return np.abs(made.astype(np.float64) - wanted).mean((1, 2, 3)) / 127.5
 
 
-def decibels(made: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """PSNR of each pair, (N,), over all channels; of equal pictures 100."""
-    squares = np.square((made.astype(np.float64) - wanted) / 255).mean((1, 2, 3))
-    return -10 * np.log10(np.maximum(squares, 10 ** (-BEST_PSNR / 10)))
+def psnr_each(made: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """PSNR of each pair in dB, (N,), over all channels; of equal pictures 100."""
+    return decibels(np.square((made.astype(np.float64) - wanted) / 255).mean((1, 2, 3)))
 
 
 def _errors(made: np.ndarray, given: np.ndarray, wanted: np.ndarray) -> dict[str, Entry]:
     n = len(made)
     entries = {
         "L1": (absolute_errors, {"better": "lower"}, "mean |difference| from the true partners, values in [-1, 1]"),
-        "PSNR": (decibels, {"better": "higher", "unit": "dB"}, "how near translations are to the true partners, in dB"),
+        "PSNR": (
+            psnr_each,
+            {"better": "higher", "unit": "dB"},
+            "how near translations are to the true partners, in dB",
+        ),
     }
     found: dict[str, Entry] = {}
     for name, (figure, facts, says) in entries.items():

@@ -8,7 +8,7 @@ workers. Both take turns, a block of steps each, so that a machine's moods meet 
 over blocks.
 
 ratio           ours in fp32 over the baseline
-ratio_best      ours in the precision that --precision auto chooses here, over the same baseline
+ratio_best      ours in the precision that --precision auto chooses for this method here, over the same baseline
 ceiling_share   FLOP/s of our step over those of its convolutions and matrix products alone (ceiling.py), fp32;
                 ..._best likewise
 data_share      share of our step spent on the feed, fp32; ..._best likewise
@@ -43,7 +43,8 @@ from torch import Tensor
 
 from ganvas.data import Dataset, open_data
 from ganvas.method import Method
-from ganvas.training.engine import choose_device, choose_precision, has_bf16
+from ganvas.training.engine import choose_device
+from ganvas.training.precision import has_bf16
 from ganvas.training.session import prepare
 from ganvas.training.trainer import Trainer
 
@@ -196,12 +197,13 @@ def inputs(trainer: Trainer) -> list[tuple[torch.nn.Module, Tensor]]:
     return [(method.G, latents), (method.D, torch.randn(method.batch_size, *method.spec.shape, device=device))]
 
 
-def measure(
-    case: Case, device: torch.device, best: str, seconds: float, choices: list[int], folder: Path
-) -> dict[str, Any]:
+def measure(case: Case, device: torch.device, seconds: float, choices: list[int], folder: Path) -> dict[str, Any]:
     """One row of the report, in about `seconds`."""
     data = pictures(case, folder)
-    trainers = {precision: ours(case, data, device, precision, folder) for precision in dict.fromkeys(["fp32", best])}
+    chosen = ours(case, data, device, "auto", folder)
+    best = chosen.engine.precision
+    print(f"{case.network} at {case.size} px: {best} ({chosen.engine.why}) ...", file=sys.stderr)
+    trainers = {"fp32": ours(case, data, device, "fp32", folder), **({} if best == "fp32" else {best: chosen})}
     method = trainers["fp32"].method
     workers, plain = better_workers(lambda n: baseline(case, method, data, device, n), choices, device, 0.15 * seconds)
     sides = {"baseline": plain, **{precision: trainer.step for precision, trainer in trainers.items()}}
@@ -303,12 +305,9 @@ def show(report: dict[str, Any]) -> None:
 
 def rows(cases: list[Case], options: argparse.Namespace, device: torch.device) -> Iterator[dict[str, Any]]:
     """Measures case after case, saying so on stderr."""
-    best, why = choose_precision("auto", device)
-    print(f"best precision here: {best} ({why})", file=sys.stderr)
     with tempfile.TemporaryDirectory() as folder:
         for case in cases:
-            print(f"{case.network} at {case.size} px ...", file=sys.stderr)
-            yield measure(case, device, best, options.seconds, options.workers, Path(folder))
+            yield measure(case, device, options.seconds, options.workers, Path(folder))
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -103,7 +103,7 @@ def test_report(capsys: pytest.CaptureFixture[str]) -> None:
     train_step.main(["--small", "--json", "--seconds", "0.2", "--workers", "0"])
     printed = capsys.readouterr()
     report = json.loads(printed.out)
-    assert printed.out.count("\n") == 1 and "best precision here" in printed.err
+    assert printed.out.count("\n") == 1 and "mlp at 28 px: fp32 (" in printed.err
     assert {"cpu", "cores", "threads", "bf16", "torch", "date"} <= report["machine"].keys()
     assert [row["network"] for row in report["rows"]] == ["mlp", "dcgan", "r3gan", "stylegan2"]
     for row in report["rows"]:

@@ -185,7 +185,8 @@ def _optimised(
     from ganvas.settings import change
     from ganvas.tasks.gatys import GatysSettings
     from ganvas.tasks.stylise import SIZE, as_mask, stylise
-    from ganvas.training.engine import choose_device, choose_precision
+    from ganvas.training.engine import choose_device
+    from ganvas.training.precision import choose_precision
 
     values, of_data = read_assignments(assignments)
     if of_data:

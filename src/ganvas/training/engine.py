@@ -11,7 +11,6 @@ import itertools
 import os
 import platform
 import sys
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -24,10 +23,9 @@ from torch.distributed import PrefixStore  # pyright: ignore[reportPrivateImport
 from torch.distributed.rendezvous import rendezvous
 
 from ganvas.errors import UsageError
+from ganvas.training.precision import choose_precision
 
-PRECISIONS = ("auto", "fp32", "bf16")
 _joined = itertools.count()  # groups that this process was in; equal on all ranks
-PAYS = 1.25  # bf16 must be this much faster than fp32 in the probe before "auto" takes it
 
 
 @dataclass(frozen=True)
@@ -144,55 +142,6 @@ def choose_device(device: str, local_rank: int = 0) -> torch.device:
     if made.type not in ("cpu", "mps"):
         raise UsageError(f"device must be auto, cpu, cuda, cuda:N or mps (got {device!r})")
     return made
-
-
-def has_bf16(device: torch.device) -> bool:
-    """True where the device multiplies bf16 by instructions of its own, not by emulation."""
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    if device.type == "mps":
-        return False
-    asks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported", "_is_arm_bf16_supported")
-    return any(getattr(torch.cpu, ask)() for ask in asks if hasattr(torch.cpu, ask))
-
-
-def choose_precision(precision: str, device: torch.device) -> tuple[str, str]:
-    """("fp32" | "bf16", why). "auto" asks for the instructions first, then times both."""
-    if precision not in PRECISIONS:
-        raise UsageError(f"precision must be one of {', '.join(PRECISIONS)} (got {precision!r})")
-    if precision != "auto":
-        return precision, "as asked"
-    if not has_bf16(device):
-        return "fp32", f"this {device.type} has no bf16 instructions"
-    ratio = probe(device)
-    if ratio < PAYS:
-        return "fp32", f"bf16 is only {ratio:.2f} times as fast here in a timed probe (from {PAYS} on it is used)"
-    return "bf16", f"bf16 is {ratio:.1f} times as fast here in a timed probe"
-
-
-def probe(device: torch.device) -> float:
-    """Time of fp32 over time of bf16 for forward and backward of two 3x3 convolutions on 32 pictures of 14 x 14 x 64."""
-    forked = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=forked):  # the probe must not move the training's random state
-        network = nn.Sequential(nn.Conv2d(64, 64, 3, padding=1), nn.LeakyReLU(0.2), nn.Conv2d(64, 64, 3, padding=1)).to(
-            device
-        )
-        pictures = torch.randn(32, 64, 14, 14, device=device).contiguous(memory_format=torch.channels_last)
-
-    def seconds(enabled: bool) -> float:
-        best = float("inf")
-        for _ in range(4):
-            start = time.perf_counter()
-            for _ in range(4):
-                with torch.autocast(device.type, torch.bfloat16, enabled=enabled):
-                    loss = network(pictures).float().square().mean()
-                loss.backward()
-            if device.type == "cuda":
-                torch.cuda.synchronize(device)
-            best = min(best, time.perf_counter() - start)
-        return best
-
-    return seconds(False) / seconds(True)
 
 
 def machine_name(device: torch.device) -> str:

@@ -5,6 +5,8 @@ The loop itself is `Session.run`; one step is in trainer.py.
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import functools
 import platform
 import signal
@@ -35,9 +37,10 @@ from ganvas.sampling import sample, to_uint8
 from ganvas.settings import as_dict
 from ganvas.training.callbacks import Callback
 from ganvas.training.checkpoint import checkpoints, load_newest, save_state, set_aside_after
-from ganvas.training.engine import Engine, compile_networks, has_bf16, machine_name, start_engine
+from ganvas.training.engine import Engine, compile_networks, machine_name, start_engine
 from ganvas.training.guard import Guard, take_over
 from ganvas.training.health import Health
+from ganvas.training.precision import has_bf16, step_ratio
 from ganvas.training.recorder import Recorder
 from ganvas.training.request import check_same, find_old, new_folder, open_dataset, read_budget, reopen, stand
 from ganvas.training.trainer import Budget, NonFinite, Trainer
@@ -127,7 +130,7 @@ def prepare(
         folder, chosen, dataset, budget, engine, seed=seed, preset=preset, compile=compile,
         checkpoint_every=checkpoint_every, evaluate_every=evaluate_every,
         measure_samples=MEASURED if measure_samples is None else measure_samples, guard=guard, callbacks=callbacks,
-        resumed=old is not None, first=first,
+        resumed=old is not None, first=first, try_precision=old is None and precision == "auto",
         codes=old.info.get("codes") if old else codes,
     )  # fmt: skip
 
@@ -166,7 +169,7 @@ class Session:
         preset: str | None = None, compile: str = "auto", checkpoint_every: int | None = None,
         evaluate_every: int | None = None, measure_samples: int = MEASURED, guard: bool = False,
         callbacks: Sequence[Callback] = (), resumed: bool = False, first: Method | None = None,
-        codes: str | Path | None = None,
+        codes: str | Path | None = None, try_precision: bool = False,
     ) -> None:  # fmt: skip
         if method.batch_size % engine.ranks:
             raise UsageError(
@@ -200,6 +203,8 @@ class Session:
         self.writer = RunWriter(folder)
         self.callbacks: list[Callback] = [Recorder(self.writer), *callbacks] if engine.leads else []
         self.first, self.codes = first, codes
+        if try_precision:
+            self._try_precision(method)
         self._build(method, budget)
         self._tell: Callable[..., None] = self._call
         self._caught = 0  # the signal that this process got
@@ -215,24 +220,43 @@ class Session:
 
     def _build(self, method: Method, budget: Budget) -> None:
         """Networks from the seed, a feed from its start, and the loop around them."""
-        data, engine, seed = self.data, self.engine, self.seed
+        method.goes_on = self.resumed and bool(checkpoints(self.folder / "checkpoints"))
+        self.trainer = self._trainer(method, budget, self.engine, self.compile)
+        self.method, self.health = method, Health(method, self.data)
+
+    def _trainer(self, method: Method, budget: Budget, engine: Engine, compile: str) -> Trainer:
+        data, seed = self.data, self.seed
         torch.manual_seed(seed)
         method.build(data.spec)
         method.spec = data.spec
-        method.goes_on = self.resumed and bool(checkpoints(self.folder / "checkpoints"))
         if self.first is not None:
             assert isinstance(method, StandsOn)
             method.adopt(self.first)
         method.train()
         method.to(engine.device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         engine.copy_from_lead(method)
-        self.compiled = settle_compile(self.compile, method, engine)
+        self.compiled = settle_compile(compile, method, engine)
         generator = torch.Generator(engine.device).manual_seed(seed)
         feed = make_feed(
             data, batch_size=method.batch_size, window=method.window, seed=seed, generator=generator,
             rank=engine.rank, ranks=engine.ranks, device=engine.device,
         )  # fmt: skip
-        self.method, self.trainer, self.health = method, Trainer(method, feed, engine, budget), Health(method, data)
+        return Trainer(method, feed, engine, budget)
+
+    def _try_precision(self, method: Method) -> None:
+        """Goes back to fp32 where bf16 makes this method's own step slower. Tried on a copy, which is thrown away."""
+        if self.engine.precision != "bf16":
+            return
+        ratio = 0.0
+        if self.engine.leads:
+            alone = replace(self.engine, ranks=1)
+            tried = self._trainer(copy.deepcopy(method), Budget(steps=10**9), alone, "off")
+            with contextlib.suppress(NonFinite):  # the training itself will say so
+                ratio = step_ratio(tried) or 0.0
+        (ratio,) = self.engine.agree(ratio)
+        if ratio:
+            why = f"bf16 is {ratio:.2f} times as fast as fp32 in this method's own step, timed here"
+            self.engine = replace(self.engine, precision="bf16" if ratio > 1 else "fp32", why=why)
 
     @property
     def parameters(self) -> int:

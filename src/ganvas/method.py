@@ -57,7 +57,7 @@ from ganvas.settings import as_dict, change, setting, settings_of
 __all__ = [
     "Batch", "Blends", "Classes", "Code", "CodeGrid", "Continues", "Damaged", "Damages", "DataSpec", "Draws",
     "Encodes", "HasCodes", "HasLikelihood", "Judges", "Likelihood", "Method", "Prepares", "Quantises", "Resembles",
-    "Restoration", "Restores", "Samples", "Shows", "StandsOn", "Stylises", "Translates", "Update", "always", "create",
+    "Restoration", "Restores", "Samples", "Shows", "StandsOn", "Stylises", "Translates", "Update", "create",
     "find", "method_names", "methods_with", "nothing", "preset", "presets", "register", "setting", "step_factor",
     "uniforms", "unmeasured",
 ]  # fmt: skip
@@ -65,11 +65,6 @@ __all__ = [
 
 def nothing(report: dict[str, Tensor]) -> None:
     """The default of Update.after."""
-
-
-def always(progress: float) -> bool:
-    """The default of Update.when."""
-    return True
 
 
 @dataclass(frozen=True)
@@ -86,8 +81,8 @@ class Update:
     """Times in a row, each on a fresh batch (n_critic)."""
     every: int = 1
     """Only in every n-th step (lazy regularisers)."""
-    when: Callable[[float], bool] = always
-    """Only at these shares of the budget, 0 at the start and 1 at the end (levels trained in turn)."""
+    span: tuple[float, float] = (0.0, math.inf)
+    """Only from the first to before the second share of the budget, of which 1 is the end (phases, levels trained in turn)."""
     after: Callable[[dict[str, Tensor]], None] = nothing
     """Called with the loss's dict after the optimiser moved: the only place where state may move (clipping, k_t, ADA's p).
     Its scalars are means over all processes by then; scalars that it adds are logged too."""

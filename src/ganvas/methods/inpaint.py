@@ -17,6 +17,7 @@ under tension, where it starts; squares or L1; the discriminator comes in a seco
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 
 import torch
 from torch import Tensor
@@ -85,18 +86,12 @@ class Inpaint(Networks):
     def updates(self) -> list[Update]:
         if not self.adversarial:
             return [Update("pixels", trains="G", loss=self.pixel_loss)]
-        first = [Update("pixels", trains="G", loss=self.pixel_loss, when=self.is_first)]
-        second = [
-            Update("filler", trains="G", loss=self.filler_loss, when=self.is_second, hands=("fake", "mask")),
-            Update("discriminator", trains="D", loss=self.discriminator_loss, when=self.is_second),
+        first, second = (0.0, self.first_phase), (self.first_phase, inf)
+        return [
+            *([Update("pixels", trains="G", loss=self.pixel_loss, span=first)] if self.first_phase else []),
+            Update("filler", trains="G", loss=self.filler_loss, span=second, hands=("fake", "mask")),
+            Update("discriminator", trains="D", loss=self.discriminator_loss, span=second),
         ]
-        return (first if self.first_phase else []) + second
-
-    def is_first(self, progress: float) -> bool:
-        return progress < self.first_phase
-
-    def is_second(self, progress: float) -> bool:
-        return progress >= self.first_phase
 
     def schedule(self, progress: float, steps: int) -> float:
         return step_factor(self.decay, progress, steps, self.warmup)

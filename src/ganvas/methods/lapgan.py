@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from math import inf
 from typing import cast
 
 import torch
@@ -94,16 +95,19 @@ class LAPGAN(Adversarial):
 
     def level_updates(self, level: int) -> list[Update]:
         """One step of G_k and one of D_k."""
-        due = partial(self.is_due, level)
+        span = self.span(level)
         g_loss, d_loss = partial(self.generator_loss, level=level), partial(self.discriminator_loss, level=level)
         return [
-            Update(f"generator{level}", trains=f"G{level}", loss=g_loss, hands=("fake",), when=due),
-            Update(f"discriminator{level}", trains=f"D{level}", loss=d_loss, after=self.adapt, when=due),
+            Update(f"generator{level}", trains=f"G{level}", loss=g_loss, hands=("fake",), span=span),
+            Update(f"discriminator{level}", trains=f"D{level}", loss=d_loss, after=self.adapt, span=span),
         ]
 
-    def is_due(self, level: int, progress: float) -> bool:
-        """Whether a level is trained at this share of the budget. In turn: an equal part for each, the coarsest first."""
-        return self.order == "together" or level == self.last - min(self.last, int(progress * (self.last + 1)))
+    def span(self, level: int) -> tuple[float, float]:
+        """From and to which share of the budget a level is trained. In turn: an equal part for each, the coarsest first."""
+        if self.order == "together":
+            return 0.0, inf
+        turn, turns = self.last - level, self.last + 1
+        return turn / turns, (turn + 1) / turns if level else inf
 
     # --- losses: those of any GAN, on the pictures of one level -----------------------------------------------------------------
 

@@ -21,6 +21,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import inf
 
 import torch
 from torch import Tensor, nn
@@ -129,21 +130,19 @@ class SRGAN(Networks):
     # --- two phases -------------------------------------------------------------------------------------------------------------
 
     def updates(self) -> list[Update]:
-        first = [Update("pixels", trains="G", loss=self.pixel_loss, when=self.is_first, after=self.follow)]
-        second = [
-            Update("generator", trains="G", loss=self.generator_loss, when=self.is_second, hands=("fake", "whole")),
-            Update("discriminator", trains="D", loss=self.discriminator_loss, when=self.is_second),
+        first, second = (0.0, self.first_phase), (self.first_phase, inf)
+        return [
+            *(
+                [Update("pixels", trains="G", loss=self.pixel_loss, span=first, after=self.follow)]
+                if self.first_phase
+                else []
+            ),
+            Update("generator", trains="G", loss=self.generator_loss, span=second, hands=("fake", "whole")),
+            Update("discriminator", trains="D", loss=self.discriminator_loss, span=second),
         ]
-        return (first if self.first_phase else []) + second
-
-    def is_first(self, progress: float) -> bool:
-        return progress < self.first_phase
-
-    def is_second(self, progress: float) -> bool:
-        return progress >= self.first_phase
 
     def schedule(self, progress: float, steps: int) -> float:
-        if self.is_first(progress):
+        if progress < self.first_phase:
             return step_factor(self.decay, progress / self.first_phase, steps, self.warmup)
         part = (progress - self.first_phase) / (1 - self.first_phase)
         return step_factor(self.decay, part, steps, self.warmup) * (self.second_lr / self.lr if self.lr else 1.0)

@@ -83,7 +83,7 @@ class Trainer:
         self._set_rates(self.method.schedule(progress, self.steps))
         batch = self.feed.next()
         for update in self.updates:
-            if self.steps % update.every or not update.when(progress):
+            if self.steps % update.every or not update.span[0] <= progress < update.span[1]:
                 continue
             for turn in range(update.repeat):
                 if turn:

@@ -68,6 +68,14 @@ def test_idx_by_content_whatever_its_name(tmp_path: Path, noise: Noise):
     assert open_data(tmp_path / "pictures.bin").images.shape == (5, 4, 4, 1)
 
 
+def test_an_idx_file_is_not_its_own_labels(tmp_path: Path, noise: Noise):
+    (tmp_path / "a.idx").write_bytes(idx(noise(5, 4, 4)))
+    with gzip.open(tmp_path / "a.idx.gz", "wb") as file:
+        file.write(idx(noise(5, 4, 4)))
+    for name in ("a.idx", "a.idx.gz"):
+        assert open_data(tmp_path / name).labels is None
+
+
 def test_labels_of_another_count_are_refused(tmp_path: Path, noise: Noise):
     write_mnist(tmp_path, noise(5, 4, 4), np.arange(4, dtype=np.uint8))
     with pytest.raises(DataError, match=r"labels-idx1-ubyte.gz has shape \(4,\); 5 labels are needed"):
@@ -149,6 +157,11 @@ def test_npz_class_names(tmp_path: Path, noise: Noise):
     names = np.array(["cat", "dog", "emu"])
     path = npz(tmp_path / "a.npz", images=noise(4, 4, 4), labels=np.array([0, 1, 0, 1]), classes=names)
     assert open_data(path).spec.classes == ("cat", "dog", "emu")
+    for name, marks in (
+        ("e", {"labels": np.array([b"cat", b"dog"] * 2)}),
+        ("f", {"labels": np.array([0, 1] * 2), "classes": names[:2].astype("S")}),
+    ):
+        assert open_data(npz(tmp_path / f"{name}.npz", images=noise(4, 4, 4), **marks)).spec.classes == ("cat", "dog")
     with pytest.raises(DataError, match="labels must be integers from 0 to 2"):
         open_data(npz(tmp_path / "b.npz", images=noise(4, 4, 4), labels=np.array([0, 1, 0, 3]), classes=names))
     with pytest.raises(DataError, match=r"labels \(3,\) do not belong to images \(4, 4, 4\)"):

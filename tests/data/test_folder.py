@@ -64,6 +64,9 @@ def test_layouts():
     assert classes("a/1.png", "b/2.png", "3.png") == ()  # a picture beside the folders: they are not labels
     assert classes("train/1.png", "other/2.png") == ("other", "train")  # not exactly train and test
     tree = arrange(["train/a/1.png", "test/a/2.png", "val/a/3.png", "train/b/4.png"])
+    more = arrange(["train/a/1.png", "train/b/1.png", "test/a/2.png", "test/b/2.png", "masks/a/2.png"])
+    assert (more.classes, more.unused) == (("a", "b"), {"masks": 1})
+    assert [more.rows[split].tolist() for split in ("train", "test")] == [[0, 1], [2, 3]]
     assert tree.unused == {"val": 1} and tree.rows["test"].tolist() == [1] and tree.classes == ("a", "b")
 
 
@@ -287,6 +290,14 @@ def test_zip(tmp_path: Path, save: Save):
     assert zipped.sheet()["ignored_files"] == 2
 
 
+def opened_beside(name: str, path: Path, picture: bytes) -> int:
+    """How many pictures a zip of two has, one of them by that name."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for one in ("1.png", name):
+            archive.writestr(one, picture)
+    return len(open_data(path, holdout=0.0).images)
+
+
 def test_bad_zips(tmp_path: Path):
     picture = image.png_bytes(np.zeros((8, 8, 1), dtype=np.uint8))
     with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
@@ -297,6 +308,9 @@ def test_bad_zips(tmp_path: Path):
         open_data(tmp_path / "a.zip")
     assert "../up.png: its path leads out" in str(caught.value) and "/root.png: its path leads out" in str(caught.value)
     assert "bomb.png: 268,435,457 bytes unpacked" in str(caught.value) and "3 of 5" in str(caught.value)
+    assert opened_beside("shot 10:05.png", tmp_path / "c.zip", picture) == 2
+    with pytest.raises(DataError, match=r"C:up\.png: its path leads out"):
+        opened_beside("C:up.png", tmp_path / "d.zip", picture)
     (tmp_path / "b.zip").write_bytes(b"PK\x03\x04 nothing")
     with pytest.raises(DataError, match=r"cannot read .*b\.zip: File is not a zip file"):
         open_data(tmp_path / "b.zip")

@@ -188,6 +188,26 @@ def test_codes_touched_by_a_hole() -> None:
     assert _touched(hole, CodeGrid("", 8, 13, 2)).nonzero()[:, 1].tolist() == [103]
 
 
+@pytest.mark.parametrize(("column", "code"), [(7, 0), (15, 1), (23, 2), (24, 3)])
+def test_a_code_of_a_grid_that_does_not_divide_the_picture_stands_for_a_power_of_two(column: int, code: int) -> None:
+    """4 codes of 28 pixels after three halvings (14, 7, 4): 8 pixels each, the last one 4."""
+    hole = torch.zeros(1, 1, 28, 28, dtype=torch.bool)
+    hole[..., 0, column] = True
+    assert _touched(hole, CodeGrid("", 4, 4, 2)).nonzero()[:, 1].tolist() == [code]
+
+
+def test_a_picture_is_filled_alike_whatever_is_beside_it() -> None:
+    """Its neighbour's hole is elsewhere, and so has intact codes in other rows."""
+    method, x = on(small("vq_vae")), as_pictures(pictures().images[:2])
+    for weight in method.prior.parameters():
+        torch.nn.init.normal_(weight, 0.0, 0.5)  # opinions, so that drafts differ in worth
+    masks = torch.zeros(2, 1, 28, 28)
+    masks[0, :, :14], masks[1, :, 20:] = 1, 1
+    both = method.restore(x, masks, generator=torch.Generator().manual_seed(3))
+    alone = method.restore(x[:1], masks[:1], generator=torch.Generator().manual_seed(3))
+    assert_close(both[:1], alone)
+
+
 @pytest.mark.parametrize(("levels", "conditional"), [(1, False), (2, False), (1, True)])
 def test_holes_are_filled_in_several_ways(levels: int, conditional: bool) -> None:
     method = on(small("vq_vae", levels=levels), conditional=conditional)

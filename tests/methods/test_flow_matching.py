@@ -118,6 +118,12 @@ def test_guidance_goes_from_all_pictures_to_the_class_and_beyond() -> None:
         assert_close(found, untold + weight * (told - untold), atol=1e-5, rtol=1e-4)
 
 
+def test_guidance_needs_a_network_that_also_knows_no_class() -> None:
+    with pytest.raises(UsageError, match="set label_dropout above 0 in training"):
+        built(conditional=True, label_dropout=0.0, guidance=2.0)
+    built(conditional=True, label_dropout=0.0, guidance=1.0)
+
+
 def test_guidance_needs_classes() -> None:
     with pytest.raises(UsageError, match="guidance=2 works with classes only: set conditional=true"):
         built(guidance=2.0)

@@ -356,6 +356,24 @@ def test_the_adversarial_term_trains_both(name: str, tmp_path: Path) -> None:
     assert set(trainer.reports) >= {"discriminator"} and len(trainer.reports) == 2
 
 
+@pytest.mark.parametrize("name", ["denoise", "inpaint", "srgan"])
+def test_the_discriminator_sees_real_pictures_turned_as_the_fakes_are(name: str) -> None:
+    """Pictures that are all dark on top: untouched real ones beside turned fakes would tell them apart."""
+    method = built(name, **({} if name == "srgan" else {"adversarial": 0.01}))
+    batch = batch_of(torch.linspace(-1, 1, 28)[:, None].expand(16, 3, 28, 28).contiguous())
+    seen: list[Tensor] = []
+    for update in method.updates():
+        if update.name == "discriminator":
+            method.D.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0][:, 0].detach().flatten(1)))
+        if update.name != "pixels":
+            report = update.loss(batch)
+            batch.handed.update({key: report[key].detach() for key in update.hands})
+    real, fake = seen[-1].chunk(2)
+    assert len({row.argmin().item() for row in real}) > 1, "some real pictures were turned"
+    likeness = [torch.corrcoef(torch.stack(pair))[0, 1] for pair in zip(real, fake, strict=True)]
+    assert min(likeness) > 0.5
+
+
 def test_holes_want_a_mask() -> None:
     with pytest.raises(UsageError, match="mask"):
         built("inpaint").restore(torch.zeros(1, 3, 24, 24))  # pyright: ignore

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -16,7 +18,7 @@ from ganvas.losses.gradient import path_length
 from ganvas.method import create
 from ganvas.methods.stylegan2 import StyleGAN2
 from ganvas.sampling import sample
-from parts import pictures, small, trainer_for
+from parts import pictures, small, train_small, trainer_for
 
 
 def built(**settings) -> StyleGAN2:
@@ -206,3 +208,9 @@ def test_augmentation_serves_every_pass_of_d() -> None:
         trainer.step()
     assert all(math.isfinite(value) for value in trainer.numbers().values())
     assert "discriminator/augment_p" in trainer.numbers()
+
+
+def test_truncation_is_chosen_when_sampling(tmp_path: Path) -> None:
+    run = train_small("stylegan2", tmp_path / "run", 1)
+    made = run.sample(2, settings={"truncation": 0.0})
+    assert np.array_equal(made[0], made[1]) and not np.array_equal(*run.sample(2))

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from ganvas.data import DataSpec
+from ganvas.data.batch import Batch
 from ganvas.method import create
 from ganvas.networks.mlp import MLPDiscriminator, MLPGenerator
 
@@ -67,9 +68,16 @@ def test_softmax2_asks_for_the_log_odds_of_real() -> None:
     gan = built("relu", output="softmax2")
     assert linears(gan.D)[-1] == (256, 2)
     scores = torch.tensor([[1.0, 3.0], [2.0, -1.0]])
-    assert gan.logit(scores).tolist() == [2.0, -3.0]
-    shares = torch.softmax(scores, 1)[:, 1]
-    assert torch.allclose(torch.sigmoid(gan.logit(scores)), shares)
+    gan.D = nn.Sequential(nn.Flatten(), nn.Linear(784, 2))
+    with torch.no_grad():
+        gan.D[1].weight.zero_()
+        gan.D[1].weight[:, :2].copy_(scores.T)  # the first two pixels say which row of scores it is
+        gan.D[1].bias.zero_()
+    pictures = torch.zeros(2, 1, 28, 28)
+    pictures[0, 0, 0, 0] = pictures[1, 0, 0, 1] = 1
+    told = gan.judge(Batch(pictures), pictures)
+    assert told.tolist() == [[2.0], [-3.0]]
+    assert torch.allclose(torch.sigmoid(told[:, 0]), torch.softmax(scores, 1)[:, 1])
 
 
 def test_uniform_noise_lies_in_its_cube_and_normal_noise_does_not() -> None:

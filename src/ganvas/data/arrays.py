@@ -21,7 +21,7 @@ import numpy as np
 
 from ganvas.data.image import refuse_endless
 from ganvas.data.settings import DataSettings
-from ganvas.data.source import Arrays, Loaded, Progress, from_arrays
+from ganvas.data.source import Arrays, Loaded, Progress, as_text, from_arrays
 from ganvas.errors import DataError
 
 IDX_NAME = re.compile(r"(?P<set>.*?)(?P<split>train|t10k|test)[-_.]images[-_.]idx[34][-_.]ubyte(\.gz)?$", re.IGNORECASE)
@@ -80,6 +80,8 @@ def load_idx(
 def labels_beside(path: Path) -> Path | None:
     """The labels file that belongs to an IDX file of pictures, plain or gzipped."""
     name = re.sub(r"idx[34]", "idx1", re.sub("images", "labels", path.name))
+    if name == path.name:  # its own .gz would pass for its labels
+        return None
     plain = name.removesuffix(".gz")
     options = [path.with_name(name), path.with_name(plain), path.with_name(f"{plain}.gz")]
     return next((option for option in options if option != path and option.is_file()), None)
@@ -137,7 +139,7 @@ def load_npz(path: Path, settings: DataSettings, progress: Progress) -> Loaded:
             if others is not None and others.shape != pictures.shape:
                 raise DataError(f"{path}: partners {others.shape} must have the shape of images {pictures.shape}")
             splits[split] = Arrays(pictures, marks, others)
-    names = None if classes is None or classes.ndim != 1 else [str(name) for name in classes.tolist()]
+    names = None if classes is None or classes.ndim != 1 else [as_text(name) for name in classes.tolist()]
     return from_arrays(str(path), splits, settings, progress, classes=names)
 
 

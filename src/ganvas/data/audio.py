@@ -25,6 +25,7 @@ from ganvas.data.source import (
     Loaded,
     Part,
     Progress,
+    as_text,
     block_rows,
     broken_message,
     hold_out,
@@ -88,7 +89,7 @@ def load_npz(path: Path, settings: DataSettings, progress: Progress) -> Loaded:
         return made
 
     classes = held.get("classes")
-    names, numbers = label_numbers([labels], None if classes is None else [str(one) for one in classes.tolist()])
+    names, numbers = label_numbers([labels], None if classes is None else [as_text(one) for one in classes.tolist()])
     train, test = hold_out(mix(np.arange(len(clips))), numbers[0], settings.holdout)
     rows = {"train": train, "test": test}
     return _loaded(str(path), rows, numbers[0], names, clip, facts, settings, progress)

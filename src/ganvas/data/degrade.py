@@ -58,7 +58,7 @@ def poisson_noise(x: Tensor, normal: Tensor, peak: Tensor | float) -> Tensor:
     """Shot noise: a pixel of brightness v in [0, 1] counts Poisson(v * peak) photons, and is shown as their number over `peak`.
 
     One standard normal number a value is turned into a count by the Cornish-Fisher expansion of the Poisson quantile, so that
-    all ranks draw alike; from 4 photons up mean and variance are within 2 % of Poisson's.
+    all ranks draw alike; from 4 photons up mean and variance are within 3 % of Poisson's.
     """
     rate = (x + 1) / 2 * _each(peak, x)
     count = (rate + rate.sqrt() * normal + (normal.square() - 1) / 6).round().clamp_min(0)

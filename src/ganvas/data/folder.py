@@ -14,6 +14,7 @@ import dataclasses
 import io
 import json
 import os
+import re
 import stat
 import zipfile
 import zlib
@@ -181,7 +182,7 @@ def _judge_entry(found: Found, root: Path, entry: os.DirEntry[str], name: str) -
 def _zip_problem(info: zipfile.ZipInfo, name: str, seen: set[str]) -> str | None:
     path = PurePosixPath(name.replace("\\", "/"))
     kind = info.external_attr >> 16
-    if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
+    if path.is_absolute() or ".." in path.parts or re.match("[A-Za-z]:", path.parts[0]):
         return "its path leads out of the archive"
     if kind and stat.S_IFMT(kind) not in (0, stat.S_IFREG):
         return "it is not an ordinary file"
@@ -294,11 +295,7 @@ def arrange(names: Sequence[str]) -> Tree:
     known = {top.lower(): top for top in tops}
     train = next((known[name] for name in TRAIN_NAMES if name in known), None)
     test = next((known[name] for name in TEST_NAMES if name in known), None)
-    splits = (
-        {"train": train, "test": test}
-        if train and test and known.keys() <= {*TRAIN_NAMES, *TEST_NAMES}
-        else {"train": None}
-    )
+    splits = {"train": train, "test": test} if train and test else {"train": None}
     rows = {
         split: np.array([i for i, path in enumerate(paths) if top in (None, path[0])]) for split, top in splits.items()
     }

@@ -247,6 +247,11 @@ def _array_part(part: Arrays, rows: np.ndarray, settings: DataSettings, counter:
     )
 
 
+def as_text(value: object) -> str:
+    """A class name of an array's element; bytes are UTF-8."""
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
 def label_numbers(
     labels: list[np.ndarray | None], names: Sequence[str] | None
 ) -> tuple[tuple[str, ...], list[np.ndarray | None]]:
@@ -266,6 +271,6 @@ def label_numbers(
     if values.dtype.kind not in "iubUS":
         raise DataError(f"labels must be integers or text, got {values.dtype}")
     occurring = np.unique(values)
-    return tuple(str(value) for value in occurring.tolist()), [
+    return tuple(as_text(value) for value in occurring.tolist()), [
         np.searchsorted(occurring, part).astype(np.int64) for part in labels if part is not None
     ]

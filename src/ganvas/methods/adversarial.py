@@ -103,10 +103,11 @@ class Pair(Networks):
             return adaptive_augment(pictures, self.augment_p, draw)
         return diff_augment(pictures, draw)
 
-    def adapt(self, report: dict[str, Tensor]) -> None:
-        """After D's step: ADA's strength follows "sign" of D's report (see `judged`)."""
+    def adapt(self, report: dict[str, Tensor], times: int = 1) -> None:
+        """After D's step: ADA's strength follows "sign" of D's report (see `judged`). `times`: how often the same pictures are
+        judged in a step."""
         if self.augment == "ada":
-            p = adapted(self.augment_p, report["sign"], self.ada_target, self.batch_size, self.ada_images)
+            p = adapted(self.augment_p, report["sign"], self.ada_target, self.batch_size, self.ada_images * times)
             self.augment_p.copy_(p)
             report["augment_p"] = p.clone()
 

@@ -237,9 +237,14 @@ class CodePrior(Parts):
 def _touched(hole: Tensor, grid: CodeGrid) -> Tensor:
     """Which codes of a grid stand for pixels of the hole (n, 1, H, W), (n, h * w)."""
     height, width = hole.shape[-2:]
-    cell = -(-height // grid.height), -(-width // grid.width)
+    cell = _cell(height, grid.height), _cell(width, grid.width)
     padding = (0, grid.width * cell[1] - width, 0, grid.height * cell[0] - height)
     return F.max_pool2d(F.pad(hole.float(), padding), cell).flatten(1) > 0.5
+
+
+def _cell(pixels: int, codes: int) -> int:
+    """Pixels along one side that a code stands for: a power of two, since sizes are halved, the odd ones rounded up."""
+    return 1 << (-(-pixels // codes) - 1).bit_length()
 
 
 def _surroundings(damaged: Tensor, hole: Tensor) -> Tensor:

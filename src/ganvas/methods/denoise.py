@@ -99,7 +99,7 @@ class Denoise(Networks):
         if not self.adversarial:
             return [Update("denoiser", trains="G", loss=self.denoiser_loss)]
         return [
-            Update("denoiser", trains="G", loss=self.denoiser_loss, hands=("fake",)),
+            Update("denoiser", trains="G", loss=self.denoiser_loss, hands=("fake", "clean")),
             Update("discriminator", trains="D", loss=self.discriminator_loss),
         ]
 
@@ -118,14 +118,17 @@ class Denoise(Networks):
             "pixels": loss,
             "adversarial": adversarial,
             "fake": found,
+            "clean": clean,
         }
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
-        fake = batch.handed.get("fake")
-        if fake is None:
+        if "fake" in batch.handed:
+            clean, fake = batch.handed["clean"], batch.handed["fake"]
+        else:
+            clean = batch.real
             with torch.no_grad():
-                fake = self.G(self.damaged(batch.real, batch))
-        real_logits, fake_logits = self.D(torch.cat([batch.real, fake])).chunk(2)
+                fake = self.G(self.damaged(clean, batch))
+        real_logits, fake_logits = self.D(torch.cat([clean, fake])).chunk(2)
         return judged(discriminator_cross_entropy(real_logits, fake_logits).mean(), real_logits, fake_logits)
 
     def damaged(self, clean: Tensor, batch: Batch) -> Tensor:

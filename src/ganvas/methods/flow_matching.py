@@ -76,6 +76,11 @@ class FlowMatching(Networks):
             raise UsageError(
                 f"guidance={self.guidance:g} works with classes only: set conditional=true, or leave it at 1"
             )
+        if self.guidance != 1 and self.label_dropout == 0:
+            raise UsageError(
+                f"guidance={self.guidance:g} needs a network that was also trained without classes: set label_dropout above 0 in"
+                " training, or leave guidance at 1"
+            )
         self.shape = spec.shape
         self.spread = math.sqrt(spec.spread / math.prod(spec.shape)) or 0.5
         classes = self.learn_classes(spec) if self.conditional else 0

@@ -51,15 +51,16 @@ class GAN(Adversarial):
         fake = self.paint(batch)
         scores = self.judge(batch, fake)
         equation = minimax_generator if self.loss == "minimax" else non_saturating_generator
-        return {"loss": equation(self.logit(scores)).mean(), "fake": fake, "logits": scores}
+        return {"loss": equation(scores).mean(), "fake": fake, "logits": scores}
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
-        real, fake = self.logit(self.judge(batch, batch.real)), self.logit(self.fake_logits(batch))
+        real, fake = self.judge(batch, batch.real), self.fake_logits(batch)
         return judged(discriminator_cross_entropy(real, fake).mean(), real, fake)
 
-    def logit(self, scores: Tensor) -> Tensor:
-        """(N,) log-odds of "real". Of a softmax over (fake, real) that is the difference of its two scores."""
-        return scores[:, 1] - scores[:, 0] if self.output == "softmax2" else scores[:, 0]
+    def judge(self, batch: Batch, pictures: Tensor) -> Tensor:
+        """(N, 1) log-odds of "real". Of a softmax over (fake, real) that is the difference of its two scores."""
+        scores = super().judge(batch, pictures)
+        return scores[:, 1:] - scores[:, :1] if self.output == "softmax2" else scores
 
     def noise(self, batch: Batch) -> Tensor:
         return (

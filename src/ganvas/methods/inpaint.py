@@ -89,7 +89,7 @@ class Inpaint(Networks):
         first, second = (0.0, self.first_phase), (self.first_phase, inf)
         return [
             *([Update("pixels", trains="G", loss=self.pixel_loss, span=first)] if self.first_phase else []),
-            Update("filler", trains="G", loss=self.filler_loss, span=second, hands=("fake", "mask")),
+            Update("filler", trains="G", loss=self.filler_loss, span=second, hands=("fake", "whole", "mask")),
             Update("discriminator", trains="D", loss=self.discriminator_loss, span=second),
         ]
 
@@ -97,34 +97,34 @@ class Inpaint(Networks):
         return step_factor(self.decay, progress, steps, self.warmup)
 
     def pixel_loss(self, batch: Batch) -> dict[str, Tensor]:
-        _, _, loss = self.fill(batch)
-        return {"loss": loss}
+        return {"loss": self.fill(batch)[-1]}
 
     def filler_loss(self, batch: Batch) -> dict[str, Tensor]:
-        fake, mask, pixels = self.fill(batch)
+        whole, fake, mask, pixels = self.fill(batch)
         adversarial = wasserstein_generator(self.D(torch.cat([fake, mask], 1))).mean()
         return {
             "loss": pixels + self.adversarial * adversarial, "pixels": pixels, "adversarial": adversarial,
-            "fake": fake, "mask": mask,
+            "fake": fake, "whole": whole, "mask": mask,
         }  # fmt: skip
 
-    def fill(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
-        """The batch's pictures with G's filling, their holes, and how far G is from the pictures as they were."""
+    def fill(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """The batch's pictures, turned; the same with G's filling; their holes; and how far G is from the pictures."""
         whole = turned(batch.real, batch.uniform(3)) if self.turn else batch.real
         mask = self.masks(batch)
         made = self.G(whole, mask)
         squares = self.loss == "l2"
         hole = hole_error(made, whole, mask, squares=squares).mean()
         everywhere = (squared_error if squares else absolute_error)(made, whole).mean()
-        return torch.where(mask > 0, made, whole), mask, hole + self.around * everywhere
+        return whole, torch.where(mask > 0, made, whole), mask, hole + self.around * everywhere
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
-        fake, mask = batch.handed.get("fake"), batch.handed.get("mask")
-        if fake is None or mask is None:
-            mask = self.masks(batch)
+        if "fake" in batch.handed:
+            whole, fake, mask = (batch.handed[name] for name in ("whole", "fake", "mask"))
+        else:
+            whole, mask = batch.real, self.masks(batch)
             with torch.no_grad():
-                fake = self.completed(batch.real, mask)
-        pictures = torch.cat([batch.real, fake])
+                fake = self.completed(whole, mask)
+        pictures = torch.cat([whole, fake])
         real_logits, fake_logits = self.D(torch.cat([pictures, mask.repeat(2, 1, 1, 1)], 1)).chunk(2)
         return judged(hinge_discriminator(real_logits, fake_logits).mean(), real_logits, fake_logits)
 

@@ -96,10 +96,11 @@ class LAPGAN(Adversarial):
     def level_updates(self, level: int) -> list[Update]:
         """One step of G_k and one of D_k."""
         span = self.span(level)
+        adapt = partial(self.adapt, times=self.last + 1 if self.order == "together" else 1)
         g_loss, d_loss = partial(self.generator_loss, level=level), partial(self.discriminator_loss, level=level)
         return [
             Update(f"generator{level}", trains=f"G{level}", loss=g_loss, hands=("fake",), span=span),
-            Update(f"discriminator{level}", trains=f"D{level}", loss=d_loss, after=self.adapt, span=span),
+            Update(f"discriminator{level}", trains=f"D{level}", loss=d_loss, after=adapt, span=span),
         ]
 
     def span(self, level: int) -> tuple[float, float]:

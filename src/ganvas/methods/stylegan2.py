@@ -77,6 +77,8 @@ class StyleGAN2(Networks):
     ema: float = setting(0.999, "decay of G's average, a step", minimum=0, maximum=0.999999)
     conditional: bool = setting(False, "G and D are told the class of each picture")
 
+    of_sampling = ("truncation",)
+
     def build(self, spec: DataSpec) -> None:
         self.strength = spec.spread / 200 if self.gamma is None else self.gamma
         classes = self.learn_classes(spec) if self.conditional else 0

@@ -283,7 +283,7 @@ def small() -> VAE:
 
 @preset("vae")
 def paper() -> VAE:
-    """The paper's networks for MNIST, one hidden layer of 500 units each, batch 100; Adam in place of Adagrad."""
+    """The paper's networks for MNIST, one hidden layer of 500 units each, batch 100; ReLU in place of tanh, Adam of Adagrad."""
     return VAE(
         binarise="stochastic", network="mlp", widths="500", z_dim=20, batch_size=100, decay="none", ema=0.0,
     )  # fmt: skip

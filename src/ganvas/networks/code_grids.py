@@ -120,7 +120,7 @@ def draw(
     """Codes (N, L), place by place: each is the one whose interval of the cumulative distribution holds `uniform` (N, L).
 
     `known` codes stand as they are. With `choose` each picture carries the log probability that it gave to the known codes
-    since the last choice; at the end of each row that has some, `choose` says which picture each goes on as.
+    since the last choice; at the end of each row `choose` says which picture each goes on as.
     """
     n = len(uniform)
     codes = torch.zeros_like(uniform, dtype=torch.int64)
@@ -143,8 +143,7 @@ def draw(
                     weights = weights + torch.where(given, said, 0)
                 codes[:, place] = drawn
                 cached.pixel(j).copy_(vectors(drawn))
-            row = slice(start + i * w, start + (i + 1) * w)
-            if choose is not None and known is not None and bool(known.given[:, row].any()):
+            if choose is not None and known is not None:
                 parents = choose(weights)
                 codes, weights = codes[parents], torch.zeros_like(weights)
                 label = None if label is None else label[parents]

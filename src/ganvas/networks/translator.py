@@ -28,13 +28,14 @@ class Translator(nn.Module):
     """
 
     multiple: int
+    least = 2
+    """So many times the multiple is padded to: a norm over a single pixel has nothing to go by."""
     skip = False
 
     def forward(self, x: Tensor, draw: Draw | None = None) -> Tensor:
         """Of x (N, C, H, W), (N, C, H, W) in [-1, 1]. `draw(*shape)` gives uniform numbers (N, *shape) for dropout; without
         it nothing is dropped."""
-        # Twice the multiple at least: a norm over a single pixel has nothing to go by.
-        grown = grown_to(x, self.multiple, least=2 * self.multiple)
+        grown = grown_to(x, self.multiple, least=self.least * self.multiple)
         made = self.inner(grown, draw)
         # In float32: what is added begins small, and would be lost beside the picture.
         return cut(held(grown.float() + made.float()) if self.skip else torch.tanh(made), (x.shape[2], x.shape[3]))
@@ -62,6 +63,8 @@ class UNetTranslator(Translator):
 
     `resize` doubles by nearest neighbours and a 3 x 3 convolution, in place of a transposed 4 x 4 one.
     """
+
+    least = 1  # the smallest size has no norm
 
     def __init__(
         self, channels: int, width: int, halvings: int, norm: str = "batch", dropout: float = 0.5, resize: bool = False,
@@ -162,7 +165,7 @@ class RetouchTranslator(Translator):
             self.begins_at_zero(self.flow)
 
     def forward(self, x: Tensor, draw: Draw | None = None) -> Tensor:
-        grown = grown_to(x, self.multiple, least=2 * self.multiple).float()
+        grown = grown_to(x, self.multiple, least=self.least * self.multiple).float()
         table, flow = self.told(grown, draw)
         # In float32: bfloat16 has too few digits for what is added to a colour, and for a place.
         with torch.autocast(x.device.type, enabled=False):
@@ -244,8 +247,8 @@ def dropped(x: Tensor, share: float, draw: Draw | None) -> Tensor:
 
 
 def fitting_halvings(halvings: int, height: int, width: int) -> int:
-    """At most `halvings`, as many as leave 2 pixels of the shorter side; one at least."""
-    while halvings > 1 and min(height, width) / 2**halvings <= 1:
+    """At most `halvings`, as many as leave a pixel of the shorter side; one at least."""
+    while halvings > 1 and min(height, width) / 2**halvings < 1:
         halvings -= 1
     return halvings
 

@@ -68,8 +68,8 @@ def write_bytes(path: Path | str, content: bytes) -> None:
 
 
 def write_text(path: Path | str, content: str) -> None:
-    """`write_bytes` in UTF-8."""
-    write_bytes(path, content.encode())
+    """`write_bytes` in UTF-8; of a name that is none, such as an old Latin-1 folder's, the bytes as \\xe9."""
+    write_bytes(path, content.encode("utf-8", "backslashreplace"))
 
 
 def sha256(path: Path | str) -> str:

@@ -39,6 +39,11 @@ if TYPE_CHECKING:
     from ganvas.data.photo import Photo
 
 FORMAT = 1
+INFO_TYPES = (  # of what settings.json must hold, and in words
+    (dict, ("settings", "data_settings", "spec", "budget"), "names and values"),
+    (str, ("method", "data", "precision", "fingerprint"), "text"),
+    (int, ("seed",), "a whole number"),
+)
 LARGEST_JSON = 64 * 2**20  # bytes; a settings file beyond that is not one of ours
 
 Translated = TypeVar("Translated", np.ndarray, "Photo")
@@ -205,7 +210,10 @@ def read_info(folder: Path) -> dict[str, Any]:
     if not folder.exists():
         raise RunError(f"there is no run at {folder}: the folder does not exist")
     if not is_run(folder):
-        raise RunError(f"{folder} is not a run: it has no settings.json. `ganvas train --out {folder}` makes one")
+        raise RunError(
+            f"{folder} is not a run: it has no settings.json. Name a run's folder; ganvas train METHOD --data DATA"
+            " --out RUN makes one"
+        )
     info = read_json(folder / "settings.json")
     needed = {
         "format", "ganvas", "method", "settings", "data", "data_settings", "spec", "seed", "budget", "precision", "fingerprint",
@@ -214,9 +222,10 @@ def read_info(folder: Path) -> dict[str, Any]:
         raise RunError(
             f"{folder / 'settings.json'} is not of a run: it lacks {', '.join(sorted(needed - info.keys()))}"
         )
-    wrong = [key for key in ("settings", "data_settings", "spec", "budget") if not isinstance(info[key], dict)]
-    if wrong:
-        raise RunError(f"{folder / 'settings.json'} is damaged: {', '.join(wrong)} must hold names and values")
+    for kind, keys, what in INFO_TYPES:
+        wrong = [key for key in keys if not isinstance(info[key], kind)]
+        if wrong:
+            raise RunError(f"{folder / 'settings.json'} is damaged: {', '.join(wrong)} must be {what}")
     if info["format"] != FORMAT:
         raise RunError(
             f"{folder} was written by ganvas {info['ganvas']} in format {info['format']}; this one reads format {FORMAT}"

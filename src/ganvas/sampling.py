@@ -99,8 +99,10 @@ def _of_seeds(method: Method, make: Callable[..., Tensor], n: int, seed: int, la
 
 def check_seeds(n: int, seed: int) -> None:
     """UsageError unless n >= 1 and each seed from `seed` on is one that a generator takes."""
-    if n < 1 or seed < 0 or seed + n > 2**63:
-        raise UsageError(f"a sample needs n >= 1 and a seed >= 0 (got n={n}, seed={seed})")
+    if n < 1:
+        raise UsageError(f"a sample needs n >= 1 (got n={n})")
+    if seed < 0 or seed + n > 2**63:
+        raise UsageError(f"seeds go from 0 to {2**63 - 1} (got {seed if n == 1 else f'{seed} to {seed + n - 1}'})")
 
 
 def in_chunks(n: int, make: Callable[[Tensor], Tensor]) -> Tensor:

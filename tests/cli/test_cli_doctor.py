@@ -11,10 +11,12 @@ import pytest
 from command_line import QUICK, Command
 from rich.console import Console
 
+from ganvas.cli.doctor import train_changed
 from ganvas.cli.view import Screen
 from ganvas.doctor import Change, Diagnosis, Finding
+from ganvas.run import Run
 from ganvas.training import health
-from parts import picture_file, small, trainer_for
+from parts import picture_file, small, train_small, trainer_for
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -80,6 +82,22 @@ def test_apply_trains_on_with_the_change(ganvas: Command, asleep: Path, tmp_path
     changed = {key for key in new["settings"] if new["settings"][key] != old["settings"][key]}
     assert changed == {"lr"} and new["settings"]["lr"] > 1e-8
     assert new["fingerprint"] == old["fingerprint"] and new["budget"] == old["budget"]
+
+
+@pytest.mark.parametrize("instructions", [True, False])
+def test_apply_knows_the_codes_and_the_machine(
+    instructions: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A prior is started again upon the same codes; bf16 is taken over only where it is not emulated."""
+    first = train_small("vq_vae", tmp_path / "first", 1)
+    old = train_small("code_prior", tmp_path / "old", 1, codes=first.folder)
+    settings = json.loads((old.folder / "settings.json").read_text())
+    (old.folder / "settings.json").write_text(json.dumps({**settings, "precision": "bf16"}))
+    monkeypatch.setattr("ganvas.training.precision.has_bf16", lambda device: instructions)
+    finding = Finding("learning_rate_too_low", 0.9, {}, Change("", {"lr": 0.01}))
+    train_changed(old.folder, Diagnosis(False, (finding,), 1), tmp_path / "new", json=True)
+    new = Run(tmp_path / "new").info
+    assert (new["settings"]["lr"], new["precision"]) == (0.01, "bf16" if instructions else "fp32")
 
 
 def test_train_and_report_say_it_too(ganvas: Command, asleep: Path, many: Path, tmp_path: Path) -> None:

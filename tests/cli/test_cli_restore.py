@@ -124,13 +124,27 @@ def test_what_is_wrong_is_said_before_anything_is_written(
         assert ended.code in (1, 2) and message in ended.err, ended.err
         assert "Traceback" not in ended.err
     ended = ganvas("restore", denoiser, "in.png", "--out", ".", "--device", "cpu")
-    assert "would overwrite it" in ended.err
+    assert "would overwrite" in ended.err
+
+
+def test_no_file_of_one_picture_takes_the_place_of_another_s(ganvas: Command, denoiser: Path) -> None:
+    for name in ("a", "a-before-after"):
+        picture(Path(f"photos/{name}.png"), 9, 9, 3)
+    words = ("restore", denoiser, "photos", "--device", "cpu", "--out")
+    sheet = ganvas(*words, "out")
+    assert sheet.code == 2 and "a and " not in sheet.err and "would both become" in sheet.err
+    assert not Path("out").exists(), "told before anything is written"
+    assert ganvas(*words, "out", "--no-sheets").code == 0
+    assert "would overwrite photos/" in ganvas(*words, "photos").err
 
 
 def test_one_broken_picture_does_not_cost_the_others(ganvas: Command, denoiser: Path) -> None:
     picture(Path("photos/good.png"), 9, 9, 3)
     Path("photos/bad.png").write_text("no picture")
+    Path("photos/empty.png").touch()
+    Path("photos/link.png").symlink_to("nowhere.png")
     ended = ganvas("restore", denoiser, "photos", "--out", "out", "--json", "--device", "cpu")
-    assert ended.code == 1 and "1 of 2 pictures failed" in ended.err and "bad.png" in ended.err
+    assert ended.code == 1 and "3 of 4 pictures failed" in ended.err
+    assert all(name in ended.err for name in ("bad.png", "empty.png", "link.png")) and "skip_broken" not in ended.err
     assert [entry["picture"] for entry in json.loads(ended.out)["restored"]] == ["good.png"]
     assert Path("out/good.png").is_file()

@@ -152,7 +152,7 @@ def test_a_config_file_and_a_run_s_settings_start_a_training(
             1,
             "full exists and is not an empty folder: choose another --out",
         ),
-        (["gan", "--data", "digits", "--out", "full/file/run", "--steps", "1"], 1, "cannot write full/file/run"),
+        (["gan", "--data", "digits", "--out", "full/file/run", "--steps", "1"], 1, "cannot make full/file/run"),
         (["gan", "--data", "digits", "--resume", "auto"], 2, "--resume auto needs --out"),
         (["--resume", "nowhere"], 1, "there is no run at nowhere: the folder does not exist"),
         (["--resume", "full"], 1, "full is not a run: it has no settings.json"),

@@ -22,7 +22,7 @@ from ganvas.run import Run
 from ganvas.training.engine import start_engine
 from parts import beneath, data_for, newest_state, pictures, small, train_small, weights
 
-CASES = ["killed", "clock", *method_names()]
+CASES = ["killed", "clock", "slow", *method_names()]
 all_methods = pytest.mark.parametrize("name", method_names())
 
 
@@ -121,6 +121,12 @@ def test_ranks_agree_on_the_clock(launched: Path) -> None:
     assert len([row for row in run.log() if row.get("event") == "saved"]) >= 4
     one, other = ranks(launched, "clock")
     assert all(torch.equal(one[key], other[key]) for key in one)
+
+
+def test_ranks_agree_on_when_to_look(launched: Path) -> None:
+    """That it came to its end is the test: where the lead alone knows what looking costs, the others wait for it for ever."""
+    run = Run(launched / "slow" / "run")
+    assert len([row for row in run.log() if row.get("event") == "finished"]) == 1
 
 
 def test_a_batch_that_cannot_be_shared_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,7 @@
 
 Each case trains for a few steps; every rank leaves its own parameters as CASE/rank-R.safetensors. In the first life of the
 processes, rank 1 of the case `killed` dies in the middle. The case `clock` has a budget in minutes and saves by the clock;
-its rank 1 comes late.
+its rank 1 comes late. In the case `slow` the lead takes so long to look at what is made that it looks less often.
 """
 
 from __future__ import annotations
@@ -31,12 +31,14 @@ def main(folder: Path, cases: list[str]) -> None:
         if case == "killed" and rank == 1 and first_life:
             die_in_step(DIES_AT)
         torch.manual_seed(1000 + rank)  # what a rank drew before must not matter
-        clock = case == "clock"
-        method = small("r3gan" if case in ("killed", "clock") else case)
+        clock, slow = case == "clock", case == "slow"
+        if slow and rank == 0:
+            look_slowly()
+        method = small("r3gan" if case in ("killed", "clock", "slow") else case)
         session = prepare(
             method, data_for(method.name).source, out=folder / case / "run", device="cpu",
             steps=None if clock else STEPS, minutes=SECONDS / 60 if clock else None, precision="fp32",
-            checkpoint_every=None if clock else 2, evaluate_every=None if clock else 4, measure_samples=0,
+            checkpoint_every=None if clock else 2, evaluate_every=None if clock or slow else 4, measure_samples=0,
             **beneath(method, data_for(method.name)),
         )  # fmt: skip
         if clock:
@@ -48,6 +50,16 @@ def main(folder: Path, cases: list[str]) -> None:
             {key: value.contiguous() for key, value in session.method.state_dict().items()},
             folder / case / f"rank-{rank}.safetensors",
         )
+
+
+def look_slowly() -> None:
+    preview = ganvas.training.session.preview
+
+    def slow(*arguments: object) -> object:
+        time.sleep(0.5)
+        return preview(*arguments)  # pyright: ignore[reportArgumentType]
+
+    ganvas.training.session.preview = slow  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def die_in_step(number: int) -> None:

@@ -60,6 +60,9 @@ def test_a_foreign_log(tmp_path: Path) -> None:
     assert diverged.findings[0].change.settings == {}, "nothing is known of its settings"
     assert diverged.findings[0].change.line
     assert diagnose(tmp_path / "log.jsonl").findings[0].name == "divergence", "the file itself will do"
+    with open(tmp_path / "log.jsonl", "a") as log:
+        log.write('\n{"event": ["what"], "step": 3}\n')
+    assert diagnose(tmp_path).findings[0].name == "divergence", "events of another kind say nothing"
 
 
 def test_a_foreign_log_whose_loss_runs_away(tmp_path: Path) -> None:

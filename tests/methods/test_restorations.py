@@ -257,6 +257,15 @@ def test_the_two_phases_of_srgan(tmp_path: Path) -> None:
     assert any(not torch.equal(a, c) for a, c in zip(first, last, strict=True))
 
 
+def test_a_phase_that_is_over_is_no_longer_told(tmp_path: Path) -> None:
+    trainer = trainer_for(small("srgan", first_phase=0.5), shapes(tmp_path, 60), steps=4)
+    told = []
+    for _ in range(4):
+        trainer.step()
+        told.append({name.split("/")[0] for name in trainer.numbers()})
+    assert told == [{"pixels"}] * 2 + [{"generator", "discriminator"}] * 2
+
+
 def test_the_average_of_the_first_phase_is_the_one_that_is_kept(tmp_path: Path) -> None:
     trainer = trainer_for(small("srgan", first_phase=0.5, ema=0.8), shapes(tmp_path, 60), steps=12)
     while trainer.steps < 6:

@@ -63,8 +63,9 @@ def test_a_wish_is_no_question(monkeypatch: pytest.MonkeyPatch) -> None:
 class Steps:
     """Stands for a trainer: each step takes `cost[precision]` seconds, `lazy` more at every fourth."""
 
-    def __init__(self, clock: SimpleNamespace, cost: dict[str, float], lazy: float = 0.0) -> None:
+    def __init__(self, clock: SimpleNamespace, cost: dict[str, float], lazy: float = 0.0, phases: int = 1) -> None:
         self.engine, self.steps = engine.Engine(CPU, "bf16", ""), 0
+        self.updates = [SimpleNamespace(span=(phase / phases, (phase + 1) / phases)) for phase in range(phases)]
         self.clock, self.cost, self.lazy = clock, cost, lazy
         self.met: dict[str, list[int]] = {"fp32": [], "bf16": []}
 
@@ -77,14 +78,22 @@ class Steps:
 def test_both_precisions_meet_the_same_steps(clock: SimpleNamespace) -> None:
     steps = Steps(clock, {"fp32": 0.03, "bf16": 0.02}, lazy=0.04)
     ratio = step_ratio(steps)  # pyright: ignore[reportArgumentType]
-    assert steps.met["fp32"] == steps.met["bf16"] == list(range(17))
+    assert steps.met["fp32"] == steps.met["bf16"] and sorted(steps.met["fp32"][1:]) == list(range(16))
     assert ratio == pytest.approx((16 * 0.03 + 4 * 0.04) / (16 * 0.02 + 4 * 0.04))
 
 
 def test_it_stops_after_seconds(clock: SimpleNamespace) -> None:
     steps = Steps(clock, {"fp32": 0.5, "bf16": 0.25})
     assert step_ratio(steps) == pytest.approx(2.0)  # pyright: ignore[reportArgumentType]
-    assert len(steps.met["fp32"]) == 3
+    assert len(steps.met["fp32"]) == 4
+
+
+def test_every_phase_is_met_even_where_time_is_short(clock: SimpleNamespace) -> None:
+    """Four phases: once to prepare, once for the clock, which would be up after two steps."""
+    steps = Steps(clock, {"fp32": 1.0, "bf16": 0.5}, phases=4)
+    assert step_ratio(steps) == pytest.approx(2.0)  # pyright: ignore[reportArgumentType]
+    for met in (steps.met["fp32"][:5], steps.met["fp32"][5:]):
+        assert len(met) == 5 and {place // 4 for place in met} == {0, 1, 2, 3}
 
 
 def test_long_steps_are_not_tried(clock: SimpleNamespace) -> None:
@@ -134,6 +143,30 @@ def test_trying_leaves_nothing_behind(pays: None, monkeypatch: pytest.MonkeyPatc
     auto = train_small("dcgan", "auto", 3, precision="auto")
     assert asked == [5]
     assert weights(auto) == weights(plain)
+
+
+def test_the_lead_tries_its_own_share_of_the_batch(pays: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+
+    def tried(trainer: Trainer) -> float:
+        sizes.append(len(trainer.feed.next()))
+        return 2.0
+
+    start = engine.start_engine
+    monkeypatch.setattr(session, "start_engine", lambda *wishes: replace(start(*wishes), ranks=2))
+    monkeypatch.setattr(session, "step_ratio", tried)
+    monkeypatch.setattr(engine.Engine, "agree", lambda self, *values: values)
+    monkeypatch.setattr(engine.Engine, "copy_from_lead", lambda self, module: None)
+    session.prepare(small("gan"), pictures(), out="run", steps=1, device="cpu")
+    assert sizes == [small("gan").batch_size // 2]
+
+
+def test_too_little_memory_for_fp32_is_no_reason_to_end(pays: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(trainer: Trainer) -> float:
+        raise torch.OutOfMemoryError("full")
+
+    monkeypatch.setattr(session, "step_ratio", full)
+    assert train_small("gan", "run", 1, precision="auto").info["precision"] == "bf16"
 
 
 def test_a_resumed_run_keeps_what_it_had(pays: None, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,9 +28,10 @@ from ganvas.networks.mlp import MLPDiscriminator, MLPGenerator
 from ganvas.run import Run, RunWriter
 from ganvas.training.callbacks import Callback
 from ganvas.training.checkpoint import checkpoints, load_state
+from ganvas.training.engine import Engine
 from ganvas.training.health import Health
 from ganvas.training.request import find_old, new_folder, read_budget
-from ganvas.training.session import Interrupted
+from ganvas.training.session import Interrupted, prepare
 from parts import Crash, CrashAfterSaving, newest_state, picture_file, pictures, small, train_small, weights
 
 
@@ -331,8 +334,62 @@ def test_a_place_that_is_taken_is_refused(run: Run, tmp_path: Path) -> None:
 
 def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(GanvasError, match=r"cannot write file/run/settings.json"):
+    with pytest.raises(GanvasError, match=r"cannot make file/run: Not a directory"):
         train_small("gan", "file/run", 1)
+
+
+def test_trainings_prepared_together_get_a_folder_each() -> None:
+    """Neither folder is there yet when the names are chosen."""
+    made = [prepare(small("gan"), pictures(), steps=1, precision="fp32", device="cpu", measure_samples=0) for _ in "ab"]
+    assert made[0].folder == made[1].folder
+    runs = [session.run() for session in made]
+    assert runs[1].folder.name == f"{runs[0].folder.name}-2"
+    assert all(sum(row.get("event") == "started" for row in run.log()) == 1 for run in runs)
+
+
+def test_a_folder_that_was_asked_for_is_not_shared() -> None:
+    made = [
+        prepare(small("gan"), pictures(), out="run", steps=1, precision="fp32", device="cpu", measure_samples=0)
+        for _ in "ab"
+    ]
+    made[0].run()
+    with pytest.raises(RunError, match="run already holds a run"):
+        made[1].run()
+
+
+@pytest.mark.parametrize("wrong", [{"method": ["gan"]}, {"seed": "seven"}, {"fingerprint": None}, {"budget": 3}])
+def test_settings_of_another_kind_are_damaged(wrong: dict[str, Any], tmp_path: Path) -> None:
+    run = train_small("gan", tmp_path / "run", 1)
+    path = run.folder / "settings.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **wrong}))
+    with pytest.raises(RunError, match=f"is damaged: {next(iter(wrong))} must be"):
+        train_small("gan", None, 2, resume=run.folder)  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.skipif(os.name == "nt" or sys.platform == "darwin", reason="names are text there")
+def test_names_that_are_no_utf8_reach_the_report(tmp_path: Path) -> None:
+    for name in (b"caf\xe9", "thé".encode()):
+        folder = tmp_path / "data" / os.fsdecode(name)
+        folder.mkdir(parents=True)
+        for number in range(20):
+            shade = np.full((8, 8, 1), number * 10, np.uint8)
+            ganvas.data.write_png(folder / f"{number}.png", shade)
+    out = tmp_path / os.fsdecode(b"out\xff")
+    ganvas.train(small("gan"), tmp_path / "data", out=out, steps=1, precision="fp32", device="cpu", measure_samples=0)
+    assert "caf\\udce9" in (out / "report.html").read_text(encoding="utf-8")
+
+
+def test_an_empty_folder_that_was_asked_for_is_taken() -> None:
+    Path("run").mkdir()
+    assert train_small("gan", "run", 1).info["method"] == "gan"
+
+
+def test_what_the_lead_spent_on_looking_is_agreed_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or it would skip a grid for which the others wait."""
+    made = prepare(small("gan"), pictures(), out="run", steps=2, precision="fp32", device="cpu", measure_samples=0)
+    monkeypatch.setattr(Engine, "agree", lambda self, *values: (*values[:2], 7.0))
+    made.run()
+    assert made._sampling >= 7.0
 
 
 def test_free_names_are_counted_on(tmp_path: Path) -> None:

@@ -54,6 +54,8 @@ def train_changed(folder: Path, diagnosis: Diagnosis, out: Path | None, *, json:
     from ganvas.errors import RunError
     from ganvas.method import create
     from ganvas.run import Run
+    from ganvas.training.engine import choose_device
+    from ganvas.training.precision import has_bf16
     from ganvas.training.request import reopen
     from ganvas.training.session import prepare
 
@@ -63,11 +65,14 @@ def train_changed(folder: Path, diagnosis: Diagnosis, out: Path | None, *, json:
     old = Run(folder)
     info = old.info
     changed = create(info["method"], None, {**info["settings"], **finding.change.settings})
+    precision = info["precision"]
+    if precision == "bf16" and not has_bf16(choose_device("auto")):
+        precision = "fp32"  # the old run was on another machine
     view = make_view(json=json)
     plan = prepare(
-        changed, reopen(old, None), out=out, seed=info["seed"], precision=info["precision"], **info["budget"],
-        preset=info.get("preset"), checkpoint_every=info.get("checkpoint_every"), evaluate_every=info.get("evaluate_every"),
-        measure_samples=info.get("measure_samples"), callbacks=[view],
+        changed, reopen(old, None), out=out, seed=info["seed"], precision=precision, **info["budget"],
+        codes=info.get("codes"), preset=info.get("preset"), checkpoint_every=info.get("checkpoint_every"),
+        evaluate_every=info.get("evaluate_every"), measure_samples=info.get("measure_samples"), callbacks=[view],
     )  # fmt: skip
     typer.echo(f"{finding.name}: {finding.change.line}; {_begin(plan, old, finding)}", err=json)
     run_plan(plan, view, json=json)

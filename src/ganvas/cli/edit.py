@@ -49,8 +49,6 @@ def edit(
     if out.suffix.lower() != ".png":
         raise UsageError(f"--out takes a FILE.png (got {out})")
     rows = read_seeds(seeds)
-    if interpolate and min(interpolate) < 0:
-        raise UsageError(f"seeds are 0 or more (got {interpolate[0]} and {interpolate[1]})")
     method = load(run).load_method(raw=raw, best=best, device=choose_device(device))
     if interpolate:
         sheet = grid(editing.interpolate(method, *interpolate, steps=steps), columns=steps)

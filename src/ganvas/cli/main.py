@@ -7,6 +7,7 @@ wrong; 130 and 143 after SIGINT and SIGTERM. Any other exception is ours: its tr
 from __future__ import annotations
 
 import errno
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -80,6 +81,9 @@ def _options(
 def main(argv: Sequence[str] | None = None) -> None:
     """Runs one command line and exits with its code."""
     arguments = list(sys.argv[1:] if argv is None else argv) or ["--help"]
+    for stream in (sys.stdout, sys.stderr):  # a file's name need not be UTF-8
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         code = app(arguments, prog_name="ganvas", standalone_mode=False)
         sys.stdout.flush()

@@ -28,12 +28,13 @@ def show(plan: Session, *, json: bool) -> None:
     if json:
         write_json(facts)
         return
-    channels, height, width = facts["shape"]
+    spec = plan.data.spec
+    size = f", {spec.channels}x{spec.height}x{spec.width} (CxHxW)" if spec.kind == "pictures" else ""
     budget = ", ".join(f"{limit:g} {name}" for name, limit in facts["budget"].items() if limit is not None)
     print_facts(
         {
             "method": facts["method"] + (f", preset {plan.preset}" if plan.preset else ""),
-            "data": f"{facts['data']}: {facts['count']} pictures, {channels}x{height}x{width} (CxHxW)",
+            "data": f"{facts['data']}: {facts['count']} {spec.unit}{size}",
             "run": facts["run"], "budget": budget, "seed": facts["seed"], "device": facts["device"],
             "precision": f"{facts['precision']} ({facts['why_precision']})",
             "compiled": "yes" if facts["compiled"] else "no", "processes": plan.engine.ranks,

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import numpy as np
 
     from ganvas.data.photo import Photo
     from ganvas.method import Method
+
+
+SHEET = "-before-after.png"
 
 
 def restore(
@@ -75,14 +78,15 @@ def restore(
         raise UsageError("filling holes needs --mask MASK.png, as large as the picture and white where it is missing")
     if n > 1 and not mends.answers:
         raise UsageError(f"{method.name} has one answer to a picture: leave --n away")
-    found = plan(pictures, out)
+    endings = [".png"] if n == 1 else [f"-seed{seed + number:06d}.png" for number in range(n)]
+    found = plan(pictures, out, [*endings, *([SHEET] if sheets else [])])
     masks = masks_for([name for name, _, _ in found], mask)
     done: list[dict[str, Any]] = []
     problems: list[str] = []
     for name, read, place in found:
         try:
             holes = None if masks is None else masks(name)
-            done.append(_restored(method, name, read(), holes, place, n=n, seed=seed, sheets=sheets))
+            done.append(_restored(method, name, read(), holes, place, endings, seed=seed, sheets=sheets))
         except DataError as error:
             problems.append(str(error) if name in str(error) else f"{name}: {error}")
             continue
@@ -98,25 +102,28 @@ def restore(
         )
 
 
-def plan(pictures: list[Path], out: Path) -> list[tuple[str, Callable[[], Photo], Path]]:
-    """(name, how to read it, where the result goes without its .png), no two results alike, and none over an original."""
+def plan(
+    pictures: list[Path], out: Path, endings: Sequence[str] = (".png",)
+) -> list[tuple[str, Callable[[], Photo], Path]]:
+    """(name, how to read it, where its files go, without their `endings`), no two files alike, and none over an original."""
     from ganvas.data.photo import find_photos
     from ganvas.errors import UsageError
 
     found: list[tuple[str, Callable[[], Photo], Path]] = []
     taken: dict[Path, str] = {}
-    originals = {path.resolve() for path in pictures}
-    for path in pictures:
-        for name, read in find_photos(path):
+    every = [(path, find_photos(path)) for path in pictures]
+    originals = {(path / name if path.is_dir() else path).resolve() for path, photos in every for name, _ in photos}
+    for _, photos in every:
+        for name, read in photos:
             place = out / Path(name).with_suffix("")
-            result = place.with_name(f"{place.name}.png")
-            if result in taken:
-                raise UsageError(
-                    f"{taken[result]} and {name} would both become {result}: restore them into two folders"
-                )
-            if result.resolve() in originals or (path.is_dir() and result.resolve() == (path / name).resolve()):
-                raise UsageError(f"the result of {name} would overwrite it: choose another --out")
-            taken[result] = name
+            for result in (place.with_name(place.name + ending) for ending in endings):
+                if result in taken:
+                    raise UsageError(
+                        f"{taken[result]} and {name} would both become {result}: restore them into two folders"
+                    )
+                if result.resolve() in originals:
+                    raise UsageError(f"the result of {name} would overwrite {result}: choose another --out")
+                taken[result] = name
             found.append((name, read, place))
     return found
 
@@ -154,21 +161,28 @@ def blended(method: Method, balance: float) -> Method:
 
 
 def _restored(
-    method: Method, name: str, photo: Photo, holes: np.ndarray | None, place: Path, *, n: int, seed: int, sheets: bool
+    method: Method,
+    name: str,
+    photo: Photo,
+    holes: np.ndarray | None,
+    place: Path,
+    endings: Sequence[str],
+    *,
+    seed: int,
+    sheets: bool,
 ) -> dict[str, Any]:
     """Writes the results of one picture, and says where."""
     from ganvas.data import write_png
     from ganvas.data.photo import write_photo
     from ganvas.tasks.restore import restore, sheet
 
-    made = restore(method, photo, holes, n=n, seed=seed)
-    endings = [".png"] if n == 1 else [f"-seed{seed + number:06d}.png" for number in range(n)]
+    made = restore(method, photo, holes, n=len(endings), seed=seed)
     files = [place.with_name(place.name + ending) for ending in endings]
     for file, one in zip(files, made, strict=True):
         write_photo(file, one)
     told: dict[str, Any] = {"picture": name, "files": [str(file) for file in files], "size": list(made[0].size)}
     if sheets:
-        beside = place.with_name(f"{place.name}-before-after.png")
+        beside = place.with_name(place.name + SHEET)
         write_png(beside, sheet(photo, made, holes))
         told["sheet"] = str(beside)
     return told

@@ -42,7 +42,7 @@ def stylise(
     run: Annotated[
         Path | None, typer.Option(metavar="RUN", help="A run of fast_style or adain: one pass in place of optimising.")
     ] = None,
-    strength: Annotated[float, typer.Option(help="With --run: from 0, the photo, to 1.")] = 1.0,
+    strength: Annotated[float | None, typer.Option(help="With --run: from 0, the photo, to 1. Default: 1.")] = None,
     network: Annotated[
         str,
         typer.Option(
@@ -100,6 +100,8 @@ def stylise(
     _check_nothing_is_lost(out, video, [content, *(style or ()), *(mask or ())])
     if run is None and not style:
         raise UsageError("--style is missing: name a painting, or a trained run by --run")
+    if run is None and strength is not None:
+        raise UsageError("--strength is for a trained run, and there is none: leave it away, or name one by --run")
     photo = read_photo(content)
     paintings = [read_photo(one) for one in style or ()]
     check_written(out, photo)
@@ -108,7 +110,9 @@ def stylise(
         for name, value in refused.items():
             if value:
                 raise UsageError(f"{name} is for optimising, and a run paints in one pass: leave it or --run away")
-        made, told = _by_run(photo, paintings, run, strength, size, preserve_colour, rgb, device)
+        made, told = _by_run(
+            photo, paintings, run, 1.0 if strength is None else strength, size, preserve_colour, rgb, device
+        )
         write_photo(out, made)
         _tell({"out": str(out), **told}, json)
         return

@@ -174,7 +174,7 @@ def run_plan(plan: Session, view: View, *, json: bool) -> None:
     """Trains what is prepared, with `view` among its listeners, and tells the outcome."""
     try:
         if plan.engine.leads:
-            view.opened(plan.folder)
+            view.opened(plan.claim())
         run = plan.run()
     finally:
         view.close()

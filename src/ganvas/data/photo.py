@@ -18,7 +18,6 @@ import numpy as np
 
 from ganvas.data import folder, png16
 from ganvas.data.image import Broken, as_bytes, open_picture, open_regular, reason, upright
-from ganvas.data.source import broken_message
 from ganvas.errors import DataError, UsageError
 from ganvas.files import write_bytes
 
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 WRITTEN = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
+SHOWN = 5  # names of what cannot be read, where nothing else is there
 ORIENTATION = 0x0112
 PROFILES = {1: b"GRAY", 3: b"RGB "}  # what bytes 16 to 19 of an ICC profile say of the colours it is for
 
@@ -67,7 +67,8 @@ def read_photo(path: Path | str) -> Photo:
 def find_photos(path: Path | str) -> list[tuple[str, Callable[[], Photo]]]:
     """The photos of a file, a folder or a zip: names (relative, with / between folders) and how to read each.
 
-    Reading raises DataError. So does this, where there is none, and where something in the folder cannot be read at all.
+    Reading raises DataError, also for what cannot be read at all: an empty file, a link to nothing. So does this, where there is
+    nothing else.
     """
     path = Path(path)
     if path.is_dir():
@@ -79,11 +80,14 @@ def find_photos(path: Path | str) -> list[tuple[str, Callable[[], Photo]]]:
         names = [(name, functools.partial(_unzipped_photo, path, archive, name)) for name in found.names]
     else:
         return [(path.name, functools.partial(read_photo, path))]
-    if found.problems:
-        raise DataError(broken_message(str(path), found.problems, len(names)))
     if not names:
-        raise DataError(f"there are no pictures in {path}")
-    return names
+        why = "; ".join(f"{name}: {reason}" for name, reason in found.problems[:SHOWN])
+        raise DataError(f"there are no pictures in {path}" + (f" that can be read ({why})" if why else ""))
+    return names + [(name, functools.partial(_refuse, path, name, reason)) for name, reason in found.problems]
+
+
+def _refuse(path: Path, name: str, reason: str) -> Photo:
+    raise DataError(f"cannot read the picture {name} in {path}: {reason}")
 
 
 def _unzipped_photo(path: Path, archive: zipfile.ZipFile, name: str) -> Photo:

@@ -148,6 +148,8 @@ def read(folder: Path | str) -> Signals:
 
 def _add(found: Signals, row: Row) -> None:
     event = row.get("event")
+    if not isinstance(event, str | None):  # a log of somebody else's
+        return
     if event == "said" and SPENT in str(row.get("message")):
         found.non_finite += 1
     if not _is_number(row.get("step")):

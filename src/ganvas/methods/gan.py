@@ -95,6 +95,12 @@ def batchnorm() -> GAN:
 
 
 @preset("gan")
+def small() -> GAN:
+    """`batchnorm` with steps five times as large, for digits in minutes of a CPU. Figures: docs/gan_table.md."""
+    return GAN(generator="256-512-1024", activation="leaky_relu", norm="batch", beta1=0.5, lr=1e-3)
+
+
+@preset("gan")
 def wide() -> GAN:
     """128-256-512-1024 with LeakyReLU and BatchNorm against 784-512-256-1, Adam 2e-4 with beta1 0.5, batch 64."""
     return GAN(generator="128-256-512-1024", activation="leaky_relu", norm="batch", beta1=0.5, batch_size=64)

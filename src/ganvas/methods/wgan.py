@@ -71,5 +71,6 @@ def tiny() -> WGAN:
 
 @preset("wgan")
 def small() -> WGAN:
-    """About 3 million multiply-adds a network on digits, for a CPU."""
-    return WGAN(width=28)
+    """About 3 million multiply-adds a network on digits, for minutes of a CPU: larger steps and weights, fewer critic steps. The
+    paper's (lr 5e-5, 5, 0.01) have not begun by then. Figures: docs/gan_table.md."""
+    return WGAN(width=28, lr=1e-3, n_critic=2, clip=0.05)

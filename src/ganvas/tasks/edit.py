@@ -11,7 +11,7 @@ from torch import Tensor
 from ganvas.data import grid
 from ganvas.errors import UsageError, nearest
 from ganvas.method import Code, HasCodes, Method, Samples, methods_with
-from ganvas.sampling import CHUNK, in_chunks, to_uint8
+from ganvas.sampling import CHUNK, check_seeds, in_chunks, to_uint8
 
 REACH = 2.0  # a continuous code is trained in [-1, 1]; beyond that it shows what it means (Chen 2016, fig. 2)
 GAP = 2  # pixels between two pictures; three times that between two blocks
@@ -29,6 +29,8 @@ def traverse(
     chosen, seeds = chosen_codes(method, names), list(seeds)
     if not seeds or values < 1:
         raise UsageError("a traversal needs one seed and one value at least")
+    check_seeds(1, min(seeds))
+    check_seeds(1, max(seeds))
     assert isinstance(method, Samples)
     latents, labels = method.latents(seeds), method.labels(seeds)
     blocks = [traversal(method, code, latents, labels, values, reach) for code in chosen]
@@ -64,6 +66,8 @@ def interpolate(method: Method, first: int, last: int, steps: int = 8) -> np.nda
         raise UsageError(f"{method.name} cannot make pictures from noise, so there is no way between two of them")
     if steps < 2:
         raise UsageError(f"a way from one seed to another needs 2 steps at least (got {steps})")
+    for seed in (first, last):
+        check_seeds(1, seed)
     _expect_plain_noise(method)
     ends = method.latents([first, last])
     label = method.labels([first])

@@ -23,6 +23,7 @@ from ganvas.data.photo import Photo
 from ganvas.errors import DataError, RunError, UsageError
 from ganvas.method import Method, Stylises, methods_with
 from ganvas.networks.perceptual import FeatureNetwork, open_network
+from ganvas.sampling import check_seeds
 from ganvas.tasks.channels import of_channels, photo_channels, whiteness
 from ganvas.tasks.gatys import GatysSettings, Watch, check_style, fitted, optimise, scaled, with_luma
 from ganvas.tasks.tiles import reflected
@@ -75,6 +76,7 @@ def stylise(
     DataError, UsageError: pictures or numbers that cannot be used. GanvasError: no network's weights, with all the choices.
     """
     settings = settings or GatysSettings()
+    check_seeds(1, seed)
     if size is not None and size < 1:
         raise UsageError(f"size must be 1 pixel or more (got {size})")
     if minutes is not None and not 0 < minutes < float("inf"):

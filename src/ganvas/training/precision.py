@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 PRECISIONS = ("auto", "fp32", "bf16")
 PAYS = 1.25  # plain convolutions in bf16 must be this much faster before "auto" takes it
 STEPS = 16  # at most, in each precision
+STRIDE = 5  # from one to the next, so that few of them already lie all over the budget
 SECONDS = 2.0  # about so long for all of them; one longer step alone, and it is not asked
 
 
@@ -75,23 +76,27 @@ def bare_ratio(device: torch.device) -> float:
 def step_ratio(trainer: Trainer) -> float | None:
     """Time of this trainer's own steps in fp32 over that in bf16; None where a step takes too long to be tried.
 
-    Both precisions meet the same steps, so that what comes only every so often counts for both. The trainer has moved
-    afterwards: it is for nothing else.
+    The trainer's budget is STEPS steps, of which both precisions take the same ones, from all over it: so that phases, and what
+    comes only every so often, count for both as they will in training. The trainer has moved afterwards: it is for nothing else.
     """
     engine, spent = trainer.engine, {"fp32": 0.0, "bf16": 0.0}
-    began = time.perf_counter()
-    for turn in range(1 + STEPS):
+    warm = 1 if len({update.span for update in trainer.updates}) == 1 else STRIDE
+    began = 0.0
+    for turn in range(warm + STEPS):
+        if turn == warm:  # the steps before this one prepare kernels
+            began = time.perf_counter()
         for precision in spent:
-            trainer.engine, trainer.steps = replace(engine, precision=precision), turn
+            place = (turn if turn < warm else turn - warm) * STRIDE % STEPS
+            trainer.engine, trainer.steps = replace(engine, precision=precision), place
             start = time.perf_counter()
             trainer.step()
             _finish(engine.device)
             took = time.perf_counter() - start
-            if turn:  # the first steps also prepare their kernels
+            if turn >= warm:
                 spent[precision] += took
             elif took > SECONDS:
                 return None
-        if turn and time.perf_counter() - began > SECONDS:
+        if turn >= 2 * warm - 1 and time.perf_counter() - began > SECONDS:
             break
     return spent["fp32"] / spent["bf16"]
 

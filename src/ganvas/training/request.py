@@ -9,6 +9,7 @@ from typing import Any
 from ganvas.data import Dataset, DataSettings, open_data
 from ganvas.defaults import MINUTES
 from ganvas.errors import DataError, RunError, UsageError
+from ganvas.files import explained
 from ganvas.method import Method, Quantises, StandsOn, create, methods_with
 from ganvas.run import Run, is_run
 from ganvas.settings import as_dict, change
@@ -162,6 +163,19 @@ def new_folder(out: str | Path | None, method: str, data: str) -> Path:
     while (folder := stem if number == 1 else stem.with_name(f"{stem.name}-{number}")).exists():
         number += 1
     return folder
+
+
+def claimed(folder: Path, out: str | Path | None, method: str, data: str) -> Path:
+    """`folder`, made now, or where another training made it meanwhile what `new_folder` says of the same wish: the next name
+    that is free, or RunError for an `out` that is no longer empty."""
+    with explained(folder, "make"):
+        try:
+            folder.mkdir(parents=True)
+            return folder
+        except FileExistsError:
+            pass
+    again = new_folder(out, method, data)
+    return again if out is not None else claimed(again, out, method, data)
 
 
 def _place(source: str) -> Path:

@@ -5,8 +5,6 @@ The loop itself is `Session.run`; one step is in trainer.py.
 
 from __future__ import annotations
 
-import contextlib
-import copy
 import functools
 import platform
 import signal
@@ -40,9 +38,9 @@ from ganvas.training.checkpoint import checkpoints, load_newest, save_state, set
 from ganvas.training.engine import Engine, compile_networks, machine_name, start_engine
 from ganvas.training.guard import Guard, take_over
 from ganvas.training.health import Health
-from ganvas.training.precision import has_bf16, step_ratio
+from ganvas.training.precision import STEPS, has_bf16, step_ratio
 from ganvas.training.recorder import Recorder
-from ganvas.training.request import check_same, find_old, new_folder, open_dataset, read_budget, reopen, stand
+from ganvas.training.request import check_same, claimed, find_old, new_folder, open_dataset, read_budget, reopen, stand
 from ganvas.training.trainer import Budget, NonFinite, Trainer
 
 METHOD, DATA = "r3gan", "digits"  # where none is given
@@ -130,7 +128,7 @@ def prepare(
         folder, chosen, dataset, budget, engine, seed=seed, preset=preset, compile=compile,
         checkpoint_every=checkpoint_every, evaluate_every=evaluate_every,
         measure_samples=MEASURED if measure_samples is None else measure_samples, guard=guard, callbacks=callbacks,
-        resumed=old is not None, first=first, try_precision=old is None and precision == "auto",
+        resumed=old is not None, first=first, try_precision=old is None and precision == "auto", out=out,
         codes=old.info.get("codes") if old else codes,
     )  # fmt: skip
 
@@ -169,7 +167,7 @@ class Session:
         preset: str | None = None, compile: str = "auto", checkpoint_every: int | None = None,
         evaluate_every: int | None = None, measure_samples: int = MEASURED, guard: bool = False,
         callbacks: Sequence[Callback] = (), resumed: bool = False, first: Method | None = None,
-        codes: str | Path | None = None, try_precision: bool = False,
+        codes: str | Path | None = None, try_precision: bool = False, out: str | Path | None = None,
     ) -> None:  # fmt: skip
         if method.batch_size % engine.ranks:
             raise UsageError(
@@ -198,7 +196,8 @@ class Session:
             evaluate_every,
             measure_samples,
         )
-        self.resumed, self.compile = resumed, compile
+        self.resumed, self.compile, self.out = resumed, compile, out
+        self._claimed = False
         self.guard = Guard() if guard else None
         self.writer = RunWriter(folder)
         self.callbacks: list[Callback] = [Recorder(self.writer), *callbacks] if engine.leads else []
@@ -249,14 +248,26 @@ class Session:
             return
         ratio = 0.0
         if self.engine.leads:
-            alone = replace(self.engine, ranks=1)
-            tried = self._trainer(copy.deepcopy(method), Budget(steps=10**9), alone, "off")
-            with contextlib.suppress(NonFinite):  # the training itself will say so
-                ratio = step_ratio(tried) or 0.0
+            ratio = self._ratio_of(method) or 0.0
         (ratio,) = self.engine.agree(ratio)
         if ratio:
             why = f"bf16 is {ratio:.2f} times as fast as fp32 in this method's own step, timed here"
             self.engine = replace(self.engine, precision="bf16" if ratio > 1 else "fp32", why=why)
+
+    def _ratio_of(self, method: Method) -> float | None:
+        """Time of fp32 over time of bf16 for what this process has of a step; None where that cannot be tried."""
+        device = self.engine.device
+        try:
+            own = method.with_settings({"batch_size": method.batch_size // self.engine.ranks})
+            return step_ratio(self._trainer(own, Budget(steps=STEPS), replace(self.engine, ranks=1), "off"))
+        except UsageError:  # a share may be smaller than a whole batch must be
+            return None
+        except (NonFinite, torch.OutOfMemoryError):  # the training itself may do without fp32, or will say so
+            return None
+        finally:
+            if device.type == "cuda":
+                torch.cuda.empty_cache()
+                torch.cuda.reset_peak_memory_stats(device)
 
     @property
     def parameters(self) -> int:
@@ -270,11 +281,20 @@ class Session:
         self.health.taken_over = state is not None and take_over(self.trainer, state, counters=False)
         return self.health.taken_over
 
+    def claim(self) -> Path:
+        """Makes the run's folder this training's own, before another one takes it, and says which it is: a name that nobody
+        asked for gives way to the next that is free. Called by `run`; earlier calls may follow a listener's wish to name it."""
+        if self.engine.leads and not self.resumed and not self._claimed:
+            self.folder = self.writer.folder = claimed(self.folder, self.out, self.method.name, self.data.name)
+            self._claimed = True
+        return self.folder
+
     # --- the sitting --------------------------------------------------------------------------------------------------------
 
     def run(self) -> Run:
         """Trains until the budget is used up; always leaves a checkpoint of the last step."""
         trainer = self.trainer
+        self.claim()
         if self.resumed:
             self._restore_newest()
         if self.engine.leads:
@@ -327,7 +347,8 @@ class Session:
         if trainer.steps % 64 == 0 and not self._sound():
             return
         trainer.tick()
-        trainer.seconds, stop = self.engine.agree(trainer.seconds, float(self._caught))
+        # What only the lead spends decides too whether all measure: else the others would wait for it.
+        trainer.seconds, stop, self._sampling = self.engine.agree(trainer.seconds, float(self._caught), self._sampling)
         self._stop = int(stop)
         self._log()
         self._evaluate_if_due()

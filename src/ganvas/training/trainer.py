@@ -83,7 +83,10 @@ class Trainer:
         self._set_rates(self.method.schedule(progress, self.steps))
         batch = self.feed.next()
         for update in self.updates:
-            if self.steps % update.every or not update.span[0] <= progress < update.span[1]:
+            if not update.span[0] <= progress < update.span[1]:
+                self.reports.pop(update.name, None)  # a phase that is over has nothing new to say
+                continue
+            if self.steps % update.every:
                 continue
             for turn in range(update.repeat):
                 if turn:

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from ganvas.data.photo import Photo
     from ganvas.method import Method
 
-
 SHEET = "-before-after.png"
 
 
@@ -161,16 +160,9 @@ def blended(method: Method, balance: float) -> Method:
 
 
 def _restored(
-    method: Method,
-    name: str,
-    photo: Photo,
-    holes: np.ndarray | None,
-    place: Path,
-    endings: Sequence[str],
-    *,
-    seed: int,
+    method: Method, name: str, photo: Photo, holes: np.ndarray | None, place: Path, endings: Sequence[str], *, seed: int,
     sheets: bool,
-) -> dict[str, Any]:
+) -> dict[str, Any]:  # fmt: skip
     """Writes the results of one picture, and says where."""
     from ganvas.data import write_png
     from ganvas.data.photo import write_photo

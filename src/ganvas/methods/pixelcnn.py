@@ -230,7 +230,7 @@ def small() -> GatedPixelCNN:
 def mnist() -> GatedPixelCNN:
     """Binary digits, drawn anew from their grey values in each step: for all of MNIST and an hour of 2 CPU cores."""
     return GatedPixelCNN(
-        output="binary", binarise="stochastic", batch_size=16, width=40, layers=8, head=64, lr=3e-3, ema=0.9995
+        output="binary", binarise="stochastic", batch_size=16, width=64, layers=8, head=64, lr=3e-3, ema=0.9995
     )
 
 

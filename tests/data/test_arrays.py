@@ -170,6 +170,14 @@ def test_npz_class_names(tmp_path: Path, noise: Noise):
         open_data(npz(tmp_path / "d.npz", images=noise(4, 4, 4), labels=np.arange(4.0)))
 
 
+def test_both_splits_have_one_range(tmp_path: Path):
+    """The test pictures are mid grey, which alone would pass for black."""
+    train = np.linspace(-1, 1, 4 * 16, dtype=np.float32).reshape(4, 4, 4)
+    path = npz(tmp_path / "a.npz", x_train=train, x_test=np.zeros((2, 4, 4), np.float32))
+    test = open_data(path).part("test")
+    assert test is not None and set(np.unique(test.images)) == {128}
+
+
 def test_number_types():
     def one(value: object, dtype: str) -> int:
         return to_pictures(np.full((2, 4, 4), value, dtype=dtype), "x")[0, 0, 0, 0]

@@ -132,8 +132,13 @@ def load_npz(path: Path, settings: DataSettings, progress: Progress) -> Loaded:
     with npz_members(path) as (shapes, read):
         plan = _plan(shapes, path)
         splits, classes = {}, read("classes") if "classes" in shapes else None
+        raw = {split: read(images) for split, (images, _, _) in plan.items()}
+        # One range for both splits: test pictures without a dark pixel must not be taken for another one.
+        least = min(
+            (float(array.min()) for array in raw.values() if array.dtype.kind == "f" and array.size), default=0.0
+        )
         for split, (images, labels, partners) in plan.items():
-            pictures = to_pictures(read(images), f"{path}: {images}")
+            pictures = to_pictures(raw.pop(split), f"{path}: {images}", least)
             marks = None if labels is None else checked_labels(read(labels), len(pictures), f"{path}: {labels}")
             others = None if partners is None else to_pictures(read(partners), f"{path}: {partners}")
             if others is not None and others.shape != pictures.shape:
@@ -182,14 +187,14 @@ def ordered_pictures(path: Path) -> np.ndarray:
         return to_pictures(read(images), f"{path}: {images}")
 
 
-def to_pictures(array: np.ndarray, where: str) -> np.ndarray:
-    """(N, H, W, C) uint8 from NHW, NHWC or (where it is clear) NCHW; from uint8, uint16, bool, or floats in [0, 1]
-    or [-1, 1]."""
-    return to_bytes(_arranged(array, where), where)
+def to_pictures(array: np.ndarray, where: str, least: float = 0.0) -> np.ndarray:
+    """(N, H, W, C) uint8 from NHW, NHWC or (where it is clear) NCHW; see `to_bytes`."""
+    return to_bytes(_arranged(array, where), where, least)
 
 
-def to_bytes(array: np.ndarray, where: str) -> np.ndarray:
-    """Any of the accepted number types and ranges as uint8."""
+def to_bytes(array: np.ndarray, where: str, least: float = 0.0) -> np.ndarray:
+    """uint8, uint16, bool, or floats in [0, 1] or [-1, 1], as uint8. Floats are in [-1, 1] where one of them is below 0, or
+    where `least`, the smallest of what belongs to them, is."""
     if array.dtype == np.uint8 or array.size == 0:
         return np.asarray(array, dtype=np.uint8)
     if array.dtype == np.bool_:
@@ -206,7 +211,7 @@ def to_bytes(array: np.ndarray, where: str) -> np.ndarray:
         )
     if not (low >= -1.001 and high <= 1.001):  # a NaN fails too
         raise DataError(f"{where} holds {array.dtype} from {low:g} to {high:g}; {accepted}. Scale it, or store bytes")
-    first, scale = (0.0, 255.0) if low >= -0.001 else (1.0, 127.5)
+    first, scale = (0.0, 255.0) if min(low, least) >= -0.001 else (1.0, 127.5)
     scaled = np.empty(array.shape, dtype=np.uint8)
     for row in range(len(array)):  # by rows: no second float copy of everything
         scaled[row] = np.clip(np.rint((array[row].astype(np.float64) + first) * scale), 0, 255)

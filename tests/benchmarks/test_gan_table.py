@@ -56,7 +56,7 @@ def test_one_cell_trains_measures_and_is_kept(tmp_path: Path, monkeypatch: pytes
     gan_table.write_page(page, [row])
     text = page.read_text()
     assert text.startswith("# Mine\n\nWords before.") and text.endswith("Words after.\n") and "old" not in text
-    assert "| gan | defaults | 1 |" in text and json.loads(page.with_suffix(".json").read_text()) == [row]
+    assert "| gan | small | 1 |" in text and json.loads(page.with_suffix(".json").read_text()) == [row]
 
 
 def test_means_and_spread_over_seeds() -> None:

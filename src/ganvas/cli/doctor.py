@@ -55,7 +55,7 @@ def train_changed(folder: Path, diagnosis: Diagnosis, out: Path | None, *, json:
     from ganvas.method import create
     from ganvas.run import Run
     from ganvas.training.engine import choose_device
-    from ganvas.training.precision import has_bf16
+    from ganvas.training.precision import usable_here
     from ganvas.training.request import reopen
     from ganvas.training.session import prepare
 
@@ -65,9 +65,7 @@ def train_changed(folder: Path, diagnosis: Diagnosis, out: Path | None, *, json:
     old = Run(folder)
     info = old.info
     changed = create(info["method"], None, {**info["settings"], **finding.change.settings})
-    precision = info["precision"]
-    if precision == "bf16" and not has_bf16(choose_device("auto")):
-        precision = "fp32"  # the old run was on another machine
+    precision = usable_here(info["precision"], choose_device("auto"))
     view = make_view(json=json)
     plan = prepare(
         changed, reopen(old, None), out=out, seed=info["seed"], precision=precision, **info["budget"],

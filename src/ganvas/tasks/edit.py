@@ -29,8 +29,8 @@ def traverse(
     chosen, seeds = chosen_codes(method, names), list(seeds)
     if not seeds or values < 1:
         raise UsageError("a traversal needs one seed and one value at least")
-    check_seeds(1, min(seeds))
-    check_seeds(1, max(seeds))
+    for seed in seeds:
+        check_seeds(1, seed)
     assert isinstance(method, Samples)
     latents, labels = method.latents(seeds), method.labels(seeds)
     blocks = [traversal(method, code, latents, labels, values, reach) for code in chosen]

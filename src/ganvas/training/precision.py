@@ -35,6 +35,11 @@ def has_bf16(device: torch.device) -> bool:
     return any(getattr(torch.cpu, ask)() for ask in asks if hasattr(torch.cpu, ask))
 
 
+def usable_here(precision: str, device: torch.device) -> str:
+    """The precision of an older run, perhaps of another machine: fp32 in place of a bf16 that `device` would emulate."""
+    return "fp32" if precision == "bf16" and not has_bf16(device) else precision
+
+
 def choose_precision(precision: str, device: torch.device) -> tuple[str, str]:
     """("fp32" | "bf16", why). "auto" asks for the instructions first, then times both."""
     if precision not in PRECISIONS:

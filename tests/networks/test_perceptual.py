@@ -153,3 +153,26 @@ def test_a_missing_network_is_told_with_those_that_are_here(monkeypatch: pytest.
     monkeypatch.setattr(pretrained, "stored_weights", lambda file: iter(()))
     with pytest.raises(GanvasError, match=r"weights of .* are missing.*Ready on this machine: mobilenet_v2\.$"):
         perceptual.open_network("vgg19", download=False)
+
+
+@pytest.mark.parametrize("name", ["vgg16", "mobilenet_v2", "efficientnet_lite0", "digits"])
+def test_features_and_their_gradient_are_those_of_autograd(name: str) -> None:
+    """The pass that keeps little, against the layers one by one: of two pictures, from all layers that a discriminator sees."""
+    torch.manual_seed(0)
+    network, layers = build_network(name), KNOWN[name].judged
+    x = (torch.rand(2, 3, 40, 33) * 2 - 1).requires_grad_()
+    found = network(x, layers)
+    wanted = network.by_autograd(network.prepare(x), layers)
+    assert list(found) == list(wanted)
+    weights = {key: torch.randn_like(network.told(value, 2)) for key, value in wanted.items()}
+    gradients = [
+        torch.autograd.grad(sum(((weights[key] * y).sum() for key, y in taps.items()), x.new_zeros(())), x)[0]
+        for taps in (found, {key: network.told(value, 2) for key, value in wanted.items()})
+    ]
+    for key in layers:
+        assert_close(found[key], network.told(wanted[key], 2), rtol=1e-4, atol=1e-5)
+    assert_close(gradients[0], gradients[1], rtol=1e-3, atol=1e-4 * float(gradients[1].abs().max()))
+    with torch.no_grad():
+        assert all(not value.requires_grad for value in network(x, layers).values())
+    with torch.autocast("cpu", torch.bfloat16):
+        assert network(x, layers[:1])[layers[0]].dtype == torch.bfloat16, "autocast chooses"

@@ -8,13 +8,14 @@ from torch.nn import functional as F
 
 from ganvas.networks.layers import held
 from ganvas.networks.patch import PatchDiscriminator, fitting_layers, receptive_field
+from ganvas.networks.resample import enlarged
 from ganvas.networks.translator import (
+    RepaintTranslator,
     ResNetTranslator,
     RetouchTranslator,
     Translator,
     UNetTranslator,
     dropped,
-    enlarged,
     fitting_halvings,
     looked_up,
     pulled,
@@ -55,6 +56,7 @@ def networks(channels: int = 3) -> list[Translator]:
         UNetTranslator(channels, 4, 2, "none", 0.0, skip=True),
         ResNetTranslator(channels, 4, 1, "instance", skip=True),
         RetouchTranslator(channels, 4, "batch", 0.5, reach=2),
+        RepaintTranslator(channels, 4, 2, "batch", 0.5, reach=2),
     ]
 
 
@@ -93,6 +95,7 @@ def test_with_skip_it_begins_as_the_identity_and_learns(resize: bool) -> None:
         ResNetTranslator(3, 4, 1, resize=resize, skip=True),
         RetouchTranslator(3, 4),
         RetouchTranslator(3, 4, reach=2),
+        RepaintTranslator(3, 4, 2, reach=2),
     ):
         x = torch.rand(2, 3, 17, 20) * 2 - 1
         assert torch.equal(network(x), x)

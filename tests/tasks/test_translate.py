@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from ganvas.data.photo import Photo
 from ganvas.errors import DataError, RunError, UsageError
@@ -55,6 +57,22 @@ def test_tiles_join() -> None:
     method, given = built("pix2pix"), photo(160, 200)
     whole, parts = translate(method, given).pixels, translate(method, given, tile=128).pixels
     assert parts.shape == whole.shape and np.abs(parts - whole).mean() < 0.02 * np.abs(whole).mean() + 1e-4
+
+
+@pytest.mark.parametrize("generator", ["retouch", "repaint"])
+def test_colours_are_decided_for_the_whole_picture(generator: str) -> None:
+    """Two tiles of which one is dark and the other half dark: the dark parts of both get the same colour."""
+    method = small("pix2pix", generator=generator, norm="none")
+    torch.manual_seed(0)
+    method.build(pictures((3, 32, 32)).spec)
+    method.spec = pictures((3, 32, 32)).spec
+    G = cast(Any, method).G
+    nn.init.normal_((G if generator == "retouch" else G.retouched).table.weight, 0.0, 0.3)
+    pixels = np.full((3, 64, 200), -0.5, np.float32)
+    pixels[:, :, 150:] = 0.8
+    made = translate(method.eval().requires_grad_(False), Photo(pixels), tile=128).pixels
+    assert np.abs(made[:, :, :140] - pixels[:, :, :140]).max() > 0.01, "the table does something"
+    np.testing.assert_allclose(made[:, :, :140], made[:, :1, :1].repeat(64, 1).repeat(140, 2), atol=1e-5)
 
 
 def test_directions_and_refusals() -> None:

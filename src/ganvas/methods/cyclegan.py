@@ -14,8 +14,8 @@ ask for the same place.
 Departs from the paper: nearest-neighbour doubling and a 3 x 3 convolution in place of a transposed one, which leaves a
 checkerboard; both generators move in one update, on batches of more than one picture by default; their weights are averaged over
 the steps; height and width need not be multiples of 4. Settings add what few pictures and little time need: generators that begin
-as the identity (`skip`), the relativistic game (Huang 2024, arXiv:2501.05441, eq. 2) and a penalty on D's gradient at real
-pictures (R1).
+as the identity (`skip`), the relativistic game (Huang 2024, arXiv:2501.05441, eq. 2), a penalty on D's gradient at real
+pictures (R1), and D that judge by the features of a network trained on photos (`discriminator`; Sauer 2021, arXiv:2111.01007).
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ from ganvas.losses.adversarial import least_squares, relativistic_discriminator,
 from ganvas.losses.gradient import squared_gradient
 from ganvas.losses.translation import cycle_consistency, identity_mapping
 from ganvas.method import Batch, DataSpec, Method, Update, preset, register, setting, step_factor
-from ganvas.networks.patch import PatchDiscriminator, fitting_layers
-from ganvas.networks.translator import ResNetTranslator, RetouchTranslator, Translator, UNetTranslator, fitting_halvings
+from ganvas.networks.projected import DISCRIMINATORS, Eyes, build_discriminator, check_penalty, open_eyes
+from ganvas.networks.translator import GENERATORS, Translator, build_translator
 
 HALF = 0.5  # share of the fakes shown that are old ones, once the pool is full
 
@@ -51,6 +51,8 @@ class Networks(Method):
     """Places of each row that are filled."""
     places: int
     """Old fakes in each row of a pool."""
+    eyes: Eyes | None = None
+    """The feature network of D; only training needs it."""
 
 
 @register
@@ -70,20 +72,30 @@ class CycleGAN(Networks):
     )
     generator: str = setting(
         "resnet",
-        "network of both generators; retouch only recolours and moves the input's pixels, beginning as the identity: for kinds"
-        " alike in shape",
-        choices=("resnet", "unet", "retouch"),
+        "network of both generators; retouch only recolours and moves the input's pixels, repaint also lets a U-Net add to"
+        " that; both begin as the identity: for kinds alike in shape",
+        choices=GENERATORS,
     )
     width: int = setting(64, "generators' channels at their first size", minimum=1)
     blocks: int = setting(9, "resnet: residual blocks", minimum=0)
-    halvings: int = setting(4, "unet: halvings at most; small pictures allow fewer", minimum=1, maximum=10)
+    halvings: int = setting(4, "unet, repaint: halvings at most; small pictures allow fewer", minimum=1, maximum=10)
     norm: str = setting("instance", "normalisation in all networks", choices=("instance", "none"))
     reach: float = setting(
-        0.0, "retouch: pixels by which it may move one, at most; 0: colours only", minimum=0, maximum=64, unit="pixels"
+        0.0,
+        "retouch, repaint: pixels by which it may move one, at most; 0: colours only",
+        minimum=0,
+        maximum=64,
+        unit="pixels",
     )
     d_width: int = setting(64, "D's channels at their first size", minimum=1)
     d_layers: int = setting(
         3, "D's halvings at most: patches of 16, 34, 70 pixels for 1, 2, 3; 0: one pixel", minimum=0
+    )
+    discriminator: str = setting(
+        "patch",
+        "network of both D: patch, or a few layers over the features of a network whose weights are at hand; best not the one"
+        " that measures",
+        choices=DISCRIMINATORS,
     )
     cycle: float = setting(10.0, "weight of the way there and back (lambda)", minimum=0)
     identity: float = setting(0.5, "weight of what should stay as it is, over that of the cycle", minimum=0)
@@ -108,10 +120,13 @@ class CycleGAN(Networks):
                 f"{self.name} learns from two kinds of pictures, and {spec.name} is one: name the other by --set"
                 " data.partner=PATH --set data.unpaired=true"
             )
+        check_penalty(self.gamma, self.discriminator)
         channels, height, width = spec.shape
-        layers = fitting_layers(self.d_layers, height, width)
         self.G_AB, self.G_BA = self.translator(spec), self.translator(spec)
-        self.D_A, self.D_B = (PatchDiscriminator(channels, self.d_width, layers, self.norm) for _ in "AB")
+        self.D_A, self.D_B = (
+            build_discriminator(self.discriminator, spec.shape, self.d_width, layers=self.d_layers, norm=self.norm)
+            for _ in "AB"
+        )
         # A row of old fakes for each row of a batch, beside each other in one picture of many channels.
         self.places = -(-self.pool // self.batch_size)
         for name in self.carried:
@@ -121,12 +136,15 @@ class CycleGAN(Networks):
 
     def translator(self, spec: DataSpec) -> Translator:
         """One generator."""
-        if self.generator == "resnet":
-            return ResNetTranslator(spec.channels, self.width, self.blocks, self.norm, skip=self.skip)
-        if self.generator == "retouch":
-            return RetouchTranslator(spec.channels, self.width, self.norm, reach=self.reach)
-        halvings = fitting_halvings(self.halvings, spec.height, spec.width)
-        return UNetTranslator(spec.channels, self.width, halvings, self.norm, dropout=0.0, resize=True, skip=self.skip)
+        return build_translator(
+            self.generator, spec.shape, self.width, halvings=self.halvings, blocks=self.blocks, norm=self.norm,
+            reach=self.reach, skip=self.skip,
+        )  # fmt: skip
+
+    def begin(self, device: torch.device) -> None:
+        """Reads D's feature network, where there is one; GanvasError where its weights are missing."""
+        if self.discriminator != "patch":
+            self.eyes = open_eyes(self.discriminator, device, "Or set discriminator=patch, which needs no weights")
 
     def optimizers(self) -> dict[str, Optimizer]:
         networks = {
@@ -167,10 +185,14 @@ class CycleGAN(Networks):
     def fooling(self, D: nn.Module, fake: Tensor, real: Tensor) -> Tensor:
         """What a generator asks of the D of the kind that it paints: (D(fake) - 1)^2, or to be above real pictures."""
         if self.loss == "least_squares":
-            return 2 * least_squares(D(fake).float(), 1).mean()
+            return 2 * least_squares(self.logits(D, fake), 1).mean()
         with torch.no_grad():  # a generator is moved through its own pictures only
-            logits = D(real).float()
-        return relativistic_generator(logits, D(fake).float()).mean()
+            logits = self.logits(D, real)
+        return relativistic_generator(logits, self.logits(D, fake)).mean()
+
+    def logits(self, D: nn.Module, pictures: Tensor) -> Tensor:
+        """What a D says of pictures, (N, k, h, w), float32."""
+        return D(self.eyes(pictures) if self.eyes else pictures).float()
 
     def both(self, network: nn.Module, x: Tensor, same: Tensor) -> tuple[Tensor, Tensor | None]:
         """Translations of `x`, and of `same`, which is of the wanted kind already, by one pass: no norm here mixes pictures."""
@@ -185,8 +207,8 @@ class CycleGAN(Networks):
         fake_a, fake_b = self.fakes(batch, a, b)
         shown_a, kept_a = self.pooled(batch, fake_a, self.pool_a, "a")
         shown_b, kept_b = self.pooled(batch, fake_b, self.pool_b, "b")
-        of_a = self.D_A(torch.cat([a, shown_a])).float()
-        of_b = self.D_B(torch.cat([b, shown_b])).float()
+        of_a = self.logits(self.D_A, torch.cat([a, shown_a]))
+        of_b = self.logits(self.D_B, torch.cat([b, shown_b]))
         real, fake = torch.cat([of_a, of_b], 1).chunk(2)
         if self.loss == "least_squares":
             loss = least_squares(real, 1).mean() + least_squares(fake, 0).mean()
@@ -274,9 +296,9 @@ class CycleGAN(Networks):
         """Larger pictures are padded inside; tiles of this multiple need no padding."""
         return self.G_AB.multiple
 
-    def translate(self, pictures: Tensor, direction: str = "ab") -> Tensor:
+    def translate(self, pictures: Tensor, direction: str = "ab", whole: Tensor | None = None) -> Tensor:
         """Of pictures (n, C, H, W) in [-1, 1]."""
-        return (self.G_AB if direction == "ab" else self.G_BA)(pictures)
+        return (self.G_AB if direction == "ab" else self.G_BA)(pictures, whole=whole)
 
     def show(self, batch: Batch) -> Tensor:
         """A picture of A and its translation, one of B (the true partner, where the data are pairs) and its translation."""

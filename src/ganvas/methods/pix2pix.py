@@ -11,13 +11,16 @@ Departs from the paper: dropout is off when a trained network translates, so tha
 uses the averages of the training, not those of the picture at hand; D's updates follow G's on the same fake pictures; G's weights
 are averaged over the steps; height and width need not be powers of two, and small pictures have fewer halvings. Settings add
 what few pairs and little time need: a G that begins as the identity (`skip`), the relativistic game (Huang 2024,
-arXiv:2501.05441, eq. 2) with a penalty on D's gradient at real pairs (R1), and in place of the paper's jitter, which resizes,
-moves by whole pixels.
+arXiv:2501.05441, eq. 2) with a penalty on D's gradient at real pairs (R1), moves by whole pixels in place of the paper's jitter,
+and networks that were trained on photos: by their features the output is compared with the target (`perceptual`; Zhang 2018,
+arXiv:1801.03924, eq. 1), and D judges (`discriminator`; Sauer 2021, arXiv:2111.01007).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
@@ -33,10 +36,15 @@ from ganvas.losses.adversarial import (
     relativistic_generator,
 )
 from ganvas.losses.gradient import squared_gradient
+from ganvas.losses.perceptual import unit_distance
 from ganvas.losses.restoration import absolute_error
 from ganvas.method import Batch, DataSpec, Method, Update, preset, register, setting, step_factor
-from ganvas.networks.patch import PatchDiscriminator, fitting_layers
-from ganvas.networks.translator import ResNetTranslator, RetouchTranslator, Translator, UNetTranslator, fitting_halvings
+from ganvas.networks.perceptual import KNOWN
+from ganvas.networks.projected import DISCRIMINATORS, Eyes, build_discriminator, check_penalty, open_eyes
+from ganvas.networks.translator import GENERATORS, Translator, build_translator
+
+Views = dict[str, list[Tensor]]
+"""Of the inputs and of the targets, what D sees: the pictures, or their features from several layers."""
 
 
 class Networks(Method):
@@ -44,6 +52,8 @@ class Networks(Method):
 
     G: Translator
     D: nn.Module
+    eyes: Mapping[str, Eyes] = MappingProxyType({})
+    """Feature networks by name; only training needs them."""
 
 
 @register
@@ -63,11 +73,12 @@ class Pix2Pix(Networks):
     )
     generator: str = setting(
         "unet",
-        "G's network; retouch only recolours and moves the input's pixels, beginning as the identity: for kinds alike in shape",
-        choices=("unet", "resnet", "retouch"),
+        "G's network; retouch only recolours and moves the input's pixels, repaint also lets a U-Net add to that; both begin as"
+        " the identity: for kinds alike in shape",
+        choices=GENERATORS,
     )
     width: int = setting(64, "G's channels at its first size", minimum=1)
-    halvings: int = setting(8, "unet: halvings at most; small pictures allow fewer", minimum=1, maximum=10)
+    halvings: int = setting(8, "unet, repaint: halvings at most; small pictures allow fewer", minimum=1, maximum=10)
     blocks: int = setting(9, "resnet: residual blocks", minimum=0)
     norm: str = setting("batch", "normalisation in both networks", choices=("batch", "instance", "none"))
     dropout: float = setting(
@@ -77,11 +88,27 @@ class Pix2Pix(Networks):
         False, "unet, resnet: G says what to add to the input, and begins as the identity: for two kinds that are alike"
     )
     reach: float = setting(
-        0.0, "retouch: pixels by which it may move one, at most; 0: colours only", minimum=0, maximum=64, unit="pixels"
+        0.0,
+        "retouch, repaint: pixels by which it may move one, at most; 0: colours only",
+        minimum=0,
+        maximum=64,
+        unit="pixels",
     )
     d_width: int = setting(64, "D's channels at its first size", minimum=1)
     d_layers: int = setting(
         3, "D's halvings at most: patches of 16, 34, 70 pixels for 1, 2, 3; 0: one pixel", minimum=0
+    )
+    perceptual: str = setting(
+        "none",
+        "network by whose features output and target are compared: one whose weights are at hand, or none",
+        choices=("none", *sorted(KNOWN)),
+    )
+    feature_weight: float = setting(10.0, "perceptual: weight of the features' difference", minimum=0)
+    discriminator: str = setting(
+        "patch",
+        "D's network: patch, or a few layers over the features of a network whose weights are at hand; best not the one that"
+        " measures",
+        choices=DISCRIMINATORS,
     )
     loss: str = setting(
         "cross_entropy", "the game of G and D", choices=("cross_entropy", "least_squares", "relativistic")
@@ -102,18 +129,23 @@ class Pix2Pix(Networks):
                 " --set data.partner=PATH, say where the halves are by --set data.pairs=left_right, or take drawings of edges by"
                 " --set data.pairs=edges; for pictures without partners there is cyclegan"
             )
-        if self.game == 0 and self.l1 == 0:
+        if self.game == 0 and self.l1 == 0 and (self.perceptual == "none" or self.feature_weight == 0):
             raise UsageError("game=0 and l1=0 leave nothing to learn from: set one of them above 0")
-        channels, height, width = spec.shape
-        if self.generator == "unet":
-            halvings = fitting_halvings(self.halvings, height, width)
-            self.G = UNetTranslator(channels, self.width, halvings, self.norm, self.dropout, skip=self.skip)
-        elif self.generator == "retouch":
-            self.G = RetouchTranslator(channels, self.width, self.norm, self.dropout, self.reach)
-        else:
-            self.G = ResNetTranslator(channels, self.width, self.blocks, self.norm, self.dropout, skip=self.skip)
-        layers = fitting_layers(self.d_layers, height, width)
-        self.D = PatchDiscriminator(2 * channels, self.d_width, layers, self.norm)
+        check_penalty(self.gamma, self.discriminator)
+        self.G = build_translator(
+            self.generator, spec.shape, self.width, halvings=self.halvings, blocks=self.blocks, norm=self.norm,
+            dropout=self.dropout, reach=self.reach, skip=self.skip, resize=False,
+        )  # fmt: skip
+        self.D = build_discriminator(
+            self.discriminator, spec.shape, self.d_width, layers=self.d_layers, norm=self.norm, pictures=2
+        )
+
+    def begin(self, device: torch.device) -> None:
+        """Reads the feature networks; GanvasError where their weights are missing."""
+        otherwise = "Or set perceptual=none and discriminator=patch, which need no weights"
+        self.eyes = {
+            name: open_eyes(name, device, otherwise) for name in {self.perceptual, self.discriminator} & {*KNOWN}
+        }
 
     def optimizers(self) -> dict[str, Optimizer]:
         decays = (self.beta1, self.beta2)
@@ -121,7 +153,7 @@ class Pix2Pix(Networks):
         return {key: Adam(net.parameters(), lr=rate, betas=decays, fused=True) for key, (net, rate) in networks.items()}
 
     def updates(self) -> list[Update]:
-        hands = ("fake", "input", "target")
+        hands = ("fake", "input", "target", *self.view_names("input"), *self.view_names("target"))
         penalty = Update("penalty", trains="D", loss=self.penalty_loss, every=self.penalty_every)
         return [
             Update("generator", trains="G", loss=self.generator_loss, hands=hands, shares=("logits",)),
@@ -129,20 +161,31 @@ class Pix2Pix(Networks):
             *([penalty] if self.gamma else []),
         ]
 
+    # --- losses ---------------------------------------------------------------------------------------------------------
+
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
-        """Eq. 4."""
+        """Eq. 4, and the features' difference."""
         x, target = self.pair(batch)
         fake = self.paint(batch, x)
-        logits = self.judge_pair(x, fake)
+        views, made = self.views(batch, x, target), self.view(fake)
+        logits = self.judge_pair(views["input"], made)
         error = absolute_error(fake, target).mean()
-        loss = self.game * self.fooling(logits, x, target).mean() + self.l1 * error
-        return {"loss": loss, "l1": error, "fake": fake, "logits": logits, "input": x, "target": target}
+        loss = self.game * self.fooling(logits, views).mean() + self.l1 * error
+        report = {"l1": error, "fake": fake, "logits": logits, "input": x, "target": target}
+        for kind, view in views.items():
+            report |= dict(zip(self.view_names(kind), view, strict=False))
+        if self.perceptual != "none" and self.feature_weight:
+            compared = (made, views["target"]) if self.discriminator == self.perceptual else self.features(fake, target)
+            report["features"] = unit_distance(*compared).mean()
+            loss = loss + self.feature_weight * report["features"]
+        return {"loss": loss, **report}
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
         """Eq. 1, halved: D learns slower than G (sec. 3.3)."""
         x, target = self.pair(batch)
+        views = self.views(batch, x, target)
         # Two passes: batch statistics of real and fake pairs must not mix.
-        real, fake = self.judge_pair(x, target), self.fake_logits(batch, x)
+        real, fake = self.judge_pair(views["input"], views["target"]), self.fake_logits(batch, views["input"], x)
         if self.loss == "least_squares":
             loss = least_squares(real, 1) + least_squares(fake, 0)
         elif self.loss == "relativistic":
@@ -158,17 +201,48 @@ class Pix2Pix(Networks):
         r1 = squared_gradient(points, logits.sum(1)).mean() / logits.shape[1]
         return {"loss": self.penalty_every * self.gamma / 2 * r1, "r1": r1.detach()}
 
-    def fooling(self, logits: Tensor, x: Tensor, target: Tensor) -> Tensor:
+    def fooling(self, logits: Tensor, views: Views) -> Tensor:
         """What G asks of D's logits of its pictures; relative to those of the targets where the game is relativistic."""
         if self.loss == "relativistic":
             with torch.no_grad():  # G is moved through its own pictures only
-                real = self.judge_pair(x, target)
+                real = self.judge_pair(views["input"], views["target"])
             return relativistic_generator(real, logits)
         return least_squares(logits, 1) if self.loss == "least_squares" else non_saturating_generator(logits)
 
-    def judge_pair(self, x: Tensor, pictures: Tensor) -> Tensor:
-        """D's logits (N, 1, h, w), float32, of pictures beside the inputs x that they belong to."""
-        return self.D(torch.cat([x, pictures.to(x.dtype)], 1)).float()
+    # --- what D sees ----------------------------------------------------------------------------------------------------
+
+    def features(self, fake: Tensor, target: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """Of outputs, with a graph, and of targets."""
+        with torch.no_grad():
+            wanted = self.eyes[self.perceptual](target)
+        return self.eyes[self.perceptual](fake), wanted
+
+    def view(self, pictures: Tensor) -> list[Tensor]:
+        """Of pictures, what D sees."""
+        return [pictures] if self.discriminator == "patch" else self.eyes[self.discriminator](pictures)
+
+    def views(self, batch: Batch, x: Tensor, target: Tensor) -> Views:
+        """Of the step's inputs and targets, without a graph; features that an earlier update of the step handed over."""
+        found = {}
+        for kind, pictures in (("input", x), ("target", target)):
+            names = self.view_names(kind)
+            with torch.no_grad():
+                found[kind] = [batch.handed[name] for name in names if name in batch.handed] or self.view(pictures)
+        return found
+
+    def view_names(self, kind: str) -> tuple[str, ...]:
+        """Keys under which features of one kind are handed over; pictures are handed over anyway."""
+        return (
+            ()
+            if self.discriminator == "patch"
+            else tuple(f"{kind}_{layer}" for layer in KNOWN[self.discriminator].judged)
+        )
+
+    def judge_pair(self, x: list[Tensor], pictures: list[Tensor]) -> Tensor:
+        """D's logits (N, k, h, w), float32, of what it sees of pictures beside what it sees of the inputs that they belong to."""
+        if self.discriminator == "patch":
+            return self.D(torch.cat([x[0], pictures[0].to(x[0].dtype)], 1)).float()
+        return self.D(x, pictures)
 
     def paint(self, batch: Batch, x: Tensor) -> Tensor:
         """G's pictures (N, C, H, W) of the inputs, with dropout as noise."""
@@ -189,15 +263,13 @@ class Pix2Pix(Networks):
         assert batch.partner is not None, "build has seen to that"
         return batch.partner
 
-    def fake_logits(self, batch: Batch, x: Tensor) -> Tensor:
+    def fake_logits(self, batch: Batch, seen: list[Tensor], x: Tensor) -> Tensor:
         """D's logits of the step's fakes: those of G's step with their graph, else of its pictures, else of new ones."""
         if "logits" in batch.shared:
             return batch.shared["logits"]
-        if "fake" in batch.handed:
-            return self.judge_pair(x, batch.handed["fake"])
         with torch.no_grad():
-            fake = self.paint(batch, x)
-        return self.judge_pair(x, fake)
+            made = self.view(batch.handed["fake"] if "fake" in batch.handed else self.paint(batch, x))
+        return self.judge_pair(seen, made)
 
     def schedule(self, progress: float, steps: int) -> float:
         return step_factor(self.decay, progress, steps)
@@ -212,9 +284,9 @@ class Pix2Pix(Networks):
         """Larger pictures are padded inside; tiles of this multiple need no padding."""
         return self.G.multiple
 
-    def translate(self, pictures: Tensor, direction: str = "ab") -> Tensor:
+    def translate(self, pictures: Tensor, direction: str = "ab", whole: Tensor | None = None) -> Tensor:
         """G of pictures (n, C, H, W) in [-1, 1], without dropout."""
-        return self.G(pictures)
+        return self.G(pictures, whole=whole)
 
     def show(self, batch: Batch) -> Tensor:
         """Input, output, target."""
@@ -241,6 +313,17 @@ def restyle() -> Pix2Pix:
     return Pix2Pix(
         generator="retouch", width=16, norm="none", dropout=0.3, d_layers=0, d_width=16, loss="relativistic", gamma=0.1,
         l1=10.0, game=0.3, shift=3, lr=1e-3, ema=0.99,
+    )  # fmt: skip
+
+
+@preset("pix2pix")
+def repaint() -> Pix2Pix:
+    """As restyle, and shapes change too; compared and judged by EfficientNet-Lite0, whose weights must be at hand. Minutes of a
+    CPU core, best with --set data.mirror=true. Figures: docs/experiments/translation.md."""
+    return Pix2Pix(
+        generator="repaint", width=24, halvings=4, reach=6.0, norm="none", dropout=0.3, shift=3,
+        perceptual="efficientnet_lite0", feature_weight=15.0, discriminator="efficientnet_lite0", d_width=64, l1=4.0, game=1.0,
+        lr=1e-3, beta1=0.5, beta2=0.99, ema=0.995,
     )  # fmt: skip
 
 

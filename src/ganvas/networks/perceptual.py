@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from ganvas.errors import GanvasError, UsageError, nearest
 from ganvas.files import sha256
 from ganvas.networks.features import MOBILENET, DigitNetwork, MobileNetV2, digit_network, digit_network_card
-from ganvas.networks.frozen import Layer, Pool, Walk
+from ganvas.networks.frozen import Layer, Pool, Walk, Walked
 from ganvas.networks.pretrained import WeightsFile, choices, find_weights, has_weights
 
 VGG16 = WeightsFile(
@@ -105,9 +105,19 @@ class FeatureNetwork(nn.Module):
         self.requires_grad_(False).eval()
 
     def forward(self, x: Tensor, wanted: Iterable[str]) -> Taps:
-        left, found = set(wanted), {}
+        wanted, y = list(wanted), self.prepare(x)
+        if torch.is_autocast_enabled(x.device.type):
+            found = self.by_autograd(y, wanted)
+        else:
+            walk = self.walk(wanted)
+            names = [name for name, _ in walk.layers if name in walk.wanted]
+            found = dict(zip(names, Walked.apply(y, walk), strict=True))  # pyright: ignore[reportArgumentType]
+        return {name: self.told(features, len(x)) for name, features in found.items()}
+
+    def by_autograd(self, y: Tensor, wanted: Iterable[str]) -> Taps:
+        """The same of what `prepare` gives, layer by layer: where autocast chooses the precision of each."""
+        left, found, kept = set(wanted), {}, None
         self.check(left)
-        y, kept = self.prepare(x), None
         for name, layer in self.layers.items():
             before, y = y, layer(y)
             if layer.opens:
@@ -116,7 +126,7 @@ class FeatureNetwork(nn.Module):
                 y = y + kept
             if name in left:
                 left.remove(name)
-                found[name] = self.told(y, len(x))
+                found[name] = y
             if not left:
                 break
         return found
@@ -356,6 +366,8 @@ class Known:
     """Likewise, content."""
     encoder: str
     """The layer that AdaIN works at: deep enough to know what is there, rich enough to paint it again."""
+    judged: tuple[str, ...]
+    """Layers that a discriminator looks at, from a fourth or an eighth of the size down to its deepest."""
     normal: tuple[tuple[float, ...], tuple[float, ...]] = IMAGENET
     phases: int = 1
     """2 where the first layer has a stride of 2, and so hardly sees patterns of period 2."""
@@ -365,6 +377,7 @@ _VGG = {
     "style": ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"),
     "content": ("relu4_2",),
     "encoder": "relu4_1",
+    "judged": ("relu2_2", "relu3_3", "relu4_3", "relu5_2"),
 }
 KNOWN: dict[str, Known] = {
     "vgg19": Known(VGG19, lambda state, pool: _vgg((2, 2, 4, 4, 4), state, pool), **_VGG),
@@ -375,6 +388,7 @@ KNOWN: dict[str, Known] = {
         ("stem", "block1", "block3", "block6", "block10", "block13"),
         ("block10",),
         "expand4",
+        ("block6", "block10", "block13", "block17"),
         phases=2,
     ),
     "vgg16_bn": Known(VGG16_BN, _vgg_bn, **_VGG),
@@ -384,10 +398,18 @@ KNOWN: dict[str, Known] = {
         ("stem", "block1", "block3", "block5", "block8", "block11"),
         ("block8",),
         "expand4",
+        ("block5", "block8", "block11", "block16"),
         normal=((127 / 255,) * 3, (128 / 255,) * 3),
         phases=2,
     ),
-    "digits": Known(None, lambda state, _: _digits(state), ("conv1", "conv2", "conv3", "conv4"), ("conv3",), "conv3"),
+    "digits": Known(
+        None,
+        lambda state, _: _digits(state),
+        ("conv1", "conv2", "conv3", "conv4"),
+        ("conv3",),
+        "conv3",
+        ("conv2", "conv3", "conv4"),
+    ),
 }
 
 

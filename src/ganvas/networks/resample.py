@@ -41,6 +41,15 @@ def even(x: Tensor) -> Tensor:
     return grown_to(x, 2)
 
 
+def enlarged(x: Tensor, times: int) -> Tensor:
+    """x (N, C, H, W) `times` as large, bilinear; by two products, whose gradient is much faster than that of F.interpolate."""
+    down, across = (
+        F.interpolate(torch.eye(side, device=x.device, dtype=x.dtype)[:, None], scale_factor=times, mode="linear")[:, 0]
+        for side in x.shape[2:]
+    )
+    return down.T @ (x @ across)
+
+
 class Upsample(nn.Module):
     """Doubles by a [1, 2, 1] / 4 tent in each direction (bilinear), then cuts to `size`.
 

@@ -1,4 +1,4 @@
-"""Pictures in, pictures out, as large: the U-Net of pix2pix, the residual generator of CycleGAN, and one that only retouches.
+"""Pictures in, pictures out, as large: the U-Net of pix2pix, the residual generator of CycleGAN, and two that retouch.
 
 All are fully convolutional. A height or width that is no multiple of `multiple` is padded inside, by repeating the border, and
 cut off again.
@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from ganvas.networks.layers import held
 from ganvas.networks.patch import MOST, SLOPE, initial_weights, normed
-from ganvas.networks.resample import cut, grown_to
+from ganvas.networks.resample import cut, enlarged, grown_to
 
 Draw = Callable[..., Tensor]
 KNOTS = 3  # values of a channel that a table of colours tells apart
@@ -32,9 +32,9 @@ class Translator(nn.Module):
     """So many times the multiple is padded to: a norm over a single pixel has nothing to go by."""
     skip = False
 
-    def forward(self, x: Tensor, draw: Draw | None = None) -> Tensor:
+    def forward(self, x: Tensor, draw: Draw | None = None, whole: Tensor | None = None) -> Tensor:
         """Of x (N, C, H, W), (N, C, H, W) in [-1, 1]. `draw(*shape)` gives uniform numbers (N, *shape) for dropout; without
-        it nothing is dropped."""
+        it nothing is dropped. `whole` (N, C, h, w): what x are parts of, for those that decide something once a picture."""
         grown = grown_to(x, self.multiple, least=self.least * self.multiple)
         made = self.inner(grown, draw)
         # In float32: what is added begins small, and would be lost beside the picture.
@@ -164,15 +164,21 @@ class RetouchTranslator(Translator):
         if reach:
             self.begins_at_zero(self.flow)
 
-    def forward(self, x: Tensor, draw: Draw | None = None) -> Tensor:
-        grown = grown_to(x, self.multiple, least=self.least * self.multiple).float()
+    def forward(self, x: Tensor, draw: Draw | None = None, whole: Tensor | None = None) -> Tensor:
+        grown = self.grown(x)
         table, flow = self.told(grown, draw)
+        if whole is not None:
+            table, _ = self.told(self.grown(whole), draw)
         # In float32: bfloat16 has too few digits for what is added to a colour, and for a place.
         with torch.autocast(x.device.type, enabled=False):
             made = grown + looked_up(grown, table.float())
             if flow is not None:
                 made = pulled(made, self.reach * torch.tanh(enlarged(flow.float(), 4)))
         return cut(held(made), (x.shape[2], x.shape[3]))
+
+    def grown(self, x: Tensor) -> Tensor:
+        """x as large as the strides need it, float32."""
+        return grown_to(x, self.multiple, least=self.least * self.multiple).float()
 
     def told(self, x: Tensor, draw: Draw | None) -> tuple[Tensor, Tensor | None]:
         """What to add to colours, (N, C, rows), and the flow (N, 2, H / 4, W / 4) before tanh, where there is one."""
@@ -186,6 +192,45 @@ class RetouchTranslator(Translator):
         return table, self.flow(torch.cat([F.leaky_relu(self.up(inner), SLOPE), kept], 1))
 
 
+class RepaintTranslator(Translator):
+    """A RetouchTranslator, then a U-Net that says what to add to what it made: colours and places first, then what is drawn anew.
+
+    Begins as the identity.
+    """
+
+    def __init__(
+        self, channels: int, width: int, halvings: int, norm: str = "none", dropout: float = 0.0, reach: float = 0.0
+    ) -> None:
+        super().__init__()
+        self.retouched = RetouchTranslator(channels, width, norm, dropout, reach)
+        self.added = UNetTranslator(channels, width, halvings, norm, dropout, resize=True, skip=True)
+        self.multiple = max(self.retouched.multiple, self.added.multiple)
+
+    def forward(self, x: Tensor, draw: Draw | None = None, whole: Tensor | None = None) -> Tensor:
+        return self.added(self.retouched(x, draw, whole), draw)
+
+
+GENERATORS = ("unet", "resnet", "retouch", "repaint")
+
+
+def build_translator(
+    kind: str, shape: tuple[int, int, int], width: int, *, halvings: int, blocks: int, norm: str, dropout: float = 0.0,
+    reach: float = 0.0, skip: bool = False, resize: bool = True,
+) -> Translator:  # fmt: skip
+    """The generator `kind`, one of GENERATORS, for pictures of `shape` (C, H, W); each reads the settings that it has.
+
+    `resize` is the U-Net's. Small pictures allow fewer halvings.
+    """
+    channels, halvings = shape[0], fitting_halvings(halvings, *shape[1:])
+    if kind == "resnet":
+        return ResNetTranslator(channels, width, blocks, norm, dropout, skip=skip)
+    if kind == "retouch":
+        return RetouchTranslator(channels, width, norm, dropout, reach)
+    if kind == "repaint":
+        return RepaintTranslator(channels, width, halvings, norm, dropout, reach)
+    return UNetTranslator(channels, width, halvings, norm, dropout, resize, skip)
+
+
 def looked_up(x: Tensor, table: Tensor) -> Tensor:
     """What a table (N, C, K^g) says of each pixel of x (N, C, H, W), g = min(C, 3): its rows are the corners of a cube over the
     first g channels, K values of each from -1 to 1, the last channel's moving fastest; linear between them."""
@@ -197,15 +242,6 @@ def looked_up(x: Tensor, table: Tensor) -> Tensor:
         near = (1 - ((channel[:, None] + 1) / 2 * (knots - 1) - places).abs()).relu()
         share = (share[:, :, None] * near[:, None]).flatten(1, 2)
     return (table @ share).view_as(x)
-
-
-def enlarged(x: Tensor, times: int) -> Tensor:
-    """x (N, C, H, W) `times` as large, bilinear; by two products, whose gradient is much faster than that of F.interpolate."""
-    down, across = (
-        F.interpolate(torch.eye(side, device=x.device, dtype=x.dtype)[:, None], scale_factor=times, mode="linear")[:, 0]
-        for side in x.shape[2:]
-    )
-    return down.T @ (x @ across)
 
 
 def pulled(x: Tensor, flow: Tensor) -> Tensor:

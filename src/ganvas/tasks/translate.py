@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from ganvas.data.batch import as_pictures
 from ganvas.data.image import to_channels
@@ -44,9 +45,11 @@ def translate(method: Method, photo: Photo, direction: str = "ab", *, tile: int 
     translating = translator(method, direction)
     channels = photo_channels(method, ": put them into an .npz")
     device = next(method.parameters()).device
+    picture = of_channels(torch.from_numpy(photo.pixels)[None], channels, photo.alpha).to(device)
+    whole = overview(picture, tile, translating.multiple())
     made = tiled(
-        lambda part: translating.translate(part, direction),
-        of_channels(torch.from_numpy(photo.pixels)[None], channels, photo.alpha).to(device),
+        lambda part: translating.translate(part, direction, whole),
+        picture,
         tile=tile,
         overlap=OVERLAP,
         multiple=translating.multiple(),
@@ -59,6 +62,15 @@ def translate(method: Method, photo: Photo, direction: str = "ab", *, tile: int 
         alpha = None if alpha is None else (pixels[3] + 1) / 2
         pixels = pixels[:3]
     return dataclasses.replace(photo, pixels=pixels, alpha=alpha, icc=icc)
+
+
+def overview(picture: Tensor, tile: int, multiple: int) -> Tensor | None:
+    """A picture (1, C, H, W) larger than a tile, made as small as one, its sides multiples; None of one that is a tile itself."""
+    sides = picture.shape[2:]
+    if max(sides) <= tile:
+        return None
+    size = [max(1, round(side * tile / max(sides) / multiple)) * multiple for side in sides]
+    return F.interpolate(picture, size=size, mode="bilinear", antialias=True, align_corners=False)
 
 
 @torch.no_grad()

@@ -1,0 +1,106 @@
+"""A frozen network's view of pictures, and a discriminator that judges by it (Sauer 2021, arXiv:2111.01007).
+
+Idea: a discriminator that starts from nothing learns by heart what few pictures there are. One that sees features of a network
+trained on a million photos, and learns no more than a few layers on top, has less to learn and finds what matters sooner.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils.parametrizations import spectral_norm
+
+from ganvas.errors import GanvasError, UsageError
+from ganvas.networks.patch import PatchDiscriminator, fitting_layers
+from ganvas.networks.perceptual import KNOWN, FeatureNetwork, build_network, known, open_network
+from ganvas.networks.resample import enlarged
+
+SEEN = 96  # pixels: what is smaller is enlarged, or deep layers would have next to no places
+GRID = 3  # by so many logits each layer judges
+SLOPE = 0.2
+DISCRIMINATORS = ("patch", *sorted(KNOWN))
+
+
+class Eyes:
+    """Features of pictures (N, C, H, W) in [-1, 1] from the layers `judged` of a feature network (ganvas.networks.perceptual).
+
+    No module: frozen weights that are the same in every run are no part of a method's.
+    """
+
+    def __init__(self, network: FeatureNetwork, layers: Sequence[str]) -> None:
+        self.network, self.layers = network, tuple(layers)
+
+    def __call__(self, x: Tensor) -> list[Tensor]:
+        """One (N, K, h, w) a layer. Pictures below SEEN pixels are enlarged by whole times."""
+        times = max(1, round(SEEN / max(x.shape[2:])))
+        return list(self.network(enlarged(x.float(), times) if times > 1 else x, self.layers).values())
+
+
+def open_eyes(name: str, device: torch.device, otherwise: str) -> Eyes:
+    """The network `name` with its weights; GanvasError where they are missing, which ends with what to do `otherwise`."""
+    layers = known(name).judged
+    try:
+        return Eyes(open_network(name, wanted=layers).to(device), layers)
+    except GanvasError as error:
+        raise GanvasError(f"{str(error).rstrip('.')}. {otherwise}") from None
+
+
+def judged_channels(name: str, inputs: int) -> list[int]:
+    """Channels of the layers that a discriminator looks at, for pictures of `inputs` channels. Needs no weights."""
+    layers = known(name).judged
+    network = build_network(name).cut(layers)
+    return [network.channels(layer, inputs) for layer in layers]
+
+
+def check_penalty(gamma: float, kind: str) -> None:
+    """UsageError where a penalty on D's gradient is asked of a discriminator that has spectral norm in its place."""
+    if gamma and kind != "patch":
+        raise UsageError(
+            f"gamma is for discriminator=patch; discriminator={kind} has spectral norm instead: set gamma=0"
+        )
+
+
+def build_discriminator(
+    kind: str, shape: tuple[int, int, int], width: int, *, layers: int, norm: str, pictures: int = 1
+) -> nn.Module:
+    """The discriminator `kind`, one of DISCRIMINATORS, that sees `pictures` of `shape` (C, H, W) beside each other: "patch", of
+    `layers` halvings at most, pictures along the channels; else a FeatureJudge of what the feature network `kind` gives of each.
+    """
+    if kind == "patch":
+        return PatchDiscriminator(pictures * shape[0], width, fitting_layers(layers, *shape[1:]), norm)
+    return FeatureJudge([pictures * number for number in judged_channels(kind, shape[0])], width)
+
+
+class FeatureJudge(nn.Module):
+    """Features as Eyes gives them, (N, K_i, h, w) each, to logits (N, layers, GRID, GRID).
+
+    A place's features are brought to length sqrt(K) first, since networks and layers differ in scale by thousands. Two 1 x 1 and
+    a 3 x 3 convolution a layer, under spectral norm (Miyato 2018). In place of the paper's random mixing of layers each has a
+    head of its own; logits are averaged to one grid, so that a layer with more places does not count more.
+    """
+
+    def __init__(self, channels: Sequence[int], width: int) -> None:
+        super().__init__()
+        self.heads = nn.ModuleList(_head(number, width) for number in channels)
+
+    def forward(self, *seen: Sequence[Tensor]) -> Tensor:
+        """`seen`: what Eyes gives of a picture; of more than one, side by side, if a logit is to tell of all of them."""
+        maps = []
+        for head, *layers in zip(self.heads, *seen, strict=True):
+            side_by_side = torch.cat([_of_one_length(layer) for layer in layers], 1)
+            maps.append(F.adaptive_avg_pool2d(head(side_by_side).float(), GRID))
+        return torch.cat(maps, 1)
+
+
+def _of_one_length(features: Tensor) -> Tensor:
+    return F.normalize(features.float(), dim=1, eps=1e-3) * features.shape[1] ** 0.5
+
+
+def _head(channels: int, width: int) -> nn.Sequential:
+    one, two, last = nn.Conv2d(channels, width, 1), nn.Conv2d(width, width, 3, 1, 1), nn.Conv2d(width, 1, 1)
+    return nn.Sequential(
+        spectral_norm(one), nn.LeakyReLU(SLOPE), spectral_norm(two), nn.LeakyReLU(SLOPE), spectral_norm(last)
+    )

@@ -330,6 +330,16 @@ def restyle() -> CycleGAN:
 
 
 @preset("cyclegan")
+def repaint() -> CycleGAN:
+    """As restyle, and shapes change too; judged by EfficientNet-Lite0, whose weights must be at hand. Minutes of a CPU core, best
+    with --set data.mirror=true. Figures: docs/experiments/translation.md."""
+    return CycleGAN(
+        generator="repaint", width=24, halvings=4, reach=6.0, norm="none", shift=3, discriminator="efficientnet_lite0",
+        d_width=64, cycle=1.0, identity=0.0, lr=1e-3, beta2=0.99, ema=0.99,
+    )  # fmt: skip
+
+
+@preset("cyclegan")
 def paper() -> CycleGAN:
     """Section 4 and appendix of the paper, for 256 x 256 pictures; 200 epochs. For a GPU."""
     return CycleGAN(batch_size=1, ema=0.0)

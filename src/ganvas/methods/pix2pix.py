@@ -79,6 +79,10 @@ class Pix2Pix(Networks):
     )
     width: int = setting(64, "G's channels at its first size", minimum=1)
     halvings: int = setting(8, "unet, repaint: halvings at most; small pictures allow fewer", minimum=1, maximum=10)
+    resize: bool = setting(
+        False,
+        "unet: doubles by neighbours and a 3 x 3 convolution in place of a transposed one, which leaves a checkerboard",
+    )
     blocks: int = setting(9, "resnet: residual blocks", minimum=0)
     norm: str = setting("batch", "normalisation in both networks", choices=("batch", "instance", "none"))
     dropout: float = setting(
@@ -134,7 +138,7 @@ class Pix2Pix(Networks):
         check_penalty(self.gamma, self.discriminator)
         self.G = build_translator(
             self.generator, spec.shape, self.width, halvings=self.halvings, blocks=self.blocks, norm=self.norm,
-            dropout=self.dropout, reach=self.reach, skip=self.skip, resize=False,
+            dropout=self.dropout, reach=self.reach, skip=self.skip, resize=self.resize,
         )  # fmt: skip
         self.D = build_discriminator(
             self.discriminator, spec.shape, self.d_width, layers=self.d_layers, norm=self.norm, pictures=2

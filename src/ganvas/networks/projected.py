@@ -18,7 +18,7 @@ from ganvas.networks.patch import PatchDiscriminator, fitting_layers
 from ganvas.networks.perceptual import KNOWN, FeatureNetwork, build_network, known, open_network
 from ganvas.networks.resample import enlarged
 
-SEEN = 96  # pixels: what is smaller is enlarged, or deep layers would have next to no places
+SEEN = 96  # pixels: what is smaller is enlarged up to that, or deep layers would have next to no places
 GRID = 3  # by so many logits each layer judges
 SLOPE = 0.2
 DISCRIMINATORS = ("patch", *sorted(KNOWN))
@@ -34,8 +34,8 @@ class Eyes:
         self.network, self.layers = network, tuple(layers)
 
     def __call__(self, x: Tensor) -> list[Tensor]:
-        """One (N, K, h, w) a layer. Pictures below SEEN pixels are enlarged by whole times."""
-        times = max(1, round(SEEN / max(x.shape[2:])))
+        """One (N, K, h, w) a layer. Small pictures are enlarged by whole times, to SEEN pixels at most."""
+        times = max(1, SEEN // max(x.shape[2:]))
         return list(self.network(enlarged(x.float(), times) if times > 1 else x, self.layers).values())
 
 

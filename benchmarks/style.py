@@ -7,6 +7,10 @@
                                                     picture with and one without dividing by them, for networks whose weights
                                                     are here
 
+    python benchmarks/style.py --layers stem,block1,block3,block6,block10 --network mobilenet_v2 --content photo.jpg
+        --style painting.jpg                        the picture made with these style layers and with the network's own, each
+                                                    judged by another network, VGG-16-BN: style layer by layer, and content
+
 Each row runs in a process of its own, one after the other. Seconds are processor seconds of one thread, the best of `--repeats`
 or of 2 seconds' worth (a busy machine counts little). Memory is the process's peak above what it had with torch and the network
 loaded and all code run once on pictures of 32 pixels; and in all. Linux only: what the drawing of the pictures takes is kept
@@ -39,7 +43,7 @@ import torch
 from torch import Tensor, nn
 
 from ganvas.data.mosaic import mosaic
-from ganvas.data.photo import read_photo, write_photo
+from ganvas.data.photo import Photo, read_photo, write_photo
 from ganvas.losses.style import content_loss, gram, relative, style_loss, style_scale, total_variation
 from ganvas.networks.features import MobileNetV2
 from ganvas.networks.perceptual import KNOWN, FeatureNetwork, build_network, open_network
@@ -252,7 +256,7 @@ def exactness(name: str) -> None:
     torch.manual_seed(0)
     network = build_network(name).cut([*KNOWN[name].style, *CONTENT[name]])
     target = ours(name, content, style, network)
-    taps = network(x, target.layers)
+    taps = network.by_autograd(x, target.layers)
     apart = [
         relative(style_loss(gram(taps[n]), target.grams[0][n]), style_scale(target.grams[0][n]))
         for n in KNOWN[name].style
@@ -312,6 +316,30 @@ def gains(options: argparse.Namespace) -> None:
             write_photo(Path(options.work) / f"{name}-{word}.png", done.photo)
 
 
+def layers(options: argparse.Namespace) -> None:
+    """What comes of other style layers, by the eyes of a network that had no part in it."""
+    content, style = read_photo(options.content), read_photo(options.style)
+    one = KNOWN["vgg16_bn"]
+    judge = open_network("vgg16_bn", wanted=[*one.style, *one.content], download=False)
+
+    def seen(photo: Photo) -> dict[str, Tensor]:
+        with torch.no_grad():
+            return judge(
+                scaled(torch.from_numpy(photo.pixels)[None], fitted(photo.size, 256)), [*one.style, *one.content]
+            )
+
+    wanted, kept = seen(style), seen(content)
+    for named in (options.layers, "auto"):
+        settings = GatysSettings(style_layers=named, **({"steps": options.steps} if options.steps else {}))
+        done = stylise(content, [style], network=options.network, settings=settings, size=256, dtype=torch.bfloat16)
+        taps = seen(done.photo)
+        apart = [relative(style_loss(gram(taps[n]), gram(wanted[n])), style_scale(gram(wanted[n]))) for n in one.style]
+        lost = float((taps[one.content[0]] - kept[one.content[0]]).square().mean() / kept[one.content[0]].var())
+        told = ", ".join(f"{name} {float(value):.4f}" for name, value in zip(one.style, apart, strict=True))
+        print(f"{named}: style {float(torch.stack(apart).mean()):.4f} ({told}), content {lost:.3f}", flush=True)
+        write_photo(Path(options.work) / f"{options.network}-{named.replace(',', '-')}.png", done.photo)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=5)
@@ -325,8 +353,9 @@ def main() -> None:
     parser.add_argument("--tile", type=int, default=1024)
     parser.add_argument("--work", default=".", help="where pictures go between processes")
     parser.add_argument("--gains", action="store_true", help="measure the layers' scales")
-    parser.add_argument("--content", help="a photo, for --gains")
-    parser.add_argument("--style", help="a painting, for --gains")
+    parser.add_argument("--layers", help="style layers, joined by commas, to be compared with the network's own")
+    parser.add_argument("--content", help="a photo, for --gains and --layers")
+    parser.add_argument("--style", help="a painting, likewise")
     parser.add_argument("--row", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--kind", default="ours", help=argparse.SUPPRESS)
     parser.add_argument("--shape", default="256x256", help=argparse.SUPPRESS)
@@ -335,6 +364,9 @@ def main() -> None:
     torch.set_num_threads(1)
     if options.gains:
         gains(options)
+        return
+    if options.layers:
+        layers(options)
         return
     options.shape = tuple(int(side) for side in (options.big or options.shape).split("x"))
     if options.row or options.big:

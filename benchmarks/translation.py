@@ -11,8 +11,9 @@ FD, KD     between all translations and all true partners, in MobileNetV2 where 
            FD of so few pictures is mostly its bias, of which KD has none
 
 copy is the input itself; nearest the partner of the training emoji nearest to it, in pixels; nearest unpaired the training emoji
-of the other kind nearest to it, which needs no pairs either, as cyclegan; real others are as many training partners drawn at random,
-means of 5 draws: real pictures that have nothing to do with the input, the level of FD by chance. Nearest gives real pictures too.
+of the other kind nearest to it, which needs no pairs either, as cyclegan; real others are as many training partners drawn at
+random, means of 5 draws: real pictures that have nothing to do with the input, the level of FD by chance. Nearest gives real
+pictures too.
 """
 
 from __future__ import annotations

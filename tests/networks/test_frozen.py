@@ -45,7 +45,7 @@ def of_walk(network: FeatureNetwork, x: Tensor, weights: dict[str, Tensor]) -> t
 def test_the_way_back_gives_autograds_gradient(name: str, pool: str, shape: tuple[int, ...]) -> None:
     network = opened(name, pool)
     x = (torch.rand(shape, generator=torch.Generator().manual_seed(1)) * 2 - 1).double().requires_grad_()
-    taps = network(x, layers_of(name))
+    taps = network.by_autograd(x, layers_of(name))
     weights = {layer: torch.randn_like(value) for layer, value in taps.items()}
     loss = torch.stack([(value * weights[layer] + value.square()).sum() for layer, value in taps.items()]).sum()
     (wanted,) = torch.autograd.grad(loss, x)

@@ -321,6 +321,17 @@ def restyle() -> Pix2Pix:
 
 
 @preset("pix2pix")
+def features() -> Pix2Pix:
+    """`small` for pictures of 64 pixels and what they do not tell, such as edges or labels into pictures: compared by
+    EfficientNet-Lite0, whose weights must be at hand. Some ten minutes of a CPU core, best with --set data.mirror=true. Figures:
+    docs/experiments/translation.md."""
+    return Pix2Pix(
+        width=24, halvings=5, resize=True, norm="none", dropout=0.1, d_width=32, d_layers=2, shift=4,
+        perceptual="efficientnet_lite0", feature_weight=10.0, l1=20.0, game=0.3, lr=1e-3, ema=0.99,
+    )  # fmt: skip
+
+
+@preset("pix2pix")
 def repaint() -> Pix2Pix:
     """As restyle, and shapes change too; compared and judged by EfficientNet-Lite0, whose weights must be at hand. Minutes of a
     CPU core, best with --set data.mirror=true. Figures: docs/experiments/translation.md."""

@@ -243,7 +243,7 @@ class Walk:
         for index, (name, layer) in enumerate(self.layers):
             before, behind = y, None
             if isinstance(layer, Pool):
-                y, behind = layer.without(y)
+                y, behind = layer.without(y) if back else (layer(y), None)
             else:
                 y = layer.without(y)  # pyright: ignore[reportCallIssue]
             opened = before if layer.opens else opened

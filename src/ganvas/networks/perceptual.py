@@ -105,19 +105,19 @@ class FeatureNetwork(nn.Module):
         self.requires_grad_(False).eval()
 
     def forward(self, x: Tensor, wanted: Iterable[str]) -> Taps:
-        wanted, y = list(wanted), self.prepare(x)
+        wanted = list(wanted)
         if torch.is_autocast_enabled(x.device.type):
-            found = self.by_autograd(y, wanted)
-        else:
-            walk = self.walk(wanted)
-            names = [name for name, _ in walk.layers if name in walk.wanted]
-            found = dict(zip(names, Walked.apply(y, walk), strict=True))  # pyright: ignore[reportArgumentType]
-        return {name: self.told(features, len(x)) for name, features in found.items()}
+            return self.by_autograd(x, wanted)
+        walk = self.walk(wanted)
+        names = [name for name, _ in walk.layers if name in walk.wanted]
+        features: Any = Walked.apply(self.prepare(x), walk)
+        return {name: self.told(y, len(x)) for name, y in zip(names, features, strict=True)}
 
-    def by_autograd(self, y: Tensor, wanted: Iterable[str]) -> Taps:
-        """The same of what `prepare` gives, layer by layer: where autocast chooses the precision of each."""
+    def by_autograd(self, x: Tensor, wanted: Iterable[str]) -> Taps:
+        """The same, layer by layer: where autocast chooses the precision of each, and to check against."""
         left, found, kept = set(wanted), {}, None
         self.check(left)
+        y = self.prepare(x)
         for name, layer in self.layers.items():
             before, y = y, layer(y)
             if layer.opens:
@@ -126,7 +126,7 @@ class FeatureNetwork(nn.Module):
                 y = y + kept
             if name in left:
                 left.remove(name)
-                found[name] = y
+                found[name] = self.told(y, len(x))
             if not left:
                 break
         return found
@@ -385,7 +385,7 @@ KNOWN: dict[str, Known] = {
     "mobilenet_v2": Known(
         MOBILENET,
         lambda state, _: _mobilenet(state),
-        ("stem", "block1", "block3", "block6", "block10", "block13"),
+        ("stem", "block1", "block3", "block6", "block10"),
         ("block10",),
         "expand4",
         ("block6", "block10", "block13", "block17"),

@@ -49,8 +49,11 @@ def sheet_of(rows: Tensor) -> np.ndarray:
 
 
 def given(data: Dataset, count: int, device: torch.device) -> Batch:
-    """The first `count` pictures of the test split (of the training split where there is none) as a batch."""
-    part = data.part("test") or data
+    """The first `count` pictures of the test split as a batch; of the training split where there is none, or where it has no
+    pictures of the other kind."""
+    part = data.part("test")
+    if part is None or (part.partners is None) != (data.partners is None):
+        part = data
     batch = examples_of(part, np.arange(min(count, len(part))), device=device)
     batch.generator = torch.Generator(device).manual_seed(0)
     return batch

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.testing import assert_close
 
-from ganvas.data import open_data
+from ganvas.data import open_data, write_png
 from ganvas.data.batch import as_pictures
 from ganvas.errors import DataError, GanvasError, UsageError
 from ganvas.method import Batch, Judges, Translates, create
@@ -329,6 +329,20 @@ def test_cyclegan_learns_a_negative_without_pairs(negatives: Path) -> None:
         trainer.step()
     mine, copy, _ = error(cast(Translates, trainer.average.method.eval()), negatives, unpaired=True)
     assert mine < 0.6 * copy, (mine, copy)
+
+
+def test_a_single_painting_is_enough_of_the_other_kind(tmp_path: Path) -> None:
+    """None of it is held out, and what is shown then comes from the training pictures; nothing is measured."""
+    random = np.random.default_rng(0)
+    for folder, count in (("photos", 12), ("paintings", 1)):
+        (tmp_path / folder).mkdir()
+        for number in range(count):
+            write_png(tmp_path / folder / f"{number}.png", random.integers(0, 256, (40, 50, 3), np.uint8))
+    data = open_data(tmp_path / "photos", partner=str(tmp_path / "paintings"), unpaired=True, size=16, fit="tile")
+    test = data.part("test")
+    assert test is not None and test.partners is None, "else this tests nothing"
+    run = train_small("cyclegan", tmp_path / "run", 2, data, evaluate_every=1)
+    assert len(list((run.folder / "samples").iterdir())) == 2
 
 
 @pytest.mark.parametrize(("name", "columns"), [("pix2pix", 6), ("cyclegan", 8)])

@@ -152,6 +152,28 @@ def test_the_features_difference_is_part_of_what_g_is_asked() -> None:
     assert not same["features"] and not same["l1"]
 
 
+def test_features_alone_teach_g() -> None:
+    """D sees pixels, and pixels and game count nothing: what moves G are the features of its output."""
+    method = small("pix2pix", perceptual="digits", l1=0.0, game=0.0, resize=True, norm="none")
+    trainer = trainer_for(method, open_data("emoji", size=16))
+    trainer.step()
+    assert trainer.numbers()["generator/gradient_norm"] > 1e-4
+    assert trainer.numbers()["generator/loss"] == pytest.approx(10 * trainer.numbers()["generator/features"])
+
+
+def test_no_weights_are_asked_for_that_are_not_used() -> None:
+    method = cast(Pix2Pix, small("pix2pix", perceptual="vgg19", feature_weight=0.0))
+    method.build(open_data("emoji").spec)
+    method.begin(torch.device("cpu"))
+    assert not method.eyes
+
+
+@pytest.mark.parametrize("name", ["pix2pix", "cyclegan"])
+def test_features_cannot_tell_red_from_alpha(name: str) -> None:
+    with pytest.raises(UsageError, match=r"discriminator=digits looks at three channels.*data\.channels=3"):
+        small(name, discriminator="digits").build(pictures((4, 16, 16)).spec)
+
+
 def test_ds_of_cyclegan_judge_by_features() -> None:
     trainer = by_features("cyclegan")
     trainer.step()

@@ -13,7 +13,8 @@ from torch import nn
 from ganvas.data.photo import Photo
 from ganvas.errors import DataError, RunError, UsageError
 from ganvas.method import Method
-from ganvas.tasks.translate import translate, translate_images
+from ganvas.tasks.tiles import tiled
+from ganvas.tasks.translate import overview, translate, translate_images
 from parts import pictures, small, train_small
 
 
@@ -70,9 +71,20 @@ def test_colours_are_decided_for_the_whole_picture(generator: str) -> None:
     nn.init.normal_((G if generator == "retouch" else G.retouched).table.weight, 0.0, 0.3)
     pixels = np.full((3, 64, 200), -0.5, np.float32)
     pixels[:, :, 150:] = 0.8
-    made = translate(method.eval().requires_grad_(False), Photo(pixels), tile=128).pixels
+    made = translate(method.eval().requires_grad_(False), Photo(pixels), tile=124).pixels
     assert np.abs(made[:, :, :140] - pixels[:, :, :140]).max() > 0.01, "the table does something"
     np.testing.assert_allclose(made[:, :, :140], made[:, :1, :1].repeat(64, 1).repeat(140, 2), atol=1e-5)
+
+
+def test_an_overview_is_made_wherever_there_are_two_tiles() -> None:
+    """As large as a tile, and more than one after it was grown to a multiple."""
+    picture = torch.rand(1, 3, 64, 124)
+    for tile, multiple, parts in ((124, 16, 2), (128, 16, 1), (124, 4, 1), (60, 8, 3)):
+        seen = []
+        tiled(lambda part, seen=seen: seen.append(1) or part, picture, tile=tile, overlap=32, multiple=multiple)
+        whole = overview(picture, tile, multiple)
+        assert (len(seen) > 1) == (whole is not None) == (parts > 1), (tile, multiple, len(seen))
+        assert whole is None or all(side % multiple == 0 for side in whole.shape[2:])
 
 
 def test_directions_and_refusals() -> None:

@@ -32,7 +32,7 @@ from ganvas.losses.adversarial import least_squares, relativistic_discriminator,
 from ganvas.losses.gradient import squared_gradient
 from ganvas.losses.translation import cycle_consistency, identity_mapping
 from ganvas.method import Batch, DataSpec, Method, Update, preset, register, setting, step_factor
-from ganvas.networks.projected import DISCRIMINATORS, Eyes, build_discriminator, check_penalty, open_eyes
+from ganvas.networks.projected import DISCRIMINATORS, Eyes, build_discriminator, check_discriminator, open_eyes
 from ganvas.networks.translator import GENERATORS, Translator, build_translator
 
 HALF = 0.5  # share of the fakes shown that are old ones, once the pool is full
@@ -79,7 +79,9 @@ class CycleGAN(Networks):
     width: int = setting(64, "generators' channels at their first size", minimum=1)
     blocks: int = setting(9, "resnet: residual blocks", minimum=0)
     halvings: int = setting(4, "unet, repaint: halvings at most; small pictures allow fewer", minimum=1, maximum=10)
-    norm: str = setting("instance", "normalisation in all networks", choices=("instance", "none"))
+    norm: str = setting(
+        "instance", "normalisation in the generators, and in D where they are patch", choices=("instance", "none")
+    )
     reach: float = setting(
         0.0,
         "retouch, repaint: pixels by which it may move one, at most; 0: colours only",
@@ -89,7 +91,7 @@ class CycleGAN(Networks):
     )
     d_width: int = setting(64, "D's channels at their first size", minimum=1)
     d_layers: int = setting(
-        3, "D's halvings at most: patches of 16, 34, 70 pixels for 1, 2, 3; 0: one pixel", minimum=0
+        3, "patch: D's halvings at most: patches of 16, 34, 70 pixels for 1, 2, 3; 0: one pixel", minimum=0
     )
     discriminator: str = setting(
         "patch",
@@ -120,7 +122,7 @@ class CycleGAN(Networks):
                 f"{self.name} learns from two kinds of pictures, and {spec.name} is one: name the other by --set"
                 " data.partner=PATH --set data.unpaired=true"
             )
-        check_penalty(self.gamma, self.discriminator)
+        check_discriminator(self.discriminator, spec.channels, self.gamma)
         channels, height, width = spec.shape
         self.G_AB, self.G_BA = self.translator(spec), self.translator(spec)
         self.D_A, self.D_B = (

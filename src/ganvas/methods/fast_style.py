@@ -102,7 +102,7 @@ class FastStyle(Networks):
             taps = eye(styles[0][None].to(device), one.style)
         self.grams = {name: gram(value) for name, value in taps.items()}
         self.eyes = (eye,)
-        self.expected = fingerprint(styles, eye.sha256)
+        self.expected = fingerprint(styles, eye.sha256, *one.style, *one.content)
         if self.goes_on and self.origin.any():
             self.check_origin()
         self.origin.copy_(self.expected)

@@ -40,7 +40,7 @@ from ganvas.losses.perceptual import unit_distance
 from ganvas.losses.restoration import absolute_error
 from ganvas.method import Batch, DataSpec, Method, Update, preset, register, setting, step_factor
 from ganvas.networks.perceptual import KNOWN
-from ganvas.networks.projected import DISCRIMINATORS, Eyes, build_discriminator, check_penalty, open_eyes
+from ganvas.networks.projected import DISCRIMINATORS, Eyes, build_discriminator, check_discriminator, open_eyes
 from ganvas.networks.translator import GENERATORS, Translator, build_translator
 
 Views = dict[str, list[Tensor]]
@@ -84,7 +84,9 @@ class Pix2Pix(Networks):
         "unet: doubles by neighbours and a 3 x 3 convolution in place of a transposed one, which leaves a checkerboard",
     )
     blocks: int = setting(9, "resnet: residual blocks", minimum=0)
-    norm: str = setting("batch", "normalisation in both networks", choices=("batch", "instance", "none"))
+    norm: str = setting(
+        "batch", "normalisation in G, and in D where it is patch", choices=("batch", "instance", "none")
+    )
     dropout: float = setting(
         0.5, "share of values dropped in G while training: its only noise", minimum=0, maximum=0.95
     )
@@ -100,7 +102,7 @@ class Pix2Pix(Networks):
     )
     d_width: int = setting(64, "D's channels at its first size", minimum=1)
     d_layers: int = setting(
-        3, "D's halvings at most: patches of 16, 34, 70 pixels for 1, 2, 3; 0: one pixel", minimum=0
+        3, "patch: D's halvings at most: patches of 16, 34, 70 pixels for 1, 2, 3; 0: one pixel", minimum=0
     )
     perceptual: str = setting(
         "none",
@@ -135,7 +137,7 @@ class Pix2Pix(Networks):
             )
         if self.game == 0 and self.l1 == 0 and (self.perceptual == "none" or self.feature_weight == 0):
             raise UsageError("game=0 and l1=0 leave nothing to learn from: set one of them above 0")
-        check_penalty(self.gamma, self.discriminator)
+        check_discriminator(self.discriminator, spec.channels, self.gamma)
         self.G = build_translator(
             self.generator, spec.shape, self.width, halvings=self.halvings, blocks=self.blocks, norm=self.norm,
             dropout=self.dropout, reach=self.reach, skip=self.skip, resize=self.resize,
@@ -147,9 +149,8 @@ class Pix2Pix(Networks):
     def begin(self, device: torch.device) -> None:
         """Reads the feature networks; GanvasError where their weights are missing."""
         otherwise = "Or set perceptual=none and discriminator=patch, which need no weights"
-        self.eyes = {
-            name: open_eyes(name, device, otherwise) for name in {self.perceptual, self.discriminator} & {*KNOWN}
-        }
+        names = {self.discriminator, self.perceptual if self.feature_weight else "none"} & {*KNOWN}
+        self.eyes = {name: open_eyes(name, device, otherwise) for name in names}
 
     def optimizers(self) -> dict[str, Optimizer]:
         decays = (self.beta1, self.beta2)

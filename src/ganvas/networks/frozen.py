@@ -129,7 +129,7 @@ class Pool(nn.Module):
             return self(x), None
         y = _empty((*x.shape[:2], x.shape[2] // 2, x.shape[3] // 2), x)
         behind = torch.empty_like(y, dtype=torch.int16)
-        for seen, made in _bands(x.shape):
+        for seen, made in _bands(x):
             y[:, :, made], places = F.max_pool2d(x[:, :, seen], 2, return_indices=True)
             behind[:, :, made] = places.sub_(_upper_left(places.shape[2:], x.shape[3], x.device))
         return y, behind
@@ -145,7 +145,7 @@ class Pool(nn.Module):
         assert y is not None
         torch.ops.aten.threshold_backward(gradient, y, 0, grad_input=gradient)
         whole = _empty((*gradient.shape[:2], *size), gradient)
-        for seen, made in _bands(whole.shape):
+        for seen, made in _bands(whole):
             places = behind[:, :, made].long()
             places.add_(_upper_left(places.shape[2:], size[1], places.device))
             output = [len(range(*seen.indices(size[0]))), size[1]]
@@ -153,10 +153,11 @@ class Pool(nn.Module):
         return whole
 
 
-def _bands(shape: Sequence[int]) -> Iterator[tuple[slice, slice]]:
-    """Rows of a picture (N, C, H, W), and of it halved, part by part, since torch tells places in 8 bytes each."""
-    height = shape[2] // 2
-    step = max(1, BAND // (2 * shape[0] * shape[1] * shape[3]))
+def _bands(x: Tensor) -> Iterator[tuple[slice, slice]]:
+    """Rows of pictures (N, C, H, W), and of them halved, part by part, since torch tells places in 8 bytes each. On a GPU in one
+    go: there many small steps cost more than memory."""
+    shape, height = x.shape, x.shape[2] // 2
+    step = max(1, BAND // (2 * shape[0] * shape[1] * shape[3])) if x.device.type == "cpu" else height
     for top in range(0, height, step):
         last = top + step >= height
         yield slice(2 * top, shape[2] if last else 2 * (top + step)), slice(top, height if last else top + step)
@@ -274,7 +275,7 @@ class Walk:
         """The gradient at x, (N, C, H, W). `slope(name, features, gradient)` adds, in place, a wanted layer's own gradient to
         the `gradient` that comes from behind it. What was kept goes on the way: this can be called once."""
         gradient, added = torch.empty(0), torch.empty(0)
-        assert self.start is not None
+        assert self.start is not None and self.kept, "there is one way back"
         for index in reversed(range(len(self.kept))):
             kept = self.kept.pop()
             layer, y = kept.layer, kept.y
@@ -298,7 +299,8 @@ class Walk:
 class Walked(torch.autograd.Function):
     """A Walk as a step of autograd's: `Walked.apply(x, walk)` gives the features of its wanted layers, in the chain's order.
 
-    A third faster than the layers one by one; differentiable once, with respect to x.
+    Faster than the layers one by one, and keeps less. Differentiable once, by one backward pass, with respect to x; what it gives
+    must not be changed in place.
     """
 
     @staticmethod
@@ -306,7 +308,8 @@ class Walked(torch.autograd.Function):
         found: dict[str, Tensor] = {}
         walk.forward(x, found.__setitem__, back=ctx.needs_input_grad[0])
         ctx.walk, ctx.names = walk, list(found)
-        return tuple(found.values())
+        # Other tensors than those that the walk keeps, which would hold the graph, which holds the walk: nothing would ever go.
+        return tuple(y.detach() for y in found.values())
 
     @staticmethod
     @once_differentiable

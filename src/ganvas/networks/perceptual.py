@@ -82,7 +82,8 @@ class FeatureNetwork(nn.Module):
     """Named layers of a frozen network: `network(x, ["relu1_1", "relu4_2"])` gives {"relu1_1": (N, C, H, W), ...}.
 
     x (N, C, H, W) in [-1, 1], of any size and any channel count (see `as_rgb`). Nothing beyond the last layer asked for is
-    computed. Features come in the precision of the weights. `sha256` names those.
+    computed. Features come in the precision of the weights, are differentiable once, with respect to x, and must not be changed
+    in place. `sha256` names the weights.
     """
 
     scale: Tensor
@@ -106,7 +107,7 @@ class FeatureNetwork(nn.Module):
 
     def forward(self, x: Tensor, wanted: Iterable[str]) -> Taps:
         wanted = list(wanted)
-        if torch.is_autocast_enabled(x.device.type):
+        if not wanted or torch.is_autocast_enabled(x.device.type):
             return self.by_autograd(x, wanted)
         walk = self.walk(wanted)
         names = [name for name, _ in walk.layers if name in walk.wanted]
@@ -367,7 +368,7 @@ class Known:
     encoder: str
     """The layer that AdaIN works at: deep enough to know what is there, rich enough to paint it again."""
     judged: tuple[str, ...]
-    """Layers that a discriminator looks at, from a fourth or an eighth of the size down to its deepest."""
+    """Layers that a discriminator looks at, from fine to deep."""
     normal: tuple[tuple[float, ...], tuple[float, ...]] = IMAGENET
     phases: int = 1
     """2 where the first layer has a stride of 2, and so hardly sees patterns of period 2."""

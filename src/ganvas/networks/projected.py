@@ -18,7 +18,9 @@ from ganvas.networks.patch import PatchDiscriminator, fitting_layers
 from ganvas.networks.perceptual import KNOWN, FeatureNetwork, build_network, known, open_network
 from ganvas.networks.resample import enlarged
 
-SEEN = 96  # pixels: what is smaller is enlarged up to that, or deep layers would have next to no places
+SEEN = (
+    96  # pixels: small pictures are enlarged to that at most, since deep layers would have hardly any places for them
+)
 GRID = 3  # by so many logits each layer judges
 SLOPE = 0.2
 DISCRIMINATORS = ("patch", *sorted(KNOWN))
@@ -36,7 +38,10 @@ class Eyes:
     def __call__(self, x: Tensor) -> list[Tensor]:
         """One (N, K, h, w) a layer. Small pictures are enlarged by whole times, to SEEN pixels at most."""
         times = max(1, SEEN // max(x.shape[2:]))
-        return list(self.network(enlarged(x.float(), times) if times > 1 else x, self.layers).values())
+        if times > 1:
+            with torch.autocast(x.device.type, enabled=False):  # bfloat16 has too few digits for a colour
+                x = enlarged(x.float(), times)
+        return list(self.network(x, self.layers).values())
 
 
 def open_eyes(name: str, device: torch.device, otherwise: str) -> Eyes:
@@ -55,11 +60,18 @@ def judged_channels(name: str, inputs: int) -> list[int]:
     return [network.channels(layer, inputs) for layer in layers]
 
 
-def check_penalty(gamma: float, kind: str) -> None:
-    """UsageError where a penalty on D's gradient is asked of a discriminator that has spectral norm in its place."""
-    if gamma and kind != "patch":
+def check_discriminator(kind: str, channels: int, gamma: float) -> None:
+    """UsageError where a FeatureJudge cannot do what is asked."""
+    if kind == "patch":
+        return
+    if gamma:
         raise UsageError(
             f"gamma is for discriminator=patch; discriminator={kind} has spectral norm instead: set gamma=0"
+        )
+    if channels > 3:
+        raise UsageError(
+            f"discriminator={kind} looks at three channels and cannot tell the {channels} of these pictures apart: set"
+            " discriminator=patch, or read them as RGB by --set data.channels=3"
         )
 
 

@@ -148,7 +148,7 @@ class RetouchTranslator(Translator):
 
     def __init__(self, channels: int, width: int, norm: str = "none", dropout: float = 0.0, reach: float = 0.0) -> None:
         super().__init__()
-        self.dropout, self.reach, rows = dropout, reach, KNOTS ** min(channels, 3)
+        self.channels, self.dropout, self.reach, rows = channels, dropout, reach, KNOTS ** min(channels, 3)
         self.first = nn.Conv2d(channels, width, 4, 2, 1)
         self.quarter = normed(nn.Conv2d(width, width * 2, 4, 2, 1), norm, width * 2)
         self.eighth = normed(nn.Conv2d(width * 2, width * 4, 4, 2, 1), norm, width * 4)
@@ -166,9 +166,9 @@ class RetouchTranslator(Translator):
 
     def forward(self, x: Tensor, draw: Draw | None = None, whole: Tensor | None = None) -> Tensor:
         grown = self.grown(x)
-        table, flow = self.told(grown, draw)
-        if whole is not None:
-            table, _ = self.told(self.grown(whole), draw)
+        kept, inner = self.trunk(grown)
+        table = self.colour_table(inner if whole is None else self.trunk(self.grown(whole))[1], draw)
+        flow = self.flow(torch.cat([F.leaky_relu(self.up(inner), SLOPE), kept], 1)) if self.reach else None
         # In float32: bfloat16 has too few digits for what is added to a colour, and for a place.
         with torch.autocast(x.device.type, enabled=False):
             made = grown + looked_up(grown, table.float())
@@ -180,16 +180,16 @@ class RetouchTranslator(Translator):
         """x as large as the strides need it, float32."""
         return grown_to(x, self.multiple, least=self.least * self.multiple).float()
 
-    def told(self, x: Tensor, draw: Draw | None) -> tuple[Tensor, Tensor | None]:
-        """What to add to colours, (N, C, rows), and the flow (N, 2, H / 4, W / 4) before tanh, where there is one."""
+    def trunk(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Features at a quarter and at an eighth of the size."""
         kept = F.leaky_relu(self.quarter(F.leaky_relu(self.first(x), SLOPE)), SLOPE)
-        inner = F.leaky_relu(self.middle(F.leaky_relu(self.eighth(kept), SLOPE)), SLOPE)
+        return kept, F.leaky_relu(self.middle(F.leaky_relu(self.eighth(kept), SLOPE)), SLOPE)
+
+    def colour_table(self, inner: Tensor, draw: Draw | None) -> Tensor:
+        """What to add to colours, (N, C, rows)."""
         seen = F.adaptive_avg_pool2d(F.leaky_relu(self.whole(inner), SLOPE), 2).flatten(1)
         colours = self.colours(dropped(seen, self.dropout, draw))
-        table = self.table(dropped(colours, self.dropout, draw)).unflatten(1, (x.shape[1], -1))
-        if not self.reach:
-            return table, None
-        return table, self.flow(torch.cat([F.leaky_relu(self.up(inner), SLOPE), kept], 1))
+        return self.table(dropped(colours, self.dropout, draw)).unflatten(1, (self.channels, -1))
 
 
 class RepaintTranslator(Translator):

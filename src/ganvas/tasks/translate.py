@@ -67,7 +67,7 @@ def translate(method: Method, photo: Photo, direction: str = "ab", *, tile: int 
 def overview(picture: Tensor, tile: int, multiple: int) -> Tensor | None:
     """A picture (1, C, H, W) larger than a tile, made as small as one, its sides multiples; None of one that is a tile itself."""
     sides = picture.shape[2:]
-    if max(sides) <= tile:
+    if -(-max(sides) // multiple) * multiple <= max(tile, multiple):  # as `tiled` sees it
         return None
     size = [max(1, round(side * tile / max(sides) / multiple)) * multiple for side in sides]
     return F.interpolate(picture, size=size, mode="bilinear", antialias=True, align_corners=False)

@@ -76,6 +76,29 @@ def test_colours_are_decided_for_the_whole_picture(generator: str) -> None:
     np.testing.assert_allclose(made[:, :, :140], made[:, :1, :1].repeat(64, 1).repeat(140, 2), atol=1e-5)
 
 
+class Framing(nn.Module):
+    """Makes a frame of 9 pixels around all that it is given."""
+
+    multiple = 4
+
+    def forward(self, x: torch.Tensor, draw: object = None, whole: object = None) -> torch.Tensor:
+        made = x.clone()
+        made[:, :, :9] = made[:, :, -9:] = 1
+        made[..., :9] = made[..., -9:] = 1
+        return made
+
+
+@pytest.mark.parametrize("shape", [(70, 90), (20, 400), (300, 40)])
+def test_a_picture_larger_than_the_trainings_gets_no_frame(shape: tuple[int, int]) -> None:
+    """Neither at its border nor between two tiles; one as large as the training's is what it learned."""
+    method = built("pix2pix")
+    cast(Any, method).G = Framing()
+    dark = Photo(np.full((3, *shape), -0.5, np.float32))
+    np.testing.assert_allclose(translate(method, dark, tile=192).pixels, dark.pixels, atol=1e-6)
+    same = Photo(np.full((3, 32, 32), -0.5, np.float32))
+    assert translate(method, same).pixels.max() == 1
+
+
 def test_an_overview_is_made_wherever_there_are_two_tiles() -> None:
     """As large as a tile, and more than one after it was grown to a multiple."""
     picture = torch.rand(1, 3, 64, 124)

@@ -19,7 +19,8 @@ from ganvas.sampling import in_chunks
 from ganvas.tasks.channels import of_channels, photo_channels
 from ganvas.tasks.tiles import tiled
 
-OVERLAP = 64  # pixels that two tiles share; a quarter of it each side is context, the rest fades
+OVERLAP = 128  # pixels that two tiles share; a quarter of it each side is context, the rest fades
+MARGIN = 32  # pixels to each side by which a picture larger than those of the training is continued, see `continued`
 
 
 def translator(method: Method, direction: str = "ab") -> Translates:
@@ -45,7 +46,10 @@ def translate(method: Method, photo: Photo, direction: str = "ab", *, tile: int 
     translating = translator(method, direction)
     channels = photo_channels(method, ": put them into an .npz")
     device = next(method.parameters()).device
-    picture = of_channels(torch.from_numpy(photo.pixels)[None], channels, photo.alpha).to(device)
+    picture = of_channels(torch.from_numpy(photo.pixels)[None], channels, photo.alpha)
+    larger = photo.pixels.shape[1] > method.spec.height or photo.pixels.shape[2] > method.spec.width
+    margin = MARGIN if larger else 0
+    picture = continued(picture, margin).to(device)
     whole = overview(picture, tile, translating.multiple())
     made = tiled(
         lambda part: translating.translate(part, direction, whole),
@@ -54,7 +58,8 @@ def translate(method: Method, photo: Photo, direction: str = "ab", *, tile: int 
         overlap=OVERLAP,
         multiple=translating.multiple(),
     )
-    pixels = made[0].clamp(-1, 1).cpu().numpy()
+    height, width = photo.pixels.shape[1:]
+    pixels = made[0, :, margin : margin + height, margin : margin + width].clamp(-1, 1).cpu().numpy()
     # A profile tells what the values of one kind of picture mean; grey ones have another than coloured ones.
     icc = photo.icc if len(photo.pixels) == min(channels, 3) else None
     alpha = photo.alpha
@@ -62,6 +67,16 @@ def translate(method: Method, photo: Photo, direction: str = "ab", *, tile: int 
         alpha = None if alpha is None else (pixels[3] + 1) / 2
         pixels = pixels[:3]
     return dataclasses.replace(photo, pixels=pixels, alpha=alpha, icc=icc)
+
+
+def continued(picture: Tensor, margin: int) -> Tensor:
+    """A picture (1, C, H, W) mirrored by `margin` beyond each border.
+
+    What a network does at a border it learned on the border of small pictures, and in a large one it would be a frame.
+    """
+    return torch.from_numpy(
+        np.pad(picture.numpy(), [(0, 0), (0, 0), (margin, margin), (margin, margin)], mode="reflect")
+    )
 
 
 def overview(picture: Tensor, tile: int, multiple: int) -> Tensor | None:

@@ -168,6 +168,14 @@ def test_no_weights_are_asked_for_that_are_not_used() -> None:
     assert not method.eyes
 
 
+@pytest.mark.parametrize(
+    ("name", "setting"), [("pix2pix", "perceptual"), ("pix2pix", "discriminator"), ("cyclegan", "discriminator")]
+)
+def test_an_unknown_network_is_told(name: str, setting: str) -> None:
+    with pytest.raises(UsageError, match=rf"{setting} must be one of .*efficientnet_lite0.*got 'vgg61'"):
+        small(name, **{setting: "vgg61"}).build(pictures().spec)
+
+
 @pytest.mark.parametrize("name", ["pix2pix", "cyclegan"])
 def test_features_cannot_tell_red_from_alpha(name: str) -> None:
     with pytest.raises(UsageError, match=r"discriminator=digits looks at three channels.*data\.channels=3"):

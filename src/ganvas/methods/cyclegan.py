@@ -32,7 +32,7 @@ from ganvas.losses.adversarial import least_squares, relativistic_discriminator,
 from ganvas.losses.gradient import squared_gradient
 from ganvas.losses.translation import cycle_consistency, identity_mapping
 from ganvas.method import Batch, DataSpec, Method, Update, preset, register, setting, step_factor
-from ganvas.networks.projected import DISCRIMINATORS, Eyes, build_discriminator, check_discriminator, open_eyes
+from ganvas.networks.projected import Eyes, build_discriminator, check_discriminator, open_eyes
 from ganvas.networks.translator import GENERATORS, Translator, build_translator
 
 HALF = 0.5  # share of the fakes shown that are old ones, once the pool is full
@@ -95,9 +95,8 @@ class CycleGAN(Networks):
     )
     discriminator: str = setting(
         "patch",
-        "network of both D: patch, or a few layers over the features of a network whose weights are at hand; best not the one"
-        " that measures",
-        choices=DISCRIMINATORS,
+        "network of both D: patch, or a few layers over the features of a network whose weights are at hand (efficientnet_lite0,"
+        " mobilenet_v2, vgg16_bn, vgg16, vgg19 or digits); best not of the one that measures",
     )
     cycle: float = setting(10.0, "weight of the way there and back (lambda)", minimum=0)
     identity: float = setting(0.5, "weight of what should stay as it is, over that of the cycle", minimum=0)

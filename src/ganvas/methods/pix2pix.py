@@ -39,8 +39,8 @@ from ganvas.losses.gradient import squared_gradient
 from ganvas.losses.perceptual import unit_distance
 from ganvas.losses.restoration import absolute_error
 from ganvas.method import Batch, DataSpec, Method, Update, preset, register, setting, step_factor
-from ganvas.networks.perceptual import KNOWN
-from ganvas.networks.projected import DISCRIMINATORS, Eyes, build_discriminator, check_discriminator, open_eyes
+from ganvas.networks.perceptual import KNOWN, check_network
+from ganvas.networks.projected import Eyes, build_discriminator, check_discriminator, open_eyes
 from ganvas.networks.translator import GENERATORS, Translator, build_translator
 
 Views = dict[str, list[Tensor]]
@@ -106,15 +106,13 @@ class Pix2Pix(Networks):
     )
     perceptual: str = setting(
         "none",
-        "network by whose features output and target are compared: one whose weights are at hand, or none",
-        choices=("none", *sorted(KNOWN)),
+        "by whose features output and target are compared: none, or a network whose weights are at hand: efficientnet_lite0,"
+        " mobilenet_v2, vgg16_bn, vgg16, vgg19 or digits",
     )
     feature_weight: float = setting(10.0, "perceptual: weight of the features' difference", minimum=0)
     discriminator: str = setting(
         "patch",
-        "D's network: patch, or a few layers over the features of a network whose weights are at hand; best not the one that"
-        " measures",
-        choices=DISCRIMINATORS,
+        "D's network: patch, or a few layers over the features of one of those; best not of the one that measures",
     )
     loss: str = setting(
         "cross_entropy", "the game of G and D", choices=("cross_entropy", "least_squares", "relativistic")
@@ -137,6 +135,7 @@ class Pix2Pix(Networks):
             )
         if self.game == 0 and self.l1 == 0 and (self.perceptual == "none" or self.feature_weight == 0):
             raise UsageError("game=0 and l1=0 leave nothing to learn from: set one of them above 0")
+        check_network("perceptual", self.perceptual, ("none",))
         check_discriminator(self.discriminator, spec.channels, self.gamma)
         self.G = build_translator(
             self.generator, spec.shape, self.width, halvings=self.halvings, blocks=self.blocks, norm=self.norm,

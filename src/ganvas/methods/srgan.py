@@ -35,10 +35,9 @@ from ganvas.losses.restoration import absolute_error, feature_error
 from ganvas.method import Batch, Damaged, DataSpec, Method, Restoration, Update, preset, register, setting, step_factor
 from ganvas.methods.adversarial import check_odd, judged
 from ganvas.networks.judge import LocalJudge
-from ganvas.networks.perceptual import KNOWN, FeatureNetwork, open_network
+from ganvas.networks.perceptual import KNOWN, FeatureNetwork, check_network, open_network
 from ganvas.networks.srresnet import SRResNet as Network
 
-PERCEPTUAL = ("judge", "none", *sorted(KNOWN))
 LAYERS = 4  # of a feature network that are compared, from the finest on: a patch has hardly any places for deeper ones
 
 
@@ -96,8 +95,7 @@ class SRGAN(Networks):
     def build(self, spec: DataSpec) -> None:
         check_shrinks(spec.height, spec.width, self.scale)
         check_odd("kernel", self.kernel)
-        if self.perceptual not in PERCEPTUAL:
-            raise UsageError(f"perceptual must be one of {', '.join(PERCEPTUAL)} (got {self.perceptual!r})")
+        check_network("perceptual", self.perceptual, ("judge", "none"))
         self.G = Network(
             spec.channels, self.scale, width=self.width, blocks=self.blocks, kernel=self.kernel, norm=self.norm, tail=self.tail
         )  # fmt: skip

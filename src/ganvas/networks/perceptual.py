@@ -107,7 +107,7 @@ class FeatureNetwork(nn.Module):
 
     def forward(self, x: Tensor, wanted: Iterable[str]) -> Taps:
         wanted = list(wanted)
-        if not wanted or torch.is_autocast_enabled(x.device.type):
+        if not wanted or x.is_meta or torch.is_autocast_enabled(x.device.type):
             return self.by_autograd(x, wanted)
         walk = self.walk(wanted)
         names = [name for name, _ in walk.layers if name in walk.wanted]
@@ -419,6 +419,13 @@ def known(name: str) -> Known:
     if name not in KNOWN:
         raise UsageError(f"there is no feature network {name}{nearest(name, KNOWN)} (there are: {', '.join(KNOWN)})")
     return KNOWN[name]
+
+
+def check_network(setting: str, name: str, others: tuple[str, ...]) -> None:
+    """UsageError where a setting names neither a feature network nor one of `others`."""
+    choices = (*others, *sorted(KNOWN))
+    if name not in choices:
+        raise UsageError(f"{setting} must be one of {', '.join(choices)} (got {name!r}){nearest(name, choices)}")
 
 
 def choose_network(download: bool = True) -> str:

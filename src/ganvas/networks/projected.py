@@ -15,7 +15,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from ganvas.errors import GanvasError, UsageError
 from ganvas.networks.patch import PatchDiscriminator, fitting_layers
-from ganvas.networks.perceptual import KNOWN, FeatureNetwork, build_network, known, open_network
+from ganvas.networks.perceptual import FeatureNetwork, build_network, check_network, known, open_network
 from ganvas.networks.resample import enlarged
 
 SEEN = (
@@ -23,7 +23,6 @@ SEEN = (
 )
 GRID = 3  # by so many logits each layer judges
 SLOPE = 0.2
-DISCRIMINATORS = ("patch", *sorted(KNOWN))
 
 
 class Eyes:
@@ -61,7 +60,8 @@ def judged_channels(name: str, inputs: int) -> list[int]:
 
 
 def check_discriminator(kind: str, channels: int, gamma: float) -> None:
-    """UsageError where a FeatureJudge cannot do what is asked."""
+    """UsageError where `kind` is no discriminator, or a FeatureJudge that cannot do what is asked."""
+    check_network("discriminator", kind, ("patch",))
     if kind == "patch":
         return
     if gamma:
@@ -78,7 +78,7 @@ def check_discriminator(kind: str, channels: int, gamma: float) -> None:
 def build_discriminator(
     kind: str, shape: tuple[int, int, int], width: int, *, layers: int, norm: str, pictures: int = 1
 ) -> nn.Module:
-    """The discriminator `kind`, one of DISCRIMINATORS, that sees `pictures` of `shape` (C, H, W) beside each other: "patch", of
+    """The discriminator `kind` that sees `pictures` of `shape` (C, H, W) beside each other: "patch", of
     `layers` halvings at most, pictures along the channels; else a FeatureJudge of what the feature network `kind` gives of each.
     """
     if kind == "patch":

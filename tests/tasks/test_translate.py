@@ -105,7 +105,7 @@ def test_an_overview_is_made_wherever_there_are_two_tiles() -> None:
     for tile, multiple, parts in ((124, 16, 2), (128, 16, 1), (124, 4, 1), (60, 8, 3)):
         seen = []
         tiled(lambda part, seen=seen: seen.append(1) or part, picture, tile=tile, overlap=32, multiple=multiple)
-        whole = overview(picture, tile, multiple)
+        whole = overview(picture, tile, 32, multiple)
         assert (len(seen) > 1) == (whole is not None) == (parts > 1), (tile, multiple, len(seen))
         assert whole is None or all(side % multiple == 0 for side in whole.shape[2:])
 

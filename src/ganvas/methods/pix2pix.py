@@ -133,7 +133,7 @@ class Pix2Pix(Networks):
                 " --set data.partner=PATH, say where the halves are by --set data.pairs=left_right, or take drawings of edges by"
                 " --set data.pairs=edges; for pictures without partners there is cyclegan"
             )
-        if self.game == 0 and self.l1 == 0 and (self.perceptual == "none" or self.feature_weight == 0):
+        if self.game == 0 and self.l1 == 0 and not self.compares:
             raise UsageError("game=0 and l1=0 leave nothing to learn from: set one of them above 0")
         check_network("perceptual", self.perceptual, ("none",))
         check_discriminator(self.discriminator, spec.channels, self.gamma)
@@ -148,7 +148,7 @@ class Pix2Pix(Networks):
     def begin(self, device: torch.device) -> None:
         """Reads the feature networks; GanvasError where their weights are missing."""
         otherwise = "Or set perceptual=none and discriminator=patch, which need no weights"
-        names = {self.discriminator, self.perceptual if self.feature_weight else "none"} & {*KNOWN}
+        names = {self.discriminator, *([self.perceptual] if self.compares else [])} & {*KNOWN}
         self.eyes = {name: open_eyes(name, device, otherwise) for name in names}
 
     def optimizers(self) -> dict[str, Optimizer]:
@@ -178,7 +178,7 @@ class Pix2Pix(Networks):
         report = {"l1": error, "fake": fake, "logits": logits, "input": x, "target": target}
         for kind, view in views.items():
             report |= dict(zip(self.view_names(kind), view, strict=False))
-        if self.perceptual != "none" and self.feature_weight:
+        if self.compares:
             compared = (made, views["target"]) if self.discriminator == self.perceptual else self.features(fake, target)
             report["features"] = unit_distance(*compared).mean()
             loss = loss + self.feature_weight * report["features"]
@@ -215,6 +215,11 @@ class Pix2Pix(Networks):
 
     # --- what D sees ----------------------------------------------------------------------------------------------------
 
+    @property
+    def compares(self) -> bool:
+        """Whether features of outputs and targets are compared."""
+        return self.perceptual != "none" and self.feature_weight > 0
+
     def features(self, fake: Tensor, target: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         """Of outputs, with a graph, and of targets."""
         with torch.no_grad():
@@ -236,11 +241,8 @@ class Pix2Pix(Networks):
 
     def view_names(self, kind: str) -> tuple[str, ...]:
         """Keys under which features of one kind are handed over; pictures are handed over anyway."""
-        return (
-            ()
-            if self.discriminator == "patch"
-            else tuple(f"{kind}_{layer}" for layer in KNOWN[self.discriminator].judged)
-        )
+        layers = () if self.discriminator == "patch" else KNOWN[self.discriminator].judged
+        return tuple(f"{kind}_{layer}" for layer in layers)
 
     def judge_pair(self, x: list[Tensor], pictures: list[Tensor]) -> Tensor:
         """D's logits (N, k, h, w), float32, of what it sees of pictures beside what it sees of the inputs that they belong to."""

@@ -28,14 +28,14 @@ from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
 from ganvas.data.degrade import check_shrinks, small_and_whole, turned, upscaled
-from ganvas.errors import GanvasError, UsageError
+from ganvas.errors import UsageError
 from ganvas.losses.adversarial import discriminator_cross_entropy, non_saturating_generator
 from ganvas.losses.perceptual import unit_distance
 from ganvas.losses.restoration import absolute_error, feature_error
 from ganvas.method import Batch, Damaged, DataSpec, Method, Restoration, Update, preset, register, setting, step_factor
 from ganvas.methods.adversarial import check_odd, judged
 from ganvas.networks.judge import LocalJudge
-from ganvas.networks.perceptual import KNOWN, FeatureNetwork, check_network, open_network
+from ganvas.networks.perceptual import KNOWN, FeatureNetwork, check_network, open_or_advise
 from ganvas.networks.srresnet import SRResNet as Network
 
 LAYERS = 4  # of a feature network that are compared, from the finest on: a patch has hardly any places for deeper ones
@@ -107,12 +107,8 @@ class SRGAN(Networks):
         """Reads the feature network, where `perceptual` names one; GanvasError where its weights are missing."""
         if self.perceptual in ("judge", "none"):
             return
-        try:
-            self.eyes = (open_network(self.perceptual, wanted=self.layers).to(device),)
-        except GanvasError as error:
-            raise GanvasError(
-                f"{str(error).rstrip('.')}. Or set perceptual=judge, which compares the features of D and needs no weights"
-            ) from None
+        otherwise = "Or set perceptual=judge, which compares the features of D and needs no weights"
+        self.eyes = (open_or_advise(self.perceptual, self.layers, otherwise).to(device),)
 
     @property
     def layers(self) -> tuple[str, ...]:

@@ -475,6 +475,14 @@ def open_network(
     return network if wanted is None else network.cut(wanted)
 
 
+def open_or_advise(name: str, wanted: Iterable[str], otherwise: str) -> FeatureNetwork:
+    """`open_network`, whose GanvasError ends with what a method can do `otherwise`."""
+    try:
+        return open_network(name, wanted=wanted)
+    except GanvasError as error:
+        raise GanvasError(f"{str(error).rstrip('.')}. {otherwise}") from None
+
+
 def _found(name: str, file: WeightsFile, download: bool) -> Path:
     """The weights file of a network; where it is missing the message names the networks whose files are here."""
     try:

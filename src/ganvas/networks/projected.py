@@ -6,6 +6,7 @@ trained on a million photos, and learns no more than a few layers on top, has le
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 import torch
@@ -13,14 +14,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
-from ganvas.errors import GanvasError, UsageError
+from ganvas.errors import UsageError
 from ganvas.networks.patch import PatchDiscriminator, fitting_layers
-from ganvas.networks.perceptual import FeatureNetwork, build_network, check_network, known, open_network
+from ganvas.networks.perceptual import FeatureNetwork, build_network, check_network, known, open_or_advise
 from ganvas.networks.resample import enlarged
 
-SEEN = (
-    96  # pixels: small pictures are enlarged to that at most, since deep layers would have hardly any places for them
-)
+SEEN = 96  # pixels that small pictures are enlarged to at most: deep layers would have hardly any places for them
 GRID = 3  # by so many logits each layer judges
 SLOPE = 0.2
 
@@ -46,17 +45,15 @@ class Eyes:
 def open_eyes(name: str, device: torch.device, otherwise: str) -> Eyes:
     """The network `name` with its weights; GanvasError where they are missing, which ends with what to do `otherwise`."""
     layers = known(name).judged
-    try:
-        return Eyes(open_network(name, wanted=layers).to(device), layers)
-    except GanvasError as error:
-        raise GanvasError(f"{str(error).rstrip('.')}. {otherwise}") from None
+    return Eyes(open_or_advise(name, layers, otherwise).to(device), layers)
 
 
-def judged_channels(name: str, inputs: int) -> list[int]:
+@functools.cache
+def judged_channels(name: str, inputs: int) -> tuple[int, ...]:
     """Channels of the layers that a discriminator looks at, for pictures of `inputs` channels. Needs no weights."""
     layers = known(name).judged
     network = build_network(name).cut(layers)
-    return [network.channels(layer, inputs) for layer in layers]
+    return tuple(network.channels(layer, inputs) for layer in layers)
 
 
 def check_discriminator(kind: str, channels: int, gamma: float) -> None:

@@ -35,10 +35,14 @@ class Translator(nn.Module):
     def forward(self, x: Tensor, draw: Draw | None = None, whole: Tensor | None = None) -> Tensor:
         """Of x (N, C, H, W), (N, C, H, W) in [-1, 1]. `draw(*shape)` gives uniform numbers (N, *shape) for dropout; without
         it nothing is dropped. `whole` (N, C, h, w): what x are parts of, for those that decide something once a picture."""
-        grown = grown_to(x, self.multiple, least=self.least * self.multiple)
+        grown = self.grown(x)
         made = self.inner(grown, draw)
         # In float32: what is added begins small, and would be lost beside the picture.
         return cut(held(grown.float() + made.float()) if self.skip else torch.tanh(made), (x.shape[2], x.shape[3]))
+
+    def grown(self, x: Tensor) -> Tensor:
+        """x as large as the strides need it."""
+        return grown_to(x, self.multiple, least=self.least * self.multiple)
 
     def add_to_input(self, last: nn.Module) -> None:
         """From now on the output is input + what `last`, the last layer, gives, which is 0 in the beginning."""
@@ -165,9 +169,9 @@ class RetouchTranslator(Translator):
             self.begins_at_zero(self.flow)
 
     def forward(self, x: Tensor, draw: Draw | None = None, whole: Tensor | None = None) -> Tensor:
-        grown = self.grown(x)
+        grown = self.grown(x).float()
         kept, inner = self.trunk(grown)
-        table = self.colour_table(inner if whole is None else self.trunk(self.grown(whole))[1], draw)
+        table = self.colour_table(inner if whole is None else self.trunk(self.grown(whole).float())[1], draw)
         flow = self.flow(torch.cat([F.leaky_relu(self.up(inner), SLOPE), kept], 1)) if self.reach else None
         # In float32: bfloat16 has too few digits for what is added to a colour, and for a place.
         with torch.autocast(x.device.type, enabled=False):
@@ -175,10 +179,6 @@ class RetouchTranslator(Translator):
             if flow is not None:
                 made = pulled(made, self.reach * torch.tanh(enlarged(flow.float(), 4)))
         return cut(held(made), (x.shape[2], x.shape[3]))
-
-    def grown(self, x: Tensor) -> Tensor:
-        """x as large as the strides need it, float32."""
-        return grown_to(x, self.multiple, least=self.least * self.multiple).float()
 
     def trunk(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Features at a quarter and at an eighth of the size."""

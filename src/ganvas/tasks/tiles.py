@@ -6,7 +6,7 @@ used; over what is left of the overlap one tile fades into the other along a rai
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -50,12 +50,22 @@ def tiled(
     return whole[:, :, : height * scale, : width * scale]
 
 
+def in_one_piece(size: Sequence[int], *, tile: int, overlap: int, multiple: int) -> bool:
+    """Whether `tiled` passes a picture of `size` (H, W) as a whole."""
+    return all(len(_starts(_grown(side, multiple), tile, overlap, multiple)[0]) == 1 for side in size)
+
+
+def _grown(size: int, multiple: int) -> int:
+    """The next multiple."""
+    return -(-size // multiple) * multiple
+
+
 def reflected(picture: Tensor, multiple: int) -> Tensor:
     """(..., H, W) grown at the lower and right border to multiples of `multiple`, as mirrors there would show it; a side of 1 is
     repeated."""
     for axis in (-2, -1):
         size = picture.shape[axis]
-        grown = -(-size // multiple) * multiple
+        grown = _grown(size, multiple)
         if grown > size:
             period = max(1, 2 * (size - 1))
             index = torch.arange(grown, device=picture.device) % period
@@ -71,7 +81,7 @@ def _starts(size: int, tile: int, overlap: int, multiple: int) -> tuple[list[int
     step = (length - overlap) // multiple * multiple
     if step < 1:  # the stride asks for larger tiles
         step = multiple
-        length = -(-(overlap + multiple) // multiple) * multiple
+        length = _grown(overlap + multiple, multiple)
     if size <= length:
         return [0], size
     count = -(-(size - length) // step) + 1

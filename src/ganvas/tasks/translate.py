@@ -17,7 +17,7 @@ from ganvas.errors import DataError, RunError, UsageError
 from ganvas.method import Method, Translates, methods_with
 from ganvas.sampling import in_chunks
 from ganvas.tasks.channels import of_channels, photo_channels
-from ganvas.tasks.tiles import tiled
+from ganvas.tasks.tiles import in_one_piece, tiled
 
 OVERLAP = 128  # pixels that two tiles share; a quarter of it each side is context, the rest fades
 MARGIN = 32  # pixels to each side by which a picture larger than those of the training is continued, see `continued`
@@ -50,7 +50,7 @@ def translate(method: Method, photo: Photo, direction: str = "ab", *, tile: int 
     larger = photo.pixels.shape[1] > method.spec.height or photo.pixels.shape[2] > method.spec.width
     margin = MARGIN if larger else 0
     picture = continued(picture, margin).to(device)
-    whole = overview(picture, tile, translating.multiple())
+    whole = overview(picture, tile, OVERLAP, translating.multiple())
     made = tiled(
         lambda part: translating.translate(part, direction, whole),
         picture,
@@ -79,10 +79,10 @@ def continued(picture: Tensor, margin: int) -> Tensor:
     )
 
 
-def overview(picture: Tensor, tile: int, multiple: int) -> Tensor | None:
-    """A picture (1, C, H, W) larger than a tile, made as small as one, its sides multiples; None of one that is a tile itself."""
+def overview(picture: Tensor, tile: int, overlap: int, multiple: int) -> Tensor | None:
+    """A picture (1, C, H, W) that passes by tiles, made as small as one, its sides multiples; None where it passes whole."""
     sides = picture.shape[2:]
-    if -(-max(sides) // multiple) * multiple <= max(tile, multiple):  # as `tiled` sees it
+    if in_one_piece(sides, tile=tile, overlap=overlap, multiple=multiple):
         return None
     size = [max(1, round(side * tile / max(sides) / multiple)) * multiple for side in sides]
     return F.interpolate(picture, size=size, mode="bilinear", antialias=True, align_corners=False)

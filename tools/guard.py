@@ -61,7 +61,10 @@ SEED = 3
 IMAGE_SHAPES = ((1, 28, 28), (3, 32, 32))
 NEEDS_CODES_OF = {"code_prior": "vq_vae"}  # a method that learns the codes of a run of another
 DEVICE = ("--device", "cpu")
-CLOCK = re.compile(r"second|minute|images_per|machine|memory|date|time_|threads|versions|fingerprint|sha256|git")
+OF_THE_MACHINE = {
+    "second", "seconds", "minute", "minutes", "machine", "memory", "date", "time", "threads", "versions", "fingerprint",
+    "sha256", "git",
+}  # fmt: skip
 
 Record = dict[str, Any]
 
@@ -129,7 +132,7 @@ def samples(folder: Path, n: int, seed: int, **more: Any) -> Any:
     return ganvas.load(folder).sample(n, seed=seed, **more)
 
 
-def all_choices(text: str) -> Iterator[float]:
+def numbers_in(text: str) -> Iterator[float]:
     """Numbers in a text that is nothing but numbers and separators, such as "8-8-16"."""
     if re.fullmatch(r"[\d.,\-x ()\[\]]+", text):
         yield from map(float, re.findall(r"\d+(?:\.\d+)?", text))
@@ -167,18 +170,25 @@ def commands_for(kind: str, folder: Path, data: Path, inputs: Path, out: Path) -
         "doctor": ["doctor", folder, "--json"],
     }
     if kind != "images":
-        return {**found, "sample": ["sample", folder, "-n", 2, "--seed", 7, "--out", out / "sample", *DEVICE]}
+        sample = ["sample", folder, "-n", 2, "--seed", 7, *DEVICE]
+        found["sample"] = [*sample, "--out", out / "sample"]
+        found["continue"] = [*sample, "--prompt", "the cat", "--out", out / "continue"]
+        return found
     photo, style, mask = inputs / "photo.png", inputs / "style.png", inputs / "mask.png"
+    own, own_mask = inputs / data.stem / "own.png", inputs / data.stem / "mask.png"
     stylise = ["stylise", photo, "--run", folder, "--json", *DEVICE]
     restore = ["restore", folder, photo, "--json", *DEVICE]
+    restore_own = ["restore", folder, own, "--mask", own_mask, "--json", *DEVICE]
     made: dict[str, list[object]] = {
         "animate": ["sample", folder, "-n", 2, "--animate", out / "animate" / "a.png", *DEVICE],
         "edit": ["edit", folder, "--traverse", "--seeds", "3-4", "--values", 3, "--out", out / "edit" / "a.png", *DEVICE],
         "interpolate": ["edit", folder, "--interpolate", 3, 8, "--steps", 3, "--out", out / "interpolate" / "a.png", *DEVICE],
         "encode": ["encode", folder, data, "--split", "test", "--out", out / "encode" / "a.npz", *DEVICE],
-        "decode": ["decode", folder, out / "encode" / "a.npz", "--out", out / "decode" / "a.npz", *DEVICE],
+        "decode": ["decode", folder, out / "encode" / "a.npz", "--out", out / "decode", *DEVICE],
         "restore": [*restore, "--out", out / "restore"],
-        "restore-mask": [*restore, "--mask", mask, "-n", 2, "--seed", 4, "--out", out / "restore-mask"],
+        "restore-mask": [*restore, "--mask", mask, "--out", out / "restore-mask"],
+        "restore-own": [*restore_own, "--out", out / "restore-own"],
+        "restore-many": [*restore_own, "-n", 3, "--seed", 4, "--out", out / "restore-many"],
         "translate": ["translate", folder, photo, "--out", out / "translate", "--json", *DEVICE],
         "translate-back": ["translate", folder, photo, "--direction", "ba", "--out", out / "translate-back", *DEVICE],
         "translate-array": ["translate", folder, data, "--out", out / "translate-array", "--json", *DEVICE],
@@ -201,7 +211,7 @@ def commands_of_cli(runs: dict[str, Path], data: dict[str, Path], inputs: Path, 
         "methods NAME": ["methods", "r3gan", "--json"],
         "data images": ["data", images, "--out", out / "images.png", "--json"],
         "data audio": ["data", data["audio"], "--out", out / "audio.png", "--json"],
-        "data text": ["data", data["text"], "--out", out / "text.png", "--json"],
+        "data text": ["data", data["text"], "--json"],
         "compare": ["compare", *runs.values(), "--out", out / "compare.html", "--json"],
         "evaluate IMAGES": ["evaluate", images, "--data", images, "--json"],
         "stylise by optimising": [
@@ -240,17 +250,26 @@ def write_data(folder: Path, count: int = 48) -> dict[str, Path]:
 
 
 def write_inputs(folder: Path) -> Path:
-    """photo.png with alpha, style.png, and mask.png as large as the photo."""
+    """photo.png with alpha, its mask.png, and style.png; for each file of images a folder with a photo and a mask of its size."""
     folder.mkdir(parents=True, exist_ok=True)
-    rows, columns = np.mgrid[0:32, 0:40]
-    photo = np.stack([columns * 5, rows * 6, 255 - columns * 5, np.full_like(rows, 200)], 2)
-    Image.fromarray(photo.astype(np.uint8)).save(folder / "photo.png")
     style = np.random.default_rng(1).integers(0, 256, (10, 12, 3)).astype(np.uint8)
     Image.fromarray(style.repeat(4, 0).repeat(4, 1)).save(folder / "style.png")
-    mask = np.zeros((32, 40), np.uint8)
-    mask[8:20, 10:24] = 255
-    Image.fromarray(mask).save(folder / "mask.png")
+    write_photo(folder / "photo.png", folder / "mask.png", 32, 40, 4)
+    for channels, height, width in IMAGE_SHAPES:
+        own = folder / f"images-{channels}x{height}x{width}"
+        own.mkdir(exist_ok=True)
+        write_photo(own / "own.png", own / "mask.png", height, width, channels)
     return folder
+
+
+def write_photo(path: Path, mask_path: Path, height: int, width: int, channels: int) -> None:
+    """A smooth image of 1, 3 or 4 channels, and a mask with one hole."""
+    rows, columns = np.mgrid[0:height, 0:width]
+    photo = np.stack([columns * 5, rows * 6, 255 - columns * 5, np.full_like(rows, 200)], 2).astype(np.uint8)
+    Image.fromarray(photo[..., 0] if channels == 1 else photo[..., :channels]).save(path)
+    mask = np.zeros((height, width), np.uint8)
+    mask[8:20, 10:24] = 255
+    Image.fromarray(mask).save(mask_path)
 
 
 # --- recording ----------------------------------------------------------------------------------------------------------
@@ -449,7 +468,7 @@ def numbers_of(node: Any, path: str = "") -> Iterator[tuple[str, str]]:
     if isinstance(node, dict | list):
         items = node.items() if isinstance(node, dict) else enumerate(node)
         for key, value in items:
-            if not CLOCK.search(str(key)):
+            if not OF_THE_MACHINE.intersection(re.split(r"[^a-z0-9]+", str(key).lower())):
                 name = value.get("name", key) if isinstance(value, dict) and isinstance(node, list) else key
                 yield from numbers_of(value, f"{path}/{name}")
     elif isinstance(node, bool):
@@ -457,7 +476,7 @@ def numbers_of(node: Any, path: str = "") -> Iterator[tuple[str, str]]:
     elif isinstance(node, int | float):
         yield path, float(node).hex()
     elif isinstance(node, str):
-        for place, number in enumerate(all_choices(node)):
+        for place, number in enumerate(numbers_in(node)):
             yield f"{path}#{place}", number.hex()
 
 

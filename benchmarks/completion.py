@@ -25,12 +25,13 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Adam
 
+from ganvas.chunks import in_chunks
 from ganvas.data import Dataset, grid, open_data, write_png
 from ganvas.data.batch import as_pictures
 from ganvas.method import Restores
 from ganvas.metrics import measure
 from ganvas.run import Run
-from ganvas.sampling import in_chunks, to_uint8
+from ganvas.sampling import to_uint8
 from ganvas.training.engine import machine_name
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
+from ganvas.chunks import in_chunks
 from ganvas.data.batch import Batch
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Blends", "Code", "CodeGrid", "Continues", "Damaged", "Damages", "Draws", "Encodes", "HasCodes", "HasLikelihood",
     "Judges", "Likelihood", "Prepares", "Quantises", "Resembles", "Restoration", "Restores", "Samples", "Shows",
-    "StandsOn", "Stylises", "Translates",
+    "StandsOn", "Stylises", "Translates", "restore_images",
 ]  # fmt: skip
 
 
@@ -256,6 +257,22 @@ class Restores(Protocol):
         `generator` is of the CPU, and picture i takes the same numbers whatever n is: the first of n draws is that of 1.
         """
         ...
+
+
+RESTORED_AT_ONCE = 16  # images per call of `restore_images`
+
+
+def restore_images(
+    method: Restores, damaged: Tensor, mask: Tensor | None = None, generator: torch.Generator | None = None
+) -> Tensor:
+    """`method.restore` of any number of images (n, C, H, W), on their device: image i depends on its own input and random
+    numbers alone, since `restore` always gets the same number of images."""
+
+    def restored(rows: Tensor) -> Tensor:
+        rows = rows.to(damaged.device)
+        return method.restore(damaged[rows], None if mask is None else mask[rows], generator=generator)
+
+    return in_chunks(len(damaged), restored, RESTORED_AT_ONCE, damaged.device)
 
 
 @dataclass(frozen=True)

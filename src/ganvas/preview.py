@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ganvas.abilities import restore_images
 from ganvas.data import Dataset, grid, media
 from ganvas.data.batch import Batch, as_pictures
 from ganvas.data.feed import examples_of
@@ -39,7 +40,7 @@ def mended(method: Damages, batch: Batch) -> Tensor:
     """Rows of three, (n, 3, C, H, W) in [-1, 1]: the batch's pictures spoilt (holes in grey), mended, and as they were."""
     spoilt = method.damage(batch)
     seen = spoilt.start if spoilt.mask is None else torch.where(spoilt.mask > 0, 0.0, spoilt.picture)
-    return torch.stack([seen.clamp(-1, 1), method.restore(spoilt.picture, spoilt.mask), spoilt.whole], 1)
+    return torch.stack([seen.clamp(-1, 1), restore_images(method, spoilt.picture, spoilt.mask), spoilt.whole], 1)
 
 
 def sheet_of(rows: Tensor) -> np.ndarray:

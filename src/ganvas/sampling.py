@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ganvas.chunks import in_chunks
 from ganvas.data.batch import as_pictures
 from ganvas.data.media import to_uint8
 from ganvas.errors import RunError, UsageError, nearest
@@ -24,11 +25,7 @@ from ganvas.method import (
     methods_with,
 )
 
-__all__ = [
-    "CHUNK", "check_seeds", "class_number", "continued", "drawing", "in_chunks", "reconstructed", "sample", "to_uint8",
-]  # fmt: skip
-
-CHUNK = 64  # always this many at once, filled up where fewer are asked for: the same sizes give the same rounding
+__all__ = ["check_seeds", "class_number", "continued", "drawing", "reconstructed", "sample", "to_uint8"]
 
 
 @torch.no_grad()
@@ -103,16 +100,6 @@ def check_seeds(n: int, seed: int) -> None:
         raise UsageError(f"a sample needs n >= 1 (got n={n})")
     if seed < 0 or seed + n > 2**63:
         raise UsageError(f"seeds go from 0 to {2**63 - 1} (got {seed if n == 1 else f'{seed} to {seed + n - 1}'})")
-
-
-def in_chunks(n: int, make: Callable[[Tensor], Tensor]) -> Tensor:
-    """make(rows) of rows 0 to n - 1 on the CPU, always CHUNK rows at once: the last chunk repeats its last row. Numbers with a
-    fraction come as float32."""
-    made = []
-    for start in range(0, n, CHUNK):
-        found = make(torch.arange(start, start + CHUNK).clamp_max(n - 1))
-        made.append((found.float() if found.is_floating_point() else found).cpu())
-    return torch.cat(made)[:n]
 
 
 @torch.no_grad()

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ganvas.data import DataSpec
     from ganvas.method import Method
 
-BLOCK = 1024  # pictures made before they are written; a multiple of sampling.CHUNK
+BLOCK = 1024  # pictures made before they are written; a multiple of chunks.CHUNK
 NAMES = {"pictures": "pictures", "audio": "clips", "text": "texts"}
 STEP_SECONDS, END_SECONDS = 0.5, 2.0  # of --animate
 

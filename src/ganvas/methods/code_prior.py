@@ -30,6 +30,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.optim import AdamW, Optimizer
 
+from ganvas.chunks import in_chunks
 from ganvas.errors import UsageError
 from ganvas.method import (
     Batch,
@@ -50,6 +51,7 @@ from ganvas.method import (
 )
 from ganvas.networks.code_grids import CodeNetwork, Known, draw, systematic
 
+RESTORED_AT_ONCE = 4  # images; fewer are filled up to it
 FIRST = ("vq_vae", "small")  # the first stage, method and preset, where none is told
 
 
@@ -209,9 +211,20 @@ class CodePrior(Parts):
             raise UsageError(f"{self.name} fills holes, and needs a mask that says where they are")
         n, S, L = len(damaged), self.particles, sum(self.prior.places)
         hole = mask > 0.5
-        missing = torch.cat([_touched(hole, grid) for grid in self.stage.grids()], 1)
         uniform = torch.stack([torch.rand(self.sweeps, S, 2 * L + 1, generator=generator) for _ in range(n)])
         uniform = uniform.to(damaged.device)
+
+        def restored(rows: Tensor) -> Tensor:
+            rows = rows.to(damaged.device)
+            return self._restored(damaged[rows], hole[rows], uniform[rows])
+
+        # An image depends on its own input and random numbers alone: networks always get the same number of rows.
+        return in_chunks(n, restored, RESTORED_AT_ONCE, damaged.device)
+
+    def _restored(self, damaged: Tensor, hole: Tensor, uniform: Tensor) -> Tensor:
+        """`restore` of one chunk. damaged (n, C, H, W), hole (n, 1, H, W) bool, uniform (n, sweeps, S, 2 L + 1)."""
+        S = self.particles
+        missing = torch.cat([_touched(hole, grid) for grid in self.stage.grids()], 1)
         whole = torch.where(hole, _surroundings(damaged, hole), damaged)
         for sweep in range(self.sweeps):
             known = Known(self.prepare(whole).long().repeat_interleave(S, 0), ~missing.repeat_interleave(S, 0))

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from ganvas.abilities import restore_images
 from ganvas.data.feed import examples_of
 from ganvas.data.media import to_uint8
 from ganvas.method import Damages
@@ -71,7 +72,7 @@ def _mended(
         batch.generator = torch.Generator().manual_seed(seed + first)
         spoilt = method.damage(batch)  # on the CPU: the same damage on every device
         mask = None if spoilt.mask is None else spoilt.mask.to(device)
-        made = method.restore(spoilt.picture.to(device), mask, generator=torch.Generator().manual_seed(seed))
+        made = restore_images(method, spoilt.picture.to(device), mask, torch.Generator().manual_seed(seed))
         holes = [None] * len(batch) if spoilt.mask is None else list(spoilt.mask[:, 0].numpy() > 0)
         yield from zip(to_uint8(spoilt.start), to_uint8(made), to_uint8(spoilt.whole), holes, strict=True)
 

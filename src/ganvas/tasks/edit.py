@@ -8,10 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ganvas.chunks import CHUNK, in_chunks
 from ganvas.data import grid
 from ganvas.errors import UsageError, nearest
 from ganvas.method import Code, HasCodes, Method, Samples, methods_with
-from ganvas.sampling import CHUNK, check_seeds, in_chunks, to_uint8
+from ganvas.sampling import check_seeds, to_uint8
 
 REACH = 2.0  # a continuous code is trained in [-1, 1]; beyond that it shows what it means (Chen 2016, fig. 2)
 GAP = 2  # pixels between two pictures; three times that between two blocks

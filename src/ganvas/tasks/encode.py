@@ -6,10 +6,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ganvas.chunks import in_chunks
 from ganvas.data.batch import as_pictures
 from ganvas.errors import UsageError
 from ganvas.method import Encodes, Method, Quantises, Samples, methods_with
-from ganvas.sampling import in_chunks, to_uint8
+from ganvas.sampling import to_uint8
 from ganvas.tasks.edit import paint
 
 

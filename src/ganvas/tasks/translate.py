@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ganvas.chunks import in_chunks
 from ganvas.data.batch import as_pictures
 from ganvas.data.image import to_channels
 from ganvas.data.media import to_uint8
 from ganvas.data.photo import Photo
 from ganvas.errors import DataError, RunError, UsageError
 from ganvas.method import Method, Translates, methods_with
-from ganvas.sampling import in_chunks
 from ganvas.tasks.channels import of_channels, photo_channels
 from ganvas.tasks.tiles import in_one_piece, tiled
 

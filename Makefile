@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 MINUTES ?= 5
 
-.PHONY: help setup demo test check slow docs format clean
+.PHONY: help setup demo test check slow docs site format clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -24,21 +24,25 @@ demo: $(STAMP) ## train r3gan on real digits for about five minutes, and show wh
 test: $(STAMP) ## the whole default test suite
 	$(BIN)/python -m pytest
 
-check: $(STAMP) ## format, lint, types, stale docs
+check: $(STAMP) ## format, lint, types, stale docs, the documentation site
 	$(BIN)/ruff format --check src tests tools examples benchmarks
 	$(BIN)/ruff check src tests tools examples benchmarks
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/python tools/make_docs.py --check
+	$(BIN)/zensical build --strict
 
 format: $(STAMP) ## rewrite the layout of the code
 	$(BIN)/ruff format src tests tools examples benchmarks
 	$(BIN)/ruff check --fix src tests tools examples benchmarks
 
-docs: $(STAMP) ## write the generated pages anew
+docs: $(STAMP) ## write the generated pages again
 	$(BIN)/python tools/make_docs.py
+
+site: $(STAMP) ## build the documentation into site/, without network; a broken link is an error
+	$(BIN)/zensical build --strict
 
 slow: $(STAMP) ## long trainings and searches; their results go to docs/experiments.md
 	$(BIN)/python -m pytest -m slow -s tests/slow
 
 clean: ## remove what setup and builds made
-	rm -rf $(VENV) build dist src/*.egg-info .pytest_cache .ruff_cache
+	rm -rf $(VENV) build dist site src/*.egg-info .pytest_cache .ruff_cache

@@ -198,7 +198,7 @@ def table(data: str, count: int, rows: list[dict[str, Any]]) -> Iterable[str]:
     yield "| method | preset | seeds | " + " | ".join([*names, *(fact.replace("_", " ") for fact in FACTS)]) + " |\n"
     yield "| --- " * (3 + len(names) + len(FACTS)) + "|\n"
     floors = [shown([row["metrics"][key]["floor"] for row in rows[:1]]) for key in names.values()]
-    yield "| *floor* | | | " + " | ".join(floors) + " |" + " |" * len(FACTS) + "\n"
+    yield "| *reference* | | | " + " | ".join(floors) + " |" + " |" * len(FACTS) + "\n"
     for name in methods:
         mine = [row for row in rows if row["method"] == name]
         cells = [shown([row["metrics"][key]["value"] for row in mine]) for key in names.values()]

@@ -60,7 +60,7 @@ def test_python() -> None:
     (code,) = blocks("python")
     names: dict[str, object] = {}
     exec(code.replace("minutes=5", "steps=2, measure_samples=50"), names)
-    assert names["pictures"].shape == (64, 28, 28, 1)  # pyright: ignore[reportAttributeAccessIssue]
+    assert names["images"].shape == (64, 28, 28, 1)  # pyright: ignore[reportAttributeAccessIssue]
     assert names["real"].shape == (6630, 28, 28, 1)  # pyright: ignore[reportAttributeAccessIssue]
 
 

@@ -1,4 +1,4 @@
-"""Writes docs/cli.md from the command line's own help, the generated parts of docs/methods/, and README.md's tree.
+"""Writes the generated pages: docs/reference/, docs/methods/index.md and the lower part of each docs/methods/NAME.md.
 
 python tools/make_docs.py            write all
 python tools/make_docs.py --check    exit 1 where one of them is stale, and say which
@@ -7,10 +7,12 @@ python tools/make_docs.py --check    exit 1 where one of them is stale, and say 
 from __future__ import annotations
 
 import argparse
-import ast
+import html
+import importlib
 import inspect
 import re
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +27,66 @@ from ganvas.settings import settings_of
 from ganvas.tasks import gatys
 
 ROOT = Path(__file__).parent.parent
-TREE = "<!-- tree: written by tools/make_docs.py -->", "<!-- end of tree -->"
-ROOMS = ("src/ganvas", "examples", "benchmarks", "tools", "docs")
+SOURCE = "https://github.com/ganvas/ganvas/blob/main/"
 NOTE = "<!-- Written by tools/make_docs.py: change the code, then run `make docs`. -->"
 BELOW = "<!-- From here on written by tools/make_docs.py: change the code, then run `make docs`. -->"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What the gallery says of something that is no registered method."""
+
+    title: str
+    paper: str
+
+
+GATYS = Entry(
+    "style transfer by optimising the image itself, without training",
+    "Gatys et al. 2015, A Neural Algorithm of Artistic Style, arXiv:1508.06576",
+)
+
+# The gallery's groups in order. A test asks that every method is in exactly one of them.
+GROUPS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "GANs": (
+        "A generator against a discriminator. Start with `r3gan`. All of them train on the same data, take labels"
+        " (`--set conditional=true`) and augmentation (`--set augment=ada`); their figures are in"
+        " [one table](../gan_table.md).",
+        (
+            "r3gan", "dcgan", "hinge_sn", "wgan_gp", "lsgan", "wgan", "gan", "cgan", "infogan", "pacgan", "mgan",
+            "lapgan", "gran", "stylegan2",
+        ),
+    ),
+    "Autoencoders": ("Images to latents or codes and back.", ("vae", "vae_gan", "vq_vae")),
+    "Flows": ("A vector field from noise to images.", ("flow_matching",)),
+    "Autoregressive models": (
+        "One pixel, code, audio sample or token after the other, each with an exact likelihood.",
+        ("pixelcnn", "code_prior", "wavenet", "rnn_text"),
+    ),
+    "Image to image": (
+        "Translation between two kinds of images, and restoration of degraded ones.",
+        ("pix2pix", "cyclegan", "srresnet", "srgan", "denoise", "inpaint"),
+    ),
+    "Style transfer": ("A photo in the style of a painting.", ("gatys", "fast_style", "adain")),
+}  # fmt: skip
+
+# The Python reference: (heading, module, its public names; none means __all__).
+API: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    ("Training, runs and methods", "ganvas", ()),
+    ("Data", "ganvas.data", ()),
+    ("Metrics", "ganvas.metrics", ()),
+    ("Tasks: encode and decode", "ganvas.tasks.encode", ("encode", "decode")),
+    ("Tasks: edit", "ganvas.tasks.edit", ("traverse", "interpolate")),
+    ("Tasks: translate", "ganvas.tasks.translate", ("translate", "translate_images")),
+    ("Tasks: restore", "ganvas.tasks.restore", ("restore",)),
+    ("Tasks: stylise", "ganvas.tasks.stylise", ("stylise", "stylise_with")),
+    ("Doctor", "ganvas.doctor", ()),
+    ("Reports", "ganvas.report", ()),
+)
 
 JSON = """\
 ## What --json prints
 
-Exactly one JSON object on stdout; progress goes to stderr. Names stay as they are; more may be added. NaN and
+Exactly one JSON object on stdout; progress goes to stderr. Keys are stable; new ones may be added. NaN and
 infinities are null.
 
 | command | keys |
@@ -45,28 +98,28 @@ infinities are null.
 | `evaluate` | `run` or `pictures`, `data`, `n`, `metrics` |
 | `restore` | `task`, `restored`: a list of `picture`, `files`, `size` and perhaps `sheet`; `problems` |
 | `compare` | `data`, `main`, `groups`, `best`, `surroundings`, `settings`, `page` |
-| `stylise` | `out`, `network`, `sha256`, `steps`, `seconds`, `losses`, `stopped`, `video`; by a run `out`, `run`, \
+| `stylise` | `out`, `network`, `sha256`, `steps`, `seconds`, `losses`, `stopped`, `video`; with a run `out`, `run`, \
 `method`, `seconds` |
 | `methods` | `methods`: a list of `name`, `title`, `paper` |
 | `methods NAME` | `name`, `title`, `paper`, `about`, `settings`, `presets` |
-| `data` | the data sheet (`name`, `source`, `shape`, `counts`, `classes`, `channels`, `duplicates`, \
+| `data` | the data card (`name`, `source`, `shape`, `counts`, `classes`, `channels`, `duplicates`, \
 `problems`, ...), `contact_sheet` |
 
 `metrics` is `{"FD[digits]": {"value", "floor", "n", "better", ...}, "coverage": ..., "precision": ...,
-"recall": ..., "density": ..., "modes": ..., "copies": ...}`; `floor` is the same measure of held-out
-real pictures, `n` the number of samples."""
+"recall": ..., "density": ..., "modes": ..., "copies": ...}`; `floor` is the reference, what held-out
+real images score by the same measure, and `n` the number of samples."""
 
 ENDS = """\
-## How a command ends
+## Exit codes
 
-| exit code | when |
+| exit code | meaning |
 | --- | --- |
-| 0 | it did what was asked |
+| 0 | success |
 | 1 | something it needs is missing, damaged or full: one line `error: ...` on stderr |
-| 2 | the words of the call are wrong: one line `error: ...` on stderr |
-| 130, 143 | after SIGINT (Ctrl-C) and SIGTERM; a training has saved everything and says how to go on |
+| 2 | wrong arguments: one line `error: ...` on stderr |
+| 130, 143 | stopped by SIGINT (Ctrl-C) or SIGTERM; a training has saved its state and prints the command that resumes it |
 
-A traceback is a fault of ganvas, and worth an issue."""
+A traceback is a bug in ganvas: please report it."""
 
 
 def main() -> None:
@@ -81,106 +134,148 @@ def main() -> None:
 
 def check(folder: Path) -> int:
     """1 where a page in `folder` is not what would be written, else 0."""
-    stale = [name for name, text in pages().items() if not _holds(folder / name, text)]
+    stale = [name for name, text in pages().items() if not _is_current(folder / name, text)]
     if stale:
         print(f"stale: {', '.join(stale)}. Run: make docs", file=sys.stderr)
     return int(bool(stale))
 
 
 def pages() -> dict[str, str]:
-    """All pages by path."""
-    written = {f"docs/methods/{name}.md": method_page(name) for name in method_names()}
+    """All generated pages by path."""
+    written = {"docs/reference/cli.md": cli_page(), "docs/reference/api.md": api_page()}
+    written["docs/methods/index.md"] = gallery_page()
+    for name in method_names():
+        written[f"docs/methods/{name}.md"] = method_page(name)
     written["docs/methods/gatys.md"] = gatys_page()
-    return {"docs/cli.md": cli_page(), "docs/methods.md": methods_page(), **written, "README.md": readme()}
+    return written
 
 
-def readme() -> str:
-    """README.md with its tree written anew."""
-    before, rest = (ROOT / "README.md").read_text(encoding="utf-8").split(TREE[0])
-    return f"{before}{TREE[0]}\n{tree()}\n{TREE[1]}{rest.split(TREE[1])[1]}"
+# --- methods --------------------------------------------------------------------------------------------------------
 
 
-def tree() -> str:
-    """One line a file: the first sentence of what it says of itself."""
-    lines = []
-    for room in ROOMS:
-        files = sorted((path for path in (ROOT / room).rglob("*") if path.suffix in (".py", ".md")), key=_by_folder)
-        lines += [f"{path.relative_to(ROOT)!s:<44} {line}" for path in files if (line := _first_line(path))]
-    return "\n".join(["```", *lines, "```"])
+def gallery_page() -> str:
+    """Every method in its group: an image that it made, its name and a line."""
+    parts = [
+        f"# Methods\n\n{NOTE}\n\n"
+        "Each method is one paper, one file of source and one page: the idea, an image that it made, when to use it,"
+        " what fails, and all its settings. `ganvas methods` prints this list, `ganvas methods NAME` one of them."
+    ]
+    for group, (about, names) in GROUPS.items():
+        cards = "\n\n".join(_card(name) for name in names)
+        parts.append(f'## {group}\n\n{about}\n\n<div class="gallery" markdown>\n\n{cards}\n\n</div>')
+    parts.append(f"## Papers\n\n{table(('method', 'paper'), [_paper_row(name) for name in _all_names()])}")
+    return "\n\n".join(parts) + "\n"
 
 
-def _by_folder(path: Path) -> tuple[str, str]:
-    return str(path.parent), path.name
+def method_page(name: str) -> str:
+    """The page of a method: the part written by hand, then a link to its source, its settings and its presets."""
+    facts = describe(name)
+    presets = []
+    for preset in facts["presets"]:
+        changed = [f"{key}={value}" for key, value in preset["settings"].items()]
+        presets.append((f"`{preset['name']}`", " ".join(preset["help"].split()), ", ".join(changed) or "the defaults"))
+    parts = [
+        _source_section(find(name), facts["paper"]),
+        f"## Settings\n\nSet with `--set KEY=VALUE`.\n\n{_settings(rows_of(find(name)))}",
+        f"## Presets\n\nChosen with `--preset NAME`.\n\n{table(('preset', 'what it is for', 'settings'), presets)}",
+    ]
+    return f"{_written_by_hand(name)}{BELOW}\n\n" + "\n\n".join(parts) + "\n"
 
 
-def _first_line(path: Path) -> str:
-    text = path.read_text(encoding="utf-8")
-    if path.suffix == ".md":
-        return text.splitlines()[0].lstrip("# ")
-    said = ast.get_docstring(ast.parse(text)) or ""
-    paragraph = said.split("\n\n")[0].replace("\n", " ")
-    return re.split(r"(?<!\bsec)\. ", paragraph)[0].rstrip(".:")
+def gatys_page() -> str:
+    """The page of the style transfer that is a task and no method."""
+    parts = [
+        _source_section(gatys, GATYS.paper),
+        f"## Settings\n\nSet with `--set KEY=VALUE`.\n\n{_settings(rows_of(gatys.GatysSettings))}",
+    ]
+    return f"{_written_by_hand('gatys')}{BELOW}\n\n" + "\n\n".join(parts) + "\n"
+
+
+def _all_names() -> list[str]:
+    return [name for _, names in GROUPS.values() for name in names]
+
+
+def _entry(name: str) -> Entry:
+    if name == "gatys":
+        return GATYS
+    facts = describe(name)
+    return Entry(facts["title"], facts["paper"])
+
+
+def _card(name: str) -> str:
+    return (
+        f'<div class="card" markdown>\n[![{name}]({_first_image(name)})]({name}.md)\n\n'
+        f"**[{name}]({name}.md)**<br>{_entry(name).title}\n</div>"
+    )
+
+
+def _first_image(name: str) -> str:
+    """The first image of a method's page, as a path from docs/methods."""
+    images = re.findall(r"!\[[^]]*\]\(([^)]+\.png)\)", _written_by_hand(name))
+    if not images:
+        raise SystemExit(
+            f"docs/methods/{name}.md shows no image: add one that the method made, ![what it is](PATH.png)"
+        )
+    return images[0]
+
+
+def _paper_row(name: str) -> tuple[str, str]:
+    return f"[{name}]({name}.md)", _linked(_entry(name).paper)
+
+
+def _source_section(owner: Any, paper: str) -> str:
+    return (
+        f"## Source\n\n[{_path_of(owner)}]({SOURCE}{_path_of(owner)}): the losses with their equation numbers, and where"
+        f" the implementation departs from the paper.\n\n{_linked(paper)}."
+    )
+
+
+def _path_of(owner: Any) -> str:
+    """The file that defines a class or module, from the root of the repository."""
+    return Path(inspect.getsourcefile(owner) or "").resolve().relative_to(ROOT.resolve()).as_posix()
+
+
+def _linked(paper: str) -> str:
+    """With a link for every arXiv number."""
+    return re.sub(r"arXiv:([\w./-]*\w)", r"[arXiv:\1](https://arxiv.org/abs/\1)", paper)
+
+
+def _written_by_hand(name: str) -> str:
+    page = ROOT / "docs" / "methods" / f"{name}.md"
+    return page.read_text(encoding="utf-8").split(BELOW)[0] if page.exists() else f"# {name}\n\n"
+
+
+# --- the command line -----------------------------------------------------------------------------------------------
 
 
 def cli_page() -> str:
-    """Every command with its options, then the forms that scripts may rely on."""
+    """Every command with its options, then the formats that scripts may rely on."""
     group: Any = typer.main.get_command(app)
     commands = [_command(name, command) for name, command in group.commands.items()]
-    lines, config_file = inspect.cleandoc(view.__doc__ or ""), inspect.cleandoc(config.__doc__ or "")
-    keys = [
+    config_keys = [
         (f"`{name}`", known.type_name.replace("|", "or"), known.help)
         for name, known in settings_of(config.Wish).items()
     ]
     parts = [
-        f"# The command line\n\n{NOTE}\n\n{group.help}",
+        f"# Command line\n\n{NOTE}\n\n{group.help}",
         *commands,
-        f"## The config file\n\n{config_file}\n\n{table(('key', 'type', 'what it is'), keys)}",
-        f"## Settings of the data\n\nBy `--set data.KEY=VALUE`.\n\n{_settings(rows_of(DataSettings))}",
-        f"## What a training prints\n\n{lines}",
+        f"## The config file\n\n{inspect.cleandoc(config.__doc__ or '')}\n\n"
+        f"{table(('key', 'type', 'what it is'), config_keys)}",
+        f"## Settings of the data\n\nSet with `--set data.KEY=VALUE`.\n\n{_settings(rows_of(DataSettings))}",
+        f"## What a training prints\n\n{inspect.cleandoc(view.__doc__ or '')}",
         JSON,
         ENDS,
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def methods_page() -> str:
-    """Every registered method in a line, with the way to its page."""
-    rows = [
-        (f"[{name}](methods/{name}.md)", describe(name)["title"], describe(name)["paper"]) for name in method_names()
-    ]
-    return f"# Methods\n\n{NOTE}\n\n{table(('method', 'what it is', 'paper'), rows)}\n"
-
-
-def method_page(name: str) -> str:
-    """The page of a method: what stands there by hand, then what its file says, settings and presets."""
-    place = ROOT / "docs" / "methods" / f"{name}.md"
-    by_hand = place.read_text(encoding="utf-8").split(BELOW)[0] if place.exists() else f"# {name}\n\n"
-    return f"{by_hand}{BELOW}\n\n{_method(name)}\n"
-
-
-def gatys_page() -> str:
-    """The page of the style transfer that is no method: what stands there by hand, what its file says, settings."""
-    place = ROOT / "docs" / "methods" / "gatys.md"
-    by_hand = place.read_text(encoding="utf-8").split(BELOW)[0]
-    said = inspect.cleandoc(gatys.__doc__ or "")
-    settings = _settings(rows_of(gatys.GatysSettings))
-    return (
-        f"{by_hand}{BELOW}\n\n## What its file says\n\n{said}\n\n## Settings\n\nBy `--set KEY=VALUE`.\n\n{settings}\n"
-    )
-
-
-def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    """A Markdown table."""
-    lines = [head, tuple("---" for _ in head), *rows]
-    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
-
-
 def _command(name: str, command: Any) -> str:
-    rows = [
-        (_words(parameter), f"{parameter.help}{_default(parameter)}") for parameter in command.params if parameter.help
-    ]
-    words = [_place(parameter) for parameter in command.params if _positional(parameter)]
-    usage = " ".join(["ganvas", name, *words, "[OPTIONS]"])
+    rows = []
+    for parameter in command.params:
+        if parameter.help:
+            rows.append((_option(parameter), f"{parameter.help}{_default(parameter)}"))
+    arguments = [_argument(parameter) for parameter in command.params if _is_argument(parameter)]
+    usage = " ".join(["ganvas", name, *arguments, "[OPTIONS]"])
     parts = (
         f"## ganvas {name}",
         f"    {usage}",
@@ -190,20 +285,21 @@ def _command(name: str, command: Any) -> str:
     return "\n\n".join(parts)
 
 
-def _place(parameter: Any) -> str:
+def _argument(parameter: Any) -> str:
     word = parameter.metavar or parameter.name.upper()
     return word if parameter.required else f"[{word}]"
 
 
-def _positional(parameter: Any) -> bool:
+def _is_argument(parameter: Any) -> bool:
     return parameter.param_type_name == "argument"
 
 
-def _words(parameter: Any) -> str:
-    if _positional(parameter):
-        return f"`{parameter.metavar or parameter.name.upper()}`"
-    value = "" if _is_flag(parameter) else f" `{parameter.metavar or parameter.name.upper()}`"
-    return ", ".join(f"`{word}`" for word in parameter.opts) + value
+def _option(parameter: Any) -> str:
+    metavar = parameter.metavar or parameter.name.upper()
+    if _is_argument(parameter):
+        return f"`{metavar}`"
+    flags = ", ".join(f"`{flag}`" for flag in parameter.opts)
+    return flags if _is_flag(parameter) else f"{flags} `{metavar}`"
 
 
 def _is_flag(parameter: Any) -> bool:
@@ -211,33 +307,135 @@ def _is_flag(parameter: Any) -> bool:
 
 
 def _default(parameter: Any) -> str:
-    return (
-        f" Default: {parameter.default}."
-        if parameter.show_default and parameter.default not in (None, "") and not _is_flag(parameter)
-        else ""
-    )
+    if not parameter.show_default or parameter.default in (None, "") or _is_flag(parameter):
+        return ""
+    return f" Default: {parameter.default}."
 
 
-def _method(name: str) -> str:
-    facts = describe(name)
-    presets = [
-        (
-            f"`{row['name']}`",
-            " ".join(row["help"].split()),
-            ", ".join(f"{key}={value}" for key, value in row["settings"].items()) or "the defaults",
-        )
-        for row in facts["presets"]
+# --- the Python interface -------------------------------------------------------------------------------------------
+
+
+def api_page() -> str:
+    """The public names with their signatures and docstrings."""
+    parts = [
+        f"# Python\n\n{NOTE}\n\n"
+        "The public names. `import ganvas` is light: torch is imported when a name is first used. An error that a user"
+        " can cause derives from `ganvas.GanvasError`."
     ]
-    said = f"## What its file says\n\n{facts['about']}\n\n{facts['paper']}."
-    settings = f"## Settings\n\n{_settings(rows_of(find(name)))}"
-    return "\n\n".join([said, settings, f"## Presets\n\n{table(('preset', 'what it is for', 'settings'), presets)}"])
+    documented = set()
+    for heading, module_name, names in API:
+        module = importlib.import_module(module_name)
+        parts.append(f"## {heading}\n\n`{module_name}`: {_summary(module)}")
+        for name in names or module.__all__:
+            # `ganvas` repeats names of its packages; each is documented where it comes first.
+            if not name.startswith("_") and name not in documented:
+                parts.append(_documented(name, getattr(module, name)))
+                documented.add(name)
+    return "\n\n".join(parts) + "\n"
+
+
+def _summary(module: Any) -> str:
+    """The first paragraph of a module's docstring, without the package's own name."""
+    return inspect.cleandoc(module.__doc__ or "").split("\n\n")[0].removeprefix("ganvas: ")
+
+
+def _documented(name: str, value: Any) -> str:
+    """A section for one public name."""
+    if inspect.isclass(value):
+        return "\n\n".join([_callable(f"### {name}", f"class {name}", value, value.__doc__), *_members(value)])
+    if inspect.isfunction(value):
+        return _callable(f"### {name}", name, value, value.__doc__)
+    return f"### {name}\n\nA constant of type `{type(value).__name__}`."
+
+
+def _members(owner: type) -> list[str]:
+    """The public methods and properties that a class defines itself and documents."""
+    sections = []
+    for name, value in vars(owner).items():
+        if name.startswith("_"):
+            continue
+        if isinstance(value, property) and value.__doc__:
+            sections.append(f"**`{owner.__name__}.{name}`** (property)\n\n{inspect.cleandoc(value.__doc__)}")
+            continue
+        function = value.__func__ if isinstance(value, classmethod | staticmethod) else value
+        if inspect.isfunction(function) and function.__doc__:
+            sections.append(_callable("", f"{owner.__name__}.{name}", function, function.__doc__))
+    return sections
+
+
+def _callable(heading: str, name: str, value: Any, docstring: str | None) -> str:
+    code = f"```python\n{name}{_signature(value)}\n```"
+    # The docstring that dataclasses make up is the signature once more.
+    text = inspect.cleandoc(docstring or "")
+    if text.startswith(f"{getattr(value, '__name__', '')}("):
+        text = ""
+    return "\n\n".join(part for part in (heading, code, text) if part)
+
+
+def _signature(value: Any) -> str:
+    """As written in the source, one parameter a line where it is long."""
+    try:
+        signature = inspect.signature(value)
+    except (TypeError, ValueError):
+        return "(...)"
+    words = []
+    for name, parameter in signature.parameters.items():
+        if name == "self" or name.startswith("_"):
+            continue
+        if parameter.kind is parameter.KEYWORD_ONLY and "*" not in words and not _has_star(words):
+            words.append("*")
+        words.append(_parameter(parameter))
+    returned = signature.return_annotation
+    arrow = "" if returned in (signature.empty, None, "None") or inspect.isclass(value) else f" -> {_type(returned)}"
+    line = f"({', '.join(words)}){arrow}"
+    if len(line) <= 80:
+        return line
+    return "(\n" + "".join(f"    {word},\n" for word in words) + f"){arrow}"
+
+
+def _has_star(words: list[str]) -> bool:
+    return any(word.startswith("*") and not word.startswith("**") for word in words)
+
+
+def _parameter(parameter: inspect.Parameter) -> str:
+    stars = {parameter.VAR_POSITIONAL: "*", parameter.VAR_KEYWORD: "**"}.get(parameter.kind, "")
+    text = f"{stars}{parameter.name}"
+    if parameter.annotation is not parameter.empty:
+        text += f": {_type(parameter.annotation)}"
+    if parameter.default is parameter.empty:
+        return text
+    default = repr(parameter.default)
+    return f"{text} = {'...' if default.startswith('<') else default}"
+
+
+def _type(annotation: Any) -> str:
+    if isinstance(annotation, str):
+        return annotation
+    return getattr(annotation, "__name__", str(annotation))
+
+
+# --- Markdown -------------------------------------------------------------------------------------------------------
+
+
+def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    """A Markdown table."""
+    lines = []
+    for row in (head, tuple("---" for _ in head), *rows):
+        lines.append(f"| {' | '.join(_cell(text) for text in row)} |")
+    return "\n".join(lines)
+
+
+def _cell(text: str) -> str:
+    """With its pipes escaped. Readers of Markdown disagree about a pipe in a code span, but not about HTML."""
+    text = re.sub(r"`([^`]*\|[^`]*)`", lambda code: f"<code>{html.escape(code[1])}</code>".replace("|", "&#124;"), text)
+    return text.replace("|", "\\|")
 
 
 def _settings(rows: list[tuple[str, str, str, str]]) -> str:
     return table(("setting", "default", "allowed", "what it is"), [(f"`{row[0]}`", *row[1:]) for row in rows])
 
 
-def _holds(path: Path, text: str) -> bool:
+def _is_current(path: Path, text: str) -> bool:
     return path.is_file() and path.read_text(encoding="utf-8") == text
 
 

@@ -1,4 +1,4 @@
-"""docs/cli.md and the lower parts of docs/methods/ are what tools/make_docs.py writes; the upper parts are there."""
+"""docs/reference/ and the lower parts of docs/methods/ are what tools/make_docs.py writes; the upper parts are there."""
 
 from __future__ import annotations
 
@@ -39,12 +39,29 @@ def test_every_command_method_and_setting_is_there() -> None:
     from ganvas.settings import settings_of
 
     for name in method_names():
-        assert f"[{name}](methods/{name}.md)" in make_docs.methods_page()
+        assert f"[{name}]({name}.md)" in make_docs.gallery_page()
         page = make_docs.method_page(name)
         for word in (*settings_of(find(name)), *presets(name)):
             assert f"| `{word}` |" in page, (name, word)
     for command in ("train", "sample", "evaluate", "compare", "methods", "data"):
         assert f"\n## ganvas {command}\n" in make_docs.cli_page()
+
+
+def test_every_method_is_in_one_group_of_the_gallery() -> None:
+    from ganvas.method import method_names
+
+    listed = [name for _, names in make_docs.GROUPS.values() for name in names]
+    assert sorted(listed) == sorted([*method_names(), "gatys"])
+
+
+def test_the_python_reference_has_every_public_name() -> None:
+    import ganvas
+    import ganvas.metrics
+
+    page = make_docs.api_page()
+    for name in (*ganvas.__all__, *ganvas.metrics.__all__, "traverse", "encode", "restore", "stylise", "diagnose"):
+        assert f"\n### {name}\n" in page or name.startswith("_"), name
+    assert "```python\nRun.sample(\n" in page and " at 0x" not in page
 
 
 def test_every_method_has_a_page_in_words_and_a_picture() -> None:

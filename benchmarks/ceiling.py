@@ -52,8 +52,8 @@ def layers(networks: Iterable[tuple[nn.Module, Tensor]]) -> list[Layer]:
         for module in network.modules()
         if isinstance(module, COUNTED)
     ]
-    for network, pictures in networks:
-        network(pictures)
+    for network, images in networks:
+        network(images)
     for hook in hooks:
         hook.remove()
     return found

@@ -3,8 +3,8 @@
     python benchmarks/cgan_labels.py [--minutes 3] [--seeds 0 1 2] [--per-class 100] [--set join=concat] [--json]
 
 Trains a conditional method on the built-in digits, `--minutes` of processor time a seed, then asks for each of the ten
-classes. `floor` is what the network reads in held-out real digits: it is no better judge than that. Coverage and FD[digits] stand
-beside it, since one good picture of each class would read as well.
+classes. `reference` is what the network reads in held-out real digits: it is no better judge than that. Coverage and FD[digits] stand
+beside it, since one good image of each class would read as well.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from ganvas.run import Run
 
 
 def asked_for(run: Run, data: Dataset, per_class: int) -> dict[str, Any]:
-    """label_accuracy of `per_class` pictures of each class, each of a seed of its own, and how varied they are."""
+    """label_accuracy of `per_class` images of each class, each of a seed of its own, and how varied they are."""
     classes = run.spec.classes
     images = [run.sample(per_class, seed=number * per_class, label=number) for number in range(len(classes))]
     labels = np.repeat(np.arange(len(classes)), per_class)
@@ -36,8 +36,8 @@ def asked_for(run: Run, data: Dataset, per_class: int) -> dict[str, Any]:
     return {**label_accuracy(np.concatenate(images), labels, classes), **varied}
 
 
-def floor_of(data: Dataset) -> float:
-    """label_accuracy of the held-out pictures under their own labels."""
+def reference_of(data: Dataset) -> float:
+    """label_accuracy of the held-out images under their own labels."""
     test = data.part("test")
     assert test is not None and test.labels is not None
     return label_accuracy(test.images, test.labels, data.spec.classes)["value"]
@@ -67,7 +67,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, help="keep the runs here")
     options = parser.parse_args(arguments)
     data = open_data(options.data)
-    floor, rows = floor_of(data), []
+    reference, rows = reference_of(data), []
     with tempfile.TemporaryDirectory() as scratch:
         for seed in options.seeds:
             rows.append(row(options, data, seed, options.out or Path(scratch)))
@@ -80,13 +80,13 @@ def main(arguments: list[str] | None = None) -> None:
     values = [found["value"] for found in rows]
     report = {
         "method": options.method, "preset": options.preset, "set": read_settings(options.set), "minutes": options.minutes,
-        "clock": options.clock, "threads": torch.get_num_threads(), "floor": floor, "mean": statistics.mean(values),
+        "clock": options.clock, "threads": torch.get_num_threads(), "reference": reference, "mean": statistics.mean(values),
         "least": min(values), "rows": rows,
     }  # fmt: skip
     if options.json:
         print(json.dumps(report))
         return
-    print(f"mean {report['mean']:.4f}, least {report['least']:.4f}; held-out real digits {floor:.4f}")
+    print(f"mean {report['mean']:.4f}, least {report['least']:.4f}; held-out real digits {reference:.4f}")
 
 
 if __name__ == "__main__":

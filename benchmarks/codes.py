@@ -3,7 +3,7 @@
     python benchmarks/codes.py --work runs/codes [--minutes 1 1] [--seeds 0 1] [--set prior.conditional=true]
     python benchmarks/codes.py --work runs/codes --only-table
 
-Each run has one thread and a budget of processor time; encoding the training pictures for the prior comes on top and is told
+Each run has one thread and a budget of processor time; encoding the training images for the prior comes on top and is told
 (`encoding seconds`). 2,000 samples of digits, as in docs/gan_table.md. What is done is kept in WORK/*.json and not done again.
 """
 
@@ -105,7 +105,7 @@ def train(
 
 
 def encoding(prior: Run, data: Dataset) -> float:
-    """Seconds of processor time to encode all training pictures once."""
+    """Seconds of processor time to encode all training images once."""
     method = prior.method
     assert isinstance(method, Prepares)
     feed = Feed(data.images, None, None, batch_size=1, seed=0, generator=torch.Generator())

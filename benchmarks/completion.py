@@ -2,13 +2,13 @@
 
     python benchmarks/completion.py RUN [--n 500] [--candidates 4] [--minutes 1] [--seed 0] [--json]
 
-RUN is a run of code_prior. The network is trained here, on the training pictures of that run, with random rectangles as
-holes, for `--minutes` of processor time of one thread. Holes: the middle quarter of the picture, and its lower half.
+RUN is a run of code_prior. The network is trained here, on the training images of that run, with random rectangles as
+holes, for `--minutes` of processor time of one thread. Holes: the middle quarter of the image, and its lower half.
 
-PSNR   in dB, mean over pictures, over the pixels of the hole alone; `best of k` is the nearest of k candidates to the truth,
+PSNR   in dB, mean over images, over the pixels of the hole alone; `best of k` is the nearest of k candidates to the truth,
        which nobody knows who fills a hole: it says that the truth is among the answers
-FD     Fréchet distance of the whole, filled pictures from all training pictures (its bias falls with n; `nothing missing` is the
-       floor)
+FD     Fréchet distance of the whole, filled images from all training images (its bias falls with n; `nothing missing` is the
+       reference)
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from torch.optim import Adam
 
 from ganvas.chunks import in_chunks
 from ganvas.data import Dataset, grid, open_data, write_png
-from ganvas.data.batch import as_pictures
+from ganvas.data.batch import as_image_tensor
 from ganvas.method import Restores
 from ganvas.metrics import measure
 from ganvas.run import Run
@@ -38,11 +38,11 @@ from ganvas.training.engine import machine_name
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
-    parser.add_argument("--n", type=int, default=500, help="held-out pictures")
+    parser.add_argument("--n", type=int, default=500, help="held-out images")
     parser.add_argument("--candidates", type=int, default=4)
     parser.add_argument("--minutes", type=float, default=1.0, help="of processor time for the plain network")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--picture", type=Path, help="a PNG of some of them")
+    parser.add_argument("--image", type=Path, help="a PNG of some of them")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
@@ -52,7 +52,7 @@ def main(arguments: list[str] | None = None) -> None:
     method = run.method
     assert held is not None and isinstance(method, Restores)
     images = np.asarray(held.images[: options.n])
-    mean = as_pictures(np.asarray(data.images)).mean(0)
+    mean = as_image_tensor(np.asarray(data.images)).mean(0)
     plain = trained(data, options.minutes, options.seed)
     report: dict[str, Any] = {
         "run": str(options.run), "n": len(images), "candidates": options.candidates, "minutes": options.minutes,
@@ -64,7 +64,7 @@ def main(arguments: list[str] | None = None) -> None:
         drawn = torch.stack([filled(method, images, hole, options.seed + i) for i in range(options.candidates)])
         seconds = (time.process_time() - began) / drawn.shape[0] / len(images)
         ways = {
-            "mean picture": with_mean(images, hole, mean),
+            "mean image": with_mean(images, hole, mean),
             "plain network": by_network(plain, images, hole),
             "codes": drawn[0],
         }
@@ -76,15 +76,15 @@ def main(arguments: list[str] | None = None) -> None:
         found["codes"] |= {
             f"PSNR best of {len(drawn)}": every.amax(0).mean().item(),
             f"PSNR of the mean of {len(drawn)}": psnr(drawn.mean(0), images, hole).mean().item(),
-            "seconds_a_picture": round(seconds, 4),
+            "seconds_a_image": round(seconds, 4),
         }  # fmt: skip
         report["holes"][name] = found
-        if options.picture:
-            damaged = torch.where(hole, 0.0, as_pictures(images))
-            rows = [as_pictures(images), damaged, ways["mean picture"], ways["plain network"], *drawn]
+        if options.image:
+            degraded = torch.where(hole, 0.0, as_image_tensor(images))
+            rows = [as_image_tensor(images), degraded, ways["mean image"], ways["plain network"], *drawn]
             few = torch.stack([row[:12] for row in rows]).flatten(0, 1)
             write_png(
-                options.picture.with_stem(f"{options.picture.stem}-{name.split()[0]}"), grid(to_uint8(few), columns=12)
+                options.image.with_stem(f"{options.image.stem}-{name.split()[0]}"), grid(to_uint8(few), columns=12)
             )
     print(json.dumps(report) if options.json else "\n".join(lines(report)))
 
@@ -98,25 +98,25 @@ def holes(height: int, width: int) -> dict[str, Tensor]:
 
 
 def filled(method: Restores, images: np.ndarray, hole: Tensor, seed: int) -> Tensor:
-    """One candidate of each picture (n, C, H, W)."""
+    """One candidate of each image (n, C, H, W)."""
     generator = torch.Generator().manual_seed(seed)
 
     def of_rows(rows: Tensor) -> Tensor:
-        damaged = torch.where(hole, 0.0, as_pictures(images[rows.numpy()]))
-        return method.restore(damaged, hole.expand(len(rows), -1, -1, -1).float(), generator=generator)
+        degraded = torch.where(hole, 0.0, as_image_tensor(images[rows.numpy()]))
+        return method.restore(degraded, hole.expand(len(rows), -1, -1, -1).float(), generator=generator)
 
     return in_chunks(len(images), of_rows)
 
 
 def with_mean(images: np.ndarray, hole: Tensor, mean: Tensor) -> Tensor:
-    return torch.where(hole, mean, as_pictures(images))
+    return torch.where(hole, mean, as_image_tensor(images))
 
 
 # --- the plain network ----------------------------------------------------------------------------------------------------
 
 
 class Plain(nn.Module):
-    """Damaged pictures and their mask (N, C + 1, H, W) to whole ones (N, C, H, W): halved twice, six layers between, doubled."""
+    """Damaged images and their mask (N, C + 1, H, W) to whole ones (N, C, H, W): halved twice, six layers between, doubled."""
 
     def __init__(self, channels: int, width: int = 64) -> None:
         super().__init__()
@@ -126,9 +126,9 @@ class Plain(nn.Module):
             nn.ConvTranspose2d(width, width // 2, 4, 2, 1), nn.ReLU(), nn.ConvTranspose2d(width // 2, channels, 4, 2, 1),
         )  # fmt: skip
 
-    def forward(self, damaged: Tensor, hole: Tensor) -> Tensor:
-        made = self.layers(torch.cat([damaged, hole.float()], 1))
-        return torch.where(hole, made[..., : damaged.shape[2], : damaged.shape[3]], damaged)
+    def forward(self, degraded: Tensor, hole: Tensor) -> Tensor:
+        made = self.layers(torch.cat([degraded, hole.float()], 1))
+        return torch.where(hole, made[..., : degraded.shape[2], : degraded.shape[3]], degraded)
 
 
 def trained(data: Dataset, minutes: float, seed: int) -> Plain:
@@ -136,11 +136,11 @@ def trained(data: Dataset, minutes: float, seed: int) -> Plain:
     torch.manual_seed(seed)
     network = Plain(data.spec.channels).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     optimizer = Adam(network.parameters(), lr=1e-3, fused=True)
-    pictures, known = as_pictures(np.asarray(data.images)), list(holes(data.spec.height, data.spec.width).values())
+    images, known = as_image_tensor(np.asarray(data.images)), list(holes(data.spec.height, data.spec.width).values())
     began, progress = time.process_time(), 0.0
     while progress < 1:
         optimizer.param_groups[0]["lr"] = 1e-3 * (1 - progress)
-        real = pictures[torch.randint(len(pictures), (64,))]
+        real = images[torch.randint(len(images), (64,))]
         hole = torch.cat(
             [known[int(kind)] if kind < 2 else rectangle(*real.shape[2:]) for kind in torch.randint(4, (64,))]
         )
@@ -165,8 +165,8 @@ def rectangle(height: int, width: int) -> Tensor:
 
 def by_network(network: Plain, images: np.ndarray, hole: Tensor) -> Tensor:
     def of_rows(rows: Tensor) -> Tensor:
-        damaged = torch.where(hole, 0.0, as_pictures(images[rows.numpy()]))
-        return network(damaged, hole.expand(len(rows), -1, -1, -1)).clamp(-1, 1)
+        degraded = torch.where(hole, 0.0, as_image_tensor(images[rows.numpy()]))
+        return network(degraded, hole.expand(len(rows), -1, -1, -1)).clamp(-1, 1)
 
     return in_chunks(len(images), of_rows)
 
@@ -176,7 +176,7 @@ def by_network(network: Plain, images: np.ndarray, hole: Tensor) -> Tensor:
 
 def psnr(made: Tensor, images: np.ndarray, hole: Tensor) -> Tensor:
     """In dB, (n,), over the pixels of the hole."""
-    error = ((made - as_pictures(images)) / 2).square() * hole
+    error = ((made - as_image_tensor(images)) / 2).square() * hole
     return -10 * (error.flatten(1).sum(1) / (hole.sum() * made.shape[1])).clamp_min(1e-10).log10()
 
 
@@ -185,7 +185,7 @@ def distance(images: np.ndarray, data: Dataset) -> float:
 
 
 def lines(report: dict[str, Any]) -> list[str]:
-    head = f"{report['n']} held-out pictures; nothing missing: FD {report['nothing missing']['FD']:.2f}"
+    head = f"{report['n']} held-out images; nothing missing: FD {report['nothing missing']['FD']:.2f}"
     rows = [head, f"{'':16}{'':16}{'PSNR, dB':>10}{'FD':>8}"]
     for hole, ways in report["holes"].items():
         for way, found in ways.items():

@@ -1,7 +1,7 @@
 """Does the doctor find what is wrong? Real trainings broken on purpose, healthy ones, and trainings changed as it advises.
 
     python benchmarks/doctor.py train  --bank BANK [--part tune|report|healthy]  trains what the bank lacks (resumable)
-    python benchmarks/doctor.py mend   --bank BANK                              trains again as the doctor advises
+    python benchmarks/doctor.py fix   --bank BANK                              trains again as the doctor advises
     python benchmarks/doctor.py report --bank BANK [--json FILE] [--verbose]    diagnoses every log, prints the table
 
 The bank keeps logs only (log.jsonl, settings.json, data.json), so that rules can be read against it without training anew.
@@ -9,7 +9,7 @@ The thresholds of ganvas/doctor/rules.py were chosen on the part `tune`: seed 0,
 faults in UNSEEN. The table is of the other part: seeds 1 to 3, and lsgan in place of gan; results of seeds 1 and 2 were seen
 before the end (see UNTOUCHED), so that seed 3 stands by itself too.
 
-A training here has a few hundred steps of 16 or 32 pictures, in networks of a fifth of their usual width: seconds on one core.
+A training here has a few hundred steps of 16 or 32 images, in networks of a fifth of their usual width: seconds on one core.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from ganvas.training import session as sessions
 ROWS = 10  # health rows a training
 KEPT = ("log.jsonl", "settings.json", "data.json", "metrics.json")
 
-# What each method trains with here: narrow, and at a step size that shows something in a few hundred steps.
+# What each method trains with here: narrow, and at a learning rate that shows something in a few hundred steps.
 SIZES: dict[str, tuple[str | None, int, dict[str, Any]]] = {
     "gan": ("relu", 600, {"lr": 5e-4, "batch_size": 32}),
     "dcgan": ("small", 480, {"width": 12, "batch_size": 32, "lr": 1e-3}),
@@ -56,13 +56,13 @@ SIZES: dict[str, tuple[str | None, int, dict[str, Any]]] = {
     "pacgan": ("small", 700, {"width": 12, "lr": 1e-3}),
     "mgan": ("small", 700, {"width": 12, "lr": 1e-3}),
     "vae_gan": ("small", 600, {"width": 12, "lr": 1e-3}),
-    "gran": ("small", 450, {"width": 12, "judge_width": 12, "lr": 1e-3}),
-    "lapgan": ("small", 600, {"width": 12, "base_width": 48, "judge_width": 12, "lr": 1e-3}),
+    "gran": ("small", 450, {"width": 12, "disc_width": 12, "lr": 1e-3}),
+    "lapgan": ("small", 600, {"width": 12, "base_width": 48, "disc_width": 12, "lr": 1e-3}),
     "stylegan2": ("small", 160, {"group": 16}),
     "hinge_sn": ("small", 250, {"width": 8, "batch_size": 32, "lr": 1e-3, "n_critic": 1}),
 }
 OTHER_STEPS = 700  # of methods not named above, in the preset `tiny`
-SHORTER, SMALLER_BATCH = 0.6, 16  # of all parts but `tune`: share of the steps, pictures a step
+SHORTER, SMALLER_BATCH = 0.6, 16  # of all parts but `tune`: share of the steps, images a step
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,8 +79,8 @@ class Fault:
     """Of the usual steps: what lies in the data alone needs no long training to be seen."""
     certain: bool = False
     """True where something is wrong whatever the score: in the data, or in what G is fed."""
-    mendable: bool = True
-    """False where no setting mends it: the code or the data themselves are wrong."""
+    fixable: bool = True
+    """False where no setting fixes it: the code or the data themselves are wrong."""
 
 
 def _times(factor: float, **more: Any) -> Callable[[Method], dict[str, Any]]:
@@ -115,7 +115,7 @@ def _few_latents(count: int) -> Callable[[Method], None]:
 
 
 def _asleep(share: float) -> Callable[[Method], None]:
-    """Step sizes fall to zero after `share` of the budget."""
+    """Learning rates fall to zero after `share` of the budget."""
 
     def operate(method: Any) -> None:
         schedule = method.schedule
@@ -150,14 +150,14 @@ FAULTS = {
         Fault("g_strong", ("generator_too_strong",), lambda method: {"balance": 0.004}),
         Fault(
             "saturating", ("vanishing_generator_gradient", "discriminator_too_strong"),
-            _times(0.2, balance=50.0), surgery=_saturating, mendable=False,
+            _times(0.2, balance=50.0), surgery=_saturating, fixable=False,
         ),
-        Fault("one_latent", ("mode_collapse",), surgery=_few_latents(1), mendable=False, certain=True),
-        Fault("few_latents", ("partial_collapse", "mode_collapse"), surgery=_few_latents(6), mendable=False, certain=True),
+        Fault("one_latent", ("mode_collapse",), surgery=_few_latents(1), fixable=False, certain=True),
+        Fault("few_latents", ("partial_collapse", "mode_collapse"), surgery=_few_latents(6), fixable=False, certain=True),
         Fault("few_data", ("too_little_data", "discriminator_overfits"), data=_some(180), holdout=0.5, share=1.5, certain=True),
-        Fault("zero_and_one", ("bad_data_range",), data=_zero_and_one, share=0.45, mendable=False, certain=True),
-        Fault("marked", ("label_leak",), data=_marked, share=0.45, mendable=False, certain=True),
-        Fault("asleep", ("stalled", "learning_rate_too_low"), surgery=_asleep(0.12), mendable=False),
+        Fault("zero_and_one", ("bad_data_range",), data=_zero_and_one, share=0.45, fixable=False, certain=True),
+        Fault("marked", ("label_leak",), data=_marked, share=0.45, fixable=False, certain=True),
+        Fault("asleep", ("stalled", "learning_rate_too_low"), surgery=_asleep(0.12), fixable=False),
         Fault(
             "momentum", ("oscillation", "learning_rate_too_high", "divergence", "partial_collapse", "mode_collapse"),
             _times(4, beta1=0.99),
@@ -168,7 +168,7 @@ BROKEN = ("dcgan", "r3gan", "lsgan")
 SEEDS = (1, 2, 3)
 UNTOUCHED = (3,)  # first seen when the rules were as they are; seeds 1 and 2 were seen while some of them changed
 FAR = 0.5  # of the way to the data: what got less far is not called healthy
-KNOWN = 0.09  # share of pairs (training, unseen) over one half; twice its noise for 90 pictures each
+KNOWN = 0.09  # share of pairs (training, unseen) over one half; twice its noise for 90 images each
 HARM = 0.1  # of the way to the data; a fault that takes less has broken nothing (Adam and batch norm forgive much)
 UNSEEN = ("momentum",)  # no threshold was chosen by looking at these
 
@@ -294,31 +294,31 @@ def train_bank(bank: Path, part: str, seeds: Sequence[int], only: str) -> None:
         print(case.name, note["seconds"], note["ended"][:80], flush=True)
 
 
-# --- mending ----------------------------------------------------------------------------------------------------------------
+# --- fixing ----------------------------------------------------------------------------------------------------------------
 
 
-def mend_bank(bank: Path, seeds: Sequence[int], only: str) -> None:
-    """Trains each broken case that settings can mend once more, from the start, with the change of its first finding."""
+def fix_bank(bank: Path, seeds: Sequence[int], only: str) -> None:
+    """Trains each broken case that settings can fix once more, from the start, with the change of its first finding."""
     _hurry()
     for case in cases("report", seeds):
         place = bank / case.name
         fault = FAULTS[case.fault or ""]
-        if not fault.mendable or not place.exists() or only not in case.name:
+        if not fault.fixable or not place.exists() or only not in case.name:
             continue
         finding = advising(diagnose(place))
         if finding is None:
             continue
         changes = finding.change.settings
-        mended = bank.with_name(bank.name + "-mended") / case.name
-        if mended.exists() and json.loads((mended / "case.json").read_text())["changes"] == changes:
+        fixed = bank.with_name(bank.name + "-fixed") / case.name
+        if fixed.exists() and json.loads((fixed / "case.json").read_text())["changes"] == changes:
             continue
-        shutil.rmtree(mended, ignore_errors=True)
-        train(case, mended, changes)
+        shutil.rmtree(fixed, ignore_errors=True)
+        train(case, fixed, changes)
         print(
             case.name,
             finding.name,
             changes,
-            json.loads((mended / "case.json").read_text())["ended"][:80],
+            json.loads((fixed / "case.json").read_text())["ended"][:80],
             flush=True,
         )
 
@@ -335,25 +335,25 @@ def harm(bank: Path, case: Case) -> float:
 
 
 def advising(diagnosis: Diagnosis) -> Finding | None:
-    """The first finding that settings can mend."""
+    """The first finding that settings can fix."""
     return next((finding for finding in diagnosis.findings if finding.change.settings), None)
 
 
 def is_mended(bank: Path, case: Case, finding: Finding | None) -> dict[str, Any] | None:
-    """Is at least half of what the fault took away back? Of few pictures: is half of D's knowledge of them gone?"""
-    broken, again = bank / case.name, bank.with_name(bank.name + "-mended") / case.name
+    """Is at least half of what the fault took away back? Of few images: is half of D's knowledge of them gone?"""
+    broken, again = bank / case.name, bank.with_name(bank.name + "-fixed") / case.name
     healthy = bank / dataclasses.replace(case, part="healthy", fault=None).name
     if finding is None or not again.exists() or not healthy.exists():
         return None
     if json.loads((again / "case.json").read_text())["changes"] != finding.change.settings:
-        return None  # of an earlier advice: `mend` has to be run again
-    scores = {"broken": score(broken), "mended": score(again), "healthy": score(healthy)}
-    lost, won = scores["healthy"] - scores["broken"], scores["mended"] - scores["broken"]
-    known = [abs(read(place).late("judge/overfit") - 0.5) for place in (broken, again)]
-    mended = won >= 0.5 * lost
+        return None  # of an earlier advice: `fix` has to be run again
+    scores = {"broken": score(broken), "fixed": score(again), "healthy": score(healthy)}
+    lost, won = scores["healthy"] - scores["broken"], scores["fixed"] - scores["broken"]
+    known = [abs(read(place).late("logits/overfit") - 0.5) for place in (broken, again)]
+    fixed = won >= 0.5 * lost
     if "too_little_data" in FAULTS[case.fault or ""].fits:
-        mended = known[1] <= 0.5 * known[0] if known[0] >= KNOWN else None  # None: D had not come to know them yet
-    return {**scores, "mended_half": mended, "knows_before": known[0], "knows_after": known[1]}
+        fixed = known[1] <= 0.5 * known[0] if known[0] >= KNOWN else None  # None: D had not come to know them yet
+    return {**scores, "fixed_half": fixed, "knows_before": known[0], "knows_after": known[1]}
 
 
 # --- the table --------------------------------------------------------------------------------------------------------------
@@ -375,9 +375,9 @@ def judge_bank(bank: Path, verbose: bool) -> dict[str, Any]:
             row["harmed"] = FAULTS[case.fault].certain or harm(bank, case) > HARM
             row |= {"right": bool(names) and names[0] in fits, "among": bool(set(names) & set(fits))}
             row |= {"change": diagnosis.findings[0].change.line if names else None}
-            row |= {"mend": is_mended(bank, case, advising(diagnosis))}
+            row |= {"fix": is_mended(bank, case, advising(diagnosis))}
         if verbose:
-            print(case.name, row["score"], names, row.get("mend"))
+            print(case.name, row["score"], names, row.get("fix"))
         found.append(row)
     untouched = [row for row in found if row["seed"] in UNTOUCHED]
     return {"rows": found, "all_seeds": summary(found), "untouched_seeds": summary(untouched)}
@@ -389,7 +389,7 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
     broken = [row for row in tried if row["harmed"]]
     well = [row for row in rows if row["part"] == "healthy" and row["score"] >= FAR]
     short = [row for row in rows if row["part"] == "healthy" and row["score"] < FAR]
-    asked = mends_of(broken)
+    asked = fixed_by(broken)
     return {
         "not_harmed": len(tried) - len(broken),
         "broken": len(broken),
@@ -399,19 +399,19 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
         "too_short_to_be_healthy": len(short),
         "healthy": len(well),
         "false_alarms": _share(row["healthy"] is False for row in well),
-        "mendable": len(asked),
-        "mended": _share(asked),
+        "fixable": len(asked),
+        "fixed": _share(asked),
     }
 
 
-def mends_of(rows: list[dict[str, Any]]) -> list[bool]:
-    """For each row that a setting should mend, whether it did; what was not found, or not tried, was not mended."""
-    asked = [row for row in rows if FAULTS[row["fault"]].mendable]
-    return [bool(row["mend"] and row["mend"]["mended_half"]) for row in asked if not _nothing_to_mend(row["mend"])]
+def fixed_by(rows: list[dict[str, Any]]) -> list[bool]:
+    """For each row that a setting should fix, whether it did; what was not found, or not tried, was not fixed."""
+    asked = [row for row in rows if FAULTS[row["fault"]].fixable]
+    return [bool(row["fix"] and row["fix"]["fixed_half"]) for row in asked if not _nothing_to_mend(row["fix"])]
 
 
-def _nothing_to_mend(mend: dict[str, Any] | None) -> bool:
-    return mend is not None and mend["mended_half"] is None
+def _nothing_to_mend(fix: dict[str, Any] | None) -> bool:
+    return fix is not None and fix["fixed_half"] is None
 
 
 def _share(values: Iterable[bool]) -> float:
@@ -421,20 +421,20 @@ def _share(values: Iterable[bool]) -> float:
 
 def print_table(result: dict[str, Any]) -> None:
     """A line a fault (all methods and seeds of the part `report`), then the healthy ones and the totals."""
-    print(f"{'fault':14} {'runs':>4} {'broken':>6} {'found':>6} {'named':>6} {'mended':>7}  names found first")
+    print(f"{'fault':14} {'runs':>4} {'broken':>6} {'found':>6} {'named':>6} {'fixed':>7}  names found first")
     for fault in FAULTS:
         rows = [row for row in result["rows"] if row["part"] == "report" and row["fault"] == fault]
         if not rows:
             continue
         tried = len(rows)
         rows = [row for row in rows if row["harmed"]]
-        mends = mends_of(rows)
-        mended = f"{sum(mends)}/{len(mends)}" if FAULTS[fault].mendable else "-"
+        fixes = fixed_by(rows)
+        fixed = f"{sum(fixes)}/{len(fixes)}" if FAULTS[fault].fixable else "-"
         firsts = collections.Counter(row["found"][0] if row["found"] else "nothing" for row in rows)
         names = ", ".join(f"{name} {count}" for name, count in firsts.most_common())
         hit, right = sum(row["healthy"] is False for row in rows), sum(row["right"] for row in rows)
         print(
-            f"{fault + ('*' if fault in UNSEEN else ''):14} {tried:4} {len(rows):6} {hit:6} {right:6} {mended:>7}  {names}"
+            f"{fault + ('*' if fault in UNSEEN else ''):14} {tried:4} {len(rows):6} {hit:6} {right:6} {fixed:>7}  {names}"
         )
     print("* no threshold was chosen by looking at this fault")
     print(
@@ -453,7 +453,7 @@ def print_table(result: dict[str, Any]) -> None:
 def main() -> None:
     torch.set_num_threads(1)
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("train", "mend", "report"))
+    parser.add_argument("what", choices=("train", "fix", "report"))
     parser.add_argument("--bank", type=Path, required=True)
     parser.add_argument("--part", default="all", choices=("tune", "report", "healthy", "all"))
     parser.add_argument(
@@ -466,8 +466,8 @@ def main() -> None:
     print(f"ganvas {ganvas.__version__}, torch {torch.__version__}, {torch.get_num_threads()} thread")
     if chosen.what == "train":
         train_bank(chosen.bank, chosen.part, chosen.seeds, chosen.only)
-    elif chosen.what == "mend":
-        mend_bank(chosen.bank, chosen.seeds, chosen.only)
+    elif chosen.what == "fix":
+        fix_bank(chosen.bank, chosen.seeds, chosen.only)
     else:
         result = judge_bank(chosen.bank, chosen.verbose)
         print_table(result)

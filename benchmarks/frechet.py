@@ -3,7 +3,7 @@
     python benchmarks/frechet.py [--size 2048] [--repeat 3] [--json]
 
 The baseline is the textbook formula with scipy.linalg.sqrtm. Both use the threads that the machine gives them.
-Best of `--repeat` runs each; the singular row has half as many pictures as features. scipy is wanted here and in
+Best of `--repeat` runs each; the singular row has half as many images as features. scipy is wanted here and in
 tests only.
 """
 
@@ -55,7 +55,7 @@ def row(name: str, size: int, count: int, repeat: int) -> dict[str, object]:
     return {
         "case": name,
         "size": size,
-        "pictures": count,
+        "images": count,
         "sqrtm_seconds": round(theirs, 3),
         "seconds": round(ours, 3),
         "ratio": round(theirs / ours, 2),
@@ -65,7 +65,7 @@ def row(name: str, size: int, count: int, repeat: int) -> dict[str, object]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--size", type=int, default=2048, help="features a picture")
+    parser.add_argument("--size", type=int, default=2048, help="features an image")
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
@@ -78,7 +78,7 @@ def main() -> None:
         return
     for found in rows:
         print(
-            f"{found['case']:18} {found['size']} features, {found['pictures']} pictures: "
+            f"{found['case']:18} {found['size']} features, {found['images']} images: "
             f"sqrtm {found['sqrtm_seconds']} s, ours {found['seconds']} s, {found['ratio']} times faster, "
             f"difference {found['relative_difference']:.1e}"
         )

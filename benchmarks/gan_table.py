@@ -1,4 +1,4 @@
-"""Every GAN here, and what it is compared with, in one table: the same data, minutes and measures. It takes hours, and goes on
+"""Every GAN here, and what it is compared with, in one table: the same data, minutes and measures. It takes hours, and continues
 where it stopped.
 
     python benchmarks/gan_table.py --work runs/gan_table [--minutes 5] [--seeds 0 1 2] [--page docs/gan_table.md]
@@ -44,7 +44,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("runs/gan_table"))
     parser.add_argument("--minutes", type=float, default=5.0, help="of processor time a run")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--methods", nargs="+", help="default: all that paint from nothing")
+    parser.add_argument("--methods", nargs="+", help="default: all that generate from nothing")
     parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
     parser.add_argument("--at-once", type=int, default=1)
     parser.add_argument("--page", type=Path)
@@ -55,7 +55,7 @@ def main() -> None:
         name, data, seed = options.one
         run_one(options.work, name, data, int(seed), options.minutes)
         return
-    cells = list(wanted(options.methods or painters(), options.sets, options.seeds))
+    cells = list(wanted(options.methods or generators(), options.sets, options.seeds))
     if not options.only_page:
         missing = [cell for cell in cells if not result_file(options.work, *cell, options.minutes).exists()]
         train_all(options.work, missing, options.minutes, options.at_once)
@@ -67,12 +67,12 @@ def main() -> None:
 # --- what to run ----------------------------------------------------------------------------------------------------------
 
 
-def painters() -> list[str]:
-    """Every method that makes pictures from nothing but numbers and labels."""
+def generators() -> list[str]:
+    """Every method that makes images from nothing but numbers and labels."""
     from ganvas.method import Samples, find, method_names
 
     found = {name: find(name) for name in method_names()}
-    return [name for name, kind in found.items() if issubclass(kind, Samples) and "pictures" in kind.takes]
+    return [name for name, kind in found.items() if issubclass(kind, Samples) and "images" in kind.takes]
 
 
 def wanted(methods: Iterable[str], sets: Iterable[str], seeds: list[int]) -> Iterable[tuple[str, str, int]]:
@@ -115,7 +115,7 @@ def train_all(work: Path, cells: list[tuple[str, str, int]], minutes: float, at_
 
 
 def run_one(work: Path, name: str, data: str, seed: int, minutes: float) -> None:
-    """Trains, measures, writes one result; the run folder keeps its pictures and its log, not its checkpoints."""
+    """Trains, measures, writes one result; the run folder keeps its images and its log, not its checkpoints."""
     from budget import trained
 
     from ganvas.data import open_data
@@ -197,8 +197,8 @@ def table(data: str, count: int, rows: list[dict[str, Any]]) -> Iterable[str]:
     yield f"## {data}\n\n{count:,} samples, {names['FD']}. Mean over seeds, ± standard deviation where there are several.\n\n"
     yield "| method | preset | seeds | " + " | ".join([*names, *(fact.replace("_", " ") for fact in FACTS)]) + " |\n"
     yield "| --- " * (3 + len(names) + len(FACTS)) + "|\n"
-    floors = [shown([row["metrics"][key]["floor"] for row in rows[:1]]) for key in names.values()]
-    yield "| *reference* | | | " + " | ".join(floors) + " |" + " |" * len(FACTS) + "\n"
+    references = [shown([row["metrics"][key]["reference"] for row in rows[:1]]) for key in names.values()]
+    yield "| *reference* | | | " + " | ".join(references) + " |" + " |" * len(FACTS) + "\n"
     for name in methods:
         mine = [row for row in rows if row["method"] == name]
         cells = [shown([row["metrics"][key]["value"] for row in mine]) for key in names.values()]

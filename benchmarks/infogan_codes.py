@@ -3,9 +3,9 @@
     python benchmarks/infogan_codes.py [--minutes 3] [--seeds 0 1 2] [--samples 2000] [--set width=28] [--sheets DIR] [--json]
 
 Trains on the built-in digits, `--minutes` of processor time a seed; labels are never given. Then
-  agreement  of the digits read in new pictures with the code they were made from, after the best one-to-one matching
+  agreement  of the digits read in new images with the code they were made from, after the best one-to-one matching
              (ganvas.metrics.codes): best of the seeds, and their mean;
-  real       the same for held-out real digits: the code that Q reads in a picture, with its true class.
+  real       the same for held-out real digits: the code that Q reads in an image, with its true class.
 Chance gives a little more than 0.1.
 """
 
@@ -39,7 +39,7 @@ def category(run: Run) -> Code:
 
 
 def sampled_agreement(run: Run, samples: int) -> float:
-    """Agreement of `samples` new pictures."""
+    """Agreement of `samples` new images."""
     method, code = run.method, category(run)
     latents = method.latents(range(samples))  # pyright: ignore[reportCallIssue]
     codes = latents[:, code.start : code.start + code.size].argmax(1)
@@ -48,11 +48,11 @@ def sampled_agreement(run: Run, samples: int) -> float:
 
 @torch.no_grad()
 def real_agreement(run: Run, data: Dataset) -> float:
-    """Agreement on the held-out pictures and their labels."""
+    """Agreement on the held-out images and their labels."""
     test, method, code = data.part("test"), run.method, category(run)
     assert test is not None and test.labels is not None
-    pictures = torch.from_numpy(np.array(test.images)).permute(0, 3, 1, 2).float() / 127.5 - 1
-    read = method.D(pictures)[:, 1 + code.start - run.info["settings"]["z_dim"] :]  # pyright: ignore[reportCallIssue]
+    images = torch.from_numpy(np.array(test.images)).permute(0, 3, 1, 2).float() / 127.5 - 1
+    read = method.D(images)[:, 1 + code.start - run.info["settings"]["z_dim"] :]  # pyright: ignore[reportCallIssue]
     return code_agreement(read[:, : code.size].argmax(1).numpy(), np.asarray(test.labels))
 
 
@@ -76,7 +76,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--minutes", type=float, default=3)
     parser.add_argument("--clock", choices=("processor", "wall"), default="processor")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--samples", type=int, default=2000, help="new pictures that agreement is read from")
+    parser.add_argument("--samples", type=int, default=2000, help="new images that agreement is read from")
     parser.add_argument("--sheets", type=Path, metavar="DIR", help="write a traversal sheet of each seed")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--out", type=Path, help="keep the runs here")

@@ -1,9 +1,9 @@
-"""How likely a method finds held-out pictures, after so many minutes of one budget.
+"""How likely a method finds held-out images, after so many minutes of one budget.
 
     python benchmarks/likelihood.py METHOD [--preset small] [--data digits] [--minutes 6] [--seeds 0 1]
         [--importance-samples 500] [--set key=value] [--work DIR] [--json]
 
-Trains, then measures the first 10,000 pictures of the test split at most (`--n` fewer): nats a picture, or bits a value,
+Trains, then measures the first 10,000 images of the test split at most (`--n` fewer): nats an image, or bits a value,
 exact or a bound by 1 and by `--importance-samples` draws. Minutes are of processor time, all threads together. --work keeps
 the runs, and takes those that are there as done. --data takes a path too: an .npz of all of MNIST (x_train, y_train, x_test,
 y_test) opens as it is.
@@ -40,7 +40,7 @@ def row(options: argparse.Namespace, data: Dataset, seed: int, folder: Path) -> 
     """One training and what it says of the test split."""
     run = run_of(options, data, seed, folder)
     if not isinstance(run.method, HasLikelihood):
-        sys.exit(f"{options.method} does not say how likely a picture is")
+        sys.exit(f"{options.method} does not say how likely an image is")
     likelihood.HELD = options.n
     entry = next(iter(likelihood.measure_likelihood(run.method, data, samples=options.importance_samples).values()))
     last = [one for one in run.log() if "step" in one][-1]

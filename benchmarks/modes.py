@@ -4,10 +4,10 @@
 
 A mode is a number from 000 to 999, its numerals read by the shipped digit network in the three channels of a sample; it
 counts as covered by the rule of ganvas.metrics.modes. KL is of the samples' modes from the data's, in nats. Floors are
-those of the held-out real pictures: what a perfect generator would get with as few samples. Minutes are of processor time,
+those of the held-out real images: what a perfect generator would get with as few samples. Minutes are of processor time,
 all threads together.
 
-All three have the step sizes of pacgan's and mgan's presets `small`, so that nothing but the method differs; --set
+All three have the learning rates of pacgan's and mgan's presets `small`, so that nothing but the method differs; --set
 dcgan.lr=2e-4 --set dcgan.balance=1 gives dcgan its own.
 """
 
@@ -28,7 +28,7 @@ from ganvas.data import Dataset, open_data
 from ganvas.metrics import measure
 
 SAME = {"lr": "0.001", "balance": "0.2"}
-HEAD = f"{'method':10} {'seed':>4} {'steps':>6} {'pictures/s':>10} {'modes':>6} {'KL':>7}   modes of as many as the floor has"
+HEAD = f"{'method':10} {'seed':>4} {'steps':>6} {'images/s':>10} {'modes':>6} {'KL':>7}   modes of as many as the reference has"
 
 
 def row(options: argparse.Namespace, data: Dataset, method: str, seed: int, folder: Path) -> dict[str, Any]:
@@ -43,8 +43,8 @@ def row(options: argparse.Namespace, data: Dataset, method: str, seed: int, fold
     return {
         "method": method, "seed": seed, "steps": last["step"], "seconds": last["seconds"],
         "images_per_second": round(last["step"] * run.method.batch_size / last["seconds"], 1),
-        "modes": modes["value"], "modes_at_floor_n": modes.get("value_at_floor_n", modes["value"]), "KL": divergence["value"],
-        "modes_floor": modes["floor"], "KL_floor": divergence["floor"], "floor_n": modes["floor_n"], "of": modes["of"],
+        "modes": modes["value"], "modes_at_floor_n": modes.get("value_at_reference_n", modes["value"]), "KL": divergence["value"],
+        "modes_floor": modes["reference"], "KL_floor": divergence["reference"], "reference_n": modes["reference_n"], "of": modes["of"],
         "n": modes["n"], "parameters": sum(one.numel() for one in run.method.parameters()),
     }  # fmt: skip
 
@@ -103,7 +103,7 @@ def main(arguments: list[str] | None = None) -> None:
             f" KL {found['KL']:.3f} ± {found['KL_spread']:.3f}, {found['seeds']} seeds"
         )
     print(
-        f"floor: {rows[0]['floor_n']} held-out real pictures cover {rows[0]['modes_floor']}, KL {rows[0]['KL_floor']:.3f};"
+        f"reference: {rows[0]['reference_n']} held-out real images cover {rows[0]['modes_floor']}, KL {rows[0]['KL_floor']:.3f};"
         f" figures above are of {rows[0]['n']} samples"
     )
 

@@ -5,9 +5,9 @@
 The baseline is the plain loop (`plain`): the canvas goes through the whole network once a pixel and channel, without
 gradients, in the network's own memory layout; what it needs of the output is all it reads. A full forward costs the
 same at every pixel, so of a large batch only `--forwards` of them are timed, and the median counts for all; batches
-that are not larger than `--whole` are drawn to the end, and the pictures of both ways must be equal.
+that are not larger than `--whole` are drawn to the end, and the images of both ways must be equal.
 
-ratio     time of the plain loop over that of the cache, a picture of 28 x 28
+ratio     time of the plain loop over that of the cache, an image of 28 x 28
 equal     both gave the same levels everywhere (null where the plain loop was not run to its end)
 """
 
@@ -34,7 +34,7 @@ Clock = Callable[[], float]
 
 
 def built(preset: str, side: int, device: torch.device, **settings: Any) -> GatedPixelCNN:
-    """An untrained one for side x side grey pictures: weights have no influence on the time."""
+    """An untrained one for side x side grey images: weights have no influence on the time."""
     method = create("pixelcnn", preset, settings)
     assert isinstance(method, GatedPixelCNN)
     torch.manual_seed(0)
@@ -47,7 +47,7 @@ def plain(
     method: GatedPixelCNN, latents: Tensor, labels: Tensor | None = None, forwards: int | None = None,
     clock: Clock = time.perf_counter,
 ) -> tuple[Tensor, list[float]]:  # fmt: skip
-    """The pictures of `method.generate(latents, labels)` by a full forward for each pixel and channel, and the seconds
+    """The images of `method.generate(latents, labels)` by a full forward for each pixel and channel, and the seconds
     of each.
 
     `forwards` ends the loop early.
@@ -55,7 +55,7 @@ def plain(
     C, H, W = method.shape
     n, share = len(latents), method.distribution.outputs // method.distribution.groups
     uniform = latents.view(n, C, H, W)
-    pictures = torch.zeros_like(uniform)
+    images = torch.zeros_like(uniform)
     taken: list[float] = []
     for place in range(H * W * C):
         if place == forwards:
@@ -63,12 +63,12 @@ def plain(
         synchronize(latents.device)
         start = clock()
         i, j, c = place // C // W, place // C % W, place % C
-        raw = method.network(pictures, labels)[:, :, i, j]
+        raw = method.network(images, labels)[:, :, i, j]
         part = raw.split(share, 1)[c if method.distribution.groups > 1 else 0]
-        pictures[:, c, i, j] = drawn(method.distribution, part, uniform[:, c, i, j], pictures[:, :c, i, j])
+        images[:, c, i, j] = drawn(method.distribution, part, uniform[:, c, i, j], images[:, :c, i, j])
         synchronize(latents.device)
         taken.append(clock() - start)
-    return pictures, taken
+    return images, taken
 
 
 def synchronize(device: torch.device) -> None:
@@ -78,17 +78,17 @@ def synchronize(device: torch.device) -> None:
 
 
 def measure(method: GatedPixelCNN, n: int, options: argparse.Namespace, clock: Clock) -> dict[str, Any]:
-    """One row: n pictures at once."""
+    """One row: n images at once."""
     device = next(method.parameters()).device
     latents = method.latents(range(n)).to(device)
     method.generate(latents)  # warms up
     plain(method, latents, forwards=2)
     cached: list[float] = []
-    pictures = latents
+    images = latents
     for _ in range(options.rounds):
         synchronize(device)
         start = clock()
-        pictures = method.generate(latents)
+        images = method.generate(latents)
         synchronize(device)
         cached.append(clock() - start)
     whole = n <= options.whole
@@ -101,18 +101,18 @@ def measure(method: GatedPixelCNN, n: int, options: argparse.Namespace, clock: C
         "seconds_plain": round(baseline, 3),
         "forwards_timed": len(taken),
         "seconds_cached": round(ours, 4),
-        "pictures_per_second": round(n / ours, 2),
+        "images_per_second": round(n / ours, 2),
         "ratio": round(baseline / ours, 1),
-        "equal": bool(torch.equal(slow, pictures)) if whole else None,
+        "equal": bool(torch.equal(slow, images)) if whole else None,
     }
 
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="cached sampling of a PixelCNN against a full forward per pixel")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("--batches", type=int, nargs="+", default=[1, 64], help="pictures at once")
+    parser.add_argument("--batches", type=int, nargs="+", default=[1, 64], help="images at once")
     parser.add_argument("--preset", default="small", help="network that is measured")
-    parser.add_argument("--side", type=int, default=28, help="height and width of the pictures")
+    parser.add_argument("--side", type=int, default=28, help="height and width of the images")
     parser.add_argument("--rounds", type=int, default=3, help="runs of the cache; the median counts")
     parser.add_argument(
         "--forwards", type=int, default=12, help="passes of the plain loop that are timed for a large batch"

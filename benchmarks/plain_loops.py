@@ -1,9 +1,9 @@
 """The baseline of train_step.py: GAN training as tutorials write it.
 
-Pictures lie in memory as an array, as in torchvision's MNIST and CIFAR10, and pass one by one through PIL,
+Images lie in memory as an array, as in torchvision's MNIST and CIFAR10, and pass one by one through PIL,
 resize, tensor and normalise (torchvision's own operations, written out, since it is not needed for anything
-else here). A DataLoader makes batches; Adam as it comes; default memory format; real and fake pictures through
-D one after the other; D's step uses the pictures that G's step needs too; both losses are asked for by
+else here). A DataLoader makes batches; Adam as it comes; default memory format; real and fake images through
+D one after the other; D's step uses the images that G's step needs too; both losses are asked for by
 `.item()` in every step. No moving average of G, no check for NaN.
 """
 
@@ -24,8 +24,8 @@ from torch.utils.data import DataLoader, Dataset
 Step = Callable[[], None]
 
 
-class ArrayPictures(Dataset[tuple[Tensor, int]]):
-    """Items (picture (C, H, W) in [-1, 1], label) of images uint8 (N, H, W, C), C 1 or 3."""
+class ArrayImages(Dataset[tuple[Tensor, int]]):
+    """Items (image (C, H, W) in [-1, 1], label) of images uint8 (N, H, W, C), C 1 or 3."""
 
     def __init__(self, images: np.ndarray, size: int) -> None:
         self.images, self.size = images, size
@@ -35,29 +35,29 @@ class ArrayPictures(Dataset[tuple[Tensor, int]]):
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
         array = self.images[index]
-        picture = Image.fromarray(array[:, :, 0] if array.shape[2] == 1 else array)
-        return normalize(to_tensor(picture.resize((self.size, self.size), Image.Resampling.BILINEAR))), 0
+        image = Image.fromarray(array[:, :, 0] if array.shape[2] == 1 else array)
+        return normalize(to_tensor(image.resize((self.size, self.size), Image.Resampling.BILINEAR))), 0
 
 
-def to_tensor(picture: Image.Image) -> Tensor:
+def to_tensor(image: Image.Image) -> Tensor:
     """(C, H, W) in [0, 1], by the operations of torchvision's ToTensor."""
-    bytes_ = torch.from_numpy(np.array(picture, copy=True))
-    shaped = bytes_.view(picture.height, picture.width, -1)
+    bytes_ = torch.from_numpy(np.array(image, copy=True))
+    shaped = bytes_.view(image.height, image.width, -1)
     return shaped.permute(2, 0, 1).contiguous().to(torch.get_default_dtype()).div(255)
 
 
-def normalize(picture: Tensor) -> Tensor:
+def normalize(image: Tensor) -> Tensor:
     """[0, 1] to [-1, 1], by the operations of torchvision's Normalize with mean and deviation 0.5."""
-    halves = torch.full((len(picture), 1, 1), 0.5)
-    return picture.clone().sub_(halves).div_(halves)
+    halves = torch.full((len(image), 1, 1), 0.5)
+    return image.clone().sub_(halves).div_(halves)
 
 
 def batches(images: np.ndarray, size: int, batch: int, workers: int) -> Iterator[Tensor]:
     """Endless shuffled batches (batch, C, H, W)."""
-    pictures = ArrayPictures(images, size)
+    images = ArrayImages(images, size)
     # Workers that stay spare the baseline a new start each epoch: the built-in digits' epochs are short.
     loader = DataLoader(
-        pictures, batch, shuffle=True, num_workers=workers, drop_last=True, persistent_workers=workers > 0
+        images, batch, shuffle=True, num_workers=workers, drop_last=True, persistent_workers=workers > 0
     )
     while True:
         for real, _ in loader:
@@ -148,8 +148,8 @@ def r3gan_step(
     optimizer_D = torch.optim.Adam(D.parameters(), lr=lr, betas=betas)
     steps = 0
 
-    def squared_gradient(pictures: Tensor) -> Tensor:
-        points = pictures.detach().requires_grad_()
+    def squared_gradient(images: Tensor) -> Tensor:
+        points = images.detach().requires_grad_()
         (gradient,) = torch.autograd.grad(D(points).sum(), points, create_graph=True)
         return gradient.square().sum((1, 2, 3)).mean()
 
@@ -195,7 +195,7 @@ def stylegan2_step(
 ) -> Step:
     """One step of StyleGAN2 with style mixing, lazy R1 and lazy path length, on the library's networks.
 
-    Those scale activations instead of making a kernel for each picture, which is most of what makes it fast on a CPU: the ratio
+    Those scale activations instead of making a kernel for each image, which is most of what makes it fast on a CPU: the ratio
     is that of the loops alone.
     """
     mapping, synthesis = cast(nn.Module, G.mapping), cast(nn.Module, G.synthesis)
@@ -216,13 +216,13 @@ def stylegan2_step(
             w = torch.cat([w[:, :cut], other[:, cut:]], 1)
         return w
 
-    def paint(styles: Tensor) -> Tensor:
+    def generate(styles: Tensor) -> Tensor:
         return synthesis(styles, [torch.randn(len(styles), 1, *size, device=device) for size in sizes])
 
     def step() -> None:
         nonlocal steps, mean_length
         real = next(reals).to(device)
-        fake = paint(draw_styles(len(real)))
+        fake = generate(draw_styles(len(real)))
 
         optimizer_D.zero_grad()
         loss_D = (softplus(-D(real)) + softplus(D(fake.detach()))).mean()
@@ -242,7 +242,7 @@ def stylegan2_step(
         if steps % path_every == 0:
             optimizer_G.zero_grad()
             styles = draw_styles(max(1, len(real) // path_share))
-            made = paint(styles)
+            made = generate(styles)
             directions = torch.randn_like(made) / math.sqrt(made.shape[2] * made.shape[3])
             (gradient,) = torch.autograd.grad((made * directions).sum(), styles, create_graph=True)
             lengths = gradient.square().sum(2).mean(1).sqrt()

@@ -4,12 +4,12 @@
     python benchmarks/restoration.py photos [--minutes 5] [--only srresnet denoise] [--scale 4] [--out runs] [--seed 0] [--json]
 
 Trains srresnet and srgan (x2, or --scale), denoise (Gaussian, blind) and inpaint, each `--minutes` of processor time on one
-thread, on photos/train, and restores all of photos/test through `ganvas.tasks.restore`, as `ganvas restore` does. It goes on
+thread, on photos/train, and restores all of photos/test through `ganvas.tasks.restore`, as `ganvas restore` does. It continues
 where it stopped. Baselines: bicubic; non-local means and wavelets of scikit-image, told the noise's sigma; for holes the mean of
 their rim, the smooth filling that inpaint starts from, scikit-image's biharmonic and OpenCV's Telea. Those whose package is
 missing are left out, and said.
 
-srgan learns by the features of --perceptual. Pictures are judged by those of MobileNetV2 and VGG-16-BN, of which it must not
+srgan learns by the features of --perceptual. Images are judged by those of MobileNetV2 and VGG-16-BN, of which it must not
 have seen any: hence EfficientNet-Lite0. All want their weights (see ganvas.networks.pretrained).
 """
 
@@ -46,7 +46,7 @@ VGG_LAYERS = ("relu1_1", "relu2_1", "relu3_1")
 PATCH = {"srresnet": 64, "srgan": 64, "denoise": 64, "inpaint": 64}
 ENLARGERS = ("srresnet", "srgan")
 Table = dict[str, dict[str, float]]  # what is measured of each way
-Eyes = dict[str, Callable[[np.ndarray, np.ndarray], float]]  # distances of two pictures by features
+LayerFeatures = dict[str, Callable[[np.ndarray, np.ndarray], float]]  # distances of two images by features
 
 
 def trained(method: str, photos: Path, out: Path, minutes: float, seed: int, settings: dict[str, Any]) -> Run:
@@ -64,7 +64,7 @@ def trained(method: str, photos: Path, out: Path, minutes: float, seed: int, set
         session.engine.close()
 
 
-# --- pictures in levels of 0 to 255, (H, W, 3) -----------------------------------------------------------------
+# --- images in levels of 0 to 255, (H, W, 3) -----------------------------------------------------------------
 
 
 def as_levels(pixels: Tensor | np.ndarray) -> np.ndarray:
@@ -72,23 +72,23 @@ def as_levels(pixels: Tensor | np.ndarray) -> np.ndarray:
     return np.rint((np.asarray(pixels).transpose(1, 2, 0) + 1) * 127.5).clip(0, 255).astype(np.uint8)
 
 
-def through(run: Run, damaged: Tensor, mask: np.ndarray | None = None, balance: float | None = None) -> np.ndarray:
-    """A picture (3, H, W) mended by a run."""
+def through(run: Run, degraded: Tensor, mask: np.ndarray | None = None, balance: float | None = None) -> np.ndarray:
+    """An image (3, H, W) restored by a run."""
     method = run.method if balance is None else run.method.blended(balance)  # pyright: ignore
-    return as_levels(restore(method, Photo(damaged.numpy()), mask)[0].pixels)
+    return as_levels(restore(method, Photo(degraded.numpy()), mask)[0].pixels)
 
 
-def figures(made: np.ndarray, whole: np.ndarray, eyes: Eyes) -> dict[str, float]:
+def figures(made: np.ndarray, whole: np.ndarray, extractors: LayerFeatures) -> dict[str, float]:
     found = {
         "PSNR[Y]": psnr_y(made, whole), "PSNR[RGB]": psnr_rgb(made, whole), "SSIM[Y]": ssim_y(made, whole),
         "SSIM[RGB]": ssim_rgb(made, whole),
     }  # fmt: skip
-    return found | {f"PD[{name}]": distance(made, whole) for name, distance in eyes.items()}
+    return found | {f"PD[{name}]": distance(made, whole) for name, distance in extractors.items()}
 
 
-def open_eyes() -> Eyes:
+def open_layer_features() -> LayerFeatures:
     """The distances whose networks are on this machine."""
-    found: Eyes = {}
+    found: LayerFeatures = {}
     try:
         network = mobilenet_v2(download=False)
         found["mobilenet_v2"] = lambda made, whole: mobilenet_distance(made, whole, network)
@@ -113,28 +113,28 @@ def by_vgg(network: FeatureNetwork) -> Callable[[np.ndarray, np.ndarray], float]
 
 
 def mean_figures(
-    answer: Callable[[Tensor, int], np.ndarray], photos: list[Tensor], eyes: Eyes, scale: int = 1
+    answer: Callable[[Tensor, int], np.ndarray], photos: list[Tensor], extractors: LayerFeatures, scale: int = 1
 ) -> dict[str, float]:
     """Means over the photos, cut to multiples of `scale`."""
     rows = []
     for number, photo in enumerate(photos):
         height, width = (side // scale * scale for side in photo.shape[1:])
         whole = photo[:, :height, :width]
-        rows.append(figures(answer(whole, number), as_levels(whole), eyes))
+        rows.append(figures(answer(whole, number), as_levels(whole), extractors))
     return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
 
 
 # --- three tasks -------------------------------------------------------------------------------------------------------
 
 
-def enlarging(runs: dict[str, Run], photos: list[Tensor], eyes: Eyes, scale: int) -> Table:
+def enlarging(runs: dict[str, Run], photos: list[Tensor], extractors: LayerFeatures, scale: int) -> Table:
     """So many times the height and width."""
 
     def small(whole: Tensor) -> Tensor:
         return quantised(downscaled(whole[None], scale))[0]
 
     def measured(answer: Callable[[Tensor], np.ndarray]) -> dict[str, float]:
-        return mean_figures(lambda whole, _: answer(small(whole)), photos, eyes, scale)
+        return mean_figures(lambda whole, _: answer(small(whole)), photos, extractors, scale)
 
     found = {"bicubic": measured(lambda x: as_levels(upscaled(x[None], scale)[0]))}
     for name in ENLARGERS:
@@ -148,7 +148,7 @@ def enlarging(runs: dict[str, Run], photos: list[Tensor], eyes: Eyes, scale: int
     return found
 
 
-def denoising(runs: dict[str, Run], photos: list[Tensor], eyes: Eyes, scale: int) -> Table:
+def denoising(runs: dict[str, Run], photos: list[Tensor], extractors: LayerFeatures, scale: int) -> Table:
     """Gaussian noise, SIGMA, the same for every way."""
 
     def noisy(whole: Tensor, number: int) -> Tensor:
@@ -165,18 +165,20 @@ def denoising(runs: dict[str, Run], photos: list[Tensor], eyes: Eyes, scale: int
 
         return answer
 
-    found = {"noisy": mean_figures(lambda x, number: as_levels(noisy(x, number)), photos, eyes)}
+    found = {"noisy": mean_figures(lambda x, number: as_levels(noisy(x, number)), photos, extractors)}
     if has("skimage"):
         non_local = told("denoise_nl_means", patch_size=5, patch_distance=6, h=0.8 * SIGMA / 255, fast_mode=True)
-        found["non-local means"] = mean_figures(non_local, photos, eyes)
+        found["non-local means"] = mean_figures(non_local, photos, extractors)
         wavelets = told("denoise_wavelet", method="BayesShrink", mode="soft", convert2ycbcr=True, rescale_sigma=True)
-        found["wavelets, BayesShrink"] = mean_figures(wavelets, photos, eyes)
+        found["wavelets, BayesShrink"] = mean_figures(wavelets, photos, extractors)
     if "denoise" in runs:
-        found["denoise"] = mean_figures(lambda x, number: through(runs["denoise"], noisy(x, number)), photos, eyes)
+        found["denoise"] = mean_figures(
+            lambda x, number: through(runs["denoise"], noisy(x, number)), photos, extractors
+        )
     return found
 
 
-def filling(runs: dict[str, Run], photos: list[Tensor], eyes: Eyes, scale: int) -> Table:
+def filling(runs: dict[str, Run], photos: list[Tensor], extractors: LayerFeatures, scale: int) -> Table:
     """In the hole alone: PSNR[RGB]. Holes lie on a grid of 96 pixels, boxes and strokes in turn."""
     ways: dict[str, Callable[[Tensor, np.ndarray], np.ndarray]] = {
         "mean of the rim": rim_mean,
@@ -216,13 +218,13 @@ def rim_mean(photo: Tensor, mask: np.ndarray) -> np.ndarray:
     """Each hole filled by the mean of the pixels that touch it."""
     from scipy import ndimage
 
-    picture = as_levels(photo)
+    image = as_levels(photo)
     parts, count = ndimage.label(mask, np.ones((3, 3)))  # pyright: ignore
     for part in range(1, count + 1):
         inside = parts == part
         rim = ndimage.binary_dilation(inside, np.ones((3, 3))) & ~mask
-        picture[inside] = picture[rim].mean(0)
-    return picture
+        image[inside] = image[rim].mean(0)
+    return image
 
 
 def smooth(photo: Tensor, mask: np.ndarray) -> np.ndarray:
@@ -282,12 +284,12 @@ def main(arguments: list[str] | None = None) -> None:
         print(f"{name}: {last.get('step')} steps in {last.get('seconds', 0):.0f} s of processor time", file=sys.stderr)
     if asked.train_only:
         return
-    eyes = open_eyes()
+    extractors = open_layer_features()
     photos = [torch.from_numpy(read().pixels) for _, read in find_photos(asked.photos / "test")]
     tables = {}
     for title, (table, names) in TASKS.items():
         if any(name in runs for name in names):
-            tables[title] = table(runs, photos, eyes, asked.scale)
+            tables[title] = table(runs, photos, extractors, asked.scale)
             if not asked.json:
                 show(title, tables[title], f"means of {len(photos)} photos, seed {asked.seed}")
     if asked.json:

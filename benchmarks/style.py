@@ -1,19 +1,19 @@
-"""Style transfer by optimising the picture: time, memory and losses, against a plain implementation of the same layers.
+"""Style transfer by optimising the image: time, memory and losses, against a plain implementation of the same layers.
 
     python benchmarks/style.py                      the table: VGG-16 and MobileNetV2 at 256 and 512 pixels, ours and plain
-    python benchmarks/style.py --big 4000x3000 --network vgg16      one step of a large picture, by tiles: time and peak memory
+    python benchmarks/style.py --big 4000x3000 --network vgg16      one step of a large image, by tiles: time and peak memory
 
     python benchmarks/style.py --gains --content photo.jpg --style painting.jpg     how far the layers' scales are apart, and a
-                                                    picture with and one without dividing by them, for networks whose weights
+                                                    image with and one without dividing by them, for networks whose weights
                                                     are here
 
     python benchmarks/style.py --layers stem,block1,block3,block6,block10 --network mobilenet_v2 --content photo.jpg
-        --style painting.jpg                        the picture made with these style layers and with the network's own, each
+        --style painting.jpg                        the image made with these style layers and with the network's own, each
                                                     judged by another network, VGG-16-BN: style layer by layer, and content
 
 Each row runs in a process of its own, one after the other. Seconds are processor seconds of one thread, the best of `--repeats`
 or of 2 seconds' worth (a busy machine counts little). Memory is the process's peak above what it had with torch and the network
-loaded and all code run once on pictures of 32 pixels; and in all. Linux only: what the drawing of the pictures takes is kept
+loaded and all code run once on images of 32 pixels; and in all. Linux only: what the drawing of the images takes is kept
 out by /proc/self/clear_refs.
 
 The plain implementation is what a tutorial writes: fp32, NCHW, frozen weights, batch norm as it comes, ReLU that makes a new
@@ -22,7 +22,7 @@ last layer (both to the baseline's credit: many do neither). Both get random wei
 trained ones.
 
 Exactness: the loss and the gradient of the first step at 256 pixels, against the same objective in fp32 by autograd over the
-same layers. The losses are those of one objective, ours in fp32 over VGG-16 with random weights, of the pictures
+same layers. The losses are those of one objective, ours in fp32 over VGG-16 with random weights, of the images
 that each has after `--steps` moves of Adam at 256 pixels.
 """
 
@@ -57,7 +57,7 @@ ALPHA, BETA, TV, LR = 1.0, 30.0, 0.3, 0.04
 CONTENT = {"vgg16": ("relu4_2",), "mobilenet_v2": ("block10",)}
 
 
-def pictures(height: int, width: int) -> tuple[Tensor, Tensor]:
+def images(height: int, width: int) -> tuple[Tensor, Tensor]:
     """A content and a style (1, 3, H, W) in [-1, 1]."""
     style = torch.from_numpy(mosaic(min(512, max(height, width)))).permute(2, 0, 1)[None].float() / 127.5 - 1
     style = nn.functional.interpolate(style, (height, width), mode="bilinear")
@@ -178,7 +178,7 @@ def ours(name: str, content: Tensor, style: Tensor, network: FeatureNetwork, til
 def row(options: argparse.Namespace) -> dict[str, object]:
     """Times steps of one implementation."""
     torch.manual_seed(0)
-    content, style = pictures(*options.shape)
+    content, style = images(*options.shape)
     name = options.network
     network = build_network(name)
     network.cut([*KNOWN[name].style, *CONTENT[name]])
@@ -189,7 +189,7 @@ def row(options: argparse.Namespace) -> dict[str, object]:
     else:
         make = functools.partial(ours, name, network=network.to(dtype), tile=options.tile)
     del network
-    small = [picture[:, :, :32, :32].contiguous() for picture in (content, style)]
+    small = [image[:, :, :32, :32].contiguous() for image in (content, style)]
     first = small[0].clone().requires_grad_()
     make(content=small[0], style=small[1]).gradient(first)
     torch.optim.Adam([first], lr=LR, fused=options.kind == "ours").step()  # reads code of some 30 MB
@@ -251,7 +251,7 @@ def table(options: argparse.Namespace) -> None:
 
 def exactness(name: str) -> None:
     """Ours in fp32 and in bf16 against autograd, printed."""
-    content, style = pictures(256, 256)
+    content, style = images(256, 256)
     x = (content * 0.5).requires_grad_()
     torch.manual_seed(0)
     network = build_network(name).cut([*KNOWN[name].style, *CONTENT[name]])
@@ -279,7 +279,7 @@ def exactness(name: str) -> None:
 def losses(options: argparse.Namespace) -> None:
     """One objective for all: VGG-16's in fp32, of what each has after the same moves."""
     torch.manual_seed(0)
-    content, style = pictures(256, 256)
+    content, style = images(256, 256)
     judge = ours("vgg16", content, style, build_network("vgg16").cut(KNOWN["vgg16"].style))
     start = judge.gradient((content * 0.5).requires_grad_())
     print(f"one objective, at the start: { ({name: round(float(value), 4) for name, value in start.items()}) }")
@@ -295,7 +295,7 @@ def losses(options: argparse.Namespace) -> None:
 
 
 def gains(options: argparse.Namespace) -> None:
-    """Eq. 4 against a picture without features, layer by layer; and what comes of one sum of them as they are."""
+    """Eq. 4 against an image without features, layer by layer; and what comes of one sum of them as they are."""
     content, style = read_photo(options.content), read_photo(options.style)
     for name in ("mobilenet_v2", "efficientnet_lite0", "vgg16_bn"):
         layers = KNOWN[name].style
@@ -317,7 +317,7 @@ def gains(options: argparse.Namespace) -> None:
 
 
 def layers(options: argparse.Namespace) -> None:
-    """What comes of other style layers, by the eyes of a network that had no part in it."""
+    """What comes of other style layers, by the extractors of a network that had no part in it."""
     content, style = read_photo(options.content), read_photo(options.style)
     one = KNOWN["vgg16_bn"]
     judge = open_network("vgg16_bn", wanted=[*one.style, *one.content], download=False)
@@ -348,10 +348,10 @@ def main() -> None:
         "--steps", type=int, default=0, help="moves before losses are compared (default: 20 in the table)"
     )
     parser.add_argument("--precision", default="bf16", choices=("bf16", "fp32"))
-    parser.add_argument("--big", help="HEIGHTxWIDTH or WIDTHxHEIGHT of one large picture")
+    parser.add_argument("--big", help="HEIGHTxWIDTH or WIDTHxHEIGHT of one large image")
     parser.add_argument("--network", default="vgg16", choices=tuple(CONTENT))
     parser.add_argument("--tile", type=int, default=1024)
-    parser.add_argument("--work", default=".", help="where pictures go between processes")
+    parser.add_argument("--work", default=".", help="where images go between processes")
     parser.add_argument("--gains", action="store_true", help="measure the layers' scales")
     parser.add_argument("--layers", help="style layers, joined by commas, to be compared with the network's own")
     parser.add_argument("--content", help="a photo, for --gains and --layers")

@@ -2,13 +2,13 @@
 
     python benchmarks/text.py TEXT [--minutes 6] [--seeds 0 1] [--only characters bytepairs ngrams] [--json]
 
-All are measured on the same last tenth of the text. The recurrent network foretells windows of 1,024 tokens from nothing known
+All are measured on the same last tenth of the text. The recurrent network predicts windows of 1,024 tokens from nothing known
 before each (ganvas evaluate); time is the process's own (time.process_time) on one thread, and measuring does not count. The
 n-grams are interpolated Kneser-Ney models of characters (Kneser and Ney 1995; Chen and Goodman 1999, eq. 4.33) with one
 discount for each order, from counts of the training part; they see the whole text before a character, as far as they look.
 
-bpc       bits per character of the held-out part: -log2 p of the tokens foretold over the characters these make up
-curve     the same at shares of the time, of one training whose step size falls to zero at its end
+bpc       bits per character of the held-out part: -log2 p of the tokens predicted over the characters these make up
+curve     the same at shares of the time, of one training whose learning rate falls to zero at its end
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ data_share      share of our step spent on the feed, fp32; ..._best likewise
 spread          of the ratio over neighbouring blocks: distance of its quartiles over its median.
                 Above 0.1: measure again on a quiet machine
 
-The pictures of the colour rows are random bytes, of the size wanted: neither side decodes or shrinks a file.
+The images of the colour rows are random bytes, of the size wanted: neither side decodes or shrinks a file.
 """
 
 from __future__ import annotations
@@ -49,12 +49,12 @@ from ganvas.training.session import prepare
 from ganvas.training.trainer import Trainer
 
 ROUNDS = 9  # blocks of each side
-PICTURES = 4096  # random ones
+IMAGES = 4096  # random ones
 
 
 @dataclass(frozen=True)
 class Case:
-    """One row: a method with settings on pictures of size x size x channels."""
+    """One row: a method with settings on images of size x size x channels."""
 
     network: str
     method: str
@@ -86,12 +86,12 @@ SMALL_CASES = [
 ]
 
 
-def pictures(case: Case, folder: Path) -> Dataset:
-    """The built-in digits, or random colour pictures."""
+def images(case: Case, folder: Path) -> Dataset:
+    """The built-in digits, or random colour images."""
     if case.channels == 1:
         return open_data("digits")
     path = folder / f"random{case.size}.npz"
-    shape = (PICTURES, case.size, case.size, case.channels)
+    shape = (IMAGES, case.size, case.size, case.channels)
     np.savez(path, images=np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8))
     return open_data(path, holdout=0.0, cache=folder)
 
@@ -199,7 +199,7 @@ def inputs(trainer: Trainer) -> list[tuple[torch.nn.Module, Tensor]]:
 
 def measure(case: Case, device: torch.device, seconds: float, choices: list[int], folder: Path) -> dict[str, Any]:
     """One row of the report, in about `seconds`."""
-    data = pictures(case, folder)
+    data = images(case, folder)
     chosen = ours(case, data, device, "auto", folder)
     best = chosen.engine.precision
     print(f"{case.network} at {case.size} px: {best} ({chosen.engine.why}) ...", file=sys.stderr)

@@ -6,14 +6,14 @@
 Each training is a run folder in WORK with one thread and a budget of processor time; what is done is not done again. Measured on
 the 191 test emoji, whose partners no training saw (CycleGAN sees no pairs at all):
 
-L1, PSNR   of each translation against its true partner; L1 in [-1, 1], PSNR over RGB, means over pictures
+L1, PSNR   of each translation against its true partner; L1 in [-1, 1], PSNR over RGB, means over images
 FD, KD     between all translations and all true partners, in MobileNetV2 where its weights are there, else in the digit network;
-           FD of so few pictures is mostly its bias, of which KD has none
+           FD of so few images is mostly its bias, of which KD has none
 
 copy is the input itself; nearest the partner of the training emoji nearest to it, in pixels; nearest unpaired the training emoji
 of the other kind nearest to it, which needs no pairs either, as cyclegan; real others are as many training partners drawn at
-random, means of 5 draws: real pictures that have nothing to do with the input, the level of FD by chance. Nearest gives real
-pictures too.
+random, means of 5 draws: real images that have nothing to do with the input, the level of FD by chance. Nearest gives real
+images too.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from ganvas.run import Run
 from ganvas.tasks.translate import translate_images
 from ganvas.training.session import prepare
 
-SHOWN = 12  # test pictures on a sheet
+SHOWN = 12  # test images on a sheet
 DRAWS = 5  # of real others
 
 
@@ -88,7 +88,7 @@ def trained(name: str, seed: int, minutes: float, work: Path, preset: str) -> Ru
 
 
 def scores(made: np.ndarray, partners: np.ndarray) -> dict[str, float]:
-    """L1, PSNR, FD and KD of pictures uint8 (N, H, W, C) against their partners."""
+    """L1, PSNR, FD and KD of images uint8 (N, H, W, C) against their partners."""
     reader = choose_reader("auto", made.shape[1:], False)  # pyright: ignore[reportArgumentType]
     one, other = (read(reader, np.ascontiguousarray(images), "emoji") for images in (made, partners))
     a, b = Moments().add(one), Moments().add(other)
@@ -110,14 +110,14 @@ def real_others(train: Dataset, partners: np.ndarray) -> dict[str, float]:
 
 
 def nearest(known: np.ndarray, partners: np.ndarray | None, asked: np.ndarray) -> np.ndarray:
-    """The partner of the known picture nearest to each of those asked."""
+    """The partner of the known image nearest to each of those asked."""
     assert partners is not None
     a, b = (torch.from_numpy(np.array(some)).float().flatten(1) for some in (asked, known))
     return np.asarray(partners)[torch.cdist(a, b).argmin(1).numpy()]
 
 
 def sheet(test: Dataset, method: Method) -> np.ndarray:
-    """Input, translation, true partner, one column a picture."""
+    """Input, translation, true partner, one column an image."""
     assert test.partners is not None
     chosen = np.linspace(0, len(test) - 1, SHOWN).astype(int)
     inputs = np.asarray(test.images)[chosen]

@@ -2,7 +2,7 @@
 
     python benchmarks/wavenet.py --data fsdd.npz --run runs/wavenet [--minutes 5] [--n 256] [--sheet FILE.png] [--json]
 
-Trains `small` into RUN for so many minutes of processor time of one thread, or goes on where RUN stopped; then measures on the
+Trains `small` into RUN for so many minutes of processor time of one thread, or continues where RUN stopped; then measures on the
 held-out clips (a tenth of each digit, drawn at random over speakers):
 
 bits per sample   Of the 256-way mu-law code, the same codes of the same clips for all, up to each clip's last sample that is
@@ -181,7 +181,7 @@ def accuracy(network: Recogniser, clips: Tensor, labels: Tensor) -> float:
 
 
 def trained(data: Dataset, run: Path, minutes: float, seed: int, precision: str, settings: dict[str, str]) -> Run:
-    """RUN, after so many minutes of this thread's processor time; goes on where it stopped."""
+    """RUN, after so many minutes of this thread's processor time; continues where it stopped."""
     session = prepare(
         "wavenet", data, out=run, preset="small", settings=settings, minutes=minutes, seed=seed, device="cpu",
         precision=precision, resume="auto", measure_samples=0, evaluate_every=10**9, checkpoint_every=200,

@@ -3,7 +3,7 @@
     python examples/new_gan_in_one_file.py --steps 2000
 
 Idea: D as a maximum-margin classifier, as in Geometric GAN (Lim and Ye 2017, arXiv:1705.02894), with each
-violation of the margin squared, as in an L2-SVM (Tang 2013, arXiv:1306.0239): far-off pictures count more, and
+violation of the margin squared, as in an L2-SVM (Tang 2013, arXiv:1306.0239): far-off images count more, and
 the loss has no corner at the margin. Both parts are published, this mixture is not: it is here as an example,
 not as a claim.
 
@@ -22,7 +22,7 @@ from torch import Tensor
 import ganvas
 from ganvas.data import grid, write_png
 from ganvas.method import Batch, DataSpec, preset, register, setting
-from ganvas.methods.adversarial import Adversarial, judged
+from ganvas.methods.adversarial import Adversarial, discriminator_report
 from ganvas.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 
 
@@ -35,21 +35,21 @@ class SquaredHinge(Adversarial):
 
     # The base has batch_size, z_dim, lr, beta1, beta2 and more already.
     width: int = setting(28, "channels at the largest inner size, both networks", minimum=1)
-    margin: float = setting(1.0, "logit beyond which a picture is told apart well enough", minimum=0)
+    margin: float = setting(1.0, "logit beyond which an image is told apart well enough", minimum=0)
 
     def build(self, spec: DataSpec) -> None:
-        # Any nn.Module will do: G makes (N, C, H, W) in [-1, 1] from (N, z_dim), D makes (N, 1) from pictures.
+        # Any nn.Module will do: G makes (N, C, H, W) in [-1, 1] from (N, z_dim), D makes (N, 1) from images.
         self.G = DCGANGenerator(self.z_dim, spec.shape, self.width, norm="batch")
         self.D = DCGANDiscriminator(spec.shape, self.width, norm="none")
 
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
-        fake = self.paint(batch)
-        return {"loss": -self.judge(batch, fake).mean(), "fake": fake}  # "fake" is handed to D's step
+        fake = self.generate_for(batch)
+        return {"loss": -self.discriminate(batch, fake).mean(), "fake": fake}  # "fake" is handed to D's step
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
         real, fake = self.both(batch, self.fakes(batch))
         violation = (self.margin - real).relu().square() + (self.margin + fake).relu().square()
-        return judged(violation.mean(), real, fake)
+        return discriminator_report(violation.mean(), real, fake)
 
 
 @preset("squared_hinge")
@@ -59,9 +59,7 @@ def tiny() -> SquaredHinge:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description="trains the GAN of this file on digits and draws a grid of its pictures"
-    )
+    parser = argparse.ArgumentParser(description="trains the GAN of this file on digits and draws a grid of its images")
     parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--preset", choices=["tiny"])
     parser.add_argument("--out", default="runs/squared_hinge")

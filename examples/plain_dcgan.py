@@ -4,12 +4,12 @@
 
 The same as `ganvas train dcgan --preset small`, and a test holds it to that: from one seed both give the same
 losses. To make that so it draws random numbers in the library's order: initial weights of G, then of D; the
-pictures' order from `Feed` (endless shuffled batches in [-1, 1]); noise from a generator of its own.
+images' order from `Feed` (endless shuffled batches in [-1, 1]); noise from a generator of its own.
 channels_last keeps the colours of a pixel side by side in memory: faster convolutions, and the same rounding as
 the library's.
 
-Beside plain_gan.py: other networks, beta1 0.5, and two rules of batch norm. D sees real and fake pictures in
-two passes, since one batch must not hold both; and G is put into eval mode before it draws, so that a picture
+Beside plain_gan.py: other networks, beta1 0.5, and two rules of batch norm. D sees real and fake images in
+two passes, since one batch must not hold both; and G is put into eval mode before it draws, so that an image
 does not depend on its neighbours.
 """
 
@@ -28,16 +28,16 @@ BATCH, Z_DIM, WIDTH, LR, BETAS = 64, 100, 28, 2e-4, (0.5, 0.999)
 
 def train(steps: int, seed: int = 0, data: str = "digits") -> tuple[torch.nn.Module, list[tuple[float, float]]]:
     """The trained G, and (G's loss, D's loss) of every step."""
-    pictures = open_data(data)
+    images = open_data(data)
     torch.manual_seed(seed)
-    G = DCGANGenerator(Z_DIM, pictures.spec.shape, WIDTH)
-    D = DCGANDiscriminator(pictures.spec.shape, WIDTH)
+    G = DCGANGenerator(Z_DIM, images.spec.shape, WIDTH)
+    D = DCGANDiscriminator(images.spec.shape, WIDTH)
     G.to(memory_format=torch.channels_last)
     D.to(memory_format=torch.channels_last)
     optimizer_G = torch.optim.Adam(G.parameters(), lr=LR, betas=BETAS, fused=True)
     optimizer_D = torch.optim.Adam(D.parameters(), lr=LR, betas=BETAS, fused=True)
     generator = torch.Generator().manual_seed(seed)
-    feed = Feed(pictures.images, None, None, batch_size=BATCH, seed=seed, generator=generator)
+    feed = Feed(images.images, None, None, batch_size=BATCH, seed=seed, generator=generator)
     ones, zeros = torch.ones(BATCH, 1), torch.zeros(BATCH, 1)
 
     losses = []

@@ -3,7 +3,7 @@
     python examples/plain_gan.py --steps 3000
 
 The same as `ganvas train gan`, and a test holds it to that: from one seed both give the same losses. To make
-that so it draws random numbers in the library's order: initial weights of G, then of D; the pictures' order
+that so it draws random numbers in the library's order: initial weights of G, then of D; the images' order
 from `Feed` (endless shuffled batches in [-1, 1]); noise from a generator of its own. What the library adds: an
 average of G's weights for sampling, checks, log, checkpoints, measures.
 
@@ -27,14 +27,14 @@ WIDTHS_G, WIDTHS_D = (256, 512), (512, 256)
 
 def train(steps: int, seed: int = 0, data: str = "digits") -> tuple[torch.nn.Module, list[tuple[float, float]]]:
     """The trained G, and (G's loss, D's loss) of every step."""
-    pictures = open_data(data)
+    images = open_data(data)
     torch.manual_seed(seed)
-    G = MLPGenerator(Z_DIM, WIDTHS_G, pictures.spec.shape)
-    D = MLPDiscriminator(pictures.spec.shape, WIDTHS_D)
+    G = MLPGenerator(Z_DIM, WIDTHS_G, images.spec.shape)
+    D = MLPDiscriminator(images.spec.shape, WIDTHS_D)
     optimizer_G = torch.optim.Adam(G.parameters(), lr=LR, betas=BETAS, fused=True)
     optimizer_D = torch.optim.Adam(D.parameters(), lr=LR, betas=BETAS, fused=True)
     generator = torch.Generator().manual_seed(seed)
-    feed = Feed(pictures.images, None, None, batch_size=BATCH, seed=seed, generator=generator)
+    feed = Feed(images.images, None, None, batch_size=BATCH, seed=seed, generator=generator)
     ones, zeros = torch.ones(BATCH, 1), torch.zeros(BATCH, 1)
 
     losses = []
@@ -42,7 +42,7 @@ def train(steps: int, seed: int = 0, data: str = "digits") -> tuple[torch.nn.Mod
         real = feed.next().real
         z = torch.randn(BATCH, Z_DIM, generator=generator)
 
-        # G: -log D(G(z)). Its pictures should be taken for real ones.
+        # G: -log D(G(z)). Its images should be taken for real ones.
         fake = G(z)
         loss_G = cross_entropy(D(fake), ones)
         optimizer_G.zero_grad()

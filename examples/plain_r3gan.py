@@ -4,13 +4,13 @@
 
 The same as `ganvas train r3gan` with the settings in capitals below, and a test holds it to that: from one seed
 both give the same losses. To make that so it draws random numbers in the library's order: initial weights of G,
-then of D; the pictures' order from `Feed` (endless shuffled batches in [-1, 1]); noise from a generator of its
+then of D; the images' order from `Feed` (endless shuffled batches in [-1, 1]); noise from a generator of its
 own.
 
-Beside plain_dcgan.py: no normalisation, so one pass of D may hold real and fake pictures together. D ranks each
-real picture above the fake one beside it, nothing more, and G the other way round. Every fourth step also
-flattens D around real and fake pictures (R1 + R2). The step size rises for a moment and then falls to zero, and
-pictures are drawn from a moving average of G.
+Beside plain_dcgan.py: no normalisation, so one pass of D may hold real and fake images together. D ranks each
+real image above the fake one beside it, nothing more, and G the other way round. Every fourth step also
+flattens D around real and fake images (R1 + R2). The learning rate rises for a moment and then falls to zero, and
+images are drawn from a moving average of G.
 """
 
 import argparse
@@ -28,12 +28,12 @@ from ganvas.sampling import to_uint8
 BATCH, Z_DIM, LR, BETAS = 32, 64, 3e-3, (0.0, 0.99)
 WIDTHS = (96, 48, 24)
 GAMMA, PENALTY_EVERY = 1.0, 4
-WARMUP = 100  # steps until the step size is LR
+WARMUP = 100  # steps until the learning rate is LR
 DECAY = 0.999  # of the average, a step
 
 
 def penalty(D: torch.nn.Module, real: Tensor, fake: Tensor) -> Tensor:
-    """gamma / 2 (R1 + R2): the mean squared gradient of D at real and at fake pictures."""
+    """gamma / 2 (R1 + R2): the mean squared gradient of D at real and at fake images."""
     points = torch.cat([real, fake]).requires_grad_()
     (gradient,) = torch.autograd.grad(D(points).sum(), points, create_graph=True)
     r1, r2 = gradient.square().sum((1, 2, 3)).chunk(2)
@@ -42,15 +42,15 @@ def penalty(D: torch.nn.Module, real: Tensor, fake: Tensor) -> Tensor:
 
 def train(steps: int, seed: int = 0, data: str = "digits") -> tuple[torch.nn.Module, list[tuple[float, float]]]:
     """The averaged G, and (G's loss, D's loss) of every step."""
-    pictures = open_data(data)
+    images = open_data(data)
     torch.manual_seed(seed)
-    G = StridedGenerator(Z_DIM, pictures.spec.shape, WIDTHS).to(memory_format=torch.channels_last)
-    D = StridedDiscriminator(pictures.spec.shape, WIDTHS).to(memory_format=torch.channels_last)
+    G = StridedGenerator(Z_DIM, images.spec.shape, WIDTHS).to(memory_format=torch.channels_last)
+    D = StridedDiscriminator(images.spec.shape, WIDTHS).to(memory_format=torch.channels_last)
     average = copy.deepcopy(G).requires_grad_(False)
     optimizer_G = torch.optim.Adam(G.parameters(), lr=LR, betas=BETAS, fused=True)
     optimizer_D = torch.optim.Adam(D.parameters(), lr=LR, betas=BETAS, fused=True)
     generator = torch.Generator().manual_seed(seed)
-    feed = Feed(pictures.images, None, None, batch_size=BATCH, seed=seed, generator=generator)
+    feed = Feed(images.images, None, None, batch_size=BATCH, seed=seed, generator=generator)
 
     losses = []
     for step in range(steps):

@@ -2,10 +2,10 @@
 
     python examples/use_metrics.py [REAL.npy FAKE.npy]
 
-Arrays are (pictures, features), from the same feature network. Without files it makes three sets of points on
+Arrays are (images, features), from the same feature network. Without files it makes three sets of points on
 ten clusters: the "real" ones, those of a model that has all clusters, and those of a model that dropped seven
 and draws the others too sharply. What to look for: the second keeps its precision and loses its recall and
-coverage. The floor is what a perfect model would get: other real points.
+coverage. The reference is what a perfect model would get: other real points.
 """
 
 import argparse
@@ -33,17 +33,17 @@ def report(name: str, real: np.ndarray, fake: np.ndarray) -> None:
 
 
 parser = argparse.ArgumentParser(description="Fréchet and kernel distance, precision, recall, density, coverage")
-parser.add_argument("files", nargs="*", metavar="FILE.npy", help="real and fake features, (pictures, features)")
+parser.add_argument("files", nargs="*", metavar="FILE.npy", help="real and fake features, (images, features)")
 options = parser.parse_args()
 
 if options.files:
     real, fake = (np.load(path, allow_pickle=False) for path in options.files)
     report("fake", real, fake)
     half = len(real) // 2
-    report("floor (halves)", real[:half], real[half:])
+    report("reference (halves)", real[:half], real[half:])
 else:
     random = np.random.default_rng(1)
     real = points(random, 1000, clusters=10, spread=1.0)
-    report("floor", real, points(random, 1000, clusters=10, spread=1.0))
+    report("reference", real, points(random, 1000, clusters=10, spread=1.0))
     report("good model", real, points(random, 1000, clusters=10, spread=1.1))
     report("modes dropped", real, points(random, 1000, clusters=3, spread=0.7))

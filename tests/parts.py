@@ -34,7 +34,7 @@ SMALLER = {
 }
 
 
-def picture_file(shape: Shape, count: int = 40) -> Path:
+def image_file(shape: Shape, count: int = 40) -> Path:
     """An .npz of labelled noise in the tests' own cache, the same at each call: brighter to the right, class by class;
     partners are mirrored negatives."""
     channels, height, width = shape
@@ -50,9 +50,9 @@ def picture_file(shape: Shape, count: int = 40) -> Path:
 
 
 @functools.cache
-def pictures(shape: Shape = (1, 28, 28), count: int = 40) -> Dataset:
-    """`picture_file`, opened. A tenth of it is held out, so batches cross the ends of epochs."""
-    return open_data(picture_file(shape, count))
+def images(shape: Shape = (1, 28, 28), count: int = 40) -> Dataset:
+    """`image_file`, opened. A tenth of it is held out, so batches cross the ends of epochs."""
+    return open_data(image_file(shape, count))
 
 
 @functools.cache
@@ -90,15 +90,15 @@ def clips(length: int = 200, count: int = 40) -> Dataset:
 
 
 def data_for(method: str | Method, shape: Shape = (1, 28, 28)) -> Dataset:
-    """Noise of the kind that the method learns from; `shape` is of pictures."""
+    """Noise of the kind that the method learns from; `shape` is of images."""
     kind = (find(method) if isinstance(method, str) else method).takes[0]
-    made = {"pictures": lambda: pictures(shape), "audio": clips, "text": words}
+    made = {"images": lambda: images(shape), "audio": clips, "text": words}
     return made[kind]()
 
 
 def shapes_of(name: str) -> list[Shape]:
-    """The shapes that the contract is tried at: three of pictures, one of all else."""
-    return SHAPES if "pictures" in find(name).takes else SHAPES[:1]
+    """The shapes that the contract is tried at: three of images, one of all else."""
+    return SHAPES if "images" in find(name).takes else SHAPES[:1]
 
 
 def small(name: str, **settings: Any) -> Method:

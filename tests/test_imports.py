@@ -15,9 +15,9 @@ import ganvas
 
 SOURCE = Path(ganvas.__file__).parent
 FILES = sorted(SOURCE.rglob("*.py"))
-FLOOR = {"ganvas.chunks", "ganvas.defaults", "ganvas.errors", "ganvas.files", "ganvas.settings", "ganvas.version"}
+GROUND = {"ganvas.chunks", "ganvas.defaults", "ganvas.errors", "ganvas.files", "ganvas.settings", "ganvas.version"}
 
-# Package: what its files may import of ours, beside the floor and their own package.
+# Package: what its files may import of ours, beside the reference and their own package.
 MAY = {
     "data": set(),
     "networks": set(),
@@ -104,7 +104,7 @@ def parsed(path: Path) -> ast.Module:
 
 
 def ours(path: Path) -> set[str]:
-    """Modules of ours (names inside of modules left away)."""
+    """Modules of ours (names inside of modules omitted)."""
     found = set()
     for name, _ in imports(parsed(path), path):
         if name.split(".")[0] == "ganvas" and is_module(name):
@@ -123,7 +123,7 @@ def inside(name: str, allowed: set[str]) -> bool:
 
 @pytest.mark.parametrize("package", MAY)
 def test_directions(package: str) -> None:
-    allowed = MAY[package] | FLOOR | ({f"ganvas.{package}"} if package != "methods" else set())
+    allowed = MAY[package] | GROUND | ({f"ganvas.{package}"} if package != "methods" else set())
     for path in (SOURCE / package).rglob("*.py"):
         for name in ours(path):
             if name == "ganvas" or (
@@ -153,9 +153,11 @@ def test_nobody_imports_the_top() -> None:
             assert not [name for name in ours(path) if name.startswith(other)], where(path)
 
 
-@pytest.mark.parametrize("floor", ["chunks.py", "defaults.py", "errors.py", "files.py", "settings.py", "version.py"])
-def test_the_floor_stands_on_itself(floor: str) -> None:
-    assert ours(SOURCE / floor) - {"ganvas"} <= FLOOR
+@pytest.mark.parametrize(
+    "reference", ["chunks.py", "defaults.py", "errors.py", "files.py", "settings.py", "version.py"]
+)
+def test_the_floor_stands_on_itself(reference: str) -> None:
+    assert ours(SOURCE / reference) - {"ganvas"} <= GROUND
 
 
 def test_the_loop_names_no_method() -> None:

@@ -14,7 +14,7 @@ from ganvas.settings import as_dict, change, setting, settings_of, table
 
 @dataclasses.dataclass
 class Wishes:
-    rate: float = setting(0.5, "step size", minimum=0.0, maximum=2.0, unit="a step")
+    rate: float = setting(0.5, "learning rate", minimum=0.0, maximum=2.0, unit="a step")
     count: int = setting(3, "how many", minimum=1)
     kind: str = setting("a", "which", choices=("a", "bee"))
     flag: bool = setting(False, "whether")
@@ -104,5 +104,5 @@ def test_settings_are_known_in_their_order() -> None:
 def test_table_shows_the_values_of_an_instance() -> None:
     rows = {row[0]: row for row in table(changed(count=5))}
     assert rows["count"] == ("count", "5", ">= 1", "how many")
-    assert rows["rate"][3] == "step size [a step]"
+    assert rows["rate"][3] == "learning rate [a step]"
     assert {row[0]: row for row in table(Wishes)}["count"][1] == "3"

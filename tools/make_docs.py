@@ -95,8 +95,8 @@ infinities are null.
 `metrics` |
 | `train --dry-run` | `dry_run`, `run`, `method`, `preset`, `settings`, `data`, `data_settings`, `seed`, \
 `budget`, `device`, `precision`, `why_precision`, `compiled`, `parameters`, `shape`, `count`, `networks` |
-| `evaluate` | `run` or `pictures`, `data`, `n`, `metrics` |
-| `restore` | `task`, `restored`: a list of `picture`, `files`, `size` and perhaps `sheet`; `problems` |
+| `evaluate` | `run` or `images`, `data`, `n`, `metrics` |
+| `restore` | `task`, `restored`: a list of `image`, `files`, `size` and perhaps `sheet`; `problems` |
 | `compare` | `data`, `main`, `groups`, `best`, `surroundings`, `settings`, `page` |
 | `stylise` | `out`, `network`, `sha256`, `steps`, `seconds`, `losses`, `stopped`, `video`; with a run `out`, `run`, \
 `method`, `seconds` |
@@ -105,8 +105,8 @@ infinities are null.
 | `data` | the data card (`name`, `source`, `shape`, `counts`, `classes`, `channels`, `duplicates`, \
 `problems`, ...), `contact_sheet` |
 
-`metrics` is `{"FD[digits]": {"value", "floor", "n", "better", ...}, "coverage": ..., "precision": ...,
-"recall": ..., "density": ..., "modes": ..., "copies": ...}`; `floor` is the reference, what held-out
+`metrics` is `{"FD[digits]": {"value", "reference", "n", "better", ...}, "coverage": ..., "precision": ...,
+"recall": ..., "density": ..., "modes": ..., "copies": ...}`; `reference` is the reference, what held-out
 real images score by the same measure, and `n` the number of samples."""
 
 ENDS = """\

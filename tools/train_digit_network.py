@@ -4,7 +4,7 @@
 
 Trained on the train split of the built-in digits only, each epoch turned, sheared, scaled and moved a little; the
 test split is read once, at the end. Beside reading the digit, the 64 features must let a small decoder (thrown
-away afterwards) draw the picture again: a network that only reads forgets how a digit is written, and would not
+away afterwards) draw the image again: a network that only reads forgets how a digit is written, and would not
 see a generator that writes it one way.
 """
 
@@ -30,14 +30,14 @@ BATCH = 64
 
 
 def digits(split: str) -> tuple[Tensor, Tensor]:
-    """Pictures (N, 1, 28, 28) in [-1, 1] and labels (N,) of a split of the built-in digits."""
+    """Images (N, 1, 28, 28) in [-1, 1] and labels (N,) of a split of the built-in digits."""
     data = ganvas.data.open_data("digits", split=split)
     pixels = torch.from_numpy(np.array(data.images)).permute(0, 3, 1, 2)
     return pixels.float() / 127.5 - 1, torch.from_numpy(np.array(data.labels))
 
 
 def moved(x: Tensor, generator: torch.Generator) -> Tensor:
-    """Each picture turned by up to 12 degrees, sheared by 0.15, scaled by 12 % and moved by 2 pixels, black around
+    """Each image turned by up to 12 degrees, sheared by 0.15, scaled by 12 % and moved by 2 pixels, black around
     it."""
 
     def uniform(reach: float) -> Tensor:
@@ -62,7 +62,7 @@ def moved(x: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def train(x: Tensor, label: Tensor, seed: int, epochs: int) -> DigitNetwork:
-    """Adam with a step size that rises and falls to nothing."""
+    """Adam with a learning rate that rises and falls to nothing."""
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
     network = DigitNetwork().to(memory_format=torch.channels_last)

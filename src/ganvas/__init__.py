@@ -2,7 +2,7 @@
 
     import ganvas
     run = ganvas.train("r3gan", "digits", minutes=5)
-    pictures = run.sample(64, seed=0)                # uint8 (64, 28, 28, 1)
+    images = run.sample(64, seed=0)                # uint8 (64, 28, 28, 1)
 
 Importing this is light: torch comes with the first use of a name.
 """

@@ -23,9 +23,29 @@ if TYPE_CHECKING:
     from ganvas.method import Method
 
 __all__ = [
-    "Blends", "Code", "CodeGrid", "Continues", "Damaged", "Damages", "Draws", "Encodes", "HasCodes", "HasLikelihood",
-    "Judges", "Likelihood", "Prepares", "Quantises", "Resembles", "Restoration", "Restores", "Samples", "Shows",
-    "StandsOn", "Stylises", "Translates", "restore_images",
+    "Blends",
+    "Code",
+    "CodeGrid",
+    "Continues",
+    "Degraded",
+    "Degrades",
+    "Draws",
+    "Encodes",
+    "HasCodes",
+    "HasDiscriminator",
+    "HasLikelihood",
+    "Likelihood",
+    "Prepares",
+    "Quantises",
+    "Resembles",
+    "Restoration",
+    "Restores",
+    "Samples",
+    "Shows",
+    "StandsOn",
+    "Stylises",
+    "Translates",
+    "restore_images",
 ]  # fmt: skip
 
 
@@ -42,43 +62,43 @@ class Samples(Protocol):
         ...
 
     def generate(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Pictures (n, C, H, W) in [-1, 1], clips (n, 1, L) in [-1, 1], or token numbers (n, L), on the latents' device. `labels`
+        """Images (n, C, H, W) in [-1, 1], clips (n, 1, L) in [-1, 1], or token numbers (n, L), on the latents' device. `labels`
         (n,) where `labels()` is not None."""
         ...
 
 
 @runtime_checkable
 class Continues(Protocol):
-    """Ability: goes on where a given text ends."""
+    """Ability: continues where a given text ends."""
 
-    def go_on(self, start: Tensor, latents: Tensor) -> Tensor:
+    def continue_text(self, start: Tensor, latents: Tensor) -> Tensor:
         """Token numbers (n, L) that follow `start` (S,) int64, S > 0, on the latents' device."""
         ...
 
 
 @runtime_checkable
-class Judges(Protocol):
-    """Ability: has a discriminator that gives pictures a logit."""
+class HasDiscriminator(Protocol):
+    """Ability: has a discriminator that gives images a logit."""
 
     D: nn.Module
 
-    def judge(self, batch: Batch, pictures: Tensor) -> Tensor:
-        """Logits (M, 1), float32, of M = k * len(batch) pictures; large is real."""
+    def discriminate(self, batch: Batch, images: Tensor) -> Tensor:
+        """Logits (M, 1), float32, of M = k * len(batch) images; large is real."""
         ...
 
 
 @runtime_checkable
 class Encodes(Protocol):
-    """Ability: finds the latents of given pictures."""
+    """Ability: finds the latents of given images."""
 
-    def encode(self, pictures: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Latents (n, ...) that `generate` turns back into something like `pictures` (n, C, H, W) in [-1, 1]."""
+    def encode(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Latents (n, ...) that `generate` turns back into something like `images` (n, C, H, W) in [-1, 1]."""
         ...
 
 
 @dataclass(frozen=True)
 class CodeGrid:
-    """A grid of whole numbers from 0 to `size` - 1."""
+    """A grid of integers from 0 to `size` - 1."""
 
     name: str
     height: int
@@ -88,18 +108,18 @@ class CodeGrid:
 
 @runtime_checkable
 class Quantises(Protocol):
-    """Ability: tells pictures in whole numbers, and paints them again from those."""
+    """Ability: tells images as discrete codes, and generates them again from those."""
 
     def grids(self) -> tuple[CodeGrid, ...]:
-        """What a picture's codes are: every grid row by row, coarse grids before fine ones, L numbers together."""
+        """What an image's codes are: every grid row by row, coarse grids before fine ones, L numbers together."""
         ...
 
-    def encode(self, pictures: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Codes (n, L) int64 of pictures (n, C, H, W) in [-1, 1]."""
+    def encode(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Codes (n, L) int64 of images (n, C, H, W) in [-1, 1]."""
         ...
 
     def decode(self, codes: Tensor) -> Tensor:
-        """Pictures (n, C, H, W) in [-1, 1] of codes (n, L)."""
+        """Images (n, C, H, W) in [-1, 1] of codes (n, L)."""
         ...
 
 
@@ -118,13 +138,13 @@ class StandsOn(Protocol):
 
 @runtime_checkable
 class Prepares(Protocol):
-    """Ability: what its losses need of a picture is computed once, before the training, and then found in Batch.prepared.
+    """Ability: what its losses need of an image is computed once, before the training, and then found in Batch.prepared.
 
-    With data.mirror a picture and its mirror image are prepared apart. Where a batch has none, the losses compute it themselves.
+    With data.mirror an image and its mirror image are prepared apart. Where a batch has none, the losses compute it themselves.
     """
 
-    def prepare(self, pictures: Tensor) -> Tensor:
-        """(n, ...) of pictures (n, C, H, W) in [-1, 1]. It depends on weights that never move."""
+    def prepare(self, images: Tensor) -> Tensor:
+        """(n, ...) of images (n, C, H, W) in [-1, 1]. It depends on weights that never move."""
         ...
 
 
@@ -150,7 +170,7 @@ class HasCodes(Protocol):
 
 @runtime_checkable
 class Draws(Protocol):
-    """Ability: paints in steps that can be watched."""
+    """Ability: generates in steps that can be watched."""
 
     def drawing(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
         """The canvas after each step, (n, T, C, H, W) in [-1, 1]; the last is what `generate` gives."""
@@ -170,7 +190,7 @@ class Likelihood:
     exact: bool = True
     """False: `nats` is an upper bound."""
     note: str = ""
-    """What a reader of the figure must know: how pictures were binarised, where the text was cut."""
+    """What a reader of the figure must know: how images were binarised, where the text was cut."""
 
 
 @runtime_checkable
@@ -185,7 +205,7 @@ class HasLikelihood(Protocol):
         samples: int = 1,
         generator: torch.Generator | None = None,
     ) -> Likelihood:
-        """Of examples (n, ...) as a batch holds them, pictures in [-1, 1]; in eval mode, on the examples' device.
+        """Of examples (n, ...) as a batch holds them, images in [-1, 1]; in eval mode, on the examples' device.
 
         Labels (n,) are for methods that were trained by class; others pass over them. A bound that is estimated takes
         `samples` draws an example: more make it tighter. `generator` is of the CPU, on every device alike; what it draws about
@@ -196,20 +216,20 @@ class HasLikelihood(Protocol):
 
 @runtime_checkable
 class Translates(Protocol):
-    """Ability: turns a picture of one kind into the same picture of another kind."""
+    """Ability: turns an image of one kind into the same image of another kind."""
 
     def directions(self) -> tuple[str, ...]:
-        """Ways that it goes: "ab" from the data's pictures to their partners, "ba" back."""
+        """Ways that it goes: "ab" from the data's images to their partners, "ba" back."""
         ...
 
     def multiple(self) -> int:
         """Height and width of what `translate` takes are multiples of it."""
         ...
 
-    def translate(self, pictures: Tensor, direction: str = "ab", whole: Tensor | None = None) -> Tensor:
-        """Of pictures (n, C, H, W) in [-1, 1], as large.
+    def translate(self, images: Tensor, direction: str = "ab", whole: Tensor | None = None) -> Tensor:
+        """Of images (n, C, H, W) in [-1, 1], as large.
 
-        Where they are parts of larger ones, `whole` (n, C, h, w) shows those, smaller: what is decided once a picture (its
+        Where they are parts of larger ones, `whole` (n, C, h, w) shows those, smaller: what is decided once an image (its
         colours) is decided by them, so that parts agree. Their sides are multiples too.
         """
         ...
@@ -217,21 +237,21 @@ class Translates(Protocol):
 
 @runtime_checkable
 class Shows(Protocol):
-    """Ability: what it makes of given pictures can be seen beside them, for a method that does not make any from noise."""
+    """Ability: what it makes of given images can be seen beside them, for a method that does not make any from noise."""
 
     def show(self, batch: Batch) -> Tensor:
-        """Rows (n, k, C, H, W) in [-1, 1], one for each picture of `batch`: what went in, what came out, what was wanted."""
+        """Rows (n, k, C, H, W) in [-1, 1], one for each image of `batch`: what went in, what came out, what was wanted."""
         ...
 
 
 @dataclass(frozen=True)
 class Restoration:
-    """What a method mends."""
+    """What a method restores."""
 
-    damage: str
+    degradation: str
     """"noise", "resolution" or "holes"."""
     scale: int = 1
-    """The mended picture has so many times the height and width."""
+    """The restored image has so many times the height and width."""
     multiple: int = 1
     """Height and width of what it takes are multiples of it; 0: only those of the data it was trained on."""
     answers: bool = False
@@ -242,19 +262,19 @@ class Restoration:
 
 @runtime_checkable
 class Restores(Protocol):
-    """Ability: mends damaged pictures."""
+    """Ability: restores degraded images."""
 
     def restoration(self) -> Restoration:
-        """What it mends."""
+        """What it restores."""
         ...
 
     def restore(
-        self, damaged: Tensor, mask: Tensor | None = None, *, generator: torch.Generator | None = None
+        self, degraded: Tensor, mask: Tensor | None = None, *, generator: torch.Generator | None = None
     ) -> Tensor:
-        """Whole pictures (n, C, H * scale, W * scale) of `damaged` (n, C, H, W), both in [-1, 1].
+        """Whole images (n, C, H * scale, W * scale) of `degraded` (n, C, H, W), both in [-1, 1].
 
-        `mask` (n, 1, H, W), for "holes" only, is 1 where the picture is missing; elsewhere it comes back as it was, to the bit.
-        `generator` is of the CPU, and picture i takes the same numbers whatever n is: the first of n draws is that of 1.
+        `mask` (n, 1, H, W), for "holes" only, is 1 where the image is missing; elsewhere it comes back as it was, to the bit.
+        `generator` is of the CPU, and image i takes the same numbers whatever n is: the first of n draws is that of 1.
         """
         ...
 
@@ -263,38 +283,38 @@ RESTORED_AT_ONCE = 16  # images per call of `restore_images`
 
 
 def restore_images(
-    method: Restores, damaged: Tensor, mask: Tensor | None = None, generator: torch.Generator | None = None
+    method: Restores, degraded: Tensor, mask: Tensor | None = None, generator: torch.Generator | None = None
 ) -> Tensor:
     """`method.restore` of any number of images (n, C, H, W), on their device: image i depends on its own input and random
     numbers alone, since `restore` always gets the same number of images."""
 
     def restored(rows: Tensor) -> Tensor:
-        rows = rows.to(damaged.device)
-        return method.restore(damaged[rows], None if mask is None else mask[rows], generator=generator)
+        rows = rows.to(degraded.device)
+        return method.restore(degraded[rows], None if mask is None else mask[rows], generator=generator)
 
-    return in_chunks(len(damaged), restored, RESTORED_AT_ONCE, damaged.device)
+    return in_chunks(len(degraded), restored, RESTORED_AT_ONCE, degraded.device)
 
 
 @dataclass(frozen=True)
-class Damaged:
-    """Pictures that were spoilt on purpose, for learning and for measuring."""
+class Degraded:
+    """Images that were degraded on purpose, for learning and for measuring."""
 
-    picture: Tensor
+    image: Tensor
     """What `restore` takes, (n, C, h, w)."""
     whole: Tensor
     """What should come back, (n, C, H, W) in [-1, 1]."""
     start: Tensor
     """What there is without the method, as large as `whole`: enlarged by bicubic, as it came, its hole filled smoothly."""
     mask: Tensor | None = None
-    """For "holes": (n, 1, H, W), 1 where the picture is missing."""
+    """For "holes": (n, 1, H, W), 1 where the image is missing."""
 
 
 @runtime_checkable
-class Damages(Restores, Protocol):
-    """Ability: spoils whole pictures as those were that it learned to mend, so that its mending can be seen and measured."""
+class Degrades(Restores, Protocol):
+    """Ability: degrades whole images as those were that it learned to restore, so that its restoring can be seen and measured."""
 
-    def damage(self, batch: Batch) -> Damaged:
-        """The batch's pictures, spoilt by what the batch draws."""
+    def degrade(self, batch: Batch) -> Degraded:
+        """The batch's images, degraded by what the batch draws."""
         ...
 
 
@@ -309,14 +329,14 @@ class Blends(Protocol):
 
 @runtime_checkable
 class Stylises(Protocol):
-    """Ability: paints a picture in the manner of another."""
+    """Ability: generates an image in the style of another."""
 
     def multiple(self) -> int:
         """Height and width of what `stylise` takes are multiples of it."""
         ...
 
     def stylise(self, content: Tensor, style: Tensor | None = None, *, strength: float = 1.0) -> Tensor:
-        """`content` (n, C, H, W) in [-1, 1], as large, in the manner of `style` (1 or n, C, h, w); None where it knows one
+        """`content` (n, C, H, W) in [-1, 1], as large, in the style of `style` (1 or n, C, h, w); None where it knows one
         manner only. `strength` 0 gives the content back as well as the method can."""
         ...
 
@@ -326,10 +346,10 @@ class Resembles(Stylises, Protocol):
     """Ability: tells what a painting lacks of its photo and of its style, by the losses that it learned from. After `begin`."""
 
     def styles_of(self, batch: Batch) -> Tensor | None:
-        """A style for each picture of a batch, drawn as in training; None where it knows one manner only."""
+        """A style for each image of a batch, drawn as in training; None where it knows one style only."""
         ...
 
-    def lacks(self, painted: Tensor, content: Tensor, style: Tensor | None) -> dict[str, Tensor]:
+    def style_losses(self, painted: Tensor, content: Tensor, style: Tensor | None) -> dict[str, Tensor]:
         """Of each painting (n, C, H, W), (n,): "content" and "style", 0 where it has all of it and about 1 where nothing, and
         "loss", both weighed as in training."""
         ...

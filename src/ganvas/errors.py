@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 
 class GanvasError(Exception):
-    """A mistake that the user can mend. The message is the whole explanation."""
+    """A mistake that the user can fix. The message is the whole explanation."""
 
     exit_code = 1
 

@@ -22,8 +22,8 @@ def explained(path: Path | str, doing: str = "write") -> Iterator[None]:
         yield
     except OSError as error:
         advice = {
-            errno.ENOSPC: "the disk is full: free some space and go on; what was saved before is intact",
-            errno.EDQUOT: "your quota is used up: free some space and go on; what was saved before is intact",
+            errno.ENOSPC: "the disk is full: free some space and continue; what was saved before is intact",
+            errno.EDQUOT: "your quota is used up: free some space and continue; what was saved before is intact",
             errno.EACCES: "no permission: choose another folder or change its rights",
             errno.EPERM: "not permitted: choose another folder or change its rights",
             errno.EROFS: "the file system is read-only: choose another folder",

@@ -7,7 +7,7 @@ in `updates()`. One loop (ganvas.training.trainer) serves all of them and knows 
     @dataclass(eq=False)
     class MyGAN(Adversarial):
         name = "my_gan"
-        lr: float = setting(2e-4, "step size of Adam, both networks", minimum=0)
+        lr: float = setting(2e-4, "learning rate of Adam, both networks", minimum=0)
 
         def discriminator_loss(self, batch): ...
 """
@@ -30,13 +30,13 @@ from ganvas.abilities import (
     Code,
     CodeGrid,
     Continues,
-    Damaged,
-    Damages,
+    Degraded,
+    Degrades,
     Draws,
     Encodes,
     HasCodes,
+    HasDiscriminator,
     HasLikelihood,
-    Judges,
     Likelihood,
     Prepares,
     Quantises,
@@ -55,11 +55,45 @@ from ganvas.errors import DataError, UsageError, nearest
 from ganvas.settings import as_dict, change, setting, settings_of
 
 __all__ = [
-    "Batch", "Blends", "Classes", "Code", "CodeGrid", "Continues", "Damaged", "Damages", "DataSpec", "Draws",
-    "Encodes", "HasCodes", "HasLikelihood", "Judges", "Likelihood", "Method", "Prepares", "Quantises", "Resembles",
-    "Restoration", "Restores", "Samples", "Shows", "StandsOn", "Stylises", "Translates", "Update", "create",
-    "find", "method_names", "methods_with", "nothing", "preset", "presets", "register", "setting", "step_factor",
-    "uniforms", "unmeasured",
+    "Batch",
+    "Blends",
+    "Classes",
+    "Code",
+    "CodeGrid",
+    "Continues",
+    "DataSpec",
+    "Degraded",
+    "Degrades",
+    "Draws",
+    "Encodes",
+    "HasCodes",
+    "HasDiscriminator",
+    "HasLikelihood",
+    "Likelihood",
+    "Method",
+    "Prepares",
+    "Quantises",
+    "Resembles",
+    "Restoration",
+    "Restores",
+    "Samples",
+    "Shows",
+    "StandsOn",
+    "Stylises",
+    "Translates",
+    "Update",
+    "create",
+    "find",
+    "method_names",
+    "methods_with",
+    "nothing",
+    "preset",
+    "presets",
+    "register",
+    "setting",
+    "step_factor",
+    "uniforms",
+    "unmeasured",
 ]  # fmt: skip
 
 
@@ -113,7 +147,7 @@ class Method(nn.Module):
     """One line for lists: what it is, who, when."""
     paper: ClassVar[str] = ""
     """Citation with arXiv number or venue."""
-    takes: ClassVar[tuple[str, ...]] = ("pictures",)
+    takes: ClassVar[tuple[str, ...]] = ("images",)
     """Kinds of data that it learns from (see DataSpec.kind)."""
     averaged: ClassVar[tuple[str, ...]] = ()
     """Attributes whose exponential moving average is kept, and used for sampling."""
@@ -121,14 +155,14 @@ class Method(nn.Module):
     """Attributes that were trained elsewhere, go into the weights and never move: the first stage of a two-stage method."""
     filled: ClassVar[tuple[str, ...]] = ()
     """Settings that the training writes, so that the run tells all of itself; a resumed run keeps them."""
-    goes_on: bool = False
+    resumed: bool = False
     """Set before `begin` where a checkpoint is read after it: what that holds (`frozen` too) need not come from elsewhere."""
     ema: float = 0.999
     """Decay of that average, a step; a method that has it as a setting overrides this."""
     of_sampling: ClassVar[tuple[str, ...]] = ()
     """Settings that only sampling reads: those that a trained method may be given anew (`ganvas sample --set`)."""
     window: int = 0
-    """Tokens of text that a row of a batch foretells; methods that take text have it as a setting."""
+    """Tokens of text that a row of a batch predicts; methods that take text have it as a setting."""
     carried: ClassVar[tuple[str, ...]] = ()
     """Buffers with one row for each of the global batch, which go from step to step (the state of a recurrent network).
     Each process keeps its own rows right."""
@@ -151,10 +185,10 @@ class Method(nn.Module):
         raise NotImplementedError
 
     def begin(self, device: torch.device) -> None:
-        """Called once after `build` where a training begins or goes on, never where a trained run is only used.
+        """Called once after `build` where a training begins or continues, never where a trained run is only used.
 
         The place for what only training needs and no checkpoint should hold: a frozen network's weights from elsewhere, a style
-        picture. Draws nothing at random.
+        image. Draws nothing at random.
         """
 
     def optimizers(self) -> dict[str, Optimizer]:
@@ -166,7 +200,7 @@ class Method(nn.Module):
         raise NotImplementedError
 
     def schedule(self, progress: float, steps: int) -> float:
-        """Factor on every step size at `progress` (0 at the start, 1 at the end of the budget), after `steps` steps."""
+        """Factor on every learning rate at `progress` (0 at the start, 1 at the end of the budget), after `steps` steps."""
         return 1.0
 
     def average_decay(self, steps: int) -> float:
@@ -186,14 +220,14 @@ M = TypeVar("M", bound=Method)
 
 
 class Classes(Method):
-    """A method that can be told of classes. No dataclass, or these would be settings."""
+    """A method that can be conditioned on classes. No dataclass, or these would be settings."""
 
     classes = 0
-    """Classes that the networks are told of; 0 where they are not (see `learn_classes`)."""
+    """Classes that the networks are conditioned on; 0 where they are not (see `learn_classes`)."""
     class_share: Tensor
 
     def learn_classes(self, spec: DataSpec) -> int:
-        """To be called by `build` where the networks are told of classes: notes them, and returns how many there are."""
+        """To be called by `build` where the networks are conditioned on classes: notes them, and returns how many there are."""
         if not spec.classes:
             raise DataError(
                 f"{self.name} learns by class here, and {spec.name} has no labels: put the {spec.unit} of each class into"
@@ -215,7 +249,7 @@ class Classes(Method):
         return self.classes
 
     def labels(self, seeds: Iterable[int]) -> Tensor | None:
-        """A class a seed, as often as in the data; None where the networks are told of none."""
+        """A class a seed, as often as in the data; None where the networks are not conditioned on classes."""
         if not self.classes:
             return None
         # Other random numbers than the latent's of the same seed, or the class would follow from z.
@@ -239,7 +273,7 @@ def uniforms(seeds: Iterable[int], length: int) -> Tensor:
 
 
 def step_factor(decay: str, progress: float, steps: int = 0, warmup: int = 0) -> float:
-    """Factor on a step size: rising over `warmup` steps, then falling to zero over the budget, for Method.schedule.
+    """Factor on a learning rate: rising over `warmup` steps, then falling to zero over the budget, for Method.schedule.
 
     `decay` is linear, cosine, second_half (at its full height for half of the budget, then linear) or none.
     """
@@ -305,10 +339,10 @@ def methods_with(ability: type) -> str:
 
 def unmeasured(name: str) -> str:
     """Why `ganvas evaluate` has no figures for a run of this method, and what to do; "" where it has some."""
-    measurable = (Samples, HasLikelihood, Quantises, Translates, Resembles, Damages)
+    measurable = (Samples, HasLikelihood, Quantises, Translates, Resembles, Degrades)
     if name not in method_names() or issubclass(cls := find(name), measurable):
         return ""
-    told = f"{name} makes pictures out of others, which its run alone cannot be measured by"
+    told = f"{name} makes images out of others, which its run alone cannot be measured by"
     uses = {Restores: "restore", Stylises: "stylise"}
     for ability, use in uses.items():
         if issubclass(cls, ability):

@@ -42,7 +42,7 @@ FORMAT = 1
 INFO_TYPES = (  # of what settings.json must hold, and in words
     (dict, ("settings", "data_settings", "spec", "budget"), "names and values"),
     (str, ("method", "data", "precision", "fingerprint"), "text"),
-    (int, ("seed",), "a whole number"),
+    (int, ("seed",), "an integer"),
 )
 LARGEST_JSON = 64 * 2**20  # bytes; a settings file beyond that is not one of ours
 
@@ -128,10 +128,10 @@ class Run:
         self, n: int = 64, *, seed: int = 0, label: int | str | None = None, prompt: str | None = None,
         raw: bool = False, best: bool = False, settings: Mapping[str, Any] | None = None,
     ) -> Any:  # fmt: skip
-        """New pictures, uint8 (n, H, W, C); of other kinds clips int16 (n, L), or a list of texts. Number i is the one of seed
+        """New images, uint8 (n, H, W, C); of other kinds clips int16 (n, L), or a list of texts. Number i is the one of seed
         `seed + i`, whatever n is.
 
-        `label`, a class by number or name, asks a class-conditional method for that class only; `prompt` is a text to go on
+        `label`, a class by number or name, asks a class-conditional method for that class only; `prompt` is a text to continue
         from. `settings` are those that only sampling reads, such as temperature.
         """
         method = self.load_method(raw=raw, best=best, settings=settings) if raw or best or settings else self.method
@@ -142,10 +142,10 @@ class Run:
         self, images: Translated, direction: str = "ab", *, raw: bool = False, best: bool = False,
         device: str | torch.device = "cpu",
     ) -> Translated:  # fmt: skip
-        """Pictures into their other kind: uint8 (n, H, W, C) of one size give as many, as large, with the channels of the
+        """Images into their other kind: uint8 (n, H, W, C) of one size give as many, as large, with the channels of the
         training; a data.photo.Photo of any size gives a Photo with its alpha and EXIF, large ones by overlapping tiles.
 
-        `direction` "ab" is from the pictures that the run was trained on to their partners, "ba" back. RunError where the method
+        `direction` "ab" is from the images that the run was trained on to their partners, "ba" back. RunError where the method
         does not translate, UsageError where not in that direction.
         """
         from ganvas.tasks.translate import translate, translate_images

@@ -1,4 +1,4 @@
-"""New pictures, clips or texts from a trained method. Number i of seed s is that of seed s + i: it depends on that only."""
+"""New images, clips or texts from a trained method. Number i of seed s is that of seed s + i: it depends on that only."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ganvas.chunks import in_chunks
-from ganvas.data.batch import as_pictures
+from ganvas.data.batch import as_image_tensor
 from ganvas.data.media import to_uint8
 from ganvas.errors import RunError, UsageError, nearest
 from ganvas.method import (
@@ -32,38 +32,38 @@ __all__ = ["check_seeds", "class_number", "continued", "drawing", "reconstructed
 def sample(method: Method, n: int, seed: int = 0, label: int | str | None = None) -> Tensor:
     """What `generate` makes of n seeds (see Samples), on the CPU. Those of `sample(method, 9, seed=3)` are 3 to 11 of `seed=0`.
 
-    `method` should be in eval mode, so that no picture depends on its neighbours. `label` asks a class-conditional method for one
+    `method` should be in eval mode, so that no image depends on its neighbours. `label` asks a class-conditional method for one
     class, by number or name; without it each seed has a class of its own, as often as in the data.
     """
     if not isinstance(method, Samples):
-        raise RunError(f"{method.name} cannot make pictures from noise: it has no ability to sample{_hint(method)}")
+        raise RunError(f"{method.name} cannot make images from noise: it has no ability to sample{_hint(method)}")
     return _of_seeds(method, method.generate, n, seed, label)
 
 
 @torch.no_grad()
 def continued(method: Method, prompt: str, n: int, seed: int = 0) -> Tensor:
-    """Token numbers (n, P + L): `prompt` and how it goes on, by the seeds as in `sample`."""
+    """Token numbers (n, P + L): `prompt` and how it continues, by the seeds as in `sample`."""
     if not isinstance(method, Continues) or not isinstance(method, Samples):
         raise UsageError(
-            f"{method.name} does not go on where a text ends, so it takes no prompt"
+            f"{method.name} does not continue where a text ends, so it takes no prompt"
             f" (methods that do: {methods_with(Continues)})"
         )
     from ganvas.data import text
 
     start = torch.from_numpy(text.encode(prompt, method.spec, "the prompt")).long()
     if not len(start):
-        raise UsageError("the prompt is empty: leave it away")
+        raise UsageError("the prompt is empty: omit it")
     device = next(method.parameters()).device
-    made = _of_seeds(method, lambda latents: method.go_on(start.to(device), latents), n, seed, None)
+    made = _of_seeds(method, lambda latents: method.continue_text(start.to(device), latents), n, seed, None)
     return torch.cat([start.expand(n, -1).float(), made], dim=1)
 
 
 @torch.no_grad()
 def drawing(method: Method, n: int, seed: int = 0, label: int | str | None = None) -> Tensor:
-    """The canvas of each picture of `sample` after each step, (n, T, C, H, W) in [-1, 1] on the CPU; the last is that picture."""
+    """The canvas of each image of `sample` after each step, (n, T, C, H, W) in [-1, 1] on the CPU; the last is that image."""
     if not isinstance(method, Draws) or not isinstance(method, Samples):
         raise RunError(
-            f"{method.name} makes its pictures at once, so there is no drawing to watch"
+            f"{method.name} makes its images at once, so there is no drawing to watch"
             f" (methods that draw: {methods_with(Draws)})"
         )
     return _of_seeds(method, method.drawing, n, seed, label)
@@ -72,7 +72,7 @@ def drawing(method: Method, n: int, seed: int = 0, label: int | str | None = Non
 def _hint(method: Method) -> str:
     for ability, command in ((Translates, "translate"), (Restores, "restore"), (Stylises, "stylise")):
         if isinstance(method, ability):
-            return f". Give it pictures: ganvas {command}"
+            return f". Give it images: ganvas {command}"
     if not isinstance(method, Quantises):
         return ""
     return f". What learns its codes can (--codes RUN): {methods_with(StandsOn)}"
@@ -104,12 +104,12 @@ def check_seeds(n: int, seed: int) -> None:
 
 @torch.no_grad()
 def reconstructed(method: Method, images: np.ndarray) -> Tensor:
-    """What a method that quantises paints of images uint8 (n, H, W, C) from their codes: (n, C, H, W) in [-1, 1] on the CPU."""
+    """What a method that quantises generates of images uint8 (n, H, W, C) from their codes: (n, C, H, W) in [-1, 1] on the CPU."""
     assert isinstance(method, Quantises), "its callers have seen to that"
     device = next(method.parameters()).device
 
     def of_rows(rows: Tensor) -> Tensor:
-        return method.decode(method.encode(as_pictures(images[rows.numpy()], device)))
+        return method.decode(method.encode(as_image_tensor(images[rows.numpy()], device)))
 
     return in_chunks(len(images), of_rows)
 
@@ -118,7 +118,7 @@ def class_number(method: Method, label: int | str) -> int:
     """The number of a class given by number or name; UsageError where the method knows no such class."""
     if not isinstance(method, Samples) or method.labels(range(1)) is None:
         raise UsageError(
-            f"this {method.name} was trained without classes, so it cannot be asked for {label}: leave --label away"
+            f"this {method.name} was trained without classes, so it cannot be asked for {label}: omit --label"
         )
     names = method.spec.classes
     if str(label) in names:

@@ -2,7 +2,7 @@
 
 @dataclass
 class DataSettings:
-    fit: str = setting("crop", "how a picture meets the size", choices=("crop", "pad", "stretch"))
+    fit: str = setting("crop", "how an image meets the size", choices=("crop", "pad", "stretch"))
 
 change(DataSettings(), {"fit": "pad"})        # a checked copy; UsageError names an unknown key or a bad value
 """

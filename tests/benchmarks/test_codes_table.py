@@ -1,4 +1,4 @@
-"""The benchmarks of codes at their smallest: what they print, and that they go on where they stopped."""
+"""The benchmarks of codes at their smallest: what they print, and that they continue where they stopped."""
 
 from __future__ import annotations
 

@@ -49,16 +49,16 @@ def row(bank: ModuleType, **more: Any) -> dict[str, Any]:
         "right": True,
         "among": True,
     }
-    return {**known, "mend": {"mended_half": True}, "score": 0.9, **more}
+    return {**known, "fix": {"fixed_half": True}, "score": 0.9, **more}
 
 
 def test_the_sums(bank: ModuleType) -> None:
     rows = [
         row(bank),
-        row(bank, right=False, mend={"mended_half": False}),
-        row(bank, healthy=True, right=False, among=False, mend=None),
-        row(bank, fault="few_data", mend={"mended_half": None}),  # nothing to mend
-        row(bank, fault="marked", mend=None),  # no setting mends it
+        row(bank, right=False, fix={"fixed_half": False}),
+        row(bank, healthy=True, right=False, among=False, fix=None),
+        row(bank, fault="few_data", fix={"fixed_half": None}),  # nothing to fix
+        row(bank, fault="marked", fix=None),  # no setting fixes it
         row(bank, harmed=False),
         row(bank, part="healthy", healthy=True),
         row(bank, part="healthy", healthy=False),
@@ -69,7 +69,7 @@ def test_the_sums(bank: ModuleType) -> None:
     assert (found["broken"], found["not_harmed"], found["healthy"], found["too_short_to_be_healthy"]) == (5, 1, 2, 1)
     assert found["detected"] == 4 / 5 and found["right_name"] == 3 / 5 and found["right_among"] == 4 / 5
     assert found["false_alarms"] == 1 / 2
-    assert found["mendable"] == 3 and found["mended"] == 1 / 3
+    assert found["fixable"] == 3 and found["fixed"] == 1 / 3
 
 
 def test_a_fault_breaks_what_it_says(bank: ModuleType) -> None:
@@ -78,7 +78,7 @@ def test_a_fault_breaks_what_it_says(bank: ModuleType) -> None:
     method, _, steps = bank.make(case)
     healthy, _, _ = bank.make(bank.Case("healthy", "dcgan", "digits", 1))
     assert method.settings()["lr"] == pytest.approx(healthy.settings()["lr"] / 300) and steps == 288
-    mended, _, _ = bank.make(case, {"lr": 0.002})
-    assert mended.settings()["lr"] == 0.002
+    fixed, _, _ = bank.make(case, {"lr": 0.002})
+    assert fixed.settings()["lr"] == 0.002
     asleep, _, _ = bank.make(bank.Case("report", "dcgan", "digits", 1, "asleep"))
     assert asleep.with_settings({}).schedule(0.5, 100) == 0.0

@@ -19,7 +19,7 @@ STAGES = ("code_prior-digits-0-vq_vae", "code_prior-digits-0")
 
 
 def test_all_that_paints_from_nothing_is_in_it() -> None:
-    found = set(gan_table.painters())
+    found = set(gan_table.generators())
     assert {"dcgan", "gan", "r3gan", "stylegan2", "lapgan", "vae", "code_prior", "flow_matching", "pixelcnn"} <= found
     assert not found & {"pix2pix", "vq_vae", "denoise", "adain", "wavenet", "rnn_text"} and found <= set(method_names())
 

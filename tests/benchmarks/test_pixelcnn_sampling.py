@@ -1,4 +1,4 @@
-"""The benchmark of sampling: its plain loop draws the same pictures, and its report says so."""
+"""The benchmark of sampling: its plain loop draws the same images, and its report says so."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ def test_digits_that_were_asked_for(tmp_path: Path, capsys: pytest.CaptureFixtur
     words = {"--preset": "tiny", "--minutes": "0.002", "--seeds": "0", "--per-class": "3", "--set": "lr=0.001"}
     cgan_labels.main([*(word for pair in words.items() for word in pair), "--json", "--out", str(tmp_path)])
     report = json.loads(capsys.readouterr().out)
-    assert report["floor"] > 0.98 and report["set"] == {"lr": "0.001"}
+    assert report["reference"] > 0.98 and report["set"] == {"lr": "0.001"}
     (row,) = report["rows"]
     assert row["n"] == 30 and report["mean"] == row["value"] == pytest.approx(sum(row["by_class"].values()) / 10)
     assert (tmp_path / "cgan-0" / "weights.safetensors").exists()

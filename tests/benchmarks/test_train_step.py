@@ -1,4 +1,4 @@
-"""The benchmark of the loop: its baseline has the library's networks and pictures, and its counts are right."""
+"""The benchmark of the loop: its baseline has the library's networks and images, and its counts are right."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ def test_tutorial_networks_compute_what_the_library_s_do(size: int, channels: in
     torch.testing.assert_close(plain_D(G(z)).view(6, 1), D(G(z)))
 
 
-def test_baseline_sees_the_pictures_that_the_feed_gives() -> None:
-    from plain_loops import ArrayPictures
+def test_baseline_sees_the_images_that_the_feed_gives() -> None:
+    from plain_loops import ArrayImages
 
     images = np.random.default_rng(0).integers(0, 256, (5, 6, 6, 3), dtype=np.uint8)
-    slow = torch.stack([picture for picture, _ in (ArrayPictures(images, 6)[index] for index in range(5))])
+    slow = torch.stack([image for image, _ in (ArrayImages(images, 6)[index] for index in range(5))])
     feed = Feed(images, None, None, batch_size=5, seed=0, generator=torch.Generator())
     order = feed._permutation(0, 5, 0)
     torch.testing.assert_close(feed.next().real, slow[order])
@@ -68,8 +68,8 @@ def test_flops_of_a_step_by_hand() -> None:
     """A GAN whose G has W_G weights after its first layer's w_G, D likewise, batch N.
 
     G's step: G and D forward; D's input gradients (2N W_D), G's weight gradients, G's input gradients but for z.
-    D's step, on N real pictures: forward; on these and on the verdicts of G's step: weight gradients, input gradients but for
-    the pictures.
+    D's step, on N real images: forward; on these and on the verdicts of G's step: weight gradients, input gradients but for
+    the images.
     """
     from train_step import mean_flops
 

@@ -9,7 +9,7 @@ import pytest
 from command_line import Command, Ended, train_once
 
 from ganvas.cli.main import main
-from parts import picture_file
+from parts import image_file
 
 
 @pytest.fixture
@@ -28,8 +28,8 @@ def ganvas(capsys: pytest.CaptureFixture[str]) -> Command:
 
 @pytest.fixture(scope="session")
 def two_channels(_own_cache: None) -> Path:
-    """Forty labelled pictures of 30 x 50 with two channels."""
-    return picture_file((2, 30, 50))
+    """Forty labelled images of 30 x 50 with two channels."""
+    return image_file((2, 30, 50))
 
 
 @pytest.fixture(scope="session")
@@ -39,12 +39,12 @@ def trained(two_channels: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 
 @pytest.fixture
-def picture_folder(tmp_path: Path) -> Path:
+def image_folder(tmp_path: Path) -> Path:
     """Twelve grey PNG files of 8 x 6 in two classes."""
     from ganvas.data import write_png
 
     random = np.random.default_rng(0)
     for number in range(12):
-        place = tmp_path / "pictures" / ("even", "odd")[number % 2] / f"{number}.png"
+        place = tmp_path / "images" / ("even", "odd")[number % 2] / f"{number}.png"
         write_png(place, random.integers(0, 256, (8, 6, 1)).astype(np.uint8))
-    return tmp_path / "pictures"
+    return tmp_path / "images"

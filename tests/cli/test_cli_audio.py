@@ -18,7 +18,7 @@ from parts import train_small
 
 @pytest.fixture(scope="module")
 def spoken(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run on sound that is told of classes."""
+    """A run on sound that is conditioned on classes."""
     from parts import small
 
     method = small("wavenet").with_settings({"conditional": True})

@@ -64,8 +64,8 @@ def test_the_python_reference_has_every_public_name() -> None:
     assert "```python\nRun.sample(\n" in page and " at 0x" not in page
 
 
-def test_every_method_has_a_page_in_words_and_a_picture() -> None:
-    """What no generator writes: the idea, a picture that it made, when to use it, what fails."""
+def test_every_method_has_a_page_in_words_and_a_image() -> None:
+    """What no generator writes: the idea, an image that it made, when to use it, what fails."""
     import re
 
     from ganvas.method import method_names
@@ -75,5 +75,5 @@ def test_every_method_has_a_page_in_words_and_a_picture() -> None:
         words = page.read_text(encoding="utf-8").split(make_docs.BELOW)[0]
         assert words.startswith(f"# {name}: ")
         assert "\n## When to use it\n" in words and "\n## What fails\n" in words, name
-        pictures = re.findall(r"!\[[^]]*\]\(([^)]+\.png)\)", words)
-        assert pictures and all((page.parent / picture).is_file() for picture in pictures), name
+        images = re.findall(r"!\[[^]]*\]\(([^)]+\.png)\)", words)
+        assert images and all((page.parent / image).is_file() for image in images), name

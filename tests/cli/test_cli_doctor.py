@@ -16,7 +16,7 @@ from ganvas.cli.view import Screen
 from ganvas.doctor import Change, Diagnosis, Finding
 from ganvas.run import Run
 from ganvas.training import health
-from parts import picture_file, small, train_small, trainer_for
+from parts import image_file, small, train_small, trainer_for
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -32,8 +32,8 @@ TRAIN = ("train", "gan", "--preset", "tiny", "--samples", 0, *QUICK)
 
 @pytest.fixture(scope="module")
 def many(_own_cache: None) -> Path:
-    """Enough pictures for a training of 150 steps."""
-    return picture_file((1, 10, 12), 1500)
+    """Enough images for a training of 150 steps."""
+    return image_file((1, 10, 12), 1500)
 
 
 @pytest.fixture(scope="module")

@@ -42,7 +42,7 @@ def test_one_code_alone(ganvas: Command, coded: Path) -> None:
 def test_an_interpolation_is_a_strip(ganvas: Command, trained: Path) -> None:
     ended = ganvas("edit", trained, "--interpolate", 3, 8, "--steps", 4, "--out", "strip.png", "--device", "cpu")
     assert ended.code == 0, ended.err
-    assert ended.lines == ["4 pictures from seed 3 to seed 8 written to strip.png"]
+    assert ended.lines == ["4 images from seed 3 to seed 8 written to strip.png"]
     strip = read_image(Path("strip.png"))
     assert strip.shape == (30, 4 * 52 - 2, 3)
     first = library.load(trained).sample(1, seed=3)[0]

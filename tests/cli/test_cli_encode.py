@@ -36,8 +36,8 @@ def test_there_and_back(ganvas: Command, coding: Path, two_channels: Path) -> No
     ended = ganvas("decode", coding, "codes.npz", "--out", "again", "--device", "cpu")
     assert ended.code == 0, ended.err
     assert sorted(path.name for path in Path("again").iterdir()) == [f"code00000{number}.png" for number in range(4)]
-    picture = decode(library.load(coding).method, codes)[2]
-    np.testing.assert_array_equal(read_image(Path("again/code000002.png")), picture[..., [0, 1, 1]])
+    image = decode(library.load(coding).method, codes)[2]
+    np.testing.assert_array_equal(read_image(Path("again/code000002.png")), image[..., [0, 1, 1]])
 
 
 def test_codes_of_other_weights_are_refused(ganvas: Command, coding: Path, two_channels: Path) -> None:
@@ -68,13 +68,13 @@ def test_refusals(ganvas: Command, coding: Path, trained: Path, two_channels: Pa
     np.savez("foreign.npz", images=np.zeros(3))
     Path("broken.npz").write_text("no zip")
     for words, code, message in [
-        (["encode", trained, two_channels, "--out", "a.npz"], 2, "gan cannot find the latents of given pictures"),
+        (["encode", trained, two_channels, "--out", "a.npz"], 2, "gan cannot find the latents of given images"),
         (["encode", coding, two_channels, "--out", "a.png"], 2, "--out takes a FILE.npz (got a.png)"),
         (["encode", coding, two_channels, "--split", "half", "--out", "a.npz"], 2, f"{two_channels} has no split half"),
         (
             ["encode", coding, "digits", "--out", "a.npz"],
             1,
-            "this run encodes pictures of (channels, height, width) (2, 30, 50)",
+            "this run encodes images of (channels, height, width) (2, 30, 50)",
         ),
         (["decode", coding, "nothing.npz", "--out", "a"], 2, "there are no codes at nothing.npz"),
         (["decode", coding, "foreign.npz", "--out", "a"], 2, "foreign.npz is not a file of `ganvas encode`"),
@@ -102,12 +102,12 @@ def test_whole_numbers_there_and_back(ganvas: Command, quantising: Path, two_cha
     assert codes.shape == (4, 8 * 13) and codes.dtype == np.int32 and content["grids"].tolist() == [[8, 13, 8]]
     ended = ganvas("decode", quantising, "codes.npz", "--out", "again", "--device", "cpu")
     assert ended.code == 0, ended.err
-    picture = decode(library.load(quantising).method, codes)[2]
-    np.testing.assert_array_equal(read_image(Path("again/code000002.png")), picture[..., [0, 1, 1]])
+    image = decode(library.load(quantising).method, codes)[2]
+    np.testing.assert_array_equal(read_image(Path("again/code000002.png")), image[..., [0, 1, 1]])
     for changed, message in [
         (np.where(codes == codes[0, 5], 8, codes), "code 8 at place"),
         (codes[:, :-1], "codes of this vq_vae have the shape (n, 104) (got (4, 103))"),
-        (codes.astype(np.float32), "codes of this vq_vae are whole numbers (got float32)"),
+        (codes.astype(np.float32), "codes of this vq_vae are integers (got float32)"),
     ]:
         np.savez("changed.npz", **{**content, "codes": changed})
         ended = ganvas("decode", quantising, "changed.npz", "--out", "none", "--device", "cpu")
@@ -122,7 +122,7 @@ def test_a_method_of_codes_is_measured_by_what_comes_back(ganvas: Command, quant
     assert set(found) == {"MSE", "PSNR", "perplexity", "codes_used"}
     assert found["PSNR"]["n"] == 4 and 0 < found["codes_used"]["value"] <= 1 <= found["perplexity"]["value"] <= 8
     ended = ganvas("sample", quantising, "--device", "cpu")
-    assert ended.code == 1 and "cannot make pictures from noise" in ended.err and "code_prior" in ended.err
+    assert ended.code == 1 and "cannot make images from noise" in ended.err and "code_prior" in ended.err
 
 
 def test_a_prior_is_trained_on_a_run(ganvas: Command, quantising: Path, two_channels: Path) -> None:

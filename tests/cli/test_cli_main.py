@@ -100,7 +100,7 @@ def test_methods_lists_all_and_shows_one(ganvas: Command) -> None:
     assert {"gan", "dcgan", "r3gan"} <= listed.keys()
     shown = ganvas("methods", "gan")
     assert listed["gan"]["paper"] in shown.out
-    assert "Idea: G turns noise into pictures" in shown.out
+    assert "Idea: G turns noise into images" in shown.out
     facts = ganvas("methods", "gan", "--json").json
     assert {"name": "z_dim", "default": 100, "type": "int"}.items() <= facts["settings"][1].items()
     assert {"name": "tiny", "settings": facts["presets"][0]["settings"]}.items() <= facts["presets"][0].items()

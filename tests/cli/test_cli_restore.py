@@ -13,14 +13,14 @@ from PIL import Image
 
 from ganvas.data import read_image
 from ganvas.data.photo import read_photo
-from parts import picture_file
+from parts import image_file
 
 RANDOM = np.random.default_rng(0)
 
 
 @pytest.fixture(scope="session")
 def data(_own_cache: None) -> Path:
-    return picture_file((3, 32, 32))
+    return image_file((3, 32, 32))
 
 
 @pytest.fixture(scope="session")
@@ -38,16 +38,16 @@ def enlarger(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return train_once(tmp_path_factory.mktemp("runs") / "enlarger", "srgan", data, 3)
 
 
-def picture(path: Path, *shape: int, **more: object) -> Path:
+def image(path: Path, *shape: int, **more: object) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(RANDOM.integers(0, 256, shape).astype(np.uint8)).save(path, **more)
     return path
 
 
-def test_one_picture(ganvas: Command, enlarger: Path) -> None:
+def test_one_image(ganvas: Command, enlarger: Path) -> None:
     exif = Image.Exif()
     exif[0x010F] = "a maker"
-    picture(Path("in.png"), 21, 34, 4, exif=exif)
+    image(Path("in.png"), 21, 34, 4, exif=exif)
     ended = ganvas("restore", enlarger, "in.png", "--out", "out", "--device", "cpu")
     assert ended.code == 0, ended.err
     assert ended.lines == ["in.png -> out/in.png"]
@@ -57,11 +57,11 @@ def test_one_picture(ganvas: Command, enlarger: Path) -> None:
 
 
 def test_a_folder_a_zip_and_a_file_as_json(ganvas: Command, denoiser: Path) -> None:
-    picture(Path("photos/a/one.png"), 9, 9, 3)
-    picture(Path("photos/two.jpg"), 9, 9, 3)
+    image(Path("photos/a/one.png"), 9, 9, 3)
+    image(Path("photos/two.jpg"), 9, 9, 3)
     with zipfile.ZipFile("more.zip", "w") as archive:
-        archive.write(picture(Path("three.png"), 5, 6))
-    picture(Path("four.png"), 1, 1, 3)
+        archive.write(image(Path("three.png"), 5, 6))
+    image(Path("four.png"), 1, 1, 3)
     ended = ganvas(
         "restore",
         denoiser,
@@ -86,7 +86,7 @@ def test_a_folder_a_zip_and_a_file_as_json(ganvas: Command, denoiser: Path) -> N
 
 
 def test_holes(ganvas: Command, filler: Path) -> None:
-    picture(Path("in.png"), 40, 50, 3)
+    image(Path("in.png"), 40, 50, 3)
     mask = np.zeros((40, 50), np.uint8)
     mask[10:20, 10:30] = 255
     Path("masks").mkdir()
@@ -102,9 +102,9 @@ def test_holes(ganvas: Command, filler: Path) -> None:
 def test_what_is_wrong_is_said_before_anything_is_written(
     ganvas: Command, filler: Path, denoiser: Path, enlarger: Path
 ) -> None:
-    picture(Path("in.png"), 8, 8, 3)
-    picture(Path("mask.png"), 8, 9)
-    picture(Path("other/in.jpg"), 8, 8, 3)
+    image(Path("in.png"), 8, 8, 3)
+    image(Path("mask.png"), 8, 9)
+    image(Path("other/in.jpg"), 8, 8, 3)
     for words, message in [
         ((filler, "in.png"), "filling holes needs --mask"),
         ((denoiser, "in.png", "--mask", "mask.png"), "--mask is for filling holes"),
@@ -127,9 +127,9 @@ def test_what_is_wrong_is_said_before_anything_is_written(
     assert "would overwrite" in ended.err
 
 
-def test_no_file_of_one_picture_takes_the_place_of_another_s(ganvas: Command, denoiser: Path) -> None:
+def test_no_file_of_one_image_takes_the_place_of_another_s(ganvas: Command, denoiser: Path) -> None:
     for name in ("a", "a-before-after"):
-        picture(Path(f"photos/{name}.png"), 9, 9, 3)
+        image(Path(f"photos/{name}.png"), 9, 9, 3)
     words = ("restore", denoiser, "photos", "--device", "cpu", "--out")
     sheet = ganvas(*words, "out")
     assert sheet.code == 2 and "a and " not in sheet.err and "would both become" in sheet.err
@@ -138,13 +138,13 @@ def test_no_file_of_one_picture_takes_the_place_of_another_s(ganvas: Command, de
     assert "would overwrite photos/" in ganvas(*words, "photos").err
 
 
-def test_one_broken_picture_does_not_cost_the_others(ganvas: Command, denoiser: Path) -> None:
-    picture(Path("photos/good.png"), 9, 9, 3)
-    Path("photos/bad.png").write_text("no picture")
+def test_one_broken_image_does_not_cost_the_others(ganvas: Command, denoiser: Path) -> None:
+    image(Path("photos/good.png"), 9, 9, 3)
+    Path("photos/bad.png").write_text("no image")
     Path("photos/empty.png").touch()
     Path("photos/link.png").symlink_to("nowhere.png")
     ended = ganvas("restore", denoiser, "photos", "--out", "out", "--json", "--device", "cpu")
-    assert ended.code == 1 and "3 of 4 pictures failed" in ended.err
+    assert ended.code == 1 and "3 of 4 images failed" in ended.err
     assert all(name in ended.err for name in ("bad.png", "empty.png", "link.png")) and "skip_broken" not in ended.err
-    assert [entry["picture"] for entry in json.loads(ended.out)["restored"]] == ["good.png"]
+    assert [entry["image"] for entry in json.loads(ended.out)["restored"]] == ["good.png"]
     assert Path("out/good.png").is_file()

@@ -22,8 +22,8 @@ FAST = ("--network", "digits", "--device", "cpu", "--precision", "fp32", "--set"
 def photo(tmp_path: Path) -> Path:
     """A photo of 44 x 36 with alpha."""
     rows, columns = np.mgrid[0:36, 0:44]
-    picture = np.stack([columns * 5, rows * 6, 255 - columns * 5, np.full_like(rows, 200)], 2).astype(np.uint8)
-    write_png(tmp_path / "photo.png", picture)
+    image = np.stack([columns * 5, rows * 6, 255 - columns * 5, np.full_like(rows, 200)], 2).astype(np.uint8)
+    write_png(tmp_path / "photo.png", image)
     return tmp_path / "photo.png"
 
 
@@ -71,7 +71,7 @@ def test_two_styles_masks_and_colour(ganvas: Command, photo: Path, painting: Pat
     )
 
 
-def test_ctrl_c_writes_the_picture_so_far(photo: Path, painting: Path, tmp_path: Path) -> None:
+def test_ctrl_c_writes_the_image_so_far(photo: Path, painting: Path, tmp_path: Path) -> None:
     words = [word if word != "steps=4" else "steps=100000" for word in FAST]
     process = start("stylise", photo, "--style", painting, "--out", tmp_path / "cut.png", *words)
     assert process.stderr is not None
@@ -87,8 +87,8 @@ def test_ctrl_c_writes_the_picture_so_far(photo: Path, painting: Path, tmp_path:
     ("words", "code", "told"),
     [
         (("--out", "o.png"), 2, "--style is missing"),
-        (("--style", "no.png", "--out", "o.png"), 1, "cannot read the picture no.png"),
-        (("--style", "painting.png", "--out", "o.bmp"), 2, "pictures are written as"),
+        (("--style", "no.png", "--out", "o.png"), 1, "cannot read the image no.png"),
+        (("--style", "painting.png", "--out", "o.bmp"), 2, "images are written as"),
         (("--style", "painting.png", "--out", "o.png", "--video", "v.mp4"), 2, "an animation is a FILE"),
         (("--style", "painting.png", "--out", "o.png", "--weights", "1,x"), 2, "--weights takes numbers"),
         (("--style", "painting.png", "--out", "o.png", "--network", "vgg61"), 2, "did you mean vgg"),
@@ -108,12 +108,12 @@ def test_mistakes_are_told_in_a_sentence(
     assert not Path("o.png").exists()
 
 
-def test_a_trained_run_paints_in_one_pass(ganvas: Command, photo: Path, painting: Path, picture_folder: Path) -> None:
+def test_a_trained_run_paints_in_one_pass(ganvas: Command, photo: Path, painting: Path, image_folder: Path) -> None:
     common = (
         "--preset",
         "tiny",
         "--data",
-        picture_folder,
+        image_folder,
         "--set",
         "data.size=24",
         "--set",

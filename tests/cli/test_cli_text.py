@@ -27,7 +27,7 @@ def test_the_sheet_of_a_text(ganvas: Command, tmp_path: Path) -> None:
     sheet = ganvas("data", path, "--json").json
     assert sheet["kind"] == "text" and "contact_sheet" not in sheet
     refused = ganvas("data", path, "--out", tmp_path / "x.png")
-    assert refused.code == 2 and "leave --out away" in refused.err
+    assert refused.code == 2 and "omit --out" in refused.err
 
 
 def test_texts_are_written_as_files(ganvas: Command, text_run: Path, tmp_path: Path) -> None:
@@ -86,13 +86,13 @@ def test_a_run_is_measured_on_its_own_text_and_on_another(ganvas: Command, text_
         and "characters that the vocabulary lacks" in refused.err
         and "'z' (99 of them)" in refused.err
     )
-    assert "holds pictures" in ganvas("evaluate", text_run, "--data", "digits").err
+    assert "holds images" in ganvas("evaluate", text_run, "--data", "digits").err
 
 
 def test_methods_and_data_of_different_kinds(ganvas: Command, tmp_path: Path) -> None:
     source = words().source
-    assert "gan learns from pictures, and words-800 holds text" in ganvas("train", "gan", "--data", source).err
-    assert "rnn_text learns from text, and digits holds pictures" in ganvas("train", "rnn_text", "--data", "digits").err
+    assert "gan learns from images, and words-800 holds text" in ganvas("train", "gan", "--data", source).err
+    assert "rnn_text learns from text, and digits holds images" in ganvas("train", "rnn_text", "--data", "digits").err
 
 
 def test_the_terminal_shows_the_first_lines() -> None:

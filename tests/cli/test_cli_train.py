@@ -1,4 +1,4 @@
-"""`ganvas train`: what it prints, what it leaves, how it goes on, and how it refuses."""
+"""`ganvas train`: what it prints, what it leaves, how it continues, and how it refuses."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def test_json_is_alone_on_stdout_and_lines_go_to_stderr(ganvas: Command) -> None
     }  # fmt: skip
     assert found["doctor"]["healthy"] is None, "four steps are too few to tell"
     assert (found["run"], found["method"], found["data"]) == ("runs/gan-digits", "gan", "digits")
-    assert (found["steps"], found["images_seen"]) == (4, 64)  # 16 pictures a step
+    assert (found["steps"], found["images_seen"]) == (4, 64)  # 16 images a step
     # G: 8 -> 32 -> 784 and D: 784 -> 32 -> 1, weights and biases.
     assert found["parameters"] == (8 * 32 + 32) + (32 * 784 + 784) + (784 * 32 + 32) + (32 + 1)
-    assert found["metrics"]["FD[digits]"].keys() >= {"value", "floor", "n"}
+    assert found["metrics"]["FD[digits]"].keys() >= {"value", "reference", "n"}
     assert found["metrics"]["FD[digits]"]["n"] == 50
     run = Path("runs/gan-digits")
     assert (run / "report.html").is_file()
@@ -44,7 +44,7 @@ def test_json_is_alone_on_stdout_and_lines_go_to_stderr(ganvas: Command) -> None
     assert re.fullmatch(
         r"step 4 progress 100\.0% images_per_second [\d.]+ generator/loss \S+ discriminator/loss \S+", row
     )
-    assert any(re.match(r"step 4 FD\[digits\] \S+ \(floor \S+\) ", line) for line in lines)
+    assert any(re.match(r"step 4 FD\[digits\] \S+ \(reference \S+\) ", line) for line in lines)
 
 
 def test_a_longer_budget_goes_on_and_the_old_one_is_kept(ganvas: Command, trained: Path) -> None:
@@ -91,7 +91,7 @@ def test_dry_run_shows_and_writes_nothing(ganvas: Command) -> None:
     words = ("train", "gan", "--data", "digits", "--minutes", 2, "--set", "z_dim=4", "--dry-run", *TINY)
     shown = ganvas(*words)
     assert shown.code == 0, shown.err
-    assert "6630 pictures, 1x28x28" in shown.out
+    assert "6630 images, 1x28x28" in shown.out
     assert re.search(r"budget +2 minutes", shown.out)
     assert re.search(r"z_dim +4\n", shown.out)
     facts = ganvas(*words, "--json").json
@@ -122,7 +122,7 @@ def test_a_config_file_and_a_run_s_settings_start_a_training(
         (
             ["gan"],
             2,
-            "--data is missing: give a folder of pictures, of .wav files or of text, a .zip, .npz, .npy, IDX or .txt file,"
+            "--data is missing: give a folder of images, of .wav files or of text, a .zip, .npz, .npy, IDX or .txt file,"
             " or one of digits, ",
         ),
         (["gna", "--data", "digits"], 2, "unknown method gna; did you mean gan?"),
@@ -182,7 +182,7 @@ def test_a_resumed_run_keeps_what_it_is(ganvas: Command, trained: Path) -> None:
         assert (ended.code, ended.out) == (1, "")
         assert ended.err.startswith(f"error: {message}"), ended.err
     ended = ganvas("train", "gan", "--data", "digits", "--out", trained)
-    assert ended.err.startswith(f"error: {trained} already holds a run. Go on with it by --resume {trained}")
+    assert ended.err.startswith(f"error: {trained} already holds a run. continue it by --resume {trained}")
 
 
 def test_ctrl_c_saves_and_says_how_to_go_on() -> None:
@@ -196,7 +196,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on() -> None:
     ended = finish(process)
     assert ended.code == 130
     step = re.fullmatch(
-        r"stopped at step (\d+), everything is saved. Go on with: ganvas train --resume mine\n", ended.err
+        r"stopped at step (\d+), everything is saved. continue: ganvas train --resume mine\n", ended.err
     )
     assert step, ended.err
     assert ended.lines[-1] == f"saved step {step[1]}"

@@ -11,13 +11,13 @@ import pytest
 from command_line import Command, train_once
 
 from ganvas.data import read_image, write_png
-from parts import picture_file
+from parts import image_file
 
 
 @pytest.fixture(scope="session")
 def crossing(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of CycleGAN on RGB pictures after two steps."""
-    return train_once(tmp_path_factory.mktemp("runs") / "crossing", "cyclegan", picture_file((3, 32, 32)), 2)
+    """A run of CycleGAN on RGB images after two steps."""
+    return train_once(tmp_path_factory.mktemp("runs") / "crossing", "cyclegan", image_file((3, 32, 32)), 2)
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_a_picture_a_folder_a_zip_and_an_array(ganvas: Command, crossing: Path, here: Path) -> None:
+def test_a_image_a_folder_a_zip_and_an_array(ganvas: Command, crossing: Path, here: Path) -> None:
     ended = ganvas("translate", crossing, "one.png", "--out", "out", "--device", "cpu")
     assert ended.code == 0 and ended.lines == ["one.png -> out/one.png"], ended.err
     assert read_image("out/one.png").shape == (1, 1, 3)
@@ -55,7 +55,7 @@ def test_a_picture_a_folder_a_zip_and_an_array(ganvas: Command, crossing: Path, 
 def test_one_that_is_broken_stops_no_other(ganvas: Command, crossing: Path, here: Path) -> None:
     Path("in/broken.png").write_bytes(b"nothing")
     ended = ganvas("translate", crossing, "in", "--out", "out", "--device", "cpu")
-    assert ended.code == 1 and "1 of 3 pictures failed" in ended.err and "broken.png" in ended.err
+    assert ended.code == 1 and "1 of 3 images failed" in ended.err and "broken.png" in ended.err
     assert len(ended.lines) == 2 and Path("out/grey.png").exists()
 
 
@@ -65,9 +65,9 @@ def test_refusals(ganvas: Command, crossing: Path, trained: Path, here: Path) ->
         ([crossing, "one.png", "--out", "a.png"], 2, "--out takes a folder (got a.png)"),
         ([crossing, "one.png", "--out", "."], 2, "the result of one.png would overwrite it"),
         ([crossing, "one.png", "--out", "o", "--direction", "up"], 2, "translates ab and ba (got direction up)"),
-        ([crossing, "nowhere.png", "--out", "o"], 1, "cannot read the picture nowhere.png"),
-        ([crossing, "void", "--out", "o"], 1, "there are no pictures in void"),
-        ([trained, "one.png", "--out", "o"], 1, "gan does not translate pictures"),
+        ([crossing, "nowhere.png", "--out", "o"], 1, "cannot read the image nowhere.png"),
+        ([crossing, "void", "--out", "o"], 1, "there are no images in void"),
+        ([trained, "one.png", "--out", "o"], 1, "gan does not translate images"),
     ]:
         ended = ganvas("translate", *words, "--device", "cpu")
         assert ended.code == code and message in ended.err and not ended.out, (words, ended)

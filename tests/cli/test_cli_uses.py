@@ -21,9 +21,9 @@ def test_png_files_are_named_by_seed(ganvas: Command, trained: Path) -> None:
     assert sorted(path.name for path in Path("samples-first").iterdir()) == [
         "seed000041.png", "seed000042.png", "seed000043.png",
     ]  # fmt: skip
-    picture = library.load(trained).sample(1, seed=42)[0]
+    image = library.load(trained).sample(1, seed=42)[0]
     # Two channels: the first as red, the second as green and blue.
-    np.testing.assert_array_equal(read_image(Path("samples-first/seed000042.png")), picture[..., [0, 1, 1]])
+    np.testing.assert_array_equal(read_image(Path("samples-first/seed000042.png")), image[..., [0, 1, 1]])
 
 
 def test_an_npz_holds_the_bytes_and_a_grid_shows_them(ganvas: Command, trained: Path) -> None:
@@ -38,7 +38,7 @@ def test_an_npz_holds_the_bytes_and_a_grid_shows_them(ganvas: Command, trained: 
     assert sorted(path.name for path in Path().iterdir()) == ["new", "sheet.png"]
 
 
-def test_raw_weights_give_other_pictures(ganvas: Command, trained: Path) -> None:
+def test_raw_weights_give_other_images(ganvas: Command, trained: Path) -> None:
     for name, words in (("average.npz", []), ("raw.npz", ["--raw"])):
         assert ganvas("sample", trained, "-n", 2, "--out", name, "--device", "cpu", *words).code == 0
     assert not np.array_equal(np.load("average.npz")["images"], np.load("raw.npz")["images"])
@@ -68,12 +68,12 @@ def test_evaluate_gives_the_figures_and_keeps_them(ganvas: Command, trained: Pat
     assert found.json.keys() == {"run", "data", "n", "metrics"}
     assert (found.json["run"], found.json["n"]) == ("mine", 40)
     for name in ("coverage", "precision", "recall", "density", "modes", "copies"):
-        assert found.json["metrics"][name].keys() >= {"value", "floor", "n"}
+        assert found.json["metrics"][name].keys() >= {"value", "reference", "n"}
     kept = json.loads(Path("mine/metrics.json").read_text())
     assert (kept["step"], kept["metrics"]) == (6, found.json["metrics"])
     shown = ganvas("evaluate", "other", "--samples", 40, "--device", "cpu")
     assert "n     40" in shown.lines
-    assert any(re.fullmatch(r"coverage \S+ \(floor \S+, n \d+\)", line) for line in shown.lines)
+    assert any(re.fullmatch(r"coverage \S+ \(reference \S+, n \d+\)", line) for line in shown.lines)
 
     page = ganvas("compare", "mine", "other", "--out", "page.html", "--json")
     assert page.code == 0, page.err
@@ -82,21 +82,21 @@ def test_evaluate_gives_the_figures_and_keeps_them(ganvas: Command, trained: Pat
     assert "2 runs compared in page.html" in ganvas("compare", "mine", "other", "--out", "page.html").lines
 
 
-def test_anybody_s_pictures_are_measured(ganvas: Command, trained: Path, two_channels: Path) -> None:
+def test_anybody_s_images_are_measured(ganvas: Command, trained: Path, two_channels: Path) -> None:
     ganvas("sample", trained, "-n", 20, "--out", "theirs.npz", "--device", "cpu")
     found = ganvas("evaluate", "theirs.npz", "--data", two_channels, "--json").json
-    assert found.keys() == {"pictures", "data", "n", "metrics"}
-    assert (found["pictures"], found["n"]) == ("theirs.npz", 20)
+    assert found.keys() == {"images", "data", "n", "metrics"}
+    assert (found["images"], found["n"]) == ("theirs.npz", 20)
     for words, code, message in [
-        (["theirs.npz"], 2, "theirs.npz is no run, so --data must say what its pictures are measured against"),
-        (["theirs.npz", "--data", "digits"], 1, "the pictures of theirs.npz are 30x50 with "),
+        (["theirs.npz"], 2, "theirs.npz is no run, so --data must say what its images are measured against"),
+        (["theirs.npz", "--data", "digits"], 1, "the images of theirs.npz are 30x50 with "),
         (["theirs.npz", "--set", "size=4"], 2, "--set is about the data of --data, which is not given"),
-        (["nowhere"], 1, "there is no run and there are no pictures at nowhere"),
+        (["nowhere"], 1, "there is no run and there are no images at nowhere"),
         ([trained, "--samples", 0], 2, "--samples must be at least 1 (got 0)"),
         (
             [trained, "--data", "digits"],
             1,
-            f"the pictures of {trained} are 30x50 with 2 channels, those of digits ",
+            f"the images of {trained} are 30x50 with 2 channels, those of digits ",
         ),
     ]:
         ended = ganvas("evaluate", *words)
@@ -104,13 +104,13 @@ def test_anybody_s_pictures_are_measured(ganvas: Command, trained: Path, two_cha
         assert ended.err.startswith(f"error: {message}"), ended.err
 
 
-def test_data_shows_a_sheet_and_draws_one(ganvas: Command, picture_folder: Path) -> None:
-    shown = ganvas("data", picture_folder)
+def test_data_shows_a_sheet_and_draws_one(ganvas: Command, image_folder: Path) -> None:
+    shown = ganvas("data", image_folder)
     assert shown.code == 0, shown.err
-    assert "shape        1 channel, 8 high, 6 wide" in shown.lines
-    assert shown.lines[-1] == "contact sheet written to contact-pictures.png"
-    assert read_image(Path("contact-pictures.png")).ndim == 3
-    found = ganvas("data", picture_folder, "--set", "holdout=0", "--size", "4x3", "--out", "sheet.png", "--json").json
+    assert "shape           1 channel, 8 high, 6 wide" in shown.lines
+    assert shown.lines[-1] == "contact sheet written to contact-images.png"
+    assert read_image(Path("contact-images.png")).ndim == 3
+    found = ganvas("data", image_folder, "--set", "holdout=0", "--size", "4x3", "--out", "sheet.png", "--json").json
     assert (found["counts"], found["shape"]) == ({"train": 12}, [1, 4, 3])
     assert found["classes"]["train"] == {"even": 6, "odd": 6}
     assert found["contact_sheet"] == "sheet.png"

@@ -9,13 +9,16 @@ import pytest
 from rich.console import Console
 from rich.segment import Segment
 
-from ganvas.cli.blocks import Picture, colours, crop, half_blocks, shrink
+from ganvas.cli.blocks import Image, colours, crop, half_blocks, shrink
 from ganvas.cli.output import figure, metrics_line
 from ganvas.cli.view import SPENT, Lines, Screen, eta, make_view
 from ganvas.training.trainer import Trainer
 from parts import small, trainer_for
 
-METRICS = {"FD[digits]": {"value": 3.2104, "floor": 0.151, "n": 2000}, "coverage": {"value": 0.8, "floor": None}}
+METRICS = {
+    "FD[digits]": {"value": 3.2104, "reference": 0.151, "n": 2000},
+    "coverage": {"value": 0.8, "reference": None},
+}
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +48,7 @@ def test_lines_keep_their_form(trainer: Trainer) -> None:
         "resumed step 120",
         f"said step 120: {SPENT}",
         "step 120 progress 4.0% images_per_second 5321.0 generator/loss 0.6931 discriminator/loss 1.386",
-        "step 120 FD[digits] 3.21 (floor 0.151) coverage 0.8",
+        "step 120 FD[digits] 3.21 (reference 0.151) coverage 0.8",
         "saved step 120",
         "said step 120: a sentence",
         "finished step 120",
@@ -96,9 +99,9 @@ def test_the_display_shows_where_it_stands_and_gives_the_cursor_back(trainer: Tr
     view.said(trainer, "went back to step 40")
     view.close()
     shown = stream.getvalue()
-    for text in ("50%", "step 50", "5,321 pictures/s", "0:30 left", "saved step 50", "went back to step 40"):
+    for text in ("50%", "step 50", "5,321 images/s", "0:30 left", "saved step 50", "went back to step 40"):
         assert text in shown, text
-    assert "best FD[digits] 3.21 (floor 0.151) at step 40" in shown
+    assert "best FD[digits] 3.21 (reference 0.151) at step 40" in shown
     assert "gradient 2" in shown
     assert "▀▀" in shown
     assert shown.rindex("\x1b[?25h") > shown.rindex("\x1b[?25l")
@@ -112,8 +115,8 @@ def test_no_blocks_where_the_terminal_has_no_colours(trainer: Trainer) -> None:
     assert "▀" not in stream.getvalue()
 
 
-def pixels(picture: Picture) -> np.ndarray:
-    """The picture that the half blocks show."""
+def pixels(image: Image) -> np.ndarray:
+    """The image that the half blocks show."""
 
     def triplets(line: list[Segment], ground: bool) -> list[tuple[int, int, int]]:
         found = []
@@ -122,14 +125,14 @@ def pixels(picture: Picture) -> np.ndarray:
             found += [tuple((style.bgcolor if ground else style.color).triplet or ())] * len(text)
         return found
 
-    return np.array([triplets(line, ground) for line in picture.lines for ground in (False, True)])
+    return np.array([triplets(line, ground) for line in image.lines for ground in (False, True)])
 
 
 def test_half_blocks_show_every_pixel() -> None:
-    picture = np.random.default_rng(0).integers(0, 32, (6, 5, 3)).astype(np.uint8) * 8
-    picture[2:4, 1:4] = 128  # a run of one colour
-    shown = half_blocks(picture, 80, 80)
-    np.testing.assert_array_equal(pixels(shown), picture)
+    image = np.random.default_rng(0).integers(0, 32, (6, 5, 3)).astype(np.uint8) * 8
+    image[2:4, 1:4] = 128  # a run of one colour
+    shown = half_blocks(image, 80, 80)
+    np.testing.assert_array_equal(pixels(shown), image)
     assert len(shown.lines[1]) == 3
 
 
@@ -138,22 +141,22 @@ def test_an_odd_last_row_lies_on_white() -> None:
     assert shown[:, 0, 0].tolist() == [0, 0, 0, 248]
 
 
-def test_pictures_shrink_and_never_grow() -> None:
+def test_images_shrink_and_never_grow() -> None:
     assert shrink(np.zeros((60, 40, 3), np.uint8), 20, 100).shape == (30, 20, 3)
     assert shrink(np.zeros((60, 40, 3), np.uint8), 100, 15).shape == (15, 10, 3)
     assert shrink(np.zeros((6, 4, 3), np.uint8), 100, 100).shape == (6, 4, 3)
 
 
-def test_only_pictures_that_stay_legible_are_shown() -> None:
-    sheet = np.zeros((8 * 34 - 2, 8 * 34 - 2, 1), np.uint8)  # 8 x 8 pictures of 32 x 32
+def test_only_images_that_stay_legible_are_shown() -> None:
+    sheet = np.zeros((8 * 34 - 2, 8 * 34 - 2, 1), np.uint8)  # 8 x 8 images of 32 x 32
     # Drawn at half their size, 17 with the gap: 80 columns hold 4, 40 rows hold 2.
     assert crop(sheet, 32, 32, 80, 40).shape == (2 * 34 - 2, 4 * 34 - 2, 1)
     assert crop(sheet, 32, 32, 4, 4).shape == (32, 32, 1)
 
 
 def test_alpha_is_shown_on_white() -> None:
-    picture = np.array([[[100, 0, 0, 0], [100, 0, 0, 255]]], np.uint8)
-    assert colours(picture).tolist() == [[[255, 255, 255], [100, 0, 0]]]
+    image = np.array([[[100, 0, 0, 0], [100, 0, 0, 255]]], np.uint8)
+    assert colours(image).tolist() == [[[255, 255, 255], [100, 0, 0]]]
 
 
 def test_figures() -> None:

@@ -18,7 +18,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from ganvas.abilities import restore_images
 from ganvas.chunks import in_chunks
-from ganvas.data.batch import as_pictures
+from ganvas.data.batch import as_image_tensor
 from ganvas.data.feed import examples_of
 from ganvas.errors import UsageError
 from ganvas.method import (
@@ -127,15 +127,15 @@ def restored(method: Method, n: int) -> Tensor:
 
 def restored_directly(method: Method, n: int) -> Tensor:
     assert isinstance(method, Restores)
-    if method.restoration().damage != "holes":
+    if method.restoration().degradation != "holes":
         pytest.skip("only holes promise it without restore_images")
     return method.restore(*damaged(method, n), generator=torch.Generator().manual_seed(0))
 
 
 def damaged(method: Restores, n: int) -> tuple[Tensor, Tensor | None]:
     assert isinstance(method, Method)
-    images = as_pictures(data_for(method).images[:n])
-    if method.restoration().damage != "holes":
+    images = as_image_tensor(data_for(method).images[:n])
+    if method.restoration().degradation != "holes":
         return images, None
     holes = torch.zeros(n, 1, *images.shape[2:])
     for i, hole in enumerate(holes):

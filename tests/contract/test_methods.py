@@ -1,4 +1,4 @@
-"""What holds for every registered method, whatever its paper: it builds at any shape, its losses are pure, its pictures
+"""What holds for every registered method, whatever its paper: it builds at any shape, its losses are pure, its images
 belong to their seeds, its settings survive a file."""
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from ganvas.data.batch import as_pictures
+from ganvas.data.batch import as_image_tensor
 from ganvas.data.feed import examples_of
 from ganvas.errors import UsageError
 from ganvas.method import (
@@ -57,7 +57,7 @@ def having(ability: type) -> list[str]:
 
 
 samplers = pytest.mark.parametrize("name", having(Samples))
-PAINTERS = [name for name in having(Samples) if "pictures" in find(name).takes]
+IMAGE_SAMPLERS = [name for name in having(Samples) if "images" in find(name).takes]
 
 
 def built(name: str, shape: Shape = (1, 28, 28)) -> Method:
@@ -73,7 +73,7 @@ def test_the_seven_papers_are_here() -> None:
 
 @all_methods
 def test_a_step_in_bf16(name: str) -> None:
-    """Mixed precision is the loop's business: pictures of G come as bf16, real ones as fp32, weights stay fp32."""
+    """Mixed precision is the loop's business: images of G come as bf16, real ones as fp32, weights stay fp32."""
     trainer = trainer_for(small(name))
     trainer.engine = replace(trainer.engine, precision="bf16")
     for _ in range(2):
@@ -181,23 +181,23 @@ def test_every_choice_of_every_setting_trains(name: str, key: str, choice: str) 
     assert all(np.isfinite(value) for value in trainer.numbers().values())
 
 
-# --- pictures -----------------------------------------------------------------------------------------------------------
+# --- images -----------------------------------------------------------------------------------------------------------
 
 
-@in_shapes(PAINTERS)
-def test_pictures_have_the_shape_of_the_data(name: str, shape: Shape) -> None:
+@in_shapes(IMAGE_SAMPLERS)
+def test_images_have_the_shape_of_the_data(name: str, shape: Shape) -> None:
     method = built(name, shape)
     assert isinstance(method, Samples)
     made = sample(method, 3, seed=0)
     assert made.shape == (3, *shape) and made.dtype == torch.float32
     assert made.min() >= -1 and made.max() <= 1
-    assert not torch.equal(made[0], made[1]), "another seed, another picture"
+    assert not torch.equal(made[0], made[1]), "another seed, another image"
     channels, height, width = shape
     assert to_uint8(made).shape == (3, height, width, channels)
 
 
 @samplers
-def test_a_picture_belongs_to_its_seed(name: str) -> None:
+def test_a_image_belongs_to_its_seed(name: str) -> None:
     """Not to how many are made, nor to its place among them."""
     method = built(name)
     many = sample(method, 80, seed=0)
@@ -234,7 +234,7 @@ def test_a_likelihood_belongs_to_example_and_seed(name: str, shape: Shape) -> No
 
 
 @in_shapes([name for name in having(Encodes) if not issubclass(find(name), Quantises)])
-def test_codes_of_pictures_are_latents(name: str, shape: Shape) -> None:
+def test_codes_of_images_are_latents(name: str, shape: Shape) -> None:
     method = built(name, shape)
     assert isinstance(method, Encodes) and isinstance(method, Samples)
     codes = method.encode(sample(method, 3, seed=0), method.labels(range(3)))
@@ -243,17 +243,17 @@ def test_codes_of_pictures_are_latents(name: str, shape: Shape) -> None:
 
 @in_shapes(having(Quantises))
 def test_codes_are_whole_numbers_of_the_grids(name: str, shape: Shape) -> None:
-    """A code belongs to its picture, a picture to its codes, whatever else is in the batch."""
+    """A code belongs to its image, an image to its codes, whatever else is in the batch."""
     method = built(name, shape)
     assert isinstance(method, Quantises)
-    x = as_pictures(data_for(name, shape).images[:5])
+    x = as_image_tensor(data_for(name, shape).images[:5])
     codes, sizes = method.encode(x), [grid.size for grid in method.grids() for _ in range(grid.height * grid.width)]
     assert codes.shape == (5, len(sizes)) and codes.dtype == torch.int64
     assert bool((codes >= 0).all()) and bool((codes < torch.tensor(sizes)).all())
-    painted = method.decode(codes)
-    assert painted.shape == x.shape and painted.min() >= -1 and painted.max() <= 1
+    generated = method.decode(codes)
+    assert generated.shape == x.shape and generated.min() >= -1 and generated.max() <= 1
     assert torch.equal(method.encode(x.flip(0)).flip(0), codes)
-    assert torch.equal(method.decode(codes.flip(0)).flip(0), painted)
+    assert torch.equal(method.decode(codes.flip(0)).flip(0), generated)
 
 
 @in_shapes(having(Restores))
@@ -261,25 +261,25 @@ def test_what_is_intact_stays_to_the_bit(name: str, shape: Shape) -> None:
     method = built(name, shape)
     assert isinstance(method, Restores)
     about = method.restoration()
-    if about.damage != "holes":
+    if about.degradation != "holes":
         return
-    x, hole = as_pictures(data_for(name, shape).images[:3]), torch.zeros(3, 1, *shape[1:])
+    x, hole = as_image_tensor(data_for(name, shape).images[:3]), torch.zeros(3, 1, *shape[1:])
     hole[..., 4:20, 6:18] = 1
     outside = torch.get_rng_state()
 
-    def mended(count: int, seed: int = 0) -> torch.Tensor:
+    def restored(count: int, seed: int = 0) -> torch.Tensor:
         return method.restore(x[:count], hole[:count], generator=torch.Generator().manual_seed(seed))
 
-    whole = mended(3)
+    whole = restored(3)
     assert whole.shape == x.shape and whole.min() >= -1 and whole.max() <= 1
     assert torch.equal(torch.where(hole > 0, x, whole), x)
-    assert torch.equal(mended(3), whole) and torch.equal(mended(1)[0], whole[0])
-    assert about.answers == (not torch.equal(mended(3, seed=1), whole))
+    assert torch.equal(restored(3), whole) and torch.equal(restored(1)[0], whole[0])
+    assert about.answers == (not torch.equal(restored(3, seed=1), whole))
     assert torch.equal(torch.get_rng_state(), outside)
 
 
 @in_shapes(having(Stylises))
-def test_a_stylised_picture_is_as_large(name: str, shape: Shape) -> None:
+def test_a_stylised_image_is_as_large(name: str, shape: Shape) -> None:
     """At any multiple of what the method says, in [-1, 1], the same at each call; a style it cannot use, or lacks, is told."""
     method = built(name, shape)
     assert isinstance(method, Stylises)

@@ -48,7 +48,7 @@ def test_a_finished_run_goes_on_with_a_larger_budget(name: str, tmp_path: Path) 
     method = small(name)
     if method.schedule(0.3, 4) == method.schedule(
         0.9, 4
-    ):  # where the budget decides no step size, the pause leaves no trace
+    ):  # where the budget decides no learning rate, the pause leaves no trace
         assert weights(longer) == weights(train_small(name, tmp_path / "straight", 5))
 
 
@@ -59,11 +59,11 @@ def test_save_load_use(name: str, tmp_path: Path) -> None:
     loaded = ganvas.load(run.folder)
     if isinstance(loaded.method, Samples):
         made = loaded.sample(5, seed=2)
-        if data.spec.kind == "pictures":
+        if data.spec.kind == "images":
             assert made.shape == (5, 30, 50, 2) and made.dtype == np.uint8
         assert np.array_equal(made, run.sample(7, seed=0)[2:])
     else:
-        with pytest.raises(RunError, match="cannot make pictures from noise"):
+        with pytest.raises(RunError, match="cannot make images from noise"):
             loaded.sample(5)
     if isinstance(loaded.method, Quantises):
         made = decode(loaded.method, encode(loaded.method, data.images[:5]))

@@ -19,7 +19,7 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
 
 @pytest.fixture
 def save() -> Callable[..., Path]:
-    """save(path, level, size=(8, 8), mode="L"): a picture of one value, its folders made."""
+    """save(path, level, size=(8, 8), mode="L"): an image of one value, its folders made."""
 
     def saver(
         path: Path, level: int | tuple[int, ...], size: tuple[int, int] = (8, 8), mode: str = "L", **more: object

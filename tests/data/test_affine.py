@@ -39,6 +39,6 @@ def test_gradients_of_gradients_pass() -> None:
     assert torch.autograd.gradgradcheck(lambda x: affine(x, lambda *_: uniform).square().sum((1, 2, 3)), (x,))
 
 
-def test_bf16_pictures_stay_bf16() -> None:
+def test_bf16_images_stay_bf16() -> None:
     x = torch.zeros(3, 1, 8, 8, dtype=torch.bfloat16)
     assert affine(x, lambda *size: torch.rand(3, *size)).dtype == torch.bfloat16

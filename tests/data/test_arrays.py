@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from ganvas.data import open_data
-from ganvas.data.arrays import read_idx, to_pictures
+from ganvas.data.arrays import read_idx, to_images
 from ganvas.errors import DataError
 
 Noise = Callable[..., np.ndarray]
@@ -64,8 +64,8 @@ def test_a_lone_images_file_takes_its_labels(tmp_path: Path, noise: Noise):
 
 
 def test_idx_by_content_whatever_its_name(tmp_path: Path, noise: Noise):
-    (tmp_path / "pictures.bin").write_bytes(idx(noise(5, 4, 4)))
-    assert open_data(tmp_path / "pictures.bin").images.shape == (5, 4, 4, 1)
+    (tmp_path / "images.bin").write_bytes(idx(noise(5, 4, 4)))
+    assert open_data(tmp_path / "images.bin").images.shape == (5, 4, 4, 1)
 
 
 def test_an_idx_file_is_not_its_own_labels(tmp_path: Path, noise: Noise):
@@ -149,7 +149,7 @@ def test_npz_with_other_names(tmp_path: Path, noise: Noise):
         test_labels=np.arange(2),
     )
     assert len(open_data(medical).part("test")) == 2
-    with pytest.raises(DataError, match=r"holds no pictures .*target \(9,\)"):
+    with pytest.raises(DataError, match=r"holds no images .*target \(9,\)"):
         open_data(npz(tmp_path / "c.npz", target=np.arange(9)))
 
 
@@ -171,7 +171,7 @@ def test_npz_class_names(tmp_path: Path, noise: Noise):
 
 
 def test_both_splits_have_one_range(tmp_path: Path):
-    """The test pictures are mid grey, which alone would pass for black."""
+    """The test images are mid grey, which alone would pass for black."""
     train = np.linspace(-1, 1, 4 * 16, dtype=np.float32).reshape(4, 4, 4)
     path = npz(tmp_path / "a.npz", x_train=train, x_test=np.zeros((2, 4, 4), np.float32))
     test = open_data(path).part("test")
@@ -180,15 +180,15 @@ def test_both_splits_have_one_range(tmp_path: Path):
 
 def test_number_types():
     def one(value: object, dtype: str) -> int:
-        return to_pictures(np.full((2, 4, 4), value, dtype=dtype), "x")[0, 0, 0, 0]
+        return to_images(np.full((2, 4, 4), value, dtype=dtype), "x")[0, 0, 0, 0]
 
     assert one(200, "uint8") == 200 and one(True, "bool") == 255
     assert one(200 * 257, "uint16") == one(200 * 257, ">u2") == 200
     assert one(0.2, "float32") == 51 and one(1.0, "float16") == 255 and one(0.0, "float64") == 0
     nearly = np.array([-1e-7, 1 + 1e-7, 0.2, 0], dtype=np.float32).reshape(1, 2, 2)  # what resizing leaves of [0, 1]
-    assert to_pictures(nearly, "x").ravel().tolist() == [0, 255, 51, 0]
+    assert to_images(nearly, "x").ravel().tolist() == [0, 255, 51, 0]
     signed = np.array([-1.0, 0.0, 1.0, 0.6], dtype=np.float32).reshape(1, 2, 2)
-    assert to_pictures(signed, "x").ravel().tolist() == [0, 128, 255, 204]
+    assert to_images(signed, "x").ravel().tolist() == [0, 128, 255, 204]
 
 
 @pytest.mark.parametrize(
@@ -206,7 +206,7 @@ def test_number_types():
 )
 def test_arrays_that_are_refused(array: np.ndarray, reason: str):
     with pytest.raises(DataError, match=reason):
-        to_pictures(array, "here")
+        to_images(array, "here")
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,7 @@ def test_arrays_that_are_refused(array: np.ndarray, reason: str):
     ],
 )
 def test_axes(shape: tuple[int, ...], expected: tuple[int, ...]):
-    assert to_pictures(np.zeros(shape, dtype=np.uint8), "x").shape == expected
+    assert to_images(np.zeros(shape, dtype=np.uint8), "x").shape == expected
 
 
 def test_npy_stays_unread_until_packed(tmp_path: Path, noise: Noise):

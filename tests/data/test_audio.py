@@ -140,10 +140,10 @@ def test_arrays_that_are_no_sound(tmp_path: Path, arrays: dict, reason: str) -> 
 
 
 def test_settings_of_the_other_kind_are_refused(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="size is about pictures, and voices is audio"):
+    with pytest.raises(UsageError, match="size is about images, and voices is audio"):
         open_data(folder, size=64)
     np.savez(tmp_path / "a.npz", images=np.zeros((4, 8, 8), np.uint8))
-    with pytest.raises(UsageError, match="rate is about audio, and a is pictures"):
+    with pytest.raises(UsageError, match="rate is about audio, and a is images"):
         open_data(tmp_path / "a.npz", rate=8000)
     with pytest.raises(DataError, match=r"is 1 clip; training needs two"):
         open_data(folder / "low" / "0.wav")

@@ -1,4 +1,4 @@
-"""What D sees: pixels moved, colours and probabilities worked out by hand; derivatives of both orders; one row, one picture."""
+"""What D sees: pixels moved, colours and probabilities worked out by hand; derivatives of both orders; one row, one image."""
 
 from __future__ import annotations
 
@@ -32,28 +32,28 @@ def drawing(count: int, seed: int = 1) -> Draw:
 
 
 def scripted(*rows: list[float]) -> Draw:
-    """One picture's numbers, call by call."""
+    """One image's numbers, call by call."""
     calls = iter(rows)
     return lambda *shape: torch.tensor([next(calls)]).view(1, *shape)
 
 
 def ada(chance: float) -> Augment:
-    return lambda pictures, draw: adaptive_augment(pictures, torch.tensor(chance), draw)
+    return lambda images, draw: adaptive_augment(images, torch.tensor(chance), draw)
 
 
-def placed(pictures: Tensor, **amounts: float) -> Tensor:
-    """Pictures under ADA's geometry with these amounts, the rest not drawn."""
+def placed(images: Tensor, **amounts: float) -> Tensor:
+    """Images under ADA's geometry with these amounts, the rest not drawn."""
     row = torch.tensor([[amounts.pop(name, 0.0) for name in GEOMETRY]])
     assert not amounts
-    return augment.warped(pictures, *augment._placement(row.expand(len(pictures), -1)))
+    return augment.warped(images, *augment._placement(row.expand(len(images), -1)))
 
 
 def painted(pixel: list[float], **amounts: float) -> Tensor:
     """One pixel (C,) under ADA's colours with these amounts, the rest not drawn."""
     row = torch.tensor([[amounts.pop(name, 0.0) for name in COLOUR]])
     assert not amounts
-    picture = torch.tensor(pixel).view(1, -1, 1, 1)
-    return augment.recoloured(picture, *augment._palette(row, augment._colours(picture))).flatten()
+    image = torch.tensor(pixel).view(1, -1, 1, 1)
+    return augment.recoloured(image, *augment._palette(row, augment._colours(image))).flatten()
 
 
 # --- what ADA leaves alone --------------------------------------------------------------------------------------------
@@ -62,10 +62,10 @@ def painted(pixel: list[float], **amounts: float) -> Tensor:
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_at_p_0_nothing_changes(shape: tuple[int, ...], dtype: torch.dtype) -> None:
-    pictures = noise(5, *shape).to(dtype)
+    images = noise(5, *shape).to(dtype)
     for draw in (drawing(5), lambda *shape: torch.zeros(5, *shape)):  # 0 may be drawn, too
-        seen = adaptive_augment(pictures, torch.tensor(0.0), draw)
-        assert seen.dtype == dtype and torch.equal(seen, pictures)
+        seen = adaptive_augment(images, torch.tensor(0.0), draw)
+        assert seen.dtype == dtype and torch.equal(seen, images)
 
 
 @pytest.mark.parametrize("channels", range(1, 9))
@@ -77,21 +77,21 @@ def test_the_palette_of_nothing_is_exact(channels: int) -> None:
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("function", [diff_augment, ada(1.0)])
 def test_any_shape_stays(shape: tuple[int, ...], function: Augment) -> None:
-    pictures = noise(5, *shape)
+    images = noise(5, *shape)
     for dtype in (torch.float32, torch.float64, torch.bfloat16):
-        seen = function(pictures.to(dtype), drawing(5))
-        assert seen.shape == pictures.shape and seen.dtype == dtype and seen.isfinite().all()
-    assert shape[1:] == (1, 1) or not torch.equal(function(pictures, drawing(5)), pictures)
+        seen = function(images.to(dtype), drawing(5))
+        assert seen.shape == images.shape and seen.dtype == dtype and seen.isfinite().all()
+    assert shape[1:] == (1, 1) or not torch.equal(function(images, drawing(5)), images)
 
 
 def test_how_often_nothing_is_drawn() -> None:
     """p = 0.1, 16 by 16: eight kinds always show; mirror and luma flip half the time, quarter turns in three of four; a shift
     of -2 to 2 rounds to 0 in a quarter of the cases along each axis."""
-    pictures = noise(2000, 3, 16, 16)
-    same = (adaptive_augment(pictures, torch.tensor(0.1), drawing(2000)) == pictures).flatten(1).all(1)
+    images = noise(2000, 3, 16, 16)
+    same = (adaptive_augment(images, torch.tensor(0.1), drawing(2000)) == images).flatten(1).all(1)
     expected = 0.9**8 * 0.95**2 * (1 - 0.1 * 3 / 4) * (1 - 0.1 * 15 / 16)
     assert same.float().mean().item() == pytest.approx(expected, abs=0.03)  # three standard errors
-    assert not (adaptive_augment(pictures, torch.tensor(1.0), drawing(2000)) == pictures).flatten(1).all(1).any()
+    assert not (adaptive_augment(images, torch.tensor(1.0), drawing(2000)) == images).flatten(1).all(1).any()
 
 
 # --- ADA's geometry ---------------------------------------------------------------------------------------------------
@@ -108,28 +108,28 @@ def test_mirror_and_quarter_turns_are_exact() -> None:
 
 @pytest.mark.parametrize("turn", ["before", "after"])
 def test_a_turn_by_180_degrees_flips_both_axes(turn: str) -> None:
-    pictures = noise(2, 3, 9, 14)
-    assert_close(placed(pictures, **{turn: math.pi}), pictures.flip(2, 3), atol=1e-5, rtol=0)
+    images = noise(2, 3, 9, 14)
+    assert_close(placed(images, **{turn: math.pi}), images.flip(2, 3), atol=1e-5, rtol=0)
 
 
 def test_a_turn_by_90_degrees_is_a_quarter_turn() -> None:
-    pictures = noise(2, 3, 8, 8)
-    assert_close(placed(pictures, after=math.pi / 2), placed(pictures, quarters=1), atol=1e-5, rtol=0)
+    images = noise(2, 3, 8, 8)
+    assert_close(placed(images, after=math.pi / 2), placed(images, quarters=1), atol=1e-5, rtol=0)
 
 
 def test_a_shift_moves_a_pixel() -> None:
-    picture = torch.zeros(1, 1, 6, 8)
-    picture[0, 0, 2, 3] = 1
+    image = torch.zeros(1, 1, 6, 8)
+    image[0, 0, 2, 3] = 1
     expected = torch.zeros(1, 1, 6, 8)
     expected[0, 0, 1, 5] = 1  # two to the right, one up
-    assert torch.equal(placed(picture, shift_x=2, shift_y=-1), expected)
-    assert torch.equal(placed(picture, slide_x=2, slide_y=-1), expected)
-    halves = placed(picture, slide_x=0.25)[0, 0, 2]
+    assert torch.equal(placed(image, shift_x=2, shift_y=-1), expected)
+    assert torch.equal(placed(image, slide_x=2, slide_y=-1), expected)
+    halves = placed(image, slide_x=0.25)[0, 0, 2]
     assert halves.tolist() == [0, 0, 0, 0.75, 0.25, 0, 0, 0]
 
 
-def test_beyond_the_border_the_picture_goes_on_mirrored() -> None:
-    picture = torch.tensor([1.0, 2, 3, 4]).view(1, 1, 1, 4)
+def test_beyond_the_border_the_image_goes_on_mirrored() -> None:
+    image = torch.tensor([1.0, 2, 3, 4]).view(1, 1, 1, 4)
     for shift, expected in [
         (2, [2, 1, 1, 2]),
         (-2, [3, 4, 4, 3]),
@@ -137,7 +137,7 @@ def test_beyond_the_border_the_picture_goes_on_mirrored() -> None:
         (8, [1, 2, 3, 4]),
         (-9, [2, 3, 4, 4]),
     ]:
-        assert placed(picture, shift_x=shift).flatten().tolist() == expected
+        assert placed(image, shift_x=shift).flatten().tolist() == expected
 
 
 def test_scale_and_stretch_change_the_slope() -> None:
@@ -156,12 +156,12 @@ def test_scale_and_stretch_change_the_slope() -> None:
 
 
 def test_the_order_is_the_papers() -> None:
-    picture = noise(1, 2, 8, 8)
+    image = noise(1, 2, 8, 8)
     steps = [{"mirror": 1.0}, {"quarters": 3.0}, {"shift_x": 1.0, "shift_y": -2.0}]
-    together = placed(picture, **{key: value for step in steps for key, value in step.items()})
+    together = placed(image, **{key: value for step in steps for key, value in step.items()})
     for step in steps:
-        picture = placed(picture, **step)
-    assert torch.equal(together, picture)
+        image = placed(image, **step)
+    assert torch.equal(together, image)
     # Of affine maps of a ramp nothing is lost in between, far from the border.
     ramp = torch.linspace(-1, 1, 64).expand(1, 1, 64, 64) * 0.7 + torch.linspace(-1, 1, 64).view(1, 1, 64, 1) * 0.3
     shift = {"shift_x": 2.0, "shift_y": -3.0}
@@ -180,7 +180,7 @@ def test_the_order_is_the_papers() -> None:
     assert_close(together[..., inner, inner], ramp[..., inner, inner], atol=1e-5, rtol=0)
 
 
-def test_pictures_that_are_not_square_are_turned_by_half_only() -> None:
+def test_images_that_are_not_square_are_turned_by_half_only() -> None:
     amounts = augment._drawn_geometry(torch.tensor(1.0), drawing(400), 6, 8)
     assert amounts[:, GEOMETRY.index("quarters")].unique().tolist() == [0, 2]
     amounts = augment._drawn_geometry(torch.tensor(1.0), drawing(400), 8, 8)
@@ -292,16 +292,16 @@ def test_the_cutout_hides_a_half_by_a_half(height: int, width: int) -> None:
 
 
 def test_the_translation_reaches_an_eighth() -> None:
-    picture = torch.full((1, 1, 32, 32), 0.5)
-    picture[0, 0, 8, 4] = 1
+    image = torch.full((1, 1, 32, 32), 0.5)
+    image[0, 0, 8, 4] = 1
     # Up by 4, right by 4, the hole below right.
-    right_up = diff_augment(picture, scripted(PLAIN, [LOW, HIGH, HIGH, HIGH]))
+    right_up = diff_augment(image, scripted(PLAIN, [LOW, HIGH, HIGH, HIGH]))
     assert right_up[0, 0, 4, 8] == 1 and (right_up == 1).sum() == 1
     assert (right_up[..., :4] == 0).all() and (right_up[..., 28:, :] == 0).all()  # nothing moved in from there: 0
     assert (right_up[..., :16, 4:] != 0).all()
     shifts = set()
     for down, right in itertools.product([LOW, 0.3, 0.5, HIGH], repeat=2):
-        seen = diff_augment(picture, scripted(PLAIN, [down, right, HIGH, HIGH]))
+        seen = diff_augment(image, scripted(PLAIN, [down, right, HIGH, HIGH]))
         ((row, column),) = (seen[0, 0] == 1).nonzero().tolist()
         shifts.add((row - 8, column - 4))
     assert shifts == set(itertools.product([-4, -2, 0, 4], repeat=2))
@@ -309,11 +309,11 @@ def test_the_translation_reaches_an_eighth() -> None:
 
 def test_diff_augments_colours_by_hand() -> None:
     """Two pixels, (0.6, 0, 0) and (0, 0, 0), mean 0.1."""
-    picture = torch.zeros(1, 3, 1, 2)
-    picture[0, 0, 0, 0] = 0.6
+    image = torch.zeros(1, 3, 1, 2)
+    image[0, 0, 0, 0] = 0.6
 
     def seen(*uniform: float) -> list[float]:
-        return augment._jittered(picture, torch.tensor([uniform])).flatten().tolist()
+        return augment._jittered(image, torch.tensor([uniform])).flatten().tolist()
 
     assert seen(0.75, 0.5, 0.5) == pytest.approx([0.85, 0.25, 0.25, 0.25, 0.25, 0.25])  # all brighter by a quarter
     assert seen(0.5, 0.0, 0.5) == pytest.approx([0.2, 0, 0.2, 0, 0.2, 0], abs=1e-7)  # grey: 0.6 / 3
@@ -321,10 +321,10 @@ def test_diff_augments_colours_by_hand() -> None:
     assert seen(0.75, 0.5, 0.0) == pytest.approx([0.6, 0.3, 0.3, 0.3, 0.3, 0.3])  # half as far from 0.1 + 0.25
     grey = torch.tensor([0.2, 0.6]).view(1, 1, 1, 2)
     assert augment._jittered(grey, torch.tensor([[0.5, 0.0, 0.5]])).flatten().tolist() == pytest.approx([0.2, 0.6])
-    four = torch.cat([picture, torch.full((1, 1, 1, 2), 0.9)], dim=1)
+    four = torch.cat([image, torch.full((1, 1, 1, 2), 0.9)], dim=1)
     bright = augment._jittered(four, torch.tensor([[0.75, 0.2, 0.1]]))
     assert torch.equal(bright[:, 3], four[:, 3])
-    assert_close(bright[:, :3], augment._jittered(picture, torch.tensor([[0.75, 0.2, 0.1]])))
+    assert_close(bright[:, :3], augment._jittered(image, torch.tensor([[0.75, 0.2, 0.1]])))
 
 
 # --- derivatives --------------------------------------------------------------------------------------------------------
@@ -333,13 +333,13 @@ def test_diff_augments_colours_by_hand() -> None:
 @pytest.mark.parametrize("function", [diff_augment, ada(0.8)])
 @pytest.mark.parametrize("shape", [(1, 4, 4), (3, 3, 5), (4, 2, 3)])
 def test_derivatives_of_both_orders(function: Augment, shape: tuple[int, ...]) -> None:
-    pictures = noise(3, *shape).double().requires_grad_()
+    images = noise(3, *shape).double().requires_grad_()
 
     def seen(x: Tensor) -> Tensor:
         return function(x, drawing(3)) ** 3
 
-    assert torch.autograd.gradcheck(seen, pictures)
-    assert torch.autograd.gradgradcheck(seen, pictures)
+    assert torch.autograd.gradcheck(seen, images)
+    assert torch.autograd.gradgradcheck(seen, images)
 
 
 @pytest.mark.parametrize("function", [diff_augment, ada(0.8)])
@@ -367,27 +367,27 @@ def test_a_gradient_penalty_trains_the_critic_behind(function: Augment) -> None:
 
 
 @pytest.mark.parametrize("function", [diff_augment, ada(0.7)])
-def test_a_picture_depends_on_its_own_draws_only(function: Augment) -> None:
-    pictures = noise(6, 3, 12, 12)
+def test_a_image_depends_on_its_own_draws_only(function: Augment) -> None:
+    images = noise(6, 3, 12, 12)
     before = torch.get_rng_state()
-    first, again = function(pictures, drawing(6)), function(pictures, drawing(6))
+    first, again = function(images, drawing(6)), function(images, drawing(6))
     assert torch.equal(first, again) and torch.equal(torch.get_rng_state(), before)
-    assert not torch.equal(first, function(pictures, drawing(6, seed=2)))
+    assert not torch.equal(first, function(images, drawing(6, seed=2)))
     rows = torch.tensor([4, 1])
 
     def two(*shape: int, whole: Draw = drawing(6)) -> Tensor:  # noqa: B008
         return whole(*shape)[rows]
 
-    assert_close(function(pictures[rows], two), first[rows], atol=1e-6, rtol=0)
+    assert_close(function(images[rows], two), first[rows], atol=1e-6, rtol=0)
 
 
 @pytest.mark.parametrize("function", [diff_augment, ada(0.7)])
 def test_layout_and_autocast_change_nothing(function: Augment) -> None:
-    pictures = noise(6, 3, 12, 12)
-    expected = function(pictures, drawing(6))
-    assert_close(function(pictures.to(memory_format=torch.channels_last), drawing(6)), expected, atol=1e-6, rtol=0)
+    images = noise(6, 3, 12, 12)
+    expected = function(images, drawing(6))
+    assert_close(function(images.to(memory_format=torch.channels_last), drawing(6)), expected, atol=1e-6, rtol=0)
     with torch.autocast("cpu", torch.bfloat16):
-        assert torch.equal(function(pictures, drawing(6)), expected)
+        assert torch.equal(function(images, drawing(6)), expected)
 
 
 @pytest.mark.parametrize("function", [diff_augment, ada(0.7)])
@@ -397,10 +397,10 @@ def test_no_value_is_asked_for(function: Augment, monkeypatch: pytest.MonkeyPatc
     def asked(*_: object) -> None:
         raise AssertionError("a value was asked for")
 
-    pictures, draw = noise(4, 3, 8, 8), drawing(4)
+    images, draw = noise(4, 3, 8, 8), drawing(4)
     for way in ("item", "tolist", "nonzero", "__bool__", "__int__", "__float__", "__index__"):
         monkeypatch.setattr(Tensor, way, asked)
-    assert function(pictures, draw).shape == pictures.shape
+    assert function(images, draw).shape == images.shape
 
 
 # --- ADA's p -------------------------------------------------------------------------------------------------------------
@@ -409,7 +409,7 @@ def test_no_value_is_asked_for(function: Augment, monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize(
     ("p", "sign", "after"),
     [
-        (0.5, 0.8, 0.564),  # D sure of the training pictures: 64 / 1000 more
+        (0.5, 0.8, 0.564),  # D sure of the training images: 64 / 1000 more
         (0.5, 0.2, 0.436),
         (0.5, 0.6, 0.5),  # as it should be
         (0.02, -1.0, 0.0),
@@ -424,7 +424,7 @@ def test_p_follows_the_sign(p: float, sign: float, after: float) -> None:
 
 def test_shifted_by_whole_pixels() -> None:
     """Down by 1 and to the left by 2, the border repeated; 0 leaves it as it is."""
-    picture = torch.arange(12.0).view(1, 1, 3, 4).repeat(2, 1, 1, 1)
-    moved = shifted(picture, torch.tensor([1, 0]), torch.tensor([-2, 0]))
+    image = torch.arange(12.0).view(1, 1, 3, 4).repeat(2, 1, 1, 1)
+    moved = shifted(image, torch.tensor([1, 0]), torch.tensor([-2, 0]))
     assert moved[0, 0].tolist() == [[2, 3, 3, 3], [2, 3, 3, 3], [6, 7, 7, 7]]
-    assert torch.equal(moved[1], picture[1])
+    assert torch.equal(moved[1], image[1])

@@ -12,7 +12,7 @@ import pytest
 from ganvas.data import contact_sheet, open_data
 
 
-def test_digits_are_balanced_and_their_splits_share_no_picture():
+def test_digits_are_balanced_and_their_splits_share_no_image():
     train = open_data("digits")
     test = train.part("test")
     assert train.images.shape == (6630, 28, 28, 1) and train.images.dtype == np.uint8
@@ -61,11 +61,11 @@ def test_settings_apply_to_shipped_sets():
     assert (small.images[..., 0] == small.images[..., 2]).all()
 
 
-def test_spread_is_the_mean_squared_distance_from_the_mean_picture():
+def test_spread_is_the_mean_squared_distance_from_the_mean_image():
     train = open_data("digits")
     scaled = train.images.astype(np.float64) / 127.5 - 1
-    assert train.spec.spread == pytest.approx(((scaled - scaled.mean(0)) ** 2).sum((1, 2, 3)).mean(), rel=1e-9)
-    assert train.part("test").spec.spread == train.spec.spread
+    assert train.spec.total_variance == pytest.approx(((scaled - scaled.mean(0)) ** 2).sum((1, 2, 3)).mean(), rel=1e-9)
+    assert train.part("test").spec.total_variance == train.spec.total_variance
 
 
 def test_shipped_files_are_those_of_the_readme():

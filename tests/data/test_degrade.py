@@ -33,7 +33,7 @@ def photo(height: int = 48, width: int = 64, channels: int = 3) -> Tensor:
     return quantised(smooth + 0.05 * torch.randn(1, channels, height, width, generator=random))
 
 
-def picture(x: Tensor) -> Image.Image:
+def image(x: Tensor) -> Image.Image:
     levels = ((x[0] + 1) * 127.5).round().byte().movedim(0, 2).numpy()
     return Image.fromarray(levels[..., 0] if levels.shape[2] == 1 else levels)
 
@@ -53,21 +53,21 @@ def test_smaller_and_larger_as_pillow_does_it(scale: int) -> None:
 def test_jpeg_as_pillow_writes_it(channels: int, quality: int) -> None:
     x = photo(channels=channels)
     buffer = io.BytesIO()
-    picture(x).save(buffer, format="JPEG", quality=quality)
+    image(x).save(buffer, format="JPEG", quality=quality)
     with Image.open(buffer) as written:
         theirs = np.asarray(written).astype(float)
     ours = (jpeg(x, quality)[0].movedim(0, 2).numpy() + 1) * 127.5
     before = (x[0].movedim(0, 2).numpy() + 1) * 127.5
     theirs = theirs.reshape(ours.shape)
-    difference, damage = np.abs(ours - theirs).mean(), np.abs(before - theirs).mean()
+    difference, degradation = np.abs(ours - theirs).mean(), np.abs(before - theirs).mean()
     # The luminance agrees but for ties; the halved colour is rounded at other places.
-    assert difference < (0.15 if channels == 1 else 0.2) * damage, (
-        f"{difference} levels from Pillow, which is {damage} from the original"
+    assert difference < (0.15 if channels == 1 else 0.2) * degradation, (
+        f"{difference} levels from Pillow, which is {degradation} from the original"
     )
 
 
 def test_jpeg_is_the_same_in_mixed_precision() -> None:
-    """A cosine transform in bf16 would add an error of whole levels to the damage."""
+    """A cosine transform in bf16 would add an error of whole levels to the degradation."""
     x = photo()
     with torch.autocast("cpu", torch.bfloat16):
         mixed = jpeg(x, 50)
@@ -107,10 +107,10 @@ def test_shot_noise_has_the_mean_and_the_variance_of_poisson(rate: float) -> Non
 
 def test_salt_and_pepper() -> None:
     x = torch.full((1, 3, 200, 200), 0.25)
-    spoilt = salt_and_pepper(x, torch.rand(1, 1, 200, 200, generator=torch.Generator().manual_seed(0)), 0.2)
-    shares = [float((spoilt == value).float().mean()) for value in (-1, 1, 0.25)]
+    degraded = salt_and_pepper(x, torch.rand(1, 1, 200, 200, generator=torch.Generator().manual_seed(0)), 0.2)
+    shares = [float((degraded == value).float().mean()) for value in (-1, 1, 0.25)]
     assert shares == pytest.approx([0.1, 0.1, 0.8], abs=0.01)
-    assert torch.equal(spoilt[:, 0] == 0.25, spoilt[:, 1] == 0.25), "a pixel is spoilt in all channels"
+    assert torch.equal(degraded[:, 0] == 0.25, degraded[:, 1] == 0.25), "a pixel is degraded in all channels"
 
 
 @pytest.mark.parametrize(("height", "width"), [(40, 60), (5, 9), (1, 1)])
@@ -124,7 +124,7 @@ def test_boxes_are_of_the_size_said(height: int, width: int) -> None:
 
 
 def test_a_stroke_worked_by_hand() -> None:
-    """From the middle of a 40 x 40 picture to the right by 20, as thin as they are: one pixel."""
+    """From the middle of a 40 x 40 image to the right by 20, as thin as they are: one pixel."""
     draws = torch.tensor([[0.5, 0.25, 0.0, 1.0, 0.0]])
     mask = stroke_masks(draws, 40, 40)[0, 0]
     assert mask.sum(1).nonzero().tolist() == [[20]]

@@ -1,4 +1,4 @@
-"""Folders and zips of pictures: labels, splits, mixed kinds, what is refused, the cache."""
+"""Folders and zips of images: labels, splits, mixed kinds, what is refused, the cache."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_layouts():
     assert classes("a/1.png", "b/2.png") == ("a", "b")
     assert classes("all/a/1.png", "all/b/2.png") == ("a", "b")
     assert classes("a/1.png", "a/2.png") == ()
-    assert classes("a/1.png", "b/2.png", "3.png") == ()  # a picture beside the folders: they are not labels
+    assert classes("a/1.png", "b/2.png", "3.png") == ()  # an image beside the folders: they are not labels
     assert classes("train/1.png", "other/2.png") == ("other", "train")  # not exactly train and test
     tree = arrange(["train/a/1.png", "test/a/2.png", "val/a/3.png", "train/b/4.png"])
     more = arrange(["train/a/1.png", "train/b/1.png", "test/a/2.png", "test/b/2.png", "masks/a/2.png"])
@@ -129,15 +129,15 @@ def test_settings_object_and_changes(tmp_path: Path, save: Save):
 def test_all_broken_files_are_listed_with_their_reasons(tmp_path: Path, save: Save):
     for number in range(5):
         save(tmp_path / f"{number}.png", number)
-    (tmp_path / "text.png").write_text("no picture")
+    (tmp_path / "text.png").write_text("no image")
     (tmp_path / "empty.jpg").touch()
     whole = image.png_bytes(np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8))
     (tmp_path / "cut.png").write_bytes(whole[: len(whole) // 2])  # its header is sound
     with pytest.raises(DataError) as caught:
         open_data(tmp_path)
     message = str(caught.value)
-    assert message.startswith("3 of 8 pictures in ") and "skip_broken" in message
-    assert "text.png: not a picture" in message and "empty.jpg: the file is empty" in message and "cut.png: " in message
+    assert message.startswith("3 of 8 images in ") and "skip_broken" in message
+    assert "text.png: not an image" in message and "empty.jpg: the file is empty" in message and "cut.png: " in message
     dataset = open_data(tmp_path, skip_broken=True, size=8, channels=1, holdout=0)
     assert levels(dataset) == [0, 1, 2, 3, 4]
     assert [name for name, _ in dataset.problems] == ["cut.png", "empty.jpg", "text.png"]
@@ -146,7 +146,7 @@ def test_all_broken_files_are_listed_with_their_reasons(tmp_path: Path, save: Sa
     )  # from the cache
 
 
-def test_labels_stay_with_their_pictures_when_some_are_left_out(tmp_path: Path, save: Save):
+def test_labels_stay_with_their_images_when_some_are_left_out(tmp_path: Path, save: Save):
     whole = image.png_bytes(np.random.default_rng(0).integers(0, 256, (8, 8, 1), dtype=np.uint8))
     for number in range(80):
         save(tmp_path / "ab"[number % 2] / f"{number}.png", number)
@@ -157,7 +157,7 @@ def test_labels_stay_with_their_pictures_when_some_are_left_out(tmp_path: Path, 
     assert (dataset.images[:, 0, 0, 0] % 2 == dataset.labels).all()
 
 
-def test_a_split_of_broken_pictures_is_no_split(tmp_path: Path, save: Save):
+def test_a_split_of_broken_images_is_no_split(tmp_path: Path, save: Save):
     for number in range(3):
         save(tmp_path / "train" / f"{number}.png", number)
     whole = image.png_bytes(np.random.default_rng(0).integers(0, 256, (8, 8, 1), dtype=np.uint8))
@@ -169,7 +169,7 @@ def test_a_split_of_broken_pictures_is_no_split(tmp_path: Path, save: Save):
 def test_a_long_list_is_cut(tmp_path: Path):
     for number in range(30):
         (tmp_path / f"{number:02d}.png").write_text("x")
-    with pytest.raises(DataError, match=r"30 of 30 pictures[\s\S]*and 10 more"):
+    with pytest.raises(DataError, match=r"30 of 30 images[\s\S]*and 10 more"):
         open_data(tmp_path)
     with pytest.raises(DataError, match="30 of 30"):
         open_data(tmp_path, skip_broken=True)
@@ -178,16 +178,16 @@ def test_a_long_list_is_cut(tmp_path: Path):
 def test_what_is_no_data_set(tmp_path: Path, save: Save):
     with pytest.raises(DataError, match=r"no data set and no path 'digts'; did you mean digits\?"):
         open_data("digts")
-    with pytest.raises(DataError, match="is empty; put pictures or"):
+    with pytest.raises(DataError, match="is empty; put images or"):
         open_data(tmp_path)
     (tmp_path / "notes.bin").write_bytes(b"x\0")
     (tmp_path / ".DS_Store").write_text("x")
-    with pytest.raises(DataError, match=r"no pictures in .*, only 2 other files"):
+    with pytest.raises(DataError, match=r"no images in .*, only 2 other files"):
         open_data(tmp_path)
     only = save(tmp_path / "one.png", 3)
-    with pytest.raises(DataError, match="has 1 picture to train on"):
+    with pytest.raises(DataError, match="has 1 image to train on"):
         open_data(tmp_path)
-    with pytest.raises(DataError, match="is 1 picture; training needs two"):
+    with pytest.raises(DataError, match="is 1 image; training needs two"):
         open_data(only)
     with pytest.raises(DataError, match="of no kind that is read here"):
         open_data(tmp_path / "notes.bin")
@@ -199,7 +199,7 @@ def test_splits_that_are_not_there(tmp_path: Path, save: Save):
     for number in range(4):
         save(tmp_path / f"{number}.png", number)
     assert open_data(tmp_path).part("test") is None
-    with pytest.raises(DataError, match=r"no test split of its own, and a share of 0\.1 of so few pictures is none"):
+    with pytest.raises(DataError, match=r"no test split of its own, and a share of 0\.1 of so few images is none"):
         open_data(tmp_path, split="test")
     with pytest.raises(DataError, match="split must be one of train, test"):
         open_data(tmp_path, split="tset")
@@ -229,7 +229,7 @@ def test_pipes_devices_and_links_out_of_the_folder_are_refused(tmp_path: Path, s
         "gone.png",
     ):
         assert part in str(caught.value)
-    assert "5 of 9 pictures" in str(caught.value)
+    assert "5 of 9 images" in str(caught.value)
     assert levels(open_data(root, skip_broken=True, holdout=0)) == [0, 1, 1, 2]
 
 
@@ -248,7 +248,7 @@ def test_over_large_files_and_bombs_are_refused_by_size_and_header(tmp_path: Pat
     )
 
 
-def test_the_second_start_opens_no_picture(tmp_path: Path, save: Save, monkeypatch: pytest.MonkeyPatch):
+def test_the_second_start_opens_no_image(tmp_path: Path, save: Save, monkeypatch: pytest.MonkeyPatch):
     for number in range(12):
         save(tmp_path / f"{number}.png", number)
     first = open_data(tmp_path)
@@ -268,7 +268,7 @@ def test_a_changed_folder_is_read_again(tmp_path: Path, save: Save):
     assert levels(second) == [0, 2, 50] and first.fingerprint != second.fingerprint
 
 
-def test_progress_counts_pictures(tmp_path: Path, save: Save):
+def test_progress_counts_images(tmp_path: Path, save: Save):
     for number in range(100):
         save(tmp_path / f"{number}.png", number)
     seen = []
@@ -290,41 +290,41 @@ def test_zip(tmp_path: Path, save: Save):
     assert zipped.sheet()["ignored_files"] == 2
 
 
-def opened_beside(name: str, path: Path, picture: bytes) -> int:
-    """How many pictures a zip of two has, one of them by that name."""
+def opened_beside(name: str, path: Path, image: bytes) -> int:
+    """How many images a zip of two has, one of them by that name."""
     with zipfile.ZipFile(path, "w") as archive:
         for one in ("1.png", name):
-            archive.writestr(one, picture)
+            archive.writestr(one, image)
     return len(open_data(path, holdout=0.0).images)
 
 
 def test_bad_zips(tmp_path: Path):
-    picture = image.png_bytes(np.zeros((8, 8, 1), dtype=np.uint8))
+    png = image.png_bytes(np.zeros((8, 8, 1), dtype=np.uint8))
     with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         for name in ("1.png", "2.png", "../up.png", "/root.png"):
-            archive.writestr(name, picture)
+            archive.writestr(name, png)
         archive.writestr("bomb.png", b"\0" * (image.LARGEST_FILE + 1))
     with pytest.raises(DataError) as caught:
         open_data(tmp_path / "a.zip")
     assert "../up.png: its path leads out" in str(caught.value) and "/root.png: its path leads out" in str(caught.value)
     assert "bomb.png: 268,435,457 bytes unpacked" in str(caught.value) and "3 of 5" in str(caught.value)
-    assert opened_beside("shot 10:05.png", tmp_path / "c.zip", picture) == 2
+    assert opened_beside("shot 10:05.png", tmp_path / "c.zip", png) == 2
     with pytest.raises(DataError, match=r"C:up\.png: its path leads out"):
-        opened_beside("C:up.png", tmp_path / "d.zip", picture)
+        opened_beside("C:up.png", tmp_path / "d.zip", png)
     (tmp_path / "b.zip").write_bytes(b"PK\x03\x04 nothing")
     with pytest.raises(DataError, match=r"cannot read .*b\.zip: File is not a zip file"):
         open_data(tmp_path / "b.zip")
 
 
 def test_a_zip_that_lies_about_a_size_or_sum_is_caught(tmp_path: Path):
-    picture = image.png_bytes(np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8))
+    png = image.png_bytes(np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8))
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         for name in ("1.png", "2.png", "3.png"):
-            archive.writestr(name, picture)
+            archive.writestr(name, png)
     content = bytearray((tmp_path / "a.zip").read_bytes())
-    content[content.index(picture) + len(picture) // 2] ^= 255  # one byte of the first picture
+    content[content.index(png) + len(png) // 2] ^= 255  # one byte of the first image
     (tmp_path / "a.zip").write_bytes(content)
-    with pytest.raises(DataError, match=r"1 of 3 pictures[\s\S]*1\.png: Bad CRC"):
+    with pytest.raises(DataError, match=r"1 of 3 images[\s\S]*1\.png: Bad CRC"):
         open_data(tmp_path / "a.zip")
 
 

@@ -1,4 +1,4 @@
-"""One picture: what each kind of file becomes, fitting, PNG and grids. Pixels are worked out by hand."""
+"""One image: what each kind of file becomes, fitting, PNG and grids. Pixels are worked out by hand."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from ganvas.data.image import Broken, fit, header, to_channels
 from ganvas.errors import DataError
 
 
-def reread(picture: Image.Image, path: Path, **more: object) -> np.ndarray:
+def reread(image: Image.Image, path: Path, **more: object) -> np.ndarray:
     """Through a file; header and pixels must agree on the shape."""
-    picture.save(path, **more)
+    image.save(path, **more)
     array = read_image(path)
     with open(path, "rb") as file:
         assert header(file) == array.shape
@@ -43,18 +43,18 @@ def test_png_modes(mode: str, value: int, expected: list[int], tmp_path: Path):
 
 
 def test_palettes(tmp_path: Path):
-    picture = Image.new("P", (2, 1))
-    picture.putpalette([10, 20, 30, 200, 100, 50])
-    picture.putpixel((1, 0), 1)
-    assert reread(picture, tmp_path / "a.png").tolist() == [[[10, 20, 30], [200, 100, 50]]]
-    seen = reread(picture, tmp_path / "a.png", transparency=1)
+    image = Image.new("P", (2, 1))
+    image.putpalette([10, 20, 30, 200, 100, 50])
+    image.putpixel((1, 0), 1)
+    assert reread(image, tmp_path / "a.png").tolist() == [[[10, 20, 30], [200, 100, 50]]]
+    seen = reread(image, tmp_path / "a.png", transparency=1)
     assert seen[..., 3].tolist() == [[255, 0]] and seen[0, 0].tolist() == [10, 20, 30, 255]
 
 
 def test_grey_with_one_transparent_level_has_alpha(tmp_path: Path):
-    picture = Image.new("L", (2, 1), 7)
-    picture.putpixel((1, 0), 9)
-    assert reread(picture, tmp_path / "a.png", transparency=9).tolist() == [[[7, 255], [9, 0]]]
+    image = Image.new("L", (2, 1), 7)
+    image.putpixel((1, 0), 9)
+    assert reread(image, tmp_path / "a.png", transparency=9).tolist() == [[[7, 255], [9, 0]]]
 
 
 def test_cmyk_becomes_rgb(tmp_path: Path):
@@ -73,8 +73,8 @@ def test_exif_is_obeyed(kind: str, orientation: int, tmp_path: Path):
     }[orientation]  # fmt: skip
     exif = Image.Exif()
     exif[0x0112] = orientation
-    picture = Image.fromarray(np.ascontiguousarray(stored)).convert("RGB")
-    seen = reread(picture, tmp_path / f"a.{kind}", exif=exif)
+    image = Image.fromarray(np.ascontiguousarray(stored)).convert("RGB")
+    seen = reread(image, tmp_path / f"a.{kind}", exif=exif)
     assert seen.shape == (32, 48, 3)
     assert np.abs(seen[..., 0].astype(int) - upright).max() <= 12  # JPEG and WebP lose a little
 
@@ -101,10 +101,10 @@ def test_integers_beyond_16_bits_are_refused(tmp_path: Path):
 def test_damaged_files_say_why(tmp_path: Path):
     good = png_bytes(np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8))
     for name, content, reason in (
-        ("text.png", b"hello", "not a picture"),
+        ("text.png", b"hello", "not an image"),
         ("cut.png", good[:200], "truncated|broken|incomplete"),
         ("empty.png", b"", "the file is empty"),
-        ("cut.jpg", b"\xff\xd8\xff\xe0", "not a picture|truncated"),
+        ("cut.jpg", b"\xff\xd8\xff\xe0", "not an image|truncated"),
     ):
         (tmp_path / name).write_bytes(content)
         with pytest.raises(DataError, match=reason) as caught:
@@ -135,9 +135,9 @@ def test_pipes_and_devices_are_not_read(tmp_path: Path):
         read_image(tmp_path / "zero.png")
 
 
-def test_programs_are_never_started_for_a_picture(tmp_path: Path):
+def test_programs_are_never_started_for_a_image(tmp_path: Path):
     (tmp_path / "a.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\n")
-    with pytest.raises(DataError, match="not a picture"):
+    with pytest.raises(DataError, match="not an image"):
         read_image(tmp_path / "a.png")
 
 
@@ -155,13 +155,13 @@ def test_luma_is_rec_601():
 
 
 def test_fit_crops_the_middle_pads_evenly_and_stretches():
-    picture = np.zeros((4, 12, 1), dtype=np.uint8)
-    picture[:, 4:8] = 200
-    assert (fit(picture, (4, 4), "crop", 255) == 200).all()
-    padded = fit(picture, (12, 12), "pad", 255)
-    assert (padded[:4] == 255).all() and (padded[8:] == 255).all() and (padded[4:8] == picture).all()
-    assert fit(picture, (4, 6), "stretch", 255).shape == (4, 6, 1)
-    assert fit(picture, (4, 12), "crop", 255) is picture
+    image = np.zeros((4, 12, 1), dtype=np.uint8)
+    image[:, 4:8] = 200
+    assert (fit(image, (4, 4), "crop", 255) == 200).all()
+    padded = fit(image, (12, 12), "pad", 255)
+    assert (padded[:4] == 255).all() and (padded[8:] == 255).all() and (padded[4:8] == image).all()
+    assert fit(image, (4, 6), "stretch", 255).shape == (4, 6, 1)
+    assert fit(image, (4, 12), "crop", 255) is image
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4, 5])
@@ -171,16 +171,16 @@ def test_fit_gives_the_asked_shape(channels: int, how: str):
         assert fit(np.zeros((*source, channels), dtype=np.uint8), (6, 4), how, 255).shape == (6, 4, channels)
 
 
-def test_padding_of_pictures_with_alpha_is_transparent():
+def test_padding_of_images_with_alpha_is_transparent():
     padded = fit(np.full((2, 4, 4), 9, dtype=np.uint8), (4, 4), "pad", 255)
     assert padded[0, 0].tolist() == [255, 255, 255, 0]
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
 def test_png_round_trip(channels: int, tmp_path: Path):
-    picture = np.random.default_rng(0).integers(0, 256, (5, 6, channels), dtype=np.uint8)
-    write_png(tmp_path / "new" / "a.png", picture)
-    assert (read_image(tmp_path / "new" / "a.png") == picture).all()
+    image = np.random.default_rng(0).integers(0, 256, (5, 6, channels), dtype=np.uint8)
+    write_png(tmp_path / "new" / "a.png", image)
+    assert (read_image(tmp_path / "new" / "a.png") == image).all()
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["a.png"]
 
 

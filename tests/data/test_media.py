@@ -15,13 +15,13 @@ from ganvas.data.spectrogram import spectrogram
 
 SOUND = DataSpec("tones", 1, 1, 800, 4, kind="audio", rate=8000)
 TEXT = DataSpec("words", 1, 1, 1, 100, kind="text", tokens=("a", "bc", "\n"))
-PICTURES = DataSpec("dots", 1, 2, 3, 4)
+IMAGES = DataSpec("dots", 1, 2, 3, 4)
 
 
 def test_each_kind_in_its_final_form() -> None:
     assert finished(torch.tensor([[[-1.0, 0.0, 1.0, 2.0]]]), SOUND).tolist() == [[-32767, 0, 32767, 32767]]
     assert finished(torch.tensor([[0, 1, 2], [1, 1, 0]]), TEXT) == ["abc\n", "bcbca"]
-    assert finished(torch.tensor([[[[-1.0, 1.0, 0.0]]]]), PICTURES).tolist() == [[[[0], [255], [128]]]]
+    assert finished(torch.tensor([[[[-1.0, 1.0, 0.0]]]]), IMAGES).tolist() == [[[[0], [255], [128]]]]
 
 
 def test_a_wav_is_read_back_by_others() -> None:
@@ -34,16 +34,16 @@ def test_a_wav_is_read_back_by_others() -> None:
 def test_a_tone_is_a_line_at_its_height() -> None:
     """1,000 Hz of 4,000 is a quarter of the way up; half as loud is 6 dB of 60 darker."""
     tone = 16384 * np.sin(2 * np.pi * 1000 / 8000 * np.arange(2048))
-    picture = spectrogram(tone.astype(np.int16))[:, 10, 0]
-    assert len(picture) == 64 and abs(int(picture.argmax()) - 48) <= 1
-    assert abs(int(picture.max()) - round(255 * (1 - 6 / 60))) <= 4
+    image = spectrogram(tone.astype(np.int16))[:, 10, 0]
+    assert len(image) == 64 and abs(int(image.argmax()) - 48) <= 1
+    assert abs(int(image.max()) - round(255 * (1 - 6 / 60))) <= 4
     assert spectrogram(np.zeros(10, np.int16)).max() == 0
 
 
 def test_files_are_named_by_seed(tmp_path: Path) -> None:
     write_each(tmp_path, finished(torch.zeros(2, 1, 800), SOUND), 5, SOUND)
     write_each(tmp_path, ["abc", "\n"], 7, TEXT)
-    write_each(tmp_path, np.zeros((1, 2, 3, 1), np.uint8), 9, PICTURES)
+    write_each(tmp_path, np.zeros((1, 2, 3, 1), np.uint8), 9, IMAGES)
     names = ["seed000005.wav", "seed000006.wav", "seed000007.txt", "seed000008.txt", "seed000009.png"]
     assert sorted(path.name for path in tmp_path.iterdir()) == names
     assert (tmp_path / "seed000007.txt").read_text() == "abc"
@@ -63,4 +63,4 @@ def test_a_sheet_to_hear_and_to_read(tmp_path: Path) -> None:
     seen = sheet(clips, SOUND)
     assert seen is not None and seen.shape[2] == 1 and sheet(["one"], TEXT) is None
     height, width = tile_size(SOUND)
-    assert seen.shape[:2] == (2 * height + 2, 2 * width + 2) and tile_size(PICTURES) == (2, 3)
+    assert seen.shape[:2] == (2 * height + 2, 2 * width + 2) and tile_size(IMAGES) == (2, 3)

@@ -38,7 +38,7 @@ def test_a_damaged_pack_is_made_again(damage: str, source: Path, own_cache: Path
     path = the_pack(own_cache)
     content = bytearray(path.read_bytes())
     if damage in ("pixel", "index", "tail"):
-        digit = content.index(b'"spread": ') + 10  # another digit: still JSON, still the same length
+        digit = content.index(b'"total_variance": ') + 10  # another digit: still JSON, still the same length
         content[{"pixel": 1000, "index": digit, "tail": -3}[damage]] ^= 1
     path.write_bytes({"cut": content[:-100], "empty": b"", "longer": content + b"x"}.get(damage, content))
     assert pack.opened(path) is None
@@ -110,7 +110,7 @@ def test_large_packs_are_checked_by_samples(tmp_path: Path):
 
 
 def test_hold_out_takes_from_each_class_in_turn():
-    labels = np.repeat(np.arange(10), 5)  # ten classes of five: a tenth is half a picture of each
+    labels = np.repeat(np.arange(10), 5)  # ten classes of five: a tenth is half an image of each
     train, test = hold_out(mix(np.arange(50)), labels, 0.1)
     assert len(test) == 5 and len(set(labels[test])) == 5
     assert sorted([*train, *test]) == list(range(50))
@@ -155,7 +155,7 @@ def test_the_source_opens_again(source: Path, monkeypatch: pytest.MonkeyPatch):
     assert again.fingerprint == first.fingerprint and again.name == "a"
 
 
-def test_reading_a_picture_needs_no_torch():
+def test_reading_a_image_needs_no_torch():
     code = "import sys; from ganvas.data import read_image, grid, write_png; assert 'torch' not in sys.modules"
     subprocess.run(
         [sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}, check=True

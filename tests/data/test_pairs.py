@@ -1,4 +1,4 @@
-"""Pairs: halves of a picture, two folders of the same names, drawings of edges, and partners that are drawn apart."""
+"""Pairs: halves of an image, two folders of the same names, drawings of edges, and partners that are drawn apart."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ COUNT = 30
 
 
 def plain(value: int, size: tuple[int, int] = (8, 8)) -> np.ndarray:
-    """A picture of one colour, a little darker on its left, so that a mirror shows."""
-    picture = np.full((*size, 3), value, np.uint8)
-    picture[:, : size[1] // 2] -= 3
-    return picture
+    """An image of one colour, a little darker on its left, so that a mirror shows."""
+    image = np.full((*size, 3), value, np.uint8)
+    image[:, : size[1] // 2] -= 3
+    return image
 
 
 @pytest.fixture
 def folders(tmp_path: Path) -> tuple[Path, Path]:
-    """Picture i has the value 10 + 3 i, its partner of the same name 255 less; the endings differ where they can."""
+    """Image i has the value 10 + 3 i, its partner of the same name 255 less; the endings differ where they can."""
     for number in range(COUNT):
         write_png(tmp_path / "a" / f"{number:02d}.png", plain(10 + 3 * number))
         write_png(tmp_path / "b" / "in" / f"{number:02d}.png", plain(245 - 3 * number))
@@ -37,7 +37,7 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
 
 
 def belongs(real: torch.Tensor, partner: torch.Tensor) -> torch.Tensor:
-    """Whether each partner is its picture's own, by the right column of a picture that was not mirrored."""
+    """Whether each partner is its image's own, by the right column of an image that was not mirrored."""
     total = real.amax((1, 2, 3)) + partner.amax((1, 2, 3))  # the values of a pair add up to 255: 0 in [-1, 1]
     return total.abs() < 1e-4
 
@@ -94,20 +94,20 @@ def test_all_that_have_no_partner_are_told_in_one_error(folders: tuple[Path, Pat
     with pytest.raises(DataError) as told:
         open_data(a, partner=str(b))
     message = str(told.value)
-    assert message.startswith("3 pictures of ") and "do not pair" in message
-    assert f"05.png: no partner in {b}" in message and f"04.png: no picture of that name in {a}" in message
+    assert message.startswith("3 images of ") and "do not pair" in message
+    assert f"05.png: no partner in {b}" in message and f"04.png: no image of that name in {a}" in message
     assert "06.png: 8 x 8 pixels, its partner 10 x 8 pixels" in message
     kept = open_data(a, partner=str(b), skip_broken=True)
     assert len(kept) + len(kept.part("test") or []) == COUNT - 3 and len(kept.problems) == 3
     assert all(belongs(real, partner).all() for real, partner in drawn(kept, 5))
 
 
-def test_a_broken_partner_takes_its_picture_with_it(folders: tuple[Path, Path]) -> None:
+def test_a_broken_partner_takes_its_image_with_it(folders: tuple[Path, Path]) -> None:
     a, b = folders
     whole = (b / "in" / "08.png").read_bytes()
     (b / "in" / "08.png").write_bytes(whole[:-30])  # the header is sound
-    (a / "09.png").write_bytes(b"no picture")
-    with pytest.raises(DataError, match=r"2 of 30 pictures.*\n(.*\n)*.*08\.png: its partner .*08\.png"):
+    (a / "09.png").write_bytes(b"no image")
+    with pytest.raises(DataError, match=r"2 of 30 images.*\n(.*\n)*.*08\.png: its partner .*08\.png"):
         open_data(a, partner=str(b))
     kept = open_data(a, partner=str(b), skip_broken=True)
     assert len(kept) + len(kept.part("test") or []) == COUNT - 2
@@ -120,7 +120,7 @@ def test_folders_that_do_not_go_together(folders: tuple[Path, Path], tmp_path: P
     (tmp_path / "empty").mkdir()
     np.savez(tmp_path / "array.npz", images=np.zeros((4, 8, 8, 3), np.uint8))
     for partner, message in [
-        ("other", "no picture in .*other has the name of one in .*a .*unpaired=true"),
+        ("other", "no image in .*other has the name of one in .*a .*unpaired=true"),
         ("empty", "empty is empty"),
         ("array.npz", "partners by file name need two folders or zips"),
         ("nowhere", "there is no data set and no path"),
@@ -173,12 +173,12 @@ def test_halves_of_arrays(tmp_path: Path) -> None:
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
 def test_scribbles_of_a_square(channels: int) -> None:
     """A thin closed line on the border of a square of 10 x 10, and nothing else."""
-    picture = np.zeros((1, 24, 24, channels), np.uint8)
-    picture[:, 7:17, 7:17] = 220
+    image = np.zeros((1, 24, 24, channels), np.uint8)
+    image[:, 7:17, 7:17] = 220
     if channels == 4:
-        picture[..., 3] = 255
-    drawing = scribbles(picture)
-    assert drawing.shape == picture.shape and drawing.dtype == np.uint8
+        image[..., 3] = 255
+    drawing = scribbles(image)
+    assert drawing.shape == image.shape and drawing.dtype == np.uint8
     ink = drawing[0, ..., 0] == 0
     assert (drawing[0, ..., 0][~ink] == 255).all()
     if channels == 4:
@@ -239,7 +239,7 @@ def test_apart_no_pair_is_shown_but_by_chance(folders: tuple[Path, Path]) -> Non
         batch = expected.next()
     assert later.partner is not None and batch.partner is not None
     assert torch.equal(later.partner.amax((1, 2, 3)), batch.partner.amax((1, 2, 3))), (
-        "a position is a place to go on from"
+        "a position is a place to continue from"
     )
 
 

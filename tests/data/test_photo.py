@@ -80,7 +80,7 @@ def test_sixteen_bits_of_colour_survive(tmp_path: Path, channels: int) -> None:
 
 
 def test_every_filter_of_png_is_undone() -> None:
-    """Rows filtered by hand, each by another filter, of a picture of 2 x 5 pixels of 6 bytes."""
+    """Rows filtered by hand, each by another filter, of an image of 2 x 5 pixels of 6 bytes."""
     pixels = RANDOM.integers(0, 65536, (5, 2, 3)).astype(np.uint16)
     plain = pixels.astype(">u2").view(np.uint8).reshape(5, 2, 6).astype(int)
     rows = bytearray()
@@ -104,7 +104,7 @@ def test_every_filter_of_png_is_undone() -> None:
     np.testing.assert_array_equal(png16.decode(whole), pixels)
 
 
-def test_damaged_deep_pictures_are_refused() -> None:
+def test_damaged_deep_images_are_refused() -> None:
     content = png16.encode(RANDOM.integers(0, 65536, (6, 7, 3)).astype(np.uint16))
     for broken in (content[:60], content[:70] + b"x" + content[71:], content[:16] + b"\0\0\0\xff" + content[20:]):
         with pytest.raises(Broken):
@@ -112,12 +112,12 @@ def test_damaged_deep_pictures_are_refused() -> None:
 
 
 def test_a_turned_photo_stands_upright_and_says_so(tmp_path: Path) -> None:
-    picture = Image.fromarray(bytes_of(4, 6, 3))
-    exif = picture.getexif()
+    image = Image.fromarray(bytes_of(4, 6, 3))
+    exif = image.getexif()
     exif[0x0112], exif[0x010F] = 6, "a maker"
-    picture.save(tmp_path / "a.png", exif=exif)
+    image.save(tmp_path / "a.png", exif=exif)
     photo = read_photo(tmp_path / "a.png")
-    np.testing.assert_array_equal(np.moveaxis(as_levels(photo), 0, 2), np.rot90(np.asarray(picture), -1))
+    np.testing.assert_array_equal(np.moveaxis(as_levels(photo), 0, 2), np.rot90(np.asarray(image), -1))
     write_photo(tmp_path / "b.jpg", photo)
     with Image.open(tmp_path / "b.jpg") as written:
         kept = written.getexif()
@@ -145,7 +145,7 @@ def test_palettes_and_cmyk_become_rgb(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
-    (tmp_path / "text.png").write_text("no picture")
+    (tmp_path / "text.png").write_text("no image")
     os.mkfifo(tmp_path / "pipe.png")
     (tmp_path / "empty.png").touch()
     Image.fromarray(bytes_of(40, 40, 3)).save(tmp_path / "whole.png")

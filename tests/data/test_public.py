@@ -83,7 +83,7 @@ def idx(array: np.ndarray) -> bytes:
 
 @pytest.fixture
 def small_mnist(server: Server, monkeypatch: pytest.MonkeyPatch, noise: object) -> dict[str, bytes]:
-    """A set `mnist` of 20 + 10 noise pictures on the server, under two mirrors /one and /two."""
+    """A set `mnist` of 20 + 10 noise images on the server, under two mirrors /one and /two."""
     contents = {
         "train-images-idx3-ubyte.gz": idx(noise(20, 28, 28)),
         "train-labels-idx1-ubyte.gz": idx(np.arange(20, dtype=np.uint8) % 10),

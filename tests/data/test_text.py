@@ -93,7 +93,7 @@ def test_a_file_is_text_by_name_or_by_content(tmp_path: Path) -> None:
 
 
 def test_folders_of_text(tmp_path: Path) -> None:
-    """Joined by name, each ending its line; train and test are splits; a picture makes it a folder of pictures."""
+    """Joined by name, each ending its line; train and test are splits; an image makes it a folder of images."""
     written(tmp_path / "b.txt", "second")
     written(tmp_path / "a.md", "first")
     written(tmp_path / ".hidden.txt", "never")
@@ -104,16 +104,16 @@ def test_folders_of_text(tmp_path: Path) -> None:
     written(split / "test" / "a.txt", "ba!")
     data = open_data(split)
     assert len(data) == 4 and whole(data) == "ababba!" and data.spec.tokens == ("!", "a", "b")
-    written(tmp_path / "x.png", b"no picture")
-    with pytest.raises(DataError, match="pictures"):
+    written(tmp_path / "x.png", b"no image")
+    with pytest.raises(DataError, match="images"):
         open_data(tmp_path)
 
 
 def test_settings_of_another_kind_are_refused(tmp_path: Path) -> None:
     path = written(tmp_path / "a.txt", "some words " * 9)
-    with pytest.raises(UsageError, match=r"data\.size is about pictures, and a is text"):
+    with pytest.raises(UsageError, match=r"data\.size is about images, and a is text"):
         open_data(path, size=32)
-    with pytest.raises(UsageError, match=r"data\.tokens is about text, and digits is pictures"):
+    with pytest.raises(UsageError, match=r"data\.tokens is about text, and digits is images"):
         open_data("digits", tokens="bytepairs")
     with pytest.raises(UsageError, match=r"data\.vocabulary is for data\.tokens=bytepairs"):
         open_data(path, vocabulary=100)

@@ -22,8 +22,8 @@ def photos(folder: Path, count: int = 10, size: tuple[int, int] = (50, 70), star
 
 
 def test_patches_lie_side_by_side() -> None:
-    picture = np.arange(5 * 7).reshape(5, 7, 1)
-    cut = patches(picture, (2, 3))
+    image = np.arange(5 * 7).reshape(5, 7, 1)
+    cut = patches(image, (2, 3))
     assert cut.shape == (4, 2, 3, 1)
     assert cut[0, ..., 0].tolist() == [[0, 1, 2], [7, 8, 9]] and cut[3, ..., 0].tolist() == [[17, 18, 19], [24, 25, 26]]
 

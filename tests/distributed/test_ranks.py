@@ -20,7 +20,7 @@ from ganvas.errors import UsageError
 from ganvas.method import Restores, Translates, method_names
 from ganvas.run import Run
 from ganvas.training.engine import start_engine
-from parts import beneath, data_for, newest_state, pictures, small, train_small, weights
+from parts import beneath, data_for, images, newest_state, small, train_small, weights
 
 CASES = ["killed", "clock", "slow", *method_names()]
 all_methods = pytest.mark.parametrize("name", method_names())
@@ -116,7 +116,7 @@ def test_a_killed_rank_is_started_again_and_nothing_shows(launched: Path) -> Non
 
 
 def test_ranks_agree_on_the_clock(launched: Path) -> None:
-    """Step sizes, saving and the end all follow the time; ranks that read different clocks would part or hang."""
+    """Learning rates, saving and the end all follow the time; ranks that read different clocks would part or hang."""
     run = Run(launched / "clock" / "run")
     assert len([row for row in run.log() if row.get("event") == "saved"]) >= 4
     one, other = ranks(launched, "clock")
@@ -136,10 +136,10 @@ def test_a_batch_that_cannot_be_shared_is_told(tmp_path: Path, monkeypatch: pyte
 
     monkeypatch.setattr(session, "start_engine", lambda *wishes: replace(start_engine("cpu", "fp32"), ranks=3))
     with pytest.raises(UsageError, match="batch_size 16 cannot be shared by 3 processes: choose a multiple of 3"):
-        train_small("gan", tmp_path / "run", 1, pictures())
+        train_small("gan", tmp_path / "run", 1, images())
 
 
 def test_several_processes_need_a_named_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(UsageError, match="a training in several processes needs --out"):
-        train_small("gan", None, 1, pictures())  # pyright: ignore
+        train_small("gan", None, 1, images())  # pyright: ignore

@@ -54,7 +54,7 @@ def foreign(path: Path, numbers: dict[str, float | None] | None = None, rows: in
 
 def test_a_foreign_log(tmp_path: Path) -> None:
     assert diagnose(foreign(tmp_path)).healthy is True
-    assert diagnose(foreign(tmp_path, {"images_seen": 1e6})).healthy is True, "of how many pictures, nobody knows"
+    assert diagnose(foreign(tmp_path, {"images_seen": 1e6})).healthy is True, "of how many images, nobody knows"
     diverged = diagnose(foreign(tmp_path, {"discriminator/loss": None}))
     assert diverged.findings[0].name == "divergence"
     assert diverged.findings[0].change.settings == {}, "nothing is known of its settings"
@@ -102,7 +102,7 @@ def test_after_a_change_only_the_start_and_what_came_later_count(tmp_path: Path)
 
 
 LOW = {"generator/step": 2e-5, "discriminator/step": 2e-5, "samples/gap": 3.5, "samples/pixel_gap": 2.0}
-STRONG = {"judge/margin": 40.0, "judge/held_apart": 1.0, "samples/gap": 3.5, "samples/pixel_gap": 2.0}
+STRONG = {"logits/margin": 40.0, "logits/held_apart": 1.0, "samples/gap": 3.5, "samples/pixel_gap": 2.0}
 
 
 @pytest.mark.parametrize(
@@ -112,18 +112,18 @@ STRONG = {"judge/margin": 40.0, "judge/held_apart": 1.0, "samples/gap": 3.5, "sa
         ("dcgan", {"balance": 10.0}, STRONG, {"balance": 1.0}),
         ("dcgan", {}, STRONG, {"balance": 0.25}),
         ("wgan", {"balance": 1e-9}, STRONG, {"balance": 1e-9 / 4}),
-        ("dcgan", {}, {"judge/overfit": 0.9}, {"augment": "diffaugment"}),
-        ("r3gan", {"augment": "diffaugment"}, {"judge/overfit": 0.9}, {"balance": 0.5}),
+        ("dcgan", {}, {"logits/overfit": 0.9}, {"augment": "diffaugment"}),
+        ("r3gan", {"augment": "diffaugment"}, {"logits/overfit": 0.9}, {"balance": 0.5}),
         (
             "gan", {"loss": "minimax"},
-            {"judge/held_apart": 1.0, "samples/gap": 3.5, "samples/pixel_gap": 2.0}, {"loss": "non_saturating"},
+            {"logits/held_apart": 1.0, "samples/gap": 3.5, "samples/pixel_gap": 2.0}, {"loss": "non_saturating"},
         ),
         (
-            "dcgan", {"z_dim": 2}, {"samples/twins": 0.9, "samples/nearest": 0.0}, {"z_dim": 64},
+            "dcgan", {"z_dim": 2}, {"samples/near_duplicates": 0.9, "samples/nearest": 0.0}, {"z_dim": 64},
         ),
         (
             "dcgan", {"beta1": 0.99},
-            {"samples/moved": 2.0, "samples/returned": 1.2, "samples/gap": 2.5, "samples/pixel_gap": 1.6}, {"beta1": 0.5},
+            {"samples/drift": 2.0, "samples/drift_back": 1.2, "samples/gap": 2.5, "samples/pixel_gap": 1.6}, {"beta1": 0.5},
         ),
     ],
 )  # fmt: skip

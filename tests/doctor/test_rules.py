@@ -15,29 +15,29 @@ DEAD_START = {"samples/gap": 3.5, "samples/pixel_gap": 2.0}  # nothing was learn
 TROUBLES: dict[str, dict[str, Any]] = {
     "bad_data_range": {"sheet": {"channels": [{"min": 0, "max": 1, "mean": 0.2, "std": 0.4}]}},
     "label_leak": {"changes": {"data/label_told": 0.99}},
-    "too_little_data": {"changes": {"pictures": 90.0}},
+    "too_little_data": {"changes": {"images": 90.0}},
     "divergence": {"changes": {"samples/pixel_gap": lambda t: 2 * (1 - 2 * t) + 0.1 if t < 0.5 else 1.8}},
     "learning_rate_too_high": {"changes": {"G/weights": lambda t: 10 + 200 * t, "G/dead": 0.5, **DEAD_START}},
     "learning_rate_too_low": {"changes": {"generator/step": 2e-5, "discriminator/step": 2e-5, **DEAD_START}},
-    "generator_too_strong": {"changes": {"judge/apart": 0.5, "judge/held_apart": 0.5, **DEAD_START}},
+    "generator_too_strong": {"changes": {"logits/apart": 0.5, "logits/held_apart": 0.5, **DEAD_START}},
     "vanishing_generator_gradient": {
         "rows": {"generator/gradient_norm": lambda t: 10.0 ** (-8 * t)},
-        "changes": {"judge/held_apart": 1.0, **DEAD_START},
+        "changes": {"logits/held_apart": 1.0, **DEAD_START},
     },
     "discriminator_too_strong": {
-        "changes": {"judge/margin": 40.0, "judge/held_apart": 1.0, "judge/apart": 1.0, **DEAD_START}
+        "changes": {"logits/margin": 40.0, "logits/held_apart": 1.0, "logits/apart": 1.0, **DEAD_START}
     },
     "mode_collapse": {
-        "changes": {"samples/diversity": 0.0, "samples/pixel_diversity": 0.0, "samples/twins": 1.0, "samples/nearest": 0.0}
+        "changes": {"samples/diversity": 0.0, "samples/pixel_diversity": 0.0, "samples/near_duplicates": 1.0, "samples/nearest": 0.0}
     },
-    "partial_collapse": {"changes": {"samples/twins": 0.9, "samples/nearest": 0.0}},
-    "discriminator_overfits": {"changes": {"judge/overfit": 0.9}},
+    "partial_collapse": {"changes": {"samples/near_duplicates": 0.9, "samples/nearest": 0.0}},
+    "discriminator_overfits": {"changes": {"logits/overfit": 0.9}},
     "oscillation": {
-        "changes": {"samples/moved": 2.0, "samples/returned": 1.2, "samples/gap": 2.5, "samples/pixel_gap": 1.6}
+        "changes": {"samples/drift": 2.0, "samples/drift_back": 1.2, "samples/gap": 2.5, "samples/pixel_gap": 1.6}
     },
     "stalled": {
         "changes": {
-            "samples/moved": 0.0, "samples/gap": lambda t: max(1.5, 3.5 - 10 * t),
+            "samples/drift": 0.0, "samples/gap": lambda t: max(1.5, 3.5 - 10 * t),
             "samples/pixel_gap": lambda t: max(1.0, 2 - 5 * t),
         }
     },
@@ -71,21 +71,21 @@ def test_a_low_or_high_loss_alone_means_nothing(tmp_path: Path) -> None:
 
 
 def test_an_accuracy_of_one_alone_means_nothing(tmp_path: Path) -> None:
-    changes = {"judge/apart": 1.0, "judge/held_apart": 1.0}
+    changes = {"logits/apart": 1.0, "logits/held_apart": 1.0}
     assert diagnose(write_log(tmp_path, changes, rows={"discriminator/accuracy": 1.0})).healthy is True
 
 
 def test_effects_stand_behind_their_cause(tmp_path: Path) -> None:
     """A learning rate far too low leaves samples alike and still: neither is the trouble."""
     still = {
-        "generator/step": 2e-5, "discriminator/step": 2e-5, "samples/moved": 0.0, "samples/twins": 1.0, "samples/nearest": 0.0,
+        "generator/step": 2e-5, "discriminator/step": 2e-5, "samples/drift": 0.0, "samples/near_duplicates": 1.0, "samples/nearest": 0.0,
         "samples/diversity": 0.0, "samples/pixel_diversity": 0.0, **DEAD_START,
     }  # fmt: skip
     assert [finding.name for finding in diagnose(write_log(tmp_path, still)).findings] == ["learning_rate_too_low"]
 
 
 def test_fading_steps_at_the_end_are_no_stall(tmp_path: Path) -> None:
-    fading = {"samples/moved": lambda t: 0.5 if t < 0.95 else 0.0, "generator/step": lambda t: 0.01 * (1.0 - t)}
+    fading = {"samples/drift": lambda t: 0.5 if t < 0.95 else 0.0, "generator/step": lambda t: 0.01 * (1.0 - t)}
     assert diagnose(write_log(tmp_path, fading)).healthy is True
 
 

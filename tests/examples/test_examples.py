@@ -61,7 +61,7 @@ def test_squared_hinge_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
 
     made = runpy.run_path(str(EXAMPLES / "new_gan_in_one_file.py"), run_name="example")
     gan = made["SquaredHinge"]()
-    gan.D = lambda pictures: pictures.flatten(1).sum(1, keepdim=True)
+    gan.D = lambda images: images.flatten(1).sum(1, keepdim=True)
     real, fake = torch.tensor([0.0, 3.0]).view(2, 1, 1, 1), torch.tensor([-2.0, 1.0]).view(2, 1, 1, 1)
     assert gan.discriminator_loss(ganvas.Batch(real, handed={"fake": fake}))["loss"].item() == 2.5
 
@@ -74,10 +74,12 @@ def test_train_and_sample(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
 
 def test_use_metrics(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     run_example("use_metrics", monkeypatch)
-    floor, good, dropped = (figures(line) for line in capsys.readouterr().out.splitlines())
-    assert floor["frechet"] < good["frechet"] < dropped["frechet"]
+    reference, good, dropped = (figures(line) for line in capsys.readouterr().out.splitlines())
+    assert reference["frechet"] < good["frechet"] < dropped["frechet"]
     assert (
-        floor["coverage"] > 0.9 and dropped["coverage"] < 0.4 and dropped["precision"] > 0.9 > 0.4 > dropped["recall"]
+        reference["coverage"] > 0.9
+        and dropped["coverage"] < 0.4
+        and dropped["precision"] > 0.9 > 0.4 > dropped["recall"]
     )
 
 
@@ -105,7 +107,7 @@ PLAIN = {
 
 @pytest.mark.parametrize("name", PLAIN)
 def test_plain_loop_has_the_losses_of_the_library(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """To 1e-6 relative over the first steps: a lazy penalty, two moves of each network and a falling step size lie in between."""
+    """To 1e-6 relative over the first steps: a lazy penalty, two moves of each network and a falling learning rate lie in between."""
     steps, seed = 5, 3
     made = runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="example")
     _, theirs = made["train"](steps, seed)

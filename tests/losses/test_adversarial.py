@@ -108,7 +108,7 @@ def test_gradients_of_generators(loss) -> None:
     fake = logits(0.3, -1.7, 2.1)
     assert torch.autograd.gradcheck(loss, (fake,))
     (slope,) = torch.autograd.grad(loss(fake).sum(), fake)
-    assert (slope < 0).all(), "G gains by pictures that D takes for real"
+    assert (slope < 0).all(), "G gains by images that D takes for real"
 
 
 def test_values_keep_the_shape_of_the_logits() -> None:

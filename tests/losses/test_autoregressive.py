@@ -28,10 +28,10 @@ def sigmoid(x: float) -> float:
 
 
 def test_bytes_are_their_own_levels() -> None:
-    pictures = torch.arange(256).float() / 127.5 - 1
-    assert to_levels(pictures, 256).tolist() == list(range(256))
-    assert to_levels(pictures, 2).tolist() == [0] * 128 + [1] * 128
-    assert_close(to_values(to_levels(pictures, 256), 256), pictures)
+    images = torch.arange(256).float() / 127.5 - 1
+    assert to_levels(images, 256).tolist() == list(range(256))
+    assert to_levels(images, 2).tolist() == [0] * 128 + [1] * 128
+    assert_close(to_values(to_levels(images, 256), 256), images)
 
 
 @pytest.mark.parametrize("levels", [2, 3, 16, 100, 200, 255, 256])
@@ -44,8 +44,8 @@ def test_a_level_survives_being_written_as_a_byte(levels: int) -> None:
 def test_binary_by_hand() -> None:
     """Logits log 3 and 0: probabilities of 1 are 3/4 and 1/2."""
     raw = torch.tensor([math.log(3.0), 0.0]).view(1, 1, 1, 2)
-    picture = torch.tensor([0, 1]).view(1, 1, 1, 2)
-    assert Binary(1).log_likelihood(raw, picture).item() == pytest.approx(math.log(0.25 * 0.5), rel=1e-6)
+    image = torch.tensor([0, 1]).view(1, 1, 1, 2)
+    assert Binary(1).log_likelihood(raw, image).item() == pytest.approx(math.log(0.25 * 0.5), rel=1e-6)
     assert Binary(1).cumulative(torch.tensor([[math.log(3.0)]]), torch.empty(1, 0)).item() == pytest.approx(0.25)
 
 

@@ -9,12 +9,12 @@ import torch
 
 from ganvas.data.spec import DataSpec
 from ganvas.errors import DataError, UsageError
-from ganvas.method import Judges, Method, create, find, method_names
+from ganvas.method import HasDiscriminator, Method, create, find, method_names
 from ganvas.methods.adversarial import Pair
 from ganvas.networks.conditional import ProjectionDiscriminator, labelled, projected
 from ganvas.sampling import class_number, sample
 from ganvas.settings import settings_of
-from parts import pictures, small, trainer_for
+from parts import images, small, trainer_for
 
 CONDITIONAL = [name for name in method_names() if "conditional" in settings_of(find(name))]
 SPEC = DataSpec("animals", 1, 8, 8, 10, classes=("cat", "dog", "owl"), class_counts=(1, 3, 0))
@@ -22,7 +22,7 @@ SPEC = DataSpec("animals", 1, 8, 8, 10, classes=("cat", "dog", "owl"), class_cou
 
 def built(name: str = "dcgan", spec: DataSpec | None = None) -> Method:
     method = small(name, conditional=True)
-    method.spec = spec or pictures().spec
+    method.spec = spec or images().spec
     torch.manual_seed(0)
     method.build(method.spec)
     return method.eval().requires_grad_(False)
@@ -34,20 +34,20 @@ def test_the_setting_is_where_it_is_promised() -> None:
 
 @pytest.mark.parametrize("name", CONDITIONAL)
 def test_the_class_reaches_every_network(name: str) -> None:
-    """After a few steps: another class is another picture from the same z, and another verdict on the same picture, if any."""
+    """After a few steps: another class is another image from the same z, and another verdict on the same image, if any."""
     trainer = trainer_for(small(name, conditional=True))
     for _ in range(3):
         trainer.step()
     method = trainer.method.eval().requires_grad_(False)
     zero, one = sample(method, 4, seed=0, label=0), sample(method, 4, seed=0, label=1)
     assert not torch.equal(zero, one)
-    if not isinstance(method, Judges):
+    if not isinstance(method, HasDiscriminator):
         return
     batch = trainer.feed.next()
     assert batch.label is not None
-    before = method.judge(batch, batch.real)
+    before = method.discriminate(batch, batch.real)
     moved = dataclasses.replace(batch, label=(batch.label + 1) % 3)
-    assert not torch.equal(before, method.judge(moved, batch.real))
+    assert not torch.equal(before, method.discriminate(moved, batch.real))
 
 
 def test_a_projection_by_hand() -> None:
@@ -84,12 +84,12 @@ def test_a_class_by_name_or_number() -> None:
         sample(method, 1, label=3)
     plain = small("dcgan")
     plain.build(SPEC)
-    with pytest.raises(UsageError, match=r"trained without classes.*leave --label away"):
+    with pytest.raises(UsageError, match=r"trained without classes.*omit --label"):
         sample(plain.eval(), 1, label=1)
 
 
 def test_data_without_classes_are_refused() -> None:
     with pytest.raises(DataError, match=r"animals has no labels.*sub-folder"):
         built(spec=dataclasses.replace(SPEC, classes=(), class_counts=()))
-    with pytest.raises(DataError, match=r"all pictures of animals are of one class \(dog\)"):
+    with pytest.raises(DataError, match=r"all images of animals are of one class \(dog\)"):
         built(spec=dataclasses.replace(SPEC, class_counts=(0, 4, 0)))

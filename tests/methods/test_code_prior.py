@@ -13,19 +13,19 @@ from torch.testing import assert_close
 
 import ganvas
 from ganvas.data import open_data
-from ganvas.data.batch import as_pictures
+from ganvas.data.batch import as_image_tensor
 from ganvas.data.feed import Feed
 from ganvas.errors import DataError, RunError, UsageError
 from ganvas.method import CodeGrid, HasLikelihood, Method, Restores, Samples, create
 from ganvas.methods.code_prior import CodePrior, _touched
 from ganvas.run import Run
 from ganvas.sampling import sample
-from parts import picture_file, pictures, small, train_small, trainer_for, weights
+from parts import image_file, images, small, train_small, trainer_for, weights
 
 
 def on(first: Method, **settings: object) -> CodePrior:
     """Untrained, upon an untrained first stage."""
-    data = pictures()
+    data = images()
     torch.manual_seed(0)
     first.build(data.spec)
     first.spec = data.spec
@@ -44,7 +44,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 def test_abilities() -> None:
-    """No likelihood of pictures: what it has is of codes."""
+    """No likelihood of images: what it has is of codes."""
     assert issubclass(CodePrior, Samples) and issubclass(CodePrior, Restores)
     assert not issubclass(CodePrior, HasLikelihood)
 
@@ -87,8 +87,8 @@ def test_the_first_stage_never_moves() -> None:
         (None, UsageError, "code_prior learns the codes of a trained vq_vae: name its run by --codes RUN"),
         ("nowhere", RunError, "there is no run at nowhere"),
         ("gan", RunError, "is a run of gan, which has no codes: --codes takes a run of vq_vae"),
-        ("other", DataError, r"has codes of pictures of .* \(3, 32, 32\); those of .* are \(1, 28, 28\)"),
-        ("cut", DataError, r"saw these pictures otherwise: with data.fit=pad \(here crop\)"),
+        ("other", DataError, r"has codes of images of .* \(3, 32, 32\); those of .* are \(1, 28, 28\)"),
+        ("cut", DataError, r"saw these images otherwise: with data.fit=pad \(here crop\)"),
     ],
 )  # fmt: skip
 def test_what_it_cannot_stand_on(codes: str | None, error: type[Exception], message: str, tmp_path: Path) -> None:
@@ -96,19 +96,19 @@ def test_what_it_cannot_stand_on(codes: str | None, error: type[Exception], mess
     if codes == "gan":
         made = train_small("gan", tmp_path / "gan", 1).folder
     if codes == "other":
-        made = train_small("vq_vae", tmp_path / "other", 1, pictures((3, 32, 32))).folder
+        made = train_small("vq_vae", tmp_path / "other", 1, images((3, 32, 32))).folder
     if codes == "cut":
-        made = train_small("vq_vae", tmp_path / "cut", 1, open_data(picture_file((1, 28, 28)), fit="pad")).folder
+        made = train_small("vq_vae", tmp_path / "cut", 1, open_data(image_file((1, 28, 28)), fit="pad")).folder
     with pytest.raises(error, match=message):
         train_small("code_prior", tmp_path / "run", 1, codes=made)
     assert not (tmp_path / "run").exists()
 
 
 def test_codes_where_none_are_wanted(stage: Run, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"gan learns pictures, not the codes of another run: .* train code_prior"):
+    with pytest.raises(UsageError, match=r"gan learns images, not the codes of another run: .* train code_prior"):
         train_small("gan", tmp_path / "run", 1, codes=stage.folder)
     run = train_small("code_prior", tmp_path / "prior", 1)
-    with pytest.raises(RunError, match="holds the codes that it learns: leave --codes away"):
+    with pytest.raises(RunError, match="holds the codes that it learns: omit --codes"):
         ganvas.train("code_prior", resume=run.folder, codes=stage.folder, steps=2)
 
 
@@ -120,7 +120,7 @@ def test_a_first_stage_told_by_hand(tmp_path: Path) -> None:
         (json.dumps({"method": "vq_vae", "settings": {"sise": 3}}), "unknown setting sise"),
     ]:
         with pytest.raises(UsageError, match=message):
-            create("code_prior", "tiny", {"first_stage": told}).build(pictures().spec)
+            create("code_prior", "tiny", {"first_stage": told}).build(images().spec)
     with pytest.raises(UsageError, match="dcgan has no codes to learn; those of vq_vae have"):
         create("code_prior", "tiny").upon(create("dcgan"))  # pyright: ignore
 
@@ -129,9 +129,9 @@ def test_a_first_stage_told_by_hand(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("mirror", [False, True])
-def test_prepared_codes_are_those_of_the_pictures_in_the_batch(mirror: bool) -> None:
-    """Of the mirrored ones too; and pictures, order and random numbers are those of a feed that prepares nothing."""
-    method, data = on(small("vq_vae")), pictures()
+def test_prepared_codes_are_those_of_the_images_in_the_batch(mirror: bool) -> None:
+    """Of the mirrored ones too; and images, order and random numbers are those of a feed that prepares nothing."""
+    method, data = on(small("vq_vae")), images()
 
     def feed() -> Feed:
         generator = torch.Generator().manual_seed(0)
@@ -149,11 +149,11 @@ def test_prepared_codes_are_those_of_the_pictures_in_the_batch(mirror: bool) -> 
 
 @pytest.mark.parametrize("conditional", [False, True])
 def test_it_learns_the_codes(conditional: bool) -> None:
-    """Its codes of 36 pictures are soon known better than by their shares, whose entropy no context-free guess beats."""
+    """Its codes of 36 images are soon known better than by their shares, whose entropy no context-free guess beats."""
     method = small("code_prior", conditional=conditional, dropout=0.0, lr=1e-2, width=12)
     trainer = trainer_for(method, steps=60)
     assert isinstance(trainer.method, CodePrior)
-    codes = trainer.method.prepare(as_pictures(pictures().images))
+    codes = trainer.method.prepare(as_image_tensor(images().images))
     shares = torch.bincount(codes.flatten(), minlength=8) / codes.numel()
     entropy = float(torch.special.entr(shares).sum()) / np.log(2)
     trainer.step()
@@ -189,16 +189,16 @@ def test_codes_touched_by_a_hole() -> None:
 
 
 @pytest.mark.parametrize(("column", "code"), [(7, 0), (15, 1), (23, 2), (24, 3)])
-def test_a_code_of_a_grid_that_does_not_divide_the_picture_stands_for_a_power_of_two(column: int, code: int) -> None:
-    """4 codes of 28 pixels after three halvings (14, 7, 4): 8 pixels each, the last one 4."""
+def test_a_code_of_a_grid_that_does_not_divide_the_image_stands_for_a_power_of_two(column: int, code: int) -> None:
+    """4 codes of 28 pixels after three downsamplings (14, 7, 4): 8 pixels each, the last one 4."""
     hole = torch.zeros(1, 1, 28, 28, dtype=torch.bool)
     hole[..., 0, column] = True
     assert _touched(hole, CodeGrid("", 4, 4, 2)).nonzero()[:, 1].tolist() == [code]
 
 
-def test_a_picture_is_filled_alike_whatever_is_beside_it() -> None:
+def test_a_image_is_filled_alike_whatever_is_beside_it() -> None:
     """Its neighbour's hole is elsewhere, and so has intact codes in other rows."""
-    method, x = on(small("vq_vae")), as_pictures(pictures().images[:2])
+    method, x = on(small("vq_vae")), as_image_tensor(images().images[:2])
     for weight in method.prior.parameters():
         torch.nn.init.normal_(weight, 0.0, 0.5)  # opinions, so that drafts differ in worth
     masks = torch.zeros(2, 1, 28, 28)
@@ -212,7 +212,7 @@ def test_a_picture_is_filled_alike_whatever_is_beside_it() -> None:
 @pytest.mark.parametrize(("levels", "conditional"), [(1, False), (2, False), (1, True)])
 def test_holes_are_filled_in_several_ways(levels: int, conditional: bool) -> None:
     method = on(small("vq_vae", levels=levels), conditional=conditional)
-    x = as_pictures(pictures().images[:2]).repeat_interleave(2, 0)
+    x = as_image_tensor(images().images[:2]).repeat_interleave(2, 0)
     hole = torch.zeros(4, 1, 28, 28)
     hole[:2, :, 7:21, 7:21] = 1
     hole[2:, :, 14:] = 1
@@ -228,7 +228,7 @@ def test_holes_are_filled_in_several_ways(levels: int, conditional: bool) -> Non
 
 
 def test_nothing_missing_and_everything() -> None:
-    method, x = on(small("vq_vae")), as_pictures(pictures().images[:2])
+    method, x = on(small("vq_vae")), as_image_tensor(images().images[:2])
     generator = torch.Generator().manual_seed(0)
     assert torch.equal(method.restore(x, torch.zeros(2, 1, 28, 28), generator=generator), x)
     assert bool(torch.isfinite(method.restore(x, torch.ones(2, 1, 28, 28), generator=generator)).all())

@@ -16,7 +16,7 @@ from ganvas.method import Draws, Samples, create
 from ganvas.methods.flow_matching import FlowMatching
 
 SPREAD = 0.5
-SPEC = DataSpec("animals", 1, 8, 8, 10, classes=("cat", "dog"), class_counts=(5, 5), spread=64 * SPREAD**2)
+SPEC = DataSpec("animals", 1, 8, 8, 10, classes=("cat", "dog"), class_counts=(5, 5), total_variance=64 * SPREAD**2)
 
 
 def built(**settings: object) -> FlowMatching:
@@ -77,7 +77,7 @@ def test_the_solvers_have_their_order() -> None:
 
 
 def test_the_loss_by_hand() -> None:
-    """Pictures of 0 and a fresh network: x_t = (1 - t) x_0, the line's velocity is -x_0, and v is known."""
+    """Images of 0 and a fresh network: x_t = (1 - t) x_0, the line's velocity is -x_0, and v is known."""
     method = built()
     generator = torch.Generator().manual_seed(0)
     loss = method.velocity_loss(Batch(torch.zeros(5, 1, 8, 8), generator=generator))["loss"]
@@ -99,7 +99,7 @@ def test_times_from_the_middle() -> None:
     assert ((middle - 0.5).abs() < 0.25).float().mean().item() == pytest.approx(inside, abs=0.02)
 
 
-def test_labels_are_left_away_for_a_share_of_the_pictures() -> None:
+def test_labels_are_left_away_for_a_share_of_the_images() -> None:
     label = torch.arange(1000) % 2
     for share, low, high in ((0.0, 0, 0), (0.1, 60, 140), (1.0, 1000, 1000)):
         told = built(conditional=True, label_dropout=share).told(Batch(torch.zeros(1000, 1, 1, 1), label))
@@ -108,7 +108,7 @@ def test_labels_are_left_away_for_a_share_of_the_pictures() -> None:
     assert built().told(Batch(torch.zeros(1000, 1, 1, 1), label)) is None
 
 
-def test_guidance_goes_from_all_pictures_to_the_class_and_beyond() -> None:
+def test_guidance_goes_from_all_images_to_the_class_and_beyond() -> None:
     x, cats = torch.randn(3, 1, 8, 8), torch.zeros(3, dtype=torch.int64)
     untold = stirred(conditional=True).velocity(x, x.new_full((3,), 0.4))
     told = stirred(conditional=True).velocity(x, x.new_full((3,), 0.4), cats)
@@ -129,7 +129,7 @@ def test_guidance_needs_classes() -> None:
         built(guidance=2.0)
 
 
-def test_the_last_step_of_the_drawing_is_the_picture() -> None:
+def test_the_last_step_of_the_drawing_is_the_image() -> None:
     method = stirred(sampling_steps=4)
     assert issubclass(FlowMatching, Draws) and issubclass(FlowMatching, Samples)
     latents = method.latents(range(2))

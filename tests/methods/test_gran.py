@@ -1,4 +1,4 @@
-"""What sets GRAN apart: it paints in steps that can be watched. Its equations: tests/networks/test_canvas.py."""
+"""What sets GRAN apart: it generates in steps that can be watched. Its equations: tests/networks/test_canvas.py."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ import torch
 from ganvas.errors import RunError, UsageError
 from ganvas.method import Draws
 from ganvas.sampling import drawing, sample
-from parts import pictures, small
+from parts import images, small
 
 
 def built(name: str = "gran", **settings):
     method = small(name, **settings)
     torch.manual_seed(0)
-    method.build(pictures().spec)
-    method.spec = pictures().spec
+    method.build(images().spec)
+    method.spec = images().spec
     return method.eval()
 
 
 @pytest.mark.parametrize("steps", [1, 3])
-def test_the_drawing_ends_with_the_picture(steps: int) -> None:
+def test_the_drawing_ends_with_the_image(steps: int) -> None:
     method = built(steps=steps)
     assert isinstance(method, Draws)
     shown = drawing(method, 5, seed=70)
@@ -37,7 +37,7 @@ def test_a_drawing_belongs_to_its_seed() -> None:
 
 
 def test_who_cannot_draw_says_so() -> None:
-    with pytest.raises(RunError, match=r"dcgan makes its pictures at once.*methods that draw: .*gran"):
+    with pytest.raises(RunError, match=r"dcgan makes its images at once.*methods that draw: .*gran"):
         drawing(built("dcgan"), 2)
     with pytest.raises(UsageError, match="n >= 1"):
         drawing(built(), 0)

@@ -13,7 +13,7 @@ from torch.testing import assert_close
 from ganvas.data.batch import Batch
 from ganvas.errors import UsageError
 from ganvas.method import Code, HasCodes, create
-from parts import pictures, small, trainer_for
+from parts import images, small, trainer_for
 
 
 def batch_of(n: int = 4) -> Batch:
@@ -23,7 +23,7 @@ def batch_of(n: int = 4) -> Batch:
 
 def built(**settings: Any) -> Any:
     method = small("infogan", **settings)
-    method.build(pictures().spec)
+    method.build(images().spec)
     return method
 
 
@@ -76,7 +76,7 @@ def test_codes_lie_behind_the_noise() -> None:
         assert latents[:, :8].std().item() == pytest.approx(1.0, abs=0.1)
 
 
-def test_pictures_that_hide_their_codes_leave_the_bound_at_or_below_zero() -> None:
+def test_images_that_hide_their_codes_leave_the_bound_at_or_below_zero() -> None:
     """A G that ignores its codes: no Q gets above 0 but by luck, so training Q alone leads to 0 from below."""
     method = built(categorical="2", continuous=0)
     method.G = Blank()
@@ -90,7 +90,7 @@ def test_pictures_that_hide_their_codes_leave_the_bound_at_or_below_zero() -> No
 
 
 class Blank(nn.Module):
-    """Grey pictures, whatever the latent."""
+    """Grey images, whatever the latent."""
 
     def forward(self, z):
         return torch.zeros(len(z), 1, 28, 28)
@@ -115,23 +115,23 @@ def test_both_updates_learn_from_the_bound(update: str) -> None:
         assert head[1.0][:3].any() and not head[1.0][3:].any(), "three categories; the number's lambda is 0"
 
 
-def test_d_reads_the_pictures_of_g_with_their_codes() -> None:
-    """What G's update hands over are a picture and the latent that made it, of one step."""
+def test_d_reads_the_images_of_g_with_their_codes() -> None:
+    """What G's update hands over are an image and the latent that made it, of one step."""
     trainer = trainer_for(small("infogan"))
     batch = trainer.feed.next()
     report = trainer.updates[0].loss(batch)
     assert set(trainer.updates[0].hands) == {"fake", "latent"}
     batch.handed.update(fake=report["fake"].detach(), latent=report["latent"])
-    latent, painted = trainer.method.painted(batch)  # pyright: ignore[reportCallIssue]
-    assert latent is report["latent"] and torch.equal(painted, report["fake"])
+    latent, generated = trainer.method.generated(batch)  # pyright: ignore[reportCallIssue]
+    assert latent is report["latent"] and torch.equal(generated, report["fake"])
 
 
 def test_no_code_is_an_error_and_so_is_a_wrong_word() -> None:
     method = create("infogan", None, {"categorical": "none", "continuous": "0"})
     with pytest.raises(UsageError, match="infogan needs a code"):
-        method.build(pictures().spec)
+        method.build(images().spec)
     with pytest.raises(UsageError, match="categorical must be"):
-        create("infogan", None, {"categorical": "ten"}).build(pictures().spec)
+        create("infogan", None, {"categorical": "ten"}).build(images().spec)
     numbers = built(categorical="none", continuous=3)
     assert [code.kind for code in numbers.codes()] == ["continuous"] * 3
 
@@ -153,7 +153,7 @@ def test_layers_of_table_one_or_none(hidden: int) -> None:
 
 
 def test_a_warp_is_of_what_d_and_q_see_only() -> None:
-    """G's pictures are handed over as they are; D is shown others, each time new ones."""
+    """G's images are handed over as they are; D is shown others, each time new ones."""
     method, batch = built(warp=1.0), batch_of(8)
     seen = method.augmented(batch, batch.real)
     assert not torch.equal(seen, batch.real) and not torch.equal(seen, method.augmented(batch, batch.real))

@@ -1,4 +1,4 @@
-"""What sets LAPGAN apart: a GAN a level, each on real coarse pictures, trained together or in turn."""
+"""What sets LAPGAN apart: a GAN a level, each on real coarse images, trained together or in turn."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from ganvas.data.batch import Batch
 from ganvas.errors import DataError
 from ganvas.method import create
 from ganvas.methods.lapgan import LAPGAN
-from ganvas.networks.pyramid import halvings, up
+from ganvas.networks.pyramid import downsampled, up
 from ganvas.sampling import sample
-from parts import Crash, CrashAfterSaving, assert_same, newest_state, pictures, small, train_small, trainer_for
+from parts import Crash, CrashAfterSaving, assert_same, images, newest_state, small, train_small, trainer_for
 
 
 def built(**settings):
     method = small("lapgan", **settings)
     torch.manual_seed(0)
-    method.build(pictures().spec)
-    method.spec = pictures().spec
+    method.build(images().spec)
+    method.spec = images().spec
     return method
 
 
@@ -50,18 +50,18 @@ def test_levels(size: tuple[int, int], coarsest: int, expected: list[tuple[int, 
     assert method.generate(method.latents([0])).shape == (1, 3, *size)
 
 
-def test_g_is_given_real_coarse_pictures() -> None:
-    """A level whose G adds nothing paints u(d(real)), and at the coarsest level real pictures have no part."""
+def test_g_is_given_real_coarse_images() -> None:
+    """A level whose G adds nothing generates u(d(real)), and at the coarsest level real images have no part."""
     method, batch = built(), batch_of()
     for level in (0, 1):
         for parameter in method.G.levels[level].parameters():
             nn.init.zeros_(parameter)
-        smaller = halvings(batch.real, level + 1)
-        assert_close(method.paint_level(batch, level), up(smaller[-1], tuple(smaller[-2].shape[-2:])))
+        smaller = downsampled(batch.real, level + 1)
+        assert_close(method.generate_level(batch, level), up(smaller[-1], tuple(smaller[-2].shape[-2:])))
     method.eval()
     batch, other = batch_of(), batch_of()
     other.real = -other.real
-    assert torch.equal(method.paint_level(batch, 2), method.paint_level(other, 2))
+    assert torch.equal(method.generate_level(batch, 2), method.generate_level(other, 2))
 
 
 class Mean(nn.Module):
@@ -96,7 +96,7 @@ def test_a_level_moves_itself_only(level: int) -> None:
     assert all(key.startswith((f"G.levels.{level}.", f"D.levels.{level}.")) for key in moved)
 
 
-def test_d_gets_the_pictures_that_g_just_painted() -> None:
+def test_d_gets_the_images_that_g_just_painted() -> None:
     method, batch = built(), batch_of()
     batch.handed["fake"] = torch.full((4, 1, 14, 14), 0.5)
     assert method.level_fakes(batch, 1) is batch.handed["fake"]
@@ -154,12 +154,12 @@ def test_all_networks_hear_the_class() -> None:
     one, other = method.generate(z, torch.tensor([0, 2]))
     assert not torch.equal(one, other)
     assert sample(method, 3, label=1).shape == (3, 1, 28, 28)
-    for level, x in enumerate(halvings(pictures_of(2), 2)):
+    for level, x in enumerate(downsampled(images_of(2), 2)):
         zero, two = (method.D(x, torch.full((2,), label)) for label in (0, 2))
         assert not torch.equal(zero, two), level
 
 
-def pictures_of(n: int) -> torch.Tensor:
+def images_of(n: int) -> torch.Tensor:
     return batch_of(n).real
 
 
@@ -176,15 +176,15 @@ def test_every_level_is_augmented(kind: str) -> None:
     if kind == "ada":
         method.augment_p.fill_(1.0)
     for level in range(3):
-        x = halvings(batch.real, level)[-1]
+        x = downsampled(batch.real, level)[-1]
         assert not torch.allclose(method.augmented(batch, x), x)
     trainer.step()
     assert all(torch.isfinite(torch.tensor(value)) for value in trainer.numbers().values())
 
 
 @pytest.mark.parametrize("order", ["together", "in_turn"])
-def test_strength_rises_once_a_picture_however_many_levels_judge_it(order: str) -> None:
-    """ADA: 10 steps of 16 of the 1,600 pictures over which p goes from 0 to 1."""
+def test_strength_rises_once_a_image_however_many_levels_judge_it(order: str) -> None:
+    """ADA: 10 steps of 16 of the 1,600 images over which p goes from 0 to 1."""
     method = built(augment="ada", ada_images=1600, batch_size=16, order=order)
     due = [update for update in method.updates() if update.name.startswith("discriminator")]
     for _ in range(10):

@@ -12,13 +12,13 @@ from torch.testing import assert_close
 from ganvas.data.batch import Batch
 from ganvas.losses.mixture import told_apart
 from ganvas.method import HasCodes, create
-from parts import pictures, small, trainer_for
+from parts import images, small, trainer_for
 
 
 def built(**settings):
     method = small("mgan", **settings)
     torch.manual_seed(0)
-    method.build(pictures().spec)
+    method.build(images().spec)
     return method
 
 
@@ -58,14 +58,14 @@ def test_a_step_draws_every_generator_equally_often() -> None:
 
 
 class Fixed(nn.Module):
-    """Scores by hand, the same for all pictures: D's logit 0, C sure of generator 0 by 3 to 1 to 1."""
+    """Scores by hand, the same for all images: D's logit 0, C sure of generator 0 by 3 to 1 to 1."""
 
     def forward(self, x):
         return (torch.tensor([[0.0, math.log(3), 0.0, 0.0]]) + 0 * x.sum()).expand(len(x), 4)
 
 
 def test_losses_are_those_of_equation_2() -> None:
-    """With D = 1/2: log 2 for G; 2 log 2 for D; beta times -log C of the painter (3/5, 1/5 or 1/5) for both."""
+    """With D = 1/2: log 2 for G; 2 log 2 for D; beta times -log C of the generator (3/5, 1/5 or 1/5) for both."""
     method, batch = built(beta=0.5), batch_of()
     method.D = Fixed()
     report = method.generator_loss(batch)
@@ -75,12 +75,12 @@ def test_losses_are_those_of_equation_2() -> None:
     told = method.discriminator_loss(batch)
     assert_close(told["loss"], 2 * math.log(2) - 0.5 * share.log().mean())
     assert_close(told["told"], (report["which"] == 0).float().mean())
-    assert method.judge(batch, batch.real).shape == (6, 1)
+    assert method.discriminate(batch, batch.real).shape == (6, 1)
 
 
 def test_the_classifier_is_moved_by_d_s_update_only() -> None:
     trainer = trainer_for(small("mgan", lr=0.01))
-    head = trainer.method.D.judge.weight
+    head = trainer.method.D.head.weight
     before = head.clone()
     generator, discriminator = trainer.updates
     trainer.updates = [generator]
@@ -96,7 +96,7 @@ def test_the_diversity_term_reaches_the_generators() -> None:
     for beta in (0.0, 1.0):
         method, batch = built(beta=beta), batch_of()
         with torch.no_grad():
-            method.D.judge.weight[0] = 0
+            method.D.head.weight[0] = 0
         method.generator_loss(batch)["loss"].backward()
         assert (method.G.trunk.project.weight.grad.abs().sum() > 0) == (beta > 0)
 

@@ -12,8 +12,8 @@ from ganvas.data import DataSpec
 from ganvas.data.batch import Batch
 from ganvas.errors import UsageError
 from ganvas.method import create
-from ganvas.methods.adversarial import judged, read_widths
-from parts import pictures, small, trainer_for
+from ganvas.methods.adversarial import discriminator_report, read_widths
+from parts import images, small, trainer_for
 
 
 def batch_of(n: int = 4, shape: tuple[int, int, int] = (1, 28, 28), seed: int = 0) -> Batch:
@@ -36,7 +36,7 @@ class Linear(nn.Module):
 
 def built(name: str, **settings):
     method = small(name, **settings)
-    method.build(pictures().spec)
+    method.build(images().spec)
     return method
 
 
@@ -62,7 +62,7 @@ def test_wgan_uses_rmsprop_and_no_batch_norm_in_its_critic() -> None:
 
 
 @pytest.mark.parametrize("name", ["wgan", "wgan_gp", "hinge_sn"])
-def test_critics_get_n_steps_on_fresh_pictures(name: str) -> None:
+def test_critics_get_n_steps_on_fresh_images(name: str) -> None:
     trainer = trainer_for(small(name, n_critic=3))
     trainer.step()
     assert trainer.images_seen == 3 * trainer.method.batch_size
@@ -109,7 +109,7 @@ def test_lsgan_asks_d_for_one_and_zero_and_g_for_one() -> None:
 
 
 class Constant(nn.Module):
-    """Grey pictures of one value."""
+    """Grey images of one value."""
 
     def __init__(self, value: float) -> None:
         super().__init__()
@@ -142,16 +142,16 @@ def test_hinge_of_g_is_minus_d() -> None:
 
 def test_gamma_follows_the_spread_of_the_data() -> None:
     method = create("r3gan", None, {"widths": "8-4"})
-    method.build(DataSpec("data", 1, 8, 8, 10, spread=200.0))
+    method.build(DataSpec("data", 1, 8, 8, 10, total_variance=200.0))
     assert method.strength == 1.0
     method = create("r3gan", None, {"widths": "8-4", "gamma": 0.3})
-    method.build(DataSpec("data", 1, 8, 8, 10, spread=200.0))
+    method.build(DataSpec("data", 1, 8, 8, 10, total_variance=200.0))
     assert method.strength == 0.3
 
 
 @pytest.mark.parametrize("every", [1, 4])
 def test_penalties_of_a_linear_critic(every: int) -> None:
-    """R1 = R2 = 25 with any pictures: gamma / 2 (R1 + R2) = 2 / 2 * 50, and `every` times that in every n-th step."""
+    """R1 = R2 = 25 with any images: gamma / 2 (R1 + R2) = 2 / 2 * 50, and `every` times that in every n-th step."""
     method = built("r3gan", gamma=2.0, penalty_every=every)
     method.D, batch = Linear((1, 28, 28)), batch_of()
     report = method.penalty_loss(batch)
@@ -209,7 +209,7 @@ def test_r3gan_step_size_rises_first() -> None:
 # --- shared ----------------------------------------------------------------------------------------------------------------
 
 
-def test_both_keeps_pictures_apart() -> None:
+def test_both_keeps_images_apart() -> None:
     method = create("gan")
     method.D = Linear((1, 2, 2))
     real, fake = torch.ones(3, 1, 2, 2), torch.zeros(3, 1, 2, 2)
@@ -220,7 +220,7 @@ def test_both_keeps_pictures_apart() -> None:
 def test_the_sign_counts_from_the_boundary() -> None:
     """Real logits 1 and -1, fake ones 2 and -3: half of them above 0, both above -2; one above the fake paired with it."""
     loss, real, fake = torch.tensor(0.0), torch.tensor([1.0, -1.0]), torch.tensor([2.0, -3.0])
-    signs = [judged(loss, real, fake, boundary=boundary)["sign"].item() for boundary in (0.0, -2.0, None)]
+    signs = [discriminator_report(loss, real, fake, boundary=boundary)["sign"].item() for boundary in (0.0, -2.0, None)]
     assert signs == [0.0, 1.0, 0.0]
 
 
@@ -233,7 +233,9 @@ def test_balance_is_the_step_size_of_d_over_that_of_g() -> None:
 
 
 def test_accuracy_is_the_share_told_apart() -> None:
-    report = judged(torch.tensor(0.0), torch.tensor([1.0, 2.0, 3.0, 4.0]), torch.tensor([0.0, 3.0, 2.0, 5.0]))
+    report = discriminator_report(
+        torch.tensor(0.0), torch.tensor([1.0, 2.0, 3.0, 4.0]), torch.tensor([0.0, 3.0, 2.0, 5.0])
+    )
     assert report["accuracy"].item() == 0.5 and report["real"].item() == 2.5 and report["fake"].item() == 2.5
 
 

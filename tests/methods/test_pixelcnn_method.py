@@ -1,4 +1,4 @@
-"""PixelCNN: a likelihood that sums to one, no leak from what is later, pictures that are a function of their numbers."""
+"""PixelCNN: a likelihood that sums to one, no leak from what is later, images that are a function of their numbers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ganvas.losses.autoregressive import LogisticMixture
 from ganvas.method import create
 from ganvas.methods.pixelcnn import GatedPixelCNN
 from ganvas.sampling import sample
-from parts import pictures, small, trainer_for
+from parts import images, small, trainer_for
 
 OUTPUTS = pytest.mark.parametrize("output", ["binary", "categorical", "logistic_mixture"])
 
@@ -33,17 +33,17 @@ def built(shape: tuple[int, int, int], **settings) -> GatedPixelCNN:
     return method.eval().requires_grad_(False)
 
 
-def all_pictures(shape: tuple[int, int, int], levels: int) -> torch.Tensor:
+def all_images(shape: tuple[int, int, int], levels: int) -> torch.Tensor:
     codes = torch.tensor(list(itertools.product(range(levels), repeat=math.prod(shape))))
     return (codes * (2 / (levels - 1)) - 1).view(-1, *shape)
 
 
 @OUTPUTS
 @pytest.mark.parametrize(("shape", "levels"), [((1, 2, 2), 2), ((2, 1, 2), 2), ((1, 2, 2), 3), ((3, 1, 1), 4)], ids=str)
-def test_all_pictures_together_have_probability_one(output: str, shape: tuple[int, int, int], levels: int) -> None:
+def test_all_images_together_have_probability_one(output: str, shape: tuple[int, int, int], levels: int) -> None:
     levels = 2 if output == "binary" else levels
     method = built(shape, output=output, levels=levels)
-    every = all_pictures(shape, levels)
+    every = all_images(shape, levels)
     assert len(every) == levels ** math.prod(shape)
     chances = method.log_likelihood(every).double().exp()
     assert chances.sum().item() == pytest.approx(1, abs=1e-5)
@@ -54,7 +54,7 @@ def test_all_pictures_together_have_probability_one(output: str, shape: tuple[in
 def test_of_each_class_too(output: str) -> None:
     method = built((1, 2, 2), output=output, levels=2, conditional=True)
     method.network.layers[0].classes.weight.normal_()
-    every = all_pictures((1, 2, 2), 2)
+    every = all_images((1, 2, 2), 2)
     chances = [method.log_likelihood(every, torch.full((16,), label)).exp() for label in range(3)]
     assert all(one.sum().item() == pytest.approx(1, abs=1e-5) for one in chances)
     assert (chances[0] - chances[1]).abs().max() > 0.01
@@ -63,7 +63,7 @@ def test_of_each_class_too(output: str) -> None:
 @OUTPUTS
 @pytest.mark.parametrize("place", [(0, 0, 0), (1, 1, 2), (0, 2, 3), (1, 3, 0)], ids=str)
 def test_the_chance_of_a_value_does_not_change_with_later_ones(output: str, place: tuple[int, int, int]) -> None:
-    """P(x_place <= k | earlier), by a pass over the whole picture: the same to the last bit whatever comes later."""
+    """P(x_place <= k | earlier), by a pass over the whole image: the same to the last bit whatever comes later."""
     c, i, j = place
     method = built((2, 4, 4), output=output, levels=4)
     levels = method.distribution.levels
@@ -87,7 +87,7 @@ def earlier(shape: torch.Size, c: int, i: int, j: int) -> torch.Tensor:
 
 
 def cumulative(method: GatedPixelCNN, codes: torch.Tensor, c: int, i: int, j: int) -> torch.Tensor:
-    """The cumulative distribution of one value, from a pass over the whole picture."""
+    """The cumulative distribution of one value, from a pass over the whole image."""
     values = codes * (2 / (method.distribution.levels - 1)) - 1
     raw = method.network(values)[:, :, i, j]
     groups = method.distribution.groups
@@ -111,13 +111,13 @@ def test_the_cache_draws_what_full_passes_draw(
     sys.modules.pop("pixelcnn_sampling")
 
 
-def test_pictures_follow_the_likelihood() -> None:
-    """Of 6,000 pictures of 2 x 2, each of the 16 comes up as often as its probability says, within 4.5 deviations."""
+def test_images_follow_the_likelihood() -> None:
+    """Of 6,000 images of 2 x 2, each of the 16 comes up as often as its probability says, within 4.5 deviations."""
     method = built((1, 2, 2), output="binary")
     made = method.generate(method.latents(range(6000)))
     number = ((made > 0).flatten(1) * torch.tensor([8, 4, 2, 1])).sum(1)
     share = torch.bincount(number, minlength=16) / 6000
-    chance = method.log_likelihood(all_pictures((1, 2, 2), 2)).exp()
+    chance = method.log_likelihood(all_images((1, 2, 2), 2)).exp()
     assert ((share - chance).abs() < 4.5 * (chance * (1 - chance) / 6000).sqrt()).all()
 
 
@@ -151,7 +151,7 @@ def test_binarised_by_a_threshold_or_by_chance() -> None:
     assert_close(drawn.log_likelihood(black_and_white), fixed.log_likelihood(black_and_white))
 
 
-def test_a_picture_is_binarised_alike_wherever_it_stands() -> None:
+def test_a_image_is_binarised_alike_wherever_it_stands() -> None:
     method = built((1, 6, 6), output="binary", binarise="stochastic")
     many = torch.rand(9, 1, 6, 6, generator=torch.Generator().manual_seed(0)) * 2 - 1
     found = method.log_likelihood(many)
@@ -172,14 +172,14 @@ def test_dropout_takes_part_in_training_only() -> None:
 def test_the_mixture_begins_with_its_components_side_by_side() -> None:
     method = create("pixelcnn", "tiny", {"output": "logistic_mixture", "mixtures": 3})
     assert isinstance(method, GatedPixelCNN)
-    method.build(pictures((3, 32, 32)).spec)
+    method.build(images((3, 32, 32)).spec)
     assert isinstance(method.distribution, LogisticMixture) and method.distribution.outputs == 3 * (1 + 2 * 3 + 3)
     assert torch.equal(method.network.out.bias.data, method.distribution.bias())
 
 
 def test_a_class_can_be_asked_for() -> None:
     method = built((1, 5, 5), conditional=True)
-    method.spec = pictures().spec
+    method.spec = images().spec
     assert not torch.equal(sample(method, 3, label=0), sample(method, 3, label=1))
     with pytest.raises(DataError, match="pixelcnn learns by class here, and none has no labels"):
         small("pixelcnn", conditional=True).build(DataSpec("none", 1, 5, 5, 10))

@@ -1,4 +1,4 @@
-"""srresnet, srgan, denoise and inpaint: what defines each, and that a minute part of a training already mends pictures."""
+"""srresnet, srgan, denoise and inpaint: what defines each, and that a minute part of a training already restores images."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from torch import Tensor, nn
 from torch.testing import assert_close
 
 from ganvas.data import Dataset, open_data
-from ganvas.data.batch import Batch, as_pictures
+from ganvas.data.batch import Batch, as_image_tensor
 from ganvas.data.degrade import upscaled
 from ganvas.data.spec import DataSpec
 from ganvas.errors import DataError, GanvasError, UsageError
-from ganvas.method import Blends, Damages, Method, Restores, create, find, method_names
+from ganvas.method import Blends, Degrades, Method, Restores, create, find, method_names
 from ganvas.networks.dncnn import DnCNN
 from ganvas.networks.features import has_mobilenet_weights
 from ganvas.networks.inpainter import STIFFNESS, GatedInpainter, smoothly_filled, sweeps
 from ganvas.networks.srresnet import SRResNet
-from ganvas.preview import mended
+from ganvas.preview import restored
 from parts import small, trainer_for
 
 RESTORERS = [name for name in method_names() if issubclass(find(name), Restores)]
@@ -30,7 +30,7 @@ SPEC = DataSpec("shapes", 3, 24, 24, 100)
 
 
 def shapes(tmp_path: Path, count: int = 240) -> Dataset:
-    """Pictures of 24 x 24 with three rectangles of one colour each: sharp edges, plain areas."""
+    """Images of 24 x 24 with three rectangles of one colour each: sharp edges, plain areas."""
     random = np.random.default_rng(0)
     images = np.empty((count, 24, 24, 3), np.uint8)
     for image in images:
@@ -45,11 +45,11 @@ def shapes(tmp_path: Path, count: int = 240) -> Dataset:
 def held_out(data: Dataset) -> Tensor:
     test = data.part("test")
     assert test is not None
-    return as_pictures(test.images)
+    return as_image_tensor(test.images)
 
 
-def batch_of(pictures: Tensor, seed: int = 0) -> Batch:
-    return Batch(pictures, generator=torch.Generator().manual_seed(seed))
+def batch_of(images: Tensor, seed: int = 0) -> Batch:
+    return Batch(images, generator=torch.Generator().manual_seed(seed))
 
 
 def trained(method: Method, data: Dataset, steps: int) -> Method:
@@ -71,7 +71,7 @@ def error(made: Tensor, target: Tensor) -> float:
     return float((made - target).square().mean())
 
 
-# --- a tiny training mends ------------------------------------------------------------------------------------------------
+# --- a tiny training restores ------------------------------------------------------------------------------------------------
 
 
 def test_srresnet_learns_edges_that_bicubic_has_not(tmp_path: Path) -> None:
@@ -79,9 +79,9 @@ def test_srresnet_learns_edges_that_bicubic_has_not(tmp_path: Path) -> None:
     method = trained(
         create("srresnet", "tiny", {"width": 16, "blocks": 4, "loss": "l2", "lr": 8e-3, "ema": 0.95}), data, 250
     )
-    assert isinstance(method, Damages)
-    spoilt = method.damage(batch_of(held_out(data)))
-    bicubic, ours = error(spoilt.start, spoilt.whole), error(method.restore(spoilt.picture), spoilt.whole)
+    assert isinstance(method, Degrades)
+    degraded = method.degrade(batch_of(held_out(data)))
+    bicubic, ours = error(degraded.start, degraded.whole), error(method.restore(degraded.image), degraded.whole)
     assert ours < 0.6 * bicubic, f"{ours} against {bicubic}: 2.2 dB were asked for"
 
 
@@ -90,7 +90,7 @@ def test_denoise_takes_most_of_the_noise_away(tmp_path: Path) -> None:
     settings = {"width": 24, "depth": 6, "lr": 8e-3, "ema": 0.95, "sigma_min": 25, "sigma_max": 25}
     method = trained(create("denoise", "tiny", settings), data, 150)
     whole = held_out(data)
-    noisy = method.damaged(whole, batch_of(whole))  # pyright: ignore
+    noisy = method.degraded(whole, batch_of(whole))  # pyright: ignore
     assert error(method.restore(noisy), whole) < 0.4 * error(noisy, whole)  # pyright: ignore
 
 
@@ -110,27 +110,27 @@ def test_inpaint_knows_more_than_the_mean(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", RESTORERS)
 def test_the_contract_of_restoring(name: str) -> None:
-    """Sizes, range, holes to the bit, and one picture belongs to its generator, not to its neighbours."""
+    """Sizes, range, holes to the bit, and one image belongs to its generator, not to its neighbours."""
     method = built(name).eval().requires_grad_(False)
     assert isinstance(method, Restores)
     told = method.restoration()
-    assert told.damage in ("noise", "resolution", "holes")
-    assert told.scale == 1 or told.damage == "resolution"
+    assert told.degradation in ("noise", "resolution", "holes")
+    assert told.scale == 1 or told.degradation == "resolution"
     random = torch.Generator().manual_seed(0)
-    damaged = torch.rand(2, 3, 24, 24, generator=random) * 2 - 1
-    mask = (torch.rand(2, 1, 24, 24, generator=random) < 0.3).float() if told.damage == "holes" else None
+    degraded = torch.rand(2, 3, 24, 24, generator=random) * 2 - 1
+    mask = (torch.rand(2, 1, 24, 24, generator=random) < 0.3).float() if told.degradation == "holes" else None
 
     def restored(n: int) -> Tensor:
         generator = torch.Generator().manual_seed(5)
-        return method.restore(damaged[:n], None if mask is None else mask[:n], generator=generator)
+        return method.restore(degraded[:n], None if mask is None else mask[:n], generator=generator)
 
     made = restored(2)
     assert made.shape == (2, 3, 24 * told.scale, 24 * told.scale) and made.dtype == torch.float32
     assert made.min() >= -1 and made.max() <= 1
     assert_close(restored(1), made[:1], atol=1e-5, rtol=0)
     if mask is not None:
-        kept = (mask == 0).expand_as(damaged)
-        assert torch.equal(made[kept], damaged[kept])
+        kept = (mask == 0).expand_as(degraded)
+        assert torch.equal(made[kept], degraded[kept])
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -138,7 +138,7 @@ def test_the_contract_of_restoring(name: str) -> None:
 def test_any_size(name: str, size: tuple[int, int]) -> None:
     method = built(name).eval().requires_grad_(False)
     assert isinstance(method, Restores)
-    mask = torch.ones(1, 1, *size) if method.restoration().damage == "holes" else None
+    mask = torch.ones(1, 1, *size) if method.restoration().degradation == "holes" else None
     made = method.restore(torch.zeros(1, 3, *size), mask)
     assert made.shape[2:] == tuple(side * method.restoration().scale for side in size)
 
@@ -146,26 +146,26 @@ def test_any_size(name: str, size: tuple[int, int]) -> None:
 @pytest.mark.parametrize("name", OURS)
 def test_rows_are_input_answer_and_truth(name: str) -> None:
     method = built(name).eval().requires_grad_(False)
-    assert isinstance(method, Damages)
+    assert isinstance(method, Degrades)
     real = torch.rand(4, 3, 24, 24) * 2 - 1
-    rows = mended(method, batch_of(real))
+    rows = restored(method, batch_of(real))
     assert rows.shape == (4, 3, 3, 24, 24)
     assert torch.equal(rows[:, 2], real) and not torch.equal(rows[:, 0], real)
 
 
 @pytest.mark.parametrize("name", OURS)
 def test_damage_is_what_restoring_takes(name: str) -> None:
-    """Its size, its range of a picture, what a fresh network starts from; and the batch's draws decide all of it."""
+    """Its size, its range of an image, what a fresh network starts from; and the batch's draws decide all of it."""
     method = built(name).eval().requires_grad_(False)
-    assert isinstance(method, Damages)
+    assert isinstance(method, Degrades)
     real = torch.rand(3, 3, 24, 24) * 2 - 1
-    spoilt, again = method.damage(batch_of(real)), method.damage(batch_of(real))
+    degraded, again = method.degrade(batch_of(real)), method.degrade(batch_of(real))
     told = method.restoration()
-    assert torch.equal(spoilt.picture, again.picture) and torch.equal(spoilt.whole, real)
-    assert spoilt.picture.shape == (3, 3, 24 // told.scale, 24 // told.scale)
-    assert (spoilt.mask is None) == (told.damage != "holes")
-    fresh = method.restore(spoilt.picture, spoilt.mask)  # the last convolution of each is drawn at 0
-    assert_close(fresh, spoilt.start.clamp(-1, 1), atol=1e-5, rtol=0)
+    assert torch.equal(degraded.image, again.image) and torch.equal(degraded.whole, real)
+    assert degraded.image.shape == (3, 3, 24 // told.scale, 24 // told.scale)
+    assert (degraded.mask is None) == (told.degradation != "holes")
+    fresh = method.restore(degraded.image, degraded.mask)  # the last convolution of each is drawn at 0
+    assert_close(fresh, degraded.start.clamp(-1, 1), atol=1e-5, rtol=0)
 
 
 # --- networks ---------------------------------------------------------------------------------------------------------------
@@ -299,7 +299,7 @@ def test_without_a_first_phase_there_is_nothing_to_blend() -> None:
 
 def test_the_feature_network_is_named_where_it_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     with pytest.raises(
-        UsageError, match="perceptual must be one of judge, none, digits, efficientnet_lite0, mobilenet_v2"
+        UsageError, match="perceptual must be one of discriminator, none, digits, efficientnet_lite0, mobilenet_v2"
     ):
         built("srgan", perceptual="vgg")
     for name in ("GANVAS_WEIGHTS", "GANVAS_CACHE", "TORCH_HOME"):
@@ -307,7 +307,7 @@ def test_the_feature_network_is_named_where_it_is_missing(monkeypatch: pytest.Mo
     monkeypatch.setattr("ganvas.networks.pretrained._packaged", lambda wanted: [])
     used = built("srgan", perceptual="mobilenet_v2")
     assert used.restore(torch.zeros(1, 3, 6, 6)).shape == (1, 3, 12, 12), "only training needs it"  # pyright: ignore
-    with pytest.raises(GanvasError, match="perceptual=judge"):
+    with pytest.raises(GanvasError, match="perceptual=discriminator"):
         used.begin(torch.device("cpu"))
 
 
@@ -323,7 +323,7 @@ def test_features_of_mobilenet_stay_out_of_the_weights(tmp_path: Path) -> None:
     trainer = trainer_for(method, shapes(tmp_path, 40))
     trainer.step()
     assert trainer.numbers()["generator/features"] > 0
-    assert not [key for key in method.state_dict() if "eyes" in key]
+    assert not [key for key in method.state_dict() if "extractors" in key]
 
 
 @pytest.mark.parametrize("kind", ["gaussian", "poisson", "salt_and_pepper", "jpeg", "mix"])
@@ -331,16 +331,16 @@ def test_damage_of_each_kind(kind: str) -> None:
     method = built("denoise", kind=kind)
     rough = torch.rand(64, 3, 8, 8, generator=torch.Generator().manual_seed(1)) * 1.6 - 0.8
     whole = upscaled(rough, 3)
-    spoilt = method.damaged(whole, batch_of(whole))  # pyright: ignore
-    strengths = (spoilt - whole).square().mean((1, 2, 3))
-    assert bool(torch.isfinite(spoilt).all()) and strengths.max() > 3 * strengths.min(), "the strength differs"
-    assert torch.equal(method.damaged(whole, batch_of(whole)), spoilt)  # pyright: ignore
+    degraded = method.degraded(whole, batch_of(whole))  # pyright: ignore
+    strengths = (degraded - whole).square().mean((1, 2, 3))
+    assert bool(torch.isfinite(degraded).all()) and strengths.max() > 3 * strengths.min(), "the strength differs"
+    assert torch.equal(method.degraded(whole, batch_of(whole)), degraded)  # pyright: ignore
 
 
 def test_gaussian_strengths_cover_the_range_that_is_set() -> None:
     method = built("denoise", sigma_min=10, sigma_max=40)
     whole = torch.zeros(400, 3, 24, 24)
-    sigmas = method.damaged(whole, batch_of(whole)).std((1, 2, 3)) * 127.5  # pyright: ignore
+    sigmas = method.degraded(whole, batch_of(whole)).std((1, 2, 3)) * 127.5  # pyright: ignore
     assert sigmas.min() == pytest.approx(10, abs=1) and sigmas.max() == pytest.approx(40, abs=2)
     assert float(sigmas.mean()) == pytest.approx(25, abs=1.5)
 
@@ -366,8 +366,8 @@ def test_the_adversarial_term_trains_both(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["denoise", "inpaint", "srgan"])
-def test_the_discriminator_sees_real_pictures_turned_as_the_fakes_are(name: str) -> None:
-    """Pictures that are all dark on top: untouched real ones beside turned fakes would tell them apart."""
+def test_the_discriminator_sees_real_images_turned_as_the_fakes_are(name: str) -> None:
+    """Images that are all dark on top: untouched real ones beside turned fakes would tell them apart."""
     method = built(name, **({} if name == "srgan" else {"adversarial": 0.01}))
     batch = batch_of(torch.linspace(-1, 1, 28)[:, None].expand(16, 3, 28, 28).contiguous())
     seen: list[Tensor] = []
@@ -378,7 +378,7 @@ def test_the_discriminator_sees_real_pictures_turned_as_the_fakes_are(name: str)
             report = update.loss(batch)
             batch.handed.update({key: report[key].detach() for key in update.hands})
     real, fake = seen[-1].chunk(2)
-    assert len({row.argmin().item() for row in real}) > 1, "some real pictures were turned"
+    assert len({row.argmin().item() for row in real}) > 1, "some real images were turned"
     likeness = [torch.corrcoef(torch.stack(pair))[0, 1] for pair in zip(real, fake, strict=True)]
     assert min(likeness) > 0.5
 

@@ -1,4 +1,4 @@
-"""rnn_text: exact bits per character, a state that goes on from batch to batch, texts that are a function of their numbers."""
+"""rnn_text: exact bits per character, a state that continues from batch to batch, texts that are a function of their numbers."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_probabilities_sum_to_one_over_all_texts() -> None:
 
 
 def test_a_character_costs_as_much_in_either_unit(tmp_path: Path) -> None:
-    """Measured over whole windows, terms are characters foretold: byte pairs and characters compare."""
+    """Measured over whole windows, terms are characters predicted: byte pairs and characters compare."""
     path = tmp_path / "a.txt"
     path.write_text("the cat sat. " * 200)
     for tokens in ("characters", "bytepairs"):
@@ -96,7 +96,7 @@ def test_the_carried_state_makes_windows_one_long_pass(cell: str) -> None:
             batch = feed.next()
             assert batch.begins == (step == 0)
             report = method.likelihood_loss(batch)
-            method.go_on_from(report)
+            method.carry_state(report)
             parts.append(report["loss"])
             text.append(batch.real[:, :-1])
         whole = torch.cat([*text, batch.real[:, -1:]], dim=1)
@@ -136,12 +136,12 @@ def test_a_resume_needs_the_state(tmp_path: Path) -> None:
     assert weights(resumed) == weights(whole)
     with pytest.raises(Crash):
         train_small("rnn_text", tmp_path / "lost", 6, checkpoint_every=3, callbacks=[CrashAfterSaving(3)])
-    forget = RecurrentTextModel.go_on_from
+    forget = RecurrentTextModel.carry_state
     try:
-        RecurrentTextModel.go_on_from = lambda self, report: None
+        RecurrentTextModel.carry_state = lambda self, report: None
         lost = train_small("rnn_text", tmp_path / "lost", 6, resume=tmp_path / "lost")
     finally:
-        RecurrentTextModel.go_on_from = forget
+        RecurrentTextModel.carry_state = forget
     assert weights(lost) != weights(whole)
 
 
@@ -192,12 +192,12 @@ def test_going_on_from_a_prompt() -> None:
         continued(method, "", 1)
     start = torch.tensor([0, 1, 0])
     latents = method.latents(range(6))
-    again = method.go_on(start, latents)
+    again = method.continue_text(start, latents)
     text = torch.cat([start.expand(6, -1), again], dim=1)
     logits, _ = method.network(text[:, :-1].T)
     upto = logits[2:].softmax(2).cumsum(2).permute(1, 0, 2)
     assert torch.equal((latents[:, :, None] >= upto[:, :, :-1]).sum(2), again)
-    assert not torch.equal(again, method.go_on(torch.tensor([1]), latents))
+    assert not torch.equal(again, method.continue_text(torch.tensor([1]), latents))
 
 
 def test_where_a_text_begins() -> None:
@@ -218,9 +218,9 @@ def test_settings_of_sampling_may_be_changed_and_no_others(tmp_path: Path) -> No
         run.sample(1, settings={"temperature": -1})
 
 
-def test_a_method_of_pictures_takes_no_prompt() -> None:
+def test_a_method_of_images_takes_no_prompt() -> None:
     trainer = trainer_for(small("gan"))
-    with pytest.raises(UsageError, match=r"gan does not go on where a text ends.*rnn_text"):
+    with pytest.raises(UsageError, match=r"gan does not continue where a text ends.*rnn_text"):
         continued(trainer.method, "once", 1)
 
 

@@ -18,15 +18,15 @@ from ganvas.errors import DataError, GanvasError, RunError, UsageError
 from ganvas.losses.style import moments
 from ganvas.method import create
 from ganvas.networks.perceptual import open_network
-from parts import pictures, small, train_small, trainer_for
+from parts import images, small, train_small, trainer_for
 
 NAMES = ["fast_style", "adain"]
 
 
-@pytest.mark.parametrize(("name", "key"), [("fast_style", "painter/loss"), ("adain", "decoder/loss")])
+@pytest.mark.parametrize(("name", "key"), [("fast_style", "generator/loss"), ("adain", "decoder/loss")])
 def test_a_short_training_lowers_the_loss(name: str, key: str) -> None:
     """By a quarter at least in 40 steps; without a gradient through the feature network it stays where it was."""
-    trainer = trainer_for(small(name, lr=5e-3, batch_size=4), pictures((3, 32, 32)))
+    trainer = trainer_for(small(name, lr=5e-3, batch_size=4), images((3, 32, 32)))
     losses = []
     for _ in range(40):
         trainer.step()
@@ -36,17 +36,17 @@ def test_a_short_training_lowers_the_loss(name: str, key: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_adversarial_term_trains_both(name: str) -> None:
-    trainer = trainer_for(small(name, adversarial=0.1), pictures((3, 32, 32)))
+    trainer = trainer_for(small(name, adversarial=0.1), images((3, 32, 32)))
     before = {key: value.clone() for key, value in trainer.method.named_parameters()}
     trainer.step()
     moved = {
         key.split(".")[0] for key, value in trainer.method.named_parameters() if not torch.equal(value, before[key])
     }
-    assert moved == {"G", "D"} and set(trainer.reports) > {"judge"}
+    assert moved == {"G", "D"} and set(trainer.reports) > {"discriminator"}
 
 
 def test_fast_style_keeps_the_feature_network_out_of_its_weights(tmp_path: Path) -> None:
-    run = train_small("fast_style", tmp_path / "run", 2, pictures((3, 32, 32)))
+    run = train_small("fast_style", tmp_path / "run", 2, images((3, 32, 32)))
     names = {key.split(".")[1] for key in run.read_weights()}
     assert names == {"G", "origin"}
     assert int(run.read_weights()["method.origin"].sum()) > 0
@@ -55,7 +55,7 @@ def test_fast_style_keeps_the_feature_network_out_of_its_weights(tmp_path: Path)
 def test_fast_style_refuses_to_go_on_with_another_painting(tmp_path: Path) -> None:
     place = tmp_path / "painting.png"
     write_png(place, mosaic(48))
-    train_small(small("fast_style", style=str(place)), tmp_path / "run", 2, pictures((3, 32, 32)))
+    train_small(small("fast_style", style=str(place)), tmp_path / "run", 2, images((3, 32, 32)))
     write_png(place, mosaic(48, seed=1))
     with pytest.raises(RunError, match="began with another painting"):
         ganvas.train(resume=tmp_path / "run", steps=3)
@@ -63,7 +63,7 @@ def test_fast_style_refuses_to_go_on_with_another_painting(tmp_path: Path) -> No
 
 
 def test_adain_moves_the_moments() -> None:
-    method = trainer_for(small("adain"), pictures((3, 32, 32))).method
+    method = trainer_for(small("adain"), images((3, 32, 32))).method
     features = torch.randn(2, 5, 6, 6)
     wanted = torch.randn(2, 5), torch.rand(2, 5) + 0.5
     mean, deviation = moments(method.moved(features, wanted))  # pyright: ignore
@@ -72,7 +72,7 @@ def test_adain_moves_the_moments() -> None:
 
 
 def test_adain_brings_its_encoder_along(tmp_path: Path) -> None:
-    run = train_small("adain", tmp_path / "run", 2, pictures((3, 32, 32)))
+    run = train_small("adain", tmp_path / "run", 2, images((3, 32, 32)))
     stored = run.read_weights()
     assert any(key.startswith("method.E.") for key in stored) and not any(
         key.startswith("average.E.") for key in stored
@@ -80,13 +80,13 @@ def test_adain_brings_its_encoder_along(tmp_path: Path) -> None:
     x = torch.rand(1, 3, 32, 32)
     assert_close(
         run.method.E(x, ["conv1"])["conv1"],
-        trainer_for(small("adain"), pictures((3, 32, 32))).method.E(x, ["conv1"])["conv1"],
+        trainer_for(small("adain"), images((3, 32, 32))).method.E(x, ["conv1"])["conv1"],
     )  # pyright: ignore
 
 
 def test_adain_goes_on_without_its_encoders_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The run holds the encoder; a new training asks for the file, which is away here."""
-    train_small("adain", tmp_path / "run", 2, pictures((3, 32, 32)))
+    train_small("adain", tmp_path / "run", 2, images((3, 32, 32)))
 
     def away(*_: object, **__: object) -> None:
         raise GanvasError("the weights are missing")
@@ -97,7 +97,7 @@ def test_adain_goes_on_without_its_encoders_file(tmp_path: Path, monkeypatch: py
         run.method.E(torch.ones(1, 3, 8, 8), ["conv1"]), open_network("digits")(torch.ones(1, 3, 8, 8), ["conv1"])
     )  # pyright: ignore
     with pytest.raises(GanvasError, match="the weights are missing"):
-        trainer_for(small("adain"), pictures((3, 32, 32)))
+        trainer_for(small("adain"), images((3, 32, 32)))
 
 
 def test_pieces_are_cut_from_all_over_each_style() -> None:
@@ -119,18 +119,18 @@ def test_pieces_are_cut_from_all_over_each_style() -> None:
 
 
 def test_mistakes_are_told() -> None:
-    with pytest.raises(UsageError, match="style_size is for the pictures that style names"):
-        trainer_for(small("adain", style_size=64), pictures((3, 32, 32)))
+    with pytest.raises(UsageError, match="style_size is for the images that style names"):
+        trainer_for(small("adain", style_size=64), images((3, 32, 32)))
     with pytest.raises(UsageError, match="no feature network vgg61"):
-        trainer_for(small("fast_style", network="vgg61"), pictures((3, 32, 32)))
-    with pytest.raises(DataError, match=r"there is no style picture at nowhere\.png"):
-        trainer_for(small("fast_style", style="nowhere.png"), pictures((3, 32, 32)))
+        trainer_for(small("fast_style", network="vgg61"), images((3, 32, 32)))
+    with pytest.raises(DataError, match=r"there is no style image at nowhere\.png"):
+        trainer_for(small("fast_style", style="nowhere.png"), images((3, 32, 32)))
     write_png("dot.png", np.zeros((1, 1, 3), np.uint8))
     with pytest.raises(DataError, match=r"dot\.png has 1 x 1 pixels"):
-        trainer_for(small("adain", style="dot.png"), pictures((3, 32, 32)))
+        trainer_for(small("adain", style="dot.png"), images((3, 32, 32)))
     with pytest.raises(UsageError, match="kernel must be odd"):
-        trainer_for(small("fast_style", kernel=4), pictures((3, 32, 32)))
-    method = trainer_for(small("adain"), pictures((3, 32, 32))).method
+        trainer_for(small("fast_style", kernel=4), images((3, 32, 32)))
+    method = trainer_for(small("adain"), images((3, 32, 32))).method
     with pytest.raises(UsageError, match="name one by --style"):
         method.stylise(torch.zeros(1, 3, 8, 8))  # pyright: ignore
     assert create("adain").settings()["network"] == "mobilenet_v2"

@@ -18,13 +18,13 @@ from ganvas.losses.gradient import path_length
 from ganvas.method import create
 from ganvas.methods.stylegan2 import StyleGAN2
 from ganvas.sampling import sample
-from parts import pictures, small, train_small, trainer_for
+from parts import images, small, train_small, trainer_for
 
 
 def built(**settings) -> StyleGAN2:
     torch.manual_seed(0)
     method = small("stylegan2", **settings)
-    method.spec = pictures().spec
+    method.spec = images().spec
     method.build(method.spec)
     assert isinstance(method, StyleGAN2)
     return method
@@ -37,7 +37,7 @@ def batch_of(n: int = 4, rank: int = 0, ranks: int = 1) -> Batch:
 
 
 class Linear(nn.Module):
-    """D(x) = <w, x> with |w| = 5; notes how many pictures it saw each time."""
+    """D(x) = <w, x> with |w| = 5; notes how many images it saw each time."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -63,7 +63,7 @@ def test_path_length_of_a_linear_generator() -> None:
 
 
 def test_path_length_averages_over_layers() -> None:
-    """A picture made by the first of two layers only: the squared length is halved."""
+    """An image made by the first of two layers only: the squared length is halved."""
     w = torch.randn(3, 2, 4, requires_grad=True)
     made = 6 * w[:, 0, :1, None, None] + 0 * w.sum()
     assert_close(path_length(w, made, torch.ones(3, 1, 1, 1)), torch.full((3,), 6 / math.sqrt(2)))
@@ -81,7 +81,7 @@ def test_the_path_penalty_compares_with_the_moving_mean() -> None:
     assert_close(method.path_mean, first["length"] + 0.01)
 
 
-def test_shares_of_a_batch_choose_the_same_pictures() -> None:
+def test_shares_of_a_batch_choose_the_same_images() -> None:
     """Two processes with half a batch each see the mean of what one sees."""
     method = built()
     whole = method.path_loss(batch_of(8))
@@ -96,9 +96,9 @@ def test_shares_of_a_batch_choose_the_same_pictures() -> None:
 def test_mixing_takes_layers_from_both() -> None:
     mixed = built(mixing=1.0).styles(batch_of(32))
     first, last = mixed[:, 0], mixed[:, -1]
-    for picture in range(32):
-        from_first = [torch.equal(w, first[picture]) for w in mixed[picture]]
-        from_last = [torch.equal(w, last[picture]) for w in mixed[picture]]
+    for image in range(32):
+        from_first = [torch.equal(w, first[image]) for w in mixed[image]]
+        from_last = [torch.equal(w, last[image]) for w in mixed[image]]
         cut = from_first.index(False)
         assert from_first == [layer < cut for layer in range(len(from_first))]
         assert from_last == [layer >= cut for layer in range(len(from_last))]
@@ -111,7 +111,7 @@ def test_without_mixing_all_layers_have_one_style() -> None:
     assert torch.equal(styles, styles[:, :1].expand_as(styles))
 
 
-def test_a_share_of_the_pictures_is_mixed() -> None:
+def test_a_share_of_the_images_is_mixed() -> None:
     styles = built(mixing=0.5).styles(batch_of(400))
     assert (styles[:, 0] != styles[:, -1]).any(1).float().mean().item() == pytest.approx(0.5, abs=0.08)
 
@@ -124,7 +124,7 @@ def test_the_mean_style_follows_the_first_style() -> None:
     assert_close(method.G.mapping.average, 0.1 * method.styles(batch_of())[:, 0].mean(0))
 
 
-def test_truncation_to_the_mean_gives_one_picture() -> None:
+def test_truncation_to_the_mean_gives_one_image() -> None:
     made = sample(built(truncation=0.0).eval(), 3)
     assert torch.equal(made[0], made[1]) and torch.equal(made[0], made[2])
     assert not torch.equal(*sample(built(truncation=0.5).eval(), 2))
@@ -134,7 +134,7 @@ def test_truncation_to_the_mean_gives_one_picture() -> None:
 
 
 def test_r1_of_a_linear_critic() -> None:
-    """R1 = 25 with any pictures: every * gamma / 2 * 25."""
+    """R1 = 25 with any images: every * gamma / 2 * 25."""
     method = built(gamma=2.0, r1_every=8)
     method.D = Linear()
     report = method.r1_loss(batch_of())
@@ -142,7 +142,7 @@ def test_r1_of_a_linear_critic() -> None:
     assert_close(report["loss"], torch.tensor(8 * 25.0))
 
 
-def test_real_and_fake_pictures_never_share_a_pass() -> None:
+def test_real_and_fake_images_never_share_a_pass() -> None:
     method = built()
     method.D, batch = Linear(), batch_of()
     report = method.discriminator_loss(batch)
@@ -151,7 +151,7 @@ def test_real_and_fake_pictures_never_share_a_pass() -> None:
 
 
 def test_gamma_follows_the_spread_of_the_data() -> None:
-    spec = DataSpec("data", 1, 8, 8, 10, spread=200.0)
+    spec = DataSpec("data", 1, 8, 8, 10, total_variance=200.0)
     for gamma, expected in ((None, 1.0), (0.3, 0.3)):
         method = create("stylegan2", "tiny", {"gamma": gamma})
         assert isinstance(method, StyleGAN2)
@@ -199,7 +199,7 @@ def test_classes_reach_both_networks() -> None:
 def test_classes_need_labels() -> None:
     method = create("stylegan2", "tiny", {"conditional": True})
     with pytest.raises(DataError, match="has no labels"):
-        method.build(DataSpec("data", 1, 8, 8, 10, spread=200.0))
+        method.build(DataSpec("data", 1, 8, 8, 10, total_variance=200.0))
 
 
 def test_augmentation_serves_every_pass_of_d() -> None:

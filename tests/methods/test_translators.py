@@ -12,19 +12,19 @@ from torch import Tensor, nn
 from torch.testing import assert_close
 
 from ganvas.data import open_data, write_png
-from ganvas.data.batch import as_pictures
+from ganvas.data.batch import as_image_tensor
 from ganvas.errors import DataError, GanvasError, UsageError
-from ganvas.method import Batch, Judges, Translates, create
+from ganvas.method import Batch, HasDiscriminator, Translates, create
 from ganvas.methods.cyclegan import CycleGAN
 from ganvas.methods.pix2pix import Pix2Pix
 from ganvas.preview import preview
 from ganvas.report import write_report
 from ganvas.training.trainer import Trainer
-from parts import pictures, small, train_small, trainer_for
+from parts import images, small, train_small, trainer_for
 
 
 class Plus(nn.Module):
-    """A generator that makes everything lighter by a constant; pictures stay what they are for 0."""
+    """A generator that makes everything lighter by a constant; images stay what they are for 0."""
 
     def __init__(self, constant: float) -> None:
         super().__init__()
@@ -103,13 +103,13 @@ def test_pairs_are_moved_alike_and_kept_for_the_step() -> None:
     assert method.pair(batch)[0] is report["input"], "D sees the pairs that G saw"
 
 
-def test_d_sees_the_input_beside_the_picture() -> None:
+def test_d_sees_the_input_beside_the_image() -> None:
     method = small("pix2pix")
     assert isinstance(method, Pix2Pix)
-    method.build(pictures().spec)
+    method.build(images().spec)
     batch = Batch(torch.rand(3, 1, 28, 28), None, torch.rand(3, 1, 28, 28), torch.Generator())
-    logits = method.judge_pair([batch.real], [batch.real])
-    assert not torch.allclose(method.judge_pair([1 - batch.real], [batch.real]), logits)
+    logits = method.discriminate_pair([batch.real], [batch.real])
+    assert not torch.allclose(method.discriminate_pair([1 - batch.real], [batch.real]), logits)
 
 
 def by_features(name: str, **settings: object) -> Trainer:
@@ -125,7 +125,7 @@ def test_d_judges_by_features(settings: dict[str, object]) -> None:
     method = cast(Pix2Pix, trainer.method)
     trainer.step()
     assert all(np.isfinite(value) for value in trainer.numbers().values())
-    assert not [key for key in method.state_dict() if "eyes" in key]
+    assert not [key for key in method.state_dict() if "extractors" in key]
     method.D.eval()  # else each pass of the spectral norm comes nearer to it
     x, target = torch.rand(2, 4, 3, 16, 16) * 2 - 1
     batch = Batch(x, None, target, torch.Generator())
@@ -140,21 +140,21 @@ def test_d_judges_by_features(settings: dict[str, object]) -> None:
 
 
 def test_the_features_difference_is_part_of_what_g_is_asked() -> None:
-    trainer = by_features("pix2pix", perceptual="digits", feature_weight=3.0, game=0.0, l1=1.0)
+    trainer = by_features("pix2pix", perceptual="digits", feature_weight=3.0, adversarial=0.0, l1=1.0)
     method = cast(Pix2Pix, trainer.method)
     x = torch.rand(4, 3, 16, 16) * 2 - 1
     report = method.generator_loss(Batch(x, None, -x, torch.Generator()))
     assert report["features"] > 0.01
     assert_close(report["loss"], report["l1"] + 3 * report["features"])
     method.G = cast(object, nn.Identity())  # pyright: ignore
-    method.paint = lambda batch, x: x  # pyright: ignore
+    method.generate_for = lambda batch, x: x  # pyright: ignore
     same = method.generator_loss(Batch(x, None, x, torch.Generator()))
     assert not same["features"] and not same["l1"]
 
 
 def test_features_alone_teach_g() -> None:
-    """D sees pixels, and pixels and game count nothing: what moves G are the features of its output."""
-    method = small("pix2pix", perceptual="digits", l1=0.0, game=0.0, resize=True, norm="none")
+    """D sees pixels, and pixels and adversarial loss count nothing: what moves G are the features of its output."""
+    method = small("pix2pix", perceptual="digits", l1=0.0, adversarial=0.0, resize=True, norm="none")
     trainer = trainer_for(method, open_data("emoji", size=16))
     trainer.step()
     assert trainer.numbers()["generator/gradient_norm"] > 1e-4
@@ -165,7 +165,7 @@ def test_no_weights_are_asked_for_that_are_not_used() -> None:
     method = cast(Pix2Pix, small("pix2pix", perceptual="vgg19", feature_weight=0.0))
     method.build(open_data("emoji").spec)
     method.begin(torch.device("cpu"))
-    assert not method.eyes
+    assert not method.extractors
 
 
 @pytest.mark.parametrize(
@@ -173,13 +173,13 @@ def test_no_weights_are_asked_for_that_are_not_used() -> None:
 )
 def test_an_unknown_network_is_told(name: str, setting: str) -> None:
     with pytest.raises(UsageError, match=rf"{setting} must be one of .*efficientnet_lite0.*got 'vgg61'"):
-        small(name, **{setting: "vgg61"}).build(pictures().spec)
+        small(name, **{setting: "vgg61"}).build(images().spec)
 
 
 @pytest.mark.parametrize("name", ["pix2pix", "cyclegan"])
 def test_features_cannot_tell_red_from_alpha(name: str) -> None:
     with pytest.raises(UsageError, match=r"discriminator=digits looks at three channels.*data\.channels=3"):
-        small(name, discriminator="digits").build(pictures((4, 16, 16)).spec)
+        small(name, discriminator="digits").build(images((4, 16, 16)).spec)
 
 
 def test_ds_of_cyclegan_judge_by_features() -> None:
@@ -211,14 +211,14 @@ def test_what_a_method_cannot_learn_from() -> None:
     digits = open_data("digits").spec
     with pytest.raises(DataError, match=r"pix2pix learns from pairs, and digits shows none.*data.partner=PATH"):
         small("pix2pix").build(digits)
-    with pytest.raises(DataError, match=r"cyclegan learns from two kinds of pictures, and digits is one"):
+    with pytest.raises(DataError, match=r"cyclegan learns from two kinds of images, and digits is one"):
         small("cyclegan").build(digits)
     apart = open_data("emoji", unpaired=True).spec
     with pytest.raises(DataError, match="pix2pix learns from pairs"):
         small("pix2pix").build(apart)
     small("cyclegan").build(apart)
-    with pytest.raises(UsageError, match="game=0 and l1=0"):
-        small("pix2pix", game=0, l1=0).build(pictures().spec)
+    with pytest.raises(UsageError, match="adversarial=0 and l1=0"):
+        small("pix2pix", adversarial=0, l1=0).build(images().spec)
 
 
 # --- CycleGAN -----------------------------------------------------------------------------------------------------------
@@ -226,7 +226,7 @@ def test_what_a_method_cannot_learn_from() -> None:
 
 def cyclegan(there: float, back: float, **settings: object) -> CycleGAN:
     method = CycleGAN(batch_size=4, **settings)  # pyright: ignore
-    method.build(pictures((1, 28, 28)).spec)
+    method.build(images((1, 28, 28)).spec)
     method.G_AB, method.G_BA = cast(object, Plus(there)), cast(object, Plus(back))  # pyright: ignore
     method.D_A, method.D_B = Sure(1.0), Sure(1.0)
     return method
@@ -234,7 +234,7 @@ def cyclegan(there: float, back: float, **settings: object) -> CycleGAN:
 
 def test_the_cycle_of_identity_generators_is_zero() -> None:
     report = cyclegan(0.0, 0.0).generators_loss(batch_of(0.3, -0.5))
-    assert all(not report[key].any() for key in ("cycle", "identity", "game", "loss"))
+    assert all(not report[key].any() for key in ("cycle", "identity", "adversarial", "loss"))
 
 
 def test_cyclegan_losses_by_hand() -> None:
@@ -245,7 +245,7 @@ def test_cyclegan_losses_by_hand() -> None:
     assert_close(report["identity"], torch.tensor(0.3))
     assert_close(report["loss"], torch.tensor(10 * 0.2 + 5 * 0.3))
     method.D_A, method.D_B = Sure(0.5), Sure(0.0)
-    assert_close(method.generators_loss(batch_of(0.3, -0.5))["game"], torch.tensor(0.25 + 1.0))
+    assert_close(method.generators_loss(batch_of(0.3, -0.5))["adversarial"], torch.tensor(0.25 + 1.0))
     # Of D_A: (0.5 - 1)^2 / 2 + 0.5^2 / 2; of D_B: 1 / 2.
     assert_close(method.discriminators_loss(batch_of(0.3, -0.5))["loss"], torch.tensor(0.25 + 0.5))
     without = cyclegan(0.2, -0.1, identity=0.0).generators_loss(batch_of(0.3, -0.5))
@@ -255,7 +255,7 @@ def test_cyclegan_losses_by_hand() -> None:
 def test_the_pool_fills_and_then_swaps() -> None:
     """Two places a row. Fakes 0.1, 0.2 are kept and shown; then a fake is shown, or an old one whose place it gets."""
     method = CycleGAN(batch_size=3, pool=5)
-    method.build(pictures((1, 28, 28)).spec)
+    method.build(images((1, 28, 28)).spec)
     assert method.pool_a.shape == (3, 2, 28, 28)
     generator = torch.Generator().manual_seed(1)
     held = [{0.1, 0.2} for _ in range(3)]
@@ -284,7 +284,7 @@ def test_the_pool_fills_and_then_swaps() -> None:
 
 def test_no_pool_shows_every_fake_as_it_is() -> None:
     method = CycleGAN(batch_size=3, pool=0)
-    method.build(pictures((1, 28, 28)).spec)
+    method.build(images((1, 28, 28)).spec)
     fake = torch.rand(3, 1, 28, 28)
     shown, kept = method.pooled(Batch(fake, generator=torch.Generator()), fake, method.pool_a, "a")
     assert shown is fake and kept == {}
@@ -293,9 +293,9 @@ def test_no_pool_shows_every_fake_as_it_is() -> None:
     assert all(np.isfinite(value) for value in trainer.numbers().values())
 
 
-def test_d_is_no_judge_of_single_pictures() -> None:
-    """The doctor asks a judge about pictures alone; these say something of pairs, or of one of two kinds."""
-    assert not isinstance(Pix2Pix(), Judges) and not isinstance(CycleGAN(), Judges)
+def test_d_is_no_judge_of_single_images() -> None:
+    """The doctor asks a discriminator about images alone; these say something of pairs, or of one of two kinds."""
+    assert not isinstance(Pix2Pix(), HasDiscriminator) and not isinstance(CycleGAN(), HasDiscriminator)
 
 
 def test_directions() -> None:
@@ -307,10 +307,10 @@ def test_directions() -> None:
 def test_cyclegans_relativistic_game_by_hand() -> None:
     """Both D cannot tell: log 2 each for G, log 2 each for D; both of R1 are 9 * 784 / 4."""
     method = cyclegan(
-        0.2, -0.1, loss="relativistic", cycle=0.0, identity=0.0, game=0.5, gamma=1.0, penalty_every=1, pool=0
+        0.2, -0.1, loss="relativistic", cycle=0.0, identity=0.0, adversarial=0.5, gamma=1.0, penalty_every=1, pool=0
     )
     batch = batch_of(0.3, -0.5)
-    assert_close(method.generators_loss(batch)["game"], torch.tensor(2 * np.log(2)).float())
+    assert_close(method.generators_loss(batch)["adversarial"], torch.tensor(2 * np.log(2)).float())
     assert_close(method.generators_loss(batch)["loss"], torch.tensor(np.log(2)).float())
     assert_close(method.discriminators_loss(batch)["loss"], torch.tensor(2 * np.log(2)).float())
     method.D_A, method.D_B = Threefold(), Threefold()
@@ -333,7 +333,7 @@ def error(method: Translates, data_path: Path, **settings: bool) -> tuple[float,
     """Mean absolute error on the test split of the translation, of the input itself, and of grey."""
     test = open_data(data_path, unpaired=settings.get("unpaired", False)).part("test")
     assert test is not None and test.partners is not None
-    x, y = as_pictures(test.images), as_pictures(test.partners)
+    x, y = as_image_tensor(test.images), as_image_tensor(test.partners)
     with torch.no_grad():
         made = method.translate(x)
     return float((made - y).abs().mean()), float((x - y).abs().mean()), float(y.abs().mean())
@@ -349,10 +349,10 @@ def test_pix2pix_learns_a_negative(negatives: Path) -> None:
 
 
 def test_cyclegan_learns_a_negative_without_pairs(negatives: Path) -> None:
-    """The two kinds differ in nearly nothing but their lightness, which the game has to find out."""
+    """The two kinds differ in nearly nothing but their lightness, which the adversarial loss has to find out."""
     method = create(
         "cyclegan", "tiny",
-        {"generator": "unet", "halvings": 2, "width": 8, "d_width": 8, "norm": "none", "lr": 3e-3, "ema": 0.9, "identity": 0},
+        {"generator": "unet", "downsamplings": 2, "width": 8, "d_width": 8, "norm": "none", "lr": 3e-3, "ema": 0.9, "identity": 0},
     )  # fmt: skip
     trainer = trainer_for(method, open_data(negatives, unpaired=True), steps=150)
     for _ in range(150):
@@ -362,7 +362,7 @@ def test_cyclegan_learns_a_negative_without_pairs(negatives: Path) -> None:
 
 
 def test_a_single_painting_is_enough_of_the_other_kind(tmp_path: Path) -> None:
-    """None of it is held out, and what is shown then comes from the training pictures; nothing is measured."""
+    """None of it is held out, and what is shown then comes from the training images; nothing is measured."""
     random = np.random.default_rng(0)
     for folder, count in (("photos", 12), ("paintings", 1)):
         (tmp_path / folder).mkdir()
@@ -377,12 +377,12 @@ def test_a_single_painting_is_enough_of_the_other_kind(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("name", "columns"), [("pix2pix", 6), ("cyclegan", 8)])
 def test_a_run_shows_what_it_makes(tmp_path: Path, name: str, columns: int) -> None:
-    """Grids of the same test pictures at intervals, a log that the doctor can read, a report without a copy audit."""
+    """Grids of the same test images at intervals, a log that the doctor can read, a report without a copy audit."""
     run = train_small(name, tmp_path / "run", 4, evaluate_every=2)
     grids = sorted(path.name for path in (run.folder / "samples").iterdir())
     assert grids == ["00000002.png", "00000004.png"]
-    _, sheet = preview(run.method, pictures())
+    _, sheet = preview(run.method, images())
     assert sheet is not None and sheet.shape == (2 * 30 - 2, columns * 30 - 2, 1) if name == "pix2pix" else True
     assert [row for row in run.log() if row.get("event") == "health"]
     page = write_report(run.folder).read_text(encoding="utf-8")
-    assert "Samples over time" in page and "Nearest training pictures" not in page
+    assert "Samples over time" in page and "Nearest training images" not in page

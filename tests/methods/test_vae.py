@@ -16,7 +16,7 @@ from ganvas.errors import UsageError
 from ganvas.method import Encodes, HasLikelihood, Samples, create
 from ganvas.methods.vae import VAE, shifted
 from ganvas.metrics import measure_likelihood
-from parts import pictures, small, trainer_for
+from parts import images, small, trainer_for
 
 HALF = 784 * math.log(2)  # nats of 28 x 28 coins
 
@@ -47,7 +47,7 @@ class Says(nn.Module):
 def by_hand(mu: float = 1.0, said: tuple[float, ...] = (0.0,), **settings: object) -> VAE:
     method = small("vae", **settings)
     assert isinstance(method, VAE)
-    method.build(pictures().spec)
+    method.build(images().spec)
     method.E, method.G = Guess(mu), Says(*said)  # pyright: ignore
     return method
 
@@ -141,8 +141,8 @@ def test_threshold_is_the_middle_grey() -> None:
     assert method.binarised(levels, lambda: torch.rand(1)).flatten().tolist() == [-1, -1, 1, 1]
 
 
-def test_equal_seeds_measure_equal_pictures_with_any_number_of_draws() -> None:
-    """Reconstruction alone tells the pictures: q is the prior, so that all draws of a picture have one weight."""
+def test_equal_seeds_measure_equal_images_with_any_number_of_draws() -> None:
+    """Reconstruction alone tells the images: q is the prior, so that all draws of an image have one weight."""
     method, grey = by_hand(mu=0.0, said=(1.0,), binarise="stochastic"), torch.zeros(5, 1, 28, 28)
 
     def nats(samples: int, seed: int) -> Tensor:
@@ -158,13 +158,13 @@ def test_two_values_need_bernoulli_pixels() -> None:
         create("vae", "small", {"pixels": "gaussian"}).build(DataSpec("data", 1, 8, 8, 10))
 
 
-def test_pictures_are_moved_down_and_to_the_right() -> None:
+def test_images_are_moved_down_and_to_the_right() -> None:
     x = torch.arange(6.0).view(1, 1, 2, 3).repeat(3, 1, 1, 1)
     found = shifted(x, torch.tensor([[0, 0], [1, 0], [0, -1]]))
     assert found.flatten(1).tolist() == [[0, 1, 2, 3, 4, 5], [0, 1, 2, 0, 1, 2], [1, 2, 2, 4, 5, 5]]
 
 
-def test_a_share_of_the_pictures_is_moved() -> None:
+def test_a_share_of_the_images_is_moved() -> None:
     x = torch.randn(400, 1, 6, 6)
     for share, low, high in ((0.0, 0, 0), (0.5, 130, 230), (1.0, 320, 390)):  # a ninth of the moves is none
         method = by_hand(shift=1, shift_share=share)
@@ -178,7 +178,7 @@ def test_a_share_of_the_pictures_is_moved() -> None:
 def test_it_has_the_abilities() -> None:
     assert all(issubclass(VAE, ability) for ability in (Samples, Encodes, HasLikelihood))
     method = small("vae")
-    method.build(pictures().spec)
+    method.build(images().spec)
     assert isinstance(method, VAE)
     x = torch.rand(3, 1, 28, 28) * 2 - 1
     z = method.eval().encode(x)
@@ -203,4 +203,4 @@ def test_a_short_training_uses_its_latent() -> None:
     with torch.no_grad():
         again = method.generate(method.encode(x))
     error, blank = (again - x).square().mean(), (x.mean(0) - x).square().mean()
-    assert error < 0.5 * blank, "a picture comes back as itself, not as the mean of all"
+    assert error < 0.5 * blank, "an image comes back as itself, not as the mean of all"

@@ -14,7 +14,7 @@ from ganvas.losses.divergence import normal_kl
 from ganvas.losses.perceptual import feature_distance
 from ganvas.method import Encodes
 from ganvas.networks.autoencoder import FeatureDiscriminator
-from parts import pictures, small, trainer_for
+from parts import images, small, trainer_for
 
 
 def batch_of(n: int = 4) -> Batch:
@@ -24,11 +24,11 @@ def batch_of(n: int = 4) -> Batch:
 
 def built(**settings: Any) -> Any:
     method = small("vae_gan", **settings)
-    method.build(pictures().spec)
+    method.build(images().spec)
     return method
 
 
-def test_identical_pictures_have_no_feature_distance() -> None:
+def test_identical_images_have_no_feature_distance() -> None:
     method, batch = built(), batch_of()
     features = method.D.features(batch.real)
     again, _ = method.D.features_and_logits(batch.real.clone())
@@ -88,14 +88,14 @@ def test_loss_of_the_encoder_is_prior_and_likelihood() -> None:
 
 
 def test_gamma_weighs_the_distance_for_the_generator_only() -> None:
-    """loss = gamma * distance + the game, which gamma 0 leaves alone."""
+    """loss = gamma * distance + the adversarial loss, which gamma 0 leaves alone."""
     reports = {}
     for gamma in (0.0, 2.0):
         torch.manual_seed(0)
         reports[gamma] = built(gamma=gamma).generator_loss(batch_of())
-    game = reports[0.0]["loss"]
+    adversarial = reports[0.0]["loss"]
     assert_close(reports[2.0]["distance"], reports[0.0]["distance"])
-    assert_close(reports[2.0]["loss"], game + 2 * reports[0.0]["distance"])
+    assert_close(reports[2.0]["loss"], adversarial + 2 * reports[0.0]["distance"])
 
 
 def test_d_tells_the_real_from_reconstructions_and_from_samples() -> None:
@@ -112,13 +112,13 @@ def test_d_tells_the_real_from_reconstructions_and_from_samples() -> None:
 def test_it_encodes_and_g_turns_codes_back() -> None:
     method = built().eval()
     assert issubclass(type(method), Encodes)
-    pictures_ = batch_of().real
-    codes = method.encode(pictures_)
-    assert codes.shape == (4, 8) and torch.equal(codes, method.encode(pictures_)), "the mean, not a draw"
-    assert method.generate(codes).shape == pictures_.shape
+    images_ = batch_of().real
+    codes = method.encode(images_)
+    assert codes.shape == (4, 8) and torch.equal(codes, method.encode(images_)), "the mean, not a draw"
+    assert method.generate(codes).shape == images_.shape
 
 
-def test_augmented_pictures_are_judged_and_plain_ones_compared() -> None:
+def test_augmented_images_are_judged_and_plain_ones_compared() -> None:
     method, batch = built(augment="diffaugment"), batch_of()
     features, _ = method.features_and_logits(batch, batch.real)
     assert torch.equal(features, method.seen(batch))

@@ -9,14 +9,14 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from ganvas.data import open_data
-from ganvas.data.batch import Batch, as_pictures
+from ganvas.data.batch import Batch, as_image_tensor
 from ganvas.data.spec import DataSpec
 from ganvas.errors import UsageError
 from ganvas.method import Encodes, Quantises, Samples, create
 from ganvas.methods.vq_vae import VQVAE
 from ganvas.metrics import measure_reconstruction
 from ganvas.networks.vq import Codebook
-from parts import pictures, small, trainer_for
+from parts import images, small, trainer_for
 
 KINDS = [
     {"quantiser": "ema"},
@@ -32,12 +32,12 @@ def built(**settings: object) -> VQVAE:
     method = small("vq_vae", **settings)
     assert isinstance(method, VQVAE)
     torch.manual_seed(0)
-    method.build(pictures().spec)
+    method.build(images().spec)
     return method
 
 
 def batch_of(n: int = 4, rank: int = 0, ranks: int = 1) -> Batch:
-    x = as_pictures(pictures().images[rank * n : (rank + 1) * n])
+    x = as_image_tensor(images().images[rank * n : (rank + 1) * n])
     return Batch(x, generator=torch.Generator().manual_seed(0), rank=rank, ranks=ranks)
 
 
@@ -54,7 +54,7 @@ def test_the_loss_is_the_sum_of_its_terms(quantiser: str) -> None:
     error = (made - batch.real).square().mean()
     apart = (level.z - level.vectors).square().mean()
     weight = {"ema": 0.5, "gradient": 1.5, "fsq": 0.0}[quantiser]
-    assert_close(method.loss(batch)["loss"], error / (pictures().spec.spread / 784) + weight * apart)
+    assert_close(method.loss(batch)["loss"], error / (images().spec.total_variance / 784) + weight * apart)
 
 
 def test_codes_of_moving_averages_have_no_gradient_and_others_have() -> None:
@@ -81,7 +81,7 @@ def test_codes_start_by_k_means_once() -> None:
     trainer = trainer_for(small("vq_vae", lr=0.0))
     method = trainer.method
     assert isinstance(method, VQVAE)
-    x = as_pictures(pictures().images)
+    x = as_image_tensor(images().images)
     before = distance(method, x)
     trainer.step()
     assert distance(method, x) < before / 3
@@ -117,7 +117,7 @@ def test_means_over_ranks_hold_what_one_process_sees(levels: int) -> None:
     assert {key.split("_")[0] for key in update.means} == {"shares", "sums", "points"}
 
 
-# --- codes and pictures -----------------------------------------------------------------------------------------------------
+# --- codes and images -----------------------------------------------------------------------------------------------------
 
 
 @all_kinds
@@ -129,7 +129,7 @@ def test_decoding_codes_is_what_the_training_saw(settings: dict[str, object]) ->
 
 
 def test_two_levels() -> None:
-    """A coarse grid of half the size first; both matter to the picture, and fine codes depend on the coarse ones."""
+    """A coarse grid of half the size first; both matter to the image, and fine codes depend on the coarse ones."""
     method = built(levels=2)
     grids = method.grids()
     assert [(grid.name, grid.height, grid.width) for grid in grids] == [("coarse", 4, 4), ("fine", 7, 7)]
@@ -147,8 +147,8 @@ def test_two_levels() -> None:
 
 def test_mistakes_are_told() -> None:
     spec = DataSpec("few", 1, 7, 9, 10)
-    with pytest.raises(UsageError, match=r"halvings=3 leaves nothing of pictures of 7x9"):
-        create("vq_vae", "tiny", {"halvings": 3}).build(spec)
+    with pytest.raises(UsageError, match=r"downsamplings=3 leaves nothing of images of 7x9"):
+        create("vq_vae", "tiny", {"downsamplings": 3}).build(spec)
     for levels in ("1-5", "256-256-2"):
         with pytest.raises(UsageError, match="fsq_levels must be 2 or more each, and 65536 codes together at most"):
             create("vq_vae", "tiny", {"quantiser": "fsq", "fsq_levels": levels}).build(spec)
@@ -159,7 +159,7 @@ def test_mistakes_are_told() -> None:
 
 @pytest.mark.parametrize(("quantiser", "steps"), [("ema", 120), ("fsq", 100)])
 def test_a_short_training_paints_digits_again(quantiser: str, steps: int) -> None:
-    """Digits of 14 x 14. The mean of the training pictures has 13.4 dB on held-out ones, an untrained network less."""
+    """Digits of 14 x 14. The mean of the training images has 13.4 dB on held-out ones, an untrained network less."""
     data = open_data("digits", size=14)
     held = data.part("test")
     assert held is not None
@@ -167,7 +167,7 @@ def test_a_short_training_paints_digits_again(quantiser: str, steps: int) -> Non
     errors = np.square(np.array(held.images, np.float32) / 255 - mean).mean((1, 2, 3))
     flat = float((-10 * np.log10(errors)).mean())
     settings = {
-        "halvings": 1,
+        "downsamplings": 1,
         "width": 16,
         "blocks": 1,
         "size": 32,

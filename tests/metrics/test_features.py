@@ -177,8 +177,8 @@ def test_a_wrong_file_given_by_name_is_refused(stand_in, tmp_path):
 
 def test_fid_names_its_extra(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "torch_fidelity", None)
-    pictures = np.zeros((2, 8, 8, 3), np.uint8)
+    images = np.zeros((2, 8, 8, 3), np.uint8)
     with pytest.raises(MissingExtra, match=r"pip install ganvas\[fid\]"):
-        fid(pictures, pictures)
+        fid(images, images)
     with pytest.raises(GanvasError, match="C 1 or 3; fake is uint8"):
-        fid(pictures, pictures[..., :2])
+        fid(images, images[..., :2])

@@ -37,7 +37,7 @@ def test_equals_the_matrix_root_of_scipy(size):
 
 @pytest.mark.parametrize(("first", "second"), [(20, 30), (30, 20), (20, 300), (300, 20), (2, 2)])
 def test_of_singular_covariances_is_exact(first, second):
-    """Fewer pictures than features: tr (A B)^(1/2) is then the nuclear norm of X_a X_b^T / sqrt((n-1)(m-1))."""
+    """Fewer images than features: tr (A B)^(1/2) is then the nuclear norm of X_a X_b^T / sqrt((n-1)(m-1))."""
     random = np.random.default_rng(3)
     x, y = random.normal(size=(first, 64)), random.normal(size=(second, 64)) * 2
     x, y = x - x.mean(0), y - y.mean(0)
@@ -81,7 +81,7 @@ def test_moments_in_parts_and_merged_are_those_of_all_at_once():
 def test_moments_say_when_they_know_too_little():
     with pytest.raises(GanvasError, match="no features were added yet"):
         _ = Moments().mean
-    with pytest.raises(GanvasError, match=r"at least 2 pictures \(got 1\)"):
+    with pytest.raises(GanvasError, match=r"at least 2 images \(got 1\)"):
         _ = Moments().add([[1.0, 2.0]]).covariance
     with pytest.raises(GanvasError, match="of 2 features, and now 3 came"):
         Moments().add([[1.0, 2.0]]).add([[1.0, 2.0, 3.0]])

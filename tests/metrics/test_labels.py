@@ -20,7 +20,7 @@ def test_real_digits_are_what_their_labels_say() -> None:
 
 
 def test_a_share_by_hand() -> None:
-    """Three pictures of which one is asked for as another digit: 2/3; of class 1 all, of class 5 half."""
+    """Three images of which one is asked for as another digit: 2/3; of class 1 all, of class 5 half."""
     data = open_data("digits", split="test")
     ones, fives = (data.images[data.labels == digit] for digit in (1, 5))
     found = label_accuracy(np.stack([ones[0], fives[0], ones[1]]), [1, 5, 5])
@@ -44,5 +44,5 @@ def test_what_the_network_cannot_read_is_an_error() -> None:
         label_accuracy(images, [0, 1], [])
     with pytest.raises(DataError, match=r"labels must be from 0 to 9 \(got 0 to 10\)"):
         label_accuracy(images, [0, 10])
-    with pytest.raises(DataError, match="2 pictures, 3 labels"):
+    with pytest.raises(DataError, match="2 images, 3 labels"):
         label_accuracy(images, [0, 1, 2])

@@ -12,11 +12,11 @@ from torch import nn
 from ganvas.errors import DataError
 from ganvas.method import HasLikelihood, Likelihood
 from ganvas.metrics.likelihood import measure_likelihood, summary
-from parts import pictures
+from parts import images
 
 
 class Brightness(nn.Module):
-    """Each picture costs its mean brightness in nats, and 1 / draws more; it is a bound."""
+    """Each image costs its mean brightness in nats, and 1 / draws more; it is a bound."""
 
     def __init__(self, unit: str = "nats", exact: bool = False) -> None:
         super().__init__()
@@ -31,7 +31,7 @@ class Brightness(nn.Module):
 
 
 def test_a_bound_by_one_draw_and_by_many() -> None:
-    data, method = pictures((1, 28, 28), 1000), Brightness()
+    data, method = images((1, 28, 28), 1000), Brightness()
     assert isinstance(method, HasLikelihood)
     found = measure_likelihood(method, data, samples=4, seed=5)
     held = data.part("test")
@@ -45,13 +45,13 @@ def test_a_bound_by_one_draw_and_by_many() -> None:
     many, one = method.asked[:2], method.asked[2:]
     assert [block[:2] for block in many] == [(64, 4), (36, 4)] and [block[:2] for block in one] == [(64, 1), (36, 1)]
     assert [block[2] for block in many] == [block[2] for block in one], (
-        "the same pictures are drawn for any number of draws"
+        "the same images are drawn for any number of draws"
     )
     assert many[0][2] != many[1][2]
 
 
 def test_an_exact_one_is_asked_once() -> None:
-    data, method = pictures((2, 30, 50)), Brightness("bits_per_dim", exact=True)
+    data, method = images((2, 30, 50)), Brightness("bits_per_dim", exact=True)
     entry = measure_likelihood(method, data, samples=7)["bits_per_dim"]
     held = data.part("test")
     assert held is not None and len(method.asked) == 1
@@ -68,7 +68,7 @@ def test_bits_are_shared_out_over_all_terms() -> None:
     assert summary([Likelihood(nats, "nats", terms)])["value"] == pytest.approx(2 * math.log(2))
 
 
-def test_training_pictures_are_refused() -> None:
-    alone = dataclasses.replace(pictures(), _parts={})
+def test_training_images_are_refused() -> None:
+    alone = dataclasses.replace(images(), _parts={})
     with pytest.raises(DataError, match=r"has no test split.*raise data.holdout"):
         measure_likelihood(Brightness(), alone)

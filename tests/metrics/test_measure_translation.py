@@ -14,7 +14,7 @@ from ganvas.data import open_data
 from ganvas.errors import DataError
 from ganvas.metrics import measure_translation
 from ganvas.metrics.translation import absolute_errors, psnr_each
-from parts import pictures, train_small
+from parts import images, train_small
 
 
 class Copies(nn.Module):
@@ -30,15 +30,15 @@ class Copies(nn.Module):
     def multiple(self) -> int:
         return 1
 
-    def translate(self, pictures: Tensor, direction: str = "ab") -> Tensor:
-        return pictures
+    def translate(self, images: Tensor, direction: str = "ab") -> Tensor:
+        return images
 
 
 class Perfect(Copies):
     """Partners of the noise are its mirrored negatives."""
 
-    def translate(self, pictures: Tensor, direction: str = "ab") -> Tensor:
-        return -pictures.flip(3)
+    def translate(self, images: Tensor, direction: str = "ab") -> Tensor:
+        return -images.flip(3)
 
 
 def test_errors_by_hand() -> None:
@@ -52,7 +52,7 @@ def test_errors_by_hand() -> None:
 
 
 def test_copying_scores_what_stands_beside_it() -> None:
-    found = measure_translation(Copies(), pictures((3, 32, 32)))
+    found = measure_translation(Copies(), images((3, 32, 32)))
     names = [name.split("[")[0] for name in found]
     assert names[:4] == ["L1", "PSNR", "FD", "KD"] and len(names) == 8 and list(found)[4] == "L1 ba"
     assert all(entry["value"] == entry["input"] and entry["n"] == 4 for entry in found.values())
@@ -61,24 +61,24 @@ def test_copying_scores_what_stands_beside_it() -> None:
 
 def test_the_true_partners_score_the_floor() -> None:
     for direction in ("", " ba"):
-        found = measure_translation(Perfect(), pictures((3, 32, 32)))
+        found = measure_translation(Perfect(), images((3, 32, 32)))
         fd = next(name for name in found if name.startswith("FD") and name.endswith("]" + direction))
         assert found["L1" + direction]["value"] < 1e-6 and found["PSNR" + direction]["value"] == 100
-        assert found[fd]["value"] == pytest.approx(found[fd]["floor"]) and found[fd]["input"] != found[fd]["value"]
+        assert found[fd]["value"] == pytest.approx(found[fd]["reference"]) and found[fd]["input"] != found[fd]["value"]
 
 
 def test_at_most_so_many() -> None:
-    assert measure_translation(Copies(), pictures((3, 32, 32)), samples=3)["L1"]["n"] == 3
+    assert measure_translation(Copies(), images((3, 32, 32)), samples=3)["L1"]["n"] == 3
 
 
 def test_two_heaps_have_no_true_partners(tmp_path: Path) -> None:
-    noise = pictures((3, 32, 32))
+    noise = images((3, 32, 32))
     assert noise.partners is not None
-    for name, images in (("a", noise.images), ("b", noise.partners)):
-        np.savez(tmp_path / f"{name}.npz", images=images)
+    for name, side in (("a", noise.images), ("b", noise.partners)):
+        np.savez(tmp_path / f"{name}.npz", images=side)
     apart = open_data(tmp_path / "a.npz", partner=str(tmp_path / "b.npz"), unpaired=True)
     assert not [name for name in measure_translation(Copies(), apart) if name.startswith(("L1", "PSNR"))]
-    with pytest.raises(DataError, match=r"no test split with two pictures of each kind.*raise data\.holdout"):
+    with pytest.raises(DataError, match=r"no test split with two images of each kind.*raise data\.holdout"):
         measure_translation(
             Copies(), open_data(tmp_path / "a.npz", partner=str(tmp_path / "b.npz"), unpaired=True, holdout=0)
         )

@@ -36,7 +36,7 @@ def test_equals_the_package_prdc(k, kind, capsys):
     real, fake = random.normal(size=(230, 12)), random.normal(size=(170, 12)) * 0.8 + 0.2
     if kind == "float32":
         real, fake = real.astype(np.float32), fake.astype(np.float32)
-    if kind == "ties":  # whole numbers: many equal distances, and equal points
+    if kind == "ties":  # integers: many equal distances, and equal points
         real, fake = random.integers(0, 3, (230, 3)).astype(float), random.integers(0, 4, (170, 3)).astype(float)
     if kind == "far away":
         real, fake = real + 100, fake + 100

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from ganvas.metrics import compare_pictures, luma, mobilenet_distance, psnr_rgb, psnr_y, ssim_rgb, ssim_y
+from ganvas.metrics import compare_images, luma, mobilenet_distance, psnr_rgb, psnr_y, ssim_rgb, ssim_y
 from ganvas.networks.features import has_mobilenet_weights
 
 RANDOM = np.random.default_rng(0)
@@ -38,7 +38,7 @@ def test_y_of_bt601() -> None:
 
 
 def test_ssim_by_its_definition() -> None:
-    """Equation 13 with scipy's Gaussian filter, which has the same weights; windows that leave the picture do not count."""
+    """Equation 13 with scipy's Gaussian filter, which has the same weights; windows that leave the image do not count."""
     made, target = pair(1)
     a, b = made[..., 0].astype(float), target[..., 0].astype(float)
 
@@ -67,7 +67,7 @@ def test_more_noise_is_worse_by_every_measure() -> None:
     little, much = ((target + RANDOM.normal(0, sigma, target.shape)).clip(0, 255).astype(np.uint8) for sigma in (5, 25))
     for measure in (psnr_rgb, psnr_y, ssim_rgb, ssim_y):
         assert measure(little, target) > measure(much, target)
-    entries = compare_pictures(much, target)
+    entries = compare_images(much, target)
     assert set(entries) == {"PSNR[RGB]", "PSNR[Y]", "SSIM[RGB]", "SSIM[Y]"}
     assert entries["PSNR[Y]"] == {"value": psnr_y(much, target), "unit": "dB", "better": "higher"}
 

@@ -24,7 +24,7 @@ def latents(n: int = 3) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("steps", [1, 2, 4])
-def test_the_last_canvas_is_the_picture(steps: int) -> None:
+def test_the_last_canvas_is_the_image(steps: int) -> None:
     G, z = painter(steps), latents()
     canvases = G.canvases(z)
     assert canvases.shape == (3, steps, *SHAPE)

@@ -98,7 +98,7 @@ def test_systematic_resampling_by_hand() -> None:
 
 
 def test_who_goes_on_as_another_has_its_whole_past() -> None:
-    """All codes are given, and after each row everybody goes on as somebody: the last row's chances are still those of the full
+    """All codes are given, and after each row everybody continues as somebody: the last row's chances are still those of the full
     network on what each one has become, rows, coarse grid and class."""
     grids, n = [(2, 2, 3), (4, 3, 5)], 6
     made, label = network(grids, classes=3), torch.arange(n) % 3

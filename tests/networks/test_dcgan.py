@@ -85,7 +85,7 @@ def test_levels(side: int, levels: int) -> None:
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (1, 4, 4), (2, 5, 9), (3, 7, 64), (1, 3, 40)])
 @pytest.mark.parametrize("last", ["up", "conv3"])
-def test_odd_and_tiny_pictures(shape, last: str) -> None:
+def test_odd_and_tiny_images(shape, last: str) -> None:
     x = DCGANGenerator(6, shape, 2, last=last)(torch.randn(3, 6))
     assert x.shape == (3, *shape) and x.abs().max() <= 1
     assert DCGANDiscriminator(shape, 2, norm="layer")(x).shape == (3, 1)
@@ -115,5 +115,5 @@ def test_spectral_norm_follows_the_weights() -> None:
             parameter.mul_(50)
     for _ in range(40):
         D(x)
-    layer = D.judge
+    layer = D.head
     assert torch.linalg.matrix_norm(layer.weight, 2).item() == pytest.approx(1, abs=0.02)

@@ -73,9 +73,9 @@ def test_softmax2_asks_for_the_log_odds_of_real() -> None:
         gan.D[1].weight.zero_()
         gan.D[1].weight[:, :2].copy_(scores.T)  # the first two pixels say which row of scores it is
         gan.D[1].bias.zero_()
-    pictures = torch.zeros(2, 1, 28, 28)
-    pictures[0, 0, 0, 0] = pictures[1, 0, 0, 1] = 1
-    told = gan.judge(Batch(pictures), pictures)
+    images = torch.zeros(2, 1, 28, 28)
+    images[0, 0, 0, 0] = images[1, 0, 0, 1] = 1
+    told = gan.discriminate(Batch(images), images)
     assert told.tolist() == [[2.0], [-3.0]]
     assert torch.allclose(torch.sigmoid(told[:, 0]), torch.softmax(scores, 1)[:, 1])
 

@@ -159,9 +159,9 @@ def test_a_missing_network_is_told_with_those_that_are_here(monkeypatch: pytest.
 
 @pytest.mark.parametrize("name", ["vgg16", "mobilenet_v2", "efficientnet_lite0", "digits"])
 def test_features_and_their_gradient_are_those_of_autograd(name: str) -> None:
-    """The pass that keeps little, against the layers one by one: of two pictures, from all layers that a discriminator sees."""
+    """The pass that keeps little, against the layers one by one: of two images, from all layers that a discriminator sees."""
     torch.manual_seed(0)
-    network, layers = build_network(name), KNOWN[name].judged
+    network, layers = build_network(name), KNOWN[name].disc_layers
     x = (torch.rand(2, 3, 40, 33) * 2 - 1).requires_grad_()
     ours, wanted = network(x, layers), network.by_autograd(x, layers)
     assert list(ours) == list(wanted)

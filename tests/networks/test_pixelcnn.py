@@ -24,7 +24,7 @@ def network(
 
 
 def seen(made: PixelCNN, shape: tuple[int, int, int], c: int, i: int, j: int) -> torch.Tensor:
-    """Which values (C, H, W) of the picture the outputs of channel c at (i, j) depend on."""
+    """Which values (C, H, W) of the image the outputs of channel c at (i, j) depend on."""
     x = torch.randn(1, *shape, dtype=torch.float64, requires_grad=True)
     total = torch.zeros(shape, dtype=torch.float64)
     for out in made(x)[0].chunk(made.groups)[c if made.groups > 1 else 0][:, i, j]:
@@ -132,7 +132,7 @@ def test_the_class_moves_every_layer_of_both_stacks() -> None:
 
 
 def test_dropped_features_are_left_out() -> None:
-    """All gates dropped: the picture has no influence left. All kept: as without."""
+    """All gates dropped: the image has no influence left. All kept: as without."""
     made = network()
     x, other = torch.randn(2, 2, 1, 5, 5, dtype=torch.float64)
     none, all_ = torch.zeros(2, 3, 6), torch.ones(2, 3, 6)

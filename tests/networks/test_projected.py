@@ -1,4 +1,4 @@
-"""A discriminator that judges by a frozen network's features."""
+"""A discriminator that decides by a frozen network's features."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import torch
 from torch.testing import assert_close
 
 from ganvas.networks.perceptual import KNOWN, build_network
-from ganvas.networks.projected import GRID, SEEN, Eyes, FeatureJudge, judged_channels
+from ganvas.networks.projected import GRID, SEEN, FeatureDiscriminator, LayerFeatures, discriminator_channels
 from ganvas.networks.resample import enlarged
 
 
-def test_small_pictures_are_enlarged_and_large_ones_are_not() -> None:
+def test_small_images_are_enlarged_and_large_ones_are_not() -> None:
     network = build_network("digits")
-    seen = Eyes(network, ("conv1",))
+    seen = LayerFeatures(network, ("conv1",))
     small, large = torch.rand(2, 1, 32, 24), torch.rand(2, 1, 100, 90)
     assert_close(seen(small)[0], network(enlarged(small, 3), ("conv1",))["conv1"])
     assert_close(seen(large)[0], network(large, ("conv1",))["conv1"])
@@ -23,31 +23,31 @@ def test_small_pictures_are_enlarged_and_large_ones_are_not() -> None:
 @pytest.mark.parametrize("name", sorted(KNOWN))
 @pytest.mark.parametrize("channels", [1, 3, 5])
 def test_heads_fit_the_features_of_every_network(name: str, channels: int) -> None:
-    layers = KNOWN[name].judged
-    judge = FeatureJudge(judged_channels(name, channels), 4)
-    logits = judge(Eyes(build_network(name), layers)(torch.rand(2, channels, 32, 32)))
+    layers = KNOWN[name].disc_layers
+    discriminator = FeatureDiscriminator(discriminator_channels(name, channels), 4)
+    logits = discriminator(LayerFeatures(build_network(name), layers)(torch.rand(2, channels, 32, 32)))
     assert logits.shape == (2, len(layers), GRID, GRID) and logits.dtype == torch.float32
 
 
 def test_a_layers_scale_does_not_count() -> None:
     torch.manual_seed(0)
-    judge = FeatureJudge([6], 4).eval()
+    discriminator = FeatureDiscriminator([6], 4).eval()
     features = torch.randn(2, 6, 5, 5)
-    assert_close(judge([features * 1000]), judge([features]))
-    assert not torch.allclose(judge([features.flip(1)]), judge([features]))
+    assert_close(discriminator([features * 1000]), discriminator([features]))
+    assert not torch.allclose(discriminator([features.flip(1)]), discriminator([features]))
 
 
 def test_several_views_stand_side_by_side() -> None:
     torch.manual_seed(0)
-    judge = FeatureJudge([12], 4).eval()
+    discriminator = FeatureDiscriminator([12], 4).eval()
     one, other = torch.randn(2, 2, 6, 5, 5)
-    assert not torch.allclose(judge([one], [other]), judge([other], [one]))
+    assert not torch.allclose(discriminator([one], [other]), discriminator([other], [one]))
 
 
 def test_building_heads_draws_no_random_numbers() -> None:
     """Weights of a frozen network are drawn in passing where only its shape is asked for."""
     torch.manual_seed(0)
     state = torch.get_rng_state()
-    judged_channels.cache_clear()
-    judged_channels("mobilenet_v2", 3)
+    discriminator_channels.cache_clear()
+    discriminator_channels("mobilenet_v2", 3)
     assert torch.equal(torch.get_rng_state(), state)

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
-from ganvas.networks.layers import BiasedActivation, norm2d, variance_kept
+from ganvas.networks.layers import BiasedActivation, init_fan_in_, norm2d
 from ganvas.networks.resnet import Residual, ResNetDiscriminator, ResNetGenerator, fitted
 
 KINDS = pytest.mark.parametrize("kind", ["dense", "grouped"])
@@ -79,7 +79,7 @@ def test_widths_are_fitted_at_the_small_end(widths, stages, expected) -> None:
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (2, 5, 9), (3, 7, 64)])
-def test_odd_and_tiny_pictures(shape) -> None:
+def test_odd_and_tiny_images(shape) -> None:
     x = ResNetGenerator(6, shape, [8, 4], 1, "dense")(torch.randn(3, 6))
     assert x.shape == (3, *shape)
     assert ResNetDiscriminator(shape, [8, 4], 1, "dense")(x).shape == (3, 1)
@@ -87,7 +87,7 @@ def test_odd_and_tiny_pictures(shape) -> None:
 
 def test_variance_kept() -> None:
     torch.manual_seed(0)
-    layer = variance_kept(nn.Linear(400, 1000), gain=3.0)
+    layer = init_fan_in_(nn.Linear(400, 1000), gain=3.0)
     assert layer(torch.randn(200, 400)).std().item() == pytest.approx(3, rel=0.02)
     assert layer.bias.abs().max() == 0
 
@@ -102,7 +102,7 @@ def test_biased_activation() -> None:
     assert activation.gain**2 * (1 + 0.04) / 2 == pytest.approx(1)
 
 
-def test_layer_norm_sees_one_picture_only() -> None:
+def test_layer_norm_sees_one_image_only() -> None:
     x = torch.randn(4, 3, 5, 5) * 7 + 2
     for kind in ("layer", "instance"):
         norm = norm2d(kind, 3).train()

@@ -1,4 +1,4 @@
-"""Generators that share a trunk, packs of pictures, and classes joined to the input: numbers by hand."""
+"""Generators that share a trunk, packs of images, and classes joined to the input: numbers by hand."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_only_the_first_layer_is_their_own() -> None:
         assert sum(parameter.numel() for parameter in mixture.parameters()) == one + first * (count * 9 - 8)
 
 
-def test_a_picture_moves_the_first_layer_of_its_generator_only() -> None:
+def test_a_image_moves_the_first_layer_of_its_generator_only() -> None:
     torch.manual_seed(0)
     G = SharedGenerators(partial(DCGANGenerator, shape=(1, 8, 8), width=4), 3, 4)
     G(latents(torch.randn(6, 3), torch.tensor([2] * 6), 4)).square().sum().backward()
@@ -66,25 +66,25 @@ def test_a_picture_moves_the_first_layer_of_its_generator_only() -> None:
 
 
 def test_packs_join_neighbours_along_the_channels() -> None:
-    pictures = torch.arange(6 * 2 * 3 * 3).view(6, 2, 3, 3).to(memory_format=torch.channels_last)
-    joined = packs(pictures, 3)
+    images = torch.arange(6 * 2 * 3 * 3).view(6, 2, 3, 3).to(memory_format=torch.channels_last)
+    joined = packs(images, 3)
     assert joined.shape == (2, 6, 3, 3) and joined.is_contiguous(memory_format=torch.channels_last)
     for pack in range(2):
         for place in range(3):
-            assert torch.equal(joined[pack, 2 * place : 2 * place + 2], pictures[3 * pack + place])
+            assert torch.equal(joined[pack, 2 * place : 2 * place + 2], images[3 * pack + place])
 
 
-def test_pictures_that_fill_no_pack_are_refused() -> None:
-    with pytest.raises(UsageError, match=r"7 pictures make no packs of 2.*multiple of 2"):
+def test_images_that_fill_no_pack_are_refused() -> None:
+    with pytest.raises(UsageError, match=r"7 images make no packs of 2.*multiple of 2"):
         packs(torch.zeros(7, 1, 4, 4), 2)
 
 
-def test_each_picture_gets_the_logit_of_its_pack() -> None:
+def test_each_image_gets_the_logit_of_its_pack() -> None:
     def make(shape: tuple[int, int, int]) -> nn.Module:
         assert shape == (2, 1, 1)
-        judge = nn.Sequential(nn.Flatten(), nn.Linear(2, 1, bias=False))
-        nn.init.constant_(judge[1].weight, 1.0)
-        return judge
+        discriminator = nn.Sequential(nn.Flatten(), nn.Linear(2, 1, bias=False))
+        nn.init.constant_(discriminator[1].weight, 1.0)
+        return discriminator
 
     D = PackedDiscriminator(make, (1, 1, 1), 2)
     logits = D(torch.tensor([1.0, 2.0, 10.0, 20.0]).view(4, 1, 1, 1))

@@ -94,7 +94,7 @@ def test_doubling_and_halving_meet_any_size() -> None:
 
 
 def test_doubling_is_bilinear() -> None:
-    """A kernel with its centre only doubles a picture as bilinear interpolation does (but for the border, where zeros stand)."""
+    """A kernel with its centre only doubles an image as bilinear interpolation does (but for the border, where zeros stand)."""
     up = EqualUpConv(1, 1, (12, 12))
     up.weight.data.zero_()
     up.weight.data[..., 1, 1] = 1 / up.scale
@@ -117,8 +117,8 @@ def test_modulation_and_demodulation_by_hand() -> None:
 
 
 @pytest.mark.parametrize("up", [False, True])
-def test_it_is_a_convolution_with_weights_of_each_picture(up: bool) -> None:
-    """Eqs. 1 and 3 as they stand: a kernel for each picture, in one grouped convolution."""
+def test_it_is_a_convolution_with_weights_of_each_image(up: bool) -> None:
+    """Eqs. 1 and 3 as they stand: a kernel for each image, in one grouped convolution."""
     torch.manual_seed(0)
     n, c, k = 3, 4, 5
     conv = EqualUpConv(c, k, (12, 12)) if up else EqualConv(c, k, 3)
@@ -150,9 +150,9 @@ def test_demodulation_gives_back_the_variance() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_any_shape(shape: Shape, kind: str) -> None:
     G, D = generator(shape, kind=kind), StyleDiscriminator(shape, [8, 4], kind, outputs=3)
-    pictures = G(torch.randn(2, 6))
-    assert pictures.shape == (2, *shape)
-    assert D(pictures).shape == (2, 3)
+    images = G(torch.randn(2, 6))
+    assert images.shape == (2, *shape)
+    assert D(images).shape == (2, 3)
     assert len(G.synthesis.noise_sizes) == G.synthesis.inputs - 1
 
 
@@ -185,9 +185,9 @@ def test_truncation_draws_to_the_mean() -> None:
     z = torch.randn(3, 6)
     G = generator(truncation=0.0)
     G.mapping.average.copy_(torch.randn(5))
-    pictures = G(z)
-    assert_close(pictures[0], pictures[1])
-    assert_close(pictures[0], G.synthesis(G.mapping.average.expand(1, G.synthesis.inputs, 5))[0])
+    images = G(z)
+    assert_close(images[0], images[1])
+    assert_close(images[0], G.synthesis(G.mapping.average.expand(1, G.synthesis.inputs, 5))[0])
     G.truncation = 0.5
     half = (G.mapping(z) + G.mapping.average) / 2
     assert_close(G(z), G.synthesis(half[:, None].expand(-1, G.synthesis.inputs, -1)))
@@ -214,7 +214,7 @@ def test_minibatch_deviation_by_hand() -> None:
     assert_close(minibatch_deviation(x[2:], 2), minibatch_deviation(x, 2)[2:])  # half a batch has the same groups
 
 
-def test_pictures_meet_inside_their_group_only() -> None:
+def test_images_meet_inside_their_group_only() -> None:
     torch.manual_seed(0)
     D, x = StyleDiscriminator((1, 8, 8), [8, 4], group=2), torch.randn(4, 1, 8, 8)
     changed = x.clone()
@@ -227,7 +227,7 @@ def test_pictures_meet_inside_their_group_only() -> None:
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_layers_stay_channels_last(channels: int) -> None:
-    """Otherwise all that follows is slow on a CPU (grey pictures fit both layouts, so a convolution of them may choose)."""
+    """Otherwise all that follows is slow on a CPU (grey images fit both layouts, so a convolution of them may choose)."""
     networks = torch.nn.ModuleList([generator((channels, 16, 16)), StyleDiscriminator((channels, 16, 16), [8, 4])])
     networks.to(memory_format=torch.channels_last)
     layouts = []

@@ -15,16 +15,16 @@ from ganvas.networks.translator import (
     RetouchTranslator,
     Translator,
     UNetTranslator,
-    dropped,
-    fitting_halvings,
-    looked_up,
-    pulled,
+    apply_lut,
+    dropout,
+    fitting_downsamplings,
+    warp,
 )
 
 
 @pytest.mark.parametrize(("layers", "side"), [(0, 1), (1, 16), (2, 34), (3, 70)])
 def test_a_logit_sees_a_patch(layers: int, side: int) -> None:
-    """70 x 70 for three halvings (Isola 2017, sec. 6.1.2), found by gradient."""
+    """70 x 70 for three downsamplings (Isola 2017, sec. 6.1.2), found by gradient."""
     network = PatchDiscriminator(3, 2, layers, norm="none").double()
     x = torch.rand(1, 3, 160, 160, dtype=torch.float64, requires_grad=True)
     logits = network(x)
@@ -40,7 +40,7 @@ def test_patches_of_256_pixels() -> None:
 
 
 @pytest.mark.parametrize("size", [(28, 28), (32, 32), (30, 50), (6, 6), (1, 1)])
-def test_layers_fit_the_picture(size: tuple[int, int]) -> None:
+def test_layers_fit_the_image(size: tuple[int, int]) -> None:
     layers = fitting_layers(3, *size)
     assert layers == {28: 3, 32: 3, 30: 3, 6: 1, 1: 0}[size[0]]
     assert PatchDiscriminator(2, 2, layers, "instance")(torch.rand(2, 2, *size)).shape[:2] == (2, 1)
@@ -69,7 +69,7 @@ def test_what_comes_out_is_as_large(number: int, size: tuple[int, int]) -> None:
 
 
 def test_halvings_leave_a_pixel() -> None:
-    assert [fitting_halvings(8, side, side) for side in (256, 64, 32, 28, 5, 2, 1)] == [8, 6, 5, 4, 2, 1, 1]
+    assert [fitting_downsamplings(8, side, side) for side in (256, 64, 32, 28, 5, 2, 1)] == [8, 6, 5, 4, 2, 1, 1]
 
 
 def test_dropout_is_the_only_noise_and_comes_from_the_draws() -> None:
@@ -83,7 +83,7 @@ def test_dropout_is_the_only_noise_and_comes_from_the_draws() -> None:
     assert torch.equal(network(x), network(x)) and torch.equal(draw(0), draw(0))
     assert not torch.equal(draw(0), draw(1)) and not torch.equal(draw(0), network(x))
     assert torch.equal(torch.get_rng_state(), outside)
-    kept = dropped(torch.ones(1, 100, 10, 10), 0.25, lambda *shape: torch.rand(1, *shape))
+    kept = dropout(torch.ones(1, 100, 10, 10), 0.25, lambda *shape: torch.rand(1, *shape))
     assert kept.unique().tolist() == pytest.approx([0, 4 / 3]) and abs(float(kept.mean()) - 1) < 0.03
 
 
@@ -118,26 +118,26 @@ def test_only_a_gradient_that_leads_back_passes() -> None:
 
 def test_pixels_are_pulled_from_where_the_flow_says() -> None:
     """(x, y) from here: half a pixel to the right is the mean of two; beyond the border its last pixel."""
-    picture = torch.arange(12.0).view(1, 1, 3, 4)
+    image = torch.arange(12.0).view(1, 1, 3, 4)
     flow = torch.zeros(1, 2, 3, 4)
-    assert torch.equal(pulled(picture, flow), picture)
+    assert torch.equal(warp(image, flow), image)
     flow[:, 0] = 0.5
-    assert pulled(picture, flow)[0, 0].tolist() == [[0.5, 1.5, 2.5, 3], [4.5, 5.5, 6.5, 7], [8.5, 9.5, 10.5, 11]]
+    assert warp(image, flow)[0, 0].tolist() == [[0.5, 1.5, 2.5, 3], [4.5, 5.5, 6.5, 7], [8.5, 9.5, 10.5, 11]]
     flow[:, 0], flow[:, 1] = -1, 5
-    assert pulled(picture, flow)[0, 0].tolist() == [[8, 8, 9, 10]] * 3
+    assert warp(image, flow)[0, 0].tolist() == [[8, 8, 9, 10]] * 3
 
 
 def test_a_table_of_colours() -> None:
     """One channel, knots at -1, 0, 1: half way between two it is their mean. Three: each corner of the cube has its own row."""
     x = torch.tensor([-1.0, -0.5, 0.0, 1.0]).view(1, 1, 2, 2)
-    found = looked_up(x, torch.tensor([[[0.2, 0.6, -1.0]]]))
+    found = apply_lut(x, torch.tensor([[[0.2, 0.6, -1.0]]]))
     torch.testing.assert_close(found.flatten(), torch.tensor([0.2, 0.4, 0.6, -1.0]))
     table = torch.zeros(1, 3, 27)
     table[0, :, 2 * 9 + 0 * 3 + 1] = torch.tensor([0.1, 0.2, 0.3])  # red 1, green -1, blue 0
     colours = torch.tensor([[1.0, -1.0, 0.0], [1.0, -1.0, 0.5], [0.0, -1.0, 0.0], [0.5, -0.5, 0.0]])
-    found = looked_up(colours.T.reshape(1, 3, 2, 2), table).flatten(2)[0].T
+    found = apply_lut(colours.T.reshape(1, 3, 2, 2), table).flatten(2)[0].T
     torch.testing.assert_close(found, torch.outer(torch.tensor([1, 0.5, 0, 0.25]), torch.tensor([0.1, 0.2, 0.3])))
-    more = looked_up(torch.rand(2, 5, 4, 6), torch.rand(2, 5, 27))
+    more = apply_lut(torch.rand(2, 5, 4, 6), torch.rand(2, 5, 27))
     assert more.shape == (2, 5, 4, 6)
 
 

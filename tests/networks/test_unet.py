@@ -36,7 +36,7 @@ def test_every_parameter_has_a_part_in_it() -> None:
     assert not silent
 
 
-def test_time_and_class_are_heard_picture_by_picture() -> None:
+def test_time_and_class_are_heard_image_by_image() -> None:
     network = stirred(UNet((1, 8, 8), [8], 1, classes=2)).eval()
     x, half = torch.randn(1, 1, 8, 8).repeat(4, 1, 1, 1), torch.full((4,), 0.5)
     out = network(x, torch.tensor([0.5, 0.5, 0.9, 0.5]), torch.tensor([0, 1, 0, 2]))
@@ -57,7 +57,7 @@ def test_times_apart_have_apart_vectors() -> None:
 
 
 def test_noise_finds_a_way_through() -> None:
-    """Four times the picture's channels at the first size: a step of the optimiser can pass all of it, so it can be fitted."""
+    """Four times the image's channels at the first size: a step of the optimiser can pass all of it, so it can be fitted."""
     torch.manual_seed(0)
     network, x, t = UNet((1, 8, 8), [8], 0), torch.randn(256, 1, 8, 8), torch.rand(256)
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-2)

@@ -154,11 +154,11 @@ def test_fsq_reaches_every_code_and_passes_the_gradient() -> None:
 
 
 @pytest.mark.parametrize("shape", [*SHAPES, (1, 9, 7)], ids=lambda shape: "x".join(map(str, shape)))
-@pytest.mark.parametrize("halvings", [1, 2, 3])
-def test_one_vector_a_cell_at_any_size(shape: Shape, halvings: int) -> None:
+@pytest.mark.parametrize("downsamplings", [1, 2, 3])
+def test_one_vector_a_cell_at_any_size(shape: Shape, downsamplings: int) -> None:
     channels, height, width = shape
-    side = 2**halvings
-    E, G = CodeEncoder(channels, 4, halvings, 1, [3]), CodeDecoder(shape, 4, halvings, 1, [3])
+    side = 2**downsamplings
+    E, G = CodeEncoder(channels, 4, downsamplings, 1, [3]), CodeDecoder(shape, 4, downsamplings, 1, [3])
     z = E.head(0, E.fine(torch.randn(2, *shape)))
     assert z.shape == (2, 3, math.ceil(height / side), math.ceil(width / side))
     assert G([z]).shape == (2, *shape)

@@ -57,7 +57,7 @@ def make_run(tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A real run of a few steps on 30 pictures of two channels, 9x11, without metrics. Copy it before a change."""
+    """A real run of a few steps on 30 images of two channels, 9x11, without metrics. Copy it before a change."""
     folder = tmp_path_factory.mktemp("trained")
     images = np.random.default_rng(0).integers(0, 256, (30, 9, 11, 2), dtype=np.uint8)
     np.savez(folder / "data.npz", images=images, labels=np.arange(30) % 3)

@@ -9,7 +9,7 @@ from typing import Any
 VOID = {"br", "img", "input", "meta"}
 DATA = re.compile(r"data:image/png;base64,[A-Za-z0-9+/=]*")
 
-FD = {"value": 4.0, "floor": 0.1, "n": 100, "network": "digits 1234", "better": "lower"}
+FD = {"value": 4.0, "reference": 0.1, "n": 100, "network": "digits 1234", "better": "lower"}
 
 
 def row(step: int, **numbers: float | None) -> dict[str, Any]:
@@ -58,7 +58,7 @@ class Page(HTMLParser):
         return [attributes for name, attributes in self.elements if name == tag]
 
     def check(self) -> Page:
-        """Asserts that it needs nothing from outside, and that links, labels and pictures are whole."""
+        """Asserts that it needs nothing from outside, and that links, labels and images are whole."""
         bare = DATA.sub("", self.raw)
         for outside in ("http:", "https:", "//", "@import", "url("):
             assert outside not in bare, bare[max(0, bare.find(outside) - 80) :][:160]

@@ -50,11 +50,11 @@ def test_a_missing_value_is_a_gap() -> None:
 
 
 def test_the_highest_value_is_at_the_top_and_the_floor_below() -> None:
-    chart = line_chart("t", [Line("a", np.array([0.0, 1.0]), np.array([1.0, 2.0]))], x_label="step", floor=0.0)
+    chart = line_chart("t", [Line("a", np.array([0.0, 1.0]), np.array([1.0, 2.0]))], x_label="step", reference=0.0)
     low, high = (float(word.split(" ")[1]) for word in re.split("[ML]", paths(chart)[0])[1:])
-    floor = re.search(r'y1="([\d.]+)" y2="([\d.]+)" class="floor"', chart)
-    assert floor and TOP < high < low < float(floor[1]) == float(floor[2]) == HEIGHT - BOTTOM
-    assert "floor 0" in chart
+    reference = re.search(r'y1="([\d.]+)" y2="([\d.]+)" class="reference"', chart)
+    assert reference and TOP < high < low < float(reference[1]) == float(reference[2]) == HEIGHT - BOTTOM
+    assert "reference 0" in chart
 
 
 def test_scale_of_powers_where_values_are_far_apart() -> None:
@@ -101,7 +101,7 @@ def test_no_values_no_chart() -> None:
 @pytest.mark.parametrize("values", [[5.0], [0.0, 0.0], [1e-12, 1e12], [-3.0, -3.0, -3.0], [1e300, -1e300]])
 def test_odd_values_draw(values: list[float]) -> None:
     chart = line_chart(
-        "t", [Line("a", np.arange(len(values), dtype=float), np.array(values))], x_label="step", floor=0.0
+        "t", [Line("a", np.arange(len(values), dtype=float), np.array(values))], x_label="step", reference=0.0
     )
     assert "nan" not in chart and "inf" not in chart
     assert chart.count("<td") == len(values)

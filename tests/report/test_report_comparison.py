@@ -39,7 +39,7 @@ def test_means_and_spread_over_seeds(measured: Callable[..., Path], tmp_path: Pa
     gan, wgan = found["groups"]
     assert (gan["name"], gan["seeds"], wgan["name"]) == ("gan", [0, 1, 2], "wgan")
     figures = gan["metrics"]["FD[digits]"]
-    assert (figures["mean"], figures["std"], figures["values"], figures["floor"]) == (
+    assert (figures["mean"], figures["std"], figures["values"], figures["reference"]) == (
         2.0,
         1.0,
         [1.0, 2.0, 3.0],

@@ -16,8 +16,8 @@ from ganvas.data import write_png
 from ganvas.errors import RunError
 from ganvas.report import write_report
 from ganvas.report.audit import copy_audit
+from ganvas.report.images import MOST_FRAMES, frames
 from ganvas.report.log import read_log
-from ganvas.report.pictures import MOST_FRAMES, frames
 from ganvas.run import Run
 
 ROWS = [
@@ -65,17 +65,17 @@ def test_measures_with_floor_and_samples(make_run: Callable[..., Path]) -> None:
         }
         for step in (5, 10)
     ]
-    metrics = {"FD[digits]": FD, "modes": {"value": 9, "floor": 10, "of": 10, "n": 100, "better": "higher"}}
+    metrics = {"FD[digits]": FD, "modes": {"value": 9, "reference": 10, "of": 10, "n": 100, "better": "higher"}}
     folder = make_run(rows=ROWS + events, metrics=metrics, grids=(10, 20, 30))
     (folder / "best").mkdir()
     (folder / "best" / "metrics.json").write_text(
         json.dumps({"step": 10, "metrics": {"FD[digits]": {**FD, "value": 3.25}}})
     )
     page = read(write_report(folder, audit=False))
-    assert "FD[digits] 4 (lower is better; floor 0.1; 100 samples). Best: 3.25 at step 10." in page.text
+    assert "FD[digits] 4 (lower is better; reference 0.1; 100 samples). Best: 3.25 at step 10." in page.text
     assert "9 of 10" in page.text
     assert "network digits 1234" in page.text
-    assert page.raw.count('class="floor"') == 1
+    assert page.raw.count('class="reference"') == 1
     slider = next(field for field in page.all("input") if field["type"] == "range")
     assert (slider["min"], slider["max"], slider["value"]) == ("0", "2", "2")
 
@@ -86,7 +86,7 @@ HOSTILE = "</script></style><script>alert(1)</script><img src=x onerror=alert(2)
 def test_text_from_a_run_stays_text(make_run: Callable[..., Path]) -> None:
     folder = make_run(
         rows=[*ROWS, {**row(31), f"{HOSTILE}/loss": 1.0}, {"event": HOSTILE, "step": HOSTILE, "message": HOSTILE}],
-        metrics={HOSTILE: {**FD, "better": HOSTILE, "n": HOSTILE, "help": HOSTILE, "floor_from": HOSTILE}},
+        metrics={HOSTILE: {**FD, "better": HOSTILE, "n": HOSTILE, "help": HOSTILE, "reference_from": HOSTILE}},
         sheet={"classes": {"train": {HOSTILE: 3}}, HOSTILE: HOSTILE, "problems": [[HOSTILE, HOSTILE]]},
         data=HOSTILE, command=[HOSTILE], git=HOSTILE, device=HOSTILE, why_precision=HOSTILE, preset=HOSTILE,
         networks={HOSTILE: 1}, versions={HOSTILE: HOSTILE}, budget={HOSTILE: 1}, machine={HOSTILE: [HOSTILE]},
@@ -142,7 +142,7 @@ def test_the_last_step_logged_twice_counts_once(make_run: Callable[..., Path]) -
 def test_changed_settings_are_marked(make_run: Callable[..., Path]) -> None:
     page = read(write_report(make_run(settings={"lr": 0.5}), audit=False))
     assert page.raw.count(">changed<") == 1
-    assert "step size of both networks" in page.text
+    assert "learning rate of both networks" in page.text
 
 
 def test_events_and_memory(make_run: Callable[..., Path]) -> None:
@@ -173,14 +173,14 @@ def test_a_planted_copy_comes_first(copied: Path) -> None:
     (copied / "run" / "settings.json").write_text(json.dumps(info))
     suspects = copy_audit(Run(copied / "run"))
     assert suspects[0].seed == 3 and suspects[0].distances[0] == 0.0
-    assert (suspects[0].neighbours[0] == suspects[0].picture).all()
+    assert (suspects[0].neighbours[0] == suspects[0].image).all()
     firsts = [suspect.distances[0] for suspect in suspects]
     assert firsts == sorted(firsts) and firsts[1] > 0
 
 
 def test_data_that_changed_or_went_are_said(copied: Path) -> None:
     np.savez(copied / "data.npz", images=np.zeros((30, 9, 11, 2), np.uint8))
-    assert "holds other pictures now" in read(write_report(copied / "run")).text
+    assert "holds other images now" in read(write_report(copied / "run")).text
     (copied / "data.npz").unlink()
     page = read(write_report(copied / "run"))
     assert "Not drawn, since the data or the weights could not be opened" in page.text
@@ -197,8 +197,8 @@ def test_frames_are_spread_and_bounded(make_run: Callable[..., Path]) -> None:
     steps = [frame.step for frame in frames(folder)]
     assert len(steps) == MOST_FRAMES and steps[0] == 10 and steps[-1] == 1000 and steps == sorted(set(steps))
     assert [frame.step for frame in frames(folder, 1)] == [1000]
-    (folder / "00002000.png").write_bytes(b"no picture")
-    (folder / "notes.png").write_bytes(b"no picture")
+    (folder / "00002000.png").write_bytes(b"no image")
+    (folder / "notes.png").write_bytes(b"no image")
     assert frames(folder)[-1].step < 2000
 
 

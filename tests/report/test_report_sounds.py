@@ -1,4 +1,4 @@
-"""The page of a run of sound: a player with the newest samples inside, spectrograms, nothing about copies of pictures."""
+"""The page of a run of sound: a player with the newest samples inside, spectrograms, nothing about copies of images."""
 
 from __future__ import annotations
 

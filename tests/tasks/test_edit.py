@@ -13,13 +13,13 @@ from ganvas.errors import UsageError
 from ganvas.method import Code, Method
 from ganvas.sampling import sample, to_uint8
 from ganvas.tasks.edit import chosen_codes, edited, interpolate, spherical, traverse
-from parts import pictures, small
+from parts import images, small
 
 
 def built(name: str, **settings: Any) -> Any:
     method = small(name, **settings)
     torch.manual_seed(0)
-    data = pictures((3, 32, 32))
+    data = images((3, 32, 32))
     method.build(data.spec)
     method.spec = data.spec
     return method.eval().requires_grad_(False)
@@ -49,7 +49,7 @@ def test_the_sheet_has_a_block_a_code() -> None:
     np.testing.assert_array_equal(one, sheet[:66, : 3 * 34 - 2])
 
 
-def test_the_own_value_of_a_seed_gives_its_own_picture() -> None:
+def test_the_own_value_of_a_seed_gives_its_own_image() -> None:
     method = built("infogan")
     latents = method.latents([7])
     (code,) = chosen_codes(method, ["category1"])
@@ -93,7 +93,7 @@ def test_an_interpolation_needs_plain_noise() -> None:
         interpolate(built("infogan"), 0, 1)
     with pytest.raises(UsageError, match="2 steps at least"):
         interpolate(built("gan"), 0, 1, steps=1)
-    with pytest.raises(UsageError, match="cannot make pictures from noise"):
+    with pytest.raises(UsageError, match="cannot make images from noise"):
         interpolate(Method(), 0, 1)
 
 

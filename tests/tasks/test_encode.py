@@ -10,25 +10,25 @@ import torch
 
 from ganvas.errors import UsageError
 from ganvas.tasks.encode import decode, encode
-from parts import pictures, small
+from parts import images, small
 
 
 def built(name: str) -> Any:
     method = small(name)
     torch.manual_seed(0)
-    method.build(pictures().spec)
-    method.spec = pictures().spec
+    method.build(images().spec)
+    method.spec = images().spec
     return method.eval().requires_grad_(False)
 
 
-def test_codes_belong_to_their_pictures() -> None:
-    """Of 70 pictures, more than a chunk, each has the code that it has alone, and the same picture the same code."""
+def test_codes_belong_to_their_images() -> None:
+    """Of 70 images, more than a chunk, each has the code that it has alone, and the same image the same code."""
     method = built("vae_gan")
-    images = np.concatenate([pictures().images, pictures().images])[:70]
-    codes = encode(method, images)
+    pixels = np.concatenate([images().images, images().images])[:70]
+    codes = encode(method, pixels)
     assert codes.shape == (70, 8) and codes.dtype == np.float32
-    np.testing.assert_array_equal(encode(method, images[66:67])[0], codes[66])
-    np.testing.assert_array_equal(codes[:10], codes[36:46])  # 36 pictures are for training, then they come again
+    np.testing.assert_array_equal(encode(method, pixels[66:67])[0], codes[66])
+    np.testing.assert_array_equal(codes[:10], codes[36:46])  # 36 images are for training, then they come again
 
 
 def test_decoded_is_generated() -> None:
@@ -42,7 +42,7 @@ def test_decoded_is_generated() -> None:
 
 
 def test_other_methods_do_not_encode() -> None:
-    with pytest.raises(UsageError, match=r"gan cannot find the latents of given pictures; .*vae_gan.* can"):
-        encode(built("gan"), pictures().images)
+    with pytest.raises(UsageError, match=r"gan cannot find the latents of given images; .*vae_gan.* can"):
+        encode(built("gan"), images().images)
     with pytest.raises(UsageError, match="gan does not encode"):
         decode(built("gan"), np.zeros((1, 8), np.float32))

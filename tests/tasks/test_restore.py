@@ -1,4 +1,4 @@
-"""Mending photos of any size, depth and number of channels."""
+"""Restoring photos of any size, depth and number of channels."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ganvas.data.photo import Photo
 from ganvas.data.spec import DataSpec
 from ganvas.errors import DataError, RunError, UsageError
 from ganvas.method import Method, Restoration, Restores, create
-from ganvas.tasks.restore import as_mask, restore, sheet, what_it_mends
+from ganvas.tasks.restore import as_mask, restoration_of, restore, sheet
 
 
 def built(name: str, channels: int = 3, **settings: object) -> Method:
@@ -38,7 +38,7 @@ def hole(height: int, width: int) -> np.ndarray:
 
 
 class Patient(Method):
-    """Fills holes by noise, in pictures of its own size only."""
+    """Fills holes by noise, in images of its own size only."""
 
     name = "patient"
 
@@ -51,22 +51,22 @@ class Patient(Method):
         return Restoration("holes", multiple=0, answers=True)
 
     def restore(
-        self, damaged: Tensor, mask: Tensor | None = None, *, generator: torch.Generator | None = None
+        self, degraded: Tensor, mask: Tensor | None = None, *, generator: torch.Generator | None = None
     ) -> Tensor:
         assert mask is not None
-        noise = torch.rand(damaged.shape, generator=generator) * 2 - 1
-        return torch.where(mask > 0, noise, damaged)
+        noise = torch.rand(degraded.shape, generator=generator) * 2 - 1
+        return torch.where(mask > 0, noise, degraded)
 
 
 def test_what_a_run_can_is_asked_of_its_method() -> None:
-    assert what_it_mends(built("srgan")).damage == "resolution"
-    assert what_it_mends(built("srgan"), "upscale").scale == 2
+    assert restoration_of(built("srgan")).degradation == "resolution"
+    assert restoration_of(built("srgan"), "upscale").scale == 2
     with pytest.raises(UsageError, match="this run of denoise can denoise, not inpaint"):
-        what_it_mends(built("denoise"), "inpaint")
+        restoration_of(built("denoise"), "inpaint")
     with pytest.raises(UsageError, match="there is no task upscal; did you mean upscale"):
-        what_it_mends(built("denoise"), "upscal")
-    with pytest.raises(RunError, match=r"dcgan does not restore pictures \(methods that do: .*denoise"):
-        what_it_mends(built("dcgan"))
+        restoration_of(built("denoise"), "upscal")
+    with pytest.raises(RunError, match=r"dcgan does not restore images \(methods that do: .*denoise"):
+        restoration_of(built("dcgan"))
 
 
 @pytest.mark.parametrize("name", ["denoise", "srresnet", "inpaint"])
@@ -86,7 +86,7 @@ def test_any_photo_by_any_method(name: str, size: tuple[int, int], channels: int
 
 
 def test_tiles_leave_no_seam() -> None:
-    """In tiles of 128 the picture is what it is in one piece, and no steeper where two tiles meet than elsewhere."""
+    """In tiles of 128 the image is what it is in one piece, and no steeper where two tiles meet than elsewhere."""
     for name in ("denoise", "srresnet"):
         method, given = built(name), photo(40, 300)
         whole, tiles = restore(method, given, tile=1000)[0], restore(method, given, tile=128)[0]
@@ -119,13 +119,13 @@ def test_several_answers_belong_to_their_seeds() -> None:
 def test_what_does_not_fit_is_said() -> None:
     given = photo(20, 30)
     for method, more, kind, words in [
-        (built("inpaint"), {}, UsageError, "a mask as large as the picture"),
-        (built("inpaint"), {"mask": hole(20, 31)}, DataError, "the mask has 20 x 31 pixels and the picture 20 x 30"),
+        (built("inpaint"), {}, UsageError, "a mask as large as the image"),
+        (built("inpaint"), {"mask": hole(20, 31)}, DataError, "the mask has 20 x 31 pixels and the image 20 x 30"),
         (built("denoise"), {"mask": hole(20, 30)}, UsageError, "a mask is for filling holes"),
         (built("denoise"), {"n": 2}, UsageError, "one answer"),
         (built("denoise"), {"seed": -1}, UsageError, "seed >= 0"),
         (Patient(), {"mask": hole(20, 30)}, DataError, "8 x 9 pixels only"),
-        (built("denoise", 2), {}, DataError, "2 channels, which no picture file has"),
+        (built("denoise", 2), {}, DataError, "2 channels, which no image file has"),
     ]:
         with pytest.raises(kind, match=words):
             restore(method, given, **more)
@@ -137,7 +137,7 @@ def test_a_result_too_large_for_any_memory_is_refused_first() -> None:
         restore(built("srresnet"), huge)
 
 
-def test_a_mask_is_white_where_the_picture_is_missing() -> None:
+def test_a_mask_is_white_where_the_image_is_missing() -> None:
     assert as_mask(Photo(np.array([[[-1, -0.2, 0.2, 1]]], np.float32))).tolist() == [[False, False, True, True]]
 
 

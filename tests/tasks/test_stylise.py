@@ -1,4 +1,4 @@
-"""Style transfer by optimising the picture, with the digit network of the package: no test needs a download."""
+"""Style transfer by optimising the image, with the digit network of the package: no test needs a download."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ QUICK = GatysSettings(steps=12, levels=1)
 
 
 def slope(height: int = 40, width: int = 56, channels: int = 3) -> Tensor:
-    """A picture that gets lighter to the right and has a dark disc, (C, H, W)."""
+    """An image that gets lighter to the right and has a dark disc, (C, H, W)."""
     rows, columns = torch.meshgrid(torch.linspace(-1, 1, height), torch.linspace(-1, 1, width), indexing="ij")
     x = columns * 0.8
     x = torch.where(rows.square() + columns.square() < 0.2, torch.tensor(-0.9), x)
@@ -42,7 +42,7 @@ def photo(x: Tensor, **more: object) -> Photo:
 
 
 def painter(channels: int) -> Method:
-    """adain as it begins, for pictures of so many channels."""
+    """adain as it begins, for images of so many channels."""
     method = small("adain")
     torch.manual_seed(0)
     method.spec = DataSpec("some", channels, 24, 24, 10)
@@ -63,14 +63,14 @@ def test_the_style_comes_and_the_content_stays(optimizer: str, bound: float) -> 
     first = moments[0].losses if optimizer == "adam" else {"style": 1.0}
     assert done.losses["style"] < bound * first["style"], (first, done.losses)
     assert done.losses["content"] < 1
-    assert done.picture.shape == slope().shape and done.picture.abs().max() <= 1
+    assert done.image.shape == slope().shape and done.image.abs().max() <= 1
     assert [moment.share for moment in moments] == sorted(moment.share for moment in moments)
     assert moments[-1].share == 1
 
 
 def test_it_ends_near_the_content_without_style() -> None:
     done, _ = run(dataclasses.replace(QUICK, beta=0.0, tv=0.0))
-    assert_close(done.picture, slope(), atol=0.02, rtol=0)
+    assert_close(done.image, slope(), atol=0.02, rtol=0)
 
 
 def target(network: str = "vgg16", side: int = 1024, masks: Tensor | None = None, **more: float) -> Target:
@@ -121,29 +121,29 @@ def test_the_gradient_is_that_of_the_loss() -> None:
 def test_two_styles_are_mixed_by_their_shares() -> None:
     alone, _ = run()
     mixed = optimise(slope(), [painting(), painting().flip(2) * -1], open_network("digits"), QUICK, weights=[1, 0])
-    assert_close(mixed.picture, alone.picture, atol=1e-4, rtol=0)
+    assert_close(mixed.image, alone.image, atol=1e-4, rtol=0)
     other = optimise(slope(), [painting(), painting().flip(2) * -1], open_network("digits"), QUICK, weights=[0, 1])
-    assert (other.picture - alone.picture).abs().mean() > 0.02
+    assert (other.image - alone.image).abs().mean() > 0.02
 
 
 def test_outside_of_a_mask_nothing_changes() -> None:
     mask = torch.zeros(40, 56)
     mask[:, :28] = 1
     done, _ = run(masks=[mask])
-    assert_close(done.picture[:, :, 28:], slope()[:, :, 28:])
-    assert (done.picture - slope())[:, :, :28].abs().mean() > 0.05
+    assert_close(done.image[:, :, 28:], slope()[:, :, 28:])
+    assert (done.image - slope())[:, :, :28].abs().mean() > 0.05
 
 
-def test_the_same_seed_gives_the_same_picture() -> None:
+def test_the_same_seed_gives_the_same_image() -> None:
     noise = dataclasses.replace(QUICK, init="noise", steps=3)
-    one, again, other = (run(noise, seed=seed)[0].picture for seed in (0, 0, 1))
+    one, again, other = (run(noise, seed=seed)[0].image for seed in (0, 0, 1))
     assert torch.equal(one, again) and not torch.equal(one, other)
 
 
-def test_stop_gives_the_picture_so_far() -> None:
+def test_stop_gives_the_image_so_far() -> None:
     count = iter(range(100))
     done = optimise(slope(), [painting()], open_network("digits"), QUICK, stop=lambda: next(count) == 3)
-    assert done.stopped and done.steps == 4 and done.picture.shape == slope().shape
+    assert done.stopped and done.steps == 4 and done.image.shape == slope().shape
 
 
 def test_minutes_bound_the_time() -> None:
@@ -153,9 +153,9 @@ def test_minutes_bound_the_time() -> None:
 
 def test_colours_stay_where_only_light_is_painted() -> None:
     done, _ = run(dataclasses.replace(QUICK, colour="luminance"))
-    chroma = done.picture - luma(done.picture[None])[0]
+    chroma = done.image - luma(done.image[None])[0]
     kept = slope() - luma(slope()[None])[0]
-    inside = done.picture.abs().amax(0) < 1  # what was cut off at black or white lost its colour
+    inside = done.image.abs().amax(0) < 1  # what was cut off at black or white lost its colour
     assert_close(chroma[:, inside], kept[:, inside], atol=1e-5, rtol=0)
 
 
@@ -197,9 +197,9 @@ def test_a_content_of_a_pixel_comes_back_as_large(shape: tuple[int, int]) -> Non
 
 
 def test_a_style_of_a_pixel_is_refused() -> None:
-    with pytest.raises(DataError, match=r"the style picture has 1 x 1 pixels.*16 pixels a side"):
+    with pytest.raises(DataError, match=r"the style image has 1 x 1 pixels.*16 pixels a side"):
         stylise(photo(slope()), [photo(torch.zeros(3, 1, 1))], network="digits")
-    with pytest.raises(DataError, match="style picture 2 has 15 x 30 pixels"):
+    with pytest.raises(DataError, match="style image 2 has 15 x 30 pixels"):
         stylise(photo(slope()), [photo(painting()), photo(torch.zeros(3, 30, 15))], network="digits")
 
 
@@ -228,7 +228,7 @@ def test_a_trained_method_takes_photos_of_other_channels(channels: int, colours:
 
 
 def test_channels_that_no_file_has_are_refused() -> None:
-    with pytest.raises(DataError, match="adain was trained on 2 channels, which no picture file has"):
+    with pytest.raises(DataError, match="adain was trained on 2 channels, which no image file has"):
         stylise_with(painter(2), photo(slope()), photo(painting()))
 
 

@@ -1,4 +1,4 @@
-"""Tiles: the same picture as in one piece, and no seam to be seen."""
+"""Tiles: the same image as in one piece, and no seam to be seen."""
 
 from __future__ import annotations
 
@@ -29,26 +29,26 @@ def convolutions(radius: int, scale: int = 1) -> nn.Module:
 @pytest.mark.parametrize(("height", "width"), [(300, 171), (64, 64), (65, 64), (1, 1), (1, 500), (97, 3)])
 @pytest.mark.parametrize("scale", [1, 2])
 def test_tiles_give_what_the_whole_gives(height: int, width: int, scale: int) -> None:
-    net, picture = convolutions(8, scale), photo(height, width)
-    made = tiled(net, picture, tile=64, overlap=32, scale=scale, context=8)
+    net, image = convolutions(8, scale), photo(height, width)
+    made = tiled(net, image, tile=64, overlap=32, scale=scale, context=8)
     assert made.shape == (1, 3, height * scale, width * scale)
-    torch.testing.assert_close(made, net(picture), atol=1e-5, rtol=0)
+    torch.testing.assert_close(made, net(image), atol=1e-5, rtol=0)
 
 
 def test_the_context_is_what_makes_them_equal() -> None:
-    net, picture = convolutions(8), photo(150, 150)
-    assert (tiled(net, picture, tile=64, overlap=32, context=0) - net(picture)).abs().max() > 1e-4
+    net, image = convolutions(8), photo(150, 150)
+    assert (tiled(net, image, tile=64, overlap=32, context=0) - net(image)).abs().max() > 1e-4
 
 
 def test_no_seam_is_seen_where_the_net_looks_further_than_the_overlap() -> None:
     """Each tile answers with its own mean, as instance norm does: the steps between tiles are spread out, and nowhere steep."""
-    picture = torch.linspace(-1, 1, 400).expand(1, 1, 200, 400)
+    image = torch.linspace(-1, 1, 400).expand(1, 1, 200, 400)
 
     def mean(part: Tensor) -> Tensor:
         return part.mean().expand(part.shape)
 
-    hard = tiled(mean, picture, tile=128, overlap=0)
-    soft = tiled(mean, picture, tile=128, overlap=32)
+    hard = tiled(mean, image, tile=128, overlap=0)
+    soft = tiled(mean, image, tile=128, overlap=32)
     assert float(hard.diff(dim=3).abs().max()) > 0.3
     assert (
         float(soft.diff(dim=3).abs().max()) < 0.06
@@ -65,8 +65,8 @@ def test_sizes_are_multiples_and_every_pixel_comes_back(multiple: int, height: i
         seen.append(part.shape[2:])
         return part
 
-    picture = photo(height, width)
-    torch.testing.assert_close(tiled(same, picture, tile=64, multiple=multiple), picture)
+    image = photo(height, width)
+    torch.testing.assert_close(tiled(same, image, tile=64, multiple=multiple), image)
     assert all(side % multiple == 0 for sides in seen for side in sides)
     assert max(max(sides) for sides in seen) <= max(64, 2 * multiple)
 
@@ -77,7 +77,7 @@ def test_reflection_worked_by_hand() -> None:
     assert reflected(row, 8).shape[2] == 8 and reflected(row, 3)[0, 0].tolist() == [[1, 2, 3]] * 3
 
 
-def test_a_large_picture_passes_in_small_parts() -> None:
+def test_a_large_image_passes_in_small_parts() -> None:
     largest = 0
 
     def note(part: Tensor) -> Tensor:

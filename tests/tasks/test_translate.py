@@ -15,14 +15,14 @@ from ganvas.errors import DataError, RunError, UsageError
 from ganvas.method import Method
 from ganvas.tasks.tiles import tiled
 from ganvas.tasks.translate import overview, translate, translate_images
-from parts import pictures, small, train_small
+from parts import images, small, train_small
 
 
 def built(name: str, channels: int = 3) -> Method:
     method = small(name)
     torch.manual_seed(0)
-    method.build(pictures((channels, 32, 32) if channels != 2 else (2, 30, 50)).spec)
-    method.spec = pictures((channels, 32, 32) if channels != 2 else (2, 30, 50)).spec
+    method.build(images((channels, 32, 32) if channels != 2 else (2, 30, 50)).spec)
+    method.spec = images((channels, 32, 32) if channels != 2 else (2, 30, 50)).spec
     return method.eval().requires_grad_(False)
 
 
@@ -45,7 +45,7 @@ def test_any_size_grey_and_alpha(name: str, size: tuple[int, int]) -> None:
             assert made.exif == given.exif and (made.alpha is given.alpha)
 
 
-def test_a_method_of_grey_pictures_takes_the_luma() -> None:
+def test_a_method_of_grey_images_takes_the_luma() -> None:
     method, given = built("pix2pix", 1), photo(20, 20)
     grey = np.tensordot(np.array([0.299, 0.587, 0.114], np.float32), given.pixels, 1)[None]
     made = translate(method, given)
@@ -54,19 +54,19 @@ def test_a_method_of_grey_pictures_takes_the_luma() -> None:
 
 
 def test_tiles_join() -> None:
-    """A picture larger than a tile comes out as large, nearly as in one piece: batch norm's averages are the same everywhere."""
+    """An image larger than a tile comes out as large, nearly as in one piece: batch norm's averages are the same everywhere."""
     method, given = built("pix2pix"), photo(160, 200)
     whole, parts = translate(method, given).pixels, translate(method, given, tile=128).pixels
     assert parts.shape == whole.shape and np.abs(parts - whole).mean() < 0.02 * np.abs(whole).mean() + 1e-4
 
 
 @pytest.mark.parametrize("generator", ["retouch", "repaint"])
-def test_colours_are_decided_for_the_whole_picture(generator: str) -> None:
+def test_colours_are_decided_for_the_whole_image(generator: str) -> None:
     """Two tiles of which one is dark and the other half dark: the dark parts of both get the same colour."""
     method = small("pix2pix", generator=generator, norm="none")
     torch.manual_seed(0)
-    method.build(pictures((3, 32, 32)).spec)
-    method.spec = pictures((3, 32, 32)).spec
+    method.build(images((3, 32, 32)).spec)
+    method.spec = images((3, 32, 32)).spec
     G = cast(Any, method).G
     nn.init.normal_((G if generator == "retouch" else G.retouched).table.weight, 0.0, 0.3)
     pixels = np.full((3, 64, 200), -0.5, np.float32)
@@ -89,7 +89,7 @@ class Framing(nn.Module):
 
 
 @pytest.mark.parametrize("shape", [(70, 90), (20, 400), (300, 40)])
-def test_a_picture_larger_than_the_trainings_gets_no_frame(shape: tuple[int, int]) -> None:
+def test_a_image_larger_than_the_trainings_gets_no_frame(shape: tuple[int, int]) -> None:
     """Neither at its border nor between two tiles; one as large as the training's is what it learned."""
     method = built("pix2pix")
     cast(Any, method).G = Framing()
@@ -101,11 +101,11 @@ def test_a_picture_larger_than_the_trainings_gets_no_frame(shape: tuple[int, int
 
 def test_an_overview_is_made_wherever_there_are_two_tiles() -> None:
     """As large as a tile, and more than one after it was grown to a multiple."""
-    picture = torch.rand(1, 3, 64, 124)
+    image = torch.rand(1, 3, 64, 124)
     for tile, multiple, parts in ((124, 16, 2), (128, 16, 1), (124, 4, 1), (60, 8, 3)):
         seen = []
-        tiled(lambda part, seen=seen: seen.append(1) or part, picture, tile=tile, overlap=32, multiple=multiple)
-        whole = overview(picture, tile, 32, multiple)
+        tiled(lambda part, seen=seen: seen.append(1) or part, image, tile=tile, overlap=32, multiple=multiple)
+        whole = overview(image, tile, 32, multiple)
         assert (len(seen) > 1) == (whole is not None) == (parts > 1), (tile, multiple, len(seen))
         assert whole is None or all(side % multiple == 0 for side in whole.shape[2:])
 
@@ -118,36 +118,36 @@ def test_directions_and_refusals() -> None:
         translate(one, given, "ba")
     with pytest.raises(UsageError, match=r"translates ab and ba \(got direction xy\)"):
         translate(both, given, "xy")
-    with pytest.raises(RunError, match=r"gan does not translate pictures \(.*cyclegan.*do\)"):
+    with pytest.raises(RunError, match=r"gan does not translate images \(.*cyclegan.*do\)"):
         translate(built("gan"), given)
-    with pytest.raises(DataError, match=r"2 channels, which no picture file has: put them into an \.npz"):
+    with pytest.raises(DataError, match=r"2 channels, which no image file has: put them into an \.npz"):
         translate(built("pix2pix", 2), given)
 
 
 def test_arrays_of_any_channels() -> None:
-    data = pictures((2, 30, 50))
+    data = images((2, 30, 50))
     made = translate_images(built("pix2pix", 2), data.images[:5])
     assert made.shape == (5, 30, 50, 2) and made.dtype == np.uint8
     method = built("pix2pix")
-    colours = translate_images(method, pictures((3, 32, 32)).images[:3])
-    assert np.array_equal(translate_images(method, pictures((3, 32, 32)).images[1:3]), colours[1:])
+    colours = translate_images(method, images((3, 32, 32)).images[:3])
+    assert np.array_equal(translate_images(method, images((3, 32, 32)).images[1:3]), colours[1:])
     assert translate_images(method, np.zeros((1, 9, 9, 1), np.uint8)).shape == (1, 9, 9, 3)
-    with pytest.raises(UsageError, match="pictures are uint8"):
+    with pytest.raises(UsageError, match="images are uint8"):
         translate_images(method, np.zeros((1, 9, 9, 3)))
-    with pytest.raises(DataError, match="takes 3 channels, and the pictures have 2"):
+    with pytest.raises(DataError, match="takes 3 channels, and the images have 2"):
         translate_images(method, data.images[:2])
 
 
 def test_a_run_translates_what_the_command_does(tmp_path: Path) -> None:
     """One computation: arrays by `Run.translate` are those of `translate_images`, photos those of `translate`."""
-    run = train_small("cyclegan", tmp_path / "run", 3, pictures((3, 32, 32)))
-    images, given = pictures((3, 32, 32)).images[:5], photo(20, 33, alpha=True)
-    assert np.array_equal(run.translate(images), translate_images(run.method, images))
+    run = train_small("cyclegan", tmp_path / "run", 3, images((3, 32, 32)))
+    pixels, given = images((3, 32, 32)).images[:5], photo(20, 33, alpha=True)
+    assert np.array_equal(run.translate(pixels), translate_images(run.method, pixels))
     back = run.translate(given, "ba")
     assert isinstance(back, Photo) and back.alpha is given.alpha
     assert np.array_equal(back.pixels, translate(run.method, given, "ba").pixels)
-    raw = run.translate(images, raw=True)
-    assert not np.array_equal(raw, run.translate(images)), "the weights as trained differ from their average"
-    assert np.array_equal(raw, translate_images(run.load_method(raw=True), images))
+    raw = run.translate(pixels, raw=True)
+    assert not np.array_equal(raw, run.translate(pixels)), "the weights as trained differ from their average"
+    assert np.array_equal(raw, translate_images(run.load_method(raw=True), pixels))
     with pytest.raises(UsageError, match=r"got direction xy"):
-        run.translate(images, "xy")
+        run.translate(pixels, "xy")

@@ -1,4 +1,4 @@
-"""The feed: each picture once an epoch, in an order that only seed, salt and position decide."""
+"""The feed: each image once an epoch, in an order that only seed, salt and position decide."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ COUNT = 10
 
 
 def feed(**more: Any) -> Feed:
-    """Picture i is 2 x 3 pixels of value i, its label is i too; its partner is 100 + i."""
+    """Image i is 2 x 3 pixels of value i, its label is i too; its partner is 100 + i."""
     images = np.broadcast_to(np.arange(COUNT, dtype=np.uint8)[:, None, None, None], (COUNT, 2, 3, 1))
     chosen: dict[str, Any] = {"batch_size": 4, "seed": 7, "generator": torch.Generator().manual_seed(7), **more}
     return Feed(images.copy(), np.arange(COUNT), images + np.uint8(100), **chosen)
@@ -27,8 +27,8 @@ def drawn(feed: Feed, batches: int) -> list[int]:
     return [label for _ in range(batches) for label in feed.next().label.tolist()]
 
 
-def test_each_picture_comes_once_an_epoch_in_ever_new_order() -> None:
-    rows = drawn(feed(), 5)  # 20 pictures: two epochs, the second begins inside the third batch
+def test_each_image_comes_once_an_epoch_in_ever_new_order() -> None:
+    rows = drawn(feed(), 5)  # 20 images: two epochs, the second begins inside the third batch
     assert sorted(rows[:COUNT]) == sorted(rows[COUNT:]) == list(range(COUNT))
     assert rows[:COUNT] != rows[COUNT:] and rows[:COUNT] != list(range(COUNT))
 
@@ -78,7 +78,7 @@ def test_axes_labels_and_partners_go_together() -> None:
 
 @pytest.mark.parametrize("mirror", [False, True])
 def test_two_ranks_together_are_one(mirror: bool) -> None:
-    """Pictures, flips and all random numbers: the halves of what one process draws."""
+    """Images, flips and all random numbers: the halves of what one process draws."""
     one = feed(mirror=mirror)
     halves = [feed(mirror=mirror, rank=rank, ranks=2) for rank in (0, 1)]
     for _ in range(6):
@@ -146,7 +146,7 @@ def test_rows_of_text_go_on_where_they_ended() -> None:
         first = epoch[0].real[:, 0].tolist()
         assert first[1] - first[0] == 20 and 0 <= first[0] < 4
         for step, batch in enumerate(epoch):
-            expected = torch.tensor(first)[:, None] + 4 * step + torch.arange(5)  # the last one is only foretold
+            expected = torch.tensor(first)[:, None] + 4 * step + torch.arange(5)  # the last one is only predicted
             assert torch.equal(batch.real, expected)
     starts = {int(text_feed(seed=seed).next().real[0, 0]) for seed in range(20)}
     assert starts == {0, 1, 2, 3}, "windows are not always cut at the same places"

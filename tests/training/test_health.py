@@ -16,8 +16,8 @@ from ganvas.doctor import Change, Diagnosis, Finding
 from ganvas.training import health as health_module
 from ganvas.training import session as sessions
 from ganvas.training.guard import CHANGES, Guard, take_over
-from ganvas.training.health import Health, above, judgements, label_told, rehearsal, untouched, watched_inputs
-from parts import assert_same, newest_state, pictures, small, train_small, trainer_for, weights
+from ganvas.training.health import Health, above, label_told, logit_figures, rehearsal, untouched, watched_inputs
+from parts import assert_same, images, newest_state, small, train_small, trainer_for, weights
 
 
 def digits_like(labels: np.ndarray, images: np.ndarray, tmp_path: Path) -> Dataset:
@@ -31,7 +31,7 @@ def test_a_look_touches_nothing(name: str) -> None:
     trainer = trainer_for(small(name))
     for _ in range(3):
         trainer.step()
-    health = Health(trainer.method, pictures())
+    health = Health(trainer.method, images())
     before = trainer.state()
     before = copy.deepcopy(before)
     flags = [parameter.requires_grad for parameter in trainer.method.parameters()]
@@ -48,8 +48,8 @@ def test_a_look_touches_nothing(name: str) -> None:
     assert {
         "samples/gap",
         "samples/diversity",
-        "judge/margin",
-        "judge/overfit",
+        "logits/margin",
+        "logits/overfit",
         "G/weights",
         "rollbacks",
     } <= first.keys()
@@ -73,7 +73,7 @@ def test_how_often_it_looks(tmp_path: Path) -> None:
     steps = [row["step"] for row in run.log() if row.get("event") == "health"]
     assert steps[0] == 0 and steps[1] == 2 and steps[-1] == 40
     trainer = trainer_for(small("gan"), steps=40)
-    health = Health(trainer.method, pictures())
+    health = Health(trainer.method, images())
     places = []
     for trainer.steps in range(41):
         if health.due(trainer):
@@ -110,7 +110,7 @@ def test_a_rehearsed_step_of_a_straight_loss() -> None:
     found = rehearsal(trainer, trainer.feed.next())
     assert found["only/step"] == pytest.approx(0.3 / 2.0)
     assert found["only/gradient"] == pytest.approx(3.0)
-    assert found["only/foretold"] == pytest.approx(-0.9) == pytest.approx(found["only/change"])
+    assert found["only/predicted"] == pytest.approx(-0.9) == pytest.approx(found["only/change"])
     assert float(method.w.detach()) == 2.0 and method.w.grad is None
 
 
@@ -118,9 +118,9 @@ def test_shares_of_pairs() -> None:
     assert above(torch.tensor([2.0, 3.0]), torch.tensor([1.0])) == 1.0
     assert above(torch.tensor([1.0]), torch.tensor([1.0])) == 0.5
     assert above(torch.tensor([1.0, 2.0]), torch.tensor([0.0, 1.5])) == 0.75
-    found = judgements(torch.tensor([3.0, 5.0]), torch.tensor([3.0, 5.0]), torch.tensor([-1.0, 1.0]))
-    assert found["judge/overfit"] == 0.5 and found["judge/apart"] == found["judge/held_apart"] == 1.0
-    assert found["judge/margin"] == pytest.approx(4 / 2**0.5)  # means 4 and 0, both variances 2
+    found = logit_figures(torch.tensor([3.0, 5.0]), torch.tensor([3.0, 5.0]), torch.tensor([-1.0, 1.0]))
+    assert found["logits/overfit"] == 0.5 and found["logits/apart"] == found["logits/held_apart"] == 1.0
+    assert found["logits/margin"] == pytest.approx(4 / 2**0.5)  # means 4 and 0, both variances 2
 
 
 def test_a_mark_of_the_label_is_seen(tmp_path: Path) -> None:
@@ -153,27 +153,27 @@ def test_dead_units_are_counted() -> None:
 
 
 def test_a_collapsed_generator_and_one_that_paints_the_data() -> None:
-    """What makes the scale: the same picture over and over has no diversity; real pictures have gap 0 and diversity 1."""
+    """What makes the scale: the same image over and over has no diversity; real images have gap 0 and diversity 1."""
     data = open_data("digits")
     reference = Health(small("gan"), data).reference
     same, _ = reference.compare(torch.zeros(128, 1, 28, 28))
     assert same["diversity"] < 0.01 and same["pixel_diversity"] < 0.01, "but for rounding none"
-    assert same["nearest"] == 0 and same["twins"] == same["largest_mode"] == 1
-    assert reference.facts["floor/gap"] == pytest.approx(0, abs=0.1)
-    assert reference.facts["floor/diversity"] == pytest.approx(1, abs=0.1)
-    assert reference.facts["floor/twins"] < 0.1 and same["gap"] > 1
+    assert same["nearest"] == 0 and same["near_duplicates"] == same["top_mode_share"] == 1
+    assert reference.facts["reference/gap"] == pytest.approx(0, abs=0.1)
+    assert reference.facts["reference/diversity"] == pytest.approx(1, abs=0.1)
+    assert reference.facts["reference/near_duplicates"] < 0.1 and same["gap"] > 1
     again, _ = reference.compare(reference.held[:8].repeat(16, 1, 1, 1))
-    assert again["twins"] == 1 and again["nearest"] == 0 and again["diversity"] > 0.7
+    assert again["near_duplicates"] == 1 and again["nearest"] == 0 and again["diversity"] > 0.7
 
 
 @pytest.mark.parametrize("count", [3, 40])
-def test_pictures_that_are_all_the_same(count: int, tmp_path: Path) -> None:
+def test_images_that_are_all_the_same(count: int, tmp_path: Path) -> None:
     """Nothing is divided by their spread, which is 0."""
     np.save(tmp_path / "same.npy", np.zeros((count, 8, 8, 1), np.uint8))
     trainer = trainer_for(small("gan"), open_data(tmp_path / "same.npy"))
     trainer.step()
     found = Health(trainer.method, open_data(tmp_path / "same.npy")).take(trainer)
-    assert all(np.isfinite(value) for key, value in found.items() if key.startswith(("samples/", "floor/")))
+    assert all(np.isfinite(value) for key, value in found.items() if key.startswith(("samples/", "reference/")))
 
 
 def test_a_failure_inside_is_tidied_up() -> None:
@@ -224,7 +224,7 @@ def test_a_guarded_training_changes_itself(anew: bool, tmp_path: Path, monkeypat
     assert state["counters"]["steps"] == 6
     group = state["optimizers"]["G"]["param_groups"][0]
     assert group["lr"] == 0.5 and group["betas"][0] == 0.2
-    resumed = ganvas.train(resume=run.folder, data=pictures(), steps=9)
+    resumed = ganvas.train(resume=run.folder, data=images(), steps=9)
     assert newest_state(resumed)["counters"]["steps"] == 9
 
 
@@ -276,4 +276,4 @@ def test_two_processes_cannot_be_guarded(tmp_path: Path) -> None:
 
     engine = replace(start_engine("cpu", "fp32"), ranks=2)
     with pytest.raises(UsageError, match="--guard changes a training in one process only"):
-        sessions.Session(tmp_path, small("gan"), pictures(), sessions.read_budget(steps=2), engine, seed=0, guard=True)
+        sessions.Session(tmp_path, small("gan"), images(), sessions.read_budget(steps=2), engine, seed=0, guard=True)

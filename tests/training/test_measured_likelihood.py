@@ -16,7 +16,7 @@ from ganvas.data import open_data
 from ganvas.method import Batch, DataSpec, Likelihood, Method, Samples, Update, register, setting
 from ganvas.metrics import readers
 from ganvas.run import read_json
-from parts import picture_file, small, train_small
+from parts import image_file, small, train_small
 
 SHAPE = (1, 28, 28)
 
@@ -28,7 +28,7 @@ def _no_mobilenet(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Coin(nn.Module):
-    """One logit for every pixel of every picture."""
+    """One logit for every pixel of every image."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -41,7 +41,7 @@ class Coin(nn.Module):
 
 @pytest.fixture
 def coin(monkeypatch: pytest.MonkeyPatch) -> type[Method]:
-    """A method that knows likelihoods and makes no pictures."""
+    """A method that knows likelihoods and makes no images."""
     registry.method_names()
     monkeypatch.setattr(registry, "_methods", dict(registry._methods))
 
@@ -52,7 +52,7 @@ def coin(monkeypatch: pytest.MonkeyPatch) -> type[Method]:
         title = "one coin for all pixels"
         paper = "none, arXiv:0"
         averaged = ("coin",)
-        batch_size: int = setting(16, "pictures a step", minimum=1)
+        batch_size: int = setting(16, "images a step", minimum=1)
 
         def build(self, spec: DataSpec) -> None:
             self.coin = Coin()
@@ -103,7 +103,7 @@ def test_likelihood_beside_the_other_figures(tmp_path: Path, capsys: pytest.Capt
     assert not end.value.code
     kept = run.metrics["metrics"]["nats"]
     assert kept["samples"] == 9 and kept["value"] < kept["value_at_1"]
-    assert kept["value_at_1"] == pytest.approx(found["nats"]["value"], rel=1e-6), "the same pictures, the same draws"
+    assert kept["value_at_1"] == pytest.approx(found["nats"]["value"], rel=1e-6), "the same images, the same draws"
     with pytest.raises(SystemExit) as end:
         main(["evaluate", str(run.folder), "--importance-samples", "0"])
     assert end.value.code == 2 and "--importance-samples must be at least 1 (got 0)" in capsys.readouterr().err
@@ -111,7 +111,7 @@ def test_likelihood_beside_the_other_figures(tmp_path: Path, capsys: pytest.Capt
 
 def test_without_a_test_split_there_is_none(tmp_path: Path) -> None:
     """Said once, and no reason to stop."""
-    data = open_data(picture_file(SHAPE), holdout=0)
+    data = open_data(image_file(SHAPE), holdout=0)
     run = train_small(small("vae"), tmp_path / "run", 2, data, measure_samples=40, evaluate_every=1)
     assert "nats" not in run.metrics["metrics"] and "coverage" in run.metrics["metrics"]
     said = [row["message"] for row in run.log() if row.get("event") == "said" and "no test split" in row["message"]]

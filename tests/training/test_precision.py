@@ -12,7 +12,7 @@ from ganvas.method import method_names
 from ganvas.training import engine, precision, session
 from ganvas.training.precision import choose_precision, step_ratio
 from ganvas.training.trainer import NonFinite, Trainer
-from parts import pictures, small, train_small, trainer_for, weights
+from parts import images, small, train_small, trainer_for, weights
 
 CPU = torch.device("cpu")
 
@@ -157,7 +157,7 @@ def test_the_lead_tries_its_own_share_of_the_batch(pays: None, monkeypatch: pyte
     monkeypatch.setattr(session, "step_ratio", tried)
     monkeypatch.setattr(engine.Engine, "agree", lambda self, *values: values)
     monkeypatch.setattr(engine.Engine, "copy_from_lead", lambda self, module: None)
-    session.prepare(small("gan"), pictures(), out="run", steps=1, device="cpu")
+    session.prepare(small("gan"), images(), out="run", steps=1, device="cpu")
     assert sizes == [small("gan").batch_size // 2]
 
 
@@ -191,5 +191,5 @@ def test_other_processes_follow_the_lead(pays: None, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(session, "start_engine", lambda *wishes: replace(start(*wishes), rank=1))
     monkeypatch.setattr(session, "step_ratio", lambda trainer: pytest.fail("tried all the same"))
     monkeypatch.setattr(engine.Engine, "agree", lambda self, *values: (0.5,))
-    made = session.prepare(small("gan"), pictures(), out="run", steps=1, device="cpu")
+    made = session.prepare(small("gan"), images(), out="run", steps=1, device="cpu")
     assert made.engine.precision == "fp32"

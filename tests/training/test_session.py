@@ -32,7 +32,7 @@ from ganvas.training.engine import Engine
 from ganvas.training.health import Health
 from ganvas.training.request import find_old, new_folder, read_budget
 from ganvas.training.session import Interrupted, prepare
-from parts import Crash, CrashAfterSaving, newest_state, picture_file, pictures, small, train_small, weights
+from parts import Crash, CrashAfterSaving, image_file, images, newest_state, small, train_small, weights
 
 
 @dataclass(eq=False)
@@ -42,7 +42,7 @@ class Shaky(Adversarial):
     name = "shaky"
     title = "a GAN with an illness"
     paper = "none, arXiv:0"
-    batch_size: int = setting(8, "pictures a step", minimum=1)
+    batch_size: int = setting(8, "images a step", minimum=1)
     z_dim: int = setting(4, "numbers in a latent", minimum=1)
     calls: ClassVar[int] = 0
     ill: ClassVar[Callable[[int], bool]] = staticmethod(lambda call: False)
@@ -120,7 +120,7 @@ def test_nan_that_stays_ends_the_training(shaky, tmp_path: Path) -> None:
 
 
 def test_nan_that_comes_earlier_the_second_time_ends_the_training_too(shaky, tmp_path: Path) -> None:
-    """At step 9, then always at step 5: there is no progress, so it must not go on for ever."""
+    """At step 9, then always at step 5: there is no progress, so it must not continue for ever."""
     with pytest.raises(TrainingError, match="did not help"):
         train_small(shaky(lambda call: call >= 10 and (call - 10) % 6 == 0), tmp_path / "run", 20)
     assert Shaky.calls == 10 + 3 * 6
@@ -145,7 +145,7 @@ def test_a_weight_that_is_not_finite_is_never_saved(shaky, tmp_path: Path) -> No
     assert_finite_on_disk(tmp_path / "run")
 
 
-# --- going on -----------------------------------------------------------------------------------------------------------------
+# --- continuing -----------------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -163,7 +163,7 @@ def run(finished: Run, tmp_path: Path) -> Run:
 def resume(run: Run, **more: Any) -> Run:
     chosen: dict[str, Any] = {
         "method": "gan",
-        "data": pictures(),
+        "data": images(),
         "steps": 5,
         "precision": "fp32",
         "measure_samples": 0,
@@ -175,7 +175,7 @@ def resume(run: Run, **more: Any) -> Run:
 def test_a_folder_is_enough_to_go_on(tmp_path: Path) -> None:
     """Method, data, settings and budget come from it."""
     made = {"steps": 4, "seed": 5, "precision": "fp32", "device": "cpu", "measure_samples": 0, "evaluate_every": 1000}
-    path, wish = picture_file((1, 28, 28)), small("gan").settings()
+    path, wish = image_file((1, 28, 28)), small("gan").settings()
     straight = ganvas.train("gan", path, out="straight", settings=wish, **made)
     with pytest.raises(Crash):
         ganvas.train("gan", path, out="run", settings=wish, checkpoint_every=2, callbacks=[CrashAfterSaving(2)], **made)
@@ -185,13 +185,13 @@ def test_a_folder_is_enough_to_go_on(tmp_path: Path) -> None:
 
 
 def test_a_resume_refuses_another_method(run: Run) -> None:
-    with pytest.raises(RunError, match="is a run of gan, not of dcgan: leave the method away, or choose another --out"):
+    with pytest.raises(RunError, match="is a run of gan, not of dcgan: omit the method, or choose another --out"):
         resume(run, method="dcgan")
 
 
 def test_a_resume_refuses_other_data(run: Run) -> None:
-    with pytest.raises(RunError, match=r"was trained on .*1x28x28-40.npz, not on .*1x28x28-30.npz: leave --data away"):
-        resume(run, data=picture_file((1, 28, 28), 30))
+    with pytest.raises(RunError, match=r"was trained on .*1x28x28-40.npz, not on .*1x28x28-30.npz: omit --data"):
+        resume(run, data=image_file((1, 28, 28), 30))
 
 
 def test_a_resume_refuses_other_settings(run: Run) -> None:
@@ -207,7 +207,7 @@ def test_a_resume_refuses_other_settings(run: Run) -> None:
 
 
 def test_a_resume_refuses_data_that_changed_under_its_name(tmp_path: Path) -> None:
-    path = shutil.copy(picture_file((1, 28, 28)), tmp_path / "mine.npz")
+    path = shutil.copy(image_file((1, 28, 28)), tmp_path / "mine.npz")
     made = ganvas.train(small("gan"), path, out="run", steps=1, precision="fp32", device="cpu", measure_samples=0)
     with np.load(path, allow_pickle=False) as old:
         np.savez(path, images=255 - old["images"], labels=old["labels"])
@@ -293,7 +293,7 @@ def test_auto_starts_or_goes_on(tmp_path: Path) -> None:
     resumed = train_small("gan", "run", 6, resume="auto")
     assert weights(resumed) == weights(train_small("gan", "straight", 6))
     with pytest.raises(UsageError, match="--resume auto needs --out"):
-        ganvas.train(small("gan"), pictures(), steps=1, resume="auto")
+        ganvas.train(small("gan"), images(), steps=1, resume="auto")
 
 
 def test_auto_starts_where_a_run_was_killed_before_its_first_line(tmp_path: Path) -> None:
@@ -309,7 +309,7 @@ def test_find_old(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     for wish, out in (("auto", folder), (folder, None), (folder, folder), (str(folder), folder / ".." / folder.name)):
         found = find_old(wish, out)
         assert found is not None and found.folder.resolve() == folder.resolve()
-    with pytest.raises(UsageError, match="goes on in that folder, and --out names another"):
+    with pytest.raises(UsageError, match="continues in that folder, and --out names another"):
         find_old(folder, "elsewhere")
     monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "0")
     assert find_old(None, folder) is None
@@ -322,7 +322,7 @@ def test_find_old(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_place_that_is_taken_is_refused(run: Run, tmp_path: Path) -> None:
-    with pytest.raises(RunError, match=r"already holds a run. Go on with it by --resume"):
+    with pytest.raises(RunError, match=r"already holds a run. continue it by --resume"):
         train_small("gan", run.folder, 1)
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.tex").write_text("precious")
@@ -340,7 +340,7 @@ def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
 
 def test_trainings_prepared_together_get_a_folder_each() -> None:
     """Neither folder is there yet when the names are chosen."""
-    made = [prepare(small("gan"), pictures(), steps=1, precision="fp32", device="cpu", measure_samples=0) for _ in "ab"]
+    made = [prepare(small("gan"), images(), steps=1, precision="fp32", device="cpu", measure_samples=0) for _ in "ab"]
     assert made[0].folder == made[1].folder
     runs = [session.run() for session in made]
     assert runs[1].folder.name == f"{runs[0].folder.name}-2"
@@ -349,7 +349,7 @@ def test_trainings_prepared_together_get_a_folder_each() -> None:
 
 def test_a_folder_that_was_asked_for_is_not_shared() -> None:
     made = [
-        prepare(small("gan"), pictures(), out="run", steps=1, precision="fp32", device="cpu", measure_samples=0)
+        prepare(small("gan"), images(), out="run", steps=1, precision="fp32", device="cpu", measure_samples=0)
         for _ in "ab"
     ]
     made[0].run()
@@ -386,7 +386,7 @@ def test_an_empty_folder_that_was_asked_for_is_taken() -> None:
 
 def test_what_the_lead_spent_on_looking_is_agreed_on(monkeypatch: pytest.MonkeyPatch) -> None:
     """Or it would skip a grid for which the others wait."""
-    made = prepare(small("gan"), pictures(), out="run", steps=2, precision="fp32", device="cpu", measure_samples=0)
+    made = prepare(small("gan"), images(), out="run", steps=2, precision="fp32", device="cpu", measure_samples=0)
     monkeypatch.setattr(Engine, "agree", lambda self, *values: (*values[:2], 7.0))
     made.run()
     assert made._sampling >= 7.0
@@ -410,16 +410,14 @@ def test_a_budget_must_be_positive(wish: dict[str, Any]) -> None:
 
 
 def test_a_budget_of_images_ends_at_the_first_step_beyond(tmp_path: Path) -> None:
-    run = ganvas.train(
-        small("gan"), pictures(), out="run", images=40, precision="fp32", device="cpu", measure_samples=0
-    )
+    run = ganvas.train(small("gan"), images(), out="run", images=40, precision="fp32", device="cpu", measure_samples=0)
     state = newest_state(run)
     assert state["counters"]["steps"] == 3 and state["feed"]["position"] == 48  # batches of 16
 
 
 def test_a_budget_of_minutes_ends(tmp_path: Path) -> None:
     run = ganvas.train(
-        small("gan"), pictures(), out="run", minutes=0.004, precision="fp32", device="cpu", measure_samples=0
+        small("gan"), images(), out="run", minutes=0.004, precision="fp32", device="cpu", measure_samples=0
     )
     (row,) = events(run, "finished")
     assert 0.24 <= row["seconds"] < 2
@@ -451,8 +449,8 @@ def test_a_run_holds_what_later_commands_need(finished: Run) -> None:
         and info["seed"] == 0
         and info["budget"] == {"steps": 3, "images": None, "minutes": None}
     )
-    assert info["settings"] == small("gan").settings() and info["fingerprint"] == pictures().fingerprint
-    assert finished.spec == pictures().spec
+    assert info["settings"] == small("gan").settings() and info["fingerprint"] == images().fingerprint
+    assert finished.spec == images().spec
     assert finished.data_sheet["shape"] == [1, 28, 28]
     rows = [row for row in finished.log() if "event" not in row]
     assert rows[-1]["step"] == 3 and rows[-1]["images_seen"] == 48 and rows[-1]["progress"] == 1.0

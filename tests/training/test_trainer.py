@@ -13,7 +13,7 @@ from torch.optim import SGD
 from ganvas.method import Batch, DataSpec, Method, Update, register, setting
 from ganvas.settings import settings_of
 from ganvas.training.trainer import Budget, NonFinite, Trainer, parameters
-from parts import assert_same, pictures, small, trainer_for
+from parts import assert_same, images, small, trainer_for
 
 
 @dataclass(eq=False)
@@ -21,8 +21,8 @@ class Counting(Method):
     """Two weights; each update notes that it was asked, and on what."""
 
     name = "counting"
-    batch_size: int = setting(4, "pictures a step", minimum=1)
-    lr: float = setting(0.5, "step size", minimum=0)
+    batch_size: int = setting(4, "images a step", minimum=1)
+    lr: float = setting(0.5, "learning rate", minimum=0)
     averaged = ("G",)
 
     def build(self, spec: DataSpec) -> None:
@@ -72,7 +72,7 @@ def test_updates_come_in_order_as_often_as_they_ask_on_fresh_batches() -> None:
     with_lazy = ["first", "second", "after", "second", "after", "lazy"]
     assert names == with_lazy + with_lazy[:-1] * 2 + with_lazy
     batches = [value for name, value in trainer.method.notes if name == "second"][:2]
-    assert batches[0] != batches[1], "a repeat draws new pictures"
+    assert batches[0] != batches[1], "a repeat draws new images"
     assert trainer.method.notes[0][1] == trainer.method.notes[1][1], "the first turn shares the batch of the step"
     assert trainer.images_seen == 4 * 2 * 4
 
@@ -214,7 +214,7 @@ def test_a_state_restored_is_bit_equal_from_there_on(name: str) -> None:
 
 def test_drawing_anew_gives_other_numbers_and_the_same_ones_again() -> None:
     def first_batch(rollbacks: int) -> tuple[list[float], list[float]]:
-        trainer = trainer_for(small("gan"), pictures())
+        trainer = trainer_for(small("gan"), images())
         if rollbacks:
             trainer.draw_anew(rollbacks, seed=0)
         batch = trainer.feed.next()

@@ -1,4 +1,4 @@
-"""Pictures in a terminal: two pixels a character, the upper half block in one colour on a ground of the other."""
+"""Images in a terminal: two pixels a character, the upper half block in one colour on a ground of the other."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.segment import Segment
 from rich.style import Style
 
-GAP = 2  # pixels between the pictures of a grid
-LEGIBLE = 16  # pixels; a picture is not drawn smaller than that while fewer of them would do
+GAP = 2  # pixels between the images of a grid
+LEGIBLE = 16  # pixels; an image is not drawn smaller than that while fewer of them would do
 
 
-class Picture:
+class Image:
     """Lines of coloured half blocks, for rich."""
 
     def __init__(self, lines: list[list[Segment]]) -> None:
@@ -34,40 +34,40 @@ def can_show(console: Console) -> bool:
 
 
 def crop(grid: np.ndarray, height: int, width: int, columns: int, rows: int) -> np.ndarray:
-    """The upper left part of a grid of pictures (height, width) that is legible in `columns` x `rows` pixels."""
+    """The upper left part of a grid of images (height, width) that is legible in `columns` x `rows` pixels."""
     scale = min(1.0, LEGIBLE / max(height, width))
     across = max(1, int((columns / scale + GAP) // (width + GAP)))
     down = max(1, int((rows / scale + GAP) // (height + GAP)))
     return grid[: down * (height + GAP) - GAP, : across * (width + GAP) - GAP]
 
 
-def half_blocks(picture: np.ndarray, columns: int, rows: int) -> Picture:
-    """An (H, W, C) uint8 picture, scaled down to at most `columns` x `rows` pixels; never up."""
-    small = shrink(colours(picture), columns, rows)
+def half_blocks(image: np.ndarray, columns: int, rows: int) -> Image:
+    """An (H, W, C) uint8 image, scaled down to at most `columns` x `rows` pixels; never up."""
+    small = shrink(colours(image), columns, rows)
     if len(small) % 2:
         small = np.concatenate([small, np.full_like(small[:1], 255)])
     small = small & 0xF8  # 32 levels: longer runs of one colour, a third of the bytes over the wire
-    return Picture([_line(upper, lower) for upper, lower in zip(small[0::2], small[1::2], strict=True)])
+    return Image([_line(upper, lower) for upper, lower in zip(small[0::2], small[1::2], strict=True)])
 
 
-def colours(picture: np.ndarray) -> np.ndarray:
+def colours(image: np.ndarray) -> np.ndarray:
     """(H, W, 3) of a grid: grey becomes three equal channels, alpha is shown on white."""
-    if picture.shape[-1] == 1:
-        return picture.repeat(3, axis=-1)
-    if picture.shape[-1] == 4:
-        alpha = picture[..., 3:].astype(np.uint16)
-        return ((picture[..., :3] * alpha + 255 * (255 - alpha)) // 255).astype(np.uint8)
-    return picture
+    if image.shape[-1] == 1:
+        return image.repeat(3, axis=-1)
+    if image.shape[-1] == 4:
+        alpha = image[..., 3:].astype(np.uint16)
+        return ((image[..., :3] * alpha + 255 * (255 - alpha)) // 255).astype(np.uint8)
+    return image
 
 
-def shrink(picture: np.ndarray, columns: int, rows: int) -> np.ndarray:
+def shrink(image: np.ndarray, columns: int, rows: int) -> np.ndarray:
     """Scaled down by area, its shape kept, to fit; unchanged where it fits."""
     from PIL import Image
 
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     scale = min(1.0, columns / width, rows / height)
     size = max(1, int(width * scale)), max(1, int(height * scale))
-    return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BOX)) if scale < 1 else picture
+    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BOX)) if scale < 1 else image
 
 
 def _line(upper: np.ndarray, lower: np.ndarray) -> list[Segment]:

@@ -21,7 +21,7 @@ class Choice:
 
     @classmethod
     def of(cls, wish: Wish) -> Choice:
-        """Looks for the run to go on with, and opens the data."""
+        """Looks for the run to continue, and opens the data."""
         from ganvas.training.request import find_old
 
         old = find_old(wish.resume, wish.out)
@@ -66,7 +66,7 @@ def _starting(wish: Wish) -> tuple[Wish, None, Dataset]:
     create(wish.method, wish.preset, wish.settings)
     if wish.data is None:
         raise UsageError(
-            "--data is missing: give a folder of pictures, of .wav files or of text, a .zip, .npz, .npy, IDX or .txt file,"
+            "--data is missing: give a folder of images, of .wav files or of text, a .zip, .npz, .npy, IDX or .txt file,"
             f" or one of {', '.join(SETS)}"
         )
     if wish.out is not None:
@@ -83,7 +83,7 @@ def _going_on(wish: Wish, old: Run) -> tuple[Wish, Run, Dataset]:
     check_same(old, wish.method or "", wish.data or "", wish.preset, wish.settings, wish.data_settings)
     if wish.seed is not None and wish.seed != info["seed"]:
         raise RunError(
-            f"{old.folder} was started with seed {info['seed']}, not {wish.seed}: leave --seed away, or start a new run"
+            f"{old.folder} was started with seed {info['seed']}, not {wish.seed}: omit --seed, or start a new run"
         )
     wish = dataclasses.replace(wish, method=info["method"], preset=info.get("preset"), seed=info["seed"])
     return wish, old, open_shown(info["data"], info["data_settings"])

@@ -42,9 +42,9 @@ def _print(found: dict[str, Any]) -> None:
 
     groups = found["groups"]
     names = list(dict.fromkeys(name for group in groups for name in group["metrics"]))
-    floors = {name: entry["floor"] for group in groups for name, entry in group["metrics"].items()}
-    rows = [(name, *(cell(group["metrics"].get(name)) for group in groups), figure(floors[name])) for name in names]
+    references = {name: entry["reference"] for group in groups for name, entry in group["metrics"].items()}
+    rows = [(name, *(cell(group["metrics"].get(name)) for group in groups), figure(references[name])) for name in names]
     seeds = ("seeds", *(str(len(group["seeds"])) for group in groups), "")
     print_table(
-        ("metric", *(group["name"] for group in groups), "floor"), [seeds, *rows], right=range(1, len(groups) + 2)
+        ("metric", *(group["name"] for group in groups), "reference"), [seeds, *rows], right=range(1, len(groups) + 2)
     )

@@ -42,7 +42,7 @@ class Wish:
     data: str | None = setting(None, "what to train on")
     out: str | None = setting(None, "the run folder to make")
     minutes: float | None = setting(None, "budget in minutes of training", minimum=0)
-    images: int | None = setting(None, "budget in training pictures drawn", minimum=1)
+    images: int | None = setting(None, "budget in training images drawn", minimum=1)
     steps: int | None = setting(None, "budget in steps", minimum=1)
     preset: str | None = setting(None, "a preset of the method")
     seed: int | None = setting(None, "number that all random draws follow from", minimum=0)

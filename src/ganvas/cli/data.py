@@ -1,4 +1,4 @@
-"""`ganvas data`: what a data set holds, and a sheet of its pictures, before any training."""
+"""`ganvas data`: what a data set holds, and a sheet of its images, before any training."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def _tell_of_text(dataset: Dataset, out: Path | None, json: bool) -> None:
     from ganvas.errors import UsageError
 
     if out is not None:
-        raise UsageError(f"{dataset.source} is text, and a contact sheet is of pictures: leave --out away")
+        raise UsageError(f"{dataset.source} is text, and a contact sheet is of images: omit --out")
     sheet = dataset.sheet()
     if json:
         write_json(sheet)
@@ -98,7 +98,7 @@ def show_text(dataset: Dataset, sheet: dict[str, Any]) -> None:
 
 
 def read_settings(size: str | None, assignments: list[str]) -> dict[str, Any]:
-    """Data settings of --size and --set; here the prefix `data.` may be left away."""
+    """Data settings of --size and --set; here the prefix `data.` may be omitted."""
     from ganvas.cli.config import check_data_settings, read_assignments
     from ganvas.errors import UsageError
 
@@ -119,7 +119,7 @@ def show(dataset: Dataset, sheet: dict[str, Any]) -> None:
     idle = [name for kind, names in OF_KIND.items() if kind != spec.kind for name in names]
     facts = {
         "name": sheet["name"], "source": sheet["source"], spec.unit: counts,
-        **(_of_clips(dataset, sheet) if spec.kind == "audio" else _of_pictures(dataset, sheet)),
+        **(_of_clips(dataset, sheet) if spec.kind == "audio" else _of_images(dataset, sheet)),
         "classes": f"{len(spec.classes)}" if spec.classes else "none (no labels)",
         "duplicates": repeated,
         "memory": ", ".join(f"{size / 2**20:.1f} MiB {name}" for name, size in sheet["bytes"].items()),
@@ -134,14 +134,14 @@ def show(dataset: Dataset, sheet: dict[str, Any]) -> None:
         typer.echo(f"left out: {file}: {reason}")
 
 
-def _of_pictures(dataset: Dataset, sheet: dict[str, Any]) -> dict[str, str]:
+def _of_images(dataset: Dataset, sheet: dict[str, Any]) -> dict[str, str]:
     from ganvas.cli.output import figure
 
     spec = dataset.spec
     return {
         "shape": f"{spec.channels} channel{'s' * (spec.channels > 1)}, {spec.height} high, {spec.width} wide",
         "pairs": "yes" if spec.paired else "no, partners are drawn apart" if spec.unpaired else "no",
-        "spread": figure(sheet["spread"]),
+        "total variance": figure(sheet["total_variance"]),
     }
 
 

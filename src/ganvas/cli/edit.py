@@ -16,14 +16,14 @@ def edit(
     ] = False,
     interpolate: Annotated[
         tuple[int, int] | None,
-        typer.Option(metavar="A B", help="A strip from the picture of seed A to that of seed B, on a great circle."),
+        typer.Option(metavar="A B", help="A strip from the image of seed A to that of seed B, on a great circle."),
     ] = None,
     code: Annotated[
         list[str] | None, typer.Option("--code", metavar="NAME", help="Traverse this code only. Repeatable.")
     ] = None,
     seeds: Annotated[str, typer.Option(metavar="A-B", help="Rows of a traversal: one seed, or from A to B.")] = "0-7",
     values: Annotated[int, typer.Option(help="Columns of a continuous code, from -2 to 2.")] = 10,
-    steps: Annotated[int, typer.Option(help="Pictures of a strip, both ends included.")] = 8,
+    steps: Annotated[int, typer.Option(help="Images of a strip, both ends included.")] = 8,
     raw: Annotated[bool, typer.Option("--raw", help="The weights as trained, without their moving average.")] = False,
     best: Annotated[
         bool, typer.Option("--best", help="The weights of the step with the best metric instead of the last.")
@@ -31,7 +31,7 @@ def edit(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
 ) -> None:
     """Show what the parts of a latent do: --traverse for the codes of a method that has some, --interpolate
-    for the way between two pictures.
+    for the way between two images.
 
     A code is a part of the latent with a meaning of its own, as infogan finds them; `ganvas methods NAME` says
     how it is trained. In a traversal everything but the one code stays as the row's seed has it.
@@ -52,7 +52,7 @@ def edit(
     method = load(run).load_method(raw=raw, best=best, device=choose_device(device))
     if interpolate:
         sheet = grid(editing.interpolate(method, *interpolate, steps=steps), columns=steps)
-        told = f"{steps} pictures from seed {interpolate[0]} to seed {interpolate[1]}"
+        told = f"{steps} images from seed {interpolate[0]} to seed {interpolate[1]}"
     else:
         sheet = editing.traverse(method, rows, code, values=values)
         told = "a traversal of " + ", ".join(one.name for one in editing.chosen_codes(method, code))

@@ -1,4 +1,4 @@
-"""`ganvas encode` and `ganvas decode`: pictures to latents or codes, and back."""
+"""`ganvas encode` and `ganvas decode`: images to latents or codes, and back."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ def encode(
     run: Annotated[
         Path, typer.Argument(metavar="RUN", help="A run of a method that encodes, such as vae_gan or vq_vae.")
     ],
-    data: Annotated[str, typer.Argument(metavar="DATA", help="Pictures: whatever `ganvas train --data` takes.")],
+    data: Annotated[str, typer.Argument(metavar="DATA", help="Images: whatever `ganvas train --data` takes.")],
     out: Annotated[Path, typer.Option(metavar="FILE.npz", help="Where the codes go.")],
     split: Annotated[str, typer.Option(help="train or test, where DATA has both.")] = "train",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
 ) -> None:
-    """Find the latents of pictures: an .npz with `codes`, float32 (N, ...), and `labels` where DATA has some.
+    """Find the latents of images: an .npz with `codes`, float32 (N, ...), and `labels` where DATA has some.
 
-    Of a method that tells pictures in whole numbers, `codes` are those, (N, L) with each grid row by row, and `grids` the height,
+    Of a method that tells images as discrete codes, `codes` are those, (N, L) with each grid row by row, and `grids` the height,
     width and number of codes of each, coarse ones first.
 
-    Pictures come in the order of the data set, at the size that the run was trained on. The file also holds
+    Images come in the order of the data set, at the size that the run was trained on. The file also holds
     `weights`, the hash of the run's weights: codes mean something to the weights that made them only.
     """
     import numpy as np
@@ -46,7 +46,7 @@ def encode(
         raise UsageError(f"{found.source} has no split {split}: --split takes train or test, where there are both")
     if part.spec.shape != opened.spec.shape:
         raise DataError(
-            f"this run encodes pictures of (channels, height, width) {opened.spec.shape}; those of {data} are {part.spec.shape}"
+            f"this run encodes images of (channels, height, width) {opened.spec.shape}; those of {data} are {part.spec.shape}"
         )
     content: dict[str, Any] = {"codes": encoding.encode(method, part.images, part.labels)}
     if isinstance(method, Quantises):
@@ -65,7 +65,7 @@ def decode(
     out: Annotated[Path, typer.Option(metavar="DIR", help="A folder for PNG files, code000000.png and so on.")],
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
 ) -> None:
-    """Turn codes back into pictures.
+    """Turn codes back into images.
 
     Codes that other weights made are refused: by another run, or before this one was trained on.
     """
@@ -86,10 +86,10 @@ def decode(
             f"{codes} was made by other weights than those of {opened.folder}: decode with the run that encoded, or encode again"
         )
     method = opened.load_method(device=choose_device(device))
-    pictures = encoding.decode(method, found["codes"], found["labels"])
-    for number, picture in enumerate(viewable(pictures)):
-        write_png(out / f"code{number:06d}.png", picture)
-    typer.echo(f"{len(pictures)} pictures written to {out}/ (code000000.png ...)")
+    images = encoding.decode(method, found["codes"], found["labels"])
+    for number, image in enumerate(viewable(images)):
+        write_png(out / f"code{number:06d}.png", image)
+    typer.echo(f"{len(images)} images written to {out}/ (code000000.png ...)")
 
 
 def read_codes(path: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""`ganvas evaluate`: figures for a run, or for anybody's pictures."""
+"""`ganvas evaluate`: figures for a run, or for anybody's images."""
 
 from __future__ import annotations
 
@@ -19,13 +19,11 @@ if TYPE_CHECKING:
 def evaluate(
     run: Annotated[
         Path,
-        typer.Argument(
-            metavar="RUN|PICTURES", help="A run folder, or a folder, .zip or .npz of pictures from anywhere."
-        ),
+        typer.Argument(metavar="RUN|IMAGES", help="A run folder, or a folder, .zip or .npz of images from anywhere."),
     ],
     data: Annotated[
         str | None,
-        typer.Option(help="What to measure against. A run brings its own; pictures need it."),
+        typer.Option(help="What to measure against. A run brings its own; images need it."),
     ] = None,
     assignments: Annotated[
         list[str] | None,
@@ -33,29 +31,29 @@ def evaluate(
     ] = None,
     samples: Annotated[
         int | None,
-        typer.Option(help=f"How many pictures. Default: {MEASURED} of a run, all of a folder or file."),
+        typer.Option(help=f"How many images. Default: {MEASURED} of a run, all of a folder or file."),
     ] = None,
     seed: Annotated[
-        int, typer.Option(help="Seed of a run's first picture; the default gives the figures of its training.")
+        int, typer.Option(help="Seed of a run's first image; the default gives the figures of its training.")
     ] = MEASURED_SEED,
     importance: Annotated[
         int,
         typer.Option(
             "--importance-samples",
             metavar="K",
-            help="Draws a picture for a likelihood that is a bound: more are slower and tighter.",
+            help="Draws an image for a likelihood that is a bound: more are slower and tighter.",
         ),
     ] = IMPORTANCE_SAMPLES,
     best: Annotated[bool, typer.Option("--best", help="A run's weights of its best step instead of the last.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Measure a run, or anybody's pictures, against data: each figure with its floor and sample count.
+    """Measure a run, or anybody's images, against data: each figure with its reference and sample count.
 
-    A method that knows how likely pictures are is asked for the test split too: nats a picture, or bits a value. One that tells
-    pictures in codes paints the test split from them again. One that translates is asked for the test split, and compared with
-    the true partners where there are some; what copying scores stands beside. One that mends pictures spoils the test split and
-    mends it; what the spoilt pictures score by themselves stands beside. One that stylises tells what its paintings of the test
+    A method that knows how likely images are is asked for the test split too: nats an image, or bits a value. One that tells
+    images in codes generates the test split from them again. One that translates is asked for the test split, and compared with
+    the true partners where there are some; what copying scores stands beside. One that restores images degrades the test split and
+    restores it; what the degraded images score by themselves stands beside. One that stylises tells what its paintings of the test
     split lack of the photo and of the style.
 
     Figures of a run against its own data become the run's newest (metrics.json), which `ganvas compare` reads.
@@ -75,7 +73,7 @@ def evaluate(
     if is_run(run):
         facts = _of_run(load(run), data, settings, samples or MEASURED, seed, importance, best, device)
     else:
-        facts = _of_pictures(run, data, settings, samples)
+        facts = _of_images(run, data, settings, samples)
     if json:
         write_json(facts)
         return
@@ -105,7 +103,7 @@ def _of_run(
     method = run.load_method(best=best, device=choose_device(device))
     known = run.info["data_settings"] if data is None else {**fitting(run), **settings}
     dataset = as_in(run, open_shown(data or run.info["data"], known))
-    _check_shape(f"the pictures of {run.folder}", run.spec.shape, dataset)
+    _check_shape(f"the images of {run.folder}", run.spec.shape, dataset)
     found: dict[str, Any] = {"data": dataset.source, "metrics": {}}
     failed: list[DataError] = []
     asked = measurements(method, dataset, lambda: gather(method, samples, seed), samples=samples, importance=importance)
@@ -138,34 +136,34 @@ def _keep(run: Run, metrics: dict[str, Any]) -> None:
         typer.echo(f"not kept in the run: {error}", err=True)
 
 
-def _of_pictures(path: Path, data: str | None, settings: dict[str, Any], samples: int | None) -> dict[str, Any]:
+def _of_images(path: Path, data: str | None, settings: dict[str, Any], samples: int | None) -> dict[str, Any]:
     from ganvas.cli.opening import open_shown
     from ganvas.errors import RunError, UsageError
 
     if not path.exists():
-        raise RunError(f"there is no run and there are no pictures at {path}")
+        raise RunError(f"there is no run and there are no images at {path}")
     if data is None:
-        raise UsageError(f"{path} is no run, so --data must say what its pictures are measured against")
+        raise UsageError(f"{path} is no run, so --data must say what its images are measured against")
     dataset = open_shown(data, settings)
     given = open_shown(str(path), {"holdout": 0, **_like(dataset.spec.channels, path)})
-    _check_shape(f"the pictures of {path}", given.spec.shape, dataset)
-    return {"pictures": str(path), **_measured(given.images[:samples], dataset)}
+    _check_shape(f"the images of {path}", given.spec.shape, dataset)
+    return {"images": str(path), **_measured(given.images[:samples], dataset)}
 
 
 def _like(channels: int, path: Path) -> dict[str, Any]:
-    """Settings for files of pictures: grey ones of a colour set are stored as grey. Arrays stay as they are."""
+    """Settings for files of images: grey ones of a colour set are stored as grey. Arrays stay as they are."""
     if path.suffix.lower() in (".npz", ".npy") or channels not in (1, 3, 4):
         return {}
     return {"channels": channels, **({"alpha": "keep"} if channels == 4 else {})}
 
 
-def _measured(pictures: np.ndarray, dataset: Dataset) -> dict[str, Any]:
+def _measured(images: np.ndarray, dataset: Dataset) -> dict[str, Any]:
     from ganvas.metrics import measure
 
     return {
         "data": dataset.source,
-        "n": len(pictures),
-        "metrics": measure(pictures, dataset, dataset.part("test")),
+        "n": len(images),
+        "metrics": measure(images, dataset, dataset.part("test")),
     }
 
 

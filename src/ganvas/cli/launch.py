@@ -48,7 +48,7 @@ def launch(chosen: Choice, nproc: int, *, samples: int | None, json: bool) -> in
         )
         raise GanvasError(
             f"the training ended {RESTARTS + 1} times ({codes}); its reason stands above. What was saved is in"
-            f" {folder}: go on with: ganvas train --resume {folder} --nproc {nproc}"
+            f" {folder}: continue: ganvas train --resume {folder} --nproc {nproc}"
         ) from None
     return 0
 
@@ -62,7 +62,7 @@ def check(chosen: Choice, nproc: int) -> Path:
     if nproc < 1:
         raise UsageError(f"--nproc must be at least 1 (got {nproc})")
     if "WORLD_SIZE" in os.environ:
-        raise UsageError("torchrun has started this already, once for each process: leave --nproc away")
+        raise UsageError("torchrun has started this already, once for each process: omit --nproc")
     wish = chosen.wish
     assert wish.method is not None
     settings = chosen.old.info["settings"] if chosen.old else wish.settings

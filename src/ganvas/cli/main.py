@@ -43,14 +43,14 @@ app = typer.Typer(
 )
 COMMANDS = {
     train.train: "Train a method on data.",
-    sample.sample: "Make pictures with a trained run.",
+    sample.sample: "Make images with a trained run.",
     edit.edit: "Show what the parts of a latent do.",
-    encode.encode: "Find the latents of pictures.",
-    encode.decode: "Turn latents back into pictures.",
-    translate.translate: "Turn pictures into another kind.",
-    restore.restore: "Mend pictures with a trained run.",
-    stylise.stylise: "Paint a photo in the manner of a painting.",
-    evaluate.evaluate: "Measure a run, or anybody's pictures.",
+    encode.encode: "Find the latents of images.",
+    encode.decode: "Turn latents back into images.",
+    translate.translate: "Turn images into another kind.",
+    restore.restore: "Restore images with a trained run.",
+    stylise.stylise: "Paint a photo in the style of a painting.",
+    evaluate.evaluate: "Measure a run, or anybody's images.",
     compare.compare: "Put runs side by side on one page.",
     methods.methods: "List the methods, or show one in full.",
     doctor.doctor: "Say what is wrong with a training.",
@@ -59,7 +59,7 @@ COMMANDS = {
 for command, line in COMMANDS.items():
     app.command(short_help=line)(command)
 
-# Not mended by a change of ours, and each is told in one sentence.
+# Not fixed by a change of ours, and each is told in one sentence.
 _SURROUNDINGS = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
 
 

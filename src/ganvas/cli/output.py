@@ -33,29 +33,31 @@ def figure(value: Any) -> str:
 
 
 def metrics_line(metrics: Mapping[str, Mapping[str, Any]]) -> str:
-    """ "FD[digits] 3.21 (floor 0.15) coverage 0.8 (floor 0.96)"; a metric without a floor has no brackets."""
+    """ "FD[digits] 3.21 (reference 0.15) coverage 0.8 (reference 0.96)"; a metric without a reference has no brackets."""
     return " ".join(
         f"{name} {figure(entry.get('value'))}"
-        + (f" (floor {figure(entry['floor'])})" if entry.get("floor") is not None else "")
+        + (f" (reference {figure(entry['reference'])})" if entry.get("reference") is not None else "")
         for name, entry in metrics.items()
     )
 
 
 def print_metrics(metrics: Mapping[str, Mapping[str, Any]]) -> None:
-    """All metrics with floor and sample count: a table on a terminal, one line each elsewhere."""
+    """All metrics with reference and sample count: a table on a terminal, one line each elsewhere."""
     given = {str(entry["input_is"]) for entry in metrics.values() if "input" in entry}
     if sys.stdout.isatty():
-        keys = ("value", "input", "n") if given else ("value", "floor", "n")
+        keys = ("value", "input", "n") if given else ("value", "reference", "n")
         rows = [(name, *(figure(entry.get(key)) for key in keys)) for name, entry in metrics.items()]
         print_table(("metric", *keys), rows, right=(1, 2, 3))
         typer.echo(
             f"input: the same measure of what the method was given ({', '.join(sorted(given))})"
             if given
-            else "floor: the same measure of held-out real pictures"
+            else "reference: the same measure of held-out real images"
         )
         return
     for name, entry in metrics.items():
-        beside = entry.get("bound_or_exact") or f"floor {figure(entry.get('floor'))}"  # likelihoods have no floor
+        beside = (
+            entry.get("bound_or_exact") or f"reference {figure(entry.get('reference'))}"
+        )  # likelihoods have no reference
         if "input" in entry:
             beside = f"{entry['input_is']} {figure(entry['input'])}"
         typer.echo(f"{name} {figure(entry.get('value'))} ({beside}, n {figure(entry.get('n'))})")

@@ -29,7 +29,7 @@ def show(plan: Session, *, json: bool) -> None:
         write_json(facts)
         return
     spec = plan.data.spec
-    size = f", {spec.channels}x{spec.height}x{spec.width} (CxHxW)" if spec.kind == "pictures" else ""
+    size = f", {spec.channels}x{spec.height}x{spec.width} (CxHxW)" if spec.kind == "images" else ""
     budget = ", ".join(f"{limit:g} {name}" for name, limit in facts["budget"].items() if limit is not None)
     print_facts(
         {

@@ -1,4 +1,4 @@
-"""`ganvas restore`: photos in, mended photos out."""
+"""`ganvas restore`: photos in, restored photos out."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ def restore(
     run: Annotated[
         Path, typer.Argument(metavar="RUN", help="A run of a method that restores: denoise, srgan, inpaint.")
     ],
-    pictures: Annotated[
-        list[Path], typer.Argument(metavar="IMAGE...", help="Pictures, or folders or zips of pictures. Any size.")
+    images: Annotated[
+        list[Path], typer.Argument(metavar="IMAGE...", help="Images, or folders or zips of images. Any size.")
     ],
     out: Annotated[Path, typer.Option(metavar="DIR", help="A folder for the results, NAME.png each.")],
     mask: Annotated[
         Path | None,
         typer.Option(
             metavar="MASK.png|DIR",
-            help="For filling holes: a picture as large, white where it is missing; or a folder with one of "
-            "each picture's name.",
+            help="For filling holes: an image as large, white where it is missing; or a folder with one of "
+            "each image's name.",
         ),
     ] = None,
     task: Annotated[str, typer.Option(help="auto: what RUN can. denoise, upscale or inpaint asks for one.")] = "auto",
-    n: Annotated[int, typer.Option("--n", "-n", help="Answers to each picture, where RUN has more than one.")] = 1,
+    n: Annotated[int, typer.Option("--n", "-n", help="Answers to each image, where RUN has more than one.")] = 1,
     seed: Annotated[int, typer.Option(help="Seed of the first answer; the next has the next seed.")] = 0,
     balance: Annotated[
         float | None,
@@ -53,10 +53,10 @@ def restore(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
 ) -> None:
-    """Mend pictures with a trained run: noise away, more pixels, or holes filled, whichever RUN was trained for.
+    """Restore images with a trained run: noise away, more pixels, or holes filled, whichever RUN was trained for.
 
     Results are PNG files with the bits, the alpha, the colour profile and the EXIF block of the original, turned
-    upright. Large pictures pass in overlapping tiles that fade into each other.
+    upright. Large images pass in overlapping tiles that fade into each other.
     """
     from ganvas.cli.output import write_json
     from ganvas.errors import DataError, UsageError
@@ -67,18 +67,18 @@ def restore(
     if out.is_file() or out.suffix.lower() in (".png", ".jpg", ".jpeg", ".webp", ".zip"):
         raise UsageError(f"--out takes a folder (got {out})")
     method = load(run).load_method(raw=raw, best=best, device=choose_device(device))
-    mends = restoring.what_it_mends(method, task)
+    restores = restoring.restoration_of(method, task)
     method = method if balance is None else blended(method, balance)
-    if mask is not None and mends.damage != "holes":
+    if mask is not None and restores.degradation != "holes":
         raise UsageError(
-            f"--mask is for filling holes, and this run of {method.name} can {restoring.TASKS[mends.damage]}"
+            f"--mask is for filling holes, and this run of {method.name} can {restoring.TASKS[restores.degradation]}"
         )
-    if mask is None and mends.damage == "holes":
-        raise UsageError("filling holes needs --mask MASK.png, as large as the picture and white where it is missing")
-    if n > 1 and not mends.answers:
-        raise UsageError(f"{method.name} has one answer to a picture: leave --n away")
+    if mask is None and restores.degradation == "holes":
+        raise UsageError("filling holes needs --mask MASK.png, as large as the image and white where it is missing")
+    if n > 1 and not restores.answers:
+        raise UsageError(f"{method.name} has one answer to an image: omit --n")
     endings = [".png"] if n == 1 else [f"-seed{seed + number:06d}.png" for number in range(n)]
-    found = plan(pictures, out, [*endings, *([SHEET] if sheets else [])])
+    found = plan(images, out, [*endings, *([SHEET] if sheets else [])])
     masks = masks_for([name for name, _, _ in found], mask)
     done: list[dict[str, Any]] = []
     problems: list[str] = []
@@ -92,17 +92,17 @@ def restore(
         if not json:
             typer.echo(f"{name} -> {', '.join(done[-1]['files'])}")
     if json:
-        write_json({"task": restoring.TASKS[mends.damage], "restored": done, "problems": problems})
+        write_json({"task": restoring.TASKS[restores.degradation], "restored": done, "problems": problems})
     if problems:
         raise DataError(
             problems[0]
             if len(found) == 1
-            else "\n  ".join([f"{len(problems)} of {len(found)} pictures failed:", *problems])
+            else "\n  ".join([f"{len(problems)} of {len(found)} images failed:", *problems])
         )
 
 
 def plan(
-    pictures: list[Path], out: Path, endings: Sequence[str] = (".png",)
+    images: list[Path], out: Path, endings: Sequence[str] = (".png",)
 ) -> list[tuple[str, Callable[[], Photo], Path]]:
     """(name, how to read it, where its files go, without their `endings`), no two files alike, and none over an original."""
     from ganvas.data.photo import find_photos
@@ -110,7 +110,7 @@ def plan(
 
     found: list[tuple[str, Callable[[], Photo], Path]] = []
     taken: dict[Path, str] = {}
-    every = [(path, find_photos(path)) for path in pictures]
+    every = [(path, find_photos(path)) for path in images]
     originals = {(path / name if path.is_dir() else path).resolve() for path, photos in every for name, _ in photos}
     for _, photos in every:
         for name, read in photos:
@@ -128,7 +128,7 @@ def plan(
 
 
 def masks_for(names: list[str], mask: Path | None) -> Callable[[str], np.ndarray] | None:
-    """The mask of each picture by its name: the one file, or the file of that stem in the folder. DataError where one lacks."""
+    """The mask of each image by its name: the one file, or the file of that stem in the folder. DataError where one lacks."""
     from ganvas.data.photo import find_photos, read_photo
     from ganvas.errors import DataError
     from ganvas.tasks.restore import as_mask
@@ -141,7 +141,7 @@ def masks_for(names: list[str], mask: Path | None) -> Callable[[str], np.ndarray
     readers = {Path(name).with_suffix(""): read for name, read in find_photos(mask)}
     lacking = [name for name in names if Path(name).with_suffix("") not in readers]
     if lacking:
-        raise DataError(f"there is no mask for {lacking[0]} in {mask}: a mask there has the name of its picture")
+        raise DataError(f"there is no mask for {lacking[0]} in {mask}: a mask there has the name of its image")
     return lambda name: as_mask(readers[Path(name).with_suffix("")]())
 
 
@@ -163,7 +163,7 @@ def _restored(
     method: Method, name: str, photo: Photo, holes: np.ndarray | None, place: Path, endings: Sequence[str], *, seed: int,
     sheets: bool,
 ) -> dict[str, Any]:  # fmt: skip
-    """Writes the results of one picture, and says where."""
+    """Writes the results of one image, and says where."""
     from ganvas.data import write_png
     from ganvas.data.photo import write_photo
     from ganvas.tasks.restore import restore, sheet
@@ -172,7 +172,7 @@ def _restored(
     files = [place.with_name(place.name + ending) for ending in endings]
     for file, one in zip(files, made, strict=True):
         write_photo(file, one)
-    told: dict[str, Any] = {"picture": name, "files": [str(file) for file in files], "size": list(made[0].size)}
+    told: dict[str, Any] = {"image": name, "files": [str(file) for file in files], "size": list(made[0].size)}
     if sheets:
         beside = place.with_name(place.name + SHEET)
         write_png(beside, sheet(photo, made, holes))

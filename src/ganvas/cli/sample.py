@@ -1,4 +1,4 @@
-"""`ganvas sample`: pictures of a trained run."""
+"""`ganvas sample`: images of a trained run."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from ganvas.data import DataSpec
     from ganvas.method import Method
 
-BLOCK = 1024  # pictures made before they are written; a multiple of chunks.CHUNK
-NAMES = {"pictures": "pictures", "audio": "clips", "text": "texts"}
+BLOCK = 1024  # images made before they are written; a multiple of chunks.CHUNK
+NAMES = {"images": "images", "audio": "clips", "text": "texts"}
 STEP_SECONDS, END_SECONDS = 0.5, 2.0  # of --animate
 
 
 def sample(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, as `ganvas train` leaves it.")],
-    n: Annotated[int, typer.Option("--n", "-n", help="How many pictures.")] = 64,
+    n: Annotated[int, typer.Option("--n", "-n", help="How many images.")] = 64,
     seed: Annotated[int, typer.Option(help="Seed of the first; the next has the next seed, whatever n is.")] = 0,
     label: Annotated[
         str | None,
@@ -41,12 +41,12 @@ def sample(
         Path | None,
         typer.Option(
             metavar="FILE.gif|.png|.webp",
-            help="The sheet being drawn, step by step, by a method that paints in steps.",
+            help="The sheet being drawn, step by step, by a method that generates in steps.",
         ),
     ] = None,
     prompt: Annotated[
         str | None,
-        typer.Option(metavar="TEXT", help="How each text begins, by a method that goes on where a text ends."),
+        typer.Option(metavar="TEXT", help="How each text begins, by a method that continues where a text ends."),
     ] = None,
     assignments: Annotated[
         list[str] | None,
@@ -63,9 +63,9 @@ def sample(
     ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
 ) -> None:
-    """Make pictures (or clips, or texts) with a trained run: as files, as one .npz, as a sheet or an animation of it.
+    """Make images (or clips, or texts) with a trained run: as files, as one .npz, as a sheet or an animation of it.
 
-    Two-channel pictures become PNG files with the first channel as red and the second as cyan; an .npz
+    Two-channel images become PNG files with the first channel as red and the second as cyan; an .npz
     holds them as they are.
     """
     from ganvas.data import media
@@ -75,7 +75,7 @@ def sample(
 
     _check_places(out, grid, animate)
     if prompt is not None and label is not None:
-        raise UsageError("--prompt and --label do not go together: leave one away")
+        raise UsageError("--prompt and --label do not go together: omit one")
     opened = load(run)
     changes = _changes(assignments or [])
     method = opened.load_method(raw=raw, best=best, device=choose_device(device), settings=changes)
@@ -86,7 +86,7 @@ def sample(
             return
         out = Path(f"samples-{opened.name}")
     if out is not None and out.suffix.lower() != ".npz" and grid is None:
-        # Block by block: a million pictures need no more memory than a thousand.
+        # Block by block: a million images need no more memory than a thousand.
         _write_folder(method, n, seed, out, label, prompt)
         return
     made = gather(method, n, seed, label, prompt)
@@ -163,13 +163,13 @@ def _write_grid(made: Any, place: Path, spec: DataSpec) -> None:
 
     sheet = media.sheet(made, spec)
     if sheet is None:
-        raise UsageError("text cannot be put on a sheet: leave --grid away, and name a folder or a FILE.npz by --out")
+        raise UsageError("text cannot be put on a sheet: omit --grid, and name a folder or a FILE.npz by --out")
     write_png(place, sheet)
     typer.echo(f"a sheet of {len(made)} {NAMES[spec.kind]} written to {place}")
 
 
 def _write_animation(method: Method, n: int, seed: int, label: str | None, place: Path) -> None:
-    """A frame a step, each a sheet of all pictures; the finished one stays longer."""
+    """A frame a step, each a sheet of all images; the finished one stays longer."""
     import numpy as np
 
     from ganvas.data import grid
@@ -179,4 +179,4 @@ def _write_animation(method: Method, n: int, seed: int, label: str | None, place
     canvases = drawing(method, n, seed, label)
     frames = np.stack([grid(to_uint8(step)) for step in canvases.unbind(1)])
     write_animation(place, frames, [STEP_SECONDS] * (len(frames) - 1) + [END_SECONDS])
-    typer.echo(f"a sheet of {n} pictures in {len(frames)} steps written to {place}")
+    typer.echo(f"a sheet of {n} images in {len(frames)} steps written to {place}")

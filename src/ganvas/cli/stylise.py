@@ -1,4 +1,4 @@
-"""`ganvas stylise`: a photo in the manner of a painting, without training or by a trained run."""
+"""`ganvas stylise`: a photo in the style of a painting, without training or by a trained run."""
 
 from __future__ import annotations
 
@@ -83,10 +83,10 @@ def stylise(
         bool, typer.Option("--json", help="Print one JSON object on stdout; progress goes to stderr.")
     ] = False,
 ) -> None:
-    """Paint a photo in the manner of a painting: ganvas stylise me.jpg --style painting.jpg --out out.png
+    """Paint a photo in the style of a painting: ganvas stylise me.jpg --style painting.jpg --out out.png
 
-    Needs no training: the picture itself is optimised, from small to large, until a network sees the photo's things
-    and the painting's texture in it. Ctrl-C writes the picture as it is by then. With --run, a trained fast_style or
+    Needs no training: the image itself is optimised, from small to large, until a network sees the photo's things
+    and the painting's texture in it. Ctrl-C writes the image as it is by then. With --run, a trained fast_style or
     adain does it in one pass. Size, alpha, colour profile and EXIF of the photo stay, and grey stays grey.
     """
     from ganvas.cli.output import write_json
@@ -101,7 +101,7 @@ def stylise(
     if run is None and not style:
         raise UsageError("--style is missing: name a painting, or a trained run by --run")
     if run is None and strength is not None:
-        raise UsageError("--strength is for a trained run, and there is none: leave it away, or name one by --run")
+        raise UsageError("--strength is for a trained run, and there is none: omit it, or name one by --run")
     photo = read_photo(content)
     paintings = [read_photo(one) for one in style or ()]
     check_written(out, photo)
@@ -109,7 +109,7 @@ def stylise(
         refused = {"--video": video, "--mask": mask, "--minutes": minutes, "--weights": weights, "--set": assignments}
         for name, value in refused.items():
             if value:
-                raise UsageError(f"{name} is for optimising, and a run paints in one pass: leave it or --run away")
+                raise UsageError(f"{name} is for optimising, and a run generates in one pass: omit it or --run")
         made, told = _by_run(
             photo, paintings, run, 1.0 if strength is None else strength, size, preserve_colour, rgb, device
         )
@@ -147,7 +147,7 @@ def _check_nothing_is_lost(out: Path, video: Path | None, read: list[Path]) -> N
         if path is not None and path.resolve() in originals:
             raise UsageError(f"the result would overwrite {path}, which is read: choose another {option}")
     if video is not None and video.resolve() == out.resolve():
-        raise UsageError(f"the picture and its video would both become {out}: choose another --video")
+        raise UsageError(f"the image and its video would both become {out}: choose another --video")
 
 
 def _by_run(
@@ -166,7 +166,7 @@ def _by_run(
     from ganvas.training.engine import choose_device
 
     if len(paintings) > 1:
-        raise UsageError(f"a run paints in one style at a time (got {len(paintings)})")
+        raise UsageError(f"a run generates in one style at a time (got {len(paintings)})")
     method = load(run).load_method(device=choose_device(device))
     began = time.perf_counter()
     made = stylise_with(
@@ -238,7 +238,7 @@ def _tell(facts: dict[str, Any], json: bool) -> None:
 class Watcher:
     """Shows how far it is, gathers the video's frames, and listens to Ctrl-C.
 
-    On a terminal a live display with a picture; elsewhere a line a second: `step 120 progress 40.0% loss 1.23 ...`.
+    On a terminal a live display with an image; elsewhere a line a second: `step 120 progress 40.0% loss 1.23 ...`.
     """
 
     def __init__(self, *, json: bool, video: bool) -> None:
@@ -328,21 +328,21 @@ def _losses(moment: Moment) -> str:
 
 
 def as_bytes(moment: Moment) -> np.ndarray:
-    """The picture (h, w, C) uint8."""
+    """The image (h, w, C) uint8."""
     from ganvas.sampling import to_uint8
 
-    return to_uint8(moment.picture()[None])[0]
+    return to_uint8(moment.image()[None])[0]
 
 
 def frame(moment: Moment) -> np.ndarray:
-    """The picture for a video, (h, w, C) uint8."""
-    picture = as_bytes(moment)
-    scale = min(1.0, FRAME_SIDE / max(picture.shape[:2]))
-    return of_size(picture, (max(1, round(picture.shape[0] * scale)), max(1, round(picture.shape[1] * scale))))
+    """The image for a video, (h, w, C) uint8."""
+    image = as_bytes(moment)
+    scale = min(1.0, FRAME_SIDE / max(image.shape[:2]))
+    return of_size(image, (max(1, round(image.shape[0] * scale)), max(1, round(image.shape[1] * scale))))
 
 
-def of_size(picture: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
+def of_size(image: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
     """(h, w, C) uint8 at another size."""
     from ganvas.data.image import fit
 
-    return fit(picture, (size[0], size[1]), "stretch", 0)
+    return fit(image, (size[0], size[1]), "stretch", 0)

@@ -41,7 +41,7 @@ def train(
         ),
     ] = None,
     images: Annotated[
-        int | None, typer.Option(help="Budget in pictures, clips or tokens drawn, repeats included.")
+        int | None, typer.Option(help="Budget in images, clips or tokens drawn, repeats included.")
     ] = None,
     steps: Annotated[int | None, typer.Option(help="Budget in steps.")] = None,
     preset: Annotated[
@@ -77,7 +77,7 @@ def train(
         str | None,
         typer.Option(
             metavar="RUN|auto",
-            help="Go on with that run. auto: with --out where it holds this run already, else start it.",
+            help="continue that run. auto: with --out where it holds this run already, else start it.",
         ),
     ] = None,
     codes: Annotated[
@@ -96,7 +96,7 @@ def train(
     ] = None,
     samples: Annotated[
         int | None,
-        typer.Option(help=f"Pictures in a measurement; 0: measure nothing. Default: {MEASURED}.", show_default=False),
+        typer.Option(help=f"Images in a measurement; 0: measure nothing. Default: {MEASURED}.", show_default=False),
     ] = None,
     guard: Annotated[
         bool, typer.Option("--guard", help="Make the doctor's changes while training, where it is sure of them.")
@@ -111,7 +111,7 @@ def train(
 ) -> None:
     """Train a method on data, with live progress; leaves a run folder with weights, samples, figures and a report.
 
-    Ctrl-C saves and stops; `ganvas train --resume RUN` goes on, bit for bit as if it had never stopped.
+    Ctrl-C saves and stops; `ganvas train --resume RUN` continues, bit for bit as if it had never stopped.
     """
     from ganvas.cli.choice import Choice
     from ganvas.cli.config import Wish, read_assignments
@@ -123,7 +123,7 @@ def train(
         checkpoint_every, evaluate_every, codes, resume=resume, settings=settings, data_settings=data_settings,
     )  # fmt: skip
     if guard and nproc != 1:
-        raise UsageError("--guard changes a training in one process only: leave --nproc away")
+        raise UsageError("--guard changes a training in one process only: omit --nproc")
     wish = settle(line, config)
     chosen = Choice.of(wish)
     if nproc != 1 and not dry_run:

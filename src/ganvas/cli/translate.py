@@ -1,4 +1,4 @@
-"""`ganvas translate`: pictures into another kind."""
+"""`ganvas translate`: images into another kind."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ FILES = (".png", ".jpg", ".jpeg", ".webp", ".zip", ".npz", ".npy")
 
 def translate(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run of a method that translates: pix2pix, cyclegan.")],
-    pictures: Annotated[
-        Path, typer.Argument(metavar="PATH", help="A picture, a folder or zip of pictures of any size, or an .npz.")
+    images: Annotated[
+        Path, typer.Argument(metavar="PATH", help="An image, a folder or zip of images of any size, or an .npz.")
     ],
     out: Annotated[Path, typer.Option(metavar="DIR", help="A folder for the results, NAME.png each.")],
     direction: Annotated[
         str,
         typer.Option(
             metavar="ab|ba",
-            help="ab: from the pictures that RUN was trained on to their partners. ba: back, by cyclegan.",
+            help="ab: from the images that RUN was trained on to their partners. ba: back, by cyclegan.",
         ),
     ] = "ab",
     raw: Annotated[bool, typer.Option("--raw", help="The weights as trained, without their moving average.")] = False,
@@ -33,10 +33,10 @@ def translate(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
 ) -> None:
-    """Turn pictures into another kind with a trained run: labels into photos, sketches into pictures, one style into another.
+    """Turn images into another kind with a trained run: labels into photos, sketches into images, one style into another.
 
     Results are PNG files as large as the originals, with their alpha and EXIF; of an .npz, one .npz with `images`. Networks
-    look at pixels: what they were trained on at 64 x 64 they know at that scale. Large pictures pass in overlapping tiles.
+    look at pixels: what they were trained on at 64 x 64 they know at that scale. Large images pass in overlapping tiles.
     """
     from ganvas.cli.output import write_json
     from ganvas.errors import DataError, UsageError
@@ -55,35 +55,35 @@ def translate(
 
     done: list[dict[str, Any]] = []
     problems: list[str] = []
-    if pictures.suffix.lower() in (".npz", ".npy"):
-        done.append(_array(translated, pictures, out))
+    if images.suffix.lower() in (".npz", ".npy"):
+        done.append(_array(translated, images, out))
     else:
-        _photos(translated, pictures, out, done, problems)
+        _photos(translated, images, out, done, problems)
     if json:
         write_json({"direction": direction, "translated": done, "problems": problems})
     else:
         for one in done:
-            typer.echo(f"{one['picture']} -> {one['file']}")
+            typer.echo(f"{one['image']} -> {one['file']}")
     if problems:
-        head = f"{len(problems)} of {len(problems) + len(done)} pictures failed:"
+        head = f"{len(problems)} of {len(problems) + len(done)} images failed:"
         raise DataError(problems[0] if len(problems) == 1 and not done else "\n  ".join([head, *problems]))
 
 
 def _photos(
-    translated: Callable[[Any], Any], pictures: Path, out: Path, done: list[dict[str, Any]], problems: list[str]
+    translated: Callable[[Any], Any], images: Path, out: Path, done: list[dict[str, Any]], problems: list[str]
 ) -> None:
-    """Each picture by itself: one that cannot be read stops no other."""
+    """Each image by itself: one that cannot be read stops no other."""
     from ganvas.data.photo import find_photos, write_photo
     from ganvas.errors import DataError, UsageError
 
     taken: dict[Path, str] = {}
-    found = find_photos(pictures)
+    found = find_photos(images)
     for name, _ in found:
         place = out / Path(name).with_suffix(".png")
         if place in taken:
             raise UsageError(f"{taken[place]} and {name} would both become {place}: translate them into two folders")
         taken[place] = name
-        original = pictures / name if pictures.is_dir() else pictures
+        original = images / name if images.is_dir() else images
         if place.resolve() == original.resolve():
             raise UsageError(f"the result of {name} would overwrite it: choose another --out")
     for (name, read), place in zip(found, taken, strict=True):
@@ -93,16 +93,16 @@ def _photos(
             problems.append(str(error) if name in str(error) else f"{name}: {error}")
             continue
         write_photo(place, made)
-        done.append({"picture": name, "file": str(place), "size": list(made.size)})
+        done.append({"image": name, "file": str(place), "size": list(made.size)})
 
 
 def _array(translated: Callable[[Any], Any], path: Path, out: Path) -> dict[str, Any]:
     import numpy as np
 
-    from ganvas.data.arrays import ordered_pictures
+    from ganvas.data.arrays import ordered_images
     from ganvas.files import write_aside
 
-    made = translated(ordered_pictures(path))
+    made = translated(ordered_images(path))
     place = out / f"{path.stem}.npz"
     write_aside(place, lambda file: np.savez_compressed(file, images=made))
-    return {"picture": path.name, "file": str(place), "size": list(made.shape[1:3]), "count": len(made)}
+    return {"image": path.name, "file": str(place), "size": list(made.shape[1:3]), "count": len(made)}

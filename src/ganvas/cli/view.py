@@ -6,7 +6,7 @@ Elsewhere, and with --json (then on stderr), it is plain lines that scripts may 
     started r3gan on digits: cpu, fp32 (this cpu has no bf16 instructions), 1234567 parameters
     resumed step 120
     step 120 progress 4.0% images_per_second 5321.0 generator/loss 0.6931 discriminator/loss 1.386
-    step 120 FD[digits] 3.21 (floor 0.15) coverage 0.8 (floor 0.96)
+    step 120 FD[digits] 3.21 (reference 0.15) coverage 0.8 (reference 0.96)
     doctor step 120: discriminator_too_strong (85%), try --set balance=0.25
     saved step 120
     said step 120: the update discriminator met NaN or inf ...
@@ -29,7 +29,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from ganvas.cli.blocks import Picture, can_show, crop, half_blocks
+from ganvas.cli.blocks import Image, can_show, crop, half_blocks
 from ganvas.cli.output import figure, metrics_line
 from ganvas.data.media import tile_size
 from ganvas.training.callbacks import Callback
@@ -134,7 +134,7 @@ class Screen(View):
         self.text: str | None = None
         self.saved_step: int | None = None
         self.diagnosis: Diagnosis | None = None
-        self._pictures: tuple[Any, Picture | None] = (None, None)
+        self._images: tuple[Any, Image | None] = (None, None)
 
     def opened(self, folder: Path) -> None:
         self.folder = folder
@@ -190,7 +190,7 @@ class Screen(View):
         parts += [_doctor(self.diagnosis)] if self.diagnosis else []
         used = sum(len(self.console.render_lines(part, pad=False)) for part in parts)
         left = self.console.height - used - 2
-        sample = _lines(self.text, width, left) if self.text else self._picture(trainer, width, left)
+        sample = _lines(self.text, width, left) if self.text else self._image(trainer, width, left)
         return Group(*parts, *([sample] if sample else []))
 
     def _where(self, trainer: Trainer) -> RenderableType:
@@ -211,19 +211,19 @@ class Screen(View):
         best = trainer.best
         if not best:
             return Text(metrics_line(self.metrics))
-        floor = self.metrics.get(best["metric"], {}).get("floor")
-        beside = f" (floor {figure(floor)})" if floor is not None else ""
+        reference = self.metrics.get(best["metric"], {}).get("reference")
+        beside = f" (reference {figure(reference)})" if reference is not None else ""
         first = Text(f"best {best['metric']} {figure(best['value'])}{beside} at step {best['step']:,}", style="green")
         return Group(first, Text(f"now {metrics_line(self.metrics)}", style="dim")) if self.metrics else first
 
-    def _picture(self, trainer: Trainer, columns: int, lines: int) -> Picture | None:
+    def _image(self, trainer: Trainer, columns: int, lines: int) -> Image | None:
         if self.grid is None or lines < 3 or not can_show(self.console):
             return None
         key = (id(self.grid), columns, lines)
-        if self._pictures[0] != key:  # drawn once for each grid, not once a second
+        if self._images[0] != key:  # drawn once for each grid, not once a second
             shown = crop(self.grid, *tile_size(trainer.method.spec), columns, 2 * lines)
-            self._pictures = key, half_blocks(shown, columns, 2 * lines)
-        return self._pictures[1]
+            self._images = key, half_blocks(shown, columns, 2 * lines)
+        return self._images[1]
 
 
 def describe(trainer: Trainer) -> str:

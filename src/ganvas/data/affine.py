@@ -1,4 +1,4 @@
-"""Random turns, slants, sizes and places: what leaves the kind of thing that a picture shows as it is."""
+"""Random turns, slants, sizes and places: what leaves the kind of thing that an image shows as it is."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from torch import Tensor
 
 from ganvas.data.augment import Draw, warped
 
-# radians; sideways a unit of height; powers of two; of the picture's side
+# radians; sideways a unit of height; powers of two; of the image's side
 TURN, SLANT, SCALE, SHIFT = 0.35, 0.4, 0.35, 0.1
-SHARE = 0.7  # of the pictures; the others stay as they are, so that nothing of this is mistaken for the data's own
+SHARE = 0.7  # of the images; the others stay as they are, so that nothing of this is mistaken for the data's own
 
 
-def affine(pictures: Tensor, draw: Draw, strength: float = 1.0) -> Tensor:
-    """Pictures (N, C, H, W), seven in ten of them turned, slanted, scaled in both directions and moved, each by an amount uniform
-    up to `strength` times the numbers above. Linear in the pictures; randomness by `draw(7)` alone (see ganvas.data.augment).
+def affine(images: Tensor, draw: Draw, strength: float = 1.0) -> Tensor:
+    """Images (N, C, H, W), seven in ten of them turned, slanted, scaled in both directions and moved, each by an amount uniform
+    up to `strength` times the numbers above. Linear in the images; randomness by `draw(7)` alone (see ganvas.data.augment).
     """
-    with torch.autocast(pictures.device.type, enabled=False):  # bfloat16 coordinates would be off by a pixel
+    with torch.autocast(images.device.type, enabled=False):  # bfloat16 coordinates would be off by a pixel
         uniform = draw(7)
         amounts = torch.where(uniform[:, 6:] < SHARE, (2 * uniform[:, :6] - 1) * strength, 0.0)
-        sides = amounts.new_tensor([pictures.shape[3], pictures.shape[2]])
+        sides = amounts.new_tensor([images.shape[3], images.shape[2]])
         matrix, offset = placement(amounts, sides)
-        x = pictures if pictures.dtype == torch.float64 else pictures.float()
-        return warped(x, matrix, offset).to(pictures.dtype)
+        x = images if images.dtype == torch.float64 else images.float()
+        return warped(x, matrix, offset).to(images.dtype)
 
 
 def placement(amounts: Tensor, sides: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""Pictures that move: one file of many frames, GIF, animated PNG or WebP by its suffix."""
+"""Images that move: one file of many frames, GIF, animated PNG or WebP by its suffix."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def write_animation(path: Path | str, frames: np.ndarray, seconds: Sequence[floa
 
     format_ = animation_format(path)
     shown = viewable(np.asarray(frames))
-    pictures = [Image.fromarray(frame[..., 0] if frame.shape[2] == 1 else frame) for frame in shown]
+    images = [Image.fromarray(frame[..., 0] if frame.shape[2] == 1 else frame) for frame in shown]
     milliseconds = [round(1000 * each) for each in seconds]
     exact = {"lossless": True} if format_ == "WEBP" else {}
 
     def write(file: BinaryIO) -> None:
-        pictures[0].save(
-            file, format=format_, save_all=True, append_images=pictures[1:], duration=milliseconds, loop=0, **exact
+        images[0].save(
+            file, format=format_, save_all=True, append_images=images[1:], duration=milliseconds, loop=0, **exact
         )
 
     write_aside(path, write)

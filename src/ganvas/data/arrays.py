@@ -1,4 +1,4 @@
-"""Pictures in arrays: IDX (the MNIST family, also gzipped), .npy and .npz. Nothing is ever unpickled.
+"""Images in arrays: IDX (the MNIST family, also gzipped), .npy and .npz. Nothing is ever unpickled.
 
 A file's header is judged before its data are touched: the declared size must agree with the size of the file, or
 be within what deflate can have packed into it, and must fit into this machine's memory.
@@ -32,7 +32,7 @@ LABEL_NAMES = ("labels", "label", "targets", "y")
 
 
 def is_idx(path: Path) -> bool:
-    """Whether the name or the first four bytes are those of an IDX file of pictures."""
+    """Whether the name or the first four bytes are those of an IDX file of images."""
     if IDX_NAME.match(path.name):
         return True
     try:
@@ -44,7 +44,7 @@ def is_idx(path: Path) -> bool:
 
 
 def idx_files(folder: Path) -> dict[str, Path]:
-    """Pictures by split where `folder` holds files named as MNIST's are; {} where it holds none.
+    """Images by split where `folder` holds files named as MNIST's are; {} where it holds none.
 
     DataError where it holds those of several sets (EMNIST)."""
     found: dict[tuple[str, str], Path] = {}
@@ -62,23 +62,23 @@ def idx_files(folder: Path) -> dict[str, Path]:
 
 
 def load_idx(
-    pictures: dict[str, Path], settings: DataSettings, progress: Progress, classes: Sequence[str] | None = None
+    paths: dict[str, Path], settings: DataSettings, progress: Progress, classes: Sequence[str] | None = None
 ) -> Loaded:
-    """IDX pictures by split, each with the labels that lie beside it, if any."""
+    """IDX images by split, each with the labels that lie beside it, if any."""
     splits = {}
-    for split, path in pictures.items():
-        images = to_pictures(read_idx(path), str(path))
+    for split, path in paths.items():
+        images = to_images(read_idx(path), str(path))
         labels = labels_beside(path)
         splits[split] = Arrays(
             images, None if labels is None else checked_labels(read_idx(labels), len(images), str(labels))
         )
     if "train" not in splits:
         splits = {"train": splits["test"]}
-    return from_arrays(str(next(iter(pictures.values())).parent), splits, settings, progress, classes=classes)
+    return from_arrays(str(next(iter(paths.values())).parent), splits, settings, progress, classes=classes)
 
 
 def labels_beside(path: Path) -> Path | None:
-    """The labels file that belongs to an IDX file of pictures, plain or gzipped."""
+    """The labels file that belongs to an IDX file of images, plain or gzipped."""
     name = re.sub(r"idx[34]", "idx1", re.sub("images", "labels", path.name))
     if name == path.name:  # its own .gz would pass for its labels
         return None
@@ -103,7 +103,7 @@ def read_idx(path: Path) -> np.ndarray:
             dtype = np.dtype(IDX_TYPES[start[2]]).newbyteorder(">")
             shape = tuple(int.from_bytes(file.read(4), "big") for _ in range(start[3]))
             declared = math.prod(shape) * dtype.itemsize
-            _judge_size(path, shape, declared, size - 4 - 4 * start[3], packed=packed)
+            _check_size(path, shape, declared, size - 4 - 4 * start[3], packed=packed)
             data = file.read(declared)
             if len(data) != declared or file.read(1):
                 raise DataError(
@@ -116,34 +116,34 @@ def read_idx(path: Path) -> np.ndarray:
 
 
 def load_npy(path: Path, settings: DataSettings, progress: Progress) -> Loaded:
-    """Pictures in a .npy file."""
+    """Images in a .npy file."""
     refuse_endless(path)
     with _explained(path), open(path, "rb") as file:
         shape, dtype = _npy_header(file, str(path))
-        _judge_size(path, shape, math.prod(shape) * dtype.itemsize, path.stat().st_size - file.tell(), packed=False)
+        _check_size(path, shape, math.prod(shape) * dtype.itemsize, path.stat().st_size - file.tell(), packed=False)
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-    return from_arrays(str(path), {"train": Arrays(to_pictures(array, str(path)))}, settings, progress)
+    return from_arrays(str(path), {"train": Arrays(to_images(array, str(path)))}, settings, progress)
 
 
 def load_npz(path: Path, settings: DataSettings, progress: Progress) -> Loaded:
-    """Pictures in a .npz file: `images` with `labels`, `partners` and `classes`; x_train, y_train, x_test and
+    """Images in a .npz file: `images` with `labels`, `partners` and `classes`; x_train, y_train, x_test and
     y_test; train_images, train_labels, test_images and test_labels; otherwise the first array with 3 or 4
     dimensions."""
     with npz_members(path) as (shapes, read):
         plan = _plan(shapes, path)
         splits, classes = {}, read("classes") if "classes" in shapes else None
         raw = {split: read(images) for split, (images, _, _) in plan.items()}
-        # One range for both splits: test pictures without a dark pixel must not be taken for another one.
+        # One range for both splits: test images without a dark pixel must not be taken for another one.
         least = min(
             (float(array.min()) for array in raw.values() if array.dtype.kind == "f" and array.size), default=0.0
         )
         for split, (images, labels, partners) in plan.items():
-            pictures = to_pictures(raw.pop(split), f"{path}: {images}", least)
-            marks = None if labels is None else checked_labels(read(labels), len(pictures), f"{path}: {labels}")
-            others = None if partners is None else to_pictures(read(partners), f"{path}: {partners}")
-            if others is not None and others.shape != pictures.shape:
-                raise DataError(f"{path}: partners {others.shape} must have the shape of images {pictures.shape}")
-            splits[split] = Arrays(pictures, marks, others)
+            images = to_images(raw.pop(split), f"{path}: {images}", least)
+            marks = None if labels is None else checked_labels(read(labels), len(images), f"{path}: {labels}")
+            others = None if partners is None else to_images(read(partners), f"{path}: {partners}")
+            if others is not None and others.shape != images.shape:
+                raise DataError(f"{path}: partners {others.shape} must have the shape of images {images.shape}")
+            splits[split] = Arrays(images, marks, others)
     names = None if classes is None or classes.ndim != 1 else [as_text(name) for name in classes.tolist()]
     return from_arrays(str(path), splits, settings, progress, classes=names)
 
@@ -174,20 +174,20 @@ def has_array(path: Path, name: str) -> bool:
         return False
 
 
-def ordered_pictures(path: Path) -> np.ndarray:
-    """The pictures (N, H, W, C) uint8 of an .npz (its training split, where it has two) or .npy file, as they stand there."""
+def ordered_images(path: Path) -> np.ndarray:
+    """The images (N, H, W, C) uint8 of an .npz (its training split, where it has two) or .npy file, as they stand there."""
     if path.suffix.lower() == ".npy":
         refuse_endless(path)
         with _explained(path), open(path, "rb") as file:
             shape, dtype = _npy_header(file, str(path))
-            _judge_size(path, shape, math.prod(shape) * dtype.itemsize, path.stat().st_size - file.tell(), packed=False)
-            return to_pictures(np.load(path, allow_pickle=False), str(path))
+            _check_size(path, shape, math.prod(shape) * dtype.itemsize, path.stat().st_size - file.tell(), packed=False)
+            return to_images(np.load(path, allow_pickle=False), str(path))
     with npz_members(path) as (shapes, read):
         images = next(iter(_plan(shapes, path).values()))[0]
-        return to_pictures(read(images), f"{path}: {images}")
+        return to_images(read(images), f"{path}: {images}")
 
 
-def to_pictures(array: np.ndarray, where: str, least: float = 0.0) -> np.ndarray:
+def to_images(array: np.ndarray, where: str, least: float = 0.0) -> np.ndarray:
     """(N, H, W, C) uint8 from NHW, NHWC or (where it is clear) NCHW; see `to_bytes`."""
     return to_bytes(_arranged(array, where), where, least)
 
@@ -220,7 +220,7 @@ def to_bytes(array: np.ndarray, where: str, least: float = 0.0) -> np.ndarray:
 
 def _arranged(array: np.ndarray, where: str) -> np.ndarray:
     if array.ndim not in (3, 4) or 0 in array.shape:
-        raise DataError(f"{where} has shape {array.shape}; pictures are (N, H, W), (N, H, W, C) or (N, C, H, W)")
+        raise DataError(f"{where} has shape {array.shape}; images are (N, H, W), (N, H, W, C) or (N, C, H, W)")
     if array.ndim == 3:
         return array[..., None]
     axes = [axis for axis in (3, 1) if array.shape[axis] <= MOST_CHANNELS]
@@ -236,12 +236,12 @@ def _arranged(array: np.ndarray, where: str) -> np.ndarray:
             f"(1 to {MOST_CHANNELS})"
         )
     raise DataError(
-        f"{where} has shape {array.shape}; it is not clear which number is channels. Store (N, H, W) or larger pictures"
+        f"{where} has shape {array.shape}; it is not clear which number is channels. Store (N, H, W) or larger images"
     )
 
 
 def _plan(shapes: dict[str, tuple[int, ...]], path: Path) -> dict[str, tuple[str, str | None, str | None]]:
-    """For each split the names of its pictures, labels and partners."""
+    """For each split the names of its images, labels and partners."""
 
     def named(images: str, labels: str, partners: str) -> tuple[str, str | None, str | None]:
         return (images, labels if labels in shapes else None, partners if partners in shapes else None)
@@ -257,7 +257,7 @@ def _plan(shapes: dict[str, tuple[int, ...]], path: Path) -> dict[str, tuple[str
     )
     if images is None:
         held = ", ".join(f"{name} {shape}" for name, shape in shapes.items()) or "no arrays"
-        raise DataError(f"{path} holds no pictures (arrays of 3 or 4 dimensions): {held}")
+        raise DataError(f"{path} holds no images (arrays of 3 or 4 dimensions): {held}")
     count = shapes[images][0]
     labels = next((name for name in LABEL_NAMES if shapes.get(name, ())[:1] == (count,)), "")
     if "labels" in shapes and labels != "labels" and images == "images":
@@ -279,7 +279,7 @@ def _member_shape(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -
         raise DataError(
             f"{where} declares {_times(shape)} {dtype}, which cannot be in {info.compress_size:,} bytes of this archive"
         )
-    _judge_memory(where, declared)
+    _check_memory(where, declared)
     return shape
 
 
@@ -287,7 +287,7 @@ def _npy_header(file: Any, where: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
     version = np.lib.format.read_magic(file)
     readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
     if version not in readers:
-        raise DataError(f"{where}: version {version} of the .npy format is not one of pictures")
+        raise DataError(f"{where}: version {version} of the .npy format is not one of images")
     shape, _, dtype = readers[version](file)
     if dtype.hasobject:
         raise DataError(f"{where} holds pickled Python objects, which are never loaded here; store plain arrays")
@@ -296,21 +296,21 @@ def _npy_header(file: Any, where: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
     return shape, dtype
 
 
-def _judge_size(path: Path, shape: tuple[int, ...], declared: int, present: int, *, packed: bool) -> None:
+def _check_size(path: Path, shape: tuple[int, ...], declared: int, present: int, *, packed: bool) -> None:
     if (not packed and declared != present) or (packed and declared > DEFLATE_LIMIT * max(0, present)):
         raise DataError(
             f"{path} declares {_times(shape)} = {declared:,} bytes, "
             f"which cannot be in a file with {max(0, present):,} bytes of data"
         )
-    _judge_memory(str(path), declared)
+    _check_memory(str(path), declared)
 
 
-def _judge_memory(where: str, declared: int) -> None:
+def _check_memory(where: str, declared: int) -> None:
     limit = _memory() // 2
     if declared > limit:
         raise DataError(
             f"{where} holds {declared:,} bytes, more than half of this machine's memory; "
-            "store the pictures in a folder or zip"
+            "store the images in a folder or zip"
         )
 
 
@@ -339,7 +339,7 @@ def _explained(path: Path) -> Iterator[None]:
         raise DataError(f"cannot read {path}: {error}") from error
 
 
-def checked_labels(labels: np.ndarray, count: int, where: str, one: str = "picture") -> np.ndarray:
+def checked_labels(labels: np.ndarray, count: int, where: str, one: str = "image") -> np.ndarray:
     """`labels` as a row; DataError unless there is one for each of `count`."""
     if labels.ndim == 2 and labels.shape[1] == 1:  # as Keras writes CIFAR's
         labels = labels[:, 0]

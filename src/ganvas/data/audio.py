@@ -1,8 +1,8 @@
 """Clips of sound, from .wav files in a folder or a zip, or from an .npz with `audio`.
 
-Folders mean what they mean for pictures: sub-folders are labels, train and test are splits. All clips come to one rate and one
-length. Until they are a data set they travel as pictures one pixel high whose two channels are the bytes of 16 bits, so that
-packing, cache and splits are those of pictures.
+Folders mean what they mean for images: sub-folders are labels, train and test are splits. All clips come to one rate and one
+length. Until they are a data set they travel as images one pixel high whose two channels are the bytes of 16 bits, so that
+packing, cache and splits are those of images.
 """
 
 from __future__ import annotations
@@ -227,7 +227,7 @@ def _clips(audio: np.ndarray, lengths: np.ndarray | None, where: str) -> list[np
             )
         return list(audio)
     if lengths.dtype.kind not in "iu" or lengths.ndim != 1 or not len(lengths) or lengths.min() < 1:
-        raise DataError(f"{where}: lengths must be whole numbers above 0, one for each clip")
+        raise DataError(f"{where}: lengths must be integers above 0, one for each clip")
     if audio.ndim == 2:
         if len(lengths) != len(audio) or lengths.max() > audio.shape[1]:
             raise DataError(f"{where}: lengths {lengths.shape} do not fit audio {audio.shape}")

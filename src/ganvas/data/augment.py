@@ -1,18 +1,18 @@
-"""What D sees instead of the pictures themselves, real and fake alike, so that few pictures last longer.
+"""What D sees instead of the images themselves, real and fake alike, so that few images last longer.
 
-Idea: D learns few pictures by heart. Show it nothing but pictures that were recoloured, moved and partly hidden at random; G's
-gradient goes through the same changes, so that G is not taught to paint them.
+Idea: D learns few images memorised. Show it nothing but images that were recoloured, moved and partly hidden at random; G's
+gradient goes through the same changes, so that G is not taught to generate them.
 
     diff_augment      DiffAugment (Zhao 2020, arXiv:2006.10738, sec. 3.2): colour, translation and cutout, always.
     adaptive_augment  ADA's blit, geometric and colour transformations (Karras 2020, arXiv:2006.06676, appendix B), each with
-                      probability p, which `adapted` moves by how sure D is of the training pictures (sec. 3.1).
+                      probability p, which `adapted` moves by how sure D is of the training images (sec. 3.1).
 
 Departs from the papers: ADA's image-space filters and corruptions are left out, as in most of the authors' own runs; its warp is
-bilinear, without their oversampling by two, so that pictures made smaller alias a little, real and fake ones alike.
+bilinear, without their oversampling by two, so that images made smaller alias a little, real and fake ones alike.
 
-Both are linear in the pictures but for a constant, in ops whose derivatives have derivatives: gradient penalties pass through.
+Both are linear in the images but for a constant, in ops whose derivatives have derivatives: gradient penalties pass through.
 Both take (N, C, H, W) in [-1, 1] of any C, H and W; values may leave [-1, 1], as in the papers. Randomness comes from `draw`
-alone, and picture i depends on the i-th row of it alone. Four channels are a colour and its alpha, which keeps its values; any
+alone, and image i depends on the i-th row of it alone. Four channels are a colour and its alpha, which keeps its values; any
 other count is as many colours of equal rank.
 """
 
@@ -25,94 +25,94 @@ import torch
 from torch import Tensor
 
 Draw = Callable[..., Tensor]
-"""draw(*shape): uniform numbers in [0, 1), (N, *shape), on the device of the N pictures."""
+"""draw(*shape): uniform numbers in [0, 1), (N, *shape), on the device of the N images."""
 
 
-def diff_augment(pictures: Tensor, draw: Draw) -> Tensor:
+def diff_augment(images: Tensor, draw: Draw) -> Tensor:
     """Brightness, saturation and contrast, then translation by up to an eighth, then a hidden half by half (Zhao 2020).
 
     What is moved in or hidden is 0: the middle of the range, as in the paper, which differs from a black ground as from a
     white one. One channel has no saturation.
     """
-    with torch.autocast(pictures.device.type, enabled=False):
-        x = _workable(pictures)
-        return _moved_and_cut(_jittered(x, draw(3)), draw(4)).to(pictures.dtype)
+    with torch.autocast(images.device.type, enabled=False):
+        x = _workable(images)
+        return _moved_and_cut(_jittered(x, draw(3)), draw(4)).to(images.dtype)
 
 
-def adaptive_augment(pictures: Tensor, p: Tensor, draw: Draw) -> Tensor:
+def adaptive_augment(images: Tensor, p: Tensor, draw: Draw) -> Tensor:
     """Mirroring, quarter turns, whole shifts, scaling, turns, stretching, fractional shifts and colour, each with probability p.
 
-    p () in [0, 1]. A picture for which nothing was drawn comes back bit for bit. Quarter turns of pictures that are not square
+    p () in [0, 1]. An image for which nothing was drawn comes back bit for bit. Quarter turns of images that are not square
     are half turns. One channel has no saturation, and only three have a hue; luma flip of one channel is the negative.
     """
-    with torch.autocast(pictures.device.type, enabled=False):  # bfloat16 coordinates would be off by a pixel
-        x = _workable(pictures)
+    with torch.autocast(images.device.type, enabled=False):  # bfloat16 coordinates would be off by a pixel
+        x = _workable(images)
         geometry = _drawn_geometry(p, draw, x.shape[2], x.shape[3])
         colour = _drawn_colour(p, draw)
         matrix, shift = _palette(colour.to(x.dtype), _colours(x))
-        return recoloured(warped(x, *_placement(geometry)), matrix, shift).to(pictures.dtype)
+        return recoloured(warped(x, *_placement(geometry)), matrix, shift).to(images.dtype)
 
 
 def adapted(p: Tensor, sign: Tensor, target: float, batch_size: int, images: int) -> Tensor:
     """The next p (): one step of batch_size / images up where `sign` () exceeds `target`, down where it is below (Karras 2020,
     sec. 3.1, r_t = E[sign(D(real))]).
 
-    `images` are the real pictures in which p would go from 0 to 1. The result is in [0, 1]; a sign of NaN leaves p alone.
+    `images` are the real images in which p would go from 0 to 1. The result is in [0, 1]; a sign of NaN leaves p alone.
     """
     direction = (sign > target).to(p.dtype) - (sign < target).to(p.dtype)  # neither holds for NaN
     return (p + direction * (batch_size / images)).clamp(0, 1)
 
 
-def shifted(pictures: Tensor, down: Tensor, across: Tensor) -> Tensor:
-    """Pictures (N, C, H, W) moved down and to the right by whole pixels (N,), int64; what comes in repeats the border."""
-    n, channels, height, width = pictures.shape
-    rows = (torch.arange(height, device=pictures.device) - down[:, None]).clamp(0, height - 1)
-    columns = (torch.arange(width, device=pictures.device) - across[:, None]).clamp(0, width - 1)
+def shifted(images: Tensor, down: Tensor, across: Tensor) -> Tensor:
+    """Images (N, C, H, W) moved down and to the right by whole pixels (N,), int64; what comes in repeats the border."""
+    n, channels, height, width = images.shape
+    rows = (torch.arange(height, device=images.device) - down[:, None]).clamp(0, height - 1)
+    columns = (torch.arange(width, device=images.device) - across[:, None]).clamp(0, width - 1)
     places = (rows[:, :, None] * width + columns[:, None, :]).view(n, 1, -1).expand(-1, channels, -1)
-    return pictures.flatten(2).gather(2, places).view(n, channels, height, width)
+    return images.flatten(2).gather(2, places).view(n, channels, height, width)
 
 
 # --- the two linear maps: places and colours ---------------------------------------------------------------------------
 
 
-def warped(pictures: Tensor, matrix: Tensor, offset: Tensor) -> Tensor:
-    """Pictures (N, C, H, W) whose pixel at r shows what was at matrix @ r + offset, between four pixels by bilinear weights.
+def warped(images: Tensor, matrix: Tensor, offset: Tensor) -> Tensor:
+    """Images (N, C, H, W) whose pixel at r shows what was at matrix @ r + offset, between four pixels by bilinear weights.
 
-    r = (x to the right, y down) in pixels from the middle; matrix (N, 2, 2), offset (N, 2). Beyond the border the picture goes
+    r = (x to the right, y down) in pixels from the middle; matrix (N, 2, 2), offset (N, 2). Beyond the border the image goes
     on mirrored, its edge pixels twice. Whole places have weights of exactly 1 and 0.
     """
-    n, channels, height, width = pictures.shape
-    right = torch.arange(width, device=pictures.device) - (width - 1) / 2
-    down = (torch.arange(height, device=pictures.device) - (height - 1) / 2)[:, None]
+    n, channels, height, width = images.shape
+    right = torch.arange(width, device=images.device) - (width - 1) / 2
+    down = (torch.arange(height, device=images.device) - (height - 1) / 2)[:, None]
     (xx, xy), (yx, yy) = (row.unbind(1) for row in matrix[..., None, None].unbind(1))
     x0, y0 = offset[..., None, None].unbind(1)
     left, rightward = _split(xx * right + (xy * down + x0), width)
     top, downward = _split(yx * right + (yy * down + y0), height)
     first = top.mul_(width).add_(left).long().view(n, 1, -1).expand(-1, channels, -1)
-    flat = pictures.flatten(2)
-    rightward, downward = (part.to(pictures.dtype).view(n, 1, -1) for part in (rightward, downward))
+    flat = images.flatten(2)
+    rightward, downward = (part.to(images.dtype).view(n, 1, -1) for part in (rightward, downward))
     step, line = min(1, width - 1), width * min(1, height - 1)
 
     def corner(step: int) -> Tensor:
-        return flat[:, :, step:].gather(2, first)  # the same places in a picture that begins later: no second index
+        return flat[:, :, step:].gather(2, first)  # the same places in an image that begins later: no second index
 
     upper = corner(0).lerp(corner(step), rightward)
     lower = corner(line).lerp(corner(line + step), rightward)
-    return upper.lerp(lower, downward).view_as(pictures)
+    return upper.lerp(lower, downward).view_as(images)
 
 
-def recoloured(pictures: Tensor, matrix: Tensor, offset: Tensor) -> Tensor:
-    """Every pixel c (K,) of pictures (N, K or more, H, W) as matrix @ c + offset; further channels stay.
+def recoloured(images: Tensor, matrix: Tensor, offset: Tensor) -> Tensor:
+    """Every pixel c (K,) of images (N, K or more, H, W) as matrix @ c + offset; further channels stay.
 
     matrix (N, K, K), offset (N, K).
     """
     colours = matrix.shape[1]
     if colours == 1:
-        mixed = torch.addcmul(offset[..., None, None], pictures[:, :1], matrix[..., None])
+        mixed = torch.addcmul(offset[..., None, None], images[:, :1], matrix[..., None])
     else:
-        mixed = torch.baddbmm(offset[..., None], matrix, pictures[:, :colours].flatten(2))
-        mixed = mixed.view(-1, colours, *pictures.shape[2:])
-    return mixed if colours == pictures.shape[1] else torch.cat([mixed, pictures[:, colours:]], dim=1)
+        mixed = torch.baddbmm(offset[..., None], matrix, images[:, :colours].flatten(2))
+        mixed = mixed.view(-1, colours, *images.shape[2:])
+    return mixed if colours == images.shape[1] else torch.cat([mixed, images[:, colours:]], dim=1)
 
 
 def _split(place: Tensor, size: int) -> tuple[Tensor, Tensor]:
@@ -128,7 +128,7 @@ def _split(place: Tensor, size: int) -> tuple[Tensor, Tensor]:
 
 def _drawn_geometry(p: Tensor, draw: Draw, height: int, width: int) -> Tensor:
     """(N, 10), in the order that `_placement` names: shifts and slides in pixels, turns in radians, scale and stretch as powers
-    of two, the rest in whole numbers.
+    of two, the rest as discrete codes.
     """
     uniform, normal = draw(6), _normal(draw(4))
     shift_x = ((uniform[:, 0:1] - 0.5) * (width / 4)).round()
@@ -147,7 +147,7 @@ def _drawn_geometry(p: Tensor, draw: Draw, height: int, width: int) -> Tensor:
 def _placement(geometry: Tensor) -> tuple[Tensor, Tensor]:
     """matrix (N, 2, 2) and offset (N, 2) of `warped`: the way back from a pixel to where it came from.
 
-    A picture is mirrored, turned by quarters, shifted, scaled, turned, stretched, turned again and slid, in the paper's order.
+    An image is mirrored, turned by quarters, shifted, scaled, turned, stretched, turned again and slid, in the paper's order.
     """
     shift_x, slide_x, mirror, quarters, scale, stretch, before, after, shift_y, slide_y = geometry.unbind(1)
     shift, slide = torch.stack([shift_x, shift_y], dim=1), torch.stack([slide_x, slide_y], dim=1)
@@ -203,7 +203,7 @@ def _jittered(x: Tensor, uniform: Tensor) -> Tensor:
 
 
 def _moved_and_cut(x: Tensor, uniform: Tensor) -> Tensor:
-    """x moved by whole pixels, then with a hole of half its height and width, whose middle is anywhere in the picture."""
+    """x moved by whole pixels, then with a hole of half its height and width, whose middle is anywhere in the image."""
     n, channels, height, width = x.shape
     row, row_seen, row_cut = _moved_axis(uniform[:, 0:1], uniform[:, 2:3], height)
     column, column_seen, column_cut = _moved_axis(uniform[:, 1:2], uniform[:, 3:4], width)
@@ -214,7 +214,7 @@ def _moved_and_cut(x: Tensor, uniform: Tensor) -> Tensor:
 
 
 def _moved_axis(shift: Tensor, middle: Tensor, size: int) -> tuple[Tensor, Tensor, Tensor]:
-    """For each place of one axis (N, size): where it came from, whether that is in the picture, whether the hole hides it."""
+    """For each place of one axis (N, size): where it came from, whether that is in the image, whether the hole hides it."""
     reach, hole = (size + 4) // 8, (size + 1) // 2
     place = torch.arange(size, device=shift.device)
     source = place - (_integers(shift, 2 * reach + 1) - reach).long()
@@ -225,9 +225,9 @@ def _moved_axis(shift: Tensor, middle: Tensor, size: int) -> tuple[Tensor, Tenso
 # --- small parts -------------------------------------------------------------------------------------------------------------
 
 
-def _workable(pictures: Tensor) -> Tensor:
+def _workable(images: Tensor) -> Tensor:
     """float32 at least: bfloat16 has too few digits for a sum of weights."""
-    return pictures if pictures.dtype in (torch.float32, torch.float64) else pictures.float()
+    return images if images.dtype in (torch.float32, torch.float64) else images.float()
 
 
 def _colours(x: Tensor) -> int:

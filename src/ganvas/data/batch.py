@@ -13,9 +13,9 @@ from torch import Tensor
 class Batch:
     """One rank's share of one global batch, and the step's randomness.
 
-    `real`: pictures (N, C, H, W) in [-1, 1], audio (N, 1, L) in [-1, 1], or text (N, window + 1) int64; `label` (N,) int64 or
+    `real`: images (N, C, H, W) in [-1, 1], audio (N, 1, L) in [-1, 1], or text (N, window + 1) int64; `label` (N,) int64 or
     None; `partner` like `real` or None. `handed` holds what an earlier update of the same step handed over (see
-    Update.hands), `shared` what came with its graph (Update.shares). `begins`: the rows do not go on where those of the last
+    Update.hands), `shared` what came with its graph (Update.shares). `begins`: the rows do not continue where those of the last
     step ended, as rows of text otherwise do. `prepared` (N, ...) is what the method made of `real` before the training (see
     method.Prepares), or None.
 
@@ -68,7 +68,7 @@ class Batch:
         return drawn[self.rank * len(self) : (self.rank + 1) * len(self)]
 
 
-def as_pictures(images: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
+def as_image_tensor(images: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
     """images uint8 (n, H, W, C), copied, as (n, C, H, W) in [-1, 1]."""
     return torch.from_numpy(np.array(images)).permute(0, 3, 1, 2).to(device).float() / 127.5 - 1
 

@@ -16,7 +16,7 @@ STACKED_PER_MODE = {"train": 10, "test": 2}
 
 
 def digits(settings: DataSettings, progress: Progress) -> Loaded:
-    """MNIST digits (28, 28, 1): 663 training and 200 test pictures of each class."""
+    """MNIST digits (28, 28, 1): 663 training and 200 test images of each class."""
     return _ready("digits", _digits(), settings, progress, [str(digit) for digit in range(10)])
 
 
@@ -75,9 +75,9 @@ def _stacked(digits: Arrays, per_mode: int) -> Arrays:
     modes = np.repeat(np.arange(1000), per_mode)
     numerals = np.stack([modes // 100, modes // 10 % 10, modes % 10], axis=1)
     picks = mix(np.arange(3 * len(modes)).reshape(-1, 3)) % np.uint64(members.shape[1])
-    pictures = digits.images[members[numerals, picks.astype(np.int64)], :, :, 0]
+    images = digits.images[members[numerals, picks.astype(np.int64)], :, :, 0]
     order = np.argsort(mix(np.arange(len(modes)) + 3 * len(modes)), kind="stable")
-    return Arrays(np.moveaxis(pictures, 1, -1)[order], modes[order])
+    return Arrays(np.moveaxis(images, 1, -1)[order], modes[order])
 
 
 def _emoji(vendor: str, other: str, settings: DataSettings, progress: Progress) -> Loaded:

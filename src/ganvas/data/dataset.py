@@ -15,14 +15,14 @@ from ganvas.data.spec import DataSpec
 from ganvas.errors import DataError
 from ganvas.settings import as_dict
 
-CHUNK = 256  # pictures
+CHUNK = 256  # images
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Dataset:
-    """One split. The pictures stand in a fixed shuffled order: any prefix is a fair sample.
+    """One split. The images stand in a fixed shuffled order: any prefix is a fair sample.
 
-    `examples`, read-only: pictures are uint8 (N, H, W, C), perhaps a memory map; audio is int16 (N, L); text is one row of
+    `examples`, read-only: images are uint8 (N, H, W, C), perhaps a memory map; audio is int16 (N, L); text is one row of
     token numbers (T,). `labels` int64 (N,), numbers of `spec.classes`; `partners` like examples, or where
     `matched` is False another set, of a length of its own. `fingerprint` is of
     examples, labels, partners, classes and settings. `source` opens the set again. `problems` (file, reason) lists what
@@ -48,9 +48,9 @@ class Dataset:
 
     @property
     def images(self) -> np.ndarray:
-        """The examples of a set of pictures; DataError for other kinds."""
-        if self.spec.kind != "pictures":
-            raise DataError(f"{self.name} holds {self.spec.kind}, and this takes pictures")
+        """The examples of a set of images; DataError for other kinds."""
+        if self.spec.kind != "images":
+            raise DataError(f"{self.name} holds {self.spec.kind}, and this takes images")
         return self.examples
 
     def part(self, split: str) -> Dataset | None:
@@ -58,19 +58,19 @@ class Dataset:
         return self if split == self.split else self._parts.get(split)
 
     def sheet(self) -> dict[str, Any]:
-        """All that is worth knowing before a training, ready for JSON. Reads every picture once.
+        """All that is worth knowing before a training, ready for JSON. Reads every image once.
 
         `channels`: for each the least, the greatest, the mean and the standard deviation of the bytes of this
-        split. `duplicates`: pictures that are bit-equal to an earlier one of their split, and test pictures that
+        split. `duplicates`: images that are bit-equal to an earlier one of their split, and test images that
         occur in training.
         """
         splits = {name: part for name in ("train", "test") if (part := self.part(name)) is not None}
-        of_pictures = (
+        of_images = (
             {
                 "channels": _channel_facts(self.examples),
-                "spread": self.spec.spread,
+                "total_variance": self.spec.total_variance,
             }
-            if self.spec.kind == "pictures"
+            if self.spec.kind == "images"
             else {}
         )
         repeated = {} if self.spec.kind == "text" else {"duplicates": _duplicates(splits)}
@@ -84,7 +84,7 @@ class Dataset:
             "classes": {name: _class_counts(part) for name, part in splits.items()},
             "paired": self.spec.paired,
             "partners": {name: len(part.partners) for name, part in splits.items() if part.partners is not None},
-            **of_pictures,
+            **of_images,
             **repeated,
             "problems": [list(problem) for problem in self.problems],
             "settings": as_dict(self.settings),
@@ -101,7 +101,7 @@ def make_fingerprint(digest: str, settings: DataSettings) -> str:
 
 def chosen(settings: DataSettings) -> dict[str, Any]:
     """The settings that are not at their defaults: a setting that a later version adds changes nothing known. Not where
-    partners lie, since their pictures are compared."""
+    partners lie, since their images are compared."""
     usual = as_dict(DataSettings())
     found = {name: value for name, value in as_dict(settings).items() if value != usual[name]}
     return {name: value for name, value in found.items() if name != "partner"}
@@ -111,7 +111,7 @@ def missing_split(name: str, split: str, holdout: float) -> DataError:
     """Why there is no such split."""
     if split not in ("train", "test"):
         return DataError(f"split must be one of train, test (got {split!r})")
-    why = "data.holdout is 0" if holdout == 0 else f"a share of {holdout:g} of so few pictures is none"
+    why = "data.holdout is 0" if holdout == 0 else f"a share of {holdout:g} of so few images is none"
     return DataError(f"{name} has no {split} split of its own, and {why}: raise data.holdout")
 
 
@@ -143,7 +143,7 @@ def _channel_facts(images: np.ndarray) -> list[dict[str, float]]:
 
 
 def _duplicates(splits: dict[str, Dataset]) -> dict[str, int]:
-    digests = {name: _picture_digests(part.examples) for name, part in splits.items()}
+    digests = {name: _image_digests(part.examples) for name, part in splits.items()}
     found = {f"within_{name}": len(rows) - len(set(rows)) for name, rows in digests.items()}
     if len(digests) == 2:
         known = set(digests["train"])
@@ -151,5 +151,5 @@ def _duplicates(splits: dict[str, Dataset]) -> dict[str, int]:
     return found
 
 
-def _picture_digests(images: np.ndarray) -> list[bytes]:
+def _image_digests(images: np.ndarray) -> list[bytes]:
     return [hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).digest() for image in images]

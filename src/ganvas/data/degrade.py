@@ -1,6 +1,6 @@
-"""What spoils pictures: the damage that a restoration learns to mend. Pure functions of pictures and random numbers.
+"""What degrades images: the degradation that a restoration learns to restore. Pure functions of images and random numbers.
 
-Pictures are (N, C, H, W) in [-1, 1]. Strengths are (N,) tensors or numbers, in the units that people use: levels of 255 for
+Images are (N, C, H, W) in [-1, 1]. Strengths are (N,) tensors or numbers, in the units that people use: levels of 255 for
 noise, photons for Poisson, libjpeg's quality for JPEG.
 """
 
@@ -35,18 +35,18 @@ def quantised(x: Tensor) -> Tensor:
     return ((x + 1) / LEVEL).round().clamp(0, 255) * LEVEL - 1
 
 
-def small_and_whole(pictures: Tensor, scale: int) -> tuple[Tensor, Tensor]:
-    """What super-resolution learns from: pictures (N, C, h, w) at the 256 levels of a file, and what they were made of,
-    (N, C, h * scale, w * scale): `pictures` (N, C, H, W) without the rows and columns that lack to a multiple."""
-    height, width = (side // scale * scale for side in pictures.shape[2:])
-    whole = pictures[:, :, :height, :width]
+def small_and_whole(images: Tensor, scale: int) -> tuple[Tensor, Tensor]:
+    """What super-resolution learns from: images (N, C, h, w) at the 256 levels of a file, and what they were made of,
+    (N, C, h * scale, w * scale): `images` (N, C, H, W) without the rows and columns that lack to a multiple."""
+    height, width = (side // scale * scale for side in images.shape[2:])
+    whole = images[:, :, :height, :width]
     return quantised(downscaled(whole, scale)), whole
 
 
 def check_shrinks(height: int, width: int, scale: int) -> None:
-    """DataError for pictures with nothing left at the small size."""
+    """DataError for images with nothing left at the small size."""
     if min(height, width) < scale:
-        raise DataError(f"pictures of {height} x {width} pixels cannot be made {scale} times smaller to learn from")
+        raise DataError(f"images of {height} x {width} pixels cannot be made {scale} times smaller to learn from")
 
 
 def gaussian_noise(x: Tensor, normal: Tensor, sigma: Tensor | float) -> Tensor:
@@ -148,7 +148,7 @@ def _rgb(y: Tensor, colour: Tensor) -> Tensor:
 
 
 def box_masks(draws: Tensor, height: int, width: int) -> Tensor:
-    """(N, 1, H, W), 1 in a rectangle whose sides are a quarter to a half of the picture's, anywhere. `draws` (N, 4) in [0, 1)."""
+    """(N, 1, H, W), 1 in a rectangle whose sides are a quarter to a half of the image's, anywhere. `draws` (N, 4) in [0, 1)."""
     tall, wide, top, left = draws.unbind(1)
     tall, wide = ((0.25 + tall / 4) * height).round().clamp_min(1), ((0.25 + wide / 4) * width).round().clamp_min(1)
     top, left = (top * (height - tall + 1)).floor(), (left * (width - wide + 1)).floor()
@@ -188,7 +188,7 @@ def _distance(rows: Tensor, columns: Tensor, start: Tensor, end: Tensor) -> Tens
 
 
 def turned(x: Tensor, draws: Tensor) -> Tensor:
-    """Each picture flipped at random, top to bottom and left to right, and squares also across the diagonal: 8 views of each.
+    """Each image flipped at random, top to bottom and left to right, and squares also across the diagonal: 8 views of each.
 
     `draws` (N, 3) in [0, 1).
     """

@@ -1,4 +1,4 @@
-"""Endless batches of a data set that lies in memory (or a memory map): shuffled pictures or clips, or text in its own order.
+"""Endless batches of a data set that lies in memory (or a memory map): shuffled images or clips, or text in its own order.
 
 The order is a function of the seed and of how many examples were drawn; so a resumed training draws what it would have drawn,
 and every rank knows its own share of each global batch without asking.
@@ -13,18 +13,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganvas.data.batch import Batch, as_audio, as_pictures
+from ganvas.data.batch import Batch, as_audio, as_image_tensor
 from ganvas.errors import DataError
 
 if TYPE_CHECKING:
     from ganvas.data.dataset import Dataset
 
 RESIDENT_BYTES = 2 * 2**30  # larger sets stay mapped and are read a batch at a time
-BLOCK = 64  # pictures that are prepared at once
+BLOCK = 64  # images that are prepared at once
 
 
 def make_feed(data: Dataset, *, batch_size: int, window: int = 0, **more: Any) -> Feed:
-    """The feed for this kind of data; `more` as for Feed. `window` is for text: tokens that a row foretells."""
+    """The feed for this kind of data; `more` as for Feed. `window` is for text: tokens that a row predicts."""
     if data.spec.kind == "text":
         return TextFeed(data.examples, batch_size=batch_size, window=window, **more)
     kind = AudioFeed if data.spec.kind == "audio" else Feed
@@ -42,8 +42,8 @@ def examples_of(data: Dataset, rows: np.ndarray, window: int = 0, device: torch.
     if data.spec.kind == "audio":
         return Batch(as_audio(torch.from_numpy(np.array(data.examples[rows])).to(device)), label)
     others = data.partners
-    partner = None if others is None else as_pictures(others[rows % len(others)], device)
-    return Batch(as_pictures(data.examples[rows], device), label, partner)
+    partner = None if others is None else as_image_tensor(others[rows % len(others)], device)
+    return Batch(as_image_tensor(data.examples[rows], device), label, partner)
 
 
 def count_examples(data: Dataset, window: int = 0) -> int:
@@ -54,7 +54,7 @@ def count_examples(data: Dataset, window: int = 0) -> int:
 class Feed:
     """Batches of `images` uint8 (N, H, W, C), with their `labels` (N,) and `partners` like images.
 
-    `batch_size` is that of the global batch; this rank gets batch_size / ranks of it. `position` counts the pictures drawn by all
+    `batch_size` is that of the global batch; this rank gets batch_size / ranks of it. `position` counts the images drawn by all
     ranks so far; setting it goes back or on. `salt` gives another order from the same seed. `apart`: partners, as many as there
     are, come in an order of their own (and are mirrored each for itself).
     """
@@ -115,15 +115,15 @@ class Feed:
 
     @torch.no_grad()
     def prepare(self, make: Callable[[Tensor], Tensor]) -> None:
-        """From now on batches hold make(pictures) of their pictures as `prepared`; with `mirror` that of the mirrored ones, where
-        they are. `make` gets all pictures once, in blocks of one size, the last filled up."""
+        """From now on batches hold make(images) of their images as `prepared`; with `mirror` that of the mirrored ones, where
+        they are. `make` gets all images once, in blocks of one size, the last filled up."""
         blocks: list[list[Tensor]] = [[], []]
         for start in range(0, len(self.images), BLOCK):
             rows = torch.arange(start, start + BLOCK).clamp_max(len(self.images) - 1)
-            pictures = self._real(self.images, rows)
+            images = self._real(self.images, rows)
             for views, flip in zip(blocks, (False, True), strict=True):
                 if self.mirror or not flip:
-                    views.append(make(pictures.flip(3) if flip else pictures))
+                    views.append(make(images.flip(3) if flip else images))
         self.prepared = [torch.cat(views)[: len(self.images)] for views in blocks if views]
 
     def _rows(self, start: int, count: int, total: int, stream: int = 0) -> Tensor:
@@ -169,10 +169,10 @@ class AudioFeed(Feed):
 
 
 class TextFeed(Feed):
-    """Batches of one row of token numbers (T,), each row of a batch going on where it ended in the last batch.
+    """Batches of one row of token numbers (T,), each row of a batch continuing where it ended in the last batch.
 
     The text is cut into batch_size equal stretches; row i reads stretch i, `window` tokens a step and the one after them, which
-    they foretell. At the end of the stretches it starts over, a random number of tokens later, so that windows are not
+    they predict. At the end of the stretches it starts over, a random number of tokens later, so that windows are not
     always cut at the same places. `position` counts tokens.
     """
 

@@ -1,10 +1,10 @@
-"""Picture files in a folder or a zip: which belong to the set, their splits and labels, and decoding them.
+"""Image files in a folder or a zip: which belong to the set, their splits and labels, and decoding them.
 
 cats/1.jpg dogs/2.jpg                       sub-folders are labels
 train/cats/1.jpg test/cats/2.jpg            folders named train and test (or val, valid) are splits
 a folder that holds one single folder       is that folder
 
-Partners are the two halves of each picture, or the files of the same names in a second folder (`paired`).
+Partners are the two halves of each image, or the files of the same names in a second folder (`paired`).
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ Opener = Callable[[str], BinaryIO]
 
 @dataclasses.dataclass
 class Files:
-    """Picture files of one place: what was found there, and how one of them is opened by its name."""
+    """Image files of one place: what was found there, and how one of them is opened by its name."""
 
     found: Found
     root: Path
@@ -82,14 +82,14 @@ class Files:
 
 
 def list_folder(path: Path, name: str, found: Found) -> Listing:
-    """The pictures under a folder, as `scan_folder` found them."""
+    """The images under a folder, as `scan_folder` found them."""
     root = path.resolve()
     _refuse_none(found, str(path))
     return _listing(found, name, root, lambda item: image.open_regular(root / item))
 
 
 def list_zip(path: Path, name: str) -> Listing:
-    """The pictures in a zip file, which is never unpacked to the disk."""
+    """The images in a zip file, which is never unpacked to the disk."""
     archive = open_zip(path)
     found = scan_zip(archive, path)
     _refuse_none(found, str(path))
@@ -193,7 +193,7 @@ def _zip_problem(info: zipfile.ZipInfo, name: str, seen: set[str]) -> str | None
     if info.file_size == 0:
         return "the file is empty"
     if info.file_size > image.LARGEST_FILE:
-        return f"{info.file_size:,} bytes unpacked; a picture file may have {image.LARGEST_FILE:,} at most"
+        return f"{info.file_size:,} bytes unpacked; an image file may have {image.LARGEST_FILE:,} at most"
     return None
 
 
@@ -225,13 +225,13 @@ def _refuse_none(found: Found, where: str) -> None:
     if found.ignored:
         some = ", ".join(found.ignored[:3]) + (", ..." if len(found.ignored) > 3 else "")
         raise DataError(
-            f"no pictures in {where}, only {len(found.ignored)} other files ({some}). Pictures end in {suffixes}, sound in .wav"
+            f"no images in {where}, only {len(found.ignored)} other files ({some}). Images end in {suffixes}, sound in .wav"
         )
-    raise DataError(f"{where} is empty; put pictures or .wav files into it (sub-folders are labels)")
+    raise DataError(f"{where} is empty; put images or .wav files into it (sub-folders are labels)")
 
 
 def paired(listing: Listing, other: Listing) -> Listing:
-    """The pictures of one listing with those of the other of the same names, endings aside, as partners."""
+    """The images of one listing with those of the other of the same names, endings aside, as partners."""
     files, others = listing.files, other.files
     identity = json.dumps([listing.identity, other.identity, "by name"])
     return Listing(
@@ -287,7 +287,7 @@ class Tree:
 
 def arrange(names: Sequence[str]) -> Tree:
     """Splits and labels of relative names. A folder around everything is left aside; labels need two folders at
-    least, and no picture beside them."""
+    least, and no image beside them."""
     paths = [name.split("/") for name in names]
     while len({path[0] for path in paths}) == 1 and all(len(path) > 1 for path in paths):
         paths = [path[1:] for path in paths]
@@ -335,7 +335,7 @@ def _headers(names: Sequence[str], opener: Opener, problems: list[tuple[str, str
 
 
 def _in_halves(names: list[str], shapes: np.ndarray, problems: list[tuple[str, str]]) -> tuple[list[str], np.ndarray]:
-    """Names and shapes of the halves; pictures without two equal ones go to `problems`."""
+    """Names and shapes of the halves; images without two equal ones go to `problems`."""
     even = (shapes[:, 1] % 2 == 0) & (shapes[:, 1] > 0)
     problems += [
         (name, f"{shape[1]} pixels wide, so it has no two equal halves")
@@ -356,7 +356,7 @@ def _matched(
 ) -> tuple[list[str], np.ndarray, dict[str, str]]:
     """Names that have a sound partner of the same size, their shapes (with the channels of both), and partners by name.
 
-    All that have none are told in one error, or go to `problems` where broken pictures are skipped.
+    All that have none are told in one error, or go to `problems` where broken images are skipped.
     """
     here, there = str(files.root), str(others.root)
     good = set(names)
@@ -364,16 +364,14 @@ def _matched(
     mine = {key: name for key, name in everything.items() if name in good}
     theirs = _keys(others.found.names, there)
     lonely = [(name, f"no partner in {there}") for key, name in mine.items() if key not in theirs]
-    left = [  # the partner of a broken picture is not to blame
-        (f"{there}/{name}", f"no picture of that name in {here}")
-        for key, name in theirs.items()
-        if key not in everything
+    left = [  # the partner of a broken image is not to blame
+        (f"{there}/{name}", f"no image of that name in {here}") for key, name in theirs.items() if key not in everything
     ]
     both = {mine[key]: theirs[key] for key in mine if key in theirs}
     if not both:
         some = f"{names[0]}, ..." if names else "nothing"
         raise DataError(
-            f"no picture in {there} has the name of one in {here} (there: {others.found.names[0]}, ...; here: {some}):"
+            f"no image in {there} has the name of one in {here} (there: {others.found.names[0]}, ...; here: {some}):"
             " partners have the same path and name, endings aside; data.unpaired=true takes any"
         )
     told: list[tuple[str, str]] = []
@@ -416,8 +414,8 @@ def _unmatched_message(here: str, there: str, lonely: list[tuple[str, str]], une
     told = lonely + unequal
     lines = [f"  {name}: {reason}" for name, reason in told[:20]]
     lines += [f"  ... and {len(told) - 20} more"] if len(told) > 20 else []
-    head = f"{len(told)} pictures of {here} and {there} do not pair:"
-    return "\n".join([head, *lines, "Mend or remove them; data.skip_broken=true leaves them out."])
+    head = f"{len(told)} images of {here} and {there} do not pair:"
+    return "\n".join([head, *lines, "Restore or remove them; data.skip_broken=true leaves them out."])
 
 
 def _size(shape: Sequence[int]) -> str:
@@ -427,10 +425,10 @@ def _size(shape: Sequence[int]) -> str:
 def _that_hold_a_patch(
     names: list[str], shapes: np.ndarray, settings: DataSettings, problems: list[tuple[str, str]]
 ) -> tuple[list[str], np.ndarray]:
-    """Without the pictures that are too small for data.fit=tile, which go to `problems`."""
+    """Without the images that are too small for data.fit=tile, which go to `problems`."""
     size = parse_size(settings.size)
     if size is None:
-        raise UsageError("data.fit=tile cuts pictures into patches and must be told their size, such as data.size=96")
+        raise UsageError("data.fit=tile cuts images into patches and must be told their size, such as data.size=96")
     large = np.asarray((shapes[:, :2] >= size).all(1))
     wanted = f"{size[0]} x {size[1]}"
     problems += [
@@ -451,7 +449,7 @@ def _common_channels(channels: np.ndarray, settings: DataSettings) -> int:
 
 @dataclasses.dataclass
 class Reader:
-    """Reads a picture by name, or a pair: two halves of one file, or a file here and the one of `partners` in `others`."""
+    """Reads an image by name, or a pair: two halves of one file, or a file here and the one of `partners` in `others`."""
 
     files: Files
     settings: DataSettings
@@ -463,7 +461,7 @@ class Reader:
         return self.others is not None or self.settings.pairs in HALVES
 
     def read(self, name: str, shape: tuple[int, int, int]) -> list[np.ndarray]:
-        """The picture, or input and target, each (n, H, W, C), `shape` without n: one, or all patches. Raises Broken."""
+        """The image, or input and target, each (n, H, W, C), `shape` without n: one, or all patches. Raises Broken."""
         settings, paper = self.settings, background(self.settings)
         with self.files.open(name) as file:
             found = [image.decode(file)]
@@ -494,7 +492,7 @@ def _part(
     part = Part(shape, lambda: decoded(0))
     tiles = reader.settings.fit == "tile"
 
-    def pictures(row: int, which: int) -> np.ndarray | None:
+    def images(row: int, which: int) -> np.ndarray | None:
         """What one file gives, (n, H, W, C)."""
         try:
             return reader.read(names[row], shape)[which]
@@ -503,12 +501,12 @@ def _part(
             return None
 
     def decoded(which: int) -> Iterator[np.ndarray]:
-        """Both pictures of a pair are decoded in either round: one that cannot be read takes its partner with it."""
+        """Both images of a pair are decoded in either round: one that cannot be read takes its partner with it."""
         kept: list[int] = []
         step = block_rows(shape)
         with ThreadPoolExecutor(THREADS) as pool:
             for group in _groups(rows, shapes) if tiles else np.split(rows, range(step, len(rows), step)):
-                found = zip(group.tolist(), pool.map(pictures, group.tolist(), [which] * len(group)), strict=True)
+                found = zip(group.tolist(), pool.map(images, group.tolist(), [which] * len(group)), strict=True)
                 sound = [(row, several) for row, several in found if several is not None]
                 counter.add(len(group))
                 if not sound:
@@ -528,7 +526,7 @@ def _part(
 
 
 def _groups(rows: np.ndarray, shapes: np.ndarray) -> list[np.ndarray]:
-    """`rows` in groups that are decoded together, GROUP_BYTES each, one picture at least."""
+    """`rows` in groups that are decoded together, GROUP_BYTES each, one image at least."""
     sizes = shapes[rows].prod(axis=1)
     return np.split(rows, np.flatnonzero(np.diff(np.cumsum(sizes) // GROUP_BYTES)) + 1)
 

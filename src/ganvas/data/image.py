@@ -1,4 +1,4 @@
-"""One picture: read from a file of any kind, brought to a shape, written as PNG.
+"""One image: read from a file of any kind, brought to a shape, written as PNG.
 
 Arrays are (H, W, C) uint8, C: 1 grey, 2 grey with alpha, 3 RGB, 4 RGBA.
 """
@@ -47,13 +47,13 @@ SUFFIXES = frozenset(
     ]
 )
 LUMA = (0.299, 0.587, 0.114)  # what red, green and blue weigh in grey (Rec. 601)
-LARGEST_PICTURE = 80_000_000  # pixels; below Pillow's own limit, which warns first and refuses at twice as many
-LARGEST_FILE = 256 * 2**20  # bytes of one picture file
+LARGEST_IMAGE = 80_000_000  # pixels; below Pillow's own limit, which warns first and refuses at twice as many
+LARGEST_FILE = 256 * 2**20  # bytes of one image file
 
 _opening = threading.Lock()  # warnings.catch_warnings is not safe in threads; only headers are read under it
 
 
-# EXIF orientation: what was done to the upright picture, undone.
+# EXIF orientation: what was done to the upright image, undone.
 _TURNS = {
     2: lambda array: array[:, ::-1],
     3: lambda array: array[::-1, ::-1],
@@ -66,11 +66,11 @@ _TURNS = {
 
 
 class Broken(Exception):
-    """Why one picture cannot be read; the caller knows its name."""
+    """Why one image cannot be read; the caller knows its name."""
 
 
 def read_image(path: Path | str) -> np.ndarray:
-    """The picture in a file, (H, W, C) uint8, turned upright as its EXIF says; the first frame of an animation.
+    """The image in a file, (H, W, C) uint8, turned upright as its EXIF says; the first frame of an animation.
 
     Palettes and CMYK become RGB (RGBA where there is transparency), 16 bits are scaled to 8, floats must lie in
     [0, 1]. DataError names the file and the reason.
@@ -79,7 +79,7 @@ def read_image(path: Path | str) -> np.ndarray:
         with open_regular(Path(path)) as file:
             return decode(file)
     except Broken as error:
-        raise DataError(f"cannot read the picture {path}: {error}") from error
+        raise DataError(f"cannot read the image {path}: {error}") from error
 
 
 def open_regular(path: Path) -> BinaryIO:
@@ -109,7 +109,7 @@ def refuse_irregular(mode: int, size: int, limit: int | None = LARGEST_FILE) -> 
     if size == 0:
         raise Broken("the file is empty")
     if limit is not None and size > limit:
-        raise Broken(f"{size:,} bytes; a picture file may have {limit:,} at most")
+        raise Broken(f"{size:,} bytes; an image file may have {limit:,} at most")
 
 
 def refuse_endless(path: Path) -> None:
@@ -124,64 +124,64 @@ def refuse_endless(path: Path) -> None:
 
 
 def header(file: BinaryIO) -> tuple[int, int, int]:
-    """(H, W, C) of a picture, from its header alone and upright. Raises Broken."""
-    picture = open_picture(file)
-    width, height = picture.size
-    # Asking a PNG for its EXIF may decode the whole picture, when the chunk stands at its end.
-    asked = picture.format != "PNG" or "exif" in picture.info
-    turned = asked and picture.format != "TIFF" and _orientation(picture) in (5, 6, 7, 8)  # Pillow turns TIFF itself
-    return (width, height, _channels(picture)) if turned else (height, width, _channels(picture))
+    """(H, W, C) of an image, from its header alone and upright. Raises Broken."""
+    image = open_image(file)
+    width, height = image.size
+    # Asking a PNG for its EXIF may decode the whole image, when the chunk stands at its end.
+    asked = image.format != "PNG" or "exif" in image.info
+    turned = asked and image.format != "TIFF" and _orientation(image) in (5, 6, 7, 8)  # Pillow turns TIFF itself
+    return (width, height, _channels(image)) if turned else (height, width, _channels(image))
 
 
 def decode(file: BinaryIO) -> np.ndarray:
     """(H, W, C) uint8 as `read_image` describes. Raises Broken."""
-    picture = open_picture(file)
+    image = open_image(file)
     try:
-        picture.load()
-        array = as_bytes(picture)
+        image.load()
+        array = as_bytes(image)
     except Broken:
         raise
-    except Exception as error:  # a decoder meets damaged bytes in many ways; each is this picture's fault
+    except Exception as error:  # a decoder meets damaged bytes in many ways; each is this image's fault
         raise Broken(reason(error)) from error
     array = array[..., None] if array.ndim == 2 else array
-    return np.ascontiguousarray(upright(array, picture))
+    return np.ascontiguousarray(upright(array, image))
 
 
-def upright(array: np.ndarray, picture: Image.Image) -> np.ndarray:
-    """The pixels (H, W, ...) of `picture`, turned as its EXIF says."""
-    return _TURNS.get(_orientation(picture), np.asarray)(array)
+def upright(array: np.ndarray, image: Image.Image) -> np.ndarray:
+    """The pixels (H, W, ...) of `image`, turned as its EXIF says."""
+    return _TURNS.get(_orientation(image), np.asarray)(array)
 
 
-def to_channels(picture: np.ndarray, channels: int, background: int) -> np.ndarray:
-    """(..., H, W, `channels`) from decoded pictures of 1 to 4 channels: transparency mixed with the grey level
+def to_channels(image: np.ndarray, channels: int, background: int) -> np.ndarray:
+    """(..., H, W, `channels`) from decoded images of 1 to 4 channels: transparency mixed with the grey level
     `background`, luma (Rec. 601) for grey."""
-    if channels == picture.shape[-1]:
-        return picture
+    if channels == image.shape[-1]:
+        return image
     if channels == 4:
-        colour, alpha = _split_alpha(picture)
+        colour, alpha = _split_alpha(image)
         return np.concatenate([_colour(colour), alpha], axis=-1)
-    if picture.shape[-1] in (2, 4):
-        colour, alpha = _split_alpha(picture)
+    if image.shape[-1] in (2, 4):
+        colour, alpha = _split_alpha(image)
         share = alpha.astype(np.float32) / 255
-        picture = np.rint(colour * share + background * (1 - share)).astype(np.uint8)
-    return _colour(picture) if channels == 3 else _grey(picture)
+        image = np.rint(colour * share + background * (1 - share)).astype(np.uint8)
+    return _colour(image) if channels == 3 else _grey(image)
 
 
-def fit(picture: np.ndarray, size: tuple[int, int], how: str, background: int) -> np.ndarray:
+def fit(image: np.ndarray, size: tuple[int, int], how: str, background: int) -> np.ndarray:
     """(H, W, C) brought to `size` (H, W) by `how` (crop, pad, stretch); bicubic with antialiasing.
 
     `background` is the value that padding takes; in a fourth channel it is 0, transparent.
     """
-    height, width, channels = picture.shape
+    height, width, channels = image.shape
     if (height, width) == size:
-        return picture
+        return image
     if how == "stretch":
-        return _resize(picture, size)
+        return _resize(image, size)
     scales = size[0] / height, size[1] / width
     scale = max(scales) if how == "crop" else min(scales)
     inner = max(1, round(height * scale)), max(1, round(width * scale))
     inner = (size[0], inner[1]) if scale == scales[0] else (inner[0], size[1])  # exact on the side that fits
-    scaled = _resize(picture, inner)
+    scaled = _resize(image, inner)
     if how == "crop":
         top, left = (inner[0] - size[0]) // 2, (inner[1] - size[1]) // 2
         return scaled[top : top + size[0], left : left + size[1]]
@@ -193,48 +193,48 @@ def fit(picture: np.ndarray, size: tuple[int, int], how: str, background: int) -
     return padded
 
 
-def patches(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """All patches (n, H, W, C) of `size` that lie in a picture side by side, row by row; what is left over is shared out to both
+def patches(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """All patches (n, H, W, C) of `size` that lie in an image side by side, row by row; what is left over is shared out to both
     borders."""
     height, width = size
-    down, across = picture.shape[0] // height, picture.shape[1] // width
-    top, left = (picture.shape[0] - down * height) // 2, (picture.shape[1] - across * width) // 2
-    inner = picture[top : top + down * height, left : left + across * width]
-    cut = inner.reshape(down, height, across, width, picture.shape[2]).swapaxes(1, 2)
-    return cut.reshape(down * across, height, width, picture.shape[2])
+    down, across = image.shape[0] // height, image.shape[1] // width
+    top, left = (image.shape[0] - down * height) // 2, (image.shape[1] - across * width) // 2
+    inner = image[top : top + down * height, left : left + across * width]
+    cut = inner.reshape(down, height, across, width, image.shape[2]).swapaxes(1, 2)
+    return cut.reshape(down * across, height, width, image.shape[2])
 
 
-def png_bytes(picture: np.ndarray) -> bytes:
-    """A PNG file of an (H, W, C) uint8 picture, C from 1 to 4; other counts are shown as `ganvas.data.grid` shows
+def png_bytes(image: np.ndarray) -> bytes:
+    """A PNG file of an (H, W, C) uint8 image, C from 1 to 4; other counts are shown as `ganvas.data.grid` shows
     them."""
     from PIL import Image
 
-    shown = viewable(np.asarray(picture))
+    shown = viewable(np.asarray(image))
     buffer = io.BytesIO()
     Image.fromarray(shown[..., 0] if shown.shape[2] == 1 else shown).save(buffer, format="PNG")
     return buffer.getvalue()
 
 
-def write_png(path: Path | str, picture: np.ndarray) -> None:
-    """Writes an (H, W, C) or (H, W) uint8 picture; the file is whole or not there."""
-    write_bytes(path, png_bytes(picture))
+def write_png(path: Path | str, image: np.ndarray) -> None:
+    """Writes an (H, W, C) or (H, W) uint8 image; the file is whole or not there."""
+    write_bytes(path, png_bytes(image))
 
 
-def viewable(pictures: np.ndarray) -> np.ndarray:
-    """(..., H, W, C) uint8 as an eye can see it: 1, 3 or 4 channels stay; of two, the first shows as red and the
+def viewable(images: np.ndarray) -> np.ndarray:
+    """(..., H, W, C) uint8 as an extractor can see it: 1, 3 or 4 channels stay; of two, the first shows as red and the
     second as cyan (equal values give grey); of five and more, the first three show as RGB. A plain (H, W) gets its
     channel."""
-    if pictures.dtype != np.uint8:
-        raise TypeError(f"pictures are uint8 here, got {pictures.dtype}")
-    if pictures.ndim == 2:
-        pictures = pictures[..., None]
-    channels = pictures.shape[-1]
+    if images.dtype != np.uint8:
+        raise TypeError(f"images are uint8 here, got {images.dtype}")
+    if images.ndim == 2:
+        images = images[..., None]
+    channels = images.shape[-1]
     if channels == 2:
-        return pictures[..., [0, 1, 1]]
-    return pictures[..., :3] if channels > 4 else pictures
+        return images[..., [0, 1, 1]]
+    return images[..., :3] if channels > 4 else images
 
 
-def open_picture(file: BinaryIO) -> Image.Image:
+def open_image(file: BinaryIO) -> Image.Image:
     """Its header only, of a kind and size that are read here. Raises Broken."""
     from PIL import Image
 
@@ -242,23 +242,23 @@ def open_picture(file: BinaryIO) -> Image.Image:
         with _opening, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             Image.init()  # else `formats` may only name what is loaded already
-            picture = Image.open(file, formats=[kind for kind in FORMATS if kind in Image.OPEN])
+            image = Image.open(file, formats=[kind for kind in FORMATS if kind in Image.OPEN])
     except Image.UnidentifiedImageError:
-        raise Broken("not a picture of a kind that is read here, or its header is damaged") from None
+        raise Broken("not an image of a kind that is read here, or its header is damaged") from None
     except Exception as error:  # as in decode
         raise Broken(reason(error)) from error
-    width, height = picture.size
+    width, height = image.size
     if width < 1 or height < 1:
         raise Broken(f"the header says {width} x {height} pixels")
-    if width * height > LARGEST_PICTURE:
-        raise Broken(f"the header says {width} x {height} pixels; {LARGEST_PICTURE:,} in all are the limit")
-    return picture
+    if width * height > LARGEST_IMAGE:
+        raise Broken(f"the header says {width} x {height} pixels; {LARGEST_IMAGE:,} in all are the limit")
+    return image
 
 
-def _orientation(picture: Image.Image) -> int:
+def _orientation(image: Image.Image) -> int:
     """The EXIF orientation, 1 (upright) to 8; 1 where there is none or where the EXIF block is damaged."""
     try:
-        return int(picture.getexif().get(0x0112, 1))
+        return int(image.getexif().get(0x0112, 1))
     except Exception:
         return 1
 
@@ -268,27 +268,27 @@ def reason(error: Exception) -> str:
     return f"{error}" or type(error).__name__
 
 
-def _channels(picture: Image.Image) -> int:
+def _channels(image: Image.Image) -> int:
     """What `as_bytes` will give, from the header."""
-    transparent = "transparency" in picture.info
-    if picture.mode in ("1", "L", "I", "F") or picture.mode.startswith("I;16"):
-        return 2 if transparent and picture.mode in ("1", "L") else 1
-    if picture.mode in ("LA", "La"):
+    transparent = "transparency" in image.info
+    if image.mode in ("1", "L", "I", "F") or image.mode.startswith("I;16"):
+        return 2 if transparent and image.mode in ("1", "L") else 1
+    if image.mode in ("LA", "La"):
         return 2
-    return 4 if transparent or picture.mode in ("RGBA", "RGBa", "PA") else 3
+    return 4 if transparent or image.mode in ("RGBA", "RGBa", "PA") else 3
 
 
-def as_bytes(picture: Image.Image) -> np.ndarray:
-    """(H, W) or (H, W, C) uint8 of a loaded picture, not yet upright."""
-    mode, transparent = picture.mode, "transparency" in picture.info
+def as_bytes(image: Image.Image) -> np.ndarray:
+    """(H, W) or (H, W, C) uint8 of a loaded image, not yet upright."""
+    mode, transparent = image.mode, "transparency" in image.info
     if mode == "I" or mode.startswith("I;16"):
-        return _scaled_integers(np.asarray(picture))
+        return _scaled_integers(np.asarray(image))
     if mode == "F":
-        return _scaled_floats(np.asarray(picture))
+        return _scaled_floats(np.asarray(image))
     if mode in ("1", "L") and transparent:
-        return np.asarray(picture.convert("RGBA"))[..., [0, 3]]
+        return np.asarray(image.convert("RGBA"))[..., [0, 3]]
     target = {"1": "L", "L": "L", "LA": "LA", "La": "LA", "RGBA": "RGBA", "RGBa": "RGBA", "PA": "RGBA"}.get(mode)
-    return np.asarray(picture.convert(target or ("RGBA" if transparent else "RGB")))
+    return np.asarray(image.convert(target or ("RGBA" if transparent else "RGB")))
 
 
 def _scaled_integers(values: np.ndarray) -> np.ndarray:
@@ -306,31 +306,31 @@ def _scaled_floats(values: np.ndarray) -> np.ndarray:
     return np.rint(values * 255).astype(np.uint8)
 
 
-def _split_alpha(picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    if picture.shape[-1] in (2, 4):
-        return picture[..., :-1], picture[..., -1:]
-    return picture, np.full_like(picture[..., :1], 255)
+def _split_alpha(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    if image.shape[-1] in (2, 4):
+        return image[..., :-1], image[..., -1:]
+    return image, np.full_like(image[..., :1], 255)
 
 
-def _colour(picture: np.ndarray) -> np.ndarray:
-    return np.repeat(picture, 3, axis=-1) if picture.shape[-1] == 1 else picture
+def _colour(image: np.ndarray) -> np.ndarray:
+    return np.repeat(image, 3, axis=-1) if image.shape[-1] == 1 else image
 
 
-def _grey(picture: np.ndarray) -> np.ndarray:
-    if picture.shape[-1] == 1:
-        return picture
-    luma = picture @ np.array(LUMA, dtype=np.float32)
+def _grey(image: np.ndarray) -> np.ndarray:
+    if image.shape[-1] == 1:
+        return image
+    luma = image @ np.array(LUMA, dtype=np.float32)
     return np.rint(luma).astype(np.uint8)[..., None]
 
 
-def _resize(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def _resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     from PIL import Image
 
     height, width = size
-    if picture.shape[2] in (3, 4):  # Pillow weighs colours by alpha when it resizes RGBA
-        return np.asarray(Image.fromarray(picture).resize((width, height), Image.Resampling.BICUBIC))
+    if image.shape[2] in (3, 4):  # Pillow weighs colours by alpha when it resizes RGBA
+        return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BICUBIC))
     planes = [
         np.asarray(Image.fromarray(np.ascontiguousarray(plane)).resize((width, height), Image.Resampling.BICUBIC))
-        for plane in np.moveaxis(picture, 2, 0)
+        for plane in np.moveaxis(image, 2, 0)
     ]
     return np.stack(planes, axis=2)

@@ -1,4 +1,4 @@
-"""What samples become: pictures as bytes, sound as 16-bit clips, text as text; and how each goes into files."""
+"""What samples become: images as bytes, sound as 16-bit clips, text as text; and how each goes into files."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 GAP = 0.25  # seconds of silence between clips that are joined
 JOINED = 16  # clips, or texts, at most in one file
-SUFFIXES = {"pictures": ".png", "audio": ".wav", "text": ".txt"}
+SUFFIXES = {"images": ".png", "audio": ".wav", "text": ".txt"}
 
 
-def to_uint8(pictures: Tensor) -> np.ndarray:
+def to_uint8(images: Tensor) -> np.ndarray:
     """(n, C, H, W) in [-1, 1] as (n, H, W, C) uint8, rounded."""
     import torch
 
-    bytes_ = pictures.clamp(-1, 1).add(1).mul(127.5).round().to(torch.uint8)
+    bytes_ = images.clamp(-1, 1).add(1).mul(127.5).round().to(torch.uint8)
     return bytes_.permute(0, 2, 3, 1).contiguous().cpu().numpy()
 
 
@@ -43,17 +43,17 @@ def to_texts(numbers: Tensor, tokens: tuple[str, ...]) -> list[str]:
 
 
 def finished(made: Tensor, spec: DataSpec) -> Any:
-    """What a method generated, in its final form: pictures uint8 (n, H, W, C), clips int16 (n, L), or a list of texts."""
+    """What a method generated, in its final form: images uint8 (n, H, W, C), clips int16 (n, L), or a list of texts."""
     if spec.kind == "text":
         return to_texts(made, spec.tokens)
     return to_int16(made) if spec.kind == "audio" else to_uint8(made)
 
 
 def sheet(made: Any, spec: DataSpec) -> np.ndarray | None:
-    """All of them as one picture (H, W, C): a grid of pictures, or of spectrograms; None for text."""
+    """All of them as one image (H, W, C): a grid of images, or of spectrograms; None for text."""
     if spec.kind == "text":
         return None
-    return grid(made if spec.kind == "pictures" else np.stack([spectrogram(clip) for clip in made]))
+    return grid(made if spec.kind == "images" else np.stack([spectrogram(clip) for clip in made]))
 
 
 def tile_size(spec: DataSpec) -> tuple[int, int]:
@@ -74,9 +74,9 @@ def wav_bytes(clip: np.ndarray, rate: int) -> bytes:
 
 def write_each(folder: Path, made: Any, seed: int, spec: DataSpec) -> None:
     """One file each, named by its seed: seed000042.png, .wav or .txt."""
-    for index, one in enumerate(viewable(made) if spec.kind == "pictures" else made):
+    for index, one in enumerate(viewable(made) if spec.kind == "images" else made):
         place = folder / f"seed{seed + index:06d}{SUFFIXES[spec.kind]}"
-        if spec.kind == "pictures":
+        if spec.kind == "images":
             write_png(place, one)
         elif spec.kind == "audio":
             write_bytes(place, wav_bytes(one, spec.rate))
@@ -87,7 +87,7 @@ def write_each(folder: Path, made: Any, seed: int, spec: DataSpec) -> None:
 def write_npz(place: Path, made: Any, spec: DataSpec) -> None:
     """`images` uint8 (N, H, W, C); or `audio` int16 (N, L) and `rate`; or `texts`, an array of strings."""
     arrays = {
-        "pictures": lambda: {"images": made},
+        "images": lambda: {"images": made},
         "audio": lambda: {"audio": made, "rate": np.array(spec.rate)},
         "text": lambda: {"texts": np.array(made)},
     }[spec.kind]()

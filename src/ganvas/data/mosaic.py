@@ -1,4 +1,4 @@
-"""A style picture that is drawn by numbers, for tests and first looks: coloured glass between dark lines."""
+"""A style image that is drawn by numbers, for tests and first looks: coloured glass between dark lines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`open_data`: from a name or a path to pictures, clips or text in memory."""
+"""`open_data`: from a name or a path to images, clips or text in memory."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ganvas.data.spec import DataSpec
 from ganvas.errors import DataError, nearest
 from ganvas.settings import change
 
-KINDS = "a zip of pictures or .wav files, an IDX file (.gz too), .npz or .npy, a text in UTF-8"
+KINDS = "a zip of images or .wav files, an IDX file (.gz too), .npz or .npy, a text in UTF-8"
 
 
 def open_data(
@@ -34,23 +34,23 @@ def open_data(
     progress: Progress | None = None,
     **changes: Any,
 ) -> Dataset:
-    """The pictures or clips of `source`, one split of them; `.part("test")` gives the other.
+    """The images or clips of `source`, one split of them; `.part("test")` gives the other.
 
     `source` is the name of a set that comes with the package (digits, emoji, emoji:twitter, stacked_digits) or is
     downloaded once (mnist, fashion_mnist, cifar10), or a path: a folder (sub-folders are labels; train and test
     folders are splits), a zip file of the same, IDX files, .npz or .npy; or a text, or a folder of texts. A folder or zip
-    with more .wav files than pictures, and an .npz with `audio`, are clips. `changes` are data settings:
+    with more .wav files than images, and an .npz with `audio`, are clips. `changes` are data settings:
     `open_data("photos", size=64, fit="pad")`.
 
     Decoded once into `cache` (the user's cache folder). `progress(done, total)` counts bytes while downloading and
-    pictures while decoding. UsageError for settings, DataError for everything about the data.
+    images while decoding. UsageError for settings, DataError for everything about the data.
     """
     asked = change(settings or DataSettings(), changes, where="data.")
     parse_size(asked.size)
     kept = files.cache_folder() if cache is None else Path(cache)
     listing = find(str(source), kept)
     if isinstance(listing, Listing):
-        listing, asked = partners.joined(listing, asked, lambda other: _pictures(other, kept))
+        listing, asked = partners.joined(listing, asked, lambda other: _images(other, kept))
     datasets = _opened(listing, asked, kept, progress or _silent)
     if split not in datasets:
         raise missing_split(listing.name, split, asked.holdout)
@@ -84,10 +84,10 @@ def _nothing(source: str, error: OSError | ValueError) -> str:
     return f"there is no data set and no path {source!r}{hint}. {known}"
 
 
-def _pictures(source: str, cache: Path) -> Listing:
+def _images(source: str, cache: Path) -> Listing:
     found = find(source, cache)
     if not isinstance(found, Listing):
-        raise DataError(f"data.partner={source} holds text, and the partners of pictures are pictures")
+        raise DataError(f"data.partner={source} holds text, and the partners of images are images")
     return found
 
 
@@ -98,17 +98,17 @@ def _opened(
         check_kind(settings, "text", listing.name)
         return text.datasets(listing, settings)
     packed = _packed(listing, settings, cache, progress)
-    check_kind(settings, packed.facts.get("kind", "pictures"), listing.name)
+    check_kind(settings, packed.facts.get("kind", "images"), listing.name)
     return _datasets(listing, packed, settings)
 
 
 def _listed_folder(path: Path) -> Listing | text.Source:
     try:
-        pictures = arrays.idx_files(path)
+        images = arrays.idx_files(path)
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror}") from error
-    if pictures:
-        return _listed_idx(path, pictures)
+    if images:
+        return _listed_idx(path, images)
     texts = text.of_folder(path, _name(path), SUFFIXES | wav.SUFFIXES)
     if texts:
         return texts
@@ -136,22 +136,22 @@ def _listed_file(path: Path) -> Listing | text.Source:
         )
     if suffix in SUFFIXES:
         raise DataError(
-            f"{path} is 1 picture; training needs two at least, and hundreds to be of use. Name the folder they lie in"
+            f"{path} is 1 image; training needs two at least, and hundreds to be of use. Name the folder they lie in"
         )
     if arrays.is_idx(path):
         return _listed_idx(path, {"train": path})
     if text.looks_like_text(path):
         return text.of_file(path, _name(path))
-    raise DataError(f"{path} is of no kind that is read here: a folder of pictures, {KINDS}")
+    raise DataError(f"{path} is of no kind that is read here: a folder of images, {KINDS}")
 
 
 def _load_npz(path: Path, settings: DataSettings, progress: Progress) -> Loaded:
     return (audio if arrays.has_array(path, "audio") else arrays).load_npz(path, settings, progress)
 
 
-def _listed_idx(path: Path, pictures: dict[str, Path]) -> Listing:
-    resolved = {split: one.resolve() for split, one in pictures.items()}
-    read = [*pictures.values(), *filter(None, map(arrays.labels_beside, pictures.values()))]
+def _listed_idx(path: Path, images: dict[str, Path]) -> Listing:
+    resolved = {split: one.resolve() for split, one in images.items()}
+    read = [*images.values(), *filter(None, map(arrays.labels_beside, images.values()))]
     return Listing(_name(path), str(path.resolve()), _stamp(read), functools.partial(arrays.load_idx, resolved))
 
 
@@ -181,11 +181,11 @@ def _datasets(listing: Listing, packed: pack.Packed, settings: DataSettings) -> 
         given = split.partners is not None
         counts = () if split.labels is None else np.bincount(split.labels, minlength=len(packed.classes)).tolist()
         spec = DataSpec(
-            listing.name, channels, height, width, count, packed.classes, given and not settings.unpaired, packed.spread,
+            listing.name, channels, height, width, count, packed.classes, given and not settings.unpaired, packed.total_variance,
             tuple(counts), unpaired=given and settings.unpaired,
         )  # fmt: skip
         if sound := packed.facts.get("kind") == "audio":
-            spec = dataclasses.replace(spec, channels=1, spread=0.0, kind="audio", rate=packed.facts["rate"])
+            spec = dataclasses.replace(spec, channels=1, total_variance=0.0, kind="audio", rate=packed.facts["rate"])
         datasets[name] = Dataset(
             name=listing.name,
             split=name,

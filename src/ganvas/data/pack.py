@@ -1,9 +1,9 @@
-"""Decoded pictures in one file of the cache, mapped instead of read.
+"""Decoded images in one file of the cache, mapped instead of read.
 
     magic, then for each split: images, partners (uint8) and labels (int64), each from a multiple of 64
     JSON of what lies where, its SHA-256, its length (8 bytes), magic
 
-The JSON stands at the end because how many pictures were readable is known last. It holds a digest of the data,
+The JSON stands at the end because how many images were readable is known last. It holds a digest of the data,
 taken over all of a small pack and over evenly spaced blocks of a large one; a pack whose length, JSON or digest is
 wrong is made anew.
 """
@@ -35,7 +35,7 @@ SAMPLED_BLOCK, SAMPLED_BLOCKS = 64 * 1024, 1024
 
 @dataclasses.dataclass
 class Split:
-    """One split out of a pack or out of memory. `digest` is of its pictures, labels, partners and class names."""
+    """One split out of a pack or out of memory. `digest` is of its images, labels, partners and class names."""
 
     images: np.ndarray
     labels: np.ndarray | None
@@ -47,7 +47,7 @@ class Split:
 class Packed:
     splits: dict[str, Split]
     classes: tuple[str, ...]
-    spread: float
+    total_variance: float
     problems: tuple[tuple[str, str], ...]
     facts: dict[str, Any]
     matched: bool = True
@@ -55,7 +55,7 @@ class Packed:
 
 def in_memory(loaded: Loaded) -> Packed:
     """Everything drawn into arrays; for sources that are small."""
-    splits, spread = {}, 0.0
+    splits, total_variance = {}, 0.0
     for name, part in loaded.parts.items():
         measure = _Measure(part, loaded.classes)
         images = np.concatenate(list(measure.watch(part.blocks())))
@@ -63,9 +63,9 @@ def in_memory(loaded: Loaded) -> Packed:
             None if part.partner_blocks is None else np.concatenate(list(measure.watch_partners(part.partner_blocks())))
         )
         splits[name] = Split(_locked(images), _labels(part), _locked(partners), measure.digest(part.labels))
-        spread = measure.spread if name == "train" else spread
-    _judge(loaded, {name: len(split.images) for name, split in splits.items()})
-    return Packed(splits, loaded.classes, spread, tuple(loaded.problems), loaded.facts, loaded.matched)
+        total_variance = measure.spread if name == "train" else total_variance
+    _check_counts(loaded, {name: len(split.images) for name, split in splits.items()})
+    return Packed(splits, loaded.classes, total_variance, tuple(loaded.problems), loaded.facts, loaded.matched)
 
 
 def in_cache(path: Path, loaded: Loaded) -> Packed:
@@ -78,7 +78,7 @@ def in_cache(path: Path, loaded: Loaded) -> Packed:
         if isinstance(error, DataError):
             raise
         raise DataError(
-            f"{error}. Decoded pictures are kept in the cache; the variable GANVAS_CACHE can name another folder"
+            f"{error}. Decoded images are kept in the cache; the variable GANVAS_CACHE can name another folder"
         ) from error
     packed = opened(path)
     if packed is None:
@@ -117,22 +117,22 @@ def opened(path: Path) -> Packed | None:
     }
     problems = tuple((str(name), str(reason)) for name, reason in index["problems"])
     facts = {**index["facts"], "pack": str(path)}
-    return Packed(splits, tuple(index["classes"]), index["spread"], problems, facts, index.get("matched", True))
+    return Packed(splits, tuple(index["classes"]), index["total_variance"], problems, facts, index.get("matched", True))
 
 
 def _write(file: BinaryIO, loaded: Loaded) -> None:
     file.write(MAGIC)
-    splits, spread = {}, 0.0
+    splits, total_variance = {}, 0.0
     for name, part in loaded.parts.items():
         measure = _Measure(part, loaded.classes)
         images = _append(file, part.shape, measure.watch(part.blocks()))
-        if images["shape"][0] == 0:  # every picture of the split was left out
+        if images["shape"][0] == 0:  # every image of the split was left out
             continue
         partners = None
         if part.partner_blocks is not None:
             partners = _append(file, part.shape, measure.watch_partners(part.partner_blocks()))
             if partners["shape"][0] == 0 or (loaded.matched and partners["shape"] != images["shape"]):
-                _judge(loaded, {name: images["shape"][0]})
+                _check_counts(loaded, {name: images["shape"][0]})
                 raise DataError(f"the partners of {loaded.where} changed while they were read; try again")
         labels = _labels(part)
         where = None if labels is None else _append(file, (), iter([labels.astype("<i8")]))
@@ -142,8 +142,8 @@ def _write(file: BinaryIO, loaded: Loaded) -> None:
             "labels": where,
             "digest": measure.digest(part.labels),
         }
-        spread = measure.spread if name == "train" else spread
-    _judge(loaded, {name: entry["images"]["shape"][0] for name, entry in splits.items()})
+        total_variance = measure.spread if name == "train" else total_variance
+    _check_counts(loaded, {name: entry["images"]["shape"][0] for name, entry in splits.items()})
     _pad(file)
     file.flush()
     end = file.tell()
@@ -153,7 +153,7 @@ def _write(file: BinaryIO, loaded: Loaded) -> None:
         "version": VERSION,
         "splits": splits,
         "classes": loaded.classes,
-        "spread": spread,
+        "total_variance": total_variance,
         "problems": loaded.problems,
         "facts": loaded.facts,
         "matched": loaded.matched,
@@ -228,8 +228,8 @@ def _locked(array: np.ndarray | None) -> Any:
     return array
 
 
-def _judge(loaded: Loaded, counts: dict[str, int]) -> None:
-    """Refuses what cannot be trained on, once it is known how many pictures were readable."""
+def _check_counts(loaded: Loaded, counts: dict[str, int]) -> None:
+    """Refuses what cannot be trained on, once it is known how many images were readable."""
     problems, good = sorted(set(loaded.problems)), sum(counts.values())
     loaded.problems[:] = problems
     if problems and (loaded.strict or not good):
@@ -276,7 +276,7 @@ class _Measure:
 
     @property
     def spread(self) -> float:
-        """Mean squared distance from the mean picture, bytes scaled to [-1, 1], summed over a picture's values."""
+        """Mean squared distance from the mean image, bytes scaled to [-1, 1], summed over an image's values."""
         if not self._count:
             return 0.0
         mean = self._sum / self._count

@@ -1,4 +1,4 @@
-"""Pairs out of single pictures: two halves of one, or a picture and the drawing of its edges.
+"""Pairs out of single images: two halves of one, or an image and the drawing of its edges.
 
 Of each pair the input comes first (A: `images`) and the target second (B: `partners`).
 """
@@ -15,29 +15,29 @@ PAPER, INK = 255, 0
 STRONG, WEAK = (
     24.0,
     10.0,
-)  # bytes a pixel: an edge begins where the picture rises so fast, and goes on down to the second
+)  # bytes a pixel: an edge begins where the image rises so fast, and continues down to the second
 REACH = 4  # pixels that a weak edge may lead away from a strong one
 
 
-def halved(pictures: np.ndarray, how: str, where: str) -> tuple[np.ndarray, np.ndarray]:
-    """Input and target (..., H, W / 2, C) of pictures (..., H, W, C) that hold both side by side.
+def halved(images: np.ndarray, how: str, where: str) -> tuple[np.ndarray, np.ndarray]:
+    """Input and target (..., H, W / 2, C) of images (..., H, W, C) that hold both side by side.
 
     DataError names `where` if the width is odd.
     """
-    width = pictures.shape[-2]
+    width = images.shape[-2]
     if width < 2 or width % 2:
-        raise DataError(f"{where} has pictures {width} pixels wide, which have no two equal halves (data.pairs={how})")
-    left, right = pictures[..., : width // 2, :], pictures[..., width // 2 :, :]
+        raise DataError(f"{where} has images {width} pixels wide, which have no two equal halves (data.pairs={how})")
+    left, right = images[..., : width // 2, :], images[..., width // 2 :, :]
     return (left, right) if how == "left_right" else (right, left)
 
 
-def scribbles(pictures: np.ndarray) -> np.ndarray:
-    """The edges of pictures (N, H, W, C) uint8 as thin black lines on white, of the same shape.
+def scribbles(images: np.ndarray) -> np.ndarray:
+    """The edges of images (N, H, W, C) uint8 as thin black lines on white, of the same shape.
 
     Blur, gradient, thinning and two thresholds (Canny 1986, doi:10.1109/TPAMI.1986.4767851). Of two and of five and more
     channels their mean counts; where a fourth is alpha, what is seen on white does, and the drawing is opaque.
     """
-    grey = blurred(_grey(pictures))
+    grey = blurred(_grey(images))
     down, right = gradient(grey)
     steep = np.hypot(down, right)
     ridge = thinned(steep, down, right)
@@ -46,8 +46,8 @@ def scribbles(pictures: np.ndarray) -> np.ndarray:
     for _ in range(REACH):
         lines = weak & _grown(lines)
     drawn = np.where(lines[..., None], np.uint8(INK), np.uint8(PAPER))
-    drawn = np.repeat(drawn, pictures.shape[-1], axis=-1)
-    if pictures.shape[-1] == 4:
+    drawn = np.repeat(drawn, images.shape[-1], axis=-1)
+    if images.shape[-1] == 4:
         drawn[..., 3] = 255
     return drawn
 
@@ -85,9 +85,9 @@ def thinned(steep: np.ndarray, down: np.ndarray, right: np.ndarray) -> np.ndarra
     return found
 
 
-def _grey(pictures: np.ndarray) -> np.ndarray:
+def _grey(images: np.ndarray) -> np.ndarray:
     """(N, H, W) float32."""
-    values = pictures.astype(np.float32)
+    values = images.astype(np.float32)
     channels = values.shape[-1]
     if channels == 4:
         share = values[..., 3:] / 255

@@ -1,4 +1,4 @@
-"""Where partners come from: a listing of pictures joined with a second one, or with drawings of its own edges."""
+"""Where partners come from: a listing of images joined with a second one, or with drawings of its own edges."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def joined(listing: Listing, settings: DataSettings, find: Callable[[str], Listi
         return (_edged(listing) if settings.pairs == "edges" else listing), settings
     if settings.pairs != "auto":
         raise UsageError(
-            f"data.partner and data.pairs={settings.pairs} both say where partners come from: leave one of them away"
+            f"data.partner and data.pairs={settings.pairs} both say where partners come from: omit one of them"
         )
     other = find(settings.partner)
     settings = dataclasses.replace(settings, partner=other.source)
@@ -32,7 +32,7 @@ def joined(listing: Listing, settings: DataSettings, find: Callable[[str], Listi
         return _apart(listing, other), settings
     if listing.files is None or other.files is None:
         raise DataError(
-            f"partners by file name need two folders or zips of pictures, and {listing.name} with {other.name} are not:"
+            f"partners by file name need two folders or zips of images, and {listing.name} with {other.name} are not:"
             " put `partners` into the .npz, or draw them apart with data.unpaired=true"
         )
     return folder.paired(listing, other), settings
@@ -47,7 +47,7 @@ def _identity(listing: Listing, *more: Listing | str) -> str | None:
 
 
 def _edged(listing: Listing) -> Listing:
-    """Each picture becomes the partner of the drawing of its edges."""
+    """Each image becomes the partner of the drawing of its edges."""
 
     def load(settings: DataSettings, progress: Progress) -> Loaded:
         loaded = listing.load(settings, progress)
@@ -65,7 +65,7 @@ def _draw_edges(part: Part) -> None:
 
 
 def _apart(listing: Listing, other: Listing) -> Listing:
-    """Two sets side by side, as many pictures as each has."""
+    """Two sets side by side, as many images as each has."""
 
     def load(settings: DataSettings, progress: Progress) -> Loaded:
         mine = listing.load(settings, progress)
@@ -75,10 +75,10 @@ def _apart(listing: Listing, other: Listing) -> Listing:
         for name, part in mine.parts.items():
             partners = theirs.parts.get(name)
             if partners is None and name == "train":
-                raise DataError(f"{other.source} has no pictures to train on")
+                raise DataError(f"{other.source} has no images to train on")
             if partners is not None and partners.shape != part.shape:
                 raise DataError(
-                    f"pictures of {listing.name} have {channels} channels, those of {other.name} have"
+                    f"images of {listing.name} have {channels} channels, those of {other.name} have"
                     f" {partners.shape[2]}: set data.channels"
                 )
             part.partner_blocks = None if partners is None else _noting(theirs, partners, mine)

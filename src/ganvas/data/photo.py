@@ -1,6 +1,6 @@
 """One photograph for the tasks that take and give files: its pixels as floats, and what a file says beside them.
 
-Training pictures pass through ganvas.data.image, which gives bytes; here nothing is lost that can be kept: 16 bits, alpha,
+Training images pass through ganvas.data.image, which gives bytes; here nothing is lost that can be kept: 16 bits, alpha,
 the colour profile (ICC) and EXIF.
 """
 
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from ganvas.data import folder, png16
-from ganvas.data.image import Broken, as_bytes, open_picture, open_regular, reason, upright
+from ganvas.data.image import Broken, as_bytes, open_image, open_regular, reason, upright
 from ganvas.errors import DataError, UsageError
 from ganvas.files import write_bytes
 
@@ -32,7 +32,7 @@ PROFILES = {1: b"GRAY", 3: b"RGB "}  # what bytes 16 to 19 of an ICC profile say
 
 @dataclasses.dataclass
 class Photo:
-    """A picture with what its file says of it."""
+    """An image with what its file says of it."""
 
     pixels: np.ndarray
     """float32 (C, H, W) in [-1, 1], upright; C is 1 or 3. Where alpha is 0 the colours are those of the file."""
@@ -61,7 +61,7 @@ def read_photo(path: Path | str) -> Photo:
         with open_regular(Path(path)) as file:
             return _decoded(file)
     except Broken as error:
-        raise DataError(f"cannot read the picture {path}: {error}") from error
+        raise DataError(f"cannot read the image {path}: {error}") from error
 
 
 def find_photos(path: Path | str) -> list[tuple[str, Callable[[], Photo]]]:
@@ -82,25 +82,25 @@ def find_photos(path: Path | str) -> list[tuple[str, Callable[[], Photo]]]:
         return [(path.name, functools.partial(read_photo, path))]
     if not names:
         why = "; ".join(f"{name}: {reason}" for name, reason in found.problems[:SHOWN])
-        raise DataError(f"there are no pictures in {path}" + (f" that can be read ({why})" if why else ""))
+        raise DataError(f"there are no images in {path}" + (f" that can be read ({why})" if why else ""))
     return names + [(name, functools.partial(_refuse, path, name, reason)) for name, reason in found.problems]
 
 
 def _refuse(path: Path, name: str, reason: str) -> Photo:
-    raise DataError(f"cannot read the picture {name} in {path}: {reason}")
+    raise DataError(f"cannot read the image {name} in {path}: {reason}")
 
 
 def _unzipped_photo(path: Path, archive: zipfile.ZipFile, name: str) -> Photo:
     try:
         return _decoded(folder.unzipped(archive, name))
     except Broken as error:
-        raise DataError(f"cannot read the picture {name} in {path}: {error}") from error
+        raise DataError(f"cannot read the image {name} in {path}: {error}") from error
 
 
 def write_photo(path: Path | str, photo: Photo) -> None:
     """PNG, JPEG (quality 95) or lossless WebP by the suffix; the file is whole or not there.
 
-    UsageError for another suffix, and where JPEG or WebP cannot hold the picture: 16 bits, or JPEG with alpha.
+    UsageError for another suffix, and where JPEG or WebP cannot hold the image: 16 bits, or JPEG with alpha.
     """
     write_bytes(path, _encoded(Path(path), photo))
 
@@ -110,32 +110,32 @@ def check_written(path: Path | str, photo: Photo | None = None) -> None:
     path = Path(path)
     kind = WRITTEN.get(path.suffix.lower())
     if kind is None:
-        raise UsageError(f"pictures are written as .png, .jpg or .webp (got {path})")
+        raise UsageError(f"images are written as .png, .jpg or .webp (got {path})")
     if photo is None or kind == "PNG":
         return
     if photo.depth == 16:
-        raise UsageError(f"{path}: {kind} holds 8 bits, and the picture has 16; write {path.with_suffix('.png')}")
+        raise UsageError(f"{path}: {kind} holds 8 bits, and the image has 16; write {path.with_suffix('.png')}")
     if photo.alpha is not None and kind == "JPEG":
-        raise UsageError(f"{path}: JPEG holds no alpha, and the picture has some; write {path.with_suffix('.png')}")
+        raise UsageError(f"{path}: JPEG holds no alpha, and the image has some; write {path.with_suffix('.png')}")
 
 
 def _decoded(file: BinaryIO) -> Photo:
-    picture = open_picture(file)  # which refuses what is too large, before anything is decoded
-    deep = _deep(file) if picture.format == "PNG" else None
+    image = open_image(file)  # which refuses what is too large, before anything is decoded
+    deep = _deep(file) if image.format == "PNG" else None
     try:
-        picture.load()
-        values, depth = _values(picture) if deep is None else (deep.astype(np.float32) / 65535, 16)
+        image.load()
+        values, depth = _values(image) if deep is None else (deep.astype(np.float32) / 65535, 16)
     except Broken:
         raise
-    except Exception as error:  # a decoder meets damaged bytes in many ways; each is this picture's fault
+    except Exception as error:  # a decoder meets damaged bytes in many ways; each is this image's fault
         raise Broken(reason(error)) from error
-    planes = np.moveaxis(np.atleast_3d(upright(values, picture)), 2, 0)
+    planes = np.moveaxis(np.atleast_3d(upright(values, image)), 2, 0)
     colours = 1 if len(planes) < 3 else 3
     alpha = np.ascontiguousarray(planes[colours]) if len(planes) > colours else None
     # A profile for CMYK or a palette's own space says nothing of the pixels that were made of it.
-    icc = picture.info.get("icc_profile")
+    icc = image.info.get("icc_profile")
     kept = icc if isinstance(icc, bytes) and icc[16:20] == PROFILES[colours] else None
-    return Photo(np.ascontiguousarray(planes[:colours]) * 2 - 1, alpha, depth, kept, _exif(picture))
+    return Photo(np.ascontiguousarray(planes[:colours]) * 2 - 1, alpha, depth, kept, _exif(image))
 
 
 def _deep(file: BinaryIO) -> np.ndarray | None:
@@ -148,33 +148,33 @@ def _deep(file: BinaryIO) -> np.ndarray | None:
     return deep
 
 
-def _values(picture: Image.Image) -> tuple[np.ndarray, int]:
+def _values(image: Image.Image) -> tuple[np.ndarray, int]:
     """float32 (H, W) or (H, W, C) in [0, 1], and the bits they came from."""
-    if picture.mode == "I" or picture.mode.startswith("I;16"):
-        integers = np.asarray(picture)
+    if image.mode == "I" or image.mode.startswith("I;16"):
+        integers = np.asarray(image)
         low, high = int(integers.min()), int(integers.max())
         if low < 0 or high > 65535:
             raise Broken(f"integer values from {low} to {high}; only 16 bits, 0 to 65535, are read")
         return integers.astype(np.float32) / 65535, 16
-    if picture.mode == "F":
-        floats = np.asarray(picture)
+    if image.mode == "F":
+        floats = np.asarray(image)
         low, high = float(floats.min()), float(floats.max())
         if not (low >= 0 and high <= 1):
             raise Broken(f"float values from {low:g} to {high:g}; they must lie in 0 to 1")
         return floats.astype(np.float32), 16
-    return as_bytes(picture).astype(np.float32) / 255, 8
+    return as_bytes(image).astype(np.float32) / 255, 8
 
 
-def _exif(picture: Image.Image) -> bytes | None:
-    """The EXIF block, saying upright (`picture` says so too from then on, so ask last); None for none or a bad one."""
+def _exif(image: Image.Image) -> bytes | None:
+    """The EXIF block, saying upright (`image` says so too from then on, so ask last); None for none or a bad one."""
     try:
-        exif = picture.getexif()
+        exif = image.getexif()
         if not len(exif):
             return None
         if ORIENTATION in exif:
             exif[ORIENTATION] = 1
         return exif.tobytes()
-    except Exception:  # EXIF is written by many hands; a broken block is no reason to refuse the picture
+    except Exception:  # EXIF is written by many hands; a broken block is no reason to refuse the image
         return None
 
 

@@ -10,7 +10,7 @@ import zlib
 
 import numpy as np
 
-from ganvas.data.image import LARGEST_PICTURE, Broken
+from ganvas.data.image import LARGEST_IMAGE, Broken
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}  # by the header's colour type
@@ -27,8 +27,8 @@ def is_deep(content: bytes) -> bool:
 def decode(content: bytes) -> np.ndarray:
     """(H, W, C) uint16 of a PNG for which `is_deep`; one transparent colour becomes an alpha channel. Raises Broken."""
     width, height = struct.unpack(">II", content[16:24])
-    if not 1 <= width * height <= LARGEST_PICTURE:
-        raise Broken(f"the header says {width} x {height} pixels; {LARGEST_PICTURE:,} in all are the limit")
+    if not 1 <= width * height <= LARGEST_IMAGE:
+        raise Broken(f"the header says {width} x {height} pixels; {LARGEST_IMAGE:,} in all are the limit")
     channels = CHANNELS[content[25]]
     row = width * channels * 2
     packed, key = [], None
@@ -44,7 +44,7 @@ def decode(content: bytes) -> np.ndarray:
     except zlib.error as error:
         raise Broken(str(error)) from error
     if len(raw) != height * (row + 1):
-        raise Broken("the picture is cut short")
+        raise Broken("the image is cut short")
     lines = np.frombuffer(raw, np.uint8).reshape(height, row + 1)
     plain = _unfiltered(lines[:, 0], lines[:, 1:].reshape(height, width, channels * 2))
     pixels = plain.view(">u2").astype(np.uint16)

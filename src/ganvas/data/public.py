@@ -1,7 +1,7 @@
 """Public sets by name: downloaded once into the cache, from the first mirror that has the right bytes, and
 checked.
 
-A download goes on where it stopped, also from another mirror: what counts is the SHA-256 of the whole file. The
+A download continues where it stopped, also from another mirror: what counts is the SHA-256 of the whole file. The
 figures in SETS: MNIST's occur in many independent projects (TensorFlow's mirror, torch.rb, Guild AI);
 Fashion-MNIST's were also found by putting file name and time back into the gzip headers of Debian's
 dataset-fashion-mnist, which gives these very sums; CIFAR-10's occur in TensorFlow Datasets, torch.rb and GoMLX.
@@ -47,7 +47,7 @@ class Remote:
 
 @dataclasses.dataclass(frozen=True)
 class PublicSet:
-    """`mirrors` are folders (URL) that hold all `files`; `read` makes pictures of the folder they were put in."""
+    """`mirrors` are folders (URL) that hold all `files`; `read` makes images of the folder they were put in."""
 
     files: tuple[Remote, ...]
     mirrors: tuple[str, ...]

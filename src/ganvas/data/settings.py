@@ -11,7 +11,7 @@ from ganvas.settings import setting
 LARGEST_SIDE = 8192
 # Settings that mean something for one kind of data only; the others hold for all.
 OF_KIND = {
-    "pictures": ("size", "fit", "channels", "alpha", "mirror", "partner", "pairs", "unpaired"),
+    "images": ("size", "fit", "channels", "alpha", "mirror", "partner", "pairs", "unpaired"),
     "audio": ("rate", "seconds"),
     "text": ("tokens", "vocabulary"),
 }
@@ -23,20 +23,19 @@ class DataSettings:
 
     size: int | str = setting(
         "auto",
-        "height and width: 64, or HxW such as 48x64. auto: the size the pictures have; where they differ, a "
+        "height and width: 64, or HxW such as 48x64. auto: the size the images have; where they differ, a "
         "square with the median of their short sides, at most 256 and a multiple of 8",
         unit="pixels",
     )
     fit: str = setting(
         "crop",
-        "how a picture meets a size of another shape: cut the long side, pad with the background, stretch, or (folders and "
+        "how an image meets a size of another shape: cut the long side, pad with the background, stretch, or (folders and "
         "zips) tile: cut out as many patches of that size as lie in it side by side, for large photos",
         choices=("crop", "pad", "stretch", "tile"),
     )
     channels: int | str = setting(
         "auto",
-        "1 grey, 3 colour, 4 colour with alpha. auto: 1 where every picture is grey, else 3; arrays keep what "
-        "they have",
+        "1 grey, 3 colour, 4 colour with alpha. auto: 1 where every image is grey, else 3; arrays keep what they have",
         choices=("auto", 1, 3, 4),
     )
     alpha: str = setting(
@@ -47,11 +46,11 @@ class DataSettings:
     )
     holdout: float = setting(
         0.1,
-        "share of the pictures held out as test split, where the source has none of its own; 0: no test split",
+        "share of the images held out as test split, where the source has none of its own; 0: no test split",
         minimum=0.0,
         maximum=0.9,
     )
-    skip_broken: bool = setting(False, "leave unreadable pictures out instead of stopping with a list of them")
+    skip_broken: bool = setting(False, "leave unreadable images out instead of stopping with a list of them")
     rate: int | None = setting(
         None,
         "audio: samples a second; clips of other rates are converted. auto: the commonest among the files",
@@ -67,22 +66,22 @@ class DataSettings:
         maximum=600,
         unit="s",
     )
-    mirror: bool = setting(False, "flip pictures left to right at random while training (never with digits or text)")
+    mirror: bool = setting(False, "flip images left to right at random while training (never with digits or text)")
     tokens: str = setting(
         "characters",
-        "text: what is foretold one by one, characters or pairs merged by how often they occur",
+        "text: what is predicted one by one, characters or pairs merged by how often they occur",
         choices=("characters", "bytepairs"),
     )
     vocabulary: int = setting(512, "tokens=bytepairs: number of tokens, characters included", minimum=2, maximum=32768)
     partner: str | None = setting(
         None,
-        "what pictures are to be turned into: a second folder or zip with the same file names; with "
+        "what images are to be turned into: a second folder or zip with the same file names; with "
         "unpaired=true any data at all",
     )
     pairs: str = setting(
         "auto",
         "where pairs come from. auto: data.partner, or what the source has itself; left_right, right_left: each "
-        "picture holds both, the input in the half named first; edges: the input is a drawing of the picture's "
+        "image holds both, the input in the half named first; edges: the input is a drawing of the image's "
         "edges",
         choices=("auto", "left_right", "right_left", "edges"),
     )
@@ -99,9 +98,9 @@ def check_kind(settings: DataSettings, kind: str, name: str) -> None:
     for other, names in OF_KIND.items():
         changed = [key for key in names if other != kind and getattr(settings, key) != getattr(usual, key)]
         if changed:
-            raise UsageError(f"data.{changed[0]} is about {other}, and {name} is {kind}: leave it away")
+            raise UsageError(f"data.{changed[0]} is about {other}, and {name} is {kind}: omit it")
     if kind == "text" and settings.tokens == "characters" and settings.vocabulary != usual.vocabulary:
-        raise UsageError("data.vocabulary is for data.tokens=bytepairs: choose that too, or leave it away")
+        raise UsageError("data.vocabulary is for data.tokens=bytepairs: choose that too, or omit it")
 
 
 def parse_size(size: int | str) -> tuple[int, int] | None:

@@ -1,4 +1,4 @@
-"""Many pictures on one sheet."""
+"""Many images on one sheet."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def grid(images: np.ndarray, columns: int | None = None, gap: int = 2) -> np.ndarray:
-    """One picture (H, W, C) of many (N, H, W, C) uint8, row by row, `gap` white pixels between them.
+    """One image (H, W, C) of many (N, H, W, C) uint8, row by row, `gap` white pixels between them.
 
     1, 3 and 4 channels stay as they are. Two channels become three: the first shows as red, the second as cyan, so
     that equal values are grey. Of five and more the first three show. `columns` is the square root of N, rounded
@@ -24,7 +24,7 @@ def grid(images: np.ndarray, columns: int | None = None, gap: int = 2) -> np.nda
     images = viewable(np.asarray(images))
     count, height, width, channels = images.shape
     if count == 0:
-        raise ValueError("a grid needs one picture at least")
+        raise ValueError("a grid needs one image at least")
     columns = min(columns or math.ceil(math.sqrt(count)), count)
     rows = math.ceil(count / columns)
     sheet = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap, channels), 255, dtype=np.uint8)
@@ -35,8 +35,8 @@ def grid(images: np.ndarray, columns: int | None = None, gap: int = 2) -> np.nda
 
 
 def contact_sheet(dataset: Dataset, columns: int = 12, rows: int = 10, gap: int = 2) -> np.ndarray:
-    """The first pictures of a data set, or spectrograms of its clips, (H, W, C): one class a row where there are labels, at most
-    `rows` classes evenly chosen; with partners, each picture beside its own (or beside any, where they are a set apart)."""
+    """The first images of a data set, or spectrograms of its clips, (H, W, C): one class a row where there are labels, at most
+    `rows` classes evenly chosen; with partners, each image beside its own (or beside any, where they are a set apart)."""
     if dataset.labels is None or len(dataset.spec.classes) < 2:
         chosen = [list(range(min(len(dataset), columns * rows)))]
     else:
@@ -48,7 +48,7 @@ def contact_sheet(dataset: Dataset, columns: int = 12, rows: int = 10, gap: int 
 
 
 def _filled(line: list[int], columns: int, *, alone: bool) -> list[int | None]:
-    """A class with few pictures leaves the rest of its row empty."""
+    """A class with few images leaves the rest of its row empty."""
     return [*line] if alone else [*line, *[None] * (columns - len(line))]
 
 
@@ -59,6 +59,6 @@ def _tile(dataset: Dataset, index: int | None, gap: int) -> np.ndarray:
         return spectrogram(dataset.examples[index])
     height = dataset.images.shape[1]
     pair = [dataset.images] if dataset.partners is None else [dataset.images, dataset.partners]
-    shown = [viewable(np.asarray(pictures[index % len(pictures)])) for pictures in pair]
+    shown = [viewable(np.asarray(images[index % len(images)])) for images in pair]
     between = np.full((height, gap, shown[0].shape[-1]), 255, dtype=np.uint8)
     return shown[0] if len(shown) == 1 else np.concatenate([shown[0], between, shown[1]], axis=1)

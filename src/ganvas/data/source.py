@@ -1,7 +1,7 @@
-"""What every source of pictures is turned into before it is packed: parts that give their pictures block by block.
+"""What every source of images is turned into before it is packed: parts that give their images block by block.
 
 A source is listed first (cheap: names, sizes, times) and read only when the cache has no pack of that identity.
-Within a part the pictures stand in a fixed shuffled order, so that any prefix is a fair sample, however the source
+Within a part the images stand in a fixed shuffled order, so that any prefix is a fair sample, however the source
 was sorted.
 """
 
@@ -20,7 +20,7 @@ from ganvas.data.pairs import HALVES, halved
 from ganvas.data.settings import DataSettings, parse_size
 from ganvas.errors import DataError, UsageError
 
-BLOCK, BLOCK_BYTES = 64, 2**24  # pictures and bytes that pass through at a time
+BLOCK, BLOCK_BYTES = 64, 2**24  # images and bytes that pass through at a time
 
 Progress = Callable[[int, int], None]
 
@@ -28,7 +28,7 @@ Progress = Callable[[int, int], None]
 @dataclasses.dataclass
 class Part:
     """One split. `blocks` gives (n, H, W, C) uint8 in the final order; `labels` is right once they are exhausted
-    (pictures that were left out have no label). `partner_blocks` is like `blocks`, or None."""
+    (images that were left out have no label). `partner_blocks` is like `blocks`, or None."""
 
     shape: tuple[int, int, int]
     blocks: Callable[[], Iterator[np.ndarray]]
@@ -39,7 +39,7 @@ class Part:
 @dataclasses.dataclass
 class Loaded:
     """A source about to be packed. `problems` (name, reason) may grow while the blocks are drawn; `strict`: they
-    end the packing. `facts` are JSON values for the data sheet, and may grow likewise. `matched`: a picture and its partner
+    end the packing. `facts` are JSON values for the data sheet, and may grow likewise. `matched`: an image and its partner
     stand at the same place; else partners are a set of their own."""
 
     where: str
@@ -53,13 +53,13 @@ class Loaded:
     @property
     def unit(self) -> str:
         """What is counted."""
-        return "clips" if self.facts.get("kind") == "audio" else "pictures"
+        return "clips" if self.facts.get("kind") == "audio" else "images"
 
 
 @dataclasses.dataclass
 class Listing:
     """A source by name. `identity` changes whenever its content may have changed; None: it is small, and never
-    cached. `files` is what folder.py knows of picture files, None for other sources."""
+    cached. `files` is what folder.py knows of image files, None for other sources."""
 
     name: str
     source: str
@@ -123,7 +123,7 @@ def size_facts(sizes: np.ndarray) -> dict[str, list[int]]:
 
 
 def size_rule(sizes: np.ndarray, settings: DataSettings) -> str:
-    """In words, why the pictures got the size they have."""
+    """In words, why the images got the size they have."""
     size = parse_size(settings.size)
     if bool((sizes == (size or sizes[0])).all()):
         return "as stored"
@@ -132,18 +132,18 @@ def size_rule(sizes: np.ndarray, settings: DataSettings) -> str:
 
 
 def block_rows(shape: tuple[int, int, int]) -> int:
-    """How many pictures of (H, W, C) pass through at a time."""
+    """How many images of (H, W, C) pass through at a time."""
     return int(np.clip(BLOCK_BYTES // max(1, math.prod(shape)), 1, BLOCK))
 
 
-def broken_message(where: str, problems: list[tuple[str, str]], good: int, unit: str = "pictures") -> str:
+def broken_message(where: str, problems: list[tuple[str, str]], good: int, unit: str = "images") -> str:
     """All unreadable files in one message; a long list is cut."""
     lines = [f"  {name}: {reason}" for name, reason in problems[:20]]
     if len(problems) > 20:
         lines.append(f"  ... and {len(problems) - 20} more")
     head = f"{len(problems)} of {len(problems) + good} {unit} in {where} cannot be read:"
     advice = (
-        "Mend or remove them; data.skip_broken=true leaves them out."
+        "Restore or remove them; data.skip_broken=true leaves them out."
         if good >= 2
         else "Too few others are left to train on."
     )
@@ -187,7 +187,7 @@ def hold_out(keys: np.ndarray, labels: np.ndarray | None, share: float) -> tuple
 
 
 def target_shape(sizes: np.ndarray, channels: int, settings: DataSettings) -> tuple[int, int, int]:
-    """(H, W, C) that the settings make of pictures of `sizes` (N, 2) in pixels."""
+    """(H, W, C) that the settings make of images of `sizes` (N, 2) in pixels."""
     size = parse_size(settings.size)
     if size is None:
         same = bool((sizes == sizes[0]).all())
@@ -201,7 +201,7 @@ def background(settings: DataSettings) -> int:
 
 
 class Counter:
-    """Tells `progress` how many of `total` pictures are done."""
+    """Tells `progress` how many of `total` images are done."""
 
     def __init__(self, progress: Progress, total: int) -> None:
         self.progress, self.total, self.done = progress, total, 0

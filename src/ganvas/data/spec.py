@@ -7,14 +7,14 @@ import dataclasses
 
 @dataclasses.dataclass(frozen=True)
 class DataSpec:
-    """Shape and facts of a data set; never the pictures themselves.
+    """Shape and facts of a data set; never the images themselves.
 
-    `spread` is the mean squared distance of a training picture from the mean picture, pixels in [-1, 1], summed over all
-    C*H*W values: the data's own scale for gradient penalties. `class_counts` are the training pictures of each of `classes`.
-    `paired`: a training batch has the partner of each picture; `unpaired`: it has partners, drawn in an order of their own.
+    `total_variance` is the mean squared distance of a training image from the mean image, pixels in [-1, 1], summed over all
+    C*H*W values: the data's own scale for gradient penalties. `class_counts` are the training images of each of `classes`.
+    `paired`: a training batch has the partner of each image; `unpaired`: it has partners, drawn in an order of their own.
     `kind` is what an example is; a method says in `takes` which kinds it learns from.
 
-    pictures   (C, H, W) in [-1, 1]
+    images   (C, H, W) in [-1, 1]
     audio      (1, L) in [-1, 1], mono, `rate` samples a second; here channels = height = 1, width = L
     text       numbers of `tokens`, one long row; `merges` are the pairs that byte-pair tokens were made of, in order.
                Here channels = height = width = 1, `count` is of tokens
@@ -27,9 +27,9 @@ class DataSpec:
     count: int
     classes: tuple[str, ...] = ()
     paired: bool = False
-    spread: float = 0.0
+    total_variance: float = 0.0
     class_counts: tuple[int, ...] = ()
-    kind: str = "pictures"
+    kind: str = "images"
     rate: int = 0
     tokens: tuple[str, ...] = ()
     merges: tuple[tuple[int, int], ...] = ()
@@ -37,8 +37,8 @@ class DataSpec:
 
     @property
     def unit(self) -> str:
-        """What is counted: "pictures", "clips" or "tokens"."""
-        return {"audio": "clips", "text": "tokens"}.get(self.kind, "pictures")
+        """What is counted: "images", "clips" or "tokens"."""
+        return {"audio": "clips", "text": "tokens"}.get(self.kind, "images")
 
     @property
     def shape(self) -> tuple[int, int, int]:

@@ -1,10 +1,10 @@
-"""A clip of sound as a picture."""
+"""A clip of sound as an image."""
 
 from __future__ import annotations
 
 import numpy as np
 
-WINDOW, HOP, HEIGHT = 256, 64, 64  # samples of a window and between two, and rows of the picture
+WINDOW, HOP, HEIGHT = 256, 64, 64  # samples of a window and between two, and rows of the image
 RANGE = 60.0  # decibels below the loudest that still show
 
 

@@ -1,4 +1,4 @@
-"""Style pictures for training: read once, brought to the data's channels, cut into pieces."""
+"""Style images for training: read once, brought to the data's channels, cut into pieces."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from ganvas.data.mosaic import mosaic
 from ganvas.errors import DataError
 
 SMALLEST = 16  # pixels a side
-MOST = 256  # pictures of a folder
+MOST = 256  # images of a folder
 DRAWN = "mosaic"
 
 
 def read_styles(source: str, channels: int, side: int) -> list[Tensor]:
-    """Pictures (channels, h, w) in [-1, 1] whose shorter side is `side`, from a picture file or a folder of them.
+    """Images (channels, h, w) in [-1, 1] whose shorter side is `side`, from an image file or a folder of them.
 
     "mosaic" is drawn here. DataError where there is none, where one cannot be read, and below 16 pixels a side.
     """
@@ -30,21 +30,19 @@ def read_styles(source: str, channels: int, side: int) -> list[Tensor]:
         return [_prepared(mosaic(), channels, side)]
     path = Path(source).expanduser()
     if not path.exists():
-        raise DataError(
-            f"there is no style picture at {path}: give the path of a picture, or {DRAWN} for one drawn here"
-        )
+        raise DataError(f"there is no style image at {path}: give the path of an image, or {DRAWN} for one drawn here")
     files = sorted(one for one in path.rglob("*") if one.suffix.lower() in SUFFIXES) if path.is_dir() else [path]
     if not files:
-        raise DataError(f"the folder {path} holds no pictures, and the styles should be there")
+        raise DataError(f"the folder {path} holds no images, and the styles should be there")
     if len(files) > MOST:
         raise DataError(
-            f"the folder {path} holds {len(files)} pictures; {MOST} styles are the most that are held in memory"
+            f"the folder {path} holds {len(files)} images; {MOST} styles are the most that are held in memory"
         )
     return [_prepared(_checked(read_image(file), file), channels, side) for file in files]
 
 
 def fingerprint(styles: list[Tensor], *more: str) -> Tensor:
-    """SHA-256 of pictures and words, uint8 (32,)."""
+    """SHA-256 of images and words, uint8 (32,)."""
     whole = hashlib.sha256("\n".join(more).encode())
     for style in styles:
         whole.update(style.numpy().tobytes())
@@ -52,7 +50,7 @@ def fingerprint(styles: list[Tensor], *more: str) -> Tensor:
 
 
 class Sheet:
-    """Style pictures (C, h, w), each of its own size, on a device: pieces are cut there, and nothing has to be asked back."""
+    """Style images (C, h, w), each of its own size, on a device: pieces are cut there, and nothing has to be asked back."""
 
     def __init__(self, styles: Sequence[Tensor], device: torch.device) -> None:
         self.pixels = torch.cat([style.flatten(1) for style in styles], 1).to(device)
@@ -73,19 +71,19 @@ class Sheet:
         return self.pixels[:, index].movedim(0, 1).contiguous()
 
 
-def _checked(picture: np.ndarray, file: Path) -> np.ndarray:
-    height, width = picture.shape[:2]
+def _checked(image: np.ndarray, file: Path) -> np.ndarray:
+    height, width = image.shape[:2]
     if min(height, width) < SMALLEST:
         raise DataError(
-            f"the style picture {file} has {width} x {height} pixels: a style is told from how things repeat, which takes"
+            f"the style image {file} has {width} x {height} pixels: a style is told from how things repeat, which takes"
             f" {SMALLEST} pixels a side at least"
         )
-    return picture
+    return image
 
 
-def _prepared(picture: np.ndarray, channels: int, side: int) -> Tensor:
+def _prepared(image: np.ndarray, channels: int, side: int) -> Tensor:
     """Shorter side to `side`; a channel beyond three repeats red, green, blue in turn."""
-    known = to_channels(picture, 1 if channels == 1 else 3, 255)
+    known = to_channels(image, 1 if channels == 1 else 3, 255)
     planes = torch.from_numpy(known.copy()).permute(2, 0, 1).float() / 127.5 - 1
     planes = planes[[number % len(planes) for number in range(channels)]]
     scale = side / min(planes.shape[1:])

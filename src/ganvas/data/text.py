@@ -73,7 +73,7 @@ def of_file(path: Path, name: str) -> Source:
 
 def of_folder(path: Path, name: str, others: frozenset[str]) -> Source | None:
     """The text in a folder, or None where it holds none, or files whose names end in one of `others` as well: a folder of
-    pictures may have a README."""
+    images may have a README."""
     found = list(itertools.islice(_walk(path), MOST_FILES + 1))
     if any(one.suffix.lower() in others for one in found):
         return None

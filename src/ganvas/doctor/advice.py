@@ -68,7 +68,7 @@ def _first(*changes: Change | None, otherwise: str, anew: bool = False) -> Chang
 def _shorter_steps(choices: Choices) -> Change:
     return _first(
         choices.scaled("lr", _down(choices), "shorter steps", anew=True),
-        otherwise="a step size 3 to 100 times smaller, from the start", anew=True,
+        otherwise="a learning rate 3 to 100 times smaller, from the start", anew=True,
     )  # fmt: skip
 
 
@@ -76,7 +76,7 @@ def _down(choices: Choices) -> float:
     """From the way that the weights went in the beginning; at least to a third."""
     s = choices.signals
     rates = []
-    for update in (s.making, s.judging):
+    for update in (s.making, s.disc_update):
         values = s.curve(f"{update}/step")[1]
         key = next((row.get(f"{update}/trains") for row in s.health[-1:]), None)
         if len(values) and key:
@@ -91,10 +91,10 @@ def _down(choices: Choices) -> float:
 def _longer_steps(choices: Choices) -> Change:
     step = choices.step(choices.signals.making)
     factor = min(300.0, max(3.0, USUAL_STEP / step)) if step > 0 else 10.0
-    return _first(choices.scaled("lr", factor, "longer steps"), otherwise="a step size 10 to 100 times larger")
+    return _first(choices.scaled("lr", factor, "longer steps"), otherwise="a learning rate 10 to 100 times larger")
 
 
-def _weaker_judge(choices: Choices) -> Change:
+def _weaker_discriminator(choices: Choices) -> Change:
     step, lr, balance = choices.step(choices.signals.making), choices.number("lr"), choices.number("balance")
     if lr and balance and balance > 1 and 0 < step < SLOW_STEP:
         longer = min(100.0, SLOW_STEP / step)
@@ -119,16 +119,16 @@ def _stronger_judge(choices: Choices) -> Change:
 
 
 def _living_gradient(choices: Choices) -> Change:
-    return choices.chosen("loss", "non_saturating", "a loss whose gradient lives on where D is sure") or _weaker_judge(
-        choices
-    )
+    return choices.chosen(
+        "loss", "non_saturating", "a loss whose gradient lives on where D is sure"
+    ) or _weaker_discriminator(choices)
 
 
 def _more_variety(choices: Choices) -> Change:
     latent = choices.number("z_dim")
     balance = choices.number("balance") or 1.0
     return _first(
-        choices.chosen("z_dim", 64, "more noise to tell pictures apart by", anew=True) if latent and latent < 16 else None,
+        choices.chosen("z_dim", 64, "more noise to tell images apart by", anew=True) if latent and latent < 16 else None,
         choices.scaled("balance", 1 / balance, "D and G at the same pace", anew=True) if balance < 0.5 else None,
         choices.scaled("lr", 1 / 2, "shorter steps, from the start", anew=True),
         otherwise="start again with shorter steps, and look whether the noise reaches G at all", anew=True,
@@ -137,15 +137,14 @@ def _more_variety(choices: Choices) -> Change:
 
 def _harder_to_learn(choices: Choices) -> Change:
     if choices.values.get("augment", "none") == "none":
-        # ADA's strength needs hundreds of thousands of pictures to rise; DiffAugment works from the first step.
+        # ADA's strength needs hundreds of thousands of images to rise; DiffAugment works from the first step.
         slow = not choices.signals.last("images_seen") > 0.5 * (choices.number("ada_images") or math.inf)
         kinds = ("diffaugment", "ada") if slow else ("ada", "diffaugment")
         found = [
-            choices.chosen("augment", kind, "augmented pictures before D, so that it cannot know them")
-            for kind in kinds
+            choices.chosen("augment", kind, "augmented images before D, so that it cannot know them") for kind in kinds
         ]
-        return _first(*found, otherwise="more pictures, or augmented ones before D")
-    return _first(choices.scaled("balance", 1 / 2, "smaller steps of D"), otherwise="more pictures")
+        return _first(*found, otherwise="more images, or augmented ones before D")
+    return _first(choices.scaled("balance", 1 / 2, "smaller steps of D"), otherwise="more images")
 
 
 def _calmer(choices: Choices) -> Change:
@@ -155,16 +154,16 @@ def _calmer(choices: Choices) -> Change:
         if beta1 and beta1 > 0.6
         else None,
         choices.scaled("lr", 1 / 3, "shorter steps"),
-        otherwise="a step size three times smaller, or less momentum",
+        otherwise="a learning rate three times smaller, or less momentum",
     )
 
 
 ADVICE: dict[str, Callable[[Choices], Change]] = {
     "bad_data_range": lambda choices: Change(
-        "save the pictures with values from 0 (black) to 255 (white): floats from 0 to 1 times 255, then bytes",
+        "save the images with values from 0 (black) to 255 (white): floats from 0 to 1 times 255, then bytes",
         anew=True,
     ),
-    "label_leak": lambda choices: Change("cut the mark of the label out of the pictures", anew=True),
+    "label_leak": lambda choices: Change("cut the mark of the label out of the images", anew=True),
     "too_little_data": _harder_to_learn,
     "discriminator_overfits": _harder_to_learn,
     "divergence": _shorter_steps,
@@ -172,7 +171,7 @@ ADVICE: dict[str, Callable[[Choices], Change]] = {
     "learning_rate_too_low": _longer_steps,
     "stalled": _longer_steps,
     "generator_too_strong": _stronger_judge,
-    "discriminator_too_strong": _weaker_judge,
+    "discriminator_too_strong": _weaker_discriminator,
     "vanishing_generator_gradient": _living_gradient,
     "mode_collapse": _more_variety,
     "partial_collapse": _more_variety,

@@ -8,7 +8,7 @@ from typing import Any
 
 from ganvas.doctor.advice import advise
 from ganvas.doctor.findings import Diagnosis, Finding, Plot
-from ganvas.doctor.rules import SURE, Opinion, judge
+from ganvas.doctor.rules import SURE, Opinion, opinions
 from ganvas.doctor.signals import Signals, read
 
 LOOKS = 4  # health rows after the start that a verdict takes
@@ -25,7 +25,7 @@ def diagnose(run: Any) -> Diagnosis:
     signals = read(Path(getattr(run, "folder", run)))
     found = tuple(
         Finding(name, opinion.confidence, _finite(opinion.evidence), advise(name, signals), _plot(signals, opinion))
-        for name, opinion in judge(signals).items()
+        for name, opinion in opinions(signals).items()
         if opinion.confidence >= SURE
     )
     note = missing(signals)
@@ -45,7 +45,7 @@ def missing(signals: Signals) -> str:
         return f"the log has {signals.looks} health rows, and a verdict takes {LOOKS}" if short > 0 else ""
     if len(signals.rows) < ROWS:
         return f"the log has {len(signals.rows)} rows and no health rows, and a verdict takes {ROWS}"
-    if signals.judging is None:
+    if signals.disc_update is None:
         return "the log says nothing about a discriminator"
     return ""
 

@@ -9,20 +9,20 @@ from typing import Any
 import numpy as np
 
 MEANINGS = {
-    "bad_data_range": "The pictures use a sliver of the range from black to white, so there is next to nothing to learn: "
+    "bad_data_range": "The images use a sliver of the range from black to white, so there is next to nothing to learn: "
     "they were probably saved as 0 to 1 instead of 0 to 255.",
-    "label_leak": "Some pixels of the training pictures are decided by the label alone: a mark that G learns to paint, "
-    "and by which D may tell pictures without looking at the rest.",
-    "too_little_data": "There are so few pictures that D knows each of them by now.",
-    "divergence": "The training broke: numbers were no longer finite, or the pictures got far worse than they had been.",
+    "label_leak": "Some pixels of the training images are decided by the label alone: a mark that G learns to generate, "
+    "and by which D may tell images without looking at the rest.",
+    "too_little_data": "There are so few images that D knows each of them by now.",
+    "divergence": "The training broke: numbers were no longer finite, or the images got far worse than they had been.",
     "learning_rate_too_high": "The steps are so long that weights run away or units die, instead of settling.",
     "learning_rate_too_low": "The steps are so short that the weights stay where they began.",
-    "generator_too_strong": "D cannot tell fakes from real pictures although they differ plainly: G is taught nothing.",
+    "generator_too_strong": "D cannot tell fakes from real images although they differ plainly: G is taught nothing.",
     "vanishing_generator_gradient": "D is so sure that next to no gradient reaches G.",
     "discriminator_too_strong": "D learns so much faster than G that G cannot follow.",
-    "mode_collapse": "Whatever the noise, G paints nearly the same picture.",
-    "partial_collapse": "G paints a few kinds of picture over and over, and leaves out the others.",
-    "discriminator_overfits": "D recognises the training pictures themselves: it takes unseen real pictures for fakes.",
+    "mode_collapse": "Whatever the noise, G generates nearly the same image.",
+    "partial_collapse": "G generates a few kinds of image over and over, and leaves out the others.",
+    "discriminator_overfits": "D recognises the training images themselves: it takes unseen real images for fakes.",
     "oscillation": "Samples of the same noise keep changing into others without getting better: G and D go round in circles.",
     "stalled": "The training stands still although the samples are far from the data.",
 }

@@ -82,12 +82,12 @@ def distance_moved(s: Signals, update: str | None) -> float:
 def pace(s: Signals) -> float:
     """Relative step of D over that of G."""
     steps = s.middle(f"{s.making}/step")
-    return s.middle(f"{s.judging}/step") / steps if steps > 0 else math.nan
+    return s.middle(f"{s.disc_update}/step") / steps if steps > 0 else math.nan
 
 
 def apart(s: Signals) -> float:
-    """Share of (unseen real, fake) pairs that D tells apart; of training pictures where nothing is held out."""
-    for key in ("judge/held_apart", "judge/apart", f"{s.judging}/accuracy"):
+    """Share of (unseen real, fake) pairs that D tells apart; of training images where nothing is held out."""
+    for key in ("logits/held_apart", "logits/apart", f"{s.disc_update}/accuracy"):
         if len(s.curve(key)[1]):
             return s.late(key)
     return math.nan
@@ -124,10 +124,10 @@ def bad_data_range(s: Signals) -> Opinion:
         width = max(float(channel["max"]) - float(channel["min"]) for channel in channels)
         spread = max(float(channel["std"]) for channel in channels)
     else:
-        width = (s.last("floor/high") - s.last("floor/low")) * 127.5
-        spread = s.last("floor/std") * 127.5
+        width = (s.last("reference/high") - s.last("reference/low")) * 127.5
+        spread = s.last("reference/std") * 127.5
     evidence = {"bytes from darkest to brightest": width, "standard deviation in bytes": spread}
-    return Opinion(ramp(width, 64, 8) if width < 64 else ramp(spread, 3, 1), evidence, ("samples/std", "floor/std"))
+    return Opinion(ramp(width, 64, 8) if width < 64 else ramp(spread, 3, 1), evidence, ("samples/std", "reference/std"))
 
 
 def label_leak(s: Signals) -> Opinion:
@@ -137,25 +137,25 @@ def label_leak(s: Signals) -> Opinion:
 
 
 def too_little_data(s: Signals) -> Opinion:
-    few, fewer = ramp(math.log10(s.pictures), 3.8, 3.0), ramp(math.log10(s.pictures), 3.0, 2.4)
+    few, fewer = ramp(math.log10(s.images), 3.8, 3.0), ramp(math.log10(s.images), 3.0, 2.4)
     seen = ramp(s.epochs, 3, 10)
     evidence = {
-        "training pictures": s.pictures,
+        "training images": s.images,
         "times each was seen": s.epochs,
-        "judge/overfit": s.late("judge/overfit"),
+        "logits/overfit": s.late("logits/overfit"),
     }
     confidence = max(min(fewer, seen), min(few, seen, discriminator_overfits(s).confidence))
-    return Opinion(confidence, evidence, ("judge/overfit",))
+    return Opinion(confidence, evidence, ("logits/overfit",))
 
 
 def discriminator_overfits(s: Signals) -> Opinion:
-    known = s.late("judge/overfit")
+    known = s.late("logits/overfit")
     held = s.count("test")
     held = 128.0 if math.isnan(held) else held
-    n, m = min(128.0, s.pictures), min(128.0, held)
+    n, m = min(128.0, s.images), min(128.0, held)
     noise = math.sqrt((n + m + 1) / (12 * n * m))  # of a share of pairs, where there is nothing to find
     evidence = {"pairs (training, unseen) told apart": known, "chance": 0.5, "its noise": noise}
-    return Opinion(min(ramp(known, 0.58, 0.7), ramp((known - 0.5) / noise, 1.5, 3)), evidence, ("judge/overfit",))
+    return Opinion(min(ramp(known, 0.58, 0.7), ramp((known - 0.5) / noise, 1.5, 3)), evidence, ("logits/overfit",))
 
 
 def divergence(s: Signals) -> Opinion:
@@ -163,21 +163,21 @@ def divergence(s: Signals) -> Opinion:
     finite = s.last("samples/finite")
     worse = min(ramp(regress(s), 1.6, 2.6), ramp(left(s), 0.25, 0.45))
     # A critic's loss may grow a thousandfold from its first small values and mean well: not by this much, with nothing learned.
-    blown = max(_known(blow_up(s, s.making)), _known(blow_up(s, s.judging)))
+    blown = max(_known(blow_up(s, s.making)), _known(blow_up(s, s.disc_update)))
     useless = 0.7 if math.isnan(progress(s)) else ramp(progress(s), 0.5, 0.2)
     evidence = {
         "updates that met NaN": broken, "pixel gap now over its best": regress(s), "samples that are numbers": finite,
         "powers of ten by which a loss grew": blown,
     }  # fmt: skip
     confidence = max(0.9 * ramp(broken, 0, 1), ramp(finite, 1, 0.99), worse, min(ramp(blown, 3, 5), useless))
-    return Opinion(confidence, evidence, ("samples/pixel_gap", f"{s.judging}/loss"))
+    return Opinion(confidence, evidence, ("samples/pixel_gap", f"{s.disc_update}/loss"))
 
 
 def learning_rate_too_high(s: Signals) -> Opinion:
     most = growth(s)
-    step = max(s.middle(f"{update}/step") for update in (s.making, s.judging))
+    step = max(s.middle(f"{update}/step") for update in (s.making, s.disc_update))
     big = max(ramp(most, 3, 6), ramp(step, 0.06, 0.15))
-    rises = max(_known(overshoot(s, s.making)), _known(overshoot(s, s.judging)))
+    rises = max(_known(overshoot(s, s.making)), _known(overshoot(s, s.disc_update)))
     dead = s.late("G/dead")
     harm = max(
         ramp(dead, 0.1, 0.4), ramp(rises, 0.4, 0.8), ramp(float(s.non_finite), 0, 1), ramp(progress(s), 0.5, 0.2),
@@ -191,7 +191,7 @@ def learning_rate_too_high(s: Signals) -> Opinion:
 
 
 def learning_rate_too_low(s: Signals) -> Opinion:
-    way = max(distance_moved(s, s.making), distance_moved(s, s.judging))
+    way = max(distance_moved(s, s.making), distance_moved(s, s.disc_update))
     evidence = {
         "way of the weights over their norm": way,
         "a step": s.middle(f"{s.making}/step"),
@@ -199,13 +199,13 @@ def learning_rate_too_low(s: Signals) -> Opinion:
     }
     even = ramp(abs(math.log(pace(s))) if pace(s) > 0 else math.nan, math.log(16), math.log(6))
     confidence = min(ramp(way, 0.15, 0.06), ramp(progress(s), 0.5, 0.25), ramp(float(s.steps), 50, 100), even)
-    return Opinion(confidence, evidence, (f"{s.making}/step", f"{s.judging}/step"))
+    return Opinion(confidence, evidence, (f"{s.making}/step", f"{s.disc_update}/step"))
 
 
 def generator_too_strong(s: Signals) -> Opinion:
     evidence = {"pairs (real, fake) that D tells apart": apart(s), "gap to the data": s.late("samples/gap")}
     far = max(ramp(s.late("samples/gap"), 0.2, 0.5), ramp(s.late("samples/pixel_gap"), 0.2, 0.5))
-    return Opinion(min(ramp(apart(s), 0.7, 0.55), far), evidence, ("judge/held_apart", "judge/apart"))
+    return Opinion(min(ramp(apart(s), 0.7, 0.55), far), evidence, ("logits/held_apart", "logits/apart"))
 
 
 def vanishing_generator_gradient(s: Signals) -> Opinion:
@@ -226,7 +226,7 @@ def vanishing_generator_gradient(s: Signals) -> Opinion:
 
 
 def discriminator_too_strong(s: Signals) -> Opinion:
-    margin = s.late("judge/margin")
+    margin = s.late("logits/margin")
     evidence = {
         "pairs (real, fake) that D tells apart": apart(s),
         "margin in standard deviations": margin,
@@ -235,33 +235,43 @@ def discriminator_too_strong(s: Signals) -> Opinion:
     }
     # A wide margin or a quick D alone may do no harm; both together need less of each.
     ahead = max(ramp(margin, 12, 20), ramp(pace(s), 4, 8), ramp(margin * pace(s), 15, 35))
-    return Opinion(min(ahead, ramp(apart(s), 0.97, 0.995), ramp(progress(s), 0.6, 0.35)), evidence, ("judge/margin",))
+    return Opinion(min(ahead, ramp(apart(s), 0.97, 0.995), ramp(progress(s), 0.6, 0.35)), evidence, ("logits/margin",))
 
 
 def mode_collapse(s: Signals) -> Opinion:
-    seen, pixels, twins = s.late("samples/diversity"), s.late("samples/pixel_diversity"), s.late("samples/twins")
-    evidence = {"diversity over the data's": seen, "in pixels": pixels, "samples that have a twin": twins}
+    seen, pixels, near_duplicates = (
+        s.late("samples/diversity"),
+        s.late("samples/pixel_diversity"),
+        s.late("samples/near_duplicates"),
+    )
+    evidence = {
+        "diversity over the data's": seen,
+        "in pixels": pixels,
+        "samples that have a near-duplicate": near_duplicates,
+    }
     variety = max(seen, pixels)
     confidence = min(
-        ramp(variety, 0.3, 0.12), ramp(twins, 0.5, 0.9), max(ramp(variety, 0.03, 0.01), repeats(s), grown_up(s))
+        ramp(variety, 0.3, 0.12),
+        ramp(near_duplicates, 0.5, 0.9),
+        max(ramp(variety, 0.03, 0.01), repeats(s), grown_up(s)),
     )
     return Opinion(confidence, evidence, ("samples/diversity", "samples/pixel_diversity"))
 
 
 def partial_collapse(s: Signals) -> Opinion:
-    twins, modes = s.late("samples/twins"), s.ratio("samples/modes", "floor/modes")
+    near_duplicates, modes = s.late("samples/near_duplicates"), s.ratio("samples/modes", "reference/modes")
     evidence = {
-        "samples that have a twin": twins, "kinds of picture over the data's": modes,
-        "nearest other sample, over real pictures'": s.late("samples/nearest"),
+        "samples that have a near-duplicate": near_duplicates, "kinds of image over the data's": modes,
+        "nearest other sample, over real images'": s.late("samples/nearest"),
     }  # fmt: skip
     variety = max(s.late("samples/diversity"), s.late("samples/pixel_diversity"))
     missing = min(ramp(modes, 0.5, 0.3), ramp(progress(s), 0.75, 0.9), grown_up(s))
-    again = min(ramp(twins, 0.2, 0.5), ramp(variety, 0.1, 0.2), max(repeats(s), grown_up(s)))
-    return Opinion(max(again, missing), evidence, ("samples/twins", "samples/modes"))
+    again = min(ramp(near_duplicates, 0.2, 0.5), ramp(variety, 0.1, 0.2), max(repeats(s), grown_up(s)))
+    return Opinion(max(again, missing), evidence, ("samples/near_duplicates", "samples/modes"))
 
 
 def repeats(s: Signals) -> float:
-    """Are samples of different noise the same picture, not only like each other, as the vague ones of a young G are?"""
+    """Are samples of different noise the same image, not only like each other, as the vague ones of a young G are?"""
     return ramp(s.late("samples/nearest") / max(1e-6, s.late("samples/pixel_diversity")), 0.06, 0.02)
 
 
@@ -271,26 +281,26 @@ def grown_up(s: Signals) -> float:
 
 
 def oscillation(s: Signals) -> Opinion:
-    moved, back = s.late("samples/moved"), s.late("samples/returned")
+    moved, back = s.late("samples/drift"), s.late("samples/drift_back")
     evidence = {
-        "samples moved over their spread": moved,
+        "drift of samples over their spread": moved,
         "pixel gap now over its best": regress(s),
         "progress": progress(s),
     }
     circles = min(ramp(moved, 0.8, 1.5), ramp(back, 1.6, 1.4))
     no_better = max(ramp(progress(s), 0.6, 0.35), min(ramp(regress(s), 1.5, 2.5), ramp(left(s), 0.15, 0.3)))
-    return Opinion(min(circles, no_better), evidence, ("samples/moved", "samples/pixel_gap"))
+    return Opinion(min(circles, no_better), evidence, ("samples/drift", "samples/pixel_gap"))
 
 
 def stalled(s: Signals) -> Opinion:
-    moved = s.middle("samples/moved")
+    moved = s.middle("samples/drift")
     evidence = {
-        "samples moved over their spread": moved,
+        "drift of samples over their spread": moved,
         "progress": progress(s),
         "a step": s.middle(f"{s.making}/step"),
     }
     far = min(ramp(left(s), 0.1, 0.3), ramp(progress(s), 0.9, 0.7))
-    return Opinion(min(ramp(moved, 0.06, 0.02), far), evidence, ("samples/moved",))
+    return Opinion(min(ramp(moved, 0.06, 0.02), far), evidence, ("samples/drift",))
 
 
 def _powers(large: float, small: float) -> float:
@@ -339,7 +349,7 @@ BRINGS_ABOUT: dict[str, Sequence[str]] = {
 """What a cause explains: beside it, its effects are told only where they are sure by themselves."""
 
 
-def judge(s: Signals) -> dict[str, Opinion]:
+def opinions(s: Signals) -> dict[str, Opinion]:
     """The opinion of every rule, effects toned down beside their causes, the surest first."""
     opinions = {name: rule(s) for name, rule in RULES.items()}
     weight = dict.fromkeys(opinions, 1.0)

@@ -20,7 +20,7 @@ import numpy as np
 from ganvas.errors import RunError
 
 LATE = 1 / 3  # of the health rows, the last ones: what "now" means
-FADING = 0.9  # of the budget; step sizes that fall to zero are near it by then
+FADING = 0.9  # of the budget; learning rates that fall to zero are near it by then
 SPENT = "met NaN or inf"  # in a sentence of the log: an update was undone
 
 Row = dict[str, Any]
@@ -63,7 +63,7 @@ class Signals:
         return float(values[-1]) if len(values) else math.nan
 
     def middle(self, key: str) -> float:
-        """The median of a curve between its first tenth and the last tenth of the budget, where step sizes may fade."""
+        """The median of a curve between its first tenth and the last tenth of the budget, where learning rates may fade."""
         steps, values = self.curve(key)
         inner = (steps > 0.1 * self.steps) & (steps <= FADING * self.steps)
         return float(np.median(values[inner])) if inner.any() else self.late(key)
@@ -81,19 +81,19 @@ class Signals:
         return sum(row["step"] > 0 for row in self.health)
 
     @property
-    def pictures(self) -> float:
-        """Training pictures; NaN where nothing says it."""
-        known = self.last("pictures")
+    def images(self) -> float:
+        """Training images; NaN where nothing says it."""
+        known = self.last("images")
         found = self.count("train") if math.isnan(known) else known
         return found if found >= 1 else math.nan
 
     @property
     def epochs(self) -> float:
-        """How often each training picture was seen."""
-        return self.last("images_seen") / self.pictures
+        """How often each training image was seen."""
+        return self.last("images_seen") / self.images
 
     def count(self, split: str) -> float:
-        """Pictures of a split by the data sheet; NaN where it does not say."""
+        """Images of a split by the data sheet; NaN where it does not say."""
         counts = self.sheet.get("counts")
         found = counts.get(split) if isinstance(counts, dict) else None
         return float(found) if _is_number(found) else math.nan
@@ -115,22 +115,24 @@ class Signals:
         return found
 
     @property
-    def judging(self) -> str | None:
-        """The update that reports logits of real and fake pictures."""
+    def disc_update(self) -> str | None:
+        """The update that reports logits of real and fake images."""
         return min((update for update, names in self._updates.items() if {"real", "fake"} <= names), default=None)
 
     @property
     def making(self) -> str | None:
-        """The update that trains the generator: of those that train something else than the judging one."""
+        """The update that trains the generator: of those that train something else than the disc_update one."""
         last = self.health[-1] if self.health else {}
-        other = [update for update, names in self._updates.items() if "loss" in names and update != self.judging]
-        judges = last.get(f"{self.judging}/trains")
-        apart = [update for update in other if judges is None or last.get(f"{update}/trains") != judges]
+        other = [update for update, names in self._updates.items() if "loss" in names and update != self.disc_update]
+        trained_by_disc = last.get(f"{self.disc_update}/trains")
+        apart = [
+            update for update in other if trained_by_disc is None or last.get(f"{update}/trains") != trained_by_disc
+        ]
         return min(apart, key=lambda update: ("gen" not in update, update), default=None)
 
-    def ratio(self, late: str, floor: str) -> float:
-        """A late value over what real pictures score."""
-        return self.late(late) / max(1e-9, self.last(floor))
+    def ratio(self, late: str, reference: str) -> float:
+        """A late value over what real images score."""
+        return self.late(late) / max(1e-9, self.last(reference))
 
 
 def read(folder: Path | str) -> Signals:

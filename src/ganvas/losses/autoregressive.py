@@ -1,8 +1,8 @@
 """What one channel of one pixel is, given all before it: distributions over levels, as likelihoods and for drawing.
 
-Levels are whole numbers 0 ... levels - 1, evenly spread over [-1, 1]. `raw` is what a network gives, without any
+Levels are integers 0 ... levels - 1, evenly spread over [-1, 1]. `raw` is what a network gives, without any
 activation. Every distribution has the channels that it is for, `groups` (parts of `raw` by channel; 1: all of `raw`
-belongs to the whole pixel), `outputs`, and the same two functions: `log_likelihood` of whole pictures, `cumulative` of
+belongs to the whole pixel), `outputs`, and the same two functions: `log_likelihood` of whole images, `cumulative` of
 one channel for drawing.
 """
 
@@ -18,9 +18,9 @@ from torch.nn import functional as F
 LOG_SCALES = (-7.0, 7.0)  # from far within one of 256 levels to as good as flat over [-1, 1]
 
 
-def to_levels(pictures: Tensor, levels: int) -> Tensor:
+def to_levels(images: Tensor, levels: int) -> Tensor:
     """The nearest level of each value in [-1, 1], int64. With 256 a byte is its own level; no byte lies between two."""
-    return ((pictures.float() + 1) * ((levels - 1) / 2)).round().clamp(0, levels - 1).long()
+    return ((images.float() + 1) * ((levels - 1) / 2)).round().clamp(0, levels - 1).long()
 
 
 def to_values(codes: Tensor, levels: int) -> Tensor:
@@ -41,7 +41,7 @@ class Distribution(Protocol):
     def outputs(self) -> int: ...
 
     def log_likelihood(self, raw: Tensor, codes: Tensor) -> Tensor:
-        """log p of whole pictures in nats, (N,): raw (N, outputs, H, W), codes (N, C, H, W)."""
+        """log p of whole images in nats, (N,): raw (N, outputs, H, W), codes (N, C, H, W)."""
         ...
 
     def cumulative(self, raw: Tensor, before: Tensor) -> Tensor:
@@ -137,7 +137,7 @@ class LogisticMixture:
         rest = self.mixtures * self.pairs
         return torch.cat([torch.zeros(self.mixtures), means, scales, torch.zeros(rest)])
 
-    # Below: N pictures, M mixtures, C channels, S pixels
+    # Below: N images, M mixtures, C channels, S pixels
 
     def split(self, raw: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Log weights (N, M, S), means and log scales (N, C, M, S), coefficients in (-1, 1) (N, pairs, M, S)."""

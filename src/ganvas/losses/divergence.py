@@ -1,6 +1,6 @@
 """Entropies, log-likelihoods and divergences of simple distributions, in nats, one value an example.
 
-The lower bound of InfoGAN on the mutual information of a code and its picture (Chen 2016, eq. 5) is
+The lower bound of InfoGAN on the mutual information of a code and its image (Chen 2016, eq. 5) is
 L_I = H(c) + E log Q(c | G(z, c)): an entropy and a log-likelihood from this file.
 """
 

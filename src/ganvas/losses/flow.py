@@ -1,4 +1,4 @@
-"""Straight paths from noise to pictures, and what a velocity on them should be. t (N,) runs from 0, noise, to 1, the picture."""
+"""Straight paths from noise to images, and what a velocity on them should be. t (N,) runs from 0, noise, to 1, the image."""
 
 from __future__ import annotations
 

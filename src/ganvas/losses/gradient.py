@@ -7,9 +7,9 @@ from torch import Tensor
 
 
 def squared_gradient(x: Tensor, logits: Tensor) -> Tensor:
-    """|grad_x D(x)|^2 (Mescheder 2018, eq. 9 at real pictures: R1, eq. 10 at fakes: R2), without the factor gamma / 2.
+    """|grad_x D(x)|^2 (Mescheder 2018, eq. 9 at real images: R1, eq. 10 at fakes: R2), without the factor gamma / 2.
 
-    x (N, ...) must require grad; logits = D(x), (N,) or (N, 1). Returns (N,), summed over all values of a picture.
+    x (N, ...) must require grad; logits = D(x), (N,) or (N, 1). Returns (N,), summed over all values of an image.
     """
     (gradient,) = torch.autograd.grad(logits.sum(), x, create_graph=True)
     return gradient.float().square().flatten(1).sum(1)
@@ -26,12 +26,12 @@ def between(real: Tensor, fake: Tensor, share: Tensor) -> Tensor:
     return torch.lerp(fake.to(real.dtype), real, share).detach().requires_grad_()  # under autocast G gives bf16
 
 
-def path_length(w: Tensor, pictures: Tensor, directions: Tensor) -> Tensor:
-    """|J_w^T y| (Karras 2020, arXiv:1912.04958, eq. 4): how far a step of w moves the picture, seen along random directions y.
+def path_length(w: Tensor, images: Tensor, directions: Tensor) -> Tensor:
+    """|J_w^T y| (Karras 2020, arXiv:1912.04958, eq. 4): how far a step of w moves the image, seen along random directions y.
 
-    w (N, L, E), one row a style input, must require grad; pictures = g(w) and directions (N, C, H, W). Returns (N,): the
+    w (N, L, E), one row a style input, must require grad; images = g(w) and directions (N, C, H, W). Returns (N,): the
     root of the squared gradient summed over E and averaged over L, the layers.
     """
-    (gradient,) = torch.autograd.grad((pictures * directions).sum(), w, create_graph=True)
+    (gradient,) = torch.autograd.grad((images * directions).sum(), w, create_graph=True)
     # A gradient of exactly zero has no derivative of its norm; 1e-12 keeps it finite and changes no float32 digit.
     return (gradient.float().square().sum(2).mean(1) + 1e-12).sqrt()

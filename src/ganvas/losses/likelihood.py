@@ -1,6 +1,6 @@
-"""Log-likelihoods of pictures under what a network says of each pixel, in nats, one value an example.
+"""Log-likelihoods of images under what a network says of each pixel, in nats, one value an example.
 
-Pictures of `levels` brightnesses lie in [-1, 1] at -1 + 2 i / (levels - 1). A discretised density gives each level the mass
+Images of `levels` brightnesses lie in [-1, 1] at -1 + 2 i / (levels - 1). A discretised density gives each level the mass
 between the middles to its neighbours, the first and last level all beyond them: probabilities that sum to 1.
 """
 

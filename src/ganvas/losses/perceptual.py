@@ -1,4 +1,4 @@
-"""Distances of pictures by the features that a network has of them, one value an example."""
+"""Distances of images by the features that a network has of them, one value an example."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def feature_distance(features: Tensor, target: Tensor) -> Tensor:
 
 
 def unit_distance(made: Iterable[Tensor], target: Iterable[Tensor]) -> Tensor:
-    """How differently two pictures look, by the features of several layers, (N, K, h, w) each; returns (N,), 0 where they agree.
+    """How differently two images look, by the features of several layers, (N, K, h, w) each; returns (N,), 0 where they agree.
 
     The features of a place are brought to length 1; differences are squared, summed over the channels, averaged over the places
     (Zhang 2018, arXiv:1801.03924, eq. 1, without its learned weights) and over the layers.

@@ -1,4 +1,4 @@
-"""How far a mended picture is from the whole one. Pictures (N, C, H, W); one value an example, (N,)."""
+"""How far a restored image is from the whole one. Images (N, C, H, W); one value an example, (N,)."""
 
 from __future__ import annotations
 

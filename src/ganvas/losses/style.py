@@ -1,4 +1,4 @@
-"""What makes two pictures alike in content, in style, in colour: features in, one value an example out.
+"""What makes two images alike in content, in style, in colour: features in, one value an example out.
 
 Features are (N, C, H, W), from any layer of any network. All of it in float32, whatever precision the features come in.
 
@@ -15,20 +15,20 @@ import torch
 from torch import Tensor
 
 FLOATS = 2**20  # numbers of a feature map that pass through float32 at once
-FLAT = 1e-3  # variance of features, as a share of their mean square, below which a picture counts as of one colour
-TINY = 1e-12  # below any square of features that a picture gives
+FLAT = 1e-3  # variance of features, as a share of their mean square, below which an image counts as of one colour
+TINY = 1e-12  # below any square of features that an image gives
 
 
 def gram(features: Tensor) -> Tensor:
     """G_ij = sum_k F_ik F_jk over the places k (Gatys 2015, arXiv:1508.06576, eq. 3), over their number. (N, C, C).
 
-    Over their number, so that a picture and its double have one Gram matrix: eq. 4's 1 / M^2 is in it.
+    Over their number, so that an image and its double have one Gram matrix: eq. 4's 1 / M^2 is in it.
     """
     return gram_sum(features) / (features.shape[2] * features.shape[3])
 
 
 def gram_sum(features: Tensor) -> Tensor:
-    """Eq. 3 itself, a plain sum over the places: sums of a picture's parts add up to that of the whole. (N, C, C)."""
+    """Eq. 3 itself, a plain sum over the places: sums of an image's parts add up to that of the whole. (N, C, C)."""
     return _GramSum.apply(features)  # pyright: ignore[reportReturnType]
 
 
@@ -84,22 +84,22 @@ def style_loss(gram_: Tensor, target: Tensor) -> Tensor:
 def content_loss(features: Tensor, target: Tensor) -> Tensor:
     """Half the sum of (F_ij - P_ij)^2 (Gatys 2015, eq. 1), as a mean over the places j. Returns (N,).
 
-    A mean, for the reason that `gram` is one: the balance of style and content must not depend on the picture's size.
+    A mean, for the reason that `gram` is one: the balance of style and content must not depend on the image's size.
     """
     squared = (features.float() - target.float()).square()
     return squared.flatten(1).sum(1) / (2 * features.shape[2] * features.shape[3])
 
 
 def style_scale(target: Tensor) -> Tensor:
-    """`style_loss` of a picture without any features: what `relative` divides by. (N,)."""
+    """`style_loss` of an image without any features: what `relative` divides by. (N,)."""
     return style_loss(torch.zeros_like(target), target)
 
 
 def content_scale(target: Tensor) -> Tensor:
-    """`content_loss` of a picture of one colour, whose features are everywhere the mean of the target's. (N,).
+    """`content_loss` of an image of one colour, whose features are everywhere the mean of the target's. (N,).
 
-    At least FLAT of that of no features at all: to a target of one colour itself (a picture of one pixel) the rounding of any
-    other picture would be infinitely unlike.
+    At least FLAT of that of no features at all: to a target of one colour itself (an image of one pixel) the rounding of any
+    other image would be infinitely unlike.
     """
     target = target.float()
     plain = content_loss(target.mean((2, 3), keepdim=True).expand_as(target), target)
@@ -107,7 +107,7 @@ def content_scale(target: Tensor) -> Tensor:
 
 
 def relative(loss: Tensor, scale: Tensor) -> Tensor:
-    """A layer's loss over what it would be for a picture with nothing of the target in it: 0 alike, 1 nothing alike. (N,)."""
+    """A layer's loss over what it would be for an image with nothing of the target in it: 0 alike, 1 nothing alike. (N,)."""
     return loss / scale.clamp_min(TINY)
 
 
@@ -156,5 +156,5 @@ def moment_loss(features: Tensor, target: tuple[Tensor, Tensor]) -> Tensor:
 
 
 def moment_scale(target: tuple[Tensor, Tensor]) -> Tensor:
-    """`moment_loss` of a picture without any features. (N,)."""
+    """`moment_loss` of an image without any features. (N,)."""
     return target[0].square().sum(1) + target[1].square().sum(1)

@@ -1,6 +1,6 @@
-"""How far a translated picture is from the one that was wanted. Pictures are (N, C, H, W); values (N,), one a picture.
+"""How far a translated image is from the one that was wanted. Images are (N, C, H, W); values (N,), one an image.
 
-Means over a picture's values, where the papers write sums: their weights are told for means.
+Means over an image's values, where the papers write sums: their weights are told for means.
 """
 
 from __future__ import annotations

@@ -1,16 +1,16 @@
 """AdaIN: any style at once, by moving the moments of features (Huang and Belongie 2017, arXiv:1703.06868).
 
 Idea: much of a style is the mean and the deviation of each channel of a trained network's features. So encode the photo, give
-each channel the mean and deviation that the painting has there (eq. 8), and train a decoder to paint pictures of such
-features: its picture, encoded again, should have the features that were asked for (eq. 12), and the painting's moments in the
+each channel the mean and deviation that the painting has there (eq. 8), and train a decoder to generate images of such
+features: its image, encoded again, should have the features that were asked for (eq. 12), and the painting's moments in the
 layers before (eq. 13). Any painting will do, also one that was never seen, and the share of it can be chosen afterwards (eq.
 14).
 
-Departs from the paper: the encoder is a setting, by default MobileNetV2's first four blocks; losses relative to a picture
+Departs from the paper: the encoder is a setting, by default MobileNetV2's first four blocks; losses relative to an image
 with nothing of the target in it; the total variation keeps the decoder smooth. With `adversarial` above 0 a discriminator
 that sees pieces of the paintings adds its loss.
 
-The encoder was trained elsewhere and never moves, but a picture cannot be painted without it; so it is saved with the
+The encoder was trained elsewhere and never moves, but an image cannot be stylised without it; so it is saved with the
 weights, once (0.1 MB for MobileNetV2, 12 MB for VGG to relu4_1), and a run needs no other file.
 """
 
@@ -37,12 +37,12 @@ from ganvas.losses.style import (
 )
 from ganvas.method import Batch, DataSpec, Method, Update, preset, register, setting, step_factor
 from ganvas.methods.adversarial import read_widths
-from ganvas.networks.painter import Decoder, StrokeJudge
 from ganvas.networks.perceptual import FeatureNetwork, build_network, known, open_network
 from ganvas.networks.resample import cut, fitted, grown_to
+from ganvas.networks.style_transfer import Decoder, StrokeDiscriminator
 
 OTHERS = "others"
-SIDE = 256  # pixels, the shorter side of a style picture
+SIDE = 256  # pixels, the shorter side of a style image
 
 
 class Networks(Method):
@@ -50,7 +50,7 @@ class Networks(Method):
 
     E: FeatureNetwork
     G: Decoder
-    D: StrokeJudge
+    D: StrokeDiscriminator
     sheet: Sheet | None
     layers: list[str]
 
@@ -62,14 +62,14 @@ class AdaIN(Networks):
     title = "AdaIN: any style at once, by the moments of features"
     paper = "Huang and Belongie 2017, Arbitrary Style Transfer with Adaptive Instance Normalization, arXiv:1703.06868"
 
-    batch_size: int = setting(8, "pictures a step, over all processes together", minimum=1)
+    batch_size: int = setting(8, "images a step, over all processes together", minimum=1)
     style: str = setting(
         OTHERS,
-        "where styles to train on come from: a picture, a folder of pictures, mosaic (drawn by the program), or"
-        " others: each picture's partner, or without partners another picture of the batch",
+        "where styles to train on come from: an image, a folder of images, mosaic (drawn by the program), or"
+        " others: each image's partner, or without partners another image of the batch",
     )
     style_size: int | None = setting(
-        None, "shorter side of the style pictures that `style` names; auto: 256", minimum=16, unit="pixels"
+        None, "shorter side of the style images that `style` names; auto: 256", minimum=16, unit="pixels"
     )
     network: str = setting(
         "mobilenet_v2", "the encoder: mobilenet_v2, efficientnet_lite0, vgg16_bn, vgg16, vgg19 or digits"
@@ -80,10 +80,10 @@ class AdaIN(Networks):
         0.0, "weight of a discriminator's loss that knows pieces of the styles; 0: none", minimum=0
     )
     widths: str = setting("64-32", "channels of the decoder from the smallest size up, joined by -")
-    judge_width: int = setting(32, "adversarial: channels of the discriminator's first layer", minimum=1)
-    lr: float = setting(1e-3, "step size of Adam", minimum=0)
+    disc_width: int = setting(32, "adversarial: channels of the discriminator's first layer", minimum=1)
+    lr: float = setting(1e-3, "learning rate of Adam", minimum=0)
     decay: str = setting(
-        "linear", "fall of the step size to zero over the budget", choices=("linear", "cosine", "none")
+        "linear", "fall of the learning rate to zero over the budget", choices=("linear", "cosine", "none")
     )
     ema: float = setting(0.99, "decay of the decoder's average, a step", minimum=0, maximum=0.999999)
 
@@ -100,17 +100,17 @@ class AdaIN(Networks):
         widths = fitted(read_widths("widths", self.widths), stride.bit_length() - 1)
         self.G = Decoder(self.E.channels(one.encoder, spec.channels), spec.channels, widths)
         if self.adversarial:
-            self.D = StrokeJudge(spec.channels, self.judge_width)
+            self.D = StrokeDiscriminator(spec.channels, self.disc_width)
         self.channels, self.size = spec.channels, (spec.height, spec.width)
 
     def begin(self, device: torch.device) -> None:
         """Reads the styles, and the encoder's weights where the run does not bring them."""
-        if not self.goes_on:
+        if not self.resumed:
             self.E.load_state_dict(open_network(self.network, wanted=self.layers).state_dict())
         if self.style == OTHERS and self.style_size is not None:
             raise UsageError(
-                f"style_size is for the pictures that style names, and with style={OTHERS} those of the data serve, as they"
-                " are: leave style_size away, or name a picture or a folder by style"
+                f"style_size is for the images that style names, and with style={OTHERS} those of the data serve, as they"
+                " are: omit style_size, or name an image or a folder by style"
             )
         side = max(self.style_size or SIDE, *self.size)
         styles = [] if self.style == OTHERS else read_styles(self.style, self.channels, side)
@@ -123,8 +123,8 @@ class AdaIN(Networks):
         return made
 
     def updates(self) -> list[Update]:
-        judged = [Update("judge", trains="D", loss=self.judge_loss)] if self.adversarial else []
-        return [Update("decoder", trains="G", loss=self.decoder_loss, hands=("painted", "paintings")), *judged]
+        discriminator = [Update("discriminator", trains="D", loss=self.discriminator_loss)] if self.adversarial else []
+        return [Update("decoder", trains="G", loss=self.decoder_loss, hands=("stylised", "paintings")), *discriminator]
 
     def decoder_loss(self, batch: Batch) -> dict[str, Tensor]:
         """Eq. 11: L_c (eq. 12) and lambda L_s (eq. 13), each layer relative; and the total variation."""
@@ -132,23 +132,23 @@ class AdaIN(Networks):
         with torch.no_grad():
             wanted = {name: moments(value) for name, value in self.taps(paintings).items()}
             target = self.moved(self.taps(batch.real)[self.encoder], wanted[self.encoder])
-        painted = self.G(target).float()
-        taps = self.E(painted, self.layers)
+        stylised = self.G(target).float()
+        taps = self.E(stylised, self.layers)
         content = relative(content_loss(taps[self.encoder], target), content_scale(target)).mean()
         style = torch.stack(
             [relative(moment_loss(taps[name], wanted[name]), moment_scale(wanted[name])).mean() for name in self.layers]
         ).mean()
-        variation = total_variation(painted).mean()
+        variation = total_variation(stylised).mean()
         loss = content + self.style_weight * style + self.tv * variation
         report = {"content": content.detach(), "style": style.detach(), "variation": variation.detach()}
         if self.adversarial:
-            fooled = non_saturating_generator(self.D(painted)).mean()
+            fooled = non_saturating_generator(self.D(stylised)).mean()
             loss, report["adversarial"] = loss + self.adversarial * fooled, fooled.detach()
-        return {"loss": loss, "painted": painted, "paintings": paintings, **report}
+        return {"loss": loss, "stylised": stylised, "paintings": paintings, **report}
 
-    def judge_loss(self, batch: Batch) -> dict[str, Tensor]:
-        """Paintings against painted photos (Goodfellow 2014, eq. 1)."""
-        real, fake = self.D(batch.handed["paintings"]), self.D(batch.handed["painted"])
+    def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
+        """Paintings against stylised photos (Goodfellow 2014, eq. 1)."""
+        real, fake = self.D(batch.handed["paintings"]), self.D(batch.handed["stylised"])
         return {"loss": discriminator_cross_entropy(real, fake).mean(), "real": real.mean(), "fake": fake.mean()}
 
     def schedule(self, progress: float, steps: int) -> float:
@@ -163,7 +163,7 @@ class AdaIN(Networks):
         return batch.real.roll(1, 0) if batch.partner is None else batch.partner
 
     def taps(self, x: Tensor) -> dict[str, Tensor]:
-        """Features of pictures of any size, grown to a multiple of the encoder's stride."""
+        """Features of images of any size, grown to a multiple of the encoder's stride."""
         return self.E(grown_to(x, self.stride), self.layers)
 
     def moved(self, features: Tensor, wanted: tuple[Tensor, Tensor]) -> Tensor:
@@ -181,16 +181,16 @@ class AdaIN(Networks):
     def stylise(self, content: Tensor, style: Tensor | None = None, *, strength: float = 1.0) -> Tensor:
         """(n, C, H, W) in [-1, 1] (eq. 14): strength 0 decodes the content's own features."""
         if style is None:
-            raise UsageError("adain paints in the style of any picture: name one by --style")
+            raise UsageError("adain generates in the style of any image: name one by --style")
         features = self.taps(content)[self.encoder].float()
         target = adain(features, self.taps(style)[self.encoder])
         made = self.G(torch.lerp(features, target, strength)).float().clamp(-1, 1)
         return cut(made, (content.shape[2], content.shape[3]))
 
-    def lacks(self, painted: Tensor, content: Tensor, style: Tensor | None) -> dict[str, Tensor]:
+    def style_losses(self, stylised: Tensor, content: Tensor, style: Tensor | None) -> dict[str, Tensor]:
         """The moments that it learned from, and of the content the photo's own features at the encoder's last layer."""
         assert style is not None
-        taps, wanted = self.taps(painted), {name: moments(value) for name, value in self.taps(style).items()}
+        taps, wanted = self.taps(stylised), {name: moments(value) for name, value in self.taps(style).items()}
         photo = self.taps(content)[self.encoder]
         kept = relative(content_loss(taps[self.encoder], photo), content_scale(photo))
         styles = [relative(moment_loss(taps[name], wanted[name]), moment_scale(wanted[name])) for name in self.layers]

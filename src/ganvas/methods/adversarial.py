@@ -1,6 +1,6 @@
 """What every GAN here has: G and D, their Adam, one update each, and sampling. The papers differ in what they override.
 
-Order of one step: G first, then D on the same fake pictures, detached (Update.hands). Seen from D that is the alternation of
+Order of one step: G first, then D on the same fake images, detached (Update.hands). Seen from D that is the alternation of
 the papers; it saves one forward of G. A method that trains D several times for each G puts D first and draws new noise.
 """
 
@@ -26,7 +26,7 @@ class Networks(Classes):
     G: nn.Module
     D: nn.Module
     shares: ClassVar[tuple[str, ...]] = ()
-    """("logits",): G's step reports D's logits of its pictures, and D's step uses them again instead of a pass of its own."""
+    """("logits",): G's step reports D's logits of its images, and D's step uses them again instead of a pass of its own."""
     augment_p: Tensor
 
 
@@ -34,17 +34,17 @@ class Networks(Classes):
 class Pair(Networks):
     """Base of the GANs: subclasses build `self.G` and `self.D` and state two losses; optimisers are theirs or Adversarial's."""
 
-    batch_size: int = setting(64, "pictures a step, over all processes together", minimum=1)
+    batch_size: int = setting(64, "images a step, over all processes together", minimum=1)
     z_dim: int = setting(100, "numbers in a latent", minimum=1)
-    lr: float = setting(2e-4, "step size of both networks' optimiser", minimum=0)
-    balance: float = setting(1.0, "step size of D over that of G", minimum=0)
+    lr: float = setting(2e-4, "learning rate of both networks' optimiser", minimum=0)
+    balance: float = setting(1.0, "learning rate of D over that of G", minimum=0)
     augment: str = setting(
         "none",
-        "what happens to real and fake pictures alike before D sees them, for few data; ada adapts its strength",
+        "what happens to real and fake images alike before D sees them, for few data; ada adapts its strength",
         choices=("none", "diffaugment", "ada"),
     )
-    ada_target: float = setting(0.6, "ada: mean sign of D's logits on real pictures to hold", minimum=0, maximum=1)
-    ada_images: int = setting(500_000, "ada: pictures over which its strength may rise from 0 to 1", minimum=1)
+    ada_target: float = setting(0.6, "ada: mean sign of D's logits on real images to hold", minimum=0, maximum=1)
+    ada_images: int = setting(500_000, "ada: images over which its strength may rise from 0 to 1", minimum=1)
 
     averaged = ("G",)
 
@@ -68,44 +68,44 @@ class Pair(Networks):
         raise NotImplementedError
 
     def trained(self) -> list[tuple[str, nn.Module, float]]:
-        """Both networks under the names that updates train them by, with their step sizes."""
+        """Both networks under the names that updates train them by, with their learning rates."""
         return [("G", self.G, self.lr), ("D", self.D, self.lr * self.balance)]
 
     # --- a training step ------------------------------------------------------------------------------------------------
 
-    def paint(self, batch: Batch) -> Tensor:
-        """New pictures (N, C, H, W) with their graph, of the batch's classes where G is told of them."""
+    def generate_for(self, batch: Batch) -> Tensor:
+        """New images (N, C, H, W) with their graph, of the batch's classes where G is conditioned on them."""
         z = self.noise(batch)
         return self.G(z, batch.label) if self.classes else self.G(z)
 
-    def judge(self, batch: Batch, pictures: Tensor) -> Tensor:
-        """D's logits, float32, of M = k * len(batch) pictures as it sees them: augmented, with the batch's classes k times."""
-        times = len(pictures) // len(batch)
-        seen = self.augmented(batch, pictures, times)
+    def discriminate(self, batch: Batch, images: Tensor) -> Tensor:
+        """D's logits, float32, of M = k * len(batch) images as it sees them: augmented, with the batch's classes k times."""
+        times = len(images) // len(batch)
+        seen = self.augmented(batch, images, times)
         if batch.label is None or not self.classes:
             return self.D(seen).float()
         return self.D(seen, batch.label.repeat(times)).float()
 
     def both(self, batch: Batch, fakes: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits of real and fake pictures by one pass. Only for a D without batch statistics, which would mix them."""
-        real, fake = self.judge(batch, torch.cat([batch.real, fakes])).chunk(2)
+        """Logits of real and fake images by one pass. Only for a D without batch statistics, which would mix them."""
+        real, fake = self.discriminate(batch, torch.cat([batch.real, fakes])).chunk(2)
         return real, fake
 
-    def augmented(self, batch: Batch, pictures: Tensor, times: int = 1) -> Tensor:
-        """`pictures`, `times` as many as the batch has, after the augmentation that is set."""
+    def augmented(self, batch: Batch, images: Tensor, times: int = 1) -> Tensor:
+        """`images`, `times` as many as the batch has, after the augmentation that is set."""
         if self.augment == "none":
-            return pictures
+            return images
 
         def draw(*shape: int) -> Tensor:
             return torch.cat([batch.uniform(*shape) for _ in range(times)])
 
         if self.augment == "ada":
-            return adaptive_augment(pictures, self.augment_p, draw)
-        return diff_augment(pictures, draw)
+            return adaptive_augment(images, self.augment_p, draw)
+        return diff_augment(images, draw)
 
     def adapt(self, report: dict[str, Tensor], times: int = 1) -> None:
-        """After D's step: ADA's strength follows "sign" of D's report (see `judged`). `times`: how often the same pictures are
-        judged in a step."""
+        """After D's step: ADA's strength follows "sign" of D's report (see `discriminator_report`). `times`: how often the same images are
+        scored in a step."""
         if self.augment == "ada":
             p = adapted(self.augment_p, report["sign"], self.ada_target, self.batch_size, self.ada_images * times)
             self.augment_p.copy_(p)
@@ -116,17 +116,17 @@ class Pair(Networks):
         return batch.normal(self.z_dim)
 
     def fakes(self, batch: Batch) -> Tensor:
-        """Pictures for D's step: those of G's step where they were handed over, else new ones; never with a graph."""
+        """Images for D's step: those of G's step where they were handed over, else new ones; never with a graph."""
         if "fake" in batch.handed:
             return batch.handed["fake"]
         with torch.no_grad():
-            return self.paint(batch)
+            return self.generate_for(batch)
 
     def fake_logits(self, batch: Batch) -> Tensor:
-        """D's logits of the step's fake pictures, to train D by: those of G's step, with their graph, where it shared them."""
+        """D's logits of the step's fake images, to train D by: those of G's step, with their graph, where it shared them."""
         if "logits" in batch.shared:
             return batch.shared["logits"]
-        return self.judge(batch, self.fakes(batch))
+        return self.discriminate(batch, self.fakes(batch))
 
     # --- sampling -------------------------------------------------------------------------------------------------------
 
@@ -139,7 +139,7 @@ class Pair(Networks):
         return torch.randn(self.z_dim, generator=generator)
 
     def generate(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Pictures (n, C, H, W) in [-1, 1]; of the classes `labels` (n,) where G is told of classes."""
+        """Images (n, C, H, W) in [-1, 1]; of the classes `labels` (n,) where G is conditioned on classes."""
         return (self.G(latents, labels) if self.classes else self.G(latents)).clamp(-1, 1)
 
 
@@ -164,17 +164,17 @@ class NonSaturating(Adversarial):
     shares = ("logits",)
 
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
-        fake = self.paint(batch)
-        logits = self.judge(batch, fake)
+        fake = self.generate_for(batch)
+        logits = self.discriminate(batch, fake)
         return {"loss": non_saturating_generator(logits).mean(), "fake": fake, "logits": logits}
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
-        # Two passes: batch statistics of real and fake pictures must not mix.
-        real, fake = self.judge(batch, batch.real), self.fake_logits(batch)
-        return judged(discriminator_cross_entropy(real, fake).mean(), real, fake)
+        # Two passes: batch statistics of real and fake images must not mix.
+        real, fake = self.discriminate(batch, batch.real), self.fake_logits(batch)
+        return discriminator_report(discriminator_cross_entropy(real, fake).mean(), real, fake)
 
 
-def judged(
+def discriminator_report(
     loss: Tensor, real: Tensor, fake: Tensor, *, boundary: float | None = 0.0, **more: Tensor
 ) -> dict[str, Tensor]:
     """D's report: the loss, both mean logits, the share it tells apart (real above the fake paired with it), and for ADA "sign":
@@ -189,7 +189,7 @@ def judged(
 
 
 def check_odd(name: str, size: int) -> None:
-    """UsageError where a kernel of `size` has no middle, so that no padding would keep the size of a picture."""
+    """UsageError where a kernel of `size` has no middle, so that no padding would keep the size of an image."""
     if size % 2 == 0:
         raise UsageError(f"{name} must be odd (got {size})")
 

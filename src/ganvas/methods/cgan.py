@@ -1,7 +1,7 @@
 """cGAN: conditional GAN (Mirza, Osindero 2014, arXiv:1411.1784).
 
-Idea: G and D are both told the class y of a picture (eq. 2). D judges whether a picture is real *and* fits its class, so G
-must paint what is asked for: `ganvas sample RUN --label 7`.
+Idea: G and D are both told the class y of an image (eq. 2). D discriminators whether an image is real *and* fits its class, so G
+must generate what is asked for: `ganvas sample RUN --label 7`.
 
 How D is told (`join`): "concat" joins the class to D's input as in the paper, "projection" adds the product of a learned
 vector of the class and D's last features to the logit (Miyato and Koyama 2018, arXiv:1802.05637, eq. 3).
@@ -30,15 +30,15 @@ from ganvas.networks.mlp import MLPDiscriminator
 @dataclass(eq=False)
 class CGAN(NonSaturating):
     name = "cgan"
-    title = "conditional GAN: pictures of a class that is asked for"
+    title = "conditional GAN: images of a class that is asked for"
     paper = "Mirza, Osindero 2014, Conditional Generative Adversarial Nets, arXiv:1411.1784"
-    batch_size: int = setting(128, "pictures a step, over all processes together", minimum=2)
+    batch_size: int = setting(128, "images a step, over all processes together", minimum=2)
     join: str = setting("projection", "how D is told the class", choices=("concat", "projection"))
     network: str = setting("conv", "DCGAN's convolutions, or fully connected layers", choices=("conv", "mlp"))
     width: int = setting(64, "conv: channels at the largest inner size, both networks", minimum=1)
     generator: str = setting("200-1000-1200", "mlp: widths of G's layers of z, of the class and of both, joined by -")
     discriminator: str = setting(
-        "240-50-240", "mlp: widths of D's layers of the picture, of the class and of both, joined by -"
+        "240-50-240", "mlp: widths of D's layers of the image, of the class and of both, joined by -"
     )
 
     def build(self, spec: DataSpec) -> None:
@@ -60,8 +60,8 @@ class CGAN(NonSaturating):
         widths = three("discriminator", self.discriminator)
         if self.join == "concat":
             return G, JoinedDiscriminator(spec.shape, classes, widths)
-        of_picture, _, of_both = widths
-        return G, ProjectionDiscriminator(MLPDiscriminator(spec.shape, [of_picture, of_both], outputs=1 + classes))
+        of_image, _, of_both = widths
+        return G, ProjectionDiscriminator(MLPDiscriminator(spec.shape, [of_image, of_both], outputs=1 + classes))
 
 
 def three(name: str, text: str) -> list[int]:
@@ -80,10 +80,10 @@ def tiny() -> CGAN:
 
 @preset("cgan")
 def small() -> CGAN:
-    """About 3 million multiply-adds a network on digits, for a CPU.
+    """About 3 million MACs a network on digits, for a CPU.
 
     3 minutes of processor time, one thread, bf16, seed 0: 3,654 steps, 0.981 of 1,000 digits asked for are that digit (0.895
-    after half of it); lr 1e-3 gave 1.000 by painting one picture a class. Measure: benchmarks/cgan_labels.py.
+    after half of it); lr 1e-3 gave 1.000 by generating one image a class. Measure: benchmarks/cgan_labels.py.
     """
     return CGAN(width=28, batch_size=64)
 

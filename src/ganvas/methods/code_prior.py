@@ -1,20 +1,20 @@
 """A prior over the codes of a trained VQ-VAE (van den Oord 2017, arXiv:1711.00937, sec. 3.3; Razavi 2019, arXiv:1906.00446).
 
-Idea: an autoencoder with a codebook has turned each picture into a small grid of whole numbers. A gated PixelCNN learns which
-grids there are, code by code; what it draws, the decoder paints. So the costly drawing, one step after the other, happens on a
+Idea: an autoencoder with a codebook has turned each image into a small grid of integers. A gated PixelCNN learns which
+grids there are, code by code; what it draws, the decoder generates. So the costly drawing, one step after the other, happens on a
 few dozen codes instead of all pixels. Where the codes are a coarse and a fine grid, each has a network of its own, and that of
 the fine one sees the coarse one whole (Razavi 2019, algorithm 2).
 
-The first stage lies in this method, frozen, and its weights among its own. Every training picture is encoded once, before
-training; with data.mirror a second time, mirrored, since the codes of a mirrored picture are not the mirrored codes.
+The first stage lies in this method, frozen, and its weights among its own. Every training image is encoded once, before
+training; with data.mirror a second time, mirrored, since the codes of a mirrored image are not the mirrored codes.
 
-It also fills holes in pictures, see `restore`.
+It also fills holes in images, see `restore`.
 
-A latent holds one uniform number a code: a picture is a function of its latent alone. The likelihood in the log is that of
-codes; of pictures, which many codes could stand for, it says nothing, so none is reported as theirs.
+A latent holds one uniform number a code: an image is a function of its latent alone. The likelihood in the log is that of
+codes; of images, which many codes could stand for, it says nothing, so none is reported as theirs.
 
 Departs from the paper: the fine prior sees the coarse codes by convolutions where Razavi's has residual blocks, and no network
-has attention; dropout of whole features and weight decay, since a few thousand pictures are soon known by heart; filling holes
+has attention; dropout of whole features and weight decay, since a few thousand images are soon known memorised; filling holes
 is ours.
 """
 
@@ -67,14 +67,14 @@ class Parts(Classes):
 @dataclass(eq=False)
 class CodePrior(Parts):
     name = "code_prior"
-    title = "gated PixelCNN over the codes of a VQ-VAE; paints, and fills holes"
+    title = "gated PixelCNN over the codes of a VQ-VAE; generates, and fills holes"
     paper = "van den Oord et al. 2017, Neural Discrete Representation Learning, arXiv:1711.00937"
 
-    batch_size: int = setting(32, "pictures a step, over all processes together", minimum=1)
+    batch_size: int = setting(32, "images a step, over all processes together", minimum=1)
     first_stage: str = setting(
         "", "the method whose codes are learned and its settings, as JSON; --codes RUN writes it"
     )
-    conditional: bool = setting(False, "tell every gate the class of each picture; the data need labels")
+    conditional: bool = setting(False, "tell every gate the class of each image; the data need labels")
     length: int = setting(32, "numbers in the vector that stands for a code in the network", minimum=1)
     width: int = setting(64, "features of each stack", minimum=1)
     layers: int = setting(6, "gated layers", minimum=1)
@@ -82,14 +82,14 @@ class CodePrior(Parts):
     first_kernel: int = setting(5, "the same of the first layer", choices=(3, 5, 7), unit="codes")
     head: int = setting(128, "features of the two layers before the output", minimum=1)
     dropout: float = setting(
-        0.1, "share of a picture's features that each gate loses in training", minimum=0, maximum=0.9
+        0.1, "share of an image's features that each gate loses in training", minimum=0, maximum=0.9
     )
-    lr: float = setting(1e-3, "step size of AdamW at the start", minimum=0)
+    lr: float = setting(1e-3, "learning rate of AdamW at the start", minimum=0)
     weight_decay: float = setting(0.01, "AdamW's weight decay", minimum=0)
     decay: str = setting(
-        "cosine", "fall of the step size to zero over the budget", choices=("linear", "cosine", "none")
+        "cosine", "fall of the learning rate to zero over the budget", choices=("linear", "cosine", "none")
     )
-    warmup: int = setting(100, "steps over which the step size rises to its full value", minimum=0)
+    warmup: int = setting(100, "steps over which the learning rate rises to its full value", minimum=0)
     ema: float = setting(0.999, "decay of the weights' average, a step", minimum=0, maximum=0.999999)
     particles: int = setting(16, "restoring: drafts at a time, of which the intact codes choose", minimum=1)
     sweeps: int = setting(3, "restoring: times that the hole is filled, the last one counts", minimum=1)
@@ -148,10 +148,10 @@ class CodePrior(Parts):
         return self.first
 
     @torch.no_grad()
-    def prepare(self, pictures: Tensor) -> Tensor:
-        """Codes (n, L) int32 of pictures (n, C, H, W)."""
-        with torch.autocast(pictures.device.type, enabled=False):
-            return self.stage.encode(pictures).int()
+    def prepare(self, images: Tensor) -> Tensor:
+        """Codes (n, L) int32 of images (n, C, H, W)."""
+        with torch.autocast(images.device.type, enabled=False):
+            return self.stage.encode(images).int()
 
     # --- a training step ----------------------------------------------------------------------------------------------------
 
@@ -181,7 +181,7 @@ class CodePrior(Parts):
 
     @torch.no_grad()
     def generate(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Pictures (n, C, H, W) in [-1, 1]; of the classes `labels` (n,) where the network is told of classes."""
+        """Images (n, C, H, W) in [-1, 1]; of the classes `labels` (n,) where the network is conditioned on classes."""
         return self.stage.decode(draw(self.prior, latents, labels if self.classes else None))
 
     # --- restoring ------------------------------------------------------------------------------------------------------------
@@ -191,49 +191,49 @@ class CodePrior(Parts):
 
     @torch.no_grad()
     def restore(
-        self, damaged: Tensor, mask: Tensor | None = None, *, generator: torch.Generator | None = None
+        self, degraded: Tensor, mask: Tensor | None = None, *, generator: torch.Generator | None = None
     ) -> Tensor:
-        """Pictures (n, C, H, W) in [-1, 1] whose holes, mask (n, 1, H, W) = 1, are filled; see Restores.
+        """Images (n, C, H, W) in [-1, 1] whose holes, mask (n, 1, H, W) = 1, are filled; see Restores.
 
         A code is missing where the pixels that it stands for, its cell of the grid, touch the hole; the others are intact. The
         missing ones are drawn given the intact ones, in raster order. Those before a missing code it sees as always. Those after
         it, which no autoregressive network sees, choose among drafts: `particles` of them are drawn at once, and after each row
         of the grid the drafts are drawn anew among themselves, as often as the probability that each gave to the row's intact
-        codes says (a particle filter; with many drafts its draws are exact). With two grids the same goes on from the coarse to
-        the fine one. A class-conditional prior is not told of a class: each draft has its own, as often as in the data, and the
+        codes says (a particle filter; with many drafts its draws are exact). With two grids the same continues from the coarse to
+        the fine one. A class-conditional prior is not conditioned on a class: each draft has its own, as often as in the data, and the
         intact codes choose among these as well.
 
-        The encoder sees further than a cell, so what fills the hole spoils intact codes near its edge. So this is done `sweeps`
-        times: the hole is filled first by what lies around it, then by what the sweep before painted, and the picture is encoded
+        The encoder sees further than a cell, so what fills the hole degrades intact codes near its edge. So this is done `sweeps`
+        times: the hole is filled first by what lies around it, then by what the sweep before generated, and the image is encoded
         anew each time.
         """
         if mask is None:
             raise UsageError(f"{self.name} fills holes, and needs a mask that says where they are")
-        n, S, L = len(damaged), self.particles, sum(self.prior.places)
+        n, S, L = len(degraded), self.particles, sum(self.prior.places)
         hole = mask > 0.5
         uniform = torch.stack([torch.rand(self.sweeps, S, 2 * L + 1, generator=generator) for _ in range(n)])
-        uniform = uniform.to(damaged.device)
+        uniform = uniform.to(degraded.device)
 
         def restored(rows: Tensor) -> Tensor:
-            rows = rows.to(damaged.device)
-            return self._restored(damaged[rows], hole[rows], uniform[rows])
+            rows = rows.to(degraded.device)
+            return self._restored(degraded[rows], hole[rows], uniform[rows])
 
         # An image depends on its own input and random numbers alone: networks always get the same number of rows.
-        return in_chunks(n, restored, RESTORED_AT_ONCE, damaged.device)
+        return in_chunks(n, restored, RESTORED_AT_ONCE, degraded.device)
 
-    def _restored(self, damaged: Tensor, hole: Tensor, uniform: Tensor) -> Tensor:
-        """`restore` of one chunk. damaged (n, C, H, W), hole (n, 1, H, W) bool, uniform (n, sweeps, S, 2 L + 1)."""
+    def _restored(self, degraded: Tensor, hole: Tensor, uniform: Tensor) -> Tensor:
+        """`restore` of one chunk. degraded (n, C, H, W), hole (n, 1, H, W) bool, uniform (n, sweeps, S, 2 L + 1)."""
         S = self.particles
         missing = torch.cat([_touched(hole, grid) for grid in self.stage.grids()], 1)
-        whole = torch.where(hole, _surroundings(damaged, hole), damaged)
+        whole = torch.where(hole, _surroundings(degraded, hole), degraded)
         for sweep in range(self.sweeps):
             known = Known(self.prepare(whole).long().repeat_interleave(S, 0), ~missing.repeat_interleave(S, 0))
             codes = self._drafted(uniform[:, sweep], known)
-            whole = torch.where(hole, self.stage.decode(codes), damaged)
+            whole = torch.where(hole, self.stage.decode(codes), degraded)
         return whole
 
     def _drafted(self, uniform: Tensor, known: Known) -> Tensor:
-        """Codes (n, L), one of S drafts a picture. uniform (n, S, 2 L + 1): L to draw by, L to choose by, one for the class."""
+        """Codes (n, L), one of S drafts an image. uniform (n, S, 2 L + 1): L to draw by, L to choose by, one for the class."""
         n, S, _ = uniform.shape
         L = known.codes.shape[1]
         label = self.class_of(uniform[..., -1].flatten()) if self.classes else None
@@ -260,10 +260,10 @@ def _cell(pixels: int, codes: int) -> int:
     return 1 << (-(-pixels // codes) - 1).bit_length()
 
 
-def _surroundings(damaged: Tensor, hole: Tensor) -> Tensor:
+def _surroundings(degraded: Tensor, hole: Tensor) -> Tensor:
     """The mean intact value of each channel, (n, C, 1, 1); 0 where nothing is intact."""
     intact = (~hole).float()
-    return (damaged * intact).sum((2, 3), keepdim=True) / intact.sum((2, 3), keepdim=True).clamp_min(1)
+    return (degraded * intact).sum((2, 3), keepdim=True) / intact.sum((2, 3), keepdim=True).clamp_min(1)
 
 
 @preset("code_prior")

@@ -1,21 +1,21 @@
-"""CycleGAN: translation between two kinds of pictures without pairs (Zhu 2017, arXiv:1703.10593).
+"""CycleGAN: translation between two kinds of images without pairs (Zhu 2017, arXiv:1703.10593).
 
-Idea: two generators, A to B and B to A, each against a discriminator of the kind that it paints. That alone would allow any
+Idea: two generators, A to B and B to A, each against a discriminator of the kind that it generates. That alone would allow any
 pairing of the two kinds; so who goes there and back has to arrive where he started (eq. 2), and what is of the wanted kind
-already should stay as it is (sec. 5.2). The game is that of least squares. D is shown old fakes beside new ones, from a pool of
+already should stay as it is (sec. 5.2). The adversarial loss is least squares. D is shown old fakes beside new ones, from a pool of
 50 (sec. 4, after Shrivastava 2017): G cannot win by going round in circles.
 
     G_AB, G_BA  (D_B(G_AB(a)) - 1)^2 + (D_A(G_BA(b)) - 1)^2 + lambda (cycle + identity_weight identity)    (eq. 3)
     D_A, D_B    (D(real) - 1)^2 / 2 + D(fake)^2 / 2
 
-A batch of more than one picture has a pool a row, so that the pool is the paper's for batches of 1, and no two pictures of a step
+A batch of more than one image has a pool a row, so that the pool is the paper's for batches of 1, and no two images of a step
 ask for the same place.
 
 Departs from the paper: nearest-neighbour doubling and a 3 x 3 convolution in place of a transposed one, which leaves a
-checkerboard; both generators move in one update, on batches of more than one picture by default; their weights are averaged over
-the steps; height and width need not be multiples of 4. Settings add what few pictures and little time need: generators that begin
-as the identity (`skip`), the relativistic game (Huang 2024, arXiv:2501.05441, eq. 2), a penalty on D's gradient at real
-pictures (R1), and D that judge by the features of a network trained on photos (`discriminator`; Sauer 2021, arXiv:2111.01007).
+checkerboard; both generators move in one update, on batches of more than one image by default; their weights are averaged over
+the steps; height and width need not be multiples of 4. Settings add what few images and little time need: generators that begin
+as the identity (`skip`), the relativistic loss (Huang 2024, arXiv:2501.05441, eq. 2), a penalty on D's gradient at real
+images (R1), and D that discriminator by the features of a network trained on photos (`discriminator`; Sauer 2021, arXiv:2111.01007).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from ganvas.losses.adversarial import least_squares, relativistic_discriminator,
 from ganvas.losses.gradient import squared_gradient
 from ganvas.losses.translation import cycle_consistency, identity_mapping
 from ganvas.method import Batch, DataSpec, Method, Update, preset, register, setting, step_factor
-from ganvas.networks.projected import Eyes, build_discriminator, check_discriminator, open_eyes
+from ganvas.networks.projected import LayerFeatures, build_discriminator, check_discriminator, open_layer_features
 from ganvas.networks.translator import GENERATORS, Translator, build_translator
 
 HALF = 0.5  # share of the fakes shown that are old ones, once the pool is full
@@ -51,7 +51,7 @@ class Networks(Method):
     """Places of each row that are filled."""
     places: int
     """Old fakes in each row of a pool."""
-    eyes: Eyes | None = None
+    extractors: LayerFeatures | None = None
     """The feature network of D; only training needs it."""
 
 
@@ -59,16 +59,16 @@ class Networks(Method):
 @dataclass(eq=False)
 class CycleGAN(Networks):
     name = "cyclegan"
-    title = "pictures of one kind into another and back, without pairs"
+    title = "images of one kind into another and back, without pairs"
     paper = "Zhu et al. 2017, Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks, arXiv:1703.10593"
 
-    batch_size: int = setting(8, "pictures of each kind a step, over all processes together", minimum=1)
-    lr: float = setting(2e-4, "step size of Adam, all networks", minimum=0)
-    balance: float = setting(1.0, "step size of D over that of G", minimum=0)
+    batch_size: int = setting(8, "images of each kind a step, over all processes together", minimum=1)
+    lr: float = setting(2e-4, "learning rate of Adam, all networks", minimum=0)
+    balance: float = setting(1.0, "learning rate of D over that of G", minimum=0)
     beta1: float = setting(0.5, "Adam's first decay", minimum=0, maximum=0.9999)
     beta2: float = setting(0.999, "Adam's second decay", minimum=0, maximum=0.99999)
     decay: str = setting(
-        "second_half", "fall of the step sizes to zero over the budget", choices=("second_half", "linear", "none")
+        "second_half", "fall of the learning rates to zero over the budget", choices=("second_half", "linear", "none")
     )
     generator: str = setting(
         "resnet",
@@ -78,7 +78,9 @@ class CycleGAN(Networks):
     )
     width: int = setting(64, "generators' channels at their first size", minimum=1)
     blocks: int = setting(9, "resnet: residual blocks", minimum=0)
-    halvings: int = setting(4, "unet, repaint: halvings at most; small pictures allow fewer", minimum=1, maximum=10)
+    downsamplings: int = setting(
+        4, "unet, repaint: downsamplings at most; small images allow fewer", minimum=1, maximum=10
+    )
     norm: str = setting(
         "instance", "normalisation in the generators, and in D where they are patch", choices=("instance", "none")
     )
@@ -91,7 +93,7 @@ class CycleGAN(Networks):
     )
     d_width: int = setting(64, "D's channels at their first size", minimum=1)
     d_layers: int = setting(
-        3, "patch: D's halvings at most: patches of 16, 34, 70 pixels for 1, 2, 3; 0: one pixel", minimum=0
+        3, "patch: D's downsamplings at most: patches of 16, 34, 70 pixels for 1, 2, 3; 0: one pixel", minimum=0
     )
     discriminator: str = setting(
         "patch",
@@ -104,11 +106,11 @@ class CycleGAN(Networks):
         False,
         "resnet, unet: generators say what to add to the input, and begin as the identity: for two kinds that are alike",
     )
-    loss: str = setting("least_squares", "the game of G and D", choices=("least_squares", "relativistic"))
-    game: float = setting(1.0, "weight of the game, for the generators", minimum=0)
-    gamma: float = setting(0.0, "weight of D's squared gradient at real pictures (R1), halved, a patch", minimum=0)
+    loss: str = setting("least_squares", "the adversarial loss", choices=("least_squares", "relativistic"))
+    adversarial: float = setting(1.0, "weight of the adversarial loss, for the generators", minimum=0)
+    gamma: float = setting(0.0, "weight of D's squared gradient at real images (R1), halved, a patch", minimum=0)
     penalty_every: int = setting(4, "gamma: steps between two penalties, which are as much stronger", minimum=1)
-    shift: int = setting(0, "pixels: training pictures are moved by at most so many at random", minimum=0)
+    shift: int = setting(0, "pixels: training images are moved by at most so many at random", minimum=0)
     pool: int = setting(50, "old fakes of each kind that D is shown again; 0: none", minimum=0)
     ema: float = setting(0.999, "decay of the generators' averages, a step", minimum=0, maximum=0.999999)
 
@@ -118,7 +120,7 @@ class CycleGAN(Networks):
     def build(self, spec: DataSpec) -> None:
         if not (spec.paired or spec.unpaired):
             raise DataError(
-                f"{self.name} learns from two kinds of pictures, and {spec.name} is one: name the other by --set"
+                f"{self.name} learns from two kinds of images, and {spec.name} is one: name the other by --set"
                 " data.partner=PATH --set data.unpaired=true"
             )
         check_discriminator(self.discriminator, spec.channels, self.gamma)
@@ -128,7 +130,7 @@ class CycleGAN(Networks):
             build_discriminator(self.discriminator, spec.shape, self.d_width, layers=self.d_layers, norm=self.norm)
             for _ in "AB"
         )
-        # A row of old fakes for each row of a batch, beside each other in one picture of many channels.
+        # A row of old fakes for each row of a batch, beside each other in one image of many channels.
         self.places = -(-self.pool // self.batch_size)
         for name in self.carried:
             shape = (self.batch_size, self.places * channels, height, width)
@@ -138,14 +140,16 @@ class CycleGAN(Networks):
     def translator(self, spec: DataSpec) -> Translator:
         """One generator."""
         return build_translator(
-            self.generator, spec.shape, self.width, halvings=self.halvings, blocks=self.blocks, norm=self.norm,
+            self.generator, spec.shape, self.width, downsamplings=self.downsamplings, blocks=self.blocks, norm=self.norm,
             reach=self.reach, skip=self.skip,
         )  # fmt: skip
 
     def begin(self, device: torch.device) -> None:
         """Reads D's feature network, where there is one; GanvasError where its weights are missing."""
         if self.discriminator != "patch":
-            self.eyes = open_eyes(self.discriminator, device, "Or set discriminator=patch, which needs no weights")
+            self.extractors = open_layer_features(
+                self.discriminator, device, "Or set discriminator=patch, which needs no weights"
+            )
 
     def optimizers(self) -> dict[str, Optimizer]:
         networks = {
@@ -174,29 +178,29 @@ class CycleGAN(Networks):
         fake_b, same_b = self.both(self.G_AB, a, b)
         fake_a, same_a = self.both(self.G_BA, b, a)
         again_a, again_b = self.G_BA(fake_b).float(), self.G_AB(fake_a).float()
-        game = self.fooling(self.D_B, fake_b, b) + self.fooling(self.D_A, fake_a, a)
+        adversarial = self.fooling(self.D_B, fake_b, b) + self.fooling(self.D_A, fake_a, a)
         cycle = cycle_consistency(a, again_a, b, again_b).mean()
-        report = {"game": game, "cycle": cycle}
-        loss = self.game * game + self.cycle * cycle
+        report = {"adversarial": adversarial, "cycle": cycle}
+        loss = self.adversarial * adversarial + self.cycle * cycle
         if same_a is not None and same_b is not None:
             report["identity"] = identity_mapping(a, same_a.float(), b, same_b.float()).mean()
             loss = loss + self.cycle * self.identity * report["identity"]
         return {"loss": loss, **report, "fake_a": fake_a, "fake_b": fake_b, "input_a": a, "input_b": b}
 
     def fooling(self, D: nn.Module, fake: Tensor, real: Tensor) -> Tensor:
-        """What a generator asks of the D of the kind that it paints: (D(fake) - 1)^2, or to be above real pictures."""
+        """What a generator asks of the D of the kind that it generates: (D(fake) - 1)^2, or to be above real images."""
         if self.loss == "least_squares":
             return 2 * least_squares(self.logits(D, fake), 1).mean()
-        with torch.no_grad():  # a generator is moved through its own pictures only
+        with torch.no_grad():  # a generator is moved through its own images only
             logits = self.logits(D, real)
         return relativistic_generator(logits, self.logits(D, fake)).mean()
 
-    def logits(self, D: nn.Module, pictures: Tensor) -> Tensor:
-        """What a D says of pictures, (N, k, h, w), float32."""
-        return D(self.eyes(pictures) if self.eyes else pictures).float()
+    def logits(self, D: nn.Module, images: Tensor) -> Tensor:
+        """What a D says of images, (N, k, h, w), float32."""
+        return D(self.extractors(images) if self.extractors else images).float()
 
     def both(self, network: nn.Module, x: Tensor, same: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Translations of `x`, and of `same`, which is of the wanted kind already, by one pass: no norm here mixes pictures."""
+        """Translations of `x`, and of `same`, which is of the wanted kind already, by one pass: no norm here mixes images."""
         if not self.identity:
             return network(x), None
         fake, kept = network(torch.cat([x, same])).chunk(2)
@@ -221,22 +225,22 @@ class CycleGAN(Networks):
     def penalty_loss(self, batch: Batch) -> dict[str, Tensor]:
         """R1 of both D, in a step of its own: gamma / 2 times the squared gradient of all patches' logits, a patch."""
         found = []
-        for network, pictures in zip((self.D_A, self.D_B), self.inputs(batch), strict=True):
-            points = pictures.detach().requires_grad_()
+        for network, images in zip((self.D_A, self.D_B), self.inputs(batch), strict=True):
+            points = images.detach().requires_grad_()
             logits = network(points).float().flatten(1)
             found.append(squared_gradient(points, logits.sum(1)).mean() / logits.shape[1])
         r1 = found[0] + found[1]
         return {"loss": self.penalty_every * self.gamma / 2 * r1, "r1": r1.detach()}
 
     def fakes(self, batch: Batch, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-        """Pictures for D's step: those of G's step where they were handed over, else new ones; never with a graph."""
+        """Images for D's step: those of G's step where they were handed over, else new ones; never with a graph."""
         if "fake_a" in batch.handed:
             return batch.handed["fake_a"].float(), batch.handed["fake_b"].float()
         with torch.no_grad():
             return self.G_BA(b).float(), self.G_AB(a).float()
 
     def inputs(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Pictures of both kinds, each moved by itself; those that an earlier update of the step handed over."""
+        """Images of both kinds, each moved by itself; those that an earlier update of the step handed over."""
         if "input_a" in batch.handed:
             return batch.handed["input_a"], batch.handed["input_b"]
         a, b = batch.real, self.partner(batch)
@@ -246,7 +250,7 @@ class CycleGAN(Networks):
         return shifted(a, moves[0], moves[1]), shifted(b, moves[2], moves[3])
 
     def partner(self, batch: Batch) -> Tensor:
-        """Pictures of the other kind (N, C, H, W)."""
+        """Images of the other kind (N, C, H, W)."""
         assert batch.partner is not None, "build has seen to that"
         return batch.partner
 
@@ -294,15 +298,15 @@ class CycleGAN(Networks):
         return ("ab", "ba")
 
     def multiple(self) -> int:
-        """Larger pictures are padded inside; tiles of this multiple need no padding."""
+        """Larger images are padded inside; tiles of this multiple need no padding."""
         return self.G_AB.multiple
 
-    def translate(self, pictures: Tensor, direction: str = "ab", whole: Tensor | None = None) -> Tensor:
-        """Of pictures (n, C, H, W) in [-1, 1]."""
-        return (self.G_AB if direction == "ab" else self.G_BA)(pictures, whole=whole)
+    def translate(self, images: Tensor, direction: str = "ab", whole: Tensor | None = None) -> Tensor:
+        """Of images (n, C, H, W) in [-1, 1]."""
+        return (self.G_AB if direction == "ab" else self.G_BA)(images, whole=whole)
 
     def show(self, batch: Batch) -> Tensor:
-        """A picture of A and its translation, one of B (the true partner, where the data are pairs) and its translation."""
+        """An image of A and its translation, one of B (the true partner, where the data are pairs) and its translation."""
         a, b = batch.real, self.partner(batch)
         return torch.stack([a, self.translate(a), b, self.translate(b, "ba")], 1)
 
@@ -315,9 +319,9 @@ def tiny() -> CycleGAN:
 
 @preset("cyclegan")
 def small() -> CycleGAN:
-    """For pictures of 32 to 64 pixels and minutes of a CPU core: U-Nets of about 4 million multiply-adds a picture of 32 x 32 in
+    """For images of 32 to 64 pixels and minutes of a CPU core: U-Nets of about 4 million MACs an image of 32 x 32 in
     place of the residual ones, which work at full size. Figures: docs/experiments/translation.md."""
-    return CycleGAN(generator="unet", width=16, halvings=3, d_width=16, d_layers=2, norm="none", lr=1e-3, ema=0.99)
+    return CycleGAN(generator="unet", width=16, downsamplings=3, d_width=16, d_layers=2, norm="none", lr=1e-3, ema=0.99)
 
 
 @preset("cyclegan")
@@ -332,15 +336,15 @@ def restyle() -> CycleGAN:
 
 @preset("cyclegan")
 def repaint() -> CycleGAN:
-    """As restyle, and shapes change too; judged by EfficientNet-Lite0, whose weights must be at hand. Minutes of a CPU core, best
+    """As restyle, and shapes change too; scored by EfficientNet-Lite0, whose weights must be at hand. Minutes of a CPU core, best
     with --set data.mirror=true. Figures: docs/experiments/translation.md."""
     return CycleGAN(
-        generator="repaint", width=24, halvings=4, reach=6.0, norm="none", shift=3, discriminator="efficientnet_lite0",
+        generator="repaint", width=24, downsamplings=4, reach=6.0, norm="none", shift=3, discriminator="efficientnet_lite0",
         d_width=64, cycle=1.0, identity=0.0, lr=1e-3, beta2=0.99, ema=0.99,
     )  # fmt: skip
 
 
 @preset("cyclegan")
 def paper() -> CycleGAN:
-    """Section 4 and appendix of the paper, for 256 x 256 pictures; 200 epochs. For a GPU."""
+    """Section 4 and appendix of the paper, for 256 x 256 images; 200 epochs. For a GPU."""
     return CycleGAN(batch_size=1, ema=0.0)

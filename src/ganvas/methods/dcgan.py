@@ -24,9 +24,9 @@ class DCGAN(NonSaturating):
     title = "deep convolutional GAN"
     paper = "Radford et al. 2015, Unsupervised Representation Learning with DCGANs, arXiv:1511.06434"
 
-    batch_size: int = setting(128, "pictures a step, over all processes together", minimum=2)
+    batch_size: int = setting(128, "images a step, over all processes together", minimum=2)
     width: int = setting(64, "channels at the largest inner size, both networks", minimum=1)
-    conditional: bool = setting(False, "tell both networks the class of each picture; the data need labels")
+    conditional: bool = setting(False, "tell both networks the class of each image; the data need labels")
 
     def build(self, spec: DataSpec) -> None:
         classes = self.learn_classes(spec) if self.conditional else 0
@@ -42,11 +42,11 @@ def tiny() -> DCGAN:
 
 @preset("dcgan")
 def paper() -> DCGAN:
-    """Figure 1 of the paper: 1024 channels at 4 x 4 for pictures of 64 x 64. Slow on a CPU."""
+    """Figure 1 of the paper: 1024 channels at 4 x 4 for images of 64 x 64. Slow on a CPU."""
     return DCGAN(width=128)
 
 
 @preset("dcgan")
 def small() -> DCGAN:
-    """About 3 million multiply-adds a network on digits. Figures: docs/experiments.md."""
+    """About 3 million MACs a network on digits. Figures: docs/experiments.md."""
     return DCGAN(width=28, batch_size=64)

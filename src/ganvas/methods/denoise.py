@@ -1,16 +1,16 @@
 """Denoising by a network that guesses the noise (DnCNN, Zhang 2017, arXiv:1608.03981).
 
-Idea: spoil clean pictures with noise of a strength drawn anew for each, and train a network to say what was added (eq. 1):
+Idea: degrade clean images with noise of a strength drawn anew for each, and train a network to say what was added (eq. 1):
 
-    loss = |R(y) - (y - x)|^2, the clean picture is y - R(y)
+    loss = |R(y) - (y - x)|^2, the clean image is y - R(y)
 
-Trained on a range of strengths it needs not be told the strength (sec. III-C, "blind"). `kind` is the damage: Gaussian noise,
-shot noise of few photons (Poisson), pixels turned black or white, JPEG blocks, or one of the four for each picture. With
-`adversarial` above 0 a discriminator asks in addition that the result look like a clean picture: more texture, less PSNR.
+Trained on a range of strengths it needs not be told the strength (sec. III-C, "blind"). `kind` is the degradation: Gaussian noise,
+shot noise of few photons (Poisson), pixels turned black or white, JPEG blocks, or one of the four for each image. With
+`adversarial` above 0 a discriminator asks in addition that the result look like a clean image: more texture, less PSNR.
 
 Departs from the paper: each 2 x 2 pixels are folded into channels (FFDNet, Zhang 2018, arXiv:1710.04026), which costs a quarter;
 every second convolution is added to what was before, which learns much faster than a plain stack (docs/experiments.md), and
-without batch norm, since strengths differ within a batch; Adam with a falling step size. Preset `paper` has its network.
+without batch norm, since strengths differ within a batch; Adam with a falling learning rate. Preset `paper` has its network.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from ganvas.data.degrade import gaussian_noise, jpeg, poisson_noise, salt_and_pe
 from ganvas.errors import UsageError
 from ganvas.losses.adversarial import discriminator_cross_entropy, non_saturating_generator
 from ganvas.losses.restoration import absolute_error, squared_error
-from ganvas.method import Batch, Damaged, DataSpec, Method, Restoration, Update, preset, register, setting, step_factor
-from ganvas.methods.adversarial import judged
+from ganvas.method import Batch, DataSpec, Degraded, Method, Restoration, Update, preset, register, setting, step_factor
+from ganvas.methods.adversarial import discriminator_report
 from ganvas.networks.dncnn import DnCNN
-from ganvas.networks.judge import LocalJudge
+from ganvas.networks.local_discriminator import LocalDiscriminator
 
 KINDS = ("gaussian", "poisson", "salt_and_pepper", "jpeg")
 
@@ -37,7 +37,7 @@ class Networks(Method):
     """Names what `build` makes. No dataclass, or they would be settings."""
 
     G: DnCNN
-    D: LocalJudge
+    D: LocalDiscriminator
 
 
 @register
@@ -47,13 +47,13 @@ class Denoise(Networks):
     title = "denoising by a network that guesses the noise (DnCNN)"
     paper = "Zhang et al. 2017, Beyond a Gaussian Denoiser, arXiv:1608.03981"
 
-    batch_size: int = setting(16, "pictures a step, over all processes together", minimum=1)
-    kind: str = setting("gaussian", "the damage; mix is one of the four for each picture", choices=(*KINDS, "mix"))
+    batch_size: int = setting(16, "images a step, over all processes together", minimum=1)
+    kind: str = setting("gaussian", "the degradation; mix is one of the four for each image", choices=(*KINDS, "mix"))
     sigma_min: float = setting(0.0, "gaussian: least standard deviation", minimum=0, unit="levels of 255")
     sigma_max: float = setting(55.0, "gaussian: greatest standard deviation", minimum=0, unit="levels of 255")
     peak_min: float = setting(10.0, "poisson: photons of a white pixel, at least", minimum=1)
     peak_max: float = setting(200.0, "poisson: photons of a white pixel, at most", minimum=1)
-    share_max: float = setting(0.3, "salt_and_pepper: greatest share of spoilt pixels", minimum=0, maximum=1)
+    share_max: float = setting(0.3, "salt_and_pepper: greatest share of degraded pixels", minimum=0, maximum=1)
     quality_min: float = setting(5.0, "jpeg: least quality, as libjpeg counts", minimum=1, maximum=100)
     quality_max: float = setting(80.0, "jpeg: greatest quality", minimum=1, maximum=100)
     width: int = setting(64, "channels", minimum=1)
@@ -65,15 +65,15 @@ class Denoise(Networks):
     )
     fold: int = setting(2, "side of the squares of pixels that are folded into channels", minimum=1, maximum=4)
     norm: str = setting("none", "normalisation between the convolutions", choices=("none", "batch"))
-    loss: str = setting("l2", "difference from the clean picture", choices=("l1", "l2"))
+    loss: str = setting("l2", "difference from the clean image", choices=("l1", "l2"))
     adversarial: float = setting(0.0, "weight of -log D(G); 0: no discriminator", minimum=0)
-    judge_width: int = setting(32, "channels of the discriminator at full size", minimum=1)
-    turn: bool = setting(True, "flip and turn training pictures at random")
-    lr: float = setting(1e-3, "step size of Adam at the start", minimum=0)
+    disc_width: int = setting(32, "channels of the discriminator at full size", minimum=1)
+    turn: bool = setting(True, "flip and turn training images at random")
+    lr: float = setting(1e-3, "learning rate of Adam at the start", minimum=0)
     decay: str = setting(
-        "cosine", "fall of the step size to zero over the budget", choices=("linear", "cosine", "none")
+        "cosine", "fall of the learning rate to zero over the budget", choices=("linear", "cosine", "none")
     )
-    warmup: int = setting(50, "steps over which the step size rises from 0", minimum=0)
+    warmup: int = setting(50, "steps over which the learning rate rises from 0", minimum=0)
     ema: float = setting(0.999, "decay of the network's average, a step", minimum=0, maximum=0.999999)
 
     averaged = ("G",)
@@ -86,7 +86,7 @@ class Denoise(Networks):
             spec.channels, width=self.width, depth=self.depth, norm=self.norm, body=self.body, fold=self.fold
         )
         if self.adversarial:
-            self.D = LocalJudge(spec.channels, width=self.judge_width)
+            self.D = LocalDiscriminator(spec.channels, width=self.disc_width)
 
     def optimizers(self) -> dict[str, Optimizer]:
         trained = {"G": self.G, "D": self.D} if self.adversarial else {"G": self.G}
@@ -108,7 +108,7 @@ class Denoise(Networks):
 
     def denoiser_loss(self, batch: Batch) -> dict[str, Tensor]:
         clean = turned(batch.real, batch.uniform(3)) if self.turn else batch.real
-        found = self.G(self.damaged(clean, batch))
+        found = self.G(self.degraded(clean, batch))
         loss = (absolute_error if self.loss == "l1" else squared_error)(found, clean).mean()
         if not self.adversarial:
             return {"loss": loss}
@@ -127,12 +127,14 @@ class Denoise(Networks):
         else:
             clean = batch.real
             with torch.no_grad():
-                fake = self.G(self.damaged(clean, batch))
+                fake = self.G(self.degraded(clean, batch))
         real_logits, fake_logits = self.D(torch.cat([clean, fake])).chunk(2)
-        return judged(discriminator_cross_entropy(real_logits, fake_logits).mean(), real_logits, fake_logits)
+        return discriminator_report(
+            discriminator_cross_entropy(real_logits, fake_logits).mean(), real_logits, fake_logits
+        )
 
-    def damaged(self, clean: Tensor, batch: Batch) -> Tensor:
-        """`clean` (N, C, H, W) with the damage that is set, of a strength drawn for each picture."""
+    def degraded(self, clean: Tensor, batch: Batch) -> Tensor:
+        """`clean` (N, C, H, W) with the degradation that is set, of a strength drawn for each image."""
         made = {
             "gaussian": lambda: gaussian_noise(
                 clean, batch.normal(*clean.shape[1:]), batch.uniform(low=self.sigma_min, high=self.sigma_max)
@@ -154,24 +156,24 @@ class Denoise(Networks):
         several = torch.stack([made[kind]().to(clean.dtype) for kind in KINDS])
         return several[which, torch.arange(len(clean), device=clean.device)]
 
-    def damage(self, batch: Batch) -> Damaged:
-        spoilt = self.damaged(batch.real, batch)
-        return Damaged(spoilt, batch.real, spoilt)
+    def degrade(self, batch: Batch) -> Degraded:
+        degraded = self.degraded(batch.real, batch)
+        return Degraded(degraded, batch.real, degraded)
 
     def restoration(self) -> Restoration:
         return Restoration("noise", multiple=self.fold, invents=bool(self.adversarial))
 
     def restore(
-        self, damaged: Tensor, mask: Tensor | None = None, *, generator: torch.Generator | None = None
+        self, degraded: Tensor, mask: Tensor | None = None, *, generator: torch.Generator | None = None
     ) -> Tensor:
-        """Clean pictures (n, C, H, W) in [-1, 1]."""
-        return self.G(damaged).clamp(-1, 1)
+        """Clean images (n, C, H, W) in [-1, 1]."""
+        return self.G(degraded).clamp(-1, 1)
 
 
 @preset("denoise")
 def tiny() -> Denoise:
     """Seconds on a CPU; for tests and first looks."""
-    return Denoise(batch_size=16, width=8, depth=4, judge_width=4)
+    return Denoise(batch_size=16, width=8, depth=4, disc_width=4)
 
 
 @preset("denoise")

@@ -1,17 +1,17 @@
 """Fast style transfer: one painting, one network, one pass (Johnson 2016, arXiv:1603.08155).
 
 Idea: Gatys changes the pixels of one photo until a trained network sees the photo's things and the painting's texture. Do
-that work once, in the weights of a network that paints any photo: train it on photos with the same two losses (eq. 5), its
-own output in place of the pixels. Each content picture is its own target; the painting's Gram matrices are computed once.
+that work once, in the weights of a network that generates any photo: train it on photos with the same two losses (eq. 5), its
+own output in place of the pixels. Each content image is its own target; the painting's Gram matrices are computed once.
 
 Instance norm (Ulyanov 2016, arXiv:1607.08022) in place of batch norm: each photo's own contrast is what has to go.
 
-Departs from the paper: losses relative to a picture with nothing of the target in it (losses.style.relative); the network
+Departs from the paper: losses relative to an image with nothing of the target in it (losses.style.relative); the network
 gives what is added to the photo; nearest neighbour and convolution in place of transposed ones; the feature network is a
 setting, MobileNetV2 by default, since it is 14 MB and fast. With `adversarial` above 0 a discriminator that sees pieces of
 the painting adds its loss.
 
-The feature network stays out of the run's weights: a trained painter needs it no more. Its SHA-256 and the painting's are in the
+The feature network stays out of the run's weights: a trained generator needs it no more. Its SHA-256 and the painting's are in the
 buffer `origin`, so that a resumed training refuses another network or painting.
 """
 
@@ -29,18 +29,18 @@ from ganvas.losses.adversarial import discriminator_cross_entropy, non_saturatin
 from ganvas.losses.style import content_loss, content_scale, gram, relative, style_loss, style_scale, total_variation
 from ganvas.method import Batch, DataSpec, Method, Update, preset, register, setting, step_factor
 from ganvas.methods.adversarial import check_odd, read_widths
-from ganvas.networks.painter import Painter, StrokeJudge
 from ganvas.networks.perceptual import FeatureNetwork, known, open_network
+from ganvas.networks.style_transfer import StrokeDiscriminator, StyleTransferNetwork
 
 
 class Networks(Method):
     """Names what `build` and `begin` make. No dataclass, or they would be settings."""
 
-    G: Painter
-    D: StrokeJudge
+    G: StyleTransferNetwork
+    D: StrokeDiscriminator
     origin: Tensor
     expected: Tensor | None = None
-    eyes: tuple[FeatureNetwork, ...] = ()  # in a tuple: what a module holds in the open goes into its weights
+    extractors: tuple[FeatureNetwork, ...] = ()  # in a tuple: what a module holds in the open goes into its weights
     grams: dict[str, Tensor]
     sheet: Sheet
 
@@ -52,8 +52,8 @@ class FastStyle(Networks):
     title = "fast style transfer: one painting, one pass"
     paper = "Johnson et al. 2016, Perceptual Losses for Real-Time Style Transfer and Super-Resolution, arXiv:1603.08155"
 
-    batch_size: int = setting(4, "pictures a step, over all processes together", minimum=1)
-    style: str = setting("mosaic", "the painting: a picture file; mosaic is drawn by the program")
+    batch_size: int = setting(4, "images a step, over all processes together", minimum=1)
+    style: str = setting("mosaic", "the painting: an image file; mosaic is drawn by the program")
     style_size: int = setting(
         256, "shorter side of the painting as it is looked at: larger strokes for more", minimum=16, unit="pixels"
     )
@@ -72,12 +72,12 @@ class FastStyle(Networks):
     )
     blocks: int = setting(5, "residual blocks at the smallest size", minimum=0)
     kernel: int = setting(9, "kernel of the first and last convolution, odd", minimum=1, unit="pixels")
-    judge_width: int = setting(32, "adversarial: channels of the discriminator's first layer", minimum=1)
-    lr: float = setting(1e-3, "step size of Adam", minimum=0)
+    disc_width: int = setting(32, "adversarial: channels of the discriminator's first layer", minimum=1)
+    lr: float = setting(1e-3, "learning rate of Adam", minimum=0)
     decay: str = setting(
-        "linear", "fall of the step size to zero over the budget", choices=("linear", "cosine", "none")
+        "linear", "fall of the learning rate to zero over the budget", choices=("linear", "cosine", "none")
     )
-    ema: float = setting(0.99, "decay of the painter's average, a step", minimum=0, maximum=0.999999)
+    ema: float = setting(0.99, "decay of the generator's average, a step", minimum=0, maximum=0.999999)
 
     averaged = ("G",)
 
@@ -85,9 +85,9 @@ class FastStyle(Networks):
         widths = read_widths("widths", self.widths)
         check_odd("kernel", self.kernel)
         known(self.network)
-        self.G = Painter(spec.channels, widths, self.blocks, self.kernel)
+        self.G = StyleTransferNetwork(spec.channels, widths, self.blocks, self.kernel)
         if self.adversarial:
-            self.D = StrokeJudge(spec.channels, self.judge_width)
+            self.D = StrokeDiscriminator(spec.channels, self.disc_width)
         self.register_buffer("origin", torch.zeros(32, dtype=torch.uint8))
         self.register_load_state_dict_post_hook(lambda *_: self.check_origin())
         self.channels, self.size = spec.channels, (spec.height, spec.width)
@@ -95,15 +95,15 @@ class FastStyle(Networks):
     def begin(self, device: torch.device) -> None:
         """Reads the painting and the feature network; the painting's Gram matrices are all that is kept of it."""
         one = known(self.network)
-        eye = open_network(self.network, wanted=[*one.style, *one.content]).to(device)
+        extractor = open_network(self.network, wanted=[*one.style, *one.content]).to(device)
         styles = read_styles(self.style, self.channels, max(self.style_size, *self.size))
         self.sheet = Sheet(styles, device)
         with torch.no_grad():
-            taps = eye(styles[0][None].to(device), one.style)
+            taps = extractor(styles[0][None].to(device), one.style)
         self.grams = {name: gram(value) for name, value in taps.items()}
-        self.eyes = (eye,)
-        self.expected = fingerprint(styles, eye.sha256, *one.style, *one.content)
-        if self.goes_on and self.origin.any():
+        self.extractors = (extractor,)
+        self.expected = fingerprint(styles, extractor.sha256, *one.style, *one.content)
+        if self.resumed and self.origin.any():
             self.check_origin()
         self.origin.copy_(self.expected)
 
@@ -122,32 +122,32 @@ class FastStyle(Networks):
         return made
 
     def updates(self) -> list[Update]:
-        judged = [Update("judge", trains="D", loss=self.judge_loss)] if self.adversarial else []
-        return [Update("painter", trains="G", loss=self.painter_loss, hands=("painted",)), *judged]
+        discriminator = [Update("discriminator", trains="D", loss=self.discriminator_loss)] if self.adversarial else []
+        return [Update("generator", trains="G", loss=self.generator_loss, hands=("stylised",)), *discriminator]
 
-    def painter_loss(self, batch: Batch) -> dict[str, Tensor]:
+    def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
         """Eq. 5 with the total variation of sec. 3.2, and the discriminator's loss where it has a weight."""
-        painted = self.G(batch.real).float()
-        parts = self.parts(painted, batch.real)
-        content, style, variation = parts["content"].mean(), parts["style"].mean(), total_variation(painted).mean()
+        stylised = self.G(batch.real).float()
+        parts = self.parts(stylised, batch.real)
+        content, style, variation = parts["content"].mean(), parts["style"].mean(), total_variation(stylised).mean()
         loss = self.alpha * content + self.beta * style + self.tv * variation
         report = {
             "content": content.detach(),
             "style": style.detach(),
             "variation": variation.detach(),
-            "painted": painted,
+            "stylised": stylised,
         }
         if self.adversarial:
-            fooled = non_saturating_generator(self.D(painted)).mean()
+            fooled = non_saturating_generator(self.D(stylised)).mean()
             loss, report["adversarial"] = loss + self.adversarial * fooled, fooled.detach()
         return {"loss": loss, **report}
 
-    def parts(self, painted: Tensor, photos: Tensor) -> dict[str, Tensor]:
+    def parts(self, stylised: Tensor, photos: Tensor) -> dict[str, Tensor]:
         """Eqs. 2 and 4 of the paper, each layer relative, means over layers: "content" and "style", (N,)."""
-        one, eye = known(self.network), self.eyes[0]
+        one, extractor = known(self.network), self.extractors[0]
         with torch.no_grad():
-            wanted = eye(photos, one.content)
-        taps = eye(painted, [*one.style, *one.content])
+            wanted = extractor(photos, one.content)
+        taps = extractor(stylised, [*one.style, *one.content])
         content = [relative(content_loss(taps[name], value), content_scale(value)) for name, value in wanted.items()]
         style = [
             relative(style_loss(gram(taps[name]), self.grams[name]), style_scale(self.grams[name]))
@@ -155,10 +155,10 @@ class FastStyle(Networks):
         ]
         return {"content": torch.stack(content).mean(0), "style": torch.stack(style).mean(0)}
 
-    def judge_loss(self, batch: Batch) -> dict[str, Tensor]:
-        """Pieces of the painting against painted photos (Goodfellow 2014, eq. 1)."""
+    def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
+        """Pieces of the painting against stylised photos (Goodfellow 2014, eq. 1)."""
         real = self.D(self.sheet.crops(batch, self.size))
-        fake = self.D(batch.handed["painted"])
+        fake = self.D(batch.handed["stylised"])
         return {"loss": discriminator_cross_entropy(real, fake).mean(), "real": real.mean(), "fake": fake.mean()}
 
     def schedule(self, progress: float, steps: int) -> float:
@@ -167,23 +167,21 @@ class FastStyle(Networks):
     # --- abilities ------------------------------------------------------------------------------------------------------------
 
     def multiple(self) -> int:
-        """Twice what the painter halves by: an instance norm needs more than one place."""
+        """Twice what the generator halves by: an instance norm needs more than one place."""
         return 2 * self.G.multiple
 
     def stylise(self, content: Tensor, style: Tensor | None = None, *, strength: float = 1.0) -> Tensor:
         """(n, C, H, W) in [-1, 1]; strength 0 is the content itself."""
         if style is not None:
-            raise UsageError(
-                "this fast_style knows one painting, that of its training: leave the style away, or train adain"
-            )
+            raise UsageError("this fast_style knows one painting, that of its training: omit the style, or train adain")
         return torch.lerp(content, self.G(content).float().clamp(-1, 1), strength)
 
     def styles_of(self, batch: Batch) -> None:
         """It knows one painting."""
 
-    def lacks(self, painted: Tensor, content: Tensor, style: Tensor | None) -> dict[str, Tensor]:
+    def style_losses(self, stylised: Tensor, content: Tensor, style: Tensor | None) -> dict[str, Tensor]:
         """Eq. 5 without the variation."""
-        parts = self.parts(painted, content)
+        parts = self.parts(stylised, content)
         return {"loss": self.alpha * parts["content"] + self.beta * parts["style"], **parts}
 
     def show(self, batch: Batch) -> Tensor:

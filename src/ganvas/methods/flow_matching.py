@@ -1,15 +1,15 @@
-"""Flow matching: a velocity field that carries noise to pictures (Lipman 2022, arXiv:2210.02747; Liu 2022, arXiv:2209.03003).
+"""Flow matching: a velocity field that carries noise to images (Lipman 2022, arXiv:2210.02747; Liu 2022, arXiv:2209.03003).
 
-Idea: draw a line from each noise to a picture chosen at random, x_t = (1 - t) x_0 + t x_1, and let a network guess the line's
+Idea: draw a line from each noise to an image chosen at random, x_t = (1 - t) x_0 + t x_1, and let a network guess the line's
 velocity x_1 - x_0 from x_t and t alone. Its best guess is the mean over all lines through x_t, and the flow along these means
-carries the normal distribution to that of the pictures (Lipman, theorem 2). So a regression trains a sampler: one network, no
-game. To sample is to solve dx = v(x, t) dt from 0 to 1, deterministic in the noise, at `sampling_steps` times the price of one
+carries the normal distribution to that of the images (Lipman, theorem 2). So a regression trains a sampler: one network, no
+adversarial loss. To sample is to solve dx = v(x, t) dt from 0 to 1, deterministic in the noise, at `sampling_steps` times the price of one
 pass, or twice that for the solvers of second order.
 
-Classes: the label is left away for some pictures, so that one network knows v with and without it, and sampling can go beyond
+Classes: the label is omitted for some images, so that one network knows v with and without it, and sampling can go beyond
 the class's own v, away from the other (`guidance`; Ho and Salimans 2022, arXiv:2207.12598).
 
-Departs from the paper: v is the best guess that is linear in x_t, were pictures normal of the data's own spread, plus what a
+Departs from the paper: v is the best guess that is linear in x_t, were images normal of the data's own spread, plus what a
 network of unit in- and output adds (Karras 2022, arXiv:2206.00364, sec. 5, worked out for straight lines); times may be drawn
 more often from the middle (Esser 2024, arXiv:2403.03206, eq. 19); fixed steps in place of an adaptive solver; a U-Net small
 enough for two CPU cores; no reflow.
@@ -38,24 +38,24 @@ class Networks(Classes):
     v: UNet
     shape: tuple[int, int, int]
     spread: float
-    """Standard deviation of a pixel of the data, over pictures."""
+    """Standard deviation of a pixel of the data, over images."""
 
 
 @register
 @dataclass(eq=False)
 class FlowMatching(Networks):
     name = "flow_matching"
-    title = "a velocity field from noise to pictures, along straight lines"
+    title = "a velocity field from noise to images, along straight lines"
     paper = "Lipman et al. 2022, Flow Matching for Generative Modeling, arXiv:2210.02747"
 
-    batch_size: int = setting(64, "pictures a step, over all processes together", minimum=1)
-    lr: float = setting(2e-3, "step size of Adam at the start", minimum=0)
+    batch_size: int = setting(64, "images a step, over all processes together", minimum=1)
+    lr: float = setting(2e-3, "learning rate of Adam at the start", minimum=0)
     beta1: float = setting(0.9, "Adam's first decay", minimum=0, maximum=0.9999)
     beta2: float = setting(0.99, "Adam's second decay", minimum=0, maximum=0.99999)
     decay: str = setting(
-        "linear", "fall of the step size to zero over the budget", choices=("linear", "cosine", "none")
+        "linear", "fall of the learning rate to zero over the budget", choices=("linear", "cosine", "none")
     )
-    warmup: int = setting(100, "steps over which the step size rises to its full value", minimum=0)
+    warmup: int = setting(100, "steps over which the learning rate rises to its full value", minimum=0)
     widths: str = setting("96-64-32", "channels from the smallest size up, joined by -, without full size")
     blocks: int = setting(1, "residual blocks after each halving and each doubling", minimum=0)
     times: str = setting("uniform", "how training draws t", choices=("uniform", "logit_normal"))
@@ -63,8 +63,8 @@ class FlowMatching(Networks):
         "heun", "of dx = v dt; heun and midpoint take two passes a step", choices=("euler", "midpoint", "heun")
     )
     sampling_steps: int = setting(16, "steps of the solver", minimum=1)
-    conditional: bool = setting(False, "tell the network the class of each picture; the data need labels")
-    label_dropout: float = setting(0.1, "conditional: share of the pictures without their label", minimum=0, maximum=1)
+    conditional: bool = setting(False, "tell the network the class of each image; the data need labels")
+    label_dropout: float = setting(0.1, "conditional: share of the images without their label", minimum=0, maximum=1)
     guidance: float = setting(1.0, "conditional: 1 is the class's own v, 0 that of all, above 1 beyond it", minimum=0)
     ema: float = setting(0.999, "decay of the network's average, a step", minimum=0, maximum=0.999999)
 
@@ -82,7 +82,7 @@ class FlowMatching(Networks):
                 " training, or leave guidance at 1"
             )
         self.shape = spec.shape
-        self.spread = math.sqrt(spec.spread / math.prod(spec.shape)) or 0.5
+        self.spread = math.sqrt(spec.total_variance / math.prod(spec.shape)) or 0.5
         classes = self.learn_classes(spec) if self.conditional else 0
         self.v = UNet(spec.shape, read_widths("widths", self.widths), self.blocks, classes)
 
@@ -110,7 +110,7 @@ class FlowMatching(Networks):
     def velocity(self, x: Tensor, t: Tensor, label: Tensor | None = None) -> Tensor:
         """v(x, t), float32, (N, C, H, W) for t (N,).
 
-        Were pictures N(0, s^2): Var x_t = t^2 s^2 + (1 - t)^2, Cov(x_1 - x_0, x_t) = t s^2 - (1 - t), and the variance of the
+        Were images N(0, s^2): Var x_t = t^2 s^2 + (1 - t)^2, Cov(x_1 - x_0, x_t) = t s^2 - (1 - t), and the variance of the
         velocity that x_t does not tell is s^2 / Var x_t.
         """
         s, t_ = self.spread, t.view(-1, 1, 1, 1)
@@ -130,7 +130,7 @@ class FlowMatching(Networks):
         return torch.stack([torch.randn(size, generator=torch.Generator().manual_seed(seed)) for seed in seeds])
 
     def generate(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Where the flow carries x_0 (n, C * H * W): pictures (n, C, H, W) in [-1, 1]."""
+        """Where the flow carries x_0 (n, C * H * W): images (n, C, H, W) in [-1, 1]."""
         *_, x = self.flow(latents, labels)
         return x.clamp(-1, 1)
 
@@ -173,6 +173,6 @@ def tiny() -> FlowMatching:
 
 @preset("flow_matching")
 def small() -> FlowMatching:
-    """The defaults, for two CPU cores: about 24 million multiply-adds a pass on digits. One minute of one core:
-    FD[digits] 7.9 (floor 0.13, n 1,024). Figures: docs/experiments.md."""
+    """The defaults, for two CPU cores: about 24 million MACs a pass on digits. One minute of one core:
+    FD[digits] 7.9 (reference 0.13, n 1,024). Figures: docs/experiments.md."""
     return FlowMatching()

@@ -1,6 +1,6 @@
 """GAN: generative adversarial nets (Goodfellow 2014, arXiv:1406.2661), with fully connected networks.
 
-Idea: G turns noise into pictures, D tells them from real ones; G is trained through D's verdict. At the equilibrium of
+Idea: G turns noise into images, D tells them from real ones; G is trained through D's verdict. At the equilibrium of
 eq. 1 G's distribution is the data's (theorem 1).
 
 Settings cover the forms found in papers, courses and repositories: G's loss minimax (eq. 1) or non-saturating (sec. 3), noise
@@ -19,7 +19,7 @@ from torch import Tensor
 
 from ganvas.losses.adversarial import discriminator_cross_entropy, minimax_generator, non_saturating_generator
 from ganvas.method import Batch, DataSpec, preset, register, setting
-from ganvas.methods.adversarial import Adversarial, judged, read_widths
+from ganvas.methods.adversarial import Adversarial, discriminator_report, read_widths
 from ganvas.networks.mlp import MLPDiscriminator, MLPGenerator
 
 
@@ -30,7 +30,7 @@ class GAN(Adversarial):
     title = "the classic MLP GAN"
     paper = "Goodfellow et al. 2014, Generative Adversarial Nets, arXiv:1406.2661"
 
-    batch_size: int = setting(100, "pictures a step, over all processes together", minimum=2)
+    batch_size: int = setting(100, "images a step, over all processes together", minimum=2)
     beta1: float = setting(0.9, "Adam's first decay", minimum=0, maximum=0.9999)
     loss: str = setting("non_saturating", "what G makes small", choices=("non_saturating", "minimax"))
     noise_kind: str = setting("normal", "distribution of z; uniform is on [-1, 1)", choices=("normal", "uniform"))
@@ -48,18 +48,18 @@ class GAN(Adversarial):
         self.D = MLPDiscriminator(spec.shape, widths[1], self.activation, outputs=2 if self.output == "softmax2" else 1)
 
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
-        fake = self.paint(batch)
-        scores = self.judge(batch, fake)
+        fake = self.generate_for(batch)
+        scores = self.discriminate(batch, fake)
         equation = minimax_generator if self.loss == "minimax" else non_saturating_generator
         return {"loss": equation(scores).mean(), "fake": fake, "logits": scores}
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
-        real, fake = self.judge(batch, batch.real), self.fake_logits(batch)
-        return judged(discriminator_cross_entropy(real, fake).mean(), real, fake)
+        real, fake = self.discriminate(batch, batch.real), self.fake_logits(batch)
+        return discriminator_report(discriminator_cross_entropy(real, fake).mean(), real, fake)
 
-    def judge(self, batch: Batch, pictures: Tensor) -> Tensor:
+    def discriminate(self, batch: Batch, images: Tensor) -> Tensor:
         """(N, 1) log-odds of "real". Of a softmax over (fake, real) that is the difference of its two scores."""
-        scores = super().judge(batch, pictures)
+        scores = super().discriminate(batch, images)
         return scores[:, 1:] - scores[:, :1] if self.output == "softmax2" else scores
 
     def noise(self, batch: Batch) -> Tensor:

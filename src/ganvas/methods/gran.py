@@ -1,9 +1,9 @@
-"""GRAN: a recurrent GAN that paints in steps (Im, Kim, Jiang, Memisevic 2016, arXiv:1602.05110).
+"""GRAN: a recurrent GAN that generates in steps (Im, Kim, Jiang, Memisevic 2016, arXiv:1602.05110).
 
-Idea: optimising a picture by gradient steps, unrolled, is a recurrent network that adds to a canvas. So G is one: T times a
+Idea: optimising an image by gradient steps, unrolled, is a recurrent network that adds to a canvas. So G is one: T times a
 decoder f adds to the canvas (eq. 6), and in between an encoder g reads what was added last into a hidden state (eq. 5). The
-picture is the squashed sum (eq. 7). z is one a picture, the same at each step, as in the authors' code. D sees the finished
-picture only. T = 1 is a plain DCGAN whose z went through a tanh layer.
+image is the squashed sum (eq. 7). z is one an image, the same at each step, as in the authors' code. D sees the finished
+image only. T = 1 is a plain DCGAN whose z went through a tanh layer.
 
 Departs from the paper: batch norm has statistics and scales of its own at each step (shared ones fit no step once they are
 fixed for sampling; with layer norm instead, G collapsed to a few digits); tanh for pixels in [-1, 1] in place of a
@@ -30,15 +30,15 @@ class GRAN(NonSaturating):
     title = "recurrent generator, additive canvas"
     paper = "Im et al. 2016, Generating Images with Recurrent Adversarial Networks, arXiv:1602.05110"
 
-    batch_size: int = setting(64, "pictures a step, over all processes together", minimum=2)
+    batch_size: int = setting(64, "images a step, over all processes together", minimum=2)
     width: int = setting(64, "channels of decoder and encoder at the largest inner size", minimum=1)
-    judge_width: int = setting(64, "channels of D at the largest inner size", minimum=1)
+    disc_width: int = setting(64, "channels of D at the largest inner size", minimum=1)
     steps: int = setting(3, "times that G adds to its canvas (T)", minimum=1)
     hidden: int = setting(100, "numbers that z is turned into, and that the encoder reads from an addition", minimum=1)
 
     def build(self, spec: DataSpec) -> None:
         self.G = CanvasGenerator(self.z_dim, spec.shape, self.steps, self.width, self.hidden)
-        self.D = DCGANDiscriminator(spec.shape, self.judge_width, norm="batch")
+        self.D = DCGANDiscriminator(spec.shape, self.disc_width, norm="batch")
 
     def drawing(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
         """The canvas after each step, (n, T, C, H, W) in [-1, 1]; the last is what `generate` gives."""
@@ -48,17 +48,17 @@ class GRAN(NonSaturating):
 @preset("gran")
 def tiny() -> GRAN:
     """Seconds on a CPU; for tests and first looks."""
-    return GRAN(batch_size=16, z_dim=8, width=4, judge_width=4, hidden=8, steps=2)
+    return GRAN(batch_size=16, z_dim=8, width=4, disc_width=4, hidden=8, steps=2)
 
 
 @preset("gran")
 def paper() -> GRAN:
     """The largest of the paper's 1, 3 and 5 steps, with the 128 channels of the authors' code. For a GPU."""
-    return GRAN(width=128, judge_width=128, steps=5)
+    return GRAN(width=128, disc_width=128, steps=5)
 
 
 @preset("gran")
 def small() -> GRAN:
     """For digits on a CPU. In 60 s of processor time (one busy core, seed 0) 1,417 steps: blurred digits of a few classes. It
     needs more minutes than a one-step G, whose work it does three times."""
-    return GRAN(batch_size=32, lr=5e-4, width=16, judge_width=16)
+    return GRAN(batch_size=32, lr=5e-4, width=16, disc_width=16)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ganvas.losses.adversarial import hinge_discriminator, wasserstein_generator
 from ganvas.method import Batch, DataSpec, Update, preset, register, setting
-from ganvas.methods.adversarial import Adversarial, judged
+from ganvas.methods.adversarial import Adversarial, discriminator_report
 from ganvas.networks.dcgan import DCGANGenerator, SNDiscriminator
 
 
@@ -25,7 +25,7 @@ class HingeSN(Adversarial):
     title = "hinge loss, spectral normalisation"
     paper = "Miyato et al. 2018, Spectral Normalization for GANs, arXiv:1802.05957"
 
-    batch_size: int = setting(64, "pictures a step, over all processes together", minimum=2)
+    batch_size: int = setting(64, "images a step, over all processes together", minimum=2)
     z_dim: int = setting(128, "numbers in a latent", minimum=1)
     beta1: float = setting(0.0, "Adam's first decay", minimum=0, maximum=0.9999)
     beta2: float = setting(0.9, "Adam's second decay", minimum=0, maximum=0.99999)
@@ -44,11 +44,11 @@ class HingeSN(Adversarial):
 
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
         # -D(G(z)), eq. 17: the same line as WGAN's.
-        return {"loss": wasserstein_generator(self.judge(batch, self.paint(batch))).mean()}
+        return {"loss": wasserstein_generator(self.discriminate(batch, self.generate_for(batch))).mean()}
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
         real, fake = self.both(batch, self.fakes(batch))
-        return judged(hinge_discriminator(real, fake).mean(), real, fake)
+        return discriminator_report(hinge_discriminator(real, fake).mean(), real, fake)
 
 
 @preset("hinge_sn")
@@ -59,11 +59,11 @@ def tiny() -> HingeSN:
 
 @preset("hinge_sn")
 def small() -> HingeSN:
-    """About 3 million multiply-adds a network on digits, for a CPU; at a step size of 2e-4 for both it collapsed."""
+    """About 3 million MACs a network on digits, for a CPU; at a learning rate of 2e-4 for both it collapsed."""
     return HingeSN(width=12, n_critic=1, lr=5e-4, balance=2)
 
 
 @preset("hinge_sn")
 def emoji() -> HingeSN:
-    """`small` for 32 x 32 colour, and ADA, since 1,720 pictures are few. Figures: docs/gan_table.md."""
+    """`small` for 32 x 32 colour, and ADA, since 1,720 images are few. Figures: docs/gan_table.md."""
     return HingeSN(width=16, n_critic=1, lr=5e-4, balance=2, augment="ada", ada_images=200_000)

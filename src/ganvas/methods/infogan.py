@@ -1,24 +1,24 @@
 """InfoGAN: codes with a meaning of their own, found without labels (Chen 2016, arXiv:1606.03657).
 
-Idea: split the latent into noise z and codes c (categories, and numbers in [-1, 1]), and make the picture tell which codes it was
+Idea: split the latent into noise z and codes c (categories, and numbers in [-1, 1]), and make the image tell which codes it was
 made from. Nothing forces a GAN to use a part of its latent in one clear way; high mutual information I(c; G(z, c)) does. It has
-no closed form, but any network Q(c | x) that guesses the codes from the picture bounds it from below (eq. 5):
+no closed form, but any network Q(c | x) that guesses the codes from the image bounds it from below (eq. 5):
 
     L_I = H(c) + E log Q(c | G(z, c)) <= I(c; G(z, c))
 
-G and Q make it large beside the usual game (eq. 6). Q is a second head on D's body, so it costs next to nothing.
+G and Q make it large beside the usual loss (eq. 6). Q is a second head on D's body, so it costs next to nothing.
 
 What a category comes to mean is what Q reads most easily, and left alone that may be slant or thickness. `warp` turns, slants,
 scales and moves all that D and Q see, real and fake alike: then only what outlives that can carry a category. `invariance` asks
-more of Q: to read one category in two warps of the same real picture, and all categories equally often, which is the
-information between both readings (Ji 2019, arXiv:1807.06653; warps of real pictures are from Ojha 2020, arXiv:1910.01112). On
+more of Q: to read one category in two warps of the same real image, and all categories equally often, which is the
+information between both readings (Ji 2019, arXiv:1807.06653; warps of real images are from Ojha 2020, arXiv:1910.01112). On
 digits that is mostly the class.
 
 Departs from the paper: eq. 6 gives Q no optimiser of its own; here D's update trains body and both heads, its loss less
-lambda L_I on the fake pictures, as in the authors' code, and G's update has the same term for G. Q's normal of a continuous code
+lambda L_I on the fake images, as in the authors' code, and G's update has the same term for G. Q's normal of a continuous code
 has variance 1 (theirs for MNIST too), so that term is a squared error. The layers of table 1, but down to 4 x 4 pixels and for
 any height and width; one lambda for each kind of code (C.1 has 1 and 0.1). `warp`, `invariance`, `decay` and networks without
-hidden layers are not theirs (that D has layer norm: with batch norm it painted one picture a category); preset `small` has
+hidden layers are not theirs (that D has layer norm: with batch norm it generated one image a category); preset `small` has
 them all, the defaults none.
 """
 
@@ -41,7 +41,7 @@ from ganvas.losses.divergence import (
     uniform_entropy,
 )
 from ganvas.method import Batch, Code, DataSpec, Update, preset, register, setting
-from ganvas.methods.adversarial import Adversarial, judged, read_widths
+from ganvas.methods.adversarial import Adversarial, discriminator_report, read_widths
 from ganvas.networks.coded import CodedDiscriminator, CodedGenerator
 from ganvas.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 
@@ -53,7 +53,7 @@ class InfoGAN(Adversarial):
     title = "codes found without labels, by mutual information"
     paper = "Chen et al. 2016, InfoGAN: Interpretable Representation Learning by Information Maximizing GANs, arXiv:1606.03657"
 
-    batch_size: int = setting(128, "pictures a step, over all processes together", minimum=2)
+    batch_size: int = setting(128, "images a step, over all processes together", minimum=2)
     z_dim: int = setting(62, "numbers of plain noise in a latent, before the codes", minimum=1)
     width: int = setting(64, "channels at the largest inner size, both networks", minimum=1)
     hidden: int = setting(
@@ -63,15 +63,15 @@ class InfoGAN(Adversarial):
     continuous: int = setting(2, "codes that are a number in [-1, 1]", minimum=0)
     categorical_weight: float = setting(1.0, "lambda of the categorical codes", minimum=0)
     continuous_weight: float = setting(0.1, "lambda of the continuous codes", minimum=0)
-    lr: float = setting(1e-3, "step size of Adam, G", minimum=0)
-    balance: float = setting(0.2, "step size of D and Q over that of G", minimum=0)
+    lr: float = setting(1e-3, "learning rate of Adam, G", minimum=0)
+    balance: float = setting(0.2, "learning rate of D and Q over that of G", minimum=0)
     invariance: float = setting(
         0.0,
-        "weight of Q reading one category in two warps of a real picture, and all equally often; needs warp",
+        "weight of Q reading one category in two warps of a real image, and all equally often; needs warp",
         minimum=0,
     )
     decay: str = setting(
-        "none", "late: the step size falls to zero over the second half of the budget", choices=("none", "late")
+        "none", "late: the learning rate falls to zero over the second half of the budget", choices=("none", "late")
     )
     warp: float = setting(
         0.0, "strength of random turns, slants, sizes and shifts of all that D and Q see", minimum=0, maximum=2
@@ -97,44 +97,44 @@ class InfoGAN(Adversarial):
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
         latent = self.noise(batch)
         fake = self.G(latent)
-        logits, read = self.judge_and_read(batch, fake)
+        logits, read = self.discriminate_and_predict(batch, fake)
         loss = non_saturating_generator(logits).mean() - self.information(latent, read)["loss"]
         return {"loss": loss, "fake": fake, "latent": latent}
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
-        latent, painted = self.painted(batch)
-        # Two passes: batch statistics of real and fake pictures must not mix.
-        real, seen = self.judge_and_read(batch, batch.real)
-        fake, read = self.judge_and_read(batch, painted)
+        latent, generated = self.generated(batch)
+        # Two passes: batch statistics of real and fake images must not mix.
+        real, seen = self.discriminate_and_predict(batch, batch.real)
+        fake, read = self.discriminate_and_predict(batch, generated)
         bounds = self.information(latent, read)
         loss = discriminator_cross_entropy(real, fake).mean() - bounds["loss"]
         report = {"categorical": bounds["categorical"], "continuous": bounds["continuous"]}
         if self.invariance:
-            _, again = self.judge_and_read(batch, batch.real)
+            _, again = self.discriminate_and_predict(batch, batch.real)
             agreement = self.agreement(seen, again)
             loss, report["invariance"] = loss - self.invariance * agreement, agreement.detach()
-        return {**judged(loss, real, fake), **report}
+        return {**discriminator_report(loss, real, fake), **report}
 
-    def painted(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Latents (N, z_dim + codes) and their pictures for D's step: those of G's step, or new ones; without a graph."""
+    def generated(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Latents (N, z_dim + codes) and their images for D's step: those of G's step, or new ones; without a graph."""
         if "latent" in batch.handed:
             return batch.handed["latent"], batch.handed["fake"]
         with torch.no_grad():
             latent = self.noise(batch)
             return latent, self.G(latent)
 
-    def judge(self, batch: Batch, pictures: Tensor) -> Tensor:
+    def discriminate(self, batch: Batch, images: Tensor) -> Tensor:
         """D's logits (M, 1) alone."""
-        return self.judge_and_read(batch, pictures)[0]
+        return self.discriminate_and_predict(batch, images)[0]
 
-    def judge_and_read(self, batch: Batch, pictures: Tensor) -> tuple[Tensor, Tensor]:
+    def discriminate_and_predict(self, batch: Batch, images: Tensor) -> tuple[Tensor, Tensor]:
         """D's logits (M, 1) and what Q says of the codes (M, codes), by one pass through the body that they share."""
-        outputs = super().judge(batch, pictures)
+        outputs = super().discriminate(batch, images)
         return outputs[:, :1], outputs[:, 1:]
 
-    def augmented(self, batch: Batch, pictures: Tensor, times: int = 1) -> Tensor:
-        """What D and Q see of `pictures`, `times` as many as the batch has."""
-        seen = super().augmented(batch, pictures, times)
+    def augmented(self, batch: Batch, images: Tensor, times: int = 1) -> Tensor:
+        """What D and Q see of `images`, `times` as many as the batch has."""
+        seen = super().augmented(batch, images, times)
         if not self.warp:
             return seen
         return affine(seen, lambda *shape: torch.cat([batch.uniform(*shape) for _ in range(times)]), self.warp)
@@ -160,7 +160,7 @@ class InfoGAN(Adversarial):
         return {"loss": loss, **{kind: bound.detach() for kind, bound in bounds.items()}}
 
     def agreement(self, seen: Tensor, again: Tensor) -> Tensor:
-        """Information between the categories that Q reads in two warps of the same pictures, in nats, over all codes."""
+        """Information between the categories that Q reads in two warps of the same images, in nats, over all codes."""
         parts = [slice(code.start - self.z_dim, code.start - self.z_dim + code.size) for code in self.categories()]
         return torch.stack([paired_information(seen[:, part], again[:, part]) for part in parts]).sum()
 
@@ -193,7 +193,7 @@ class InfoGAN(Adversarial):
         return torch.cat([batch.normal(self.z_dim), *chosen, batch.uniform(self.continuous, low=-1, high=1)], 1)
 
     def latent(self, generator: torch.Generator) -> Tensor:
-        """Noise and codes (z_dim + codes,) of one picture."""
+        """Noise and codes (z_dim + codes,) of one image."""
         z = torch.randn(self.z_dim, generator=generator)
         chosen = [one_hot(torch.randint(code.size, (), generator=generator), code.size) for code in self.categories()]
         return torch.cat([z, *chosen, torch.rand(self.continuous, generator=generator) * 2 - 1])
@@ -208,7 +208,7 @@ def tiny() -> InfoGAN:
 @preset("infogan")
 def small() -> InfoGAN:
     """Narrow networks for digits on a CPU, 3 minutes of one core: about 6,600 steps. A weight of 1 for the categories, the
-    default, made each of them one picture. Figures: docs/experiments.md."""
+    default, made each of them one image. Figures: docs/experiments.md."""
     return InfoGAN(
         width=16, hidden=0, batch_size=32, balance=0.3, categorical_weight=0.25, continuous_weight=0.5, decay="late", warp=1.0,
         invariance=1.0,

@@ -1,17 +1,17 @@
 """Inpainting: filling holes by what stands around them (context encoders, Pathak 2016, arXiv:1604.07379).
 
-Idea: cut a hole into each training picture and train a network to fill it. The pixels that were there judge it first (eq. 1),
-which alone gives the blurred mean of all that would fit; a discriminator that looks at parts of the filled picture asks for one
+Idea: cut a hole into each training image and train a network to fill it. The pixels that were there discriminator it first (eq. 1),
+which alone gives the blurred mean of all that would fit; a discriminator that looks at parts of the filled image asks for one
 of them (eq. 2, 3):
 
     loss of G = |G - x|^2 in the hole + around * |G - x|^2 everywhere + adversarial * (-D(filled))
 
-Holes are rectangles, strokes or either, anew for each picture, so one network fills holes of any form. Pixels outside of the
+Holes are rectangles, strokes or either, anew for each image, so one network fills holes of any form. Pixels outside of the
 hole come back as they were, to the bit.
 
 Departs from the paper: gated convolutions, hinge loss and spectral norm of Yu (2019, arXiv:1806.03589, eqs. 3 to 5), which know
-where there is no picture, in place of an encoder with a fully connected layer; the network is added to a smooth filling, a spline
-under tension, where it starts; squares or L1; the discriminator comes in a second phase; any size of picture.
+where there is no image, in place of an encoder with a fully connected layer; the network is added to a smooth filling, a spline
+under tension, where it starts; squares or L1; the discriminator comes in a second phase; any size of image.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from ganvas.data.degrade import box_masks, stroke_masks, turned
 from ganvas.errors import UsageError
 from ganvas.losses.adversarial import hinge_discriminator, wasserstein_generator
 from ganvas.losses.restoration import absolute_error, hole_error, squared_error
-from ganvas.method import Batch, Damaged, DataSpec, Method, Restoration, Update, preset, register, setting, step_factor
-from ganvas.methods.adversarial import judged
+from ganvas.method import Batch, DataSpec, Degraded, Method, Restoration, Update, preset, register, setting, step_factor
+from ganvas.methods.adversarial import discriminator_report
 from ganvas.networks.inpainter import GatedInpainter, smoothly_filled
-from ganvas.networks.judge import LocalJudge
+from ganvas.networks.local_discriminator import LocalDiscriminator
 
 STROKES = 8  # of one broken line
 
@@ -39,7 +39,7 @@ class Networks(Method):
     """Names what `build` makes. No dataclass, or they would be settings."""
 
     G: GatedInpainter
-    D: LocalJudge
+    D: LocalDiscriminator
 
 
 @register
@@ -49,9 +49,9 @@ class Inpaint(Networks):
     title = "filling holes (context encoder, gated convolutions)"
     paper = "Pathak et al. 2016, Context Encoders: Feature Learning by Inpainting, arXiv:1604.07379"
 
-    batch_size: int = setting(16, "pictures a step, over all processes together", minimum=1)
-    holes: str = setting("mix", "their form; mix is one of both for each picture", choices=("boxes", "strokes", "mix"))
-    loss: str = setting("l2", "difference from the whole picture", choices=("l1", "l2"))
+    batch_size: int = setting(16, "images a step, over all processes together", minimum=1)
+    holes: str = setting("mix", "their form; mix is one of both for each image", choices=("boxes", "strokes", "mix"))
+    loss: str = setting("l2", "difference from the whole image", choices=("l1", "l2"))
     first_phase: float = setting(
         0.5, "share of the budget in which pixels alone count, before the discriminator", minimum=0, maximum=0.95
     )
@@ -60,13 +60,13 @@ class Inpaint(Networks):
     width: int = setting(32, "channels at the largest inner size", minimum=1)
     blocks: int = setting(1, "rounds of dilated convolutions at the smallest size", minimum=1)
     fold: int = setting(2, "side of the squares of pixels that are folded into channels", minimum=1, maximum=4)
-    judge_width: int = setting(32, "channels of the discriminator at full size", minimum=1)
-    turn: bool = setting(True, "flip and turn training pictures at random")
-    lr: float = setting(1e-3, "step size of both networks' Adam at the start", minimum=0)
+    disc_width: int = setting(32, "channels of the discriminator at full size", minimum=1)
+    turn: bool = setting(True, "flip and turn training images at random")
+    lr: float = setting(1e-3, "learning rate of both networks' Adam at the start", minimum=0)
     decay: str = setting(
-        "cosine", "fall of the step size to zero over the budget", choices=("linear", "cosine", "none")
+        "cosine", "fall of the learning rate to zero over the budget", choices=("linear", "cosine", "none")
     )
-    warmup: int = setting(50, "steps over which the step size rises from 0", minimum=0)
+    warmup: int = setting(50, "steps over which the learning rate rises from 0", minimum=0)
     ema: float = setting(0.999, "decay of the network's average, a step", minimum=0, maximum=0.999999)
 
     averaged = ("G",)
@@ -74,7 +74,7 @@ class Inpaint(Networks):
     def build(self, spec: DataSpec) -> None:
         self.G = GatedInpainter(spec.channels, width=self.width, blocks=self.blocks, fold=self.fold)
         if self.adversarial:
-            self.D = LocalJudge(spec.channels + 1, width=self.judge_width)
+            self.D = LocalDiscriminator(spec.channels + 1, width=self.disc_width)
 
     def optimizers(self) -> dict[str, Optimizer]:
         trained = {"G": self.G, "D": self.D} if self.adversarial else {"G": self.G}
@@ -108,7 +108,7 @@ class Inpaint(Networks):
         }  # fmt: skip
 
     def fill(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """The batch's pictures, turned; the same with G's filling; their holes; and how far G is from the pictures."""
+        """The batch's images, turned; the same with G's filling; their holes; and how far G is from the images."""
         whole = turned(batch.real, batch.uniform(3)) if self.turn else batch.real
         mask = self.masks(batch)
         made = self.G(whole, mask)
@@ -124,12 +124,12 @@ class Inpaint(Networks):
             whole, mask = batch.real, self.masks(batch)
             with torch.no_grad():
                 fake = self.completed(whole, mask)
-        pictures = torch.cat([whole, fake])
-        real_logits, fake_logits = self.D(torch.cat([pictures, mask.repeat(2, 1, 1, 1)], 1)).chunk(2)
-        return judged(hinge_discriminator(real_logits, fake_logits).mean(), real_logits, fake_logits)
+        images = torch.cat([whole, fake])
+        real_logits, fake_logits = self.D(torch.cat([images, mask.repeat(2, 1, 1, 1)], 1)).chunk(2)
+        return discriminator_report(hinge_discriminator(real_logits, fake_logits).mean(), real_logits, fake_logits)
 
     def masks(self, batch: Batch) -> Tensor:
-        """(N, 1, H, W), 1 in the hole that each picture of the batch gets."""
+        """(N, 1, H, W), 1 in the hole that each image of the batch gets."""
         height, width = batch.real.shape[2:]
         boxes = strokes = None
         if self.holes != "strokes":
@@ -140,41 +140,41 @@ class Inpaint(Networks):
             return boxes if strokes is None else strokes  # pyright: ignore[reportReturnType]
         return torch.where(batch.uniform(1, 1, 1) < 0.5, boxes, strokes)
 
-    def completed(self, pictures: Tensor, mask: Tensor) -> Tensor:
-        """`pictures` with what G puts into the hole."""
-        return torch.where(mask > 0, self.G(pictures, mask), pictures)
+    def completed(self, images: Tensor, mask: Tensor) -> Tensor:
+        """`images` with what G puts into the hole."""
+        return torch.where(mask > 0, self.G(images, mask), images)
 
-    def damage(self, batch: Batch) -> Damaged:
+    def degrade(self, batch: Batch) -> Degraded:
         mask = self.masks(batch)
-        return Damaged(torch.where(mask > 0, 0.0, batch.real), batch.real, smoothly_filled(batch.real, mask), mask)
+        return Degraded(torch.where(mask > 0, 0.0, batch.real), batch.real, smoothly_filled(batch.real, mask), mask)
 
     def restoration(self) -> Restoration:
         return Restoration("holes", multiple=self.G.multiple)
 
     def restore(
-        self, damaged: Tensor, mask: Tensor | None = None, *, generator: torch.Generator | None = None
+        self, degraded: Tensor, mask: Tensor | None = None, *, generator: torch.Generator | None = None
     ) -> Tensor:
-        """Whole pictures (n, C, H, W): in the hole within [-1, 1], elsewhere as they came. UsageError without a mask."""
+        """Whole images (n, C, H, W): in the hole within [-1, 1], elsewhere as they came. UsageError without a mask."""
         if mask is None:
-            raise UsageError("filling holes needs a mask, 1 where the picture is missing")
+            raise UsageError("filling holes needs a mask, 1 where the image is missing")
         # One by one: a convolution of several rounds otherwise than that of one.
-        made = torch.cat([self.G(x, hole) for x, hole in zip(damaged.split(1), mask.split(1), strict=True)])
-        return torch.where(mask > 0, made.clamp(-1, 1), damaged)
+        made = torch.cat([self.G(x, hole) for x, hole in zip(degraded.split(1), mask.split(1), strict=True)])
+        return torch.where(mask > 0, made.clamp(-1, 1), degraded)
 
 
 @preset("inpaint")
 def tiny() -> Inpaint:
     """Seconds on a CPU; for tests and first looks. Without the first phase, so that each step trains both networks."""
-    return Inpaint(batch_size=16, width=4, judge_width=4, first_phase=0.0)
+    return Inpaint(batch_size=16, width=4, disc_width=4, first_phase=0.0)
 
 
 @preset("inpaint")
 def small() -> Inpaint:
     """For photos cut into patches (data.fit=tile, data.size=64) on a CPU. Figures: docs/experiments.md."""
-    return Inpaint(batch_size=16, width=24, judge_width=16, lr=2e-3, ema=0.995)
+    return Inpaint(batch_size=16, width=24, disc_width=16, lr=2e-3, ema=0.995)
 
 
 @preset("inpaint")
 def paper() -> Inpaint:
     """Near Yu's sizes (2019, sec. 4): no folding, 48 channels, four rounds of dilated convolutions. For a GPU."""
-    return Inpaint(width=48, blocks=4, fold=1, judge_width=64, lr=1e-4, decay="none")
+    return Inpaint(width=48, blocks=4, fold=1, disc_width=64, lr=1e-4, decay="none")

@@ -1,12 +1,12 @@
 """LAPGAN: a Laplacian pyramid of GANs (Denton, Chintala, Szlam, Fergus 2015, arXiv:1506.05751).
 
-Idea: do not paint a picture at once. A small GAN paints it coarse (z_K to I_K, 8 x 8 or so); then at each level a conditional
+Idea: do not generate an image at once. A small GAN generates it coarse (z_K to I_K, 8 x 8 or so); then at each level a conditional
 GAN doubles what is there and adds the detail that doubling cannot know (eq. 5):
 
     I_k = u(I_{k+1}) + G_k(z_k, u(I_{k+1}))        z_k: a plane of noise
 
-Each level is trained alone, on real coarse pictures u(d(I_k)), so no gradient ever crosses levels (sec. 2.3, fig. 2). D_k sees
-the sum u(I_{k+1}) + h_k of the coarse picture and a real or painted band. Level 0 is the finest, K the coarsest.
+Each level is trained alone, on real coarse images u(d(I_k)), so no gradient ever crosses levels (sec. 2.3, fig. 2). D_k sees
+the sum u(I_{k+1}) + h_k of the coarse image and a real or generated band. Level 0 is the finest, K the coarsest.
 
 Labels (the paper's CC-LAPGAN): a learned plane a class for G_k; for D_k a projection (Miyato 2018), theirs a plane as well.
 
@@ -26,11 +26,11 @@ from torch import Tensor, nn
 
 from ganvas.losses.adversarial import discriminator_cross_entropy, non_saturating_generator
 from ganvas.method import Batch, DataSpec, Update, preset, register, setting
-from ganvas.methods.adversarial import Adversarial, judged, read_widths
+from ganvas.methods.adversarial import Adversarial, discriminator_report, read_widths
 from ganvas.networks.conditional import labelled, projected
 from ganvas.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from ganvas.networks.mlp import MLPDiscriminator, MLPGenerator
-from ganvas.networks.pyramid import BandGenerator, PyramidDiscriminator, PyramidGenerator, halvings, up
+from ganvas.networks.pyramid import BandGenerator, PyramidDiscriminator, PyramidGenerator, downsampled, up
 from ganvas.networks.resample import pyramid
 
 
@@ -41,9 +41,9 @@ class LAPGAN(Adversarial):
     title = "a pyramid of GANs, coarse to fine"
     paper = "Denton et al. 2015, Deep Generative Image Models using a Laplacian Pyramid of Adversarial Networks, arXiv:1506.05751"
 
-    batch_size: int = setting(64, "pictures a step, over all processes together", minimum=2)
+    batch_size: int = setting(64, "images a step, over all processes together", minimum=2)
     z_dim: int = setting(100, "numbers in the coarsest level's latent; finer levels have one a pixel", minimum=1)
-    coarsest: int = setting(8, "the coarsest pictures' shorter side is at most this", minimum=2, unit="pixels")
+    coarsest: int = setting(8, "the coarsest images' shorter side is at most this", minimum=2, unit="pixels")
     order: str = setting(
         "together",
         "train all levels in each step, or the coarsest for its share of the budget, then the next",
@@ -59,8 +59,8 @@ class LAPGAN(Adversarial):
     base_width: int = setting(128, "conv: channels of the coarsest level's pair at its largest inner size", minimum=1)
     width: int = setting(64, "channels of G_k", minimum=1)
     depth: int = setting(1, "3 x 3 convolutions of G_k between its first and its last", minimum=0)
-    judge_width: int = setting(64, "channels of D_k at its largest inner size", minimum=1)
-    conditional: bool = setting(False, "tell all networks the class of each picture; the data need labels")
+    disc_width: int = setting(64, "channels of D_k at its largest inner size", minimum=1)
+    conditional: bool = setting(False, "tell all networks the class of each image; the data need labels")
 
     def build(self, spec: DataSpec) -> None:
         classes = self.learn_classes(spec) if self.conditional else 0
@@ -68,13 +68,13 @@ class LAPGAN(Adversarial):
         shapes = [(spec.channels, *size) for size in sizes]
         self.last = len(sizes) - 1  # K
         finer = [BandGenerator(shape, self.width, self.depth, "batch", classes) for shape in shapes[:-1]]
-        judges = [DCGANDiscriminator(shape, self.judge_width, "batch", 1 + classes) for shape in shapes[:-1]]
-        paint, judge = self.build_base(shapes[-1], classes)
-        self.G = PyramidGenerator(labelled(paint, classes), self.z_dim, finer)
-        self.D = PyramidDiscriminator([projected(one, classes) for one in (*judges, judge)], sizes)
+        discriminators = [DCGANDiscriminator(shape, self.disc_width, "batch", 1 + classes) for shape in shapes[:-1]]
+        generator, discriminator = self.build_base(shapes[-1], classes)
+        self.G = PyramidGenerator(labelled(generator, classes), self.z_dim, finer)
+        self.D = PyramidDiscriminator([projected(one, classes) for one in (*discriminators, discriminator)], sizes)
 
     def build_base(self, shape: tuple[int, int, int], classes: int) -> tuple[nn.Module, nn.Module]:
-        """G_K and D_K: a plain GAN for small pictures."""
+        """G_K and D_K: a plain GAN for small images."""
         if self.base == "conv":
             G = DCGANGenerator(self.z_dim + classes, shape, self.base_width, "batch")
             return G, DCGANDiscriminator(shape, self.base_width, "batch", 1 + classes)
@@ -84,9 +84,9 @@ class LAPGAN(Adversarial):
 
     def trained(self) -> list[tuple[str, nn.Module, float]]:
         """Each level's two networks by the names G0, D0, G1, ..."""
-        painters, judges = cast(PyramidGenerator, self.G).levels, cast(PyramidDiscriminator, self.D).levels
+        generators, discriminators = cast(PyramidGenerator, self.G).levels, cast(PyramidDiscriminator, self.D).levels
         found: list[tuple[str, nn.Module, float]] = []
-        for level, (G, D) in enumerate(zip(painters, judges, strict=True)):
+        for level, (G, D) in enumerate(zip(generators, discriminators, strict=True)):
             found += [(f"G{level}", G, self.lr), (f"D{level}", D, self.lr * self.balance)]
         return found
 
@@ -110,34 +110,34 @@ class LAPGAN(Adversarial):
         turn, turns = self.last - level, self.last + 1
         return turn / turns, (turn + 1) / turns if level else inf
 
-    # --- losses: those of any GAN, on the pictures of one level -----------------------------------------------------------------
+    # --- losses: those of any GAN, on the images of one level -----------------------------------------------------------------
 
     def generator_loss(self, batch: Batch, level: int = 0) -> dict[str, Tensor]:
-        fake = self.paint_level(batch, level)
-        return {"loss": non_saturating_generator(self.judge(batch, fake)).mean(), "fake": fake}
+        fake = self.generate_level(batch, level)
+        return {"loss": non_saturating_generator(self.discriminate(batch, fake)).mean(), "fake": fake}
 
     def discriminator_loss(self, batch: Batch, level: int = 0) -> dict[str, Tensor]:
-        # Two passes: batch statistics of real and fake pictures must not mix.
-        real = self.judge(batch, halvings(batch.real, level)[-1])
-        fake = self.judge(batch, self.level_fakes(batch, level))
-        return judged(discriminator_cross_entropy(real, fake).mean(), real, fake)
+        # Two passes: batch statistics of real and fake images must not mix.
+        real = self.discriminate(batch, downsampled(batch.real, level)[-1])
+        fake = self.discriminate(batch, self.level_fakes(batch, level))
+        return discriminator_report(discriminator_cross_entropy(real, fake).mean(), real, fake)
 
-    def paint_level(self, batch: Batch, level: int) -> Tensor:
-        """Pictures of one level with their graph: from noise at the coarsest, else from real coarse pictures and noise."""
+    def generate_level(self, batch: Batch, level: int) -> Tensor:
+        """Images of one level with their graph: from noise at the coarsest, else from real coarse images and noise."""
         G = cast(PyramidGenerator, self.G)
         label = batch.label if self.classes else None
         noise = batch.uniform(G.numbers[level], low=-1.0, high=1.0)
         if level == self.last:
             return G.coarsest(noise, label)
-        coarse = up(halvings(batch.real, level + 1)[-1], G.size(level))
+        coarse = up(downsampled(batch.real, level + 1)[-1], G.size(level))
         return G.refine(level, noise, coarse, label)
 
     def level_fakes(self, batch: Batch, level: int) -> Tensor:
-        """What G_k painted in this step (its update comes right before D_k's), or new pictures; without a graph."""
+        """What G_k generated in this step (its update comes right before D_k's), or new images; without a graph."""
         if "fake" in batch.handed:
             return batch.handed["fake"]
         with torch.no_grad():
-            return self.paint_level(batch, level)
+            return self.generate_level(batch, level)
 
     # --- noise: uniform, as in the paper; z holds that of all levels ----------------------------------------------------------
 
@@ -152,7 +152,7 @@ class LAPGAN(Adversarial):
 def tiny() -> LAPGAN:
     """Seconds on a CPU; for tests and first looks."""
     return LAPGAN(
-        batch_size=16, z_dim=8, base_generator="16", base_discriminator="16", base_width=4, width=4, judge_width=4
+        batch_size=16, z_dim=8, base_generator="16", base_discriminator="16", base_width=4, width=4, disc_width=4
     )
 
 
@@ -165,11 +165,11 @@ def paper() -> LAPGAN:
 @preset("lapgan")
 def small() -> LAPGAN:
     """For digits on a CPU. In 50 s of processor time (one busy core, seed 0) 1,144 steps: most digits can be read."""
-    return LAPGAN(batch_size=32, lr=5e-4, base="conv", base_width=64, width=16, judge_width=16)
+    return LAPGAN(batch_size=32, lr=5e-4, base="conv", base_width=64, width=16, disc_width=16)
 
 
 @preset("lapgan")
 def emoji() -> LAPGAN:
     """For the built-in emoji on a CPU. In 60 s of processor time (one busy core, seed 0) 1,188 steps: outlines, faces' yellow and
-    edges, no readable emoji. Detail on real coarse pictures is good by then; it is the coarsest level that takes longer."""
-    return LAPGAN(batch_size=32, lr=5e-4, base="conv", base_width=128, width=16, judge_width=16)
+    edges, no readable emoji. Detail on real coarse images is good by then; it is the coarsest level that takes longer."""
+    return LAPGAN(batch_size=32, lr=5e-4, base="conv", base_width=128, width=16, disc_width=16)

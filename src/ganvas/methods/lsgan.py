@@ -1,6 +1,6 @@
 """LSGAN: least squares GAN (Mao 2017, arXiv:1611.04076).
 
-Idea: D regresses 1 for real and 0 for fake pictures, G asks for 1 (eq. 9): pictures on the right side of the border but far
+Idea: D regresses 1 for real and 0 for fake images, G asks for 1 (eq. 9): images on the right side of the border but far
 from the data still pull on G, where cross entropy is content. Everything else is DCGAN.
 
 Departs from the paper: DCGAN's networks (the paper's own are for 112 x 112), as its comparison with DCGAN does.
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ganvas.losses.adversarial import least_squares
 from ganvas.method import Batch, DataSpec, preset, register, setting
-from ganvas.methods.adversarial import Adversarial, judged
+from ganvas.methods.adversarial import Adversarial, discriminator_report
 from ganvas.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 
 
@@ -25,7 +25,7 @@ class LSGAN(Adversarial):
     title = "least squares GAN"
     paper = "Mao et al. 2017, Least Squares Generative Adversarial Networks, arXiv:1611.04076"
 
-    batch_size: int = setting(64, "pictures a step, over all processes together", minimum=2)
+    batch_size: int = setting(64, "images a step, over all processes together", minimum=2)
     width: int = setting(64, "channels at the largest inner size, both networks", minimum=1)
 
     shares = ("logits",)
@@ -35,14 +35,16 @@ class LSGAN(Adversarial):
         self.D = DCGANDiscriminator(spec.shape, self.width, norm="batch")
 
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
-        fake = self.paint(batch)
-        logits = self.judge(batch, fake)
+        fake = self.generate_for(batch)
+        logits = self.discriminate(batch, fake)
         return {"loss": least_squares(logits, 1.0).mean(), "fake": fake, "logits": logits}
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
-        # Two passes: batch statistics of real and fake pictures must not mix.
-        real, fake = self.judge(batch, batch.real), self.fake_logits(batch)
-        return judged((least_squares(real, 1.0) + least_squares(fake, 0.0)).mean(), real, fake, boundary=0.5)
+        # Two passes: batch statistics of real and fake images must not mix.
+        real, fake = self.discriminate(batch, batch.real), self.fake_logits(batch)
+        return discriminator_report(
+            (least_squares(real, 1.0) + least_squares(fake, 0.0)).mean(), real, fake, boundary=0.5
+        )
 
 
 @preset("lsgan")
@@ -53,11 +55,11 @@ def tiny() -> LSGAN:
 
 @preset("lsgan")
 def small() -> LSGAN:
-    """About 3 million multiply-adds a network on digits, for a CPU."""
+    """About 3 million MACs a network on digits, for a CPU."""
     return LSGAN(width=28)
 
 
 @preset("lsgan")
 def emoji() -> LSGAN:
-    """`small` for 32 x 32 colour, and ADA, since 1,720 pictures are few. Figures: docs/gan_table.md."""
+    """`small` for 32 x 32 colour, and ADA, since 1,720 images are few. Figures: docs/gan_table.md."""
     return LSGAN(width=28, augment="ada", ada_images=200_000)

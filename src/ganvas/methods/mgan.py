@@ -1,14 +1,14 @@
 """MGAN: a mixture of generators (Hoang 2018, ICLR, openreview rkmu5b0a-, arXiv:1708.02556).
 
-Idea: K generators paint, each drawn equally often, and a classifier C tells which of them painted a picture. D asks of their
+Idea: K generators generate, each drawn equally often, and a classifier C tells which of them generated an image. D asks of their
 mixture what it always asks; C's term (weight beta, eq. 2) is made small by C and by the generators alike, so that each of them
-keeps to pictures of its own, and together they cover modes that one generator would drop. The generators share all but their
+keeps to images of its own, and together they cover modes that one generator would drop. The generators share all but their
 first layer, C shares all but its last layer with D, so the mixture costs hardly more than one GAN. Compare the file dcgan.py.
 
-A latent is z and the generator as one-hot, so a picture belongs to its seed, and generators can be set like any other code.
+A latent is z and the generator as one-hot, so an image belongs to its seed, and generators can be set like any other code.
 
 Departs from the paper: DCGAN's networks at any height and width (theirs, with 5 x 5 kernels); the generator is drawn for each
-picture anew (theirs paint equal parts of a batch), with batch statistics of the mixture; noise is normal (theirs uniform).
+image anew (theirs generate equal parts of a batch), with batch statistics of the mixture; noise is normal (theirs uniform).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from torch.nn import functional as F
 from ganvas.losses.adversarial import discriminator_cross_entropy, non_saturating_generator
 from ganvas.losses.mixture import told_apart
 from ganvas.method import Batch, Code, DataSpec, Update, preset, register, setting
-from ganvas.methods.adversarial import Adversarial, judged
+from ganvas.methods.adversarial import Adversarial, discriminator_report
 from ganvas.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from ganvas.networks.shared import SharedGenerators
 
@@ -36,7 +36,7 @@ class MGAN(Adversarial):
     paper = "Hoang et al. 2018, MGAN: Training Generative Adversarial Nets with Multiple Generators, arXiv:1708.02556"
     shares = ("logits", "scores")
 
-    batch_size: int = setting(128, "pictures a step, over all processes together", minimum=2)
+    batch_size: int = setting(128, "images a step, over all processes together", minimum=2)
     width: int = setting(64, "channels at the largest inner size, all networks", minimum=1)
     generators: int = setting(10, "generators (K); they share all but their first layer", minimum=2, maximum=1000)
     beta: float = setting(
@@ -64,29 +64,29 @@ class MGAN(Adversarial):
         return {"loss": loss, "apart": apart.detach(), "fake": fake, "which": which, "logits": logits, "scores": scores}
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
-        fakes, which = self.painted(batch)
-        # Two passes: batch statistics of real and fake pictures must not mix.
-        real, (fake, scores) = self.judge(batch, batch.real), self.fake_verdict(batch, fakes)
+        fakes, which = self.generated(batch)
+        # Two passes: batch statistics of real and fake images must not mix.
+        real, (fake, scores) = self.discriminate(batch, batch.real), self.fake_verdict(batch, fakes)
         loss = discriminator_cross_entropy(real, fake).mean() + self.beta * told_apart(scores, which).mean()
         told = (scores.detach().argmax(1) == which).float().mean()
-        return judged(loss, real, fake, told=told)
+        return discriminator_report(loss, real, fake, told=told)
 
-    def judge(self, batch: Batch, pictures: Tensor) -> Tensor:
-        return self.verdict(batch, pictures)[0]
+    def discriminate(self, batch: Batch, images: Tensor) -> Tensor:
+        return self.verdict(batch, images)[0]
 
-    def verdict(self, batch: Batch, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        """D's logits (M, 1), and C's scores (M, K) before softmax: which generator painted."""
-        logits, scores = super().judge(batch, pictures).split([1, self.generators], 1)
+    def verdict(self, batch: Batch, images: Tensor) -> tuple[Tensor, Tensor]:
+        """D's logits (M, 1), and C's scores (M, K) before softmax: which generator generated."""
+        logits, scores = super().discriminate(batch, images).split([1, self.generators], 1)
         return logits, scores
 
     def fake_verdict(self, batch: Batch, fakes: Tensor) -> tuple[Tensor, Tensor]:
-        """The verdict on the step's fake pictures: that of G's step, with its graph, where it was shared."""
+        """The verdict on the step's fake images: that of G's step, with its graph, where it was shared."""
         if "logits" in batch.shared:
             return batch.shared["logits"], batch.shared["scores"]
         return self.verdict(batch, fakes)
 
-    def painted(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Pictures for D's step, without a graph, and the generators (N,) that painted them."""
+    def generated(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Images for D's step, without a graph, and the generators (N,) that generated them."""
         if "fake" in batch.handed:
             return batch.handed["fake"], batch.handed["which"]
         with torch.no_grad():
@@ -121,9 +121,9 @@ def tiny() -> MGAN:
 
 @preset("mgan")
 def small() -> MGAN:
-    """`dcgan`'s preset `small` with ten generators: about 3 million multiply-adds a network on digits, for a CPU.
+    """`dcgan`'s preset `small` with ten generators: about 3 million MACs a network on digits, for a CPU.
 
-    Step sizes and beta are for stacked digits, where at 2e-4 for both networks and the paper's beta of 0.01 all generators
-    collapsed onto one picture (82 s of one thread, seed 0). Measure: benchmarks/modes.py.
+    Learning rates and beta are for stacked digits, where at 2e-4 for both networks and the paper's beta of 0.01 all generators
+    collapsed onto one image (82 s of one thread, seed 0). Measure: benchmarks/modes.py.
     """
     return MGAN(width=28, batch_size=64, z_dim=32, lr=1e-3, balance=0.2, beta=0.5)

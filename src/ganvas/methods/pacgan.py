@@ -1,12 +1,12 @@
 """PacGAN: packing (Lin 2018, arXiv:1712.04086).
 
-Idea: D judges packs of `pack` pictures at once, all real or all painted, joined along the channels. A pack of real pictures is
-varied; a G that repeats itself gives itself away by packs that are not, even where each of its pictures is good. The paper proves
+Idea: D discriminators packs of `pack` images at once, all real or all generated, joined along the channels. A pack of real images is
+varied; a G that repeats itself gives itself away by packs that are not, even where each of its images is good. The paper proves
 that packing favours a G with less mode collapse; nothing else changes: same loss, same networks but for D's first layer. Compare
 the file dcgan.py.
 
-Departs from the paper: DCGAN's networks at any height and width; every picture carries the logit of its pack, so that means over
-pictures are means over packs.
+Departs from the paper: DCGAN's networks at any height and width; every image carries the logit of its pack, so that means over
+images are means over packs.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from ganvas.networks.packed import PackedDiscriminator
 @dataclass(eq=False)
 class PacGAN(NonSaturating):
     name = "pacgan"
-    title = "DCGAN whose D judges packs of pictures"
+    title = "DCGAN whose D discriminators packs of images"
     paper = "Lin et al. 2018, PacGAN: The power of two samples in generative adversarial networks, arXiv:1712.04086"
-    batch_size: int = setting(128, "pictures a step, over all processes together; a multiple of pack", minimum=2)
+    batch_size: int = setting(128, "images a step, over all processes together; a multiple of pack", minimum=2)
     width: int = setting(64, "channels at the largest inner size, both networks", minimum=1)
-    pack: int = setting(2, "pictures that D judges at once", minimum=2, maximum=4)
+    pack: int = setting(2, "images that D discriminators at once", minimum=2, maximum=4)
 
     def build(self, spec: DataSpec) -> None:
         if self.batch_size % self.pack:
@@ -48,7 +48,7 @@ def tiny() -> PacGAN:
 
 @preset("pacgan")
 def small() -> PacGAN:
-    """`dcgan`'s preset `small`, packed by two: about 3 million multiply-adds a network on digits, for a CPU.
+    """`dcgan`'s preset `small`, packed by two: about 3 million MACs a network on digits, for a CPU.
 
     A slow D for stacked digits: 30 s of one thread gave more modes than 82 s at 2e-4 for both networks (seed 0). Measure:
     benchmarks/modes.py.

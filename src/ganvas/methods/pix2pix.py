@@ -1,19 +1,19 @@
-"""pix2pix: pictures into their partners, by a GAN that sees both (Isola 2017, arXiv:1611.07004).
+"""pix2pix: images into their partners, by a GAN that sees both (Isola 2017, arXiv:1611.07004).
 
 Idea: a regression from A to B by the absolute error gives the median of all that B could be, which is blurred. So a
 discriminator that sees the input as well says whether the pair looks real (eq. 1), patch by patch: it cares for the texture, and
 the absolute error for the rest (eqs. 3 and 4). Noise comes in as dropout on the way up, since a generator that has the whole
-picture to go by learns to pass over a z (sec. 3.1).
+image to go by learns to pass over a z (sec. 3.1).
 
     G  -log D(A, G(A)) + lambda |B - G(A)|            D  -log D(A, B) - log(1 - D(A, G(A)))
 
-Departs from the paper: dropout is off when a trained network translates, so that a picture has one translation; batch norm then
-uses the averages of the training, not those of the picture at hand; D's updates follow G's on the same fake pictures; G's weights
-are averaged over the steps; height and width need not be powers of two, and small pictures have fewer halvings. Settings add
-what few pairs and little time need: a G that begins as the identity (`skip`), the relativistic game (Huang 2024,
+Departs from the paper: dropout is off when a trained network translates, so that an image has one translation; batch norm then
+uses the averages of the training, not those of the image at hand; D's updates follow G's on the same fake images; G's weights
+are averaged over the steps; height and width need not be powers of two, and small images have fewer downsamplings. Settings add
+what few pairs and little time need: a G that begins as the identity (`skip`), the relativistic loss (Huang 2024,
 arXiv:2501.05441, eq. 2) with a penalty on D's gradient at real pairs (R1), moves by whole pixels in place of the paper's jitter,
 and networks that were trained on photos: by their features the output is compared with the target (`perceptual`; Zhang 2018,
-arXiv:1801.03924, eq. 1), and D judges (`discriminator`; Sauer 2021, arXiv:2111.01007).
+arXiv:1801.03924, eq. 1), and D discriminators (`discriminator`; Sauer 2021, arXiv:2111.01007).
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ from ganvas.losses.perceptual import unit_distance
 from ganvas.losses.restoration import absolute_error
 from ganvas.method import Batch, DataSpec, Method, Update, preset, register, setting, step_factor
 from ganvas.networks.perceptual import KNOWN, check_network
-from ganvas.networks.projected import Eyes, build_discriminator, check_discriminator, open_eyes
+from ganvas.networks.projected import LayerFeatures, build_discriminator, check_discriminator, open_layer_features
 from ganvas.networks.translator import GENERATORS, Translator, build_translator
 
 Views = dict[str, list[Tensor]]
-"""Of the inputs and of the targets, what D sees: the pictures, or their features from several layers."""
+"""Of the inputs and of the targets, what D sees: the images, or their features from several layers."""
 
 
 class Networks(Method):
@@ -52,7 +52,7 @@ class Networks(Method):
 
     G: Translator
     D: nn.Module
-    eyes: Mapping[str, Eyes] = MappingProxyType({})
+    extractors: Mapping[str, LayerFeatures] = MappingProxyType({})
     """Feature networks by name; only training needs them."""
 
 
@@ -60,16 +60,16 @@ class Networks(Method):
 @dataclass(eq=False)
 class Pix2Pix(Networks):
     name = "pix2pix"
-    title = "pictures into their partners, from pairs"
+    title = "images into their partners, from pairs"
     paper = "Isola et al. 2017, Image-to-Image Translation with Conditional Adversarial Networks, arXiv:1611.07004"
 
     batch_size: int = setting(16, "pairs a step, over all processes together", minimum=1)
-    lr: float = setting(2e-4, "step size of Adam, both networks", minimum=0)
-    balance: float = setting(1.0, "step size of D over that of G", minimum=0)
+    lr: float = setting(2e-4, "learning rate of Adam, both networks", minimum=0)
+    balance: float = setting(1.0, "learning rate of D over that of G", minimum=0)
     beta1: float = setting(0.5, "Adam's first decay", minimum=0, maximum=0.9999)
     beta2: float = setting(0.999, "Adam's second decay", minimum=0, maximum=0.99999)
     decay: str = setting(
-        "second_half", "fall of the step sizes to zero over the budget", choices=("second_half", "linear", "none")
+        "second_half", "fall of the learning rates to zero over the budget", choices=("second_half", "linear", "none")
     )
     generator: str = setting(
         "unet",
@@ -78,7 +78,9 @@ class Pix2Pix(Networks):
         choices=GENERATORS,
     )
     width: int = setting(64, "G's channels at its first size", minimum=1)
-    halvings: int = setting(8, "unet, repaint: halvings at most; small pictures allow fewer", minimum=1, maximum=10)
+    downsamplings: int = setting(
+        8, "unet, repaint: downsamplings at most; small images allow fewer", minimum=1, maximum=10
+    )
     resize: bool = setting(
         False,
         "unet: doubles by neighbours and a 3 x 3 convolution in place of a transposed one, which leaves a checkerboard",
@@ -102,7 +104,7 @@ class Pix2Pix(Networks):
     )
     d_width: int = setting(64, "D's channels at its first size", minimum=1)
     d_layers: int = setting(
-        3, "patch: D's halvings at most: patches of 16, 34, 70 pixels for 1, 2, 3; 0: one pixel", minimum=0
+        3, "patch: D's downsamplings at most: patches of 16, 34, 70 pixels for 1, 2, 3; 0: one pixel", minimum=0
     )
     perceptual: str = setting(
         "none",
@@ -115,13 +117,13 @@ class Pix2Pix(Networks):
         "D's network: patch, or a few layers over the features of one of those; best not of the one that measures",
     )
     loss: str = setting(
-        "cross_entropy", "the game of G and D", choices=("cross_entropy", "least_squares", "relativistic")
+        "cross_entropy", "the adversarial loss", choices=("cross_entropy", "least_squares", "relativistic")
     )
     gamma: float = setting(0.0, "weight of D's squared gradient at real pairs (R1), halved, a patch", minimum=0)
     penalty_every: int = setting(4, "gamma: steps between two penalties, which are as much stronger", minimum=1)
     shift: int = setting(0, "pixels: training pairs are moved by at most so many at random, both alike", minimum=0)
     l1: float = setting(100.0, "weight of the absolute error (lambda)", minimum=0)
-    game: float = setting(1.0, "weight of the game, for G; 0 is a plain regression", minimum=0)
+    adversarial: float = setting(1.0, "weight of the adversarial loss, for G; 0 is a plain regression", minimum=0)
     ema: float = setting(0.999, "decay of G's average, a step", minimum=0, maximum=0.999999)
 
     averaged = ("G",)
@@ -131,25 +133,25 @@ class Pix2Pix(Networks):
             raise DataError(
                 f"{self.name} learns from pairs, and {spec.name} shows none: name a second folder with the same file names by"
                 " --set data.partner=PATH, say where the halves are by --set data.pairs=left_right, or take drawings of edges by"
-                " --set data.pairs=edges; for pictures without partners there is cyclegan"
+                " --set data.pairs=edges; for images without partners there is cyclegan"
             )
-        if self.game == 0 and self.l1 == 0 and not self.compares:
-            raise UsageError("game=0 and l1=0 leave nothing to learn from: set one of them above 0")
+        if self.adversarial == 0 and self.l1 == 0 and not self.compares:
+            raise UsageError("adversarial=0 and l1=0 leave nothing to learn from: set one of them above 0")
         check_network("perceptual", self.perceptual, ("none",))
         check_discriminator(self.discriminator, spec.channels, self.gamma)
         self.G = build_translator(
-            self.generator, spec.shape, self.width, halvings=self.halvings, blocks=self.blocks, norm=self.norm,
+            self.generator, spec.shape, self.width, downsamplings=self.downsamplings, blocks=self.blocks, norm=self.norm,
             dropout=self.dropout, reach=self.reach, skip=self.skip, resize=self.resize,
         )  # fmt: skip
         self.D = build_discriminator(
-            self.discriminator, spec.shape, self.d_width, layers=self.d_layers, norm=self.norm, pictures=2
+            self.discriminator, spec.shape, self.d_width, layers=self.d_layers, norm=self.norm, images=2
         )
 
     def begin(self, device: torch.device) -> None:
         """Reads the feature networks; GanvasError where their weights are missing."""
         otherwise = "Or set perceptual=none and discriminator=patch, which need no weights"
         names = {self.discriminator, *([self.perceptual] if self.compares else [])} & {*KNOWN}
-        self.eyes = {name: open_eyes(name, device, otherwise) for name in names}
+        self.extractors = {name: open_layer_features(name, device, otherwise) for name in names}
 
     def optimizers(self) -> dict[str, Optimizer]:
         decays = (self.beta1, self.beta2)
@@ -170,11 +172,11 @@ class Pix2Pix(Networks):
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
         """Eq. 4, and the features' difference."""
         x, target = self.pair(batch)
-        fake = self.paint(batch, x)
+        fake = self.generate_for(batch, x)
         views, made = self.views(batch, x, target), self.view(fake)
-        logits = self.judge_pair(views["input"], made)
+        logits = self.discriminate_pair(views["input"], made)
         error = absolute_error(fake, target).mean()
-        loss = self.game * self.fooling(logits, views).mean() + self.l1 * error
+        loss = self.adversarial * self.fooling(logits, views).mean() + self.l1 * error
         report = {"l1": error, "fake": fake, "logits": logits, "input": x, "target": target}
         for kind, view in views.items():
             report |= dict(zip(self.view_names(kind), view, strict=False))
@@ -189,7 +191,7 @@ class Pix2Pix(Networks):
         x, target = self.pair(batch)
         views = self.views(batch, x, target)
         # Two passes: batch statistics of real and fake pairs must not mix.
-        real, fake = self.judge_pair(views["input"], views["target"]), self.fake_logits(batch, views["input"], x)
+        real, fake = self.discriminate_pair(views["input"], views["target"]), self.fake_logits(batch, views["input"], x)
         if self.loss == "least_squares":
             loss = least_squares(real, 1) + least_squares(fake, 0)
         elif self.loss == "relativistic":
@@ -206,10 +208,10 @@ class Pix2Pix(Networks):
         return {"loss": self.penalty_every * self.gamma / 2 * r1, "r1": r1.detach()}
 
     def fooling(self, logits: Tensor, views: Views) -> Tensor:
-        """What G asks of D's logits of its pictures; relative to those of the targets where the game is relativistic."""
+        """What G asks of D's logits of its images; relative to those of the targets where the adversarial loss is relativistic."""
         if self.loss == "relativistic":
-            with torch.no_grad():  # G is moved through its own pictures only
-                real = self.judge_pair(views["input"], views["target"])
+            with torch.no_grad():  # G is moved through its own images only
+                real = self.discriminate_pair(views["input"], views["target"])
             return relativistic_generator(real, logits)
         return least_squares(logits, 1) if self.loss == "least_squares" else non_saturating_generator(logits)
 
@@ -223,35 +225,35 @@ class Pix2Pix(Networks):
     def features(self, fake: Tensor, target: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         """Of outputs, with a graph, and of targets."""
         with torch.no_grad():
-            wanted = self.eyes[self.perceptual](target)
-        return self.eyes[self.perceptual](fake), wanted
+            wanted = self.extractors[self.perceptual](target)
+        return self.extractors[self.perceptual](fake), wanted
 
-    def view(self, pictures: Tensor) -> list[Tensor]:
-        """Of pictures, what D sees."""
-        return [pictures] if self.discriminator == "patch" else self.eyes[self.discriminator](pictures)
+    def view(self, images: Tensor) -> list[Tensor]:
+        """Of images, what D sees."""
+        return [images] if self.discriminator == "patch" else self.extractors[self.discriminator](images)
 
     def views(self, batch: Batch, x: Tensor, target: Tensor) -> Views:
         """Of the step's inputs and targets, without a graph; features that an earlier update of the step handed over."""
         found = {}
-        for kind, pictures in (("input", x), ("target", target)):
+        for kind, images in (("input", x), ("target", target)):
             names = self.view_names(kind)
             with torch.no_grad():
-                found[kind] = [batch.handed[name] for name in names if name in batch.handed] or self.view(pictures)
+                found[kind] = [batch.handed[name] for name in names if name in batch.handed] or self.view(images)
         return found
 
     def view_names(self, kind: str) -> tuple[str, ...]:
-        """Keys under which features of one kind are handed over; pictures are handed over anyway."""
-        layers = () if self.discriminator == "patch" else KNOWN[self.discriminator].judged
+        """Keys under which features of one kind are handed over; images are handed over anyway."""
+        layers = () if self.discriminator == "patch" else KNOWN[self.discriminator].disc_layers
         return tuple(f"{kind}_{layer}" for layer in layers)
 
-    def judge_pair(self, x: list[Tensor], pictures: list[Tensor]) -> Tensor:
-        """D's logits (N, k, h, w), float32, of what it sees of pictures beside what it sees of the inputs that they belong to."""
+    def discriminate_pair(self, x: list[Tensor], images: list[Tensor]) -> Tensor:
+        """D's logits (N, k, h, w), float32, of what it sees of images beside what it sees of the inputs that they belong to."""
         if self.discriminator == "patch":
-            return self.D(torch.cat([x[0], pictures[0].to(x[0].dtype)], 1)).float()
-        return self.D(x, pictures)
+            return self.D(torch.cat([x[0], images[0].to(x[0].dtype)], 1)).float()
+        return self.D(x, images)
 
-    def paint(self, batch: Batch, x: Tensor) -> Tensor:
-        """G's pictures (N, C, H, W) of the inputs, with dropout as noise."""
+    def generate_for(self, batch: Batch, x: Tensor) -> Tensor:
+        """G's images (N, C, H, W) of the inputs, with dropout as noise."""
         return self.G(x, batch.uniform)
 
     def pair(self, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -270,12 +272,12 @@ class Pix2Pix(Networks):
         return batch.partner
 
     def fake_logits(self, batch: Batch, seen: list[Tensor], x: Tensor) -> Tensor:
-        """D's logits of the step's fakes: those of G's step with their graph, else of its pictures, else of new ones."""
+        """D's logits of the step's fakes: those of G's step with their graph, else of its images, else of new ones."""
         if "logits" in batch.shared:
             return batch.shared["logits"]
         with torch.no_grad():
-            made = self.view(batch.handed["fake"] if "fake" in batch.handed else self.paint(batch, x))
-        return self.judge_pair(seen, made)
+            made = self.view(batch.handed["fake"] if "fake" in batch.handed else self.generate_for(batch, x))
+        return self.discriminate_pair(seen, made)
 
     def schedule(self, progress: float, steps: int) -> float:
         return step_factor(self.decay, progress, steps)
@@ -287,12 +289,12 @@ class Pix2Pix(Networks):
         return ("ab",)
 
     def multiple(self) -> int:
-        """Larger pictures are padded inside; tiles of this multiple need no padding."""
+        """Larger images are padded inside; tiles of this multiple need no padding."""
         return self.G.multiple
 
-    def translate(self, pictures: Tensor, direction: str = "ab", whole: Tensor | None = None) -> Tensor:
-        """G of pictures (n, C, H, W) in [-1, 1], without dropout."""
-        return self.G(pictures, whole=whole)
+    def translate(self, images: Tensor, direction: str = "ab", whole: Tensor | None = None) -> Tensor:
+        """G of images (n, C, H, W) in [-1, 1], without dropout."""
+        return self.G(images, whole=whole)
 
     def show(self, batch: Batch) -> Tensor:
         """Input, output, target."""
@@ -302,14 +304,14 @@ class Pix2Pix(Networks):
 @preset("pix2pix")
 def tiny() -> Pix2Pix:
     """Seconds on a CPU; for tests and first looks."""
-    return Pix2Pix(width=4, d_width=4, d_layers=1, halvings=3, blocks=1)
+    return Pix2Pix(width=4, d_width=4, d_layers=1, downsamplings=3, blocks=1)
 
 
 @preset("pix2pix")
 def small() -> Pix2Pix:
-    """About 3 million multiply-adds a picture of 32 x 32 for G, as many for D: minutes of a CPU core. No normalisation: on emoji
+    """About 3 million MACs an image of 32 x 32 for G, as many for D: minutes of a CPU core. No normalisation: on emoji
     it learned faster than batch norm. Figures: docs/experiments/translation.md."""
-    return Pix2Pix(width=16, halvings=4, d_width=16, d_layers=2, norm="none", dropout=0.0, lr=1e-3, ema=0.99)
+    return Pix2Pix(width=16, downsamplings=4, d_width=16, d_layers=2, norm="none", dropout=0.0, lr=1e-3, ema=0.99)
 
 
 @preset("pix2pix")
@@ -318,33 +320,33 @@ def restyle() -> Pix2Pix:
     --set data.mirror=true. Figures: docs/experiments/translation.md."""
     return Pix2Pix(
         generator="retouch", width=16, norm="none", dropout=0.3, d_layers=0, d_width=16, loss="relativistic", gamma=0.1,
-        l1=10.0, game=0.3, shift=3, lr=1e-3, ema=0.99,
+        l1=10.0, adversarial=0.3, shift=3, lr=1e-3, ema=0.99,
     )  # fmt: skip
 
 
 @preset("pix2pix")
 def features() -> Pix2Pix:
-    """`small` for pictures of 64 pixels and what they do not tell, such as edges or labels into pictures: compared by
+    """`small` for images of 64 pixels and what they do not tell, such as edges or labels into images: compared by
     EfficientNet-Lite0, whose weights must be at hand. Some ten minutes of a CPU core, best with --set data.mirror=true. Figures:
     docs/experiments/translation.md."""
     return Pix2Pix(
-        width=24, halvings=5, resize=True, norm="none", dropout=0.1, d_width=32, d_layers=2, shift=4,
-        perceptual="efficientnet_lite0", feature_weight=10.0, l1=20.0, game=0.3, lr=1e-3, ema=0.99,
+        width=24, downsamplings=5, resize=True, norm="none", dropout=0.1, d_width=32, d_layers=2, shift=4,
+        perceptual="efficientnet_lite0", feature_weight=10.0, l1=20.0, adversarial=0.3, lr=1e-3, ema=0.99,
     )  # fmt: skip
 
 
 @preset("pix2pix")
 def repaint() -> Pix2Pix:
-    """As restyle, and shapes change too; compared and judged by EfficientNet-Lite0, whose weights must be at hand. Minutes of a
+    """As restyle, and shapes change too; compared and scored by EfficientNet-Lite0, whose weights must be at hand. Minutes of a
     CPU core, best with --set data.mirror=true. Figures: docs/experiments/translation.md."""
     return Pix2Pix(
-        generator="repaint", width=24, halvings=4, reach=6.0, norm="none", dropout=0.3, shift=3,
-        perceptual="efficientnet_lite0", feature_weight=15.0, discriminator="efficientnet_lite0", d_width=64, l1=4.0, game=1.0,
+        generator="repaint", width=24, downsamplings=4, reach=6.0, norm="none", dropout=0.3, shift=3,
+        perceptual="efficientnet_lite0", feature_weight=15.0, discriminator="efficientnet_lite0", d_width=64, l1=4.0, adversarial=1.0,
         lr=1e-3, beta1=0.5, beta2=0.99, ema=0.995,
     )  # fmt: skip
 
 
 @preset("pix2pix")
 def paper() -> Pix2Pix:
-    """Section 6 of the paper, for 256 x 256 pictures; batches of 1, 80,000 steps for 400 facades. For a GPU."""
+    """Section 6 of the paper, for 256 x 256 images; batches of 1, 80,000 steps for 400 facades. For a GPU."""
     return Pix2Pix(batch_size=1, ema=0.0)

@@ -9,10 +9,10 @@ every earlier pixel, gates replace ReLUs (eq. 2), and a class moves every gate (
 PixelCNN++ (arXiv:1701.05517), in which a pixel is one whole and its channels follow each other inside of the mixture.
 
 A latent holds one uniform number a pixel and channel: the level is the one whose interval of the cumulative
-distribution the number falls into. So a picture is a function of its latent alone.
+distribution the number falls into. So an image is a function of its latent alone.
 
-Departs from the paper: Adam with one fall of the step size, an average of the weights for sampling, dropout (which
-leaves out whole features of a picture), weights that start with the gate's loss of variance in mind, values between -1
+Departs from the paper: Adam with one fall of the learning rate, an average of the weights for sampling, dropout (which
+leaves out whole features of an image), weights that start with the gate's loss of variance in mind, values between -1
 and 1 as input; classes as vectors only, without the maps of eq. 5.
 """
 
@@ -40,8 +40,8 @@ from ganvas.method import Batch, Classes, DataSpec, Likelihood, Update, preset, 
 from ganvas.networks.pixelcnn import Incremental, PixelCNN
 
 NOTES = {
-    "stochastic": "pictures binarised stochastically: 1 with the probability of the grey, once, by a fixed seed",
-    "threshold": "pictures binarised at the middle grey",
+    "stochastic": "images binarised stochastically: 1 with the probability of the grey, once, by a fixed seed",
+    "threshold": "images binarised at the middle grey",
 }
 
 
@@ -60,7 +60,7 @@ class GatedPixelCNN(Parts):
     title = "gated PixelCNN: exact likelihood, pixel by pixel"
     paper = "van den Oord et al. 2016, Conditional Image Generation with PixelCNN Decoders, arXiv:1606.05328"
 
-    batch_size: int = setting(32, "pictures a step, over all processes together", minimum=1)
+    batch_size: int = setting(32, "images a step, over all processes together", minimum=1)
     output: str = setting(
         "categorical",
         "a channel's distribution: 2 levels, a softmax over levels, or a mixture of logistics over them",
@@ -79,16 +79,16 @@ class GatedPixelCNN(Parts):
     first_kernel: int = setting(7, "the same of the first layer", choices=(3, 5, 7), unit="pixels")
     head: int = setting(128, "features of the two layers before the output", minimum=1)
     dropout: float = setting(
-        0.0, "share of a picture's features that each gate loses in training", minimum=0, maximum=0.9
+        0.0, "share of an image's features that each gate loses in training", minimum=0, maximum=0.9
     )
-    conditional: bool = setting(False, "tell every gate the class of each picture; the data need labels")
-    lr: float = setting(1e-3, "step size of Adam at the start", minimum=0)
+    conditional: bool = setting(False, "tell every gate the class of each image; the data need labels")
+    lr: float = setting(1e-3, "learning rate of Adam at the start", minimum=0)
     beta1: float = setting(0.9, "Adam's first decay", minimum=0, maximum=0.9999)
     beta2: float = setting(0.999, "Adam's second decay", minimum=0, maximum=0.99999)
     decay: str = setting(
-        "cosine", "fall of the step size to zero over the budget", choices=("linear", "cosine", "none")
+        "cosine", "fall of the learning rate to zero over the budget", choices=("linear", "cosine", "none")
     )
-    warmup: int = setting(100, "steps over which the step size rises to its full value", minimum=0)
+    warmup: int = setting(100, "steps over which the learning rate rises to its full value", minimum=0)
     ema: float = setting(0.999, "decay of the weights' average, a step", minimum=0, maximum=0.999999)
 
     averaged = ("network",)
@@ -123,7 +123,7 @@ class GatedPixelCNN(Parts):
     # --- likelihood -----------------------------------------------------------------------------------------------------
 
     def likelihood_loss(self, batch: Batch) -> dict[str, Tensor]:
-        """-log p in nats a dimension; "nats" a picture and "bits_per_dim" are for the log."""
+        """-log p in nats a dimension; "nats" an image and "bits_per_dim" are for the log."""
         uniform = batch.uniform(*self.shape) if self.draws_levels else None
         codes = self.levels_of(batch.real, uniform)
         kept = None
@@ -133,15 +133,15 @@ class GatedPixelCNN(Parts):
         loss = nats / math.prod(self.shape)
         return {"loss": loss, "nats": nats.detach(), "bits_per_dim": loss.detach() / math.log(2)}
 
-    def log_likelihood(self, pictures: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Exact log p in nats, (n,), of pictures (n, C, H, W) in [-1, 1] at this method's levels; given `labels` (n,)
+    def log_likelihood(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Exact log p in nats, (n,), of images (n, C, H, W) in [-1, 1] at this method's levels; given `labels` (n,)
         where it knows classes.
 
-        Where levels are drawn (binarise=stochastic), each picture's random numbers follow from its own bytes: the same
-        picture is binarised alike in every call, and pictures of two levels stay as they are.
+        Where levels are drawn (binarise=stochastic), each image's random numbers follow from its own bytes: the same
+        image is binarised alike in every call, and images of two levels stay as they are.
         """
-        uniform = torch.stack([_numbers_of(picture) for picture in pictures]) if self.draws_levels else None
-        codes = self.levels_of(pictures, None if uniform is None else uniform.to(pictures.device))
+        uniform = torch.stack([_numbers_of(image) for image in images]) if self.draws_levels else None
+        codes = self.levels_of(images, None if uniform is None else uniform.to(images.device))
         return self.log_probability(codes, labels)
 
     def likelihood(
@@ -152,7 +152,7 @@ class GatedPixelCNN(Parts):
         samples: int = 1,
         generator: torch.Generator | None = None,
     ) -> Likelihood:
-        """The exact likelihood of each picture at this method's levels; there is nothing to estimate by `samples`."""
+        """The exact likelihood of each image at this method's levels; there is nothing to estimate by `samples`."""
         uniform = torch.rand(examples.shape, generator=generator).to(examples.device) if self.draws_levels else None
         nats = -self.log_probability(self.levels_of(examples, uniform), labels)
         binary = self.output == "binary"
@@ -167,15 +167,15 @@ class GatedPixelCNN(Parts):
         raw = self.network(values, label if self.classes else None, kept)
         return self.distribution.log_likelihood(raw, codes)
 
-    def levels_of(self, pictures: Tensor, uniform: Tensor | None) -> Tensor:
-        """Levels (N, C, H, W) of pictures in [-1, 1]: the nearest, or 1 where `uniform` is below a value's share of white."""
+    def levels_of(self, images: Tensor, uniform: Tensor | None) -> Tensor:
+        """Levels (N, C, H, W) of images in [-1, 1]: the nearest, or 1 where `uniform` is below a value's share of white."""
         if uniform is None:
-            return to_levels(pictures, self.distribution.levels)
-        return (uniform < (pictures.float() + 1) / 2).long()
+            return to_levels(images, self.distribution.levels)
+        return (uniform < (images.float() + 1) / 2).long()
 
     @property
     def draws_levels(self) -> bool:
-        """Whether a picture's levels are drawn rather than the nearest ones."""
+        """Whether an image's levels are drawn rather than the nearest ones."""
         return self.output == "binary" and self.binarise == "stochastic"
 
     def schedule(self, progress: float, steps: int) -> float:
@@ -189,12 +189,12 @@ class GatedPixelCNN(Parts):
 
     @torch.no_grad()
     def generate(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Pictures (n, C, H, W) in [-1, 1]; of the classes `labels` (n,) where the network is told of classes."""
+        """Images (n, C, H, W) in [-1, 1]; of the classes `labels` (n,) where the network is conditioned on classes."""
         C, H, W = self.shape
         n, groups = len(latents), self.distribution.groups
         uniform = latents.view(n, C, H, W).permute(2, 3, 1, 0).contiguous()
         network = Incremental(self.network, n, W, labels if self.classes else None)
-        pictures = latents.new_empty(n, C, H, W)
+        images = latents.new_empty(n, C, H, W)
         for i in range(H):
             network.begin_row()
             for j in range(W):
@@ -204,14 +204,14 @@ class GatedPixelCNN(Parts):
                     if 0 < c < groups:
                         raw = network.raw(j, c)
                     pixel[:, c] = drawn(self.distribution, raw, uniform[i, j, c], pixel[:, :c])
-            pictures[:, :, i] = network.row()
-        return pictures
+            images[:, :, i] = network.row()
+        return images
 
 
-def _numbers_of(picture: Tensor) -> Tensor:
-    """Uniform numbers of the shape of one picture in [-1, 1], which follow from its bytes."""
-    content = to_levels(picture, 256).to(torch.uint8).cpu().contiguous()
-    return uniforms([zlib.crc32(content.numpy().tobytes())], picture.numel()).view(picture.shape)
+def _numbers_of(image: Tensor) -> Tensor:
+    """Uniform numbers of the shape of one image in [-1, 1], which follow from its bytes."""
+    content = to_levels(image, 256).to(torch.uint8).cpu().contiguous()
+    return uniforms([zlib.crc32(content.numpy().tobytes())], image.numel()).view(image.shape)
 
 
 @preset("pixelcnn")

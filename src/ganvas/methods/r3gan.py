@@ -1,16 +1,16 @@
 """R3GAN: the modern baseline GAN (Huang 2024, arXiv:2501.05441). The product's default.
 
-Idea: a relativistic pairing loss (eq. 2: D only has to rank a real above a fake picture, which leaves no bad basin for dropped
-modes) and zero-centred gradient penalties on real and fake pictures (R1 + R2), which make it converge locally (proposition 2).
+Idea: a relativistic pairing loss (eq. 2: D only has to rank a real above a fake image, which leaves no bad basin for dropped
+modes) and zero-centred gradient penalties on real and fake images (R1 + R2), which make it converge locally (proposition 2).
 With that, plain residual networks need no normalisation, no noise inputs and no other trick.
 
-Gamma follows the data at hand unless it is set: gamma = spread / 200, where spread is the mean squared distance of a picture from
-the mean picture (DataSpec.spread). A penalty on |dD/dx|^2 must scale with the square of the data's distances to stay equally
+Gamma follows the data at hand unless it is set: gamma = V / 200, where V, the total variance, is the mean squared distance of an image from
+the mean image (DataSpec.total_variance). A penalty on |dD/dx|^2 must scale with the square of the data's distances to stay equally
 strong; 200 gives the built-in digits a gamma of about 1, where 0.3 did no better (docs/experiments.md).
 Other data: not measured yet.
 
 Departs from the paper: penalties may be lazy (`penalty_every`, weight multiplied by it as in StyleGAN2); one straight fall of
-the step size (`decay`) in place of the paper's schedules for step size, gamma, beta2 and the average.
+the learning rate (`decay`) in place of the paper's schedules for learning rate, gamma, beta2 and the average.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from torch import Tensor
 from ganvas.losses.adversarial import relativistic_discriminator, relativistic_generator
 from ganvas.losses.gradient import squared_gradient
 from ganvas.method import Batch, DataSpec, Update, preset, register, setting, step_factor
-from ganvas.methods.adversarial import Adversarial, judged, read_widths
+from ganvas.methods.adversarial import Adversarial, discriminator_report, read_widths
 from ganvas.networks.conditional import labelled, projected
 from ganvas.networks.resnet import ResNetDiscriminator, ResNetGenerator
 from ganvas.networks.strided import StridedDiscriminator, StridedGenerator
@@ -36,16 +36,16 @@ class R3GAN(Adversarial):
     title = "relativistic pairing, R1 + R2, no normalisation"
     paper = "Huang et al. 2024, The GAN is dead; long live the GAN! A Modern Baseline GAN, arXiv:2501.05441"
 
-    batch_size: int = setting(32, "pictures a step, over all processes together", minimum=1)
+    batch_size: int = setting(32, "images a step, over all processes together", minimum=1)
     z_dim: int = setting(64, "numbers in a latent", minimum=1)
-    lr: float = setting(3e-3, "step size of Adam, both networks, at the start", minimum=0)
+    lr: float = setting(3e-3, "learning rate of Adam, both networks, at the start", minimum=0)
     beta1: float = setting(0.0, "Adam's first decay", minimum=0, maximum=0.9999)
     beta2: float = setting(0.99, "Adam's second decay", minimum=0, maximum=0.99999)
     decay: str = setting(
-        "linear", "fall of the step size to zero over the budget", choices=("linear", "cosine", "none")
+        "linear", "fall of the learning rate to zero over the budget", choices=("linear", "cosine", "none")
     )
-    warmup: int = setting(100, "steps over which the step size rises to its full value", minimum=0)
-    gamma: float | None = setting(None, "weight of R1 and R2; auto = spread of the data / 200", minimum=0)
+    warmup: int = setting(100, "steps over which the learning rate rises to its full value", minimum=0)
+    gamma: float | None = setting(None, "weight of R1 and R2; auto = total variance of the data / 200", minimum=0)
     penalty_every: int = setting(4, "penalise in every n-th step only, n times as strongly", minimum=1)
     network: str = setting(
         "strided",
@@ -53,16 +53,16 @@ class R3GAN(Adversarial):
         choices=("strided", "dense", "grouped"),
     )
     widths: str = setting(
-        "96-48-24", "channels from the smallest pictures up, joined by -; of strided, without full size"
+        "96-48-24", "channels from the smallest images up, joined by -; of strided, without full size"
     )
     blocks: int = setting(2, "residual blocks a stage (dense and grouped)", minimum=1)
     expansion: int = setting(2, "inner over outer channels of a grouped block", minimum=1)
     group_size: int = setting(16, "channels a group of a grouped block", minimum=1)
-    conditional: bool = setting(False, "tell both networks the class of each picture; the data need labels")
+    conditional: bool = setting(False, "tell both networks the class of each image; the data need labels")
     ema: float = setting(0.999, "decay of G's average, a step", minimum=0, maximum=0.999999)
 
     def build(self, spec: DataSpec) -> None:
-        self.strength = spec.spread / 200 if self.gamma is None else self.gamma
+        self.strength = spec.total_variance / 200 if self.gamma is None else self.gamma
         widths = read_widths("widths", self.widths)
         classes = self.learn_classes(spec) if self.conditional else 0
         if self.network == "strided":
@@ -85,31 +85,31 @@ class R3GAN(Adversarial):
         ]
 
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
-        fake = self.paint(batch)
-        with torch.no_grad():  # G is moved through its own pictures only
-            real = self.judge(batch, batch.real)
-        return {"loss": relativistic_generator(real, self.judge(batch, fake)).mean(), "fake": fake}
+        fake = self.generate_for(batch)
+        with torch.no_grad():  # G is moved through its own images only
+            real = self.discriminate(batch, batch.real)
+        return {"loss": relativistic_generator(real, self.discriminate(batch, fake)).mean(), "fake": fake}
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
         real, fake = self.both(batch, self.fakes(batch))
-        return judged(relativistic_discriminator(real, fake).mean(), real, fake, boundary=None)
+        return discriminator_report(relativistic_discriminator(real, fake).mean(), real, fake, boundary=None)
 
     def penalty_loss(self, batch: Batch) -> dict[str, Tensor]:
         """gamma / 2 (R1 + R2) alone, in a step of its own and `penalty_every` times as strong."""
-        return self.penalty(*self.judged_points(batch), self.penalty_every)
+        return self.penalty(*self.discriminate_points(batch), self.penalty_every)
 
     def penalised_loss(self, batch: Batch) -> dict[str, Tensor]:
         """The paper's D loss: eq. 2 and the penalties on one pass through D."""
-        points, logits = self.judged_points(batch)
+        points, logits = self.discriminate_points(batch)
         penalty = self.penalty(points, logits, 1)
         real, fake = logits.chunk(2)
         loss = relativistic_discriminator(real, fake).mean() + penalty["loss"]
-        return judged(loss, real, fake, boundary=None, r1=penalty["r1"], r2=penalty["r2"])
+        return discriminator_report(loss, real, fake, boundary=None, r1=penalty["r1"], r2=penalty["r2"])
 
-    def judged_points(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Real and fake pictures (2N, C, H, W), ready for a penalty, and their logits (2N, 1)."""
+    def discriminate_points(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Real and fake images (2N, C, H, W), ready for a penalty, and their logits (2N, 1)."""
         points = torch.cat([batch.real, self.fakes(batch)]).requires_grad_()
-        return points, self.judge(batch, points)
+        return points, self.discriminate(batch, points)
 
     def penalty(self, points: Tensor, logits: Tensor, weight: int) -> dict[str, Tensor]:
         """weight * gamma / 2 * mean(R1 + R2) (eqs. 3 and 4), and the means of both."""
@@ -144,5 +144,5 @@ def paper() -> R3GAN:
 
 @preset("r3gan")
 def emoji() -> R3GAN:
-    """The default and ADA, for the 1,720 built-in emoji, which D would soon know by heart. Figures: docs/experiments.md."""
+    """The default and ADA, for the 1,720 built-in emoji, which D would soon know memorised. Figures: docs/experiments.md."""
     return R3GAN(augment="ada", ada_images=200_000)

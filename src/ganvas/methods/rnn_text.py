@@ -1,14 +1,14 @@
-"""A recurrent network that foretells text (Graves 2013, Generating Sequences With Recurrent Neural Networks, arXiv:1308.0850).
+"""A recurrent network that predicts text (Graves 2013, Generating Sequences With Recurrent Neural Networks, arXiv:1308.0850).
 
 Idea: p(text) is the product of p(x_t | all earlier tokens) (eq. 5), and an LSTM's state stands for all earlier tokens. Trained
-to foretell the next token, it writes by drawing one token after another and reading each of its own. Its likelihood is exact.
+to predict the next token, it writes by drawing one token after another and reading each of its own. Its likelihood is exact.
 
-Truncated backpropagation through time: a step sees `window` tokens of each row, and the state goes on to the next step as
-a number without a gradient, since the rows of the next batch go on where these ended. It starts from zeros where the feed
+Truncated backpropagation through time: a step sees `window` tokens of each row, and the state continues to the next step as
+a number without a gradient, since the rows of the next batch continue where these ended. It starts from zeros where the feed
 starts over. Tokens are characters or byte pairs, as the data say (data.tokens); figures are in bits per character, so
 that both can be compared.
 
-Dropout leaves out parts of what goes up from layer to layer and nothing of what goes on in time (Zaremba 2014,
+Dropout leaves out parts of what goes up from layer to layer and nothing of what continues in time (Zaremba 2014,
 arXiv:1409.2329, eq. 4); tied weights embed and score tokens by one matrix (Press and Wolf 2017, arXiv:1608.05859); gradients
 longer than `clip` are made shorter (Pascanu 2013, arXiv:1211.5063, algorithm 1).
 
@@ -16,7 +16,7 @@ A latent holds one uniform number a token: the token is the one whose interval o
 into. So a text is a function of its latent alone, at a given temperature.
 
 Departs from the paper: no peephole connections and no skip connections, gradients clipped by their norm as a whole, Adam with
-one fall of the step size instead of RMSProp, an average of the weights for sampling, dropout that leaves out the same
+one fall of the learning rate instead of RMSProp, an average of the weights for sampling, dropout that leaves out the same
 features in all steps of a window (Gal and Ghahramani 2016, arXiv:1512.05287).
 """
 
@@ -36,7 +36,7 @@ from ganvas.method import Batch, DataSpec, Likelihood, Method, Update, preset, r
 from ganvas.methods.adversarial import read_widths
 from ganvas.networks.recurrent import RecurrentText
 
-NOTE = "each window foretold from its first token on, with nothing known before it"
+NOTE = "each window predicted from its first token on, with nothing known before it"
 
 
 class Parts(Method):
@@ -67,13 +67,13 @@ class RecurrentTextModel(Parts):
     tied: bool = setting(True, "score tokens by the same matrix that embeds them")
     dropout: float = setting(0.0, "share of features that training leaves out between layers", minimum=0, maximum=0.9)
     clip: float = setting(1.0, "largest norm of the gradients together; 0: as they are", minimum=0)
-    lr: float = setting(6e-3, "step size of Adam at the start", minimum=0)
+    lr: float = setting(6e-3, "learning rate of Adam at the start", minimum=0)
     beta1: float = setting(0.9, "Adam's first decay", minimum=0, maximum=0.9999)
     beta2: float = setting(0.99, "Adam's second decay", minimum=0, maximum=0.99999)
     decay: str = setting(
-        "cosine", "fall of the step size to zero over the budget", choices=("linear", "cosine", "none")
+        "cosine", "fall of the learning rate to zero over the budget", choices=("linear", "cosine", "none")
     )
-    warmup: int = setting(50, "steps over which the step size rises to its full value", minimum=0)
+    warmup: int = setting(50, "steps over which the learning rate rises to its full value", minimum=0)
     ema: float = setting(0.99, "decay of the weights' average, a step", minimum=0, maximum=0.999999)
     length: int = setting(500, "sampling: tokens of a text", minimum=1)
     temperature: float = setting(1.0, "sampling: below 1 prefers probable tokens, 0 takes the most probable", minimum=0)
@@ -101,7 +101,7 @@ class RecurrentTextModel(Parts):
 
     def updates(self) -> list[Update]:
         return [
-            Update("likelihood", trains="network", loss=self.likelihood_loss, after=self.go_on_from, clip=self.clip)
+            Update("likelihood", trains="network", loss=self.likelihood_loss, after=self.carry_state, clip=self.clip)
         ]
 
     def schedule(self, progress: float, steps: int) -> float:
@@ -122,8 +122,8 @@ class RecurrentTextModel(Parts):
         bits = nats.detach().sum() / self.lengths[tokens[1:]].sum() / math.log(2)
         return {"loss": loss, "bits_per_character": bits, "state": state}
 
-    def go_on_from(self, report: dict[str, Tensor]) -> None:
-        """The next batch goes on where this one ended."""
+    def carry_state(self, report: dict[str, Tensor]) -> None:
+        """The next batch continues where this one ended."""
         self.state.copy_(report["state"])
 
     def kept(self, batch: Batch) -> list[Tensor] | None:
@@ -160,10 +160,10 @@ class RecurrentTextModel(Parts):
 
     def generate(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
         """Token numbers (n, L) int64 by latents (n, L), of a text that begins at the begin of a line."""
-        return self.go_on(torch.tensor([self.first], device=latents.device), latents)
+        return self.continue_text(torch.tensor([self.first], device=latents.device), latents)
 
     @torch.no_grad()
-    def go_on(self, start: Tensor, latents: Tensor) -> Tensor:
+    def continue_text(self, start: Tensor, latents: Tensor) -> Tensor:
         """Token numbers (n, L) that follow `start` (S,) int64, by latents (n, L)."""
         n, length = latents.shape
         state = self.network.unpacked(latents.new_zeros(n, self.network.state_size))

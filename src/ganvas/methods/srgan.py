@@ -1,18 +1,18 @@
 """SRGAN: super-resolution whose details look real (Ledig 2017, arXiv:1609.04802).
 
-Idea: a loss by pixels asks for the mean of all sharp pictures that fit, which is blurred. So after a first phase by pixels (that
-is `srresnet`), a discriminator asks that the picture be among the sharp ones (eq. 2), and features of a network, instead of
+Idea: a loss by pixels asks for the mean of all sharp images that fit, which is blurred. So after a first phase by pixels (that
+is `srresnet`), a discriminator asks that the image be among the sharp ones (eq. 2), and features of a network, instead of
 pixels, that it be the right one (eq. 5):
 
     loss of G = pixel_weight * |G(small) - whole| + feature_weight * |phi(G(small)) - phi(whole)| - adversarial * log D(G(small))
 
-phi is `perceptual`: "judge" are the layers of D itself (Wang 2018, arXiv:1711.11585, eq. 4), which need no other network; else
+phi is `perceptual`: "discriminator" are the layers of D itself (Wang 2018, arXiv:1711.11585, eq. 4), which need no other network; else
 those of a network that was trained to name things, whose weights must be at hand and stay out of the run's: the features of each
 place at length 1, their differences squared (Zhang 2018, arXiv:1801.03924, eq. 1). The average of the weights at the end of the
 first phase is kept, and `ganvas restore --balance` goes from those (0) to the last ones (1) by weighing both (Wang 2018,
 arXiv:1809.00219, sec. 3.4): less invented detail for more.
 
-Departs from the paper: the network of `srresnet` without batch norm; D judges parts of the picture, under spectral norm; features
+Departs from the paper: the network of `srresnet` without batch norm; D discriminators parts of the image, under spectral norm; features
 are not those of VGG-19; L1 in place of squares; both phases in one training. Preset `paper` has the paper's sizes.
 """
 
@@ -32,9 +32,9 @@ from ganvas.errors import UsageError
 from ganvas.losses.adversarial import discriminator_cross_entropy, non_saturating_generator
 from ganvas.losses.perceptual import unit_distance
 from ganvas.losses.restoration import absolute_error, feature_error
-from ganvas.method import Batch, Damaged, DataSpec, Method, Restoration, Update, preset, register, setting, step_factor
-from ganvas.methods.adversarial import check_odd, judged
-from ganvas.networks.judge import LocalJudge
+from ganvas.method import Batch, DataSpec, Degraded, Method, Restoration, Update, preset, register, setting, step_factor
+from ganvas.methods.adversarial import check_odd, discriminator_report
+from ganvas.networks.local_discriminator import LocalDiscriminator
 from ganvas.networks.perceptual import KNOWN, FeatureNetwork, check_network, open_or_advise
 from ganvas.networks.srresnet import SRResNet as Network
 
@@ -45,10 +45,10 @@ class Networks(Method):
     """Names what `build` makes. No dataclass, or they would be settings."""
 
     G: Network
-    D: LocalJudge
+    D: LocalDiscriminator
     plain: Tensor
     plain_steps: Tensor
-    eyes: tuple[FeatureNetwork, ...] = ()
+    extractors: tuple[FeatureNetwork, ...] = ()
     """In a tuple, where it is no part of the weights: it is the same in every run. Only training needs it."""
 
 
@@ -59,14 +59,14 @@ class SRGAN(Networks):
     title = "super-resolution with a discriminator and features"
     paper = "Ledig et al. 2017, Photo-Realistic Single Image Super-Resolution, arXiv:1609.04802"
 
-    batch_size: int = setting(16, "pictures a step, over all processes together", minimum=1)
+    batch_size: int = setting(16, "images a step, over all processes together", minimum=1)
     scale: int = setting(2, "times the height and width", choices=(2, 3, 4))
     first_phase: float = setting(
         0.5, "share of the budget in which pixels alone count; 0: no such phase", minimum=0, maximum=0.95
     )
     perceptual: str = setting(
-        "judge",
-        "whose features are compared: judge (D's own), none, or a network whose weights are at hand: mobilenet_v2,"
+        "discriminator",
+        "whose features are compared: discriminator (D's own), none, or a network whose weights are at hand: mobilenet_v2,"
         " efficientnet_lite0, vgg16_bn, vgg16, vgg19 or digits",
     )
     pixel_weight: float = setting(1.0, "weight of |G - whole| in the second phase", minimum=0)
@@ -79,15 +79,17 @@ class SRGAN(Networks):
     tail: str = setting(
         "direct", "direct: shuffled in one go at the end; staged: doubled step by step", choices=("direct", "staged")
     )
-    judge_width: int = setting(64, "channels of D at full size", minimum=1)
-    judge_stages: int = setting(3, "halvings of D: more of them see larger parts", minimum=1)
-    turn: bool = setting(True, "flip and turn training pictures at random")
-    lr: float = setting(1e-3, "step size of G's Adam in the first phase, at its start", minimum=0)
-    second_lr: float = setting(3e-4, "step size of both networks' Adam in the second phase, at its start", minimum=0)
-    decay: str = setting(
-        "cosine", "fall of the step size to zero over each phase", choices=("linear", "cosine", "none")
+    disc_width: int = setting(64, "channels of D at full size", minimum=1)
+    disc_stages: int = setting(3, "downsamplings of D: more of them see larger parts", minimum=1)
+    turn: bool = setting(True, "flip and turn training images at random")
+    lr: float = setting(1e-3, "learning rate of G's Adam in the first phase, at its start", minimum=0)
+    second_lr: float = setting(
+        3e-4, "learning rate of both networks' Adam in the second phase, at its start", minimum=0
     )
-    warmup: int = setting(50, "steps over which the step size rises from 0", minimum=0)
+    decay: str = setting(
+        "cosine", "fall of the learning rate to zero over each phase", choices=("linear", "cosine", "none")
+    )
+    warmup: int = setting(50, "steps over which the learning rate rises from 0", minimum=0)
     ema: float = setting(0.999, "decay of G's average, a step", minimum=0, maximum=0.999999)
 
     averaged = ("G",)
@@ -95,20 +97,20 @@ class SRGAN(Networks):
     def build(self, spec: DataSpec) -> None:
         check_shrinks(spec.height, spec.width, self.scale)
         check_odd("kernel", self.kernel)
-        check_network("perceptual", self.perceptual, ("judge", "none"))
+        check_network("perceptual", self.perceptual, ("discriminator", "none"))
         self.G = Network(
             spec.channels, self.scale, width=self.width, blocks=self.blocks, kernel=self.kernel, norm=self.norm, tail=self.tail
         )  # fmt: skip
-        self.D = LocalJudge(spec.channels, width=self.judge_width, stages=self.judge_stages)
+        self.D = LocalDiscriminator(spec.channels, width=self.disc_width, stages=self.disc_stages)
         self.register_buffer("plain", torch.cat([part.detach().flatten() for part in floats(self.G)]))
         self.register_buffer("plain_steps", torch.zeros(()))
 
     def begin(self, device: torch.device) -> None:
         """Reads the feature network, where `perceptual` names one; GanvasError where its weights are missing."""
-        if self.perceptual in ("judge", "none"):
+        if self.perceptual in ("discriminator", "none"):
             return
-        otherwise = "Or set perceptual=judge, which compares the features of D and needs no weights"
-        self.eyes = (open_or_advise(self.perceptual, self.layers, otherwise).to(device),)
+        otherwise = "Or set perceptual=discriminator, which compares the features of D and needs no weights"
+        self.extractors = (open_or_advise(self.perceptual, self.layers, otherwise).to(device),)
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -174,40 +176,42 @@ class SRGAN(Networks):
             with torch.no_grad():
                 fake = self.G(small)
         real_logits, fake_logits = self.D(torch.cat([whole, fake.to(whole.dtype)])).chunk(2)
-        return judged(discriminator_cross_entropy(real_logits, fake_logits).mean(), real_logits, fake_logits)
+        return discriminator_report(
+            discriminator_cross_entropy(real_logits, fake_logits).mean(), real_logits, fake_logits
+        )
 
     def perceived(self, fake: Tensor, whole: Tensor, seen: list[Tensor]) -> Tensor:
-        """How far the features are from those of the whole pictures, (N,); `seen` are D's of `fake`."""
+        """How far the features are from those of the whole images, (N,); `seen` are D's of `fake`."""
         if self.perceptual == "none":
             return fake.new_zeros(len(fake))
-        if self.perceptual == "judge":
+        if self.perceptual == "discriminator":
             with torch.no_grad():
                 target = self.D.features(whole)
             return feature_error(seen, target)
-        eye = self.eyes[0]
+        extractor = self.extractors[0]
         with torch.no_grad():
-            target = eye(whole, self.layers)
-        return unit_distance(eye(fake, self.layers).values(), target.values())
+            target = extractor(whole, self.layers)
+        return unit_distance(extractor(fake, self.layers).values(), target.values())
 
-    # --- pictures ---------------------------------------------------------------------------------------------------------------
+    # --- images ---------------------------------------------------------------------------------------------------------------
 
     def training_pair(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Small pictures, and what they were made of."""
+        """Small images, and what they were made of."""
         return small_and_whole(turned(batch.real, batch.uniform(3)) if self.turn else batch.real, self.scale)
 
-    def damage(self, batch: Batch) -> Damaged:
+    def degrade(self, batch: Batch) -> Degraded:
         """Made smaller, at the 256 levels of a file."""
         small, whole = small_and_whole(batch.real, self.scale)
-        return Damaged(small, whole, upscaled(small, self.scale))
+        return Degraded(small, whole, upscaled(small, self.scale))
 
     def restoration(self) -> Restoration:
         return Restoration("resolution", scale=self.scale, invents=True)
 
     def restore(
-        self, damaged: Tensor, mask: Tensor | None = None, *, generator: torch.Generator | None = None
+        self, degraded: Tensor, mask: Tensor | None = None, *, generator: torch.Generator | None = None
     ) -> Tensor:
-        """Pictures (n, C, H * scale, W * scale) in [-1, 1]."""
-        return self.G(damaged).clamp(-1, 1)
+        """Images (n, C, H * scale, W * scale) in [-1, 1]."""
+        return self.G(degraded).clamp(-1, 1)
 
     def blended(self, share: float) -> SRGAN:
         """A copy with each weight of G between that at the end of the first phase (0) and its last (1)."""
@@ -232,13 +236,13 @@ def floats(network: nn.Module) -> Iterator[Tensor]:
 @preset("srgan")
 def tiny() -> SRGAN:
     """Seconds on a CPU; for tests and first looks. Without the first phase, so that each step trains both networks."""
-    return SRGAN(batch_size=16, width=4, blocks=1, judge_width=4, judge_stages=2, first_phase=0.0)
+    return SRGAN(batch_size=16, width=4, blocks=1, disc_width=4, disc_stages=2, first_phase=0.0)
 
 
 @preset("srgan")
 def small() -> SRGAN:
     """For photos cut into patches (data.fit=tile, data.size=96) on a CPU. Figures: docs/experiments.md."""
-    return SRGAN(batch_size=16, width=32, blocks=6, judge_width=16, ema=0.995, first_phase=0.8)
+    return SRGAN(batch_size=16, width=32, blocks=6, disc_width=16, ema=0.995, first_phase=0.8)
 
 
 @preset("srgan")

@@ -1,12 +1,12 @@
-"""SRResNet: super-resolution by residual blocks, judged pixel by pixel (Ledig 2017, arXiv:1609.04802, the start of SRGAN).
+"""SRResNet: super-resolution by residual blocks, scored pixel by pixel (Ledig 2017, arXiv:1609.04802, the start of SRGAN).
 
-Idea: make each training picture smaller (bicubic, antialiased), and train a network to give back what it was. All work is done
+Idea: make each training image smaller (bicubic, antialiased), and train a network to give back what it was. All work is done
 at the small size; at the end, scale^2 values a pixel are laid out as that many pixels (pixel shuffle). With a loss by pixels
-(eq. 4) it gives the mean of all sharp pictures that fit: the best PSNR, and a little blurred. `srgan` goes on from there.
+(eq. 4) it gives the mean of all sharp images that fit: the best PSNR, and a little blurred. `srgan` continues from there.
 
 Departs from the paper: the network is added to the bicubic enlargement, where it starts (`base`); L1 in place of squares, no
 batch norm (both as in Lim 2017, arXiv:1707.02921), and a direct last layer are what the defaults here take, since a CPU learns
-faster so; preset `paper` has the paper's network and loss. Pictures of any size and number of channels.
+faster so; preset `paper` has the paper's network and loss. Images of any size and number of channels.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from torch.optim import Adam, Optimizer
 
 from ganvas.data.degrade import check_shrinks, small_and_whole, turned, upscaled
 from ganvas.losses.restoration import absolute_error, squared_error
-from ganvas.method import Batch, Damaged, DataSpec, Method, Restoration, Update, preset, register, setting, step_factor
+from ganvas.method import Batch, DataSpec, Degraded, Method, Restoration, Update, preset, register, setting, step_factor
 from ganvas.methods.adversarial import check_odd
 from ganvas.networks.srresnet import SRResNet as Network
 
@@ -37,7 +37,7 @@ class SRResNet(Networks):
     title = "super-resolution by a residual network, loss by pixels"
     paper = "Ledig et al. 2017, Photo-Realistic Single Image Super-Resolution, arXiv:1609.04802"
 
-    batch_size: int = setting(16, "pictures a step, over all processes together", minimum=1)
+    batch_size: int = setting(16, "images a step, over all processes together", minimum=1)
     scale: int = setting(2, "times the height and width", choices=(2, 3, 4))
     width: int = setting(64, "channels", minimum=1)
     blocks: int = setting(16, "residual blocks", minimum=0)
@@ -47,13 +47,13 @@ class SRResNet(Networks):
         "direct", "direct: shuffled in one go at the end; staged: doubled step by step", choices=("direct", "staged")
     )
     base: str = setting("bicubic", "what the network's answer is added to", choices=("bicubic", "none"))
-    loss: str = setting("l1", "difference from the whole picture", choices=("l1", "l2"))
-    turn: bool = setting(True, "flip and turn training pictures at random")
-    lr: float = setting(1e-3, "step size of Adam at the start", minimum=0)
+    loss: str = setting("l1", "difference from the whole image", choices=("l1", "l2"))
+    turn: bool = setting(True, "flip and turn training images at random")
+    lr: float = setting(1e-3, "learning rate of Adam at the start", minimum=0)
     decay: str = setting(
-        "cosine", "fall of the step size to zero over the budget", choices=("linear", "cosine", "none")
+        "cosine", "fall of the learning rate to zero over the budget", choices=("linear", "cosine", "none")
     )
-    warmup: int = setting(50, "steps over which the step size rises from 0", minimum=0)
+    warmup: int = setting(50, "steps over which the learning rate rises from 0", minimum=0)
     ema: float = setting(0.999, "decay of the network's average, a step", minimum=0, maximum=0.999999)
 
     averaged = ("G",)
@@ -80,19 +80,19 @@ class SRResNet(Networks):
         distance = absolute_error if self.loss == "l1" else squared_error
         return {"loss": distance(self.G(small), whole).mean()}
 
-    def damage(self, batch: Batch) -> Damaged:
+    def degrade(self, batch: Batch) -> Degraded:
         """Made smaller, at the 256 levels of a file."""
         small, whole = small_and_whole(batch.real, self.scale)
-        return Damaged(small, whole, upscaled(small, self.scale))
+        return Degraded(small, whole, upscaled(small, self.scale))
 
     def restoration(self) -> Restoration:
         return Restoration("resolution", scale=self.scale)
 
     def restore(
-        self, damaged: Tensor, mask: Tensor | None = None, *, generator: torch.Generator | None = None
+        self, degraded: Tensor, mask: Tensor | None = None, *, generator: torch.Generator | None = None
     ) -> Tensor:
-        """Pictures (n, C, H * scale, W * scale) in [-1, 1]."""
-        return self.G(damaged).clamp(-1, 1)
+        """Images (n, C, H * scale, W * scale) in [-1, 1]."""
+        return self.G(degraded).clamp(-1, 1)
 
 
 @preset("srresnet")

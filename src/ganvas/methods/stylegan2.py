@@ -2,20 +2,20 @@
 
 Idea: a mapping network turns z into a style w, and w scales the channels of every convolution of G. Demodulation (eq. 3)
 gives back the variance that this scaling took, in place of StyleGAN's instance norm and its blobs. Noise at each layer
-paints what is left to chance. Two lazy penalties, in a step of their own: R1 on D, and path length on G (eq. 4: a step in
-w should move the picture equally far, wherever it is made). D also sees how much the pictures of a small group differ.
+generates what is left to chance. Two lazy penalties, in a step of their own: R1 on D, and path length on G (eq. 4: a step in
+w should move the image equally far, wherever it is made). D also sees how much the images of a small group differ.
 
-Gamma follows the data at hand unless it is set: gamma = spread / 200, where spread is the mean squared distance of a
-picture from the mean picture (DataSpec.spread). A penalty on |dD/dx|^2 must scale with the square of the data's distances
+Gamma follows the data at hand unless it is set: gamma = V / 200, where V, the total variance, is the mean squared distance of a
+image from the mean image (DataSpec.total_variance). A penalty on |dD/dx|^2 must scale with the square of the data's distances
 to stay equally strong. 200 is what r3gan uses; only digits were tried here.
 
-What training draws (noise, mixing, directions) comes from the batch. Sampling uses one fixed picture of noise a layer, so
-a picture depends on its seed alone. Minibatch deviation is taken over `group` neighbours of one pass; real and fake
-pictures go through D in passes of their own and never share a group. Two processes compute what one computes if `group`
+What training draws (noise, mixing, directions) comes from the batch. Sampling uses one fixed image of noise a layer, so
+an image depends on its seed alone. Minibatch deviation is taken over `group` neighbours of one pass; real and fake
+images go through D in passes of their own and never share a group. Two processes compute what one computes if `group`
 divides the share of the batch that each has; otherwise their groups are smaller.
 
 Departs from the paper: any height and width; the path length is compared with the moving mean of the steps before, since
-a loss moves no state; style mixing cuts each picture at a place of its own; a fall of the step size (`decay`) can be
+a loss moves no state; style mixing cuts each image at a place of its own; a fall of the learning rate (`decay`) can be
 asked for.
 """
 
@@ -31,7 +31,7 @@ from torch.optim import Adam, Optimizer
 from ganvas.losses.adversarial import discriminator_cross_entropy, non_saturating_generator
 from ganvas.losses.gradient import path_length, squared_gradient
 from ganvas.method import Batch, DataSpec, Update, preset, register, setting, step_factor
-from ganvas.methods.adversarial import Pair, judged, read_widths
+from ganvas.methods.adversarial import Pair, discriminator_report, read_widths
 from ganvas.networks.conditional import projected
 from ganvas.networks.style import StyleDiscriminator, StyleGenerator
 
@@ -50,37 +50,37 @@ class StyleGAN2(Networks):
     title = "style-based G, path length, lazy R1"
     paper = "Karras et al. 2020, Analyzing and Improving the Image Quality of StyleGAN, arXiv:1912.04958"
 
-    batch_size: int = setting(32, "pictures a step, over all processes together", minimum=1)
+    batch_size: int = setting(32, "images a step, over all processes together", minimum=1)
     z_dim: int = setting(64, "numbers in a latent", minimum=1)
-    lr: float = setting(2.5e-3, "step size of Adam, both networks", minimum=0)
+    lr: float = setting(2.5e-3, "learning rate of Adam, both networks", minimum=0)
     beta1: float = setting(0.0, "Adam's first decay", minimum=0, maximum=0.9999)
     beta2: float = setting(0.99, "Adam's second decay", minimum=0, maximum=0.99999)
-    decay: str = setting("none", "fall of the step size to zero over the budget", choices=("none", "linear"))
+    decay: str = setting("none", "fall of the learning rate to zero over the budget", choices=("none", "linear"))
     w_dim: int = setting(64, "numbers in a style w", minimum=1)
     mapping_layers: int = setting(8, "layers from z to w", minimum=1)
-    mapping_pace: float = setting(0.01, "step size of the mapping network over that of the others", minimum=1e-6)
-    widths: str = setting("128-64-32-16", "channels from the smallest pictures to full size, joined by -")
-    generator: str = setting("skip", "pictures of all sizes summed, or residual blocks", choices=("skip", "residual"))
+    mapping_pace: float = setting(0.01, "learning rate of the mapping network over that of the others", minimum=1e-6)
+    widths: str = setting("128-64-32-16", "channels from the smallest images to full size, joined by -")
+    generator: str = setting("skip", "images of all sizes summed, or residual blocks", choices=("skip", "residual"))
     discriminator: str = setting(
-        "residual", "residual blocks, halved pictures at all sizes, or neither", choices=("residual", "skip", "plain")
+        "residual", "residual blocks, halved images at all sizes, or neither", choices=("residual", "skip", "plain")
     )
-    group: int = setting(4, "pictures that share a minibatch deviation; 1 leaves it out", minimum=1)
-    gamma: float | None = setting(None, "weight of R1; auto = spread of the data / 200", minimum=0)
+    group: int = setting(4, "images that share a minibatch deviation; 1 leaves it out", minimum=1)
+    gamma: float | None = setting(None, "weight of R1; auto = total variance of the data / 200", minimum=0)
     r1_every: int = setting(16, "R1 in every n-th step only, n times as strongly", minimum=1)
     path_weight: float = setting(2.0, "weight of the path length penalty; 0 leaves it out", minimum=0)
     path_every: int = setting(4, "path length in every n-th step only, n times as strongly", minimum=1)
-    path_share: int = setting(2, "path length on every n-th picture of the batch only", minimum=1)
+    path_share: int = setting(2, "path length on every n-th image of the batch only", minimum=1)
     path_decay: float = setting(0.99, "decay of the mean path length, a penalty", minimum=0, maximum=0.999999)
-    mixing: float = setting(0.9, "share of training pictures that change to another style midway", minimum=0, maximum=1)
+    mixing: float = setting(0.9, "share of training images that change to another style midway", minimum=0, maximum=1)
     truncation: float = setting(1.0, "sampling: 1 as trained, towards 0 nearer to the mean style", minimum=0, maximum=2)
     w_decay: float = setting(0.998, "decay of the mean style, a step", minimum=0, maximum=0.999999)
     ema: float = setting(0.999, "decay of G's average, a step", minimum=0, maximum=0.999999)
-    conditional: bool = setting(False, "G and D are told the class of each picture")
+    conditional: bool = setting(False, "G and D are told the class of each image")
 
     of_sampling = ("truncation",)
 
     def build(self, spec: DataSpec) -> None:
-        self.strength = spec.spread / 200 if self.gamma is None else self.gamma
+        self.strength = spec.total_variance / 200 if self.gamma is None else self.gamma
         classes = self.learn_classes(spec) if self.conditional else 0
         widths = read_widths("widths", self.widths)
         self.G = StyleGenerator(
@@ -93,7 +93,7 @@ class StyleGAN2(Networks):
         self.register_buffer("path_mean", torch.zeros(()))
 
     def optimizers(self) -> dict[str, Optimizer]:
-        """Adam, its step size and decays made smaller where a penalty adds a step to every k: c = k / (k + 1) (appendix B)."""
+        """Adam, its learning rate and decays made smaller where a penalty adds a step to every k: c = k / (k + 1) (appendix B)."""
         penalised = {"G": self.path_every if self.path_weight else 0, "D": self.r1_every}
         made: dict[str, Optimizer] = {}
         for key, network, rate in self.trained():
@@ -117,14 +117,14 @@ class StyleGAN2(Networks):
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
         styles = self.styles(batch)
         fake = self.G.synthesis(styles, self.noises(batch))
-        loss = non_saturating_generator(self.judge(batch, fake)).mean()
+        loss = non_saturating_generator(self.discriminate(batch, fake)).mean()
         return {"loss": loss, "fake": fake, "style": styles.detach()[:, 0].float().mean(0)}
 
-    def paint(self, batch: Batch) -> Tensor:
+    def generate_for(self, batch: Batch) -> Tensor:
         return self.G.synthesis(self.styles(batch), self.noises(batch))
 
     def styles(self, batch: Batch) -> Tensor:
-        """w of each style input (N, L, w_dim). A share `mixing` of the pictures goes on with another w from some layer on."""
+        """w of each style input (N, L, w_dim). A share `mixing` of the images continues with another w from some layer on."""
         layers = self.G.synthesis.inputs
         label = batch.label if self.classes else None
         z = self.noise(batch)
@@ -138,7 +138,7 @@ class StyleGAN2(Networks):
         return torch.where(first[:, :, None], one, other)
 
     def noises(self, batch: Batch) -> list[Tensor]:
-        """One picture of noise (N, 1, H, W) for each layer that takes one."""
+        """One image of noise (N, 1, H, W) for each layer that takes one."""
         return [batch.normal(1, *size) for size in self.G.synthesis.noise_sizes]
 
     def path_loss(self, batch: Batch) -> dict[str, Tensor]:
@@ -147,9 +147,9 @@ class StyleGAN2(Networks):
         chosen = slice(None, None, self.path_share)
         styles = self.styles(batch)[chosen]
         noise = [one[chosen] for one in self.noises(batch)]
-        pictures = self.G.synthesis(styles, noise)
-        directions = batch.normal(*pictures.shape[1:])[chosen] / math.sqrt(pictures[0, 0].numel())
-        lengths = path_length(styles, pictures, directions)
+        images = self.G.synthesis(styles, noise)
+        directions = batch.normal(*images.shape[1:])[chosen] / math.sqrt(images[0, 0].numel())
+        lengths = path_length(styles, images, directions)
         penalty = (lengths - self.path_mean).square().mean()
         return {"loss": self.path_every * self.path_weight * penalty, "length": lengths.detach().mean()}
 
@@ -158,21 +158,21 @@ class StyleGAN2(Networks):
         self.G.mapping.average.lerp_(report["style"], 1 - self.w_decay)
 
     def move_path(self, report: dict[str, Tensor]) -> None:
-        """a of eq. 4, the moving mean of the lengths. It starts at the first: from zero it would ask for pictures all alike."""
+        """a of eq. 4, the moving mean of the lengths. It starts at the first: from zero it would ask for images all alike."""
         moved = torch.lerp(self.path_mean, report["length"], 1 - self.path_decay)
         self.path_mean.copy_(torch.where(self.path_mean == 0, report["length"], moved))
 
     # --- D ----------------------------------------------------------------------------------------------------------------
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
-        # Two passes: a group of the minibatch deviation must not mix real and fake pictures.
-        real, fake = self.judge(batch, batch.real), self.judge(batch, self.fakes(batch))
-        return judged(discriminator_cross_entropy(real, fake).mean(), real, fake)
+        # Two passes: a group of the minibatch deviation must not mix real and fake images.
+        real, fake = self.discriminate(batch, batch.real), self.discriminate(batch, self.fakes(batch))
+        return discriminator_report(discriminator_cross_entropy(real, fake).mean(), real, fake)
 
     def r1_loss(self, batch: Batch) -> dict[str, Tensor]:
-        """r1_every * gamma / 2 * mean R1 on real pictures, alone (sec. 3.1)."""
+        """r1_every * gamma / 2 * mean R1 on real images, alone (sec. 3.1)."""
         points = batch.real.detach().requires_grad_()
-        r1 = squared_gradient(points, self.judge(batch, points)).mean()
+        r1 = squared_gradient(points, self.discriminate(batch, points)).mean()
         return {"loss": self.r1_every * self.strength / 2 * r1, "r1": r1.detach()}
 
     # --- over the training ---------------------------------------------------------------------------------------------------
@@ -189,8 +189,8 @@ def tiny() -> StyleGAN2:
 
 @preset("stylegan2")
 def small() -> StyleGAN2:
-    """Digits on a CPU, five minutes or more. A step size four times the paper's, since weights of about 1 hardly move in a
-    thousand steps; the minibatch deviation over the whole batch and frequent path length, which work against all pictures
+    """Digits on a CPU, five minutes or more. A learning rate four times the paper's, since weights of about 1 hardly move in a
+    thousand steps; the minibatch deviation over the whole batch and frequent path length, which work against all images
     being one digit."""
     return StyleGAN2(
         z_dim=32, w_dim=32, lr=1e-2, decay="linear", mapping_layers=2, widths="64-32-16-8", group=32, r1_every=8, mixing=0.0,
@@ -200,7 +200,7 @@ def small() -> StyleGAN2:
 @preset("stylegan2")
 def faces() -> StyleGAN2:
     """Some hundred grey faces of 64 x 64 on a CPU, half an hour or more: `small`, one stage deeper, and ADA against D
-    learning them by heart. Its strength may rise ten times as fast as in the paper, since a run sees far fewer pictures."""
+    learning them memorised. Its strength may rise ten times as fast as in the paper, since a run sees far fewer images."""
     return StyleGAN2(
         lr=1e-2, decay="linear", mapping_layers=2, widths="64-64-32-16-8", group=32, r1_every=8, mixing=0.0, augment="ada",
         ada_images=50_000,

@@ -1,19 +1,19 @@
 """VAE: variational autoencoder (Kingma and Welling 2013, arXiv:1312.6114; Rezende 2014, arXiv:1401.4082).
 
-Idea: explain each picture by a latent z with prior N(0, 1). What z made x is not computable, so an encoder guesses it,
+Idea: explain each image by a latent z with prior N(0, 1). What z made x is not computable, so an encoder guesses it,
 q(z | x) = N(mu, sigma^2), and guess and decoder are trained together on a lower bound of log p(x) (eq. 3):
 
     log p(x) >= E_q log p(x | z) - KL(q(z | x) || p(z))
 
 z = mu + sigma * noise lets the gradient through (eq. 10). `pixels` is what the decoder says of a pixel: the probability of a 1
 (bernoulli), a normal around its grey with one learned width a channel, or a mixture of logistics; the last two give the 256
-levels of a pixel probabilities that sum to 1. A picture that is shown is the decoder's mean, not a draw.
+levels of a pixel probabilities that sum to 1. An image that is shown is the decoder's mean, not a draw.
 
 The KL term can rise from 0 over the first steps (`kl_warmup`; Sonderby 2016, arXiv:1602.02282), be weighed by `beta` (Higgins
 2017), or cost nothing below `free_bits` a latent number (Kingma 2016, arXiv:1606.04934, eq. 15): all against latents that nobody
 uses. The bound that is reported is always the plain one; with k draws of z it is Burda's (2015, arXiv:1509.00519, eq. 8).
 
-Bernoulli pixels are made for pictures of two values. `binarise` makes them: by threshold at the middle grey, or stochastically, 1
+Bernoulli pixels are made for images of two values. `binarise` makes them: by threshold at the middle grey, or stochastically, 1
 with the probability of the grey, anew at each step and, for measuring, once by a fixed seed. With none the grey itself is the
 target, whose bound holds for the mean over stochastic binarisations.
 
@@ -48,8 +48,8 @@ from ganvas.networks.variational import GaussianEncoder, MLPDecoder, SharedSigma
 
 AT_ONCE = 2**22  # numbers that the decoder gives in one pass of the importance-weighted bound
 NOTES = {
-    "stochastic": "pictures binarised stochastically: 1 with the probability of the grey, once, by a fixed seed",
-    "threshold": "pictures binarised at the middle grey",
+    "stochastic": "images binarised stochastically: 1 with the probability of the grey, once, by a fixed seed",
+    "threshold": "images binarised at the middle grey",
     "none": "mean over stochastic binarisations, 1 with the probability of the grey",
 }
 
@@ -70,7 +70,7 @@ class VAE(Networks):
     title = "variational autoencoder"
     paper = "Kingma and Welling 2013, Auto-Encoding Variational Bayes, arXiv:1312.6114"
 
-    batch_size: int = setting(64, "pictures a step, over all processes together", minimum=1)
+    batch_size: int = setting(64, "images a step, over all processes together", minimum=1)
     z_dim: int = setting(32, "numbers in a latent", minimum=1)
     pixels: str = setting(
         "bernoulli",
@@ -80,7 +80,7 @@ class VAE(Networks):
     components: int = setting(5, "logistic_mixture: logistics a pixel", minimum=1)
     binarise: str = setting(
         "none",
-        "bernoulli: how pictures become 0 and 1; stochastic draws anew at each step",
+        "bernoulli: how images become 0 and 1; stochastic draws anew at each step",
         choices=("none", "threshold", "stochastic"),
     )
     beta: float = setting(1.0, "weight of the KL term; above 1 favours few, separate causes", minimum=0)
@@ -90,14 +90,14 @@ class VAE(Networks):
     )
     network: str = setting("strided", "strided 4x4 convolutions, or fully connected", choices=("strided", "mlp"))
     widths: str = setting(
-        "128-64-32", "channels from the smallest size up, joined by -; of mlp, units from z up to the picture"
+        "128-64-32", "channels from the smallest size up, joined by -; of mlp, units from z up to the image"
     )
-    shift: int = setting(0, "training pictures are moved by up to so many pixels each way", minimum=0, unit="pixels")
-    shift_share: float = setting(0.5, "shift: share of the pictures that are moved at all", minimum=0, maximum=1)
-    lr: float = setting(1e-3, "step size of AdamW at the start", minimum=0)
+    shift: int = setting(0, "training images are moved by up to so many pixels each way", minimum=0, unit="pixels")
+    shift_share: float = setting(0.5, "shift: share of the images that are moved at all", minimum=0, maximum=1)
+    lr: float = setting(1e-3, "learning rate of AdamW at the start", minimum=0)
     weight_decay: float = setting(0.0, "AdamW's weight decay", minimum=0)
     decay: str = setting(
-        "linear", "fall of the step size to zero over the budget", choices=("linear", "cosine", "none")
+        "linear", "fall of the learning rate to zero over the budget", choices=("linear", "cosine", "none")
     )
     ema: float = setting(0.999, "decay of both networks' average, a step", minimum=0, maximum=0.999999)
 
@@ -110,7 +110,7 @@ class VAE(Networks):
     def build(self, spec: DataSpec) -> None:
         if self.binarise != "none" and self.pixels != "bernoulli":
             raise UsageError(
-                f"binarise={self.binarise} makes pictures of two values, which are for pixels=bernoulli"
+                f"binarise={self.binarise} makes images of two values, which are for pixels=bernoulli"
                 f" (got pixels={self.pixels}): set binarise=none, or pixels=bernoulli"
             )
         self.shape = spec.shape
@@ -154,29 +154,29 @@ class VAE(Networks):
         return (self.kl_steps / self.kl_warmup).clamp_max(1)
 
     def count(self, report: dict[str, Tensor]) -> None:
-        """After a step: the warm-up goes on."""
+        """After a step: the warm-up continues."""
         if self.kl_warmup:
             self.kl_steps.add_(1)
 
     def schedule(self, progress: float, steps: int) -> float:
         return step_factor(self.decay, progress)
 
-    # --- pictures before they are encoded ---------------------------------------------------------------------------------
+    # --- images before they are encoded ---------------------------------------------------------------------------------
 
     def moved(self, batch: Batch) -> Tensor:
-        """The real pictures (N, C, H, W), some of them moved by whole pixels, their border repeated (`shift`)."""
+        """The real images (N, C, H, W), some of them moved by whole pixels, their border repeated (`shift`)."""
         if not self.shift:
             return batch.real
         by = batch.integers(2 * self.shift + 1, 2) - self.shift
         by = by * (batch.uniform(1) < self.shift_share)
         return shifted(batch.real, by)
 
-    def binarised(self, pictures: Tensor, draw: Callable[[], Tensor]) -> Tensor:
-        """Pictures as the decoder is asked for them: of -1 and 1 where `binarise` is set. `draw` gives uniform numbers."""
+    def binarised(self, images: Tensor, draw: Callable[[], Tensor]) -> Tensor:
+        """Images as the decoder is asked for them: of -1 and 1 where `binarise` is set. `draw` gives uniform numbers."""
         if self.binarise == "none":
-            return pictures
-        bound = 0.0 if self.binarise == "threshold" else 2 * draw().to(pictures.device) - 1
-        return torch.where(pictures > bound, 1.0, -1.0)
+            return images
+        bound = 0.0 if self.binarise == "threshold" else 2 * draw().to(images.device) - 1
+        return torch.where(images > bound, 1.0, -1.0)
 
     # --- what the decoder says of a pixel -----------------------------------------------------------------------------------
 
@@ -190,7 +190,7 @@ class VAE(Networks):
         return logistic_mixture_log_likelihood(x, said)
 
     def mean(self, said: Tensor) -> Tensor:
-        """The mean picture (N, C, H, W) in [-1, 1]."""
+        """The mean image (N, C, H, W) in [-1, 1]."""
         if self.pixels == "bernoulli":
             return 2 * said.sigmoid() - 1
         if self.pixels == "gaussian":
@@ -208,13 +208,13 @@ class VAE(Networks):
         """None: a VAE knows no classes."""
 
     def generate(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Mean pictures (n, C, H, W) in [-1, 1]."""
+        """Mean images (n, C, H, W) in [-1, 1]."""
         return self.mean(self.G(latents).float())
 
-    def encode(self, pictures: Tensor, labels: Tensor | None = None) -> Tensor:
+    def encode(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
         """mu (n, z_dim). Where training binarised stochastically the grey itself is encoded, which is the mean of that."""
         threshold = self.binarise == "threshold"
-        return self.E(torch.where(pictures > 0, 1.0, -1.0) if threshold else pictures)[0]
+        return self.E(torch.where(images > 0, 1.0, -1.0) if threshold else images)[0]
 
     def likelihood(
         self,
@@ -224,7 +224,7 @@ class VAE(Networks):
         samples: int = 1,
         generator: torch.Generator | None = None,
     ) -> Likelihood:
-        """The negated bound of each picture, by `samples` draws of z (Burda 2015, eq. 8); nats for Bernoulli pixels."""
+        """The negated bound of each image, by `samples` draws of z (Burda 2015, eq. 8); nats for Bernoulli pixels."""
         n, device = len(examples), examples.device
         x = self.binarised(examples, lambda: torch.rand(examples.shape, generator=generator))
         mu, logvar = self.E(x)
@@ -252,20 +252,20 @@ class VAE(Networks):
         return (made + prior - guess).view(k, n)
 
     def outputs(self) -> int:
-        """Numbers that the decoder gives for a picture, about."""
+        """Numbers that the decoder gives for an image, about."""
         a_pixel = (
             mixture_outputs(self.shape[0], self.components) if self.pixels == "logistic_mixture" else self.shape[0]
         )
         return a_pixel * self.shape[1] * self.shape[2]
 
 
-def shifted(pictures: Tensor, by: Tensor) -> Tensor:
-    """Pictures (N, C, H, W) moved by `by` (N, 2) whole pixels down and to the right; the border is repeated."""
-    n, _, height, width = pictures.shape
+def shifted(images: Tensor, by: Tensor) -> Tensor:
+    """Images (N, C, H, W) moved by `by` (N, 2) whole pixels down and to the right; the border is repeated."""
+    n, _, height, width = images.shape
     rows = (torch.arange(height, device=by.device) - by[:, :1]).clamp(0, height - 1)
     columns = (torch.arange(width, device=by.device) - by[:, 1:]).clamp(0, width - 1)
     which = torch.arange(n, device=by.device)[:, None, None]
-    return pictures[which, :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+    return images[which, :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
 
 
 @preset("vae")
@@ -276,8 +276,8 @@ def tiny() -> VAE:
 
 @preset("vae")
 def small() -> VAE:
-    """Digits, binarised stochastically, on two CPU cores: about 4 million multiply-adds a network. Moves and weight decay are
-    for few pictures. One minute of one core: 102.6 nats by one draw (test, n 2,000). Figures: docs/experiments.md."""
+    """Digits, binarised stochastically, on two CPU cores: about 4 million MACs a network. Moves and weight decay are
+    for few images. One minute of one core: 102.6 nats by one draw (test, n 2,000). Figures: docs/experiments.md."""
     return VAE(binarise="stochastic", lr=2e-3, weight_decay=0.01, shift=1)
 
 

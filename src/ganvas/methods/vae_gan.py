@@ -1,4 +1,4 @@
-"""VAE-GAN: an autoencoder that is judged by what a discriminator sees (Larsen 2016, arXiv:1512.09300).
+"""VAE-GAN: an autoencoder that is scored by what a discriminator sees (Larsen 2016, arXiv:1512.09300).
 
 Idea: a VAE's decoder is a generator, so give it a discriminator, and take "alike" from there as well. A squared error of pixels
 asks for the blurred mean of all that could have been meant; of D's features (eqs. 7 and 8) it asks for the same strokes and
@@ -6,13 +6,13 @@ textures, a pixel to the side at little cost. Three networks, three losses (algo
 
     E  KL(q(z | x) || N(0, 1)) + L_feature               L_feature = |Dis_l(x) - Dis_l(G(E(x)))|^2 / 2
     G  gamma L_feature - L_GAN
-    D  L_GAN: a real picture against its reconstruction and against a sample of the prior
+    D  L_GAN: a real image against its reconstruction and against a sample of the prior
 
-D takes no gradient of L_feature, or it would make all pictures alike (sec. 2.3). E's update hands z and the real features to
+D takes no gradient of L_feature, or it would make all images alike (sec. 2.3). E's update hands z and the real features to
 G's, and that hands both kinds of fakes to D's, so each update but the first starts from finished work.
 
 Departs from the paper: the three updates follow each other in a step (theirs are computed together), E's first; G's part of the
-game is the non-saturating one; Adam in place of RMSprop; DCGAN's networks at any height and width.
+adversarial loss is the non-saturating one; Adam in place of RMSprop; DCGAN's networks at any height and width.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from ganvas.losses.adversarial import discriminator_cross_entropy, minimax_gener
 from ganvas.losses.divergence import normal_kl
 from ganvas.losses.perceptual import feature_distance
 from ganvas.method import Batch, DataSpec, Update, preset, register, setting
-from ganvas.methods.adversarial import Adversarial, judged
+from ganvas.methods.adversarial import Adversarial, discriminator_report
 from ganvas.networks.autoencoder import FeatureDiscriminator
 from ganvas.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from ganvas.networks.variational import GaussianEncoder
@@ -43,15 +43,15 @@ class Networks(Adversarial):
 @dataclass(eq=False)
 class VAEGAN(Networks):
     name = "vae_gan"
-    title = "autoencoder judged by a discriminator's features"
+    title = "autoencoder scored by a discriminator's features"
     paper = "Larsen et al. 2016, Autoencoding beyond pixels using a learned similarity metric, arXiv:1512.09300"
 
-    batch_size: int = setting(64, "pictures a step, over all processes together", minimum=2)
+    batch_size: int = setting(64, "images a step, over all processes together", minimum=2)
     z_dim: int = setting(128, "numbers in a latent", minimum=1)
     width: int = setting(64, "channels at the largest inner size, all networks", minimum=1)
-    lr: float = setting(3e-4, "step size of Adam, encoder and generator", minimum=0)
-    gamma: float = setting(0.01, "weight of the feature distance against the game, for G", minimum=0)
-    level: int = setting(2, "halvings after which D's features are compared (l)", minimum=1)
+    lr: float = setting(3e-4, "learning rate of Adam, encoder and generator", minimum=0)
+    gamma: float = setting(0.01, "weight of the feature distance against the adversarial loss, for G", minimum=0)
+    level: int = setting(2, "downsamplings after which D's features are compared (l)", minimum=1)
 
     averaged = ("G", "E")
 
@@ -82,27 +82,27 @@ class VAEGAN(Networks):
         again, fake = self.G(torch.cat([self.posterior(batch), self.noise(batch)])).chunk(2)
         features, again_logits = self.features_and_logits(batch, again)
         distance = feature_distance(features, self.seen(batch)).mean()
-        game = non_saturating_generator(again_logits) + non_saturating_generator(self.judge(batch, fake))
-        return {"loss": self.gamma * distance + game.mean(), "distance": distance, "again": again, "fake": fake}
+        adversarial = non_saturating_generator(again_logits) + non_saturating_generator(self.discriminate(batch, fake))
+        return {"loss": self.gamma * distance + adversarial.mean(), "distance": distance, "again": again, "fake": fake}
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
-        # Three passes: batch statistics of real and fake pictures must not mix.
-        real, again = self.judge(batch, batch.real), self.judge(batch, self.reconstructed(batch))
-        fake = self.judge(batch, self.fakes(batch))
+        # Three passes: batch statistics of real and fake images must not mix.
+        real, again = self.discriminate(batch, batch.real), self.discriminate(batch, self.reconstructed(batch))
+        fake = self.discriminate(batch, self.fakes(batch))
         loss = discriminator_cross_entropy(real, fake) - minimax_generator(again)
-        return judged(loss.mean(), real, fake, again=again.detach().mean())
+        return discriminator_report(loss.mean(), real, fake, again=again.detach().mean())
 
     # --- what an update finds, handed over or made anew, never with a graph ----------------------------------------------
 
     def seen(self, batch: Batch) -> Tensor:
-        """D's features of the real pictures."""
+        """D's features of the real images."""
         if "seen" in batch.handed:
             return batch.handed["seen"]
         with torch.no_grad():
             return self.D.features(batch.real)
 
     def posterior(self, batch: Batch) -> Tensor:
-        """z (N, z_dim) ~ q(z | x) of the real pictures."""
+        """z (N, z_dim) ~ q(z | x) of the real images."""
         if "z" in batch.handed:
             return batch.handed["z"]
         with torch.no_grad():
@@ -116,16 +116,16 @@ class VAEGAN(Networks):
         with torch.no_grad():
             return self.G(self.posterior(batch))
 
-    def features_and_logits(self, batch: Batch, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        """By one pass where D judges the pictures as they are; features are always those of the plain pictures."""
+    def features_and_logits(self, batch: Batch, images: Tensor) -> tuple[Tensor, Tensor]:
+        """By one pass where D discriminators the images as they are; features are always those of the plain images."""
         if self.augment != "none":
-            return self.D.features(pictures), self.judge(batch, pictures)
-        features, logits = self.D.features_and_logits(pictures)
+            return self.D.features(images), self.discriminate(batch, images)
+        features, logits = self.D.features_and_logits(images)
         return features, logits.float()
 
-    def encode(self, pictures: Tensor, labels: Tensor | None = None) -> Tensor:
-        """The mean of q(z | x), (n, z_dim), for pictures (n, C, H, W) in [-1, 1]."""
-        return self.E(pictures)[0]
+    def encode(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
+        """The mean of q(z | x), (n, z_dim), for images (n, C, H, W) in [-1, 1]."""
+        return self.E(images)[0]
 
 
 @preset("vae_gan")

@@ -1,8 +1,8 @@
 """VQ-VAE: autoencoder with a codebook (van den Oord, Vinyals, Kavukcuoglu 2017, arXiv:1711.00937).
 
-Idea: tell a picture in whole numbers. An encoder makes a small grid of vectors z, each is replaced by the nearest of K learned
-vectors (eq. 1, 2), and a decoder paints the picture from those. What the encoder hands on is the grid of their numbers, for
-another model to learn (here: a prior over codes), and there is no prior of its own: it paints what it is shown, and nothing new.
+Idea: tell an image as discrete codes. An encoder makes a small grid of vectors z, each is replaced by the nearest of K learned
+vectors (eq. 1, 2), and a decoder generates the image from those. What the encoder hands on is the grid of their numbers, for
+another model to learn (here: a prior over codes), and there is no prior of its own: it generates what it is shown, and nothing new.
 
 The loss has three terms (eq. 3): reconstruction; the codebook's, which draws codes to the z that chose them; and `beta` times
 the commitment's, which keeps z near its code. Rounding to a code has no gradient. `through = straight` hands the decoder's to the
@@ -63,10 +63,10 @@ class Chosen:
 @dataclass(eq=False)
 class VQVAE(Networks):
     name = "vq_vae"
-    title = "autoencoder with a codebook; tells pictures in whole numbers"
+    title = "autoencoder with a codebook; tells images as discrete codes"
     paper = "van den Oord et al. 2017, Neural Discrete Representation Learning, arXiv:1711.00937"
 
-    batch_size: int = setting(64, "pictures a step, over all processes together", minimum=1)
+    batch_size: int = setting(64, "images a step, over all processes together", minimum=1)
     quantiser: str = setting(
         "ema",
         "who moves the codes: moving averages, the gradient, or nobody (finite scalar quantisation)",
@@ -76,7 +76,7 @@ class VQVAE(Networks):
     length: int = setting(32, "ema, gradient: numbers in a code's vector", minimum=1)
     fsq_levels: str = setting("8-5-4", "fsq: levels of each number, joined by -; their product is the number of codes")
     levels: int = setting(1, "grids of codes: one, or a coarse one of half the size too", choices=(1, 2))
-    halvings: int = setting(2, "how often height and width are halved for the (finer) grid", minimum=1, maximum=8)
+    downsamplings: int = setting(2, "how often height and width are halved for the (finer) grid", minimum=1, maximum=8)
     through: str = setting(
         "straight",
         "ema, gradient: how the gradient passes the choice of a code: as it is, or turned as the vector is",
@@ -92,37 +92,37 @@ class VQVAE(Networks):
     )
     width: int = setting(64, "channels of the features on the grid", minimum=2)
     blocks: int = setting(2, "residual blocks, each network and level", minimum=0)
-    lr: float = setting(1e-3, "step size of AdamW at the start", minimum=0)
+    lr: float = setting(1e-3, "learning rate of AdamW at the start", minimum=0)
     weight_decay: float = setting(0.0, "AdamW's weight decay", minimum=0)
-    warmup: int = setting(100, "steps over which the step size rises to its full value", minimum=0)
+    warmup: int = setting(100, "steps over which the learning rate rises to its full value", minimum=0)
     decay: str = setting(
-        "cosine", "fall of the step size to zero over the budget", choices=("linear", "cosine", "none")
+        "cosine", "fall of the learning rate to zero over the budget", choices=("linear", "cosine", "none")
     )
     ema: float = setting(0.999, "decay of the average of all weights and codes, a step", minimum=0, maximum=0.999999)
 
     averaged = ("E", "G", "Q")
 
     def build(self, spec: DataSpec) -> None:
-        if min(spec.height, spec.width) < 2**self.halvings:
+        if min(spec.height, spec.width) < 2**self.downsamplings:
             raise UsageError(
-                f"halvings={self.halvings} leaves nothing of pictures of {spec.height}x{spec.width}: choose a smaller one"
+                f"downsamplings={self.downsamplings} leaves nothing of images of {spec.height}x{spec.width}: choose a smaller one"
             )
         fsq = read_widths("fsq_levels", self.fsq_levels)
         if self.quantiser == "fsq" and (min(fsq) < 2 or math.prod(fsq) > 65536):
             raise UsageError(
                 f"fsq_levels must be 2 or more each, and 65536 codes together at most (got {self.fsq_levels}): try 8-5-5-5"
             )
-        self.variance = spec.spread / math.prod(spec.shape) or 1.0
+        self.variance = spec.total_variance / math.prod(spec.shape) or 1.0
         trained = self.quantiser == "gradient"
         self.Q = nn.ModuleList(
             FSQ(fsq) if self.quantiser == "fsq" else Codebook(self.size, self.length, trained)
             for _ in range(self.levels)
         )
         lengths = [quantiser.length for quantiser in self.quantisers()]
-        self.E = CodeEncoder(spec.channels, self.width, self.halvings, self.blocks, lengths)
-        self.G = CodeDecoder(spec.shape, self.width, self.halvings, self.blocks, lengths)
-        sizes = halved(spec.height, spec.width, self.halvings + self.levels - 1)
-        self._sizes = sizes[self.halvings :][::-1]
+        self.E = CodeEncoder(spec.channels, self.width, self.downsamplings, self.blocks, lengths)
+        self.G = CodeDecoder(spec.shape, self.width, self.downsamplings, self.blocks, lengths)
+        sizes = halved(spec.height, spec.width, self.downsamplings + self.levels - 1)
+        self._sizes = sizes[self.downsamplings :][::-1]
 
     def quantisers(self) -> list[Codebook | FSQ]:
         """The quantiser of each level, the coarse one first."""
@@ -169,14 +169,14 @@ class VQVAE(Networks):
         return {"loss": loss, **report}
 
     def chosen(self, x: Tensor) -> list[Chosen]:
-        """Every level's choice for pictures x (N, C, H, W)."""
+        """Every level's choice for images x (N, C, H, W)."""
         fine = self.E.fine(x)
         if self.levels == 1:
             return [self.choice(0, self.E.head(0, fine))]
         assert self.E.coarse is not None
         first = self.choice(0, self.E.head(0, self.E.coarse(fine)))
-        painted = self.G.painted(first.passed)
-        return [first, self.choice(1, self.E.head(1, torch.cat([fine, painted.to(fine.dtype)], 1)))]
+        generated = self.G.decoded(first.passed)
+        return [first, self.choice(1, self.E.head(1, torch.cat([fine, generated.to(fine.dtype)], 1)))]
 
     def choice(self, level: int, z: Tensor) -> Chosen:
         """Codes for z (N, E, h, w), and their vectors with a gradient to z."""
@@ -234,12 +234,12 @@ class VQVAE(Networks):
         sizes = zip(names, self._sizes, self.quantisers(), strict=True)
         return tuple(CodeGrid(name, h, w, quantiser.size) for name, (h, w), quantiser in sizes)
 
-    def encode(self, pictures: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Codes (n, L) int64 of pictures (n, C, H, W) in [-1, 1]: each grid row by row, the coarse one first."""
-        return torch.cat([level.codes.view(len(pictures), -1) for level in self.chosen(pictures)], 1)
+    def encode(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Codes (n, L) int64 of images (n, C, H, W) in [-1, 1]: each grid row by row, the coarse one first."""
+        return torch.cat([level.codes.view(len(images), -1) for level in self.chosen(images)], 1)
 
     def decode(self, codes: Tensor) -> Tensor:
-        """Pictures (n, C, H, W) in [-1, 1] of codes (n, L)."""
+        """Images (n, C, H, W) in [-1, 1] of codes (n, L)."""
         parts = codes.long().split([grid.height * grid.width for grid in self.grids()], 1)
         maps = [
             quantiser(part.view(-1, grid.height, grid.width)).movedim(-1, 1)
@@ -249,7 +249,7 @@ class VQVAE(Networks):
 
 
 def pool(points: Tensor) -> Tensor:
-    """Points (N, P, E) of each picture as (P * N, E): neighbours are of different pictures, whoever computed them."""
+    """Points (N, P, E) of each image as (P * N, E): neighbours are of different images, whoever computed them."""
     return points.transpose(0, 1).flatten(0, 1)
 
 

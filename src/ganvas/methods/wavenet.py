@@ -15,7 +15,7 @@ Likelihoods count the samples up to a clip's last that is not 0: the silence tha
 as free, and would flatter. Training sees some of it, so that drawn words end.
 
 Departs from the paper: the first convolution sees more samples, as they are and mu-law; taps a layer and their spread are
-settings; the place in the clip is told to the gates; Adam with one fall of the step size and gradients of bounded length,
+settings; the place in the clip is told to the gates; Adam with one fall of the learning rate and gradients of bounded length,
 weights that start with the gate's loss of variance in mind, an average of the weights for sampling; one skip matrix over all
 gates together, which is the sum of the paper's.
 """
@@ -72,13 +72,13 @@ class WaveNetMethod(Parts):
     crop: int = setting(4096, "samples of a clip that a step learns from, cut out at random; 0: whole clips", minimum=0)
     place: bool = setting(True, "tell every gate how far into the clip it is")
     conditional: bool = setting(False, "tell every gate the class of each clip; the data need labels")
-    lr: float = setting(1e-3, "step size of Adam at the start", minimum=0)
+    lr: float = setting(1e-3, "learning rate of Adam at the start", minimum=0)
     beta1: float = setting(0.9, "Adam's first decay", minimum=0, maximum=0.9999)
     beta2: float = setting(0.999, "Adam's second decay", minimum=0, maximum=0.99999)
     decay: str = setting(
-        "cosine", "fall of the step size to zero over the budget", choices=("linear", "cosine", "none")
+        "cosine", "fall of the learning rate to zero over the budget", choices=("linear", "cosine", "none")
     )
-    warmup: int = setting(100, "steps over which the step size rises to its full value", minimum=0)
+    warmup: int = setting(100, "steps over which the learning rate rises to its full value", minimum=0)
     clip: float = setting(
         2.0,
         "largest norm of a step's gradient; longer ones, which silence makes, are made as short. 0: as they are",
@@ -158,7 +158,7 @@ class WaveNetMethod(Parts):
     def log_probability(self, codes: Tensor, label: Tensor | None, start: Tensor | None = None) -> Tensor:
         """log p (N, T) in nats of each of codes (N, T), given those before it."""
         raw = self.network(self.forms(to_values(codes, self.levels)), label if self.classes else None, start)
-        # Each sample as a picture of one pixel: the distributions of pictures serve.
+        # Each sample as an image of one pixel: the distributions of images serve.
         each = self.distribution.log_likelihood(
             raw.flatten(0, 1)[..., None, None], codes.flatten()[:, None, None, None]
         )
@@ -180,7 +180,7 @@ class WaveNetMethod(Parts):
 
     @torch.no_grad()
     def generate(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Clips (n, 1, L) in [-1, 1]; of the classes `labels` (n,) where the network is told of classes."""
+        """Clips (n, 1, L) in [-1, 1]; of the classes `labels` (n,) where the network is conditioned on classes."""
         uniform = latents.t().contiguous()
         network = Incremental(self.network, len(latents), labels if self.classes else None)
         values, none = torch.empty_like(uniform), latents[:, :0]

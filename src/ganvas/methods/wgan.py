@@ -3,7 +3,7 @@
 Idea: the critic f estimates the earth mover's distance (eq. 2), so it may be trained to the end and its gradient still points
 somewhere. It is kept Lipschitz by clipping every weight to [-c, c] after each of its n_critic steps (algorithm 1).
 
-Departs from the paper: any height and width; no batch norm in the critic, which would tie the pictures of a batch together
+Departs from the paper: any height and width; no batch norm in the critic, which would tie the images of a batch together
 (the paper's appendix shows both).
 """
 
@@ -17,7 +17,7 @@ from torch.optim import Optimizer, RMSprop
 
 from ganvas.losses.adversarial import wasserstein_critic, wasserstein_generator
 from ganvas.method import Batch, DataSpec, Update, preset, register, setting
-from ganvas.methods.adversarial import Pair, judged
+from ganvas.methods.adversarial import Pair, discriminator_report
 from ganvas.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 
 
@@ -28,8 +28,8 @@ class WGAN(Pair):
     title = "Wasserstein GAN, clipped weights"
     paper = "Arjovsky et al. 2017, Wasserstein GAN, arXiv:1701.07875"
 
-    batch_size: int = setting(64, "pictures a step, over all processes together", minimum=2)
-    lr: float = setting(5e-5, "step size of RMSprop, both networks", minimum=0)
+    batch_size: int = setting(64, "images a step, over all processes together", minimum=2)
+    lr: float = setting(5e-5, "learning rate of RMSprop, both networks", minimum=0)
     width: int = setting(64, "channels at the largest inner size, both networks", minimum=1)
     n_critic: int = setting(5, "critic steps for each step of G, each on a fresh batch", minimum=1)
     clip: float = setting(0.01, "largest absolute weight of the critic (c)", minimum=1e-6)
@@ -49,11 +49,11 @@ class WGAN(Pair):
         ]
 
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
-        return {"loss": wasserstein_generator(self.judge(batch, self.paint(batch))).mean()}
+        return {"loss": wasserstein_generator(self.discriminate(batch, self.generate_for(batch))).mean()}
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
         real, fake = self.both(batch, self.fakes(batch))
-        return judged(wasserstein_critic(real, fake).mean(), real, fake, boundary=None)
+        return discriminator_report(wasserstein_critic(real, fake).mean(), real, fake, boundary=None)
 
     @torch.no_grad()
     def clip_weights(self, report: dict[str, Tensor]) -> None:
@@ -71,6 +71,6 @@ def tiny() -> WGAN:
 
 @preset("wgan")
 def small() -> WGAN:
-    """About 3 million multiply-adds a network on digits, for minutes of a CPU: larger steps and weights, fewer critic steps. The
+    """About 3 million MACs a network on digits, for minutes of a CPU: larger steps and weights, fewer critic steps. The
     paper's (lr 5e-5, 5, 0.01) have not begun by then. Figures: docs/gan_table.md."""
     return WGAN(width=28, lr=1e-3, n_critic=2, clip=0.05)

@@ -1,7 +1,7 @@
 """WGAN-GP: Wasserstein GAN with gradient penalty (Gulrajani 2017, arXiv:1704.00028).
 
-Idea: keep the critic 1-Lipschitz by asking for a gradient of norm 1 on lines between real and fake pictures (eq. 3) instead of
-clipping its weights. No batch norm in the critic, since the penalty is meant for each picture alone: layer norm (sec. 4).
+Idea: keep the critic 1-Lipschitz by asking for a gradient of norm 1 on lines between real and fake images (eq. 3) instead of
+clipping its weights. No batch norm in the critic, since the penalty is meant for each image alone: layer norm (sec. 4).
 
 Departs from the paper: DCGAN's networks (one of the paper's own architectures) at any height and width.
 """
@@ -15,7 +15,7 @@ from torch import Tensor
 from ganvas.losses.adversarial import wasserstein_critic, wasserstein_generator
 from ganvas.losses.gradient import between, one_centred
 from ganvas.method import Batch, DataSpec, Update, preset, register, setting
-from ganvas.methods.adversarial import Adversarial, judged
+from ganvas.methods.adversarial import Adversarial, discriminator_report
 from ganvas.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 
 
@@ -26,8 +26,8 @@ class WGANGP(Adversarial):
     title = "Wasserstein GAN, gradient penalty"
     paper = "Gulrajani et al. 2017, Improved Training of Wasserstein GANs, arXiv:1704.00028"
 
-    batch_size: int = setting(64, "pictures a step, over all processes together", minimum=2)
-    lr: float = setting(1e-4, "step size of Adam, both networks", minimum=0)
+    batch_size: int = setting(64, "images a step, over all processes together", minimum=2)
+    lr: float = setting(1e-4, "learning rate of Adam, both networks", minimum=0)
     beta1: float = setting(0.0, "Adam's first decay", minimum=0, maximum=0.9999)
     beta2: float = setting(0.9, "Adam's second decay", minimum=0, maximum=0.99999)
     width: int = setting(64, "channels at the largest inner size, both networks", minimum=1)
@@ -46,15 +46,15 @@ class WGANGP(Adversarial):
         ]
 
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
-        return {"loss": wasserstein_generator(self.judge(batch, self.paint(batch))).mean()}
+        return {"loss": wasserstein_generator(self.discriminate(batch, self.generate_for(batch))).mean()}
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
         fakes = self.fakes(batch)
         real, fake = self.both(batch, fakes)
         points = between(batch.real, fakes, batch.uniform(1, 1, 1))
-        penalty = one_centred(points, self.judge(batch, points)).mean()
+        penalty = one_centred(points, self.discriminate(batch, points)).mean()
         loss = wasserstein_critic(real, fake).mean() + self.penalty * penalty
-        return judged(loss, real, fake, boundary=None, penalty=penalty.detach())
+        return discriminator_report(loss, real, fake, boundary=None, penalty=penalty.detach())
 
 
 @preset("wgan_gp")
@@ -65,12 +65,12 @@ def tiny() -> WGANGP:
 
 @preset("wgan_gp")
 def small() -> WGANGP:
-    """About 3 million multiply-adds a network on digits, for minutes of a CPU: steps ten times the paper's, two of the critic's,
+    """About 3 million MACs a network on digits, for minutes of a CPU: steps ten times the paper's, two of the critic's,
     which has no norm. Figures: docs/gan_table.md."""
     return WGANGP(width=28, lr=1e-3, n_critic=2, critic_norm="none")
 
 
 @preset("wgan_gp")
 def emoji() -> WGANGP:
-    """`small` for 32 x 32 colour, and ADA, since 1,720 pictures are few. Figures: docs/gan_table.md."""
+    """`small` for 32 x 32 colour, and ADA, since 1,720 images are few. Figures: docs/gan_table.md."""
     return WGANGP(width=28, lr=1e-3, n_critic=2, critic_norm="none", augment="ada", ada_images=200_000)

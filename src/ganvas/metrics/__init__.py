@@ -1,4 +1,4 @@
-"""Measures of generated pictures: functions on feature arrays (N, D), and `measure` for pictures."""
+"""Measures of generated images: functions on feature arrays (N, D), and `measure` for images."""
 
 from ganvas.metrics.abilities import measurements
 from ganvas.metrics.copying import Copies, find_copies, nearest
@@ -8,7 +8,6 @@ from ganvas.metrics.frechet import Moments, frechet_distance
 from ganvas.metrics.kernel import kernel_distance
 from ganvas.metrics.labels import label_accuracy
 from ganvas.metrics.likelihood import measure_likelihood
-from ganvas.metrics.mended import measure_restoration
 from ganvas.metrics.precision_recall import (
     DensityCoverage,
     PrecisionRecall,
@@ -16,7 +15,8 @@ from ganvas.metrics.precision_recall import (
     precision_recall,
 )
 from ganvas.metrics.reconstruction import measure_reconstruction
-from ganvas.metrics.restoration import compare_pictures, luma, mobilenet_distance, psnr_rgb, psnr_y, ssim_rgb, ssim_y
+from ganvas.metrics.restoration import compare_images, luma, mobilenet_distance, psnr_rgb, psnr_y, ssim_rgb, ssim_y
+from ganvas.metrics.restored import measure_restoration
 from ganvas.metrics.stylising import measure_stylising
 from ganvas.metrics.translation import measure_translation
 
@@ -25,7 +25,7 @@ __all__ = [
     "DensityCoverage",
     "Moments",
     "PrecisionRecall",
-    "compare_pictures",
+    "compare_images",
     "density_coverage",
     "fid",
     "find_copies",

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ganvas.method import Damages, HasLikelihood, Method, Quantises, Resembles, Samples, Translates
+from ganvas.method import Degrades, HasLikelihood, Method, Quantises, Resembles, Samples, Translates
 from ganvas.metrics.evaluate import measure
 from ganvas.metrics.likelihood import measure_likelihood
-from ganvas.metrics.mended import measure_restoration
 from ganvas.metrics.reconstruction import measure_reconstruction
+from ganvas.metrics.restored import measure_restoration
 from ganvas.metrics.stylising import measure_stylising
 from ganvas.metrics.translation import measure_translation
 
@@ -26,11 +26,11 @@ def measurements(
 ) -> Measurements:
     """{"samples": ..., "likelihood": ...}: each, called, gives figures by name, or DataError where `data` have too few examples.
 
-    `sampled()` gives pictures uint8 (n, H, W, C) of the method where it samples; `samples` is how many pictures are translated at
+    `sampled()` gives images uint8 (n, H, W, C) of the method where it samples; `samples` is how many images are translated at
     most, `importance` the draws for a bound of the likelihood.
     """
     found: Measurements = {}
-    if isinstance(method, Samples) and data.spec.kind == "pictures":
+    if isinstance(method, Samples) and data.spec.kind == "images":
         found["samples"] = lambda: measure(sampled(), data, data.part("test"))
     if isinstance(method, Translates):
         found["translation"] = lambda: measure_translation(method, data, samples=samples)
@@ -40,6 +40,6 @@ def measurements(
         found["reconstruction"] = lambda: measure_reconstruction(method, data)
     if isinstance(method, Resembles):
         found["stylising"] = lambda: measure_stylising(method, data)
-    if isinstance(method, Damages):
+    if isinstance(method, Degrades):
         found["restoration"] = lambda: measure_restoration(method, data)
     return found

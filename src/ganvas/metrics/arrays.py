@@ -20,12 +20,10 @@ def as_features(values: Any, name: str, least: int = 1) -> Tensor:
     """`values` as (N, D) float64. DataError if they are not 2-D, not finite, or fewer than `least` rows."""
     features = _as_double(values, name)
     if features.ndim != 2 or features.shape[1] == 0:
-        raise DataError(
-            f"{name} must be an array (N, D), one row of features for each picture (got {_shape(features)})"
-        )
+        raise DataError(f"{name} must be an array (N, D), one row of features for each image (got {_shape(features)})")
     if len(features) < least:
         raise DataError(
-            f"{name} has {len(features)} rows, and this measure needs at least {least}: give it more pictures"
+            f"{name} has {len(features)} rows, and this measure needs at least {least}: give it more images"
         )
     return finite(features, name)
 

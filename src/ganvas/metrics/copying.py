@@ -1,9 +1,9 @@
-"""Copies: samples that are training pictures, or suspiciously near to one.
+"""Copies: samples that are training images, or suspiciously near to one.
 
-Pictures are compared as thumbnails of at most 16 x 16 (means over areas, all channels), so that a little noise
-does not hide a copy. How near is suspicious? Nearer than almost any picture that was never trained on: below the 1
-% quantile of the distances from held-out pictures to their own nearest training picture. About 1 % of honest
-pictures are that near, which is the floor.
+Images are compared as thumbnails of at most 16 x 16 (means over areas, all channels), so that a little noise
+does not hide a copy. How near is suspicious? Nearer than almost any image that was never trained on: below the 1
+% quantile of the distances from held-out images to their own nearest training image. About 1 % of honest
+images are that near, which is the reference.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 SIDE = 16
 QUANTILE = 0.01
-PROBES = 2000  # held-out pictures that set the threshold
-LIMIT = 100_000  # training pictures looked at
+PROBES = 2000  # held-out images that set the threshold
+LIMIT = 100_000  # training images looked at
 CHUNK = 512
 TRAIN_BLOCK = 8192
 
@@ -34,32 +34,32 @@ class Copies(NamedTuple):
     """What the copy audit found among `n` samples.
 
     `near` (n,) bool; `exact` counts those equal in every byte; `threshold` is a root-mean-square difference in
-    bytes; `floor` is how many of n held-out pictures would be called copies.
+    bytes; `reference` is how many of n held-out images would be called copies.
     """
 
     near: np.ndarray
     exact: int
     threshold: float
-    floor: float
+    reference: float
 
 
 def nearest(images: np.ndarray, train: Dataset, k: int = 1) -> tuple[np.ndarray, np.ndarray]:
-    """The k nearest training pictures of each of `images` uint8 (N, H, W, C): indices int64 (N, k), nearest first,
+    """The k nearest training images of each of `images` uint8 (N, H, W, C): indices int64 (N, k), nearest first,
     and distances float64 (N, k), root-mean-square differences of the thumbnails in bytes, 0 to 255. Of the first
-    100,000 training pictures.
+    100,000 training images.
     """
-    check_pictures(images, train)
+    check_images(images, train)
     known = _known(train, None)
     if not 1 <= k <= len(known["thumbnails"]):
-        raise UsageError(f"k must lie between 1 and the {len(known['thumbnails'])} training pictures (got {k})")
+        raise UsageError(f"k must lie between 1 and the {len(known['thumbnails'])} training images (got {k})")
     indices, distances = _nearest(thumbnails(images), known["thumbnails"], k)
     return indices.numpy(), distances.numpy()
 
 
 def find_copies(images: np.ndarray, train: Dataset, test: Dataset | None = None) -> Copies:
-    """Which of `images` uint8 (N, H, W, C) are copies of training pictures. Without `test` the training pictures
+    """Which of `images` uint8 (N, H, W, C) are copies of training images. Without `test` the training images
     themselves are the held-out ones, each compared with all the others."""
-    check_pictures(images, train)
+    check_images(images, train)
     known = _known(train, test)
     threshold, rate = float(known["threshold"]), float(known["rate"])
     _, distances = _nearest(thumbnails(images), known["thumbnails"], 1)
@@ -78,15 +78,15 @@ def thumbnails(images: np.ndarray) -> Tensor:
     return torch.cat(parts)
 
 
-def check_pictures(images: np.ndarray, train: Dataset) -> None:
-    """DataError unless `images` are uint8 (N, H, W, C) of the training pictures' shape."""
+def check_images(images: np.ndarray, train: Dataset) -> None:
+    """DataError unless `images` are uint8 (N, H, W, C) of the training images' shape."""
     if not isinstance(images, np.ndarray) or images.dtype != np.uint8 or images.ndim != 4 or not len(images):
         got = f"{images.dtype} {images.shape}" if isinstance(images, np.ndarray) else type(images).__name__
-        raise DataError(f"pictures must be a numpy array uint8 (N, H, W, C), N at least 1 (got {got})")
+        raise DataError(f"images must be a numpy array uint8 (N, H, W, C), N at least 1 (got {got})")
     if images.shape[1:] != train.images.shape[1:]:
         raise DataError(
-            f"these pictures are {_size(images)} and those of {train.name} {_size(train.images)} "
-            "(height x width x channels): open the data with the same size and channels as the pictures"
+            f"these images are {_size(images)} and those of {train.name} {_size(train.images)} "
+            "(height x width x channels): open the data with the same size and channels as the images"
         )
 
 
@@ -95,7 +95,7 @@ def _size(images: np.ndarray) -> str:
 
 
 def _known(train: Dataset, test: Dataset | None) -> dict[str, Tensor]:
-    """Of the training pictures `thumbnails` (M, D) uint8 and `digests` (M,) int64; `threshold` and `rate` of
+    """Of the training images `thumbnails` (M, D) uint8 and `digests` (M,) int64; `threshold` and `rate` of
     held-out ones."""
     parts = [train.fingerprint, test.fingerprint if test is not None else None, SIDE, QUANTILE, PROBES, LIMIT]
     keep = bool(train.fingerprint) and (test is None or bool(test.fingerprint))
@@ -115,7 +115,7 @@ def _held_out_distances(known: Tensor, test: Dataset | None) -> Tensor:
     if test is not None and len(test.images):
         return _nearest(thumbnails(test.images[:PROBES]), known, 1)[1][:, 0]
     if len(known) < 2:
-        return torch.zeros(1, dtype=torch.float64)  # a single picture has no others: only exact copies count
+        return torch.zeros(1, dtype=torch.float64)  # a single image has no others: only exact copies count
     probes = known[:PROBES]
     indices, distances = _nearest(probes, known, 2)
     itself = indices[:, 0] == torch.arange(len(probes))
@@ -154,6 +154,6 @@ def _exact(a: Tensor, b: Tensor) -> Tensor:
 
 
 def _digests(images: np.ndarray) -> np.ndarray:
-    """64 bits of each picture's BLAKE2b, int64 (N,)."""
+    """64 bits of each image's BLAKE2b, int64 (N,)."""
     digests = [hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=8).digest() for image in images]
     return np.frombuffer(bytearray(b"".join(digests)), dtype=np.int64)

@@ -1,6 +1,6 @@
-"""`measure`: all figures of a set of samples against real data, each with its floor.
+"""`measure`: all figures of a set of samples against real data, each with its reference.
 
-What is known of the real data (features, moments, radii, floors) is computed once and kept in the cache by
+What is known of the real data (features, moments, radii, references) is computed once and kept in the cache by
 `store`, so that measuring during a training costs only the samples.
 """
 
@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ganvas.errors import DataError
 from ganvas.metrics import modes
-from ganvas.metrics.copying import check_pictures, find_copies
+from ganvas.metrics.copying import check_images, find_copies
 from ganvas.metrics.frechet import Moments, frechet_distance
 from ganvas.metrics.kernel import kernel_distance, kernel_within
 from ganvas.metrics.labels import class_numbers
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
     from ganvas.data.dataset import Dataset
 
 K = 5  # neighbours of precision, recall, density, coverage
-PAIRS = 10_000  # pictures at most where all pairs are compared
-HELD = 10_000  # held-out pictures at most
+PAIRS = 10_000  # images at most where all pairs are compared
+HELD = 10_000  # held-out images at most
 READS = 0.9  # accuracy from which the digit network is trusted with the data's labels
 
-HALVES = "half of the training pictures (there is no test split), the other half being the real ones"
-LEFT_OUT = "training pictures, each compared with all the others (there is no test split)"
+HALVES = "half of the training images (there is no test split), the other half being the real ones"
+LEFT_OUT = "training images, each compared with all the others (there is no test split)"
 
 Entry = dict[str, Any]
 
@@ -49,35 +49,35 @@ def measure(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> dict[str, Entry]:
-    """Every figure of `images` uint8 (n, H, W, C) as {"value", "floor", "n", "better", ...}; `better` is "lower"
+    """Every figure of `images` uint8 (n, H, W, C) as {"value", "reference", "n", "better", ...}; `better` is "lower"
     or "higher".
 
-    `floor` is the same figure with held-out real pictures in place of samples: what a perfect generator would get.
-    It is of `floor_n` pictures, and `floor_from` says where they come from: `test`, or, where there is none, half
-    of the training pictures, and then the other half are the real ones. Held-out pictures are never among the real
-    ones. Where there are fewer held-out pictures than samples, figures that depend on their number have a
-    `value_at_floor_n` too: of so many samples, fair beside the floor.
+    `reference` is the same figure with held-out real images in place of samples: what a perfect generator would get.
+    It is of `reference_n` images, and `reference_from` says where they come from: `test`, or, where there is none, half
+    of the training images, and then the other half are the real ones. Held-out images are never among the real
+    ones. Where there are fewer held-out images than samples, figures that depend on their number have a
+    `value_at_reference_n` too: of so many samples, fair beside the reference.
 
-    Keys and numbers of pictures:
+    Keys and numbers of images:
 
-    FD[network]   Fréchet distance of all n samples from all real pictures (`n_real`, at most 50,000, or 10,000
+    FD[network]   Fréchet distance of all n samples from all real images (`n_real`, at most 50,000, or 10,000
                   for MobileNetV2). Its bias falls with n: compare figures of one n.
     KD[network]   kernel distance, without bias, of at most 10,000 samples and as many real ones; may be below 0.
     precision, recall, density, coverage
-                  with as many real pictures as samples (n = `n_real`, at most 10,000), and the floor too with as
+                  with as many real images as samples (n = `n_real`, at most 10,000), and the reference too with as
                   many real as held-out: these depend on the balance of the two. `k` is 5, less for a handful of
-                  pictures.
+                  images.
     modes         modes covered `of` those in the data, by the rule and `level` in ganvas.metrics.modes: the data's
-                  classes where the digit network reads them (accuracy at least 0.9 on held-out pictures; one
-                  numeral a picture, or one a channel), else k-means clusters of real features. `kind` says which.
+                  classes where the digit network reads them (accuracy at least 0.9 on held-out images; one
+                  numeral an image, or one a channel), else k-means clusters of real features. `kind` says which.
     entropy       of the histogram of modes, in nats; `of` is that of equal shares.
-    KL            divergence of that histogram from the real pictures', in nats.
-    copies        samples nearer to a training picture than 99 % of held-out ones are (ganvas.metrics.copying);
-                  `exact` of them are training pictures, byte for byte. The floor is scaled to n.
+    KL            divergence of that histogram from the real images', in nats.
+    copies        samples nearer to a training image than 99 % of held-out ones are (ganvas.metrics.copying);
+                  `exact` of them are training images, byte for byte. The reference is scaled to n.
 
     `features` is "auto", "digits" or "mobilenet_v2" (ganvas.metrics.readers says how "auto" decides). `seed`
     chooses which samples are taken where not all are. `progress(what, done, of)` hears of the slow parts.
-    DataError for too few pictures or another shape.
+    DataError for too few images or another shape.
     """
     _check(images, train, features)
     real = _split(train, test)
@@ -95,7 +95,7 @@ def measure(
     }
     for name, entry in found.items():
         if name != "copies":
-            entry.setdefault("floor_from", real.floor_from)
+            entry.setdefault("reference_from", real.reference_from)
     return found
 
 
@@ -111,27 +111,27 @@ def measure_distances(
     _check(images, train, features)
     real = _split(train, test)
     reader = choose_reader(features, images.shape[1:], _reading(real) is not None)
-    found = _distances(read(reader, images, "pictures", progress), _known(real, reader, progress), real, reader)
-    return {name: {**entry, "floor_from": real.floor_from} for name, entry in found.items()}
+    found = _distances(read(reader, images, "images", progress), _known(real, reader, progress), real, reader)
+    return {name: {**entry, "reference_from": real.reference_from} for name, entry in found.items()}
 
 
 def _check(images: np.ndarray, train: Dataset, features: str) -> None:
     check_choice(features)
-    check_pictures(images, train)
+    check_images(images, train)
     if len(images) < 2:
         raise DataError("measuring needs at least 2 samples; a few thousand give figures that mean something")
 
 
 @dataclasses.dataclass(frozen=True)
 class _Split:
-    """Real pictures, held-out pictures, and what tells this pair apart (None where it has no fingerprint)."""
+    """Real images, held-out images, and what tells this pair apart (None where it has no fingerprint)."""
 
     real: np.ndarray
     held: np.ndarray
     real_labels: np.ndarray | None
     held_labels: np.ndarray | None
     classes: tuple[str, ...]
-    floor_from: str
+    reference_from: str
     fingerprints: tuple[str, ...]
 
     @property
@@ -149,7 +149,7 @@ class _Reading:
     real: Tensor
 
     @property
-    def per_picture(self) -> int:
+    def per_image(self) -> int:
         return self.held.shape[1]
 
 
@@ -157,22 +157,22 @@ def _split(train: Dataset, test: Dataset | None) -> _Split:
     if test is not None and len(test.images) >= 2:
         if test.images.shape[1:] != train.images.shape[1:]:
             raise DataError(
-                f"the test pictures are {test.images.shape[1:]} and the training pictures {train.images.shape[1:]}"
+                f"the test images are {test.images.shape[1:]} and the training images {train.images.shape[1:]}"
             )
         if len(train.images) < 2:
-            raise DataError("measuring needs at least 2 training pictures")
+            raise DataError("measuring needs at least 2 training images")
         return _Split(
             real=train.images,
             held=test.images[:HELD],
             real_labels=train.labels,
             held_labels=_rows(test.labels, slice(HELD)),
             classes=train.spec.classes,
-            floor_from=f"{len(test.images)} test pictures",
+            reference_from=f"{len(test.images)} test images",
             fingerprints=(train.fingerprint, test.fingerprint),
         )
     if len(train.images) < 4:
         raise DataError(
-            f"measuring needs at least 4 training pictures where there is no test split (there are {len(train.images)})"
+            f"measuring needs at least 4 training images where there is no test split (there are {len(train.images)})"
         )
     half = len(train.images) - len(train.images) // 2
     held = slice(half, half + HELD)
@@ -182,7 +182,7 @@ def _split(train: Dataset, test: Dataset | None) -> _Split:
         real_labels=_rows(train.labels, slice(half)),
         held_labels=_rows(train.labels, held),
         classes=train.spec.classes,
-        floor_from=HALVES,
+        reference_from=HALVES,
         fingerprints=(train.fingerprint, "halves") if train.fingerprint else (),
     )
 
@@ -192,19 +192,19 @@ def _rows(labels: np.ndarray | None, rows: slice) -> np.ndarray | None:
 
 
 def _reading(split: _Split) -> _Reading | None:
-    """What the digit network reads in the held-out pictures, if it reads their labels well enough."""
+    """What the digit network reads in the held-out images, if it reads their labels well enough."""
     numbers = class_numbers(split.classes, split.real.shape[-1])
     if split.held_labels is None or split.real_labels is None or numbers is None:
         return None
-    per_picture = len(numbers[0])
+    per_image = len(numbers[0])
     table = torch.tensor(numbers)
     true = table[torch.from_numpy(np.array(split.held_labels))]
 
     def compute() -> dict[str, Tensor]:
-        return {"held": numerals(split.held, per_picture)}
+        return {"held": numerals(split.held, per_image)}
 
     held = remembered(
-        "numerals", [*split.fingerprints, digit_network_card()["sha256"], HELD, per_picture], split.keep, compute
+        "numerals", [*split.fingerprints, digit_network_card()["sha256"], HELD, per_image], split.keep, compute
     )["held"]
     if float((held == true).all(1).double().mean()) < READS:
         return None
@@ -219,12 +219,12 @@ def _histogram(read: Tensor) -> Tensor:
 
 
 def _known(split: _Split, reader: Reader, progress: Progress | None) -> dict[str, Tensor]:
-    """Of the real pictures: `real` and `held` features, moments of the real ones, `within` (their mean kernel),
+    """Of the real images: `real` and `held` features, moments of the real ones, `within` (their mean kernel),
     k-means `centres`, the histogram `clusters` of the real ones and its `confusion`."""
 
     def compute() -> dict[str, Tensor]:
-        real = read(reader, split.real[: reader.limit], "training pictures", progress)
-        held = read(reader, split.held[: reader.limit], "held-out pictures", progress)
+        real = read(reader, split.real[: reader.limit], "training images", progress)
+        held = read(reader, split.held[: reader.limit], "held-out images", progress)
         within = torch.tensor(kernel_within(real[:PAIRS]), dtype=torch.float64)
         return {
             "real": real,
@@ -241,7 +241,7 @@ def _clusters(real: Tensor, held: Tensor) -> dict[str, Tensor]:
     real = real[:PAIRS]
     centres = modes.cluster_centres(real, modes.cluster_count(len(real)))
     assigned = modes.nearest_row(real, centres)
-    # A held-out picture belongs to the cluster of its nearest real picture; the nearest centre may be another's.
+    # A held-out image belongs to the cluster of its nearest real image; the nearest centre may be another's.
     true = assigned[modes.nearest_row(held, real)]
     confusion = modes.confusion_matrix(true, modes.nearest_row(held, centres), len(centres))
     return {
@@ -253,42 +253,44 @@ def _clusters(real: Tensor, held: Tensor) -> dict[str, Tensor]:
 
 def _distances(fake: Tensor, known: dict[str, Tensor], split: _Split, reader: Reader) -> dict[str, Entry]:
     real, held = known["real"], known["held"]
-    floor_n = min(len(fake), len(held))
+    reference_n = min(len(fake), len(held))
     moments, within = Moments(known), float(known["within"])
 
     def compute() -> dict[str, Tensor]:
         return {
-            "frechet": torch.tensor(_frechet(held[:floor_n], moments), dtype=torch.float64),
-            "kernel": torch.tensor(kernel_distance(held[:floor_n], real[:PAIRS], within_b=within), dtype=torch.float64),
+            "frechet": torch.tensor(_frechet(held[:reference_n], moments), dtype=torch.float64),
+            "kernel": torch.tensor(
+                kernel_distance(held[:reference_n], real[:PAIRS], within_b=within), dtype=torch.float64
+            ),
         }
 
-    floor = remembered(
-        "distance-floor",
-        [*split.fingerprints, reader.key, reader.limit, HELD, PAIRS, floor_n],
+    reference = remembered(
+        "distance-reference",
+        [*split.fingerprints, reader.key, reader.limit, HELD, PAIRS, reference_n],
         split.keep,
         compute,
     )
-    common = {"network": reader.key, "better": "lower", "floor_n": floor_n}
+    common = {"network": reader.key, "better": "lower", "reference_n": reference_n}
     if reader.note:
         common["note"] = reader.note
     frechet = {
         "value": _frechet(fake, moments),
-        "floor": float(floor["frechet"]),
+        "reference": float(reference["frechet"]),
         "n": len(fake),
         "n_real": len(real),
-        **_fair(len(fake), floor_n, lambda: _frechet(fake[:floor_n], moments)),
+        **_fair(len(fake), reference_n, lambda: _frechet(fake[:reference_n], moments)),
     }
     kernel = {
         "value": kernel_distance(fake[:PAIRS], real[:PAIRS], within_b=within),
-        "floor": float(floor["kernel"]),
+        "reference": float(reference["kernel"]),
         "n": min(PAIRS, len(fake)),
         "n_real": min(PAIRS, len(real)),
     }
     return {f"FD[{reader.name}]": frechet | common, f"KD[{reader.name}]": kernel | common}
 
 
-def _fair(n: int, floor_n: int, value: Callable[[], float]) -> Entry:
-    return {"value_at_floor_n": value()} if floor_n < n else {}
+def _fair(n: int, reference_n: int, value: Callable[[], float]) -> Entry:
+    return {"value_at_reference_n": value()} if reference_n < n else {}
 
 
 def _frechet(features: Tensor, real: Moments) -> float:
@@ -299,23 +301,23 @@ def _frechet(features: Tensor, real: Moments) -> float:
 def _overlaps(fake: Tensor, known: dict[str, Tensor], split: _Split, reader: Reader) -> dict[str, Entry]:
     real, held = known["real"][:PAIRS], known["held"]
     n = min(len(fake), len(real))
-    floor_n = min(n, len(held))
-    k = min(K, n - 1, floor_n - 1)
+    reference_n = min(n, len(held))
+    k = min(K, n - 1, reference_n - 1)
 
     def compute() -> dict[str, Tensor]:
-        floor = overlap(real[:floor_n], held[:floor_n], k)
-        return {"radii": squared_radii(real[:n], k), "floor": torch.tensor(floor, dtype=torch.float64)}
+        reference = overlap(real[:reference_n], held[:reference_n], k)
+        return {"radii": squared_radii(real[:n], k), "reference": torch.tensor(reference, dtype=torch.float64)}
 
-    parts = [*split.fingerprints, reader.key, reader.limit, HELD, PAIRS, n, floor_n, k]
+    parts = [*split.fingerprints, reader.key, reader.limit, HELD, PAIRS, n, reference_n, k]
     stored = remembered("balls", parts, split.keep, compute)
     found = overlap(real[:n], fake[:n], k, real_radii=stored["radii"])
-    floors = Overlap(*stored["floor"].tolist())
-    fair = overlap(real[:floor_n], fake[:floor_n], k) if floor_n < n else found
-    common = {"n": n, "n_real": n, "k": k, "floor_n": floor_n, "network": reader.key, "better": "higher"}
+    references = Overlap(*stored["reference"].tolist())
+    fair = overlap(real[:reference_n], fake[:reference_n], k) if reference_n < n else found
+    common = {"n": n, "n_real": n, "k": k, "reference_n": reference_n, "network": reader.key, "better": "higher"}
     return {
         name: {
-            "value": getattr(found, name), "floor": getattr(floors, name), **common,
-            **_fair(n, floor_n, lambda name=name: getattr(fair, name)),
+            "value": getattr(found, name), "reference": getattr(references, name), **common,
+            **_fair(n, reference_n, lambda name=name: getattr(fair, name)),
         }
         for name in Overlap._fields
     }  # fmt: skip
@@ -326,10 +328,10 @@ def _modes(
 ) -> dict[str, Entry]:
     if reading is not None:
         # The features hold the numerals already, if each channel has its own.
-        if reader.numerals and reading.per_picture == images.shape[-1]:
+        if reader.numerals and reading.per_image == images.shape[-1]:
             samples = reader.numerals(fake)
         else:
-            samples = numerals(images, reading.per_picture)
+            samples = numerals(images, reading.per_image)
         held, real = reading.held, reading.real
         confusion = modes.confusion_matrix(reading.true.flatten(), held.flatten(), 10)
         kind, count = "classes that the digit network reads", _histogram
@@ -341,8 +343,8 @@ def _modes(
         def count(read: Tensor) -> Tensor:
             return torch.bincount(read, minlength=len(centres))
 
-    floor_n = min(len(samples), len(held))
-    return _mode_entries(count(samples), count(samples[:floor_n]), count(held[:floor_n]), real, confusion, kind)
+    reference_n = min(len(samples), len(held))
+    return _mode_entries(count(samples), count(samples[:reference_n]), count(held[:reference_n]), real, confusion, kind)
 
 
 def _mode_entries(
@@ -357,11 +359,11 @@ def _mode_entries(
     def divergence(counts: Tensor) -> float:
         return modes.divergence(counts[present], real[present])
 
-    n, floor_n = int(samples.sum()), int(held.sum())
+    n, reference_n = int(samples.sum()), int(held.sum())
 
     def entry(figure: Callable[[Tensor], float], **extra: object) -> Entry:
-        common = {"value": figure(samples), "floor": figure(held), "n": n, "floor_n": floor_n, "kind": kind}
-        return common | _fair(n, floor_n, lambda: figure(fair)) | extra
+        common = {"value": figure(samples), "reference": figure(held), "n": n, "reference_n": reference_n, "kind": kind}
+        return common | _fair(n, reference_n, lambda: figure(fair)) | extra
 
     return {
         "modes": entry(covered, of=of, level=modes.LEVEL, better="higher"),
@@ -373,8 +375,8 @@ def _mode_entries(
 def _copies(images: np.ndarray, train: Dataset, test: Dataset | None) -> dict[str, Entry]:
     found = find_copies(images, train, test)
     entry = {
-        "value": int(found.near.sum()), "floor": round(found.floor, 2), "n": len(images), "of": len(images),
+        "value": int(found.near.sum()), "reference": round(found.reference, 2), "n": len(images), "of": len(images),
         "exact": found.exact, "threshold": found.threshold, "better": "lower",
-        "floor_from": f"{len(test.images)} test pictures" if test is not None and len(test.images) else LEFT_OUT,
+        "reference_from": f"{len(test.images)} test images" if test is not None and len(test.images) else LEFT_OUT,
     }  # fmt: skip
     return {"copies": entry}

@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 from ganvas.errors import DataError, MissingExtra
 
 
-class _Pictures(Dataset):
+class _Images(Dataset):
     """uint8 (N, H, W, C) as torch-fidelity wants it: one uint8 tensor (3, H, W) at a time."""
 
     def __init__(self, images: np.ndarray) -> None:
@@ -23,20 +23,19 @@ class _Pictures(Dataset):
         return len(self.images)
 
     def __getitem__(self, index: int) -> Tensor:
-        picture = torch.from_numpy(np.array(self.images[index])).permute(2, 0, 1)
-        return picture.expand(3, -1, -1).contiguous()
+        image = torch.from_numpy(np.array(self.images[index])).permute(2, 0, 1)
+        return image.expand(3, -1, -1).contiguous()
 
 
 def fid(real: np.ndarray, fake: np.ndarray) -> float:
-    """FID between pictures uint8 (N, H, W, C), grey or RGB: the digits that torch-fidelity gives.
+    """FID between images uint8 (N, H, W, C), grey or RGB: the digits that torch-fidelity gives.
 
     MissingExtra without the package. It downloads Inception's weights the first time.
     """
     for name, images in (("real", real), ("fake", fake)):
         if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] not in (1, 3) or len(images) < 2:
             raise DataError(
-                "FID needs at least 2 pictures uint8 (N, H, W, C) with C 1 or 3; "
-                f"{name} is {images.dtype} {images.shape}"
+                f"FID needs at least 2 images uint8 (N, H, W, C) with C 1 or 3; {name} is {images.dtype} {images.shape}"
             )
     fidelity: Any
     try:
@@ -47,6 +46,6 @@ def fid(real: np.ndarray, fake: np.ndarray) -> float:
             "(without it there are FD[digits] and FD[mobilenet_v2], which are other numbers)"
         ) from None
     found = fidelity.calculate_metrics(
-        input1=_Pictures(fake), input2=_Pictures(real), fid=True, cuda=torch.cuda.is_available(), verbose=False
+        input1=_Images(fake), input2=_Images(real), fid=True, cuda=torch.cuda.is_available(), verbose=False
     )
     return float(found["frechet_inception_distance"])

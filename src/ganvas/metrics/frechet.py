@@ -1,7 +1,7 @@
 """The Fréchet distance between two Gaussians, and the means and covariances that go into it.
 
 Dowson and Landau 1982: d^2 = |mu_a - mu_b|^2 + tr(A) + tr(B) - 2 tr((A B)^(1/2)); Heusel 2017 (arXiv:1706.08500)
-made it a measure of generated pictures. The trace of the root needs no matrix root: with A = S S^T the eigenvalues
+made it a measure of generated images. The trace of the root needs no matrix root: with A = S S^T the eigenvalues
 of A B are those of the symmetric S^T B S, which are real, not negative, and several times faster to have.
 """
 
@@ -21,7 +21,7 @@ def frechet_distance(mu_a: Any, cov_a: Any, mu_b: Any, cov_b: Any) -> float:
     """Squared Fréchet distance between N(mu_a, cov_a) and N(mu_b, cov_b), at least 0, in squared units of the
     features.
 
-    Means (D,), covariances (D, D), arrays or tensors; computed in float64. Singular covariances (fewer pictures
+    Means (D,), covariances (D, D), arrays or tensors; computed in float64. Singular covariances (fewer images
     than features) are exact too, without anything added to their diagonal.
     """
     mu_a, cov_a = as_mean_and_covariance(mu_a, cov_a, "a")
@@ -129,7 +129,7 @@ class Moments:
     def covariance(self) -> Tensor:
         """(D, D) float64, divided by count - 1."""
         if self.count < 2:
-            raise DataError(f"a covariance needs at least 2 pictures (got {self.count})")
+            raise DataError(f"a covariance needs at least 2 images (got {self.count})")
         return self._known("scatter") / (self.count - 1)
 
     def _join(self, count: int, mean: Tensor, scatter: Tensor) -> Moments:

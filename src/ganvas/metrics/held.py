@@ -1,4 +1,4 @@
-"""Which held-out pictures a measure of whole pictures looks at: some hundred, spread evenly over the test split."""
+"""Which held-out images a measure of whole images looks at: some hundred, spread evenly over the test split."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PIXELS = 4_000_000  # at most, in all of them
 
 
 def held_out(data: Dataset, most: int, purpose: str) -> tuple[Dataset, np.ndarray]:
-    """The test split and the places (n,) in it of `most` pictures or fewer; DataError, saying for what `purpose`, without one."""
+    """The test split and the places (n,) in it of `most` images or fewer; DataError, saying for what `purpose`, without one."""
     held = data.part("test")
     if held is None or not len(held):
         raise DataError(f"{data.name} has no test split to {purpose}: raise data.holdout")

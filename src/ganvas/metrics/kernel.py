@@ -1,6 +1,6 @@
 """The kernel distance (KID; Binkowski 2018, arXiv:1801.01401): squared maximum mean discrepancy, without bias.
 
-Unlike the Fréchet distance its expectation does not depend on the number of pictures; it can be slightly below 0.
+Unlike the Fréchet distance its expectation does not depend on the number of images; it can be slightly below 0.
 """
 
 from __future__ import annotations

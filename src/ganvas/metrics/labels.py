@@ -1,4 +1,4 @@
-"""Are pictures of the class that was asked for? Read by the shipped digit network, so for digits only."""
+"""Are images of the class that was asked for? Read by the shipped digit network, so for digits only."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def label_accuracy(
 ) -> dict[str, Any]:
     """Share of `images` uint8 (N, H, W, C) in which the digit network reads the class that `labels` (N,) names.
 
-    Returns {"value", "n", "by_class"}: `value` over all pictures, `by_class` {name: share} for the classes that occur. Names
+    Returns {"value", "n", "by_class"}: `value` over all images, `by_class` {name: share} for the classes that occur. Names
     of classes are numerals; of two or three numerals, one is read in each channel. DataError where the network cannot
     read such data.
     """
@@ -26,13 +26,11 @@ def label_accuracy(
     if numbers is None:
         raise DataError(
             "label accuracy is read by the digit network, which knows classes named 0 to 9, or a numeral for each channel of a"
-            f" picture; these are {_named(classes)} in {images.shape[-1]} channels"
+            f" image; these are {_named(classes)} in {images.shape[-1]} channels"
         )
     asked = torch.as_tensor(np.asarray(labels), dtype=torch.int64)
     if len(asked) != len(images) or len(images) == 0:
-        raise DataError(
-            f"label accuracy takes a label for each picture (got {len(images)} pictures, {len(asked)} labels)"
-        )
+        raise DataError(f"label accuracy takes a label for each image (got {len(images)} images, {len(asked)} labels)")
     if int(asked.min()) < 0 or int(asked.max()) >= len(classes):
         raise DataError(f"labels must be from 0 to {len(classes) - 1} (got {int(asked.min())} to {int(asked.max())})")
     right = (numerals(images, len(numbers[0])) == torch.tensor(numbers)[asked]).all(1).double()
@@ -47,10 +45,10 @@ def class_numbers(classes: tuple[str, ...], channels: int) -> list[list[int]] | 
     if not classes or not all(name.isascii() and name.isdigit() for name in classes):
         return None
     values = [int(name) for name in classes]
-    per_picture = 1 if max(values) < 10 else channels
-    if max(values) >= 10**per_picture or per_picture > 3:
+    per_image = 1 if max(values) < 10 else channels
+    if max(values) >= 10**per_image or per_image > 3:
         return None
-    return [[int(numeral) for numeral in f"{value:0{per_picture}d}"] for value in values]
+    return [[int(numeral) for numeral in f"{value:0{per_image}d}"] for value in values]
 
 
 def _named(classes: Sequence[str]) -> str:

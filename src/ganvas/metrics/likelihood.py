@@ -1,4 +1,4 @@
-"""How well a method foretells held-out examples: mean nats, or bits a value, exact or a bound."""
+"""How well a method predicts held-out examples: mean nats, or bits a value, exact or a bound."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from ganvas.metrics.readers import Progress
 if TYPE_CHECKING:
     from ganvas.data.dataset import Dataset
 
-HELD = 10_000  # held-out pictures at most
+HELD = 10_000  # held-out images at most
 AT_ONCE = 64  # examples; each such block has random numbers of its own
-WINDOW = 1024  # tokens of text that one example foretells, from nothing known before it
+WINDOW = 1024  # tokens of text that one example predicts, from nothing known before it
 
 Entry = dict[str, Any]
 
@@ -35,16 +35,16 @@ def measure_likelihood(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> dict[str, Entry]:
-    """{unit: {"value", "unit", "bound_or_exact", "n", "better", "split", ...}} of held-out pictures, at most 10,000.
+    """{unit: {"value", "unit", "bound_or_exact", "n", "better", "split", ...}} of held-out images, at most 10,000.
 
-    An estimated bound takes `samples` draws a picture, and has `value_at_1` beside it: the same by one draw. Equal seeds measure
-    equal pictures (where the method binarises them) with equal draws. `progress(what, done, of)` hears of each block. DataError
-    where `data` are training pictures: those say nothing of likelihood.
+    An estimated bound takes `samples` draws an image, and has `value_at_1` beside it: the same by one draw. Equal seeds measure
+    equal images (where the method binarises them) with equal draws. `progress(what, done, of)` hears of each block. DataError
+    where `data` are training images: those say nothing of likelihood.
     """
     held = data.part("test")
     if held is None or not count_examples(held, 1):
         raise DataError(
-            f"{data.name} has no test split, and how probable a method finds the pictures it was trained on means nothing:"
+            f"{data.name} has no test split, and how probable a method finds the images it was trained on means nothing:"
             " raise data.holdout"
         )
     found = list(likelihoods(method, held, samples, seed, progress))
@@ -59,14 +59,14 @@ def measure_likelihood(
 def likelihoods(
     method: HasLikelihood, data: Dataset, samples: int, seed: int, progress: Progress | None = None
 ) -> Iterable[Likelihood]:
-    """Block by block, of the first pictures of `data`."""
+    """Block by block, of the first images of `data`."""
     assert isinstance(method, nn.Module)
     window = max(1, min(WINDOW, len(data) - 1))  # of a short text, all of it is one example
     device, count = next(method.parameters()).device, min(HELD, count_examples(data, window))
     for start in range(0, count, AT_ONCE):
         rows = np.arange(start, min(count, start + AT_ONCE))
         batch = examples_of(data, rows, window, device)
-        # A generator a block: what is drawn about these pictures does not depend on how often z was drawn for those before.
+        # A generator a block: what is drawn about these images does not depend on how often z was drawn for those before.
         generator = torch.Generator().manual_seed(seed + start)
         yield method.likelihood(batch.real, batch.label, samples=samples, generator=generator)
         if progress:

@@ -2,7 +2,7 @@
 not there.
 
 A mode counts as covered only if more samples fall on it than mistakes alone would put there: with the confusion of
-held-out pictures, P(true j read as c), an absent mode c would get Poisson(sum over j != c of count_j P(j -> c))
+held-out images, P(true j read as c), an absent mode c would get Poisson(sum over j != c of count_j P(j -> c))
 samples. It is covered where a count this large or larger would then have a probability of at most LEVEL.
 """
 
@@ -22,7 +22,7 @@ def covered(counts: Tensor, confusion: Tensor, level: float = LEVEL) -> Tensor:
     """Which modes are covered, bool, for `counts` of samples (K,) and `confusion` (K, K), rows true, each summing
     to 1.
 
-    Counts of several numerals a picture have an axis for each, (K, K, K), and `confusion` is that of one numeral.
+    Counts of several numerals an image have an axis for each, (K, K, K), and `confusion` is that of one numeral.
     """
     counts = counts.double()
     strays = expected_strays(counts, confusion.double())
@@ -59,9 +59,9 @@ def divergence(counts: Tensor, wanted: Tensor) -> float:
     return max(0.0, float((torch.xlogy(share, share) - torch.xlogy(share, other)).sum()))
 
 
-def cluster_count(pictures: int) -> int:
-    """How many k-means clusters stand for the modes of unlabelled data: one for each 80 pictures, from 2 to 50."""
-    return min(50, max(2, pictures // 80))
+def cluster_count(images: int) -> int:
+    """How many k-means clusters stand for the modes of unlabelled data: one for each 80 images, from 2 to 50."""
+    return min(50, max(2, images // 80))
 
 
 def cluster_centres(features: Tensor, count: int) -> Tensor:
@@ -73,7 +73,7 @@ def cluster_centres(features: Tensor, count: int) -> Tensor:
     distances = squared_distances(features, centres)[:, 0]
     for _ in range(1, count):
         total = float(distances.sum())
-        # All pictures may lie on the centres there are: then any will do.
+        # All images may lie on the centres there are: then any will do.
         share = (distances / total).numpy() if total > 0 else np.full(len(features), 1 / len(features))
         chosen = features[int(random.choice(len(features), p=share / share.sum()))][None]
         centres = torch.cat([centres, chosen])

@@ -1,14 +1,14 @@
 """Precision and recall (Kynkäänniemi 2019, arXiv:1904.06991), density and coverage (Naeem 2020, arXiv:2002.09797).
 
-Around each picture lies a ball that reaches to its k-th nearest neighbour of the same set, itself not counted.
+Around each image lies a ball that reaches to its k-th nearest neighbour of the same set, itself not counted.
 
-precision   share of generated pictures inside a ball of some real one: does it look real?
-recall      share of real pictures inside a ball of some generated one: can everything real be made?
-density     number of real balls a generated picture is in, over k: precision that outliers cannot buy; about 1,
-may be more coverage    share of real balls with a generated picture inside: recall that outliers cannot buy
+precision   share of generated images inside a ball of some real one: does it look real?
+recall      share of real images inside a ball of some generated one: can everything real be made?
+density     number of real balls a generated image is in, over k: precision that outliers cannot buy; about 1,
+may be more coverage    share of real balls with a generated image inside: recall that outliers cannot buy
 
-A picture exactly on the border is outside, as in the code of Naeem 2020 (Kynkäänniemi's text counts it as inside;
-it matters only for ties). With equal distributions and as many real as generated pictures coverage is 1 - 2^-k on
+An image exactly on the border is outside, as in the code of Naeem 2020 (Kynkäänniemi's text counts it as inside;
+it matters only for ties). With equal distributions and as many real as generated images coverage is 1 - 2^-k on
 average.
 """
 
@@ -31,7 +31,7 @@ class PrecisionRecall(NamedTuple):
 
 
 class DensityCoverage(NamedTuple):
-    """Density from 0, about 1 for real pictures; coverage in [0, 1]. More is better."""
+    """Density from 0, about 1 for real images; coverage in [0, 1]. More is better."""
 
     density: float
     coverage: float
@@ -55,7 +55,7 @@ def precision_recall(real: Any, fake: Any, k: int = 5) -> PrecisionRecall:
 def density_coverage(real: Any, fake: Any, k: int = 5) -> DensityCoverage:
     """Features (N, D) of more than k rows, and (M, D). Time N^2 + N M, memory bounded."""
     real, fake = as_pair(real, fake, ("real", "fake"))
-    # Only recall looks at the balls of generated pictures.
+    # Only recall looks at the balls of generated images.
     found = overlap(real, fake, k, fake_radii=torch.zeros(len(fake), dtype=torch.float64))
     return DensityCoverage(found.density, found.coverage)
 

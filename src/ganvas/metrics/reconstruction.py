@@ -1,4 +1,4 @@
-"""How near held-out pictures come back from their codes, and how much of each codebook they need."""
+"""How near held-out images come back from their codes, and how much of each codebook they need."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ganvas.data.batch import as_pictures
+from ganvas.data.batch import as_image_tensor
 from ganvas.errors import DataError
 from ganvas.method import Quantises
 from ganvas.metrics.readers import Progress
@@ -18,18 +18,18 @@ from ganvas.metrics.restoration import decibels
 if TYPE_CHECKING:
     from ganvas.data.dataset import Dataset
 
-HELD = 10_000  # held-out pictures at most
-AT_ONCE = 64  # pictures, the last block filled up
+HELD = 10_000  # held-out images at most
+AT_ONCE = 64  # images, the last block filled up
 
 Entry = dict[str, Any]
 
 
 @torch.no_grad()
 def measure_reconstruction(method: Quantises, data: Dataset, *, progress: Progress | None = None) -> dict[str, Entry]:
-    """Of held-out pictures, at most 10,000, as bytes:
+    """Of held-out images, at most 10,000, as bytes:
 
     MSE            mean squared error of a value, values in [0, 1]
-    PSNR           mean over pictures, in dB
+    PSNR           mean over images, in dB
     perplexity     exp of the entropy of how often each code is chosen; with several grids `perplexity[NAME]`
     codes_used     share of the codes that are chosen at all; likewise
 
@@ -37,13 +37,13 @@ def measure_reconstruction(method: Quantises, data: Dataset, *, progress: Progre
     """
     held = data.part("test")
     if held is None or not len(held):
-        raise DataError(f"{data.name} has no test split to paint again: raise data.holdout")
+        raise DataError(f"{data.name} has no test split to generate again: raise data.holdout")
     assert isinstance(method, nn.Module)
     device, count = next(method.parameters()).device, min(HELD, len(held))
     errors, codes = [], []
     for start in range(0, count, AT_ONCE):
         rows = np.minimum(np.arange(start, start + AT_ONCE), count - 1)
-        told = method.encode(as_pictures(held.images[rows], device))
+        told = method.encode(as_image_tensor(held.images[rows], device))
         made = (method.decode(told).clamp(-1, 1) + 1).mul(127.5).round()
         real = torch.from_numpy(np.array(held.images[rows])).permute(0, 3, 1, 2).to(device)
         errors.append(((made - real) / 255).square().flatten(1).mean(1).cpu())

@@ -1,6 +1,6 @@
-"""How near a mended picture is to the whole one: PSNR and SSIM, of RGB or of Y, and a distance by the features of MobileNetV2.
+"""How near a restored image is to the whole one: PSNR and SSIM, of RGB or of Y, and a distance by the features of MobileNetV2.
 
-Pictures are (H, W, C), uint8 or floats in levels of 0 to 255. Y is the luma of BT.601 in its studio range, 16 to 235, as papers
+Images are (H, W, C), uint8 or floats in levels of 0 to 255. Y is the luma of BT.601 in its studio range, 16 to 235, as papers
 on super-resolution compute it (MATLAB's rgb2ycbcr); figures of Y in the full range of JPEG are 1.3 dB lower.
 """
 
@@ -15,15 +15,15 @@ from torch.nn import functional as F
 from ganvas.networks.features import MobileNetV2, mobilenet_v2
 
 PEAK = 255.0
-BEST_PSNR = 100.0  # dB: what a mean over pictures takes of equal ones
+BEST_PSNR = 100.0  # dB: what a mean over images takes of equal ones
 Y_WEIGHTS, Y_BLACK = np.array([65.481, 128.553, 24.966]) / 255, 16.0  # of levels, BT.601
 # Wang 2004, doi:10.1109/TIP.2003.819861, sec. III-C: an 11 x 11 Gaussian of 1.5 pixels, K1, K2.
 WINDOW, DEVIATION, K1, K2 = 11, 1.5, 0.01, 0.03
 
 
-def luma(picture: np.ndarray) -> np.ndarray:
-    """Y (H, W, 1) of RGB (H, W, 3), 16 for black and 235 for white; a grey picture is taken as R = G = B."""
-    colour = np.broadcast_to(np.asarray(picture, np.float64), (*picture.shape[:2], 3))
+def luma(image: np.ndarray) -> np.ndarray:
+    """Y (H, W, 1) of RGB (H, W, 3), 16 for black and 235 for white; a grey image is taken as R = G = B."""
+    colour = np.broadcast_to(np.asarray(image, np.float64), (*image.shape[:2], 3))
     return (colour @ Y_WEIGHTS + Y_BLACK)[..., None]
 
 
@@ -45,12 +45,12 @@ def psnr_y(made: np.ndarray, target: np.ndarray) -> float:
 
 
 def ssim_rgb(made: np.ndarray, target: np.ndarray) -> float:
-    """Structural similarity (Wang 2004, eq. 13), mean over all windows that lie in the picture and over the channels; 1 where
-    both are equal. ValueError for pictures smaller than the window of 11 x 11."""
+    """Structural similarity (Wang 2004, eq. 13), mean over all windows that lie in the image and over the channels; 1 where
+    both are equal. ValueError for images smaller than the window of 11 x 11."""
     _same(made, target)
     if min(made.shape[:2]) < WINDOW:
         raise ValueError(
-            f"SSIM looks through windows of {WINDOW} x {WINDOW} pixels, and the pictures have {made.shape[:2]}"
+            f"SSIM looks through windows of {WINDOW} x {WINDOW} pixels, and the images have {made.shape[:2]}"
         )
     a, b = np.asarray(made, np.float64), np.asarray(target, np.float64)
     mean_a, mean_b = _windowed(a), _windowed(b)
@@ -67,7 +67,7 @@ def ssim_y(made: np.ndarray, target: np.ndarray) -> float:
     return ssim_rgb(luma(made), luma(target))
 
 
-def compare_pictures(made: np.ndarray, target: np.ndarray) -> dict[str, dict[str, Any]]:
+def compare_images(made: np.ndarray, target: np.ndarray) -> dict[str, dict[str, Any]]:
     """All four by name, as entries of a run's metrics."""
     measures = {
         "PSNR[RGB]": (psnr_rgb, "dB"), "PSNR[Y]": (psnr_y, "dB"), "SSIM[RGB]": (ssim_rgb, ""), "SSIM[Y]": (ssim_y, ""),
@@ -80,12 +80,12 @@ def compare_pictures(made: np.ndarray, target: np.ndarray) -> dict[str, dict[str
 
 @torch.no_grad()
 def mobilenet_distance(made: np.ndarray, target: np.ndarray, network: MobileNetV2 | None = None) -> float:
-    """Distance of what MobileNetV2 (ImageNet weights) makes of two pictures, "PD[mobilenet_v2]"; 0 where it sees no difference.
+    """Distance of what MobileNetV2 (ImageNet weights) makes of two images, "PD[mobilenet_v2]"; 0 where it sees no difference.
 
     As in LPIPS (Zhang 2018, arXiv:1801.03924, eq. 1) the channels of a place are brought to length 1 and differences are
     squared, summed over the channels and averaged over the places; here over five layers alike, without LPIPS' learned weights
     and with another network, so that no figure compares with LPIPS'.
-    Pictures are seen at their own size. GanvasError without the weights.
+    Images are seen at their own size. GanvasError without the weights.
     """
     _same(made, target)
     network = network or mobilenet_v2()
@@ -94,9 +94,9 @@ def mobilenet_distance(made: np.ndarray, target: np.ndarray, network: MobileNetV
     return float(torch.stack(distances).mean())
 
 
-def _tensor(picture: np.ndarray) -> torch.Tensor:
+def _tensor(image: np.ndarray) -> torch.Tensor:
     """(1, 3, H, W) in [-1, 1]."""
-    colour = np.broadcast_to(np.asarray(picture, np.float32), (*picture.shape[:2], 3))
+    colour = np.broadcast_to(np.asarray(image, np.float32), (*image.shape[:2], 3))
     return torch.from_numpy(colour.copy()).permute(2, 0, 1)[None] / 127.5 - 1
 
 
@@ -112,4 +112,4 @@ def _windowed(planes: np.ndarray) -> np.ndarray:
 
 def _same(made: np.ndarray, target: np.ndarray) -> None:
     if made.shape != target.shape or made.ndim != 3:
-        raise ValueError(f"two pictures (H, W, C) of one shape are compared, got {made.shape} and {target.shape}")
+        raise ValueError(f"two images (H, W, C) of one shape are compared, got {made.shape} and {target.shape}")

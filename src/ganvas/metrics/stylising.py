@@ -34,7 +34,7 @@ def measure_stylising(
     """Means over held-out photos, spread evenly over the test split: {"value", "input", "n", ...}.
 
     stylised loss, stylised style, stylised content
-        see Resembles.lacks; `input` is the same of the photos themselves, whose content lacks nothing. Styles are drawn as in
+        see Resembles.style_losses; `input` is the same of the photos themselves, whose content lacks nothing. Styles are drawn as in
         training.
 
     Reads what training read: the painting, the feature network. GanvasError where that is away, DataError where `data` have no
@@ -43,7 +43,7 @@ def measure_stylising(
     held, chosen = held_out(data, HELD, "stylise")
     assert isinstance(method, nn.Module) and isinstance(method, Method)
     device = next(method.parameters()).device
-    method.goes_on = True  # what a run holds it holds by now
+    method.resumed = True  # what a run holds it holds by now
     method.begin(device)
     blocks = np.array_split(chosen, -(-len(chosen) // AT_ONCE))  # none alone: photos may be each other's styles
     made: list[dict[str, Tensor]] = []
@@ -53,8 +53,8 @@ def measure_stylising(
         batch.generator = torch.Generator().manual_seed(seed + len(made))
         style = method.styles_of(batch)
         content, style = batch.real.to(device), None if style is None else style.to(device)
-        made.append(method.lacks(method.stylise(content, style), content, style))
-        photos.append(method.lacks(content, content, style))
+        made.append(method.style_losses(method.stylise(content, style), content, style))
+        photos.append(method.style_losses(content, content, style))
         if progress:
             progress("stylising", len(made), len(blocks))
     common = {"n": len(chosen), "split": held.split, "input_is": "the photo itself", "better": "lower"}

@@ -1,4 +1,4 @@
-"""How near translations of held-out pictures are to their true partners, and to pictures of the wanted kind, beside copying."""
+"""How near translations of held-out images are to their true partners, and to images of the wanted kind, beside copying."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ganvas.data.batch import as_pictures
+from ganvas.data.batch import as_image_tensor
 from ganvas.data.media import to_uint8
 from ganvas.defaults import MEASURED
 from ganvas.errors import DataError
@@ -21,7 +21,7 @@ from ganvas.metrics.restoration import decibels
 if TYPE_CHECKING:
     from ganvas.data.dataset import Dataset
 
-AT_ONCE = 64  # pictures, the last block filled up
+AT_ONCE = 64  # images, the last block filled up
 COPIED = "copied"
 
 Entry = dict[str, Any]
@@ -31,19 +31,19 @@ Entry = dict[str, Any]
 def measure_translation(
     method: Translates, data: Dataset, *, samples: int = MEASURED, progress: Progress | None = None
 ) -> dict[str, Entry]:
-    """Of the first `samples` pictures of the test split, in every direction that the method goes; those of "ba" have names such
-    as "L1 ba". Each figure has `input` beside it: the same of the pictures as they were, copied.
+    """Of the first `samples` images of the test split, in every direction that the method goes; those of "ba" have names such
+    as "L1 ba". Each figure has `input` beside it: the same of the images as they were, copied.
 
     L1, PSNR       against the true partners, where the test split has them: the mean of |difference|, values in [-1, 1], and the
-                   mean over pictures in dB, over all channels; L1 comes first
-    FD, KD         from the training pictures of the wanted kind (see `measure`)
+                   mean over images in dB, over all channels; L1 comes first
+    FD, KD         from the training images of the wanted kind (see `measure`)
 
-    DataError where there is no test split with pictures of both kinds.
+    DataError where there is no test split with images of both kinds.
     """
     test = data.part("test")
     if test is None or test.partners is None or min(len(test), len(test.partners)) < 2:
         raise DataError(
-            f"{data.name} has no test split with two pictures of each kind to measure translations by: raise data.holdout"
+            f"{data.name} has no test split with two images of each kind to measure translations by: raise data.holdout"
         )
     found: dict[str, Entry] = {}
     for direction in method.directions():
@@ -66,7 +66,7 @@ def _one_way(
     found: dict[str, Entry] = {}
     for name, entry in distances.items():
         value = copied[name]["value"]
-        says = f"how far translations are from pictures of the wanted kind, by their features; {COPIED}: {value:.4g}"
+        says = f"how far translations are from images of the wanted kind, by their features; {COPIED}: {value:.4g}"
         found[name] = {**entry, "input": value, "help": says}
     if test.matched:
         found = _errors(made, given, np.asarray(wanted[:samples])) | found
@@ -74,24 +74,24 @@ def _one_way(
 
 
 def translated(method: Translates, images: np.ndarray, direction: str, progress: Progress | None = None) -> np.ndarray:
-    """uint8 (n, H, W, C), block by block of one size, so that no picture's rounding depends on how many there are."""
+    """uint8 (n, H, W, C), block by block of one size, so that no image's rounding depends on how many there are."""
     assert isinstance(method, nn.Module)
     device, made = next(method.parameters()).device, []
     for start in range(0, len(images), AT_ONCE):
         rows = np.minimum(np.arange(start, start + AT_ONCE), len(images) - 1)
-        made.append(to_uint8(method.translate(as_pictures(images[rows], device), direction)))
+        made.append(to_uint8(method.translate(as_image_tensor(images[rows], device), direction)))
         if progress:
             progress("translations", min(len(images), start + AT_ONCE), len(images))
     return np.concatenate(made)[: len(images)]
 
 
 def absolute_errors(made: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Mean |difference| of each pair of pictures uint8 (N, H, W, C), values in [-1, 1]: (N,) from 0 to 2."""
+    """Mean |difference| of each pair of images uint8 (N, H, W, C), values in [-1, 1]: (N,) from 0 to 2."""
     return np.abs(made.astype(np.float64) - wanted).mean((1, 2, 3)) / 127.5
 
 
 def psnr_each(made: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """PSNR of each pair in dB, (N,), over all channels; of equal pictures 100."""
+    """PSNR of each pair in dB, (N,), over all channels; of equal images 100."""
     return decibels(np.square((made.astype(np.float64) - wanted) / 255).mean((1, 2, 3)))
 
 
@@ -113,7 +113,7 @@ def _errors(made: np.ndarray, given: np.ndarray, wanted: np.ndarray) -> dict[str
 
 
 def _kind(part: Dataset, direction: str) -> Dataset:
-    """The pictures that a translation should look like, as a data set of their own; without labels, which are of the others."""
+    """The images that a translation should look like, as a data set of their own; without labels, which are of the others."""
     if direction == "ba":
         return dataclasses.replace(part, labels=None, fingerprint=_told(part.fingerprint, "first"))
     assert part.partners is not None

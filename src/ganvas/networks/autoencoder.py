@@ -8,7 +8,7 @@ from ganvas.networks.dcgan import DCGANDiscriminator, Shape
 
 
 class FeatureDiscriminator(DCGANDiscriminator):
-    """DCGAN's discriminator, whose features after `level` halvings can be asked for. Levels it has not become its last."""
+    """DCGAN's discriminator, whose features after `level` downsamplings can be asked for. Levels it has not become its last."""
 
     def __init__(self, shape: Shape, width: int = 64, norm: str = "batch", level: int = 2) -> None:
         super().__init__(shape, width, norm)
@@ -22,4 +22,4 @@ class FeatureDiscriminator(DCGANDiscriminator):
     def features_and_logits(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """`features` and the logits (N, 1) by one pass."""
         features = self.features(x)
-        return features, self.judge(self.blocks[self.cut :](features)).flatten(1)
+        return features, self.head(self.blocks[self.cut :](features)).flatten(1)

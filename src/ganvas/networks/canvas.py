@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ganvas.networks.dcgan import DownConv, UpConv
-from ganvas.networks.layers import dcgan_weights, variance_kept
+from ganvas.networks.layers import dcgan_weights, init_fan_in_
 from ganvas.networks.resample import pyramid, scatter_grid
 
 Shape = tuple[int, int, int]
@@ -81,7 +81,7 @@ class Encoder(nn.Module):
 
 
 class CanvasGenerator(nn.Module):
-    """z (N, z_dim) to pictures (N, C, H, W) in [-1, 1] in `steps` additions.
+    """z (N, z_dim) to images (N, C, H, W) in [-1, 1] in `steps` additions.
 
     h_z = tanh(W z + b)                    (eq. 4)
     h_c = g(last addition), 0 at first     (eq. 5)
@@ -93,7 +93,7 @@ class CanvasGenerator(nn.Module):
         super().__init__()
         self.steps = steps
         self.read_z = nn.Linear(z_dim, hidden)
-        variance_kept(self.read_z)  # with weights of the usual, smaller size G forgot z and collapsed
+        init_fan_in_(self.read_z)  # with weights of the usual, smaller size G forgot z and collapsed
         self.f = Decoder(2 * hidden, shape, steps, width)
         self.g = Encoder(hidden, shape, steps - 1, width) if steps > 1 else None  # a single step reads nothing
 

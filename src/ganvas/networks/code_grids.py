@@ -1,7 +1,7 @@
 """A gated PixelCNN over grids of codes (van den Oord 2017, sec. 4.1), and over a coarse and a fine one (Razavi 2019).
 
-Codes have no order, so each is a learned vector where the network reads it, and one of K where it foretells it. The fine grid
-is foretold with the whole coarse one in sight, spread out to its size. N pictures, K codes, D numbers in a vector.
+Codes have no order, so each is a learned vector where the network reads it, and one of K where it predicts it. The fine grid
+is predicted with the whole coarse one in sight, spread out to its size. N images, K codes, D numbers in a vector.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ganvas.networks.layers import variance_kept
+from ganvas.networks.layers import init_fan_in_
 from ganvas.networks.pixelcnn import Incremental, PixelCNN
 
 Grid = tuple[int, int, int]
@@ -61,7 +61,7 @@ class CodeNetwork(nn.Module):
         return self.spread[level - 1](self.read(level - 1, before)) if level else None
 
     def forward(self, codes: Tensor, label: Tensor | None = None, kept: Sequence[Tensor] | None = None) -> list[Tensor]:
-        """Of whole pictures' codes (N, L). `kept`, one (N, layers, P) a grid: see PixelCNN."""
+        """Of whole images' codes (N, L). `kept`, one (N, layers, P) a grid: see PixelCNN."""
         parts = codes.split(self.places, 1)
         return [
             self.prior(level)(
@@ -89,7 +89,7 @@ class Spread(nn.Module):
         self.first = nn.Conv2d(length, width, 3, padding=1)
         self.second = nn.Conv2d(width, width, 3, padding=1)
         for conv in (self.first, self.second):
-            variance_kept(conv, 2**0.5)
+            init_fan_in_(conv, 2**0.5)
 
     def forward(self, x: Tensor) -> Tensor:
         H, W = self.size
@@ -109,7 +109,7 @@ class Known:
 
 
 Choose = Callable[[Tensor], Tensor]
-"""Log weights (N,) of pictures so far, to what each goes on as, (N,)."""
+"""Log weights (N,) of images so far, to what each continues as, (N,)."""
 
 
 @torch.no_grad()
@@ -119,8 +119,8 @@ def draw(
 ) -> Tensor:  # fmt: skip
     """Codes (N, L), place by place: each is the one whose interval of the cumulative distribution holds `uniform` (N, L).
 
-    `known` codes stand as they are. With `choose` each picture carries the log probability that it gave to the known codes
-    since the last choice; at the end of each row `choose` says which picture each goes on as.
+    `known` codes stand as they are. With `choose` each image carries the log probability that it gave to the known codes
+    since the last choice; at the end of each row `choose` says which image each continues as.
     """
     n = len(uniform)
     codes = torch.zeros_like(uniform, dtype=torch.int64)
@@ -153,7 +153,7 @@ def draw(
 
 
 def systematic(weights: Tensor, offset: Tensor) -> Tensor:
-    """Which of S pictures each of S goes on as, (N, S) int64, as often as exp(weights) (N, S) say, by one number `offset` (N,)
+    """Which of S images each of S continues as, (N, S) int64, as often as exp(weights) (N, S) say, by one number `offset` (N,)
     in [0, 1) a row (systematic resampling: Kitagawa 1996). Equal weights leave each in its place."""
     size = weights.shape[1]
     cuts = weights.softmax(1).double().cumsum(1)[:, :-1].contiguous()

@@ -13,36 +13,36 @@ from ganvas.networks.layers import dcgan_weights
 
 
 class CodedGenerator(nn.Module):
-    """Latents (N, z_dim), noise and codes, to pictures (N, C, H, W) in [-1, 1]."""
+    """Latents (N, z_dim), noise and codes, to images (N, C, H, W) in [-1, 1]."""
 
     def __init__(self, z_dim: int, shape: Shape, width: int = 64, hidden: int = 1024) -> None:
         super().__init__()
         self.choose = nn.Sequential(nn.Linear(z_dim, hidden, bias=False), nn.BatchNorm1d(hidden), nn.ReLU(inplace=True))
         self.choose.apply(dcgan_weights)
-        self.paint = DCGANGenerator(hidden, shape, width, norm="batch")
+        self.to_image = DCGANGenerator(hidden, shape, width, norm="batch")
 
     def forward(self, z: Tensor) -> Tensor:
-        return self.paint(self.choose(z))
+        return self.to_image(self.choose(z))
 
 
 class CodedDiscriminator(nn.Module):
-    """Pictures (N, C, H, W) to (N, 1 + codes): D's logit, and what Q reads of the codes. Both see the same body."""
+    """Images (N, C, H, W) to (N, 1 + codes): D's logit, and what Q reads of the codes. Both see the same body."""
 
     def __init__(self, shape: Shape, codes: int, width: int = 64, hidden: int = 1024) -> None:
         super().__init__()
         read = max(1, hidden // 8)
         self.body = DCGANDiscriminator(shape, width, norm="batch", outputs=hidden)
         self.after = nn.Sequential(nn.BatchNorm1d(hidden), nn.LeakyReLU(0.2, inplace=True))
-        self.judge = nn.Linear(hidden, 1)
+        self.head = nn.Linear(hidden, 1)
         self.read = nn.Sequential(
             nn.Linear(hidden, read, bias=False),
             nn.BatchNorm1d(read),
             nn.LeakyReLU(0.2, inplace=True),
             nn.Linear(read, codes),
         )
-        for head in (self.judge, self.read):
+        for head in (self.head, self.read):
             head.apply(dcgan_weights)
 
     def forward(self, x: Tensor) -> Tensor:
         features = self.after(self.body(x))
-        return torch.cat([self.judge(features), self.read(features)], 1)
+        return torch.cat([self.head(features), self.read(features)], 1)

@@ -1,6 +1,6 @@
 """The convolutional pair of DCGAN (Radford 2015, arXiv:1511.06434) and the spectrally normalised one of SNGAN (Miyato 2018).
 
-Departs from the papers: any height and width. Each level halves (rounding up) and doubles (cutting what is too much); a picture
+Departs from the papers: any height and width. Each level halves (rounding up) and doubles (cutting what is too much); an image
 of 64 x 64 gives exactly the paper's four levels, 32 x 32 three.
 """
 
@@ -41,7 +41,7 @@ class DownConv(nn.Module):
 
 
 class DCGANGenerator(nn.Module):
-    """z (N, z_dim) to pictures (N, C, H, W) in [-1, 1].
+    """z (N, z_dim) to images (N, C, H, W) in [-1, 1].
 
     At 64 x 64 and width 128: 4x4x1024, 8x8x512, 16x16x256, 32x32x128, 64x64xC (paper, figure 1).
     """
@@ -55,7 +55,7 @@ class DCGANGenerator(nn.Module):
         self.plain_tail = last == "conv3" or levels == 0  # SNGAN ends in a 3 x 3 convolution at full size
         doubled = levels if self.plain_tail else levels - 1
         top = width * 2**doubled
-        # A transposed convolution of a 1 x 1 picture is a matrix product; so it is written as one.
+        # A transposed convolution of a 1 x 1 image is a matrix product; so it is written as one.
         self.project = nn.Linear(z_dim, top * math.prod(self.base), bias=norm == "none")
         self.first = nn.Sequential(norm2d(norm, top), nn.ReLU(inplace=True))
         blocks: list[nn.Module] = []
@@ -76,7 +76,7 @@ class DCGANGenerator(nn.Module):
 
 
 class DCGANDiscriminator(nn.Module):
-    """Pictures (N, C, H, W) to logits (N, outputs). No normalisation at the first layer (paper, sec. 3)."""
+    """Images (N, C, H, W) to logits (N, outputs). No normalisation at the first layer (paper, sec. 3)."""
 
     def __init__(self, shape: Shape, width: int = 64, norm: str = "batch", outputs: int = 1) -> None:
         super().__init__()
@@ -94,15 +94,15 @@ class DCGANDiscriminator(nn.Module):
             blocks += [one, norm2d("none" if level == 0 else norm, here), nn.LeakyReLU(0.2, inplace=True)]
             narrow = here
         self.blocks = nn.Sequential(*blocks)
-        self.judge = nn.Conv2d(narrow, outputs, sizes[-1], bias=norm != "batch")
+        self.head = nn.Conv2d(narrow, outputs, sizes[-1], bias=norm != "batch")
         self.apply(dcgan_weights)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.judge(self.blocks(x)).flatten(1)
+        return self.head(self.blocks(x)).flatten(1)
 
 
 class SNDiscriminator(nn.Module):
-    """Pictures to logits (N, outputs): 3x3 and strided 4x4 convolutions in turn, of spectral norm 1 (Miyato 2018, table 3)."""
+    """Images to logits (N, outputs): 3x3 and strided 4x4 convolutions in turn, of spectral norm 1 (Miyato 2018, table 3)."""
 
     def __init__(self, shape: Shape, width: int = 64, outputs: int = 1) -> None:
         super().__init__()
@@ -115,7 +115,7 @@ class SNDiscriminator(nn.Module):
             layers += [nn.Conv2d(here, 2 * here, 3, padding=1), nn.LeakyReLU(0.1)]
         flat = width * 2 ** (len(sizes) - 1) * math.prod(sizes[-1])
         self.layers = nn.Sequential(*layers)
-        self.judge = nn.Linear(flat, outputs)
+        self.head = nn.Linear(flat, outputs)
         for module in self.modules():
             if isinstance(module, nn.Conv2d | nn.Linear):
                 nn.init.xavier_uniform_(module.weight)
@@ -126,4 +126,4 @@ class SNDiscriminator(nn.Module):
                 spectral_norm(module)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.judge(self.layers(x).flatten(1))
+        return self.head(self.layers(x).flatten(1))

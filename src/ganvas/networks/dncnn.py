@@ -11,7 +11,7 @@ from ganvas.networks.srresnet import ResidualBlock
 
 
 class DnCNN(nn.Module):
-    """Noisy pictures (N, C, H, W) to clean ones, x - R(x) (sec. III-A); nothing is taken away in the beginning.
+    """Noisy images (N, C, H, W) to clean ones, x - R(x) (sec. III-A); nothing is taken away in the beginning.
 
     `body` "plain" is a stack of convolutions, as in the paper; "residual" adds every second one to what was before. `fold` 2 puts
     each 2 x 2 pixels into channels first and back at the end (FFDNet, Zhang 2018, arXiv:1710.04026): a quarter of the work, and

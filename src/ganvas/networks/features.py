@@ -1,4 +1,4 @@
-"""Networks whose features measures are taken on: a small one for digits, and MobileNetV2 for pictures.
+"""Networks whose features measures are taken on: a small one for digits, and MobileNetV2 for images.
 
 The digit network comes with the package (tools/train_digit_network.py made it); `weights/digits.json` beside it
 says from what, how well it reads, and its SHA-256. MobileNetV2's weights are those of torchvision, found by
@@ -95,7 +95,7 @@ def digit_network_card() -> dict[str, str | int | float]:
 class MobileNetV2(nn.Module):
     """MobileNetV2, width 1 (Sandler 2018, arXiv:1801.04381, table 2), with parameters named as in torchvision.
 
-    Input (N, 3, H, W) as `prepare` gives it; `features` are 1280 channels averaged over the picture, after ReLU6.
+    Input (N, 3, H, W) as `prepare` gives it; `features` are 1280 channels averaged over the image, after ReLU6.
     """
 
     # Table 2: expansion t, channels c, repeats n, stride s of the first.
@@ -128,7 +128,7 @@ class MobileNetV2(nn.Module):
         return self.layers(x).mean((2, 3))
 
     def maps(self, x: Tensor, layers: Sequence[int] = (1, 3, 6, 10, 13)) -> list[Tensor]:
-        """What some layers make of pictures (N, 1 or 3, H, W) in [-1, 1] at their own size, from half of it down to a
+        """What some layers make of images (N, 1 or 3, H, W) in [-1, 1] at their own size, from half of it down to a
         sixteenth."""
         x = x.expand(-1, 3, -1, -1) / 2 + 0.5
         mean = x.new_tensor([0.485, 0.456, 0.406]).view(3, 1, 1)

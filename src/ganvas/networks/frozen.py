@@ -110,7 +110,7 @@ def fuses(dtype: torch.dtype) -> bool:
 
 
 class Pool(nn.Module):
-    """Halves a picture, the last row or column of an odd one left away; one of a single row or column stays as it is."""
+    """Halves an image, the last row or column of an odd one omitted; one of a single row or column stays as it is."""
 
     opens = adds = False
     stride, reach = 2, 1
@@ -154,7 +154,7 @@ class Pool(nn.Module):
 
 
 def _bands(x: Tensor) -> Iterator[tuple[slice, slice]]:
-    """Rows of pictures (N, C, H, W), and of them halved, part by part, since torch tells places in 8 bytes each. On a GPU in one
+    """Rows of images (N, C, H, W), and of them halved, part by part, since torch tells places in 8 bytes each. On a GPU in one
     go: there many small steps cost more than memory."""
     shape, height = x.shape, x.shape[2] // 2
     step = max(1, BAND // (2 * shape[0] * shape[1] * shape[3])) if x.device.type == "cpu" else height
@@ -164,7 +164,7 @@ def _bands(x: Tensor) -> Iterator[tuple[slice, slice]]:
 
 
 def _upper_left(size: Sequence[int], width: int, device: torch.device) -> Tensor:
-    """Number of the first place of each two by two that `size` (h, w) of them come from, row by row of a picture of `width`."""
+    """Number of the first place of each two by two that `size` (h, w) of them come from, row by row of an image of `width`."""
     rows, columns = (torch.arange(0, 2 * length, 2, device=device) for length in size)
     return rows[:, None] * width + columns
 
@@ -273,7 +273,7 @@ class Walk:
     @torch.no_grad()
     def back(self, slope: Slope) -> Tensor:
         """The gradient at x, (N, C, H, W). `slope(name, features, gradient)` adds, in place, a wanted layer's own gradient to
-        the `gradient` that comes from behind it. What was kept goes on the way: this can be called once."""
+        the `gradient` that comes from behind it. What was kept continues the way: this can be called once."""
         gradient, added = torch.empty(0), torch.empty(0)
         assert self.start is not None and self.kept, "there is one way back"
         for index in reversed(range(len(self.kept))):

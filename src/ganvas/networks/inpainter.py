@@ -1,4 +1,4 @@
-"""An encoder and decoder of gated convolutions, for pictures with holes of any form (Yu 2019, arXiv:1806.03589)."""
+"""An encoder and decoder of gated convolutions, for images with holes of any form (Yu 2019, arXiv:1806.03589)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ STIFFNESS, SWEEPS, FLATTEST = 4.0, 16, 0.02  # of the smooth filling
 
 
 class GatedConv(nn.Module):
-    """phi(features) * sigmoid(gate), both linear in the same 3 x 3 window (eq. 3): it learns where there is no picture."""
+    """phi(features) * sigmoid(gate), both linear in the same 3 x 3 window (eq. 3): it learns where there is no image."""
 
     def __init__(self, inputs: int, outputs: int, stride: int = 1, dilation: int = 1) -> None:
         super().__init__()
@@ -30,7 +30,7 @@ class GatedConv(nn.Module):
 
 
 class GatedInpainter(nn.Module):
-    """Pictures (N, C, H, W) and `mask` (N, 1, H, W), 1 where they are missing, to whole pictures (N, C, H, W).
+    """Images (N, C, H, W) and `mask` (N, 1, H, W), 1 where they are missing, to whole images (N, C, H, W).
 
     What stands in the hole is never looked at: it is filled by `smoothly_filled`, where the network starts. `fold` 2 puts each
     2 x 2 pixels into channels first: a quarter of the work.
@@ -54,7 +54,7 @@ class GatedInpainter(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         size = x.shape[2], x.shape[3]
-        # The ones end where the convolutions' own padding begins: that is how the border of the picture can be told from black.
+        # The ones end where the convolutions' own padding begins: that is how the border of the image can be told from black.
         start = smoothly_filled(x, mask)
         inputs = grown_to(torch.cat([start, mask, torch.ones_like(mask)], 1), self.multiple)
         first = self.first(F.pixel_unshuffle(inputs, self.fold))
@@ -70,7 +70,7 @@ class GatedInpainter(nn.Module):
 def smoothly_filled(x: Tensor, mask: Tensor) -> Tensor:
     """x (N, C, H, W), float32, its holes filled by a spline under tension (Smith 1990, doi:10.1190/1.1442837), nearly.
 
-    That is the filling with B v + STIFFNESS * B B v = 0 in the hole, B = I - `neighbours`. Stiffness lets slopes go on into the
+    That is the filling with B v + STIFFNESS * B B v = 0 in the hole, B = I - `neighbours`. Stiffness lets slopes continue into the
     hole, tension keeps them from running off in large ones. Grey where nothing is left.
 
     Worked out from the coarsest size up (pull and push, Gortler 1996, doi:10.1145/237170.237200, sec. 3.4), with a few sweeps at

@@ -1,7 +1,7 @@
 """Discriminators and generators that are told a class as the first conditional GAN was: joined to the input.
 
-LabelMapped: the class as one more channel of the picture, a learned map.
-JoinedGenerator, JoinedDiscriminator: picture and class (or noise and class) by a layer each, then a layer of both (Mirza and
+LabelMapped: the class as one more channel of the image, a learned map.
+JoinedGenerator, JoinedDiscriminator: image and class (or noise and class) by a layer each, then a layer of both (Mirza and
 Osindero 2014, arXiv:1411.1784, sec. 4.1), with maxout units in D as there (Goodfellow 2013, arXiv:1302.4389).
 """
 
@@ -44,7 +44,7 @@ class Maxout(nn.Module):
 
 
 class JoinedGenerator(nn.Module):
-    """G(z, label): z and class by a ReLU layer each, a layer of both, pictures (N, C, H, W) in [-1, 1].
+    """G(z, label): z and class by a ReLU layer each, a layer of both, images (N, C, H, W) in [-1, 1].
 
     `widths` are those of z's layer, the class's and the joint one; 200, 1000 and 1200 in the paper.
     """
@@ -56,30 +56,30 @@ class JoinedGenerator(nn.Module):
         self.of_z = nn.Linear(z_dim, of_z)
         self.of_class = nn.Embedding(classes, of_class)  # a linear layer of a one-hot vector
         self.of_both = nn.Linear(of_z + of_class, of_both)
-        self.paint = nn.Linear(of_both, math.prod(shape))
+        self.to_image = nn.Linear(of_both, math.prod(shape))
 
     def forward(self, z: Tensor, label: Tensor) -> Tensor:
         z = self.of_z(z)
         both = F.relu(torch.cat([z, self.of_class(label).to(z.dtype)], 1))
-        return torch.tanh(self.paint(F.relu(self.of_both(both)))).view(-1, *self.shape)
+        return torch.tanh(self.to_image(F.relu(self.of_both(both)))).view(-1, *self.shape)
 
 
 class JoinedDiscriminator(nn.Module):
-    """D(x, label), logits (N, 1): picture and class by a maxout layer each, then one of both.
+    """D(x, label), logits (N, 1): image and class by a maxout layer each, then one of both.
 
-    `widths` are those of the picture's layer, the class's and the joint one; 240, 50 and 240 in the paper, of 5, 5 and 4 pieces.
+    `widths` are those of the image's layer, the class's and the joint one; 240, 50 and 240 in the paper, of 5, 5 and 4 pieces.
     """
 
     def __init__(self, shape: Shape, classes: int, widths: Sequence[int]) -> None:
         super().__init__()
-        of_picture, of_class, of_both = widths
+        of_image, of_class, of_both = widths
         self.classes = classes
-        self.of_picture = Maxout(math.prod(shape), of_picture, 5)
+        self.of_image = Maxout(math.prod(shape), of_image, 5)
         self.of_class = Maxout(classes, of_class, 5)
-        self.of_both = Maxout(of_picture + of_class, of_both, 4)
-        self.judge = nn.Linear(of_both, 1)
+        self.of_both = Maxout(of_image + of_class, of_both, 4)
+        self.head = nn.Linear(of_both, 1)
 
     def forward(self, x: Tensor, label: Tensor) -> Tensor:
-        picture = self.of_picture(x.flatten(1))
+        image = self.of_image(x.flatten(1))
         told = self.of_class(F.one_hot(label, self.classes).to(x.dtype))
-        return self.judge(self.of_both(torch.cat([picture, told.to(picture.dtype)], 1)))
+        return self.head(self.of_both(torch.cat([image, told.to(image.dtype)], 1)))

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 
 def norm2d(kind: str, channels: int) -> nn.Module:
-    """Normalisation of (N, C, H, W): "batch", "layer" (over C, H, W of one picture), "instance" or "none"."""
+    """Normalisation of (N, C, H, W): "batch", "layer" (over C, H, W of one image), "instance" or "none"."""
     made: dict[str, Callable[[], nn.Module]] = {
         "batch": lambda: nn.BatchNorm2d(channels),
         "layer": lambda: nn.GroupNorm(1, channels),
@@ -33,7 +33,7 @@ def dcgan_weights(module: nn.Module) -> None:
         nn.init.zeros_(module.bias)
 
 
-def variance_kept(layer: nn.Conv2d | nn.Linear, gain: float = 1.0) -> nn.Conv2d | nn.Linear:
+def init_fan_in_(layer: nn.Conv2d | nn.Linear, gain: float = 1.0) -> nn.Conv2d | nn.Linear:
     """Draws weights from N(0, gain^2 / fan_in), zero bias: the output's variance is gain^2 times the input's. Returns `layer`."""
     fan_in = layer.weight[0].numel()
     nn.init.normal_(layer.weight, 0.0, 1.0)

@@ -1,4 +1,4 @@
-"""Fully connected networks for pictures of any shape: the classic GAN's generator and discriminator."""
+"""Fully connected networks for images of any shape: the classic GAN's generator and discriminator."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def stack(widths: Sequence[int], activation: str, norm: str) -> list[nn.Module]:
 
 
 class MLPGenerator(nn.Module):
-    """z (N, z_dim) to pictures (N, C, H, W) in [-1, 1]."""
+    """z (N, z_dim) to images (N, C, H, W) in [-1, 1]."""
 
     def __init__(
         self, z_dim: int, widths: Sequence[int], shape: Shape, activation: str = "relu", norm: str = "none"
@@ -38,7 +38,7 @@ class MLPGenerator(nn.Module):
 
 
 class MLPDiscriminator(nn.Module):
-    """Pictures (N, C, H, W) to logits (N, outputs)."""
+    """Images (N, C, H, W) to logits (N, outputs)."""
 
     def __init__(self, shape: Shape, widths: Sequence[int], activation: str = "relu", outputs: int = 1) -> None:
         super().__init__()

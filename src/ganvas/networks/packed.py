@@ -1,4 +1,4 @@
-"""Any discriminator made to judge packs of pictures (Lin 2018, arXiv:1712.04086, sec. 2)."""
+"""Any discriminator made to discriminator packs of images (Lin 2018, arXiv:1712.04086, sec. 2)."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from ganvas.errors import UsageError
 Shape = tuple[int, int, int]
 
 
-def packs(pictures: Tensor, size: int) -> Tensor:
+def packs(images: Tensor, size: int) -> Tensor:
     """(N, C, H, W) as (N / size, size * C, H, W): `size` neighbours joined along the channels, in their order."""
-    count, channels, height, width = pictures.shape
+    count, channels, height, width = images.shape
     if count % size:
         raise UsageError(
-            f"{count} pictures make no packs of {size}: choose a batch_size that is a multiple of {size} on each process"
+            f"{count} images make no packs of {size}: choose a batch_size that is a multiple of {size} on each process"
         )
-    joined = pictures.reshape(count // size, size * channels, height, width)
+    joined = images.reshape(count // size, size * channels, height, width)
     return joined.contiguous(memory_format=torch.channels_last)
 
 
 class PackedDiscriminator(nn.Module):
-    """Pictures (N, C, H, W) to logits (N, outputs): each picture gets that of its pack. `make` gives the network for a shape."""
+    """Images (N, C, H, W) to logits (N, outputs): each image gets that of its pack. `make` gives the network for a shape."""
 
     def __init__(self, make: Callable[[Shape], nn.Module], shape: Shape, size: int) -> None:
         super().__init__()

@@ -1,6 +1,6 @@
-"""The patch discriminator: a logit for each patch of a picture, not one for the picture (Isola 2017, sec. 3.2.2 and 6.1.2).
+"""The patch discriminator: a logit for each patch of an image, not one for the image (Isola 2017, sec. 3.2.2 and 6.1.2).
 
-Whether a picture is real as a whole is left to the L1 or cycle term; the patches judge its texture. Fully convolutional: any
+Whether an image is real as a whole is left to the L1 or cycle term; the patches discriminator its texture. Fully convolutional: any
 height and width.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from ganvas.networks.layers import dcgan_weights, norm2d, variance_kept
+from ganvas.networks.layers import dcgan_weights, init_fan_in_, norm2d
 
 SLOPE = 0.2
 MOST = 8  # times the first width
@@ -16,7 +16,7 @@ LEAST = 3  # pixels that the two layers of stride 1 at the end take
 
 
 def receptive_field(layers: int) -> int:
-    """Side of the patch that one logit sees: 1, 16, 34, 70, 142 for 0 to 4 halvings."""
+    """Side of the patch that one logit sees: 1, 16, 34, 70, 142 for 0 to 4 downsamplings."""
     side = 1
     for stride in [1, 1, *[2] * layers] if layers else []:
         side = (side - 1) * stride + 4
@@ -24,16 +24,16 @@ def receptive_field(layers: int) -> int:
 
 
 def fitting_layers(layers: int, height: int, width: int) -> int:
-    """At most `layers` halvings, as many as pictures of this size allow."""
+    """At most `layers` downsamplings, as many as images of this size allow."""
     while layers and min(height, width) >> layers < LEAST:
         layers -= 1
     return layers
 
 
 class PatchDiscriminator(nn.Module):
-    """Pictures (N, C, H, W) to logits (N, 1, h, w). `layers` halvings, then two convolutions of stride 1, all 4 x 4.
+    """Images (N, C, H, W) to logits (N, 1, h, w). `layers` downsamplings, then two convolutions of stride 1, all 4 x 4.
 
-    `layers` 0 judges each pixel for itself, by 1 x 1 convolutions and without a norm, which would look at the others. `norm` of
+    `layers` 0 classifies each pixel for itself, by 1 x 1 convolutions and without a norm, which would look at the others. `norm` of
     layers.norm2d; the first layer has none.
     """
 
@@ -73,9 +73,9 @@ def initial_weights(network: nn.Module, norm: str) -> None:
     gain = (2 / (1 + SLOPE**2)) ** 0.5
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
-            variance_kept(module, gain)
+            init_fan_in_(module, gain)
         elif isinstance(module, nn.ConvTranspose2d):
-            # Each pixel of a doubled picture is made by a quarter of the 4 x 4 kernel.
+            # Each pixel of a doubled image is made by a quarter of the 4 x 4 kernel.
             nn.init.normal_(module.weight, 0.0, gain / (4 * module.in_channels) ** 0.5)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)

@@ -139,7 +139,7 @@ class FeatureNetwork(nn.Module):
         return x.to(weight.dtype, memory_format=torch.channels_last)
 
     def told(self, y: Tensor, count: int) -> Tensor:
-        """A layer's features (count, C, H, W) of `count` pictures, from what the chain has there."""
+        """A layer's features (count, C, H, W) of `count` images, from what the chain has there."""
         return y
 
     def walk(self, wanted: Iterable[str]) -> Walk:
@@ -157,12 +157,12 @@ class FeatureNetwork(nn.Module):
                 )
 
     def channels(self, layer: str, inputs: int = 3) -> int:
-        """How many channels a layer has, for pictures of `inputs` channels."""
+        """How many channels a layer has, for images of `inputs` channels."""
         with torch.no_grad():
             return self(torch.zeros(1, inputs, 16, 16, device=self.scale.device), [layer])[layer].shape[1]
 
     def field(self, wanted: Iterable[str]) -> tuple[int, int]:
-        """(stride, reach) of the deepest of the layers: its pixels are `stride` apart in the picture, and what a pixel of it
+        """(stride, reach) of the deepest of the layers: its pixels are `stride` apart in the image, and what a pixel of it
         sees ends `reach` pixels from its own place at most."""
         left, stride, reach = set(wanted), 1, 0
         for name, layer in self.layers.items():
@@ -208,7 +208,7 @@ def as_rgb(x: Tensor) -> Tensor:
 
 
 class ChannelByChannel(FeatureNetwork):
-    """A network for grey pictures that looks at each channel by itself; features of all channels stand behind each other."""
+    """A network for grey images that looks at each channel by itself; features of all channels stand behind each other."""
 
     def prepare(self, x: Tensor) -> Tensor:
         return x.reshape(-1, 1, *x.shape[2:]).to(next(self.parameters()).dtype)
@@ -366,8 +366,8 @@ class Known:
     content: tuple[str, ...]
     """Likewise, content."""
     encoder: str
-    """The layer that AdaIN works at: deep enough to know what is there, rich enough to paint it again."""
-    judged: tuple[str, ...]
+    """The layer that AdaIN works at: deep enough to know what is there, rich enough to reconstruct it."""
+    disc_layers: tuple[str, ...]
     """Layers that a discriminator looks at, from fine to deep."""
     normal: tuple[tuple[float, ...], tuple[float, ...]] = IMAGENET
     phases: int = 1
@@ -378,7 +378,7 @@ _VGG = {
     "style": ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"),
     "content": ("relu4_2",),
     "encoder": "relu4_1",
-    "judged": ("relu2_2", "relu3_3", "relu4_3", "relu5_2"),
+    "disc_layers": ("relu2_2", "relu3_3", "relu4_3", "relu5_2"),
 }
 KNOWN: dict[str, Known] = {
     "vgg19": Known(VGG19, lambda state, pool: _vgg((2, 2, 4, 4, 4), state, pool), **_VGG),

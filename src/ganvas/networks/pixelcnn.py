@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ganvas.networks.layers import variance_kept
+from ganvas.networks.layers import init_fan_in_
 
-# N pictures, C channels, H W pixels, P features of a stack, G groups, Q = P / G features of a group, L layers
+# N images, C channels, H W pixels, P features of a stack, G groups, Q = P / G features of a group, L layers
 GATE = 3.0  # undoes the gate's loss of variance: for a, b from N(0, 1), E[(tanh a sigmoid b)^2] = 0.115
 
 
@@ -66,15 +66,15 @@ class GatedLayer(nn.Module):
         self.residual = None if last else MaskedConv(features, features, bias=False)
         self.classes = nn.Embedding(classes, 4 * P) if classes else None
         self.context = nn.Conv2d(context, 4 * P, 1, bias=False) if context else None
-        variance_kept(self.vertical, 1.0 if first else GATE)
-        variance_kept(self.link, 0.7)
-        variance_kept(self.horizontal, 0.7)
+        init_fan_in_(self.vertical, 1.0 if first else GATE)
+        init_fan_in_(self.link, 0.7)
+        init_fan_in_(self.horizontal, 0.7)
         if self.residual is not None:
-            variance_kept(self.residual, GATE / (depth + 1) ** 0.5)
+            init_fan_in_(self.residual, GATE / (depth + 1) ** 0.5)
         if self.classes is not None:
             nn.init.normal_(self.classes.weight, 0.0, 0.1)
         if self.context is not None:
-            variance_kept(self.context, 0.5)
+            init_fan_in_(self.context, 0.5)
 
     def told(self, label: Tensor | None, context: Tensor | None) -> tuple[Tensor, Tensor] | None:
         """What the class (eq. 4) and the context (eq. 5) add in either stack, two of (N, 2P, 1 or H', 1 or W)."""
@@ -137,9 +137,9 @@ class PixelCNN(nn.Module):
         self.skip = MaskedConv(features.repeat(layers), hidden)
         self.hidden = MaskedConv(hidden, hidden)
         self.out = MaskedConv(hidden, owners(outputs, groups))
-        variance_kept(self.skip, GATE)
-        variance_kept(self.hidden, 2**0.5)
-        variance_kept(self.out, 0.1)  # begins near the distribution that the biases say
+        init_fan_in_(self.skip, GATE)
+        init_fan_in_(self.hidden, 2**0.5)
+        init_fan_in_(self.out, 0.1)  # begins near the distribution that the biases say
 
     def forward(
         self, x: Tensor, label: Tensor | None = None, kept: Tensor | None = None, seen: Tensor | None = None
@@ -236,7 +236,7 @@ class Incremental:
 
     @torch.no_grad()
     def follow(self, parents: Tensor) -> None:
-        """At the end of a row: picture i goes on as what picture parents[i] is so far, its label too, parents (n,)."""
+        """At the end of a row: image i continues as what image parents[i] is so far, its label too, parents (n,)."""
         for above in self.above:
             above.copy_(above[parents])
         self.rows[0].copy_(self.rows[0][parents])

@@ -1,6 +1,6 @@
-"""A frozen network's view of pictures, and a discriminator that judges by it (Sauer 2021, arXiv:2111.01007).
+"""A frozen network's view of images, and a discriminator that decides by it (Sauer 2021, arXiv:2111.01007).
 
-Idea: a discriminator that starts from nothing learns by heart what few pictures there are. One that sees features of a network
+Idea: a discriminator that starts from nothing memorises what few images there are. One that sees features of a network
 trained on a million photos, and learns no more than a few layers on top, has less to learn and finds what matters sooner.
 """
 
@@ -19,13 +19,13 @@ from ganvas.networks.patch import PatchDiscriminator, fitting_layers
 from ganvas.networks.perceptual import FeatureNetwork, build_network, check_network, known, open_or_advise
 from ganvas.networks.resample import enlarged
 
-SEEN = 96  # pixels that small pictures are enlarged to at most: deep layers would have hardly any places for them
-GRID = 3  # by so many logits each layer judges
+SEEN = 96  # pixels that small images are enlarged to at most: deep layers would have hardly any places for them
+GRID = 3  # by so many logits each layer decides
 SLOPE = 0.2
 
 
-class Eyes:
-    """Features of pictures (N, C, H, W) in [-1, 1] from the layers `judged` of a feature network (ganvas.networks.perceptual).
+class LayerFeatures:
+    """Features of images (N, C, H, W) in [-1, 1] from the layers `disc_layers` of a feature network (ganvas.networks.perceptual).
 
     No module: frozen weights that are the same in every run are no part of a method's.
     """
@@ -34,7 +34,7 @@ class Eyes:
         self.network, self.layers = network, tuple(layers)
 
     def __call__(self, x: Tensor) -> list[Tensor]:
-        """One (N, K, h, w) a layer. Small pictures are enlarged by whole times, to SEEN pixels at most."""
+        """One (N, K, h, w) a layer. Small images are enlarged by whole times, to SEEN pixels at most."""
         times = max(1, SEEN // max(x.shape[2:]))
         if times > 1:
             with torch.autocast(x.device.type, enabled=False):  # bfloat16 has too few digits for a colour
@@ -42,22 +42,22 @@ class Eyes:
         return list(self.network(x, self.layers).values())
 
 
-def open_eyes(name: str, device: torch.device, otherwise: str) -> Eyes:
+def open_layer_features(name: str, device: torch.device, otherwise: str) -> LayerFeatures:
     """The network `name` with its weights; GanvasError where they are missing, which ends with what to do `otherwise`."""
-    layers = known(name).judged
-    return Eyes(open_or_advise(name, layers, otherwise).to(device), layers)
+    layers = known(name).disc_layers
+    return LayerFeatures(open_or_advise(name, layers, otherwise).to(device), layers)
 
 
 @functools.cache
-def judged_channels(name: str, inputs: int) -> tuple[int, ...]:
-    """Channels of the layers that a discriminator looks at, for pictures of `inputs` channels. Needs no weights."""
-    layers = known(name).judged
+def discriminator_channels(name: str, inputs: int) -> tuple[int, ...]:
+    """Channels of the layers that a discriminator looks at, for images of `inputs` channels. Needs no weights."""
+    layers = known(name).disc_layers
     network = build_network(name).cut(layers)
     return tuple(network.channels(layer, inputs) for layer in layers)
 
 
 def check_discriminator(kind: str, channels: int, gamma: float) -> None:
-    """UsageError where `kind` is no discriminator, or a FeatureJudge that cannot do what is asked."""
+    """UsageError where `kind` is no discriminator, or a FeatureDiscriminator that cannot do what is asked."""
     check_network("discriminator", kind, ("patch",))
     if kind == "patch":
         return
@@ -67,24 +67,24 @@ def check_discriminator(kind: str, channels: int, gamma: float) -> None:
         )
     if channels > 3:
         raise UsageError(
-            f"discriminator={kind} looks at three channels and cannot tell the {channels} of these pictures apart: set"
+            f"discriminator={kind} looks at three channels and cannot tell the {channels} of these images apart: set"
             " discriminator=patch, or read them as RGB by --set data.channels=3"
         )
 
 
 def build_discriminator(
-    kind: str, shape: tuple[int, int, int], width: int, *, layers: int, norm: str, pictures: int = 1
+    kind: str, shape: tuple[int, int, int], width: int, *, layers: int, norm: str, images: int = 1
 ) -> nn.Module:
-    """The discriminator `kind` that sees `pictures` of `shape` (C, H, W) beside each other: "patch", of
-    `layers` halvings at most, pictures along the channels; else a FeatureJudge of what the feature network `kind` gives of each.
+    """The discriminator `kind` that sees `images` of `shape` (C, H, W) beside each other: "patch", of
+    `layers` downsamplings at most, images along the channels; else a FeatureDiscriminator of what the feature network `kind` gives of each.
     """
     if kind == "patch":
-        return PatchDiscriminator(pictures * shape[0], width, fitting_layers(layers, *shape[1:]), norm)
-    return FeatureJudge([pictures * number for number in judged_channels(kind, shape[0])], width)
+        return PatchDiscriminator(images * shape[0], width, fitting_layers(layers, *shape[1:]), norm)
+    return FeatureDiscriminator([images * number for number in discriminator_channels(kind, shape[0])], width)
 
 
-class FeatureJudge(nn.Module):
-    """Features as Eyes gives them, (N, K_i, h, w) each, to logits (N, layers, GRID, GRID).
+class FeatureDiscriminator(nn.Module):
+    """Features as LayerFeatures gives them, (N, K_i, h, w) each, to logits (N, layers, GRID, GRID).
 
     A place's features are brought to length sqrt(K) first, since networks and layers differ in scale by thousands. Two 1 x 1 and
     a 3 x 3 convolution a layer, under spectral norm (Miyato 2018). In place of the paper's random mixing of layers each has a
@@ -96,7 +96,7 @@ class FeatureJudge(nn.Module):
         self.heads = nn.ModuleList(_head(number, width) for number in channels)
 
     def forward(self, *seen: Sequence[Tensor]) -> Tensor:
-        """`seen`: what Eyes gives of a picture; of more than one, side by side, if a logit is to tell of all of them."""
+        """`seen`: what LayerFeatures gives of an image; of more than one, side by side, if a logit is to tell of all of them."""
         maps = []
         for head, *layers in zip(self.heads, *seen, strict=True):
             side_by_side = torch.cat([_of_one_length(layer) for layer in layers], 1)

@@ -1,6 +1,6 @@
 """The Laplacian pyramid (Burt and Adelson 1983), and the networks of LAPGAN (Denton 2015, arXiv:1506.05751) on its levels.
 
-Level 0 is the full picture, each next one half its size (rounded up). I_k is the picture at level k, d halves, u doubles:
+Level 0 is the full image, each next one half its size (rounded up). I_k is the image at level k, d halves, u doubles:
 
     h_k = I_k - u(I_{k+1})      the band of level k: what halving lost       h_K = I_K at the coarsest level K
     I_k = u(I_{k+1}) + h_k      from the coarsest up, exactly, whatever d and u are
@@ -41,23 +41,23 @@ def up(x: Tensor, size: Size) -> Tensor:
     return cut(F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False), size)
 
 
-def halvings(x: Tensor, count: int) -> list[Tensor]:
+def downsampled(x: Tensor, count: int) -> list[Tensor]:
     """I_0 = x (N, C, H, W), I_1 = d(I_0), ... I_count."""
-    pictures = [x]
+    images = [x]
     for _ in range(count):
-        pictures.append(down(pictures[-1]))
-    return pictures
+        images.append(down(images[-1]))
+    return images
 
 
 def bands(x: Tensor, count: int) -> list[Tensor]:
     """h_0 ... h_count of x (N, C, H, W); the last is I_count itself (Denton 2015, eq. 3)."""
-    pictures = halvings(x, count)
-    fine = [here - up(below, size_of(here)) for here, below in pairwise(pictures)]
-    return [*fine, pictures[-1]]
+    images = downsampled(x, count)
+    fine = [here - up(below, size_of(here)) for here, below in pairwise(images)]
+    return [*fine, images[-1]]
 
 
 def collapse(bands: Sequence[Tensor]) -> Tensor:
-    """The picture (N, C, H, W) of h_0 ... h_K (eq. 4)."""
+    """The image (N, C, H, W) of h_0 ... h_K (eq. 4)."""
     x = bands[-1]
     for band in reversed(bands[:-1]):
         x = up(x, size_of(band)) + band
@@ -68,7 +68,7 @@ def collapse(bands: Sequence[Tensor]) -> Tensor:
 
 
 class BandGenerator(nn.Module):
-    """G_k: noise (N, 1, H, W) and the doubled coarse picture (N, C, H, W) to a band (N, C, H, W) of any sign and size.
+    """G_k: noise (N, 1, H, W) and the doubled coarse image (N, C, H, W) to a band (N, C, H, W) of any sign and size.
 
     Convolutions at full size: one of 5 x 5, `depth` of 3 x 3, one of 5 x 5. Classes come as one more plane, learned for each
     (the paper's class-conditional form).
@@ -95,9 +95,9 @@ class BandGenerator(nn.Module):
 
 
 class PyramidGenerator(nn.Module):
-    """All levels: z (N, z_dim) and the label, where there are classes, to pictures (N, C, H, W), coarse to fine (eq. 5).
+    """All levels: z (N, z_dim) and the label, where there are classes, to images (N, C, H, W), coarse to fine (eq. 5).
 
-    z is the coarsest level's noise, then one number a pixel of each finer level. `coarsest` paints I_K from its `base_dim`
+    z is the coarsest level's noise, then one number a pixel of each finer level. `coarsest` generates I_K from its `base_dim`
     numbers.
     """
 
@@ -115,9 +115,9 @@ class PyramidGenerator(nn.Module):
         return x
 
     def coarsest(self, z: Tensor, label: Tensor | None = None) -> Tensor:
-        """G_K: pictures of the coarsest level from z (N, base_dim)."""
-        paint = self.levels[-1]
-        return paint(z) if label is None else paint(z, label)
+        """G_K: images of the coarsest level from z (N, base_dim)."""
+        to_image = self.levels[-1]
+        return to_image(z) if label is None else to_image(z, label)
 
     def refine(self, level: int, noise: Tensor, coarse: Tensor, label: Tensor | None = None) -> Tensor:
         """u(I_{k+1}) + G_k(z_k, u(I_{k+1})), where `coarse` is u(I_{k+1}) (N, C, H, W) and `noise` (N, numbers of the level)."""
@@ -129,7 +129,7 @@ class PyramidGenerator(nn.Module):
 
 
 class PyramidDiscriminator(nn.Module):
-    """Pictures (N, C, H, W) of any level to logits (N, 1), each by the discriminator of its size."""
+    """Images (N, C, H, W) of any level to logits (N, 1), each by the discriminator of its size."""
 
     def __init__(self, levels: Sequence[nn.Module], sizes: Sequence[Size]) -> None:
         super().__init__()
@@ -137,5 +137,5 @@ class PyramidDiscriminator(nn.Module):
         self.sizes = list(sizes)
 
     def forward(self, x: Tensor, label: Tensor | None = None) -> Tensor:
-        judge = self.levels[self.sizes.index(size_of(x))]
-        return judge(x) if label is None else judge(x, label)
+        discriminator = self.levels[self.sizes.index(size_of(x))]
+        return discriminator(x) if label is None else discriminator(x, label)

@@ -58,7 +58,7 @@ class RecurrentText(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Logits (T, N, V) after each of `tokens` (T, N) int64, and the state (N, S) float32 after the last.
 
-        `state` (N, S) is that before the first, zeros where None. `kept` are factors on what goes up, never on what goes on
+        `state` (N, S) is that before the first, zeros where None. `kept` are factors on what goes up, never on what continues
         (Zaremba 2014, arXiv:1409.2329, fig. 2), each broadcast to (T, N, features): of the embedding, and of each layer.
         """
         x = self._embedded(tokens)

@@ -78,6 +78,6 @@ def scatter_grid(cells: Tensor, height: int, width: int) -> Tensor:
 
 
 def fitted(widths: Sequence[int], stages: int) -> list[int]:
-    """`widths` for `stages` stages: the first (smallest pictures) is repeated or dropped, so that full size keeps its width."""
+    """`widths` for `stages` stages: the first (smallest images) is repeated or dropped, so that full size keeps its width."""
     missing = stages - len(widths)
     return [widths[0]] * missing + list(widths) if missing > 0 else list(widths[-stages:])

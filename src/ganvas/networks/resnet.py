@@ -17,7 +17,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from ganvas.networks.layers import BiasedActivation, variance_kept
+from ganvas.networks.layers import BiasedActivation, init_fan_in_
 from ganvas.networks.resample import Downsample, Upsample, fitted, pyramid
 
 Shape = tuple[int, int, int]
@@ -26,7 +26,7 @@ Shape = tuple[int, int, int]
 def conv(channels: int, out: int, kernel: int, gain: float = 1.0, groups: int = 1) -> nn.Conv2d:
     """A convolution that keeps height and width, without bias, of the given gain."""
     layer = nn.Conv2d(channels, out, kernel, padding=kernel // 2, groups=groups, bias=False)
-    variance_kept(layer, gain)
+    init_fan_in_(layer, gain)
     return layer
 
 
@@ -63,7 +63,7 @@ class Residual(nn.Module):
 
 
 class ResNetGenerator(nn.Module):
-    """z (N, z_dim) to pictures (N, C, H, W). `widths` from the smallest stage to full size; fewer or more stages are fitted."""
+    """z (N, z_dim) to images (N, C, H, W). `widths` from the smallest stage to full size; fewer or more stages are fitted."""
 
     def __init__(
         self, z_dim: int, shape: Shape, widths: Sequence[int], blocks: int = 2, kind: str = "grouped", expansion: int = 2,
@@ -76,7 +76,7 @@ class ResNetGenerator(nn.Module):
         depth = blocks * len(sizes)
         self.basis = nn.Parameter(torch.randn(widths[0], *sizes[0]))
         self.project = nn.Linear(z_dim, widths[0], bias=False)
-        variance_kept(self.project)
+        init_fan_in_(self.project)
         stages: list[nn.Module] = []
         for number, (here, size) in enumerate(zip(widths, sizes, strict=True)):
             if number:
@@ -85,15 +85,15 @@ class ResNetGenerator(nn.Module):
                 stages += [Upsample(size)]
             stages += [Residual(here, kind, expansion, group_size, depth) for _ in range(blocks)]
         self.stages = nn.Sequential(*stages)
-        self.paint = conv(widths[-1], channels, 1)
+        self.to_image = conv(widths[-1], channels, 1)
 
     def forward(self, z: Tensor) -> Tensor:
         x = self.basis * self.project(z)[:, :, None, None]
-        return self.paint(self.stages(x.contiguous(memory_format=torch.channels_last)))
+        return self.to_image(self.stages(x.contiguous(memory_format=torch.channels_last)))
 
 
 class ResNetDiscriminator(nn.Module):
-    """Pictures (N, C, H, W) to logits (N, outputs); the generator's mirror."""
+    """Images (N, C, H, W) to logits (N, outputs); the generator's mirror."""
 
     def __init__(
         self,
@@ -118,11 +118,11 @@ class ResNetDiscriminator(nn.Module):
                 after = widths[number + 1]
                 stages += [Downsample()] + ([conv(here, after, 1)] if here != after else [])
         self.stages = nn.Sequential(*stages)
-        # One weight a cell and channel, summed over the cells: a depthwise convolution as large as the picture is.
+        # One weight a cell and channel, summed over the cells: a depthwise convolution as large as the image is.
         self.basis = nn.Parameter(torch.randn(widths[-1], *sizes[-1]) / math.sqrt(math.prod(sizes[-1])))
-        self.judge = nn.Linear(widths[-1], outputs, bias=False)
-        variance_kept(self.judge)
+        self.head = nn.Linear(widths[-1], outputs, bias=False)
+        init_fan_in_(self.head)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.stages(self.extract(x))
-        return self.judge((x * self.basis.to(x.dtype)).sum((2, 3)))
+        return self.head((x * self.basis.to(x.dtype)).sum((2, 3)))

@@ -12,7 +12,7 @@ from ganvas.networks.layers import norm2d
 
 
 class SRResNet(nn.Module):
-    """Pictures (N, C, H, W) to (N, C, H * scale, W * scale).
+    """Images (N, C, H, W) to (N, C, H * scale, W * scale).
 
     `tail` is "staged" (each doubling is a convolution to four times the channels, shuffled; then one at full size, as in the
     paper) or "direct" (one convolution at the small size to scale^2 values a pixel, shuffled: Shi 2016, arXiv:1609.05158). With

@@ -15,7 +15,7 @@ from typing import cast
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ganvas.networks.layers import BiasedActivation, variance_kept
+from ganvas.networks.layers import BiasedActivation, init_fan_in_
 from ganvas.networks.resample import cut, even, fitted, pyramid, scatter_grid
 
 Shape = tuple[int, int, int]
@@ -23,7 +23,7 @@ SLOPE, GAIN = BiasedActivation.slope, BiasedActivation.gain
 
 
 class StridedGenerator(nn.Module):
-    """z (N, z_dim) to pictures (N, C, H, W). `widths` are the channels from the smallest size up, full size excepted."""
+    """z (N, z_dim) to images (N, C, H, W). `widths` are the channels from the smallest size up, full size excepted."""
 
     def __init__(self, z_dim: int, shape: Shape, widths: Sequence[int]) -> None:
         super().__init__()
@@ -31,9 +31,9 @@ class StridedGenerator(nn.Module):
         self.sizes = pyramid(height, wide)[::-1]
         widths = fitted(widths, max(1, len(self.sizes) - 1))
         self.project = nn.Linear(z_dim, widths[0] * math.prod(self.sizes[0]))
-        variance_kept(self.project, GAIN)
+        init_fan_in_(self.project, GAIN)
         convs: list[nn.Conv2d | nn.ConvTranspose2d] = []
-        if len(self.sizes) == 1:  # nothing to double: a picture of a few pixels
+        if len(self.sizes) == 1:  # nothing to double: an image of a few pixels
             convs = [nn.Conv2d(widths[0], channels, 3, padding=1)]
             self.sizes = self.sizes * 2
         else:
@@ -41,7 +41,7 @@ class StridedGenerator(nn.Module):
             convs = [nn.ConvTranspose2d(a, b, 4, stride=2, padding=1) for a, b in pairs]
         self.convs = nn.ModuleList(convs)
         for conv in convs:
-            # Each pixel of a doubled picture is made by a quarter of the 4 x 4 kernel.
+            # Each pixel of a doubled image is made by a quarter of the 4 x 4 kernel.
             fan_in = conv.in_channels * (4 if isinstance(conv, nn.ConvTranspose2d) else 9)
             nn.init.normal_(conv.weight, 0.0, (0.5 if conv is convs[-1] else GAIN) / math.sqrt(fan_in))
             nn.init.zeros_(cast(Tensor, conv.bias))
@@ -54,7 +54,7 @@ class StridedGenerator(nn.Module):
 
 
 class StridedDiscriminator(nn.Module):
-    """Pictures (N, C, H, W) to logits (N, outputs); the generator's mirror."""
+    """Images (N, C, H, W) to logits (N, outputs); the generator's mirror."""
 
     def __init__(self, shape: Shape, widths: Sequence[int], outputs: int = 1) -> None:
         super().__init__()
@@ -68,13 +68,13 @@ class StridedDiscriminator(nn.Module):
             convs = [nn.Conv2d(a, b, 4, stride=2, padding=1) for a, b in pairs]
         self.convs = nn.ModuleList(convs)
         # No bias: in a difference of two logits it cancels, and Adam would move it by rounding errors alone.
-        self.judge = nn.Linear(widths[-1] * math.prod(sizes[-1]), outputs, bias=False)
+        self.head = nn.Linear(widths[-1] * math.prod(sizes[-1]), outputs, bias=False)
         self.halves = len(sizes) > 1
         for conv in convs:
-            variance_kept(conv, GAIN)
-        variance_kept(self.judge)
+            init_fan_in_(conv, GAIN)
+        init_fan_in_(self.head)
 
     def forward(self, x: Tensor) -> Tensor:
         for conv in self.convs:
             x = F.leaky_relu(conv(even(x) if self.halves else x), SLOPE)
-        return self.judge(x.flatten(1))
+        return self.head(x.flatten(1))

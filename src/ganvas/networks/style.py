@@ -1,13 +1,13 @@
 """The pair of StyleGAN2 (Karras 2020, arXiv:1912.04958) in plain torch.
 
-Modulation without a kernel a picture: (s W) * x = W * (s x), and demodulation is one factor an output channel. So
-activations are scaled, convolved with weights that all pictures share, and scaled again: one dense convolution, where a
+Modulation without a kernel an image: (s W) * x = W * (s x), and demodulation is one factor an output channel. So
+activations are scaled, convolved with weights that all images share, and scaled again: one dense convolution, where a
 grouped one with N * C channels is slow on a CPU.
 
 Departs from the paper: any height and width. Each stage doubles (cutting what is too much) or halves (rounding up).
 """
 
-# N pictures, C channels, H W pixels, L style inputs of G, E numbers in w
+# N images, C channels, H W pixels, L style inputs of G, E numbers in w
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class EqualConv(nn.Conv2d):
         x = x if self.blur is None else self.blur(even(x))
         weight, bias = self.weight * self.scale, None if self.bias is None else self.bias * self.gain
         if self.kernel_size == (1, 1):
-            # A convolution of grey pictures would leave the channels_last layout, and all layers after it are slower then.
+            # A convolution of grey images would leave the channels_last layout, and all layers after it are slower then.
             return F.linear(x.permute(0, 2, 3, 1), weight.flatten(1), bias).permute(0, 3, 1, 2)
         return F.conv2d(x, weight, bias, self.stride, self.padding)
 
@@ -88,7 +88,7 @@ class EqualUpConv(nn.ConvTranspose2d):
 
 
 class Blur(nn.Module):
-    """The filter [1, 3, 3, 1] / 8 in each direction, zeros around the picture. `stride` 2 halves."""
+    """The filter [1, 3, 3, 1] / 8 in each direction, zeros around the image. `stride` 2 halves."""
 
     kernel: Tensor
 
@@ -134,7 +134,7 @@ class Mapping(nn.Module):
 
 
 def modulated(conv: EqualConv | EqualUpConv, x: Tensor, style: Tensor) -> Tensor:
-    """`conv` with the input channels of its weights scaled for each picture (eq. 1). x (N, C, H, W), style (N, C)."""
+    """`conv` with the input channels of its weights scaled for each image (eq. 1). x (N, C, H, W), style (N, C)."""
     return conv(x * style.to(x.dtype)[:, :, None, None])
 
 
@@ -146,7 +146,7 @@ def demodulation(conv: EqualConv | EqualUpConv, style: Tensor) -> Tensor:
 class StyleLayer(nn.Module):
     """One layer of figure 2 d: modulated 3 x 3 convolution (of the doubled x where `up`), demodulation, noise, bias, leaky ReLU.
 
-    `noise` is the fixed picture of noise that is used where none is given.
+    `noise` is the fixed image of noise that is used where none is given.
     """
 
     noise: Tensor
@@ -164,7 +164,7 @@ class StyleLayer(nn.Module):
         """x (N, C, H, W), w (N, E), noise (N, 1, H, W)."""
         style = self.style(w)
         y = modulated(self.conv, x, style)
-        # Leaky ReLU of g y is g times that of y: its gain is put into the three factors, which are smaller than the picture.
+        # Leaky ReLU of g y is g times that of y: its gain is put into the three factors, which are smaller than the image.
         factor = (demodulation(self.conv, style) * self.gain).to(y.dtype)
         bias = (self.bias * self.gain).to(y.dtype)
         noise = (self.noise if noise is None else noise) * (self.strength * self.gain)
@@ -172,8 +172,8 @@ class StyleLayer(nn.Module):
         return F.leaky_relu(y + noise.to(y.dtype), SLOPE)
 
 
-class ToPicture(nn.Module):
-    """tRGB: a modulated 1 x 1 convolution without demodulation, to the channels of the picture."""
+class ToImage(nn.Module):
+    """tRGB: a modulated 1 x 1 convolution without demodulation, to the channels of the image."""
 
     def __init__(self, inputs: int, channels: int, w_dim: int) -> None:
         super().__init__()
@@ -206,7 +206,7 @@ class StyleStage(nn.Module):
 
 
 class Synthesis(nn.Module):
-    """w of each style input (N, L, E) to pictures (N, C, H, W). `widths` from the smallest size to full size.
+    """w of each style input (N, L, E) to images (N, C, H, W). `widths` from the smallest size to full size.
 
     kind "skip" sums the tRGB of all sizes (figure 7 b), "residual" has one tRGB at full size (figure 7 c).
     """
@@ -222,34 +222,36 @@ class Synthesis(nn.Module):
             StyleStage(inputs[number], here, w_dim, size, kind, first=number == 0)
             for number, (here, size) in enumerate(zip(widths, sizes, strict=True))
         )
-        painters = enumerate(widths) if kind == "skip" else [(len(widths) - 1, widths[-1])]
-        self.painters = nn.ModuleDict({str(number): ToPicture(here, channels, w_dim) for number, here in painters})
+        to_image_layers = enumerate(widths) if kind == "skip" else [(len(widths) - 1, widths[-1])]
+        self.to_image_layers = nn.ModuleDict(
+            {str(number): ToImage(here, channels, w_dim) for number, here in to_image_layers}
+        )
         self.doublers = nn.ModuleList(Upsample(size) for size in sizes)
         self.inputs = 2 * len(sizes)  # L: one a layer, and the last tRGB's
         self.noise_sizes = sizes[:1] + [size for size in sizes[1:] for _ in range(2)]
 
     def forward(self, styles: Tensor, noise: Sequence[Tensor] | None = None) -> Tensor:
-        """`noise`: one (N, 1, H, W) a layer, of `noise_sizes`; without it the layers' own fixed pictures."""
+        """`noise`: one (N, 1, H, W) a layer, of `noise_sizes`; without it the layers' own fixed images."""
         w = styles.unbind(1)
         given = list(noise) if noise is not None else [None] * len(self.noise_sizes)
-        x, picture, used = self.basis, None, 0
+        x, image, used = self.basis, None, 0
         for number, stage in enumerate(self.stages):
             count = 1 if number == 0 else 2
             x = stage(x, w[used : used + count], given[used : used + count])
             used += count
-            if str(number) in self.painters:
+            if str(number) in self.to_image_layers:
                 # As in the authors' code, tRGB shares its style input with the next size's first layer.
-                layer = self.painters[str(number)](x, w[used])
-                picture = layer if picture is None else layer + self.doublers[number](picture)
-        assert picture is not None
-        return picture
+                layer = self.to_image_layers[str(number)](x, w[used])
+                image = layer if image is None else layer + self.doublers[number](image)
+        assert image is not None
+        return image
 
 
 class StyleGenerator(nn.Module):
-    """z (N, z_dim), and label (N,) where there are classes, to pictures (N, C, H, W), unbounded but mostly in [-1, 1].
+    """z (N, z_dim), and label (N,) where there are classes, to images (N, C, H, W), unbounded but mostly in [-1, 1].
 
-    `forward` is the way to sample: noise is the layers' own fixed pictures, the same for all z, and w is drawn to its mean by
-    `truncation` (1 leaves it, 0 gives the mean picture). Training calls `mapping` and `synthesis` and brings its own noise.
+    `forward` is the way to sample: noise is the layers' own fixed images, the same for all z, and w is drawn to its mean by
+    `truncation` (1 leaves it, 0 gives the mean image). Training calls `mapping` and `synthesis` and brings its own noise.
     """
 
     def __init__(
@@ -272,7 +274,7 @@ class StyleGenerator(nn.Module):
 
 
 def minibatch_deviation(x: Tensor, group: int) -> Tensor:
-    """Mean standard deviation within a group of pictures (Karras 2018, arXiv:1710.10196, sec. 3). x (N, C, H, W) to (N, 1, 1, 1).
+    """Mean standard deviation within a group of images (Karras 2018, arXiv:1710.10196, sec. 3). x (N, C, H, W) to (N, 1, 1, 1).
 
     Groups are neighbours in the batch, so that a share of the batch has the groups that the whole has, if `group` divides
     it. Where `group` does not divide N, the next smaller divisor stands in.
@@ -305,9 +307,9 @@ class StyleBlock(nn.Module):
 
 
 class StyleDiscriminator(nn.Module):
-    """Pictures (N, C, H, W) to logits (N, outputs). `widths` from the smallest size to full size, as in G.
+    """Images (N, C, H, W) to logits (N, outputs). `widths` from the smallest size to full size, as in G.
 
-    kind "residual" (figure 7 c), "skip": each size also sees the halved picture (figure 7 b), or "plain". `group` pictures
+    kind "residual" (figure 7 c), "skip": each size also sees the halved image (figure 7 b), or "plain". `group` images
     at a time share their minibatch deviation; 1 leaves it out.
     """
 
@@ -327,16 +329,16 @@ class StyleDiscriminator(nn.Module):
         top = widths[-1]
         self.last = EqualConv(top + (group > 1), top, 3, bias=True, gain=GAIN)
         self.gather = EqualLinear(top * math.prod(sizes[-1]), top, gain=GAIN)
-        self.judge = EqualLinear(top, outputs)
+        self.head = EqualLinear(top, outputs)
 
     def forward(self, x: Tensor) -> Tensor:
-        picture, y = x, F.leaky_relu(self.readers[0](x), SLOPE)
+        image, y = x, F.leaky_relu(self.readers[0](x), SLOPE)
         for number, block in enumerate(self.blocks, start=1):
             y = block(y)
             if number < len(self.readers):
-                picture = self.halve(even(picture))
-                y = y + F.leaky_relu(self.readers[number](picture), SLOPE)
+                image = self.halve(even(image))
+                y = y + F.leaky_relu(self.readers[number](image), SLOPE)
         if self.group > 1:
             y = torch.cat([y, minibatch_deviation(y, self.group).expand(-1, 1, *y.shape[2:])], 1)
         y = F.leaky_relu(self.last(y), SLOPE)
-        return self.judge(F.leaky_relu(self.gather(y.flatten(1)), SLOPE))
+        return self.head(F.leaky_relu(self.gather(y.flatten(1)), SLOPE))

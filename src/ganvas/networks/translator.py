@@ -1,4 +1,4 @@
-"""Pictures in, pictures out, as large: the U-Net of pix2pix, the residual generator of CycleGAN, and two that retouch.
+"""Images in, images out, as large: the U-Net of pix2pix, the residual generator of CycleGAN, and two that retouch.
 
 All are fully convolutional. A height or width that is no multiple of `multiple` is padded inside, by repeating the border, and
 cut off again.
@@ -24,7 +24,7 @@ NOISY = 3  # innermost steps up that dropout works on (Isola 2017, sec. 6.1.1)
 class Translator(nn.Module):
     """Base: pads, translates, cuts. Subclasses state `multiple` and `inner`.
 
-    With `skip` it says what to add to the picture, not the picture, and begins as the identity (see `add_to_input`).
+    With `skip` it says what to add to the image, not the image, and begins as the identity (see `add_to_input`).
     """
 
     multiple: int
@@ -34,10 +34,10 @@ class Translator(nn.Module):
 
     def forward(self, x: Tensor, draw: Draw | None = None, whole: Tensor | None = None) -> Tensor:
         """Of x (N, C, H, W), (N, C, H, W) in [-1, 1]. `draw(*shape)` gives uniform numbers (N, *shape) for dropout; without
-        it nothing is dropped. `whole` (N, C, h, w): what x are parts of, for those that decide something once a picture."""
+        it nothing is dropped. `whole` (N, C, h, w): what x are parts of, for those that decide something once an image."""
         grown = self.grown(x)
         made = self.inner(grown, draw)
-        # In float32: what is added begins small, and would be lost beside the picture.
+        # In float32: what is added begins small, and would be lost beside the image.
         return cut(held(grown.float() + made.float()) if self.skip else torch.tanh(made), (x.shape[2], x.shape[3]))
 
     def grown(self, x: Tensor) -> Tensor:
@@ -63,7 +63,7 @@ class Translator(nn.Module):
 
 
 class UNetTranslator(Translator):
-    """`halvings` strided convolutions down, as many steps up; each size on the way up gets what left it on the way down.
+    """`downsamplings` strided convolutions down, as many steps up; each size on the way up gets what left it on the way down.
 
     `resize` doubles by nearest neighbours and a 3 x 3 convolution, in place of a transposed 4 x 4 one.
     """
@@ -71,19 +71,19 @@ class UNetTranslator(Translator):
     least = 1  # the smallest size has no norm
 
     def __init__(
-        self, channels: int, width: int, halvings: int, norm: str = "batch", dropout: float = 0.5, resize: bool = False,
+        self, channels: int, width: int, downsamplings: int, norm: str = "batch", dropout: float = 0.5, resize: bool = False,
         skip: bool = False,
     ) -> None:  # fmt: skip
         super().__init__()
-        self.multiple, self.dropout = 2**halvings, dropout
-        widths = [min(MOST, 2**i) * width for i in range(halvings)]
-        last = halvings - 1
+        self.multiple, self.dropout = 2**downsamplings, dropout
+        widths = [min(MOST, 2**i) * width for i in range(downsamplings)]
+        last = downsamplings - 1
         self.down = nn.ModuleList(
             normed(nn.Conv2d(a, b, 4, 2, 1), norm if 0 < i < last else "none", b)
             for i, (a, b) in enumerate(zip([channels, *widths], widths, strict=False))
         )
         steps = []
-        for i in reversed(range(halvings)):
+        for i in reversed(range(downsamplings)):
             a = widths[i] * (1 if i == last else 2)
             b = widths[i - 1] if i else channels
             steps.append(normed(_double(a, b, resize), norm if i else "none", b))
@@ -103,13 +103,13 @@ class UNetTranslator(Translator):
             if not kept:
                 return x
             if number < NOISY:
-                x = dropped(x, self.dropout, draw)
+                x = dropout(x, self.dropout, draw)
             x = torch.cat([F.relu(x), kept.pop()], 1)
         return x
 
 
 class ResNetTranslator(Translator):
-    """Two halvings, `blocks` residual blocks, two doublings; 7 x 7 convolutions at full size (Johnson 2016, Zhu 2017 sec. 4)."""
+    """Two downsamplings, `blocks` residual blocks, two upsamplings; 7 x 7 convolutions at full size (Johnson 2016, Zhu 2017 sec. 4)."""
 
     multiple = 4
 
@@ -141,7 +141,7 @@ class ResNetTranslator(Translator):
 
 
 class RetouchTranslator(Translator):
-    """Recolours its input by one table for the whole picture, and moves its pixels by at most `reach`: it cannot invent.
+    """Recolours its input by one table for the whole image, and moves its pixels by at most `reach`: it cannot invent.
 
     Begins as the identity. The table says what to add to each colour, at KNOTS values of each of the first three channels and
     between them by interpolation (Zeng 2020, arXiv:2009.14468): equal colours stay equal, edges as sharp as they were. Where
@@ -175,9 +175,9 @@ class RetouchTranslator(Translator):
         flow = self.flow(torch.cat([F.leaky_relu(self.up(inner), SLOPE), kept], 1)) if self.reach else None
         # In float32: bfloat16 has too few digits for what is added to a colour, and for a place.
         with torch.autocast(x.device.type, enabled=False):
-            made = grown + looked_up(grown, table.float())
+            made = grown + apply_lut(grown, table.float())
             if flow is not None:
-                made = pulled(made, self.reach * torch.tanh(enlarged(flow.float(), 4)))
+                made = warp(made, self.reach * torch.tanh(enlarged(flow.float(), 4)))
         return cut(held(made), (x.shape[2], x.shape[3]))
 
     def trunk(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -188,8 +188,8 @@ class RetouchTranslator(Translator):
     def colour_table(self, inner: Tensor, draw: Draw | None) -> Tensor:
         """What to add to colours, (N, C, rows)."""
         seen = F.adaptive_avg_pool2d(F.leaky_relu(self.whole(inner), SLOPE), 2).flatten(1)
-        colours = self.colours(dropped(seen, self.dropout, draw))
-        return self.table(dropped(colours, self.dropout, draw)).unflatten(1, (self.channels, -1))
+        colours = self.colours(dropout(seen, self.dropout, draw))
+        return self.table(dropout(colours, self.dropout, draw)).unflatten(1, (self.channels, -1))
 
 
 class RepaintTranslator(Translator):
@@ -199,11 +199,17 @@ class RepaintTranslator(Translator):
     """
 
     def __init__(
-        self, channels: int, width: int, halvings: int, norm: str = "none", dropout: float = 0.0, reach: float = 0.0
+        self,
+        channels: int,
+        width: int,
+        downsamplings: int,
+        norm: str = "none",
+        dropout: float = 0.0,
+        reach: float = 0.0,
     ) -> None:
         super().__init__()
         self.retouched = RetouchTranslator(channels, width, norm, dropout, reach)
-        self.added = UNetTranslator(channels, width, halvings, norm, dropout, resize=True, skip=True)
+        self.added = UNetTranslator(channels, width, downsamplings, norm, dropout, resize=True, skip=True)
         self.multiple = max(self.retouched.multiple, self.added.multiple)
 
     def forward(self, x: Tensor, draw: Draw | None = None, whole: Tensor | None = None) -> Tensor:
@@ -214,24 +220,24 @@ GENERATORS = ("unet", "resnet", "retouch", "repaint")
 
 
 def build_translator(
-    kind: str, shape: tuple[int, int, int], width: int, *, halvings: int, blocks: int, norm: str, dropout: float = 0.0,
+    kind: str, shape: tuple[int, int, int], width: int, *, downsamplings: int, blocks: int, norm: str, dropout: float = 0.0,
     reach: float = 0.0, skip: bool = False, resize: bool = True,
 ) -> Translator:  # fmt: skip
-    """The generator `kind`, one of GENERATORS, for pictures of `shape` (C, H, W); each reads the settings that it has.
+    """The generator `kind`, one of GENERATORS, for images of `shape` (C, H, W); each reads the settings that it has.
 
-    `resize` is the U-Net's. Small pictures allow fewer halvings.
+    `resize` is the U-Net's. Small images allow fewer downsamplings.
     """
-    channels, halvings = shape[0], fitting_halvings(halvings, *shape[1:])
+    channels, downsamplings = shape[0], fitting_downsamplings(downsamplings, *shape[1:])
     if kind == "resnet":
         return ResNetTranslator(channels, width, blocks, norm, dropout, skip=skip)
     if kind == "retouch":
         return RetouchTranslator(channels, width, norm, dropout, reach)
     if kind == "repaint":
-        return RepaintTranslator(channels, width, halvings, norm, dropout, reach)
-    return UNetTranslator(channels, width, halvings, norm, dropout, resize, skip)
+        return RepaintTranslator(channels, width, downsamplings, norm, dropout, reach)
+    return UNetTranslator(channels, width, downsamplings, norm, dropout, resize, skip)
 
 
-def looked_up(x: Tensor, table: Tensor) -> Tensor:
+def apply_lut(x: Tensor, table: Tensor) -> Tensor:
     """What a table (N, C, K^g) says of each pixel of x (N, C, H, W), g = min(C, 3): its rows are the corners of a cube over the
     first g channels, K values of each from -1 to 1, the last channel's moving fastest; linear between them."""
     guides = min(x.shape[1], 3)
@@ -244,8 +250,8 @@ def looked_up(x: Tensor, table: Tensor) -> Tensor:
     return (table @ share).view_as(x)
 
 
-def pulled(x: Tensor, flow: Tensor) -> Tensor:
-    """Pictures (N, C, H, W) whose pixel (i, j) shows what was at (i + flow[1], j + flow[0]), bilinear, borders repeated; flow
+def warp(x: Tensor, flow: Tensor) -> Tensor:
+    """Images (N, C, H, W) whose pixel (i, j) shows what was at (i + flow[1], j + flow[0]), bilinear, borders repeated; flow
     (N, 2, H, W) in pixels. A flow of 0 gives them back bit for bit."""
     height, width = x.shape[-2:]
     down = torch.arange(height, device=x.device)[:, None] + flow[:, 1]
@@ -272,21 +278,21 @@ class Residual(nn.Module):
         self.two = normed(_reflected(channels, channels, 3), norm, channels)
 
     def forward(self, x: Tensor, draw: Draw | None) -> Tensor:
-        return x + self.two(dropped(F.relu(self.one(x)), self.dropout, draw))
+        return x + self.two(dropout(F.relu(self.one(x)), self.dropout, draw))
 
 
-def dropped(x: Tensor, share: float, draw: Draw | None) -> Tensor:
+def dropout(x: Tensor, share: float, draw: Draw | None) -> Tensor:
     """x (N, ...) with `share` of its values 0 and the others larger by as much, so that the mean stays."""
     if draw is None or share == 0:
         return x
     return x * (draw(*x.shape[1:]) >= share) / (1 - share)
 
 
-def fitting_halvings(halvings: int, height: int, width: int) -> int:
-    """At most `halvings`, as many as leave a pixel of the shorter side; one at least."""
-    while halvings > 1 and min(height, width) / 2**halvings < 1:
-        halvings -= 1
-    return halvings
+def fitting_downsamplings(downsamplings: int, height: int, width: int) -> int:
+    """At most `downsamplings`, as many as leave a pixel of the shorter side; one at least."""
+    while downsamplings > 1 and min(height, width) / 2**downsamplings < 1:
+        downsamplings -= 1
+    return downsamplings
 
 
 def _reflected(a: int, b: int, kernel: int) -> nn.Conv2d:

@@ -1,7 +1,7 @@
 """A small U-Net that knows the time, for diffusion and flow matching on few cores, at any height and width.
 
 Idea: no layer works at full size but the first and the last, which are strided; noise is most of what they carry, and it passes
-through as soon as the first size has four times as many channels as the picture. What leaves the encoder at a size is added
+through as soon as the first size has four times as many channels as the image. What leaves the encoder at a size is added
 where the decoder comes back to it. Time and class reach every size as a scale and a shift a channel (FiLM, Perez 2018,
 arXiv:1709.07871).
 
@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ganvas.networks.layers import variance_kept
+from ganvas.networks.layers import init_fan_in_
 from ganvas.networks.resample import Size, cut, even, fitted, pyramid
 
 Shape = tuple[int, int, int]
@@ -69,9 +69,9 @@ class ToldResidual(nn.Module):
 
     def __init__(self, channels: int, dim: int) -> None:
         super().__init__()
-        self.first = variance_kept(nn.Conv2d(channels, channels, 3, padding=1))
+        self.first = init_fan_in_(nn.Conv2d(channels, channels, 3, padding=1))
         self.told = Told(channels, dim)
-        self.last = variance_kept(nn.Conv2d(channels, channels, 3, padding=1), 0.0)
+        self.last = init_fan_in_(nn.Conv2d(channels, channels, 3, padding=1), 0.0)
 
     def forward(self, x: Tensor, told: Tensor) -> Tensor:
         return x + self.last(self.told(self.first(x), told))
@@ -98,7 +98,7 @@ class Halve(nn.Module):
 
     def __init__(self, channels: int, out: int) -> None:
         super().__init__()
-        self.conv = variance_kept(nn.Conv2d(channels, out, 4, stride=2, padding=1), GAIN)
+        self.conv = init_fan_in_(nn.Conv2d(channels, out, 4, stride=2, padding=1), GAIN)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.conv(even(x))
@@ -111,7 +111,7 @@ class Double(nn.Module):
         super().__init__()
         self.size = size
         self.conv = nn.ConvTranspose2d(channels, out, 4, stride=2, padding=1)
-        # Each pixel of a doubled picture is made by a quarter of the 4 x 4 kernel.
+        # Each pixel of a doubled image is made by a quarter of the 4 x 4 kernel.
         nn.init.normal_(self.conv.weight, 0.0, gain / math.sqrt(4 * channels))
         nn.init.zeros_(cast(Tensor, self.conv.bias))
 
@@ -132,14 +132,14 @@ class UNet(nn.Module):
         sizes = pyramid(height, width)
         wide = fitted(widths, max(1, len(sizes) - 1))[::-1]
         self.clock = Clock(dim, classes)
-        whole = len(sizes) == 1  # nothing to halve: a picture of a few pixels
+        whole = len(sizes) == 1  # nothing to halve: an image of a few pixels
         first: nn.Module = nn.Conv2d(channels, wide[0], 3, padding=1) if whole else Halve(channels, wide[0])
         steps = [first, *(Halve(a, b) for a, b in pairwise(wide))]
         self.down = nn.ModuleList([Stage(step, w, blocks, dim) for step, w in zip(steps, wide, strict=True)])
         doubled = [Double(wide[i + 1], wide[i], sizes[i + 1]) for i in reversed(range(len(wide) - 1))]
         self.up = nn.ModuleList([Stage(step, w, blocks, dim) for step, w in zip(doubled, wide[-2::-1], strict=True)])
         self.last = (
-            variance_kept(nn.Conv2d(wide[0], channels, 3, padding=1), 0.0)
+            init_fan_in_(nn.Conv2d(wide[0], channels, 3, padding=1), 0.0)
             if whole
             else Double(wide[0], channels, sizes[0], gain=0.0)
         )

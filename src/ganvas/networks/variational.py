@@ -14,7 +14,7 @@ Shape = tuple[int, int, int]
 
 
 class GaussianEncoder(nn.Module):
-    """Pictures (N, C, H, W) to mu and logvar, each (N, z_dim) float32: the halves of what `body` gives, (N, 2 z_dim)."""
+    """Images (N, C, H, W) to mu and logvar, each (N, z_dim) float32: the halves of what `body` gives, (N, 2 z_dim)."""
 
     def __init__(self, body: nn.Module) -> None:
         super().__init__()

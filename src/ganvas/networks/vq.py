@@ -1,6 +1,6 @@
 """Quantisers (a codebook, FSQ), and the convolutions around them for VQ-VAE.
 
-N pictures, C channels, H W pixels, h w codes, K codebook size, E numbers in a code, M vectors of any number of places.
+N images, C channels, H W pixels, h w codes, K codebook size, E numbers in a code, M vectors of any number of places.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ganvas.networks.layers import variance_kept
+from ganvas.networks.layers import init_fan_in_
 from ganvas.networks.resample import Size, cut, even
 
 Shape = tuple[int, int, int]
@@ -219,8 +219,8 @@ class Residual(nn.Module):
         super().__init__()
         self.wide = nn.Conv2d(width, width, 3, padding=1)
         self.narrow = nn.Conv2d(width, width, 1)
-        variance_kept(self.wide, RELU)
-        variance_kept(self.narrow, 0.3)
+        init_fan_in_(self.wide, RELU)
+        init_fan_in_(self.narrow, 0.3)
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.narrow(F.relu(self.wide(F.relu(x))))
@@ -232,7 +232,7 @@ class Halve(nn.Module):
     def __init__(self, a: int, b: int) -> None:
         super().__init__()
         self.conv = nn.Conv2d(a, b, 4, stride=2, padding=1)
-        variance_kept(self.conv, RELU)
+        init_fan_in_(self.conv, RELU)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.conv(even(x))
@@ -245,7 +245,7 @@ class Double(nn.Module):
         super().__init__()
         self.size = size
         self.conv = nn.ConvTranspose2d(a, b, 4, stride=2, padding=1)
-        # Each pixel of a doubled picture is made by a quarter of the 4 x 4 kernel.
+        # Each pixel of a doubled image is made by a quarter of the 4 x 4 kernel.
         nn.init.normal_(self.conv.weight, 0.0, gain / math.sqrt(4 * a))
         nn.init.zeros_(cast(Tensor, self.conv.bias))
 
@@ -274,7 +274,7 @@ def shrinking(channels: int, width: int, times: int, blocks: int) -> nn.Sequenti
 def growing(length: int, width: int, channels: int, sizes: Sequence[Size], blocks: int) -> nn.Sequential:
     """From (N, length, *sizes[0]) to (N, channels, *sizes[-1]), doubling each time."""
     first = nn.Conv2d(length, width, 3, padding=1)
-    variance_kept(first)
+    init_fan_in_(first)
     layers: list[nn.Module] = [first, *(Residual(width) for _ in range(blocks))]
     for i, size in enumerate(sizes[1:]):
         last = i == len(sizes) - 2
@@ -285,20 +285,20 @@ def growing(length: int, width: int, channels: int, sizes: Sequence[Size], block
 
 
 class CodeEncoder(nn.Module):
-    """Pictures (N, C, H, W) to what the quantisers see, by parts: `fine` features, with two levels `coarse` ones of them too.
+    """Images (N, C, H, W) to what the quantisers see, by parts: `fine` features, with two levels `coarse` ones of them too.
 
     `heads` make z (N, E, h, w) of them, the coarse level's first. The fine head sees the painted coarse codes as well (Razavi
     2019, algorithm 1).
     """
 
-    def __init__(self, channels: int, width: int, halvings: int, blocks: int, lengths: Sequence[int]) -> None:
+    def __init__(self, channels: int, width: int, downsamplings: int, blocks: int, lengths: Sequence[int]) -> None:
         super().__init__()
-        self.fine = shrinking(channels, width, halvings, blocks)
+        self.fine = shrinking(channels, width, downsamplings, blocks)
         self.coarse = nn.Sequential(nn.ReLU(), shrinking(width, width, 1, blocks)) if len(lengths) == 2 else None
         inputs = [width, 2 * width] if len(lengths) == 2 else [width]
         self.heads = nn.ModuleList(nn.Conv2d(a, length, 1) for a, length in zip(inputs, lengths, strict=True))
         for head in self.heads:
-            variance_kept(cast(nn.Conv2d, head), RELU)
+            init_fan_in_(cast(nn.Conv2d, head), RELU)
 
     def head(self, level: int, features: Tensor) -> Tensor:
         """z (N, E, h, w) of one level."""
@@ -306,17 +306,17 @@ class CodeEncoder(nn.Module):
 
 
 class CodeDecoder(nn.Module):
-    """Quantised vectors, a map a level with the coarse one first, to pictures (N, C, H, W)."""
+    """Quantised vectors, a map a level with the coarse one first, to images (N, C, H, W)."""
 
-    def __init__(self, shape: Shape, width: int, halvings: int, blocks: int, lengths: Sequence[int]) -> None:
+    def __init__(self, shape: Shape, width: int, downsamplings: int, blocks: int, lengths: Sequence[int]) -> None:
         super().__init__()
         channels, height, wide = shape
         two = len(lengths) == 2
-        sizes = halved(height, wide, halvings + two)[::-1]
+        sizes = halved(height, wide, downsamplings + two)[::-1]
         self.coarse = growing(lengths[0], width, width, sizes[:2], blocks) if two else None
         self.fine = growing(lengths[-1] + (width if two else 0), width, channels, sizes[1:] if two else sizes, blocks)
 
-    def painted(self, coarse: Tensor) -> Tensor:
+    def decoded(self, coarse: Tensor) -> Tensor:
         """The coarse level at the fine one's size, (N, width, h, w)."""
         assert self.coarse is not None
         return self.coarse(coarse)
@@ -324,4 +324,4 @@ class CodeDecoder(nn.Module):
     def forward(self, maps: Sequence[Tensor]) -> Tensor:
         if len(maps) == 1:
             return self.fine(maps[0])
-        return self.fine(torch.cat([maps[1], self.painted(maps[0]).to(maps[1].dtype)], 1))
+        return self.fine(torch.cat([maps[1], self.decoded(maps[0]).to(maps[1].dtype)], 1))

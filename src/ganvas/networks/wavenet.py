@@ -4,7 +4,7 @@ A causal convolution, then gated layers whose taps lie ever farther apart: each 
 before. Every gate also hands its output on to the head (skip connections). What is told to the gates (class, and how far
 into the clip a sample lies) changes every HOP samples at most.
 
-Sound is (N, C, 1, T) inside, a picture one pixel high: channels_last convolutions are the fast ones on a CPU.
+Sound is (N, C, 1, T) inside, an image one pixel high: channels_last convolutions are the fast ones on a CPU.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ganvas.networks.layers import variance_kept
+from ganvas.networks.layers import init_fan_in_
 
 # N clips, C inputs a sample, T samples, P features, K taps of a layer, L layers, B blocks of HOP samples
 GATE = 3.0  # undoes the gate's loss of variance, see networks/pixelcnn.py
@@ -32,9 +32,9 @@ class GatedLayer(nn.Module):
         self.dilation = dilation
         self.conv = nn.Conv2d(width, 2 * width, (1, kernel), dilation=(1, dilation))
         self.residual = None if last else nn.Conv2d(width, width, 1, bias=False)
-        variance_kept(self.conv)
+        init_fan_in_(self.conv)
         if self.residual is not None:
-            variance_kept(self.residual, GATE / (depth + 1) ** 0.5)
+            init_fan_in_(self.residual, GATE / (depth + 1) ** 0.5)
 
     @property
     def reach(self) -> int:
@@ -64,10 +64,10 @@ class Told(nn.Module):
         self.place = nn.Linear(2 * WAVES, hidden) if blocks else None
         self.hidden = nn.Linear(hidden, hidden)
         self.out = nn.Linear(hidden, outputs, bias=False)
-        variance_kept(self.hidden, 2**0.5)
-        variance_kept(self.out, 0.5)
+        init_fan_in_(self.hidden, 2**0.5)
+        init_fan_in_(self.out, 0.5)
         if self.place is not None:
-            variance_kept(self.place, 2**0.5)
+            init_fan_in_(self.place, 2**0.5)
 
     def forward(self, label: Tensor | None, numbers: Tensor) -> Tensor:
         known = self.hidden.weight.new_zeros(())
@@ -86,7 +86,7 @@ class WaveNet(nn.Module):
 
     x (N, C, T) are the samples, in one or several forms (C); before a clip there is silence, 0. `taps` samples are seen by the
     first convolution. `label` (N,) where classes > 0; `start` (N,): the block at which x begins in its clip of `length` samples,
-    0 where not given; with length 0 the gates are not told of places.
+    0 where not given; with length 0 the gates are not conditioned on places.
     """
 
     def __init__(
@@ -105,10 +105,10 @@ class WaveNet(nn.Module):
         self.skip = nn.Conv2d(L * width, skip, 1)
         self.hidden = nn.Conv2d(skip, skip, 1)
         self.out = nn.Conv2d(skip, outputs, 1)
-        variance_kept(self.first, 2.0)  # speech is mostly quiet
-        variance_kept(self.skip, GATE)
-        variance_kept(self.hidden, 2**0.5)
-        variance_kept(self.out, 0.1)  # begins near the distribution that the biases say
+        init_fan_in_(self.first, 2.0)  # speech is mostly quiet
+        init_fan_in_(self.skip, GATE)
+        init_fan_in_(self.hidden, 2**0.5)
+        init_fan_in_(self.out, 0.1)  # begins near the distribution that the biases say
 
     @property
     def field(self) -> int:

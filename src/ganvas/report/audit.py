@@ -1,4 +1,4 @@
-"""A first copy audit: which training pictures stand nearest to new ones, the most suspicious pair first."""
+"""A first copy audit: which training images stand nearest to new ones, the most suspicious pair first."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import numpy as np
 
 from ganvas.data import DataSettings, open_data
 from ganvas.errors import RunError
+from ganvas.report.images import thumbnail
 from ganvas.report.markup import Html, number, tag
-from ganvas.report.pictures import thumbnail
 from ganvas.run import Run
 from ganvas.settings import change
 
@@ -19,10 +19,10 @@ NEIGHBOURS = 5
 
 @dataclass(frozen=True)
 class Suspect:
-    """One new picture (H, W, C) of a seed, and its nearest training pictures with distance, number and class."""
+    """One new image (H, W, C) of a seed, and its nearest training images with distance, number and class."""
 
     seed: int
-    picture: np.ndarray
+    image: np.ndarray
     neighbours: list[np.ndarray]
     distances: list[float]
     numbers: list[int]
@@ -30,22 +30,22 @@ class Suspect:
 
 
 def copy_audit(run: Run, samples: int = SAMPLES, k: int = NEIGHBOURS) -> list[Suspect]:
-    """Samples of seeds 0, 1, ... beside their `k` nearest training pictures, by the smallest distance.
+    """Samples of seeds 0, 1, ... beside their `k` nearest training images, by the smallest distance.
 
     GanvasError where data or weights are gone, or the data are not those that the run was trained on.
     """
     data = open_data(run.info["data"], settings=change(DataSettings(), run.info.get("data_settings", {})))
     if data.fingerprint != run.info.get("fingerprint"):
-        raise RunError(f"{run.info['data']} holds other pictures now than those that this run was trained on")
+        raise RunError(f"{run.info['data']} holds other images now than those that this run was trained on")
     from ganvas.metrics import nearest  # brings its feature networks
 
-    pictures = run.sample(samples, seed=0)
-    indices, distances = map(np.asarray, nearest(pictures, data, min(k, len(data))))
+    images = run.sample(samples, seed=0)
+    indices, distances = map(np.asarray, nearest(images, data, min(k, len(data))))
     labels = [""] * len(data) if data.labels is None else [data.spec.classes[label] for label in data.labels]
     found = [
         Suspect(
             seed,
-            pictures[seed],
+            images[seed],
             [np.asarray(data.images[i]) for i in row],
             distances[seed].tolist(),
             row.tolist(),
@@ -64,7 +64,7 @@ def audit_list(suspects: list[Suspect]) -> Html:
 def _sample(suspect: Suspect) -> Html:
     return tag(
         "figure",
-        thumbnail(suspect.picture, f"new picture of seed {suspect.seed}"),
+        thumbnail(suspect.image, f"new image of seed {suspect.seed}"),
         tag("figcaption", f"seed {suspect.seed}"),
     )
 
@@ -75,10 +75,10 @@ def _neighbours(suspect: Suspect) -> list[Html]:
         tag(
             "figure",
             thumbnail(
-                picture,
-                f"training picture {index}" + (f", class {name}" if name else "") + f", at distance {number(distance)}",
+                image,
+                f"training image {index}" + (f", class {name}" if name else "") + f", at distance {number(distance)}",
             ),
             tag("figcaption", number(round(distance, 3))),
         )
-        for picture, distance, index, name in rows
+        for image, distance, index, name in rows
     ]

@@ -1,4 +1,4 @@
-"""Line charts as SVG, drawn by hand: axes, ticks, a floor, gaps where a value is missing."""
+"""Line charts as SVG, drawn by hand: axes, ticks, a reference, gaps where a value is missing."""
 
 from __future__ import annotations
 
@@ -63,30 +63,30 @@ def line_chart(
     lines: Sequence[Line],
     *,
     x_label: str,
-    floor: float | None = None,
+    reference: float | None = None,
     log: bool | None = None,
     note: Content = None,
 ) -> Html:
     """A figure: heading, legend, drawing, and its numbers as a table. Nothing where no value is finite.
 
-    `floor` is drawn dashed. `log`: the scale of y; None: powers of ten where values are positive and far apart.
+    `reference` is drawn dashed. `log`: the scale of y; None: powers of ten where values are positive and far apart.
     """
     lines = [line for line in lines if np.isfinite(line.y).any()]
     if not lines:
         return Html()
     values = np.concatenate([line.y[np.isfinite(line.y)] for line in lines])
     x_values = np.concatenate([line.x[np.isfinite(line.y)] for line in lines])
-    y_axis, beyond = _y_axis(values, floor, log)
+    y_axis, beyond = _y_axis(values, reference, log)
     x_axis = _x_axis(x_values)
     drawing = tag(
         "svg",
         _frame(x_axis, y_axis, x_label),
-        _floor(floor, y_axis),
+        _reference(reference, y_axis),
         [_curve(line, x_axis, y_axis) for line in lines],
         viewBox=f"0 0 {WIDTH} {HEIGHT}",
         class_="chart",
         role="img",
-        aria_label=_summary(title, lines, x_label, floor),
+        aria_label=_summary(title, lines, x_label, reference),
     )
     spikes = f"{beyond:,} {'value lies' if beyond == 1 else 'values lie'} beyond the frame" if beyond else None
     said = [note, "logarithmic scale" if y_axis.log else None, spikes]
@@ -156,9 +156,9 @@ def short(value: float) -> str:
 # --- parts of the drawing -----------------------------------------------------------------------------------
 
 
-def _y_axis(values: np.ndarray, floor: float | None, log: bool | None) -> tuple[Axis, int]:
+def _y_axis(values: np.ndarray, reference: float | None, log: bool | None) -> tuple[Axis, int]:
     """The axis, and how many values it leaves out: a few spikes must not flatten all the rest."""
-    known = values if floor is None else np.append(values, floor)
+    known = values if reference is None else np.append(values, reference)
     positive = bool((known > 0).all())
     if log is None:
         low, high = np.quantile(known, [0.02, 0.98])
@@ -208,20 +208,20 @@ def _frame(x_axis: Axis, y_axis: Axis, x_label: str) -> Html:
     return tag("g", parts, aria_hidden="true")
 
 
-def _floor(floor: float | None, axis: Axis) -> Html | None:
-    if floor is None:
+def _reference(reference: float | None, axis: Axis) -> Html | None:
+    if reference is None:
         return None
-    y = float(axis.place(np.array([floor]))[0])
+    y = float(axis.place(np.array([reference]))[0])
     return tag(
         "g",
-        tag("line", x1=LEFT, x2=WIDTH - RIGHT, y1=f"{y:.1f}", y2=f"{y:.1f}", class_="floor"),
+        tag("line", x1=LEFT, x2=WIDTH - RIGHT, y1=f"{y:.1f}", y2=f"{y:.1f}", class_="reference"),
         tag(
             "text",
-            f"floor {number(floor)}",
+            f"reference {number(reference)}",
             x=WIDTH - RIGHT,
             y=f"{y - 5:.1f}" if y > TOP + 14 else f"{y + 13:.1f}",
             text_anchor="end",
-            class_="floor-text",
+            class_="reference-text",
         ),
     )
 
@@ -309,11 +309,11 @@ def _last(y: np.ndarray) -> float:
     return float(y[np.flatnonzero(np.isfinite(y))[-1]])
 
 
-def _summary(title: str, lines: Sequence[Line], x_label: str, floor: float | None) -> str:
+def _summary(title: str, lines: Sequence[Line], x_label: str, reference: float | None) -> str:
     parts = []
     for line in lines:
         y = line.y[np.isfinite(line.y)]
         first, last, low, high = (number(float(value)) for value in (y[0], y[-1], y.min(), y.max()))
         parts.append(f"{line.name} from {first} to {last}, between {low} and {high}")
     against = f"Chart: {title} against {x_label}. "
-    return against + "; ".join(parts) + (f"; floor {number(floor)}" if floor is not None else "") + "."
+    return against + "; ".join(parts) + (f"; reference {number(reference)}" if reference is not None else "") + "."

@@ -21,6 +21,7 @@ from ganvas.errors import RunError, UsageError
 from ganvas.files import write_text
 from ganvas.method import unmeasured
 from ganvas.report.chart import COLOURS, Line, line_chart
+from ganvas.report.images import MOST_BYTES, frames, image
 from ganvas.report.log import Log, read_log
 from ganvas.report.markup import (
     DASH,
@@ -36,9 +37,8 @@ from ganvas.report.markup import (
     table,
     tag,
 )
-from ganvas.report.measures import entries, explanation, floor_of, main_metric
+from ganvas.report.measures import entries, explanation, main_metric, reference_of
 from ganvas.report.page import data_name, measured_of
-from ganvas.report.pictures import MOST_BYTES, frames, image
 from ganvas.run import Run
 
 SURROUNDINGS = (
@@ -310,7 +310,7 @@ def _table(groups: list[Group], metrics: list[str]) -> Html:
             ]
             for group in groups
         ]
-        rows.append([name, *cells, number(_floor(groups, name)), _better(groups, name) or DASH])
+        rows.append([name, *cells, number(_reference(groups, name)), _better(groups, name) or DASH])
     rows.append(["Runs", *(f"{len(group.members)}" for group in groups), "", ""])
     rows.append(["Images per second", *(number(_speed(group)) for group in groups), "", ""])
     rows.append(["Images seen", *(number(_mean_last(group, "images_seen")) for group in groups), "", ""])
@@ -343,9 +343,9 @@ def _figure(group: Group, metric: str) -> str:
 
 def _curves(groups: list[Group], metrics: list[str]) -> Html:
     main = main_metric(dict.fromkeys(metrics)) or ""
-    floor = _floor(groups, main)
+    reference = _reference(groups, main)
     charts = [
-        line_chart(f"{main} against {what}", _lines(groups, main, key), x_label=what, floor=floor)
+        line_chart(f"{main} against {what}", _lines(groups, main, key), x_label=what, reference=reference)
         for key, what in (("seconds", "seconds"), ("images_seen", "images seen"))
     ]
     lead = f"One line a run, one colour a kind. {explanation(main, {}) or main}."
@@ -393,8 +393,8 @@ def _sheets(groups: list[Group]) -> Html:
         if shown:
             last = shown[-1]
             caption = f"{group.name}, seed {run.info['seed']}, step {number(last.step)}"
-            picture = image(last.png, f"Grid of samples of {caption}", last.width, last.height)
-            figures.append(tag("figure", tag("h3", group.name), picture, tag("figcaption", caption), class_="sheet"))
+            grid = image(last.png, f"Grid of samples of {caption}", last.width, last.height)
+            figures.append(tag("figure", tag("h3", group.name), grid, tag("figcaption", caption), class_="sheet"))
     return section(
         "samples",
         "Samples",
@@ -466,11 +466,11 @@ def _better(groups: list[Group], metric: str) -> str | None:
     return told[0] if told and told[0] in ("lower", "higher") else None
 
 
-def _floor(groups: list[Group], metric: str) -> float | None:
-    floors = [
-        floor_of(member.metrics[metric]) for group in groups for member in group.members if metric in member.metrics
+def _reference(groups: list[Group], metric: str) -> float | None:
+    references = [
+        reference_of(member.metrics[metric]) for group in groups for member in group.members if metric in member.metrics
     ]
-    return next((floor for floor in floors if floor is not None), None)
+    return next((reference for reference in references if reference is not None), None)
 
 
 def _speed(group: Group) -> float | None:
@@ -513,7 +513,7 @@ def _group_summary(group: Group, metrics: list[str]) -> dict[str, Any]:
 
 def _metric_summary(group: Group, metric: str) -> dict[str, Any]:
     entry = next(member.metrics[metric] for member in group.members if metric in member.metrics)
-    told = {key: entry.get(key) for key in ("floor", "n", "better")}
+    told = {key: entry.get(key) for key in ("reference", "n", "better")}
     return {
         "mean": group.mean(metric),
         "std": group.std(metric),

@@ -1,4 +1,4 @@
-"""How a measure reads on a page. An entry is one of `ganvas.metrics.measure`: value, floor, n, better ..."""
+"""How a measure reads on a page. An entry is one of `ganvas.metrics.measure`: value, reference, n, better ..."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from typing import Any
 from ganvas.report.markup import is_number, number
 
 MEANINGS = {
-    "FD": "Fréchet distance of samples from real pictures in the features of the network in brackets",
+    "FD": "Fréchet distance of samples from real images in the features of the network in brackets",
     "KD": "kernel distance in the same features; without bias, so it may fall below 0",
     "FID": "Fréchet distance in the features of Inception",
-    "precision": "share of samples that lie among real pictures: quality",
-    "recall": "share of real pictures that lie among samples: variety",
+    "precision": "share of samples that lie among real images: quality",
+    "recall": "share of real images that lie among samples: variety",
     "density": "how many real neighbourhoods hold a sample, on average: quality, robust to outliers",
-    "coverage": "share of real pictures with a sample near them: variety, robust to outliers",
+    "coverage": "share of real images with a sample near them: variety, robust to outliers",
     "modes": "modes of the data that the samples reach",
     "entropy": "evenness of the samples' modes, in nats",
-    "KL": "divergence of the samples' modes from those of real pictures, in nats",
-    "nats": "what held-out pictures cost: minus the mean log-likelihood a picture, or a bound of it",
-    "bits_per_dim": "what held-out pictures cost, in bits a value: minus the mean log-likelihood, or a bound of it",
+    "KL": "divergence of the samples' modes from those of real images, in nats",
+    "nats": "what held-out images cost: minus the mean log-likelihood an image, or a bound of it",
+    "bits_per_dim": "what held-out images cost, in bits a value: minus the mean log-likelihood, or a bound of it",
     "bits_per_character": "what held-out text costs, in bits a character: minus the mean log-likelihood",
     "bits_per_sample": "what held-out sound costs, in bits a sample: minus the mean log-likelihood",
-    "MSE": "mean squared error of held-out pictures painted again, values in [0, 1]",
-    "PSNR": "how near held-out pictures come back, in dB",
-    "perplexity": "how many codes held-out pictures would need if all were chosen as often",
-    "codes_used": "share of the codes that held-out pictures choose at all",
-    "copies": "samples nearer to a training picture than nearly all unseen real pictures are",
+    "MSE": "mean squared error of held-out images painted again, values in [0, 1]",
+    "PSNR": "how near held-out images come back, in dB",
+    "perplexity": "how many codes held-out images would need if all were chosen as often",
+    "codes_used": "share of the codes that held-out images choose at all",
+    "copies": "samples nearer to a training image than nearly all unseen real images are",
 }
 
 
@@ -42,10 +42,10 @@ def main_metric(metrics: dict[str, Any]) -> str | None:
     return next((name for name in metrics if name.startswith(("FD", "FID"))), next(iter(metrics), None))
 
 
-def floor_of(entry: dict[str, Any]) -> float | None:
-    """What real pictures score, where it is known."""
-    floor = entry.get("floor")
-    return float(floor) if is_number(floor) else None
+def reference_of(entry: dict[str, Any]) -> float | None:
+    """What real images score, where it is known."""
+    reference = entry.get("reference")
+    return float(reference) if is_number(reference) else None
 
 
 def explanation(name: str, entry: dict[str, Any]) -> str:
@@ -60,10 +60,10 @@ def value_of(entry: dict[str, Any]) -> str:
 
 
 def sentence(entry: dict[str, Any]) -> str:
-    """ " (lower is better; floor 0.15; 2,000 samples)" """
+    """ " (lower is better; reference 0.15; 2,000 samples)" """
     known = [
         f"{entry['better']} is better" if entry.get("better") else None,
-        f"floor {number(floor_of(entry))}" if floor_of(entry) is not None else None,
+        f"reference {number(reference_of(entry))}" if reference_of(entry) is not None else None,
         f"{number(entry['n'])} samples" if is_number(entry.get("n")) else None,
     ]
     inside = "; ".join(filter(None, known))

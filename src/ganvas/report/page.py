@@ -16,6 +16,7 @@ from ganvas.files import write_text
 from ganvas.method import Samples, find, unmeasured
 from ganvas.report.audit import audit_list, copy_audit
 from ganvas.report.chart import Line, line_chart
+from ganvas.report.images import film, frames
 from ganvas.report.log import Log, read_log
 from ganvas.report.markup import (
     DASH,
@@ -32,8 +33,7 @@ from ganvas.report.markup import (
     table,
     tag,
 )
-from ganvas.report.measures import entries, explanation, floor_of, main_metric, sentence, value_of
-from ganvas.report.pictures import film, frames
+from ganvas.report.measures import entries, explanation, main_metric, reference_of, sentence, value_of
 from ganvas.report.sounds import listen
 from ganvas.report.texts import sheets_of_text
 from ganvas.run import Run, read_json
@@ -45,7 +45,7 @@ MOST_SHOWN = 200  # events, or classes of a data set
 def write_report(folder: Path | str, *, audit: bool = True) -> Path:
     """Writes RUN/report.html and returns its path, at any stage of a run.
 
-    `audit=False` leaves out the nearest training pictures, which need the data and some seconds. RunError where
+    `audit=False` leaves out the nearest training images, which need the data and some seconds. RunError where
     `folder` is no run.
     """
     run = Run(folder)
@@ -62,7 +62,7 @@ def report(run: Run, *, audit: bool = True) -> Html:
         _samples(run),
         _doctor(run),
         _measures(run, log, measured),
-        _copies(run, measured) if audit and run.spec.kind == "pictures" else Html(),
+        _copies(run, measured) if audit and run.spec.kind == "images" else Html(),
         _curves(log, run.spec.unit),
         _settings(run),
         _machine(run, log),
@@ -144,8 +144,10 @@ def _tiles(run: Run, log: Log, measured: dict[str, Any]) -> Html:
     tiles: list[tuple[str, Content, Content]] = []
     for name in [main_metric(metrics), *(key for key in ("coverage", "precision", "modes") if key in metrics)][:3]:
         if name:
-            floor = floor_of(metrics[name])
-            tiles.append((name, value_of(metrics[name]), None if floor is None else f"floor {number(floor)}"))
+            reference = reference_of(metrics[name])
+            tiles.append(
+                (name, value_of(metrics[name]), None if reference is None else f"reference {number(reference)}")
+            )
     tiles.append(("Time", duration(_seconds(log)), "of training"))
     tiles.append(("Steps", number(log.last("step")), f"{number(log.last('images_seen'))} {run.spec.unit} seen"))
     tiles.append(("Parameters", number(run.info.get("parameters")), "in all networks"))
@@ -165,18 +167,18 @@ def _seconds(log: Log) -> float | None:
     return max(known, default=None)
 
 
-# --- pictures and measures ----------------------------------------------------------------------------------
+# --- images and measures ----------------------------------------------------------------------------------
 
 
 def _samples(run: Run) -> Html:
     shown = frames(run.folder / "samples")
-    lead = "Each place in the grid keeps its random seed: the slider shows a picture as it forms. Averaged weights."
+    lead = "Each place in the grid keeps its random seed: the slider shows an image as it forms. Averaged weights."
     texts = sheets_of_text(run.folder / "samples")
     if texts:
         lead = "Each text keeps its random seed over the training. Averaged weights."
         return section("samples", _TITLES["samples"], texts, lead=lead)
     if not _paints_by_seed(run):
-        lead = "Held-out pictures, and beside them what the method makes of them. Averaged weights."
+        lead = "Held-out images, and beside them what the method makes of them. Averaged weights."
     if not shown:
         return section("samples", _TITLES["samples"], tag("p", "There are no grids in samples/ yet.", class_="note"))
     sound = listen(run.folder / "samples")
@@ -188,7 +190,7 @@ def _samples(run: Run) -> Html:
 
 
 def _paints_by_seed(run: Run) -> bool:
-    """False of a method that paints what it is shown, and nothing new. Of one that is not known here, who can tell."""
+    """False of a method that generates what it is shown, and nothing new. Of one that is not known here, who can tell."""
     try:
         return issubclass(find(run.info["method"]), Samples)
     except GanvasError:
@@ -249,15 +251,15 @@ def _measures(run: Run, log: Log, measured: dict[str, Any]) -> Html:
         rows.append(
             [
                 *row,
-                number(floor_of(entry)),
+                number(reference_of(entry)),
                 number(entry.get("n")),
                 entry.get("better") or DASH,
                 explanation(name, entry),
             ]
         )
     head += ["Floor", "Samples", "Better", "Meaning"]
-    sources = sorted({str(entry["floor_from"]) for entry in metrics.values() if entry.get("floor_from")})
-    lead = "The floor is what held-out real pictures score in place of samples: what a perfect generator would get."
+    sources = sorted({str(entry["reference_from"]) for entry in metrics.values() if entry.get("reference_from")})
+    lead = "The reference is what held-out real images score in place of samples: what a perfect generator would get."
     lead += f" They are: {'; '.join(sources)}." if sources else ""
     shown = table(head, rows, caption="Measures of the samples", numeric=range(1, 5 if kept else 4))
     how = folded("How they were measured", facts((name, _how(entry)) for name, entry in metrics.items()))
@@ -268,7 +270,7 @@ def _measures(run: Run, log: Log, measured: dict[str, Any]) -> Html:
 
 def _how(entry: dict[str, Any]) -> str:
     """What makes two figures comparable: network, counts, rules."""
-    known = [(key, value) for key, value in entry.items() if key not in ("value", "floor", "better", "help")]
+    known = [(key, value) for key, value in entry.items() if key not in ("value", "reference", "better", "help")]
     return ", ".join(f"{key} {_described(value)}" for key, value in known)
 
 
@@ -280,7 +282,7 @@ def _metric_chart(name: str, entry: dict[str, Any], log: Log) -> Html:
         name,
         [Line(name, x, y, 0, dots=True)],
         x_label="step",
-        floor=floor_of(entry),
+        reference=reference_of(entry),
         note=f"{entry['better']} is better" if entry.get("better") else None,
     )
 
@@ -288,7 +290,7 @@ def _metric_chart(name: str, entry: dict[str, Any], log: Log) -> Html:
 def _copies(run: Run, measured: dict[str, Any]) -> Html:
     cls = _class_of(run)
     if cls is not None and not issubclass(cls, Samples):
-        return Html()  # what it makes of given pictures is meant to be near them
+        return Html()  # what it makes of given images is meant to be near them
     title = _TITLES["copies"]
     try:
         suspects = copy_audit(run)
@@ -303,9 +305,9 @@ def _copies(run: Run, measured: dict[str, Any]) -> Html:
     if entry:
         figure = tag("p", _copies_read(entry))
     lead = (
-        f"{len(suspects)} new pictures (framed), each with the training pictures nearest to it, the most "
-        "suspicious first. Distances are root-mean-square differences, in bytes (0 to 255), of the pictures made "
-        "small (16 x 16 at most). A near neighbour of the same kind is expected; the same picture, stroke by "
+        f"{len(suspects)} new images (framed), each with the training images nearest to it, the most "
+        "suspicious first. Distances are root-mean-square differences, in bytes (0 to 255), of the images made "
+        "small (16 x 16 at most). A near neighbour of the same kind is expected; the same image, stroke by "
         "stroke, is a copy."
     )
     return section("copies", title, figure, audit_list(suspects), lead=lead)
@@ -315,8 +317,8 @@ def _copies_read(entry: dict[str, Any]) -> list[Content]:
     exact = f" ({number(entry['exact'])} of them byte for byte)" if is_number(entry.get("exact")) else ""
     return [
         tag("b", f"{value_of(entry)} samples{exact}"),
-        " are nearer to a training picture than nearly all unseen real pictures are; of as many unseen real ",
-        f"pictures {number(floor_of(entry))} would be. Near that floor nothing was learnt by heart; far above ",
+        " are nearer to a training image than nearly all unseen real images are; of as many unseen real ",
+        f"images {number(reference_of(entry))} would be. Near that reference nothing was memorised; far above ",
         "it, look at the first pairs below.",
     ]
 
@@ -572,7 +574,7 @@ _TITLES = {
     "samples": "Samples over time",
     "doctor": "What the doctor says",
     "measures": "Measures",
-    "copies": "Nearest training pictures",
+    "copies": "Nearest training images",
     "curves": "Training curves",
     "settings": "Settings",
     "machine": "Budget and machine",

@@ -1,4 +1,4 @@
-"""Looks and the one script of our pages. Series take the colours of Okabe and Ito, made for all eyes."""
+"""Looks and the one script of our pages. Series take the colours of Okabe and Ito, readable for colour-blind readers."""
 
 STYLE = """
 :root{--page:#fff;--ink:#1b1f24;--soft:#59626d;--rule:#e3e7eb;--panel:#f6f8f9;--accent:#0b5cad;
@@ -70,8 +70,8 @@ svg.chart .grid{stroke:var(--rule);stroke-width:1}
 svg.chart .axis{stroke:var(--soft);stroke-width:1;opacity:.6}
 svg.chart .line{fill:none;stroke-width:1.8;stroke-linejoin:round;stroke-linecap:round}
 svg.chart .raw{fill:none;stroke-width:.9;opacity:.32}
-svg.chart .floor{stroke:var(--ink);stroke-width:1.2;stroke-dasharray:5 4;opacity:.75}
-svg.chart text.floor-text{fill:var(--ink);opacity:.75}
+svg.chart .reference{stroke:var(--ink);stroke-width:1.2;stroke-dasharray:5 4;opacity:.75}
+svg.chart text.reference-text{fill:var(--ink);opacity:.75}
 .s0{stroke:var(--c0)}.s1{stroke:var(--c1)}.s2{stroke:var(--c2)}.s3{stroke:var(--c3)}.s4{stroke:var(--c4)}
 .s5{stroke:var(--c5)}.s6{stroke:var(--c6)}.s7{stroke:var(--c7)}
 .dot{stroke:none}

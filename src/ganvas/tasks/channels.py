@@ -1,4 +1,4 @@
-"""A photo as a method of grey, RGB or RGBA pictures takes it, and a picture as a mask."""
+"""A photo as a method of grey, RGB or RGBA images takes it, and an image as a mask."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from ganvas.method import Method
 
 
 def photo_channels(method: Method, advice: str = "") -> int:
-    """1, 3 or 4, those that the method was trained on; DataError, ending in `advice`, where no picture file has so many."""
+    """1, 3 or 4, those that the method was trained on; DataError, ending in `advice`, where no image file has so many."""
     channels = method.spec.channels
     if channels not in (1, 3, 4):
         raise DataError(
-            f"this run of {method.name} was trained on {channels} channels, which no picture file has{advice}"
+            f"this run of {method.name} was trained on {channels} channels, which no image file has{advice}"
         )
     return channels
 
@@ -41,6 +41,6 @@ def of_channels(x: Tensor, channels: int, alpha: np.ndarray | None = None) -> Te
 
 
 def whiteness(photo: Photo) -> np.ndarray:
-    """(H, W) in [0, 1] of a mask's picture: 1 where it is white, 0 where it is black or transparent."""
+    """(H, W) in [0, 1] of a mask's image: 1 where it is white, 0 where it is black or transparent."""
     white = (photo.pixels.mean(0) + 1) / 2
     return white if photo.alpha is None else white * photo.alpha

@@ -1,4 +1,4 @@
-"""Editing in the latent: one code at a time with all else fixed, and the way from one picture to another."""
+"""Editing in the latent: one code at a time with all else fixed, and the way from one image to another."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ganvas.method import Code, HasCodes, Method, Samples, methods_with
 from ganvas.sampling import check_seeds, to_uint8
 
 REACH = 2.0  # a continuous code is trained in [-1, 1]; beyond that it shows what it means (Chen 2016, fig. 2)
-GAP = 2  # pixels between two pictures; three times that between two blocks
+GAP = 2  # pixels between two images; three times that between two blocks
 NORMAL = 0.5  # how far a latent's mean square may be from 1 and still be held to be plain noise
 
 
@@ -41,12 +41,12 @@ def traverse(
 def traversal(
     method: Samples, code: Code, latents: Tensor, labels: Tensor | None = None, values: int = 10, reach: float = REACH
 ) -> np.ndarray:
-    """Pictures (seeds, settings of the code, H, W, C) uint8."""
+    """Images (seeds, settings of the code, H, W, C) uint8."""
     changed = edited(latents, code, values, reach)
     seeds, settings = changed.shape[:2]
     repeated = None if labels is None else labels.repeat_interleave(settings)
-    pictures = paint(method, changed.flatten(0, 1), repeated)
-    return pictures.reshape(seeds, settings, *pictures.shape[1:])
+    images = generate_images(method, changed.flatten(0, 1), repeated)
+    return images.reshape(seeds, settings, *images.shape[1:])
 
 
 def edited(latents: Tensor, code: Code, values: int = 10, reach: float = REACH) -> Tensor:
@@ -58,13 +58,13 @@ def edited(latents: Tensor, code: Code, values: int = 10, reach: float = REACH) 
 
 
 def interpolate(method: Method, first: int, last: int, steps: int = 8) -> np.ndarray:
-    """The pictures (steps, H, W, C) uint8 on the way from seed `first` to seed `last`, both ends included.
+    """The images (steps, H, W, C) uint8 on the way from seed `first` to seed `last`, both ends included.
 
     Spherical: a latent on the way is as long as both ends, as those of the training are. The class, where the method has classes,
     stays that of `first`. UsageError where latents are not plain normal vectors.
     """
     if not isinstance(method, Samples):
-        raise UsageError(f"{method.name} cannot make pictures from noise, so there is no way between two of them")
+        raise UsageError(f"{method.name} cannot make images from noise, so there is no way between two of them")
     if steps < 2:
         raise UsageError(f"a way from one seed to another needs 2 steps at least (got {steps})")
     for seed in (first, last):
@@ -73,7 +73,7 @@ def interpolate(method: Method, first: int, last: int, steps: int = 8) -> np.nda
     ends = method.latents([first, last])
     label = method.labels([first])
     way = spherical(ends[0], ends[1], torch.linspace(0, 1, steps))
-    return paint(method, way, None if label is None else label.repeat(steps))
+    return generate_images(method, way, None if label is None else label.repeat(steps))
 
 
 def spherical(first: Tensor, last: Tensor, shares: Tensor) -> Tensor:
@@ -90,8 +90,8 @@ def spherical(first: Tensor, last: Tensor, shares: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def paint(method: Samples, latents: Tensor, labels: Tensor | None = None) -> np.ndarray:
-    """Pictures (n, H, W, C) uint8 of latents on the CPU; on the method's own device, in chunks of one size."""
+def generate_images(method: Samples, latents: Tensor, labels: Tensor | None = None) -> np.ndarray:
+    """Images (n, H, W, C) uint8 of latents on the CPU; on the method's own device, in chunks of one size."""
     assert isinstance(method, Method)
     device = next(method.parameters()).device
 

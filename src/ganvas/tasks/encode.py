@@ -1,4 +1,4 @@
-"""From pictures to latents or codes and back, for methods that encode or quantise."""
+"""From images to latents or codes and back, for methods that encode or quantise."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 
 from ganvas.chunks import in_chunks
-from ganvas.data.batch import as_pictures
+from ganvas.data.batch import as_image_tensor
 from ganvas.errors import UsageError
 from ganvas.method import Encodes, Method, Quantises, Samples, methods_with
 from ganvas.sampling import to_uint8
-from ganvas.tasks.edit import paint
+from ganvas.tasks.edit import generate_images
 
 
 @torch.no_grad()
@@ -22,19 +22,19 @@ def encode(method: Method, images: np.ndarray, labels: np.ndarray | None = None)
     UsageError where the method does neither, or where it needs labels and there are none.
     """
     if not isinstance(method, Encodes | Quantises):
-        raise UsageError(f"{method.name} cannot find the latents of given pictures; {methods_with(Encodes)} can")
+        raise UsageError(f"{method.name} cannot find the latents of given images; {methods_with(Encodes)} can")
     told = _labels(method, labels, len(images))
     device = next(method.parameters()).device
 
     def of_rows(rows: Tensor) -> Tensor:
-        pictures = as_pictures(images[rows.numpy()], device)
-        return method.encode(pictures, None if told is None else told[rows].to(device))
+        x = as_image_tensor(images[rows.numpy()], device)
+        return method.encode(x, None if told is None else told[rows].to(device))
 
     return in_chunks(len(images), of_rows).numpy()
 
 
 def decode(method: Method, codes: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
-    """Pictures uint8 (n, H, W, C) of latents (n, ...) or codes (n, L), such as `encode` gives."""
+    """Images uint8 (n, H, W, C) of latents (n, ...) or codes (n, L), such as `encode` gives."""
     if isinstance(method, Quantises):
         return _painted(method, codes)
     if not isinstance(method, Encodes) or not isinstance(method, Samples):
@@ -44,23 +44,23 @@ def decode(method: Method, codes: np.ndarray, labels: np.ndarray | None = None) 
         raise UsageError(
             f"codes of this {method.name} have the shape (n, {', '.join(map(str, wanted))}) (got {codes.shape})"
         )
-    return paint(method, torch.from_numpy(np.asarray(codes, np.float32)), _labels(method, labels, len(codes)))
+    return generate_images(method, torch.from_numpy(np.asarray(codes, np.float32)), _labels(method, labels, len(codes)))
 
 
 @torch.no_grad()
 def _painted(method: Quantises, codes: np.ndarray) -> np.ndarray:
-    """Pictures of whole numbers, refused where they are not codes of this method."""
+    """Images of integers, refused where they are not codes of this method."""
     assert isinstance(method, Method)
     sizes = [grid.size for grid in method.grids() for _ in range(grid.height * grid.width)]
     if codes.ndim != 2 or codes.shape[1] != len(sizes) or len(codes) == 0:
         raise UsageError(f"codes of this {method.name} have the shape (n, {len(sizes)}) (got {codes.shape})")
     if codes.dtype.kind not in "iu":
-        raise UsageError(f"codes of this {method.name} are whole numbers (got {codes.dtype})")
+        raise UsageError(f"codes of this {method.name} are integers (got {codes.dtype})")
     wrong = np.argwhere((codes < 0) | (codes >= np.array(sizes)))
     if len(wrong):
         row, place = wrong[0]
         raise UsageError(
-            f"code {codes[row, place]} at place {place} of picture {row} is none: there, this {method.name} knows 0 to"
+            f"code {codes[row, place]} at place {place} of image {row} is none: there, this {method.name} knows 0 to"
             f" {sizes[place] - 1}"
         )
     told, device = torch.from_numpy(codes.astype(np.int64)), next(method.parameters()).device
@@ -71,5 +71,5 @@ def _labels(method: Method, labels: np.ndarray | None, count: int) -> Tensor | N
     if not isinstance(method, Samples) or method.labels([0]) is None:
         return None
     if labels is None or len(labels) != count:
-        raise UsageError(f"this {method.name} was trained by class, so each of the {count} pictures needs a label")
+        raise UsageError(f"this {method.name} was trained by class, so each of the {count} images needs a label")
     return torch.as_tensor(np.asarray(labels), dtype=torch.int64)

@@ -1,17 +1,17 @@
-"""Style transfer by optimising the picture itself (Gatys, Ecker and Bethge 2015, arXiv:1508.06576; CVPR 2016).
+"""Style transfer by optimising the image itself (Gatys, Ecker and Bethge 2015, arXiv:1508.06576; CVPR 2016).
 
-Idea: a trained network's features say what is in a picture, and the correlations between its features (their Gram matrix) say how
+Idea: a trained network's features say what is in an image, and the correlations between its features (their Gram matrix) say how
 it is painted. So start from a photo and change its pixels until the features of one layer are still the photo's (eq. 1) while the
 Gram matrices of several layers are those of the painting (eq. 4); both are weighed in one loss (eq. 7).
 
-Departs from the paper: each layer's loss is relative to what a picture with nothing of the target would have
+Departs from the paper: each layer's loss is relative to what an image with nothing of the target would have
 (losses.style.relative), so that one alpha and beta serve every network; from small to large in steps of two, since a brush
-stroke is found faster where it is three pixels long; Adam with an average of the last pictures, beside the paper's L-BFGS;
+stroke is found faster where it is three pixels long; Adam with an average of the last images, beside the paper's L-BFGS;
 total variation (Johnson 2016); several styles, whose Gram matrices are mixed; masks (Gatys 2016, arXiv:1611.07865, eq. 4);
 colour kept (Gatys 2016, arXiv:1606.05897).
 
 Why this is a task and no method: a method learns from batches of a data set, leaves weights and is used later. Here what is
-trained is one picture; it changes its size on the way, L-BFGS asks for its loss several times a move, and the picture is the
+trained is one image; it changes its size on the way, L-BFGS asks for its loss several times a move, and the image is the
 result. What it shares with the methods are the losses and the networks.
 """
 
@@ -35,7 +35,7 @@ from ganvas.tasks.style_target import Target
 from ganvas.tasks.tiles import reflected
 
 Size = tuple[int, int]
-SMALLEST_STYLE = 16  # pixels; less of a picture has no style to speak of
+SMALLEST_STYLE = 16  # pixels; less of an image has no style to speak of
 COARSEST = 128  # pixels of the longer side, about, at the first level
 TILE = 1024  # pixels a side of what passes the network at once
 
@@ -50,22 +50,22 @@ class GatysSettings:
     beta: float = setting(30.0, "weight of the style", minimum=0)
     tv: float = setting(0.3, "weight of the total variation: smoother", minimum=0)
     steps: int = setting(100, "moves at full size; half as many again at each size below", minimum=1)
-    optimizer: str = setting("adam", "what moves the picture", choices=("adam", "lbfgs"))
-    lr: float = setting(0.04, "step size of Adam; the picture lies in -1 to 1", minimum=0)
+    optimizer: str = setting("adam", "what moves the image", choices=("adam", "lbfgs"))
+    lr: float = setting(0.04, "learning rate of Adam; the image lies in -1 to 1", minimum=0)
     init: str = setting("content", "where it starts", choices=("content", "noise", "style"))
     colour: str = setting(
         "free",
         "free: colours of the style; luminance: only light and dark change; match: the style is recoloured to the content first",
         choices=("free", "luminance", "match"),
     )
-    style_size: float = setting(1.0, "longer side of the style picture, in longer sides of the content", minimum=0.05)
+    style_size: float = setting(1.0, "longer side of the style image, in longer sides of the content", minimum=0.05)
     levels: int | None = setting(
         None, "sizes on the way, each twice the one before; auto: from about 128 pixels", minimum=1
     )
     pool: str = setting("max", "how VGG halves", choices=("max", "average"))
     phases: int | None = setting(
         None,
-        "adam: the network sees the picture moved by 0 to phases - 1 pixels in turn; auto: by the network",
+        "adam: the network sees the image moved by 0 to phases - 1 pixels in turn; auto: by the network",
         minimum=1,
     )
     tile: int | None = setting(
@@ -88,8 +88,8 @@ class Moment:
     """Over all levels."""
     losses: dict[str, float]
     """"loss" = alpha content + beta style + tv variation, and these three."""
-    picture: Callable[[], Tensor]
-    """The picture (C, h, w) in [-1, 1] as it would be given now, at the size of its level."""
+    image: Callable[[], Tensor]
+    """The image (C, h, w) in [-1, 1] as it would be given now, at the size of its level."""
 
 
 Watch = Callable[[Moment], None]
@@ -99,7 +99,7 @@ Watch = Callable[[Moment], None]
 class Outcome:
     """What an optimisation gives."""
 
-    picture: Tensor
+    image: Tensor
     """(C, H, W) in [-1, 1]."""
     losses: dict[str, float]
     steps: int
@@ -122,12 +122,12 @@ def optimise(
     watch: Watch | None = None,
     stop: Callable[[], bool] = lambda: False,
 ) -> Outcome:
-    """`content` (C, H, W) in the manner of `styles`, each (C', h, w) with C' 1 or C; all in [-1, 1]. C is 1 or 3.
+    """`content` (C, H, W) in the style of `styles`, each (C', h, w) with C' 1 or C; all in [-1, 1]. C is 1 or 3.
 
     `weights`, one a style, are shares of the mixture (equal where None). `masks` (H, W) in [0, 1], one a style, say where;
     what no mask covers stays as it was. `size` is the longer side that is worked at, the content's own where None or larger;
     the result is as large as the content. `minutes` is the budget, shared out over the sizes; without it `settings.steps`
-    count. `stop` is asked after each step. The same seed gives the same picture.
+    count. `stop` is asked after each step. The same seed gives the same image.
 
     DataError for a style of less than 16 pixels a side; UsageError for numbers that do not fit each other.
     """
@@ -179,7 +179,7 @@ class _Plan:
         start = self.ends[level - 1] if level else 0.0
         return start + (self.ends[level] - start) * min(1.0, step / self.moves[level])
 
-    def goes_on(self, level: int, step: int) -> bool:
+    def resumed(self, level: int, step: int) -> bool:
         """Whether another move is made at this level."""
         if self.limit is not None:
             return self.seconds < self.ends[level] * self.limit or step == 0
@@ -203,7 +203,7 @@ def _level(
         losses = target.gradient(x, step if settings.optimizer == "adam" else 0)
         return losses["loss"]
 
-    while plan.goes_on(level, step):
+    while plan.resumed(level, step):
         optimizer.step(closure)  # pyright: ignore
         with torch.no_grad():
             x.clamp_(-1, 1)
@@ -230,7 +230,7 @@ def _optimizer(x: Tensor, settings: GatysSettings) -> Optimizer:
 
 
 class _Average:
-    """The mean of the last pictures, the newest weighing most: Adam keeps dancing around where it wants to go."""
+    """The mean of the last images, the newest weighing most: Adam keeps dancing around where it wants to go."""
 
     decay = 0.95
 
@@ -273,14 +273,14 @@ class _Job:
         network.check([*self.style_layers, *self.content_layers])
 
     def start(self, size: Size, generator: torch.Generator) -> Tensor:
-        """The first picture (1, C, h, w)."""
+        """The first image (1, C, h, w)."""
         shape = (1, self.content.shape[1], *size)
         if self.settings.init == "noise":
             return (torch.randn(shape, generator=generator) * 0.3).to(self.content.device)
         return scaled(self.styles[0] if self.settings.init == "style" else self.content, size)
 
     def finished(self, x: Tensor) -> Tensor:
-        """What is shown of an optimised picture: under its light the content's colours, outside of masks the content itself."""
+        """What is shown of an optimised image: under its light the content's colours, outside of masks the content itself."""
         content = scaled(self.original, (x.shape[2], x.shape[3]))
         if self.settings.colour == "luminance":
             x = with_luma(content, x)
@@ -290,7 +290,7 @@ class _Job:
         return torch.lerp(content, x, inside)
 
     def target(self, size: Size) -> Target:
-        """What the picture is compared with at this size."""
+        """What the image is compared with at this size."""
         longer = max(1, round(max(size) * self.settings.style_size))
         styles = [scaled(style, fitted(style.shape[2:], longer)) for style in self.styles]
         masks = None if self.masks is None else scaled(self.masks, size)
@@ -303,7 +303,7 @@ class _Job:
         )  # fmt: skip
 
 
-# --- pictures ---------------------------------------------------------------------------------------------------------------
+# --- images ---------------------------------------------------------------------------------------------------------------
 
 
 def pyramid(whole: Size, size: int | None = None, levels: int | None = None) -> list[Size]:
@@ -392,8 +392,8 @@ def check_shares(weights: Sequence[float] | None, count: int) -> list[float]:
     return [weight / sum(weights) for weight in weights]
 
 
-def check_style(size: Sequence[int], name: str = "the style picture") -> None:
-    """DataError where a picture (H, W) is too small to have a style."""
+def check_style(size: Sequence[int], name: str = "the style image") -> None:
+    """DataError where an image (H, W) is too small to have a style."""
     if min(size) < SMALLEST_STYLE:
         raise DataError(
             f"{name} has {size[1]} x {size[0]} pixels: a style is told from how things repeat, which takes"
@@ -403,7 +403,7 @@ def check_style(size: Sequence[int], name: str = "the style picture") -> None:
 
 def _check(content: Tensor, styles: Sequence[Tensor], masks: Sequence[Tensor] | None) -> None:
     if not styles:
-        raise UsageError("a style is needed, one picture at least")
+        raise UsageError("a style is needed, one image at least")
     for style in styles:
         check_style(style.shape[2:])
     if masks is not None and len(masks) != len(styles):

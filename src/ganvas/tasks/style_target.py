@@ -1,7 +1,7 @@
-"""The loss of a picture that is being stylised, and its gradient, by tiles where the picture is large.
+"""The loss of an image that is being stylised, and its gradient, by tiles where the image is large.
 
 A tile passes the network with as much around it as its deepest features see, and only the features of its own pixels count; so
-tiles give what the whole gives. Gram matrices are of the whole picture: a first pass without gradients adds them up, and by the
+tiles give what the whole gives. Gram matrices are of the whole image: a first pass without gradients adds them up, and by the
 chain rule a tile's gradient then needs no more than d loss / d Gram.
 """
 
@@ -52,20 +52,20 @@ class Span:
         return slice((self.start - self.low) // stride, (self.end - self.low) // stride)
 
     def part(self, count: int, size: int) -> slice:
-        """Its own places among the `count` of a whole picture of `size` pixels."""
+        """Its own places among the `count` of a whole image of `size` pixels."""
         stride = size // count
         return slice(self.start // stride, self.end // stride)
 
 
 @dataclass(frozen=True)
 class Tile:
-    """A part of a picture."""
+    """A part of an image."""
 
     rows: Span
     columns: Span
 
     def of(self, x: Tensor) -> Tensor:
-        """What it sees of a picture (N, C, H, W)."""
+        """What it sees of an image (N, C, H, W)."""
         return x[:, :, self.rows.low : self.rows.high, self.columns.low : self.columns.high]
 
     def own(self, features: Tensor) -> Tensor:
@@ -75,12 +75,12 @@ class Tile:
         return features[:, :, self.rows.own(features.shape[2]), self.columns.own(features.shape[3])]
 
     def part(self, features: Tensor, size: Sequence[int]) -> Tensor:
-        """Its own places in features of a whole picture of `size` (H, W) pixels."""
+        """Its own places in features of a whole image of `size` (H, W) pixels."""
         return features[:, :, self.rows.part(features.shape[2], size[0]), self.columns.part(features.shape[3], size[1])]
 
 
 def tiles(size: Sequence[int], side: int, halo: int) -> list[Tile]:
-    """Tiles of `side` pixels that cover a picture of `size` (H, W), each seen with `halo` pixels around it."""
+    """Tiles of `side` pixels that cover an image of `size` (H, W), each seen with `halo` pixels around it."""
     rows, columns = (list(_spans(one, side, halo)) for one in size)
     return [Tile(row, column) for row in rows for column in columns]
 
@@ -92,12 +92,12 @@ def _spans(size: int, side: int, halo: int) -> Iterator[Span]:
 
 
 class Target:
-    """What a picture at one size is compared with.
+    """What an image at one size is compared with.
 
-    content (1, C, H, W), styles (1, C, h, w) each, `masks` (1, styles, H, W) or None; `shares` sum to 1. Pictures that are
+    content (1, C, H, W), styles (1, C, h, w) each, `masks` (1, styles, H, W) or None; `shares` sum to 1. Images that are
     given to `gradient` have a height and a width that are multiples of `multiple`. `phases` above 1: see `gradient`. A
-    network whose first layer has a stride of 2 hardly sees a pattern of period 2, and leaves it in the picture; moved
-    pictures show it.
+    network whose first layer has a stride of 2 hardly sees a pattern of period 2, and leaves it in the image; moved
+    images show it.
     """
 
     def __init__(
@@ -142,7 +142,7 @@ class Target:
     def gradient(self, x: Tensor, turn: int = 0) -> dict[str, Tensor]:
         """The losses at x (1, C, H, W), a leaf: "loss" (eq. 7), "content", "style", "variation". Their gradient goes to x.grad.
 
-        With `phases`, the network sees the picture moved by less than that many pixels each way, by `turn` in another of the
+        With `phases`, the network sees the image moved by less than that many pixels each way, by `turn` in another of the
         ways.
         """
         shift = list(self.contents)[turn % len(self.contents)]
@@ -224,7 +224,7 @@ class Target:
         loss = apart.square().sum() / (2 * whole.shape[2] * whole.shape[3])
         return relative(loss[None], self.content_scale[name])[0] / len(self.content_layers)
 
-    # --- features of a whole picture, by tiles ----------------------------------------------------------------------------------
+    # --- features of a whole image, by tiles ----------------------------------------------------------------------------------
 
     def _add_sums(self, sums: Sums, name: str, own: Tensor, tile: Tile, size: Sequence[int]) -> None:
         """Eq. 3 over the tile's own places, for each mask (or once)."""
@@ -256,7 +256,7 @@ class Target:
         return guide.square().sum().clamp_min(TINY)
 
     def _whole_features(self, x: Tensor) -> Taps:
-        """The content layers' features of a whole picture. Notes the stride of each layer."""
+        """The content layers' features of a whole image. Notes the stride of each layer."""
         made: Taps = {}
         self.places: dict[str, tuple[int, int]] = {}
         for tile in self._tiles(x.shape[2:]):
@@ -275,7 +275,7 @@ class Target:
         tile.part(made[name], size).copy_(own)
 
     def _style_grams(self, style: Tensor) -> Mapping[str, Tensor]:
-        """Eq. 3 of a style picture over its places, layer by layer."""
+        """Eq. 3 of a style image over its places, layer by layer."""
         sums: dict[str, Tensor] = {}
 
         def see(tile: Tile, name: str, features: Tensor) -> None:
@@ -291,14 +291,14 @@ class Target:
         }
 
     def _tiles(self, size: Sequence[int]) -> list[Tile]:
-        # A picture a little larger than a tile passes as a whole: two tiles with what is around them would cost more.
+        # An image a little larger than a tile passes as a whole: two tiles with what is around them would cost more.
         if max(size) <= self.side + 2 * self.halo:
             return tiles(size, max(size), 0)
         return tiles(size, self.side, self.halo)
 
 
 class _Pass:
-    """One way of a picture (1, C, H, W) through the network, and with `keep` one way back."""
+    """One way of an image (1, C, H, W) through the network, and with `keep` one way back."""
 
     def __init__(self, network: FeatureNetwork, layers: Sequence[str], x: Tensor, *, keep: bool = False) -> None:
         self.network, self.keep, self.walk = network, keep, network.walk(layers)
@@ -311,7 +311,7 @@ class _Pass:
         self.walk.forward(self.entered.detach(), lambda name, y: see(name, told(y, 1)), back=self.keep)
 
     def back(self, slope: Callable[[str, Tensor, Tensor], None]) -> Tensor:
-        """The gradient at the picture; `slope(name, features, gradient)` adds that of a layer."""
+        """The gradient at the image; `slope(name, features, gradient)` adds that of a layer."""
 
         def told(name: str, y: Tensor, gradient: Tensor) -> None:
             features = self.network.told(y, 1)

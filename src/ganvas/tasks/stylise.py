@@ -1,4 +1,4 @@
-"""A photo in the manner of paintings: by optimising the picture itself, or by one pass of a trained method.
+"""A photo in the style of paintings: by optimising the image itself, or by one pass of a trained method.
 
     from ganvas.data.photo import read_photo, write_photo
     from ganvas.tasks.stylise import stylise
@@ -66,14 +66,14 @@ def stylise(
     watch: Watch | None = None,
     stop: Callable[[], bool] = lambda: False,
 ) -> Stylised:
-    """`content` in the manner of `styles`, by optimising the picture (see ganvas.tasks.gatys). No training is needed.
+    """`content` in the style of `styles`, by optimising the image (see ganvas.tasks.gatys). No training is needed.
 
     `network` is a name of ganvas.networks.perceptual.KNOWN, or auto; `weights_file` its weights. `shares`, one a style, weigh
     them against each other. `masks` (H, W) in [0, 1], one a style, say where. `size` is the longer side worked at (None: the
     content's own). With `minutes` it works so long, else `settings.steps`. `rgb`: a grey content may take the styles'
     colours. `dtype` is the network's precision, float32 or bfloat16.
 
-    DataError, UsageError: pictures or numbers that cannot be used. GanvasError: no network's weights, with all the choices.
+    DataError, UsageError: images or numbers that cannot be used. GanvasError: no network's weights, with all the choices.
     """
     settings = settings or GatysSettings()
     check_seeds(1, seed)
@@ -82,7 +82,7 @@ def stylise(
     if minutes is not None and not 0 < minutes < float("inf"):
         raise UsageError(f"minutes must be a number above 0 (got {minutes})")
     for number, style in enumerate(styles, 1):
-        check_style(style.size, "the style picture" if len(styles) == 1 else f"style picture {number}")
+        check_style(style.size, "the style image" if len(styles) == 1 else f"style image {number}")
     opened = open_network(network, weights_file, pool=settings.pool) if isinstance(network, str) else network
     opened = opened.to(device=device, dtype=dtype)
     pixels = torch.from_numpy(content.pixels)
@@ -99,7 +99,7 @@ def stylise(
         watch=watch,
         stop=stop,
     )
-    photo = _filled(content, done.picture)
+    photo = _filled(content, done.image)
     return Stylised(photo, opened.name, opened.sha256, done.losses, done.steps, done.seconds, done.stopped)
 
 
@@ -116,12 +116,12 @@ def stylise_with(
 ) -> Photo:
     """`content` by one pass of a trained method that stylises. `style`, for those that take any; the others know their own.
 
-    The picture passes as a whole: the method's statistics are of all of it, and tiles would each be painted in a tone of
+    The image passes as a whole: the method's statistics are of all of it, and tiles would each be painted in a tone of
     their own. `size` bounds the longer side that is worked at; the result is as large as the content, with its alpha. `colour`
     free or luminance. DataError where no photo has the channels of the training.
     """
     if not isinstance(method, Stylises):
-        raise RunError(f"{method.name} does not stylise pictures (methods that do: {methods_with(Stylises)})")
+        raise RunError(f"{method.name} does not stylise images (methods that do: {methods_with(Stylises)})")
     if not 0 <= strength <= 1:
         raise UsageError(f"strength goes from 0 to 1 (got {strength})")
     if style is not None:
@@ -135,7 +135,7 @@ def stylise_with(
     told = None if style is None else of_channels(opaque(style)[None].to(device), channels)
     made = method.stylise(x, told, strength=strength).float()[:, :3, : worked[0], : worked[1]].clamp(-1, 1)
     made = scaled(made, whole)
-    if pixels.shape[1] != made.shape[1]:  # a method of grey pictures paints light and dark; colours stay
+    if pixels.shape[1] != made.shape[1]:  # a method of grey images generates light and dark; colours stay
         made = with_luma(pixels, made)
     made = with_luma(pixels, made) if colour == "luminance" else made
     return _filled(content, made[0].cpu())
@@ -160,8 +160,8 @@ def opaque(photo: Photo) -> Tensor:
     return torch.lerp(mean.expand_as(pixels), pixels, alpha)
 
 
-def _filled(content: Photo, picture: Tensor) -> Photo:
+def _filled(content: Photo, image: Tensor) -> Photo:
     """The content's file with other pixels."""
-    pixels = np.ascontiguousarray(picture.numpy(), dtype=np.float32)
+    pixels = np.ascontiguousarray(image.numpy(), dtype=np.float32)
     same = len(pixels) == len(content.pixels)
     return dataclasses.replace(content, pixels=pixels, icc=content.icc if same else None)

@@ -1,6 +1,6 @@
-"""A network over a picture of any size: padded to what the network takes, and by overlapping tiles where it is large.
+"""A network over an image of any size: padded to what the network takes, and by overlapping tiles where it is large.
 
-Two neighbouring tiles share `overlap` pixels. The outer `context` of a tile saw the cut instead of the picture and is not
+Two neighbouring tiles share `overlap` pixels. The outer `context` of a tile saw the cut instead of the image and is not
 used; over what is left of the overlap one tile fades into the other along a raised cosine.
 """
 
@@ -14,7 +14,7 @@ from torch import Tensor
 
 def tiled(
     make: Callable[[Tensor], Tensor],
-    picture: Tensor,
+    image: Tensor,
     *,
     tile: int = 512,
     overlap: int = 32,
@@ -22,22 +22,22 @@ def tiled(
     scale: int = 1,
     context: int | None = None,
 ) -> Tensor:
-    """make(picture), (1, C', H * scale, W * scale) float32, of a `picture` (1, C, H, W) of any size.
+    """make(image), (1, C', H * scale, W * scale) float32, of a `image` (1, C, H, W) of any size.
 
     `make` takes (1, C, h, w), h and w multiples of `multiple`, and gives (1, C', h * scale, w * scale). What lacks to a
-    multiple is reflected at the lower and right border, and cut off again. A picture with both sides up to `tile` passes as a
-    whole, others by tiles of that size: then memory beyond the picture and its result is that of one tile. Where an output
+    multiple is reflected at the lower and right border, and cut off again. An image with both sides up to `tile` passes as a
+    whole, others by tiles of that size: then memory beyond the image and its result is that of one tile. Where an output
     pixel depends on no input further away than `context` (default: a quarter of `overlap`), the result equals make(whole).
     """
-    height, width = picture.shape[2:]
-    padded = reflected(picture, multiple)
+    height, width = image.shape[2:]
+    padded = reflected(image, multiple)
     tops, tall = _starts(padded.shape[2], tile, overlap, multiple)
     lefts, wide = _starts(padded.shape[3], tile, overlap, multiple)
     if len(tops) == len(lefts) == 1:
         return make(padded).float()[:, :, : height * scale, : width * scale]
     margin = overlap // 4 if context is None else min(context, overlap // 2)
-    rows = _weights(tops, tall, padded.shape[2], margin, overlap, scale, picture.device)
-    columns = _weights(lefts, wide, padded.shape[3], margin, overlap, scale, picture.device)
+    rows = _weights(tops, tall, padded.shape[2], margin, overlap, scale, image.device)
+    columns = _weights(lefts, wide, padded.shape[3], margin, overlap, scale, image.device)
     whole: Tensor | None = None
     for top, row in zip(tops, rows, strict=True):
         for left, column in zip(lefts, columns, strict=True):
@@ -51,7 +51,7 @@ def tiled(
 
 
 def in_one_piece(size: Sequence[int], *, tile: int, overlap: int, multiple: int) -> bool:
-    """Whether `tiled` passes a picture of `size` (H, W) as a whole."""
+    """Whether `tiled` passes an image of `size` (H, W) as a whole."""
     return all(len(_starts(_grown(side, multiple), tile, overlap, multiple)[0]) == 1 for side in size)
 
 
@@ -60,17 +60,17 @@ def _grown(size: int, multiple: int) -> int:
     return -(-size // multiple) * multiple
 
 
-def reflected(picture: Tensor, multiple: int) -> Tensor:
+def reflected(image: Tensor, multiple: int) -> Tensor:
     """(..., H, W) grown at the lower and right border to multiples of `multiple`, as mirrors there would show it; a side of 1 is
     repeated."""
     for axis in (-2, -1):
-        size = picture.shape[axis]
+        size = image.shape[axis]
         grown = _grown(size, multiple)
         if grown > size:
             period = max(1, 2 * (size - 1))
-            index = torch.arange(grown, device=picture.device) % period
-            picture = picture.index_select(axis, torch.minimum(index, period - index) if size > 1 else index)
-    return picture
+            index = torch.arange(grown, device=image.device) % period
+            image = image.index_select(axis, torch.minimum(index, period - index) if size > 1 else index)
+    return image
 
 
 def _starts(size: int, tile: int, overlap: int, multiple: int) -> tuple[list[int], int]:
@@ -93,7 +93,7 @@ def _weights(
 ) -> list[Tensor]:
     """The share (length * scale,) of each tile of one axis in its pixels; the shares of a pixel sum to 1.
 
-    The border of the picture is no cut: there a tile counts fully.
+    The border of the image is no cut: there a tile counts fully.
     """
     # In pixels of the result, at their centres.
     position = (torch.arange(length * scale, dtype=torch.float64) + 0.5) / scale

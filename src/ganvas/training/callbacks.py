@@ -23,7 +23,7 @@ class Callback:
         """Metrics of this step ({} where they are not computed) and the grid of fixed seeds, uint8 (H, W, C)."""
 
     def sampled(self, trainer: Trainer, made: Any, spec: DataSpec) -> None:
-        """Samples of fixed seeds that are no pictures: clips int16 (n, L), or texts. Before `evaluated`."""
+        """Samples of fixed seeds that are no images: clips int16 (n, L), or texts. Before `evaluated`."""
 
     def checked(self, trainer: Trainer, numbers: dict[str, Any]) -> None:
         """How the training fares at this step (ganvas.training.health)."""
@@ -32,7 +32,7 @@ class Callback:
         """What the doctor says, after each `checked`."""
 
     def changed(self, trainer: Trainer, finding: Finding) -> None:
-        """The training made a finding's change by itself (--guard); `trainer` is the one that goes on."""
+        """The training made a finding's change by itself (--guard); `trainer` is the one that continues."""
 
     def saved(self, trainer: Trainer) -> None:
         """A checkpoint of this step is on the disk."""

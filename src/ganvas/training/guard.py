@@ -8,7 +8,7 @@ from ganvas.doctor import Diagnosis, Finding
 from ganvas.training.trainer import Trainer, has_begun
 
 SURE = 0.8  # a finding must be this sure, twice in a row
-CHANGES = 3  # in one sitting: a training that needs more has another problem
+CHANGES = 3  # in one session: a training that needs more has another problem
 
 
 class Guard:
@@ -32,7 +32,7 @@ class Guard:
 def take_over(trainer: Trainer, state: dict[str, Any], *, weights: bool = True, counters: bool = True) -> bool:
     """Puts another training's state into a new one with other settings. True where its weights came along.
 
-    Weights, averages and the optimisers' moments come only together, and only where all shapes fit; step sizes and the other
+    Weights, averages and the optimisers' moments come only together, and only where all shapes fit; learning rates and the other
     settings of the optimisers are always the new ones. `counters`: steps, seconds, the feed's place and the random states too.
     """
     mine = trainer.state()

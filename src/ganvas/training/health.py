@@ -3,12 +3,12 @@
 It looks and never touches: weights, buffers, optimisers and random states are the same bits after as before, so a training
 with it is bit-equal to one without. Names of a row's numbers:
 
-samples/*       128 pictures of fixed seeds from the newest weights (not the average), against as many held-out real ones
-judge/*         what D says of training pictures, held-out pictures and new fakes
+samples/*       128 images of fixed seeds from the newest weights (not the average), against as many held-out real ones
+logits/*         what D says of training images, held-out images and new fakes
 UPDATE/*        that update taken once more on a batch of its own, and undone: how far it moves, what that does to its loss
 KEY/*           the networks behind one key of `optimizers()`: norm of the weights, share of dead inputs
-floor/*         what real pictures score in place of samples
-data/*          facts of the training pictures
+reference/*         what real images score in place of samples
+data/*          facts of the training images
 """
 
 from __future__ import annotations
@@ -26,74 +26,74 @@ from torch.nn import functional as F
 from torch.optim import Optimizer
 
 from ganvas.data import Dataset
-from ganvas.data.batch import as_pictures
+from ganvas.data.batch import as_image_tensor
 from ganvas.data.feed import count_examples, examples_of
-from ganvas.method import Batch, Judges, Method, Samples, Update
+from ganvas.method import Batch, HasDiscriminator, Method, Samples, Update
 from ganvas.metrics.modes import cluster_centres, entropy, nearest_row
 from ganvas.metrics.readers import choose_reader
 from ganvas.sampling import sample, to_uint8
 from ganvas.training.trainer import Trainer, parameters, shorten
 
-LOOKED_AT = 128  # samples, and as many real pictures
-REFERENCE = 512  # real pictures that samples are compared with
+LOOKED_AT = 128  # samples, and as many real images
+REFERENCE = 512  # real images that samples are compared with
 CLUSTERS = 10
-LABELLED = 4096  # pictures at most in which marks of the label are looked for
-A_CLASS = 5  # pictures of a class at least, on the average, for that
+LABELLED = 4096  # images at most in which marks of the label are looked for
+A_CLASS = 5  # images of a class at least, on the average, for that
 NEIGHBOURS = 5
 SHARE = 0.025  # of the training's time that may go into this
 LOOKS = 20  # over a budget
 LEAST = 6  # of them happen however short the training is ...
 PACE = 1.0  # ... but for those that come within so many seconds of training
-LEAST_SPREAD = 1e-6  # of pictures that are all the same, to divide by
-SIDE = 16  # pixels compared are those of pictures made this small
+LEAST_SPREAD = 1e-6  # of images that are all the same, to divide by
+SIDE = 16  # pixels compared are those of images made this small
 
 Numbers = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class View:
-    """Pictures as the measures see them: `features` (n, 64) of the digit network, `pixels` (n, P) in [-1, 1] made small."""
+    """Images as the measures see them: `features` (n, 64) of the digit network, `pixels` (n, P) in [-1, 1] made small."""
 
     features: Tensor
     pixels: Tensor
 
     @classmethod
-    def of(cls, pictures: Tensor) -> View:
-        """Of pictures (n, C, H, W) in [-1, 1] on the CPU; not finite values count as 0."""
-        pictures = torch.nan_to_num(pictures.float(), 0.0, 1.0, -1.0).clamp(-1, 1)
-        grey = to_uint8(pictures.mean(1, keepdim=True))
+    def of(cls, images: Tensor) -> View:
+        """Of images (n, C, H, W) in [-1, 1] on the CPU; not finite values count as 0."""
+        images = torch.nan_to_num(images.float(), 0.0, 1.0, -1.0).clamp(-1, 1)
+        grey = to_uint8(images.mean(1, keepdim=True))
         reader = choose_reader("digits", (grey.shape[1], grey.shape[2], 1), True)
-        small = F.adaptive_avg_pool2d(pictures, (min(SIDE, pictures.shape[2]), min(SIDE, pictures.shape[3])))
+        small = F.adaptive_avg_pool2d(images, (min(SIDE, images.shape[2]), min(SIDE, images.shape[3])))
         return cls(reader.features(grey).clone(), small.flatten(1))
 
 
 class Reference:
-    """What is known of the real pictures, computed once: REFERENCE training pictures and LOOKED_AT held-out ones."""
+    """What is known of the real images, computed once: REFERENCE training images and LOOKED_AT held-out ones."""
 
     def __init__(self, data: Dataset) -> None:
         held = data.part("test")
-        self.real = as_pictures(data.images[:REFERENCE])
-        # Without a split of its own, the second part of the training pictures stands in.
+        self.real = as_image_tensor(data.images[:REFERENCE])
+        # Without a split of its own, the second part of the training images stands in.
         apart = held.images if held is not None and len(held.images) >= NEIGHBOURS else data.images[REFERENCE:]
-        self.held = as_pictures((apart if len(apart) else data.images)[:LOOKED_AT])
+        self.held = as_image_tensor((apart if len(apart) else data.images)[:LOOKED_AT])
         self.view = View.of(self.real)
         k = min(NEIGHBOURS, len(self.real) - 1)
         within = torch.cdist(self.view.features, self.view.features)
         self.within = max(LEAST_SPREAD, off_diagonal_mean(within))
         pixels_within = off_diagonal_mean(torch.cdist(self.view.pixels, self.view.pixels))
         self.pixels_within = max(LEAST_SPREAD, pixels_within)
-        self.radii = within.kthvalue(k + 1, dim=1).values  # the nearest one is the picture itself
+        self.radii = within.kthvalue(k + 1, dim=1).values  # the nearest one is the image itself
         self.centres = cluster_centres(self.view.features, min(CLUSTERS, len(self.real)))
         nearest = nearest_other(self.view.pixels)
         self.twin_distance = 0.5 * float(nearest.quantile(0.05))
-        # Of as many pictures as there are samples: the more there are, the nearer is the nearest.
+        # Of as many images as there are samples: the more there are, the nearer is the nearest.
         self.nearest = max(LEAST_SPREAD, float(nearest_other(self.view.pixels[:LOOKED_AT]).median()))
-        self.facts = {f"floor/{key}": value for key, value in self.compare(self.held)[0].items()}
+        self.facts = {f"reference/{key}": value for key, value in self.compare(self.held)[0].items()}
         self.facts["data/label_told"] = label_told(data)
 
-    def compare(self, pictures: Tensor) -> tuple[Numbers, View]:
-        """Numbers of pictures (n, C, H, W) in [-1, 1] against the real ones, without their prefix, and their view."""
-        view = View.of(pictures)
+    def compare(self, images: Tensor) -> tuple[Numbers, View]:
+        """Numbers of images (n, C, H, W) in [-1, 1] against the real ones, without their prefix, and their view."""
+        view = View.of(images)
         across = torch.cdist(view.features, self.view.features)
         across_pixels = torch.cdist(view.pixels, self.view.pixels)
         own, own_pixels = torch.cdist(view.features, view.features), torch.cdist(view.pixels, view.pixels)
@@ -108,10 +108,10 @@ class Reference:
             "coverage": float((across <= self.radii).any(0).float().mean()),
             "precision": float((across <= self.radii).any(1).float().mean()),
             "modes": float(np.exp(entropy(counts))),
-            "largest_mode": float(counts.max() / counts.sum()),
-            "twins": float((nearest < self.twin_distance).float().mean()),
+            "top_mode_share": float(counts.max() / counts.sum()),
+            "near_duplicates": float((nearest < self.twin_distance).float().mean()),
             "nearest": float(nearest.median()) / self.nearest,
-            **pixel_facts(pictures),
+            **pixel_facts(images),
         }, view
 
 
@@ -156,10 +156,10 @@ class Health:
         with untouched(trainer):
             found: Numbers = {"rollbacks": trainer.rollbacks}
             found |= {"taken_over": 1} if self.taken_over else {}
-            if self.data.spec.kind == "pictures":
-                found |= {"pictures": len(self.data), **self.reference.facts}
+            if self.data.spec.kind == "images":
+                found |= {"images": len(self.data), **self.reference.facts}
                 found |= self._samples(trainer, self.reference)
-            if isinstance(self.method, Judges):
+            if isinstance(self.method, HasDiscriminator):
                 found |= self._judgements(trainer, self.method)
             if trainer.steps:
                 found |= rehearsal(trainer, self._batch(trainer))
@@ -174,24 +174,24 @@ class Health:
             return {}
         self.method.eval()
         with watched_inputs(self.method) as dead, trainer.engine.autocast():
-            pictures = sample(self.method, LOOKED_AT, 0)
+            images = sample(self.method, LOOKED_AT, 0)
         self.method.train()
-        compared, view = reference.compare(pictures)
+        compared, view = reference.compare(images)
         found = {f"samples/{key}": value for key, value in compared.items()}
-        found["samples/finite"] = float(torch.isfinite(pictures).float().mean())
+        found["samples/finite"] = float(torch.isfinite(images).float().mean())
         if self._before:
             # In units of the samples' own spread, so that a G of little variety does not look still.
             spread = off_diagonal_mean(torch.cdist(view.pixels, view.pixels))
             moved = rms(view.pixels - self._before[-1].pixels)
-            found["samples/moved"] = moved / max(spread, 0.02 * reference.pixels_within)
+            found["samples/drift"] = moved / max(spread, 0.02 * reference.pixels_within)
             if len(self._before) > 1:
                 back = rms(view.pixels - self._before[-2].pixels)
-                found["samples/returned"] = back / max(1e-6, moved)
+                found["samples/drift_back"] = back / max(1e-6, moved)
         self._before = [*self._before[-1:], view]
         return {**found, **dead()}
 
     def _batch(self, trainer: Trainer, data: Dataset | None = None, start: int = 0) -> Batch:
-        """Pictures `start`, `start + 1`, ... of a split as a batch. It does not depend on where the feed stands."""
+        """Images `start`, `start + 1`, ... of a split as a batch. It does not depend on where the feed stands."""
         data, device = data or self.data, trainer.engine.device
         share = max(1, self.method.batch_size // trainer.engine.ranks)
         rows = np.arange(start, start + share) % count_examples(data, self.method.window)
@@ -200,45 +200,47 @@ class Health:
         return batch
 
     @torch.no_grad()
-    def _judgements(self, trainer: Trainer, judging: Judges) -> Numbers:
+    def _judgements(self, trainer: Trainer, discriminating: HasDiscriminator) -> Numbers:
         """D sees whole batches, of one kind each, since it may look at a batch as a whole."""
         logits: dict[str, list[Tensor]] = {"real": [], "held": [], "fake": []}
-        held, paint = self.data.part("test"), getattr(self.method, "paint", None)
+        held, generate = self.data.part("test"), getattr(self.method, "generate_for", None)
         for start in range(0, max(1, LOOKED_AT - self.method.batch_size + 1), self.method.batch_size):
             real = self._batch(trainer, start=start)
             with trainer.engine.autocast():
-                logits["real"].append(judging.judge(real, real.real))
+                logits["real"].append(discriminating.discriminate(real, real.real))
                 if held is not None:
                     fresh = self._batch(trainer, held, start)
-                    logits["held"].append(judging.judge(fresh, fresh.real))
-                if paint is not None:
-                    logits["fake"].append(judging.judge(real, paint(real)))
-        return judgements(*(torch.cat(parts).float().flatten().cpu() if parts else None for parts in logits.values()))
+                    logits["held"].append(discriminating.discriminate(fresh, fresh.real))
+                if generate is not None:
+                    logits["fake"].append(discriminating.discriminate(real, generate(real)))
+        return logit_figures(
+            *(torch.cat(parts).float().flatten().cpu() if parts else None for parts in logits.values())
+        )
 
 
 # --- numbers --------------------------------------------------------------------------------------------------------------
 
 
-def judgements(real: Tensor | None, held: Tensor | None, fake: Tensor | None) -> Numbers:
-    """D's logits (n,) of training pictures, held-out pictures and fakes, as means, in units of their spread, and as shares
+def logit_figures(real: Tensor | None, held: Tensor | None, fake: Tensor | None) -> Numbers:
+    """D's logits (n,) of training images, held-out images and fakes, as means, in units of their spread, and as shares
     of pairs that they tell apart (0.5 is chance)."""
     if real is None:
         return {}
-    found = {"judge/real": float(real.mean()), "judge/real_std": float(real.std())}
+    found = {"logits/real": float(real.mean()), "logits/real_std": float(real.std())}
     if held is not None:
         spread = max(1e-12, float((held.var() + real.var()).div(2).sqrt()))
-        found |= {"judge/held": float(held.mean()), "judge/overfit": above(real, held)}
-        found["judge/overfit_margin"] = float(real.mean() - held.mean()) / spread
+        found |= {"logits/held": float(held.mean()), "logits/overfit": above(real, held)}
+        found["logits/overfit_margin"] = float(real.mean() - held.mean()) / spread
     if fake is not None:
         spread = max(1e-12, float((fake.var() + real.var()).div(2).sqrt()))
         found |= {
-            "judge/fake": float(fake.mean()),
-            "judge/fake_std": float(fake.std()),
-            "judge/apart": above(real, fake),
+            "logits/fake": float(fake.mean()),
+            "logits/fake_std": float(fake.std()),
+            "logits/apart": above(real, fake),
         }
-        found["judge/margin"] = float(real.mean() - fake.mean()) / spread
+        found["logits/margin"] = float(real.mean() - fake.mean()) / spread
         if held is not None:
-            found["judge/held_apart"] = above(held, fake)
+            found["logits/held_apart"] = above(held, fake)
     return found
 
 
@@ -248,9 +250,9 @@ def above(a: Tensor, b: Tensor) -> float:
     return float((difference > 0).float().mean() + 0.5 * (difference == 0).float().mean())
 
 
-def pixel_facts(pictures: Tensor) -> Numbers:
-    """Range, spread and clipping of pictures in [-1, 1]."""
-    values = torch.nan_to_num(pictures.float())
+def pixel_facts(images: Tensor) -> Numbers:
+    """Range, spread and clipping of images in [-1, 1]."""
+    values = torch.nan_to_num(images.float())
     flat = values.flatten()
     some = flat[:: max(1, len(flat) // 50_000)]
     low, high = torch.quantile(some, torch.tensor([0.01, 0.99])).tolist()
@@ -262,8 +264,8 @@ def pixel_facts(pictures: Tensor) -> Numbers:
 
 def label_told(data: Dataset) -> float:
     """How much the label alone says of a single pixel: the largest share of a pixel's variance that lies between the classes
-    (epsilon squared, without the bias of few pictures). Near 1: the label is drawn into the pictures. NaN where there are no
-    labels, or too few pictures of a class; pixels that hardly ever vary are left out."""
+    (epsilon squared, without the bias of few images). Near 1: the label is drawn into the images. NaN where there are no
+    labels, or too few images of a class; pixels that hardly ever vary are left out."""
     if data.labels is None:
         return float("nan")
     labels = np.asarray(data.labels[:LABELLED])
@@ -318,8 +320,8 @@ def rehearsal(trainer: Trainer, batch: Batch) -> Numbers:
 
     step        length of the move over the norm of the weights
     gradient    norm of the gradient
-    foretold    change of the loss if it were straight: gradient times move
-    change      what the loss on the same batch does change by. Above 0, or far from `foretold`, the step is too long for
+    predicted    change of the loss if it were straight: gradient times move
+    change      what the loss on the same batch does change by. Above 0, or far from `predicted`, the step is too long for
                 the loss's curvature.
     """
     found: Numbers = {}
@@ -354,7 +356,7 @@ def _rehearse(trainer: Trainer, update: Update, batch: Batch) -> tuple[Numbers, 
     return {
         "step": norm(moves) / max(1e-12, norm(before)),
         "gradient": norm(gradients),
-        "foretold": sum(float((g * m).sum()) for g, m in zip(gradients, moves, strict=True)),
+        "predicted": sum(float((g * m).sum()) for g, m in zip(gradients, moves, strict=True)),
         "change": float(later["loss"] - report["loss"]),
     }, report
 
@@ -435,7 +437,7 @@ def kept(optimizer: Optimizer) -> Iterator[None]:
 @contextlib.contextmanager
 def watched_inputs(method: nn.Module) -> Iterator[Callable[[], Numbers]]:
     """While it holds, inner layers note which of their inputs ever vary. The yielded function says, as "KEY/dead", which
-    share of them did not: units whose ReLU is shut for every picture."""
+    share of them did not: units whose ReLU is shut for every image."""
     lively: dict[nn.Module, Tensor] = {}
     first: dict[str, nn.Module] = {}
 

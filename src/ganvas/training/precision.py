@@ -55,13 +55,13 @@ def choose_precision(precision: str, device: torch.device) -> tuple[str, str]:
 
 
 def bare_ratio(device: torch.device) -> float:
-    """Time of fp32 over time of bf16 for forward and backward of two 3x3 convolutions on 32 pictures of 14 x 14 x 64."""
+    """Time of fp32 over time of bf16 for forward and backward of two 3x3 convolutions on 32 images of 14 x 14 x 64."""
     forked = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=forked):  # the probe must not move the training's random state
         network = nn.Sequential(nn.Conv2d(64, 64, 3, padding=1), nn.LeakyReLU(0.2), nn.Conv2d(64, 64, 3, padding=1)).to(
             device
         )
-        pictures = torch.randn(32, 64, 14, 14, device=device).contiguous(memory_format=torch.channels_last)
+        images = torch.randn(32, 64, 14, 14, device=device).contiguous(memory_format=torch.channels_last)
 
     def seconds(enabled: bool) -> float:
         best = float("inf")
@@ -69,7 +69,7 @@ def bare_ratio(device: torch.device) -> float:
             start = time.perf_counter()
             for _ in range(4):
                 with torch.autocast(device.type, torch.bfloat16, enabled=enabled):
-                    loss = network(pictures).float().square().mean()
+                    loss = network(images).float().square().mean()
                 loss.backward()
             _finish(device)
             best = min(best, time.perf_counter() - start)

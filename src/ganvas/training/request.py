@@ -15,7 +15,7 @@ from ganvas.run import Run, is_run
 from ganvas.settings import as_dict, change
 from ganvas.training.trainer import Budget
 
-LOOKS = ("fit", "alpha")  # data settings that change pictures and not their shape
+LOOKS = ("fit", "alpha")  # data settings that change images and not their shape
 
 
 def read_budget(minutes: float | None = None, images: int | None = None, steps: int | None = None) -> Budget:
@@ -29,7 +29,7 @@ def read_budget(minutes: float | None = None, images: int | None = None, steps: 
 
 
 def find_old(resume: str | Path | None, out: str | Path | None) -> Run | None:
-    """The run to go on with, or None to start one."""
+    """The run to continue, or None to start one."""
     restarted = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0)) > 0  # torchrun started us again after a crash
     if resume is None and not restarted:
         return None
@@ -38,7 +38,7 @@ def find_old(resume: str | Path | None, out: str | Path | None) -> Run | None:
             raise UsageError("--resume auto needs --out, the folder where the run is or will be")
         return Run(out) if is_run(out) else None
     if out is not None and Path(out).resolve() != Path(resume).resolve():
-        raise UsageError(f"--resume {resume} goes on in that folder, and --out names another ({out}): leave --out away")
+        raise UsageError(f"--resume {resume} continues in that folder, and --out names another ({out}): omit --out")
     return Run(resume)
 
 
@@ -55,15 +55,15 @@ def check_same(
     name = method.name if isinstance(method, Method) else method
     if name and name != info["method"]:
         raise RunError(
-            f"{old.folder} is a run of {info['method']}, not of {name}: leave the method away, or choose another --out"
+            f"{old.folder} is a run of {info['method']}, not of {name}: omit the method, or choose another --out"
         )
     source = data.source if isinstance(data, Dataset) else str(data) if data else ""
     if source and source != info["data"] and _place(source) != _place(info["data"]):
         raise RunError(
-            f"{old.folder} was trained on {info['data']}, not on {source}: leave --data away, or choose another --out"
+            f"{old.folder} was trained on {info['data']}, not on {source}: omit --data, or choose another --out"
         )
     if preset is not None and preset != info.get("preset"):
-        raise RunError(f"{old.folder} was started with preset {info.get('preset')}, not {preset}: leave --preset away")
+        raise RunError(f"{old.folder} was started with preset {info.get('preset')}, not {preset}: omit --preset")
     had = create(info["method"], None, info["settings"]).settings()
     same = method if isinstance(method, Method) else create(info["method"], None, had)
     given = same.with_settings(settings or {}).settings()
@@ -82,7 +82,7 @@ def check_same(
     if changed:
         raise RunError(
             f"a resumed run keeps its settings, and {old.folder} differs: {'; '.join(changed)}."
-            " Leave them away, or start a new run"
+            " Omit them, or start a new run"
         )
 
 
@@ -112,14 +112,14 @@ def open_dataset(data: str | Path | Dataset, data_settings: dict[str, Any] | Dat
 
 
 def stand(method: Method, codes: str | Path | None, data: Dataset) -> tuple[Method, Method | None]:
-    """The method told of what it stands on, and that trained method; the method as it is and None where it stands on none.
+    """The method conditioned on what it stands on, and that trained method; the method as it is and None where it stands on none.
 
-    UsageError, RunError or DataError where `codes` is missing, is no run of a method that quantises, or one of other pictures.
+    UsageError, RunError or DataError where `codes` is missing, is no run of a method that quantises, or one of other images.
     """
     if not isinstance(method, StandsOn):
         if codes is not None:
             raise UsageError(
-                f"{method.name} learns pictures, not the codes of another run: leave --codes away, or train"
+                f"{method.name} learns images, not the codes of another run: omit --codes, or train"
                 f" {methods_with(StandsOn)}"
             )
         return method, None
@@ -135,14 +135,14 @@ def stand(method: Method, codes: str | Path | None, data: Dataset) -> tuple[Meth
         raise RunError(f"{codes} is a run of {first.name}, which has no codes: --codes takes a run of {makers}")
     if run.spec.shape != data.spec.shape:
         raise DataError(
-            f"{codes} has codes of pictures of (channels, height, width) {run.spec.shape}; those of {data.name} are"
+            f"{codes} has codes of images of (channels, height, width) {run.spec.shape}; those of {data.name} are"
             f" {data.spec.shape}: choose data.size and data.channels as that run had them"
         )
     known, given = run.info["data_settings"], as_dict(data.settings)
     other = [f"data.{key}={known[key]} (here {given[key]})" for key in LOOKS if known.get(key) != given[key]]
     if run.info["data"] == data.source and other:
         raise DataError(
-            f"{codes} saw these pictures otherwise: with {', '.join(other)}. Give the same, so that the codes mean the same"
+            f"{codes} saw these images otherwise: with {', '.join(other)}. Give the same, so that the codes mean the same"
         )
     return method.upon(first), first
 
@@ -152,7 +152,7 @@ def new_folder(out: str | Path | None, method: str, data: str) -> Path:
     if out is not None:
         folder = Path(out)
         if is_run(folder):
-            raise RunError(f"{folder} already holds a run. Go on with it by --resume {folder}, or choose another --out")
+            raise RunError(f"{folder} already holds a run. continue it by --resume {folder}, or choose another --out")
         if folder.exists() and (not folder.is_dir() or any(path.suffix != ".part" for path in folder.iterdir())):
             raise RunError(f"{folder} exists and is not an empty folder: choose another --out")
         return folder

@@ -90,7 +90,7 @@ def prepare(
     """Everything checked and built, nothing written yet (`--dry-run`). Arguments and errors are those of `train`."""
     budget = read_budget(minutes, images, steps)
     if not 0 <= seed <= LARGEST_SEED:
-        raise UsageError(f"seed must be a whole number from 0 to {LARGEST_SEED} (got {seed})")
+        raise UsageError(f"seed must be an integer from 0 to {LARGEST_SEED} (got {seed})")
     old = find_old(resume, out)
     if old is not None:
         if minutes is None and images is None and steps is None:
@@ -101,7 +101,7 @@ def prepare(
         measure_samples = old.info.get("measure_samples") if measure_samples is None else measure_samples
         check_same(old, method, data, preset, settings, data_settings)
         if codes is not None and resume is not None and str(resume) != "auto":
-            raise RunError(f"{old.folder} holds the codes that it learns: leave --codes away")
+            raise RunError(f"{old.folder} holds the codes that it learns: omit --codes")
         folder, seed = old.folder, old.info["seed"]
         kept = precision == "auto"  # the same bits as before
         engine = start_engine(device, old.info["precision"] if kept else precision)
@@ -150,16 +150,16 @@ train = _running(prepare)
 train.__name__ = train.__qualname__ = "train"
 train.__doc__ = """Trains a method on data (r3gan on digits, where none is named) and returns the run.
 
-The budget is the first reached of `minutes`, `images` (real pictures drawn) and `steps`; five minutes where none is given.
-Time spent on grids, metrics and saving does not count. `resume` is a run folder, or "auto": go on where `out` already holds this
+The budget is the first reached of `minutes`, `images` (real images drawn) and `steps`; five minutes where none is given.
+Time spent on grids, metrics and saving does not count. `resume` is a run folder, or "auto": continue where `out` already holds this
 run, else start. Method, data, settings and, where none is given, budget of a resumed run come from its folder; giving
 other settings is an error. With `guard` the training makes the doctor's changes by itself, where it is sure of them.
-Raises GanvasError for whatever a user can mend, and Interrupted after SIGINT or SIGTERM once all is saved.
+Raises GanvasError for whatever a user can fix, and Interrupted after SIGINT or SIGTERM once all is saved.
 """
 
 
 class Session:
-    """One sitting of one training."""
+    """One session of training."""
 
     def __init__(
         self, folder: Path, method: Method, data: Dataset, budget: Budget, engine: Engine, *, seed: int,
@@ -174,7 +174,7 @@ class Session:
                 f" choose a multiple of {engine.ranks}"
             )
         if guard and engine.ranks > 1:
-            raise UsageError("--guard changes a training in one process only: leave it away, or train in one")
+            raise UsageError("--guard changes a training in one process only: omit it, or train in one")
         if data.spec.kind not in method.takes:
             raise DataError(
                 f"{method.name} learns from {' or '.join(method.takes)}, and {data.name} holds {data.spec.kind}"
@@ -218,7 +218,7 @@ class Session:
 
     def _build(self, method: Method, budget: Budget) -> None:
         """Networks from the seed, a feed from its start, and the loop around them."""
-        method.goes_on = self.resumed and bool(checkpoints(self.folder / "checkpoints"))
+        method.resumed = self.resumed and bool(checkpoints(self.folder / "checkpoints"))
         self.trainer = self._trainer(method, budget, self.engine, self.compile)
         self.method, self.health = method, Health(method, self.data)
 
@@ -288,7 +288,7 @@ class Session:
             self._claimed = True
         return self.folder
 
-    # --- the sitting --------------------------------------------------------------------------------------------------------
+    # --- the session --------------------------------------------------------------------------------------------------------
 
     def run(self) -> Run:
         """Trains until the budget is used up; always leaves a checkpoint of the last step."""
@@ -318,7 +318,7 @@ class Session:
         return Run(self.folder)
 
     def _prepare(self) -> None:
-        """What the losses need of each picture, once; after any weights were read, and before the clock starts."""
+        """What the losses need of each image, once; after any weights were read, and before the clock starts."""
         if isinstance(self.method, Prepares):
             self.trainer.feed.prepare(self.method.prepare)
 
@@ -361,7 +361,7 @@ class Session:
             if self.engine.leads:
                 write_report(self.folder, audit=False)
             raise Interrupted(
-                f"stopped at step {trainer.steps}, everything is saved. Go on with: ganvas train --resume {self.folder}",
+                f"stopped at step {trainer.steps}, everything is saved. continue: ganvas train --resume {self.folder}",
                 self._stop,
             )
         self._log(force=True)
@@ -381,7 +381,7 @@ class Session:
             raise TrainingError(
                 f"{reason}; {ROLLBACKS} roll-backs with new random numbers did not help."
                 f" The last good state is saved in {self.folder}."
-                " Try a smaller step size (--set lr=...), --precision fp32, or look at the data with: ganvas data DATA"
+                " Try a smaller learning rate (--set lr=...), --precision fp32, or look at the data with: ganvas data DATA"
             )
         drawn = trainer.rollbacks + 1
         self.engine.wait()
@@ -442,11 +442,11 @@ class Session:
         trainer.restart_clock()
 
     def _preview(self, averaged: Method) -> np.ndarray | None:
-        """A sheet of what it makes; what is no picture is told to the listeners as well."""
+        """A sheet of what it makes; what is no image is told to the listeners as well."""
         started = time.perf_counter()
         made, sheet = preview(averaged, self.data)
         self._sampling += time.perf_counter() - started
-        if made is not None and self.data.spec.kind != "pictures":
+        if made is not None and self.data.spec.kind != "images":
             self._tell("sampled", made, self.data.spec)
         return sheet
 
@@ -466,7 +466,7 @@ class Session:
         self.trainer.restart_clock()
 
     def _change(self, finding: Finding) -> None:
-        """Goes on under the settings that a finding asks for (--guard)."""
+        """Continues under the settings that a finding asks for (--guard)."""
         old, change = self.trainer, finding.change
         state = old.state()
         before = self.method

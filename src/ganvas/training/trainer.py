@@ -47,7 +47,7 @@ class Budget:
 
 
 class Trainer:
-    """One method on one feed. `steps`, `images_seen` and `seconds` count over all sittings.
+    """One method on one feed. `steps`, `images_seen` and `seconds` count over all sessions.
 
     `clock` gives seconds; a benchmark on a busy machine may put time.process_time there.
     """
@@ -157,7 +157,7 @@ class Trainer:
 
     @property
     def images_seen(self) -> int:
-        """Pictures or clips of the data drawn so far, or tokens of a text, by all processes, repeats included."""
+        """Images or clips of the data drawn so far, or tokens of a text, by all processes, repeats included."""
         return self.feed.position
 
     @property

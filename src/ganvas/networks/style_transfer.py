@@ -1,4 +1,4 @@
-"""Networks that paint a picture anew at any size: the feed-forward painter of fast_style, the decoder of adain, their judge.
+"""Networks that generate an image anew at any size: the feed-forward painter of fast_style, the decoder of adain, their discriminator.
 
 Borders repeat the outermost pixels: zeros would be painted as a dark frame.
 """
@@ -11,7 +11,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ganvas.networks.layers import norm2d, variance_kept
+from ganvas.networks.layers import init_fan_in_, norm2d
 from ganvas.networks.resample import cut, grown_to
 
 SLOPE = 0.2
@@ -39,7 +39,7 @@ class Convolution(nn.Module):
         self.pad = kernel // 2
         # A bias in front of an instance norm would be taken away again.
         self.conv = nn.Conv2d(channels, out, kernel, stride, bias=not norm)
-        variance_kept(self.conv, 2**0.5 if active else 1.0)
+        init_fan_in_(self.conv, 2**0.5 if active else 1.0)
         self.norm = norm2d("instance", out) if norm else nn.Identity()
         if norm and not shift:
             self.norm.register_parameter("bias", None)
@@ -75,8 +75,8 @@ class Doubled(nn.Module):
         return self.conv(F.interpolate(x, scale_factor=2.0, mode="nearest"))
 
 
-class Painter(nn.Module):
-    """Pictures (N, C, H, W) to painted ones, x + what it changes (Johnson 2016, supplement, with instance norm: Ulyanov 2016).
+class StyleTransferNetwork(nn.Module):
+    """Images (N, C, H, W) to painted ones, x + what it changes (Johnson 2016, supplement, with instance norm: Ulyanov 2016).
 
     `widths` from full size down: each after the first halves. H and W may be any; inside they are multiples of 2^(widths - 1).
     """
@@ -89,7 +89,7 @@ class Painter(nn.Module):
         self.blocks = nn.Sequential(*(Residual(widths[-1]) for _ in range(blocks)))
         self.up = nn.Sequential(*(Doubled(a, b) for a, b in pairwise(widths[::-1])))
         self.last = Convolution(widths[0], channels, kernel, norm=False, active=False)
-        self.last.conv.weight.data.mul_(0.1)  # it begins near the picture itself
+        self.last.conv.weight.data.mul_(0.1)  # it begins near the image itself
 
     def forward(self, x: Tensor) -> Tensor:
         grown = grown_to(x, self.multiple)
@@ -98,8 +98,8 @@ class Painter(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Features (N, F, h, w) to pictures (N, C, h * 2^k, w * 2^k), k = len(widths): a mirror of the encoder without any norm
-    (Huang 2017, sec. 6.1: with one it could not paint in several styles). `widths` from the features' size up."""
+    """Features (N, F, h, w) to images (N, C, h * 2^k, w * 2^k), k = len(widths): a mirror of the encoder without any norm
+    (Huang 2017, sec. 6.1: with one it could not generate in several styles). `widths` from the features' size up."""
 
     def __init__(self, features: int, channels: int, widths: Sequence[int]) -> None:
         super().__init__()
@@ -112,20 +112,20 @@ class Decoder(nn.Module):
         return self.body(features)
 
 
-class StrokeJudge(nn.Module):
-    """Pictures (N, C, H, W) of any size to one logit each, (N, 1): the mean over patches of about 30 pixels (Isola 2017, sec.
+class StrokeDiscriminator(nn.Module):
+    """Images (N, C, H, W) of any size to one logit each, (N, 1): the mean over patches of about 30 pixels (Isola 2017, sec.
     3.2)."""
 
     def __init__(self, channels: int, width: int) -> None:
         super().__init__()
         pairs = [(channels, width), (width, 2 * width), (2 * width, 4 * width)]
         self.convs = nn.ModuleList([nn.Conv2d(a, b, 4, stride=2, padding=1) for a, b in pairs])
-        self.judge = nn.Conv2d(4 * width, 1, 3, padding=1)
+        self.head = nn.Conv2d(4 * width, 1, 3, padding=1)
         for conv in self.convs:
-            variance_kept(conv, 2**0.5)  # pyright: ignore[reportArgumentType]
-        variance_kept(self.judge)
+            init_fan_in_(conv, 2**0.5)  # pyright: ignore[reportArgumentType]
+        init_fan_in_(self.head)
 
     def forward(self, x: Tensor) -> Tensor:
         for conv in self.convs:
             x = F.leaky_relu(conv(x), SLOPE)
-        return self.judge(x).float().mean((2, 3))
+        return self.head(x).float().mean((2, 3))

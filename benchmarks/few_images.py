@@ -1,13 +1,13 @@
-"""Does augmentation help a GAN that has few pictures? One method with each choice of `augment`, on one budget.
+"""Does augmentation help a GAN that has few images? One method with each choice of `augment`, on one budget.
 
-    python benchmarks/few_pictures.py DATA [--method stylegan2] [--preset faces] [--augment none diffaugment ada]
+    python benchmarks/few_images.py DATA [--method stylegan2] [--preset faces] [--augment none diffaugment ada]
         [--minutes 15] [--seeds 0 1] [--samples 1000] [--sheets DIR] [--work DIR] [--json]
 
-Without augmentation D learns few pictures by heart: its verdict on training pictures parts from that on held-out ones
+Without augmentation D learns few images memorised: its verdict on training images parts from that on held-out ones
 (`overfit`, the share of pairs it tells apart; 0.5 is none), and samples get worse while it trains. The Fréchet and kernel
-distances are taken at five points of the budget, of `--samples` new pictures from all training pictures; the kernel distance
+distances are taken at five points of the budget, of `--samples` new images from all training images; the kernel distance
 has no bias from small numbers. Minutes are of processor time. --sheets keeps, for each run, samples above their nearest training
-pictures. --work keeps the runs, and takes those that are there as done.
+images. --work keeps the runs, and takes those that are there as done.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def rows_of(run: Run, augment: str, seed: int) -> list[dict[str, Any]]:
     found, overfit, minutes = [], float("nan"), run.info["budget"]["minutes"]
     for row in run.log():
         if row.get("event") == "health":
-            overfit = row.get("judge/overfit", overfit)
+            overfit = row.get("logits/overfit", overfit)
         if row.get("event") == "evaluated" and row.get("metrics"):
             figures = {name.partition("[")[0]: entry["value"] for name, entry in row["metrics"].items()}
             share = row["seconds"] / 60 / minutes
@@ -55,7 +55,7 @@ def rows_of(run: Run, augment: str, seed: int) -> list[dict[str, Any]]:
 
 
 def sheet(run: Run, data: Dataset) -> np.ndarray:
-    """Samples in the upper row, the nearest training picture of each in the lower one."""
+    """Samples in the upper row, the nearest training image of each in the lower one."""
     made = run.sample(SHOWN)
     return grid(np.concatenate([made, data.images[nearest(made, data)[0][:, 0]]]), columns=SHOWN)
 

@@ -1,4 +1,4 @@
-"""Pictures inside a page: PNG as data URIs, of bounded size."""
+"""Images inside a page: PNG as data URIs, of bounded size."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def frames(folder: Path, most: int = MOST_FRAMES, most_bytes: int = MOST_BYTES) 
 
 
 def data_uri(png: bytes) -> str:
-    """The picture itself where an address would stand."""
+    """The image itself where an address would stand."""
     return "data:image/png;base64," + base64.b64encode(png).decode()
 
 
@@ -53,10 +53,10 @@ def image(png: bytes, alt: str, width: int, height: int, **attributes: str) -> H
     return tag("img", src=data_uri(png), alt=alt, width=width, height=height, **attributes)
 
 
-def thumbnail(picture: np.ndarray, alt: str) -> Html:
-    """A small img of one (H, W, C) uint8 picture."""
-    height, width = picture.shape[:2]
-    png = png_bytes(picture)
+def thumbnail(pixels: np.ndarray, alt: str) -> Html:
+    """A small img of one (H, W, C) uint8 image."""
+    height, width = pixels.shape[:2]
+    png = png_bytes(pixels)
     if max(height, width) > THUMBNAIL:
         scale = THUMBNAIL / max(height, width)
         width, height = max(1, round(width * scale)), max(1, round(height * scale))
@@ -98,8 +98,8 @@ def enlarged(frame: Frame, least: int = 480) -> tuple[int, int]:
 
 def _frame(frame: Frame, what: str) -> Html:
     label = f"step {number(frame.step)}"
-    picture = image(frame.png, f"{what} at {label}", *enlarged(frame), decoding="async")
-    return tag("figure", picture, tag("figcaption", label), data_label=label)
+    shown = image(frame.png, f"{what} at {label}", *enlarged(frame), decoding="async")
+    return tag("figure", shown, tag("figcaption", label), data_label=label)
 
 
 def _spread(found: list[tuple[int, Path]], most: int) -> list[tuple[int, Path]]:
@@ -137,7 +137,7 @@ def _resized(png: bytes, width: int, height: int) -> bytes:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # LARGEST_GRID has been asked already
-        picture = Image.open(io.BytesIO(png), formats=["PNG"]).resize((width, height), Image.Resampling.BOX)
+        image = Image.open(io.BytesIO(png), formats=["PNG"]).resize((width, height), Image.Resampling.BOX)
     buffer = io.BytesIO()
-    picture.save(buffer, format="PNG")
+    image.save(buffer, format="PNG")
     return buffer.getvalue()

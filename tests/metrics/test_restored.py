@@ -1,4 +1,4 @@
-"""What mending scores beside the pictures as they were given: worked by hand, and what `best` goes by."""
+"""What restoring scores beside the images as they were given: worked by hand, and what `best` goes by."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import ganvas
 from ganvas.data import Dataset, open_data
 from ganvas.data.batch import Batch
 from ganvas.errors import DataError
-from ganvas.method import Damaged, Method, Restoration, unmeasured
+from ganvas.method import Degraded, Method, Restoration, unmeasured
 from ganvas.metrics import measure_restoration
 from ganvas.networks.features import has_mobilenet_weights
 from parts import small
@@ -24,30 +24,30 @@ LEVEL = 2 / 255
 
 
 class Brighter(Method):
-    """Pictures come 8 levels too bright and go back 4 too bright; in the hole of two rows, where there is one."""
+    """Images come 8 levels too bright and go back 4 too bright; in the hole of two rows, where there is one."""
 
     name = "brighter"
 
-    def __init__(self, damage: str = "noise", invents: bool = False) -> None:
+    def __init__(self, degradation: str = "noise", invents: bool = False) -> None:
         nn.Module.__init__(self)
         self.weight = nn.Parameter(torch.zeros(1))
-        self.told = Restoration(damage, invents=invents)
+        self.told = Restoration(degradation, invents=invents)
 
     def restoration(self) -> Restoration:
         return self.told
 
-    def damage(self, batch: Batch) -> Damaged:
+    def degrade(self, batch: Batch) -> Degraded:
         mask = None
-        if self.told.damage == "holes":
+        if self.told.degradation == "holes":
             mask = torch.zeros(len(batch), 1, *batch.real.shape[2:])
             mask[:, :, :2] = 1
         more = 8 * LEVEL * (1 if mask is None else mask)
-        return Damaged(batch.real + more, batch.real, batch.real + more, mask)
+        return Degraded(batch.real + more, batch.real, batch.real + more, mask)
 
     def restore(
-        self, damaged: Tensor, mask: Tensor | None = None, *, generator: torch.Generator | None = None
+        self, degraded: Tensor, mask: Tensor | None = None, *, generator: torch.Generator | None = None
     ) -> Tensor:
-        return damaged - 4 * LEVEL * (1 if mask is None else mask)
+        return degraded - 4 * LEVEL * (1 if mask is None else mask)
 
 
 def dark(tmp_path: Path, channels: int = 3, side: int = 16) -> Dataset:
@@ -76,7 +76,7 @@ def test_holes_are_judged_by_what_was_missing(tmp_path: Path) -> None:
     assert "in the hole alone" in found["PSNR[RGB]"]["help"]
 
 
-def test_grey_pictures_and_pictures_too_small_for_ssim(tmp_path: Path) -> None:
+def test_grey_images_and_images_too_small_for_ssim(tmp_path: Path) -> None:
     assert list(measure_restoration(Brighter(), dark(tmp_path, channels=1))) == ["PSNR", "SSIM"]
     assert list(measure_restoration(Brighter(), dark(tmp_path, side=10))) == ["PSNR[Y]", "PSNR[RGB]"]
 
@@ -89,11 +89,11 @@ def test_what_shall_look_right_is_judged_by_features_first(tmp_path: Path) -> No
     assert 0 < found[first]["value"] < found[first]["input"]
 
 
-def test_without_held_out_pictures_nothing_is_measured(tmp_path: Path) -> None:
+def test_without_held_out_images_nothing_is_measured(tmp_path: Path) -> None:
     images = np.zeros((40, 16, 16, 3), np.uint8)
     np.savez(tmp_path / "all.npz", images=images)
     data = open_data(tmp_path / "all.npz", cache=tmp_path / "cache", holdout=0)
-    with pytest.raises(DataError, match="no test split to spoil and mend"):
+    with pytest.raises(DataError, match="no test split to degrade and restore"):
         measure_restoration(Brighter(), data)
 
 

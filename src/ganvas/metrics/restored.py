@@ -1,4 +1,4 @@
-"""How well a method mends held-out pictures that were spoilt on purpose, beside what they are without it."""
+"""How well a method restores held-out images that were degraded on purpose, beside what they are without it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import nn
 from ganvas.abilities import restore_images
 from ganvas.data.feed import examples_of
 from ganvas.data.media import to_uint8
-from ganvas.method import Damages
+from ganvas.method import Degrades
 from ganvas.metrics.held import held_out
 from ganvas.metrics.readers import Progress
 from ganvas.metrics.restoration import BEST_PSNR, WINDOW, mobilenet_distance, psnr_rgb, psnr_y, ssim_rgb, ssim_y
@@ -21,8 +21,8 @@ from ganvas.networks.features import MobileNetV2, has_mobilenet_weights, mobilen
 if TYPE_CHECKING:
     from ganvas.data.dataset import Dataset
 
-HELD = 500  # pictures at most
-AT_ONCE = 16  # pictures; each such block has random numbers of its own
+HELD = 500  # images at most
+AT_ONCE = 16  # images; each such block has random numbers of its own
 WITHOUT = {"resolution": "bicubic", "noise": "as it came", "holes": "filled smoothly"}  # the start, in words
 
 Entry = dict[str, Any]
@@ -30,55 +30,56 @@ Entry = dict[str, Any]
 
 @torch.no_grad()
 def measure_restoration(
-    method: Damages, data: Dataset, *, seed: int = 0, progress: Progress | None = None
+    method: Degrades, data: Dataset, *, seed: int = 0, progress: Progress | None = None
 ) -> dict[str, Entry]:
-    """Means over held-out pictures, spread evenly over the test split: {"value", "input", "n", ...}.
+    """Means over held-out images, spread evenly over the test split: {"value", "input", "n", ...}.
 
     `input` is the same figure of what there is without the method: enlarged by bicubic, as it came, its hole filled smoothly.
 
     PSNR[Y], PSNR[RGB], SSIM[Y], SSIM[RGB]
-                    see ganvas.metrics.restoration; PSNR and SSIM of pictures that are not RGB. Where holes are filled, PSNR is of
+                    see ganvas.metrics.restoration; PSNR and SSIM of images that are not RGB. Where holes are filled, PSNR is of
                     the pixels in the hole alone.
     PD[mobilenet_v2]
                     of RGB or grey, where the weights are on this machine. It comes first for a method that shall look right
                     rather than be near (Restoration.invents); others have none.
 
-    Equal seeds spoil equally. DataError where `data` have no test split.
+    Equal seeds degrade equally. DataError where `data` have no test split.
     """
-    held, chosen = held_out(data, HELD, "spoil and mend")
+    held, chosen = held_out(data, HELD, "degrade and restore")
     assert isinstance(method, nn.Module)
     told = method.restoration()
-    eye = mobilenet_v2() if told.invents and data.spec.channels in (1, 3) and has_mobilenet_weights() else None
+    extractor = mobilenet_v2() if told.invents and data.spec.channels in (1, 3) and has_mobilenet_weights() else None
     rows: list[tuple[Entry, Entry]] = []
-    for start, made, whole, mask in _mended(method, held, chosen, seed):
-        rows.append((_figures(made, whole, mask, eye), _figures(start, whole, mask, eye)))
+    for start, made, whole, mask in _restored(method, held, chosen, seed):
+        rows.append((_figures(made, whole, mask, extractor), _figures(start, whole, mask, extractor)))
         if progress:
             progress("restoration", len(rows), len(chosen))
-    common = {"n": len(chosen), "split": held.split, "input_is": WITHOUT[told.damage]}
+    common = {"n": len(chosen), "split": held.split, "input_is": WITHOUT[told.degradation]}
     return {
-        name: _entry(name, [made[name] for made, _ in rows], [start[name] for _, start in rows], told.damage) | common
+        name: _entry(name, [made[name] for made, _ in rows], [start[name] for _, start in rows], told.degradation)
+        | common
         for name in rows[0][0]
     }
 
 
-def _mended(
-    method: Damages, held: Dataset, chosen: np.ndarray, seed: int
+def _restored(
+    method: Degrades, held: Dataset, chosen: np.ndarray, seed: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]]:
-    """Picture by picture, uint8 (H, W, C): without the method, mended, whole; and the hole, (H, W) bool."""
+    """Image by image, uint8 (H, W, C): without the method, restored, whole; and the hole, (H, W) bool."""
     assert isinstance(method, nn.Module)
     device = next(method.parameters()).device
     for first in range(0, len(chosen), AT_ONCE):
         batch = examples_of(held, chosen[first : first + AT_ONCE])
         batch.generator = torch.Generator().manual_seed(seed + first)
-        spoilt = method.damage(batch)  # on the CPU: the same damage on every device
-        mask = None if spoilt.mask is None else spoilt.mask.to(device)
-        made = restore_images(method, spoilt.picture.to(device), mask, torch.Generator().manual_seed(seed))
-        holes = [None] * len(batch) if spoilt.mask is None else list(spoilt.mask[:, 0].numpy() > 0)
-        yield from zip(to_uint8(spoilt.start), to_uint8(made), to_uint8(spoilt.whole), holes, strict=True)
+        degraded = method.degrade(batch)  # on the CPU: the same degradation on every device
+        mask = None if degraded.mask is None else degraded.mask.to(device)
+        made = restore_images(method, degraded.image.to(device), mask, torch.Generator().manual_seed(seed))
+        holes = [None] * len(batch) if degraded.mask is None else list(degraded.mask[:, 0].numpy() > 0)
+        yield from zip(to_uint8(degraded.start), to_uint8(made), to_uint8(degraded.whole), holes, strict=True)
 
 
-def _figures(made: np.ndarray, whole: np.ndarray, hole: np.ndarray | None, eye: MobileNetV2 | None) -> Entry:
-    found: Entry = {} if eye is None else {"PD[mobilenet_v2]": mobilenet_distance(made, whole, eye)}
+def _figures(made: np.ndarray, whole: np.ndarray, hole: np.ndarray | None, extractor: MobileNetV2 | None) -> Entry:
+    found: Entry = {} if extractor is None else {"PD[mobilenet_v2]": mobilenet_distance(made, whole, extractor)}
     parts = (
         {"[Y]": (psnr_y, ssim_y), "[RGB]": (psnr_rgb, ssim_rgb)} if made.shape[2] == 3 else {"": (psnr_rgb, ssim_rgb)}
     )
@@ -91,14 +92,14 @@ def _figures(made: np.ndarray, whole: np.ndarray, hole: np.ndarray | None, eye: 
     return found
 
 
-def _entry(name: str, made: list[float], start: list[float], damage: str) -> Entry:
+def _entry(name: str, made: list[float], start: list[float], degradation: str) -> Entry:
     kind = name.split("[")[0]
     value, beside = float(np.mean(made)), float(np.mean(start))
     what = {
-        "PSNR": "how near mended pictures are, in dB" + (", in the hole alone" if damage == "holes" else ""),
-        "SSIM": "structural similarity of mended pictures, 1 where they are equal",
-        "PD": "distance of mended pictures by what MobileNetV2 sees in them",
+        "PSNR": "how near restored images are, in dB" + (", in the hole alone" if degradation == "holes" else ""),
+        "SSIM": "structural similarity of restored images, 1 where they are equal",
+        "PD": "distance of restored images by what MobileNetV2 sees in them",
     }
     entry: Entry = {"value": value, "input": beside, "better": "lower" if kind == "PD" else "higher"}
-    entry["help"] = f"{what[kind]}; {WITHOUT[damage]}: {beside:.4g}"
+    entry["help"] = f"{what[kind]}; {WITHOUT[degradation]}: {beside:.4g}"
     return entry | ({"unit": "dB"} if kind == "PSNR" else {})

@@ -1,6 +1,6 @@
-"""A discriminator that looks at every part of a picture by itself, for restorations: strided convolutions with spectral norm.
+"""A discriminator that looks at every part of an image by itself, for restorations: strided convolutions with spectral norm.
 
-Idea: a mended picture as a whole is right by its pixels already; what the judge has to see is texture, and that is local
+Idea: a restored image as a whole is right by its pixels already; what the discriminator has to see is texture, and that is local
 (Isola 2017, arXiv:1611.07004, sec. 3.2.2). Spectral norm (Miyato 2018, arXiv:1802.05957) in place of batch norm.
 """
 
@@ -18,8 +18,8 @@ from ganvas.networks.resample import even
 SLOPE = 0.2
 
 
-class LocalJudge(nn.Module):
-    """Pictures (N, C, H, W) of any size to a map of logits (N, 1, h, w); `stages` halvings."""
+class LocalDiscriminator(nn.Module):
+    """Images (N, C, H, W) of any size to a map of logits (N, 1, h, w); `stages` downsamplings."""
 
     def __init__(self, channels: int, *, width: int = 32, stages: int = 3) -> None:
         super().__init__()

@@ -59,7 +59,7 @@ class Networks(Method):
 @dataclass(eq=False)
 class AdaIN(Networks):
     name = "adain"
-    title = "AdaIN: any style at once, by the moments of features"
+    title = "AdaIN: arbitrary style transfer by feature statistics"
     paper = "Huang and Belongie 2017, Arbitrary Style Transfer with Adaptive Instance Normalization, arXiv:1703.06868"
 
     batch_size: int = setting(8, "images a step, over all processes together", minimum=1)

@@ -30,7 +30,7 @@ from ganvas.networks.mlp import MLPDiscriminator
 @dataclass(eq=False)
 class CGAN(NonSaturating):
     name = "cgan"
-    title = "conditional GAN: images of a class that is asked for"
+    title = "class-conditional GAN"
     paper = "Mirza, Osindero 2014, Conditional Generative Adversarial Nets, arXiv:1411.1784"
     batch_size: int = setting(128, "images a step, over all processes together", minimum=2)
     join: str = setting("projection", "how D is told the class", choices=("concat", "projection"))

@@ -67,7 +67,7 @@ class Parts(Classes):
 @dataclass(eq=False)
 class CodePrior(Parts):
     name = "code_prior"
-    title = "gated PixelCNN over the codes of a VQ-VAE; generates, and fills holes"
+    title = "gated PixelCNN over the codes of a VQ-VAE; generates images and fills holes"
     paper = "van den Oord et al. 2017, Neural Discrete Representation Learning, arXiv:1711.00937"
 
     batch_size: int = setting(32, "images a step, over all processes together", minimum=1)

@@ -59,7 +59,7 @@ class Networks(Method):
 @dataclass(eq=False)
 class CycleGAN(Networks):
     name = "cyclegan"
-    title = "images of one kind into another and back, without pairs"
+    title = "unpaired image-to-image translation"
     paper = "Zhu et al. 2017, Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks, arXiv:1703.10593"
 
     batch_size: int = setting(8, "images of each kind a step, over all processes together", minimum=1)

@@ -44,7 +44,7 @@ class Networks(Method):
 @dataclass(eq=False)
 class Denoise(Networks):
     name = "denoise"
-    title = "denoising by a network that guesses the noise (DnCNN)"
+    title = "blind denoising by predicting the noise (DnCNN)"
     paper = "Zhang et al. 2017, Beyond a Gaussian Denoiser, arXiv:1608.03981"
 
     batch_size: int = setting(16, "images a step, over all processes together", minimum=1)

@@ -49,7 +49,7 @@ class Networks(Method):
 @dataclass(eq=False)
 class FastStyle(Networks):
     name = "fast_style"
-    title = "fast style transfer: one painting, one pass"
+    title = "fast style transfer: one style, one network, one pass"
     paper = "Johnson et al. 2016, Perceptual Losses for Real-Time Style Transfer and Super-Resolution, arXiv:1603.08155"
 
     batch_size: int = setting(4, "images a step, over all processes together", minimum=1)

@@ -50,7 +50,7 @@ from ganvas.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 @dataclass(eq=False)
 class InfoGAN(Adversarial):
     name = "infogan"
-    title = "codes found without labels, by mutual information"
+    title = "interpretable codes without labels, by mutual information"
     paper = "Chen et al. 2016, InfoGAN: Interpretable Representation Learning by Information Maximizing GANs, arXiv:1606.03657"
 
     batch_size: int = setting(128, "images a step, over all processes together", minimum=2)

@@ -46,7 +46,7 @@ class Networks(Method):
 @dataclass(eq=False)
 class Inpaint(Networks):
     name = "inpaint"
-    title = "filling holes (context encoder, gated convolutions)"
+    title = "filling holes in images (context encoder, gated convolutions)"
     paper = "Pathak et al. 2016, Context Encoders: Feature Learning by Inpainting, arXiv:1604.07379"
 
     batch_size: int = setting(16, "images a step, over all processes together", minimum=1)

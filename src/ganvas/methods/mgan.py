@@ -32,7 +32,7 @@ from ganvas.networks.shared import SharedGenerators
 @dataclass(eq=False)
 class MGAN(Adversarial):
     name = "mgan"
-    title = "several generators and a classifier that tells them apart"
+    title = "several generators and a classifier that separates them"
     paper = "Hoang et al. 2018, MGAN: Training Generative Adversarial Nets with Multiple Generators, arXiv:1708.02556"
     shares = ("logits", "scores")
 

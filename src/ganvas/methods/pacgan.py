@@ -1,6 +1,6 @@
 """PacGAN: packing (Lin 2018, arXiv:1712.04086).
 
-Idea: D discriminators packs of `pack` images at once, all real or all generated, joined along the channels. A pack of real images is
+Idea: D sees packs of `pack` images at once, all real or all generated, joined along the channels. A pack of real images is
 varied; a G that repeats itself gives itself away by packs that are not, even where each of its images is good. The paper proves
 that packing favours a G with less mode collapse; nothing else changes: same loss, same networks but for D's first layer. Compare
 the file dcgan.py.
@@ -25,7 +25,7 @@ from ganvas.networks.packed import PackedDiscriminator
 @dataclass(eq=False)
 class PacGAN(NonSaturating):
     name = "pacgan"
-    title = "DCGAN whose D discriminators packs of images"
+    title = "DCGAN whose D sees packs of images"
     paper = "Lin et al. 2018, PacGAN: The power of two samples in generative adversarial networks, arXiv:1712.04086"
     batch_size: int = setting(128, "images a step, over all processes together; a multiple of pack", minimum=2)
     width: int = setting(64, "channels at the largest inner size, both networks", minimum=1)

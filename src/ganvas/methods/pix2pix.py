@@ -60,7 +60,7 @@ class Networks(Method):
 @dataclass(eq=False)
 class Pix2Pix(Networks):
     name = "pix2pix"
-    title = "images into their partners, from pairs"
+    title = "paired image-to-image translation"
     paper = "Isola et al. 2017, Image-to-Image Translation with Conditional Adversarial Networks, arXiv:1611.07004"
 
     batch_size: int = setting(16, "pairs a step, over all processes together", minimum=1)

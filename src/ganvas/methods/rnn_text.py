@@ -55,7 +55,7 @@ class Parts(Method):
 @dataclass(eq=False)
 class RecurrentTextModel(Parts):
     name = "rnn_text"
-    title = "a recurrent network that writes text, token by token, with exact likelihood"
+    title = "recurrent language model with an exact likelihood"
     paper = "Graves 2013, Generating Sequences With Recurrent Neural Networks, arXiv:1308.0850"
     takes = ("text",)
 

@@ -56,7 +56,7 @@ class Networks(Method):
 @dataclass(eq=False)
 class SRGAN(Networks):
     name = "srgan"
-    title = "super-resolution with a discriminator and features"
+    title = "super-resolution with adversarial and feature losses"
     paper = "Ledig et al. 2017, Photo-Realistic Single Image Super-Resolution, arXiv:1609.04802"
 
     batch_size: int = setting(16, "images a step, over all processes together", minimum=1)

@@ -34,7 +34,7 @@ class Networks(Method):
 @dataclass(eq=False)
 class SRResNet(Networks):
     name = "srresnet"
-    title = "super-resolution by a residual network, loss by pixels"
+    title = "super-resolution with a residual network and a pixel loss"
     paper = "Ledig et al. 2017, Photo-Realistic Single Image Super-Resolution, arXiv:1609.04802"
 
     batch_size: int = setting(16, "images a step, over all processes together", minimum=1)

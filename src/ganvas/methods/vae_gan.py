@@ -43,7 +43,7 @@ class Networks(Adversarial):
 @dataclass(eq=False)
 class VAEGAN(Networks):
     name = "vae_gan"
-    title = "autoencoder scored by a discriminator's features"
+    title = "autoencoder with the features of a discriminator as its loss"
     paper = "Larsen et al. 2016, Autoencoding beyond pixels using a learned similarity metric, arXiv:1512.09300"
 
     batch_size: int = setting(64, "images a step, over all processes together", minimum=2)

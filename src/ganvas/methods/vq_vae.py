@@ -63,7 +63,7 @@ class Chosen:
 @dataclass(eq=False)
 class VQVAE(Networks):
     name = "vq_vae"
-    title = "autoencoder with a codebook; tells images as discrete codes"
+    title = "autoencoder with a learned codebook: images as discrete codes"
     paper = "van den Oord et al. 2017, Neural Discrete Representation Learning, arXiv:1711.00937"
 
     batch_size: int = setting(64, "images a step, over all processes together", minimum=1)

@@ -51,7 +51,7 @@ class Parts(Classes):
 @dataclass(eq=False)
 class WaveNetMethod(Parts):
     name = "wavenet"
-    title = "WaveNet: sound with an exact likelihood, sample by sample"
+    title = "WaveNet: audio with an exact likelihood, sample by sample"
     paper = "van den Oord et al. 2016, WaveNet: A Generative Model for Raw Audio, arXiv:1609.03499"
     takes = ("audio",)
 

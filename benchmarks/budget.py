@@ -24,7 +24,7 @@ def trained(
         evaluate_every=every, checkpoint_every=every, codes=codes,
     )  # fmt: skip
     if clock == "processor":
-        session.trainer.clock = time.process_time
+        session.trainer.use_clock(time.process_time)
     try:
         return session.run()
     finally:

@@ -57,7 +57,7 @@ def trained(method: str, photos: Path, out: Path, minutes: float, seed: int, set
         settings=settings, measure_samples=0, evaluate_every=10**9, device="cpu",
         resume="auto" if is_run(out) else None,
     )  # fmt: skip
-    session.trainer.clock = time.process_time
+    session.trainer.use_clock(time.process_time)
     try:
         return session.run()
     finally:

@@ -81,7 +81,7 @@ def trained(name: str, seed: int, minutes: float, work: Path, preset: str) -> Ru
         name, "emoji", out=folder, resume="auto", minutes=minutes, preset=preset, seed=seed, device="cpu",
         data_settings=seen, measure_samples=0,
     )  # fmt: skip
-    session.trainer.clock = time.process_time
+    session.trainer.use_clock(time.process_time)
     run = session.run()
     (folder / "done").touch()
     return run

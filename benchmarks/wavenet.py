@@ -186,7 +186,7 @@ def trained(data: Dataset, run: Path, minutes: float, seed: int, precision: str,
         "wavenet", data, out=run, preset="small", settings=settings, minutes=minutes, seed=seed, device="cpu",
         precision=precision, resume="auto", measure_samples=0, evaluate_every=10**9, checkpoint_every=200,
     )  # fmt: skip
-    session.trainer.clock = time.process_time
+    session.trainer.use_clock(time.process_time)
     return session.run()
 
 

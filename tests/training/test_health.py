@@ -3,21 +3,50 @@
 from __future__ import annotations
 
 import copy
+import math
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.optim import Optimizer
 
 import ganvas
 from ganvas.data import Dataset, open_data
 from ganvas.doctor import Change, Diagnosis, Finding
-from ganvas.training import health as health_module
+from ganvas.method import Batch, DataSpec, Method, Update, setting
 from ganvas.training import session as sessions
 from ganvas.training.guard import CHANGES, Guard, take_over
-from ganvas.training.health import Health, above, label_told, logit_figures, rehearsal, untouched, watched_inputs
+from ganvas.training.health import Health, above, label_told, logit_figures, rehearsal, watched_inputs
+from ganvas.training.trainer import UpdateResult
 from parts import assert_same, images, newest_state, small, train_small, trainer_for, weights
+
+
+@dataclass(eq=False)
+class Straight(Method):
+    """One weight at 2, a loss of 3 w, SGD at 0.1."""
+
+    name = "straight"
+    batch_size: int = setting(4, "images per step", minimum=1)
+    factor: float = setting(3.0, "slope of the loss")
+    clip: float = setting(0.0, "largest norm of the gradient", minimum=0)
+    phases: bool = setting(False, "two phases, the second with another update")
+
+    def build(self, spec: DataSpec) -> None:
+        self.w = nn.Parameter(torch.tensor([2.0]))
+
+    def optimizers(self) -> dict[str, Optimizer]:
+        return {"w": torch.optim.SGD([self.w], lr=0.1)}
+
+    def updates(self) -> list[Update]:
+        only = Update("only", trains="w", loss=lambda batch: {"loss": self.factor * self.w.sum()}, clip=self.clip)
+        if not self.phases:
+            return [only]
+        return [replace(only, span=(0.0, 0.5)), replace(only, name="later", span=(0.5, math.inf), every=8)]
 
 
 def digits_like(labels: np.ndarray, images: np.ndarray, tmp_path: Path) -> Dataset:
@@ -56,9 +85,12 @@ def test_a_look_touches_nothing(name: str) -> None:
 
 
 def test_a_training_is_the_same_with_and_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(health_module, "LOOKS", 3)
-    monkeypatch.setattr(health_module, "PACE", 0)
-    seen = train_small("gan", tmp_path / "seen", 6)
+    session = sessions.prepare(
+        small("gan"), images(), out=tmp_path / "seen", steps=6, precision="fp32", device="cpu", measure_samples=0,
+        evaluate_every=1000,
+    )  # fmt: skip
+    session.health.set_rate(3, pace=0)
+    seen = session.run()
     monkeypatch.setattr(Health, "due", lambda *_: False)
     unseen = train_small("gan", tmp_path / "unseen", 6)
     looks = [sum(row.get("event") == "health" for row in run.log()) for run in (seen, unseen)]
@@ -74,17 +106,16 @@ def test_how_often_it_looks(tmp_path: Path) -> None:
     assert steps[0] == 0 and steps[1] == 2 and steps[-1] == 40
     trainer = trainer_for(small("gan"), steps=40)
     health = Health(trainer.method, images())
-    places = []
-    for trainer.steps in range(41):
-        if health.due(trainer):
-            places.append(trainer.steps)
-    assert places == [0, *range(2, 41, 2)]
-    trainer.steps, trainer.seconds, health.spent, health.looks = 20, 100.0, 2.4, 12
-    assert health.affordable(trainer)
+
+    def at(step: int) -> Any:
+        return SimpleNamespace(steps=step, progress=step / 40, seconds=100.0)
+
+    assert [step for step in range(41) if health.due(at(step))] == [0, *range(2, 41, 2)]
+    health.spent, health.looks = 2.4, 12
+    assert health.affordable(at(20))
     health.spent = 2.6
-    assert not health.affordable(trainer)
-    trainer.steps = 40
-    assert health.affordable(trainer), "the end"
+    assert not health.affordable(at(20))
+    assert health.affordable(at(40)), "the end"
 
 
 def test_a_resumed_training_does_not_look_twice(tmp_path: Path) -> None:
@@ -97,21 +128,59 @@ def test_a_resumed_training_does_not_look_twice(tmp_path: Path) -> None:
 def test_a_rehearsed_step_of_a_straight_loss() -> None:
     """SGD at 0.1 on loss = 3 w: the move is -0.3, and the loss changes by gradient times move, -0.9, to the letter."""
 
-    class Straight(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.w = nn.Parameter(torch.tensor([2.0]))
-
-    trainer = trainer_for(small("gan"))
-    method = Straight()
-    optimizer = torch.optim.SGD(method.parameters(), lr=0.1)
-    update = trainer.updates[0].__class__("only", trains="w", loss=lambda batch: {"loss": 3 * method.w.sum()})
-    trainer.updates, trainer.optimizers, trainer.method = [update], {"w": optimizer}, method  # pyright: ignore
+    trainer = trainer_for(Straight())
     found = rehearsal(trainer, trainer.feed.next())
     assert found["only/step"] == pytest.approx(0.3 / 2.0)
     assert found["only/gradient"] == pytest.approx(3.0)
     assert found["only/predicted"] == pytest.approx(-0.9) == pytest.approx(found["only/change"])
-    assert float(method.w.detach()) == 2.0 and method.w.grad is None
+    assert float(trainer.method.w.detach()) == 2.0 and trainer.method.w.grad is None
+
+
+def test_a_clipped_step_is_rehearsed_as_it_is_taken() -> None:
+    """The gradient is said as it was, 3; the move is that of a gradient of 1, -0.1, and so is what the loss changes by, -0.3."""
+    trainer = trainer_for(Straight(clip=1.0))
+    found = rehearsal(trainer, trainer.feed.next())
+    assert found["only/gradient"] == pytest.approx(3.0)
+    assert found["only/step"] == pytest.approx(0.1 / 2.0)
+    assert found["only/predicted"] == pytest.approx(-0.3) == pytest.approx(found["only/change"])
+
+
+def test_only_updates_of_the_present_phase_are_rehearsed() -> None:
+    """Two phases of a budget of two steps; however seldom an update comes in its phase, it is looked at."""
+    trainer = trainer_for(Straight(phases=True), steps=2)
+    first = rehearsal(trainer, trainer.feed.next())
+    assert "only/step" in first and "later/step" not in first
+    trainer.step()
+    second = rehearsal(trainer, trainer.feed.next())
+    assert "only/step" not in second and "later/step" in second
+    assert first["later/trains"] == second["only/trains"] == "w", "a fact, in every phase"
+
+
+def test_a_rehearsal_runs_the_code_of_the_loop() -> None:
+    """Each update by `Trainer.update_once`, as a trial; the log and the method's state do not hear of it."""
+    trainer = trainer_for(small("wgan"))
+    trainer.step()
+    reports, seen, once = dict(trainer.reports), [], trainer.update_once
+
+    def watched(update: Update, batch: Batch, *, commit: bool = True) -> UpdateResult:
+        seen.append((update.name, commit))
+        return once(update, batch, commit=commit)
+
+    before = copy.deepcopy(trainer.state())
+    trainer.update_once = watched
+    with trainer.undone():
+        rehearsal(trainer, trainer.feed.next())
+    assert seen == [(update.name, False) for update in trainer.updates]
+    assert trainer.reports.keys() == reports.keys() and all(trainer.reports[key] is reports[key] for key in reports)
+    assert_same(trainer.state()["method"], before["method"])
+    assert_same(trainer.state()["optimizers"], before["optimizers"])
+
+
+def test_nan_in_a_rehearsal_is_no_failure() -> None:
+    """It is the training itself that has to meet it, and to go back."""
+    trainer = trainer_for(Straight(factor=float("nan")))
+    found = rehearsal(trainer, trainer.feed.next())
+    assert np.isnan(found["only/gradient"]) and float(trainer.method.w.detach()) == 2.0
 
 
 def test_shares_of_pairs() -> None:
@@ -179,7 +248,7 @@ def test_images_that_are_all_the_same(count: int, tmp_path: Path) -> None:
 def test_a_failure_inside_is_tidied_up() -> None:
     trainer = trainer_for(small("dcgan"))
     state = torch.get_rng_state()
-    with pytest.raises(ZeroDivisionError), untouched(trainer):
+    with pytest.raises(ZeroDivisionError), trainer.undone():
         torch.rand(3)
         trainer.method.eval()
         raise ZeroDivisionError

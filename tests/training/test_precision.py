@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from ganvas.method import method_names
-from ganvas.training import engine, precision, session
-from ganvas.training.precision import choose_precision, step_ratio
+from ganvas.training import engine, precision, session, trial
+from ganvas.training.precision import choose_precision
 from ganvas.training.trainer import NonFinite, Trainer
+from ganvas.training.trial import step_ratio
 from parts import images, small, train_small, trainer_for, weights
 
 CPU = torch.device("cpu")
@@ -27,12 +28,12 @@ def pays(monkeypatch: pytest.MonkeyPatch) -> None:
 def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """Time that passes only where a test says so."""
     time = SimpleNamespace(now=0.0)
-    monkeypatch.setattr(precision, "time", SimpleNamespace(perf_counter=lambda: time.now))
+    monkeypatch.setattr(trial, "time", SimpleNamespace(perf_counter=lambda: time.now))
     return time
 
 
 def says(monkeypatch: pytest.MonkeyPatch, ratio: float | None) -> None:
-    monkeypatch.setattr(session, "step_ratio", lambda trainer: ratio)
+    monkeypatch.setattr(trial, "step_ratio", lambda trainer: ratio)
 
 
 # --- plain convolutions ---------------------------------------------------------------------------------------------------
@@ -64,15 +65,14 @@ class Steps:
     """Stands for a trainer: each step takes `cost[precision]` seconds, `lazy` more at every fourth."""
 
     def __init__(self, clock: SimpleNamespace, cost: dict[str, float], lazy: float = 0.0, phases: int = 1) -> None:
-        self.engine, self.steps = engine.Engine(CPU, "bf16", ""), 0
+        self.engine = engine.Engine(CPU, "bf16", "")
         self.updates = [SimpleNamespace(span=(phase / phases, (phase + 1) / phases)) for phase in range(phases)]
         self.clock, self.cost, self.lazy = clock, cost, lazy
         self.met: dict[str, list[int]] = {"fp32": [], "bf16": []}
 
-    def step(self) -> None:
-        self.met[self.engine.precision].append(self.steps)
-        self.clock.now += self.cost[self.engine.precision] + (0 if self.steps % 4 else self.lazy)
-        self.steps += 1
+    def trial_step(self, step: int, precision: str) -> None:
+        self.met[precision].append(step)
+        self.clock.now += self.cost[precision] + (0 if step % 4 else self.lazy)
 
 
 def test_both_precisions_meet_the_same_steps(clock: SimpleNamespace) -> None:
@@ -104,7 +104,7 @@ def test_long_steps_are_not_tried(clock: SimpleNamespace) -> None:
 
 @pytest.mark.parametrize("name", method_names())
 def test_every_method_can_be_tried(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(precision, "STEPS", 1)
+    monkeypatch.setattr(trial, "STEPS", 1)
     trainer = trainer_for(small(name))
     ratio = step_ratio(trainer)
     assert ratio is not None and ratio > 0
@@ -139,7 +139,7 @@ def test_trying_leaves_nothing_behind(pays: None, monkeypatch: pytest.MonkeyPatc
         asked.append(trainer.steps)
         return 2.0
 
-    monkeypatch.setattr(session, "step_ratio", tried)
+    monkeypatch.setattr(trial, "step_ratio", tried)
     auto = train_small("dcgan", "auto", 3, precision="auto")
     assert asked == [5]
     assert weights(auto) == weights(plain)
@@ -154,7 +154,7 @@ def test_the_lead_tries_its_own_share_of_the_batch(pays: None, monkeypatch: pyte
 
     start = engine.start_engine
     monkeypatch.setattr(session, "start_engine", lambda *wishes: replace(start(*wishes), ranks=2))
-    monkeypatch.setattr(session, "step_ratio", tried)
+    monkeypatch.setattr(trial, "step_ratio", tried)
     monkeypatch.setattr(engine.Engine, "agree", lambda self, *values: values)
     monkeypatch.setattr(engine.Engine, "copy_from_lead", lambda self, module: None)
     session.prepare(small("gan"), images(), out="run", steps=1, device="cpu")
@@ -165,7 +165,7 @@ def test_too_little_memory_for_fp32_is_no_reason_to_end(pays: None, monkeypatch:
     def full(trainer: Trainer) -> float:
         raise torch.OutOfMemoryError("full")
 
-    monkeypatch.setattr(session, "step_ratio", full)
+    monkeypatch.setattr(trial, "step_ratio", full)
     assert train_small("gan", "run", 1, precision="auto").info["precision"] == "bf16"
 
 
@@ -181,7 +181,7 @@ def test_a_loss_that_breaks_while_trying_is_met_again_in_training(pays: None, mo
     def breaks(trainer: Trainer) -> float:
         raise NonFinite("discriminator")
 
-    monkeypatch.setattr(session, "step_ratio", breaks)
+    monkeypatch.setattr(trial, "step_ratio", breaks)
     assert train_small("gan", "run", 1, precision="auto").info["precision"] == "bf16"
 
 
@@ -189,7 +189,7 @@ def test_other_processes_follow_the_lead(pays: None, monkeypatch: pytest.MonkeyP
     """Rank 1 tries nothing itself and takes what rank 0 found."""
     start = engine.start_engine
     monkeypatch.setattr(session, "start_engine", lambda *wishes: replace(start(*wishes), rank=1))
-    monkeypatch.setattr(session, "step_ratio", lambda trainer: pytest.fail("tried all the same"))
+    monkeypatch.setattr(trial, "step_ratio", lambda trainer: pytest.fail("tried all the same"))
     monkeypatch.setattr(engine.Engine, "agree", lambda self, *values: (0.5,))
     made = session.prepare(small("gan"), images(), out="run", steps=1, device="cpu")
     assert made.engine.precision == "fp32"

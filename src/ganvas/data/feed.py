@@ -126,6 +126,10 @@ class Feed:
                     views.append(make(images.flip(3) if flip else images))
         self.prepared = [torch.cat(views)[: len(self.images)] for views in blocks if views]
 
+    def prepared_as(self, other: Feed) -> None:
+        """Takes over what `prepare` made for another feed of the same images."""
+        self.prepared = other.prepared
+
     def _rows(self, start: int, count: int, total: int, stream: int = 0) -> Tensor:
         parts = []
         while count > 0:

@@ -24,7 +24,8 @@ class Average:
         """average = decay * average + (1 - decay) * network, all tensors in one call. Counters are copied."""
         mine = [pair[0] for pair in self._pairs if pair[0].is_floating_point()]
         theirs = [pair[1] for pair in self._pairs if pair[0].is_floating_point()]
-        torch._foreach_lerp_(mine, theirs, 1 - decay)  # pyright: ignore[reportPrivateImportUsage]
+        if mine:  # a method may average nothing
+            torch._foreach_lerp_(mine, theirs, 1 - decay)  # pyright: ignore[reportPrivateImportUsage]
         for counter, source in self._pairs:
             if not counter.is_floating_point():
                 counter.copy_(source)

@@ -5,7 +5,8 @@ with it is bit-equal to one without. Names of a row's numbers:
 
 samples/*       128 images of fixed seeds from the newest weights (not the average), against as many held-out real ones
 logits/*         what D says of training images, held-out images and new fakes
-UPDATE/*        that update taken once more on a batch of its own, and undone: how far it moves, what that does to its loss
+UPDATE/*        that update taken once more on a batch of its own, and undone: how far it moves, what that does to its loss;
+                updates of another phase (Update.span) are left out
 KEY/*           the networks behind one key of `optimizers()`: norm of the weights, share of dead inputs
 reference/*         what real images score in place of samples
 data/*          facts of the training images
@@ -23,7 +24,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.optim import Optimizer
 
 from ganvas.data import Dataset
 from ganvas.data.batch import as_image_tensor
@@ -32,7 +32,8 @@ from ganvas.method import Batch, HasDiscriminator, Method, Samples, Update
 from ganvas.metrics.modes import cluster_centres, entropy, nearest_row
 from ganvas.metrics.readers import choose_reader
 from ganvas.sampling import sample, to_uint8
-from ganvas.training.trainer import Trainer, parameters, shorten
+from ganvas.training.trainer import Trainer, in_phase, parameters
+from ganvas.training.undo import same_buffers, same_weights
 
 LOOKED_AT = 128  # samples, and as many real images
 REFERENCE = 512  # real images that samples are compared with
@@ -121,13 +122,23 @@ _references: dict[str, Reference] = {}
 class Health:
     """Takes the numbers of one training. For the leading process only; no other process needs to be there."""
 
-    def __init__(self, method: Method, data: Dataset, *, share: float = SHARE) -> None:
-        self.method, self.data, self.share = method, data, share
+    def __init__(self, method: Method, data: Dataset) -> None:
+        self.method, self.data = method, data
+        self.set_rate()
         self.spent, self.looks = 0.0, 0
         self._place = -1
         self.taken_over = False
         """True where the networks did not start from nothing."""
         self._before: list[View] = []
+
+    def set_rate(self, looks: int = LOOKS, *, share: float = SHARE, least: int = LEAST, pace: float = PACE) -> None:
+        """How often the numbers are taken: `looks` times over the budget, as long as they take no more than `share` of the
+        training's time; `least` of them whatever they take, but no more than one in `pace` seconds."""
+        self.looks_wanted, self.share, self.least, self.pace = looks, share, least, pace
+
+    def same_rate_as(self, other: Health) -> None:
+        """For a training that continues another one."""
+        self.set_rate(other.looks_wanted, share=other.share, least=other.least, pace=other.pace)
 
     @property
     def reference(self) -> Reference:
@@ -140,7 +151,7 @@ class Health:
 
     def due(self, trainer: Trainer) -> bool:
         """True where the budget has come to the place of the next look, on all processes alike. Asking counts."""
-        place = int(trainer.progress * LOOKS)
+        place = int(trainer.progress * self.looks_wanted)
         before, self._place = self._place, place
         return place > before if before >= 0 else trainer.steps == 0
 
@@ -148,12 +159,12 @@ class Health:
         """False while too much of the training's time went into this already; the start and the end are always worth it."""
         if trainer.steps == 0 or trainer.progress >= 1 or self.spent <= self.share * trainer.seconds:
             return True
-        return self.looks < trainer.progress * LEAST and self.looks * PACE <= trainer.seconds
+        return self.looks < trainer.progress * self.least and self.looks * self.pace <= trainer.seconds
 
     def take(self, trainer: Trainer) -> Numbers:
         """All numbers of this moment. Nothing else has changed afterwards."""
         started = time.perf_counter()
-        with untouched(trainer):
+        with trainer.undone():
             found: Numbers = {"rollbacks": trainer.rollbacks}
             found |= {"taken_over": 1} if self.taken_over else {}
             if self.data.spec.kind == "images":
@@ -316,122 +327,66 @@ def norm(tensors: list[Tensor]) -> float:
 
 
 def rehearsal(trainer: Trainer, batch: Batch) -> Numbers:
-    """Each update on a batch of its own, its optimiser moved once and put back. Of each update:
+    """Each update of the present phase on the same batch, its optimiser moved once and put back. Of each such update:
 
     step        length of the move over the norm of the weights
     gradient    norm of the gradient
-    predicted    change of the loss if it were straight: gradient times move
+    predicted   change of the loss if it were straight: gradient times move
     change      what the loss on the same batch does change by. Above 0, or far from `predicted`, the step is too long for
                 the loss's curvature.
+
+    and of all of them `trains`, the key of their optimiser. Call it inside of `trainer.undone()`.
     """
-    found: Numbers = {}
+    numbers: Numbers = {}
     handed: dict[str, Tensor] = {}
     for update in trainer.updates:
+        numbers[f"{update.name}/trains"] = update.trains
+        if not in_phase(update, trainer.progress):
+            continue
         batch.handed = dict(handed)
-        numbers, report = _rehearse(trainer, update, batch)
-        handed |= {key: report[key] for key in update.hands}
-        found |= {f"{update.name}/{key}": value for key, value in numbers.items()}
-        found[f"{update.name}/trains"] = update.trains
-    return found
+        measured, report = _rehearse(trainer, update, batch)
+        handed |= {key: report[key].detach() for key in update.hands}
+        numbers |= {f"{update.name}/{key}": value for key, value in measured.items()}
+    return numbers
 
 
 def _rehearse(trainer: Trainer, update: Update, batch: Batch) -> tuple[Numbers, dict[str, Tensor]]:
     optimizer = trainer.optimizers[update.trains]
-    mine = parameters(optimizer)
-    for other in trainer.optimizers.values():
-        for parameter in parameters(other):
-            parameter.requires_grad_(False)
-    for parameter in mine:
-        parameter.requires_grad_(True)
-    report = _loss(trainer, update, batch, backward=True)
-    gradients = [torch.zeros_like(p) if p.grad is None else p.grad.detach().clone() for p in mine]
-    if update.clip:
-        shorten([p.grad for p in mine if p.grad is not None], torch.tensor(norm(gradients)), update.clip)
-    with kept(optimizer):
-        before = [parameter.detach().clone() for parameter in mine]
-        optimizer.step()
-        moves = [parameter.detach() - old for parameter, old in zip(mine, before, strict=True)]
-        later = _loss(trainer, update, batch)
+    trained = parameters(optimizer)
+    with same_weights(optimizer):
+        # One move, and what the gradients promised of it.
+        before = [parameter.detach().clone() for parameter in trained]
+        with same_buffers(trainer.method):
+            _seed(trainer, batch)
+            result = trainer.update_once(update, batch, commit=False)
+        moves = [parameter.detach() - old for parameter, old in zip(trained, before, strict=True)]
+        with_gradient = [move for move, one in zip(moves, trained, strict=True) if one.grad is not None]
+        predicted = sum(float((g * move).sum()) for g, move in zip(result.gradients, with_gradient, strict=True))
+
+        # The loss at the new weights, with the same random numbers.
+        with same_buffers(trainer.method):
+            _seed(trainer, batch)
+            with trainer.engine.autocast():
+                later = update.loss(batch)
+        change = float(later["loss"].detach() - result.report["loss"].detach())
     optimizer.zero_grad(set_to_none=True)
-    return {
+    numbers = {
         "step": norm(moves) / max(1e-12, norm(before)),
-        "gradient": norm(gradients),
-        "predicted": sum(float((g * m).sum()) for g, m in zip(gradients, moves, strict=True)),
-        "change": float(later["loss"] - report["loss"]),
-    }, report
-
-
-def _loss(trainer: Trainer, update: Update, batch: Batch, *, backward: bool = False) -> dict[str, Tensor]:
-    """The update's report, detached, with the same random numbers at each call; its gradients where asked."""
-    assert batch.generator is not None
-    batch.generator.manual_seed(trainer.steps)
-    torch.manual_seed(trainer.steps)
-    with same_buffers(trainer.method):
-        with trainer.engine.autocast():
-            report = update.loss(batch)
-        if backward:  # before the buffers, which the graph may hold, are written to
-            trainer.optimizers[update.trains].zero_grad(set_to_none=True)
-            report["loss"].backward()
-    return {key: value.detach() for key, value in report.items()}
-
-
-# --- looking without touching ---------------------------------------------------------------------------------------------
-
-
-@contextlib.contextmanager
-def untouched(trainer: Trainer) -> Iterator[None]:
-    """Random states, buffers, modes, gradients' places and which parameters collect them: afterwards as before."""
-    method, device = trainer.method, trainer.engine.device
-    flags = [(parameter, parameter.requires_grad, parameter.grad) for parameter in method.parameters()]
-    modes = [(module, module.training) for module in method.modules()]
-    compiled = [(module, module._compiled_call_impl) for module in method.modules()]
-    for module, _ in compiled:
-        module._compiled_call_impl = None  # the other sizes and modes used here would compile anew
-    try:
-        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), same_buffers(method):
-            yield
-    finally:
-        for parameter, wanted, gradient in flags:
-            parameter.requires_grad_(wanted)
-            parameter.grad = gradient
-        for module, training in modes:
-            module.training = training
-        for module, call in compiled:
-            module._compiled_call_impl = call
-
-
-@contextlib.contextmanager
-def same_buffers(method: nn.Module) -> Iterator[None]:
-    """Running statistics and other buffers are put back."""
-    saved = [(buffer, buffer.detach().clone()) for buffer in method.buffers()]
-    try:
-        yield
-    finally:
-        with torch.no_grad():
-            for buffer, value in saved:
-                buffer.copy_(value)
-
-
-@contextlib.contextmanager
-def kept(optimizer: Optimizer) -> Iterator[None]:
-    """Weights and state of an optimiser are put back, bit for bit."""
-    mine = parameters(optimizer)
-    values = [parameter.detach().clone() for parameter in mine]
-    states = {
-        parameter: {key: value.clone() if isinstance(value, Tensor) else value for key, value in state.items()}
-        for parameter, state in optimizer.state.items()
+        "gradient": float(result.norm),
+        "predicted": predicted,
+        "change": change,
     }
-    try:
-        yield
-    finally:
-        with torch.no_grad():
-            for parameter, value in zip(mine, values, strict=True):
-                parameter.copy_(value)
-        for parameter in list(optimizer.state):
-            if parameter in states:
-                optimizer.state[parameter] = states[parameter]
-            else:
-                del optimizer.state[parameter]
+    return numbers, result.report
+
+
+def _seed(trainer: Trainer, batch: Batch) -> None:
+    """The same random numbers for each loss of one look."""
+    torch.manual_seed(trainer.steps)
+    if batch.generator is not None:
+        batch.generator.manual_seed(trainer.steps)
+
+
+# --- watching ---------------------------------------------------------------------------------------------------------------
 
 
 @contextlib.contextmanager

@@ -1,28 +1,20 @@
 """Which numbers a training multiplies: fp32, or bf16 by autocast where the machine has the instructions and they pay.
 
 Two questions, the cheap one first: are plain convolutions faster in bf16 (`choose_precision`), and is this method's own step
-(`step_ratio`)? Small matrix products, and networks of many small operations, can lose by it.
+(trial.py)?
 """
 
 from __future__ import annotations
 
 import time
-from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
 from ganvas.errors import UsageError
 
-if TYPE_CHECKING:
-    from ganvas.training.trainer import Trainer
-
 PRECISIONS = ("auto", "fp32", "bf16")
 PAYS = 1.25  # plain convolutions in bf16 must be this much faster before "auto" takes it
-STEPS = 16  # at most, in each precision
-STRIDE = 5  # from one to the next, so that few of them already lie all over the budget
-SECONDS = 2.0  # about so long for all of them; one longer step alone, and it is not asked
 
 
 def has_bf16(device: torch.device) -> bool:
@@ -71,42 +63,9 @@ def bare_ratio(device: torch.device) -> float:
                 with torch.autocast(device.type, torch.bfloat16, enabled=enabled):
                     loss = network(images).float().square().mean()
                 loss.backward()
-            _finish(device)
+            if device.type == "cuda":
+                torch.cuda.synchronize(device)
             best = min(best, time.perf_counter() - start)
         return best
 
     return seconds(False) / seconds(True)
-
-
-def step_ratio(trainer: Trainer) -> float | None:
-    """Time of this trainer's own steps in fp32 over that in bf16; None where a step takes too long to be tried.
-
-    The trainer's budget is STEPS steps, of which both precisions take the same ones, from all over it: so that phases, and what
-    comes only every so often, count for both as they will in training. The trainer has moved afterwards: it is for nothing else.
-    """
-    engine, spent = trainer.engine, {"fp32": 0.0, "bf16": 0.0}
-    warm = 1 if len({update.span for update in trainer.updates}) == 1 else STRIDE
-    began = 0.0
-    for turn in range(warm + STEPS):
-        if turn == warm:  # the steps before this one prepare kernels
-            began = time.perf_counter()
-        for precision in spent:
-            place = (turn if turn < warm else turn - warm) * STRIDE % STEPS
-            trainer.engine, trainer.steps = replace(engine, precision=precision), place
-            start = time.perf_counter()
-            trainer.step()
-            _finish(engine.device)
-            took = time.perf_counter() - start
-            if turn >= warm:
-                spent[precision] += took
-            elif took > SECONDS:
-                return None
-        if turn >= 2 * warm - 1 and time.perf_counter() - began > SECONDS:
-            break
-    return spent["fp32"] / spent["bf16"]
-
-
-def _finish(device: torch.device) -> None:
-    """Waits until the device has done what it was told, so that the clock may be read."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)

@@ -38,10 +38,11 @@ from ganvas.training.checkpoint import checkpoints, load_newest, save_state, set
 from ganvas.training.engine import Engine, compile_networks, machine_name, start_engine
 from ganvas.training.guard import Guard, take_over
 from ganvas.training.health import Health
-from ganvas.training.precision import STEPS, step_ratio, usable_here
+from ganvas.training.precision import usable_here
 from ganvas.training.recorder import Recorder
 from ganvas.training.request import check_same, claimed, find_old, new_folder, open_dataset, read_budget, reopen, stand
 from ganvas.training.trainer import Budget, NonFinite, Trainer
+from ganvas.training.trial import settle_precision
 
 METHOD, DATA = "r3gan", "digits"  # where none is given
 LARGEST_SEED = 2**62
@@ -202,7 +203,7 @@ class Session:
         self.callbacks: list[Callback] = [Recorder(self.writer), *callbacks] if engine.leads else []
         self.first, self.codes = first, codes
         if try_precision:
-            self._try_precision(method)
+            self.engine = settle_precision(method, engine, lambda *own: self._trainer(*own, "off"))
         self._build(method, budget)
         self._tell: Callable[..., None] = self._call
         self._caught = 0  # the signal that this process got
@@ -240,33 +241,6 @@ class Session:
             rank=engine.rank, ranks=engine.ranks, device=engine.device,
         )  # fmt: skip
         return Trainer(method, feed, engine, budget)
-
-    def _try_precision(self, method: Method) -> None:
-        """Goes back to fp32 where bf16 makes this method's own step slower. Tried on a copy, which is thrown away."""
-        if self.engine.precision != "bf16":
-            return
-        ratio = 0.0
-        if self.engine.leads:
-            ratio = self._ratio_of(method) or 0.0
-        (ratio,) = self.engine.agree(ratio)
-        if ratio:
-            why = f"bf16 is {ratio:.2f} times as fast as fp32 in this method's own step, timed here"
-            self.engine = replace(self.engine, precision="bf16" if ratio > 1 else "fp32", why=why)
-
-    def _ratio_of(self, method: Method) -> float | None:
-        """Time of fp32 over time of bf16 for what this process has of a step; None where that cannot be tried."""
-        device = self.engine.device
-        try:
-            own = method.with_settings({"batch_size": method.batch_size // self.engine.ranks})
-            return step_ratio(self._trainer(own, Budget(steps=STEPS), replace(self.engine, ranks=1), "off"))
-        except UsageError:  # a share may be smaller than a whole batch must be
-            return None
-        except (NonFinite, torch.OutOfMemoryError):  # the training itself may do without fp32, or will say so
-            return None
-        finally:
-            if device.type == "cuda":
-                torch.cuda.empty_cache()
-                torch.cuda.reset_peak_memory_stats(device)
 
     @property
     def parameters(self) -> int:
@@ -347,7 +321,7 @@ class Session:
             return
         trainer.tick()
         # What only the lead spends decides too whether all measure: else the others would wait for it.
-        trainer.seconds, stop, self._sampling = self.engine.agree(trainer.seconds, float(self._caught), self._sampling)
+        stop, self._sampling = trainer.agree(float(self._caught), self._sampling)
         self._stop = int(stop)
         self._log()
         self._evaluate_if_due()
@@ -473,7 +447,8 @@ class Session:
         self._build(before.with_settings(change.settings), old.budget)
         for name in before.frozen:
             self.method.get_submodule(name).load_state_dict(before.get_submodule(name).state_dict())
-        self.trainer.clock, self.trainer.feed.prepared = old.clock, old.feed.prepared
+        self.trainer.use_clock(old.clock)
+        self.trainer.feed.prepared_as(old.feed)
         kept = take_over(self.trainer, state, weights=not change.anew)
         self.writer.info(self.info())
         self._tell("changed", finding)
@@ -512,7 +487,7 @@ class Session:
         sign = 1 if metrics[key]["better"] == "lower" else -1
         if trainer.best and not sign * metrics[key]["value"] < sign * trainer.best["value"]:
             return
-        trainer.best = {"metric": key, "value": metrics[key]["value"], "step": trainer.steps}
+        trainer.remember_best({"metric": key, "value": metrics[key]["value"], "step": trainer.steps})
         self.writer.weights(self.method, trainer.average.networks, "best/weights.safetensors")
         self.writer.json("best/metrics.json", {"step": trainer.steps, "metrics": metrics})
 

@@ -8,9 +8,10 @@ position and the counters below. `state()` holds all of it, so that resuming is 
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -22,6 +23,7 @@ from ganvas.data.feed import Feed
 from ganvas.method import Method, Update
 from ganvas.training.average import Average
 from ganvas.training.engine import Engine
+from ganvas.training.undo import untouched
 
 
 class NonFinite(Exception):
@@ -46,13 +48,23 @@ class Budget:
         return min(1.0, max(shares, default=0.0))
 
 
+@dataclass(frozen=True)
+class UpdateResult:
+    """What an update computed."""
+
+    report: dict[str, Tensor]
+    """The loss's dict."""
+    gradients: list[Tensor]
+    """Of the trained parameters that have one. Of a trial those before clipping."""
+    norm: Tensor
+    """Euclidean norm of all gradients together, before clipping."""
+
+
 class Trainer:
     """One method on one feed. `steps`, `images_seen` and `seconds` count over all sessions.
 
-    `clock` gives seconds; a benchmark on a busy machine may put time.process_time there.
+    Others read its attributes and call its methods; only this file writes them (a test keeps it so).
     """
-
-    clock: Callable[[], float] = staticmethod(time.perf_counter)
 
     def __init__(self, method: Method, feed: Feed, engine: Engine, budget: Budget) -> None:
         self.method, self.feed, self.engine, self.budget = method, feed, engine, budget
@@ -66,6 +78,7 @@ class Trainer:
         self.rollbacks = 0
         self.begun = False  # whether what the first batch decides (Update.start) is decided
         self.best: dict[str, Any] = {}
+        self.clock: Callable[[], float] = time.perf_counter
         self._since = self.clock()
         self._rates = {
             key: [group["lr"] for group in optimizer.param_groups] for key, optimizer in self.optimizers.items()
@@ -83,7 +96,7 @@ class Trainer:
         self._set_rates(self.method.schedule(progress, self.steps))
         batch = self.feed.next()
         for update in self.updates:
-            if not update.span[0] <= progress < update.span[1]:
+            if not in_phase(update, progress):
                 self.reports.pop(update.name, None)  # a phase that is over has nothing new to say
                 continue
             if self.steps % update.every:
@@ -91,46 +104,82 @@ class Trainer:
             for turn in range(update.repeat):
                 if turn:
                     batch = self.feed.next()
-                self._apply(update, batch)
+                self.update_once(update, batch)
         self.steps += 1
         self.begun = True
         self.average.update(self.method.average_decay(self.steps))
 
-    def _apply(self, update: Update, batch: Batch) -> None:
-        optimizer = self.optimizers[update.trains]
+    def update_once(self, update: Update, batch: Batch, *, commit: bool = True) -> UpdateResult:
+        """A loss, its gradients, one move of the optimiser: the only place where an update is computed.
+
+        NonFinite comes before a weight has moved. Without `commit` it is a trial by this process alone, whose move the caller
+        undoes (see `undone`): NaN is no error, no state moves in `after`, and the log does not hear of it.
+        """
+        optimizer, parameters = self.optimizers[update.trains], self._trained[update.trains]
+
+        # Loss and gradients.
         self._freeze_all_but(None if update.shares else update.trains)
         with self.engine.autocast():
             report = update.loss(batch)
         optimizer.zero_grad(set_to_none=True)
-        parameters = self._trained[update.trains]
         # A shared graph leads to others' parameters too. Naming ours costs a copy of each gradient, so elsewhere nobody is named.
         if update.shares or batch.shared:
             report["loss"].backward(inputs=parameters, retain_graph=bool(update.shares))
         else:
             report["loss"].backward()
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+
+        # The mean over all processes.
         scalars = {key: value.detach() for key, value in report.items() if value.ndim == 0}
         loss = scalars["loss"]
         means = [report[key].detach() for key in update.means]
-        self.engine.average([*gradients, *scalars.values(), *means])
+        if commit:
+            self.engine.average([*gradients, *scalars.values(), *means])
+
+        # NaN or inf. On a GPU, asking for the answer would stop the queue: there the fused kernel itself skips the move.
         norms = torch._foreach_norm(gradients)  # pyright: ignore[reportPrivateImportUsage]
         norm = torch.linalg.vector_norm(torch.stack(norms))
-        # On a GPU, asking for the answer would stop the queue: there the fused kernel itself skips the move.
         if loss.is_cuda and optimizer.defaults.get("fused"):
             broken = (~torch.isfinite(norm + loss)).float()
             optimizer.found_inf = broken  # pyright: ignore[reportAttributeAccessIssue]
-            self._broken[update.name] = self._broken.get(update.name, 0) + broken
-        elif not bool(torch.isfinite(norm + loss)):
+            if commit:
+                self._broken[update.name] = self._broken.get(update.name, 0) + broken
+        elif commit and not bool(torch.isfinite(norm + loss)):
             raise NonFinite(update.name)
+
+        # The move.
+        unclipped = gradients if commit else [gradient.clone() for gradient in gradients]
         if update.clip:
             shorten(gradients, norm, update.clip)
         optimizer.step()
+        if not commit:
+            return UpdateResult(report, unclipped, norm)
+
+        # What follows from it: the method's state, later updates of this step, the log.
         with torch.no_grad():
             (update.after if self.begun or update.start is None else update.start)(report)
         batch.handed.update({key: report[key].detach() for key in update.hands})
         batch.shared.update({key: report[key] for key in update.shares})
         logged = {key: value.detach() for key, value in report.items() if value.ndim == 0}
         self.reports[update.name] = {**logged, "gradient_norm": norm}
+        return UpdateResult(report, gradients, norm)
+
+    @contextlib.contextmanager
+    def undone(self) -> Iterator[None]:
+        """Inside, the method may be used and updates tried; random states, buffers, modes and gradients are as before
+        afterwards. The move of a tried update is undone by `same_weights` around it."""
+        trained = self._open
+        try:
+            with untouched(self.method, self.engine.device):
+                yield
+        finally:
+            self._open = trained
+
+    def trial_step(self, step: int, precision: str) -> None:
+        """The step of that number in that precision, for a trainer that is thrown away afterwards (see trial.py)."""
+        self.engine = replace(self.engine, precision=precision)
+        self.steps = step
+        self.step()
 
     def check_finite(self) -> None:
         """Asks for the answers that `step` left on the GPU; call it every so often, and before saving."""
@@ -171,6 +220,16 @@ class Trainer:
         self.seconds += now - self._since
         self._since = now
 
+    def agree(self, *values: float) -> tuple[float, ...]:
+        """The largest over all processes of the seconds so far, which from now on count for all, and of each value."""
+        self.seconds, *agreed = self.engine.agree(self.seconds, *values)
+        return tuple(agreed)
+
+    def use_clock(self, clock: Callable[[], float]) -> None:
+        """Seconds are those of `clock` from here on: time.process_time for a benchmark on a busy machine."""
+        self.clock = clock
+        self.restart_clock()
+
     def restart_clock(self) -> None:
         """Time before this call does not count."""
         self._since = self.clock()
@@ -182,6 +241,10 @@ class Trainer:
             return {}
         values = torch.stack([value.float() for _, value in names]).tolist()
         return {name: value for (name, _), value in zip(names, values, strict=True)}
+
+    def remember_best(self, best: dict[str, Any]) -> None:
+        """The best evaluation so far, {"metric", "value", "step"}, kept in checkpoints."""
+        self.best = best
 
     # --- state ------------------------------------------------------------------------------------------------------------
 
@@ -243,6 +306,12 @@ class Trainer:
                 raise TypeError(
                     f"{self.method.name}: update {update.name} trains {update.trains!r}, which optimizers() has not"
                 )
+
+
+def in_phase(update: Update, progress: float) -> bool:
+    """True where an update belongs to the phase at `progress`, however seldom it comes there (Update.every)."""
+    start, end = update.span
+    return start <= progress < end
 
 
 def has_begun(state: dict[str, Any]) -> bool:

@@ -1,0 +1,88 @@
+"""Whether bf16 pays for a method's own step: timed on a copy of the training, which is thrown away.
+
+Plain convolutions may gain by bf16 (see precision.py) where small matrix products, and networks of many small operations, lose.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+
+from ganvas.errors import UsageError
+from ganvas.method import Method
+from ganvas.training.engine import Engine
+from ganvas.training.trainer import Budget, NonFinite, Trainer
+
+STEPS = 16  # at most, in each precision
+STRIDE = 5  # from one to the next, so that few of them already lie all over the budget
+SECONDS = 2.0  # about so long for all of them; one longer step alone, and it is not asked
+
+BuildTrainer = Callable[[Method, Budget, Engine], Trainer]
+
+
+def settle_precision(method: Method, engine: Engine, build: BuildTrainer) -> Engine:
+    """The engine with fp32 where bf16 makes this method's own step slower, else as it is. The leading process tries, on its own
+    share of a batch, and all follow it."""
+    if engine.precision != "bf16":
+        return engine
+    ratio = 0.0  # not known
+    if engine.leads:
+        ratio = _ratio_of(method, engine, build) or 0.0
+    (ratio,) = engine.agree(ratio)
+    if not ratio:
+        return engine
+    why = f"bf16 is {ratio:.2f} times as fast as fp32 in this method's own step, timed here"
+    return replace(engine, precision="bf16" if ratio > 1 else "fp32", why=why)
+
+
+def _ratio_of(method: Method, engine: Engine, build: BuildTrainer) -> float | None:
+    """Time of fp32 over time of bf16; None where that cannot be tried."""
+    try:
+        own = method.with_settings({"batch_size": method.batch_size // engine.ranks})
+        return step_ratio(build(own, Budget(steps=STEPS), replace(engine, ranks=1)))
+    except UsageError:  # a share may be smaller than a whole batch must be
+        return None
+    except (NonFinite, torch.OutOfMemoryError):  # the training itself may do without fp32, or will say so
+        return None
+    finally:
+        if engine.device.type == "cuda":
+            torch.cuda.empty_cache()
+            torch.cuda.reset_peak_memory_stats(engine.device)
+
+
+def step_ratio(trainer: Trainer) -> float | None:
+    """Time of this trainer's own steps in fp32 over that in bf16; None where a step takes too long to be tried.
+
+    The trainer's budget is STEPS steps, of which both precisions take the same ones, from all over it: so that phases, and what
+    comes only every so often, count for both as they will in training. The trainer has moved afterwards: it is for nothing else.
+    """
+    spent = {"fp32": 0.0, "bf16": 0.0}
+    phases = {update.span for update in trainer.updates}
+    warmup = 1 if len(phases) == 1 else STRIDE  # steps that only prepare kernels
+    began = 0.0
+    for turn in range(warmup + STEPS):
+        if turn == warmup:
+            began = time.perf_counter()
+        place = (turn if turn < warmup else turn - warmup) * STRIDE % STEPS
+        for precision in spent:
+            start = time.perf_counter()
+            trainer.trial_step(place, precision)
+            _synchronize(trainer.engine.device)
+            took = time.perf_counter() - start
+            if turn >= warmup:
+                spent[precision] += took
+            elif took > SECONDS:
+                return None
+        every_phase_met = turn >= 2 * warmup - 1
+        if every_phase_met and time.perf_counter() - began > SECONDS:
+            break
+    return spent["fp32"] / spent["bf16"]
+
+
+def _synchronize(device: torch.device) -> None:
+    """Waits until the device has finished, so that the clock may be read."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

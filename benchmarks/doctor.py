@@ -37,8 +37,7 @@ from ganvas.doctor.signals import read
 from ganvas.errors import TrainingError
 from ganvas.method import Method, Update, create, method_names, presets
 from ganvas.settings import settings_of
-from ganvas.training import health
-from ganvas.training import session as sessions
+from ganvas.training.session import prepare
 
 ROWS = 10  # health rows a training
 KEPT = ("log.jsonl", "settings.json", "data.json", "metrics.json")
@@ -250,15 +249,16 @@ def train(case: Case, place: Path, changes: dict[str, Any] | None = None) -> Non
     """Trains a case and keeps its log under `place`."""
     with tempfile.TemporaryDirectory() as scratch:
         method, data, steps = make(case, changes)
-        plan = sessions.prepare(
+        session = prepare(
             method, data, out=Path(scratch) / "run", steps=steps, seed=case.seed, device="cpu", precision="fp32",
             evaluate_every=steps, measure_samples=0,
         )  # fmt: skip
-        plan.health.share = float("inf")  # as many rows as asked for, however slow this machine is
-        plan.trainer.use_clock(time.process_time)
+        # Each look costs as much here as half a second of training; all that are asked for, however slow this machine is.
+        session.health.set_rate(ROWS, share=float("inf"))
+        session.trainer.use_clock(time.process_time)
         started, ended = time.process_time(), "finished"
         try:
-            plan.run()
+            session.run()
         except TrainingError as error:
             ended = str(error)
         seconds = time.process_time() - started
@@ -266,9 +266,9 @@ def train(case: Case, place: Path, changes: dict[str, Any] | None = None) -> Non
         shutil.rmtree(whole, ignore_errors=True)
         whole.mkdir(parents=True)
         for name in KEPT:
-            if (plan.folder / name).exists():
-                shutil.copy(plan.folder / name, whole / name)
-        grids = sorted((plan.folder / "samples").glob("*.png"))
+            if (session.folder / name).exists():
+                shutil.copy(session.folder / name, whole / name)
+        grids = sorted((session.folder / "samples").glob("*.png"))
         if grids:
             shutil.copy(grids[-1], whole / "last.png")
         note = {**dataclasses.asdict(case), "changes": changes or {}, "seconds": round(seconds, 2), "ended": ended}
@@ -276,15 +276,8 @@ def train(case: Case, place: Path, changes: dict[str, Any] | None = None) -> Non
         os.replace(whole, place)
 
 
-def _hurry() -> None:
-    """No pages that nobody reads, and ten looks a training: each costs as much here as half a second of it."""
-    sessions.write_report = lambda *_, **__: Path()
-    health.LOOKS = ROWS
-
-
 def train_bank(bank: Path, part: str, seeds: Sequence[int], only: str) -> None:
     """All cases of a part that the bank lacks."""
-    _hurry()
     for case in cases(part, seeds):
         place = bank / case.name
         if place.exists() or only not in case.name:
@@ -299,7 +292,6 @@ def train_bank(bank: Path, part: str, seeds: Sequence[int], only: str) -> None:
 
 def fix_bank(bank: Path, seeds: Sequence[int], only: str) -> None:
     """Trains each broken case that settings can fix once more, from the start, with the change of its first finding."""
-    _hurry()
     for case in cases("report", seeds):
         place = bank / case.name
         fault = FAULTS[case.fault or ""]

@@ -171,23 +171,20 @@ def take_turns(sides: dict[str, Step], device: torch.device, seconds: float) -> 
 
 
 def feed_seconds(trainer: Trainer, steps: int) -> float:
-    """Seconds that a step spends in the feed, measured inside the loop (a method may draw several batches a step)."""
-    device, feed_next = trainer.engine.device, trainer.feed.next
+    """Seconds that a step spends in the feed: the time of a batch, between steps, by the batches that a step draws."""
+    device = trainer.engine.device
     spent: list[float] = []
-
-    def timed() -> Any:
+    drawn = 0
+    for _ in range(steps):
+        before = trainer.images_seen
+        trainer.step()
+        drawn += trainer.images_seen - before
         synchronize(device)
         start = time.perf_counter()
-        batch = feed_next()
+        trainer.feed.next()
         synchronize(device)
         spent.append(time.perf_counter() - start)
-        return batch
-
-    trainer.feed.next = timed
-    for _ in range(steps):
-        trainer.step()
-    trainer.feed.next = feed_next
-    return statistics.median(spent) * len(spent) / steps
+    return statistics.median(spent) * drawn / trainer.feed.batch_size / steps
 
 
 def inputs(trainer: Trainer) -> list[tuple[torch.nn.Module, Tensor]]:

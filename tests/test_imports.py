@@ -32,7 +32,6 @@ MAY = {
     },
     "metrics": {"ganvas.abilities", "ganvas.data", "ganvas.method", "ganvas.networks.features"},
     "training": {
-        "ganvas",
         "ganvas.data",
         "ganvas.abilities",
         "ganvas.method",
@@ -40,7 +39,6 @@ MAY = {
         "ganvas.sampling",
         "ganvas.preview",
         "ganvas.metrics",
-        "ganvas.report",
         "ganvas.doctor",
     },
     "doctor": {"ganvas.abilities", "ganvas.method"},
@@ -63,6 +61,8 @@ MAY = {
         "ganvas.abilities",
         "ganvas.method",
         "ganvas.doctor",
+        "ganvas.training.callbacks",
+        "ganvas.training.trainer",  # what a callback gets
     },
 }
 TOP = ("ganvas.cli", "ganvas.studio")

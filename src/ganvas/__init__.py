@@ -29,12 +29,13 @@ _homes = {
     "preset": "ganvas.method",
     "register": "ganvas.method",
     "setting": "ganvas.settings",
-    "train": "ganvas.training.session",
+    "train": "ganvas.api",
 }
 
 __all__ = sorted([*_homes, "GanvasError", "__version__"])
 
 if TYPE_CHECKING:
+    from ganvas.api import train
     from ganvas.data import Dataset, open_data
     from ganvas.data.batch import Batch
     from ganvas.data.spec import DataSpec
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
     from ganvas.run import Run, load
     from ganvas.settings import setting
     from ganvas.training.callbacks import Callback
-    from ganvas.training.session import train
 
 
 def __getattr__(name: str) -> Any:

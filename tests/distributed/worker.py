@@ -15,7 +15,8 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-import ganvas.training.session
+import ganvas.training.cadence
+import ganvas.training.evaluator
 from ganvas.training.session import prepare
 from ganvas.training.trainer import Trainer
 from parts import beneath, data_for, small
@@ -42,7 +43,7 @@ def main(folder: Path, cases: list[str]) -> None:
             **beneath(method, data_for(method.name)),
         )  # fmt: skip
         if clock:
-            ganvas.training.session.SAVE_SECONDS = SECONDS / 4
+            ganvas.training.cadence.SAVE_SECONDS = SECONDS / 4
             time.sleep(0.3 * rank)
         session.run()
         session.engine.close()
@@ -53,13 +54,13 @@ def main(folder: Path, cases: list[str]) -> None:
 
 
 def look_slowly() -> None:
-    preview = ganvas.training.session.preview
+    preview = ganvas.training.evaluator.preview
 
     def slow(*arguments: object) -> object:
         time.sleep(0.5)
         return preview(*arguments)  # pyright: ignore[reportArgumentType]
 
-    ganvas.training.session.preview = slow  # pyright: ignore[reportAttributeAccessIssue]
+    ganvas.training.evaluator.preview = slow  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def die_in_step(number: int) -> None:

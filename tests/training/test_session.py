@@ -389,7 +389,7 @@ def test_what_the_lead_spent_on_looking_is_agreed_on(monkeypatch: pytest.MonkeyP
     made = prepare(small("gan"), images(), out="run", steps=2, precision="fp32", device="cpu", measure_samples=0)
     monkeypatch.setattr(Engine, "agree", lambda self, *values: (*values[:2], 7.0))
     made.run()
-    assert made._sampling >= 7.0
+    assert made.cadence.sampling_seconds >= 7.0
 
 
 def test_free_names_are_counted_on(tmp_path: Path) -> None:

@@ -53,6 +53,7 @@ def train_changed(folder: Path, diagnosis: Diagnosis, out: Path | None, *, json:
     from ganvas.cli.view import make_view
     from ganvas.errors import RunError
     from ganvas.method import create
+    from ganvas.report import ReportWriter
     from ganvas.run import Run
     from ganvas.training.engine import choose_device
     from ganvas.training.precision import usable_here
@@ -70,7 +71,8 @@ def train_changed(folder: Path, diagnosis: Diagnosis, out: Path | None, *, json:
     plan = prepare(
         changed, reopen(old, None), out=out, seed=info["seed"], precision=precision, **info["budget"],
         codes=info.get("codes"), preset=info.get("preset"), checkpoint_every=info.get("checkpoint_every"),
-        evaluate_every=info.get("evaluate_every"), measure_samples=info.get("measure_samples"), callbacks=[view],
+        evaluate_every=info.get("evaluate_every"), measure_samples=info.get("measure_samples"),
+        callbacks=[view, ReportWriter()],
     )  # fmt: skip
     typer.echo(f"{finding.name}: {finding.change.line}; {_begin(plan, old, finding)}", err=json)
     run_plan(plan, view, json=json)

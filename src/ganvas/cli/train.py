@@ -157,10 +157,12 @@ def run_one(chosen: Choice, *, samples: int | None, guard: bool = False, dry_run
     """Trains in this process, which may be one of several that torchrun started; only the first of them prints."""
     from ganvas.cli.plan import show
     from ganvas.cli.view import make_view
+    from ganvas.report import ReportWriter
     from ganvas.training.session import prepare
 
     view = make_view(json=json)
-    plan = prepare(**chosen.arguments(), measure_samples=samples, guard=guard, callbacks=[view])
+    callbacks = [view, ReportWriter()]
+    plan = prepare(**chosen.arguments(), measure_samples=samples, guard=guard, callbacks=callbacks)
     if dry_run:
         try:
             show(plan, json=json)
@@ -173,8 +175,6 @@ def run_one(chosen: Choice, *, samples: int | None, guard: bool = False, dry_run
 def run_plan(plan: Session, view: View, *, json: bool) -> None:
     """Trains what is prepared, with `view` among its listeners, and tells the outcome."""
     try:
-        if plan.engine.leads:
-            view.opened(plan.claim())
         run = plan.run()
     finally:
         view.close()

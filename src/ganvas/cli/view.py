@@ -50,9 +50,6 @@ SPENT = "the budget is used up already: give a larger one by --minutes, --images
 class View(Callback):
     """A callback that shows something, and can be closed whatever happened."""
 
-    def opened(self, folder: Path) -> None:
-        """The run folder is settled."""
-
     def close(self) -> None:
         """Gives the terminal back."""
 
@@ -73,7 +70,7 @@ class Lines(View):
         self._shown_at = float("-inf")
         self._found: str | None = None
 
-    def opened(self, folder: Path) -> None:
+    def opened(self, trainer: Trainer, folder: Path) -> None:
         self._print(f"run {folder}")
 
     def started(self, trainer: Trainer) -> None:
@@ -136,7 +133,7 @@ class Screen(View):
         self.diagnosis: Diagnosis | None = None
         self._images: tuple[Any, Image | None] = (None, None)
 
-    def opened(self, folder: Path) -> None:
+    def opened(self, trainer: Trainer, folder: Path) -> None:
         self.folder = folder
 
     def started(self, trainer: Trainer) -> None:

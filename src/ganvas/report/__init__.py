@@ -2,5 +2,6 @@
 
 from ganvas.report.comparison import compare
 from ganvas.report.page import write_report
+from ganvas.report.writer import ReportWriter
 
-__all__ = ["compare", "write_report"]
+__all__ = ["ReportWriter", "compare", "write_report"]

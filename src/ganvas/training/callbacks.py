@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ganvas.data import DataSpec
     from ganvas.doctor import Diagnosis, Finding
     from ganvas.training.trainer import Trainer
@@ -12,6 +14,9 @@ if TYPE_CHECKING:
 
 class Callback:
     """All methods do nothing; override those you need. They run in the leading process only."""
+
+    def opened(self, trainer: Trainer, folder: Path) -> None:
+        """The run's folder is settled; before anything else."""
 
     def started(self, trainer: Trainer) -> None:
         """Networks are built, the loop is about to run (also after a resume)."""
@@ -39,6 +44,9 @@ class Callback:
 
     def said(self, trainer: Trainer, message: str) -> None:
         """A sentence for the user: a roll-back, a damaged checkpoint passed over."""
+
+    def stopped(self, trainer: Trainer) -> None:
+        """A signal ends the training before its budget is used up; everything is saved."""
 
     def finished(self, trainer: Trainer) -> None:
         """The budget is used up and everything is saved."""

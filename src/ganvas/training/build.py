@@ -1,0 +1,41 @@
+"""From a method and its data to a trainer: networks from the seed, a feed from its start, the loop around them."""
+
+from __future__ import annotations
+
+import torch
+
+from ganvas.data import Dataset
+from ganvas.data.feed import make_feed
+from ganvas.method import Method, StandsOn
+from ganvas.training.engine import Engine, compile_networks
+from ganvas.training.trainer import Budget, Trainer
+
+
+def build_trainer(
+    method: Method,
+    budget: Budget,
+    engine: Engine,
+    *,
+    data: Dataset,
+    seed: int,
+    first: Method | None = None,
+    compiled: bool = False,
+) -> Trainer:
+    """Builds an unbuilt method and puts it into the loop. `first` is the trained first stage of a two-stage method."""
+    torch.manual_seed(seed)
+    method.build(data.spec)
+    method.spec = data.spec
+    if first is not None:
+        assert isinstance(method, StandsOn)
+        method.adopt(first)
+    method.train()
+    method.to(engine.device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    engine.copy_from_lead(method)
+    if compiled:
+        compile_networks(method.get_submodule(name) for name in method.averaged)
+    generator = torch.Generator(engine.device).manual_seed(seed)
+    feed = make_feed(
+        data, batch_size=method.batch_size, window=method.window, seed=seed, generator=generator,
+        rank=engine.rank, ranks=engine.ranks, device=engine.device,
+    )  # fmt: skip
+    return Trainer(method, feed, engine, budget)

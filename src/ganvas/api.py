@@ -32,8 +32,8 @@ train.__name__ = train.__qualname__ = "train"
 train.__doc__ = """Trains a method on data (r3gan on digits, where none is named) and returns the run.
 
 The budget is the first reached of `minutes`, `images` (real images drawn) and `steps`; five minutes where none is given.
-Time spent on grids, metrics and saving does not count. `resume` is a run folder, or "auto": continue where `out` already holds this
-run, else start. Method, data, settings and, where none is given, budget of a resumed run come from its folder; giving
-other settings is an error. With `guard` the training makes the doctor's changes by itself, where it is sure of them.
+Time spent on grids, metrics and saving does not count. `resume` is a run folder, or "auto": continue where `out` already
+holds this run, else start. Method, data, settings and, where none is given, budget of a resumed run come from its folder;
+giving other settings is an error. With `guard` the training makes the doctor's changes by itself, where it is sure of them.
 Raises GanvasError for whatever a user can fix, and Interrupted after SIGINT or SIGTERM once all is saved.
 """

@@ -1,7 +1,7 @@
 """Every GAN here, and what it is compared with, in one table: the same data, minutes and measures. It takes hours, and continues
 where it stopped.
 
-    python benchmarks/gan_table.py --work runs/gan_table [--minutes 5] [--seeds 0 1 2] [--page docs/gan_table.md]
+    python benchmarks/gan_table.py --work runs/gan_table [--minutes 5] [--seeds 0 1 2] [--page docs/experiments/gan_table.md]
 
 Each run is a process of its own with one thread and a budget of processor time, so that a busy machine favours nobody; two
 may run side by side (--at-once 2). Digits get every seed, the other sets the first one. A method comes in the preset named

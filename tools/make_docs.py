@@ -50,7 +50,7 @@ GROUPS: dict[str, tuple[str, tuple[str, ...]]] = {
     "GANs": (
         "A generator against a discriminator. Start with `r3gan`. All of them train on the same data, take labels"
         " (`--set conditional=true`) and augmentation (`--set augment=ada`); their figures are in"
-        " [one table](../gan_table.md).",
+        " [one table](../experiments/gan_table.md).",
         (
             "r3gan", "dcgan", "hinge_sn", "wgan_gp", "lsgan", "wgan", "gan", "cgan", "infogan", "pacgan", "mgan",
             "lapgan", "gran", "stylegan2",

@@ -2,7 +2,7 @@
 
 A rule never looks at one loss. It asks for several things that belong together, each as a ramp from 0 (clearly not) to 1 (clearly
 so), and is as sure as the least of them; a number that the log does not hold counts as 0. The borders of the ramps were chosen on
-the part `tune` of benchmarks/doctor.py, and checked on other trainings (docs/doctor.md).
+the part `tune` of benchmarks/doctor.py, and checked on other trainings (docs/guides/doctor.md).
 """
 
 from __future__ import annotations

@@ -65,5 +65,5 @@ def small() -> HingeSN:
 
 @preset("hinge_sn")
 def emoji() -> HingeSN:
-    """`small` for 32 x 32 colour, and ADA, since 1,720 images are few. Figures: docs/gan_table.md."""
+    """`small` for 32 x 32 colour, and ADA, since 1,720 images are few. Figures: docs/experiments/gan_table.md."""
     return HingeSN(width=16, n_critic=1, lr=5e-4, balance=2, augment="ada", ada_images=200_000)

@@ -61,5 +61,5 @@ def small() -> LSGAN:
 
 @preset("lsgan")
 def emoji() -> LSGAN:
-    """`small` for 32 x 32 colour, and ADA, since 1,720 images are few. Figures: docs/gan_table.md."""
+    """`small` for 32 x 32 colour, and ADA, since 1,720 images are few. Figures: docs/experiments/gan_table.md."""
     return LSGAN(width=28, augment="ada", ada_images=200_000)

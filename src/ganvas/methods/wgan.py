@@ -72,5 +72,5 @@ def tiny() -> WGAN:
 @preset("wgan")
 def small() -> WGAN:
     """About 3 million MACs a network on digits, for minutes of a CPU: larger steps and weights, fewer critic steps. The
-    paper's (lr 5e-5, 5, 0.01) have not begun by then. Figures: docs/gan_table.md."""
+    paper's (lr 5e-5, 5, 0.01) have not begun by then. Figures: docs/experiments/gan_table.md."""
     return WGAN(width=28, lr=1e-3, n_critic=2, clip=0.05)

@@ -66,11 +66,11 @@ def tiny() -> WGANGP:
 @preset("wgan_gp")
 def small() -> WGANGP:
     """About 3 million MACs a network on digits, for minutes of a CPU: steps ten times the paper's, two of the critic's,
-    which has no norm. Figures: docs/gan_table.md."""
+    which has no norm. Figures: docs/experiments/gan_table.md."""
     return WGANGP(width=28, lr=1e-3, n_critic=2, critic_norm="none")
 
 
 @preset("wgan_gp")
 def emoji() -> WGANGP:
-    """`small` for 32 x 32 colour, and ADA, since 1,720 images are few. Figures: docs/gan_table.md."""
+    """`small` for 32 x 32 colour, and ADA, since 1,720 images are few. Figures: docs/experiments/gan_table.md."""
     return WGANGP(width=28, lr=1e-3, n_critic=2, critic_norm="none", augment="ada", ada_images=200_000)

@@ -1,6 +1,6 @@
 """cGAN: conditional GAN (Mirza, Osindero 2014, arXiv:1411.1784).
 
-Idea: G and D are both told the class y of an image (eq. 2). D discriminators whether an image is real *and* fits its class, so G
+Idea: G and D are both conditioned on the class y of an image (eq. 2). D decides whether an image is real *and* fits its class, so G
 must generate what is asked for: `ganvas sample RUN --label 7`.
 
 How D is told (`join`): "concat" joins the class to D's input as in the paper, "projection" adds the product of a learned

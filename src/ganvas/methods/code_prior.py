@@ -284,5 +284,5 @@ def small() -> CodePrior:
 
 @preset("code_prior")
 def paper() -> CodePrior:
-    """As large as a PixelCNN of those years for 32 x 32 codes: 20 layers of 256 features. For GPUs."""
+    """The size of a PixelCNN of those years for 32 x 32 codes: 20 layers of 256 features. For GPUs."""
     return CodePrior(batch_size=128, width=256, layers=20, head=512, dropout=0.1, lr=3e-4, ema=0.9999)

@@ -15,7 +15,7 @@ Departs from the paper: nearest-neighbour doubling and a 3 x 3 convolution in pl
 checkerboard; both generators move in one update, on batches of more than one image by default; their weights are averaged over
 the steps; height and width need not be multiples of 4. Settings add what few images and little time need: generators that begin
 as the identity (`skip`), the relativistic loss (Huang 2024, arXiv:2501.05441, eq. 2), a penalty on D's gradient at real
-images (R1), and D that discriminator by the features of a network trained on photos (`discriminator`; Sauer 2021, arXiv:2111.01007).
+images (R1), and D on the features of a network trained on photos (`discriminator`; Sauer 2021, arXiv:2111.01007).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Inpainting: filling holes by what stands around them (context encoders, Pathak 2016, arXiv:1604.07379).
 
-Idea: cut a hole into each training image and train a network to fill it. The pixels that were there discriminator it first (eq. 1),
-which alone gives the blurred mean of all that would fit; a discriminator that looks at parts of the filled image asks for one
+Idea: cut a hole into each training image and train a network to fill it. The loss compares with the true pixels (eq. 1), which
+alone gives the blurred mean of all possible fillings; a discriminator that looks at parts of the filled image asks for one
 of them (eq. 2, 3):
 
     loss of G = |G - x|^2 in the hole + around * |G - x|^2 everywhere + adversarial * (-D(filled))

@@ -29,7 +29,7 @@ class PacGAN(NonSaturating):
     paper = "Lin et al. 2018, PacGAN: The power of two samples in generative adversarial networks, arXiv:1712.04086"
     batch_size: int = setting(128, "images a step, over all processes together; a multiple of pack", minimum=2)
     width: int = setting(64, "channels at the largest inner size, both networks", minimum=1)
-    pack: int = setting(2, "images that D discriminators at once", minimum=2, maximum=4)
+    pack: int = setting(2, "images that D sees at once", minimum=2, maximum=4)
 
     def build(self, spec: DataSpec) -> None:
         if self.batch_size % self.pack:

@@ -13,7 +13,7 @@ are averaged over the steps; height and width need not be powers of two, and sma
 what few pairs and little time need: a G that begins as the identity (`skip`), the relativistic loss (Huang 2024,
 arXiv:2501.05441, eq. 2) with a penalty on D's gradient at real pairs (R1), moves by whole pixels in place of the paper's jitter,
 and networks that were trained on photos: by their features the output is compared with the target (`perceptual`; Zhang 2018,
-arXiv:1801.03924, eq. 1), and D discriminators (`discriminator`; Sauer 2021, arXiv:2111.01007).
+arXiv:1801.03924, eq. 1), and D works on them (`discriminator`; Sauer 2021, arXiv:2111.01007).
 """
 
 from __future__ import annotations

@@ -237,5 +237,5 @@ def mnist() -> GatedPixelCNN:
 
 @preset("pixelcnn")
 def paper() -> GatedPixelCNN:
-    """As large as the paper's for ImageNet at 32 x 32: 20 layers of 384 features, 5 x 5, batch 128. For GPUs."""
+    """The size of the paper's for ImageNet at 32 x 32: 20 layers of 384 features, 5 x 5, batch 128. For GPUs."""
     return GatedPixelCNN(batch_size=128, width=384, layers=20, kernel=5, head=768, ema=0.9999)

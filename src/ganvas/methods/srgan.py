@@ -12,7 +12,7 @@ place at length 1, their differences squared (Zhang 2018, arXiv:1801.03924, eq. 
 first phase is kept, and `ganvas restore --balance` goes from those (0) to the last ones (1) by weighing both (Wang 2018,
 arXiv:1809.00219, sec. 3.4): less invented detail for more.
 
-Departs from the paper: the network of `srresnet` without batch norm; D discriminators parts of the image, under spectral norm; features
+Departs from the paper: the network of `srresnet` without batch norm; D sees parts of the image, under spectral norm; features
 are not those of VGG-19; L1 in place of squares; both phases in one training. Preset `paper` has the paper's sizes.
 """
 

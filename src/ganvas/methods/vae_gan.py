@@ -117,7 +117,7 @@ class VAEGAN(Networks):
             return self.G(self.posterior(batch))
 
     def features_and_logits(self, batch: Batch, images: Tensor) -> tuple[Tensor, Tensor]:
-        """By one pass where D discriminators the images as they are; features are always those of the plain images."""
+        """By one pass where D sees the images as they are; features are always those of the plain images."""
         if self.augment != "none":
             return self.D.features(images), self.discriminate(batch, images)
         features, logits = self.D.features_and_logits(images)

@@ -227,7 +227,7 @@ class Translates(Protocol):
         ...
 
     def translate(self, images: Tensor, direction: str = "ab", whole: Tensor | None = None) -> Tensor:
-        """Of images (n, C, H, W) in [-1, 1], as large.
+        """Of images (n, C, H, W) in [-1, 1], of the same size.
 
         Where they are parts of larger ones, `whole` (n, C, h, w) shows those, smaller: what is decided once an image (its
         colours) is decided by them, so that parts agree. Their sides are multiples too.
@@ -304,7 +304,7 @@ class Degraded:
     whole: Tensor
     """What should come back, (n, C, H, W) in [-1, 1]."""
     start: Tensor
-    """What there is without the method, as large as `whole`: enlarged by bicubic, as it came, its hole filled smoothly."""
+    """What there is without the method, of the size of `whole`: enlarged by bicubic, as it came, its hole filled smoothly."""
     mask: Tensor | None = None
     """For "holes": (n, 1, H, W), 1 where the image is missing."""
 
@@ -336,7 +336,7 @@ class Stylises(Protocol):
         ...
 
     def stylise(self, content: Tensor, style: Tensor | None = None, *, strength: float = 1.0) -> Tensor:
-        """`content` (n, C, H, W) in [-1, 1], as large, in the style of `style` (1 or n, C, h, w); None where it knows one
+        """`content` (n, C, H, W) in [-1, 1], of the same size, in the style of `style` (1 or n, C, h, w); None where it knows one
         manner only. `strength` 0 gives the content back as well as the method can."""
         ...
 

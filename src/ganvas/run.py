@@ -142,7 +142,7 @@ class Run:
         self, images: Translated, direction: str = "ab", *, raw: bool = False, best: bool = False,
         device: str | torch.device = "cpu",
     ) -> Translated:  # fmt: skip
-        """Images into their other kind: uint8 (n, H, W, C) of one size give as many, as large, with the channels of the
+        """Images into their other kind: uint8 (n, H, W, C) of one size give as many of the same size, with the channels of the
         training; a data.photo.Photo of any size gives a Photo with its alpha and EXIF, large ones by overlapping tiles.
 
         `direction` "ab" is from the images that the run was trained on to their partners, "ba" back. RunError where the method

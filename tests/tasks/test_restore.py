@@ -119,7 +119,7 @@ def test_several_answers_belong_to_their_seeds() -> None:
 def test_what_does_not_fit_is_said() -> None:
     given = photo(20, 30)
     for method, more, kind, words in [
-        (built("inpaint"), {}, UsageError, "a mask as large as the image"),
+        (built("inpaint"), {}, UsageError, "a mask of the size of the image"),
         (built("inpaint"), {"mask": hole(20, 31)}, DataError, "the mask has 20 x 31 pixels and the image 20 x 30"),
         (built("denoise"), {"mask": hole(20, 30)}, UsageError, "a mask is for filling holes"),
         (built("denoise"), {"n": 2}, UsageError, "one answer"),

@@ -207,7 +207,7 @@ def test_numbers_that_do_not_fit_are_told() -> None:
     styles = [photo(painting())]
     with pytest.raises(UsageError, match=r"1 style\(s\) take 1 weight"):
         stylise(photo(slope()), styles, network="digits", shares=[0.5, 0.5])
-    with pytest.raises(DataError, match="a mask is as large as the content: 56 x 40"):
+    with pytest.raises(DataError, match="a mask has the size of the content: 56 x 40"):
         stylise(photo(slope()), styles, network="digits", masks=[np.ones((8, 8), np.float32)])
     with pytest.raises(DataError, match="black all over"):
         stylise(photo(slope()), styles, network="digits", masks=[np.zeros((40, 56), np.float32)])

@@ -30,7 +30,7 @@ def restore(
         Path | None,
         typer.Option(
             metavar="MASK.png|DIR",
-            help="For filling holes: an image as large, white where it is missing; or a folder with one of "
+            help="For filling holes: an image of the same size, white where it is missing; or a folder with one of "
             "each image's name.",
         ),
     ] = None,
@@ -74,7 +74,7 @@ def restore(
             f"--mask is for filling holes, and this run of {method.name} can {restoring.TASKS[restores.degradation]}"
         )
     if mask is None and restores.degradation == "holes":
-        raise UsageError("filling holes needs --mask MASK.png, as large as the image and white where it is missing")
+        raise UsageError("filling holes needs --mask MASK.png, of the size of the image and white where it is missing")
     if n > 1 and not restores.answers:
         raise UsageError(f"{method.name} has one answer to an image: omit --n")
     endings = [".png"] if n == 1 else [f"-seed{seed + number:06d}.png" for number in range(n)]

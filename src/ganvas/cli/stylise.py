@@ -36,7 +36,7 @@ def stylise(
         typer.Option(
             "--mask",
             metavar="FILE",
-            help="Where a style goes: white. As large as CONTENT, one a style, in their order.",
+            help="Where a style goes: white. Of the size of CONTENT, one for each style, in their order.",
         ),
     ] = None,
     run: Annotated[
@@ -56,7 +56,7 @@ def stylise(
     size: Annotated[
         int | None,
         typer.Option(
-            help="Longer side in pixels that is worked at; the result is as large as CONTENT. 0: CONTENT's own. "
+            help="Longer side in pixels that is worked at; the result has the size of CONTENT. 0: CONTENT's own. "
             "Default: 512, with --run CONTENT's own."
         ),
     ] = None,

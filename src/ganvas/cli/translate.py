@@ -35,7 +35,7 @@ def translate(
 ) -> None:
     """Turn images into another kind with a trained run: labels into photos, sketches into images, one style into another.
 
-    Results are PNG files as large as the originals, with their alpha and EXIF; of an .npz, one .npz with `images`. Networks
+    Results are PNG files of the size of the originals, with their alpha and EXIF; of an .npz, one .npz with `images`. Networks
     look at pixels: what they were trained on at 64 x 64 they know at that scale. Large images pass in overlapping tiles.
     """
     from ganvas.cli.output import write_json

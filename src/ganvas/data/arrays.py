@@ -1,6 +1,6 @@
 """Images in arrays: IDX (the MNIST family, also gzipped), .npy and .npz. Nothing is ever unpickled.
 
-A file's header is judged before its data are touched: the declared size must agree with the size of the file, or
+A file's header is checked before its data are touched: the declared size must agree with the size of the file, or
 be within what deflate can have packed into it, and must fit into this machine's memory.
 """
 
@@ -150,7 +150,7 @@ def load_npz(path: Path, settings: DataSettings, progress: Progress) -> Loaded:
 
 @contextlib.contextmanager
 def npz_members(path: Path) -> Iterator[tuple[dict[str, tuple[int, ...]], Callable[[str], np.ndarray]]]:
-    """The shapes of an .npz's arrays by name, each judged before its data are touched, and a function that reads one."""
+    """The shapes of an .npz's arrays by name, each checked before its data are touched, and a function that reads one."""
     refuse_endless(path)
     with _explained(path), zipfile.ZipFile(path) as archive:
         members = {

@@ -52,7 +52,7 @@ class Batch:
         return self._mine(torch.randint(high, size, generator=self.generator, device=self._device))
 
     def gathered(self, mine: Tensor) -> Tensor:
-        """(N * ranks, ...) that holds mine (N, ...) in this rank's rows, `ranks` times as large, and 0 elsewhere: the mean over
+        """(N * ranks, ...) that holds mine (N, ...) in this rank's rows, multiplied by `ranks`, and 0 elsewhere: the mean over
         all ranks (Update.means) holds what each of them had."""
         if self.ranks == 1:
             return mine

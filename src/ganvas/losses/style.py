@@ -3,7 +3,7 @@
 Features are (N, C, H, W), from any layer of any network. All of it in float32, whatever precision the features come in.
 
 `relative` makes the losses of different layers and networks comparable: Gatys' eqs. 1 and 4 grow with the square and with the
-fourth power of a layer's scale. Measured (docs/experiments/style.md), eq. 4 against nothing is 3,000 to 8,100 times as large for
+fourth power of a layer's scale. Measured (docs/experiments/style.md), eq. 4 against nothing is larger by a factor of 3,000 to 8,100 for
 one of VGG-16-BN's layers as for another, 3 to 46 times for the light networks, and between networks it differs by 10^9.
 """
 

@@ -130,8 +130,8 @@ class WaveNetMethod(Parts):
         """
         crop = -(-self.crop // HOP) * HOP
         last = (lengths + self.crop // TAIL).clamp_max(self.length) - crop
-        wished = uniform * (last + crop) - crop / 2
-        start = wished.clamp_min(0).minimum(last.clamp_min(0)).div(HOP, rounding_mode="floor").long()
+        wanted = uniform * (last + crop) - crop / 2
+        start = wanted.clamp_min(0).minimum(last.clamp_min(0)).div(HOP, rounding_mode="floor").long()
         places = start[:, None] * HOP + torch.arange(min(crop, self.length), device=codes.device)
         return codes.gather(1, places), start
 

@@ -9,7 +9,7 @@ def code_agreement(codes: np.ndarray, classes: np.ndarray) -> float:
     """Share of examples whose code is the one matched to their class, in [0, 1].
 
     codes and classes are integers (N,), from 0. Each code is matched to one class at most and the other way round, such that the
-    share is as large as it can be. Chance gives a little more than 1 / (number of codes).
+    share is at its largest. Chance gives a little more than 1 / (number of codes).
     """
     counts = cross_table(codes, classes)
     matched = best_matching(counts)

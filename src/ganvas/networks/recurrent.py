@@ -93,7 +93,7 @@ class RecurrentText(nn.Module):
         return [tuple(next(parts) for _ in range(PARTS[self.cell])) for _ in self.widths]
 
     def _embedded(self, tokens: Tensor) -> Tensor:
-        # As large as the features of a layer may be: entries of the matrix are small for the scores' sake.
+        # As many as the features of a layer may be: entries of the matrix are small for the scores' sake.
         return self.embedding(tokens) * self.embedding.embedding_dim**0.5
 
     def _scores(self, features: Tensor) -> Tensor:

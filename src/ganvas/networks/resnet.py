@@ -118,7 +118,7 @@ class ResNetDiscriminator(nn.Module):
                 after = widths[number + 1]
                 stages += [Downsample()] + ([conv(here, after, 1)] if here != after else [])
         self.stages = nn.Sequential(*stages)
-        # One weight a cell and channel, summed over the cells: a depthwise convolution as large as the image is.
+        # One weight a cell and channel, summed over the cells: a depthwise convolution of the size of the image.
         self.basis = nn.Parameter(torch.randn(widths[-1], *sizes[-1]) / math.sqrt(math.prod(sizes[-1])))
         self.head = nn.Linear(widths[-1], outputs, bias=False)
         init_fan_in_(self.head)

@@ -1,4 +1,4 @@
-"""Images in, images out, as large: the U-Net of pix2pix, the residual generator of CycleGAN, and two that retouch.
+"""Images in, images of the same size out: the U-Net of pix2pix, the residual generator of CycleGAN, and two that retouch.
 
 All are fully convolutional. A height or width that is no multiple of `multiple` is padded inside, by repeating the border, and
 cut off again.
@@ -41,7 +41,7 @@ class Translator(nn.Module):
         return cut(held(grown.float() + made.float()) if self.skip else torch.tanh(made), (x.shape[2], x.shape[3]))
 
     def grown(self, x: Tensor) -> Tensor:
-        """x as large as the strides need it."""
+        """x padded to the size that the strides need."""
         return grown_to(x, self.multiple, least=self.least * self.multiple)
 
     def add_to_input(self, last: nn.Module) -> None:

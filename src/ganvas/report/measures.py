@@ -38,7 +38,7 @@ def entries(metrics: Any) -> dict[str, dict[str, Any]]:
 
 
 def main_metric(metrics: dict[str, Any]) -> str | None:
-    """The measure that a run is judged by: the Fréchet distance where there is one, else the first."""
+    """The measure that runs are compared by: the Fréchet distance where there is one, else the first."""
     return next((name for name in metrics if name.startswith(("FD", "FID"))), next(iter(metrics), None))
 
 

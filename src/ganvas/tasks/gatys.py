@@ -126,7 +126,7 @@ def optimise(
 
     `weights`, one a style, are shares of the mixture (equal where None). `masks` (H, W) in [0, 1], one a style, say where;
     what no mask covers stays as it was. `size` is the longer side that is worked at, the content's own where None or larger;
-    the result is as large as the content. `minutes` is the budget, shared out over the sizes; without it `settings.steps`
+    the result has the size of the content. `minutes` is the budget, shared out over the sizes; without it `settings.steps`
     count. `stop` is asked after each step. The same seed gives the same image.
 
     DataError for a style of less than 16 pixels a side; UsageError for numbers that do not fit each other.
@@ -411,7 +411,7 @@ def _check(content: Tensor, styles: Sequence[Tensor], masks: Sequence[Tensor] | 
     for mask in masks or ():
         if mask.shape != content.shape[2:]:
             raise DataError(
-                f"a mask is as large as the content: {content.shape[3]} x {content.shape[2]} pixels,"
+                f"a mask has the size of the content: {content.shape[3]} x {content.shape[2]} pixels,"
                 f" this one has {mask.shape[-1]} x {mask.shape[-2]}"
             )
         if not bool((mask > 0).any()):

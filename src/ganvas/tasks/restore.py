@@ -51,7 +51,7 @@ def restore(
     """`photo` restored, `n` times where the method has more than one answer: the i-th is that of seed `seed` + i.
 
     `mask` (H, W), True where the photo is missing, is for filling holes. `method` is in eval mode; its own device is used.
-    DataError where the photo or the mask does not fit the method, UsageError where the wish does not.
+    DataError where the photo or the mask does not fit the method, UsageError where the request does not.
     """
     found = restoration_of(method)
     _check(method, found, photo, mask, n, seed)
@@ -65,14 +65,14 @@ def _check(method: Method, found: Restoration, photo: Photo, mask: np.ndarray | 
         raise UsageError(f"{method.name} has one answer to an image, so n must be 1 (got {n})")
     if found.degradation == "holes" and mask is None:
         raise UsageError(
-            f"{method.name} fills holes and must be told where: a mask as large as the image, white where it is missing"
+            f"{method.name} fills holes and must be told where: a mask of the size of the image, white where it is missing"
         )
     if found.degradation != "holes" and mask is not None:
         raise UsageError(f"a mask is for filling holes, and this run of {method.name} can {TASKS[found.degradation]}")
     (height, width), spec = photo.size, method.spec
     if mask is not None and mask.shape != photo.size:
         raise DataError(
-            f"the mask has {mask.shape[0]} x {mask.shape[1]} pixels and the image {height} x {width}: they must be as large"
+            f"the mask has {mask.shape[0]} x {mask.shape[1]} pixels and the image {height} x {width}: the sizes must be equal"
         )
     if not found.multiple and photo.size != (spec.height, spec.width):
         raise DataError(

@@ -117,7 +117,7 @@ def stylise_with(
     """`content` by one pass of a trained method that stylises. `style`, for those that take any; the others know their own.
 
     The image passes as a whole: the method's statistics are of all of it, and tiles would each be painted in a tone of
-    their own. `size` bounds the longer side that is worked at; the result is as large as the content, with its alpha. `colour`
+    their own. `size` bounds the longer side that is worked at; the result has the size of the content, and its alpha. `colour`
     free or luminance. DataError where no photo has the channels of the training.
     """
     if not isinstance(method, Stylises):
@@ -142,10 +142,10 @@ def stylise_with(
 
 
 def as_mask(photo: Photo, size: tuple[int, int], name: str = "the mask") -> np.ndarray:
-    """(H, W) in [0, 1], white is 1; alpha counts as black. DataError where it is not as large as the content."""
+    """(H, W) in [0, 1], white is 1; alpha counts as black. DataError where its size is not that of the content."""
     if photo.size != size:
         raise DataError(
-            f"{name} has {photo.size[1]} x {photo.size[0]} pixels, and the content {size[1]} x {size[0]}: a mask is as large"
+            f"{name} has {photo.size[1]} x {photo.size[0]} pixels, and the content {size[1]} x {size[0]}: the sizes must be equal"
         )
     return whiteness(photo)
 

@@ -38,7 +38,7 @@ def translator(method: Method, direction: str = "ab") -> Translates:
 
 @torch.no_grad()
 def translate(method: Method, photo: Photo, direction: str = "ab", *, tile: int = 512) -> Photo:
-    """A photo of any size, as large, with the alpha and EXIF of the original. `method` is in eval mode, on its own device.
+    """A photo of any size, translated at that size, with the alpha and EXIF of the original. `method` is in eval mode, on its own device.
 
     A method of RGB takes a grey photo as RGB and gives colour back; a method of grey images takes the luma of a coloured
     one. Large photos pass by tiles of `tile` pixels. DataError where no photo has the channels of the training.

@@ -33,7 +33,7 @@ WELL: dict[str, Curve] = {
     "reference/low": -1.0,
     "reference/high": 1.0,
     "reference/std": 0.6,
-    "data/label_told": 0.4,
+    "data/label_leak": 0.4,
     "logits/margin": 2.0,
     "logits/apart": 0.9,
     "logits/held_apart": 0.9,

@@ -16,7 +16,7 @@ from ganvas.settings import change
 
 
 def test_json_has_what_was_promised(tmp_path: Path) -> None:
-    found = diagnose(write_log(tmp_path, {"data/label_told": 1.0})).as_dict()
+    found = diagnose(write_log(tmp_path, {"data/label_leak": 1.0})).as_dict()
     assert json.loads(json.dumps(found)) == found
     assert found["healthy"] is False
     assert {"name", "confidence", "evidence", "change"} <= found["findings"][0].keys()

@@ -21,7 +21,9 @@ from ganvas.doctor import Change, Diagnosis, Finding
 from ganvas.method import Batch, DataSpec, Method, Update, setting
 from ganvas.training import session as sessions
 from ganvas.training.guard import CHANGES, Guard, take_over
-from ganvas.training.health import Health, above, label_told, logit_figures, rehearsal, watched_inputs
+from ganvas.training.health import Health, above, dead_inputs, logit_figures
+from ganvas.training.rehearsal import rehearsal
+from ganvas.training.sample_statistics import label_leak
 from ganvas.training.trainer import UpdateResult
 from parts import assert_same, images, newest_state, small, train_small, trainer_for, weights
 
@@ -89,7 +91,7 @@ def test_a_training_is_the_same_with_and_without(tmp_path: Path, monkeypatch: py
         small("gan"), images(), out=tmp_path / "seen", steps=6, precision="fp32", device="cpu", measure_samples=0,
         evaluate_every=1000,
     )  # fmt: skip
-    session.health.set_rate(3, pace=0)
+    session.health.set_rate(3, pause=0)
     seen = session.run()
     monkeypatch.setattr(Health, "due", lambda *_: False)
     unseen = train_small("gan", tmp_path / "unseen", 6)
@@ -196,16 +198,16 @@ def test_a_mark_of_the_label_is_seen(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     labels = np.arange(300) % 3
     images = random.integers(0, 256, (300, 8, 8, 1)).astype(np.uint8)
-    assert label_told(digits_like(labels, images, tmp_path)) < 0.2
+    assert label_leak(digits_like(labels, images, tmp_path)) < 0.2
     images[:, 0, 0, 0] = 100 * labels
-    assert label_told(digits_like(labels, images, tmp_path)) == pytest.approx(1.0)
+    assert label_leak(digits_like(labels, images, tmp_path)) == pytest.approx(1.0)
 
 
 def test_no_labels_or_too_few_of_each_say_nothing(tmp_path: Path) -> None:
     images = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 1)).astype(np.uint8)
-    assert np.isnan(label_told(digits_like(np.arange(40) % 20, images, tmp_path)))
+    assert np.isnan(label_leak(digits_like(np.arange(40) % 20, images, tmp_path)))
     np.save(tmp_path / "plain.npy", images)
-    assert np.isnan(label_told(open_data(tmp_path / "plain.npy")))
+    assert np.isnan(label_leak(open_data(tmp_path / "plain.npy")))
 
 
 def test_dead_units_are_counted() -> None:
@@ -215,7 +217,7 @@ def test_dead_units_are_counted() -> None:
         first.bias.copy_(torch.tensor([0.0, -1e6, 0.0, 5.0]))
         first.weight[3] = 0.0
     method = nn.ModuleDict({"G": nn.Sequential(first, nn.ReLU(), last)})
-    with watched_inputs(method) as dead:
+    with dead_inputs(method) as dead:
         method["G"](torch.randn(64, 3))
     assert dead() == {"G/dead": 0.5}
     assert not last._forward_pre_hooks
@@ -231,7 +233,7 @@ def test_a_collapsed_generator_and_one_that_paints_the_data() -> None:
     assert reference.facts["reference/gap"] == pytest.approx(0, abs=0.1)
     assert reference.facts["reference/diversity"] == pytest.approx(1, abs=0.1)
     assert reference.facts["reference/near_duplicates"] < 0.1 and same["gap"] > 1
-    again, _ = reference.compare(reference.held[:8].repeat(16, 1, 1, 1))
+    again, _ = reference.compare(reference.held_out[:8].repeat(16, 1, 1, 1))
     assert again["near_duplicates"] == 1 and again["nearest"] == 0 and again["diversity"] > 0.7
 
 

@@ -131,9 +131,9 @@ def bad_data_range(s: Signals) -> Opinion:
 
 
 def label_leak(s: Signals) -> Opinion:
-    told = s.last("data/label_told")
+    told = s.last("data/label_leak")
     evidence = {"share of a pixel's variance that the label decides": told}
-    return Opinion(ramp(told, 0.8, 0.95), evidence, ("data/label_told",))
+    return Opinion(ramp(told, 0.8, 0.95), evidence, ("data/label_leak",))
 
 
 def too_little_data(s: Signals) -> Opinion:

@@ -1,0 +1,162 @@
+"""Samples beside real images, in a fraction of a second: diversity, gap, coverage, near-duplicates, contrast."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ganvas.data import Dataset
+from ganvas.data.batch import as_image_tensor
+from ganvas.metrics.modes import cluster_centres, entropy, nearest_row
+from ganvas.metrics.readers import choose_reader
+from ganvas.sampling import to_uint8
+
+TRAINING_IMAGES = 512  # that samples are compared with
+SAMPLES = 128  # and as many held-out images
+CLUSTERS = 10
+NEIGHBOURS = 5
+LABELLED = 4096  # images at most in which marks of the label are looked for
+IMAGES_PER_CLASS = 5  # at least, on the average, for that
+SMALLEST_DISTANCE = 1e-6  # to divide by, where all images are the same
+SIDE = 16  # pixels are compared in images reduced to this size
+
+
+@dataclass(frozen=True)
+class Descriptors:
+    """Images as they are compared: `features` (n, 64) of the digit network, `pixels` (n, P) in [-1, 1] of reduced images."""
+
+    features: Tensor
+    pixels: Tensor
+
+
+def describe(images: Tensor) -> Descriptors:
+    """Descriptors of images (n, C, H, W) in [-1, 1] on the CPU; values that are not finite count as 0."""
+    images = torch.nan_to_num(images.float(), 0.0, 1.0, -1.0).clamp(-1, 1)
+    grey = to_uint8(images.mean(1, keepdim=True))
+    reader = choose_reader("digits", (grey.shape[1], grey.shape[2], 1), True)
+    reduced = F.adaptive_avg_pool2d(images, (min(SIDE, images.shape[2]), min(SIDE, images.shape[3])))
+    return Descriptors(reader.features(grey).clone(), reduced.flatten(1))
+
+
+class Reference:
+    """The real images: TRAINING_IMAGES of the training split, to compare samples with, and what SAMPLES held-out ones score."""
+
+    def __init__(self, data: Dataset) -> None:
+        self.held_out = _held_out(data)
+        self.real = describe(as_image_tensor(data.images[:TRAINING_IMAGES]))
+        count = len(self.real.features)
+
+        # How far real images are from each other.
+        distances = torch.cdist(self.real.features, self.real.features)
+        self.mean_distance = max(SMALLEST_DISTANCE, off_diagonal_mean(distances))
+        pixel_distances = torch.cdist(self.real.pixels, self.real.pixels)
+        self.mean_pixel_distance = max(SMALLEST_DISTANCE, off_diagonal_mean(pixel_distances))
+
+        # The neighbourhood of each (coverage, precision), and their clusters (modes).
+        neighbours = min(NEIGHBOURS, count - 1)
+        self.radii = distances.kthvalue(neighbours + 1, dim=1).values  # the nearest one is the image itself
+        self.centres = cluster_centres(self.real.features, min(CLUSTERS, count))
+
+        # How near the nearest other one is. Of as many images as there are samples: more images have nearer neighbours.
+        self.duplicate_distance = 0.5 * float(nearest_other(self.real.pixels).quantile(0.05))
+        nearest = nearest_other(self.real.pixels[:SAMPLES])
+        self.nearest_distance = max(SMALLEST_DISTANCE, float(nearest.median()))
+
+        scores, _ = self.compare(self.held_out)
+        self.facts = {f"reference/{key}": value for key, value in scores.items()}
+        self.facts["data/label_leak"] = label_leak(data)
+
+    def compare(self, images: Tensor) -> tuple[dict[str, float], Descriptors]:
+        """Numbers of images (n, C, H, W) in [-1, 1] against the real ones, and their descriptors."""
+        those, real = describe(images), self.real
+        among = off_diagonal_mean(torch.cdist(those.features, those.features))
+        pixels_among = off_diagonal_mean(torch.cdist(those.pixels, those.pixels))
+        to_real = torch.cdist(those.features, real.features)
+        pixels_to_real = torch.cdist(those.pixels, real.pixels)
+        gap = 2 * float(to_real.mean()) - among - self.mean_distance
+        pixel_gap = 2 * float(pixels_to_real.mean()) - pixels_among - self.mean_pixel_distance
+        near = to_real <= self.radii
+        nearest = nearest_other(those.pixels)
+        counts = torch.bincount(nearest_row(those.features, self.centres), minlength=len(self.centres))
+        numbers = {
+            "diversity": among / self.mean_distance,
+            "pixel_diversity": pixels_among / self.mean_pixel_distance,
+            "gap": gap / self.mean_distance,
+            "pixel_gap": pixel_gap / self.mean_pixel_distance,
+            "coverage": float(near.any(0).float().mean()),
+            "precision": float(near.any(1).float().mean()),
+            "modes": float(np.exp(entropy(counts))),
+            "top_mode_share": float(counts.max() / counts.sum()),
+            "near_duplicates": float((nearest < self.duplicate_distance).float().mean()),
+            "nearest": float(nearest.median()) / self.nearest_distance,
+        }
+        return {**numbers, **pixel_statistics(images)}, those
+
+
+def _held_out(data: Dataset) -> Tensor:
+    """SAMPLES images that are not compared with: held-out ones, else the next training images, else the same ones."""
+    test = data.part("test")
+    if test is not None and len(test.images) >= NEIGHBOURS:
+        return as_image_tensor(test.images[:SAMPLES])
+    others = data.images[TRAINING_IMAGES:]
+    return as_image_tensor((others if len(others) else data.images)[:SAMPLES])
+
+
+def pixel_statistics(images: Tensor) -> dict[str, float]:
+    """Range, standard deviation and clipping of images in [-1, 1]."""
+    values = torch.nan_to_num(images.float())
+    flat = values.flatten()
+    some = flat[:: max(1, len(flat) // 50_000)]
+    low, high = torch.quantile(some, torch.tensor([0.01, 0.99])).tolist()
+    return {
+        "low": low,
+        "high": high,
+        "mean": float(values.mean()),
+        "std": float(values.std()),
+        "contrast": float(values.flatten(1).std(1).mean()),
+        "saturated": float((values.abs() > 0.99).float().mean()),
+    }
+
+
+def label_leak(data: Dataset) -> float:
+    """How much of a single pixel the label explains: the largest share of a pixel's variance that lies between the classes
+    (epsilon squared, without the bias of few images). Near 1: the label is drawn into the images. NaN where there are no
+    labels, or too few images of a class; pixels that hardly ever vary are left out."""
+    if data.labels is None:
+        return float("nan")
+    labels = np.asarray(data.labels[:LABELLED])
+    _, member, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    if len(counts) < 2 or len(labels) < IMAGES_PER_CLASS * len(counts):
+        return float("nan")
+    pixels = torch.from_numpy(np.array(data.images[:LABELLED])).flatten(1).float()
+    pixels -= pixels.mean(0)
+    sums = torch.zeros(len(counts), pixels.shape[1]).index_add_(0, torch.from_numpy(member), pixels)
+    total = pixels.square().sum(0)
+    between = (sums.square() / torch.from_numpy(counts)[:, None]).sum(0)
+    varying = total > 0.1 * total.mean()
+    if not bool(varying.any()):
+        return float("nan")
+    unexplained = (1 - between[varying] / total[varying]) * (len(labels) - 1) / (len(labels) - len(counts))
+    return 1 - float(unexplained.min())
+
+
+def off_diagonal_mean(distances: Tensor) -> float:
+    """Mean of (n, n) without its diagonal; 0 for one row."""
+    n = len(distances)
+    return float(distances.sum() - distances.diagonal().sum()) / max(1, n * (n - 1))
+
+
+def nearest_other(points: Tensor) -> Tensor:
+    """Distance (n,) from each row to the nearest other row."""
+    # By subtraction: the quick way by products leaves copies a little apart.
+    distances = torch.cdist(points, points, compute_mode="donot_use_mm_for_euclid_dist")
+    return distances.fill_diagonal_(float("inf")).min(1).values
+
+
+def mean_length(difference: Tensor) -> float:
+    """Mean length of the rows."""
+    return float(difference.norm(dim=1).mean())

@@ -153,8 +153,8 @@ class Screen(View):
         self.grid = grid if grid is not None else self.grid
         self._show(trainer)
 
-    def sampled(self, trainer: Trainer, made: Any, spec: DataSpec) -> None:
-        self.text = made[0] if spec.kind == "text" else None
+    def sampled(self, trainer: Trainer, samples: Any, spec: DataSpec) -> None:
+        self.text = samples[0] if spec.kind == "text" else None
 
     def diagnosed(self, trainer: Trainer, diagnosis: Diagnosis) -> None:
         self.diagnosis = diagnosis

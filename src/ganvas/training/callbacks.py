@@ -1,4 +1,4 @@
-"""What may listen to a training: the run's log, the terminal view, a logger of your own. Listeners never change the training."""
+"""What a training calls as it goes: the run's log, the terminal view, a logger of your own. Callbacks never change a training."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class Callback:
     def evaluated(self, trainer: Trainer, metrics: dict[str, Any], grid: Any) -> None:
         """Metrics of this step ({} where they are not computed) and the grid of fixed seeds, uint8 (H, W, C)."""
 
-    def sampled(self, trainer: Trainer, made: Any, spec: DataSpec) -> None:
+    def sampled(self, trainer: Trainer, samples: Any, spec: DataSpec) -> None:
         """Samples of fixed seeds that are no images: clips int16 (n, L), or texts. Before `evaluated`."""
 
     def checked(self, trainer: Trainer, numbers: dict[str, Any]) -> None:
-        """How the training fares at this step (ganvas.training.health)."""
+        """Numbers of the training's health at this step (ganvas.training.health)."""
 
     def diagnosed(self, trainer: Trainer, diagnosis: Diagnosis) -> None:
         """What the doctor says, after each `checked`."""

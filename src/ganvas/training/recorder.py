@@ -34,8 +34,8 @@ class Recorder(Callback):
                 {"event": "evaluated", "step": trainer.steps, "seconds": trainer.seconds, "metrics": metrics}
             )
 
-    def sampled(self, trainer: Trainer, made: Any, spec: DataSpec) -> None:
-        media.write_sheet(self.writer.folder / "samples" / f"{trainer.steps:08d}", made, spec)
+    def sampled(self, trainer: Trainer, samples: Any, spec: DataSpec) -> None:
+        media.write_sheet(self.writer.folder / "samples" / f"{trainer.steps:08d}", samples, spec)
 
     def checked(self, trainer: Trainer, numbers: dict[str, Any]) -> None:
         self.writer.row({"event": "health", "step": trainer.steps, "seconds": trainer.seconds, **numbers})

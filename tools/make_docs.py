@@ -97,6 +97,8 @@ infinities are null.
 `budget`, `device`, `precision`, `why_precision`, `compiled`, `parameters`, `shape`, `count`, `networks` |
 | `evaluate` | `run` or `images`, `data`, `n`, `metrics` |
 | `restore` | `task`, `restored`: a list of `image`, `files`, `size` and perhaps `sheet`; `problems` |
+| `translate` | `direction`, `translated`, `problems` |
+| `doctor` | `run`, `healthy`, `findings`: a list of `name`, `confidence`, `evidence`, `change`, ... |
 | `compare` | `data`, `main`, `groups`, `best`, `surroundings`, `settings`, `page` |
 | `stylise` | `out`, `network`, `sha256`, `steps`, `seconds`, `losses`, `stopped`, `video`; with a run `out`, `run`, \
 `method`, `seconds` |
@@ -106,8 +108,8 @@ infinities are null.
 `problems`, ...), `contact_sheet` |
 
 `metrics` is `{"FD[digits]": {"value", "reference", "n", "better", ...}, "coverage": ..., "precision": ...,
-"recall": ..., "density": ..., "modes": ..., "copies": ...}`; `reference` is the reference, what held-out
-real images score by the same measure, and `n` the number of samples."""
+"recall": ..., "density": ..., "modes": ..., "copies": ...}`; `reference` is what held-out real images score
+by the same metric, and `n` the number of samples."""
 
 ENDS = """\
 ## Exit codes

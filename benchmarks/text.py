@@ -24,7 +24,7 @@ import torch
 
 from ganvas.data import Dataset, open_data
 from ganvas.data.feed import make_feed
-from ganvas.data.text import decode
+from ganvas.data.tokens import decode
 from ganvas.method import create
 from ganvas.metrics import measure_likelihood
 from ganvas.sampling import sample

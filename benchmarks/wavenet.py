@@ -34,8 +34,8 @@ from torch.nn import functional as F
 
 from ganvas.data import Dataset, open_data, write_png
 from ganvas.data.batch import as_audio
+from ganvas.data.image_grid import grid
 from ganvas.data.media import to_int16
-from ganvas.data.sheets import grid
 from ganvas.data.spectrogram import spectrogram
 from ganvas.losses.autoregressive import to_levels, to_values
 from ganvas.losses.mulaw import compress, expand, heard

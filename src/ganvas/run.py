@@ -67,11 +67,8 @@ class Run:
     @property
     def spec(self) -> DataSpec:
         """Shape and facts of the data that it was trained on."""
-        known = dict(self.info["spec"])
         try:
-            lists = {name: tuple(known.get(name, ())) for name in ("classes", "class_counts", "tokens")}
-            merges = tuple((int(a), int(b)) for a, b in known.get("merges", ()))
-            return DataSpec(**{**known, **lists, "merges": merges})
+            return DataSpec.from_dict(self.info["spec"])
         except (TypeError, ValueError) as error:
             raise RunError(
                 f"{self.folder / 'settings.json'} is damaged: spec does not describe data ({error})"

@@ -48,9 +48,9 @@ def continued(method: Method, prompt: str, n: int, seed: int = 0) -> Tensor:
             f"{method.name} does not continue where a text ends, so it takes no prompt"
             f" (methods that do: {methods_with(Continues)})"
         )
-    from ganvas.data import text
+    from ganvas.data.tokens import encode
 
-    start = torch.from_numpy(text.encode(prompt, method.spec, "the prompt")).long()
+    start = torch.from_numpy(encode(prompt, method.spec.tokens, method.spec.merges, "the prompt")).long()
     if not len(start):
         raise UsageError("the prompt is empty: omit it")
     device = next(method.parameters()).device

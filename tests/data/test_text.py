@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from ganvas.data import Dataset, open_data, text
-from ganvas.data.text import decode, decoded
+from ganvas.data.text import decoded
+from ganvas.data.tokens import decode, encode
 from ganvas.errors import DataError, UsageError
 
 
@@ -134,12 +135,12 @@ def test_fingerprints_are_of_text_and_tokens(tmp_path: Path) -> None:
 def test_another_text_in_the_same_vocabulary(tmp_path: Path) -> None:
     learned = open_data(written(tmp_path / "a.txt", "abab cd " * 50), tokens="bytepairs", vocabulary=9)
     other = open_data(written(tmp_path / "b.txt", "dcba abab " * 9))
-    again = text.recoded(other, learned.spec)
+    again = other.coded_like(learned.spec)
     assert again.spec.tokens == learned.spec.tokens and whole(again) == "dcba abab " * 9
     assert len(again) < len(other), "in byte pairs"
     strange = open_data(written(tmp_path / "c.txt", "abxy\u20acx" * 9))
     with pytest.raises(DataError, match=r"characters that the vocabulary lacks.*'x' \(18 of them\), 'y' \(9 of them\)"):
-        text.recoded(strange, learned.spec)
+        strange.coded_like(learned.spec)
 
 
 def test_the_sheet(tmp_path: Path) -> None:
@@ -151,8 +152,8 @@ def test_the_sheet(tmp_path: Path) -> None:
 
 def test_decoding_is_of_bytes() -> None:
     assert decoded(b"a\r\nb", "here") == ("a\nb", ["1 line ends of \\r\\n or \\r were made \\n"])
-    assert text.encode("ba", open_spec("ab"), "x").tolist() == [1, 0]
-    assert len(text.encode("", open_spec("ab"), "x")) == 0
+    assert encode("ba", ("a", "b"), (), "x").tolist() == [1, 0]
+    assert len(encode("", ("a", "b"), (), "x")) == 0
 
 
 def open_spec(tokens: str) -> Any:

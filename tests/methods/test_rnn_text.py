@@ -12,7 +12,7 @@ from torch.testing import assert_close
 
 from ganvas.data import Dataset, DataSpec, open_data
 from ganvas.data.batch import Batch
-from ganvas.data.text import decode
+from ganvas.data.tokens import decode
 from ganvas.errors import DataError, UsageError
 from ganvas.method import Samples, create
 from ganvas.methods.rnn_text import RecurrentTextModel

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from ganvas.data import feed as feeds
-from ganvas.data.feed import Feed, TextFeed
+from ganvas.data.kinds import feeds
+from ganvas.data.kinds.feeds import Feed, TextFeed
 from ganvas.errors import DataError
 
 COUNT = 10

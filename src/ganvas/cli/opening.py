@@ -35,16 +35,9 @@ def open_shown(source: str, settings: Mapping[str, Any], *, title: str = "openin
 
 def fitting(run: Run) -> dict[str, Any]:
     """The run's data settings with its shape spelled out, for other data than its own, which need no partners."""
-    if run.spec.kind == "text":  # it comes in its own vocabulary first (see as_in)
-        return {
-            name: value for name, value in run.info["data_settings"].items() if name not in ("tokens", "vocabulary")
-        }
-    channels, height, width = run.spec.shape
-    if run.spec.kind == "audio":
-        return {**run.info["data_settings"], "rate": run.spec.rate, "seconds": width / run.spec.rate}
-    shape = {"size": f"{height}x{width}", **({"channels": channels} if channels in (1, 3, 4) else {})}
-    alone = {"partner": None, "pairs": "auto", "unpaired": False}
-    return {**run.info["data_settings"], **shape, **alone}
+    from ganvas.data.kinds import KINDS
+
+    return KINDS[run.spec.kind].settings_like(run.spec, run.info["data_settings"])
 
 
 def as_in(run: Run, dataset: Dataset) -> Dataset:
@@ -53,8 +46,4 @@ def as_in(run: Run, dataset: Dataset) -> Dataset:
 
     if dataset.spec.kind != run.spec.kind:
         raise DataError(f"{run.folder} was trained on {run.spec.kind}, and {dataset.source} holds {dataset.spec.kind}")
-    if run.spec.kind != "text" or dataset.spec.tokens == run.spec.tokens:
-        return dataset
-    from ganvas.data import text
-
-    return text.recoded(dataset, run.spec)
+    return dataset.coded_like(run.spec)

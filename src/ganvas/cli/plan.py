@@ -29,12 +29,12 @@ def show(plan: Session, *, json: bool) -> None:
         write_json(facts)
         return
     spec = plan.data.spec
-    size = f", {spec.channels}x{spec.height}x{spec.width} (CxHxW)" if spec.kind == "images" else ""
+    size = plan.data.kind.size(spec)
     budget = ", ".join(f"{limit:g} {name}" for name, limit in facts["budget"].items() if limit is not None)
     print_facts(
         {
             "method": facts["method"] + (f", preset {plan.preset}" if plan.preset else ""),
-            "data": f"{facts['data']}: {facts['count']} {spec.unit}{size}",
+            "data": f"{facts['data']}: {facts['count']} {spec.unit}" + (f", {size}" if size else ""),
             "run": facts["run"], "budget": budget, "seed": facts["seed"], "device": facts["device"],
             "precision": f"{facts['precision']} ({facts['why_precision']})",
             "compiled": "yes" if facts["compiled"] else "no", "processes": plan.engine.ranks,

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from ganvas.method import Method
 
 BLOCK = 1024  # images made before they are written; a multiple of chunks.CHUNK
-NAMES = {"images": "images", "audio": "clips", "text": "texts"}
 STEP_SECONDS, END_SECONDS = 0.5, 2.0  # of --animate
 
 
@@ -69,6 +68,7 @@ def sample(
     holds them as they are.
     """
     from ganvas.data import media
+    from ganvas.data.kinds import KINDS
     from ganvas.errors import UsageError
     from ganvas.run import load
     from ganvas.training.engine import choose_device
@@ -95,7 +95,7 @@ def sample(
             media.write_npz(out, made, method.spec)
         else:
             media.write_each(out, made, seed, method.spec)
-        typer.echo(f"{n} {NAMES[method.spec.kind]} written to {out}")
+        typer.echo(f"{n} {KINDS[method.spec.kind].samples} written to {out}")
     if grid is not None:
         _write_grid(made, grid, method.spec)
 
@@ -150,22 +150,25 @@ def _check_places(out: Path | None, grid: Path | None, animate: Path | None) -> 
 
 def _write_folder(method: Method, n: int, seed: int, out: Path, label: str | None, prompt: str | None) -> None:
     from ganvas.data import media
+    from ganvas.data.kinds import KINDS
 
     spec = method.spec
     for first, made in blocks(method, n, seed, label, prompt):
         media.write_each(out, made, first, spec)
-    typer.echo(f"{n} {NAMES[spec.kind]} written to {out}/ (seed{seed:06d}{media.SUFFIXES[spec.kind]} ...)")
+    kind = KINDS[spec.kind]
+    typer.echo(f"{n} {kind.samples} written to {out}/ (seed{seed:06d}{kind.suffix} ...)")
 
 
 def _write_grid(made: Any, place: Path, spec: DataSpec) -> None:
     from ganvas.data import media, write_png
+    from ganvas.data.kinds import KINDS
     from ganvas.errors import UsageError
 
     sheet = media.sheet(made, spec)
     if sheet is None:
         raise UsageError("text cannot be put on a sheet: omit --grid, and name a folder or a FILE.npz by --out")
     write_png(place, sheet)
-    typer.echo(f"a sheet of {len(made)} {NAMES[spec.kind]} written to {place}")
+    typer.echo(f"a sheet of {len(made)} {KINDS[spec.kind].samples} written to {place}")
 
 
 def _write_animation(method: Method, n: int, seed: int, label: str | None, place: Path) -> None:

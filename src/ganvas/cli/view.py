@@ -31,6 +31,7 @@ from rich.text import Text
 
 from ganvas.cli.blocks import Image, can_show, crop, half_blocks
 from ganvas.cli.output import figure, metrics_line
+from ganvas.data.kinds import KINDS
 from ganvas.data.media import tile_size
 from ganvas.training.callbacks import Callback
 
@@ -154,7 +155,7 @@ class Screen(View):
         self._show(trainer)
 
     def sampled(self, trainer: Trainer, samples: Any, spec: DataSpec) -> None:
-        self.text = samples[0] if spec.kind == "text" else None
+        self.text = KINDS[spec.kind].text(samples)
 
     def diagnosed(self, trainer: Trainer, diagnosis: Diagnosis) -> None:
         self.diagnosis = diagnosis

@@ -9,9 +9,10 @@ if TYPE_CHECKING:
     from ganvas.data.batch import Batch
     from ganvas.data.dataset import Dataset
     from ganvas.data.image import png_bytes, read_image, write_png
+    from ganvas.data.image_grid import grid
     from ganvas.data.open import open_data
     from ganvas.data.settings import DataSettings
-    from ganvas.data.sheets import contact_sheet, grid
+    from ganvas.data.sheets import contact_sheet
     from ganvas.data.spec import DataSpec
 
 _HOMES = {
@@ -20,7 +21,7 @@ _HOMES = {
     "DataSpec": "spec",
     "Dataset": "dataset",
     "contact_sheet": "sheets",
-    "grid": "sheets",
+    "grid": "image_grid",
     "open_data": "open",
     "png_bytes": "image",
     "read_image": "image",

@@ -1,8 +1,7 @@
 """Clips of sound, from .wav files in a folder or a zip, or from an .npz with `audio`.
 
 Folders mean what they mean for images: sub-folders are labels, train and test are splits. All clips come to one rate and one
-length. Until they are a data set they travel as images one pixel high whose two channels are the bytes of 16 bits, so that
-packing, cache and splits are those of images.
+length, and travel as bytes until they are a data set (see kinds/audio.py).
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ import numpy as np
 from ganvas.data import arrays, folder, image, wav
 from ganvas.data.folder import Found, Opener
 from ganvas.data.image import Broken
+from ganvas.data.kinds.audio import as_bytes
 from ganvas.data.settings import DataSettings
 from ganvas.data.source import (
     Counter,
@@ -192,22 +192,10 @@ def _part(rows: np.ndarray, labels: np.ndarray | None, length: int, clip: Clip, 
             kept += [row for row, _ in sound]
             counter.add(len(block))
             if sound:
-                yield _as_bytes([one for _, one in sound], length)
+                yield as_bytes([one for _, one in sound], length)
         part.labels = None if labels is None else labels[kept]
 
     return part
-
-
-def _as_bytes(clips: list[np.ndarray], length: int) -> np.ndarray:
-    whole = np.zeros((len(clips), 1, length), "<i2")
-    for row, clip in zip(whole, clips, strict=True):
-        row[0, : len(clip)] = clip[:length]
-    return whole[..., None].view(np.uint8)
-
-
-def from_bytes(packed: np.ndarray) -> np.ndarray:
-    """Clips (N, L) int16 of what a pack holds, (N, 1, L, 2) uint8, without copying where the machine agrees."""
-    return packed.view("<i2")[:, 0, :, 0]
 
 
 def _clips(audio: np.ndarray, lengths: np.ndarray | None, where: str) -> list[np.ndarray]:

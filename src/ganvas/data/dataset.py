@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from ganvas.data.settings import DataSettings
+from ganvas.data.kinds import KINDS, Coded, Kind
+from ganvas.data.settings import DataSettings, make_fingerprint
 from ganvas.data.spec import DataSpec
 from ganvas.errors import DataError
 from ganvas.settings import as_dict
-
-CHUNK = 256  # images
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -47,15 +44,26 @@ class Dataset:
         return len(self.examples)
 
     @property
+    def kind(self) -> Kind:
+        """What to ask where kinds of data differ."""
+        return KINDS[self.spec.kind]
+
+    @property
     def images(self) -> np.ndarray:
         """The examples of a set of images; DataError for other kinds."""
-        if self.spec.kind != "images":
+        if not self.kind.is_image:
             raise DataError(f"{self.name} holds {self.spec.kind}, and this takes images")
         return self.examples
 
     def part(self, split: str) -> Dataset | None:
         """The split of that name ("train" or "test") of the same source, or None where it has none."""
         return self if split == self.split else self._parts.get(split)
+
+    def coded_like(self, spec: DataSpec) -> Dataset:
+        """The same data in the code of `spec`, which is of the same kind: text in that vocabulary, DataError where it lacks
+        characters."""
+        splits = self.kind.recoded(self, spec)
+        return self if splits is None else datasets_of(splits, self.source, self.settings)[self.split]
 
     def sheet(self) -> dict[str, Any]:
         """All that is worth knowing before a training, ready for JSON. Reads every image once.
@@ -65,15 +73,6 @@ class Dataset:
         occur in training.
         """
         splits = {name: part for name in ("train", "test") if (part := self.part(name)) is not None}
-        of_images = (
-            {
-                "channels": _channel_facts(self.examples),
-                "total_variance": self.spec.total_variance,
-            }
-            if self.spec.kind == "images"
-            else {}
-        )
-        repeated = {} if self.spec.kind == "text" else {"duplicates": _duplicates(splits)}
         return {
             "name": self.name,
             "source": self.source,
@@ -84,27 +83,13 @@ class Dataset:
             "classes": {name: _class_counts(part) for name, part in splits.items()},
             "paired": self.spec.paired,
             "partners": {name: len(part.partners) for name, part in splits.items() if part.partners is not None},
-            **of_images,
-            **repeated,
+            **self.kind.card(splits, self),
             "problems": [list(problem) for problem in self.problems],
             "settings": as_dict(self.settings),
             "bytes": {name: part.examples.nbytes for name, part in splits.items()},
             "fingerprint": self.fingerprint,
             **self.facts,
         }
-
-
-def make_fingerprint(digest: str, settings: DataSettings) -> str:
-    """Hexadecimal; equal where a training would see the same bytes in the same way."""
-    return hashlib.sha256(json.dumps([digest, chosen(settings)], sort_keys=True).encode()).hexdigest()
-
-
-def chosen(settings: DataSettings) -> dict[str, Any]:
-    """The settings that are not at their defaults: a setting that a later version adds changes nothing known. Not where
-    partners lie, since their images are compared."""
-    usual = as_dict(DataSettings())
-    found = {name: value for name, value in as_dict(settings).items() if value != usual[name]}
-    return {name: value for name, value in found.items() if name != "partner"}
 
 
 def missing_split(name: str, split: str, holdout: float) -> DataError:
@@ -122,34 +107,21 @@ def _class_counts(part: Dataset) -> dict[str, int]:
     return dict(zip(part.spec.classes, counts.tolist(), strict=True))
 
 
-def _channel_facts(images: np.ndarray) -> list[dict[str, float]]:
-    """From the histogram of each channel: exact, and one pass over the bytes."""
-    channels = images.shape[-1]
-    counts = np.zeros((channels, 256), dtype=np.int64)
-    for start in range(0, len(images), CHUNK):
-        block = np.asarray(images[start : start + CHUNK])
-        for channel in range(channels):
-            counts[channel] += np.bincount(block[..., channel].ravel(), minlength=256)
-    values = np.arange(256)
-    facts = []
-    for row in counts:
-        total, present = int(row.sum()), np.flatnonzero(row)
-        mean = float(row @ values) / total
-        deviation = float(np.sqrt(row @ (values - mean) ** 2 / total))
-        facts.append(
-            {"min": int(present[0]), "max": int(present[-1]), "mean": round(mean, 4), "std": round(deviation, 4)}
+def datasets_of(splits: Mapping[str, Coded], source: str, settings: DataSettings) -> dict[str, Dataset]:
+    """Splits that know each other, of data without labels and partners."""
+    datasets: dict[str, Dataset] = {}
+    for split, coded in splits.items():
+        datasets[split] = Dataset(
+            name=coded.spec.name,
+            split=split,
+            spec=coded.spec,
+            examples=coded.examples,
+            labels=None,
+            partners=None,
+            fingerprint=make_fingerprint(coded.digest, settings),
+            source=source,
+            settings=settings,
+            facts=coded.facts,
+            _parts=datasets,
         )
-    return facts
-
-
-def _duplicates(splits: dict[str, Dataset]) -> dict[str, int]:
-    digests = {name: _image_digests(part.examples) for name, part in splits.items()}
-    found = {f"within_{name}": len(rows) - len(set(rows)) for name, rows in digests.items()}
-    if len(digests) == 2:
-        known = set(digests["train"])
-        found["test_in_train"] = sum(row in known for row in digests["test"])
-    return found
-
-
-def _image_digests(images: np.ndarray) -> list[bytes]:
-    return [hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).digest() for image in images]
+    return datasets

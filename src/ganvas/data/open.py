@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import hashlib
 import json
@@ -14,15 +13,16 @@ import numpy as np
 
 from ganvas import files
 from ganvas.data import arrays, audio, builtin_sets, folder, pack, partners, public, text, wav
-from ganvas.data.dataset import Dataset, chosen, make_fingerprint, missing_split
+from ganvas.data.dataset import Dataset, missing_split
 from ganvas.data.image import SUFFIXES, refuse_endless
-from ganvas.data.settings import DataSettings, check_kind, parse_size
+from ganvas.data.kinds import KINDS, check_settings
+from ganvas.data.settings import DataSettings, chosen, make_fingerprint, parse_size
 from ganvas.data.source import Listing, Loaded, Progress
 from ganvas.data.spec import DataSpec
 from ganvas.errors import DataError, nearest
 from ganvas.settings import change
 
-KINDS = "a zip of images or .wav files, an IDX file (.gz too), .npz or .npy, a text in UTF-8"
+OPENABLE = "a zip of images or .wav files, an IDX file (.gz too), .npz or .npy, a text in UTF-8"
 
 
 def open_data(
@@ -80,7 +80,7 @@ def _nothing(source: str, error: OSError | ValueError) -> str:
     if isinstance(error, PermissionError):
         return f"cannot look at {source}: no permission"
     hint = nearest(source, names)
-    known = f"Sets by name: {', '.join(names)}; or the path of a folder, {KINDS}"
+    known = f"Sets by name: {', '.join(names)}; or the path of a folder, {OPENABLE}"
     return f"there is no data set and no path {source!r}{hint}. {known}"
 
 
@@ -95,11 +95,9 @@ def _opened(
     listing: Listing | text.Source, settings: DataSettings, cache: Path, progress: Progress
 ) -> dict[str, Dataset]:
     if isinstance(listing, text.Source):
-        check_kind(settings, "text", listing.name)
+        check_settings(settings, KINDS["text"], listing.name)
         return text.datasets(listing, settings)
-    packed = _packed(listing, settings, cache, progress)
-    check_kind(settings, packed.facts.get("kind", "images"), listing.name)
-    return _datasets(listing, packed, settings)
+    return _datasets(listing, _packed(listing, settings, cache, progress), settings)
 
 
 def _listed_folder(path: Path) -> Listing | text.Source:
@@ -142,7 +140,7 @@ def _listed_file(path: Path) -> Listing | text.Source:
         return _listed_idx(path, {"train": path})
     if text.looks_like_text(path):
         return text.of_file(path, _name(path))
-    raise DataError(f"{path} is of no kind that is read here: a folder of images, {KINDS}")
+    raise DataError(f"{path} is of no kind that is read here: a folder of images, {OPENABLE}")
 
 
 def _load_npz(path: Path, settings: DataSettings, progress: Progress) -> Loaded:
@@ -175,22 +173,33 @@ def _packed(listing: Listing, settings: DataSettings, cache: Path, progress: Pro
 
 
 def _datasets(listing: Listing, packed: pack.Packed, settings: DataSettings) -> dict[str, Dataset]:
+    kind = KINDS[packed.facts.get("kind", "images")]
+    check_settings(settings, kind, listing.name)
     datasets: dict[str, Dataset] = {}
     for name, split in packed.splits.items():
         count, height, width, channels = split.images.shape
-        given = split.partners is not None
-        counts = () if split.labels is None else np.bincount(split.labels, minlength=len(packed.classes)).tolist()
+        counts: list[int] = []
+        if split.labels is not None:
+            counts = np.bincount(split.labels, minlength=len(packed.classes)).tolist()
+        has_partners = split.partners is not None
         spec = DataSpec(
-            listing.name, channels, height, width, count, packed.classes, given and not settings.unpaired, packed.total_variance,
-            tuple(counts), unpaired=given and settings.unpaired,
-        )  # fmt: skip
-        if sound := packed.facts.get("kind") == "audio":
-            spec = dataclasses.replace(spec, channels=1, total_variance=0.0, kind="audio", rate=packed.facts["rate"])
+            listing.name,
+            channels,
+            height,
+            width,
+            count,
+            packed.classes,
+            paired=has_partners and not settings.unpaired,
+            unpaired=has_partners and settings.unpaired,
+            total_variance=packed.total_variance,
+            class_counts=tuple(counts),
+        )
+        examples, spec = kind.unpacked(split.images, spec, packed.facts)
         datasets[name] = Dataset(
             name=listing.name,
             split=name,
             spec=spec,
-            examples=audio.from_bytes(split.images) if sound else split.images,
+            examples=examples,
             labels=split.labels,
             partners=split.partners,
             fingerprint=make_fingerprint(split.digest, settings),

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
 import re
+from typing import Any
 
 from ganvas.errors import UsageError
-from ganvas.settings import setting
+from ganvas.settings import as_dict, setting
 
 LARGEST_SIDE = 8192
-# Settings that mean something for one kind of data only; the others hold for all.
-OF_KIND = {
-    "images": ("size", "fit", "channels", "alpha", "mirror", "partner", "pairs", "unpaired"),
-    "audio": ("rate", "seconds"),
-    "text": ("tokens", "vocabulary"),
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,15 +89,16 @@ class DataSettings:
     )
 
 
-def check_kind(settings: DataSettings, kind: str, name: str) -> None:
-    """UsageError for a setting that has no effect on data of this kind and is not at its default."""
-    usual = DataSettings()
-    for other, names in OF_KIND.items():
-        changed = [key for key in names if other != kind and getattr(settings, key) != getattr(usual, key)]
-        if changed:
-            raise UsageError(f"data.{changed[0]} is about {other}, and {name} is {kind}: omit it")
-    if kind == "text" and settings.tokens == "characters" and settings.vocabulary != usual.vocabulary:
-        raise UsageError("data.vocabulary is for data.tokens=bytepairs: choose that too, or omit it")
+def chosen(settings: DataSettings) -> dict[str, Any]:
+    """The settings that are not at their defaults: a setting that a later version adds changes nothing known. Not where
+    partners lie, since their images are compared."""
+    defaults = as_dict(DataSettings())
+    return {name: value for name, value in as_dict(settings).items() if value != defaults[name] and name != "partner"}
+
+
+def make_fingerprint(digest: str, settings: DataSettings) -> str:
+    """Hexadecimal; equal where a training would see the same bytes in the same way."""
+    return hashlib.sha256(json.dumps([digest, chosen(settings)], sort_keys=True).encode()).hexdigest()
 
 
 def parse_size(size: int | str) -> tuple[int, int] | None:

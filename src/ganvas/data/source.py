@@ -18,6 +18,7 @@ import numpy as np
 from ganvas.data.image import fit, to_channels
 from ganvas.data.pairs import HALVES, halved
 from ganvas.data.settings import DataSettings, parse_size
+from ganvas.data.spec import UNITS
 from ganvas.errors import DataError, UsageError
 
 BLOCK, BLOCK_BYTES = 64, 2**24  # images and bytes that pass through at a time
@@ -51,9 +52,14 @@ class Loaded:
     matched: bool = True
 
     @property
+    def kind(self) -> str:
+        """See DataSpec.kind; the facts name it where they are not of images."""
+        return self.facts.get("kind", "images")
+
+    @property
     def unit(self) -> str:
         """What is counted."""
-        return "clips" if self.facts.get("kind") == "audio" else "images"
+        return UNITS[self.kind]
 
 
 @dataclasses.dataclass

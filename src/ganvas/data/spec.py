@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+UNITS = {"images": "images", "audio": "clips", "text": "tokens"}  # what is counted, by kind (see KINDS)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,10 +39,21 @@ class DataSpec:
     merges: tuple[tuple[int, int], ...] = ()
     unpaired: bool = False
 
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> DataSpec:
+        """A spec from settings.json, also of earlier versions; TypeError or ValueError where that does not describe data."""
+        known = dict(values)
+        if known.get("kind", "images") not in UNITS:
+            raise ValueError(f"kind must be one of {', '.join(UNITS)} (got {known['kind']!r})")
+        for name in ("classes", "class_counts", "tokens"):
+            known[name] = tuple(known.get(name, ()))
+        known["merges"] = tuple((int(a), int(b)) for a, b in known.get("merges", ()))
+        return cls(**known)
+
     @property
     def unit(self) -> str:
         """What is counted: "images", "clips" or "tokens"."""
-        return {"audio": "clips", "text": "tokens"}.get(self.kind, "images")
+        return UNITS[self.kind]
 
     @property
     def shape(self) -> tuple[int, int, int]:

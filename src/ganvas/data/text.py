@@ -11,32 +11,24 @@ whole text, of both parts, so that none is unknown; byte pairs are learned on th
 from __future__ import annotations
 
 import codecs
-import collections
 import dataclasses
-import hashlib
 import itertools
-import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from ganvas.data import bytepairs
-from ganvas.data.dataset import Dataset, make_fingerprint
+from ganvas.data import bytepairs, tokens
+from ganvas.data.dataset import Dataset, datasets_of
 from ganvas.data.folder import TEST_NAMES, TRAIN_NAMES
 from ganvas.data.image import refuse_endless
+from ganvas.data.kinds.text import coded
 from ganvas.data.settings import DataSettings
-from ganvas.data.spec import DataSpec
 from ganvas.errors import DataError
 
 SUFFIXES = frozenset({".txt", ".text", ".md"})
 LARGEST = 256 * 2**20  # bytes of text, of all files together
 MOST_FILES = 100_000
 LOOKED_AT = 65536  # bytes of a file whose name says nothing
-SHOWN_LINES, SHOWN_COLUMNS = 8, 100  # of the text, on its sheet
-SHOWN_UNKNOWN = 8
 
 Splits = dict[str, tuple[Path, ...]]
 
@@ -172,54 +164,6 @@ def decoded(content: bytes, where: str) -> tuple[str, list[str]]:
     return text, notes
 
 
-# --- tokens -------------------------------------------------------------------------------------------------
-
-
-def encode(text: str, spec: DataSpec, where: str) -> np.ndarray:
-    """Token numbers (T,) int16 of a text; DataError names characters that the vocabulary lacks."""
-    base = len(spec.tokens) - len(spec.merges)
-    return _encoded(text, spec.tokens[:base], spec.merges, where)
-
-
-def decode(numbers: np.ndarray, tokens: tuple[str, ...]) -> str:
-    """The text of token numbers (T,)."""
-    return "".join(map(tokens.__getitem__, numbers.tolist()))
-
-
-def _encoded(text: str, characters: tuple[str, ...], merges: tuple[tuple[int, int], ...], where: str) -> np.ndarray:
-    numbers = _numbers(text, characters, where)
-    if merges:
-        return bytepairs.encode(text, {one: number for number, one in enumerate(characters)}, merges)
-    return numbers.astype(np.int16)
-
-
-def _numbers(text: str, characters: tuple[str, ...], where: str) -> np.ndarray:
-    """The place of each character of a text among `characters`; DataError for those that are not there."""
-    points, known = _points(text), _points("".join(characters))
-    order = np.argsort(known)
-    numbers = order[np.searchsorted(known, points, sorter=order).clip(max=len(known) - 1)]
-    strange = points[known[numbers] != points]
-    if len(strange):
-        raise DataError(_unknown(strange, where))
-    return numbers
-
-
-def _unknown(strange: np.ndarray, where: str) -> str:
-    values, counts = np.unique(strange, return_counts=True)
-    often = np.argsort(-counts, kind="stable")[:SHOWN_UNKNOWN]
-    shown = ", ".join(f"{chr(values[i])!r} ({counts[i]:,} of them)" for i in often)
-    more = f" and {len(values) - SHOWN_UNKNOWN} more" if len(values) > SHOWN_UNKNOWN else ""
-    return (
-        f"{where} has characters that the vocabulary lacks, so the method never learned of them: {shown}{more}."
-        " Replace them, or train on a text that has them"
-    )
-
-
-def _points(text: str) -> np.ndarray:
-    """Code points (n,) uint32."""
-    return np.frombuffer(text.encode("utf-32-le"), dtype="<u4")
-
-
 # --- data sets ----------------------------------------------------------------------------------------------
 
 
@@ -235,92 +179,14 @@ def datasets(source: Source, settings: DataSettings) -> dict[str, Dataset]:
             f"{source.source} has {len(parts['train'])} character{'s' * (len(parts['train']) != 1)} to train on;"
             " training needs two at least, and hundreds of thousands to be of use"
         )
-    characters = _characters(parts.values(), source.source)
-    merges = _merges(parts["train"], characters, settings)
-    tokens = bytepairs.texts_of(characters, merges)
-    return _made(source, settings, parts, tokens, merges, notes)
-
-
-def recoded(data: Dataset, spec: DataSpec) -> Dataset:
-    """The same text in another vocabulary: that of the data that a method was trained on."""
-    assert data.spec.kind == spec.kind == "text"
-    parts = {
-        name: decode(part.examples, part.spec.tokens)
-        for name in ("train", "test")
-        if (part := data.part(name)) is not None
-    }
-    source = Source(data.name, data.source, {})
-    _numbers("".join(parts.values()), spec.tokens[: len(spec.tokens) - len(spec.merges)], data.source)
-    made = _made(source, data.settings, parts, spec.tokens, spec.merges, list(data.facts.get("changed", ())))
-    return made[data.split]
+    characters = tokens.characters_of(parts.values(), source.source)
+    merges = tokens.learn_merges(parts["train"], characters, settings)
+    vocabulary = bytepairs.texts_of(characters, merges)
+    splits = coded(source.name, source.source, parts, vocabulary, merges, notes)
+    return datasets_of(splits, source.source, settings)
 
 
 def _held_out(text: str, share: float) -> dict[str, str]:
     """Its last share is the test split; none where that is empty."""
     cut = len(text) - round(len(text) * share)
     return {"train": text[:cut], "test": text[cut:]} if 0 < cut < len(text) else {"train": text}
-
-
-def _characters(texts: Iterable[str], where: str) -> tuple[str, ...]:
-    """Every character that occurs, by code point."""
-    points = np.unique(np.concatenate([np.unique(_points(text)) for text in texts]))
-    if len(points) > 2**15:
-        raise DataError(f"{where} has {len(points):,} different characters, more than {2**15:,}: it is hardly text")
-    return tuple(map(chr, points.tolist()))
-
-
-def _merges(text: str, characters: tuple[str, ...], settings: DataSettings) -> tuple[tuple[int, int], ...]:
-    if settings.tokens == "characters":
-        return ()
-    if settings.vocabulary <= len(characters):
-        raise DataError(
-            f"data.vocabulary={settings.vocabulary} leaves no room for byte pairs beside the {len(characters)} characters of"
-            " the text: raise it, or choose data.tokens=characters"
-        )
-    counts = collections.Counter(bytepairs.pieces_of(text))
-    numbers = {one: number for number, one in enumerate(characters)}
-    return tuple(bytepairs.learn(counts, numbers, settings.vocabulary))
-
-
-def _made(
-    source: Source, settings: DataSettings, parts: Mapping[str, str], tokens: tuple[str, ...],
-    merges: tuple[tuple[int, int], ...], notes: list[str],
-) -> dict[str, Dataset]:  # fmt: skip
-    characters = tokens[: len(tokens) - len(merges)]
-    facts = _facts(parts, tokens, merges, notes)
-    made: dict[str, Dataset] = {}
-    for name, text in parts.items():
-        numbers = _encoded(text, characters, merges, source.source)
-        numbers.setflags(write=False)
-        digest = hashlib.sha256(json.dumps([tokens, merges]).encode() + numbers.tobytes()).hexdigest()
-        spec = DataSpec(source.name, 1, 1, 1, len(numbers), kind="text", tokens=tokens, merges=merges)
-        made[name] = Dataset(
-            name=source.name, split=name, spec=spec, examples=numbers, labels=None, partners=None,
-            fingerprint=make_fingerprint(digest, settings), source=source.source, settings=settings,
-            facts=facts, _parts=made,
-        )  # fmt: skip
-    return made
-
-
-def _facts(
-    parts: Mapping[str, str], tokens: tuple[str, ...], merges: tuple[tuple[int, int], ...], notes: list[str]
-) -> dict[str, Any]:
-    train = parts["train"]
-    lines = train.split("\n", SHOWN_LINES)
-    return {
-        "characters": {name: len(text) for name, text in parts.items()},
-        "lines": {name: text.count("\n") + (not text.endswith("\n")) for name, text in parts.items()},
-        "different_characters": len(tokens) - len(merges),
-        "vocabulary": len(tokens),
-        "longest_token": max(tokens, key=len),
-        "entropy": round(_entropy(train), 4),
-        "changed": notes,
-        "first_lines": [line[:SHOWN_COLUMNS] for line in lines[:SHOWN_LINES]],
-    }
-
-
-def _entropy(text: str) -> float:
-    """Bits per character that knowing how often each occurs leaves open."""
-    counts = np.unique(_points(text), return_counts=True)[1]
-    shares = counts / counts.sum()
-    return float(-(shares * np.log2(shares)).sum())

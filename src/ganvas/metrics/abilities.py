@@ -30,7 +30,7 @@ def measurements(
     most, `importance` the draws for a bound of the likelihood.
     """
     found: Measurements = {}
-    if isinstance(method, Samples) and data.spec.kind == "images":
+    if isinstance(method, Samples) and data.kind.is_image:
         found["samples"] = lambda: measure(sampled(), data, data.part("test"))
     if isinstance(method, Translates):
         found["translation"] = lambda: measure_translation(method, data, samples=samples)

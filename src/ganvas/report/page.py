@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 import ganvas
+from ganvas.data.kinds import KINDS
 from ganvas.data.settings import DataSettings
 from ganvas.doctor import Finding, diagnose
 from ganvas.errors import GanvasError
@@ -62,7 +63,7 @@ def report(run: Run, *, audit: bool = True) -> Html:
         _samples(run),
         _doctor(run),
         _measures(run, log, measured),
-        _copies(run, measured) if audit and run.spec.kind == "images" else Html(),
+        _copies(run, measured) if audit and KINDS[run.spec.kind].is_image else Html(),
         _curves(log, run.spec.unit),
         _settings(run),
         _machine(run, log),

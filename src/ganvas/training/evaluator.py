@@ -31,7 +31,7 @@ class Evaluator:
         started = time.perf_counter()
         samples, image_grid = preview(averaged, self.data)
         seconds = time.perf_counter() - started
-        if samples is not None and self.data.spec.kind != "images":
+        if samples is not None and not self.data.kind.is_image:
             self.tell("sampled", samples, self.data.spec)
 
         metrics = self.measure(averaged) if with_metrics and self.count else {}

@@ -86,7 +86,7 @@ class Health:
             numbers: Numbers = {"rollbacks": trainer.rollbacks}
             if self.taken_over:
                 numbers["taken_over"] = 1
-            if self.data.spec.kind == "images":
+            if self.data.kind.is_image:
                 numbers |= {"images": len(self.data), **self.reference.facts}
                 numbers |= self._of_samples(trainer)
             if isinstance(self.method, HasDiscriminator):

@@ -1,0 +1,32 @@
+"""Kinds of data. What differs between images, sound and text is asked of one object: `KINDS[spec.kind]`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ganvas.data.kinds.audio import Audio
+from ganvas.data.kinds.base import Coded, Kind, Split
+from ganvas.data.kinds.images import Images
+from ganvas.data.kinds.text import Text
+from ganvas.data.settings import DataSettings
+from ganvas.errors import UsageError
+
+__all__ = ["KINDS", "Coded", "Kind", "Split", "check_settings", "shown_settings"]
+
+KINDS: dict[str, Kind] = {kind.name: kind for kind in (Images(), Audio(), Text())}
+
+
+def check_settings(settings: DataSettings, kind: Kind, name: str) -> None:
+    """UsageError for a setting that has no effect on data of this kind and is not at its default."""
+    defaults = DataSettings()
+    for other in KINDS.values():
+        for key in other.settings:
+            if other is not kind and getattr(settings, key) != getattr(defaults, key):
+                raise UsageError(f"data.{key} is about {other.name}, and {name} is {kind.name}: omit it")
+    kind.check_settings(settings)
+
+
+def shown_settings(kind: Kind, names: Sequence[str]) -> list[str]:
+    """Those of the data settings `names` that say something about data of this kind."""
+    foreign = frozenset(name for other in KINDS.values() if other is not kind for name in other.settings)
+    return kind.shown_settings(names, foreign)

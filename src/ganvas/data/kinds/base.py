@@ -1,0 +1,166 @@
+"""What the rest of ganvas asks of a kind of data: how examples are fed, described, shown and written."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
+
+import numpy as np
+
+from ganvas.data.settings import DataSettings
+from ganvas.data.spec import UNITS, DataSpec
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from ganvas.data.batch import Batch
+    from ganvas.data.kinds.feeds import Feed
+
+
+class Split(Protocol):
+    """One split of a data set, as far as a kind looks at it (see Dataset)."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def source(self) -> str: ...
+    @property
+    def spec(self) -> DataSpec: ...
+    @property
+    def examples(self) -> np.ndarray: ...
+    @property
+    def labels(self) -> np.ndarray | None: ...
+    @property
+    def partners(self) -> np.ndarray | None: ...
+    @property
+    def settings(self) -> DataSettings: ...
+    @property
+    def facts(self) -> Mapping[str, Any]: ...
+    def part(self, split: str) -> Split | None: ...
+
+
+class Coded(NamedTuple):
+    """A split in numbers: what a Dataset is made of. `digest` identifies the content, `facts` go onto the data card."""
+
+    spec: DataSpec
+    examples: np.ndarray
+    digest: str
+    facts: dict[str, Any]
+
+
+class Kind(ABC):
+    """One kind of data. `KINDS[spec.kind]` is the object to ask; it holds no state.
+
+    To add a kind: a file beside this one, a line in KINDS, a line in UNITS (spec.py), and what reads its files.
+    """
+
+    name: ClassVar[str]
+    """The value of DataSpec.kind."""
+    samples: ClassVar[str]
+    """What a method of this kind generates, in the plural: "images", "clips", "texts"."""
+    suffix: ClassVar[str]
+    """Ending of a file that holds one sample."""
+    settings: ClassVar[tuple[str, ...]]
+    """Data settings that mean something for this kind only."""
+    is_image: ClassVar[bool] = False
+    """An example is an image: a feature network can measure it, and an image grid shows all there is to it."""
+    has_contact_sheet: ClassVar[bool] = True
+    """Examples can be shown as small images."""
+
+    @property
+    def unit(self) -> str:
+        """What is counted: "images", "clips", "tokens"."""
+        return UNITS[self.name]
+
+    # --- settings ---------------------------------------------------------------------------------------------
+
+    def check_settings(self, settings: DataSettings) -> None:
+        """UsageError where settings of this kind contradict each other."""
+        return
+
+    def shown_settings(self, names: Sequence[str], foreign: frozenset[str]) -> list[str]:
+        """Which of the data settings `names` say something about data of this kind; `foreign` are those of other kinds."""
+        return [name for name in names if name not in foreign]
+
+    @abstractmethod
+    def settings_like(self, spec: DataSpec, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """Settings that open other data in the shape of `spec`, without partners; `settings` opened the first data."""
+
+    # --- from a pack to a training ------------------------------------------------------------------------------
+
+    def unpacked(self, images: np.ndarray, spec: DataSpec, facts: Mapping[str, Any]) -> tuple[np.ndarray, DataSpec]:
+        """The examples in what a pack holds, uint8 (N, H, W, C), and their spec; `spec` describes them as images."""
+        return images, spec
+
+    def recoded(self, data: Split, spec: DataSpec) -> dict[str, Coded] | None:
+        """Every split of `data` in the code of `spec`, such as its vocabulary; None where they are in it already."""
+        return None
+
+    @abstractmethod
+    def feed(self, data: Split, *, batch_size: int, window: int, **more: Any) -> Feed:
+        """Endless batches; see `make_feed`."""
+
+    @abstractmethod
+    def batch(self, data: Split, rows: np.ndarray, window: int, device: torch.device | str) -> Batch:
+        """The examples `rows` (n,) of a split as one batch; see `examples_of`."""
+
+    def count(self, data: Split, window: int) -> int:
+        """How many examples `batch` can give."""
+        return len(data.examples)
+
+    # --- the data card ------------------------------------------------------------------------------------------
+
+    def card(self, splits: Mapping[str, Split], data: Split) -> dict[str, Any]:
+        """What the data card says of this kind only; `data` is the split that was asked for."""
+        return {}
+
+    @abstractmethod
+    def describe(self, spec: DataSpec, card: Mapping[str, Any], number: Callable[[Any], str]) -> dict[str, str]:
+        """The rows of `ganvas data`, by name, without source and settings; `number` formats a figure."""
+
+    def excerpt(self, card: Mapping[str, Any]) -> list[str]:
+        """Lines of the data themselves, to be shown below those rows."""
+        return []
+
+    def size(self, spec: DataSpec) -> str:
+        """The size of one example in words, where it is not obvious; else ""."""
+        return ""
+
+    # --- to be looked at ----------------------------------------------------------------------------------------
+
+    def tile(self, data: Split, index: int, gap: int) -> np.ndarray:
+        """Example `index` on a contact sheet, (H, W, C) uint8; `gap` pixels lie between it and its partner."""
+        raise NotImplementedError(f"{self.name} has no contact sheet")
+
+    @abstractmethod
+    def finished(self, samples: Tensor, spec: DataSpec) -> Any:
+        """What a method generated, in its final form: images uint8 (n, H, W, C), clips int16 (n, L), or a list of texts."""
+
+    @abstractmethod
+    def image_grid(self, samples: Any, spec: DataSpec) -> np.ndarray | None:
+        """All finished samples in one image (H, W, C) uint8, or None where they cannot be seen."""
+
+    @abstractmethod
+    def tile_size(self, spec: DataSpec) -> tuple[int, int]:
+        """(height, width) of one sample in the image grid."""
+
+    def text(self, samples: Any) -> str | None:
+        """A sample to be read on a terminal, or None."""
+        return None
+
+    # --- files --------------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def write(self, path: Path, sample: Any, spec: DataSpec) -> None:
+        """One finished sample into a file that ends in `suffix`."""
+
+    def write_joined(self, stem: Path, samples: Any, spec: DataSpec) -> None:
+        """The first samples in one file, `stem` + `suffix`, to listen to or to read; nothing where the image grid shows them."""
+        return
+
+    @abstractmethod
+    def arrays(self, samples: Any, spec: DataSpec) -> dict[str, Any]:
+        """All finished samples as the arrays of an .npz, by name."""

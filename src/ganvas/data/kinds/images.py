@@ -1,0 +1,160 @@
+"""Images: (C, H, W) in [-1, 1] in a batch, uint8 (H, W, C) in a data set, PNG on the disk."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ganvas.data.image import viewable, write_png
+from ganvas.data.image_grid import grid
+from ganvas.data.kinds.base import Kind, Split
+from ganvas.data.spec import DataSpec
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from ganvas.data.batch import Batch
+    from ganvas.data.kinds.feeds import Feed
+
+CHUNK = 256  # images that are counted at once
+
+
+class Images(Kind):
+    name = "images"
+    samples = "images"
+    suffix = ".png"
+    settings = ("size", "fit", "channels", "alpha", "mirror", "partner", "pairs", "unpaired")
+    is_image = True
+
+    def settings_like(self, spec: DataSpec, settings: Mapping[str, Any]) -> dict[str, Any]:
+        like = {**settings, "size": f"{spec.height}x{spec.width}", "partner": None, "pairs": "auto", "unpaired": False}
+        if spec.channels in (1, 3, 4):
+            like["channels"] = spec.channels
+        return like
+
+    def feed(self, data: Split, *, batch_size: int, window: int, **more: Any) -> Feed:
+        from ganvas.data.kinds.feeds import Feed
+
+        return Feed(
+            data.examples, data.labels, data.partners, batch_size=batch_size, mirror=data.settings.mirror,
+            apart=data.spec.unpaired, **more,
+        )  # fmt: skip
+
+    def batch(self, data: Split, rows: np.ndarray, window: int, device: torch.device | str) -> Batch:
+        from ganvas.data.batch import Batch, as_image_tensor
+        from ganvas.data.kinds.feeds import labels_of
+
+        partner = None
+        if data.partners is not None:
+            partner = as_image_tensor(data.partners[rows % len(data.partners)], device)
+        return Batch(as_image_tensor(data.examples[rows], device), labels_of(data, rows, device), partner)
+
+    def card(self, splits: Mapping[str, Split], data: Split) -> dict[str, Any]:
+        return {
+            "channels": channel_facts(data.examples),
+            "total_variance": data.spec.total_variance,
+            "duplicates": duplicates(splits),
+        }
+
+    def describe(self, spec: DataSpec, card: Mapping[str, Any], number: Callable[[Any], str]) -> dict[str, str]:
+        pairs = "no"
+        if spec.paired:
+            pairs = "yes"
+        elif spec.unpaired:
+            pairs = "no, partners are drawn apart"
+        return {
+            self.unit: counts_in_words(card["counts"]),
+            "shape": f"{spec.channels} channel{'s' * (spec.channels > 1)}, {spec.height} high, {spec.width} wide",
+            "pairs": pairs,
+            "total variance": number(card["total_variance"]),
+            **common_rows(spec, card),
+        }
+
+    def size(self, spec: DataSpec) -> str:
+        return f"{spec.channels}x{spec.height}x{spec.width} (CxHxW)"
+
+    def tile(self, data: Split, index: int, gap: int) -> np.ndarray:
+        image = viewable(np.asarray(data.examples[index % len(data.examples)]))
+        if data.partners is None:
+            return image
+        partner = viewable(np.asarray(data.partners[index % len(data.partners)]))
+        between = np.full((image.shape[0], gap, image.shape[-1]), 255, dtype=np.uint8)
+        return np.concatenate([image, between, partner], axis=1)
+
+    def finished(self, samples: Tensor, spec: DataSpec) -> np.ndarray:
+        return to_uint8(samples)
+
+    def image_grid(self, samples: Any, spec: DataSpec) -> np.ndarray:
+        return grid(samples)
+
+    def tile_size(self, spec: DataSpec) -> tuple[int, int]:
+        return spec.height, spec.width
+
+    def write(self, path: Path, sample: Any, spec: DataSpec) -> None:
+        write_png(path, viewable(sample))
+
+    def arrays(self, samples: Any, spec: DataSpec) -> dict[str, Any]:
+        return {"images": samples}
+
+
+def to_uint8(images: Tensor) -> np.ndarray:
+    """(n, C, H, W) in [-1, 1] as (n, H, W, C) uint8, rounded."""
+    import torch
+
+    bytes_ = images.clamp(-1, 1).add(1).mul(127.5).round().to(torch.uint8)
+    return bytes_.permute(0, 2, 3, 1).contiguous().cpu().numpy()
+
+
+def counts_in_words(counts: Mapping[str, int]) -> str:
+    """ "90 train, 10 test" """
+    return ", ".join(f"{count} {split}" for split, count in counts.items())
+
+
+def common_rows(spec: DataSpec, card: Mapping[str, Any]) -> dict[str, str]:
+    """Rows of `ganvas data` that images and clips have alike."""
+    repeated = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in card["duplicates"].items())
+    memory = ", ".join(f"{size / 2**20:.1f} MiB {name}" for name, size in card["bytes"].items())
+    classes = f"{len(spec.classes)}" if spec.classes else "none (no labels)"
+    return {"classes": classes, "duplicates": repeated, "memory": memory}
+
+
+def channel_facts(images: np.ndarray) -> list[dict[str, float]]:
+    """Least, greatest, mean and standard deviation of the bytes of each channel of images (N, H, W, C).
+
+    From the histogram of each channel: exact, and one pass over the bytes.
+    """
+    channels = images.shape[-1]
+    counts = np.zeros((channels, 256), dtype=np.int64)
+    for start in range(0, len(images), CHUNK):
+        block = np.asarray(images[start : start + CHUNK])
+        for channel in range(channels):
+            counts[channel] += np.bincount(block[..., channel].ravel(), minlength=256)
+    values = np.arange(256)
+    facts = []
+    for row in counts:
+        total, present = int(row.sum()), np.flatnonzero(row)
+        mean = float(row @ values) / total
+        deviation = float(np.sqrt(row @ (values - mean) ** 2 / total))
+        facts.append(
+            {"min": int(present[0]), "max": int(present[-1]), "mean": round(mean, 4), "std": round(deviation, 4)}
+        )
+    return facts
+
+
+def duplicates(splits: Mapping[str, Split]) -> dict[str, int]:
+    """How many examples are bit-equal to an earlier one of their split, and how many test examples occur in training."""
+    digests = {name: _digests(part.examples) for name, part in splits.items()}
+    found = {f"within_{name}": len(rows) - len(set(rows)) for name, rows in digests.items()}
+    if len(digests) == 2:
+        train = set(digests["train"])
+        found["test_in_train"] = sum(row in train for row in digests["test"])
+    return found
+
+
+def _digests(examples: np.ndarray) -> list[bytes]:
+    return [hashlib.blake2b(np.ascontiguousarray(one).data, digest_size=16).digest() for one in examples]

@@ -1,0 +1,141 @@
+"""Text: (window + 1) token numbers a row in a batch, one long row (T,) in a data set, UTF-8 on the disk.
+
+In a DataSpec text has no size: channels, height and width are 1, and `count` is of tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ganvas.data import tokens
+from ganvas.data.kinds.base import Coded, Kind, Split
+from ganvas.data.settings import DataSettings
+from ganvas.data.spec import DataSpec
+from ganvas.errors import UsageError
+from ganvas.files import write_text
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from ganvas.data.batch import Batch
+    from ganvas.data.kinds.feeds import Feed
+
+JOINED = 16  # texts at most in one file
+RULE = "\n\n" + "-" * 40 + "\n\n"  # between two of them
+
+
+class Text(Kind):
+    name = "text"
+    samples = "texts"
+    suffix = ".txt"
+    settings = ("tokens", "vocabulary")
+    has_contact_sheet = False
+
+    def check_settings(self, settings: DataSettings) -> None:
+        if settings.tokens == "characters" and settings.vocabulary != DataSettings().vocabulary:
+            raise UsageError("data.vocabulary is for data.tokens=bytepairs: choose that too, or omit it")
+
+    def shown_settings(self, names: Sequence[str], foreign: frozenset[str]) -> list[str]:
+        return [*self.settings, "holdout"]
+
+    def settings_like(self, spec: DataSpec, settings: Mapping[str, Any]) -> dict[str, Any]:
+        # Other text comes in a vocabulary of its own first: see `recoded`.
+        return {name: value for name, value in settings.items() if name not in self.settings}
+
+    def recoded(self, data: Split, spec: DataSpec) -> dict[str, Coded] | None:
+        if data.spec.tokens == spec.tokens:
+            return None
+        texts = {}
+        for split in ("train", "test"):
+            part = data.part(split)
+            if part is not None:
+                texts[split] = tokens.decode(part.examples, part.spec.tokens)
+        # All splits at once, so that one error names every character that is missing.
+        tokens.character_numbers(
+            "".join(texts.values()), spec.tokens[: len(spec.tokens) - len(spec.merges)], data.source
+        )
+        return coded(data.name, data.source, texts, spec.tokens, spec.merges, list(data.facts.get("changed", ())))
+
+    def feed(self, data: Split, *, batch_size: int, window: int, **more: Any) -> Feed:
+        from ganvas.data.kinds.feeds import TextFeed
+
+        return TextFeed(data.examples, batch_size=batch_size, window=window, **more)
+
+    def batch(self, data: Split, rows: np.ndarray, window: int, device: torch.device | str) -> Batch:
+        import torch
+
+        from ganvas.data.batch import Batch
+
+        places = rows[:, None] * window + np.arange(window + 1)
+        return Batch(torch.from_numpy(data.examples[places].astype(np.int64)).to(device))
+
+    def count(self, data: Split, window: int) -> int:
+        return (len(data.examples) - 1) // window
+
+    def describe(self, spec: DataSpec, card: Mapping[str, Any], number: Callable[[Any], str]) -> dict[str, str]:
+        def of_splits(name: str) -> str:
+            return ", ".join(f"{count:,} {split}" for split, count in card[name].items())
+
+        characters_per_token = sum(card["characters"].values()) / max(1, sum(card["counts"].values()))
+        return {
+            "characters": of_splits("characters"),
+            "lines": of_splits("lines"),
+            "tokens": f"{of_splits('counts')} ({number(characters_per_token)} characters each)",
+            "vocabulary": f"{card['vocabulary']:,} ({card['different_characters']:,} of them are characters of the whole text)",
+            "longest token": repr(card["longest_token"]),
+            "entropy": f"{number(card['entropy'])} bits per character, from how often each occurs",
+            "changed": "; ".join(card["changed"]) or "nothing",
+        }
+
+    def excerpt(self, card: Mapping[str, Any]) -> list[str]:
+        return card["first_lines"]
+
+    def finished(self, samples: Tensor, spec: DataSpec) -> list[str]:
+        return to_texts(samples, spec.tokens)
+
+    def image_grid(self, samples: Any, spec: DataSpec) -> None:
+        return None
+
+    def tile_size(self, spec: DataSpec) -> tuple[int, int]:
+        return spec.height, spec.width
+
+    def text(self, samples: Any) -> str | None:
+        return samples[0]
+
+    def write(self, path: Path, sample: Any, spec: DataSpec) -> None:
+        write_text(path, sample)
+
+    def write_joined(self, stem: Path, samples: Any, spec: DataSpec) -> None:
+        write_text(stem.with_suffix(self.suffix), RULE.join(samples[:JOINED]) + "\n")
+
+    def arrays(self, samples: Any, spec: DataSpec) -> dict[str, Any]:
+        return {"texts": np.array(samples)}
+
+
+def to_texts(numbers: Tensor, vocabulary: tuple[str, ...]) -> list[str]:
+    """(n, L) token numbers as n texts."""
+    return ["".join(vocabulary[number] for number in row) for row in numbers.long().tolist()]
+
+
+def coded(
+    name: str,
+    where: str,
+    texts: Mapping[str, str],
+    vocabulary: tuple[str, ...],
+    merges: tokens.Merges,
+    changed: list[str],
+) -> dict[str, Coded]:
+    """The text of every split as token numbers (T,) int16, read-only."""
+    facts = tokens.facts_of(texts, vocabulary, merges, changed)
+    splits = {}
+    for split, text in texts.items():
+        numbers = tokens.encode(text, vocabulary, merges, where)
+        numbers.setflags(write=False)
+        spec = DataSpec(name, 1, 1, 1, len(numbers), kind=Text.name, tokens=vocabulary, merges=merges)
+        splits[split] = Coded(spec, numbers, tokens.digest_of(numbers, vocabulary, merges), facts)
+    return splits

@@ -1,0 +1,122 @@
+"""Kinds of data: each answers for itself, and nobody else asks which one it is."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import ganvas
+from ganvas.data import DataSettings, DataSpec, open_data
+from ganvas.data.kinds import KINDS, Kind, check_settings, shown_settings
+from ganvas.data.spec import UNITS
+from ganvas.errors import DataError, UsageError
+from ganvas.settings import as_dict
+
+SOURCE = Path(ganvas.__file__).parent
+IMAGES = DataSpec("dots", 3, 48, 64, 4, paired=True)
+SOUND = DataSpec("tones", 1, 1, 800, 4, kind="audio", rate=8000)
+
+
+def is_kind(node: ast.expr) -> bool:
+    """`spec.kind`, `kind`, `facts["kind"]` and `facts.get("kind", ...)`."""
+    if isinstance(node, ast.Attribute):
+        return node.attr == "kind"
+    if isinstance(node, ast.Name):
+        return node.id == "kind"
+    keys: list[ast.expr] = []
+    if isinstance(node, ast.Subscript):
+        keys = [node.slice]
+    if isinstance(node, ast.Call):
+        keys = node.args
+    return any(isinstance(key, ast.Constant) and key.value == "kind" for key in keys)
+
+
+def branches(tree: ast.AST) -> list[int]:
+    """Lines that compare a kind with the name of one, or hold a table by kind."""
+    found = []
+    for node in ast.walk(tree):
+        names = {one.value for one in ast.walk(node) if isinstance(one, ast.Constant) and isinstance(one.value, str)}
+        if isinstance(node, ast.Compare) and any(map(is_kind, [node.left, *node.comparators])) and names & set(KINDS):
+            found.append(node.lineno)
+        if isinstance(node, ast.Dict):
+            keys = {key.value for key in node.keys if isinstance(key, ast.Constant)}
+            if len(keys & set(KINDS)) > 1:
+                found.append(node.lineno)
+    return found
+
+
+def test_nobody_asks_which_kind_it_is() -> None:
+    seen = branches(
+        ast.parse('if spec.kind == "text" or facts.get("kind") in ("audio",): ...\nx = {"images": 1, "text": 2}')
+    )
+    assert sorted(seen) == [1, 1, 2]
+    allowed = {SOURCE / "data" / "spec.py"}  # the table of units
+    for path in SOURCE.rglob("*.py"):
+        if path not in allowed and (SOURCE / "data" / "kinds") not in path.parents:
+            assert not branches(ast.parse(path.read_text(encoding="utf-8"))), path
+
+
+def test_each_kind_is_complete() -> None:
+    assert KINDS.keys() == UNITS.keys()
+    fields = set(as_dict(DataSettings()))
+    owned = [name for kind in KINDS.values() for name in kind.settings]
+    assert len(owned) == len(set(owned)) and set(owned) < fields
+    assert len({kind.suffix for kind in KINDS.values()}) == len(KINDS)
+    for name, kind in KINDS.items():
+        assert kind.name == name and kind.unit == UNITS[name]
+
+
+@pytest.mark.parametrize(
+    ("kind", "shown", "hidden"),
+    [
+        ("images", {"size", "mirror", "holdout", "skip_broken"}, {"rate", "tokens"}),
+        ("audio", {"rate", "seconds", "holdout", "skip_broken"}, {"size", "vocabulary"}),
+        ("text", {"tokens", "vocabulary", "holdout"}, {"size", "rate", "skip_broken"}),
+    ],
+)
+def test_settings_belong_to_a_kind(kind: str, shown: set[str], hidden: set[str]) -> None:
+    found = set(shown_settings(KINDS[kind], list(as_dict(DataSettings()))))
+    assert shown <= found and not hidden & found
+
+
+def test_settings_of_another_kind_are_refused() -> None:
+    check_settings(DataSettings(rate=8000), KINDS["audio"], "x")
+    with pytest.raises(UsageError, match=r"data.rate is about audio, and x is images: omit it"):
+        check_settings(DataSettings(rate=8000), KINDS["images"], "x")
+    with pytest.raises(UsageError, match=r"data.vocabulary is for data.tokens=bytepairs"):
+        check_settings(DataSettings(vocabulary=99), KINDS["text"], "x")
+
+
+def test_other_data_open_in_the_same_shape() -> None:
+    images = KINDS["images"].settings_like(IMAGES, {"holdout": 0.2, "partner": "b", "channels": "auto"})
+    assert images["size"] == "48x64" and images["channels"] == 3
+    assert images["partner"] is None and images["holdout"] == 0.2
+    sound = KINDS["audio"].settings_like(SOUND, {"holdout": 0.2})
+    assert sound == {"holdout": 0.2, "rate": 8000, "seconds": 0.1}
+    assert KINDS["text"].settings_like(SOUND, {"tokens": "bytepairs", "vocabulary": 300, "holdout": 0}) == {
+        "holdout": 0
+    }
+
+
+def test_only_images_are_images(tmp_path: Path) -> None:
+    assert [name for name, kind in KINDS.items() if kind.is_image] == ["images"]
+    (tmp_path / "a.txt").write_text("ab" * 50)
+    text = open_data(tmp_path / "a.txt")
+    assert text.kind is KINDS["text"] and isinstance(text.kind, Kind)
+    with pytest.raises(DataError, match="a holds text, and this takes images"):
+        _ = text.images
+    assert open_data("digits").images.dtype == np.uint8
+
+
+def test_a_spec_of_earlier_settings_still_opens() -> None:
+    """Before other kinds there were no `kind`, `rate`, `tokens`, `merges` and `unpaired`."""
+    old = {"name": "dots", "channels": 1, "height": 2, "width": 3, "count": 4, "classes": ["a", "b"], "paired": False}
+    spec = DataSpec.from_dict(old)
+    assert spec == DataSpec("dots", 1, 2, 3, 4, ("a", "b")) and spec.unit == "images"
+    text = DataSpec.from_dict({**old, "kind": "text", "tokens": ["a", "ab"], "merges": [[0, 1]]})
+    assert text.tokens == ("a", "ab") and text.merges == ((0, 1),) and text.unit == "tokens"
+    with pytest.raises(ValueError, match="kind must be one of images, audio, text"):
+        DataSpec.from_dict({**old, "kind": "smell"})

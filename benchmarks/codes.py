@@ -21,9 +21,9 @@ from typing import Any
 import torch
 from budget import read_settings, trained
 
+from ganvas.abilities import TwoStage
 from ganvas.data import Dataset, open_data
 from ganvas.data.feed import Feed
-from ganvas.method import Prepares
 from ganvas.metrics import measure, measure_reconstruction
 from ganvas.run import Run
 from ganvas.sampling import reconstructed, to_uint8
@@ -107,7 +107,7 @@ def train(
 def encoding(prior: Run, data: Dataset) -> float:
     """Seconds of processor time to encode all training images once."""
     method = prior.method
-    assert isinstance(method, Prepares)
+    assert isinstance(method, TwoStage)
     feed = Feed(data.images, None, None, batch_size=1, seed=0, generator=torch.Generator())
     began = time.process_time()
     feed.prepare(method.prepare)

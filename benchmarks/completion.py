@@ -25,10 +25,10 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Adam
 
+from ganvas.abilities import Restores
 from ganvas.chunks import in_chunks
 from ganvas.data import Dataset, grid, open_data, write_png
 from ganvas.data.batch import as_image_tensor
-from ganvas.method import Restores
 from ganvas.metrics import measure
 from ganvas.run import Run
 from ganvas.sampling import to_uint8

@@ -35,7 +35,8 @@ from ganvas.doctor import Diagnosis, Finding, diagnose
 from ganvas.doctor.rules import progress
 from ganvas.doctor.signals import read
 from ganvas.errors import TrainingError
-from ganvas.method import Method, Update, create, method_names, presets
+from ganvas.method import Method, Update
+from ganvas.registry import create, method_names, presets
 from ganvas.settings import settings_of
 from ganvas.training.session import prepare
 

@@ -69,7 +69,8 @@ def main() -> None:
 
 def generators() -> list[str]:
     """Every method that makes images from nothing but numbers and labels."""
-    from ganvas.method import Samples, find, method_names
+    from ganvas.abilities import Samples
+    from ganvas.registry import find, method_names
 
     found = {name: find(name) for name in method_names()}
     return [name for name, kind in found.items() if issubclass(kind, Samples) and "images" in kind.takes]
@@ -118,16 +119,17 @@ def run_one(work: Path, name: str, data: str, seed: int, minutes: float) -> None
     """Trains, measures, writes one result; the run folder keeps its images and its log, not its checkpoints."""
     from budget import trained
 
+    from ganvas.abilities import TwoStage
     from ganvas.data import open_data
-    from ganvas.method import StandsOn, find, presets
     from ganvas.metrics import measure
+    from ganvas.registry import find, presets
     from ganvas.training.engine import machine_name, peak_memory
 
     began = time.perf_counter()
     dataset = open_data(data)
     out = work / f"{name}-{data}-{seed}"
     stages = [name]
-    if issubclass(find(name), StandsOn):
+    if issubclass(find(name), TwoStage):
         stages.insert(0, FIRST_STAGE)
     runs: list[Run] = []
     for stage in stages:

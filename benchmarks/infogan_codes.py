@@ -23,8 +23,8 @@ import numpy as np
 import torch
 from budget import read_settings, trained
 
+from ganvas.abilities import Code
 from ganvas.data import Dataset, open_data, write_png
-from ganvas.method import Code
 from ganvas.metrics.codes import code_agreement
 from ganvas.metrics.readers import numerals
 from ganvas.run import Run

@@ -21,8 +21,8 @@ from typing import Any
 
 from budget import finished, read_settings, trained
 
+from ganvas.abilities import HasLikelihood
 from ganvas.data import Dataset, open_data
-from ganvas.method import HasLikelihood
 from ganvas.metrics import likelihood
 from ganvas.run import Run
 

@@ -27,8 +27,8 @@ from torch import Tensor
 
 from ganvas.data.spec import DataSpec
 from ganvas.losses.autoregressive import drawn
-from ganvas.method import create
 from ganvas.methods.pixelcnn import GatedPixelCNN
+from ganvas.registry import create
 
 Clock = Callable[[], float]
 

@@ -25,8 +25,8 @@ import torch
 from ganvas.data import Dataset, open_data
 from ganvas.data.feed import make_feed
 from ganvas.data.tokens import decode
-from ganvas.method import create
 from ganvas.metrics import measure_likelihood
+from ganvas.registry import create
 from ganvas.sampling import sample
 from ganvas.training.engine import machine_name, start_engine
 from ganvas.training.trainer import Budget, Trainer

@@ -27,9 +27,9 @@ from torch import Tensor
 from ganvas.data.spec import DataSpec
 from ganvas.losses.autoregressive import drawn
 from ganvas.losses.mulaw import heard
-from ganvas.method import create
 from ganvas.methods.wavenet import WaveNetMethod
 from ganvas.networks.wavenet import HOP
+from ganvas.registry import create
 
 Clock = Callable[[], float]
 

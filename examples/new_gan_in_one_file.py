@@ -15,19 +15,17 @@ and the command line knows it too: `ganvas train squared_hinge --set margin=2`.
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
 
 from torch import Tensor
 
 import ganvas
 from ganvas.data import grid, write_png
-from ganvas.method import Batch, DataSpec, preset, register, setting
+from ganvas.method import Batch, DataSpec, setting
 from ganvas.methods.adversarial import Adversarial, discriminator_report
 from ganvas.networks.dcgan import DCGANDiscriminator, DCGANGenerator
+from ganvas.registry import preset
 
 
-@register
-@dataclass(eq=False)
 class SquaredHinge(Adversarial):
     name = "squared_hinge"
     title = "maximum margin, squared"

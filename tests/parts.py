@@ -11,9 +11,11 @@ import numpy as np
 import torch
 
 import ganvas
+from ganvas.abilities import Tokenizes, TwoStage
 from ganvas.data import Dataset, open_data
 from ganvas.data.feed import make_feed
-from ganvas.method import Method, Quantises, StandsOn, create, find, methods_with, presets
+from ganvas.method import Method
+from ganvas.registry import create, find, methods_with, presets
 from ganvas.run import Run, is_run
 from ganvas.settings import settings_of
 from ganvas.training.callbacks import Callback
@@ -138,9 +140,9 @@ def train_small(method: str | Method, out: Path | str, steps: int, data: Dataset
 
 def beneath(method: Method, data: Dataset) -> dict[str, Any]:
     """{"codes": a run} for a method that stands on another: of the first that quantises, two steps, made once for each shape."""
-    if not isinstance(method, StandsOn):
+    if not isinstance(method, TwoStage):
         return {}
-    name = methods_with(Quantises).split(", ")[0]
+    name = methods_with(Tokenizes).split(", ")[0]
     folder = Path(os.environ["GANVAS_CACHE"]) / "beneath" / "x".join(map(str, data.spec.shape))
     if not is_run(folder):
         train_small(name, folder, 2, data)

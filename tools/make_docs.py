@@ -22,7 +22,7 @@ from ganvas.cli import config, view
 from ganvas.cli.main import app
 from ganvas.cli.methods import describe, rows_of
 from ganvas.data import DataSettings
-from ganvas.method import find, method_names
+from ganvas.registry import find, method_names
 from ganvas.settings import settings_of
 from ganvas.tasks import gatys
 

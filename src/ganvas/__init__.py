@@ -23,11 +23,10 @@ _homes = {
     "Method": "ganvas.method",
     "Run": "ganvas.run",
     "Update": "ganvas.method",
-    "create": "ganvas.method",
+    "create": "ganvas.registry",
     "load": "ganvas.run",
     "open_data": "ganvas.data",
-    "preset": "ganvas.method",
-    "register": "ganvas.method",
+    "preset": "ganvas.registry",
     "setting": "ganvas.settings",
     "train": "ganvas.api",
 }
@@ -39,7 +38,8 @@ if TYPE_CHECKING:
     from ganvas.data import Dataset, open_data
     from ganvas.data.batch import Batch
     from ganvas.data.spec import DataSpec
-    from ganvas.method import Method, Update, create, preset, register
+    from ganvas.method import Method, Update
+    from ganvas.registry import create, preset
     from ganvas.run import Run, load
     from ganvas.settings import setting
     from ganvas.training.callbacks import Callback

@@ -1,17 +1,21 @@
-"""What a trained method can do: abilities are small protocols that a method has or has not, and what their answers are made of.
+"""What a trained method can do. A method declares its abilities as base classes, after Method:
 
-Tasks, measures, commands and the report ask for an ability, never for a name:
+    class VAE(Method, Samples, Encodes, HasLikelihood): ...
+
+Tasks, metrics, commands and the report ask for an ability, never for a method's name:
 
     if isinstance(method, Encodes): ...
 
-ganvas.method gives all of these names too, so that a method's file needs one import.
+An ability's abstract methods are what every method of it has. Its other methods are optional: they have a default here, and
+`offers(method, Samples.drawing)` says whether a method has its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -19,133 +23,55 @@ from torch import Tensor, nn
 from ganvas.chunks import in_chunks
 from ganvas.data.batch import Batch
 
-if TYPE_CHECKING:
-    from ganvas.method import Method
-
 __all__ = [
-    "Blends",
     "Code",
     "CodeGrid",
-    "Continues",
     "Degraded",
-    "Degrades",
-    "Draws",
+    "Demonstrates",
     "Encodes",
-    "HasCodes",
     "HasDiscriminator",
     "HasLikelihood",
     "Likelihood",
-    "Prepares",
-    "Quantises",
-    "Resembles",
+    "NamedModule",
     "Restoration",
     "Restores",
     "Samples",
-    "Shows",
-    "StandsOn",
     "Stylises",
+    "Tokenizes",
     "Translates",
+    "TwoStage",
+    "offers",
     "restore_images",
+    "restored_rows",
 ]  # fmt: skip
 
 
-@runtime_checkable
-class Samples(Protocol):
-    """Ability: makes new examples from nothing but noise."""
+class NamedModule(nn.Module):
+    """A module with a name, whose parameters are all on one device: what methods and abilities have in common."""
 
-    def latents(self, seeds: Iterable[int]) -> Tensor:
-        """One latent a seed, (n, ...), on the CPU; latent i depends on seed i only."""
-        ...
+    name: ClassVar[str] = ""
 
-    def labels(self, seeds: Iterable[int]) -> Tensor | None:
-        """One class a seed, (n,) int64 on the CPU, each as often as in the data; None where the method knows no classes."""
-        ...
-
-    def generate(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Images (n, C, H, W) in [-1, 1], clips (n, 1, L) in [-1, 1], or token numbers (n, L), on the latents' device. `labels`
-        (n,) where `labels()` is not None."""
-        ...
+    @property
+    def device(self) -> torch.device:
+        """Where its parameters are."""
+        return next(self.parameters()).device
 
 
-@runtime_checkable
-class Continues(Protocol):
-    """Ability: continues where a given text ends."""
-
-    def continue_text(self, start: Tensor, latents: Tensor) -> Tensor:
-        """Token numbers (n, L) that follow `start` (S,) int64, S > 0, on the latents' device."""
-        ...
+class Ability(NamedModule, ABC):
+    """Base of the abilities."""
 
 
-@runtime_checkable
-class HasDiscriminator(Protocol):
-    """Ability: has a discriminator that gives images a logit."""
+def offers(method: object, hook: Callable[..., Any]) -> bool:
+    """Whether a method, or a class of methods, has its own version of an optional method of an ability.
 
-    D: nn.Module
-
-    def discriminate(self, batch: Batch, images: Tensor) -> Tensor:
-        """Logits (M, 1), float32, of M = k * len(batch) images; large is real."""
-        ...
-
-
-@runtime_checkable
-class Encodes(Protocol):
-    """Ability: finds the latents of given images."""
-
-    def encode(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Latents (n, ...) that `generate` turns back into something like `images` (n, C, H, W) in [-1, 1]."""
-        ...
-
-
-@dataclass(frozen=True)
-class CodeGrid:
-    """A grid of integers from 0 to `size` - 1."""
-
-    name: str
-    height: int
-    width: int
-    size: int
-
-
-@runtime_checkable
-class Quantises(Protocol):
-    """Ability: tells images as discrete codes, and generates them again from those."""
-
-    def grids(self) -> tuple[CodeGrid, ...]:
-        """What an image's codes are: every grid row by row, coarse grids before fine ones, L numbers together."""
-        ...
-
-    def encode(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Codes (n, L) int64 of images (n, C, H, W) in [-1, 1]."""
-        ...
-
-    def decode(self, codes: Tensor) -> Tensor:
-        """Images (n, C, H, W) in [-1, 1] of codes (n, L)."""
-        ...
-
-
-@runtime_checkable
-class StandsOn(Protocol):
-    """Ability: learns the codes of another trained method, which it holds among its `frozen` parts."""
-
-    def upon(self, first: Method) -> Method:
-        """An unbuilt copy whose settings tell how to build `first` again; UsageError where that one does not quantise."""
-        ...
-
-    def adopt(self, first: Method) -> None:
-        """Takes over the weights of `first`; to be called after `build`."""
-        ...
-
-
-@runtime_checkable
-class Prepares(Protocol):
-    """Ability: what its losses need of an image is computed once, before the training, and then found in Batch.prepared.
-
-    With data.mirror an image and its mirror image are prepared apart. Where a batch has none, the losses compute it themselves.
+    `hook` is the default, such as Samples.drawing.
     """
+    cls = method if isinstance(method, type) else type(method)
+    inherits = any(vars(base).get(hook.__name__) is hook for base in cls.__mro__)
+    return inherits and getattr(cls, hook.__name__) is not hook
 
-    def prepare(self, images: Tensor) -> Tensor:
-        """(n, ...) of images (n, C, H, W) in [-1, 1]. It depends on weights that never move."""
-        ...
+
+# --- new examples -------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -159,44 +85,125 @@ class Code:
     size: int
 
 
-@runtime_checkable
-class HasCodes(Protocol):
-    """Ability: parts of its latent can be set one by one."""
+class Samples(Ability):
+    """Generates new examples from random latents."""
+
+    @abstractmethod
+    def latents(self, seeds: Iterable[int]) -> Tensor:
+        """One latent per seed, (n, ...), on the CPU; latent i depends on seed i only."""
+
+    def labels(self, seeds: Iterable[int]) -> Tensor | None:
+        """One class per seed, (n,) int64 on the CPU, as often as in the data; None where it is not conditioned on classes."""
+        return None
+
+    @abstractmethod
+    def generate(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Images (n, C, H, W) in [-1, 1], clips (n, 1, L) in [-1, 1], or tokens (n, L), on the latents' device. `labels` (n,)
+        where `labels()` is not None."""
 
     def codes(self) -> list[Code]:
-        """Every such part."""
-        ...
-
-
-@runtime_checkable
-class Draws(Protocol):
-    """Ability: generates in steps that can be watched."""
+        """The parts of the latent that can be set one by one."""
+        return []
 
     def drawing(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
-        """The canvas after each step, (n, T, C, H, W) in [-1, 1]; the last is what `generate` gives."""
-        ...
+        """Optional: the image after each step of generating it, (n, T, C, H, W) in [-1, 1]; the last is that of `generate`."""
+        return self.generate(latents, labels)[:, None]
+
+    def continue_text(self, start: Tensor, latents: Tensor) -> Tensor:
+        """Optional: tokens (n, L) that follow `start` (S,) int64, S > 0, on the latents' device."""
+        raise NotImplementedError
+
+
+# --- codes and latents of given images ----------------------------------------------------------------------------------
+
+
+class Encodes(Ability):
+    """Finds the latents of given images."""
+
+    @abstractmethod
+    def encode(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Latents (n, ...) from which `generate` reconstructs `images` (n, C, H, W) in [-1, 1]."""
+
+
+@dataclass(frozen=True)
+class CodeGrid:
+    """A grid of integers from 0 to `size` - 1."""
+
+    name: str
+    height: int
+    width: int
+    size: int
+
+
+class Tokenizes(Ability):
+    """Turns images into discrete codes, and reconstructs images from codes."""
+
+    @abstractmethod
+    def grids(self) -> tuple[CodeGrid, ...]:
+        """The grids of an image's codes. A row of codes holds them one after the other, coarse before fine, each row by row."""
+
+    @abstractmethod
+    def to_codes(self, images: Tensor) -> Tensor:
+        """Codes (n, L) int64 of images (n, C, H, W) in [-1, 1]."""
+
+    @abstractmethod
+    def from_codes(self, codes: Tensor) -> Tensor:
+        """Images (n, C, H, W) in [-1, 1] of codes (n, L)."""
+
+
+class TwoStage(Ability):
+    """Learns the codes of another trained method, the first stage, which it holds among its `frozen` parts."""
+
+    @abstractmethod
+    def with_first_stage(self, first: nn.Module) -> Self:
+        """An unbuilt copy whose settings say how to build `first`; UsageError where that has no codes."""
+
+    @abstractmethod
+    def load_first_stage(self, first: nn.Module) -> None:
+        """Copies the weights of `first`; call it after `build`."""
+
+    @abstractmethod
+    def prepare(self, images: Tensor) -> Tensor:
+        """What the losses need of images (n, C, H, W) in [-1, 1], (n, ...). It depends on frozen weights only.
+
+        Computed once before the training, of every image (with data.mirror, of its mirror image as well), and given to the
+        losses as Batch.prepared. Where a batch has none, the losses compute it themselves.
+        """
+
+
+# --- scores -------------------------------------------------------------------------------------------------------------
+
+
+class HasDiscriminator(Ability):
+    """Has a discriminator that gives each image a logit."""
+
+    D: nn.Module
+
+    @abstractmethod
+    def discriminate(self, batch: Batch, images: Tensor) -> Tensor:
+        """Logits (M, 1), float32, of M = k * len(batch) images; large means real."""
 
 
 @dataclass(frozen=True)
 class Likelihood:
-    """How little a method is surprised by given examples; smaller is better."""
+    """How likely given examples are; smaller values are better."""
 
     nats: Tensor
     """-log p(x) of each example, (n,), or an upper bound of it."""
     unit: str
-    """What it is told in: "nats" an example, or "bits_per_dim", "bits_per_character", "bits_per_sample"."""
+    """Unit of the figure: "nats" per example, or "bits_per_dim", "bits_per_character", "bits_per_sample"."""
     terms: Tensor | int = 1
-    """Values, characters or samples in each example, (n,) or one number for all: bits are shared out over them."""
+    """Values, characters or samples in each example, (n,) or one number for all: the divisor of bits."""
     exact: bool = True
     """False: `nats` is an upper bound."""
     note: str = ""
     """What a reader of the figure must know: how images were binarised, where the text was cut."""
 
 
-@runtime_checkable
-class HasLikelihood(Protocol):
-    """Ability: says how probable given examples are, exactly or by a bound."""
+class HasLikelihood(Ability):
+    """Computes how likely given examples are, exactly or as a bound."""
 
+    @abstractmethod
     def likelihood(
         self,
         examples: Tensor,
@@ -207,41 +214,33 @@ class HasLikelihood(Protocol):
     ) -> Likelihood:
         """Of examples (n, ...) as a batch holds them, images in [-1, 1]; in eval mode, on the examples' device.
 
-        Labels (n,) are for methods that were trained by class; others pass over them. A bound that is estimated takes
-        `samples` draws an example: more make it tighter. `generator` is of the CPU, on every device alike; what it draws about
-        the examples themselves (binarising them) comes first, so that other `samples` measure the same examples.
+        `labels` (n,) are for methods that are conditioned on classes; others ignore them. A bound that is estimated uses
+        `samples` draws per example: more make it tighter. `generator` is on the CPU, whatever the device; what it draws about
+        the examples themselves (binarising them) comes first, so that another `samples` measures the same examples.
         """
-        ...
 
 
-@runtime_checkable
-class Translates(Protocol):
-    """Ability: turns an image of one kind into the same image of another kind."""
+# --- images from images -------------------------------------------------------------------------------------------------
 
+
+class Translates(Ability):
+    """Translates images of one kind into another kind."""
+
+    @abstractmethod
     def directions(self) -> tuple[str, ...]:
-        """Ways that it goes: "ab" from the data's images to their partners, "ba" back."""
-        ...
+        """The directions it has: "ab" from the data's images to their partners, "ba" back."""
 
+    @abstractmethod
     def multiple(self) -> int:
         """Height and width of what `translate` takes are multiples of it."""
-        ...
 
+    @abstractmethod
     def translate(self, images: Tensor, direction: str = "ab", whole: Tensor | None = None) -> Tensor:
-        """Of images (n, C, H, W) in [-1, 1], of the same size.
+        """Translations of images (n, C, H, W) in [-1, 1], of the same size.
 
-        Where they are parts of larger ones, `whole` (n, C, h, w) shows those, smaller: what is decided once an image (its
-        colours) is decided by them, so that parts agree. Their sides are multiples too.
+        Where the images are tiles of larger ones, `whole` (n, C, h, w) holds the larger ones, resized: what is decided once per
+        image (its colours) is decided by them, so that tiles agree. Their sides are multiples too.
         """
-        ...
-
-
-@runtime_checkable
-class Shows(Protocol):
-    """Ability: what it makes of given images can be seen beside them, for a method that does not make any from noise."""
-
-    def show(self, batch: Batch) -> Tensor:
-        """Rows (n, k, C, H, W) in [-1, 1], one for each image of `batch`: what went in, what came out, what was wanted."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -251,32 +250,54 @@ class Restoration:
     degradation: str
     """"noise", "resolution" or "holes"."""
     scale: int = 1
-    """The restored image has so many times the height and width."""
+    """Height and width of the restored image over those of the input."""
     multiple: int = 1
-    """Height and width of what it takes are multiples of it; 0: only those of the data it was trained on."""
+    """Height and width of the input are multiples of it; 0: only those of the data it was trained on."""
     answers: bool = False
     """It has more than one answer, by the generator's draw."""
     invents: bool = False
-    """It shall look right rather than be near: a distance of features says more of it than one of pixels."""
+    """It aims at images that look right rather than at the nearest pixels: a perceptual distance says more of it than PSNR."""
 
 
-@runtime_checkable
-class Restores(Protocol):
-    """Ability: restores degraded images."""
+@dataclass(frozen=True)
+class Degraded:
+    """Images that were degraded on purpose, for training and for measuring."""
 
+    image: Tensor
+    """What `restore` takes, (n, C, h, w)."""
+    whole: Tensor
+    """The original images, (n, C, H, W) in [-1, 1]."""
+    start: Tensor
+    """The baseline without the method, of the size of `whole`: upsampled by bicubic, as it came, its hole filled smoothly."""
+    mask: Tensor | None = None
+    """For "holes": (n, 1, H, W), 1 where the image is missing."""
+
+
+class Restores(Ability):
+    """Restores degraded images."""
+
+    @abstractmethod
     def restoration(self) -> Restoration:
         """What it restores."""
-        ...
 
+    @abstractmethod
     def restore(
         self, degraded: Tensor, mask: Tensor | None = None, *, generator: torch.Generator | None = None
     ) -> Tensor:
         """Whole images (n, C, H * scale, W * scale) of `degraded` (n, C, H, W), both in [-1, 1].
 
-        `mask` (n, 1, H, W), for "holes" only, is 1 where the image is missing; elsewhere it comes back as it was, to the bit.
-        `generator` is of the CPU, and image i takes the same numbers whatever n is: the first of n draws is that of 1.
+        `mask` (n, 1, H, W), for "holes" only, is 1 where the image is missing; elsewhere the image stays bit-equal.
+        `generator` is on the CPU, and image i takes the same numbers whatever n is: the first of n draws is that of 1.
         """
-        ...
+
+    def degrade(self, batch: Batch) -> Degraded:
+        """Optional: the batch's images, degraded as in training by what the batch draws, so that restoring can be measured."""
+        raise NotImplementedError
+
+    def blended(self, share: float) -> Self:
+        """Optional, after a training in two phases: a copy whose weights are between those of both phases, 0 those at the end
+        of the first phase, 1 the last ones."""
+        raise NotImplementedError
 
 
 RESTORED_AT_ONCE = 16  # images per call of `restore_images`
@@ -295,61 +316,38 @@ def restore_images(
     return in_chunks(len(degraded), restored, RESTORED_AT_ONCE, degraded.device)
 
 
-@dataclass(frozen=True)
-class Degraded:
-    """Images that were degraded on purpose, for learning and for measuring."""
+class Stylises(Ability):
+    """Generates an image in the style of another."""
 
-    image: Tensor
-    """What `restore` takes, (n, C, h, w)."""
-    whole: Tensor
-    """What should come back, (n, C, H, W) in [-1, 1]."""
-    start: Tensor
-    """What there is without the method, of the size of `whole`: enlarged by bicubic, as it came, its hole filled smoothly."""
-    mask: Tensor | None = None
-    """For "holes": (n, 1, H, W), 1 where the image is missing."""
-
-
-@runtime_checkable
-class Degrades(Restores, Protocol):
-    """Ability: degrades whole images as those were that it learned to restore, so that its restoring can be seen and measured."""
-
-    def degrade(self, batch: Batch) -> Degraded:
-        """The batch's images, degraded by what the batch draws."""
-        ...
-
-
-@runtime_checkable
-class Blends(Protocol):
-    """Ability: its training had two phases, and its weights can be put between those of both."""
-
-    def blended(self, share: float) -> Method:
-        """A copy of the trained method: 0 has the weights of the first phase's end, 1 the last ones."""
-        ...
-
-
-@runtime_checkable
-class Stylises(Protocol):
-    """Ability: generates an image in the style of another."""
-
+    @abstractmethod
     def multiple(self) -> int:
         """Height and width of what `stylise` takes are multiples of it."""
-        ...
 
+    @abstractmethod
     def stylise(self, content: Tensor, style: Tensor | None = None, *, strength: float = 1.0) -> Tensor:
-        """`content` (n, C, H, W) in [-1, 1], of the same size, in the style of `style` (1 or n, C, h, w); None where it knows one
-        manner only. `strength` 0 gives the content back as well as the method can."""
-        ...
-
-
-@runtime_checkable
-class Resembles(Stylises, Protocol):
-    """Ability: tells what a painting lacks of its photo and of its style, by the losses that it learned from. After `begin`."""
+        """`content` (n, C, H, W) in [-1, 1], of the same size, in the style of `style` (1 or n, C, h, w); None where the method
+        has a single style. `strength` 0 reconstructs the content."""
 
     def styles_of(self, batch: Batch) -> Tensor | None:
-        """A style for each image of a batch, drawn as in training; None where it knows one style only."""
-        ...
+        """A style for each image of a batch, drawn as in training; None where the method has a single style."""
+        return None
 
-    def style_losses(self, painted: Tensor, content: Tensor, style: Tensor | None) -> dict[str, Tensor]:
-        """Of each painting (n, C, H, W), (n,): "content" and "style", 0 where it has all of it and about 1 where nothing, and
-        "loss", both weighed as in training."""
-        ...
+    @abstractmethod
+    def style_losses(self, stylised: Tensor, content: Tensor, style: Tensor | None) -> dict[str, Tensor]:
+        """The training's losses of each stylised image (n, C, H, W), (n,), after `load_frozen`: "content" and "style", 0 where
+        it matches and about 1 where it has nothing of it, and "loss", both with their weights."""
+
+
+class Demonstrates(Ability):
+    """Shows what it makes of given images, beside them."""
+
+    @abstractmethod
+    def rows(self, batch: Batch) -> Tensor:
+        """A row of k images for each image of `batch`, (n, k, C, H, W) in [-1, 1]: input, output, target."""
+
+
+def restored_rows(method: Restores, batch: Batch) -> Tensor:
+    """Rows of three, (n, 3, C, H, W) in [-1, 1]: the batch's images degraded (holes in grey), restored, and as they were."""
+    degraded = method.degrade(batch)
+    seen = degraded.start if degraded.mask is None else torch.where(degraded.mask > 0, 0.0, degraded.image)
+    return torch.stack([seen.clamp(-1, 1), restore_images(method, degraded.image, degraded.mask), degraded.whole], 1)

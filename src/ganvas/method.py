@@ -3,98 +3,52 @@
 A method states its settings as fields, makes its networks in `build(spec)`, its optimisers in `optimizers()` and its steps
 in `updates()`. One loop (ganvas.training.trainer) serves all of them and knows none by name.
 
-    @register
-    @dataclass(eq=False)
     class MyGAN(Adversarial):
         name = "my_gan"
+        title = "one line for lists"
+        paper = "authors, year, title, arXiv number"
         lr: float = setting(2e-4, "learning rate of Adam, both networks", minimum=0)
+
+        def build(self, spec):
+            self.G: nn.Module = ...  # networks are declared where they are made: only settings are fields of the class
 
         def discriminator_loss(self, batch): ...
 """
 
 from __future__ import annotations
 
-import importlib
+import dataclasses
+import inspect
 import math
-import pkgutil
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Self, TypeVar
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self, dataclass_transform
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from ganvas.abilities import (
-    Blends,
-    Code,
-    CodeGrid,
-    Continues,
-    Degraded,
-    Degrades,
-    Draws,
-    Encodes,
-    HasCodes,
-    HasDiscriminator,
-    HasLikelihood,
-    Likelihood,
-    Prepares,
-    Quantises,
-    Resembles,
-    Restoration,
-    Restores,
-    Samples,
-    Shows,
-    StandsOn,
-    Stylises,
-    Translates,
-)
+from ganvas.abilities import NamedModule
 from ganvas.data.batch import Batch
 from ganvas.data.spec import DataSpec
-from ganvas.errors import DataError, UsageError, nearest
-from ganvas.settings import as_dict, change, setting, settings_of
+from ganvas.errors import DataError
+from ganvas.settings import as_dict, change, setting
 
 __all__ = [
+    "REGISTERED",
     "Batch",
-    "Blends",
     "Classes",
-    "Code",
-    "CodeGrid",
-    "Continues",
     "DataSpec",
-    "Degraded",
-    "Degrades",
-    "Draws",
-    "Encodes",
-    "HasCodes",
-    "HasDiscriminator",
-    "HasLikelihood",
-    "Likelihood",
     "Method",
-    "Prepares",
-    "Quantises",
-    "Resembles",
-    "Restoration",
-    "Restores",
-    "Samples",
-    "Shows",
-    "StandsOn",
-    "Stylises",
-    "Translates",
     "Update",
-    "create",
-    "find",
-    "method_names",
-    "methods_with",
     "nothing",
-    "preset",
-    "presets",
-    "register",
     "setting",
     "step_factor",
     "uniforms",
-    "unmeasured",
 ]  # fmt: skip
+
+REGISTERED: dict[str, type[Method]] = {}
+"""Every method that was imported, by name; ask ganvas.registry, which imports them."""
 
 
 def nothing(report: dict[str, Tensor]) -> None:
@@ -135,11 +89,12 @@ class Update:
     networks that no update in between moves."""
 
 
-class Method(nn.Module):
-    """Base of all methods. Subclasses are dataclasses with `eq=False`; every field is a `setting`.
+@dataclass_transform(eq_default=False, kw_only_default=True, field_specifiers=(setting,))
+class Method(NamedModule):
+    """Base of all methods. A subclass is a dataclass whose fields are its settings: MyGAN(lr=1e-3).
 
-    After `build(spec)` the networks are attributes. A state that moves (BEGAN's k, ADA's p) is a registered buffer, so that
-    checkpoints hold it.
+    A subclass that states `name`, `title` and `paper` is registered by its name. After `build(spec)` the networks are
+    attributes. A state that moves (BEGAN's k, ADA's p) is a registered buffer, so that checkpoints hold it.
     """
 
     name: ClassVar[str] = ""
@@ -155,8 +110,6 @@ class Method(nn.Module):
     """Attributes that were trained elsewhere, go into the weights and never move: the first stage of a two-stage method."""
     filled: ClassVar[tuple[str, ...]] = ()
     """Settings that the training writes, so that the run tells all of itself; a resumed run keeps them."""
-    resumed: bool = False
-    """Set before `begin` where a checkpoint is read after it: what that holds (`frozen` too) need not come from elsewhere."""
     ema: float = 0.999
     """Decay of that average, a step; a method that has it as a setting overrides this."""
     of_sampling: ClassVar[tuple[str, ...]] = ()
@@ -168,6 +121,11 @@ class Method(nn.Module):
     Each process keeps its own rows right."""
     spec: DataSpec
     batch_size: int
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        _make_dataclass(cls)
+        _register(cls)
 
     def __post_init__(self) -> None:
         nn.Module.__init__(self)
@@ -184,12 +142,16 @@ class Method(nn.Module):
         """Makes the networks for data of this shape. Draws initial weights from torch's global generator."""
         raise NotImplementedError
 
-    def begin(self, device: torch.device) -> None:
-        """Called once after `build` where a training begins or continues, never where a trained run is only used.
+    def load_frozen(self, device: torch.device) -> None:
+        """Reads what only losses and measuring need and no checkpoint holds: a frozen feature network, style images.
 
-        The place for what only training needs and no checkpoint should hold: a frozen network's weights from elsewhere, a style
-        image. Draws nothing at random.
+        Called after `build`, where a training starts or resumes, and where `style_losses` of a trained method are computed.
+        Draws nothing at random.
         """
+
+    def start_training(self, resumed: bool) -> None:
+        """Called once after `load_frozen`, where a training starts or resumes; `resumed`: a checkpoint is loaded afterwards, so
+        what it holds (`frozen` too) need not come from elsewhere. Draws nothing at random."""
 
     def optimizers(self) -> dict[str, Optimizer]:
         """The optimisers by key; no parameter belongs to two."""
@@ -207,7 +169,7 @@ class Method(nn.Module):
         """Decay of the moving average at step `steps` (1 is the first). 0 follows the raw weights."""
         return min(self.ema, (1 + steps) / (10 + steps))
 
-    def with_settings(self: M, values: dict[str, Any]) -> M:
+    def with_settings(self, values: dict[str, Any]) -> Self:
         """An unbuilt copy with `values` checked and put in; UsageError names an unknown key or a bad value."""
         return change(self, values)
 
@@ -216,15 +178,43 @@ class Method(nn.Module):
         return as_dict(self)
 
 
-M = TypeVar("M", bound=Method)
+def _make_dataclass(cls: type[Method]) -> None:
+    """Makes `cls` a dataclass of its settings; other annotated attributes, such as networks, are no fields."""
+    annotations = inspect.get_annotations(cls)
+    settings = {}
+    for name, kind in annotations.items():
+        value = cls.__dict__.get(name)
+        if isinstance(value, dataclasses.Field):
+            settings[name] = kind
+            if "setting" not in value.metadata:
+                raise TypeError(f"{cls.__name__}.{name} must be a setting(...), so that flags and help can show it")
+        elif isinstance(value, bool | int | float | str) and "ClassVar" not in str(kind):
+            raise TypeError(
+                f"{cls.__name__}.{name} must be a setting(...), so that flags and help can show it; where nobody is to set it,"
+                f" annotate it as ClassVar"
+            )
+    cls.__annotations__ = settings
+    dataclasses.dataclass(eq=False, kw_only=True)(cls)
+    cls.__annotations__ = annotations
+
+
+def _register(cls: type[Method]) -> None:
+    """Makes a class known by its name, if it states name, title and paper itself. Bases of methods state none of them."""
+    stated = [key for key in ("name", "title", "paper") if cls.__dict__.get(key)]
+    if stated in ([], ["name"]):
+        return
+    if len(stated) < 3:
+        raise TypeError(
+            f"{cls.__name__} needs the class attributes name, title and paper (it states {', '.join(stated)})"
+        )
+    REGISTERED[cls.name] = cls
 
 
 class Classes(Method):
-    """A method that can be conditioned on classes. No dataclass, or these would be settings."""
+    """A method that can be conditioned on classes."""
 
     classes = 0
     """Classes that the networks are conditioned on; 0 where they are not (see `learn_classes`)."""
-    class_share: Tensor
 
     def learn_classes(self, spec: DataSpec) -> int:
         """To be called by `build` where the networks are conditioned on classes: notes them, and returns how many there are."""
@@ -244,6 +234,7 @@ class Classes(Method):
                 f"{self.name} learns by class here, and all {spec.unit} of {spec.name} are of one class ({used[0]}):"
                 " it takes two or more"
             )
+        self.class_share: Tensor
         self.register_buffer("class_share", counts / counts.sum(), persistent=False)
         self.classes = len(spec.classes)
         return self.classes
@@ -284,98 +275,3 @@ def step_factor(decay: str, progress: float, steps: int = 0, warmup: int = 0) ->
         "none": 1.0,
     }
     return falling[decay] * min(1.0, (steps + 1) / max(1, warmup))
-
-
-# --- the registry: a method is known as soon as its file is imported ---------------------------------------------------
-
-_methods: dict[str, type[Method]] = {}
-_presets: dict[str, dict[str, Callable[[], Method]]] = {}
-_imported = False
-C = TypeVar("C", bound=type[Method])
-P = TypeVar("P", bound=Callable[[], Method])
-
-
-def register(cls: C) -> C:
-    """Class decorator: makes a method known by its `name`."""
-    if not cls.name or not cls.paper or not cls.title:
-        raise TypeError(f"{cls.__name__} needs the class attributes name, title and paper")
-    if [field.name for field in fields(cls) if field.name not in settings_of(cls)]:  # pyright: ignore[reportArgumentType]
-        raise TypeError(f"every field of {cls.__name__} must be a setting(...), so that flags and help can show it")
-    _methods[cls.name] = cls
-    return cls
-
-
-def preset(name: str) -> Callable[[P], P]:
-    """Decorator for a plain function that returns an unbuilt method: `--preset FUNCTION_NAME` of method `name`.
-
-    Its docstring says the expected time, machine and score, and where they come from.
-    """
-
-    def keep(make: P) -> P:
-        _presets.setdefault(name, {})[make.__name__] = make
-        return make
-
-    return keep
-
-
-def method_names() -> list[str]:
-    """All registered methods, sorted."""
-    _import_all()
-    return sorted(_methods)
-
-
-def find(name: str) -> type[Method]:
-    """The class of a method; UsageError offers the nearest name."""
-    _import_all()
-    if name not in _methods:
-        raise UsageError(f"unknown method {name}{nearest(name, _methods)} (there are: {', '.join(sorted(_methods))})")
-    return _methods[name]
-
-
-def methods_with(ability: type) -> str:
-    """The names of the methods that have an ability, for messages: "gran, flow_matching"."""
-    return ", ".join(name for name in method_names() if issubclass(find(name), ability))
-
-
-def unmeasured(name: str) -> str:
-    """Why `ganvas evaluate` has no figures for a run of this method, and what to do; "" where it has some."""
-    measurable = (Samples, HasLikelihood, Quantises, Translates, Resembles, Degrades)
-    if name not in method_names() or issubclass(cls := find(name), measurable):
-        return ""
-    told = f"{name} makes images out of others, which its run alone cannot be measured by"
-    uses = {Restores: "restore", Stylises: "stylise"}
-    for ability, use in uses.items():
-        if issubclass(cls, ability):
-            return f"{told}: put results of `ganvas {use}` into a folder for `ganvas evaluate FOLDER --data REAL_ONES`"
-    return told
-
-
-def presets(name: str) -> dict[str, Callable[[], Method]]:
-    """The presets of a method by name."""
-    find(name)
-    return dict(_presets.get(name, {}))
-
-
-def create(name: str, preset: str | None = None, settings: dict[str, Any] | None = None) -> Method:
-    """An unbuilt method: its preset (or its defaults), with `settings` checked and put in."""
-    cls = find(name)
-    made = cls()
-    if preset is not None:
-        known = presets(name)
-        if preset not in known:
-            raise UsageError(
-                f"{name} has no preset {preset}{nearest(preset, known)} (there are: {', '.join(sorted(known)) or 'none'})"
-            )
-        made = known[preset]()
-    return made.with_settings(settings or {})
-
-
-def _import_all() -> None:
-    global _imported
-    if _imported:
-        return
-    _imported = True
-    import ganvas.methods
-
-    for module in pkgutil.walk_packages(ganvas.methods.__path__, "ganvas.methods."):
-        importlib.import_module(module.name)

@@ -8,12 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganvas.abilities import restore_images
+from ganvas.abilities import Demonstrates, Samples
 from ganvas.data import Dataset, grid, media
-from ganvas.data.batch import Batch, as_image_tensor
+from ganvas.data.batch import Batch
 from ganvas.data.feed import examples_of
-from ganvas.method import Degrades, Method, Quantises, Samples, Shows
-from ganvas.sampling import reconstructed, sample, to_uint8
+from ganvas.method import Method
+from ganvas.sampling import sample, to_uint8
 
 SAMPLES = 64  # new ones on a sheet, of the seeds 0, 1, ...
 SHOWN = 16  # given images, the first of the test split
@@ -27,20 +27,9 @@ def preview(method: Method, data: Dataset) -> tuple[Any, np.ndarray | None]:
     if isinstance(method, Samples):
         made = media.finished(sample(method, SAMPLES, 0), data.spec)
         return made, media.sheet(made, data.spec)
-    if isinstance(method, (Shows, Degrades)):
-        batch = given(data, SHOWN, next(method.parameters()).device)
-        return None, sheet_of(method.show(batch) if isinstance(method, Shows) else restored(method, batch))
-    if isinstance(method, Quantises):
-        images = (data.part("test") or data).images[:SHOWN]
-        return None, sheet_of(torch.stack([as_image_tensor(images), reconstructed(method, images)], 1))
+    if isinstance(method, Demonstrates):
+        return None, sheet_of(method.rows(given(data, SHOWN, method.device)))
     return None, None
-
-
-def restored(method: Degrades, batch: Batch) -> Tensor:
-    """Rows of three, (n, 3, C, H, W) in [-1, 1]: the batch's images degraded (holes in grey), restored, and as they were."""
-    degraded = method.degrade(batch)
-    seen = degraded.start if degraded.mask is None else torch.where(degraded.mask > 0, 0.0, degraded.image)
-    return torch.stack([seen.clamp(-1, 1), restore_images(method, degraded.image, degraded.mask), degraded.whole], 1)
 
 
 def sheet_of(rows: Tensor) -> np.ndarray:

@@ -32,7 +32,8 @@ from ganvas.data.media import finished
 from ganvas.data.spec import DataSpec
 from ganvas.errors import RunError, UsageError
 from ganvas.files import explained, write_bytes, write_text
-from ganvas.method import Method, create
+from ganvas.method import Method
+from ganvas.registry import create
 from ganvas.sampling import continued, sample
 
 if TYPE_CHECKING:

@@ -8,22 +8,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ganvas.abilities import Restores, Samples, Stylises, Tokenizes, Translates, TwoStage, offers
 from ganvas.chunks import in_chunks
 from ganvas.data.batch import as_image_tensor
 from ganvas.data.media import to_uint8
 from ganvas.errors import RunError, UsageError, nearest
-from ganvas.method import (
-    Continues,
-    Draws,
-    Method,
-    Quantises,
-    Restores,
-    Samples,
-    StandsOn,
-    Stylises,
-    Translates,
-    methods_with,
-)
+from ganvas.method import Method
+from ganvas.registry import methods_with
 
 __all__ = ["check_seeds", "class_number", "continued", "drawing", "reconstructed", "sample", "to_uint8"]
 
@@ -37,57 +28,55 @@ def sample(method: Method, n: int, seed: int = 0, label: int | str | None = None
     """
     if not isinstance(method, Samples):
         raise RunError(f"{method.name} cannot make images from noise: it has no ability to sample{_hint(method)}")
-    return _of_seeds(method, method.generate, n, seed, label)
+    return _of_seeds(method, method.generate, n, seed, class_number(method, label))
 
 
 @torch.no_grad()
 def continued(method: Method, prompt: str, n: int, seed: int = 0) -> Tensor:
     """Token numbers (n, P + L): `prompt` and how it continues, by the seeds as in `sample`."""
-    if not isinstance(method, Continues) or not isinstance(method, Samples):
+    if not isinstance(method, Samples) or not offers(method, Samples.continue_text):
         raise UsageError(
             f"{method.name} does not continue where a text ends, so it takes no prompt"
-            f" (methods that do: {methods_with(Continues)})"
+            f" (methods that do: {methods_with(Samples.continue_text)})"
         )
     from ganvas.data.tokens import encode
 
     start = torch.from_numpy(encode(prompt, method.spec.tokens, method.spec.merges, "the prompt")).long()
     if not len(start):
         raise UsageError("the prompt is empty: omit it")
-    device = next(method.parameters()).device
-    made = _of_seeds(method, lambda latents: method.continue_text(start.to(device), latents), n, seed, None)
-    return torch.cat([start.expand(n, -1).float(), made], dim=1)
+    start = start.to(method.device)
+    made = _of_seeds(method, lambda latents: method.continue_text(start, latents), n, seed, None)
+    return torch.cat([start.cpu().expand(n, -1).float(), made], dim=1)
 
 
 @torch.no_grad()
 def drawing(method: Method, n: int, seed: int = 0, label: int | str | None = None) -> Tensor:
     """The canvas of each image of `sample` after each step, (n, T, C, H, W) in [-1, 1] on the CPU; the last is that image."""
-    if not isinstance(method, Draws) or not isinstance(method, Samples):
+    if not isinstance(method, Samples) or not offers(method, Samples.drawing):
         raise RunError(
             f"{method.name} makes its images at once, so there is no drawing to watch"
-            f" (methods that draw: {methods_with(Draws)})"
+            f" (methods that draw: {methods_with(Samples.drawing)})"
         )
-    return _of_seeds(method, method.drawing, n, seed, label)
+    return _of_seeds(method, method.drawing, n, seed, class_number(method, label))
 
 
 def _hint(method: Method) -> str:
     for ability, command in ((Translates, "translate"), (Restores, "restore"), (Stylises, "stylise")):
         if isinstance(method, ability):
             return f". Give it images: ganvas {command}"
-    if not isinstance(method, Quantises):
+    if not isinstance(method, Tokenizes):
         return ""
-    return f". What learns its codes can (--codes RUN): {methods_with(StandsOn)}"
+    return f". What learns its codes can (--codes RUN): {methods_with(TwoStage)}"
 
 
-def _of_seeds(method: Method, make: Callable[..., Tensor], n: int, seed: int, label: int | str | None) -> Tensor:
-    """make(latents) or make(latents, labels) of n seeds, on the CPU."""
-    assert isinstance(method, Samples), "its callers have seen to that"
+def _of_seeds(method: Samples, make: Callable[..., Tensor], n: int, seed: int, label: int | None) -> Tensor:
+    """make(latents) or make(latents, labels) of n seeds, on the CPU; all of class `label` where that is not None."""
     check_seeds(n, seed)
-    device = next(method.parameters()).device
-    asked = None if label is None else class_number(method, label)
+    device = method.device
 
     def of_rows(rows: Tensor) -> Tensor:
         seeds = [seed + row for row in rows.tolist()]
-        labels = method.labels(seeds) if asked is None else torch.full((len(seeds),), asked)
+        labels = method.labels(seeds) if label is None else torch.full((len(seeds),), label)
         latents = method.latents(seeds).to(device)
         return make(latents) if labels is None else make(latents, labels.to(device))
 
@@ -103,19 +92,20 @@ def check_seeds(n: int, seed: int) -> None:
 
 
 @torch.no_grad()
-def reconstructed(method: Method, images: np.ndarray) -> Tensor:
-    """What a method that quantises generates of images uint8 (n, H, W, C) from their codes: (n, C, H, W) in [-1, 1] on the CPU."""
-    assert isinstance(method, Quantises), "its callers have seen to that"
-    device = next(method.parameters()).device
+def reconstructed(method: Tokenizes, images: np.ndarray) -> Tensor:
+    """Images uint8 (n, H, W, C) reconstructed from their codes: (n, C, H, W) in [-1, 1] on the CPU."""
+    device = method.device
 
     def of_rows(rows: Tensor) -> Tensor:
-        return method.decode(method.encode(as_image_tensor(images[rows.numpy()], device)))
+        return method.from_codes(method.to_codes(as_image_tensor(images[rows.numpy()], device)))
 
     return in_chunks(len(images), of_rows)
 
 
-def class_number(method: Method, label: int | str) -> int:
-    """The number of a class given by number or name; UsageError where the method knows no such class."""
+def class_number(method: Method, label: int | str | None) -> int | None:
+    """The number of a class given by number or name; None of None. UsageError where the method knows no such class."""
+    if label is None:
+        return None
     if not isinstance(method, Samples) or method.labels(range(1)) is None:
         raise UsageError(
             f"this {method.name} was trained without classes, so it cannot be asked for {label}: omit --label"

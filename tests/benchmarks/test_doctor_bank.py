@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ganvas.doctor import NAMES
-from ganvas.method import method_names
+from ganvas.registry import method_names
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 

@@ -13,7 +13,7 @@ sys.path.insert(0, str(ROOT / "benchmarks"))
 
 import gan_table  # noqa: E402
 
-from ganvas.method import method_names  # noqa: E402
+from ganvas.registry import method_names  # noqa: E402
 
 STAGES = ("code_prior-digits-0-vq_vae", "code_prior-digits-0")
 

@@ -35,7 +35,7 @@ def test_a_stale_page_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str
 
 
 def test_every_command_method_and_setting_is_there() -> None:
-    from ganvas.method import find, method_names, presets
+    from ganvas.registry import find, method_names, presets
     from ganvas.settings import settings_of
 
     for name in method_names():
@@ -48,7 +48,7 @@ def test_every_command_method_and_setting_is_there() -> None:
 
 
 def test_every_method_is_in_one_group_of_the_gallery() -> None:
-    from ganvas.method import method_names
+    from ganvas.registry import method_names
 
     listed = [name for _, names in make_docs.GROUPS.values() for name in names]
     assert sorted(listed) == sorted([*method_names(), "gatys"])
@@ -68,7 +68,7 @@ def test_every_method_has_a_page_in_words_and_a_image() -> None:
     """What no generator writes: the idea, an image that it made, when to use it, what fails."""
     import re
 
-    from ganvas.method import method_names
+    from ganvas.registry import method_names
 
     for name in method_names():
         page = ROOT / "docs/methods" / f"{name}.md"

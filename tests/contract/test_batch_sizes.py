@@ -16,24 +16,23 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from ganvas.abilities import restore_images
+from ganvas.abilities import (
+    Encodes,
+    HasLikelihood,
+    Restores,
+    Samples,
+    Stylises,
+    Tokenizes,
+    Translates,
+    offers,
+    restore_images,
+)
 from ganvas.chunks import in_chunks
 from ganvas.data.batch import as_image_tensor
 from ganvas.data.feed import examples_of
 from ganvas.errors import UsageError
-from ganvas.method import (
-    Draws,
-    Encodes,
-    HasLikelihood,
-    Method,
-    Quantises,
-    Restores,
-    Samples,
-    Stylises,
-    Translates,
-    find,
-    method_names,
-)
+from ganvas.method import Method
+from ganvas.registry import find, method_names
 from ganvas.sampling import drawing, reconstructed, sample
 from ganvas.tasks.encode import decode, encode
 from ganvas.tasks.translate import translate_images
@@ -110,6 +109,7 @@ def decoded(method: Method, n: int) -> Tensor:
 
 
 def reconstructions(method: Method, n: int) -> Tensor:
+    assert isinstance(method, Tokenizes)
     return reconstructed(method, data_for(method).images[:n])
 
 
@@ -167,19 +167,25 @@ def nats(method: Method, n: int) -> Tensor:
     return in_chunks(n, of_rows, AT_ONCE)
 
 
-ASKED: list[tuple[Callable[[Method, int], Tensor], type | tuple[type, ...]]] = [
+ASKED: list[tuple[Callable[[Method, int], Tensor], type | tuple[type, ...] | Callable[..., Any]]] = [
     (sampled, Samples),
-    (drawn, Draws),
-    (encoded, (Encodes, Quantises)),
-    (decoded, (Encodes, Quantises)),
-    (reconstructions, Quantises),
+    (drawn, Samples.drawing),
+    (encoded, (Encodes, Tokenizes)),
+    (decoded, (Encodes, Tokenizes)),
+    (reconstructions, Tokenizes),
     (translations, Translates),
     (restored, Restores),
     (restored_directly, Restores),
     (stylised, Stylises),
     (nats, HasLikelihood),
 ]
-CASES = [(name, make) for make, ability in ASKED for name in method_names() if issubclass(find(name), ability)]
+
+
+def has(name: str, ability: type | tuple[type, ...] | Callable[..., Any]) -> bool:
+    return issubclass(find(name), ability) if isinstance(ability, type | tuple) else offers(find(name), ability)
+
+
+CASES = [(name, make) for make, ability in ASKED for name in method_names() if has(name, ability)]
 
 
 @pytest.mark.parametrize(("name", "make"), CASES, ids=lambda part: getattr(part, "__name__", part))

@@ -12,23 +12,12 @@ import numpy as np
 import pytest
 import torch
 
+from ganvas.abilities import Encodes, HasLikelihood, Likelihood, Restores, Samples, Stylises, Tokenizes
 from ganvas.data.batch import as_image_tensor
 from ganvas.data.feed import examples_of
 from ganvas.errors import UsageError
-from ganvas.method import (
-    Encodes,
-    HasLikelihood,
-    Likelihood,
-    Method,
-    Quantises,
-    Restores,
-    Samples,
-    Stylises,
-    create,
-    find,
-    method_names,
-    presets,
-)
+from ganvas.method import Method
+from ganvas.registry import create, find, method_names, presets
 from ganvas.run import dumps
 from ganvas.sampling import sample, to_uint8
 from ganvas.settings import settings_of
@@ -233,7 +222,7 @@ def test_a_likelihood_belongs_to_example_and_seed(name: str, shape: Shape) -> No
     assert torch.equal(torch.get_rng_state(), outside)
 
 
-@in_shapes([name for name in having(Encodes) if not issubclass(find(name), Quantises)])
+@in_shapes(having(Encodes))
 def test_codes_of_images_are_latents(name: str, shape: Shape) -> None:
     method = built(name, shape)
     assert isinstance(method, Encodes) and isinstance(method, Samples)
@@ -241,19 +230,19 @@ def test_codes_of_images_are_latents(name: str, shape: Shape) -> None:
     assert codes.shape == method.latents(range(3)).shape and bool(torch.isfinite(codes).all())
 
 
-@in_shapes(having(Quantises))
+@in_shapes(having(Tokenizes))
 def test_codes_are_whole_numbers_of_the_grids(name: str, shape: Shape) -> None:
     """A code belongs to its image, an image to its codes, whatever else is in the batch."""
     method = built(name, shape)
-    assert isinstance(method, Quantises)
+    assert isinstance(method, Tokenizes)
     x = as_image_tensor(data_for(name, shape).images[:5])
-    codes, sizes = method.encode(x), [grid.size for grid in method.grids() for _ in range(grid.height * grid.width)]
+    codes, sizes = method.to_codes(x), [grid.size for grid in method.grids() for _ in range(grid.height * grid.width)]
     assert codes.shape == (5, len(sizes)) and codes.dtype == torch.int64
     assert bool((codes >= 0).all()) and bool((codes < torch.tensor(sizes)).all())
-    generated = method.decode(codes)
+    generated = method.from_codes(codes)
     assert generated.shape == x.shape and generated.min() >= -1 and generated.max() <= 1
-    assert torch.equal(method.encode(x.flip(0)).flip(0), codes)
-    assert torch.equal(method.decode(codes.flip(0)).flip(0), generated)
+    assert torch.equal(method.to_codes(x.flip(0)).flip(0), codes)
+    assert torch.equal(method.from_codes(codes.flip(0)).flip(0), generated)
 
 
 @in_shapes(having(Restores))

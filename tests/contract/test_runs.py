@@ -9,8 +9,9 @@ import pytest
 import torch
 
 import ganvas
+from ganvas.abilities import Samples, Tokenizes
 from ganvas.errors import RunError
-from ganvas.method import Quantises, Samples, method_names
+from ganvas.registry import method_names
 from ganvas.tasks.encode import decode, encode
 from parts import Crash, CrashAfterSaving, assert_same, data_for, newest_state, small, train_small, weights
 
@@ -65,7 +66,7 @@ def test_save_load_use(name: str, tmp_path: Path) -> None:
     else:
         with pytest.raises(RunError, match="cannot make images from noise"):
             loaded.sample(5)
-    if isinstance(loaded.method, Quantises):
+    if isinstance(loaded.method, Tokenizes):
         made = decode(loaded.method, encode(loaded.method, data.images[:5]))
         assert made.shape == (5, 30, 50, 2) and made.dtype == np.uint8
     assert loaded.spec == data.spec

@@ -16,8 +16,9 @@ from safetensors.torch import load_file
 from torch import nn
 from worker import DIES_AT, STEPS
 
+from ganvas.abilities import Restores, Translates
 from ganvas.errors import UsageError
-from ganvas.method import Restores, Translates, method_names
+from ganvas.registry import method_names
 from ganvas.run import Run
 from ganvas.training.engine import start_engine
 from parts import beneath, data_for, images, newest_state, small, train_small, weights

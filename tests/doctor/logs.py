@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ganvas.method import create
+from ganvas.registry import create
 
 Row = dict[str, Any]
 Curve = float | Callable[[float], float]  # a number, or a function of the progress in [0, 1]

@@ -11,7 +11,7 @@ from logs import write_log
 from ganvas.doctor import diagnose
 from ganvas.doctor.signals import read
 from ganvas.errors import RunError
-from ganvas.method import create
+from ganvas.registry import create
 from ganvas.settings import change
 
 

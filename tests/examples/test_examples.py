@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import runpy
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ import numpy as np
 import pytest
 
 import ganvas
-from ganvas import method
+from ganvas import registry
 from ganvas.data import open_data, read_image
+from ganvas.method import REGISTERED
 from parts import trainer_for
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -27,11 +29,14 @@ ARGUMENTS = {
 
 
 @pytest.fixture(autouse=True)
-def _registry_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+def _registry_as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A method that an example registers is unknown again after it."""
-    method.method_names()  # all of ours are known before the copy
-    monkeypatch.setattr(method, "_methods", dict(method._methods))
-    monkeypatch.setattr(method, "_presets", {name: dict(known) for name, known in method._presets.items()})
+    registry.method_names()  # all of ours are known before the copy
+    before = dict(REGISTERED)
+    monkeypatch.setattr(registry, "_presets", {name: dict(known) for name, known in registry._presets.items()})
+    yield
+    REGISTERED.clear()
+    REGISTERED.update(before)
 
 
 def run_example(name: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:

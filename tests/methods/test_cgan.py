@@ -10,7 +10,7 @@ import torch
 from ganvas.data import DataSpec
 from ganvas.data.batch import Batch
 from ganvas.errors import DataError, UsageError
-from ganvas.method import create
+from ganvas.registry import create
 from ganvas.sampling import sample
 from parts import images, small
 

@@ -12,12 +12,14 @@ import torch
 from torch.testing import assert_close
 
 import ganvas
+from ganvas.abilities import CodeGrid, HasLikelihood, Restores, Samples
 from ganvas.data import open_data
 from ganvas.data.batch import as_image_tensor
 from ganvas.data.feed import Feed
 from ganvas.errors import DataError, RunError, UsageError
-from ganvas.method import CodeGrid, HasLikelihood, Method, Restores, Samples, create
+from ganvas.method import Method
 from ganvas.methods.code_prior import CodePrior, _touched
+from ganvas.registry import create
 from ganvas.run import Run
 from ganvas.sampling import sample
 from parts import image_file, images, small, train_small, trainer_for, weights
@@ -31,9 +33,9 @@ def on(first: Method, **settings: object) -> CodePrior:
     first.spec = data.spec
     method = small("code_prior", **settings)
     assert isinstance(method, CodePrior)
-    method = method.upon(first)
+    method = method.with_first_stage(first)
     method.build(data.spec)
-    method.adopt(first)
+    method.load_first_stage(first)
     return method.eval()
 
 
@@ -116,13 +118,13 @@ def test_a_first_stage_told_by_hand(tmp_path: Path) -> None:
     for told, message in [
         ("{", "first_stage is written by --codes RUN, and this is no such thing"),
         ("[]", "first_stage is written by --codes RUN"),
-        (json.dumps({"method": "gan", "settings": {}}), "first_stage tells of gan, which has no codes"),
+        (json.dumps({"method": "gan", "settings": {}}), "first_stage names gan, which has no codes"),
         (json.dumps({"method": "vq_vae", "settings": {"sise": 3}}), "unknown setting sise"),
     ]:
         with pytest.raises(UsageError, match=message):
             create("code_prior", "tiny", {"first_stage": told}).build(images().spec)
     with pytest.raises(UsageError, match="dcgan has no codes to learn; those of vq_vae have"):
-        create("code_prior", "tiny").upon(create("dcgan"))  # pyright: ignore
+        create("code_prior", "tiny").with_first_stage(create("dcgan"))  # pyright: ignore
 
 
 # --- training -----------------------------------------------------------------------------------------------------------------

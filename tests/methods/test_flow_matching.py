@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 from torch.testing import assert_close
 
+from ganvas.abilities import Samples, offers
 from ganvas.data.batch import Batch
 from ganvas.data.spec import DataSpec
 from ganvas.errors import UsageError
-from ganvas.method import Draws, Samples, create
 from ganvas.methods.flow_matching import FlowMatching
+from ganvas.registry import create
 
 SPREAD = 0.5
 SPEC = DataSpec("animals", 1, 8, 8, 10, classes=("cat", "dog"), class_counts=(5, 5), total_variance=64 * SPREAD**2)
@@ -131,7 +132,7 @@ def test_guidance_needs_classes() -> None:
 
 def test_the_last_step_of_the_drawing_is_the_image() -> None:
     method = stirred(sampling_steps=4)
-    assert issubclass(FlowMatching, Draws) and issubclass(FlowMatching, Samples)
+    assert offers(FlowMatching, Samples.drawing) and issubclass(FlowMatching, Samples)
     latents = method.latents(range(2))
     assert latents.shape == (2, 64)
     drawn = method.drawing(latents)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
+from ganvas.abilities import Samples, offers
 from ganvas.errors import RunError, UsageError
-from ganvas.method import Draws
 from ganvas.sampling import drawing, sample
 from parts import images, small
 
@@ -22,7 +22,7 @@ def built(name: str = "gran", **settings):
 @pytest.mark.parametrize("steps", [1, 3])
 def test_the_drawing_ends_with_the_image(steps: int) -> None:
     method = built(steps=steps)
-    assert isinstance(method, Draws)
+    assert offers(method, Samples.drawing)
     shown = drawing(method, 5, seed=70)
     assert shown.shape == (5, steps, 1, 28, 28)
     assert shown.min() >= -1 and shown.max() <= 1

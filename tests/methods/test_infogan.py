@@ -10,9 +10,10 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
+from ganvas.abilities import Code, Samples, offers
 from ganvas.data.batch import Batch
 from ganvas.errors import UsageError
-from ganvas.method import Code, HasCodes, create
+from ganvas.registry import create
 from parts import images, small, trainer_for
 
 
@@ -58,7 +59,7 @@ def test_two_categories_are_read_each_in_its_place() -> None:
 
 def test_codes_lie_behind_the_noise() -> None:
     method = built(categorical="3-2", continuous=2)
-    assert issubclass(type(method), HasCodes)  # of the class: an instance would lose its type for the checker
+    assert offers(method, Samples.codes)
     assert method.codes() == [
         Code("category1", "categorical", 8, 3), Code("category2", "categorical", 11, 2),
         Code("continuous1", "continuous", 13, 1), Code("continuous2", "continuous", 14, 1),

@@ -12,9 +12,9 @@ from torch.testing import assert_close
 from ganvas.data import DataSpec
 from ganvas.data.batch import Batch
 from ganvas.errors import DataError
-from ganvas.method import create
 from ganvas.methods.lapgan import LAPGAN
 from ganvas.networks.pyramid import downsampled, up
+from ganvas.registry import create
 from ganvas.sampling import sample
 from parts import Crash, CrashAfterSaving, assert_same, images, newest_state, small, train_small, trainer_for
 

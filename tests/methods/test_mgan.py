@@ -9,9 +9,10 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
+from ganvas.abilities import Samples, offers
 from ganvas.data.batch import Batch
 from ganvas.losses.mixture import told_apart
-from ganvas.method import HasCodes, create
+from ganvas.registry import create
 from parts import images, small, trainer_for
 
 
@@ -46,7 +47,7 @@ def test_generators_differ_and_a_latent_names_its_own() -> None:
 
 def test_the_generator_is_a_code() -> None:
     method = built()
-    assert isinstance(method, HasCodes)
+    assert isinstance(method, Samples) and offers(method, Samples.codes)
     (code,) = method.codes()
     assert (code.kind, code.start, code.size) == ("categorical", 8, 3)
 

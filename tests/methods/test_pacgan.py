@@ -11,7 +11,7 @@ from torch.testing import assert_close
 
 from ganvas.data.batch import Batch
 from ganvas.errors import UsageError
-from ganvas.method import create
+from ganvas.registry import create
 from parts import images, small
 
 

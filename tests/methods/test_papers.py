@@ -11,8 +11,8 @@ from torch.testing import assert_close
 from ganvas.data import DataSpec
 from ganvas.data.batch import Batch
 from ganvas.errors import UsageError
-from ganvas.method import create
 from ganvas.methods.adversarial import discriminator_report, read_widths
+from ganvas.registry import create
 from parts import images, small, trainer_for
 
 

@@ -11,17 +11,18 @@ import torch
 from torch import Tensor, nn
 from torch.testing import assert_close
 
+from ganvas.abilities import Demonstrates, Restores, offers
 from ganvas.data import Dataset, open_data
 from ganvas.data.batch import Batch, as_image_tensor
 from ganvas.data.degrade import upscaled
 from ganvas.data.spec import DataSpec
 from ganvas.errors import DataError, GanvasError, UsageError
-from ganvas.method import Blends, Degrades, Method, Restores, create, find, method_names
+from ganvas.method import Method
 from ganvas.networks.dncnn import DnCNN
 from ganvas.networks.features import has_mobilenet_weights
 from ganvas.networks.inpainter import STIFFNESS, GatedInpainter, smoothly_filled, sweeps
 from ganvas.networks.srresnet import SRResNet
-from ganvas.preview import restored
+from ganvas.registry import create, find, method_names
 from parts import small, trainer_for
 
 RESTORERS = [name for name in method_names() if issubclass(find(name), Restores)]
@@ -79,7 +80,7 @@ def test_srresnet_learns_edges_that_bicubic_has_not(tmp_path: Path) -> None:
     method = trained(
         create("srresnet", "tiny", {"width": 16, "blocks": 4, "loss": "l2", "lr": 8e-3, "ema": 0.95}), data, 250
     )
-    assert isinstance(method, Degrades)
+    assert isinstance(method, Restores)
     degraded = method.degrade(batch_of(held_out(data)))
     bicubic, ours = error(degraded.start, degraded.whole), error(method.restore(degraded.image), degraded.whole)
     assert ours < 0.6 * bicubic, f"{ours} against {bicubic}: 2.2 dB were asked for"
@@ -146,9 +147,10 @@ def test_any_size(name: str, size: tuple[int, int]) -> None:
 @pytest.mark.parametrize("name", OURS)
 def test_rows_are_input_answer_and_truth(name: str) -> None:
     method = built(name).eval().requires_grad_(False)
-    assert isinstance(method, Degrades)
+    assert isinstance(method, Restores)
     real = torch.rand(4, 3, 24, 24) * 2 - 1
-    rows = restored(method, batch_of(real))
+    assert isinstance(method, Demonstrates)
+    rows = method.rows(batch_of(real))
     assert rows.shape == (4, 3, 3, 24, 24)
     assert torch.equal(rows[:, 2], real) and not torch.equal(rows[:, 0], real)
 
@@ -157,7 +159,7 @@ def test_rows_are_input_answer_and_truth(name: str) -> None:
 def test_damage_is_what_restoring_takes(name: str) -> None:
     """Its size, its range of an image, what a fresh network starts from; and the batch's draws decide all of it."""
     method = built(name).eval().requires_grad_(False)
-    assert isinstance(method, Degrades)
+    assert isinstance(method, Restores)
     real = torch.rand(3, 3, 24, 24) * 2 - 1
     degraded, again = method.degrade(batch_of(real)), method.degrade(batch_of(real))
     told = method.restoration()
@@ -248,7 +250,7 @@ def test_the_two_phases_of_srgan(tmp_path: Path) -> None:
         if trainer.steps == 4:
             first = [part.detach().clone() for part in method.G.parameters()]  # pyright: ignore
     assert names == [["pixels"]] * 4 + [["discriminator", "generator"]] * 4
-    assert isinstance(method, Blends)
+    assert isinstance(method, Restores) and offers(method, Restores.blended)
     last = list(method.G.parameters())  # pyright: ignore
     for share in (0.0, 0.25, 1.0):
         mixed = method.blended(share).G.parameters()  # pyright: ignore
@@ -308,7 +310,7 @@ def test_the_feature_network_is_named_where_it_is_missing(monkeypatch: pytest.Mo
     used = built("srgan", perceptual="mobilenet_v2")
     assert used.restore(torch.zeros(1, 3, 6, 6)).shape == (1, 3, 12, 12), "only training needs it"  # pyright: ignore
     with pytest.raises(GanvasError, match="perceptual=discriminator"):
-        used.begin(torch.device("cpu"))
+        used.load_frozen(torch.device("cpu"))
 
 
 @pytest.mark.parametrize("name", ["srgan", "srresnet"])

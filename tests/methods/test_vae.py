@@ -9,13 +9,14 @@ import torch
 from torch import Tensor, nn
 from torch.testing import assert_close
 
+from ganvas.abilities import Encodes, HasLikelihood, Samples
 from ganvas.data import open_data
 from ganvas.data.batch import Batch
 from ganvas.data.spec import DataSpec
 from ganvas.errors import UsageError
-from ganvas.method import Encodes, HasLikelihood, Samples, create
 from ganvas.methods.vae import VAE, shifted
 from ganvas.metrics import measure_likelihood
+from ganvas.registry import create
 from parts import images, small, trainer_for
 
 HALF = 784 * math.log(2)  # nats of 28 x 28 coins

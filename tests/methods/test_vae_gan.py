@@ -9,10 +9,10 @@ import torch
 from torch.nn.functional import softplus
 from torch.testing import assert_close
 
+from ganvas.abilities import Encodes
 from ganvas.data.batch import Batch
 from ganvas.losses.divergence import normal_kl
 from ganvas.losses.perceptual import feature_distance
-from ganvas.method import Encodes
 from ganvas.networks.autoencoder import FeatureDiscriminator
 from parts import images, small, trainer_for
 

@@ -8,14 +8,15 @@ import torch
 from torch import Tensor
 from torch.testing import assert_close
 
+from ganvas.abilities import Encodes, Samples, Tokenizes
 from ganvas.data import open_data
 from ganvas.data.batch import Batch, as_image_tensor
 from ganvas.data.spec import DataSpec
 from ganvas.errors import UsageError
-from ganvas.method import Encodes, Quantises, Samples, create
 from ganvas.methods.vq_vae import VQVAE
 from ganvas.metrics import measure_reconstruction
 from ganvas.networks.vq import Codebook
+from ganvas.registry import create
 from parts import images, small, trainer_for
 
 KINDS = [
@@ -42,7 +43,7 @@ def batch_of(n: int = 4, rank: int = 0, ranks: int = 1) -> Batch:
 
 
 def test_abilities() -> None:
-    assert issubclass(VQVAE, Quantises) and issubclass(VQVAE, Encodes) and not issubclass(VQVAE, Samples)
+    assert issubclass(VQVAE, Tokenizes) and not issubclass(VQVAE, Encodes) and not issubclass(VQVAE, Samples)
 
 
 @pytest.mark.parametrize("quantiser", ["ema", "gradient", "fsq"])
@@ -125,7 +126,7 @@ def test_decoding_codes_is_what_the_training_saw(settings: dict[str, object]) ->
     method, x = built(**settings), batch_of().real
     with torch.no_grad():
         passed = method.G([level.passed for level in method.chosen(x)]).clamp(-1, 1)
-        assert_close(method.decode(method.encode(x)), passed, rtol=1e-4, atol=1e-5)
+        assert_close(method.from_codes(method.to_codes(x)), passed, rtol=1e-4, atol=1e-5)
 
 
 def test_two_levels() -> None:
@@ -134,15 +135,15 @@ def test_two_levels() -> None:
     grids = method.grids()
     assert [(grid.name, grid.height, grid.width) for grid in grids] == [("coarse", 4, 4), ("fine", 7, 7)]
     with torch.no_grad():
-        codes = method.encode(batch_of().real)
+        codes = method.to_codes(batch_of().real)
         assert codes.shape == (4, 65)
-        made = method.decode(codes)
+        made = method.from_codes(codes)
         for place in (0, 15, 16, 64):
             other = codes.clone()
             other[:, place] = (other[:, place] + 1) % 8
-            assert not torch.equal(method.decode(other), made), place
+            assert not torch.equal(method.from_codes(other), made), place
         torch.nn.init.normal_(method.G.coarse[0].weight, 0, 3)  # pyright: ignore
-        assert not torch.equal(method.encode(batch_of().real)[:, 16:], codes[:, 16:])
+        assert not torch.equal(method.to_codes(batch_of().real)[:, 16:], codes[:, 16:])
 
 
 def test_mistakes_are_told() -> None:

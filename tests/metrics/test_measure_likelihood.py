@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import nn
 
+from ganvas.abilities import HasLikelihood, Likelihood
 from ganvas.errors import DataError
-from ganvas.method import HasLikelihood, Likelihood
 from ganvas.metrics.likelihood import measure_likelihood, summary
 from parts import images
 

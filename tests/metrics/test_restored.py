@@ -12,18 +12,20 @@ import torch
 from torch import Tensor, nn
 
 import ganvas
+from ganvas.abilities import Degraded, Restoration, Restores
 from ganvas.data import Dataset, open_data
 from ganvas.data.batch import Batch
 from ganvas.errors import DataError
-from ganvas.method import Degraded, Method, Restoration, unmeasured
+from ganvas.method import Method
 from ganvas.metrics import measure_restoration
+from ganvas.metrics.abilities import unmeasured
 from ganvas.networks.features import has_mobilenet_weights
 from parts import small
 
 LEVEL = 2 / 255
 
 
-class Brighter(Method):
+class Brighter(Method, Restores):
     """Images come 8 levels too bright and go back 4 too bright; in the hole of two rows, where there is one."""
 
     name = "brighter"

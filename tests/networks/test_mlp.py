@@ -8,8 +8,8 @@ from torch import nn
 
 from ganvas.data import DataSpec
 from ganvas.data.batch import Batch
-from ganvas.method import create
 from ganvas.networks.mlp import MLPDiscriminator, MLPGenerator
+from ganvas.registry import create
 
 DIGITS = DataSpec("digits", 1, 28, 28, 100)
 

@@ -11,7 +11,7 @@ import pytest
 
 import ganvas
 from ganvas.data import DataSettings, grid, write_png
-from ganvas.method import create
+from ganvas.registry import create
 from ganvas.run import RunWriter
 from ganvas.settings import as_dict
 

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import torch
 
+from ganvas.abilities import Code, Samples
 from ganvas.errors import UsageError
-from ganvas.method import Code, Method
+from ganvas.method import Method
 from ganvas.sampling import sample, to_uint8
 from ganvas.tasks.edit import chosen_codes, edited, interpolate, spherical, traverse
 from parts import images, small
@@ -98,10 +99,10 @@ def test_an_interpolation_needs_plain_noise() -> None:
 
 
 def test_what_has_codes_is_what_says_so() -> None:
-    """An ability is asked for by its methods' names: nothing else may carry them."""
-    from ganvas.method import Code, HasCodes, create, method_names, presets
+    from ganvas.abilities import Code
+    from ganvas.registry import create, method_names, presets
 
     for name in method_names():
         method = create(name, "tiny" if "tiny" in presets(name) else None)
-        if isinstance(method, HasCodes):
+        if isinstance(method, Samples):
             assert all(isinstance(code, Code) for code in method.codes()), name

@@ -7,10 +7,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from ganvas.abilities import Restoration, Restores
 from ganvas.data.photo import Photo
 from ganvas.data.spec import DataSpec
 from ganvas.errors import DataError, RunError, UsageError
-from ganvas.method import Method, Restoration, Restores, create
+from ganvas.method import Method
+from ganvas.registry import create
 from ganvas.tasks.restore import as_mask, restoration_of, restore, sheet
 
 
@@ -37,7 +39,7 @@ def hole(height: int, width: int) -> np.ndarray:
     return mask
 
 
-class Patient(Method):
+class Patient(Method, Restores):
     """Fills holes by noise, in images of its own size only."""
 
     name = "patient"

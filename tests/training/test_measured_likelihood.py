@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -11,9 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.optim import SGD, Optimizer
 
-from ganvas import method as registry
+from ganvas.abilities import HasLikelihood, Likelihood, Samples
 from ganvas.data import open_data
-from ganvas.method import Batch, DataSpec, Likelihood, Method, Samples, Update, register, setting
+from ganvas.method import REGISTERED, Batch, DataSpec, Method, Update, setting
 from ganvas.metrics import readers
 from ganvas.run import read_json
 from parts import image_file, small, train_small
@@ -42,12 +41,9 @@ class Coin(nn.Module):
 @pytest.fixture
 def coin(monkeypatch: pytest.MonkeyPatch) -> type[Method]:
     """A method that knows likelihoods and makes no images."""
-    registry.method_names()
-    monkeypatch.setattr(registry, "_methods", dict(registry._methods))
+    monkeypatch.setitem(REGISTERED, "coins", Method)  # undone after the test
 
-    @register
-    @dataclass(eq=False)
-    class Coins(Method):
+    class Coins(Method, HasLikelihood):
         name = "coins"
         title = "one coin for all pixels"
         paper = "none, arXiv:0"

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from ganvas.method import method_names
+from ganvas.registry import method_names
 from ganvas.training import engine, precision, session, trial
 from ganvas.training.precision import choose_precision
 from ganvas.training.trainer import NonFinite, Trainer

@@ -7,7 +7,6 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,12 +16,12 @@ import torch
 from torch import Tensor
 
 import ganvas
-from ganvas import method as registry
+from ganvas import registry
 from ganvas.data import DataSpec
 from ganvas.data.batch import Batch
 from ganvas.errors import GanvasError, RunError, TrainingError, UsageError
 from ganvas.losses.adversarial import discriminator_cross_entropy, non_saturating_generator
-from ganvas.method import setting
+from ganvas.method import REGISTERED, setting
 from ganvas.methods.adversarial import Adversarial
 from ganvas.networks.mlp import MLPDiscriminator, MLPGenerator
 from ganvas.run import Run, RunWriter
@@ -35,13 +34,10 @@ from ganvas.training.session import Interrupted, prepare
 from parts import Crash, CrashAfterSaving, image_file, images, newest_state, small, train_small, weights
 
 
-@dataclass(eq=False)
 class Shaky(Adversarial):
     """A GAN whose discriminator's loss turns NaN at chosen calls, counted over the whole test."""
 
     name = "shaky"
-    title = "a GAN with an illness"
-    paper = "none, arXiv:0"
     batch_size: int = setting(8, "images a step", minimum=1)
     z_dim: int = setting(4, "numbers in a latent", minimum=1)
     calls: ClassVar[int] = 0
@@ -64,7 +60,7 @@ class Shaky(Adversarial):
 @pytest.fixture
 def shaky(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Callable[[int], bool]], Shaky]]:
     registry.method_names()
-    monkeypatch.setitem(registry._methods, "shaky", Shaky)
+    monkeypatch.setitem(REGISTERED, "shaky", Shaky)
     # A loss that counts its calls is not pure: only the training itself may call it.
     monkeypatch.setattr(Health, "due", lambda *_: False)
 

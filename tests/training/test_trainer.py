@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, ClassVar
 
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.optim import SGD
 
-from ganvas.method import Batch, DataSpec, Method, Update, register, setting
+from ganvas.method import Batch, DataSpec, Method, Update, setting
+from ganvas.registry import method_names
 from ganvas.settings import settings_of
 from ganvas.training.trainer import Budget, NonFinite, Trainer, parameters
 from parts import assert_same, images, small, trainer_for
 
 
-@dataclass(eq=False)
 class Counting(Method):
     """Two weights; each update notes that it was asked, and on what."""
 
@@ -158,19 +158,36 @@ def test_updates_of_one_name_or_without_optimiser_are_refused() -> None:
 
 
 def test_a_method_needs_words_and_settings_to_be_registered() -> None:
-    with pytest.raises(TypeError, match="needs the class attributes"):
-        register(Counting)
+    with pytest.raises(TypeError, match="Untitled needs the class attributes name, title and paper"):
 
-    @dataclass(eq=False)
-    class Bare(Counting):
-        name = "bare"
-        title = "x"
-        paper = "y"
-        rate: float = 1.0
+        class Untitled(Counting):
+            name = "untitled"
+            paper = "y"
 
-    with pytest.raises(TypeError, match=r"every field of Bare must be a setting"):
-        register(Bare)
-    assert "rate" not in settings_of(Bare)
+    with pytest.raises(TypeError, match=r"Bare.rate must be a setting"):
+
+        class Bare(Counting):
+            name = "bare"
+            title = "x"
+            paper = "y"
+            rate: float = 1.0
+
+    assert not {"counting", "untitled", "bare"} & set(method_names())
+
+
+def test_only_settings_are_fields() -> None:
+    """Networks and constants may be annotated; they are neither settings nor arguments."""
+
+    class Annotated(Counting):
+        G: nn.Module
+        extra: ClassVar[int] = 3
+        depth: int = setting(2, "layers", minimum=1)
+
+    assert set(settings_of(Annotated)) == {"batch_size", "lr", "depth"}
+    assert Annotated(depth=4, lr=0.1).settings() == {"batch_size": 4, "lr": 0.1, "depth": 4}
+    assert set(Annotated.__annotations__) == {"G", "extra", "depth"}
+    with pytest.raises(TypeError, match="unexpected keyword argument 'G'"):
+        Annotated(G=nn.Linear(1, 1))  # pyright: ignore
 
 
 # --- budget and state -----------------------------------------------------------------------------------------------------

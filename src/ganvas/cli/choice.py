@@ -56,7 +56,7 @@ def _starting(wish: Wish) -> tuple[Wish, None, Dataset]:
     from ganvas.cli.opening import open_shown
     from ganvas.data.builtin_sets import SETS
     from ganvas.errors import UsageError
-    from ganvas.method import create, method_names
+    from ganvas.registry import create, method_names
     from ganvas.training.request import new_folder
 
     if wish.method is None:

@@ -74,7 +74,7 @@ def read_config(path: Path) -> Wish:
 
 def check_settings(path: Path, wish: Wish, method: str) -> None:
     """Checks a file's table `settings` against the method that is going to be trained."""
-    from ganvas.method import create
+    from ganvas.registry import create
 
     try:
         owner = create(method, wish.preset)

@@ -52,7 +52,7 @@ def train_changed(folder: Path, diagnosis: Diagnosis, out: Path | None, *, json:
     from ganvas.cli.train import run_plan
     from ganvas.cli.view import make_view
     from ganvas.errors import RunError
-    from ganvas.method import create
+    from ganvas.registry import create
     from ganvas.report import ReportWriter
     from ganvas.run import Run
     from ganvas.training.engine import choose_device

@@ -27,10 +27,10 @@ def encode(
     """
     import numpy as np
 
+    from ganvas.abilities import Tokenizes
     from ganvas.cli.opening import fitting, open_shown
     from ganvas.errors import DataError, UsageError
     from ganvas.files import sha256, write_aside
-    from ganvas.method import Quantises
     from ganvas.run import load
     from ganvas.tasks import encode as encoding
     from ganvas.training.engine import choose_device
@@ -49,7 +49,7 @@ def encode(
             f"this run encodes images of (channels, height, width) {opened.spec.shape}; those of {data} are {part.spec.shape}"
         )
     content: dict[str, Any] = {"codes": encoding.encode(method, part.images, part.labels)}
-    if isinstance(method, Quantises):
+    if isinstance(method, Tokenizes):
         content["grids"] = np.array([(grid.height, grid.width, grid.size) for grid in method.grids()])
         content["codes"] = content["codes"].astype(np.int32)
     if part.labels is not None:

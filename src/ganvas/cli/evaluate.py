@@ -94,8 +94,8 @@ def _of_run(
     from ganvas.cli.opening import as_in, fitting, open_shown
     from ganvas.cli.sample import gather
     from ganvas.errors import DataError, RunError
-    from ganvas.method import unmeasured
     from ganvas.metrics import measurements
+    from ganvas.metrics.abilities import unmeasured
     from ganvas.training.engine import choose_device
 
     if why := unmeasured(run.info["method"]):

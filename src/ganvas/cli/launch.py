@@ -55,7 +55,7 @@ def launch(chosen: Choice, nproc: int, *, samples: int | None, json: bool) -> in
 
 def check(chosen: Choice, nproc: int) -> Path:
     """The run folder, settled before any process asks; UsageError for what would else fail in each of them."""
-    from ganvas.method import create
+    from ganvas.registry import create
     from ganvas.training.engine import choose_device
     from ganvas.training.request import new_folder
 

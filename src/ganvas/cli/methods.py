@@ -17,7 +17,7 @@ def methods(
 ) -> None:
     """List the methods, or show one: its paper, its settings, its presets."""
     from ganvas.cli.output import print_table, write_json
-    from ganvas.method import find, method_names
+    from ganvas.registry import find, method_names
 
     if name is not None:
         facts = describe(name)
@@ -33,7 +33,7 @@ def methods(
 
 def describe(name: str) -> dict[str, Any]:
     """All that is known of a method, as plain values."""
-    from ganvas.method import find, presets
+    from ganvas.registry import find, presets
     from ganvas.settings import settings_of
 
     method = find(name)
@@ -75,7 +75,7 @@ def rows_of(owner: Any) -> list[tuple[str, str, str, str]]:
 
 def _print(facts: dict[str, Any]) -> None:
     from ganvas.cli.output import print_table
-    from ganvas.method import find
+    from ganvas.registry import find
 
     name = facts["name"]
     typer.echo(f"{name}: {facts['title']}\n{facts['paper']}\n\n{facts['about']}\n\nSettings, by --set NAME=VALUE:")

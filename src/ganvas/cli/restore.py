@@ -147,12 +147,14 @@ def masks_for(names: list[str], mask: Path | None) -> Callable[[str], np.ndarray
 
 def blended(method: Method, balance: float) -> Method:
     """The method with its weights at that share of the way between its two phases."""
+    from ganvas.abilities import Restores, offers
     from ganvas.errors import UsageError
-    from ganvas.method import Blends, methods_with
+    from ganvas.registry import methods_with
 
-    if not isinstance(method, Blends):
+    if not isinstance(method, Restores) or not offers(method, Restores.blended):
         raise UsageError(
-            f"{method.name} was trained in one phase, so there is nothing to balance (methods with two: {methods_with(Blends)})"
+            f"{method.name} was trained in one phase, so there is nothing to balance"
+            f" (methods with two: {methods_with(Restores.blended)})"
         )
     if not 0 <= balance <= 1:
         raise UsageError(f"--balance is a share from 0 to 1 (got {balance:g})")

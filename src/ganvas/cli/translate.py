@@ -40,7 +40,7 @@ def translate(
     """
     from ganvas.cli.output import write_json
     from ganvas.errors import DataError, UsageError
-    from ganvas.method import create
+    from ganvas.registry import create
     from ganvas.run import load
     from ganvas.tasks import translate as translating
     from ganvas.training.engine import choose_device

@@ -17,7 +17,7 @@ class Batch:
     None; `partner` like `real` or None. `handed` holds what an earlier update of the same step handed over (see
     Update.hands), `shared` what came with its graph (Update.shares). `begins`: the rows do not continue where those of the last
     step ended, as rows of text otherwise do. `prepared` (N, ...) is what the method made of `real` before the training (see
-    method.Prepares), or None.
+    abilities.TwoStage), or None.
 
     All ranks draw the random numbers of the whole global batch from equal generators and keep their own rows, so that
     two ranks compute what one process computes on the same global batch.

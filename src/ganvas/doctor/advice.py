@@ -9,7 +9,7 @@ from typing import Any
 from ganvas.doctor.findings import Change
 from ganvas.doctor.signals import Signals
 from ganvas.errors import GanvasError
-from ganvas.method import find
+from ganvas.registry import find
 from ganvas.settings import Setting, settings_of
 
 USUAL_STEP = 0.015  # of G over its weights, in the first few hundred steps of trainings that learn fast

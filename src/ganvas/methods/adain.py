@@ -16,12 +16,11 @@ weights, once (0.1 MB for MobileNetV2, 12 MB for VGG to relu4_1), and a run need
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 from torch.optim import Adam, Optimizer
 
+from ganvas.abilities import Demonstrates, Stylises
 from ganvas.data.styles import Sheet, read_styles
 from ganvas.errors import UsageError
 from ganvas.losses.adversarial import discriminator_cross_entropy, non_saturating_generator
@@ -35,29 +34,18 @@ from ganvas.losses.style import (
     relative,
     total_variation,
 )
-from ganvas.method import Batch, DataSpec, Method, Update, preset, register, setting, step_factor
+from ganvas.method import Batch, DataSpec, Method, Update, setting, step_factor
 from ganvas.methods.adversarial import read_widths
-from ganvas.networks.perceptual import FeatureNetwork, build_network, known, open_network
+from ganvas.networks.perceptual import build_network, known, open_network
 from ganvas.networks.resample import cut, fitted, grown_to
 from ganvas.networks.style_transfer import Decoder, StrokeDiscriminator
+from ganvas.registry import preset
 
 OTHERS = "others"
 SIDE = 256  # pixels, the shorter side of a style image
 
 
-class Networks(Method):
-    """Names what `build` and `begin` make. No dataclass, or they would be settings."""
-
-    E: FeatureNetwork
-    G: Decoder
-    D: StrokeDiscriminator
-    sheet: Sheet | None
-    layers: list[str]
-
-
-@register
-@dataclass(eq=False)
-class AdaIN(Networks):
+class AdaIN(Method, Stylises, Demonstrates):
     name = "adain"
     title = "AdaIN: arbitrary style transfer by feature statistics"
     paper = "Huang and Belongie 2017, Arbitrary Style Transfer with Adaptive Instance Normalization, arXiv:1703.06868"
@@ -92,8 +80,8 @@ class AdaIN(Networks):
 
     def build(self, spec: DataSpec) -> None:
         one = known(self.network)
-        self.E = build_network(self.network)  # `begin` or the run's weights bring what it knows
-        self.layers = self.E.up_to(one.encoder, one.style)
+        self.E = build_network(self.network)  # its weights come with `start_training` or from the run
+        self.layers: list[str] = self.E.up_to(one.encoder, one.style)
         self.E.cut(self.layers)
         stride, _ = self.E.field(self.layers)
         self.stride, self.encoder = stride, one.encoder
@@ -103,10 +91,8 @@ class AdaIN(Networks):
             self.D = StrokeDiscriminator(spec.channels, self.disc_width)
         self.channels, self.size = spec.channels, (spec.height, spec.width)
 
-    def begin(self, device: torch.device) -> None:
-        """Reads the styles, and the encoder's weights where the run does not bring them."""
-        if not self.resumed:
-            self.E.load_state_dict(open_network(self.network, wanted=self.layers).state_dict())
+    def load_frozen(self, device: torch.device) -> None:
+        """Reads the styles."""
         if self.style == OTHERS and self.style_size is not None:
             raise UsageError(
                 f"style_size is for the images that style names, and with style={OTHERS} those of the data serve, as they"
@@ -115,6 +101,11 @@ class AdaIN(Networks):
         side = max(self.style_size or SIDE, *self.size)
         styles = [] if self.style == OTHERS else read_styles(self.style, self.channels, side)
         self.sheet = Sheet(styles, device) if styles else None
+
+    def start_training(self, resumed: bool) -> None:
+        """Reads the encoder's weights where no checkpoint brings them."""
+        if not resumed:
+            self.E.load_state_dict(open_network(self.network, wanted=self.layers).state_dict())
 
     def optimizers(self) -> dict[str, Optimizer]:
         made: dict[str, Optimizer] = {"G": Adam(self.G.parameters(), lr=self.lr, fused=True)}
@@ -197,7 +188,7 @@ class AdaIN(Networks):
         lacking = torch.stack(styles).mean(0)
         return {"loss": kept + self.style_weight * lacking, "content": kept, "style": lacking}
 
-    def show(self, batch: Batch) -> Tensor:
+    def rows(self, batch: Batch) -> Tensor:
         """Photo, style and painting, (n, 3, C, H, W); the styles are the next photos."""
         styles = batch.real.roll(1, 0) if batch.partner is None else batch.partner
         return torch.stack([batch.real, styles, self.stylise(batch.real, styles)], 1)

@@ -7,31 +7,20 @@ the papers; it saves one forward of G. A method that trains D several times for 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
+from ganvas.abilities import HasDiscriminator, Samples
 from ganvas.data.augment import adapted, adaptive_augment, diff_augment
 from ganvas.errors import UsageError
 from ganvas.losses.adversarial import discriminator_cross_entropy, non_saturating_generator
-from ganvas.method import Batch, Classes, Update, setting
+from ganvas.method import Batch, Classes, DataSpec, Update, setting
 
 
-class Networks(Classes):
-    """Names what `build` makes. No dataclass, or they would be settings."""
-
-    G: nn.Module
-    D: nn.Module
-    shares: ClassVar[tuple[str, ...]] = ()
-    """("logits",): G's step reports D's logits of its images, and D's step uses them again instead of a pass of its own."""
-    augment_p: Tensor
-
-
-@dataclass(eq=False)
-class Pair(Networks):
+class Pair(Classes, Samples, HasDiscriminator):
     """Base of the GANs: subclasses build `self.G` and `self.D` and state two losses; optimisers are theirs or Adversarial's."""
 
     batch_size: int = setting(64, "images a step, over all processes together", minimum=1)
@@ -47,11 +36,19 @@ class Pair(Networks):
     ada_images: int = setting(500_000, "ada: images over which its strength may rise from 0 to 1", minimum=1)
 
     averaged = ("G",)
+    shares: ClassVar[tuple[str, ...]] = ()
+    """("logits",): G's step reports D's logits of its images, and D's step uses them again instead of a pass of its own."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.augment == "ada":
+            self.augment_p: Tensor
             self.register_buffer("augment_p", torch.zeros(()))
+
+    def build(self, spec: DataSpec) -> None:
+        self.G: nn.Module
+        self.D: nn.Module
+        raise NotImplementedError
 
     def updates(self) -> list[Update]:
         return [
@@ -143,7 +140,6 @@ class Pair(Networks):
         return (self.G(latents, labels) if self.classes else self.G(latents)).clamp(-1, 1)
 
 
-@dataclass(eq=False)
 class Adversarial(Pair):
     """A GAN whose networks both have Adam."""
 
@@ -157,7 +153,6 @@ class Adversarial(Pair):
         }
 
 
-@dataclass(eq=False)
 class NonSaturating(Adversarial):
     """A GAN with the non-saturating loss (Goodfellow 2014, eq. 1 for D, sec. 3 for G) and a D with batch statistics."""
 

@@ -12,22 +12,20 @@ ones, without dropout, with Adam instead of momentum, and normal noise (theirs u
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 
 from torch import nn
 
 from ganvas.errors import UsageError
-from ganvas.method import DataSpec, preset, register, setting
+from ganvas.method import DataSpec, setting
 from ganvas.methods.adversarial import NonSaturating, read_widths
 from ganvas.networks.conditional import LabelledGenerator, ProjectionDiscriminator
 from ganvas.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from ganvas.networks.joined import JoinedDiscriminator, JoinedGenerator, LabelMapped
 from ganvas.networks.mlp import MLPDiscriminator
+from ganvas.registry import preset
 
 
-@register
-@dataclass(eq=False)
 class CGAN(NonSaturating):
     name = "cgan"
     title = "class-conditional GAN"

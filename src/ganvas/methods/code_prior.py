@@ -23,49 +23,25 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import Self
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import AdamW, Optimizer
 
+from ganvas.abilities import CodeGrid, Restoration, Restores, Samples, Tokenizes, TwoStage
 from ganvas.chunks import in_chunks
 from ganvas.errors import UsageError
-from ganvas.method import (
-    Batch,
-    Classes,
-    CodeGrid,
-    DataSpec,
-    Method,
-    Quantises,
-    Restoration,
-    Update,
-    create,
-    methods_with,
-    preset,
-    register,
-    setting,
-    step_factor,
-    uniforms,
-)
+from ganvas.method import Batch, Classes, DataSpec, Method, Update, setting, step_factor, uniforms
 from ganvas.networks.code_grids import CodeNetwork, Known, draw, systematic
+from ganvas.registry import create, methods_with, preset
 
 RESTORED_AT_ONCE = 4  # images; fewer are filled up to it
 FIRST = ("vq_vae", "small")  # the first stage, method and preset, where none is told
 
 
-class Parts(Classes):
-    """Names what `build` makes. No dataclass, or they would be settings."""
-
-    prior: CodeNetwork
-    first: Method
-    shape: tuple[int, int, int]
-
-
-@register
-@dataclass(eq=False)
-class CodePrior(Parts):
+class CodePrior(Classes, Samples, TwoStage, Restores):
     name = "code_prior"
     title = "gated PixelCNN over the codes of a VQ-VAE; generates images and fills holes"
     paper = "van den Oord et al. 2017, Neural Discrete Representation Learning, arXiv:1711.00937"
@@ -101,11 +77,13 @@ class CodePrior(Parts):
     def build(self, spec: DataSpec) -> None:
         self.shape = spec.shape
         first = self.unbuilt_first()
+        if not isinstance(first, Tokenizes):
+            raise UsageError(f"first_stage names {first.name}, which has no codes")
         first.build(spec)
         first.spec = spec
         self.first = first.requires_grad_(False)
         classes = self.learn_classes(spec) if self.conditional else 0
-        grids = [(grid.height, grid.width, grid.size) for grid in self.stage.grids()]
+        grids = [(grid.height, grid.width, grid.size) for grid in self.first.grids()]
         self.prior = CodeNetwork(
             grids, self.length, self.width, self.layers, self.kernel, self.first_kernel, self.head, classes
         )
@@ -118,18 +96,19 @@ class CodePrior(Parts):
 
     # --- the first stage ----------------------------------------------------------------------------------------------------
 
-    def upon(self, first: Method) -> CodePrior:
-        """See StandsOn."""
-        if not isinstance(first, Quantises):
-            raise UsageError(f"{first.name} has no codes to learn; those of {methods_with(Quantises)} have")
+    def with_first_stage(self, first: nn.Module) -> Self:
+        """See TwoStage."""
+        if not isinstance(first, Method) or not isinstance(first, Tokenizes):
+            name = first.name if isinstance(first, Method) else type(first).__name__
+            raise UsageError(f"{name} has no codes to learn; those of {methods_with(Tokenizes)} have")
         return self.with_settings({"first_stage": json.dumps({"method": first.name, "settings": first.settings()})})
 
-    def adopt(self, first: Method) -> None:
-        """See StandsOn."""
+    def load_first_stage(self, first: nn.Module) -> None:
+        """See TwoStage."""
         self.first.load_state_dict(first.state_dict())
 
     def unbuilt_first(self) -> Method:
-        """The first stage by the setting `first_stage`; UsageError where that tells of none."""
+        """The first stage that the setting `first_stage` describes; UsageError where it describes none."""
         if not self.first_stage:
             return create(*FIRST)
         try:
@@ -137,21 +116,13 @@ class CodePrior(Parts):
             first = create(told["method"], None, told["settings"])
         except (ValueError, TypeError, KeyError) as error:
             raise UsageError(f"first_stage is written by --codes RUN, and this is no such thing ({error!r})") from None
-        if not isinstance(first, Quantises):
-            raise UsageError(f"first_stage tells of {first.name}, which has no codes")
         return first
-
-    @property
-    def stage(self) -> Quantises:
-        """The first stage by its ability."""
-        assert isinstance(self.first, Quantises)
-        return self.first
 
     @torch.no_grad()
     def prepare(self, images: Tensor) -> Tensor:
         """Codes (n, L) int32 of images (n, C, H, W)."""
         with torch.autocast(images.device.type, enabled=False):
-            return self.stage.encode(images).int()
+            return self.first.to_codes(images).int()
 
     # --- a training step ----------------------------------------------------------------------------------------------------
 
@@ -166,7 +137,7 @@ class CodePrior(Parts):
         loss = nats.sum() / codes.shape[1]
         report = {"bits_per_code": loss.detach() / math.log(2)}
         if len(nats) > 1:
-            places = zip(self.stage.grids(), nats.detach(), self.prior.places, strict=True)
+            places = zip(self.first.grids(), nats.detach(), self.prior.places, strict=True)
             report |= {f"bits_per_code_{grid.name}": nat / count / math.log(2) for grid, nat, count in places}
         return {"loss": loss, **report}
 
@@ -182,7 +153,7 @@ class CodePrior(Parts):
     @torch.no_grad()
     def generate(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
         """Images (n, C, H, W) in [-1, 1]; of the classes `labels` (n,) where the network is conditioned on classes."""
-        return self.stage.decode(draw(self.prior, latents, labels if self.classes else None))
+        return self.first.from_codes(draw(self.prior, latents, labels if self.classes else None))
 
     # --- restoring ------------------------------------------------------------------------------------------------------------
 
@@ -224,12 +195,12 @@ class CodePrior(Parts):
     def _restored(self, degraded: Tensor, hole: Tensor, uniform: Tensor) -> Tensor:
         """`restore` of one chunk. degraded (n, C, H, W), hole (n, 1, H, W) bool, uniform (n, sweeps, S, 2 L + 1)."""
         S = self.particles
-        missing = torch.cat([_touched(hole, grid) for grid in self.stage.grids()], 1)
+        missing = torch.cat([_touched(hole, grid) for grid in self.first.grids()], 1)
         whole = torch.where(hole, _surroundings(degraded, hole), degraded)
         for sweep in range(self.sweeps):
             known = Known(self.prepare(whole).long().repeat_interleave(S, 0), ~missing.repeat_interleave(S, 0))
             codes = self._drafted(uniform[:, sweep], known)
-            whole = torch.where(hole, self.stage.decode(codes), degraded)
+            whole = torch.where(hole, self.first.from_codes(codes), degraded)
         return whole
 
     def _drafted(self, uniform: Tensor, known: Known) -> Tensor:
@@ -273,7 +244,7 @@ def tiny() -> CodePrior:
     small = CodePrior(
         batch_size=16, length=4, width=4, layers=2, first_kernel=3, head=8, warmup=0, particles=4, sweeps=2
     )
-    return small.upon(first)
+    return small.with_first_stage(first)
 
 
 @preset("code_prior")

@@ -20,44 +20,25 @@ images (R1), and D on the features of a network trained on photos (`discriminato
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
+from ganvas.abilities import Demonstrates, Translates
 from ganvas.data.augment import shifted
 from ganvas.errors import DataError
 from ganvas.losses.adversarial import least_squares, relativistic_discriminator, relativistic_generator
 from ganvas.losses.gradient import squared_gradient
 from ganvas.losses.translation import cycle_consistency, identity_mapping
-from ganvas.method import Batch, DataSpec, Method, Update, preset, register, setting, step_factor
+from ganvas.method import Batch, DataSpec, Method, Update, setting, step_factor
 from ganvas.networks.projected import LayerFeatures, build_discriminator, check_discriminator, open_layer_features
 from ganvas.networks.translator import GENERATORS, Translator, build_translator
+from ganvas.registry import preset
 
 HALF = 0.5  # share of the fakes shown that are old ones, once the pool is full
 
 
-class Networks(Method):
-    """Names what `build` makes. No dataclass, or they would be settings."""
-
-    G_AB: Translator
-    G_BA: Translator
-    D_A: nn.Module
-    D_B: nn.Module
-    pool_a: Tensor
-    pool_b: Tensor
-    rounds: Tensor
-    """Places of each row that are filled."""
-    places: int
-    """Old fakes in each row of a pool."""
-    extractors: LayerFeatures | None = None
-    """The feature network of D; only training needs it."""
-
-
-@register
-@dataclass(eq=False)
-class CycleGAN(Networks):
+class CycleGAN(Method, Translates, Demonstrates):
     name = "cyclegan"
     title = "unpaired image-to-image translation"
     paper = "Zhu et al. 2017, Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks, arXiv:1703.10593"
@@ -126,15 +107,19 @@ class CycleGAN(Networks):
         check_discriminator(self.discriminator, spec.channels, self.gamma)
         channels, height, width = spec.shape
         self.G_AB, self.G_BA = self.translator(spec), self.translator(spec)
+        self.extractors: LayerFeatures | None = None
         self.D_A, self.D_B = (
             build_discriminator(self.discriminator, spec.shape, self.d_width, layers=self.d_layers, norm=self.norm)
             for _ in "AB"
         )
         # A row of old fakes for each row of a batch, beside each other in one image of many channels.
         self.places = -(-self.pool // self.batch_size)
+        self.pool_a: Tensor
+        self.pool_b: Tensor
         for name in self.carried:
             shape = (self.batch_size, self.places * channels, height, width)
             self.register_buffer(name, torch.zeros(shape))
+        self.rounds: Tensor  # places of each row that are filled
         self.register_buffer("rounds", torch.zeros((), dtype=torch.int64))
 
     def translator(self, spec: DataSpec) -> Translator:
@@ -144,7 +129,7 @@ class CycleGAN(Networks):
             reach=self.reach, skip=self.skip,
         )  # fmt: skip
 
-    def begin(self, device: torch.device) -> None:
+    def load_frozen(self, device: torch.device) -> None:
         """Reads D's feature network, where there is one; GanvasError where its weights are missing."""
         if self.discriminator != "patch":
             self.extractors = open_layer_features(
@@ -305,7 +290,7 @@ class CycleGAN(Networks):
         """Of images (n, C, H, W) in [-1, 1]."""
         return (self.G_AB if direction == "ab" else self.G_BA)(images, whole=whole)
 
-    def show(self, batch: Batch) -> Tensor:
+    def rows(self, batch: Batch) -> Tensor:
         """An image of A and its translation, one of B (the true partner, where the data are pairs) and its translation."""
         a, b = batch.real, self.partner(batch)
         return torch.stack([a, self.translate(a), b, self.translate(b, "ba")], 1)

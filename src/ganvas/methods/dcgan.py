@@ -9,16 +9,13 @@ preset `paper` has figure 1's 1024-512-256-128.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from ganvas.method import DataSpec, preset, register, setting
+from ganvas.method import DataSpec, setting
 from ganvas.methods.adversarial import NonSaturating
 from ganvas.networks.conditional import labelled, projected
 from ganvas.networks.dcgan import DCGANDiscriminator, DCGANGenerator
+from ganvas.registry import preset
 
 
-@register
-@dataclass(eq=False)
 class DCGAN(NonSaturating):
     name = "dcgan"
     title = "deep convolutional GAN"

@@ -15,34 +15,25 @@ without batch norm, since strengths differ within a batch; Adam with a falling l
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 from torch.optim import Adam, Optimizer
 
+from ganvas.abilities import Degraded, Demonstrates, Restoration, Restores, restored_rows
 from ganvas.data.degrade import gaussian_noise, jpeg, poisson_noise, salt_and_pepper, turned
 from ganvas.errors import UsageError
 from ganvas.losses.adversarial import discriminator_cross_entropy, non_saturating_generator
 from ganvas.losses.restoration import absolute_error, squared_error
-from ganvas.method import Batch, DataSpec, Degraded, Method, Restoration, Update, preset, register, setting, step_factor
+from ganvas.method import Batch, DataSpec, Method, Update, setting, step_factor
 from ganvas.methods.adversarial import discriminator_report
 from ganvas.networks.dncnn import DnCNN
 from ganvas.networks.local_discriminator import LocalDiscriminator
+from ganvas.registry import preset
 
 KINDS = ("gaussian", "poisson", "salt_and_pepper", "jpeg")
 
 
-class Networks(Method):
-    """Names what `build` makes. No dataclass, or they would be settings."""
-
-    G: DnCNN
-    D: LocalDiscriminator
-
-
-@register
-@dataclass(eq=False)
-class Denoise(Networks):
+class Denoise(Method, Restores, Demonstrates):
     name = "denoise"
     title = "blind denoising by predicting the noise (DnCNN)"
     paper = "Zhang et al. 2017, Beyond a Gaussian Denoiser, arXiv:1608.03981"
@@ -168,6 +159,10 @@ class Denoise(Networks):
     ) -> Tensor:
         """Clean images (n, C, H, W) in [-1, 1]."""
         return self.G(degraded).clamp(-1, 1)
+
+    def rows(self, batch: Batch) -> Tensor:
+        """Degraded, restored, original."""
+        return restored_rows(self, batch)
 
 
 @preset("denoise")

@@ -17,37 +17,23 @@ buffer `origin`, so that a resumed training refuses another network or painting.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 from torch.optim import Adam, Optimizer
 
+from ganvas.abilities import Demonstrates, Stylises
 from ganvas.data.styles import Sheet, fingerprint, read_styles
 from ganvas.errors import RunError, UsageError
 from ganvas.losses.adversarial import discriminator_cross_entropy, non_saturating_generator
 from ganvas.losses.style import content_loss, content_scale, gram, relative, style_loss, style_scale, total_variation
-from ganvas.method import Batch, DataSpec, Method, Update, preset, register, setting, step_factor
+from ganvas.method import Batch, DataSpec, Method, Update, setting, step_factor
 from ganvas.methods.adversarial import check_odd, read_widths
 from ganvas.networks.perceptual import FeatureNetwork, known, open_network
 from ganvas.networks.style_transfer import StrokeDiscriminator, StyleTransferNetwork
+from ganvas.registry import preset
 
 
-class Networks(Method):
-    """Names what `build` and `begin` make. No dataclass, or they would be settings."""
-
-    G: StyleTransferNetwork
-    D: StrokeDiscriminator
-    origin: Tensor
-    expected: Tensor | None = None
-    extractors: tuple[FeatureNetwork, ...] = ()  # in a tuple: what a module holds in the open goes into its weights
-    grams: dict[str, Tensor]
-    sheet: Sheet
-
-
-@register
-@dataclass(eq=False)
-class FastStyle(Networks):
+class FastStyle(Method, Stylises, Demonstrates):
     name = "fast_style"
     title = "fast style transfer: one style, one network, one pass"
     paper = "Johnson et al. 2016, Perceptual Losses for Real-Time Style Transfer and Super-Resolution, arXiv:1603.08155"
@@ -88,11 +74,16 @@ class FastStyle(Networks):
         self.G = StyleTransferNetwork(spec.channels, widths, self.blocks, self.kernel)
         if self.adversarial:
             self.D = StrokeDiscriminator(spec.channels, self.disc_width)
+        self.origin: Tensor
         self.register_buffer("origin", torch.zeros(32, dtype=torch.uint8))
         self.register_load_state_dict_post_hook(lambda *_: self.check_origin())
+        self.expected: Tensor | None = None
+        self.extractors: tuple[
+            FeatureNetwork, ...
+        ] = ()  # in a tuple: what a module holds in the open goes into its weights
         self.channels, self.size = spec.channels, (spec.height, spec.width)
 
-    def begin(self, device: torch.device) -> None:
+    def load_frozen(self, device: torch.device) -> None:
         """Reads the painting and the feature network; the painting's Gram matrices are all that is kept of it."""
         one = known(self.network)
         extractor = open_network(self.network, wanted=[*one.style, *one.content]).to(device)
@@ -103,9 +94,13 @@ class FastStyle(Networks):
         self.grams = {name: gram(value) for name, value in taps.items()}
         self.extractors = (extractor,)
         self.expected = fingerprint(styles, extractor.sha256, *one.style, *one.content)
-        if self.resumed and self.origin.any():
+        if self.origin.any():  # weights were loaded
             self.check_origin()
-        self.origin.copy_(self.expected)
+
+    def start_training(self, resumed: bool) -> None:
+        """Notes the painting and the feature network that this training learns from."""
+        if self.expected is not None:
+            self.origin.copy_(self.expected)
 
     def check_origin(self) -> None:
         """After weights were loaded into a training: they must be of this painting and this feature network."""
@@ -184,7 +179,7 @@ class FastStyle(Networks):
         parts = self.parts(stylised, content)
         return {"loss": self.alpha * parts["content"] + self.beta * parts["style"], **parts}
 
-    def show(self, batch: Batch) -> Tensor:
+    def rows(self, batch: Batch) -> Tensor:
         """Photo and painting, (n, 2, C, H, W)."""
         return torch.stack([batch.real, self.stylise(batch.real)], 1)
 

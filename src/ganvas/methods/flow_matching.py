@@ -19,31 +19,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.optim import Adam, Optimizer
 
+from ganvas.abilities import Samples
 from ganvas.errors import UsageError
 from ganvas.losses.flow import flow_matching, guided, on_path
-from ganvas.method import Batch, Classes, DataSpec, Update, preset, register, setting, step_factor
+from ganvas.method import Batch, Classes, DataSpec, Update, setting, step_factor
 from ganvas.methods.adversarial import read_widths
 from ganvas.networks.unet import UNet
+from ganvas.registry import preset
 
 
-class Networks(Classes):
-    """Names what `build` makes. No dataclass, or they would be settings."""
-
-    v: UNet
-    shape: tuple[int, int, int]
-    spread: float
-    """Standard deviation of a pixel of the data, over images."""
-
-
-@register
-@dataclass(eq=False)
-class FlowMatching(Networks):
+class FlowMatching(Classes, Samples):
     name = "flow_matching"
     title = "a velocity field from noise to images, along straight lines"
     paper = "Lipman et al. 2022, Flow Matching for Generative Modeling, arXiv:2210.02747"
@@ -82,6 +72,7 @@ class FlowMatching(Networks):
                 " training, or leave guidance at 1"
             )
         self.shape = spec.shape
+        # Standard deviation of a pixel of the data, over images.
         self.spread = math.sqrt(spec.total_variance / math.prod(spec.shape)) or 0.5
         classes = self.learn_classes(spec) if self.conditional else 0
         self.v = UNet(spec.shape, read_widths("widths", self.widths), self.blocks, classes)

@@ -12,19 +12,16 @@ lie in [-1, 1], one D step for each G step (algorithm 1 allows k; the paper used
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
 from ganvas.losses.adversarial import discriminator_cross_entropy, minimax_generator, non_saturating_generator
-from ganvas.method import Batch, DataSpec, preset, register, setting
+from ganvas.method import Batch, DataSpec, setting
 from ganvas.methods.adversarial import Adversarial, discriminator_report, read_widths
 from ganvas.networks.mlp import MLPDiscriminator, MLPGenerator
+from ganvas.registry import preset
 
 
-@register
-@dataclass(eq=False)
 class GAN(Adversarial):
     name = "gan"
     title = "the classic MLP GAN"

@@ -12,19 +12,17 @@ sigmoid for [0, 1]; any height and width.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import cast
 
 from torch import Tensor
 
-from ganvas.method import DataSpec, preset, register, setting
+from ganvas.method import DataSpec, setting
 from ganvas.methods.adversarial import NonSaturating
 from ganvas.networks.canvas import CanvasGenerator
 from ganvas.networks.dcgan import DCGANDiscriminator
+from ganvas.registry import preset
 
 
-@register
-@dataclass(eq=False)
 class GRAN(NonSaturating):
     name = "gran"
     title = "recurrent generator, additive canvas"

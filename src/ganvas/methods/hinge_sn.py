@@ -8,18 +8,15 @@ Departs from the paper: any height and width; one D step for each G step is `n_c
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from torch import Tensor
 
 from ganvas.losses.adversarial import hinge_discriminator, wasserstein_generator
-from ganvas.method import Batch, DataSpec, Update, preset, register, setting
+from ganvas.method import Batch, DataSpec, Update, setting
 from ganvas.methods.adversarial import Adversarial, discriminator_report
 from ganvas.networks.dcgan import DCGANGenerator, SNDiscriminator
+from ganvas.registry import preset
 
 
-@register
-@dataclass(eq=False)
 class HingeSN(Adversarial):
     name = "hinge_sn"
     title = "hinge loss, spectral normalisation"

@@ -24,12 +24,11 @@ them all, the defaults none.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
+from ganvas.abilities import Code
 from ganvas.data.affine import affine
 from ganvas.errors import UsageError
 from ganvas.losses.adversarial import discriminator_cross_entropy, non_saturating_generator
@@ -40,14 +39,13 @@ from ganvas.losses.divergence import (
     paired_information,
     uniform_entropy,
 )
-from ganvas.method import Batch, Code, DataSpec, Update, preset, register, setting
+from ganvas.method import Batch, DataSpec, Update, setting
 from ganvas.methods.adversarial import Adversarial, discriminator_report, read_widths
 from ganvas.networks.coded import CodedDiscriminator, CodedGenerator
 from ganvas.networks.dcgan import DCGANDiscriminator, DCGANGenerator
+from ganvas.registry import preset
 
 
-@register
-@dataclass(eq=False)
 class InfoGAN(Adversarial):
     name = "infogan"
     title = "interpretable codes without labels, by mutual information"

@@ -16,35 +16,27 @@ under tension, where it starts; squares or L1; the discriminator comes in a seco
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import inf
 
 import torch
 from torch import Tensor
 from torch.optim import Adam, Optimizer
 
+from ganvas.abilities import Degraded, Demonstrates, Restoration, Restores, restored_rows
 from ganvas.data.degrade import box_masks, stroke_masks, turned
 from ganvas.errors import UsageError
 from ganvas.losses.adversarial import hinge_discriminator, wasserstein_generator
 from ganvas.losses.restoration import absolute_error, hole_error, squared_error
-from ganvas.method import Batch, DataSpec, Degraded, Method, Restoration, Update, preset, register, setting, step_factor
+from ganvas.method import Batch, DataSpec, Method, Update, setting, step_factor
 from ganvas.methods.adversarial import discriminator_report
 from ganvas.networks.inpainter import GatedInpainter, smoothly_filled
 from ganvas.networks.local_discriminator import LocalDiscriminator
+from ganvas.registry import preset
 
 STROKES = 8  # of one broken line
 
 
-class Networks(Method):
-    """Names what `build` makes. No dataclass, or they would be settings."""
-
-    G: GatedInpainter
-    D: LocalDiscriminator
-
-
-@register
-@dataclass(eq=False)
-class Inpaint(Networks):
+class Inpaint(Method, Restores, Demonstrates):
     name = "inpaint"
     title = "filling holes in images (context encoder, gated convolutions)"
     paper = "Pathak et al. 2016, Context Encoders: Feature Learning by Inpainting, arXiv:1604.07379"
@@ -160,6 +152,10 @@ class Inpaint(Networks):
         # One by one: a convolution of several rounds otherwise than that of one.
         made = torch.cat([self.G(x, hole) for x, hole in zip(degraded.split(1), mask.split(1), strict=True)])
         return torch.where(mask > 0, made.clamp(-1, 1), degraded)
+
+    def rows(self, batch: Batch) -> Tensor:
+        """Degraded, restored, original."""
+        return restored_rows(self, batch)
 
 
 @preset("inpaint")

@@ -16,7 +16,6 @@ strided convolutions; the coarsest pair may be DCGAN's too (`base`); 2 x 2 means
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from math import inf
 from typing import cast
@@ -25,17 +24,16 @@ import torch
 from torch import Tensor, nn
 
 from ganvas.losses.adversarial import discriminator_cross_entropy, non_saturating_generator
-from ganvas.method import Batch, DataSpec, Update, preset, register, setting
+from ganvas.method import Batch, DataSpec, Update, setting
 from ganvas.methods.adversarial import Adversarial, discriminator_report, read_widths
 from ganvas.networks.conditional import labelled, projected
 from ganvas.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from ganvas.networks.mlp import MLPDiscriminator, MLPGenerator
 from ganvas.networks.pyramid import BandGenerator, PyramidDiscriminator, PyramidGenerator, downsampled, up
 from ganvas.networks.resample import pyramid
+from ganvas.registry import preset
 
 
-@register
-@dataclass(eq=False)
 class LAPGAN(Adversarial):
     name = "lapgan"
     title = "a pyramid of GANs, coarse to fine"

@@ -8,18 +8,15 @@ Departs from the paper: DCGAN's networks (the paper's own are for 112 x 112), as
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from torch import Tensor
 
 from ganvas.losses.adversarial import least_squares
-from ganvas.method import Batch, DataSpec, preset, register, setting
+from ganvas.method import Batch, DataSpec, setting
 from ganvas.methods.adversarial import Adversarial, discriminator_report
 from ganvas.networks.dcgan import DCGANDiscriminator, DCGANGenerator
+from ganvas.registry import preset
 
 
-@register
-@dataclass(eq=False)
 class LSGAN(Adversarial):
     name = "lsgan"
     title = "least squares GAN"

@@ -13,23 +13,22 @@ image anew (theirs generate equal parts of a batch), with batch statistics of th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ganvas.abilities import Code
 from ganvas.losses.adversarial import discriminator_cross_entropy, non_saturating_generator
 from ganvas.losses.mixture import told_apart
-from ganvas.method import Batch, Code, DataSpec, Update, preset, register, setting
+from ganvas.method import Batch, DataSpec, Update, setting
 from ganvas.methods.adversarial import Adversarial, discriminator_report
 from ganvas.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from ganvas.networks.shared import SharedGenerators
+from ganvas.registry import preset
 
 
-@register
-@dataclass(eq=False)
 class MGAN(Adversarial):
     name = "mgan"
     title = "several generators and a classifier that separates them"

@@ -11,18 +11,16 @@ images are means over packs.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 
 from ganvas.errors import UsageError
-from ganvas.method import DataSpec, preset, register, setting
+from ganvas.method import DataSpec, setting
 from ganvas.methods.adversarial import NonSaturating
 from ganvas.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from ganvas.networks.packed import PackedDiscriminator
+from ganvas.registry import preset
 
 
-@register
-@dataclass(eq=False)
 class PacGAN(NonSaturating):
     name = "pacgan"
     title = "DCGAN whose D sees packs of images"

@@ -19,13 +19,12 @@ arXiv:1801.03924, eq. 1), and D works on them (`discriminator`; Sauer 2021, arXi
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim import Adam, Optimizer
 
+from ganvas.abilities import Demonstrates, Translates
 from ganvas.data.augment import shifted
 from ganvas.errors import DataError, UsageError
 from ganvas.losses.adversarial import (
@@ -38,27 +37,17 @@ from ganvas.losses.adversarial import (
 from ganvas.losses.gradient import squared_gradient
 from ganvas.losses.perceptual import unit_distance
 from ganvas.losses.restoration import absolute_error
-from ganvas.method import Batch, DataSpec, Method, Update, preset, register, setting, step_factor
+from ganvas.method import Batch, DataSpec, Method, Update, setting, step_factor
 from ganvas.networks.perceptual import KNOWN, check_network
 from ganvas.networks.projected import LayerFeatures, build_discriminator, check_discriminator, open_layer_features
-from ganvas.networks.translator import GENERATORS, Translator, build_translator
+from ganvas.networks.translator import GENERATORS, build_translator
+from ganvas.registry import preset
 
 Views = dict[str, list[Tensor]]
 """Of the inputs and of the targets, what D sees: the images, or their features from several layers."""
 
 
-class Networks(Method):
-    """Names what `build` makes. No dataclass, or they would be settings."""
-
-    G: Translator
-    D: nn.Module
-    extractors: Mapping[str, LayerFeatures] = MappingProxyType({})
-    """Feature networks by name; only training needs them."""
-
-
-@register
-@dataclass(eq=False)
-class Pix2Pix(Networks):
+class Pix2Pix(Method, Translates, Demonstrates):
     name = "pix2pix"
     title = "paired image-to-image translation"
     paper = "Isola et al. 2017, Image-to-Image Translation with Conditional Adversarial Networks, arXiv:1611.07004"
@@ -139,6 +128,7 @@ class Pix2Pix(Networks):
             raise UsageError("adversarial=0 and l1=0 leave nothing to learn from: set one of them above 0")
         check_network("perceptual", self.perceptual, ("none",))
         check_discriminator(self.discriminator, spec.channels, self.gamma)
+        self.extractors: Mapping[str, LayerFeatures] = {}
         self.G = build_translator(
             self.generator, spec.shape, self.width, downsamplings=self.downsamplings, blocks=self.blocks, norm=self.norm,
             dropout=self.dropout, reach=self.reach, skip=self.skip, resize=self.resize,
@@ -147,7 +137,7 @@ class Pix2Pix(Networks):
             self.discriminator, spec.shape, self.d_width, layers=self.d_layers, norm=self.norm, images=2
         )
 
-    def begin(self, device: torch.device) -> None:
+    def load_frozen(self, device: torch.device) -> None:
         """Reads the feature networks; GanvasError where their weights are missing."""
         otherwise = "Or set perceptual=none and discriminator=patch, which need no weights"
         names = {self.discriminator, *([self.perceptual] if self.compares else [])} & {*KNOWN}
@@ -296,7 +286,7 @@ class Pix2Pix(Networks):
         """G of images (n, C, H, W) in [-1, 1], without dropout."""
         return self.G(images, whole=whole)
 
-    def show(self, batch: Batch) -> Tensor:
+    def rows(self, batch: Batch) -> Tensor:
         """Input, output, target."""
         return torch.stack([batch.real, self.translate(batch.real), self.partner(batch)], 1)
 

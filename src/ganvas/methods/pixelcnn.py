@@ -21,12 +21,12 @@ from __future__ import annotations
 import math
 import zlib
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.optim import Adam, Optimizer
 
+from ganvas.abilities import HasLikelihood, Likelihood, Samples
 from ganvas.losses.autoregressive import (
     Binary,
     Categorical,
@@ -36,8 +36,9 @@ from ganvas.losses.autoregressive import (
     to_levels,
     to_values,
 )
-from ganvas.method import Batch, Classes, DataSpec, Likelihood, Update, preset, register, setting, step_factor, uniforms
+from ganvas.method import Batch, Classes, DataSpec, Update, setting, step_factor, uniforms
 from ganvas.networks.pixelcnn import Incremental, PixelCNN
+from ganvas.registry import preset
 
 NOTES = {
     "stochastic": "images binarised stochastically: 1 with the probability of the grey, once, by a fixed seed",
@@ -45,17 +46,7 @@ NOTES = {
 }
 
 
-class Parts(Classes):
-    """Names what `build` makes. No dataclass, or they would be settings."""
-
-    network: PixelCNN
-    distribution: Distribution
-    shape: tuple[int, int, int]
-
-
-@register
-@dataclass(eq=False)
-class GatedPixelCNN(Parts):
+class GatedPixelCNN(Classes, Samples, HasLikelihood):
     name = "pixelcnn"
     title = "gated PixelCNN: exact likelihood, pixel by pixel"
     paper = "van den Oord et al. 2016, Conditional Image Generation with PixelCNN Decoders, arXiv:1606.05328"

@@ -15,22 +15,19 @@ the learning rate (`decay`) in place of the paper's schedules for learning rate,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
 from ganvas.losses.adversarial import relativistic_discriminator, relativistic_generator
 from ganvas.losses.gradient import squared_gradient
-from ganvas.method import Batch, DataSpec, Update, preset, register, setting, step_factor
+from ganvas.method import Batch, DataSpec, Update, setting, step_factor
 from ganvas.methods.adversarial import Adversarial, discriminator_report, read_widths
 from ganvas.networks.conditional import labelled, projected
 from ganvas.networks.resnet import ResNetDiscriminator, ResNetGenerator
 from ganvas.networks.strided import StridedDiscriminator, StridedGenerator
+from ganvas.registry import preset
 
 
-@register
-@dataclass(eq=False)
 class R3GAN(Adversarial):
     name = "r3gan"
     title = "relativistic pairing, R1 + R2, no normalisation"

@@ -24,36 +24,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 from torch.optim import Adam, Optimizer
 
+from ganvas.abilities import HasLikelihood, Likelihood, Samples
 from ganvas.losses.truncation import drawn, probabilities
-from ganvas.method import Batch, DataSpec, Likelihood, Method, Update, preset, register, setting, step_factor, uniforms
+from ganvas.method import Batch, DataSpec, Method, Update, setting, step_factor, uniforms
 from ganvas.methods.adversarial import read_widths
 from ganvas.networks.recurrent import RecurrentText
+from ganvas.registry import preset
 
 NOTE = "each window predicted from its first token on, with nothing known before it"
 
 
-class Parts(Method):
-    """Names what `build` makes. No dataclass, or they would be settings."""
-
-    network: RecurrentText
-    state: Tensor
-    """(batch_size, S): where each row of the global batch stands."""
-    lengths: Tensor
-    """(V,) characters of each token."""
-    first: int
-    """The token that a text begins after."""
-
-
-@register
-@dataclass(eq=False)
-class RecurrentTextModel(Parts):
+class RecurrentTextModel(Method, Samples, HasLikelihood):
     name = "rnn_text"
     title = "recurrent language model with an exact likelihood"
     paper = "Graves 2013, Generating Sequences With Recurrent Neural Networks, arXiv:1308.0850"
@@ -89,7 +76,9 @@ class RecurrentTextModel(Parts):
     def build(self, spec: DataSpec) -> None:
         widths = read_widths("widths", self.widths)
         self.network = RecurrentText(len(spec.tokens), widths, self.embedding or widths[-1], self.cell, self.tied)
+        self.state: Tensor  # (batch_size, S): where each row of the global batch stands
         self.register_buffer("state", torch.zeros(self.batch_size, self.network.state_size))
+        self.lengths: Tensor  # (V,) characters of each token
         lengths = torch.tensor([len(token) for token in spec.tokens], dtype=torch.float32)
         self.register_buffer("lengths", lengths, persistent=False)
         # A text begins where a line does; where there are no lines, after a blank.
@@ -153,10 +142,6 @@ class RecurrentTextModel(Parts):
     def latents(self, seeds: Iterable[int]) -> Tensor:
         """One uniform number a token, (n, length), on the CPU."""
         return uniforms(seeds, self.length)
-
-    def labels(self, seeds: Iterable[int]) -> Tensor | None:
-        """Text has no classes."""
-        return None
 
     def generate(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
         """Token numbers (n, L) int64 by latents (n, L), of a text that begins at the begin of a line."""

@@ -20,41 +20,29 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
-from dataclasses import dataclass
 from math import inf
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
+from ganvas.abilities import Degraded, Demonstrates, Restoration, Restores, restored_rows
 from ganvas.data.degrade import check_shrinks, small_and_whole, turned, upscaled
 from ganvas.errors import UsageError
 from ganvas.losses.adversarial import discriminator_cross_entropy, non_saturating_generator
 from ganvas.losses.perceptual import unit_distance
 from ganvas.losses.restoration import absolute_error, feature_error
-from ganvas.method import Batch, DataSpec, Degraded, Method, Restoration, Update, preset, register, setting, step_factor
+from ganvas.method import Batch, DataSpec, Method, Update, setting, step_factor
 from ganvas.methods.adversarial import check_odd, discriminator_report
 from ganvas.networks.local_discriminator import LocalDiscriminator
 from ganvas.networks.perceptual import KNOWN, FeatureNetwork, check_network, open_or_advise
 from ganvas.networks.srresnet import SRResNet as Network
+from ganvas.registry import preset
 
 LAYERS = 4  # of a feature network that are compared, from the finest on: a patch has hardly any places for deeper ones
 
 
-class Networks(Method):
-    """Names what `build` makes. No dataclass, or they would be settings."""
-
-    G: Network
-    D: LocalDiscriminator
-    plain: Tensor
-    plain_steps: Tensor
-    extractors: tuple[FeatureNetwork, ...] = ()
-    """In a tuple, where it is no part of the weights: it is the same in every run. Only training needs it."""
-
-
-@register
-@dataclass(eq=False)
-class SRGAN(Networks):
+class SRGAN(Method, Restores, Demonstrates):
     name = "srgan"
     title = "super-resolution with adversarial and feature losses"
     paper = "Ledig et al. 2017, Photo-Realistic Single Image Super-Resolution, arXiv:1609.04802"
@@ -102,10 +90,14 @@ class SRGAN(Networks):
             spec.channels, self.scale, width=self.width, blocks=self.blocks, kernel=self.kernel, norm=self.norm, tail=self.tail
         )  # fmt: skip
         self.D = LocalDiscriminator(spec.channels, width=self.disc_width, stages=self.disc_stages)
+        # In a tuple, where it is no part of the weights: it is the same in every run.
+        self.extractors: tuple[FeatureNetwork, ...] = ()
+        self.plain: Tensor
+        self.plain_steps: Tensor
         self.register_buffer("plain", torch.cat([part.detach().flatten() for part in floats(self.G)]))
         self.register_buffer("plain_steps", torch.zeros(()))
 
-    def begin(self, device: torch.device) -> None:
+    def load_frozen(self, device: torch.device) -> None:
         """Reads the feature network, where `perceptual` names one; GanvasError where its weights are missing."""
         if self.perceptual in ("discriminator", "none"):
             return
@@ -212,6 +204,10 @@ class SRGAN(Networks):
     ) -> Tensor:
         """Images (n, C, H * scale, W * scale) in [-1, 1]."""
         return self.G(degraded).clamp(-1, 1)
+
+    def rows(self, batch: Batch) -> Tensor:
+        """Degraded, restored, original."""
+        return restored_rows(self, batch)
 
     def blended(self, share: float) -> SRGAN:
         """A copy with each weight of G between that at the end of the first phase (0) and its last (1)."""

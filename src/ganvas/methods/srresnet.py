@@ -11,28 +11,20 @@ faster so; preset `paper` has the paper's network and loss. Images of any size a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 from torch.optim import Adam, Optimizer
 
+from ganvas.abilities import Degraded, Demonstrates, Restoration, Restores, restored_rows
 from ganvas.data.degrade import check_shrinks, small_and_whole, turned, upscaled
 from ganvas.losses.restoration import absolute_error, squared_error
-from ganvas.method import Batch, DataSpec, Degraded, Method, Restoration, Update, preset, register, setting, step_factor
+from ganvas.method import Batch, DataSpec, Method, Update, setting, step_factor
 from ganvas.methods.adversarial import check_odd
 from ganvas.networks.srresnet import SRResNet as Network
+from ganvas.registry import preset
 
 
-class Networks(Method):
-    """Names what `build` makes. No dataclass, or they would be settings."""
-
-    G: Network
-
-
-@register
-@dataclass(eq=False)
-class SRResNet(Networks):
+class SRResNet(Method, Restores, Demonstrates):
     name = "srresnet"
     title = "super-resolution with a residual network and a pixel loss"
     paper = "Ledig et al. 2017, Photo-Realistic Single Image Super-Resolution, arXiv:1609.04802"
@@ -93,6 +85,10 @@ class SRResNet(Networks):
     ) -> Tensor:
         """Images (n, C, H * scale, W * scale) in [-1, 1]."""
         return self.G(degraded).clamp(-1, 1)
+
+    def rows(self, batch: Batch) -> Tensor:
+        """Degraded, restored, original."""
+        return restored_rows(self, batch)
 
 
 @preset("srresnet")

@@ -22,7 +22,6 @@ asked for.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -30,22 +29,14 @@ from torch.optim import Adam, Optimizer
 
 from ganvas.losses.adversarial import discriminator_cross_entropy, non_saturating_generator
 from ganvas.losses.gradient import path_length, squared_gradient
-from ganvas.method import Batch, DataSpec, Update, preset, register, setting, step_factor
+from ganvas.method import Batch, DataSpec, Update, setting, step_factor
 from ganvas.methods.adversarial import Pair, discriminator_report, read_widths
 from ganvas.networks.conditional import projected
 from ganvas.networks.style import StyleDiscriminator, StyleGenerator
+from ganvas.registry import preset
 
 
-class Networks(Pair):
-    """Names what `build` makes. No dataclass, or they would be settings."""
-
-    G: StyleGenerator
-    path_mean: Tensor
-
-
-@register
-@dataclass(eq=False)
-class StyleGAN2(Networks):
+class StyleGAN2(Pair):
     name = "stylegan2"
     title = "style-based G, path length, lazy R1"
     paper = "Karras et al. 2020, Analyzing and Improving the Image Quality of StyleGAN, arXiv:1912.04958"
@@ -83,13 +74,14 @@ class StyleGAN2(Networks):
         self.strength = spec.total_variance / 200 if self.gamma is None else self.gamma
         classes = self.learn_classes(spec) if self.conditional else 0
         widths = read_widths("widths", self.widths)
-        self.G = StyleGenerator(
+        self.G: StyleGenerator = StyleGenerator(
             self.z_dim, spec.shape, widths, self.w_dim, kind=self.generator, mapping_layers=self.mapping_layers,
             mapping_pace=self.mapping_pace, classes=classes, truncation=self.truncation,
         )  # fmt: skip
         self.D = projected(
             StyleDiscriminator(spec.shape, widths, self.discriminator, self.group, outputs=1 + classes), classes
         )
+        self.path_mean: Tensor
         self.register_buffer("path_mean", torch.zeros(()))
 
     def optimizers(self) -> dict[str, Optimizer]:

@@ -24,12 +24,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
+from ganvas.abilities import Encodes, HasLikelihood, Likelihood, Samples
 from ganvas.errors import UsageError
 from ganvas.losses.divergence import normal_kl, normal_log_likelihood
 from ganvas.losses.likelihood import (
@@ -40,11 +40,12 @@ from ganvas.losses.likelihood import (
     logistic_mixture_mean,
     mixture_outputs,
 )
-from ganvas.method import Batch, DataSpec, Likelihood, Method, Update, preset, register, setting, step_factor
+from ganvas.method import Batch, DataSpec, Method, Update, setting, step_factor
 from ganvas.methods.adversarial import read_widths
 from ganvas.networks.mlp import MLPDiscriminator
 from ganvas.networks.strided import StridedDiscriminator, StridedGenerator
 from ganvas.networks.variational import GaussianEncoder, MLPDecoder, SharedSigma
+from ganvas.registry import preset
 
 AT_ONCE = 2**22  # numbers that the decoder gives in one pass of the importance-weighted bound
 NOTES = {
@@ -54,18 +55,7 @@ NOTES = {
 }
 
 
-class Networks(Method):
-    """Names what `build` makes. No dataclass, or they would be settings."""
-
-    E: GaussianEncoder
-    G: nn.Module
-    shape: tuple[int, int, int]
-    kl_steps: Tensor
-
-
-@register
-@dataclass(eq=False)
-class VAE(Networks):
+class VAE(Method, Samples, Encodes, HasLikelihood):
     name = "vae"
     title = "variational autoencoder"
     paper = "Kingma and Welling 2013, Auto-Encoding Variational Bayes, arXiv:1312.6114"
@@ -105,6 +95,7 @@ class VAE(Networks):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self.kl_steps: Tensor
         self.register_buffer("kl_steps", torch.zeros(()))
 
     def build(self, spec: DataSpec) -> None:
@@ -124,7 +115,7 @@ class VAE(Networks):
         else:
             self.E = GaussianEncoder(MLPDiscriminator(spec.shape, widths[::-1], "relu", outputs=2 * self.z_dim))
             G = MLPDecoder(self.z_dim, widths, made)
-        self.G = SharedSigma(G, channels) if self.pixels == "gaussian" else G
+        self.G: nn.Module = SharedSigma(G, channels) if self.pixels == "gaussian" else G
 
     def optimizers(self) -> dict[str, Optimizer]:
         both = [*self.E.parameters(), *self.G.parameters()]
@@ -203,9 +194,6 @@ class VAE(Networks):
         """One z a seed, (n, z_dim), on the CPU."""
         generators = [torch.Generator().manual_seed(seed) for seed in seeds]
         return torch.stack([torch.randn(self.z_dim, generator=generator) for generator in generators])
-
-    def labels(self, seeds: Iterable[int]) -> None:
-        """None: a VAE knows no classes."""
 
     def generate(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
         """Mean images (n, C, H, W) in [-1, 1]."""

@@ -17,31 +17,22 @@ adversarial loss is the non-saturating one; Adam in place of RMSprop; DCGAN's ne
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 
+from ganvas.abilities import Encodes
 from ganvas.losses.adversarial import discriminator_cross_entropy, minimax_generator, non_saturating_generator
 from ganvas.losses.divergence import normal_kl
 from ganvas.losses.perceptual import feature_distance
-from ganvas.method import Batch, DataSpec, Update, preset, register, setting
+from ganvas.method import Batch, DataSpec, Update, setting
 from ganvas.methods.adversarial import Adversarial, discriminator_report
 from ganvas.networks.autoencoder import FeatureDiscriminator
 from ganvas.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from ganvas.networks.variational import GaussianEncoder
+from ganvas.registry import preset
 
 
-class Networks(Adversarial):
-    """Names what `build` makes. No dataclass, or they would be settings."""
-
-    E: GaussianEncoder
-    D: FeatureDiscriminator
-
-
-@register
-@dataclass(eq=False)
-class VAEGAN(Networks):
+class VAEGAN(Adversarial, Encodes):
     name = "vae_gan"
     title = "autoencoder with the features of a discriminator as its loss"
     paper = "Larsen et al. 2016, Autoencoding beyond pixels using a learned similarity metric, arXiv:1512.09300"
@@ -58,7 +49,7 @@ class VAEGAN(Networks):
     def build(self, spec: DataSpec) -> None:
         self.E = GaussianEncoder(DCGANDiscriminator(spec.shape, self.width, outputs=2 * self.z_dim))
         self.G = DCGANGenerator(self.z_dim, spec.shape, self.width, norm="batch")
-        self.D = FeatureDiscriminator(spec.shape, self.width, level=self.level)
+        self.D: FeatureDiscriminator = FeatureDiscriminator(spec.shape, self.width, level=self.level)
 
     def trained(self) -> list[tuple[str, nn.Module, float]]:
         return [("E", self.E, self.lr), *super().trained()]

@@ -28,24 +28,17 @@ import torch
 from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
+from ganvas.abilities import CodeGrid, Demonstrates, Tokenizes
+from ganvas.chunks import in_chunks
 from ganvas.errors import UsageError
 from ganvas.losses.quantised import codebook_error, commitment_error, perplexity, reconstruction_error
-from ganvas.method import Batch, CodeGrid, DataSpec, Method, Update, preset, register, setting, step_factor
+from ganvas.method import Batch, DataSpec, Method, Update, setting, step_factor
 from ganvas.methods.adversarial import read_widths
 from ganvas.networks.vq import FSQ, Codebook, CodeDecoder, CodeEncoder, halved, rotated, straight_through, sums_by_code
+from ganvas.registry import preset
 
 POOL = 4  # encoder outputs a code that each step reports, for k-means and revival
 USED = 0.03  # of an even share: a code that is chosen less is not counted as used
-
-
-class Networks(Method):
-    """Names what `build` makes. No dataclass, or they would be settings."""
-
-    E: CodeEncoder
-    G: CodeDecoder
-    Q: nn.ModuleList
-    """A quantiser a level, the coarse one first."""
-    variance: float
 
 
 @dataclass(frozen=True)
@@ -59,9 +52,7 @@ class Chosen:
     passed: Tensor
 
 
-@register
-@dataclass(eq=False)
-class VQVAE(Networks):
+class VQVAE(Method, Tokenizes, Demonstrates):
     name = "vq_vae"
     title = "autoencoder with a learned codebook: images as discrete codes"
     paper = "van den Oord et al. 2017, Neural Discrete Representation Learning, arXiv:1711.00937"
@@ -114,6 +105,7 @@ class VQVAE(Networks):
             )
         self.variance = spec.total_variance / math.prod(spec.shape) or 1.0
         trained = self.quantiser == "gradient"
+        # One quantiser per level, the coarse one first.
         self.Q = nn.ModuleList(
             FSQ(fsq) if self.quantiser == "fsq" else Codebook(self.size, self.length, trained)
             for _ in range(self.levels)
@@ -207,8 +199,8 @@ class VQVAE(Networks):
     def start_codes(self, report: dict[str, Tensor]) -> None:
         """After the first step: k-means."""
         for name, quantiser in zip(self.level_names, self.quantisers(), strict=True):
-            assert isinstance(quantiser, Codebook)
-            quantiser.begin(pool(report["points" + name]))
+            if isinstance(quantiser, Codebook):
+                quantiser.begin(pool(report["points" + name]))
 
     def follow(self, report: dict[str, Tensor]) -> None:
         """After every other step: the moving averages, and codes that died start again."""
@@ -234,11 +226,11 @@ class VQVAE(Networks):
         sizes = zip(names, self._sizes, self.quantisers(), strict=True)
         return tuple(CodeGrid(name, h, w, quantiser.size) for name, (h, w), quantiser in sizes)
 
-    def encode(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
+    def to_codes(self, images: Tensor) -> Tensor:
         """Codes (n, L) int64 of images (n, C, H, W) in [-1, 1]: each grid row by row, the coarse one first."""
         return torch.cat([level.codes.view(len(images), -1) for level in self.chosen(images)], 1)
 
-    def decode(self, codes: Tensor) -> Tensor:
+    def from_codes(self, codes: Tensor) -> Tensor:
         """Images (n, C, H, W) in [-1, 1] of codes (n, L)."""
         parts = codes.long().split([grid.height * grid.width for grid in self.grids()], 1)
         maps = [
@@ -246,6 +238,15 @@ class VQVAE(Networks):
             for quantiser, part, grid in zip(self.quantisers(), parts, self.grids(), strict=True)
         ]
         return self.G(maps).float().clamp(-1, 1)
+
+    def rows(self, batch: Batch) -> Tensor:
+        """Image and reconstruction, (n, 2, C, H, W)."""
+        images = batch.real
+
+        def reconstructed(rows: Tensor) -> Tensor:
+            return self.from_codes(self.to_codes(images[rows.to(images.device)]))
+
+        return torch.stack([images, in_chunks(len(images), reconstructed, device=images.device)], 1)
 
 
 def pool(points: Tensor) -> Tensor:

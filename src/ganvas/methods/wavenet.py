@@ -24,32 +24,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.optim import Adam, Optimizer
 
-from ganvas.losses.autoregressive import Categorical, Distribution, LogisticMixture, drawn, to_levels, to_values
+from ganvas.abilities import HasLikelihood, Likelihood, Samples
+from ganvas.losses.autoregressive import Categorical, LogisticMixture, drawn, to_levels, to_values
 from ganvas.losses.mulaw import compress, heard
-from ganvas.method import Batch, Classes, DataSpec, Likelihood, Update, preset, register, setting, step_factor, uniforms
+from ganvas.method import Batch, Classes, DataSpec, Update, setting, step_factor, uniforms
 from ganvas.networks.wavenet import HOP, Incremental, WaveNet
+from ganvas.registry import preset
 
 AT_ONCE = 2**16  # samples that a pass without gradients takes
 TAIL = 4  # a crop may end so many parts of itself after the clip's own end: a quarter
 
 
-class Parts(Classes):
-    """Names what `build` makes. No dataclass, or they would be settings."""
-
-    network: WaveNet
-    distribution: Distribution
-    length: int
-
-
-@register
-@dataclass(eq=False)
-class WaveNetMethod(Parts):
+class WaveNetMethod(Classes, Samples, HasLikelihood):
     name = "wavenet"
     title = "WaveNet: audio with an exact likelihood, sample by sample"
     paper = "van den Oord et al. 2016, WaveNet: A Generative Model for Raw Audio, arXiv:1609.03499"

@@ -9,20 +9,17 @@ Departs from the paper: any height and width; no batch norm in the critic, which
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 from torch.optim import Optimizer, RMSprop
 
 from ganvas.losses.adversarial import wasserstein_critic, wasserstein_generator
-from ganvas.method import Batch, DataSpec, Update, preset, register, setting
+from ganvas.method import Batch, DataSpec, Update, setting
 from ganvas.methods.adversarial import Pair, discriminator_report
 from ganvas.networks.dcgan import DCGANDiscriminator, DCGANGenerator
+from ganvas.registry import preset
 
 
-@register
-@dataclass(eq=False)
 class WGAN(Pair):
     name = "wgan"
     title = "Wasserstein GAN, clipped weights"

@@ -8,19 +8,16 @@ Departs from the paper: DCGAN's networks (one of the paper's own architectures) 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from torch import Tensor
 
 from ganvas.losses.adversarial import wasserstein_critic, wasserstein_generator
 from ganvas.losses.gradient import between, one_centred
-from ganvas.method import Batch, DataSpec, Update, preset, register, setting
+from ganvas.method import Batch, DataSpec, Update, setting
 from ganvas.methods.adversarial import Adversarial, discriminator_report
 from ganvas.networks.dcgan import DCGANDiscriminator, DCGANGenerator
+from ganvas.registry import preset
 
 
-@register
-@dataclass(eq=False)
 class WGANGP(Adversarial):
     name = "wgan_gp"
     title = "Wasserstein GAN, gradient penalty"

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ganvas.method import Degrades, HasLikelihood, Method, Quantises, Resembles, Samples, Translates
+from ganvas.abilities import HasLikelihood, Restores, Samples, Stylises, Tokenizes, Translates, offers
+from ganvas.method import Method
 from ganvas.metrics.evaluate import measure
 from ganvas.metrics.likelihood import measure_likelihood
 from ganvas.metrics.reconstruction import measure_reconstruction
 from ganvas.metrics.restored import measure_restoration
 from ganvas.metrics.stylising import measure_stylising
 from ganvas.metrics.translation import measure_translation
+from ganvas.registry import find, method_names
 
 if TYPE_CHECKING:
     from ganvas.data.dataset import Dataset
@@ -36,10 +38,23 @@ def measurements(
         found["translation"] = lambda: measure_translation(method, data, samples=samples)
     if isinstance(method, HasLikelihood):
         found["likelihood"] = lambda: measure_likelihood(method, data, samples=importance)
-    if isinstance(method, Quantises):
+    if isinstance(method, Tokenizes):
         found["reconstruction"] = lambda: measure_reconstruction(method, data)
-    if isinstance(method, Resembles):
+    if isinstance(method, Stylises):
         found["stylising"] = lambda: measure_stylising(method, data)
-    if isinstance(method, Degrades):
+    if isinstance(method, Restores) and offers(method, Restores.degrade):
         found["restoration"] = lambda: measure_restoration(method, data)
     return found
+
+
+def unmeasured(name: str) -> str:
+    """Why `ganvas evaluate` has no figures for a run of this method, and what to do; "" where it has some."""
+    if name not in method_names():
+        return ""
+    cls = find(name)
+    if issubclass(cls, (Samples, HasLikelihood, Tokenizes, Translates, Stylises)) or offers(cls, Restores.degrade):
+        return ""
+    why = f"{name} generates images from others, and its run alone cannot be evaluated"
+    if issubclass(cls, Restores):
+        return f"{why}: put results of `ganvas restore` into a folder for `ganvas evaluate FOLDER --data REAL_ONES`"
+    return why

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from ganvas.abilities import HasLikelihood, Likelihood
 from ganvas.data.feed import count_examples, examples_of
 from ganvas.defaults import IMPORTANCE_SAMPLES
 from ganvas.errors import DataError
-from ganvas.method import HasLikelihood, Likelihood
 from ganvas.metrics.readers import Progress
 
 if TYPE_CHECKING:
@@ -60,9 +60,8 @@ def likelihoods(
     method: HasLikelihood, data: Dataset, samples: int, seed: int, progress: Progress | None = None
 ) -> Iterable[Likelihood]:
     """Block by block, of the first images of `data`."""
-    assert isinstance(method, nn.Module)
     window = max(1, min(WINDOW, len(data) - 1))  # of a short text, all of it is one example
-    device, count = next(method.parameters()).device, min(HELD, count_examples(data, window))
+    device, count = method.device, min(HELD, count_examples(data, window))
     for start in range(0, count, AT_ONCE):
         rows = np.arange(start, min(count, start + AT_ONCE))
         batch = examples_of(data, rows, window, device)

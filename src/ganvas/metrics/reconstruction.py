@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch import nn
 
+from ganvas.abilities import Tokenizes
 from ganvas.data.batch import as_image_tensor
 from ganvas.errors import DataError
-from ganvas.method import Quantises
 from ganvas.metrics.readers import Progress
 from ganvas.metrics.restoration import decibels
 
@@ -25,7 +24,7 @@ Entry = dict[str, Any]
 
 
 @torch.no_grad()
-def measure_reconstruction(method: Quantises, data: Dataset, *, progress: Progress | None = None) -> dict[str, Entry]:
+def measure_reconstruction(method: Tokenizes, data: Dataset, *, progress: Progress | None = None) -> dict[str, Entry]:
     """Of held-out images, at most 10,000, as bytes:
 
     MSE            mean squared error of a value, values in [0, 1]
@@ -38,13 +37,12 @@ def measure_reconstruction(method: Quantises, data: Dataset, *, progress: Progre
     held = data.part("test")
     if held is None or not len(held):
         raise DataError(f"{data.name} has no test split to generate again: raise data.holdout")
-    assert isinstance(method, nn.Module)
-    device, count = next(method.parameters()).device, min(HELD, len(held))
+    device, count = method.device, min(HELD, len(held))
     errors, codes = [], []
     for start in range(0, count, AT_ONCE):
         rows = np.minimum(np.arange(start, start + AT_ONCE), count - 1)
-        told = method.encode(as_image_tensor(held.images[rows], device))
-        made = (method.decode(told).clamp(-1, 1) + 1).mul(127.5).round()
+        told = method.to_codes(as_image_tensor(held.images[rows], device))
+        made = (method.from_codes(told).clamp(-1, 1) + 1).mul(127.5).round()
         real = torch.from_numpy(np.array(held.images[rows])).permute(0, 3, 1, 2).to(device)
         errors.append(((made - real) / 255).square().flatten(1).mean(1).cpu())
         codes.append(told.cpu())
@@ -59,7 +57,7 @@ def measure_reconstruction(method: Quantises, data: Dataset, *, progress: Progre
     }
 
 
-def _uses(method: Quantises, codes: torch.Tensor, common: Entry) -> dict[str, Entry]:
+def _uses(method: Tokenizes, codes: torch.Tensor, common: Entry) -> dict[str, Entry]:
     grids = method.grids()
     parts = codes.split([grid.height * grid.width for grid in grids], 1)
     found: dict[str, Entry] = {}

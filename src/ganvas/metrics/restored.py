@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch import nn
 
-from ganvas.abilities import restore_images
+from ganvas.abilities import Restores, restore_images
 from ganvas.data.feed import examples_of
 from ganvas.data.media import to_uint8
-from ganvas.method import Degrades
 from ganvas.metrics.held import held_out
 from ganvas.metrics.readers import Progress
 from ganvas.metrics.restoration import BEST_PSNR, WINDOW, mobilenet_distance, psnr_rgb, psnr_y, ssim_rgb, ssim_y
@@ -30,7 +28,7 @@ Entry = dict[str, Any]
 
 @torch.no_grad()
 def measure_restoration(
-    method: Degrades, data: Dataset, *, seed: int = 0, progress: Progress | None = None
+    method: Restores, data: Dataset, *, seed: int = 0, progress: Progress | None = None
 ) -> dict[str, Entry]:
     """Means over held-out images, spread evenly over the test split: {"value", "input", "n", ...}.
 
@@ -46,7 +44,6 @@ def measure_restoration(
     Equal seeds degrade equally. DataError where `data` have no test split.
     """
     held, chosen = held_out(data, HELD, "degrade and restore")
-    assert isinstance(method, nn.Module)
     told = method.restoration()
     extractor = mobilenet_v2() if told.invents and data.spec.channels in (1, 3) and has_mobilenet_weights() else None
     rows: list[tuple[Entry, Entry]] = []
@@ -63,11 +60,10 @@ def measure_restoration(
 
 
 def _restored(
-    method: Degrades, held: Dataset, chosen: np.ndarray, seed: int
+    method: Restores, held: Dataset, chosen: np.ndarray, seed: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]]:
     """Image by image, uint8 (H, W, C): without the method, restored, whole; and the hole, (H, W) bool."""
-    assert isinstance(method, nn.Module)
-    device = next(method.parameters()).device
+    device = method.device
     for first in range(0, len(chosen), AT_ONCE):
         batch = examples_of(held, chosen[first : first + AT_ONCE])
         batch.generator = torch.Generator().manual_seed(seed + first)

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from ganvas.abilities import Stylises
 from ganvas.data.feed import examples_of
-from ganvas.method import Method, Resembles
 from ganvas.metrics.held import held_out
 from ganvas.metrics.readers import Progress
 
@@ -29,22 +29,20 @@ WHAT = {
 
 @torch.no_grad()
 def measure_stylising(
-    method: Resembles, data: Dataset, *, seed: int = 0, progress: Progress | None = None
+    method: Stylises, data: Dataset, *, seed: int = 0, progress: Progress | None = None
 ) -> dict[str, Entry]:
     """Means over held-out photos, spread evenly over the test split: {"value", "input", "n", ...}.
 
     stylised loss, stylised style, stylised content
-        see Resembles.style_losses; `input` is the same of the photos themselves, whose content lacks nothing. Styles are drawn as in
+        see Stylises.style_losses; `input` is the same of the photos themselves, whose content lacks nothing. Styles are drawn as in
         training.
 
     Reads what training read: the painting, the feature network. GanvasError where that is away, DataError where `data` have no
     test split.
     """
     held, chosen = held_out(data, HELD, "stylise")
-    assert isinstance(method, nn.Module) and isinstance(method, Method)
-    device = next(method.parameters()).device
-    method.resumed = True  # what a run holds it holds by now
-    method.begin(device)
+    device = method.device
+    method.load_frozen(device)
     blocks = np.array_split(chosen, -(-len(chosen) // AT_ONCE))  # none alone: photos may be each other's styles
     made: list[dict[str, Tensor]] = []
     photos: list[dict[str, Tensor]] = []

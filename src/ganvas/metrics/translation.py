@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch import nn
 
+from ganvas.abilities import Translates
 from ganvas.data.batch import as_image_tensor
 from ganvas.data.media import to_uint8
 from ganvas.defaults import MEASURED
 from ganvas.errors import DataError
-from ganvas.method import Translates
 from ganvas.metrics.evaluate import measure_distances
 from ganvas.metrics.readers import Progress
 from ganvas.metrics.restoration import decibels
@@ -75,8 +74,7 @@ def _one_way(
 
 def translated(method: Translates, images: np.ndarray, direction: str, progress: Progress | None = None) -> np.ndarray:
     """uint8 (n, H, W, C), block by block of one size, so that no image's rounding depends on how many there are."""
-    assert isinstance(method, nn.Module)
-    device, made = next(method.parameters()).device, []
+    device, made = method.device, []
     for start in range(0, len(images), AT_ONCE):
         rows = np.minimum(np.arange(start, start + AT_ONCE), len(images) - 1)
         made.append(to_uint8(method.translate(as_image_tensor(images[rows], device), direction)))

@@ -19,7 +19,7 @@ import numpy as np
 import ganvas
 from ganvas.errors import RunError, UsageError
 from ganvas.files import write_text
-from ganvas.method import unmeasured
+from ganvas.metrics.abilities import unmeasured
 from ganvas.report.chart import COLOURS, Line, line_chart
 from ganvas.report.images import MOST_BYTES, frames, image
 from ganvas.report.log import Log, read_log

@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 
 import ganvas
+from ganvas.abilities import Samples
 from ganvas.data.kinds import KINDS
 from ganvas.data.settings import DataSettings
 from ganvas.doctor import Finding, diagnose
 from ganvas.errors import GanvasError
 from ganvas.files import write_text
-from ganvas.method import Samples, find, unmeasured
+from ganvas.metrics.abilities import unmeasured
+from ganvas.registry import find
 from ganvas.report.audit import audit_list, copy_audit
 from ganvas.report.chart import Line, line_chart
 from ganvas.report.images import film, frames

@@ -8,10 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ganvas.abilities import Code, Samples
 from ganvas.chunks import CHUNK, in_chunks
 from ganvas.data import grid
 from ganvas.errors import UsageError, nearest
-from ganvas.method import Code, HasCodes, Method, Samples, methods_with
+from ganvas.method import Method
+from ganvas.registry import methods_with
 from ganvas.sampling import check_seeds, to_uint8
 
 REACH = 2.0  # a continuous code is trained in [-1, 1]; beyond that it shows what it means (Chen 2016, fig. 2)
@@ -32,9 +34,9 @@ def traverse(
         raise UsageError("a traversal needs one seed and one value at least")
     for seed in seeds:
         check_seeds(1, seed)
-    assert isinstance(method, Samples)
-    latents, labels = method.latents(seeds), method.labels(seeds)
-    blocks = [traversal(method, code, latents, labels, values, reach) for code in chosen]
+    sampling = _with_codes(method)
+    latents, labels = sampling.latents(seeds), sampling.labels(seeds)
+    blocks = [traversal(sampling, code, latents, labels, values, reach) for code in chosen]
     return stacked([grid(block.reshape(-1, *block.shape[2:]), columns=block.shape[1], gap=GAP) for block in blocks])
 
 
@@ -92,8 +94,7 @@ def spherical(first: Tensor, last: Tensor, shares: Tensor) -> Tensor:
 @torch.no_grad()
 def generate_images(method: Samples, latents: Tensor, labels: Tensor | None = None) -> np.ndarray:
     """Images (n, H, W, C) uint8 of latents on the CPU; on the method's own device, in chunks of one size."""
-    assert isinstance(method, Method)
-    device = next(method.parameters()).device
+    device = method.device
 
     def of_rows(rows: Tensor) -> Tensor:
         told = () if labels is None else (labels[rows].to(device),)
@@ -104,15 +105,20 @@ def generate_images(method: Samples, latents: Tensor, labels: Tensor | None = No
 
 def chosen_codes(method: Method, names: Sequence[str] | None = None) -> list[Code]:
     """The codes of those names, all where None; UsageError says which there are."""
-    if not isinstance(method, HasCodes) or not isinstance(method, Samples):
-        raise UsageError(
-            f"the latent of {method.name} has no codes that could be set one by one; those of {methods_with(HasCodes)} have"
-        )
-    known = {code.name: code for code in method.codes()}
+    known = {code.name: code for code in _with_codes(method).codes()}
     for name in names or ():
         if name not in known:
             raise UsageError(f"there is no code {name}{nearest(name, known)} (there are: {', '.join(known)})")
     return [known[name] for name in names] if names else list(known.values())
+
+
+def _with_codes(method: Method) -> Samples:
+    """The method; UsageError where it has no codes."""
+    if not isinstance(method, Samples) or not method.codes():
+        raise UsageError(
+            f"the latent of {method.name} has no codes that could be set one by one; those of {methods_with(Samples.codes)} have"
+        )
+    return method
 
 
 def stacked(sheets: Sequence[np.ndarray]) -> np.ndarray:
@@ -130,9 +136,9 @@ def stacked(sheets: Sequence[np.ndarray]) -> np.ndarray:
 def _expect_plain_noise(method: Samples) -> None:
     """A latent with a one-hot part in it, or a grid, has no great circle."""
     probe = method.latents(range(CHUNK))
-    if isinstance(method, HasCodes) or probe.ndim != 2 or abs(float(probe.square().mean()) - 1) > NORMAL:
-        assert isinstance(method, Method)
+    codes = method.codes()
+    if codes or probe.ndim != 2 or abs(float(probe.square().mean()) - 1) > NORMAL:
         raise UsageError(
             f"the latents of {method.name} are not plain normal vectors, so there is no great circle between two of them"
-            + ("; its codes can be traversed instead" if isinstance(method, HasCodes) else "")
+            + ("; its codes can be traversed instead" if codes else "")
         )

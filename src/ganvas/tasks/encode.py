@@ -6,25 +6,33 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ganvas.abilities import Encodes, Samples, Tokenizes
 from ganvas.chunks import in_chunks
 from ganvas.data.batch import as_image_tensor
 from ganvas.errors import UsageError
-from ganvas.method import Encodes, Method, Quantises, Samples, methods_with
+from ganvas.method import Method
+from ganvas.registry import methods_with
 from ganvas.sampling import to_uint8
 from ganvas.tasks.edit import generate_images
 
 
 @torch.no_grad()
 def encode(method: Method, images: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
-    """Latents float32 (n, ...) of `images` uint8 (n, H, W, C), or codes int64 (n, L) of a method that quantises. `labels` (n,) go
-    to a method that knows classes.
+    """Latents float32 (n, ...) of `images` uint8 (n, H, W, C), or codes int64 (n, L) of a method that tokenizes. `labels` (n,) go
+    to a method that is conditioned on classes.
 
     UsageError where the method does neither, or where it needs labels and there are none.
     """
-    if not isinstance(method, Encodes | Quantises):
-        raise UsageError(f"{method.name} cannot find the latents of given images; {methods_with(Encodes)} can")
+    device = method.device
+    if isinstance(method, Tokenizes):
+        return in_chunks(
+            len(images), lambda rows: method.to_codes(as_image_tensor(images[rows.numpy()], device))
+        ).numpy()
+    if not isinstance(method, Encodes):
+        raise UsageError(
+            f"{method.name} cannot find the latents of given images; {methods_with(Encodes)}, {methods_with(Tokenizes)} can"
+        )
     told = _labels(method, labels, len(images))
-    device = next(method.parameters()).device
 
     def of_rows(rows: Tensor) -> Tensor:
         x = as_image_tensor(images[rows.numpy()], device)
@@ -35,8 +43,8 @@ def encode(method: Method, images: np.ndarray, labels: np.ndarray | None = None)
 
 def decode(method: Method, codes: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
     """Images uint8 (n, H, W, C) of latents (n, ...) or codes (n, L), such as `encode` gives."""
-    if isinstance(method, Quantises):
-        return _painted(method, codes)
+    if isinstance(method, Tokenizes):
+        return _from_codes(method, codes)
     if not isinstance(method, Encodes) or not isinstance(method, Samples):
         raise UsageError(f"{method.name} does not encode, so no codes can be its own")
     wanted = tuple(method.latents([0]).shape[1:])
@@ -48,9 +56,8 @@ def decode(method: Method, codes: np.ndarray, labels: np.ndarray | None = None) 
 
 
 @torch.no_grad()
-def _painted(method: Quantises, codes: np.ndarray) -> np.ndarray:
+def _from_codes(method: Tokenizes, codes: np.ndarray) -> np.ndarray:
     """Images of integers, refused where they are not codes of this method."""
-    assert isinstance(method, Method)
     sizes = [grid.size for grid in method.grids() for _ in range(grid.height * grid.width)]
     if codes.ndim != 2 or codes.shape[1] != len(sizes) or len(codes) == 0:
         raise UsageError(f"codes of this {method.name} have the shape (n, {len(sizes)}) (got {codes.shape})")
@@ -63,8 +70,8 @@ def _painted(method: Quantises, codes: np.ndarray) -> np.ndarray:
             f"code {codes[row, place]} at place {place} of image {row} is none: there, this {method.name} knows 0 to"
             f" {sizes[place] - 1}"
         )
-    told, device = torch.from_numpy(codes.astype(np.int64)), next(method.parameters()).device
-    return to_uint8(in_chunks(len(codes), lambda rows: method.decode(told[rows].to(device))))
+    rows_of_codes, device = torch.from_numpy(codes.astype(np.int64)), method.device
+    return to_uint8(in_chunks(len(codes), lambda rows: method.from_codes(rows_of_codes[rows].to(device))))
 
 
 def _labels(method: Method, labels: np.ndarray | None, count: int) -> Tensor | None:

@@ -13,11 +13,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ganvas.abilities import Restoration, Restores
 from ganvas.data.degrade import upscaled
 from ganvas.data.image import LARGEST_IMAGE
 from ganvas.data.photo import Photo
 from ganvas.errors import DataError, RunError, UsageError, nearest
-from ganvas.method import Method, Restoration, Restores, methods_with
+from ganvas.method import Method
+from ganvas.registry import methods_with
 from ganvas.tasks.channels import luma, of_channels, photo_channels, whiteness
 from ganvas.tasks.tiles import tiled
 
@@ -29,9 +31,7 @@ GAP = 8
 
 def restoration_of(method: Method, task: str = "auto") -> Restoration:
     """RunError where the method restores nothing, UsageError where it does not do `task`."""
-    if not isinstance(method, Restores):
-        raise RunError(f"{method.name} does not restore images (methods that do: {methods_with(Restores)})")
-    found = method.restoration()
+    found = _restorer(method).restoration()
     if task == "auto":
         return found
     if task not in TASKS.values():
@@ -42,6 +42,13 @@ def restoration_of(method: Method, task: str = "auto") -> Restoration:
             f"this run of {method.name} can {TASKS[found.degradation]}, not {task}: omit --task, or train a method that can"
         )
     return found
+
+
+def _restorer(method: Method) -> Restores:
+    """The method; RunError where it does not restore."""
+    if not isinstance(method, Restores):
+        raise RunError(f"{method.name} does not restore images (methods that do: {methods_with(Restores)})")
+    return method
 
 
 @torch.no_grad()
@@ -88,8 +95,7 @@ def _check(method: Method, found: Restoration, photo: Photo, mask: np.ndarray | 
 
 
 def _restored(method: Method, found: Restoration, photo: Photo, mask: np.ndarray | None, seed: int, tile: int) -> Photo:
-    assert isinstance(method, Restores)
-    device = next(method.parameters()).device
+    restoring, device = _restorer(method), method.device
     holes = None if mask is None else torch.from_numpy(mask)[None, None].to(device)
     planes = []
     for inputs in _inputs(photo, method.spec.channels):
@@ -98,9 +104,9 @@ def _restored(method: Method, found: Restoration, photo: Photo, mask: np.ndarray
         def make(part: Tensor) -> Tensor:
             generator = torch.Generator().manual_seed(seed)
             if holes is None:
-                return method.restore(part, generator=generator)
+                return restoring.restore(part, generator=generator)
             part, where = part[:, :-1], part[:, -1:]
-            return method.restore(part, where, generator=generator) if bool(where.any()) else part
+            return restoring.restore(part, where, generator=generator) if bool(where.any()) else part
 
         whole = image if holes is None else torch.cat([image, holes.float()], 1)
         made = tiled(make, whole, tile=tile, overlap=OVERLAP, multiple=max(1, found.multiple), scale=found.scale)

@@ -19,10 +19,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ganvas.abilities import Stylises
 from ganvas.data.photo import Photo
 from ganvas.errors import DataError, RunError, UsageError
-from ganvas.method import Method, Stylises, methods_with
+from ganvas.method import Method
 from ganvas.networks.perceptual import FeatureNetwork, open_network
+from ganvas.registry import methods_with
 from ganvas.sampling import check_seeds
 from ganvas.tasks.channels import of_channels, photo_channels, whiteness
 from ganvas.tasks.gatys import GatysSettings, Watch, check_style, fitted, optimise, scaled, with_luma
@@ -126,7 +128,7 @@ def stylise_with(
         raise UsageError(f"strength goes from 0 to 1 (got {strength})")
     if style is not None:
         check_style(style.size)
-    device, channels = next(method.parameters()).device, photo_channels(method)
+    device, channels = method.device, photo_channels(method)
     pixels = torch.from_numpy(content.pixels)[None].to(device)
     pixels = pixels.expand(-1, 3, -1, -1) if rgb else pixels
     whole = pixels.shape[2], pixels.shape[3]

@@ -9,13 +9,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ganvas.abilities import Translates
 from ganvas.chunks import in_chunks
 from ganvas.data.batch import as_image_tensor
 from ganvas.data.image import to_channels
 from ganvas.data.media import to_uint8
 from ganvas.data.photo import Photo
 from ganvas.errors import DataError, RunError, UsageError
-from ganvas.method import Method, Translates, methods_with
+from ganvas.method import Method
+from ganvas.registry import methods_with
 from ganvas.tasks.channels import of_channels, photo_channels
 from ganvas.tasks.tiles import in_one_piece, tiled
 
@@ -45,7 +47,7 @@ def translate(method: Method, photo: Photo, direction: str = "ab", *, tile: int 
     """
     translating = translator(method, direction)
     channels = photo_channels(method, ": put them into an .npz")
-    device = next(method.parameters()).device
+    device = method.device
     image = of_channels(torch.from_numpy(photo.pixels)[None], channels, photo.alpha)
     larger = photo.pixels.shape[1] > method.spec.height or photo.pixels.shape[2] > method.spec.width
     margin = MARGIN if larger else 0
@@ -98,7 +100,7 @@ def translate_images(method: Method, images: np.ndarray, direction: str = "ab") 
                 f"this run of {method.name} takes {channels} channels, and the images have {images.shape[3]}"
             )
         images = to_channels(images, channels, 255)
-    device = next(method.parameters()).device
+    device = method.device
 
     def of_rows(rows: Tensor) -> Tensor:
         return translating.translate(as_image_tensor(images[rows.numpy()], device), direction)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import torch
 
+from ganvas.abilities import TwoStage
 from ganvas.data import Dataset
 from ganvas.data.feed import make_feed
-from ganvas.method import Method, StandsOn
+from ganvas.method import Method
 from ganvas.training.engine import Engine, compile_networks
 from ganvas.training.trainer import Budget, Trainer
 
@@ -20,14 +21,15 @@ def build_trainer(
     seed: int,
     first: Method | None = None,
     compiled: bool = False,
+    resumed: bool = False,
 ) -> Trainer:
-    """Builds an unbuilt method and puts it into the loop. `first` is the trained first stage of a two-stage method."""
+    """Builds an unbuilt method and puts it into the loop. `first` is the trained first stage of a two-stage method.
+    `resumed`: a checkpoint is loaded afterwards."""
     torch.manual_seed(seed)
     method.build(data.spec)
     method.spec = data.spec
-    if first is not None:
-        assert isinstance(method, StandsOn)
-        method.adopt(first)
+    if first is not None and isinstance(method, TwoStage):
+        method.load_first_stage(first)
     method.train()
     method.to(engine.device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     engine.copy_from_lead(method)
@@ -38,4 +40,4 @@ def build_trainer(
         data, batch_size=method.batch_size, window=method.window, seed=seed, generator=generator,
         rank=engine.rank, ranks=engine.ranks, device=engine.device,
     )  # fmt: skip
-    return Trainer(method, feed, engine, budget)
+    return Trainer(method, feed, engine, budget, resumed=resumed)

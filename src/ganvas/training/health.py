@@ -22,9 +22,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ganvas.abilities import HasDiscriminator, Samples
 from ganvas.data import Dataset
 from ganvas.data.feed import count_examples, examples_of
-from ganvas.method import Batch, HasDiscriminator, Method, Samples
+from ganvas.method import Batch, Method
 from ganvas.sampling import sample
 from ganvas.training.rehearsal import norm_of, rehearsal
 from ganvas.training.sample_statistics import SAMPLES, Descriptors, Reference, mean_length, off_diagonal_mean

@@ -6,11 +6,13 @@ import os
 from pathlib import Path
 from typing import Any
 
+from ganvas.abilities import Tokenizes, TwoStage
 from ganvas.data import Dataset, DataSettings, open_data
 from ganvas.defaults import MINUTES
 from ganvas.errors import DataError, RunError, UsageError
 from ganvas.files import explained
-from ganvas.method import Method, Quantises, StandsOn, create, methods_with
+from ganvas.method import Method
+from ganvas.registry import create, methods_with
 from ganvas.run import Run, is_run
 from ganvas.settings import as_dict, change
 from ganvas.training.trainer import Budget
@@ -116,14 +118,14 @@ def stand(method: Method, codes: str | Path | None, data: Dataset) -> tuple[Meth
 
     UsageError, RunError or DataError where `codes` is missing, is no run of a method that quantises, or one of other images.
     """
-    if not isinstance(method, StandsOn):
+    if not isinstance(method, TwoStage):
         if codes is not None:
             raise UsageError(
                 f"{method.name} learns images, not the codes of another run: omit --codes, or train"
-                f" {methods_with(StandsOn)}"
+                f" {methods_with(TwoStage)}"
             )
         return method, None
-    makers = methods_with(Quantises)
+    makers = methods_with(Tokenizes)
     if codes is None:
         raise UsageError(
             f"{method.name} learns the codes of a trained {makers}: name its run by --codes RUN"
@@ -131,7 +133,7 @@ def stand(method: Method, codes: str | Path | None, data: Dataset) -> tuple[Meth
         )
     run = Run(codes)
     first = run.load_method()
-    if not isinstance(first, Quantises):
+    if not isinstance(first, Tokenizes):
         raise RunError(f"{codes} is a run of {first.name}, which has no codes: --codes takes a run of {makers}")
     if run.spec.shape != data.spec.shape:
         raise DataError(
@@ -144,7 +146,7 @@ def stand(method: Method, codes: str | Path | None, data: Dataset) -> tuple[Meth
         raise DataError(
             f"{codes} saw these images otherwise: with {', '.join(other)}. Give the same, so that the codes mean the same"
         )
-    return method.upon(first), first
+    return method.with_first_stage(first), first
 
 
 def new_folder(out: str | Path | None, method: str, data: str) -> Path:

@@ -17,11 +17,13 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from ganvas.abilities import TwoStage
 from ganvas.data import Dataset, DataSettings
 from ganvas.defaults import MEASURED
 from ganvas.doctor import Finding, diagnose
 from ganvas.errors import DataError, GanvasError, RunError, UsageError
-from ganvas.method import Method, Prepares, create
+from ganvas.method import Method
+from ganvas.registry import create
 from ganvas.run import Run, RunWriter
 from ganvas.settings import as_dict
 from ganvas.training.build import build_trainer
@@ -160,8 +162,8 @@ class Session:
 
     def _set_up(self, method: Method, budget: Budget) -> None:
         """A trainer at its first step."""
-        method.resumed = self.resumed and bool(checkpoints(self.checkpoints))
-        self.trainer = self._build(method, budget, self.engine, compiled=self.compiled)
+        resumed = self.resumed and bool(checkpoints(self.checkpoints))
+        self.trainer = self._build(method, budget, self.engine, compiled=self.compiled, resumed=resumed)
         self.method, self.health = method, Health(method, self.data)
 
     @property
@@ -226,7 +228,7 @@ class Session:
             self.writer.tidy()
             self.writer.info(self.info())
             self.writer.json("data.json", self.data.sheet())
-        if isinstance(self.method, Prepares):  # after any weights were read, and before the clock starts
+        if isinstance(self.method, TwoStage):  # after any weights were read, and before the clock starts
             self.trainer.feed.prepare(self.method.prepare)
         self.cadence.skip_past(self.trainer)
         self._tell("started")

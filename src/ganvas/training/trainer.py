@@ -66,9 +66,11 @@ class Trainer:
     Others read its attributes and call its methods; only this file writes them (a test keeps it so).
     """
 
-    def __init__(self, method: Method, feed: Feed, engine: Engine, budget: Budget) -> None:
+    def __init__(self, method: Method, feed: Feed, engine: Engine, budget: Budget, *, resumed: bool = False) -> None:
+        """`resumed`: a checkpoint is loaded afterwards."""
         self.method, self.feed, self.engine, self.budget = method, feed, engine, budget
-        method.begin(engine.device)
+        method.load_frozen(engine.device)
+        method.start_training(resumed)
         self.optimizers = method.optimizers()
         self.updates = method.updates()
         self.average = Average(method)

@@ -1,0 +1,89 @@
+"""Methods and presets by name. A method is known once its file is imported; those of ganvas.methods are imported here."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from ganvas.abilities import offers
+from ganvas.errors import UsageError, nearest
+from ganvas.method import REGISTERED, Method
+
+__all__ = ["create", "find", "method_names", "methods_with", "preset", "presets"]
+
+P = TypeVar("P", bound=Callable[[], Method])
+
+_presets: dict[str, dict[str, Callable[[], Method]]] = {}
+_imported = False
+
+
+def preset(name: str) -> Callable[[P], P]:
+    """Decorator for a plain function that returns an unbuilt method: `--preset FUNCTION_NAME` of method `name`.
+
+    Its docstring says the expected time, machine and score, and where they come from.
+    """
+
+    def keep(make: P) -> P:
+        _presets.setdefault(name, {})[make.__name__] = make
+        return make
+
+    return keep
+
+
+def method_names() -> list[str]:
+    """All registered methods, sorted."""
+    _import_all()
+    return sorted(REGISTERED)
+
+
+def find(name: str) -> type[Method]:
+    """The class of a method; UsageError offers the nearest name."""
+    _import_all()
+    if name not in REGISTERED:
+        names = sorted(REGISTERED)
+        raise UsageError(f"unknown method {name}{nearest(name, names)} (there are: {', '.join(names)})")
+    return REGISTERED[name]
+
+
+def methods_with(ability: type | Callable[..., Any]) -> str:
+    """The names of the methods that have an ability, or their own version of an optional method of one (such as
+    Samples.drawing), for messages: "gran, flow_matching"."""
+    names = []
+    for name in method_names():
+        cls = find(name)
+        if issubclass(cls, ability) if isinstance(ability, type) else offers(cls, ability):
+            names.append(name)
+    return ", ".join(names)
+
+
+def presets(name: str) -> dict[str, Callable[[], Method]]:
+    """The presets of a method by name."""
+    find(name)
+    return dict(_presets.get(name, {}))
+
+
+def create(name: str, preset: str | None = None, settings: dict[str, Any] | None = None) -> Method:
+    """An unbuilt method: its preset (or its defaults), with `settings` checked and put in."""
+    method = find(name)()
+    if preset is not None:
+        choices = presets(name)
+        if preset not in choices:
+            raise UsageError(
+                f"{name} has no preset {preset}{nearest(preset, choices)} (there are: {', '.join(sorted(choices)) or 'none'})"
+            )
+        method = choices[preset]()
+    return method.with_settings(settings or {})
+
+
+def _import_all() -> None:
+    """Imports every file of ganvas.methods, once."""
+    global _imported
+    if _imported:
+        return
+    _imported = True
+    import ganvas.methods
+
+    for module in pkgutil.walk_packages(ganvas.methods.__path__, "ganvas.methods."):
+        importlib.import_module(module.name)

@@ -14,7 +14,7 @@ import pytest
 import ganvas
 from ganvas import registry
 from ganvas.data import open_data, read_image
-from ganvas.method import REGISTERED
+from ganvas.method import REGISTERED, Method
 from parts import trainer_for
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -126,7 +126,7 @@ def test_plain_loop_has_the_losses_of_the_library(name: str, monkeypatch: pytest
     assert abs(ours[-1][0] / ours[0][0] - 1) > 1e-4  # the networks did move in between
 
 
-def library_method(name: str, made: dict[str, Any]) -> method.Method:
+def library_method(name: str, made: dict[str, Any]) -> Method:
     """The library's method with the constants of the example as its settings."""
     known, also = PLAIN[name]
     names = {"BATCH": "batch_size", "Z_DIM": "z_dim", "LR": "lr", **also}

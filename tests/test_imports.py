@@ -177,6 +177,14 @@ def test_the_loop_names_no_method() -> None:
         assert not [name for name in ours(path) if name.startswith("ganvas.methods")], where(path)
 
 
+def test_training_imports_neither_the_report_nor_the_package_root() -> None:
+    """A report is written by a callback, and what is above training is passed in."""
+    for path in (SOURCE / "training").rglob("*.py"):
+        names = ours(path)
+        assert "ganvas" not in names, f"{where(path)} imports the package root"
+        assert not [name for name in names if name.startswith("ganvas.report")], where(path)
+
+
 @pytest.mark.parametrize("module", ONLY_IN)
 def test_each_outside_package_has_its_place(module: str) -> None:
     for path in FILES:

@@ -357,7 +357,7 @@ def _members(owner: type) -> list[str]:
         if name.startswith("_"):
             continue
         if isinstance(value, property) and value.__doc__:
-            sections.append(f"**`{owner.__name__}.{name}`** (property)\n\n{inspect.cleandoc(value.__doc__)}")
+            sections.append(f"**`{owner.__name__}.{name}`** (property)\n\n{_as_markdown(value.__doc__)}")
             continue
         function = value.__func__ if isinstance(value, classmethod | staticmethod) else value
         if inspect.isfunction(function) and function.__doc__:
@@ -367,11 +367,21 @@ def _members(owner: type) -> list[str]:
 
 def _callable(heading: str, name: str, value: Any, docstring: str | None) -> str:
     code = f"```python\n{name}{_signature(value)}\n```"
+    text = _as_markdown(docstring)
     # The docstring that dataclasses make up is the signature once more.
-    text = inspect.cleandoc(docstring or "")
     if text.startswith(f"{getattr(value, '__name__', '')}("):
         text = ""
     return "\n\n".join(part for part in (heading, code, text) if part)
+
+
+def _as_markdown(docstring: str | None) -> str:
+    """A docstring whose paragraphs in columns (`name   what it is`) stay in columns."""
+    paragraphs = inspect.cleandoc(docstring or "").split("\n\n")
+    for index, paragraph in enumerate(paragraphs):
+        lines = paragraph.splitlines()
+        if len(lines) > 1 and all(re.match(r"\S+ {3,}\S| {8,}\S", line) for line in lines):
+            paragraphs[index] = "\n".join(f"    {line}" for line in lines)
+    return "\n\n".join(paragraphs)
 
 
 def _signature(value: Any) -> str:

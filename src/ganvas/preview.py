@@ -1,4 +1,4 @@
-"""What a method makes, on one sheet: what a training draws every so often."""
+"""What a method generates, as one image grid: what a training shows every so often."""
 
 from __future__ import annotations
 
@@ -15,35 +15,39 @@ from ganvas.data.feed import examples_of
 from ganvas.method import Method
 from ganvas.sampling import sample, to_uint8
 
-SAMPLES = 64  # new ones on a sheet, of the seeds 0, 1, ...
-SHOWN = 16  # given images, the first of the test split
-ACROSS = 8  # images beside each other, where each row of them belongs together
+SAMPLES = 64  # of the seeds 0, 1, ...
+SHOWN = 16  # images of the test split, the first ones, for a method that works on given images
+COLUMNS = 8  # images beside each other, where the images of a row belong together
 
 
 @torch.no_grad()
 def preview(method: Method, data: Dataset) -> tuple[Any, np.ndarray | None]:
-    """New samples in their final form, where the method samples, and a sheet (H, W, C) uint8 of them or of what it makes of given
-    images; None for what there is not. The same seeds and the same images at each call."""
+    """(samples, image grid) of the same seeds and the same images at each call.
+
+    Samples are in their final form (images uint8, clips int16, texts); None for a method that does not sample. The grid is
+    uint8 (H, W, C), of the samples or of what the method makes of given images; None where there is nothing to see.
+    """
     if isinstance(method, Samples):
-        made = media.finished(sample(method, SAMPLES, 0), data.spec)
-        return made, media.sheet(made, data.spec)
+        samples = media.finished(sample(method, SAMPLES, 0), data.spec)
+        return samples, media.sheet(samples, data.spec)
     if isinstance(method, Demonstrates):
-        return None, sheet_of(method.rows(given(data, SHOWN, method.device)))
+        batch = shown_batch(data, SHOWN, method.device)
+        return None, grid_of_rows(method.rows(batch))
     return None, None
 
 
-def sheet_of(rows: Tensor) -> np.ndarray:
-    """(H, W, C) uint8 of rows (n, k, C, H, W) in [-1, 1]: the k of a row beside each other."""
+def grid_of_rows(rows: Tensor) -> np.ndarray:
+    """uint8 (H, W, C) of rows (n, k, C, H, W) in [-1, 1]: the k images of a row beside each other."""
     n, k = rows.shape[:2]
-    return grid(to_uint8(rows.reshape(n * k, *rows.shape[2:])), columns=max(1, ACROSS // k) * k)
+    columns = max(1, COLUMNS // k) * k
+    return grid(to_uint8(rows.reshape(n * k, *rows.shape[2:])), columns=columns)
 
 
-def given(data: Dataset, count: int, device: torch.device) -> Batch:
-    """The first `count` images of the test split as a batch; of the training split where there is none, or where it has no
-    images of the other kind."""
-    part = data.part("test")
-    if part is None or (part.partners is None) != (data.partners is None):
-        part = data
-    batch = examples_of(part, np.arange(min(count, len(part))), device=device)
+def shown_batch(data: Dataset, count: int, device: torch.device) -> Batch:
+    """The first `count` images of the test split; of the training split where there is none, or where it has no partners."""
+    split = data.part("test")
+    if split is None or (split.partners is None) != (data.partners is None):
+        split = data
+    batch = examples_of(split, np.arange(min(count, len(split))), device=device)
     batch.generator = torch.Generator(device).manual_seed(0)
     return batch

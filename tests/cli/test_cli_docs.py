@@ -54,6 +54,12 @@ def test_every_method_is_in_one_group_of_the_gallery() -> None:
     assert sorted(listed) == sorted([*method_names(), "gatys"])
 
 
+def test_the_number_of_methods_is_right() -> None:
+    count = sum(len(names) for _, names in make_docs.GROUPS.values())
+    for page in ("README.md", "docs/index.md"):
+        assert f"{count} methods" in (ROOT / page).read_text(encoding="utf-8"), page
+
+
 def test_the_python_reference_has_every_public_name() -> None:
     import ganvas
     import ganvas.metrics

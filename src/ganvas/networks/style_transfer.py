@@ -1,4 +1,4 @@
-"""Networks that generate an image anew at any size: the feed-forward painter of fast_style, the decoder of adain, their discriminator.
+"""Networks that generate an image anew at any size: the feed-forward generator of fast_style, the decoder of adain, their discriminator.
 
 Borders repeat the outermost pixels: zeros would be painted as a dark frame.
 """

@@ -73,7 +73,8 @@ def _work(module: nn.Module, shape: tuple[int, ...], dtype: torch.dtype, device:
     layer = copy.deepcopy(module).to(device, dtype).requires_grad_()
     x = torch.randn(shape, device=device, dtype=dtype)
     if x.ndim == 4:
-        layer, x = layer.to(memory_format=torch.channels_last), x.contiguous(memory_format=torch.channels_last)
+        layer = layer.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        x = x.contiguous(memory_format=torch.channels_last)
     x.requires_grad_()
     with torch.no_grad():
         gradient = torch.randn_like(layer(x))

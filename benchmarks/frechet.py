@@ -64,7 +64,7 @@ def row(name: str, size: int, count: int, repeat: int) -> dict[str, object]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--size", type=int, default=2048, help="features an image")
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--json", action="store_true")

@@ -39,7 +39,7 @@ def built(preset: str, side: int, device: torch.device, **settings: Any) -> Gate
     assert isinstance(method, GatedPixelCNN)
     torch.manual_seed(0)
     method.build(DataSpec("none", 1, side, side, 0))
-    return method.eval().requires_grad_(False).to(device).to(memory_format=torch.channels_last)
+    return method.eval().requires_grad_(False).to(device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
 
 @torch.no_grad()

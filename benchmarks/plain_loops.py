@@ -54,10 +54,10 @@ def normalize(image: Tensor) -> Tensor:
 
 def batches(images: np.ndarray, size: int, batch: int, workers: int) -> Iterator[Tensor]:
     """Endless shuffled batches (batch, C, H, W)."""
-    images = ArrayImages(images, size)
+    dataset = ArrayImages(images, size)
     # Workers that stay spare the baseline a new start each epoch: the built-in digits' epochs are short.
     loader = DataLoader(
-        images, batch, shuffle=True, num_workers=workers, drop_last=True, persistent_workers=workers > 0
+        dataset, batch, shuffle=True, num_workers=workers, drop_last=True, persistent_workers=workers > 0
     )
     while True:
         for real, _ in loader:

@@ -37,6 +37,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -78,7 +79,7 @@ def plain_vgg(network: FeatureNetwork) -> tuple[nn.Sequential, dict[str, int]]:
             conv = next(convs, None)
             if conv is None:  # the last layer that is needed
                 return nn.Sequential(*layers), places
-            layers += [conv.to(memory_format=torch.contiguous_format), nn.ReLU()]
+            layers += [conv.to(memory_format=torch.contiguous_format), nn.ReLU()]  # pyright: ignore[reportCallIssue]
             places[f"relu{block}_{number}"] = len(layers) - 1
         layers.append(nn.MaxPool2d(2))
     return nn.Sequential(*layers), places
@@ -201,6 +202,7 @@ def row(options: argparse.Namespace) -> dict[str, object]:
     x = reflected(content * 0.5, multiple).contiguous().requires_grad_()
     optimizer = torch.optim.Adam([x], lr=LR, fused=options.kind == "ours")
     seconds = []
+    losses: dict[str, Tensor] = {}
     while len(seconds) < (options.steps or options.repeats) or (not options.steps and sum(seconds) < options.least):
         turn = len(seconds)
         start = time.process_time()
@@ -215,7 +217,7 @@ def row(options: argparse.Namespace) -> dict[str, object]:
     }  # fmt: skip
 
 
-def ask(**facts: object) -> dict[str, object]:
+def ask(**facts: object) -> dict[str, Any]:
     """A row from a new process."""
     words = [word for key, value in facts.items() for word in (f"--{key}", str(value))]
     done = subprocess.run([sys.executable, __file__, "--row", *words], capture_output=True, text=True, check=True)

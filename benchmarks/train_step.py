@@ -33,7 +33,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -42,7 +42,6 @@ from plain_loops import Step, batches, copy_dcgan, gan_step, r3gan_step, stylega
 from torch import Tensor
 
 from ganvas.data import Dataset, open_data
-from ganvas.method import Method
 from ganvas.training.engine import choose_device
 from ganvas.training.precision import has_bf16
 from ganvas.training.session import prepare
@@ -110,7 +109,7 @@ def ours(case: Case, data: Dataset, device: torch.device, precision: str, folder
     return session.trainer
 
 
-def baseline(case: Case, method: Method, data: Dataset, device: torch.device, workers: int) -> Step:
+def baseline(case: Case, method: Any, data: Dataset, device: torch.device, workers: int) -> Step:
     """The plain loop on the same layers with the same initial weights."""
     reals = batches(data.images, case.size, method.batch_size, workers)
     G, D = copy.deepcopy(method.G), copy.deepcopy(method.D)
@@ -121,7 +120,7 @@ def baseline(case: Case, method: Method, data: Dataset, device: torch.device, wo
         G, D = plain
         latent = (method.z_dim, 1, 1)
     for network in (G, D):
-        network.requires_grad_().to(device, memory_format=torch.contiguous_format)
+        network.requires_grad_().to(device, memory_format=torch.contiguous_format)  # pyright: ignore[reportCallIssue]
     shared = (G, D, reals, latent, method.lr, (method.beta1, method.beta2), device)
     if case.method == "r3gan":
         return r3gan_step(*shared, method.strength, method.penalty_every)
@@ -189,7 +188,7 @@ def feed_seconds(trainer: Trainer, steps: int) -> float:
 
 def inputs(trainer: Trainer) -> list[tuple[torch.nn.Module, Tensor]]:
     """Each network with an input of the step's size."""
-    method, device = trainer.method, trainer.engine.device
+    method, device = cast(Any, trainer.method), trainer.engine.device
     latents = torch.randn(method.batch_size, method.z_dim, device=device)
     return [(method.G, latents), (method.D, torch.randn(method.batch_size, *method.spec.shape, device=device))]
 

@@ -51,7 +51,7 @@ def main() -> None:
     torch.set_num_threads(1)
     data = open_data("emoji")
     test = data.part("test")
-    assert test is not None and test.partners is not None
+    assert test is not None and test.partners is not None and data.partners is not None
     rows = {
         "copy": scores(np.asarray(test.images), test.partners),
         "nearest": scores(nearest(data.images, data.partners, test.images), test.partners),

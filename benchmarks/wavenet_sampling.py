@@ -40,7 +40,7 @@ def built(preset: str, samples: int, **settings: Any) -> WaveNetMethod:
     assert isinstance(method, WaveNetMethod)
     torch.manual_seed(0)
     method.build(DataSpec("none", 1, 1, samples, 0, ("a", "b"), kind="audio", rate=8000))
-    return method.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+    return method.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
 
 @torch.no_grad()

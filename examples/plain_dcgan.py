@@ -32,8 +32,8 @@ def train(steps: int, seed: int = 0, data: str = "digits") -> tuple[torch.nn.Mod
     torch.manual_seed(seed)
     G = DCGANGenerator(Z_DIM, images.spec.shape, WIDTH)
     D = DCGANDiscriminator(images.spec.shape, WIDTH)
-    G.to(memory_format=torch.channels_last)
-    D.to(memory_format=torch.channels_last)
+    G.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    D.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     optimizer_G = torch.optim.Adam(G.parameters(), lr=LR, betas=BETAS, fused=True)
     optimizer_D = torch.optim.Adam(D.parameters(), lr=LR, betas=BETAS, fused=True)
     generator = torch.Generator().manual_seed(seed)

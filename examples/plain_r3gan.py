@@ -44,8 +44,8 @@ def train(steps: int, seed: int = 0, data: str = "digits") -> tuple[torch.nn.Mod
     """The averaged G, and (G's loss, D's loss) of every step."""
     images = open_data(data)
     torch.manual_seed(seed)
-    G = StridedGenerator(Z_DIM, images.spec.shape, WIDTHS).to(memory_format=torch.channels_last)
-    D = StridedDiscriminator(images.spec.shape, WIDTHS).to(memory_format=torch.channels_last)
+    G = StridedGenerator(Z_DIM, images.spec.shape, WIDTHS).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    D = StridedDiscriminator(images.spec.shape, WIDTHS).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     average = copy.deepcopy(G).requires_grad_(False)
     optimizer_G = torch.optim.Adam(G.parameters(), lr=LR, betas=BETAS, fused=True)
     optimizer_D = torch.optim.Adam(D.parameters(), lr=LR, betas=BETAS, fused=True)

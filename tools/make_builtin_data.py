@@ -145,7 +145,7 @@ def main() -> None:
             fetch(folder)
         for name, arrays in (("digits", make_digits(folder)), ("emoji", make_emoji(folder))):
             path = options.to / f"{name}.npz"
-            np.savez_compressed(path, **arrays)
+            np.savez_compressed(path, **arrays)  # pyright: ignore[reportArgumentType]
             digest = hashlib.sha256(path.read_bytes()).hexdigest()
             print(f"{path}: {path.stat().st_size} bytes, SHA-256 {digest}")
 

@@ -65,14 +65,14 @@ def train(x: Tensor, label: Tensor, seed: int, epochs: int) -> DigitNetwork:
     """Adam with a learning rate that rises and falls to nothing."""
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
-    network = DigitNetwork().to(memory_format=torch.channels_last)
+    network = DigitNetwork().to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     decoder = nn.Sequential(nn.Linear(64, 256), nn.ReLU(), nn.Linear(256, 28 * 28), nn.Tanh())
     optimizer = torch.optim.AdamW([*network.parameters(), *decoder.parameters()], lr=1e-3, weight_decay=1e-2)
     steps = len(x) // BATCH
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=3e-3, total_steps=steps * epochs)
     for epoch in range(epochs):
         order = torch.randperm(len(x), generator=generator)
-        total = 0.0
+        total, loss = 0.0, torch.zeros(())
         for rows in order[: steps * BATCH].view(steps, BATCH):
             seen = moved(x[rows], generator)
             features, logits = network(seen)
@@ -95,10 +95,10 @@ def standardise(network: DigitNetwork, x: Tensor) -> None:
     """Features to mean 0 and a total variance of 64 over `x`; the logits stay what they were."""
     features = torch.cat([network.features(part) for part in x.split(500)])
     mean, scale = features.mean(0), (64 / features.var(0).sum()).sqrt()
-    network.read.bias += network.read.weight @ mean
-    network.read.weight /= scale
+    network.read.bias.add_(network.read.weight @ mean)
+    network.read.weight.div_(scale)
     network.embed.bias.copy_((network.embed.bias - mean) * scale)
-    network.embed.weight *= scale
+    network.embed.weight.mul_(scale)
 
 
 @torch.no_grad()
@@ -108,7 +108,7 @@ def accuracy(network: DigitNetwork, x: Tensor, label: Tensor) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--out", type=Path, default=WEIGHTS)

@@ -41,7 +41,7 @@ class MaskedConv(nn.Conv2d):
         """The weights that are in use, (out, in, 1, taps)."""
         return self.weight * self.mask
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
         taps = self.kernel_size[1]
         y = F.conv2d(F.pad(x, (taps - 1, 0)) if taps > 1 else x, self.seen, self.bias)
         return y.contiguous(memory_format=torch.channels_last)  # of one channel it comes out in rows

@@ -39,7 +39,7 @@ class EqualLinear(nn.Linear):
         nn.init.normal_(self.weight, 0.0, 1 / pace)
         nn.init.constant_(self.bias, bias / pace)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
         return F.linear(x, self.weight * self.scale, self.bias * self.pace)
 
 
@@ -57,7 +57,7 @@ class EqualConv(nn.Conv2d):
         if self.bias is not None:
             nn.init.zeros_(self.bias)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
         x = x if self.blur is None else self.blur(even(x))
         weight, bias = self.weight * self.scale, None if self.bias is None else self.bias * self.gain
         if self.kernel_size == (1, 1):
@@ -79,7 +79,7 @@ class EqualUpConv(nn.ConvTranspose2d):
         self.blur = Blur(outputs, padding=1, gain=4.0)  # three of four values are zeros between pixels
         nn.init.normal_(self.weight)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
         return cut(self.blur(F.conv_transpose2d(x, self.weight * self.scale, stride=2)), self.size)
 
     def squared(self) -> Tensor:

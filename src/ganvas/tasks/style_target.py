@@ -174,7 +174,7 @@ class Target:
                 passed = _Pass(self.network, self.layers, tile.of(x), keep=True)
                 passed.forward(lambda *_: None)
             slope = functools.partial(self._slope, slopes, tile, size)
-            tile.of(gradient).add_(passed.back(slope))  # pyright: ignore[reportPossiblyUnbound]
+            tile.of(gradient).add_(passed.back(slope))  # pyright: ignore[reportPossiblyUnboundVariable]
         x.grad = gradient
         loss = self.alpha * content + self.beta * style + self.tv * variation
         return {"loss": loss, "content": content, "style": style, "variation": variation}

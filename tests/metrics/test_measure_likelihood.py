@@ -15,7 +15,7 @@ from ganvas.metrics.likelihood import measure_likelihood, summary
 from parts import images
 
 
-class Brightness(nn.Module):
+class Brightness(HasLikelihood):
     """Each image costs its mean brightness in nats, and 1 / draws more; it is a bound."""
 
     def __init__(self, unit: str = "nats", exact: bool = False) -> None:

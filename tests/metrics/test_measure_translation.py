@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from ganvas.abilities import Translates
 from ganvas.data import open_data
 from ganvas.errors import DataError
 from ganvas.metrics import measure_translation
@@ -17,7 +18,7 @@ from ganvas.metrics.translation import absolute_errors, psnr_each
 from parts import images, train_small
 
 
-class Copies(nn.Module):
+class Copies(Translates):
     """Gives back what it gets."""
 
     def __init__(self) -> None:
@@ -30,14 +31,14 @@ class Copies(nn.Module):
     def multiple(self) -> int:
         return 1
 
-    def translate(self, images: Tensor, direction: str = "ab") -> Tensor:
+    def translate(self, images: Tensor, direction: str = "ab", whole: Tensor | None = None) -> Tensor:
         return images
 
 
 class Perfect(Copies):
     """Partners of the noise are its mirrored negatives."""
 
-    def translate(self, images: Tensor, direction: str = "ab") -> Tensor:
+    def translate(self, images: Tensor, direction: str = "ab", whole: Tensor | None = None) -> Tensor:
         return -images.flip(3)
 
 

@@ -41,13 +41,14 @@ class SquaredHinge(Adversarial):
         self.D = DCGANDiscriminator(spec.shape, self.width, norm="none")
 
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
-        fake = self.generate_for(batch)
-        return {"loss": -self.discriminate(batch, fake).mean(), "fake": fake}  # "fake" is handed to D's step
+        fake = batch.memo("fake", lambda: self.generate_for(batch))  # D's update finds the same images there
+        return {"loss": -self.discriminate(batch, fake).mean()}
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
-        real, fake = self.both(batch, self.fakes(batch))
-        violation = (self.margin - real).relu().square() + (self.margin + fake).relu().square()
-        return discriminator_report(violation.mean(), real, fake)
+        fake = batch.memo("fake", lambda: self.generate_for(batch)).detach()
+        real_logits, fake_logits = self.both(batch, fake)
+        violation = (self.margin - real_logits).relu().square() + (self.margin + fake_logits).relu().square()
+        return discriminator_report(violation.mean(), real_logits, fake_logits)
 
 
 @preset("squared_hinge")

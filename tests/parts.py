@@ -124,6 +124,11 @@ def trainer_for(method: Method, data: Dataset | None = None, steps: int = 100, s
     return Trainer(method, feed, Engine(torch.device("cpu"), "fp32", "as asked"), Budget(steps=steps))
 
 
+def unexpected() -> Any:
+    """For Batch.memo, where an earlier update must have computed the value."""
+    raise AssertionError("the memo does not hold this value yet")
+
+
 def train_small(method: str | Method, out: Path | str, steps: int, data: Dataset | None = None, **more: Any) -> Run:
     """A training of few steps without measures; a grid is drawn at its end only."""
     made = small(method) if isinstance(method, str) else method

@@ -51,7 +51,7 @@ REGISTERED: dict[str, type[Method]] = {}
 """Every method that was imported, by name; ask ganvas.registry, which imports them."""
 
 
-def nothing(report: dict[str, Tensor]) -> None:
+def nothing(report: dict[str, Tensor], batch: Batch) -> None:
     """The default of Update.after."""
 
 
@@ -64,29 +64,28 @@ class Update:
     trains: str
     """Key of Method.optimizers(). Only the parameters of that optimiser collect gradients."""
     loss: Callable[[Batch], dict[str, Tensor]]
-    """Pure: no state moves. The dict holds "loss" (scalar); the other scalars are logged."""
+    """Pure: no state moves. The dict, its report, holds "loss" and other scalars, which are logged, and the tensors of `means`."""
     repeat: int = 1
     """Times in a row, each on a fresh batch (n_critic)."""
     every: int = 1
     """Only in every n-th step (lazy regularisers)."""
     span: tuple[float, float] = (0.0, math.inf)
     """Only from the first to before the second share of the budget, of which 1 is the end (phases, levels trained in turn)."""
-    after: Callable[[dict[str, Tensor]], None] = nothing
-    """Called with the loss's dict after the optimiser moved: the only place where state may move (clipping, k_t, ADA's p).
-    Its scalars are means over all processes by then; scalars that it adds are logged too."""
+    after: Callable[[dict[str, Tensor], Batch], None] = nothing
+    """Called with the report and the batch after the optimiser moved: the only place where state may move (clipping, k_t, ADA's
+    p). The report's scalars are means over all processes by then; scalars that it adds are logged too. Tensors of this process
+    alone come by Batch.memo."""
     clip: float = 0.0
     """Largest norm of all its gradients together (Pascanu 2013); longer ones are made as short. 0: as they are."""
-    start: Callable[[dict[str, Tensor]], None] | None = None
+    start: Callable[[dict[str, Tensor], Batch], None] | None = None
     """In place of `after` in the first step of a training that begins with new weights: what the first batch decides (a
     codebook's k-means)."""
     means: tuple[str, ...] = ()
-    """Keys of the loss's dict, tensors of any shape, that are means over all processes too when `after` gets them. By
+    """Keys of the report, tensors of any shape, that are means over all processes too when `after` gets them. By
     Batch.gathered a mean can hold every process's own rows."""
-    hands: tuple[str, ...] = ()
-    """Keys of the loss's dict that the later updates of this step find, detached, in Batch.handed."""
-    shares: tuple[str, ...] = ()
-    """Likewise with their graph, in Batch.shared: a later update goes back through what this one computed. Right only for
-    networks that no update in between moves."""
+    keeps_graph: bool = False
+    """A later update of the step goes back through what this one left in Batch.memo, such as D's logits of G's images. Right only
+    for networks that no update in between moves."""
 
 
 @dataclass_transform(eq_default=False, kw_only_default=True, field_specifiers=(setting,))

@@ -127,42 +127,6 @@ def test_what_is_frozen_never_trains(name: str) -> None:
         assert not any(parameter.requires_grad for parameter in network.parameters())
 
 
-@all_methods
-def test_what_is_shared_changes_no_number(name: str) -> None:
-    """With the graph that an earlier update shared, or with a pass of its own: the same gradients, but for rounding."""
-    sharing, alone = trainer_for(small(name)), trainer_for(small(name))
-    if not any(update.shares for update in sharing.updates):
-        return
-    alone.updates = [replace(update, shares=()) for update in alone.updates]
-    for trainer in (sharing, alone):
-        trainer.step()
-    for (key, one), other in zip(sharing.method.named_parameters(), alone.method.parameters(), strict=True):
-        assert one.grad is None or torch.allclose(one.grad, other.grad, rtol=1e-3, atol=1e-6), key
-
-
-@all_methods
-def test_losses_are_pure(name: str) -> None:
-    """Called again with the same randomness and the same statistics, a loss says the same; it moves no parameter."""
-    trainer = trainer_for(small(name))
-    method, feed = trainer.method, trainer.feed
-    for update in trainer.updates:
-        batch, state = feed.next(), feed.generator.get_state()
-        buffers = {key: value.clone() for key, value in method.named_buffers()}
-        before = {key: value.clone() for key, value in method.named_parameters()}
-        outside = torch.get_rng_state()
-        first = update.loss(batch)
-        feed.generator.set_state(state)
-        for key, value in method.named_buffers():  # running statistics and power iterations may move in a forward
-            value.copy_(buffers[key])
-        second = update.loss(batch)
-        assert first["loss"].ndim == 0 and first["loss"].requires_grad
-        assert first.keys() == second.keys() and set(update.hands) <= first.keys()
-        assert all(torch.equal(first[key], second[key]) for key in first), update.name
-        assert all(torch.equal(value, before[key]) for key, value in method.named_parameters()), update.name
-        assert torch.equal(torch.get_rng_state(), outside), f"{update.name} draws from the global generator"
-        assert batch.handed == {}, "only the loop hands over"
-
-
 @pytest.mark.parametrize(("name", "key", "choice"), CHOICES, ids=str)
 def test_every_choice_of_every_setting_trains(name: str, key: str, choice: str) -> None:
     trainer = trainer_for(small(name, **{key: choice}))

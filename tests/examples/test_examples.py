@@ -68,7 +68,9 @@ def test_squared_hinge_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     gan = made["SquaredHinge"]()
     gan.D = lambda images: images.flatten(1).sum(1, keepdim=True)
     real, fake = torch.tensor([0.0, 3.0]).view(2, 1, 1, 1), torch.tensor([-2.0, 1.0]).view(2, 1, 1, 1)
-    assert gan.discriminator_loss(ganvas.Batch(real, handed={"fake": fake}))["loss"].item() == 2.5
+    batch = ganvas.Batch(real)
+    batch.memo("fake", lambda: fake)
+    assert gan.discriminator_loss(batch)["loss"].item() == 2.5
 
 
 def test_train_and_sample(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

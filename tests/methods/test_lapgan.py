@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.testing import assert_close
 
 from ganvas.data import DataSpec
@@ -98,8 +98,11 @@ def test_a_level_moves_itself_only(level: int) -> None:
 
 def test_d_gets_the_images_that_g_just_painted() -> None:
     method, batch = built(), batch_of()
-    batch.handed["fake"] = torch.full((4, 1, 14, 14), 0.5)
-    assert method.level_fakes(batch, 1) is batch.handed["fake"]
+    fake = batch.memo("fake1", lambda: torch.full((4, 1, 14, 14), 0.5))
+    seen: list[Tensor] = []
+    method.D.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+    method.discriminator_loss(batch, level=1)
+    assert torch.equal(seen[1], fake)
     names = [update.name for update in method.updates()]
     assert names == [
         "generator2", "discriminator2", "generator1", "discriminator1", "generator0", "discriminator0",
@@ -186,10 +189,10 @@ def test_every_level_is_augmented(kind: str) -> None:
 def test_strength_rises_once_a_image_however_many_levels_judge_it(order: str) -> None:
     """ADA: 10 steps of 16 of the 1,600 images over which p goes from 0 to 1."""
     method = built(augment="ada", ada_images=1600, batch_size=16, order=order)
-    due = [update for update in method.updates() if update.name.startswith("discriminator")]
+    due, batch = [update for update in method.updates() if update.name.startswith("discriminator")], batch_of()
     for _ in range(10):
         for update in due if order == "together" else due[:1]:
-            update.after({"sign": torch.tensor(1.0)})
+            update.after({"sign": torch.tensor(1.0)}, batch)
     assert float(method.augment_p) == pytest.approx(0.1)
 
 

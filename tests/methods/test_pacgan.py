@@ -61,7 +61,7 @@ def test_losses_are_means_over_packs() -> None:
 
     method.D.network, batch = Corner(), batch_of(4)
     batch.real[:, 0, 0, 0] = torch.tensor([1.0, 2.0, 3.0, 4.0])
-    batch.handed["fake"] = torch.zeros_like(batch.real)
+    batch.memo("fake", lambda: torch.zeros_like(batch.real))
     report = method.discriminator_loss(batch)
     expected = (math.log1p(math.exp(-3)) + math.log1p(math.exp(-7))) / 2 + math.log(2)
     assert_close(report["loss"], torch.tensor(expected))

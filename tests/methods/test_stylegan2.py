@@ -74,10 +74,10 @@ def test_the_path_penalty_compares_with_the_moving_mean() -> None:
     first = method.path_loss(batch_of())
     assert first["loss"] >= 15 * first["length"] ** 2  # of a = 0: the mean square is no less than the squared mean
     assert method.path_mean == 0, "a loss moves no state"
-    method.move_path(first)
+    method.move_path(first, batch_of())
     assert_close(method.path_mean, first["length"])
     assert method.path_loss(batch_of())["loss"] < first["loss"] / 4
-    method.move_path({"length": first["length"] + 1})
+    method.move_path({"length": first["length"] + 1}, batch_of())
     assert_close(method.path_mean, first["length"] + 0.01)
 
 
@@ -120,7 +120,7 @@ def test_the_mean_style_follows_the_first_style() -> None:
     method = built(w_decay=0.9)
     report = method.generator_loss(batch_of())
     assert not method.G.mapping.average.any(), "a loss moves no state"
-    method.move_style(report)
+    method.move_style(report, batch_of())
     assert_close(method.G.mapping.average, 0.1 * method.styles(batch_of())[:, 0].mean(0))
 
 

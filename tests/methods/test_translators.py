@@ -22,7 +22,7 @@ from ganvas.preview import preview
 from ganvas.registry import create
 from ganvas.report import write_report
 from ganvas.training.trainer import Trainer
-from parts import images, small, train_small, trainer_for
+from parts import images, small, train_small, trainer_for, unexpected
 
 
 class Plus(nn.Module):
@@ -73,8 +73,8 @@ def test_pix2pix_losses_by_hand() -> None:
     assert_close(method.discriminator_loss(batch)["loss"], torch.tensor(np.log(2)).float())
     squares = Pix2Pix(loss="least_squares", l1=0.0)
     squares.G, squares.D = method.G, Sure(0.5)
-    assert_close(squares.generator_loss(batch)["loss"], torch.tensor(0.125))
-    assert_close(squares.discriminator_loss(batch)["loss"], torch.tensor(0.125))
+    assert_close(squares.generator_loss(batch_of(0.3, 0.6))["loss"], torch.tensor(0.125))
+    assert_close(squares.discriminator_loss(batch_of(0.3, 0.6))["loss"], torch.tensor(0.125))
 
 
 def test_the_relativistic_game_by_hand() -> None:
@@ -84,8 +84,7 @@ def test_the_relativistic_game_by_hand() -> None:
     batch = batch_of(0.3, 0.6)
     assert_close(method.generator_loss(batch)["loss"], torch.tensor(np.log(2)).float())
     assert_close(method.discriminator_loss(batch)["loss"], torch.tensor(np.log(2)).float())
-    views = method.views(batch, batch.real, method.partner(batch))
-    with_logits = method.fooling(torch.full((4, 1, 2, 2), 1.7), views)
+    with_logits = method.fooling(batch, torch.full((4, 1, 2, 2), 1.7))
     assert_close(with_logits.mean(), torch.tensor(np.log1p(np.exp(-1))).float())
     method.D = Threefold()
     # 2 channels of 28 x 28, each value in one of 4 patches' sums: 9 * 1568 / 4, times 4 steps * 0.5 / 2.
@@ -100,9 +99,12 @@ def test_pairs_are_moved_alike_and_kept_for_the_step() -> None:
     batch = Batch(real, None, -real, torch.Generator().manual_seed(0))
     x, target = method.pair(batch)
     assert torch.equal(x, -target) and not torch.equal(x, real)
-    report = method.generator_loss(batch)
-    batch.handed = {key: report[key] for key in ("fake", "input", "target")}
-    assert method.pair(batch)[0] is report["input"], "D sees the pairs that G saw"
+    seen: list[Tensor] = []
+    method.D.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+    method.generator_loss(batch)
+    method.discriminator_loss(batch)
+    assert len(seen) == 2, "one pass for the fake pairs, by G, and one for the real ones"
+    assert torch.equal(seen[0][:, :1], x) and torch.equal(seen[1][:, :1], x), "D sees the pairs that G saw"
 
 
 def test_d_sees_the_input_beside_the_image() -> None:
@@ -122,7 +124,7 @@ def by_features(name: str, **settings: object) -> Trainer:
 
 @pytest.mark.parametrize("settings", [{}, {"loss": "relativistic"}, {"perceptual": "digits"}])
 def test_d_judges_by_features(settings: dict[str, object]) -> None:
-    """D of pix2pix sees features of both; what G's step handed over is what D would have seen without; the weights stay out."""
+    """D of pix2pix sees features of both; what G's update left in the memo is what D would have computed; the weights stay out."""
     trainer = by_features("pix2pix", dropout=0.0, **settings)
     method = cast(Pix2Pix, trainer.method)
     trainer.step()
@@ -130,15 +132,18 @@ def test_d_judges_by_features(settings: dict[str, object]) -> None:
     assert not [key for key in method.state_dict() if "extractors" in key]
     method.D.eval()  # else each pass of the spectral norm comes nearer to it
     x, target = torch.rand(2, 4, 3, 16, 16) * 2 - 1
+    alone = method.discriminator_loss(Batch(x, None, target, torch.Generator()))["loss"]
     batch = Batch(x, None, target, torch.Generator())
-    made = method.generator_loss(batch)
-    assert made["fake"].shape == x.shape and made["logits"].shape == (4, 3, 3, 3), "a logit for 9 places of 3 layers"
-    plain = method.discriminator_loss(batch)["loss"]
-    batch.handed = {key: made[key].detach() for key in method.updates()[0].hands}
-    assert not torch.equal(batch.handed["target_conv3"], batch.handed["input_conv3"])
-    assert_close(method.discriminator_loss(batch)["loss"], plain)
-    batch.handed["target_conv3"] = batch.handed["input_conv3"]
-    assert not torch.allclose(method.discriminator_loss(batch)["loss"], plain), "handed features are used"
+    method.generator_loss(batch)
+    logits = batch.memo("fake_logits", unexpected)
+    assert method.fake(batch).shape == x.shape and logits.shape == (4, 3, 3, 3), "a logit for 9 places of 3 layers"
+    target_view, input_view = method.target_view(batch), method.input_view(batch)
+    assert len(target_view) == 3 and not torch.equal(target_view[2], input_view[2])
+    assert not any(features.requires_grad for features in (*target_view, *input_view))
+    assert_close(method.discriminator_loss(batch)["loss"], alone)
+    wrong = Batch(x, None, target, torch.Generator())
+    wrong.memo("target_view", lambda: input_view)
+    assert not torch.allclose(method.discriminator_loss(wrong)["loss"], alone), "features of the memo are used"
 
 
 def test_the_features_difference_is_part_of_what_g_is_asked() -> None:
@@ -264,11 +269,12 @@ def test_the_pool_fills_and_then_swaps() -> None:
     old_shown = 0
     for step, value in enumerate([0.1, 0.2, *(0.3 + 0.01 * i for i in range(20))]):
         batch = Batch(torch.zeros(3, 1, 28, 28), generator=generator)
-        shown, kept = method.pooled(batch, torch.full((3, 1, 28, 28), value), method.pool_a, "a")
         before = method.pool_a.clone()
+        fake = torch.full((3, 1, 28, 28), value)
+        batch.memo("translated", lambda fake=fake: (fake, None, fake, None))
+        shown = method.shown_fakes(batch)[0].images
         assert torch.equal(method.pool_a, before), "the loss moves nothing"
-        _, kept_b = method.pooled(batch, torch.full((3, 1, 28, 28), value), method.pool_b, "b")
-        method.keep_fakes({**kept, **kept_b})
+        method.keep_fakes({}, batch)
         for row in range(3):
             seen = round(float(shown[row].mean()), 2)
             if step < 2 or abs(seen - value) < 0.006:
@@ -288,8 +294,8 @@ def test_no_pool_shows_every_fake_as_it_is() -> None:
     method = CycleGAN(batch_size=3, pool=0)
     method.build(images((1, 28, 28)).spec)
     fake = torch.rand(3, 1, 28, 28)
-    shown, kept = method.pooled(Batch(fake, generator=torch.Generator()), fake, method.pool_a, "a")
-    assert shown is fake and kept == {}
+    shown = method.pooled(Batch(fake, generator=torch.Generator()), fake, method.pool_a)
+    assert shown.images is fake and set(shown.place.tolist()) == {-1}
     trainer = trainer_for(small("cyclegan", pool=0))
     trainer.step()
     assert all(np.isfinite(value) for value in trainer.numbers().values())

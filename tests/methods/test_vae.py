@@ -77,9 +77,10 @@ def test_beta_and_free_bits_weigh_the_kl_term_and_leave_the_bound_alone() -> Non
 def test_the_kl_term_is_warmed_up_and_the_checkpoint_knows_how_far() -> None:
     method = by_hand(kl_warmup=4)
     for share in (0.0, 0.25, 0.5, 0.75, 1.0, 1.0):
-        report = method.bound_loss(batch_of())
+        batch = batch_of()
+        report = method.bound_loss(batch)
         assert_close(report["loss"], torch.tensor(HALF + 4 * share))
-        method.updates()[0].after(report)
+        method.updates()[0].after(report, batch)
     assert method.state_dict()["kl_steps"] == 6
 
 

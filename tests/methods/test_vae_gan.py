@@ -14,7 +14,7 @@ from ganvas.data.batch import Batch
 from ganvas.losses.divergence import normal_kl
 from ganvas.losses.perceptual import feature_distance
 from ganvas.networks.autoencoder import FeatureDiscriminator
-from parts import images, small, trainer_for
+from parts import images, small, trainer_for, unexpected
 
 
 def batch_of(n: int = 4) -> Batch:
@@ -53,7 +53,7 @@ def test_each_update_moves_its_own_network() -> None:
     assert [update.trains for update in trainer.updates] == ["E", "G", "D"]
     for update in trainer.updates:
         before = {name: value.clone() for name, value in trainer.method.named_parameters()}
-        trainer._apply(update, trainer.feed.next())
+        trainer.update_once(update, trainer.feed.next())
         moved = {
             name.split(".")[0]
             for name, value in trainer.method.named_parameters()
@@ -62,7 +62,7 @@ def test_each_update_moves_its_own_network() -> None:
         assert moved == {update.trains}
 
 
-def test_one_step_hands_finished_work_on() -> None:
+def test_the_updates_of_a_step_share_their_work() -> None:
     """z and the real features from E's update to G's, both kinds of fakes from G's to D's: five passes of G and E in all."""
     trainer = trainer_for(small("vae_gan"))
     counts = {"E": 0, "G": 0}
@@ -72,10 +72,12 @@ def test_one_step_hands_finished_work_on() -> None:
         )
     batch = trainer.feed.next()
     for update in trainer.updates:
-        trainer._apply(update, batch)
+        trainer.update_once(update, batch)
     assert counts == {"E": 1, "G": 2}
-    assert set(batch.handed) == {"z", "seen", "again", "fake"}
-    assert not any(value.requires_grad for value in batch.handed.values())
+    assert not batch.memo("real_features", unexpected).requires_grad
+    _, _, z = batch.memo("posterior", unexpected)
+    again, fake = batch.memo("generated", unexpected)
+    assert len(z) == len(again) == len(fake) == len(batch)
 
 
 def test_loss_of_the_encoder_is_prior_and_likelihood() -> None:
@@ -101,8 +103,8 @@ def test_gamma_weighs_the_distance_for_the_generator_only() -> None:
 def test_d_tells_the_real_from_reconstructions_and_from_samples() -> None:
     """softplus(-D(x)) + softplus(D(G(z_p))) + softplus(D(G(E(x))))."""
     method, batch = built(), batch_of()
-    batch.handed = {"fake": batch.real * 0.5, "again": batch.real * -0.5}
-    logits = [method.D(one) for one in (batch.real, batch.handed["fake"], batch.handed["again"])]
+    again, fake = batch.memo("generated", lambda: (batch.real * -0.5, batch.real * 0.5))
+    logits = [method.D(one) for one in (batch.real, fake, again)]
     expected = (softplus(-logits[0]) + softplus(logits[1]) + softplus(logits[2])).mean()
     report = method.discriminator_loss(batch)
     assert_close(report["loss"], expected)
@@ -121,4 +123,4 @@ def test_it_encodes_and_g_turns_codes_back() -> None:
 def test_augmented_images_are_judged_and_plain_ones_compared() -> None:
     method, batch = built(augment="diffaugment"), batch_of()
     features, _ = method.features_and_logits(batch, batch.real)
-    assert torch.equal(features, method.seen(batch))
+    assert torch.equal(features, method.real_features(batch))

@@ -1,4 +1,4 @@
-"""One step of the loop: which updates are due, what is handed on, what stops it before a weight moves."""
+"""One step of the loop: which updates are due, what they share, what stops it before a weight moves."""
 
 from __future__ import annotations
 
@@ -37,18 +37,19 @@ class Counting(Method):
 
     def updates(self) -> list[Update]:
         return [
-            Update("first", trains="G", loss=self.first, hands=("gift",)),
+            Update("first", trains="G", loss=self.first),
             Update("second", trains="D", loss=self.second, repeat=2, after=self.after),
             Update("lazy", trains="D", loss=self.lazy, every=3),
         ]
 
     def first(self, batch: Batch) -> dict[str, Tensor]:
         self.notes.append(("first", float(batch.real.sum())))
-        return {"loss": (self.G.weight * 2).sum() + self.poison.get("first", 0.0), "gift": self.G.weight.sum() * 7}
+        batch.memo("gift", lambda: self.G.weight.sum() * 7)
+        return {"loss": (self.G.weight * 2).sum() + self.poison.get("first", 0.0)}
 
     def second(self, batch: Batch) -> dict[str, Tensor]:
         self.notes.append(("second", float(batch.real.sum())))
-        self.gifts = dict(batch.handed)
+        self.gift = batch.memo("gift", lambda: None)
         assert self.D.weight.requires_grad and not self.G.weight.requires_grad
         return {"loss": (self.D.weight * self.poison.get("second", 3.0)).sum(), "square": self.D.weight.square().sum()}
 
@@ -56,7 +57,7 @@ class Counting(Method):
         self.notes.append(("lazy", float(batch.real.sum())))
         return {"loss": self.D.weight.sum() * 0}
 
-    def after(self, report: dict[str, Tensor]) -> None:
+    def after(self, report: dict[str, Tensor], batch: Batch) -> None:
         self.notes.append(("after", float(self.D.weight.detach())))
 
 
@@ -84,16 +85,68 @@ def test_the_optimiser_moves_before_after_is_called() -> None:
     assert trainer.method.G.weight.item() == 0.0  # 1 - 0.5 * 2
 
 
-def test_what_is_handed_over_has_no_graph_and_lasts_one_step() -> None:
+def test_a_memo_lasts_one_step_and_a_repeat_has_none() -> None:
     trainer = counting()
     trainer.updates = trainer.updates[:2]
+    trainer.step()
+    assert trainer.method.gift is None, "the second turn has a batch of its own"
     trainer.updates[1] = Update("second", trains="D", loss=trainer.method.second)
     trainer.step()
-    gift = trainer.method.gifts["gift"]
-    assert gift.item() == 7.0 and not gift.requires_grad
+    assert trainer.method.gift.item() == 0.0, "7 times G's weight as it was when G's update computed it"
     trainer.updates = trainer.updates[1:]
     trainer.step()
-    assert trainer.method.gifts == {}
+    assert trainer.method.gift is None
+
+
+def test_a_memo_is_computed_once() -> None:
+    batch, calls = Batch(torch.zeros(2, 1)), []
+    assert [batch.memo("key", lambda: calls.append(1) or "value") for _ in range(3)] == ["value"] * 3
+    assert len(calls) == 1 and batch.memo("other key", lambda: 2) == 2
+    assert replace(batch).memo("key", lambda: "new") == "new", "a copy remembers nothing"
+
+
+class Chain(Counting):
+    """D's update goes back through what G's computed, to D's own weight."""
+
+    def updates(self) -> list[Update]:
+        return [
+            Update("first", trains="G", loss=self.first, keeps_graph=True),
+            Update("second", trains="D", loss=self.second),
+        ]
+
+    def first(self, batch: Batch) -> dict[str, Tensor]:
+        return {"loss": batch.memo("product", self.product)}
+
+    def second(self, batch: Batch) -> dict[str, Tensor]:
+        return {"loss": -batch.memo("product", self.product)}
+
+    def product(self) -> Tensor:
+        return (self.G.weight * 3 * self.D.weight).sum()
+
+
+def test_a_later_update_goes_back_through_a_graph_that_is_kept() -> None:
+    trainer = trainer_for(Chain())
+    trainer.step()
+    assert trainer.method.G.weight.item() == -0.5, "1 - 0.5 * 3 * 1"
+    assert trainer.method.D.weight.item() == 2.5, "1 + 0.5 * 3 * 1: by G's weight of before"
+    assert trainer.method.G.weight.grad is not None, "D's backward left nothing in G's gradient"
+    assert trainer.method.G.weight.grad.item() == 3.0
+
+
+def test_going_back_through_a_graph_that_is_not_kept_is_an_error() -> None:
+    trainer = trainer_for(Chain())
+    trainer.updates[0] = replace(trainer.updates[0], keeps_graph=False)
+    with pytest.raises(RuntimeError, match="backward through the graph a second time"):
+        trainer.step()
+
+
+def test_a_report_holds_scalars() -> None:
+    trainer = counting()
+    trainer.updates = [
+        Update("first", trains="G", loss=lambda batch: {**trainer.method.first(batch), "images": batch.real})
+    ]
+    with pytest.raises(TypeError, match=r"counting: update first reports 'images' of shape .* batch\.memo"):
+        trainer.step()
 
 
 def test_numbers_are_named_by_update() -> None:

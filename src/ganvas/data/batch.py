@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
+
+T = TypeVar("T")
 
 
 @dataclasses.dataclass
@@ -14,10 +18,10 @@ class Batch:
     """One rank's share of one global batch, and the step's randomness.
 
     `real`: images (N, C, H, W) in [-1, 1], audio (N, 1, L) in [-1, 1], or text (N, window + 1) int64; `label` (N,) int64 or
-    None; `partner` like `real` or None. `handed` holds what an earlier update of the same step handed over (see
-    Update.hands), `shared` what came with its graph (Update.shares). `begins`: the rows do not continue where those of the last
-    step ended, as rows of text otherwise do. `prepared` (N, ...) is what the method made of `real` before the training (see
-    abilities.TwoStage), or None.
+    None; `partner` like `real` or None. `begins`: the rows do not continue where those of the last step ended, as rows of text
+    otherwise do. `prepared` (N, ...) is what the method made of `real` before the training (see abilities.TwoStage), or None.
+
+    What the updates of one step share goes through `memo`. A new batch has an empty one, so every loss can be called alone.
 
     All ranks draw the random numbers of the whole global batch from equal generators and keep their own rows, so that
     two ranks compute what one process computes on the same global batch.
@@ -27,15 +31,27 @@ class Batch:
     label: Tensor | None = None
     partner: Tensor | None = None
     generator: torch.Generator | None = None
-    handed: dict[str, Tensor] = dataclasses.field(default_factory=dict)
-    shared: dict[str, Tensor] = dataclasses.field(default_factory=dict)
     rank: int = 0
     ranks: int = 1
     begins: bool = True
     prepared: Tensor | None = None
+    graph_kept: bool = dataclasses.field(default=False, init=False)
+    """Set by the loop after an update with Update.keeps_graph: values of the memo lead to parameters of several updates."""
+    _memo: dict[str, Any] = dataclasses.field(default_factory=dict, init=False, repr=False)
 
     def __len__(self) -> int:
         return self.real.shape[0]
+
+    def memo(self, key: str, compute: Callable[[], T]) -> T:
+        """`compute()` on the first call with `key`, and the same value on every later one.
+
+        For what several updates of a step need: generator output, logits, features. The update that asks first computes it. The
+        value keeps its autograd graph: a loss that must not go back through it takes `.detach()`; one that does go back needs
+        Update.keeps_graph in the update that computed it.
+        """
+        if key not in self._memo:
+            self._memo[key] = compute()
+        return self._memo[key]
 
     def normal(self, *shape: int) -> Tensor:
         """Standard normal numbers (N, *shape), N this rank's batch size."""

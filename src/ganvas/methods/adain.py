@@ -114,16 +114,14 @@ class AdaIN(Method, Stylises, Demonstrates):
         return made
 
     def updates(self) -> list[Update]:
-        discriminator = [Update("discriminator", trains="D", loss=self.discriminator_loss)] if self.adversarial else []
-        return [Update("decoder", trains="G", loss=self.decoder_loss, hands=("stylised", "paintings")), *discriminator]
+        decoder = Update("decoder", trains="G", loss=self.decoder_loss)
+        discriminator = Update("discriminator", trains="D", loss=self.discriminator_loss)
+        return [decoder, discriminator] if self.adversarial else [decoder]
 
     def decoder_loss(self, batch: Batch) -> dict[str, Tensor]:
         """Eq. 11: L_c (eq. 12) and lambda L_s (eq. 13), each layer relative; and the total variation."""
-        paintings = self.styles_of(batch)
-        with torch.no_grad():
-            wanted = {name: moments(value) for name, value in self.taps(paintings).items()}
-            target = self.moved(self.taps(batch.real)[self.encoder], wanted[self.encoder])
-        stylised = self.G(target).float()
+        wanted, target = batch.memo("targets", lambda: self.targets(batch))
+        stylised = batch.memo("stylised", lambda: self.G(target).float())
         taps = self.E(stylised, self.layers)
         content = relative(content_loss(taps[self.encoder], target), content_scale(target)).mean()
         style = torch.stack(
@@ -135,15 +133,25 @@ class AdaIN(Method, Stylises, Demonstrates):
         if self.adversarial:
             fooled = non_saturating_generator(self.D(stylised)).mean()
             loss, report["adversarial"] = loss + self.adversarial * fooled, fooled.detach()
-        return {"loss": loss, "stylised": stylised, "paintings": paintings, **report}
+        return {"loss": loss, **report}
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
         """Paintings against stylised photos (Goodfellow 2014, eq. 1)."""
-        real, fake = self.D(batch.handed["paintings"]), self.D(batch.handed["stylised"])
+        paintings = batch.memo("paintings", lambda: self.styles_of(batch))
+        _, target = batch.memo("targets", lambda: self.targets(batch))
+        stylised = batch.memo("stylised", lambda: self.G(target).float()).detach()
+        real, fake = self.D(paintings), self.D(stylised)
         return {"loss": discriminator_cross_entropy(real, fake).mean(), "real": real.mean(), "fake": fake.mean()}
 
     def schedule(self, progress: float, steps: int) -> float:
         return step_factor(self.decay, progress)
+
+    @torch.no_grad()
+    def targets(self, batch: Batch) -> tuple[dict[str, tuple[Tensor, Tensor]], Tensor]:
+        """The moments of each layer's features of the paintings, and the features that the decoder's images should have (eq. 8)."""
+        paintings = batch.memo("paintings", lambda: self.styles_of(batch))
+        wanted = {name: moments(value) for name, value in self.taps(paintings).items()}
+        return wanted, self.moved(self.taps(batch.real)[self.encoder], wanted[self.encoder])
 
     # --- parts of it ----------------------------------------------------------------------------------------------------------
 

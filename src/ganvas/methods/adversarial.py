@@ -1,7 +1,9 @@
 """What every GAN here has: G and D, their Adam, one update each, and sampling. The papers differ in what they override.
 
-Order of one step: G first, then D on the same fake images, detached (Update.hands). Seen from D that is the alternation of
-the papers; it saves one forward of G. A method that trains D several times for each G puts D first and draws new noise.
+Order of one step: G first, then D on the same fake images, detached, which both take from the batch's memo as "fake". Seen from D
+that is the alternation of the papers; it saves one forward of G. Where D is of batch statistics, or cheap to share, G's update
+leaves D's logits of them there as well ("fake_logits"). A method that trains D several times for each G puts D first and draws
+new noise for each update.
 """
 
 from __future__ import annotations
@@ -36,8 +38,8 @@ class Pair(Classes, Samples, HasDiscriminator):
     ada_images: int = setting(500_000, "ada: images over which its strength may rise from 0 to 1", minimum=1)
 
     averaged = ("G",)
-    shares: ClassVar[tuple[str, ...]] = ()
-    """("logits",): G's step reports D's logits of its images, and D's step uses them again instead of a pass of its own."""
+    keeps_graph: ClassVar[bool] = False
+    """Whether D's update goes back through the logits of G's update instead of through a pass of its own."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -52,12 +54,12 @@ class Pair(Classes, Samples, HasDiscriminator):
 
     def updates(self) -> list[Update]:
         return [
-            Update("generator", trains="G", loss=self.generator_loss, hands=("fake",), shares=self.shares),
+            Update("generator", trains="G", loss=self.generator_loss, keeps_graph=self.keeps_graph),
             Update("discriminator", trains="D", loss=self.discriminator_loss, after=self.adapt),
         ]
 
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
-        """Holds "loss", and "fake" (N, C, H, W) where D's update of the same step may use it."""
+        """Holds "loss"."""
         raise NotImplementedError
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
@@ -100,7 +102,7 @@ class Pair(Classes, Samples, HasDiscriminator):
             return adaptive_augment(images, self.augment_p, draw)
         return diff_augment(images, draw)
 
-    def adapt(self, report: dict[str, Tensor], times: int = 1) -> None:
+    def adapt(self, report: dict[str, Tensor], batch: Batch, times: int = 1) -> None:
         """After D's step: ADA's strength follows "sign" of D's report (see `discriminator_report`). `times`: how often the same images are
         scored in a step."""
         if self.augment == "ada":
@@ -111,19 +113,6 @@ class Pair(Classes, Samples, HasDiscriminator):
     def noise(self, batch: Batch) -> Tensor:
         """z (N, z_dim) for a training step."""
         return batch.normal(self.z_dim)
-
-    def fakes(self, batch: Batch) -> Tensor:
-        """Images for D's step: those of G's step where they were handed over, else new ones; never with a graph."""
-        if "fake" in batch.handed:
-            return batch.handed["fake"]
-        with torch.no_grad():
-            return self.generate_for(batch)
-
-    def fake_logits(self, batch: Batch) -> Tensor:
-        """D's logits of the step's fake images, to train D by: those of G's step, with their graph, where it shared them."""
-        if "logits" in batch.shared:
-            return batch.shared["logits"]
-        return self.discriminate(batch, self.fakes(batch))
 
     # --- sampling -------------------------------------------------------------------------------------------------------
 
@@ -156,17 +145,20 @@ class Adversarial(Pair):
 class NonSaturating(Adversarial):
     """A GAN with the non-saturating loss (Goodfellow 2014, eq. 1 for D, sec. 3 for G) and a D with batch statistics."""
 
-    shares = ("logits",)
+    keeps_graph = True
 
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
-        fake = self.generate_for(batch)
-        logits = self.discriminate(batch, fake)
-        return {"loss": non_saturating_generator(logits).mean(), "fake": fake, "logits": logits}
+        fake = batch.memo("fake", lambda: self.generate_for(batch))
+        logits = batch.memo("fake_logits", lambda: self.discriminate(batch, fake))
+        return {"loss": non_saturating_generator(logits).mean()}
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
+        fake = batch.memo("fake", lambda: self.generate_for(batch)).detach()
         # Two passes: batch statistics of real and fake images must not mix.
-        real, fake = self.discriminate(batch, batch.real), self.fake_logits(batch)
-        return discriminator_report(discriminator_cross_entropy(real, fake).mean(), real, fake)
+        real_logits = self.discriminate(batch, batch.real)
+        fake_logits = batch.memo("fake_logits", lambda: self.discriminate(batch, fake))
+        loss = discriminator_cross_entropy(real_logits, fake_logits).mean()
+        return discriminator_report(loss, real_logits, fake_logits)
 
 
 def discriminator_report(

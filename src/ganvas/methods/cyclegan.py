@@ -20,6 +20,8 @@ images (R1), and D on the features of a network trained on photos (`discriminato
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
@@ -36,6 +38,19 @@ from ganvas.networks.translator import GENERATORS, Translator, build_translator
 from ganvas.registry import preset
 
 HALF = 0.5  # share of the fakes shown that are old ones, once the pool is full
+
+
+class Shown(NamedTuple):
+    """What a D is shown in place of new fakes, and where those go afterwards."""
+
+    images: Tensor
+    """(N, C, H, W), new fakes or old ones."""
+    new: Tensor
+    """The new fakes (N, C, H, W)."""
+    row: Tensor
+    """(N,) int64: the row of the pool that each has."""
+    place: Tensor
+    """(N,) int64: the place in that row that each new fake goes to; -1 to none."""
 
 
 class CycleGAN(Method, Translates, Demonstrates):
@@ -147,21 +162,17 @@ class CycleGAN(Method, Translates, Demonstrates):
         }
 
     def updates(self) -> list[Update]:
-        hands = ("fake_a", "fake_b", "input_a", "input_b")
+        generators = Update("generators", trains="G", loss=self.generators_loss)
+        discriminators = Update("discriminators", trains="D", loss=self.discriminators_loss, after=self.keep_fakes)
         penalty = Update("penalty", trains="D", loss=self.penalty_loss, every=self.penalty_every)
-        return [
-            Update("generators", trains="G", loss=self.generators_loss, hands=hands),
-            Update("discriminators", "D", self.discriminators_loss, after=self.keep_fakes),
-            *([penalty] if self.gamma else []),
-        ]
+        return [generators, discriminators, penalty] if self.gamma else [generators, discriminators]
 
     # --- losses ---------------------------------------------------------------------------------------------------------
 
     def generators_loss(self, batch: Batch) -> dict[str, Tensor]:
         """Eq. 3 with the identity term of sec. 5.2."""
         a, b = self.inputs(batch)
-        fake_b, same_b = self.both(self.G_AB, a, b)
-        fake_a, same_a = self.both(self.G_BA, b, a)
+        fake_a, same_a, fake_b, same_b = batch.memo("translated", lambda: self.translated(batch))
         again_a, again_b = self.G_BA(fake_b).float(), self.G_AB(fake_a).float()
         adversarial = self.fooling(self.D_B, fake_b, b) + self.fooling(self.D_A, fake_a, a)
         cycle = cycle_consistency(a, again_a, b, again_b).mean()
@@ -170,7 +181,7 @@ class CycleGAN(Method, Translates, Demonstrates):
         if same_a is not None and same_b is not None:
             report["identity"] = identity_mapping(a, same_a.float(), b, same_b.float()).mean()
             loss = loss + self.cycle * self.identity * report["identity"]
-        return {"loss": loss, **report, "fake_a": fake_a, "fake_b": fake_b, "input_a": a, "input_b": b}
+        return {"loss": loss, **report}
 
     def fooling(self, D: nn.Module, fake: Tensor, real: Tensor) -> Tensor:
         """What a generator asks of the D of the kind that it generates: (D(fake) - 1)^2, or to be above real images."""
@@ -184,6 +195,13 @@ class CycleGAN(Method, Translates, Demonstrates):
         """What a D says of images, (N, k, h, w), float32."""
         return D(self.extractors(images) if self.extractors else images).float()
 
+    def translated(self, batch: Batch) -> tuple[Tensor, Tensor | None, Tensor, Tensor | None]:
+        """Fakes of A, and what becomes of images that are of A already (None without the identity term); both of B."""
+        a, b = self.inputs(batch)
+        fake_b, same_b = self.both(self.G_AB, a, b)
+        fake_a, same_a = self.both(self.G_BA, b, a)
+        return fake_a, same_a, fake_b, same_b
+
     def both(self, network: nn.Module, x: Tensor, same: Tensor) -> tuple[Tensor, Tensor | None]:
         """Translations of `x`, and of `same`, which is of the wanted kind already, by one pass: no norm here mixes images."""
         if not self.identity:
@@ -194,18 +212,16 @@ class CycleGAN(Method, Translates, Demonstrates):
     def discriminators_loss(self, batch: Batch) -> dict[str, Tensor]:
         """Of each D, (D(real) - 1)^2 / 2 + D(fake)^2 / 2, fakes partly from the pool."""
         a, b = self.inputs(batch)
-        fake_a, fake_b = self.fakes(batch, a, b)
-        shown_a, kept_a = self.pooled(batch, fake_a, self.pool_a, "a")
-        shown_b, kept_b = self.pooled(batch, fake_b, self.pool_b, "b")
-        of_a = self.logits(self.D_A, torch.cat([a, shown_a]))
-        of_b = self.logits(self.D_B, torch.cat([b, shown_b]))
+        shown_a, shown_b = self.shown_fakes(batch)
+        of_a = self.logits(self.D_A, torch.cat([a, shown_a.images]))
+        of_b = self.logits(self.D_B, torch.cat([b, shown_b.images]))
         real, fake = torch.cat([of_a, of_b], 1).chunk(2)
         if self.loss == "least_squares":
             loss = least_squares(real, 1).mean() + least_squares(fake, 0).mean()
         else:
             loss = relativistic_discriminator(real, fake).mean()
         loss = 2 * loss  # the mean of both D is half their sum
-        return {"loss": loss, "real": real.detach().mean(), "fake": fake.detach().mean(), **kept_a, **kept_b}
+        return {"loss": loss, "real": real.detach().mean(), "fake": fake.detach().mean()}
 
     def penalty_loss(self, batch: Batch) -> dict[str, Tensor]:
         """R1 of both D, in a step of its own: gamma / 2 times the squared gradient of all patches' logits, a patch."""
@@ -217,17 +233,12 @@ class CycleGAN(Method, Translates, Demonstrates):
         r1 = found[0] + found[1]
         return {"loss": self.penalty_every * self.gamma / 2 * r1, "r1": r1.detach()}
 
-    def fakes(self, batch: Batch, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-        """Images for D's step: those of G's step where they were handed over, else new ones; never with a graph."""
-        if "fake_a" in batch.handed:
-            return batch.handed["fake_a"].float(), batch.handed["fake_b"].float()
-        with torch.no_grad():
-            return self.G_BA(b).float(), self.G_AB(a).float()
-
     def inputs(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Images of both kinds, each moved by itself; those that an earlier update of the step handed over."""
-        if "input_a" in batch.handed:
-            return batch.handed["input_a"], batch.handed["input_b"]
+        """The step's images of both kinds (N, C, H, W), each moved by itself."""
+        return batch.memo("inputs", lambda: self.moved_inputs(batch))
+
+    def moved_inputs(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Images of both kinds, each moved by a number of pixels of its own, drawn anew (`shift`)."""
         a, b = batch.real, self.partner(batch)
         if not self.shift:
             return a, b
@@ -241,32 +252,42 @@ class CycleGAN(Method, Translates, Demonstrates):
 
     # --- the pool -------------------------------------------------------------------------------------------------------
 
-    def pooled(self, batch: Batch, fake: Tensor, pool: Tensor, kind: str) -> tuple[Tensor, dict[str, Tensor]]:
-        """What D is shown in place of `fake`, and what `keep_fakes` needs: the fakes, the row of the pool that each has, and the
-        place there that it goes to (-1: to none).
+    def shown_fakes(self, batch: Batch) -> tuple[Shown, Shown]:
+        """What D_A and D_B are shown of the step's fakes, which have no graph."""
+        fake_a, _, fake_b, _ = batch.memo("translated", lambda: self.translated(batch))
+        return batch.memo(
+            "shown",
+            lambda: (
+                self.pooled(batch, fake_a.detach().float(), self.pool_a),
+                self.pooled(batch, fake_b.detach().float(), self.pool_b),
+            ),
+        )
+
+    def pooled(self, batch: Batch, fake: Tensor, pool: Tensor) -> Shown:
+        """What D is shown in place of `fake`, partly from a pool.
 
         While the pool fills up each fake is kept and shown. Then each is shown as it is and forgotten, or put into the place of
         an old one that is shown instead, as the coin falls.
         """
+        row = batch.rank * len(batch) + torch.arange(len(batch), device=fake.device)
         if not self.pool:
-            return fake, {}
+            return Shown(fake, fake, row, torch.full_like(row, -1))
         full = self.rounds >= self.places
         place = torch.where(full, batch.integers(self.places), self.rounds.clamp_max(self.places - 1))
         swapped = full & (batch.uniform() < HALF)
-        row = batch.rank * len(batch) + torch.arange(len(batch), device=fake.device)
         old = self.places_of(pool)[row, place]
         shown = torch.where(swapped.view(-1, 1, 1, 1), old, fake)
         kept = torch.where(swapped | ~full, place, torch.full_like(place, -1))
-        return shown, {f"new_{kind}": fake, f"place_{kind}": kept, f"row_{kind}": row}
+        return Shown(shown, fake, row, kept)
 
-    def keep_fakes(self, report: dict[str, Tensor]) -> None:
+    def keep_fakes(self, report: dict[str, Tensor], batch: Batch) -> None:
         """After D's step: this process's fakes go to their places in the pool."""
         if not self.pool:
             return
-        for pool, kind in ((self.pool_a, "a"), (self.pool_b, "b")):
-            row, place, new = (report[f"{name}_{kind}"] for name in ("row", "place", "new"))
-            kept, there = self.places_of(pool), place.clamp_min(0)
-            kept[row, there] = torch.where((place >= 0).view(-1, 1, 1, 1), new, kept[row, there])
+        for pool, shown in zip((self.pool_a, self.pool_b), self.shown_fakes(batch), strict=True):
+            kept, place = self.places_of(pool), shown.place.clamp_min(0)
+            goes_there = (shown.place >= 0).view(-1, 1, 1, 1)
+            kept[shown.row, place] = torch.where(goes_there, shown.new, kept[shown.row, place])
         self.rounds.add_(1).clamp_(max=self.places)
 
     def places_of(self, pool: Tensor) -> Tensor:

@@ -87,42 +87,32 @@ class Denoise(Method, Restores, Demonstrates):
         }
 
     def updates(self) -> list[Update]:
-        if not self.adversarial:
-            return [Update("denoiser", trains="G", loss=self.denoiser_loss)]
-        return [
-            Update("denoiser", trains="G", loss=self.denoiser_loss, hands=("fake", "clean")),
-            Update("discriminator", trains="D", loss=self.discriminator_loss),
-        ]
+        denoiser = Update("denoiser", trains="G", loss=self.denoiser_loss)
+        discriminator = Update("discriminator", trains="D", loss=self.discriminator_loss)
+        return [denoiser, discriminator] if self.adversarial else [denoiser]
 
     def schedule(self, progress: float, steps: int) -> float:
         return step_factor(self.decay, progress, steps, self.warmup)
 
     def denoiser_loss(self, batch: Batch) -> dict[str, Tensor]:
-        clean = turned(batch.real, batch.uniform(3)) if self.turn else batch.real
-        found = self.G(self.degraded(clean, batch))
-        loss = (absolute_error if self.loss == "l1" else squared_error)(found, clean).mean()
+        clean, denoised = batch.memo("denoised", lambda: self.denoised(batch))
+        distance = absolute_error if self.loss == "l1" else squared_error
+        pixels = distance(denoised, clean).mean()
         if not self.adversarial:
-            return {"loss": loss}
-        adversarial = non_saturating_generator(self.D(found)).mean()
-        return {
-            "loss": loss + self.adversarial * adversarial,
-            "pixels": loss,
-            "adversarial": adversarial,
-            "fake": found,
-            "clean": clean,
-        }
+            return {"loss": pixels}
+        adversarial = non_saturating_generator(self.D(denoised)).mean()
+        return {"loss": pixels + self.adversarial * adversarial, "pixels": pixels, "adversarial": adversarial}
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
-        if "fake" in batch.handed:
-            clean, fake = batch.handed["clean"], batch.handed["fake"]
-        else:
-            clean = batch.real
-            with torch.no_grad():
-                fake = self.G(self.degraded(clean, batch))
-        real_logits, fake_logits = self.D(torch.cat([clean, fake])).chunk(2)
-        return discriminator_report(
-            discriminator_cross_entropy(real_logits, fake_logits).mean(), real_logits, fake_logits
-        )
+        clean, denoised = batch.memo("denoised", lambda: self.denoised(batch))
+        real_logits, fake_logits = self.D(torch.cat([clean, denoised.detach()])).chunk(2)
+        loss = discriminator_cross_entropy(real_logits, fake_logits).mean()
+        return discriminator_report(loss, real_logits, fake_logits)
+
+    def denoised(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """The batch's clean images, turned at random, and what G makes of them after a degradation, (N, C, H, W)."""
+        clean = turned(batch.real, batch.uniform(3)) if self.turn else batch.real
+        return clean, self.G(self.degraded(clean, batch))
 
     def degraded(self, clean: Tensor, batch: Batch) -> Tensor:
         """`clean` (N, C, H, W) with the degradation that is set, of a strength drawn for each image."""

@@ -117,21 +117,17 @@ class FastStyle(Method, Stylises, Demonstrates):
         return made
 
     def updates(self) -> list[Update]:
-        discriminator = [Update("discriminator", trains="D", loss=self.discriminator_loss)] if self.adversarial else []
-        return [Update("generator", trains="G", loss=self.generator_loss, hands=("stylised",)), *discriminator]
+        generator = Update("generator", trains="G", loss=self.generator_loss)
+        discriminator = Update("discriminator", trains="D", loss=self.discriminator_loss)
+        return [generator, discriminator] if self.adversarial else [generator]
 
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
         """Eq. 5 with the total variation of sec. 3.2, and the discriminator's loss where it has a weight."""
-        stylised = self.G(batch.real).float()
+        stylised = batch.memo("stylised", lambda: self.G(batch.real).float())
         parts = self.parts(stylised, batch.real)
         content, style, variation = parts["content"].mean(), parts["style"].mean(), total_variation(stylised).mean()
         loss = self.alpha * content + self.beta * style + self.tv * variation
-        report = {
-            "content": content.detach(),
-            "style": style.detach(),
-            "variation": variation.detach(),
-            "stylised": stylised,
-        }
+        report = {"content": content.detach(), "style": style.detach(), "variation": variation.detach()}
         if self.adversarial:
             fooled = non_saturating_generator(self.D(stylised)).mean()
             loss, report["adversarial"] = loss + self.adversarial * fooled, fooled.detach()
@@ -153,7 +149,7 @@ class FastStyle(Method, Stylises, Demonstrates):
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
         """Pieces of the painting against stylised photos (Goodfellow 2014, eq. 1)."""
         real = self.D(self.sheet.crops(batch, self.size))
-        fake = self.D(batch.handed["stylised"])
+        fake = self.D(batch.memo("stylised", lambda: self.G(batch.real).float()).detach())
         return {"loss": discriminator_cross_entropy(real, fake).mean(), "real": real.mean(), "fake": fake.mean()}
 
     def schedule(self, progress: float, steps: int) -> float:

@@ -37,7 +37,7 @@ class GAN(Adversarial):
     activation: str = setting("relu", "of the hidden layers; leaky_relu has slope 0.2", choices=("relu", "leaky_relu"))
     norm: str = setting("none", "G's normalisation, from its second hidden layer on", choices=("none", "batch"))
 
-    shares = ("logits",)
+    keeps_graph = True
 
     def build(self, spec: DataSpec) -> None:
         widths = read_widths("generator", self.generator), read_widths("discriminator", self.discriminator)
@@ -45,14 +45,17 @@ class GAN(Adversarial):
         self.D = MLPDiscriminator(spec.shape, widths[1], self.activation, outputs=2 if self.output == "softmax2" else 1)
 
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
-        fake = self.generate_for(batch)
-        scores = self.discriminate(batch, fake)
+        fake = batch.memo("fake", lambda: self.generate_for(batch))
+        logits = batch.memo("fake_logits", lambda: self.discriminate(batch, fake))
         equation = minimax_generator if self.loss == "minimax" else non_saturating_generator
-        return {"loss": equation(scores).mean(), "fake": fake, "logits": scores}
+        return {"loss": equation(logits).mean()}
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
-        real, fake = self.discriminate(batch, batch.real), self.fake_logits(batch)
-        return discriminator_report(discriminator_cross_entropy(real, fake).mean(), real, fake)
+        fake = batch.memo("fake", lambda: self.generate_for(batch)).detach()
+        real_logits = self.discriminate(batch, batch.real)
+        fake_logits = batch.memo("fake_logits", lambda: self.discriminate(batch, fake))
+        loss = discriminator_cross_entropy(real_logits, fake_logits).mean()
+        return discriminator_report(loss, real_logits, fake_logits)
 
     def discriminate(self, batch: Batch, images: Tensor) -> Tensor:
         """(N, 1) log-odds of "real". Of a softmax over (fake, real) that is the difference of its two scores."""

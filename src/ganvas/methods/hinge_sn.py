@@ -8,6 +8,7 @@ Departs from the paper: any height and width; one D step for each G step is `n_c
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from ganvas.losses.adversarial import hinge_discriminator, wasserstein_generator
@@ -44,8 +45,10 @@ class HingeSN(Adversarial):
         return {"loss": wasserstein_generator(self.discriminate(batch, self.generate_for(batch))).mean()}
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
-        real, fake = self.both(batch, self.fakes(batch))
-        return discriminator_report(hinge_discriminator(real, fake).mean(), real, fake)
+        with torch.no_grad():
+            fake = self.generate_for(batch)
+        real_logits, fake_logits = self.both(batch, fake)
+        return discriminator_report(hinge_discriminator(real_logits, fake_logits).mean(), real_logits, fake_logits)
 
 
 @preset("hinge_sn")

@@ -88,38 +88,34 @@ class InfoGAN(Adversarial):
 
     def updates(self) -> list[Update]:
         return [
-            Update("generator", trains="G", loss=self.generator_loss, hands=("fake", "latent")),
+            Update("generator", trains="G", loss=self.generator_loss),
             Update("discriminator", trains="D", loss=self.discriminator_loss, after=self.adapt),
         ]
 
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
-        latent = self.noise(batch)
-        fake = self.G(latent)
-        logits, read = self.discriminate_and_predict(batch, fake)
-        loss = non_saturating_generator(logits).mean() - self.information(latent, read)["loss"]
-        return {"loss": loss, "fake": fake, "latent": latent}
+        latent, fake = batch.memo("generated", lambda: self.generated(batch))
+        logits, predicted = self.discriminate_and_predict(batch, fake)
+        loss = non_saturating_generator(logits).mean() - self.information(latent, predicted)["loss"]
+        return {"loss": loss}
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
-        latent, generated = self.generated(batch)
+        latent, fake = batch.memo("generated", lambda: self.generated(batch))
         # Two passes: batch statistics of real and fake images must not mix.
-        real, seen = self.discriminate_and_predict(batch, batch.real)
-        fake, read = self.discriminate_and_predict(batch, generated)
-        bounds = self.information(latent, read)
-        loss = discriminator_cross_entropy(real, fake).mean() - bounds["loss"]
+        real_logits, real_codes = self.discriminate_and_predict(batch, batch.real)
+        fake_logits, fake_codes = self.discriminate_and_predict(batch, fake.detach())
+        bounds = self.information(latent, fake_codes)
+        loss = discriminator_cross_entropy(real_logits, fake_logits).mean() - bounds["loss"]
         report = {"categorical": bounds["categorical"], "continuous": bounds["continuous"]}
         if self.invariance:
-            _, again = self.discriminate_and_predict(batch, batch.real)
-            agreement = self.agreement(seen, again)
+            _, other_codes = self.discriminate_and_predict(batch, batch.real)  # of another warp
+            agreement = self.agreement(real_codes, other_codes)
             loss, report["invariance"] = loss - self.invariance * agreement, agreement.detach()
-        return {**discriminator_report(loss, real, fake), **report}
+        return {**discriminator_report(loss, real_logits, fake_logits), **report}
 
     def generated(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Latents (N, z_dim + codes) and their images for D's step: those of G's step, or new ones; without a graph."""
-        if "latent" in batch.handed:
-            return batch.handed["latent"], batch.handed["fake"]
-        with torch.no_grad():
-            latent = self.noise(batch)
-            return latent, self.G(latent)
+        """New latents (N, z_dim + codes) and their images (N, C, H, W)."""
+        latent = self.noise(batch)
+        return latent, self.G(latent)
 
     def discriminate(self, batch: Batch, images: Tensor) -> Tensor:
         """D's logits (M, 1) alone."""

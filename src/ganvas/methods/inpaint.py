@@ -79,46 +79,44 @@ class Inpaint(Method, Restores, Demonstrates):
         if not self.adversarial:
             return [Update("pixels", trains="G", loss=self.pixel_loss)]
         first, second = (0.0, self.first_phase), (self.first_phase, inf)
-        return [
-            *([Update("pixels", trains="G", loss=self.pixel_loss, span=first)] if self.first_phase else []),
-            Update("filler", trains="G", loss=self.filler_loss, span=second, hands=("fake", "whole", "mask")),
-            Update("discriminator", trains="D", loss=self.discriminator_loss, span=second),
-        ]
+        pixels = Update("pixels", trains="G", loss=self.pixel_loss, span=first)
+        filler = Update("filler", trains="G", loss=self.filler_loss, span=second)
+        discriminator = Update("discriminator", trains="D", loss=self.discriminator_loss, span=second)
+        return [pixels, filler, discriminator] if self.first_phase else [filler, discriminator]
 
     def schedule(self, progress: float, steps: int) -> float:
         return step_factor(self.decay, progress, steps, self.warmup)
 
     def pixel_loss(self, batch: Batch) -> dict[str, Tensor]:
-        return {"loss": self.fill(batch)[-1]}
+        whole, mask, output = batch.memo("output", lambda: self.output(batch))
+        return {"loss": self.pixel_error(output, whole, mask)}
 
     def filler_loss(self, batch: Batch) -> dict[str, Tensor]:
-        whole, fake, mask, pixels = self.fill(batch)
-        adversarial = wasserstein_generator(self.D(torch.cat([fake, mask], 1))).mean()
-        return {
-            "loss": pixels + self.adversarial * adversarial, "pixels": pixels, "adversarial": adversarial,
-            "fake": fake, "whole": whole, "mask": mask,
-        }  # fmt: skip
-
-    def fill(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """The batch's images, turned; the same with G's filling; their holes; and how far G is from the images."""
-        whole = turned(batch.real, batch.uniform(3)) if self.turn else batch.real
-        mask = self.masks(batch)
-        made = self.G(whole, mask)
-        squares = self.loss == "l2"
-        hole = hole_error(made, whole, mask, squares=squares).mean()
-        everywhere = (squared_error if squares else absolute_error)(made, whole).mean()
-        return whole, torch.where(mask > 0, made, whole), mask, hole + self.around * everywhere
+        whole, mask, output = batch.memo("output", lambda: self.output(batch))
+        pixels = self.pixel_error(output, whole, mask)
+        completed = torch.where(mask > 0, output, whole)
+        adversarial = wasserstein_generator(self.D(torch.cat([completed, mask], 1))).mean()
+        return {"loss": pixels + self.adversarial * adversarial, "pixels": pixels, "adversarial": adversarial}
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
-        if "fake" in batch.handed:
-            whole, fake, mask = (batch.handed[name] for name in ("whole", "fake", "mask"))
-        else:
-            whole, mask = batch.real, self.masks(batch)
-            with torch.no_grad():
-                fake = self.completed(whole, mask)
-        images = torch.cat([whole, fake])
+        whole, mask, output = batch.memo("output", lambda: self.output(batch))
+        completed = torch.where(mask > 0, output.detach(), whole)
+        images = torch.cat([whole, completed])
         real_logits, fake_logits = self.D(torch.cat([images, mask.repeat(2, 1, 1, 1)], 1)).chunk(2)
         return discriminator_report(hinge_discriminator(real_logits, fake_logits).mean(), real_logits, fake_logits)
+
+    def output(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+        """The batch's images, turned at random; their holes (N, 1, H, W); and G's images (N, C, H, W)."""
+        whole = turned(batch.real, batch.uniform(3)) if self.turn else batch.real
+        mask = self.masks(batch)
+        return whole, mask, self.G(whole, mask)
+
+    def pixel_error(self, output: Tensor, whole: Tensor, mask: Tensor) -> Tensor:
+        """Eq. 1 in the hole, and `around` times the same everywhere, a scalar."""
+        squares = self.loss == "l2"
+        hole = hole_error(output, whole, mask, squares=squares).mean()
+        everywhere = (squared_error if squares else absolute_error)(output, whole).mean()
+        return hole + self.around * everywhere
 
     def masks(self, batch: Batch) -> Tensor:
         """(N, 1, H, W), 1 in the hole that each image of the batch gets."""
@@ -131,10 +129,6 @@ class Inpaint(Method, Restores, Demonstrates):
         if boxes is None or strokes is None:
             return boxes if strokes is None else strokes  # pyright: ignore[reportReturnType]
         return torch.where(batch.uniform(1, 1, 1) < 0.5, boxes, strokes)
-
-    def completed(self, images: Tensor, mask: Tensor) -> Tensor:
-        """`images` with what G puts into the hole."""
-        return torch.where(mask > 0, self.G(images, mask), images)
 
     def degrade(self, batch: Batch) -> Degraded:
         mask = self.masks(batch)

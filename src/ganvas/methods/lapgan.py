@@ -97,7 +97,7 @@ class LAPGAN(Adversarial):
         adapt = partial(self.adapt, times=self.last + 1 if self.order == "together" else 1)
         g_loss, d_loss = partial(self.generator_loss, level=level), partial(self.discriminator_loss, level=level)
         return [
-            Update(f"generator{level}", trains=f"G{level}", loss=g_loss, hands=("fake",), span=span),
+            Update(f"generator{level}", trains=f"G{level}", loss=g_loss, span=span),
             Update(f"discriminator{level}", trains=f"D{level}", loss=d_loss, after=adapt, span=span),
         ]
 
@@ -111,14 +111,16 @@ class LAPGAN(Adversarial):
     # --- losses: those of any GAN, on the images of one level -----------------------------------------------------------------
 
     def generator_loss(self, batch: Batch, level: int = 0) -> dict[str, Tensor]:
-        fake = self.generate_level(batch, level)
-        return {"loss": non_saturating_generator(self.discriminate(batch, fake)).mean(), "fake": fake}
+        fake = batch.memo(f"fake{level}", lambda: self.generate_level(batch, level))
+        return {"loss": non_saturating_generator(self.discriminate(batch, fake)).mean()}
 
     def discriminator_loss(self, batch: Batch, level: int = 0) -> dict[str, Tensor]:
+        fake = batch.memo(f"fake{level}", lambda: self.generate_level(batch, level)).detach()
         # Two passes: batch statistics of real and fake images must not mix.
-        real = self.discriminate(batch, downsampled(batch.real, level)[-1])
-        fake = self.discriminate(batch, self.level_fakes(batch, level))
-        return discriminator_report(discriminator_cross_entropy(real, fake).mean(), real, fake)
+        real_logits = self.discriminate(batch, downsampled(batch.real, level)[-1])
+        fake_logits = self.discriminate(batch, fake)
+        loss = discriminator_cross_entropy(real_logits, fake_logits).mean()
+        return discriminator_report(loss, real_logits, fake_logits)
 
     def generate_level(self, batch: Batch, level: int) -> Tensor:
         """Images of one level with their graph: from noise at the coarsest, else from real coarse images and noise."""
@@ -129,13 +131,6 @@ class LAPGAN(Adversarial):
             return G.coarsest(noise, label)
         coarse = up(downsampled(batch.real, level + 1)[-1], G.size(level))
         return G.refine(level, noise, coarse, label)
-
-    def level_fakes(self, batch: Batch, level: int) -> Tensor:
-        """What G_k generated in this step (its update comes right before D_k's), or new images; without a graph."""
-        if "fake" in batch.handed:
-            return batch.handed["fake"]
-        with torch.no_grad():
-            return self.generate_level(batch, level)
 
     # --- noise: uniform, as in the paper; z holds that of all levels ----------------------------------------------------------
 

@@ -25,23 +25,24 @@ class LSGAN(Adversarial):
     batch_size: int = setting(64, "images a step, over all processes together", minimum=2)
     width: int = setting(64, "channels at the largest inner size, both networks", minimum=1)
 
-    shares = ("logits",)
+    keeps_graph = True
 
     def build(self, spec: DataSpec) -> None:
         self.G = DCGANGenerator(self.z_dim, spec.shape, self.width, norm="batch")
         self.D = DCGANDiscriminator(spec.shape, self.width, norm="batch")
 
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
-        fake = self.generate_for(batch)
-        logits = self.discriminate(batch, fake)
-        return {"loss": least_squares(logits, 1.0).mean(), "fake": fake, "logits": logits}
+        fake = batch.memo("fake", lambda: self.generate_for(batch))
+        logits = batch.memo("fake_logits", lambda: self.discriminate(batch, fake))
+        return {"loss": least_squares(logits, 1.0).mean()}
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
+        fake = batch.memo("fake", lambda: self.generate_for(batch)).detach()
         # Two passes: batch statistics of real and fake images must not mix.
-        real, fake = self.discriminate(batch, batch.real), self.fake_logits(batch)
-        return discriminator_report(
-            (least_squares(real, 1.0) + least_squares(fake, 0.0)).mean(), real, fake, boundary=0.5
-        )
+        real_logits = self.discriminate(batch, batch.real)
+        fake_logits = batch.memo("fake_logits", lambda: self.discriminate(batch, fake))
+        loss = (least_squares(real_logits, 1.0) + least_squares(fake_logits, 0.0)).mean()
+        return discriminator_report(loss, real_logits, fake_logits, boundary=0.5)
 
 
 @preset("lsgan")

@@ -33,7 +33,7 @@ class MGAN(Adversarial):
     name = "mgan"
     title = "several generators and a classifier that separates them"
     paper = "Hoang et al. 2018, MGAN: Training Generative Adversarial Nets with Multiple Generators, arXiv:1708.02556"
-    shares = ("logits", "scores")
+    keeps_graph = True
 
     batch_size: int = setting(128, "images a step, over all processes together", minimum=2)
     width: int = setting(64, "channels at the largest inner size, all networks", minimum=1)
@@ -50,25 +50,26 @@ class MGAN(Adversarial):
 
     def updates(self) -> list[Update]:
         return [
-            Update("generator", trains="G", loss=self.generator_loss, hands=("fake", "which"), shares=self.shares),
+            Update("generator", trains="G", loss=self.generator_loss, keeps_graph=self.keeps_graph),
             Update("discriminator", trains="D", loss=self.discriminator_loss, after=self.adapt),
         ]
 
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
-        z = self.noise(batch)
-        fake, which = self.G(z), self.which(z)
-        logits, scores = self.verdict(batch, fake)
+        fake, which = batch.memo("generated", lambda: self.generated(batch))
+        logits, scores = batch.memo("fake_verdict", lambda: self.verdict(batch, fake))
         apart = told_apart(scores, which).mean()
         loss = non_saturating_generator(logits).mean() + self.beta * apart
-        return {"loss": loss, "apart": apart.detach(), "fake": fake, "which": which, "logits": logits, "scores": scores}
+        return {"loss": loss, "apart": apart.detach()}
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
-        fakes, which = self.generated(batch)
+        fake, which = batch.memo("generated", lambda: self.generated(batch))
         # Two passes: batch statistics of real and fake images must not mix.
-        real, (fake, scores) = self.discriminate(batch, batch.real), self.fake_verdict(batch, fakes)
-        loss = discriminator_cross_entropy(real, fake).mean() + self.beta * told_apart(scores, which).mean()
+        real_logits = self.discriminate(batch, batch.real)
+        fake_logits, scores = batch.memo("fake_verdict", lambda: self.verdict(batch, fake.detach()))
+        apart = told_apart(scores, which).mean()
+        loss = discriminator_cross_entropy(real_logits, fake_logits).mean() + self.beta * apart
         told = (scores.detach().argmax(1) == which).float().mean()
-        return discriminator_report(loss, real, fake, told=told)
+        return discriminator_report(loss, real_logits, fake_logits, told=told)
 
     def discriminate(self, batch: Batch, images: Tensor) -> Tensor:
         return self.verdict(batch, images)[0]
@@ -78,19 +79,10 @@ class MGAN(Adversarial):
         logits, scores = super().discriminate(batch, images).split([1, self.generators], 1)
         return logits, scores
 
-    def fake_verdict(self, batch: Batch, fakes: Tensor) -> tuple[Tensor, Tensor]:
-        """The verdict on the step's fake images: that of G's step, with its graph, where it was shared."""
-        if "logits" in batch.shared:
-            return batch.shared["logits"], batch.shared["scores"]
-        return self.verdict(batch, fakes)
-
     def generated(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Images for D's step, without a graph, and the generators (N,) that generated them."""
-        if "fake" in batch.handed:
-            return batch.handed["fake"], batch.handed["which"]
-        with torch.no_grad():
-            z = self.noise(batch)
-            return self.G(z), self.which(z)
+        """New images (N, C, H, W), and the generators (N,) that generated them."""
+        z = self.noise(batch)
+        return self.G(z), self.which(z)
 
     # --- latents: z and the generator as one-hot, (n, z_dim + K) ---------------------------------------------------------
 

@@ -43,9 +43,6 @@ from ganvas.networks.projected import LayerFeatures, build_discriminator, check_
 from ganvas.networks.translator import GENERATORS, build_translator
 from ganvas.registry import preset
 
-Views = dict[str, list[Tensor]]
-"""Of the inputs and of the targets, what D sees: the images, or their features from several layers."""
-
 
 class Pix2Pix(Method, Translates, Demonstrates):
     name = "pix2pix"
@@ -149,46 +146,49 @@ class Pix2Pix(Method, Translates, Demonstrates):
         return {key: Adam(net.parameters(), lr=rate, betas=decays, fused=True) for key, (net, rate) in networks.items()}
 
     def updates(self) -> list[Update]:
-        hands = ("fake", "input", "target", *self.view_names("input"), *self.view_names("target"))
+        generator = Update("generator", trains="G", loss=self.generator_loss, keeps_graph=True)
+        discriminator = Update("discriminator", trains="D", loss=self.discriminator_loss)
         penalty = Update("penalty", trains="D", loss=self.penalty_loss, every=self.penalty_every)
-        return [
-            Update("generator", trains="G", loss=self.generator_loss, hands=hands, shares=("logits",)),
-            Update("discriminator", trains="D", loss=self.discriminator_loss),
-            *([penalty] if self.gamma else []),
-        ]
+        return [generator, discriminator, penalty] if self.gamma else [generator, discriminator]
 
     # --- losses ---------------------------------------------------------------------------------------------------------
 
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
         """Eq. 4, and the features' difference."""
-        x, target = self.pair(batch)
-        fake = self.generate_for(batch, x)
-        views, made = self.views(batch, x, target), self.view(fake)
-        logits = self.discriminate_pair(views["input"], made)
+        _, target = self.pair(batch)
+        fake = self.fake(batch)
+        fake_view = batch.memo("fake_view", lambda: self.view(fake))
+        logits = batch.memo("fake_logits", lambda: self.discriminate_pair(self.input_view(batch), fake_view))
         error = absolute_error(fake, target).mean()
-        loss = self.adversarial * self.fooling(logits, views).mean() + self.l1 * error
-        report = {"l1": error, "fake": fake, "logits": logits, "input": x, "target": target}
-        for kind, view in views.items():
-            report |= dict(zip(self.view_names(kind), view, strict=False))
+        loss = self.adversarial * self.fooling(batch, logits).mean() + self.l1 * error
+        report = {"l1": error}
         if self.compares:
-            compared = (made, views["target"]) if self.discriminator == self.perceptual else self.features(fake, target)
-            report["features"] = unit_distance(*compared).mean()
+            if self.discriminator == self.perceptual:
+                features, wanted = fake_view, self.target_view(batch)
+            else:
+                features, wanted = self.features(fake, target)
+            report["features"] = unit_distance(features, wanted).mean()
             loss = loss + self.feature_weight * report["features"]
         return {"loss": loss, **report}
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
         """Eq. 1, halved: D learns slower than G (sec. 3.3)."""
-        x, target = self.pair(batch)
-        views = self.views(batch, x, target)
+        fake = self.fake(batch).detach()
+        x_view = self.input_view(batch)
         # Two passes: batch statistics of real and fake pairs must not mix.
-        real, fake = self.discriminate_pair(views["input"], views["target"]), self.fake_logits(batch, views["input"], x)
+        real_logits = self.discriminate_pair(x_view, self.target_view(batch))
+        fake_logits = batch.memo("fake_logits", lambda: self.discriminate_pair(x_view, self.view(fake)))
         if self.loss == "least_squares":
-            loss = least_squares(real, 1) + least_squares(fake, 0)
+            loss = least_squares(real_logits, 1) + least_squares(fake_logits, 0)
         elif self.loss == "relativistic":
-            loss = 2 * relativistic_discriminator(real, fake)
+            loss = 2 * relativistic_discriminator(real_logits, fake_logits)
         else:
-            loss = discriminator_cross_entropy(real, fake)
-        return {"loss": loss.mean() / 2, "real": real.detach().mean(), "fake": fake.detach().mean()}
+            loss = discriminator_cross_entropy(real_logits, fake_logits)
+        return {
+            "loss": loss.mean() / 2,
+            "real": real_logits.detach().mean(),
+            "fake": fake_logits.detach().mean(),
+        }
 
     def penalty_loss(self, batch: Batch) -> dict[str, Tensor]:
         """R1 alone, in a step of its own: gamma / 2 times the squared gradient of all patches' logits, a patch."""
@@ -197,13 +197,45 @@ class Pix2Pix(Method, Translates, Demonstrates):
         r1 = squared_gradient(points, logits.sum(1)).mean() / logits.shape[1]
         return {"loss": self.penalty_every * self.gamma / 2 * r1, "r1": r1.detach()}
 
-    def fooling(self, logits: Tensor, views: Views) -> Tensor:
+    def fooling(self, batch: Batch, logits: Tensor) -> Tensor:
         """What G asks of D's logits of its images; relative to those of the targets where the adversarial loss is relativistic."""
         if self.loss == "relativistic":
             with torch.no_grad():  # G is moved through its own images only
-                real = self.discriminate_pair(views["input"], views["target"])
-            return relativistic_generator(real, logits)
+                real_logits = self.discriminate_pair(self.input_view(batch), self.target_view(batch))
+            return relativistic_generator(real_logits, logits)
         return least_squares(logits, 1) if self.loss == "least_squares" else non_saturating_generator(logits)
+
+    # --- what several updates of a step need ------------------------------------------------------------------------------
+
+    def pair(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Inputs and targets (N, C, H, W) of the step, moved alike."""
+        return batch.memo("pair", lambda: self.moved_pair(batch))
+
+    def fake(self, batch: Batch) -> Tensor:
+        """G's images (N, C, H, W) of the step's inputs, with their graph."""
+        return batch.memo("fake", lambda: self.generate_for(batch, self.pair(batch)[0]))
+
+    def input_view(self, batch: Batch) -> list[Tensor]:
+        """What D sees of the step's inputs, without a graph."""
+        x, _ = self.pair(batch)
+        return batch.memo("input_view", lambda: self.frozen_view(x))
+
+    def target_view(self, batch: Batch) -> list[Tensor]:
+        """What D sees of the step's targets, without a graph."""
+        _, target = self.pair(batch)
+        return batch.memo("target_view", lambda: self.frozen_view(target))
+
+    def moved_pair(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Inputs and targets, both moved by the same number of pixels, drawn anew for each pair (`shift`)."""
+        x, target = batch.real, self.partner(batch)
+        if not self.shift:
+            return x, target
+        down, across = (batch.integers(2 * self.shift + 1) - self.shift for _ in "yx")
+        return shifted(x, down, across), shifted(target, down, across)
+
+    def generate_for(self, batch: Batch, x: Tensor) -> Tensor:
+        """New images of G (N, C, H, W) of the inputs, with dropout as noise."""
+        return self.G(x, batch.uniform)
 
     # --- what D sees ----------------------------------------------------------------------------------------------------
 
@@ -219,22 +251,13 @@ class Pix2Pix(Method, Translates, Demonstrates):
         return self.extractors[self.perceptual](fake), wanted
 
     def view(self, images: Tensor) -> list[Tensor]:
-        """Of images, what D sees."""
+        """What D sees of images: the images, or their features from several layers."""
         return [images] if self.discriminator == "patch" else self.extractors[self.discriminator](images)
 
-    def views(self, batch: Batch, x: Tensor, target: Tensor) -> Views:
-        """Of the step's inputs and targets, without a graph; features that an earlier update of the step handed over."""
-        found = {}
-        for kind, images in (("input", x), ("target", target)):
-            names = self.view_names(kind)
-            with torch.no_grad():
-                found[kind] = [batch.handed[name] for name in names if name in batch.handed] or self.view(images)
-        return found
-
-    def view_names(self, kind: str) -> tuple[str, ...]:
-        """Keys under which features of one kind are handed over; images are handed over anyway."""
-        layers = () if self.discriminator == "patch" else KNOWN[self.discriminator].disc_layers
-        return tuple(f"{kind}_{layer}" for layer in layers)
+    @torch.no_grad()
+    def frozen_view(self, images: Tensor) -> list[Tensor]:
+        """`view` without a graph."""
+        return self.view(images)
 
     def discriminate_pair(self, x: list[Tensor], images: list[Tensor]) -> Tensor:
         """D's logits (N, k, h, w), float32, of what it sees of images beside what it sees of the inputs that they belong to."""
@@ -242,32 +265,10 @@ class Pix2Pix(Method, Translates, Demonstrates):
             return self.D(torch.cat([x[0], images[0].to(x[0].dtype)], 1)).float()
         return self.D(x, images)
 
-    def generate_for(self, batch: Batch, x: Tensor) -> Tensor:
-        """G's images (N, C, H, W) of the inputs, with dropout as noise."""
-        return self.G(x, batch.uniform)
-
-    def pair(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Inputs and targets (N, C, H, W) of the step, moved alike; those that an earlier update of the step handed over."""
-        if "input" in batch.handed:
-            return batch.handed["input"], batch.handed["target"]
-        x, target = batch.real, self.partner(batch)
-        if not self.shift:
-            return x, target
-        down, across = (batch.integers(2 * self.shift + 1) - self.shift for _ in "yx")
-        return shifted(x, down, across), shifted(target, down, across)
-
     def partner(self, batch: Batch) -> Tensor:
         """The targets (N, C, H, W), as they are."""
         assert batch.partner is not None, "build has seen to that"
         return batch.partner
-
-    def fake_logits(self, batch: Batch, seen: list[Tensor], x: Tensor) -> Tensor:
-        """D's logits of the step's fakes: those of G's step with their graph, else of its images, else of new ones."""
-        if "logits" in batch.shared:
-            return batch.shared["logits"]
-        with torch.no_grad():
-            made = self.view(batch.handed["fake"] if "fake" in batch.handed else self.generate_for(batch, x))
-        return self.discriminate_pair(seen, made)
 
     def schedule(self, progress: float, steps: int) -> float:
         return step_factor(self.decay, progress, steps)

@@ -72,7 +72,7 @@ class R3GAN(Adversarial):
         self.G, self.D = labelled(G, classes), projected(D, classes)
 
     def updates(self) -> list[Update]:
-        generator = Update("generator", trains="G", loss=self.generator_loss, hands=("fake",))
+        generator = Update("generator", trains="G", loss=self.generator_loss)
         if self.penalty_every == 1:
             return [generator, Update("discriminator", trains="D", loss=self.penalised_loss, after=self.adapt)]
         return [
@@ -82,14 +82,17 @@ class R3GAN(Adversarial):
         ]
 
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
-        fake = self.generate_for(batch)
+        fake = batch.memo("fake", lambda: self.generate_for(batch))
         with torch.no_grad():  # G is moved through its own images only
-            real = self.discriminate(batch, batch.real)
-        return {"loss": relativistic_generator(real, self.discriminate(batch, fake)).mean(), "fake": fake}
+            real_logits = self.discriminate(batch, batch.real)
+        fake_logits = self.discriminate(batch, fake)
+        return {"loss": relativistic_generator(real_logits, fake_logits).mean()}
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
-        real, fake = self.both(batch, self.fakes(batch))
-        return discriminator_report(relativistic_discriminator(real, fake).mean(), real, fake, boundary=None)
+        fake = batch.memo("fake", lambda: self.generate_for(batch)).detach()
+        real_logits, fake_logits = self.both(batch, fake)
+        loss = relativistic_discriminator(real_logits, fake_logits).mean()
+        return discriminator_report(loss, real_logits, fake_logits, boundary=None)
 
     def penalty_loss(self, batch: Batch) -> dict[str, Tensor]:
         """gamma / 2 (R1 + R2) alone, in a step of its own and `penalty_every` times as strong."""
@@ -105,7 +108,8 @@ class R3GAN(Adversarial):
 
     def discriminate_points(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Real and fake images (2N, C, H, W), ready for a penalty, and their logits (2N, 1)."""
-        points = torch.cat([batch.real, self.fakes(batch)]).requires_grad_()
+        fake = batch.memo("fake", lambda: self.generate_for(batch)).detach()
+        points = torch.cat([batch.real, fake]).requires_grad_()
         return points, self.discriminate(batch, points)
 
     def penalty(self, points: Tensor, logits: Tensor, weight: int) -> dict[str, Tensor]:

@@ -99,21 +99,29 @@ class RecurrentTextModel(Method, Samples, HasLikelihood):
     # --- likelihood -----------------------------------------------------------------------------------------------------
 
     def likelihood_loss(self, batch: Batch) -> dict[str, Tensor]:
-        """-log p in nats a token (eq. 6); "state" is where all rows will stand, this process's of them right."""
-        rows = slice(batch.rank * len(batch), (batch.rank + 1) * len(batch))
-        before = torch.zeros_like(self.state[rows]) if batch.begins else self.state[rows]
+        """-log p in nats a token (eq. 6)."""
         tokens = batch.real.T
-        logits, after = self.network(tokens[:-1], before, self.kept(batch))
+        logits, _ = batch.memo("predicted", lambda: self.predicted(batch))
         nats = _nats(logits, tokens[1:])
         loss = nats.mean()
-        state = self.state.clone()
-        state[rows] = after.detach()
         bits = nats.detach().sum() / self.lengths[tokens[1:]].sum() / math.log(2)
-        return {"loss": loss, "bits_per_character": bits, "state": state}
+        return {"loss": loss, "bits_per_character": bits}
 
-    def carry_state(self, report: dict[str, Tensor]) -> None:
+    def predicted(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Logits (window, N, V) of every token but the first, and the state (N, S) after the last."""
+        before = self.state[self.rows(batch)]
+        if batch.begins:
+            before = torch.zeros_like(before)
+        return self.network(batch.real.T[:-1], before, self.kept(batch))
+
+    def rows(self, batch: Batch) -> slice:
+        """This process's rows of `state`."""
+        return slice(batch.rank * len(batch), (batch.rank + 1) * len(batch))
+
+    def carry_state(self, report: dict[str, Tensor], batch: Batch) -> None:
         """The next batch continues where this one ended."""
-        self.state.copy_(report["state"])
+        _, after = batch.memo("predicted", lambda: self.predicted(batch))
+        self.state[self.rows(batch)] = after.detach()
 
     def kept(self, batch: Batch) -> list[Tensor] | None:
         """Dropout's factors (1, N, features) of the embedding and of each layer, 0 or 1 / (1 - dropout); None without."""

@@ -119,15 +119,10 @@ class SRGAN(Method, Restores, Demonstrates):
 
     def updates(self) -> list[Update]:
         first, second = (0.0, self.first_phase), (self.first_phase, inf)
-        return [
-            *(
-                [Update("pixels", trains="G", loss=self.pixel_loss, span=first, after=self.follow)]
-                if self.first_phase
-                else []
-            ),
-            Update("generator", trains="G", loss=self.generator_loss, span=second, hands=("fake", "whole")),
-            Update("discriminator", trains="D", loss=self.discriminator_loss, span=second),
-        ]
+        pixels = Update("pixels", trains="G", loss=self.pixel_loss, span=first, after=self.follow)
+        generator = Update("generator", trains="G", loss=self.generator_loss, span=second)
+        discriminator = Update("discriminator", trains="D", loss=self.discriminator_loss, span=second)
+        return [pixels, generator, discriminator] if self.first_phase else [generator, discriminator]
 
     def schedule(self, progress: float, steps: int) -> float:
         if progress < self.first_phase:
@@ -135,7 +130,7 @@ class SRGAN(Method, Restores, Demonstrates):
         part = (progress - self.first_phase) / (1 - self.first_phase)
         return step_factor(self.decay, part, steps, self.warmup) * (self.second_lr / self.lr if self.lr else 1.0)
 
-    def follow(self, report: dict[str, Tensor]) -> None:
+    def follow(self, report: dict[str, Tensor], batch: Batch) -> None:
         """After a step of the first phase: `plain` follows G, as its average does."""
         self.plain_steps += 1
         weight = 1 - torch.minimum(
@@ -146,31 +141,23 @@ class SRGAN(Method, Restores, Demonstrates):
     # --- losses -----------------------------------------------------------------------------------------------------------------
 
     def pixel_loss(self, batch: Batch) -> dict[str, Tensor]:
-        small, whole = self.training_pair(batch)
-        return {"loss": absolute_error(self.G(small), whole).mean()}
+        whole, fake = batch.memo("enlarged", lambda: self.enlarged(batch))
+        return {"loss": absolute_error(fake, whole).mean()}
 
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
-        small, whole = self.training_pair(batch)
-        fake = self.G(small)
+        whole, fake = batch.memo("enlarged", lambda: self.enlarged(batch))
         seen = self.D.features(fake)
         pixels = absolute_error(fake, whole).mean()
         features = self.perceived(fake, whole, seen).mean()
         adversarial = non_saturating_generator(self.D.logits(seen)).mean()
         loss = self.pixel_weight * pixels + self.feature_weight * features + self.adversarial * adversarial
-        return {
-            "loss": loss, "pixels": pixels, "features": features, "adversarial": adversarial, "fake": fake, "whole": whole,
-        }  # fmt: skip
+        return {"loss": loss, "pixels": pixels, "features": features, "adversarial": adversarial}
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
-        fake, whole = batch.handed.get("fake"), batch.handed.get("whole")
-        if fake is None or whole is None:
-            small, whole = self.training_pair(batch)
-            with torch.no_grad():
-                fake = self.G(small)
-        real_logits, fake_logits = self.D(torch.cat([whole, fake.to(whole.dtype)])).chunk(2)
-        return discriminator_report(
-            discriminator_cross_entropy(real_logits, fake_logits).mean(), real_logits, fake_logits
-        )
+        whole, fake = batch.memo("enlarged", lambda: self.enlarged(batch))
+        real_logits, fake_logits = self.D(torch.cat([whole, fake.detach().to(whole.dtype)])).chunk(2)
+        loss = discriminator_cross_entropy(real_logits, fake_logits).mean()
+        return discriminator_report(loss, real_logits, fake_logits)
 
     def perceived(self, fake: Tensor, whole: Tensor, seen: list[Tensor]) -> Tensor:
         """How far the features are from those of the whole images, (N,); `seen` are D's of `fake`."""
@@ -187,9 +174,11 @@ class SRGAN(Method, Restores, Demonstrates):
 
     # --- images ---------------------------------------------------------------------------------------------------------------
 
-    def training_pair(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Small images, and what they were made of."""
-        return small_and_whole(turned(batch.real, batch.uniform(3)) if self.turn else batch.real, self.scale)
+    def enlarged(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """The batch's images, turned at random, and what G makes of them once they are small, (N, C, H, W)."""
+        images = turned(batch.real, batch.uniform(3)) if self.turn else batch.real
+        small, whole = small_and_whole(images, self.scale)
+        return whole, self.G(small)
 
     def degrade(self, batch: Batch) -> Degraded:
         """Made smaller, at the 256 levels of a file."""

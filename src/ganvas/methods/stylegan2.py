@@ -95,25 +95,26 @@ class StyleGAN2(Pair):
         return made
 
     def updates(self) -> list[Update]:
-        made = [Update("generator", trains="G", loss=self.generator_loss, after=self.move_style, hands=("fake",))]
-        if self.path_weight:
-            made += [Update("path", trains="G", loss=self.path_loss, every=self.path_every, after=self.move_path)]
-        return [
-            *made,
-            Update("discriminator", trains="D", loss=self.discriminator_loss, after=self.adapt),
-            Update("r1", trains="D", loss=self.r1_loss, every=self.r1_every),
-        ]
+        generator = Update("generator", trains="G", loss=self.generator_loss, after=self.move_style, means=("style",))
+        path = Update("path", trains="G", loss=self.path_loss, every=self.path_every, after=self.move_path)
+        discriminator = Update("discriminator", trains="D", loss=self.discriminator_loss, after=self.adapt)
+        r1 = Update("r1", trains="D", loss=self.r1_loss, every=self.r1_every)
+        return [generator, path, discriminator, r1] if self.path_weight else [generator, discriminator, r1]
 
     # --- G ----------------------------------------------------------------------------------------------------------------
 
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
-        styles = self.styles(batch)
-        fake = self.G.synthesis(styles, self.noises(batch))
+        styles, fake = batch.memo("generated", lambda: self.generated(batch))
         loss = non_saturating_generator(self.discriminate(batch, fake)).mean()
-        return {"loss": loss, "fake": fake, "style": styles.detach()[:, 0].float().mean(0)}
+        return {"loss": loss, "style": styles.detach()[:, 0].float().mean(0)}
+
+    def generated(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """New styles (N, L, w_dim) and their images (N, C, H, W)."""
+        styles = self.styles(batch)
+        return styles, self.G.synthesis(styles, self.noises(batch))
 
     def generate_for(self, batch: Batch) -> Tensor:
-        return self.G.synthesis(self.styles(batch), self.noises(batch))
+        return self.generated(batch)[1]
 
     def styles(self, batch: Batch) -> Tensor:
         """w of each style input (N, L, w_dim). A share `mixing` of the images continues with another w from some layer on."""
@@ -145,11 +146,11 @@ class StyleGAN2(Pair):
         penalty = (lengths - self.path_mean).square().mean()
         return {"loss": self.path_every * self.path_weight * penalty, "length": lengths.detach().mean()}
 
-    def move_style(self, report: dict[str, Tensor]) -> None:
+    def move_style(self, report: dict[str, Tensor], batch: Batch) -> None:
         """The mean style, for truncation."""
         self.G.mapping.average.lerp_(report["style"], 1 - self.w_decay)
 
-    def move_path(self, report: dict[str, Tensor]) -> None:
+    def move_path(self, report: dict[str, Tensor], batch: Batch) -> None:
         """a of eq. 4, the moving mean of the lengths. It starts at the first: from zero it would ask for images all alike."""
         moved = torch.lerp(self.path_mean, report["length"], 1 - self.path_decay)
         self.path_mean.copy_(torch.where(self.path_mean == 0, report["length"], moved))
@@ -157,9 +158,12 @@ class StyleGAN2(Pair):
     # --- D ----------------------------------------------------------------------------------------------------------------
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
+        _, fake = batch.memo("generated", lambda: self.generated(batch))
         # Two passes: a group of the minibatch deviation must not mix real and fake images.
-        real, fake = self.discriminate(batch, batch.real), self.discriminate(batch, self.fakes(batch))
-        return discriminator_report(discriminator_cross_entropy(real, fake).mean(), real, fake)
+        real_logits = self.discriminate(batch, batch.real)
+        fake_logits = self.discriminate(batch, fake.detach())
+        loss = discriminator_cross_entropy(real_logits, fake_logits).mean()
+        return discriminator_report(loss, real_logits, fake_logits)
 
     def r1_loss(self, batch: Batch) -> dict[str, Tensor]:
         """r1_every * gamma / 2 * mean R1 on real images, alone (sec. 3.1)."""

@@ -144,7 +144,7 @@ class VAE(Method, Samples, Encodes, HasLikelihood):
             return torch.ones_like(self.kl_steps)
         return (self.kl_steps / self.kl_warmup).clamp_max(1)
 
-    def count(self, report: dict[str, Tensor]) -> None:
+    def count(self, report: dict[str, Tensor], batch: Batch) -> None:
         """After a step: the warm-up continues."""
         if self.kl_warmup:
             self.kl_steps.add_(1)

@@ -8,8 +8,8 @@ textures, a pixel to the side at little cost. Three networks, three losses (algo
     G  gamma L_feature - L_GAN
     D  L_GAN: a real image against its reconstruction and against a sample of the prior
 
-D takes no gradient of L_feature, or it would make all images alike (sec. 2.3). E's update hands z and the real features to
-G's, and that hands both kinds of fakes to D's, so each update but the first starts from finished work.
+D takes no gradient of L_feature, or it would make all images alike (sec. 2.3). G's update takes z and the real features from E's,
+and D's both kinds of fakes from G's (Batch.memo), so each update but the first starts from finished work.
 
 Departs from the paper: the three updates follow each other in a step (theirs are computed together), E's first; G's part of the
 adversarial loss is the non-saturating one; Adam in place of RMSprop; DCGAN's networks at any height and width.
@@ -56,56 +56,53 @@ class VAEGAN(Adversarial, Encodes):
 
     def updates(self) -> list[Update]:
         return [
-            Update("encoder", trains="E", loss=self.encoder_loss, hands=("z", "seen")),
-            Update("generator", trains="G", loss=self.generator_loss, hands=("again", "fake")),
+            Update("encoder", trains="E", loss=self.encoder_loss),
+            Update("generator", trains="G", loss=self.generator_loss),
             Update("discriminator", trains="D", loss=self.discriminator_loss, after=self.adapt),
         ]
 
     def encoder_loss(self, batch: Batch) -> dict[str, Tensor]:
-        mu, logvar = self.E(batch.real)
-        z = mu + (logvar / 2).exp() * batch.normal(self.z_dim)
-        seen = self.seen(batch)
-        distance = feature_distance(self.D.features(self.G(z)), seen).mean()
+        mu, logvar, z = batch.memo("posterior", lambda: self.posterior(batch))
+        real_features = batch.memo("real_features", lambda: self.real_features(batch))
+        distance = feature_distance(self.D.features(self.G(z)), real_features).mean()
         divergence = normal_kl(mu, logvar).mean()
-        return {"loss": divergence + distance, "kl": divergence, "distance": distance, "z": z, "seen": seen}
+        return {"loss": divergence + distance, "kl": divergence, "distance": distance}
 
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
-        again, fake = self.G(torch.cat([self.posterior(batch), self.noise(batch)])).chunk(2)
+        again, fake = batch.memo("generated", lambda: self.generated(batch))
+        real_features = batch.memo("real_features", lambda: self.real_features(batch))
         features, again_logits = self.features_and_logits(batch, again)
-        distance = feature_distance(features, self.seen(batch)).mean()
-        adversarial = non_saturating_generator(again_logits) + non_saturating_generator(self.discriminate(batch, fake))
-        return {"loss": self.gamma * distance + adversarial.mean(), "distance": distance, "again": again, "fake": fake}
+        fake_logits = self.discriminate(batch, fake)
+        distance = feature_distance(features, real_features).mean()
+        adversarial = non_saturating_generator(again_logits) + non_saturating_generator(fake_logits)
+        return {"loss": self.gamma * distance + adversarial.mean(), "distance": distance}
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
+        again, fake = batch.memo("generated", lambda: self.generated(batch))
         # Three passes: batch statistics of real and fake images must not mix.
-        real, again = self.discriminate(batch, batch.real), self.discriminate(batch, self.reconstructed(batch))
-        fake = self.discriminate(batch, self.fakes(batch))
-        loss = discriminator_cross_entropy(real, fake) - minimax_generator(again)
-        return discriminator_report(loss.mean(), real, fake, again=again.detach().mean())
+        real_logits = self.discriminate(batch, batch.real)
+        again_logits = self.discriminate(batch, again.detach())
+        fake_logits = self.discriminate(batch, fake.detach())
+        loss = discriminator_cross_entropy(real_logits, fake_logits) - minimax_generator(again_logits)
+        return discriminator_report(loss.mean(), real_logits, fake_logits, again=again_logits.detach().mean())
 
-    # --- what an update finds, handed over or made anew, never with a graph ----------------------------------------------
+    # --- what several updates need, by Batch.memo --------------------------------------------------------------------------
 
-    def seen(self, batch: Batch) -> Tensor:
+    def posterior(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+        """mu and logvar of q(z | x) of the real images, and a z of it, (N, z_dim) each."""
+        mu, logvar = self.E(batch.real)
+        return mu, logvar, mu + (logvar / 2).exp() * batch.normal(self.z_dim)
+
+    @torch.no_grad()
+    def real_features(self, batch: Batch) -> Tensor:
         """D's features of the real images."""
-        if "seen" in batch.handed:
-            return batch.handed["seen"]
-        with torch.no_grad():
-            return self.D.features(batch.real)
+        return self.D.features(batch.real)
 
-    def posterior(self, batch: Batch) -> Tensor:
-        """z (N, z_dim) ~ q(z | x) of the real images."""
-        if "z" in batch.handed:
-            return batch.handed["z"]
-        with torch.no_grad():
-            mu, logvar = self.E(batch.real)
-            return mu + (logvar / 2).exp() * batch.normal(self.z_dim)
-
-    def reconstructed(self, batch: Batch) -> Tensor:
-        """G(z) of `posterior`."""
-        if "again" in batch.handed:
-            return batch.handed["again"]
-        with torch.no_grad():
-            return self.G(self.posterior(batch))
+    def generated(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Reconstructions of the real images and samples of the prior, (N, C, H, W) each, by one pass; no gradient goes to E."""
+        _, _, z = batch.memo("posterior", lambda: self.posterior(batch))
+        again, fake = self.G(torch.cat([z.detach(), self.noise(batch)])).chunk(2)
+        return again, fake
 
     def features_and_logits(self, batch: Batch, images: Tensor) -> tuple[Tensor, Tensor]:
         """By one pass where D sees the images as they are; features are always those of the plain images."""

@@ -196,13 +196,13 @@ class VQVAE(Method, Tokenizes, Demonstrates):
 
     # --- the codes move -------------------------------------------------------------------------------------------------------
 
-    def start_codes(self, report: dict[str, Tensor]) -> None:
+    def start_codes(self, report: dict[str, Tensor], batch: Batch) -> None:
         """After the first step: k-means."""
         for name, quantiser in zip(self.level_names, self.quantisers(), strict=True):
             if isinstance(quantiser, Codebook):
                 quantiser.begin(pool(report["points" + name]))
 
-    def follow(self, report: dict[str, Tensor]) -> None:
+    def follow(self, report: dict[str, Tensor], batch: Batch) -> None:
         """After every other step: the moving averages, and codes that died start again."""
         for name, quantiser in zip(self.level_names, self.quantisers(), strict=True):
             shares = report["shares" + name]

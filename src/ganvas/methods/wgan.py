@@ -49,15 +49,18 @@ class WGAN(Pair):
         return {"loss": wasserstein_generator(self.discriminate(batch, self.generate_for(batch))).mean()}
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
-        real, fake = self.both(batch, self.fakes(batch))
-        return discriminator_report(wasserstein_critic(real, fake).mean(), real, fake, boundary=None)
+        with torch.no_grad():
+            fake = self.generate_for(batch)
+        real_logits, fake_logits = self.both(batch, fake)
+        loss = wasserstein_critic(real_logits, fake_logits).mean()
+        return discriminator_report(loss, real_logits, fake_logits, boundary=None)
 
     @torch.no_grad()
-    def clip_weights(self, report: dict[str, Tensor]) -> None:
+    def clip_weights(self, report: dict[str, Tensor], batch: Batch) -> None:
         """Line 7 of algorithm 1."""
         for weights in self.D.parameters():
             weights.clamp_(-self.clip, self.clip)
-        self.adapt(report)
+        self.adapt(report, batch)
 
 
 @preset("wgan")

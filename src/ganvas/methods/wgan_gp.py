@@ -8,6 +8,7 @@ Departs from the paper: DCGAN's networks (one of the paper's own architectures) 
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from ganvas.losses.adversarial import wasserstein_critic, wasserstein_generator
@@ -46,12 +47,13 @@ class WGANGP(Adversarial):
         return {"loss": wasserstein_generator(self.discriminate(batch, self.generate_for(batch))).mean()}
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
-        fakes = self.fakes(batch)
-        real, fake = self.both(batch, fakes)
-        points = between(batch.real, fakes, batch.uniform(1, 1, 1))
+        with torch.no_grad():
+            fake = self.generate_for(batch)
+        real_logits, fake_logits = self.both(batch, fake)
+        points = between(batch.real, fake, batch.uniform(1, 1, 1))
         penalty = one_centred(points, self.discriminate(batch, points)).mean()
-        loss = wasserstein_critic(real, fake).mean() + self.penalty * penalty
-        return discriminator_report(loss, real, fake, boundary=None, penalty=penalty.detach())
+        loss = wasserstein_critic(real_logits, fake_logits).mean() + self.penalty * penalty
+        return discriminator_report(loss, real_logits, fake_logits, boundary=None, penalty=penalty.detach())
 
 
 @preset("wgan_gp")

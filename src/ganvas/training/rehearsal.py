@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
@@ -23,19 +25,16 @@ def rehearsal(trainer: Trainer, batch: Batch) -> dict[str, float | str]:
     and of all of them `trains`, the key of their optimiser. Call it inside of `trainer.undone()`.
     """
     numbers: dict[str, float | str] = {}
-    handed: dict[str, Tensor] = {}
     for update in trainer.updates:
         numbers[f"{update.name}/trains"] = update.trains
         if not in_phase(update, trainer.progress):
             continue
-        batch.handed = dict(handed)
-        measured, report = _rehearse(trainer, update, batch)
-        handed |= {key: report[key].detach() for key in update.hands}
+        measured = _rehearse(trainer, update, batch)
         numbers |= {f"{update.name}/{key}": value for key, value in measured.items()}
     return numbers
 
 
-def _rehearse(trainer: Trainer, update: Update, batch: Batch) -> tuple[dict[str, float], dict[str, Tensor]]:
+def _rehearse(trainer: Trainer, update: Update, batch: Batch) -> dict[str, float]:
     optimizer = trainer.optimizers[update.trains]
     trained = parameters(optimizer)
     with same_weights(optimizer):
@@ -43,7 +42,7 @@ def _rehearse(trainer: Trainer, update: Update, batch: Batch) -> tuple[dict[str,
         before = [parameter.detach().clone() for parameter in trained]
         with same_buffers(trainer.method):
             _seed(trainer, batch)
-            result = trainer.update_once(update, batch, commit=False)
+            result = trainer.update_once(update, replace(batch), commit=False)  # a copy has an empty memo
         moves = [parameter.detach() - old for parameter, old in zip(trained, before, strict=True)]
         with_gradient = [move for move, one in zip(moves, trained, strict=True) if one.grad is not None]
         predicted = sum(float((g * move).sum()) for g, move in zip(result.gradients, with_gradient, strict=True))
@@ -52,16 +51,15 @@ def _rehearse(trainer: Trainer, update: Update, batch: Batch) -> tuple[dict[str,
         with same_buffers(trainer.method):
             _seed(trainer, batch)
             with trainer.engine.autocast():
-                later = update.loss(batch)
+                later = update.loss(replace(batch))
         change = float((later["loss"] - result.report["loss"]).detach())
     optimizer.zero_grad(set_to_none=True)
-    numbers = {
+    return {
         "step": norm_of(moves) / max(1e-12, norm_of(before)),
         "gradient": float(result.norm),
         "predicted": predicted,
         "change": change,
     }
-    return numbers, result.report
 
 
 def _seed(trainer: Trainer, batch: Batch) -> None:

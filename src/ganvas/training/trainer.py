@@ -120,13 +120,15 @@ class Trainer:
         optimizer, parameters = self.optimizers[update.trains], self._trained[update.trains]
 
         # Loss and gradients.
-        self._freeze_all_but(None if update.shares else update.trains)
+        self._freeze_all_but(None if update.keeps_graph else update.trains)
         with self.engine.autocast():
             report = update.loss(batch)
+        _check_report(report, update, self.method.name)
         optimizer.zero_grad(set_to_none=True)
-        # A shared graph leads to others' parameters too. Naming ours costs a copy of each gradient, so elsewhere nobody is named.
-        if update.shares or batch.shared:
-            report["loss"].backward(inputs=parameters, retain_graph=bool(update.shares))
+        # A kept graph leads to others' parameters too. Naming ours costs a copy of each gradient, so elsewhere nobody is named.
+        if update.keeps_graph or batch.graph_kept:
+            report["loss"].backward(inputs=parameters, retain_graph=update.keeps_graph)
+            batch.graph_kept |= update.keeps_graph
         else:
             report["loss"].backward()
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
@@ -159,9 +161,7 @@ class Trainer:
 
         # What follows from it: the method's state, later updates of this step, the log.
         with torch.no_grad():
-            (update.after if self.begun or update.start is None else update.start)(report)
-        batch.handed.update({key: report[key].detach() for key in update.hands})
-        batch.shared.update({key: report[key] for key in update.shares})
+            (update.after if self.begun or update.start is None else update.start)(report, batch)
         logged = {key: value.detach() for key, value in report.items() if value.ndim == 0}
         self.reports[update.name] = {**logged, "gradient_norm": norm}
         return UpdateResult(report, gradients, norm)
@@ -314,6 +314,16 @@ def in_phase(update: Update, progress: float) -> bool:
     """True where an update belongs to the phase at `progress`, however seldom it comes there (Update.every)."""
     start, end = update.span
     return start <= progress < end
+
+
+def _check_report(report: dict[str, Tensor], update: Update, method: str) -> None:
+    """TypeError where a loss returns what nobody would read."""
+    for key, value in report.items():
+        if value.ndim and key not in update.means:
+            raise TypeError(
+                f"{method}: update {update.name} reports {key!r} of shape {tuple(value.shape)}, and a report holds scalars:"
+                " leave a tensor for later updates or `after` in batch.memo(...), or name it in Update.means"
+            )
 
 
 def has_begun(state: dict[str, Any]) -> bool:

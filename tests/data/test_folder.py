@@ -13,7 +13,9 @@ import pytest
 from PIL import Image
 
 from ganvas.data import DataSettings, image, open_data
-from ganvas.data.folder import arrange
+from ganvas.data.folder import list_images
+from ganvas.data.layout import arrange
+from ganvas.data.scan import scan_folder
 from ganvas.errors import DataError, UsageError
 
 Save = Callable[..., Path]
@@ -335,3 +337,20 @@ def test_names_that_are_no_utf8(tmp_path: Path):
     except OSError:
         pytest.skip("this file system takes UTF-8 names only")
     assert len(open_data(tmp_path)) == 2
+
+
+def test_what_is_learned_while_decoding_comes_with_the_blocks(tmp_path: Path, save: Save):
+    """Nothing that was known before changes: the same blocks can be drawn again."""
+    for name in "ab":
+        for number in range(3):
+            save(tmp_path / name / f"{number}.png", number)
+    whole = image.png_bytes(np.random.default_rng(0).integers(0, 256, (8, 8, 1), dtype=np.uint8))
+    (tmp_path / "a" / "1.png").write_bytes(whole[:60])  # its header is sound
+    loaded = list_images(scan_folder(tmp_path), "x", "x").load(DataSettings(holdout=0), lambda done, total: None)
+    assert len(loaded.problems) == 0
+    for _ in range(2):
+        blocks = list(loaded.parts["train"].blocks())
+        assert sum(len(block.images) for block in blocks) == 5
+        assert sorted(label for block in blocks for label in block.labels) == [0, 0, 1, 1, 1]
+        assert [name for block in blocks for name, _ in block.problems] == ["a/1.png"]
+    assert len(loaded.problems) == 0

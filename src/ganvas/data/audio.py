@@ -7,19 +7,22 @@ length, and travel as bytes until they are a data set (see kinds/audio.py).
 from __future__ import annotations
 
 import collections
+import functools
 import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from ganvas.data import arrays, folder, image, wav
-from ganvas.data.folder import Found, Opener
+from ganvas.data import arrays, wav
 from ganvas.data.image import Broken
 from ganvas.data.kinds.audio import as_bytes
+from ganvas.data.layout import arrange, ordered
+from ganvas.data.scan import Files, Problems, is_hidden
 from ganvas.data.settings import DataSettings
 from ganvas.data.source import (
+    Block,
     Counter,
     Listing,
     Loaded,
@@ -40,27 +43,27 @@ WHOLE, LONGEST = (
     4.0,
 )  # percent of the clips that are not cut, and seconds of a clip, where data.seconds is not given
 
-Clip = Callable[[int], np.ndarray | None]
+
+class Clip(NamedTuple):
+    """One clip (L,) int16 at the rate of the set, and what was changed; `samples` is None where it cannot be read."""
+
+    samples: np.ndarray | None
+    changes: Sequence[str] = ()
+    problem: tuple[str, str] | None = None
 
 
-def outnumbers(found: Found) -> bool:
-    """Whether there are more .wav files than what was looked for."""
-    sounds = sum(Path(name).suffix.lower() in wav.SUFFIXES and not folder.is_hidden(name) for name in found.ignored)
-    return sounds > len(found.names) + len(found.problems)
+def outnumbers(images: Files) -> bool:
+    """Whether there are more .wav files than images where images were looked for."""
+    sounds = 0
+    for name in images.ignored:
+        sounds += Path(name).suffix.lower() in wav.SUFFIXES and not is_hidden(name)
+    return sounds > len(images.names) + len(images.problems)
 
 
-def list_folder(path: Path, name: str) -> Listing:
-    """The .wav files under a folder."""
-    root = path.resolve()
-    found = folder.scan_folder(root, wav.SUFFIXES)
-    return _listing(found, name, root, lambda item: image.open_regular(root / item))
-
-
-def list_zip(path: Path, name: str) -> Listing:
-    """The .wav files in a zip."""
-    archive = folder.open_zip(path)
-    found = folder.scan_zip(archive, path, wav.SUFFIXES)
-    return _listing(found, name, path.resolve(), lambda item: folder.unzipped(archive, item))
+def list_clips(files: Files, name: str) -> Listing:
+    """The .wav files that `scan_folder` or `scan_zip` found."""
+    identity = json.dumps(["audio", str(files.root), files.stamps, files.problems])
+    return Listing(name, str(files.root), identity, lambda settings, progress: _load(files, settings, progress))
 
 
 def load_npz(path: Path, settings: DataSettings, progress: Progress) -> Loaded:
@@ -80,66 +83,56 @@ def load_npz(path: Path, settings: DataSettings, progress: Progress) -> Loaded:
         np.array([len(clip) for clip in clips]) / own, collections.Counter([own] * len(clips)), rate, settings
     )
     facts["rate_from"] = "the file" if "rate" in held else f"the file has no `rate`, so {USUAL_RATE} was assumed"
-    changed: collections.Counter[str] = collections.Counter()
     head = wav.Wav(own, 1, 16, False, 0, 0)
 
-    def clip(row: int) -> np.ndarray:
-        made, changes = wav.convert(clips[row][:, None], head, rate)
-        _note(facts, changed, changes)
-        return made
+    def read_clip(row: int) -> Clip:
+        samples, changes = wav.convert(clips[row][:, None], head, rate)
+        return Clip(samples, changes)
 
     classes = held.get("classes")
     names, numbers = label_numbers([labels], None if classes is None else [as_text(one) for one in classes.tolist()])
     train, test = hold_out(mix(np.arange(len(clips))), numbers[0], settings.holdout)
     rows = {"train": train, "test": test}
-    return _loaded(str(path), rows, numbers[0], names, clip, facts, settings, progress)
+    parts = _parts(rows, numbers[0], facts["length"], read_clip, progress)
+    return Loaded(str(path), parts, names, not settings.skip_broken, facts=facts)
 
 
-def _listing(found: Found, name: str, root: Path, opener: Opener) -> Listing:
-    identity = json.dumps(["audio", str(root), found.stamps, found.problems])
-    return Listing(name, str(root), identity, lambda settings, progress: _load(found, root, opener, settings, progress))
-
-
-def _load(found: Found, root: Path, opener: Opener, settings: DataSettings, progress: Progress) -> Loaded:
+def _load(files: Files, settings: DataSettings, progress: Progress) -> Loaded:
     """Reads every header, decides rate, length, splits and labels, and leaves the samples to the blocks."""
-    problems = list(found.problems)
-    names, heads = _headers(found.names, opener, problems)
+    names, heads, problems = _headers(files)
     if not names:
-        raise DataError(broken_message(str(root), problems, 0, "clips"))
+        raise DataError(broken_message(str(files.root), problems, 0, "clips"))
     rates = collections.Counter(head.rate for head in heads)
     rate = settings.rate or max(rates, key=lambda one: (rates[one], one))
     facts = _facts(np.array([head.frames / head.rate for head in heads]), rates, rate, settings)
-    tree = folder.arrange(names)
-    facts |= {"ignored_files": len(found.ignored), "unused_folders": tree.unused}
-    changed: collections.Counter[str] = collections.Counter()
+    layout = arrange(names)
+    facts |= {"ignored_files": len(files.ignored), "unused_folders": layout.unused}
 
-    def clip(row: int) -> np.ndarray | None:
+    def read_clip(row: int) -> Clip:
         try:
-            with opener(names[row]) as file:
-                made, changes = wav.read(file, rate, facts["length"])
+            with files.open(names[row]) as file:
+                samples, changes = wav.read(file, rate, facts["length"])
         except (Broken, OSError) as error:
-            problems.append((names[row], str(error)))
-            return None
-        _note(facts, changed, changes)
-        return made
+            return Clip(None, problem=(names[row], str(error)))
+        return Clip(samples, changes)
 
-    rows = folder.ordered(names, tree, settings)
-    loaded = _loaded(str(root), rows, tree.labels, tree.classes, clip, facts, settings, progress)
-    loaded.problems = problems
-    return loaded
+    parts = _parts(ordered(names, layout, settings), layout.labels, facts["length"], read_clip, progress)
+    return Loaded(str(files.root), parts, layout.classes, not settings.skip_broken, problems, facts)
 
 
-def _headers(names: Sequence[str], opener: Opener, problems: list[tuple[str, str]]) -> tuple[list[str], list[wav.Wav]]:
-    """Names with a sound header and those headers; the others go to `problems`."""
-    good, heads = [], []
-    for name in names:
+def _headers(files: Files) -> tuple[list[str], list[wav.Wav], Problems]:
+    """Names with a sound header and those headers; the problems are of the scan and of the others."""
+    names: list[str] = []
+    heads: list[wav.Wav] = []
+    problems = list(files.problems)
+    for name in files.names:
         try:
-            with opener(name) as file:
+            with files.open(name) as file:
                 heads.append(wav.header(file))
-            good.append(name)
+            names.append(name)
         except (Broken, OSError) as error:
             problems.append((name, str(error)))
-    return good, heads
+    return names, heads, problems
 
 
 def _facts(seconds: np.ndarray, rates: collections.Counter[int], rate: int, settings: DataSettings) -> dict[str, Any]:
@@ -165,37 +158,32 @@ def _facts(seconds: np.ndarray, rates: collections.Counter[int], rate: int, sett
     }
 
 
-def _note(facts: dict[str, Any], changed: collections.Counter[str], changes: Sequence[str]) -> None:
-    changed.update(changes)
-    facts["converted"] = dict(sorted(changed.items()))
-
-
-def _loaded(
-    where: str, rows: dict[str, np.ndarray], labels: np.ndarray | None, classes: tuple[str, ...], clip: Clip,
-    facts: dict[str, Any], settings: DataSettings, progress: Progress,
-) -> Loaded:  # fmt: skip
+def _parts(
+    rows: dict[str, np.ndarray],
+    labels: np.ndarray | None,
+    length: int,
+    read_clip: Callable[[int], Clip],
+    progress: Progress,
+) -> dict[str, Part]:
+    """Clips `rows` by split, each `length` samples: as bytes (1, length, 2)."""
+    shape = (1, length, 2)
     counter = Counter(progress, sum(len(part) for part in rows.values()))
-    parts = {split: _part(part, labels, facts["length"], clip, counter) for split, part in rows.items() if len(part)}
-    return Loaded(where, parts, classes, not settings.skip_broken, facts=facts)
 
+    def blocks(part: np.ndarray) -> Iterator[Block]:
+        step = block_rows(shape)
+        for start in range(0, len(part), step):
+            chosen = part[start : start + step]
+            clips = [read_clip(row) for row in chosen.tolist()]
+            good = [clip.samples for clip in clips if clip.samples is not None]
+            problems = [clip.problem for clip in clips if clip.problem is not None]
+            converted = collections.Counter(change for clip in clips for change in clip.changes)
+            counter.add(len(chosen))
+            kept = chosen[[clip.samples is not None for clip in clips]]
+            yield Block(
+                as_bytes(good, length), None if labels is None else labels[kept], problems, {"converted": converted}
+            )
 
-def _part(rows: np.ndarray, labels: np.ndarray | None, length: int, clip: Clip, counter: Counter) -> Part:
-    """Clips `rows` of one split, each `length` samples: as bytes (1, length, 2)."""
-    part = Part((1, length, 2), lambda: drawn())
-
-    def drawn() -> Iterator[np.ndarray]:
-        kept: list[int] = []
-        step = block_rows(part.shape)
-        for start in range(0, len(rows), step):
-            block = rows[start : start + step].tolist()
-            sound = [(row, one) for row in block if (one := clip(row)) is not None]
-            kept += [row for row, _ in sound]
-            counter.add(len(block))
-            if sound:
-                yield as_bytes([one for _, one in sound], length)
-        part.labels = None if labels is None else labels[kept]
-
-    return part
+    return {split: Part(shape, functools.partial(blocks, part)) for split, part in rows.items() if len(part)}
 
 
 def _clips(audio: np.ndarray, lengths: np.ndarray | None, where: str) -> list[np.ndarray]:

@@ -16,6 +16,7 @@ from ganvas.data import arrays, audio, builtin_sets, folder, pack, partners, pub
 from ganvas.data.dataset import Dataset, missing_split
 from ganvas.data.image import SUFFIXES, refuse_endless
 from ganvas.data.kinds import KINDS, check_settings
+from ganvas.data.scan import scan_folder, scan_zip
 from ganvas.data.settings import DataSettings, chosen, make_fingerprint, parse_size
 from ganvas.data.source import Listing, Loaded, Progress
 from ganvas.data.spec import DataSpec
@@ -110,12 +111,10 @@ def _listed_folder(path: Path) -> Listing | text.Source:
     texts = text.of_folder(path, _name(path), SUFFIXES | wav.SUFFIXES)
     if texts:
         return texts
-    found = folder.scan_folder(path.resolve())
-    return (
-        audio.list_folder(path, _name(path))
-        if audio.outnumbers(found)
-        else folder.list_folder(path, _name(path), found)
-    )
+    files = scan_folder(path)
+    if audio.outnumbers(files):
+        return audio.list_clips(scan_folder(path, wav.SUFFIXES), _name(path))
+    return folder.list_images(files, _name(path), str(path))
 
 
 def _listed_file(path: Path) -> Listing | text.Source:
@@ -126,8 +125,10 @@ def _listed_file(path: Path) -> Listing | text.Source:
         load = functools.partial(readers[suffix], path.resolve())
         return Listing(_name(path), str(path.resolve()), _stamp([path]), load)
     if suffix == ".zip":
-        sounds = audio.outnumbers(folder.scan_zip(folder.open_zip(path), path))
-        return (audio if sounds else folder).list_zip(path, _name(path))
+        files = scan_zip(path)
+        if audio.outnumbers(files):
+            return audio.list_clips(scan_zip(path, wav.SUFFIXES), _name(path))
+        return folder.list_images(files, _name(path), str(path))
     if suffix in wav.SUFFIXES:
         raise DataError(
             f"{path} is 1 clip; training needs two at least, and hundreds to be of use. Name the folder they lie in"

@@ -10,19 +10,20 @@ wrong is made anew.
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import dataclasses
 import hashlib
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
-from ganvas.data.source import Loaded, Part, broken_message
+from ganvas.data.source import Block, Loaded, Part, broken_message
 from ganvas.errors import DataError, GanvasError
 from ganvas.files import write_aside
 
@@ -55,17 +56,18 @@ class Packed:
 
 def in_memory(loaded: Loaded) -> Packed:
     """Everything drawn into arrays; for sources that are small."""
-    splits, total_variance = {}, 0.0
+    splits, total_variance, notes = {}, 0.0, _Notes(loaded)
     for name, part in loaded.parts.items():
-        measure = _Measure(part, loaded.classes)
-        images = np.concatenate(list(measure.watch(part.blocks())))
-        partners = (
-            None if part.partner_blocks is None else np.concatenate(list(measure.watch_partners(part.partner_blocks())))
-        )
-        splits[name] = Split(_locked(images), _labels(part), _locked(partners), measure.digest(part.labels))
-        total_variance = measure.spread if name == "train" else total_variance
-    _check_counts(loaded, {name: len(split.images) for name, split in splits.items()})
-    return Packed(splits, loaded.classes, total_variance, tuple(loaded.problems), loaded.facts, loaded.matched)
+        watcher = _Watcher(part, loaded.classes, notes)
+        images = np.concatenate(list(watcher.images(part.blocks())))
+        partners = None
+        if part.partner_blocks is not None:
+            partners = np.concatenate(list(watcher.partners(part.partner_blocks())))
+        splits[name] = Split(_locked(images), watcher.labels, _locked(partners), watcher.digest())
+        if name == "train":
+            total_variance = watcher.total_variance
+    problems = notes.checked({name: len(split.images) for name, split in splits.items()})
+    return Packed(splits, loaded.classes, total_variance, problems, notes.facts(), loaded.matched)
 
 
 def in_cache(path: Path, loaded: Loaded) -> Packed:
@@ -122,28 +124,30 @@ def opened(path: Path) -> Packed | None:
 
 def _write(file: BinaryIO, loaded: Loaded) -> None:
     file.write(MAGIC)
-    splits, total_variance = {}, 0.0
+    splits, total_variance, notes = {}, 0.0, _Notes(loaded)
     for name, part in loaded.parts.items():
-        measure = _Measure(part, loaded.classes)
-        images = _append(file, part.shape, measure.watch(part.blocks()))
+        watcher = _Watcher(part, loaded.classes, notes)
+        images = _append(file, part.shape, watcher.images(part.blocks()))
         if images["shape"][0] == 0:  # every image of the split was left out
             continue
         partners = None
         if part.partner_blocks is not None:
-            partners = _append(file, part.shape, measure.watch_partners(part.partner_blocks()))
+            partners = _append(file, part.shape, watcher.partners(part.partner_blocks()))
             if partners["shape"][0] == 0 or (loaded.matched and partners["shape"] != images["shape"]):
-                _check_counts(loaded, {name: images["shape"][0]})
+                notes.checked({name: images["shape"][0]})
                 raise DataError(f"the partners of {loaded.where} changed while they were read; try again")
-        labels = _labels(part)
-        where = None if labels is None else _append(file, (), iter([labels.astype("<i8")]))
+        labels = None
+        if watcher.labels is not None:
+            labels = _append(file, (), iter([watcher.labels.astype("<i8")]))
         splits[name] = {
             "images": images,
             "partners": partners,
-            "labels": where,
-            "digest": measure.digest(part.labels),
+            "labels": labels,
+            "digest": watcher.digest(),
         }
-        total_variance = measure.spread if name == "train" else total_variance
-    _check_counts(loaded, {name: entry["images"]["shape"][0] for name, entry in splits.items()})
+        if name == "train":
+            total_variance = watcher.total_variance
+    problems = notes.checked({name: entry["images"]["shape"][0] for name, entry in splits.items()})
     _pad(file)
     file.flush()
     end = file.tell()
@@ -154,8 +158,8 @@ def _write(file: BinaryIO, loaded: Loaded) -> None:
         "splits": splits,
         "classes": loaded.classes,
         "total_variance": total_variance,
-        "problems": loaded.problems,
-        "facts": loaded.facts,
+        "problems": problems,
+        "facts": notes.facts(),
         "matched": loaded.matched,
         "end": end,
         "digest": digest,
@@ -218,64 +222,93 @@ def _mapped_labels(path: Path, entry: dict[str, Any] | None) -> np.ndarray | Non
     return np.fromfile(path, dtype="<i8", count=entry["shape"][0], offset=entry["offset"]).astype(np.int64)
 
 
-def _labels(part: Part) -> np.ndarray | None:
-    return None if part.labels is None else part.labels.astype(np.int64)
-
-
 def _locked(array: np.ndarray | None) -> Any:
     if array is not None:
         array.setflags(write=False)
     return array
 
 
-def _check_counts(loaded: Loaded, counts: dict[str, int]) -> None:
-    """Refuses what cannot be trained on, once it is known how many images were readable."""
-    problems, good = sorted(set(loaded.problems)), sum(counts.values())
-    loaded.problems[:] = problems
-    if problems and (loaded.strict or not good):
-        raise DataError(broken_message(loaded.where, problems, good, loaded.unit))
-    if counts.get("train", 0) < 2:
-        skipped = f" ({len(problems)} unreadable)" if problems else ""
-        raise DataError(
-            f"{loaded.where} has {_plural(counts.get('train', 0), loaded.unit)} to train on{skipped}; "
-            "training needs two at least, and hundreds to be of use"
-        )
-
-
 def _plural(count: int, unit: str) -> str:
     return f"{count} {unit if count != 1 else unit.removesuffix('s')}"
 
 
-class _Measure:
-    """Digest and spread of a part, taken while its blocks pass by."""
+class _Notes:
+    """What is learned of a source while its blocks pass by: problems, and counts for the data card."""
 
-    def __init__(self, part: Part, classes: tuple[str, ...]) -> None:
+    def __init__(self, loaded: Loaded) -> None:
+        self._loaded = loaded
+        self._problems = set(loaded.problems)
+        self._counts: dict[str, collections.Counter[str]] = {}
+
+    def add(self, block: Block) -> None:
+        self._problems.update(block.problems)
+        for name, counts in block.counted.items():
+            self._counts.setdefault(name, collections.Counter()).update(counts)
+
+    def facts(self) -> dict[str, Any]:
+        """Those of the source, with what was counted."""
+        return {**self._loaded.facts, **{name: dict(sorted(counts.items())) for name, counts in self._counts.items()}}
+
+    def checked(self, counts: Mapping[str, int]) -> tuple[tuple[str, str], ...]:
+        """All problems, sorted. DataError for what cannot be trained on; `counts` are the images that were readable, by split."""
+        problems, good = sorted(self._problems), sum(counts.values())
+        where, unit = self._loaded.where, self._loaded.unit
+        if problems and (self._loaded.strict or not good):
+            raise DataError(broken_message(where, problems, good, unit))
+        if counts.get("train", 0) < 2:
+            skipped = f" ({len(problems)} unreadable)" if problems else ""
+            raise DataError(
+                f"{where} has {_plural(counts.get('train', 0), unit)} to train on{skipped}; "
+                "training needs two at least, and hundreds to be of use"
+            )
+        return tuple(problems)
+
+
+class _Watcher:
+    """Takes labels, digest and total variance of a part while its blocks pass by."""
+
+    def __init__(self, part: Part, classes: tuple[str, ...], notes: _Notes) -> None:
+        self._notes = notes
         self._hash = hashlib.sha256(json.dumps([part.shape, classes]).encode())
+        self._labels: list[np.ndarray] = []
         self._sum = np.zeros(part.shape)
         self._squares = 0.0
         self._count = 0
 
-    def watch(self, blocks: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+    def images(self, blocks: Iterator[Block]) -> Iterator[np.ndarray]:
         for block in blocks:
-            self._hash.update(np.ascontiguousarray(block).data)
-            values = block.astype(np.float64)
+            self._notes.add(block)
+            if block.labels is not None:
+                self._labels.append(block.labels)
+            if not len(block.images):
+                continue
+            self._hash.update(np.ascontiguousarray(block.images).data)
+            values = block.images.astype(np.float64)
             self._sum += values.sum(axis=0)
             self._squares += float(np.vdot(values, values))
-            self._count += len(block)
-            yield block
+            self._count += len(values)
+            yield block.images
 
-    def watch_partners(self, blocks: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+    def partners(self, blocks: Iterator[Block]) -> Iterator[np.ndarray]:
         for block in blocks:
-            self._hash.update(np.ascontiguousarray(block).data)
-            yield block
+            self._notes.add(block)
+            if len(block.images):
+                self._hash.update(np.ascontiguousarray(block.images).data)
+                yield block.images
 
-    def digest(self, labels: np.ndarray | None) -> str:
-        if labels is not None:
-            self._hash.update(labels.astype("<i8").tobytes())
+    @property
+    def labels(self) -> np.ndarray | None:
+        """(N,) int64 of all images so far, or None where they have none."""
+        return np.concatenate(self._labels).astype(np.int64) if self._labels else None
+
+    def digest(self) -> str:
+        """Of everything that passed; to be asked once, at the end."""
+        if self.labels is not None:
+            self._hash.update(self.labels.astype("<i8").tobytes())
         return self._hash.hexdigest()
 
     @property
-    def spread(self) -> float:
+    def total_variance(self) -> float:
         """Mean squared distance from the mean image, bytes scaled to [-1, 1], summed over an image's values."""
         if not self._count:
             return 0.0

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Iterator
-
-import numpy as np
+from collections.abc import Callable, Iterator, Sequence
 
 from ganvas.data import folder
 from ganvas.data.pairs import scribbles
 from ganvas.data.settings import DataSettings
-from ganvas.data.source import Listing, Loaded, Part, Progress
+from ganvas.data.source import Block, Listing, Loaded, Part, Progress
 from ganvas.errors import DataError, UsageError
 
 
@@ -35,7 +33,7 @@ def joined(listing: Listing, settings: DataSettings, find: Callable[[str], Listi
             f"partners by file name need two folders or zips of images, and {listing.name} with {other.name} are not:"
             " put `partners` into the .npz, or draw them apart with data.unpaired=true"
         )
-    return folder.paired(listing, other), settings
+    return folder.paired(listing, listing.files, other, other.files), settings
 
 
 def _identity(listing: Listing, *more: Listing | str) -> str | None:
@@ -51,17 +49,17 @@ def _edged(listing: Listing) -> Listing:
 
     def load(settings: DataSettings, progress: Progress) -> Loaded:
         loaded = listing.load(settings, progress)
-        for part in loaded.parts.values():
-            _draw_edges(part)
-        return loaded
+        return dataclasses.replace(loaded, parts={name: _with_edges(part) for name, part in loaded.parts.items()})
 
     return dataclasses.replace(listing, load=load, files=None)
 
 
-def _draw_edges(part: Part) -> None:
-    whole = part.blocks
-    part.partner_blocks = whole
-    part.blocks = lambda: (scribbles(block) for block in whole())
+def _with_edges(part: Part) -> Part:
+    def drawings() -> Iterator[Block]:
+        for block in part.blocks():
+            yield block._replace(images=scribbles(block.images)) if len(block.images) else block
+
+    return dataclasses.replace(part, blocks=drawings, partner_blocks=part.blocks)
 
 
 def _apart(listing: Listing, other: Listing) -> Listing:
@@ -72,6 +70,7 @@ def _apart(listing: Listing, other: Listing) -> Listing:
         height, width, channels = next(iter(mine.parts.values())).shape
         like = {"size": f"{height}x{width}", **({"channels": channels} if channels in (1, 3, 4) else {})}
         theirs = other.load(dataclasses.replace(settings, **like), _silent)
+        parts = {}
         for name, part in mine.parts.items():
             partners = theirs.parts.get(name)
             if partners is None and name == "train":
@@ -81,21 +80,26 @@ def _apart(listing: Listing, other: Listing) -> Listing:
                     f"images of {listing.name} have {channels} channels, those of {other.name} have"
                     f" {partners.shape[2]}: set data.channels"
                 )
-            part.partner_blocks = None if partners is None else _noting(theirs, partners, mine)
-        mine.matched = False
-        return mine
+            blocks = None if partners is None else _as_partners(partners, theirs.where)
+            parts[name] = dataclasses.replace(part, partner_blocks=blocks)
+        problems = [*mine.problems, *_placed(theirs.problems, theirs.where)]
+        return dataclasses.replace(mine, parts=parts, problems=problems, matched=False)
 
     return dataclasses.replace(listing, identity=_identity(listing, other, "apart"), load=load, files=None)
 
 
-def _noting(theirs: Loaded, part: Part, mine: Loaded) -> Callable[[], Iterator[np.ndarray]]:
-    """The part's blocks; problems with its files become those of `mine`."""
+def _as_partners(part: Part, where: str) -> Callable[[], Iterator[Block]]:
+    """The part's blocks without labels; problems say where its files lie."""
 
-    def blocks() -> Iterator[np.ndarray]:
-        yield from part.blocks()
-        mine.problems += [(f"{theirs.where}/{name}", reason) for name, reason in theirs.problems]
+    def blocks() -> Iterator[Block]:
+        for block in part.blocks():
+            yield Block(block.images, problems=_placed(block.problems, where))
 
     return blocks
+
+
+def _placed(problems: Sequence[tuple[str, str]], where: str) -> list[tuple[str, str]]:
+    return [(f"{where}/{name}", reason) for name, reason in problems]
 
 
 def _silent(done: int, total: int) -> None:

@@ -9,15 +9,15 @@ from __future__ import annotations
 import dataclasses
 import functools
 import io
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from ganvas.data import folder, png16
+from ganvas.data import png16
 from ganvas.data.image import Broken, as_bytes, open_image, open_regular, reason, upright
+from ganvas.data.scan import Files, scan_folder, scan_zip
 from ganvas.errors import DataError, UsageError
 from ganvas.files import write_bytes
 
@@ -72,12 +72,11 @@ def find_photos(path: Path | str) -> list[tuple[str, Callable[[], Photo]]]:
     """
     path = Path(path)
     if path.is_dir():
-        found = folder.scan_folder(path.resolve())
+        found = scan_folder(path)
         names = [(name, functools.partial(read_photo, path / name)) for name in found.names]
     elif path.suffix.lower() == ".zip":
-        archive = folder.open_zip(path)
-        found = folder.scan_zip(archive, path)
-        names = [(name, functools.partial(_unzipped_photo, path, archive, name)) for name in found.names]
+        found = scan_zip(path)
+        names = [(name, functools.partial(_unzipped_photo, path, found, name)) for name in found.names]
     else:
         return [(path.name, functools.partial(read_photo, path))]
     if not names:
@@ -90,9 +89,9 @@ def _refuse(path: Path, name: str, reason: str) -> Photo:
     raise DataError(f"cannot read the image {name} in {path}: {reason}")
 
 
-def _unzipped_photo(path: Path, archive: zipfile.ZipFile, name: str) -> Photo:
+def _unzipped_photo(path: Path, files: Files, name: str) -> Photo:
     try:
-        return _decoded(folder.unzipped(archive, name))
+        return _decoded(files.open(name))
     except Broken as error:
         raise DataError(f"cannot read the image {name} in {path}: {error}") from error
 

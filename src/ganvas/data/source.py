@@ -10,13 +10,15 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import math
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ganvas.data.image import fit, to_channels
 from ganvas.data.pairs import HALVES, halved
+from ganvas.data.scan import Files
 from ganvas.data.settings import DataSettings, parse_size
 from ganvas.data.spec import UNITS
 from ganvas.errors import DataError, UsageError
@@ -26,29 +28,40 @@ BLOCK, BLOCK_BYTES = 64, 2**24  # images and bytes that pass through at a time
 Progress = Callable[[int, int], None]
 
 
-@dataclasses.dataclass
+class Block(NamedTuple):
+    """Some images of a part, as they pass by: (n, H, W, C) uint8, n may be 0; with their labels (n,) where there are any.
+
+    `problems` (name, reason) are the files that could not be read since the last block. `counted` are counts for the data card:
+    {"converted": {"8000 a second": 20}} adds 20 there.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray | None = None
+    problems: Sequence[tuple[str, str]] = ()
+    counted: Mapping[str, Mapping[str, int]] = MappingProxyType({})
+
+
+@dataclasses.dataclass(frozen=True)
 class Part:
-    """One split. `blocks` gives (n, H, W, C) uint8 in the final order; `labels` is right once they are exhausted
-    (images that were left out have no label). `partner_blocks` is like `blocks`, or None."""
+    """One split. `blocks` gives images of `shape` (H, W, C) in the final order; `partner_blocks` likewise, or None."""
 
     shape: tuple[int, int, int]
-    blocks: Callable[[], Iterator[np.ndarray]]
-    labels: np.ndarray | None = None
-    partner_blocks: Callable[[], Iterator[np.ndarray]] | None = None
+    blocks: Callable[[], Iterator[Block]]
+    partner_blocks: Callable[[], Iterator[Block]] | None = None
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(frozen=True)
 class Loaded:
-    """A source about to be packed. `problems` (name, reason) may grow while the blocks are drawn; `strict`: they
-    end the packing. `facts` are JSON values for the data sheet, and may grow likewise. `matched`: an image and its partner
-    stand at the same place; else partners are a set of their own."""
+    """A source about to be packed. `problems` (name, reason) are those known before the blocks are drawn; `strict`: any problem
+    ends the packing. `facts` are JSON values for the data card. `matched`: an image and its partner stand at the same place; else
+    partners are a set of their own."""
 
     where: str
     parts: dict[str, Part]
     classes: tuple[str, ...] = ()
     strict: bool = True
-    problems: list[tuple[str, str]] = dataclasses.field(default_factory=list)
-    facts: dict[str, Any] = dataclasses.field(default_factory=dict)
+    problems: Sequence[tuple[str, str]] = ()
+    facts: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     matched: bool = True
 
     @property
@@ -65,13 +78,13 @@ class Loaded:
 @dataclasses.dataclass
 class Listing:
     """A source by name. `identity` changes whenever its content may have changed; None: it is small, and never
-    cached. `files` is what folder.py knows of image files, None for other sources."""
+    cached. `files` are its image files, None for other sources."""
 
     name: str
     source: str
     identity: str | None
     load: Callable[[DataSettings, Progress], Loaded]
-    files: Any = None
+    files: Files | None = None
 
 
 @dataclasses.dataclass
@@ -234,22 +247,22 @@ def _array_part(part: Arrays, rows: np.ndarray, settings: DataSettings, counter:
         raise DataError(f"data.channels={channels} cannot be made of arrays with {stored} channels; leave it at auto")
     shape = target_shape(np.array([[height, width]]), channels, settings)
 
-    def blocks(images: np.ndarray, count: bool) -> Iterator[np.ndarray]:
+    def blocks(images: np.ndarray, labels: np.ndarray | None, count: bool) -> Iterator[Block]:
         step = block_rows((height, width, stored))
         for start in range(0, len(rows), step):
-            block = to_channels(images[rows[start : start + step]], channels, background(settings))
+            chosen = rows[start : start + step]
+            block = to_channels(images[chosen], channels, background(settings))
             if shape[:2] != (height, width):
                 block = np.stack([fit(one, shape[:2], settings.fit, background(settings)) for one in block])
-            yield block
+            yield Block(block, None if labels is None else labels[chosen])
             if count:
                 counter.add(len(block))
 
     partners = part.partners
     return Part(
         shape,
-        lambda: blocks(part.images, True),
-        None if part.labels is None else part.labels[rows],
-        None if partners is None else lambda: blocks(partners, False),
+        lambda: blocks(part.images, part.labels, True),
+        None if partners is None else lambda: blocks(partners, None, False),
     )
 
 

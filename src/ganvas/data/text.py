@@ -19,9 +19,9 @@ from pathlib import Path
 
 from ganvas.data import bytepairs, tokens
 from ganvas.data.dataset import Dataset, datasets_of
-from ganvas.data.folder import TEST_NAMES, TRAIN_NAMES
 from ganvas.data.image import refuse_endless
 from ganvas.data.kinds.text import coded
+from ganvas.data.layout import TEST_NAMES, TRAIN_NAMES
 from ganvas.data.settings import DataSettings
 from ganvas.errors import DataError
 

@@ -1,0 +1,129 @@
+"""Reading image files: headers first, pixels block by block while a pack is written."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import numpy as np
+
+from ganvas.data import image
+from ganvas.data.image import Broken
+from ganvas.data.pairs import HALVES, halved
+from ganvas.data.scan import Files, Opener, Problems
+from ganvas.data.settings import DataSettings
+from ganvas.data.source import Block, Counter, Part, background, block_rows, shuffle
+
+THREADS = 2
+GROUP_BYTES = 2**28  # of whole photos in memory while their patches are shuffled
+
+
+class Headers(NamedTuple):
+    """Files that can be used, by `names`, and the (H, W, C) of their images, (N, 3); `problems` are those of the others."""
+
+    names: list[str]
+    shapes: np.ndarray
+    problems: Problems
+
+
+def read_headers(names: Sequence[str], opener: Opener) -> Headers:
+    """The headers of image files; no pixel is read."""
+    good: list[str] = []
+    shapes: list[tuple[int, int, int]] = []
+    problems: Problems = []
+    for name in names:
+        try:
+            with opener(name) as file:
+                shapes.append(image.header(file))
+            good.append(name)
+        except Broken as error:
+            problems.append((name, str(error)))
+    return Headers(good, np.array(shapes).reshape(-1, 3), problems)
+
+
+@dataclasses.dataclass
+class Reader:
+    """Reads an image by name, or a pair: two halves of one file, or a file here and the one of `partners` in `others`."""
+
+    files: Files
+    settings: DataSettings
+    others: Files | None = None
+    partners: dict[str, str] = dataclasses.field(default_factory=dict)
+
+    @property
+    def in_pairs(self) -> bool:
+        return self.others is not None or self.settings.pairs in HALVES
+
+    def read(self, name: str, shape: tuple[int, int, int]) -> list[np.ndarray]:
+        """The image, or input and target, each (n, H, W, C), `shape` without n: one, or all patches. Raises Broken."""
+        settings, paper = self.settings, background(self.settings)
+        with self.files.open(name) as file:
+            images = [image.decode(file)]
+        if self.others is not None:
+            try:
+                with self.others.open(self.partners[name]) as file:
+                    images.append(image.decode(file))
+            except Broken as error:
+                raise Broken(f"its partner {self.partners[name]}: {error}") from error
+        elif settings.pairs in HALVES:
+            images = list(halved(images[0], settings.pairs, name))
+        images = [image.to_channels(np.ascontiguousarray(one), shape[2], paper) for one in images]
+        if settings.fit == "tile":
+            return [image.patches(one, shape[:2]) for one in images]
+        return [image.fit(one, shape[:2], settings.fit, paper)[None] for one in images]
+
+
+def decoded_part(
+    headers: Headers,
+    rows: np.ndarray,
+    labels: np.ndarray | None,
+    shape: tuple[int, int, int],
+    reader: Reader,
+    counter: Counter,
+) -> Part:
+    """The images `rows` of one split, decoded when its blocks are drawn."""
+    tiles = reader.settings.fit == "tile"
+    step = block_rows(shape)
+    groups = _groups(rows, headers.shapes) if tiles else np.split(rows, range(step, len(rows), step))
+
+    def decode(row: int, which: int) -> np.ndarray | str:
+        """What one file gives, (n, H, W, C), or why it cannot be read."""
+        try:
+            return reader.read(headers.names[row], shape)[which]
+        except Broken as error:
+            return str(error)
+
+    def blocks(which: int) -> Iterator[Block]:
+        """Both images of a pair are decoded in either round: one that cannot be read takes its partner with it."""
+        with ThreadPoolExecutor(THREADS) as pool:
+            for group in groups:
+                results = pool.map(decode, group.tolist(), [which] * len(group))
+                problems: Problems = []
+                images: list[np.ndarray] = []
+                owners: list[int] = []
+                for row, result in zip(group.tolist(), results, strict=True):
+                    if isinstance(result, str):
+                        problems.append((headers.names[row], result))
+                    else:
+                        images.append(result)
+                        owners += [row] * len(result)
+                counter.add(len(group))
+                whole = np.concatenate(images) if images else np.zeros((0, *shape), np.uint8)
+                order = np.array(owners, dtype=np.int64)
+                if tiles:  # neighbours in a photo are much alike, and any part of the set should be a fair sample
+                    shuffled = shuffle(len(whole))
+                    whole, order = whole[shuffled], order[shuffled]
+                yield Block(whole[:0], None if labels is None else labels[:0], problems)
+                for start in range(0, len(whole), step):
+                    chosen = order[start : start + step]
+                    yield Block(whole[start : start + step], None if labels is None else labels[chosen])
+
+    return Part(shape, lambda: blocks(0), (lambda: blocks(1)) if reader.in_pairs else None)
+
+
+def _groups(rows: np.ndarray, shapes: np.ndarray) -> list[np.ndarray]:
+    """`rows` in groups that are decoded together, GROUP_BYTES each, one image at least."""
+    sizes = shapes[rows].prod(axis=1)
+    return np.split(rows, np.flatnonzero(np.diff(np.cumsum(sizes) // GROUP_BYTES)) + 1)

@@ -20,8 +20,9 @@ from torch import Tensor
 
 import ganvas
 from ganvas.data import grid, write_png
+from ganvas.losses.adversarial import discriminator_report
 from ganvas.method import Batch, DataSpec, setting
-from ganvas.methods.adversarial import Adversarial, discriminator_report
+from ganvas.methods.gan import Adversarial
 from ganvas.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from ganvas.registry import preset
 

@@ -14,7 +14,7 @@ from torch import nn
 
 from ganvas.data import open_data
 from ganvas.data.feed import Feed
-from ganvas.methods.gan import GAN
+from ganvas.methods.gan.gan import GAN
 from ganvas.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from parts import trainer_for
 

@@ -11,7 +11,7 @@ from ganvas.abilities import HasDiscriminator
 from ganvas.data.spec import DataSpec
 from ganvas.errors import DataError, UsageError
 from ganvas.method import Method
-from ganvas.methods.adversarial import Pair
+from ganvas.methods.gan import Pair
 from ganvas.networks.conditional import ProjectionDiscriminator, labelled, projected
 from ganvas.registry import create, find, method_names
 from ganvas.sampling import class_number, sample

@@ -12,7 +12,7 @@ from torch.testing import assert_close
 from ganvas.data import DataSpec
 from ganvas.data.batch import Batch
 from ganvas.errors import DataError
-from ganvas.methods.lapgan import LAPGAN
+from ganvas.methods.gan.lapgan import LAPGAN
 from ganvas.networks.pyramid import downsampled, up
 from ganvas.registry import create
 from ganvas.sampling import sample

@@ -11,7 +11,8 @@ from torch.testing import assert_close
 from ganvas.data import DataSpec
 from ganvas.data.batch import Batch
 from ganvas.errors import UsageError
-from ganvas.methods.adversarial import discriminator_report, read_widths
+from ganvas.losses.adversarial import discriminator_report
+from ganvas.methods.checks import read_widths
 from ganvas.registry import create
 from parts import images, small, trainer_for
 

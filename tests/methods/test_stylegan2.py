@@ -15,7 +15,7 @@ from ganvas.data import DataSpec
 from ganvas.data.batch import Batch
 from ganvas.errors import DataError
 from ganvas.losses.gradient import path_length
-from ganvas.methods.stylegan2 import StyleGAN2
+from ganvas.methods.gan.stylegan2 import StyleGAN2
 from ganvas.registry import create
 from ganvas.sampling import sample
 from parts import images, small, train_small, trainer_for

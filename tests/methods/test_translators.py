@@ -16,8 +16,8 @@ from ganvas.data import open_data, write_png
 from ganvas.data.batch import as_image_tensor
 from ganvas.errors import DataError, GanvasError, UsageError
 from ganvas.method import Batch
-from ganvas.methods.cyclegan import CycleGAN
-from ganvas.methods.pix2pix import Pix2Pix
+from ganvas.methods.image_to_image.cyclegan import CycleGAN
+from ganvas.methods.image_to_image.pix2pix import Pix2Pix
 from ganvas.preview import preview
 from ganvas.registry import create
 from ganvas.report import write_report

@@ -22,7 +22,7 @@ from ganvas.data.batch import Batch
 from ganvas.errors import GanvasError, RunError, TrainingError, UsageError
 from ganvas.losses.adversarial import discriminator_cross_entropy, non_saturating_generator
 from ganvas.method import REGISTERED, setting
-from ganvas.methods.adversarial import Adversarial
+from ganvas.methods.gan import Adversarial
 from ganvas.networks.mlp import MLPDiscriminator, MLPGenerator
 from ganvas.run import Run, RunWriter
 from ganvas.training.callbacks import Callback

@@ -49,3 +49,17 @@ def relativistic_discriminator(real: Tensor, fake: Tensor) -> Tensor:
 def relativistic_generator(real: Tensor, fake: Tensor) -> Tensor:
     """softplus(D(x) - D(G(z))): the same pairs the other way round."""
     return softplus(real - fake)
+
+
+def discriminator_report(
+    loss: Tensor, real: Tensor, fake: Tensor, *, boundary: float | None = 0.0, **more: Tensor
+) -> dict[str, Tensor]:
+    """D's report: the loss, both mean logits, the share it tells apart (real above the fake paired with it), and for ADA "sign":
+    the mean sign of the real logits above `boundary` (Karras 2020, arXiv:2006.06676, r_t of sec. 3.1).
+
+    None where only differences of logits mean something: then the boundary is the fake logit paired with each.
+    """
+    real, fake = real.detach(), fake.detach()
+    apart = (real > fake).float().mean()
+    sign = (real - (fake if boundary is None else boundary)).sign().mean()
+    return {"loss": loss, "real": real.mean(), "fake": fake.mean(), "accuracy": apart, "sign": sign, **more}

@@ -35,7 +35,7 @@ from ganvas.losses.style import (
     total_variation,
 )
 from ganvas.method import Batch, DataSpec, Method, Update, setting, step_factor
-from ganvas.methods.adversarial import read_widths
+from ganvas.methods.checks import read_widths
 from ganvas.networks.perceptual import build_network, known, open_network
 from ganvas.networks.resample import cut, fitted, grown_to
 from ganvas.networks.style_transfer import Decoder, StrokeDiscriminator

@@ -27,7 +27,7 @@ from ganvas.errors import RunError, UsageError
 from ganvas.losses.adversarial import discriminator_cross_entropy, non_saturating_generator
 from ganvas.losses.style import content_loss, content_scale, gram, relative, style_loss, style_scale, total_variation
 from ganvas.method import Batch, DataSpec, Method, Update, setting, step_factor
-from ganvas.methods.adversarial import check_odd, read_widths
+from ganvas.methods.checks import check_odd, read_widths
 from ganvas.networks.perceptual import FeatureNetwork, known, open_network
 from ganvas.networks.style_transfer import StrokeDiscriminator, StyleTransferNetwork
 from ganvas.registry import preset

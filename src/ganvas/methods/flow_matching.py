@@ -28,7 +28,7 @@ from ganvas.abilities import Samples
 from ganvas.errors import UsageError
 from ganvas.losses.flow import flow_matching, guided, on_path
 from ganvas.method import Batch, Classes, DataSpec, Update, setting, step_factor
-from ganvas.methods.adversarial import read_widths
+from ganvas.methods.checks import read_widths
 from ganvas.networks.unet import UNet
 from ganvas.registry import preset
 

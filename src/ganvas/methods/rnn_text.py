@@ -33,7 +33,7 @@ from torch.optim import Adam, Optimizer
 from ganvas.abilities import HasLikelihood, Likelihood, Samples
 from ganvas.losses.truncation import drawn, probabilities
 from ganvas.method import Batch, DataSpec, Method, Update, setting, step_factor, uniforms
-from ganvas.methods.adversarial import read_widths
+from ganvas.methods.checks import read_widths
 from ganvas.networks.recurrent import RecurrentText
 from ganvas.registry import preset
 

@@ -41,7 +41,7 @@ from ganvas.losses.likelihood import (
     mixture_outputs,
 )
 from ganvas.method import Batch, DataSpec, Method, Update, setting, step_factor
-from ganvas.methods.adversarial import read_widths
+from ganvas.methods.checks import read_widths
 from ganvas.networks.mlp import MLPDiscriminator
 from ganvas.networks.strided import StridedDiscriminator, StridedGenerator
 from ganvas.networks.variational import GaussianEncoder, MLPDecoder, SharedSigma

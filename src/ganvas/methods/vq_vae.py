@@ -33,7 +33,7 @@ from ganvas.chunks import in_chunks
 from ganvas.errors import UsageError
 from ganvas.losses.quantised import codebook_error, commitment_error, perplexity, reconstruction_error
 from ganvas.method import Batch, DataSpec, Method, Update, setting, step_factor
-from ganvas.methods.adversarial import read_widths
+from ganvas.methods.checks import read_widths
 from ganvas.networks.vq import FSQ, Codebook, CodeDecoder, CodeEncoder, halved, rotated, straight_through, sums_by_code
 from ganvas.registry import preset
 

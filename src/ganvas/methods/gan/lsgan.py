@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from ganvas.losses.adversarial import least_squares
+from ganvas.losses.adversarial import discriminator_report, least_squares
 from ganvas.method import Batch, DataSpec, setting
-from ganvas.methods.adversarial import Adversarial, discriminator_report
+from ganvas.methods.gan._base import Adversarial
 from ganvas.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from ganvas.registry import preset
 

@@ -25,10 +25,9 @@ from torch.optim import Adam, Optimizer
 from ganvas.abilities import Degraded, Demonstrates, Restoration, Restores, restored_rows
 from ganvas.data.degrade import box_masks, stroke_masks, turned
 from ganvas.errors import UsageError
-from ganvas.losses.adversarial import hinge_discriminator, wasserstein_generator
+from ganvas.losses.adversarial import discriminator_report, hinge_discriminator, wasserstein_generator
 from ganvas.losses.restoration import absolute_error, hole_error, squared_error
 from ganvas.method import Batch, DataSpec, Method, Update, setting, step_factor
-from ganvas.methods.adversarial import discriminator_report
 from ganvas.networks.inpainter import GatedInpainter, smoothly_filled
 from ganvas.networks.local_discriminator import LocalDiscriminator
 from ganvas.registry import preset

@@ -21,11 +21,16 @@ import torch
 from torch import Tensor, nn
 
 from ganvas.abilities import Encodes
-from ganvas.losses.adversarial import discriminator_cross_entropy, minimax_generator, non_saturating_generator
+from ganvas.losses.adversarial import (
+    discriminator_cross_entropy,
+    discriminator_report,
+    minimax_generator,
+    non_saturating_generator,
+)
 from ganvas.losses.divergence import normal_kl
 from ganvas.losses.perceptual import feature_distance
 from ganvas.method import Batch, DataSpec, Update, setting
-from ganvas.methods.adversarial import Adversarial, discriminator_report
+from ganvas.methods.gan._base import Adversarial
 from ganvas.networks.autoencoder import FeatureDiscriminator
 from ganvas.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from ganvas.networks.variational import GaussianEncoder

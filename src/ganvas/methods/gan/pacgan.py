@@ -15,7 +15,7 @@ from functools import partial
 
 from ganvas.errors import UsageError
 from ganvas.method import DataSpec, setting
-from ganvas.methods.adversarial import NonSaturating
+from ganvas.methods.gan._base import NonSaturating
 from ganvas.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from ganvas.networks.packed import PackedDiscriminator
 from ganvas.registry import preset

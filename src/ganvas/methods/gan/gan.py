@@ -15,9 +15,15 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ganvas.losses.adversarial import discriminator_cross_entropy, minimax_generator, non_saturating_generator
+from ganvas.losses.adversarial import (
+    discriminator_cross_entropy,
+    discriminator_report,
+    minimax_generator,
+    non_saturating_generator,
+)
 from ganvas.method import Batch, DataSpec, setting
-from ganvas.methods.adversarial import Adversarial, discriminator_report, read_widths
+from ganvas.methods.checks import read_widths
+from ganvas.methods.gan._base import Adversarial
 from ganvas.networks.mlp import MLPDiscriminator, MLPGenerator
 from ganvas.registry import preset
 

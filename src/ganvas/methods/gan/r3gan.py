@@ -18,10 +18,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ganvas.losses.adversarial import relativistic_discriminator, relativistic_generator
+from ganvas.losses.adversarial import discriminator_report, relativistic_discriminator, relativistic_generator
 from ganvas.losses.gradient import squared_gradient
 from ganvas.method import Batch, DataSpec, Update, setting, step_factor
-from ganvas.methods.adversarial import Adversarial, discriminator_report, read_widths
+from ganvas.methods.checks import read_widths
+from ganvas.methods.gan._base import Adversarial
 from ganvas.networks.conditional import labelled, projected
 from ganvas.networks.resnet import ResNetDiscriminator, ResNetGenerator
 from ganvas.networks.strided import StridedDiscriminator, StridedGenerator

@@ -22,10 +22,9 @@ from torch.optim import Adam, Optimizer
 from ganvas.abilities import Degraded, Demonstrates, Restoration, Restores, restored_rows
 from ganvas.data.degrade import gaussian_noise, jpeg, poisson_noise, salt_and_pepper, turned
 from ganvas.errors import UsageError
-from ganvas.losses.adversarial import discriminator_cross_entropy, non_saturating_generator
+from ganvas.losses.adversarial import discriminator_cross_entropy, discriminator_report, non_saturating_generator
 from ganvas.losses.restoration import absolute_error, squared_error
 from ganvas.method import Batch, DataSpec, Method, Update, setting, step_factor
-from ganvas.methods.adversarial import discriminator_report
 from ganvas.networks.dncnn import DnCNN
 from ganvas.networks.local_discriminator import LocalDiscriminator
 from ganvas.registry import preset

@@ -31,7 +31,7 @@ from torch.nn.functional import one_hot
 from ganvas.abilities import Code
 from ganvas.data.affine import affine
 from ganvas.errors import UsageError
-from ganvas.losses.adversarial import discriminator_cross_entropy, non_saturating_generator
+from ganvas.losses.adversarial import discriminator_cross_entropy, discriminator_report, non_saturating_generator
 from ganvas.losses.divergence import (
     categorical_entropy,
     categorical_log_likelihood,
@@ -40,7 +40,8 @@ from ganvas.losses.divergence import (
     uniform_entropy,
 )
 from ganvas.method import Batch, DataSpec, Update, setting
-from ganvas.methods.adversarial import Adversarial, discriminator_report, read_widths
+from ganvas.methods.checks import read_widths
+from ganvas.methods.gan._base import Adversarial
 from ganvas.networks.coded import CodedDiscriminator, CodedGenerator
 from ganvas.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from ganvas.registry import preset

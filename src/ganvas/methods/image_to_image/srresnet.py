@@ -19,7 +19,7 @@ from ganvas.abilities import Degraded, Demonstrates, Restoration, Restores, rest
 from ganvas.data.degrade import check_shrinks, small_and_whole, turned, upscaled
 from ganvas.losses.restoration import absolute_error, squared_error
 from ganvas.method import Batch, DataSpec, Method, Update, setting, step_factor
-from ganvas.methods.adversarial import check_odd
+from ganvas.methods.checks import check_odd
 from ganvas.networks.srresnet import SRResNet as Network
 from ganvas.registry import preset
 

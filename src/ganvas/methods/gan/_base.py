@@ -17,8 +17,7 @@ from torch.optim import Adam, Optimizer
 
 from ganvas.abilities import HasDiscriminator, Samples
 from ganvas.data.augment import adapted, adaptive_augment, diff_augment
-from ganvas.errors import UsageError
-from ganvas.losses.adversarial import discriminator_cross_entropy, non_saturating_generator
+from ganvas.losses.adversarial import discriminator_cross_entropy, discriminator_report, non_saturating_generator
 from ganvas.method import Batch, Classes, DataSpec, Update, setting
 
 
@@ -159,34 +158,3 @@ class NonSaturating(Adversarial):
         fake_logits = batch.memo("fake_logits", lambda: self.discriminate(batch, fake))
         loss = discriminator_cross_entropy(real_logits, fake_logits).mean()
         return discriminator_report(loss, real_logits, fake_logits)
-
-
-def discriminator_report(
-    loss: Tensor, real: Tensor, fake: Tensor, *, boundary: float | None = 0.0, **more: Tensor
-) -> dict[str, Tensor]:
-    """D's report: the loss, both mean logits, the share it tells apart (real above the fake paired with it), and for ADA "sign":
-    the mean sign of the real logits above `boundary` (Karras 2020, arXiv:2006.06676, r_t of sec. 3.1).
-
-    None where only differences of logits mean something: then the boundary is the fake logit paired with each.
-    """
-    real, fake = real.detach(), fake.detach()
-    apart = (real > fake).float().mean()
-    sign = (real - (fake if boundary is None else boundary)).sign().mean()
-    return {"loss": loss, "real": real.mean(), "fake": fake.mean(), "accuracy": apart, "sign": sign, **more}
-
-
-def check_odd(name: str, size: int) -> None:
-    """UsageError where a kernel of `size` has no middle, so that no padding would keep the size of an image."""
-    if size % 2 == 0:
-        raise UsageError(f"{name} must be odd (got {size})")
-
-
-def read_widths(name: str, text: str) -> list[int]:
-    """[256, 512] of the setting `name` = "256-512"."""
-    try:
-        widths = [int(part) for part in text.split("-")]
-    except ValueError:
-        widths = []
-    if not widths or min(widths) < 1:
-        raise UsageError(f"{name} must be widths joined by -, such as 256-512 (got {text!r})")
-    return widths

@@ -20,10 +20,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ganvas.abilities import Code
-from ganvas.losses.adversarial import discriminator_cross_entropy, non_saturating_generator
+from ganvas.losses.adversarial import discriminator_cross_entropy, discriminator_report, non_saturating_generator
 from ganvas.losses.mixture import told_apart
 from ganvas.method import Batch, DataSpec, Update, setting
-from ganvas.methods.adversarial import Adversarial, discriminator_report
+from ganvas.methods.gan._base import Adversarial
 from ganvas.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from ganvas.networks.shared import SharedGenerators
 from ganvas.registry import preset

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer, RMSprop
 
-from ganvas.losses.adversarial import wasserstein_critic, wasserstein_generator
+from ganvas.losses.adversarial import discriminator_report, wasserstein_critic, wasserstein_generator
 from ganvas.method import Batch, DataSpec, Update, setting
-from ganvas.methods.adversarial import Pair, discriminator_report
+from ganvas.methods.gan._base import Pair
 from ganvas.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from ganvas.registry import preset
 

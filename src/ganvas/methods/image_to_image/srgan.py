@@ -29,11 +29,11 @@ from torch.optim import Adam, Optimizer
 from ganvas.abilities import Degraded, Demonstrates, Restoration, Restores, restored_rows
 from ganvas.data.degrade import check_shrinks, small_and_whole, turned, upscaled
 from ganvas.errors import UsageError
-from ganvas.losses.adversarial import discriminator_cross_entropy, non_saturating_generator
+from ganvas.losses.adversarial import discriminator_cross_entropy, discriminator_report, non_saturating_generator
 from ganvas.losses.perceptual import unit_distance
 from ganvas.losses.restoration import absolute_error, feature_error
 from ganvas.method import Batch, DataSpec, Method, Update, setting, step_factor
-from ganvas.methods.adversarial import check_odd, discriminator_report
+from ganvas.methods.checks import check_odd
 from ganvas.networks.local_discriminator import LocalDiscriminator
 from ganvas.networks.perceptual import KNOWN, FeatureNetwork, check_network, open_or_advise
 from ganvas.networks.srresnet import SRResNet as Network

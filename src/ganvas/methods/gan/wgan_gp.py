@@ -11,10 +11,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ganvas.losses.adversarial import wasserstein_critic, wasserstein_generator
+from ganvas.losses.adversarial import discriminator_report, wasserstein_critic, wasserstein_generator
 from ganvas.losses.gradient import between, one_centred
 from ganvas.method import Batch, DataSpec, Update, setting
-from ganvas.methods.adversarial import Adversarial, discriminator_report
+from ganvas.methods.gan._base import Adversarial
 from ganvas.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from ganvas.registry import preset
 

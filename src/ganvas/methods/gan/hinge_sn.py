@@ -11,9 +11,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ganvas.losses.adversarial import hinge_discriminator, wasserstein_generator
+from ganvas.losses.adversarial import discriminator_report, hinge_discriminator, wasserstein_generator
 from ganvas.method import Batch, DataSpec, Update, setting
-from ganvas.methods.adversarial import Adversarial, discriminator_report
+from ganvas.methods.gan._base import Adversarial
 from ganvas.networks.dcgan import DCGANGenerator, SNDiscriminator
 from ganvas.registry import preset
 

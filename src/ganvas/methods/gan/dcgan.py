@@ -10,7 +10,7 @@ preset `paper` has figure 1's 1024-512-256-128.
 from __future__ import annotations
 
 from ganvas.method import DataSpec, setting
-from ganvas.methods.adversarial import NonSaturating
+from ganvas.methods.gan._base import NonSaturating
 from ganvas.networks.conditional import labelled, projected
 from ganvas.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from ganvas.registry import preset

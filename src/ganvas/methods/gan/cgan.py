@@ -18,7 +18,8 @@ from torch import nn
 
 from ganvas.errors import UsageError
 from ganvas.method import DataSpec, setting
-from ganvas.methods.adversarial import NonSaturating, read_widths
+from ganvas.methods.checks import read_widths
+from ganvas.methods.gan._base import NonSaturating
 from ganvas.networks.conditional import LabelledGenerator, ProjectionDiscriminator
 from ganvas.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from ganvas.networks.joined import JoinedDiscriminator, JoinedGenerator, LabelMapped

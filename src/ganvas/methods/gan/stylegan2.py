@@ -27,10 +27,11 @@ import torch
 from torch import Tensor
 from torch.optim import Adam, Optimizer
 
-from ganvas.losses.adversarial import discriminator_cross_entropy, non_saturating_generator
+from ganvas.losses.adversarial import discriminator_cross_entropy, discriminator_report, non_saturating_generator
 from ganvas.losses.gradient import path_length, squared_gradient
 from ganvas.method import Batch, DataSpec, Update, setting, step_factor
-from ganvas.methods.adversarial import Pair, discriminator_report, read_widths
+from ganvas.methods.checks import read_widths
+from ganvas.methods.gan._base import Pair
 from ganvas.networks.conditional import projected
 from ganvas.networks.style import StyleDiscriminator, StyleGenerator
 from ganvas.registry import preset

@@ -23,9 +23,10 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from ganvas.losses.adversarial import discriminator_cross_entropy, non_saturating_generator
+from ganvas.losses.adversarial import discriminator_cross_entropy, discriminator_report, non_saturating_generator
 from ganvas.method import Batch, DataSpec, Update, setting
-from ganvas.methods.adversarial import Adversarial, discriminator_report, read_widths
+from ganvas.methods.checks import read_widths
+from ganvas.methods.gan._base import Adversarial
 from ganvas.networks.conditional import labelled, projected
 from ganvas.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from ganvas.networks.mlp import MLPDiscriminator, MLPGenerator

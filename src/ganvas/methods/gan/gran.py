@@ -17,7 +17,7 @@ from typing import cast
 from torch import Tensor
 
 from ganvas.method import DataSpec, setting
-from ganvas.methods.adversarial import NonSaturating
+from ganvas.methods.gan._base import NonSaturating
 from ganvas.networks.canvas import CanvasGenerator
 from ganvas.networks.dcgan import DCGANDiscriminator
 from ganvas.registry import preset

@@ -9,7 +9,8 @@ from typing import Any
 
 from ganvas.data import Dataset
 from ganvas.run import Run, is_run, load
-from ganvas.training.session import prepare
+from ganvas.training.config import TrainConfig
+from ganvas.training.prepare import prepare
 
 
 def trained(
@@ -19,10 +20,11 @@ def trained(
     """One run. `clock` is "processor" (all threads together) or "wall". With `samples` it is measured on the way and saved, as a
     training is otherwise; without, neither."""
     every = None if samples else 10**9
-    session = prepare(
-        method, data, out=out, minutes=minutes, seed=seed, preset=preset, settings=settings, measure_samples=samples,
+    config = TrainConfig(
+        method, data, out=out, minutes=minutes, seed=seed, preset=preset, settings=settings or {}, measure_samples=samples,
         evaluate_every=every, checkpoint_every=every, codes=codes,
     )  # fmt: skip
+    session = prepare(config)
     if clock == "processor":
         session.trainer.use_clock(time.process_time)
     try:

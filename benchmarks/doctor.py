@@ -38,7 +38,8 @@ from ganvas.errors import TrainingError
 from ganvas.method import Method, Update
 from ganvas.registry import create, method_names, presets
 from ganvas.settings import settings_of
-from ganvas.training.session import prepare
+from ganvas.training.config import TrainConfig
+from ganvas.training.prepare import prepare
 
 ROWS = 10  # health rows a training
 KEPT = ("log.jsonl", "settings.json", "data.json", "metrics.json")
@@ -250,10 +251,11 @@ def train(case: Case, place: Path, changes: dict[str, Any] | None = None) -> Non
     """Trains a case and keeps its log under `place`."""
     with tempfile.TemporaryDirectory() as scratch:
         method, data, steps = make(case, changes)
-        session = prepare(
+        config = TrainConfig(
             method, data, out=Path(scratch) / "run", steps=steps, seed=case.seed, device="cpu", precision="fp32",
             evaluate_every=steps, measure_samples=0,
         )  # fmt: skip
+        session = prepare(config)
         # Each look costs as much here as half a second of training; all that are asked for, however slow this machine is.
         session.health.set_rate(ROWS, share=float("inf"))
         session.trainer.use_clock(time.process_time)

@@ -39,7 +39,8 @@ from ganvas.networks.inpainter import smoothly_filled
 from ganvas.networks.perceptual import FeatureNetwork, open_network
 from ganvas.run import Run, is_run
 from ganvas.tasks.restore import restore
-from ganvas.training.session import prepare
+from ganvas.training.config import TrainConfig
+from ganvas.training.prepare import prepare
 
 SIGMA = 25.0  # levels
 VGG_LAYERS = ("relu1_1", "relu2_1", "relu3_1")
@@ -52,11 +53,12 @@ LayerFeatures = dict[str, Callable[[np.ndarray, np.ndarray], float]]  # distance
 def trained(method: str, photos: Path, out: Path, minutes: float, seed: int, settings: dict[str, Any]) -> Run:
     """The run, trained until its minutes of processor time are used. `settings` stand beside the preset `small`."""
     looks = DataSettings(size=PATCH[method], fit="tile")
-    session = prepare(
+    config = TrainConfig(
         method, open_data(photos, settings=looks), out=out, minutes=minutes, seed=seed, preset="small",
         settings=settings, measure_samples=0, evaluate_every=10**9, device="cpu",
         resume="auto" if is_run(out) else None,
     )  # fmt: skip
+    session = prepare(config)
     session.trainer.use_clock(time.process_time)
     try:
         return session.run()

@@ -33,7 +33,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -42,9 +42,10 @@ from plain_loops import Step, batches, copy_dcgan, gan_step, r3gan_step, stylega
 from torch import Tensor
 
 from ganvas.data import Dataset, open_data
+from ganvas.training.config import TrainConfig
 from ganvas.training.engine import choose_device
 from ganvas.training.precision import has_bf16
-from ganvas.training.session import prepare
+from ganvas.training.prepare import prepare
 from ganvas.training.trainer import Trainer
 
 ROUNDS = 9  # blocks of each side
@@ -97,7 +98,7 @@ def images(case: Case, folder: Path) -> Dataset:
 
 def ours(case: Case, data: Dataset, device: torch.device, precision: str, folder: Path) -> Trainer:
     """The trainer of `ganvas train` on a budget that never ends."""
-    session = prepare(
+    config = TrainConfig(
         case.method,
         data,
         steps=10**9,
@@ -106,7 +107,7 @@ def ours(case: Case, data: Dataset, device: torch.device, precision: str, folder
         precision=precision,
         out=folder / "run",
     )
-    return session.trainer
+    return prepare(config).trainer
 
 
 def baseline(case: Case, method: Any, data: Dataset, device: torch.device, workers: int) -> Step:
@@ -120,7 +121,7 @@ def baseline(case: Case, method: Any, data: Dataset, device: torch.device, worke
         G, D = plain
         latent = (method.z_dim, 1, 1)
     for network in (G, D):
-        network.requires_grad_().to(device, memory_format=torch.contiguous_format)  # pyright: ignore[reportCallIssue]
+        network.requires_grad_().to(device, memory_format=torch.contiguous_format)
     shared = (G, D, reals, latent, method.lr, (method.beta1, method.beta2), device)
     if case.method == "r3gan":
         return r3gan_step(*shared, method.strength, method.penalty_every)
@@ -188,7 +189,7 @@ def feed_seconds(trainer: Trainer, steps: int) -> float:
 
 def inputs(trainer: Trainer) -> list[tuple[torch.nn.Module, Tensor]]:
     """Each network with an input of the step's size."""
-    method, device = cast(Any, trainer.method), trainer.engine.device
+    method, device = trainer.method, trainer.engine.device
     latents = torch.randn(method.batch_size, method.z_dim, device=device)
     return [(method.G, latents), (method.D, torch.randn(method.batch_size, *method.spec.shape, device=device))]
 

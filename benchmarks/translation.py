@@ -34,7 +34,8 @@ from ganvas.metrics.readers import choose_reader, read
 from ganvas.metrics.translation import absolute_errors, psnr_each
 from ganvas.run import Run
 from ganvas.tasks.translate import translate_images
-from ganvas.training.session import prepare
+from ganvas.training.config import TrainConfig
+from ganvas.training.prepare import prepare
 
 SHOWN = 12  # test images on a sheet
 DRAWS = 5  # of real others
@@ -77,10 +78,11 @@ def trained(name: str, seed: int, minutes: float, work: Path, preset: str) -> Ru
     if (folder / "done").exists():
         return Run(folder)
     seen = {"mirror": True, **({"unpaired": True} if name == "cyclegan" else {})}
-    session = prepare(
+    config = TrainConfig(
         name, "emoji", out=folder, resume="auto", minutes=minutes, preset=preset, seed=seed, device="cpu",
         data_settings=seen, measure_samples=0,
     )  # fmt: skip
+    session = prepare(config)
     session.trainer.use_clock(time.process_time)
     run = session.run()
     (folder / "done").touch()

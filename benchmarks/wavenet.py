@@ -43,7 +43,8 @@ from ganvas.method import Method
 from ganvas.methods.wavenet import WaveNetMethod, lengths
 from ganvas.metrics import measure_likelihood
 from ganvas.run import Run
-from ganvas.training.session import prepare
+from ganvas.training.config import TrainConfig
+from ganvas.training.prepare import prepare
 
 LEVELS = 256
 ORDER = 16
@@ -182,10 +183,11 @@ def accuracy(network: Recogniser, clips: Tensor, labels: Tensor) -> float:
 
 def trained(data: Dataset, run: Path, minutes: float, seed: int, precision: str, settings: dict[str, str]) -> Run:
     """RUN, after so many minutes of this thread's processor time; continues where it stopped."""
-    session = prepare(
+    config = TrainConfig(
         "wavenet", data, out=run, preset="small", settings=settings, minutes=minutes, seed=seed, device="cpu",
         precision=precision, resume="auto", measure_samples=0, evaluate_every=10**9, checkpoint_every=200,
     )  # fmt: skip
+    session = prepare(config)
     session.trainer.use_clock(time.process_time)
     return session.run()
 

@@ -25,6 +25,7 @@ from ganvas.data import DataSettings
 from ganvas.registry import find, method_names
 from ganvas.settings import settings_of
 from ganvas.tasks import gatys
+from ganvas.training.config import TrainConfig
 
 ROOT = Path(__file__).parent.parent
 SOURCE = "https://github.com/ganvas/ganvas/blob/main/"
@@ -256,7 +257,7 @@ def cli_page() -> str:
     commands = [_command(name, command) for name, command in group.commands.items()]
     config_keys = [
         (f"`{name}`", known.type_name.replace("|", "or"), known.help)
-        for name, known in settings_of(config.Wish).items()
+        for name, known in settings_of(TrainConfig).items()
     ]
     parts = [
         f"# Command line\n\n{NOTE}\n\n{group.help}",

@@ -22,6 +22,7 @@ _homes = {
     "Dataset": "ganvas.data",
     "Method": "ganvas.method",
     "Run": "ganvas.run",
+    "TrainConfig": "ganvas.training.config",
     "Update": "ganvas.method",
     "create": "ganvas.registry",
     "load": "ganvas.run",
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from ganvas.run import Run, load
     from ganvas.settings import setting
     from ganvas.training.callbacks import Callback
+    from ganvas.training.config import TrainConfig
 
 
 def __getattr__(name: str) -> Any:

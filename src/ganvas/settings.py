@@ -33,6 +33,12 @@ class Setting:
     maximum: float | None = None
     choices: tuple[Any, ...] | None = None
     unit: str = ""
+    above: float | None = None
+    """Lower limit that is no allowed value itself."""
+    metavar: str = ""
+    """How a help page shows the value: RUN, STEPS."""
+    flag: str = ""
+    """The option of a command line, where it is not the name: --samples."""
 
     @property
     def type_name(self) -> str:
@@ -45,6 +51,8 @@ class Setting:
         if self.choices:
             return "one of " + ", ".join(map(str, self.choices))
         low = f">= {self.minimum:g}" if self.minimum is not None else ""
+        if self.above is not None:
+            low = f"> {self.above:g}"
         high = f"<= {self.maximum:g}" if self.maximum is not None else ""
         return " and ".join(filter(None, (low, high)))
 
@@ -57,9 +65,13 @@ def setting(
     maximum: float | None = None,
     choices: Sequence[Any] | None = None,
     unit: str = "",
+    above: float | None = None,
+    metavar: str = "",
+    flag: str = "",
 ) -> Any:
     """A dataclass field that carries its own help and checks. `minimum` and `maximum` are allowed values themselves."""
     known = {"help": help, "minimum": minimum, "maximum": maximum, "unit": unit}
+    known |= {"above": above, "metavar": metavar, "flag": flag}
     known["choices"] = tuple(choices) if choices else None
     return dataclasses.field(default=default, metadata={"setting": known})
 
@@ -111,7 +123,8 @@ def check(known: Setting, value: Any, *, where: str = "") -> Any:
         raise UsageError(f"{wanted} (got {value!r}){nearest(str(value), map(str, known.choices))}")
     if isinstance(read, float) and not math.isfinite(read):
         raise UsageError(f"{name} must be a finite number (got {value!r})")
-    if (known.minimum is not None and read < known.minimum) or (known.maximum is not None and read > known.maximum):
+    too_low = (known.minimum is not None and read < known.minimum) or (known.above is not None and read <= known.above)
+    if too_low or (known.maximum is not None and read > known.maximum):
         raise UsageError(f"{wanted} (got {value!r})")
     return read
 

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from ganvas.cli.config import Wish, check_settings, merge, read_assignments, read_config
+from ganvas.cli.config import check_settings, config_of, read_assignments, read_config
 from ganvas.errors import UsageError
+from ganvas.training.config import TrainConfig
 
 
-def written(text: str, name: str = "wish.toml") -> Path:
+def written(text: str, name: str = "config.toml") -> Path:
     path = Path(name)
     path.write_text(text)
     return path
@@ -35,20 +36,21 @@ size = "30x50"
 
 
 def test_a_file_is_read() -> None:
-    wish = read_config(written(WHOLE))
-    assert (wish.method, wish.data, wish.seed, wish.checkpoint_every) == ("gan", "digits", 7, 100)
-    assert wish.budget == {"minutes": 2.0}
-    assert (wish.settings, wish.data_settings) == ({"lr": 1e-3}, {"size": "30x50"})
+    config = read_config(written(WHOLE))
+    assert (config.method, config.data, config.seed, config.checkpoint_every) == ("gan", "digits", 7, 100)
+    assert config.budget == {"minutes": 2.0}
+    assert (config.settings, config.data_settings) == ({"lr": 1e-3}, {"size": "30x50"})
 
 
 def test_the_command_line_beats_the_file() -> None:
-    line = Wish(seed=1, steps=9, settings={"beta1": "0.5"}, data_settings={"fit": "pad"})
-    wish = merge(read_config(written(WHOLE)), line)
-    assert (wish.method, wish.seed) == ("gan", 1)
-    assert wish.budget == {"steps": 9}
-    assert wish.settings == {"lr": 1e-3, "beta1": "0.5"}
-    assert wish.data_settings == {"size": "30x50", "fit": "pad"}
-    assert merge(wish, Wish(preset="tiny")).settings == {}
+    line = {"seed": 1, "steps": 9, "device": None, "guard": False}
+    config = config_of(line, ["beta1=0.5", "data.fit=pad"], written(WHOLE))
+    assert (config.method, config.seed) == ("gan", 1)
+    assert config.budget == {"steps": 9}
+    assert config.settings == {"lr": 1e-3, "beta1": "0.5"}
+    assert config.data_settings == {"size": "30x50", "fit": "pad"}
+    assert config.merged({"preset": "tiny"}).settings == {}
+    assert config_of({"preset": "tiny"}, [], written(WHOLE)).settings == {}
 
 
 @pytest.mark.parametrize(
@@ -80,25 +82,25 @@ def test_the_command_line_beats_the_file() -> None:
 def test_toml_mistakes_name_file_and_key(text: str, message: str) -> None:
     with pytest.raises(UsageError) as told:
         read_config(written(text))
-    assert str(told.value).startswith("wish.toml: ")
+    assert str(told.value).startswith("config.toml: ")
     assert message in str(told.value)
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('{"seed": 1, "seed": 2}', "wish.json: seed is given twice"),
-        ('{"settings": {"lr": 1, "lr": 2}}', "wish.json: settings.lr is given twice"),
+        ('{"seed": 1, "seed": 2}', "config.json: seed is given twice"),
+        ('{"settings": {"lr": 1, "lr": 2}}', "config.json: settings.lr is given twice"),
         ('{"settings": {"lr": NaN}}', "settings.lr must be a finite number (got nan)"),
         ('{"settings": {"deep": [{"x": 1e999}]}}', "settings.deep.0.x must be a finite number (got inf)"),
-        ('{"seed": ', "wish.json: not valid JSON"),
-        ("[1, 2]", "wish.json must hold a JSON object, and holds a list"),
-        ("[" * 100_000, "wish.json: tables are nested too deeply"),
+        ('{"seed": ', "config.json: not valid JSON"),
+        ("[1, 2]", "config.json must hold a JSON object, and holds a list"),
+        ("[" * 100_000, "config.json: tables are nested too deeply"),
     ],
 )
 def test_json_mistakes_name_file_and_key(text: str, message: str) -> None:
     with pytest.raises(UsageError) as told:
-        read_config(written(text, "wish.json"))
+        read_config(written(text, "config.json"))
     assert message in str(told.value)
 
 
@@ -107,7 +109,7 @@ def test_files_that_are_none() -> None:
     Path("huge.json").write_bytes(b" " * (2**20 + 1))
     Path("latin.toml").write_bytes(b'method = "g\xe4n"')
     for name, message in [
-        ("wish.yaml", "--config reads .toml and .json files (got wish.yaml)"),
+        ("config.yaml", "--config reads .toml and .json files (got config.yaml)"),
         ("folder.toml", "--config folder.toml is not a file"),
         ("huge.json", "--config huge.json is larger than 1048576 bytes"),
         ("latin.toml", "latin.toml is not text in UTF-8"),
@@ -119,22 +121,24 @@ def test_files_that_are_none() -> None:
 def test_settings_of_the_method_are_checked_by_dotted_path() -> None:
     def told(**settings: Any) -> str:
         with pytest.raises(UsageError) as error:
-            check_settings(Path("w.toml"), Wish(settings=settings), "r3gan")
+            file = TrainConfig("r3gan", settings=settings)
+            check_settings(Path("w.toml"), file, file)
         return str(error.value)
 
     assert told(lrr=1).startswith("w.toml: unknown setting settings.lrr; did you mean settings.lr?")
     assert told(lr="0.1") == "w.toml: settings.lr must be a value of type float, not the text '0.1'"
     assert told(lr=-1) == "w.toml: settings.lr must be >= 0 (got -1)"
-    check_settings(Path("w.toml"), Wish(settings={"lr": 1, "gamma": "auto"}), "r3gan")
+    file = TrainConfig("r3gan", settings={"lr": 1, "gamma": "auto"})
+    check_settings(Path("w.toml"), file, file)
 
 
 def test_a_run_s_own_settings_are_a_config(trained: Path) -> None:
-    wish = read_config(trained / "settings.json")
-    assert (wish.method, wish.preset, wish.seed, wish.precision) == ("gan", "tiny", 0, "fp32")
-    assert wish.budget == {"steps": 6}
-    assert wish.settings["batch_size"] == 16
-    assert wish.device is None  # it is where that run ran
-    check_settings(trained / "settings.json", wish, "gan")
+    config = read_config(trained / "settings.json")
+    assert (config.method, config.preset, config.seed, config.precision) == ("gan", "tiny", 0, "fp32")
+    assert config.budget == {"steps": 6}
+    assert config.settings["batch_size"] == 16
+    assert config.device == "auto"  # not the one where that run ran
+    check_settings(trained / "settings.json", config, config)
 
 
 def test_assignments() -> None:

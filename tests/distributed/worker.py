@@ -17,7 +17,8 @@ from safetensors.torch import save_file
 
 import ganvas.training.cadence
 import ganvas.training.evaluator
-from ganvas.training.session import prepare
+from ganvas.training.config import TrainConfig
+from ganvas.training.prepare import prepare
 from ganvas.training.trainer import Trainer
 from parts import beneath, data_for, small
 
@@ -36,12 +37,13 @@ def main(folder: Path, cases: list[str]) -> None:
         if slow and rank == 0:
             look_slowly()
         method = small("r3gan" if case in ("killed", "clock", "slow") else case)
-        session = prepare(
+        config = TrainConfig(
             method, data_for(method.name).source, out=folder / case / "run", device="cpu",
             steps=None if clock else STEPS, minutes=SECONDS / 60 if clock else None, precision="fp32",
             checkpoint_every=None if clock else 2, evaluate_every=None if clock or slow else 4, measure_samples=0,
             **beneath(method, data_for(method.name)),
         )  # fmt: skip
+        session = prepare(config)
         if clock:
             ganvas.training.cadence.SAVE_SECONDS = SECONDS / 4
             time.sleep(0.3 * rank)

@@ -19,11 +19,13 @@ import ganvas
 from ganvas.data import Dataset, open_data
 from ganvas.doctor import Change, Diagnosis, Finding
 from ganvas.method import Batch, DataSpec, Method, Update, setting
-from ganvas.training import session as sessions
+from ganvas.training.config import TrainConfig
 from ganvas.training.guard import CHANGES, Guard, take_over
 from ganvas.training.health import Health, above, dead_inputs, logit_figures
+from ganvas.training.prepare import prepare
 from ganvas.training.rehearsal import rehearsal
 from ganvas.training.sample_statistics import label_leak
+from ganvas.training.session import Session
 from ganvas.training.trainer import UpdateResult
 from parts import assert_same, images, newest_state, small, train_small, trainer_for, weights
 
@@ -87,10 +89,11 @@ def test_a_look_touches_nothing(name: str) -> None:
 
 
 def test_a_training_is_the_same_with_and_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    session = sessions.prepare(
+    config = TrainConfig(
         small("gan"), images(), out=tmp_path / "seen", steps=6, precision="fp32", device="cpu", measure_samples=0,
         evaluate_every=1000,
     )  # fmt: skip
+    session = prepare(config)
     session.health.set_rate(3, pause=0)
     seen = session.run()
     monkeypatch.setattr(Health, "due", lambda *_: False)
@@ -347,4 +350,4 @@ def test_two_processes_cannot_be_guarded(tmp_path: Path) -> None:
 
     engine = replace(start_engine("cpu", "fp32"), ranks=2)
     with pytest.raises(UsageError, match="--guard changes a training in one process only"):
-        sessions.Session(tmp_path, small("gan"), images(), sessions.read_budget(steps=2), engine, seed=0, guard=True)
+        Session(TrainConfig(steps=2, guard=True), tmp_path, small("gan"), images(), engine)

@@ -13,8 +13,10 @@ import pytest
 from torch.optim import SGD
 
 import ganvas
-from ganvas.training.session import prepare
-from parts import images, small
+from ganvas.cli.main import main
+from ganvas.training.config import TrainConfig
+from ganvas.training.prepare import prepare
+from parts import image_file, images, small, train_small
 
 SOURCE = Path(ganvas.__file__).parent
 ROOT = Path(__file__).parents[2]
@@ -74,9 +76,13 @@ def test_the_check_sees_each_way_to_write(line: str) -> None:
     assert outside_writes("self.trainer = build()\nsteps = trainer.steps") == []
 
 
-def test_few_calls_lie_between_the_session_and_the_optimiser(monkeypatch: pytest.MonkeyPatch) -> None:
-    """run, step, update_once."""
-    depths: set[tuple[str, ...]] = set()
+Calls = set[tuple[str, ...]]
+
+
+@pytest.fixture
+def calls_of_a_step(monkeypatch: pytest.MonkeyPatch) -> Calls:
+    """The names of our functions that were running whenever an optimizer of the method `gan` moved, innermost first."""
+    seen: Calls = set()
 
     class Watched(SGD):
         def step(self, *arguments: Any, **more: Any) -> Any:
@@ -85,19 +91,50 @@ def test_few_calls_lie_between_the_session_and_the_optimiser(monkeypatch: pytest
                 if Path(frame.f_code.co_filename).is_relative_to(SOURCE):
                     names.append(frame.f_code.co_name)
                 frame = frame.f_back
-            depths.add(tuple(names))
+            if "_rehearse" not in names:
+                seen.add(tuple(names))
             return super().step(*arguments, **more)
 
-    method = small("gan")
-    optimizers = type(method).optimizers
+    gan = type(small("gan"))
+    optimizers = gan.optimizers
     monkeypatch.setattr(
-        type(method),
+        gan,
         "optimizers",
         lambda self: {
             key: Watched(optimizer.param_groups[0]["params"], lr=1e-3) for key, optimizer in optimizers(self).items()
         },
     )
-    session = prepare(method, images(), out="run", steps=2, precision="fp32", device="cpu", measure_samples=0)
-    session.run()
-    in_training = {names for names in depths if "_rehearse" not in names}
-    assert in_training == {("update_once", "step", "run")}
+    return seen
+
+
+def test_few_calls_lie_between_the_session_and_the_optimiser(calls_of_a_step: Calls) -> None:
+    config = TrainConfig(small("gan"), images(), out="run", steps=2, precision="fp32", device="cpu", measure_samples=0)
+    prepare(config).run()
+    assert calls_of_a_step == {("update_once", "step", "run")}
+
+
+def test_five_calls_lie_between_the_command_line_and_the_optimiser(calls_of_a_step: Calls) -> None:
+    data = image_file((1, 28, 28))
+    command = [
+        "train",
+        "gan",
+        "--preset",
+        "tiny",
+        "--data",
+        str(data),
+        "--steps",
+        "2",
+        "--samples",
+        "0",
+        "--out",
+        "run",
+    ]
+    with pytest.raises(SystemExit) as end:
+        main([*command, "--device", "cpu", "--precision", "fp32"])
+    assert not end.value.code
+    assert calls_of_a_step == {("update_once", "step", "run", "train", "main")}
+
+
+def test_four_calls_lie_between_python_and_the_optimiser(calls_of_a_step: Calls) -> None:
+    train_small("gan", "run", 2)
+    assert calls_of_a_step == {("update_once", "step", "run", "train")}

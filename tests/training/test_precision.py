@@ -9,8 +9,11 @@ import pytest
 import torch
 
 from ganvas.registry import method_names
-from ganvas.training import engine, precision, session, trial
+from ganvas.training import engine, precision, trial
+from ganvas.training import prepare as prepare_module
+from ganvas.training.config import TrainConfig
 from ganvas.training.precision import choose_precision
+from ganvas.training.prepare import prepare
 from ganvas.training.trainer import NonFinite, Trainer
 from ganvas.training.trial import step_ratio
 from parts import images, small, train_small, trainer_for, weights
@@ -153,11 +156,11 @@ def test_the_lead_tries_its_own_share_of_the_batch(pays: None, monkeypatch: pyte
         return 2.0
 
     start = engine.start_engine
-    monkeypatch.setattr(session, "start_engine", lambda *wishes: replace(start(*wishes), ranks=2))
+    monkeypatch.setattr(prepare_module, "start_engine", lambda *wishes: replace(start(*wishes), ranks=2))
     monkeypatch.setattr(trial, "step_ratio", tried)
     monkeypatch.setattr(engine.Engine, "agree", lambda self, *values: values)
     monkeypatch.setattr(engine.Engine, "copy_from_lead", lambda self, module: None)
-    session.prepare(small("gan"), images(), out="run", steps=1, device="cpu")
+    prepare(TrainConfig(small("gan"), images(), out="run", steps=1, device="cpu"))
     assert sizes == [small("gan").batch_size // 2]
 
 
@@ -188,8 +191,8 @@ def test_a_loss_that_breaks_while_trying_is_met_again_in_training(pays: None, mo
 def test_other_processes_follow_the_lead(pays: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rank 1 tries nothing itself and takes what rank 0 found."""
     start = engine.start_engine
-    monkeypatch.setattr(session, "start_engine", lambda *wishes: replace(start(*wishes), rank=1))
+    monkeypatch.setattr(prepare_module, "start_engine", lambda *wishes: replace(start(*wishes), rank=1))
     monkeypatch.setattr(trial, "step_ratio", lambda trainer: pytest.fail("tried all the same"))
     monkeypatch.setattr(engine.Engine, "agree", lambda self, *values: (0.5,))
-    made = session.prepare(small("gan"), images(), out="run", steps=1, device="cpu")
+    made = prepare(TrainConfig(small("gan"), images(), out="run", steps=1, device="cpu"))
     assert made.engine.precision == "fp32"

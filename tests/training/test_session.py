@@ -27,10 +27,12 @@ from ganvas.networks.mlp import MLPDiscriminator, MLPGenerator
 from ganvas.run import Run, RunWriter
 from ganvas.training.callbacks import Callback
 from ganvas.training.checkpoint import checkpoints, load_state
+from ganvas.training.config import TrainConfig
 from ganvas.training.engine import Engine
 from ganvas.training.health import Health
-from ganvas.training.request import find_old, new_folder, read_budget
-from ganvas.training.session import Interrupted, prepare
+from ganvas.training.prepare import prepare
+from ganvas.training.run_folder import find_run, new_folder
+from ganvas.training.session import Interrupted
 from parts import Crash, CrashAfterSaving, image_file, images, newest_state, small, train_small, weights
 
 
@@ -304,20 +306,20 @@ def test_auto_starts_where_a_run_was_killed_before_its_first_line(tmp_path: Path
     assert train_small("gan", "run", 1, resume="auto").folder == Path("run")
 
 
-def test_find_old(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_find_run(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = run.folder
-    assert find_old(None, folder) is None
-    assert find_old("auto", "free") is None
-    for wish, out in (("auto", folder), (folder, None), (folder, folder), (str(folder), folder / ".." / folder.name)):
-        found = find_old(wish, out)
+    assert find_run(TrainConfig(out=folder)) is None
+    assert find_run(TrainConfig(resume="auto", out="free")) is None
+    for asked, out in (("auto", folder), (folder, None), (folder, folder), (str(folder), folder / ".." / folder.name)):
+        found = find_run(TrainConfig(resume=asked, out=out))
         assert found is not None and found.folder.resolve() == folder.resolve()
     with pytest.raises(UsageError, match="continues in that folder, and --out names another"):
-        find_old(folder, "elsewhere")
+        find_run(TrainConfig(resume=folder, out="elsewhere"))
     monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "0")
-    assert find_old(None, folder) is None
+    assert find_run(TrainConfig(out=folder)) is None
     monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "1")
-    assert find_old(None, folder) is not None, "torchrun started us again"
-    assert find_old(None, "free") is None
+    assert find_run(TrainConfig(out=folder)) is not None, "torchrun started us again"
+    assert find_run(TrainConfig(out="free")) is None
 
 
 # --- places and wishes --------------------------------------------------------------------------------------------------------
@@ -342,7 +344,10 @@ def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
 
 def test_trainings_prepared_together_get_a_folder_each() -> None:
     """Neither folder is there yet when the names are chosen."""
-    made = [prepare(small("gan"), images(), steps=1, precision="fp32", device="cpu", measure_samples=0) for _ in "ab"]
+    made = [
+        prepare(TrainConfig(small("gan"), images(), steps=1, precision="fp32", device="cpu", measure_samples=0))
+        for _ in "ab"
+    ]
     assert made[0].folder == made[1].folder
     runs = [session.run() for session in made]
     assert runs[1].folder.name == f"{runs[0].folder.name}-2"
@@ -351,7 +356,9 @@ def test_trainings_prepared_together_get_a_folder_each() -> None:
 
 def test_a_folder_that_was_asked_for_is_not_shared() -> None:
     made = [
-        prepare(small("gan"), images(), out="run", steps=1, precision="fp32", device="cpu", measure_samples=0)
+        prepare(
+            TrainConfig(small("gan"), images(), out="run", steps=1, precision="fp32", device="cpu", measure_samples=0)
+        )
         for _ in "ab"
     ]
     made[0].run()
@@ -388,7 +395,9 @@ def test_an_empty_folder_that_was_asked_for_is_taken() -> None:
 
 def test_what_the_lead_spent_on_looking_is_agreed_on(monkeypatch: pytest.MonkeyPatch) -> None:
     """Or it would skip a grid for which the others wait."""
-    made = prepare(small("gan"), images(), out="run", steps=2, precision="fp32", device="cpu", measure_samples=0)
+    made = prepare(
+        TrainConfig(small("gan"), images(), out="run", steps=2, precision="fp32", device="cpu", measure_samples=0)
+    )
     monkeypatch.setattr(Engine, "agree", lambda self, *values: (*values[:2], 7.0))
     made.run()
     assert made.cadence.sampling_seconds >= 7.0
@@ -404,11 +413,19 @@ def test_free_names_are_counted_on(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "wish", [{"steps": 0}, {"minutes": -1.0}, {"images": 0}, {"minutes": float("nan")}, {"minutes": float("inf")}]
+    "wish",
+    [
+        {"steps": 0},
+        {"minutes": 0.0},
+        {"minutes": -1.0},
+        {"images": 0},
+        {"minutes": float("nan")},
+        {"minutes": float("inf")},
+    ],
 )
 def test_a_budget_must_be_positive(wish: dict[str, Any]) -> None:
-    with pytest.raises(UsageError, match=f"{next(iter(wish))} must be a number above 0"):
-        read_budget(**{"minutes": None, "images": None, "steps": None, **wish})
+    with pytest.raises(UsageError, match=f"{next(iter(wish))} must be (> 0|>= 1|a finite number)"):
+        TrainConfig(**wish)
 
 
 def test_a_budget_of_images_ends_at_the_first_step_beyond(tmp_path: Path) -> None:
@@ -431,8 +448,8 @@ def test_a_budget_of_minutes_ends(tmp_path: Path) -> None:
         ({"precision": "fp64"}, "precision must be one of auto, fp32, bf16"),
         ({"device": "gpu"}, "device must be auto, cpu, cuda"),
         ({"compile": "maybe"}, "compile must be one of auto, on, off"),
-        ({"checkpoint_every": 0}, "checkpoint-every must be at least 1 step"),
-        ({"evaluate_every": -1}, "evaluate-every must be at least 1 step"),
+        ({"checkpoint_every": 0}, "checkpoint_every must be >= 1"),
+        ({"evaluate_every": -1}, "evaluate_every must be >= 1"),
     ],
 )
 def test_wishes_are_checked_before_anything_is_written(wish: dict[str, Any], words: str, tmp_path: Path) -> None:

@@ -22,77 +22,53 @@ from typing import Any
 
 from ganvas.errors import UsageError, nearest
 from ganvas.files import explained
-from ganvas.settings import Setting, change, check, setting, settings_of
+from ganvas.settings import Setting, change, check, settings_of
+from ganvas.training.config import BUDGET, NOT_RECORDED, TrainConfig
 
 LARGEST = 2**20  # bytes of a config file
-BUDGET = ("minutes", "images", "steps")
 TABLES = ("settings", "data_settings", "budget")
-# What a run's settings.json holds about that one run. The device is where it ran, not where the next one should.
-ABOUT_A_RUN = (
-    "format", "ganvas", "spec", "fingerprint", "versions", "command", "git", "parameters", "networks", "device",
-    "machine", "why_precision", "compiled", "measure_samples", "processes", "threads",
-)  # fmt: skip
 
 
-@dataclasses.dataclass
-class Wish:
-    """One training as it was asked for; None where nothing was said."""
+def config_of(given: Mapping[str, Any], assignments: Sequence[str], path: Path | None = None) -> TrainConfig:
+    """The command line over the config file at `path`, checked as far as it can be without data.
 
-    method: str | None = setting(None, "which method; `ganvas methods` lists them")
-    data: str | None = setting(None, "what to train on")
-    out: str | None = setting(None, "the run folder to make")
-    minutes: float | None = setting(None, "budget in minutes of training", minimum=0)
-    images: int | None = setting(None, "budget in training images drawn", minimum=1)
-    steps: int | None = setting(None, "budget in steps", minimum=1)
-    preset: str | None = setting(None, "a preset of the method")
-    seed: int | None = setting(None, "number that all random draws follow from", minimum=0)
-    device: str | None = setting(None, "auto, cpu, cuda, cuda:N or mps")
-    precision: str | None = setting(None, "number format of the networks", choices=("auto", "fp32", "bf16"))
-    compile: str | None = setting(None, "whether networks are compiled", choices=("auto", "on", "off"))
-    checkpoint_every: int | None = setting(None, "steps between two checkpoints", minimum=1)
-    evaluate_every: int | None = setting(None, "steps between two measurements", minimum=1)
-    codes: str | None = setting(None, "the run whose codes are learned")
-    resume: str | None = None
-    settings: dict[str, Any] = dataclasses.field(default_factory=dict)
-    data_settings: dict[str, Any] = dataclasses.field(default_factory=dict)
-
-    @property
-    def budget(self) -> dict[str, Any]:
-        """The limits that were given."""
-        return {name: getattr(self, name) for name in BUDGET if getattr(self, name) is not None}
+    `given` are the options by name; None and False say that one was not given. `assignments` are the words of --set.
+    """
+    settings, data_settings = read_assignments(assignments)
+    line = {name: value for name, value in given.items() if value is not None and value is not False}
+    TrainConfig(**line)  # a wrong option is refused whatever the file holds
+    file = read_config(path) if path else TrainConfig()
+    config = file.merged({**line, "settings": settings, "data_settings": data_settings})
+    if path and "preset" not in line:  # which would replace the file's settings
+        check_settings(path, file, config)
+    return dataclasses.replace(config, data_settings=check_data_settings(config.data_settings))
 
 
-def read_config(path: Path) -> Wish:
-    """The wish in a file, its own keys and the data's checked. UsageError names the file and the key."""
+def read_config(path: Path) -> TrainConfig:
+    """The config in a file, its own keys and the data's checked. UsageError names the file and the key."""
     content = _parse(path)
     try:
         _refuse_endless_numbers(content, "")
-        return _wish(content)
+        return _config(content)
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from None
 
 
-def check_settings(path: Path, wish: Wish, method: str) -> None:
-    """Checks a file's table `settings` against the method that is going to be trained."""
+def check_settings(path: Path, file: TrainConfig, config: TrainConfig) -> None:
+    """Checks a file's table `settings` against the method that is going to be trained, where that is known."""
     from ganvas.registry import create
+    from ganvas.training.run_folder import find_run
 
+    method = config.method
+    if method is None and (run := find_run(config)):
+        method = run.info["method"]
+    if method is None:
+        return
     try:
-        owner = create(method, wish.preset)
-        change(owner, strict(owner, wish.settings, "settings."), where="settings.")
+        owner = create(str(method), file.preset)
+        change(owner, strict(owner, file.settings, "settings."), where="settings.")
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from None
-
-
-def merge(file: Wish, line: Wish) -> Wish:
-    """The command line over the file."""
-    over = {name: value for name in settings_of(Wish) if (value := getattr(line, name)) is not None}
-    if line.budget:
-        file = dataclasses.replace(file, **dict.fromkeys(BUDGET))
-    kept = {} if line.preset else file.settings
-    return dataclasses.replace(
-        file, **over, resume=line.resume, settings={**kept, **line.settings},
-        data_settings={**file.data_settings, **line.data_settings},
-    )  # fmt: skip
 
 
 def read_assignments(assignments: Sequence[str]) -> tuple[dict[str, str], dict[str, str]]:
@@ -132,17 +108,19 @@ def strict(owner: Any, values: Mapping[str, Any], where: str) -> Mapping[str, An
 # --- reading ----------------------------------------------------------------------------------------------------
 
 
-def _wish(content: dict[str, Any]) -> Wish:
-    informed = ABOUT_A_RUN if "format" in content and "fingerprint" in content else ()
-    known = settings_of(Wish)
+def _config(content: dict[str, Any]) -> TrainConfig:
+    is_of_a_run = "format" in content and "fingerprint" in content
+    known = settings_of(TrainConfig)
     values: dict[str, Any] = {}
     tables: dict[str, dict[str, Any]] = {}
     for name, value in content.items():
+        if is_of_a_run and (name in NOT_RECORDED or name not in (*known, *TABLES)):
+            continue  # a fact about that run, such as the device where it ran
         if name in TABLES:
             tables[name] = _table(name, value)
-        elif name in known and name not in informed:
+        elif name in known:
             values[name] = value
-        elif name not in informed:
+        else:
             raise UsageError(
                 f"unknown key {name}{nearest(name, [*known, *TABLES])} (there are: {', '.join([*known, *TABLES])})"
             )
@@ -150,9 +128,9 @@ def _wish(content: dict[str, Any]) -> Wish:
     twice = sorted(budget.keys() & values.keys())
     if twice:
         raise UsageError(f"{twice[0]} is given twice: as {twice[0]} and as budget.{twice[0]}")
-    checked = {name: check(known[name], value) for name, value in strict(Wish, values, "").items()} | budget
-    return Wish(
-        **checked,
+    return TrainConfig(
+        **strict(TrainConfig, values, ""),
+        **budget,
         settings=tables.get("settings", {}),
         data_settings=_data_settings(tables.get("data_settings", {})),
     )
@@ -165,11 +143,12 @@ def _table(name: str, value: Any) -> dict[str, Any]:
 
 
 def _budget(table: dict[str, Any]) -> dict[str, Any]:
-    known = settings_of(Wish)
+    known = settings_of(TrainConfig)
     for name in table:
         if name not in BUDGET:
             raise UsageError(f"unknown key budget.{name}{nearest(name, BUDGET)} (there are: {', '.join(BUDGET)})")
-    return {name: check(known[name], value, where="budget.") for name, value in strict(Wish, table, "budget.").items()}
+    values = strict(TrainConfig, table, "budget.")
+    return {name: check(known[name], value, where="budget.") for name, value in values.items()}
 
 
 def _data_settings(table: dict[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -49,7 +50,8 @@ def doctor(
 
 def train_changed(folder: Path, diagnosis: Diagnosis, out: Path | None, *, json: bool) -> None:
     """A new run under the first change that settings can make, with the old run's data, seed and budget."""
-    from ganvas.cli.train import run_plan
+    from ganvas.cli.opening import open_shown
+    from ganvas.cli.train import closing, print_outcome
     from ganvas.cli.view import make_view
     from ganvas.errors import RunError
     from ganvas.registry import create
@@ -57,31 +59,34 @@ def train_changed(folder: Path, diagnosis: Diagnosis, out: Path | None, *, json:
     from ganvas.run import Run
     from ganvas.training.engine import choose_device
     from ganvas.training.precision import usable_here
-    from ganvas.training.request import reopen
-    from ganvas.training.session import prepare
+    from ganvas.training.prepare import recorded_config, reopen, start
 
     finding = next((one for one in diagnosis.findings if one.change.settings), None)
     if finding is None:
         raise RunError(f"there is no setting to change in {folder}: {diagnosis.line}")
     old = Run(folder)
-    info = old.info
-    changed = create(info["method"], None, {**info["settings"], **finding.change.settings})
-    precision = usable_here(info["precision"], choose_device("auto"))
+    recorded = recorded_config(old)
     view = make_view(json=json)
-    plan = prepare(
-        changed, reopen(old, None), out=out, seed=info["seed"], precision=precision, **info["budget"],
-        codes=info.get("codes"), preset=info.get("preset"), checkpoint_every=info.get("checkpoint_every"),
-        evaluate_every=info.get("evaluate_every"), measure_samples=info.get("measure_samples"),
+    config = dataclasses.replace(
+        recorded,
+        method=create(old.info["method"], None, {**recorded.settings, **finding.change.settings}),
+        settings={},
+        data=reopen(old, None, open_shown),
+        out=out,
+        precision=usable_here(recorded.precision, choose_device("auto")),
         callbacks=[view, ReportWriter()],
-    )  # fmt: skip
-    typer.echo(f"{finding.name}: {finding.change.line}; {_begin(plan, old, finding)}", err=json)
-    run_plan(plan, view, json=json)
+    )
+    session = start(config)
+    with closing(session, view):
+        typer.echo(f"{finding.name}: {finding.change.line}; {_begin(session, old, finding)}", err=json)
+        run = session.run()
+    print_outcome(session, run, json=json)
 
 
-def _begin(plan: Session, old: Run, finding: Finding) -> str:
+def _begin(session: Session, old: Run, finding: Finding) -> str:
     """Where the new run begins, in words."""
     if finding.change.anew:
         return "what was learned so far is not worth keeping: the networks start anew"
-    if plan.begin_from(old):
+    if session.begin_from(old):
         return f"from the last checkpoint of {old.folder}"
     return f"the networks of {old.folder} have other shapes, or it has no checkpoint: they start anew"

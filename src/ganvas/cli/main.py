@@ -31,6 +31,7 @@ from ganvas.cli import (
     translate,
 )
 from ganvas.errors import GanvasError, nearest
+from ganvas.training.environment import environment
 
 app = typer.Typer(
     name="ganvas",
@@ -108,7 +109,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def _complain(message: str, *, quiet: bool = False) -> None:
     """One line on stderr. `quiet`: every process of a training says the same, so that one of them is enough."""
-    rank = int(os.environ.get("RANK", 0))
+    rank = environment().rank
     if rank and quiet:
         return
     who = f"error (process {rank}):" if rank else "error:"

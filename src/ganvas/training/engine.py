@@ -23,6 +23,7 @@ from torch.distributed import PrefixStore  # pyright: ignore[reportPrivateImport
 from torch.distributed.rendezvous import rendezvous
 
 from ganvas.errors import UsageError
+from ganvas.training.environment import Environment, environment
 from ganvas.training.precision import choose_precision
 
 _joined = itertools.count()  # groups that this process was in; equal on all ranks
@@ -102,19 +103,19 @@ class Engine:
 
 def start_engine(device: str = "auto", precision: str = "auto") -> Engine:
     """Joins the other processes where torchrun started several, and settles device, precision and threads."""
-    rank, ranks = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
-    where = choose_device(device, int(os.environ.get("LOCAL_RANK", 0)))
-    if ranks > 1 and not dist.is_initialized():
-        _share_threads(int(os.environ.get("LOCAL_WORLD_SIZE", ranks)))
-        _join(where, rank, ranks)
+    process = environment()
+    where = choose_device(device, process.local_rank)
+    if process.ranks > 1 and not dist.is_initialized():
+        _share_threads(process)
+        _join(where, process)
     if where.type == "cuda":
         torch.backends.cudnn.benchmark = True
     chosen, why = choose_precision(precision, where)
-    if ranks > 1:  # near the border two ranks could choose differently
+    if process.ranks > 1:  # near the border two ranks could choose differently
         lead = torch.tensor(float(chosen == "bf16"), device=where)
         dist.broadcast(lead, 0)
         chosen = "bf16" if bool(lead) else "fp32"
-    return Engine(where, chosen, why, rank, ranks)
+    return Engine(where, chosen, why, process.rank, process.ranks)
 
 
 def choose_device(device: str, local_rank: int = 0) -> torch.device:
@@ -172,20 +173,18 @@ def compile_networks(networks: Iterable[nn.Module]) -> None:
         network.compile(dynamic=False)
 
 
-def _share_threads(processes_here: int) -> None:
+def _share_threads(process: Environment) -> None:
     # Each rank taking all cores would leave every one of them waiting for the others.
-    if "OMP_NUM_THREADS" not in os.environ or os.environ.get("TORCHELASTIC_RUN_ID"):
-        torch.set_num_threads(max(1, (os.cpu_count() or 1) // processes_here))
+    if "OMP_NUM_THREADS" not in os.environ or process.by_torchrun:
+        torch.set_num_threads(max(1, (os.cpu_count() or 1) // process.local_ranks))
 
 
-def _join(device: torch.device, rank: int, ranks: int) -> None:
+def _join(device: torch.device, process: Environment) -> None:
     if not dist.is_available():
         raise UsageError("this PyTorch was built without torch.distributed: train in one process")
     # After a restart by torchrun, and after an earlier training of this process, old keys still lie in its store: a prefix
     # of its own keeps each try apart.
-    store, rank, ranks = next(iter(rendezvous("env://", rank, ranks, timeout=timedelta(minutes=10))))
-    tries = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+    store, rank, ranks = next(iter(rendezvous("env://", process.rank, process.ranks, timeout=timedelta(minutes=10))))
     backend = "nccl" if device.type == "cuda" else "gloo"
-    dist.init_process_group(
-        backend, store=PrefixStore(f"ganvas-{tries}-{next(_joined)}", store), rank=rank, world_size=ranks
-    )
+    prefix = f"ganvas-{process.restarts}-{next(_joined)}"
+    dist.init_process_group(backend, store=PrefixStore(prefix, store), rank=rank, world_size=ranks)

@@ -1,6 +1,6 @@
 """One session of training: the loop around the trainer, and what happens between its steps.
 
-prepare(...)          everything checked and built, nothing written yet
+prepare.py            makes it from a config
 Session.run           the loop
 trainer.py            one step;  recovery.py: NaN;  cadence.py: what is due;  evaluator.py: samples and metrics
 """
@@ -11,39 +11,35 @@ import contextlib
 import functools
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from ganvas.abilities import TwoStage
-from ganvas.data import Dataset, DataSettings
+from ganvas.data import Dataset
 from ganvas.defaults import MEASURED
 from ganvas.doctor import Finding, diagnose
-from ganvas.errors import DataError, GanvasError, RunError, UsageError
+from ganvas.errors import DataError, GanvasError, UsageError
 from ganvas.method import Method
-from ganvas.registry import create
 from ganvas.run import Run, RunWriter
-from ganvas.settings import as_dict
 from ganvas.training.build import build_trainer
 from ganvas.training.cadence import Cadence
 from ganvas.training.callbacks import Callback
 from ganvas.training.checkpoint import checkpoints, load_newest, save_state, set_aside_after
-from ganvas.training.engine import Engine, start_engine
+from ganvas.training.config import TrainConfig
+from ganvas.training.engine import Engine
 from ganvas.training.evaluator import Evaluator
 from ganvas.training.guard import Guard, take_over
 from ganvas.training.health import Health
 from ganvas.training.manifest import count_parameters, facts
-from ganvas.training.precision import usable_here
 from ganvas.training.recorder import Recorder
 from ganvas.training.recovery import Recovery, restore_newest
-from ganvas.training.request import check_same, claimed, find_old, new_folder, open_dataset, read_budget, reopen, stand
+from ganvas.training.run_folder import claim_folder
 from ganvas.training.trainer import Budget, NonFinite
 from ganvas.training.trial import settle_precision
 
-METHOD, DATA = "r3gan", "digits"  # where none is given
-LARGEST_SEED = 2**62
 FINITE_EVERY = 64  # steps between two questions to the GPU whether an update met NaN or inf
 
 
@@ -55,105 +51,33 @@ class Interrupted(GanvasError):
         self.exit_code = 128 + number
 
 
-def prepare(
-    method: str | Method | None = None,
-    data: str | Path | Dataset | None = None,
-    *,
-    out: str | Path | None = None,
-    minutes: float | None = None,
-    images: int | None = None,
-    steps: int | None = None,
-    preset: str | None = None,
-    settings: dict[str, Any] | None = None,
-    data_settings: dict[str, Any] | DataSettings | None = None,
-    seed: int = 0,
-    device: str = "auto",
-    precision: str = "auto",
-    compile: str = "auto",
-    resume: str | Path | None = None,
-    checkpoint_every: int | None = None,
-    evaluate_every: int | None = None,
-    measure_samples: int | None = None,
-    guard: bool = False,
-    codes: str | Path | None = None,
-    callbacks: Sequence[Callback] = (),
-) -> Session:
-    """Everything checked and built, nothing written yet (`--dry-run`). Arguments and errors are those of `train`."""
-    budget = read_budget(minutes, images, steps)
-    if not 0 <= seed <= LARGEST_SEED:
-        raise UsageError(f"seed must be an integer from 0 to {LARGEST_SEED} (got {seed})")
-    old = find_old(resume, out)
-    if old is not None:
-        if minutes is None and images is None and steps is None:
-            budget = read_budget(*(old.info["budget"].get(name) for name in ("minutes", "images", "steps")))
-        checkpoint_every = checkpoint_every or old.info.get("checkpoint_every")
-        evaluate_every = evaluate_every or old.info.get("evaluate_every")
-        compile = "on" if compile == "auto" and old.info.get("compiled") else compile
-        measure_samples = old.info.get("measure_samples") if measure_samples is None else measure_samples
-        check_same(old, method, data, preset, settings, data_settings)
-        if codes is not None and resume is not None and str(resume) != "auto":
-            raise RunError(f"{old.folder} holds the codes that it learns: omit --codes")
-        folder, seed = old.folder, old.info["seed"]
-        kept = precision == "auto"  # the same bits as before
-        engine = start_engine(device, old.info["precision"] if kept else precision)
-        if kept:
-            usable, why = usable_here(engine.precision, engine.device), old.info.get("why_precision", "as before")
-            if usable != engine.precision:
-                why = f"this run had bf16, which this {engine.device.type} only emulates"
-            engine = replace(engine, precision=usable, why=why)
-        chosen = create(old.info["method"], None, old.info["settings"])
-        dataset = reopen(old, data)
-        preset, first = old.info.get("preset"), None
-    else:
-        chosen = (
-            method.with_settings(settings or {})
-            if isinstance(method, Method)
-            else create(method or METHOD, preset, settings)
-        )
-        dataset = open_dataset(data or DATA, data_settings)
-        chosen, first = stand(chosen, codes, dataset)
-        folder = new_folder(out, chosen.name, dataset.name)
-        engine = start_engine(device, precision)
-    return Session(
-        folder, chosen, dataset, budget, engine, seed=seed, preset=preset, compile=compile,
-        checkpoint_every=checkpoint_every, evaluate_every=evaluate_every,
-        measure_samples=MEASURED if measure_samples is None else measure_samples, guard=guard, callbacks=callbacks,
-        resumed=old is not None, first=first, try_precision=old is None and precision == "auto", out=out,
-        codes=old.info.get("codes") if old else codes,
-    )  # fmt: skip
-
-
 class Session:
     """One training: from its first step, or its newest checkpoint, to the end of its budget."""
 
     def __init__(
-        self, folder: Path, method: Method, data: Dataset, budget: Budget, engine: Engine, *, seed: int,
-        preset: str | None = None, compile: str = "auto", checkpoint_every: int | None = None,
-        evaluate_every: int | None = None, measure_samples: int = MEASURED, guard: bool = False,
-        callbacks: Sequence[Callback] = (), resumed: bool = False, first: Method | None = None,
-        codes: str | Path | None = None, try_precision: bool = False, out: str | Path | None = None,
+        self, config: TrainConfig, folder: Path, method: Method, data: Dataset, engine: Engine, *, resumed: bool = False,
+        first: Method | None = None,
     ) -> None:  # fmt: skip
-        check_fit(method, data, engine, guard=guard)
-        check_counts(checkpoint_every, evaluate_every, measure_samples)
-        self.folder, self.data, self.engine, self.seed, self.preset = folder, data, engine, seed, preset
-        self.checkpoint_every, self.evaluate_every = checkpoint_every, evaluate_every
-        self.measure_samples = measure_samples
-        self.resumed, self.out, self.codes = resumed, out, codes
-        self.compiled = wants_compiling(compile)
+        """`config` as `start` or `resume` settled it. `first` is the trained first stage of a two-stage method."""
+        check_fit(method, data, engine, guard=config.guard)
+        self.config, self.folder, self.data, self.engine = config, folder, data, engine
+        self.resumed, self.compiled = resumed, config.compile == "on"
+        seed = config.seed or 0
+        samples = MEASURED if config.measure_samples is None else config.measure_samples
 
         # Who takes part.
         self.writer = RunWriter(folder)
-        self.callbacks: list[Callback] = [Recorder(self.writer), *callbacks] if engine.leads else []
-        self.guard = Guard() if guard else None
+        self.callbacks: list[Callback] = [Recorder(self.writer), *config.callbacks] if engine.leads else []
+        self.guard = Guard() if config.guard else None
         self.recovery = Recovery(seed, self._say)
-        self.cadence = Cadence(checkpoint_every, evaluate_every)
-        self.evaluator = Evaluator(data, measure_samples, self.writer, self._tell)
+        self.cadence = Cadence(config.checkpoint_every, config.evaluate_every)
+        self.evaluator = Evaluator(data, samples, self.writer, self._tell)
 
         # Networks, feed and loop.
         self._build = functools.partial(build_trainer, data=data, seed=seed, first=first)
-        if try_precision:
+        if config.precision == "auto":
             self.engine = settle_precision(method, engine, self._build)
-        self._set_up(method, budget)
+        self._set_up(method, Budget(config.steps, config.images, config.minutes))
 
         self._claimed = False
         self._saved_step = -1
@@ -177,23 +101,9 @@ class Session:
         return count_parameters(self.method)
 
     def info(self) -> dict[str, Any]:
-        """What settings.json holds."""
-        budget = self.trainer.budget
-        asked = {
-            "method": self.method.name,
-            "preset": self.preset,
-            "settings": self.method.settings(),
-            "data": self.data.source,
-            "data_settings": as_dict(self.data.settings),
-            "seed": self.seed,
-            "budget": {"steps": budget.steps, "images": budget.images, "minutes": budget.minutes},
-            "checkpoint_every": self.checkpoint_every,
-            "evaluate_every": self.evaluate_every,
-            "measure_samples": self.measure_samples,
-        }
-        if self.codes is not None:
-            asked["codes"] = str(self.codes)
-        return {**asked, **facts(self.method, self.data, self.engine, compiled=self.compiled)}
+        """What settings.json holds: the config as it was settled, and facts about this run."""
+        config = replace(self.config, settings=self.method.settings(), precision=self.engine.precision)
+        return {**config.as_dict(), **facts(self.method, self.data, self.engine, compiled=self.compiled)}
 
     # --- before the first step ------------------------------------------------------------------------------
 
@@ -208,7 +118,9 @@ class Session:
         """Makes the run's folder this training's own, before another one takes it, and says which it is: a name that nobody
         asked for gives way to the next that is free. Called by `run`, or earlier where the name is needed."""
         if self.engine.leads and not self.resumed and not self._claimed:
-            self.folder = self.writer.folder = claimed(self.folder, self.out, self.method.name, self.data.name)
+            self.folder = self.writer.folder = claim_folder(
+                self.folder, self.config.out, self.method.name, self.data.name
+            )
             self._claimed = True
         return self.folder
 
@@ -411,19 +323,3 @@ def check_fit(method: Method, data: Dataset, engine: Engine, *, guard: bool) -> 
             f"{data.name} has {len(data)} {data.spec.unit}, fewer than a batch of {method.batch_size}: add some, or choose"
             f" --set batch_size={max(1, len(data) // 2)} or less"
         )
-
-
-def check_counts(checkpoint_every: int | None, evaluate_every: int | None, measure_samples: int) -> None:
-    """UsageError for numbers of steps or samples that make no sense."""
-    if measure_samples < 0 or measure_samples == 1:
-        raise UsageError(f"samples must be 0 (measure nothing) or at least 2 (got {measure_samples})")
-    for name, value in (("checkpoint-every", checkpoint_every), ("evaluate-every", evaluate_every)):
-        if value is not None and value < 1:
-            raise UsageError(f"{name} must be at least 1 step (got {value})")
-
-
-def wants_compiling(compile: str) -> bool:
-    """Compiles where asked; "auto" does not: on a CPU it gave nothing within a budget of minutes (docs/experiments.md)."""
-    if compile not in ("auto", "on", "off"):
-        raise UsageError(f"compile must be one of auto, on, off (got {compile!r})")
-    return compile == "on"

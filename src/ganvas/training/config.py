@@ -1,0 +1,149 @@
+"""TrainConfig: everything that one can ask of a training, declared once.
+
+The options of `ganvas train`, the keys of a --config file, a run's settings.json, the arguments of `ganvas.train` and the
+table in docs/cli.md come from its fields. A new option is one more field here; whoever acts on it reads it from the config.
+
+    config = TrainConfig("r3gan", "digits", minutes=5, seed=1)
+    config.as_dict()          # the part of settings.json that another training can be started from
+
+No torch is imported here, so that `ganvas train --help` stays light.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+from ganvas.defaults import MEASURED, MINUTES
+from ganvas.errors import UsageError
+from ganvas.settings import as_dict, check, setting, settings_of
+from ganvas.training.callbacks import Callback
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ganvas.data import Dataset
+    from ganvas.method import Method
+else:  # at run time, annotations say what a command line or a file can hold: names
+    Path = Dataset = Method = str
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+BUDGET = ("minutes", "images", "steps")  # in files and settings.json, one table
+KEPT = ("method", "data", "preset", "seed", "codes")  # by a resumed run; its settings too
+NOT_RECORDED = ("out", "device", "resume", "guard")  # in settings.json: they concern one call, not what is trained
+LARGEST_SEED = 2**62
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainConfig:
+    """One training as it is asked for; making it checks every value, and UsageError names the wrong one.
+
+    `settings` are the method's, `data_settings` the data's. `callbacks` listen to the training.
+    """
+
+    method: str | Method | None = setting(None, "Which method, such as r3gan; `ganvas methods` lists them.")
+    data: str | Path | Dataset | None = setting(
+        None, "A folder (sub-folders are labels), a .zip, .npz, .npy or IDX file, a text, or a set by name: digits."
+    )
+    _: dataclasses.KW_ONLY
+    out: str | Path | None = setting(None, "The run folder to make. Default: runs/METHOD-DATA.", metavar="RUN")
+    minutes: float | None = setting(
+        None,
+        f"Budget in minutes of training. The first budget reached ends it; {MINUTES:g} minutes if none is given.",
+        above=0,
+    )
+    images: int | None = setting(None, "Budget in images, clips or tokens drawn, repeats included.", minimum=1)
+    steps: int | None = setting(None, "Budget in steps.", minimum=1)
+    preset: str | None = setting(None, "A preset of the method; `ganvas methods NAME` shows them.")
+    settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    data_settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    seed: int | None = setting(None, "All random draws follow from it. Default: 0.", minimum=0)
+    device: str = setting("auto", "auto, cpu, cuda, cuda:N or mps. auto: a GPU where there is one.")
+    precision: str = setting("auto", "auto: bf16 where the machine is faster by it.", choices=("auto", "fp32", "bf16"))
+    compile: str = setting("auto", "Compile the networks.", choices=("auto", "on", "off"))
+    resume: str | Path | None = setting(
+        None, "Continue that run. auto: with --out where it holds this run already, else start it.", metavar="RUN|auto"
+    )
+    codes: str | Path | None = setting(
+        None, "code_prior: the run of a vq_vae whose codes it learns; its weights are copied.", metavar="RUN"
+    )
+    checkpoint_every: int | None = setting(
+        None, "Steps between two checkpoints. Default: one a minute.", minimum=1, metavar="STEPS"
+    )
+    evaluate_every: int | None = setting(
+        None, "Steps between two measurements. Default: five over the budget.", minimum=1, metavar="STEPS"
+    )
+    measure_samples: int | None = setting(
+        None, f"Images in a measurement; 0: measure nothing. Default: {MEASURED}.", minimum=0, flag="--samples"
+    )
+    guard: bool = setting(False, "Make the doctor's changes while training, where it is sure of them.")
+    callbacks: Sequence[Callback] = ()
+
+    def __post_init__(self) -> None:
+        for name, known in settings_of(self).items():
+            value = getattr(self, name)
+            if isinstance(value, os.PathLike):
+                value = os.fspath(value)
+            is_name = known.type == str | None and (isinstance(value, str) or name in ("method", "data"))
+            checked = value if is_name else check(known, value)
+            object.__setattr__(self, name, checked)
+        if dataclasses.is_dataclass(self.data_settings):  # a DataSettings is as good as a mapping
+            object.__setattr__(self, "data_settings", as_dict(self.data_settings))
+        if (self.seed or 0) > LARGEST_SEED:
+            raise UsageError(f"seed must be an integer from 0 to {LARGEST_SEED} (got {self.seed})")
+        if self.measure_samples == 1:
+            raise UsageError("samples must be 0 (measure nothing) or at least 2 (got 1)")
+
+    @property
+    def budget(self) -> dict[str, float]:
+        """The limits that were given, by name."""
+        return {name: getattr(self, name) for name in BUDGET if getattr(self, name) is not None}
+
+    def given(self) -> dict[str, Any]:
+        """The settings that are not at their default."""
+        known = settings_of(self)
+        return {name: value for name, value in as_dict(self).items() if value != known[name].default}
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for settings.json, from which `from_dict` makes the same training again."""
+        values = {name: value for name, value in as_dict(self).items() if name not in (*BUDGET, *NOT_RECORDED)}
+        budget = {name: getattr(self, name) for name in BUDGET}
+        return {**values, "settings": self.settings, "data_settings": self.data_settings, "budget": budget}
+
+    @classmethod
+    def from_dict(cls, info: Mapping[str, Any]) -> TrainConfig:
+        """The config in a run's settings.json, of this version or an older one; the facts beside it are passed over."""
+        names = [name for name in (*settings_of(cls), "settings", "data_settings") if name not in NOT_RECORDED]
+        values = {name: info[name] for name in names if name in info}
+        if "compile" not in info and info.get("compiled"):
+            values["compile"] = "on"
+        return cls(**values, **{name: info["budget"].get(name) for name in BUDGET})
+
+    def merged(self, over: Mapping[str, Any]) -> TrainConfig:
+        """With the values of `over` in place of its own. A budget replaces the whole budget, a preset all settings; `settings`
+        and `data_settings` are replaced one by one."""
+        budget = dict.fromkeys(BUDGET) if any(over.get(name) is not None for name in BUDGET) else {}
+        settings = {} if over.get("preset") else self.settings
+        tables = {
+            "settings": {**settings, **over.get("settings", {})},
+            "data_settings": {**self.data_settings, **over.get("data_settings", {})},
+        }
+        return dataclasses.replace(self, **{**budget, **over, **tables})
+
+
+def takes_fields_of(
+    config: Callable[Arguments, TrainConfig],
+) -> Callable[[Callable[..., Result]], Callable[Arguments, Result]]:
+    """Decorates a function that hands its arguments to `config`: type checkers and `help()` show the arguments of that."""
+
+    def decorate(function: Callable[..., Result]) -> Callable[Arguments, Result]:
+        returns = inspect.signature(function).return_annotation
+        function.__signature__ = inspect.signature(config).replace(return_annotation=returns)  # pyright: ignore
+        return function
+
+    return decorate

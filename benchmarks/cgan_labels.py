@@ -32,15 +32,15 @@ def asked_for(run: Run, data: Dataset, per_class: int) -> dict[str, Any]:
     images = [run.sample(per_class, seed=number * per_class, label=number) for number in range(len(classes))]
     labels = np.repeat(np.arange(len(classes)), per_class)
     figures = measure(np.concatenate(images), data, data.part("test"))
-    varied = {name: figures[name]["value"] for name in ("FD[digits]", "coverage", "recall")}
-    return {**label_accuracy(np.concatenate(images), labels, classes), **varied}
+    varied = {name: figures[name].value for name in ("FD[digits]", "coverage", "recall")}
+    return {**label_accuracy(np.concatenate(images), labels, classes).as_dict(), **varied}
 
 
 def reference_of(data: Dataset) -> float:
     """label_accuracy of the held-out images under their own labels."""
     test = data.part("test")
     assert test is not None and test.labels is not None
-    return label_accuracy(test.images, test.labels, data.spec.classes)["value"]
+    return label_accuracy(test.images, test.labels, data.spec.classes).value
 
 
 def row(options: argparse.Namespace, data: Dataset, seed: int, folder: Path) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from budget import read_settings, trained
 from ganvas.abilities import TwoStage
 from ganvas.data import Dataset, open_data
 from ganvas.data.feed import Feed
+from ganvas.figure import figures_as_dict
 from ganvas.metrics import measure, measure_reconstruction
 from ganvas.run import Run
 from ganvas.sampling import reconstructed, to_uint8
@@ -73,9 +74,9 @@ def one(options: argparse.Namespace, seed: int) -> None:
     sampling = time.process_time() - began
     result = {
         "seed": seed, "minutes": options.minutes, "settings": settings, "data": options.data,
-        "reconstruction": measure_reconstruction(stage.method, data),  # pyright: ignore[reportArgumentType]
-        "reconstructed": measure(to_uint8(reconstructed(stage.method, held.images)), data, held),
-        "metrics": measure(samples, data, held), "sampling_seconds": round(sampling, 1),
+        "reconstruction": figures_as_dict(measure_reconstruction(stage.method, data)),  # pyright: ignore[reportArgumentType]
+        "reconstructed": figures_as_dict(measure(to_uint8(reconstructed(stage.method, held.images)), data, held)),
+        "metrics": figures_as_dict(measure(samples, data, held)), "sampling_seconds": round(sampling, 1),
         "encoding_seconds": round(encoding(prior, data), 1), "steps": [steps(stage), steps(prior)],
         "precision": [stage.info["precision"], prior.info["precision"]],
         "parameters": [stage.info["parameters"], prior.info["networks"]["prior"]],

@@ -30,6 +30,7 @@ from ganvas.chunks import in_chunks
 from ganvas.data import Dataset, grid, open_data, write_png
 from ganvas.data.batch import as_image_tensor
 from ganvas.metrics import measure
+from ganvas.metrics.restoration import decibels
 from ganvas.run import Run
 from ganvas.sampling import to_uint8
 from ganvas.training.engine import machine_name
@@ -176,12 +177,13 @@ def by_network(network: Plain, images: np.ndarray, hole: Tensor) -> Tensor:
 
 def psnr(made: Tensor, images: np.ndarray, hole: Tensor) -> Tensor:
     """In dB, (n,), over the pixels of the hole."""
-    error = ((made - as_image_tensor(images)) / 2).square() * hole
-    return -10 * (error.flatten(1).sum(1) / (hole.sum() * made.shape[1])).clamp_min(1e-10).log10()
+    squares = ((made - as_image_tensor(images)) / 2).square() * hole
+    errors = squares.flatten(1).sum(1) / (hole.sum() * made.shape[1])
+    return torch.from_numpy(decibels(errors.numpy()))
 
 
 def distance(images: np.ndarray, data: Dataset) -> float:
-    return measure(images, data, data.part("test"))["FD[digits]"]["value"]
+    return measure(images, data, data.part("test"))["FD[digits]"].value
 
 
 def lines(report: dict[str, Any]) -> list[str]:

@@ -121,6 +121,7 @@ def run_one(work: Path, name: str, data: str, seed: int, minutes: float) -> None
 
     from ganvas.abilities import TwoStage
     from ganvas.data import open_data
+    from ganvas.figure import figures_as_dict
     from ganvas.metrics import measure
     from ganvas.registry import find, presets
     from ganvas.training.engine import machine_name, peak_memory
@@ -154,7 +155,7 @@ def run_one(work: Path, name: str, data: str, seed: int, minutes: float) -> None
         "memory_mb": round(peak_memory(next(method.parameters()).device) / 2**20),
         "precision_used": run.info["precision"], "machine": machine_name(next(method.parameters()).device),
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "metrics": measure(samples, dataset, dataset.part("test")),
+        "metrics": figures_as_dict(measure(samples, dataset, dataset.part("test"))),
         "total_seconds": round(time.perf_counter() - began, 1),
     }  # fmt: skip
     place = result_file(work, name, data, seed, minutes)

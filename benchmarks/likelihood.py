@@ -44,7 +44,7 @@ def row(options: argparse.Namespace, data: Dataset, seed: int, folder: Path) -> 
     likelihood.HELD = options.n
     entry = next(iter(likelihood.measure_likelihood(run.method, data, samples=options.importance_samples).values()))
     last = [one for one in run.log() if "step" in one][-1]
-    return {"seed": seed, "steps": last["step"], **entry}
+    return {"seed": seed, "steps": last["step"], **entry.as_dict()}
 
 
 def main(arguments: list[str] | None = None) -> None:

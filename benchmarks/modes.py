@@ -40,12 +40,13 @@ def row(options: argparse.Namespace, data: Dataset, method: str, seed: int, fold
     last = list(run.log())[-1]
     figures = measure(run.sample(options.samples, seed=10**6), data, data.part("test"))
     modes, divergence = figures["modes"], figures["KL"]
+    fair = modes.value_at_reference_n
     return {
         "method": method, "seed": seed, "steps": last["step"], "seconds": last["seconds"],
         "images_per_second": round(last["step"] * run.method.batch_size / last["seconds"], 1),
-        "modes": modes["value"], "modes_at_floor_n": modes.get("value_at_reference_n", modes["value"]), "KL": divergence["value"],
-        "modes_floor": modes["reference"], "KL_floor": divergence["reference"], "reference_n": modes["reference_n"], "of": modes["of"],
-        "n": modes["n"], "parameters": sum(one.numel() for one in run.method.parameters()),
+        "modes": modes.value, "modes_at_floor_n": modes.value if fair is None else fair, "KL": divergence.value,
+        "modes_floor": modes.reference, "KL_floor": divergence.reference, "reference_n": modes.reference_n, "of": modes.of,
+        "n": modes.n, "parameters": sum(one.numel() for one in run.method.parameters()),
     }  # fmt: skip
 
 

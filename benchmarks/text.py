@@ -101,7 +101,7 @@ def trained(data: Dataset, kind: str, seed: int, wish: argparse.Namespace) -> di
         trainer.tick()
         if trainer.seconds >= 60 * marks[0]:
             entry = measure_likelihood(trainer.average.method, data)["bits_per_character"]  # pyright: ignore[reportArgumentType]
-            curve.append((marks.pop(0), entry["value"]))
+            curve.append((marks.pop(0), entry.value))
             trainer.restart_clock()
     found = {
         "name": f"rnn_text {kind}, seed {seed}", "bpc": curve[-1][1], "seconds": trainer.seconds, "curve": curve,

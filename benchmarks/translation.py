@@ -31,7 +31,8 @@ from ganvas.method import Method
 from ganvas.metrics.frechet import Moments, frechet_distance
 from ganvas.metrics.kernel import kernel_distance
 from ganvas.metrics.readers import choose_reader, read
-from ganvas.metrics.translation import absolute_errors, psnr_each
+from ganvas.metrics.restoration import psnr_each
+from ganvas.metrics.translation import absolute_errors
 from ganvas.run import Run
 from ganvas.tasks.translate import translate_images
 from ganvas.training.config import TrainConfig

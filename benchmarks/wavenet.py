@@ -208,7 +208,7 @@ def measure(data: Dataset, run: Run, n: int, epochs: int, sheet: Path | None) ->
     method = run.load_method()
     _, codes, counted = coded(data)
     _, held_codes, held_counted = coded(held)
-    wavenet = measure_likelihood(method, data)["bits_per_sample"]["value"]  # pyright: ignore[reportArgumentType]
+    wavenet = measure_likelihood(method, data)["bits_per_sample"].value  # pyright: ignore[reportArgumentType]
     bits = {"histogram": histogram_bits(codes, counted, held_codes, held_counted), "linear": linear_bits(data, held)}
     started = time.process_time()
     made, labels = drawn(method, n, classes)

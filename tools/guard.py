@@ -472,7 +472,8 @@ def numbers_of(node: Any, path: str = "") -> Iterator[tuple[str, str]]:
                 name = value.get("name", key) if isinstance(value, dict) and isinstance(node, list) else key
                 yield from numbers_of(value, f"{path}/{name}")
     elif isinstance(node, bool):
-        yield path, str(node)
+        if not path.endswith("/primary"):  # the mark of a run's main figure says nothing of its value
+            yield path, str(node)
     elif isinstance(node, int | float):
         yield path, float(node).hex()
     elif isinstance(node, str):

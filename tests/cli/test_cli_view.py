@@ -12,12 +12,13 @@ from rich.segment import Segment
 from ganvas.cli.blocks import Image, colours, crop, half_blocks, shrink
 from ganvas.cli.output import figure, metrics_line
 from ganvas.cli.view import SPENT, Lines, Screen, eta, make_view
+from ganvas.figure import Figure
 from ganvas.training.trainer import Trainer
 from parts import small, trainer_for
 
 METRICS = {
-    "FD[digits]": {"value": 3.2104, "reference": 0.151, "n": 2000},
-    "coverage": {"value": 0.8, "reference": None},
+    "FD[digits]": Figure(3.2104, "lower", 2000, reference=0.151),
+    "coverage": Figure(0.8, "higher"),
 }
 
 

@@ -79,8 +79,8 @@ def test_a_character_costs_as_much_in_either_unit(tmp_path: Path) -> None:
         assert held is not None
         count = (len(held) - 1) * math.log2(len(data.spec.tokens))
         characters = len(decode(held.examples[1:], data.spec.tokens))
-        assert entry["value"] == pytest.approx(count / characters, rel=1e-5)
-        assert entry["bound_or_exact"] == "exact" and entry["n"] == 1
+        assert entry.value == pytest.approx(count / characters, rel=1e-5)
+        assert entry.details["bound_or_exact"] == "exact" and entry.n == 1
 
 
 # --- the carried state ----------------------------------------------------------------------------------------------------
@@ -257,7 +257,7 @@ def test_it_learns_more_than_counts_of_pairs_know() -> None:
         trainer.step()
     averaged = trainer.average.method
     assert isinstance(averaged, RecurrentTextModel) and isinstance(averaged, Samples)
-    found = measure_likelihood(averaged, data)["bits_per_character"]["value"]
+    found = measure_likelihood(averaged, data)["bits_per_character"].value
     assert entropy(data, 0) > 3.3 and 1.5 < entropy(data, 1) < 2.5
     assert found < entropy(data, 1) - 0.3
     known = {"the", "cat", "sat", "on", "a", "mat,", "and", "dogs", "ran.", "Oh", "no!"}

@@ -198,7 +198,7 @@ def test_a_short_training_uses_its_latent() -> None:
     method = trainer.average.method
     assert isinstance(method, VAE)
     entry = measure_likelihood(method, data, samples=5)["nats"]
-    assert entry["n"] == 2000 and entry["value"] < 160 and entry["value"] < entry["value_at_1"] < 170
+    assert entry.n == 2000 and entry.value < 160 and entry.value < entry.details["value_at_1"] < 170
     held = data.part("test")
     assert held is not None
     x = torch.from_numpy(held.images[:200].copy()).permute(0, 3, 1, 2).float() / 127.5 - 1

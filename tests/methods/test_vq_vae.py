@@ -181,5 +181,5 @@ def test_a_short_training_paints_digits_again(quantiser: str, steps: int) -> Non
     while trainer.progress < 1:
         trainer.step()
     found = measure_reconstruction(trainer.average.method.eval(), data)  # pyright: ignore
-    assert found["PSNR"]["value"] > flat + 3 and found["PSNR"]["n"] == len(held)
-    assert found["codes_used"]["value"] > 0.5 and found["perplexity"]["value"] > 4
+    assert found["PSNR"].value > flat + 3 and found["PSNR"].n == len(held)
+    assert found["codes_used"].value > 0.5 and found["perplexity"].value > 4

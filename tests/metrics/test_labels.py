@@ -14,9 +14,9 @@ def test_real_digits_are_what_their_labels_say() -> None:
     data = open_data("digits", split="test")
     images, labels = data.images[:200], data.labels[:200]
     found = label_accuracy(images, labels)
-    assert found["value"] >= 0.97 and found["n"] == 200
-    assert list(found["by_class"]) == list("0123456789")
-    assert label_accuracy(images, (labels + 1) % 10)["value"] <= 0.03
+    assert found.value >= 0.97 and found.n == 200
+    assert list(found.details["by_class"]) == list("0123456789")
+    assert label_accuracy(images, (labels + 1) % 10).value <= 0.03
 
 
 def test_a_share_by_hand() -> None:
@@ -24,16 +24,16 @@ def test_a_share_by_hand() -> None:
     data = open_data("digits", split="test")
     ones, fives = (data.images[data.labels == digit] for digit in (1, 5))
     found = label_accuracy(np.stack([ones[0], fives[0], ones[1]]), [1, 5, 5])
-    assert found["value"] == pytest.approx(2 / 3)
-    assert found["by_class"] == {"1": 1.0, "5": 0.5}
+    assert found.value == pytest.approx(2 / 3)
+    assert found.details["by_class"] == {"1": 1.0, "5": 0.5}
 
 
 def test_stacked_digits_are_read_channel_by_channel() -> None:
     data = open_data("stacked_digits", split="test")
     found = label_accuracy(data.images[:100], data.labels[:100], data.spec.classes)
-    assert found["value"] >= 0.93
+    assert found.value >= 0.93
     wrong_in_blue = data.labels[:100] // 10 * 10 + (data.labels[:100] + 1) % 10
-    assert label_accuracy(data.images[:100], wrong_in_blue, data.spec.classes)["value"] <= 0.05
+    assert label_accuracy(data.images[:100], wrong_in_blue, data.spec.classes).value <= 0.05
 
 
 def test_what_the_network_cannot_read_is_an_error() -> None:

@@ -41,19 +41,20 @@ def of_arrays(like, images, labels=None, classes=()):
 
 def test_held_out_images_reach_the_floor(train, test):
     found = measure(np.array(test.images[:500]), train, test, seed=1)
-    assert {name: entry["better"] for name, entry in found.items()} == KEYS
+    assert {name: entry.better for name, entry in found.items()} == KEYS
+    assert [name for name, entry in found.items() if entry.primary] == ["FD[digits]"]
     for name, entry in found.items():
-        assert isinstance(entry["value"], float | int), name
+        assert isinstance(entry.value, float | int), name
         # The same images in another order: what is left is the rounding of the network.
-        assert entry["value"] == pytest.approx(entry["reference"], rel=1e-3, abs=1e-4) or name == "copies", name
-        assert entry["n"] == 500
-        assert "2000 test images" in entry["reference_from"]
-    assert found["modes"]["value"] == found["modes"]["of"] == 10
-    assert found["entropy"]["value"] == pytest.approx(math.log(10), abs=0.02)
-    assert found["coverage"]["n_real"] == 500
-    assert found["FD[digits]"]["n_real"] == len(train)
-    assert abs(found["copies"]["value"] - found["copies"]["reference"]) <= 6
-    assert found["copies"]["exact"] == 0
+        assert entry.value == pytest.approx(entry.reference, rel=1e-3, abs=1e-4) or name == "copies", name
+        assert entry.n == 500
+        assert "2000 test images" in entry.reference_from
+    assert found["modes"].value == found["modes"].of == 10
+    assert found["entropy"].value == pytest.approx(math.log(10), abs=0.02)
+    assert found["coverage"].details["n_real"] == 500
+    assert found["FD[digits]"].details["n_real"] == len(train)
+    assert abs(found["copies"].value - found["copies"].reference) <= 6
+    assert found["copies"].details["exact"] == 0
 
 
 def test_the_cache_changes_nothing(train, test):
@@ -67,27 +68,27 @@ def test_more_samples_than_test_images_get_a_fair_value(train, test):
     few = of_arrays(test, test.images[:100], test.labels[:100], test.spec.classes)
     found = measure(np.array(test.images[:300]), train, few)
     entry = found["FD[digits]"]
-    assert (entry["n"], entry["reference_n"]) == (300, 100)
-    assert entry["value"] < entry["value_at_reference_n"]  # fewer samples, more bias
-    assert found["modes"]["value_at_reference_n"] <= 10
-    assert found["coverage"]["reference_n"] == 100
-    assert "value_at_reference_n" not in found["KD[digits]"]
+    assert (entry.n, entry.reference_n) == (300, 100)
+    assert entry.value < entry.value_at_reference_n  # fewer samples, more bias
+    assert found["modes"].value_at_reference_n <= 10
+    assert found["coverage"].reference_n == 100
+    assert found["KD[digits]"].value_at_reference_n is None
 
 
 @pytest.mark.parametrize("missing", [1, 4, 9])
 def test_a_digit_that_is_never_made_is_not_covered(train, test, missing):
     found = measure(np.array(test.images[test.labels != missing]), train, test)
-    assert (found["modes"]["value"], found["modes"]["reference"], found["modes"]["of"]) == (9, 10, 10)
-    assert found["KL"]["value"] > 0.08 > found["KL"]["reference"]
+    assert (found["modes"].value, found["modes"].reference, found["modes"].of) == (9, 10, 10)
+    assert found["KL"].value > 0.08 > found["KL"].reference
 
 
 def test_noise_is_bad_in_every_way(train, test):
     noise = np.random.default_rng(0).integers(0, 256, (300, 28, 28, 1), dtype=np.uint8)
     found = measure(noise, train, test)
-    assert found["FD[digits]"]["value"] > 100 * found["FD[digits]"]["reference"]
-    assert found["precision"]["value"] < 0.05 and found["coverage"]["value"] < 0.05
-    assert found["modes"]["value"] < 6
-    assert found["copies"]["value"] == 0
+    assert found["FD[digits]"].value > 100 * found["FD[digits]"].reference
+    assert found["precision"].value < 0.05 and found["coverage"].value < 0.05
+    assert found["modes"].value < 6
+    assert found["copies"].value == 0
 
 
 def test_three_digits_a_image_are_a_thousand_modes():
@@ -96,10 +97,10 @@ def test_three_digits_a_image_are_a_thousand_modes():
     # The first digit is never above 4, so half of the modes can be.
     rows = test.labels < 500
     found = measure(np.array(test.images[rows]), *map(shortened, (train, test)))
-    assert found["modes"]["of"] == 1000
-    assert found["modes"]["kind"] == "classes that the digit network reads"
-    assert 450 < found["modes"]["value"] <= 500
-    assert found["KL"]["value"] == pytest.approx(math.log(2), abs=0.2)
+    assert found["modes"].of == 1000
+    assert found["modes"].details["kind"] == "classes that the digit network reads"
+    assert 450 < found["modes"].value <= 500
+    assert found["KL"].value == pytest.approx(math.log(2), abs=0.2)
 
 
 def shortened(data):
@@ -111,11 +112,11 @@ def shortened(data):
 def test_without_a_test_split_half_of_the_training_images_stand_in(train):
     small = of_arrays(train, train.images[:401], train.labels[:401], train.spec.classes)
     found = measure(np.array(train.images[1000:1100]), small)
-    assert found["FD[digits]"]["n_real"] == 201
-    assert "half of the training images" in found["FD[digits]"]["reference_from"]
-    assert "each compared with all the others" in found["copies"]["reference_from"]
-    assert found["copies"]["threshold"] > 5  # no image was compared with itself
-    assert found["modes"]["of"] == 10
+    assert found["FD[digits]"].details["n_real"] == 201
+    assert "half of the training images" in found["FD[digits]"].reference_from
+    assert "each compared with all the others" in found["copies"].reference_from
+    assert found["copies"].details["threshold"] > 5  # no image was compared with itself
+    assert found["modes"].of == 10
 
 
 @pytest.mark.parametrize(("shape", "count"), [((30, 50, 2), 60), ((9, 7, 5), 12), ((32, 32, 3), 30), ((5, 5, 1), 5)])
@@ -124,16 +125,16 @@ def test_any_shape_and_few_images(train, shape, count):
     data = of_arrays(train, random.integers(0, 256, (count, *shape), dtype=np.uint8))
     found = measure(random.integers(0, 256, (3, *shape), dtype=np.uint8), data)
     assert set(found) == set(KEYS)
-    assert "k-means" in found["modes"]["kind"]
-    assert "extracts little" in found["FD[digits]"]["note"]
-    assert all(math.isfinite(entry["value"]) and math.isfinite(entry["reference"]) for entry in found.values())
+    assert "k-means" in found["modes"].details["kind"]
+    assert "extracts little" in found["FD[digits]"].note
+    assert all(math.isfinite(entry.value) and math.isfinite(entry.reference) for entry in found.values())
 
 
 def test_a_test_split_of_labels_the_network_does_not_read(train, test):
     shuffled = np.roll(test.labels, 1)
     wrong = of_arrays(test, test.images[:200], shuffled[:200], test.spec.classes)
     found = measure(np.array(test.images[:50]), train, wrong)
-    assert "k-means" in found["modes"]["kind"]
+    assert "k-means" in found["modes"].details["kind"]
 
 
 def test_copies_are_found_and_test_images_are_not(train, test):

@@ -13,8 +13,10 @@ from torch import Tensor, nn
 from ganvas.abilities import Translates
 from ganvas.data import open_data
 from ganvas.errors import DataError
+from ganvas.figure import primary_figure
 from ganvas.metrics import measure_translation
-from ganvas.metrics.translation import absolute_errors, psnr_each
+from ganvas.metrics.restoration import psnr_each
+from ganvas.metrics.translation import absolute_errors
 from parts import images, train_small
 
 
@@ -56,20 +58,25 @@ def test_copying_scores_what_stands_beside_it() -> None:
     found = measure_translation(Copies(), images((3, 32, 32)))
     names = [name.split("[")[0] for name in found]
     assert names[:4] == ["L1", "PSNR", "FD", "KD"] and len(names) == 8 and list(found)[4] == "L1 ba"
-    assert all(entry["value"] == entry["input"] and entry["n"] == 4 for entry in found.values())
-    assert found["L1"]["value"] == found["L1 ba"]["value"] > 0.1
+    assert all(entry.value == entry.input and entry.n == 4 for entry in found.values())
+    assert found["L1"].value == found["L1 ba"].value > 0.1
 
 
 def test_the_true_partners_score_the_floor() -> None:
     for direction in ("", " ba"):
         found = measure_translation(Perfect(), images((3, 32, 32)))
         fd = next(name for name in found if name.startswith("FD") and name.endswith("]" + direction))
-        assert found["L1" + direction]["value"] < 1e-6 and found["PSNR" + direction]["value"] == 100
-        assert found[fd]["value"] == pytest.approx(found[fd]["reference"]) and found[fd]["input"] != found[fd]["value"]
+        assert found["L1" + direction].value < 1e-6 and found["PSNR" + direction].value == 100
+        assert found[fd].value == pytest.approx(found[fd].reference) and found[fd].input != found[fd].value
+
+
+def test_the_primary_figure_is_l1_of_the_first_direction() -> None:
+    found = measure_translation(Copies(), images((3, 32, 32)))
+    assert [name for name, figure in found.items() if figure.primary] == ["L1"] and primary_figure(found) == "L1"
 
 
 def test_at_most_so_many() -> None:
-    assert measure_translation(Copies(), images((3, 32, 32)), samples=3)["L1"]["n"] == 3
+    assert measure_translation(Copies(), images((3, 32, 32)), samples=3)["L1"].n == 3
 
 
 def test_two_heaps_have_no_true_partners(tmp_path: Path) -> None:
@@ -78,7 +85,9 @@ def test_two_heaps_have_no_true_partners(tmp_path: Path) -> None:
     for name, side in (("a", noise.images), ("b", noise.partners)):
         np.savez(tmp_path / f"{name}.npz", images=side)
     apart = open_data(tmp_path / "a.npz", partner=str(tmp_path / "b.npz"), unpaired=True)
-    assert not [name for name in measure_translation(Copies(), apart) if name.startswith(("L1", "PSNR"))]
+    found = measure_translation(Copies(), apart)
+    assert not [name for name in found if name.startswith(("L1", "PSNR"))]
+    assert [name.partition("[")[0] for name, figure in found.items() if figure.primary] == ["FD"]
     with pytest.raises(DataError, match=r"no test split with two images of each kind.*raise data\.holdout"):
         measure_translation(
             Copies(), open_data(tmp_path / "a.npz", partner=str(tmp_path / "b.npz"), unpaired=True, holdout=0)
@@ -91,4 +100,8 @@ def test_a_training_is_measured_and_keeps_its_best(tmp_path: Path) -> None:
     assert {"L1", "PSNR"} < set(metrics) and metrics["L1"]["input"] > 0
     best = json.loads((run.folder / "best" / "metrics.json").read_text())
     assert best["step"] in (2, 4) and set(best["metrics"]) == set(metrics)
+    errors = {row["step"]: row["metrics"]["L1"]["value"] for row in run.log() if row.get("event") == "evaluated"}
+    assert best["step"] == min(errors, key=lambda step: (errors[step], step)), (
+        "by L1, whatever the Fréchet distance says"
+    )
     assert run.load_method(best=True).name == "pix2pix"

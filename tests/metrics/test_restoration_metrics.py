@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from ganvas.metrics import compare_images, luma, mobilenet_distance, psnr_rgb, psnr_y, ssim_rgb, ssim_y
+from ganvas.figure import Figure
+from ganvas.metrics import compare_images, luma_bt601_studio, mobilenet_distance, psnr_rgb, psnr_y, ssim_rgb, ssim_y
 from ganvas.networks.features import has_mobilenet_weights
 
 RANDOM = np.random.default_rng(0)
@@ -28,9 +29,9 @@ def test_psnr_worked_by_hand() -> None:
 
 def test_y_of_bt601() -> None:
     colours = np.array([[[0, 0, 0], [255, 255, 255], [255, 0, 0], [0, 255, 0], [0, 0, 255]]], np.uint8)
-    assert luma(colours)[0, :, 0].tolist() == pytest.approx([16, 235, 81.481, 144.553, 40.966])
+    assert luma_bt601_studio(colours)[0, :, 0].tolist() == pytest.approx([16, 235, 81.481, 144.553, 40.966])
     grey = np.full((3, 3, 1), 77, np.uint8)
-    assert luma(grey)[0, 0, 0] == pytest.approx(16 + 219 * 77 / 255)
+    assert luma_bt601_studio(grey)[0, 0, 0] == pytest.approx(16 + 219 * 77 / 255)
     target = np.full((12, 12, 3), 100, np.uint8)  # 10 levels of RGB are 10 * 219 / 255 of Y
     assert psnr_y(target + 10, target) - psnr_rgb(target + 10, target) == pytest.approx(
         20 * np.log10(255 / 219), abs=1e-6
@@ -69,7 +70,7 @@ def test_more_noise_is_worse_by_every_measure() -> None:
         assert measure(little, target) > measure(much, target)
     entries = compare_images(much, target)
     assert set(entries) == {"PSNR[RGB]", "PSNR[Y]", "SSIM[RGB]", "SSIM[Y]"}
-    assert entries["PSNR[Y]"] == {"value": psnr_y(much, target), "unit": "dB", "better": "higher"}
+    assert entries["PSNR[Y]"] == Figure(psnr_y(much, target), "higher", unit="dB")
 
 
 def test_shapes_must_agree() -> None:

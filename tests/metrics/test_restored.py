@@ -16,6 +16,7 @@ from ganvas.abilities import Degraded, Restoration, Restores
 from ganvas.data import Dataset, open_data
 from ganvas.data.batch import Batch
 from ganvas.errors import DataError
+from ganvas.figure import primary_figure, read_figures
 from ganvas.method import Method
 from ganvas.metrics import measure_restoration
 from ganvas.metrics.abilities import unmeasured
@@ -66,16 +67,17 @@ def test_worked_by_hand(tmp_path: Path) -> None:
     found = measure_restoration(Brighter(), dark(tmp_path))
     assert list(found) == ["PSNR[Y]", "PSNR[RGB]", "SSIM[Y]", "SSIM[RGB]"]
     entry = found["PSNR[RGB]"]
-    assert entry["value"] == pytest.approx(decibels(4)) and entry["input"] == pytest.approx(decibels(8))
-    assert entry["n"] == 10 and entry["better"] == "higher" and entry["input_is"] == "as it came"
-    assert found["PSNR[Y]"]["value"] == pytest.approx(decibels(4 * 219 / 255)), "Y has 219 levels"
-    assert 0.9 < found["SSIM[RGB]"]["input"] < found["SSIM[RGB]"]["value"] < 1
+    assert entry.value == pytest.approx(decibels(4)) and entry.input == pytest.approx(decibels(8))
+    assert entry.n == 10 and entry.better == "higher" and entry.input_is == "as it came"
+    assert found["PSNR[Y]"].value == pytest.approx(decibels(4 * 219 / 255)), "Y has 219 levels"
+    assert [name for name, figure in found.items() if figure.primary] == ["PSNR[Y]"]
+    assert 0.9 < found["SSIM[RGB]"].input < found["SSIM[RGB]"].value < 1
 
 
 def test_holes_are_judged_by_what_was_missing(tmp_path: Path) -> None:
     found = measure_restoration(Brighter("holes"), dark(tmp_path))
-    assert found["PSNR[RGB]"]["value"] == pytest.approx(decibels(4)), "the rows that came whole do not dilute it"
-    assert "in the hole alone" in found["PSNR[RGB]"]["help"]
+    assert found["PSNR[RGB]"].value == pytest.approx(decibels(4)), "the rows that came whole do not dilute it"
+    assert "in the hole alone" in found["PSNR[RGB]"].help
 
 
 def test_grey_images_and_images_too_small_for_ssim(tmp_path: Path) -> None:
@@ -86,9 +88,10 @@ def test_grey_images_and_images_too_small_for_ssim(tmp_path: Path) -> None:
 @pytest.mark.skipif(not has_mobilenet_weights(), reason="MobileNetV2's weights are not on this machine")
 def test_what_shall_look_right_is_judged_by_features_first(tmp_path: Path) -> None:
     found = measure_restoration(Brighter(invents=True), dark(tmp_path, side=32))
-    first = next(iter(found))
-    assert first == "PD[mobilenet_v2]" and found[first]["better"] == "lower"
-    assert 0 < found[first]["value"] < found[first]["input"]
+    first = primary_figure(found)
+    assert first is not None and first == next(iter(found))
+    assert first == "PD[mobilenet_v2]" and found[first].better == "lower"
+    assert 0 < found[first].value < found[first].input
 
 
 def test_without_held_out_images_nothing_is_measured(tmp_path: Path) -> None:
@@ -107,7 +110,8 @@ def test_a_run_has_figures_and_keeps_its_best(name: str, tmp_path: Path) -> None
     rows = [row["metrics"] for row in run.log() if row.get("metrics")]
     assert len(rows) == 2
     best = json.loads((run.folder / "best" / "metrics.json").read_text())
-    first = next(iter(rows[0]))
+    first = primary_figure(read_figures(rows[0]))
+    assert first is not None and first == next(iter(rows[0]))
     values = [row[first]["value"] for row in rows]
     wanted = min(values) if rows[0][first]["better"] == "lower" else max(values)
     assert best["metrics"][first]["value"] == wanted

@@ -41,9 +41,9 @@ def test_training_brings_style_that_the_photos_lack(name: str, tmp_path: Path) -
     begun = trainer_for(small(name, style="mosaic"), data).method
     before = measure_stylising(begun, data)  # pyright: ignore[reportArgumentType]
     assert set(found) == {"stylised loss", "stylised style", "stylised content"}
-    assert found["stylised loss"]["value"] < 0.8 * before["stylised loss"]["value"]
-    assert found["stylised style"]["input"] == pytest.approx(before["stylised style"]["input"], rel=1e-4)
-    assert found["stylised content"]["input"] == pytest.approx(0, abs=1e-6)
+    assert found["stylised loss"].value < 0.8 * before["stylised loss"].value
+    assert found["stylised style"].input == pytest.approx(before["stylised style"].input, rel=1e-4)
+    assert found["stylised content"].input == pytest.approx(0, abs=1e-6)
 
 
 def test_another_painting_is_not_measured_by(tmp_path: Path) -> None:

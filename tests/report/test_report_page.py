@@ -183,7 +183,7 @@ def test_data_that_changed_or_went_are_said(copied: Path) -> None:
     assert "holds other images now" in read(write_report(copied / "run")).text
     (copied / "data.npz").unlink()
     page = read(write_report(copied / "run"))
-    assert "Not drawn, since the data or the weights could not be opened" in page.text
+    assert "Not shown, since the data or the weights could not be opened" in page.text
     assert len(page.all("img")) == 3
 
 

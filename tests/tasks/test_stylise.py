@@ -16,7 +16,7 @@ from ganvas.data.spec import DataSpec
 from ganvas.errors import DataError, UsageError
 from ganvas.method import Method
 from ganvas.networks.perceptual import KNOWN, build_network, open_network
-from ganvas.tasks.gatys import GatysSettings, Moment, Outcome, luma, optimise, pyramid, recoloured
+from ganvas.tasks.gatys import GatysSettings, Moment, Outcome, luma_full, optimise, pyramid, recoloured
 from ganvas.tasks.style_target import Target
 from ganvas.tasks.stylise import as_mask, opaque, stylise, stylise_with
 from parts import small
@@ -34,7 +34,7 @@ def slope(height: int = 40, width: int = 56, channels: int = 3) -> Tensor:
 
 def painting(side: int = 48, channels: int = 3) -> Tensor:
     x = torch.from_numpy(mosaic(side, cells=40)).permute(2, 0, 1).float() / 127.5 - 1
-    return x if channels == 3 else luma(x[None])[0]
+    return x if channels == 3 else luma_full(x[None])[0]
 
 
 def photo(x: Tensor, **more: object) -> Photo:
@@ -153,8 +153,8 @@ def test_minutes_bound_the_time() -> None:
 
 def test_colours_stay_where_only_light_is_painted() -> None:
     done, _ = run(dataclasses.replace(QUICK, colour="luminance"))
-    chroma = done.image - luma(done.image[None])[0]
-    kept = slope() - luma(slope()[None])[0]
+    chroma = done.image - luma_full(done.image[None])[0]
+    kept = slope() - luma_full(slope()[None])[0]
     inside = done.image.abs().amax(0) < 1  # what was cut off at black or white lost its colour
     assert_close(chroma[:, inside], kept[:, inside], atol=1e-5, rtol=0)
 

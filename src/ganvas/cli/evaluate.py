@@ -10,9 +10,8 @@ import typer
 from ganvas.defaults import IMPORTANCE_SAMPLES, MEASURED, MEASURED_SEED
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from ganvas.data import Dataset
+    from ganvas.figure import Figure
     from ganvas.run import Run
 
 
@@ -50,17 +49,17 @@ def evaluate(
 ) -> None:
     """Measure a run, or anybody's images, against data: each figure with its reference and sample count.
 
-    A method that knows how likely images are is asked for the test split too: nats an image, or bits a value. One that tells
-    images in codes generates the test split from them again. One that translates is asked for the test split, and compared with
-    the true partners where there are some; what copying scores stands beside. One that restores images degrades the test split and
-    restores it; what the degraded images score by themselves stands beside. One that stylises tells what its paintings of the test
-    split lack of the photo and of the style.
+    What is measured follows from what the method can do. Likelihood: nats per image, or bits per value, of the test split.
+    Discrete codes: the test split, encoded and decoded again. Translation: the test split beside its true partners, where there
+    are some, and beside what copying scores. Restoration: the test split, degraded and restored, beside what the degraded images
+    score. Stylising: content loss and style loss of the stylised test split.
 
     Figures of a run against its own data become the run's newest (metrics.json), which `ganvas compare` reads.
     """
     from ganvas.cli.data import read_settings
     from ganvas.cli.output import print_facts, print_metrics, write_json
     from ganvas.errors import UsageError
+    from ganvas.figure import figures_as_dict
     from ganvas.run import is_run, load
 
     if samples is not None and samples < 1:
@@ -71,14 +70,14 @@ def evaluate(
     if settings and data is None:
         raise UsageError("--set is about the data of --data, which is not given")
     if is_run(run):
-        facts = _of_run(load(run), data, settings, samples or MEASURED, seed, importance, best, device)
+        facts, figures = _of_run(load(run), data, settings, samples or MEASURED, seed, importance, best, device)
     else:
-        facts = _of_images(run, data, settings, samples)
+        facts, figures = _of_images(run, data, settings, samples)
     if json:
-        write_json(facts)
+        write_json({**facts, "metrics": figures_as_dict(figures)})
         return
-    print_facts({key: facts[key] for key in facts if key != "metrics"})
-    print_metrics(facts["metrics"])
+    print_facts(facts)
+    print_metrics(figures)
 
 
 def _of_run(
@@ -90,7 +89,8 @@ def _of_run(
     importance: int,
     best: bool,
     device: str,
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], dict[str, Figure]]:
+    """What was measured, and the figures."""
     from ganvas.cli.opening import as_in, fitting, open_shown
     from ganvas.cli.sample import gather
     from ganvas.errors import DataError, RunError
@@ -101,44 +101,53 @@ def _of_run(
     if why := unmeasured(run.info["method"]):
         raise RunError(why)
     method = run.load_method(best=best, device=choose_device(device))
-    known = run.info["data_settings"] if data is None else {**fitting(run), **settings}
-    dataset = as_in(run, open_shown(data or run.info["data"], known))
+    data_settings = run.info["data_settings"] if data is None else {**fitting(run), **settings}
+    dataset = as_in(run, open_shown(data or run.info["data"], data_settings))
     _check_shape(f"the images of {run.folder}", run.spec.shape, dataset)
-    found: dict[str, Any] = {"data": dataset.source, "metrics": {}}
+    facts: dict[str, Any] = {"run": str(run.folder), "data": dataset.source}
+    figures: dict[str, Figure] = {}
     failed: list[DataError] = []
     asked = measurements(method, dataset, lambda: gather(method, samples, seed), samples=samples, importance=importance)
-    for what, measured in asked.items():
+    for what, measure in asked.items():
         try:
-            found["metrics"] |= measured()
-            found |= {"n": samples} if what == "samples" else {}
+            figures |= measure()
         except DataError as error:
             failed.append(error)
-    if not found["metrics"]:
+        else:
+            if what == "samples":
+                facts["n"] = samples
+    if not figures:
         raise failed[0]
     for error in failed:
         typer.echo(f"not measured: {error}", err=True)
     if data is None and not best:
-        _keep(run, found["metrics"])
-    return {"run": str(run.folder), **found}
+        _keep(run, figures)
+    return facts, figures
 
 
-def _keep(run: Run, metrics: dict[str, Any]) -> None:
+def _keep(run: Run, figures: dict[str, Figure]) -> None:
     from ganvas.errors import GanvasError
+    from ganvas.figure import figures_as_dict
     from ganvas.run import RunWriter
 
     last: dict[str, Any] = {}
     for row in run.log():
         last = row if "step" in row else last
-    newest = {"step": last.get("step", 0), "seconds": last.get("seconds", 0.0), "metrics": metrics}
+    newest = {
+        "step": last.get("step", 0), "seconds": last.get("seconds", 0.0), "metrics": figures_as_dict(figures),
+    }  # fmt: skip
     try:
         RunWriter(run.folder).json("metrics.json", newest)
     except GanvasError as error:  # somebody else's run may be read-only, and can be measured all the same
         typer.echo(f"not kept in the run: {error}", err=True)
 
 
-def _of_images(path: Path, data: str | None, settings: dict[str, Any], samples: int | None) -> dict[str, Any]:
+def _of_images(
+    path: Path, data: str | None, settings: dict[str, Any], samples: int | None
+) -> tuple[dict[str, Any], dict[str, Figure]]:
     from ganvas.cli.opening import open_shown
     from ganvas.errors import RunError, UsageError
+    from ganvas.metrics import measure
 
     if not path.exists():
         raise RunError(f"there is no run and there are no images at {path}")
@@ -147,7 +156,9 @@ def _of_images(path: Path, data: str | None, settings: dict[str, Any], samples: 
     dataset = open_shown(data, settings)
     given = open_shown(str(path), {"holdout": 0, **_like(dataset.spec.channels, path)})
     _check_shape(f"the images of {path}", given.spec.shape, dataset)
-    return {"images": str(path), **_measured(given.images[:samples], dataset)}
+    images = given.images[:samples]
+    facts = {"images": str(path), "data": dataset.source, "n": len(images)}
+    return facts, measure(images, dataset, dataset.part("test"))
 
 
 def _like(channels: int, path: Path) -> dict[str, Any]:
@@ -155,16 +166,6 @@ def _like(channels: int, path: Path) -> dict[str, Any]:
     if path.suffix.lower() in (".npz", ".npy") or channels not in (1, 3, 4):
         return {}
     return {"channels": channels, **({"alpha": "keep"} if channels == 4 else {})}
-
-
-def _measured(images: np.ndarray, dataset: Dataset) -> dict[str, Any]:
-    from ganvas.metrics import measure
-
-    return {
-        "data": dataset.source,
-        "n": len(images),
-        "metrics": measure(images, dataset, dataset.part("test")),
-    }
 
 
 def _check_shape(what: str, shape: tuple[int, int, int], dataset: Dataset) -> None:

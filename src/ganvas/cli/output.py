@@ -10,6 +10,7 @@ import typer
 
 if TYPE_CHECKING:
     from ganvas.doctor import Diagnosis
+    from ganvas.figure import Figure
 
 WIDE = 140  # columns of a table where no terminal sets them
 
@@ -32,35 +33,41 @@ def figure(value: Any) -> str:
     return f"{value:.1f}" if abs(value) >= 100 else f"{value + 0:.3g}"  # + 0: no "-0"
 
 
-def metrics_line(metrics: Mapping[str, Mapping[str, Any]]) -> str:
+def metrics_line(metrics: Mapping[str, Figure]) -> str:
     """ "FD[digits] 3.21 (reference 0.15) coverage 0.8 (reference 0.96)"; a metric without a reference has no brackets."""
-    return " ".join(
-        f"{name} {figure(entry.get('value'))}"
-        + (f" (reference {figure(entry['reference'])})" if entry.get("reference") is not None else "")
-        for name, entry in metrics.items()
-    )
+    words: list[str] = []
+    for name, measured in metrics.items():
+        words += [name, figure(measured.value)]
+        if measured.reference is not None:
+            words.append(f"(reference {figure(measured.reference)})")
+    return " ".join(words)
 
 
-def print_metrics(metrics: Mapping[str, Mapping[str, Any]]) -> None:
+def print_metrics(metrics: Mapping[str, Figure]) -> None:
     """All metrics with reference and sample count: a table on a terminal, one line each elsewhere."""
-    given = {str(entry["input_is"]) for entry in metrics.values() if "input" in entry}
-    if sys.stdout.isatty():
-        keys = ("value", "input", "n") if given else ("value", "reference", "n")
-        rows = [(name, *(figure(entry.get(key)) for key in keys)) for name, entry in metrics.items()]
-        print_table(("metric", *keys), rows, right=(1, 2, 3))
-        typer.echo(
-            f"input: the same measure of what the method was given ({', '.join(sorted(given))})"
-            if given
-            else "reference: the same measure of held-out real images"
-        )
+    inputs = sorted({measured.input_is for measured in metrics.values() if measured.input is not None})
+    if not sys.stdout.isatty():
+        for name, measured in metrics.items():
+            typer.echo(f"{name} {figure(measured.value)} ({_compared_with(measured)}, n {figure(measured.n)})")
         return
-    for name, entry in metrics.items():
-        beside = (
-            entry.get("bound_or_exact") or f"reference {figure(entry.get('reference'))}"
-        )  # likelihoods have no reference
-        if "input" in entry:
-            beside = f"{entry['input_is']} {figure(entry['input'])}"
-        typer.echo(f"{name} {figure(entry.get('value'))} ({beside}, n {figure(entry.get('n'))})")
+    rows = []
+    for name, measured in metrics.items():
+        beside = measured.input if inputs else measured.reference
+        rows.append((name, figure(measured.value), figure(beside), figure(measured.n)))
+    print_table(("metric", "value", "input" if inputs else "reference", "n"), rows, right=(1, 2, 3))
+    if inputs:
+        typer.echo(f"input: the same measure of what the method was given ({', '.join(inputs)})")
+    else:
+        typer.echo("reference: the same measure of held-out real images")
+
+
+def _compared_with(measured: Figure) -> str:
+    """What stands beside the value: what the method was given, how a likelihood was computed, or the reference."""
+    if measured.input is not None:
+        return f"{measured.input_is} {figure(measured.input)}"
+    if "bound_or_exact" in measured.details:  # likelihoods have no reference
+        return str(measured.details["bound_or_exact"])
+    return f"reference {figure(measured.reference)}"
 
 
 def print_table(head: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[int] = ()) -> None:

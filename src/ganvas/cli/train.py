@@ -109,6 +109,7 @@ def print_outcome(session: Session, run: Run, *, json: bool) -> None:
     """What a finished training says in the end: figures, doctor, and where everything is. The leading process prints."""
     from ganvas.cli.output import print_diagnosis, print_facts, print_metrics, write_json
     from ganvas.doctor import diagnose
+    from ganvas.figure import read_figures
 
     if not session.engine.leads:
         return
@@ -126,5 +127,5 @@ def print_outcome(session: Session, run: Run, *, json: bool) -> None:
         )  # fmt: skip
         return
     print_facts({"run": run.folder, "report": run.folder / "report.html"})
-    print_metrics(metrics)
+    print_metrics(read_figures(metrics))
     print_diagnosis(diagnosis)

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
     from ganvas.data import DataSpec
     from ganvas.doctor import Diagnosis
+    from ganvas.figure import Figure
     from ganvas.training.trainer import Trainer
 
 OFTEN, SELDOM = 1.0, 10.0  # seconds between two lines, in the first minute and after it
@@ -91,7 +92,7 @@ class Lines(View):
         head = f"step {row['step']} progress {row['progress']:.1%} images_per_second {row['images_per_second']}"
         self._print(f"{head} {losses}".rstrip())
 
-    def evaluated(self, trainer: Trainer, metrics: dict[str, Any], grid: np.ndarray | None) -> None:
+    def evaluated(self, trainer: Trainer, metrics: dict[str, Figure], grid: np.ndarray | None) -> None:
         if metrics:
             self._print(f"step {trainer.steps} {metrics_line(metrics)}")
 
@@ -127,7 +128,7 @@ class Screen(View):
         self.live = Live(console=console, auto_refresh=False, vertical_overflow="crop")
         self.folder: Path | None = None
         self.row: dict[str, Any] = {}
-        self.metrics: dict[str, Any] = {}
+        self.metrics: dict[str, Figure] = {}
         self.grid: np.ndarray | None = None
         self.text: str | None = None
         self.saved_step: int | None = None
@@ -149,7 +150,7 @@ class Screen(View):
         self.row = row
         self._show(trainer)
 
-    def evaluated(self, trainer: Trainer, metrics: dict[str, Any], grid: np.ndarray | None) -> None:
+    def evaluated(self, trainer: Trainer, metrics: dict[str, Figure], grid: np.ndarray | None) -> None:
         self.metrics = metrics or self.metrics
         self.grid = grid if grid is not None else self.grid
         self._show(trainer)
@@ -209,8 +210,10 @@ class Screen(View):
         best = trainer.best
         if not best:
             return Text(metrics_line(self.metrics))
-        reference = self.metrics.get(best["metric"], {}).get("reference")
-        beside = f" (reference {figure(reference)})" if reference is not None else ""
+        now = self.metrics.get(best["metric"])
+        beside = ""
+        if now is not None and now.reference is not None:
+            beside = f" (reference {figure(now.reference)})"
         first = Text(f"best {best['metric']} {figure(best['value'])}{beside} at step {best['step']:,}", style="green")
         return Group(first, Text(f"now {metrics_line(self.metrics)}", style="dim")) if self.metrics else first
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ganvas.doctor.signals import LATE, Row, Signals
+from ganvas.figure import distance_figure, read_figures
 
 SURE = 0.5  # from here on a finding is told
 GAPS = ("samples/gap", "samples/pixel_gap")
@@ -40,7 +41,7 @@ def ramp(value: float, low: float, high: float) -> float:
 
 def progress(s: Signals) -> float:
     """How much of the way from the untrained samples to the data is done: 0 none, 1 all; the mean of what features and pixels
-    say. Without health rows from the first to the last Fréchet distance. NaN where neither is known."""
+    say. Without health rows, from the first to the last distance that was measured. NaN where neither is known."""
     ways = [
         1 - s.late(key) / untrained(s, key) for key in GAPS if untrained(s, key) > 0 and not math.isnan(s.late(key))
     ]
@@ -51,8 +52,10 @@ def progress(s: Signals) -> float:
 
 
 def _distance(row: Row) -> float | None:
-    metrics = row.get("metrics") or {}
-    return next((entry.get("value") for name, entry in metrics.items() if name.startswith("FD")), None)
+    """How far an evaluation found the samples from the data."""
+    figures = read_figures(row.get("metrics"))
+    name = distance_figure(figures)
+    return None if name is None else figures[name].value
 
 
 def regress(s: Signals) -> float:

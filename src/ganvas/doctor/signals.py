@@ -13,11 +13,12 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any
 
 import numpy as np
 
 from ganvas.errors import RunError
+from ganvas.figure import is_number
 
 LATE = 1 / 3  # of the health rows, the last ones: what "now" means
 FADING = 0.9  # of the budget; learning rates that fall to zero are near it by then
@@ -43,7 +44,7 @@ class Signals:
     def curve(self, key: str) -> tuple[np.ndarray, np.ndarray]:
         """Steps and values (n,) under a key, from the health rows where they have it, else from the rows of numbers."""
         rows = self.health if any(key in row for row in self.health) else self.rows
-        pairs = [(row["step"], row[key]) for row in rows if _is_number(row.get(key))]
+        pairs = [(row["step"], row[key]) for row in rows if is_number(row.get(key))]
         steps, values = zip(*pairs, strict=True) if pairs else ((), ())
         return np.asarray(steps, dtype=np.float64), np.asarray(values, dtype=np.float64)
 
@@ -96,14 +97,14 @@ class Signals:
         """Images of a split by the data sheet; NaN where it does not say."""
         counts = self.sheet.get("counts")
         found = counts.get(split) if isinstance(counts, dict) else None
-        return float(found) if _is_number(found) else math.nan
+        return float(found) if is_number(found) else math.nan
 
     @property
     def channels(self) -> list[Row]:
         """What the data sheet says of each channel's bytes."""
         found = self.sheet.get("channels")
         rows = [row for row in found if isinstance(row, dict)] if isinstance(found, list) else []
-        return [row for row in rows if all(_is_number(row.get(key)) for key in ("min", "max", "std"))]
+        return [row for row in rows if all(is_number(row.get(key)) for key in ("min", "max", "std"))]
 
     @functools.cached_property
     def _updates(self) -> dict[str, set[str]]:
@@ -154,7 +155,7 @@ def _add(found: Signals, row: Row) -> None:
         return
     if event == "said" and SPENT in str(row.get("message")):
         found.non_finite += 1
-    if not _is_number(row.get("step")):
+    if not is_number(row.get("step")):
         return
     if event == "changed":  # by the guard: what was before says nothing of what is now, but for where it all began
         found.rows.clear()
@@ -186,8 +187,3 @@ def _json(path: Path) -> Row:
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
-
-
-def _is_number(value: Any) -> TypeGuard[float]:
-    """Finite, and small enough for a float."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and -1e300 <= value <= 1e300

@@ -1,5 +1,6 @@
 """Measures of generated images: functions on feature arrays (N, D), and `measure` for images."""
 
+from ganvas.figure import Figure, primary_figure
 from ganvas.metrics.abilities import measurements
 from ganvas.metrics.copying import Copies, find_copies, nearest
 from ganvas.metrics.evaluate import measure
@@ -15,7 +16,15 @@ from ganvas.metrics.precision_recall import (
     precision_recall,
 )
 from ganvas.metrics.reconstruction import measure_reconstruction
-from ganvas.metrics.restoration import compare_images, luma, mobilenet_distance, psnr_rgb, psnr_y, ssim_rgb, ssim_y
+from ganvas.metrics.restoration import (
+    compare_images,
+    luma_bt601_studio,
+    mobilenet_distance,
+    psnr_rgb,
+    psnr_y,
+    ssim_rgb,
+    ssim_y,
+)
 from ganvas.metrics.restored import measure_restoration
 from ganvas.metrics.stylising import measure_stylising
 from ganvas.metrics.translation import measure_translation
@@ -23,6 +32,7 @@ from ganvas.metrics.translation import measure_translation
 __all__ = [
     "Copies",
     "DensityCoverage",
+    "Figure",
     "Moments",
     "PrecisionRecall",
     "compare_images",
@@ -32,7 +42,7 @@ __all__ = [
     "frechet_distance",
     "kernel_distance",
     "label_accuracy",
-    "luma",
+    "luma_bt601_studio",
     "measure",
     "measure_likelihood",
     "measure_reconstruction",
@@ -43,6 +53,7 @@ __all__ = [
     "mobilenet_distance",
     "nearest",
     "precision_recall",
+    "primary_figure",
     "psnr_rgb",
     "psnr_y",
     "ssim_rgb",

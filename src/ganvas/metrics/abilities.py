@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ganvas.abilities import HasLikelihood, Restores, Samples, Stylises, Tokenizes, Translates, offers
+from ganvas.figure import Figure
 from ganvas.method import Method
 from ganvas.metrics.evaluate import measure
 from ganvas.metrics.likelihood import measure_likelihood
@@ -20,7 +21,7 @@ from ganvas.registry import find, method_names
 if TYPE_CHECKING:
     from ganvas.data.dataset import Dataset
 
-Measurements = dict[str, Callable[[], dict[str, Any]]]
+Measurements = dict[str, Callable[[], dict[str, Figure]]]
 
 
 def measurements(
@@ -31,20 +32,20 @@ def measurements(
     `sampled()` gives images uint8 (n, H, W, C) of the method where it samples; `samples` is how many images are translated at
     most, `importance` the draws for a bound of the likelihood.
     """
-    found: Measurements = {}
+    measures: Measurements = {}
     if isinstance(method, Samples) and data.kind.is_image:
-        found["samples"] = lambda: measure(sampled(), data, data.part("test"))
+        measures["samples"] = lambda: measure(sampled(), data, data.part("test"))
     if isinstance(method, Translates):
-        found["translation"] = lambda: measure_translation(method, data, samples=samples)
+        measures["translation"] = lambda: measure_translation(method, data, samples=samples)
     if isinstance(method, HasLikelihood):
-        found["likelihood"] = lambda: measure_likelihood(method, data, samples=importance)
+        measures["likelihood"] = lambda: measure_likelihood(method, data, samples=importance)
     if isinstance(method, Tokenizes):
-        found["reconstruction"] = lambda: measure_reconstruction(method, data)
+        measures["reconstruction"] = lambda: measure_reconstruction(method, data)
     if isinstance(method, Stylises):
-        found["stylising"] = lambda: measure_stylising(method, data)
+        measures["stylising"] = lambda: measure_stylising(method, data)
     if isinstance(method, Restores) and offers(method, Restores.degrade):
-        found["restoration"] = lambda: measure_restoration(method, data)
-    return found
+        measures["restoration"] = lambda: measure_restoration(method, data)
+    return measures
 
 
 def unmeasured(name: str) -> str:

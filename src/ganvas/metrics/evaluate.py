@@ -9,13 +9,14 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ganvas.errors import DataError
+from ganvas.figure import Better, Figure
 from ganvas.metrics import modes
 from ganvas.metrics.copying import check_images, find_copies
 from ganvas.metrics.frechet import Moments, frechet_distance
@@ -37,8 +38,6 @@ READS = 0.9  # accuracy from which the digit network is trusted with the data's 
 HALVES = "half of the training images (there is no test split), the other half being the real ones"
 LEFT_OUT = "training images, each compared with all the others (there is no test split)"
 
-Entry = dict[str, Any]
-
 
 def measure(
     images: np.ndarray,
@@ -48,15 +47,14 @@ def measure(
     features: str = "auto",
     seed: int = 0,
     progress: Progress | None = None,
-) -> dict[str, Entry]:
-    """Every figure of `images` uint8 (n, H, W, C) as {"value", "reference", "n", "better", ...}; `better` is "lower"
-    or "higher".
+) -> dict[str, Figure]:
+    """Every figure of `images` uint8 (n, H, W, C) by name; the Fréchet distance is the primary one.
 
     `reference` is the same figure with held-out real images in place of samples: what a perfect generator would get.
     It is of `reference_n` images, and `reference_from` says where they come from: `test`, or, where there is none, half
     of the training images, and then the other half are the real ones. Held-out images are never among the real
     ones. Where there are fewer held-out images than samples, figures that depend on their number have a
-    `value_at_reference_n` too: of so many samples, fair beside the reference.
+    `value_at_reference_n` too: of that many samples, to be compared with the reference.
 
     Keys and numbers of images:
 
@@ -83,20 +81,16 @@ def measure(
     real = _split(train, test)
     reading = _reading(real)
     reader = choose_reader(features, images.shape[1:], reading is not None)
-    known = _known(real, reader, progress)
+    real_stats = _real_stats(real, reader, progress)
     # Samples in a folder may be sorted by class, so a part of them must not be the first ones.
     images = images[np.random.default_rng(seed).permutation(len(images))]
     fake = read(reader, images, "samples", progress)
-    found = {
-        **_distances(fake, known, real, reader),
-        **_overlaps(fake, known, real, reader),
-        **_modes(images, fake, known, reader, reading),
-        **_copies(images, train, test),
+    figures = {
+        **_distances(fake, real_stats, real, reader),
+        **_overlaps(fake, real_stats, real, reader),
+        **_modes(images, fake, real_stats, reader, reading),
     }
-    for name, entry in found.items():
-        if name != "copies":
-            entry.setdefault("reference_from", real.reference_from)
-    return found
+    return _with_source(figures, real) | {"copies": _copies(images, train, test)}
 
 
 def measure_distances(
@@ -106,13 +100,19 @@ def measure_distances(
     *,
     features: str = "auto",
     progress: Progress | None = None,
-) -> dict[str, Entry]:
+) -> dict[str, Figure]:
     """FD and KD alone, as `measure` has them."""
     _check(images, train, features)
     real = _split(train, test)
     reader = choose_reader(features, images.shape[1:], _reading(real) is not None)
-    found = _distances(read(reader, images, "images", progress), _known(real, reader, progress), real, reader)
-    return {name: {**entry, "reference_from": real.reference_from} for name, entry in found.items()}
+    fake = read(reader, images, "images", progress)
+    real_stats = _real_stats(real, reader, progress)
+    return _with_source(_distances(fake, real_stats, real, reader), real)
+
+
+def _with_source(figures: dict[str, Figure], split: _Split) -> dict[str, Figure]:
+    """Figures that say which images their reference is of."""
+    return {name: figure.replace(reference_from=split.reference_from) for name, figure in figures.items()}
 
 
 def _check(images: np.ndarray, train: Dataset, features: str) -> None:
@@ -218,7 +218,7 @@ def _histogram(read: Tensor) -> Tensor:
     return torch.bincount((read * place).sum(1), minlength=10**axes).view([10] * axes)
 
 
-def _known(split: _Split, reader: Reader, progress: Progress | None) -> dict[str, Tensor]:
+def _real_stats(split: _Split, reader: Reader, progress: Progress | None) -> dict[str, Tensor]:
     """Of the real images: `real` and `held` features, moments of the real ones, `within` (their mean kernel),
     k-means `centres`, the histogram `clusters` of the real ones and its `confusion`."""
 
@@ -251,10 +251,10 @@ def _clusters(real: Tensor, held: Tensor) -> dict[str, Tensor]:
     }
 
 
-def _distances(fake: Tensor, known: dict[str, Tensor], split: _Split, reader: Reader) -> dict[str, Entry]:
-    real, held = known["real"], known["held"]
+def _distances(fake: Tensor, real_stats: dict[str, Tensor], split: _Split, reader: Reader) -> dict[str, Figure]:
+    real, held = real_stats["real"], real_stats["held"]
     reference_n = min(len(fake), len(held))
-    moments, within = Moments(known), float(known["within"])
+    moments, within = Moments(real_stats), float(real_stats["within"])
 
     def compute() -> dict[str, Tensor]:
         return {
@@ -270,27 +270,30 @@ def _distances(fake: Tensor, known: dict[str, Tensor], split: _Split, reader: Re
         split.keep,
         compute,
     )
-    common = {"network": reader.key, "better": "lower", "reference_n": reference_n}
-    if reader.note:
-        common["note"] = reader.note
-    frechet = {
-        "value": _frechet(fake, moments),
-        "reference": float(reference["frechet"]),
-        "n": len(fake),
-        "n_real": len(real),
-        **_fair(len(fake), reference_n, lambda: _frechet(fake[:reference_n], moments)),
-    }
-    kernel = {
-        "value": kernel_distance(fake[:PAIRS], real[:PAIRS], within_b=within),
-        "reference": float(reference["kernel"]),
-        "n": min(PAIRS, len(fake)),
-        "n_real": min(PAIRS, len(real)),
-    }
-    return {f"FD[{reader.name}]": frechet | common, f"KD[{reader.name}]": kernel | common}
-
-
-def _fair(n: int, reference_n: int, value: Callable[[], float]) -> Entry:
-    return {"value_at_reference_n": value()} if reference_n < n else {}
+    fair = _frechet(fake[:reference_n], moments) if reference_n < len(fake) else None
+    frechet = Figure(
+        value=_frechet(fake, moments),
+        better="lower",
+        n=len(fake),
+        reference=float(reference["frechet"]),
+        reference_n=reference_n,
+        value_at_reference_n=fair,
+        network=reader.key,
+        note=reader.note,
+        primary=True,
+        details={"n_real": len(real)},
+    )
+    kernel = Figure(
+        value=kernel_distance(fake[:PAIRS], real[:PAIRS], within_b=within),
+        better="lower",
+        n=min(PAIRS, len(fake)),
+        reference=float(reference["kernel"]),
+        reference_n=reference_n,
+        network=reader.key,
+        note=reader.note,
+        details={"n_real": min(PAIRS, len(real))},
+    )
+    return {f"FD[{reader.name}]": frechet, f"KD[{reader.name}]": kernel}
 
 
 def _frechet(features: Tensor, real: Moments) -> float:
@@ -298,8 +301,8 @@ def _frechet(features: Tensor, real: Moments) -> float:
     return frechet_distance(own.mean, own.covariance, real.mean, real.covariance)
 
 
-def _overlaps(fake: Tensor, known: dict[str, Tensor], split: _Split, reader: Reader) -> dict[str, Entry]:
-    real, held = known["real"][:PAIRS], known["held"]
+def _overlaps(fake: Tensor, real_stats: dict[str, Tensor], split: _Split, reader: Reader) -> dict[str, Figure]:
+    real, held = real_stats["real"][:PAIRS], real_stats["held"]
     n = min(len(fake), len(real))
     reference_n = min(n, len(held))
     k = min(K, n - 1, reference_n - 1)
@@ -310,22 +313,27 @@ def _overlaps(fake: Tensor, known: dict[str, Tensor], split: _Split, reader: Rea
 
     parts = [*split.fingerprints, reader.key, reader.limit, HELD, PAIRS, n, reference_n, k]
     stored = remembered("balls", parts, split.keep, compute)
-    found = overlap(real[:n], fake[:n], k, real_radii=stored["radii"])
+    shares = overlap(real[:n], fake[:n], k, real_radii=stored["radii"])
     references = Overlap(*stored["reference"].tolist())
-    fair = overlap(real[:reference_n], fake[:reference_n], k) if reference_n < n else found
-    common = {"n": n, "n_real": n, "k": k, "reference_n": reference_n, "network": reader.key, "better": "higher"}
-    return {
-        name: {
-            "value": getattr(found, name), "reference": getattr(references, name), **common,
-            **_fair(n, reference_n, lambda name=name: getattr(fair, name)),
-        }
-        for name in Overlap._fields
-    }  # fmt: skip
+    fair = overlap(real[:reference_n], fake[:reference_n], k) if reference_n < n else None
+    figures: dict[str, Figure] = {}
+    for name in Overlap._fields:
+        figures[name] = Figure(
+            value=getattr(shares, name),
+            better="higher",
+            n=n,
+            reference=getattr(references, name),
+            reference_n=reference_n,
+            value_at_reference_n=None if fair is None else getattr(fair, name),
+            network=reader.key,
+            details={"n_real": n, "k": k},
+        )
+    return figures
 
 
 def _modes(
-    images: np.ndarray, fake: Tensor, known: dict[str, Tensor], reader: Reader, reading: _Reading | None
-) -> dict[str, Entry]:
+    images: np.ndarray, fake: Tensor, real_stats: dict[str, Tensor], reader: Reader, reading: _Reading | None
+) -> dict[str, Figure]:
     if reading is not None:
         # The features hold the numerals already, if each channel has its own.
         if reader.numerals and reading.per_image == images.shape[-1]:
@@ -336,22 +344,24 @@ def _modes(
         confusion = modes.confusion_matrix(reading.true.flatten(), held.flatten(), 10)
         kind, count = "classes that the digit network reads", _histogram
     else:
-        centres, real, confusion = known["centres"], known["clusters"], known["confusion"]
-        samples, held = modes.nearest_row(fake, centres), modes.nearest_row(known["held"], centres)
+        centres, real, confusion = real_stats["centres"], real_stats["clusters"], real_stats["confusion"]
+        samples, held = modes.nearest_row(fake, centres), modes.nearest_row(real_stats["held"], centres)
         kind = "k-means clusters of real features"
 
         def count(read: Tensor) -> Tensor:
             return torch.bincount(read, minlength=len(centres))
 
     reference_n = min(len(samples), len(held))
-    return _mode_entries(count(samples), count(samples[:reference_n]), count(held[:reference_n]), real, confusion, kind)
+    return _mode_figures(count(samples), count(samples[:reference_n]), count(held[:reference_n]), real, confusion, kind)
 
 
-def _mode_entries(
+def _mode_figures(
     samples: Tensor, fair: Tensor, held: Tensor, real: Tensor, confusion: Tensor, kind: str
-) -> dict[str, Entry]:
+) -> dict[str, Figure]:
+    """Of histograms over the modes: `fair` of as many samples as there are held-out images, `held` of those."""
     present = real > 0
     of = int(present.sum())
+    n, reference_n = int(samples.sum()), int(held.sum())
 
     def covered(counts: Tensor) -> int:
         return int((modes.covered(counts, confusion) & present).sum())
@@ -359,24 +369,36 @@ def _mode_entries(
     def divergence(counts: Tensor) -> float:
         return modes.divergence(counts[present], real[present])
 
-    n, reference_n = int(samples.sum()), int(held.sum())
-
-    def entry(figure: Callable[[Tensor], float], **extra: object) -> Entry:
-        common = {"value": figure(samples), "reference": figure(held), "n": n, "reference_n": reference_n, "kind": kind}
-        return common | _fair(n, reference_n, lambda: figure(fair)) | extra
+    def figure(measure: Callable[[Tensor], float], better: Better, of: float | None = None, **more: float) -> Figure:
+        return Figure(
+            value=measure(samples),
+            better=better,
+            n=n,
+            reference=measure(held),
+            reference_n=reference_n,
+            value_at_reference_n=measure(fair) if reference_n < n else None,
+            of=of,
+            details={"kind": kind, **more},
+        )
 
     return {
-        "modes": entry(covered, of=of, level=modes.LEVEL, better="higher"),
-        "entropy": entry(modes.entropy, of=math.log(of), better="higher"),
-        "KL": entry(divergence, better="lower"),
+        "modes": figure(covered, "higher", of=of, level=modes.LEVEL),
+        "entropy": figure(modes.entropy, "higher", of=math.log(of)),
+        "KL": figure(divergence, "lower"),
     }
 
 
-def _copies(images: np.ndarray, train: Dataset, test: Dataset | None) -> dict[str, Entry]:
-    found = find_copies(images, train, test)
-    entry = {
-        "value": int(found.near.sum()), "reference": round(found.reference, 2), "n": len(images), "of": len(images),
-        "exact": found.exact, "threshold": found.threshold, "better": "lower",
-        "reference_from": f"{len(test.images)} test images" if test is not None and len(test.images) else LEFT_OUT,
-    }  # fmt: skip
-    return {"copies": entry}
+def _copies(images: np.ndarray, train: Dataset, test: Dataset | None) -> Figure:
+    copies = find_copies(images, train, test)
+    source = LEFT_OUT
+    if test is not None and len(test.images):
+        source = f"{len(test.images)} test images"
+    return Figure(
+        value=int(copies.near.sum()),
+        better="lower",
+        n=len(images),
+        reference=round(copies.reference, 2),
+        reference_from=source,
+        of=len(images),
+        details={"exact": copies.exact, "threshold": copies.threshold},
+    )

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ganvas.errors import DataError
+from ganvas.figure import Figure
 from ganvas.metrics.readers import numerals
 
 
 def label_accuracy(
     images: np.ndarray, labels: np.ndarray | Tensor | Sequence[int], classes: Sequence[str] = tuple("0123456789")
-) -> dict[str, Any]:
+) -> Figure:
     """Share of `images` uint8 (N, H, W, C) in which the digit network reads the class that `labels` (N,) names.
 
-    Returns {"value", "n", "by_class"}: `value` over all images, `by_class` {name: share} for the classes that occur. Names
-    of classes are numerals; of two or three numerals, one is read in each channel. DataError where the network cannot
-    read such data.
+    The detail "by_class" has the share for each class that occurs: {name: share}. Names of classes are numerals; of two or three
+    numerals, one is read in each channel. DataError where the network cannot read such data.
     """
     numbers = class_numbers(tuple(classes), images.shape[-1])
     if numbers is None:
@@ -37,7 +36,7 @@ def label_accuracy(
     by_class = {
         name: float(right[asked == number].mean()) for number, name in enumerate(classes) if (asked == number).any()
     }
-    return {"value": float(right.mean()), "n": len(images), "by_class": by_class}
+    return Figure(float(right.mean()), "higher", len(images), details={"by_class": by_class})
 
 
 def class_numbers(classes: tuple[str, ...], channels: int) -> list[list[int]] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -11,23 +11,22 @@ import torch
 from ganvas.abilities import Tokenizes
 from ganvas.data.batch import as_image_tensor
 from ganvas.errors import DataError
+from ganvas.figure import Figure
 from ganvas.metrics.readers import Progress
 from ganvas.metrics.restoration import decibels
 
 if TYPE_CHECKING:
     from ganvas.data.dataset import Dataset
 
-HELD = 10_000  # held-out images at most
-AT_ONCE = 64  # images, the last block filled up
-
-Entry = dict[str, Any]
+MAX_IMAGES = 10_000  # held-out ones at most
+BLOCK = 64  # images, the last block filled up
 
 
 @torch.no_grad()
-def measure_reconstruction(method: Tokenizes, data: Dataset, *, progress: Progress | None = None) -> dict[str, Entry]:
+def measure_reconstruction(method: Tokenizes, data: Dataset, *, progress: Progress | None = None) -> dict[str, Figure]:
     """Of held-out images, at most 10,000, as bytes:
 
-    MSE            mean squared error of a value, values in [0, 1]
+    MSE            mean squared error of a value, values in [0, 1]; the primary figure
     PSNR           mean over images, in dB
     perplexity     exp of the entropy of how often each code is chosen; with several grids `perplexity[NAME]`
     codes_used     share of the codes that are chosen at all; likewise
@@ -37,35 +36,36 @@ def measure_reconstruction(method: Tokenizes, data: Dataset, *, progress: Progre
     held = data.part("test")
     if held is None or not len(held):
         raise DataError(f"{data.name} has no test split to generate again: raise data.holdout")
-    device, count = method.device, min(HELD, len(held))
+    device, count = method.device, min(MAX_IMAGES, len(held))
     errors, codes = [], []
-    for start in range(0, count, AT_ONCE):
-        rows = np.minimum(np.arange(start, start + AT_ONCE), count - 1)
-        told = method.to_codes(as_image_tensor(held.images[rows], device))
-        made = (method.from_codes(told).clamp(-1, 1) + 1).mul(127.5).round()
+    for start in range(0, count, BLOCK):
+        rows = np.minimum(np.arange(start, start + BLOCK), count - 1)
+        block_codes = method.to_codes(as_image_tensor(held.images[rows], device))
+        made = (method.from_codes(block_codes).clamp(-1, 1) + 1).mul(127.5).round()
         real = torch.from_numpy(np.array(held.images[rows])).permute(0, 3, 1, 2).to(device)
         errors.append(((made - real) / 255).square().flatten(1).mean(1).cpu())
-        codes.append(told.cpu())
+        codes.append(block_codes.cpu())
         if progress:
-            progress("reconstruction", min(count, start + AT_ONCE), count)
-    common = {"n": count, "split": held.split}
-    lost = torch.cat(errors)[:count].double()
-    return {
-        "MSE": {"value": float(lost.mean()), "better": "lower", "note": "values in [0, 1]", **common},
-        "PSNR": {"value": float(decibels(lost.numpy()).mean()), "better": "higher", "unit": "dB", **common},
-        **_uses(method, torch.cat(codes)[:count], common),
+            progress("reconstruction", min(count, start + BLOCK), count)
+    squares = torch.cat(errors)[:count].double()
+    psnr = float(decibels(squares.numpy()).mean())
+    figures = {
+        "MSE": Figure(float(squares.mean()), "lower", count, note="values in [0, 1]", primary=True),
+        "PSNR": Figure(psnr, "higher", count, unit="dB"),
+        **_code_usage(method, torch.cat(codes)[:count]),
     }
+    return {name: figure.replace(split=held.split) for name, figure in figures.items()}
 
 
-def _uses(method: Tokenizes, codes: torch.Tensor, common: Entry) -> dict[str, Entry]:
+def _code_usage(method: Tokenizes, codes: torch.Tensor) -> dict[str, Figure]:
     grids = method.grids()
     parts = codes.split([grid.height * grid.width for grid in grids], 1)
-    found: dict[str, Entry] = {}
+    figures: dict[str, Figure] = {}
     for grid, part in zip(grids, parts, strict=True):
-        name = f"[{grid.name}]" if len(grids) > 1 else ""
+        suffix = f"[{grid.name}]" if len(grids) > 1 else ""
         shares = torch.bincount(part.flatten(), minlength=grid.size).double() / part.numel()
-        entropy = float(torch.special.entr(shares).sum())
-        entry = {"of": grid.size, "better": "higher", **common}
-        found["perplexity" + name] = {"value": math.exp(entropy), **entry}
-        found["codes_used" + name] = {"value": float((shares > 0).double().mean()), **entry, "of": 1}
-    return found
+        perplexity = math.exp(float(torch.special.entr(shares).sum()))
+        used = float((shares > 0).double().mean())
+        figures["perplexity" + suffix] = Figure(perplexity, "higher", len(codes), of=grid.size)
+        figures["codes_used" + suffix] = Figure(used, "higher", len(codes), of=1)
+    return figures

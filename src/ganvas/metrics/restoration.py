@@ -6,12 +6,11 @@ on super-resolution compute it (MATLAB's rgb2ycbcr); figures of Y in the full ra
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
 from torch.nn import functional as F
 
+from ganvas.figure import Figure
 from ganvas.networks.features import MobileNetV2, mobilenet_v2
 
 PEAK = 255.0
@@ -21,7 +20,7 @@ Y_WEIGHTS, Y_BLACK = np.array([65.481, 128.553, 24.966]) / 255, 16.0  # of level
 WINDOW, DEVIATION, K1, K2 = 11, 1.5, 0.01, 0.03
 
 
-def luma(image: np.ndarray) -> np.ndarray:
+def luma_bt601_studio(image: np.ndarray) -> np.ndarray:
     """Y (H, W, 1) of RGB (H, W, 3), 16 for black and 235 for white; a grey image is taken as R = G = B."""
     colour = np.broadcast_to(np.asarray(image, np.float64), (*image.shape[:2], 3))
     return (colour @ Y_WEIGHTS + Y_BLACK)[..., None]
@@ -35,13 +34,18 @@ def psnr_rgb(made: np.ndarray, target: np.ndarray) -> float:
 
 
 def decibels(squares: np.ndarray) -> np.ndarray:
-    """PSNR of mean squared errors, values in [0, 1]; at most `BEST_PSNR`."""
+    """PSNR of mean squared errors, values in [0, 1]; at most `BEST_PSNR`, so that a mean over images stays finite."""
     return -10 * np.log10(np.maximum(squares, 10 ** (-BEST_PSNR / 10)))
+
+
+def psnr_each(made: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """PSNR in dB, (N,), of each pair of images uint8 (N, H, W, C), over all channels; at most `BEST_PSNR`."""
+    return decibels(np.square((made.astype(np.float64) - target) / PEAK).mean((1, 2, 3)))
 
 
 def psnr_y(made: np.ndarray, target: np.ndarray) -> float:
     """`psnr_rgb` of Y alone; the peak is 255 still."""
-    return psnr_rgb(luma(made), luma(target))
+    return psnr_rgb(luma_bt601_studio(made), luma_bt601_studio(target))
 
 
 def ssim_rgb(made: np.ndarray, target: np.ndarray) -> float:
@@ -64,17 +68,16 @@ def ssim_rgb(made: np.ndarray, target: np.ndarray) -> float:
 
 def ssim_y(made: np.ndarray, target: np.ndarray) -> float:
     """`ssim_rgb` of Y alone."""
-    return ssim_rgb(luma(made), luma(target))
+    return ssim_rgb(luma_bt601_studio(made), luma_bt601_studio(target))
 
 
-def compare_images(made: np.ndarray, target: np.ndarray) -> dict[str, dict[str, Any]]:
-    """All four by name, as entries of a run's metrics."""
-    measures = {
-        "PSNR[RGB]": (psnr_rgb, "dB"), "PSNR[Y]": (psnr_y, "dB"), "SSIM[RGB]": (ssim_rgb, ""), "SSIM[Y]": (ssim_y, ""),
-    }  # fmt: skip
+def compare_images(made: np.ndarray, target: np.ndarray) -> dict[str, Figure]:
+    """PSNR and SSIM of two images, of RGB and of Y, by name."""
     return {
-        name: {"value": measure(made, target), "unit": unit, "better": "higher"}
-        for name, (measure, unit) in measures.items()
+        "PSNR[RGB]": Figure(psnr_rgb(made, target), "higher", unit="dB"),
+        "PSNR[Y]": Figure(psnr_y(made, target), "higher", unit="dB"),
+        "SSIM[RGB]": Figure(ssim_rgb(made, target), "higher"),
+        "SSIM[Y]": Figure(ssim_y(made, target), "higher"),
     }
 
 

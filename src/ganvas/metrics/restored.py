@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ import torch
 from ganvas.abilities import Restores, restore_images
 from ganvas.data.feed import examples_of
 from ganvas.data.media import to_uint8
+from ganvas.figure import Figure
 from ganvas.metrics.held import held_out
 from ganvas.metrics.readers import Progress
 from ganvas.metrics.restoration import BEST_PSNR, WINDOW, mobilenet_distance, psnr_rgb, psnr_y, ssim_rgb, ssim_y
@@ -19,44 +20,66 @@ from ganvas.networks.features import MobileNetV2, has_mobilenet_weights, mobilen
 if TYPE_CHECKING:
     from ganvas.data.dataset import Dataset
 
-HELD = 500  # images at most
-AT_ONCE = 16  # images; each such block has random numbers of its own
+MAX_IMAGES = 500
+BLOCK = 16  # images; each such block has random numbers of its own
 WITHOUT = {"resolution": "bicubic", "noise": "as it came", "holes": "filled smoothly"}  # the start, in words
-
-Entry = dict[str, Any]
+MEANINGS = {
+    "PSNR": "how near restored images are, in dB",
+    "SSIM": "structural similarity of restored images, 1 where they are equal",
+    "PD": "distance of restored images by what MobileNetV2 sees in them",
+}
 
 
 @torch.no_grad()
 def measure_restoration(
     method: Restores, data: Dataset, *, seed: int = 0, progress: Progress | None = None
-) -> dict[str, Entry]:
-    """Means over held-out images, spread evenly over the test split: {"value", "input", "n", ...}.
+) -> dict[str, Figure]:
+    """Means over held-out images, spread evenly over the test split.
 
     `input` is the same figure of what there is without the method: enlarged by bicubic, as it came, its hole filled smoothly.
 
     PSNR[Y], PSNR[RGB], SSIM[Y], SSIM[RGB]
                     see ganvas.metrics.restoration; PSNR and SSIM of images that are not RGB. Where holes are filled, PSNR is of
-                    the pixels in the hole alone.
+                    the pixels in the hole alone. The first is the primary figure.
     PD[mobilenet_v2]
-                    of RGB or grey, where the weights are on this machine. It comes first for a method that shall look right
-                    rather than be near (Restoration.invents); others have none.
+                    of RGB or grey, where the weights are on this machine; only for a method whose images shall look right rather
+                    than be near (Restoration.invents). There it is the primary figure.
 
     Equal seeds degrade equally. DataError where `data` have no test split.
     """
-    held, chosen = held_out(data, HELD, "degrade and restore")
-    told = method.restoration()
-    extractor = mobilenet_v2() if told.invents and data.spec.channels in (1, 3) and has_mobilenet_weights() else None
-    rows: list[tuple[Entry, Entry]] = []
-    for start, made, whole, mask in _restored(method, held, chosen, seed):
-        rows.append((_figures(made, whole, mask, extractor), _figures(start, whole, mask, extractor)))
+    held, chosen = held_out(data, MAX_IMAGES, "degrade and restore")
+    about = method.restoration()
+    by_features = about.invents and data.spec.channels in (1, 3) and has_mobilenet_weights()
+    extractor = mobilenet_v2() if by_features else None
+
+    # Of each image by name: what the restored one scores, and what the method was given.
+    restored: list[dict[str, float]] = []
+    inputs: list[dict[str, float]] = []
+    for start, made, whole, hole in _restored(method, held, chosen, seed):
+        restored.append(_scores(made, whole, hole, extractor))
+        inputs.append(_scores(start, whole, hole, extractor))
         if progress:
-            progress("restoration", len(rows), len(chosen))
-    common = {"n": len(chosen), "split": held.split, "input_is": WITHOUT[told.degradation]}
-    return {
-        name: _entry(name, [made[name] for made, _ in rows], [start[name] for _, start in rows], told.degradation)
-        | common
-        for name in rows[0][0]
-    }
+            progress("restoration", len(restored), len(chosen))
+
+    figures: dict[str, Figure] = {}
+    for name in restored[0]:
+        kind = name.split("[")[0]
+        value, value_of_input = (float(np.mean([row[name] for row in rows])) for rows in (restored, inputs))
+        meaning = MEANINGS[kind]
+        if kind == "PSNR" and about.degradation == "holes":
+            meaning += ", in the hole alone"
+        figures[name] = Figure(
+            value=value,
+            better="lower" if kind == "PD" else "higher",
+            n=len(chosen),
+            input=value_of_input,
+            input_is=WITHOUT[about.degradation],
+            unit="dB" if kind == "PSNR" else "",
+            split=held.split,
+            help=f"{meaning}; {WITHOUT[about.degradation]}: {value_of_input:.4g}",
+            primary=not figures,
+        )
+    return figures
 
 
 def _restored(
@@ -64,8 +87,8 @@ def _restored(
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]]:
     """Image by image, uint8 (H, W, C): without the method, restored, whole; and the hole, (H, W) bool."""
     device = method.device
-    for first in range(0, len(chosen), AT_ONCE):
-        batch = examples_of(held, chosen[first : first + AT_ONCE])
+    for first in range(0, len(chosen), BLOCK):
+        batch = examples_of(held, chosen[first : first + BLOCK])
         batch.generator = torch.Generator().manual_seed(seed + first)
         degraded = method.degrade(batch)  # on the CPU: the same degradation on every device
         mask = None if degraded.mask is None else degraded.mask.to(device)
@@ -74,28 +97,20 @@ def _restored(
         yield from zip(to_uint8(degraded.start), to_uint8(made), to_uint8(degraded.whole), holes, strict=True)
 
 
-def _figures(made: np.ndarray, whole: np.ndarray, hole: np.ndarray | None, extractor: MobileNetV2 | None) -> Entry:
-    found: Entry = {} if extractor is None else {"PD[mobilenet_v2]": mobilenet_distance(made, whole, extractor)}
-    parts = (
-        {"[Y]": (psnr_y, ssim_y), "[RGB]": (psnr_rgb, ssim_rgb)} if made.shape[2] == 3 else {"": (psnr_rgb, ssim_rgb)}
-    )
+def _scores(
+    made: np.ndarray, whole: np.ndarray, hole: np.ndarray | None, extractor: MobileNetV2 | None
+) -> dict[str, float]:
+    """Of one image uint8 (H, W, C), the primary measure first."""
+    scores: dict[str, float] = {}
+    if extractor is not None:
+        scores["PD[mobilenet_v2]"] = mobilenet_distance(made, whole, extractor)
+    measures = {"": (psnr_rgb, ssim_rgb)}
+    if made.shape[2] == 3:
+        measures = {"[Y]": (psnr_y, ssim_y), "[RGB]": (psnr_rgb, ssim_rgb)}
     a, b = (made, whole) if hole is None else (made[hole][None], whole[hole][None])
-    for name, (psnr, _) in parts.items():
-        found["PSNR" + name] = min(BEST_PSNR, psnr(a, b)) if a.size else BEST_PSNR
-    for name, (_, ssim) in parts.items():
+    for channels, (psnr, _) in measures.items():
+        scores["PSNR" + channels] = min(BEST_PSNR, psnr(a, b)) if a.size else BEST_PSNR
+    for channels, (_, ssim) in measures.items():
         if min(made.shape[:2]) >= WINDOW:
-            found["SSIM" + name] = ssim(made, whole)
-    return found
-
-
-def _entry(name: str, made: list[float], start: list[float], degradation: str) -> Entry:
-    kind = name.split("[")[0]
-    value, beside = float(np.mean(made)), float(np.mean(start))
-    what = {
-        "PSNR": "how near restored images are, in dB" + (", in the hole alone" if degradation == "holes" else ""),
-        "SSIM": "structural similarity of restored images, 1 where they are equal",
-        "PD": "distance of restored images by what MobileNetV2 sees in them",
-    }
-    entry: Entry = {"value": value, "input": beside, "better": "lower" if kind == "PD" else "higher"}
-    entry["help"] = f"{what[kind]}; {WITHOUT[degradation]}: {beside:.4g}"
-    return entry | ({"unit": "dB"} if kind == "PSNR" else {})
+            scores["SSIM" + channels] = ssim(made, whole)
+    return scores

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -13,30 +13,30 @@ from ganvas.data.batch import as_image_tensor
 from ganvas.data.media import to_uint8
 from ganvas.defaults import MEASURED
 from ganvas.errors import DataError
+from ganvas.figure import Figure
 from ganvas.metrics.evaluate import measure_distances
 from ganvas.metrics.readers import Progress
-from ganvas.metrics.restoration import decibels
+from ganvas.metrics.restoration import psnr_each
 
 if TYPE_CHECKING:
     from ganvas.data.dataset import Dataset
 
-AT_ONCE = 64  # images, the last block filled up
+BLOCK = 64  # images, the last block filled up
 COPIED = "copied"
-
-Entry = dict[str, Any]
 
 
 @torch.no_grad()
 def measure_translation(
     method: Translates, data: Dataset, *, samples: int = MEASURED, progress: Progress | None = None
-) -> dict[str, Entry]:
-    """Of the first `samples` images of the test split, in every direction that the method goes; those of "ba" have names such
+) -> dict[str, Figure]:
+    """Of the first `samples` images of the test split, in every direction that the method knows; figures of "ba" have names such
     as "L1 ba". Each figure has `input` beside it: the same of the images as they were, copied.
 
     L1, PSNR       against the true partners, where the test split has them: the mean of |difference|, values in [-1, 1], and the
-                   mean over images in dB, over all channels; L1 comes first
+                   mean over images in dB, over all channels
     FD, KD         from the training images of the wanted kind (see `measure`)
 
+    The primary figure is L1 of the first direction; without true partners, the Fréchet distance of the first direction.
     DataError where there is no test split with images of both kinds.
     """
     test = data.part("test")
@@ -44,42 +44,47 @@ def measure_translation(
         raise DataError(
             f"{data.name} has no test split with two images of each kind to measure translations by: raise data.holdout"
         )
-    found: dict[str, Entry] = {}
+    figures: dict[str, Figure] = {}
     for direction in method.directions():
-        name = "" if direction == "ab" else f" {direction}"
-        found |= {key + name: entry for key, entry in _one_way(method, data, direction, samples, progress).items()}
-    return found
+        suffix = "" if direction == "ab" else f" {direction}"
+        for name, figure in _of_direction(method, data, direction, samples, progress).items():
+            figures[name + suffix] = figure.replace(primary=not figures)
+    return figures
 
 
-def _one_way(
+def _of_direction(
     method: Translates, data: Dataset, direction: str, samples: int, progress: Progress | None
-) -> dict[str, Entry]:
+) -> dict[str, Figure]:
     train, test = data.part("train") or data, data.part("test")
     assert test is not None and test.partners is not None
     given, wanted = (test.images, test.partners) if direction == "ab" else (test.partners, test.images)
     given = np.asarray(given[:samples])
     made = translated(method, given, direction, progress)
-    kind, held = _kind(train, direction), _kind(test, direction)
-    distances = measure_distances(made, kind, held, progress=progress)
-    copied = measure_distances(given, kind, held)
-    found: dict[str, Entry] = {}
-    for name, entry in distances.items():
-        value = copied[name]["value"]
-        says = f"how far translations are from images of the wanted kind, by their features; {COPIED}: {value:.4g}"
-        found[name] = {**entry, "input": value, "help": says}
+    figures: dict[str, Figure] = {}
+
+    # Errors against the true partners, where there are some.
     if test.matched:
-        found = _errors(made, given, np.asarray(wanted[:samples])) | found
-    return {name: {**entry, "split": test.split, "input_is": COPIED} for name, entry in found.items()}
+        figures |= _errors(made, given, np.asarray(wanted[:samples]))
+
+    # Distances from images of the wanted kind.
+    kind, held_out = _kind(train, direction), _kind(test, direction)
+    distances = measure_distances(made, kind, held_out, progress=progress)
+    copied = measure_distances(given, kind, held_out)
+    for name, figure in distances.items():
+        value = copied[name].value
+        says = f"how far translations are from images of the wanted kind, by their features; {COPIED}: {value:.4g}"
+        figures[name] = figure.replace(input=value, help=says)
+    return {name: figure.replace(split=test.split, input_is=COPIED) for name, figure in figures.items()}
 
 
 def translated(method: Translates, images: np.ndarray, direction: str, progress: Progress | None = None) -> np.ndarray:
     """uint8 (n, H, W, C), block by block of one size, so that no image's rounding depends on how many there are."""
     device, made = method.device, []
-    for start in range(0, len(images), AT_ONCE):
-        rows = np.minimum(np.arange(start, start + AT_ONCE), len(images) - 1)
+    for start in range(0, len(images), BLOCK):
+        rows = np.minimum(np.arange(start, start + BLOCK), len(images) - 1)
         made.append(to_uint8(method.translate(as_image_tensor(images[rows], device), direction)))
         if progress:
-            progress("translations", min(len(images), start + AT_ONCE), len(images))
+            progress("translations", min(len(images), start + BLOCK), len(images))
     return np.concatenate(made)[: len(images)]
 
 
@@ -88,36 +93,36 @@ def absolute_errors(made: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     return np.abs(made.astype(np.float64) - wanted).mean((1, 2, 3)) / 127.5
 
 
-def psnr_each(made: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """PSNR of each pair in dB, (N,), over all channels; of equal images 100."""
-    return decibels(np.square((made.astype(np.float64) - wanted) / 255).mean((1, 2, 3)))
-
-
-def _errors(made: np.ndarray, given: np.ndarray, wanted: np.ndarray) -> dict[str, Entry]:
-    n = len(made)
-    entries = {
-        "L1": (absolute_errors, {"better": "lower"}, "mean |difference| from the true partners, values in [-1, 1]"),
-        "PSNR": (
-            psnr_each,
-            {"better": "higher", "unit": "dB"},
-            "how near translations are to the true partners, in dB",
+def _errors(made: np.ndarray, given: np.ndarray, wanted: np.ndarray) -> dict[str, Figure]:
+    l1, l1_copied = (float(absolute_errors(images, wanted).mean()) for images in (made, given))
+    psnr, psnr_copied = (float(psnr_each(images, wanted).mean()) for images in (made, given))
+    return {
+        "L1": Figure(
+            l1,
+            "lower",
+            len(made),
+            input=l1_copied,
+            help=f"mean |difference| from the true partners, values in [-1, 1]; {COPIED}: {l1_copied:.4g}",
+        ),
+        "PSNR": Figure(
+            psnr,
+            "higher",
+            len(made),
+            input=psnr_copied,
+            unit="dB",
+            help=f"how near translations are to the true partners, in dB; {COPIED}: {psnr_copied:.4g}",
         ),
     }
-    found: dict[str, Entry] = {}
-    for name, (figure, facts, says) in entries.items():
-        value, copied = (float(figure(some, wanted).mean()) for some in (made, given))
-        found[name] = {"value": value, "input": copied, "n": n, **facts, "help": f"{says}; {COPIED}: {copied:.4g}"}
-    return found
 
 
 def _kind(part: Dataset, direction: str) -> Dataset:
     """The images that a translation should look like, as a data set of their own; without labels, which are of the others."""
     if direction == "ba":
-        return dataclasses.replace(part, labels=None, fingerprint=_told(part.fingerprint, "first"))
+        return dataclasses.replace(part, labels=None, fingerprint=_extended(part.fingerprint, "first"))
     assert part.partners is not None
-    told = _told(part.fingerprint, "partners")
-    return dataclasses.replace(part, examples=part.partners, labels=None, partners=None, fingerprint=told)
+    fingerprint = _extended(part.fingerprint, "partners")
+    return dataclasses.replace(part, examples=part.partners, labels=None, partners=None, fingerprint=fingerprint)
 
 
-def _told(fingerprint: str, kind: str) -> str:
+def _extended(fingerprint: str, kind: str) -> str:
     return f"{fingerprint} {kind}" if fingerprint else ""

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ganvas.report.markup import is_number
+from ganvas.figure import is_number
 from ganvas.run import Run
 
 MOST_EVENTS = 20_000
@@ -39,6 +39,18 @@ class Log:
         found = self.column(key)
         found = found[np.isfinite(found)]
         return float(found[-1]) if len(found) else None
+
+    @property
+    def seconds(self) -> float | None:
+        """Seconds of training so far."""
+        ends = [event.get("seconds") for event in self.of("finished")] + [self.last("seconds")]
+        return max((float(end) for end in ends if is_number(end)), default=None)
+
+    def median(self, key: str) -> float | None:
+        """The median of the numbers under a key, with one decimal."""
+        values = self.column(key)
+        values = values[np.isfinite(values)]
+        return round(float(np.median(values)), 1) if len(values) else None
 
     def curves(self) -> list[str]:
         """Keys of the form update/name, in the order in which they first appeared."""

@@ -9,8 +9,10 @@ import base64
 import hashlib
 import html
 from collections.abc import Iterable, Sequence
-from typing import Any, TypeGuard
+from dataclasses import dataclass
+from typing import Any
 
+from ganvas.figure import is_number
 from ganvas.report.style import SCRIPT, STYLE
 
 EMPTY = frozenset({"br", "img", "input", "meta"})  # elements that have no end tag
@@ -68,19 +70,32 @@ def facts(pairs: Iterable[tuple[Content, Content]]) -> Html:
     )
 
 
-def section(name: str, title: str, *content: Content, lead: Content = None) -> Html:
-    """A part of the page with its heading and anchor; nothing where it has no content."""
+@dataclass(frozen=True)
+class Section:
+    """A part of a page: its anchor, its heading, and its markup, which is empty where there is nothing to show."""
+
+    id: str
+    title: str
+    html: Html
+
+    def __bool__(self) -> bool:
+        return bool(self.html)
+
+
+def section(id: str, title: str, *content: Content, lead: Content = None) -> Section:
+    """A section with its heading and an introduction; empty where there is no content."""
     inside = join(*content)
     if not inside:
-        return Html()
-    return tag(
-        "section",
-        tag("h2", title),
-        tag("p", lead, class_="lead") if lead else None,
-        inside,
-        id=name,
-        aria_label=title,
-    )
+        return Section(id, title, Html())
+    heading = tag("h2", title)
+    introduction = tag("p", lead, class_="lead") if lead else None
+    return Section(id, title, tag("section", heading, introduction, inside, id=id, aria_label=title))
+
+
+def contents(sections: Iterable[Section]) -> Html:
+    """Links to all sections that show something."""
+    links = [tag("a", one.title, href=f"#{one.id}") for one in sections if one]
+    return tag("nav", links, aria_label="Parts of this page")
 
 
 def folded(summary: str, *content: Content) -> Html:
@@ -110,11 +125,6 @@ def document(title: str, *content: Content) -> Html:
 # --- how values read ----------------------------------------------------------------------------------------
 
 
-def is_number(value: Any) -> TypeGuard[int | float]:
-    """True for finite numbers that fit a float; booleans are none."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and -1e300 <= value <= 1e300
-
-
 def number(value: Any) -> str:
     """Four significant digits, thousands by comma; a dash for what is no finite number."""
     if not is_number(value):
@@ -133,6 +143,19 @@ def plain(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def described(content: Any) -> str | None:
+    """Plain values in words: lists and objects by comma, at most 20 of a list."""
+    if isinstance(content, dict):
+        return ", ".join(f"{key} {described(value)}" for key, value in content.items())
+    if isinstance(content, list):
+        return ", ".join(str(described(value)) for value in content[:20]) + (" …" if len(content) > 20 else "")
+    if isinstance(content, bool):
+        return "yes" if content else "no"
+    if isinstance(content, int | float):
+        return number(content)
+    return None if content is None else str(content)
 
 
 def duration(seconds: Any) -> str:

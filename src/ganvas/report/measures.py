@@ -1,10 +1,9 @@
-"""How a measure reads on a page. An entry is one of `ganvas.metrics.measure`: value, reference, n, better ..."""
+"""How a figure reads on a page: what its measure means, its value, and what it is compared with."""
 
 from __future__ import annotations
 
-from typing import Any
-
-from ganvas.report.markup import is_number, number
+from ganvas.figure import Figure
+from ganvas.report.markup import number
 
 MEANINGS = {
     "FD": "Fréchet distance of samples from real images in the features of the network in brackets",
@@ -17,54 +16,39 @@ MEANINGS = {
     "modes": "modes of the data that the samples reach",
     "entropy": "evenness of the samples' modes, in nats",
     "KL": "divergence of the samples' modes from those of real images, in nats",
-    "nats": "what held-out images cost: minus the mean log-likelihood an image, or a bound of it",
-    "bits_per_dim": "what held-out images cost, in bits a value: minus the mean log-likelihood, or a bound of it",
-    "bits_per_character": "what held-out text costs, in bits a character: minus the mean log-likelihood",
-    "bits_per_sample": "what held-out sound costs, in bits a sample: minus the mean log-likelihood",
-    "MSE": "mean squared error of held-out images painted again, values in [0, 1]",
-    "PSNR": "how near held-out images come back, in dB",
-    "perplexity": "how many codes held-out images would need if all were chosen as often",
-    "codes_used": "share of the codes that held-out images choose at all",
+    "nats": "negative log-likelihood of held-out images, mean per image, or a bound of it",
+    "bits_per_dim": "negative log-likelihood of held-out images, in bits per value, or a bound of it",
+    "bits_per_character": "negative log-likelihood of held-out text, in bits per character",
+    "bits_per_sample": "negative log-likelihood of held-out audio, in bits per sample",
+    "MSE": "mean squared error of held-out images, encoded and decoded again, values in [0, 1]",
+    "PSNR": "how near the outputs are to the true images, in dB",
+    "perplexity": "effective number of codes: as many, used equally often, would have the same entropy",
+    "codes_used": "share of the codes that held-out images use at all",
     "copies": "samples nearer to a training image than nearly all unseen real images are",
 }
 
 
-def entries(metrics: Any) -> dict[str, dict[str, Any]]:
-    """The well-formed ones among what a file holds; a bare number becomes an entry."""
-    if not isinstance(metrics, dict):
-        return {}
-    whole = {str(name): entry if isinstance(entry, dict) else {"value": entry} for name, entry in metrics.items()}
-    return {name: entry for name, entry in whole.items() if is_number(entry.get("value"))}
+def explanation(name: str, figure: Figure | None) -> str:
+    """What the measure says; the figure's own words where it has some."""
+    if figure is not None and figure.help:
+        return figure.help
+    return MEANINGS.get(name.split("[")[0], "")
 
 
-def main_metric(metrics: dict[str, Any]) -> str | None:
-    """The measure that runs are compared by: the Fréchet distance where there is one, else the first."""
-    return next((name for name in metrics if name.startswith(("FD", "FID"))), next(iter(metrics), None))
-
-
-def reference_of(entry: dict[str, Any]) -> float | None:
-    """What real images score, where it is known."""
-    reference = entry.get("reference")
-    return float(reference) if is_number(reference) else None
-
-
-def explanation(name: str, entry: dict[str, Any]) -> str:
-    """What the measure says; its own words where the entry has some."""
-    return str(entry.get("help") or MEANINGS.get(name.split("[")[0], ""))
-
-
-def value_of(entry: dict[str, Any]) -> str:
+def value_text(figure: Figure) -> str:
     """The value, with what it is out of where it counts: "9 of 10"."""
-    whole = isinstance(entry["value"], int) and is_number(entry.get("of"))
-    return f"{number(entry['value'])} of {number(entry['of'])}" if whole else number(entry["value"])
+    if isinstance(figure.value, int) and figure.of is not None:
+        return f"{number(figure.value)} of {number(figure.of)}"
+    return number(figure.value)
 
 
-def sentence(entry: dict[str, Any]) -> str:
+def sentence(figure: Figure) -> str:
     """ " (lower is better; reference 0.15; 2,000 samples)" """
-    known = [
-        f"{entry['better']} is better" if entry.get("better") else None,
-        f"reference {number(reference_of(entry))}" if reference_of(entry) is not None else None,
-        f"{number(entry['n'])} samples" if is_number(entry.get("n")) else None,
-    ]
-    inside = "; ".join(filter(None, known))
-    return f" ({inside})" if inside else ""
+    facts: list[str] = []
+    if figure.better:
+        facts.append(f"{figure.better} is better")
+    if figure.reference is not None:
+        facts.append(f"reference {number(figure.reference)}")
+    if figure.n is not None:
+        facts.append(f"{number(figure.n)} samples")
+    return f" ({'; '.join(facts)})" if facts else ""

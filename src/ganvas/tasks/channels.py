@@ -22,8 +22,8 @@ def photo_channels(method: Method, advice: str = "") -> int:
     return channels
 
 
-def luma(x: Tensor) -> Tensor:
-    """(N, 1, H, W) of grey or RGB."""
+def luma_full(x: Tensor) -> Tensor:
+    """Luma (N, 1, H, W) of grey or RGB by the weights of BT.601, in the full range of the values, as JPEG has it."""
     if x.shape[1] == 1:
         return x
     return (x * x.new_tensor(LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
@@ -32,7 +32,7 @@ def luma(x: Tensor) -> Tensor:
 def of_channels(x: Tensor, channels: int, alpha: np.ndarray | None = None) -> Tensor:
     """Grey or RGB (1, C, H, W) as 1, 3 or 4 channels: luma; grey three times; with `alpha` (H, W), opaque where None."""
     if channels == 1:
-        return luma(x)
+        return luma_full(x)
     colours = x.expand(-1, 3, -1, -1)
     if channels == 3:
         return colours

@@ -30,7 +30,7 @@ from torch.optim import LBFGS, Adam, Optimizer
 from ganvas.errors import DataError, UsageError
 from ganvas.networks.perceptual import FeatureNetwork, known
 from ganvas.settings import setting
-from ganvas.tasks.channels import luma
+from ganvas.tasks.channels import luma_full
 from ganvas.tasks.style_target import Target
 from ganvas.tasks.tiles import reflected
 
@@ -330,15 +330,15 @@ def scaled(x: Tensor, size: Size) -> Tensor:
 
 def with_luma(content: Tensor, light: Tensor) -> Tensor:
     """The colours of `content` (N, C, H, W) under the luma of `light` (N, 1 or C, H, W)."""
-    return (content + luma(light) - luma(content)).clamp(-1, 1)
+    return (content + luma_full(light) - luma_full(content)).clamp(-1, 1)
 
 
 def luminance(content: Tensor, styles: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
     """Light and dark alone, the styles' with the mean and the deviation of the content's (Gatys 2016, arXiv:1606.05897, sec.
     4)."""
-    target = luma(content)
+    target = luma_full(content)
     matched = []
-    for style in map(luma, styles):
+    for style in map(luma_full, styles):
         spread = target.std(correction=0) / style.std(correction=0).clamp_min(1e-4)
         matched.append(((style - style.mean()) * spread + target.mean()).clamp(-1, 1))
     return target, matched
@@ -366,7 +366,7 @@ def _like(style: Tensor, content: Tensor) -> Tensor:
     channels = content.shape[0]
     if style.shape[1] == channels:
         return style
-    return luma(style) if channels == 1 else luma(style).expand(-1, channels, -1, -1)
+    return luma_full(style) if channels == 1 else luma_full(style).expand(-1, channels, -1, -1)
 
 
 # --- checks -----------------------------------------------------------------------------------------------------------------

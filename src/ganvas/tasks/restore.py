@@ -20,7 +20,7 @@ from ganvas.data.photo import Photo
 from ganvas.errors import DataError, RunError, UsageError, nearest
 from ganvas.method import Method
 from ganvas.registry import methods_with
-from ganvas.tasks.channels import luma, of_channels, photo_channels, whiteness
+from ganvas.tasks.channels import luma_full, of_channels, photo_channels, whiteness
 from ganvas.tasks.tiles import tiled
 
 TASKS = {"noise": "denoise", "resolution": "upscale", "holes": "inpaint"}  # what a user calls restoring a degradation
@@ -135,7 +135,7 @@ def _outputs(photo: Photo, planes: list[Tensor], scale: int) -> Photo:
     if len(photo.pixels) == 1 and len(made) == 3:
         # Where all three are what came in, the weighted sum could differ from it by a rounding.
         same = (made[0] == made[1]) & (made[1] == made[2])
-        made = torch.where(same, made[:1], luma(made[None])[0])
+        made = torch.where(same, made[:1], luma_full(made[None])[0])
     return dataclasses.replace(photo, pixels=made.numpy(), alpha=alpha)
 
 

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
     from ganvas.data import DataSpec
     from ganvas.doctor import Diagnosis, Finding
+    from ganvas.figure import Figure
     from ganvas.training.trainer import Trainer
 
 
@@ -24,8 +25,8 @@ class Callback:
     def logged(self, trainer: Trainer, row: dict[str, Any]) -> None:
         """A row of numbers: step, images_seen, seconds, images_per_second, and "update/key" for each loss."""
 
-    def evaluated(self, trainer: Trainer, metrics: dict[str, Any], grid: Any) -> None:
-        """Metrics of this step ({} where they are not computed) and the grid of fixed seeds, uint8 (H, W, C)."""
+    def evaluated(self, trainer: Trainer, metrics: dict[str, Figure], grid: Any) -> None:
+        """Figures of this step by name ({} where they are not computed) and the grid of fixed seeds, uint8 (H, W, C)."""
 
     def sampled(self, trainer: Trainer, samples: Any, spec: DataSpec) -> None:
         """Samples of fixed seeds that are no images: clips int16 (n, L), or texts. Before `evaluated`."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
 
 from ganvas.data import Dataset
 from ganvas.defaults import MEASURED_SEED
 from ganvas.errors import DataError
+from ganvas.figure import Figure, figures_as_dict, primary_figure
 from ganvas.method import Method
 from ganvas.preview import preview
 from ganvas.run import RunWriter
@@ -34,16 +34,16 @@ class Evaluator:
         if samples is not None and not self.data.kind.is_image:
             self.tell("sampled", samples, self.data.spec)
 
-        metrics = self.measure(averaged) if with_metrics and self.count else {}
-        self.tell("evaluated", metrics, image_grid)
-        self.keep_best(trainer, metrics)
+        figures = self.measure(averaged) if with_metrics and self.count else {}
+        self.tell("evaluated", figures, image_grid)
+        self.keep_best(trainer, figures)
         return seconds
 
-    def measure(self, averaged: Method) -> dict[str, Any]:
+    def measure(self, averaged: Method) -> dict[str, Figure]:
         """Too few examples to measure by are no reason to stop training; that is said once. Likelihood is by one draw."""
         from ganvas.metrics import measurements
 
-        metrics: dict[str, Any] = {}
+        figures: dict[str, Figure] = {}
         asked = measurements(
             averaged,
             self.data,
@@ -54,23 +54,22 @@ class Evaluator:
             if name in self._impossible:
                 continue
             try:
-                metrics |= measure()
+                figures |= measure()
             except DataError as error:
                 self._impossible.add(name)
                 self.tell("said", f"not measured: {error}")
-        return metrics
+        return figures
 
-    def keep_best(self, trainer: Trainer, metrics: dict[str, Any]) -> None:
-        """By the Fréchet distance; where nothing is sampled, by the first figure of which less or more is better."""
-        sided = [name for name, entry in metrics.items() if entry.get("better") in ("lower", "higher")]
-        distances = [name for name in sided if name.startswith("FD")]
-        key = next(iter(distances + sided), None)
-        if key is None:
+    def keep_best(self, trainer: Trainer, figures: dict[str, Figure]) -> None:
+        """By the primary figure; a run whose best weights were chosen by another figure keeps to that one."""
+        name = primary_figure(figures)
+        if trainer.best and trainer.best["metric"] in figures:
+            name = trainer.best["metric"]
+        if name is None or figures[name].better is None:
             return
-        value = metrics[key]["value"]
-        sign = 1 if metrics[key]["better"] == "lower" else -1
-        if trainer.best and not sign * value < sign * trainer.best["value"]:
+        figure = figures[name]
+        if trainer.best and not figure.is_better_than(trainer.best["value"]):
             return
-        trainer.remember_best({"metric": key, "value": value, "step": trainer.steps})
+        trainer.remember_best({"metric": name, "value": figure.value, "step": trainer.steps})
         self.writer.weights(trainer.method, trainer.average.networks, "best/weights.safetensors")
-        self.writer.json("best/metrics.json", {"step": trainer.steps, "metrics": metrics})
+        self.writer.json("best/metrics.json", {"step": trainer.steps, "metrics": figures_as_dict(figures)})

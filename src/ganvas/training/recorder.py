@@ -6,6 +6,7 @@ from typing import Any
 
 from ganvas.data import DataSpec, media, write_png
 from ganvas.doctor import Finding
+from ganvas.figure import Figure, figures_as_dict
 from ganvas.run import RunWriter
 from ganvas.training.callbacks import Callback
 from ganvas.training.engine import peak_memory
@@ -25,14 +26,13 @@ class Recorder(Callback):
     def logged(self, trainer: Trainer, row: dict[str, Any]) -> None:
         self.writer.row(row)
 
-    def evaluated(self, trainer: Trainer, metrics: dict[str, Any], grid: Any) -> None:
+    def evaluated(self, trainer: Trainer, metrics: dict[str, Figure], grid: Any) -> None:
         if grid is not None:
             write_png(self.writer.folder / "samples" / f"{trainer.steps:08d}.png", grid)
         if metrics:
-            self.writer.json("metrics.json", {"step": trainer.steps, "seconds": trainer.seconds, "metrics": metrics})
-            self.writer.row(
-                {"event": "evaluated", "step": trainer.steps, "seconds": trainer.seconds, "metrics": metrics}
-            )
+            content = {"step": trainer.steps, "seconds": trainer.seconds, "metrics": figures_as_dict(metrics)}
+            self.writer.json("metrics.json", content)
+            self.writer.row({"event": "evaluated", **content})
 
     def sampled(self, trainer: Trainer, samples: Any, spec: DataSpec) -> None:
         media.write_sheet(self.writer.folder / "samples" / f"{trainer.steps:08d}", samples, spec)

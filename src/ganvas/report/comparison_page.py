@@ -1,0 +1,220 @@
+"""The page of a comparison: a verdict, tables, curves over time, samples, differences."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+import ganvas
+from ganvas.figure import is_number, read_figures
+from ganvas.report.chart import COLOURS, Line, line_chart
+from ganvas.report.comparison_groups import (
+    Group,
+    Member,
+    better_side,
+    leaders,
+    metric_names,
+    primary_metric,
+    reference_value,
+    setting_differences,
+    surroundings,
+)  # fmt: skip
+from ganvas.report.images import MOST_BYTES, frames, image
+from ganvas.report.log import Log
+from ganvas.report.markup import (
+    DASH,
+    Content,
+    Html,
+    Section,
+    document,
+    duration,
+    number,
+    plain,
+    section,
+    table,
+    tag,
+)  # fmt: skip
+from ganvas.report.measured import data_name
+from ganvas.report.measures import explanation
+
+
+def comparison_page(groups: list[Group]) -> Html:
+    """The whole page as text."""
+    runs = sum(len(group.members) for group in groups)
+    data = data_name(groups[0].members[0].run)
+    names = ", ".join(group.name for group in groups)
+    mark = str(groups[0].info.get("fingerprint"))[:12]
+    about = f"{names}. {runs} runs in all, the same data (fingerprint {mark}), the same measures."
+    head = tag(
+        "header",
+        tag("p", "ganvas · comparison", class_="eyebrow"),
+        tag("h1", f"{len(groups)} {'kind' if len(groups) == 1 else 'kinds'} of run on {data}"),
+        tag("p", about),
+        tag("p", _verdict(groups), class_="verdict"),
+        _warning(groups),
+    )
+    sections = [
+        _measures_section(groups), _curves_section(groups), _samples_section(groups), _differences_section(groups),
+        _runs_section(groups),
+    ]  # fmt: skip
+    foot = tag("footer", f"Written by ganvas {ganvas.__version__}. This file needs no network and no other file.")
+    return document(f"{names} on {data} · ganvas", head, [one.html for one in sections], foot)
+
+
+def _verdict(groups: list[Group]) -> Content:
+    primary = primary_metric(groups)
+    best = leaders(groups, primary)
+    if best:
+        which = next(group for group in groups if group.name == best[0])
+        tied = f", with {' and '.join(best[1:])} within the spread" if best[1:] else ""
+        return ["Best by ", primary, ": ", tag("b", best[0]), f" at {_mean_and_spread(which, primary)}{tied}."]
+    if any(len(group.values(primary)) < 2 for group in groups):
+        return f"No verdict by {primary}: one seed cannot tell a difference from luck. Train each with three or more."
+    return f"No verdict by {primary}: the differences lie within the spread over seeds."
+
+
+def _warning(groups: list[Group]) -> Html | None:
+    differing = surroundings(groups)
+    if not differing:
+        return tag("p", "Clock, machine, threads, precision and versions were the same for all.", class_="note")
+    words = {"ganvas": "ganvas version", "budget": "budget", "versions": "versions of libraries"}
+    listed = ", ".join(words.get(key, key) for key in differing)
+    return tag(
+        "p",
+        tag("b", "Not all were run alike. "),
+        f"They differ in: {listed}. The table of differences below has the values.",
+        class_="warn",
+    )
+
+
+def _measures_section(groups: list[Group]) -> Section:
+    head: list[Content] = ["Measure", *(group.name for group in groups), "Reference", "Better"]
+    rows: list[list[Content]] = []
+    meanings: list[Html] = []
+    for name in metric_names(groups):
+        best = leaders(groups, name)
+        mark = tag("span", "best" if len(best) == 1 else "tied best", class_="tag")
+        cells = [[_mean_and_spread(group, name), mark if group.name in best else None] for group in groups]
+        rows.append([name, *cells, number(reference_value(groups, name)), better_side(groups, name) or DASH])
+        meaning = explanation(name, groups[0].members[0].figures.get(name))
+        if meaning:
+            meanings.append(tag("li", tag("b", name), ": ", meaning))
+    facts: list[list[Content]] = [
+        ["Runs", *(f"{len(group.members)}" for group in groups), "", ""],
+        ["Images per second", *(number(group.speed) for group in groups), "", ""],
+        ["Images seen", *(number(group.mean_last("images_seen")) for group in groups), "", ""],
+        ["Time", *(duration(group.mean_last("seconds")) for group in groups), "", ""],
+        ["Parameters", *(number(group.info.get("parameters")) for group in groups), "", ""],
+    ]
+    lead = "Mean ± standard deviation over seeds. The best is marked where that interval parts it from others."
+    shown = table(head, [*rows, *facts], caption="Measures by kind of run", numeric=range(1, 2 + len(groups)))
+    explained = tag("details", tag("summary", "What they mean"), tag("ul", meanings))
+    return section("measures", "Measures", shown, explained, lead=lead)
+
+
+def _mean_and_spread(group: Group, metric: str) -> str:
+    mean, std = group.mean(metric), group.std(metric)
+    if mean is None or not std:
+        return number(mean) if std is None else f"{number(mean)} ± 0"
+    places = max(0, 1 - math.floor(math.log10(std)))  # two digits of the deviation, and as many places of the mean
+    return f"{mean:,.{places}f} ± {std:,.{places}f}"
+
+
+def _curves_section(groups: list[Group]) -> Section:
+    primary = primary_metric(groups)
+    reference = reference_value(groups, primary)
+    charts: list[Html] = []
+    for key, what in (("seconds", "seconds"), ("images_seen", "images seen")):
+        title = f"{primary} against {what}"
+        charts.append(line_chart(title, _lines(groups, primary, key), x_label=what, reference=reference))
+    lead = f"One line per run, one colour per kind. {explanation(primary, None) or primary}."
+    return section("curves", "Over time", tag("div", charts, class_="charts") if any(charts) else None, lead=lead)
+
+
+def _lines(groups: list[Group], metric: str, against: str) -> list[Line]:
+    lines: list[Line] = []
+    for colour, group in enumerate(groups):
+        for position, member in enumerate(group.members):
+            x, y = _points(member, metric, against)
+            name = f"{group.name}, seed {member.run.info['seed']}"
+            legend = "" if position else group.name
+            lines.append(Line(name, x, y, colour % COLOURS, dots=True, legend=legend))
+    return lines
+
+
+def _points(member: Member, metric: str, against: str) -> tuple[np.ndarray, np.ndarray]:
+    """Of every evaluation of a run, where it stands on the axis and its value: (n,) each."""
+    places: list[float] = []
+    values: list[float] = []
+    for row in member.log.evaluated:
+        place = _place(member.log, row, against)
+        figure = read_figures(row.get("metrics")).get(metric)
+        if place is not None and figure is not None:
+            places.append(place)
+            values.append(float(figure.value))
+    return np.array(places, dtype=np.float64), np.array(values, dtype=np.float64)
+
+
+def _place(log: Log, row: dict[str, Any], against: str) -> float | None:
+    """Where on the axis an evaluation stands; from the log's rows where the event does not say it itself."""
+    if is_number(row.get(against)):
+        return float(row[against])
+    steps, values = log.column("step"), log.column(against)
+    finite = np.isfinite(values)
+    return float(np.interp(row["step"], steps[finite], values[finite])) if finite.any() else None
+
+
+def _samples_section(groups: list[Group]) -> Section:
+    most_bytes = MOST_BYTES // len(groups)
+    figures: list[Html] = []
+    for group in groups:
+        run = group.members[0].run
+        grids = frames(run.folder / "samples", 1, most_bytes)
+        if grids:
+            last = grids[-1]
+            caption = f"{group.name}, seed {run.info['seed']}, step {number(last.step)}"
+            grid = image(last.png, f"Grid of samples of {caption}", last.width, last.height)
+            figures.append(tag("figure", tag("h3", group.name), grid, tag("figcaption", caption), class_="sheet"))
+    shown = tag("div", figures, class_="sheets") if figures else None
+    lead = "The newest grid of the first run of each kind, from the same seeds."
+    return section("samples", "Samples", shown, lead=lead)
+
+
+def _differences_section(groups: list[Group]) -> Section:
+    setting_rows: list[list[Content]] = []
+    for name, values in setting_differences(groups).items():
+        cells = [plain(values[group.name]) if group.name in values else DASH for group in groups]
+        setting_rows.append([tag("code", name), *cells])
+    runs = [member.run for group in groups for member in group.members]
+    around_rows: list[list[Content]] = [
+        [key, *(_short(values[str(run.folder)]) for run in runs)] for key, values in surroundings(groups).items()
+    ]
+    tables: list[Html] = []
+    if setting_rows:
+        head = ["Setting", *(group.name for group in groups)]
+        tables.append(table(head, setting_rows, caption="Settings that differ"))
+    if around_rows:
+        head = ["Around the run", *(run.name for run in runs)]
+        tables.append(table(head, around_rows, caption="Clock, machine and versions where they differ"))
+    return section("differences", "What differs", tables)
+
+
+def _runs_section(groups: list[Group]) -> Section:
+    metrics = metric_names(groups)
+    rows: list[list[Content]] = []
+    for group in groups:
+        for member in group.members:
+            values = [number(member.figures[name].value) if name in member.figures else DASH for name in metrics]
+            run = member.run
+            rows.append([run.name, group.name, str(run.info["seed"]), number(member.log.last("step")), *values])
+    head: list[Content] = ["Run", "Kind", "Seed", "Steps", *metrics]
+    shown = table(head, rows, caption="The measures of every run", numeric=range(2, len(head)))
+    return section("runs", "Every run", shown)
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {plain(part)}" for key, part in value.items() if part is not None)
+    return plain(value)

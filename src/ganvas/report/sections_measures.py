@@ -1,0 +1,104 @@
+"""The doctor's findings, and the figures with their references."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ganvas.doctor import Finding, diagnose
+from ganvas.errors import GanvasError
+from ganvas.figure import Figure, read_figures
+from ganvas.metrics.abilities import unmeasured
+from ganvas.report.chart import Line, line_chart
+from ganvas.report.log import Log
+from ganvas.report.markup import DASH, Content, Html, Section, described, facts, folded, number, section, table, tag
+from ganvas.report.measured import Measured, best
+from ganvas.report.measures import explanation, value_text
+from ganvas.run import Run
+
+
+def doctor_section(run: Run) -> Section:
+    """What the log says is wrong; empty for a run without a log."""
+    title = "What the doctor says"
+    try:
+        diagnosis = diagnose(run)
+    except GanvasError:
+        return section("doctor", title)
+    if not diagnosis.findings:
+        line = f"{diagnosis.line[:1].upper()}{diagnosis.line[1:]}."
+        return section("doctor", title, tag("p", line, class_="note"))
+    lead = "What the log says is wrong, the surest first: the numbers, and the one change to make."
+    return section("doctor", title, [_finding(run, one) for one in diagnosis.findings], lead=lead)
+
+
+def _finding(run: Run, finding: Finding) -> Html:
+    change = finding.change
+    what = tag("code", change.line) if change.settings else change.line
+    again = (
+        [" (", change.text, "). Or: ", tag("code", f"ganvas doctor {run.folder} --apply")] if change.settings else []
+    )
+    plot = finding.plot
+    lines = [Line(name, x, y, colour, dots=True) for colour, (name, x, y) in enumerate(plot.lines)] if plot else []
+    return tag(
+        "article",
+        tag("h3", f"{finding.name.replace('_', ' ').capitalize()}, {finding.confidence:.0%}"),
+        tag("p", finding.meaning),
+        facts((name, number(value)) for name, value in finding.evidence.items()),
+        tag("p", tag("b", "Change: "), what, again, "."),
+        line_chart(plot.title, lines, x_label="step") if plot else None,
+    )
+
+
+def measures_section(run: Run, log: Log, measured: Measured) -> Section:
+    """A table of all figures, how they were measured, and a chart of each over the training."""
+    figures = measured.figures
+    if not figures:
+        return section("measures", "Measures", tag("p", _how_to_measure(run), class_="note"))
+    lead = "The reference is what held-out real images score in place of samples: what a perfect generator would get."
+    sources = sorted({figure.reference_from for figure in figures.values() if figure.reference_from})
+    if sources:
+        lead += f" They are: {'; '.join(sources)}."
+    how = folded("How they were measured", facts((name, _conditions(figure)) for name, figure in figures.items()))
+    charts = None
+    if len(log.evaluated) > 1:
+        charts = tag("div", [_chart(name, figure, log) for name, figure in figures.items()], class_="charts")
+    return section("measures", "Measures", _table(measured, best(run)), how, charts, lead=lead)
+
+
+def _how_to_measure(run: Run) -> str:
+    why = unmeasured(str(run.info.get("method")))
+    return f"None: {why}." if why else f"None yet. Measure it with: ganvas evaluate {run.folder}"
+
+
+def _table(measured: Measured, kept: Measured) -> Html:
+    """Of the newest weights and, where they are kept, of the best ones."""
+    head: list[Content] = ["Measure", f"Step {number(measured.step)}"]
+    if kept.figures:
+        head.append(f"Best, step {number(kept.step)}")
+    head += ["Reference", "Samples", "Better", "Meaning"]
+    rows: list[list[Content]] = []
+    for name, figure in measured.figures.items():
+        row: list[Content] = [name, value_text(figure)]
+        if kept.figures:
+            row.append(number(kept.figures[name].value) if name in kept.figures else DASH)
+        row += [number(figure.reference), number(figure.n), figure.better or DASH, explanation(name, figure)]
+        rows.append(row)
+    numeric = range(1, 5 if kept.figures else 4)
+    return table(head, rows, caption="Measures of the samples", numeric=numeric)
+
+
+def _conditions(figure: Figure) -> str:
+    """What makes two figures comparable: network, counts, rules."""
+    elsewhere = ("value", "reference", "better", "help", "primary")
+    known = [(key, value) for key, value in figure.as_dict().items() if key not in elsewhere]
+    return ", ".join(f"{key} {described(value)}" for key, value in known)
+
+
+def _chart(name: str, figure: Figure, log: Log) -> Html:
+    steps, values = [], []
+    for row in log.evaluated:
+        then = read_figures(row.get("metrics")).get(name)
+        steps.append(float(row["step"]))
+        values.append(float(then.value) if then else np.nan)
+    line = Line(name, np.array(steps), np.array(values), 0, dots=True)
+    note = f"{figure.better} is better" if figure.better else None
+    return line_chart(name, [line], x_label="step", reference=figure.reference, note=note)

@@ -20,6 +20,9 @@ class Wishes:
     flag: bool = setting(False, "whether")
     gamma: float | None = setting(None, "weight; auto follows the data", minimum=0)
     size: int | str = setting("auto", "pixels")
+    widths: tuple[int, ...] = setting((8, 4), "channels", minimum=1)
+    codes: tuple[int, ...] = setting((10,), "values", minimum=2, may_be_empty=True)
+    kernel: int = setting(3, "side", minimum=1, odd=True)
     own: int = 7  # not a setting
 
 
@@ -35,6 +38,8 @@ def changed(**values: Any) -> Wishes:
         ("kind", "bee", "bee"),
         ("flag", "yes", True), ("flag", "ON", True), ("flag", " 0 ", False), ("flag", True, True),
         ("gamma", "0.25", 0.25), ("gamma", "auto", None), ("gamma", "none", None), ("gamma", None, None),
+        ("widths", "96-48-24", (96, 48, 24)), ("widths", "96,48", (96, 48)), ("widths", "320", (320,)), ("widths", [8, 4], (8, 4)),
+        ("widths", "(8,)", (8,)), ("widths", 16, (16,)), ("codes", "none", ()), ("codes", [], ()), ("kernel", "5", 5),
         ("size", "64", 64), ("size", "48x64", "48x64"), ("size", "auto", "auto"), ("size", 32, 32),
     ],
 )  # fmt: skip
@@ -58,6 +63,12 @@ def test_values_are_read_as_their_type(name: str, given: Any, expected: Any) -> 
         ("count", "1.5", "count must be"),
         ("count", 0, r"count must be >= 1 \(got 0\)"),
         ("count", False, "count must be"),
+        ("widths", "96-a", r"widths must be integers >= 1 joined by -, such as 96-48-24 \(got '96-a'\)"),
+        ("widths", "96-0", r"widths must be integers >= 1 joined by - \(got '96-0'\)"),
+        ("widths", "none", r"widths must be integers >= 1 joined by -, such as 96-48-24 \(got none\)"),
+        ("widths", [1.5], "widths must be integers"),
+        ("codes", "3-1", "codes must be integers >= 2 joined by -, or none"),
+        ("kernel", 4, r"kernel must be odd \(got 4\)"),
         ("kind", "be", r"kind must be one of a, bee \(got 'be'\); did you mean bee\?"),
         ("kind", 3, "kind must be one of a, bee"),
         ("flag", "maybe", r"flag must be bool"),
@@ -92,7 +103,11 @@ def test_a_change_is_a_copy() -> None:
 
 def test_settings_are_known_in_their_order() -> None:
     known = settings_of(Wishes)
-    assert list(known) == ["rate", "count", "kind", "flag", "gamma", "size"] == list(as_dict(Wishes()))
+    assert (
+        list(known)
+        == ["rate", "count", "kind", "flag", "gamma", "size", "widths", "codes", "kernel"]
+        == list(as_dict(Wishes()))
+    )
     assert (
         known["rate"].values == ">= 0 and <= 2"
         and known["kind"].values == "one of a, bee"

@@ -23,7 +23,7 @@ from ganvas.cli.main import app
 from ganvas.cli.methods import describe, rows_of
 from ganvas.data import DataSettings
 from ganvas.registry import find, method_names
-from ganvas.settings import settings_of
+from ganvas.settings import as_text, settings_of
 from ganvas.tasks import gatys
 from ganvas.training.config import TrainConfig
 
@@ -175,7 +175,7 @@ def method_page(name: str) -> str:
     facts = describe(name)
     presets = []
     for preset in facts["presets"]:
-        changed = [f"{key}={value}" for key, value in preset["settings"].items()]
+        changed = [f"{key}={as_text(value)}" for key, value in preset["settings"].items()]
         presets.append((f"`{preset['name']}`", " ".join(preset["help"].split()), ", ".join(changed) or "the defaults"))
     parts = [
         _source_section(find(name), facts["paper"]),

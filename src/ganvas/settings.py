@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 import types
 import typing
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,6 +20,7 @@ from typing import Any, TypeVar
 from ganvas.errors import UsageError, nearest
 
 T = TypeVar("T")
+LIST = tuple[int, ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,10 +41,21 @@ class Setting:
     """How a help page shows the value: RUN, STEPS."""
     flag: str = ""
     """The option of a command line, where it is not the name: --samples."""
+    may_be_empty: bool = False
+    """A list may have no values, written none."""
+    odd: bool = False
+    """Only odd numbers: kernels that have a middle, so that padding keeps the size of an image."""
+
+    @property
+    def is_list(self) -> bool:
+        """Whether it is a list of integers."""
+        return self.type == LIST
 
     @property
     def type_name(self) -> str:
         """How the type reads in help and error texts: "float", "int | None"."""
+        if self.is_list:
+            return "integers joined by -"
         return self.type.__name__ if isinstance(self.type, type) else str(self.type).replace("NoneType", "None")
 
     @property
@@ -54,7 +67,10 @@ class Setting:
         if self.above is not None:
             low = f"> {self.above:g}"
         high = f"<= {self.maximum:g}" if self.maximum is not None else ""
-        return " and ".join(filter(None, (low, high)))
+        limits = " and ".join(filter(None, (low, high, "odd" if self.odd else "")))
+        if self.is_list and limits:
+            return f"integers {limits} joined by -" + (", or none" if self.may_be_empty else "")
+        return limits
 
 
 def setting(
@@ -68,10 +84,17 @@ def setting(
     above: float | None = None,
     metavar: str = "",
     flag: str = "",
+    may_be_empty: bool = False,
+    odd: bool = False,
 ) -> Any:
-    """A dataclass field that carries its own help and checks. `minimum` and `maximum` are allowed values themselves."""
+    """A dataclass field that carries its own help and checks. `minimum` and `maximum` are allowed values themselves, and
+    limits of each value of a list.
+
+    A list of integers is a field of type tuple[int, ...]: 96-48-24 or 96,48,24 on a command line, a list in JSON.
+    """
     known = {"help": help, "minimum": minimum, "maximum": maximum, "unit": unit}
     known |= {"above": above, "metavar": metavar, "flag": flag}
+    known |= {"may_be_empty": may_be_empty, "odd": odd}
     known["choices"] = tuple(choices) if choices else None
     return dataclasses.field(default=default, metadata={"setting": known})
 
@@ -116,17 +139,31 @@ def check(known: Setting, value: Any, *, where: str = "") -> Any:
     try:
         read = _read(known.type, value)
     except (TypeError, ValueError):
-        raise UsageError(f"{wanted}, a value of type {known.type_name} (got {value!r})") from None
+        kind = "such as 96-48-24" if known.is_list else f"a value of type {known.type_name}"
+        raise UsageError(f"{wanted}, {kind} (got {value!r})") from None
     if read is None:
         return None
+    if isinstance(read, tuple):
+        if not read and not known.may_be_empty:
+            raise UsageError(f"{wanted}, such as 96-48-24 (got none)")
+        for one in read:
+            _check_limits(known, one, name, f"{wanted} (got {value!r})")
+        return read
     if known.choices and read not in known.choices:
         raise UsageError(f"{wanted} (got {value!r}){nearest(str(value), map(str, known.choices))}")
     if isinstance(read, float) and not math.isfinite(read):
         raise UsageError(f"{name} must be a finite number (got {value!r})")
-    too_low = (known.minimum is not None and read < known.minimum) or (known.above is not None and read <= known.above)
-    if too_low or (known.maximum is not None and read > known.maximum):
-        raise UsageError(f"{wanted} (got {value!r})")
+    _check_limits(known, read, name, f"{wanted} (got {value!r})")
     return read
+
+
+def as_text(value: Any) -> str:
+    """A setting's value as a command line takes it: 96-48-24, auto, 0.5."""
+    if value is None:
+        return "auto"
+    if isinstance(value, tuple | list):
+        return "-".join(map(str, value)) or "none"
+    return str(value)
 
 
 def table(owner: Any) -> Iterator[tuple[str, str, str, str]]:
@@ -134,7 +171,7 @@ def table(owner: Any) -> Iterator[tuple[str, str, str, str]]:
     for name, known in settings_of(owner).items():
         unit = f" [{known.unit}]" if known.unit else ""
         shown = getattr(owner, name) if not isinstance(owner, type) else known.default
-        yield name, str(shown), known.values or known.type_name, known.help + unit
+        yield name, as_text(shown) if known.is_list else str(shown), known.values or known.type_name, known.help + unit
 
 
 def _read(kind: Any, value: Any) -> Any:
@@ -166,7 +203,34 @@ def _read(kind: Any, value: Any) -> Any:
         return float(value) if isinstance(value, int | float | str) else _refuse(value)
     if kind is str:
         return value if isinstance(value, str) else _refuse(value)
+    if kind == LIST:
+        return _read_list(value)
     raise TypeError(kind)
+
+
+def _read_list(value: Any) -> tuple[int, ...]:
+    """(96, 48) of "96-48", "96,48", "(96, 48)", [96, 48] or 96; () of "none"."""
+    if isinstance(value, int | float):
+        return (_read(int, value),)
+    if isinstance(value, str):
+        text = value.strip().strip("()[]").rstrip(",")
+        if text.lower() == "none":
+            return ()
+        return tuple(int(part) for part in re.split("[-,]", text))
+    if isinstance(value, tuple | list):
+        return tuple(_read(int, one) for one in value)
+    return _refuse(value)
+
+
+def _check_limits(known: Setting, value: Any, name: str, message: str) -> None:
+    if known.minimum is not None and value < known.minimum:
+        raise UsageError(message)
+    if known.above is not None and value <= known.above:
+        raise UsageError(message)
+    if known.maximum is not None and value > known.maximum:
+        raise UsageError(message)
+    if known.odd and value % 2 == 0:
+        raise UsageError(f"{name} must be odd (got {value})")
 
 
 def _read_bool(value: Any) -> bool:

@@ -73,7 +73,7 @@ def test_flops_of_a_step_by_hand() -> None:
     """
     from train_step import mean_flops
 
-    trainer = trainer_for(GAN(batch_size=4, z_dim=8, generator="16", discriminator="12"), open_data("digits"))
+    trainer = trainer_for(GAN(batch_size=4, z_dim=8, generator=(16,), discriminator=(12,)), open_data("digits"))
     w_G, W_G, w_D, W_D = 8 * 16, 16 * 784, 784 * 12, 12
     generator_step = (w_G + W_G) + (w_D + W_D) + (w_D + W_D) + (w_G + W_G) + W_G
     discriminator_step = (w_D + W_D) + 2 * ((w_D + W_D) + W_D)

@@ -76,4 +76,4 @@ def test_three_widths_or_none(name: str) -> None:
 def test_preset_paper_is_the_paper_s_network() -> None:
     method = create("cgan", "paper")
     assert (method.network, method.join, method.batch_size, method.z_dim) == ("mlp", "concat", 100, 100)
-    assert (method.generator, method.discriminator) == ("200-1000-1200", "240-50-240")
+    assert (method.generator, method.discriminator) == ((200, 1000, 1200), (240, 50, 240))

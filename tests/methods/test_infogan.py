@@ -143,7 +143,7 @@ def test_no_code_is_an_error_and_so_is_a_wrong_word() -> None:
 def test_settings_of_the_paper() -> None:
     """Table 1: 62 noise numbers, a 10-way code and two numbers for MNIST; C.1: 1e-3 for G and 2e-4 for D, lambda 1 and 0.1."""
     method = create("infogan")
-    assert (method.z_dim, method.categorical, method.continuous) == (62, "10", 2)
+    assert (method.z_dim, method.categorical, method.continuous) == (62, (10,), 2)
     assert (method.width, method.hidden, method.warp) == (64, 1024, 0.0)
     assert (method.lr, method.balance) == (1e-3, 0.2)
     assert (method.categorical_weight, method.continuous_weight) == (1.0, 0.1)

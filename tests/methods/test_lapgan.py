@@ -198,7 +198,7 @@ def test_strength_rises_once_a_image_however_many_levels_judge_it(order: str) ->
 
 def test_the_paper_s_sizes() -> None:
     method = create("lapgan", "paper")
-    assert (method.base, method.base_generator, method.base_discriminator) == ("mlp", "1200-1200", "600-600")
+    assert (method.base, method.base_generator, method.base_discriminator) == ("mlp", (1200, 1200), (600, 600))
     assert method.z_dim == 100
 
 

@@ -12,7 +12,6 @@ from ganvas.data import DataSpec
 from ganvas.data.batch import Batch
 from ganvas.errors import UsageError
 from ganvas.losses.adversarial import discriminator_report
-from ganvas.methods.checks import read_widths
 from ganvas.registry import create
 from parts import images, small, trainer_for
 
@@ -238,7 +237,8 @@ def test_accuracy_is_the_share_told_apart() -> None:
 
 
 def test_widths_are_read_or_refused() -> None:
-    assert read_widths("generator", "256-512") == [256, 512]
-    for text in ("", "256-", "a-b", "256-0", "256,512", "-5"):
-        with pytest.raises(UsageError, match="generator must be widths joined by -"):
-            read_widths("generator", text)
+    for given in ("256-512", "256,512", "(256, 512)", [256, 512], (256, 512)):
+        assert create("gan", None, {"generator": given}).settings()["generator"] == (256, 512)
+    for given in ("", "256-", "a-b", "256-0", "-5", "none", [], [256, 0], [2.5], [True]):
+        with pytest.raises(UsageError, match="generator must be integers >= 1 joined by -"):
+            create("gan", None, {"generator": given})

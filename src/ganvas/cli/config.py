@@ -162,7 +162,11 @@ def _data_settings(table: dict[str, Any]) -> dict[str, Any]:
 
 def _takes_text(known: Setting, value: str) -> bool:
     options = typing.get_args(known.type) if isinstance(known.type, types.UnionType) else (known.type,)
-    return str in options or (types.NoneType in options and value.strip().lower() in ("none", "null", "auto"))
+    return (
+        str in options
+        or known.is_list
+        or (types.NoneType in options and value.strip().lower() in ("none", "null", "auto"))
+    )
 
 
 def _parse(path: Path) -> dict[str, Any]:

@@ -76,11 +76,12 @@ def rows_of(owner: Any) -> list[tuple[str, str, str, str]]:
 def _print(facts: dict[str, Any]) -> None:
     from ganvas.cli.output import print_table
     from ganvas.registry import find
+    from ganvas.settings import as_text
 
     name = facts["name"]
     typer.echo(f"{name}: {facts['title']}\n{facts['paper']}\n\n{facts['about']}\n\nSettings, by --set NAME=VALUE:")
     print_table(("setting", "default", "allowed", "what it is"), rows_of(find(name)))
     typer.echo("Presets, by --preset NAME:")
     for preset in facts["presets"]:
-        values = ", ".join(f"{key}={value}" for key, value in preset["settings"].items()) or "the defaults"
+        values = ", ".join(f"{key}={as_text(value)}" for key, value in preset["settings"].items()) or "the defaults"
         typer.echo(f"  {preset['name']}: {' '.join(preset['help'].split())}\n    {values}")

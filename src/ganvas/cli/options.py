@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ganvas.settings import Setting, settings_of
+from ganvas.settings import Setting, as_text, settings_of
 from ganvas.training.config import TrainConfig
 
 Command = Callable[..., None]
@@ -42,7 +42,7 @@ def command_line(config: TrainConfig, *, but: tuple[str, ...]) -> list[str]:
         words += [flag(known[name])] if value is True else [flag(known[name]), str(value)]
     settings = {**config.settings, **{f"data.{name}": value for name, value in config.data_settings.items()}}
     for name, value in settings.items():
-        words += ["--set", f"{name}={value}"]
+        words += ["--set", f"{name}={as_text(value)}"]
     return words
 
 

@@ -35,7 +35,6 @@ from ganvas.losses.style import (
     total_variation,
 )
 from ganvas.method import Batch, DataSpec, Method, Update, setting, step_factor
-from ganvas.methods.checks import read_widths
 from ganvas.networks.perceptual import build_network, known, open_network
 from ganvas.networks.resample import cut, fitted, grown_to
 from ganvas.networks.style_transfer import Decoder, StrokeDiscriminator
@@ -67,7 +66,7 @@ class AdaIN(Method, Stylises, Demonstrates):
     adversarial: float = setting(
         0.0, "weight of a discriminator's loss that knows pieces of the styles; 0: none", minimum=0
     )
-    widths: str = setting("64-32", "channels of the decoder from the smallest size up, joined by -")
+    widths: tuple[int, ...] = setting((64, 32), "channels of the decoder from the smallest size up", minimum=1)
     disc_width: int = setting(32, "adversarial: channels of the discriminator's first layer", minimum=1)
     lr: float = setting(1e-3, "learning rate of Adam", minimum=0)
     decay: str = setting(
@@ -85,7 +84,7 @@ class AdaIN(Method, Stylises, Demonstrates):
         self.E.cut(self.layers)
         stride, _ = self.E.field(self.layers)
         self.stride, self.encoder = stride, one.encoder
-        widths = fitted(read_widths("widths", self.widths), stride.bit_length() - 1)
+        widths = fitted(self.widths, stride.bit_length() - 1)
         self.G = Decoder(self.E.channels(one.encoder, spec.channels), spec.channels, widths)
         if self.adversarial:
             self.D = StrokeDiscriminator(spec.channels, self.disc_width)
@@ -205,7 +204,7 @@ class AdaIN(Method, Stylises, Demonstrates):
 @preset("adain")
 def tiny() -> AdaIN:
     """Seconds on a CPU, with the digit network of this package as the encoder; for tests and first looks."""
-    return AdaIN(batch_size=16, network="digits", widths="8-4")
+    return AdaIN(batch_size=16, network="digits", widths=(8, 4))
 
 
 @preset("adain")
@@ -217,4 +216,4 @@ def small() -> AdaIN:
 @preset("adain")
 def paper() -> AdaIN:
     """The paper's: VGG-19 to relu4_1 (its weights are 575 MB), a decoder of its size, photos of 256 x 256; hours on a GPU."""
-    return AdaIN(network="vgg19", widths="256-128-64", lr=1e-4, decay="none", ema=0.0, tv=0.0)
+    return AdaIN(network="vgg19", widths=(256, 128, 64), lr=1e-4, decay="none", ema=0.0, tv=0.0)

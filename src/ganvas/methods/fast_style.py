@@ -27,7 +27,6 @@ from ganvas.errors import RunError, UsageError
 from ganvas.losses.adversarial import discriminator_cross_entropy, non_saturating_generator
 from ganvas.losses.style import content_loss, content_scale, gram, relative, style_loss, style_scale, total_variation
 from ganvas.method import Batch, DataSpec, Method, Update, setting, step_factor
-from ganvas.methods.checks import check_odd, read_widths
 from ganvas.networks.perceptual import FeatureNetwork, known, open_network
 from ganvas.networks.style_transfer import StrokeDiscriminator, StyleTransferNetwork
 from ganvas.registry import preset
@@ -53,11 +52,11 @@ class FastStyle(Method, Stylises, Demonstrates):
     adversarial: float = setting(
         0.0, "weight of a discriminator's loss that knows pieces of the painting; 0: none", minimum=0
     )
-    widths: str = setting(
-        "32-64-128", "channels from full size down, joined by -; each after the first halves the size"
+    widths: tuple[int, ...] = setting(
+        (32, 64, 128), "channels from full size down; each after the first halves the size", minimum=1
     )
     blocks: int = setting(5, "residual blocks at the smallest size", minimum=0)
-    kernel: int = setting(9, "kernel of the first and last convolution, odd", minimum=1, unit="pixels")
+    kernel: int = setting(9, "kernel of the first and last convolution", minimum=1, odd=True, unit="pixels")
     disc_width: int = setting(32, "adversarial: channels of the discriminator's first layer", minimum=1)
     lr: float = setting(1e-3, "learning rate of Adam", minimum=0)
     decay: str = setting(
@@ -68,8 +67,7 @@ class FastStyle(Method, Stylises, Demonstrates):
     averaged = ("G",)
 
     def build(self, spec: DataSpec) -> None:
-        widths = read_widths("widths", self.widths)
-        check_odd("kernel", self.kernel)
+        widths = self.widths
         known(self.network)
         self.G = StyleTransferNetwork(spec.channels, widths, self.blocks, self.kernel)
         if self.adversarial:
@@ -183,13 +181,13 @@ class FastStyle(Method, Stylises, Demonstrates):
 @preset("fast_style")
 def tiny() -> FastStyle:
     """Seconds on a CPU, with the digit network of this package; for tests and first looks."""
-    return FastStyle(batch_size=16, network="digits", widths="4-8", blocks=1, kernel=3, style_size=32)
+    return FastStyle(batch_size=16, network="digits", widths=(4, 8), blocks=1, kernel=3, style_size=32)
 
 
 @preset("fast_style")
 def small() -> FastStyle:
     """Photos cut to 128 x 128, on two CPU cores: minutes. Figures: docs/methods/fast_style.md."""
-    return FastStyle(widths="12-24-48", blocks=4, kernel=5, lr=2e-3)
+    return FastStyle(widths=(12, 24, 48), blocks=4, kernel=5, lr=2e-3)
 
 
 @preset("fast_style")

@@ -28,7 +28,6 @@ from ganvas.abilities import Samples
 from ganvas.errors import UsageError
 from ganvas.losses.flow import flow_matching, guided, on_path
 from ganvas.method import Batch, Classes, DataSpec, Update, setting, step_factor
-from ganvas.methods.checks import read_widths
 from ganvas.networks.unet import UNet
 from ganvas.registry import preset
 
@@ -46,7 +45,7 @@ class FlowMatching(Classes, Samples):
         "linear", "fall of the learning rate to zero over the budget", choices=("linear", "cosine", "none")
     )
     warmup: int = setting(100, "steps over which the learning rate rises to its full value", minimum=0)
-    widths: str = setting("96-64-32", "channels from the smallest size up, joined by -, without full size")
+    widths: tuple[int, ...] = setting((96, 64, 32), "channels from the smallest size up, without full size", minimum=1)
     blocks: int = setting(1, "residual blocks after each halving and each doubling", minimum=0)
     times: str = setting("uniform", "how training draws t", choices=("uniform", "logit_normal"))
     solver: str = setting(
@@ -75,7 +74,7 @@ class FlowMatching(Classes, Samples):
         # Standard deviation of a pixel of the data, over images.
         self.spread = math.sqrt(spec.total_variance / math.prod(spec.shape)) or 0.5
         classes = self.learn_classes(spec) if self.conditional else 0
-        self.v = UNet(spec.shape, read_widths("widths", self.widths), self.blocks, classes)
+        self.v = UNet(spec.shape, self.widths, self.blocks, classes)
 
     def optimizers(self) -> dict[str, Optimizer]:
         return {"v": Adam(self.v.parameters(), lr=self.lr, betas=(self.beta1, self.beta2), fused=True)}
@@ -159,7 +158,7 @@ class FlowMatching(Classes, Samples):
 @preset("flow_matching")
 def tiny() -> FlowMatching:
     """Seconds on a CPU; for tests and first looks."""
-    return FlowMatching(batch_size=16, widths="8-8", blocks=1, sampling_steps=3, warmup=0)
+    return FlowMatching(batch_size=16, widths=(8, 8), blocks=1, sampling_steps=3, warmup=0)
 
 
 @preset("flow_matching")

@@ -33,7 +33,6 @@ from torch.optim import Adam, Optimizer
 from ganvas.abilities import HasLikelihood, Likelihood, Samples
 from ganvas.losses.truncation import drawn, probabilities
 from ganvas.method import Batch, DataSpec, Method, Update, setting, step_factor, uniforms
-from ganvas.methods.checks import read_widths
 from ganvas.networks.recurrent import RecurrentText
 from ganvas.registry import preset
 
@@ -49,7 +48,7 @@ class RecurrentTextModel(Method, Samples, HasLikelihood):
     batch_size: int = setting(64, "rows of text a step, over all processes together", minimum=1)
     window: int = setting(32, "tokens of a row a step, as far as gradients go back", minimum=1)
     cell: str = setting("lstm", "kind of the recurrent layers", choices=("lstm", "gru"))
-    widths: str = setting("320", "features of each layer, joined by -, the first nearest to the tokens")
+    widths: tuple[int, ...] = setting((320,), "features of each layer, the first nearest to the tokens", minimum=1)
     embedding: int = setting(128, "features of a token; 0: as many as the last layer has", minimum=0)
     tied: bool = setting(True, "score tokens by the same matrix that embeds them")
     dropout: float = setting(0.0, "share of features that training leaves out between layers", minimum=0, maximum=0.9)
@@ -74,7 +73,7 @@ class RecurrentTextModel(Method, Samples, HasLikelihood):
     of_sampling = ("length", "temperature", "top_k", "top_p")
 
     def build(self, spec: DataSpec) -> None:
-        widths = read_widths("widths", self.widths)
+        widths = self.widths
         self.network = RecurrentText(len(spec.tokens), widths, self.embedding or widths[-1], self.cell, self.tied)
         self.state: Tensor  # (batch_size, S): where each row of the global batch stands
         self.register_buffer("state", torch.zeros(self.batch_size, self.network.state_size))
@@ -179,7 +178,7 @@ def _nats(logits: Tensor, tokens: Tensor) -> Tensor:
 @preset("rnn_text")
 def tiny() -> RecurrentTextModel:
     """Seconds on a CPU; for tests and first looks."""
-    return RecurrentTextModel(batch_size=16, window=8, widths="16", embedding=8, warmup=0, length=20)
+    return RecurrentTextModel(batch_size=16, window=8, widths=(16,), embedding=8, warmup=0, length=20)
 
 
 @preset("rnn_text")
@@ -192,5 +191,5 @@ def small() -> RecurrentTextModel:
 def large() -> RecurrentTextModel:
     """For hours, or a GPU, and several megabytes: two layers of 1,024 with dropout."""
     return RecurrentTextModel(
-        batch_size=64, window=128, widths="1024-1024", embedding=256, dropout=0.3, lr=1e-3, warmup=200, ema=0.999
+        batch_size=64, window=128, widths=(1024, 1024), embedding=256, dropout=0.3, lr=1e-3, warmup=200, ema=0.999
     )

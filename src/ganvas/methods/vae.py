@@ -41,7 +41,6 @@ from ganvas.losses.likelihood import (
     mixture_outputs,
 )
 from ganvas.method import Batch, DataSpec, Method, Update, setting, step_factor
-from ganvas.methods.checks import read_widths
 from ganvas.networks.mlp import MLPDiscriminator
 from ganvas.networks.strided import StridedDiscriminator, StridedGenerator
 from ganvas.networks.variational import GaussianEncoder, MLPDecoder, SharedSigma
@@ -79,8 +78,8 @@ class VAE(Method, Samples, Encodes, HasLikelihood):
         0.0, "KL of a latent number, mean over the batch, that costs nothing", minimum=0, unit="nats"
     )
     network: str = setting("strided", "strided 4x4 convolutions, or fully connected", choices=("strided", "mlp"))
-    widths: str = setting(
-        "128-64-32", "channels from the smallest size up, joined by -; of mlp, units from z up to the image"
+    widths: tuple[int, ...] = setting(
+        (128, 64, 32), "channels from the smallest size up; of mlp, units from z up to the image", minimum=1
     )
     shift: int = setting(0, "training images are moved by up to so many pixels each way", minimum=0, unit="pixels")
     shift_share: float = setting(0.5, "shift: share of the images that are moved at all", minimum=0, maximum=1)
@@ -105,7 +104,7 @@ class VAE(Method, Samples, Encodes, HasLikelihood):
                 f" (got pixels={self.pixels}): set binarise=none, or pixels=bernoulli"
             )
         self.shape = spec.shape
-        widths = read_widths("widths", self.widths)
+        widths = self.widths
         channels, height, width = spec.shape
         outputs = mixture_outputs(channels, self.components) if self.pixels == "logistic_mixture" else channels
         made = (outputs, height, width)
@@ -259,7 +258,7 @@ def shifted(images: Tensor, by: Tensor) -> Tensor:
 @preset("vae")
 def tiny() -> VAE:
     """Seconds on a CPU; for tests and first looks."""
-    return VAE(batch_size=16, z_dim=8, widths="8-4", components=2)
+    return VAE(batch_size=16, z_dim=8, widths=(8, 4), components=2)
 
 
 @preset("vae")
@@ -273,5 +272,5 @@ def small() -> VAE:
 def paper() -> VAE:
     """The paper's networks for MNIST, one hidden layer of 500 units each, batch 100; ReLU in place of tanh, Adam of Adagrad."""
     return VAE(
-        binarise="stochastic", network="mlp", widths="500", z_dim=20, batch_size=100, decay="none", ema=0.0,
+        binarise="stochastic", network="mlp", widths=(500,), z_dim=20, batch_size=100, decay="none", ema=0.0,
     )  # fmt: skip

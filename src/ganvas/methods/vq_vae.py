@@ -33,9 +33,9 @@ from ganvas.chunks import in_chunks
 from ganvas.errors import UsageError
 from ganvas.losses.quantised import codebook_error, commitment_error, perplexity, reconstruction_error
 from ganvas.method import Batch, DataSpec, Method, Update, setting, step_factor
-from ganvas.methods.checks import read_widths
 from ganvas.networks.vq import FSQ, Codebook, CodeDecoder, CodeEncoder, halved, rotated, straight_through, sums_by_code
 from ganvas.registry import preset
+from ganvas.settings import as_text
 
 POOL = 4  # encoder outputs a code that each step reports, for k-means and revival
 USED = 0.03  # of an even share: a code that is chosen less is not counted as used
@@ -65,7 +65,9 @@ class VQVAE(Method, Tokenizes, Demonstrates):
     )
     size: int = setting(128, "ema, gradient: codes in a codebook", minimum=2, maximum=65536)
     length: int = setting(32, "ema, gradient: numbers in a code's vector", minimum=1)
-    fsq_levels: str = setting("8-5-4", "fsq: levels of each number, joined by -; their product is the number of codes")
+    fsq_levels: tuple[int, ...] = setting(
+        (8, 5, 4), "fsq: levels of each number; their product is the number of codes", minimum=1
+    )
     levels: int = setting(1, "grids of codes: one, or a coarse one of half the size too", choices=(1, 2))
     downsamplings: int = setting(2, "how often height and width are halved for the (finer) grid", minimum=1, maximum=8)
     through: str = setting(
@@ -98,10 +100,10 @@ class VQVAE(Method, Tokenizes, Demonstrates):
             raise UsageError(
                 f"downsamplings={self.downsamplings} leaves nothing of images of {spec.height}x{spec.width}: choose a smaller one"
             )
-        fsq = read_widths("fsq_levels", self.fsq_levels)
+        fsq = self.fsq_levels
         if self.quantiser == "fsq" and (min(fsq) < 2 or math.prod(fsq) > 65536):
             raise UsageError(
-                f"fsq_levels must be 2 or more each, and 65536 codes together at most (got {self.fsq_levels}): try 8-5-5-5"
+                f"fsq_levels must be 2 or more each, and 65536 codes together at most (got {as_text(fsq)}): try 8-5-5-5"
             )
         self.variance = spec.total_variance / math.prod(spec.shape) or 1.0
         trained = self.quantiser == "gradient"
@@ -257,7 +259,7 @@ def pool(points: Tensor) -> Tensor:
 @preset("vq_vae")
 def tiny() -> VQVAE:
     """Seconds on a CPU; for tests and first looks."""
-    return VQVAE(batch_size=16, size=8, length=4, fsq_levels="3-3", width=4, blocks=1, warmup=0)
+    return VQVAE(batch_size=16, size=8, length=4, fsq_levels=(3, 3), width=4, blocks=1, warmup=0)
 
 
 @preset("vq_vae")

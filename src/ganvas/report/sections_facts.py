@@ -28,7 +28,7 @@ from ganvas.report.markup import (
 )  # fmt: skip
 from ganvas.report.measured import method_class
 from ganvas.run import Run
-from ganvas.settings import settings_of
+from ganvas.settings import as_text, settings_of
 
 MOST_SHOWN = 200  # events, or classes of a data set
 
@@ -48,12 +48,15 @@ def _settings_table(caption: str, values: dict[str, Any], owner: Any) -> Html:
     rows: list[list[Content]] = []
     for name, value in values.items():
         about = known.get(name)
-        differs = about is not None and about.default != value
+        default = about.default if about else None
+        if about and about.is_list:  # runs of earlier versions hold text
+            value, default = as_text(value), as_text(default)
+        differs = about is not None and default != value
         rows.append(
             [
                 tag("code", name),
                 [plain(value), tag("span", "changed", class_="tag") if differs else None],
-                plain(about.default) if about else DASH,
+                plain(default) if about else DASH,
                 [about.help, f" [{about.unit}]" if about.unit else None] if about else "",
             ]
         )

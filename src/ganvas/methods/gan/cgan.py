@@ -18,13 +18,13 @@ from torch import nn
 
 from ganvas.errors import UsageError
 from ganvas.method import DataSpec, setting
-from ganvas.methods.checks import read_widths
 from ganvas.methods.gan._base import NonSaturating
 from ganvas.networks.conditional import LabelledGenerator, ProjectionDiscriminator
 from ganvas.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from ganvas.networks.joined import JoinedDiscriminator, JoinedGenerator, LabelMapped
 from ganvas.networks.mlp import MLPDiscriminator
 from ganvas.registry import preset
+from ganvas.settings import as_text
 
 
 class CGAN(NonSaturating):
@@ -35,9 +35,11 @@ class CGAN(NonSaturating):
     join: str = setting("projection", "how D is told the class", choices=("concat", "projection"))
     network: str = setting("conv", "DCGAN's convolutions, or fully connected layers", choices=("conv", "mlp"))
     width: int = setting(64, "conv: channels at the largest inner size, both networks", minimum=1)
-    generator: str = setting("200-1000-1200", "mlp: widths of G's layers of z, of the class and of both, joined by -")
-    discriminator: str = setting(
-        "240-50-240", "mlp: widths of D's layers of the image, of the class and of both, joined by -"
+    generator: tuple[int, ...] = setting(
+        (200, 1000, 1200), "mlp: widths of G's layers of z, of the class and of both", minimum=1
+    )
+    discriminator: tuple[int, ...] = setting(
+        (240, 50, 240), "mlp: widths of D's layers of the image, of the class and of both", minimum=1
     )
 
     def build(self, spec: DataSpec) -> None:
@@ -63,18 +65,17 @@ class CGAN(NonSaturating):
         return G, ProjectionDiscriminator(MLPDiscriminator(spec.shape, [of_image, of_both], outputs=1 + classes))
 
 
-def three(name: str, text: str) -> list[int]:
+def three(name: str, widths: tuple[int, ...]) -> tuple[int, ...]:
     """The widths of the setting `name`, which must be three."""
-    widths = read_widths(name, text)
     if len(widths) != 3:
-        raise UsageError(f"{name} must be three widths joined by -, such as 200-1000-1200 (got {text!r})")
+        raise UsageError(f"{name} must be three widths joined by -, such as 200-1000-1200 (got {as_text(widths)})")
     return widths
 
 
 @preset("cgan")
 def tiny() -> CGAN:
     """Seconds on a CPU; for tests and first looks."""
-    return CGAN(batch_size=16, z_dim=8, width=4, generator="8-8-16", discriminator="16-8-16")
+    return CGAN(batch_size=16, z_dim=8, width=4, generator=(8, 8, 16), discriminator=(16, 8, 16))
 
 
 @preset("cgan")

@@ -22,7 +22,6 @@ from ganvas.losses.adversarial import (
     non_saturating_generator,
 )
 from ganvas.method import Batch, DataSpec, setting
-from ganvas.methods.checks import read_widths
 from ganvas.methods.gan._base import Adversarial
 from ganvas.networks.mlp import MLPDiscriminator, MLPGenerator
 from ganvas.registry import preset
@@ -38,15 +37,15 @@ class GAN(Adversarial):
     loss: str = setting("non_saturating", "what G makes small", choices=("non_saturating", "minimax"))
     noise_kind: str = setting("normal", "distribution of z; uniform is on [-1, 1)", choices=("normal", "uniform"))
     output: str = setting("sigmoid", "D's last layer: one logit, or two classes", choices=("sigmoid", "softmax2"))
-    generator: str = setting("256-512", "widths of G's hidden layers, joined by -")
-    discriminator: str = setting("512-256", "widths of D's hidden layers, joined by -")
+    generator: tuple[int, ...] = setting((256, 512), "widths of G's hidden layers", minimum=1)
+    discriminator: tuple[int, ...] = setting((512, 256), "widths of D's hidden layers", minimum=1)
     activation: str = setting("relu", "of the hidden layers; leaky_relu has slope 0.2", choices=("relu", "leaky_relu"))
     norm: str = setting("none", "G's normalisation, from its second hidden layer on", choices=("none", "batch"))
 
     keeps_graph = True
 
     def build(self, spec: DataSpec) -> None:
-        widths = read_widths("generator", self.generator), read_widths("discriminator", self.discriminator)
+        widths = self.generator, self.discriminator
         self.G = MLPGenerator(self.z_dim, widths[0], spec.shape, self.activation, self.norm)
         self.D = MLPDiscriminator(spec.shape, widths[1], self.activation, outputs=2 if self.output == "softmax2" else 1)
 
@@ -82,7 +81,7 @@ class GAN(Adversarial):
 @preset("gan")
 def tiny() -> GAN:
     """Seconds on a CPU; for tests and first looks."""
-    return GAN(batch_size=16, z_dim=8, generator="32", discriminator="32")
+    return GAN(batch_size=16, z_dim=8, generator=(32,), discriminator=(32,))
 
 
 @preset("gan")
@@ -97,16 +96,16 @@ def relu() -> GAN:
 @preset("gan")
 def batchnorm() -> GAN:
     """256-512-1024 with LeakyReLU and BatchNorm against 784-512-256-1, Adam 2e-4 with beta1 0.5."""
-    return GAN(generator="256-512-1024", activation="leaky_relu", norm="batch", beta1=0.5)
+    return GAN(generator=(256, 512, 1024), activation="leaky_relu", norm="batch", beta1=0.5)
 
 
 @preset("gan")
 def small() -> GAN:
     """`batchnorm` with five times the learning rate, for digits in minutes of a CPU. Figures: docs/experiments/gan_table.md."""
-    return GAN(generator="256-512-1024", activation="leaky_relu", norm="batch", beta1=0.5, lr=1e-3)
+    return GAN(generator=(256, 512, 1024), activation="leaky_relu", norm="batch", beta1=0.5, lr=1e-3)
 
 
 @preset("gan")
 def wide() -> GAN:
     """128-256-512-1024 with LeakyReLU and BatchNorm against 784-512-256-1, Adam 2e-4 with beta1 0.5, batch 64."""
-    return GAN(generator="128-256-512-1024", activation="leaky_relu", norm="batch", beta1=0.5, batch_size=64)
+    return GAN(generator=(128, 256, 512, 1024), activation="leaky_relu", norm="batch", beta1=0.5, batch_size=64)

@@ -40,7 +40,6 @@ from ganvas.losses.divergence import (
     uniform_entropy,
 )
 from ganvas.method import Batch, DataSpec, Update, setting
-from ganvas.methods.checks import read_widths
 from ganvas.methods.gan._base import Adversarial
 from ganvas.networks.coded import CodedDiscriminator, CodedGenerator
 from ganvas.networks.dcgan import DCGANDiscriminator, DCGANGenerator
@@ -58,7 +57,9 @@ class InfoGAN(Adversarial):
     hidden: int = setting(
         1024, "units of the layer before G's and after D's convolutions; Q has an eighth; 0: none", minimum=0
     )
-    categorical: str = setting("10", 'values of each categorical code, joined by - (such as 10 or 10-4), or "none"')
+    categorical: tuple[int, ...] = setting(
+        (10,), "values of each categorical code, such as 10 or 10-4", minimum=1, may_be_empty=True
+    )
     continuous: int = setting(2, "codes that are a number in [-1, 1]", minimum=0)
     categorical_weight: float = setting(1.0, "lambda of the categorical codes", minimum=0)
     continuous_weight: float = setting(0.1, "lambda of the continuous codes", minimum=0)
@@ -166,7 +167,7 @@ class InfoGAN(Adversarial):
 
     def codes(self) -> list[Code]:
         """The codes in the order in which they lie behind the noise: category1 ..., continuous1 ..."""
-        sizes = [] if self.categorical.strip().lower() == "none" else read_widths("categorical", self.categorical)
+        sizes = self.categorical
         if not sizes and not self.continuous:
             raise UsageError("infogan needs a code: set categorical to something like 10, or continuous to 1 or more")
         starts = [self.z_dim + sum(sizes[:number]) for number in range(len(sizes) + 1)]
@@ -197,7 +198,7 @@ class InfoGAN(Adversarial):
 @preset("infogan")
 def tiny() -> InfoGAN:
     """Seconds on a CPU; for tests and first looks."""
-    return InfoGAN(batch_size=16, z_dim=8, width=4, hidden=16, categorical="3", continuous=1)
+    return InfoGAN(batch_size=16, z_dim=8, width=4, hidden=16, categorical=(3,), continuous=1)
 
 
 @preset("infogan")

@@ -25,7 +25,6 @@ from torch import Tensor, nn
 
 from ganvas.losses.adversarial import discriminator_cross_entropy, discriminator_report, non_saturating_generator
 from ganvas.method import Batch, DataSpec, Update, setting
-from ganvas.methods.checks import read_widths
 from ganvas.methods.gan._base import Adversarial
 from ganvas.networks.conditional import labelled, projected
 from ganvas.networks.dcgan import DCGANDiscriminator, DCGANGenerator
@@ -53,8 +52,8 @@ class LAPGAN(Adversarial):
         "the coarsest level's pair: fully connected (the paper), or convolutions as in DCGAN",
         choices=("mlp", "conv"),
     )
-    base_generator: str = setting("1200-1200", "mlp: hidden widths of the coarsest level's G, joined by -")
-    base_discriminator: str = setting("600-600", "mlp: hidden widths of the coarsest level's D, joined by -")
+    base_generator: tuple[int, ...] = setting((1200, 1200), "mlp: hidden widths of the coarsest level's G", minimum=1)
+    base_discriminator: tuple[int, ...] = setting((600, 600), "mlp: hidden widths of the coarsest level's D", minimum=1)
     base_width: int = setting(128, "conv: channels of the coarsest level's pair at its largest inner size", minimum=1)
     width: int = setting(64, "channels of G_k", minimum=1)
     depth: int = setting(1, "3 x 3 convolutions of G_k between its first and its last", minimum=0)
@@ -77,8 +76,8 @@ class LAPGAN(Adversarial):
         if self.base == "conv":
             G = DCGANGenerator(self.z_dim + classes, shape, self.base_width, "batch")
             return G, DCGANDiscriminator(shape, self.base_width, "batch", 1 + classes)
-        inner = read_widths("base_generator", self.base_generator)
-        outer = read_widths("base_discriminator", self.base_discriminator)
+        inner = self.base_generator
+        outer = self.base_discriminator
         return MLPGenerator(self.z_dim + classes, inner, shape), MLPDiscriminator(shape, outer, outputs=1 + classes)
 
     def trained(self) -> list[tuple[str, nn.Module, float]]:
@@ -146,7 +145,7 @@ class LAPGAN(Adversarial):
 def tiny() -> LAPGAN:
     """Seconds on a CPU; for tests and first looks."""
     return LAPGAN(
-        batch_size=16, z_dim=8, base_generator="16", base_discriminator="16", base_width=4, width=4, disc_width=4
+        batch_size=16, z_dim=8, base_generator=(16,), base_discriminator=(16,), base_width=4, width=4, disc_width=4
     )
 
 

@@ -21,7 +21,6 @@ from torch import Tensor
 from ganvas.losses.adversarial import discriminator_report, relativistic_discriminator, relativistic_generator
 from ganvas.losses.gradient import squared_gradient
 from ganvas.method import Batch, DataSpec, Update, setting, step_factor
-from ganvas.methods.checks import read_widths
 from ganvas.methods.gan._base import Adversarial
 from ganvas.networks.conditional import labelled, projected
 from ganvas.networks.resnet import ResNetDiscriminator, ResNetGenerator
@@ -50,8 +49,8 @@ class R3GAN(Adversarial):
         "strided 4x4 convolutions (for CPUs), or residual: dense 3x3, or the paper's 1x1, grouped 3x3, 1x1",
         choices=("strided", "dense", "grouped"),
     )
-    widths: str = setting(
-        "96-48-24", "channels from the smallest images up, joined by -; of strided, without full size"
+    widths: tuple[int, ...] = setting(
+        (96, 48, 24), "channels from the smallest images up; of strided, without full size", minimum=1
     )
     blocks: int = setting(2, "residual blocks a stage (dense and grouped)", minimum=1)
     expansion: int = setting(2, "inner over outer channels of a grouped block", minimum=1)
@@ -61,7 +60,7 @@ class R3GAN(Adversarial):
 
     def build(self, spec: DataSpec) -> None:
         self.strength = spec.total_variance / 200 if self.gamma is None else self.gamma
-        widths = read_widths("widths", self.widths)
+        widths = self.widths
         classes = self.learn_classes(spec) if self.conditional else 0
         if self.network == "strided":
             G = StridedGenerator(self.z_dim + classes, spec.shape, widths)
@@ -126,7 +125,7 @@ class R3GAN(Adversarial):
 @preset("r3gan")
 def tiny() -> R3GAN:
     """Seconds on a CPU; for tests and first looks."""
-    return R3GAN(batch_size=16, z_dim=8, widths="8-4", warmup=0)
+    return R3GAN(batch_size=16, z_dim=8, widths=(8, 4), warmup=0)
 
 
 @preset("r3gan")
@@ -140,7 +139,7 @@ def paper() -> R3GAN:
     """The paper's network and settings for CIFAR-10: four stages of 768 channels, grouped 3x3, batch 512. For a GPU."""
     return R3GAN(
         batch_size=512, lr=2e-4, decay="none", warmup=0, gamma=0.05, penalty_every=1, network="grouped",
-        widths="768-768-768-768", ema=0.9999,
+        widths=(768, 768, 768, 768), ema=0.9999,
     )  # fmt: skip
 
 

@@ -30,7 +30,6 @@ from torch.optim import Adam, Optimizer
 from ganvas.losses.adversarial import discriminator_cross_entropy, discriminator_report, non_saturating_generator
 from ganvas.losses.gradient import path_length, squared_gradient
 from ganvas.method import Batch, DataSpec, Update, setting, step_factor
-from ganvas.methods.checks import read_widths
 from ganvas.methods.gan._base import Pair
 from ganvas.networks.conditional import projected
 from ganvas.networks.style import StyleDiscriminator, StyleGenerator
@@ -51,7 +50,7 @@ class StyleGAN2(Pair):
     w_dim: int = setting(64, "numbers in a style w", minimum=1)
     mapping_layers: int = setting(8, "layers from z to w", minimum=1)
     mapping_pace: float = setting(0.01, "learning rate of the mapping network over that of the others", minimum=1e-6)
-    widths: str = setting("128-64-32-16", "channels from the smallest images to full size, joined by -")
+    widths: tuple[int, ...] = setting((128, 64, 32, 16), "channels from the smallest images to full size", minimum=1)
     generator: str = setting("skip", "images of all sizes summed, or residual blocks", choices=("skip", "residual"))
     discriminator: str = setting(
         "residual", "residual blocks, halved images at all sizes, or neither", choices=("residual", "skip", "plain")
@@ -74,7 +73,7 @@ class StyleGAN2(Pair):
     def build(self, spec: DataSpec) -> None:
         self.strength = spec.total_variance / 200 if self.gamma is None else self.gamma
         classes = self.learn_classes(spec) if self.conditional else 0
-        widths = read_widths("widths", self.widths)
+        widths = self.widths
         self.G: StyleGenerator = StyleGenerator(
             self.z_dim, spec.shape, widths, self.w_dim, kind=self.generator, mapping_layers=self.mapping_layers,
             mapping_pace=self.mapping_pace, classes=classes, truncation=self.truncation,
@@ -181,7 +180,7 @@ class StyleGAN2(Pair):
 @preset("stylegan2")
 def tiny() -> StyleGAN2:
     """Seconds on a CPU; for tests and first looks."""
-    return StyleGAN2(batch_size=16, z_dim=8, w_dim=8, mapping_layers=2, widths="8-4", r1_every=4)
+    return StyleGAN2(batch_size=16, z_dim=8, w_dim=8, mapping_layers=2, widths=(8, 4), r1_every=4)
 
 
 @preset("stylegan2")
@@ -190,7 +189,7 @@ def small() -> StyleGAN2:
     thousand steps; the minibatch deviation over the whole batch and frequent path length, which work against all images
     being one digit."""
     return StyleGAN2(
-        z_dim=32, w_dim=32, lr=1e-2, decay="linear", mapping_layers=2, widths="64-32-16-8", group=32, r1_every=8, mixing=0.0,
+        z_dim=32, w_dim=32, lr=1e-2, decay="linear", mapping_layers=2, widths=(64, 32, 16, 8), group=32, r1_every=8, mixing=0.0,
     )  # fmt: skip
 
 
@@ -199,7 +198,7 @@ def faces() -> StyleGAN2:
     """Some hundred grey faces of 64 x 64 on a CPU, half an hour or more: `small`, one stage deeper, and ADA against D
     learning them memorised. Its strength may rise ten times as fast as in the paper, since a run sees far fewer images."""
     return StyleGAN2(
-        lr=1e-2, decay="linear", mapping_layers=2, widths="64-64-32-16-8", group=32, r1_every=8, mixing=0.0, augment="ada",
+        lr=1e-2, decay="linear", mapping_layers=2, widths=(64, 64, 32, 16, 8), group=32, r1_every=8, mixing=0.0, augment="ada",
         ada_images=50_000,
     )  # fmt: skip
 
@@ -208,6 +207,6 @@ def faces() -> StyleGAN2:
 def paper() -> StyleGAN2:
     """CIFAR-10 as in arXiv:2006.06676, appendix: 512 channels, ADA, no mixing, no path length. For a GPU."""
     return StyleGAN2(
-        batch_size=64, z_dim=512, w_dim=512, mapping_layers=2, widths="512-512-512-512", discriminator="plain", group=32,
+        batch_size=64, z_dim=512, w_dim=512, mapping_layers=2, widths=(512, 512, 512, 512), discriminator="plain", group=32,
         gamma=0.01, path_weight=0.0, mixing=0.0, ema=0.9999, augment="ada",
     )  # fmt: skip

@@ -33,7 +33,6 @@ from ganvas.losses.adversarial import discriminator_cross_entropy, discriminator
 from ganvas.losses.perceptual import unit_distance
 from ganvas.losses.restoration import absolute_error, feature_error
 from ganvas.method import Batch, DataSpec, Method, Update, setting, step_factor
-from ganvas.methods.checks import check_odd
 from ganvas.networks.local_discriminator import LocalDiscriminator
 from ganvas.networks.perceptual import KNOWN, FeatureNetwork, check_network, open_or_advise
 from ganvas.networks.srresnet import SRResNet as Network
@@ -62,7 +61,9 @@ class SRGAN(Method, Restores, Demonstrates):
     adversarial: float = setting(0.02, "weight of -log D(G)", minimum=0)
     width: int = setting(64, "channels of G", minimum=1)
     blocks: int = setting(16, "residual blocks of G", minimum=0)
-    kernel: int = setting(3, "side of G's first convolution, and of its last where the tail is staged; odd", minimum=1)
+    kernel: int = setting(
+        3, "side of G's first convolution, and of its last where the tail is staged", minimum=1, odd=True
+    )
     norm: str = setting("none", "normalisation in G's blocks", choices=("none", "batch"))
     tail: str = setting(
         "direct", "direct: shuffled in one go at the end; staged: doubled step by step", choices=("direct", "staged")
@@ -84,7 +85,6 @@ class SRGAN(Method, Restores, Demonstrates):
 
     def build(self, spec: DataSpec) -> None:
         check_shrinks(spec.height, spec.width, self.scale)
-        check_odd("kernel", self.kernel)
         check_network("perceptual", self.perceptual, ("discriminator", "none"))
         self.G = Network(
             spec.channels, self.scale, width=self.width, blocks=self.blocks, kernel=self.kernel, norm=self.norm, tail=self.tail

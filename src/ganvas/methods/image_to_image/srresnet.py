@@ -19,7 +19,6 @@ from ganvas.abilities import Degraded, Demonstrates, Restoration, Restores, rest
 from ganvas.data.degrade import check_shrinks, small_and_whole, turned, upscaled
 from ganvas.losses.restoration import absolute_error, squared_error
 from ganvas.method import Batch, DataSpec, Method, Update, setting, step_factor
-from ganvas.methods.checks import check_odd
 from ganvas.networks.srresnet import SRResNet as Network
 from ganvas.registry import preset
 
@@ -33,7 +32,9 @@ class SRResNet(Method, Restores, Demonstrates):
     scale: int = setting(2, "times the height and width", choices=(2, 3, 4))
     width: int = setting(64, "channels", minimum=1)
     blocks: int = setting(16, "residual blocks", minimum=0)
-    kernel: int = setting(3, "side of the first convolution, and of the last where the tail is staged; odd", minimum=1)
+    kernel: int = setting(
+        3, "side of the first convolution, and of the last where the tail is staged", minimum=1, odd=True
+    )
     norm: str = setting("none", "normalisation in the blocks", choices=("none", "batch"))
     tail: str = setting(
         "direct", "direct: shuffled in one go at the end; staged: doubled step by step", choices=("direct", "staged")
@@ -52,7 +53,6 @@ class SRResNet(Method, Restores, Demonstrates):
 
     def build(self, spec: DataSpec) -> None:
         check_shrinks(spec.height, spec.width, self.scale)
-        check_odd("kernel", self.kernel)
         self.G = Network(
             spec.channels, self.scale, width=self.width, blocks=self.blocks, kernel=self.kernel, norm=self.norm,
             tail=self.tail, base=self.base == "bicubic",

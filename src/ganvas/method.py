@@ -22,7 +22,7 @@ import inspect
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self, dataclass_transform
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -64,7 +64,7 @@ class Update:
     trains: str
     """Key of Method.optimizers(). Only the parameters of that optimiser collect gradients."""
     loss: Callable[[Batch], dict[str, Tensor]]
-    """Pure: no state moves. The dict, its report, holds "loss" and other scalars, which are logged, and the tensors of `means`."""
+    """Pure: no state moves. Its dict, the report, holds "loss" and other scalars, which are logged, and the tensors of `means`."""
     repeat: int = 1
     """Times in a row, each on a fresh batch (n_critic)."""
     every: int = 1
@@ -88,7 +88,6 @@ class Update:
     for networks that no update in between moves."""
 
 
-@dataclass_transform(eq_default=False, kw_only_default=True, field_specifiers=(setting,))
 class Method(NamedModule):
     """Base of all methods. A subclass is a dataclass whose fields are its settings: MyGAN(lr=1e-3).
 
@@ -120,6 +119,10 @@ class Method(NamedModule):
     Each process keeps its own rows right."""
     spec: DataSpec
     batch_size: int
+
+    if TYPE_CHECKING:
+        # typing.dataclass_transform would ask for each setting: it knows a default by its keyword only.
+        def __init__(self, **settings: Any) -> None: ...
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

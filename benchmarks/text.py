@@ -107,11 +107,11 @@ def trained(data: Dataset, kind: str, seed: int, wish: argparse.Namespace) -> di
         "name": f"rnn_text {kind}, seed {seed}", "bpc": curve[-1][1], "seconds": trainer.seconds, "curve": curve,
         "steps": trainer.steps, "tokens_per_second": trainer.images_seen / trainer.seconds,
         "parameters": sum(parameter.numel() for parameter in method.parameters()), "precision": engine.precision,
-        "vocabulary": len(data.spec.tokens), "settings": method.settings(),
+        "vocabulary": len(data.spec.text.tokens), "settings": method.settings(),
     }  # fmt: skip
     if wish.show:
         tokens = sample(trainer.average.method, 1, 0)[0].long().numpy()
-        found["wrote"] = decode(tokens, data.spec.tokens)[: wish.show]
+        found["wrote"] = decode(tokens, data.spec.text.tokens)[: wish.show]
     return found
 
 
@@ -122,7 +122,7 @@ def ngrams(data: Dataset) -> list[dict[str, Any]]:
     """Interpolated Kneser-Ney of several orders."""
     held = data.part("test")
     assert held is not None
-    size, rows = len(data.spec.tokens), []
+    size, rows = len(data.spec.text.tokens), []
     for order in ORDERS:
         start = time.process_time()
         bits = kneser_ney(data.examples.astype(np.int64), held.examples.astype(np.int64), order, size)

@@ -24,7 +24,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganvas.data.spec import DataSpec
+from ganvas.data.spec import AudioFacts, DataSpec
 from ganvas.losses.autoregressive import drawn
 from ganvas.losses.mulaw import heard
 from ganvas.methods.wavenet import WaveNetMethod
@@ -39,7 +39,7 @@ def built(preset: str, samples: int, **settings: Any) -> WaveNetMethod:
     method = create("wavenet", preset, settings)
     assert isinstance(method, WaveNetMethod)
     torch.manual_seed(0)
-    method.build(DataSpec("none", 1, 1, samples, 0, ("a", "b"), kind="audio", rate=8000))
+    method.build(DataSpec("none", 1, 1, samples, 0, ("a", "b"), kind="audio", audio=AudioFacts(8000)))
     return method.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
 

@@ -29,7 +29,7 @@ def preview(method: Method, data: Dataset) -> tuple[Any, np.ndarray | None]:
     """
     if isinstance(method, Samples):
         samples = media.finished(sample(method, SAMPLES, 0), data.spec)
-        return samples, media.sheet(samples, data.spec)
+        return samples, media.image_grid(samples, data.spec)
     if isinstance(method, Demonstrates):
         batch = shown_batch(data, SHOWN, method.device)
         return None, grid_of_rows(method.rows(batch))

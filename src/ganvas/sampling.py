@@ -41,7 +41,7 @@ def continued(method: Method, prompt: str, n: int, seed: int = 0) -> Tensor:
         )
     from ganvas.data.tokens import encode
 
-    start = torch.from_numpy(encode(prompt, method.spec.tokens, method.spec.merges, "the prompt")).long()
+    start = torch.from_numpy(encode(prompt, method.spec.text.tokens, method.spec.text.merges, "the prompt")).long()
     if not len(start):
         raise UsageError("the prompt is empty: omit it")
     start = start.to(method.device)

@@ -35,7 +35,7 @@ def test_a_folder_of_clips(folder: Path) -> None:
     data = open_data(folder, seconds=0.05)
     held = data.part("test")
     assert held is not None and (len(data), len(held)) == (18, 2)
-    assert data.spec.kind == "audio" and data.spec.rate == 8000 and data.spec.shape == (1, 1, 400)
+    assert data.spec.kind == "audio" and data.spec.audio.rate == 8000 and data.spec.shape == (1, 1, 400)
     assert data.spec.classes == ("high", "low") and data.spec.class_counts == (9, 9)
     assert data.examples.dtype == np.int16 and data.examples.shape == (18, 400)
     assert not data.examples.flags.writeable
@@ -53,7 +53,7 @@ def test_the_sheet_says_what_was_done(folder: Path) -> None:
     clip = wav_bytes(stereo.ravel(), 16000)
     write_bytes(folder / "low" / "stereo.wav", clip[:22] + b"\x02\0" + clip[24:32] + b"\x04\0" + clip[34:])
     data = open_data(folder, holdout=0)
-    sheet = data.sheet()
+    sheet = data.card()
     assert sheet["kind"] == "audio" and sheet["rate"] == 8000 and sheet["original_rates"] == {"8000": 20, "16000": 1}
     assert sheet["converted"] == {"16000 a second": 1, "stereo": 1}
     assert sheet["duplicates"] == {"within_train": 0} and sheet["classes"]["train"] == {"high": 10, "low": 11}
@@ -108,15 +108,15 @@ def test_arrays_of_sound(tmp_path: Path) -> None:
     joined = tmp_path / "joined.npz"
     np.savez(joined, audio=rows[:, :200].ravel(), lengths=lengths, labels=np.arange(20) % 2, rate=11025)
     data = open_data(joined, holdout=0)
-    assert data.spec.rate == 11025 and data.examples.shape == (20, 200) and data.spec.classes == ("0", "1")
+    assert data.spec.audio.rate == 11025 and data.examples.shape == (20, 200) and data.spec.classes == ("0", "1")
     assert sorted(map(tuple, data.examples.tolist())) == sorted(map(tuple, rows[:, :200].tolist()))
     table = tmp_path / "table.npz"
     np.savez(table, audio=rows / 32768)
     other = open_data(table, holdout=0)
-    assert other.spec.rate == 8000 and "8000 was assumed" in other.facts["rate_from"]
+    assert other.spec.audio.rate == 8000 and "8000 was assumed" in other.facts["rate_from"]
     assert sorted(map(tuple, other.examples.tolist())) == sorted(map(tuple, rows.tolist())), "floats are scaled"
     half = open_data(table, holdout=0, rate=4000)
-    assert half.spec.rate == 4000 and half.spec.width == 150 and half.facts["converted"] == {"8000 a second": 20}
+    assert half.spec.audio.rate == 4000 and half.spec.width == 150 and half.facts["converted"] == {"8000 a second": 20}
 
 
 @pytest.mark.parametrize(

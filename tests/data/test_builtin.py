@@ -18,7 +18,7 @@ def test_digits_are_balanced_and_their_splits_share_no_image():
     assert train.images.shape == (6630, 28, 28, 1) and train.images.dtype == np.uint8
     assert np.bincount(train.labels).tolist() == [663] * 10
     assert np.bincount(test.labels).tolist() == [200] * 10
-    assert train.sheet()["duplicates"] == {"within_train": 0, "within_test": 0, "test_in_train": 0}
+    assert train.card()["duplicates"] == {"within_train": 0, "within_test": 0, "test_in_train": 0}
 
 
 def test_any_prefix_of_digits_is_balanced():
@@ -36,7 +36,7 @@ def test_emoji_pairs_are_swapped_in_the_twitter_set():
     assert (google.images == twitter.partners).all() and (google.partners == twitter.images).all()
     assert (google.labels == twitter.labels).all()
     assert len(google.spec.classes) == 10 and len(google.part("test")) == 191
-    assert google.sheet()["duplicates"]["test_in_train"] == twitter.sheet()["duplicates"]["test_in_train"] == 0
+    assert google.card()["duplicates"]["test_in_train"] == twitter.card()["duplicates"]["test_in_train"] == 0
 
 
 def test_each_emoji_category_has_a_tenth_for_testing():

@@ -80,7 +80,7 @@ def test_mixed_kinds_become_colour_of_one_size(tmp_path: Path, save: Save):
     dataset = open_data(tmp_path, holdout=0)
     # Short sides 30, 50, 33, 60: median 41.5, rounded down to a multiple of 8.
     assert dataset.spec.shape == (3, 40, 40)
-    sheet = dataset.sheet()
+    sheet = dataset.card()
     assert sheet["original_sizes"] == {"min": [30, 33], "median": [55, 45], "max": [80, 60]}
     assert sheet["size_rule"].startswith("sizes differ")
     assert (
@@ -194,7 +194,7 @@ def test_what_is_no_data_set(tmp_path: Path, save: Save):
     with pytest.raises(DataError, match="of no kind that is read here"):
         open_data(tmp_path / "notes.bin")
     save(tmp_path / "two.png", 3)
-    assert len(open_data(tmp_path)) == 2 and open_data(tmp_path).sheet()["ignored_files"] == 2
+    assert len(open_data(tmp_path)) == 2 and open_data(tmp_path).card()["ignored_files"] == 2
 
 
 def test_splits_that_are_not_there(tmp_path: Path, save: Save):
@@ -289,7 +289,7 @@ def test_zip(tmp_path: Path, save: Save):
     zipped, plain = open_data(tmp_path / "set.zip", holdout=0), open_data(tmp_path / "set", holdout=0)
     assert zipped.name == "set" and zipped.spec.classes == ("a", "b")
     assert levels(zipped) == levels(plain) and (zipped.images[:, 0, 0, 0] % 2 == zipped.labels).all()
-    assert zipped.sheet()["ignored_files"] == 2
+    assert zipped.card()["ignored_files"] == 2
 
 
 def opened_beside(name: str, path: Path, image: bytes) -> int:

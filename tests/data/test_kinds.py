@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
+import json
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +13,13 @@ import pytest
 import ganvas
 from ganvas.data import DataSettings, DataSpec, open_data
 from ganvas.data.kinds import KINDS, Kind, check_settings, shown_settings
-from ganvas.data.spec import UNITS
+from ganvas.data.spec import UNITS, AudioFacts, TextFacts
 from ganvas.errors import DataError, UsageError
 from ganvas.settings import as_dict
 
 SOURCE = Path(ganvas.__file__).parent
 IMAGES = DataSpec("dots", 3, 48, 64, 4, paired=True)
-SOUND = DataSpec("tones", 1, 1, 800, 4, kind="audio", rate=8000)
+SOUND = DataSpec("tones", 1, 1, 800, 4, kind="audio", audio=AudioFacts(8000))
 
 
 def is_kind(node: ast.expr) -> bool:
@@ -117,6 +119,8 @@ def test_a_spec_of_earlier_settings_still_opens() -> None:
     spec = DataSpec.from_dict(old)
     assert spec == DataSpec("dots", 1, 2, 3, 4, ("a", "b")) and spec.unit == "images"
     text = DataSpec.from_dict({**old, "kind": "text", "tokens": ["a", "ab"], "merges": [[0, 1]]})
-    assert text.tokens == ("a", "ab") and text.merges == ((0, 1),) and text.unit == "tokens"
+    assert text.text == TextFacts(("a", "ab"), ((0, 1),)) and text.unit == "tokens"
+    for spec in (SOUND, text):  # as it is written now
+        assert DataSpec.from_dict(json.loads(json.dumps(dataclasses.asdict(spec)))) == spec
     with pytest.raises(ValueError, match="kind must be one of images, audio, text"):
         DataSpec.from_dict({**old, "kind": "smell"})

@@ -10,11 +10,12 @@ import numpy as np
 import torch
 
 from ganvas.data import DataSpec, read_image
-from ganvas.data.media import finished, sheet, tile_size, wav_bytes, write_each, write_npz, write_sheet
+from ganvas.data.media import finished, image_grid, tile_size, wav_bytes, write_each, write_joined, write_npz
+from ganvas.data.spec import AudioFacts, TextFacts
 from ganvas.data.spectrogram import spectrogram
 
-SOUND = DataSpec("tones", 1, 1, 800, 4, kind="audio", rate=8000)
-TEXT = DataSpec("words", 1, 1, 1, 100, kind="text", tokens=("a", "bc", "\n"))
+SOUND = DataSpec("tones", 1, 1, 800, 4, kind="audio", audio=AudioFacts(8000))
+TEXT = DataSpec("words", 1, 1, 1, 100, kind="text", text=TextFacts(("a", "bc", "\n")))
 IMAGES = DataSpec("dots", 1, 2, 3, 4)
 
 
@@ -55,12 +56,12 @@ def test_files_are_named_by_seed(tmp_path: Path) -> None:
 
 def test_a_sheet_to_hear_and_to_read(tmp_path: Path) -> None:
     clips = np.ones((3, 800), np.int16)
-    write_sheet(tmp_path / "00000001", clips, SOUND)
+    write_joined(tmp_path / "00000001", clips, SOUND)
     with wave.open(str(tmp_path / "00000001.wav")) as file:
         assert file.getnframes() == 3 * (800 + 2000)  # a quarter of a second of silence after each
-    write_sheet(tmp_path / "00000001", ["one", "two"], TEXT)
+    write_joined(tmp_path / "00000001", ["one", "two"], TEXT)
     assert (tmp_path / "00000001.txt").read_text().split() == ["one", "-" * 40, "two"]
-    seen = sheet(clips, SOUND)
-    assert seen is not None and seen.shape[2] == 1 and sheet(["one"], TEXT) is None
+    seen = image_grid(clips, SOUND)
+    assert seen is not None and seen.shape[2] == 1 and image_grid(["one"], TEXT) is None
     height, width = tile_size(SOUND)
     assert seen.shape[:2] == (2 * height + 2, 2 * width + 2) and tile_size(IMAGES) == (2, 3)

@@ -53,7 +53,7 @@ def test_settings_have_packs_of_their_own(source: Path, own_cache: Path):
 
 
 def test_a_pack_in_a_named_cache(source: Path, tmp_path: Path):
-    assert "elsewhere" in open_data(source, cache=tmp_path / "elsewhere").sheet()["pack"]
+    assert "elsewhere" in open_data(source, cache=tmp_path / "elsewhere").card()["pack"]
 
 
 def test_two_processes_may_pack_at_once(source: Path, own_cache: Path):
@@ -134,7 +134,7 @@ def test_sheet_is_json_and_counts(tmp_path: Path):
         "y_test": np.array([0, 1]),
     }
     np.savez(tmp_path / "a.npz", **arrays)
-    sheet = open_data(tmp_path / "a.npz").sheet()
+    sheet = open_data(tmp_path / "a.npz").card()
     assert json.loads(json.dumps(sheet)) == sheet
     assert sheet["duplicates"] == {"within_train": 1, "within_test": 0, "test_in_train": 2}
     assert sheet["counts"] == {"train": 20, "test": 2}

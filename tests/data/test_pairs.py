@@ -68,7 +68,7 @@ def test_pairs_stay_pairs_through_shuffle_split_and_mirror(folders: tuple[Path, 
     assert bool(torch.cat(flipped).any()) == mirror
     again = open_data(a, partner=str(b), mirror=mirror)  # out of the cache this time
     assert again.fingerprint == train.fingerprint and (again.partners == train.partners).all()
-    assert train.sheet()["partners"] == {"train": 27, "test": 3}
+    assert train.card()["partners"] == {"train": 27, "test": 3}
 
 
 def test_where_the_partners_lie_does_not_matter_but_what_they_are(folders: tuple[Path, Path], tmp_path: Path) -> None:
@@ -216,7 +216,7 @@ def test_partners_apart_come_in_an_order_of_their_own(folders: tuple[Path, Path]
     data = open_data(a, partner=str(b), unpaired=True)
     assert data.spec.unpaired and not data.spec.paired and not data.matched
     assert data.partners is not None and len(data) == 27 and len(data.partners) == 21
-    assert data.sheet()["partners"] == {"train": 21, "test": 2}
+    assert data.card()["partners"] == {"train": 21, "test": 2}
     seen = torch.cat([partner.amax((1, 2, 3)) for _, partner in drawn(data, 7)])
     assert len(seen.unique()) == 21, "each partner once in an epoch of its own"
     halves = [drawn(data, 4, rank=rank, ranks=2) for rank in (0, 1)]

@@ -23,15 +23,15 @@ def written(path: Path, content: str | bytes) -> Path:
 
 def whole(data: Dataset) -> str:
     parts = [data.part("train"), data.part("test")]
-    return "".join(decode(part.examples, data.spec.tokens) for part in parts if part is not None)
+    return "".join(decode(part.examples, data.spec.text.tokens) for part in parts if part is not None)
 
 
 def test_characters_in_their_order(tmp_path: Path) -> None:
     data = open_data(written(tmp_path / "a.txt", "abcabcabca" * 3))
-    assert data.spec.kind == "text" and data.spec.tokens == ("a", "b", "c") and data.spec.merges == ()
+    assert data.spec.kind == "text" and data.spec.text.tokens == ("a", "b", "c") and data.spec.text.merges == ()
     assert len(data) == 27 and data.examples[:7].tolist() == [0, 1, 2, 0, 1, 2, 0]
     held = data.part("test")
-    assert held is not None and decode(held.examples, data.spec.tokens) == "bca", "the last tenth is held out"
+    assert held is not None and decode(held.examples, data.spec.text.tokens) == "bca", "the last tenth is held out"
     with pytest.raises(ValueError, match="read-only"):
         data.examples[0] = 1
 
@@ -39,7 +39,7 @@ def test_characters_in_their_order(tmp_path: Path) -> None:
 def test_the_vocabulary_is_of_the_whole_text_and_merges_of_the_training_part(tmp_path: Path) -> None:
     path = written(tmp_path / "a.txt", "ab" * 90 + "zy" * 10)
     data = open_data(path, tokens="bytepairs", vocabulary=5)
-    assert data.spec.tokens[:4] == ("a", "b", "y", "z") and data.spec.merges == ((0, 1),)
+    assert data.spec.text.tokens[:4] == ("a", "b", "y", "z") and data.spec.text.merges == ((0, 1),)
     held = data.part("test")
     assert held is not None and held.examples.tolist() == [3, 2] * 10, "zy is a pair of the held-out part"
     assert whole(data) == "ab" * 90 + "zy" * 10
@@ -48,7 +48,7 @@ def test_the_vocabulary_is_of_the_whole_text_and_merges_of_the_training_part(tmp
 def test_line_ends_and_marks_are_put_right_and_told(tmp_path: Path) -> None:
     data = open_data(written(tmp_path / "a.txt", b"\xef\xbb\xbfone\r\ntwo\rthree\n"), holdout=0)
     assert whole(data) == "one\ntwo\nthree\n"
-    changed = data.sheet()["changed"]
+    changed = data.card()["changed"]
     assert "byte order mark" in changed[0] and "2 line ends" in changed[1]
 
 
@@ -83,7 +83,7 @@ def test_size_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_one_giant_line_and_strange_signs(tmp_path: Path) -> None:
     content = "\u4e2d\u6587\U0001f600" * 30_000 + "\x1b[2J"
     data = open_data(written(tmp_path / "a.txt", content), tokens="bytepairs", vocabulary=40)
-    assert whole(data) == content and "\u4e2d\u6587" in data.spec.tokens
+    assert whole(data) == content and "\u4e2d\u6587" in data.spec.text.tokens
 
 
 def test_a_file_is_text_by_name_or_by_content(tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_folders_of_text(tmp_path: Path) -> None:
     written(split / "train" / "a.txt", "abab")
     written(split / "test" / "a.txt", "ba!")
     data = open_data(split)
-    assert len(data) == 4 and whole(data) == "ababba!" and data.spec.tokens == ("!", "a", "b")
+    assert len(data) == 4 and whole(data) == "ababba!" and data.spec.text.tokens == ("!", "a", "b")
     written(tmp_path / "x.png", b"no image")
     with pytest.raises(DataError, match="images"):
         open_data(tmp_path)
@@ -136,7 +136,7 @@ def test_another_text_in_the_same_vocabulary(tmp_path: Path) -> None:
     learned = open_data(written(tmp_path / "a.txt", "abab cd " * 50), tokens="bytepairs", vocabulary=9)
     other = open_data(written(tmp_path / "b.txt", "dcba abab " * 9))
     again = other.coded_like(learned.spec)
-    assert again.spec.tokens == learned.spec.tokens and whole(again) == "dcba abab " * 9
+    assert again.spec.text.tokens == learned.spec.text.tokens and whole(again) == "dcba abab " * 9
     assert len(again) < len(other), "in byte pairs"
     strange = open_data(written(tmp_path / "c.txt", "abxy\u20acx" * 9))
     with pytest.raises(DataError, match=r"characters that the vocabulary lacks.*'x' \(18 of them\), 'y' \(9 of them\)"):
@@ -144,7 +144,7 @@ def test_another_text_in_the_same_vocabulary(tmp_path: Path) -> None:
 
 
 def test_the_sheet(tmp_path: Path) -> None:
-    sheet = open_data(written(tmp_path / "a.txt", "ab\n" * 30)).sheet()
+    sheet = open_data(written(tmp_path / "a.txt", "ab\n" * 30)).card()
     assert sheet["kind"] == "text" and sheet["counts"] == {"train": 81, "test": 9}
     assert sheet["vocabulary"] == 3 and sheet["first_lines"] == ["ab"] * 8 and sheet["lines"]["train"] == 27
     assert sheet["entropy"] == pytest.approx(math.log2(3), abs=1e-4)
@@ -154,12 +154,6 @@ def test_decoding_is_of_bytes() -> None:
     assert decoded(b"a\r\nb", "here") == ("a\nb", ["1 line ends of \\r\\n or \\r were made \\n"])
     assert encode("ba", ("a", "b"), (), "x").tolist() == [1, 0]
     assert len(encode("", ("a", "b"), (), "x")) == 0
-
-
-def open_spec(tokens: str) -> Any:
-    from ganvas.data import DataSpec
-
-    return DataSpec("x", 1, 1, 1, 0, kind="text", tokens=tuple(tokens))
 
 
 def test_tokens_are_numbers_that_torch_reads(tmp_path: Path) -> None:

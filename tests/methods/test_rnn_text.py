@@ -13,6 +13,7 @@ from torch.testing import assert_close
 from ganvas.abilities import Samples
 from ganvas.data import Dataset, DataSpec, open_data
 from ganvas.data.batch import Batch
+from ganvas.data.spec import TextFacts
 from ganvas.data.tokens import decode
 from ganvas.errors import DataError, UsageError
 from ganvas.methods.rnn_text import RecurrentTextModel
@@ -23,7 +24,7 @@ from parts import Crash, CrashAfterSaving, newest_state, small, train_small, tra
 
 
 def spec(tokens: tuple[str, ...] = ("a", "b", "\n", "ab"), merges: tuple[tuple[int, int], ...] = ((0, 1),)) -> DataSpec:
-    return DataSpec("none", 1, 1, 1, 100, kind="text", tokens=tokens, merges=merges)
+    return DataSpec("none", 1, 1, 1, 100, kind="text", text=TextFacts(tokens, merges))
 
 
 def built(of: DataSpec | None = None, **settings: object) -> RecurrentTextModel:
@@ -77,8 +78,8 @@ def test_a_character_costs_as_much_in_either_unit(tmp_path: Path) -> None:
         entry = measure_likelihood(method, data)["bits_per_character"]
         held = data.part("test")
         assert held is not None
-        count = (len(held) - 1) * math.log2(len(data.spec.tokens))
-        characters = len(decode(held.examples[1:], data.spec.tokens))
+        count = (len(held) - 1) * math.log2(len(data.spec.text.tokens))
+        characters = len(decode(held.examples[1:], data.spec.text.tokens))
         assert entry.value == pytest.approx(count / characters, rel=1e-5)
         assert entry.details["bound_or_exact"] == "exact" and entry.n == 1
 
@@ -241,7 +242,7 @@ def test_a_method_of_images_takes_no_prompt() -> None:
 
 def entropy(data: Dataset, known: int) -> float:
     """Bits per character of a character given the `known` before it, from counts of the training part itself."""
-    text = decode(data.examples, data.spec.tokens)
+    text = decode(data.examples, data.spec.text.tokens)
     longer = Counter(text[i : i + known + 1] for i in range(len(text) - known))
     shorter = Counter(text[i : i + known] for i in range(len(text) - known))
     total = sum(longer.values())
@@ -261,6 +262,6 @@ def test_it_learns_more_than_counts_of_pairs_know() -> None:
     assert entropy(data, 0) > 3.3 and 1.5 < entropy(data, 1) < 2.5
     assert found < entropy(data, 1) - 0.3
     known = {"the", "cat", "sat", "on", "a", "mat,", "and", "dogs", "ran.", "Oh", "no!"}
-    made = [decode(row.numpy(), data.spec.tokens) for row in sample(averaged, 20).long()]
+    made = [decode(row.numpy(), data.spec.text.tokens) for row in sample(averaged, 20).long()]
     written = [word for text in made for word in text.split()[:-1]]
     assert sum(word in known for word in written) > 0.6 * len(written)

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from ganvas.data.spec import DataSpec
+from ganvas.data.spec import AudioFacts, DataSpec
 from ganvas.errors import DataError
 from ganvas.losses.autoregressive import drawn, to_values
 from ganvas.losses.mulaw import compress, expand, heard
@@ -23,7 +23,7 @@ from parts import clips, trainer_for
 def built(length: int = 100, **settings: Any) -> WaveNetMethod:
     method = tiny().with_settings(settings)
     torch.manual_seed(0)
-    method.build(DataSpec("none", 1, 1, length, 10, ("a", "b", "c"), kind="audio", rate=8000))
+    method.build(DataSpec("none", 1, 1, length, 10, ("a", "b", "c"), kind="audio", audio=AudioFacts(8000)))
     with torch.no_grad():
         for parameter in method.network.parameters():  # a new network says nearly the same everywhere
             parameter.add_(0.2 * torch.randn(parameter.shape))
@@ -115,7 +115,7 @@ def test_crops_lie_in_the_clip_and_reach_everywhere() -> None:
 def test_classes_need_labels() -> None:
     method = tiny().with_settings({"conditional": True})
     with pytest.raises(DataError, match="put the clips of each class into a sub-folder"):
-        method.build(DataSpec("none", 1, 1, 100, 10, kind="audio", rate=8000))
+        method.build(DataSpec("none", 1, 1, 100, 10, kind="audio", audio=AudioFacts(8000)))
 
 
 def test_it_learns_tones() -> None:

@@ -1,4 +1,4 @@
-"""`ganvas data`: what a data set holds, and a sheet of its images, before any training."""
+"""`ganvas data`: what a data set holds, and a contact sheet of its images, before any training."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def data(
         Path | None,
         typer.Option(metavar="FILE.png", help="Where the contact sheet goes. Default: contact-NAME.png here."),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print the sheet as one JSON object.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the data card as one JSON object.")] = False,
 ) -> None:
     """Show a data set: counts, shape, classes, channels, what is broken; and draw a contact sheet.
 
@@ -49,7 +49,7 @@ def data(
     dataset = open_shown(source, read_settings(size, assignments or []))
     if out is not None and not dataset.kind.has_contact_sheet:
         raise UsageError(f"{dataset.source} is {dataset.spec.kind}, and a contact sheet is of images: omit --out")
-    card = dataset.sheet()
+    card = dataset.card()
     place = None
     if dataset.kind.has_contact_sheet:
         place = out or Path(f"contact-{re.sub(r'[^A-Za-z0-9._-]+', '-', dataset.name)}.png")

@@ -164,7 +164,7 @@ def _write_grid(made: Any, place: Path, spec: DataSpec) -> None:
     from ganvas.data.kinds import KINDS
     from ganvas.errors import UsageError
 
-    sheet = media.sheet(made, spec)
+    sheet = media.image_grid(made, spec)
     if sheet is None:
         raise UsageError("text cannot be put on a sheet: omit --grid, and name a folder or a FILE.npz by --out")
     write_png(place, sheet)

@@ -1,4 +1,4 @@
-"""A data set ready for use, and its sheet."""
+"""A data set ready for use, and its data card."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Dataset:
     token numbers (T,). `labels` int64 (N,), numbers of `spec.classes`; `partners` like examples, or where
     `matched` is False another set, of a length of its own. `fingerprint` is of
     examples, labels, partners, classes and settings. `source` opens the set again. `problems` (file, reason) lists what
-    was left out; `facts` is what else is known, for the sheet.
+    was left out; `facts` are more values for the data card.
     """
 
     name: str
@@ -65,7 +65,7 @@ class Dataset:
         splits = self.kind.recoded(self, spec)
         return self if splits is None else datasets_of(splits, self.source, self.settings)[self.split]
 
-    def sheet(self) -> dict[str, Any]:
+    def card(self) -> dict[str, Any]:
         """All that is worth knowing before a training, ready for JSON. Reads every image once.
 
         `channels`: for each the least, the greatest, the mean and the standard deviation of the bytes of this

@@ -18,7 +18,15 @@ if TYPE_CHECKING:
     from ganvas.data.spec import DataSpec
 
 __all__ = [
-    "finished", "sheet", "tile_size", "to_int16", "to_uint8", "wav_bytes", "write_each", "write_npz", "write_sheet",
+    "finished",
+    "image_grid",
+    "tile_size",
+    "to_int16",
+    "to_uint8",
+    "wav_bytes",
+    "write_each",
+    "write_joined",
+    "write_npz",
 ]  # fmt: skip
 
 
@@ -27,7 +35,7 @@ def finished(samples: Tensor, spec: DataSpec) -> Any:
     return KINDS[spec.kind].finished(samples, spec)
 
 
-def sheet(samples: Any, spec: DataSpec) -> np.ndarray | None:
+def image_grid(samples: Any, spec: DataSpec) -> np.ndarray | None:
     """All of them as one image (H, W, C): a grid of images, or of spectrograms; None for text."""
     return KINDS[spec.kind].image_grid(samples, spec)
 
@@ -50,6 +58,6 @@ def write_npz(place: Path, samples: Any, spec: DataSpec) -> None:
     write_aside(place, lambda file: np.savez_compressed(file, **arrays))
 
 
-def write_sheet(stem: Path, samples: Any, spec: DataSpec) -> None:
+def write_joined(stem: Path, samples: Any, spec: DataSpec) -> None:
     """The first of them in one file, stem.wav or stem.txt, to listen to or to read; images are in the grid already."""
     KINDS[spec.kind].write_joined(stem, samples, spec)

@@ -1,4 +1,4 @@
-"""What a method may know about the data. Apart from Batch, so that a data sheet needs no torch."""
+"""What a method may know about the data. Apart from Batch, so that a data card needs no torch."""
 
 from __future__ import annotations
 
@@ -10,18 +10,33 @@ UNITS = {"images": "images", "audio": "clips", "text": "tokens"}  # what is coun
 
 
 @dataclasses.dataclass(frozen=True)
+class AudioFacts:
+    """Of sound: `rate` is samples a second."""
+
+    rate: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class TextFacts:
+    """Of text: `tokens` by their numbers; `merges` are the pairs of which byte-pair tokens consist, in order."""
+
+    tokens: tuple[str, ...] = ()
+    merges: tuple[tuple[int, int], ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
 class DataSpec:
     """Shape and facts of a data set; never the images themselves.
 
     `total_variance` is the mean squared distance of a training image from the mean image, pixels in [-1, 1], summed over all
     C*H*W values: the data's own scale for gradient penalties. `class_counts` are the training images of each of `classes`.
     `paired`: a training batch has the partner of each image; `unpaired`: it has partners, drawn in an order of their own.
-    `kind` is what an example is; a method says in `takes` which kinds it learns from.
+    `kind` is what an example is; a method says in `takes` which kinds it learns from. Facts of one kind only stand in a field of
+    its name.
 
     images   (C, H, W) in [-1, 1]
-    audio      (1, L) in [-1, 1], mono, `rate` samples a second; here channels = height = 1, width = L
-    text       numbers of `tokens`, one long row; `merges` are the pairs that byte-pair tokens were made of, in order.
-               Here channels = height = width = 1, `count` is of tokens
+    audio    (1, L) in [-1, 1], mono; here channels = height = 1, width = L
+    text     token numbers, one long row; here channels = height = width = 1, `count` is of tokens
     """
 
     name: str
@@ -34,20 +49,26 @@ class DataSpec:
     total_variance: float = 0.0
     class_counts: tuple[int, ...] = ()
     kind: str = "images"
-    rate: int = 0
-    tokens: tuple[str, ...] = ()
-    merges: tuple[tuple[int, int], ...] = ()
     unpaired: bool = False
+    audio: AudioFacts = AudioFacts()
+    text: TextFacts = TextFacts()
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> DataSpec:
-        """A spec from settings.json, also of earlier versions; TypeError or ValueError where that does not describe data."""
+        """A spec from settings.json; TypeError or ValueError where that does not describe data.
+
+        Earlier versions wrote the facts of a kind beside the others, and none where there was one kind only.
+        """
         known = dict(values)
         if known.get("kind", "images") not in UNITS:
             raise ValueError(f"kind must be one of {', '.join(UNITS)} (got {known['kind']!r})")
-        for name in ("classes", "class_counts", "tokens"):
+        for name in ("classes", "class_counts"):
             known[name] = tuple(known.get(name, ()))
-        known["merges"] = tuple((int(a), int(b)) for a, b in known.get("merges", ()))
+        earlier = {name: known.pop(name) for name in ("rate", "tokens", "merges") if name in known}
+        audio, text = {**earlier, **known.get("audio", {})}, {**earlier, **known.get("text", {})}
+        known["audio"] = AudioFacts(audio.get("rate", 0))
+        merges = tuple((int(a), int(b)) for a, b in text.get("merges", ()))
+        known["text"] = TextFacts(tuple(text.get("tokens", ())), merges)
         return cls(**known)
 
     @property

@@ -74,14 +74,14 @@ class RecurrentTextModel(Method, Samples, HasLikelihood):
 
     def build(self, spec: DataSpec) -> None:
         widths = self.widths
-        self.network = RecurrentText(len(spec.tokens), widths, self.embedding or widths[-1], self.cell, self.tied)
+        self.network = RecurrentText(len(spec.text.tokens), widths, self.embedding or widths[-1], self.cell, self.tied)
         self.state: Tensor  # (batch_size, S): where each row of the global batch stands
         self.register_buffer("state", torch.zeros(self.batch_size, self.network.state_size))
         self.lengths: Tensor  # (V,) characters of each token
-        lengths = torch.tensor([len(token) for token in spec.tokens], dtype=torch.float32)
+        lengths = torch.tensor([len(token) for token in spec.text.tokens], dtype=torch.float32)
         self.register_buffer("lengths", lengths, persistent=False)
         # A text begins where a line does; where there are no lines, after a blank.
-        self.first = next((spec.tokens.index(one) for one in ("\n", " ") if one in spec.tokens), 0)
+        self.first = next((spec.text.tokens.index(one) for one in ("\n", " ") if one in spec.text.tokens), 0)
 
     def optimizers(self) -> dict[str, Optimizer]:
         decays = (self.beta1, self.beta2)

@@ -35,7 +35,7 @@ class Recorder(Callback):
             self.writer.row({"event": "evaluated", **content})
 
     def sampled(self, trainer: Trainer, samples: Any, spec: DataSpec) -> None:
-        media.write_sheet(self.writer.folder / "samples" / f"{trainer.steps:08d}", samples, spec)
+        media.write_joined(self.writer.folder / "samples" / f"{trainer.steps:08d}", samples, spec)
 
     def checked(self, trainer: Trainer, numbers: dict[str, Any]) -> None:
         self.writer.row({"event": "health", "step": trainer.steps, "seconds": trainer.seconds, **numbers})

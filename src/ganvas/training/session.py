@@ -139,7 +139,7 @@ class Session:
         if self.engine.leads:
             self.writer.tidy()
             self.writer.info(self.info())
-            self.writer.json("data.json", self.data.sheet())
+            self.writer.json("data.json", self.data.card())
         if isinstance(self.method, TwoStage):  # after any weights were read, and before the clock starts
             self.trainer.feed.prepare(self.method.prepare)
         self.cadence.skip_past(self.trainer)

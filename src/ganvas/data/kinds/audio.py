@@ -17,8 +17,8 @@ import numpy as np
 
 from ganvas.data.image_grid import grid
 from ganvas.data.kinds.base import Kind, Split
-from ganvas.data.kinds.images import common_rows, counts_in_words, duplicates
-from ganvas.data.spec import DataSpec
+from ganvas.data.kinds.common import common_rows, counts_in_words, duplicates, labels_of
+from ganvas.data.spec import AudioFacts, DataSpec
 from ganvas.data.spectrogram import spectrogram, spectrogram_size
 from ganvas.files import write_bytes
 
@@ -40,10 +40,12 @@ class Audio(Kind):
     settings = ("rate", "seconds")
 
     def settings_like(self, spec: DataSpec, settings: Mapping[str, Any]) -> dict[str, Any]:
-        return {**settings, "rate": spec.rate, "seconds": spec.width / spec.rate}
+        return {**settings, "rate": spec.audio.rate, "seconds": spec.width / spec.audio.rate}
 
     def unpacked(self, images: np.ndarray, spec: DataSpec, facts: Mapping[str, Any]) -> tuple[np.ndarray, DataSpec]:
-        spec = dataclasses.replace(spec, channels=1, total_variance=0.0, kind=self.name, rate=facts["rate"])
+        spec = dataclasses.replace(
+            spec, channels=1, total_variance=0.0, kind=self.name, audio=AudioFacts(facts["rate"])
+        )
         return from_bytes(images), spec
 
     def feed(self, data: Split, *, batch_size: int, window: int, **more: Any) -> Feed:
@@ -58,7 +60,6 @@ class Audio(Kind):
         import torch
 
         from ganvas.data.batch import Batch, as_audio
-        from ganvas.data.kinds.feeds import labels_of
 
         clips = torch.from_numpy(np.array(data.examples[rows])).to(device)
         return Batch(as_audio(clips), labels_of(data, rows, device))
@@ -74,8 +75,8 @@ class Audio(Kind):
         changes = ", ".join(f"{what}: {count}" for what, count in card["converted"].items())
         return {
             self.unit: counts_in_words(card["counts"]),
-            "rate": f"{spec.rate} samples a second (files: {rates})",
-            "length": f"{spec.width} samples, {number(spec.width / spec.rate)} s ({card['length_rule']})",
+            "rate": f"{spec.audio.rate} samples a second (files: {rates})",
+            "length": f"{spec.width} samples, {number(spec.width / spec.audio.rate)} s ({card['length_rule']})",
             "files": lengths,
             "converted": changes or "nothing",
             **common_rows(spec, card),
@@ -94,17 +95,17 @@ class Audio(Kind):
         return spectrogram_size(spec.width)
 
     def write(self, path: Path, sample: Any, spec: DataSpec) -> None:
-        write_bytes(path, wav_bytes(sample, spec.rate))
+        write_bytes(path, wav_bytes(sample, spec.audio.rate))
 
     def write_joined(self, stem: Path, samples: Any, spec: DataSpec) -> None:
-        silence = np.zeros(int(GAP * spec.rate), np.int16)
+        silence = np.zeros(int(GAP * spec.audio.rate), np.int16)
         parts = []
         for clip in samples[:JOINED]:
             parts += [clip, silence]
-        write_bytes(stem.with_suffix(self.suffix), wav_bytes(np.concatenate(parts), spec.rate))
+        write_bytes(stem.with_suffix(self.suffix), wav_bytes(np.concatenate(parts), spec.audio.rate))
 
     def arrays(self, samples: Any, spec: DataSpec) -> dict[str, Any]:
-        return {"audio": samples, "rate": np.array(spec.rate)}
+        return {"audio": samples, "rate": np.array(spec.audio.rate)}
 
 
 def to_int16(clips: Tensor) -> np.ndarray:

@@ -14,18 +14,10 @@ import torch
 from torch import Tensor
 
 from ganvas.data.batch import Batch, as_audio
-from ganvas.data.kinds.base import Split
 from ganvas.errors import DataError
 
 RESIDENT_BYTES = 2 * 2**30  # larger sets stay mapped and are read a batch at a time
 BLOCK = 64  # images that are prepared at once
-
-
-def labels_of(data: Split, rows: np.ndarray, device: torch.device | str) -> Tensor | None:
-    """The labels (n,) of the examples `rows`, where there are any."""
-    if data.labels is None:
-        return None
-    return torch.from_numpy(np.array(data.labels[rows])).to(device)
 
 
 class Feed:

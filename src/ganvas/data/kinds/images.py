@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ import numpy as np
 from ganvas.data.image import viewable, write_png
 from ganvas.data.image_grid import grid
 from ganvas.data.kinds.base import Kind, Split
+from ganvas.data.kinds.common import common_rows, counts_in_words, duplicates, labels_of
 from ganvas.data.spec import DataSpec
 
 if TYPE_CHECKING:
@@ -47,7 +47,6 @@ class Images(Kind):
 
     def batch(self, data: Split, rows: np.ndarray, window: int, device: torch.device | str) -> Batch:
         from ganvas.data.batch import Batch, as_image_tensor
-        from ganvas.data.kinds.feeds import labels_of
 
         partner = None
         if data.partners is not None:
@@ -110,19 +109,6 @@ def to_uint8(images: Tensor) -> np.ndarray:
     return bytes_.permute(0, 2, 3, 1).contiguous().cpu().numpy()
 
 
-def counts_in_words(counts: Mapping[str, int]) -> str:
-    """ "90 train, 10 test" """
-    return ", ".join(f"{count} {split}" for split, count in counts.items())
-
-
-def common_rows(spec: DataSpec, card: Mapping[str, Any]) -> dict[str, str]:
-    """Rows of `ganvas data` that images and clips have alike."""
-    repeated = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in card["duplicates"].items())
-    memory = ", ".join(f"{size / 2**20:.1f} MiB {name}" for name, size in card["bytes"].items())
-    classes = f"{len(spec.classes)}" if spec.classes else "none (no labels)"
-    return {"classes": classes, "duplicates": repeated, "memory": memory}
-
-
 def channel_facts(images: np.ndarray) -> list[dict[str, float]]:
     """Least, greatest, mean and standard deviation of the bytes of each channel of images (N, H, W, C).
 
@@ -144,17 +130,3 @@ def channel_facts(images: np.ndarray) -> list[dict[str, float]]:
             {"min": int(present[0]), "max": int(present[-1]), "mean": round(mean, 4), "std": round(deviation, 4)}
         )
     return facts
-
-
-def duplicates(splits: Mapping[str, Split]) -> dict[str, int]:
-    """How many examples are bit-equal to an earlier one of their split, and how many test examples occur in training."""
-    digests = {name: _digests(part.examples) for name, part in splits.items()}
-    found = {f"within_{name}": len(rows) - len(set(rows)) for name, rows in digests.items()}
-    if len(digests) == 2:
-        train = set(digests["train"])
-        found["test_in_train"] = sum(row in train for row in digests["test"])
-    return found
-
-
-def _digests(examples: np.ndarray) -> list[bytes]:
-    return [hashlib.blake2b(np.ascontiguousarray(one).data, digest_size=16).digest() for one in examples]

@@ -14,7 +14,7 @@ import numpy as np
 from ganvas.data import tokens
 from ganvas.data.kinds.base import Coded, Kind, Split
 from ganvas.data.settings import DataSettings
-from ganvas.data.spec import DataSpec
+from ganvas.data.spec import DataSpec, TextFacts
 from ganvas.errors import UsageError
 from ganvas.files import write_text
 
@@ -48,18 +48,20 @@ class Text(Kind):
         return {name: value for name, value in settings.items() if name not in self.settings}
 
     def recoded(self, data: Split, spec: DataSpec) -> dict[str, Coded] | None:
-        if data.spec.tokens == spec.tokens:
+        if data.spec.text.tokens == spec.text.tokens:
             return None
         texts = {}
         for split in ("train", "test"):
             part = data.part(split)
             if part is not None:
-                texts[split] = tokens.decode(part.examples, part.spec.tokens)
+                texts[split] = tokens.decode(part.examples, part.spec.text.tokens)
         # All splits at once, so that one error names every character that is missing.
         tokens.character_numbers(
-            "".join(texts.values()), spec.tokens[: len(spec.tokens) - len(spec.merges)], data.source
+            "".join(texts.values()), spec.text.tokens[: len(spec.text.tokens) - len(spec.text.merges)], data.source
         )
-        return coded(data.name, data.source, texts, spec.tokens, spec.merges, list(data.facts.get("changed", ())))
+        return coded(
+            data.name, data.source, texts, spec.text.tokens, spec.text.merges, list(data.facts.get("changed", ()))
+        )
 
     def feed(self, data: Split, *, batch_size: int, window: int, **more: Any) -> Feed:
         from ganvas.data.kinds.feeds import TextFeed
@@ -96,7 +98,7 @@ class Text(Kind):
         return card["first_lines"]
 
     def finished(self, samples: Tensor, spec: DataSpec) -> list[str]:
-        return to_texts(samples, spec.tokens)
+        return to_texts(samples, spec.text.tokens)
 
     def image_grid(self, samples: Any, spec: DataSpec) -> None:
         return None
@@ -136,6 +138,6 @@ def coded(
     for split, text in texts.items():
         numbers = tokens.encode(text, vocabulary, merges, where)
         numbers.setflags(write=False)
-        spec = DataSpec(name, 1, 1, 1, len(numbers), kind=Text.name, tokens=vocabulary, merges=merges)
+        spec = DataSpec(name, 1, 1, 1, len(numbers), kind=Text.name, text=TextFacts(vocabulary, merges))
         splits[split] = Coded(spec, numbers, tokens.digest_of(numbers, vocabulary, merges), facts)
     return splits

@@ -1,0 +1,52 @@
+"""What images and clips have alike: labels, duplicates, rows of the data card."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ganvas.data.kinds.base import Split
+from ganvas.data.spec import DataSpec
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+
+def labels_of(data: Split, rows: np.ndarray, device: torch.device | str) -> Tensor | None:
+    """The labels (n,) of the examples `rows`, where there are any."""
+    import torch
+
+    if data.labels is None:
+        return None
+    return torch.from_numpy(np.array(data.labels[rows])).to(device)
+
+
+def counts_in_words(counts: Mapping[str, int]) -> str:
+    """ "90 train, 10 test" """
+    return ", ".join(f"{count} {split}" for split, count in counts.items())
+
+
+def common_rows(spec: DataSpec, card: Mapping[str, Any]) -> dict[str, str]:
+    """Rows of `ganvas data` that images and clips have alike."""
+    repeated = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in card["duplicates"].items())
+    memory = ", ".join(f"{size / 2**20:.1f} MiB {name}" for name, size in card["bytes"].items())
+    classes = f"{len(spec.classes)}" if spec.classes else "none (no labels)"
+    return {"classes": classes, "duplicates": repeated, "memory": memory}
+
+
+def duplicates(splits: Mapping[str, Split]) -> dict[str, int]:
+    """How many examples are bit-equal to an earlier one of their split, and how many test examples occur in training."""
+    digests = {name: _digests(part.examples) for name, part in splits.items()}
+    found = {f"within_{name}": len(rows) - len(set(rows)) for name, rows in digests.items()}
+    if len(digests) == 2:
+        train = set(digests["train"])
+        found["test_in_train"] = sum(row in train for row in digests["test"])
+    return found
+
+
+def _digests(examples: np.ndarray) -> list[bytes]:
+    return [hashlib.blake2b(np.ascontiguousarray(one).data, digest_size=16).digest() for one in examples]

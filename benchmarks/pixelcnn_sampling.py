@@ -27,7 +27,7 @@ from torch import Tensor
 
 from ganvas.data.spec import DataSpec
 from ganvas.losses.autoregressive import drawn
-from ganvas.methods.pixelcnn import GatedPixelCNN
+from ganvas.methods.autoregressive.pixelcnn import GatedPixelCNN
 from ganvas.registry import create
 
 Clock = Callable[[], float]

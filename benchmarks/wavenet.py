@@ -40,7 +40,7 @@ from ganvas.data.spectrogram import spectrogram
 from ganvas.losses.autoregressive import to_levels, to_values
 from ganvas.losses.mulaw import compress, expand, heard
 from ganvas.method import Method
-from ganvas.methods.wavenet import WaveNetMethod, lengths
+from ganvas.methods.autoregressive.wavenet import WaveNetMethod, lengths
 from ganvas.metrics import measure_likelihood
 from ganvas.run import Run
 from ganvas.training.config import TrainConfig

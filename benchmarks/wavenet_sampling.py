@@ -27,7 +27,7 @@ from torch import Tensor
 from ganvas.data.spec import AudioFacts, DataSpec
 from ganvas.losses.autoregressive import drawn
 from ganvas.losses.mulaw import heard
-from ganvas.methods.wavenet import WaveNetMethod
+from ganvas.methods.autoregressive.wavenet import WaveNetMethod
 from ganvas.networks.wavenet import HOP
 from ganvas.registry import create
 

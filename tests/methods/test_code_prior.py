@@ -18,7 +18,7 @@ from ganvas.data.batch import as_image_tensor
 from ganvas.data.feed import Feed
 from ganvas.errors import DataError, RunError, UsageError
 from ganvas.method import Method
-from ganvas.methods.code_prior import CodePrior, _touched
+from ganvas.methods.autoregressive.code_prior import CodePrior, _touched
 from ganvas.registry import create
 from ganvas.run import Run
 from ganvas.sampling import sample

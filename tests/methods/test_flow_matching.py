@@ -13,7 +13,7 @@ from ganvas.abilities import Samples, offers
 from ganvas.data.batch import Batch
 from ganvas.data.spec import DataSpec
 from ganvas.errors import UsageError
-from ganvas.methods.flow_matching import FlowMatching
+from ganvas.methods.flow.flow_matching import FlowMatching
 from ganvas.registry import create
 
 SPREAD = 0.5

@@ -15,7 +15,7 @@ from ganvas.data.batch import Batch
 from ganvas.data.spec import DataSpec
 from ganvas.errors import DataError
 from ganvas.losses.autoregressive import LogisticMixture
-from ganvas.methods.pixelcnn import GatedPixelCNN
+from ganvas.methods.autoregressive.pixelcnn import GatedPixelCNN
 from ganvas.registry import create
 from ganvas.sampling import sample
 from parts import images, small, trainer_for

@@ -16,7 +16,7 @@ from ganvas.data.batch import Batch
 from ganvas.data.spec import TextFacts
 from ganvas.data.tokens import decode
 from ganvas.errors import DataError, UsageError
-from ganvas.methods.rnn_text import RecurrentTextModel
+from ganvas.methods.autoregressive.rnn_text import RecurrentTextModel
 from ganvas.metrics import measure_likelihood
 from ganvas.registry import create
 from ganvas.sampling import continued, sample

@@ -91,7 +91,7 @@ def test_adain_goes_on_without_its_encoders_file(tmp_path: Path, monkeypatch: py
     def away(*_: object, **__: object) -> None:
         raise GanvasError("the weights are missing")
 
-    monkeypatch.setattr("ganvas.methods.adain.open_network", away)
+    monkeypatch.setattr("ganvas.methods.style.adain.open_network", away)
     run = ganvas.train(resume=tmp_path / "run", steps=3)
     assert_close(
         run.method.E(torch.ones(1, 3, 8, 8), ["conv1"]), open_network("digits")(torch.ones(1, 3, 8, 8), ["conv1"])

@@ -14,7 +14,7 @@ from ganvas.data import open_data
 from ganvas.data.batch import Batch
 from ganvas.data.spec import DataSpec
 from ganvas.errors import UsageError
-from ganvas.methods.vae import VAE, shifted
+from ganvas.methods.autoencoder.vae import VAE, shifted
 from ganvas.metrics import measure_likelihood
 from ganvas.registry import create
 from parts import images, small, trainer_for

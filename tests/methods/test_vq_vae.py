@@ -13,7 +13,7 @@ from ganvas.data import open_data
 from ganvas.data.batch import Batch, as_image_tensor
 from ganvas.data.spec import DataSpec
 from ganvas.errors import UsageError
-from ganvas.methods.vq_vae import VQVAE
+from ganvas.methods.autoencoder.vq_vae import VQVAE
 from ganvas.metrics import measure_reconstruction
 from ganvas.networks.vq import Codebook
 from ganvas.registry import create

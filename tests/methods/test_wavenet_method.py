@@ -15,7 +15,7 @@ from ganvas.data.spec import AudioFacts, DataSpec
 from ganvas.errors import DataError
 from ganvas.losses.autoregressive import drawn, to_values
 from ganvas.losses.mulaw import compress, expand, heard
-from ganvas.methods.wavenet import WaveNetMethod, lengths, tiny
+from ganvas.methods.autoregressive.wavenet import WaveNetMethod, lengths, tiny
 from ganvas.networks.wavenet import HOP
 from parts import clips, trainer_for
 

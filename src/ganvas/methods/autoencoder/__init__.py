@@ -1,0 +1,1 @@
+"""Autoencoders: images to latents or codes, and back."""

@@ -1,0 +1,1 @@
+"""Autoregressive methods: one pixel, code, sample or token after the other, each with its likelihood."""

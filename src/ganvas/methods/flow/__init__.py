@@ -1,0 +1,1 @@
+"""Flows: a velocity field that carries noise to images."""

@@ -1,0 +1,1 @@
+"""Style transfer: photos in the style of a painting."""

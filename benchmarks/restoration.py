@@ -10,7 +10,7 @@ their rim, the smooth filling that inpaint starts from, scikit-image's biharmoni
 missing are left out, and said.
 
 srgan learns by the features of --perceptual. Images are judged by those of MobileNetV2 and VGG-16-BN, of which it must not
-have seen any: hence EfficientNet-Lite0. All want their weights (see ganvas.networks.pretrained).
+have seen any: hence EfficientNet-Lite0. All want their weights (see ganvas.networks.features.weights).
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ from ganvas.data import DataSettings, open_data
 from ganvas.data.degrade import box_masks, downscaled, gaussian_noise, quantised, stroke_masks, upscaled
 from ganvas.data.photo import Photo, find_photos
 from ganvas.errors import GanvasError
-from ganvas.losses.perceptual import unit_distance
 from ganvas.metrics import mobilenet_distance, psnr_rgb, psnr_y, ssim_rgb, ssim_y
-from ganvas.networks.features import mobilenet_v2
+from ganvas.metrics.restoration import PD_LAYERS
+from ganvas.networks.features.distances import unit_distance
+from ganvas.networks.features.extractor import FeatureExtractor, open_network
 from ganvas.networks.inpainter import smoothly_filled
-from ganvas.networks.perceptual import FeatureNetwork, open_network
 from ganvas.run import Run, is_run
 from ganvas.tasks.restore import restore
 from ganvas.training.config import TrainConfig
@@ -47,7 +47,7 @@ VGG_LAYERS = ("relu1_1", "relu2_1", "relu3_1")
 PATCH = {"srresnet": 64, "srgan": 64, "denoise": 64, "inpaint": 64}
 ENLARGERS = ("srresnet", "srgan")
 Table = dict[str, dict[str, float]]  # what is measured of each way
-LayerFeatures = dict[str, Callable[[np.ndarray, np.ndarray], float]]  # distances of two images by features
+Distances = dict[str, Callable[[np.ndarray, np.ndarray], float]]  # distances of two images by features
 
 
 def trained(method: str, photos: Path, out: Path, minutes: float, seed: int, settings: dict[str, Any]) -> Run:
@@ -80,63 +80,60 @@ def through(run: Run, degraded: Tensor, mask: np.ndarray | None = None, balance:
     return as_levels(restore(method, Photo(degraded.numpy()), mask)[0].pixels)
 
 
-def figures(made: np.ndarray, whole: np.ndarray, extractors: LayerFeatures) -> dict[str, float]:
+def figures(made: np.ndarray, whole: np.ndarray, distances: Distances) -> dict[str, float]:
     found = {
         "PSNR[Y]": psnr_y(made, whole), "PSNR[RGB]": psnr_rgb(made, whole), "SSIM[Y]": ssim_y(made, whole),
         "SSIM[RGB]": ssim_rgb(made, whole),
     }  # fmt: skip
-    return found | {f"PD[{name}]": distance(made, whole) for name, distance in extractors.items()}
+    return found | {f"PD[{name}]": distance(made, whole) for name, distance in distances.items()}
 
 
-def open_layer_features() -> LayerFeatures:
+def open_distances() -> Distances:
     """The distances whose networks are on this machine."""
-    found: LayerFeatures = {}
+    found: Distances = {}
     try:
-        network = mobilenet_v2(download=False)
-        found["mobilenet_v2"] = lambda made, whole: mobilenet_distance(made, whole, network)
-        found["vgg16_bn"] = by_vgg(open_network("vgg16_bn", wanted=VGG_LAYERS, download=False))
+        mobilenet = FeatureExtractor(open_network("mobilenet_v2", download=False), PD_LAYERS)
+        found["mobilenet_v2"] = lambda made, whole: mobilenet_distance(made, whole, mobilenet)
+        found["vgg16_bn"] = by_vgg(FeatureExtractor(open_network("vgg16_bn", download=False), VGG_LAYERS))
     except GanvasError as error:
         print(f"a distance by features is left out: {error}", file=sys.stderr)
     return found
 
 
-def by_vgg(network: FeatureNetwork) -> Callable[[np.ndarray, np.ndarray], float]:
+def by_vgg(extractor: FeatureExtractor) -> Callable[[np.ndarray, np.ndarray], float]:
     """The same distance (Zhang 2018, eq. 1, without learned weights) by three layers of VGG-16-BN."""
 
     @torch.no_grad()
     def distance(made: np.ndarray, whole: np.ndarray) -> float:
-        a, b = (
-            network(torch.from_numpy(x.astype(np.float32)).movedim(2, 0)[None] / 127.5 - 1, VGG_LAYERS).values()
-            for x in (made, whole)
-        )
-        return float(unit_distance(a, b))
+        a, b = (torch.from_numpy(x.astype(np.float32)).movedim(2, 0)[None] / 127.5 - 1 for x in (made, whole))
+        return float(unit_distance(extractor.maps(a), extractor.maps(b)))
 
     return distance
 
 
 def mean_figures(
-    answer: Callable[[Tensor, int], np.ndarray], photos: list[Tensor], extractors: LayerFeatures, scale: int = 1
+    answer: Callable[[Tensor, int], np.ndarray], photos: list[Tensor], distances: Distances, scale: int = 1
 ) -> dict[str, float]:
     """Means over the photos, cut to multiples of `scale`."""
     rows = []
     for number, photo in enumerate(photos):
         height, width = (side // scale * scale for side in photo.shape[1:])
         whole = photo[:, :height, :width]
-        rows.append(figures(answer(whole, number), as_levels(whole), extractors))
+        rows.append(figures(answer(whole, number), as_levels(whole), distances))
     return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
 
 
 # --- three tasks -------------------------------------------------------------------------------------------------------
 
 
-def enlarging(runs: dict[str, Run], photos: list[Tensor], extractors: LayerFeatures, scale: int) -> Table:
+def enlarging(runs: dict[str, Run], photos: list[Tensor], distances: Distances, scale: int) -> Table:
     """So many times the height and width."""
 
     def small(whole: Tensor) -> Tensor:
         return quantised(downscaled(whole[None], scale))[0]
 
     def measured(answer: Callable[[Tensor], np.ndarray]) -> dict[str, float]:
-        return mean_figures(lambda whole, _: answer(small(whole)), photos, extractors, scale)
+        return mean_figures(lambda whole, _: answer(small(whole)), photos, distances, scale)
 
     found = {"bicubic": measured(lambda x: as_levels(upscaled(x[None], scale)[0]))}
     for name in ENLARGERS:
@@ -150,7 +147,7 @@ def enlarging(runs: dict[str, Run], photos: list[Tensor], extractors: LayerFeatu
     return found
 
 
-def denoising(runs: dict[str, Run], photos: list[Tensor], extractors: LayerFeatures, scale: int) -> Table:
+def denoising(runs: dict[str, Run], photos: list[Tensor], distances: Distances, scale: int) -> Table:
     """Gaussian noise, SIGMA, the same for every way."""
 
     def noisy(whole: Tensor, number: int) -> Tensor:
@@ -167,20 +164,18 @@ def denoising(runs: dict[str, Run], photos: list[Tensor], extractors: LayerFeatu
 
         return answer
 
-    found = {"noisy": mean_figures(lambda x, number: as_levels(noisy(x, number)), photos, extractors)}
+    found = {"noisy": mean_figures(lambda x, number: as_levels(noisy(x, number)), photos, distances)}
     if has("skimage"):
         non_local = told("denoise_nl_means", patch_size=5, patch_distance=6, h=0.8 * SIGMA / 255, fast_mode=True)
-        found["non-local means"] = mean_figures(non_local, photos, extractors)
+        found["non-local means"] = mean_figures(non_local, photos, distances)
         wavelets = told("denoise_wavelet", method="BayesShrink", mode="soft", convert2ycbcr=True, rescale_sigma=True)
-        found["wavelets, BayesShrink"] = mean_figures(wavelets, photos, extractors)
+        found["wavelets, BayesShrink"] = mean_figures(wavelets, photos, distances)
     if "denoise" in runs:
-        found["denoise"] = mean_figures(
-            lambda x, number: through(runs["denoise"], noisy(x, number)), photos, extractors
-        )
+        found["denoise"] = mean_figures(lambda x, number: through(runs["denoise"], noisy(x, number)), photos, distances)
     return found
 
 
-def filling(runs: dict[str, Run], photos: list[Tensor], extractors: LayerFeatures, scale: int) -> Table:
+def filling(runs: dict[str, Run], photos: list[Tensor], distances: Distances, scale: int) -> Table:
     """In the hole alone: PSNR[RGB]. Holes lie on a grid of 96 pixels, boxes and strokes in turn."""
     ways: dict[str, Callable[[Tensor, np.ndarray], np.ndarray]] = {
         "mean of the rim": rim_mean,
@@ -286,12 +281,12 @@ def main(arguments: list[str] | None = None) -> None:
         print(f"{name}: {last.get('step')} steps in {last.get('seconds', 0):.0f} s of processor time", file=sys.stderr)
     if asked.train_only:
         return
-    extractors = open_layer_features()
+    distances = open_distances()
     photos = [torch.from_numpy(read().pixels) for _, read in find_photos(asked.photos / "test")]
     tables = {}
     for title, (table, names) in TASKS.items():
         if any(name in runs for name in names):
-            tables[title] = table(runs, photos, extractors, asked.scale)
+            tables[title] = table(runs, photos, distances, asked.scale)
             if not asked.json:
                 show(title, tables[title], f"means of {len(photos)} photos, seed {asked.seed}")
     if asked.json:

@@ -46,8 +46,10 @@ from torch import Tensor, nn
 from ganvas.data.mosaic import mosaic
 from ganvas.data.photo import Photo, read_photo, write_photo
 from ganvas.losses.style import content_loss, gram, relative, style_loss, style_scale, total_variation
-from ganvas.networks.features import MobileNetV2
-from ganvas.networks.perceptual import KNOWN, FeatureNetwork, build_network, open_network
+from ganvas.networks.features.catalog import CATALOG
+from ganvas.networks.features.extractor import build_network, open_network
+from ganvas.networks.features.mobilenet import MobileNetV2
+from ganvas.networks.features.network import FeatureNetwork
 from ganvas.tasks import style_target
 from ganvas.tasks.gatys import GatysSettings, fitted, scaled
 from ganvas.tasks.style_target import Target
@@ -101,7 +103,7 @@ class Plain:
         self, name: str, content: Tensor, style: Tensor, network: nn.Sequential, places: dict[str, int]
     ) -> None:
         self.network = network.requires_grad_(False)
-        self.style = [places[layer] for layer in KNOWN[name].style]
+        self.style = [places[layer] for layer in CATALOG[name].style_layers]
         self.content = [places[layer] for layer in CONTENT[name]]
         self.last = max([*self.style, *self.content])
         self.mean = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
@@ -171,8 +173,8 @@ def forget_peak() -> None:
 
 def ours(name: str, content: Tensor, style: Tensor, network: FeatureNetwork, tile: int = 1024) -> Target:
     return Target(
-        network, content, [style], [1.0], style_layers=KNOWN[name].style, content_layers=CONTENT[name], alpha=ALPHA,
-        beta=BETA, tv=TV, side=tile, phases=KNOWN[name].phases,
+        network, content, [style], [1.0], style_layers=CATALOG[name].style_layers, content_layers=CONTENT[name], alpha=ALPHA,
+        beta=BETA, tv=TV, side=tile, phases=CATALOG[name].phases,
     )  # fmt: skip
 
 
@@ -182,7 +184,7 @@ def row(options: argparse.Namespace) -> dict[str, object]:
     content, style = images(*options.shape)
     name = options.network
     network = build_network(name)
-    network.cut([*KNOWN[name].style, *CONTENT[name]])
+    network.cut([*CATALOG[name].style_layers, *CONTENT[name]])
     dtype = torch.bfloat16 if options.precision == "bf16" else torch.float32
     if options.kind == "plain":
         chain, places = plain_vgg(network) if name == "vgg16" else plain_mobilenet()
@@ -256,12 +258,12 @@ def exactness(name: str) -> None:
     content, style = images(256, 256)
     x = (content * 0.5).requires_grad_()
     torch.manual_seed(0)
-    network = build_network(name).cut([*KNOWN[name].style, *CONTENT[name]])
+    network = build_network(name).cut([*CATALOG[name].style_layers, *CONTENT[name]])
     target = ours(name, content, style, network)
     taps = network.by_autograd(x, target.layers)
     apart = [
         relative(style_loss(gram(taps[n]), target.grams[0][n]), style_scale(target.grams[0][n]))
-        for n in KNOWN[name].style
+        for n in CATALOG[name].style_layers
     ]
     kept = [relative(content_loss(taps[n], target.content[n]), target.content_scale[n]) for n in CONTENT[name]]
     loss = ALPHA * torch.stack(kept).mean() + BETA * torch.stack(apart).mean() + TV * total_variation(x)[0]
@@ -282,7 +284,7 @@ def losses(options: argparse.Namespace) -> None:
     """One objective for all: VGG-16's in fp32, of what each has after the same moves."""
     torch.manual_seed(0)
     content, style = images(256, 256)
-    judge = ours("vgg16", content, style, build_network("vgg16").cut(KNOWN["vgg16"].style))
+    judge = ours("vgg16", content, style, build_network("vgg16").cut(CATALOG["vgg16"].style_layers))
     start = judge.gradient((content * 0.5).requires_grad_())
     print(f"one objective, at the start: { ({name: round(float(value), 4) for name, value in start.items()}) }")
     for name in ("vgg16", "mobilenet_v2"):
@@ -300,8 +302,8 @@ def gains(options: argparse.Namespace) -> None:
     """Eq. 4 against an image without features, layer by layer; and what comes of one sum of them as they are."""
     content, style = read_photo(options.content), read_photo(options.style)
     for name in ("mobilenet_v2", "efficientnet_lite0", "vgg16_bn"):
-        layers = KNOWN[name].style
-        network = open_network(name, wanted=[*layers, *KNOWN[name].content], download=False)
+        layers = CATALOG[name].style_layers
+        network = open_network(name, wanted=[*layers, *CATALOG[name].content_layers], download=False)
         for title, photo in (("content", content), ("style", style)):
             x = torch.from_numpy(photo.pixels)[None]
             with torch.no_grad():
@@ -321,13 +323,14 @@ def gains(options: argparse.Namespace) -> None:
 def layers(options: argparse.Namespace) -> None:
     """What comes of other style layers, by the extractors of a network that had no part in it."""
     content, style = read_photo(options.content), read_photo(options.style)
-    one = KNOWN["vgg16_bn"]
-    judge = open_network("vgg16_bn", wanted=[*one.style, *one.content], download=False)
+    entry = CATALOG["vgg16_bn"]
+    judge = open_network("vgg16_bn", wanted=[*entry.style_layers, *entry.content_layers], download=False)
 
     def seen(photo: Photo) -> dict[str, Tensor]:
         with torch.no_grad():
             return judge(
-                scaled(torch.from_numpy(photo.pixels)[None], fitted(photo.size, 256)), [*one.style, *one.content]
+                scaled(torch.from_numpy(photo.pixels)[None], fitted(photo.size, 256)),
+                [*entry.style_layers, *entry.content_layers],
             )
 
     wanted, kept = seen(style), seen(content)
@@ -335,9 +338,15 @@ def layers(options: argparse.Namespace) -> None:
         settings = GatysSettings(style_layers=named, **({"steps": options.steps} if options.steps else {}))
         done = stylise(content, [style], network=options.network, settings=settings, size=256, dtype=torch.bfloat16)
         taps = seen(done.photo)
-        apart = [relative(style_loss(gram(taps[n]), gram(wanted[n])), style_scale(gram(wanted[n]))) for n in one.style]
-        lost = float((taps[one.content[0]] - kept[one.content[0]]).square().mean() / kept[one.content[0]].var())
-        told = ", ".join(f"{name} {float(value):.4f}" for name, value in zip(one.style, apart, strict=True))
+        apart = [
+            relative(style_loss(gram(taps[n]), gram(wanted[n])), style_scale(gram(wanted[n])))
+            for n in entry.style_layers
+        ]
+        lost = float(
+            (taps[entry.content_layers[0]] - kept[entry.content_layers[0]]).square().mean()
+            / kept[entry.content_layers[0]].var()
+        )
+        told = ", ".join(f"{name} {float(value):.4f}" for name, value in zip(entry.style_layers, apart, strict=True))
         print(f"{named}: style {float(torch.stack(apart).mean()):.4f} ({told}), content {lost:.3f}", flush=True)
         write_photo(Path(options.work) / f"{options.network}-{named.replace(',', '-')}.png", done.photo)
 

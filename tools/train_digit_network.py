@@ -1,4 +1,4 @@
-"""Makes src/ganvas/networks/weights/digits.safetensors: the digit network that measures are taken on.
+"""Makes src/ganvas/networks/features/digits.safetensors: the digit network that measures are taken on.
 
     python tools/train_digit_network.py [--seed 0] [--epochs 60] [--out FOLDER]
 
@@ -24,7 +24,7 @@ from torch.nn import functional as F
 
 import ganvas.data
 from ganvas.files import sha256, write_bytes, write_text
-from ganvas.networks.features import WEIGHTS, DigitNetwork
+from ganvas.networks.features.digits import WEIGHTS, DigitNetwork
 
 BATCH = 64
 

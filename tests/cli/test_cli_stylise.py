@@ -13,7 +13,7 @@ from PIL import Image
 
 from ganvas.data import read_image, write_png
 from ganvas.data.mosaic import mosaic
-from ganvas.networks.features import digit_network_card
+from ganvas.networks.features.digits import digit_network_card
 
 FAST = ("--network", "digits", "--device", "cpu", "--precision", "fp32", "--set", "steps=4", "--set", "levels=2")
 

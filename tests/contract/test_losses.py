@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn.utils.parametrizations import _SpectralNorm
 
 from ganvas.method import Batch, Method, Update
-from ganvas.networks.perceptual import KNOWN
+from ganvas.networks.features.catalog import CATALOG
 from ganvas.registry import create, find, method_names, presets
 from ganvas.settings import settings_of
 from ganvas.training.trainer import Trainer, parameters
@@ -48,7 +48,7 @@ def shrunk(name: str, preset: str, settings: dict[str, Any]) -> Method:
         )
         if is_size and sized[key] != usual[key]:
             settings = {key: sized[key], **settings}
-        elif isinstance(value, str) and value in KNOWN:
+        elif isinstance(value, str) and value in CATALOG:
             settings = {key: "digits", **settings}
     return method.with_settings({**settings, "batch_size": 8})
 

@@ -1,78 +1,35 @@
-"""Downloads, from a server on this machine that can break off, lie, refuse, or know no ranges."""
+"""Public sets, from a server on this machine that can break off, lie, refuse, or know no ranges."""
 
 from __future__ import annotations
 
 import dataclasses
 import gzip
 import hashlib
-import http.server
 import io
 import re
 import tarfile
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from ganvas import download
 from ganvas.data import open_data, public
-from ganvas.data.public import PublicSet, Remote
+from ganvas.data.public import PublicSet
+from ganvas.download import RemoteFile
 from ganvas.errors import DataError
-
-
-class Server(http.server.ThreadingHTTPServer):
-    """Gives `contents`; `dies_after` bytes an answer ends (once for each entry), `ranges` False ignores Range."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.contents: dict[str, bytes] = {}
-        self.dies_after: list[int] = []
-        self.ranges = True
-        self.asked: list[tuple[str, str | None]] = []
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    server: Server
-
-    def do_GET(self) -> None:
-        wanted = self.headers.get("Range")
-        self.server.asked.append((self.path, wanted))
-        content = self.server.contents.get(self.path)
-        if content is None:
-            self.send_error(404)
-            return
-        start = int(re.fullmatch(r"bytes=(\d+)-", wanted)[1]) if wanted and self.server.ranges else 0
-        self.send_response(206 if start else 200)
-        self.send_header("Content-Length", str(len(content) - start))
-        if start:
-            self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
-        self.end_headers()
-        until = start + self.server.dies_after.pop(0) if self.server.dies_after else len(content)
-        self.wfile.write(content[start:until])
-        self.close_connection = True
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
+from server import Server, serving
 
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    running = Server()
-    thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield running
-    running.shutdown()
-    thread.join()
-    running.server_close()
+    with serving() as running:
+        yield running
 
 
-def remote(name: str, content: bytes) -> Remote:
-    return Remote(name, len(content), hashlib.sha256(content).hexdigest())
+def remote(name: str, content: bytes) -> RemoteFile:
+    return RemoteFile(name, len(content), hashlib.sha256(content).hexdigest())
 
 
 def idx(array: np.ndarray) -> bytes:
@@ -150,9 +107,9 @@ def test_a_server_without_ranges_starts_again(server: Server, small_mnist: dict[
 
 
 def test_a_server_that_keeps_dying_is_left_for_the_next(server: Server, small_mnist: dict[str, bytes]):
-    server.dies_after = [100] * public.TRIES
+    server.dies_after = [100] * download.TRIES
     open_data("mnist")
-    assert server.asked[public.TRIES] == (f"/two/{IMAGES}", f"bytes={100 * public.TRIES}-")  # the part is kept
+    assert server.asked[download.TRIES] == (f"/two/{IMAGES}", f"bytes={100 * download.TRIES}-")  # the part is kept
 
 
 def test_missing_and_wrong_files_send_to_the_second_mirror(

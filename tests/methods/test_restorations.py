@@ -19,7 +19,7 @@ from ganvas.data.spec import DataSpec
 from ganvas.errors import DataError, GanvasError, UsageError
 from ganvas.method import Method
 from ganvas.networks.dncnn import DnCNN
-from ganvas.networks.features import has_mobilenet_weights
+from ganvas.networks.features.mobilenet import has_mobilenet_weights
 from ganvas.networks.inpainter import STIFFNESS, GatedInpainter, smoothly_filled, sweeps
 from ganvas.networks.srresnet import SRResNet
 from ganvas.registry import create, find, method_names
@@ -306,7 +306,7 @@ def test_the_feature_network_is_named_where_it_is_missing(monkeypatch: pytest.Mo
         built("srgan", perceptual="vgg")
     for name in ("GANVAS_WEIGHTS", "GANVAS_CACHE", "TORCH_HOME"):
         monkeypatch.setenv(name, str(tmp_path))
-    monkeypatch.setattr("ganvas.networks.pretrained._packaged", lambda wanted: [])
+    monkeypatch.setattr("ganvas.networks.features.weights._packaged", lambda weights: [])
     used = built("srgan", perceptual="mobilenet_v2")
     assert used.restore(torch.zeros(1, 3, 6, 6)).shape == (1, 3, 12, 12), "only training needs it"  # pyright: ignore
     with pytest.raises(GanvasError, match="perceptual=discriminator"):
@@ -325,7 +325,7 @@ def test_features_of_mobilenet_stay_out_of_the_weights(tmp_path: Path) -> None:
     trainer = trainer_for(method, shapes(tmp_path, 40))
     trainer.step()
     assert trainer.numbers()["generator/features"] > 0
-    assert not [key for key in method.state_dict() if "extractors" in key]
+    assert not [key for key in method.state_dict() if "extractor" in key]
 
 
 @pytest.mark.parametrize("kind", ["gaussian", "poisson", "salt_and_pepper", "jpeg", "mix"])

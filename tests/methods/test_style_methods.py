@@ -16,7 +16,7 @@ from ganvas.data.mosaic import mosaic
 from ganvas.data.styles import Sheet
 from ganvas.errors import DataError, GanvasError, RunError, UsageError
 from ganvas.losses.style import moments
-from ganvas.networks.perceptual import open_network
+from ganvas.networks.features.extractor import open_network
 from ganvas.registry import create
 from parts import images, small, train_small, trainer_for
 

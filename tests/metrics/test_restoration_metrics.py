@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from scipy import ndimage
 
 from ganvas.figure import Figure
 from ganvas.metrics import compare_images, luma_bt601_studio, mobilenet_distance, psnr_rgb, psnr_y, ssim_rgb, ssim_y
-from ganvas.networks.features import has_mobilenet_weights
+from ganvas.metrics.restoration import PD_LAYERS
+from ganvas.networks.features.catalog import IMAGENET
+from ganvas.networks.features.extractor import FeatureExtractor, build_network
+from ganvas.networks.features.mobilenet import MobileNetV2, has_mobilenet_weights
 
 RANDOM = np.random.default_rng(0)
 
@@ -86,3 +90,30 @@ def test_the_distance_by_features() -> None:
     blurred = ndimage.gaussian_filter(target, (1.5, 1.5, 0))
     assert mobilenet_distance(blurred, target) > mobilenet_distance(target + (target < 250), target) > 0
     assert mobilenet_distance(made[..., :1], target[..., :1]) > 0
+
+
+def test_the_distance_by_features_is_its_definition() -> None:
+    """Of MobileNetV2 with random weights and batch norm as it comes, layer by layer; its chain has the norms folded."""
+    torch.manual_seed(0)
+    network = MobileNetV2().eval()
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.1)  # pyright: ignore
+            module.running_var.uniform_(0.5, 2)  # pyright: ignore
+    state = {key.replace("layers.", "features.", 1): value for key, value in network.state_dict().items()}
+    images, layers = pair(), []
+    with torch.no_grad():
+        for image in images:
+            x = (torch.from_numpy(image).permute(2, 0, 1)[None] / 255 - torch.tensor(IMAGENET[0]).view(3, 1, 1)) / (
+                torch.tensor(IMAGENET[1]).view(3, 1, 1)
+            )
+            features = []
+            for number, layer in enumerate(network.layers):
+                x = layer(x)
+                if number in (1, 3, 6, 10, 13):
+                    features.append(x / x.norm(dim=1, keepdim=True))
+            layers.append(features)
+        expected = sum(float((a - b).square().sum(1).mean()) for a, b in zip(*layers, strict=True)) / 5
+    extractor = FeatureExtractor(build_network("mobilenet_v2", state=state), PD_LAYERS)
+    assert mobilenet_distance(*images, extractor) == pytest.approx(expected, rel=1e-5)
+    assert expected > 0.001

@@ -20,7 +20,7 @@ from ganvas.figure import primary_figure, read_figures
 from ganvas.method import Method
 from ganvas.metrics import measure_restoration
 from ganvas.metrics.abilities import unmeasured
-from ganvas.networks.features import has_mobilenet_weights
+from ganvas.networks.features.mobilenet import has_mobilenet_weights
 from parts import small
 
 LEVEL = 2 / 255

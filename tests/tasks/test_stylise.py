@@ -15,7 +15,8 @@ from ganvas.data.photo import Photo
 from ganvas.data.spec import DataSpec
 from ganvas.errors import DataError, UsageError
 from ganvas.method import Method
-from ganvas.networks.perceptual import KNOWN, build_network, open_network
+from ganvas.networks.features.catalog import CATALOG
+from ganvas.networks.features.extractor import build_network, open_network
 from ganvas.tasks.gatys import GatysSettings, Moment, Outcome, luma_full, optimise, pyramid, recoloured
 from ganvas.tasks.style_target import Target
 from ganvas.tasks.stylise import as_mask, opaque, stylise, stylise_with
@@ -74,11 +75,11 @@ def test_it_ends_near_the_content_without_style() -> None:
 
 
 def target(network: str = "vgg16", side: int = 1024, masks: Tensor | None = None, **more: float) -> Target:
-    one = KNOWN[network]
-    layers = {"style_layers": one.style[:3], "content_layers": one.style[2:3]}
+    entry = CATALOG[network]
+    layers = {"style_layers": entry.style_layers[:3], "content_layers": entry.style_layers[2:3]}
     styles, shares = [painting(64)[None], painting(64).flip(2)[None]], [0.3, 0.7]
     torch.manual_seed(0)
-    made = build_network(network).cut(one.style[:3]).double()
+    made = build_network(network).cut(entry.style_layers[:3]).double()
     made.scale, made.shift = made.scale.double(), made.shift.double()
     return Target(made, slope(96, 160)[None], styles, shares, masks, side=side, beta=10.0, tv=0.1, **layers, **more)  # pyright: ignore
 

@@ -1,55 +1,33 @@
-"""Public sets by name: downloaded once into the cache, from the first mirror that has the right bytes, and
-checked.
+"""Public sets by name: downloaded once into the cache (see ganvas.download), from the first mirror that has the right bytes.
 
-A download continues where it stopped, also from another mirror: what counts is the SHA-256 of the whole file. The
-figures in SETS: MNIST's occur in many independent projects (TensorFlow's mirror, torch.rb, Guild AI);
-Fashion-MNIST's were also found by putting file name and time back into the gzip headers of Debian's
-dataset-fashion-mnist, which gives these very sums; CIFAR-10's occur in TensorFlow Datasets, torch.rb and GoMLX.
-$GANVAS_MIRROR names a server (URL) that is asked first, as $GANVAS_MIRROR/SET/FILE.
+The sums in SETS: MNIST's occur in many independent projects (TensorFlow's mirror, torch.rb, Guild AI); Fashion-MNIST's were also
+found by putting file name and time back into the gzip headers of Debian's dataset-fashion-mnist, which gives these very sums;
+CIFAR-10's occur in TensorFlow Datasets, torch.rb and GoMLX. $GANVAS_MIRROR names a server (URL) that is asked first, as
+$GANVAS_MIRROR/SET/FILE.
 """
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import http.client
-import os
-import ssl
 import tarfile
-import urllib.error
-import urllib.request
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any, BinaryIO
 
 import numpy as np
 
-from ganvas import files
 from ganvas.data import arrays
 from ganvas.data.settings import DataSettings
 from ganvas.data.source import Arrays, Listing, Loaded, Progress, from_arrays
+from ganvas.download import DownloadError, RemoteFile, download, is_intact, mirrored
 from ganvas.errors import DataError
-
-TIMEOUT = 30.0  # seconds without a byte
-TRIES = 3  # times a mirror may break off and be asked for the rest
-CHUNK = 256 * 1024
-
-
-@dataclasses.dataclass(frozen=True)
-class Remote:
-    """One file: its size in bytes and SHA-256."""
-
-    name: str
-    size: int
-    sha256: str
 
 
 @dataclasses.dataclass(frozen=True)
 class PublicSet:
     """`mirrors` are folders (URL) that hold all `files`; `read` makes images of the folder they were put in."""
 
-    files: tuple[Remote, ...]
+    files: tuple[RemoteFile, ...]
     mirrors: tuple[str, ...]
     read: Callable[[Path, DataSettings, Progress], Loaded]
     classes: tuple[str, ...]
@@ -91,22 +69,22 @@ _CLOTHES = ("t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt"
 SETS: dict[str, PublicSet] = {
     "mnist": PublicSet(
         (
-            Remote(
+            RemoteFile(
                 "train-images-idx3-ubyte.gz",
                 9912422,
                 "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
             ),
-            Remote(
+            RemoteFile(
                 "train-labels-idx1-ubyte.gz",
                 28881,
                 "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
             ),
-            Remote(
+            RemoteFile(
                 "t10k-images-idx3-ubyte.gz",
                 1648877,
                 "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
             ),
-            Remote(
+            RemoteFile(
                 "t10k-labels-idx1-ubyte.gz",
                 4542,
                 "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
@@ -119,22 +97,22 @@ SETS: dict[str, PublicSet] = {
     ),
     "fashion_mnist": PublicSet(
         (
-            Remote(
+            RemoteFile(
                 "train-images-idx3-ubyte.gz",
                 26421880,
                 "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
             ),
-            Remote(
+            RemoteFile(
                 "train-labels-idx1-ubyte.gz",
                 29515,
                 "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
             ),
-            Remote(
+            RemoteFile(
                 "t10k-images-idx3-ubyte.gz",
                 4422102,
                 "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
             ),
-            Remote(
+            RemoteFile(
                 "t10k-labels-idx1-ubyte.gz",
                 5148,
                 "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
@@ -150,7 +128,7 @@ SETS: dict[str, PublicSet] = {
     ),
     "cifar10": PublicSet(
         (
-            Remote(
+            RemoteFile(
                 "cifar-10-binary.tar.gz",
                 170052171,
                 "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
@@ -180,136 +158,20 @@ def listing(name: str, cache: Path) -> Listing:
 def fetch(name: str, cache: Path, progress: Progress) -> Path:
     """The folder with all files of a set, downloading what is missing or wrong. DataError says what to put where
     by hand."""
-    known, folder = SETS[name], cache / "downloads" / name
-    missing = [remote for remote in known.files if not is_whole(folder / remote.name, remote)]
-    sizes = [remote.size for remote in missing]
+    public_set, folder = SETS[name], cache / "downloads" / name
+    missing = [remote for remote in public_set.files if not is_intact(folder / remote.name, remote)]
+    total, done = sum(remote.size for remote in missing), 0
     for index, remote in enumerate(missing):
-        before = sum(sizes[:index])
-        failures = download(
-            remote, _urls(name, remote), folder, lambda done, at=before: progress(at + done, sum(sizes))
-        )
-        if failures:
-            raise DataError(_by_hand(name, folder, missing[index:], failures))
+        urls = mirrored(remote, name, [f"{mirror}/{remote.name}" for mirror in public_set.mirrors])
+        try:
+            download(remote, urls, folder, lambda here, before=done: progress(before + here, total))
+        except DownloadError as error:
+            raise DataError(_by_hand(name, folder, missing[index:], error.failures)) from None
+        done += remote.size
     return folder
 
 
-def is_whole(path: Path, remote: Remote) -> bool:
-    """Whether the file has the right size and SHA-256."""
-    return path.is_file() and path.stat().st_size == remote.size and files.sha256(path) == remote.sha256
-
-
-def download(remote: Remote, urls: list[str], folder: Path, progress: Callable[[int], None]) -> list[str]:
-    """Brings one file into `folder`; [] when it is there, else why each URL failed. One process at a time: others
-    wait."""
-    target, aside = folder / remote.name, folder / f"{remote.name}.part"
-    failures = []
-    with files.explained(folder), _alone(folder, remote.name):
-        if is_whole(target, remote):  # another process brought it meanwhile
-            return []
-        for url in urls:
-            reason = _from_mirror(remote, url, aside, progress)
-            if reason is None:
-                _keep(aside, target)
-                return []
-            failures.append(f"{url}: {reason}")
-    return failures
-
-
-def _from_mirror(remote: Remote, url: str, aside: Path, progress: Callable[[int], None]) -> str | None:
-    """Completes `aside` from one URL; None, or why that failed. A file with wrong bytes is deleted."""
-    reason, resumed = "", aside.exists()
-    for _ in range(TRIES):
-        try:
-            _append(remote, url, aside, progress)
-        except urllib.error.HTTPError as error:
-            with error:
-                if error.code != 416:  # 416: what is there is too long already
-                    return f"HTTP {error.code} {error.reason}"
-            aside.unlink(missing_ok=True)
-            reason = "what was there could not be completed"
-            continue
-        except (
-            urllib.error.URLError,
-            http.client.HTTPException,
-            ConnectionError,
-            TimeoutError,
-            ssl.SSLError,
-        ) as error:
-            reason = str(getattr(error, "reason", "") or error) or type(error).__name__
-            if isinstance(error, urllib.error.URLError):
-                return reason
-            continue
-        size = aside.stat().st_size
-        if size < remote.size:
-            reason = f"broke off after {size:,} of {remote.size:,} bytes"
-            continue
-        if is_whole(aside, remote):
-            return None
-        aside.unlink()
-        reason = "the file has another SHA-256 than it should"
-        if not resumed:
-            return reason
-        resumed = False  # the part that was there may have been wrong: once more from the start
-    return reason
-
-
-def _append(remote: Remote, url: str, aside: Path, progress: Callable[[int], None]) -> None:
-    """Asks for what is missing and writes it behind what is there, up to one byte more than the right size."""
-    present = aside.stat().st_size if aside.exists() else 0
-    if present >= remote.size:
-        return
-    headers = {"User-Agent": "ganvas"} | ({"Range": f"bytes={present}-"} if present else {})
-    request = urllib.request.Request(url, headers=headers)
-    with (
-        urllib.request.urlopen(request, timeout=TIMEOUT) as response,
-        open(aside, "r+b" if present else "wb") as file,
-    ):
-        resumes = response.headers.get("Content-Range", "").startswith(f"bytes {present}-")
-        present = present if response.status == 206 and resumes else 0  # a server without ranges starts again
-        file.truncate(present)
-        file.seek(present)
-        _copy(response, file, present, remote.size, progress)
-
-
-def _copy(response: Any, file: BinaryIO | IO[bytes], present: int, size: int, progress: Callable[[int], None]) -> None:
-    while present <= size:
-        chunk = response.read1(min(CHUNK, size + 1 - present)) if present <= size else b""
-        if not chunk:
-            return
-        file.write(chunk)
-        present += len(chunk)
-        progress(min(present, size))
-
-
-def _keep(aside: Path, target: Path) -> None:
-    with open(aside, "rb+") as file:
-        os.fsync(file.fileno())
-    os.replace(aside, target)
-    files.sync_folder(target.parent)
-
-
-@contextlib.contextmanager
-def _alone(folder: Path, name: str) -> Iterator[None]:
-    """Holds the lock of one download; where the system has no file locks, two processes may disturb each other's
-    download."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / f".{name}.lock", "wb") as lock:
-        try:
-            import fcntl
-        except ImportError:
-            yield
-            return
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
-def _urls(name: str, remote: Remote) -> list[str]:
-    own = os.environ.get("GANVAS_MIRROR")
-    first = [f"{own.rstrip('/')}/{name}/{remote.name}"] if own else []
-    return first + [f"{mirror}/{remote.name}" for mirror in SETS[name].mirrors]
-
-
-def _by_hand(name: str, folder: Path, missing: list[Remote], failures: list[str]) -> str:
+def _by_hand(name: str, folder: Path, missing: list[RemoteFile], failures: list[str]) -> str:
     wanted = [f"  {remote.name} ({remote.size:,} bytes, SHA-256 {remote.sha256})" for remote in missing]
     return "\n".join(
         [

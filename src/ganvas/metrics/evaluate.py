@@ -25,7 +25,7 @@ from ganvas.metrics.labels import class_numbers
 from ganvas.metrics.precision_recall import Overlap, overlap, squared_radii
 from ganvas.metrics.readers import Progress, Reader, check_choice, choose_reader, numerals, read
 from ganvas.metrics.store import remembered
-from ganvas.networks.features import digit_network_card
+from ganvas.networks.features.digits import digit_network_card
 
 if TYPE_CHECKING:
     from ganvas.data.dataset import Dataset

@@ -13,11 +13,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ganvas.errors import DataError, UsageError, nearest
-from ganvas.networks.features import (
-    MOBILENET,
+from ganvas.networks.features.catalog import MOBILENET
+from ganvas.networks.features.digits import digit_network, digit_network_card
+from ganvas.networks.features.mobilenet import (
     MobileNetV2,
-    digit_network,
-    digit_network_card,
     find_mobilenet_weights,
     has_mobilenet_weights,
     mobilenet_v2,

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from torch.nn import functional as F
 
 from ganvas.figure import Figure
-from ganvas.networks.features import MobileNetV2, mobilenet_v2
+from ganvas.networks.features.distances import unit_distance
+from ganvas.networks.features.extractor import FeatureExtractor
 
+PD_LAYERS = ("block1", "block3", "block6", "block10", "block13")  # of MobileNetV2, from half of the size to a sixteenth
+PD_EPS = 1e-12  # F.normalize's own
 PEAK = 255.0
 BEST_PSNR = 100.0  # dB: what a mean over images takes of equal ones
 Y_WEIGHTS, Y_BLACK = np.array([65.481, 128.553, 24.966]) / 255, 16.0  # of levels, BT.601
@@ -82,19 +84,23 @@ def compare_images(made: np.ndarray, target: np.ndarray) -> dict[str, Figure]:
 
 
 @torch.no_grad()
-def mobilenet_distance(made: np.ndarray, target: np.ndarray, network: MobileNetV2 | None = None) -> float:
-    """Distance of what MobileNetV2 (ImageNet weights) makes of two images, "PD[mobilenet_v2]"; 0 where it sees no difference.
+def mobilenet_distance(made: np.ndarray, target: np.ndarray, extractor: FeatureExtractor | None = None) -> float:
+    """Distance of two images by the features of MobileNetV2 (ImageNet weights), "PD[mobilenet_v2]"; 0 where they are equal.
 
     As in LPIPS (Zhang 2018, arXiv:1801.03924, eq. 1) the channels of a place are brought to length 1 and differences are
     squared, summed over the channels and averaged over the places; here over five layers alike, without LPIPS' learned weights
     and with another network, so that no figure compares with LPIPS'.
-    Images are seen at their own size. GanvasError without the weights.
+    Images pass at their own size. `extractor`: see `distance_extractor`, opened here where it is None. GanvasError without
+    the weights.
     """
     _same(made, target)
-    network = network or mobilenet_v2()
-    maps = zip(network.maps(_tensor(made)), network.maps(_tensor(target)), strict=True)
-    distances = [(F.normalize(a, dim=1) - F.normalize(b, dim=1)).square().sum(1).mean() for a, b in maps]
-    return float(torch.stack(distances).mean())
+    extractor = extractor or distance_extractor()
+    return float(unit_distance(extractor.maps(_tensor(made)), extractor.maps(_tensor(target)), eps=PD_EPS))
+
+
+def distance_extractor() -> FeatureExtractor:
+    """The layers of MobileNetV2 that `mobilenet_distance` compares; GanvasError without the weights."""
+    return FeatureExtractor("mobilenet_v2", PD_LAYERS)
 
 
 def _tensor(image: np.ndarray) -> torch.Tensor:

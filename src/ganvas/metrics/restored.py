@@ -14,8 +14,18 @@ from ganvas.data.media import to_uint8
 from ganvas.figure import Figure
 from ganvas.metrics.held import held_out
 from ganvas.metrics.readers import Progress
-from ganvas.metrics.restoration import BEST_PSNR, WINDOW, mobilenet_distance, psnr_rgb, psnr_y, ssim_rgb, ssim_y
-from ganvas.networks.features import MobileNetV2, has_mobilenet_weights, mobilenet_v2
+from ganvas.metrics.restoration import (
+    BEST_PSNR,
+    WINDOW,
+    distance_extractor,
+    mobilenet_distance,
+    psnr_rgb,
+    psnr_y,
+    ssim_rgb,
+    ssim_y,
+)
+from ganvas.networks.features.extractor import FeatureExtractor
+from ganvas.networks.features.mobilenet import has_mobilenet_weights
 
 if TYPE_CHECKING:
     from ganvas.data.dataset import Dataset
@@ -50,7 +60,7 @@ def measure_restoration(
     held, chosen = held_out(data, MAX_IMAGES, "degrade and restore")
     about = method.restoration()
     by_features = about.invents and data.spec.channels in (1, 3) and has_mobilenet_weights()
-    extractor = mobilenet_v2() if by_features else None
+    extractor = distance_extractor() if by_features else None
 
     # Of each image by name: what the restored one scores, and what the method was given.
     restored: list[dict[str, float]] = []
@@ -98,7 +108,7 @@ def _restored(
 
 
 def _scores(
-    made: np.ndarray, whole: np.ndarray, hole: np.ndarray | None, extractor: MobileNetV2 | None
+    made: np.ndarray, whole: np.ndarray, hole: np.ndarray | None, extractor: FeatureExtractor | None
 ) -> dict[str, float]:
     """Of one image uint8 (H, W, C), the primary measure first."""
     scores: dict[str, float] = {}

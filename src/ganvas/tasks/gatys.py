@@ -28,7 +28,8 @@ from torch.nn import functional as F
 from torch.optim import LBFGS, Adam, Optimizer
 
 from ganvas.errors import DataError, UsageError
-from ganvas.networks.perceptual import FeatureNetwork, known
+from ganvas.networks.features.catalog import find_entry
+from ganvas.networks.features.network import FeatureNetwork
 from ganvas.settings import setting
 from ganvas.tasks.channels import luma_full
 from ganvas.tasks.style_target import Target
@@ -267,9 +268,9 @@ class _Job:
             self.content, self.styles = luminance(content, styles)
         elif settings.colour == "match":
             self.styles = [recoloured(style, content) for style in styles]
-        one = known(network.name)
-        self.style_layers = read_layers(settings.style_layers, one.style)
-        self.content_layers = read_layers(settings.content_layers, one.content)
+        entry = find_entry(network.name)
+        self.style_layers = read_layers(settings.style_layers, entry.style_layers)
+        self.content_layers = read_layers(settings.content_layers, entry.content_layers)
         network.check([*self.style_layers, *self.content_layers])
 
     def start(self, size: Size, generator: torch.Generator) -> Tensor:
@@ -299,7 +300,7 @@ class _Job:
             self.network, scaled(self.content, size), styles, self.shares, masks,
             style_layers=self.style_layers, content_layers=self.content_layers,
             alpha=settings.alpha, beta=settings.beta, tv=settings.tv, side=settings.tile or TILE,
-            phases=settings.phases or known(self.network.name).phases,
+            phases=settings.phases or find_entry(self.network.name).phases,
         )  # fmt: skip
 
 

@@ -25,7 +25,7 @@ from ganvas.losses.style import (
     style_loss,
     style_scale,
 )
-from ganvas.networks.perceptual import FeatureNetwork
+from ganvas.networks.features.network import FeatureNetwork
 from ganvas.tasks.tiles import reflected
 
 Taps = dict[str, Tensor]
@@ -307,20 +307,20 @@ class _Pass:
     def forward(self, see: Callable[[str, Tensor], None]) -> None:
         """`see(name, features)` for each of the layers."""
         self.entered = self.network.prepare(self.seen)
-        told = self.network.told
-        self.walk.forward(self.entered.detach(), lambda name, y: see(name, told(y, 1)), back=self.keep)
+        by_image = self.network.by_image
+        self.walk.forward(self.entered.detach(), lambda name, y: see(name, by_image(y, 1)), back=self.keep)
 
     def back(self, slope: Callable[[str, Tensor, Tensor], None]) -> Tensor:
         """The gradient at the image; `slope(name, features, gradient)` adds that of a layer."""
 
-        def told(name: str, y: Tensor, gradient: Tensor) -> None:
-            features = self.network.told(y, 1)
+        def slope_by_image(name: str, y: Tensor, gradient: Tensor) -> None:
+            features = self.network.by_image(y, 1)
             if features is y:
                 return slope(name, y, gradient)
             here = torch.zeros_like(features)
             slope(name, features, here)
             gradient.add_(here.reshape(gradient.shape))
 
-        self.entered.backward(self.walk.back(told))
+        self.entered.backward(self.walk.back(slope_by_image))
         assert self.seen.grad is not None
         return self.seen.grad

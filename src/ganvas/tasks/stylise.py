@@ -23,7 +23,8 @@ from ganvas.abilities import Stylises
 from ganvas.data.photo import Photo
 from ganvas.errors import DataError, RunError, UsageError
 from ganvas.method import Method
-from ganvas.networks.perceptual import FeatureNetwork, open_network
+from ganvas.networks.features.extractor import open_network
+from ganvas.networks.features.network import FeatureNetwork
 from ganvas.registry import methods_with
 from ganvas.sampling import check_seeds
 from ganvas.tasks.channels import of_channels, photo_channels, whiteness
@@ -70,9 +71,9 @@ def stylise(
 ) -> Stylised:
     """`content` in the style of `styles`, by optimising the image (see ganvas.tasks.gatys). No training is needed.
 
-    `network` is a name of ganvas.networks.perceptual.KNOWN, or auto; `weights_file` its weights. `shares`, one a style, weigh
-    them against each other. `masks` (H, W) in [0, 1], one a style, say where. `size` is the longer side worked at (None: the
-    content's own). With `minutes` it works so long, else `settings.steps`. `rgb`: a grey content may take the styles'
+    `network` is a name of ganvas.networks.features.catalog.CATALOG, or auto; `weights_file` its weights. `shares`, one a style,
+    weigh them against each other. `masks` (H, W) in [0, 1], one a style, say where. `size` is the longer side worked at (None:
+    the content's own). With `minutes` it works so long, else `settings.steps`. `rgb`: a grey content may take the styles'
     colours. `dtype` is the network's precision, float32 or bfloat16.
 
     DataError, UsageError: images or numbers that cannot be used. GanvasError: no network's weights, with all the choices.

@@ -33,7 +33,8 @@ from ganvas.losses.adversarial import least_squares, relativistic_discriminator,
 from ganvas.losses.gradient import squared_gradient
 from ganvas.losses.translation import cycle_consistency, identity_mapping
 from ganvas.method import Batch, DataSpec, Method, Update, setting, step_factor
-from ganvas.networks.projected import LayerFeatures, build_discriminator, check_discriminator, open_layer_features
+from ganvas.networks.feature_discriminator import build_discriminator, check_discriminator
+from ganvas.networks.features.extractor import FeatureExtractor, discriminator_extractor
 from ganvas.networks.translator import GENERATORS, Translator, build_translator
 from ganvas.registry import preset
 
@@ -122,7 +123,7 @@ class CycleGAN(Method, Translates, Demonstrates):
         check_discriminator(self.discriminator, spec.channels, self.gamma)
         channels, height, width = spec.shape
         self.G_AB, self.G_BA = self.translator(spec), self.translator(spec)
-        self.extractors: LayerFeatures | None = None
+        self.extractor: FeatureExtractor | None = None
         self.D_A, self.D_B = (
             build_discriminator(self.discriminator, spec.shape, self.d_width, layers=self.d_layers, norm=self.norm)
             for _ in "AB"
@@ -147,7 +148,7 @@ class CycleGAN(Method, Translates, Demonstrates):
     def load_frozen(self, device: torch.device) -> None:
         """Reads D's feature network, where there is one; GanvasError where its weights are missing."""
         if self.discriminator != "patch":
-            self.extractors = open_layer_features(
+            self.extractor = discriminator_extractor(
                 self.discriminator, device, "Or set discriminator=patch, which needs no weights"
             )
 
@@ -193,7 +194,7 @@ class CycleGAN(Method, Translates, Demonstrates):
 
     def logits(self, D: nn.Module, images: Tensor) -> Tensor:
         """What a D says of images, (N, k, h, w), float32."""
-        return D(self.extractors(images) if self.extractors else images).float()
+        return D(self.extractor.maps(images) if self.extractor else images).float()
 
     def translated(self, batch: Batch) -> tuple[Tensor, Tensor | None, Tensor, Tensor | None]:
         """Fakes of A, and what becomes of images that are of A already (None without the identity term); both of B."""

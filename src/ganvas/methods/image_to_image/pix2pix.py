@@ -18,8 +18,6 @@ arXiv:1801.03924, eq. 1), and D works on them (`discriminator`; Sauer 2021, arXi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import torch
 from torch import Tensor
 from torch.optim import Adam, Optimizer
@@ -38,8 +36,9 @@ from ganvas.losses.gradient import squared_gradient
 from ganvas.losses.perceptual import unit_distance
 from ganvas.losses.restoration import absolute_error
 from ganvas.method import Batch, DataSpec, Method, Update, setting, step_factor
-from ganvas.networks.perceptual import KNOWN, check_network
-from ganvas.networks.projected import LayerFeatures, build_discriminator, check_discriminator, open_layer_features
+from ganvas.networks.feature_discriminator import build_discriminator, check_discriminator
+from ganvas.networks.features.catalog import CATALOG, check_network
+from ganvas.networks.features.extractor import FeatureExtractor, discriminator_extractor
 from ganvas.networks.translator import GENERATORS, build_translator
 from ganvas.registry import preset
 
@@ -125,7 +124,7 @@ class Pix2Pix(Method, Translates, Demonstrates):
             raise UsageError("adversarial=0 and l1=0 leave nothing to learn from: set one of them above 0")
         check_network("perceptual", self.perceptual, ("none",))
         check_discriminator(self.discriminator, spec.channels, self.gamma)
-        self.extractors: Mapping[str, LayerFeatures] = {}
+        self.extractors: dict[str, FeatureExtractor] = {}
         self.G = build_translator(
             self.generator, spec.shape, self.width, downsamplings=self.downsamplings, blocks=self.blocks, norm=self.norm,
             dropout=self.dropout, reach=self.reach, skip=self.skip, resize=self.resize,
@@ -137,8 +136,8 @@ class Pix2Pix(Method, Translates, Demonstrates):
     def load_frozen(self, device: torch.device) -> None:
         """Reads the feature networks; GanvasError where their weights are missing."""
         otherwise = "Or set perceptual=none and discriminator=patch, which need no weights"
-        names = {self.discriminator, *([self.perceptual] if self.compares else [])} & {*KNOWN}
-        self.extractors = {name: open_layer_features(name, device, otherwise) for name in names}
+        names = {self.discriminator, *([self.perceptual] if self.compares else [])} & {*CATALOG}
+        self.extractors = {name: discriminator_extractor(name, device, otherwise) for name in names}
 
     def optimizers(self) -> dict[str, Optimizer]:
         decays = (self.beta1, self.beta2)
@@ -247,12 +246,12 @@ class Pix2Pix(Method, Translates, Demonstrates):
     def features(self, fake: Tensor, target: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         """Of outputs, with a graph, and of targets."""
         with torch.no_grad():
-            wanted = self.extractors[self.perceptual](target)
-        return self.extractors[self.perceptual](fake), wanted
+            wanted = self.extractors[self.perceptual].maps(target)
+        return self.extractors[self.perceptual].maps(fake), wanted
 
     def view(self, images: Tensor) -> list[Tensor]:
         """What D sees of images: the images, or their features from several layers."""
-        return [images] if self.discriminator == "patch" else self.extractors[self.discriminator](images)
+        return [images] if self.discriminator == "patch" else self.extractors[self.discriminator].maps(images)
 
     @torch.no_grad()
     def frozen_view(self, images: Tensor) -> list[Tensor]:

@@ -33,8 +33,9 @@ from ganvas.losses.adversarial import discriminator_cross_entropy, discriminator
 from ganvas.losses.perceptual import unit_distance
 from ganvas.losses.restoration import absolute_error, feature_error
 from ganvas.method import Batch, DataSpec, Method, Update, setting, step_factor
+from ganvas.networks.features.catalog import check_network, find_entry
+from ganvas.networks.features.extractor import FeatureExtractor
 from ganvas.networks.local_discriminator import LocalDiscriminator
-from ganvas.networks.perceptual import KNOWN, FeatureNetwork, check_network, open_or_advise
 from ganvas.networks.srresnet import SRResNet as Network
 from ganvas.registry import preset
 
@@ -91,7 +92,7 @@ class SRGAN(Method, Restores, Demonstrates):
         )  # fmt: skip
         self.D = LocalDiscriminator(spec.channels, width=self.disc_width, stages=self.disc_stages)
         # In a tuple, where it is no part of the weights: it is the same in every run.
-        self.extractors: tuple[FeatureNetwork, ...] = ()
+        self.extractor: FeatureExtractor | None = None
         self.plain: Tensor
         self.plain_steps: Tensor
         self.register_buffer("plain", torch.cat([part.detach().flatten() for part in floats(self.G)]))
@@ -102,12 +103,12 @@ class SRGAN(Method, Restores, Demonstrates):
         if self.perceptual in ("discriminator", "none"):
             return
         otherwise = "Or set perceptual=discriminator, which compares the features of D and needs no weights"
-        self.extractors = (open_or_advise(self.perceptual, self.layers, otherwise).to(device),)
+        self.extractor = FeatureExtractor(self.perceptual, self.layers, device=device, otherwise=otherwise)
 
     @property
     def layers(self) -> tuple[str, ...]:
         """Of the feature network, those that are compared."""
-        return KNOWN[self.perceptual].style[:LAYERS]
+        return find_entry(self.perceptual).style_layers[:LAYERS]
 
     def optimizers(self) -> dict[str, Optimizer]:
         return {
@@ -167,10 +168,10 @@ class SRGAN(Method, Restores, Demonstrates):
             with torch.no_grad():
                 target = self.D.features(whole)
             return feature_error(seen, target)
-        extractor = self.extractors[0]
+        assert self.extractor is not None, "load_frozen has read it"
         with torch.no_grad():
-            target = extractor(whole, self.layers)
-        return unit_distance(extractor(fake, self.layers).values(), target.values())
+            target = self.extractor.maps(whole)
+        return unit_distance(self.extractor.maps(fake), target)
 
     # --- images ---------------------------------------------------------------------------------------------------------------
 

@@ -35,7 +35,8 @@ from ganvas.losses.style import (
     total_variation,
 )
 from ganvas.method import Batch, DataSpec, Method, Update, setting, step_factor
-from ganvas.networks.perceptual import build_network, known, open_network
+from ganvas.networks.features.catalog import find_entry
+from ganvas.networks.features.extractor import build_network, open_network
 from ganvas.networks.resample import cut, fitted, grown_to
 from ganvas.networks.style_transfer import Decoder, StrokeDiscriminator
 from ganvas.registry import preset
@@ -78,14 +79,14 @@ class AdaIN(Method, Stylises, Demonstrates):
     frozen = ("E",)
 
     def build(self, spec: DataSpec) -> None:
-        one = known(self.network)
+        entry = find_entry(self.network)
         self.E = build_network(self.network)  # its weights come with `start_training` or from the run
-        self.layers: list[str] = self.E.up_to(one.encoder, one.style)
+        self.layers: list[str] = self.E.up_to(entry.adain_layer, entry.style_layers)
         self.E.cut(self.layers)
         stride, _ = self.E.field(self.layers)
-        self.stride, self.encoder = stride, one.encoder
+        self.stride, self.encoder = stride, entry.adain_layer
         widths = fitted(self.widths, stride.bit_length() - 1)
-        self.G = Decoder(self.E.channels(one.encoder, spec.channels), spec.channels, widths)
+        self.G = Decoder(self.E.channels(entry.adain_layer, spec.channels), spec.channels, widths)
         if self.adversarial:
             self.D = StrokeDiscriminator(spec.channels, self.disc_width)
         self.channels, self.size = spec.channels, (spec.height, spec.width)

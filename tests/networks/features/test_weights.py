@@ -12,10 +12,11 @@ import safetensors.torch
 import torch
 
 from ganvas.data import open_data
-from ganvas.errors import GanvasError, MissingExtra
-from ganvas.metrics import fid
-from ganvas.networks import features
-from ganvas.networks.features import WEIGHTS, DigitNetwork, MobileNetV2, digit_network, digit_network_card
+from ganvas.errors import GanvasError
+from ganvas.networks.features import digits as digits_module
+from ganvas.networks.features import mobilenet
+from ganvas.networks.features.digits import WEIGHTS, DigitNetwork, digit_network, digit_network_card
+from ganvas.networks.features.mobilenet import MobileNetV2
 
 
 def digits(split):
@@ -50,7 +51,7 @@ def test_damaged_digit_network_is_named(tmp_path, monkeypatch):
     state = DigitNetwork().state_dict()
     (tmp_path / "digits.safetensors").write_bytes(safetensors.torch.save(state))
     (tmp_path / "digits.json").write_text((WEIGHTS / "digits.json").read_text())
-    monkeypatch.setattr(features, "WEIGHTS", tmp_path)
+    monkeypatch.setattr(digits_module, "WEIGHTS", tmp_path)
     with pytest.raises(GanvasError, match=r"digits\.safetensors is damaged"):
         digit_network.__wrapped__()
 
@@ -84,7 +85,7 @@ def test_mobilenet_input_is_normalised_as_in_imagenet():
 
 def declare(monkeypatch, **facts):
     """Says other things of MobileNetV2's weights file."""
-    monkeypatch.setattr(features, "MOBILENET", dataclasses.replace(features.MOBILENET, **facts))
+    monkeypatch.setattr(mobilenet, "MOBILENET", dataclasses.replace(mobilenet.MOBILENET, **facts))
 
 
 @pytest.fixture
@@ -92,14 +93,14 @@ def stand_in(tmp_path, monkeypatch):
     """A weights file of a fresh network, declared to be the right one; nothing else lies anywhere."""
     network = MobileNetV2()
     state = {key.replace("layers.", "features.", 1): value for key, value in network.state_dict().items()}
-    path = tmp_path / "given" / features.MOBILENET.file
+    path = tmp_path / "given" / mobilenet.MOBILENET.name
     path.parent.mkdir()
     torch.save(state, path)
     declare(
         monkeypatch,
         sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
-        bytes=path.stat().st_size,
-        url="http://127.0.0.1:9/nothing",
+        size=path.stat().st_size,
+        urls=("http://127.0.0.1:9/nothing",),
         package="no-such-package-of-weights",
     )
     monkeypatch.setenv("GANVAS_CACHE", str(tmp_path / "cache"))
@@ -109,16 +110,16 @@ def stand_in(tmp_path, monkeypatch):
 
 
 def test_weights_by_path_folder_cache_and_hub(stand_in, tmp_path, monkeypatch):
-    assert not features.has_mobilenet_weights()
-    assert features.find_mobilenet_weights(stand_in) == stand_in
-    assert features.find_mobilenet_weights(stand_in.parent) == stand_in
+    assert not mobilenet.has_mobilenet_weights()
+    assert mobilenet.find_mobilenet_weights(stand_in) == stand_in
+    assert mobilenet.find_mobilenet_weights(stand_in.parent) == stand_in
     for folder in (tmp_path / "torch" / "hub" / "checkpoints", tmp_path / "cache" / "weights", tmp_path / "own"):
         folder.mkdir(parents=True)
-        copy = folder / features.MOBILENET.file
+        copy = folder / mobilenet.MOBILENET.name
         copy.write_bytes(stand_in.read_bytes())
         monkeypatch.setenv("GANVAS_WEIGHTS", str(tmp_path / "own"))
-        assert features.find_mobilenet_weights() == copy  # each goes before the ones earlier in this loop
-    assert torch.isfinite(features.mobilenet_v2()(torch.zeros(1, 3, 32, 32))).all()
+        assert mobilenet.find_mobilenet_weights() == copy  # each goes before the ones earlier in this loop
+    assert torch.isfinite(mobilenet.mobilenet_v2()(torch.zeros(1, 3, 32, 32))).all()
 
 
 def test_weights_of_an_installed_package_are_found_without_importing_it(stand_in, tmp_path, monkeypatch):
@@ -126,14 +127,14 @@ def test_weights_of_an_installed_package_are_found_without_importing_it(stand_in
     package, facts = site / "carrier" / "weights", site / "carrier-1.0.dist-info"
     package.mkdir(parents=True)
     facts.mkdir()
-    (package / features.MOBILENET.file).write_bytes(stand_in.read_bytes())
+    (package / mobilenet.MOBILENET.name).write_bytes(stand_in.read_bytes())
     (site / "carrier" / "__init__.py").write_text("raise RuntimeError('imported')")
     (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: carrier\nVersion: 1.0\n")
-    (facts / "RECORD").write_text(f"carrier/__init__.py,,\ncarrier/weights/{features.MOBILENET.file},,\n")
+    (facts / "RECORD").write_text(f"carrier/__init__.py,,\ncarrier/weights/{mobilenet.MOBILENET.name},,\n")
     monkeypatch.syspath_prepend(str(site))
     declare(monkeypatch, package="carrier")
     assert importlib.metadata.version("carrier") == "1.0"
-    assert features.find_mobilenet_weights(download=False) == package / features.MOBILENET.file
+    assert mobilenet.find_mobilenet_weights(download=False) == package / mobilenet.MOBILENET.name
 
 
 def test_weights_are_downloaded_once_and_checked(stand_in, tmp_path, monkeypatch):
@@ -143,20 +144,20 @@ def test_weights_are_downloaded_once_and_checked(stand_in, tmp_path, monkeypatch
     monkeypatch.setattr(http.server.SimpleHTTPRequestHandler, "log_message", lambda *_: None)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        url = f"http://127.0.0.1:{server.server_port}/{features.MOBILENET.file}"
-        declare(monkeypatch, url=url)
-        expected = tmp_path / "cache" / "weights" / features.MOBILENET.file
-        assert features.find_mobilenet_weights() == expected
+        url = f"http://127.0.0.1:{server.server_port}/{mobilenet.MOBILENET.name}"
+        declare(monkeypatch, urls=(url,))
+        expected = tmp_path / "cache" / "weights" / mobilenet.MOBILENET.name
+        assert mobilenet.find_mobilenet_weights() == expected
         server.shutdown()
-    assert features.find_mobilenet_weights(download=False) == expected
+    assert mobilenet.find_mobilenet_weights(download=False) == expected
     expected.write_bytes(b"cut short")
     with pytest.raises(GanvasError, match="weights of MobileNetV2 are missing"):
-        features.find_mobilenet_weights()
+        mobilenet.find_mobilenet_weights()
 
 
 def test_missing_weights_name_all_choices(stand_in, tmp_path):
     with pytest.raises(GanvasError) as caught:
-        features.find_mobilenet_weights()
+        mobilenet.find_mobilenet_weights()
     for choice in (
         "$GANVAS_WEIGHTS",
         str(tmp_path / "cache" / "weights"),
@@ -170,15 +171,6 @@ def test_a_wrong_file_given_by_name_is_refused(stand_in, tmp_path):
     wrong = tmp_path / "wrong.pth"
     wrong.write_bytes(b"something else")
     with pytest.raises(GanvasError, match=r"wrong\.pth is not torchvision's mobilenet_v2"):
-        features.find_mobilenet_weights(wrong)
+        mobilenet.find_mobilenet_weights(wrong)
     with pytest.raises(GanvasError, match="there are no MobileNetV2 weights at"):
-        features.find_mobilenet_weights(tmp_path / "nowhere.pth")
-
-
-def test_fid_names_its_extra(monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "torch_fidelity", None)
-    images = np.zeros((2, 8, 8, 3), np.uint8)
-    with pytest.raises(MissingExtra, match=r"pip install ganvas\[fid\]"):
-        fid(images, images)
-    with pytest.raises(GanvasError, match="C 1 or 3; fake is uint8"):
-        fid(images, images[..., :2])
+        mobilenet.find_mobilenet_weights(tmp_path / "nowhere.pth")

@@ -1,0 +1,133 @@
+"""Weights that others trained: where a file of them may lie, how it is checked and read, and what to do where there is none.
+
+Looked for, in this order: a path given by the user; the folder $GANVAS_WEIGHTS; our cache and that of torch.hub; an installed
+package that carries the file (found by its metadata, never imported); download. What counts is the SHA-256.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ganvas.download import DownloadError, is_intact, mirrored
+from ganvas.download import download as download_file
+from ganvas.errors import GanvasError
+from ganvas.files import cache_folder
+from ganvas.networks.features.catalog import CATALOG, WeightsFile
+
+# Name of a parameter in a file of weights, and its value.
+State = dict[str, Tensor]
+
+
+def find_weights(weights: WeightsFile, path: Path | str | None = None, *, download: bool = True) -> Path:
+    """The weights file, its SHA-256 checked; see the top of this file for where it is looked for.
+
+    GanvasError where `path` is not that file, or where nothing is found: it names all the choices.
+    """
+    if path is not None:
+        return _checked(weights, Path(path))
+    stored = next(stored_weights(weights), None)
+    if stored is not None:
+        return stored
+    if download and weights.urls:
+        return _downloaded(weights)
+    raise _missing(weights, "nothing was found on this machine")
+
+
+def has_weights(weights: WeightsFile) -> bool:
+    """Whether the file lies on this machine."""
+    return next(stored_weights(weights), None) is not None
+
+
+def stored_weights(weights: WeightsFile) -> Iterator[Path]:
+    """Every place on this machine where the file lies whole."""
+    folders = [cache_folder() / "weights", Path(torch.hub.get_dir()) / "checkpoints"]
+    own = os.environ.get("GANVAS_WEIGHTS")
+    if own:
+        folders.insert(0, Path(own).expanduser())
+    candidates = [folder / weights.name for folder in folders] + _packaged(weights)
+    return (path for path in candidates if is_intact(path, weights.remote))
+
+
+def networks_at_hand() -> Iterator[str]:
+    """Names of the feature networks whose weights' files are on this machine, in the catalogue's order."""
+    for name, entry in CATALOG.items():
+        if entry.weights is not None and has_weights(entry.weights):
+            yield name
+
+
+def read_weights(path: Path, weights: WeightsFile) -> State:
+    """Tensors by name from a file saved by torch.save; GanvasError where it holds anything else."""
+    if not path.is_file():
+        raise GanvasError(f"there are no {weights.title} weights at {path}: {choices(weights)}")
+    try:
+        state = torch.load(path, weights_only=True, map_location="cpu", mmap=zipfile.is_zipfile(path))
+    except Exception as error:  # a damaged file fails in many ways
+        raise GanvasError(
+            f"{path} cannot be read as weights ({type(error).__name__}): name a file like {weights.name}, saved by torch.save"
+        ) from None
+    if not isinstance(state, dict):
+        raise GanvasError(f"{path} holds no weights by name, as {weights.name} does")
+    return state
+
+
+def under(prefix: str, state: State) -> State:
+    """The part of a state whose names begin with `prefix`, without it."""
+    return {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
+
+
+def choices(weights: WeightsFile) -> str:
+    """What a user can do to have the weights, in words; a package that carries them comes last."""
+    ways = []
+    if weights.urls:
+        ways.append(f"go online, so that {weights.name} is downloaded from {weights.urls[0]}")
+    ways.append(f"put {weights.name} into a folder and name that in $GANVAS_WEIGHTS (or give its path)")
+    ways.append(f"put it into {cache_folder() / 'weights'}")
+    if weights.package:
+        ways.append(f"{weights.install}, which installs a package that carries the file ({weights.package})")
+    return "; ".join([*ways[:-1], f"or {ways[-1]}"])
+
+
+def _checked(weights: WeightsFile, path: Path) -> Path:
+    """The file that the user named, or that of the folder that the user named."""
+    path = path.expanduser()
+    path = path / weights.name if path.is_dir() else path
+    if not path.is_file():
+        raise GanvasError(f"there are no {weights.title} weights at {path}: name the file {weights.name} or its folder")
+    if not is_intact(path, weights.remote):
+        again = (
+            f"; get it again from {weights.urls[0]}" if weights.urls else f"; {weights.install} brings the right one"
+        )
+        raise GanvasError(
+            f"{path} is not {weights.maker}'s {weights.name} (its SHA-256 should be {weights.sha256}): "
+            f"it may be cut short, or of another version{again}"
+        )
+    return path
+
+
+def _packaged(weights: WeightsFile) -> list[Path]:
+    if not weights.package:
+        return []
+    try:
+        files = importlib.metadata.files(weights.package) or []
+    except importlib.metadata.PackageNotFoundError:
+        return []
+    return [Path(str(file.locate())) for file in files if file.name == weights.name]
+
+
+def _downloaded(weights: WeightsFile) -> Path:
+    urls = mirrored(weights.remote, "weights", weights.urls)
+    try:
+        return download_file(weights.remote, urls, cache_folder() / "weights")
+    except DownloadError as error:
+        raise _missing(weights, f"downloading them failed ({'; '.join(error.failures)})") from None
+
+
+def _missing(weights: WeightsFile, reason: str) -> GanvasError:
+    return GanvasError(f"the weights of {weights.title} are missing: {reason}. Do one of these: {choices(weights)}")

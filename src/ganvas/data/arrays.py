@@ -129,23 +129,32 @@ def load_npz(path: Path, settings: DataSettings, progress: Progress) -> Loaded:
     """Images in a .npz file: `images` with `labels`, `partners` and `classes`; x_train, y_train, x_test and
     y_test; train_images, train_labels, test_images and test_labels; otherwise the first array with 3 or 4
     dimensions."""
+    splits: dict[str, Arrays] = {}
+    classes = None
     with npz_members(path) as (shapes, read):
         plan = _plan(shapes, path)
-        splits, classes = {}, read("classes") if "classes" in shapes else None
-        raw = {split: read(images) for split, (images, _, _) in plan.items()}
+        if "classes" in shapes:
+            names = read("classes")
+            classes = [as_text(name) for name in names.tolist()] if names.ndim == 1 else None
+
         # One range for both splits: test images without a dark pixel must not be taken for another one.
-        least = min(
-            (float(array.min()) for array in raw.values() if array.dtype.kind == "f" and array.size), default=0.0
-        )
-        for split, (images, labels, partners) in plan.items():
-            images = to_images(raw.pop(split), f"{path}: {images}", least)
-            marks = None if labels is None else checked_labels(read(labels), len(images), f"{path}: {labels}")
-            others = None if partners is None else to_images(read(partners), f"{path}: {partners}")
-            if others is not None and others.shape != images.shape:
-                raise DataError(f"{path}: partners {others.shape} must have the shape of images {images.shape}")
-            splits[split] = Arrays(images, marks, others)
-    names = None if classes is None or classes.ndim != 1 else [as_text(name) for name in classes.tolist()]
-    return from_arrays(str(path), splits, settings, progress, classes=names)
+        raw = {split: read(images) for split, (images, _, _) in plan.items()}
+        least = 0.0
+        floats = [array for array in raw.values() if array.dtype.kind == "f" and array.size]
+        if floats:
+            least = min(float(array.min()) for array in floats)
+
+        for split, (images_name, labels_name, partners_name) in plan.items():
+            images = to_images(raw.pop(split), f"{path}: {images_name}", least)
+            labels = partners = None
+            if labels_name is not None:
+                labels = checked_labels(read(labels_name), len(images), f"{path}: {labels_name}")
+            if partners_name is not None:
+                partners = to_images(read(partners_name), f"{path}: {partners_name}")
+                if partners.shape != images.shape:
+                    raise DataError(f"{path}: partners {partners.shape} must have the shape of images {images.shape}")
+            splits[split] = Arrays(images, labels, partners)
+    return from_arrays(str(path), splits, settings, progress, classes=classes)
 
 
 @contextlib.contextmanager
@@ -225,9 +234,8 @@ def _arranged(array: np.ndarray, where: str) -> np.ndarray:
         return array[..., None]
     axes = [axis for axis in (3, 1) if array.shape[axis] <= MOST_CHANNELS]
     usual = [axis for axis in axes if array.shape[axis] in (1, 3)]
-    axes = (
-        usual if len(usual) == 1 else axes
-    )  # both are small: one of them at most is a count that channels usually have
+    if len(usual) == 1:  # where both are small, only one is a usual number of channels
+        axes = usual
     if len(axes) == 1:
         return np.moveaxis(array, axes[0], -1)
     if not axes:
@@ -252,12 +260,14 @@ def _plan(shapes: dict[str, tuple[int, ...]], path: Path) -> dict[str, tuple[str
             return {
                 split: named(images.format(split), labels.format(split), partners.format(split)) for split in splits
             }
-    images = (
-        "images" if "images" in shapes else next((name for name, shape in shapes.items() if len(shape) in (3, 4)), None)
-    )
-    if images is None:
-        held = ", ".join(f"{name} {shape}" for name, shape in shapes.items()) or "no arrays"
-        raise DataError(f"{path} holds no images (arrays of 3 or 4 dimensions): {held}")
+    candidates = [name for name, shape in shapes.items() if len(shape) in (3, 4)]
+    if "images" in shapes:
+        images = "images"
+    elif candidates:
+        images = candidates[0]
+    else:
+        arrays = ", ".join(f"{name} {shape}" for name, shape in shapes.items()) or "no arrays"
+        raise DataError(f"{path} holds no images (arrays of 3 or 4 dimensions): {arrays}")
     count = shapes[images][0]
     labels = next((name for name in LABEL_NAMES if shapes.get(name, ())[:1] == (count,)), "")
     if "labels" in shapes and labels != "labels" and images == "images":

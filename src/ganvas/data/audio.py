@@ -71,25 +71,25 @@ def load_npz(path: Path, settings: DataSettings, progress: Progress) -> Loaded:
     `labels` (N,), `classes` and `rate` where they are there."""
     with arrays.npz_members(path) as (shapes, read):
         names = [name for name in ("audio", "lengths", "rate", "classes") if name in shapes]
-        held = {name: read(name) for name in names}
+        arrays_read = {name: read(name) for name in names}
         marks = next((name for name in arrays.LABEL_NAMES if name in shapes), None)
         labels = None if marks is None else read(marks)
-    clips = _clips(held["audio"], held.get("lengths"), str(path))
+    clips = _clips(arrays_read["audio"], arrays_read.get("lengths"), str(path))
     if labels is not None:
         labels = arrays.checked_labels(labels, len(clips), f"{path}: {marks}", "clip")
-    own = _own_rate(held.get("rate"), path)
+    own = _own_rate(arrays_read.get("rate"), path)
     rate = settings.rate or own
     facts = _facts(
         np.array([len(clip) for clip in clips]) / own, collections.Counter([own] * len(clips)), rate, settings
     )
-    facts["rate_from"] = "the file" if "rate" in held else f"the file has no `rate`, so {USUAL_RATE} was assumed"
+    facts["rate_from"] = "the file" if "rate" in arrays_read else f"the file has no `rate`, so {USUAL_RATE} was assumed"
     head = wav.Wav(own, 1, 16, False, 0, 0)
 
     def read_clip(row: int) -> Clip:
         samples, changes = wav.convert(clips[row][:, None], head, rate)
         return Clip(samples, changes)
 
-    classes = held.get("classes")
+    classes = arrays_read.get("classes")
     names, numbers = label_numbers([labels], None if classes is None else [as_text(one) for one in classes.tolist()])
     train, test = hold_out(mix(np.arange(len(clips))), numbers[0], settings.holdout)
     rows = {"train": train, "test": test}
@@ -136,7 +136,7 @@ def _headers(files: Files) -> tuple[list[str], list[wav.Wav], Problems]:
 
 
 def _facts(seconds: np.ndarray, rates: collections.Counter[int], rate: int, settings: DataSettings) -> dict[str, Any]:
-    """What the sheet says of clips `seconds` (N,) long, of which there are so many at each of `rates`."""
+    """What the data card says of clips `seconds` (N,) long, of which there are so many at each of `rates`."""
     usual = min(LONGEST, float(np.percentile(seconds, WHOLE)))
     wanted = settings.seconds or usual
     length = max(1, int(np.ceil(round(wanted * rate, 6))))

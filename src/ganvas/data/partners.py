@@ -14,7 +14,7 @@ from ganvas.errors import DataError, UsageError
 
 
 def joined(listing: Listing, settings: DataSettings, find: Callable[[str], Listing]) -> tuple[Listing, DataSettings]:
-    """The listing with the partners that the settings ask for, and the settings with data.partner made whole.
+    """The listing with the partners that the settings ask for, and the settings with data.partner as a whole path or name.
 
     `find` opens what data.partner names.
     """
@@ -38,10 +38,15 @@ def joined(listing: Listing, settings: DataSettings, find: Callable[[str], Listi
 
 def _identity(listing: Listing, *more: Listing | str) -> str | None:
     """None only where nothing of it needs a cache."""
-    listings = [listing, *(one for one in more if isinstance(one, Listing))]
-    if all(one.identity is None for one in listings):
-        return None
-    return json.dumps([one if isinstance(one, str) else [one.name, one.identity] for one in (listing, *more)])
+    known = False
+    parts: list[object] = []
+    for one in (listing, *more):
+        if isinstance(one, Listing):
+            known = known or one.identity is not None
+            parts.append([one.name, one.identity])
+        else:
+            parts.append(one)
+    return json.dumps(parts) if known else None
 
 
 def _edged(listing: Listing) -> Listing:

@@ -117,19 +117,23 @@ def from_arrays(
         )
     if settings.pairs in HALVES:
         splits = {name: _halved(part, settings.pairs, where) for name, part in splits.items()}
+
+    # Labels as numbers that mean the same in both splits.
     names, labels = label_numbers([part.labels for part in splits.values()], classes)
-    splits = {
-        name: dataclasses.replace(part, labels=one) for (name, part), one in zip(splits.items(), labels, strict=True)
-    }
-    owners = dict(splits)
-    rows = {
-        name: np.arange(len(part.images)) if shuffled else shuffle(len(part.images)) for name, part in splits.items()
-    }
+    for name, numbers in zip(list(splits), labels, strict=True):
+        splits = {**splits, name: dataclasses.replace(splits[name], labels=numbers)}
+
+    # Rows of each split in their order.
+    rows: dict[str, np.ndarray] = {}
+    for name, part in splits.items():
+        rows[name] = np.arange(len(part.images)) if shuffled else shuffle(len(part.images))
     if "test" not in splits:
-        whole = owners["test"] = splits["train"]
+        whole = splits["train"]
         rows["train"], rows["test"] = hold_out(mix(np.arange(len(whole.images))), whole.labels, settings.holdout)
+        splits = {"train": whole, "test": whole}
+
     counter = Counter(progress, sum(len(row) for row in rows.values()))
-    parts = {name: _array_part(owners[name], row, settings, counter) for name, row in rows.items() if len(row)}
+    parts = {name: _array_part(splits[name], row, settings, counter) for name, row in rows.items() if len(row)}
     sizes = np.array([splits["train"].images.shape[1:3]])
     facts = {"original_sizes": size_facts(sizes), "size_rule": size_rule(sizes, settings)}
     return Loaded(where, parts, names, facts=facts)

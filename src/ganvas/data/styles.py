@@ -75,7 +75,7 @@ def _checked(image: np.ndarray, file: Path) -> np.ndarray:
     height, width = image.shape[:2]
     if min(height, width) < SMALLEST:
         raise DataError(
-            f"the style image {file} has {width} x {height} pixels: a style is told from how things repeat, which takes"
+            f"the style image {file} has {width} x {height} pixels: a style is measured by what repeats, which takes"
             f" {SMALLEST} pixels a side at least"
         )
     return image

@@ -1,6 +1,6 @@
 """Reading .wav files as they are found: PCM of 8 to 32 bits, floats, several channels, any rate.
 
-Sound becomes one channel of 16 bits. What had to be changed for that is told.
+Sound becomes one channel of 16 bits. What had to be changed for that is reported.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from pathlib import Path
 from report_parts import Page
 
 from ganvas.report import write_report
-from ganvas.report.texts import SHOWN, sheets_of_text
+from ganvas.report.texts import SHOWN, text_samples
 from parts import train_small
 
 
@@ -25,6 +25,6 @@ def test_a_run_of_text_shows_what_it_wrote(tmp_path: Path) -> None:
 def test_files_that_are_no_sheets_are_passed_over(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     (tmp_path / "00000003.txt").mkdir()
-    assert sheets_of_text(tmp_path) == [] and sheets_of_text(tmp_path / "none") == []
+    assert text_samples(tmp_path) == [] and text_samples(tmp_path / "none") == []
     (tmp_path / "00000004.txt").write_bytes(b"\xff\xfe")
-    assert len(sheets_of_text(tmp_path)) == 2, "a heading and the text, whatever its bytes are"
+    assert len(text_samples(tmp_path)) == 2, "a heading and the text, whatever its bytes are"

@@ -109,7 +109,7 @@ def _weaker_discriminator(choices: Choices) -> Change:
     )
 
 
-def _stronger_judge(choices: Choices) -> Change:
+def _stronger_discriminator(choices: Choices) -> Change:
     balance = choices.number("balance") or 1.0
     return _first(
         choices.scaled("balance", max(4.0, 1 / balance), "larger steps of D beside those of G"),
@@ -170,7 +170,7 @@ ADVICE: dict[str, Callable[[Choices], Change]] = {
     "learning_rate_too_high": _shorter_steps,
     "learning_rate_too_low": _longer_steps,
     "stalled": _longer_steps,
-    "generator_too_strong": _stronger_judge,
+    "generator_too_strong": _stronger_discriminator,
     "discriminator_too_strong": _weaker_discriminator,
     "vanishing_generator_gradient": _living_gradient,
     "mode_collapse": _more_variety,

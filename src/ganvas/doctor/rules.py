@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from ganvas.doctor.signals import LATE, Row, Signals
 from ganvas.figure import distance_figure, read_figures
 
-SURE = 0.5  # from here on a finding is told
+SURE = 0.5  # from here on a finding is reported
 GAPS = ("samples/gap", "samples/pixel_gap")
 UNTRAINED = 1.0  # gap of samples that have nothing of the data
 ECHO = 0.45  # what remains of a finding's confidence where its cause was found
@@ -134,9 +134,9 @@ def bad_data_range(s: Signals) -> Opinion:
 
 
 def label_leak(s: Signals) -> Opinion:
-    told = s.last("data/label_leak")
-    evidence = {"share of a pixel's variance that the label decides": told}
-    return Opinion(ramp(told, 0.8, 0.95), evidence, ("data/label_leak",))
+    decided = s.last("data/label_leak")
+    evidence = {"share of a pixel's variance that the label decides": decided}
+    return Opinion(ramp(decided, 0.8, 0.95), evidence, ("data/label_leak",))
 
 
 def too_little_data(s: Signals) -> Opinion:
@@ -152,13 +152,15 @@ def too_little_data(s: Signals) -> Opinion:
 
 
 def discriminator_overfits(s: Signals) -> Opinion:
-    known = s.late("logits/overfit")
+    told_apart = s.late("logits/overfit")
     held = s.count("test")
     held = 128.0 if math.isnan(held) else held
     n, m = min(128.0, s.images), min(128.0, held)
     noise = math.sqrt((n + m + 1) / (12 * n * m))  # of a share of pairs, where there is nothing to find
-    evidence = {"pairs (training, unseen) told apart": known, "chance": 0.5, "its noise": noise}
-    return Opinion(min(ramp(known, 0.58, 0.7), ramp((known - 0.5) / noise, 1.5, 3)), evidence, ("logits/overfit",))
+    evidence = {"pairs (training, unseen) told apart": told_apart, "chance": 0.5, "its noise": noise}
+    return Opinion(
+        min(ramp(told_apart, 0.58, 0.7), ramp((told_apart - 0.5) / noise, 1.5, 3)), evidence, ("logits/overfit",)
+    )
 
 
 def divergence(s: Signals) -> Opinion:
@@ -166,7 +168,7 @@ def divergence(s: Signals) -> Opinion:
     finite = s.last("samples/finite")
     worse = min(ramp(regress(s), 1.6, 2.6), ramp(left(s), 0.25, 0.45))
     # A critic's loss may grow a thousandfold from its first small values and mean well: not by this much, with nothing learned.
-    blown = max(_known(blow_up(s, s.making)), _known(blow_up(s, s.disc_update)))
+    blown = max(_or_zero(blow_up(s, s.making)), _or_zero(blow_up(s, s.disc_update)))
     useless = 0.7 if math.isnan(progress(s)) else ramp(progress(s), 0.5, 0.2)
     evidence = {
         "updates that met NaN": broken, "pixel gap now over its best": regress(s), "samples that are numbers": finite,
@@ -180,7 +182,7 @@ def learning_rate_too_high(s: Signals) -> Opinion:
     most = growth(s)
     step = max(s.middle(f"{update}/step") for update in (s.making, s.disc_update))
     big = max(ramp(most, 3, 6), ramp(step, 0.06, 0.15))
-    rises = max(_known(overshoot(s, s.making)), _known(overshoot(s, s.disc_update)))
+    rises = max(_or_zero(overshoot(s, s.making)), _or_zero(overshoot(s, s.disc_update)))
     dead = s.late("G/dead")
     harm = max(
         ramp(dead, 0.1, 0.4), ramp(rises, 0.4, 0.8), ramp(float(s.non_finite), 0, 1), ramp(progress(s), 0.5, 0.2),
@@ -313,7 +315,7 @@ def _powers(large: float, small: float) -> float:
     return math.log10(large / small) if small > 0 else math.inf
 
 
-def _known(value: float) -> float:
+def _or_zero(value: float) -> float:
     return 0.0 if math.isnan(value) else value
 
 
@@ -349,7 +351,7 @@ BRINGS_ABOUT: dict[str, Sequence[str]] = {
     "mode_collapse": ("partial_collapse", "oscillation", "stalled", "discriminator_too_strong"),
     "partial_collapse": ("oscillation", "stalled"),
 }  # fmt: skip
-"""What a cause explains: beside it, its effects are told only where they are sure by themselves."""
+"""What a cause explains: beside it, its effects are reported only where they are sure by themselves."""
 
 
 def opinions(s: Signals) -> dict[str, Opinion]:

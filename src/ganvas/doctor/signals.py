@@ -84,9 +84,9 @@ class Signals:
     @property
     def images(self) -> float:
         """Training images; NaN where nothing says it."""
-        known = self.last("images")
-        found = self.count("train") if math.isnan(known) else known
-        return found if found >= 1 else math.nan
+        logged = self.last("images")
+        images = self.count("train") if math.isnan(logged) else logged
+        return images if images >= 1 else math.nan
 
     @property
     def epochs(self) -> float:

@@ -49,10 +49,10 @@ def nearest(images: np.ndarray, train: Dataset, k: int = 1) -> tuple[np.ndarray,
     100,000 training images.
     """
     check_images(images, train)
-    known = _known(train, None)
-    if not 1 <= k <= len(known["thumbnails"]):
-        raise UsageError(f"k must lie between 1 and the {len(known['thumbnails'])} training images (got {k})")
-    indices, distances = _nearest(thumbnails(images), known["thumbnails"], k)
+    train_stats = _train_stats(train, None)
+    if not 1 <= k <= len(train_stats["thumbnails"]):
+        raise UsageError(f"k must lie between 1 and the {len(train_stats['thumbnails'])} training images (got {k})")
+    indices, distances = _nearest(thumbnails(images), train_stats["thumbnails"], k)
     return indices.numpy(), distances.numpy()
 
 
@@ -60,10 +60,10 @@ def find_copies(images: np.ndarray, train: Dataset, test: Dataset | None = None)
     """Which of `images` uint8 (N, H, W, C) are copies of training images. Without `test` the training images
     themselves are the held-out ones, each compared with all the others."""
     check_images(images, train)
-    known = _known(train, test)
-    threshold, rate = float(known["threshold"]), float(known["rate"])
-    _, distances = _nearest(thumbnails(images), known["thumbnails"], 1)
-    exact = np.isin(_digests(images), known["digests"].numpy())
+    train_stats = _train_stats(train, test)
+    threshold, rate = float(train_stats["threshold"]), float(train_stats["rate"])
+    _, distances = _nearest(thumbnails(images), train_stats["thumbnails"], 1)
+    exact = np.isin(_digests(images), train_stats["digests"].numpy())
     near = (distances[:, 0].numpy() < threshold) | exact
     return Copies(near, int(exact.sum()), threshold, rate * len(images))
 
@@ -94,47 +94,47 @@ def _size(images: np.ndarray) -> str:
     return " x ".join(map(str, images.shape[1:]))
 
 
-def _known(train: Dataset, test: Dataset | None) -> dict[str, Tensor]:
+def _train_stats(train: Dataset, test: Dataset | None) -> dict[str, Tensor]:
     """Of the training images `thumbnails` (M, D) uint8 and `digests` (M,) int64; `threshold` and `rate` of
     held-out ones."""
     parts = [train.fingerprint, test.fingerprint if test is not None else None, SIDE, QUANTILE, PROBES, LIMIT]
     keep = bool(train.fingerprint) and (test is None or bool(test.fingerprint))
 
     def compute() -> dict[str, Tensor]:
-        known = thumbnails(train.images[:LIMIT])
-        distances = _held_out_distances(known, test)
+        train_thumbnails = thumbnails(train.images[:LIMIT])
+        distances = _held_out_distances(train_thumbnails, test)
         threshold = distances.sort().values[int(QUANTILE * (len(distances) - 1))]
         rate = (distances < threshold).double().mean()
         digests = torch.from_numpy(_digests(train.images[:LIMIT]))
-        return {"thumbnails": known, "digests": digests, "threshold": threshold, "rate": rate}
+        return {"thumbnails": train_thumbnails, "digests": digests, "threshold": threshold, "rate": rate}
 
     return remembered("copies", parts, keep, compute)
 
 
-def _held_out_distances(known: Tensor, test: Dataset | None) -> Tensor:
+def _held_out_distances(train_thumbnails: Tensor, test: Dataset | None) -> Tensor:
     if test is not None and len(test.images):
-        return _nearest(thumbnails(test.images[:PROBES]), known, 1)[1][:, 0]
-    if len(known) < 2:
+        return _nearest(thumbnails(test.images[:PROBES]), train_thumbnails, 1)[1][:, 0]
+    if len(train_thumbnails) < 2:
         return torch.zeros(1, dtype=torch.float64)  # a single image has no others: only exact copies count
-    probes = known[:PROBES]
-    indices, distances = _nearest(probes, known, 2)
+    probes = train_thumbnails[:PROBES]
+    indices, distances = _nearest(probes, train_thumbnails, 2)
     itself = indices[:, 0] == torch.arange(len(probes))
     return torch.where(itself, distances[:, 1], distances[:, 0])
 
 
-def _nearest(queries: Tensor, known: Tensor, k: int) -> tuple[Tensor, Tensor]:
+def _nearest(queries: Tensor, train_thumbnails: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """Indices (N, k) and root-mean-square distances (N, k) of the nearest rows. float32 finds them, integers give
     the distance."""
     best = torch.empty(len(queries), 0)
     indices = torch.empty(len(queries), 0, dtype=torch.int64)
     centred = queries.float() - 128
-    for start in range(0, len(known), TRAIN_BLOCK):
-        rows = known[start : start + TRAIN_BLOCK].float() - 128
+    for start in range(0, len(train_thumbnails), TRAIN_BLOCK):
+        rows = train_thumbnails[start : start + TRAIN_BLOCK].float() - 128
         here, where = _k_smallest(centred, rows, min(k, len(rows)))
         best, indices = torch.cat([best, here], 1), torch.cat([indices, where + start], 1)
         best, order = best.topk(min(k, best.shape[1]), largest=False)
         indices = indices.gather(1, order)
-    distances = torch.stack([_exact(queries, known[column]) for column in indices.T], 1)
+    distances = torch.stack([_exact(queries, train_thumbnails[column]) for column in indices.T], 1)
     distances, order = distances.sort(dim=1, stable=True)
     return indices.gather(1, order), distances
 

@@ -1,6 +1,6 @@
 """`measure`: all figures of a set of samples against real data, each with its reference.
 
-What is known of the real data (features, moments, radii, references) is computed once and kept in the cache by
+What depends on the real data alone (features, moments, radii, references) is computed once and kept in the cache by
 `store`, so that measuring during a training costs only the samples.
 """
 
@@ -30,13 +30,13 @@ from ganvas.networks.features.digits import digit_network_card
 if TYPE_CHECKING:
     from ganvas.data.dataset import Dataset
 
-K = 5  # neighbours of precision, recall, density, coverage
-PAIRS = 10_000  # images at most where all pairs are compared
-HELD = 10_000  # held-out images at most
-READS = 0.9  # accuracy from which the digit network is trusted with the data's labels
+NEIGHBOURS = 5  # neighbours of precision, recall, density, coverage
+MAX_PAIRS = 10_000  # images at most where all pairs are compared
+MAX_HELD_OUT = 10_000  # held-out images at most
+TRUSTED_ACCURACY = 0.9  # accuracy from which the digit network is trusted with the data's labels
 
-HALVES = "half of the training images (there is no test split), the other half being the real ones"
-LEFT_OUT = "training images, each compared with all the others (there is no test split)"
+FROM_HALVES = "half of the training images (there is no test split), the other half being the real ones"
+FROM_TRAINING = "training images, each compared with all the others (there is no test split)"
 
 
 def measure(
@@ -163,9 +163,9 @@ def _split(train: Dataset, test: Dataset | None) -> _Split:
             raise DataError("measuring needs at least 2 training images")
         return _Split(
             real=train.images,
-            held=test.images[:HELD],
+            held=test.images[:MAX_HELD_OUT],
             real_labels=train.labels,
-            held_labels=_rows(test.labels, slice(HELD)),
+            held_labels=_rows(test.labels, slice(MAX_HELD_OUT)),
             classes=train.spec.classes,
             reference_from=f"{len(test.images)} test images",
             fingerprints=(train.fingerprint, test.fingerprint),
@@ -175,14 +175,14 @@ def _split(train: Dataset, test: Dataset | None) -> _Split:
             f"measuring needs at least 4 training images where there is no test split (there are {len(train.images)})"
         )
     half = len(train.images) - len(train.images) // 2
-    held = slice(half, half + HELD)
+    held = slice(half, half + MAX_HELD_OUT)
     return _Split(
         real=train.images[:half],
         held=train.images[held],
         real_labels=_rows(train.labels, slice(half)),
         held_labels=_rows(train.labels, held),
         classes=train.spec.classes,
-        reference_from=HALVES,
+        reference_from=FROM_HALVES,
         fingerprints=(train.fingerprint, "halves") if train.fingerprint else (),
     )
 
@@ -204,9 +204,9 @@ def _reading(split: _Split) -> _Reading | None:
         return {"held": numerals(split.held, per_image)}
 
     held = remembered(
-        "numerals", [*split.fingerprints, digit_network_card()["sha256"], HELD, per_image], split.keep, compute
+        "numerals", [*split.fingerprints, digit_network_card()["sha256"], MAX_HELD_OUT, per_image], split.keep, compute
     )["held"]
-    if float((held == true).all(1).double().mean()) < READS:
+    if float((held == true).all(1).double().mean()) < TRUSTED_ACCURACY:
         return None
     return _Reading(held, true, _histogram(table[torch.from_numpy(np.array(split.real_labels))]))
 
@@ -225,7 +225,7 @@ def _real_stats(split: _Split, reader: Reader, progress: Progress | None) -> dic
     def compute() -> dict[str, Tensor]:
         real = read(reader, split.real[: reader.limit], "training images", progress)
         held = read(reader, split.held[: reader.limit], "held-out images", progress)
-        within = torch.tensor(kernel_within(real[:PAIRS]), dtype=torch.float64)
+        within = torch.tensor(kernel_within(real[:MAX_PAIRS]), dtype=torch.float64)
         return {
             "real": real,
             "held": held,
@@ -234,11 +234,13 @@ def _real_stats(split: _Split, reader: Reader, progress: Progress | None) -> dic
             **_clusters(real, held),
         }
 
-    return remembered("features", [*split.fingerprints, reader.key, reader.limit, HELD, PAIRS], split.keep, compute)
+    return remembered(
+        "features", [*split.fingerprints, reader.key, reader.limit, MAX_HELD_OUT, MAX_PAIRS], split.keep, compute
+    )
 
 
 def _clusters(real: Tensor, held: Tensor) -> dict[str, Tensor]:
-    real = real[:PAIRS]
+    real = real[:MAX_PAIRS]
     centres = modes.cluster_centres(real, modes.cluster_count(len(real)))
     assigned = modes.nearest_row(real, centres)
     # A held-out image belongs to the cluster of its nearest real image; the nearest centre may be another's.
@@ -260,13 +262,13 @@ def _distances(fake: Tensor, real_stats: dict[str, Tensor], split: _Split, reade
         return {
             "frechet": torch.tensor(_frechet(held[:reference_n], moments), dtype=torch.float64),
             "kernel": torch.tensor(
-                kernel_distance(held[:reference_n], real[:PAIRS], within_b=within), dtype=torch.float64
+                kernel_distance(held[:reference_n], real[:MAX_PAIRS], within_b=within), dtype=torch.float64
             ),
         }
 
     reference = remembered(
         "distance-reference",
-        [*split.fingerprints, reader.key, reader.limit, HELD, PAIRS, reference_n],
+        [*split.fingerprints, reader.key, reader.limit, MAX_HELD_OUT, MAX_PAIRS, reference_n],
         split.keep,
         compute,
     )
@@ -284,14 +286,14 @@ def _distances(fake: Tensor, real_stats: dict[str, Tensor], split: _Split, reade
         details={"n_real": len(real)},
     )
     kernel = Figure(
-        value=kernel_distance(fake[:PAIRS], real[:PAIRS], within_b=within),
+        value=kernel_distance(fake[:MAX_PAIRS], real[:MAX_PAIRS], within_b=within),
         better="lower",
-        n=min(PAIRS, len(fake)),
+        n=min(MAX_PAIRS, len(fake)),
         reference=float(reference["kernel"]),
         reference_n=reference_n,
         network=reader.key,
         note=reader.note,
-        details={"n_real": min(PAIRS, len(real))},
+        details={"n_real": min(MAX_PAIRS, len(real))},
     )
     return {f"FD[{reader.name}]": frechet, f"KD[{reader.name}]": kernel}
 
@@ -302,16 +304,16 @@ def _frechet(features: Tensor, real: Moments) -> float:
 
 
 def _overlaps(fake: Tensor, real_stats: dict[str, Tensor], split: _Split, reader: Reader) -> dict[str, Figure]:
-    real, held = real_stats["real"][:PAIRS], real_stats["held"]
+    real, held = real_stats["real"][:MAX_PAIRS], real_stats["held"]
     n = min(len(fake), len(real))
     reference_n = min(n, len(held))
-    k = min(K, n - 1, reference_n - 1)
+    k = min(NEIGHBOURS, n - 1, reference_n - 1)
 
     def compute() -> dict[str, Tensor]:
         reference = overlap(real[:reference_n], held[:reference_n], k)
         return {"radii": squared_radii(real[:n], k), "reference": torch.tensor(reference, dtype=torch.float64)}
 
-    parts = [*split.fingerprints, reader.key, reader.limit, HELD, PAIRS, n, reference_n, k]
+    parts = [*split.fingerprints, reader.key, reader.limit, MAX_HELD_OUT, MAX_PAIRS, n, reference_n, k]
     stored = remembered("balls", parts, split.keep, compute)
     shares = overlap(real[:n], fake[:n], k, real_radii=stored["radii"])
     references = Overlap(*stored["reference"].tolist())
@@ -390,7 +392,7 @@ def _mode_figures(
 
 def _copies(images: np.ndarray, train: Dataset, test: Dataset | None) -> Figure:
     copies = find_copies(images, train, test)
-    source = LEFT_OUT
+    source = FROM_TRAINING
     if test is not None and len(test.images):
         source = f"{len(test.images)} test images"
     return Figure(

@@ -12,7 +12,7 @@ from ganvas.abilities import Restores, restore_images
 from ganvas.data.feed import examples_of
 from ganvas.data.media import to_uint8
 from ganvas.figure import Figure
-from ganvas.metrics.held import held_out
+from ganvas.metrics.held_out import held_out_images
 from ganvas.metrics.readers import Progress
 from ganvas.metrics.restoration import (
     BEST_PSNR,
@@ -57,7 +57,7 @@ def measure_restoration(
 
     Equal seeds degrade equally. DataError where `data` have no test split.
     """
-    held, chosen = held_out(data, MAX_IMAGES, "degrade and restore")
+    held, chosen = held_out_images(data, MAX_IMAGES, "degrade and restore")
     about = method.restoration()
     by_features = about.invents and data.spec.channels in (1, 3) and has_mobilenet_weights()
     extractor = distance_extractor() if by_features else None

@@ -1,4 +1,4 @@
-"""What is known of real data is computed once, and kept in the user's cache as safetensors."""
+"""What depends on the real data alone is computed once, and kept in the user's cache as safetensors."""
 
 from __future__ import annotations
 

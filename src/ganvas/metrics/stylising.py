@@ -11,7 +11,7 @@ from torch import Tensor
 from ganvas.abilities import Stylises
 from ganvas.data.feed import examples_of
 from ganvas.figure import Figure
-from ganvas.metrics.held import held_out
+from ganvas.metrics.held_out import held_out_images
 from ganvas.metrics.readers import Progress
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def measure_stylising(
     Reads what training read: the style image, the feature network. GanvasError where one is missing, DataError where `data` have
     no test split.
     """
-    held, chosen = held_out(data, MAX_PHOTOS, "stylise")
+    held, chosen = held_out_images(data, MAX_PHOTOS, "stylise")
     device = method.device
     method.load_frozen(device)
     blocks = np.array_split(chosen, -(-len(chosen) // BLOCK))  # none of one photo: photos may be each other's styles

@@ -158,17 +158,17 @@ def short(value: float) -> str:
 
 def _y_axis(values: np.ndarray, reference: float | None, log: bool | None) -> tuple[Axis, int]:
     """The axis, and how many values it leaves out: a few spikes must not flatten all the rest."""
-    known = values if reference is None else np.append(values, reference)
-    positive = bool((known > 0).all())
+    shown = values if reference is None else np.append(values, reference)
+    positive = bool((shown > 0).all())
     if log is None:
-        low, high = np.quantile(known, [0.02, 0.98])
+        low, high = np.quantile(shown, [0.02, 0.98])
         log = positive and bool(high / low > LOG_FROM)
     if log and positive:
-        low, high = _trimmed(np.log10(known))
-        beyond = _outside(np.log10(known), low, high)
+        low, high = _trimmed(np.log10(shown))
+        beyond = _outside(np.log10(shown), low, high)
         return Axis(10**low / 1.15, 10**high * 1.15, HEIGHT - BOTTOM, TOP, log=True), beyond
-    low, high = _trimmed(known)
-    beyond = _outside(known, low, high)
+    low, high = _trimmed(shown)
+    beyond = _outside(shown, low, high)
     margin = 0.06 * (high - low) or 0.05 * abs(high) or 1.0
     bottom = 0.0 if 0 <= low < 0.5 * high else low - margin
     top = 1.0 if bottom >= 0 and 0.9 < high <= 1 else high + margin

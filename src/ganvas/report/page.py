@@ -1,4 +1,4 @@
-"""report.html of a run: all that is known of it on one page that opens without a network."""
+"""report.html of a run: samples, figures, curves and settings on one page that opens without a network."""
 
 from __future__ import annotations
 

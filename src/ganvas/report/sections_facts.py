@@ -44,10 +44,10 @@ def settings_section(run: Run) -> Section:
 
 
 def _settings_table(caption: str, values: dict[str, Any], owner: Any) -> Html:
-    known = settings_of(owner) if owner else {}
+    declared = settings_of(owner) if owner else {}
     rows: list[list[Content]] = []
     for name, value in values.items():
-        about = known.get(name)
+        about = declared.get(name)
         default = about.default if about else None
         if about and about.is_list:  # runs of earlier versions hold text
             value, default = as_text(value), as_text(default)

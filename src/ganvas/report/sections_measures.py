@@ -89,8 +89,8 @@ def _table(measured: Measured, kept: Measured) -> Html:
 def _conditions(figure: Figure) -> str:
     """What makes two figures comparable: network, counts, rules."""
     elsewhere = ("value", "reference", "better", "help", "primary")
-    known = [(key, value) for key, value in figure.as_dict().items() if key not in elsewhere]
-    return ", ".join(f"{key} {described(value)}" for key, value in known)
+    conditions = [f"{key} {described(value)}" for key, value in figure.as_dict().items() if key not in elsewhere]
+    return ", ".join(conditions)
 
 
 def _chart(name: str, figure: Figure, log: Log) -> Html:

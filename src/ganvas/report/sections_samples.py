@@ -11,7 +11,7 @@ from ganvas.report.markup import Content, Section, number, section, tag
 from ganvas.report.measured import Measured, method_class
 from ganvas.report.measures import value_text
 from ganvas.report.sounds import listen
-from ganvas.report.texts import sheets_of_text
+from ganvas.report.texts import text_samples
 from ganvas.run import Run
 
 TITLE = "Samples over time"
@@ -20,7 +20,7 @@ TITLE = "Samples over time"
 def samples_section(run: Run) -> Section:
     """The grids of samples/ with a slider; of sound the newest clips too, of text the newest and the first."""
     folder = run.folder / "samples"
-    texts = sheets_of_text(folder)
+    texts = text_samples(folder)
     if texts:
         lead = "Each text keeps its random seed over the training. Averaged weights."
         return section("samples", TITLE, texts, lead=lead)

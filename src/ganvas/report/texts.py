@@ -1,4 +1,4 @@
-"""Samples of text on a page: the newest as they are, the first folded away, of bounded size."""
+"""Samples of text on a page, of bounded size: the newest, and the first ones folded."""
 
 from __future__ import annotations
 
@@ -7,20 +7,24 @@ from pathlib import Path
 
 from ganvas.report.markup import Content, folded, number, tag
 
-SHOWN = 12_000  # characters of the newest sheet
-SHOWN_FIRST = 1_500  # of the first one, beside which one sees what was learned
+SHOWN = 12_000  # characters of the newest samples
+SHOWN_FIRST = 1_500  # of the first ones, which show what was learned since
 LARGEST_FILE = 16 * 2**20  # bytes on the disk
 
 
-def sheets_of_text(folder: Path) -> list[Content]:
-    """What samples/ holds as STEP.txt; nothing where it holds none."""
-    found = sorted((int(path.stem), path) for path in folder.glob("*.txt") if re.fullmatch(r"\d{1,18}", path.stem))
-    known = [(step, text) for step, path in found[:1] + found[-1:] if (text := _read(path)) is not None]
-    if not known:
+def text_samples(folder: Path) -> list[Content]:
+    """The newest and the first of samples/STEP.txt; [] where there are none."""
+    files = sorted((int(path.stem), path) for path in folder.glob("*.txt") if re.fullmatch(r"\d{1,18}", path.stem))
+    samples: list[tuple[int, str]] = []
+    for step, path in files[:1] + files[-1:]:
+        text = _read(path)
+        if text is not None:
+            samples.append((step, text))
+    if not samples:
         return []
-    step, newest = known[-1]
+    step, newest = samples[-1]
     shown: list[Content] = [tag("h3", f"Step {number(step)}"), _block(newest, SHOWN)]
-    first_step, first = known[0]
+    first_step, first = samples[0]
     if first_step != step:
         shown.append(folded(f"At step {number(first_step)}", _block(first, SHOWN_FIRST)))
     return shown
@@ -32,12 +36,12 @@ def _block(text: str, most: int) -> Content:
 
 
 def _printable(text: str) -> str:
-    """Without signs that a page cannot show."""
+    """Without characters that a page cannot show."""
     return "".join(one if one.isprintable() or one in "\n\t" else "\ufffd" for one in text)
 
 
 def _read(path: Path) -> str | None:
-    """None for a file that is not of bounded size: a report must not fail for one sheet."""
+    """None for a file that is not of bounded size: a report must not fail for one file."""
     try:
         if not path.is_file() or path.stat().st_size > LARGEST_FILE:
             return None

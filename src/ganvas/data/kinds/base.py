@@ -11,6 +11,7 @@ import numpy as np
 
 from ganvas.data.settings import DataSettings
 from ganvas.data.spec import UNITS, DataSpec
+from ganvas.errors import DataError
 
 if TYPE_CHECKING:
     import torch
@@ -133,7 +134,7 @@ class Kind(ABC):
 
     def tile(self, data: Split, index: int, gap: int) -> np.ndarray:
         """Example `index` on a contact sheet, (H, W, C) uint8; `gap` pixels lie between it and its partner."""
-        raise NotImplementedError(f"{self.name} has no contact sheet")
+        raise DataError(f"{data.name} holds {self.name}, and a contact sheet is of images")
 
     @abstractmethod
     def finished(self, samples: Tensor, spec: DataSpec) -> Any:

@@ -182,7 +182,7 @@ def test_a_resumed_run_keeps_what_it_is(ganvas: Command, trained: Path) -> None:
         assert (ended.code, ended.out) == (1, "")
         assert ended.err.startswith(f"error: {message}"), ended.err
     ended = ganvas("train", "gan", "--data", "digits", "--out", trained)
-    assert ended.err.startswith(f"error: {trained} already holds a run. continue it by --resume {trained}")
+    assert ended.err.startswith(f"error: {trained} already holds a run. Continue it with --resume {trained}")
 
 
 def test_ctrl_c_saves_and_says_how_to_go_on() -> None:

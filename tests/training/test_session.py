@@ -326,7 +326,7 @@ def test_find_run(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_place_that_is_taken_is_refused(run: Run, tmp_path: Path) -> None:
-    with pytest.raises(RunError, match=r"already holds a run. continue it by --resume"):
+    with pytest.raises(RunError, match=r"already holds a run. Continue it with --resume"):
         train_small("gan", run.folder, 1)
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.tex").write_text("precious")

@@ -16,14 +16,15 @@ Command = Callable[..., None]
 
 
 def with_settings_of(owner: type, *, arguments: tuple[str, ...]) -> Callable[[Command], Command]:
-    """Decorates a command that takes `**given`: it gets one option for each setting of `owner`, before its own options.
+    """Decorates a command that takes `**options`: it gets one option for each setting of `owner`, before its own options.
 
     `arguments` are given by position. What the command line does not name comes as None, or as False.
     """
 
     def decorate(command: Command) -> Command:
         known = settings_of(owner)
-        own = [one for one in inspect.signature(command, eval_str=True).parameters.values() if one.name != "given"]
+        parameters = inspect.signature(command, eval_str=True).parameters.values()
+        own = [one for one in parameters if one.kind is not inspect.Parameter.VAR_KEYWORD]
         made = [_argument(known[name]) for name in arguments]
         made += [_option(one) for name, one in known.items() if name not in arguments]
         command.__signature__ = inspect.Signature([*made, *own])  # pyright: ignore[reportFunctionMemberAccess]

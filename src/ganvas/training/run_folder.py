@@ -43,7 +43,7 @@ def check_free(out: str | Path) -> None:
     """RunError where `out` cannot become a run folder: it holds a run already, or something else."""
     folder = Path(out)
     if is_run(folder):
-        raise RunError(f"{folder} already holds a run. continue it by --resume {folder}, or choose another --out")
+        raise RunError(f"{folder} already holds a run. Continue it with --resume {folder}, or choose another --out")
     if folder.exists() and (not folder.is_dir() or any(path.suffix != ".part" for path in folder.iterdir())):
         raise RunError(f"{folder} exists and is not an empty folder: choose another --out")
 

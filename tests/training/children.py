@@ -20,9 +20,7 @@ from parts import train_small
 
 _server = multiprocessing.get_context("forkserver")
 # torch._dynamo comes with the first optimiser, and takes longer than all the rest.
-_server.set_forkserver_preload(
-    ["torch._dynamo", "ganvas.training.session", "ganvas.data.open", "ganvas.methods.gan.gan"]
-)
+_server.set_forkserver_preload(["torch._dynamo", "ganvas.api", "ganvas.data.open", "ganvas.methods.gan.gan"])
 
 
 _open: list[Connection] = []  # a child that speaks to nobody would die of it

@@ -38,7 +38,7 @@ def test_a_signal_saves_and_stops(tmp_path: Path, number: int, code: int) -> Non
 
 
 def test_kill_9_at_random_instants(tmp_path: Path) -> None:
-    """Twenty kills, wherever they fall: between steps, inside of a save, before the first. Each time `--resume auto` continues."""
+    """Twenty kills, wherever they fall: between steps, inside of a save, before the first. `--resume auto` continues."""
     straight = train_small("gan", tmp_path / "straight", STEPS)
     instants = random.Random(20)
     out, lives, kills, places = tmp_path / "run-0", 1, 0, set()

@@ -85,8 +85,7 @@ def save_state(folder: Path, step: int, tree: Any) -> Path:
     aside = folder / f".step-{step:08d}.{os.getpid()}.part"
     with explained(place, "save"):
         folder.mkdir(parents=True, exist_ok=True)
-        for left in folder.glob(".*.part"):  # of a process that was killed while it wrote
-            shutil.rmtree(left, ignore_errors=True)
+        tidy(folder)
         try:
             aside.mkdir()
             hashes = {}
@@ -103,6 +102,12 @@ def save_state(folder: Path, step: int, tree: Any) -> Path:
     for old in checkpoints(folder)[:-KEEP]:
         _discard(old)
     return place
+
+
+def tidy(folder: Path) -> None:
+    """Removes what a process that was killed left half-written, or half-removed, in RUN/checkpoints."""
+    for left in folder.glob(".*.part"):
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def _discard(place: Path) -> None:

@@ -27,7 +27,7 @@ from ganvas.run import Run, RunWriter
 from ganvas.training.build import build_trainer
 from ganvas.training.cadence import Cadence
 from ganvas.training.callbacks import Callback
-from ganvas.training.checkpoint import checkpoints, load_newest, save_state, set_aside_after
+from ganvas.training.checkpoint import checkpoints, load_newest, save_state, set_aside_after, tidy
 from ganvas.training.config import TrainConfig
 from ganvas.training.engine import Engine
 from ganvas.training.evaluator import Evaluator
@@ -138,6 +138,7 @@ class Session:
                 set_aside_after(self.checkpoints, self._saved_step)
         if self.engine.leads:
             self.writer.tidy()
+            tidy(self.checkpoints)
             self.writer.info(self.info())
             self.writer.json("data.json", self.data.card())
         if isinstance(self.method, TwoStage):  # after any weights were read, and before the clock starts

@@ -44,7 +44,9 @@ def shrunk(name: str, preset: str, settings: dict[str, Any]) -> Method:
     method, sized, usual = create(name, preset), small(name).settings(), create(name).settings()
     for key, value in method.settings().items():
         is_size = (
-            isinstance(value, int | str) and not isinstance(value, bool) and not settings_of(find(name))[key].choices
+            isinstance(value, int | str | tuple)
+            and not isinstance(value, bool)
+            and not settings_of(find(name))[key].choices
         )
         if is_size and sized[key] != usual[key]:
             settings = {key: sized[key], **settings}

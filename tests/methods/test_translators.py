@@ -97,7 +97,7 @@ def test_pairs_are_moved_alike_and_kept_for_the_step() -> None:
     method.G, method.D = cast(object, Plus(0.0)), Sure(0.0)  # pyright: ignore
     real = torch.rand(16, 1, 12, 12)
     batch = Batch(real, None, -real, torch.Generator().manual_seed(0))
-    x, target = method.pair(batch)
+    x, target = method.inputs(batch)
     assert torch.equal(x, -target) and not torch.equal(x, real)
     seen: list[Tensor] = []
     method.D.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))

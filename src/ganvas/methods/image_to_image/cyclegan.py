@@ -24,18 +24,16 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Adam, Optimizer
+from torch.optim import Optimizer
 
-from ganvas.abilities import Demonstrates, Translates
-from ganvas.data.augment import shifted
 from ganvas.errors import DataError
-from ganvas.losses.adversarial import least_squares, relativistic_discriminator, relativistic_generator
-from ganvas.losses.gradient import squared_gradient
+from ganvas.losses.adversarial import least_squares, relativistic_discriminator
 from ganvas.losses.translation import cycle_consistency, identity_mapping
-from ganvas.method import Batch, DataSpec, Method, Update, setting, step_factor
-from ganvas.networks.feature_discriminator import build_discriminator, check_discriminator
+from ganvas.method import Batch, DataSpec, Update, setting
+from ganvas.methods.image_to_image._base_translation import Translation, patch_r1
+from ganvas.networks.feature_discriminator import check_discriminator
 from ganvas.networks.features.extractor import FeatureExtractor, discriminator_extractor
-from ganvas.networks.translator import GENERATORS, Translator, build_translator
+from ganvas.networks.translator import GENERATORS
 from ganvas.registry import preset
 
 HALF = 0.5  # share of the fakes shown that are old ones, once the pool is full
@@ -54,62 +52,28 @@ class Shown(NamedTuple):
     """(N,) int64: the place in that row that each new fake goes to; -1 to none."""
 
 
-class CycleGAN(Method, Translates, Demonstrates):
+class CycleGAN(Translation):
     name = "cyclegan"
     title = "unpaired image-to-image translation"
     paper = "Zhu et al. 2017, Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks, arXiv:1703.10593"
 
     batch_size: int = setting(8, "images of each kind a step, over all processes together", minimum=1)
-    lr: float = setting(2e-4, "learning rate of Adam, all networks", minimum=0)
-    balance: float = setting(1.0, "learning rate of D over that of G", minimum=0)
-    beta1: float = setting(0.5, "Adam's first decay", minimum=0, maximum=0.9999)
-    beta2: float = setting(0.999, "Adam's second decay", minimum=0, maximum=0.99999)
-    decay: str = setting(
-        "second_half", "fall of the learning rates to zero over the budget", choices=("second_half", "linear", "none")
-    )
     generator: str = setting(
         "resnet",
         "network of both generators; retouch only recolours and moves the input's pixels, repaint also lets a U-Net add to"
         " that; both begin as the identity: for kinds alike in shape",
         choices=GENERATORS,
     )
-    width: int = setting(64, "generators' channels at their first size", minimum=1)
-    blocks: int = setting(9, "resnet: residual blocks", minimum=0)
     downsamplings: int = setting(
         4, "unet, repaint: downsamplings at most; small images allow fewer", minimum=1, maximum=10
     )
     norm: str = setting(
         "instance", "normalisation in the generators, and in D where they are patch", choices=("instance", "none")
     )
-    reach: float = setting(
-        0.0,
-        "retouch, repaint: pixels by which it may move one, at most; 0: colours only",
-        minimum=0,
-        maximum=64,
-        unit="pixels",
-    )
-    d_width: int = setting(64, "D's channels at their first size", minimum=1)
-    d_layers: int = setting(
-        3, "patch: D's downsamplings at most: patches of 16, 34, 70 pixels for 1, 2, 3; 0: one pixel", minimum=0
-    )
-    discriminator: str = setting(
-        "patch",
-        "network of both D: patch, or a few layers over the features of a network whose weights are at hand (efficientnet_lite0,"
-        " mobilenet_v2, vgg16_bn, vgg16, vgg19 or digits); best not of the one that measures",
-    )
     cycle: float = setting(10.0, "weight of the way there and back (lambda)", minimum=0)
     identity: float = setting(0.5, "weight of what should stay as it is, over that of the cycle", minimum=0)
-    skip: bool = setting(
-        False,
-        "resnet, unet: generators say what to add to the input, and begin as the identity: for two kinds that are alike",
-    )
     loss: str = setting("least_squares", "the adversarial loss", choices=("least_squares", "relativistic"))
-    adversarial: float = setting(1.0, "weight of the adversarial loss, for the generators", minimum=0)
-    gamma: float = setting(0.0, "weight of D's squared gradient at real images (R1), halved, a patch", minimum=0)
-    penalty_every: int = setting(4, "gamma: steps between two penalties, which are as much stronger", minimum=1)
-    shift: int = setting(0, "pixels: training images are moved by at most so many at random", minimum=0)
     pool: int = setting(50, "old fakes of each kind that D is shown again; 0: none", minimum=0)
-    ema: float = setting(0.999, "decay of the generators' averages, a step", minimum=0, maximum=0.999999)
 
     averaged = ("G_AB", "G_BA")
     carried = ("pool_a", "pool_b")
@@ -122,12 +86,9 @@ class CycleGAN(Method, Translates, Demonstrates):
             )
         check_discriminator(self.discriminator, spec.channels, self.gamma)
         channels, height, width = spec.shape
-        self.G_AB, self.G_BA = self.translator(spec), self.translator(spec)
+        self.G_AB, self.G_BA = self.build_generator(spec), self.build_generator(spec)
         self.extractor: FeatureExtractor | None = None
-        self.D_A, self.D_B = (
-            build_discriminator(self.discriminator, spec.shape, self.d_width, layers=self.d_layers, norm=self.norm)
-            for _ in "AB"
-        )
+        self.D_A, self.D_B = self.build_discriminator(spec), self.build_discriminator(spec)
         # A row of old fakes for each row of a batch, beside each other in one image of many channels.
         self.places = -(-self.pool // self.batch_size)
         self.pool_a: Tensor
@@ -138,13 +99,6 @@ class CycleGAN(Method, Translates, Demonstrates):
         self.rounds: Tensor  # places of each row that are filled
         self.register_buffer("rounds", torch.zeros((), dtype=torch.int64))
 
-    def translator(self, spec: DataSpec) -> Translator:
-        """One generator."""
-        return build_translator(
-            self.generator, spec.shape, self.width, downsamplings=self.downsamplings, blocks=self.blocks, norm=self.norm,
-            reach=self.reach, skip=self.skip,
-        )  # fmt: skip
-
     def load_frozen(self, device: torch.device) -> None:
         """Reads D's feature network, where there is one; GanvasError where its weights are missing."""
         if self.discriminator != "patch":
@@ -153,14 +107,7 @@ class CycleGAN(Method, Translates, Demonstrates):
             )
 
     def optimizers(self) -> dict[str, Optimizer]:
-        networks = {
-            "G": ([self.G_AB, self.G_BA], self.lr),
-            "D": ([self.D_A, self.D_B], self.lr * self.balance),
-        }
-        return {
-            key: Adam(nn.ModuleList(nets).parameters(), lr=rate, betas=(self.beta1, self.beta2), fused=True)
-            for key, (nets, rate) in networks.items()
-        }
+        return self.adams([self.G_AB, self.G_BA], [self.D_A, self.D_B])
 
     def updates(self) -> list[Update]:
         generators = Update("generators", trains="G", loss=self.generators_loss)
@@ -186,11 +133,12 @@ class CycleGAN(Method, Translates, Demonstrates):
 
     def fooling(self, D: nn.Module, fake: Tensor, real: Tensor) -> Tensor:
         """What a generator asks of the D of the kind that it generates: (D(fake) - 1)^2, or to be above real images."""
-        if self.loss == "least_squares":
-            return 2 * least_squares(self.logits(D, fake), 1).mean()
-        with torch.no_grad():  # a generator is moved through its own images only
-            logits = self.logits(D, real)
-        return relativistic_generator(logits, self.logits(D, fake)).mean()
+        real_logits = None
+        if self.loss == "relativistic":
+            with torch.no_grad():  # a generator is moved through its own images only
+                real_logits = self.logits(D, real)
+        term = self.generator_term(self.logits(D, fake), real_logits).mean()
+        return 2 * term if self.loss == "least_squares" else term  # least_squares is halved
 
     def logits(self, D: nn.Module, images: Tensor) -> Tensor:
         """What a D says of images, (N, k, h, w), float32."""
@@ -226,30 +174,8 @@ class CycleGAN(Method, Translates, Demonstrates):
 
     def penalty_loss(self, batch: Batch) -> dict[str, Tensor]:
         """R1 of both D, in a step of its own: gamma / 2 times the squared gradient of all patches' logits, a patch."""
-        found = []
-        for network, images in zip((self.D_A, self.D_B), self.inputs(batch), strict=True):
-            points = images.detach().requires_grad_()
-            logits = network(points).float().flatten(1)
-            found.append(squared_gradient(points, logits.sum(1)).mean() / logits.shape[1])
-        r1 = found[0] + found[1]
-        return {"loss": self.penalty_every * self.gamma / 2 * r1, "r1": r1.detach()}
-
-    def inputs(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """The step's images of both kinds (N, C, H, W), each moved by itself."""
-        return batch.memo("inputs", lambda: self.moved_inputs(batch))
-
-    def moved_inputs(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Images of both kinds, each moved by a number of pixels of its own, drawn anew (`shift`)."""
-        a, b = batch.real, self.partner(batch)
-        if not self.shift:
-            return a, b
-        moves = [batch.integers(2 * self.shift + 1) - self.shift for _ in range(4)]
-        return shifted(a, moves[0], moves[1]), shifted(b, moves[2], moves[3])
-
-    def partner(self, batch: Batch) -> Tensor:
-        """Images of the other kind (N, C, H, W)."""
-        assert batch.partner is not None, "build has seen to that"
-        return batch.partner
+        a, b = self.inputs(batch)
+        return self.penalty_report(patch_r1(self.D_A, a) + patch_r1(self.D_B, b))
 
     # --- the pool -------------------------------------------------------------------------------------------------------
 
@@ -294,9 +220,6 @@ class CycleGAN(Method, Translates, Demonstrates):
     def places_of(self, pool: Tensor) -> Tensor:
         """A view of a pool (B, places * C, H, W) as (B, places, C, H, W)."""
         return pool.unflatten(1, (self.places, -1))
-
-    def schedule(self, progress: float, steps: int) -> float:
-        return step_factor(self.decay, progress, steps)
 
     # --- translating ----------------------------------------------------------------------------------------------------
 

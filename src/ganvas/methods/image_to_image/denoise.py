@@ -1,30 +1,29 @@
-"""Denoising by a network that guesses the noise (DnCNN, Zhang 2017, arXiv:1608.03981).
+"""Denoising by a network that predicts the noise (DnCNN, Zhang 2017, arXiv:1608.03981).
 
-Idea: degrade clean images with noise of a strength drawn anew for each, and train a network to say what was added (eq. 1):
+Idea: degrade clean images with noise of a random strength for each, and train a network to predict what was added (eq. 1):
 
     loss = |R(y) - (y - x)|^2, the clean image is y - R(y)
 
-Trained on a range of strengths it needs not be told the strength (sec. III-C, "blind"). `kind` is the degradation: Gaussian noise,
-shot noise of few photons (Poisson), pixels turned black or white, JPEG blocks, or one of the four for each image. With
-`adversarial` above 0 a discriminator asks in addition that the result look like a clean image: more texture, less PSNR.
+Trained on a range of strengths, it does not need to be given the strength (sec. III-C, "blind"). `kind` is the degradation: Gaussian
+noise, shot noise of few photons (Poisson), pixels set to black or white, JPEG blocks, or one of the four for each image. With
+`adversarial` above 0, a discriminator also asks that the result look like a clean image: more texture, less PSNR.
 
 Departs from the paper: each 2 x 2 pixels are folded into channels (FFDNet, Zhang 2018, arXiv:1710.04026), which costs a quarter;
-every second convolution is added to what was before, which learns much faster than a plain stack (docs/experiments.md), and
-without batch norm, since strengths differ within a batch; Adam with a falling learning rate. Preset `paper` has its network.
+every second convolution is added to its input, which learns much faster than a plain stack (docs/experiments.md), and without batch
+norm, since strengths differ within a batch; Adam with a falling learning rate. Preset `paper` has its network.
 """
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.optim import Adam, Optimizer
 
-from ganvas.abilities import Degraded, Demonstrates, Restoration, Restores, restored_rows
-from ganvas.data.degrade import gaussian_noise, jpeg, poisson_noise, salt_and_pepper, turned
+from ganvas.abilities import Degraded, Restoration
+from ganvas.data.degrade import gaussian_noise, jpeg, poisson_noise, salt_and_pepper
 from ganvas.errors import UsageError
-from ganvas.losses.adversarial import discriminator_cross_entropy, discriminator_report, non_saturating_generator
-from ganvas.losses.restoration import absolute_error, squared_error
-from ganvas.method import Batch, DataSpec, Method, Update, setting, step_factor
+from ganvas.losses.adversarial import non_saturating_generator
+from ganvas.method import Batch, DataSpec, Update, setting
+from ganvas.methods.image_to_image._base_restoration import DISTANCES, RestorationMethod, discriminator_loss
 from ganvas.networks.dncnn import DnCNN
 from ganvas.networks.local_discriminator import LocalDiscriminator
 from ganvas.registry import preset
@@ -32,12 +31,11 @@ from ganvas.registry import preset
 KINDS = ("gaussian", "poisson", "salt_and_pepper", "jpeg")
 
 
-class Denoise(Method, Restores, Demonstrates):
+class Denoise(RestorationMethod):
     name = "denoise"
     title = "blind denoising by predicting the noise (DnCNN)"
     paper = "Zhang et al. 2017, Beyond a Gaussian Denoiser, arXiv:1608.03981"
 
-    batch_size: int = setting(16, "images a step, over all processes together", minimum=1)
     kind: str = setting("gaussian", "the degradation; mix is one of the four for each image", choices=(*KINDS, "mix"))
     sigma_min: float = setting(0.0, "gaussian: least standard deviation", minimum=0, unit="levels of 255")
     sigma_max: float = setting(55.0, "gaussian: greatest standard deviation", minimum=0, unit="levels of 255")
@@ -58,15 +56,6 @@ class Denoise(Method, Restores, Demonstrates):
     loss: str = setting("l2", "difference from the clean image", choices=("l1", "l2"))
     adversarial: float = setting(0.0, "weight of -log D(G); 0: no discriminator", minimum=0)
     disc_width: int = setting(32, "channels of the discriminator at full size", minimum=1)
-    turn: bool = setting(True, "flip and turn training images at random")
-    lr: float = setting(1e-3, "learning rate of Adam at the start", minimum=0)
-    decay: str = setting(
-        "cosine", "fall of the learning rate to zero over the budget", choices=("linear", "cosine", "none")
-    )
-    warmup: int = setting(50, "steps over which the learning rate rises from 0", minimum=0)
-    ema: float = setting(0.999, "decay of the network's average, a step", minimum=0, maximum=0.999999)
-
-    averaged = ("G",)
 
     def build(self, spec: DataSpec) -> None:
         for low, high in (("sigma_min", "sigma_max"), ("peak_min", "peak_max"), ("quality_min", "quality_max")):
@@ -78,25 +67,14 @@ class Denoise(Method, Restores, Demonstrates):
         if self.adversarial:
             self.D = LocalDiscriminator(spec.channels, width=self.disc_width)
 
-    def optimizers(self) -> dict[str, Optimizer]:
-        trained = {"G": self.G, "D": self.D} if self.adversarial else {"G": self.G}
-        return {
-            key: Adam(network.parameters(), lr=self.lr, betas=(0.9, 0.99), fused=True)
-            for key, network in trained.items()
-        }
-
     def updates(self) -> list[Update]:
         denoiser = Update("denoiser", trains="G", loss=self.denoiser_loss)
         discriminator = Update("discriminator", trains="D", loss=self.discriminator_loss)
         return [denoiser, discriminator] if self.adversarial else [denoiser]
 
-    def schedule(self, progress: float, steps: int) -> float:
-        return step_factor(self.decay, progress, steps, self.warmup)
-
     def denoiser_loss(self, batch: Batch) -> dict[str, Tensor]:
         clean, denoised = batch.memo("denoised", lambda: self.denoised(batch))
-        distance = absolute_error if self.loss == "l1" else squared_error
-        pixels = distance(denoised, clean).mean()
+        pixels = DISTANCES[self.loss](denoised, clean).mean()
         if not self.adversarial:
             return {"loss": pixels}
         adversarial = non_saturating_generator(self.D(denoised)).mean()
@@ -104,13 +82,11 @@ class Denoise(Method, Restores, Demonstrates):
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
         clean, denoised = batch.memo("denoised", lambda: self.denoised(batch))
-        real_logits, fake_logits = self.D(torch.cat([clean, denoised.detach()])).chunk(2)
-        loss = discriminator_cross_entropy(real_logits, fake_logits).mean()
-        return discriminator_report(loss, real_logits, fake_logits)
+        return discriminator_loss(self.D, clean, denoised)
 
     def denoised(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """The batch's clean images, turned at random, and what G makes of them after a degradation, (N, C, H, W)."""
-        clean = turned(batch.real, batch.uniform(3)) if self.turn else batch.real
+        clean = self.training_images(batch)
         return clean, self.G(self.degraded(clean, batch))
 
     def degraded(self, clean: Tensor, batch: Batch) -> Tensor:
@@ -142,16 +118,6 @@ class Denoise(Method, Restores, Demonstrates):
 
     def restoration(self) -> Restoration:
         return Restoration("noise", multiple=self.fold, invents=bool(self.adversarial))
-
-    def restore(
-        self, degraded: Tensor, mask: Tensor | None = None, *, generator: torch.Generator | None = None
-    ) -> Tensor:
-        """Clean images (n, C, H, W) in [-1, 1]."""
-        return self.G(degraded).clamp(-1, 1)
-
-    def rows(self, batch: Batch) -> Tensor:
-        """Degraded, restored, original."""
-        return restored_rows(self, batch)
 
 
 @preset("denoise")

@@ -20,76 +20,32 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.optim import Adam, Optimizer
+from torch.optim import Optimizer
 
-from ganvas.abilities import Demonstrates, Translates
-from ganvas.data.augment import shifted
 from ganvas.errors import DataError, UsageError
-from ganvas.losses.adversarial import (
-    discriminator_cross_entropy,
-    least_squares,
-    non_saturating_generator,
-    relativistic_discriminator,
-    relativistic_generator,
-)
-from ganvas.losses.gradient import squared_gradient
+from ganvas.losses.adversarial import discriminator_cross_entropy, least_squares, relativistic_discriminator
 from ganvas.losses.perceptual import unit_distance
 from ganvas.losses.restoration import absolute_error
-from ganvas.method import Batch, DataSpec, Method, Update, setting, step_factor
-from ganvas.networks.feature_discriminator import build_discriminator, check_discriminator
+from ganvas.method import Batch, DataSpec, Update, setting
+from ganvas.methods.image_to_image._base_translation import Translation, patch_r1
+from ganvas.networks.feature_discriminator import check_discriminator
 from ganvas.networks.features.catalog import CATALOG, check_network
 from ganvas.networks.features.extractor import FeatureExtractor, discriminator_extractor
-from ganvas.networks.translator import GENERATORS, build_translator
 from ganvas.registry import preset
 
 
-class Pix2Pix(Method, Translates, Demonstrates):
+class Pix2Pix(Translation):
     name = "pix2pix"
     title = "paired image-to-image translation"
     paper = "Isola et al. 2017, Image-to-Image Translation with Conditional Adversarial Networks, arXiv:1611.07004"
 
     batch_size: int = setting(16, "pairs a step, over all processes together", minimum=1)
-    lr: float = setting(2e-4, "learning rate of Adam, both networks", minimum=0)
-    balance: float = setting(1.0, "learning rate of D over that of G", minimum=0)
-    beta1: float = setting(0.5, "Adam's first decay", minimum=0, maximum=0.9999)
-    beta2: float = setting(0.999, "Adam's second decay", minimum=0, maximum=0.99999)
-    decay: str = setting(
-        "second_half", "fall of the learning rates to zero over the budget", choices=("second_half", "linear", "none")
-    )
-    generator: str = setting(
-        "unet",
-        "G's network; retouch only recolours and moves the input's pixels, repaint also lets a U-Net add to that; both begin as"
-        " the identity: for kinds alike in shape",
-        choices=GENERATORS,
-    )
-    width: int = setting(64, "G's channels at its first size", minimum=1)
-    downsamplings: int = setting(
-        8, "unet, repaint: downsamplings at most; small images allow fewer", minimum=1, maximum=10
-    )
     resize: bool = setting(
         False,
         "unet: doubles by neighbours and a 3 x 3 convolution in place of a transposed one, which leaves a checkerboard",
     )
-    blocks: int = setting(9, "resnet: residual blocks", minimum=0)
-    norm: str = setting(
-        "batch", "normalisation in G, and in D where it is patch", choices=("batch", "instance", "none")
-    )
     dropout: float = setting(
         0.5, "share of values dropped in G while training: its only noise", minimum=0, maximum=0.95
-    )
-    skip: bool = setting(
-        False, "unet, resnet: G says what to add to the input, and begins as the identity: for two kinds that are alike"
-    )
-    reach: float = setting(
-        0.0,
-        "retouch, repaint: pixels by which it may move one, at most; 0: colours only",
-        minimum=0,
-        maximum=64,
-        unit="pixels",
-    )
-    d_width: int = setting(64, "D's channels at its first size", minimum=1)
-    d_layers: int = setting(
-        3, "patch: D's downsamplings at most: patches of 16, 34, 70 pixels for 1, 2, 3; 0: one pixel", minimum=0
     )
     perceptual: str = setting(
         "none",
@@ -97,21 +53,11 @@ class Pix2Pix(Method, Translates, Demonstrates):
         " mobilenet_v2, vgg16_bn, vgg16, vgg19 or digits",
     )
     feature_weight: float = setting(10.0, "perceptual: weight of the features' difference", minimum=0)
-    discriminator: str = setting(
-        "patch",
-        "D's network: patch, or a few layers over the features of one of those; best not of the one that measures",
-    )
-    loss: str = setting(
-        "cross_entropy", "the adversarial loss", choices=("cross_entropy", "least_squares", "relativistic")
-    )
-    gamma: float = setting(0.0, "weight of D's squared gradient at real pairs (R1), halved, a patch", minimum=0)
-    penalty_every: int = setting(4, "gamma: steps between two penalties, which are as much stronger", minimum=1)
-    shift: int = setting(0, "pixels: training pairs are moved by at most so many at random, both alike", minimum=0)
     l1: float = setting(100.0, "weight of the absolute error (lambda)", minimum=0)
     adversarial: float = setting(1.0, "weight of the adversarial loss, for G; 0 is a plain regression", minimum=0)
-    ema: float = setting(0.999, "decay of G's average, a step", minimum=0, maximum=0.999999)
 
     averaged = ("G",)
+    moved_alike = True
 
     def build(self, spec: DataSpec) -> None:
         if not spec.paired:
@@ -125,24 +71,18 @@ class Pix2Pix(Method, Translates, Demonstrates):
         check_network("perceptual", self.perceptual, ("none",))
         check_discriminator(self.discriminator, spec.channels, self.gamma)
         self.extractors: dict[str, FeatureExtractor] = {}
-        self.G = build_translator(
-            self.generator, spec.shape, self.width, downsamplings=self.downsamplings, blocks=self.blocks, norm=self.norm,
-            dropout=self.dropout, reach=self.reach, skip=self.skip, resize=self.resize,
-        )  # fmt: skip
-        self.D = build_discriminator(
-            self.discriminator, spec.shape, self.d_width, layers=self.d_layers, norm=self.norm, images=2
-        )
+        self.G = self.build_generator(spec, dropout=self.dropout, resize=self.resize)
+        self.D = self.build_discriminator(spec, images=2)
 
     def load_frozen(self, device: torch.device) -> None:
         """Reads the feature networks; GanvasError where their weights are missing."""
         otherwise = "Or set perceptual=none and discriminator=patch, which need no weights"
-        names = {self.discriminator, *([self.perceptual] if self.compares else [])} & {*CATALOG}
+        names = {self.discriminator, self.perceptual} if self.compares else {self.discriminator}
+        names &= {*CATALOG}
         self.extractors = {name: discriminator_extractor(name, device, otherwise) for name in names}
 
     def optimizers(self) -> dict[str, Optimizer]:
-        decays = (self.beta1, self.beta2)
-        networks = {"G": (self.G, self.lr), "D": (self.D, self.lr * self.balance)}
-        return {key: Adam(net.parameters(), lr=rate, betas=decays, fused=True) for key, (net, rate) in networks.items()}
+        return self.adams([self.G], [self.D])
 
     def updates(self) -> list[Update]:
         generator = Update("generator", trains="G", loss=self.generator_loss, keeps_graph=True)
@@ -154,7 +94,7 @@ class Pix2Pix(Method, Translates, Demonstrates):
 
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
         """Eq. 4, and the features' difference."""
-        _, target = self.pair(batch)
+        _, target = self.inputs(batch)
         fake = self.fake(batch)
         fake_view = batch.memo("fake_view", lambda: self.view(fake))
         logits = batch.memo("fake_logits", lambda: self.discriminate_pair(self.input_view(batch), fake_view))
@@ -191,46 +131,31 @@ class Pix2Pix(Method, Translates, Demonstrates):
 
     def penalty_loss(self, batch: Batch) -> dict[str, Tensor]:
         """R1 alone, in a step of its own: gamma / 2 times the squared gradient of all patches' logits, a patch."""
-        points = torch.cat(self.pair(batch), 1).requires_grad_()
-        logits = self.D(points).float().flatten(1)
-        r1 = squared_gradient(points, logits.sum(1)).mean() / logits.shape[1]
-        return {"loss": self.penalty_every * self.gamma / 2 * r1, "r1": r1.detach()}
+        return self.penalty_report(patch_r1(self.D, torch.cat(self.inputs(batch), 1)))
 
     def fooling(self, batch: Batch, logits: Tensor) -> Tensor:
-        """What G asks of D's logits of its images; relative to those of the targets where the adversarial loss is relativistic."""
+        """What G asks of D's logits of its images; relative to those of the targets where the loss is relativistic."""
+        real_logits = None
         if self.loss == "relativistic":
             with torch.no_grad():  # G is moved through its own images only
                 real_logits = self.discriminate_pair(self.input_view(batch), self.target_view(batch))
-            return relativistic_generator(real_logits, logits)
-        return least_squares(logits, 1) if self.loss == "least_squares" else non_saturating_generator(logits)
+        return self.generator_term(logits, real_logits)
 
     # --- what several updates of a step need ------------------------------------------------------------------------------
 
-    def pair(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Inputs and targets (N, C, H, W) of the step, moved alike."""
-        return batch.memo("pair", lambda: self.moved_pair(batch))
-
     def fake(self, batch: Batch) -> Tensor:
         """G's images (N, C, H, W) of the step's inputs, with their graph."""
-        return batch.memo("fake", lambda: self.generate_for(batch, self.pair(batch)[0]))
+        return batch.memo("fake", lambda: self.generate_for(batch, self.inputs(batch)[0]))
 
     def input_view(self, batch: Batch) -> list[Tensor]:
         """What D sees of the step's inputs, without a graph."""
-        x, _ = self.pair(batch)
+        x, _ = self.inputs(batch)
         return batch.memo("input_view", lambda: self.frozen_view(x))
 
     def target_view(self, batch: Batch) -> list[Tensor]:
         """What D sees of the step's targets, without a graph."""
-        _, target = self.pair(batch)
+        _, target = self.inputs(batch)
         return batch.memo("target_view", lambda: self.frozen_view(target))
-
-    def moved_pair(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Inputs and targets, both moved by the same number of pixels, drawn anew for each pair (`shift`)."""
-        x, target = batch.real, self.partner(batch)
-        if not self.shift:
-            return x, target
-        down, across = (batch.integers(2 * self.shift + 1) - self.shift for _ in "yx")
-        return shifted(x, down, across), shifted(target, down, across)
 
     def generate_for(self, batch: Batch, x: Tensor) -> Tensor:
         """New images of G (N, C, H, W) of the inputs, with dropout as noise."""
@@ -263,14 +188,6 @@ class Pix2Pix(Method, Translates, Demonstrates):
         if self.discriminator == "patch":
             return self.D(torch.cat([x[0], images[0].to(x[0].dtype)], 1)).float()
         return self.D(x, images)
-
-    def partner(self, batch: Batch) -> Tensor:
-        """The targets (N, C, H, W), as they are."""
-        assert batch.partner is not None, "build has seen to that"
-        return batch.partner
-
-    def schedule(self, progress: float, steps: int) -> float:
-        return step_factor(self.decay, progress, steps)
 
     # --- translating ----------------------------------------------------------------------------------------------------
 

@@ -1,18 +1,18 @@
 """SRGAN: super-resolution whose details look real (Ledig 2017, arXiv:1609.04802).
 
-Idea: a loss by pixels asks for the mean of all sharp images that fit, which is blurred. So after a first phase by pixels (that
-is `srresnet`), a discriminator asks that the image be among the sharp ones (eq. 2), and features of a network, instead of
-pixels, that it be the right one (eq. 5):
+Idea: a pixel loss asks for the mean of all sharp images that fit, which is blurred. So after a first phase with a pixel loss (as in
+`srresnet`), a discriminator asks that the image be among the sharp ones (eq. 2), and features of a network, instead of pixels, that
+it be the right one (eq. 5):
 
-    loss of G = pixel_weight * |G(small) - whole| + feature_weight * |phi(G(small)) - phi(whole)| - adversarial * log D(G(small))
+    loss of G = pixel_weight |G(small) - whole| + feature_weight |phi(G(small)) - phi(whole)| - adversarial log D(G(small))
 
-phi is `perceptual`: "discriminator" are the layers of D itself (Wang 2018, arXiv:1711.11585, eq. 4), which need no other network; else
-those of a network that was trained to name things, whose weights must be at hand and stay out of the run's: the features of each
-place at length 1, their differences squared (Zhang 2018, arXiv:1801.03924, eq. 1). The average of the weights at the end of the
-first phase is kept, and `ganvas restore --balance` goes from those (0) to the last ones (1) by weighing both (Wang 2018,
-arXiv:1809.00219, sec. 3.4): less invented detail for more.
+phi is `perceptual`: "discriminator" are the layers of D itself (Wang 2018, arXiv:1711.11585, eq. 4), which need no other network;
+otherwise those of a network that was trained to classify, whose weights must be at hand and stay out of the run's: features of unit
+length at each position, their differences squared (Zhang 2018, arXiv:1801.03924, eq. 1). The average of the weights at the end of the
+first phase is kept, and `ganvas restore --balance` interpolates from those (0) to the last ones (1) (Wang 2018, arXiv:1809.00219,
+sec. 3.4): less invented detail or more.
 
-Departs from the paper: the network of `srresnet` without batch norm; D sees parts of the image, under spectral norm; features
+Departs from the paper: the network of `srresnet` without batch norm; D classifies parts of the image, under spectral norm; features
 are not those of VGG-19; L1 in place of squares; both phases in one training. Preset `paper` has the paper's sizes.
 """
 
@@ -24,15 +24,15 @@ from math import inf
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Adam, Optimizer
 
-from ganvas.abilities import Degraded, Demonstrates, Restoration, Restores, restored_rows
-from ganvas.data.degrade import check_shrinks, small_and_whole, turned, upscaled
+from ganvas.abilities import Restoration
+from ganvas.data.degrade import check_shrinks, small_and_whole
 from ganvas.errors import UsageError
-from ganvas.losses.adversarial import discriminator_cross_entropy, discriminator_report, non_saturating_generator
+from ganvas.losses.adversarial import non_saturating_generator
 from ganvas.losses.perceptual import unit_distance
 from ganvas.losses.restoration import absolute_error, feature_error
-from ganvas.method import Batch, DataSpec, Method, Update, setting, step_factor
+from ganvas.method import Batch, DataSpec, Update, setting, step_factor
+from ganvas.methods.image_to_image._base_restoration import SuperResolution, discriminator_loss
 from ganvas.networks.features.catalog import check_network, find_entry
 from ganvas.networks.features.extractor import FeatureExtractor
 from ganvas.networks.local_discriminator import LocalDiscriminator
@@ -42,13 +42,11 @@ from ganvas.registry import preset
 LAYERS = 4  # of a feature network that are compared, from the finest on: a patch has hardly any places for deeper ones
 
 
-class SRGAN(Method, Restores, Demonstrates):
+class SRGAN(SuperResolution):
     name = "srgan"
     title = "super-resolution with adversarial and feature losses"
     paper = "Ledig et al. 2017, Photo-Realistic Single Image Super-Resolution, arXiv:1609.04802"
 
-    batch_size: int = setting(16, "images a step, over all processes together", minimum=1)
-    scale: int = setting(2, "times the height and width", choices=(2, 3, 4))
     first_phase: float = setting(
         0.5, "share of the budget in which pixels alone count; 0: no such phase", minimum=0, maximum=0.95
     )
@@ -60,18 +58,8 @@ class SRGAN(Method, Restores, Demonstrates):
     pixel_weight: float = setting(1.0, "weight of |G - whole| in the second phase", minimum=0)
     feature_weight: float = setting(1.0, "weight of the features' difference", minimum=0)
     adversarial: float = setting(0.02, "weight of -log D(G)", minimum=0)
-    width: int = setting(64, "channels of G", minimum=1)
-    blocks: int = setting(16, "residual blocks of G", minimum=0)
-    kernel: int = setting(
-        3, "side of G's first convolution, and of its last where the tail is staged", minimum=1, odd=True
-    )
-    norm: str = setting("none", "normalisation in G's blocks", choices=("none", "batch"))
-    tail: str = setting(
-        "direct", "direct: shuffled in one go at the end; staged: doubled step by step", choices=("direct", "staged")
-    )
     disc_width: int = setting(64, "channels of D at full size", minimum=1)
     disc_stages: int = setting(3, "downsamplings of D: more of them see larger parts", minimum=1)
-    turn: bool = setting(True, "flip and turn training images at random")
     lr: float = setting(1e-3, "learning rate of G's Adam in the first phase, at its start", minimum=0)
     second_lr: float = setting(
         3e-4, "learning rate of both networks' Adam in the second phase, at its start", minimum=0
@@ -79,10 +67,6 @@ class SRGAN(Method, Restores, Demonstrates):
     decay: str = setting(
         "cosine", "fall of the learning rate to zero over each phase", choices=("linear", "cosine", "none")
     )
-    warmup: int = setting(50, "steps over which the learning rate rises from 0", minimum=0)
-    ema: float = setting(0.999, "decay of G's average, a step", minimum=0, maximum=0.999999)
-
-    averaged = ("G",)
 
     def build(self, spec: DataSpec) -> None:
         check_shrinks(spec.height, spec.width, self.scale)
@@ -109,12 +93,6 @@ class SRGAN(Method, Restores, Demonstrates):
     def layers(self) -> tuple[str, ...]:
         """Of the feature network, those that are compared."""
         return find_entry(self.perceptual).style_layers[:LAYERS]
-
-    def optimizers(self) -> dict[str, Optimizer]:
-        return {
-            "G": Adam(self.G.parameters(), lr=self.lr, betas=(0.9, 0.99), fused=True),
-            "D": Adam(self.D.parameters(), lr=self.lr, betas=(0.9, 0.99), fused=True),
-        }
 
     # --- two phases -------------------------------------------------------------------------------------------------------------
 
@@ -156,9 +134,7 @@ class SRGAN(Method, Restores, Demonstrates):
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
         whole, fake = batch.memo("enlarged", lambda: self.enlarged(batch))
-        real_logits, fake_logits = self.D(torch.cat([whole, fake.detach().to(whole.dtype)])).chunk(2)
-        loss = discriminator_cross_entropy(real_logits, fake_logits).mean()
-        return discriminator_report(loss, real_logits, fake_logits)
+        return discriminator_loss(self.D, whole, fake)
 
     def perceived(self, fake: Tensor, whole: Tensor, seen: list[Tensor]) -> Tensor:
         """How far the features are from those of the whole images, (N,); `seen` are D's of `fake`."""
@@ -177,27 +153,11 @@ class SRGAN(Method, Restores, Demonstrates):
 
     def enlarged(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """The batch's images, turned at random, and what G makes of them once they are small, (N, C, H, W)."""
-        images = turned(batch.real, batch.uniform(3)) if self.turn else batch.real
-        small, whole = small_and_whole(images, self.scale)
+        small, whole = small_and_whole(self.training_images(batch), self.scale)
         return whole, self.G(small)
-
-    def degrade(self, batch: Batch) -> Degraded:
-        """Made smaller, at the 256 levels of a file."""
-        small, whole = small_and_whole(batch.real, self.scale)
-        return Degraded(small, whole, upscaled(small, self.scale))
 
     def restoration(self) -> Restoration:
         return Restoration("resolution", scale=self.scale, invents=True)
-
-    def restore(
-        self, degraded: Tensor, mask: Tensor | None = None, *, generator: torch.Generator | None = None
-    ) -> Tensor:
-        """Images (n, C, H * scale, W * scale) in [-1, 1]."""
-        return self.G(degraded).clamp(-1, 1)
-
-    def rows(self, batch: Batch) -> Tensor:
-        """Degraded, restored, original."""
-        return restored_rows(self, batch)
 
     def blended(self, share: float) -> SRGAN:
         """A copy with each weight of G between that at the end of the first phase (0) and its last (1)."""

@@ -11,45 +11,22 @@ faster so; preset `paper` has the paper's network and loss. Images of any size a
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
-from torch.optim import Adam, Optimizer
 
-from ganvas.abilities import Degraded, Demonstrates, Restoration, Restores, restored_rows
-from ganvas.data.degrade import check_shrinks, small_and_whole, turned, upscaled
-from ganvas.losses.restoration import absolute_error, squared_error
-from ganvas.method import Batch, DataSpec, Method, Update, setting, step_factor
+from ganvas.data.degrade import check_shrinks, small_and_whole
+from ganvas.method import Batch, DataSpec, Update, setting
+from ganvas.methods.image_to_image._base_restoration import DISTANCES, SuperResolution
 from ganvas.networks.srresnet import SRResNet as Network
 from ganvas.registry import preset
 
 
-class SRResNet(Method, Restores, Demonstrates):
+class SRResNet(SuperResolution):
     name = "srresnet"
     title = "super-resolution with a residual network and a pixel loss"
     paper = "Ledig et al. 2017, Photo-Realistic Single Image Super-Resolution, arXiv:1609.04802"
 
-    batch_size: int = setting(16, "images a step, over all processes together", minimum=1)
-    scale: int = setting(2, "times the height and width", choices=(2, 3, 4))
-    width: int = setting(64, "channels", minimum=1)
-    blocks: int = setting(16, "residual blocks", minimum=0)
-    kernel: int = setting(
-        3, "side of the first convolution, and of the last where the tail is staged", minimum=1, odd=True
-    )
-    norm: str = setting("none", "normalisation in the blocks", choices=("none", "batch"))
-    tail: str = setting(
-        "direct", "direct: shuffled in one go at the end; staged: doubled step by step", choices=("direct", "staged")
-    )
     base: str = setting("bicubic", "what the network's answer is added to", choices=("bicubic", "none"))
     loss: str = setting("l1", "difference from the whole image", choices=("l1", "l2"))
-    turn: bool = setting(True, "flip and turn training images at random")
-    lr: float = setting(1e-3, "learning rate of Adam at the start", minimum=0)
-    decay: str = setting(
-        "cosine", "fall of the learning rate to zero over the budget", choices=("linear", "cosine", "none")
-    )
-    warmup: int = setting(50, "steps over which the learning rate rises from 0", minimum=0)
-    ema: float = setting(0.999, "decay of the network's average, a step", minimum=0, maximum=0.999999)
-
-    averaged = ("G",)
 
     def build(self, spec: DataSpec) -> None:
         check_shrinks(spec.height, spec.width, self.scale)
@@ -58,37 +35,12 @@ class SRResNet(Method, Restores, Demonstrates):
             tail=self.tail, base=self.base == "bicubic",
         )  # fmt: skip
 
-    def optimizers(self) -> dict[str, Optimizer]:
-        return {"G": Adam(self.G.parameters(), lr=self.lr, betas=(0.9, 0.99), fused=True)}
-
     def updates(self) -> list[Update]:
         return [Update("pixels", trains="G", loss=self.pixel_loss)]
 
-    def schedule(self, progress: float, steps: int) -> float:
-        return step_factor(self.decay, progress, steps, self.warmup)
-
     def pixel_loss(self, batch: Batch) -> dict[str, Tensor]:
-        small, whole = small_and_whole(turned(batch.real, batch.uniform(3)) if self.turn else batch.real, self.scale)
-        distance = absolute_error if self.loss == "l1" else squared_error
-        return {"loss": distance(self.G(small), whole).mean()}
-
-    def degrade(self, batch: Batch) -> Degraded:
-        """Made smaller, at the 256 levels of a file."""
-        small, whole = small_and_whole(batch.real, self.scale)
-        return Degraded(small, whole, upscaled(small, self.scale))
-
-    def restoration(self) -> Restoration:
-        return Restoration("resolution", scale=self.scale)
-
-    def restore(
-        self, degraded: Tensor, mask: Tensor | None = None, *, generator: torch.Generator | None = None
-    ) -> Tensor:
-        """Images (n, C, H * scale, W * scale) in [-1, 1]."""
-        return self.G(degraded).clamp(-1, 1)
-
-    def rows(self, batch: Batch) -> Tensor:
-        """Degraded, restored, original."""
-        return restored_rows(self, batch)
+        small, whole = small_and_whole(self.training_images(batch), self.scale)
+        return {"loss": DISTANCES[self.loss](self.G(small), whole).mean()}
 
 
 @preset("srresnet")

@@ -1,0 +1,87 @@
+"""What methods that restore images share: settings of the training, Adam with one schedule; and the sizes of super-resolution."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Adam, Optimizer
+
+from ganvas.abilities import Degraded, Demonstrates, Restoration, Restores, restored_rows
+from ganvas.data.degrade import small_and_whole, turned, upscaled
+from ganvas.losses.adversarial import discriminator_cross_entropy, discriminator_report
+from ganvas.losses.restoration import absolute_error, squared_error
+from ganvas.method import Batch, Method, setting, step_factor
+
+DISTANCES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"l1": absolute_error, "l2": squared_error}
+
+
+class RestorationMethod(Method, Restores, Demonstrates):
+    """Base of the methods that restore: subclasses build `self.G`, and `self.D` where they have a discriminator, and state losses."""
+
+    batch_size: int = setting(16, "images a step, over all processes together", minimum=1)
+    turn: bool = setting(True, "flip and turn training images at random")
+    lr: float = setting(1e-3, "learning rate of Adam at the start", minimum=0)
+    decay: str = setting(
+        "cosine", "fall of the learning rate to zero over the budget", choices=("linear", "cosine", "none")
+    )
+    warmup: int = setting(50, "steps over which the learning rate rises from 0", minimum=0)
+    ema: float = setting(0.999, "decay of G's average, a step", minimum=0, maximum=0.999999)
+
+    averaged = ("G",)
+    betas: ClassVar[tuple[float, float]] = (0.9, 0.99)
+
+    def optimizers(self) -> dict[str, Optimizer]:
+        """Adam for each network."""
+        optimizers: dict[str, Optimizer] = {}
+        for name, network in self.named_children():
+            optimizers[name] = Adam(network.parameters(), lr=self.lr, betas=self.betas, fused=True)
+        return optimizers
+
+    def schedule(self, progress: float, steps: int) -> float:
+        return step_factor(self.decay, progress, steps, self.warmup)
+
+    def training_images(self, batch: Batch) -> Tensor:
+        """The batch's images (N, C, H, W), each flipped and turned at random where `turn` is set."""
+        return turned(batch.real, batch.uniform(3)) if self.turn else batch.real
+
+    def restore(
+        self, degraded: Tensor, mask: Tensor | None = None, *, generator: torch.Generator | None = None
+    ) -> Tensor:
+        return self.get_submodule("G")(degraded).clamp(-1, 1)
+
+    def rows(self, batch: Batch) -> Tensor:
+        """Degraded, restored, original."""
+        return restored_rows(self, batch)
+
+
+class SuperResolution(RestorationMethod):
+    """Base of the methods that enlarge images: they get them smaller by `scale`, bicubic."""
+
+    scale: int = setting(2, "times the height and width", choices=(2, 3, 4))
+    width: int = setting(64, "channels of G", minimum=1)
+    blocks: int = setting(16, "residual blocks of G", minimum=0)
+    kernel: int = setting(
+        3, "side of G's first convolution, and of its last where the tail is staged", minimum=1, odd=True
+    )
+    norm: str = setting("none", "normalisation in G's blocks", choices=("none", "batch"))
+    tail: str = setting(
+        "direct", "direct: shuffled in one go at the end; staged: doubled step by step", choices=("direct", "staged")
+    )
+
+    def degrade(self, batch: Batch) -> Degraded:
+        """Made smaller, at the 256 levels of a file."""
+        small, whole = small_and_whole(batch.real, self.scale)
+        return Degraded(small, whole, upscaled(small, self.scale))
+
+    def restoration(self) -> Restoration:
+        return Restoration("resolution", scale=self.scale)
+
+
+def discriminator_loss(D: nn.Module, real: Tensor, restored: Tensor) -> dict[str, Tensor]:
+    """D's report on real images and restored ones (N, C, H, W), of which no gradient flows back (Goodfellow 2014, eq. 1)."""
+    real_logits, fake_logits = D(torch.cat([real, restored.detach().to(real.dtype)])).chunk(2)
+    loss = discriminator_cross_entropy(real_logits, fake_logits).mean()
+    return discriminator_report(loss, real_logits, fake_logits)

@@ -1,0 +1,138 @@
+"""What methods that translate images share: settings of generators and discriminators, Adam for both, inputs, the R1 penalty."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from torch import Tensor, nn
+from torch.optim import Adam, Optimizer
+
+from ganvas.abilities import Demonstrates, Translates
+from ganvas.data.augment import shifted
+from ganvas.data.spec import DataSpec
+from ganvas.errors import DataError
+from ganvas.losses.adversarial import least_squares, non_saturating_generator, relativistic_generator
+from ganvas.losses.gradient import squared_gradient
+from ganvas.method import Batch, Method, setting, step_factor
+from ganvas.networks.feature_discriminator import build_discriminator
+from ganvas.networks.translator import GENERATORS, Translator, build_translator
+
+
+class Translation(Method, Translates, Demonstrates):
+    """Base of the translators: subclasses build generators and discriminators and state their losses."""
+
+    lr: float = setting(2e-4, "learning rate of Adam, all networks", minimum=0)
+    balance: float = setting(1.0, "learning rate of D over that of G", minimum=0)
+    beta1: float = setting(0.5, "Adam's first decay", minimum=0, maximum=0.9999)
+    beta2: float = setting(0.999, "Adam's second decay", minimum=0, maximum=0.99999)
+    decay: str = setting(
+        "second_half", "fall of the learning rates to zero over the budget", choices=("second_half", "linear", "none")
+    )
+    generator: str = setting(
+        "unet",
+        "G's network; retouch only recolours and moves the input's pixels, repaint also lets a U-Net add to that; both begin as"
+        " the identity: for kinds alike in shape",
+        choices=GENERATORS,
+    )
+    width: int = setting(64, "G's channels at its first size", minimum=1)
+    downsamplings: int = setting(
+        8, "unet, repaint: downsamplings at most; small images allow fewer", minimum=1, maximum=10
+    )
+    blocks: int = setting(9, "resnet: residual blocks", minimum=0)
+    norm: str = setting(
+        "batch", "normalisation in G, and in D where it is patch", choices=("batch", "instance", "none")
+    )
+    skip: bool = setting(
+        False,
+        "unet, resnet: G predicts what to add to the input, and begins as the identity: for two kinds that are alike",
+    )
+    reach: float = setting(
+        0.0,
+        "retouch, repaint: pixels by which it may move one, at most; 0: colours only",
+        minimum=0,
+        maximum=64,
+        unit="pixels",
+    )
+    d_width: int = setting(64, "D's channels at its first size", minimum=1)
+    d_layers: int = setting(
+        3, "patch: D's downsamplings at most: patches of 16, 34, 70 pixels for 1, 2, 3; 0: one pixel", minimum=0
+    )
+    discriminator: str = setting(
+        "patch",
+        "D's network: patch, or a few layers over the features of a network whose weights are at hand (efficientnet_lite0,"
+        " mobilenet_v2, vgg16_bn, vgg16, vgg19 or digits); best not of the one that measures",
+    )
+    loss: str = setting(
+        "cross_entropy", "the adversarial loss", choices=("cross_entropy", "least_squares", "relativistic")
+    )
+    adversarial: float = setting(1.0, "weight of the adversarial loss, for G", minimum=0)
+    gamma: float = setting(0.0, "weight of D's squared gradient at real images (R1), halved, a patch", minimum=0)
+    penalty_every: int = setting(4, "gamma: steps between two penalties, which are as much stronger", minimum=1)
+    shift: int = setting(0, "pixels: training images are moved by at most so many at random", minimum=0)
+    ema: float = setting(0.999, "decay of G's average, a step", minimum=0, maximum=0.999999)
+
+    moved_alike: ClassVar[bool] = False
+    """Whether `shift` moves an image and its partner by the same pixels."""
+
+    # --- networks -------------------------------------------------------------------------------------------------------
+
+    def build_generator(self, spec: DataSpec, dropout: float = 0.0, resize: bool = True) -> Translator:
+        """One generator."""
+        return build_translator(
+            self.generator, spec.shape, self.width, downsamplings=self.downsamplings, blocks=self.blocks, norm=self.norm,
+            dropout=dropout, reach=self.reach, skip=self.skip, resize=resize,
+        )  # fmt: skip
+
+    def build_discriminator(self, spec: DataSpec, images: int = 1) -> nn.Module:
+        """One discriminator, of so many `images` beside each other."""
+        return build_discriminator(
+            self.discriminator, spec.shape, self.d_width, layers=self.d_layers, norm=self.norm, images=images
+        )
+
+    def adams(self, generators: list[nn.Module], discriminators: list[nn.Module]) -> dict[str, Optimizer]:
+        """ "G" and "D", an Adam each."""
+        optimizers: dict[str, Optimizer] = {}
+        for key, networks, lr in (("G", generators, self.lr), ("D", discriminators, self.lr * self.balance)):
+            parameters = nn.ModuleList(networks).parameters()
+            optimizers[key] = Adam(parameters, lr=lr, betas=(self.beta1, self.beta2), fused=True)
+        return optimizers
+
+    def schedule(self, progress: float, steps: int) -> float:
+        return step_factor(self.decay, progress, steps)
+
+    # --- a training step ------------------------------------------------------------------------------------------------
+
+    def inputs(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """The step's images and partners (N, C, H, W), moved at random (`shift`)."""
+        return batch.memo("inputs", lambda: self.moved(batch))
+
+    def moved(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """The batch's images and partners, moved by numbers of pixels that are drawn for each image."""
+        a, b = batch.real, self.partner(batch)
+        if not self.shift:
+            return a, b
+        moves = [batch.integers(2 * self.shift + 1) - self.shift for _ in range(2 if self.moved_alike else 4)]
+        return shifted(a, moves[0], moves[1]), shifted(b, moves[-2], moves[-1])
+
+    def partner(self, batch: Batch) -> Tensor:
+        """The batch's partners (N, C, H, W), as they are."""
+        if batch.partner is None:
+            raise DataError(f"{self.name} learns from images and their partners, and this batch has no partners")
+        return batch.partner
+
+    def generator_term(self, fake_logits: Tensor, real_logits: Tensor | None) -> Tensor:
+        """What G asks of D's logits of its images, of their shape; `real_logits` only where the loss is relativistic."""
+        if real_logits is not None:
+            return relativistic_generator(real_logits, fake_logits)
+        return least_squares(fake_logits, 1) if self.loss == "least_squares" else non_saturating_generator(fake_logits)
+
+    def penalty_report(self, r1: Tensor) -> dict[str, Tensor]:
+        """gamma / 2 times `r1`, a scalar, and as much stronger as its steps are rarer."""
+        return {"loss": self.penalty_every * self.gamma / 2 * r1, "r1": r1.detach()}
+
+
+def patch_r1(D: nn.Module, images: Tensor) -> Tensor:
+    """The squared gradient of all patches' logits at real images (N, C, H, W), a patch; a scalar."""
+    points = images.detach().requires_grad_()
+    logits = D(points).float().flatten(1)
+    return squared_gradient(points, logits.sum(1)).mean() / logits.shape[1]

@@ -40,7 +40,8 @@ from ganvas.losses.likelihood import (
     logistic_mixture_mean,
     mixture_outputs,
 )
-from ganvas.method import Batch, DataSpec, Method, Update, setting, step_factor
+from ganvas.method import Batch, DataSpec, Update, setting, step_factor
+from ganvas.methods.autoencoder._base import Autoencoder
 from ganvas.networks.mlp import MLPDiscriminator
 from ganvas.networks.strided import StridedDiscriminator, StridedGenerator
 from ganvas.networks.variational import GaussianEncoder, MLPDecoder, SharedSigma
@@ -54,12 +55,11 @@ NOTES = {
 }
 
 
-class VAE(Method, Samples, Encodes, HasLikelihood):
+class VAE(Autoencoder, Samples, Encodes, HasLikelihood):
     name = "vae"
     title = "variational autoencoder"
     paper = "Kingma and Welling 2013, Auto-Encoding Variational Bayes, arXiv:1312.6114"
 
-    batch_size: int = setting(64, "images a step, over all processes together", minimum=1)
     z_dim: int = setting(32, "numbers in a latent", minimum=1)
     pixels: str = setting(
         "bernoulli",
@@ -83,8 +83,6 @@ class VAE(Method, Samples, Encodes, HasLikelihood):
     )
     shift: int = setting(0, "training images are moved by up to so many pixels each way", minimum=0, unit="pixels")
     shift_share: float = setting(0.5, "shift: share of the images that are moved at all", minimum=0, maximum=1)
-    lr: float = setting(1e-3, "learning rate of AdamW at the start", minimum=0)
-    weight_decay: float = setting(0.0, "AdamW's weight decay", minimum=0)
     decay: str = setting(
         "linear", "fall of the learning rate to zero over the budget", choices=("linear", "cosine", "none")
     )

@@ -32,7 +32,8 @@ from ganvas.abilities import CodeGrid, Demonstrates, Tokenizes
 from ganvas.chunks import in_chunks
 from ganvas.errors import UsageError
 from ganvas.losses.quantised import codebook_error, commitment_error, perplexity, reconstruction_error
-from ganvas.method import Batch, DataSpec, Method, Update, setting, step_factor
+from ganvas.method import Batch, DataSpec, Update, setting, step_factor
+from ganvas.methods.autoencoder._base import Autoencoder
 from ganvas.networks.vq import FSQ, Codebook, CodeDecoder, CodeEncoder, halved, rotated, straight_through, sums_by_code
 from ganvas.registry import preset
 from ganvas.settings import as_text
@@ -52,12 +53,11 @@ class Chosen:
     passed: Tensor
 
 
-class VQVAE(Method, Tokenizes, Demonstrates):
+class VQVAE(Autoencoder, Tokenizes, Demonstrates):
     name = "vq_vae"
     title = "autoencoder with a learned codebook: images as discrete codes"
     paper = "van den Oord et al. 2017, Neural Discrete Representation Learning, arXiv:1711.00937"
 
-    batch_size: int = setting(64, "images a step, over all processes together", minimum=1)
     quantiser: str = setting(
         "ema",
         "who moves the codes: moving averages, the gradient, or nobody (finite scalar quantisation)",
@@ -85,12 +85,7 @@ class VQVAE(Method, Tokenizes, Demonstrates):
     )
     width: int = setting(64, "channels of the features on the grid", minimum=2)
     blocks: int = setting(2, "residual blocks, each network and level", minimum=0)
-    lr: float = setting(1e-3, "learning rate of AdamW at the start", minimum=0)
-    weight_decay: float = setting(0.0, "AdamW's weight decay", minimum=0)
     warmup: int = setting(100, "steps over which the learning rate rises to its full value", minimum=0)
-    decay: str = setting(
-        "cosine", "fall of the learning rate to zero over the budget", choices=("linear", "cosine", "none")
-    )
     ema: float = setting(0.999, "decay of the average of all weights and codes, a step", minimum=0, maximum=0.999999)
 
     averaged = ("E", "G", "Q")

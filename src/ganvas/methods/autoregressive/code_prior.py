@@ -30,10 +30,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import AdamW, Optimizer
 
-from ganvas.abilities import CodeGrid, Restoration, Restores, Samples, Tokenizes, TwoStage
+from ganvas.abilities import CodeGrid, Restoration, Restores, Tokenizes, TwoStage
 from ganvas.chunks import in_chunks
 from ganvas.errors import UsageError
-from ganvas.method import Batch, Classes, DataSpec, Method, Update, setting, step_factor, uniforms
+from ganvas.method import Batch, DataSpec, Method, Update, setting, uniforms
+from ganvas.methods.autoregressive._base import Autoregressive
 from ganvas.networks.code_grids import CodeNetwork, Known, draw, systematic
 from ganvas.registry import create, methods_with, preset
 
@@ -41,12 +42,11 @@ RESTORED_AT_ONCE = 4  # images; fewer are filled up to it
 FIRST = ("vq_vae", "small")  # the first stage, method and preset, where none is told
 
 
-class CodePrior(Classes, Samples, TwoStage, Restores):
+class CodePrior(Autoregressive, TwoStage, Restores):
     name = "code_prior"
     title = "gated PixelCNN over the codes of a VQ-VAE; generates images and fills holes"
     paper = "van den Oord et al. 2017, Neural Discrete Representation Learning, arXiv:1711.00937"
 
-    batch_size: int = setting(32, "images a step, over all processes together", minimum=1)
     first_stage: str = setting(
         "", "the method whose codes are learned and its settings, as JSON; --codes RUN writes it"
     )
@@ -62,11 +62,6 @@ class CodePrior(Classes, Samples, TwoStage, Restores):
     )
     lr: float = setting(1e-3, "learning rate of AdamW at the start", minimum=0)
     weight_decay: float = setting(0.01, "AdamW's weight decay", minimum=0)
-    decay: str = setting(
-        "cosine", "fall of the learning rate to zero over the budget", choices=("linear", "cosine", "none")
-    )
-    warmup: int = setting(100, "steps over which the learning rate rises to its full value", minimum=0)
-    ema: float = setting(0.999, "decay of the weights' average, a step", minimum=0, maximum=0.999999)
     particles: int = setting(16, "restoring: drafts at a time, of which the intact codes choose", minimum=1)
     sweeps: int = setting(3, "restoring: times that the hole is filled, the last one counts", minimum=1)
 
@@ -140,9 +135,6 @@ class CodePrior(Classes, Samples, TwoStage, Restores):
             places = zip(self.first.grids(), nats.detach(), self.prior.places, strict=True)
             report |= {f"bits_per_code_{grid.name}": nat / count / math.log(2) for grid, nat, count in places}
         return {"loss": loss, **report}
-
-    def schedule(self, progress: float, steps: int) -> float:
-        return step_factor(self.decay, progress, steps, self.warmup)
 
     # --- sampling -------------------------------------------------------------------------------------------------------------
 

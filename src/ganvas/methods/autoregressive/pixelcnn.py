@@ -24,9 +24,8 @@ from collections.abc import Iterable
 
 import torch
 from torch import Tensor
-from torch.optim import Adam, Optimizer
 
-from ganvas.abilities import HasLikelihood, Likelihood, Samples
+from ganvas.abilities import Likelihood
 from ganvas.losses.autoregressive import (
     Binary,
     Categorical,
@@ -36,7 +35,8 @@ from ganvas.losses.autoregressive import (
     to_levels,
     to_values,
 )
-from ganvas.method import Batch, Classes, DataSpec, Update, setting, step_factor, uniforms
+from ganvas.method import Batch, DataSpec, Update, setting, uniforms
+from ganvas.methods.autoregressive._base import ExactLikelihood
 from ganvas.networks.pixelcnn import Incremental, PixelCNN
 from ganvas.registry import preset
 
@@ -46,12 +46,11 @@ NOTES = {
 }
 
 
-class GatedPixelCNN(Classes, Samples, HasLikelihood):
+class GatedPixelCNN(ExactLikelihood):
     name = "pixelcnn"
     title = "gated PixelCNN: exact likelihood, pixel by pixel"
     paper = "van den Oord et al. 2016, Conditional Image Generation with PixelCNN Decoders, arXiv:1606.05328"
 
-    batch_size: int = setting(32, "images a step, over all processes together", minimum=1)
     output: str = setting(
         "categorical",
         "a channel's distribution: 2 levels, a softmax over levels, or a mixture of logistics over them",
@@ -73,16 +72,6 @@ class GatedPixelCNN(Classes, Samples, HasLikelihood):
         0.0, "share of an image's features that each gate loses in training", minimum=0, maximum=0.9
     )
     conditional: bool = setting(False, "tell every gate the class of each image; the data need labels")
-    lr: float = setting(1e-3, "learning rate of Adam at the start", minimum=0)
-    beta1: float = setting(0.9, "Adam's first decay", minimum=0, maximum=0.9999)
-    beta2: float = setting(0.999, "Adam's second decay", minimum=0, maximum=0.99999)
-    decay: str = setting(
-        "cosine", "fall of the learning rate to zero over the budget", choices=("linear", "cosine", "none")
-    )
-    warmup: int = setting(100, "steps over which the learning rate rises to its full value", minimum=0)
-    ema: float = setting(0.999, "decay of the weights' average, a step", minimum=0, maximum=0.999999)
-
-    averaged = ("network",)
 
     def build(self, spec: DataSpec) -> None:
         self.shape = spec.shape
@@ -103,10 +92,6 @@ class GatedPixelCNN(Classes, Samples, HasLikelihood):
         if self.output == "categorical":
             return Categorical(channels, self.levels)
         return LogisticMixture(channels, self.levels, self.mixtures)
-
-    def optimizers(self) -> dict[str, Optimizer]:
-        decays = (self.beta1, self.beta2)
-        return {"network": Adam(self.network.parameters(), lr=self.lr, betas=decays, fused=True)}
 
     def updates(self) -> list[Update]:
         return [Update("likelihood", trains="network", loss=self.likelihood_loss)]
@@ -135,15 +120,10 @@ class GatedPixelCNN(Classes, Samples, HasLikelihood):
         codes = self.levels_of(images, None if uniform is None else uniform.to(images.device))
         return self.log_probability(codes, labels)
 
-    def likelihood(
-        self,
-        examples: Tensor,
-        labels: Tensor | None = None,
-        *,
-        samples: int = 1,
-        generator: torch.Generator | None = None,
+    def exact_likelihood(
+        self, examples: Tensor, labels: Tensor | None, generator: torch.Generator | None
     ) -> Likelihood:
-        """The exact likelihood of each image at this method's levels; there is nothing to estimate by `samples`."""
+        """The exact likelihood of each image at this method's levels."""
         uniform = torch.rand(examples.shape, generator=generator).to(examples.device) if self.draws_levels else None
         nats = -self.log_probability(self.levels_of(examples, uniform), labels)
         binary = self.output == "binary"
@@ -168,9 +148,6 @@ class GatedPixelCNN(Classes, Samples, HasLikelihood):
     def draws_levels(self) -> bool:
         """Whether an image's levels are drawn rather than the nearest ones."""
         return self.output == "binary" and self.binarise == "stochastic"
-
-    def schedule(self, progress: float, steps: int) -> float:
-        return step_factor(self.decay, progress, steps, self.warmup)
 
     # --- sampling -------------------------------------------------------------------------------------------------------
 

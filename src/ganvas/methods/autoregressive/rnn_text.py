@@ -28,18 +28,18 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torch.optim import Adam, Optimizer
 
-from ganvas.abilities import HasLikelihood, Likelihood, Samples
+from ganvas.abilities import Likelihood
 from ganvas.losses.truncation import drawn, probabilities
-from ganvas.method import Batch, DataSpec, Method, Update, setting, step_factor, uniforms
+from ganvas.method import Batch, DataSpec, Update, setting, uniforms
+from ganvas.methods.autoregressive._base import ExactLikelihood
 from ganvas.networks.recurrent import RecurrentText
 from ganvas.registry import preset
 
 NOTE = "each window predicted from its first token on, with nothing known before it"
 
 
-class RecurrentTextModel(Method, Samples, HasLikelihood):
+class RecurrentTextModel(ExactLikelihood):
     name = "rnn_text"
     title = "recurrent language model with an exact likelihood"
     paper = "Graves 2013, Generating Sequences With Recurrent Neural Networks, arXiv:1308.0850"
@@ -54,11 +54,7 @@ class RecurrentTextModel(Method, Samples, HasLikelihood):
     dropout: float = setting(0.0, "share of features that training leaves out between layers", minimum=0, maximum=0.9)
     clip: float = setting(1.0, "largest norm of the gradients together; 0: as they are", minimum=0)
     lr: float = setting(6e-3, "learning rate of Adam at the start", minimum=0)
-    beta1: float = setting(0.9, "Adam's first decay", minimum=0, maximum=0.9999)
     beta2: float = setting(0.99, "Adam's second decay", minimum=0, maximum=0.99999)
-    decay: str = setting(
-        "cosine", "fall of the learning rate to zero over the budget", choices=("linear", "cosine", "none")
-    )
     warmup: int = setting(50, "steps over which the learning rate rises to its full value", minimum=0)
     ema: float = setting(0.99, "decay of the weights' average, a step", minimum=0, maximum=0.999999)
     length: int = setting(500, "sampling: tokens of a text", minimum=1)
@@ -68,7 +64,6 @@ class RecurrentTextModel(Method, Samples, HasLikelihood):
         1.0, "sampling: only the fewest tokens that together are so probable; 1: all", minimum=0, maximum=1
     )
 
-    averaged = ("network",)
     carried = ("state",)
     of_sampling = ("length", "temperature", "top_k", "top_p")
 
@@ -83,17 +78,10 @@ class RecurrentTextModel(Method, Samples, HasLikelihood):
         # A text begins where a line does; where there are no lines, after a blank.
         self.first = next((spec.text.tokens.index(one) for one in ("\n", " ") if one in spec.text.tokens), 0)
 
-    def optimizers(self) -> dict[str, Optimizer]:
-        decays = (self.beta1, self.beta2)
-        return {"network": Adam(self.network.parameters(), lr=self.lr, betas=decays, fused=True)}
-
     def updates(self) -> list[Update]:
         return [
             Update("likelihood", trains="network", loss=self.likelihood_loss, after=self.carry_state, clip=self.clip)
         ]
-
-    def schedule(self, progress: float, steps: int) -> float:
-        return step_factor(self.decay, progress, steps, self.warmup)
 
     # --- likelihood -----------------------------------------------------------------------------------------------------
 
@@ -129,15 +117,10 @@ class RecurrentTextModel(Method, Samples, HasLikelihood):
         features = (self.network.embedding.embedding_dim, *self.network.widths)
         return [(batch.uniform(one)[None] >= self.dropout) / (1 - self.dropout) for one in features]
 
-    def likelihood(
-        self,
-        examples: Tensor,
-        labels: Tensor | None = None,
-        *,
-        samples: int = 1,
-        generator: torch.Generator | None = None,
+    def exact_likelihood(
+        self, examples: Tensor, labels: Tensor | None, generator: torch.Generator | None
     ) -> Likelihood:
-        """Exact, of tokens (n, L) from the second on, each given those before it in its row; there is nothing to estimate."""
+        """Exact, of tokens (n, L) from the second on, each given those before it in its row."""
         tokens = examples.T
         logits, _ = self.network(tokens[:-1])
         nats = _nats(logits, tokens[1:]).sum(0)

@@ -27,12 +27,12 @@ from collections.abc import Iterable
 
 import torch
 from torch import Tensor
-from torch.optim import Adam, Optimizer
 
-from ganvas.abilities import HasLikelihood, Likelihood, Samples
+from ganvas.abilities import Likelihood
 from ganvas.losses.autoregressive import Categorical, LogisticMixture, drawn, to_levels, to_values
 from ganvas.losses.mulaw import compress, heard
-from ganvas.method import Batch, Classes, DataSpec, Update, setting, step_factor, uniforms
+from ganvas.method import Batch, DataSpec, Update, setting, uniforms
+from ganvas.methods.autoregressive._base import ExactLikelihood
 from ganvas.networks.wavenet import HOP, Incremental, WaveNet
 from ganvas.registry import preset
 
@@ -40,7 +40,7 @@ AT_ONCE = 2**16  # samples that a pass without gradients takes
 TAIL = 4  # a crop may end so many parts of itself after the clip's own end: a quarter
 
 
-class WaveNetMethod(Classes, Samples, HasLikelihood):
+class WaveNetMethod(ExactLikelihood):
     name = "wavenet"
     title = "WaveNet: audio with an exact likelihood, sample by sample"
     paper = "van den Oord et al. 2016, WaveNet: A Generative Model for Raw Audio, arXiv:1609.03499"
@@ -63,21 +63,11 @@ class WaveNetMethod(Classes, Samples, HasLikelihood):
     crop: int = setting(4096, "samples of a clip that a step learns from, cut out at random; 0: whole clips", minimum=0)
     place: bool = setting(True, "tell every gate how far into the clip it is")
     conditional: bool = setting(False, "tell every gate the class of each clip; the data need labels")
-    lr: float = setting(1e-3, "learning rate of Adam at the start", minimum=0)
-    beta1: float = setting(0.9, "Adam's first decay", minimum=0, maximum=0.9999)
-    beta2: float = setting(0.999, "Adam's second decay", minimum=0, maximum=0.99999)
-    decay: str = setting(
-        "cosine", "fall of the learning rate to zero over the budget", choices=("linear", "cosine", "none")
-    )
-    warmup: int = setting(100, "steps over which the learning rate rises to its full value", minimum=0)
     clip: float = setting(
         2.0,
         "largest norm of a step's gradient; longer ones, which silence makes, are made as short. 0: as they are",
         minimum=0,
     )
-    ema: float = setting(0.999, "decay of the weights' average, a step", minimum=0, maximum=0.999999)
-
-    averaged = ("network",)
 
     def build(self, spec: DataSpec) -> None:
         self.length = spec.width
@@ -93,15 +83,8 @@ class WaveNetMethod(Classes, Samples, HasLikelihood):
             with torch.no_grad():
                 self.network.out.bias.copy_(self.distribution.bias())
 
-    def optimizers(self) -> dict[str, Optimizer]:
-        decays = (self.beta1, self.beta2)
-        return {"network": Adam(self.network.parameters(), lr=self.lr, betas=decays, fused=True)}
-
     def updates(self) -> list[Update]:
         return [Update("likelihood", trains="network", loss=self.likelihood_loss, clip=self.clip)]
-
-    def schedule(self, progress: float, steps: int) -> float:
-        return step_factor(self.decay, progress, steps, self.warmup)
 
     # --- likelihood -----------------------------------------------------------------------------------------------------
 
@@ -126,15 +109,10 @@ class WaveNetMethod(Classes, Samples, HasLikelihood):
         places = start[:, None] * HOP + torch.arange(min(crop, self.length), device=codes.device)
         return codes.gather(1, places), start
 
-    def likelihood(
-        self,
-        examples: Tensor,
-        labels: Tensor | None = None,
-        *,
-        samples: int = 1,
-        generator: torch.Generator | None = None,
+    def exact_likelihood(
+        self, examples: Tensor, labels: Tensor | None, generator: torch.Generator | None
     ) -> Likelihood:
-        """Exact, of each clip (n, 1, L) up to its last sample that is not 0; there is nothing to estimate by `samples`."""
+        """Exact, of each clip (n, 1, L) up to its last sample that is not 0."""
         codes, terms = self.levels_of(examples), lengths(examples)
         counted = torch.arange(self.length, device=codes.device) < terms[:, None]
         step = max(1, AT_ONCE // self.length)

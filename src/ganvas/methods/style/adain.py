@@ -18,12 +18,9 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.optim import Adam, Optimizer
 
-from ganvas.abilities import Demonstrates, Stylises
 from ganvas.data.styles import Sheet, read_styles
 from ganvas.errors import UsageError
-from ganvas.losses.adversarial import discriminator_cross_entropy, non_saturating_generator
 from ganvas.losses.style import (
     adain,
     content_loss,
@@ -32,20 +29,20 @@ from ganvas.losses.style import (
     moment_scale,
     moments,
     relative,
-    total_variation,
 )
-from ganvas.method import Batch, DataSpec, Method, Update, setting, step_factor
+from ganvas.method import Batch, DataSpec, Update, setting
+from ganvas.methods.style._base import StyleTransfer
 from ganvas.networks.features.catalog import find_entry
 from ganvas.networks.features.extractor import build_network, open_network
 from ganvas.networks.resample import cut, fitted, grown_to
-from ganvas.networks.style_transfer import Decoder, StrokeDiscriminator
+from ganvas.networks.style_transfer import Decoder
 from ganvas.registry import preset
 
 OTHERS = "others"
 SIDE = 256  # pixels, the shorter side of a style image
 
 
-class AdaIN(Method, Stylises, Demonstrates):
+class AdaIN(StyleTransfer):
     name = "adain"
     title = "AdaIN: arbitrary style transfer by feature statistics"
     paper = "Huang and Belongie 2017, Arbitrary Style Transfer with Adaptive Instance Normalization, arXiv:1703.06868"
@@ -63,19 +60,9 @@ class AdaIN(Method, Stylises, Demonstrates):
         "mobilenet_v2", "the encoder: mobilenet_v2, efficientnet_lite0, vgg16_bn, vgg16, vgg19 or digits"
     )
     style_weight: float = setting(10.0, "lambda of eq. 11, weight of the style", minimum=0)
-    tv: float = setting(0.3, "weight of the total variation: smoother", minimum=0)
-    adversarial: float = setting(
-        0.0, "weight of a discriminator's loss that knows pieces of the styles; 0: none", minimum=0
-    )
     widths: tuple[int, ...] = setting((64, 32), "channels of the decoder from the smallest size up", minimum=1)
-    disc_width: int = setting(32, "adversarial: channels of the discriminator's first layer", minimum=1)
-    lr: float = setting(1e-3, "learning rate of Adam", minimum=0)
-    decay: str = setting(
-        "linear", "fall of the learning rate to zero over the budget", choices=("linear", "cosine", "none")
-    )
     ema: float = setting(0.99, "decay of the decoder's average, a step", minimum=0, maximum=0.999999)
 
-    averaged = ("G",)
     frozen = ("E",)
 
     def build(self, spec: DataSpec) -> None:
@@ -87,9 +74,7 @@ class AdaIN(Method, Stylises, Demonstrates):
         self.stride, self.encoder = stride, entry.adain_layer
         widths = fitted(self.widths, stride.bit_length() - 1)
         self.G = Decoder(self.E.channels(entry.adain_layer, spec.channels), spec.channels, widths)
-        if self.adversarial:
-            self.D = StrokeDiscriminator(spec.channels, self.disc_width)
-        self.channels, self.size = spec.channels, (spec.height, spec.width)
+        self.build_discriminator(spec)
 
     def load_frozen(self, device: torch.device) -> None:
         """Reads the styles."""
@@ -107,12 +92,6 @@ class AdaIN(Method, Stylises, Demonstrates):
         if not resumed:
             self.E.load_state_dict(open_network(self.network, wanted=self.layers).state_dict())
 
-    def optimizers(self) -> dict[str, Optimizer]:
-        made: dict[str, Optimizer] = {"G": Adam(self.G.parameters(), lr=self.lr, fused=True)}
-        if self.adversarial:
-            made["D"] = Adam(self.D.parameters(), lr=self.lr, betas=(0.5, 0.999), fused=True)
-        return made
-
     def updates(self) -> list[Update]:
         decoder = Update("decoder", trains="G", loss=self.decoder_loss)
         discriminator = Update("discriminator", trains="D", loss=self.discriminator_loss)
@@ -127,24 +106,14 @@ class AdaIN(Method, Stylises, Demonstrates):
         style = torch.stack(
             [relative(moment_loss(taps[name], wanted[name]), moment_scale(wanted[name])).mean() for name in self.layers]
         ).mean()
-        variation = total_variation(stylised).mean()
-        loss = content + self.style_weight * style + self.tv * variation
-        report = {"content": content.detach(), "style": style.detach(), "variation": variation.detach()}
-        if self.adversarial:
-            fooled = non_saturating_generator(self.D(stylised)).mean()
-            loss, report["adversarial"] = loss + self.adversarial * fooled, fooled.detach()
-        return {"loss": loss, **report}
+        return self.with_regularisers(content + self.style_weight * style, content, style, stylised)
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
         """Paintings against stylised photos (Goodfellow 2014, eq. 1)."""
         paintings = batch.memo("paintings", lambda: self.styles_of(batch))
         _, target = batch.memo("targets", lambda: self.targets(batch))
         stylised = batch.memo("stylised", lambda: self.G(target).float()).detach()
-        real, fake = self.D(paintings), self.D(stylised)
-        return {"loss": discriminator_cross_entropy(real, fake).mean(), "real": real.mean(), "fake": fake.mean()}
-
-    def schedule(self, progress: float, steps: int) -> float:
-        return step_factor(self.decay, progress)
+        return self.discriminator_report(paintings, stylised)
 
     @torch.no_grad()
     def targets(self, batch: Batch) -> tuple[dict[str, tuple[Tensor, Tensor]], Tensor]:

@@ -19,26 +19,23 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.optim import Adam, Optimizer
 
-from ganvas.abilities import Demonstrates, Stylises
 from ganvas.data.styles import Sheet, fingerprint, read_styles
 from ganvas.errors import RunError, UsageError
-from ganvas.losses.adversarial import discriminator_cross_entropy, non_saturating_generator
-from ganvas.losses.style import content_loss, content_scale, gram, relative, style_loss, style_scale, total_variation
-from ganvas.method import Batch, DataSpec, Method, Update, setting, step_factor
+from ganvas.losses.style import content_loss, content_scale, gram, relative, style_loss, style_scale
+from ganvas.method import Batch, DataSpec, Update, setting
+from ganvas.methods.style._base import StyleTransfer
 from ganvas.networks.features.catalog import find_entry
 from ganvas.networks.features.extractor import FeatureExtractor
-from ganvas.networks.style_transfer import StrokeDiscriminator, StyleTransferNetwork
+from ganvas.networks.style_transfer import StyleTransferNetwork
 from ganvas.registry import preset
 
 
-class FastStyle(Method, Stylises, Demonstrates):
+class FastStyle(StyleTransfer):
     name = "fast_style"
     title = "fast style transfer: one style, one network, one pass"
     paper = "Johnson et al. 2016, Perceptual Losses for Real-Time Style Transfer and Super-Resolution, arXiv:1603.08155"
 
-    batch_size: int = setting(4, "images a step, over all processes together", minimum=1)
     style: str = setting("mosaic", "the painting: an image file; mosaic is drawn by the program")
     style_size: int = setting(
         256, "shorter side of the painting as it is looked at: larger strokes for more", minimum=16, unit="pixels"
@@ -49,36 +46,21 @@ class FastStyle(Method, Stylises, Demonstrates):
     )
     alpha: float = setting(1.0, "weight of the content", minimum=0)
     beta: float = setting(30.0, "weight of the style", minimum=0)
-    tv: float = setting(0.3, "weight of the total variation: smoother", minimum=0)
-    adversarial: float = setting(
-        0.0, "weight of a discriminator's loss that knows pieces of the painting; 0: none", minimum=0
-    )
     widths: tuple[int, ...] = setting(
         (32, 64, 128), "channels from full size down; each after the first halves the size", minimum=1
     )
     blocks: int = setting(5, "residual blocks at the smallest size", minimum=0)
     kernel: int = setting(9, "kernel of the first and last convolution", minimum=1, odd=True, unit="pixels")
-    disc_width: int = setting(32, "adversarial: channels of the discriminator's first layer", minimum=1)
-    lr: float = setting(1e-3, "learning rate of Adam", minimum=0)
-    decay: str = setting(
-        "linear", "fall of the learning rate to zero over the budget", choices=("linear", "cosine", "none")
-    )
-    ema: float = setting(0.99, "decay of the generator's average, a step", minimum=0, maximum=0.999999)
-
-    averaged = ("G",)
 
     def build(self, spec: DataSpec) -> None:
-        widths = self.widths
         find_entry(self.network)
-        self.G = StyleTransferNetwork(spec.channels, widths, self.blocks, self.kernel)
-        if self.adversarial:
-            self.D = StrokeDiscriminator(spec.channels, self.disc_width)
+        self.G = StyleTransferNetwork(spec.channels, self.widths, self.blocks, self.kernel)
+        self.build_discriminator(spec)
         self.origin: Tensor
         self.register_buffer("origin", torch.zeros(32, dtype=torch.uint8))
         self.register_load_state_dict_post_hook(lambda *_: self.check_origin())
         self.expected: Tensor | None = None
         self.extractor: FeatureExtractor | None = None
-        self.channels, self.size = spec.channels, (spec.height, spec.width)
 
     def load_frozen(self, device: torch.device) -> None:
         """Reads the painting and the feature network; the painting's Gram matrices are all that is kept of it."""
@@ -108,12 +90,6 @@ class FastStyle(Method, Stylises, Demonstrates):
                 " as they are now: bring back the files of then, or start a new run"
             )
 
-    def optimizers(self) -> dict[str, Optimizer]:
-        made: dict[str, Optimizer] = {"G": Adam(self.G.parameters(), lr=self.lr, fused=True)}
-        if self.adversarial:
-            made["D"] = Adam(self.D.parameters(), lr=self.lr, betas=(0.5, 0.999), fused=True)
-        return made
-
     def updates(self) -> list[Update]:
         generator = Update("generator", trains="G", loss=self.generator_loss)
         discriminator = Update("discriminator", trains="D", loss=self.discriminator_loss)
@@ -123,13 +99,8 @@ class FastStyle(Method, Stylises, Demonstrates):
         """Eq. 5 with the total variation of sec. 3.2, and the discriminator's loss where it has a weight."""
         stylised = batch.memo("stylised", lambda: self.G(batch.real).float())
         parts = self.parts(stylised, batch.real)
-        content, style, variation = parts["content"].mean(), parts["style"].mean(), total_variation(stylised).mean()
-        loss = self.alpha * content + self.beta * style + self.tv * variation
-        report = {"content": content.detach(), "style": style.detach(), "variation": variation.detach()}
-        if self.adversarial:
-            fooled = non_saturating_generator(self.D(stylised)).mean()
-            loss, report["adversarial"] = loss + self.adversarial * fooled, fooled.detach()
-        return {"loss": loss, **report}
+        content, style = parts["content"].mean(), parts["style"].mean()
+        return self.with_regularisers(self.alpha * content + self.beta * style, content, style, stylised)
 
     def parts(self, stylised: Tensor, photos: Tensor) -> dict[str, Tensor]:
         """Eqs. 2 and 4 of the paper, each layer relative, means over layers: "content" and "style", (N,)."""
@@ -147,12 +118,9 @@ class FastStyle(Method, Stylises, Demonstrates):
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
         """Pieces of the painting against stylised photos (Goodfellow 2014, eq. 1)."""
-        real = self.D(self.sheet.crops(batch, self.size))
-        fake = self.D(batch.memo("stylised", lambda: self.G(batch.real).float()).detach())
-        return {"loss": discriminator_cross_entropy(real, fake).mean(), "real": real.mean(), "fake": fake.mean()}
-
-    def schedule(self, progress: float, steps: int) -> float:
-        return step_factor(self.decay, progress)
+        paintings = self.sheet.crops(batch, self.size)
+        stylised = batch.memo("stylised", lambda: self.G(batch.real).float()).detach()
+        return self.discriminator_report(paintings, stylised)
 
     # --- abilities ------------------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,65 @@
+"""What autoregressive methods share: how the learning rate falls, the average of the weights, and Adam on one network.
+
+A latent of these methods holds one uniform number per value to draw, so that an example is a function of its latent alone.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import torch
+from torch import Tensor
+from torch.optim import Adam, Optimizer
+
+from ganvas.abilities import HasLikelihood, Likelihood, Samples
+from ganvas.data.batch import Batch
+from ganvas.method import Classes, setting, step_factor
+
+
+class Autoregressive(Classes, Samples):
+    """A method that draws one value after the other."""
+
+    batch_size: int = setting(32, "images a step, over all processes together", minimum=1)
+    lr: float = setting(1e-3, "learning rate of Adam at the start", minimum=0)
+    decay: str = setting(
+        "cosine", "fall of the learning rate to zero over the budget", choices=("linear", "cosine", "none")
+    )
+    warmup: int = setting(100, "steps over which the learning rate rises to its full value", minimum=0)
+    ema: float = setting(0.999, "decay of the weights' average, a step", minimum=0, maximum=0.999999)
+
+    def schedule(self, progress: float, steps: int) -> float:
+        return step_factor(self.decay, progress, steps, self.warmup)
+
+
+class ExactLikelihood(Autoregressive, HasLikelihood):
+    """One network, `network`, whose likelihood is exact: log p(x) is the sum over all values of log p(x_i | earlier)."""
+
+    beta1: float = setting(0.9, "Adam's first decay", minimum=0, maximum=0.9999)
+    beta2: float = setting(0.999, "Adam's second decay", minimum=0, maximum=0.99999)
+
+    averaged = ("network",)
+
+    def optimizers(self) -> dict[str, Optimizer]:
+        network = self.get_submodule("network")
+        return {"network": Adam(network.parameters(), lr=self.lr, betas=(self.beta1, self.beta2), fused=True)}
+
+    @abstractmethod
+    def likelihood_loss(self, batch: Batch) -> dict[str, Tensor]:
+        """Holds "loss", -log p in nats per value."""
+
+    @abstractmethod
+    def exact_likelihood(
+        self, examples: Tensor, labels: Tensor | None, generator: torch.Generator | None
+    ) -> Likelihood:
+        """See HasLikelihood.likelihood."""
+
+    def likelihood(
+        self,
+        examples: Tensor,
+        labels: Tensor | None = None,
+        *,
+        samples: int = 1,
+        generator: torch.Generator | None = None,
+    ) -> Likelihood:
+        """The exact likelihood of each example; there is nothing to estimate by `samples`."""
+        return self.exact_likelihood(examples, labels, generator)

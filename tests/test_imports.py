@@ -265,6 +265,28 @@ def test_packages_export_what_they_say(package: str) -> None:
     assert module.__all__ and all(hasattr(module, name) for name in module.__all__)
 
 
+def test_abilities_are_few_and_declared() -> None:
+    """At most ten; a method has one by deriving from it, and nothing is asked by assert isinstance."""
+    from ganvas.abilities import Ability
+
+    assert len(Ability.__subclasses__()) <= 10
+    for path in FILES:
+        asserts = [node for node in ast.walk(parsed(path)) if isinstance(node, ast.Assert)]
+        assert not [node for node in asserts if "isinstance(" in ast.unparse(node.test)], where(path)
+
+
+def test_a_new_gan_needs_few_names() -> None:
+    """At most ten names of ours in the example of a method in one file."""
+    tree = parsed(SOURCE.parents[1] / "examples" / "new_gan_in_one_file.py")
+    imported = [
+        alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("ganvas")
+        for alias in node.names
+    ]
+    assert len(imported) <= 10, imported
+
+
 def test_each_file_says_what_it_is() -> None:
     silent = [
         where(path)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from ganvas.cli.output import print_facts, print_table, write_json
+from ganvas.settings import as_text
 
 if TYPE_CHECKING:
     from torch import nn
@@ -34,7 +35,7 @@ def show(session: Session, *, json: bool) -> None:
             "compiled": "yes" if facts["compiled"] else "no", "processes": session.engine.ranks,
         }
     )  # fmt: skip
-    settings = [(name, "auto" if value is None else str(value)) for name, value in facts["settings"].items()]
+    settings = [(name, as_text(value)) for name, value in facts["settings"].items()]
     print_table(("setting", "value"), settings)
     networks = [(name, str(row["layers"]), f"{row['parameters']:,}") for name, row in facts["networks"].items()]
     print_table(("network", "layers", "parameters"), [*networks, ("all", "", f"{session.parameters:,}")], right=(1, 2))

@@ -141,13 +141,16 @@ class PixelCNN(nn.Module):
         init_fan_in_(self.hidden, 2**0.5)
         init_fan_in_(self.out, 0.1)  # begins near the distribution that the biases say
 
+    def gated_layers(self) -> list[GatedLayer]:
+        """The layers, with their type."""
+        return [layer for layer in self.layers if isinstance(layer, GatedLayer)]
+
     def forward(
         self, x: Tensor, label: Tensor | None = None, kept: Tensor | None = None, seen: Tensor | None = None
     ) -> Tensor:
         v = h = x
         gates = []
-        for depth, layer in enumerate(self.layers):
-            assert isinstance(layer, GatedLayer)
+        for depth, layer in enumerate(self.gated_layers()):
             before, linked = layer.above(layer.padded(v), label, seen)
             g = gate(linked + layer.horizontal(h))
             if kept is not None:

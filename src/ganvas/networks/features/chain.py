@@ -289,7 +289,8 @@ class Walk:
             if isinstance(layer, Pool):
                 gradient = layer.back(gradient, y, kept.behind, kept.size)
                 continue
-            assert isinstance(layer, Layer)
+            if not isinstance(layer, Layer):
+                raise TypeError(f"{kept.name} is neither a Layer nor a Pool, so there is no way back through it")
             added = gradient if layer.adds else added
             gradient = layer.back(gradient, y, kept.size)
             gradient = gradient.add_(added) if layer.opens else gradient

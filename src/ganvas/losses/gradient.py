@@ -15,6 +15,15 @@ def squared_gradient(x: Tensor, logits: Tensor) -> Tensor:
     return gradient.float().square().flatten(1).sum(1)
 
 
+def auto_gamma(total_variance: float) -> float:
+    """The weight gamma of R1 (and R2) for data of this total variance, the mean squared distance of an image from the mean image.
+
+    A penalty on |dD/dx|^2 must scale with the square of the data's distances to stay equally strong. 200 gives the built-in
+    digits a gamma of about 1, where 0.3 did no better (docs/experiments.md); other data are not measured yet.
+    """
+    return total_variance / 200
+
+
 def one_centred(x: Tensor, logits: Tensor) -> Tensor:
     """(|grad_x D(x)| - 1)^2 (Gulrajani 2017, eq. 3), without the factor lambda. Shapes as in `squared_gradient`."""
     # A gradient of exactly zero has no derivative of its norm; 1e-12 keeps it finite and changes no float32 digit.

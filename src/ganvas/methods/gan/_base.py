@@ -1,9 +1,9 @@
 """What every GAN here has: G and D, their Adam, one update each, and sampling. The papers differ in what they override.
 
 Order of one step: G first, then D on the same fake images, detached, which both take from the batch's memo as "fake". Seen from D
-that is the alternation of the papers; it saves one forward of G. Where D is of batch statistics, or cheap to share, G's update
-leaves D's logits of them there as well ("fake_logits"). A method that trains D several times for each G puts D first and draws
-new noise for each update.
+that is the alternation of the papers; it saves one forward of G. Where D's update passes the fake images through D by themselves
+(because of batch statistics), it takes their logits from G's update as well ("fake_logits"). A method that trains D several times
+for each G puts D first and draws new noise for each update.
 """
 
 from __future__ import annotations
@@ -102,8 +102,8 @@ class Pair(Classes, Samples, HasDiscriminator):
         return diff_augment(images, draw)
 
     def adapt(self, report: dict[str, Tensor], batch: Batch, times: int = 1) -> None:
-        """After D's step: ADA's strength follows "sign" of D's report (see `discriminator_report`). `times`: how often the same images are
-        scored in a step."""
+        """After D's step: ADA's strength follows "sign" of D's report (see `discriminator_report`). `times`: how often a step
+        scores the same images."""
         if self.augment == "ada":
             p = adapted(self.augment_p, report["sign"], self.ada_target, self.batch_size, self.ada_images * times)
             self.augment_p.copy_(p)

@@ -1,9 +1,9 @@
 """cGAN: conditional GAN (Mirza, Osindero 2014, arXiv:1411.1784).
 
-Idea: G and D are both conditioned on the class y of an image (eq. 2). D decides whether an image is real *and* fits its class, so G
-must generate what is asked for: `ganvas sample RUN --label 7`.
+Idea: G and D are both conditioned on the class y of an image (eq. 2). D decides whether an image is real *and* fits its class, so
+G must generate what is asked for: `ganvas sample RUN --label 7`.
 
-How D is told (`join`): "concat" joins the class to D's input as in the paper, "projection" adds the product of a learned
+How D is conditioned (`join`): "concat" joins the class to D's input as in the paper, "projection" adds the product of a learned
 vector of the class and D's last features to the logit (Miyato and Koyama 2018, arXiv:1802.05637, eq. 3).
 
 Departs from the paper: DCGAN's networks by default, where the class is one more channel; preset `paper` has its fully connected
@@ -32,7 +32,7 @@ class CGAN(NonSaturating):
     title = "class-conditional GAN"
     paper = "Mirza, Osindero 2014, Conditional Generative Adversarial Nets, arXiv:1411.1784"
     batch_size: int = setting(128, "images a step, over all processes together", minimum=2)
-    join: str = setting("projection", "how D is told the class", choices=("concat", "projection"))
+    join: str = setting("projection", "how D is conditioned on the class", choices=("concat", "projection"))
     network: str = setting("conv", "DCGAN's convolutions, or fully connected layers", choices=("conv", "mlp"))
     width: int = setting(64, "conv: channels at the largest inner size, both networks", minimum=1)
     generator: tuple[int, ...] = setting(

@@ -1,6 +1,6 @@
 """GAN: generative adversarial nets (Goodfellow 2014, arXiv:1406.2661), with fully connected networks.
 
-Idea: G turns noise into images, D tells them from real ones; G is trained through D's verdict. At the equilibrium of
+Idea: G turns noise into images, D tells them from real ones; G is trained through D's output. At the equilibrium of
 eq. 1 G's distribution is the data's (theorem 1).
 
 Settings cover the forms found in papers, courses and repositories: G's loss minimax (eq. 1) or non-saturating (sec. 3), noise

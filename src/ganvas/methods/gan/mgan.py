@@ -1,6 +1,6 @@
 """MGAN: a mixture of generators (Hoang 2018, ICLR, openreview rkmu5b0a-, arXiv:1708.02556).
 
-Idea: K generators generate, each drawn equally often, and a classifier C tells which of them generated an image. D asks of their
+Idea: K generators, each drawn equally often, and a classifier C tells which of them generated an image. D asks of their
 mixture what it always asks; C's term (weight beta, eq. 2) is made small by C and by the generators alike, so that each of them
 keeps to images of its own, and together they cover modes that one generator would drop. The generators share all but their
 first layer, C shares all but its last layer with D, so the mixture costs hardly more than one GAN. Compare the file dcgan.py.

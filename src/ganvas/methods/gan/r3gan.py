@@ -4,10 +4,7 @@ Idea: a relativistic pairing loss (eq. 2: D only has to rank a real above a fake
 modes) and zero-centred gradient penalties on real and fake images (R1 + R2), which make it converge locally (proposition 2).
 With that, plain residual networks need no normalisation, no noise inputs and no other trick.
 
-Gamma follows the data at hand unless it is set: gamma = V / 200, where V, the total variance, is the mean squared distance of an image from
-the mean image (DataSpec.total_variance). A penalty on |dD/dx|^2 must scale with the square of the data's distances to stay equally
-strong; 200 gives the built-in digits a gamma of about 1, where 0.3 did no better (docs/experiments.md).
-Other data: not measured yet.
+Gamma follows the total variance of the data unless it is set (losses/gradient.py, auto_gamma).
 
 Departs from the paper: penalties may be lazy (`penalty_every`, weight multiplied by it as in StyleGAN2); one straight fall of
 the learning rate (`decay`) in place of the paper's schedules for learning rate, gamma, beta2 and the average.
@@ -19,7 +16,7 @@ import torch
 from torch import Tensor
 
 from ganvas.losses.adversarial import discriminator_report, relativistic_discriminator, relativistic_generator
-from ganvas.losses.gradient import squared_gradient
+from ganvas.losses.gradient import auto_gamma, squared_gradient
 from ganvas.method import Batch, DataSpec, Update, setting, step_factor
 from ganvas.methods.gan._base import Adversarial
 from ganvas.networks.conditional import labelled, projected
@@ -55,11 +52,11 @@ class R3GAN(Adversarial):
     blocks: int = setting(2, "residual blocks a stage (dense and grouped)", minimum=1)
     expansion: int = setting(2, "inner over outer channels of a grouped block", minimum=1)
     group_size: int = setting(16, "channels a group of a grouped block", minimum=1)
-    conditional: bool = setting(False, "tell both networks the class of each image; the data need labels")
+    conditional: bool = setting(False, "condition both networks on the class of each image; the data need labels")
     ema: float = setting(0.999, "decay of G's average, a step", minimum=0, maximum=0.999999)
 
     def build(self, spec: DataSpec) -> None:
-        self.strength = spec.total_variance / 200 if self.gamma is None else self.gamma
+        self.strength = auto_gamma(spec.total_variance) if self.gamma is None else self.gamma
         widths = self.widths
         classes = self.learn_classes(spec) if self.conditional else 0
         if self.network == "strided":
@@ -145,5 +142,5 @@ def paper() -> R3GAN:
 
 @preset("r3gan")
 def emoji() -> R3GAN:
-    """The default and ADA, for the 1,720 built-in emoji, which D would soon know memorised. Figures: docs/experiments.md."""
+    """The default and ADA, for the 1,720 built-in emoji, which D would soon memorise. Figures: docs/experiments.md."""
     return R3GAN(augment="ada", ada_images=200_000)

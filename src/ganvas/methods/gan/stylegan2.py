@@ -5,9 +5,7 @@ gives back the variance that this scaling took, in place of StyleGAN's instance 
 generates what is left to chance. Two lazy penalties, in a step of their own: R1 on D, and path length on G (eq. 4: a step in
 w should move the image equally far, wherever it is made). D also sees how much the images of a small group differ.
 
-Gamma follows the data at hand unless it is set: gamma = V / 200, where V, the total variance, is the mean squared distance of a
-image from the mean image (DataSpec.total_variance). A penalty on |dD/dx|^2 must scale with the square of the data's distances
-to stay equally strong. 200 is what r3gan uses; only digits were tried here.
+Gamma follows the total variance of the data unless it is set (losses/gradient.py, auto_gamma); only digits were tried here.
 
 What training draws (noise, mixing, directions) comes from the batch. Sampling uses one fixed image of noise a layer, so
 an image depends on its seed alone. Minibatch deviation is taken over `group` neighbours of one pass; real and fake
@@ -28,7 +26,7 @@ from torch import Tensor
 from torch.optim import Adam, Optimizer
 
 from ganvas.losses.adversarial import discriminator_cross_entropy, discriminator_report, non_saturating_generator
-from ganvas.losses.gradient import path_length, squared_gradient
+from ganvas.losses.gradient import auto_gamma, path_length, squared_gradient
 from ganvas.method import Batch, DataSpec, Update, setting, step_factor
 from ganvas.methods.gan._base import Pair
 from ganvas.networks.conditional import projected
@@ -66,12 +64,12 @@ class StyleGAN2(Pair):
     truncation: float = setting(1.0, "sampling: 1 as trained, towards 0 nearer to the mean style", minimum=0, maximum=2)
     w_decay: float = setting(0.998, "decay of the mean style, a step", minimum=0, maximum=0.999999)
     ema: float = setting(0.999, "decay of G's average, a step", minimum=0, maximum=0.999999)
-    conditional: bool = setting(False, "G and D are told the class of each image")
+    conditional: bool = setting(False, "condition G and D on the class of each image; the data need labels")
 
     of_sampling = ("truncation",)
 
     def build(self, spec: DataSpec) -> None:
-        self.strength = spec.total_variance / 200 if self.gamma is None else self.gamma
+        self.strength = auto_gamma(spec.total_variance) if self.gamma is None else self.gamma
         classes = self.learn_classes(spec) if self.conditional else 0
         widths = self.widths
         self.G: StyleGenerator = StyleGenerator(
@@ -85,7 +83,7 @@ class StyleGAN2(Pair):
         self.register_buffer("path_mean", torch.zeros(()))
 
     def optimizers(self) -> dict[str, Optimizer]:
-        """Adam, its learning rate and decays made smaller where a penalty adds a step to every k: c = k / (k + 1) (appendix B)."""
+        """Adam, with smaller learning rate and decays where a penalty adds a step to every k: c = k / (k + 1) (appendix B)."""
         penalised = {"G": self.path_every if self.path_weight else 0, "D": self.r1_every}
         made: dict[str, Optimizer] = {}
         for key, network, rate in self.trained():
@@ -196,7 +194,7 @@ def small() -> StyleGAN2:
 @preset("stylegan2")
 def faces() -> StyleGAN2:
     """Some hundred grey faces of 64 x 64 on a CPU, half an hour or more: `small`, one stage deeper, and ADA against D
-    learning them memorised. Its strength may rise ten times as fast as in the paper, since a run sees far fewer images."""
+    memorising them. Its strength may rise ten times as fast as in the paper, since a run sees far fewer images."""
     return StyleGAN2(
         lr=1e-2, decay="linear", mapping_layers=2, widths=(64, 64, 32, 16, 8), group=32, r1_every=8, mixing=0.0, augment="ada",
         ada_images=50_000,

@@ -19,7 +19,7 @@ DISTANCES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"l1": absolute_error
 
 
 class RestorationMethod(Method, Restores, Demonstrates):
-    """Base of the methods that restore: subclasses build `self.G`, and `self.D` where they have a discriminator, and state losses."""
+    """Base of the methods that restore: subclasses build `self.G`, perhaps `self.D`, and state their losses."""
 
     batch_size: int = setting(16, "images a step, over all processes together", minimum=1)
     turn: bool = setting(True, "flip and turn training images at random")

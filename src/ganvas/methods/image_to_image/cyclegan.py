@@ -1,9 +1,9 @@
 """CycleGAN: translation between two kinds of images without pairs (Zhu 2017, arXiv:1703.10593).
 
 Idea: two generators, A to B and B to A, each against a discriminator of the kind that it generates. That alone would allow any
-pairing of the two kinds; so who goes there and back has to arrive where he started (eq. 2), and what is of the wanted kind
-already should stay as it is (sec. 5.2). The adversarial loss is least squares. D is shown old fakes beside new ones, from a pool of
-50 (sec. 4, after Shrivastava 2017): G cannot win by going round in circles.
+pairing of the two kinds; so an image that is translated to the other kind and back should be the image it was (eq. 2), and
+one that is of the wanted kind already should not change (sec. 5.2). The adversarial loss is least squares. D also sees old fakes, from
+a pool of 50 (sec. 4, after Shrivastava 2017), so that G and D do not chase each other in circles.
 
     G_AB, G_BA  (D_B(G_AB(a)) - 1)^2 + (D_A(G_BA(b)) - 1)^2 + lambda (cycle + identity_weight identity)    (eq. 3)
     D_A, D_B    (D(real) - 1)^2 / 2 + D(fake)^2 / 2
@@ -70,8 +70,8 @@ class CycleGAN(Translation):
     norm: str = setting(
         "instance", "normalisation in the generators, and in D where they are patch", choices=("instance", "none")
     )
-    cycle: float = setting(10.0, "weight of the way there and back (lambda)", minimum=0)
-    identity: float = setting(0.5, "weight of what should stay as it is, over that of the cycle", minimum=0)
+    cycle: float = setting(10.0, "weight of the cycle consistency (lambda)", minimum=0)
+    identity: float = setting(0.5, "weight of the identity loss, over that of the cycle", minimum=0)
     loss: str = setting("least_squares", "the adversarial loss", choices=("least_squares", "relativistic"))
     pool: int = setting(50, "old fakes of each kind that D is shown again; 0: none", minimum=0)
 

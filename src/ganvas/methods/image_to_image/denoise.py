@@ -4,13 +4,13 @@ Idea: degrade clean images with noise of a random strength for each, and train a
 
     loss = |R(y) - (y - x)|^2, the clean image is y - R(y)
 
-Trained on a range of strengths, it does not need to be given the strength (sec. III-C, "blind"). `kind` is the degradation: Gaussian
-noise, shot noise of few photons (Poisson), pixels set to black or white, JPEG blocks, or one of the four for each image. With
-`adversarial` above 0, a discriminator also asks that the result look like a clean image: more texture, less PSNR.
+Trained on a range of strengths, it does not need to be given the strength (sec. III-C, "blind"). `kind` is the degradation:
+Gaussian noise, shot noise of few photons (Poisson), pixels set to black or white, JPEG blocks, or one of the four for each image.
+With `adversarial` above 0, a discriminator also asks that the result look like a clean image: more texture, less PSNR.
 
 Departs from the paper: each 2 x 2 pixels are folded into channels (FFDNet, Zhang 2018, arXiv:1710.04026), which costs a quarter;
-every second convolution is added to its input, which learns much faster than a plain stack (docs/experiments.md), and without batch
-norm, since strengths differ within a batch; Adam with a falling learning rate. Preset `paper` has its network.
+every second convolution is added to its input, which learns much faster than a plain stack (docs/experiments.md), and without
+batch norm, since strengths differ within a batch; Adam with a falling learning rate. Preset `paper` has its network.
 """
 
 from __future__ import annotations

@@ -5,12 +5,12 @@ mean of all fillings that would fit; a discriminator that sees parts of the comp
 
     loss of G = |G - x|^2 in the hole + around * |G - x|^2 everywhere + adversarial * (-D(completed))
 
-Holes are rectangles, strokes or either, new ones for each image, so one network fills holes of any form. Pixels outside the hole stay
-bit-equal.
+Holes are rectangles, strokes or either, new ones for each image, so one network fills holes of any form. Pixels outside the hole
+stay bit-equal.
 
-Departs from the paper: gated convolutions, hinge loss and spectral norm of Yu (2019, arXiv:1806.03589, eqs. 3 to 5), which know where
-the image is missing, in place of an encoder with a fully connected layer; the network's output is added to a smooth filling, a spline
-under tension, where it starts; squared or absolute error; the discriminator comes in a second phase; any size of image.
+Departs from the paper: gated convolutions, hinge loss and spectral norm of Yu (2019, arXiv:1806.03589, eqs. 3 to 5), which know
+where the image is missing, in place of an encoder with a fully connected layer; the network's output is added to a smooth
+filling, a spline under tension, where it starts; squared or absolute error; the discriminator comes in a second phase; any size of image.
 """
 
 from __future__ import annotations

@@ -1,19 +1,19 @@
 """SRGAN: super-resolution whose details look real (Ledig 2017, arXiv:1609.04802).
 
-Idea: a pixel loss asks for the mean of all sharp images that fit, which is blurred. So after a first phase with a pixel loss (as in
-`srresnet`), a discriminator asks that the image be among the sharp ones (eq. 2), and features of a network, instead of pixels, that
-it be the right one (eq. 5):
+Idea: a pixel loss asks for the mean of all sharp images that fit, which is blurred. So after a first phase with a pixel loss (as
+in `srresnet`), a discriminator asks that the image be among the sharp ones (eq. 2), and features of a network, instead of pixels,
+that it be the right one (eq. 5):
 
     loss of G = pixel_weight |G(small) - whole| + feature_weight |phi(G(small)) - phi(whole)| - adversarial log D(G(small))
 
 phi is `perceptual`: "discriminator" are the layers of D itself (Wang 2018, arXiv:1711.11585, eq. 4), which need no other network;
-otherwise those of a network that was trained to classify, whose weights must be at hand and stay out of the run's: features of unit
-length at each position, their differences squared (Zhang 2018, arXiv:1801.03924, eq. 1). The average of the weights at the end of the
-first phase is kept, and `ganvas restore --balance` interpolates from those (0) to the last ones (1) (Wang 2018, arXiv:1809.00219,
-sec. 3.4): less invented detail or more.
+otherwise those of a network that was trained to classify, whose weights must be at hand and stay out of the run's: features of
+unit length at each position, their differences squared (Zhang 2018, arXiv:1801.03924, eq. 1). The average of the weights at the
+end of the first phase is kept, and `ganvas restore --balance` interpolates from those (0) to the last ones (1) (Wang 2018,
+arXiv:1809.00219, sec. 3.4): less invented detail or more.
 
-Departs from the paper: the network of `srresnet` without batch norm; D classifies parts of the image, under spectral norm; features
-are not those of VGG-19; L1 in place of squares; both phases in one training. Preset `paper` has the paper's sizes.
+Departs from the paper: the network of `srresnet` without batch norm; D classifies parts of the image, under spectral norm;
+features are not those of VGG-19; L1 in place of squares; both phases in one training. Preset `paper` has the paper's sizes.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.segment import Segment
 
 from ganvas.cli.blocks import Image, colours, crop, half_blocks, shrink
-from ganvas.cli.output import figure, metrics_line
+from ganvas.cli.output import metrics_line, short_number
 from ganvas.cli.view import SPENT, Lines, Screen, eta, make_view
 from ganvas.figure import Figure
 from ganvas.training.trainer import Trainer
@@ -161,7 +161,7 @@ def test_alpha_is_shown_on_white() -> None:
 
 
 def test_figures() -> None:
-    shown = [figure(value) for value in (3.2104, 0.151, 114.23, 66822.4, 2000, 10, -0.0, None, 1e-5)]
+    shown = [short_number(value) for value in (3.2104, 0.151, 114.23, 66822.4, 2000, 10, -0.0, None, 1e-5)]
     assert shown == ["3.21", "0.151", "114.2", "66822", "2000", "10", "0", "-", "1e-05"]
     assert metrics_line({}) == ""
 

@@ -23,27 +23,30 @@ def compare(
 
     if out.suffix.lower() not in (".html", ".htm"):
         raise UsageError(f"--out takes a FILE.html (got {out})")
-    found = write_page(runs, out)
+    table = write_page(runs, out)
     if json:
-        write_json(found)
+        write_json(table)
         return
-    _print(found)
+    _print(table)
     typer.echo(f"{len(runs)} runs compared in {out}")
 
 
-def _print(found: dict[str, Any]) -> None:
-    """One line a measure, one column a group; with several seeds the mean and the standard deviation over them."""
-    from ganvas.cli.output import figure, print_table
+def _print(table: dict[str, Any]) -> None:
+    """One line per measure, one column per group; with several seeds the mean and the standard deviation over them."""
+    from ganvas.cli.output import print_table, short_number
 
     def cell(entry: dict[str, Any] | None) -> str:
         if entry is None:
             return "-"
-        return figure(entry["mean"]) + (f" ± {figure(entry['std'])}" if entry["std"] is not None else "")
+        return short_number(entry["mean"]) + (f" ± {short_number(entry['std'])}" if entry["std"] is not None else "")
 
-    groups = found["groups"]
+    groups = table["groups"]
     names = list(dict.fromkeys(name for group in groups for name in group["metrics"]))
     references = {name: entry["reference"] for group in groups for name, entry in group["metrics"].items()}
-    rows = [(name, *(cell(group["metrics"].get(name)) for group in groups), figure(references[name])) for name in names]
+    rows = [
+        (name, *(cell(group["metrics"].get(name)) for group in groups), short_number(references[name]))
+        for name in names
+    ]
     seeds = ("seeds", *(str(len(group["seeds"])) for group in groups), "")
     print_table(
         ("metric", *(group["name"] for group in groups), "reference"), [seeds, *rows], right=range(1, len(groups) + 2)

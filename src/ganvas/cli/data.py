@@ -64,7 +64,7 @@ def data(
 
 def show(dataset: Dataset, card: dict[str, Any]) -> None:
     """The data card as tables, and the first lines of a text."""
-    from ganvas.cli.output import figure, print_facts
+    from ganvas.cli.output import print_facts
     from ganvas.data.kinds import shown_settings
 
     settings = shown_settings(dataset.kind, list(card["settings"]))
@@ -72,7 +72,7 @@ def show(dataset: Dataset, card: dict[str, Any]) -> None:
         {
             "name": card["name"],
             "source": card["source"],
-            **dataset.kind.describe(dataset.spec, card, figure),
+            **dataset.kind.describe(dataset.spec, card, short_number),
             "settings": ", ".join(f"{name}={card['settings'][name]}" for name in settings),
             "fingerprint": card["fingerprint"][:16],
         }
@@ -101,12 +101,12 @@ def read_settings(size: str | None, assignments: list[str]) -> dict[str, Any]:
 
 
 def _show_channels(channels: list[dict[str, Any]]) -> None:
-    from ganvas.cli.output import figure, print_table
+    from ganvas.cli.output import print_table, short_number
 
     print_table(
         ("channel", "least", "greatest", "mean", "deviation"),
         [
-            (str(index), *(figure(row[key]) for key in ("min", "max", "mean", "std")))
+            (str(index), *(short_number(row[key]) for key in ("min", "max", "mean", "std")))
             for index, row in enumerate(channels)
         ],
         right=(1, 2, 3, 4),

@@ -22,7 +22,7 @@ def write_json(content: Mapping[str, Any]) -> None:
     typer.echo(dumps(dict(content), indent=2))
 
 
-def figure(value: Any) -> str:
+def short_number(value: Any) -> str:
     """A number in as many digits as mean something: 3.21, 0.15, 114.2, 2000."""
     if value is None:
         return "-"
@@ -36,24 +36,24 @@ def figure(value: Any) -> str:
 def metrics_line(metrics: Mapping[str, Figure]) -> str:
     """ "FD[digits] 3.21 (reference 0.15) coverage 0.8 (reference 0.96)"; a metric without a reference has no brackets."""
     words: list[str] = []
-    for name, measured in metrics.items():
-        words += [name, figure(measured.value)]
-        if measured.reference is not None:
-            words.append(f"(reference {figure(measured.reference)})")
+    for name, figure in metrics.items():
+        words += [name, short_number(figure.value)]
+        if figure.reference is not None:
+            words.append(f"(reference {short_number(figure.reference)})")
     return " ".join(words)
 
 
 def print_metrics(metrics: Mapping[str, Figure]) -> None:
     """All metrics with reference and sample count: a table on a terminal, one line each elsewhere."""
-    inputs = sorted({measured.input_is for measured in metrics.values() if measured.input is not None})
+    inputs = sorted({figure.input_is for figure in metrics.values() if figure.input is not None})
     if not sys.stdout.isatty():
-        for name, measured in metrics.items():
-            typer.echo(f"{name} {figure(measured.value)} ({_compared_with(measured)}, n {figure(measured.n)})")
+        for name, figure in metrics.items():
+            typer.echo(f"{name} {short_number(figure.value)} ({_compared_with(figure)}, n {short_number(figure.n)})")
         return
     rows = []
-    for name, measured in metrics.items():
-        beside = measured.input if inputs else measured.reference
-        rows.append((name, figure(measured.value), figure(beside), figure(measured.n)))
+    for name, figure in metrics.items():
+        beside = figure.input if inputs else figure.reference
+        rows.append((name, short_number(figure.value), short_number(beside), short_number(figure.n)))
     print_table(("metric", "value", "input" if inputs else "reference", "n"), rows, right=(1, 2, 3))
     if inputs:
         typer.echo(f"input: the same measure of what the method was given ({', '.join(inputs)})")
@@ -61,13 +61,13 @@ def print_metrics(metrics: Mapping[str, Figure]) -> None:
         typer.echo("reference: the same measure of held-out real images")
 
 
-def _compared_with(measured: Figure) -> str:
+def _compared_with(figure: Figure) -> str:
     """What stands beside the value: what the method was given, how a likelihood was computed, or the reference."""
-    if measured.input is not None:
-        return f"{measured.input_is} {figure(measured.input)}"
-    if "bound_or_exact" in measured.details:  # likelihoods have no reference
-        return str(measured.details["bound_or_exact"])
-    return f"reference {figure(measured.reference)}"
+    if figure.input is not None:
+        return f"{figure.input_is} {short_number(figure.input)}"
+    if "bound_or_exact" in figure.details:  # likelihoods have no reference
+        return str(figure.details["bound_or_exact"])
+    return f"reference {short_number(figure.reference)}"
 
 
 def print_table(head: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[int] = ()) -> None:
@@ -104,7 +104,7 @@ def print_diagnosis(diagnosis: Diagnosis) -> None:
     for finding in diagnosis.findings:
         typer.echo(f"doctor: {finding.name} (confidence {finding.confidence:.0%})")
         typer.echo(f"  {finding.meaning}")
-        numbers = "; ".join(f"{name} {figure(value)}" for name, value in finding.evidence.items())
+        numbers = "; ".join(f"{name} {short_number(value)}" for name, value in finding.evidence.items())
         typer.echo(f"  evidence: {numbers}")
         why = f" ({finding.change.text})" if finding.change.settings else ""
         typer.echo(f"  change: {finding.change.line}{why}")

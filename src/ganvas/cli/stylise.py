@@ -219,7 +219,7 @@ def read_shares(text: str | None) -> list[float] | None:
 
 
 def _tell(facts: dict[str, Any], json: bool) -> None:
-    from ganvas.cli.output import figure, print_facts, write_json
+    from ganvas.cli.output import print_facts, short_number, write_json
 
     if json:
         write_json(facts)
@@ -231,7 +231,7 @@ def _tell(facts: dict[str, Any], json: bool) -> None:
     else:
         facts = {"stopped, written": facts.pop("out"), **facts}
     if losses:
-        facts["losses"] = "  ".join(f"{name} {figure(value)}" for name, value in losses.items())
+        facts["losses"] = "  ".join(f"{name} {short_number(value)}" for name, value in losses.items())
     print_facts(facts)
 
 

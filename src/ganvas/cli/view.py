@@ -30,7 +30,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ganvas.cli.blocks import Image, can_show, crop, half_blocks
-from ganvas.cli.output import figure, metrics_line
+from ganvas.cli.output import metrics_line, short_number
 from ganvas.data.kinds import KINDS
 from ganvas.data.media import tile_size
 from ganvas.training.callbacks import Callback
@@ -213,8 +213,10 @@ class Screen(View):
         now = self.metrics.get(best["metric"])
         beside = ""
         if now is not None and now.reference is not None:
-            beside = f" (reference {figure(now.reference)})"
-        first = Text(f"best {best['metric']} {figure(best['value'])}{beside} at step {best['step']:,}", style="green")
+            beside = f" (reference {short_number(now.reference)})"
+        first = Text(
+            f"best {best['metric']} {short_number(best['value'])}{beside} at step {best['step']:,}", style="green"
+        )
         return Group(first, Text(f"now {metrics_line(self.metrics)}", style="dim")) if self.metrics else first
 
     def _image(self, trainer: Trainer, columns: int, lines: int) -> Image | None:
@@ -265,9 +267,9 @@ def _losses(row: dict[str, Any]) -> RenderableType:
     for update in updates:
         mine = {name.partition("/")[2]: value for name, value in row.items() if name.startswith(f"{update}/")}
         rest = "  ".join(
-            f"{key} {figure(value)}" for key, value in mine.items() if key not in ("loss", "gradient_norm")
+            f"{key} {short_number(value)}" for key, value in mine.items() if key not in ("loss", "gradient_norm")
         )
-        loss, norm = figure(mine.get("loss")), figure(mine.get("gradient_norm"))
+        loss, norm = short_number(mine.get("loss")), short_number(mine.get("gradient_norm"))
         table.add_row(
             Text(update, style="cyan"),
             f"loss {loss}",

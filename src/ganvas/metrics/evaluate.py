@@ -127,7 +127,7 @@ class _Split:
     """Real images, held-out images, and what tells this pair apart (None where it has no fingerprint)."""
 
     real: np.ndarray
-    held: np.ndarray
+    held_out: np.ndarray
     real_labels: np.ndarray | None
     held_labels: np.ndarray | None
     classes: tuple[str, ...]
@@ -141,16 +141,16 @@ class _Split:
 
 @dataclasses.dataclass(frozen=True)
 class _Reading:
-    """The digit network reads these data: `held` and `true` (T, numerals) int64, `real` (10, ...) counts of the
+    """The digit network reads these data: `held_out` and `true` (T, numerals) int64, `real` (10, ...) counts of the
     real labels."""
 
-    held: Tensor
+    held_out: Tensor
     true: Tensor
     real: Tensor
 
     @property
     def per_image(self) -> int:
-        return self.held.shape[1]
+        return self.held_out.shape[1]
 
 
 def _split(train: Dataset, test: Dataset | None) -> _Split:
@@ -163,7 +163,7 @@ def _split(train: Dataset, test: Dataset | None) -> _Split:
             raise DataError("measuring needs at least 2 training images")
         return _Split(
             real=train.images,
-            held=test.images[:MAX_HELD_OUT],
+            held_out=test.images[:MAX_HELD_OUT],
             real_labels=train.labels,
             held_labels=_rows(test.labels, slice(MAX_HELD_OUT)),
             classes=train.spec.classes,
@@ -175,12 +175,12 @@ def _split(train: Dataset, test: Dataset | None) -> _Split:
             f"measuring needs at least 4 training images where there is no test split (there are {len(train.images)})"
         )
     half = len(train.images) - len(train.images) // 2
-    held = slice(half, half + MAX_HELD_OUT)
+    held_out = slice(half, half + MAX_HELD_OUT)
     return _Split(
         real=train.images[:half],
-        held=train.images[held],
+        held_out=train.images[held_out],
         real_labels=_rows(train.labels, slice(half)),
-        held_labels=_rows(train.labels, held),
+        held_labels=_rows(train.labels, held_out),
         classes=train.spec.classes,
         reference_from=FROM_HALVES,
         fingerprints=(train.fingerprint, "halves") if train.fingerprint else (),
@@ -201,14 +201,14 @@ def _reading(split: _Split) -> _Reading | None:
     true = table[torch.from_numpy(np.array(split.held_labels))]
 
     def compute() -> dict[str, Tensor]:
-        return {"held": numerals(split.held, per_image)}
+        return {"held": numerals(split.held_out, per_image)}
 
-    held = remembered(
+    held_out = remembered(
         "numerals", [*split.fingerprints, digit_network_card()["sha256"], MAX_HELD_OUT, per_image], split.keep, compute
     )["held"]
-    if float((held == true).all(1).double().mean()) < TRUSTED_ACCURACY:
+    if float((held_out == true).all(1).double().mean()) < TRUSTED_ACCURACY:
         return None
-    return _Reading(held, true, _histogram(table[torch.from_numpy(np.array(split.real_labels))]))
+    return _Reading(held_out, true, _histogram(table[torch.from_numpy(np.array(split.real_labels))]))
 
 
 def _histogram(read: Tensor) -> Tensor:
@@ -224,14 +224,14 @@ def _real_stats(split: _Split, reader: Reader, progress: Progress | None) -> dic
 
     def compute() -> dict[str, Tensor]:
         real = read(reader, split.real[: reader.limit], "training images", progress)
-        held = read(reader, split.held[: reader.limit], "held-out images", progress)
+        held_out = read(reader, split.held_out[: reader.limit], "held-out images", progress)
         within = torch.tensor(kernel_within(real[:MAX_PAIRS]), dtype=torch.float64)
         return {
             "real": real,
-            "held": held,
+            "held": held_out,
             "within": within,
             **Moments().add(real).state(),
-            **_clusters(real, held),
+            **_clusters(real, held_out),
         }
 
     return remembered(
@@ -239,13 +239,13 @@ def _real_stats(split: _Split, reader: Reader, progress: Progress | None) -> dic
     )
 
 
-def _clusters(real: Tensor, held: Tensor) -> dict[str, Tensor]:
+def _clusters(real: Tensor, held_out: Tensor) -> dict[str, Tensor]:
     real = real[:MAX_PAIRS]
     centres = modes.cluster_centres(real, modes.cluster_count(len(real)))
     assigned = modes.nearest_row(real, centres)
     # A held-out image belongs to the cluster of its nearest real image; the nearest centre may be another's.
-    true = assigned[modes.nearest_row(held, real)]
-    confusion = modes.confusion_matrix(true, modes.nearest_row(held, centres), len(centres))
+    true = assigned[modes.nearest_row(held_out, real)]
+    confusion = modes.confusion_matrix(true, modes.nearest_row(held_out, centres), len(centres))
     return {
         "centres": centres,
         "clusters": torch.bincount(assigned, minlength=len(centres)),
@@ -254,15 +254,15 @@ def _clusters(real: Tensor, held: Tensor) -> dict[str, Tensor]:
 
 
 def _distances(fake: Tensor, real_stats: dict[str, Tensor], split: _Split, reader: Reader) -> dict[str, Figure]:
-    real, held = real_stats["real"], real_stats["held"]
-    reference_n = min(len(fake), len(held))
+    real, held_out = real_stats["real"], real_stats["held"]
+    reference_n = min(len(fake), len(held_out))
     moments, within = Moments(real_stats), float(real_stats["within"])
 
     def compute() -> dict[str, Tensor]:
         return {
-            "frechet": torch.tensor(_frechet(held[:reference_n], moments), dtype=torch.float64),
+            "frechet": torch.tensor(_frechet(held_out[:reference_n], moments), dtype=torch.float64),
             "kernel": torch.tensor(
-                kernel_distance(held[:reference_n], real[:MAX_PAIRS], within_b=within), dtype=torch.float64
+                kernel_distance(held_out[:reference_n], real[:MAX_PAIRS], within_b=within), dtype=torch.float64
             ),
         }
 
@@ -304,13 +304,13 @@ def _frechet(features: Tensor, real: Moments) -> float:
 
 
 def _overlaps(fake: Tensor, real_stats: dict[str, Tensor], split: _Split, reader: Reader) -> dict[str, Figure]:
-    real, held = real_stats["real"][:MAX_PAIRS], real_stats["held"]
+    real, held_out = real_stats["real"][:MAX_PAIRS], real_stats["held"]
     n = min(len(fake), len(real))
-    reference_n = min(n, len(held))
+    reference_n = min(n, len(held_out))
     k = min(NEIGHBOURS, n - 1, reference_n - 1)
 
     def compute() -> dict[str, Tensor]:
-        reference = overlap(real[:reference_n], held[:reference_n], k)
+        reference = overlap(real[:reference_n], held_out[:reference_n], k)
         return {"radii": squared_radii(real[:n], k), "reference": torch.tensor(reference, dtype=torch.float64)}
 
     parts = [*split.fingerprints, reader.key, reader.limit, MAX_HELD_OUT, MAX_PAIRS, n, reference_n, k]
@@ -342,28 +342,30 @@ def _modes(
             samples = reader.numerals(fake)
         else:
             samples = numerals(images, reading.per_image)
-        held, real = reading.held, reading.real
-        confusion = modes.confusion_matrix(reading.true.flatten(), held.flatten(), 10)
+        held_out, real = reading.held_out, reading.real
+        confusion = modes.confusion_matrix(reading.true.flatten(), held_out.flatten(), 10)
         kind, count = "classes that the digit network reads", _histogram
     else:
         centres, real, confusion = real_stats["centres"], real_stats["clusters"], real_stats["confusion"]
-        samples, held = modes.nearest_row(fake, centres), modes.nearest_row(real_stats["held"], centres)
+        samples, held_out = modes.nearest_row(fake, centres), modes.nearest_row(real_stats["held"], centres)
         kind = "k-means clusters of real features"
 
         def count(read: Tensor) -> Tensor:
             return torch.bincount(read, minlength=len(centres))
 
-    reference_n = min(len(samples), len(held))
-    return _mode_figures(count(samples), count(samples[:reference_n]), count(held[:reference_n]), real, confusion, kind)
+    reference_n = min(len(samples), len(held_out))
+    return _mode_figures(
+        count(samples), count(samples[:reference_n]), count(held_out[:reference_n]), real, confusion, kind
+    )
 
 
 def _mode_figures(
-    samples: Tensor, fair: Tensor, held: Tensor, real: Tensor, confusion: Tensor, kind: str
+    samples: Tensor, fair: Tensor, held_out: Tensor, real: Tensor, confusion: Tensor, kind: str
 ) -> dict[str, Figure]:
-    """Of histograms over the modes: `fair` of as many samples as there are held-out images, `held` of those."""
+    """Of histograms over the modes: `fair` of as many samples as there are held-out images, `held_out` of those."""
     present = real > 0
     of = int(present.sum())
-    n, reference_n = int(samples.sum()), int(held.sum())
+    n, reference_n = int(samples.sum()), int(held_out.sum())
 
     def covered(counts: Tensor) -> int:
         return int((modes.covered(counts, confusion) & present).sum())
@@ -376,7 +378,7 @@ def _mode_figures(
             value=measure(samples),
             better=better,
             n=n,
-            reference=measure(held),
+            reference=measure(held_out),
             reference_n=reference_n,
             value_at_reference_n=measure(fair) if reference_n < n else None,
             of=of,

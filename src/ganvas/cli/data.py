@@ -64,7 +64,7 @@ def data(
 
 def show(dataset: Dataset, card: dict[str, Any]) -> None:
     """The data card as tables, and the first lines of a text."""
-    from ganvas.cli.output import print_facts
+    from ganvas.cli.output import print_facts, short_number
     from ganvas.data.kinds import shown_settings
 
     settings = shown_settings(dataset.kind, list(card["settings"]))

@@ -1,7 +1,7 @@
 """LAPGAN: a Laplacian pyramid of GANs (Denton, Chintala, Szlam, Fergus 2015, arXiv:1506.05751).
 
-Idea: do not generate an image at once. A small GAN generates it coarse (z_K to I_K, 8 x 8 or so); then at each level a conditional
-GAN doubles what is there and adds the detail that doubling cannot know (eq. 5):
+Idea: do not generate an image at once. A small GAN generates it coarse (z_K to I_K, 8 x 8 or so); then at each level a
+conditional GAN doubles what is there and adds the detail that doubling cannot know (eq. 5):
 
     I_k = u(I_{k+1}) + G_k(z_k, u(I_{k+1}))        z_k: a plane of noise
 

@@ -1,9 +1,9 @@
 """CycleGAN: translation between two kinds of images without pairs (Zhu 2017, arXiv:1703.10593).
 
 Idea: two generators, A to B and B to A, each against a discriminator of the kind that it generates. That alone would allow any
-pairing of the two kinds; so an image that is translated to the other kind and back should be the image it was (eq. 2), and
-one that is of the wanted kind already should not change (sec. 5.2). The adversarial loss is least squares. D also sees old fakes, from
-a pool of 50 (sec. 4, after Shrivastava 2017), so that G and D do not chase each other in circles.
+pairing of the two kinds; so an image that is translated to the other kind and back should be the image it was (eq. 2), and one
+that is of the wanted kind already should not change (sec. 5.2). The adversarial loss is least squares. D also sees old fakes,
+from a pool of 50 (sec. 4, after Shrivastava 2017), so that G and D do not chase each other in circles.
 
     G_AB, G_BA  (D_B(G_AB(a)) - 1)^2 + (D_A(G_BA(b)) - 1)^2 + lambda (cycle + identity_weight identity)    (eq. 3)
     D_A, D_B    (D(real) - 1)^2 / 2 + D(fake)^2 / 2

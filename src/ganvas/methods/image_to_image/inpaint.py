@@ -1,16 +1,18 @@
 """Inpainting: filling holes from what surrounds them (context encoders, Pathak 2016, arXiv:1604.07379).
 
-Idea: cut a hole into each training image and train a network to fill it. The error of its pixels (eq. 1) alone gives the blurred
-mean of all fillings that would fit; a discriminator that sees parts of the completed image asks for one of them (eqs. 2 and 3):
+Idea: cut a hole into each training image and train a network to fill it. The error of its pixels (eq. 1) alone gives the
+blurred mean of all fillings that would fit; a discriminator that sees parts of the completed image asks for one of them (eqs. 2
+and 3):
 
     loss of G = |G - x|^2 in the hole + around * |G - x|^2 everywhere + adversarial * (-D(completed))
 
-Holes are rectangles, strokes or either, new ones for each image, so one network fills holes of any form. Pixels outside the hole
-stay bit-equal.
+Holes are rectangles, strokes or either, new ones for each image, so one network fills holes of any form. Pixels outside the
+hole stay bit-equal.
 
 Departs from the paper: gated convolutions, hinge loss and spectral norm of Yu (2019, arXiv:1806.03589, eqs. 3 to 5), which know
 where the image is missing, in place of an encoder with a fully connected layer; the network's output is added to a smooth
-filling, a spline under tension, where it starts; squared or absolute error; the discriminator comes in a second phase; any size of image.
+filling, a spline under tension, where it starts; squared or absolute error; the discriminator comes in a second phase; any size
+of image.
 """
 
 from __future__ import annotations

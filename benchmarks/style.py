@@ -51,7 +51,7 @@ from ganvas.networks.features.extractor import build_network, open_network
 from ganvas.networks.features.mobilenet import MobileNetV2
 from ganvas.networks.features.network import FeatureNetwork
 from ganvas.tasks import style_target
-from ganvas.tasks.gatys import GatysSettings, fitted, scaled
+from ganvas.tasks.gatys import GatysSettings, resized, size_with_longer_side
 from ganvas.tasks.style_target import Target
 from ganvas.tasks.stylise import stylise
 from ganvas.tasks.tiles import reflected
@@ -307,7 +307,7 @@ def gains(options: argparse.Namespace) -> None:
         for title, photo in (("content", content), ("style", style)):
             x = torch.from_numpy(photo.pixels)[None]
             with torch.no_grad():
-                taps = network(scaled(x, fitted(photo.size, 256)), layers)
+                taps = network(resized(x, size_with_longer_side(photo.size, 256)), layers)
             scales = {layer: float(style_scale(gram(taps[layer]))) for layer in layers}
             apart = max(scales.values()) / min(scales.values())
             told = ", ".join(f"{layer} {scale:.2g}" for layer, scale in scales.items())
@@ -329,7 +329,7 @@ def layers(options: argparse.Namespace) -> None:
     def seen(photo: Photo) -> dict[str, Tensor]:
         with torch.no_grad():
             return judge(
-                scaled(torch.from_numpy(photo.pixels)[None], fitted(photo.size, 256)),
+                resized(torch.from_numpy(photo.pixels)[None], size_with_longer_side(photo.size, 256)),
                 [*entry.style_layers, *entry.content_layers],
             )
 

@@ -149,7 +149,7 @@ def test_directions(package: str) -> None:
 
 
 def test_no_method_imports_another() -> None:
-    """A paper derives from its family's base and never from another paper: methods/FAMILY/NAME.py may import FAMILY's _base*.py."""
+    """A paper derives from its family's base, never from another paper: methods/FAMILY/NAME.py may import FAMILY's _base*.py."""
     for path in (SOURCE / "methods").rglob("*.py"):
         family = f"ganvas.methods.{path.parent.name}"
         for name in ours(path):

@@ -64,7 +64,7 @@ class Update:
     trains: str
     """Key of Method.optimizers(). Only the parameters of that optimiser collect gradients."""
     loss: Callable[[Batch], dict[str, Tensor]]
-    """Pure: no state moves. Its dict, the report, holds "loss" and other scalars, which are logged, and the tensors of `means`."""
+    """Pure: changes no state. The dict, its report, has "loss", other scalars, which are logged, and the tensors of `means`."""
     repeat: int = 1
     """Times in a row, each on a fresh batch (n_critic)."""
     every: int = 1

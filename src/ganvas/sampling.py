@@ -1,8 +1,9 @@
-"""New images, clips or texts from a trained method. Number i of seed s is that of seed s + i: it depends on that only."""
+"""New images, clips or texts from a trained method. Sample i of seed s depends on s + i only, not on n or its neighbours."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,32 +12,36 @@ from torch import Tensor
 from ganvas.abilities import Restores, Samples, Stylises, Tokenizes, Translates, TwoStage, offers
 from ganvas.chunks import in_chunks
 from ganvas.data.batch import as_image_tensor
-from ganvas.data.media import to_uint8
+from ganvas.data.media import finished, to_uint8
 from ganvas.errors import RunError, UsageError, nearest
 from ganvas.method import Method
 from ganvas.registry import methods_with
 
-__all__ = ["check_seeds", "class_number", "continued", "drawing", "reconstructed", "sample", "to_uint8"]
+__all__ = [
+    "check_seeds", "class_number", "continued", "drawing", "finished_blocks", "finished_samples", "reconstructed", "sample",
+    "to_uint8",
+]  # fmt: skip
+BLOCK = 1024  # samples that are generated before any is written; a multiple of chunks.CHUNK
 
 
 @torch.no_grad()
 def sample(method: Method, n: int, seed: int = 0, label: int | str | None = None) -> Tensor:
-    """What `generate` makes of n seeds (see Samples), on the CPU. Those of `sample(method, 9, seed=3)` are 3 to 11 of `seed=0`.
+    """n new samples (see Samples.generate) on the CPU. Those of `sample(method, 9, seed=3)` are samples 3 to 11 of seed 0.
 
-    `method` should be in eval mode, so that no image depends on its neighbours. `label` asks a class-conditional method for one
-    class, by number or name; without it each seed has a class of its own, as often as in the data.
+    `method` should be in eval mode, so that no image depends on its neighbours. `label` is the class, by
+    number or name, for a class-conditional method; without it each seed has a class of its own, as often as in the data.
     """
     if not isinstance(method, Samples):
-        raise RunError(f"{method.name} cannot make images from noise: it has no ability to sample{_hint(method)}")
+        raise RunError(f"{method.name} cannot generate images from noise{_hint(method)}")
     return _of_seeds(method, method.generate, n, seed, class_number(method, label))
 
 
 @torch.no_grad()
 def continued(method: Method, prompt: str, n: int, seed: int = 0) -> Tensor:
-    """Token numbers (n, P + L): `prompt` and how it continues, by the seeds as in `sample`."""
+    """Tokens (n, P + L): `prompt` and n continuations, with seeds as in `sample`."""
     if not isinstance(method, Samples) or not offers(method, Samples.continue_text):
         raise UsageError(
-            f"{method.name} does not continue where a text ends, so it takes no prompt"
+            f"{method.name} cannot continue a text, so it takes no prompt"
             f" (methods that do: {methods_with(Samples.continue_text)})"
         )
     from ganvas.data.tokens import encode
@@ -45,17 +50,43 @@ def continued(method: Method, prompt: str, n: int, seed: int = 0) -> Tensor:
     if not len(start):
         raise UsageError("the prompt is empty: omit it")
     start = start.to(method.device)
-    made = _of_seeds(method, lambda latents: method.continue_text(start, latents), n, seed, None)
-    return torch.cat([start.cpu().expand(n, -1).float(), made], dim=1)
+    continuations = _of_seeds(method, lambda latents: method.continue_text(start, latents), n, seed, None)
+    return torch.cat([start.cpu().expand(n, -1).float(), continuations], dim=1)
+
+
+def finished_blocks(
+    method: Method, n: int, seed: int = 0, label: int | str | None = None, prompt: str | None = None
+) -> Iterator[tuple[int, Any]]:
+    """The n samples in their final form, block by block: (seed of the first, uint8 (m, H, W, C), int16 (m, L) or texts)."""
+    check_seeds(n, seed)  # all other errors are raised by the first block, before anything is written
+    for start in range(seed, seed + n, BLOCK):
+        count = min(BLOCK, seed + n - start)
+        yield start, finished(_samples(method, count, start, label, prompt), method.spec)
+
+
+def _samples(method: Method, n: int, seed: int, label: int | str | None, prompt: str | None) -> Tensor:
+    if prompt is None:
+        return sample(method, n, seed, label)
+    return continued(method, prompt, n, seed)
+
+
+def finished_samples(
+    method: Method, n: int, seed: int = 0, label: int | str | None = None, prompt: str | None = None
+) -> Any:
+    """All n samples in their final form: uint8 (n, H, W, C), int16 (n, L) or a list of texts."""
+    blocks = [block for _, block in finished_blocks(method, n, seed, label, prompt)]
+    if isinstance(blocks[0], list):
+        return [text for block in blocks for text in block]
+    return np.concatenate(blocks)
 
 
 @torch.no_grad()
 def drawing(method: Method, n: int, seed: int = 0, label: int | str | None = None) -> Tensor:
-    """The canvas of each image of `sample` after each step, (n, T, C, H, W) in [-1, 1] on the CPU; the last is that image."""
+    """Each image of `sample` after each generation step, (n, T, C, H, W) in [-1, 1] on the CPU; the last is that of `sample`."""
     if not isinstance(method, Samples) or not offers(method, Samples.drawing):
         raise RunError(
-            f"{method.name} makes its images at once, so there is no drawing to watch"
-            f" (methods that draw: {methods_with(Samples.drawing)})"
+            f"{method.name} generates images in one step, so there is nothing to animate"
+            f" (methods that generate in several steps: {methods_with(Samples.drawing)})"
         )
     return _of_seeds(method, method.drawing, n, seed, class_number(method, label))
 
@@ -66,11 +97,11 @@ def _hint(method: Method) -> str:
             return f". Give it images: ganvas {command}"
     if not isinstance(method, Tokenizes):
         return ""
-    return f". What learns its codes can (--codes RUN): {methods_with(TwoStage)}"
+    return f". A method that is trained on its codes can (--codes RUN): {methods_with(TwoStage)}"
 
 
 def _of_seeds(method: Samples, make: Callable[..., Tensor], n: int, seed: int, label: int | None) -> Tensor:
-    """make(latents) or make(latents, labels) of n seeds, on the CPU; all of class `label` where that is not None."""
+    """make(latents) or make(latents, labels) for n seeds, on the CPU; all of class `label` unless it is None."""
     check_seeds(n, seed)
     device = method.device
 
@@ -84,7 +115,7 @@ def _of_seeds(method: Samples, make: Callable[..., Tensor], n: int, seed: int, l
 
 
 def check_seeds(n: int, seed: int) -> None:
-    """UsageError unless n >= 1 and each seed from `seed` on is one that a generator takes."""
+    """UsageError unless n >= 1 and torch.Generator takes every seed from `seed` to `seed` + n - 1."""
     if n < 1:
         raise UsageError(f"a sample needs n >= 1 (got n={n})")
     if seed < 0 or seed + n > 2**63:
@@ -103,12 +134,12 @@ def reconstructed(method: Tokenizes, images: np.ndarray) -> Tensor:
 
 
 def class_number(method: Method, label: int | str | None) -> int | None:
-    """The number of a class given by number or name; None of None. UsageError where the method knows no such class."""
+    """The number of a class given by number or name; None for None. UsageError if the method has no such class."""
     if label is None:
         return None
     if not isinstance(method, Samples) or method.labels(range(1)) is None:
         raise UsageError(
-            f"this {method.name} was trained without classes, so it cannot be asked for {label}: omit --label"
+            f"this {method.name} was trained without classes, so it cannot generate class {label}: omit --label"
         )
     names = method.spec.classes
     if str(label) in names:

@@ -31,7 +31,7 @@ def test_a_sheet_is_drawn_step_by_step(ganvas: Command, drawn: Path, suffix: str
     place = Path(f"drawing{suffix}")
     ended = ganvas("sample", drawn, "-n", 5, "--animate", place, "--device", "cpu")
     assert ended.code == 0, ended.err
-    assert ended.out == f"a sheet of 5 images in 3 steps written to drawing{suffix}\n"
+    assert ended.out == f"a grid of 5 images in 3 steps written to drawing{suffix}\n"
     with Image.open(place) as animation:
         assert (animation.n_frames, animation.size) == (3, (3 * 50 + 2 * 2, 2 * 30 + 2))
         assert animation.info.get("loop") == 0
@@ -59,7 +59,7 @@ def test_the_last_frame_is_the_sheet(ganvas: Command, drawn: Path) -> None:
 def test_refusals(ganvas: Command, drawn: Path, trained: Path) -> None:
     for words, code, message in [
         ([drawn, "--animate", "d.mp4"], 2, "an animation is a FILE.gif, .png, .apng, .webp (got d.mp4)"),
-        ([trained, "--animate", "d.gif"], 1, "gan makes its images at once, so there is no drawing to watch"),
+        ([trained, "--animate", "d.gif"], 1, "gan generates images in one step, so there is nothing to animate"),
         ([drawn, "--animate", "d.gif", "-n", 0], 2, "a sample needs n >= 1"),
         ([drawn, "--animate", "d.gif", "--label", "1"], 2, "this gran was trained without classes"),
     ]:

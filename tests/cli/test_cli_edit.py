@@ -51,8 +51,8 @@ def test_an_interpolation_is_a_strip(ganvas: Command, trained: Path) -> None:
 
 def test_edit_refusals(ganvas: Command, trained: Path, coded: Path) -> None:
     for words, code, message in [
-        ([trained, "--out", "a.png"], 2, "say what to do: either --traverse or --interpolate A B"),
-        ([trained, "--traverse", "--interpolate", 0, 1, "--out", "a.png"], 2, "say what to do: either"),
+        ([trained, "--out", "a.png"], 2, "give either --traverse or --interpolate A B"),
+        ([trained, "--traverse", "--interpolate", 0, 1, "--out", "a.png"], 2, "give either --traverse"),
         ([trained, "--traverse", "--out", "a.png"], 2, "the latent of gan has no codes"),
         (
             [coded, "--traverse", "--code", "category", "--out", "a.png"],
@@ -65,8 +65,8 @@ def test_edit_refusals(ganvas: Command, trained: Path, coded: Path) -> None:
         ([trained, "--interpolate", 0, 2**64, "--out", "a.png"], 2, "seeds go from 0 to"),
         ([coded, "--traverse", "--seeds", 2**64, "--out", "a.png"], 2, "seeds go from 0 to"),
         ([coded, "--traverse", "--out", "a.jpg"], 2, "--out takes a FILE.png (got a.jpg)"),
-        ([coded, "--interpolate", 0, 1, "--code", "category1", "--out", "a.png"], 2, "--code belongs to --traverse"),
-        ([coded, "--traverse", "--seeds", "7-0", "--out", "a.png"], 2, "--seeds must go up"),
+        ([coded, "--interpolate", 0, 1, "--code", "category1", "--out", "a.png"], 2, "--code needs --traverse"),
+        ([coded, "--traverse", "--seeds", "7-0", "--out", "a.png"], 2, "--seeds must be increasing"),
         (["nowhere", "--traverse", "--out", "a.png"], 1, "there is no run at nowhere"),
     ]:
         ended = ganvas("edit", *words)

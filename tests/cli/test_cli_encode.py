@@ -48,7 +48,9 @@ def test_codes_of_other_weights_are_refused(ganvas: Command, coding: Path, two_c
     content[-1] ^= 1
     weights.write_bytes(content)
     ended = ganvas("decode", "other", "codes.npz", "--out", "again")
-    assert ended.code == 2 and ended.err.startswith("error: codes.npz was made by other weights than those of other")
+    assert ended.code == 2 and ended.err.startswith(
+        "error: codes.npz was encoded with other weights than those of other"
+    )
     assert not Path("again").exists()
 
 
@@ -122,7 +124,7 @@ def test_a_method_of_codes_is_measured_by_what_comes_back(ganvas: Command, quant
     assert set(found) == {"MSE", "PSNR", "perplexity", "codes_used"}
     assert found["PSNR"]["n"] == 4 and 0 < found["codes_used"]["value"] <= 1 <= found["perplexity"]["value"] <= 8
     ended = ganvas("sample", quantising, "--device", "cpu")
-    assert ended.code == 1 and "cannot make images from noise" in ended.err and "code_prior" in ended.err
+    assert ended.code == 1 and "cannot generate images from noise" in ended.err and "code_prior" in ended.err
 
 
 def test_a_prior_is_trained_on_a_run(ganvas: Command, quantising: Path, two_channels: Path) -> None:

@@ -106,15 +106,15 @@ def test_what_is_wrong_is_said_before_anything_is_written(
     image(Path("mask.png"), 8, 9)
     image(Path("other/in.jpg"), 8, 8, 3)
     for words, message in [
-        ((filler, "in.png"), "filling holes needs --mask"),
-        ((denoiser, "in.png", "--mask", "mask.png"), "--mask is for filling holes"),
+        ((filler, "in.png"), "inpainting needs --mask"),
+        ((denoiser, "in.png", "--mask", "mask.png"), "--mask is for inpainting"),
         ((filler, "in.png", "--mask", "mask.png"), "in.png: the mask has 8 x 9 pixels"),
         ((filler, "in.png", "--mask", "other"), None),
         ((denoiser, "missing.png"), "missing.png"),
-        ((denoiser, "in.png", "other/in.jpg"), "would both become"),
+        ((denoiser, "in.png", "other/in.jpg"), "would both be written to"),
         ((denoiser, "in.png", "--task", "inpaint"), "can denoise, not inpaint"),
-        ((denoiser, "in.png", "-n", 2), "one answer"),
-        ((denoiser, "in.png", "--balance", 0.5), "nothing to balance (methods with two: srgan)"),
+        ((denoiser, "in.png", "-n", 2), "one result per image"),
+        ((denoiser, "in.png", "--balance", 0.5), "so --balance has no effect (methods with two: srgan)"),
         ((enlarger, "in.png", "--balance", 0.5), "first_phase=0"),
     ]:
         ended = ganvas("restore", *words, "--out", "out", "--device", "cpu")
@@ -132,7 +132,7 @@ def test_no_file_of_one_image_takes_the_place_of_another_s(ganvas: Command, deno
         image(Path(f"photos/{name}.png"), 9, 9, 3)
     words = ("restore", denoiser, "photos", "--device", "cpu", "--out")
     sheet = ganvas(*words, "out")
-    assert sheet.code == 2 and "a and " not in sheet.err and "would both become" in sheet.err
+    assert sheet.code == 2 and "a and " not in sheet.err and "would both be written to" in sheet.err
     assert not Path("out").exists(), "told before anything is written"
     assert ganvas(*words, "out", "--no-sheets").code == 0
     assert "would overwrite photos/" in ganvas(*words, "photos").err

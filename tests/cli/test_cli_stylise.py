@@ -96,7 +96,7 @@ def test_ctrl_c_writes_the_image_so_far(photo: Path, painting: Path, tmp_path: P
         (("--style", "painting.png", "--out", "o.png", "--minutes", "0", "--network", "digits"), 2, "minutes must be"),
         (("--style", "dot.png", "--out", "o.png", "--network", "digits"), 1, "16 pixels a side"),
         (("--run", "nowhere", "--out", "o.png"), 1, "there is no run at nowhere"),
-        (("--run", "nowhere", "--out", "o.png", "--video", "v.gif"), 2, "--video is for optimising"),
+        (("--run", "nowhere", "--out", "o.png", "--video", "v.gif"), 2, "--video is for the optimisation"),
     ],
 )
 def test_mistakes_are_told_in_a_sentence(

@@ -83,7 +83,7 @@ def test_a_loss_alone_is_pure(name: str, preset: str, settings: dict[str, Any]) 
 
 @dataclass
 class Recording(Batch):
-    """Notes for each value of the memo who asked first (an update, or the value that needed it), and where the random numbers stood."""
+    """Records who first asked for each value of the memo (an update or another value), and the state of the random numbers."""
 
     first_asked: dict[str, tuple[str, Tensor]] = field(default_factory=dict)
     asking: str = ""

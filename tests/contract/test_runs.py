@@ -64,7 +64,7 @@ def test_save_load_use(name: str, tmp_path: Path) -> None:
             assert made.shape == (5, 30, 50, 2) and made.dtype == np.uint8
         assert np.array_equal(made, run.sample(7, seed=0)[2:])
     else:
-        with pytest.raises(RunError, match="cannot make images from noise"):
+        with pytest.raises(RunError, match="cannot generate images from noise"):
             loaded.sample(5)
     if isinstance(loaded.method, Tokenizes):
         made = decode(loaded.method, encode(loaded.method, data.images[:5]))

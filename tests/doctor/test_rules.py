@@ -28,7 +28,9 @@ TROUBLES: dict[str, dict[str, Any]] = {
         "changes": {"logits/margin": 40.0, "logits/held_apart": 1.0, "logits/apart": 1.0, **DEAD_START}
     },
     "mode_collapse": {
-        "changes": {"samples/diversity": 0.0, "samples/pixel_diversity": 0.0, "samples/near_duplicates": 1.0, "samples/nearest": 0.0}
+        "changes": {
+            "samples/diversity": 0.0, "samples/pixel_diversity": 0.0, "samples/near_duplicates": 1.0, "samples/nearest": 0.0,
+        }  # fmt: skip
     },
     "partial_collapse": {"changes": {"samples/near_duplicates": 0.9, "samples/nearest": 0.0}},
     "discriminator_overfits": {"changes": {"logits/overfit": 0.9}},
@@ -78,8 +80,8 @@ def test_an_accuracy_of_one_alone_means_nothing(tmp_path: Path) -> None:
 def test_effects_stand_behind_their_cause(tmp_path: Path) -> None:
     """A learning rate far too low leaves samples alike and still: neither is the trouble."""
     still = {
-        "generator/step": 2e-5, "discriminator/step": 2e-5, "samples/drift": 0.0, "samples/near_duplicates": 1.0, "samples/nearest": 0.0,
-        "samples/diversity": 0.0, "samples/pixel_diversity": 0.0, **DEAD_START,
+        "generator/step": 2e-5, "discriminator/step": 2e-5, "samples/drift": 0.0, "samples/near_duplicates": 1.0,
+        "samples/nearest": 0.0, "samples/diversity": 0.0, "samples/pixel_diversity": 0.0, **DEAD_START,
     }  # fmt: skip
     assert [finding.name for finding in diagnose(write_log(tmp_path, still)).findings] == ["learning_rate_too_low"]
 
@@ -96,7 +98,7 @@ def test_nan_is_told_from_the_sentences_of_the_log(tmp_path: Path) -> None:
         "message": "the update discriminator met NaN or inf at step 912, before any weight",
     }
     first = diagnose(write_log(tmp_path, extra=[said, said])).findings[0]
-    assert first.name == "divergence" and first.evidence["updates that met NaN"] == 2
+    assert first.name == "divergence" and first.evidence["updates with NaN"] == 2
 
 
 @pytest.mark.parametrize(

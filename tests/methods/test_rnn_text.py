@@ -233,7 +233,7 @@ def test_settings_of_sampling_may_be_changed_and_no_others(tmp_path: Path) -> No
 
 def test_a_method_of_images_takes_no_prompt() -> None:
     trainer = trainer_for(small("gan"))
-    with pytest.raises(UsageError, match=r"gan does not continue where a text ends.*rnn_text"):
+    with pytest.raises(UsageError, match=r"gan cannot continue a text.*rnn_text"):
         continued(trainer.method, "once", 1)
 
 

@@ -124,7 +124,7 @@ def by_features(name: str, **settings: object) -> Trainer:
 
 @pytest.mark.parametrize("settings", [{}, {"loss": "relativistic"}, {"perceptual": "digits"}])
 def test_d_judges_by_features(settings: dict[str, object]) -> None:
-    """D of pix2pix sees features of both; what G's update left in the memo is what D would have computed; the weights stay out."""
+    """D of pix2pix sees features of both images; those in the memo from G's update equal D's own; the weights are not in D."""
     trainer = by_features("pix2pix", dropout=0.0, **settings)
     method = cast(Pix2Pix, trainer.method)
     trainer.step()
@@ -360,7 +360,10 @@ def test_cyclegan_learns_a_negative_without_pairs(negatives: Path) -> None:
     """The two kinds differ in nearly nothing but their lightness, which the adversarial loss has to find out."""
     method = create(
         "cyclegan", "tiny",
-        {"generator": "unet", "downsamplings": 2, "width": 8, "d_width": 8, "norm": "none", "lr": 3e-3, "ema": 0.9, "identity": 0},
+        {
+            "generator": "unet", "downsamplings": 2, "width": 8, "d_width": 8, "norm": "none", "lr": 3e-3, "ema": 0.9,
+            "identity": 0,
+        },
     )  # fmt: skip
     trainer = trainer_for(method, open_data(negatives, unpaired=True), steps=150)
     for _ in range(150):

@@ -13,7 +13,7 @@ from ganvas.data.spec import DataSpec
 from ganvas.errors import DataError, RunError, UsageError
 from ganvas.method import Method
 from ganvas.registry import create
-from ganvas.tasks.restore import as_mask, restoration_of, restore, sheet
+from ganvas.tasks.restore import as_mask, comparison_image, restoration_of, restore
 
 
 def built(name: str, channels: int = 3, **settings: object) -> Method:
@@ -123,11 +123,11 @@ def test_what_does_not_fit_is_said() -> None:
     for method, more, kind, words in [
         (built("inpaint"), {}, UsageError, "a mask of the size of the image"),
         (built("inpaint"), {"mask": hole(20, 31)}, DataError, "the mask has 20 x 31 pixels and the image 20 x 30"),
-        (built("denoise"), {"mask": hole(20, 30)}, UsageError, "a mask is for filling holes"),
-        (built("denoise"), {"n": 2}, UsageError, "one answer"),
+        (built("denoise"), {"mask": hole(20, 30)}, UsageError, "a mask is for inpainting"),
+        (built("denoise"), {"n": 2}, UsageError, "one result per image"),
         (built("denoise"), {"seed": -1}, UsageError, "seed >= 0"),
         (Patient(), {"mask": hole(20, 30)}, DataError, "8 x 9 pixels only"),
-        (built("denoise", 2), {}, DataError, "2 channels, which no image file has"),
+        (built("denoise", 2), {}, DataError, "2 channels, and image files have 1, 3 or 4"),
     ]:
         with pytest.raises(kind, match=words):
             restore(method, given, **more)
@@ -152,11 +152,13 @@ def test_what_is_transparent_in_a_mask_is_not_missing() -> None:
 def test_the_sheet_stands_before_and_after_side_by_side() -> None:
     given = Photo(np.full((1, 4, 5), -1, np.float32), alpha=np.zeros((4, 5), np.float32))
     after = Photo(np.zeros((1, 8, 10), np.float32))
-    shown = sheet(given, [after, after])
+    shown = comparison_image(given, [after, after])
     assert shown.shape == (8, 10 + 8 + 10 + 8 + 10, 3)
     assert (shown[:, :10] == 255).all(), "transparent shows as white"
     assert (shown[:, 18:28] == 128).all() and (shown[:, 10:18] == 255).all()
     large = Photo(np.zeros((3, 400, 3200), np.float32))
-    assert sheet(large, [large]).shape == (200, 3208, 3)
-    masked = sheet(Photo(np.ones((3, 4, 4), np.float32)), [Photo(np.ones((3, 4, 4), np.float32))], hole(4, 4))
+    assert comparison_image(large, [large]).shape == (200, 3208, 3)
+    masked = comparison_image(
+        Photo(np.ones((3, 4, 4), np.float32)), [Photo(np.ones((3, 4, 4), np.float32))], hole(4, 4)
+    )
     assert masked[1, 1].tolist() == [128] * 3 and masked[0, 0].tolist() == [255] * 3

@@ -120,7 +120,7 @@ def test_directions_and_refusals() -> None:
         translate(both, given, "xy")
     with pytest.raises(RunError, match=r"gan does not translate images \(.*cyclegan.*do\)"):
         translate(built("gan"), given)
-    with pytest.raises(DataError, match=r"2 channels, which no image file has: put them into an \.npz"):
+    with pytest.raises(DataError, match=r"2 channels, and image files have 1, 3 or 4: put them into an \.npz"):
         translate(built("pix2pix", 2), given)
 
 
@@ -132,7 +132,7 @@ def test_arrays_of_any_channels() -> None:
     colours = translate_images(method, images((3, 32, 32)).images[:3])
     assert np.array_equal(translate_images(method, images((3, 32, 32)).images[1:3]), colours[1:])
     assert translate_images(method, np.zeros((1, 9, 9, 1), np.uint8)).shape == (1, 9, 9, 3)
-    with pytest.raises(UsageError, match="images are uint8"):
+    with pytest.raises(UsageError, match="images must be uint8"):
         translate_images(method, np.zeros((1, 9, 9, 3)))
     with pytest.raises(DataError, match="takes 3 channels, and the images have 2"):
         translate_images(method, data.images[:2])

@@ -284,7 +284,7 @@ def test_the_guard_waits_for_a_second_opinion() -> None:
 @pytest.mark.parametrize("anew", [False, True])
 def test_a_guarded_training_changes_itself(anew: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     finding = Finding(
-        "learning_rate_too_low", 0.9, {"a step": 1e-6}, Change("longer steps", {"lr": 0.5, "beta1": 0.2}, anew)
+        "learning_rate_too_low", 0.9, {"relative step": 1e-6}, Change("longer steps", {"lr": 0.5, "beta1": 0.2}, anew)
     )
     once = iter([finding])
     monkeypatch.setattr(Guard, "sure_of", lambda *_: next(once, None))

@@ -1,4 +1,4 @@
-"""Images in a terminal: two pixels a character, the upper half block in one colour on a ground of the other."""
+"""Images in a terminal: two pixels per character, an upper half block in one colour on a background of the other."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rich.segment import Segment
 from rich.style import Style
 
 GAP = 2  # pixels between the images of a grid
-LEGIBLE = 16  # pixels; an image is not drawn smaller than that while fewer of them would do
+LEGIBLE = 16  # pixels; fewer images are shown rather than images smaller than this
 
 
 class Image:
@@ -29,12 +29,12 @@ class Image:
 
 
 def can_show(console: Console) -> bool:
-    """True where the terminal has enough colours."""
+    """Whether the terminal has enough colours and writes UTF-8."""
     return console.color_system in ("truecolor", "256", "windows") and console.encoding.lower().startswith("utf")
 
 
 def crop(grid: np.ndarray, height: int, width: int, columns: int, rows: int) -> np.ndarray:
-    """The upper left part of a grid of images (height, width) that is legible in `columns` x `rows` pixels."""
+    """The upper left part of a grid of images (height, width each) that is legible in `columns` x `rows` pixels."""
     scale = min(1.0, LEGIBLE / max(height, width))
     across = max(1, int((columns / scale + GAP) // (width + GAP)))
     down = max(1, int((rows / scale + GAP) // (height + GAP)))
@@ -46,7 +46,7 @@ def half_blocks(image: np.ndarray, columns: int, rows: int) -> Image:
     small = shrink(colours(image), columns, rows)
     if len(small) % 2:
         small = np.concatenate([small, np.full_like(small[:1], 255)])
-    small = small & 0xF8  # 32 levels: longer runs of one colour, a third of the bytes over the wire
+    small = small & 0xF8  # 32 levels: longer runs of one colour, a third of the bytes on a remote terminal
     return Image([_line(upper, lower) for upper, lower in zip(small[0::2], small[1::2], strict=True)])
 
 
@@ -61,7 +61,7 @@ def colours(image: np.ndarray) -> np.ndarray:
 
 
 def shrink(image: np.ndarray, columns: int, rows: int) -> np.ndarray:
-    """Scaled down by area, its shape kept, to fit; unchanged where it fits."""
+    """The image scaled down by area to fit, with its aspect ratio; unchanged if it fits already."""
     from PIL import Image
 
     height, width = image.shape[:2]

@@ -88,6 +88,15 @@ def read_assignments(assignments: Sequence[str]) -> tuple[dict[str, str], dict[s
     return settings, data_settings
 
 
+def read_data_settings(size: str | None, assignments: list[str]) -> dict[str, Any]:
+    """Data settings of --size and --set of a command that takes no others: the prefix `data.` may be omitted."""
+    prefixed = ["data." + text.removeprefix("data.") for text in assignments]
+    _, given = read_assignments(prefixed)
+    if size is not None and "size" in given:
+        raise UsageError("the size is given twice: by --size and by --set size")
+    return check_data_settings(given | ({"size": size} if size is not None else {}))
+
+
 def check_data_settings(values: Mapping[str, Any]) -> dict[str, Any]:
     """The same keys with their values read and checked."""
     from ganvas.data import DataSettings

@@ -1,4 +1,4 @@
-"""`ganvas data`: what a data set holds, and a contact sheet of its images, before any training."""
+"""`ganvas data`: what a data set contains, and a contact sheet of its images."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from ganvas.cli.options import JsonOption
 
 if TYPE_CHECKING:
     from ganvas.data import Dataset
@@ -33,12 +35,13 @@ def data(
         Path | None,
         typer.Option(metavar="FILE.png", help="Where the contact sheet goes. Default: contact-NAME.png here."),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print the data card as one JSON object.")] = False,
+    json: JsonOption = False,
 ) -> None:
     """Show a data set: counts, shape, classes, channels, what is broken; and draw a contact sheet.
 
     Of text: characters, tokens, vocabulary and the first lines.
     """
+    from ganvas.cli.config import read_data_settings
     from ganvas.cli.opening import open_shown
     from ganvas.cli.output import write_json
     from ganvas.data import contact_sheet, write_png
@@ -46,7 +49,7 @@ def data(
 
     if out is not None and out.suffix.lower() != ".png":
         raise UsageError(f"--out takes a FILE.png for the contact sheet (got {out})")
-    dataset = open_shown(source, read_settings(size, assignments or []))
+    dataset = open_shown(source, read_data_settings(size, assignments or []))
     if out is not None and not dataset.kind.has_contact_sheet:
         raise UsageError(f"{dataset.source} is {dataset.spec.kind}, and a contact sheet is of images: omit --out")
     card = dataset.card()
@@ -81,23 +84,12 @@ def show(dataset: Dataset, card: dict[str, Any]) -> None:
         _show_channels(card["channels"])
     _show_classes(card["classes"])
     for file, reason in card["problems"]:
-        typer.echo(f"left out: {file}: {reason}")
+        typer.echo(f"omitted: {file}: {reason}")
     lines = dataset.kind.excerpt(card)
     if lines:
         typer.echo("first lines:")
     for line in lines:
         typer.echo("  " + "".join(one if one.isprintable() else "\ufffd" for one in line))
-
-
-def read_settings(size: str | None, assignments: list[str]) -> dict[str, Any]:
-    """Data settings of --size and --set; here the prefix `data.` may be omitted."""
-    from ganvas.cli.config import check_data_settings, read_assignments
-    from ganvas.errors import UsageError
-
-    _, given = read_assignments([text if text.startswith("data.") else f"data.{text}" for text in assignments])
-    if size is not None and "size" in given:
-        raise UsageError("the size is given twice: by --size and by --set size")
-    return check_data_settings(given | ({"size": size} if size is not None else {}))
 
 
 def _show_channels(channels: list[dict[str, Any]]) -> None:

@@ -1,4 +1,4 @@
-"""`ganvas doctor`: is it training well, and what do I change? With --apply, the change is made."""
+"""`ganvas doctor`: diagnoses a training and advises a change; with --apply, trains with the change."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ganvas.cli.options import JsonOption
+
 if TYPE_CHECKING:
     from ganvas.doctor import Diagnosis, Finding
     from ganvas.run import Run
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 
 def doctor(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or any folder with a log.jsonl.")],
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
+    json: JsonOption = False,
     apply: Annotated[
         bool,
         typer.Option(
@@ -29,7 +31,7 @@ def doctor(
         typer.Option(metavar="RUN", help="With --apply: the run folder to make. Default: runs/METHOD-DATA."),
     ] = None,
 ) -> None:
-    """Say what is wrong with a training, by which numbers, and the one change to make; it may still be running.
+    """Diagnose a training: the problem, the evidence, and one change to make. The training may still be running.
 
     Exit code 0 whatever was found: `healthy` of --json is true, false, or null where the log is too short to tell.
     """

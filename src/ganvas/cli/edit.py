@@ -1,40 +1,42 @@
-"""`ganvas edit`: sheets that show what a latent's parts do."""
+"""`ganvas edit`: image grids that show what the parts of a latent do."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from ganvas.cli.options import BestOption, DeviceOption, PngOut, RawOption, RunArgument
+
 
 def edit(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, as `ganvas train` leaves it.")],
-    out: Annotated[Path, typer.Option(metavar="FILE.png", help="Where the sheet goes.")],
+    run: RunArgument,
+    out: PngOut,
     traverse: Annotated[
-        bool, typer.Option("--traverse", help="A block for each code: a row for each seed, a column for each value.")
+        bool, typer.Option("--traverse", help="One grid per code: a row per seed, a column per value.")
     ] = False,
     interpolate: Annotated[
         tuple[int, int] | None,
-        typer.Option(metavar="A B", help="A strip from the image of seed A to that of seed B, on a great circle."),
+        typer.Option(
+            metavar="A B", help="Images between that of seed A and that of seed B, by spherical interpolation."
+        ),
     ] = None,
     code: Annotated[
-        list[str] | None, typer.Option("--code", metavar="NAME", help="Traverse this code only. Repeatable.")
+        list[str] | None, typer.Option("--code", metavar="NAME", help="Traverse only this code. May be repeated.")
     ] = None,
-    seeds: Annotated[str, typer.Option(metavar="A-B", help="Rows of a traversal: one seed, or from A to B.")] = "0-7",
-    values: Annotated[int, typer.Option(help="Columns of a continuous code, from -2 to 2.")] = 10,
-    steps: Annotated[int, typer.Option(help="Images of a strip, both ends included.")] = 8,
-    raw: Annotated[bool, typer.Option("--raw", help="The weights as trained, without their moving average.")] = False,
-    best: Annotated[
-        bool, typer.Option("--best", help="The weights of the step with the best metric instead of the last.")
-    ] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    seeds: Annotated[
+        str, typer.Option(metavar="A-B", help="Rows of a traversal: one seed, or the seeds from A to B.")
+    ] = "0-7",
+    values: Annotated[int, typer.Option(help="Number of columns of a continuous code, which goes from -2 to 2.")] = 10,
+    steps: Annotated[int, typer.Option(help="Number of interpolated images, both ends included.")] = 8,
+    raw: RawOption = False,
+    best: BestOption = False,
+    device: DeviceOption = "auto",
 ) -> None:
-    """Show what the parts of a latent do: --traverse for the codes of a method that has some, --interpolate
-    for the way between two images.
+    """Show what the parts of a latent do: --traverse for methods with codes, --interpolate between two images.
 
-    A code is a part of the latent with a meaning of its own, as infogan finds them; `ganvas methods NAME` says
-    how it is trained. In a traversal everything but the one code stays as the row's seed has it.
+    A code is a part of the latent with a meaning of its own, such as infogan learns; `ganvas methods NAME` says
+    how it is trained. A traversal changes one code; the rest of the latent is that of the row's seed.
     """
     from ganvas.data import grid, write_png
     from ganvas.errors import UsageError
@@ -43,21 +45,21 @@ def edit(
     from ganvas.training.engine import choose_device
 
     if traverse == (interpolate is not None):
-        raise UsageError("say what to do: either --traverse or --interpolate A B")
+        raise UsageError("give either --traverse or --interpolate A B")
     if code and not traverse:
-        raise UsageError("--code belongs to --traverse")
+        raise UsageError("--code needs --traverse")
     if out.suffix.lower() != ".png":
         raise UsageError(f"--out takes a FILE.png (got {out})")
     rows = read_seeds(seeds)
     method = load(run).load_method(raw=raw, best=best, device=choose_device(device))
     if interpolate:
-        sheet = grid(editing.interpolate(method, *interpolate, steps=steps), columns=steps)
-        told = f"{steps} images from seed {interpolate[0]} to seed {interpolate[1]}"
+        image_grid = grid(editing.interpolate(method, *interpolate, steps=steps), columns=steps)
+        description = f"{steps} images from seed {interpolate[0]} to seed {interpolate[1]}"
     else:
-        sheet = editing.traverse(method, rows, code, values=values)
-        told = "a traversal of " + ", ".join(one.name for one in editing.chosen_codes(method, code))
-    write_png(out, sheet)
-    typer.echo(f"{told} written to {out}")
+        image_grid = editing.traverse(method, rows, code, values=values)
+        description = "a traversal of " + ", ".join(one.name for one in editing.chosen_codes(method, code))
+    write_png(out, image_grid)
+    typer.echo(f"{description} written to {out}")
 
 
 def read_seeds(text: str) -> range:
@@ -67,7 +69,7 @@ def read_seeds(text: str) -> range:
     first, dash, last = text.partition("-")
     if not first.strip().isdecimal() or (dash and not last.strip().isdecimal()):
         raise UsageError(f"--seeds takes a seed or two joined by -, such as 0-7 (got {text})")
-    found = range(int(first), int(last or first) + 1)
-    if not 1 <= len(found) <= 1000:
-        raise UsageError(f"--seeds must go up, and name 1000 seeds at most (got {text})")
-    return found
+    seeds = range(int(first), int(last or first) + 1)
+    if not 1 <= len(seeds) <= 1000:
+        raise UsageError(f"--seeds must be increasing, with at most 1000 seeds (got {text})")
+    return seeds

@@ -7,23 +7,25 @@ from typing import Annotated, Any
 
 import typer
 
+from ganvas.cli.options import DeviceOption
+
 
 def encode(
     run: Annotated[
         Path, typer.Argument(metavar="RUN", help="A run of a method that encodes, such as vae_gan or vq_vae.")
     ],
-    data: Annotated[str, typer.Argument(metavar="DATA", help="Images: whatever `ganvas train --data` takes.")],
-    out: Annotated[Path, typer.Option(metavar="FILE.npz", help="Where the codes go.")],
+    data: Annotated[str, typer.Argument(metavar="DATA", help="Images, in any form that `ganvas train --data` takes.")],
+    out: Annotated[Path, typer.Option(metavar="FILE.npz", help="Where the codes are written.")],
     split: Annotated[str, typer.Option(help="train or test, where DATA has both.")] = "train",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    device: DeviceOption = "auto",
 ) -> None:
     """Find the latents of images: an .npz with `codes`, float32 (N, ...), and `labels` where DATA has some.
 
-    Of a method that tells images as discrete codes, `codes` are those, (N, L) with each grid row by row, and `grids` the height,
-    width and number of codes of each, coarse ones first.
+    For a method with discrete codes, `codes` are integers (N, L), each grid row by row, and `grids` holds the height, width
+    and codebook size of each grid, coarse grids first.
 
-    Images come in the order of the data set, at the size that the run was trained on. The file also holds
-    `weights`, the hash of the run's weights: codes mean something to the weights that made them only.
+    Images are encoded in the order of the data set, at the size that the run was trained on. The file also contains
+    `weights`, the hash of the run's weights, because only those weights can decode the codes.
     """
     import numpy as np
 
@@ -39,14 +41,15 @@ def encode(
         raise UsageError(f"--out takes a FILE.npz (got {out})")
     opened = load(run)
     method = opened.load_method(device=choose_device(device))
-    known = opened.info["data_settings"] if data == opened.info["data"] else fitting(opened)
-    found = open_shown(data, known)
-    part = found.part(split)
+    data_settings = opened.info["data_settings"] if data == opened.info["data"] else fitting(opened)
+    dataset = open_shown(data, data_settings)
+    part = dataset.part(split)
     if part is None:
-        raise UsageError(f"{found.source} has no split {split}: --split takes train or test, where there are both")
+        raise UsageError(f"{dataset.source} has no split {split}: --split takes train or test, if the data have both")
     if part.spec.shape != opened.spec.shape:
         raise DataError(
-            f"this run encodes images of (channels, height, width) {opened.spec.shape}; those of {data} are {part.spec.shape}"
+            f"this run encodes images of (channels, height, width) {opened.spec.shape},"
+            f" and those of {data} have {part.spec.shape}"
         )
     content: dict[str, Any] = {"codes": encoding.encode(method, part.images, part.labels)}
     if isinstance(method, Tokenizes):
@@ -60,14 +63,17 @@ def encode(
 
 
 def decode(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="The run that encoded them.")],
-    codes: Annotated[Path, typer.Argument(metavar="CODES.npz", help="A file of `ganvas encode`, changed or not.")],
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The run that encoded the images.")],
+    codes: Annotated[
+        Path,
+        typer.Argument(metavar="CODES.npz", help="A file written by `ganvas encode`; its codes may have been edited."),
+    ],
     out: Annotated[Path, typer.Option(metavar="DIR", help="A folder for PNG files, code000000.png and so on.")],
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    device: DeviceOption = "auto",
 ) -> None:
     """Turn codes back into images.
 
-    Codes that other weights made are refused: by another run, or before this one was trained on.
+    Codes from other weights are refused: those of another run, or of this run before it was trained further.
     """
     from ganvas.data import write_png
     from ganvas.data.image import viewable
@@ -80,31 +86,34 @@ def decode(
     if out.is_file() or out.suffix.lower() in (".png", ".npz"):
         raise UsageError(f"--out takes a folder (got {out})")
     opened = load(run)
-    found = read_codes(codes)
-    if found["weights"] != sha256(opened.weights_file()):
+    content = read_codes(codes)
+    if content["weights"] != sha256(opened.weights_file()):
         raise UsageError(
-            f"{codes} was made by other weights than those of {opened.folder}: decode with the run that encoded, or encode again"
+            f"{codes} was encoded with other weights than those of {opened.folder}:"
+            " decode with the run that encoded it, or encode again"
         )
     method = opened.load_method(device=choose_device(device))
-    images = encoding.decode(method, found["codes"], found["labels"])
+    images = encoding.decode(method, content["codes"], content["labels"])
     for number, image in enumerate(viewable(images)):
         write_png(out / f"code{number:06d}.png", image)
     typer.echo(f"{len(images)} images written to {out}/ (code000000.png ...)")
 
 
 def read_codes(path: Path) -> dict[str, Any]:
-    """{"codes", "labels" or None, "weights"} of a file of `ganvas encode`; UsageError for any other file."""
+    """Reads a file of `ganvas encode`: {"codes", "labels" or None, "weights"}; UsageError for any other file."""
     from ganvas.data.arrays import npz_members
     from ganvas.errors import DataError, UsageError
 
     if not path.is_file():
-        raise UsageError(f"there are no codes at {path}: `ganvas encode RUN DATA --out {path}` makes some")
+        raise UsageError(f"there are no codes at {path}: create them with `ganvas encode RUN DATA --out {path}`")
     try:
         with npz_members(path) as (shapes, read):
-            found = {name: read(name) for name in ("codes", "labels", "weights") if name in shapes}
+            members = {name: read(name) for name in ("codes", "labels", "weights") if name in shapes}
     except DataError:
-        found = {}
-    codes = found.get("codes")
-    if codes is None or "weights" not in found or codes.dtype.kind not in "fiu":
-        raise UsageError(f"{path} is not a file of `ganvas encode`: it should hold `codes` (numbers) and `weights`")
-    return {"codes": codes, "labels": found.get("labels"), "weights": str(found["weights"])}
+        members = {}
+    codes = members.get("codes")
+    if codes is None or "weights" not in members or codes.dtype.kind not in "fiu":
+        raise UsageError(
+            f"{path} is not a file of `ganvas encode`: such a file contains `codes` (numbers) and `weights`"
+        )
+    return {"codes": codes, "labels": members.get("labels"), "weights": str(members["weights"])}

@@ -1,4 +1,4 @@
-"""`ganvas evaluate`: figures for a run, or for anybody's images."""
+"""`ganvas evaluate`: figures for a run, or for any images."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ganvas.cli.options import BestOption, DeviceOption, JsonOption
 from ganvas.defaults import IMPORTANCE_SAMPLES, MEASURED, MEASURED_SEED
 
 if TYPE_CHECKING:
@@ -43,20 +44,20 @@ def evaluate(
             help="Draws an image for a likelihood that is a bound: more are slower and tighter.",
         ),
     ] = IMPORTANCE_SAMPLES,
-    best: Annotated[bool, typer.Option("--best", help="A run's weights of its best step instead of the last.")] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    best: BestOption = False,
+    device: DeviceOption = "auto",
+    json: JsonOption = False,
 ) -> None:
-    """Measure a run, or anybody's images, against data: each figure with its reference and sample count.
+    """Measure a run, or any images, against data: each figure with its reference and sample count.
 
-    What is measured follows from what the method can do. Likelihood: nats per image, or bits per value, of the test split.
-    Discrete codes: the test split, encoded and decoded again. Translation: the test split beside its true partners, where there
-    are some, and beside what copying scores. Restoration: the test split, degraded and restored, beside what the degraded images
+    What is measured depends on the method. Likelihood: nats per image, or bits per value, of the test split. Discrete codes:
+    reconstructions of the test split. Translation: the test split compared with its true partners, if there are any, and with
+    what copying the input scores. Restoration: the test split, degraded and restored, compared with what the degraded images
     score. Stylising: content loss and style loss of the stylised test split.
 
     Figures of a run against its own data become the run's newest (metrics.json), which `ganvas compare` reads.
     """
-    from ganvas.cli.data import read_settings
+    from ganvas.cli.config import read_data_settings
     from ganvas.cli.output import print_facts, print_metrics, write_json
     from ganvas.errors import UsageError
     from ganvas.figure import figures_as_dict
@@ -66,7 +67,7 @@ def evaluate(
         raise UsageError(f"--samples must be at least 1 (got {samples})")
     if importance < 1:
         raise UsageError(f"--importance-samples must be at least 1 (got {importance})")
-    settings = read_settings(None, assignments or [])
+    settings = read_data_settings(None, assignments or [])
     if settings and data is None:
         raise UsageError("--set is about the data of --data, which is not given")
     if is_run(run):
@@ -92,10 +93,10 @@ def _of_run(
 ) -> tuple[dict[str, Any], dict[str, Figure]]:
     """What was measured, and the figures."""
     from ganvas.cli.opening import as_in, fitting, open_shown
-    from ganvas.cli.sample import gather
     from ganvas.errors import DataError, RunError
     from ganvas.metrics import measurements
     from ganvas.metrics.abilities import unmeasured
+    from ganvas.sampling import finished_samples
     from ganvas.training.engine import choose_device
 
     if why := unmeasured(run.info["method"]):
@@ -107,7 +108,9 @@ def _of_run(
     facts: dict[str, Any] = {"run": str(run.folder), "data": dataset.source}
     figures: dict[str, Figure] = {}
     failed: list[DataError] = []
-    asked = measurements(method, dataset, lambda: gather(method, samples, seed), samples=samples, importance=importance)
+    asked = measurements(
+        method, dataset, lambda: finished_samples(method, samples, seed), samples=samples, importance=importance
+    )
     for what, measure in asked.items():
         try:
             figures |= measure()

@@ -1,7 +1,7 @@
 """`ganvas ...`: the commands under one name, and what an error looks like.
 
-A mistake of the user is one line on stderr (`error: ...`) and exit code 1, or 2 where the words of the call are
-wrong; 130 and 143 after SIGINT and SIGTERM. Any other exception is ours: its traceback stays.
+A mistake of the user gives one line on stderr (`error: ...`) and exit code 1, or 2 if the command line is wrong;
+130 and 143 after SIGINT and SIGTERM. Any other exception is a bug of ganvas and keeps its traceback.
 """
 
 from __future__ import annotations
@@ -44,23 +44,23 @@ app = typer.Typer(
 )
 COMMANDS = {
     train.train: "Train a method on data.",
-    sample.sample: "Make images with a trained run.",
+    sample.sample: "Generate images with a trained run.",
     edit.edit: "Show what the parts of a latent do.",
     encode.encode: "Find the latents of images.",
     encode.decode: "Turn latents back into images.",
-    translate.translate: "Turn images into another kind.",
+    translate.translate: "Translate images to another domain.",
     restore.restore: "Restore images with a trained run.",
-    stylise.stylise: "Paint a photo in the style of a painting.",
-    evaluate.evaluate: "Measure a run, or anybody's images.",
-    compare.compare: "Put runs side by side on one page.",
+    stylise.stylise: "Render a photo in the style of a painting.",
+    evaluate.evaluate: "Measure a run, or any images.",
+    compare.compare: "Compare runs on one page.",
     methods.methods: "List the methods, or show one in full.",
-    doctor.doctor: "Say what is wrong with a training.",
-    data.data: "Show what a data set holds.",
+    doctor.doctor: "Diagnose a training.",
+    data.data: "Show what a data set contains.",
 }
 for command, line in COMMANDS.items():
     app.command(short_help=line)(command)
 
-# Not fixed by a change of ours, and each is told in one sentence.
+# Causes outside of this program, reported in one sentence.
 _SURROUNDINGS = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
 
 
@@ -94,7 +94,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     except typer.TyperException as error:
         _complain(_in_our_words(error))
         code = error.exit_code
-    except BrokenPipeError:  # `ganvas methods | head -1`: whoever read us has enough
+    except BrokenPipeError:  # `ganvas methods | head -1`: the reader has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1
     except OSError as error:
@@ -108,7 +108,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _complain(message: str, *, quiet: bool = False) -> None:
-    """One line on stderr. `quiet`: every process of a training says the same, so that one of them is enough."""
+    """Prints one line on stderr. `quiet`: all processes of a training have the same message, so only the first prints it."""
     rank = environment().rank
     if rank and quiet:
         return

@@ -1,4 +1,4 @@
-"""`ganvas methods`: what can be trained, and every setting of it."""
+"""`ganvas methods`: the methods and all their settings."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from typing import Annotated, Any
 
 import typer
 
+from ganvas.cli.options import JsonOption
+
 
 def methods(
     name: Annotated[
-        str | None, typer.Argument(metavar="NAME", help="One method, in full. Without it: the list.")
+        str | None, typer.Argument(metavar="NAME", help="Show this method in full. Default: list all methods.")
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    json: JsonOption = False,
 ) -> None:
     """List the methods, or show one: its paper, its settings, its presets."""
     from ganvas.cli.output import print_table, write_json
@@ -32,23 +34,16 @@ def methods(
 
 
 def describe(name: str) -> dict[str, Any]:
-    """All that is known of a method, as plain values."""
+    """Title, paper, description, settings and presets of a method, as plain values."""
     from ganvas.registry import find, presets
     from ganvas.settings import settings_of
 
     method = find(name)
     defaults = method().settings()
-    settings = [
-        {
-            "name": key,
-            "default": known.default,
-            "type": known.type_name,
-            "allowed": known.values,
-            "unit": known.unit,
-            "help": known.help,
-        }
-        for key, known in settings_of(method).items()
-    ]
+    settings = []
+    for key, one in settings_of(method).items():
+        facts = {"name": key, "default": one.default, "type": one.type_name, "allowed": one.values, "unit": one.unit}
+        settings.append({**facts, "help": one.help})
     variants = []
     for preset, make in presets(name).items():
         changed = {key: value for key, value in make().settings().items() if value != defaults[key]}
@@ -65,12 +60,13 @@ def describe(name: str) -> dict[str, Any]:
 
 
 def rows_of(owner: Any) -> list[tuple[str, str, str, str]]:
-    """(name, default, allowed, help) of every setting, for tables. None reads as auto, which is what it does."""
+    """(name, default, allowed, help) of every setting, for tables. None is shown as auto."""
     from ganvas.settings import table
 
-    return [
-        (name, "auto" if default == "None" else default, allowed, text) for name, default, allowed, text in table(owner)
-    ]
+    rows = []
+    for name, default, allowed, text in table(owner):
+        rows.append((name, "auto" if default == "None" else default, allowed, text))
+    return rows
 
 
 def _print(facts: dict[str, Any]) -> None:

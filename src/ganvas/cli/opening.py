@@ -1,4 +1,4 @@
-"""Opening data for a command, with a bar on stderr where that takes long."""
+"""Opening data for a command, with a progress bar on a terminal."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def open_shown(source: str, settings: Mapping[str, Any], *, title: str = "opening") -> Dataset:
-    """`open_data(source, **settings)`; its progress is shown on a terminal."""
+    """`open_data(source, **settings)`, with a progress bar on stderr if that is a terminal."""
     from ganvas.data import open_data
 
     if not sys.stderr.isatty():
@@ -34,14 +34,14 @@ def open_shown(source: str, settings: Mapping[str, Any], *, title: str = "openin
 
 
 def fitting(run: Run) -> dict[str, Any]:
-    """The run's data settings with its shape spelled out, for other data than its own, which need no partners."""
+    """Settings to open other data like those of the run: with the run's shape, and without partner images."""
     from ganvas.data.kinds import KINDS
 
     return KINDS[run.spec.kind].settings_like(run.spec, run.info["data_settings"])
 
 
 def as_in(run: Run, dataset: Dataset) -> Dataset:
-    """Data of the kind that the run was trained on, text in the run's own vocabulary; DataError for another kind."""
+    """The data set, text encoded in the run's vocabulary; DataError if the run was trained on another kind of data."""
     from ganvas.errors import DataError
 
     if dataset.spec.kind != run.spec.kind:

@@ -1,10 +1,11 @@
-"""Options of a command that are the settings of a dataclass: made from its fields, and written back as words."""
+"""Options of the commands: those that several share, and those that are made from the fields of a dataclass."""
 
 from __future__ import annotations
 
 import inspect
 import typing
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -13,6 +14,19 @@ from ganvas.settings import Setting, as_text, settings_of
 from ganvas.training.config import TrainConfig
 
 Command = Callable[..., None]
+
+RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, as `ganvas train` writes it.")]
+RawOption = Annotated[bool, typer.Option("--raw", help="The weights as trained, without their moving average.")]
+BestOption = Annotated[
+    bool, typer.Option("--best", help="The weights of the step with the best metric instead of the last.")
+]
+DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+ProgressJsonOption = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object on stdout at the end; progress goes to stderr.")
+]
+PngOut = Annotated[Path, typer.Option(metavar="FILE.png", help="Where the image is written.")]
+PngFolder = Annotated[Path, typer.Option(metavar="DIR", help="A folder for the results, NAME.png each.")]
 
 
 def with_settings_of(owner: type, *, arguments: tuple[str, ...]) -> Callable[[Command], Command]:

@@ -7,24 +7,25 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from ganvas.cli.options import BestOption, DeviceOption, RawOption, RunArgument
 
+if TYPE_CHECKING:
     from ganvas.data import DataSpec
     from ganvas.method import Method
 
-BLOCK = 1024  # images made before they are written; a multiple of chunks.CHUNK
-STEP_SECONDS, END_SECONDS = 0.5, 2.0  # of --animate
+STEP_SECONDS, END_SECONDS = 0.5, 2.0  # how long --animate shows a step, and the finished images
 
 
 def sample(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, as `ganvas train` leaves it.")],
+    run: RunArgument,
     n: Annotated[int, typer.Option("--n", "-n", help="How many images.")] = 64,
-    seed: Annotated[int, typer.Option(help="Seed of the first; the next has the next seed, whatever n is.")] = 0,
+    seed: Annotated[
+        int, typer.Option(help="Seed of the first sample; each next sample has the next seed, whatever n is.")
+    ] = 0,
     label: Annotated[
         str | None,
         typer.Option(
-            metavar="CLASS", help="Only this class, by name or number, of a run that was trained with classes."
+            metavar="CLASS", help="Only this class, by name or number, for a run of a class-conditional method."
         ),
     ] = None,
     out: Annotated[
@@ -35,17 +36,19 @@ def sample(
             "(N, H, W, C). Default: the folder samples-RUN here, unless --grid or --animate is given.",
         ),
     ] = None,
-    grid: Annotated[Path | None, typer.Option(metavar="FILE.png", help="All of them on one sheet.")] = None,
+    grid: Annotated[
+        Path | None, typer.Option(metavar="FILE.png", help="Also all samples in one image, as a grid.")
+    ] = None,
     animate: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE.gif|.png|.webp",
-            help="The sheet being drawn, step by step, by a method that generates in steps.",
+            help="An animation of the grid, one frame per step, for a method that generates in several steps.",
         ),
     ] = None,
     prompt: Annotated[
         str | None,
-        typer.Option(metavar="TEXT", help="How each text begins, by a method that continues where a text ends."),
+        typer.Option(metavar="TEXT", help="The beginning of each text, for a method that can continue a text."),
     ] = None,
     assignments: Annotated[
         list[str] | None,
@@ -56,21 +59,20 @@ def sample(
             "`ganvas methods NAME` shows them.",
         ),
     ] = None,
-    raw: Annotated[bool, typer.Option("--raw", help="The weights as trained, without their moving average.")] = False,
-    best: Annotated[
-        bool, typer.Option("--best", help="The weights of the step with the best metric instead of the last.")
-    ] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    raw: RawOption = False,
+    best: BestOption = False,
+    device: DeviceOption = "auto",
 ) -> None:
-    """Make images (or clips, or texts) with a trained run: as files, as one .npz, as a sheet or an animation of it.
+    """Generate images, clips or texts with a trained run: as files, as one .npz, as a grid or as an animation.
 
-    Two-channel images become PNG files with the first channel as red and the second as cyan; an .npz
-    holds them as they are.
+    Two-channel images are written as PNG files with the first channel in red and the second in cyan. An .npz
+    contains both channels unchanged.
     """
     from ganvas.data import media
     from ganvas.data.kinds import KINDS
     from ganvas.errors import UsageError
     from ganvas.run import load
+    from ganvas.sampling import finished_samples
     from ganvas.training.engine import choose_device
 
     _check_places(out, grid, animate)
@@ -89,38 +91,15 @@ def sample(
         # Block by block: a million images need no more memory than a thousand.
         _write_folder(method, n, seed, out, label, prompt)
         return
-    made = gather(method, n, seed, label, prompt)
+    samples = finished_samples(method, n, seed, label, prompt)
     if out is not None:
         if out.suffix.lower() == ".npz":
-            media.write_npz(out, made, method.spec)
+            media.write_npz(out, samples, method.spec)
         else:
-            media.write_each(out, made, seed, method.spec)
+            media.write_each(out, samples, seed, method.spec)
         typer.echo(f"{n} {KINDS[method.spec.kind].samples} written to {out}")
     if grid is not None:
-        _write_grid(made, grid, method.spec)
-
-
-def blocks(
-    method: Method, n: int, seed: int, label: str | None = None, prompt: str | None = None
-) -> Iterator[tuple[int, Any]]:
-    """(seed of the first, m of them in their final form: uint8 (m, H, W, C), int16 (m, L) or texts) until n are made."""
-    from ganvas.data.media import finished
-    from ganvas.sampling import check_seeds, continued
-    from ganvas.sampling import sample as draw
-
-    check_seeds(n, seed)  # what else cannot be is refused by the first block, before anything is written
-    for start in range(seed, seed + n, BLOCK):
-        count = min(BLOCK, seed + n - start)
-        made = draw(method, count, start, label) if prompt is None else continued(method, prompt, count, start)
-        yield start, finished(made, method.spec)
-
-
-def gather(method: Method, n: int, seed: int, label: str | None = None, prompt: str | None = None) -> Any:
-    """All n in their final form: uint8 (n, H, W, C), int16 (n, L) or a list of texts."""
-    import numpy as np
-
-    made = [part for _, part in blocks(method, n, seed, label, prompt)]
-    return [text for part in made for text in part] if isinstance(made[0], list) else np.concatenate(made)
+        _write_grid(samples, grid, method.spec)
 
 
 def _changes(assignments: list[str]) -> dict[str, str]:
@@ -130,7 +109,9 @@ def _changes(assignments: list[str]) -> dict[str, str]:
 
     changes, of_data = read_assignments(assignments)
     if of_data:
-        raise UsageError(f"--set data.{next(iter(of_data))} is about training data, and sampling reads none")
+        raise UsageError(
+            f"--set data.{next(iter(of_data))} is a setting of training data, and sampling reads no data: omit it"
+        )
     return changes
 
 
@@ -145,34 +126,37 @@ def _check_places(out: Path | None, grid: Path | None, animate: Path | None) -> 
     if out is None or out.suffix.lower() == ".npz":
         return
     if out.is_file() or out.suffix.lower() in (".png", ".jpg", ".jpeg", ".npy", ".zip"):
-        raise UsageError(f"--out takes a folder or a FILE.npz (got {out}); one sheet of all is --grid FILE.png")
+        raise UsageError(
+            f"--out takes a folder or a FILE.npz (got {out}); for one image with all samples use --grid FILE.png"
+        )
 
 
 def _write_folder(method: Method, n: int, seed: int, out: Path, label: str | None, prompt: str | None) -> None:
     from ganvas.data import media
     from ganvas.data.kinds import KINDS
+    from ganvas.sampling import finished_blocks
 
     spec = method.spec
-    for first, made in blocks(method, n, seed, label, prompt):
-        media.write_each(out, made, first, spec)
+    for first, samples in finished_blocks(method, n, seed, label, prompt):
+        media.write_each(out, samples, first, spec)
     kind = KINDS[spec.kind]
     typer.echo(f"{n} {kind.samples} written to {out}/ (seed{seed:06d}{kind.suffix} ...)")
 
 
-def _write_grid(made: Any, place: Path, spec: DataSpec) -> None:
+def _write_grid(samples: Any, place: Path, spec: DataSpec) -> None:
     from ganvas.data import media, write_png
     from ganvas.data.kinds import KINDS
     from ganvas.errors import UsageError
 
-    sheet = media.image_grid(made, spec)
-    if sheet is None:
-        raise UsageError("text cannot be put on a sheet: omit --grid, and name a folder or a FILE.npz by --out")
-    write_png(place, sheet)
-    typer.echo(f"a sheet of {len(made)} {KINDS[spec.kind].samples} written to {place}")
+    image_grid = media.image_grid(samples, spec)
+    if image_grid is None:
+        raise UsageError("texts cannot be shown as a grid: omit --grid, and name a folder or a FILE.npz with --out")
+    write_png(place, image_grid)
+    typer.echo(f"a grid of {len(samples)} {KINDS[spec.kind].samples} written to {place}")
 
 
 def _write_animation(method: Method, n: int, seed: int, label: str | None, place: Path) -> None:
-    """A frame a step, each a sheet of all images; the finished one stays longer."""
+    """One frame per step with a grid of all images; the last frame is shown longer."""
     import numpy as np
 
     from ganvas.data import grid
@@ -182,4 +166,4 @@ def _write_animation(method: Method, n: int, seed: int, label: str | None, place
     canvases = drawing(method, n, seed, label)
     frames = np.stack([grid(to_uint8(step)) for step in canvases.unbind(1)])
     write_animation(place, frames, [STEP_SECONDS] * (len(frames) - 1) + [END_SECONDS])
-    typer.echo(f"a sheet of {n} images in {len(frames)} steps written to {place}")
+    typer.echo(f"a grid of {n} images in {len(frames)} steps written to {place}")

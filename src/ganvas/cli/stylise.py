@@ -1,4 +1,4 @@
-"""`ganvas stylise`: a photo in the style of a painting, without training or by a trained run."""
+"""`ganvas stylise`: a photo in the style of a painting, by optimising the image or with a trained run."""
 
 from __future__ import annotations
 
@@ -11,22 +11,25 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ganvas.cli.options import DeviceOption, ProgressJsonOption
+
 if TYPE_CHECKING:
     import numpy as np
 
     from ganvas.data.photo import Photo
     from ganvas.tasks.gatys import Moment
 
-FRAMES = 60  # of a video
+FRAMES = 60  # of a video, about
 FRAME_SIDE = 480  # pixels, its longer side
 FRAME_SECONDS, LAST_SECONDS = 0.1, 2.0
 
 
 def stylise(
     content: Annotated[Path, typer.Argument(metavar="CONTENT", help="The photo.")],
-    out: Annotated[Path, typer.Option(metavar="FILE", help="Where the result goes: .png, .jpg or .webp.")],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="Where the result is written: .png, .jpg or .webp.")],
     style: Annotated[
-        list[Path] | None, typer.Option("--style", metavar="FILE", help="A painting. Repeatable: then they are mixed.")
+        list[Path] | None,
+        typer.Option("--style", metavar="FILE", help="A painting. May be repeated: the styles are mixed."),
     ] = None,
     weights: Annotated[
         str | None, typer.Option(metavar="A,B", help="Shares of several styles, such as 0.7,0.3. Default: equal.")
@@ -36,60 +39,64 @@ def stylise(
         typer.Option(
             "--mask",
             metavar="FILE",
-            help="Where a style goes: white. Of the size of CONTENT, one for each style, in their order.",
+            help="White where a style is applied. Of the size of CONTENT, one per style, in the same order.",
         ),
     ] = None,
     run: Annotated[
-        Path | None, typer.Option(metavar="RUN", help="A run of fast_style or adain: one pass in place of optimising.")
+        Path | None,
+        typer.Option(metavar="RUN", help="A run of fast_style or adain, used instead of optimising: one forward pass."),
     ] = None,
-    strength: Annotated[float | None, typer.Option(help="With --run: from 0, the photo, to 1. Default: 1.")] = None,
+    strength: Annotated[
+        float | None, typer.Option(help="With --run: from 0, the photo, to 1, the full style. Default: 1.")
+    ] = None,
     network: Annotated[
         str,
         typer.Option(
-            help="Whose features are compared: vgg19, vgg16, mobilenet_v2, vgg16_bn, efficientnet_lite0; "
-            "auto: the first of them whose weights are on this machine."
+            help="Feature extractor: vgg19, vgg16, mobilenet_v2, vgg16_bn or efficientnet_lite0; "
+            "auto: the first of them with weights on this machine."
         ),
     ] = "auto",
     weights_file: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The network's weights, where they do not lie in a usual place.")
+        Path | None,
+        typer.Option(metavar="FILE", help="The weights of the feature extractor, if they are not in a usual place."),
     ] = None,
     size: Annotated[
         int | None,
         typer.Option(
-            help="Longer side in pixels that is worked at; the result has the size of CONTENT. 0: CONTENT's own. "
-            "Default: 512, with --run CONTENT's own."
+            help="Longer side in pixels during processing; the result has the size of CONTENT. 0: the size of CONTENT. "
+            "Default: 512, with --run the size of CONTENT."
         ),
     ] = None,
-    minutes: Annotated[float | None, typer.Option(help="How long to work. Default: as many steps as are set.")] = None,
+    minutes: Annotated[
+        float | None, typer.Option(help="Time limit. Default: none, the setting `steps` counts.")
+    ] = None,
     preserve_colour: Annotated[
-        bool, typer.Option("--preserve-colour", help="The photo's colours stay; only light and dark are painted.")
+        bool, typer.Option("--preserve-colour", help="Keep the photo's colours and change only its luminance.")
     ] = False,
-    rgb: Annotated[bool, typer.Option("--rgb", help="A grey photo may take colours.")] = False,
+    rgb: Annotated[bool, typer.Option("--rgb", help="Allow colours in the result for a grey photo.")] = False,
     assignments: Annotated[
         list[str] | None,
         typer.Option(
-            "--set", metavar="KEY=VALUE", help="A setting of the optimisation (docs/methods/gatys.md). Repeatable."
+            "--set", metavar="KEY=VALUE", help="A setting of the optimisation (docs/methods/gatys.md). May be repeated."
         ),
     ] = None,
     video: Annotated[
-        Path | None, typer.Option(metavar="FILE.gif|.webp|.apng", help="Also a video of how it came about.")
+        Path | None, typer.Option(metavar="FILE.gif|.webp|.apng", help="Also write a video of the optimisation.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of the noise, with --set init=noise.")] = 0,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    seed: Annotated[int, typer.Option(help="Seed of the noise, with --set init=noise.")] = 0,
+    device: DeviceOption = "auto",
     precision: Annotated[
-        str, typer.Option(metavar="auto|fp32|bf16", help="auto: bf16 where the machine is faster by it.")
+        str, typer.Option(metavar="auto|fp32|bf16", help="auto: bf16 if it is faster on this machine.")
     ] = "auto",
-    json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object on stdout; progress goes to stderr.")
-    ] = False,
+    json: ProgressJsonOption = False,
 ) -> None:
-    """Paint a photo in the style of a painting: ganvas stylise me.jpg --style painting.jpg --out out.png
+    """Render a photo in the style of a painting: ganvas stylise me.jpg --style painting.jpg --out out.png
 
-    Needs no training: the image itself is optimised, from small to large, until a network sees the photo's things
-    and the painting's texture in it. Ctrl-C writes the image as it is by then. With --run, a trained fast_style or
-    adain does it in one pass. Size, alpha, colour profile and EXIF of the photo stay, and grey stays grey.
+    No training is needed: the image itself is optimised, from small to large, so that its features in a trained
+    network match the photo's content and the painting's style. Ctrl-C writes the current image. With --run, a trained
+    fast_style or adain needs one forward pass. Size, alpha, colour profile and EXIF of the photo are kept; a grey
+    photo stays grey.
     """
-    from ganvas.cli.output import write_json
     from ganvas.data.animation import animation_format
     from ganvas.data.photo import check_written, read_photo, write_photo
     from ganvas.errors import UsageError
@@ -97,24 +104,26 @@ def stylise(
     check_written(out)
     if video is not None:
         animation_format(video)
-    _check_nothing_is_lost(out, video, [content, *(style or ()), *(mask or ())])
+    _check_nothing_is_overwritten(out, video, [content, *(style or ()), *(mask or ())])
     if run is None and not style:
-        raise UsageError("--style is missing: name a painting, or a trained run by --run")
+        raise UsageError("--style is missing: name a painting, or a trained run with --run")
     if run is None and strength is not None:
-        raise UsageError("--strength is for a trained run, and there is none: omit it, or name one by --run")
+        raise UsageError("--strength needs a trained run: omit it, or name a run with --run")
     photo = read_photo(content)
-    paintings = [read_photo(one) for one in style or ()]
+    paintings = [read_photo(path) for path in style or ()]
     check_written(out, photo)
     if run is not None:
         refused = {"--video": video, "--mask": mask, "--minutes": minutes, "--weights": weights, "--set": assignments}
         for name, value in refused.items():
             if value:
-                raise UsageError(f"{name} is for optimising, and a run generates in one pass: omit it or --run")
-        made, told = _by_run(
+                raise UsageError(
+                    f"{name} is for the optimisation, and --run uses one forward pass instead: omit one of them"
+                )
+        result, facts = _by_run(
             photo, paintings, run, 1.0 if strength is None else strength, size, preserve_colour, rgb, device
         )
-        write_photo(out, made)
-        _tell({"out": str(out), **told}, json)
+        write_photo(out, result)
+        _report({"out": str(out), **facts}, json)
         return
     watcher = Watcher(json=json, video=video is not None)
     with watcher:
@@ -124,30 +133,27 @@ def stylise(
             device=device, precision=precision,
         )  # fmt: skip
     write_photo(out, done.photo)
-    told: dict[str, Any] = {
+    facts: dict[str, Any] = {
         "out": str(out), "network": done.network, "sha256": done.sha256, "steps": done.steps,
         "seconds": round(done.seconds, 2), "losses": done.losses, "stopped": done.stopped,
     }  # fmt: skip
     if video is not None:
         watcher.write_video(video)
-        told["video"] = str(video)
-    if json:
-        write_json(told)
-    else:
-        _tell(told, json)
+        facts["video"] = str(video)
+    _report(facts, json)
     if done.stopped:
         raise typer.Exit(128 + watcher.caught)
 
 
-def _check_nothing_is_lost(out: Path, video: Path | None, read: list[Path]) -> None:
+def _check_nothing_is_overwritten(out: Path, video: Path | None, read: list[Path]) -> None:
     from ganvas.errors import UsageError
 
     originals = {path.resolve() for path in read}
     for option, path in (("--out", out), ("--video", video)):
         if path is not None and path.resolve() in originals:
-            raise UsageError(f"the result would overwrite {path}, which is read: choose another {option}")
+            raise UsageError(f"the result would overwrite the input {path}: choose another {option}")
     if video is not None and video.resolve() == out.resolve():
-        raise UsageError(f"the image and its video would both become {out}: choose another --video")
+        raise UsageError(f"the image and its video would both be written to {out}: choose another --video")
 
 
 def _by_run(
@@ -166,14 +172,14 @@ def _by_run(
     from ganvas.training.engine import choose_device
 
     if len(paintings) > 1:
-        raise UsageError(f"a run generates in one style at a time (got {len(paintings)})")
+        raise UsageError(f"a run takes one style at a time (got {len(paintings)})")
     method = load(run).load_method(device=choose_device(device))
     began = time.perf_counter()
-    made = stylise_with(
+    result = stylise_with(
         method, photo, paintings[0] if paintings else None, strength=strength, size=size or None, rgb=rgb,
         colour="luminance" if preserve_colour else "free",
     )  # fmt: skip
-    return made, {"run": str(run), "method": method.name, "seconds": round(time.perf_counter() - began, 2)}
+    return result, {"run": str(run), "method": method.name, "seconds": round(time.perf_counter() - began, 2)}
 
 
 def _optimised(
@@ -194,8 +200,10 @@ def _optimised(
 
     values, of_data = read_assignments(assignments)
     if of_data:
-        raise UsageError("data settings are for training: there is no data here")
-    settings = change(GatysSettings(), {**({"colour": "luminance"} if preserve_colour else {}), **values})
+        raise UsageError("settings of data (data.NAME) are for training, and stylising reads no data: omit them")
+    if preserve_colour:
+        values = {"colour": "luminance", **values}
+    settings = change(GatysSettings(), values)
     where = choose_device(device)
     chosen, _ = choose_precision(precision, where)
     return stylise(
@@ -207,7 +215,7 @@ def _optimised(
 
 
 def read_shares(text: str | None) -> list[float] | None:
-    """[0.7, 0.3] of "0.7,0.3"."""
+    """Reads "0.7,0.3" as [0.7, 0.3]."""
     from ganvas.errors import UsageError
 
     if text is None:
@@ -218,7 +226,7 @@ def read_shares(text: str | None) -> list[float] | None:
         raise UsageError(f"--weights takes numbers joined by commas, such as 0.7,0.3 (got {text})") from None
 
 
-def _tell(facts: dict[str, Any], json: bool) -> None:
+def _report(facts: dict[str, Any], json: bool) -> None:
     from ganvas.cli.output import print_facts, short_number, write_json
 
     if json:
@@ -236,9 +244,9 @@ def _tell(facts: dict[str, Any], json: bool) -> None:
 
 
 class Watcher:
-    """Shows how far it is, gathers the video's frames, and listens to Ctrl-C.
+    """Shows the progress, collects the frames of the video, and handles Ctrl-C.
 
-    On a terminal a live display with an image; elsewhere a line a second: `step 120 progress 40.0% loss 1.23 ...`.
+    On a terminal a live display with an image, elsewhere one line per second: `step 120 progress 40.0% loss 1.23 ...`.
     """
 
     def __init__(self, *, json: bool, video: bool) -> None:
@@ -266,7 +274,7 @@ class Watcher:
             signal.signal(number, handler)
 
     def stopped(self) -> bool:
-        """Whether the user has had enough."""
+        """Whether the user has asked to stop."""
         return self.caught > 0
 
     def saw(self, moment: Moment) -> None:
@@ -284,12 +292,12 @@ class Watcher:
             print(line(moment), file=self.stream, flush=True)
 
     def write_video(self, path: Path) -> None:
-        """The frames so far."""
+        """Writes the frames collected so far, all at the size of the last."""
         import numpy as np
 
         from ganvas.data.animation import write_animation
 
-        frames = [of_size(one, self.frames[-1].shape[:2]) for one in self.frames or ()]  # pyright: ignore
+        frames = [resized(one, self.frames[-1].shape[:2]) for one in self.frames or ()]  # pyright: ignore
         write_animation(path, np.stack(frames), [FRAME_SECONDS] * (len(frames) - 1) + [LAST_SECONDS])
 
     def _page(self, moment: Moment) -> Any:
@@ -312,13 +320,13 @@ class Watcher:
         return Group(*parts)
 
     def _catch(self, number: int, frame: FrameType | None) -> None:
-        if self.caught:  # asked twice: the user does not want to wait
+        if self.caught:  # asked twice: stop at once
             raise KeyboardInterrupt
         self.caught = number
 
 
 def line(moment: Moment) -> str:
-    """How far it is, in a line."""
+    """The progress in one line."""
     where = f"size {moment.size[1]}x{moment.size[0]}"
     return f"step {moment.steps} progress {moment.share:.1%} {where} {_losses(moment)}"
 
@@ -328,21 +336,21 @@ def _losses(moment: Moment) -> str:
 
 
 def as_bytes(moment: Moment) -> np.ndarray:
-    """The image (h, w, C) uint8."""
+    """The current image, (h, w, C) uint8."""
     from ganvas.sampling import to_uint8
 
     return to_uint8(moment.image()[None])[0]
 
 
 def frame(moment: Moment) -> np.ndarray:
-    """The image for a video, (h, w, C) uint8."""
+    """The current image as a frame of the video, (h, w, C) uint8."""
     image = as_bytes(moment)
     scale = min(1.0, FRAME_SIDE / max(image.shape[:2]))
-    return of_size(image, (max(1, round(image.shape[0] * scale)), max(1, round(image.shape[1] * scale))))
+    return resized(image, (max(1, round(image.shape[0] * scale)), max(1, round(image.shape[1] * scale))))
 
 
-def of_size(image: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
-    """(h, w, C) uint8 at another size."""
+def resized(image: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
+    """The image (h, w, C) uint8 at another size (height, width)."""
     from ganvas.data.image import fit
 
     return fit(image, (size[0], size[1]), "stretch", 0)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ganvas.cli.options import with_settings_of
+from ganvas.cli.options import ProgressJsonOption, with_settings_of
 from ganvas.errors import UsageError
 from ganvas.training.config import TrainConfig
 
@@ -43,9 +43,7 @@ def train(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show settings, data, networks and device, and write nothing.")
     ] = False,
-    json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object on stdout at the end; progress goes to stderr.")
-    ] = False,
+    json: ProgressJsonOption = False,
     **given: Any,
 ) -> None:
     """Train a method on data, with live progress; leaves a run folder with weights, samples, figures and a report.

@@ -1,4 +1,4 @@
-"""`ganvas translate`: images into another kind."""
+"""`ganvas translate`: images from one domain to another."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ganvas.cli.options import BestOption, DeviceOption, JsonOption, PngFolder, RawOption
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -14,29 +16,29 @@ FILES = (".png", ".jpg", ".jpeg", ".webp", ".zip", ".npz", ".npy")
 
 
 def translate(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run of a method that translates: pix2pix, cyclegan.")],
+    run: Annotated[
+        Path, typer.Argument(metavar="RUN", help="A run of a method that translates, such as pix2pix or cyclegan.")
+    ],
     images: Annotated[
         Path, typer.Argument(metavar="PATH", help="An image, a folder or zip of images of any size, or an .npz.")
     ],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="A folder for the results, NAME.png each.")],
+    out: PngFolder,
     direction: Annotated[
         str,
         typer.Option(
             metavar="ab|ba",
-            help="ab: from the images that RUN was trained on to their partners. ba: back, by cyclegan.",
+            help="ab: from the images that RUN was trained on to their partners. ba: the reverse, for cyclegan.",
         ),
     ] = "ab",
-    raw: Annotated[bool, typer.Option("--raw", help="The weights as trained, without their moving average.")] = False,
-    best: Annotated[
-        bool, typer.Option("--best", help="The weights of the step with the best metric instead of the last.")
-    ] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
+    raw: RawOption = False,
+    best: BestOption = False,
+    device: DeviceOption = "auto",
+    json: JsonOption = False,
 ) -> None:
-    """Turn images into another kind with a trained run: labels into photos, sketches into images, one style into another.
+    """Translate images with a trained run: label maps to photos, sketches to photos, one style to another.
 
-    Results are PNG files of the size of the originals, with their alpha and EXIF; of an .npz, one .npz with `images`. Networks
-    look at pixels: what they were trained on at 64 x 64 they know at that scale. Large images pass in overlapping tiles.
+    Results are PNG files of the size of the originals, with their alpha and EXIF; for an .npz, one .npz with `images`. Networks
+    work best at the scale that they were trained at. Large images are processed in overlapping tiles.
     """
     from ganvas.cli.output import write_json
     from ganvas.errors import DataError, UsageError
@@ -50,15 +52,15 @@ def translate(
     opened, chosen = load(run), choose_device(device)
     translating.translator(create(opened.info["method"], None, opened.info["settings"]), direction)
 
-    def translated(images: Any) -> Any:
+    def translate_one(images: Any) -> Any:
         return opened.translate(images, direction, raw=raw, best=best, device=chosen)
 
     done: list[dict[str, Any]] = []
     problems: list[str] = []
     if images.suffix.lower() in (".npz", ".npy"):
-        done.append(_array(translated, images, out))
+        done.append(_array(translate_one, images, out))
     else:
-        _photos(translated, images, out, done, problems)
+        _photos(translate_one, images, out, done, problems)
     if json:
         write_json({"direction": direction, "translated": done, "problems": problems})
     else:
@@ -70,39 +72,42 @@ def translate(
 
 
 def _photos(
-    translated: Callable[[Any], Any], images: Path, out: Path, done: list[dict[str, Any]], problems: list[str]
+    translate_one: Callable[[Any], Any], images: Path, out: Path, done: list[dict[str, Any]], problems: list[str]
 ) -> None:
-    """Each image by itself: one that cannot be read stops no other."""
+    """Translates image by image; one that cannot be read is added to `problems` and the others go on."""
     from ganvas.data.photo import find_photos, write_photo
     from ganvas.errors import DataError, UsageError
 
+    # Check all output paths before anything is written.
+    photos = find_photos(images)
     taken: dict[Path, str] = {}
-    found = find_photos(images)
-    for name, _ in found:
+    for name, _ in photos:
         place = out / Path(name).with_suffix(".png")
         if place in taken:
-            raise UsageError(f"{taken[place]} and {name} would both become {place}: translate them into two folders")
+            raise UsageError(
+                f"{taken[place]} and {name} would both be written to {place}: translate them into two folders"
+            )
         taken[place] = name
         original = images / name if images.is_dir() else images
         if place.resolve() == original.resolve():
             raise UsageError(f"the result of {name} would overwrite it: choose another --out")
-    for (name, read), place in zip(found, taken, strict=True):
+    for (name, read), place in zip(photos, taken, strict=True):
         try:
-            made = translated(read())
+            result = translate_one(read())
         except DataError as error:
             problems.append(str(error) if name in str(error) else f"{name}: {error}")
             continue
-        write_photo(place, made)
-        done.append({"image": name, "file": str(place), "size": list(made.size)})
+        write_photo(place, result)
+        done.append({"image": name, "file": str(place), "size": list(result.size)})
 
 
-def _array(translated: Callable[[Any], Any], path: Path, out: Path) -> dict[str, Any]:
+def _array(translate_one: Callable[[Any], Any], path: Path, out: Path) -> dict[str, Any]:
     import numpy as np
 
     from ganvas.data.arrays import ordered_images
     from ganvas.files import write_aside
 
-    made = translated(ordered_images(path))
+    results = translate_one(ordered_images(path))
     place = out / f"{path.stem}.npz"
-    write_aside(place, lambda file: np.savez_compressed(file, images=made))
-    return {"image": path.name, "file": str(place), "size": list(made.shape[1:3]), "count": len(made)}
+    write_aside(place, lambda file: np.savez_compressed(file, images=results))
+    return {"image": path.name, "file": str(place), "size": list(results.shape[1:3]), "count": len(results)}

@@ -129,13 +129,13 @@ def bad_data_range(s: Signals) -> Opinion:
     else:
         width = (s.last("reference/high") - s.last("reference/low")) * 127.5
         spread = s.last("reference/std") * 127.5
-    evidence = {"bytes from darkest to brightest": width, "standard deviation in bytes": spread}
+    evidence = {"range in bytes": width, "standard deviation in bytes": spread}
     return Opinion(ramp(width, 64, 8) if width < 64 else ramp(spread, 3, 1), evidence, ("samples/std", "reference/std"))
 
 
 def label_leak(s: Signals) -> Opinion:
     decided = s.last("data/label_leak")
-    evidence = {"share of a pixel's variance that the label decides": decided}
+    evidence = {"share of a pixel's variance explained by the label": decided}
     return Opinion(ramp(decided, 0.8, 0.95), evidence, ("data/label_leak",))
 
 
@@ -144,7 +144,7 @@ def too_little_data(s: Signals) -> Opinion:
     seen = ramp(s.epochs, 3, 10)
     evidence = {
         "training images": s.images,
-        "times each was seen": s.epochs,
+        "epochs": s.epochs,
         "logits/overfit": s.late("logits/overfit"),
     }
     confidence = max(min(fewer, seen), min(few, seen, discriminator_overfits(s).confidence))
@@ -157,7 +157,7 @@ def discriminator_overfits(s: Signals) -> Opinion:
     held = 128.0 if math.isnan(held) else held
     n, m = min(128.0, s.images), min(128.0, held)
     noise = math.sqrt((n + m + 1) / (12 * n * m))  # of a share of pairs, where there is nothing to find
-    evidence = {"pairs (training, unseen) told apart": told_apart, "chance": 0.5, "its noise": noise}
+    evidence = {"pairs (training, unseen) distinguished": told_apart, "chance": 0.5, "standard error": noise}
     return Opinion(
         min(ramp(told_apart, 0.58, 0.7), ramp((told_apart - 0.5) / noise, 1.5, 3)), evidence, ("logits/overfit",)
     )
@@ -171,8 +171,8 @@ def divergence(s: Signals) -> Opinion:
     blown = max(_or_zero(blow_up(s, s.making)), _or_zero(blow_up(s, s.disc_update)))
     useless = 0.7 if math.isnan(progress(s)) else ramp(progress(s), 0.5, 0.2)
     evidence = {
-        "updates that met NaN": broken, "pixel gap now over its best": regress(s), "samples that are numbers": finite,
-        "powers of ten by which a loss grew": blown,
+        "updates with NaN": broken, "pixel gap now over its best": regress(s), "finite samples": finite,
+        "growth of a loss in powers of ten": blown,
     }  # fmt: skip
     confidence = max(0.9 * ramp(broken, 0, 1), ramp(finite, 1, 0.99), worse, min(ramp(blown, 3, 5), useless))
     return Opinion(confidence, evidence, ("samples/pixel_gap", f"{s.disc_update}/loss"))
@@ -189,8 +189,8 @@ def learning_rate_too_high(s: Signals) -> Opinion:
         min(ramp(regress(s), 1.6, 2.6), ramp(left(s), 0.15, 0.3)),
     )  # fmt: skip
     evidence = {
-        "weights now over weights at the start": most, "length of a step over the weights": step, "dead units of G": dead,
-        "steps that made their own loss worse": rises,
+        "weights now over weights at the start": most, "relative step": step, "dead units of G": dead,
+        "steps that increased their own loss": rises,
     }  # fmt: skip
     return Opinion(min(big, harm), evidence, ("G/weights", "D/weights"))
 
@@ -198,8 +198,8 @@ def learning_rate_too_high(s: Signals) -> Opinion:
 def learning_rate_too_low(s: Signals) -> Opinion:
     way = max(distance_moved(s, s.making), distance_moved(s, s.disc_update))
     evidence = {
-        "way of the weights over their norm": way,
-        "a step": s.middle(f"{s.making}/step"),
+        "distance of the weights over their norm": way,
+        "relative step": s.middle(f"{s.making}/step"),
         "progress": progress(s),
     }
     even = ramp(abs(math.log(pace(s))) if pace(s) > 0 else math.nan, math.log(16), math.log(6))
@@ -208,7 +208,7 @@ def learning_rate_too_low(s: Signals) -> Opinion:
 
 
 def generator_too_strong(s: Signals) -> Opinion:
-    evidence = {"pairs (real, fake) that D tells apart": apart(s), "gap to the data": s.late("samples/gap")}
+    evidence = {"pairs (real, fake) that D distinguishes": apart(s), "gap to the data": s.late("samples/gap")}
     far = max(ramp(s.late("samples/gap"), 0.2, 0.5), ramp(s.late("samples/pixel_gap"), 0.2, 0.5))
     return Opinion(min(ramp(apart(s), 0.7, 0.55), far), evidence, ("logits/held_apart", "logits/apart"))
 
@@ -221,8 +221,8 @@ def vanishing_generator_gradient(s: Signals) -> Opinion:
     faint = _powers(s.last(f"{s.health[-1].get(f'{s.making}/trains')}/weights"), now) if s.health else math.nan
     evidence = {
         "gradient norm of G": now,
-        "at most it was": peak,
-        "pairs (real, fake) that D tells apart": apart(s),
+        "its maximum": peak,
+        "pairs (real, fake) that D distinguishes": apart(s),
         "progress": progress(s),
     }
     gone = max(ramp(fall, 1.5, 3), ramp(faint, 4.5, 6))
@@ -233,7 +233,7 @@ def vanishing_generator_gradient(s: Signals) -> Opinion:
 def discriminator_too_strong(s: Signals) -> Opinion:
     margin = s.late("logits/margin")
     evidence = {
-        "pairs (real, fake) that D tells apart": apart(s),
+        "pairs (real, fake) that D distinguishes": apart(s),
         "margin in standard deviations": margin,
         "step of D over step of G": pace(s),
         "progress": progress(s),
@@ -251,8 +251,8 @@ def mode_collapse(s: Signals) -> Opinion:
     )
     evidence = {
         "diversity over the data's": seen,
-        "in pixels": pixels,
-        "samples that have a near-duplicate": near_duplicates,
+        "diversity in pixels": pixels,
+        "samples with a near-duplicate": near_duplicates,
     }
     variety = max(seen, pixels)
     confidence = min(
@@ -266,7 +266,7 @@ def mode_collapse(s: Signals) -> Opinion:
 def partial_collapse(s: Signals) -> Opinion:
     near_duplicates, modes = s.late("samples/near_duplicates"), s.ratio("samples/modes", "reference/modes")
     evidence = {
-        "samples that have a near-duplicate": near_duplicates, "kinds of image over the data's": modes,
+        "samples with a near-duplicate": near_duplicates, "kinds of image over the data's": modes,
         "nearest other sample, over real images'": s.late("samples/nearest"),
     }  # fmt: skip
     variety = max(s.late("samples/diversity"), s.late("samples/pixel_diversity"))
@@ -302,7 +302,7 @@ def stalled(s: Signals) -> Opinion:
     evidence = {
         "drift of samples over their spread": moved,
         "progress": progress(s),
-        "a step": s.middle(f"{s.making}/step"),
+        "relative step": s.middle(f"{s.making}/step"),
     }
     far = min(ramp(left(s), 0.1, 0.3), ramp(progress(s), 0.9, 0.7))
     return Opinion(min(ramp(moved, 0.06, 0.02), far), evidence, ("samples/drift",))

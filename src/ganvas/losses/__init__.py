@@ -1,1 +1,1 @@
-"""Losses: pure functions, one equation each. They return one value an example; a method takes the mean and the weight."""
+"""Losses: pure functions, one equation each. They return one value per example; a method takes the mean and the weight."""

@@ -1,4 +1,4 @@
-"""What G and D ask of the logits. `real` and `fake` are logits (before any sigmoid), (N,) or (N, 1); values have their shape."""
+"""Losses of G and D on the logits. `real` and `fake` are logits (before any sigmoid), (N,) or (N, 1); values have their shape."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def discriminator_cross_entropy(real: Tensor, fake: Tensor) -> Tensor:
 
 
 def minimax_generator(fake: Tensor) -> Tensor:
-    """log(1 - D(G(z))), which G makes small (Goodfellow 2014, eq. 1). Its gradient vanishes where D is sure."""
+    """log(1 - D(G(z))), which G minimises (Goodfellow 2014, eq. 1). Its gradient vanishes if D is certain."""
     return -softplus(fake)
 
 
@@ -27,7 +27,7 @@ def least_squares(logits: Tensor, target: float) -> Tensor:
 
 
 def wasserstein_critic(real: Tensor, fake: Tensor) -> Tensor:
-    """f(G(z)) - f(x), which the critic makes small (Arjovsky 2017, algorithm 1, line 5, negated)."""
+    """f(G(z)) - f(x), which the critic minimises (Arjovsky 2017, algorithm 1, line 5, negated)."""
     return fake - real
 
 
@@ -47,17 +47,17 @@ def relativistic_discriminator(real: Tensor, fake: Tensor) -> Tensor:
 
 
 def relativistic_generator(real: Tensor, fake: Tensor) -> Tensor:
-    """softplus(D(x) - D(G(z))): the same pairs the other way round."""
+    """softplus(D(x) - D(G(z))): the same pairs with the opposite sign."""
     return softplus(real - fake)
 
 
 def discriminator_report(
     loss: Tensor, real: Tensor, fake: Tensor, *, boundary: float | None = 0.0, **more: Tensor
 ) -> dict[str, Tensor]:
-    """D's report: the loss, both mean logits, the share it tells apart (real above the fake paired with it), and for ADA "sign":
+    """D's report: the loss, both mean logits, its accuracy (real above the fake paired with it), and for ADA "sign":
     the mean sign of the real logits above `boundary` (Karras 2020, arXiv:2006.06676, r_t of sec. 3.1).
 
-    None where only differences of logits mean something: then the boundary is the fake logit paired with each.
+    `boundary` None, if only differences of logits have a meaning: each real logit is compared with the fake one of its pair.
     """
     real, fake = real.detach(), fake.detach()
     apart = (real > fake).float().mean()

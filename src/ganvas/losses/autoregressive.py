@@ -1,9 +1,8 @@
-"""What one channel of one pixel is, given all before it: distributions over levels, as likelihoods and for drawing.
+"""Distributions of one channel of one pixel given all before it, over discrete levels: likelihoods and sampling.
 
-Levels are integers 0 ... levels - 1, evenly spread over [-1, 1]. `raw` is what a network gives, without any
-activation. Every distribution has the channels that it is for, `groups` (parts of `raw` by channel; 1: all of `raw`
-belongs to the whole pixel), `outputs`, and the same two functions: `log_likelihood` of whole images, `cumulative` of
-one channel for drawing.
+Levels are integers 0 ... levels - 1, evenly spread over [-1, 1]. `raw` is the output of a network, without an
+activation. Every distribution has `channels`, `groups` (parts of `raw` by channel; 1: all of `raw` belongs to the whole
+pixel), `outputs`, and two functions: `log_likelihood` of whole images, and `cumulative` of one channel for sampling.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-LOG_SCALES = (-7.0, 7.0)  # from far within one of 256 levels to as good as flat over [-1, 1]
+LOG_SCALES = (-7.0, 7.0)  # from much narrower than one of 256 levels to almost flat over [-1, 1]
 
 
 def to_levels(images: Tensor, levels: int) -> Tensor:
@@ -29,7 +28,7 @@ def to_values(codes: Tensor, levels: int) -> Tensor:
 
 
 class Distribution(Protocol):
-    """A channel's levels given what came before."""
+    """The distribution of a channel's levels given all earlier values."""
 
     @property
     def levels(self) -> int: ...
@@ -60,7 +59,7 @@ def drawn(distribution: Distribution, raw: Tensor, uniform: Tensor, before: Tens
 
 @dataclass(frozen=True)
 class Binary:
-    """Two levels; one logit of the upper a channel."""
+    """Two levels; one logit of the upper level per channel."""
 
     channels: int
     levels: int = 2
@@ -109,8 +108,8 @@ class LogisticMixture:
     """A discretised mixture of logistics of the whole pixel (Salimans 2017, arXiv:1701.05517, sec. 2), any channels.
 
     In each component a channel's mean moves linearly with the pixel's earlier channels (their eq. 3). A channel
-    alone, given those, is a mixture again, its weights followed up by Bayes: so one uniform number a channel is enough
-    to draw.
+    alone, given those, is again a mixture, with weights by Bayes' rule: so one uniform number per channel is enough
+    to sample it.
     """
 
     channels: int
@@ -131,7 +130,7 @@ class LogisticMixture:
         return self.channels * (self.channels - 1) // 2
 
     def bias(self) -> Tensor:
-        """Raw outputs (outputs,) to begin with: components of middling width side by side over [-1, 1]."""
+        """Initial raw outputs (outputs,): components of medium width spread evenly over [-1, 1]."""
         means = torch.linspace(-0.9, 0.9, self.mixtures).repeat(self.channels)
         scales = torch.full_like(means, -1.5)
         rest = self.mixtures * self.pairs

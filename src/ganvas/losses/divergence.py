@@ -1,4 +1,4 @@
-"""Entropies, log-likelihoods and divergences of simple distributions, in nats, one value an example.
+"""Entropies, log-likelihoods and divergences of simple distributions, in nats, one value per example.
 
 The lower bound of InfoGAN on the mutual information of a code and its image (Chen 2016, eq. 5) is
 L_I = H(c) + E log Q(c | G(z, c)): an entropy and a log-likelihood from this file.
@@ -30,10 +30,10 @@ def categorical_log_likelihood(one_hot: Tensor, logits: Tensor) -> Tensor:
 
 
 def paired_information(logits: Tensor, others: Tensor) -> Tensor:
-    """I(a; b) of the categories read in two views of the same N examples (Ji 2019, arXiv:1807.06653, eq. 3), in nats, a scalar.
+    """I(a; b) of the categories predicted from two views of N examples (Ji 2019, arXiv:1807.06653, eq. 3), in nats, a scalar.
 
     `logits` and `others` (N, K), row i of both of example i. Their joint distribution is the batch's mean of outer products, made
-    symmetric. At most log K, where both views always agree and all K occur equally often.
+    symmetric. At most log K, if both views always agree and all K are equally frequent.
     """
     joint = logits.float().softmax(1).T @ others.float().softmax(1) / len(logits)
     joint = ((joint + joint.T) / 2).clamp_min(1e-8)

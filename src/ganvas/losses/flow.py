@@ -1,4 +1,4 @@
-"""Straight paths from noise to images, and what a velocity on them should be. t (N,) runs from 0, noise, to 1, the image."""
+"""Straight paths from noise to images, and the loss of a velocity field on them. t (N,) runs from 0, noise, to 1, the image."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def flow_matching(velocity: Tensor, noise: Tensor, x: Tensor) -> Tensor:
     return (velocity - (x - noise)).square().flatten(1).mean(1)
 
 
-def guided(told: Tensor, untold: Tensor, weight: float) -> Tensor:
-    """untold + weight (told - untold): away from what is likely without the class (Ho and Salimans 2022, arXiv:2207.12598,
+def guided(conditional: Tensor, unconditional: Tensor, weight: float) -> Tensor:
+    """unconditional + weight (conditional - unconditional): classifier-free guidance (Ho and Salimans 2022, arXiv:2207.12598,
     eq. 6, with weight 1 + w)."""
-    return untold.lerp(told, weight)
+    return unconditional.lerp(conditional, weight)

@@ -1,4 +1,4 @@
-"""Penalties on the gradient of D at its input, one value an example, without the paper's factor."""
+"""Penalties on the gradient of D at its input, one value per example, without the paper's factor."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Distances of images by the features that a network has of them, one value per example."""
+"""Distances of images in the features of a network, one value per example."""
 
 from __future__ import annotations
 

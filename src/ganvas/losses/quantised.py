@@ -1,4 +1,4 @@
-"""The terms of VQ-VAE (van den Oord 2017, arXiv:1711.00937, eq. 3), and what a codebook's use is told in."""
+"""The terms of VQ-VAE (van den Oord 2017, arXiv:1711.00937, eq. 3), and the perplexity of a codebook."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def reconstruction_error(x: Tensor, made: Tensor) -> Tensor:
 
 
 def codebook_error(z: Tensor, chosen: Tensor) -> Tensor:
-    """|sg[z] - e|^2 of eq. 3, second term, over the numbers of a vector: moves the codes alone.
+    """|sg[z] - e|^2 of eq. 3, second term, mean over a vector. Its gradient trains only the codes.
 
     z, chosen (..., E). Returns (...).
     """
@@ -23,7 +23,7 @@ def codebook_error(z: Tensor, chosen: Tensor) -> Tensor:
 
 
 def commitment_error(z: Tensor, chosen: Tensor) -> Tensor:
-    """|z - sg[e]|^2 of eq. 3, third term, without its weight beta, over the numbers of a vector: moves the encoder alone.
+    """|z - sg[e]|^2 of eq. 3, third term, without its weight beta, mean over a vector. Its gradient trains only the encoder.
 
     z, chosen (..., E). Returns (...).
     """
@@ -31,5 +31,5 @@ def commitment_error(z: Tensor, chosen: Tensor) -> Tensor:
 
 
 def perplexity(shares: Tensor) -> Tensor:
-    """exp of the entropy of shares (K,) that sum to 1: the number of codes that as even a use would need, ()."""
+    """exp of the entropy of shares (K,) that sum to 1: the effective number of codes in use, ()."""
     return torch.special.entr(shares.float()).sum().exp()

@@ -1,4 +1,4 @@
-"""How far a restored image is from the whole one. Images (N, C, H, W); one value an example, (N,)."""
+"""Errors of restored images. Images (N, C, H, W); one value per example, (N,)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def squared_error(made: Tensor, target: Tensor) -> Tensor:
 
 
 def hole_error(made: Tensor, target: Tensor, mask: Tensor, *, squares: bool = False) -> Tensor:
-    """Mean |made - target|, or its square (Pathak 2016, eq. 1), over the pixels of `mask` (N, 1, H, W) = 1; 0 where none is."""
+    """Mean |made - target|, or its square (Pathak 2016, eq. 1), over the pixels with `mask` (N, 1, H, W) = 1, or 0."""
     error = (made.float() - target.float()).abs()
     error = (error.square() if squares else error) * mask
     return error.flatten(1).sum(1) / (mask.flatten(1).sum(1) * made.shape[1]).clamp_min(1)

@@ -1,10 +1,10 @@
-"""What makes two images alike in content, in style, in colour: features in, one value an example out.
+"""Content, style and smoothness losses on features, one value per example.
 
 Features are (N, C, H, W), from any layer of any network. All of it in float32, whatever precision the features come in.
 
 `relative` makes the losses of different layers and networks comparable: Gatys' eqs. 1 and 4 grow with the square and with the
-fourth power of a layer's scale. Measured (docs/experiments/style.md), eq. 4 against nothing is larger by a factor of 3,000 to 8,100 for
-one of VGG-16-BN's layers as for another, 3 to 46 times for the light networks, and between networks it differs by 10^9.
+fourth power of a layer's scale. Measured (docs/experiments/style.md), eq. 4 of an image without features differs between
+the layers of VGG-16-BN by a factor of 3,000 to 8,100, of the light networks by 3 to 46, and between networks by 10^9.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ import torch
 from torch import Tensor
 
 FLOATS = 2**20  # numbers of a feature map that pass through float32 at once
-FLAT = 1e-3  # variance of features, as a share of their mean square, below which an image counts as of one colour
+FLAT = 1e-3  # variance of features over their mean square below which an image counts as one colour
 TINY = 1e-12  # below any square of features that an image gives
 
 
 def gram(features: Tensor) -> Tensor:
     """G_ij = sum_k F_ik F_jk over the places k (Gatys 2015, arXiv:1508.06576, eq. 3), over their number. (N, C, C).
 
-    Over their number, so that an image and its double have one Gram matrix: eq. 4's 1 / M^2 is in it.
+    Over their number, so that it does not depend on the size of the image: this includes the 1 / M^2 of eq. 4.
     """
     return gram_sum(features) / (features.shape[2] * features.shape[3])
 
@@ -96,10 +96,9 @@ def style_scale(target: Tensor) -> Tensor:
 
 
 def content_scale(target: Tensor) -> Tensor:
-    """`content_loss` of an image of one colour, whose features are everywhere the mean of the target's. (N,).
+    """`content_loss` of an image of one colour, whose features are the target's mean everywhere. (N,).
 
-    At least FLAT of that of no features at all: to a target of one colour itself (an image of one pixel) the rounding of any
-    other image would be infinitely unlike.
+    At least FLAT times the loss of an image without features, so that a target of one colour does not divide by about 0.
     """
     target = target.float()
     plain = content_loss(target.mean((2, 3), keepdim=True).expand_as(target), target)
@@ -107,7 +106,7 @@ def content_scale(target: Tensor) -> Tensor:
 
 
 def relative(loss: Tensor, scale: Tensor) -> Tensor:
-    """A layer's loss over what it would be for an image with nothing of the target in it: 0 alike, 1 nothing alike. (N,)."""
+    """A layer's loss divided by that of an image without features: 0 for equal images, about 1 for unrelated ones. (N,)."""
     return loss / scale.clamp_min(TINY)
 
 

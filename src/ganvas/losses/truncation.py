@@ -1,4 +1,4 @@
-"""Which of many tokens may be drawn: temperature, top-k, top-p; and the draw itself from a given random number.
+"""Sampling of tokens: temperature, top-k, top-p, and the choice by a given random number.
 
 All take n rows of V tokens, float32.
 """
@@ -12,9 +12,9 @@ from torch import Tensor
 def probabilities(logits: Tensor, temperature: float = 1.0, top_k: int = 0, top_p: float = 1.0) -> Tensor:
     """(n, V) probabilities of tokens by their `logits` (n, V).
 
-    Logits are divided by `temperature`; 0 leaves the most probable token only. Of those, `top_k` most probable ones stay (Fan
-    2018, arXiv:1805.04833, sec. 5; 0: all), and of these the fewest whose share is at least `top_p` (Holtzman 2020,
-    arXiv:1904.09751, eq. 2; 1: all). Among equally probable tokens at the border the first stays.
+    Logits are divided by `temperature`; 0 keeps only the most probable token. Then the `top_k` most probable tokens are kept (Fan
+    2018, arXiv:1805.04833, sec. 5; 0: all), then the fewest with a total probability of at least `top_p` (Holtzman 2020,
+    arXiv:1904.09751, eq. 2; 1: all). Among equally probable tokens at the border the first is kept.
     """
     if temperature == 0:
         return torch.zeros_like(logits).scatter_(1, logits.argmax(1, keepdim=True), 1.0)
@@ -25,7 +25,7 @@ def probabilities(logits: Tensor, temperature: float = 1.0, top_k: int = 0, top_
     if top_k:
         ordered[:, top_k:] = 0
     ordered = ordered / ordered.sum(1, keepdim=True)
-    # A token stays where those before it do not yet make up top_p; the first always does.
+    # A token is kept if those before it do not add up to top_p; the first is always kept.
     ordered = ordered * (ordered.cumsum(1) - ordered < max(top_p, 1e-9))
     kept = torch.zeros_like(shares).scatter_(1, places, ordered)
     return kept / kept.sum(1, keepdim=True)
@@ -34,5 +34,5 @@ def probabilities(logits: Tensor, temperature: float = 1.0, top_k: int = 0, top_
 def drawn(shares: Tensor, uniform: Tensor) -> Tensor:
     """The tokens (n,) int64 whose interval of the cumulative `shares` (n, V) holds `uniform` (n,) in [0, 1)."""
     upto = shares.cumsum(1)
-    # Divided by the total as it was summed: tokens of share 0 at the end stay out of reach of any number below 1.
+    # Divided by the computed total, so that no number below 1 chooses tokens of probability 0 at the end.
     return (uniform[:, None] >= upto[:, :-1] / upto[:, -1:]).sum(1)

@@ -1,4 +1,4 @@
-"""The recurrent generator of GRAN (Im 2016, arXiv:1602.05110): a decoder adds to a canvas, an encoder reads what it added.
+"""The recurrent generator of GRAN (Im 2016, arXiv:1602.05110): a decoder adds to a canvas, an encoder reads each addition.
 
 Both are DCGAN's convolutions, with the same weights at each step; only batch norm has statistics and scales for each step, since
 what the steps add differs in kind.
@@ -46,7 +46,7 @@ class Decoder(nn.Module):
         convs: list[nn.Module] = [
             UpConv(*pair, size, False) for pair, size in zip(itertools.pairwise(widths), sizes[1:-1], strict=True)
         ]
-        small = len(sizes) == 1  # nothing to double
+        small = len(sizes) == 1  # nothing to upsample
         convs += [nn.Conv2d(width, channels, 3, padding=1) if small else UpConv(width, channels, sizes[-1], True)]
         self.convs = nn.ModuleList(convs)
         self.norms = nn.ModuleList([StepNorm(here, steps) for here in widths])

@@ -1,4 +1,4 @@
-"""DnCNN (Zhang 2017, arXiv:1608.03981): 3 x 3 convolutions that guess the noise, which is then taken away."""
+"""DnCNN (Zhang 2017, arXiv:1608.03981): 3 x 3 convolutions that predict the noise, which is then subtracted."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ganvas.networks.srresnet import ResidualBlock
 
 
 class DnCNN(nn.Module):
-    """Noisy images (N, C, H, W) to clean ones, x - R(x) (sec. III-A); nothing is taken away in the beginning.
+    """Noisy images (N, C, H, W) to clean ones, x - R(x) (sec. III-A); initially nothing is subtracted.
 
     `body` "plain" is a stack of convolutions, as in the paper; "residual" adds every second one to what was before. `fold` 2 puts
     each 2 x 2 pixels into channels first and back at the end (FFDNet, Zhang 2018, arXiv:1710.04026): a quarter of the work, and
@@ -48,7 +48,7 @@ class DnCNN(nn.Module):
 def _plain(width: int, depth: int, norm: str) -> list[nn.Module]:
     layers: list[nn.Module] = []
     for _ in range(depth):
-        # A bias before batch norm would be taken away again by it.
+        # Batch norm would cancel a bias in front of it.
         conv = nn.Conv2d(width, width, 3, padding=1, bias=norm != "batch")
         nn.init.kaiming_normal_(conv.weight)
         if conv.bias is not None:

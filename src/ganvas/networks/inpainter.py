@@ -10,12 +10,12 @@ from torch.nn import functional as F
 
 from ganvas.networks.resample import cut, grown_to
 
-DILATIONS = (1, 2, 4, 8)  # at the smallest size; together they see the whole of a patch from its middle
+DILATIONS = (1, 2, 4, 8)  # at the smallest size; together their receptive field covers a whole training patch
 STIFFNESS, SWEEPS, FLATTEST = 4.0, 16, 0.02  # of the smooth filling
 
 
 class GatedConv(nn.Module):
-    """phi(features) * sigmoid(gate), both linear in the same 3 x 3 window (eq. 3): it learns where there is no image."""
+    """phi(features) * sigmoid(gate), both linear in the same 3 x 3 window (eq. 3): it learns where pixels are missing."""
 
     def __init__(self, inputs: int, outputs: int, stride: int = 1, dilation: int = 1) -> None:
         super().__init__()
@@ -32,7 +32,7 @@ class GatedConv(nn.Module):
 class GatedInpainter(nn.Module):
     """Images (N, C, H, W) and `mask` (N, 1, H, W), 1 where they are missing, to whole images (N, C, H, W).
 
-    What stands in the hole is never looked at: it is filled by `smoothly_filled`, where the network starts. `fold` 2 puts each
+    Values in the hole are ignored: it is first filled by `smoothly_filled`, where the network starts. `fold` 2 puts each
     2 x 2 pixels into channels first: a quarter of the work.
     """
 
@@ -54,7 +54,7 @@ class GatedInpainter(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         size = x.shape[2], x.shape[3]
-        # The ones end where the convolutions' own padding begins: that is how the border of the image can be told from black.
+        # A plane of ones, zero in the padding: the network can distinguish the border of the image from black.
         start = smoothly_filled(x, mask)
         inputs = grown_to(torch.cat([start, mask, torch.ones_like(mask)], 1), self.multiple)
         first = self.first(F.pixel_unshuffle(inputs, self.fold))
@@ -70,10 +70,10 @@ class GatedInpainter(nn.Module):
 def smoothly_filled(x: Tensor, mask: Tensor) -> Tensor:
     """x (N, C, H, W), float32, its holes filled by a spline under tension (Smith 1990, doi:10.1190/1.1442837), nearly.
 
-    That is the filling with B v + STIFFNESS * B B v = 0 in the hole, B = I - `neighbours`. Stiffness lets slopes continue into the
-    hole, tension keeps them from running off in large ones. Grey where nothing is left.
+    The filling v satisfies B v + STIFFNESS * B B v = 0 in the hole, with B = I - `neighbours`. Stiffness continues slopes into
+    the hole, tension keeps the values bounded in large holes. Grey if the whole image is missing.
 
-    Worked out from the coarsest size up (pull and push, Gortler 1996, doi:10.1145/237170.237200, sec. 3.4), with a few sweeps at
+    Computed from the coarsest size up (pull and push, Gortler 1996, doi:10.1145/237170.237200, sec. 3.4), with a few sweeps at
     each size: what far rims say comes in at the coarse ones.
     """
     weight = 1 - (mask > 0).float()
@@ -99,7 +99,7 @@ def smoothly_filled(x: Tensor, mask: Tensor) -> Tensor:
 
 def sweeps(stiffness: float) -> list[float]:
     """Step lengths: 1 / the roots of a Chebyshev polynomial over the operator's spectrum (Golub 1961, doi:10.1007/BF01386013),
-    without the flattest errors, which coarser sizes have settled. Short and long ones in turn: nothing grows meanwhile."""
+    without the smoothest errors, which coarser sizes have removed. Short and long steps alternate, so that no error grows."""
     steepest = 2 + 4 * stiffness
     middle, half = (steepest + FLATTEST) / 2, (steepest - FLATTEST) / 2
     lengths = [1 / (middle + half * math.cos(math.pi * (2 * k + 1) / (2 * SWEEPS))) for k in range(SWEEPS)]
@@ -107,7 +107,7 @@ def sweeps(stiffness: float) -> list[float]:
 
 
 def neighbours(x: Tensor) -> Tensor:
-    """The mean of the four neighbours of each pixel; at the border its own value stands for those that lack."""
+    """The mean of the four neighbours of each pixel; at the border its own value replaces missing ones."""
     padded = F.pad(x, (1, 1, 1, 1), mode="replicate")
     rows, columns = padded[:, :, :, 1:-1], padded[:, :, 1:-1]
     return (rows[:, :, :-2] + rows[:, :, 2:] + columns[:, :, :, :-2] + columns[:, :, :, 2:]) / 4

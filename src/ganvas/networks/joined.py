@@ -1,4 +1,4 @@
-"""Discriminators and generators that are told a class as the first conditional GAN was: joined to the input.
+"""Discriminators and generators conditioned on a class as in the first conditional GAN: the class is joined to the input.
 
 LabelMapped: the class as one more channel of the image, a learned map.
 JoinedGenerator, JoinedDiscriminator: image and class (or noise and class) by a layer each, then a layer of both (Mirza and

@@ -1,4 +1,4 @@
-"""A discriminator that looks at every part of an image by itself, for restorations: strided convolutions with spectral norm.
+"""A discriminator that scores every part of an image by itself, for restorations: strided convolutions with spectral norm.
 
 Idea: a restored image as a whole is right by its pixels already; what the discriminator has to see is texture, and that is local
 (Isola 2017, arXiv:1611.07004, sec. 3.2.2). Spectral norm (Miyato 2018, arXiv:1802.05957) in place of batch norm.

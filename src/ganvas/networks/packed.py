@@ -1,4 +1,4 @@
-"""Any discriminator made to discriminator packs of images (Lin 2018, arXiv:1712.04086, sec. 2)."""
+"""Any discriminator applied to packs of images (Lin 2018, arXiv:1712.04086, sec. 2)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def packs(images: Tensor, size: int) -> Tensor:
 
 
 class PackedDiscriminator(nn.Module):
-    """Images (N, C, H, W) to logits (N, outputs): each image gets that of its pack. `make` gives the network for a shape."""
+    """Images (N, C, H, W) to logits (N, outputs): each image gets the logits of its pack. `make(shape)` is the network."""
 
     def __init__(self, make: Callable[[Shape], nn.Module], shape: Shape, size: int) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
 """The patch discriminator: a logit for each patch of an image, not one for the image (Isola 2017, sec. 3.2.2 and 6.1.2).
 
-Whether an image is real as a whole is left to the L1 or cycle term; the patches discriminator its texture. Fully convolutional: any
-height and width.
+It scores the texture of patches; the image as a whole is left to the L1 or cycle loss. Fully convolutional: any height and
+width.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def fitting_layers(layers: int, height: int, width: int) -> int:
 class PatchDiscriminator(nn.Module):
     """Images (N, C, H, W) to logits (N, 1, h, w). `layers` downsamplings, then two convolutions of stride 1, all 4 x 4.
 
-    `layers` 0 classifies each pixel for itself, by 1 x 1 convolutions and without a norm, which would look at the others. `norm` of
+    `layers` 0 classifies each pixel by itself, with 1 x 1 convolutions and without a norm, which would mix pixels. `norm` as in
     layers.norm2d; the first layer has none.
     """
 
@@ -56,7 +56,7 @@ class PatchDiscriminator(nn.Module):
 
 
 def normed(layer: nn.Module, norm: str, channels: int) -> nn.Module:
-    """The layer and a norm of its `channels`. A bias before a norm has no effect, and Adam would move it by mere rounding."""
+    """The layer and a norm of its `channels`. A bias before a norm has no effect: Adam would follow rounding errors."""
     if norm == "none":
         return layer
     for part in layer.modules():
@@ -75,7 +75,7 @@ def initial_weights(network: nn.Module, norm: str) -> None:
         if isinstance(module, nn.Conv2d):
             init_fan_in_(module, gain)
         elif isinstance(module, nn.ConvTranspose2d):
-            # Each pixel of a doubled image is made by a quarter of the 4 x 4 kernel.
+            # Each pixel of the upsampled image uses a quarter of the 4 x 4 kernel.
             nn.init.normal_(module.weight, 0.0, gain / (4 * module.in_channels) ** 0.5)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)

@@ -44,7 +44,7 @@ class MaskedConv(nn.Conv2d):
     def forward(self, x: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
         taps = self.kernel_size[1]
         y = F.conv2d(F.pad(x, (taps - 1, 0)) if taps > 1 else x, self.seen, self.bias)
-        return y.contiguous(memory_format=torch.channels_last)  # of one channel it comes out in rows
+        return y.contiguous(memory_format=torch.channels_last)  # with one channel the layout would be another
 
 
 class GatedLayer(nn.Module):
@@ -139,7 +139,7 @@ class PixelCNN(nn.Module):
         self.out = MaskedConv(hidden, owners(outputs, groups))
         init_fan_in_(self.skip, GATE)
         init_fan_in_(self.hidden, 2**0.5)
-        init_fan_in_(self.out, 0.1)  # begins near the distribution that the biases say
+        init_fan_in_(self.out, 0.1)  # the initial distribution is close to that of the biases
 
     def gated_layers(self) -> list[GatedLayer]:
         """The layers, with their type."""

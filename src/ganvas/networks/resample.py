@@ -42,7 +42,7 @@ def even(x: Tensor) -> Tensor:
 
 
 def enlarged(x: Tensor, times: int) -> Tensor:
-    """x (N, C, H, W) enlarged `times` times, bilinear; by two products, whose gradient is much faster than that of F.interpolate."""
+    """x (N, C, H, W) upsampled by `times`, bilinear, as two matrix products, with a faster gradient than F.interpolate."""
     down, across = (
         F.interpolate(torch.eye(side, device=x.device, dtype=x.dtype)[:, None], scale_factor=times, mode="linear")[:, 0]
         for side in x.shape[2:]

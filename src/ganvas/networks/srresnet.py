@@ -39,7 +39,7 @@ class SRResNet(nn.Module):
         )
         if norm == "none":
             with torch.no_grad():
-                cast(nn.Conv2d, self.body[-2]).weight.mul_(0.1)  # so that `first` is heard in the beginning
+                cast(nn.Conv2d, self.body[-2]).weight.mul_(0.1)  # so that the branch of `first` dominates initially
         self.tail = _staged(width, channels, scale, kernel) if tail == "staged" else _direct(width, channels, scale)
         if base:
             last = next(layer for layer in reversed(self.tail) if isinstance(layer, nn.Conv2d))

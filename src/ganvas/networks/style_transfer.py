@@ -1,4 +1,4 @@
-"""Networks that generate an image anew at any size: the feed-forward generator of fast_style, the decoder of adain, their discriminator.
+"""Networks for images of any size: the feed-forward generator of fast_style, the decoder of adain, their discriminator.
 
 Borders repeat the outermost pixels: zeros would be painted as a dark frame.
 """
@@ -18,7 +18,7 @@ SLOPE = 0.2
 
 
 class Convolution(nn.Module):
-    """A convolution of odd kernel whose borders repeat the outermost pixels; instance norm and ReLU where asked for.
+    """A convolution of odd kernel with replicated borders; instance norm and ReLU are optional.
 
     `shift` False: the norm adds no bias, for what only goes into another normed convolution, where it would be taken away again
     and Adam would make steps of the rounding of its gradient.
@@ -37,7 +37,7 @@ class Convolution(nn.Module):
     ) -> None:
         super().__init__()
         self.pad = kernel // 2
-        # A bias in front of an instance norm would be taken away again.
+        # Instance norm would cancel a bias in front of it.
         self.conv = nn.Conv2d(channels, out, kernel, stride, bias=not norm)
         init_fan_in_(self.conv, 2**0.5 if active else 1.0)
         self.norm = norm2d("instance", out) if norm else nn.Identity()
@@ -76,7 +76,7 @@ class Doubled(nn.Module):
 
 
 class StyleTransferNetwork(nn.Module):
-    """Images (N, C, H, W) to painted ones, x + what it changes (Johnson 2016, supplement, with instance norm: Ulyanov 2016).
+    """Images (N, C, H, W) to stylised ones, x + a learned change (Johnson 2016, supplement, with instance norm: Ulyanov 2016).
 
     `widths` from full size down: each after the first halves. H and W may be any; inside they are multiples of 2^(widths - 1).
     """
@@ -89,7 +89,7 @@ class StyleTransferNetwork(nn.Module):
         self.blocks = nn.Sequential(*(Residual(widths[-1]) for _ in range(blocks)))
         self.up = nn.Sequential(*(Doubled(a, b) for a, b in pairwise(widths[::-1])))
         self.last = Convolution(widths[0], channels, kernel, norm=False, active=False)
-        self.last.conv.weight.data.mul_(0.1)  # it begins near the image itself
+        self.last.conv.weight.data.mul_(0.1)  # the initial output is close to the input
 
     def forward(self, x: Tensor) -> Tensor:
         grown = grown_to(x, self.multiple)
@@ -99,7 +99,7 @@ class StyleTransferNetwork(nn.Module):
 
 class Decoder(nn.Module):
     """Features (N, F, h, w) to images (N, C, h * 2^k, w * 2^k), k = len(widths): a mirror of the encoder without any norm
-    (Huang 2017, sec. 6.1: with one it could not generate in several styles). `widths` from the features' size up."""
+    (Huang 2017, sec. 6.1: a norm would remove the style). `widths` from the features' size up."""
 
     def __init__(self, features: int, channels: int, widths: Sequence[int]) -> None:
         super().__init__()

@@ -17,7 +17,7 @@ from ganvas.networks.patch import MOST, SLOPE, initial_weights, normed
 from ganvas.networks.resample import cut, enlarged, grown_to
 
 Draw = Callable[..., Tensor]
-KNOTS = 3  # values of a channel that a table of colours tells apart
+KNOTS = 3  # entries per channel of a colour table
 NOISY = 3  # innermost steps up that dropout works on (Isola 2017, sec. 6.1.1)
 
 
@@ -29,15 +29,15 @@ class Translator(nn.Module):
 
     multiple: int
     least = 2
-    """So many times the multiple is padded to: a norm over a single pixel has nothing to go by."""
+    """The minimum size is this many times `multiple`: a norm over a single pixel has no variance."""
     skip = False
 
     def forward(self, x: Tensor, draw: Draw | None = None, whole: Tensor | None = None) -> Tensor:
         """Of x (N, C, H, W), (N, C, H, W) in [-1, 1]. `draw(*shape)` gives uniform numbers (N, *shape) for dropout; without
-        it nothing is dropped. `whole` (N, C, h, w): what x are parts of, for those that decide something once an image."""
+        it nothing is dropped. `whole` (N, C, h, w): what x are parts of, for networks that decide something once per image."""
         grown = self.grown(x)
         made = self.inner(grown, draw)
-        # In float32: what is added begins small, and would be lost beside the image.
+        # In float32: the initially small change would be lost in bfloat16.
         return cut(held(grown.float() + made.float()) if self.skip else torch.tanh(made), (x.shape[2], x.shape[3]))
 
     def grown(self, x: Tensor) -> Tensor:
@@ -109,7 +109,8 @@ class UNetTranslator(Translator):
 
 
 class ResNetTranslator(Translator):
-    """Two downsamplings, `blocks` residual blocks, two upsamplings; 7 x 7 convolutions at full size (Johnson 2016, Zhu 2017 sec. 4)."""
+    """Two downsamplings, `blocks` residual blocks, two upsamplings; 7 x 7 convolutions at full size (Johnson 2016; Zhu 2017, sec.
+    4)."""
 
     multiple = 4
 
@@ -141,7 +142,7 @@ class ResNetTranslator(Translator):
 
 
 class RetouchTranslator(Translator):
-    """Recolours its input by one table for the whole image, and moves its pixels by at most `reach`: it cannot invent.
+    """Recolours its input by one table for the whole image, and moves its pixels by at most `reach`: it adds no new content.
 
     Begins as the identity. The table says what to add to each colour, at KNOTS values of each of the first three channels and
     between them by interpolation (Zeng 2020, arXiv:2009.14468): equal colours stay equal, edges as sharp as they were. Where
@@ -193,7 +194,7 @@ class RetouchTranslator(Translator):
 
 
 class RepaintTranslator(Translator):
-    """A RetouchTranslator, then a U-Net that says what to add to what it made: colours and places first, then what is drawn anew.
+    """A RetouchTranslator, then a U-Net whose output is added to the result: colours and positions first, then new content.
 
     Begins as the identity.
     """
@@ -282,7 +283,7 @@ class Residual(nn.Module):
 
 
 def dropout(x: Tensor, share: float, draw: Draw | None) -> Tensor:
-    """x (N, ...) with `share` of its values 0 and the others larger by as much, so that the mean stays."""
+    """Dropout: x (N, ...) with `share` of its values 0 and the others scaled up, so that the mean stays."""
     if draw is None or share == 0:
         return x
     return x * (draw(*x.shape[1:]) >= share) / (1 - share)

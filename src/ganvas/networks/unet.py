@@ -1,4 +1,4 @@
-"""A small U-Net that knows the time, for diffusion and flow matching on few cores, at any height and width.
+"""A small time-conditioned U-Net, for diffusion and flow matching on few cores, at any height and width.
 
 Idea: no layer works at full size but the first and the last, which are strided; noise is most of what they carry, and it passes
 through as soon as the first size has four times as many channels as the image. What leaves the encoder at a size is added
@@ -32,7 +32,7 @@ class Clock(nn.Module):
     Class number `classes` stands for none told.
     """
 
-    slowest, fastest = 1.0, 64.0  # radians over the whole of t
+    slowest, fastest = 1.0, 64.0  # radians over the range of t
 
     def __init__(self, dim: int, classes: int = 0) -> None:
         super().__init__()
@@ -51,7 +51,7 @@ class Clock(nn.Module):
 
 
 class Told(nn.Module):
-    """x (1 + scale) + shift, then SiLU: scale and shift (N, C) are linear in the clock's vector, and 0 in the beginning."""
+    """x (1 + scale) + shift, then SiLU: scale and shift (N, C) are linear in the time embedding, and initially 0."""
 
     def __init__(self, channels: int, dim: int) -> None:
         super().__init__()
@@ -65,7 +65,7 @@ class Told(nn.Module):
 
 
 class ToldResidual(nn.Module):
-    """x + f(x, told) with two 3 x 3 convolutions; f is 0 in the beginning."""
+    """x + f(x, told) with two 3 x 3 convolutions; f is initially 0."""
 
     def __init__(self, channels: int, dim: int) -> None:
         super().__init__()
@@ -111,7 +111,7 @@ class Double(nn.Module):
         super().__init__()
         self.size = size
         self.conv = nn.ConvTranspose2d(channels, out, 4, stride=2, padding=1)
-        # Each pixel of a doubled image is made by a quarter of the 4 x 4 kernel.
+        # Each pixel of the upsampled image uses a quarter of the 4 x 4 kernel.
         nn.init.normal_(self.conv.weight, 0.0, gain / math.sqrt(4 * channels))
         nn.init.zeros_(cast(Tensor, self.conv.bias))
 
@@ -120,7 +120,7 @@ class Double(nn.Module):
 
 
 class UNet(nn.Module):
-    """x (N, C, H, W), t (N,) in [0, 1] and perhaps a class (N,) to numbers (N, C, H, W), 0 in the beginning.
+    """x (N, C, H, W), t (N,) in [0, 1] and perhaps a class (N,) to numbers (N, C, H, W), initially 0.
 
     `widths` are the channels from the smallest size up, full size excepted; `blocks` residual blocks follow each step down and
     each step up. With `classes`, class number `classes` (or no label at all) stands for none told.
@@ -132,7 +132,7 @@ class UNet(nn.Module):
         sizes = pyramid(height, width)
         wide = fitted(widths, max(1, len(sizes) - 1))[::-1]
         self.clock = Clock(dim, classes)
-        whole = len(sizes) == 1  # nothing to halve: an image of a few pixels
+        whole = len(sizes) == 1  # nothing to downsample: an image of a few pixels
         first: nn.Module = nn.Conv2d(channels, wide[0], 3, padding=1) if whole else Halve(channels, wide[0])
         steps = [first, *(Halve(a, b) for a, b in pairwise(wide))]
         self.down = nn.ModuleList([Stage(step, w, blocks, dim) for step, w in zip(steps, wide, strict=True)])

@@ -1,4 +1,4 @@
-"""What a variational autoencoder adds to other networks: two halves of the output as mean and variance, a plain MLP decoder."""
+"""What a variational autoencoder adds to other networks: mean and variance as two halves of the output, and a plain MLP decoder."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Shape = tuple[int, int, int]
 
 
 class GaussianEncoder(nn.Module):
-    """Images (N, C, H, W) to mu and logvar, each (N, z_dim) float32: the halves of what `body` gives, (N, 2 z_dim)."""
+    """Images (N, C, H, W) to mu and logvar, each (N, z_dim) float32: the halves of the output of `body`, (N, 2 z_dim)."""
 
     def __init__(self, body: nn.Module) -> None:
         super().__init__()
@@ -38,7 +38,7 @@ class MLPDecoder(nn.Module):
 
 
 class SharedSigma(nn.Module):
-    """z to (N, 2 C, H, W): the means that `network` gives, and a learned log sigma for each channel, the same at all pixels."""
+    """z to (N, 2 C, H, W): the means from `network`, and a learned log sigma for each channel, the same at all pixels."""
 
     def __init__(self, network: nn.Module, channels: int) -> None:
         super().__init__()

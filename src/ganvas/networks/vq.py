@@ -22,7 +22,7 @@ ROUNDS = 10  # of k-means
 LEAST_SHARE = 1e-12  # to divide by
 
 
-# --- the way of the gradient through a choice -----------------------------------------------------------------------------
+# --- gradients through the quantisation -----------------------------------------------------------------------------
 
 
 def straight_through(z: Tensor, chosen: Tensor) -> Tensor:
@@ -31,10 +31,10 @@ def straight_through(z: Tensor, chosen: Tensor) -> Tensor:
 
 
 def rotated(z: Tensor, chosen: Tensor) -> Tensor:
-    """`chosen` (M, E) in value, as z (M, E) turned and stretched by what counts as a constant (Fifty 2024, eq. 1 and sec. 4.2).
+    """`chosen` (M, E) in value, as z (M, E) rotated and scaled by factors without gradient (Fifty 2024, eq. 1 and sec. 4.2).
 
     With e, q the unit vectors of z and of the code, r = (e + q) / |e + q|: the code is (|code| / |z|) (I - 2 r r' + 2 q e') z.
-    The gradient is turned back by the same matrix, so that its angle to the code becomes its angle to z.
+    The gradient is rotated by the same matrix, so that its angle to z equals its angle to the code.
     """
     chosen = chosen.detach()
     length = z.detach().norm(dim=1, keepdim=True).clamp_min(1e-6)
@@ -77,7 +77,7 @@ class Codebook(nn.Module):
         """The vectors of codes (...), (..., E)."""
         return F.embedding(codes, self.vectors)
 
-    # What follows moves the state: for Update.start and Update.after only.
+    # These functions change the state: for Update.start and Update.after only.
 
     @torch.no_grad()
     def begin(self, points: Tensor) -> None:
@@ -139,7 +139,7 @@ class FSQ(nn.Module):
         places = [math.prod(levels[:i]) for i in range(len(levels))]
         self.register_buffer("levels", torch.tensor(levels), persistent=False)
         self.register_buffer("places", torch.tensor(places), persistent=False)
-        # As numbers with a fraction, of which float32 holds every code: whole ones are slow to multiply.
+        # In float32, which is exact for every code: integers are slow to multiply.
         reach = (self.levels - 1) * (1 + 1e-3) / 2
         offset = (self.levels % 2 == 0).float() / 2
         known = {"middle": self.levels // 2, "reach": reach, "offset": offset, "shift": torch.atanh(offset / reach)}
@@ -189,7 +189,7 @@ def nearest(z: Tensor, vectors: Tensor) -> Tensor:
 
 def sums_by_code(codes: Tensor, z: Tensor, size: int) -> Tensor:
     """The sum (K, E) of the rows of z (M, E) that chose each code."""
-    if z.is_cuda:  # adding by index is not the same twice there: the order of the sums is open
+    if z.is_cuda:  # index_add is not deterministic on a GPU
         with torch.autocast(z.device.type, enabled=False):
             return F.one_hot(codes, size).to(z.dtype).T @ z
     return z.new_zeros(size, z.shape[1]).index_add_(0, codes, z)
@@ -245,7 +245,7 @@ class Double(nn.Module):
         super().__init__()
         self.size = size
         self.conv = nn.ConvTranspose2d(a, b, 4, stride=2, padding=1)
-        # Each pixel of a doubled image is made by a quarter of the 4 x 4 kernel.
+        # Each pixel of the upsampled image uses a quarter of the 4 x 4 kernel.
         nn.init.normal_(self.conv.weight, 0.0, gain / math.sqrt(4 * a))
         nn.init.zeros_(cast(Tensor, self.conv.bias))
 
@@ -262,7 +262,7 @@ def halved(height: int, width: int, times: int) -> list[Size]:
 
 
 def shrinking(channels: int, width: int, times: int, blocks: int) -> nn.Sequential:
-    """Features (N, width, h, w) of x (N, channels, H, W), halved `times` times, before a last ReLU."""
+    """Features (N, width, h, w) of x (N, channels, H, W), downsampled `times` times, before a last ReLU."""
     layers: list[nn.Module] = []
     for i in range(times):
         made = width if i == times - 1 else max(1, width // 2)

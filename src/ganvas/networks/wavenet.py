@@ -21,7 +21,7 @@ from ganvas.networks.layers import init_fan_in_
 GATE = 3.0  # undoes the gate's loss of variance, see networks/pixelcnn.py
 HOP = 64  # samples
 TOGETHER = 16  # samples for which the cache prepares at once; a divisor of HOP
-WAVES = 6  # sines and cosines that tell a block's place
+WAVES = 6  # sines and cosines of a block's position
 
 
 class GatedLayer(nn.Module):
@@ -108,7 +108,7 @@ class WaveNet(nn.Module):
         init_fan_in_(self.first, 2.0)  # speech is mostly quiet
         init_fan_in_(self.skip, GATE)
         init_fan_in_(self.hidden, 2**0.5)
-        init_fan_in_(self.out, 0.1)  # begins near the distribution that the biases say
+        init_fan_in_(self.out, 0.1)  # the initial distribution is close to that of the biases
 
     @property
     def field(self) -> int:
@@ -123,7 +123,7 @@ class WaveNet(nn.Module):
     def forward(self, x: Tensor, label: Tensor | None = None, start: Tensor | None = None) -> Tensor:
         N, _, T = x.shape
         blocks = -(-T // HOP) if self.told else 0
-        # The last sample leaves, so that none meets itself; whole blocks for what is told.
+        # Drop the last sample, so that none sees itself; whole blocks for the conditioning.
         x = F.pad(x, (self.taps, max(0, blocks * HOP - T)))[..., :-1]
         x = self.begin(x)
         told = self.tell(label, start, N, blocks)
@@ -238,7 +238,7 @@ class Incremental:
         return torch.addmm(self.out[1], x, self.out[0])
 
     def push(self, sample: Tensor) -> None:
-        """The sample that was drawn, (n, C)."""
+        """Adds the new sample (n, C) to the cache."""
         C = self.network.inputs
         place = self.network.taps + self.time % TOGETHER
         self.window.narrow(1, place * C, C).copy_(sample)
@@ -253,7 +253,7 @@ class Incremental:
         return torch.cat([*parts, slot], 1, out=self.inputs[depth])
 
     def _begin(self) -> None:
-        """What can be known of the next TOGETHER samples before they are drawn."""
+        """Precomputes the parts of the next TOGETHER samples that do not depend on them."""
         C, taps = self.network.inputs, self.network.taps
         if self.time:
             self.window[:, : taps * C] = self.window[:, TOGETHER * C :].clone()

@@ -1,1 +1,1 @@
-"""Uses of a trained method. A task asks for an ability (ganvas.method), never for a name."""
+"""Uses of a trained method. A task asks for an ability (ganvas.abilities), never for a method's name."""

@@ -1,4 +1,4 @@
-"""A photo as a method of grey, RGB or RGBA images takes it, and an image as a mask."""
+"""Photos as inputs of methods with 1, 3 or 4 channels, and masks from images."""
 
 from __future__ import annotations
 
@@ -13,34 +13,36 @@ from ganvas.method import Method
 
 
 def photo_channels(method: Method, advice: str = "") -> int:
-    """1, 3 or 4, those that the method was trained on; DataError, ending in `advice`, where no image file has so many."""
+    """The channels that the method was trained on: 1, 3 or 4. DataError, ending in `advice`, for another number."""
     channels = method.spec.channels
     if channels not in (1, 3, 4):
         raise DataError(
-            f"this run of {method.name} was trained on {channels} channels, which no image file has{advice}"
+            f"this run of {method.name} was trained on {channels} channels, and image files have 1, 3 or 4{advice}"
         )
     return channels
 
 
 def luma_full(x: Tensor) -> Tensor:
-    """Luma (N, 1, H, W) of grey or RGB by the weights of BT.601, in the full range of the values, as JPEG has it."""
+    """Luma (N, 1, H, W) of grey or RGB by the weights of BT.601, in the full range of the values, as in JPEG."""
     if x.shape[1] == 1:
         return x
     return (x * x.new_tensor(LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
 
 
 def of_channels(x: Tensor, channels: int, alpha: np.ndarray | None = None) -> Tensor:
-    """Grey or RGB (1, C, H, W) as 1, 3 or 4 channels: luma; grey three times; with `alpha` (H, W), opaque where None."""
+    """Grey or RGB (1, C, H, W) as 1, 3 or 4 channels: luma; RGB; RGB and `alpha` (H, W) in [0, 1], opaque if None."""
     if channels == 1:
         return luma_full(x)
     colours = x.expand(-1, 3, -1, -1)
     if channels == 3:
         return colours
-    seen = torch.ones_like(x[:, :1]) if alpha is None else torch.from_numpy(alpha).to(x)[None, None] * 2 - 1
-    return torch.cat([colours, seen], 1)
+    opacity = torch.ones_like(x[:, :1])
+    if alpha is not None:
+        opacity = torch.from_numpy(alpha).to(x)[None, None] * 2 - 1
+    return torch.cat([colours, opacity], 1)
 
 
 def whiteness(photo: Photo) -> np.ndarray:
-    """(H, W) in [0, 1] of a mask's image: 1 where it is white, 0 where it is black or transparent."""
+    """A mask (H, W) in [0, 1] from an image: 1 where it is white, 0 where it is black or transparent."""
     white = (photo.pixels.mean(0) + 1) / 2
     return white if photo.alpha is None else white * photo.alpha

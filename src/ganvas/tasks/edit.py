@@ -1,4 +1,4 @@
-"""Editing in the latent: one code at a time with all else fixed, and the way from one image to another."""
+"""Editing in the latent space: traversals of one code at a time, and interpolation between two images."""
 
 from __future__ import annotations
 
@@ -16,28 +16,31 @@ from ganvas.method import Method
 from ganvas.registry import methods_with
 from ganvas.sampling import check_seeds, to_uint8
 
-REACH = 2.0  # a continuous code is trained in [-1, 1]; beyond that it shows what it means (Chen 2016, fig. 2)
+REACH = 2.0  # a continuous code is trained in [-1, 1]; beyond that its effect is clearer (Chen 2016, fig. 2)
 GAP = 2  # pixels between two images; three times that between two blocks
-NORMAL = 0.5  # how far a latent's mean square may be from 1 and still be held to be plain noise
+NORMAL = 0.5  # how far the mean square of normal latents may be from 1
 
 
 def traverse(
     method: Method, seeds: Iterable[int], names: Sequence[str] | None = None, *, values: int = 10, reach: float = REACH
 ) -> np.ndarray:
-    """A sheet (H, W, C) uint8 with a block for each code: a row for each seed, a column for each value, all else fixed.
+    """An image (H, W, C) uint8 with a grid per code: a row per seed, a column per value of the code, all else fixed.
 
-    A categorical code takes each of its values; a continuous one `values` numbers from -reach to reach. `names` chooses codes
-    (all where None). UsageError where the method has no codes, or none of that name.
+    A categorical code takes each of its values, a continuous one `values` numbers from -reach to reach. `names` are the codes
+    to traverse (None: all). UsageError if the method has no codes, or none of that name.
     """
     chosen, seeds = chosen_codes(method, names), list(seeds)
     if not seeds or values < 1:
-        raise UsageError("a traversal needs one seed and one value at least")
+        raise UsageError("a traversal needs at least one seed and one value")
     for seed in seeds:
         check_seeds(1, seed)
     sampling = _with_codes(method)
     latents, labels = sampling.latents(seeds), sampling.labels(seeds)
-    blocks = [traversal(sampling, code, latents, labels, values, reach) for code in chosen]
-    return stacked([grid(block.reshape(-1, *block.shape[2:]), columns=block.shape[1], gap=GAP) for block in blocks])
+    grids = []
+    for code in chosen:
+        images = traversal(sampling, code, latents, labels, values, reach)
+        grids.append(grid(images.reshape(-1, *images.shape[2:]), columns=images.shape[1], gap=GAP))
+    return stacked_grids(grids)
 
 
 def traversal(
@@ -60,28 +63,28 @@ def edited(latents: Tensor, code: Code, values: int = 10, reach: float = REACH) 
 
 
 def interpolate(method: Method, first: int, last: int, steps: int = 8) -> np.ndarray:
-    """The images (steps, H, W, C) uint8 on the way from seed `first` to seed `last`, both ends included.
+    """Images (steps, H, W, C) uint8 interpolated from seed `first` to seed `last`, both included.
 
-    Spherical: a latent on the way is as long as both ends, as those of the training are. The class, where the method has classes,
-    stays that of `first`. UsageError where latents are not plain normal vectors.
+    Interpolation is spherical, so that latents keep the length they have in training. The class of a class-conditional method
+    is that of `first`. UsageError if the latents are not plain normal vectors.
     """
     if not isinstance(method, Samples):
-        raise UsageError(f"{method.name} cannot make images from noise, so there is no way between two of them")
+        raise UsageError(f"{method.name} cannot generate images from noise, so there is nothing to interpolate")
     if steps < 2:
-        raise UsageError(f"a way from one seed to another needs 2 steps at least (got {steps})")
+        raise UsageError(f"an interpolation needs at least 2 steps (got {steps})")
     for seed in (first, last):
         check_seeds(1, seed)
     _expect_plain_noise(method)
     ends = method.latents([first, last])
     label = method.labels([first])
-    way = spherical(ends[0], ends[1], torch.linspace(0, 1, steps))
-    return generate_images(method, way, None if label is None else label.repeat(steps))
+    latents = spherical(ends[0], ends[1], torch.linspace(0, 1, steps))
+    return generate_images(method, latents, None if label is None else label.repeat(steps))
 
 
 def spherical(first: Tensor, last: Tensor, shares: Tensor) -> Tensor:
-    """Points (n, ...) at `shares` (n,) of the great circle from first to last (Shoemake 1985), their length between both ends'.
+    """Points (n, ...) at `shares` (n,) in [0, 1] of the great circle from first to last (Shoemake 1985).
 
-    Ends in one direction, or in opposite ones, have no single great circle; there the way is straight.
+    Linear interpolation if both have the same or opposite directions, where the great circle is not unique.
     """
     shares = shares.view(-1, *[1] * first.ndim)
     cosine = (first * last).sum() / (first.norm() * last.norm()).clamp_min(1e-12)
@@ -93,52 +96,54 @@ def spherical(first: Tensor, last: Tensor, shares: Tensor) -> Tensor:
 
 @torch.no_grad()
 def generate_images(method: Samples, latents: Tensor, labels: Tensor | None = None) -> np.ndarray:
-    """Images (n, H, W, C) uint8 of latents on the CPU; on the method's own device, in chunks of one size."""
+    """Images (n, H, W, C) uint8 from latents on the CPU, generated on the method's device in chunks of one size."""
     device = method.device
 
     def of_rows(rows: Tensor) -> Tensor:
-        told = () if labels is None else (labels[rows].to(device),)
-        return method.generate(latents[rows].to(device), *told)
+        z = latents[rows].to(device)
+        if labels is None:
+            return method.generate(z)
+        return method.generate(z, labels[rows].to(device))
 
     return to_uint8(in_chunks(len(latents), of_rows))
 
 
 def chosen_codes(method: Method, names: Sequence[str] | None = None) -> list[Code]:
-    """The codes of those names, all where None; UsageError says which there are."""
-    known = {code.name: code for code in _with_codes(method).codes()}
+    """The codes with these names (None: all); UsageError for a name that does not exist."""
+    by_name = {code.name: code for code in _with_codes(method).codes()}
     for name in names or ():
-        if name not in known:
-            raise UsageError(f"there is no code {name}{nearest(name, known)} (there are: {', '.join(known)})")
-    return [known[name] for name in names] if names else list(known.values())
+        if name not in by_name:
+            raise UsageError(f"there is no code {name}{nearest(name, by_name)} (there are: {', '.join(by_name)})")
+    return [by_name[name] for name in names or by_name]
 
 
 def _with_codes(method: Method) -> Samples:
-    """The method; UsageError where it has no codes."""
+    """The method; UsageError if it has no codes."""
     if not isinstance(method, Samples) or not method.codes():
         raise UsageError(
-            f"the latent of {method.name} has no codes that could be set one by one; those of {methods_with(Samples.codes)} have"
+            f"the latent of {method.name} has no codes to edit (methods with codes: {methods_with(Samples.codes)})"
         )
     return method
 
 
-def stacked(sheets: Sequence[np.ndarray]) -> np.ndarray:
-    """Sheets (H, W, C) uint8 of any width below each other, left-aligned on white."""
-    width, between = max(sheet.shape[1] for sheet in sheets), 3 * GAP
-    height = sum(sheet.shape[0] for sheet in sheets) + between * (len(sheets) - 1)
-    whole = np.full((height, width, sheets[0].shape[2]), 255, np.uint8)
+def stacked_grids(grids: Sequence[np.ndarray]) -> np.ndarray:
+    """Images (H, W, C) uint8 of any width below each other, left-aligned on white."""
+    width, between = max(one.shape[1] for one in grids), 3 * GAP
+    height = sum(one.shape[0] for one in grids) + between * (len(grids) - 1)
+    canvas = np.full((height, width, grids[0].shape[2]), 255, np.uint8)
     top = 0
-    for sheet in sheets:
-        whole[top : top + sheet.shape[0], : sheet.shape[1]] = sheet
-        top += sheet.shape[0] + between
-    return whole
+    for one in grids:
+        canvas[top : top + one.shape[0], : one.shape[1]] = one
+        top += one.shape[0] + between
+    return canvas
 
 
 def _expect_plain_noise(method: Samples) -> None:
-    """A latent with a one-hot part in it, or a grid, has no great circle."""
+    """UsageError for latents with one-hot parts, or of more than one axis: they cannot be interpolated spherically."""
     probe = method.latents(range(CHUNK))
     codes = method.codes()
     if codes or probe.ndim != 2 or abs(float(probe.square().mean()) - 1) > NORMAL:
         raise UsageError(
-            f"the latents of {method.name} are not plain normal vectors, so there is no great circle between two of them"
+            f"the latents of {method.name} are not plain normal vectors, so they cannot be interpolated"
             + ("; its codes can be traversed instead" if codes else "")
         )

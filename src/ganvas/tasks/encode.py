@@ -1,4 +1,4 @@
-"""From images to latents or codes and back, for methods that encode or quantise."""
+"""From images to latents or codes and back, for methods that encode or tokenize."""
 
 from __future__ import annotations
 
@@ -18,46 +18,47 @@ from ganvas.tasks.edit import generate_images
 
 @torch.no_grad()
 def encode(method: Method, images: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
-    """Latents float32 (n, ...) of `images` uint8 (n, H, W, C), or codes int64 (n, L) of a method that tokenizes. `labels` (n,) go
-    to a method that is conditioned on classes.
+    """Latents float32 (n, ...) of `images` uint8 (n, H, W, C), or codes int64 (n, L) of a method that tokenizes.
 
-    UsageError where the method does neither, or where it needs labels and there are none.
+    `labels` (n,) are needed by class-conditional methods. UsageError if the method cannot encode, or if labels are missing.
     """
     device = method.device
     if isinstance(method, Tokenizes):
-        return in_chunks(
-            len(images), lambda rows: method.to_codes(as_image_tensor(images[rows.numpy()], device))
-        ).numpy()
+
+        def codes_of_rows(rows: Tensor) -> Tensor:
+            return method.to_codes(as_image_tensor(images[rows.numpy()], device))
+
+        return in_chunks(len(images), codes_of_rows).numpy()
     if not isinstance(method, Encodes):
         raise UsageError(
-            f"{method.name} cannot find the latents of given images; {methods_with(Encodes)}, {methods_with(Tokenizes)} can"
+            f"{method.name} cannot encode images (methods that can: {methods_with(Encodes)}, {methods_with(Tokenizes)})"
         )
-    told = _labels(method, labels, len(images))
+    classes = _labels(method, labels, len(images))
 
     def of_rows(rows: Tensor) -> Tensor:
         x = as_image_tensor(images[rows.numpy()], device)
-        return method.encode(x, None if told is None else told[rows].to(device))
+        return method.encode(x, None if classes is None else classes[rows].to(device))
 
     return in_chunks(len(images), of_rows).numpy()
 
 
 def decode(method: Method, codes: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
-    """Images uint8 (n, H, W, C) of latents (n, ...) or codes (n, L), such as `encode` gives."""
+    """Images uint8 (n, H, W, C) from latents (n, ...) or codes (n, L), such as `encode` returns."""
     if isinstance(method, Tokenizes):
         return _from_codes(method, codes)
     if not isinstance(method, Encodes) or not isinstance(method, Samples):
-        raise UsageError(f"{method.name} does not encode, so no codes can be its own")
-    wanted = tuple(method.latents([0]).shape[1:])
-    if codes.shape[1:] != wanted or len(codes) == 0:
+        raise UsageError(f"{method.name} cannot encode, so it has no codes to decode")
+    shape = tuple(method.latents([0]).shape[1:])
+    if codes.shape[1:] != shape or len(codes) == 0:
         raise UsageError(
-            f"codes of this {method.name} have the shape (n, {', '.join(map(str, wanted))}) (got {codes.shape})"
+            f"codes of this {method.name} have the shape (n, {', '.join(map(str, shape))}) (got {codes.shape})"
         )
     return generate_images(method, torch.from_numpy(np.asarray(codes, np.float32)), _labels(method, labels, len(codes)))
 
 
 @torch.no_grad()
 def _from_codes(method: Tokenizes, codes: np.ndarray) -> np.ndarray:
-    """Images of integers, refused where they are not codes of this method."""
+    """Images from codes; UsageError for numbers that are not codes of this method."""
     sizes = [grid.size for grid in method.grids() for _ in range(grid.height * grid.width)]
     if codes.ndim != 2 or codes.shape[1] != len(sizes) or len(codes) == 0:
         raise UsageError(f"codes of this {method.name} have the shape (n, {len(sizes)}) (got {codes.shape})")
@@ -67,8 +68,8 @@ def _from_codes(method: Tokenizes, codes: np.ndarray) -> np.ndarray:
     if len(wrong):
         row, place = wrong[0]
         raise UsageError(
-            f"code {codes[row, place]} at place {place} of image {row} is none: there, this {method.name} knows 0 to"
-            f" {sizes[place] - 1}"
+            f"code {codes[row, place]} at place {place} of image {row} is out of range:"
+            f" at this place, codes of this {method.name} are 0 to {sizes[place] - 1}"
         )
     rows_of_codes, device = torch.from_numpy(codes.astype(np.int64)), method.device
     return to_uint8(in_chunks(len(codes), lambda rows: method.from_codes(rows_of_codes[rows].to(device))))
@@ -78,5 +79,5 @@ def _labels(method: Method, labels: np.ndarray | None, count: int) -> Tensor | N
     if not isinstance(method, Samples) or method.labels([0]) is None:
         return None
     if labels is None or len(labels) != count:
-        raise UsageError(f"this {method.name} was trained by class, so each of the {count} images needs a label")
+        raise UsageError(f"this {method.name} is class-conditional, so each of the {count} images needs a label")
     return torch.as_tensor(np.asarray(labels), dtype=torch.int64)

@@ -1,18 +1,18 @@
 """Style transfer by optimising the image itself (Gatys, Ecker and Bethge 2015, arXiv:1508.06576; CVPR 2016).
 
-Idea: a trained network's features say what is in an image, and the correlations between its features (their Gram matrix) say how
-it is painted. So start from a photo and change its pixels until the features of one layer are still the photo's (eq. 1) while the
-Gram matrices of several layers are those of the painting (eq. 4); both are weighed in one loss (eq. 7).
+Idea: the features of a trained network describe the content of an image, and the correlations between its features (their Gram
+matrix) describe its style. So start from a photo and optimise its pixels until the features of one layer match the photo's
+(eq. 1) and the Gram matrices of several layers match those of the painting (eq. 4); one loss is their weighted sum (eq. 7).
 
-Departs from the paper: each layer's loss is relative to what an image with nothing of the target would have
-(losses.style.relative), so that one alpha and beta serve every network; from small to large in steps of two, since a brush
-stroke is found faster where it is three pixels long; Adam with an average of the last images, beside the paper's L-BFGS;
+Departs from the paper: each layer's loss is relative to that of an image without any of the target's features
+(losses.style.relative), so that one alpha and beta suit every network; the image is optimised coarse to fine, doubling its size
+at each level, which finds large structures faster; Adam with an average of the last images, beside the paper's L-BFGS;
 total variation (Johnson 2016); several styles, whose Gram matrices are mixed; masks (Gatys 2016, arXiv:1611.07865, eq. 4);
-colour kept (Gatys 2016, arXiv:1606.05897).
+colour preservation (Gatys 2016, arXiv:1606.05897).
 
-Why this is a task and no method: a method learns from batches of a data set, leaves weights and is used later. Here what is
-trained is one image; it changes its size on the way, L-BFGS asks for its loss several times a move, and the image is the
-result. What it shares with the methods are the losses and the networks.
+This is a task and not a method: a method learns weights from batches of a data set and is used later. Here one image is
+optimised; its size changes, and L-BFGS evaluates the loss several times per step. Losses and networks are shared with the
+methods.
 """
 
 from __future__ import annotations
@@ -36,50 +36,54 @@ from ganvas.tasks.style_target import Target
 from ganvas.tasks.tiles import reflected
 
 Size = tuple[int, int]
-SMALLEST_STYLE = 16  # pixels; less of an image has no style to speak of
-COARSEST = 128  # pixels of the longer side, about, at the first level
-TILE = 1024  # pixels a side of what passes the network at once
+SMALLEST_STYLE = 16  # pixels; smaller images have no measurable style
+COARSEST = 128  # approximate longer side in pixels at the first level
+TILE = 1024  # side in pixels of the parts that pass the network one by one
 
 
 @dataclasses.dataclass
 class GatysSettings:
-    """What can be set."""
+    """Settings of the optimisation."""
 
-    style_layers: str = setting("auto", "layers that tell style, joined by commas; auto: the network's own")
-    content_layers: str = setting("auto", "layers that tell content, joined by commas; auto: the network's own")
-    alpha: float = setting(1.0, "weight of the content", minimum=0)
-    beta: float = setting(30.0, "weight of the style", minimum=0)
-    tv: float = setting(0.3, "weight of the total variation: smoother", minimum=0)
-    steps: int = setting(100, "moves at full size; half as many again at each size below", minimum=1)
-    optimizer: str = setting("adam", "what moves the image", choices=("adam", "lbfgs"))
-    lr: float = setting(0.04, "learning rate of Adam; the image lies in -1 to 1", minimum=0)
-    init: str = setting("content", "where it starts", choices=("content", "noise", "style"))
+    style_layers: str = setting("auto", "layers of the style loss, separated by commas; auto: the network's defaults")
+    content_layers: str = setting(
+        "auto", "layers of the content loss, separated by commas; auto: the network's defaults"
+    )
+    alpha: float = setting(1.0, "weight of the content loss", minimum=0)
+    beta: float = setting(30.0, "weight of the style loss", minimum=0)
+    tv: float = setting(0.3, "weight of the total variation; larger values give smoother images", minimum=0)
+    steps: int = setting(
+        100, "steps at full size; each smaller size has 1.5 times the steps of the next larger one", minimum=1
+    )
+    optimizer: str = setting("adam", "optimizer of the image", choices=("adam", "lbfgs"))
+    lr: float = setting(0.04, "learning rate of Adam, for an image with values from -1 to 1", minimum=0)
+    init: str = setting("content", "initial image", choices=("content", "noise", "style"))
     colour: str = setting(
         "free",
-        "free: colours of the style; luminance: only light and dark change; match: the style is recoloured to the content first",
+        "free: colours of the style; luminance: change only luminance; match: the style first takes the colours of the content",
         choices=("free", "luminance", "match"),
     )
-    style_size: float = setting(1.0, "longer side of the style image, in longer sides of the content", minimum=0.05)
+    style_size: float = setting(1.0, "longer side of the style image, relative to that of the content", minimum=0.05)
     levels: int | None = setting(
-        None, "sizes on the way, each twice the one before; auto: from about 128 pixels", minimum=1
+        None, "number of sizes, each twice the one before; auto: from about 128 pixels", minimum=1
     )
-    pool: str = setting("max", "how VGG halves", choices=("max", "average"))
+    pool: str = setting("max", "how VGG downsamples", choices=("max", "average"))
     phases: int | None = setting(
         None,
-        "adam: the network sees the image moved by 0 to phases - 1 pixels in turn; auto: by the network",
+        "adam: the image is shifted by 0 to phases - 1 pixels in turn before the network; auto: depends on the network",
         minimum=1,
     )
     tile: int | None = setting(
-        None, "pixels a side of the parts that pass the network one by one; auto: 1024", minimum=64
+        None, "side in pixels of the tiles that pass the network one by one; auto: 1024", minimum=64
     )
 
 
 @dataclasses.dataclass(frozen=True)
 class Moment:
-    """Where an optimisation stands, for those who watch it."""
+    """The state of an optimisation after a step, for a `watch` function."""
 
     share: float
-    """Of the whole, in [0, 1]."""
+    """Progress in [0, 1]."""
     level: int
     levels: int
     size: Size
@@ -90,7 +94,7 @@ class Moment:
     losses: dict[str, float]
     """"loss" = alpha content + beta style + tv variation, and these three."""
     image: Callable[[], Tensor]
-    """The image (C, h, w) in [-1, 1] as it would be given now, at the size of its level."""
+    """Returns the current image (C, h, w) in [-1, 1] at the size of its level."""
 
 
 Watch = Callable[[Moment], None]
@@ -98,7 +102,7 @@ Watch = Callable[[Moment], None]
 
 @dataclasses.dataclass
 class Outcome:
-    """What an optimisation gives."""
+    """The result of an optimisation."""
 
     image: Tensor
     """(C, H, W) in [-1, 1]."""
@@ -125,12 +129,12 @@ def optimise(
 ) -> Outcome:
     """`content` (C, H, W) in the style of `styles`, each (C', h, w) with C' 1 or C; all in [-1, 1]. C is 1 or 3.
 
-    `weights`, one a style, are shares of the mixture (equal where None). `masks` (H, W) in [0, 1], one a style, say where;
-    what no mask covers stays as it was. `size` is the longer side that is worked at, the content's own where None or larger;
-    the result has the size of the content. `minutes` is the budget, shared out over the sizes; without it `settings.steps`
-    count. `stop` is asked after each step. The same seed gives the same image.
+    `weights`, one per style, are relative (None: equal). `masks` (H, W) in [0, 1], one per style, say where a style is applied;
+    pixels outside of all masks do not change. `size` is the longer side during the optimisation, at most that of the content
+    (None: that of the content); the result has the size of the content. `minutes` is a time limit, divided over the sizes, that
+    replaces `settings.steps`. `stop` is called after each step. The same seed gives the same image.
 
-    DataError for a style of less than 16 pixels a side; UsageError for numbers that do not fit each other.
+    DataError for a style of less than 16 pixels a side; UsageError for arguments that do not fit each other.
     """
     settings = settings or GatysSettings()
     device = network.scale.device
@@ -139,7 +143,7 @@ def optimise(
     _check(content, styles, masks)
     job = _Job(content, styles, shares, _stack(masks, device), network, settings)
     whole = content.shape[2], content.shape[3]
-    sizes = pyramid(whole, size, settings.levels)
+    sizes = level_sizes(whole, size, settings.levels)
     plan = _Plan(sizes, settings.steps, minutes)
     generator = torch.Generator().manual_seed(seed)
     x, level, losses = job.start(sizes[0], generator), 0, {}
@@ -152,17 +156,17 @@ def optimise(
     return Outcome(job.finished(x.clamp(-1, 1))[0].cpu(), losses, plan.steps, plan.seconds, plan.stopped)
 
 
-# --- one size after the other -------------------------------------------------------------------------------------------------
+# --- optimisation, level by level ------------------------------------------------------------------------------------------
 
 
 class _Plan:
-    """How long each size is worked at, and where it all stands."""
+    """How long each size is optimised, and the progress."""
 
     def __init__(self, sizes: Sequence[Size], steps: int, minutes: float | None) -> None:
         count = len(sizes)
         self.sizes = sizes
-        self.moves = [round(steps * 1.5 ** (count - 1 - level)) for level in range(count)]
-        work = [moves * height * width for moves, (height, width) in zip(self.moves, sizes, strict=True)]
+        self.steps_of = [round(steps * 1.5 ** (count - 1 - level)) for level in range(count)]
+        work = [count * height * width for count, (height, width) in zip(self.steps_of, sizes, strict=True)]
         self.ends = [sum(work[: level + 1]) / sum(work) for level in range(count)]
         self.limit = None if minutes is None else 60 * minutes
         self.began = time.perf_counter()
@@ -174,23 +178,23 @@ class _Plan:
         return time.perf_counter() - self.began
 
     def share(self, level: int, step: int) -> float:
-        """Of the whole, in [0, 1], after `step` moves at `level`."""
+        """Progress in [0, 1] after `step` steps at `level`."""
         if self.limit is not None:
             return min(1.0, self.seconds / self.limit)
         start = self.ends[level - 1] if level else 0.0
-        return start + (self.ends[level] - start) * min(1.0, step / self.moves[level])
+        return start + (self.ends[level] - start) * min(1.0, step / self.steps_of[level])
 
-    def resumed(self, level: int, step: int) -> bool:
-        """Whether another move is made at this level."""
+    def has_next(self, level: int, step: int) -> bool:
+        """Whether there is another step at this level."""
         if self.limit is not None:
             return self.seconds < self.ends[level] * self.limit or step == 0
-        return step < self.moves[level]
+        return step < self.steps_of[level]
 
 
 def _level(
     job: _Job, x: Tensor, plan: _Plan, level: int, watch: Watch | None, stop: Callable[[], bool]
 ) -> tuple[Tensor, dict[str, float]]:
-    """Moves x (1, C, h, w) at its size until the plan says enough."""
+    """Optimises x (1, C, h, w) at its size until the plan ends the level; returns it and the last losses."""
     settings = job.settings
     height, width = x.shape[2:]
     target = job.target((height, width))
@@ -204,7 +208,7 @@ def _level(
         losses = target.gradient(x, step if settings.optimizer == "adam" else 0)
         return losses["loss"]
 
-    while plan.resumed(level, step):
+    while plan.has_next(level, step):
         optimizer.step(closure)  # pyright: ignore
         with torch.no_grad():
             x.clamp_(-1, 1)
@@ -231,7 +235,7 @@ def _optimizer(x: Tensor, settings: GatysSettings) -> Optimizer:
 
 
 class _Average:
-    """The mean of the last images, the newest weighing most: Adam keeps dancing around where it wants to go."""
+    """Moving average of the last images, since Adam oscillates around the optimum."""
 
     decay = 0.95
 
@@ -250,7 +254,7 @@ class _Average:
 
 
 class _Job:
-    """All that stays the same over the sizes."""
+    """Everything that is the same at all sizes."""
 
     def __init__(
         self,
@@ -267,7 +271,7 @@ class _Job:
         if settings.colour == "luminance":
             self.content, self.styles = luminance(content, styles)
         elif settings.colour == "match":
-            self.styles = [recoloured(style, content) for style in styles]
+            self.styles = [matched_colours(style, content) for style in styles]
         entry = find_entry(network.name)
         self.style_layers = read_layers(settings.style_layers, entry.style_layers)
         self.content_layers = read_layers(settings.content_layers, entry.content_layers)
@@ -278,26 +282,26 @@ class _Job:
         shape = (1, self.content.shape[1], *size)
         if self.settings.init == "noise":
             return (torch.randn(shape, generator=generator) * 0.3).to(self.content.device)
-        return scaled(self.styles[0] if self.settings.init == "style" else self.content, size)
+        return resized(self.styles[0] if self.settings.init == "style" else self.content, size)
 
     def finished(self, x: Tensor) -> Tensor:
-        """What is shown of an optimised image: under its light the content's colours, outside of masks the content itself."""
-        content = scaled(self.original, (x.shape[2], x.shape[3]))
+        """The image as returned: with the content's colours if only luminance is optimised, and the content outside of masks."""
+        content = resized(self.original, (x.shape[2], x.shape[3]))
         if self.settings.colour == "luminance":
             x = with_luma(content, x)
         if self.masks is None:
             return x
-        inside = scaled(self.masks, (x.shape[2], x.shape[3])).sum(1, keepdim=True).clamp(0, 1)
+        inside = resized(self.masks, (x.shape[2], x.shape[3])).sum(1, keepdim=True).clamp(0, 1)
         return torch.lerp(content, x, inside)
 
     def target(self, size: Size) -> Target:
         """What the image is compared with at this size."""
         longer = max(1, round(max(size) * self.settings.style_size))
-        styles = [scaled(style, fitted(style.shape[2:], longer)) for style in self.styles]
-        masks = None if self.masks is None else scaled(self.masks, size)
+        styles = [resized(style, size_with_longer_side(style.shape[2:], longer)) for style in self.styles]
+        masks = None if self.masks is None else resized(self.masks, size)
         settings = self.settings
         return Target(
-            self.network, scaled(self.content, size), styles, self.shares, masks,
+            self.network, resized(self.content, size), styles, self.shares, masks,
             style_layers=self.style_layers, content_layers=self.content_layers,
             alpha=settings.alpha, beta=settings.beta, tv=settings.tv, side=settings.tile or TILE,
             phases=settings.phases or find_entry(self.network.name).phases,
@@ -307,45 +311,44 @@ class _Job:
 # --- images ---------------------------------------------------------------------------------------------------------------
 
 
-def pyramid(whole: Size, size: int | None = None, levels: int | None = None) -> list[Size]:
-    """The sizes (H, W) that are worked at, from small to large, each about twice the one before."""
+def level_sizes(whole: Size, size: int | None = None, levels: int | None = None) -> list[Size]:
+    """The sizes (H, W) of the levels, from small to large, each about twice the one before."""
     longest = max(whole) if size is None else min(size, max(whole))
     count = levels or max(1, round(math.log2(longest / COARSEST)) + 1)
-    return [fitted(whole, max(1, round(longest / 2 ** (count - 1 - level)))) for level in range(count)]
+    return [size_with_longer_side(whole, max(1, round(longest / 2 ** (count - 1 - level)))) for level in range(count)]
 
 
-def fitted(size: Sequence[int], longer: int) -> Size:
-    """(H, W) of the same shape whose longer side is `longer`."""
+def size_with_longer_side(size: Sequence[int], longer: int) -> Size:
+    """(H, W) of the same aspect ratio with the longer side `longer`."""
     scale = longer / max(size)
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
-def scaled(x: Tensor, size: Size) -> Tensor:
-    """(N, C, *size), bicubic with antialiasing, no value beyond those of x."""
+def resized(x: Tensor, size: Size) -> Tensor:
+    """x (N, C, H, W) at another size, bicubic with antialiasing, clamped to the range of x."""
     if x.shape[2:] == size:
         return x
     low, high = x.amin((2, 3), keepdim=True), x.amax((2, 3), keepdim=True)
-    made = F.interpolate(x, size, mode="bicubic", align_corners=False, antialias=True)
-    return made.clamp(low, high)
+    return F.interpolate(x, size, mode="bicubic", align_corners=False, antialias=True).clamp(low, high)
 
 
 def with_luma(content: Tensor, light: Tensor) -> Tensor:
-    """The colours of `content` (N, C, H, W) under the luma of `light` (N, 1 or C, H, W)."""
+    """The colours of `content` (N, C, H, W) with the luma of `light` (N, 1 or C, H, W)."""
     return (content + luma_full(light) - luma_full(content)).clamp(-1, 1)
 
 
 def luminance(content: Tensor, styles: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
-    """Light and dark alone, the styles' with the mean and the deviation of the content's (Gatys 2016, arXiv:1606.05897, sec.
-    4)."""
+    """Luma of the content and of the styles, these with the mean and deviation of the content's (Gatys 2016, arXiv:1606.05897,
+    sec. 4)."""
     target = luma_full(content)
     matched = []
     for style in map(luma_full, styles):
-        spread = target.std(correction=0) / style.std(correction=0).clamp_min(1e-4)
-        matched.append(((style - style.mean()) * spread + target.mean()).clamp(-1, 1))
+        scale = target.std(correction=0) / style.std(correction=0).clamp_min(1e-4)
+        matched.append(((style - style.mean()) * scale + target.mean()).clamp(-1, 1))
     return target, matched
 
 
-def recoloured(style: Tensor, content: Tensor) -> Tensor:
+def matched_colours(style: Tensor, content: Tensor) -> Tensor:
     """`style` with the mean and the covariance of the content's colours (Gatys 2016, arXiv:1606.05897, sec. 3, Cholesky)."""
     mean, root = _colours(style)
     wanted_mean, wanted_root = _colours(content)
@@ -363,7 +366,7 @@ def _colours(x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _like(style: Tensor, content: Tensor) -> Tensor:
-    """`style` (1, C', h, w) with as many channels as the content (C, H, W)."""
+    """`style` (1, C', h, w) with the channels of the content (C, H, W): RGB becomes luma, grey is repeated."""
     channels = content.shape[0]
     if style.shape[1] == channels:
         return style
@@ -374,17 +377,17 @@ def _like(style: Tensor, content: Tensor) -> Tensor:
 
 
 def read_layers(text: str, default: Sequence[str]) -> tuple[str, ...]:
-    """The layers of "relu1_1,relu2_1", or the default for "auto"."""
+    """Reads "relu1_1,relu2_1" as layers; "auto" gives the default."""
     if text.strip() == "auto":
         return tuple(default)
-    found = tuple(part.strip() for part in text.split(",") if part.strip())
-    if not found:
-        raise UsageError(f"layers are names joined by commas, such as {','.join(default)} (got {text!r})")
-    return found
+    layers = tuple(part.strip() for part in text.split(",") if part.strip())
+    if not layers:
+        raise UsageError(f"layers must be names separated by commas, such as {','.join(default)} (got {text!r})")
+    return layers
 
 
 def check_shares(weights: Sequence[float] | None, count: int) -> list[float]:
-    """One share a style, together 1."""
+    """Weights of the styles, normalised to the sum 1."""
     weights = [1.0] * count if weights is None else list(weights)
     if len(weights) != count or min(weights) < 0 or not 0 < sum(weights) < math.inf:
         raise UsageError(
@@ -394,29 +397,30 @@ def check_shares(weights: Sequence[float] | None, count: int) -> list[float]:
 
 
 def check_style(size: Sequence[int], name: str = "the style image") -> None:
-    """DataError where an image (H, W) is too small to have a style."""
+    """DataError if an image of `size` (H, W) is too small to have a style."""
     if min(size) < SMALLEST_STYLE:
         raise DataError(
-            f"{name} has {size[1]} x {size[0]} pixels: a style is told from how things repeat, which takes"
-            f" {SMALLEST_STYLE} pixels a side at least"
+            f"{name} has {size[1]} x {size[0]} pixels: a style image needs at least {SMALLEST_STYLE} pixels a side"
         )
 
 
 def _check(content: Tensor, styles: Sequence[Tensor], masks: Sequence[Tensor] | None) -> None:
     if not styles:
-        raise UsageError("a style is needed, one image at least")
+        raise UsageError("at least one style image is needed")
     for style in styles:
         check_style(style.shape[2:])
     if masks is not None and len(masks) != len(styles):
-        raise UsageError(f"each style takes a mask of its own: {len(styles)} style(s), {len(masks)} mask(s)")
+        raise UsageError(f"each style needs its own mask: {len(styles)} style(s), {len(masks)} mask(s)")
     for mask in masks or ():
         if mask.shape != content.shape[2:]:
             raise DataError(
-                f"a mask has the size of the content: {content.shape[3]} x {content.shape[2]} pixels,"
+                f"a mask must have the size of the content: {content.shape[3]} x {content.shape[2]} pixels,"
                 f" this one has {mask.shape[-1]} x {mask.shape[-2]}"
             )
         if not bool((mask > 0).any()):
-            raise DataError("a mask is black all over, so its style would be nowhere: white is where it goes")
+            raise DataError(
+                "a mask is all black, so its style would be applied nowhere: paint white where the style should be"
+            )
 
 
 def _stack(masks: Sequence[Tensor] | None, device: torch.device) -> Tensor | None:

@@ -1,8 +1,8 @@
-"""The loss of an image that is being stylised, and its gradient, by tiles where the image is large.
+"""The loss of an image that is being stylised, and its gradient, in tiles if the image is large.
 
-A tile passes the network with as much around it as its deepest features see, and only the features of its own pixels count; so
-tiles give what the whole gives. Gram matrices are of the whole image: a first pass without gradients adds them up, and by the
-chain rule a tile's gradient then needs no more than d loss / d Gram.
+A tile passes the network with a halo as wide as the receptive field, and only the features of its own pixels are used, so that
+tiles give the same result as the whole image. Gram matrices are those of the whole image: a first pass without gradients sums
+them up, and by the chain rule the gradient of a tile then needs only d loss / d Gram.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ Sums = dict[tuple[int, str], Tensor]  # of (style, layer): sums over places
 
 
 @dataclass(frozen=True)
-class Span:
-    """One axis of a tile, in pixels: its own from `start` to `end`, seen with what lies around from `low` to `high`."""
+class HaloSpan:
+    """One axis of a tile, in pixels: its own pixels from `start` to `end`, with its halo from `low` to `high`."""
 
     start: int
     end: int
@@ -43,61 +43,60 @@ class Span:
 
     @property
     def alone(self) -> bool:
-        """Whether it sees no more than its own."""
+        """Whether it has no halo."""
         return (self.start, self.end) == (self.low, self.high)
 
     def own(self, count: int) -> slice:
-        """Its own places among the `count` of what was seen."""
+        """Its own places among the `count` feature places of the span with its halo."""
         stride = (self.high - self.low) // count
         return slice((self.start - self.low) // stride, (self.end - self.low) // stride)
 
     def part(self, count: int, size: int) -> slice:
-        """Its own places among the `count` of a whole image of `size` pixels."""
+        """Its own places among the `count` feature places of a whole image of `size` pixels."""
         stride = size // count
         return slice(self.start // stride, self.end // stride)
 
 
 @dataclass(frozen=True)
-class Tile:
-    """A part of an image."""
+class HaloTile:
+    """A part of an image, with a halo around it. (The tiles of ganvas.tasks.tiles overlap and are blended.)"""
 
-    rows: Span
-    columns: Span
+    rows: HaloSpan
+    columns: HaloSpan
 
     def of(self, x: Tensor) -> Tensor:
-        """What it sees of an image (N, C, H, W)."""
+        """The tile of an image (N, C, H, W), with its halo."""
         return x[:, :, self.rows.low : self.rows.high, self.columns.low : self.columns.high]
 
     def own(self, features: Tensor) -> Tensor:
-        """Of the features of what it sees, those of its own pixels."""
-        if self.rows.alone and self.columns.alone:  # nothing is cut off, so no gradient has to be filled up again
+        """The features of its own pixels, from the features of the tile with its halo."""
+        if self.rows.alone and self.columns.alone:  # no slicing, so autograd need not pad the gradient
             return features
         return features[:, :, self.rows.own(features.shape[2]), self.columns.own(features.shape[3])]
 
     def part(self, features: Tensor, size: Sequence[int]) -> Tensor:
-        """Its own places in features of a whole image of `size` (H, W) pixels."""
+        """The features of its own pixels, from those of a whole image of `size` (H, W) pixels."""
         return features[:, :, self.rows.part(features.shape[2], size[0]), self.columns.part(features.shape[3], size[1])]
 
 
-def tiles(size: Sequence[int], side: int, halo: int) -> list[Tile]:
-    """Tiles of `side` pixels that cover an image of `size` (H, W), each seen with `halo` pixels around it."""
+def halo_tiles(size: Sequence[int], side: int, halo: int) -> list[HaloTile]:
+    """Tiles of `side` pixels that cover an image of `size` (H, W), each with a halo of `halo` pixels."""
     rows, columns = (list(_spans(one, side, halo)) for one in size)
-    return [Tile(row, column) for row in rows for column in columns]
+    return [HaloTile(row, column) for row in rows for column in columns]
 
 
-def _spans(size: int, side: int, halo: int) -> Iterator[Span]:
+def _spans(size: int, side: int, halo: int) -> Iterator[HaloSpan]:
     for start in range(0, size, side):
         end = min(size, start + side)
-        yield Span(start, end, max(0, start - halo), min(size, end + halo))
+        yield HaloSpan(start, end, max(0, start - halo), min(size, end + halo))
 
 
 class Target:
-    """What an image at one size is compared with.
+    """Content and style features that an image of one size is compared with.
 
-    content (1, C, H, W), styles (1, C, h, w) each, `masks` (1, styles, H, W) or None; `shares` sum to 1. Images that are
-    given to `gradient` have a height and a width that are multiples of `multiple`. `phases` above 1: see `gradient`. A
-    network whose first layer has a stride of 2 hardly sees a pattern of period 2, and leaves it in the image; moved
-    images show it.
+    content (1, C, H, W), styles (1, C, h, w) each, `masks` (1, styles, H, W) or None; `shares` sum to 1. Height and width of
+    images for `gradient` must be multiples of `multiple`. `phases` above 1: see `gradient`. A network whose first layer has
+    stride 2 hardly reacts to patterns of period 2 and leaves them in the image; shifting the image by a pixel reveals them.
     """
 
     def __init__(
@@ -133,17 +132,17 @@ class Target:
         self.shares, self.grams = list(shares), grams
         if masks is None:
             # A mixture of styles is one target: sum_i w_i |G - A_i|^2 is |G - sum_i w_i A_i|^2 and a constant.
-            mixed = {
-                name: torch.stack([w * g[name] for w, g in zip(shares, grams, strict=True)]).sum(0)
-                for name in style_layers
-            }
+            mixed = {}
+            for name in style_layers:
+                weighted = [share * gram[name] for share, gram in zip(shares, grams, strict=True)]
+                mixed[name] = torch.stack(weighted).sum(0)
             self.shares, self.grams = [1.0], [mixed]
 
     def gradient(self, x: Tensor, turn: int = 0) -> dict[str, Tensor]:
         """The losses at x (1, C, H, W), a leaf: "loss" (eq. 7), "content", "style", "variation". Their gradient goes to x.grad.
 
-        With `phases`, the network sees the image moved by less than that many pixels each way, by `turn` in another of the
-        ways.
+        With `phases`, the image is shifted by 0 to phases - 1 pixels along both axes before the network; `turn` chooses the
+        shift.
         """
         shift = list(self.contents)[turn % len(self.contents)]
         self.content = self.contents[shift]
@@ -153,8 +152,8 @@ class Target:
         x.grad = moved.grad.roll((-shift[0], -shift[1]), (2, 3))
         return {name: value.detach() for name, value in losses.items()}
 
-    def _gradient(self, x: Tensor, parts: Sequence[Tile]) -> dict[str, Tensor]:
-        """Leaves its gradient at x, a leaf. A whole passes once, tiles twice: all Gram matrices come before any gradient."""
+    def _gradient(self, x: Tensor, parts: Sequence[HaloTile]) -> dict[str, Tensor]:
+        """Stores the gradient in x.grad. Several tiles pass twice: once for the Gram matrices, once for the gradients."""
         size, alone = x.shape[2:], len(parts) == 1
         sums: Sums = {}
         contents: list[Tensor] = []
@@ -180,9 +179,9 @@ class Target:
         return {"loss": loss, "content": content, "style": style, "variation": variation}
 
     def _see(
-        self, sums: Sums, contents: list[Tensor], tile: Tile, size: Sequence[int], name: str, features: Tensor
+        self, sums: Sums, contents: list[Tensor], tile: HaloTile, size: Sequence[int], name: str, features: Tensor
     ) -> None:
-        """Takes of a tile's features what the losses need."""
+        """Adds a tile's features to the sums of the losses."""
         own = tile.own(features)
         if name in self.style_layers:
             self._add_sums(sums, name, own, tile, size)
@@ -190,9 +189,9 @@ class Target:
             contents.append(self._content(name, own, tile, size))
 
     def _slope(
-        self, slopes: Sums, tile: Tile, size: Sequence[int], name: str, features: Tensor, gradient: Tensor
+        self, slopes: Sums, tile: HaloTile, size: Sequence[int], name: str, features: Tensor, gradient: Tensor
     ) -> None:
-        """Adds to a layer's gradient that of the style by the chain rule, and that of the content."""
+        """Adds the gradients of the style loss, by the chain rule, and of the content loss to a layer's gradient."""
         own, here = tile.own(features), tile.own(gradient)
         if name in self.style_layers:
             for index, guide in enumerate(self._guides_of(own, tile, size)):
@@ -217,7 +216,7 @@ class Target:
                 losses.append(share * relative(style_loss(gram, grams[name]), style_scale(grams[name]))[0])
         return torch.stack(losses).sum() / len(self.style_layers)
 
-    def _content(self, name: str, own: Tensor, tile: Tile, size: Sequence[int]) -> Tensor:
+    def _content(self, name: str, own: Tensor, tile: HaloTile, size: Sequence[int]) -> Tensor:
         """Eq. 1 of one layer, relative, over the number of layers: this tile's share of it."""
         whole = self.content[name]
         apart = own.float() - tile.part(whole, size).float()
@@ -226,13 +225,13 @@ class Target:
 
     # --- features of a whole image, by tiles ----------------------------------------------------------------------------------
 
-    def _add_sums(self, sums: Sums, name: str, own: Tensor, tile: Tile, size: Sequence[int]) -> None:
+    def _add_sums(self, sums: Sums, name: str, own: Tensor, tile: HaloTile, size: Sequence[int]) -> None:
         """Eq. 3 over the tile's own places, for each mask (or once)."""
         for index, guide in enumerate(self._guides_of(own, tile, size)):
             here = gram_sum(own if guide is None else own * guide)
             sums[index, name] = sums[index, name] + here if (index, name) in sums else here
 
-    def _guides_of(self, own: Tensor, tile: Tile, size: Sequence[int]) -> list[Tensor | None]:
+    def _guides_of(self, own: Tensor, tile: HaloTile, size: Sequence[int]) -> list[Tensor | None]:
         """The masks (1, 1, h, w) at the places of a tile's features; without masks one None."""
         if self.masks is None:
             return [None]
@@ -248,7 +247,7 @@ class Target:
         return F.adaptive_avg_pool2d(self.masks, (size[0], size[1]))
 
     def _places(self, index: int, name: str, size: Sequence[int]) -> Tensor | int:
-        """What sums are divided by: the number of places, or the sum of a guide's squares."""
+        """The divisor of Gram sums: the number of places, or the sum of squares of a guide."""
         height, width = self.places[name]
         if self.masks is None:
             return (size[0] // height) * (size[1] // width)
@@ -263,7 +262,7 @@ class Target:
             _Pass(self.network, self.layers, tile.of(x)).forward(functools.partial(self._copy, made, tile, x.shape[2:]))
         return made
 
-    def _copy(self, made: Taps, tile: Tile, size: Sequence[int], name: str, features: Tensor) -> None:
+    def _copy(self, made: Taps, tile: HaloTile, size: Sequence[int], name: str, features: Tensor) -> None:
         seen = tile.rows.high - tile.rows.low, tile.columns.high - tile.columns.low
         down, across = seen[0] // features.shape[2], seen[1] // features.shape[3]
         self.places[name] = down, across
@@ -278,7 +277,7 @@ class Target:
         """Eq. 3 of a style image over its places, layer by layer."""
         sums: dict[str, Tensor] = {}
 
-        def see(tile: Tile, name: str, features: Tensor) -> None:
+        def see(tile: HaloTile, name: str, features: Tensor) -> None:
             here = gram_sum(tile.own(features))
             sums[name] = sums[name] + here if name in sums else here
 
@@ -290,11 +289,11 @@ class Target:
             for name, value in sums.items()
         }
 
-    def _tiles(self, size: Sequence[int]) -> list[Tile]:
-        # An image a little larger than a tile passes as a whole: two tiles with what is around them would cost more.
+    def _tiles(self, size: Sequence[int]) -> list[HaloTile]:
+        # An image a little larger than a tile is one tile: two tiles with their halos would cost more.
         if max(size) <= self.side + 2 * self.halo:
-            return tiles(size, max(size), 0)
-        return tiles(size, self.side, self.halo)
+            return halo_tiles(size, max(size), 0)
+        return halo_tiles(size, self.side, self.halo)
 
 
 class _Pass:

@@ -1,4 +1,4 @@
-"""A photo in the style of paintings: by optimising the image itself, or by one pass of a trained method.
+"""A photo in the style of paintings, by optimising the image itself or by one forward pass of a trained method.
 
     from ganvas.data.photo import read_photo, write_photo
     from ganvas.tasks.stylise import stylise
@@ -6,7 +6,7 @@
     done = stylise(read_photo("me.jpg"), [read_photo("painting.jpg")], minutes=2)
     write_photo("out.png", done.photo)
 
-Size, alpha, bits, colour profile and EXIF of the content stay; a grey photo stays grey unless `rgb` is asked for.
+Size, alpha, bit depth, colour profile and EXIF of the content are kept; a grey photo stays grey unless `rgb` is true.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ from ganvas.networks.features.network import FeatureNetwork
 from ganvas.registry import methods_with
 from ganvas.sampling import check_seeds
 from ganvas.tasks.channels import of_channels, photo_channels, whiteness
-from ganvas.tasks.gatys import GatysSettings, Watch, check_style, fitted, optimise, scaled, with_luma
+from ganvas.tasks.gatys import GatysSettings, Watch, check_style, optimise, resized, size_with_longer_side, with_luma
 from ganvas.tasks.tiles import reflected
 
-SIZE = 512  # pixels of the longer side that are worked at, where nothing else is asked for
+SIZE = 512  # default longer side in pixels during the optimisation
 LIGHT = {"mobilenet_v2", "efficientnet_lite0", "digits"}
 
 
 @dataclasses.dataclass(frozen=True)
 class Stylised:
-    """A stylised photo, and how it came about."""
+    """A stylised photo, and facts about its optimisation."""
 
     photo: Photo
     network: str
@@ -71,12 +71,12 @@ def stylise(
 ) -> Stylised:
     """`content` in the style of `styles`, by optimising the image (see ganvas.tasks.gatys). No training is needed.
 
-    `network` is a name of ganvas.networks.features.catalog.CATALOG, or auto; `weights_file` its weights. `shares`, one a style,
-    weigh them against each other. `masks` (H, W) in [0, 1], one a style, say where. `size` is the longer side worked at (None:
-    the content's own). With `minutes` it works so long, else `settings.steps`. `rgb`: a grey content may take the styles'
-    colours. `dtype` is the network's precision, float32 or bfloat16.
+    `network` is a name of ganvas.networks.features.catalog.CATALOG, or auto; `weights_file` its weights. `shares` are the weights of
+    the styles. `masks` (H, W) in [0, 1], one per style, say where a style is applied. `size` is the longer side in pixels
+    during the optimisation (None: that of the content). `minutes` is a time limit that replaces `settings.steps`. `rgb`: a grey
+    content may take colours of the styles. `dtype` is the network's precision, float32 or bfloat16.
 
-    DataError, UsageError: images or numbers that cannot be used. GanvasError: no network's weights, with all the choices.
+    DataError, UsageError: images or numbers that cannot be used. GanvasError: no weights of a network; it lists the choices.
     """
     settings = settings or GatysSettings()
     check_seeds(1, seed)
@@ -102,7 +102,7 @@ def stylise(
         watch=watch,
         stop=stop,
     )
-    photo = _filled(content, done.image)
+    photo = _with_pixels(content, done.image)
     return Stylised(photo, opened.name, opened.sha256, done.losses, done.steps, done.seconds, done.stopped)
 
 
@@ -117,35 +117,36 @@ def stylise_with(
     colour: str = "free",
     rgb: bool = False,
 ) -> Photo:
-    """`content` by one pass of a trained method that stylises. `style`, for those that take any; the others know their own.
+    """`content` stylised by one forward pass of a trained method. `style` is for methods that take any style.
 
-    The image passes as a whole: the method's statistics are of all of it, and tiles would each be painted in a tone of
-    their own. `size` bounds the longer side that is worked at; the result has the size of the content, and its alpha. `colour`
-    free or luminance. DataError where no photo has the channels of the training.
+    The image is processed as a whole, not in tiles: the method's statistics are those of the whole image, and tiles would
+    differ in tone. `size` is the maximum longer side during processing; the result has the size and alpha of the content.
+    `colour` is free or luminance. DataError if no photo has the channels of the training.
     """
     if not isinstance(method, Stylises):
         raise RunError(f"{method.name} does not stylise images (methods that do: {methods_with(Stylises)})")
     if not 0 <= strength <= 1:
-        raise UsageError(f"strength goes from 0 to 1 (got {strength})")
+        raise UsageError(f"strength must be from 0 to 1 (got {strength})")
     if style is not None:
         check_style(style.size)
     device, channels = method.device, photo_channels(method)
     pixels = torch.from_numpy(content.pixels)[None].to(device)
     pixels = pixels.expand(-1, 3, -1, -1) if rgb else pixels
     whole = pixels.shape[2], pixels.shape[3]
-    worked = whole if size is None or size >= max(whole) else fitted(whole, size)
-    x = reflected(of_channels(scaled(pixels, worked), channels), method.multiple())
-    told = None if style is None else of_channels(opaque(style)[None].to(device), channels)
-    made = method.stylise(x, told, strength=strength).float()[:, :3, : worked[0], : worked[1]].clamp(-1, 1)
-    made = scaled(made, whole)
-    if pixels.shape[1] != made.shape[1]:  # a method of grey images generates light and dark; colours stay
-        made = with_luma(pixels, made)
-    made = with_luma(pixels, made) if colour == "luminance" else made
-    return _filled(content, made[0].cpu())
+    height, width = whole if size is None or size >= max(whole) else size_with_longer_side(whole, size)
+    x = reflected(of_channels(resized(pixels, (height, width)), channels), method.multiple())
+    style_image = None if style is None else of_channels(opaque(style)[None].to(device), channels)
+    result = method.stylise(x, style_image, strength=strength).float()[:, :3, :height, :width].clamp(-1, 1)
+    result = resized(result, whole)
+    if pixels.shape[1] != result.shape[1]:  # a method of grey images generates luminance; keep the photo's colours
+        result = with_luma(pixels, result)
+    if colour == "luminance":
+        result = with_luma(pixels, result)
+    return _with_pixels(content, result[0].cpu())
 
 
 def as_mask(photo: Photo, size: tuple[int, int], name: str = "the mask") -> np.ndarray:
-    """(H, W) in [0, 1], white is 1; alpha counts as black. DataError where its size is not that of the content."""
+    """A mask (H, W) in [0, 1]: white is 1, transparent is 0. DataError if its size is not that of the content."""
     if photo.size != size:
         raise DataError(
             f"{name} has {photo.size[1]} x {photo.size[0]} pixels, and the content {size[1]} x {size[0]}: the sizes must be equal"
@@ -154,7 +155,7 @@ def as_mask(photo: Photo, size: tuple[int, int], name: str = "the mask") -> np.n
 
 
 def opaque(photo: Photo) -> Tensor:
-    """(C, H, W) in [-1, 1]: what is transparent takes the mean colour of the rest, which has no style of its own."""
+    """(C, H, W) in [-1, 1]: transparent pixels take the mean colour of the others, which adds no style."""
     pixels = torch.from_numpy(photo.pixels)
     if photo.alpha is None:
         return pixels
@@ -163,8 +164,8 @@ def opaque(photo: Photo) -> Tensor:
     return torch.lerp(mean.expand_as(pixels), pixels, alpha)
 
 
-def _filled(content: Photo, image: Tensor) -> Photo:
-    """The content's file with other pixels."""
+def _with_pixels(content: Photo, image: Tensor) -> Photo:
+    """The photo with other pixels; its colour profile is kept if the number of channels is the same."""
     pixels = np.ascontiguousarray(image.numpy(), dtype=np.float32)
     same = len(pixels) == len(content.pixels)
     return dataclasses.replace(content, pixels=pixels, icc=content.icc if same else None)

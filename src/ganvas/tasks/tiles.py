@@ -1,7 +1,7 @@
-"""A network over an image of any size: padded to what the network takes, and by overlapping tiles where it is large.
+"""Applies a network to an image of any size: padded to a valid size, and in overlapping, blended tiles if it is large.
 
-Two neighbouring tiles share `overlap` pixels. The outer `context` of a tile saw the cut instead of the image and is not
-used; over what is left of the overlap one tile fades into the other along a raised cosine.
+Two neighbouring tiles share `overlap` pixels. The outer `context` pixels of a tile are affected by the cut and are not
+used; over the rest of the overlap one tile is blended into the other along a raised cosine.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ def tiled(
     scale: int = 1,
     context: int | None = None,
 ) -> Tensor:
-    """make(image), (1, C', H * scale, W * scale) float32, of a `image` (1, C, H, W) of any size.
+    """make(image), (1, C', H * scale, W * scale) float32, for an `image` (1, C, H, W) of any size.
 
-    `make` takes (1, C, h, w), h and w multiples of `multiple`, and gives (1, C', h * scale, w * scale). What lacks to a
-    multiple is reflected at the lower and right border, and cut off again. An image with both sides up to `tile` passes as a
-    whole, others by tiles of that size: then memory beyond the image and its result is that of one tile. Where an output
-    pixel depends on no input further away than `context` (default: a quarter of `overlap`), the result equals make(whole).
+    `make` takes (1, C, h, w), h and w multiples of `multiple`, and returns (1, C', h * scale, w * scale). The image is padded to
+    multiples by reflection at the lower and right border; the padding is removed again. An image with both sides up to `tile`
+    is processed as a whole, others in tiles of that size, which needs the memory of one tile beside image and result. If no
+    output pixel depends on inputs further away than `context` (default: a quarter of `overlap`), the result equals make(image).
     """
     height, width = image.shape[2:]
     padded = reflected(image, multiple)
@@ -51,37 +51,36 @@ def tiled(
 
 
 def in_one_piece(size: Sequence[int], *, tile: int, overlap: int, multiple: int) -> bool:
-    """Whether `tiled` passes an image of `size` (H, W) as a whole."""
-    return all(len(_starts(_grown(side, multiple), tile, overlap, multiple)[0]) == 1 for side in size)
+    """Whether `tiled` processes an image of `size` (H, W) as a whole."""
+    return all(len(_starts(_rounded_up(side, multiple), tile, overlap, multiple)[0]) == 1 for side in size)
 
 
-def _grown(size: int, multiple: int) -> int:
-    """The next multiple."""
+def _rounded_up(size: int, multiple: int) -> int:
+    """`size` rounded up to a multiple."""
     return -(-size // multiple) * multiple
 
 
 def reflected(image: Tensor, multiple: int) -> Tensor:
-    """(..., H, W) grown at the lower and right border to multiples of `multiple`, as mirrors there would show it; a side of 1 is
-    repeated."""
+    """(..., H, W) padded by reflection at the lower and right border to multiples of `multiple`; a side of 1 is repeated."""
     for axis in (-2, -1):
         size = image.shape[axis]
-        grown = _grown(size, multiple)
-        if grown > size:
+        padded = _rounded_up(size, multiple)
+        if padded > size:
             period = max(1, 2 * (size - 1))
-            index = torch.arange(grown, device=image.device) % period
+            index = torch.arange(padded, device=image.device) % period
             image = image.index_select(axis, torch.minimum(index, period - index) if size > 1 else index)
     return image
 
 
 def _starts(size: int, tile: int, overlap: int, multiple: int) -> tuple[list[int], int]:
-    """Where the tiles of one axis start, and how long they are: multiples of `multiple` all."""
+    """Starts of the tiles of one axis, and their length, all multiples of `multiple`."""
     if size <= max(tile, multiple):
         return [0], size
     length = max(tile // multiple, 1) * multiple
     step = (length - overlap) // multiple * multiple
-    if step < 1:  # the stride asks for larger tiles
+    if step < 1:  # `multiple` needs larger tiles
         step = multiple
-        length = _grown(overlap + multiple, multiple)
+        length = _rounded_up(overlap + multiple, multiple)
     if size <= length:
         return [0], size
     count = -(-(size - length) // step) + 1
@@ -91,16 +90,16 @@ def _starts(size: int, tile: int, overlap: int, multiple: int) -> tuple[list[int
 def _weights(
     starts: list[int], length: int, size: int, margin: int, overlap: int, scale: int, device: torch.device
 ) -> list[Tensor]:
-    """The share (length * scale,) of each tile of one axis in its pixels; the shares of a pixel sum to 1.
+    """Blending weights (length * scale,) of each tile of one axis; the weights of a pixel sum to 1.
 
-    The border of the image is no cut: there a tile counts fully.
+    At the border of the image a tile is not cut, so its weight stays 1.
     """
     # In pixels of the result, at their centres.
     position = (torch.arange(length * scale, dtype=torch.float64) + 0.5) / scale
     fade = max(overlap - 2 * margin, 1e-9)
 
     def rise(distance: Tensor) -> Tensor:
-        """0 within the margin of a cut, then half a cosine up to 1."""
+        """0 within the margin of a cut, then a raised cosine up to 1."""
         return torch.sin(((distance - margin) / fade).clamp(0, 1) * torch.pi / 2) ** 2
 
     shares = []

@@ -1,4 +1,4 @@
-"""Images into another kind with a trained method. Any size, by tiles; alpha, EXIF and the bits of the file stay."""
+"""Image-to-image translation with a trained method: any size, in tiles; alpha, EXIF and bit depth of the file are kept."""
 
 from __future__ import annotations
 
@@ -21,29 +21,29 @@ from ganvas.registry import methods_with
 from ganvas.tasks.channels import of_channels, photo_channels
 from ganvas.tasks.tiles import in_one_piece, tiled
 
-OVERLAP = 128  # pixels that two tiles share; a quarter of it each side is context, the rest fades
-MARGIN = 32  # pixels to each side by which an image larger than those of the training is continued, see `continued`
+OVERLAP = 128  # pixels that two tiles share; a quarter at each side is context, the rest is blended
+MARGIN = 32  # pixels added at each side of an image larger than those of the training, see `mirrored_border`
 
 
 def translator(method: Method, direction: str = "ab") -> Translates:
-    """The method; RunError where it does not translate, UsageError where not in that direction."""
+    """The method; RunError if it does not translate, UsageError if not in that direction."""
     if not isinstance(method, Translates):
         raise RunError(f"{method.name} does not translate images ({methods_with(Translates)} do)")
-    known = method.directions()
-    if direction not in known:
+    directions = method.directions()
+    if direction not in directions:
         raise UsageError(
-            f"this run of {method.name} translates {' and '.join(known)} (got direction {direction}): ab is from the images"
-            " it was trained on to their partners, ba back"
+            f"this run of {method.name} translates {' and '.join(directions)} (got direction {direction}): ab is from the images"
+            " it was trained on to their partners, ba the reverse"
         )
     return method
 
 
 @torch.no_grad()
 def translate(method: Method, photo: Photo, direction: str = "ab", *, tile: int = 512) -> Photo:
-    """A photo of any size, translated at that size, with the alpha and EXIF of the original. `method` is in eval mode, on its own device.
+    """A photo of any size, translated at that size, with the alpha and EXIF of the original. `method` is in eval mode.
 
-    A method of RGB takes a grey photo as RGB and gives colour back; a method of grey images takes the luma of a coloured
-    one. Large photos pass by tiles of `tile` pixels. DataError where no photo has the channels of the training.
+    A method of RGB images takes a grey photo as RGB and returns RGB; a method of grey images takes the luma of a colour
+    photo. Large photos are processed in tiles of `tile` pixels. DataError if no photo has the channels of the training.
     """
     translating = translator(method, direction)
     channels = photo_channels(method, ": put them into an .npz")
@@ -51,9 +51,9 @@ def translate(method: Method, photo: Photo, direction: str = "ab", *, tile: int 
     image = of_channels(torch.from_numpy(photo.pixels)[None], channels, photo.alpha)
     larger = photo.pixels.shape[1] > method.spec.height or photo.pixels.shape[2] > method.spec.width
     margin = MARGIN if larger else 0
-    image = continued(image, margin).to(device)
+    image = mirrored_border(image, margin).to(device)
     whole = overview(image, tile, OVERLAP, translating.multiple())
-    made = tiled(
+    result = tiled(
         lambda part: translating.translate(part, direction, whole),
         image,
         tile=tile,
@@ -61,8 +61,8 @@ def translate(method: Method, photo: Photo, direction: str = "ab", *, tile: int 
         multiple=translating.multiple(),
     )
     height, width = photo.pixels.shape[1:]
-    pixels = made[0, :, margin : margin + height, margin : margin + width].clamp(-1, 1).cpu().numpy()
-    # A profile tells what the values of one kind of image mean; grey ones have another than coloured ones.
+    pixels = result[0, :, margin : margin + height, margin : margin + width].clamp(-1, 1).cpu().numpy()
+    # A colour profile holds for one number of channels: grey images need another than RGB images.
     icc = photo.icc if len(photo.pixels) == min(channels, 3) else None
     alpha = photo.alpha
     if channels == 4:
@@ -71,16 +71,16 @@ def translate(method: Method, photo: Photo, direction: str = "ab", *, tile: int 
     return dataclasses.replace(photo, pixels=pixels, alpha=alpha, icc=icc)
 
 
-def continued(image: Tensor, margin: int) -> Tensor:
-    """An image (1, C, H, W) mirrored by `margin` beyond each border.
+def mirrored_border(image: Tensor, margin: int) -> Tensor:
+    """An image (1, C, H, W) mirrored by `margin` pixels beyond each border.
 
-    What a network does at a border it learned on the border of small images, and in a large one it would be a frame.
+    Otherwise a large image gets a visible frame: at a border the network does what it learned at the border of small images.
     """
     return torch.from_numpy(np.pad(image.numpy(), [(0, 0), (0, 0), (margin, margin), (margin, margin)], mode="reflect"))
 
 
 def overview(image: Tensor, tile: int, overlap: int, multiple: int) -> Tensor | None:
-    """An image (1, C, H, W) that passes by tiles, made as small as one, its sides multiples; None where it passes whole."""
+    """A large image (1, C, H, W) downsampled to the size of one tile, in multiples of `multiple`; None if it fits in one tile."""
     sides = image.shape[2:]
     if in_one_piece(sides, tile=tile, overlap=overlap, multiple=multiple):
         return None
@@ -90,10 +90,10 @@ def overview(image: Tensor, tile: int, overlap: int, multiple: int) -> Tensor | 
 
 @torch.no_grad()
 def translate_images(method: Method, images: np.ndarray, direction: str = "ab") -> np.ndarray:
-    """Images uint8 (n, H, W, C) of one size, translated: uint8, with the channels that the method was trained on."""
+    """Images uint8 (n, H, W, C) translated: uint8 of the same size, with the channels of the training."""
     translating, channels = translator(method, direction), method.spec.channels
     if images.ndim != 4 or images.dtype != np.uint8 or not len(images):
-        raise UsageError(f"images are uint8 (n, H, W, C), one at least (got {images.dtype} {images.shape})")
+        raise UsageError(f"images must be uint8 (n, H, W, C), at least one (got {images.dtype} {images.shape})")
     if images.shape[3] != channels:
         if not {images.shape[3], channels} <= {1, 3, 4}:
             raise DataError(

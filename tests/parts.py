@@ -57,6 +57,24 @@ def images(shape: Shape = (1, 28, 28), count: int = 40) -> Dataset:
     return open_data(image_file(shape, count))
 
 
+def held_out(data: Dataset) -> Dataset:
+    """The test split of a data set that has one."""
+    part = data.part("test")
+    assert part is not None
+    return part
+
+
+def labels_of(data: Any) -> np.ndarray:
+    """The labels of a data set or of a block of images that has some."""
+    assert data is not None and data.labels is not None
+    return data.labels
+
+
+def folder_of(run: Run | Path) -> Path:
+    """The folder of a run, given either way."""
+    return run.folder if isinstance(run, Run) else run
+
+
 @functools.cache
 def words(count: int = 800) -> Dataset:
     """A text of `count` words of a small language, the same at each call. A tenth of it is held out."""
@@ -118,7 +136,7 @@ def trainer_for(method: Method, data: Dataset | None = None, steps: int = 100, s
     method.build(data.spec)
     method.spec = data.spec
     method.train()
-    method.to(memory_format=torch.channels_last)
+    method.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     generator = torch.Generator().manual_seed(seed)
     feed = make_feed(data, batch_size=method.batch_size, window=method.window, seed=seed, generator=generator)
     return Trainer(method, feed, Engine(torch.device("cpu"), "fp32", "as asked"), Budget(steps=steps))
@@ -171,12 +189,12 @@ class CrashAfterSaving(Callback):
 
 def weights(run: Run | Path) -> bytes:
     """The bytes of a run's weights."""
-    return (Path(getattr(run, "folder", run)) / "weights.safetensors").read_bytes()
+    return (folder_of(run) / "weights.safetensors").read_bytes()
 
 
 def newest_state(run: Run | Path) -> dict[str, Any]:
     """The newest checkpoint of a run, without the clock, which never reads the same twice."""
-    state = load_state(checkpoints(Path(getattr(run, "folder", run)) / "checkpoints")[-1])
+    state = load_state(checkpoints(folder_of(run) / "checkpoints")[-1])
     del state["counters"]["seconds"]
     return state
 

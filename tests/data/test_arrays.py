@@ -16,6 +16,7 @@ import pytest
 from ganvas.data import open_data
 from ganvas.data.arrays import read_idx, to_images
 from ganvas.errors import DataError
+from parts import held_out, labels_of
 
 Noise = Callable[..., np.ndarray]
 
@@ -49,7 +50,7 @@ def test_a_folder_named_as_mnist_gives_two_labelled_splits(ending: str, tmp_path
     write_mnist(tmp_path, images[:20], labels[:20], ending)
     write_mnist(tmp_path, images[20:], labels[20:], ending, "t10k")
     train = open_data(tmp_path)
-    assert rows(train) == {image.tobytes() for image in images[:20]} and len(train.part("test")) == 10
+    assert rows(train) == {image.tobytes() for image in images[:20]} and len(held_out(train)) == 10
     assert (train.images[:, 0, 0, 0] == train.labels).all() and train.spec.classes == ("0", "1", "2")
     assert train.images[:, 0, 0, 0].tolist() != images[:20, 0, 0].tolist()  # shuffled, however it was sorted
 
@@ -121,7 +122,7 @@ def test_npz_with_images_labels_and_partners(tmp_path: Path, noise: Noise):
     dataset = open_data(npz(tmp_path / "a.npz", images=images, labels=labels, partners=255 - images))
     assert dataset.spec.shape == (2, 30, 50) and dataset.spec.paired and dataset.name == "a"
     assert dataset.spec.classes == ("3", "7") and len(dataset) == 36
-    assert np.bincount(dataset.part("test").labels).tolist() == [2, 2]
+    assert np.bincount(labels_of(held_out(dataset))).tolist() == [2, 2]
     assert (np.where(dataset.labels == 0, 3, 7) == dataset.images[:, 0, 0, 0]).all()
     assert (dataset.partners == 255 - dataset.images).all()
 
@@ -134,7 +135,7 @@ def test_npz_as_keras_writes_it(tmp_path: Path, noise: Noise):
         "y_test": np.array([[0], [1]]),
     }
     dataset = open_data(npz(tmp_path / "a.npz", **arrays))
-    assert len(dataset) == 6 and len(dataset.part("test")) == 2 and dataset.spec.classes == ("0", "1")
+    assert len(dataset) == 6 and len(held_out(dataset)) == 2 and dataset.spec.classes == ("0", "1")
 
 
 def test_npz_with_other_names(tmp_path: Path, noise: Noise):
@@ -148,7 +149,7 @@ def test_npz_with_other_names(tmp_path: Path, noise: Noise):
         test_images=first[:2],
         test_labels=np.arange(2),
     )
-    assert len(open_data(medical).part("test")) == 2
+    assert len(held_out(open_data(medical))) == 2
     with pytest.raises(DataError, match=r"holds no images .*target \(9,\)"):
         open_data(npz(tmp_path / "c.npz", target=np.arange(9)))
 

@@ -10,19 +10,20 @@ import numpy as np
 import pytest
 
 from ganvas.data import contact_sheet, open_data
+from parts import held_out, labels_of
 
 
 def test_digits_are_balanced_and_their_splits_share_no_image():
     train = open_data("digits")
     test = train.part("test")
     assert train.images.shape == (6630, 28, 28, 1) and train.images.dtype == np.uint8
-    assert np.bincount(train.labels).tolist() == [663] * 10
-    assert np.bincount(test.labels).tolist() == [200] * 10
+    assert np.bincount(labels_of(train)).tolist() == [663] * 10
+    assert np.bincount(labels_of(test)).tolist() == [200] * 10
     assert train.card()["duplicates"] == {"within_train": 0, "within_test": 0, "test_in_train": 0}
 
 
 def test_any_prefix_of_digits_is_balanced():
-    assert np.bincount(open_data("digits").labels[:50]).tolist() == [5] * 10
+    assert np.bincount(labels_of(open_data("digits"))[:50]).tolist() == [5] * 10
 
 
 def test_digits_cannot_be_overwritten():
@@ -35,22 +36,22 @@ def test_emoji_pairs_are_swapped_in_the_twitter_set():
     assert google.spec.paired and google.images.shape == (1720, 32, 32, 3)
     assert (google.images == twitter.partners).all() and (google.partners == twitter.images).all()
     assert (google.labels == twitter.labels).all()
-    assert len(google.spec.classes) == 10 and len(google.part("test")) == 191
+    assert len(google.spec.classes) == 10 and len(held_out(google)) == 191
     assert google.card()["duplicates"]["test_in_train"] == twitter.card()["duplicates"]["test_in_train"] == 0
 
 
 def test_each_emoji_category_has_a_tenth_for_testing():
     test, train = open_data("emoji", split="test"), open_data("emoji")
-    shares = np.bincount(test.labels) / (np.bincount(test.labels) + np.bincount(train.labels))
+    shares = np.bincount(labels_of(test)) / (np.bincount(labels_of(test)) + np.bincount(labels_of(train)))
     assert np.delete(shares, 2).min() > 0.09 and np.delete(shares, 2).max() < 0.11  # "Component" has five emoji in all
 
 
 def test_stacked_digits_hold_the_digits_that_their_label_says():
     digits, stacked = open_data("digits"), open_data("stacked_digits")
-    assert stacked.images.shape == (10_000, 28, 28, 3) and len(stacked.part("test")) == 2000
-    assert (np.bincount(stacked.labels, minlength=1000) == 10).all()
-    known = {image.tobytes(): label for image, label in zip(digits.images, digits.labels, strict=True)}
-    for image, label in zip(stacked.images[:300], stacked.labels[:300], strict=True):
+    assert stacked.images.shape == (10_000, 28, 28, 3) and len(held_out(stacked)) == 2000
+    assert (np.bincount(labels_of(stacked), minlength=1000) == 10).all()
+    known = {image.tobytes(): label for image, label in zip(digits.images, labels_of(digits), strict=True)}
+    for image, label in zip(stacked.images[:300], labels_of(stacked)[:300], strict=True):
         red, green, blue = (known[np.ascontiguousarray(image[..., channel]).tobytes()] for channel in range(3))
         assert label == 100 * red + 10 * green + blue
 
@@ -65,7 +66,7 @@ def test_spread_is_the_mean_squared_distance_from_the_mean_image():
     train = open_data("digits")
     scaled = train.images.astype(np.float64) / 127.5 - 1
     assert train.spec.total_variance == pytest.approx(((scaled - scaled.mean(0)) ** 2).sum((1, 2, 3)).mean(), rel=1e-9)
-    assert train.part("test").spec.total_variance == train.spec.total_variance
+    assert held_out(train).spec.total_variance == train.spec.total_variance
 
 
 def test_shipped_files_are_those_of_the_readme():

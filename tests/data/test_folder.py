@@ -17,6 +17,7 @@ from ganvas.data.folder import list_images
 from ganvas.data.layout import arrange
 from ganvas.data.scan import scan_folder
 from ganvas.errors import DataError, UsageError
+from parts import held_out, labels_of
 
 Save = Callable[..., Path]
 
@@ -33,7 +34,7 @@ def test_sub_folders_are_labels(tmp_path: Path, save: Save):
     assert train.spec.classes == ("cat", "dog") and train.spec.shape == (1, 8, 8)
     assert ((train.images[:, 0, 0, 0] >= 100) == train.labels).all()
     test = train.part("test")
-    assert len(train) == 36 and np.bincount(test.labels).tolist() == [2, 2]
+    assert len(train) == 36 and np.bincount(labels_of(test)).tolist() == [2, 2]
     assert sorted(levels(train) + levels(test)) == [*range(20), *range(100, 120)]
 
 
@@ -53,7 +54,7 @@ def test_train_and_test_folders_are_splits(tmp_path: Path, save: Save):
             save(tmp_path / "data" / split / "ab"[number % 2] / f"{number}.png", base + number)
     train = open_data(tmp_path)
     assert levels(train) == [0, 1, 2, 3] and levels(train.part("test")) == [100, 101, 102, 103]
-    assert train.spec.classes == ("a", "b") and train.part("test").labels.tolist().count(1) == 2
+    assert train.spec.classes == ("a", "b") and labels_of(held_out(train)).tolist().count(1) == 2
 
 
 def test_layouts():
@@ -155,7 +156,7 @@ def test_labels_stay_with_their_images_when_some_are_left_out(tmp_path: Path, sa
     for number in range(0, 40):
         (tmp_path / "a" / f"cut{number}.png").write_bytes(whole[:60])
     dataset = open_data(tmp_path, skip_broken=True, holdout=0)
-    assert len(dataset) == len(dataset.labels) == 80
+    assert len(dataset) == len(labels_of(dataset)) == 80
     assert (dataset.images[:, 0, 0, 0] % 2 == dataset.labels).all()
 
 
@@ -256,7 +257,7 @@ def test_the_second_start_opens_no_image(tmp_path: Path, save: Save, monkeypatch
     first = open_data(tmp_path)
     monkeypatch.setattr(image, "open_regular", lambda path: pytest.fail(f"{path} was opened"))
     second = open_data(tmp_path, mirror=True)  # flipping happens later and needs no other pack
-    assert (first.images == second.images).all() and second.part("test").images.shape == (1, 8, 8, 1)
+    assert (first.images == second.images).all() and held_out(second).images.shape == (1, 8, 8, 1)
     assert isinstance(second.images, np.memmap) and not second.images.flags.writeable
     assert first.fingerprint == open_data(tmp_path).fingerprint != second.fingerprint
 
@@ -351,6 +352,6 @@ def test_what_is_learned_while_decoding_comes_with_the_blocks(tmp_path: Path, sa
     for _ in range(2):
         blocks = list(loaded.parts["train"].blocks())
         assert sum(len(block.images) for block in blocks) == 5
-        assert sorted(label for block in blocks for label in block.labels) == [0, 0, 1, 1, 1]
+        assert sorted(label for block in blocks for label in labels_of(block)) == [0, 0, 1, 1, 1]
         assert [name for block in blocks for name, _ in block.problems] == ["a/1.png"]
     assert len(loaded.problems) == 0

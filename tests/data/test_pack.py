@@ -73,7 +73,7 @@ def test_leftovers_of_a_killed_process_go(source: Path, own_cache: Path):
     old, new = own_cache / "data" / ".x.pack.1.part", own_cache / "data" / ".x.pack.2.part"
     for left in (old, new):
         left.write_bytes(b"x")
-    os.utime(old, (time.time() - 90_000,) * 2)
+    os.utime(old, (time.time() - 90_000, time.time() - 90_000))
     open_data(source)
     assert not old.exists() and new.exists()
 
@@ -84,7 +84,7 @@ def test_packs_that_nobody_opens_go(source: Path, own_cache: Path):
     other = mine.with_name("0123.pack")
     shutil.copy(mine, other)
     for path in (mine, other):
-        os.utime(path, (time.time() - 61 * 86_400,) * 2)
+        os.utime(path, (time.time() - 61 * 86_400, time.time() - 61 * 86_400))
     open_data(source)  # says that it is in use
     open_data(source, size=8)  # writes a second one
     assert mine.exists() and not other.exists()

@@ -10,6 +10,7 @@ from ganvas.data import open_data
 from ganvas.errors import DataError, UsageError
 from ganvas.metrics import find_copies, measure, nearest
 from ganvas.metrics import readers as readers_module
+from parts import labels_of
 
 KEYS = {
     "FD[digits]": "lower", "KD[digits]": "lower", "precision": "higher", "recall": "higher", "density": "higher",
@@ -95,7 +96,7 @@ def test_three_digits_a_image_are_a_thousand_modes():
     train = open_data("stacked_digits")
     test = train.part("test")
     # The first digit is never above 4, so half of the modes can be.
-    rows = test.labels < 500
+    rows = labels_of(test) < 500
     found = measure(np.array(test.images[rows]), *map(shortened, (train, test)))
     assert found["modes"].of == 1000
     assert found["modes"].details["kind"] == "classes that the digit network reads"

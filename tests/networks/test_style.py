@@ -229,7 +229,7 @@ def test_images_meet_inside_their_group_only() -> None:
 def test_layers_stay_channels_last(channels: int) -> None:
     """Otherwise all that follows is slow on a CPU (grey images fit both layouts, so a convolution of them may choose)."""
     networks = torch.nn.ModuleList([generator((channels, 16, 16)), StyleDiscriminator((channels, 16, 16), [8, 4])])
-    networks.to(memory_format=torch.channels_last)
+    networks.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     layouts = []
     for module in networks.modules():
         if isinstance(module, EqualConv | EqualUpConv | Blur) and getattr(module, "out_channels", 8) > channels:

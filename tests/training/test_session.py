@@ -33,7 +33,7 @@ from ganvas.training.health import Health
 from ganvas.training.prepare import prepare
 from ganvas.training.run_folder import find_run, new_folder
 from ganvas.training.session import Interrupted
-from parts import Crash, CrashAfterSaving, image_file, images, newest_state, small, train_small, weights
+from parts import Crash, CrashAfterSaving, folder_of, image_file, images, newest_state, small, train_small, weights
 
 
 class Shaky(Adversarial):
@@ -80,7 +80,7 @@ def shaky(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Callable[[int],
 
 
 def events(run: Run | Path, kind: str) -> list[dict[str, Any]]:
-    return [row for row in Run(getattr(run, "folder", run)).log() if row.get("event") == kind]
+    return [row for row in Run(folder_of(run)).log() if row.get("event") == kind]
 
 
 def assert_finite_on_disk(folder: Path) -> None:

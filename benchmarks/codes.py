@@ -16,7 +16,7 @@ import shutil
 import statistics
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from budget import read_settings, trained
@@ -75,7 +75,7 @@ def one(options: argparse.Namespace, seed: int) -> None:
     result = {
         "seed": seed, "minutes": options.minutes, "settings": settings, "data": options.data,
         "reconstruction": figures_as_dict(measure_reconstruction(stage.method, data)),  # pyright: ignore[reportArgumentType]
-        "reconstructed": figures_as_dict(measure(to_uint8(reconstructed(stage.method, held.images)), data, held)),
+        "reconstructed": figures_as_dict(measure(to_uint8(reconstructed(cast(Any, stage.method), held.images)), data, held)),
         "metrics": figures_as_dict(measure(samples, data, held)), "sampling_seconds": round(sampling, 1),
         "encoding_seconds": round(encoding(prior, data), 1), "steps": [steps(stage), steps(prior)],
         "precision": [stage.info["precision"], prior.info["precision"]],

@@ -41,8 +41,8 @@ def row(options: argparse.Namespace, data: Dataset, seed: int, folder: Path) -> 
     run = run_of(options, data, seed, folder)
     if not isinstance(run.method, HasLikelihood):
         sys.exit(f"{options.method} does not say how likely an image is")
-    likelihood.HELD = options.n
-    entry = next(iter(likelihood.measure_likelihood(run.method, data, samples=options.importance_samples).values()))
+    figures = likelihood.measure_likelihood(run.method, data, samples=options.importance_samples, examples=options.n)
+    entry = next(iter(figures.values()))
     last = [one for one in run.log() if "step" in one][-1]
     return {"seed": seed, "steps": last["step"], **entry.as_dict()}
 
@@ -56,7 +56,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--clock", choices=("processor", "wall"), default="processor")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--importance-samples", type=int, default=500)
-    parser.add_argument("--n", type=int, default=likelihood.HELD)
+    parser.add_argument("--n", type=int, default=likelihood.MAX_EXAMPLES)
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--work", type=Path, metavar="DIR")
     parser.add_argument("--json", action="store_true")

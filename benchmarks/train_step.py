@@ -121,7 +121,7 @@ def baseline(case: Case, method: Any, data: Dataset, device: torch.device, worke
         G, D = plain
         latent = (method.z_dim, 1, 1)
     for network in (G, D):
-        network.requires_grad_().to(device, memory_format=torch.contiguous_format)
+        network.requires_grad_().to(device, memory_format=torch.contiguous_format)  # pyright: ignore[reportCallIssue]
     shared = (G, D, reals, latent, method.lr, (method.beta1, method.beta2), device)
     if case.method == "r3gan":
         return r3gan_step(*shared, method.strength, method.penalty_every)

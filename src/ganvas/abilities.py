@@ -15,7 +15,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -55,6 +55,10 @@ class NamedModule(nn.Module):
     def device(self) -> torch.device:
         """Where its parameters are."""
         return next(self.parameters()).device
+
+    if TYPE_CHECKING:
+        # nn.Module's says Tensor | Module, which no network that a method builds is to its user.
+        def __getattr__(self, name: str) -> Any: ...
 
 
 class Ability(NamedModule, ABC):

@@ -124,9 +124,6 @@ class Method(NamedModule):
         # typing.dataclass_transform would ask for each setting: it knows a default by its keyword only.
         def __init__(self, **settings: Any) -> None: ...
 
-        # nn.Module's says Tensor | Module, which no network that a method builds is to its user.
-        def __getattr__(self, name: str) -> Any: ...
-
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         _make_dataclass(cls)

@@ -33,7 +33,7 @@ def test_a_sheet_is_drawn_step_by_step(ganvas: Command, drawn: Path, suffix: str
     assert ended.code == 0, ended.err
     assert ended.out == f"a grid of 5 images in 3 steps written to drawing{suffix}\n"
     with Image.open(place) as animation:
-        assert (animation.n_frames, animation.size) == (3, (3 * 50 + 2 * 2, 2 * 30 + 2))
+        assert (animation.n_frames, animation.size) == (3, (3 * 50 + 2 * 2, 2 * 30 + 2))  # pyright: ignore[reportAttributeAccessIssue]
         assert animation.info.get("loop") == 0
         frames = []
         for number in range(3):
@@ -74,6 +74,6 @@ def test_any_channels_move(tmp_path: Path, channels: int) -> None:
     frames = np.random.default_rng(0).integers(0, 256, (2, 5, 7, channels)).astype(np.uint8)
     write_animation(tmp_path / "a.png", frames, [0.1, 0.2])
     with Image.open(tmp_path / "a.png") as animation:
-        assert animation.n_frames == 2
+        assert animation.n_frames == 2  # pyright: ignore[reportAttributeAccessIssue]
     with pytest.raises(UsageError, match="an animation is a FILE"):
         write_animation(tmp_path / "a.bmp", frames, [0.1, 0.2])

@@ -40,7 +40,7 @@ def enlarger(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def image(path: Path, *shape: int, **more: object) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(RANDOM.integers(0, 256, shape).astype(np.uint8)).save(path, **more)
+    Image.fromarray(RANDOM.integers(0, 256, shape).astype(np.uint8)).save(path, **more)  # pyright: ignore[reportArgumentType]
     return path
 
 

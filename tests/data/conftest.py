@@ -25,7 +25,7 @@ def save() -> Callable[..., Path]:
         path: Path, level: int | tuple[int, ...], size: tuple[int, int] = (8, 8), mode: str = "L", **more: object
     ) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
-        Image.new(mode, size, level).save(path, **more)
+        Image.new(mode, size, level).save(path, **more)  # pyright: ignore[reportArgumentType]
         return path
 
     return saver

@@ -35,12 +35,12 @@ def write_mnist(
 
 
 def npz(path: Path, **arrays: np.ndarray) -> Path:
-    np.savez_compressed(path, **arrays)
+    np.savez_compressed(path, **arrays)  # pyright: ignore[reportArgumentType]
     return path
 
 
 def rows(dataset: object) -> set[bytes]:
-    return {image.tobytes() for image in dataset.images}
+    return {image.tobytes() for image in dataset.images}  # pyright: ignore[reportAttributeAccessIssue]
 
 
 @pytest.mark.parametrize("ending", ["", ".gz"])

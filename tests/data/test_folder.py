@@ -23,7 +23,7 @@ Save = Callable[..., Path]
 
 
 def levels(dataset: object) -> list[int]:
-    return sorted(dataset.images[:, 0, 0, 0].tolist())
+    return sorted(dataset.images[:, 0, 0, 0].tolist())  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def test_sub_folders_are_labels(tmp_path: Path, save: Save):

@@ -16,7 +16,7 @@ from ganvas.errors import DataError
 
 def reread(image: Image.Image, path: Path, **more: object) -> np.ndarray:
     """Through a file; header and pixels must agree on the shape."""
-    image.save(path, **more)
+    image.save(path, **more)  # pyright: ignore[reportArgumentType]
     array = read_image(path)
     with open(path, "rb") as file:
         assert header(file) == array.shape

@@ -237,8 +237,8 @@ def test_apart_no_pair_is_shown_but_by_chance(folders: tuple[Path, Path]) -> Non
     expected = make_feed(open_data(a, partner=str(b), unpaired=True), batch_size=6, seed=3, generator=torch.Generator())
     for _ in range(3):
         batch = expected.next()
-    assert later.partner is not None and batch.partner is not None
-    assert torch.equal(later.partner.amax((1, 2, 3)), batch.partner.amax((1, 2, 3))), (
+    assert later.partner is not None and batch.partner is not None  # pyright: ignore[reportPossiblyUnboundVariable]
+    assert torch.equal(later.partner.amax((1, 2, 3)), batch.partner.amax((1, 2, 3))), (  # pyright: ignore[reportPossiblyUnboundVariable]
         "a position is a place to continue from"
     )
 

@@ -42,9 +42,9 @@ def idx(array: np.ndarray) -> bytes:
 def small_mnist(server: Server, monkeypatch: pytest.MonkeyPatch, noise: object) -> dict[str, bytes]:
     """A set `mnist` of 20 + 10 noise images on the server, under two mirrors /one and /two."""
     contents = {
-        "train-images-idx3-ubyte.gz": idx(noise(20, 28, 28)),
+        "train-images-idx3-ubyte.gz": idx(noise(20, 28, 28)),  # pyright: ignore[reportCallIssue]
         "train-labels-idx1-ubyte.gz": idx(np.arange(20, dtype=np.uint8) % 10),
-        "t10k-images-idx3-ubyte.gz": idx(noise(10, 28, 28)),
+        "t10k-images-idx3-ubyte.gz": idx(noise(10, 28, 28)),  # pyright: ignore[reportCallIssue]
         "t10k-labels-idx1-ubyte.gz": idx(np.arange(10, dtype=np.uint8)),
     }
     files = tuple(remote(name, content) for name, content in contents.items())
@@ -61,7 +61,7 @@ IMAGES = "train-images-idx3-ubyte.gz"
 def test_downloaded_once(server: Server, small_mnist: dict[str, bytes], own_cache: Path):
     seen = []
     train = open_data("mnist", progress=lambda done, total: seen.append((done, total)))
-    assert len(train) == 20 and len(train.part("test")) == 10 and train.spec.classes == tuple("0123456789")
+    assert len(train) == 20 and len(train.part("test")) == 10 and train.spec.classes == tuple("0123456789")  # pyright: ignore[reportArgumentType]
     size = sum(map(len, small_mnist.values()))
     assert (size, size) in seen and seen[-1] == (30, 30)
     assert len(server.asked) == 4
@@ -158,7 +158,7 @@ def test_an_own_mirror_is_asked_first(server: Server, small_mnist: dict[str, byt
 
 
 def test_cifar_is_read_from_its_binary_archive(server: Server, monkeypatch: pytest.MonkeyPatch, noise: object):
-    rows = noise(12, public.CIFAR_ROW)
+    rows = noise(12, public.CIFAR_ROW)  # pyright: ignore[reportCallIssue]
     rows[:, 0] = np.arange(12) % 10
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
@@ -176,10 +176,10 @@ def test_cifar_is_read_from_its_binary_archive(server: Server, monkeypatch: pyte
         dataclasses.replace(known, files=(remote(name, buffer.getvalue()),), mirrors=(server.url,)),
     )
     train = open_data("cifar10")
-    assert train.spec.shape == (3, 32, 32) and len(train) == 10 and len(train.part("test")) == 2
-    assert train.spec.classes[0] == "airplane" and train.part("test").labels.tolist() in ([0, 1], [1, 0])
+    assert train.spec.shape == (3, 32, 32) and len(train) == 10 and len(train.part("test")) == 2  # pyright: ignore[reportArgumentType]
+    assert train.spec.classes[0] == "airplane" and train.part("test").labels.tolist() in ([0, 1], [1, 0])  # pyright: ignore[reportOptionalMemberAccess]
     planes = {row[1:].reshape(3, 32, 32).transpose(1, 2, 0).tobytes(): row[0] for row in rows}
-    assert all(planes[image.tobytes()] == label for image, label in zip(train.images, train.labels, strict=True))
+    assert all(planes[image.tobytes()] == label for image, label in zip(train.images, train.labels, strict=True))  # pyright: ignore[reportArgumentType]
 
 
 @pytest.mark.parametrize("known", public.SETS.values(), ids=public.SETS)

@@ -89,7 +89,7 @@ def test_relative_losses_do_not_know_a_networks_scale() -> None:
         content = relative(content_loss(other * scale, KNOWN * scale), content_scale(KNOWN * scale))
         if scale == 1.0:
             first = style, content
-        assert_close((style, content), first)
+        assert_close((style, content), first)  # pyright: ignore[reportPossiblyUnboundVariable]
     nothing = torch.zeros_like(KNOWN)
     assert_close(relative(style_loss(gram(nothing), gram(KNOWN)), style_scale(gram(KNOWN))), torch.ones(1))
 

@@ -71,7 +71,7 @@ def test_seeds_have_classes_as_often_as_the_data() -> None:
     assert drawn is not None
     share = torch.bincount(drawn, minlength=3) / 4000
     assert torch.allclose(share, torch.tensor([0.25, 0.75, 0.0]), atol=0.03)  # four standard deviations
-    assert torch.equal(drawn[70:80], method.labels(range(70, 80))), "a class belongs to its seed"
+    assert torch.equal(drawn[70:80], method.labels(range(70, 80))), "a class belongs to its seed"  # pyright: ignore[reportArgumentType]
     z = method.latents(range(4000))
     assert torch.corrcoef(torch.stack([drawn.float(), z[:, 0]]))[0, 1].abs() < 0.07, "the class must not follow from z"
     assert built(spec=None).labels(range(3)) is not None and create("dcgan").labels(range(3)) is None  # pyright: ignore

@@ -146,7 +146,7 @@ def test_prepared_codes_are_those_of_the_images_in_the_batch(mirror: bool) -> No
         one, other = plain.next(), prepared.next()
         assert torch.equal(one.real, other.real) and one.prepared is None and other.prepared is not None
         assert torch.equal(method.prepare(one.real), other.prepared)
-    assert_close(method.likelihood_loss(one)["loss"], method.likelihood_loss(plain.next())["loss"], rtol=9, atol=9)
+    assert_close(method.likelihood_loss(one)["loss"], method.likelihood_loss(plain.next())["loss"], rtol=9, atol=9)  # pyright: ignore[reportPossiblyUnboundVariable]
 
 
 @pytest.mark.parametrize("conditional", [False, True])

@@ -57,7 +57,7 @@ def test_g_is_given_real_coarse_images() -> None:
         for parameter in method.G.levels[level].parameters():
             nn.init.zeros_(parameter)
         smaller = downsampled(batch.real, level + 1)
-        assert_close(method.generate_level(batch, level), up(smaller[-1], tuple(smaller[-2].shape[-2:])))
+        assert_close(method.generate_level(batch, level), up(smaller[-1], tuple(smaller[-2].shape[-2:])))  # pyright: ignore[reportArgumentType]
     method.eval()
     batch, other = batch_of(), batch_of()
     other.real = -other.real
@@ -120,9 +120,9 @@ def due_at(method: LAPGAN, level: int, share: float) -> bool:
 def test_in_turn_each_level_has_its_third() -> None:
     method, together = built(order="in_turn"), built()
     shares = (0, 0.33, 0.34, 0.66, 0.67, 1)
-    due = [[level for level in range(3) if due_at(method, level, share)] for share in shares]
+    due = [[level for level in range(3) if due_at(method, level, share)] for share in shares]  # pyright: ignore[reportArgumentType]
     assert due == [[2], [2], [1], [1], [0], [0]]
-    assert all(due_at(together, level, share) for level in range(3) for share in (0.0, 0.5, 1.0))
+    assert all(due_at(together, level, share) for level in range(3) for share in (0.0, 0.5, 1.0))  # pyright: ignore[reportArgumentType]
 
 
 def test_in_turn_the_loop_trains_one_level_at_a_time() -> None:

@@ -53,7 +53,7 @@ def test_all_images_together_have_probability_one(output: str, shape: tuple[int,
 @OUTPUTS
 def test_of_each_class_too(output: str) -> None:
     method = built((1, 2, 2), output=output, levels=2, conditional=True)
-    method.network.layers[0].classes.weight.normal_()
+    method.network.layers[0].classes.weight.normal_()  # pyright: ignore[reportAttributeAccessIssue, reportCallIssue]
     every = all_images((1, 2, 2), 2)
     chances = [method.log_likelihood(every, torch.full((16,), label)).exp() for label in range(3)]
     assert all(one.sum().item() == pytest.approx(1, abs=1e-5) for one in chances)
@@ -174,7 +174,7 @@ def test_the_mixture_begins_with_its_components_side_by_side() -> None:
     assert isinstance(method, GatedPixelCNN)
     method.build(images((3, 32, 32)).spec)
     assert isinstance(method.distribution, LogisticMixture) and method.distribution.outputs == 3 * (1 + 2 * 3 + 3)
-    assert torch.equal(method.network.out.bias.data, method.distribution.bias())
+    assert torch.equal(method.network.out.bias.data, method.distribution.bias())  # pyright: ignore[reportOptionalMemberAccess]
 
 
 def test_a_class_can_be_asked_for() -> None:

@@ -254,9 +254,9 @@ def test_the_two_phases_of_srgan(tmp_path: Path) -> None:
     last = list(method.G.parameters())  # pyright: ignore
     for share in (0.0, 0.25, 1.0):
         mixed = method.blended(share).G.parameters()  # pyright: ignore
-        for a, b, c in zip(first, mixed, last, strict=True):
+        for a, b, c in zip(first, mixed, last, strict=True):  # pyright: ignore[reportPossiblyUnboundVariable]
             assert_close(b, a + share * (c - a))
-    assert any(not torch.equal(a, c) for a, c in zip(first, last, strict=True))
+    assert any(not torch.equal(a, c) for a, c in zip(first, last, strict=True))  # pyright: ignore[reportPossiblyUnboundVariable]
 
 
 def test_a_phase_that_is_over_is_no_longer_told(tmp_path: Path) -> None:

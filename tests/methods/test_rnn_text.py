@@ -72,7 +72,7 @@ def test_a_character_costs_as_much_in_either_unit(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_text("the cat sat. " * 200)
     for tokens in ("characters", "bytepairs"):
-        data = open_data(path, tokens=tokens, **({"vocabulary": 16} if tokens == "bytepairs" else {}))
+        data = open_data(path, tokens=tokens, **({"vocabulary": 16} if tokens == "bytepairs" else {}))  # pyright: ignore[reportArgumentType]
         method = built(data.spec)
         method.network.embedding.weight.zero_()
         entry = measure_likelihood(method, data)["bits_per_character"]
@@ -101,9 +101,9 @@ def test_the_carried_state_makes_windows_one_long_pass(cell: str) -> None:
             method.carry_state(report, batch)
             parts.append(report["loss"])
             text.append(batch.real[:, :-1])
-        whole = torch.cat([*text, batch.real[:, -1:]], dim=1)
+        whole = torch.cat([*text, batch.real[:, -1:]], dim=1)  # pyright: ignore[reportPossiblyUnboundVariable]
         expected = method.likelihood(whole).nats.mean() / (whole.shape[1] - 1)
-        alone = method.likelihood(batch.real).nats.mean() / method.window
+        alone = method.likelihood(batch.real).nats.mean() / method.window  # pyright: ignore[reportPossiblyUnboundVariable]
     assert_close(torch.stack(parts).mean(), expected, atol=1e-5, rtol=1e-5)
     assert abs(float(parts[-1] - alone)) > 1e-4, "what came before matters"
 

@@ -54,7 +54,7 @@ def test_held_out_images_reach_the_floor(train, test):
     assert found["entropy"].value == pytest.approx(math.log(10), abs=0.02)
     assert found["coverage"].details["n_real"] == 500
     assert found["FD[digits]"].details["n_real"] == len(train)
-    assert abs(found["copies"].value - found["copies"].reference) <= 6
+    assert abs(found["copies"].value - found["copies"].reference) <= 6  # pyright: ignore[reportOperatorIssue]
     assert found["copies"].details["exact"] == 0
 
 
@@ -70,8 +70,8 @@ def test_more_samples_than_test_images_get_a_fair_value(train, test):
     found = measure(np.array(test.images[:300]), train, few)
     entry = found["FD[digits]"]
     assert (entry.n, entry.reference_n) == (300, 100)
-    assert entry.value < entry.value_at_reference_n  # fewer samples, more bias
-    assert found["modes"].value_at_reference_n <= 10
+    assert entry.value < entry.value_at_reference_n  # fewer samples, more bias  # pyright: ignore[reportOperatorIssue]
+    assert found["modes"].value_at_reference_n <= 10  # pyright: ignore[reportOptionalOperand]
     assert found["coverage"].reference_n == 100
     assert found["KD[digits]"].value_at_reference_n is None
 
@@ -80,13 +80,13 @@ def test_more_samples_than_test_images_get_a_fair_value(train, test):
 def test_a_digit_that_is_never_made_is_not_covered(train, test, missing):
     found = measure(np.array(test.images[test.labels != missing]), train, test)
     assert (found["modes"].value, found["modes"].reference, found["modes"].of) == (9, 10, 10)
-    assert found["KL"].value > 0.08 > found["KL"].reference
+    assert found["KL"].value > 0.08 > found["KL"].reference  # pyright: ignore[reportOperatorIssue]
 
 
 def test_noise_is_bad_in_every_way(train, test):
     noise = np.random.default_rng(0).integers(0, 256, (300, 28, 28, 1), dtype=np.uint8)
     found = measure(noise, train, test)
-    assert found["FD[digits]"].value > 100 * found["FD[digits]"].reference
+    assert found["FD[digits]"].value > 100 * found["FD[digits]"].reference  # pyright: ignore[reportOperatorIssue]
     assert found["precision"].value < 0.05 and found["coverage"].value < 0.05
     assert found["modes"].value < 6
     assert found["copies"].value == 0
@@ -97,7 +97,7 @@ def test_three_digits_a_image_are_a_thousand_modes():
     test = train.part("test")
     # The first digit is never above 4, so half of the modes can be.
     rows = labels_of(test) < 500
-    found = measure(np.array(test.images[rows]), *map(shortened, (train, test)))
+    found = measure(np.array(test.images[rows]), *map(shortened, (train, test)))  # pyright: ignore[reportOptionalMemberAccess]
     assert found["modes"].of == 1000
     assert found["modes"].details["kind"] == "classes that the digit network reads"
     assert 450 < found["modes"].value <= 500
@@ -128,7 +128,7 @@ def test_any_shape_and_few_images(train, shape, count):
     assert set(found) == set(KEYS)
     assert "k-means" in found["modes"].details["kind"]
     assert "extracts little" in found["FD[digits]"].note
-    assert all(math.isfinite(entry.value) and math.isfinite(entry.reference) for entry in found.values())
+    assert all(math.isfinite(entry.value) and math.isfinite(entry.reference) for entry in found.values())  # pyright: ignore[reportArgumentType]
 
 
 def test_a_test_split_of_labels_the_network_does_not_read(train, test):

@@ -71,7 +71,7 @@ def test_worked_by_hand(tmp_path: Path) -> None:
     assert entry.n == 10 and entry.better == "higher" and entry.input_is == "as it came"
     assert found["PSNR[Y]"].value == pytest.approx(decibels(4 * 219 / 255)), "Y has 219 levels"
     assert [name for name, figure in found.items() if figure.primary] == ["PSNR[Y]"]
-    assert 0.9 < found["SSIM[RGB]"].input < found["SSIM[RGB]"].value < 1
+    assert 0.9 < found["SSIM[RGB]"].input < found["SSIM[RGB]"].value < 1  # pyright: ignore[reportOperatorIssue, reportOptionalOperand]
 
 
 def test_holes_are_judged_by_what_was_missing(tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_what_shall_look_right_is_judged_by_features_first(tmp_path: Path) -> No
     first = primary_figure(found)
     assert first is not None and first == next(iter(found))
     assert first == "PD[mobilenet_v2]" and found[first].better == "lower"
-    assert 0 < found[first].value < found[first].input
+    assert 0 < found[first].value < found[first].input  # pyright: ignore[reportOperatorIssue]
 
 
 def test_without_held_out_images_nothing_is_measured(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def test_additions_are_summed_before_the_tanh() -> None:
     G = painter()
     for parameter in G.f.parameters():
         nn.init.zeros_(parameter)
-    nn.init.constant_(G.f.convs[-1].conv.bias, 0.5)
+    nn.init.constant_(G.f.convs[-1].conv.bias, 0.5)  # pyright: ignore[reportArgumentType, reportAttributeAccessIssue]
     for step, canvas in enumerate(G.canvases(latents(1))[0], start=1):
         assert_close(canvas, torch.full(SHAPE, math.tanh(0.5 * step)))
 
@@ -61,8 +61,8 @@ def test_the_second_step_sees_what_the_first_added() -> None:
     G, z = painter(3).eval(), latents()
     first, second, third = G.additions(z)
     h_z = torch.tanh(G.read_z(z))
-    assert_close(second, G.f(torch.cat([h_z, G.g(first, 0)], 1), 1))
-    assert_close(third, G.f(torch.cat([h_z, G.g(second, 1)], 1), 2))
+    assert_close(second, G.f(torch.cat([h_z, G.g(first, 0)], 1), 1))  # pyright: ignore[reportOptionalCall]
+    assert_close(third, G.f(torch.cat([h_z, G.g(second, 1)], 1), 2))  # pyright: ignore[reportOptionalCall]
     assert not torch.allclose(first, second)
 
 
@@ -79,7 +79,7 @@ def test_each_step_has_statistics_of_its_own() -> None:
     """After one training pass, those of a step are the mean of what came by in that step."""
     norm = StepNorm(1, 2).train()
     norm(torch.full((2, 1, 2, 2), 10.0), 1)
-    assert [one.running_mean.item() for one in norm.steps] == [0.0, 1.0]  # momentum 0.1
+    assert [one.running_mean.item() for one in norm.steps] == [0.0, 1.0]  # momentum 0.1  # pyright: ignore[reportCallIssue]
 
 
 @pytest.mark.parametrize("shape", [(1, 3, 4), (1, 28, 28), (2, 30, 50)])

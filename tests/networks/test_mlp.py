@@ -70,9 +70,9 @@ def test_softmax2_asks_for_the_log_odds_of_real() -> None:
     scores = torch.tensor([[1.0, 3.0], [2.0, -1.0]])
     gan.D = nn.Sequential(nn.Flatten(), nn.Linear(784, 2))
     with torch.no_grad():
-        gan.D[1].weight.zero_()
-        gan.D[1].weight[:, :2].copy_(scores.T)  # the first two pixels say which row of scores it is
-        gan.D[1].bias.zero_()
+        gan.D[1].weight.zero_()  # pyright: ignore[reportCallIssue]
+        gan.D[1].weight[:, :2].copy_(scores.T)  # the first two pixels say which row of scores it is  # pyright: ignore[reportIndexIssue]
+        gan.D[1].bias.zero_()  # pyright: ignore[reportCallIssue]
     images = torch.zeros(2, 1, 28, 28)
     images[0, 0, 0, 0] = images[1, 0, 0, 1] = 1
     told = gan.discriminate(Batch(images), images)

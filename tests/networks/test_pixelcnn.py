@@ -18,8 +18,8 @@ def network(
     made = PixelCNN(channels, 2 * channels, groups, 6, layers, kernel, first, head=6, classes=classes).double()
     with torch.no_grad():
         made.out.weight.normal_()
-        made.skip.bias.fill_(3.0)  # every feature of the head is on: a ReLU that is off would hide a path
-        made.hidden.bias.fill_(9.0)
+        made.skip.bias.fill_(3.0)  # every feature of the head is on: a ReLU that is off would hide a path  # pyright: ignore[reportOptionalMemberAccess]
+        made.hidden.bias.fill_(9.0)  # pyright: ignore[reportOptionalMemberAccess]
     return made.requires_grad_(False)
 
 
@@ -92,7 +92,7 @@ def test_signals_keep_their_size_through_the_layers() -> None:
     made = PixelCNN(1, 1, 1, 48, 10)
     sizes = []
     for layer in made.layers:
-        layer.link.register_forward_hook(lambda _, seen, out: sizes.append(seen[0][:, :, 8:].std().item()))
+        layer.link.register_forward_hook(lambda _, seen, out: sizes.append(seen[0][:, :, 8:].std().item()))  # pyright: ignore[reportAttributeAccessIssue]
     made((torch.rand(4, 1, 20, 20) > 0.5) * 2.0 - 1)
     assert len(sizes) == 10 and min(sizes) > 0.4 and max(sizes) < 2
 
@@ -122,10 +122,10 @@ def test_the_class_moves_every_layer_of_both_stacks() -> None:
     made = network(classes=2)
     x, label = torch.randn(2, 1, 5, 5, dtype=torch.float64), torch.tensor([0, 1])
     for layer in made.layers:
-        layer.classes.weight.zero_()
+        layer.classes.weight.zero_()  # pyright: ignore[reportAttributeAccessIssue, reportCallIssue]
     assert_close(made(x, label), made(x, label.flip(0)))
     for layer in made.layers:
-        for part in layer.classes.weight.chunk(2, 1):
+        for part in layer.classes.weight.chunk(2, 1):  # pyright: ignore[reportAttributeAccessIssue, reportCallIssue]
             part[1] = 0.5
             assert (made(x, label) - made(x, label.flip(0))).abs().max() > 1e-3
             part[1] = 0.0

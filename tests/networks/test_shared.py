@@ -36,10 +36,10 @@ def test_a_mixture_in_one_pass_is_each_generator_by_itself() -> None:
     torch.manual_seed(0)
     G = SharedGenerators(partial(DCGANGenerator, shape=(1, 8, 8), width=4, norm="none"), 3, 5).eval()
     z, which = torch.randn(9, 3), torch.arange(9) % 5
-    bank = G.trunk.project.weight.view(-1, 5, 4)  # (features, generators, 3 of z and a one)
+    bank = G.trunk.project.weight.view(-1, 5, 4)  # (features, generators, 3 of z and a one)  # pyright: ignore[reportAttributeAccessIssue, reportCallIssue]
     own = torch.stack([bank[:, k, :3] @ row + bank[:, k, 3] for row, k in zip(z, which, strict=True)])
-    trunk = nn.Sequential(G.trunk.first, G.trunk.blocks)
-    x = (own + G.trunk.project.bias).view(9, 4, 4, -1).permute(0, 3, 1, 2)
+    trunk = nn.Sequential(G.trunk.first, G.trunk.blocks)  # pyright: ignore[reportArgumentType]
+    x = (own + G.trunk.project.bias).view(9, 4, 4, -1).permute(0, 3, 1, 2)  # pyright: ignore[reportAttributeAccessIssue, reportOperatorIssue]
     assert_close(G(latents(z, which, 5)), trunk(x))
 
 
@@ -57,9 +57,9 @@ def test_a_image_moves_the_first_layer_of_its_generator_only() -> None:
     torch.manual_seed(0)
     G = SharedGenerators(partial(DCGANGenerator, shape=(1, 8, 8), width=4), 3, 4)
     G(latents(torch.randn(6, 3), torch.tensor([2] * 6), 4)).square().sum().backward()
-    moved = G.trunk.project.weight.grad.view(-1, 4, 4).abs().sum((0, 2)) > 0
+    moved = G.trunk.project.weight.grad.view(-1, 4, 4).abs().sum((0, 2)) > 0  # pyright: ignore[reportAttributeAccessIssue, reportCallIssue, reportOptionalMemberAccess]
     assert moved.tolist() == [False, False, True, False]
-    assert G.trunk.blocks[0].conv.weight.grad.abs().sum() > 0
+    assert G.trunk.blocks[0].conv.weight.grad.abs().sum() > 0  # pyright: ignore[reportAttributeAccessIssue, reportIndexIssue]
 
 
 # --- packs ---------------------------------------------------------------------------------------------------------------
@@ -83,7 +83,7 @@ def test_each_image_gets_the_logit_of_its_pack() -> None:
     def make(shape: tuple[int, int, int]) -> nn.Module:
         assert shape == (2, 1, 1)
         discriminator = nn.Sequential(nn.Flatten(), nn.Linear(2, 1, bias=False))
-        nn.init.constant_(discriminator[1].weight, 1.0)
+        nn.init.constant_(discriminator[1].weight, 1.0)  # pyright: ignore[reportArgumentType]
         return discriminator
 
     D = PackedDiscriminator(make, (1, 1, 1), 2)
@@ -106,7 +106,7 @@ def test_maxout_by_hand() -> None:
 def test_a_class_is_one_more_channel() -> None:
     D = LabelMapped(lambda shape: nn.Conv2d(shape[0], 1, shape[1:], bias=False), (2, 3, 5), 4)
     with torch.no_grad():
-        D.network.weight.zero_()[:, 2] = 1.0  # sees the map only
+        D.network.weight.zero_()[:, 2] = 1.0  # sees the map only  # pyright: ignore[reportCallIssue]
     logits = D(torch.randn(3, 2, 3, 5), torch.tensor([0, 3, 0])).flatten()
     assert_close(logits, D.maps.weight.sum(1)[[0, 3, 0]])
 

@@ -18,26 +18,26 @@ class Parts(Method):
         nn.Module.__init__(self)
         self.G = nn.Sequential(nn.Linear(1, 1, bias=False), nn.BatchNorm1d(1))
         self.D = nn.Linear(1, 1)
-        nn.init.constant_(self.G[0].weight, 1.0)
+        nn.init.constant_(self.G[0].weight, 1.0)  # pyright: ignore[reportArgumentType]
 
 
 def test_average_by_hand() -> None:
     method = Parts()
     average = Average(method)
     with torch.no_grad():
-        method.G[0].weight.fill_(3.0)
-        method.G[1].running_mean.fill_(8.0)
-        method.G[1].num_batches_tracked.fill_(17)
+        method.G[0].weight.fill_(3.0)  # pyright: ignore[reportCallIssue]
+        method.G[1].running_mean.fill_(8.0)  # pyright: ignore[reportCallIssue]
+        method.G[1].num_batches_tracked.fill_(17)  # pyright: ignore[reportCallIssue]
     average.update(0.75)
     G = average.networks["G"]
-    assert_close(G[0].weight, torch.tensor([[1.5]]))  # 0.75 * 1 + 0.25 * 3
-    assert_close(G[1].running_mean, torch.tensor([2.0]))  # 0.75 * 0 + 0.25 * 8
-    assert G[1].num_batches_tracked == 17, "a counter is copied"
+    assert_close(G[0].weight, torch.tensor([[1.5]]))  # 0.75 * 1 + 0.25 * 3  # pyright: ignore[reportIndexIssue]
+    assert_close(G[1].running_mean, torch.tensor([2.0]))  # 0.75 * 0 + 0.25 * 8  # pyright: ignore[reportIndexIssue]
+    assert G[1].num_batches_tracked == 17, "a counter is copied"  # pyright: ignore[reportIndexIssue]
     average.update(0.75)
-    assert_close(G[0].weight, torch.tensor([[1.875]]))
+    assert_close(G[0].weight, torch.tensor([[1.875]]))  # pyright: ignore[reportIndexIssue]
     average.update(0.0)
-    assert_close(G[0].weight, method.G[0].weight)
-    assert method.G[0].weight.item() == 3.0
+    assert_close(G[0].weight, method.G[0].weight)  # pyright: ignore[reportIndexIssue]
+    assert method.G[0].weight.item() == 3.0  # pyright: ignore[reportCallIssue]
 
 
 def test_the_averaged_method_shares_all_but_the_average() -> None:
@@ -55,4 +55,4 @@ def test_the_loop_averages_after_each_step() -> None:
     start = trainer.method.G.layers[0].weight.detach().clone()
     trainer.step()
     now = trainer.method.G.layers[0].weight.detach()
-    assert_close(trainer.average.networks["G"].layers[0].weight, start * 2 / 11 + now * 9 / 11)
+    assert_close(trainer.average.networks["G"].layers[0].weight, start * 2 / 11 + now * 9 / 11)  # pyright: ignore[reportAttributeAccessIssue, reportIndexIssue]

@@ -24,7 +24,7 @@ def feed(**more: Any) -> Feed:
 
 
 def drawn(feed: Feed, batches: int) -> list[int]:
-    return [label for _ in range(batches) for label in feed.next().label.tolist()]
+    return [label for _ in range(batches) for label in feed.next().label.tolist()]  # pyright: ignore[reportOptionalMemberAccess]
 
 
 def test_each_image_comes_once_an_epoch_in_ever_new_order() -> None:
@@ -69,11 +69,11 @@ def test_axes_labels_and_partners_go_together() -> None:
     images = np.arange(2 * 3 * 4 * 2, dtype=np.uint8).reshape(2, 3, 4, 2)
     made = Feed(images, np.array([5, 6]), images[::-1].copy(), batch_size=2, seed=0, generator=torch.Generator()).next()
     assert made.real.shape == (2, 2, 3, 4)
-    for n, label in enumerate(made.label.tolist()):
+    for n, label in enumerate(made.label.tolist()):  # pyright: ignore[reportOptionalMemberAccess]
         expected = torch.from_numpy(images[label - 5]).permute(2, 0, 1).float() / 127.5 - 1
         assert_close(made.real[n], expected)
         other = torch.from_numpy(images[6 - label]).permute(2, 0, 1).float() / 127.5 - 1
-        assert_close(made.partner[n], other)
+        assert_close(made.partner[n], other)  # pyright: ignore[reportOptionalSubscript]
 
 
 @pytest.mark.parametrize("mirror", [False, True])
@@ -85,7 +85,7 @@ def test_two_ranks_together_are_one(mirror: bool) -> None:
         whole, parts = one.next(), [half.next() for half in halves]
         assert len(whole) == 4 and [len(part) for part in parts] == [2, 2]
         assert_close(torch.cat([part.real for part in parts]), whole.real, rtol=0, atol=0)
-        assert torch.cat([part.label for part in parts]).tolist() == whole.label.tolist()
+        assert torch.cat([part.label for part in parts]).tolist() == whole.label.tolist()  # pyright: ignore[reportArgumentType, reportOptionalMemberAccess]
         for draw in (lambda batch: batch.normal(3), lambda batch: batch.uniform(1, 1), lambda batch: batch.integers(9)):
             assert torch.equal(torch.cat([draw(part) for part in parts]), draw(whole))
         assert halves[0].position == halves[1].position == one.position
@@ -107,7 +107,7 @@ def test_mirror_flips_about_half_and_pairs_alike() -> None:
     ).next()
     flipped = made.real[:, 0, 0, 0] < 0
     assert 60 < flipped.sum() < 140
-    assert torch.equal(made.real, made.partner)
+    assert torch.equal(made.real, made.partner)  # pyright: ignore[reportArgumentType]
     assert_close(made.real.sum((1, 2, 3)), torch.zeros(200))
 
 
@@ -117,7 +117,7 @@ def test_a_mapped_set_gives_the_same_batches(monkeypatch: pytest.MonkeyPatch) ->
     mapped = feed(mirror=True)
     assert isinstance(mapped.images, np.ndarray)
     made = mapped.next()
-    assert torch.equal(made.real, resident[0].real) and torch.equal(made.label, resident[0].label)
+    assert torch.equal(made.real, resident[0].real) and torch.equal(made.label, resident[0].label)  # pyright: ignore[reportArgumentType]
 
 
 def test_the_source_is_never_changed() -> None:

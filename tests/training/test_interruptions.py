@@ -25,7 +25,7 @@ def test_a_signal_saves_and_stops(tmp_path: Path, number: int, code: int) -> Non
     child = children.start(out, 1_000_000, checkpoint_every=1000)
     children.wait_for_step(out, 0)
     time.sleep(0.05)  # between two checkpoints
-    os.kill(child.pid, number)
+    os.kill(child.pid, number)  # pyright: ignore[reportArgumentType]
     child.join(30)
     assert child.exitcode == code
     reached = newest_state(out)["counters"]["steps"]

@@ -141,7 +141,7 @@ def test_a_weight_that_is_not_finite_is_never_saved(shaky, tmp_path: Path) -> No
         def saved(self, trainer) -> None:
             if trainer.steps == 4:
                 with torch.no_grad():
-                    trainer.average.networks["G"].layers[0].weight[0, 0] = float("inf")
+                    trainer.average.networks["G"].layers[0].weight[0, 0] = float("inf")  # pyright: ignore[reportAttributeAccessIssue, reportIndexIssue]
 
     with pytest.raises(GanvasError, match=r"not saved: /average/G\.layers\.0\.weight holds NaN or inf at step 6"):
         train_small(shaky(lambda call: False), tmp_path / "run", 6, callbacks=[Poison()], checkpoint_every=2)

@@ -32,7 +32,7 @@ class Counting(Method):
         self.notes: list[tuple[str, float]] = []
         self.poison: dict[str, float] = {}
 
-    def optimizers(self):
+    def optimizers(self):  # pyright: ignore[reportIncompatibleMethodOverride]
         return {key: SGD(getattr(self, key).parameters(), lr=self.lr) for key in ("G", "D")}
 
     def updates(self) -> list[Update]:
@@ -92,7 +92,7 @@ def test_a_memo_lasts_one_step_and_a_repeat_has_none() -> None:
     assert trainer.method.gift is None, "the second turn has a batch of its own"
     trainer.updates[1] = Update("second", trains="D", loss=trainer.method.second)
     trainer.step()
-    assert trainer.method.gift.item() == 0.0, "7 times G's weight as it was when G's update computed it"
+    assert trainer.method.gift.item() == 0.0, "7 times G's weight as it was when G's update computed it"  # pyright: ignore[reportAttributeAccessIssue]
     trainer.updates = trainer.updates[1:]
     trainer.step()
     assert trainer.method.gift is None
@@ -177,7 +177,7 @@ def test_step_sizes_follow_the_schedule() -> None:
 @pytest.mark.parametrize("update", ["first", "second"])
 def test_nan_and_inf_stop_before_the_weights_of_that_update_move(update: str, value: float) -> None:
     trainer = counting()
-    trainer.method.poison = {update: value}
+    trainer.method.poison = {update: value}  # pyright: ignore[reportArgumentType]
     trained = trainer.method.G if update == "first" else trainer.method.D
     with pytest.raises(NonFinite, match=update):
         trainer.step()

@@ -31,10 +31,11 @@ def measure_likelihood(
     data: Dataset,
     *,
     samples: int = IMPORTANCE_SAMPLES,
+    examples: int = MAX_EXAMPLES,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> dict[str, Figure]:
-    """The primary figure of held-out examples, at most 10,000, by its unit: {"nats": ...}, {"bits_per_dim": ...} and so on.
+    """The primary figure of held-out examples, at most `examples`, by its unit: {"nats": ...}, {"bits_per_dim": ...} and so on.
 
     Its detail "bound_or_exact" says which it is. An estimated bound takes `samples` draws per example, and has the detail
     "value_at_1" too: the same by one draw. Equal seeds measure equal images (where the method binarises them) with equal draws.
@@ -46,22 +47,22 @@ def measure_likelihood(
             f"{data.name} has no test split, and how probable a method finds the images it was trained on means nothing:"
             " raise data.holdout"
         )
-    blocks = list(likelihoods(method, held, samples, seed, progress))
+    blocks = list(likelihoods(method, held, samples, examples, seed, progress))
     figure = summary(blocks)
     details = dict(figure.details)
     if not blocks[0].exact:
         details["samples"] = samples
         if samples > 1:
-            details["value_at_1"] = summary(likelihoods(method, held, 1, seed)).value
+            details["value_at_1"] = summary(likelihoods(method, held, 1, examples, seed)).value
     return {figure.unit: figure.replace(split=held.split, details=details)}
 
 
 def likelihoods(
-    method: HasLikelihood, data: Dataset, samples: int, seed: int, progress: Progress | None = None
+    method: HasLikelihood, data: Dataset, samples: int, examples: int, seed: int, progress: Progress | None = None
 ) -> Iterable[Likelihood]:
     """Block by block, of the first images of `data`."""
     window = max(1, min(WINDOW, len(data) - 1))  # of a short text, all of it is one example
-    device, count = method.device, min(MAX_EXAMPLES, count_examples(data, window))
+    device, count = method.device, min(examples, count_examples(data, window))
     for start in range(0, count, BLOCK):
         rows = np.arange(start, min(count, start + BLOCK))
         batch = examples_of(data, rows, window, device)

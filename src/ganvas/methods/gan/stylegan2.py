@@ -72,7 +72,7 @@ class StyleGAN2(Pair):
         self.strength = auto_gamma(spec.total_variance) if self.gamma is None else self.gamma
         classes = self.learn_classes(spec) if self.conditional else 0
         widths = self.widths
-        self.G: StyleGenerator = StyleGenerator(
+        self.G: StyleGenerator = StyleGenerator(  # pyright: ignore[reportIncompatibleVariableOverride]
             self.z_dim, spec.shape, widths, self.w_dim, kind=self.generator, mapping_layers=self.mapping_layers,
             mapping_pace=self.mapping_pace, classes=classes, truncation=self.truncation,
         )  # fmt: skip

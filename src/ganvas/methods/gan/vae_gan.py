@@ -54,7 +54,8 @@ class VAEGAN(Adversarial, Encodes):
     def build(self, spec: DataSpec) -> None:
         self.E = GaussianEncoder(DCGANDiscriminator(spec.shape, self.width, outputs=2 * self.z_dim))
         self.G = DCGANGenerator(self.z_dim, spec.shape, self.width, norm="batch")
-        self.D: FeatureDiscriminator = FeatureDiscriminator(spec.shape, self.width, level=self.level)
+        discriminator = FeatureDiscriminator(spec.shape, self.width, level=self.level)
+        self.D: FeatureDiscriminator = discriminator  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def trained(self) -> list[tuple[str, nn.Module, float]]:
         return [("E", self.E, self.lr), *super().trained()]

@@ -314,7 +314,9 @@ class Walked(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx: Any, *gradients: Tensor
+    ) -> tuple[Tensor, None]:
         given = dict(zip(ctx.names, gradients, strict=True))
         return ctx.walk.back(lambda name, _, gradient: gradient.add_(given[name])), None
 

@@ -38,8 +38,9 @@ def changed(**values: Any) -> Wishes:
         ("kind", "bee", "bee"),
         ("flag", "yes", True), ("flag", "ON", True), ("flag", " 0 ", False), ("flag", True, True),
         ("gamma", "0.25", 0.25), ("gamma", "auto", None), ("gamma", "none", None), ("gamma", None, None),
-        ("widths", "96-48-24", (96, 48, 24)), ("widths", "96,48", (96, 48)), ("widths", "320", (320,)), ("widths", [8, 4], (8, 4)),
-        ("widths", "(8,)", (8,)), ("widths", 16, (16,)), ("codes", "none", ()), ("codes", [], ()), ("kernel", "5", 5),
+        ("widths", "96-48-24", (96, 48, 24)), ("widths", "96,48", (96, 48)), ("widths", "320", (320,)),
+        ("widths", [8, 4], (8, 4)), ("widths", "(8,)", (8,)), ("widths", 16, (16,)), ("codes", "none", ()),
+        ("codes", [], ()), ("kernel", "5", 5),
         ("size", "64", 64), ("size", "48x64", "48x64"), ("size", "auto", "auto"), ("size", 32, 32),
     ],
 )  # fmt: skip

@@ -30,7 +30,7 @@ TROUBLES: dict[str, dict[str, Any]] = {
     "mode_collapse": {
         "changes": {
             "samples/diversity": 0.0, "samples/pixel_diversity": 0.0, "samples/near_duplicates": 1.0, "samples/nearest": 0.0,
-        }  # fmt: skip
+        }
     },
     "partial_collapse": {"changes": {"samples/near_duplicates": 0.9, "samples/nearest": 0.0}},
     "discriminator_overfits": {"changes": {"logits/overfit": 0.9}},

@@ -114,7 +114,7 @@ PLAIN = {
 
 @pytest.mark.parametrize("name", PLAIN)
 def test_plain_loop_has_the_losses_of_the_library(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """To 1e-6 relative over the first steps, which include a lazy penalty, two steps of each network and a falling learning rate."""
+    """To 1e-6 relative over the first steps: with a lazy penalty, two steps of each network, a falling learning rate."""
     steps, seed = 5, 3
     made = runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="example")
     _, theirs = made["train"](steps, seed)

@@ -1,1 +1,1 @@
-"""One paper, one file, in a folder of its family. A file here is found and its method registered by itself (see CONTRIBUTING.md)."""
+"""One paper, one file, in a folder of its family. Methods in files here are registered automatically (see CONTRIBUTING.md)."""

@@ -1,4 +1,4 @@
-"""What a variational autoencoder adds to other networks: mean and variance as two halves of the output, and a plain MLP decoder."""
+"""Parts of variational autoencoders: mean and variance as two halves of an output, and a plain MLP decoder."""
 
 from __future__ import annotations
 

@@ -71,10 +71,10 @@ def stylise(
 ) -> Stylised:
     """`content` in the style of `styles`, by optimising the image (see ganvas.tasks.gatys). No training is needed.
 
-    `network` is a name of ganvas.networks.features.catalog.CATALOG, or auto; `weights_file` its weights. `shares` are the weights of
-    the styles. `masks` (H, W) in [0, 1], one per style, say where a style is applied. `size` is the longer side in pixels
-    during the optimisation (None: that of the content). `minutes` is a time limit that replaces `settings.steps`. `rgb`: a grey
-    content may take colours of the styles. `dtype` is the network's precision, float32 or bfloat16.
+    `network` is a name of ganvas.networks.features.catalog.CATALOG, or auto; `weights_file` its weights. `shares` are the
+    weights of the styles. `masks` (H, W) in [0, 1], one per style, say where a style is applied. `size` is the longer side
+    in pixels while optimising (None: that of the content). `minutes` is a time limit that replaces `settings.steps`. `rgb`: a
+    grey content may take colours of the styles. `dtype` is the network's precision, float32 or bfloat16.
 
     DataError, UsageError: images or numbers that cannot be used. GanvasError: no weights of a network; it lists the choices.
     """

@@ -63,11 +63,11 @@ class TrainConfig:
     settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     data_settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     seed: int | None = setting(None, "All random draws follow from it. Default: 0.", minimum=0)
-    device: str = setting("auto", "auto, cpu, cuda, cuda:N or mps. auto: a GPU where there is one.")
-    precision: str = setting("auto", "auto: bf16 where the machine is faster by it.", choices=("auto", "fp32", "bf16"))
+    device: str = setting("auto", "auto, cpu, cuda, cuda:N or mps. auto: a GPU if there is one.")
+    precision: str = setting("auto", "auto: bf16 if it is faster on this machine.", choices=("auto", "fp32", "bf16"))
     compile: str = setting("auto", "Compile the networks.", choices=("auto", "on", "off"))
     resume: str | Path | None = setting(
-        None, "Continue that run. auto: with --out where it holds this run already, else start it.", metavar="RUN|auto"
+        None, "Continue this run. auto: continue the run in --out if there is one, else start it.", metavar="RUN|auto"
     )
     codes: str | Path | None = setting(
         None, "code_prior: the run of a vq_vae whose codes it learns; its weights are copied.", metavar="RUN"

@@ -60,33 +60,33 @@ class VAE(Autoencoder, Samples, Encodes, HasLikelihood):
     title = "variational autoencoder"
     paper = "Kingma and Welling 2013, Auto-Encoding Variational Bayes, arXiv:1312.6114"
 
-    z_dim: int = setting(32, "numbers in a latent", minimum=1)
+    z_dim: int = setting(32, "size of the latent", minimum=1)
     pixels: str = setting(
         "bernoulli",
-        "what the decoder says of a pixel",
+        "the decoder's distribution of a pixel",
         choices=("bernoulli", "gaussian", "logistic_mixture"),
     )
-    components: int = setting(5, "logistic_mixture: logistics a pixel", minimum=1)
+    components: int = setting(5, "logistic_mixture: components per pixel", minimum=1)
     binarise: str = setting(
         "none",
-        "bernoulli: how images become 0 and 1; stochastic draws anew at each step",
+        "bernoulli: how images become 0 and 1; stochastic samples anew at each step",
         choices=("none", "threshold", "stochastic"),
     )
     beta: float = setting(1.0, "weight of the KL term; above 1 favours few, separate causes", minimum=0)
     kl_warmup: int = setting(0, "steps over which the KL term's weight rises from 0", minimum=0)
     free_bits: float = setting(
-        0.0, "KL of a latent number, mean over the batch, that costs nothing", minimum=0, unit="nats"
+        0.0, "free bits: KL per latent dimension, mean over the batch, that is not penalised", minimum=0, unit="nats"
     )
     network: str = setting("strided", "strided 4x4 convolutions, or fully connected", choices=("strided", "mlp"))
     widths: tuple[int, ...] = setting(
         (128, 64, 32), "channels from the smallest size up; of mlp, units from z up to the image", minimum=1
     )
-    shift: int = setting(0, "training images are moved by up to so many pixels each way", minimum=0, unit="pixels")
-    shift_share: float = setting(0.5, "shift: share of the images that are moved at all", minimum=0, maximum=1)
+    shift: int = setting(0, "maximum random shift of training images along each axis", minimum=0, unit="pixels")
+    shift_share: float = setting(0.5, "shift: share of the images that are shifted", minimum=0, maximum=1)
     decay: str = setting(
-        "linear", "fall of the learning rate to zero over the budget", choices=("linear", "cosine", "none")
+        "linear", "decay of the learning rate to zero over the budget", choices=("linear", "cosine", "none")
     )
-    ema: float = setting(0.999, "decay of both networks' average, a step", minimum=0, maximum=0.999999)
+    ema: float = setting(0.999, "decay of both networks' average per step", minimum=0, maximum=0.999999)
 
     averaged = ("E", "G")
 

@@ -2,7 +2,7 @@
 
 Idea: tell an image as discrete codes. An encoder makes a small grid of vectors z, each is replaced by the nearest of K learned
 vectors (eq. 1, 2), and a decoder generates the image from those. What the encoder hands on is the grid of their numbers, for
-another model to learn (here: a prior over codes), and there is no prior of its own: it generates what it is shown, and nothing new.
+another model to learn (here: a prior over codes), and there is no prior of its own: it reconstructs images and generates none.
 
 The loss has three terms (eq. 3): reconstruction; the codebook's, which draws codes to the z that chose them; and `beta` times
 the commitment's, which keeps z near its code. Rounding to a code has no gradient. `through = straight` hands the decoder's to the
@@ -60,7 +60,7 @@ class VQVAE(Autoencoder, Tokenizes, Demonstrates):
 
     quantiser: str = setting(
         "ema",
-        "who moves the codes: moving averages, the gradient, or nobody (finite scalar quantisation)",
+        "how the codes are learned: moving averages, gradient, or fixed levels (finite scalar quantisation)",
         choices=("ema", "gradient", "fsq"),
     )
     size: int = setting(128, "ema, gradient: codes in a codebook", minimum=2, maximum=65536)
@@ -69,24 +69,24 @@ class VQVAE(Autoencoder, Tokenizes, Demonstrates):
         (8, 5, 4), "fsq: levels of each number; their product is the number of codes", minimum=1
     )
     levels: int = setting(1, "grids of codes: one, or a coarse one of half the size too", choices=(1, 2))
-    downsamplings: int = setting(2, "how often height and width are halved for the (finer) grid", minimum=1, maximum=8)
+    downsamplings: int = setting(2, "downsamplings from the image to the (finer) grid", minimum=1, maximum=8)
     through: str = setting(
         "straight",
-        "ema, gradient: how the gradient passes the choice of a code: as it is, or turned as the vector is",
+        "ema, gradient: gradient through the quantisation: straight-through or the rotation trick",
         choices=("straight", "rotation"),
     )
     beta: float = setting(0.25, "ema, gradient: weight of the commitment term", minimum=0)
-    codebook_decay: float = setting(0.99, "ema: decay of a code's moving averages, a step", minimum=0, maximum=0.99999)
+    codebook_decay: float = setting(0.99, "ema: decay of a code's moving averages per step", minimum=0, maximum=0.99999)
     revive: float = setting(
         USED,
-        "ema, gradient: a code that is chosen less than this part of an even share starts again at an encoder output; 0: none",
+        "ema, gradient: a code used less than this fraction of a uniform share is reset to an encoder output; 0: never",
         minimum=0,
         maximum=0.99,
     )
     width: int = setting(64, "channels of the features on the grid", minimum=2)
     blocks: int = setting(2, "residual blocks, each network and level", minimum=0)
     warmup: int = setting(100, "steps over which the learning rate rises to its full value", minimum=0)
-    ema: float = setting(0.999, "decay of the average of all weights and codes, a step", minimum=0, maximum=0.999999)
+    ema: float = setting(0.999, "decay of the average of all weights and codes per step", minimum=0, maximum=0.999999)
 
     averaged = ("E", "G", "Q")
 

@@ -19,13 +19,13 @@ from ganvas.method import Classes, setting, step_factor
 class Autoregressive(Classes, Samples):
     """A method that draws one value after the other."""
 
-    batch_size: int = setting(32, "images a step, over all processes together", minimum=1)
+    batch_size: int = setting(32, "images per step, over all processes together", minimum=1)
     lr: float = setting(1e-3, "learning rate of Adam at the start", minimum=0)
     decay: str = setting(
-        "cosine", "fall of the learning rate to zero over the budget", choices=("linear", "cosine", "none")
+        "cosine", "decay of the learning rate to zero over the budget", choices=("linear", "cosine", "none")
     )
     warmup: int = setting(100, "steps over which the learning rate rises to its full value", minimum=0)
-    ema: float = setting(0.999, "decay of the weights' average, a step", minimum=0, maximum=0.999999)
+    ema: float = setting(0.999, "decay of the weights' average per step", minimum=0, maximum=0.999999)
 
     def schedule(self, progress: float, steps: int) -> float:
         return step_factor(self.decay, progress, steps, self.warmup)

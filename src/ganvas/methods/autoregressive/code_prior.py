@@ -50,16 +50,14 @@ class CodePrior(Autoregressive, TwoStage, Restores):
     first_stage: str = setting(
         "", "the method whose codes are learned and its settings, as JSON; --codes RUN writes it"
     )
-    conditional: bool = setting(False, "tell every gate the class of each image; the data need labels")
+    conditional: bool = setting(False, "condition every gate on the class of each image; the data need labels")
     length: int = setting(32, "numbers in the vector that stands for a code in the network", minimum=1)
     width: int = setting(64, "features of each stack", minimum=1)
     layers: int = setting(6, "gated layers", minimum=1)
     kernel: int = setting(3, "height and width of what a layer sees, before masking", choices=(3, 5, 7), unit="codes")
     first_kernel: int = setting(5, "the same of the first layer", choices=(3, 5, 7), unit="codes")
     head: int = setting(128, "features of the two layers before the output", minimum=1)
-    dropout: float = setting(
-        0.1, "share of an image's features that each gate loses in training", minimum=0, maximum=0.9
-    )
+    dropout: float = setting(0.1, "dropout rate of the features of each gate", minimum=0, maximum=0.9)
     lr: float = setting(1e-3, "learning rate of AdamW at the start", minimum=0)
     weight_decay: float = setting(0.01, "AdamW's weight decay", minimum=0)
     particles: int = setting(16, "restoring: drafts at a time, of which the intact codes choose", minimum=1)
@@ -163,8 +161,8 @@ class CodePrior(Autoregressive, TwoStage, Restores):
         it, which no autoregressive network sees, choose among drafts: `particles` of them are drawn at once, and after each row
         of the grid the drafts are drawn anew among themselves, as often as the probability that each gave to the row's intact
         codes says (a particle filter; with many drafts its draws are exact). With two grids the same continues from the coarse to
-        the fine one. A class-conditional prior is not conditioned on a class: each draft has its own, as often as in the data, and the
-        intact codes choose among these as well.
+        the fine one. A class-conditional prior gets no class here: each draft has its own, as often as in the data, and
+        the intact codes choose among these as well.
 
         The encoder sees further than a cell, so what fills the hole degrades intact codes near its edge. So this is done `sweeps`
         times: the hole is filled first by what lies around it, then by what the sweep before generated, and the image is encoded

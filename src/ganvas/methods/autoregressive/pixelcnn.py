@@ -60,7 +60,7 @@ class GatedPixelCNN(ExactLikelihood):
     mixtures: int = setting(10, "logistic_mixture: components", minimum=1)
     binarise: str = setting(
         "threshold",
-        "binary: 1 where a value is above the middle, or with the value as its probability, drawn anew in each step",
+        "binary: 1 where a value is above the middle, or sampled in each step with the value as probability",
         choices=("threshold", "stochastic"),
     )
     width: int = setting(64, "features of each stack; rounded up to a multiple of the channels", minimum=1)
@@ -68,10 +68,8 @@ class GatedPixelCNN(ExactLikelihood):
     kernel: int = setting(3, "height and width of what a layer sees, before masking", choices=(3, 5, 7), unit="pixels")
     first_kernel: int = setting(7, "the same of the first layer", choices=(3, 5, 7), unit="pixels")
     head: int = setting(128, "features of the two layers before the output", minimum=1)
-    dropout: float = setting(
-        0.0, "share of an image's features that each gate loses in training", minimum=0, maximum=0.9
-    )
-    conditional: bool = setting(False, "tell every gate the class of each image; the data need labels")
+    dropout: float = setting(0.0, "dropout rate of the features of each gate", minimum=0, maximum=0.9)
+    conditional: bool = setting(False, "condition every gate on the class of each image; the data need labels")
 
     def build(self, spec: DataSpec) -> None:
         self.shape = spec.shape

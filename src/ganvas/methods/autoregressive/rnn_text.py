@@ -45,23 +45,25 @@ class RecurrentTextModel(ExactLikelihood):
     paper = "Graves 2013, Generating Sequences With Recurrent Neural Networks, arXiv:1308.0850"
     takes = ("text",)
 
-    batch_size: int = setting(64, "rows of text a step, over all processes together", minimum=1)
-    window: int = setting(32, "tokens of a row a step, as far as gradients go back", minimum=1)
-    cell: str = setting("lstm", "kind of the recurrent layers", choices=("lstm", "gru"))
+    batch_size: int = setting(64, "rows of text per step, over all processes together", minimum=1)
+    window: int = setting(32, "tokens of each row per step, the length of backpropagation through time", minimum=1)
+    cell: str = setting("lstm", "type of the recurrent layers", choices=("lstm", "gru"))
     widths: tuple[int, ...] = setting((320,), "features of each layer, the first nearest to the tokens", minimum=1)
-    embedding: int = setting(128, "features of a token; 0: as many as the last layer has", minimum=0)
-    tied: bool = setting(True, "score tokens by the same matrix that embeds them")
-    dropout: float = setting(0.0, "share of features that training leaves out between layers", minimum=0, maximum=0.9)
-    clip: float = setting(1.0, "largest norm of the gradients together; 0: as they are", minimum=0)
+    embedding: int = setting(128, "features of a token; 0: as the last layer", minimum=0)
+    tied: bool = setting(True, "share the weights of the embedding and the output layer")
+    dropout: float = setting(0.0, "dropout rate between layers", minimum=0, maximum=0.9)
+    clip: float = setting(
+        1.0, "maximum norm of the gradient, larger ones are scaled down to it; 0: no clipping", minimum=0
+    )
     lr: float = setting(6e-3, "learning rate of Adam at the start", minimum=0)
     beta2: float = setting(0.99, "Adam's second decay", minimum=0, maximum=0.99999)
     warmup: int = setting(50, "steps over which the learning rate rises to its full value", minimum=0)
-    ema: float = setting(0.99, "decay of the weights' average, a step", minimum=0, maximum=0.999999)
+    ema: float = setting(0.99, "decay of the weights' average per step", minimum=0, maximum=0.999999)
     length: int = setting(500, "sampling: tokens of a text", minimum=1)
     temperature: float = setting(1.0, "sampling: below 1 prefers probable tokens, 0 takes the most probable", minimum=0)
-    top_k: int = setting(0, "sampling: only so many most probable tokens; 0: all", minimum=0)
+    top_k: int = setting(0, "sampling: keep only the top_k most probable tokens; 0: all", minimum=0)
     top_p: float = setting(
-        1.0, "sampling: only the fewest tokens that together are so probable; 1: all", minimum=0, maximum=1
+        1.0, "sampling: keep the fewest tokens with a total probability of at least top_p; 1: all", minimum=0, maximum=1
     )
 
     carried = ("state",)

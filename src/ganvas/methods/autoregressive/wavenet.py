@@ -46,7 +46,7 @@ class WaveNetMethod(ExactLikelihood):
     paper = "van den Oord et al. 2016, WaveNet: A Generative Model for Raw Audio, arXiv:1609.03499"
     takes = ("audio",)
 
-    batch_size: int = setting(16, "clips a step, over all processes together", minimum=1)
+    batch_size: int = setting(16, "clips per step, over all processes together", minimum=1)
     output: str = setting(
         "categorical",
         "a sample's distribution over mu-law levels: a softmax, or a mixture of logistics",
@@ -55,17 +55,19 @@ class WaveNetMethod(ExactLikelihood):
     levels: int = setting(256, "mu-law levels of a sample", minimum=2, maximum=256)
     mixtures: int = setting(10, "logistic_mixture: components", minimum=1)
     width: int = setting(64, "features of a layer", minimum=1)
-    layers: int = setting(10, "gated layers of a stack, each with taps farther apart", minimum=1, maximum=16)
-    stacks: int = setting(2, "stacks, each beginning with taps side by side", minimum=1)
-    kernel: int = setting(2, "taps of a layer; in the next they lie so many times farther apart", choices=(2, 3, 4))
+    layers: int = setting(10, "gated layers of a stack, with increasing dilation", minimum=1, maximum=16)
+    stacks: int = setting(2, "stacks, each starting at dilation 1", minimum=1)
+    kernel: int = setting(
+        2, "taps of a layer; the dilation of each layer is this many times that of the layer before", choices=(2, 3, 4)
+    )
     taps: int = setting(32, "samples that the first convolution sees", minimum=1)
     skip: int = setting(128, "features of the two layers before the output", minimum=1)
-    crop: int = setting(4096, "samples of a clip that a step learns from, cut out at random; 0: whole clips", minimum=0)
-    place: bool = setting(True, "tell every gate how far into the clip it is")
-    conditional: bool = setting(False, "tell every gate the class of each clip; the data need labels")
+    crop: int = setting(4096, "length of the random crop of each clip, in samples; 0: whole clips", minimum=0)
+    place: bool = setting(True, "condition every gate on the position in the clip")
+    conditional: bool = setting(False, "condition every gate on the class of each clip; the data need labels")
     clip: float = setting(
         2.0,
-        "largest norm of a step's gradient; longer ones, which silence makes, are made as short. 0: as they are",
+        "maximum norm of the gradient; larger gradients, as silence causes, are scaled down to it; 0: no clipping",
         minimum=0,
     )
 

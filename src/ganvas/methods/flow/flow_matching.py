@@ -3,8 +3,8 @@
 Idea: draw a line from each noise to an image chosen at random, x_t = (1 - t) x_0 + t x_1, and let a network guess the line's
 velocity x_1 - x_0 from x_t and t alone. Its best guess is the mean over all lines through x_t, and the flow along these means
 carries the normal distribution to that of the images (Lipman, theorem 2). So a regression trains a sampler: one network, no
-adversarial loss. To sample is to solve dx = v(x, t) dt from 0 to 1, deterministic in the noise, at `sampling_steps` times the price of one
-pass, or twice that for the solvers of second order.
+adversarial loss. Sampling solves dx = v(x, t) dt from 0 to 1, deterministically, with `sampling_steps` evaluations of the
+network, or twice as many for the solvers of second order.
 
 Classes: the label is omitted for some images, so that one network knows v with and without it, and sampling can go beyond
 the class's own v, away from the other (`guidance`; Ho and Salimans 2022, arXiv:2207.12598).
@@ -37,25 +37,27 @@ class FlowMatching(Classes, Samples):
     title = "a velocity field from noise to images, along straight lines"
     paper = "Lipman et al. 2022, Flow Matching for Generative Modeling, arXiv:2210.02747"
 
-    batch_size: int = setting(64, "images a step, over all processes together", minimum=1)
+    batch_size: int = setting(64, "images per step, over all processes together", minimum=1)
     lr: float = setting(2e-3, "learning rate of Adam at the start", minimum=0)
     beta1: float = setting(0.9, "Adam's first decay", minimum=0, maximum=0.9999)
     beta2: float = setting(0.99, "Adam's second decay", minimum=0, maximum=0.99999)
     decay: str = setting(
-        "linear", "fall of the learning rate to zero over the budget", choices=("linear", "cosine", "none")
+        "linear", "decay of the learning rate to zero over the budget", choices=("linear", "cosine", "none")
     )
     warmup: int = setting(100, "steps over which the learning rate rises to its full value", minimum=0)
     widths: tuple[int, ...] = setting((96, 64, 32), "channels from the smallest size up, without full size", minimum=1)
-    blocks: int = setting(1, "residual blocks after each halving and each doubling", minimum=0)
-    times: str = setting("uniform", "how training draws t", choices=("uniform", "logit_normal"))
+    blocks: int = setting(1, "residual blocks at each size", minimum=0)
+    times: str = setting("uniform", "distribution of t in training", choices=("uniform", "logit_normal"))
     solver: str = setting(
-        "heun", "of dx = v dt; heun and midpoint take two passes a step", choices=("euler", "midpoint", "heun")
+        "heun", "of dx = v dt; heun and midpoint take two evaluations per step", choices=("euler", "midpoint", "heun")
     )
     sampling_steps: int = setting(16, "steps of the solver", minimum=1)
-    conditional: bool = setting(False, "tell the network the class of each image; the data need labels")
+    conditional: bool = setting(False, "condition the network on the class of each image; the data need labels")
     label_dropout: float = setting(0.1, "conditional: share of the images without their label", minimum=0, maximum=1)
-    guidance: float = setting(1.0, "conditional: 1 is the class's own v, 0 that of all, above 1 beyond it", minimum=0)
-    ema: float = setting(0.999, "decay of the network's average, a step", minimum=0, maximum=0.999999)
+    guidance: float = setting(
+        1.0, "conditional: classifier-free guidance weight; 1: none, above 1: stronger", minimum=0
+    )
+    ema: float = setting(0.999, "decay of the network's average per step", minimum=0, maximum=0.999999)
 
     averaged = ("v",)
     of_sampling = ("solver", "sampling_steps", "guidance")

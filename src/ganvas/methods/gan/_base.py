@@ -24,13 +24,13 @@ from ganvas.method import Batch, Classes, DataSpec, Update, setting
 class Pair(Classes, Samples, HasDiscriminator):
     """Base of the GANs: subclasses build `self.G` and `self.D` and state two losses; optimisers are theirs or Adversarial's."""
 
-    batch_size: int = setting(64, "images a step, over all processes together", minimum=1)
-    z_dim: int = setting(100, "numbers in a latent", minimum=1)
+    batch_size: int = setting(64, "images per step, over all processes together", minimum=1)
+    z_dim: int = setting(100, "size of the latent", minimum=1)
     lr: float = setting(2e-4, "learning rate of both networks' optimiser", minimum=0)
     balance: float = setting(1.0, "learning rate of D over that of G", minimum=0)
     augment: str = setting(
         "none",
-        "what happens to real and fake images alike before D sees them, for few data; ada adapts its strength",
+        "augmentation of real and fake images before D, for small data sets; ada adapts its strength",
         choices=("none", "diffaugment", "ada"),
     )
     ada_target: float = setting(0.6, "ada: mean sign of D's logits on real images to hold", minimum=0, maximum=1)

@@ -21,9 +21,9 @@ class DCGAN(NonSaturating):
     title = "deep convolutional GAN"
     paper = "Radford et al. 2015, Unsupervised Representation Learning with DCGANs, arXiv:1511.06434"
 
-    batch_size: int = setting(128, "images a step, over all processes together", minimum=2)
+    batch_size: int = setting(128, "images per step, over all processes together", minimum=2)
     width: int = setting(64, "channels at the largest inner size, both networks", minimum=1)
-    conditional: bool = setting(False, "tell both networks the class of each image; the data need labels")
+    conditional: bool = setting(False, "condition both networks on the class of each image; the data need labels")
 
     def build(self, spec: DataSpec) -> None:
         classes = self.learn_classes(spec) if self.conditional else 0

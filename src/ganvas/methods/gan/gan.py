@@ -32,7 +32,7 @@ class GAN(Adversarial):
     title = "the classic MLP GAN"
     paper = "Goodfellow et al. 2014, Generative Adversarial Nets, arXiv:1406.2661"
 
-    batch_size: int = setting(100, "images a step, over all processes together", minimum=2)
+    batch_size: int = setting(100, "images per step, over all processes together", minimum=2)
     beta1: float = setting(0.9, "Adam's first decay", minimum=0, maximum=0.9999)
     loss: str = setting("non_saturating", "what G makes small", choices=("non_saturating", "minimax"))
     noise_kind: str = setting("normal", "distribution of z; uniform is on [-1, 1)", choices=("normal", "uniform"))

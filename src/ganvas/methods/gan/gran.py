@@ -28,7 +28,7 @@ class GRAN(NonSaturating):
     title = "recurrent generator, additive canvas"
     paper = "Im et al. 2016, Generating Images with Recurrent Adversarial Networks, arXiv:1602.05110"
 
-    batch_size: int = setting(64, "images a step, over all processes together", minimum=2)
+    batch_size: int = setting(64, "images per step, over all processes together", minimum=2)
     width: int = setting(64, "channels of decoder and encoder at the largest inner size", minimum=1)
     disc_width: int = setting(64, "channels of D at the largest inner size", minimum=1)
     steps: int = setting(3, "times that G adds to its canvas (T)", minimum=1)

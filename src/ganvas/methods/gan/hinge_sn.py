@@ -23,8 +23,8 @@ class HingeSN(Adversarial):
     title = "hinge loss, spectral normalisation"
     paper = "Miyato et al. 2018, Spectral Normalization for GANs, arXiv:1802.05957"
 
-    batch_size: int = setting(64, "images a step, over all processes together", minimum=2)
-    z_dim: int = setting(128, "numbers in a latent", minimum=1)
+    batch_size: int = setting(64, "images per step, over all processes together", minimum=2)
+    z_dim: int = setting(128, "size of the latent", minimum=1)
     beta1: float = setting(0.0, "Adam's first decay", minimum=0, maximum=0.9999)
     beta2: float = setting(0.9, "Adam's second decay", minimum=0, maximum=0.99999)
     width: int = setting(64, "channels at full size, both networks", minimum=1)

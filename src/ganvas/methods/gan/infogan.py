@@ -51,7 +51,7 @@ class InfoGAN(Adversarial):
     title = "interpretable codes without labels, by mutual information"
     paper = "Chen et al. 2016, InfoGAN: Interpretable Representation Learning by Information Maximizing GANs, arXiv:1606.03657"
 
-    batch_size: int = setting(128, "images a step, over all processes together", minimum=2)
+    batch_size: int = setting(128, "images per step, over all processes together", minimum=2)
     z_dim: int = setting(62, "numbers of plain noise in a latent, before the codes", minimum=1)
     width: int = setting(64, "channels at the largest inner size, both networks", minimum=1)
     hidden: int = setting(
@@ -74,7 +74,7 @@ class InfoGAN(Adversarial):
         "none", "late: the learning rate falls to zero over the second half of the budget", choices=("none", "late")
     )
     warp: float = setting(
-        0.0, "strength of random turns, slants, sizes and shifts of all that D and Q see", minimum=0, maximum=2
+        0.0, "strength of random rotation, shear, scale and shift of all inputs of D and Q", minimum=0, maximum=2
     )
 
     def build(self, spec: DataSpec) -> None:

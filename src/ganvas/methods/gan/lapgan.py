@@ -39,7 +39,7 @@ class LAPGAN(Adversarial):
     title = "a pyramid of GANs, coarse to fine"
     paper = "Denton et al. 2015, Deep Generative Image Models using a Laplacian Pyramid of Adversarial Networks, arXiv:1506.05751"
 
-    batch_size: int = setting(64, "images a step, over all processes together", minimum=2)
+    batch_size: int = setting(64, "images per step, over all processes together", minimum=2)
     z_dim: int = setting(100, "numbers in the coarsest level's latent; finer levels have one a pixel", minimum=1)
     coarsest: int = setting(8, "the coarsest images' shorter side is at most this", minimum=2, unit="pixels")
     order: str = setting(
@@ -58,7 +58,7 @@ class LAPGAN(Adversarial):
     width: int = setting(64, "channels of G_k", minimum=1)
     depth: int = setting(1, "3 x 3 convolutions of G_k between its first and its last", minimum=0)
     disc_width: int = setting(64, "channels of D_k at its largest inner size", minimum=1)
-    conditional: bool = setting(False, "tell all networks the class of each image; the data need labels")
+    conditional: bool = setting(False, "condition all networks on the class of each image; the data need labels")
 
     def build(self, spec: DataSpec) -> None:
         classes = self.learn_classes(spec) if self.conditional else 0

@@ -22,7 +22,7 @@ class LSGAN(Adversarial):
     title = "least squares GAN"
     paper = "Mao et al. 2017, Least Squares Generative Adversarial Networks, arXiv:1611.04076"
 
-    batch_size: int = setting(64, "images a step, over all processes together", minimum=2)
+    batch_size: int = setting(64, "images per step, over all processes together", minimum=2)
     width: int = setting(64, "channels at the largest inner size, both networks", minimum=1)
 
     keeps_graph = True

@@ -35,11 +35,13 @@ class MGAN(Adversarial):
     paper = "Hoang et al. 2018, MGAN: Training Generative Adversarial Nets with Multiple Generators, arXiv:1708.02556"
     keeps_graph = True
 
-    batch_size: int = setting(128, "images a step, over all processes together", minimum=2)
+    batch_size: int = setting(128, "images per step, over all processes together", minimum=2)
     width: int = setting(64, "channels at the largest inner size, all networks", minimum=1)
     generators: int = setting(10, "generators (K); they share all but their first layer", minimum=2, maximum=1000)
     beta: float = setting(
-        0.01, "weight of the term that keeps the generators apart; more where they collapse", minimum=0
+        0.01,
+        "weight of the classifier loss that keeps the generators different; increase it if they collapse",
+        minimum=0,
     )
 
     def build(self, spec: DataSpec) -> None:

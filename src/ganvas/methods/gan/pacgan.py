@@ -25,7 +25,7 @@ class PacGAN(NonSaturating):
     name = "pacgan"
     title = "DCGAN whose D sees packs of images"
     paper = "Lin et al. 2018, PacGAN: The power of two samples in generative adversarial networks, arXiv:1712.04086"
-    batch_size: int = setting(128, "images a step, over all processes together; a multiple of pack", minimum=2)
+    batch_size: int = setting(128, "images per step, over all processes together; a multiple of pack", minimum=2)
     width: int = setting(64, "channels at the largest inner size, both networks", minimum=1)
     pack: int = setting(2, "images that D sees at once", minimum=2, maximum=4)
 

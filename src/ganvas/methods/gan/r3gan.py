@@ -30,13 +30,13 @@ class R3GAN(Adversarial):
     title = "relativistic pairing, R1 + R2, no normalisation"
     paper = "Huang et al. 2024, The GAN is dead; long live the GAN! A Modern Baseline GAN, arXiv:2501.05441"
 
-    batch_size: int = setting(32, "images a step, over all processes together", minimum=1)
-    z_dim: int = setting(64, "numbers in a latent", minimum=1)
+    batch_size: int = setting(32, "images per step, over all processes together", minimum=1)
+    z_dim: int = setting(64, "size of the latent", minimum=1)
     lr: float = setting(3e-3, "learning rate of Adam, both networks, at the start", minimum=0)
     beta1: float = setting(0.0, "Adam's first decay", minimum=0, maximum=0.9999)
     beta2: float = setting(0.99, "Adam's second decay", minimum=0, maximum=0.99999)
     decay: str = setting(
-        "linear", "fall of the learning rate to zero over the budget", choices=("linear", "cosine", "none")
+        "linear", "decay of the learning rate to zero over the budget", choices=("linear", "cosine", "none")
     )
     warmup: int = setting(100, "steps over which the learning rate rises to its full value", minimum=0)
     gamma: float | None = setting(None, "weight of R1 and R2; auto = total variance of the data / 200", minimum=0)
@@ -53,7 +53,7 @@ class R3GAN(Adversarial):
     expansion: int = setting(2, "inner over outer channels of a grouped block", minimum=1)
     group_size: int = setting(16, "channels a group of a grouped block", minimum=1)
     conditional: bool = setting(False, "condition both networks on the class of each image; the data need labels")
-    ema: float = setting(0.999, "decay of G's average, a step", minimum=0, maximum=0.999999)
+    ema: float = setting(0.999, "decay of G's average per step", minimum=0, maximum=0.999999)
 
     def build(self, spec: DataSpec) -> None:
         self.strength = auto_gamma(spec.total_variance) if self.gamma is None else self.gamma

@@ -39,19 +39,21 @@ class StyleGAN2(Pair):
     title = "style-based G, path length, lazy R1"
     paper = "Karras et al. 2020, Analyzing and Improving the Image Quality of StyleGAN, arXiv:1912.04958"
 
-    batch_size: int = setting(32, "images a step, over all processes together", minimum=1)
-    z_dim: int = setting(64, "numbers in a latent", minimum=1)
+    batch_size: int = setting(32, "images per step, over all processes together", minimum=1)
+    z_dim: int = setting(64, "size of the latent", minimum=1)
     lr: float = setting(2.5e-3, "learning rate of Adam, both networks", minimum=0)
     beta1: float = setting(0.0, "Adam's first decay", minimum=0, maximum=0.9999)
     beta2: float = setting(0.99, "Adam's second decay", minimum=0, maximum=0.99999)
-    decay: str = setting("none", "fall of the learning rate to zero over the budget", choices=("none", "linear"))
+    decay: str = setting("none", "decay of the learning rate to zero over the budget", choices=("none", "linear"))
     w_dim: int = setting(64, "numbers in a style w", minimum=1)
     mapping_layers: int = setting(8, "layers from z to w", minimum=1)
     mapping_pace: float = setting(0.01, "learning rate of the mapping network over that of the others", minimum=1e-6)
     widths: tuple[int, ...] = setting((128, 64, 32, 16), "channels from the smallest images to full size", minimum=1)
     generator: str = setting("skip", "images of all sizes summed, or residual blocks", choices=("skip", "residual"))
     discriminator: str = setting(
-        "residual", "residual blocks, halved images at all sizes, or neither", choices=("residual", "skip", "plain")
+        "residual",
+        "residual blocks, downsampled images at all sizes, or neither",
+        choices=("residual", "skip", "plain"),
     )
     group: int = setting(4, "images that share a minibatch deviation; 1 leaves it out", minimum=1)
     gamma: float | None = setting(None, "weight of R1; auto = total variance of the data / 200", minimum=0)
@@ -62,8 +64,8 @@ class StyleGAN2(Pair):
     path_decay: float = setting(0.99, "decay of the mean path length, a penalty", minimum=0, maximum=0.999999)
     mixing: float = setting(0.9, "share of training images that change to another style midway", minimum=0, maximum=1)
     truncation: float = setting(1.0, "sampling: 1 as trained, towards 0 nearer to the mean style", minimum=0, maximum=2)
-    w_decay: float = setting(0.998, "decay of the mean style, a step", minimum=0, maximum=0.999999)
-    ema: float = setting(0.999, "decay of G's average, a step", minimum=0, maximum=0.999999)
+    w_decay: float = setting(0.998, "decay of the mean style per step", minimum=0, maximum=0.999999)
+    ema: float = setting(0.999, "decay of G's average per step", minimum=0, maximum=0.999999)
     conditional: bool = setting(False, "condition G and D on the class of each image; the data need labels")
 
     of_sampling = ("truncation",)

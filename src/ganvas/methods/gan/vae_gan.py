@@ -42,8 +42,8 @@ class VAEGAN(Adversarial, Encodes):
     title = "autoencoder with the features of a discriminator as its loss"
     paper = "Larsen et al. 2016, Autoencoding beyond pixels using a learned similarity metric, arXiv:1512.09300"
 
-    batch_size: int = setting(64, "images a step, over all processes together", minimum=2)
-    z_dim: int = setting(128, "numbers in a latent", minimum=1)
+    batch_size: int = setting(64, "images per step, over all processes together", minimum=2)
+    z_dim: int = setting(128, "size of the latent", minimum=1)
     width: int = setting(64, "channels at the largest inner size, all networks", minimum=1)
     lr: float = setting(3e-4, "learning rate of Adam, encoder and generator", minimum=0)
     gamma: float = setting(0.01, "weight of the feature distance against the adversarial loss, for G", minimum=0)

@@ -25,7 +25,7 @@ class WGAN(Pair):
     title = "Wasserstein GAN, clipped weights"
     paper = "Arjovsky et al. 2017, Wasserstein GAN, arXiv:1701.07875"
 
-    batch_size: int = setting(64, "images a step, over all processes together", minimum=2)
+    batch_size: int = setting(64, "images per step, over all processes together", minimum=2)
     lr: float = setting(5e-5, "learning rate of RMSprop, both networks", minimum=0)
     width: int = setting(64, "channels at the largest inner size, both networks", minimum=1)
     n_critic: int = setting(5, "critic steps for each step of G, each on a fresh batch", minimum=1)

@@ -24,7 +24,7 @@ class WGANGP(Adversarial):
     title = "Wasserstein GAN, gradient penalty"
     paper = "Gulrajani et al. 2017, Improved Training of Wasserstein GANs, arXiv:1704.00028"
 
-    batch_size: int = setting(64, "images a step, over all processes together", minimum=2)
+    batch_size: int = setting(64, "images per step, over all processes together", minimum=2)
     lr: float = setting(1e-4, "learning rate of Adam, both networks", minimum=0)
     beta1: float = setting(0.0, "Adam's first decay", minimum=0, maximum=0.9999)
     beta2: float = setting(0.9, "Adam's second decay", minimum=0, maximum=0.99999)

@@ -21,14 +21,14 @@ DISTANCES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"l1": absolute_error
 class RestorationMethod(Method, Restores, Demonstrates):
     """Base of the methods that restore: subclasses build `self.G`, perhaps `self.D`, and state their losses."""
 
-    batch_size: int = setting(16, "images a step, over all processes together", minimum=1)
-    turn: bool = setting(True, "flip and turn training images at random")
+    batch_size: int = setting(16, "images per step, over all processes together", minimum=1)
+    turn: bool = setting(True, "flip and rotate training images at random")
     lr: float = setting(1e-3, "learning rate of Adam at the start", minimum=0)
     decay: str = setting(
-        "cosine", "fall of the learning rate to zero over the budget", choices=("linear", "cosine", "none")
+        "cosine", "decay of the learning rate to zero over the budget", choices=("linear", "cosine", "none")
     )
     warmup: int = setting(50, "steps over which the learning rate rises from 0", minimum=0)
-    ema: float = setting(0.999, "decay of G's average, a step", minimum=0, maximum=0.999999)
+    ema: float = setting(0.999, "decay of G's average per step", minimum=0, maximum=0.999999)
 
     averaged = ("G",)
     betas: ClassVar[tuple[float, float]] = (0.9, 0.99)
@@ -60,7 +60,7 @@ class RestorationMethod(Method, Restores, Demonstrates):
 class SuperResolution(RestorationMethod):
     """Base of the methods that enlarge images: they get them smaller by `scale`, bicubic."""
 
-    scale: int = setting(2, "times the height and width", choices=(2, 3, 4))
+    scale: int = setting(2, "upscaling factor of height and width", choices=(2, 3, 4))
     width: int = setting(64, "channels of G", minimum=1)
     blocks: int = setting(16, "residual blocks of G", minimum=0)
     kernel: int = setting(
@@ -68,7 +68,9 @@ class SuperResolution(RestorationMethod):
     )
     norm: str = setting("none", "normalisation in G's blocks", choices=("none", "batch"))
     tail: str = setting(
-        "direct", "direct: shuffled in one go at the end; staged: doubled step by step", choices=("direct", "staged")
+        "direct",
+        "direct: one pixel shuffle at the end; staged: upsampling in steps of two",
+        choices=("direct", "staged"),
     )
 
     def degrade(self, batch: Batch) -> Degraded:

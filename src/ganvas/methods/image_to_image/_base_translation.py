@@ -26,17 +26,17 @@ class Translation(Method, Translates, Demonstrates):
     beta1: float = setting(0.5, "Adam's first decay", minimum=0, maximum=0.9999)
     beta2: float = setting(0.999, "Adam's second decay", minimum=0, maximum=0.99999)
     decay: str = setting(
-        "second_half", "fall of the learning rates to zero over the budget", choices=("second_half", "linear", "none")
+        "second_half", "decay of the learning rates to zero over the budget", choices=("second_half", "linear", "none")
     )
     generator: str = setting(
         "unet",
-        "G's network; retouch only recolours and moves the input's pixels, repaint also lets a U-Net add to that; both begin as"
-        " the identity: for kinds alike in shape",
+        "G's network; retouch only recolours and moves the input's pixels, repaint adds the output of a U-Net; both start as"
+        " the identity, for domains with similar shapes",
         choices=GENERATORS,
     )
     width: int = setting(64, "G's channels at its first size", minimum=1)
     downsamplings: int = setting(
-        8, "unet, repaint: downsamplings at most; small images allow fewer", minimum=1, maximum=10
+        8, "unet, repaint: maximum number of downsamplings; small images allow fewer", minimum=1, maximum=10
     )
     blocks: int = setting(9, "resnet: residual blocks", minimum=0)
     norm: str = setting(
@@ -44,32 +44,32 @@ class Translation(Method, Translates, Demonstrates):
     )
     skip: bool = setting(
         False,
-        "unet, resnet: G predicts what to add to the input, and begins as the identity: for two kinds that are alike",
+        "unet, resnet: G predicts a residual and starts as the identity, for similar domains",
     )
     reach: float = setting(
         0.0,
-        "retouch, repaint: pixels by which it may move one, at most; 0: colours only",
+        "retouch, repaint: maximum shift of a pixel; 0: colours only",
         minimum=0,
         maximum=64,
         unit="pixels",
     )
     d_width: int = setting(64, "D's channels at its first size", minimum=1)
     d_layers: int = setting(
-        3, "patch: D's downsamplings at most: patches of 16, 34, 70 pixels for 1, 2, 3; 0: one pixel", minimum=0
+        3, "patch: maximum downsamplings of D: patches of 16, 34, 70 pixels for 1, 2, 3; 0: one pixel", minimum=0
     )
     discriminator: str = setting(
         "patch",
-        "D's network: patch, or a few layers over the features of a network whose weights are at hand (efficientnet_lite0,"
-        " mobilenet_v2, vgg16_bn, vgg16, vgg19 or digits); best not of the one that measures",
+        "D's network: patch, or a few layers on the features of a network with available weights (efficientnet_lite0,"
+        " mobilenet_v2, vgg16_bn, vgg16, vgg19 or digits), preferably not the one used by the metrics",
     )
     loss: str = setting(
         "cross_entropy", "the adversarial loss", choices=("cross_entropy", "least_squares", "relativistic")
     )
     adversarial: float = setting(1.0, "weight of the adversarial loss, for G", minimum=0)
-    gamma: float = setting(0.0, "weight of D's squared gradient at real images (R1), halved, a patch", minimum=0)
-    penalty_every: int = setting(4, "gamma: steps between two penalties, which are as much stronger", minimum=1)
-    shift: int = setting(0, "pixels: training images are moved by at most so many at random", minimum=0)
-    ema: float = setting(0.999, "decay of G's average, a step", minimum=0, maximum=0.999999)
+    gamma: float = setting(0.0, "weight of D's squared gradient at real images (R1), halved, per patch", minimum=0)
+    penalty_every: int = setting(4, "gamma: steps between two penalties, which are scaled up accordingly", minimum=1)
+    shift: int = setting(0, "maximum random shift of training images, in pixels", minimum=0)
+    ema: float = setting(0.999, "decay of G's average per step", minimum=0, maximum=0.999999)
 
     moved_alike: ClassVar[bool] = False
     """Whether `shift` moves an image and its partner by the same pixels."""
@@ -84,7 +84,7 @@ class Translation(Method, Translates, Demonstrates):
         )  # fmt: skip
 
     def build_discriminator(self, spec: DataSpec, images: int = 1) -> nn.Module:
-        """One discriminator, of so many `images` beside each other."""
+        """One discriminator, of `images` images beside each other."""
         return build_discriminator(
             self.discriminator, spec.shape, self.d_width, layers=self.d_layers, norm=self.norm, images=images
         )

@@ -57,23 +57,23 @@ class CycleGAN(Translation):
     title = "unpaired image-to-image translation"
     paper = "Zhu et al. 2017, Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks, arXiv:1703.10593"
 
-    batch_size: int = setting(8, "images of each kind a step, over all processes together", minimum=1)
+    batch_size: int = setting(8, "images of each domain per step, over all processes together", minimum=1)
     generator: str = setting(
         "resnet",
-        "network of both generators; retouch only recolours and moves the input's pixels, repaint also lets a U-Net add to"
-        " that; both begin as the identity: for kinds alike in shape",
+        "network of both generators; retouch only recolours and moves the input's pixels, repaint adds the output of a U-Net;"
+        " both start as the identity, for domains with similar shapes",
         choices=GENERATORS,
     )
     downsamplings: int = setting(
-        4, "unet, repaint: downsamplings at most; small images allow fewer", minimum=1, maximum=10
+        4, "unet, repaint: maximum number of downsamplings; small images allow fewer", minimum=1, maximum=10
     )
     norm: str = setting(
         "instance", "normalisation in the generators, and in D where they are patch", choices=("instance", "none")
     )
     cycle: float = setting(10.0, "weight of the cycle consistency (lambda)", minimum=0)
-    identity: float = setting(0.5, "weight of the identity loss, over that of the cycle", minimum=0)
+    identity: float = setting(0.5, "weight of the identity loss, relative to that of the cycle", minimum=0)
     loss: str = setting("least_squares", "the adversarial loss", choices=("least_squares", "relativistic"))
-    pool: int = setting(50, "old fakes of each kind that D is shown again; 0: none", minimum=0)
+    pool: int = setting(50, "size of the buffer of earlier fakes of each domain for D; 0: none", minimum=0)
 
     averaged = ("G_AB", "G_BA")
     carried = ("pool_a", "pool_b")

@@ -36,7 +36,7 @@ class Denoise(RestorationMethod):
     title = "blind denoising by predicting the noise (DnCNN)"
     paper = "Zhang et al. 2017, Beyond a Gaussian Denoiser, arXiv:1608.03981"
 
-    kind: str = setting("gaussian", "the degradation; mix is one of the four for each image", choices=(*KINDS, "mix"))
+    kind: str = setting("gaussian", "the degradation; mix: one of the four for each image", choices=(*KINDS, "mix"))
     sigma_min: float = setting(0.0, "gaussian: least standard deviation", minimum=0, unit="levels of 255")
     sigma_max: float = setting(55.0, "gaussian: greatest standard deviation", minimum=0, unit="levels of 255")
     peak_min: float = setting(10.0, "poisson: photons of a white pixel, at least", minimum=1)
@@ -48,7 +48,7 @@ class Denoise(RestorationMethod):
     depth: int = setting(12, "convolutions", minimum=2)
     body: str = setting(
         "residual",
-        "every second convolution is added to what was before, or a plain stack",
+        "residual connections around every two convolutions, or a plain stack",
         choices=("residual", "plain"),
     )
     fold: int = setting(2, "side of the squares of pixels that are folded into channels", minimum=1, maximum=4)

@@ -39,20 +39,18 @@ class Pix2Pix(Translation):
     title = "paired image-to-image translation"
     paper = "Isola et al. 2017, Image-to-Image Translation with Conditional Adversarial Networks, arXiv:1611.07004"
 
-    batch_size: int = setting(16, "pairs a step, over all processes together", minimum=1)
+    batch_size: int = setting(16, "pairs per step, over all processes together", minimum=1)
     resize: bool = setting(
         False,
-        "unet: doubles by neighbours and a 3 x 3 convolution in place of a transposed one, which leaves a checkerboard",
+        "unet: nearest-neighbour upsampling and a 3 x 3 convolution instead of a transposed one, which gives checkerboards",
     )
-    dropout: float = setting(
-        0.5, "share of values dropped in G while training: its only noise", minimum=0, maximum=0.95
-    )
+    dropout: float = setting(0.5, "dropout rate in G, its only noise", minimum=0, maximum=0.95)
     perceptual: str = setting(
         "none",
-        "by whose features output and target are compared: none, or a network whose weights are at hand: efficientnet_lite0,"
+        "feature extractor of the perceptual loss: none, or a network whose weights are available: efficientnet_lite0,"
         " mobilenet_v2, vgg16_bn, vgg16, vgg19 or digits",
     )
-    feature_weight: float = setting(10.0, "perceptual: weight of the features' difference", minimum=0)
+    feature_weight: float = setting(10.0, "perceptual: weight of the perceptual loss", minimum=0)
     l1: float = setting(100.0, "weight of the absolute error (lambda)", minimum=0)
     adversarial: float = setting(1.0, "weight of the adversarial loss, for G; 0 is a plain regression", minimum=0)
 

@@ -48,24 +48,24 @@ class SRGAN(SuperResolution):
     paper = "Ledig et al. 2017, Photo-Realistic Single Image Super-Resolution, arXiv:1609.04802"
 
     first_phase: float = setting(
-        0.5, "share of the budget in which pixels alone count; 0: no such phase", minimum=0, maximum=0.95
+        0.5, "share of the budget of a first phase with the pixel loss only; 0: none", minimum=0, maximum=0.95
     )
     perceptual: str = setting(
         "discriminator",
-        "whose features are compared: discriminator (D's own), none, or a network whose weights are at hand: mobilenet_v2,"
-        " efficientnet_lite0, vgg16_bn, vgg16, vgg19 or digits",
+        "feature extractor of the perceptual loss: discriminator (D's own), none, or a network with available weights:"
+        " mobilenet_v2, efficientnet_lite0, vgg16_bn, vgg16, vgg19 or digits",
     )
     pixel_weight: float = setting(1.0, "weight of |G - whole| in the second phase", minimum=0)
-    feature_weight: float = setting(1.0, "weight of the features' difference", minimum=0)
+    feature_weight: float = setting(1.0, "weight of the perceptual loss", minimum=0)
     adversarial: float = setting(0.02, "weight of -log D(G)", minimum=0)
     disc_width: int = setting(64, "channels of D at full size", minimum=1)
-    disc_stages: int = setting(3, "downsamplings of D: more of them see larger parts", minimum=1)
+    disc_stages: int = setting(3, "downsamplings of D; more give a larger receptive field", minimum=1)
     lr: float = setting(1e-3, "learning rate of G's Adam in the first phase, at its start", minimum=0)
     second_lr: float = setting(
         3e-4, "learning rate of both networks' Adam in the second phase, at its start", minimum=0
     )
     decay: str = setting(
-        "cosine", "fall of the learning rate to zero over each phase", choices=("linear", "cosine", "none")
+        "cosine", "decay of the learning rate to zero over each phase", choices=("linear", "cosine", "none")
     )
 
     def build(self, spec: DataSpec) -> None:

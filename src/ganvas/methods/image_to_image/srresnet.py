@@ -25,8 +25,8 @@ class SRResNet(SuperResolution):
     title = "super-resolution with a residual network and a pixel loss"
     paper = "Ledig et al. 2017, Photo-Realistic Single Image Super-Resolution, arXiv:1609.04802"
 
-    base: str = setting("bicubic", "what the network's answer is added to", choices=("bicubic", "none"))
-    loss: str = setting("l1", "difference from the whole image", choices=("l1", "l2"))
+    base: str = setting("bicubic", "image that the network's output is added to", choices=("bicubic", "none"))
+    loss: str = setting("l1", "error against the complete image", choices=("l1", "l2"))
 
     def build(self, spec: DataSpec) -> None:
         check_shrinks(spec.height, spec.width, self.scale)

@@ -16,17 +16,17 @@ from ganvas.networks.style_transfer import StrokeDiscriminator
 class StyleTransfer(Method, Stylises, Demonstrates):
     """A network `G` that generates stylised photos by one pass."""
 
-    batch_size: int = setting(4, "images a step, over all processes together", minimum=1)
-    tv: float = setting(0.3, "weight of the total variation: smoother", minimum=0)
+    batch_size: int = setting(4, "images per step, over all processes together", minimum=1)
+    tv: float = setting(0.3, "weight of the total variation; larger values give smoother images", minimum=0)
     adversarial: float = setting(
-        0.0, "weight of a discriminator's loss that knows pieces of the paintings; 0: none", minimum=0
+        0.0, "weight of the adversarial loss on patches of the paintings; 0: no discriminator", minimum=0
     )
     disc_width: int = setting(32, "adversarial: channels of the discriminator's first layer", minimum=1)
     lr: float = setting(1e-3, "learning rate of Adam", minimum=0)
     decay: str = setting(
-        "linear", "fall of the learning rate to zero over the budget", choices=("linear", "cosine", "none")
+        "linear", "decay of the learning rate to zero over the budget", choices=("linear", "cosine", "none")
     )
-    ema: float = setting(0.99, "decay of the generator's average, a step", minimum=0, maximum=0.999999)
+    ema: float = setting(0.99, "decay of the generator's average per step", minimum=0, maximum=0.999999)
 
     averaged = ("G",)
 

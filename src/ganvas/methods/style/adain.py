@@ -47,10 +47,10 @@ class AdaIN(StyleTransfer):
     title = "AdaIN: arbitrary style transfer by feature statistics"
     paper = "Huang and Belongie 2017, Arbitrary Style Transfer with Adaptive Instance Normalization, arXiv:1703.06868"
 
-    batch_size: int = setting(8, "images a step, over all processes together", minimum=1)
+    batch_size: int = setting(8, "images per step, over all processes together", minimum=1)
     style: str = setting(
         OTHERS,
-        "where styles to train on come from: an image, a folder of images, mosaic (drawn by the program), or"
+        "where styles to train on come from: an image, a folder of images, mosaic (built-in patterns), or"
         " others: each image's partner, or without partners another image of the batch",
     )
     style_size: int | None = setting(
@@ -59,9 +59,9 @@ class AdaIN(StyleTransfer):
     network: str = setting(
         "mobilenet_v2", "the encoder: mobilenet_v2, efficientnet_lite0, vgg16_bn, vgg16, vgg19 or digits"
     )
-    style_weight: float = setting(10.0, "lambda of eq. 11, weight of the style", minimum=0)
+    style_weight: float = setting(10.0, "lambda of eq. 11, weight of the style loss", minimum=0)
     widths: tuple[int, ...] = setting((64, 32), "channels of the decoder from the smallest size up", minimum=1)
-    ema: float = setting(0.99, "decay of the decoder's average, a step", minimum=0, maximum=0.999999)
+    ema: float = setting(0.99, "decay of the decoder's average per step", minimum=0, maximum=0.999999)
 
     frozen = ("E",)
 
@@ -117,7 +117,7 @@ class AdaIN(StyleTransfer):
 
     @torch.no_grad()
     def targets(self, batch: Batch) -> tuple[dict[str, tuple[Tensor, Tensor]], Tensor]:
-        """The moments of each layer's features of the paintings, and the features that the decoder's images should have (eq. 8)."""
+        """The moments of each layer's features of the paintings, and the target features of the decoder's images (eq. 8)."""
         paintings = batch.memo("paintings", lambda: self.styles_of(batch))
         wanted = {name: moments(value) for name, value in self.taps(paintings).items()}
         return wanted, self.moved(self.taps(batch.real)[self.encoder], wanted[self.encoder])

@@ -11,8 +11,8 @@ gives what is added to the photo; nearest neighbour and convolution in place of 
 setting, MobileNetV2 by default, since it is 14 MB and fast. With `adversarial` above 0 a discriminator that sees pieces of
 the painting adds its loss.
 
-The feature network stays out of the run's weights: a trained generator needs it no more. Its SHA-256 and the painting's are in the
-buffer `origin`, so that a resumed training refuses another network or painting.
+The feature network is not part of the run's weights, since a trained generator does not need it. Its SHA-256 and that of the
+painting are in the buffer `origin`, so that a resumed training refuses another network or painting.
 """
 
 from __future__ import annotations
@@ -36,16 +36,19 @@ class FastStyle(StyleTransfer):
     title = "fast style transfer: one style, one network, one pass"
     paper = "Johnson et al. 2016, Perceptual Losses for Real-Time Style Transfer and Super-Resolution, arXiv:1603.08155"
 
-    style: str = setting("mosaic", "the painting: an image file; mosaic is drawn by the program")
+    style: str = setting("mosaic", "the painting: an image file; mosaic: a built-in pattern")
     style_size: int = setting(
-        256, "shorter side of the painting as it is looked at: larger strokes for more", minimum=16, unit="pixels"
+        256,
+        "shorter side that the painting is resized to; larger values give larger strokes",
+        minimum=16,
+        unit="pixels",
     )
     network: str = setting(
         "mobilenet_v2",
-        "whose features are compared: mobilenet_v2, efficientnet_lite0, vgg16_bn, vgg16, vgg19 or digits",
+        "feature extractor of the perceptual loss: mobilenet_v2, efficientnet_lite0, vgg16_bn, vgg16, vgg19 or digits",
     )
-    alpha: float = setting(1.0, "weight of the content", minimum=0)
-    beta: float = setting(30.0, "weight of the style", minimum=0)
+    alpha: float = setting(1.0, "weight of the content loss", minimum=0)
+    beta: float = setting(30.0, "weight of the style loss", minimum=0)
     widths: tuple[int, ...] = setting(
         (32, 64, 128), "channels from full size down; each after the first halves the size", minimum=1
     )

@@ -324,6 +324,10 @@ class Stylises(Ability):
     """Generates an image in the style of another."""
 
     @abstractmethod
+    def load_frozen(self, device: torch.device) -> None:
+        """Reads what `style_losses` need and the weights do not hold: the feature network, style images. See Method."""
+
+    @abstractmethod
     def multiple(self) -> int:
         """Height and width of what `stylise` takes are multiples of it."""
 

@@ -70,7 +70,7 @@ def test_refusals(ganvas: Command, coding: Path, trained: Path, two_channels: Pa
     np.savez("foreign.npz", images=np.zeros(3))
     Path("broken.npz").write_text("no zip")
     for words, code, message in [
-        (["encode", trained, two_channels, "--out", "a.npz"], 2, "gan cannot find the latents of given images"),
+        (["encode", trained, two_channels, "--out", "a.npz"], 2, "gan cannot encode images"),
         (["encode", coding, two_channels, "--out", "a.png"], 2, "--out takes a FILE.npz (got a.png)"),
         (["encode", coding, two_channels, "--split", "half", "--out", "a.npz"], 2, f"{two_channels} has no split half"),
         (

@@ -37,7 +37,7 @@ def test_a_drawing_belongs_to_its_seed() -> None:
 
 
 def test_who_cannot_draw_says_so() -> None:
-    with pytest.raises(RunError, match=r"dcgan makes its images at once.*methods that draw: .*gran"):
+    with pytest.raises(RunError, match=r"dcgan generates images in one step.*several steps: .*gran"):
         drawing(built("dcgan"), 2)
     with pytest.raises(UsageError, match="n >= 1"):
         drawing(built(), 0)

@@ -134,6 +134,73 @@ def inside(name: str, allowed: set[str]) -> bool:
     return any(name == one or (name.startswith(one + ".") and one != "ganvas") for one in allowed)
 
 
+# From the ground up: a file imports its own layer and those below it.
+LAYERS = (
+    ("chunks", "defaults", "download", "errors", "figure", "files", "settings", "version"),
+    ("data", "networks"),
+    ("losses",),
+    ("abilities",),
+    ("method",),
+    ("registry",),
+    ("doctor", "methods", "metrics", "sampling"),
+    ("preview", "tasks"),
+    ("run",),
+    ("training",),
+    ("report",),
+    ("api",),
+    ("",),  # ganvas/__init__.py, whose names come lazily
+    ("cli", "export", "studio"),
+    ("__main__",),
+)
+
+
+def layer(module: str) -> int:
+    """The number of a module's layer, 0 at the ground."""
+    top = module.partition(".")[2].partition(".")[0]
+    found = [number for number, names in enumerate(LAYERS) if top in names]
+    assert found, f"{module} stands in no layer: name it in LAYERS"
+    return found[0]
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(SOURCE).with_suffix("").parts
+    return ".".join(("ganvas", *(part for part in parts if part != "__init__")))
+
+
+def graph() -> dict[str, set[str]]:
+    """Each file's module and the modules of ours that it imports, anywhere in it."""
+    edges = {}
+    for path in FILES:
+        names, own = ours(path), module_name(path)
+        # `from ganvas.data import open` names the package as well; what it imports is the file.
+        deepest = {name for name in names if not any(longer.startswith(name + ".") for longer in names)}
+        edges[own] = deepest - {own}
+    return edges
+
+
+def test_no_arrow_runs_up() -> None:
+    up = [
+        f"{module} imports {name}" for module, names in graph().items() for name in names if layer(name) > layer(module)
+    ]
+    assert not up, up
+
+
+def test_no_circle() -> None:
+    """Not even by an import inside of a function or for annotations only."""
+    edges, done = graph(), set()
+
+    def visit(module: str, way: tuple[str, ...]) -> None:
+        assert module not in way, " -> ".join((*way[way.index(module) :], module))
+        if module in done:
+            return
+        for name in sorted(edges.get(module, ())):
+            visit(name, (*way, module))
+        done.add(module)
+
+    for module in edges:
+        visit(module, ())
+
+
 @pytest.mark.parametrize("package", MAY)
 def test_directions(package: str) -> None:
     allowed = MAY[package] | GROUND | ({f"ganvas.{package}"} if package != "methods" else set())

@@ -83,7 +83,6 @@ def _import_all() -> None:
     if _imported:
         return
     _imported = True
-    import ganvas.methods
-
-    for module in pkgutil.walk_packages(ganvas.methods.__path__, "ganvas.methods."):
+    methods = importlib.import_module("ganvas.methods")  # discovered by name: this file stands below them
+    for module in pkgutil.walk_packages(methods.__path__, "ganvas.methods."):
         importlib.import_module(module.name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -103,7 +104,8 @@ def test_report(capsys: pytest.CaptureFixture[str]) -> None:
     train_step.main(["--small", "--json", "--seconds", "0.2", "--workers", "0"])
     printed = capsys.readouterr()
     report = json.loads(printed.out)
-    assert printed.out.count("\n") == 1 and "mlp at 28 px: fp32 (" in printed.err
+    # Which precision is the faster is the machine's to say, and a busy one says now this, now that.
+    assert printed.out.count("\n") == 1 and re.search(r"mlp at 28 px: (fp32|bf16) \(", printed.err)
     assert {"cpu", "cores", "threads", "bf16", "torch", "date"} <= report["machine"].keys()
     assert [row["network"] for row in report["rows"]] == ["mlp", "dcgan", "r3gan", "stylegan2"]
     for row in report["rows"]:

@@ -16,10 +16,11 @@ from __future__ import annotations
 
 import argparse
 
+from PIL import Image
 from torch import Tensor
 
 import ganvas
-from ganvas.data import grid, write_png
+from ganvas.data import grid
 from ganvas.losses.adversarial import discriminator_report
 from ganvas.method import Batch, DataSpec, setting
 from ganvas.methods.gan import Adversarial
@@ -66,7 +67,7 @@ def main() -> None:
     options = parser.parse_args()
 
     run = ganvas.train("squared_hinge", "digits", preset=options.preset, steps=options.steps, out=options.out)
-    write_png(run.folder / "grid.png", grid(run.sample(64, seed=0)))
+    Image.fromarray(grid(run.sample(64, seed=0)).squeeze()).save(run.folder / "grid.png")
     print(f"{run.folder / 'grid.png'}: 64 new digits after {options.steps} steps")
     for name, found in run.metrics.items():
         print(name, found)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command_line import Command, Ended, train_once
 
+from command_line import Command, Ended, train_once
 from ganvas.cli.main import main
 from parts import image_file
 

@@ -14,7 +14,6 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from torch import nn
-from worker import DIES_AT, STEPS
 
 from ganvas.abilities import Restores, Translates
 from ganvas.errors import UsageError
@@ -22,6 +21,7 @@ from ganvas.registry import method_names
 from ganvas.run import Run
 from ganvas.training.engine import start_engine
 from parts import beneath, data_for, images, newest_state, small, train_small, weights
+from worker import DIES_AT, STEPS
 
 CASES = ["killed", "clock", "slow", *method_names()]
 all_methods = pytest.mark.parametrize("name", method_names())
@@ -35,8 +35,8 @@ def launched(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / case).mkdir()
     for name in method_names():
         beneath(small(name), data_for(name))  # its files, before both ranks would make them
-    here = Path(__file__).parent
-    paths = [str(here.parent), str(here.parent.parent / "src"), os.environ.get("PYTHONPATH", "")]
+    tests = Path(__file__).parents[1]
+    paths = [str(tests / "helpers"), str(tests.parent / "src"), os.environ.get("PYTHONPATH", "")]
     launch = [
         sys.executable,
         "-m",
@@ -48,7 +48,7 @@ def launched(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "1",
     ]
     torchrun = subprocess.Popen(
-        [*launch, str(here / "worker.py"), str(folder), *CASES],
+        [*launch, str(tests / "helpers" / "worker.py"), str(folder), *CASES],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths)), "OMP_NUM_THREADS": "1"},
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip

@@ -6,13 +6,13 @@ import json
 from pathlib import Path
 
 import pytest
-from logs import write_log
 
 from ganvas.doctor import diagnose
 from ganvas.doctor.signals import read
 from ganvas.errors import RunError
 from ganvas.registry import create
 from ganvas.settings import change
+from logs import write_log
 
 
 def test_json_has_what_was_promised(tmp_path: Path) -> None:

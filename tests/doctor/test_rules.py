@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from logs import write_log
 
 from ganvas.doctor import MEANINGS, NAMES, diagnose
 from ganvas.doctor.rules import RULES, ramp
+from logs import write_log
 
 DEAD_START = {"samples/gap": 3.5, "samples/pixel_gap": 2.0}  # nothing was learned
 TROUBLES: dict[str, dict[str, Any]] = {

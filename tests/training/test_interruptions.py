@@ -8,9 +8,9 @@ import signal
 import time
 from pathlib import Path
 
-import children
 import pytest
 
+import children
 from ganvas.run import Run, is_run
 from ganvas.training.checkpoint import checkpoints, load_newest, load_state
 from parts import assert_same, newest_state, train_small, weights

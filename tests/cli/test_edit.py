@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command_line import Command, train_once
 
 import ganvas as library
+from command_line import Command, train_once
 from ganvas.cli.edit import read_seeds
 from ganvas.data import read_image
 from ganvas.errors import UsageError

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command_line import Command, train_once
 from PIL import Image
 
+from command_line import Command, train_once
 from ganvas.data import read_image
 from ganvas.data.photo import read_photo
 from parts import image_file

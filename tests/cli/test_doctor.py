@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from command_line import QUICK, Command
 from rich.console import Console
 
+from command_line import QUICK, Command
 from ganvas.cli.doctor import train_changed
 from ganvas.cli.view import Screen
 from ganvas.doctor import Change, Diagnosis, Finding

@@ -100,7 +100,7 @@ def cumulative(method: GatedPixelCNN, codes: torch.Tensor, c: int, i: int, j: in
 def test_the_cache_draws_what_full_passes_draw(
     output: str, shape: tuple[int, int, int], conditional: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "benchmarks"))
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[3] / "benchmarks"))
     from pixelcnn_sampling import plain
 
     method = built(shape, output=output, levels=16, conditional=conditional)

@@ -1,4 +1,4 @@
-"""`ganvas sample RUN --animate FILE`."""
+"""`ganvas sample`: files of images and animations."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command_line import QUICK, Command
 from PIL import Image
 
+import ganvas as library
+from command_line import QUICK, Command
+from ganvas.data import read_image
 from ganvas.data.animation import write_animation
 from ganvas.errors import UsageError
 
@@ -24,6 +26,51 @@ def drawn(two_channels: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         main([*map(str, words), "--samples", "0", "--out", str(folder), *QUICK])
     assert not end.value.code
     return folder
+
+
+def test_png_files_are_named_by_seed(ganvas: Command, trained: Path) -> None:
+    ended = ganvas("sample", trained, "--n", 3, "--seed", 41, "--device", "cpu")
+    assert ended.code == 0, ended.err
+    assert sorted(path.name for path in Path("samples-first").iterdir()) == [
+        "seed000041.png", "seed000042.png", "seed000043.png",
+    ]  # fmt: skip
+    image = library.load(trained).sample(1, seed=42)[0]
+    # Two channels: the first as red, the second as green and blue.
+    np.testing.assert_array_equal(read_image(Path("samples-first/seed000042.png")), image[..., [0, 1, 1]])
+
+
+def test_an_npz_holds_the_bytes_and_a_grid_shows_them(ganvas: Command, trained: Path) -> None:
+    ended = ganvas("sample", trained, "-n", 5, "--out", "new/five.npz", "--grid", "sheet.png", "--device", "cpu")
+    assert ended.code == 0, ended.err
+    images = np.load("new/five.npz")["images"]
+    assert (images.shape, images.dtype) == ((5, 30, 50, 2), np.uint8)
+    np.testing.assert_array_equal(images, library.load(trained).sample(5))
+    sheet = read_image(Path("sheet.png"))
+    assert sheet.shape == (2 * 30 + 2, 3 * 50 + 2 * 2, 3)
+    np.testing.assert_array_equal(sheet[:30, :50, 0], images[0, ..., 0])
+    assert sorted(path.name for path in Path().iterdir()) == ["new", "sheet.png"]
+
+
+def test_raw_weights_give_other_images(ganvas: Command, trained: Path) -> None:
+    for name, words in (("average.npz", []), ("raw.npz", ["--raw"])):
+        assert ganvas("sample", trained, "-n", 2, "--out", name, "--device", "cpu", *words).code == 0
+    assert not np.array_equal(np.load("average.npz")["images"], np.load("raw.npz")["images"])
+
+
+def test_sample_refusals(ganvas: Command, trained: Path) -> None:
+    for words, code, message in [
+        (["nowhere"], 1, "there is no run at nowhere"),
+        ([trained, "-n", 0], 2, "a sample needs n >= 1 (got n=0)"),
+        ([trained, "--seed", -1], 2, "seeds go from 0 to"),
+        ([trained, "--out", "one.png"], 2, "--out takes a folder or a FILE.npz (got one.png)"),
+        ([trained, "--grid", "sheet.jpg"], 2, "--grid takes a FILE.png (got sheet.jpg)"),
+        ([trained, "--best"], 1, f"{trained}/best/weights.safetensors is missing"),
+        ([trained, "--device", "tpu"], 2, "device must be auto"),
+    ]:
+        ended = ganvas("sample", *words)
+        assert (ended.code, ended.out) == (code, ""), ended
+        assert ended.err.startswith(f"error: {message}"), ended.err
+    assert not list(Path().iterdir())
 
 
 @pytest.mark.parametrize("suffix", [".gif", ".png", ".webp"])

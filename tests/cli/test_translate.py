@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command_line import Command, train_once
 
+from command_line import Command, train_once
 from ganvas.data import read_image, write_png
 from parts import image_file
 

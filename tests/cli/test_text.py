@@ -6,9 +6,9 @@ import io
 from pathlib import Path
 
 import pytest
-from command_line import Command, train_once
 from rich.console import Console
 
+from command_line import Command, train_once
 from ganvas.cli.view import _lines
 from parts import words
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command_line import Command
 
 import ganvas as library
+from command_line import Command
 from ganvas.data import read_image
 from ganvas.data.media import wav_bytes
 from parts import train_small

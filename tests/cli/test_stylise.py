@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command_line import QUICK, Command, finish, start
 from PIL import Image
 
+from command_line import QUICK, Command, finish, start
 from ganvas.data import read_image, write_png
 from ganvas.data.mosaic import mosaic
 from ganvas.networks.features.digits import digit_network_card

@@ -9,8 +9,8 @@ import signal
 from pathlib import Path
 
 import pytest
-from command_line import QUICK, Command, finish, start
 
+from command_line import QUICK, Command, finish, start
 from ganvas.cli.view import SPENT
 
 TINY = ("--preset", "tiny", *QUICK)

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from report_parts import FD, Page, row
 
 import ganvas
 from ganvas.data import write_png
@@ -19,6 +18,7 @@ from ganvas.report.audit import copy_audit
 from ganvas.report.images import MOST_FRAMES, frames
 from ganvas.report.log import read_log
 from ganvas.run import Run
+from report_parts import FD, Page, row
 
 ROWS = [
     row(i, generator__loss=i / 10, discriminator__real=1.0, discriminator__fake=-1.0, generator__gradient_norm=2.0)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command_line import Command, train_once
 
 import ganvas as library
+from command_line import Command, train_once
 from ganvas.cli.encode import read_codes
 from ganvas.data import open_data, read_image
 from ganvas.errors import UsageError

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from command_line import SOURCES, Command, finish, start
 
+from command_line import SOURCES, Command, finish, start
 from ganvas import __version__
 from ganvas.cli import methods
 from ganvas.cli.main import main

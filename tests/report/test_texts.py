@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from report_parts import Page
-
 from ganvas.report import write_report
 from ganvas.report.texts import SHOWN, text_samples
 from parts import train_small
+from report_parts import Page
 
 
 def test_a_run_of_text_shows_what_it_wrote(tmp_path: Path) -> None:

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from report_parts import FD, Page, row
 
 from ganvas.errors import RunError, UsageError
 from ganvas.report import compare
+from report_parts import FD, Page, row
 
 
 @pytest.fixture

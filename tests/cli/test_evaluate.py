@@ -1,0 +1,54 @@
+"""`ganvas evaluate` and `ganvas compare`."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+from command_line import Command
+
+
+def test_evaluate_gives_the_figures_and_keeps_them(ganvas: Command, trained: Path) -> None:
+    shutil.copytree(trained, "mine")
+    shutil.copytree(trained, "other")
+    found = ganvas("evaluate", "mine", "--samples", 40, "--json", "--device", "cpu")
+    assert found.code == 0, found.err
+    assert found.json.keys() == {"run", "data", "n", "metrics"}
+    assert (found.json["run"], found.json["n"]) == ("mine", 40)
+    for name in ("coverage", "precision", "recall", "density", "modes", "copies"):
+        assert found.json["metrics"][name].keys() >= {"value", "reference", "n"}
+    kept = json.loads(Path("mine/metrics.json").read_text())
+    assert (kept["step"], kept["metrics"]) == (6, found.json["metrics"])
+    shown = ganvas("evaluate", "other", "--samples", 40, "--device", "cpu")
+    assert "n     40" in shown.lines
+    assert any(re.fullmatch(r"coverage \S+ \(reference \S+, n \d+\)", line) for line in shown.lines)
+
+    page = ganvas("compare", "mine", "other", "--out", "page.html", "--json")
+    assert page.code == 0, page.err
+    assert len(page.json["groups"]) == 1  # the same settings
+    assert "<html" in Path("page.html").read_text()
+    assert "2 runs compared in page.html" in ganvas("compare", "mine", "other", "--out", "page.html").lines
+
+
+def test_anybody_s_images_are_measured(ganvas: Command, trained: Path, two_channels: Path) -> None:
+    ganvas("sample", trained, "-n", 20, "--out", "theirs.npz", "--device", "cpu")
+    found = ganvas("evaluate", "theirs.npz", "--data", two_channels, "--json").json
+    assert found.keys() == {"images", "data", "n", "metrics"}
+    assert (found["images"], found["n"]) == ("theirs.npz", 20)
+    for words, code, message in [
+        (["theirs.npz"], 2, "theirs.npz is no run, so --data must say what its images are measured against"),
+        (["theirs.npz", "--data", "digits"], 1, "the images of theirs.npz are 30x50 with "),
+        (["theirs.npz", "--set", "size=4"], 2, "--set is about the data of --data, which is not given"),
+        (["nowhere"], 1, "there is no run and there are no images at nowhere"),
+        ([trained, "--samples", 0], 2, "--samples must be at least 1 (got 0)"),
+        (
+            [trained, "--data", "digits"],
+            1,
+            f"the images of {trained} are 30x50 with 2 channels, those of digits ",
+        ),
+    ]:
+        ended = ganvas("evaluate", *words)
+        assert (ended.code, ended.out) == (code, ""), ended
+        assert ended.err.startswith(f"error: {message}"), ended.err

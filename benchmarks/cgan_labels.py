@@ -3,8 +3,8 @@
     python benchmarks/cgan_labels.py [--minutes 3] [--seeds 0 1 2] [--per-class 100] [--set join=concat] [--json]
 
 Trains a conditional method on the built-in digits, `--minutes` of processor time a seed, then asks for each of the ten
-classes. `reference` is what the network reads in held-out real digits: it is no better judge than that. Coverage and FD[digits] stand
-beside it, since one good image of each class would read as well.
+classes. `reference` is what the network reads in held-out real digits: it measures no better than that. Coverage and
+FD[digits] stand beside it, since one good image of each class would read as well.
 """
 
 from __future__ import annotations

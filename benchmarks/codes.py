@@ -3,8 +3,9 @@
     python benchmarks/codes.py --work runs/codes [--minutes 1 1] [--seeds 0 1] [--set prior.conditional=true]
     python benchmarks/codes.py --work runs/codes --only-table
 
-Each run has one thread and a budget of processor time; encoding the training images for the prior comes on top and is told
-(`encoding seconds`). 2,000 samples of digits, as in docs/experiments/gan_table.md. What is done is kept in WORK/*.json and not done again.
+Each run has one thread and a budget of processor time; encoding the training images for the prior comes on top and is
+printed (`encoding seconds`). 2,000 samples of digits, as in docs/experiments/gan_table.md. What is done is kept in
+WORK/*.json and not done again.
 """
 
 from __future__ import annotations

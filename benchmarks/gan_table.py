@@ -42,7 +42,7 @@ FIRST_STAGE = "vq_vae"  # what a prior over codes stands on
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, default=Path("runs/gan_table"))
-    parser.add_argument("--minutes", type=float, default=5.0, help="of processor time a run")
+    parser.add_argument("--minutes", type=float, default=5.0, help="of processor time per run")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--methods", nargs="+", help="default: all that generate from nothing")
     parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
@@ -187,7 +187,7 @@ def tables(rows: list[dict[str, Any]]) -> Iterable[str]:
     precisions = " and ".join(sorted({row["precision_used"] for row in rows}))
     minutes = f"{rows[0]['minutes']:g}"
     yield f"`python benchmarks/gan_table.py --minutes {minutes}`, {dates[0]} to {dates[-1]}, {machines}; one thread, "
-    yield f"{minutes} minutes of processor time a run, {precisions}.\n\n"
+    yield f"{minutes} minutes of processor time per run, {precisions}.\n\n"
     for data, count in SETS.items():
         here = [row for row in rows if row["data"] == data]
         if here:

@@ -133,9 +133,9 @@ def test_ranks_agree_on_when_to_look(launched: Path) -> None:
 def test_a_batch_that_cannot_be_shared_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from dataclasses import replace
 
-    from ganvas.training import session
+    from ganvas.training import prepare
 
-    monkeypatch.setattr(session, "start_engine", lambda *wishes: replace(start_engine("cpu", "fp32"), ranks=3))
+    monkeypatch.setattr(prepare, "start_engine", lambda *wishes: replace(start_engine("cpu", "fp32"), ranks=3))
     with pytest.raises(UsageError, match="batch_size 16 cannot be shared by 3 processes: choose a multiple of 3"):
         train_small("gan", tmp_path / "run", 1, images())
 

@@ -73,6 +73,12 @@ def test_a_missing_file_sends_to_the_second_mirror(server: Server, tmp_path: Pat
         download(REMOTE, urls(server)[:1], tmp_path / "elsewhere")
 
 
+def test_what_is_no_url_sends_to_the_next(server: Server, tmp_path: Path) -> None:
+    assert download(REMOTE, ["example.com/w.bin", *urls(server)], tmp_path).read_bytes() == CONTENT
+    with pytest.raises(DownloadError, match=r"example\.com/w\.bin.*not a URL"):
+        download(REMOTE, ["example.com/w.bin"], tmp_path / "elsewhere")
+
+
 def test_an_endless_answer_is_cut_off(server: Server, tmp_path: Path) -> None:
     server.contents["/one/w.bin"] = CONTENT * 20
     heard: list[int] = []

@@ -121,7 +121,7 @@ def _append(remote: RemoteFile, url: str, aside: Path, progress: Progress) -> No
     if present >= remote.size:
         return
     headers = {"User-Agent": "ganvas"} | ({"Range": f"bytes={present}-"} if present else {})
-    with _opened(urllib.request.Request(url, headers=headers), aside) as response:
+    with _opened(url, headers, aside) as response:
         resumes = response.headers.get("Content-Range", "").startswith(f"bytes {present}-")
         present = present if response.status == 206 and resumes else 0  # a server without ranges starts again
         with open(aside, "r+b" if present else "wb") as file:
@@ -130,10 +130,10 @@ def _append(remote: RemoteFile, url: str, aside: Path, progress: Progress) -> No
             _copy(response, file, present, remote.size, progress)
 
 
-def _opened(request: urllib.request.Request, aside: Path) -> http.client.HTTPResponse:
+def _opened(url: str, headers: dict[str, str], aside: Path) -> http.client.HTTPResponse:
     """The answer; _Failed where there is none, or where it is an error that another try would not change."""
     try:
-        return urllib.request.urlopen(request, timeout=TIMEOUT)
+        return urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=TIMEOUT)
     except urllib.error.HTTPError as error:
         with error:
             if error.code != 416:  # 416: what is there is longer than the server's file
@@ -144,6 +144,8 @@ def _opened(request: urllib.request.Request, aside: Path) -> http.client.HTTPRes
         raise _Failed(_reason(error)) from None
     except (OSError, http.client.HTTPException) as error:
         raise _Interrupted(_reason(error)) from None
+    except ValueError as error:
+        raise _Failed(f"not a URL: {error}") from None
 
 
 def _copy(response: http.client.HTTPResponse, file: BinaryIO, present: int, size: int, progress: Progress) -> None:

@@ -209,6 +209,11 @@ def _register(cls: type[Method]) -> None:
         raise TypeError(
             f"{cls.__name__} needs the class attributes name, title and paper (it states {', '.join(stated)})"
         )
+    known = REGISTERED.get(cls.name)
+    if known is not None and (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
+        raise TypeError(
+            f"{cls.__module__}.{cls.__name__} and {known.__module__}.{known.__name__} both have the name {cls.name}"
+        )
     REGISTERED[cls.name] = cls
 
 

@@ -82,7 +82,7 @@ def _import_all() -> None:
     global _imported
     if _imported:
         return
-    _imported = True
     methods = importlib.import_module("ganvas.methods")  # discovered by name: this file stands below them
     for module in pkgutil.walk_packages(methods.__path__, "ganvas.methods."):
         importlib.import_module(module.name)
+    _imported = True

@@ -39,7 +39,7 @@ from ganvas.sampling import continued, sample
 if TYPE_CHECKING:
     from ganvas.data.photo import Photo
 
-FORMAT = 1
+FORMAT = 2  # 1 had other names of settings, keys and weights
 INFO_TYPES = (  # of what settings.json must hold, and in words
     (dict, ("settings", "data_settings", "spec", "budget"), "names and values"),
     (str, ("method", "data", "precision", "fingerprint"), "text"),
@@ -226,7 +226,8 @@ def read_info(folder: Path) -> dict[str, Any]:
             raise RunError(f"{folder / 'settings.json'} is damaged: {', '.join(wrong)} must be {what}")
     if info["format"] != FORMAT:
         raise RunError(
-            f"{folder} was written by ganvas {info['ganvas']} in format {info['format']}; this one reads format {FORMAT}"
+            f"{folder} was written by ganvas {info['ganvas']} in format {info['format']}; this one reads format {FORMAT}:"
+            " use the ganvas that wrote it, or train again"
         )
     return info
 

@@ -45,6 +45,16 @@ def test_a_damaged_pack_is_made_again(damage: str, source: Path, own_cache: Path
     assert (open_data(source).images == before).all() and pack.opened(path) is not None
 
 
+def test_a_pack_that_lacks_a_key_is_made_again(source: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch):
+    before = open_data(source).images.copy()
+    path = the_pack(own_cache)
+    index = pack._index
+    monkeypatch.setattr(pack, "_index", lambda file: {k: v for k, v in index(file).items() if k != "total_variance"})
+    assert pack.opened(path) is None
+    monkeypatch.undo()
+    assert (open_data(source).images == before).all()
+
+
 def test_settings_have_packs_of_their_own(source: Path, own_cache: Path):
     open_data(source)
     open_data(source, size=4)

@@ -40,6 +40,26 @@ def test_no_log(tmp_path: Path) -> None:
         diagnose(tmp_path)
 
 
+def test_a_log_of_an_earlier_version_is_no_healthy_one(tmp_path: Path) -> None:
+    (tmp_path / "log.jsonl").write_text(json.dumps({"step": 0, "event": "health", "floor/std": 0.5}) + "\n")
+    with pytest.raises(RunError, match="written by an earlier ganvas"):
+        diagnose(tmp_path)
+
+
+def test_distances_are_all_of_one_figure(tmp_path: Path) -> None:
+    """Where the Fréchet distance came out as no number, the kernel distance does not stand in for it."""
+    from ganvas.doctor.rules import progress
+    from ganvas.doctor.signals import read
+
+    kernel = {"value": 950.0, "better": "lower", "reference": -0.2}
+    rows = [
+        {"step": 10 * step, "event": "evaluated", "metrics": {"FD[x]": {**kernel, "value": distance}, "KD[x]": kernel}}
+        for step, distance in enumerate([630.0, 315.0, None], start=1)
+    ]
+    (tmp_path / "log.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    assert progress(read(tmp_path)) == 0.5
+
+
 def foreign(path: Path, numbers: dict[str, float | None] | None = None, rows: int = 40) -> Path:
     """A log of another program: rows of numbers alone."""
     known = {

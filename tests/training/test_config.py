@@ -33,6 +33,12 @@ class WithOneMore(TrainConfig):
     warmup_every: int | None = setting(None, "Steps between two rests.", minimum=1, metavar="STEPS")
 
 
+def test_no_settings_may_be_given_as_none() -> None:
+    assert TrainConfig("dcgan", settings=None, data_settings=None).settings == {}  # pyright: ignore[reportArgumentType]
+    with pytest.raises(UsageError, match="data_settings must be a dict of names and values"):
+        TrainConfig("dcgan", data_settings=[1])  # pyright: ignore[reportArgumentType]
+
+
 def test_a_new_field_is_an_option_an_argument_and_a_recorded_key() -> None:
     import typer
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 from ganvas.figure import Figure
@@ -47,3 +48,19 @@ def test_figures_without_a_better_side_keep_nothing(tmp_path: Path) -> None:
     trainer = trainer_for(small("dcgan"))
     evaluator(tmp_path).keep_best(trainer, {"size": Figure(3.0)})
     assert not trainer.best and not (tmp_path / "best").exists()
+
+
+def test_what_is_no_number_is_never_best(tmp_path: Path) -> None:
+    trainer, keeper = trainer_for(small("dcgan")), evaluator(tmp_path)
+    keeper.keep_best(trainer, translation(math.nan, 1.0))
+    assert not trainer.best
+    keeper.keep_best(trainer, translation(0.5, 1.0))
+    assert trainer.best["value"] == 0.5
+
+
+def test_values_of_two_figures_are_not_compared(tmp_path: Path) -> None:
+    """30 dB, where higher is better, is no improvement of a distance of 5."""
+    trainer = trainer_for(small("dcgan"))
+    trainer.remember_best({"metric": "FD[digits]", "value": 5.0, "step": 1})
+    evaluator(tmp_path).keep_best(trainer, {"PSNR": Figure(30.0, "higher", 4, primary=True)})
+    assert trainer.best == {"metric": "FD[digits]", "value": 5.0, "step": 1}

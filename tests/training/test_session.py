@@ -249,6 +249,15 @@ def test_a_run_of_another_version_is_told(run: Run) -> None:
         resume(run)
 
 
+def test_a_run_of_before_the_names_changed_is_told(run: Run) -> None:
+    info = json.loads((run.folder / "settings.json").read_text())
+    (run.folder / "settings.json").write_text(json.dumps({**info, "format": 1, "spec": {"kind": "pictures"}}))
+    with pytest.raises(
+        RunError, match="in format 1; this one reads format 2: use the ganvas that wrote it, or train again"
+    ):
+        resume(run)
+
+
 def test_a_checkpoint_of_another_network_is_told(run: Run) -> None:
     info = json.loads((run.folder / "settings.json").read_text())
     info["settings"]["generator"] = "33"

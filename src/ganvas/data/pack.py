@@ -27,7 +27,7 @@ from ganvas.data.source import Block, Loaded, Part, broken_message
 from ganvas.errors import DataError, GanvasError
 from ganvas.files import write_aside
 
-VERSION = 1
+VERSION = 2
 MAGIC = b"ganvas-pack-1\n\0\0"
 TAIL = 32 + 8 + len(MAGIC)
 UNUSED = 60 * 86400  # seconds
@@ -102,12 +102,16 @@ def opened(path: Path) -> Packed | None:
     try:
         with open(path, "rb") as file:
             index = _index(file)
+        packed = None if index is None else _packed(path, index)
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    if index is None:
-        return None
-    with contextlib.suppress(OSError):  # a cache that may only be read
-        os.utime(path)  # last used now: see _sweep
+    if packed is not None:
+        with contextlib.suppress(OSError):  # a cache that may only be read
+            os.utime(path)  # last used now: see _sweep
+    return packed
+
+
+def _packed(path: Path, index: dict[str, Any]) -> Packed:
     splits = {
         name: Split(
             _mapped(path, entry["images"]),

@@ -166,7 +166,7 @@ def broken_message(where: str, problems: list[tuple[str, str]], good: int, unit:
         lines.append(f"  ... and {len(problems) - 20} more")
     head = f"{len(problems)} of {len(problems) + good} {unit} in {where} cannot be read:"
     advice = (
-        "Restore or remove them; data.skip_broken=true leaves them out."
+        "Repair or remove them; data.skip_broken=true leaves them out."
         if good >= 2
         else "Too few others are left to train on."
     )

@@ -55,17 +55,13 @@ class DataSpec:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> DataSpec:
-        """A spec from settings.json; TypeError or ValueError where that does not describe data.
-
-        Earlier versions wrote the facts of a kind beside the others, and none where there was one kind only.
-        """
+        """A spec from settings.json; TypeError, ValueError or KeyError where that does not describe data."""
         known = dict(values)
         if known.get("kind", "images") not in UNITS:
             raise ValueError(f"kind must be one of {', '.join(UNITS)} (got {known['kind']!r})")
         for name in ("classes", "class_counts"):
             known[name] = tuple(known.get(name, ()))
-        earlier = {name: known.pop(name) for name in ("rate", "tokens", "merges") if name in known}
-        audio, text = {**earlier, **known.get("audio", {})}, {**earlier, **known.get("text", {})}
+        audio, text = known.get("audio", {}), known.get("text", {})
         known["audio"] = AudioFacts(audio.get("rate", 0))
         merges = tuple((int(a), int(b)) for a, b in text.get("merges", ()))
         known["text"] = TextFacts(tuple(text.get("tokens", ())), merges)

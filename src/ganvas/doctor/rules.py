@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ganvas.doctor.signals import LATE, Row, Signals
+from ganvas.doctor.signals import LATE, Signals
 from ganvas.figure import distance_figure, read_figures
 
 SURE = 0.5  # from here on a finding is reported
@@ -47,15 +47,18 @@ def progress(s: Signals) -> float:
     ]
     if ways:
         return max(-1.0, sum(ways) / len(ways))
-    distances = [value for row in s.evaluated if (value := _distance(row)) is not None]
+    distances = _distances(s)
     return 1 - distances[-1] / distances[0] if len(distances) > 1 and distances[0] > 0 else math.nan
 
 
-def _distance(row: Row) -> float | None:
-    """How far an evaluation found the samples from the data."""
-    figures = read_figures(row.get("metrics"))
-    name = distance_figure(figures)
-    return None if name is None else figures[name].value
+def _distances(s: Signals) -> list[float]:
+    """How far the evaluations found the samples from the data, all by one figure; those that lack it are left out."""
+    evaluations = [read_figures(row.get("metrics")) for row in s.evaluated]
+    names = [name for figures in evaluations if (name := distance_figure(figures)) is not None]
+    if not names:
+        return []
+    name = max(names, key=names.count)
+    return [figures[name].value for figures in evaluations if name in figures]
 
 
 def regress(s: Signals) -> float:

@@ -161,6 +161,8 @@ def _add(found: Signals, row: Row) -> None:
         found.rows.clear()
         found.health = [one for one in found.health if one["step"] == 0]
         found.non_finite = 0
+    if event == "health" and any(key.startswith("floor/") for key in row):
+        raise RunError(f"{found.folder} was written by an earlier ganvas, whose log has other names: use that one")
     kept = {"health": found.health, "evaluated": found.evaluated, None: found.rows}.get(event)
     if kept is None:
         return

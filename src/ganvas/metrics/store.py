@@ -14,7 +14,7 @@ from torch import Tensor
 from ganvas.errors import GanvasError
 from ganvas.files import cache_folder, write_bytes
 
-VERSION = 1  # raise it when something stored is computed in another way
+VERSION = 2  # raise it when something stored is computed in another way
 
 
 def remembered(

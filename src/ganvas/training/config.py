@@ -92,6 +92,12 @@ class TrainConfig:
             is_name = known.type == str | None and (isinstance(value, str) or name in ("method", "data"))
             checked = value if is_name else check(known, value)
             object.__setattr__(self, name, checked)
+        for name in ("settings", "data_settings"):
+            value = getattr(self, name)
+            if value is None:
+                object.__setattr__(self, name, {})
+            elif not isinstance(value, Mapping) and not dataclasses.is_dataclass(value):
+                raise UsageError(f"{name} must be a dict of names and values (got {value!r})")
         if dataclasses.is_dataclass(self.data_settings):  # a DataSettings is as good as a mapping
             object.__setattr__(self, "data_settings", as_dict(self.data_settings))
         if (self.seed or 0) > LARGEST_SEED:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 
@@ -61,11 +62,10 @@ class Evaluator:
         return figures
 
     def keep_best(self, trainer: Trainer, figures: dict[str, Figure]) -> None:
-        """By the primary figure; a run whose best weights were chosen by another figure keeps to that one."""
-        name = primary_figure(figures)
-        if trainer.best and trainer.best["metric"] in figures:
-            name = trainer.best["metric"]
-        if name is None or figures[name].better is None:
+        """By the primary figure; a run whose best weights were chosen by another figure keeps to that one. What is no number is
+        never best, and values of two figures are not compared."""
+        name = trainer.best["metric"] if trainer.best else primary_figure(figures)
+        if name not in figures or figures[name].better is None or not math.isfinite(figures[name].value):
             return
         figure = figures[name]
         if trainer.best and not figure.is_better_than(trainer.best["value"]):

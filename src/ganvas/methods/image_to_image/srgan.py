@@ -75,7 +75,6 @@ class SRGAN(SuperResolution):
             spec.channels, self.scale, width=self.width, blocks=self.blocks, kernel=self.kernel, norm=self.norm, tail=self.tail
         )  # fmt: skip
         self.D = LocalDiscriminator(spec.channels, width=self.disc_width, stages=self.disc_stages)
-        # In a tuple, where it is no part of the weights: it is the same in every run.
         self.extractor: FeatureExtractor | None = None
         self.plain: Tensor
         self.plain_steps: Tensor

@@ -127,6 +127,8 @@ def _downloaded(weights: WeightsFile) -> Path:
         return download_file(weights.remote, urls, cache_folder() / "weights")
     except DownloadError as error:
         raise _missing(weights, f"downloading them failed ({'; '.join(error.failures)})") from None
+    except GanvasError as error:  # the cache cannot be written
+        raise _missing(weights, str(error)) from None
 
 
 def _missing(weights: WeightsFile, reason: str) -> GanvasError:

@@ -15,7 +15,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO
 
 import numpy as np
 
@@ -47,31 +47,31 @@ def idx_files(folder: Path) -> dict[str, Path]:
     """Images by split where `folder` holds files named as MNIST's are; {} where it holds none.
 
     DataError where it holds those of several sets (EMNIST)."""
-    found: dict[tuple[str, str], Path] = {}
+    by_set: dict[tuple[str, str], Path] = {}
     for path in sorted(folder.iterdir()):
         name = IDX_NAME.match(path.name)
         if name:
             split = "train" if name["split"].lower() == "train" else "test"
-            found.setdefault((name["set"], split), path)  # sorted: the plain file comes before its .gz
-    sets = sorted({of for of, _ in found})
+            by_set.setdefault((name["set"], split), path)  # sorted: the plain file comes before its .gz
+    sets = sorted({name for name, _ in by_set})
     if len(sets) > 1:
         raise DataError(
             f"{folder} holds the IDX files of several sets ({', '.join(sets)}); name one images file instead"
         )
-    return {split: path for (_, split), path in found.items()}
+    return {split: path for (_, split), path in by_set.items()}
 
 
 def load_idx(
     paths: dict[str, Path], settings: DataSettings, progress: Progress, classes: Sequence[str] | None = None
 ) -> Loaded:
     """IDX images by split, each with the labels that lie beside it, if any."""
-    splits = {}
+    splits: dict[str, Arrays] = {}
     for split, path in paths.items():
-        images = to_images(read_idx(path), str(path))
-        labels = labels_beside(path)
-        splits[split] = Arrays(
-            images, None if labels is None else checked_labels(read_idx(labels), len(images), str(labels))
-        )
+        images, labels = to_images(read_idx(path), str(path)), None
+        labels_path = labels_beside(path)
+        if labels_path is not None:
+            labels = checked_labels(read_idx(labels_path), len(images), str(labels_path))
+        splits[split] = Arrays(images, labels)
     if "train" not in splits:
         splits = {"train": splits["test"]}
     return from_arrays(str(next(iter(paths.values())).parent), splits, settings, progress, classes=classes)
@@ -83,8 +83,10 @@ def labels_beside(path: Path) -> Path | None:
     if name == path.name:  # its own .gz would pass for its labels
         return None
     plain = name.removesuffix(".gz")
-    options = [path.with_name(name), path.with_name(plain), path.with_name(f"{plain}.gz")]
-    return next((option for option in options if option != path and option.is_file()), None)
+    for option in (path.with_name(name), path.with_name(plain), path.with_name(f"{plain}.gz")):
+        if option != path and option.is_file():
+            return option
+    return None
 
 
 def read_idx(path: Path) -> np.ndarray:
@@ -93,7 +95,8 @@ def read_idx(path: Path) -> np.ndarray:
     size = path.stat().st_size
     packed = path.suffix == ".gz"
     try:
-        with gzip.open(path, "rb") if packed else open(path, "rb") as file:
+        opener = gzip.open if packed else open
+        with opener(path, "rb") as file:
             start = file.read(4)
             if len(start) < 4 or start[:2] != b"\0\0" or start[2] not in IDX_TYPES or not 1 <= start[3] <= 4:
                 raise DataError(
@@ -105,11 +108,10 @@ def read_idx(path: Path) -> np.ndarray:
             declared = math.prod(shape) * dtype.itemsize
             _check_size(path, shape, declared, size - 4 - 4 * start[3], packed=packed)
             data = file.read(declared)
-            if len(data) != declared or file.read(1):
-                raise DataError(
-                    f"{path} declares {_times(shape)} = {declared:,} bytes and holds "
-                    f"{'more' if len(data) == declared else f'{len(data):,}'}"
-                )
+            if len(data) != declared:
+                raise DataError(f"{path} declares {_times(shape)} = {declared:,} bytes and holds {len(data):,}")
+            if file.read(1):
+                raise DataError(f"{path} declares {_times(shape)} = {declared:,} bytes and holds more")
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"cannot read {path}: {error}") from error
     return np.frombuffer(data, dtype=dtype).reshape(shape)
@@ -135,14 +137,17 @@ def load_npz(path: Path, settings: DataSettings, progress: Progress) -> Loaded:
         plan = _plan(shapes, path)
         if "classes" in shapes:
             names = read("classes")
-            classes = [as_text(name) for name in names.tolist()] if names.ndim == 1 else None
+            if names.ndim == 1:
+                classes = [as_text(name) for name in names.tolist()]
 
         # One range for both splits: test images without a dark pixel must not be taken for another one.
-        raw = {split: read(images) for split, (images, _, _) in plan.items()}
-        least = 0.0
-        floats = [array for array in raw.values() if array.dtype.kind == "f" and array.size]
-        if floats:
-            least = min(float(array.min()) for array in floats)
+        raw: dict[str, np.ndarray] = {}
+        minima: list[float] = []
+        for split, (images_name, _, _) in plan.items():
+            raw[split] = read(images_name)
+            if raw[split].dtype.kind == "f" and raw[split].size:
+                minima.append(float(raw[split].min()))
+        least = min(minima, default=0.0)
 
         for split, (images_name, labels_name, partners_name) in plan.items():
             images = to_images(raw.pop(split), f"{path}: {images_name}", least)
@@ -162,9 +167,10 @@ def npz_members(path: Path) -> Iterator[tuple[dict[str, tuple[int, ...]], Callab
     """The shapes of an .npz's arrays by name, each checked before its data are touched, and a function that reads one."""
     refuse_endless(path)
     with _explained(path), zipfile.ZipFile(path) as archive:
-        members = {
-            info.filename.removesuffix(".npy"): info for info in archive.infolist() if info.filename.endswith(".npy")
-        }
+        members: dict[str, zipfile.ZipInfo] = {}
+        for info in archive.infolist():
+            if info.filename.endswith(".npy"):
+                members[info.filename.removesuffix(".npy")] = info
 
         def read(name: str) -> np.ndarray:
             with archive.open(members[name]) as file:
@@ -251,15 +257,19 @@ def _arranged(array: np.ndarray, where: str) -> np.ndarray:
 def _plan(shapes: dict[str, tuple[int, ...]], path: Path) -> dict[str, tuple[str, str | None, str | None]]:
     """For each split the names of its images, labels and partners."""
 
-    def named(images: str, labels: str, partners: str) -> tuple[str, str | None, str | None]:
-        return (images, labels if labels in shapes else None, partners if partners in shapes else None)
+    present = {name: name for name in shapes}
 
+    # Arrays that are named by split.
     for images, labels, partners in (("x_{}", "y_{}", "partners_{}"), ("{}_images", "{}_labels", "{}_partners")):
-        splits = [split for split in ("train", "test") if images.format(split) in shapes]
-        if "train" in splits:
-            return {
-                split: named(images.format(split), labels.format(split), partners.format(split)) for split in splits
-            }
+        plan: dict[str, tuple[str, str | None, str | None]] = {}
+        for split in ("train", "test"):
+            if images.format(split) in shapes:
+                labels_name, partners_name = present.get(labels.format(split)), present.get(partners.format(split))
+                plan[split] = (images.format(split), labels_name, partners_name)
+        if "train" in plan:
+            return plan
+
+    # One array of images, which are all for training.
     candidates = [name for name, shape in shapes.items() if len(shape) in (3, 4)]
     if "images" in shapes:
         images = "images"
@@ -269,12 +279,17 @@ def _plan(shapes: dict[str, tuple[int, ...]], path: Path) -> dict[str, tuple[str
         arrays = ", ".join(f"{name} {shape}" for name, shape in shapes.items()) or "no arrays"
         raise DataError(f"{path} holds no images (arrays of 3 or 4 dimensions): {arrays}")
     count = shapes[images][0]
-    labels = next((name for name in LABEL_NAMES if shapes.get(name, ())[:1] == (count,)), "")
+    labels = None
+    for name in LABEL_NAMES:
+        if shapes.get(name, ())[:1] == (count,):
+            labels = name
+            break
     if "labels" in shapes and labels != "labels" and images == "images":
         raise DataError(
             f"{path}: labels {shapes['labels']} do not belong to images {shapes[images]}: one for each is needed"
         )
-    return {"train": named(images, labels, "partners" if images == "images" else "")}
+    partners = present.get("partners") if images == "images" else None
+    return {"train": (images, labels, partners)}
 
 
 def _member_shape(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> tuple[int, ...]:
@@ -293,7 +308,7 @@ def _member_shape(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -
     return shape
 
 
-def _npy_header(file: Any, where: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
+def _npy_header(file: IO[bytes], where: str) -> tuple[tuple[int, ...], np.dtype]:
     version = np.lib.format.read_magic(file)
     readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
     if version not in readers:

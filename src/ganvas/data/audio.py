@@ -70,27 +70,36 @@ def load_npz(path: Path, settings: DataSettings, progress: Progress) -> Loaded:
     """`audio` (N, L), or one row with the `lengths` (N,) of clips that follow each other, int16 or floats in [-1, 1]; with
     `labels` (N,), `classes` and `rate` where they are there."""
     with arrays.npz_members(path) as (shapes, read):
-        names = [name for name in ("audio", "lengths", "rate", "classes") if name in shapes]
-        arrays_read = {name: read(name) for name in names}
-        marks = next((name for name in arrays.LABEL_NAMES if name in shapes), None)
-        labels = None if marks is None else read(marks)
+        arrays_read: dict[str, np.ndarray] = {}
+        for name in ("audio", "lengths", "rate", "classes"):
+            if name in shapes:
+                arrays_read[name] = read(name)
+        labels, labels_name = None, ""
+        for name in arrays.LABEL_NAMES:
+            if name in shapes:
+                labels, labels_name = read(name), name
+                break
     clips = _clips(arrays_read["audio"], arrays_read.get("lengths"), str(path))
     if labels is not None:
-        labels = arrays.checked_labels(labels, len(clips), f"{path}: {marks}", "clip")
+        labels = arrays.checked_labels(labels, len(clips), f"{path}: {labels_name}", "clip")
     own = _own_rate(arrays_read.get("rate"), path)
     rate = settings.rate or own
     facts = _facts(
         np.array([len(clip) for clip in clips]) / own, collections.Counter([own] * len(clips)), rate, settings
     )
-    facts["rate_from"] = "the file" if "rate" in arrays_read else f"the file has no `rate`, so {USUAL_RATE} was assumed"
+    facts["rate_from"] = f"the file has no `rate`, so {USUAL_RATE} was assumed"
+    if "rate" in arrays_read:
+        facts["rate_from"] = "the file"
     head = wav.Wav(own, 1, 16, False, 0, 0)
 
     def read_clip(row: int) -> Clip:
         samples, changes = wav.convert(clips[row][:, None], head, rate)
         return Clip(samples, changes)
 
-    classes = arrays_read.get("classes")
-    names, numbers = label_numbers([labels], None if classes is None else [as_text(one) for one in classes.tolist()])
+    class_names = None
+    if "classes" in arrays_read:
+        class_names = [as_text(one) for one in arrays_read["classes"].tolist()]
+    names, numbers = label_numbers([labels], class_names)
     train, test = hold_out(mix(np.arange(len(clips))), numbers[0], settings.holdout)
     rows = {"train": train, "test": test}
     parts = _parts(rows, numbers[0], facts["length"], read_clip, progress)
@@ -102,9 +111,13 @@ def _load(files: Files, settings: DataSettings, progress: Progress) -> Loaded:
     names, heads, problems = _headers(files)
     if not names:
         raise DataError(broken_message(str(files.root), problems, 0, "clips"))
-    rates = collections.Counter(head.rate for head in heads)
-    rate = settings.rate or max(rates, key=lambda one: (rates[one], one))
-    facts = _facts(np.array([head.frames / head.rate for head in heads]), rates, rate, settings)
+    rates: collections.Counter[int] = collections.Counter()
+    seconds: list[float] = []
+    for head in heads:
+        rates[head.rate] += 1
+        seconds.append(head.frames / head.rate)
+    rate = settings.rate or max(rates, key=lambda one: (rates[one], one))  # the commonest, of those the highest
+    facts = _facts(np.array(seconds), rates, rate, settings)
     layout = arrange(names)
     facts |= {"ignored_files": len(files.ignored), "unused_folders": layout.unused}
 
@@ -173,17 +186,27 @@ def _parts(
         step = block_rows(shape)
         for start in range(0, len(part), step):
             chosen = part[start : start + step]
-            clips = [read_clip(row) for row in chosen.tolist()]
-            good = [clip.samples for clip in clips if clip.samples is not None]
-            problems = [clip.problem for clip in clips if clip.problem is not None]
-            converted = collections.Counter(change for clip in clips for change in clip.changes)
+            good: list[np.ndarray] = []
+            good_rows: list[int] = []
+            problems: Problems = []
+            converted: collections.Counter[str] = collections.Counter()
+            for row in chosen.tolist():
+                clip = read_clip(row)
+                if clip.samples is not None:
+                    good.append(clip.samples)
+                    good_rows.append(row)
+                if clip.problem is not None:
+                    problems.append(clip.problem)
+                converted.update(clip.changes)
             counter.add(len(chosen))
-            kept = chosen[[clip.samples is not None for clip in clips]]
-            yield Block(
-                as_bytes(good, length), None if labels is None else labels[kept], problems, {"converted": converted}
-            )
+            good_labels = None if labels is None else labels[np.array(good_rows, dtype=np.int64)]
+            yield Block(as_bytes(good, length), good_labels, problems, {"converted": converted})
 
-    return {split: Part(shape, functools.partial(blocks, part)) for split, part in rows.items() if len(part)}
+    parts: dict[str, Part] = {}
+    for split, part in rows.items():
+        if len(part):
+            parts[split] = Part(shape, functools.partial(blocks, part))
+    return parts
 
 
 def _clips(audio: np.ndarray, lengths: np.ndarray | None, where: str) -> list[np.ndarray]:

@@ -7,9 +7,8 @@ a folder that holds one single folder       is that folder
 
 from __future__ import annotations
 
-import collections
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -36,27 +35,31 @@ def arrange(names: Sequence[str]) -> Layout:
     paths = without_common_folders(names)
 
     # Which of the outermost folders are splits.
-    in_folders = all(len(path) > 1 for path in paths)
-    by_lower_name = {path[0].lower(): path[0] for path in paths} if in_folders else {}
-    train = next((by_lower_name[name] for name in TRAIN_NAMES if name in by_lower_name), None)
-    test = next((by_lower_name[name] for name in TEST_NAMES if name in by_lower_name), None)
+    by_lower_name: dict[str, str] = {}
+    if _all_in_folders(paths):
+        for path in paths:
+            by_lower_name[path[0].lower()] = path[0]
+    train = _first_value(by_lower_name, TRAIN_NAMES)
+    test = _first_value(by_lower_name, TEST_NAMES)
+    unused: dict[str, int] = {}
     if train is None or test is None:
         rows = {"train": np.arange(len(paths))}
-        inner, unused = paths, {}
+        inner = paths
     else:
-        rows = {
-            split: np.array([row for row, path in enumerate(paths) if path[0] == folder])
-            for split, folder in (("train", train), ("test", test))
-        }
+        rows_by_folder: dict[str, list[int]] = {}
+        for row, path in enumerate(paths):
+            rows_by_folder.setdefault(path[0], []).append(row)
+        rows = {"train": np.array(rows_by_folder[train]), "test": np.array(rows_by_folder[test])}
         inner = [path[1:] for path in paths]
-        counts = collections.Counter(path[0] for path in paths)
-        unused = {folder: count for folder, count in counts.items() if folder not in (train, test)}
+        for folder, folder_rows in rows_by_folder.items():
+            if folder not in (train, test):
+                unused[folder] = len(folder_rows)
 
     # Which folders inside of the splits are labels.
     used = [inner[row] for row in np.concatenate(list(rows.values()))]
-    if not all(len(path) > 1 for path in used):
+    if not _all_in_folders(used):
         return Layout(rows, None, (), unused)
-    classes = tuple(sorted({path[0] for path in used}))
+    classes = tuple(sorted(_outermost(used)))
     if len(classes) < 2:
         return Layout(rows, None, (), unused)
     numbers = {name: number for number, name in enumerate(classes)}
@@ -68,7 +71,10 @@ def ordered(names: Sequence[str], layout: Layout, settings: DataSettings) -> dic
     """Rows by split in the shuffled order, with a test split held out where there is none."""
     keys = name_keys(names)
     if "test" in layout.rows:
-        return {split: rows[np.argsort(keys[rows], kind="stable")] for split, rows in layout.rows.items()}
+        in_order: dict[str, np.ndarray] = {}
+        for split, rows in layout.rows.items():
+            in_order[split] = rows[np.argsort(keys[rows], kind="stable")]
+        return in_order
     train, test = hold_out(keys, layout.labels, settings.holdout)
     return {"train": train, "test": test}
 
@@ -76,6 +82,23 @@ def ordered(names: Sequence[str], layout: Layout, settings: DataSettings) -> dic
 def without_common_folders(names: Sequence[str]) -> list[list[str]]:
     """The pieces of each relative name, without the folders around everything."""
     paths = [name.split("/") for name in names]
-    while paths and len({path[0] for path in paths}) == 1 and all(len(path) > 1 for path in paths):
+    while paths and len(_outermost(paths)) == 1 and _all_in_folders(paths):
         paths = [path[1:] for path in paths]
     return paths
+
+
+def _all_in_folders(paths: list[list[str]]) -> bool:
+    return all(len(path) > 1 for path in paths)
+
+
+def _outermost(paths: list[list[str]]) -> set[str]:
+    """The first piece of each path."""
+    return {path[0] for path in paths}
+
+
+def _first_value(values: Mapping[str, str], names: Iterable[str]) -> str | None:
+    """The value of the first of `names` that there is, or None."""
+    for name in names:
+        if name in values:
+            return values[name]
+    return None

@@ -45,21 +45,24 @@ CIFAR_ROW = 1 + 3 * 32 * 32  # label, then the red, green and blue planes
 def read_cifar(folder: Path, settings: DataSettings, progress: Progress) -> Loaded:
     """CIFAR-10 from the archive of its binary version."""
     (path,) = (folder / remote.name for remote in SETS["cifar10"].files)
-    wanted = {"train": [f"data_batch_{number}.bin" for number in range(1, 6)], "test": ["test_batch.bin"]}
-    found: dict[str, np.ndarray] = {}
+    batches = {"train": [f"data_batch_{number}.bin" for number in range(1, 6)], "test": ["test_batch.bin"]}
+    rows_of_file: dict[str, np.ndarray] = {}
+    splits: dict[str, Arrays] = {}
     try:
         with tarfile.open(path, "r|gz") as archive:
             for member in archive:
                 name = member.name.rsplit("/", 1)[-1]
-                file = archive.extractfile(member) if name.endswith(".bin") and member.size % CIFAR_ROW == 0 else None
+                if not name.endswith(".bin") or member.size % CIFAR_ROW:
+                    continue
+                file = archive.extractfile(member)
                 if file is not None:
-                    found[name] = np.frombuffer(file.read(), dtype=np.uint8).reshape(-1, CIFAR_ROW)
-        rows = {split: np.concatenate([found[name] for name in names]) for split, names in wanted.items()}
+                    rows_of_file[name] = np.frombuffer(file.read(), dtype=np.uint8).reshape(-1, CIFAR_ROW)
+        for split, names in batches.items():
+            rows = np.concatenate([rows_of_file[name] for name in names])
+            images = rows[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
+            splits[split] = Arrays(images, rows[:, 0])
     except (tarfile.TarError, OSError, EOFError, zlib.error, KeyError) as error:
         raise DataError(f"{path} is not the binary version of CIFAR-10: {error}") from error
-    splits = {
-        split: Arrays(row[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1), row[:, 0]) for split, row in rows.items()
-    }
     return from_arrays(str(path), splits, settings, progress, classes=CIFAR_CLASSES)
 
 
@@ -147,12 +150,12 @@ SETS: dict[str, PublicSet] = {
 
 def listing(name: str, cache: Path) -> Listing:
     """The set `name`, one of SETS; its files are fetched when it is first read."""
-    known = SETS[name]
+    public_set = SETS[name]
 
     def load(settings: DataSettings, progress: Progress) -> Loaded:
-        return known.read(fetch(name, cache, progress), settings, progress)
+        return public_set.read(fetch(name, cache, progress), settings, progress)
 
-    return Listing(name, name, f"{name} {[file.sha256 for file in known.files]}", load)
+    return Listing(name, name, f"{name} {[file.sha256 for file in public_set.files]}", load)
 
 
 def fetch(name: str, cache: Path, progress: Progress) -> Path:
@@ -172,12 +175,10 @@ def fetch(name: str, cache: Path, progress: Progress) -> Path:
 
 
 def _by_hand(name: str, folder: Path, missing: list[RemoteFile], failures: list[str]) -> str:
-    wanted = [f"  {remote.name} ({remote.size:,} bytes, SHA-256 {remote.sha256})" for remote in missing]
-    return "\n".join(
-        [
-            f"cannot download {name}:",
-            *(f"  {failure}" for failure in failures),
-            f"Without a network, put into {folder} (home page {SETS[name].home}):",
-            *wanted,
-        ]
-    )
+    lines = [f"cannot download {name}:"]
+    for failure in failures:
+        lines.append(f"  {failure}")
+    lines.append(f"Without a network, put into {folder} (home page {SETS[name].home}):")
+    for remote in missing:
+        lines.append(f"  {remote.name} ({remote.size:,} bytes, SHA-256 {remote.sha256})")
+    return "\n".join(lines)

@@ -8,6 +8,7 @@ was sorted.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -115,13 +116,15 @@ def from_arrays(
         raise UsageError(
             f"data.fit=tile cuts photos in a folder or zip into patches; {where} is none: use crop, pad or stretch"
         )
+    splits = dict(splits)
     if settings.pairs in HALVES:
-        splits = {name: _halved(part, settings.pairs, where) for name, part in splits.items()}
+        for name, part in splits.items():
+            splits[name] = _halved(part, settings.pairs, where)
 
     # Labels as numbers that mean the same in both splits.
     names, labels = label_numbers([part.labels for part in splits.values()], classes)
     for name, numbers in zip(list(splits), labels, strict=True):
-        splits = {**splits, name: dataclasses.replace(splits[name], labels=numbers)}
+        splits[name] = dataclasses.replace(splits[name], labels=numbers)
 
     # Rows of each split in their order.
     rows: dict[str, np.ndarray] = {}
@@ -133,7 +136,10 @@ def from_arrays(
         splits = {"train": whole, "test": whole}
 
     counter = Counter(progress, sum(len(row) for row in rows.values()))
-    parts = {name: _array_part(splits[name], row, settings, counter) for name, row in rows.items() if len(row)}
+    parts: dict[str, Part] = {}
+    for name, split_rows in rows.items():
+        if len(split_rows):
+            parts[name] = _array_part(splits[name], split_rows, settings, counter)
     sizes = np.array([splits["train"].images.shape[1:3]])
     facts = {"original_sizes": size_facts(sizes), "size_rule": size_rule(sizes, settings)}
     return Loaded(where, parts, names, facts=facts)
@@ -141,8 +147,11 @@ def from_arrays(
 
 def size_facts(sizes: np.ndarray) -> dict[str, list[int]]:
     """The least, median and greatest of `sizes` (N, 2), height and width each for itself."""
-    measures = {"min": np.min, "median": np.median, "max": np.max}
-    return {name: measure(sizes, axis=0).astype(int).tolist() for name, measure in measures.items()}
+    return {
+        "min": np.min(sizes, axis=0).astype(int).tolist(),
+        "median": np.median(sizes, axis=0).astype(int).tolist(),
+        "max": np.max(sizes, axis=0).astype(int).tolist(),
+    }
 
 
 def size_rule(sizes: np.ndarray, settings: DataSettings) -> str:
@@ -150,7 +159,9 @@ def size_rule(sizes: np.ndarray, settings: DataSettings) -> str:
     size = parse_size(settings.size)
     if bool((sizes == (size or sizes[0])).all()):
         return "as stored"
-    rule = "set" if size else "sizes differ: a square with the median of the short sides, at most 256, a multiple of 8"
+    rule = "set"
+    if not size:
+        rule = "sizes differ: a square with the median of the short sides, at most 256, a multiple of 8"
     return f"{rule}; {settings.fit}"
 
 
@@ -165,11 +176,9 @@ def broken_message(where: str, problems: list[tuple[str, str]], good: int, unit:
     if len(problems) > 20:
         lines.append(f"  ... and {len(problems) - 20} more")
     head = f"{len(problems)} of {len(problems) + good} {unit} in {where} cannot be read:"
-    advice = (
-        "Repair or remove them; data.skip_broken=true leaves them out."
-        if good >= 2
-        else "Too few others are left to train on."
-    )
+    advice = "Too few others are left to train on."
+    if good >= 2:
+        advice = "Repair or remove them; data.skip_broken=true leaves them out."
     return "\n".join([head, *lines, advice])
 
 
@@ -189,8 +198,11 @@ def mix(numbers: np.ndarray) -> np.ndarray:
 
 def name_keys(names: Sequence[str]) -> np.ndarray:
     """64 bits of each name, which put a file at its place whatever files stand beside it."""
-    digests = (hashlib.blake2b(name.encode(errors="surrogateescape"), digest_size=8).digest() for name in names)
-    return np.array([int.from_bytes(digest, "big") for digest in digests], dtype=np.uint64)
+    keys: list[int] = []
+    for name in names:
+        digest = hashlib.blake2b(name.encode(errors="surrogateescape"), digest_size=8).digest()
+        keys.append(int.from_bytes(digest, "big"))
+    return np.array(keys, dtype=np.uint64)
 
 
 def hold_out(keys: np.ndarray, labels: np.ndarray | None, share: float) -> tuple[np.ndarray, np.ndarray]:
@@ -201,7 +213,8 @@ def hold_out(keys: np.ndarray, labels: np.ndarray | None, share: float) -> tuple
     turn.
     """
     count = len(keys)
-    sorted_rows = np.lexsort((keys, labels if labels is not None else np.zeros(count)))
+    classes = np.zeros(count) if labels is None else labels
+    sorted_rows = np.lexsort((keys, classes))
     steps = np.floor(np.round(np.arange(count + 1) * share, 9))
     chosen = np.zeros(count, dtype=bool)
     chosen[sorted_rows[np.diff(steps) > 0]] = True
@@ -212,11 +225,12 @@ def hold_out(keys: np.ndarray, labels: np.ndarray | None, share: float) -> tuple
 def target_shape(sizes: np.ndarray, channels: int, settings: DataSettings) -> tuple[int, int, int]:
     """(H, W, C) that the settings make of images of `sizes` (N, 2) in pixels."""
     size = parse_size(settings.size)
-    if size is None:
-        same = bool((sizes == sizes[0]).all())
-        side = _square(sizes)
-        size = (int(sizes[0][0]), int(sizes[0][1])) if same else (side, side)
-    return size[0], size[1], channels
+    if size is not None:
+        return size[0], size[1], channels
+    if bool((sizes == sizes[0]).all()):
+        return int(sizes[0][0]), int(sizes[0][1]), channels
+    side = _square(sizes)
+    return side, side, channels
 
 
 def background(settings: DataSettings) -> int:
@@ -262,12 +276,10 @@ def _array_part(part: Arrays, rows: np.ndarray, settings: DataSettings, counter:
             if count:
                 counter.add(len(block))
 
-    partners = part.partners
-    return Part(
-        shape,
-        lambda: blocks(part.images, part.labels, True),
-        None if partners is None else lambda: blocks(partners, None, False),
-    )
+    partner_blocks = None
+    if part.partners is not None:
+        partner_blocks = functools.partial(blocks, part.partners, None, False)
+    return Part(shape, functools.partial(blocks, part.images, part.labels, True), partner_blocks)
 
 
 def as_text(value: object) -> str:
@@ -280,9 +292,10 @@ def label_numbers(
 ) -> tuple[tuple[str, ...], list[np.ndarray | None]]:
     """Class names and int64 labels that count them from 0. Without names, the label values that occur are the
     names."""
-    if any(part is None for part in labels):
+    labelled = [part for part in labels if part is not None]
+    if len(labelled) < len(labels):
         return (), [None] * len(labels)
-    values = np.concatenate([part for part in labels if part is not None])
+    values = np.concatenate(labelled)
     if names is not None:
         if values.dtype.kind not in "iu" or (
             len(values) and not (int(values.min()) >= 0 and int(values.max()) < len(names))
@@ -290,10 +303,11 @@ def label_numbers(
             raise DataError(
                 f"labels must be integers from 0 to {len(names) - 1}, one for each of the {len(names)} class names"
             )
-        return tuple(map(str, names)), [part.astype(np.int64) for part in labels if part is not None]
+        return tuple(map(str, names)), [part.astype(np.int64) for part in labelled]
     if values.dtype.kind not in "iubUS":
         raise DataError(f"labels must be integers or text, got {values.dtype}")
     occurring = np.unique(values)
-    return tuple(as_text(value) for value in occurring.tolist()), [
-        np.searchsorted(occurring, part).astype(np.int64) for part in labels if part is not None
-    ]
+    numbers: list[np.ndarray | None] = []
+    for part in labelled:
+        numbers.append(np.searchsorted(occurring, part).astype(np.int64))
+    return tuple(map(as_text, occurring.tolist())), numbers

@@ -32,7 +32,9 @@ def write_animation(path: Path | str, frames: np.ndarray, seconds: Sequence[floa
 
     format_ = animation_format(path)
     shown = viewable(np.asarray(frames))
-    images = [Image.fromarray(frame[..., 0] if frame.shape[2] == 1 else frame) for frame in shown]
+    if shown.shape[-1] == 1:
+        shown = shown[..., 0]
+    images = [Image.fromarray(frame) for frame in shown]
     milliseconds = [round(1000 * each) for each in seconds]
     exact = {"lossless": True} if format_ == "WEBP" else {}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
@@ -86,7 +87,9 @@ def decoded_part(
     """The images `rows` of one split, decoded when its blocks are drawn."""
     tiles = reader.settings.fit == "tile"
     step = block_rows(shape)
-    groups = _groups(rows, headers.shapes) if tiles else np.split(rows, range(step, len(rows), step))
+    groups = np.split(rows, range(step, len(rows), step))
+    if tiles:
+        groups = _groups(rows, headers.shapes)
 
     def decode(row: int, which: int) -> np.ndarray | str:
         """What one file gives, (n, H, W, C), or why it cannot be read."""
@@ -110,17 +113,23 @@ def decoded_part(
                         images.append(result)
                         owners += [row] * len(result)
                 counter.add(len(group))
-                whole = np.concatenate(images) if images else np.zeros((0, *shape), np.uint8)
+                whole = np.zeros((0, *shape), np.uint8)
+                if images:
+                    whole = np.concatenate(images)
                 order = np.array(owners, dtype=np.int64)
                 if tiles:  # neighbours in a photo are much alike, and any part of the set should be a fair sample
                     shuffled = shuffle(len(whole))
                     whole, order = whole[shuffled], order[shuffled]
-                yield Block(whole[:0], None if labels is None else labels[:0], problems)
+                block_labels = None if labels is None else labels[order]
+                yield Block(whole[:0], None if block_labels is None else block_labels[:0], problems)
                 for start in range(0, len(whole), step):
-                    chosen = order[start : start + step]
-                    yield Block(whole[start : start + step], None if labels is None else labels[chosen])
+                    end = start + step
+                    yield Block(whole[start:end], None if block_labels is None else block_labels[start:end])
 
-    return Part(shape, lambda: blocks(0), (lambda: blocks(1)) if reader.in_pairs else None)
+    partner_blocks = None
+    if reader.in_pairs:
+        partner_blocks = functools.partial(blocks, 1)
+    return Part(shape, functools.partial(blocks, 0), partner_blocks)
 
 
 def _groups(rows: np.ndarray, shapes: np.ndarray) -> list[np.ndarray]:

@@ -51,7 +51,9 @@ def _nothing_message(files: Files, where: str) -> str:
     if not files.ignored:
         return f"{where} is empty; put images or .wav files into it (sub-folders are labels)"
     suffixes = " ".join(sorted(image.SUFFIXES))
-    some = ", ".join(files.ignored[:3]) + (", ..." if len(files.ignored) > 3 else "")
+    some = ", ".join(files.ignored[:3])
+    if len(files.ignored) > 3:
+        some += ", ..."
     return (
         f"no images in {where}, only {len(files.ignored)} other files ({some}). Images end in {suffixes}, sound in .wav"
     )
@@ -114,4 +116,6 @@ def _common_channels(channels: np.ndarray, settings: DataSettings) -> int:
         return int(settings.channels)
     if settings.alpha == "keep" and bool(np.isin(channels, (2, 4)).any()):
         return 4
-    return 1 if bool((channels <= 2).all()) else 3
+    if bool((channels <= 2).all()):
+        return 1
+    return 3

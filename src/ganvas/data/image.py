@@ -104,7 +104,10 @@ def refuse_irregular(mode: int, size: int, limit: int | None = LARGEST_FILE) -> 
         stat.S_ISCHR: "a device",
     }
     if not stat.S_ISREG(mode):
-        kind = next((name for test, name in kinds.items() if test(mode)), "a special file")
+        kind = "a special file"
+        for is_kind, name in kinds.items():
+            if is_kind(mode):
+                kind = name
         raise Broken(f"it is {kind}, not an ordinary file")
     if size == 0:
         raise Broken("the file is empty")
@@ -129,8 +132,9 @@ def header(file: BinaryIO) -> tuple[int, int, int]:
     width, height = image.size
     # Asking a PNG for its EXIF may decode the whole image, when the chunk stands at its end.
     asked = image.format != "PNG" or "exif" in image.info
-    turned = asked and image.format != "TIFF" and _orientation(image) in (5, 6, 7, 8)  # Pillow turns TIFF itself
-    return (width, height, _channels(image)) if turned else (height, width, _channels(image))
+    if asked and image.format != "TIFF" and _orientation(image) in (5, 6, 7, 8):  # Pillow turns TIFF itself
+        height, width = width, height
+    return height, width, _channels(image)
 
 
 def decode(file: BinaryIO) -> np.ndarray:
@@ -143,7 +147,8 @@ def decode(file: BinaryIO) -> np.ndarray:
         raise
     except Exception as error:  # a decoder meets damaged bytes in many ways; each is this image's fault
         raise Broken(reason(error)) from error
-    array = array[..., None] if array.ndim == 2 else array
+    if array.ndim == 2:
+        array = array[..., None]
     return np.ascontiguousarray(upright(array, image))
 
 
@@ -177,11 +182,17 @@ def fit(image: np.ndarray, size: tuple[int, int], how: str, background: int) -> 
         return image
     if how == "stretch":
         return _resize(image, size)
+
+    # Scale until it covers the size (crop) or lies in it (pad); the side that fits is exact.
     scales = size[0] / height, size[1] / width
-    scale = max(scales) if how == "crop" else min(scales)
-    inner = max(1, round(height * scale)), max(1, round(width * scale))
-    inner = (size[0], inner[1]) if scale == scales[0] else (inner[0], size[1])  # exact on the side that fits
-    scaled = _resize(image, inner)
+    choose = max if how == "crop" else min
+    scale = choose(scales)
+    inner = [max(1, round(height * scale)), max(1, round(width * scale))]
+    exact = scales.index(scale)
+    inner[exact] = size[exact]
+    scaled = _resize(image, (inner[0], inner[1]))
+
+    # Cut off what is too much, or put it in the middle of the background.
     if how == "crop":
         top, left = (inner[0] - size[0]) // 2, (inner[1] - size[1]) // 2
         return scaled[top : top + size[0], left : left + size[1]]
@@ -209,9 +220,11 @@ def png_bytes(image: np.ndarray) -> bytes:
     them."""
     from PIL import Image
 
-    shown = viewable(np.asarray(image))
+    pixels = viewable(np.asarray(image))
+    if pixels.shape[2] == 1:
+        pixels = pixels[..., 0]
     buffer = io.BytesIO()
-    Image.fromarray(shown[..., 0] if shown.shape[2] == 1 else shown).save(buffer, format="PNG")
+    Image.fromarray(pixels).save(buffer, format="PNG")
     return buffer.getvalue()
 
 
@@ -231,7 +244,9 @@ def viewable(images: np.ndarray) -> np.ndarray:
     channels = images.shape[-1]
     if channels == 2:
         return images[..., [0, 1, 1]]
-    return images[..., :3] if channels > 4 else images
+    if channels > 4:
+        return images[..., :3]
+    return images
 
 
 def open_image(file: BinaryIO) -> Image.Image:
@@ -271,11 +286,15 @@ def reason(error: Exception) -> str:
 def _channels(image: Image.Image) -> int:
     """What `as_bytes` will give, from the header."""
     transparent = "transparency" in image.info
+    if image.mode in ("1", "L") and transparent:
+        return 2
     if image.mode in ("1", "L", "I", "F") or image.mode.startswith("I;16"):
-        return 2 if transparent and image.mode in ("1", "L") else 1
+        return 1
     if image.mode in ("LA", "La"):
         return 2
-    return 4 if transparent or image.mode in ("RGBA", "RGBa", "PA") else 3
+    if transparent or image.mode in ("RGBA", "RGBa", "PA"):
+        return 4
+    return 3
 
 
 def as_bytes(image: Image.Image) -> np.ndarray:
@@ -287,8 +306,15 @@ def as_bytes(image: Image.Image) -> np.ndarray:
         return _scaled_floats(np.asarray(image))
     if mode in ("1", "L") and transparent:
         return np.asarray(image.convert("RGBA"))[..., [0, 3]]
-    target = {"1": "L", "L": "L", "LA": "LA", "La": "LA", "RGBA": "RGBA", "RGBa": "RGBA", "PA": "RGBA"}.get(mode)
-    return np.asarray(image.convert(target or ("RGBA" if transparent else "RGB")))
+    if mode in ("1", "L"):
+        target = "L"
+    elif mode in ("LA", "La"):
+        target = "LA"
+    elif mode in ("RGBA", "RGBa", "PA") or transparent:
+        target = "RGBA"
+    else:
+        target = "RGB"
+    return np.asarray(image.convert(target))
 
 
 def _scaled_integers(values: np.ndarray) -> np.ndarray:
@@ -313,7 +339,9 @@ def _split_alpha(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _colour(image: np.ndarray) -> np.ndarray:
-    return np.repeat(image, 3, axis=-1) if image.shape[-1] == 1 else image
+    if image.shape[-1] == 1:
+        return np.repeat(image, 3, axis=-1)
+    return image
 
 
 def _grey(image: np.ndarray) -> np.ndarray:
@@ -329,8 +357,8 @@ def _resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     height, width = size
     if image.shape[2] in (3, 4):  # Pillow weighs colours by alpha when it resizes RGBA
         return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BICUBIC))
-    planes = [
-        np.asarray(Image.fromarray(np.ascontiguousarray(plane)).resize((width, height), Image.Resampling.BICUBIC))
-        for plane in np.moveaxis(image, 2, 0)
-    ]
+    planes: list[np.ndarray] = []
+    for plane in np.moveaxis(image, 2, 0):
+        resized = Image.fromarray(np.ascontiguousarray(plane)).resize((width, height), Image.Resampling.BICUBIC)
+        planes.append(np.asarray(resized))
     return np.stack(planes, axis=2)

@@ -18,8 +18,10 @@ def joined(listing: Listing, settings: DataSettings, find: Callable[[str], Listi
 
     `find` opens what data.partner names.
     """
+    if settings.partner is None and settings.pairs == "edges":
+        return _edged(listing), settings
     if settings.partner is None:
-        return (_edged(listing) if settings.pairs == "edges" else listing), settings
+        return listing, settings
     if settings.pairs != "auto":
         raise UsageError(
             f"data.partner and data.pairs={settings.pairs} both say where partners come from: omit one of them"
@@ -54,7 +56,8 @@ def _edged(listing: Listing) -> Listing:
 
     def load(settings: DataSettings, progress: Progress) -> Loaded:
         loaded = listing.load(settings, progress)
-        return dataclasses.replace(loaded, parts={name: _with_edges(part) for name, part in loaded.parts.items()})
+        parts = {name: _with_edges(part) for name, part in loaded.parts.items()}
+        return dataclasses.replace(loaded, parts=parts)
 
     return dataclasses.replace(listing, load=load, files=None)
 
@@ -62,7 +65,9 @@ def _edged(listing: Listing) -> Listing:
 def _with_edges(part: Part) -> Part:
     def drawings() -> Iterator[Block]:
         for block in part.blocks():
-            yield block._replace(images=scribbles(block.images)) if len(block.images) else block
+            if len(block.images):
+                block = block._replace(images=scribbles(block.images))
+            yield block
 
     return dataclasses.replace(part, blocks=drawings, partner_blocks=part.blocks)
 
@@ -73,8 +78,10 @@ def _apart(listing: Listing, other: Listing) -> Listing:
     def load(settings: DataSettings, progress: Progress) -> Loaded:
         mine = listing.load(settings, progress)
         height, width, channels = next(iter(mine.parts.values())).shape
-        like = {"size": f"{height}x{width}", **({"channels": channels} if channels in (1, 3, 4) else {})}
-        theirs = other.load(dataclasses.replace(settings, **like), _silent)
+        other_settings = dataclasses.replace(settings, size=f"{height}x{width}")
+        if channels in (1, 3, 4):
+            other_settings = dataclasses.replace(other_settings, channels=channels)
+        theirs = other.load(other_settings, _silent)
         parts = {}
         for name, part in mine.parts.items():
             partners = theirs.parts.get(name)
@@ -85,7 +92,9 @@ def _apart(listing: Listing, other: Listing) -> Listing:
                     f"images of {listing.name} have {channels} channels, those of {other.name} have"
                     f" {partners.shape[2]}: set data.channels"
                 )
-            blocks = None if partners is None else _as_partners(partners, theirs.where)
+            blocks = None
+            if partners is not None:
+                blocks = _as_partners(partners, theirs.where)
             parts[name] = dataclasses.replace(part, partner_blocks=blocks)
         problems = [*mine.problems, *_placed(theirs.problems, theirs.where)]
         return dataclasses.replace(mine, parts=parts, problems=problems, matched=False)

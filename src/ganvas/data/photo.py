@@ -11,7 +11,7 @@ import functools
 import io
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
@@ -72,17 +72,26 @@ def find_photos(path: Path | str) -> list[tuple[str, Callable[[], Photo]]]:
     """
     path = Path(path)
     if path.is_dir():
-        found = scan_folder(path)
-        names = [(name, functools.partial(read_photo, path / name)) for name in found.names]
+        files = scan_folder(path)
     elif path.suffix.lower() == ".zip":
-        found = scan_zip(path)
-        names = [(name, functools.partial(_unzipped_photo, path, found, name)) for name in found.names]
+        files = scan_zip(path)
     else:
         return [(path.name, functools.partial(read_photo, path))]
-    if not names:
-        why = "; ".join(f"{name}: {reason}" for name, reason in found.problems[:SHOWN])
-        raise DataError(f"there are no images in {path}" + (f" that can be read ({why})" if why else ""))
-    return names + [(name, functools.partial(_refuse, path, name, reason)) for name, reason in found.problems]
+    if not files.names:
+        message = f"there are no images in {path}"
+        if files.problems:
+            why = "; ".join(f"{name}: {reason}" for name, reason in files.problems[:SHOWN])
+            message += f" that can be read ({why})"
+        raise DataError(message)
+    photos: list[tuple[str, Callable[[], Photo]]] = []
+    for name in files.names:
+        if path.is_dir():
+            photos.append((name, functools.partial(read_photo, path / name)))
+        else:
+            photos.append((name, functools.partial(_unzipped_photo, path, files, name)))
+    for name, problem in files.problems:
+        photos.append((name, functools.partial(_refuse, path, name, problem)))
+    return photos
 
 
 def _refuse(path: Path, name: str, reason: str) -> Photo:
@@ -120,21 +129,29 @@ def check_written(path: Path | str, photo: Photo | None = None) -> None:
 
 def _decoded(file: BinaryIO) -> Photo:
     image = open_image(file)  # which refuses what is too large, before anything is decoded
-    deep = _deep(file) if image.format == "PNG" else None
+    deep = None
+    if image.format == "PNG":
+        deep = _deep(file)
     try:
         image.load()
-        values, depth = _values(image) if deep is None else (deep.astype(np.float32) / 65535, 16)
+        if deep is None:
+            values, depth = _values(image)
+        else:
+            values, depth = deep.astype(np.float32) / 65535, 16
     except Broken:
         raise
     except Exception as error:  # a decoder meets damaged bytes in many ways; each is this image's fault
         raise Broken(reason(error)) from error
     planes = np.moveaxis(np.atleast_3d(upright(values, image)), 2, 0)
     colours = 1 if len(planes) < 3 else 3
-    alpha = np.ascontiguousarray(planes[colours]) if len(planes) > colours else None
-    # A profile for CMYK or a palette's own space says nothing of the pixels that were made of it.
+    alpha = None
+    if len(planes) > colours:
+        alpha = np.ascontiguousarray(planes[colours])
     icc = image.info.get("icc_profile")
-    kept = icc if isinstance(icc, bytes) and icc[16:20] == PROFILES[colours] else None
-    return Photo(np.ascontiguousarray(planes[:colours]) * 2 - 1, alpha, depth, kept, _exif(image))
+    # A profile for CMYK or a palette's own space says nothing of the pixels that were made of it.
+    if not isinstance(icc, bytes) or icc[16:20] != PROFILES[colours]:
+        icc = None
+    return Photo(np.ascontiguousarray(planes[:colours]) * 2 - 1, alpha, depth, icc, _exif(image))
 
 
 def _deep(file: BinaryIO) -> np.ndarray | None:
@@ -142,7 +159,9 @@ def _deep(file: BinaryIO) -> np.ndarray | None:
     place = file.tell()
     file.seek(0)
     head = file.read(33)
-    deep = png16.decode(head + file.read()) if png16.is_deep(head) else None
+    deep = None
+    if png16.is_deep(head):
+        deep = png16.decode(head + file.read())
     file.seek(place)
     return deep
 
@@ -182,14 +201,22 @@ def _encoded(path: Path, photo: Photo) -> bytes:
 
     check_written(path, photo)
     kind = WRITTEN[path.suffix.lower()]
-    extra: dict[str, Any] = {"icc_profile": photo.icc} if photo.icc else {}
-    extra |= {"exif": photo.exif} if photo.exif else {}
-    extra |= {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"lossless": True}}.get(kind, {})
     levels = _levels(photo)
     if levels.dtype == np.uint16:
         return png16.encode(levels, photo.icc, photo.exif)
+    options: dict[str, object] = {}
+    if photo.icc:
+        options["icc_profile"] = photo.icc
+    if photo.exif:
+        options["exif"] = photo.exif
+    if kind == "JPEG":
+        options.update(quality=95, subsampling=0)
+    elif kind == "WEBP":
+        options["lossless"] = True
+    if levels.shape[2] == 1:
+        levels = levels[..., 0]
     buffer = io.BytesIO()
-    Image.fromarray(levels[..., 0] if levels.shape[2] == 1 else levels).save(buffer, format=kind, **extra)
+    Image.fromarray(levels).save(buffer, format=kind, **options)
     return buffer.getvalue()
 
 

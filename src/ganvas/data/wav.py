@@ -49,12 +49,18 @@ class Wav:
     @property
     def changes(self) -> tuple[str, ...]:
         """What is not as a clip of ours: stereo, 24 bits."""
-        of = f"{self.bits}-bit {'float' if self.real else 'integer'}"
-        found = () if (self.bits, self.real) == (16, False) else (of,)
-        found += ("no length in the header",) if self.endless else ()
-        return (
-            found if self.channels == 1 else (*found, "stereo" if self.channels == 2 else f"{self.channels} channels")
-        )
+        changes: list[str] = []
+        if self.real:
+            changes.append(f"{self.bits}-bit float")
+        elif self.bits != 16:
+            changes.append(f"{self.bits}-bit integer")
+        if self.endless:
+            changes.append("no length in the header")
+        if self.channels == 2:
+            changes.append("stereo")
+        elif self.channels != 1:
+            changes.append(f"{self.channels} channels")
+        return tuple(changes)
 
 
 def header(file: BinaryIO) -> Wav:
@@ -77,7 +83,9 @@ def header(file: BinaryIO) -> Wav:
         if name == b"fmt ":
             form = _form(file.read(min(size, 40)))
         place += 8 + size + size % 2
-    raise Broken("it is cut short: there are no samples in it" if form else "it is cut short within its header")
+    if form is None:
+        raise Broken("it is cut short within its header")
+    raise Broken("it is cut short: there are no samples in it")
 
 
 def read(file: BinaryIO, rate: int, most: int) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -100,8 +108,9 @@ def convert(samples: np.ndarray, head: Wav, rate: int) -> tuple[np.ndarray, tupl
         changes += (f"{head.rate} a second",)
     if samples.dtype == np.int16 and samples.shape[1] == 1 and head.rate == rate:
         return samples[:, 0], changes
-    sound = (samples / 32768 if samples.dtype == np.int16 else samples).mean(1)
-    sound = resampled(sound, head.rate, rate)
+    if samples.dtype == np.int16:
+        samples = samples / 32768
+    sound = resampled(samples.mean(1), head.rate, rate)
     if np.abs(sound).max(initial=0) > 1 + 1e-3:
         changes += ("louder than full scale",)
     return np.clip(np.rint(sound * 32768), -32768, 32767).astype(np.int16), changes
@@ -118,13 +127,13 @@ def resampled(sound: np.ndarray, rate: int, wanted: int) -> np.ndarray:
     half = math.ceil(ZEROS * max(1.0, rate / wanted))
     count = -(-len(sound) * up // down)
     windows = np.lib.stride_tricks.sliding_window_view(np.pad(sound, (half, half + down)), 2 * half + 1)
-    made = np.empty(count)
+    result = np.empty(count)
     # Output m lies at m down / up between the samples. All m that are equal modulo `up` have one filter.
     for phase in range(min(up, count)):
         first, fraction = divmod(phase * down, up)
         rows = windows[first::down][: len(range(phase, count, up))]
-        made[phase::up] = rows @ _filter(half, fraction / up, min(1.0, wanted / rate))
-    return made
+        result[phase::up] = rows @ _filter(half, fraction / up, min(1.0, wanted / rate))
+    return result
 
 
 @functools.lru_cache(maxsize=512)
@@ -151,7 +160,8 @@ def _form(content: bytes) -> tuple[int, int, int, bool]:
     if not 1 <= channels <= CHANNELS:
         raise Broken(f"its header says {channels} channels; 1 to {CHANNELS} can be")
     bits = -(-bits // 8) * 8  # 20 bits lie in 24
-    if bits not in ((32, 64) if code == FLOAT else (8, 16, 24, 32)) or block != channels * bits // 8:
+    known_bits = (32, 64) if code == FLOAT else (8, 16, 24, 32)
+    if bits not in known_bits or block != channels * bits // 8:
         raise Broken(f"its header says {bits} bits and {block} bytes for a sample of {channels} channels")
     return rate, channels, bits, code == FLOAT
 
@@ -162,7 +172,8 @@ def _with_samples(form: tuple[int, int, int, bool], start: int, size: int, end: 
     endless = size in UNKNOWN and present > 0
     if not endless and size > present:
         raise Broken(f"it is cut short: its header says {size:,} bytes of sound, and {present:,} are there")
-    size = present if endless else size
+    if endless:
+        size = present
     if size < block:
         raise Broken("it holds no sound")
     return Wav(rate, channels, bits, real, start, size - size % block, endless)

@@ -64,17 +64,23 @@ class Feed:
         real = self._real(self.images, rows)
         partner = None
         if self.partners is not None:
-            others = self._rows(start, share, len(self.partners), stream=1) if self.apart else rows
-            partner = self._real(self.partners, others)
-        label = None if self.labels is None else self._take(self.labels, rows)
+            partner_rows = rows
+            if self.apart:
+                partner_rows = self._rows(start, share, len(self.partners), stream=1)
+            partner = self._real(self.partners, partner_rows)
+        label = None
+        if self.labels is not None:
+            label = self._take(self.labels, rows)
         batch = Batch(real, label, partner, self.generator, rank=self.rank, ranks=self.ranks)
         flipped = None
         if self.mirror:
             flipped = batch.uniform(1, 1, 1) < 0.5
             batch.real = torch.where(flipped, real.flip(3), real)
             if partner is not None:
-                other = batch.uniform(1, 1, 1) < 0.5 if self.apart else flipped
-                batch.partner = torch.where(other, partner.flip(3), partner)
+                partner_flipped = flipped
+                if self.apart:
+                    partner_flipped = batch.uniform(1, 1, 1) < 0.5
+                batch.partner = torch.where(partner_flipped, partner.flip(3), partner)
         if self.prepared:
             parts = [self._take(part, rows) for part in self.prepared]
             if flipped is not None:
@@ -86,14 +92,17 @@ class Feed:
     def prepare(self, make: Callable[[Tensor], Tensor]) -> None:
         """From now on batches hold make(images) of their images as `prepared`; with `mirror` that of the mirrored ones, where
         they are. `make` gets all images once, in blocks of one size, the last filled up."""
-        blocks: list[list[Tensor]] = [[], []]
+        upright: list[Tensor] = []
+        mirrored: list[Tensor] = []
         for start in range(0, len(self.images), BLOCK):
             rows = torch.arange(start, start + BLOCK).clamp_max(len(self.images) - 1)
             images = self._real(self.images, rows)
-            for views, flip in zip(blocks, (False, True), strict=True):
-                if self.mirror or not flip:
-                    views.append(make(images.flip(3) if flip else images))
-        self.prepared = [torch.cat(views)[: len(self.images)] for views in blocks if views]
+            upright.append(make(images))
+            if self.mirror:
+                mirrored.append(make(images.flip(3)))
+        self.prepared = [torch.cat(upright)[: len(self.images)]]
+        if mirrored:
+            self.prepared.append(torch.cat(mirrored)[: len(self.images)])
 
     def prepared_as(self, other: Feed) -> None:
         """Takes over what `prepare` made for another feed of the same images."""
@@ -110,7 +119,9 @@ class Feed:
 
     def _permutation(self, epoch: int, total: int, stream: int) -> Tensor:
         if self._orders.get(stream, (-1,))[0] != epoch:
-            key = [self.seed, self.salt, epoch] + ([stream] if stream else [])
+            key = [self.seed, self.salt, epoch]
+            if stream:
+                key.append(stream)
             mixed = np.random.SeedSequence(key).generate_state(1, np.uint64)[0]
             generator = torch.Generator().manual_seed(int(mixed >> np.uint64(1)))
             self._orders[stream] = epoch, torch.randperm(total, generator=generator)
@@ -122,7 +133,9 @@ class Feed:
         self._orders.clear()
 
     def _hold(self, array: np.ndarray) -> Tensor | np.ndarray:
-        return torch.from_numpy(np.array(array)).to(self.device) if array.nbytes <= RESIDENT_BYTES else array
+        if array.nbytes > RESIDENT_BYTES:
+            return array
+        return torch.from_numpy(np.array(array)).to(self.device)
 
     def _take(self, held: Tensor | np.ndarray, rows: Tensor) -> Tensor:
         if isinstance(held, Tensor):

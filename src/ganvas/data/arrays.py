@@ -238,8 +238,15 @@ def _arranged(array: np.ndarray, where: str) -> np.ndarray:
         raise DataError(f"{where} has shape {array.shape}; images are (N, H, W), (N, H, W, C) or (N, C, H, W)")
     if array.ndim == 3:
         return array[..., None]
-    axes = [axis for axis in (3, 1) if array.shape[axis] <= MOST_CHANNELS]
-    usual = [axis for axis in axes if array.shape[axis] in (1, 3)]
+
+    # Which axis holds the channels.
+    axes: list[int] = []
+    usual: list[int] = []
+    for axis in (3, 1):
+        if array.shape[axis] <= MOST_CHANNELS:
+            axes.append(axis)
+        if array.shape[axis] in (1, 3):
+            usual.append(axis)
     if len(usual) == 1:  # where both are small, only one is a usual number of channels
         axes = usual
     if len(axes) == 1:

@@ -90,7 +90,8 @@ def warped(images: Tensor, matrix: Tensor, offset: Tensor) -> Tensor:
     top, downward = _split(yx * right + (yy * down + y0), height)
     first = top.mul_(width).add_(left).long().view(n, 1, -1).expand(-1, channels, -1)
     flat = images.flatten(2)
-    rightward, downward = (part.to(images.dtype).view(n, 1, -1) for part in (rightward, downward))
+    rightward = rightward.to(images.dtype).view(n, 1, -1)
+    downward = downward.to(images.dtype).view(n, 1, -1)
     step, line = min(1, width - 1), width * min(1, height - 1)
 
     def corner(step: int) -> Tensor:

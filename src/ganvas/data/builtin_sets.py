@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import resources
-from typing import Any
 
 import numpy as np
 
@@ -27,7 +26,11 @@ def stacked_digits(settings: DataSettings, progress: Progress) -> Loaded:
     Departs from the usual random draw: each mode occurs equally often, 10 times in training and twice in the test
     split. The digits of the two splits come from the digits' own two.
     """
-    splits = {name: _stacked(part, STACKED_PER_MODE[name]) for name, part in _digits().items()}
+    stored = _digits()
+    splits = {
+        "train": _stacked(stored["train"], STACKED_PER_MODE["train"]),
+        "test": _stacked(stored["test"], STACKED_PER_MODE["test"]),
+    }
     return _ready("stacked_digits", splits, settings, progress, [f"{mode:03d}" for mode in range(1000)])
 
 
@@ -64,8 +67,8 @@ def _ready(
 def _digits() -> dict[str, Arrays]:
     stored = _stored("digits")
     return {
-        split: Arrays(stored[f"x_{split}"][..., None], stored[f"y_{split}"].astype(np.int64))
-        for split in ("train", "test")
+        "train": Arrays(stored["x_train"][..., None], stored["y_train"].astype(np.int64)),
+        "test": Arrays(stored["x_test"][..., None], stored["y_test"].astype(np.int64)),
     }
 
 
@@ -83,12 +86,13 @@ def _stacked(digits: Arrays, per_mode: int) -> Arrays:
 def _emoji(vendor: str, other: str, settings: DataSettings, progress: Progress) -> Loaded:
     stored = _stored("emoji")
     labels, test = stored["labels"].astype(np.int64), stored["test"]
-    rows = {"train": ~test, "test": test}
-    splits = {name: Arrays(stored[vendor][row], labels[row], stored[other][row]) for name, row in rows.items()}
+    splits: dict[str, Arrays] = {}
+    for name, rows in (("train", ~test), ("test", test)):
+        splits[name] = Arrays(stored[vendor][rows], labels[rows], stored[other][rows])
     return _ready("emoji", splits, settings, progress, stored["classes"].tolist())
 
 
-def _stored(name: str) -> dict[str, Any]:
+def _stored(name: str) -> dict[str, np.ndarray]:
     file = resources.files("ganvas.data").joinpath("builtin", f"{name}.npz")
     with resources.as_file(file) as path, np.load(path, allow_pickle=False) as arrays:
         return {key: arrays[key] for key in arrays.files}

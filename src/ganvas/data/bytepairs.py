@@ -24,7 +24,8 @@ PIECE = re.compile(r" ?\w{1,32}| ?[^\s\w]{1,32}|\s{1,32}(?!\S)|\s{1,32}")
 
 def pieces_of(text: str) -> Iterable[str]:
     """The pieces of a text in order; joined they are the text."""
-    return (found.group() for found in PIECE.finditer(text))
+    for match in PIECE.finditer(text):
+        yield match.group()
 
 
 def learn(pieces: Mapping[str, int], numbers: Mapping[str, int], vocabulary: int) -> list[Pair]:
@@ -33,7 +34,9 @@ def learn(pieces: Mapping[str, int], numbers: Mapping[str, int], vocabulary: int
     `pieces` are counts, `numbers` the token of each character, 0 to V - 1; merge i makes token V + i. Of pairs that occur
     equally often the one of smaller numbers is first.
     """
-    words = [[numbers[character] for character in piece] for piece in pieces]
+    words: list[list[int]] = []
+    for piece in pieces:
+        words.append([numbers[character] for character in piece])
     counts = list(pieces.values())
     totals: dict[Pair, int] = defaultdict(int)
     places: dict[Pair, set[int]] = defaultdict(set)
@@ -70,8 +73,11 @@ def _merge_in(
     new = merged(old, pair, token)
     words[index] = new
     before, after = Counter(pairwise(old)), Counter(pairwise(new))
-    changed = {other for other in before.keys() | after.keys() if before[other] != after[other]}
-    for other in changed:
+    changed: set[Pair] = set()
+    for other in before.keys() | after.keys():
+        if before[other] == after[other]:
+            continue
+        changed.add(other)
         totals[other] += (after[other] - before[other]) * count
         if after[other] and not before[other]:
             places[other].add(index)
@@ -80,13 +86,13 @@ def _merge_in(
 
 def merged(word: Sequence[int], pair: Pair, token: int) -> list[int]:
     """The word with each occurrence of the pair, from the left, as one token."""
-    made: list[int] = []
+    result: list[int] = []
     for number in word:
-        if made and number == pair[1] and made[-1] == pair[0]:
-            made[-1] = token
+        if result and number == pair[1] and result[-1] == pair[0]:
+            result[-1] = token
         else:
-            made.append(number)
-    return made
+            result.append(number)
+    return result
 
 
 def join(word: list[int], ranks: Mapping[Pair, int], first: int) -> list[int]:
@@ -102,14 +108,14 @@ def join(word: list[int], ranks: Mapping[Pair, int], first: int) -> list[int]:
 def encode(text: str, numbers: Mapping[str, int], merges: Sequence[Pair]) -> np.ndarray:
     """Token numbers (T,) int16 of a text of known characters. Each different piece is worked out once."""
     ranks = {pair: rank for rank, pair in enumerate(merges)}
-    known: dict[str, array[int]] = {}
-    found = array("h")
+    tokens_of_piece: dict[str, array[int]] = {}
+    tokens = array("h")
     for piece in pieces_of(text):
-        tokens = known.get(piece)
-        if tokens is None:
-            tokens = known[piece] = array("h", join([numbers[one] for one in piece], ranks, len(numbers)))
-        found.extend(tokens)
-    return np.array(found, dtype=np.int16)
+        if piece not in tokens_of_piece:
+            characters = [numbers[character] for character in piece]
+            tokens_of_piece[piece] = array("h", join(characters, ranks, len(numbers)))
+        tokens.extend(tokens_of_piece[piece])
+    return np.array(tokens, dtype=np.int16)
 
 
 def texts_of(characters: Sequence[str], merges: Sequence[Pair]) -> tuple[str, ...]:

@@ -72,21 +72,35 @@ class Dataset:
         split. `duplicates`: images that are bit-equal to an earlier one of their split, and test images that
         occur in training.
         """
-        splits = {name: part for name in ("train", "test") if (part := self.part(name)) is not None}
+        splits: dict[str, Dataset] = {}
+        counts: dict[str, int] = {}
+        classes: dict[str, dict[str, int]] = {}
+        partners: dict[str, int] = {}
+        sizes: dict[str, int] = {}
+        for name in ("train", "test"):
+            part = self.part(name)
+            if part is None:
+                continue
+            splits[name] = part
+            counts[name] = len(part)
+            classes[name] = _class_counts(part)
+            sizes[name] = part.examples.nbytes
+            if part.partners is not None:
+                partners[name] = len(part.partners)
         return {
             "name": self.name,
             "source": self.source,
             "kind": self.spec.kind,
             "split": self.split,
             "shape": list(self.spec.shape),
-            "counts": {name: len(part) for name, part in splits.items()},
-            "classes": {name: _class_counts(part) for name, part in splits.items()},
+            "counts": counts,
+            "classes": classes,
             "paired": self.spec.paired,
-            "partners": {name: len(part.partners) for name, part in splits.items() if part.partners is not None},
+            "partners": partners,
             **self.kind.card(splits, self),
-            "problems": [list(problem) for problem in self.problems],
+            "problems": list(map(list, self.problems)),
             "settings": as_dict(self.settings),
-            "bytes": {name: part.examples.nbytes for name, part in splits.items()},
+            "bytes": sizes,
             "fingerprint": self.fingerprint,
             **self.facts,
         }

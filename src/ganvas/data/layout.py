@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
 
 from ganvas.data.settings import DataSettings
 from ganvas.data.source import hold_out, name_keys
+
+T = TypeVar("T")
 
 TRAIN_NAMES = frozenset({"train", "training"})
 TEST_NAMES = ("test", "testing", "val", "valid", "validation")  # the first that is there is the test split
@@ -39,8 +42,8 @@ def arrange(names: Sequence[str]) -> Layout:
     if _all_in_folders(paths):
         for path in paths:
             by_lower_name[path[0].lower()] = path[0]
-    train = _first_value(by_lower_name, TRAIN_NAMES)
-    test = _first_value(by_lower_name, TEST_NAMES)
+    train = first_value(by_lower_name, TRAIN_NAMES)
+    test = first_value(by_lower_name, TEST_NAMES)
     unused: dict[str, int] = {}
     if train is None or test is None:
         rows = {"train": np.arange(len(paths))}
@@ -96,7 +99,7 @@ def _outermost(paths: list[list[str]]) -> set[str]:
     return {path[0] for path in paths}
 
 
-def _first_value(values: Mapping[str, str], names: Iterable[str]) -> str | None:
+def first_value(values: Mapping[str, T], names: Iterable[str]) -> T | None:
     """The value of the first of `names` that there is, or None."""
     for name in names:
         if name in values:

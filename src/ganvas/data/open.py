@@ -86,10 +86,10 @@ def _nothing(source: str, error: OSError | ValueError) -> str:
 
 
 def _images(source: str, cache: Path) -> Listing:
-    found = find(source, cache)
-    if not isinstance(found, Listing):
+    listing = find(source, cache)
+    if not isinstance(listing, Listing):
         raise DataError(f"data.partner={source} holds text, and the partners of images are images")
-    return found
+    return listing
 
 
 def _opened(
@@ -145,18 +145,27 @@ def _listed_file(path: Path) -> Listing | text.Source:
 
 
 def _load_npz(path: Path, settings: DataSettings, progress: Progress) -> Loaded:
-    return (audio if arrays.has_array(path, "audio") else arrays).load_npz(path, settings, progress)
+    if arrays.has_array(path, "audio"):
+        return audio.load_npz(path, settings, progress)
+    return arrays.load_npz(path, settings, progress)
 
 
 def _listed_idx(path: Path, images: dict[str, Path]) -> Listing:
     resolved = {split: one.resolve() for split, one in images.items()}
-    read = [*images.values(), *filter(None, map(arrays.labels_beside, images.values()))]
+    read = list(images.values())
+    for images_path in images.values():
+        labels_path = arrays.labels_beside(images_path)
+        if labels_path is not None:
+            read.append(labels_path)
     return Listing(_name(path), str(path.resolve()), _stamp(read), functools.partial(arrays.load_idx, resolved))
 
 
 def _stamp(paths: list[Path]) -> str:
-    states = [(str(path.resolve()), path.stat()) for path in paths]
-    return json.dumps([(name, state.st_size, state.st_mtime_ns) for name, state in states])
+    stamps: list[tuple[str, int, int]] = []
+    for path in paths:
+        state = path.stat()
+        stamps.append((str(path.resolve()), state.st_size, state.st_mtime_ns))
+    return json.dumps(stamps)
 
 
 def _name(path: Path) -> str:
@@ -167,7 +176,9 @@ def _name(path: Path) -> str:
 def _packed(listing: Listing, settings: DataSettings, cache: Path, progress: Progress) -> pack.Packed:
     if listing.identity is None:
         return pack.in_memory(listing.load(settings, progress))
-    relevant = {name: value for name, value in chosen(settings).items() if name not in ("mirror", "unpaired")}
+    relevant = chosen(settings)
+    for name in ("mirror", "unpaired"):  # a pack is the same with and without
+        relevant.pop(name, None)
     key = hashlib.sha256(json.dumps([pack.VERSION, listing.identity, relevant]).encode()).hexdigest()[:32]
     path = cache / "data" / f"{key}.pack"
     return pack.opened(path) or pack.in_cache(path, listing.load(settings, progress))

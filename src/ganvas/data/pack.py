@@ -201,7 +201,9 @@ def _index(file: BinaryIO) -> dict[str, Any] | None:
     index = json.loads(text)
     if index["version"] != VERSION or index["end"] != size - TAIL - length:
         return None
-    return index if _sampled_digest(file.fileno(), index["end"]) == index["digest"] else None
+    if _sampled_digest(file.fileno(), index["end"]) != index["digest"]:
+        return None
+    return index
 
 
 def _sampled_digest(handle: int, end: int) -> str:
@@ -233,7 +235,9 @@ def _locked(array: np.ndarray | None) -> Any:
 
 
 def _plural(count: int, unit: str) -> str:
-    return f"{count} {unit if count != 1 else unit.removesuffix('s')}"
+    if count == 1:
+        unit = unit.removesuffix("s")
+    return f"{count} {unit}"
 
 
 class _Notes:
@@ -251,7 +255,10 @@ class _Notes:
 
     def facts(self) -> dict[str, Any]:
         """Those of the source, with what was counted."""
-        return {**self._loaded.facts, **{name: dict(sorted(counts.items())) for name, counts in self._counts.items()}}
+        facts = dict(self._loaded.facts)
+        for name, counts in self._counts.items():
+            facts[name] = dict(sorted(counts.items()))
+        return facts
 
     def checked(self, counts: Mapping[str, int]) -> tuple[tuple[str, str], ...]:
         """All problems, sorted. DataError for what cannot be trained on; `counts` are the images that were readable, by split."""
@@ -260,7 +267,9 @@ class _Notes:
         if problems and (self._loaded.strict or not good):
             raise DataError(broken_message(where, problems, good, unit))
         if counts.get("train", 0) < 2:
-            skipped = f" ({len(problems)} unreadable)" if problems else ""
+            skipped = ""
+            if problems:
+                skipped = f" ({len(problems)} unreadable)"
             raise DataError(
                 f"{where} has {_plural(counts.get('train', 0), unit)} to train on{skipped}; "
                 "training needs two at least, and hundreds to be of use"

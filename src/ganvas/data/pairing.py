@@ -36,23 +36,28 @@ def by_name(headers: Headers, files: Files, others: Files, settings: DataSetting
     here, there = str(files.root), str(others.root)
 
     # Which names belong together. The partner of a broken image is not to blame.
-    all_keys = _keys(sorted({*files.names, *(name for name, _ in headers.problems)}), here)
-    sound = set(headers.names)
-    keys = {key: name for key, name in all_keys.items() if name in sound}
+    broken_names = [name for name, _ in headers.problems]
+    all_keys = _keys(sorted({*files.names, *broken_names}), here)
     other_keys = _keys(others.names, there)
-    partners = {name: other_keys[key] for key, name in keys.items() if key in other_keys}
+    sound = set(headers.names)
+    partners: dict[str, str] = {}
+    alone: Problems = []
+    for key, name in all_keys.items():
+        if name not in sound:
+            continue
+        if key in other_keys:
+            partners[name] = other_keys[key]
+        else:
+            alone.append((name, f"no partner in {there}"))
+    for key, name in other_keys.items():
+        if key not in all_keys:
+            alone.append((f"{there}/{name}", f"no image of that name in {here}"))
     if not partners:
         some = f"{headers.names[0]}, ..." if headers.names else "nothing"
         raise DataError(
             f"no image in {there} has the name of one in {here} (there: {others.names[0]}, ...; here: {some}):"
             " partners have the same path and name, endings aside; data.unpaired=true takes any"
         )
-    alone = [(name, f"no partner in {there}") for key, name in keys.items() if key not in other_keys]
-    alone += [
-        (f"{there}/{name}", f"no image of that name in {here}")
-        for key, name in other_keys.items()
-        if key not in all_keys
-    ]
 
     # Which of them have the same size.
     other_headers = read_headers(list(partners.values()), others.open)

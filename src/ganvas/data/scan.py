@@ -162,5 +162,9 @@ def _unzipped(archive: zipfile.ZipFile, name: str) -> BinaryIO:
 
 def is_hidden(name: str) -> bool:
     """Whether a file, or a folder that it lies in, is hidden."""
-    pieces = [piece for piece in name.split("/") if piece not in (".", "..")]
-    return any(piece.startswith(".") or piece == "__MACOSX" for piece in pieces)
+    for piece in name.split("/"):
+        if piece in (".", ".."):
+            continue
+        if piece.startswith(".") or piece == "__MACOSX":
+            return True
+    return False

@@ -6,7 +6,6 @@ import dataclasses
 import hashlib
 import json
 import re
-from typing import Any
 
 from ganvas.errors import UsageError
 from ganvas.settings import as_dict, setting
@@ -89,11 +88,15 @@ class DataSettings:
     )
 
 
-def chosen(settings: DataSettings) -> dict[str, Any]:
+def chosen(settings: DataSettings) -> dict[str, object]:
     """The settings that are not at their defaults: a setting that a later version adds changes nothing known. Not where
     partners lie, since their images are compared."""
     defaults = as_dict(DataSettings())
-    return {name: value for name, value in as_dict(settings).items() if value != defaults[name] and name != "partner"}
+    changed: dict[str, object] = {}
+    for name, value in as_dict(settings).items():
+        if value != defaults[name] and name != "partner":
+            changed[name] = value
+    return changed
 
 
 def make_fingerprint(digest: str, settings: DataSettings) -> str:
@@ -108,8 +111,8 @@ def parse_size(size: int | str) -> tuple[int, int] | None:
     elif size.strip().lower() == "auto":
         return None
     else:
-        found = re.fullmatch(r"(\d{1,6})\s*[xX]\s*(\d{1,6})", size.strip())
-        pair = (int(found[1]), int(found[2])) if found else (0, 0)
+        match = re.fullmatch(r"(\d{1,6})\s*[xX]\s*(\d{1,6})", size.strip())
+        pair = (int(match[1]), int(match[2])) if match else (0, 0)
     if not all(1 <= side <= LARGEST_SIDE for side in pair):
         raise UsageError(
             f"data.size must be auto, a number of pixels such as 64, or HxW such as 48x64, "

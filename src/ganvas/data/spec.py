@@ -56,16 +56,16 @@ class DataSpec:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> DataSpec:
         """A spec from settings.json; TypeError, ValueError or KeyError where that does not describe data."""
-        known = dict(values)
-        if known.get("kind", "images") not in UNITS:
-            raise ValueError(f"kind must be one of {', '.join(UNITS)} (got {known['kind']!r})")
+        fields = dict(values)
+        if fields.get("kind", "images") not in UNITS:
+            raise ValueError(f"kind must be one of {', '.join(UNITS)} (got {fields['kind']!r})")
         for name in ("classes", "class_counts"):
-            known[name] = tuple(known.get(name, ()))
-        audio, text = known.get("audio", {}), known.get("text", {})
-        known["audio"] = AudioFacts(audio.get("rate", 0))
+            fields[name] = tuple(fields.get(name, ()))
+        audio, text = fields.get("audio", {}), fields.get("text", {})
         merges = tuple((int(a), int(b)) for a, b in text.get("merges", ()))
-        known["text"] = TextFacts(tuple(text.get("tokens", ())), merges)
-        return cls(**known)
+        fields["audio"] = AudioFacts(audio.get("rate", 0))
+        fields["text"] = TextFacts(tuple(text.get("tokens", ())), merges)
+        return cls(**fields)
 
     @property
     def unit(self) -> str:

@@ -31,14 +31,20 @@ def read_styles(source: str, channels: int, side: int) -> list[Tensor]:
     path = Path(source).expanduser()
     if not path.exists():
         raise DataError(f"there is no style image at {path}: give the path of an image, or {DRAWN} for one drawn here")
-    files = sorted(one for one in path.rglob("*") if one.suffix.lower() in SUFFIXES) if path.is_dir() else [path]
+    files = [path]
+    if path.is_dir():
+        files = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)
     if not files:
         raise DataError(f"the folder {path} holds no images, and the styles should be there")
     if len(files) > MOST:
         raise DataError(
             f"the folder {path} holds {len(files)} images; {MOST} styles are the most that are held in memory"
         )
-    return [_prepared(_checked(read_image(file), file), channels, side) for file in files]
+    styles: list[Tensor] = []
+    for file in files:
+        image = _checked(read_image(file), file)
+        styles.append(_prepared(image, channels, side))
+    return styles
 
 
 def fingerprint(styles: list[Tensor], *more: str) -> Tensor:
@@ -66,7 +72,8 @@ class Sheet:
         room = sizes - torch.tensor(size, device=device) + 1
         # A number just below 1 may be rounded up to the room itself.
         first = torch.minimum((place * room).long(), room - 1)
-        rows, columns = (first[:, axis, None] + torch.arange(length, device=device) for axis, length in enumerate(size))
+        rows = first[:, 0, None] + torch.arange(size[0], device=device)
+        columns = first[:, 1, None] + torch.arange(size[1], device=device)
         index = self.starts[which, None, None] + rows[:, :, None] * sizes[:, 1, None, None] + columns[:, None]
         return self.pixels[:, index].movedim(0, 1).contiguous()
 
@@ -83,9 +90,9 @@ def _checked(image: np.ndarray, file: Path) -> np.ndarray:
 
 def _prepared(image: np.ndarray, channels: int, side: int) -> Tensor:
     """Shorter side to `side`; a channel beyond three repeats red, green, blue in turn."""
-    known = to_channels(image, 1 if channels == 1 else 3, 255)
-    planes = torch.from_numpy(known.copy()).permute(2, 0, 1).float() / 127.5 - 1
-    planes = planes[[number % len(planes) for number in range(channels)]]
+    pixels = to_channels(image, 1 if channels == 1 else 3, 255)
+    planes = torch.from_numpy(pixels.copy()).permute(2, 0, 1).float() / 127.5 - 1
+    planes = planes[torch.arange(channels) % len(planes)]
     scale = side / min(planes.shape[1:])
     size = [max(side, round(length * scale)) for length in planes.shape[1:]]
     return F.interpolate(planes[None], size, mode="bicubic", antialias=True, align_corners=False)[0].clamp(-1, 1)

@@ -21,7 +21,7 @@ from ganvas.data import bytepairs, tokens
 from ganvas.data.dataset import Dataset, datasets_of
 from ganvas.data.image import refuse_endless
 from ganvas.data.kinds.text import coded
-from ganvas.data.layout import TEST_NAMES, TRAIN_NAMES
+from ganvas.data.layout import TEST_NAMES, TRAIN_NAMES, first_value
 from ganvas.data.settings import DataSettings
 from ganvas.errors import DataError
 
@@ -66,13 +66,18 @@ def of_file(path: Path, name: str) -> Source:
 def of_folder(path: Path, name: str, others: frozenset[str]) -> Source | None:
     """The text in a folder, or None where it holds none, or files whose names end in one of `others` as well: a folder of
     images may have a README."""
-    found = list(itertools.islice(_walk(path), MOST_FILES + 1))
-    if any(one.suffix.lower() in others for one in found):
-        return None
-    texts = sorted((one for one in found if one.suffix.lower() in SUFFIXES), key=lambda one: one.as_posix())
+    texts: list[Path] = []
+    files = list(itertools.islice(_walk(path), MOST_FILES + 1))
+    for file in files:
+        suffix = file.suffix.lower()
+        if suffix in others:
+            return None
+        if suffix in SUFFIXES:
+            texts.append(file)
     if not texts:
         return None
-    if len(found) > MOST_FILES:
+    texts.sort(key=Path.as_posix)
+    if len(files) > MOST_FILES:
         raise DataError(f"{path} holds more than {MOST_FILES:,} files: join them into fewer")
     return Source(name, str(path.resolve()), _splits(path, texts))
 
@@ -80,21 +85,25 @@ def of_folder(path: Path, name: str, others: frozenset[str]) -> Source | None:
 def _walk(root: Path) -> Iterable[Path]:
     """Every file that is not hidden; links to folders are not followed."""
     for folder, folders, names in os.walk(root):
-        folders[:] = sorted(one for one in folders if not one.startswith("."))
-        yield from (Path(folder) / one for one in sorted(names) if not one.startswith("."))
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            if not name.startswith("."):
+                yield Path(folder) / name
 
 
 def _splits(root: Path, texts: list[Path]) -> Splits:
     """By the folder in which a file lies, where there are folders for training and for testing."""
     by_folder: dict[str, list[Path]] = {}
-    for one in texts:
-        parts = one.relative_to(root).parts
-        by_folder.setdefault(parts[0].lower() if len(parts) > 1 else "", []).append(one)
-    train = next((name for name in by_folder if name in TRAIN_NAMES), None)
-    test = next((name for name in TEST_NAMES if name in by_folder), None)
+    for file in texts:
+        parts = file.relative_to(root).parts
+        folder = parts[0].lower() if len(parts) > 1 else ""
+        by_folder.setdefault(folder, []).append(file)
+    train_names = [name for name in by_folder if name in TRAIN_NAMES]
+    train = first_value(by_folder, train_names)
+    test = first_value(by_folder, TEST_NAMES)
     if train is None or test is None:
         return {"train": tuple(texts)}
-    return {"train": tuple(by_folder[train]), "test": tuple(by_folder[test])}
+    return {"train": tuple(train), "test": tuple(test)}
 
 
 # --- reading ------------------------------------------------------------------------------------------------
@@ -120,7 +129,8 @@ def read(paths: Iterable[Path]) -> Read:
         left -= len(content)
         text, changed = decoded(content, str(path))
         texts.append(text)
-        notes += [f"{path.name}: {one}" for one in changed]
+        for change in changed:
+            notes.append(f"{path.name}: {change}")
     return Read("".join(texts), notes)
 
 
@@ -169,9 +179,12 @@ def decoded(content: bytes, where: str) -> tuple[str, list[str]]:
 
 def datasets(source: Source, settings: DataSettings) -> dict[str, Dataset]:
     """Every split of the source as token numbers (T,) int16."""
-    texts = {name: read(paths) for name, paths in source.files.items()}
-    notes = [note for one in texts.values() for note in one.notes]
-    parts = {name: one.text for name, one in texts.items()}
+    parts: dict[str, str] = {}
+    notes: list[str] = []
+    for split, paths in source.files.items():
+        content = read(paths)
+        parts[split] = content.text
+        notes += content.notes
     if "test" not in parts:
         parts = _held_out(parts["train"], settings.holdout)
     if len(parts["train"]) < 2:
@@ -189,4 +202,6 @@ def datasets(source: Source, settings: DataSettings) -> dict[str, Dataset]:
 def _held_out(text: str, share: float) -> dict[str, str]:
     """Its last share is the test split; none where that is empty."""
     cut = len(text) - round(len(text) * share)
-    return {"train": text[:cut], "test": text[cut:]} if 0 < cut < len(text) else {"train": text}
+    if not 0 < cut < len(text):
+        return {"train": text}
+    return {"train": text[:cut], "test": text[cut:]}

@@ -28,7 +28,7 @@ def encode(text: str, tokens: tuple[str, ...], merges: Merges, where: str) -> np
     characters = tokens[: len(tokens) - len(merges)]
     numbers = character_numbers(text, characters, where)
     if merges:
-        return bytepairs.encode(text, {one: number for number, one in enumerate(characters)}, merges)
+        return bytepairs.encode(text, _numbered(characters), merges)
     return numbers.astype(np.int16)
 
 
@@ -52,7 +52,9 @@ def _unknown_message(unknown: np.ndarray, where: str) -> str:
     values, counts = np.unique(unknown, return_counts=True)
     commonest = np.argsort(-counts, kind="stable")[:SHOWN_UNKNOWN]
     shown = ", ".join(f"{chr(values[i])!r} ({counts[i]:,} of them)" for i in commonest)
-    more = f" and {len(values) - SHOWN_UNKNOWN} more" if len(values) > SHOWN_UNKNOWN else ""
+    more = ""
+    if len(values) > SHOWN_UNKNOWN:
+        more = f" and {len(values) - SHOWN_UNKNOWN} more"
     return (
         f"{where} has characters that the vocabulary lacks, so the method never learned of them: {shown}{more}."
         " Replace them, or train on a text that has them"
@@ -77,8 +79,7 @@ def learn_merges(text: str, characters: tuple[str, ...], settings: DataSettings)
             " the text: raise it, or choose data.tokens=characters"
         )
     counts = collections.Counter(bytepairs.pieces_of(text))
-    numbers = {one: number for number, one in enumerate(characters)}
-    return tuple(bytepairs.learn(counts, numbers, settings.vocabulary))
+    return tuple(bytepairs.learn(counts, _numbered(characters), settings.vocabulary))
 
 
 def digest_of(numbers: np.ndarray, tokens: tuple[str, ...], merges: Merges) -> str:
@@ -89,17 +90,27 @@ def digest_of(numbers: np.ndarray, tokens: tuple[str, ...], merges: Merges) -> s
 def facts_of(texts: Mapping[str, str], tokens: tuple[str, ...], merges: Merges, changed: list[str]) -> dict[str, Any]:
     """What the data card says of the text of each split; `changed` tells what was changed while reading."""
     train = texts["train"]
-    lines = train.split("\n", SHOWN_LINES)
+    first_lines = train.split("\n", SHOWN_LINES)[:SHOWN_LINES]
+    characters: dict[str, int] = {}
+    lines: dict[str, int] = {}
+    for split, text in texts.items():
+        characters[split] = len(text)
+        lines[split] = text.count("\n") + (not text.endswith("\n"))
     return {
-        "characters": {split: len(text) for split, text in texts.items()},
-        "lines": {split: text.count("\n") + (not text.endswith("\n")) for split, text in texts.items()},
+        "characters": characters,
+        "lines": lines,
         "different_characters": len(tokens) - len(merges),
         "vocabulary": len(tokens),
         "longest_token": max(tokens, key=len),
         "entropy": round(_entropy(train), 4),
         "changed": changed,
-        "first_lines": [line[:SHOWN_COLUMNS] for line in lines[:SHOWN_LINES]],
+        "first_lines": [line[:SHOWN_COLUMNS] for line in first_lines],
     }
+
+
+def _numbered(characters: tuple[str, ...]) -> dict[str, int]:
+    """The number of each character."""
+    return dict(zip(characters, range(len(characters)), strict=True))
 
 
 def _entropy(text: str) -> float:

@@ -28,5 +28,8 @@ def check_settings(settings: DataSettings, kind: Kind, name: str) -> None:
 
 def shown_settings(kind: Kind, names: Sequence[str]) -> list[str]:
     """Those of the data settings `names` that say something about data of this kind."""
-    foreign = frozenset(name for other in KINDS.values() if other is not kind for name in other.settings)
-    return kind.shown_settings(names, foreign)
+    foreign: set[str] = set()
+    for other in KINDS.values():
+        if other is not kind:
+            foreign.update(other.settings)
+    return kind.shown_settings(names, frozenset(foreign))

@@ -32,20 +32,25 @@ def counts_in_words(counts: Mapping[str, int]) -> str:
 
 def common_rows(spec: DataSpec, card: Mapping[str, Any]) -> dict[str, str]:
     """Rows of `ganvas data` that images and clips have alike."""
-    repeated = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in card["duplicates"].items())
+    repeated = counts_in_words(card["duplicates"]).replace("_", " ")
     memory = ", ".join(f"{size / 2**20:.1f} MiB {name}" for name, size in card["bytes"].items())
-    classes = f"{len(spec.classes)}" if spec.classes else "none (no labels)"
+    classes = "none (no labels)"
+    if spec.classes:
+        classes = f"{len(spec.classes)}"
     return {"classes": classes, "duplicates": repeated, "memory": memory}
 
 
 def duplicates(splits: Mapping[str, Split]) -> dict[str, int]:
     """How many examples are bit-equal to an earlier one of their split, and how many test examples occur in training."""
-    digests = {name: _digests(part.examples) for name, part in splits.items()}
-    found = {f"within_{name}": len(rows) - len(set(rows)) for name, rows in digests.items()}
+    counts: dict[str, int] = {}
+    digests: dict[str, list[bytes]] = {}
+    for name, part in splits.items():
+        digests[name] = _digests(part.examples)
+        counts[f"within_{name}"] = len(digests[name]) - len(set(digests[name]))
     if len(digests) == 2:
         train = set(digests["train"])
-        found["test_in_train"] = sum(row in train for row in digests["test"])
-    return found
+        counts["test_in_train"] = sum(digest in train for digest in digests["test"])
+    return counts
 
 
 def _digests(examples: np.ndarray) -> list[bytes]:

@@ -45,7 +45,10 @@ class Text(Kind):
 
     def settings_like(self, spec: DataSpec, settings: Mapping[str, Any]) -> dict[str, Any]:
         # Other text comes in a vocabulary of its own first: see `recoded`.
-        return {name: value for name, value in settings.items() if name not in self.settings}
+        like = dict(settings)
+        for name in self.settings:
+            like.pop(name, None)
+        return like
 
     def recoded(self, data: Split, spec: DataSpec) -> dict[str, Coded] | None:
         if data.spec.text.tokens == spec.text.tokens:
@@ -121,7 +124,10 @@ class Text(Kind):
 
 def to_texts(numbers: Tensor, vocabulary: tuple[str, ...]) -> list[str]:
     """(n, L) token numbers as n texts."""
-    return ["".join(vocabulary[number] for number in row) for row in numbers.long().tolist()]
+    texts: list[str] = []
+    for row in numbers.long().tolist():
+        texts.append("".join(vocabulary[number] for number in row))
+    return texts
 
 
 def coded(

@@ -11,7 +11,7 @@ import functools
 import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -84,9 +84,9 @@ def load_npz(path: Path, settings: DataSettings, progress: Progress) -> Loaded:
         labels = arrays.checked_labels(labels, len(clips), f"{path}: {labels_name}", "clip")
     own = _own_rate(arrays_read.get("rate"), path)
     rate = settings.rate or own
-    facts = _facts(
-        np.array([len(clip) for clip in clips]) / own, collections.Counter([own] * len(clips)), rate, settings
-    )
+    seconds = np.array([len(clip) for clip in clips]) / own
+    length = _length(seconds, rate, settings)
+    facts = _facts(seconds, collections.Counter([own] * len(clips)), rate, length, settings)
     facts["rate_from"] = f"the file has no `rate`, so {USUAL_RATE} was assumed"
     if "rate" in arrays_read:
         facts["rate_from"] = "the file"
@@ -102,7 +102,7 @@ def load_npz(path: Path, settings: DataSettings, progress: Progress) -> Loaded:
     names, numbers = label_numbers([labels], class_names)
     train, test = hold_out(mix(np.arange(len(clips))), numbers[0], settings.holdout)
     rows = {"train": train, "test": test}
-    parts = _parts(rows, numbers[0], facts["length"], read_clip, progress)
+    parts = _parts(rows, numbers[0], length, read_clip, progress)
     return Loaded(str(path), parts, names, not settings.skip_broken, facts=facts)
 
 
@@ -117,19 +117,20 @@ def _load(files: Files, settings: DataSettings, progress: Progress) -> Loaded:
         rates[head.rate] += 1
         seconds.append(head.frames / head.rate)
     rate = settings.rate or max(rates, key=lambda one: (rates[one], one))  # the commonest, of those the highest
-    facts = _facts(np.array(seconds), rates, rate, settings)
+    length = _length(np.array(seconds), rate, settings)
+    facts = _facts(np.array(seconds), rates, rate, length, settings)
     layout = arrange(names)
     facts |= {"ignored_files": len(files.ignored), "unused_folders": layout.unused}
 
     def read_clip(row: int) -> Clip:
         try:
             with files.open(names[row]) as file:
-                samples, changes = wav.read(file, rate, facts["length"])
+                samples, changes = wav.read(file, rate, length)
         except (Broken, OSError) as error:
             return Clip(None, problem=(names[row], str(error)))
         return Clip(samples, changes)
 
-    parts = _parts(ordered(names, layout, settings), layout.labels, facts["length"], read_clip, progress)
+    parts = _parts(ordered(names, layout, settings), layout.labels, length, read_clip, progress)
     return Loaded(str(files.root), parts, layout.classes, not settings.skip_broken, problems, facts)
 
 
@@ -148,11 +149,16 @@ def _headers(files: Files) -> tuple[list[str], list[wav.Wav], Problems]:
     return names, heads, problems
 
 
-def _facts(seconds: np.ndarray, rates: collections.Counter[int], rate: int, settings: DataSettings) -> dict[str, Any]:
-    """What the data card says of clips `seconds` (N,) long, of which there are so many at each of `rates`."""
+def _length(seconds: np.ndarray, rate: int, settings: DataSettings) -> int:
+    """Samples of each clip at `rate`, for clips that are `seconds` (N,) long."""
     usual = min(LONGEST, float(np.percentile(seconds, WHOLE)))
-    wanted = settings.seconds or usual
-    length = max(1, int(np.ceil(round(wanted * rate, 6))))
+    return max(1, int(np.ceil(round((settings.seconds or usual) * rate, 6))))
+
+
+def _facts(
+    seconds: np.ndarray, rates: collections.Counter[int], rate: int, length: int, settings: DataSettings
+) -> dict[str, object]:
+    """What the data card says of clips `seconds` (N,) long, of which there are so many at each of `rates`."""
     # Half a sample of a converted clip is no cut.
     cut, padded = int((seconds * rate > length + 0.5).sum()), int((seconds * rate < length - 0.5).sum())
     rule = "set" if settings.seconds else f"{WHOLE} of 100 clips are whole, at most {LONGEST:g} s"

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
 from ganvas.data.kinds import KINDS, Coded, Kind
 from ganvas.data.settings import DataSettings, make_fingerprint
-from ganvas.data.spec import DataSpec
+from ganvas.data.spec import Card, DataSpec, Facts
 from ganvas.errors import DataError
 from ganvas.settings import as_dict
 
@@ -37,7 +36,7 @@ class Dataset:
     settings: DataSettings
     matched: bool = True
     problems: tuple[tuple[str, str], ...] = ()
-    facts: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    facts: Facts = dataclasses.field(default_factory=dict)
     _parts: dict[str, Dataset] = dataclasses.field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
@@ -65,7 +64,7 @@ class Dataset:
         splits = self.kind.recoded(self, spec)
         return self if splits is None else datasets_of(splits, self.source, self.settings)[self.split]
 
-    def card(self) -> dict[str, Any]:
+    def card(self) -> Card:
         """All that is worth knowing before a training, ready for JSON. Reads every image once.
 
         `channels`: for each the least, the greatest, the mean and the standard deviation of the bytes of this

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Unpack
 
 import numpy as np
 import torch
 
 from ganvas.data.batch import Batch
 from ganvas.data.dataset import Dataset
-from ganvas.data.kinds.feeds import Feed
+from ganvas.data.kinds.feeds import Feed, FeedOptions
 
 __all__ = ["Feed", "count_examples", "examples_of", "make_feed"]
 
 
-def make_feed(data: Dataset, *, batch_size: int, window: int = 0, **more: Any) -> Feed:
-    """The feed for this kind of data; `more` as for Feed. `window` is for text: tokens that a row predicts."""
+def make_feed(data: Dataset, *, batch_size: int, window: int = 0, **more: Unpack[FeedOptions]) -> Feed:
+    """The feed for this kind of data; `more` as in FeedOptions. `window` is for text: tokens that a row predicts."""
     return data.kind.feed(data, batch_size=batch_size, window=window, **more)
 
 

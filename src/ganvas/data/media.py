@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
     from ganvas.data.spec import DataSpec
 
+Samples = np.ndarray | list[str]
+
 __all__ = [
     "finished",
     "image_grid",
@@ -30,12 +33,12 @@ __all__ = [
 ]  # fmt: skip
 
 
-def finished(samples: Tensor, spec: DataSpec) -> Any:
+def finished(samples: Tensor, spec: DataSpec) -> Any:  # one of Samples, which one follows from spec.kind
     """What a method generated, in its final form: images uint8 (n, H, W, C), clips int16 (n, L), or a list of texts."""
     return KINDS[spec.kind].finished(samples, spec)
 
 
-def image_grid(samples: Any, spec: DataSpec) -> np.ndarray | None:
+def image_grid(samples: Samples, spec: DataSpec) -> np.ndarray | None:
     """All of them as one image (H, W, C): a grid of images, or of spectrograms; None for text."""
     return KINDS[spec.kind].image_grid(samples, spec)
 
@@ -45,19 +48,20 @@ def tile_size(spec: DataSpec) -> tuple[int, int]:
     return KINDS[spec.kind].tile_size(spec)
 
 
-def write_each(folder: Path, samples: Any, seed: int, spec: DataSpec) -> None:
+def write_each(folder: Path, samples: Samples, seed: int, spec: DataSpec) -> None:
     """One file each, named by its seed: seed000042.png, .wav or .txt."""
     kind = KINDS[spec.kind]
     for index, sample in enumerate(samples):
         kind.write(folder / f"seed{seed + index:06d}{kind.suffix}", sample, spec)
 
 
-def write_npz(place: Path, samples: Any, spec: DataSpec) -> None:
+def write_npz(place: Path, samples: Samples, spec: DataSpec) -> None:
     """`images` uint8 (N, H, W, C); or `audio` int16 (N, L) and `rate`; or `texts`, an array of strings."""
     arrays = KINDS[spec.kind].arrays(samples, spec)
-    write_aside(place, lambda file: np.savez_compressed(file, **arrays))
+    save: Callable[..., None] = np.savez_compressed  # every keyword is an array
+    write_aside(place, lambda file: save(file, **arrays))
 
 
-def write_joined(stem: Path, samples: Any, spec: DataSpec) -> None:
+def write_joined(stem: Path, samples: Samples, spec: DataSpec) -> None:
     """The first of them in one file, stem.wav or stem.txt, to listen to or to read; images are in the grid already."""
     KINDS[spec.kind].write_joined(stem, samples, spec)

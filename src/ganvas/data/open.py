@@ -7,7 +7,6 @@ import hashlib
 import json
 import stat
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -33,7 +32,7 @@ def open_data(
     settings: DataSettings | None = None,
     cache: Path | str | None = None,
     progress: Progress | None = None,
-    **changes: Any,
+    **changes: object,
 ) -> Dataset:
     """The images or clips of `source`, one split of them; `.part("test")` gives the other.
 

@@ -17,13 +17,14 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO, NotRequired, TypedDict
 
 import numpy as np
 
 from ganvas.data.source import Block, Loaded, Part, broken_message
+from ganvas.data.spec import Facts
 from ganvas.errors import DataError, GanvasError
 from ganvas.files import write_aside
 
@@ -50,8 +51,36 @@ class Packed:
     classes: tuple[str, ...]
     total_variance: float
     problems: tuple[tuple[str, str], ...]
-    facts: dict[str, Any]
+    facts: Facts
     matched: bool = True
+
+
+class _Entry(TypedDict):
+    """Where an array lies in the file."""
+
+    offset: int
+    shape: list[int]
+
+
+class _SplitEntry(TypedDict):
+    images: _Entry
+    partners: _Entry | None
+    labels: _Entry | None
+    digest: str
+
+
+class _Index(TypedDict):
+    """The JSON at the end of a pack."""
+
+    version: int
+    splits: dict[str, _SplitEntry]
+    classes: Sequence[str]
+    total_variance: float
+    problems: Sequence[Sequence[str]]
+    facts: Facts
+    matched: NotRequired[bool]
+    end: int
+    digest: str
 
 
 def in_memory(loaded: Loaded) -> Packed:
@@ -63,7 +92,10 @@ def in_memory(loaded: Loaded) -> Packed:
         partners = None
         if part.partner_blocks is not None:
             partners = np.concatenate(list(watcher.partners(part.partner_blocks())))
-        splits[name] = Split(_locked(images), watcher.labels, _locked(partners), watcher.digest())
+        for array in (images, partners):
+            if array is not None:
+                array.setflags(write=False)
+        splits[name] = Split(images, watcher.labels, partners, watcher.digest())
         if name == "train":
             total_variance = watcher.total_variance
     problems = notes.checked({name: len(split.images) for name, split in splits.items()})
@@ -111,16 +143,15 @@ def opened(path: Path) -> Packed | None:
     return packed
 
 
-def _packed(path: Path, index: dict[str, Any]) -> Packed:
-    splits = {
-        name: Split(
-            _mapped(path, entry["images"]),
-            _mapped_labels(path, entry["labels"]),
-            _mapped(path, entry["partners"]),
-            entry["digest"],
-        )
-        for name, entry in index["splits"].items()
-    }
+def _packed(path: Path, index: _Index) -> Packed:
+    splits: dict[str, Split] = {}
+    for name, entry in index["splits"].items():
+        labels = partners = None
+        if entry["labels"] is not None:
+            labels = _read_labels(path, entry["labels"])
+        if entry["partners"] is not None:
+            partners = _mapped(path, entry["partners"])
+        splits[name] = Split(_mapped(path, entry["images"]), labels, partners, entry["digest"])
     problems = tuple((str(name), str(reason)) for name, reason in index["problems"])
     facts = {**index["facts"], "pack": str(path)}
     return Packed(splits, tuple(index["classes"]), index["total_variance"], problems, facts, index.get("matched", True))
@@ -128,7 +159,10 @@ def _packed(path: Path, index: dict[str, Any]) -> Packed:
 
 def _write(file: BinaryIO, loaded: Loaded) -> None:
     file.write(MAGIC)
-    splits, total_variance, notes = {}, 0.0, _Notes(loaded)
+
+    # The arrays of each split.
+    splits: dict[str, _SplitEntry] = {}
+    total_variance, notes = 0.0, _Notes(loaded)
     for name, part in loaded.parts.items():
         watcher = _Watcher(part, loaded.classes, notes)
         images = _append(file, part.shape, watcher.images(part.blocks()))
@@ -152,12 +186,14 @@ def _write(file: BinaryIO, loaded: Loaded) -> None:
         if name == "train":
             total_variance = watcher.total_variance
     problems = notes.checked({name: entry["images"]["shape"][0] for name, entry in splits.items()})
+
+    # The index.
     _pad(file)
     file.flush()
     end = file.tell()
     digest = _sampled_digest(file.fileno(), end)
     file.seek(end)
-    index = {
+    index: _Index = {
         "version": VERSION,
         "splits": splits,
         "classes": loaded.classes,
@@ -172,7 +208,7 @@ def _write(file: BinaryIO, loaded: Loaded) -> None:
     file.write(text + hashlib.sha256(text).digest() + len(text).to_bytes(8, "little") + MAGIC)
 
 
-def _append(file: BinaryIO, shape: tuple[int, ...], blocks: Iterator[np.ndarray]) -> dict[str, Any]:
+def _append(file: BinaryIO, shape: tuple[int, ...], blocks: Iterator[np.ndarray]) -> _Entry:
     _pad(file)
     offset, count = file.tell(), 0
     for block in blocks:
@@ -185,7 +221,7 @@ def _pad(file: BinaryIO) -> None:
     file.write(b"\0" * (-file.tell() % 64))
 
 
-def _index(file: BinaryIO) -> dict[str, Any] | None:
+def _index(file: BinaryIO) -> _Index | None:
     size = os.fstat(file.fileno()).st_size
     if size < len(MAGIC) + TAIL:
         return None
@@ -198,7 +234,7 @@ def _index(file: BinaryIO) -> dict[str, Any] | None:
     text = file.read(length)
     if hashlib.sha256(text).digest() != tail[:32]:
         return None
-    index = json.loads(text)
+    index: _Index = json.loads(text)
     if index["version"] != VERSION or index["end"] != size - TAIL - length:
         return None
     if _sampled_digest(file.fileno(), index["end"]) != index["digest"]:
@@ -216,22 +252,12 @@ def _sampled_digest(handle: int, end: int) -> str:
     return digest.hexdigest()
 
 
-def _mapped(path: Path, entry: dict[str, Any] | None) -> Any:
-    if entry is None:
-        return None
+def _mapped(path: Path, entry: _Entry) -> np.ndarray:
     return np.memmap(path, dtype=np.uint8, mode="r", offset=entry["offset"], shape=tuple(entry["shape"]))
 
 
-def _mapped_labels(path: Path, entry: dict[str, Any] | None) -> np.ndarray | None:
-    if entry is None:
-        return None
+def _read_labels(path: Path, entry: _Entry) -> np.ndarray:
     return np.fromfile(path, dtype="<i8", count=entry["shape"][0], offset=entry["offset"]).astype(np.int64)
-
-
-def _locked(array: np.ndarray | None) -> Any:
-    if array is not None:
-        array.setflags(write=False)
-    return array
 
 
 def _plural(count: int, unit: str) -> str:
@@ -253,7 +279,7 @@ class _Notes:
         for name, counts in block.counted.items():
             self._counts.setdefault(name, collections.Counter()).update(counts)
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> Facts:
         """Those of the source, with what was counted."""
         facts = dict(self._loaded.facts)
         for name, counts in self._counts.items():

@@ -13,7 +13,7 @@ import hashlib
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from ganvas.data.image import fit, to_channels
 from ganvas.data.pairs import HALVES, halved
 from ganvas.data.scan import Files
 from ganvas.data.settings import DataSettings, parse_size
-from ganvas.data.spec import UNITS
+from ganvas.data.spec import UNITS, Facts
 from ganvas.errors import DataError, UsageError
 
 BLOCK, BLOCK_BYTES = 64, 2**24  # images and bytes that pass through at a time
@@ -62,7 +62,7 @@ class Loaded:
     classes: tuple[str, ...] = ()
     strict: bool = True
     problems: Sequence[tuple[str, str]] = ()
-    facts: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    facts: Facts = dataclasses.field(default_factory=dict)
     matched: bool = True
 
     @property

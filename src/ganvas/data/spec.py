@@ -6,6 +6,11 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+Facts = Mapping[str, Any]
+"""JSON values by name: what is known of a data set beside its shape, as it goes onto the data card."""
+Card = dict[str, Any]
+"""A data card, or a part of it: JSON values by name."""
+
 UNITS = {"images": "images", "audio": "clips", "text": "tokens"}  # what is counted, by kind (see KINDS)
 
 
@@ -54,7 +59,7 @@ class DataSpec:
     text: TextFacts = TextFacts()
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> DataSpec:
+    def from_dict(cls, values: Facts) -> DataSpec:
         """A spec from settings.json; TypeError, ValueError or KeyError where that does not describe data."""
         fields = dict(values)
         if fields.get("kind", "images") not in UNITS:

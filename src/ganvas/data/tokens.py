@@ -6,12 +6,12 @@ import collections
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 import numpy as np
 
 from ganvas.data import bytepairs
 from ganvas.data.settings import DataSettings
+from ganvas.data.spec import Facts
 from ganvas.errors import DataError
 
 SHOWN_LINES, SHOWN_COLUMNS = 8, 100  # of the text, on its data card
@@ -87,7 +87,7 @@ def digest_of(numbers: np.ndarray, tokens: tuple[str, ...], merges: Merges) -> s
     return hashlib.sha256(json.dumps([tokens, merges]).encode() + numbers.tobytes()).hexdigest()
 
 
-def facts_of(texts: Mapping[str, str], tokens: tuple[str, ...], merges: Merges, changed: list[str]) -> dict[str, Any]:
+def facts_of(texts: Mapping[str, str], tokens: tuple[str, ...], merges: Merges, changed: list[str]) -> Facts:
     """What the data card says of the text of each split; `changed` tells what was changed while reading."""
     train = texts["train"]
     first_lines = train.split("\n", SHOWN_LINES)[:SHOWN_LINES]

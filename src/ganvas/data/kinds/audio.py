@@ -11,14 +11,14 @@ import io
 import wave
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 
 from ganvas.data.image_grid import grid
 from ganvas.data.kinds.base import Kind, Split
 from ganvas.data.kinds.common import common_rows, counts_in_words, duplicates, labels_of
-from ganvas.data.spec import AudioFacts, DataSpec
+from ganvas.data.spec import AudioFacts, Card, DataSpec, Facts
 from ganvas.data.spectrogram import spectrogram, spectrogram_size
 from ganvas.files import write_bytes
 
@@ -27,28 +27,28 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ganvas.data.batch import Batch
-    from ganvas.data.kinds.feeds import Feed
+    from ganvas.data.kinds.feeds import Feed, FeedOptions
 
 GAP = 0.25  # seconds of silence between clips that are joined
 JOINED = 16  # clips at most in one file
 
 
-class Audio(Kind):
+class Audio(Kind[np.ndarray, np.ndarray]):
     name = "audio"
     samples = "clips"
     suffix = ".wav"
     settings = ("rate", "seconds")
 
-    def settings_like(self, spec: DataSpec, settings: Mapping[str, Any]) -> dict[str, Any]:
+    def settings_like(self, spec: DataSpec, settings: Mapping[str, object]) -> dict[str, object]:
         return {**settings, "rate": spec.audio.rate, "seconds": spec.width / spec.audio.rate}
 
-    def unpacked(self, images: np.ndarray, spec: DataSpec, facts: Mapping[str, Any]) -> tuple[np.ndarray, DataSpec]:
+    def unpacked(self, images: np.ndarray, spec: DataSpec, facts: Facts) -> tuple[np.ndarray, DataSpec]:
         spec = dataclasses.replace(
             spec, channels=1, total_variance=0.0, kind=self.name, audio=AudioFacts(facts["rate"])
         )
         return from_bytes(images), spec
 
-    def feed(self, data: Split, *, batch_size: int, window: int, **more: Any) -> Feed:
+    def feed(self, data: Split, *, batch_size: int, window: int, **more: Unpack[FeedOptions]) -> Feed:
         from ganvas.data.kinds.feeds import AudioFeed
 
         return AudioFeed(
@@ -64,10 +64,10 @@ class Audio(Kind):
         clips = torch.from_numpy(np.array(data.examples[rows])).to(device)
         return Batch(as_audio(clips), labels_of(data, rows, device))
 
-    def card(self, splits: Mapping[str, Split], data: Split) -> dict[str, Any]:
+    def card(self, splits: Mapping[str, Split], data: Split) -> Card:
         return {"duplicates": duplicates(splits)}
 
-    def describe(self, spec: DataSpec, card: Mapping[str, Any], number: Callable[[Any], str]) -> dict[str, str]:
+    def describe(self, spec: DataSpec, card: Card, number: Callable[[float], str]) -> dict[str, str]:
         rates = ", ".join(f"{count} at {rate}" for rate, count in card["original_rates"].items())
         if "rate_from" in card:
             rates += f"; {card['rate_from']}"
@@ -88,23 +88,23 @@ class Audio(Kind):
     def finished(self, samples: Tensor, spec: DataSpec) -> np.ndarray:
         return to_int16(samples)
 
-    def image_grid(self, samples: Any, spec: DataSpec) -> np.ndarray:
+    def image_grid(self, samples: np.ndarray, spec: DataSpec) -> np.ndarray:
         return grid(np.stack([spectrogram(clip) for clip in samples]))
 
     def tile_size(self, spec: DataSpec) -> tuple[int, int]:
         return spectrogram_size(spec.width)
 
-    def write(self, path: Path, sample: Any, spec: DataSpec) -> None:
+    def write(self, path: Path, sample: np.ndarray, spec: DataSpec) -> None:
         write_bytes(path, wav_bytes(sample, spec.audio.rate))
 
-    def write_joined(self, stem: Path, samples: Any, spec: DataSpec) -> None:
+    def write_joined(self, stem: Path, samples: np.ndarray, spec: DataSpec) -> None:
         silence = np.zeros(int(GAP * spec.audio.rate), np.int16)
         parts = []
         for clip in samples[:JOINED]:
             parts += [clip, silence]
         write_bytes(stem.with_suffix(self.suffix), wav_bytes(np.concatenate(parts), spec.audio.rate))
 
-    def arrays(self, samples: Any, spec: DataSpec) -> dict[str, Any]:
+    def arrays(self, samples: np.ndarray, spec: DataSpec) -> dict[str, np.ndarray]:
         return {"audio": samples, "rate": np.array(spec.audio.rate)}
 
 

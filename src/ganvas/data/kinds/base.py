@@ -5,12 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
+from typing import TYPE_CHECKING, ClassVar, Generic, NamedTuple, Protocol, TypeVar, Unpack
 
 import numpy as np
 
 from ganvas.data.settings import DataSettings
-from ganvas.data.spec import UNITS, DataSpec
+from ganvas.data.spec import UNITS, Card, DataSpec, Facts
 from ganvas.errors import DataError
 
 if TYPE_CHECKING:
@@ -18,7 +18,12 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ganvas.data.batch import Batch
-    from ganvas.data.kinds.feeds import Feed
+    from ganvas.data.kinds.feeds import Feed, FeedOptions
+
+Sample = TypeVar("Sample")
+"""One finished sample: an image or a clip as an array, or a text."""
+Samples = TypeVar("Samples")
+"""Several of them: an array, or a list of texts."""
 
 
 class Split(Protocol):
@@ -39,7 +44,7 @@ class Split(Protocol):
     @property
     def settings(self) -> DataSettings: ...
     @property
-    def facts(self) -> Mapping[str, Any]: ...
+    def facts(self) -> Facts: ...
     def part(self, split: str) -> Split | None: ...
 
 
@@ -49,11 +54,12 @@ class Coded(NamedTuple):
     spec: DataSpec
     examples: np.ndarray
     digest: str
-    facts: dict[str, Any]
+    facts: Facts
 
 
-class Kind(ABC):
-    """One kind of data. `KINDS[spec.kind]` is the object to ask; it holds no state.
+class Kind(ABC, Generic[Sample, Samples]):
+    """One kind of data. `KINDS[spec.kind]` is the object to ask; it holds no state. `Sample` and `Samples` are the types of one
+    finished sample and of several.
 
     To add a kind: a file beside this one, a line in KINDS, a line in UNITS (spec.py), and what reads its files.
     """
@@ -87,12 +93,12 @@ class Kind(ABC):
         return [name for name in names if name not in foreign]
 
     @abstractmethod
-    def settings_like(self, spec: DataSpec, settings: Mapping[str, Any]) -> dict[str, Any]:
+    def settings_like(self, spec: DataSpec, settings: Mapping[str, object]) -> dict[str, object]:
         """Settings that open other data in the shape of `spec`, without partners; `settings` opened the first data."""
 
     # --- from a pack to a training ------------------------------------------------------------------------------
 
-    def unpacked(self, images: np.ndarray, spec: DataSpec, facts: Mapping[str, Any]) -> tuple[np.ndarray, DataSpec]:
+    def unpacked(self, images: np.ndarray, spec: DataSpec, facts: Facts) -> tuple[np.ndarray, DataSpec]:
         """The examples in what a pack holds, uint8 (N, H, W, C), and their spec; `spec` describes them as images."""
         return images, spec
 
@@ -101,7 +107,7 @@ class Kind(ABC):
         return None
 
     @abstractmethod
-    def feed(self, data: Split, *, batch_size: int, window: int, **more: Any) -> Feed:
+    def feed(self, data: Split, *, batch_size: int, window: int, **more: Unpack[FeedOptions]) -> Feed:
         """Endless batches; see `make_feed`."""
 
     @abstractmethod
@@ -114,15 +120,15 @@ class Kind(ABC):
 
     # --- the data card ------------------------------------------------------------------------------------------
 
-    def card(self, splits: Mapping[str, Split], data: Split) -> dict[str, Any]:
+    def card(self, splits: Mapping[str, Split], data: Split) -> Card:
         """What the data card says of this kind only; `data` is the split that was asked for."""
         return {}
 
     @abstractmethod
-    def describe(self, spec: DataSpec, card: Mapping[str, Any], number: Callable[[Any], str]) -> dict[str, str]:
+    def describe(self, spec: DataSpec, card: Card, number: Callable[[float], str]) -> dict[str, str]:
         """The rows of `ganvas data`, by name, without source and settings; `number` formats a figure."""
 
-    def excerpt(self, card: Mapping[str, Any]) -> list[str]:
+    def excerpt(self, card: Card) -> list[str]:
         """Lines of the data themselves, to be shown below those rows."""
         return []
 
@@ -137,31 +143,31 @@ class Kind(ABC):
         raise DataError(f"{data.name} holds {self.name}, and a contact sheet is of images")
 
     @abstractmethod
-    def finished(self, samples: Tensor, spec: DataSpec) -> Any:
+    def finished(self, samples: Tensor, spec: DataSpec) -> Samples:
         """What a method generated, in its final form: images uint8 (n, H, W, C), clips int16 (n, L), or a list of texts."""
 
     @abstractmethod
-    def image_grid(self, samples: Any, spec: DataSpec) -> np.ndarray | None:
+    def image_grid(self, samples: Samples, spec: DataSpec) -> np.ndarray | None:
         """All finished samples in one image (H, W, C) uint8, or None where they cannot be seen."""
 
     @abstractmethod
     def tile_size(self, spec: DataSpec) -> tuple[int, int]:
         """(height, width) of one sample in the image grid."""
 
-    def text(self, samples: Any) -> str | None:
+    def text(self, samples: Samples) -> str | None:
         """A sample to be read on a terminal, or None."""
         return None
 
     # --- files --------------------------------------------------------------------------------------------------
 
     @abstractmethod
-    def write(self, path: Path, sample: Any, spec: DataSpec) -> None:
+    def write(self, path: Path, sample: Sample, spec: DataSpec) -> None:
         """One finished sample into a file that ends in `suffix`."""
 
-    def write_joined(self, stem: Path, samples: Any, spec: DataSpec) -> None:
+    def write_joined(self, stem: Path, samples: Samples, spec: DataSpec) -> None:
         """The first samples in one file, `stem` + `suffix`, to listen to or to read; nothing where the image grid shows them."""
         return
 
     @abstractmethod
-    def arrays(self, samples: Any, spec: DataSpec) -> dict[str, Any]:
+    def arrays(self, samples: Samples, spec: DataSpec) -> dict[str, np.ndarray]:
         """All finished samples as the arrays of an .npz, by name."""

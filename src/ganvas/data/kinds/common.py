@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ganvas.data.kinds.base import Split
-from ganvas.data.spec import DataSpec
+from ganvas.data.spec import Card, DataSpec
 
 if TYPE_CHECKING:
     import torch
@@ -30,7 +30,7 @@ def counts_in_words(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{count} {split}" for split, count in counts.items())
 
 
-def common_rows(spec: DataSpec, card: Mapping[str, Any]) -> dict[str, str]:
+def common_rows(spec: DataSpec, card: Card) -> dict[str, str]:
     """Rows of `ganvas data` that images and clips have alike."""
     repeated = counts_in_words(card["duplicates"]).replace("_", " ")
     memory = ", ".join(f"{size / 2**20:.1f} MiB {name}" for name, size in card["bytes"].items())

@@ -7,7 +7,7 @@ and every rank knows its own share of each global batch without asking.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Required, TypedDict, Unpack
 
 import numpy as np
 import torch
@@ -18,6 +18,16 @@ from ganvas.errors import DataError
 
 RESIDENT_BYTES = 2 * 2**30  # larger sets stay mapped and are read a batch at a time
 BLOCK = 64  # images that are prepared at once
+
+
+class FeedOptions(TypedDict, total=False):
+    """Settings that feeds of every kind have; see Feed."""
+
+    seed: Required[int]
+    generator: Required[torch.Generator]
+    rank: int
+    ranks: int
+    device: torch.device | str
 
 
 class Feed:
@@ -162,7 +172,7 @@ class TextFeed(Feed):
     always cut at the same places. `position` counts tokens.
     """
 
-    def __init__(self, tokens: np.ndarray, *, batch_size: int, window: int, **more: Any) -> None:
+    def __init__(self, tokens: np.ndarray, *, batch_size: int, window: int, **more: Unpack[FeedOptions]) -> None:
         super().__init__(tokens, None, None, batch_size=batch_size, **more)
         self.window = window
         self.stretch = (len(tokens) - 1) // batch_size

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 
@@ -12,32 +12,32 @@ from ganvas.data.image import viewable, write_png
 from ganvas.data.image_grid import grid
 from ganvas.data.kinds.base import Kind, Split
 from ganvas.data.kinds.common import common_rows, counts_in_words, duplicates, labels_of
-from ganvas.data.spec import DataSpec
+from ganvas.data.spec import Card, DataSpec
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
     from ganvas.data.batch import Batch
-    from ganvas.data.kinds.feeds import Feed
+    from ganvas.data.kinds.feeds import Feed, FeedOptions
 
 CHUNK = 256  # images that are counted at once
 
 
-class Images(Kind):
+class Images(Kind[np.ndarray, np.ndarray]):
     name = "images"
     samples = "images"
     suffix = ".png"
     settings = ("size", "fit", "channels", "alpha", "mirror", "partner", "pairs", "unpaired")
     is_image = True
 
-    def settings_like(self, spec: DataSpec, settings: Mapping[str, Any]) -> dict[str, Any]:
+    def settings_like(self, spec: DataSpec, settings: Mapping[str, object]) -> dict[str, object]:
         like = {**settings, "size": f"{spec.height}x{spec.width}", "partner": None, "pairs": "auto", "unpaired": False}
         if spec.channels in (1, 3, 4):
             like["channels"] = spec.channels
         return like
 
-    def feed(self, data: Split, *, batch_size: int, window: int, **more: Any) -> Feed:
+    def feed(self, data: Split, *, batch_size: int, window: int, **more: Unpack[FeedOptions]) -> Feed:
         from ganvas.data.kinds.feeds import Feed
 
         return Feed(
@@ -53,14 +53,14 @@ class Images(Kind):
             partner = as_image_tensor(data.partners[rows % len(data.partners)], device)
         return Batch(as_image_tensor(data.examples[rows], device), labels_of(data, rows, device), partner)
 
-    def card(self, splits: Mapping[str, Split], data: Split) -> dict[str, Any]:
+    def card(self, splits: Mapping[str, Split], data: Split) -> Card:
         return {
             "channels": channel_facts(data.examples),
             "total_variance": data.spec.total_variance,
             "duplicates": duplicates(splits),
         }
 
-    def describe(self, spec: DataSpec, card: Mapping[str, Any], number: Callable[[Any], str]) -> dict[str, str]:
+    def describe(self, spec: DataSpec, card: Card, number: Callable[[float], str]) -> dict[str, str]:
         pairs = "no"
         if spec.paired:
             pairs = "yes"
@@ -88,16 +88,16 @@ class Images(Kind):
     def finished(self, samples: Tensor, spec: DataSpec) -> np.ndarray:
         return to_uint8(samples)
 
-    def image_grid(self, samples: Any, spec: DataSpec) -> np.ndarray:
+    def image_grid(self, samples: np.ndarray, spec: DataSpec) -> np.ndarray:
         return grid(samples)
 
     def tile_size(self, spec: DataSpec) -> tuple[int, int]:
         return spec.height, spec.width
 
-    def write(self, path: Path, sample: Any, spec: DataSpec) -> None:
+    def write(self, path: Path, sample: np.ndarray, spec: DataSpec) -> None:
         write_png(path, viewable(sample))
 
-    def arrays(self, samples: Any, spec: DataSpec) -> dict[str, Any]:
+    def arrays(self, samples: np.ndarray, spec: DataSpec) -> dict[str, np.ndarray]:
         return {"images": samples}
 
 

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 
 from ganvas.data import tokens
 from ganvas.data.kinds.base import Coded, Kind, Split
 from ganvas.data.settings import DataSettings
-from ganvas.data.spec import DataSpec, TextFacts
+from ganvas.data.spec import Card, DataSpec, TextFacts
 from ganvas.errors import UsageError
 from ganvas.files import write_text
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ganvas.data.batch import Batch
-    from ganvas.data.kinds.feeds import Feed
+    from ganvas.data.kinds.feeds import Feed, FeedOptions
 
 JOINED = 16  # texts at most in one file
 RULE = "\n\n" + "-" * 40 + "\n\n"  # between two of them
 
 
-class Text(Kind):
+class Text(Kind[str, list[str]]):
     name = "text"
     samples = "texts"
     suffix = ".txt"
@@ -43,7 +43,7 @@ class Text(Kind):
     def shown_settings(self, names: Sequence[str], foreign: frozenset[str]) -> list[str]:
         return [*self.settings, "holdout"]
 
-    def settings_like(self, spec: DataSpec, settings: Mapping[str, Any]) -> dict[str, Any]:
+    def settings_like(self, spec: DataSpec, settings: Mapping[str, object]) -> dict[str, object]:
         # Other text comes in a vocabulary of its own first: see `recoded`.
         like = dict(settings)
         for name in self.settings:
@@ -66,7 +66,7 @@ class Text(Kind):
             data.name, data.source, texts, spec.text.tokens, spec.text.merges, list(data.facts.get("changed", ()))
         )
 
-    def feed(self, data: Split, *, batch_size: int, window: int, **more: Any) -> Feed:
+    def feed(self, data: Split, *, batch_size: int, window: int, **more: Unpack[FeedOptions]) -> Feed:
         from ganvas.data.kinds.feeds import TextFeed
 
         return TextFeed(data.examples, batch_size=batch_size, window=window, **more)
@@ -82,7 +82,7 @@ class Text(Kind):
     def count(self, data: Split, window: int) -> int:
         return (len(data.examples) - 1) // window
 
-    def describe(self, spec: DataSpec, card: Mapping[str, Any], number: Callable[[Any], str]) -> dict[str, str]:
+    def describe(self, spec: DataSpec, card: Card, number: Callable[[float], str]) -> dict[str, str]:
         def of_splits(name: str) -> str:
             return ", ".join(f"{count:,} {split}" for split, count in card[name].items())
 
@@ -97,28 +97,28 @@ class Text(Kind):
             "changed": "; ".join(card["changed"]) or "nothing",
         }
 
-    def excerpt(self, card: Mapping[str, Any]) -> list[str]:
+    def excerpt(self, card: Card) -> list[str]:
         return card["first_lines"]
 
     def finished(self, samples: Tensor, spec: DataSpec) -> list[str]:
         return to_texts(samples, spec.text.tokens)
 
-    def image_grid(self, samples: Any, spec: DataSpec) -> None:
+    def image_grid(self, samples: list[str], spec: DataSpec) -> None:
         return None
 
     def tile_size(self, spec: DataSpec) -> tuple[int, int]:
         return spec.height, spec.width
 
-    def text(self, samples: Any) -> str | None:
+    def text(self, samples: list[str]) -> str | None:
         return samples[0]
 
-    def write(self, path: Path, sample: Any, spec: DataSpec) -> None:
+    def write(self, path: Path, sample: str, spec: DataSpec) -> None:
         write_text(path, sample)
 
-    def write_joined(self, stem: Path, samples: Any, spec: DataSpec) -> None:
+    def write_joined(self, stem: Path, samples: list[str], spec: DataSpec) -> None:
         write_text(stem.with_suffix(self.suffix), RULE.join(samples[:JOINED]) + "\n")
 
-    def arrays(self, samples: Any, spec: DataSpec) -> dict[str, Any]:
+    def arrays(self, samples: list[str], spec: DataSpec) -> dict[str, np.ndarray]:
         return {"texts": np.array(samples)}
 
 

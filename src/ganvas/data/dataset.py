@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 from ganvas.data.kinds import KINDS, Coded, Kind
 from ganvas.data.settings import DataSettings, make_fingerprint
-from ganvas.data.spec import Card, DataSpec, Facts
+from ganvas.data.spec import DataSpec
 from ganvas.errors import DataError
 from ganvas.settings import as_dict
 
@@ -36,7 +37,7 @@ class Dataset:
     settings: DataSettings
     matched: bool = True
     problems: tuple[tuple[str, str], ...] = ()
-    facts: Facts = dataclasses.field(default_factory=dict)
+    facts: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     _parts: dict[str, Dataset] = dataclasses.field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
@@ -64,7 +65,7 @@ class Dataset:
         splits = self.kind.recoded(self, spec)
         return self if splits is None else datasets_of(splits, self.source, self.settings)[self.split]
 
-    def card(self) -> Card:
+    def card(self) -> dict[str, Any]:
         """All that is worth knowing before a training, ready for JSON. Reads every image once.
 
         `channels`: for each the least, the greatest, the mean and the standard deviation of the bytes of this

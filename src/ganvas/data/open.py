@@ -7,6 +7,7 @@ import hashlib
 import json
 import stat
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -32,7 +33,7 @@ def open_data(
     settings: DataSettings | None = None,
     cache: Path | str | None = None,
     progress: Progress | None = None,
-    **changes: object,
+    **changes: Any,
 ) -> Dataset:
     """The images or clips of `source`, one split of them; `.part("test")` gives the other.
 

@@ -59,7 +59,7 @@ class DataSpec:
     text: TextFacts = TextFacts()
 
     @classmethod
-    def from_dict(cls, values: Facts) -> DataSpec:
+    def from_dict(cls, values: Mapping[str, Any]) -> DataSpec:
         """A spec from settings.json; TypeError, ValueError or KeyError where that does not describe data."""
         fields = dict(values)
         if fields.get("kind", "images") not in UNITS:

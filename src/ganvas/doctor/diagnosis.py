@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import Protocol
+
+import numpy as np
 
 from ganvas.doctor.advice import advise
 from ganvas.doctor.findings import Diagnosis, Finding, Plot
@@ -16,24 +18,37 @@ ROWS = 20  # rows of numbers, where a log has no health rows
 STEPS = 100  # before that every GAN looks ill
 
 
-def diagnose(run: Any) -> Diagnosis:
+class HasFolder(Protocol):
+    """A Run, or whatever else keeps its log in a folder."""
+
+    @property
+    def folder(self) -> Path: ...
+
+
+def diagnose(run: HasFolder | Path | str) -> Diagnosis:
     """What is wrong with a training: `run` is a Run, its folder, or any folder (or file) with a log in this form.
 
     `healthy` is None where the log is too short to tell; findings that need no more than the data come even then.
     RunError where there is no log.
     """
-    signals = read(Path(getattr(run, "folder", run)))
-    found = tuple(
-        Finding(name, opinion.confidence, _finite(opinion.evidence), advise(name, signals), _plot(signals, opinion))
-        for name, opinion in opinions(signals).items()
-        if opinion.confidence >= SURE
-    )
+    signals = read(run if isinstance(run, str | Path) else run.folder)
     note = missing(signals)
-    if note:
-        certain = ("bad_data_range", "label_leak", *(("divergence",) if signals.non_finite else ()))
-        found = tuple(finding for finding in found if finding.name in certain)
-        return Diagnosis(False if found else None, found, signals.steps, note)
-    return Diagnosis(not found, found, signals.steps)
+    # Of a log that is too short, only what is certain all the same.
+    certain = {"bad_data_range", "label_leak"}
+    if signals.non_finite:
+        certain.add("divergence")
+
+    findings: list[Finding] = []
+    for name, opinion in opinions(signals).items():
+        if opinion.confidence < SURE or (note and name not in certain):
+            continue
+        evidence, change = _finite(opinion.evidence), advise(name, signals)
+        findings.append(Finding(name, opinion.confidence, evidence, change, _plot(signals, opinion)))
+
+    healthy = not findings
+    if note and healthy:
+        return Diagnosis(None, (), signals.steps, note)
+    return Diagnosis(healthy, tuple(findings), signals.steps, note)
 
 
 def missing(signals: Signals) -> str:
@@ -41,8 +56,9 @@ def missing(signals: Signals) -> str:
     if signals.steps < STEPS:
         return f"the log ends at step {signals.steps}, and a verdict takes {STEPS}"
     if signals.health:
-        short = LOOKS - signals.looks
-        return f"the log has {signals.looks} health rows, and a verdict takes {LOOKS}" if short > 0 else ""
+        if signals.looks < LOOKS:
+            return f"the log has {signals.looks} health rows, and a verdict takes {LOOKS}"
+        return ""
     if len(signals.rows) < ROWS:
         return f"the log has {len(signals.rows)} rows and no health rows, and a verdict takes {ROWS}"
     if signals.disc_update is None:
@@ -51,9 +67,20 @@ def missing(signals: Signals) -> str:
 
 
 def _finite(evidence: dict[str, float]) -> dict[str, float]:
-    return {key: float(f"{value:.4g}") for key, value in evidence.items() if math.isfinite(value)}
+    rounded: dict[str, float] = {}
+    for key, value in evidence.items():
+        if math.isfinite(value):
+            rounded[key] = float(f"{value:.4g}")
+    return rounded
 
 
 def _plot(signals: Signals, opinion: Opinion) -> Plot | None:
-    lines = tuple((key.replace("_", " "), *signals.curve(key)) for key in opinion.curves if len(signals.curve(key)[1]))
-    return Plot(lines[0][0].rpartition("/")[2].capitalize(), lines) if lines else None
+    lines: list[tuple[str, np.ndarray, np.ndarray]] = []
+    for key in opinion.curves:
+        steps, values = signals.curve(key)
+        if len(values):
+            lines.append((key.replace("_", " "), steps, values))
+    if not lines:
+        return None
+    title = lines[0][0].rpartition("/")[2].capitalize()
+    return Plot(title, tuple(lines))

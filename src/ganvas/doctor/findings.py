@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 
@@ -31,6 +31,35 @@ MEANINGS = {
 NAMES = tuple(MEANINGS)
 
 
+class ChangeDict(TypedDict):
+    """A change in JSON."""
+
+    settings: dict[str, object]
+    anew: bool
+    change: str
+
+
+class FindingDict(TypedDict):
+    """A finding in JSON."""
+
+    name: str
+    confidence: float
+    evidence: dict[str, float]
+    change: str
+    settings: dict[str, object]
+    meaning: str
+    why: str
+
+
+class DiagnosisDict(TypedDict):
+    """A diagnosis in JSON."""
+
+    healthy: bool | None
+    findings: list[FindingDict]
+    step: int
+    note: str
+
+
 @dataclass(frozen=True)
 class Plot:
     """Curves (name, steps, values) to be drawn over training steps."""
@@ -44,11 +73,11 @@ class Change:
     """One change to make: settings of the method to put in, or, where no setting helps, what to do."""
 
     text: str
-    settings: dict[str, Any] = field(default_factory=dict)
+    settings: dict[str, object] = field(default_factory=dict)
     anew: bool = False
     """True where what was learned so far is not worth keeping."""
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> ChangeDict:
         """Plain values for JSON."""
         return {"settings": self.settings, "anew": self.anew, "change": self.line}
 
@@ -73,7 +102,7 @@ class Finding:
         """One sentence."""
         return MEANINGS[self.name]
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> FindingDict:
         """Plain values for JSON."""
         return {
             "name": self.name, "confidence": round(self.confidence, 3), "evidence": self.evidence,
@@ -90,7 +119,7 @@ class Diagnosis:
     step: int
     note: str = ""
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> DiagnosisDict:
         """Plain values for JSON."""
         return {
             "healthy": self.healthy, "findings": [finding.as_dict() for finding in self.findings], "step": self.step,
@@ -109,7 +138,7 @@ class Diagnosis:
         return f"{first.name} ({first.confidence:.0%}), try {first.change.line}{more}"
 
 
-def _plain(value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:.2g}" if math.isfinite(value) else str(value)
+def _plain(value: object) -> str:
+    if isinstance(value, float) and math.isfinite(value):
+        return f"{value:.2g}"
     return str(value)

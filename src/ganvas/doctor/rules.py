@@ -42,13 +42,18 @@ def ramp(value: float, low: float, high: float) -> float:
 def progress(s: Signals) -> float:
     """How much of the way from the untrained samples to the data is done: 0 none, 1 all; the mean of what features and pixels
     say. Without health rows, from the first to the last distance that was measured. NaN where neither is known."""
-    ways = [
-        1 - s.late(key) / untrained(s, key) for key in GAPS if untrained(s, key) > 0 and not math.isnan(s.late(key))
-    ]
+    ways: list[float] = []
+    for key in GAPS:
+        before, now = untrained(s, key), s.late(key)
+        if before > 0 and not math.isnan(now):
+            ways.append(1 - now / before)
     if ways:
         return max(-1.0, sum(ways) / len(ways))
+
     distances = _distances(s)
-    return 1 - distances[-1] / distances[0] if len(distances) > 1 and distances[0] > 0 else math.nan
+    if len(distances) > 1 and distances[0] > 0:
+        return 1 - distances[-1] / distances[0]
+    return math.nan
 
 
 def _distances(s: Signals) -> list[float]:
@@ -77,7 +82,9 @@ def left(s: Signals) -> float:
 
 def untrained(s: Signals, key: str) -> float:
     """The gap of samples before any training; a guess where the run began with another's weights. NaN where it is not known."""
-    return max(UNTRAINED, s.first(key)) if s.last("taken_over") > 0 else s.first(key)
+    if s.last("taken_over") > 0:
+        return max(UNTRAINED, s.first(key))
+    return s.first(key)
 
 
 def distance_moved(s: Signals, update: str | None) -> float:
@@ -101,8 +108,11 @@ def apart(s: Signals) -> float:
 
 def growth(s: Signals) -> float:
     """Norm of the weights now over that at the start, of the network that grew most; NaN where it is not known."""
-    keys = {key for row in s.health[-1:] for key in row if key.endswith("/weights")}
-    return max((s.last(key) / max(1e-9, s.first(key)) for key in keys), default=math.nan)
+    growths: list[float] = []
+    for key in s.newest_health:
+        if key.endswith("/weights"):
+            growths.append(s.last(key) / max(1e-9, s.first(key)))
+    return max(growths, default=math.nan)
 
 
 def blow_up(s: Signals, update: str | None) -> float:
@@ -133,7 +143,8 @@ def bad_data_range(s: Signals) -> Opinion:
         width = (s.last("reference/high") - s.last("reference/low")) * 127.5
         spread = s.last("reference/std") * 127.5
     evidence = {"range in bytes": width, "standard deviation in bytes": spread}
-    return Opinion(ramp(width, 64, 8) if width < 64 else ramp(spread, 3, 1), evidence, ("samples/std", "reference/std"))
+    confidence = ramp(width, 64, 8) if width < 64 else ramp(spread, 3, 1)
+    return Opinion(confidence, evidence, ("samples/std", "reference/std"))
 
 
 def label_leak(s: Signals) -> Opinion:
@@ -155,15 +166,15 @@ def too_little_data(s: Signals) -> Opinion:
 
 
 def discriminator_overfits(s: Signals) -> Opinion:
-    told_apart = s.late("logits/overfit")
-    held = s.count("test")
-    held = 128.0 if math.isnan(held) else held
-    n, m = min(128.0, s.images), min(128.0, held)
+    distinguished = s.late("logits/overfit")
+    held_out = s.count("test")
+    if math.isnan(held_out):
+        held_out = 128.0
+    n, m = min(128.0, s.images), min(128.0, held_out)
     noise = math.sqrt((n + m + 1) / (12 * n * m))  # of a share of pairs, where there is nothing to find
-    evidence = {"pairs (training, unseen) distinguished": told_apart, "chance": 0.5, "standard error": noise}
-    return Opinion(
-        min(ramp(told_apart, 0.58, 0.7), ramp((told_apart - 0.5) / noise, 1.5, 3)), evidence, ("logits/overfit",)
-    )
+    evidence = {"pairs (training, unseen) distinguished": distinguished, "chance": 0.5, "standard error": noise}
+    confidence = min(ramp(distinguished, 0.58, 0.7), ramp((distinguished - 0.5) / noise, 1.5, 3))
+    return Opinion(confidence, evidence, ("logits/overfit",))
 
 
 def divergence(s: Signals) -> Opinion:
@@ -205,7 +216,9 @@ def learning_rate_too_low(s: Signals) -> Opinion:
         "relative step": s.middle(f"{s.making}/step"),
         "progress": progress(s),
     }
-    even = ramp(abs(math.log(pace(s))) if pace(s) > 0 else math.nan, math.log(16), math.log(6))
+    # Only where D and G take steps of similar length; otherwise their balance is the matter.
+    unevenness = abs(math.log(pace(s))) if pace(s) > 0 else math.nan
+    even = ramp(unevenness, math.log(16), math.log(6))
     confidence = min(ramp(way, 0.15, 0.06), ramp(progress(s), 0.5, 0.25), ramp(float(s.steps), 50, 100), even)
     return Opinion(confidence, evidence, (f"{s.making}/step", f"{s.disc_update}/step"))
 
@@ -221,7 +234,8 @@ def vanishing_generator_gradient(s: Signals) -> Opinion:
     now, peak = s.late(f"{s.making}/gradient_norm"), float(max(norms, default=math.nan))
     fall = _powers(peak, now)
     # Where the log begins too late to have seen it fall: against the weights, which are of the order of 10.
-    faint = _powers(s.last(f"{s.health[-1].get(f'{s.making}/trains')}/weights"), now) if s.health else math.nan
+    network = s.newest_health.get(f"{s.making}/trains")
+    faint = _powers(s.last(f"{network}/weights"), now)
     evidence = {
         "gradient norm of G": now,
         "its maximum": peak,
@@ -360,6 +374,8 @@ BRINGS_ABOUT: dict[str, Sequence[str]] = {
 def opinions(s: Signals) -> dict[str, Opinion]:
     """The opinion of every rule, effects toned down beside their causes, the surest first."""
     opinions = {name: rule(s) for name, rule in RULES.items()}
+
+    # A cause that is sure tones down what it brings about.
     weight = dict.fromkeys(opinions, 1.0)
     for cause, effects in BRINGS_ABOUT.items():
         if opinions[cause].confidence * weight[cause] < SURE:
@@ -367,8 +383,8 @@ def opinions(s: Signals) -> dict[str, Opinion]:
         for effect in effects:
             if effect != cause:
                 weight[effect] *= ECHO
-    final = {
-        name: Opinion(opinion.confidence * weight[name], opinion.evidence, opinion.curves)
-        for name, opinion in opinions.items()
-    }
-    return dict(sorted(final.items(), key=lambda pair: -pair[1].confidence))
+
+    final: list[tuple[str, Opinion]] = []
+    for name, opinion in opinions.items():
+        final.append((name, Opinion(opinion.confidence * weight[name], opinion.evidence, opinion.curves)))
+    return dict(sorted(final, key=lambda pair: -pair[1].confidence))

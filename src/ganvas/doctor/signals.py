@@ -25,6 +25,7 @@ FADING = 0.9  # of the budget; learning rates that fall to zero are near it by t
 SPENT = "met NaN or inf"  # in a sentence of the log: an update was undone
 
 Row = dict[str, Any]
+"""One JSON object of a log or of a data sheet."""
 
 
 @dataclass
@@ -44,14 +45,21 @@ class Signals:
     def curve(self, key: str) -> tuple[np.ndarray, np.ndarray]:
         """Steps and values (n,) under a key, from the health rows where they have it, else from the rows of numbers."""
         rows = self.health if any(key in row for row in self.health) else self.rows
-        pairs = [(row["step"], row[key]) for row in rows if is_number(row.get(key))]
-        steps, values = zip(*pairs, strict=True) if pairs else ((), ())
+        steps: list[float] = []
+        values: list[float] = []
+        for row in rows:
+            if is_number(row.get(key)):
+                steps.append(row["step"])
+                values.append(row[key])
         return np.asarray(steps, dtype=np.float64), np.asarray(values, dtype=np.float64)
 
     def late(self, key: str) -> float:
         """The median of the last third of a curve, without its first value; NaN where there is none."""
         values = self.curve(key)[1][1:]
-        return float(np.median(values[-max(1, round(len(values) * LATE)) :])) if len(values) else math.nan
+        if not len(values):
+            return math.nan
+        count = max(1, round(len(values) * LATE))
+        return float(np.median(values[-count:]))
 
     def first(self, key: str) -> float:
         """The first value of a curve."""
@@ -67,7 +75,9 @@ class Signals:
         """The median of a curve between its first tenth and the last tenth of the budget, where learning rates may fade."""
         steps, values = self.curve(key)
         inner = (steps > 0.1 * self.steps) & (steps <= FADING * self.steps)
-        return float(np.median(values[inner])) if inner.any() else self.late(key)
+        if not inner.any():
+            return self.late(key)
+        return float(np.median(values[inner]))
 
     # --- facts ------------------------------------------------------------------------------------------------------------
 
@@ -96,24 +106,36 @@ class Signals:
     def count(self, split: str) -> float:
         """Images of a split by the data sheet; NaN where it does not say."""
         counts = self.sheet.get("counts")
-        found = counts.get(split) if isinstance(counts, dict) else None
-        return float(found) if is_number(found) else math.nan
+        count = counts.get(split) if isinstance(counts, dict) else None
+        return float(count) if is_number(count) else math.nan
 
     @property
     def channels(self) -> list[Row]:
         """What the data sheet says of each channel's bytes."""
-        found = self.sheet.get("channels")
-        rows = [row for row in found if isinstance(row, dict)] if isinstance(found, list) else []
-        return [row for row in rows if all(is_number(row.get(key)) for key in ("min", "max", "std"))]
+        channels = self.sheet.get("channels")
+        if not isinstance(channels, list):
+            return []
+        rows: list[Row] = []
+        for row in channels:
+            if (
+                isinstance(row, dict)
+                and is_number(row.get("min"))
+                and is_number(row.get("max"))
+                and is_number(row.get("std"))
+            ):
+                rows.append(row)
+        return rows
 
     @functools.cached_property
     def _updates(self) -> dict[str, set[str]]:
         """What each update reports, by its name."""
-        found: dict[str, set[str]] = {}
-        for key in {key for row in (*self.rows[:100], *self.rows[-100:]) for key in row if "/" in key}:
-            update, _, name = key.rpartition("/")
-            found.setdefault(update, set()).add(name)
-        return found
+        names_by_update: dict[str, set[str]] = {}
+        for row in (*self.rows[:100], *self.rows[-100:]):
+            for key in row:
+                update, slash, name = key.rpartition("/")
+                if slash:
+                    names_by_update.setdefault(update, set()).add(name)
+        return names_by_update
 
     @property
     def disc_update(self) -> str | None:
@@ -123,13 +145,21 @@ class Signals:
     @property
     def making(self) -> str | None:
         """The update that trains the generator: of those that train something else than the disc_update one."""
-        last = self.health[-1] if self.health else {}
-        other = [update for update, names in self._updates.items() if "loss" in names and update != self.disc_update]
-        trained_by_disc = last.get(f"{self.disc_update}/trains")
-        apart = [
-            update for update in other if trained_by_disc is None or last.get(f"{update}/trains") != trained_by_disc
-        ]
-        return min(apart, key=lambda update: ("gen" not in update, update), default=None)
+        last, disc_update = self.newest_health, self.disc_update
+        trained_by_disc = last.get(f"{disc_update}/trains")
+        others: list[str] = []
+        for update, names in self._updates.items():
+            if "loss" not in names or update == disc_update:
+                continue
+            if trained_by_disc is None or last.get(f"{update}/trains") != trained_by_disc:
+                others.append(update)
+        # Several: the one whose name says that it generates.
+        return min(others, key=lambda update: ("gen" not in update, update), default=None)
+
+    @property
+    def newest_health(self) -> Row:
+        """The last health row; empty where there is none."""
+        return self.health[-1] if self.health else {}
 
     def ratio(self, late: str, reference: str) -> float:
         """A late value over what real images score."""
@@ -142,35 +172,38 @@ def read(folder: Path | str) -> Signals:
     path = folder / "log.jsonl" if folder.is_dir() else folder
     if not path.is_file():
         raise RunError(f"there is no log at {folder}: `ganvas doctor` reads the log.jsonl that a training writes")
-    found = Signals(path.parent, info=_json(path.parent / "settings.json"), sheet=_json(path.parent / "data.json"))
+    signals = Signals(path.parent, info=_json(path.parent / "settings.json"), sheet=_json(path.parent / "data.json"))
     with open(path, encoding="utf-8", errors="replace") as lines:
         for row in _objects(lines):
-            _add(found, row)
-    return found
+            _add(signals, row)
+    return signals
 
 
-def _add(found: Signals, row: Row) -> None:
+def _add(signals: Signals, row: Row) -> None:
     event = row.get("event")
     if not isinstance(event, str | None):  # a log of somebody else's
         return
     if event == "said" and SPENT in str(row.get("message")):
-        found.non_finite += 1
+        signals.non_finite += 1
     if not is_number(row.get("step")):
         return
     if event == "changed":  # by the guard: what was before says nothing of what is now, but for where it all began
-        found.rows.clear()
-        found.health = [one for one in found.health if one["step"] == 0]
-        found.non_finite = 0
+        signals.rows.clear()
+        signals.health = [one for one in signals.health if one["step"] == 0]
+        signals.non_finite = 0
+
     if event == "health" and any(key.startswith("floor/") for key in row):
-        raise RunError(f"{found.folder} was written by an earlier ganvas, whose log has other names: use that one")
-    kept = {"health": found.health, "evaluated": found.evaluated, None: found.rows}.get(event)
-    if kept is None:
+        raise RunError(f"{signals.folder} was written by an earlier ganvas, whose log has other names: use that one")
+    rows_by_event = {"health": signals.health, "evaluated": signals.evaluated, None: signals.rows}
+    rows = rows_by_event.get(event)
+    if rows is None:
         return
-    while kept and kept[-1]["step"] >= row["step"]:
-        kept.pop()
+    # A resume or a roll-back takes back what came after its step.
+    while rows and rows[-1]["step"] >= row["step"]:
+        rows.pop()
+    rows.append(row)
     if event is None:
-        found.non_finite += any(key.endswith("/loss") and row[key] is None for key in row)
-    kept.append(row)
+        signals.non_finite += any(key.endswith("/loss") and row[key] is None for key in row)
 
 
 def _objects(lines: Iterable[str]) -> Iterable[Row]:
@@ -185,7 +218,7 @@ def _objects(lines: Iterable[str]) -> Iterable[Row]:
 
 def _json(path: Path) -> Row:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return content if isinstance(content, dict) else {}

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from ganvas.errors import DataError
+
+Values = Tensor | ArrayLike
+"""What measures take: a tensor, an array, or nested lists of numbers."""
 
 # 4 million float64 are 32 MB: large enough for a fast matrix product, small enough for any machine.
 BLOCK = 4_000_000
 
 
-def as_features(values: Any, name: str, least: int = 1) -> Tensor:
+def as_features(values: Values, name: str, least: int = 1) -> Tensor:
     """`values` as (N, D) float64. DataError if they are not 2-D, not finite, or fewer than `least` rows."""
     features = _as_double(values, name)
     if features.ndim != 2 or features.shape[1] == 0:
@@ -28,7 +31,7 @@ def as_features(values: Any, name: str, least: int = 1) -> Tensor:
     return finite(features, name)
 
 
-def as_pair(a: Any, b: Any, names: tuple[str, str], least: int = 1) -> tuple[Tensor, Tensor]:
+def as_pair(a: Values, b: Values, names: tuple[str, str], least: int = 1) -> tuple[Tensor, Tensor]:
     """Two sets of features of the same width, checked as `as_features` does."""
     first, second = as_features(a, names[0], least), as_features(b, names[1], least)
     if first.shape[1] != second.shape[1]:
@@ -39,7 +42,7 @@ def as_pair(a: Any, b: Any, names: tuple[str, str], least: int = 1) -> tuple[Ten
     return first, second
 
 
-def as_mean_and_covariance(mu: Any, covariance: Any, name: str) -> tuple[Tensor, Tensor]:
+def as_mean_and_covariance(mu: Values, covariance: Values, name: str) -> tuple[Tensor, Tensor]:
     """A mean (D,) and its covariance (D, D); a single feature may come as two scalars."""
     mu = finite(torch.atleast_1d(_as_double(mu, f"mu_{name}")), f"mu_{name}")
     covariance = finite(torch.atleast_2d(_as_double(covariance, f"cov_{name}")), f"cov_{name}")
@@ -86,16 +89,16 @@ def squared_distances(a: Tensor, b: Tensor) -> Tensor:
     return distances.masked_fill_(distances <= noise, 0.0)
 
 
-def _as_double(values: Any, name: str) -> Tensor:
+def _as_double(values: Values, name: str) -> Tensor:
     if isinstance(values, Tensor):
         return values.detach().to("cpu", torch.float64)
     try:
         array = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise DataError(f"{name} must be an array of numbers ({error})") from None
-    # torch likes neither read-only arrays nor negative strides.
-    plain = array.ndim and array.flags.writeable and array.flags.c_contiguous
-    return torch.from_numpy(array) if plain else torch.tensor(array.copy())
+    if array.ndim and array.flags.writeable and array.flags.c_contiguous:
+        return torch.from_numpy(array)
+    return torch.tensor(array.copy())  # torch likes neither read-only arrays nor negative strides
 
 
 def _shape(values: Tensor) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any
 
 import numpy as np
 import torch
@@ -37,7 +36,6 @@ def fid(real: np.ndarray, fake: np.ndarray) -> float:
             raise DataError(
                 f"FID needs at least 2 images uint8 (N, H, W, C) with C 1 or 3; {name} is {images.dtype} {images.shape}"
             )
-    fidelity: Any
     try:
         fidelity = importlib.import_module("torch_fidelity")
     except ImportError:
@@ -45,7 +43,7 @@ def fid(real: np.ndarray, fake: np.ndarray) -> float:
             "FID proper needs the package torch-fidelity: pip install ganvas[fid] "
             "(without it there are FD[digits] and FD[mobilenet_v2], which are other numbers)"
         ) from None
-    found = fidelity.calculate_metrics(
+    results = fidelity.calculate_metrics(
         input1=_Images(fake), input2=_Images(real), fid=True, cuda=torch.cuda.is_available(), verbose=False
     )
-    return float(found["frechet_inception_distance"])
+    return float(results["frechet_inception_distance"])

@@ -8,30 +8,30 @@ of A B are those of the symmetric S^T B S, which are real, not negative, and sev
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from ganvas.errors import DataError
-from ganvas.metrics.arrays import as_features, as_mean_and_covariance
+from ganvas.metrics.arrays import Values, as_features, as_mean_and_covariance
 
 
-def frechet_distance(mu_a: Any, cov_a: Any, mu_b: Any, cov_b: Any) -> float:
+def frechet_distance(mu_a: Values, cov_a: Values, mu_b: Values, cov_b: Values) -> float:
     """Squared Fréchet distance between N(mu_a, cov_a) and N(mu_b, cov_b), at least 0, in squared units of the
     features.
 
     Means (D,), covariances (D, D), arrays or tensors; computed in float64. Singular covariances (fewer images
     than features) are exact too, without anything added to their diagonal.
     """
-    mu_a, cov_a = as_mean_and_covariance(mu_a, cov_a, "a")
-    mu_b, cov_b = as_mean_and_covariance(mu_b, cov_b, "b")
-    if len(mu_a) != len(mu_b):
+    mean_a, covariance_a = as_mean_and_covariance(mu_a, cov_a, "a")
+    mean_b, covariance_b = as_mean_and_covariance(mu_b, cov_b, "b")
+    if len(mean_a) != len(mean_b):
         raise DataError(
-            f"the two means have {len(mu_a)} and {len(mu_b)} features: both must come from one feature network"
+            f"the two means have {len(mean_a)} and {len(mean_b)} features: both must come from one feature network"
         )
-    means = float((mu_a - mu_b).square().sum())
-    covariances = float(cov_a.trace() + cov_b.trace() - 2 * trace_of_root(cov_a, cov_b))
+    means = float((mean_a - mean_b).square().sum())
+    root = trace_of_root(covariance_a, covariance_b)
+    covariances = float(covariance_a.trace() + covariance_b.trace() - 2 * root)
     return max(0.0, means + covariances)
 
 
@@ -41,7 +41,8 @@ def trace_of_root(cov_a: Tensor, cov_b: Tensor) -> Tensor:
     if root_a is not None and root_b is not None:
         return torch.linalg.eigvalsh(_lower_product(root_a, cov_b)).clamp_min(0).sqrt().sum()
     # The root of the singular one: it leaves only as many eigenvalues as can be above 0.
-    root, other = (_eigen_root(cov_a), cov_b) if root_a is None else (_eigen_root(cov_b), cov_a)
+    singular, other = (cov_a, cov_b) if root_a is None else (cov_b, cov_a)
+    root = _eigen_root(singular)
     values = torch.linalg.eigvalsh(root.T @ other @ root)
     return values[_above_rounding(values, len(cov_a))].sqrt().sum()
 
@@ -66,7 +67,9 @@ def _cholesky(covariance: Tensor) -> Tensor | None:
         return None
     pivots = root.diagonal().square()
     # A pivot this small is rounding: its eigenvalues would be noise, and the root of noise is large.
-    return root if pivots.min() > _rounding(len(root)) * pivots.max() else None
+    if pivots.min() > _rounding(len(root)) * pivots.max():
+        return root
+    return None
 
 
 def _eigen_root(covariance: Tensor) -> Tensor:
@@ -97,18 +100,22 @@ class Moments:
     """
 
     def __init__(self, state: Mapping[str, Tensor] | None = None) -> None:
-        self.count = int(state["count"]) if state else 0
-        self._mean: Tensor | None = state["mean"].to("cpu", torch.float64) if state else None
-        self._scatter: Tensor | None = state["scatter"].to("cpu", torch.float64) if state else None
+        self.count = 0
+        self._mean: Tensor | None = None
+        self._scatter: Tensor | None = None
+        if state:
+            self.count = int(state["count"])
+            self._mean = state["mean"].to("cpu", torch.float64)
+            self._scatter = state["scatter"].to("cpu", torch.float64)
 
-    def add(self, features: Any) -> Moments:
+    def add(self, features: Values) -> Moments:
         """Takes in a batch (N, D); returns itself."""
-        features = as_features(features, "features", least=0)
-        if not len(features):
+        rows = as_features(features, "features", least=0)
+        if not len(rows):
             return self
-        mean = features.mean(0)
-        centred = features - mean
-        return self._join(len(features), mean, centred.T @ centred)
+        mean = rows.mean(0)
+        centred = rows - mean
+        return self._join(len(rows), mean, centred.T @ centred)
 
     def merge(self, other: Moments) -> Moments:
         """Takes in what another one has seen; returns itself."""

@@ -5,16 +5,14 @@ Unlike the Fréchet distance its expectation does not depend on the number of im
 
 from __future__ import annotations
 
-from typing import Any
-
 from torch import Tensor
 
-from ganvas.metrics.arrays import as_features, as_pair, blocks
+from ganvas.metrics.arrays import Values, as_features, as_pair, blocks
 
 
 def kernel_distance(
-    a: Any,
-    b: Any,
+    a: Values,
+    b: Values,
     *,
     degree: int = 3,
     gamma: float | None = None,
@@ -27,21 +25,22 @@ def kernel_distance(
     Of all pairs, not of random subsets, so there is nothing to draw. Time N^2 + M^2 + N M, memory bounded.
     `within_b` is `kernel_within(b)`, if known already.
     """
-    a, b = as_pair(a, b, ("a", "b"), least=2)
-    scale = 1 / a.shape[1] if gamma is None else gamma
-    within_a = kernel_within(a, degree=degree, gamma=scale, offset=offset)
+    first, second = as_pair(a, b, ("a", "b"), least=2)
+    scale = 1 / first.shape[1] if gamma is None else gamma
+    within_a = kernel_within(first, degree=degree, gamma=scale, offset=offset)
     if within_b is None:
-        within_b = kernel_within(b, degree=degree, gamma=scale, offset=offset)
-    return within_a + within_b - 2 * _kernel_sum(a, b, degree, scale, offset) / (len(a) * len(b))
+        within_b = kernel_within(second, degree=degree, gamma=scale, offset=offset)
+    between = _kernel_sum(first, second, degree, scale, offset)
+    return within_a + within_b - 2 * between / (len(first) * len(second))
 
 
-def kernel_within(features: Any, *, degree: int = 3, gamma: float | None = None, offset: float = 1.0) -> float:
+def kernel_within(features: Values, *, degree: int = 3, gamma: float | None = None, offset: float = 1.0) -> float:
     """Mean kernel of all pairs of two different rows of (N, D)."""
-    features = as_features(features, "features", least=2)
-    count, width = features.shape
+    rows = as_features(features, "features", least=2)
+    count, width = rows.shape
     scale = 1 / width if gamma is None else gamma
-    itself = float((features.square().sum(1) * scale + offset).pow(degree).sum())
-    return (_kernel_sum(features, features, degree, scale, offset) - itself) / (count * (count - 1))
+    itself = float((rows.square().sum(1) * scale + offset).pow(degree).sum())
+    return (_kernel_sum(rows, rows, degree, scale, offset) - itself) / (count * (count - 1))
 
 
 def _kernel_sum(a: Tensor, b: Tensor, degree: int, gamma: float, offset: float) -> float:

@@ -33,9 +33,11 @@ def label_accuracy(
     if int(asked.min()) < 0 or int(asked.max()) >= len(classes):
         raise DataError(f"labels must be from 0 to {len(classes) - 1} (got {int(asked.min())} to {int(asked.max())})")
     right = (numerals(images, len(numbers[0])) == torch.tensor(numbers)[asked]).all(1).double()
-    by_class = {
-        name: float(right[asked == number].mean()) for number, name in enumerate(classes) if (asked == number).any()
-    }
+    by_class: dict[str, float] = {}
+    for number, name in enumerate(classes):
+        of_class = right[asked == number]
+        if len(of_class):
+            by_class[name] = float(of_class.mean())
     return Figure(float(right.mean()), "higher", len(images), details={"by_class": by_class})
 
 
@@ -47,9 +49,14 @@ def class_numbers(classes: tuple[str, ...], channels: int) -> list[list[int]] | 
     per_image = 1 if max(values) < 10 else channels
     if max(values) >= 10**per_image or per_image > 3:
         return None
-    return [[int(numeral) for numeral in f"{value:0{per_image}d}"] for value in values]
+    numerals_of_classes: list[list[int]] = []
+    for value in values:
+        numerals_of_classes.append([int(numeral) for numeral in f"{value:0{per_image}d}"])
+    return numerals_of_classes
 
 
 def _named(classes: Sequence[str]) -> str:
-    shown = ", ".join(classes[:3]) + (", ..." if len(classes) > 3 else "")
-    return f"named {shown}" if classes else "without names"
+    if not classes:
+        return "without names"
+    more = ", ..." if len(classes) > 3 else ""
+    return f"named {', '.join(classes[:3])}{more}"

@@ -77,11 +77,14 @@ def summary(blocks: Iterable[Likelihood]) -> Figure:
     """The mean over all examples: nats per example, or bits per term. Blocks agree in unit and kind."""
     blocks = list(blocks)
     first = blocks[0]
-    nats = sum(float(block.nats.double().sum()) for block in blocks)
-    n = sum(len(block.nats) for block in blocks)
-    terms = sum(_terms(block) for block in blocks)
+    nats, terms, n = 0.0, 0.0, 0
+    for block in blocks:
+        nats += float(block.nats.double().sum())
+        terms += _terms(block)
+        n += len(block.nats)
+    value = nats / n if first.unit == "nats" else nats / terms / math.log(2)
     return Figure(
-        value=nats / n if first.unit == "nats" else nats / terms / math.log(2),
+        value=value,
         better="lower",
         n=n,
         unit=first.unit,
@@ -93,4 +96,6 @@ def summary(blocks: Iterable[Likelihood]) -> Figure:
 
 def _terms(block: Likelihood) -> float:
     counts = block.terms
-    return float(counts.sum()) if isinstance(counts, Tensor) else float(counts * len(block.nats))
+    if isinstance(counts, Tensor):
+        return float(counts.sum())
+    return float(counts * len(block.nats))

@@ -36,7 +36,9 @@ def expected_strays(counts: Tensor, confusion: Tensor) -> Tensor:
     arriving, staying = counts, counts
     for axis in range(counts.ndim):
         arriving = torch.einsum("i...,ij->...j", arriving, confusion)  # takes the first axis, gives it back as the last
-        staying = staying * confusion.diagonal().view([-1 if axis == other else 1 for other in range(counts.ndim)])
+        shape = [1] * counts.ndim
+        shape[axis] = -1
+        staying = staying * confusion.diagonal().view(shape)
     return (arriving - staying).clamp_min(0)
 
 
@@ -73,8 +75,9 @@ def cluster_centres(features: Tensor, count: int) -> Tensor:
     distances = squared_distances(features, centres)[:, 0]
     for _ in range(1, count):
         total = float(distances.sum())
-        # All images may lie on the centres there are: then any will do.
-        share = (distances / total).numpy() if total > 0 else np.full(len(features), 1 / len(features))
+        share = np.full(len(features), 1 / len(features))  # all images lie on the centres there are: any will do
+        if total > 0:
+            share = (distances / total).numpy()
         chosen = features[int(random.choice(len(features), p=share / share.sum()))][None]
         centres = torch.cat([centres, chosen])
         distances = torch.minimum(distances, squared_distances(features, chosen)[:, 0])
@@ -91,8 +94,8 @@ def cluster_centres(features: Tensor, count: int) -> Tensor:
 
 def nearest_row(features: Tensor, rows: Tensor) -> Tensor:
     """Index of the nearest of `rows` (K, D) for each of `features` (N, D): int64 (N,)."""
-    found = torch.empty(len(features), dtype=torch.int64)
+    indices = torch.empty(len(features), dtype=torch.int64)
     rows = rows.double()
     for part in blocks(len(features), len(rows)):
-        found[part] = squared_distances(features[part].double(), rows).argmin(1)
-    return found
+        indices[part] = squared_distances(features[part].double(), rows).argmin(1)
+    return indices

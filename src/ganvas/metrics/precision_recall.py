@@ -14,13 +14,13 @@ average.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from ganvas.errors import UsageError
-from ganvas.metrics.arrays import as_features, as_pair, blocks, squared_distances
+from ganvas.metrics.arrays import Values, as_features, as_pair, blocks, squared_distances
 
 
 class PrecisionRecall(NamedTuple):
@@ -46,28 +46,30 @@ class Overlap(NamedTuple):
     coverage: float
 
 
-def precision_recall(real: Any, fake: Any, k: int = 5) -> PrecisionRecall:
+def precision_recall(real: Values, fake: Values, k: int = 5) -> PrecisionRecall:
     """Features (N, D) and (M, D), each of more than k rows. Time N^2 + M^2 + N M, memory bounded."""
-    found = overlap(real, fake, k)
-    return PrecisionRecall(found.precision, found.recall)
+    shares = overlap(real, fake, k)
+    return PrecisionRecall(shares.precision, shares.recall)
 
 
-def density_coverage(real: Any, fake: Any, k: int = 5) -> DensityCoverage:
+def density_coverage(real: Values, fake: Values, k: int = 5) -> DensityCoverage:
     """Features (N, D) of more than k rows, and (M, D). Time N^2 + N M, memory bounded."""
     real, fake = as_pair(real, fake, ("real", "fake"))
     # Only recall looks at the balls of generated images.
-    found = overlap(real, fake, k, fake_radii=torch.zeros(len(fake), dtype=torch.float64))
-    return DensityCoverage(found.density, found.coverage)
+    shares = overlap(real, fake, k, fake_radii=torch.zeros(len(fake), dtype=torch.float64))
+    return DensityCoverage(shares.density, shares.coverage)
 
 
 def overlap(
-    real: Any, fake: Any, k: int = 5, *, real_radii: Tensor | None = None, fake_radii: Tensor | None = None
+    real: Values, fake: Values, k: int = 5, *, real_radii: Tensor | None = None, fake_radii: Tensor | None = None
 ) -> Overlap:
     """Precision, recall, density and coverage; `real_radii`, `fake_radii` (N,) (M,) are `squared_radii`, if known
     already."""
     real, fake = as_pair(real, fake, ("real", "fake"))
-    real_radii = squared_radii(real, k, "real") if real_radii is None else real_radii
-    fake_radii = squared_radii(fake, k, "fake") if fake_radii is None else fake_radii
+    if real_radii is None:
+        real_radii = squared_radii(real, k, "real")
+    if fake_radii is None:
+        fake_radii = squared_radii(fake, k, "fake")
     balls = torch.zeros(len(fake), dtype=torch.int64)  # in how many real balls each fake is
     recalled = covered = 0
     for rows in blocks(len(real), len(fake)):
@@ -84,7 +86,7 @@ def overlap(
     )
 
 
-def squared_radii(features: Any, k: int, name: str = "features") -> Tensor:
+def squared_radii(features: Values, k: int, name: str = "features") -> Tensor:
     """Squared distance from each row of (N, D) to its k-th nearest other row: (N,) float64."""
     if k < 1:
         raise UsageError(f"k, the number of neighbours, must be at least 1 (got {k})")

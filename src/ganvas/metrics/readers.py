@@ -45,9 +45,8 @@ class Reader:
     key: str
     limit: int
     features: Callable[[np.ndarray], Tensor]  # uint8 (N, H, W, C) -> (N, D) float32; N a batch
-    numerals: Callable[[Tensor], Tensor] | None = (
-        None  # features -> int64 (N, C), the numeral in each channel, if it reads them
-    )
+    numerals: Callable[[Tensor], Tensor] | None = None
+    """features -> int64 (N, C), the numeral in each channel; None where it reads none."""
     batch: int = BATCH
     note: str = ""
 
@@ -77,9 +76,9 @@ def choose_reader(features: str, shape: tuple[int, int, int], reads_numerals: bo
     machine and the images are grey or RGB; else the digit network all the same, with a note.
     """
     channels = shape[2]
-    if features == "mobilenet_v2" or (
-        features == "auto" and not reads_numerals and channels in (1, 3) and has_mobilenet_weights()
-    ):
+    if features == "mobilenet_v2":
+        return _mobilenet_reader(shape)
+    if features == "auto" and not reads_numerals and channels in (1, 3) and has_mobilenet_weights():
         return _mobilenet_reader(shape)
     return _digit_reader(channels, reads_numerals)
 
@@ -89,7 +88,9 @@ def numerals(images: np.ndarray, per_image: int) -> Tensor:
 
     `per_image` is C, one numeral in each channel, or 1: one in the image made grey.
     """
-    parts = [_numerals(images[start : start + BATCH], per_image) for start in range(0, len(images), BATCH)]
+    parts: list[Tensor] = []
+    for start in range(0, len(images), BATCH):
+        parts.append(_numerals(images[start : start + BATCH], per_image))
     return torch.cat(parts)
 
 
@@ -109,7 +110,8 @@ def _digit_features(images: np.ndarray) -> Tensor:
 @torch.inference_mode()
 def _numerals(images: np.ndarray, per_image: int) -> Tensor:
     x = _digit_input(images)
-    x = x.mean(1, keepdim=True) if per_image == 1 else x
+    if per_image == 1:
+        x = x.mean(1, keepdim=True)
     return digit_network().logits(x.flatten(0, 1)[:, None]).argmax(1).view(len(x), -1)
 
 
@@ -121,7 +123,8 @@ def _numerals_of_features(features: Tensor) -> Tensor:
 def _digit_input(images: np.ndarray) -> Tensor:
     """(N, C, 28, 28) in [-1, 1]: each channel is read by itself; more than four become their mean."""
     x = _planar(images)
-    x = x.mean(1, keepdim=True) if x.shape[1] > 4 else x
+    if x.shape[1] > 4:
+        x = x.mean(1, keepdim=True)
     if x.shape[2:] != (28, 28):
         x = F.interpolate(x, (28, 28), mode="bilinear", antialias=True, align_corners=False)
     return x * 2 - 1

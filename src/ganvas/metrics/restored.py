@@ -57,7 +57,7 @@ def measure_restoration(
 
     Equal seeds degrade equally. DataError where `data` have no test split.
     """
-    held, chosen = held_out_images(data, MAX_IMAGES, "degrade and restore")
+    held_out, chosen = held_out_images(data, MAX_IMAGES, "degrade and restore")
     about = method.restoration()
     by_features = about.invents and data.spec.channels in (1, 3) and has_mobilenet_weights()
     extractor = distance_extractor() if by_features else None
@@ -65,8 +65,8 @@ def measure_restoration(
     # Of each image by name: what the restored one scores, and what the method was given.
     restored: list[dict[str, float]] = []
     inputs: list[dict[str, float]] = []
-    for start, made, whole, hole in _restored(method, held, chosen, seed):
-        restored.append(_scores(made, whole, hole, extractor))
+    for start, output, whole, hole in _restored(method, held_out, chosen, seed):
+        restored.append(_scores(output, whole, hole, extractor))
         inputs.append(_scores(start, whole, hole, extractor))
         if progress:
             progress("restoration", len(restored), len(chosen))
@@ -74,7 +74,7 @@ def measure_restoration(
     figures: dict[str, Figure] = {}
     for name in restored[0]:
         kind = name.split("[")[0]
-        value, value_of_input = (float(np.mean([row[name] for row in rows])) for rows in (restored, inputs))
+        value, value_of_input = _mean(restored, name), _mean(inputs, name)
         meaning = MEANINGS[kind]
         if kind == "PSNR" and about.degradation == "holes":
             meaning += ", in the hole alone"
@@ -85,42 +85,52 @@ def measure_restoration(
             input=value_of_input,
             input_is=WITHOUT[about.degradation],
             unit="dB" if kind == "PSNR" else "",
-            split=held.split,
+            split=held_out.split,
             help=f"{meaning}; {WITHOUT[about.degradation]}: {value_of_input:.4g}",
             primary=not figures,
         )
     return figures
 
 
+def _mean(rows: list[dict[str, float]], name: str) -> float:
+    return float(np.mean([row[name] for row in rows]))
+
+
 def _restored(
-    method: Restores, held: Dataset, chosen: np.ndarray, seed: int
+    method: Restores, held_out: Dataset, chosen: np.ndarray, seed: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]]:
     """Image by image, uint8 (H, W, C): without the method, restored, whole; and the hole, (H, W) bool."""
     device = method.device
     for first in range(0, len(chosen), BLOCK):
-        batch = examples_of(held, chosen[first : first + BLOCK])
+        batch = examples_of(held_out, chosen[first : first + BLOCK])
         batch.generator = torch.Generator().manual_seed(seed + first)
         degraded = method.degrade(batch)  # on the CPU: the same degradation on every device
-        mask = None if degraded.mask is None else degraded.mask.to(device)
-        made = restore_images(method, degraded.image.to(device), mask, torch.Generator().manual_seed(seed))
-        holes = [None] * len(batch) if degraded.mask is None else list(degraded.mask[:, 0].numpy() > 0)
-        yield from zip(to_uint8(degraded.start), to_uint8(made), to_uint8(degraded.whole), holes, strict=True)
+        mask, holes = None, [None] * len(batch)
+        if degraded.mask is not None:
+            mask, holes = degraded.mask.to(device), list(degraded.mask[:, 0].numpy() > 0)
+        output = restore_images(method, degraded.image.to(device), mask, torch.Generator().manual_seed(seed))
+        yield from zip(to_uint8(degraded.start), to_uint8(output), to_uint8(degraded.whole), holes, strict=True)
 
 
 def _scores(
-    made: np.ndarray, whole: np.ndarray, hole: np.ndarray | None, extractor: FeatureExtractor | None
+    restored: np.ndarray, whole: np.ndarray, hole: np.ndarray | None, extractor: FeatureExtractor | None
 ) -> dict[str, float]:
     """Of one image uint8 (H, W, C), the primary measure first."""
     scores: dict[str, float] = {}
     if extractor is not None:
-        scores["PD[mobilenet_v2]"] = mobilenet_distance(made, whole, extractor)
+        scores["PD[mobilenet_v2]"] = mobilenet_distance(restored, whole, extractor)
     measures = {"": (psnr_rgb, ssim_rgb)}
-    if made.shape[2] == 3:
+    if restored.shape[2] == 3:
         measures = {"[Y]": (psnr_y, ssim_y), "[RGB]": (psnr_rgb, ssim_rgb)}
-    a, b = (made, whole) if hole is None else (made[hole][None], whole[hole][None])
+
+    # PSNR of the pixels in the hole alone, where there is one; it may be empty.
+    a, b = restored, whole
+    if hole is not None:
+        a, b = restored[hole][None], whole[hole][None]
     for channels, (psnr, _) in measures.items():
         scores["PSNR" + channels] = min(BEST_PSNR, psnr(a, b)) if a.size else BEST_PSNR
+
     for channels, (_, ssim) in measures.items():
-        if min(made.shape[:2]) >= WINDOW:
-            scores["SSIM" + channels] = ssim(made, whole)
+        if min(restored.shape[:2]) >= WINDOW:
+            scores["SSIM" + channels] = ssim(restored, whole)
     return scores

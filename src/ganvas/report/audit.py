@@ -41,19 +41,14 @@ def copy_audit(run: Run, samples: int = SAMPLES, k: int = NEIGHBOURS) -> list[Su
 
     images = run.sample(samples, seed=0)
     indices, distances = map(np.asarray, nearest(images, data, min(k, len(data))))
-    labels = [""] * len(data) if data.labels is None else [data.spec.classes[label] for label in data.labels]
-    found = [
-        Suspect(
-            seed,
-            images[seed],
-            [np.asarray(data.images[i]) for i in row],
-            distances[seed].tolist(),
-            row.tolist(),
-            [labels[i] for i in row],
-        )
-        for seed, row in enumerate(indices)
-    ]
-    return sorted(found, key=lambda suspect: suspect.distances[0])
+    suspects: list[Suspect] = []
+    for seed, row in enumerate(indices):
+        neighbours = [np.asarray(data.images[i]) for i in row]
+        classes = [""] * len(row)
+        if data.labels is not None:
+            classes = [data.spec.classes[data.labels[i]] for i in row]
+        suspects.append(Suspect(seed, images[seed], neighbours, distances[seed].tolist(), row.tolist(), classes))
+    return sorted(suspects, key=lambda suspect: suspect.distances[0])
 
 
 def audit_list(suspects: list[Suspect]) -> Html:
@@ -70,15 +65,12 @@ def _sample(suspect: Suspect) -> Html:
 
 
 def _neighbours(suspect: Suspect) -> list[Html]:
+    figures: list[Html] = []
     rows = zip(suspect.neighbours, suspect.distances, suspect.numbers, suspect.classes, strict=True)
-    return [
-        tag(
-            "figure",
-            thumbnail(
-                image,
-                f"training image {index}" + (f", class {name}" if name else "") + f", at distance {number(distance)}",
-            ),
-            tag("figcaption", number(round(distance, 3))),
-        )
-        for image, distance, index, name in rows
-    ]
+    for image, distance, index, name in rows:
+        about = f"training image {index}"
+        if name:
+            about += f", class {name}"
+        about += f", at distance {number(distance)}"
+        figures.append(tag("figure", thumbnail(image, about), tag("figcaption", number(round(distance, 3)))))
+    return figures

@@ -88,15 +88,12 @@ def line_chart(
         role="img",
         aria_label=_summary(title, lines, x_label, reference),
     )
-    spikes = f"{beyond:,} {'value lies' if beyond == 1 else 'values lie'} beyond the frame" if beyond else None
-    said = [note, "logarithmic scale" if y_axis.log else None, spikes]
-    text = "; ".join(str(part) for part in said if part)
     return tag(
         "figure",
         tag("h3", title),
         _legend(lines),
         drawing,
-        tag("figcaption", text[0].upper() + text[1:] + ".") if text else None,
+        _caption(note, y_axis, beyond),
         folded("Numbers", _numbers(title, lines, x_label)),
         class_="plot",
     )
@@ -109,9 +106,13 @@ def thin(x: np.ndarray, y: np.ndarray, most: int = MOST_POINTS) -> tuple[np.ndar
     kept: list[int] = []
     for stretch in np.array_split(np.arange(len(x)), max(1, most // 3)):
         finite = stretch[np.isfinite(y[stretch])]
-        chosen = {int(finite[np.argmin(y[finite])]), int(finite[np.argmax(y[finite])])} if len(finite) else set()
         gaps = stretch[~np.isfinite(y[stretch])]
-        kept += sorted(chosen | ({int(gaps[0])} if len(gaps) else set()))
+        chosen: set[int] = set()
+        if len(finite):
+            chosen |= {int(finite[np.argmin(y[finite])]), int(finite[np.argmax(y[finite])])}
+        if len(gaps):
+            chosen.add(int(gaps[0]))
+        kept += sorted(chosen)
     return x[kept], y[kept]
 
 
@@ -133,16 +134,22 @@ def linear_ticks(low: float, high: float, about: int = 5) -> list[float]:
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * 0.999)
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-    return [0.0 if i == 0 else float(f"{i * step:.12g}") for i in range(first, last + 1)]
+    return [float(f"{i * step:.12g}") for i in range(first, last + 1)]
 
 
 def log_ticks(low: float, high: float) -> list[float]:
     """Powers of ten in [low, high]; with 2 and 5 where those are few, every n-th where they are many."""
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
     factors = (1, 2, 5) if last - first <= 3 else (1,)
-    found = [factor * 10.0**power for power in range(first, last + 1) for factor in factors]
-    found = [tick for tick in found if low * 0.999 <= tick <= high * 1.001]
-    return found[:: math.ceil(len(found) / 8)] if found else [low, high]
+    ticks: list[float] = []
+    for power in range(first, last + 1):
+        for factor in factors:
+            tick = factor * 10.0**power
+            if low * 0.999 <= tick <= high * 1.001:
+                ticks.append(tick)
+    if not ticks:
+        return [low, high]
+    return ticks[:: math.ceil(len(ticks) / 8)]
 
 
 def short(value: float) -> str:
@@ -150,10 +157,28 @@ def short(value: float) -> str:
     for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if abs(value) >= size:
             return f"{value / size:.4g}{letter}"
-    return f"{value:.4g}" if value == 0 or abs(value) >= 1e-3 else f"{value:.0e}".replace("e-0", "e-")
+    if value == 0 or abs(value) >= 1e-3:
+        return f"{value:.4g}"
+    return f"{value:.0e}".replace("e-0", "e-")
 
 
 # --- parts of the drawing -----------------------------------------------------------------------------------
+
+
+def _caption(note: Content, y_axis: Axis, beyond: int) -> Html | None:
+    """The note, the kind of scale and how many values lie beyond the frame, as one sentence."""
+    parts: list[str] = []
+    if note:
+        parts.append(str(note))
+    if y_axis.log:
+        parts.append("logarithmic scale")
+    if beyond:
+        lie = "value lies" if beyond == 1 else "values lie"
+        parts.append(f"{beyond:,} {lie} beyond the frame")
+    if not parts:
+        return None
+    text = "; ".join(parts)
+    return tag("figcaption", text[0].upper() + text[1:] + ".")
 
 
 def _y_axis(values: np.ndarray, reference: float | None, log: bool | None) -> tuple[Axis, int]:
@@ -170,8 +195,12 @@ def _y_axis(values: np.ndarray, reference: float | None, log: bool | None) -> tu
     low, high = _trimmed(shown)
     beyond = _outside(shown, low, high)
     margin = 0.06 * (high - low) or 0.05 * abs(high) or 1.0
-    bottom = 0.0 if 0 <= low < 0.5 * high else low - margin
-    top = 1.0 if bottom >= 0 and 0.9 < high <= 1 else high + margin
+    # Ends at 0 and 1 where those are near.
+    bottom, top = low - margin, high + margin
+    if 0 <= low < 0.5 * high:
+        bottom = 0.0
+    if bottom >= 0 and 0.9 < high <= 1:
+        top = 1.0
     return Axis(bottom, top, HEIGHT - BOTTOM, TOP), beyond
 
 
@@ -191,8 +220,11 @@ def _outside(values: np.ndarray, low: float, high: float) -> int:
 
 def _x_axis(x: np.ndarray) -> Axis:
     low, high = float(x.min()), float(x.max())
-    low = 0.0 if 0 <= low < 0.25 * high else low
-    return Axis(low, high if high > low else low + 1, LEFT, WIDTH - RIGHT)
+    if 0 <= low < 0.25 * high:
+        low = 0.0
+    if high <= low:
+        high = low + 1
+    return Axis(low, high, LEFT, WIDTH - RIGHT)
 
 
 def _frame(x_axis: Axis, y_axis: Axis, x_label: str) -> Html:
@@ -212,6 +244,7 @@ def _reference(reference: float | None, axis: Axis) -> Html | None:
     if reference is None:
         return None
     y = float(axis.place(np.array([reference]))[0])
+    text_y = y - 5 if y > TOP + 14 else y + 13  # above the line, where there is room
     return tag(
         "g",
         tag("line", x1=LEFT, x2=WIDTH - RIGHT, y1=f"{y:.1f}", y2=f"{y:.1f}", class_="reference"),
@@ -219,7 +252,7 @@ def _reference(reference: float | None, axis: Axis) -> Html | None:
             "text",
             f"reference {number(reference)}",
             x=WIDTH - RIGHT,
-            y=f"{y - 5:.1f}" if y > TOP + 14 else f"{y + 13:.1f}",
+            y=f"{text_y:.1f}",
             text_anchor="end",
             class_="reference-text",
         ),
@@ -229,16 +262,18 @@ def _reference(reference: float | None, axis: Axis) -> Html | None:
 def _curve(line: Line, x_axis: Axis, y_axis: Axis) -> Html:
     colour = line.colour % COLOURS
     noisy = len(line.x) >= SMOOTH_FROM and not line.dots
-    parts = []
+    parts: list[Html] = []
+    # A noisy line stands thin behind its moving average.
+    smoothed = line.y
     if noisy:
         parts.append(tag("path", d=_path(*thin(line.x, line.y), x_axis, y_axis), class_=f"raw s{colour}"))
-    even = _smoothed(line.y, y_axis.log) if noisy else line.y
-    parts.append(tag("path", d=_path(*thin(line.x, even), x_axis, y_axis), class_=f"line s{colour}"))
+        smoothed = _smoothed(line.y, y_axis.log)
+    parts.append(tag("path", d=_path(*thin(line.x, smoothed), x_axis, y_axis), class_=f"line s{colour}"))
+    # Dots, where asked for or where a single point makes no line.
     if line.dots:
-        x, y = thin(line.x, line.y, 60)
-        parts += [
-            _dot(line.name, *point, x_axis, y_axis, colour) for point in zip(x, y, strict=True) if np.isfinite(point[1])
-        ]
+        for x, y in zip(*thin(line.x, line.y, 60), strict=True):
+            if np.isfinite(y):
+                parts.append(_dot(line.name, x, y, x_axis, y_axis, colour))
     elif np.isfinite(line.y).sum() == 1:
         only = int(np.flatnonzero(np.isfinite(line.y))[0])
         parts.append(_dot(line.name, line.x[only], line.y[only], x_axis, y_axis, colour))
@@ -278,7 +313,9 @@ def _legend(lines: Sequence[Line]) -> Html:
 
 
 def _named(line: Line) -> Html:
-    return join(line.legend) if line.legend else join(line.name, " ", tag("b", number(_last(line.y))))
+    if line.legend:
+        return join(line.legend)
+    return join(line.name, " ", tag("b", number(_last(line.y))))
 
 
 def _swatch(colour: str) -> Html:
@@ -290,14 +327,14 @@ def _numbers(title: str, lines: Sequence[Line], x_label: str) -> Html:
     first = lines[0]
     if all(np.array_equal(line.x, first.x) for line in lines):
         chosen = _some(len(first.x), SHOWN)
-        rows = [[number(float(first.x[i])), *(number(float(line.y[i])) for line in lines)] for i in chosen]
+        columns = [first.x, *(line.y for line in lines)]
+        rows = [[number(float(column[i])) for column in columns] for i in chosen]
         caption = f"{title}: {len(chosen)} of {len(first.x):,} points"
-        return table([x_label, *(line.name for line in lines)], rows, caption=caption, numeric=range(1, len(lines) + 1))
-    rows = [
-        [line.name, number(float(line.x[i])), number(float(line.y[i]))]
-        for line in lines
-        for i in _some(len(line.x), SHOWN)
-    ]
+        return table([x_label, *(line.name for line in lines)], rows, caption=caption, numeric=range(1, len(columns)))
+    rows: list[list[str]] = []
+    for line in lines:
+        for i in _some(len(line.x), SHOWN):
+            rows.append([line.name, number(float(line.x[i])), number(float(line.y[i]))])
     return table(["line", x_label, "value"], rows, caption=f"{title}: up to {SHOWN} points a line", numeric=(1, 2))
 
 
@@ -313,7 +350,9 @@ def _summary(title: str, lines: Sequence[Line], x_label: str, reference: float |
     parts = []
     for line in lines:
         y = line.y[np.isfinite(line.y)]
-        first, last, low, high = (number(float(value)) for value in (y[0], y[-1], y.min(), y.max()))
-        parts.append(f"{line.name} from {first} to {last}, between {low} and {high}")
-    against = f"Chart: {title} against {x_label}. "
-    return against + "; ".join(parts) + (f"; reference {number(reference)}" if reference is not None else "") + "."
+        ends = f"from {number(float(y[0]))} to {number(float(y[-1]))}"
+        limits = f"between {number(float(y.min()))} and {number(float(y.max()))}"
+        parts.append(f"{line.name} {ends}, {limits}")
+    if reference is not None:
+        parts.append(f"reference {number(reference)}")
+    return f"Chart: {title} against {x_label}. " + "; ".join(parts) + "."

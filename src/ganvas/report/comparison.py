@@ -6,15 +6,14 @@ precisions may differ, and are then named. comparison_groups.py has the numbers,
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from ganvas.errors import RunError, UsageError
 from ganvas.figure import Figure, primary_figure
 from ganvas.files import write_text
 from ganvas.metrics.abilities import unmeasured
-from ganvas.report.comparison_groups import Member, grouped, summary
+from ganvas.report.comparison_groups import Info, Member, Summary, grouped, summary
 from ganvas.report.comparison_page import comparison_page
 from ganvas.report.log import read_log
 from ganvas.report.markup import plain
@@ -24,7 +23,13 @@ from ganvas.run import Run
 CONDITIONS = ("network", "n", "n_real", "k", "kind", "level")  # of a measure: equal, or it is another one
 
 
-def compare(folders: Sequence[Path | str], out: Path | str) -> dict[str, Any]:
+class Comparison(Summary):
+    """What `compare` gives: the table of the page, and where the page is."""
+
+    page: str
+
+
+def compare(folders: Sequence[Path | str], out: Path | str) -> Comparison:
     """Writes one page about several runs to `out` and returns its table, ready for JSON.
 
     Runs of one method, preset, settings and budget form a group; its figures are the mean and the sample standard deviation
@@ -58,7 +63,8 @@ def _open(folder: Path) -> Member:
 
 def _check_same_data(members: list[Member]) -> None:
     first = members[0].run
-    for other in (member.run for member in members[1:]):
+    for member in members[1:]:
+        other = member.run
         if other.info.get("fingerprint") != first.info.get("fingerprint"):
             why = _data_difference(first.info, other.info)
             raise RunError(
@@ -67,19 +73,18 @@ def _check_same_data(members: list[Member]) -> None:
             )
 
 
-def _data_difference(a: dict[str, Any], b: dict[str, Any]) -> str:
+def _data_difference(a: Info, b: Info) -> str:
     if a["data"] != b["data"]:
         return f"{a['data']} and {b['data']}"
     mine, theirs = a.get("data_settings") or {}, b.get("data_settings") or {}
-    changed = [
-        f"data.{key} {plain(mine.get(key))} and {plain(theirs.get(key))}"
-        for key in {**mine, **theirs}
-        if mine.get(key) != theirs.get(key)
-    ]
+    changed: list[str] = []
+    for key in mine | theirs:
+        if mine.get(key) != theirs.get(key):
+            changed.append(f"data.{key} {plain(mine.get(key))} and {plain(theirs.get(key))}")
     if changed:
         return ", ".join(changed)
-    marks = " and ".join(str(info.get("fingerprint"))[:12] for info in (a, b))
-    return f"{a['data']} with other content (fingerprints {marks})"
+    mark_a, mark_b = str(a.get("fingerprint"))[:12], str(b.get("fingerprint"))[:12]
+    return f"{a['data']} with other content (fingerprints {mark_a} and {mark_b})"
 
 
 def _check_same_measures(members: list[Member]) -> None:
@@ -97,7 +102,7 @@ def _check_same_measures(members: list[Member]) -> None:
                     raise RunError(f"{where}: {name} has {key} {plain(a.get(key))} and {plain(b.get(key))}. {advice}")
 
 
-def _conditions(figure: Figure) -> dict[str, Any]:
+def _conditions(figure: Figure) -> Mapping[str, object]:
     """What must be equal where two figures are compared."""
     values = figure.as_dict()
     return {key: values.get(key) for key in CONDITIONS}

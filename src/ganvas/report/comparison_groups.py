@@ -6,13 +6,16 @@ import json
 import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
 from ganvas.figure import Better, Figure, primary_figure
 from ganvas.report.log import Log
 from ganvas.run import Run
+
+Info = dict[str, Any]
+"""settings.json of a run."""
 
 SURROUNDINGS = (
     "budget", "device", "machine", "processes", "threads", "precision", "compiled", "ganvas", "versions",
@@ -28,6 +31,47 @@ class Member:
     figures: Mapping[str, Figure]
 
 
+class MetricSummary(TypedDict):
+    """One measure over the seeds of a group."""
+
+    mean: float | None
+    std: float | None
+    seeds: int
+    values: list[float]
+    reference: float | None
+    n: int | None
+    better: Better | None
+
+
+class GroupSummary(TypedDict):
+    """What the runs of a group share, and their measures by name."""
+
+    name: str
+    method: str
+    preset: str | None
+    settings: dict[str, object]
+    budget: dict[str, float] | None
+    seeds: list[int]
+    runs: list[str]
+    parameters: int | None
+    images_per_second: float | None
+    images_seen: float | None
+    seconds: float | None
+    metrics: dict[str, MetricSummary]
+
+
+class Summary(TypedDict):
+    """The table of a comparison. `surroundings` and `settings` hold what differs, by name, then by run or group."""
+
+    data: str
+    fingerprint: str | None
+    main: str
+    groups: list[GroupSummary]
+    best: dict[str, list[str]]
+    surroundings: dict[str, dict[str, object]]
+    settings: dict[str, dict[str, object]]
+
+
 @dataclass
 class Group:
     """Runs that differ in nothing but the seed."""
@@ -36,7 +80,7 @@ class Group:
     members: list[Member] = field(default_factory=list)
 
     @property
-    def info(self) -> dict[str, Any]:
+    def info(self) -> Info:
         """settings.json of the first run."""
         return self.members[0].run.info
 
@@ -50,8 +94,7 @@ class Group:
 
     def mean(self, metric: str) -> float | None:
         """None where no run has it."""
-        values = self.values(metric)
-        return statistics.fmean(values) if values else None
+        return _mean(self.values(metric))
 
     def std(self, metric: str) -> float | None:
         """The sample standard deviation over seeds; None of fewer than two."""
@@ -60,15 +103,24 @@ class Group:
 
     def mean_last(self, key: str) -> float | None:
         """The mean over runs of the newest number under a key of the log."""
-        numbers = [last for member in self.members if (last := member.log.last(key)) is not None]
-        return round(statistics.fmean(numbers)) if numbers else None
+        numbers: list[float] = []
+        for member in self.members:
+            last = member.log.last(key)
+            if last is not None:
+                numbers.append(last)
+        mean = _mean(numbers)
+        return None if mean is None else round(mean)
 
     @property
     def speed(self) -> float | None:
         """Images per second: the mean over runs of the median."""
-        columns = [member.log.column("images_per_second") for member in self.members]
-        medians = [float(np.nanmedian(column)) for column in columns if np.isfinite(column).any()]
-        return round(statistics.fmean(medians), 1) if medians else None
+        medians: list[float] = []
+        for member in self.members:
+            column = member.log.column("images_per_second")
+            if np.isfinite(column).any():
+                medians.append(float(np.nanmedian(column)))
+        mean = _mean(medians)
+        return None if mean is None else round(mean, 1)
 
 
 def grouped(members: list[Member]) -> list[Group]:
@@ -79,13 +131,15 @@ def grouped(members: list[Member]) -> list[Group]:
         key = json.dumps([info["method"], info.get("preset"), info["settings"], info.get("budget")], sort_keys=True)
         by_key.setdefault(key, Group(_name(info))).members.append(member)
     groups = list(by_key.values())
-    taken: dict[str, int] = {}
+
+    # Groups of one name get a letter.
+    by_name: dict[str, list[Group]] = {}
     for group in groups:
-        if sum(other.name == group.name for other in groups) > 1:
-            taken[group.name] = taken.get(group.name, 0) + 1
-    for name, count in taken.items():
-        for letter, group in zip(_letters(count), [group for group in groups if group.name == name], strict=True):
-            group.name = f"{name} ({letter})"
+        by_name.setdefault(group.name, []).append(group)
+    for name, namesakes in by_name.items():
+        if len(namesakes) > 1:
+            for position, group in enumerate(namesakes):
+                group.name = f"{name} ({_letter(position)})"
     return groups
 
 
@@ -105,14 +159,16 @@ def primary_metric(groups: list[Group]) -> str:
 
 def better_side(groups: list[Group], metric: str) -> Better | None:
     """Which side of a figure is better."""
-    figures = [figure for group in groups for figure in group.figures(metric)]
+    figures = _figures(groups, metric)
     return figures[0].better if figures else None
 
 
 def reference_value(groups: list[Group], metric: str) -> float | None:
     """What held-out real data score, from the first run that says it."""
-    references = [figure.reference for group in groups for figure in group.figures(metric)]
-    return next((reference for reference in references if reference is not None), None)
+    for figure in _figures(groups, metric):
+        if figure.reference is not None:
+            return figure.reference
+    return None
 
 
 def leaders(groups: list[Group], metric: str) -> list[str]:
@@ -139,7 +195,7 @@ def leaders(groups: list[Group], metric: str) -> list[str]:
     return ahead if len(ahead) < len(measured) else []
 
 
-def summary(groups: list[Group]) -> dict[str, Any]:
+def summary(groups: list[Group]) -> Summary:
     """The table of the page as plain values."""
     metrics = metric_names(groups)
     first = groups[0].info
@@ -154,40 +210,62 @@ def summary(groups: list[Group]) -> dict[str, Any]:
     }
 
 
-def surroundings(groups: list[Group]) -> dict[str, dict[str, Any]]:
+def surroundings(groups: list[Group]) -> dict[str, dict[str, object]]:
     """What differs around the runs, as {"threads": {run: value}}: clock, machine, versions."""
-    members = [member for group in groups for member in group.members]
-    found = {key: {str(member.run.folder): member.run.info.get(key) for member in members} for key in SURROUNDINGS}
-    return {
-        key: values
-        for key, values in found.items()
-        if len({json.dumps(value, sort_keys=True) for value in values.values()}) > 1
-    }
+    differing: dict[str, dict[str, object]] = {}
+    for key in SURROUNDINGS:
+        values: dict[str, object] = {}
+        for group in groups:
+            for member in group.members:
+                values[str(member.run.folder)] = member.run.info.get(key)
+        if _differ(values):
+            differing[key] = values
+    return differing
 
 
-def setting_differences(groups: list[Group]) -> dict[str, dict[str, Any]]:
+def setting_differences(groups: list[Group]) -> dict[str, dict[str, object]]:
     """{"lr": {group: value}} for each setting that differs; a method that lacks it is left out."""
-    names = list(dict.fromkeys(name for group in groups for name in group.info["settings"]))
-    found = {
-        name: {group.name: group.info["settings"][name] for group in groups if name in group.info["settings"]}
-        for name in names
-    }
-    return {
-        name: values
-        for name, values in found.items()
-        if len(values) < len(groups) or len({json.dumps(value) for value in values.values()}) > 1
-    }
+    by_setting: dict[str, dict[str, object]] = {}
+    for group in groups:
+        for name, value in group.info["settings"].items():
+            by_setting.setdefault(name, {})[group.name] = value
+
+    differing: dict[str, dict[str, object]] = {}
+    for name, values in by_setting.items():
+        if len(values) < len(groups) or _differ(values):
+            differing[name] = values
+    return differing
 
 
-def _name(info: dict[str, Any]) -> str:
-    return f"{info['method']} {info['preset']}" if info.get("preset") else str(info["method"])
+def _differ(values: Mapping[str, object]) -> bool:
+    """Whether not all values are equal, as JSON."""
+    return len({json.dumps(value, sort_keys=True) for value in values.values()}) > 1
 
 
-def _letters(count: int) -> list[str]:
-    return [chr(ord("a") + i) if i < 26 else str(i + 1) for i in range(count)]
+def _mean(values: list[float]) -> float | None:
+    return statistics.fmean(values) if values else None
 
 
-def _group_summary(group: Group, metrics: list[str]) -> dict[str, Any]:
+def _figures(groups: list[Group], metric: str) -> list[Figure]:
+    """The figure of every run that has it."""
+    figures: list[Figure] = []
+    for group in groups:
+        figures += group.figures(metric)
+    return figures
+
+
+def _name(info: Info) -> str:
+    if info.get("preset"):
+        return f"{info['method']} {info['preset']}"
+    return str(info["method"])
+
+
+def _letter(position: int) -> str:
+    """a to z, then 27, 28, ..."""
+    return chr(ord("a") + position) if position < 26 else str(position + 1)
+
+
+def _group_summary(group: Group, metrics: list[str]) -> GroupSummary:
     info = group.info
     return {
         "name": group.name,
@@ -205,7 +283,7 @@ def _group_summary(group: Group, metrics: list[str]) -> dict[str, Any]:
     }
 
 
-def _metric_summary(group: Group, metric: str) -> dict[str, Any]:
+def _metric_summary(group: Group, metric: str) -> MetricSummary:
     figure = group.figures(metric)[0]
     return {
         "mean": group.mean(metric),

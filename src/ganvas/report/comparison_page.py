@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
@@ -22,7 +21,7 @@ from ganvas.report.comparison_groups import (
     surroundings,
 )  # fmt: skip
 from ganvas.report.images import MOST_BYTES, frames, image
-from ganvas.report.log import Log
+from ganvas.report.log import Evaluation, Log
 from ganvas.report.markup import (
     DASH,
     Content,
@@ -42,15 +41,16 @@ from ganvas.report.measures import explanation
 
 def comparison_page(groups: list[Group]) -> Html:
     """The whole page as text."""
-    runs = sum(len(group.members) for group in groups)
+    runs = len(_members(groups))
     data = data_name(groups[0].members[0].run)
     names = ", ".join(group.name for group in groups)
     mark = str(groups[0].info.get("fingerprint"))[:12]
+    kinds = "kind" if len(groups) == 1 else "kinds"
     about = f"{names}. {runs} runs in all, the same data (fingerprint {mark}), the same measures."
     head = tag(
         "header",
         tag("p", "ganvas · comparison", class_="eyebrow"),
-        tag("h1", f"{len(groups)} {'kind' if len(groups) == 1 else 'kinds'} of run on {data}"),
+        tag("h1", f"{len(groups)} {kinds} of run on {data}"),
         tag("p", about),
         tag("p", _verdict(groups), class_="verdict"),
         _warning(groups),
@@ -63,13 +63,22 @@ def comparison_page(groups: list[Group]) -> Html:
     return document(f"{names} on {data} · ganvas", head, [one.html for one in sections], foot)
 
 
+def _members(groups: list[Group]) -> list[Member]:
+    members: list[Member] = []
+    for group in groups:
+        members += group.members
+    return members
+
+
 def _verdict(groups: list[Group]) -> Content:
     primary = primary_metric(groups)
     best = leaders(groups, primary)
     if best:
-        which = next(group for group in groups if group.name == best[0])
-        tied = f", with {' and '.join(best[1:])} within the spread" if best[1:] else ""
-        return ["Best by ", primary, ": ", tag("b", best[0]), f" at {_mean_and_spread(which, primary)}{tied}."]
+        leader = next(group for group in groups if group.name == best[0])
+        score = _mean_and_spread(leader, primary)
+        if best[1:]:
+            score += f", with {' and '.join(best[1:])} within the spread"
+        return ["Best by ", primary, ": ", tag("b", best[0]), f" at {score}."]
     if any(len(group.values(primary)) < 2 for group in groups):
         return f"No verdict by {primary}: one seed cannot tell a difference from luck. Train each with three or more."
     return f"No verdict by {primary}: the differences lie within the spread over seeds."
@@ -96,28 +105,36 @@ def _measures_section(groups: list[Group]) -> Section:
     for name in metric_names(groups):
         best = leaders(groups, name)
         mark = tag("span", "best" if len(best) == 1 else "tied best", class_="tag")
-        cells = [[_mean_and_spread(group, name), mark if group.name in best else None] for group in groups]
+        cells: list[Content] = []
+        for group in groups:
+            cells.append([_mean_and_spread(group, name), mark if group.name in best else None])
         rows.append([name, *cells, number(reference_value(groups, name)), better_side(groups, name) or DASH])
         meaning = explanation(name, groups[0].members[0].figures.get(name))
         if meaning:
             meanings.append(tag("li", tag("b", name), ": ", meaning))
-    facts: list[list[Content]] = [
-        ["Runs", *(f"{len(group.members)}" for group in groups), "", ""],
-        ["Images per second", *(number(group.speed) for group in groups), "", ""],
-        ["Images seen", *(number(group.mean_last("images_seen")) for group in groups), "", ""],
-        ["Time", *(duration(group.mean_last("seconds")) for group in groups), "", ""],
-        ["Parameters", *(number(group.info.get("parameters")) for group in groups), "", ""],
-    ]
+    facts: dict[str, list[Content]] = {
+        "Runs": [], "Images per second": [], "Images seen": [], "Time": [], "Parameters": [],
+    }  # fmt: skip
+    for group in groups:
+        facts["Runs"].append(f"{len(group.members)}")
+        facts["Images per second"].append(number(group.speed))
+        facts["Images seen"].append(number(group.mean_last("images_seen")))
+        facts["Time"].append(duration(group.mean_last("seconds")))
+        facts["Parameters"].append(number(group.info.get("parameters")))
+    for name, cells in facts.items():
+        rows.append([name, *cells, "", ""])
     lead = "Mean ± standard deviation over seeds. The best is marked where that interval parts it from others."
-    shown = table(head, [*rows, *facts], caption="Measures by kind of run", numeric=range(1, 2 + len(groups)))
+    measures_table = table(head, rows, caption="Measures by kind of run", numeric=range(1, 2 + len(groups)))
     explained = tag("details", tag("summary", "What they mean"), tag("ul", meanings))
-    return section("measures", "Measures", shown, explained, lead=lead)
+    return section("measures", "Measures", measures_table, explained, lead=lead)
 
 
 def _mean_and_spread(group: Group, metric: str) -> str:
     mean, std = group.mean(metric), group.std(metric)
-    if mean is None or not std:
-        return number(mean) if std is None else f"{number(mean)} ± 0"
+    if std is None:
+        return number(mean)
+    if mean is None or std == 0:
+        return f"{number(mean)} ± 0"
     places = max(0, 1 - math.floor(math.log10(std)))  # two digits of the deviation, and as many places of the mean
     return f"{mean:,.{places}f} ± {std:,.{places}f}"
 
@@ -157,13 +174,16 @@ def _points(member: Member, metric: str, against: str) -> tuple[np.ndarray, np.n
     return np.array(places, dtype=np.float64), np.array(values, dtype=np.float64)
 
 
-def _place(log: Log, row: dict[str, Any], against: str) -> float | None:
+def _place(log: Log, row: Evaluation, against: str) -> float | None:
     """Where on the axis an evaluation stands; from the log's rows where the event does not say it itself."""
-    if is_number(row.get(against)):
-        return float(row[against])
+    place = row.get(against)
+    if is_number(place):
+        return float(place)
     steps, values = log.column("step"), log.column(against)
     finite = np.isfinite(values)
-    return float(np.interp(row["step"], steps[finite], values[finite])) if finite.any() else None
+    if not finite.any():
+        return None
+    return float(np.interp(row["step"], steps[finite], values[finite]))
 
 
 def _samples_section(groups: list[Group]) -> Section:
@@ -185,12 +205,14 @@ def _samples_section(groups: list[Group]) -> Section:
 def _differences_section(groups: list[Group]) -> Section:
     setting_rows: list[list[Content]] = []
     for name, values in setting_differences(groups).items():
-        cells = [plain(values[group.name]) if group.name in values else DASH for group in groups]
-        setting_rows.append([tag("code", name), *cells])
-    runs = [member.run for group in groups for member in group.members]
-    around_rows: list[list[Content]] = [
-        [key, *(_short(values[str(run.folder)]) for run in runs)] for key, values in surroundings(groups).items()
-    ]
+        row: list[Content] = [tag("code", name)]
+        for group in groups:
+            row.append(plain(values[group.name]) if group.name in values else DASH)
+        setting_rows.append(row)
+    runs = [member.run for member in _members(groups)]
+    around_rows: list[list[Content]] = []
+    for key, values in surroundings(groups).items():
+        around_rows.append([key, *(_short(values[str(run.folder)]) for run in runs)])
     tables: list[Html] = []
     if setting_rows:
         head = ["Setting", *(group.name for group in groups)]
@@ -206,15 +228,17 @@ def _runs_section(groups: list[Group]) -> Section:
     rows: list[list[Content]] = []
     for group in groups:
         for member in group.members:
-            values = [number(member.figures[name].value) if name in member.figures else DASH for name in metrics]
             run = member.run
-            rows.append([run.name, group.name, str(run.info["seed"]), number(member.log.last("step")), *values])
+            row: list[Content] = [run.name, group.name, str(run.info["seed"]), number(member.log.last("step"))]
+            for name in metrics:
+                row.append(number(member.figures[name].value) if name in member.figures else DASH)
+            rows.append(row)
     head: list[Content] = ["Run", "Kind", "Seed", "Steps", *metrics]
-    shown = table(head, rows, caption="The measures of every run", numeric=range(2, len(head)))
-    return section("runs", "Every run", shown)
+    runs_table = table(head, rows, caption="The measures of every run", numeric=range(2, len(head)))
+    return section("runs", "Every run", runs_table)
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{key} {plain(part)}" for key, part in value.items() if part is not None)
     return plain(value)

@@ -35,12 +35,24 @@ class Frame:
 
 def frames(folder: Path, most: int = MOST_FRAMES, most_bytes: int = MOST_BYTES) -> list[Frame]:
     """Grids of samples/ over time, the last always among them; made smaller where they would not fit."""
-    found = sorted((int(path.stem), path) for path in folder.glob("*.png") if re.fullmatch(r"\d{1,18}", path.stem))
-    whole = [frame for step, path in _spread(found, most) if (frame := _read(step, path))]
+    whole: list[Frame] = []
+    for step, path in _spread(files_by_step(folder, ".png"), most):
+        frame = _read(step, path)
+        if frame is not None:
+            whole.append(frame)
     share = most_bytes // max(1, len(whole))
     if sum(len(frame.png) for frame in whole) <= most_bytes:
         return whole
     return [_smaller(frame, share) for frame in whole]
+
+
+def files_by_step(folder: Path, suffix: str) -> list[tuple[int, Path]]:
+    """(step, file) of each STEP.png (or another suffix) in a folder, in the order of the steps."""
+    files: list[tuple[int, Path]] = []
+    for path in folder.glob(f"*{suffix}"):
+        if re.fullmatch(r"\d{1,18}", path.stem):
+            files.append((int(path.stem), path))
+    return sorted(files)
 
 
 def data_uri(png: bytes) -> str:
@@ -102,11 +114,11 @@ def _frame(frame: Frame, what: str) -> Html:
     return tag("figure", shown, tag("figcaption", label), data_label=label)
 
 
-def _spread(found: list[tuple[int, Path]], most: int) -> list[tuple[int, Path]]:
-    if len(found) <= most:
-        return found
-    chosen = np.linspace(len(found) - 1, 0, most).round().astype(int)  # from the end: of one, the last
-    return [found[i] for i in np.unique(chosen)]
+def _spread(files: list[tuple[int, Path]], most: int) -> list[tuple[int, Path]]:
+    if len(files) <= most:
+        return files
+    chosen = np.linspace(len(files) - 1, 0, most).round().astype(int)  # from the end: of one, the last
+    return [files[i] for i in np.unique(chosen)]
 
 
 def _read(step: int, path: Path) -> Frame | None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from array import array
 from bisect import bisect_left
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import NotRequired, TypedDict, cast
 
 import numpy as np
 
@@ -14,6 +15,24 @@ from ganvas.figure import is_number
 from ganvas.run import Run
 
 MOST_EVENTS = 20_000
+
+
+class Event(TypedDict):
+    """What most events of a log have; each kind has more keys of its own."""
+
+    event: str
+    step: NotRequired[float]
+    seconds: NotRequired[object]
+    message: NotRequired[object]
+
+
+class Evaluation(TypedDict):
+    """An event with the figures of a step."""
+
+    event: str
+    step: float
+    seconds: NotRequired[object]
+    metrics: NotRequired[object]
 
 
 @dataclass
@@ -24,8 +43,8 @@ class Log:
     """
 
     columns: dict[str, array[float]] = field(default_factory=lambda: {"step": array("d")})
-    evaluated: list[dict[str, Any]] = field(default_factory=list)
-    events: list[dict[str, Any]] = field(default_factory=list)
+    evaluated: list[Evaluation] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.columns["step"])
@@ -36,29 +55,39 @@ class Log:
 
     def last(self, key: str) -> float | None:
         """The newest number under a key."""
-        found = self.column(key)
-        found = found[np.isfinite(found)]
-        return float(found[-1]) if len(found) else None
+        values = self._numbers(key)
+        return float(values[-1]) if len(values) else None
 
     @property
     def seconds(self) -> float | None:
         """Seconds of training so far."""
-        ends = [event.get("seconds") for event in self.of("finished")] + [self.last("seconds")]
-        return max((float(end) for end in ends if is_number(end)), default=None)
+        seconds: list[float] = []
+        for event in self.of("finished"):
+            end = event.get("seconds")
+            if is_number(end):
+                seconds.append(float(end))
+        logged = self.last("seconds")
+        if logged is not None:
+            seconds.append(logged)
+        return max(seconds, default=None)
 
     def median(self, key: str) -> float | None:
         """The median of the numbers under a key, with one decimal."""
-        values = self.column(key)
-        values = values[np.isfinite(values)]
+        values = self._numbers(key)
         return round(float(np.median(values)), 1) if len(values) else None
+
+    def _numbers(self, key: str) -> np.ndarray:
+        """The finite ones of a column."""
+        values = self.column(key)
+        return values[np.isfinite(values)]
 
     def curves(self) -> list[str]:
         """Keys of the form update/name, in the order in which they first appeared."""
         return [key for key in self.columns if "/" in key and np.isfinite(self.column(key)).any()]
 
-    def of(self, event: str) -> list[dict[str, Any]]:
+    def of(self, kind: str) -> list[Event]:
         """All events of one kind."""
-        return [found for found in self.events if found["event"] == event]
+        return [event for event in self.events if event["event"] == kind]
 
 
 def read_log(run: Run) -> Log:
@@ -68,20 +97,23 @@ def read_log(run: Run) -> Log:
         if "event" in row:
             _add_event(log, row)
         elif is_number(row.get("step")):
-            _add_row(log, row)
+            _add_row(log, row, float(row["step"]))
     return log
 
 
-def _add_event(log: Log, row: dict[str, Any]) -> None:
-    row = {**row, "event": str(row["event"])}
-    if row["event"] == "evaluated" and is_number(row.get("step")):
-        log.evaluated = [old for old in log.evaluated if old["step"] < row["step"]] + [row]
-    elif row["event"] not in ("evaluated", "health") and len(log.events) < MOST_EVENTS:
-        log.events.append(row)
+def _add_event(log: Log, row: Mapping[str, object]) -> None:
+    kind, step = str(row["event"]), row.get("step")
+    event = {**row, "event": kind}
+    if kind == "evaluated" and is_number(step):
+        # What a resume took back goes.
+        log.evaluated = [old for old in log.evaluated if old["step"] < step]
+        log.evaluated.append(cast(Evaluation, event))
+    elif kind not in ("evaluated", "health") and len(log.events) < MOST_EVENTS:
+        log.events.append(cast(Event, event))
 
 
-def _add_row(log: Log, row: dict[str, Any]) -> None:
-    steps, step = log.columns["step"], float(row["step"])
+def _add_row(log: Log, row: Mapping[str, object], step: float) -> None:
+    steps = log.columns["step"]
     if len(steps) and steps[-1] == step:  # the last step is logged once more at the end, over no time at all
         return
     keep = bisect_left(steps, step)

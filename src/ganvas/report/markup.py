@@ -10,7 +10,6 @@ import hashlib
 import html
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from ganvas.figure import is_number
 from ganvas.report.style import SCRIPT, STYLE
@@ -28,6 +27,7 @@ class Html(str):
 
 
 Content = str | int | Iterable["Content"] | None
+Attribute = str | int | float | bool | None
 
 
 def join(*content: Content) -> Html:
@@ -35,10 +35,13 @@ def join(*content: Content) -> Html:
     return Html("".join(_pieces(content)))
 
 
-def tag(name: str, /, *content: Content, **attributes: Any) -> Html:
+def tag(name: str, /, *content: Content, **attributes: Attribute) -> Html:
     """An element. `class_` is class, `_` in names is `-`; True gives a bare attribute, None and False none."""
     words = "".join(_attribute(key.rstrip("_").replace("_", "-"), value) for key, value in attributes.items())
-    return Html(f"<{name}{words}>" if name in EMPTY else f"<{name}{words}>{join(*content)}</{name}>")
+    start = f"<{name}{words}>"
+    if name in EMPTY:
+        return Html(start)
+    return Html(f"{start}{join(*content)}</{name}>")
 
 
 def table(
@@ -50,8 +53,13 @@ def table(
 ) -> Html:
     """A table. The first cell of each row is its header; columns `numeric` align right."""
     right = frozenset(numeric)
-    top = tag("tr", [tag("th", cell, scope="col", class_="n" if i in right else None) for i, cell in enumerate(head)])
-    body = [tag("tr", [_cell(i, cell, right) for i, cell in enumerate(row)]) for row in rows]
+    titles: list[Html] = []
+    for i, cell in enumerate(head):
+        titles.append(tag("th", cell, scope="col", class_="n" if i in right else None))
+    body: list[Html] = []
+    for row in rows:
+        body.append(tag("tr", [_cell(i, cell, right) for i, cell in enumerate(row)]))
+    top = tag("tr", titles)
     described = tag("caption", caption)
     return tag(
         "div",
@@ -65,9 +73,11 @@ def table(
 
 def facts(pairs: Iterable[tuple[Content, Content]]) -> Html:
     """Names and values as a definition list; pairs without a value are left out."""
-    return tag(
-        "dl", [tag("div", tag("dt", name), tag("dd", value)) for name, value in pairs if value not in (None, "")]
-    )
+    lines: list[Html] = []
+    for name, value in pairs:
+        if value not in (None, ""):
+            lines.append(tag("div", tag("dt", name), tag("dd", value)))
+    return tag("dl", lines)
 
 
 @dataclass(frozen=True)
@@ -125,7 +135,7 @@ def document(title: str, *content: Content) -> Html:
 # --- how values read ----------------------------------------------------------------------------------------
 
 
-def number(value: Any) -> str:
+def number(value: object) -> str:
     """Four significant digits, thousands by comma; a dash for what is no finite number."""
     if not is_number(value):
         return DASH
@@ -136,7 +146,7 @@ def number(value: Any) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
-def plain(value: Any) -> str:
+def plain(value: object) -> str:
     """A setting as a user would type it."""
     if value is None:
         return "auto"
@@ -145,12 +155,13 @@ def plain(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def described(content: Any) -> str | None:
+def described(content: object) -> str | None:
     """Plain values in words: lists and objects by comma, at most 20 of a list."""
     if isinstance(content, dict):
         return ", ".join(f"{key} {described(value)}" for key, value in content.items())
     if isinstance(content, list):
-        return ", ".join(str(described(value)) for value in content[:20]) + (" …" if len(content) > 20 else "")
+        values = ", ".join(str(described(value)) for value in content[:20])
+        return values + " …" if len(content) > 20 else values
     if isinstance(content, bool):
         return "yes" if content else "no"
     if isinstance(content, int | float):
@@ -158,15 +169,17 @@ def described(content: Any) -> str | None:
     return None if content is None else str(content)
 
 
-def duration(seconds: Any) -> str:
+def duration(seconds: object) -> str:
     """ "48 s", "5 min 2 s", "3 h 20 min"; a dash for what is no number."""
     if not is_number(seconds):
         return DASH
     whole = round(seconds)
     if whole < 60:
         return f"{seconds:.1f} s" if seconds < 10 else f"{whole} s"
+    if whole < 3600 and whole % 60 == 0:
+        return f"{whole // 60} min"
     if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s" if whole % 60 else f"{whole // 60} min"
+        return f"{whole // 60} min {whole % 60} s"
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
@@ -182,12 +195,16 @@ def _pieces(content: Iterable[Content]) -> Iterable[str]:
             yield from _pieces(piece)
 
 
-def _attribute(name: str, value: Any) -> str:
+def _attribute(name: str, value: Attribute) -> str:
     if value is None or value is False:
         return ""
-    return f" {name}" if value is True else f' {name}="{html.escape(str(value))}"'
+    if value is True:
+        return f" {name}"
+    return f' {name}="{html.escape(str(value))}"'
 
 
 def _cell(index: int, content: Content, right: frozenset[int]) -> Html:
     align = "n" if index in right else None
-    return tag("th", content, scope="row", class_=align) if index == 0 else tag("td", content, class_=align)
+    if index == 0:
+        return tag("th", content, scope="row", class_=align)
+    return tag("td", content, class_=align)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from ganvas.errors import GanvasError
 from ganvas.figure import Figure, read_figures
@@ -19,7 +18,7 @@ class Measured:
     """Figures by name, and the step that they are of; None where that is unknown."""
 
     figures: Mapping[str, Figure] = field(default_factory=dict)
-    step: Any = None
+    step: object = None
 
 
 def newest(run: Run) -> Measured:

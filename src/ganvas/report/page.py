@@ -101,10 +101,10 @@ def _state(log: Log) -> str:
 def _tiles(run: Run, log: Log, measured: Measured) -> Html:
     figures = measured.figures
     primary = primary_figure(figures)
-    names = [primary] if primary else []
-    names += [name for name in TILES if name in figures and name != primary]
     tiles: list[Html] = []
-    for name in names[:MOST_TILES]:
+    for name in dict.fromkeys((primary or "", *TILES)):
+        if name not in figures or len(tiles) == MOST_TILES:
+            continue
         reference = figures[name].reference
         below = "" if reference is None else f"reference {number(reference)}"
         tiles.append(_tile(name, value_text(figures[name]), below))
@@ -117,4 +117,5 @@ def _tiles(run: Run, log: Log, measured: Measured) -> Html:
 
 
 def _tile(name: str, value: str, below: str) -> Html:
-    return tag("div", tag("dt", name), tag("dd", value, tag("small", below) if below else None))
+    note = tag("small", below) if below else None
+    return tag("div", tag("dt", name), tag("dd", value, note))

@@ -23,7 +23,7 @@ def curves_section(log: Log, unit: str) -> Section:
 
 def groups(keys: list[str]) -> list[tuple[str, list[str]]]:
     """Which curves share a chart: all gradient norms, and the logits of real and fake. Others stand alone."""
-    found: dict[str, list[str]] = {}
+    by_title: dict[str, list[str]] = {}
     for key in keys:
         update, _, name = key.rpartition("/")
         if name == "gradient_norm":
@@ -32,15 +32,16 @@ def groups(keys: list[str]) -> list[tuple[str, list[str]]]:
             title = f"Mean logit of real and fake, {update}"
         else:
             title = f"{name[:1].upper()}{name[1:].replace('_', ' ')}, {update}"
-        found.setdefault(title, []).append(key)
-    order = sorted(found, key=lambda title: (not title.startswith("Loss"), title.startswith("Gradient")))
-    return [(title, found[title]) for title in order]
+        by_title.setdefault(title, []).append(key)
+    order = sorted(by_title, key=lambda title: (not title.startswith("Loss"), title.startswith("Gradient")))
+    return [(title, by_title[title]) for title in order]
 
 
 def _chart(log: Log, title: str, keys: list[str]) -> Html:
     steps = log.column("step")
-    lines = [Line(_line_name(key, keys), steps, log.column(key), colour) for colour, key in enumerate(keys)]
-    lines = [_present(line) for line in lines]
+    lines: list[Line] = []
+    for colour, key in enumerate(keys):
+        lines.append(_present(Line(_line_name(key, keys), steps, log.column(key), colour)))
     logarithmic = {"gradient_norm": True, "images_per_second": False}.get(keys[0].rpartition("/")[2])
     return line_chart(title, lines, x_label="step", log=logarithmic)
 
@@ -53,4 +54,6 @@ def _present(line: Line) -> Line:
 
 def _line_name(key: str, keys: list[str]) -> str:
     update, _, name = key.rpartition("/")
-    return update if len(keys) > 1 and name == "gradient_norm" else name.replace("_", " ")
+    if len(keys) > 1 and name == "gradient_norm":
+        return update
+    return name.replace("_", " ")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import shlex
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
 
 from ganvas.data.settings import DataSettings
 from ganvas.errors import GanvasError
 from ganvas.figure import is_number
-from ganvas.report.log import Log
+from ganvas.report.log import Event, Log
 from ganvas.report.markup import (
     DASH,
     Content,
@@ -43,46 +43,43 @@ def settings_section(run: Run) -> Section:
     return section("settings", "Settings", tables, lead=lead)
 
 
-def _settings_table(caption: str, values: dict[str, Any], owner: Any) -> Html:
+def _settings_table(caption: str, values: Mapping[str, object], owner: type | None) -> Html:
     declared = settings_of(owner) if owner else {}
     rows: list[list[Content]] = []
     for name, value in values.items():
         about = declared.get(name)
-        default = about.default if about else None
-        if about and about.is_list:  # runs of earlier versions hold text
+        if about is None:  # of a method that is not registered here, or of an earlier version
+            rows.append([tag("code", name), plain(value), DASH, ""])
+            continue
+        default = about.default
+        if about.is_list:  # runs of earlier versions hold text
             value, default = as_text(value), as_text(default)
-        differs = about is not None and default != value
-        rows.append(
-            [
-                tag("code", name),
-                [plain(value), tag("span", "changed", class_="tag") if differs else None],
-                plain(default) if about else DASH,
-                [about.help, f" [{about.unit}]" if about.unit else None] if about else "",
-            ]
-        )
-    return table(["Setting", "Value", "Default", "What it is"], rows, caption=caption) if rows else Html()
+        changed = tag("span", "changed", class_="tag") if default != value else None
+        unit = f" [{about.unit}]" if about.unit else None
+        rows.append([tag("code", name), [plain(value), changed], plain(default), [about.help, unit]])
+    if not rows:
+        return Html()
+    return table(["Setting", "Value", "Default", "What it is"], rows, caption=caption)
 
 
 def machine_section(run: Run, log: Log) -> Section:
     """Budget, time, speed, memory, device, versions and command."""
     info = run.info
-    budget = {key: value for key, value in (info.get("budget") or {}).items() if value is not None}
-    networks = info.get("networks") or {}
+    budget: list[str] = []
+    for unit, value in (info.get("budget") or {}).items():
+        if value is not None:
+            budget.append(f"{number(value)} {unit}")
+    networks = [f"{name} {number(count)}" for name, count in (info.get("networks") or {}).items()]
+    why_precision = f": {info['why_precision']}" if info.get("why_precision") else None
     rows: list[tuple[Content, Content]] = [
-        ("Budget", ", ".join(f"{number(value)} {key}" for key, value in budget.items())),
+        ("Budget", ", ".join(budget)),
         ("Time", f"{duration(log.seconds)} of training, without grids, measures and saving"),
         ("Speed", f"{number(log.median('images_per_second'))} images per second (median)"),
         ("Memory", _memory(log)),
-        ("Parameters", ", ".join(f"{name} {number(count)}" for name, count in networks.items())),
+        ("Parameters", ", ".join(networks)),
         ("Device", info.get("device")),
         ("Machine", described(info.get("machine"))),
-        (
-            "Precision",
-            [
-                str(info.get("precision", DASH)),
-                f": {info['why_precision']}" if info.get("why_precision") else None,
-            ],
-        ),
+        ("Precision", [str(info.get("precision", DASH)), why_precision]),
         ("Compiled", plain(info["compiled"]) if "compiled" in info else None),
         ("Processes", number(info.get("processes"))),
         ("Threads", number(info.get("threads"))),
@@ -97,16 +94,19 @@ def machine_section(run: Run, log: Log) -> Section:
 
 def _memory(log: Log) -> str | None:
     """The largest figure in bytes under a key that names memory, in rows or events."""
-    names = [key for key in log.columns if "memory" in key]
-    rows = [float(np.nanmax(log.column(key))) for key in names if np.isfinite(log.column(key)).any()]
-    events = [
-        float(value) for event in log.events for key, value in event.items() if "memory" in key and is_number(value)
-    ]
-    largest = max(rows + events, default=None)
+    sizes: list[float] = []
+    for key in log.columns:
+        if "memory" in key and np.isfinite(log.column(key)).any():
+            sizes.append(float(np.nanmax(log.column(key))))
+    for event in log.events:
+        for key, value in event.items():
+            if "memory" in key and is_number(value):
+                sizes.append(float(value))
+    largest = max(sizes, default=None)
     return f"{largest / 2**20:,.0f} MiB at most" if largest else None
 
 
-def _command(command: Any) -> str:
+def _command(command: object) -> str:
     if isinstance(command, list):
         return shlex.join(map(str, command))
     return str(command or DASH)
@@ -121,35 +121,43 @@ def data_section(run: Run) -> Section:
     if not sheet:
         return section("data", "Data", tag("p", "This run has no data sheet.", class_="note"))
     special = ("classes", "channels", "problems", "settings", "bytes")
-    rows: list[tuple[Content, Content]] = [
-        (_words(key), described(value)) for key, value in sheet.items() if key not in special
-    ]
+    rows: list[tuple[Content, Content]] = []
+    for key, value in sheet.items():
+        if key not in special:
+            rows.append((_words(key), described(value)))
     return section("data", "Data", facts(rows), _classes(sheet, run.spec.unit), _channels(sheet), _problems(sheet))
 
 
-def _classes(sheet: dict[str, Any], unit: str) -> Html:
+def _classes(sheet: Mapping[str, object], unit: str) -> Html:
     classes = sheet.get("classes")
     if not isinstance(classes, dict):
         return Html()
-    splits = {name: counts for name, counts in classes.items() if isinstance(counts, dict) and counts}
+    splits: dict[str, dict[str, object]] = {}
+    for split, counts in classes.items():
+        if isinstance(counts, dict) and counts:
+            splits[split] = counts
     if not splits:
         return Html()
     names = list(next(iter(splits.values())))
-    rows = [[name, *(number(counts.get(name)) for counts in splits.values())] for name in names[:MOST_SHOWN]]
-    shown = f"{len(names):,} classes"
+    rows: list[list[Content]] = []
+    for name in names[:MOST_SHOWN]:
+        rows.append([name, *(number(counts.get(name)) for counts in splits.values())])
+    how_many = f"{len(names):,} classes"
     if len(names) > MOST_SHOWN:
-        shown += f", the first {MOST_SHOWN}"
-    caption = f"{_words(unit)} of each class ({shown})"
+        how_many += f", the first {MOST_SHOWN}"
+    caption = f"{_words(unit)} of each class ({how_many})"
     classes_table = table(["Class", *splits], rows, caption=caption, numeric=range(1, len(splits) + 1))
     return folded(f"Classes ({len(names):,})", classes_table)
 
 
-def _channels(sheet: dict[str, Any]) -> Html:
-    channels = [channel for channel in sheet.get("channels") or [] if isinstance(channel, dict)]
+def _channels(sheet: Mapping[str, object]) -> Html:
+    channels = [channel for channel in _entries(sheet, "channels") if isinstance(channel, dict)]
     if not channels:
         return Html()
     keys = list(channels[0])
-    rows = [[str(i), *(number(channel.get(key)) for key in keys)] for i, channel in enumerate(channels)]
+    rows: list[list[Content]] = []
+    for i, channel in enumerate(channels):
+        rows.append([str(i), *(number(channel.get(key)) for key in keys)])
     return folded(
         "Channels",
         table(
@@ -161,15 +169,24 @@ def _channels(sheet: dict[str, Any]) -> Html:
     )
 
 
-def _problems(sheet: dict[str, Any]) -> Html:
-    problems = [problem for problem in sheet.get("problems") or [] if isinstance(problem, list) and len(problem) == 2]
-    if not problems:
+def _problems(sheet: Mapping[str, object]) -> Html:
+    rows: list[list[Content]] = []
+    for problem in _entries(sheet, "problems"):
+        if isinstance(problem, list) and len(problem) == 2:
+            name, reason = problem
+            rows.append([tag("code", str(name)), str(reason)])
+    if not rows:
         return Html()
-    rows = [[tag("code", str(name)), str(reason)] for name, reason in problems[:MOST_SHOWN]]
     return folded(
-        f"Omitted ({len(problems):,} files)",
-        table(["File", "Reason"], rows, caption="Files that could not be used"),
+        f"Omitted ({len(rows):,} files)",
+        table(["File", "Reason"], rows[:MOST_SHOWN], caption="Files that could not be used"),
     )
+
+
+def _entries(sheet: Mapping[str, object], key: str) -> list[object]:
+    """The list under a key of the data sheet; [] where there is none."""
+    entries = sheet.get(key)
+    return entries if isinstance(entries, list) else []
 
 
 def events_section(log: Log) -> Section:
@@ -189,7 +206,7 @@ def events_section(log: Log) -> Section:
     return section("events", "Events", more, tag("ol", lines, class_="events"))
 
 
-def _event(event: dict[str, Any]) -> Html:
+def _event(event: Event) -> Html:
     kind, step = event["event"], event.get("step")
     sentences = {
         "finished": "Finished: the budget is used up.",
@@ -200,7 +217,7 @@ def _event(event: dict[str, Any]) -> Html:
     return _line(event, str(message))
 
 
-def _line(event: dict[str, Any], text: str) -> Html:
+def _line(event: Event, text: str) -> Html:
     when = f"step {number(event.get('step'))}, {duration(event.get('seconds'))}"
     return tag("li", tag("span", when, class_="faint"), tag("span", text))
 

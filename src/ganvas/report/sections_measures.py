@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ganvas.doctor import Finding, diagnose
+from ganvas.doctor import Finding, Plot, diagnose
 from ganvas.errors import GanvasError
 from ganvas.figure import Figure, read_figures
 from ganvas.metrics.abilities import unmeasured
@@ -32,20 +32,27 @@ def doctor_section(run: Run) -> Section:
 
 def _finding(run: Run, finding: Finding) -> Html:
     change = finding.change
-    what = tag("code", change.line) if change.settings else change.line
-    again = (
-        [" (", change.text, "). Or: ", tag("code", f"ganvas doctor {run.folder} --apply")] if change.settings else []
-    )
-    plot = finding.plot
-    lines = [Line(name, x, y, colour, dots=True) for colour, (name, x, y) in enumerate(plot.lines)] if plot else []
+    advice: list[Content] = [change.line]
+    if change.settings:
+        apply = tag("code", f"ganvas doctor {run.folder} --apply")
+        advice = [tag("code", change.line), " (", change.text, "). Or: ", apply]
     return tag(
         "article",
         tag("h3", f"{finding.name.replace('_', ' ').capitalize()}, {finding.confidence:.0%}"),
         tag("p", finding.meaning),
         facts((name, number(value)) for name, value in finding.evidence.items()),
-        tag("p", tag("b", "Change: "), what, again, "."),
-        line_chart(plot.title, lines, x_label="step") if plot else None,
+        tag("p", tag("b", "Change: "), advice, "."),
+        _plot(finding.plot),
     )
+
+
+def _plot(plot: Plot | None) -> Html | None:
+    if plot is None:
+        return None
+    lines: list[Line] = []
+    for colour, (name, steps, values) in enumerate(plot.lines):
+        lines.append(Line(name, steps, values, colour, dots=True))
+    return line_chart(plot.title, lines, x_label="step")
 
 
 def measures_section(run: Run, log: Log, measured: Measured) -> Section:
@@ -66,7 +73,9 @@ def measures_section(run: Run, log: Log, measured: Measured) -> Section:
 
 def _how_to_measure(run: Run) -> str:
     why = unmeasured(str(run.info.get("method")))
-    return f"None: {why}." if why else f"None yet. Measure it with: ganvas evaluate {run.folder}"
+    if why:
+        return f"None: {why}."
+    return f"None yet. Measure it with: ganvas evaluate {run.folder}"
 
 
 def _table(measured: Measured, kept: Measured) -> Html:
@@ -89,16 +98,20 @@ def _table(measured: Measured, kept: Measured) -> Html:
 def _conditions(figure: Figure) -> str:
     """What makes two figures comparable: network, counts, rules."""
     elsewhere = ("value", "reference", "better", "help", "primary")
-    conditions = [f"{key} {described(value)}" for key, value in figure.as_dict().items() if key not in elsewhere]
+    conditions: list[str] = []
+    for key, value in figure.as_dict().items():
+        if key not in elsewhere:
+            conditions.append(f"{key} {described(value)}")
     return ", ".join(conditions)
 
 
 def _chart(name: str, figure: Figure, log: Log) -> Html:
-    steps, values = [], []
+    steps: list[float] = []
+    values: list[float] = []
     for row in log.evaluated:
-        then = read_figures(row.get("metrics")).get(name)
+        evaluated = read_figures(row.get("metrics")).get(name)
         steps.append(float(row["step"]))
-        values.append(float(then.value) if then else np.nan)
+        values.append(float(evaluated.value) if evaluated else np.nan)
     line = Line(name, np.array(steps), np.array(values), 0, dots=True)
     note = f"{figure.better} is better" if figure.better else None
     return line_chart(name, [line], x_label="step", reference=figure.reference, note=note)

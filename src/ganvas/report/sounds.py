@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import base64
 import io
-import re
 import wave
 from pathlib import Path
 
+from ganvas.report.images import files_by_step
 from ganvas.report.markup import Html, number, tag
 
 MOST_BYTES = 3 * 2**20  # of sound on a page, before base64 adds a third; what is longer is cut
@@ -15,10 +15,10 @@ MOST_BYTES = 3 * 2**20  # of sound on a page, before base64 adds a third; what i
 
 def listen(folder: Path) -> Html:
     """A player of the newest samples/STEP.wav; nothing where there is none that can be read."""
-    found = sorted((int(path.stem), path) for path in folder.glob("*.wav") if re.fullmatch(r"\d{1,18}", path.stem))
-    if not found:
+    files = files_by_step(folder, ".wav")
+    if not files:
         return Html()
-    step, path = found[-1]
+    step, path = files[-1]
     sound = _bounded(path)
     if sound is None:
         return Html()
@@ -34,12 +34,12 @@ def _bounded(path: Path) -> bytes | None:
         with wave.open(str(path)) as file:
             width = file.getnchannels() * file.getsampwidth()
             content = file.readframes(MOST_BYTES // width)
-            made = io.BytesIO()
-            with wave.open(made, "wb") as writer:
+            shortened = io.BytesIO()
+            with wave.open(shortened, "wb") as writer:
                 writer.setnchannels(file.getnchannels())
                 writer.setsampwidth(file.getsampwidth())
                 writer.setframerate(file.getframerate())
                 writer.writeframes(content)
     except (OSError, EOFError, wave.Error):
         return None
-    return made.getvalue()
+    return shortened.getvalue()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
+from ganvas.report.images import files_by_step
 from ganvas.report.markup import Content, folded, number, tag
 
 SHOWN = 12_000  # characters of the newest samples
@@ -14,7 +14,7 @@ LARGEST_FILE = 16 * 2**20  # bytes on the disk
 
 def text_samples(folder: Path) -> list[Content]:
     """The newest and the first of samples/STEP.txt; [] where there are none."""
-    files = sorted((int(path.stem), path) for path in folder.glob("*.txt") if re.fullmatch(r"\d{1,18}", path.stem))
+    files = files_by_step(folder, ".txt")
     samples: list[tuple[int, str]] = []
     for step, path in files[:1] + files[-1:]:
         text = _read(path)
@@ -23,11 +23,11 @@ def text_samples(folder: Path) -> list[Content]:
     if not samples:
         return []
     step, newest = samples[-1]
-    shown: list[Content] = [tag("h3", f"Step {number(step)}"), _block(newest, SHOWN)]
+    content: list[Content] = [tag("h3", f"Step {number(step)}"), _block(newest, SHOWN)]
     first_step, first = samples[0]
     if first_step != step:
-        shown.append(folded(f"At step {number(first_step)}", _block(first, SHOWN_FIRST)))
-    return shown
+        content.append(folded(f"At step {number(first_step)}", _block(first, SHOWN_FIRST)))
+    return content
 
 
 def _block(text: str, most: int) -> Content:

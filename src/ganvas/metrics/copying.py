@@ -141,12 +141,14 @@ def _nearest(queries: Tensor, train_thumbnails: Tensor, k: int) -> tuple[Tensor,
 
 def _k_smallest(queries: Tensor, rows: Tensor, k: int) -> tuple[Tensor, Tensor]:
     squares = rows.square().sum(1)
-    parts = []
+    distances: list[Tensor] = []
+    indices: list[Tensor] = []
     for part in queries.split(CHUNK):
         # |q|^2 is the same for all rows, so it is added after the choice.
         chosen = torch.addmm(squares, part, rows.T, alpha=-2).topk(k, largest=False)
-        parts.append((chosen.values + part.square().sum(1, keepdim=True), chosen.indices))
-    return torch.cat([values for values, _ in parts]), torch.cat([where for _, where in parts])
+        distances.append(chosen.values + part.square().sum(1, keepdim=True))
+        indices.append(chosen.indices)
+    return torch.cat(distances), torch.cat(indices)
 
 
 def _exact(a: Tensor, b: Tensor) -> Tensor:

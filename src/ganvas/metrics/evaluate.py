@@ -78,13 +78,19 @@ def measure(
     DataError for too few images or another shape.
     """
     _check(images, train, features)
+
+    # What the real data say, from the cache where it is there.
     real = _split(train, test)
     reading = _reading(real)
     reader = choose_reader(features, images.shape[1:], reading is not None)
     real_stats = _real_stats(real, reader, progress)
+
+    # The features of the samples.
     # Samples in a folder may be sorted by class, so a part of them must not be the first ones.
     images = images[np.random.default_rng(seed).permutation(len(images))]
     fake = read(reader, images, "samples", progress)
+
+    # All figures, by name.
     figures = {
         **_distances(fake, real_stats, real, reader),
         **_overlaps(fake, real_stats, real, reader),

@@ -41,20 +41,20 @@ def measure_likelihood(
     "value_at_1" too: the same by one draw. Equal seeds measure equal images (where the method binarises them) with equal draws.
     `progress(what, done, of)` hears of each block. DataError without a test split: training images say nothing about likelihood.
     """
-    held = data.part("test")
-    if held is None or not count_examples(held, 1):
+    held_out = data.part("test")
+    if held_out is None or not count_examples(held_out, 1):
         raise DataError(
             f"{data.name} has no test split, and how probable a method finds the images it was trained on means nothing:"
             " raise data.holdout"
         )
-    blocks = list(likelihoods(method, held, samples, examples, seed, progress))
+    blocks = list(likelihoods(method, held_out, samples, examples, seed, progress))
     figure = summary(blocks)
     details = dict(figure.details)
     if not blocks[0].exact:
         details["samples"] = samples
         if samples > 1:
-            details["value_at_1"] = summary(likelihoods(method, held, 1, examples, seed)).value
-    return {figure.unit: figure.replace(split=held.split, details=details)}
+            details["value_at_1"] = summary(likelihoods(method, held_out, 1, examples, seed)).value
+    return {figure.unit: figure.replace(split=held_out.split, details=details)}
 
 
 def likelihoods(

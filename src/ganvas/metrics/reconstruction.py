@@ -33,17 +33,18 @@ def measure_reconstruction(method: Tokenizes, data: Dataset, *, progress: Progre
 
     DataError where `data` have no test split.
     """
-    held = data.part("test")
-    if held is None or not len(held):
+    held_out = data.part("test")
+    if held_out is None or not len(held_out):
         raise DataError(f"{data.name} has no test split to generate again: raise data.holdout")
-    device, count = method.device, min(MAX_IMAGES, len(held))
-    errors, codes = [], []
+    device, count = method.device, min(MAX_IMAGES, len(held_out))
+    errors: list[torch.Tensor] = []
+    codes: list[torch.Tensor] = []
     for start in range(0, count, BLOCK):
         rows = np.minimum(np.arange(start, start + BLOCK), count - 1)
-        block_codes = method.to_codes(as_image_tensor(held.images[rows], device))
-        made = (method.from_codes(block_codes).clamp(-1, 1) + 1).mul(127.5).round()
-        real = torch.from_numpy(np.array(held.images[rows])).permute(0, 3, 1, 2).to(device)
-        errors.append(((made - real) / 255).square().flatten(1).mean(1).cpu())
+        block_codes = method.to_codes(as_image_tensor(held_out.images[rows], device))
+        decoded = (method.from_codes(block_codes).clamp(-1, 1) + 1).mul(127.5).round()
+        real = torch.from_numpy(np.array(held_out.images[rows])).permute(0, 3, 1, 2).to(device)
+        errors.append(((decoded - real) / 255).square().flatten(1).mean(1).cpu())
         codes.append(block_codes.cpu())
         if progress:
             progress("reconstruction", min(count, start + BLOCK), count)
@@ -54,7 +55,7 @@ def measure_reconstruction(method: Tokenizes, data: Dataset, *, progress: Progre
         "PSNR": Figure(psnr, "higher", count, unit="dB"),
         **_code_usage(method, torch.cat(codes)[:count]),
     }
-    return {name: figure.replace(split=held.split) for name, figure in figures.items()}
+    return {name: figure.replace(split=held_out.split) for name, figure in figures.items()}
 
 
 def _code_usage(method: Tokenizes, codes: torch.Tensor) -> dict[str, Figure]:

@@ -39,14 +39,14 @@ def measure_stylising(
     Reads what training read: the style image, the feature network. GanvasError where one is missing, DataError where `data` have
     no test split.
     """
-    held, chosen = held_out_images(data, MAX_PHOTOS, "stylise")
+    held_out, chosen = held_out_images(data, MAX_PHOTOS, "stylise")
     device = method.device
     method.load_frozen(device)
     blocks = np.array_split(chosen, -(-len(chosen) // BLOCK))  # none of one photo: photos may be each other's styles
     stylised: list[dict[str, Tensor]] = []
     photos: list[dict[str, Tensor]] = []
     for rows in blocks:
-        batch = examples_of(held, rows)
+        batch = examples_of(held_out, rows)
         batch.generator = torch.Generator().manual_seed(seed + len(stylised))
         style = method.styles_of(batch)
         content, style = batch.real.to(device), None if style is None else style.to(device)
@@ -62,7 +62,7 @@ def measure_stylising(
             n=len(chosen),
             input=_mean(photos, name),
             input_is="the photo itself",
-            split=held.split,
+            split=held_out.split,
             help=meaning,
             primary=name == "loss",
         )

@@ -57,35 +57,36 @@ def _of_direction(
 ) -> dict[str, Figure]:
     train, test = data.part("train") or data, data.part("test")
     assert test is not None and test.partners is not None
-    given, wanted = (test.images, test.partners) if direction == "ab" else (test.partners, test.images)
-    given = np.asarray(given[:samples])
-    made = translated(method, given, direction, progress)
+    sources, targets = (test.images, test.partners) if direction == "ab" else (test.partners, test.images)
+    sources = np.asarray(sources[:samples])
+    outputs = translated(method, sources, direction, progress)
     figures: dict[str, Figure] = {}
 
     # Errors against the true partners, where there are some.
     if test.matched:
-        figures |= _errors(made, given, np.asarray(wanted[:samples]))
+        figures |= _errors(outputs, sources, np.asarray(targets[:samples]))
 
     # Distances from images of the wanted kind.
     kind, held_out = _kind(train, direction), _kind(test, direction)
-    distances = measure_distances(made, kind, held_out, progress=progress)
-    copied = measure_distances(given, kind, held_out)
+    distances = measure_distances(outputs, kind, held_out, progress=progress)
+    copied = measure_distances(sources, kind, held_out)
     for name, figure in distances.items():
         value = copied[name].value
-        says = f"how far translations are from images of the wanted kind, by their features; {COPIED}: {value:.4g}"
-        figures[name] = figure.replace(input=value, help=says)
+        meaning = f"how far translations are from images of the wanted kind, by their features; {COPIED}: {value:.4g}"
+        figures[name] = figure.replace(input=value, help=meaning)
     return {name: figure.replace(split=test.split, input_is=COPIED) for name, figure in figures.items()}
 
 
 def translated(method: Translates, images: np.ndarray, direction: str, progress: Progress | None = None) -> np.ndarray:
     """uint8 (n, H, W, C), block by block of one size, so that no image's rounding depends on how many there are."""
-    device, made = method.device, []
+    device = method.device
+    outputs: list[np.ndarray] = []
     for start in range(0, len(images), BLOCK):
         rows = np.minimum(np.arange(start, start + BLOCK), len(images) - 1)
-        made.append(to_uint8(method.translate(as_image_tensor(images[rows], device), direction)))
+        outputs.append(to_uint8(method.translate(as_image_tensor(images[rows], device), direction)))
         if progress:
             progress("translations", min(len(images), start + BLOCK), len(images))
-    return np.concatenate(made)[: len(images)]
+    return np.concatenate(outputs)[: len(images)]
 
 
 def absolute_errors(made: np.ndarray, wanted: np.ndarray) -> np.ndarray:
@@ -93,21 +94,23 @@ def absolute_errors(made: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     return np.abs(made.astype(np.float64) - wanted).mean((1, 2, 3)) / 127.5
 
 
-def _errors(made: np.ndarray, given: np.ndarray, wanted: np.ndarray) -> dict[str, Figure]:
-    l1, l1_copied = (float(absolute_errors(images, wanted).mean()) for images in (made, given))
-    psnr, psnr_copied = (float(psnr_each(images, wanted).mean()) for images in (made, given))
+def _errors(outputs: np.ndarray, sources: np.ndarray, targets: np.ndarray) -> dict[str, Figure]:
+    l1 = float(absolute_errors(outputs, targets).mean())
+    l1_copied = float(absolute_errors(sources, targets).mean())
+    psnr = float(psnr_each(outputs, targets).mean())
+    psnr_copied = float(psnr_each(sources, targets).mean())
     return {
         "L1": Figure(
             l1,
             "lower",
-            len(made),
+            len(outputs),
             input=l1_copied,
             help=f"mean |difference| from the true partners, values in [-1, 1]; {COPIED}: {l1_copied:.4g}",
         ),
         "PSNR": Figure(
             psnr,
             "higher",
-            len(made),
+            len(outputs),
             input=psnr_copied,
             unit="dB",
             help=f"how near translations are to the true partners, in dB; {COPIED}: {psnr_copied:.4g}",

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from ganvas.errors import RunError, UsageError
 from ganvas.figure import Figure, primary_figure
 from ganvas.files import write_text
 from ganvas.metrics.abilities import unmeasured
-from ganvas.report.comparison_groups import Info, Member, Summary, grouped, summary
+from ganvas.report.comparison_groups import Info, Member, grouped, summary
 from ganvas.report.comparison_page import comparison_page
 from ganvas.report.log import read_log
 from ganvas.report.markup import plain
@@ -23,13 +24,7 @@ from ganvas.run import Run
 CONDITIONS = ("network", "n", "n_real", "k", "kind", "level")  # of a measure: equal, or it is another one
 
 
-class Comparison(Summary):
-    """What `compare` gives: the table of the page, and where the page is."""
-
-    page: str
-
-
-def compare(folders: Sequence[Path | str], out: Path | str) -> Comparison:
+def compare(folders: Sequence[Path | str], out: Path | str) -> dict[str, Any]:
     """Writes one page about several runs to `out` and returns its table, ready for JSON.
 
     Runs of one method, preset, settings and budget form a group; its figures are the mean and the sample standard deviation

@@ -21,9 +21,10 @@ class Event(TypedDict):
     """What most events of a log have; each kind has more keys of its own."""
 
     event: str
+    message: object
+    """None where it has none."""
     step: NotRequired[float]
     seconds: NotRequired[object]
-    message: NotRequired[object]
 
 
 class Evaluation(TypedDict):
@@ -103,7 +104,7 @@ def read_log(run: Run) -> Log:
 
 def _add_event(log: Log, row: Mapping[str, object]) -> None:
     kind, step = str(row["event"]), row.get("step")
-    event = {**row, "event": kind}
+    event = {"message": None, **row, "event": kind}
     if kind == "evaluated" and is_number(step):
         # What a resume took back goes.
         log.evaluated = [old for old in log.evaluated if old["step"] < step]

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeGuard
 
 Better = Literal["lower", "higher"]
+Details = Mapping[str, Any]
+"""Plain values for JSON, by name."""
 
 
 @dataclass(frozen=True)
@@ -43,30 +45,31 @@ class Figure:
     note: str = ""
     primary: bool = False
     """The figure that `best/` goes by and that runs are compared by; see `primary_figure`."""
-    details: Mapping[str, Any] = field(default_factory=dict)
+    details: Details = field(default_factory=dict)
     """How it was measured, by keys that only this measure has; plain values."""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON: fields that say nothing are omitted, details stand among the others."""
-        found: dict[str, Any] = {}
+        values = {}
         for one in dataclasses.fields(self):
             value = getattr(self, one.name)
             says_nothing = value is None or value is False or value == ""
             if one.name != "details" and not says_nothing:
-                found[one.name] = value
-        return found | dict(self.details)
+                values[one.name] = value
+        return values | dict(self.details)
 
     @classmethod
-    def from_dict(cls, entry: Mapping[str, Any]) -> Figure:
+    def from_dict(cls, entry: Mapping[str, object]) -> Figure:
         """A figure from `as_dict`, of this version or an older one. What has an unexpected type is omitted, and unknown keys
         become details. ValueError where there is no finite value."""
-        known = {OLDER_KEYS.get(key, key): value for key, value in entry.items()}
-        if not is_number(known.get("value")):
-            raise ValueError(f"a figure needs a finite value (got {known.get('value')!r})")
-        declared = {one.name: str(one.type) for one in dataclasses.fields(cls) if one.name != "details"}
+        renamed = {OLDER_KEYS.get(key, key): value for key, value in entry.items()}
+        if not is_number(renamed.get("value")):
+            raise ValueError(f"a figure needs a finite value (got {renamed.get('value')!r})")
+        declared = {one.name: str(one.type) for one in dataclasses.fields(cls)}
+        del declared["details"]
         fields: dict[str, Any] = {}
-        details: dict[str, Any] = {}
-        for key, value in known.items():
+        details: dict[str, object] = {}
+        for key, value in renamed.items():
             if key not in declared:
                 details[str(key)] = value
             elif _fits(declared[key], value):
@@ -122,16 +125,16 @@ def distance_figure(figures: Mapping[str, Figure]) -> str | None:
     return None
 
 
-def read_figures(metrics: Any) -> dict[str, Figure]:
+def read_figures(metrics: object) -> dict[str, Figure]:
     """The well-formed figures among the "metrics" of a file or of a row in a log; a bare number becomes a figure."""
-    found: dict[str, Figure] = {}
+    figures: dict[str, Figure] = {}
     if not isinstance(metrics, dict):
-        return found
+        return figures
     for name, entry in metrics.items():
         content = entry if isinstance(entry, dict) else {"value": entry}
         if is_number(content.get("value")):
-            found[str(name)] = Figure.from_dict(content)
-    return found
+            figures[str(name)] = Figure.from_dict(content)
+    return figures
 
 
 def figures_as_dict(figures: Mapping[str, Figure]) -> dict[str, dict[str, Any]]:
@@ -139,12 +142,12 @@ def figures_as_dict(figures: Mapping[str, Figure]) -> dict[str, dict[str, Any]]:
     return {name: figure.as_dict() for name, figure in figures.items()}
 
 
-def is_number(value: Any) -> TypeGuard[int | float]:
+def is_number(value: object) -> TypeGuard[int | float]:
     """True for finite numbers that fit a float; booleans are none."""
     return isinstance(value, int | float) and not isinstance(value, bool) and -1e300 <= value <= 1e300
 
 
-def _fits(declared: str, value: Any) -> bool:
+def _fits(declared: str, value: object) -> bool:
     """Whether a value from a file may stand in a field that is declared as "float | None", "str" and so on."""
     kind = declared.removesuffix(" | None")
     if kind == "float":

@@ -10,9 +10,12 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from ganvas.errors import GanvasError
+
+JsonObject = dict[str, Any]
+"""A JSON object as it is read; whoever reads a value knows its type."""
 
 
 @contextlib.contextmanager

@@ -31,7 +31,7 @@ from torch import Tensor, nn
 from ganvas.data.media import finished
 from ganvas.data.spec import DataSpec
 from ganvas.errors import RunError, UsageError
-from ganvas.files import explained, write_bytes, write_text
+from ganvas.files import JsonObject, explained, write_bytes, write_text
 from ganvas.method import Method
 from ganvas.registry import create
 from ganvas.sampling import continued, sample
@@ -82,7 +82,7 @@ class Run:
 
     def load_method(
         self, *, raw: bool = False, best: bool = False, device: str | torch.device = "cpu",
-        settings: Mapping[str, Any] | None = None,
+        settings: Mapping[str, object] | None = None,
     ) -> Method:  # fmt: skip
         """The trained method in eval mode. `raw`: without the moving average; `best`: of the best step instead of the last;
         `settings`: new values of those that only sampling reads."""
@@ -124,7 +124,7 @@ class Run:
 
     def sample(
         self, n: int = 64, *, seed: int = 0, label: int | str | None = None, prompt: str | None = None,
-        raw: bool = False, best: bool = False, settings: Mapping[str, Any] | None = None,
+        raw: bool = False, best: bool = False, settings: Mapping[str, object] | None = None,
     ) -> Any:  # fmt: skip
         """New images, uint8 (n, H, W, C); of other kinds clips int16 (n, L), or a list of texts. Number i is the one of seed
         `seed + i`, whatever n is.
@@ -133,8 +133,9 @@ class Run:
         from. `settings` are those that only sampling reads, such as temperature.
         """
         method = self.load_method(raw=raw, best=best, settings=settings) if raw or best or settings else self.method
-        made = sample(method, n, seed, label) if prompt is None else continued(method, prompt, n, seed)
-        return finished(made, method.spec)
+        if prompt is not None:
+            return finished(continued(method, prompt, n, seed), method.spec)
+        return finished(sample(method, n, seed, label), method.spec)
 
     def translate(
         self, images: Translated, direction: str = "ab", *, raw: bool = False, best: bool = False,
@@ -164,7 +165,7 @@ class Run:
     def _loaded(self) -> dict[tuple[bool, bool, str], Method]:
         return {}
 
-    def log(self) -> Iterator[dict[str, Any]]:
+    def log(self) -> Iterator[JsonObject]:
         """Every row of log.jsonl in order. A last line that a crash cut short is left out."""
         path = self.folder / "log.jsonl"
         if not path.is_file():
@@ -179,18 +180,20 @@ class Run:
                     yield row
 
     @property
-    def metrics(self) -> dict[str, Any]:
+    def metrics(self) -> JsonObject:
         """The newest metrics, {} where none were computed."""
         return self._json("metrics.json")
 
     @property
-    def data_sheet(self) -> dict[str, Any]:
+    def data_sheet(self) -> JsonObject:
         """The data sheet written at the start of the training."""
         return self._json("data.json")
 
-    def _json(self, name: str) -> dict[str, Any]:
+    def _json(self, name: str) -> JsonObject:
         path = self.folder / name
-        return read_json(path) if path.is_file() else {}
+        if not path.is_file():
+            return {}
+        return read_json(path)
 
 
 def load(folder: Path | str) -> Run:
@@ -203,7 +206,7 @@ def is_run(folder: Path | str) -> bool:
     return (Path(folder) / "settings.json").is_file()
 
 
-def read_info(folder: Path) -> dict[str, Any]:
+def read_info(folder: Path) -> JsonObject:
     """settings.json, checked for format."""
     if not folder.exists():
         raise RunError(f"there is no run at {folder}: the folder does not exist")
@@ -216,10 +219,9 @@ def read_info(folder: Path) -> dict[str, Any]:
     needed = {
         "format", "ganvas", "method", "settings", "data", "data_settings", "spec", "seed", "budget", "precision", "fingerprint",
     }  # fmt: skip
-    if needed - info.keys():
-        raise RunError(
-            f"{folder / 'settings.json'} is not of a run: it lacks {', '.join(sorted(needed - info.keys()))}"
-        )
+    missing = sorted(needed - info.keys())
+    if missing:
+        raise RunError(f"{folder / 'settings.json'} is not of a run: it lacks {', '.join(missing)}")
     for kind, keys, what in INFO_TYPES:
         wrong = [key for key in keys if not isinstance(info[key], kind)]
         if wrong:
@@ -232,19 +234,19 @@ def read_info(folder: Path) -> dict[str, Any]:
     return info
 
 
-def read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> JsonObject:
     """A JSON object from a file of bounded size."""
     with explained(path, "read"):
         if path.stat().st_size > LARGEST_JSON:
             raise RunError(f"{path} is larger than {LARGEST_JSON} bytes, so it is not one of ours")
         text = path.read_bytes()
     try:
-        found = json.loads(text)
+        content = json.loads(text)
     except ValueError as error:
         raise RunError(f"{path} is not valid JSON: {error}") from error
-    if not isinstance(found, dict):
-        raise RunError(f"{path} must hold a JSON object, and holds a {type(found).__name__}")
-    return found
+    if not isinstance(content, dict):
+        raise RunError(f"{path} must hold a JSON object, and holds a {type(content).__name__}")
+    return content
 
 
 class RunWriter:
@@ -253,7 +255,7 @@ class RunWriter:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def info(self, info: dict[str, Any]) -> None:
+    def info(self, info: Mapping[str, object]) -> None:
         """Writes settings.json."""
         write_text(self.folder / "settings.json", dumps({"format": FORMAT, **info}, indent=2))
 
@@ -264,11 +266,11 @@ class RunWriter:
                 if left.is_file():
                     left.unlink(missing_ok=True)
 
-    def json(self, name: str, content: dict[str, Any]) -> None:
+    def json(self, name: str, content: Mapping[str, object]) -> None:
         """Writes a JSON file of the run."""
         write_text(self.folder / name, dumps(content, indent=2))
 
-    def row(self, row: dict[str, Any]) -> None:
+    def row(self, row: Mapping[str, object]) -> None:
         """Appends one line to log.jsonl."""
         path = self.folder / "log.jsonl"
         with explained(path), open(path, "ab+") as log:
@@ -279,23 +281,24 @@ class RunWriter:
 
     def weights(self, method: nn.Module, average: nn.ModuleDict, name: str = "weights.safetensors") -> None:
         """Writes both sets of weights."""
-        tensors = {f"method.{key}": value for key, value in method.state_dict().items()}
-        tensors |= {f"average.{key}": value for key, value in average.state_dict().items()}
-        whole = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
-        write_bytes(self.folder / name, save(whole))
+        tensors = {}
+        for prefix, module in (("method.", method), ("average.", average)):
+            for key, value in module.state_dict().items():
+                tensors[prefix + key] = value.detach().cpu().contiguous()
+        write_bytes(self.folder / name, save(tensors))
 
 
-def spec_as_dict(spec: DataSpec) -> dict[str, Any]:
+def spec_as_dict(spec: DataSpec) -> JsonObject:
     """A spec as plain values for settings.json."""
     return dataclasses.asdict(spec)
 
 
-def dumps(content: Any, indent: int | None = None) -> str:
+def dumps(content: object, indent: int | None = None) -> str:
     """Strict JSON: NaN and the infinities become null, since no other reader takes them."""
     return json.dumps(_strict(content), indent=indent, allow_nan=False)
 
 
-def _strict(node: Any) -> Any:
+def _strict(node: object) -> object:
     if isinstance(node, dict):
         return {str(key): _strict(value) for key, value in node.items()}
     if isinstance(node, list | tuple):
@@ -304,16 +307,18 @@ def _strict(node: Any) -> Any:
         node = node.item()
     if isinstance(node, float) and not math.isfinite(node):
         return None
-    return str(node) if isinstance(node, Path) else node
+    if isinstance(node, Path):
+        return str(node)
+    return node
 
 
-def _sampled_with(method: Method, settings: Mapping[str, Any]) -> Method:
+def _sampled_with(method: Method, settings: Mapping[str, object]) -> Method:
     """With new values of settings that only sampling reads; UsageError for any other."""
     changed = method.with_settings(dict(settings))
-    fixed = [name for name in settings if name not in method.of_sampling]
-    if fixed:
-        can = ", ".join(method.of_sampling) or "nothing"
-        raise UsageError(f"{fixed[0]} was settled by training; what can be set when {method.name} samples: {can}")
+    for name in settings:
+        if name not in method.of_sampling:
+            can = ", ".join(method.of_sampling) or "nothing"
+            raise UsageError(f"{name} was settled by training; what can be set when {method.name} samples: {can}")
     return changed
 
 
@@ -323,4 +328,8 @@ def _ends_a_line(file: BinaryIO) -> bool:
 
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+    matching = {}
+    for name, tensor in tensors.items():
+        if name.startswith(prefix):
+            matching[name.removeprefix(prefix)] = tensor
+    return matching

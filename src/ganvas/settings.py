@@ -21,6 +21,8 @@ from ganvas.errors import UsageError, nearest
 
 T = TypeVar("T")
 LIST = tuple[int, ...]
+Value = bool | int | float | str | tuple[int, ...] | None
+"""What a setting can be."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,12 +30,12 @@ class Setting:
     """What is known of one hyperparameter."""
 
     name: str
-    type: Any
-    default: Any
+    type: object
+    default: object
     help: str
     minimum: float | None = None
     maximum: float | None = None
-    choices: tuple[Any, ...] | None = None
+    choices: tuple[Value, ...] | None = None
     unit: str = ""
     above: float | None = None
     """Lower limit that is no allowed value itself."""
@@ -56,30 +58,38 @@ class Setting:
         """How the type reads in help and error texts: "float", "int | None"."""
         if self.is_list:
             return "integers joined by -"
-        return self.type.__name__ if isinstance(self.type, type) else str(self.type).replace("NoneType", "None")
+        if isinstance(self.type, type):
+            return self.type.__name__
+        return str(self.type).replace("NoneType", "None")
 
     @property
     def values(self) -> str:
         """The allowed values in words: "one of a, b", ">= 0", or ""."""
         if self.choices:
             return "one of " + ", ".join(map(str, self.choices))
-        low = f">= {self.minimum:g}" if self.minimum is not None else ""
+        parts = []
         if self.above is not None:
-            low = f"> {self.above:g}"
-        high = f"<= {self.maximum:g}" if self.maximum is not None else ""
-        limits = " and ".join(filter(None, (low, high, "odd" if self.odd else "")))
-        if self.is_list and limits:
-            return f"integers {limits} joined by -" + (", or none" if self.may_be_empty else "")
-        return limits
+            parts.append(f"> {self.above:g}")
+        elif self.minimum is not None:
+            parts.append(f">= {self.minimum:g}")
+        if self.maximum is not None:
+            parts.append(f"<= {self.maximum:g}")
+        if self.odd:
+            parts.append("odd")
+        limits = " and ".join(parts)
+        if not self.is_list or not limits:
+            return limits
+        empty = ", or none" if self.may_be_empty else ""
+        return f"integers {limits} joined by -{empty}"
 
 
 def setting(
-    default: Any,
+    default: object,
     help: str,
     *,
     minimum: float | None = None,
     maximum: float | None = None,
-    choices: Sequence[Any] | None = None,
+    choices: Sequence[Value] | None = None,
     unit: str = "",
     above: float | None = None,
     metavar: str = "",
@@ -92,30 +102,31 @@ def setting(
 
     A list of integers is a field of type tuple[int, ...]: 96-48-24 or 96,48,24 on a command line, a list in JSON.
     """
-    known = {"help": help, "minimum": minimum, "maximum": maximum, "unit": unit}
-    known |= {"above": above, "metavar": metavar, "flag": flag}
-    known |= {"may_be_empty": may_be_empty, "odd": odd}
-    known["choices"] = tuple(choices) if choices else None
-    return dataclasses.field(default=default, metadata={"setting": known})
+    facts = {
+        "help": help, "minimum": minimum, "maximum": maximum, "unit": unit, "above": above, "metavar": metavar, "flag": flag,
+        "may_be_empty": may_be_empty, "odd": odd, "choices": tuple(choices) if choices else None,
+    }  # fmt: skip
+    return dataclasses.field(default=default, metadata={"setting": facts})
 
 
-def settings_of(owner: Any) -> dict[str, Setting]:
+def settings_of(owner: object) -> dict[str, Setting]:
     """Every setting of a dataclass (or of an instance), in the order it was written."""
-    cls = owner if isinstance(owner, type) else type(owner)
+    cls: type[Any] = owner if isinstance(owner, type) else type(owner)
     types_of = typing.get_type_hints(cls)
-    found = {}
+    settings = {}
     for field in dataclasses.fields(cls):
         if "setting" in field.metadata:
-            found[field.name] = Setting(field.name, types_of[field.name], field.default, **field.metadata["setting"])
-    return found
+            facts = field.metadata["setting"]
+            settings[field.name] = Setting(field.name, types_of[field.name], field.default, **facts)
+    return settings
 
 
-def as_dict(owner: Any) -> dict[str, Any]:
+def as_dict(owner: object) -> dict[str, Any]:
     """The settings of an instance as plain values, ready for JSON."""
     return {name: getattr(owner, name) for name in settings_of(owner)}
 
 
-def change(owner: T, values: Mapping[str, Any], *, where: str = "") -> T:
+def change(owner: T, values: Mapping[str, object], *, where: str = "") -> T:
     """A copy of the dataclass instance `owner` with `values` checked and put in. Strings are read as on a command line.
 
     `where` goes in front of a key in messages ("data." for data settings).
@@ -132,7 +143,7 @@ def change(owner: T, values: Mapping[str, Any], *, where: str = "") -> T:
     return type(owner)(**{**as_dict(owner), **checked})
 
 
-def check(known: Setting, value: Any, *, where: str = "") -> Any:
+def check(known: Setting, value: object, *, where: str = "") -> Value:
     """`value` as the setting's type, or a UsageError that names the setting, the value and what it takes."""
     name = where + known.name
     wanted = f"{name} must be {known.values or known.type_name}"
@@ -157,7 +168,7 @@ def check(known: Setting, value: Any, *, where: str = "") -> Any:
     return read
 
 
-def as_text(value: Any) -> str:
+def as_text(value: object) -> str:
     """A setting's value as a command line takes it: 96-48-24, auto, 0.5."""
     if value is None:
         return "auto"
@@ -166,63 +177,80 @@ def as_text(value: Any) -> str:
     return str(value)
 
 
-def table(owner: Any) -> Iterator[tuple[str, str, str, str]]:
+def table(owner: object) -> Iterator[tuple[str, str, str, str]]:
     """(name, default, allowed, help) of each setting, as text, for help pages and docs."""
     for name, known in settings_of(owner).items():
+        default = known.default
+        if not isinstance(owner, type):
+            default = getattr(owner, name)
+        default_text = as_text(default) if known.is_list else str(default)
         unit = f" [{known.unit}]" if known.unit else ""
-        shown = getattr(owner, name) if not isinstance(owner, type) else known.default
-        yield name, as_text(shown) if known.is_list else str(shown), known.values or known.type_name, known.help + unit
+        yield name, default_text, known.values or known.type_name, known.help + unit
 
 
-def _read(kind: Any, value: Any) -> Any:
+def _read(kind: object, value: object) -> Value:
+    """`value` as a `kind`; TypeError or ValueError where it is none."""
     if typing.get_origin(kind) in (typing.Union, types.UnionType):
-        options = typing.get_args(kind)
-        empty = value is None or (isinstance(value, str) and value.strip().lower() in ("none", "null", "auto"))
-        if empty and type(None) in options:
-            return None
-        for option in options:
-            if option is not type(None):
-                try:
-                    return _read(option, value)
-                except (TypeError, ValueError):
-                    continue
-        raise ValueError(value)
+        return _read_one_of(typing.get_args(kind), value)
     if kind is bool:
         return _read_bool(value)
     if isinstance(value, bool):
-        return _refuse(value)  # True is an int to Python, not to a reader
+        raise ValueError(value)  # True is an int to Python, not to a reader
     if kind is int:
-        if isinstance(value, str):
-            return int(value)
-        return (
-            int(value)
-            if isinstance(value, int) or (isinstance(value, float) and value.is_integer())
-            else _refuse(value)
-        )
+        return _read_int(value)
     if kind is float:
-        return float(value) if isinstance(value, int | float | str) else _refuse(value)
+        if isinstance(value, int | float | str):
+            return float(value)
+        raise ValueError(value)
     if kind is str:
-        return value if isinstance(value, str) else _refuse(value)
+        if isinstance(value, str):
+            return value
+        raise ValueError(value)
     if kind == LIST:
         return _read_list(value)
     raise TypeError(kind)
 
 
-def _read_list(value: Any) -> tuple[int, ...]:
+def _read_one_of(kinds: tuple[object, ...], value: object) -> Value:
+    """By the first of the kinds that takes the value."""
+    empty = value is None or (isinstance(value, str) and value.strip().lower() in ("none", "null", "auto"))
+    if empty and type(None) in kinds:
+        return None
+    for kind in kinds:
+        if kind is type(None):
+            continue
+        try:
+            return _read(kind, value)
+        except (TypeError, ValueError):
+            continue
+    raise ValueError(value)
+
+
+def _read_int(value: object) -> int:
+    if isinstance(value, int | str) and not isinstance(value, bool):
+        return int(value)
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    raise ValueError(value)
+
+
+def _read_list(value: object) -> tuple[int, ...]:
     """(96, 48) of "96-48", "96,48", "(96, 48)", [96, 48] or 96; () of "none"."""
     if isinstance(value, int | float):
-        return (_read(int, value),)
+        return (_read_int(value),)
     if isinstance(value, str):
         text = value.strip().strip("()[]").rstrip(",")
         if text.lower() == "none":
             return ()
         return tuple(int(part) for part in re.split("[-,]", text))
     if isinstance(value, tuple | list):
-        return tuple(_read(int, one) for one in value)
-    return _refuse(value)
+        return tuple(map(_read_int, value))
+    raise ValueError(value)
 
 
-def _check_limits(known: Setting, value: Any, name: str, message: str) -> None:
+def _check_limits(known: Setting, value: int | float | str, name: str, message: str) -> None:
+    if isinstance(value, str):
+        return
     if known.minimum is not None and value < known.minimum:
         raise UsageError(message)
     if known.above is not None and value <= known.above:
@@ -233,12 +261,10 @@ def _check_limits(known: Setting, value: Any, name: str, message: str) -> None:
         raise UsageError(f"{name} must be odd (got {value})")
 
 
-def _read_bool(value: Any) -> bool:
+def _read_bool(value: object) -> bool:
     words = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
     if isinstance(value, str) and value.strip().lower() in words:
         return words[value.strip().lower()]
-    return value if isinstance(value, bool) else _refuse(value)
-
-
-def _refuse(value: Any) -> Any:
+    if isinstance(value, bool):
+        return value
     raise ValueError(value)

@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from ganvas.errors import UsageError, nearest
-from ganvas.files import explained
-from ganvas.settings import Setting, change, check, settings_of
+from ganvas.files import JsonObject, explained
+from ganvas.settings import Setting, Value, change, check, settings_of
 from ganvas.training.config import BUDGET, NOT_RECORDED, TrainConfig
 
 LARGEST = 2**20  # bytes of a config file
@@ -35,7 +35,10 @@ def config_of(given: Mapping[str, Any], assignments: Sequence[str], path: Path |
     `given` are the options by name; None and False say that one was not given. `assignments` are the words of --set.
     """
     settings, data_settings = read_assignments(assignments)
-    line = {name: value for name, value in given.items() if value is not None and value is not False}
+    line = {}
+    for name, value in given.items():
+        if value is not None and value is not False:
+            line[name] = value
     TrainConfig(**line)  # a wrong option is refused whatever the file holds
     file = read_config(path) if path else TrainConfig()
     config = file.merged({**line, "settings": settings, "data_settings": data_settings})
@@ -66,7 +69,7 @@ def check_settings(path: Path, file: TrainConfig, config: TrainConfig) -> None:
         return
     try:
         owner = create(str(method), file.preset)
-        change(owner, strict(owner, file.settings, "settings."), where="settings.")
+        change(owner, strict(owner, dict(file.settings), "settings."), where="settings.")
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from None
 
@@ -80,24 +83,28 @@ def read_assignments(assignments: Sequence[str]) -> tuple[dict[str, str], dict[s
         name, value = name.strip(), value.strip()
         if not equals or not name:
             raise UsageError(f"--set takes NAME=VALUE, such as lr=0.001 or data.fit=pad (got {assignment!r})")
-        place = data_settings if name.startswith("data.") else settings
+        table = settings
+        if name.startswith("data."):
+            table = data_settings
         key = name.removeprefix("data.")
-        if key in place:
-            raise UsageError(f"--set {name} is given twice: as {place[key]} and as {value}")
-        place[key] = value
+        if key in table:
+            raise UsageError(f"--set {name} is given twice: as {table[key]} and as {value}")
+        table[key] = value
     return settings, data_settings
 
 
-def read_data_settings(size: str | None, assignments: list[str]) -> dict[str, Any]:
+def read_data_settings(size: str | None, assignments: list[str]) -> dict[str, Value]:
     """Data settings of --size and --set of a command that takes no others: the prefix `data.` may be omitted."""
     prefixed = ["data." + text.removeprefix("data.") for text in assignments]
     _, given = read_assignments(prefixed)
-    if size is not None and "size" in given:
-        raise UsageError("the size is given twice: by --size and by --set size")
-    return check_data_settings(given | ({"size": size} if size is not None else {}))
+    if size is not None:
+        if "size" in given:
+            raise UsageError("the size is given twice: by --size and by --set size")
+        given["size"] = size
+    return check_data_settings(given)
 
 
-def check_data_settings(values: Mapping[str, Any]) -> dict[str, Any]:
+def check_data_settings(values: Mapping[str, object]) -> dict[str, Value]:
     """The same keys with their values read and checked."""
     from ganvas.data import DataSettings
 
@@ -105,34 +112,34 @@ def check_data_settings(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: getattr(checked, name) for name in values}
 
 
-def strict(owner: Any, values: Mapping[str, Any], where: str) -> Mapping[str, Any]:
+def strict(owner: object, values: JsonObject, where: str) -> JsonObject:
     """The values as they are; UsageError where a file has text in place of a number (a command line is text)."""
-    known = settings_of(owner)
+    settings = settings_of(owner)
     for name, value in values.items():
-        if isinstance(value, str) and name in known and not _takes_text(known[name], value):
-            raise UsageError(f"{where}{name} must be a value of type {known[name].type_name}, not the text {value!r}")
+        if isinstance(value, str) and name in settings and not _takes_text(settings[name], value):
+            raise UsageError(
+                f"{where}{name} must be a value of type {settings[name].type_name}, not the text {value!r}"
+            )
     return values
 
 
 # --- reading ----------------------------------------------------------------------------------------------------
 
 
-def _config(content: dict[str, Any]) -> TrainConfig:
+def _config(content: JsonObject) -> TrainConfig:
     is_of_a_run = "format" in content and "fingerprint" in content
-    known = settings_of(TrainConfig)
-    values: dict[str, Any] = {}
-    tables: dict[str, dict[str, Any]] = {}
+    keys = [*settings_of(TrainConfig), *TABLES]
+    values: JsonObject = {}
+    tables: dict[str, JsonObject] = {}
     for name, value in content.items():
-        if is_of_a_run and (name in NOT_RECORDED or name not in (*known, *TABLES)):
+        if is_of_a_run and (name in NOT_RECORDED or name not in keys):
             continue  # a fact about that run, such as the device where it ran
+        if name not in keys:
+            raise UsageError(f"unknown key {name}{nearest(name, keys)} (there are: {', '.join(keys)})")
         if name in TABLES:
             tables[name] = _table(name, value)
-        elif name in known:
-            values[name] = value
         else:
-            raise UsageError(
-                f"unknown key {name}{nearest(name, [*known, *TABLES])} (there are: {', '.join([*known, *TABLES])})"
-            )
+            values[name] = value
     budget = _budget(tables.get("budget", {}))
     twice = sorted(budget.keys() & values.keys())
     if twice:
@@ -145,22 +152,22 @@ def _config(content: dict[str, Any]) -> TrainConfig:
     )
 
 
-def _table(name: str, value: Any) -> dict[str, Any]:
+def _table(name: str, value: object) -> JsonObject:
     if not isinstance(value, dict):
         raise UsageError(f"{name} must be a table of names and values (got {value!r})")
     return value
 
 
-def _budget(table: dict[str, Any]) -> dict[str, Any]:
-    known = settings_of(TrainConfig)
+def _budget(table: JsonObject) -> JsonObject:
+    settings = settings_of(TrainConfig)
     for name in table:
         if name not in BUDGET:
             raise UsageError(f"unknown key budget.{name}{nearest(name, BUDGET)} (there are: {', '.join(BUDGET)})")
     values = strict(TrainConfig, table, "budget.")
-    return {name: check(known[name], value, where="budget.") for name, value in values.items()}
+    return {name: check(settings[name], value, where="budget.") for name, value in values.items()}
 
 
-def _data_settings(table: dict[str, Any]) -> dict[str, Any]:
+def _data_settings(table: JsonObject) -> dict[str, Value]:
     if not table:
         return {}
     from ganvas.data import DataSettings
@@ -170,15 +177,15 @@ def _data_settings(table: dict[str, Any]) -> dict[str, Any]:
 
 
 def _takes_text(known: Setting, value: str) -> bool:
-    options = typing.get_args(known.type) if isinstance(known.type, types.UnionType) else (known.type,)
-    return (
-        str in options
-        or known.is_list
-        or (types.NoneType in options and value.strip().lower() in ("none", "null", "auto"))
-    )
+    options = (known.type,)
+    if isinstance(known.type, types.UnionType):
+        options = typing.get_args(known.type)
+    if str in options or known.is_list:
+        return True
+    return types.NoneType in options and value.strip().lower() in ("none", "null", "auto")
 
 
-def _parse(path: Path) -> dict[str, Any]:
+def _parse(path: Path) -> JsonObject:
     readers = {".toml": _parse_toml, ".json": _parse_json}
     if path.suffix.lower() not in readers:
         raise UsageError(f"--config reads .toml and .json files (got {path})")
@@ -190,51 +197,60 @@ def _parse(path: Path) -> dict[str, Any]:
             raise UsageError(f"--config {path} is larger than {LARGEST} bytes, so it is not a config file")
         content = path.read_bytes()
     try:
-        found = readers[path.suffix.lower()](content.decode())
+        parsed = readers[path.suffix.lower()](content.decode())
     except RecursionError:
         raise UsageError(f"{path}: tables are nested too deeply") from None
     except UnicodeDecodeError as error:
         raise UsageError(f"{path} is not text in UTF-8: {error}") from None
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from None
-    if not isinstance(found, dict):
-        raise UsageError(f"{path} must hold a JSON object, and holds a {type(found).__name__}")
-    return found
+    if not isinstance(parsed, dict):
+        raise UsageError(f"{path} must hold a JSON object, and holds a {type(parsed).__name__}")
+    return parsed
 
 
-def _parse_toml(text: str) -> Any:
+def _parse_toml(text: str) -> JsonObject:
     try:
         return tomllib.loads(text + "\n")  # else a mistake in the last line has no line number
     except tomllib.TOMLDecodeError as error:
+        message = f"not valid TOML: {error}"
         line = re.search(r"at line (\d+)", str(error))
-        shown = f": {text.splitlines()[int(line[1]) - 1].strip()}" if line else ""
-        raise UsageError(f"not valid TOML: {error}{shown}") from None
+        if line:
+            message += f": {text.splitlines()[int(line[1]) - 1].strip()}"
+        raise UsageError(message) from None
 
 
-class _Pairs(list[tuple[str, Any]]):
+class _Pairs(list[tuple[str, object]]):
     """A JSON object as it was written, so that a key that comes twice is seen."""
 
 
-def _parse_json(text: str) -> Any:
+def _parse_json(text: str) -> object:
     try:
         return _plain(json.loads(text, object_pairs_hook=_Pairs), "")
     except json.JSONDecodeError as error:
         raise UsageError(f"not valid JSON: {error}") from None
 
 
-def _plain(node: Any, where: str) -> Any:
+def _plain(node: object, where: str) -> object:
     if isinstance(node, _Pairs):
-        made: dict[str, Any] = {}
+        plain: dict[str, object] = {}
         for name, value in node:
-            if name in made:
+            if name in plain:
                 raise UsageError(f"{where}{name} is given twice")
-            made[name] = _plain(value, f"{where}{name}.")
-        return made
-    return [_plain(value, where) for value in node] if isinstance(node, list) else node
+            plain[name] = _plain(value, f"{where}{name}.")
+        return plain
+    if isinstance(node, list):
+        return [_plain(value, where) for value in node]
+    return node
 
 
-def _refuse_endless_numbers(node: Any, where: str) -> None:
-    children = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+def _refuse_endless_numbers(node: object, where: str) -> None:
+    if isinstance(node, dict):
+        children = node.items()
+    elif isinstance(node, list):
+        children = enumerate(node)
+    else:
+        return
     for name, value in children:
         if isinstance(value, float) and not math.isfinite(value):
             raise UsageError(f"{where}{name} must be a finite number (got {value})")

@@ -63,8 +63,10 @@ def train_changed(folder: Path, diagnosis: Diagnosis, out: Path | None, *, json:
     from ganvas.training.precision import usable_here
     from ganvas.training.prepare import recorded_config, reopen, start
 
-    finding = next((one for one in diagnosis.findings if one.change.settings), None)
-    if finding is None:
+    for finding in diagnosis.findings:
+        if finding.change.settings:
+            break
+    else:
         raise RunError(f"there is no setting to change in {folder}: {diagnosis.line}")
     old = Run(folder)
     recorded = recorded_config(old)

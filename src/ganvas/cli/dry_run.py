@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
 from ganvas.cli.output import print_facts, print_table, write_json
+from ganvas.files import JsonObject
 from ganvas.settings import as_text
+from ganvas.training.manifest import count_parameters
 
 if TYPE_CHECKING:
     from torch import nn
@@ -25,24 +27,35 @@ def show(session: Session, *, json: bool) -> None:
         return
     spec = session.data.spec
     size = session.data.kind.size(spec)
-    budget = ", ".join(f"{limit:g} {name}" for name, limit in facts["budget"].items() if limit is not None)
+
+    # The facts, by name.
+    method, data = facts["method"], f"{facts['data']}: {facts['count']} {spec.unit}"
+    if session.config.preset:
+        method += f", preset {session.config.preset}"
+    if size:
+        data += f", {size}"
+    limits = []
+    for name, limit in facts["budget"].items():
+        if limit is not None:
+            limits.append(f"{limit:g} {name}")
     print_facts(
         {
-            "method": facts["method"] + (f", preset {session.config.preset}" if session.config.preset else ""),
-            "data": f"{facts['data']}: {facts['count']} {spec.unit}" + (f", {size}" if size else ""),
-            "run": facts["run"], "budget": budget, "seed": facts["seed"], "device": facts["device"],
-            "precision": f"{facts['precision']} ({facts['why_precision']})",
+            "method": method, "data": data, "run": facts["run"], "budget": ", ".join(limits), "seed": facts["seed"],
+            "device": facts["device"], "precision": f"{facts['precision']} ({facts['why_precision']})",
             "compiled": "yes" if facts["compiled"] else "no", "processes": session.engine.ranks,
         }
     )  # fmt: skip
+
+    # Tables of settings and networks.
     settings = [(name, as_text(value)) for name, value in facts["settings"].items()]
     print_table(("setting", "value"), settings)
     networks = [(name, str(row["layers"]), f"{row['parameters']:,}") for name, row in facts["networks"].items()]
-    print_table(("network", "layers", "parameters"), [*networks, ("all", "", f"{session.parameters:,}")], right=(1, 2))
+    networks.append(("all", "", f"{session.parameters:,}"))
+    print_table(("network", "layers", "parameters"), networks, right=(1, 2))
     typer.echo("Nothing was written.")
 
 
-def facts_of(session: Session) -> dict[str, Any]:
+def facts_of(session: Session) -> JsonObject:
     """What settings.json would hold, and what else is known before the first step."""
     spec = session.data.spec
     networks = {name: _size(network) for name, network in session.method.named_children()}
@@ -52,5 +65,8 @@ def facts_of(session: Session) -> dict[str, Any]:
 
 def _size(network: nn.Module) -> dict[str, int]:
     """`layers` are modules with parameters of their own."""
-    layers = sum(any(True for _ in layer.parameters(recurse=False)) for layer in network.modules())
-    return {"layers": layers, "parameters": sum(parameter.numel() for parameter in network.parameters())}
+    layers = 0
+    for layer in network.modules():
+        if list(layer.parameters(recurse=False)):
+            layers += 1
+    return {"layers": layers, "parameters": count_parameters(network)}

@@ -36,8 +36,10 @@ def launch(config: TrainConfig, resumed: Run | None, nproc: int, *, json: bool) 
     folder = check(config, resumed, nproc)
     command = [
         "--standalone", "--nproc-per-node", str(nproc), "--max-restarts", str(RESTARTS), "-m", "ganvas", "train",
-        *command_line(config, but=("resume", "out")), "--resume", "auto", "--out", str(folder), *(["--json"] if json else []),
+        *command_line(config, but=("resume", "out")), "--resume", "auto", "--out", str(folder),
     ]  # fmt: skip
+    if json:
+        command.append("--json")
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // nproc)))
     logging.disable(logging.WARNING)  # torchrun tells of each signal; the training itself says what it did
     try:
@@ -76,4 +78,6 @@ def check(config: TrainConfig, resumed: Run | None, nproc: int) -> Path:
     if size % nproc:
         raise UsageError(f"batch_size {size} cannot be shared by {nproc} processes: choose a multiple of {nproc}")
     choose_device(config.device, nproc - 1)
-    return resumed.folder if resumed else new_folder(config.out, method.name, data.name)
+    if resumed:
+        return resumed.folder
+    return new_folder(config.out, method.name, data.name)

@@ -36,12 +36,14 @@ def with_settings_of(owner: type, *, arguments: tuple[str, ...]) -> Callable[[Co
     """
 
     def decorate(command: Command) -> Command:
-        known = settings_of(owner)
-        parameters = inspect.signature(command, eval_str=True).parameters.values()
-        own = [one for one in parameters if one.kind is not inspect.Parameter.VAR_KEYWORD]
-        made = [_argument(known[name]) for name in arguments]
-        made += [_option(one) for name, one in known.items() if name not in arguments]
-        command.__signature__ = inspect.Signature([*made, *own])  # pyright: ignore[reportFunctionMemberAccess]
+        settings = settings_of(owner)
+        # The arguments, the options of the other settings, and the command's own.
+        parameters = [_argument(settings.pop(name)) for name in arguments]
+        parameters += map(_option, settings.values())
+        for parameter in inspect.signature(command, eval_str=True).parameters.values():
+            if parameter.kind is not inspect.Parameter.VAR_KEYWORD:
+                parameters.append(parameter)
+        command.__signature__ = inspect.Signature(parameters)  # pyright: ignore[reportFunctionMemberAccess]
         return command
 
     return decorate
@@ -49,15 +51,20 @@ def with_settings_of(owner: type, *, arguments: tuple[str, ...]) -> Callable[[Co
 
 def command_line(config: TrainConfig, *, but: tuple[str, ...]) -> list[str]:
     """The words that ask `ganvas train` for this config, without those named."""
-    words = [str(config.method)] if config.method else []
-    known = settings_of(config)
+    words = []
+    if config.method:
+        words.append(str(config.method))
+    settings = settings_of(config)
     for name, value in config.given().items():
         if name == "method" or name in but:
             continue
-        words += [flag(known[name])] if value is True else [flag(known[name]), str(value)]
-    settings = {**config.settings, **{f"data.{name}": value for name, value in config.data_settings.items()}}
-    for name, value in settings.items():
+        words.append(flag(settings[name]))
+        if value is not True:
+            words.append(str(value))
+    for name, value in config.settings.items():
         words += ["--set", f"{name}={as_text(value)}"]
+    for name, value in config.data_settings.items():
+        words += ["--set", f"data.{name}={as_text(value)}"]
     return words
 
 
@@ -72,12 +79,12 @@ def _argument(known: Setting) -> inspect.Parameter:
 
 
 def _option(known: Setting) -> inspect.Parameter:
-    metavar = known.metavar or "|".join(known.choices or ()) or None
+    metavar = known.metavar or "|".join(map(str, known.choices or ())) or None
     info = typer.Option(flag(known), metavar=metavar, help=known.help, show_default=False)
     return _parameter(known, Annotated[_type(known), info], False if known.type is bool else None)
 
 
-def _parameter(known: Setting, annotation: Any, default: Any) -> inspect.Parameter:
+def _parameter(known: Setting, annotation: object, default: bool | None) -> inspect.Parameter:
     return inspect.Parameter(known.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 
@@ -85,5 +92,7 @@ def _type(known: Setting) -> Any:
     """What the parser reads: a number or a flag where the setting is one, else text."""
     if known.type is bool:
         return bool
-    numbers = [one for one in typing.get_args(known.type) if one in (int, float)]
-    return (numbers[0] if numbers else str) | None
+    for option in typing.get_args(known.type):
+        if option in (int, float):
+            return option | None
+    return str | None

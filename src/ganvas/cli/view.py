@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -61,7 +61,9 @@ def make_view(*, json: bool) -> View:
     stream = sys.stderr if json else sys.stdout
     console = Console(file=stream, highlight=False, markup=False)
     fit = console.is_terminal and not console.is_dumb_terminal and console.width >= NARROWEST
-    return Screen(console) if fit and not json else Lines(stream)
+    if fit and not json:
+        return Screen(console)
+    return Lines(stream)
 
 
 class Lines(View):
@@ -70,7 +72,7 @@ class Lines(View):
     def __init__(self, stream: TextIO) -> None:
         self.stream: TextIO | None = stream
         self._shown_at = float("-inf")
-        self._found: str | None = None
+        self._last_finding: str | None = None
 
     def opened(self, trainer: Trainer, folder: Path) -> None:
         self._print(f"run {folder}")
@@ -82,25 +84,27 @@ class Lines(View):
         if trainer.progress >= 1:
             self.said(trainer, SPENT)
 
-    def logged(self, trainer: Trainer, row: dict[str, Any]) -> None:
+    def logged(self, trainer: Trainer, row: dict[str, float]) -> None:
         pause = OFTEN if row["seconds"] <= 60 else SELDOM
         # A row comes a little later than its second: 0.9 keeps each one of the first minute.
         if row["seconds"] - self._shown_at < 0.9 * pause and row["progress"] < 1:
             return
         self._shown_at = row["seconds"]
-        losses = " ".join(f"{name} {value:.4g}" for name, value in row.items() if name.endswith("/loss"))
-        head = f"step {row['step']} progress {row['progress']:.1%} images_per_second {row['images_per_second']}"
-        self._print(f"{head} {losses}".rstrip())
+        line = f"step {row['step']} progress {row['progress']:.1%} images_per_second {row['images_per_second']}"
+        for name, value in row.items():
+            if name.endswith("/loss"):
+                line += f" {name} {value:.4g}"
+        self._print(line)
 
     def evaluated(self, trainer: Trainer, metrics: dict[str, Figure], grid: np.ndarray | None) -> None:
         if metrics:
             self._print(f"step {trainer.steps} {metrics_line(metrics)}")
 
     def diagnosed(self, trainer: Trainer, diagnosis: Diagnosis) -> None:
-        found = diagnosis.findings[0].name if diagnosis.findings else None
-        if found != self._found:
+        finding = diagnosis.findings[0].name if diagnosis.findings else None
+        if finding != self._last_finding:
             self._print(f"doctor step {trainer.steps}: {diagnosis.line}")
-        self._found = found
+        self._last_finding = finding
 
     def saved(self, trainer: Trainer) -> None:
         self._print(f"saved step {trainer.steps}")
@@ -127,13 +131,14 @@ class Screen(View):
         self.console = console
         self.live = Live(console=console, auto_refresh=False, vertical_overflow="crop")
         self.folder: Path | None = None
-        self.row: dict[str, Any] = {}
+        self.row: dict[str, float] = {}
         self.metrics: dict[str, Figure] = {}
         self.grid: np.ndarray | None = None
         self.text: str | None = None
         self.saved_step: int | None = None
         self.diagnosis: Diagnosis | None = None
-        self._images: tuple[Any, Image | None] = (None, None)
+        self._image_key: tuple[int, int, int] | None = None
+        self._image: Image | None = None
 
     def opened(self, trainer: Trainer, folder: Path) -> None:
         self.folder = folder
@@ -146,16 +151,17 @@ class Screen(View):
             self._above(SPENT)
         self._show(trainer)
 
-    def logged(self, trainer: Trainer, row: dict[str, Any]) -> None:
+    def logged(self, trainer: Trainer, row: dict[str, float]) -> None:
         self.row = row
         self._show(trainer)
 
     def evaluated(self, trainer: Trainer, metrics: dict[str, Figure], grid: np.ndarray | None) -> None:
         self.metrics = metrics or self.metrics
-        self.grid = grid if grid is not None else self.grid
+        if grid is not None:
+            self.grid = grid
         self._show(trainer)
 
-    def sampled(self, trainer: Trainer, samples: Any, spec: DataSpec) -> None:
+    def sampled(self, trainer: Trainer, samples: np.ndarray | list[str], spec: DataSpec) -> None:
         self.text = KINDS[spec.kind].text(samples)
 
     def diagnosed(self, trainer: Trainer, diagnosis: Diagnosis) -> None:
@@ -186,25 +192,36 @@ class Screen(View):
         width = self.console.width
         head = Text(describe(trainer), style="bold", no_wrap=True, overflow="ellipsis")
         parts: list[RenderableType] = [head, self._where(trainer), _losses(self.row), self._quality(trainer)]
-        parts += [_doctor(self.diagnosis)] if self.diagnosis else []
-        used = sum(len(self.console.render_lines(part, pad=False)) for part in parts)
-        left = self.console.height - used - 2
-        sample = _lines(self.text, width, left) if self.text else self._image(trainer, width, left)
-        return Group(*parts, *([sample] if sample else []))
+        if self.diagnosis:
+            parts.append(_doctor(self.diagnosis))
+        # The sample takes the lines that are left.
+        left = self.console.height - 2
+        for part in parts:
+            left -= len(self.console.render_lines(part, pad=False))
+        sample = _lines(self.text, width, left) if self.text else self._sample_image(trainer, width, left)
+        if sample:
+            parts.append(sample)
+        return Group(*parts)
 
     def _where(self, trainer: Trainer) -> RenderableType:
+        """A progress bar with the facts beside it, and below them the folder."""
         bar = ProgressBar(total=1.0, completed=trainer.progress, width=max(10, min(40, self.console.width // 3)))
+        facts = [f"{trainer.progress:.0%}", f"step {trainer.steps:,}"]
         rate = self.row.get("images_per_second")
-        speed = f"{rate:,.0f} {trainer.method.spec.unit}/s" if rate else ""
-        step = f"step {trainer.steps:,}"
-        saved = f"saved step {self.saved_step:,}" if self.saved_step is not None else ""
-        facts = [f"{trainer.progress:.0%}", step, speed, eta(trainer.progress, trainer.seconds)]
+        if rate:
+            facts.append(f"{rate:,.0f} {trainer.method.spec.unit}/s")
+        facts.append(eta(trainer.progress, trainer.seconds))
         line = Table.grid(padding=(0, 1))
         line.add_column(no_wrap=True)
         line.add_column(no_wrap=True, overflow="ellipsis")
         line.add_row(bar, Text("  ".join(filter(None, facts))))
-        place = "  ".join(filter(None, (f"run {self.folder}" if self.folder else "", saved)))
-        return Group(line, Text(place, style="dim", no_wrap=True, overflow="ellipsis"))
+
+        place = []
+        if self.folder:
+            place.append(f"run {self.folder}")
+        if self.saved_step is not None:
+            place.append(f"saved step {self.saved_step:,}")
+        return Group(line, Text("  ".join(place), style="dim", no_wrap=True, overflow="ellipsis"))
 
     def _quality(self, trainer: Trainer) -> RenderableType:
         best = trainer.best
@@ -217,16 +234,18 @@ class Screen(View):
         first = Text(
             f"best {best['metric']} {short_number(best['value'])}{beside} at step {best['step']:,}", style="green"
         )
-        return Group(first, Text(f"now {metrics_line(self.metrics)}", style="dim")) if self.metrics else first
+        if not self.metrics:
+            return first
+        return Group(first, Text(f"now {metrics_line(self.metrics)}", style="dim"))
 
-    def _image(self, trainer: Trainer, columns: int, lines: int) -> Image | None:
+    def _sample_image(self, trainer: Trainer, columns: int, lines: int) -> Image | None:
         if self.grid is None or lines < 3 or not can_show(self.console):
             return None
         key = (id(self.grid), columns, lines)
-        if self._images[0] != key:  # drawn once for each grid, not once a second
-            shown = crop(self.grid, *tile_size(trainer.method.spec), columns, 2 * lines)
-            self._images = key, half_blocks(shown, columns, 2 * lines)
-        return self._images[1]
+        if self._image_key != key:  # drawn once for each grid, not once a second
+            cropped = crop(self.grid, *tile_size(trainer.method.spec), columns, 2 * lines)
+            self._image_key, self._image = key, half_blocks(cropped, columns, 2 * lines)
+        return self._image
 
 
 def describe(trainer: Trainer) -> str:
@@ -244,7 +263,9 @@ def eta(progress: float, seconds: float) -> str:
         return ""
     left = round(seconds / progress * (1 - progress))
     hours, minutes = left // 3600, left // 60 % 60
-    return f"{hours}:{minutes:02d}:{left % 60:02d} left" if hours else f"{minutes}:{left % 60:02d} left"
+    if hours:
+        return f"{hours}:{minutes:02d}:{left % 60:02d} left"
+    return f"{minutes}:{left % 60:02d} left"
 
 
 def _doctor(diagnosis: Diagnosis) -> RenderableType:
@@ -255,25 +276,36 @@ def _doctor(diagnosis: Diagnosis) -> RenderableType:
 def _lines(text: str, columns: int, lines: int) -> Text | None:
     """The first lines of a text, folded at the width; signs that would move the cursor are left out."""
     clean = "".join(one if one.isprintable() or one == "\n" else "\ufffd" for one in text)
-    folded = [line[at : at + columns] for line in clean.split("\n") for at in range(0, max(1, len(line)), columns)]
-    shown = folded[: min(lines, SAMPLE_LINES)]
-    return Text("\n".join(shown), no_wrap=True, overflow="crop") if shown else None
+    folded = []
+    for line in clean.split("\n"):
+        for start in range(0, max(1, len(line)), columns):
+            folded.append(line[start : start + columns])
+    folded = folded[: min(lines, SAMPLE_LINES)]
+    if not folded:
+        return None
+    return Text("\n".join(folded), no_wrap=True, overflow="crop")
 
 
-def _losses(row: dict[str, Any]) -> RenderableType:
+def _losses(row: dict[str, float]) -> RenderableType:
     """One line an update: its loss, its gradient norm, and what else it reports."""
+    # {"generator": {"loss": 0.7, ...}} of {"generator/loss": 0.7, ...}
+    reports: dict[str, dict[str, float]] = {}
+    for name, value in row.items():
+        update, slash, key = name.partition("/")
+        if slash:
+            reports.setdefault(update, {})[key] = value
+    if not reports:
+        return Text("")
+
     table = Table.grid(padding=(0, 2))
-    updates = dict.fromkeys(name.partition("/")[0] for name in row if "/" in name)
-    for update in updates:
-        mine = {name.partition("/")[2]: value for name, value in row.items() if name.startswith(f"{update}/")}
-        rest = "  ".join(
-            f"{key} {short_number(value)}" for key, value in mine.items() if key not in ("loss", "gradient_norm")
-        )
-        loss, norm = short_number(mine.get("loss")), short_number(mine.get("gradient_norm"))
+    for update, report in reports.items():
+        loss = short_number(report.pop("loss", None))
+        norm = short_number(report.pop("gradient_norm", None))
+        rest = "  ".join(f"{key} {short_number(value)}" for key, value in report.items())
         table.add_row(
             Text(update, style="cyan"),
             f"loss {loss}",
             f"gradient {norm}",
             Text(rest, style="dim", no_wrap=True, overflow="ellipsis"),
         )
-    return table if updates else Text("")
+    return table

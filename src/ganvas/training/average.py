@@ -16,19 +16,23 @@ class Average:
     def __init__(self, method: Method) -> None:
         self.networks = nn.ModuleDict({name: copy.deepcopy(method.get_submodule(name)) for name in method.averaged})
         self.networks.requires_grad_(False).eval()
-        self._pairs = [(mine, theirs) for name in method.averaged for mine, theirs in self._tensors(name, method)]
+        self._pairs: list[tuple[Tensor, Tensor]] = []
+        for name in method.averaged:
+            self._pairs += self._tensors(name, method)
         self.method = with_networks(method, self.networks)
 
     @torch.no_grad()
     def update(self, decay: float) -> None:
         """average = decay * average + (1 - decay) * network, all tensors in one call. Counters are copied."""
-        mine = [pair[0] for pair in self._pairs if pair[0].is_floating_point()]
-        theirs = [pair[1] for pair in self._pairs if pair[0].is_floating_point()]
-        if mine:  # a method may average nothing
-            torch._foreach_lerp_(mine, theirs, 1 - decay)  # pyright: ignore[reportPrivateImportUsage]
-        for counter, source in self._pairs:
-            if not counter.is_floating_point():
-                counter.copy_(source)
+        averages, sources = [], []
+        for average, source in self._pairs:
+            if average.is_floating_point():
+                averages.append(average)
+                sources.append(source)
+            else:
+                average.copy_(source)
+        if averages:  # a method may average nothing
+            torch._foreach_lerp_(averages, sources, 1 - decay)  # pyright: ignore[reportPrivateImportUsage]
 
     def _tensors(self, name: str, method: Method) -> list[tuple[Tensor, Tensor]]:
         source = method.get_submodule(name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from ganvas.training.trainer import Trainer
 
@@ -34,7 +34,7 @@ class Cadence:
         self._grids = int(trainer.progress * GRIDS)
         self._evaluations = int(trainer.progress * EVALUATIONS)
 
-    def row_due(self, trainer: Trainer, *, force: bool = False) -> dict[str, Any] | None:
+    def row_due(self, trainer: Trainer, *, force: bool = False) -> dict[str, float] | None:
         """The next row of the log without its losses, where one is due. `force`: also before a second has passed."""
         taken = trainer.seconds - self._logged_at
         if taken <= 0 or not (force or taken >= LOG_SECONDS):
@@ -52,8 +52,9 @@ class Cadence:
     def evaluation_due(self, trainer: Trainer) -> Literal["samples", "metrics"] | None:
         """What to make now: samples to look at, or those and metrics. None at the end, which is always evaluated."""
         if self.evaluate_every is not None:
-            due = trainer.steps % self.evaluate_every == 0 and trainer.progress < 1
-            return "metrics" if due else None
+            if trainer.steps % self.evaluate_every == 0 and trainer.progress < 1:
+                return "metrics"
+            return None
         grids, evaluations = int(trainer.progress * GRIDS), int(trainer.progress * EVALUATIONS)
         samples_due, metrics_due = grids > self._grids, evaluations > self._evaluations
         self._grids, self._evaluations = grids, evaluations
@@ -61,8 +62,9 @@ class Cadence:
             return None
         if metrics_due:
             return "metrics"
-        affordable = self.sampling_seconds <= SAMPLING_SHARE * (trainer.seconds + 1)
-        return "samples" if affordable else None
+        if self.sampling_seconds <= SAMPLING_SHARE * (trainer.seconds + 1):
+            return "samples"
+        return None
 
     def save_due(self, trainer: Trainer) -> bool:
         """Not at the end: there the last evaluation comes first, so that the state knows the best of all."""

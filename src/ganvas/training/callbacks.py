@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import numpy as np
 
     from ganvas.data import DataSpec
     from ganvas.doctor import Diagnosis, Finding
@@ -22,16 +24,16 @@ class Callback:
     def started(self, trainer: Trainer) -> None:
         """Networks are built, the loop is about to run (also after a resume)."""
 
-    def logged(self, trainer: Trainer, row: dict[str, Any]) -> None:
+    def logged(self, trainer: Trainer, row: dict[str, float]) -> None:
         """A row of numbers: step, images_seen, seconds, images_per_second, and "update/key" for each loss."""
 
-    def evaluated(self, trainer: Trainer, metrics: dict[str, Figure], grid: Any) -> None:
+    def evaluated(self, trainer: Trainer, metrics: dict[str, Figure], grid: np.ndarray | None) -> None:
         """Figures of this step by name ({} where they are not computed) and the grid of fixed seeds, uint8 (H, W, C)."""
 
-    def sampled(self, trainer: Trainer, samples: Any, spec: DataSpec) -> None:
+    def sampled(self, trainer: Trainer, samples: np.ndarray | list[str], spec: DataSpec) -> None:
         """Samples of fixed seeds that are no images: clips int16 (n, L), or texts. Before `evaluated`."""
 
-    def checked(self, trainer: Trainer, numbers: dict[str, Any]) -> None:
+    def checked(self, trainer: Trainer, numbers: dict[str, float | str]) -> None:
         """Numbers of the training's health at this step (ganvas.training.health)."""
 
     def diagnosed(self, trainer: Trainer, diagnosis: Diagnosis) -> None:

@@ -30,21 +30,25 @@ KEEP = 2
 _TENSOR = "\x00tensor"  # marks a tensor's place in the JSON; a text of ours never begins with NUL
 _PAIRS = "\x00pairs"  # a dict whose keys are not all text
 
+Tree = Any
+"""A tree of dict, list, number, text, None and tensors. Whoever reads a value knows its type."""
 
-def pack(tree: Any) -> tuple[dict[str, Tensor], Any]:
-    """Splits a tree of dict, list, number, text, None and tensors into its tensors and its JSON rest."""
+
+def pack(tree: object) -> tuple[dict[str, Tensor], object]:
+    """Splits a tree into its tensors and its JSON rest."""
     tensors: dict[str, Tensor] = {}
 
-    def walk(node: Any, path: str) -> Any:
+    def walk(node: object, path: str) -> object:
         if isinstance(node, Tensor):
             while path in tensors:  # of the key "1" beside 1
                 path += "+"
             tensors[path] = node.detach().cpu().contiguous()
             return {_TENSOR: path}
         if isinstance(node, dict):
+            pairs = [[key, walk(value, f"{path}/{key}")] for key, value in node.items()]
             if all(isinstance(key, str) for key in node):
-                return {key: walk(value, f"{path}/{key}") for key, value in node.items()}
-            return {_PAIRS: [[key, walk(value, f"{path}/{key}")] for key, value in node.items()]}
+                return dict(pairs)
+            return {_PAIRS: pairs}
         if isinstance(node, list | tuple):
             return [walk(value, f"{path}/{number}") for number, value in enumerate(node)]
         if node is None or isinstance(node, bool | int | float | str):
@@ -54,7 +58,7 @@ def pack(tree: Any) -> tuple[dict[str, Tensor], Any]:
     return tensors, walk(tree, "")
 
 
-def unpack(tensors: dict[str, Tensor], rest: Any) -> Any:
+def unpack(tensors: dict[str, Tensor], rest: object) -> Tree:
     """The tree that `pack` split. Tuples come back as lists."""
     if isinstance(rest, list):
         return [unpack(tensors, value) for value in rest]
@@ -62,9 +66,8 @@ def unpack(tensors: dict[str, Tensor], rest: Any) -> Any:
         return rest
     if _TENSOR in rest:
         return tensors[rest[_TENSOR]]
-    if _PAIRS in rest:
-        return {key: unpack(tensors, value) for key, value in rest[_PAIRS]}
-    return {key: unpack(tensors, value) for key, value in rest.items()}
+    pairs = rest[_PAIRS] if _PAIRS in rest else rest.items()
+    return {key: unpack(tensors, value) for key, value in pairs}
 
 
 def finite(tensors: dict[str, Tensor]) -> str | None:
@@ -75,7 +78,7 @@ def finite(tensors: dict[str, Tensor]) -> str | None:
     return None
 
 
-def save_state(folder: Path, step: int, tree: Any) -> Path:
+def save_state(folder: Path, step: int, tree: object) -> Path:
     """Writes RUN/checkpoints/step-N for `folder` = RUN/checkpoints, and drops all but the last `KEEP`. Returns the new one."""
     tensors, rest = pack(tree)
     broken = finite(tensors)
@@ -120,10 +123,14 @@ def _discard(place: Path) -> None:
 
 def checkpoints(folder: Path) -> list[Path]:
     """All checkpoints, oldest first; whether each is whole shows in loading."""
-    return sorted(path for path in folder.glob("step-*") if re.fullmatch(r"step-\d{8,}", path.name))
+    places = []
+    for path in folder.glob("step-*"):
+        if re.fullmatch(r"step-\d{8,}", path.name):
+            places.append(path)
+    return sorted(places)
 
 
-def load_state(place: Path) -> Any:
+def load_state(place: Path) -> Tree:
     """The tree of one checkpoint; RunError where a file is missing, damaged or of another format."""
     try:
         manifest = json.loads((place / "manifest.json").read_text())
@@ -139,7 +146,7 @@ def load_state(place: Path) -> Any:
         raise RunError(f"{place} cannot be read as a checkpoint: {error}") from error
 
 
-def load_newest(folder: Path, say: Callable[[str], None]) -> Any | None:
+def load_newest(folder: Path, say: Callable[[str], None]) -> Tree | None:
     """The newest checkpoint that is whole; `say` gets a sentence for each damaged one passed over. None where there is none."""
     for place in reversed(checkpoints(folder)):
         try:

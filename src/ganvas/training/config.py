@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from ganvas.defaults import MEASURED, MINUTES
 from ganvas.errors import UsageError
+from ganvas.files import JsonObject
 from ganvas.settings import as_dict, check, setting, settings_of
 from ganvas.training.callbacks import Callback
 
@@ -90,8 +91,9 @@ class TrainConfig:
             if isinstance(value, os.PathLike):
                 value = os.fspath(value)
             is_name = known.type == str | None and (isinstance(value, str) or name in ("method", "data"))
-            checked = value if is_name else check(known, value)
-            object.__setattr__(self, name, checked)
+            if not is_name:
+                value = check(known, value)
+            object.__setattr__(self, name, value)
         for name in ("settings", "data_settings"):
             value = getattr(self, name)
             if value is None:
@@ -108,38 +110,54 @@ class TrainConfig:
     @property
     def budget(self) -> dict[str, float]:
         """The limits that were given, by name."""
-        return {name: getattr(self, name) for name in BUDGET if getattr(self, name) is not None}
+        limits = {}
+        for name, limit in self._limits().items():
+            if limit is not None:
+                limits[name] = limit
+        return limits
+
+    def _limits(self) -> dict[str, float | None]:
+        return {name: getattr(self, name) for name in BUDGET}
 
     def given(self) -> dict[str, Any]:
         """The settings that are not at their default."""
-        known = settings_of(self)
-        return {name: value for name, value in as_dict(self).items() if value != known[name].default}
+        values = as_dict(self)
+        for name, known in settings_of(self).items():
+            if values[name] == known.default:
+                del values[name]
+        return values
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> JsonObject:
         """Plain values for settings.json, from which `from_dict` makes the same training again."""
-        values = {name: value for name, value in as_dict(self).items() if name not in (*BUDGET, *NOT_RECORDED)}
-        budget = {name: getattr(self, name) for name in BUDGET}
-        return {**values, "settings": self.settings, "data_settings": self.data_settings, "budget": budget}
+        values = as_dict(self)
+        for name in (*BUDGET, *NOT_RECORDED):
+            del values[name]
+        return {**values, "settings": self.settings, "data_settings": self.data_settings, "budget": self._limits()}
 
     @classmethod
     def from_dict(cls, info: Mapping[str, Any]) -> TrainConfig:
         """The config in a run's settings.json, of this version or an older one; the facts beside it are passed over."""
-        names = [name for name in (*settings_of(cls), "settings", "data_settings") if name not in NOT_RECORDED]
-        values = {name: info[name] for name in names if name in info}
+        values = {}
+        for name in (*settings_of(cls), "settings", "data_settings"):
+            if name in info and name not in NOT_RECORDED:
+                values[name] = info[name]
         if "compile" not in info and info.get("compiled"):
             values["compile"] = "on"
-        return cls(**values, **{name: info["budget"].get(name) for name in BUDGET})
+        for name in BUDGET:
+            values[name] = info["budget"].get(name)
+        return cls(**values)
 
     def merged(self, over: Mapping[str, Any]) -> TrainConfig:
         """With the values of `over` in place of its own. A budget replaces the whole budget, a preset all settings; `settings`
         and `data_settings` are replaced one by one."""
-        budget = dict.fromkeys(BUDGET) if any(over.get(name) is not None for name in BUDGET) else {}
+        changes = dict(over)
+        if any(over.get(name) is not None for name in BUDGET):
+            for name in BUDGET:
+                changes.setdefault(name, None)
         settings = {} if over.get("preset") else self.settings
-        tables = {
-            "settings": {**settings, **over.get("settings", {})},
-            "data_settings": {**self.data_settings, **over.get("data_settings", {})},
-        }
-        return dataclasses.replace(self, **{**budget, **over, **tables})
+        changes["settings"] = {**settings, **over.get("settings", {})}
+        changes["data_settings"] = {**self.data_settings, **over.get("data_settings", {})}
+        return dataclasses.replace(self, **changes)
 
 
 def takes_fields_of(

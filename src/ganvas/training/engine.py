@@ -14,7 +14,6 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -45,7 +44,7 @@ class Engine:
         """True in the one process that writes and prints."""
         return self.rank == 0
 
-    def autocast(self) -> contextlib.AbstractContextManager[Any]:
+    def autocast(self) -> torch.autocast:
         """The context in which losses are computed."""
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16")
 
@@ -63,18 +62,22 @@ class Engine:
 
     def average_buffers(self, module: nn.Module, but: tuple[str, ...] = ()) -> None:
         """Running statistics, which each rank gathers on its own examples; all but those named."""
-        known = module.named_buffers()
-        self.average([buffer for name, buffer in known if buffer.is_floating_point() and name not in but])
+        buffers = []
+        for name, buffer in module.named_buffers():
+            if buffer.is_floating_point() and name not in but:
+                buffers.append(buffer)
+        self.average(buffers)
 
     def gather_rows(self, tensor: Tensor) -> None:
         """Fills a tensor with one row for each of the global batch, of which each rank has its own share right."""
         if self.ranks == 1:
             return
         share = len(tensor) // self.ranks
-        mine = torch.zeros_like(tensor)
-        mine[self.rank * share : (self.rank + 1) * share] = tensor[self.rank * share : (self.rank + 1) * share]
-        dist.all_reduce(mine)
-        tensor.copy_(mine)
+        own_rows = slice(self.rank * share, (self.rank + 1) * share)
+        rows = torch.zeros_like(tensor)
+        rows[own_rows] = tensor[own_rows]
+        dist.all_reduce(rows)
+        tensor.copy_(rows)
 
     def agree(self, *values: float) -> tuple[float, ...]:
         """The largest value over all ranks, for each: so that all stop, save and schedule at the same step."""
@@ -121,28 +124,36 @@ def start_engine(device: str = "auto", precision: str = "auto") -> Engine:
 def choose_device(device: str, local_rank: int = 0) -> torch.device:
     """ "auto": CUDA, else Apple's MPS, else the CPU. UsageError where the one asked for is missing."""
     if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+        device = _best_device()
     try:
-        made = torch.device(device)
+        chosen = torch.device(device)
     except RuntimeError:
         raise UsageError(f"device must be auto, cpu, cuda, cuda:N or mps (got {device!r})") from None
-    if made.type == "cuda":
+    if chosen.type == "cuda":
         if not torch.cuda.is_available():
             raise UsageError(
                 f"device {device} is not usable here: this PyTorch ({torch.__version__}) sees no CUDA GPU. Use --device auto"
             )
-        index = local_rank if made.index is None else made.index
+        index = local_rank if chosen.index is None else chosen.index
         if index >= torch.cuda.device_count():
             raise UsageError(f"device cuda:{index} does not exist: this machine has {torch.cuda.device_count()} GPU(s)")
         torch.cuda.set_device(index)
         return torch.device("cuda", index)
-    if made.type == "mps" and not torch.backends.mps.is_available():
+    if chosen.type == "mps" and not torch.backends.mps.is_available():
         raise UsageError(
             "device mps is not usable here: it needs Apple silicon and a PyTorch built for it. Use --device auto"
         )
-    if made.type not in ("cpu", "mps"):
+    if chosen.type not in ("cpu", "mps"):
         raise UsageError(f"device must be auto, cpu, cuda, cuda:N or mps (got {device!r})")
-    return made
+    return chosen
+
+
+def _best_device() -> str:
+    if torch.cuda.is_available():
+        return "cuda"
+    if torch.backends.mps.is_available():
+        return "mps"
+    return "cpu"
 
 
 def machine_name(device: torch.device) -> str:
@@ -151,7 +162,10 @@ def machine_name(device: torch.device) -> str:
         return torch.cuda.get_device_name(device)
     name = platform.processor() or platform.machine()
     with contextlib.suppress(OSError), open("/proc/cpuinfo", encoding="utf-8") as facts:
-        name = next((line.split(":", 1)[1].strip() for line in facts if line.startswith("model name")), name)
+        for line in facts:
+            if line.startswith("model name"):
+                name = line.split(":", 1)[1].strip()
+                break
     return f"{name}, {os.cpu_count()} cores"
 
 

@@ -35,7 +35,9 @@ class Evaluator:
         if samples is not None and not self.data.kind.is_image:
             self.tell("sampled", samples, self.data.spec)
 
-        figures = self.measure(averaged) if with_metrics and self.count else {}
+        figures: dict[str, Figure] = {}
+        if with_metrics and self.count:
+            figures = self.measure(averaged)
         self.tell("evaluated", figures, image_grid)
         self.keep_best(trainer, figures)
         return seconds

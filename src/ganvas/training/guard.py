@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ganvas.doctor import Diagnosis, Finding
-from ganvas.training.trainer import Trainer, has_begun
+from ganvas.training.trainer import Trainer, TrainerState, has_begun
 
 SURE = 0.8  # a finding must be this sure, twice in a row
 CHANGES = 3  # in one session: a training that needs more has another problem
@@ -20,19 +18,19 @@ class Guard:
 
     def sure_of(self, diagnosis: Diagnosis) -> Finding | None:
         """The finding to act on now, or None. Asking counts: the next call takes a new diagnosis."""
-        finding = None
-        for one in diagnosis.findings:
-            if one.confidence >= SURE and one.change.settings:
-                finding = one
-                break
-        last, self._last = self._last, finding.name if finding else ""
-        if finding is None or finding.name != last or self.changes == CHANGES:
-            return None
-        self.changes, self._last = self.changes + 1, ""
-        return finding
+        last, self._last = self._last, ""
+        for finding in diagnosis.findings:
+            if finding.confidence < SURE or not finding.change.settings:
+                continue
+            if finding.name != last or self.changes == CHANGES:
+                self._last = finding.name
+                return None
+            self.changes += 1
+            return finding
+        return None
 
 
-def take_over(trainer: Trainer, state: dict[str, Any], *, weights: bool = True, counters: bool = True) -> bool:
+def take_over(trainer: Trainer, state: TrainerState, *, weights: bool = True, counters: bool = True) -> bool:
     """Puts another training's state into a new one with other settings. True where its weights came along.
 
     Weights, averages and the optimisers' moments come only together, and only where all shapes fit; learning rates and the other
@@ -40,13 +38,12 @@ def take_over(trainer: Trainer, state: dict[str, Any], *, weights: bool = True, 
     """
     new = trainer.state()
     fits = weights and _fits(trainer, state)
-    merged = dict(state if counters else new)
-    for part in ("method", "average", "optimizers"):
-        merged[part] = new[part]
+    merged = state.copy() if counters else new.copy()
+    merged["method"], merged["average"], merged["optimizers"] = new["method"], new["average"], new["optimizers"]
     if fits:
         # Buffers that only one of the two has (a new augmentation's strength) stay as they are.
-        for part in ("method", "average"):
-            merged[part] = {name: state[part].get(name, value) for name, value in new[part].items()}
+        merged["method"] = {name: state["method"].get(name, value) for name, value in new["method"].items()}
+        merged["average"] = {name: state["average"].get(name, value) for name, value in new["average"].items()}
         # Moments are the old ones, learning rates the new ones.
         merged["optimizers"] = {}
         for key, optimizer in new["optimizers"].items():
@@ -56,7 +53,7 @@ def take_over(trainer: Trainer, state: dict[str, Any], *, weights: bool = True, 
     return fits
 
 
-def _fits(trainer: Trainer, state: dict[str, Any]) -> bool:
+def _fits(trainer: Trainer, state: TrainerState) -> bool:
     """True where the state has the same optimisers and every parameter, in its shape."""
     for network, saved in ((trainer.method, state["method"]), (trainer.average.networks, state["average"])):
         for name, parameter in network.named_parameters():

@@ -16,7 +16,6 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import numpy as np
 import torch
@@ -36,7 +35,7 @@ SHARE = 0.025  # ... as long as they take no more of the training's time than th
 LEAST_LOOKS = 6  # however much they take, ...
 PAUSE = 1.0  # ... if so many seconds of training lie between them
 
-Numbers = dict[str, Any]
+Numbers = dict[str, float | str]
 
 _references: dict[str, Reference] = {}
 
@@ -70,7 +69,9 @@ class Health:
         """True where the budget has come to the place of the next look, on all processes alike. Asking counts."""
         place = int(trainer.progress * self.looks_wanted)
         before, self._place = self._place, place
-        return place > before if before >= 0 else trainer.steps == 0
+        if before < 0:
+            return trainer.steps == 0
+        return place > before
 
     def affordable(self, trainer: Trainer) -> bool:
         """False while this took too much of the training's time already; the start and the end are always affordable."""
@@ -160,7 +161,9 @@ class Health:
 
 
 def _joined(logits: list[Tensor]) -> Tensor | None:
-    return torch.cat(logits).float().flatten().cpu() if logits else None
+    if not logits:
+        return None
+    return torch.cat(logits).float().flatten().cpu()
 
 
 def logit_figures(real: Tensor | None, held_out: Tensor | None, fake: Tensor | None) -> Numbers:
@@ -168,7 +171,7 @@ def logit_figures(real: Tensor | None, held_out: Tensor | None, fake: Tensor | N
     D ranks right (0.5 is chance)."""
     if real is None:
         return {}
-    numbers = {"logits/real": float(real.mean()), "logits/real_std": float(real.std())}
+    numbers: Numbers = {"logits/real": float(real.mean()), "logits/real_std": float(real.std())}
     if held_out is not None:
         numbers["logits/held"] = float(held_out.mean())
         numbers["logits/overfit"] = above(real, held_out)
@@ -201,8 +204,8 @@ def dead_inputs(method: nn.Module) -> Iterator[Callable[[], Numbers]]:
     varying: dict[nn.Module, Tensor] = {}
     first_layers: dict[str, nn.Module] = {}
 
-    def watch(name: str) -> Callable[[nn.Module, tuple[Any, ...]], None]:
-        def note(layer: nn.Module, inputs: tuple[Any, ...]) -> None:
+    def watch(name: str) -> Callable[[nn.Module, tuple[object, ...]], None]:
+        def note(layer: nn.Module, inputs: tuple[object, ...]) -> None:
             if first_layers.setdefault(name, layer) is layer:
                 return  # of the data themselves many pixels never vary
             if not inputs or not isinstance(inputs[0], Tensor):

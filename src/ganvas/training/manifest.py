@@ -5,19 +5,19 @@ from __future__ import annotations
 import platform
 import subprocess
 import sys
-from typing import Any
 
 import numpy as np
 import torch
 
 from ganvas.data import Dataset
+from ganvas.files import JsonObject
 from ganvas.method import Method
 from ganvas.run import spec_as_dict
 from ganvas.training.engine import Engine, machine_name
 from ganvas.version import __version__
 
 
-def facts(method: Method, data: Dataset, engine: Engine, *, compiled: bool) -> dict[str, Any]:
+def facts(method: Method, data: Dataset, engine: Engine, *, compiled: bool) -> JsonObject:
     """Plain values for settings.json."""
     networks = {name: count_parameters(network) for name, network in method.named_children()}
     return {
@@ -50,4 +50,6 @@ def git_commit() -> str | None:
         done = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return done.stdout.strip() or None if done.returncode == 0 else None
+    if done.returncode != 0:
+        return None
+    return done.stdout.strip() or None

@@ -23,13 +23,18 @@ def has_bf16(device: torch.device) -> bool:
         return torch.cuda.is_bf16_supported(including_emulation=False)
     if device.type == "mps":
         return False
-    asks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported", "_is_arm_bf16_supported")
-    return any(getattr(torch.cpu, ask)() for ask in asks if hasattr(torch.cpu, ask))
+    for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported", "_is_arm_bf16_supported"):
+        supported = getattr(torch.cpu, name, None)  # not every PyTorch has all three
+        if supported is not None and supported():
+            return True
+    return False
 
 
 def usable_here(precision: str, device: torch.device) -> str:
     """The precision of an older run, perhaps of another machine: fp32 in place of a bf16 that `device` would emulate."""
-    return "fp32" if precision == "bf16" and not has_bf16(device) else precision
+    if precision == "bf16" and not has_bf16(device):
+        return "fp32"
+    return precision
 
 
 def choose_precision(precision: str, device: torch.device) -> tuple[str, str]:

@@ -35,7 +35,9 @@ def open_plainly(source: str, settings: Mapping[str, Any]) -> Dataset:
 def prepare(config: TrainConfig) -> Session:
     """Everything checked and built, nothing written yet."""
     run = find_run(config)
-    return resume(run, config) if run else start(config)
+    if run:
+        return resume(run, config)
+    return start(config)
 
 
 def start(config: TrainConfig, opener: Opener = open_plainly) -> Session:
@@ -46,15 +48,18 @@ def start(config: TrainConfig, opener: Opener = open_plainly) -> Session:
         check_free(config.out)
     data = open_dataset(config.data or DATA, config.data_settings, opener)
     method, first_stage = with_codes(method, config.codes, data)
+    # What was left open gets its value now.
+    if not config.budget:
+        config = dataclasses.replace(config, minutes=MINUTES)
+    if config.measure_samples is None:
+        config = dataclasses.replace(config, measure_samples=MEASURED)
     settled = dataclasses.replace(
         config,
         method=method.name,
         settings=method.settings(),
         data=data.source,
         data_settings=as_dict(data.settings),
-        minutes=config.minutes if config.budget else MINUTES,
         seed=config.seed or 0,
-        measure_samples=MEASURED if config.measure_samples is None else config.measure_samples,
     )
     folder = new_folder(config.out, method.name, data.name)
     engine = start_engine(config.device, config.precision)
@@ -64,7 +69,9 @@ def start(config: TrainConfig, opener: Opener = open_plainly) -> Session:
 def resume(run: Run, config: TrainConfig, opener: Opener = open_plainly) -> Session:
     """Continues `run`. What `config` gives must be as it was, but for budget, intervals, device and precision."""
     check_same(run, config)
-    asked = {name: value for name, value in config.given().items() if name not in KEPT}
+    asked = config.given()
+    for name in KEPT:
+        asked.pop(name, None)
     settled = dataclasses.replace(recorded_config(run).merged(asked), callbacks=config.callbacks)
     method = create(run.info["method"], None, run.info["settings"])
     data = reopen(run, config.data, opener)
@@ -110,10 +117,14 @@ def with_codes(method: Method, codes: str | Path | None, data: Dataset) -> tuple
             f" {data.spec.shape}: choose data.size and data.channels as that run had them"
         )
     recorded, given = run.info["data_settings"], as_dict(data.settings)
-    other = [f"data.{key}={recorded[key]} (here {given[key]})" for key in SHAPING if recorded.get(key) != given[key]]
-    if run.info["data"] == data.source and other:
+    different = []
+    for key in SHAPING:
+        if recorded.get(key) != given[key]:
+            different.append(f"data.{key}={recorded[key]} (here {given[key]})")
+    if run.info["data"] == data.source and different:
         raise DataError(
-            f"{codes} saw these images otherwise: with {', '.join(other)}. Give the same, so that the codes mean the same"
+            f"{codes} saw these images otherwise: with {', '.join(different)}. Give the same, so that the codes mean the"
+            " same"
         )
     return method.with_first_stage(first_stage), first_stage
 
@@ -123,7 +134,9 @@ def with_codes(method: Method, codes: str | Path | None, data: Dataset) -> tuple
 
 def open_dataset(data: str | Path | Dataset, settings: Mapping[str, Any], opener: Opener = open_plainly) -> Dataset:
     """A dataset as it is, or the source opened with settings."""
-    return data if isinstance(data, Dataset) else opener(str(data), settings)
+    if isinstance(data, Dataset):
+        return data
+    return opener(str(data), settings)
 
 
 def reopen(run: Run, data: str | Path | Dataset | None = None, opener: Opener = open_plainly) -> Dataset:
@@ -196,11 +209,11 @@ def _changed_settings(run: Run, config: TrainConfig) -> list[str]:
     asked = config.method if isinstance(config.method, Method) else recorded
     before, now = recorded.settings(), asked.with_settings(dict(config.settings)).settings()
     filled = asked.filled if isinstance(config.method, Method) else ()
-    return [
-        f"{key} was {before[key]!r}, not {value!r}"
-        for key, value in now.items()
-        if before[key] != value and key not in filled
-    ]
+    changed = []
+    for key, value in now.items():
+        if before[key] != value and key not in filled:
+            changed.append(f"{key} was {before[key]!r}, not {value!r}")
+    return changed
 
 
 def _changed_data_settings(run: Run, config: TrainConfig) -> list[str]:
@@ -208,7 +221,11 @@ def _changed_data_settings(run: Run, config: TrainConfig) -> list[str]:
     before, now = as_dict(recorded), as_dict(change(recorded, config.data_settings, where="data."))
     if before["partner"] and now["partner"] and _path(before["partner"]) == _path(now["partner"]):
         now["partner"] = before["partner"]
-    return [f"data.{key} was {before[key]!r}" for key, value in now.items() if before[key] != value]
+    changed = []
+    for key, value in now.items():
+        if before[key] != value:
+            changed.append(f"data.{key} was {before[key]!r}")
+    return changed
 
 
 def _path(source: str | Path) -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+import numpy as np
 
 from ganvas.data import DataSpec, media, write_png
 from ganvas.doctor import Finding
@@ -23,10 +23,10 @@ class Recorder(Callback):
         event = "resumed" if trainer.steps else "started"
         self.writer.row({"event": event, "step": trainer.steps, "seconds": trainer.seconds})
 
-    def logged(self, trainer: Trainer, row: dict[str, Any]) -> None:
+    def logged(self, trainer: Trainer, row: dict[str, float]) -> None:
         self.writer.row(row)
 
-    def evaluated(self, trainer: Trainer, metrics: dict[str, Figure], grid: Any) -> None:
+    def evaluated(self, trainer: Trainer, metrics: dict[str, Figure], grid: np.ndarray | None) -> None:
         if grid is not None:
             write_png(self.writer.folder / "samples" / f"{trainer.steps:08d}.png", grid)
         if metrics:
@@ -34,10 +34,10 @@ class Recorder(Callback):
             self.writer.json("metrics.json", content)
             self.writer.row({"event": "evaluated", **content})
 
-    def sampled(self, trainer: Trainer, samples: Any, spec: DataSpec) -> None:
+    def sampled(self, trainer: Trainer, samples: np.ndarray | list[str], spec: DataSpec) -> None:
         media.write_joined(self.writer.folder / "samples" / f"{trainer.steps:08d}", samples, spec)
 
-    def checked(self, trainer: Trainer, numbers: dict[str, Any]) -> None:
+    def checked(self, trainer: Trainer, numbers: dict[str, float | str]) -> None:
         self.writer.row({"event": "health", "step": trainer.steps, "seconds": trainer.seconds, **numbers})
 
     def changed(self, trainer: Trainer, finding: Finding) -> None:

@@ -29,8 +29,8 @@ def rehearsal(trainer: Trainer, batch: Batch) -> dict[str, float | str]:
         numbers[f"{update.name}/trains"] = update.trains
         if not in_phase(update, trainer.progress):
             continue
-        measured = _rehearse(trainer, update, batch)
-        numbers |= {f"{update.name}/{key}": value for key, value in measured.items()}
+        for key, value in _rehearse(trainer, update, batch).items():
+            numbers[f"{update.name}/{key}"] = value
     return numbers
 
 
@@ -43,9 +43,13 @@ def _rehearse(trainer: Trainer, update: Update, batch: Batch) -> dict[str, float
         with same_buffers(trainer.method):
             _seed(trainer, batch)
             result = trainer.update_once(update, replace(batch), commit=False)  # a copy has an empty memo
-        moves = [parameter.detach() - old for parameter, old in zip(trained, before, strict=True)]
-        with_gradient = [move for move, one in zip(moves, trained, strict=True) if one.grad is not None]
-        predicted = sum(float((g * move).sum()) for g, move in zip(result.gradients, with_gradient, strict=True))
+        gradients = iter(result.gradients)  # of those that have one
+        moves, predicted = [], 0.0
+        for parameter, old in zip(trained, before, strict=True):
+            move = parameter.detach() - old
+            moves.append(move)
+            if parameter.grad is not None:
+                predicted += float((next(gradients) * move).sum())
 
         # The loss at the new weights, with the same random numbers.
         with same_buffers(trainer.method):

@@ -19,7 +19,9 @@ def find_run(config: TrainConfig) -> Run | None:
     if resume is None or resume == "auto":
         if out is None:
             raise UsageError("--resume auto needs --out, the folder where the run is or will be")
-        return Run(out) if is_run(out) else None
+        if not is_run(out):
+            return None
+        return Run(out)
     if out is not None and Path(out).resolve() != Path(resume).resolve():
         raise UsageError(f"--resume {resume} continues in that folder, and --out names another ({out}): omit --out")
     return Run(resume)
@@ -33,9 +35,10 @@ def new_folder(out: str | Path | None, method: str, data: str) -> Path:
     if environment().ranks > 1:
         raise UsageError("a training in several processes needs --out, so that all agree on the folder")
     stem = Path("runs") / f"{method}-{data}".replace("/", "_").replace(":", "_")
-    number = 1
-    while (folder := stem if number == 1 else stem.with_name(f"{stem.name}-{number}")).exists():
+    folder, number = stem, 1
+    while folder.exists():
         number += 1
+        folder = stem.with_name(f"{stem.name}-{number}")
     return folder
 
 

@@ -15,13 +15,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 from ganvas.abilities import TwoStage
 from ganvas.data import Dataset
 from ganvas.defaults import MEASURED
 from ganvas.doctor import Finding, diagnose
 from ganvas.errors import DataError, GanvasError, UsageError
+from ganvas.files import JsonObject
 from ganvas.method import Method
 from ganvas.run import Run, RunWriter
 from ganvas.training.build import build_trainer
@@ -67,7 +67,9 @@ class Session:
 
         # Who takes part.
         self.writer = RunWriter(folder)
-        self.callbacks: list[Callback] = [Recorder(self.writer), *config.callbacks] if engine.leads else []
+        self.callbacks: list[Callback] = []
+        if engine.leads:
+            self.callbacks = [Recorder(self.writer), *config.callbacks]
         self.guard = Guard() if config.guard else None
         self.recovery = Recovery(seed, self._say)
         self.cadence = Cadence(config.checkpoint_every, config.evaluate_every)
@@ -100,7 +102,7 @@ class Session:
         """Parameters of all networks together."""
         return count_parameters(self.method)
 
-    def info(self) -> dict[str, Any]:
+    def info(self) -> JsonObject:
         """What settings.json holds: the config as it was settled, and facts about this run."""
         config = replace(self.config, settings=self.method.settings(), precision=self.engine.precision)
         return {**config.as_dict(), **facts(self.method, self.data, self.engine, compiled=self.compiled)}
@@ -237,9 +239,10 @@ class Session:
             self._tell("checked", self.health.take(self.trainer))
             diagnosis = diagnose(self.folder)
             self._tell("diagnosed", diagnosis)
-            finding = self.guard.sure_of(diagnosis) if self.guard and self.trainer.progress < 1 else None
-            if finding is not None:
-                self._change(finding)
+            if self.guard and self.trainer.progress < 1:
+                finding = self.guard.sure_of(diagnosis)
+                if finding is not None:
+                    self._change(finding)
         self.engine.wait()
         self.trainer.restart_clock()
 
@@ -256,10 +259,10 @@ class Session:
         kept = take_over(self.trainer, state, weights=not change.anew)
         self.writer.info(self.info())
         self._tell("changed", finding)
-        self._say(
-            f"the doctor found {finding.name} ({finding.confidence:.0%}) and changed {change.line}"
-            + ("" if kept else "; the networks start anew")
-        )
+        message = f"the doctor found {finding.name} ({finding.confidence:.0%}) and changed {change.line}"
+        if not kept:
+            message += "; the networks start anew"
+        self._say(message)
         self._saved_step = -1
         self._save()
 
@@ -280,7 +283,7 @@ class Session:
 
     # --- callbacks and signals ------------------------------------------------------------------------------
 
-    def _tell(self, event: str, *content: Any) -> None:
+    def _tell(self, event: str, *content: object) -> None:
         for callback in self.callbacks:
             getattr(callback, event)(self.trainer, *content)
 

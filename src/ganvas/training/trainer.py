@@ -12,7 +12,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 import torch
 from torch import Tensor
@@ -40,12 +40,13 @@ class Budget:
 
     def progress(self, steps: int, images_seen: int, seconds: float) -> float:
         """Share of the budget used, in [0, 1]."""
-        shares = [
-            used / limit if limit else 1.0
-            for used, limit in ((steps, self.steps), (images_seen, self.images), (seconds / 60, self.minutes))
-            if limit is not None
-        ]
-        return min(1.0, max(shares, default=0.0))
+        largest = 0.0
+        for used, limit in ((steps, self.steps), (images_seen, self.images), (seconds / 60, self.minutes)):
+            if limit:
+                largest = max(largest, used / limit)
+            elif limit is not None:
+                return 1.0  # nothing to spend
+        return min(1.0, largest)
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,37 @@ class UpdateResult:
     """Of the trained parameters that have one. Of a trial those before clipping."""
     norm: Tensor
     """Euclidean norm of all gradients together, before clipping."""
+
+
+class Counters(TypedDict):
+    """What a trainer counts."""
+
+    steps: int
+    seconds: float
+    rollbacks: int
+    begun: NotRequired[bool]
+
+
+class FeedState(TypedDict):
+    """The place in the data, and the number of the order that it is a place of."""
+
+    position: int
+    salt: int
+
+
+class TrainerState(TypedDict):
+    """Everything that decides the next step."""
+
+    method: dict[str, Tensor]
+    average: dict[str, Tensor]
+    optimizers: dict[str, dict[str, Any]]
+    """As `Optimizer.state_dict` gives them."""
+    generator: Tensor
+    torch: Tensor
+    cuda: Tensor | None
+    feed: FeedState
+    counters: Counters
+    best: dict[str, Any]
 
 
 class Trainer:
@@ -82,10 +114,11 @@ class Trainer:
         self.best: dict[str, Any] = {}
         self.clock: Callable[[], float] = time.perf_counter
         self._since = self.clock()
-        self._rates = {
-            key: [group["lr"] for group in optimizer.param_groups] for key, optimizer in self.optimizers.items()
-        }
-        self._trained = {key: parameters(optimizer) for key, optimizer in self.optimizers.items()}
+        self._rates: dict[str, list[float]] = {}
+        self._trained: dict[str, list[Tensor]] = {}
+        for key, optimizer in self.optimizers.items():
+            self._rates[key] = [group["lr"] for group in optimizer.param_groups]
+            self._trained[key] = parameters(optimizer)
         self._open: str | None = ""
         self._broken: dict[str, Tensor | int] = {}
         self._check()
@@ -131,10 +164,13 @@ class Trainer:
             batch.graph_kept |= update.keeps_graph
         else:
             report["loss"].backward()
-        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+        gradients = []
+        for parameter in parameters:
+            if parameter.grad is not None:
+                gradients.append(parameter.grad)
 
         # The mean over all processes.
-        scalars = {key: value.detach() for key, value in report.items() if value.ndim == 0}
+        scalars = _scalars(report)
         loss = scalars["loss"]
         means = [report[key].detach() for key in update.means]
         if commit:
@@ -152,19 +188,23 @@ class Trainer:
             raise NonFinite(update.name)
 
         # The move.
-        unclipped = gradients if commit else [gradient.clone() for gradient in gradients]
+        result = UpdateResult(report, gradients, norm)
+        if not commit:
+            result = replace(result, gradients=[gradient.clone() for gradient in gradients])
         if update.clip:
             shorten(gradients, norm, update.clip)
         optimizer.step()
         if not commit:
-            return UpdateResult(report, unclipped, norm)
+            return result
 
         # What follows from it: the method's state, later updates of this step, the log.
+        follow = update.after
+        if update.start is not None and not self.begun:
+            follow = update.start
         with torch.no_grad():
-            (update.after if self.begun or update.start is None else update.start)(report, batch)
-        logged = {key: value.detach() for key, value in report.items() if value.ndim == 0}
-        self.reports[update.name] = {**logged, "gradient_norm": norm}
-        return UpdateResult(report, gradients, norm)
+            follow(report, batch)
+        self.reports[update.name] = {**_scalars(report), "gradient_norm": norm}
+        return result
 
     @contextlib.contextmanager
     def undone(self) -> Iterator[None]:
@@ -238,11 +278,15 @@ class Trainer:
 
     def numbers(self) -> dict[str, float]:
         """The newest value of every logged scalar, as "update/key". The only place where the loop's tensors are read."""
-        names = [(f"{update}/{key}", value) for update, report in self.reports.items() for key, value in report.items()]
+        names, scalars = [], []
+        for update, report in self.reports.items():
+            for key, value in report.items():
+                names.append(f"{update}/{key}")
+                scalars.append(value.float())
         if not names:
             return {}
-        values = torch.stack([value.float() for _, value in names]).tolist()
-        return {name: value for (name, _), value in zip(names, values, strict=True)}
+        values = torch.stack(scalars).tolist()  # one question to the device for all of them
+        return dict(zip(names, values, strict=True))
 
     def remember_best(self, best: dict[str, Any]) -> None:
         """The best evaluation so far, {"metric", "value", "step"}, kept in checkpoints."""
@@ -250,19 +294,22 @@ class Trainer:
 
     # --- state ------------------------------------------------------------------------------------------------------------
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> TrainerState:
         """Everything that decides the next step, as a tree for `save_state`."""
         self.engine.average_buffers(self.method, but=self.method.carried)
         for name in self.method.carried:
             self.engine.gather_rows(self.method.get_buffer(name))
         self.engine.average_buffers(self.average.networks)
+        cuda = None
+        if self.engine.device.type == "cuda":
+            cuda = torch.cuda.get_rng_state(self.engine.device)
         return {
             "method": self.method.state_dict(),
             "average": self.average.networks.state_dict(),
             "optimizers": {key: optimizer.state_dict() for key, optimizer in self.optimizers.items()},
             "generator": self.feed.generator.get_state(),
             "torch": torch.get_rng_state(),
-            "cuda": torch.cuda.get_rng_state(self.engine.device) if self.engine.device.type == "cuda" else None,
+            "cuda": cuda,
             "feed": {"position": self.feed.position, "salt": self.feed.salt},
             "counters": {
                 "steps": self.steps,
@@ -273,7 +320,7 @@ class Trainer:
             "best": self.best,
         }
 
-    def restore(self, state: dict[str, Any]) -> None:
+    def restore(self, state: TrainerState) -> None:
         """Goes back (or on) to a state of the same method and data."""
         self.method.load_state_dict(state["method"])
         self.average.networks.load_state_dict(state["average"])
@@ -326,7 +373,16 @@ def _check_report(report: dict[str, Tensor], update: Update, method: str) -> Non
             )
 
 
-def has_begun(state: dict[str, Any]) -> bool:
+def _scalars(report: dict[str, Tensor]) -> dict[str, Tensor]:
+    """What of a report goes into the log, without its graph."""
+    scalars = {}
+    for key, value in report.items():
+        if value.ndim == 0:
+            scalars[key] = value.detach()
+    return scalars
+
+
+def has_begun(state: TrainerState) -> bool:
     """Whether the training of a state had taken its first step, or had taken over from one that had."""
     counters = state["counters"]
     return bool(counters.get("begun", counters["steps"]))  # older checkpoints count steps alone
@@ -339,7 +395,10 @@ def shorten(gradients: list[Tensor], norm: Tensor, longest: float) -> None:
 
 def parameters(optimizer: Optimizer) -> list[Tensor]:
     """All tensors that an optimiser moves."""
-    return [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    tensors = []
+    for group in optimizer.param_groups:
+        tensors += group["params"]
+    return tensors
 
 
 def _lay_out_as_parameters(optimizer: Optimizer) -> None:

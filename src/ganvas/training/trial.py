@@ -66,13 +66,14 @@ def step_ratio(trainer: Trainer) -> float | None:
     for turn in range(warmup + STEPS):
         if turn == warmup:
             began = time.perf_counter()
-        place = (turn if turn < warmup else turn - warmup) * STRIDE % STEPS
+        counts = turn >= warmup
+        number = turn - warmup if counts else turn
         for precision in spent:
             start = time.perf_counter()
-            trainer.trial_step(place, precision)
+            trainer.trial_step(number * STRIDE % STEPS, precision)
             _synchronize(trainer.engine.device)
             took = time.perf_counter() - start
-            if turn >= warmup:
+            if counts:
                 spent[precision] += took
             elif took > SECONDS:
                 return None

@@ -14,21 +14,20 @@ from torch.optim import Optimizer
 def untouched(method: nn.Module, device: torch.device) -> Iterator[None]:
     """Random states, buffers, modes, gradients and which parameters collect them: afterwards as before."""
     parameters = [(parameter, parameter.requires_grad, parameter.grad) for parameter in method.parameters()]
-    modes = [(module, module.training) for module in method.modules()]
-    compiled = [(module, module._compiled_call_impl) for module in method.modules()]
-    for module, _ in compiled:
+    modules = [(module, module.training, module._compiled_call_impl) for module in method.modules()]
+    for module, _, _ in modules:
         module._compiled_call_impl = None  # the other sizes and modes used here would compile anew
+    forked = [device] if device.type == "cuda" else []
     try:
-        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), same_buffers(method):
+        with torch.random.fork_rng(devices=forked), same_buffers(method):
             yield
     finally:
         for parameter, requires_grad, gradient in parameters:
             parameter.requires_grad_(requires_grad)
             parameter.grad = gradient
-        for module, training in modes:
+        for module, training, compiled_call in modules:
             module.training = training
-        for module, call in compiled:
-            module._compiled_call_impl = call
+            module._compiled_call_impl = compiled_call
 
 
 @contextlib.contextmanager
@@ -46,11 +45,17 @@ def same_buffers(method: nn.Module) -> Iterator[None]:
 @contextlib.contextmanager
 def same_weights(optimizer: Optimizer) -> Iterator[None]:
     """The weights that an optimiser moves, and its own state, are put back, bit for bit."""
-    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    parameters: list[Tensor] = []
+    for group in optimizer.param_groups:
+        parameters += group["params"]
     values = [parameter.detach().clone() for parameter in parameters]
     states = {}
     for parameter, state in optimizer.state.items():
-        states[parameter] = {key: value.clone() if isinstance(value, Tensor) else value for key, value in state.items()}
+        copied = dict(state)
+        for key, value in state.items():
+            if isinstance(value, Tensor):
+                copied[key] = value.clone()
+        states[parameter] = copied
     try:
         yield
     finally:

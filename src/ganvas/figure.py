@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeGuard
 
+from ganvas.files import JsonObject
+
 Better = Literal["lower", "higher"]
-Details = Mapping[str, Any]
-"""Plain values for JSON, by name."""
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,10 @@ class Figure:
     note: str = ""
     primary: bool = False
     """The figure that `best/` goes by and that runs are compared by; see `primary_figure`."""
-    details: Details = field(default_factory=dict)
+    details: Mapping[str, Any] = field(default_factory=dict)
     """How it was measured, by keys that only this measure has; plain values."""
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> JsonObject:
         """Plain values for JSON: fields that say nothing are omitted, details stand among the others."""
         values = {}
         for one in dataclasses.fields(self):
@@ -67,8 +67,8 @@ class Figure:
             raise ValueError(f"a figure needs a finite value (got {renamed.get('value')!r})")
         declared = {one.name: str(one.type) for one in dataclasses.fields(cls)}
         del declared["details"]
-        fields: dict[str, Any] = {}
-        details: dict[str, object] = {}
+        fields: JsonObject = {}
+        details: JsonObject = {}
         for key, value in renamed.items():
             if key not in declared:
                 details[str(key)] = value
@@ -137,7 +137,7 @@ def read_figures(metrics: object) -> dict[str, Figure]:
     return figures
 
 
-def figures_as_dict(figures: Mapping[str, Figure]) -> dict[str, dict[str, Any]]:
+def figures_as_dict(figures: Mapping[str, Figure]) -> dict[str, JsonObject]:
     """Plain values for JSON, by name."""
     return {name: figure.as_dict() for name, figure in figures.items()}
 

@@ -131,40 +131,40 @@ def change(owner: T, values: Mapping[str, object], *, where: str = "") -> T:
 
     `where` goes in front of a key in messages ("data." for data settings).
     """
-    known = settings_of(owner)
-    keys = [where + key for key in known]
+    settings = settings_of(owner)
+    keys = [where + key for key in settings]
     checked = {}
     for name, value in values.items():
-        if name not in known:
+        if name not in settings:
             raise UsageError(
                 f"unknown setting {where}{name}{nearest(where + name, keys)} (there are: {', '.join(keys)})"
             )
-        checked[name] = check(known[name], value, where=where)
+        checked[name] = check(settings[name], value, where=where)
     return type(owner)(**{**as_dict(owner), **checked})
 
 
-def check(known: Setting, value: object, *, where: str = "") -> Value:
+def check(declared: Setting, value: object, *, where: str = "") -> Value:
     """`value` as the setting's type, or a UsageError that names the setting, the value and what it takes."""
-    name = where + known.name
-    wanted = f"{name} must be {known.values or known.type_name}"
+    name = where + declared.name
+    wanted = f"{name} must be {declared.values or declared.type_name}"
     try:
-        read = _read(known.type, value)
+        read = _read(declared.type, value)
     except (TypeError, ValueError):
-        kind = "such as 96-48-24" if known.is_list else f"a value of type {known.type_name}"
+        kind = "such as 96-48-24" if declared.is_list else f"a value of type {declared.type_name}"
         raise UsageError(f"{wanted}, {kind} (got {value!r})") from None
     if read is None:
         return None
     if isinstance(read, tuple):
-        if not read and not known.may_be_empty:
+        if not read and not declared.may_be_empty:
             raise UsageError(f"{wanted}, such as 96-48-24 (got none)")
         for one in read:
-            _check_limits(known, one, name, f"{wanted} (got {value!r})")
+            _check_limits(declared, one, name, f"{wanted} (got {value!r})")
         return read
-    if known.choices and read not in known.choices:
-        raise UsageError(f"{wanted} (got {value!r}){nearest(str(value), map(str, known.choices))}")
+    if declared.choices and read not in declared.choices:
+        raise UsageError(f"{wanted} (got {value!r}){nearest(str(value), map(str, declared.choices))}")
     if isinstance(read, float) and not math.isfinite(read):
         raise UsageError(f"{name} must be a finite number (got {value!r})")
-    _check_limits(known, read, name, f"{wanted} (got {value!r})")
+    _check_limits(declared, read, name, f"{wanted} (got {value!r})")
     return read
 
 
@@ -179,13 +179,13 @@ def as_text(value: object) -> str:
 
 def table(owner: object) -> Iterator[tuple[str, str, str, str]]:
     """(name, default, allowed, help) of each setting, as text, for help pages and docs."""
-    for name, known in settings_of(owner).items():
-        default = known.default
+    for name, declared in settings_of(owner).items():
+        default = declared.default
         if not isinstance(owner, type):
             default = getattr(owner, name)
-        default_text = as_text(default) if known.is_list else str(default)
-        unit = f" [{known.unit}]" if known.unit else ""
-        yield name, default_text, known.values or known.type_name, known.help + unit
+        default_text = as_text(default) if declared.is_list else str(default)
+        unit = f" [{declared.unit}]" if declared.unit else ""
+        yield name, default_text, declared.values or declared.type_name, declared.help + unit
 
 
 def _read(kind: object, value: object) -> Value:
@@ -248,16 +248,16 @@ def _read_list(value: object) -> tuple[int, ...]:
     raise ValueError(value)
 
 
-def _check_limits(known: Setting, value: int | float | str, name: str, message: str) -> None:
+def _check_limits(declared: Setting, value: int | float | str, name: str, message: str) -> None:
     if isinstance(value, str):
         return
-    if known.minimum is not None and value < known.minimum:
+    if declared.minimum is not None and value < declared.minimum:
         raise UsageError(message)
-    if known.above is not None and value <= known.above:
+    if declared.above is not None and value <= declared.above:
         raise UsageError(message)
-    if known.maximum is not None and value > known.maximum:
+    if declared.maximum is not None and value > declared.maximum:
         raise UsageError(message)
-    if known.odd and value % 2 == 0:
+    if declared.odd and value % 2 == 0:
         raise UsageError(f"{name} must be odd (got {value})")
 
 

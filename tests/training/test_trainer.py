@@ -13,7 +13,7 @@ from torch.optim import SGD
 from ganvas.method import Batch, DataSpec, Method, Update, setting
 from ganvas.registry import method_names
 from ganvas.settings import settings_of
-from ganvas.training.trainer import Budget, NonFinite, Trainer, parameters
+from ganvas.training.trainer import Budget, NonFinite, Trainer, TrainerState, parameters
 from parts import assert_same, images, small, trainer_for
 
 
@@ -265,7 +265,7 @@ def test_a_state_restored_is_bit_equal_from_there_on(name: str) -> None:
     tensors, rest = pack(trainer.state())
     frozen = {key: value.clone() for key, value in tensors.items()}
 
-    def kept() -> dict[str, Any]:
+    def kept() -> TrainerState:
         return unpack({key: value.clone() for key, value in frozen.items()}, rest)
 
     def onwards() -> dict[str, Tensor]:

@@ -18,7 +18,6 @@ import types
 import typing
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from ganvas.errors import UsageError, nearest
 from ganvas.files import JsonObject, explained
@@ -29,13 +28,13 @@ LARGEST = 2**20  # bytes of a config file
 TABLES = ("settings", "data_settings", "budget")
 
 
-def config_of(given: Mapping[str, Any], assignments: Sequence[str], path: Path | None = None) -> TrainConfig:
+def config_of(given: Mapping[str, object], assignments: Sequence[str], path: Path | None = None) -> TrainConfig:
     """The command line over the config file at `path`, checked as far as it can be without data.
 
     `given` are the options by name; None and False say that one was not given. `assignments` are the words of --set.
     """
     settings, data_settings = read_assignments(assignments)
-    line = {}
+    line: JsonObject = {}
     for name, value in given.items():
         if value is not None and value is not False:
             line[name] = value
@@ -176,11 +175,11 @@ def _data_settings(table: JsonObject) -> dict[str, Value]:
     return {name: getattr(checked, name) for name in table}
 
 
-def _takes_text(known: Setting, value: str) -> bool:
-    options = (known.type,)
-    if isinstance(known.type, types.UnionType):
-        options = typing.get_args(known.type)
-    if str in options or known.is_list:
+def _takes_text(setting: Setting, value: str) -> bool:
+    options = (setting.type,)
+    if isinstance(setting.type, types.UnionType):
+        options = typing.get_args(setting.type)
+    if str in options or setting.is_list:
         return True
     return types.NoneType in options and value.strip().lower() in ("none", "null", "auto")
 

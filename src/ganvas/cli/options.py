@@ -68,31 +68,31 @@ def command_line(config: TrainConfig, *, but: tuple[str, ...]) -> list[str]:
     return words
 
 
-def flag(known: Setting) -> str:
+def flag(setting: Setting) -> str:
     """ "--checkpoint-every" """
-    return known.flag or f"--{known.name.replace('_', '-')}"
+    return setting.flag or f"--{setting.name.replace('_', '-')}"
 
 
-def _argument(known: Setting) -> inspect.Parameter:
-    info = typer.Argument(metavar=known.metavar or known.name.upper(), help=known.help)
-    return _parameter(known, Annotated[_type(known), info], None)
+def _argument(setting: Setting) -> inspect.Parameter:
+    info = typer.Argument(metavar=setting.metavar or setting.name.upper(), help=setting.help)
+    return _parameter(setting, Annotated[_type(setting), info], None)
 
 
-def _option(known: Setting) -> inspect.Parameter:
-    metavar = known.metavar or "|".join(map(str, known.choices or ())) or None
-    info = typer.Option(flag(known), metavar=metavar, help=known.help, show_default=False)
-    return _parameter(known, Annotated[_type(known), info], False if known.type is bool else None)
+def _option(setting: Setting) -> inspect.Parameter:
+    metavar = setting.metavar or "|".join(map(str, setting.choices or ())) or None
+    info = typer.Option(flag(setting), metavar=metavar, help=setting.help, show_default=False)
+    return _parameter(setting, Annotated[_type(setting), info], False if setting.type is bool else None)
 
 
-def _parameter(known: Setting, annotation: object, default: bool | None) -> inspect.Parameter:
-    return inspect.Parameter(known.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+def _parameter(setting: Setting, annotation: object, default: bool | None) -> inspect.Parameter:
+    return inspect.Parameter(setting.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 
-def _type(known: Setting) -> Any:
+def _type(setting: Setting) -> Any:
     """What the parser reads: a number or a flag where the setting is one, else text."""
-    if known.type is bool:
+    if setting.type is bool:
         return bool
-    for option in typing.get_args(known.type):
+    for option in typing.get_args(setting.type):
         if option in (int, float):
             return option | None
     return str | None

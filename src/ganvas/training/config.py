@@ -15,7 +15,7 @@ import dataclasses
 import inspect
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from ganvas.defaults import MEASURED, MINUTES
 from ganvas.errors import UsageError
@@ -61,8 +61,8 @@ class TrainConfig:
     images: int | None = setting(None, "Budget in images, clips or tokens drawn, repeats included.", minimum=1)
     steps: int | None = setting(None, "Budget in steps.", minimum=1)
     preset: str | None = setting(None, "A preset of the method; `ganvas methods NAME` shows them.")
-    settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    data_settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    settings: Mapping[str, object] = dataclasses.field(default_factory=dict)
+    data_settings: Mapping[str, object] = dataclasses.field(default_factory=dict)
     seed: int | None = setting(None, "All random draws follow from it. Default: 0.", minimum=0)
     device: str = setting("auto", "auto, cpu, cuda, cuda:N or mps. auto: a GPU if there is one.")
     precision: str = setting("auto", "auto: bf16 if it is faster on this machine.", choices=("auto", "fp32", "bf16"))
@@ -86,13 +86,13 @@ class TrainConfig:
     callbacks: Sequence[Callback] = ()
 
     def __post_init__(self) -> None:
-        for name, known in settings_of(self).items():
+        for name, declared in settings_of(self).items():
             value = getattr(self, name)
             if isinstance(value, os.PathLike):
                 value = os.fspath(value)
-            is_name = known.type == str | None and (isinstance(value, str) or name in ("method", "data"))
+            is_name = declared.type == str | None and (isinstance(value, str) or name in ("method", "data"))
             if not is_name:
-                value = check(known, value)
+                value = check(declared, value)
             object.__setattr__(self, name, value)
         for name in ("settings", "data_settings"):
             value = getattr(self, name)
@@ -119,11 +119,11 @@ class TrainConfig:
     def _limits(self) -> dict[str, float | None]:
         return {name: getattr(self, name) for name in BUDGET}
 
-    def given(self) -> dict[str, Any]:
+    def given(self) -> JsonObject:
         """The settings that are not at their default."""
         values = as_dict(self)
-        for name, known in settings_of(self).items():
-            if values[name] == known.default:
+        for name, declared in settings_of(self).items():
+            if values[name] == declared.default:
                 del values[name]
         return values
 
@@ -135,7 +135,7 @@ class TrainConfig:
         return {**values, "settings": self.settings, "data_settings": self.data_settings, "budget": self._limits()}
 
     @classmethod
-    def from_dict(cls, info: Mapping[str, Any]) -> TrainConfig:
+    def from_dict(cls, info: JsonObject) -> TrainConfig:
         """The config in a run's settings.json, of this version or an older one; the facts beside it are passed over."""
         values = {}
         for name in (*settings_of(cls), "settings", "data_settings"):
@@ -147,7 +147,7 @@ class TrainConfig:
             values[name] = info["budget"].get(name)
         return cls(**values)
 
-    def merged(self, over: Mapping[str, Any]) -> TrainConfig:
+    def merged(self, over: JsonObject) -> TrainConfig:
         """With the values of `over` in place of its own. A budget replaces the whole budget, a preset all settings; `settings`
         and `data_settings` are replaced one by one."""
         changes = dict(over)

@@ -24,7 +24,7 @@ from ganvas.training.session import Session
 METHOD, DATA = "r3gan", "digits"  # where none is given
 SHAPING = ("fit", "alpha")  # data settings that change images and not their shape
 
-Opener = Callable[[str, Mapping[str, Any]], Dataset]
+Opener = Callable[[str, Mapping[str, object]], Dataset]
 
 
 def open_plainly(source: str, settings: Mapping[str, Any]) -> Dataset:
@@ -132,7 +132,7 @@ def with_codes(method: Method, codes: str | Path | None, data: Dataset) -> tuple
 # --- the data -----------------------------------------------------------------------------------------------------------
 
 
-def open_dataset(data: str | Path | Dataset, settings: Mapping[str, Any], opener: Opener = open_plainly) -> Dataset:
+def open_dataset(data: str | Path | Dataset, settings: Mapping[str, object], opener: Opener = open_plainly) -> Dataset:
     """A dataset as it is, or the source opened with settings."""
     if isinstance(data, Dataset):
         return data

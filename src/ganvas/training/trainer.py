@@ -20,6 +20,7 @@ from torch.optim import Optimizer
 
 from ganvas.data.batch import Batch
 from ganvas.data.feed import Feed
+from ganvas.files import JsonObject
 from ganvas.method import Method, Update
 from ganvas.training.average import Average
 from ganvas.training.engine import Engine
@@ -89,7 +90,7 @@ class TrainerState(TypedDict):
     cuda: Tensor | None
     feed: FeedState
     counters: Counters
-    best: dict[str, Any]
+    best: JsonObject
 
 
 class Trainer:
@@ -111,7 +112,7 @@ class Trainer:
         self.seconds = 0.0
         self.rollbacks = 0
         self.begun = False  # whether what the first batch decides (Update.start) is decided
-        self.best: dict[str, Any] = {}
+        self.best: JsonObject = {}
         self.clock: Callable[[], float] = time.perf_counter
         self._since = self.clock()
         self._rates: dict[str, list[float]] = {}
@@ -288,7 +289,7 @@ class Trainer:
         values = torch.stack(scalars).tolist()  # one question to the device for all of them
         return dict(zip(names, values, strict=True))
 
-    def remember_best(self, best: dict[str, Any]) -> None:
+    def remember_best(self, best: JsonObject) -> None:
         """The best evaluation so far, {"metric", "value", "step"}, kept in checkpoints."""
         self.best = best
 

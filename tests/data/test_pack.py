@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pytest
@@ -48,8 +49,14 @@ def test_a_damaged_pack_is_made_again(damage: str, source: Path, own_cache: Path
 def test_a_pack_that_lacks_a_key_is_made_again(source: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch):
     before = open_data(source).images.copy()
     path = the_pack(own_cache)
-    index = pack._index
-    monkeypatch.setattr(pack, "_index", lambda file: {k: v for k, v in index(file).items() if k != "total_variance"})
+    whole = pack._index
+
+    def lacking(file: BinaryIO) -> dict[str, object]:
+        index = whole(file)
+        assert index is not None
+        return {key: value for key, value in index.items() if key != "total_variance"}
+
+    monkeypatch.setattr(pack, "_index", lacking)
     assert pack.opened(path) is None
     monkeypatch.undo()
     assert (open_data(source).images == before).all()

@@ -264,7 +264,7 @@ def test_a_failure_inside_is_tidied_up() -> None:
 
 
 def said(name: str, confidence: float = 0.9, **settings: float) -> Diagnosis:
-    return Diagnosis(False, (Finding(name, confidence, {}, Change("because", settings)),), 100)
+    return Diagnosis(False, (Finding(name, confidence, {}, Change("because", dict(settings))),), 100)
 
 
 def test_the_guard_waits_for_a_second_opinion() -> None:

@@ -41,7 +41,8 @@ class Coin(nn.Module):
 @pytest.fixture
 def coin(monkeypatch: pytest.MonkeyPatch) -> type[Method]:
     """A method that knows likelihoods and makes no images."""
-    monkeypatch.setitem(REGISTERED, "coins", Method)  # undone after the test
+    monkeypatch.setitem(REGISTERED, "coins", Method)  # so that what is registered below is undone after the test
+    del REGISTERED["coins"]
 
     class Coins(Method, HasLikelihood):
         name = "coins"

@@ -4,7 +4,7 @@
 
 Ours is what `ganvas train` runs: feed, updates, finite check, moving average. The baseline is in
 plain_loops.py: same layers, optimiser, batch and precision (fp32), with the better of 0 and 2 DataLoader
-workers. Both take turns, a block of steps each, so that a machine's moods meet both; the figures are medians
+workers. Both take turns, a block of steps each, so that timing noise meets both; the figures are medians
 over blocks.
 
 ratio           ours in fp32 over the baseline

@@ -151,7 +151,7 @@ def test_scale_and_stretch_change_the_slope() -> None:
             placed(down, **amounts)[0, 0, inner, 8].diff().mean().item(),
         )
 
-    assert slopes(scale=1) == (0.5, 0.5)  # twice as large
+    assert slopes(scale=1) == (0.5, 0.5)  # twice the size
     assert slopes(stretch=1) == (0.5, 2)  # twice as wide, half as high
 
 

@@ -54,7 +54,7 @@ def test_a_method_of_grey_images_takes_the_luma() -> None:
 
 
 def test_tiles_join() -> None:
-    """An image larger than a tile comes out as large, nearly as in one piece: batch norm's averages are the same everywhere."""
+    """An image larger than a tile keeps its size, nearly as in one piece: batch norm's averages are the same everywhere."""
     method, given = built("pix2pix"), photo(160, 200)
     whole, parts = translate(method, given).pixels, translate(method, given, tile=128).pixels
     assert parts.shape == whole.shape and np.abs(parts - whole).mean() < 0.02 * np.abs(whole).mean() + 1e-4
@@ -90,7 +90,7 @@ class Framing(nn.Module):
 
 @pytest.mark.parametrize("shape", [(70, 90), (20, 400), (300, 40)])
 def test_a_image_larger_than_the_trainings_gets_no_frame(shape: tuple[int, int]) -> None:
-    """Neither at its border nor between two tiles; one as large as the training's is what it learned."""
+    """Neither at its border nor between two tiles; one of the size of the training images is what it learned."""
     method = built("pix2pix")
     cast(Any, method).G = Framing()
     dark = Photo(np.full((3, *shape), -0.5, np.float32))

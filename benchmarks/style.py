@@ -53,7 +53,7 @@ from ganvas.networks.features.network import FeatureNetwork
 from ganvas.tasks import style_target
 from ganvas.tasks.gatys import GatysSettings, resized, size_with_longer_side
 from ganvas.tasks.style_target import Target
-from ganvas.tasks.stylise import stylise
+from ganvas.tasks.stylise import stylise_photo
 from ganvas.tasks.tiles import reflected
 
 ALPHA, BETA, TV, LR = 1.0, 30.0, 0.3, 0.04
@@ -316,7 +316,7 @@ def gains(options: argparse.Namespace) -> None:
         for word, scale_of in (("with", style_scale), ("without", lambda _, scale=one_scale: scale)):
             style_target.style_scale = scale_of  # pyright: ignore[reportPrivateImportUsage]
             settings = GatysSettings(steps=options.steps or 40)
-            done = stylise(content, [style], network=name, settings=settings, size=224, dtype=torch.bfloat16)
+            done = stylise_photo(content, [style], network=name, settings=settings, size=224, dtype=torch.bfloat16)
             write_photo(Path(options.work) / f"{name}-{word}.png", done.photo)
 
 
@@ -336,7 +336,9 @@ def layers(options: argparse.Namespace) -> None:
     wanted, kept = seen(style), seen(content)
     for named in (options.layers, "auto"):
         settings = GatysSettings(style_layers=named, **({"steps": options.steps} if options.steps else {}))
-        done = stylise(content, [style], network=options.network, settings=settings, size=256, dtype=torch.bfloat16)
+        done = stylise_photo(
+            content, [style], network=options.network, settings=settings, size=256, dtype=torch.bfloat16
+        )
         taps = seen(done.photo)
         apart = [
             relative(style_loss(gram(taps[n]), gram(wanted[n])), style_scale(gram(wanted[n])))

@@ -42,9 +42,9 @@ from plain_loops import Step, batches, copy_dcgan, gan_step, r3gan_step, stylega
 from torch import Tensor
 
 from ganvas.data import Dataset, open_data
+from ganvas.device import choose_device
+from ganvas.precision import has_bf16
 from ganvas.training.config import TrainConfig
-from ganvas.training.engine import choose_device
-from ganvas.training.precision import has_bf16
 from ganvas.training.prepare import prepare
 from ganvas.training.trainer import Trainer
 

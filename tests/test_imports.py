@@ -18,10 +18,12 @@ FILES = sorted(SOURCE.rglob("*.py"))
 GROUND = {
     "ganvas.chunks",
     "ganvas.defaults",
+    "ganvas.device",
     "ganvas.download",
     "ganvas.errors",
     "ganvas.figure",
     "ganvas.files",
+    "ganvas.precision",
     "ganvas.settings",
     "ganvas.version",
 }
@@ -56,6 +58,8 @@ MAY = {
     "tasks": {
         "ganvas",
         "ganvas.data",
+        "ganvas.doctor",
+        "ganvas.metrics",
         "ganvas.losses",
         "ganvas.abilities",
         "ganvas.method",
@@ -136,7 +140,7 @@ def inside(name: str, allowed: set[str]) -> bool:
 
 # From the ground up: a file imports its own layer and those below it.
 LAYERS = (
-    ("chunks", "defaults", "download", "errors", "figure", "files", "settings", "version"),
+    ("chunks", "defaults", "device", "download", "errors", "figure", "files", "precision", "settings", "version"),
     ("data", "networks"),
     ("losses",),
     ("abilities",),
@@ -237,7 +241,17 @@ def test_nobody_imports_the_top() -> None:
 
 @pytest.mark.parametrize(
     "reference",
-    ["chunks.py", "defaults.py", "download.py", "errors.py", "figure.py", "files.py", "settings.py", "version.py"],
+    [
+        "chunks.py",
+        "defaults.py",
+        "device.py",
+        "download.py",
+        "errors.py",
+        "figure.py",
+        "files.py",
+        "settings.py",
+        "version.py",
+    ],
 )
 def test_the_floor_stands_on_itself(reference: str) -> None:
     assert ours(SOURCE / reference) - {"ganvas"} <= GROUND
@@ -315,7 +329,7 @@ def test_public_names_exist() -> None:
     assert sorted(set(ganvas.__all__)) == ganvas.__all__
     for name in ganvas.__all__:
         assert getattr(ganvas, name) is not None
-    for package in ("data", "metrics", "methods", "networks", "losses", "training"):
+    for package in ("data", "doctor", "losses", "methods", "metrics", "networks", "tasks", "training"):
         assert getattr(ganvas, package).__name__ == f"ganvas.{package}"
     with pytest.raises(AttributeError, match="has no attribute 'trian'"):
         _ = ganvas.trian  # pyright: ignore
@@ -326,7 +340,7 @@ def test_public_names_exist() -> None:
     assert stated <= set(ganvas.__all__)
 
 
-@pytest.mark.parametrize("package", ["data", "doctor", "metrics", "report"])
+@pytest.mark.parametrize("package", ["data", "doctor", "metrics", "report", "tasks"])
 def test_packages_export_what_they_say(package: str) -> None:
     module = __import__(f"ganvas.{package}", fromlist=["__all__"])
     assert module.__all__ and all(hasattr(module, name) for name in module.__all__)

@@ -18,9 +18,9 @@ import functools
 import json
 import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, overload
 
 import numpy as np
 import torch
@@ -28,16 +28,23 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from ganvas.data.media import finished
 from ganvas.data.spec import DataSpec
-from ganvas.errors import RunError, UsageError
+from ganvas.defaults import IMPORTANCE_SAMPLES, MEASURED_SEED
+from ganvas.device import choose_device
+from ganvas.errors import DataError, RunError, UsageError
+from ganvas.figure import figures_as_dict
 from ganvas.files import JsonObject, explained, write_bytes, write_text
 from ganvas.method import Method
 from ganvas.registry import create
-from ganvas.sampling import continued, sample
 
 if TYPE_CHECKING:
-    from ganvas.data.photo import Photo
+    from PIL.Image import Image
+
+    from ganvas.data import Dataset
+    from ganvas.data.image_array import ImageArray
+    from ganvas.data.photo import ImageLike, Photo
+    from ganvas.doctor import Diagnosis
+    from ganvas.figure import Figure
 
 FORMAT = 2  # 1 had other names of settings, keys and weights
 INFO_TYPES = (  # of what settings.json must hold, and in words
@@ -47,7 +54,7 @@ INFO_TYPES = (  # of what settings.json must hold, and in words
 )
 LARGEST_JSON = 64 * 2**20  # bytes; a settings file beyond that is not one of ours
 
-Translated = TypeVar("Translated", np.ndarray, "Photo")
+Device = str | torch.device
 
 
 class Run:
@@ -122,40 +129,175 @@ class Run:
                 f"{path} is damaged ({error}). Each resume writes it anew: ganvas train --resume {self.folder}"
             ) from error
 
+    # --- tasks: each is a function of ganvas.tasks too, for a method that is loaded already ---------------------------------
+    #
+    # `raw` takes the weights without their moving average, `best` those of the best step instead of the last. `device` is auto (a
+    # GPU if there is one), cpu, cuda, cuda:N or mps.
+
     def sample(
         self, n: int = 64, *, seed: int = 0, label: int | str | None = None, prompt: str | None = None,
-        raw: bool = False, best: bool = False, settings: Mapping[str, object] | None = None,
+        settings: Mapping[str, object] | None = None, raw: bool = False, best: bool = False, device: Device = "auto",
     ) -> Any:  # fmt: skip
-        """New images, uint8 (n, H, W, C); of other kinds clips int16 (n, L), or a list of texts. Number i is the one of seed
-        `seed + i`, whatever n is.
+        """`n` new images as an ImageArray, uint8 (n, H, W, C); of other kinds clips int16 (n, L), or a list of texts. Number i is
+        that of seed `seed + i`, whatever n is.
 
         `label`, a class by number or name, asks a class-conditional method for that class only; `prompt` is a text to continue
         from. `settings` are those that only sampling reads, such as temperature.
         """
-        method = self.load_method(raw=raw, best=best, settings=settings) if raw or best or settings else self.method
-        if prompt is not None:
-            return finished(continued(method, prompt, n, seed), method.spec)
-        return finished(sample(method, n, seed, label), method.spec)
+        from ganvas import tasks
 
-    def translate(
-        self, images: Translated, direction: str = "ab", *, raw: bool = False, best: bool = False,
-        device: str | torch.device = "cpu",
-    ) -> Translated:  # fmt: skip
-        """Images into their other kind: uint8 (n, H, W, C) of one size give as many of the same size, with the channels of the
-        training; a data.photo.Photo of any size gives a Photo with its alpha and EXIF, large ones by overlapping tiles.
+        method = self._ready(raw, best, device) if not settings else None
+        method = method or self.load_method(raw=raw, best=best, device=choose_device(str(device)), settings=settings)
+        return tasks.sample(method, n, seed=seed, label=label, prompt=prompt)
 
-        `direction` "ab" is from the images that the run was trained on to their partners, "ba" back. RunError where the method
-        does not translate, UsageError where not in that direction.
+    def edit(
+        self, *, traverse: bool = False, interpolate: tuple[int, int] | None = None, code: Sequence[str] | None = None,
+        seeds: str | int | Iterable[int] = "0-7", values: int = 10, steps: int = 8,
+        raw: bool = False, best: bool = False, device: Device = "auto",
+    ) -> ImageArray:  # fmt: skip
+        """One image that shows what the parts of a latent do: a traversal of its codes, or images between two seeds; see
+        `ganvas.tasks.edit`."""
+        from ganvas import tasks
+
+        return tasks.edit(
+            self._ready(raw, best, device), traverse=traverse, interpolate=interpolate, code=code, seeds=seeds,
+            values=values, steps=steps,
+        )  # fmt: skip
+
+    def encode(
+        self, data: np.ndarray | Dataset | Path | str, labels: np.ndarray | None = None, *, split: str = "train",
+        device: Device = "auto",
+    ) -> np.ndarray:  # fmt: skip
+        """Latents of images, float32 (n, ...), or integer codes (n, L) where the method has discrete ones.
+
+        `data` are images uint8 (n, H, W, C), a data set, or what `ganvas.open_data` takes, of which the part `split` is encoded.
+        `labels` (n,) go with images in an array, for a class-conditional method. `decode` turns codes back into images.
         """
-        from ganvas.tasks.translate import translate, translate_images
+        from ganvas import tasks
+
+        if not isinstance(data, np.ndarray):
+            data = self.open_data(data, split=split)
+        return tasks.encode(self._ready(raw=False, best=False, device=device), data, labels)
+
+    def decode(self, codes: np.ndarray, labels: np.ndarray | None = None, *, device: Device = "auto") -> ImageArray:
+        """Images uint8 (n, H, W, C) of latents or codes that `encode` returned, perhaps edited."""
+        from ganvas import tasks
+
+        return tasks.decode(self._ready(raw=False, best=False, device=device), codes, labels)
+
+    @overload
+    def translate(
+        self, images: np.ndarray, direction: str = "ab", *, raw: bool = False, best: bool = False, device: Device = "auto",
+    ) -> ImageArray: ...  # fmt: skip
+    @overload
+    def translate(
+        self, images: Photo | Image | Path | str, direction: str = "ab", *, raw: bool = False, best: bool = False,
+        device: Device = "auto",
+    ) -> Photo: ...  # fmt: skip
+    def translate(
+        self, images: ImageLike, direction: str = "ab", *, raw: bool = False, best: bool = False,
+        device: Device = "auto",
+    ) -> ImageArray | Photo:  # fmt: skip
+        """Images translated into their other kind: arrays uint8 (n, H, W, C) or (H, W, C) give arrays of the same size; a path, a
+        PIL image or a Photo, of any size, gives a Photo with its alpha and EXIF.
+
+        `direction` "ab" is from the images that the run was trained on to their partners, "ba" the reverse. RunError where the
+        method does not translate, UsageError where not in that direction.
+        """
+        from ganvas import tasks
+
+        return tasks.translate(self._ready(raw, best, device), images, direction)
+
+    def restore(
+        self, image: ImageLike, mask: ImageLike | None = None, *,
+        task: str = "auto", n: int = 1, seed: int = 0, balance: float | None = None, raw: bool = False, best: bool = False,
+        device: Device = "auto",
+    ) -> list[Photo]:  # fmt: skip
+        """`n` restorations of an image of any size: denoised, upscaled or inpainted, whichever the run was trained for; see
+        `ganvas.tasks.restore`."""
+        from ganvas import tasks
 
         method = self._ready(raw, best, device)
-        if isinstance(images, np.ndarray):
-            return translate_images(method, images, direction)
-        return translate(method, images, direction)
+        return tasks.restore(method, image, mask, task=task, n=n, seed=seed, balance=balance)
 
-    def _ready(self, raw: bool, best: bool, device: str | torch.device) -> Method:
+    def stylise(
+        self, content: ImageLike, style: ImageLike | None = None, *, strength: float | None = None, size: int | None = None,
+        preserve_colour: bool = False, rgb: bool = False, device: Device = "auto",
+    ) -> Photo:  # fmt: skip
+        """A photo in the style that the run was trained on, or of `style`, by one forward pass; see `ganvas.tasks.stylise_with`.
+        `ganvas.tasks.stylise` needs no run."""
+        from ganvas.tasks.stylise import stylise_with
+
+        return stylise_with(
+            self._ready(raw=False, best=False, device=device), content, style, strength=1.0 if strength is None else strength,
+            size=size or None, colour="luminance" if preserve_colour else "free", rgb=rgb,
+        )  # fmt: skip
+
+    def evaluate(
+        self, data: Dataset | Path | str | None = None, *, settings: Mapping[str, Any] | None = None, samples: int | None = None,
+        seed: int = MEASURED_SEED, importance_samples: int = IMPORTANCE_SAMPLES, best: bool = False, device: Device = "auto",
+    ) -> dict[str, Figure]:  # fmt: skip
+        """Figures by name, each with its reference and sample count; see `ganvas.tasks.evaluate`.
+
+        `data` is what to measure against, opened with `settings` (None: the run's own data). Figures of the last weights against
+        the run's own data become the run's newest, in metrics.json.
+        """
+        from ganvas import tasks
+
+        if data is None and settings:
+            raise UsageError("settings are about the data of `data`, which is not given")
+        method = self._ready(raw=False, best=best, device=device)
+        figures = tasks.evaluate(
+            method, self.open_data(data, settings), samples=samples, seed=seed, importance_samples=importance_samples
+        )
+        if data is None and not best:
+            self.keep_metrics(figures)
+        return figures
+
+    def doctor(self) -> Diagnosis:
+        """What is wrong with the training, and one change to make; see `ganvas.tasks.doctor`."""
+        from ganvas import tasks
+
+        return tasks.doctor(self.folder)
+
+    # --- what the tasks need --------------------------------------------------------------------------------------------
+
+    def open_data(
+        self, data: Dataset | Path | str | None = None, settings: Mapping[str, Any] | None = None, *, split: str = "train",
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Dataset:  # fmt: skip
+        """The run's own data, or other data in the shape of the run's (text in its vocabulary), opened with `settings` over the
+        run's. DataError where the run was trained on another kind of data."""
+        from ganvas.data import Dataset, open_data
+        from ganvas.data.kinds import KINDS
+
+        if not isinstance(data, Dataset):
+            own = data is None or str(data) == self.info["data"]
+            like = self.info["data_settings"]
+            if not own:
+                like = KINDS[self.spec.kind].settings_like(self.spec, like)
+            source = self.info["data"] if data is None else data
+            data = open_data(source, progress=progress, **{**like, **(settings or {})})
+        part = data.part(split)
+        if part is None:
+            raise UsageError(f"{data.source} has no split {split}: split is train or test, if the data have both")
+        if part.spec.kind != self.spec.kind:
+            raise DataError(f"{self.folder} was trained on {self.spec.kind}, and {part.source} holds {part.spec.kind}")
+        return part.coded_like(self.spec)
+
+    def keep_metrics(self, figures: Mapping[str, Figure]) -> None:
+        """Writes figures of the last weights as the run's newest, metrics.json."""
+        last: JsonObject = {}
+        for row in self.log():
+            last = row if "step" in row else last
+        newest = {
+            "step": last.get("step", 0), "seconds": last.get("seconds", 0.0), "metrics": figures_as_dict(figures),
+        }  # fmt: skip
+        RunWriter(self.folder).json("metrics.json", newest)
+
+    def _ready(self, raw: bool, best: bool, device: Device) -> Method:
         """As `load_method`, read once only."""
+        device = choose_device(str(device))
         key = (raw, best, str(device))
         if key not in self._loaded:
             self._loaded[key] = self.load_method(raw=raw, best=best, device=device)

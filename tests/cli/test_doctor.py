@@ -93,7 +93,7 @@ def test_apply_knows_the_codes_and_the_machine(
     old = train_small("code_prior", tmp_path / "old", 1, codes=first.folder)
     settings = json.loads((old.folder / "settings.json").read_text())
     (old.folder / "settings.json").write_text(json.dumps({**settings, "precision": "bf16"}))
-    monkeypatch.setattr("ganvas.training.precision.has_bf16", lambda device: instructions)
+    monkeypatch.setattr("ganvas.precision.has_bf16", lambda device: instructions)
     finding = Finding("learning_rate_too_low", 0.9, {}, Change("", {"lr": 0.01}))
     train_changed(old.folder, Diagnosis(False, (finding,), 1), tmp_path / "new", json=True)
     new = Run(tmp_path / "new").info

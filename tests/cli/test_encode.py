@@ -76,7 +76,7 @@ def test_refusals(ganvas: Command, coding: Path, trained: Path, two_channels: Pa
         (
             ["encode", coding, "digits", "--out", "a.npz"],
             1,
-            "this run encodes images of (channels, height, width) (2, 30, 50)",
+            "this run encodes images of (height, width, channels) (30, 50, 2)",
         ),
         (["decode", coding, "nothing.npz", "--out", "a"], 2, "there are no codes at nothing.npz"),
         (["decode", coding, "foreign.npz", "--out", "a"], 2, "foreign.npz is not a file of `ganvas encode`"),

@@ -46,7 +46,7 @@ def test_anybody_s_images_are_measured(ganvas: Command, trained: Path, two_chann
         (
             [trained, "--data", "digits"],
             1,
-            f"the images of {trained} are 30x50 with 2 channels, those of digits ",
+            "the images of this gan are 30x50 with 2 channels, those of digits ",
         ),
     ]:
         ended = ganvas("evaluate", *words)

@@ -19,7 +19,7 @@ from ganvas.networks.features.catalog import CATALOG
 from ganvas.networks.features.extractor import build_network, open_network
 from ganvas.tasks.gatys import GatysSettings, Moment, Outcome, level_sizes, luma_full, matched_colours, optimise
 from ganvas.tasks.style_target import Target
-from ganvas.tasks.stylise import as_mask, opaque, stylise, stylise_with
+from ganvas.tasks.stylise import as_mask, opaque, stylise_photo, stylise_with
 from parts import small
 
 QUICK = GatysSettings(steps=12, levels=1)
@@ -183,39 +183,39 @@ def test_sizes_double_up_to_the_last() -> None:
 def test_alpha_bits_and_profile_stay_and_grey_stays_grey() -> None:
     alpha = np.tile(np.linspace(0, 1, 56, dtype=np.float32), (40, 1))
     grey = photo(slope(channels=1), alpha=alpha, depth=16, icc=b"profile", exif=b"exif")
-    done = stylise(grey, [photo(painting())], network="digits", settings=QUICK).photo
+    done = stylise_photo(grey, [photo(painting())], network="digits", settings=QUICK).photo
     assert done.pixels.shape == (1, 40, 56) and np.array_equal(done.alpha, alpha)  # pyright: ignore[reportArgumentType]
     assert (done.depth, done.icc, done.exif) == (16, b"profile", b"exif")
-    coloured = stylise(grey, [photo(painting())], network="digits", settings=QUICK, rgb=True).photo
+    coloured = stylise_photo(grey, [photo(painting())], network="digits", settings=QUICK, rgb=True).photo
     assert coloured.pixels.shape == (3, 40, 56) and coloured.icc is None  # the profile was for grey
     assert np.ptp(coloured.pixels, axis=0).max() > 0.05
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 30), (3, 2)])
 def test_a_content_of_a_pixel_comes_back_as_large(shape: tuple[int, int]) -> None:
-    done = stylise(photo(torch.zeros(3, *shape)), [photo(painting())], network="digits", settings=QUICK)
+    done = stylise_photo(photo(torch.zeros(3, *shape)), [photo(painting())], network="digits", settings=QUICK)
     assert done.photo.size == shape and np.isfinite(done.photo.pixels).all()
 
 
 def test_a_style_of_a_pixel_is_refused() -> None:
     with pytest.raises(DataError, match=r"the style image has 1 x 1 pixels.*16 pixels a side"):
-        stylise(photo(slope()), [photo(torch.zeros(3, 1, 1))], network="digits")
+        stylise_photo(photo(slope()), [photo(torch.zeros(3, 1, 1))], network="digits")
     with pytest.raises(DataError, match="style image 2 has 15 x 30 pixels"):
-        stylise(photo(slope()), [photo(painting()), photo(torch.zeros(3, 30, 15))], network="digits")
+        stylise_photo(photo(slope()), [photo(painting()), photo(torch.zeros(3, 30, 15))], network="digits")
 
 
 def test_numbers_that_do_not_fit_are_told() -> None:
     styles = [photo(painting())]
     with pytest.raises(UsageError, match=r"1 style\(s\) take 1 weight"):
-        stylise(photo(slope()), styles, network="digits", shares=[0.5, 0.5])
+        stylise_photo(photo(slope()), styles, network="digits", shares=[0.5, 0.5])
     with pytest.raises(DataError, match="a mask must have the size of the content: 56 x 40"):
-        stylise(photo(slope()), styles, network="digits", masks=[np.ones((8, 8), np.float32)])
+        stylise_photo(photo(slope()), styles, network="digits", masks=[np.ones((8, 8), np.float32)])
     with pytest.raises(DataError, match="all black"):
-        stylise(photo(slope()), styles, network="digits", masks=[np.zeros((40, 56), np.float32)])
+        stylise_photo(photo(slope()), styles, network="digits", masks=[np.zeros((40, 56), np.float32)])
     with pytest.raises(DataError, match=r"m\.png has 8 x 9 pixels, and the content 56 x 40"):
         as_mask(photo(torch.ones(1, 9, 8)), (40, 56), "m.png")
     with pytest.raises(UsageError, match="digits has no layer relu1_1"):
-        stylise(photo(slope()), styles, network="digits", settings=GatysSettings(style_layers="relu1_1"))
+        stylise_photo(photo(slope()), styles, network="digits", settings=GatysSettings(style_layers="relu1_1"))
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])

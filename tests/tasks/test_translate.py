@@ -14,7 +14,7 @@ from ganvas.data.photo import Photo
 from ganvas.errors import DataError, RunError, UsageError
 from ganvas.method import Method
 from ganvas.tasks.tiles import tiled
-from ganvas.tasks.translate import overview, translate, translate_images
+from ganvas.tasks.translate import overview, translate_images, translate_photo
 from parts import images, small, train_small
 
 
@@ -40,7 +40,7 @@ def test_any_size_grey_and_alpha(name: str, size: tuple[int, int]) -> None:
     for channels in (1, 3):
         for alpha in (False, True):
             given = photo(*size, channels, alpha)
-            made = translate(method, given)
+            made = translate_photo(method, given)
             assert made.pixels.shape == (3, *size) and np.abs(made.pixels).max() <= 1
             assert made.exif == given.exif and (made.alpha is given.alpha)
 
@@ -48,15 +48,15 @@ def test_any_size_grey_and_alpha(name: str, size: tuple[int, int]) -> None:
 def test_a_method_of_grey_images_takes_the_luma() -> None:
     method, given = built("pix2pix", 1), photo(20, 20)
     grey = np.tensordot(np.array([0.299, 0.587, 0.114], np.float32), given.pixels, 1)[None]
-    made = translate(method, given)
+    made = translate_photo(method, given)
     assert made.pixels.shape == (1, 20, 20)
-    np.testing.assert_allclose(made.pixels, translate(method, Photo(grey)).pixels, atol=1e-5)
+    np.testing.assert_allclose(made.pixels, translate_photo(method, Photo(grey)).pixels, atol=1e-5)
 
 
 def test_tiles_join() -> None:
     """An image larger than a tile keeps its size, nearly as in one piece: batch norm's averages are the same everywhere."""
     method, given = built("pix2pix"), photo(160, 200)
-    whole, parts = translate(method, given).pixels, translate(method, given, tile=128).pixels
+    whole, parts = translate_photo(method, given).pixels, translate_photo(method, given, tile=128).pixels
     assert parts.shape == whole.shape and np.abs(parts - whole).mean() < 0.02 * np.abs(whole).mean() + 1e-4
 
 
@@ -71,7 +71,7 @@ def test_colours_are_decided_for_the_whole_image(generator: str) -> None:
     nn.init.normal_((G if generator == "retouch" else G.retouched).table.weight, 0.0, 0.3)
     pixels = np.full((3, 64, 200), -0.5, np.float32)
     pixels[:, :, 150:] = 0.8
-    made = translate(method.eval().requires_grad_(False), Photo(pixels), tile=124).pixels
+    made = translate_photo(method.eval().requires_grad_(False), Photo(pixels), tile=124).pixels
     assert np.abs(made[:, :, :140] - pixels[:, :, :140]).max() > 0.01, "the table does something"
     np.testing.assert_allclose(made[:, :, :140], made[:, :1, :1].repeat(64, 1).repeat(140, 2), atol=1e-5)
 
@@ -94,9 +94,9 @@ def test_a_image_larger_than_the_trainings_gets_no_frame(shape: tuple[int, int])
     method = built("pix2pix")
     cast(Any, method).G = Framing()
     dark = Photo(np.full((3, *shape), -0.5, np.float32))
-    np.testing.assert_allclose(translate(method, dark, tile=192).pixels, dark.pixels, atol=1e-6)
+    np.testing.assert_allclose(translate_photo(method, dark, tile=192).pixels, dark.pixels, atol=1e-6)
     same = Photo(np.full((3, 32, 32), -0.5, np.float32))
-    assert translate(method, same).pixels.max() == 1
+    assert translate_photo(method, same).pixels.max() == 1
 
 
 def test_an_overview_is_made_wherever_there_are_two_tiles() -> None:
@@ -113,15 +113,15 @@ def test_an_overview_is_made_wherever_there_are_two_tiles() -> None:
 def test_directions_and_refusals() -> None:
     both, one = built("cyclegan"), built("pix2pix")
     given = photo(16, 16)
-    assert not np.array_equal(translate(both, given).pixels, translate(both, given, "ba").pixels)
+    assert not np.array_equal(translate_photo(both, given).pixels, translate_photo(both, given, "ba").pixels)
     with pytest.raises(UsageError, match=r"translates ab \(got direction ba\)"):
-        translate(one, given, "ba")
+        translate_photo(one, given, "ba")
     with pytest.raises(UsageError, match=r"translates ab and ba \(got direction xy\)"):
-        translate(both, given, "xy")
+        translate_photo(both, given, "xy")
     with pytest.raises(RunError, match=r"gan does not translate images \(.*cyclegan.*do\)"):
-        translate(built("gan"), given)
+        translate_photo(built("gan"), given)
     with pytest.raises(DataError, match=r"2 channels, and image files have 1, 3 or 4: put them into an \.npz"):
-        translate(built("pix2pix", 2), given)
+        translate_photo(built("pix2pix", 2), given)
 
 
 def test_arrays_of_any_channels() -> None:
@@ -145,7 +145,7 @@ def test_a_run_translates_what_the_command_does(tmp_path: Path) -> None:
     assert np.array_equal(run.translate(pixels), translate_images(run.method, pixels))
     back = run.translate(given, "ba")
     assert isinstance(back, Photo) and back.alpha is given.alpha
-    assert np.array_equal(back.pixels, translate(run.method, given, "ba").pixels)
+    assert np.array_equal(back.pixels, translate_photo(run.method, given, "ba").pixels)
     raw = run.translate(pixels, raw=True)
     assert not np.array_equal(raw, run.translate(pixels)), "the weights as trained differ from their average"
     assert np.array_equal(raw, translate_images(run.load_method(raw=True), pixels))

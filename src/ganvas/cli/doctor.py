@@ -55,12 +55,12 @@ def train_changed(folder: Path, diagnosis: Diagnosis, out: Path | None, *, json:
     from ganvas.cli.opening import open_shown
     from ganvas.cli.train import closing, print_outcome
     from ganvas.cli.view import make_view
+    from ganvas.device import choose_device
     from ganvas.errors import RunError
+    from ganvas.precision import usable_here
     from ganvas.registry import create
     from ganvas.report import ReportWriter
     from ganvas.run import Run
-    from ganvas.training.engine import choose_device
-    from ganvas.training.precision import usable_here
     from ganvas.training.prepare import recorded_config, reopen, start
 
     for finding in diagnosis.findings:

@@ -38,11 +38,10 @@ def edit(
     A code is a part of the latent with a meaning of its own, such as infogan learns; `ganvas methods NAME` says
     how it is trained. A traversal changes one code; the rest of the latent is that of the row's seed.
     """
-    from ganvas.data import grid, write_png
+    from ganvas.data import write_png
     from ganvas.errors import UsageError
     from ganvas.run import load
-    from ganvas.tasks import edit as editing
-    from ganvas.training.engine import choose_device
+    from ganvas.tasks.edit import chosen_codes
 
     if traverse == (interpolate is not None):
         raise UsageError("give either --traverse or --interpolate A B")
@@ -50,26 +49,14 @@ def edit(
         raise UsageError("--code needs --traverse")
     if out.suffix.lower() != ".png":
         raise UsageError(f"--out takes a FILE.png (got {out})")
-    rows = read_seeds(seeds)
-    method = load(run).load_method(raw=raw, best=best, device=choose_device(device))
+    opened = load(run)
+    image_grid = opened.edit(
+        traverse=traverse, interpolate=interpolate, code=code, seeds=seeds, values=values, steps=steps, raw=raw, best=best,
+        device=device,
+    )  # fmt: skip
     if interpolate:
-        image_grid = grid(editing.interpolate(method, *interpolate, steps=steps), columns=steps)
         description = f"{steps} images from seed {interpolate[0]} to seed {interpolate[1]}"
     else:
-        image_grid = editing.traverse(method, rows, code, values=values)
-        description = "a traversal of " + ", ".join(one.name for one in editing.chosen_codes(method, code))
+        description = "a traversal of " + ", ".join(one.name for one in chosen_codes(opened.method, code))
     write_png(out, image_grid)
     typer.echo(f"{description} written to {out}")
-
-
-def read_seeds(text: str) -> range:
-    """The seeds of "5" or "0-7", both ends included."""
-    from ganvas.errors import UsageError
-
-    first, dash, last = text.partition("-")
-    if not first.strip().isdecimal() or (dash and not last.strip().isdecimal()):
-        raise UsageError(f"--seeds takes a seed or two joined by -, such as 0-7 (got {text})")
-    seeds = range(int(first), int(last or first) + 1)
-    if not 1 <= len(seeds) <= 1000:
-        raise UsageError(f"--seeds must be increasing, with at most 1000 seeds (got {text})")
-    return seeds

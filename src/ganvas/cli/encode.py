@@ -29,29 +29,21 @@ def encode(
     """
     import numpy as np
 
+    from ganvas import tasks
     from ganvas.abilities import Tokenizes
-    from ganvas.cli.opening import fitting, open_shown
-    from ganvas.errors import DataError, UsageError
+    from ganvas.cli.opening import progress_of
+    from ganvas.device import choose_device
+    from ganvas.errors import UsageError
     from ganvas.files import sha256, write_aside
     from ganvas.run import load
-    from ganvas.tasks import encode as encoding
-    from ganvas.training.engine import choose_device
 
     if out.suffix.lower() != ".npz":
         raise UsageError(f"--out takes a FILE.npz (got {out})")
     opened = load(run)
     method = opened.load_method(device=choose_device(device))
-    data_settings = opened.info["data_settings"] if data == opened.info["data"] else fitting(opened)
-    dataset = open_shown(data, data_settings)
-    part = dataset.part(split)
-    if part is None:
-        raise UsageError(f"{dataset.source} has no split {split}: --split takes train or test, if the data have both")
-    if part.spec.shape != opened.spec.shape:
-        raise DataError(
-            f"this run encodes images of (channels, height, width) {opened.spec.shape},"
-            f" and those of {data} have {part.spec.shape}"
-        )
-    content: dict[str, Any] = {"codes": encoding.encode(method, part.images, part.labels)}
+    with progress_of(data) as progress:
+        part = opened.open_data(data, split=split, progress=progress)
+    content: dict[str, Any] = {"codes": tasks.encode(method, part)}
     if isinstance(method, Tokenizes):
         content["grids"] = np.array([(grid.height, grid.width, grid.size) for grid in method.grids()])
         content["codes"] = content["codes"].astype(np.int32)
@@ -75,13 +67,13 @@ def decode(
 
     Codes from other weights are refused: those of another run, or of this run before it was trained further.
     """
+    from ganvas import tasks
     from ganvas.data import write_png
     from ganvas.data.image import viewable
+    from ganvas.device import choose_device
     from ganvas.errors import UsageError
     from ganvas.files import sha256
     from ganvas.run import load
-    from ganvas.tasks import encode as encoding
-    from ganvas.training.engine import choose_device
 
     if out.is_file() or out.suffix.lower() in (".png", ".npz"):
         raise UsageError(f"--out takes a folder (got {out})")
@@ -93,7 +85,7 @@ def decode(
             " decode with the run that encoded it, or encode again"
         )
     method = opened.load_method(device=choose_device(device))
-    images = encoding.decode(method, content["codes"], content["labels"])
+    images = tasks.decode(method, content["codes"], content["labels"])
     for number, image in enumerate(viewable(images)):
         write_png(out / f"code{number:06d}.png", image)
     typer.echo(f"{len(images)} images written to {out}/ (code000000.png ...)")

@@ -11,7 +11,6 @@ from ganvas.cli.options import BestOption, DeviceOption, JsonOption
 from ganvas.defaults import IMPORTANCE_SAMPLES, MEASURED, MEASURED_SEED
 
 if TYPE_CHECKING:
-    from ganvas.data import Dataset
     from ganvas.figure import Figure
     from ganvas.run import Run
 
@@ -92,57 +91,35 @@ def _of_run(
     device: str,
 ) -> tuple[dict[str, Any], dict[str, Figure]]:
     """What was measured, and the figures."""
-    from ganvas.cli.opening import as_in, fitting, open_shown
-    from ganvas.errors import DataError, RunError
-    from ganvas.metrics import measurements
+    from ganvas import tasks
+    from ganvas.abilities import Samples
+    from ganvas.cli.opening import progress_of
+    from ganvas.device import choose_device
+    from ganvas.errors import GanvasError, RunError
     from ganvas.metrics.abilities import unmeasured
-    from ganvas.sampling import finished_samples
-    from ganvas.training.engine import choose_device
 
-    if why := unmeasured(run.info["method"]):
+    if why := unmeasured(run.info["method"]):  # before anything is opened
         raise RunError(why)
     method = run.load_method(best=best, device=choose_device(device))
-    data_settings = run.info["data_settings"] if data is None else {**fitting(run), **settings}
-    dataset = as_in(run, open_shown(data or run.info["data"], data_settings))
-    _check_shape(f"the images of {run.folder}", run.spec.shape, dataset)
+    with progress_of(data or run.info["data"]) as progress:
+        dataset = run.open_data(data, settings, progress=progress)
     facts: dict[str, Any] = {"run": str(run.folder), "data": dataset.source}
-    figures: dict[str, Figure] = {}
-    failed: list[DataError] = []
-    asked = measurements(
-        method, dataset, lambda: finished_samples(method, samples, seed), samples=samples, importance=importance
+    figures = tasks.evaluate(
+        method,
+        dataset,
+        samples=samples,
+        seed=seed,
+        importance_samples=importance,
+        say=lambda line: typer.echo(line, err=True),
     )
-    for what, measure in asked.items():
-        try:
-            figures |= measure()
-        except DataError as error:
-            failed.append(error)
-        else:
-            if what == "samples":
-                facts["n"] = samples
-    if not figures:
-        raise failed[0]
-    for error in failed:
-        typer.echo(f"not measured: {error}", err=True)
+    if isinstance(method, Samples) and dataset.kind.is_image:
+        facts["n"] = samples
     if data is None and not best:
-        _keep(run, figures)
+        try:
+            run.keep_metrics(figures)
+        except GanvasError as error:  # somebody else's run may be read-only, and can be measured all the same
+            typer.echo(f"not kept in the run: {error}", err=True)
     return facts, figures
-
-
-def _keep(run: Run, figures: dict[str, Figure]) -> None:
-    from ganvas.errors import GanvasError
-    from ganvas.figure import figures_as_dict
-    from ganvas.run import RunWriter
-
-    last: dict[str, Any] = {}
-    for row in run.log():
-        last = row if "step" in row else last
-    newest = {
-        "step": last.get("step", 0), "seconds": last.get("seconds", 0.0), "metrics": figures_as_dict(figures),
-    }  # fmt: skip
-    try:
-        RunWriter(run.folder).json("metrics.json", newest)
-    except GanvasError as error:  # somebody else's run may be read-only, and can be measured all the same
-        typer.echo(f"not kept in the run: {error}", err=True)
 
 
 def _of_images(
@@ -151,6 +128,7 @@ def _of_images(
     from ganvas.cli.opening import open_shown
     from ganvas.errors import RunError, UsageError
     from ganvas.metrics import measure
+    from ganvas.tasks.evaluate import check_shape
 
     if not path.exists():
         raise RunError(f"there is no run and there are no images at {path}")
@@ -158,7 +136,7 @@ def _of_images(
         raise UsageError(f"{path} is no run, so --data must say what its images are measured against")
     dataset = open_shown(data, settings)
     given = open_shown(str(path), {"holdout": 0, **_like(dataset.spec.channels, path)})
-    _check_shape(f"the images of {path}", given.spec.shape, dataset)
+    check_shape(f"the images of {path}", given.spec.shape, dataset)
     images = given.images[:samples]
     facts = {"images": str(path), "data": dataset.source, "n": len(images)}
     return facts, measure(images, dataset, dataset.part("test"))
@@ -169,17 +147,3 @@ def _like(channels: int, path: Path) -> dict[str, Any]:
     if path.suffix.lower() in (".npz", ".npy") or channels not in (1, 3, 4):
         return {}
     return {"channels": channels, **({"alpha": "keep"} if channels == 4 else {})}
-
-
-def _check_shape(what: str, shape: tuple[int, int, int], dataset: Dataset) -> None:
-    from ganvas.errors import DataError
-
-    if shape != dataset.spec.shape:
-        raise DataError(
-            f"{what} are {_words(shape)}, those of {dataset.source} {_words(dataset.spec.shape)}:"
-            " only like can be measured against like"
-        )
-
-
-def _words(shape: tuple[int, int, int]) -> str:
-    return f"{shape[1]}x{shape[2]} with {shape[0]} channel{'s' * (shape[0] != 1)}"

@@ -11,11 +11,11 @@ from pathlib import Path
 
 from ganvas.cli.opening import open_shown
 from ganvas.cli.options import command_line
+from ganvas.device import choose_device
 from ganvas.errors import GanvasError, UsageError
 from ganvas.registry import create
 from ganvas.run import Run
 from ganvas.training.config import TrainConfig
-from ganvas.training.engine import choose_device
 from ganvas.training.environment import environment
 from ganvas.training.prepare import check_same, create_method, open_dataset, reopen
 from ganvas.training.run_folder import check_free, new_folder

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ganvas.data import Dataset
-    from ganvas.run import Run
 
 
 def open_shown(source: str, settings: Mapping[str, Any], *, title: str = "opening") -> Dataset:
     """`open_data(source, **settings)`, with a progress bar on stderr if that is a terminal."""
     from ganvas.data import open_data
 
+    with progress_of(source, title=title) as progress:
+        return open_data(source, progress=progress, **settings)
+
+
+@contextlib.contextmanager
+def progress_of(source: str, *, title: str = "opening") -> Iterator[Callable[[int, int], None] | None]:
+    """`progress` for `open_data`: a progress bar on stderr if that is a terminal, else None."""
     if not sys.stderr.isatty():
-        return open_data(source, **settings)
+        yield None
+        return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -28,22 +36,4 @@ def open_shown(source: str, settings: Mapping[str, Any], *, title: str = "openin
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
         task = bars.add_task(f"{title} {source}", total=None)
-        return open_data(
-            source, progress=lambda done, total: bars.update(task, completed=done, total=total), **settings
-        )
-
-
-def fitting(run: Run) -> dict[str, Any]:
-    """Settings to open other data like those of the run: with the run's shape, and without partner images."""
-    from ganvas.data.kinds import KINDS
-
-    return KINDS[run.spec.kind].settings_like(run.spec, run.info["data_settings"])
-
-
-def as_in(run: Run, dataset: Dataset) -> Dataset:
-    """The data set, text encoded in the run's vocabulary; DataError if the run was trained on another kind of data."""
-    from ganvas.errors import DataError
-
-    if dataset.spec.kind != run.spec.kind:
-        raise DataError(f"{run.folder} was trained on {run.spec.kind}, and {dataset.source} holds {dataset.spec.kind}")
-    return dataset.coded_like(run.spec)
+        yield lambda done, total: bars.update(task, completed=done, total=total)

@@ -69,20 +69,18 @@ def restore(
     upright. Large images are processed in overlapping tiles, which are blended.
     """
     from ganvas.cli.output import write_json
+    from ganvas.device import choose_device
     from ganvas.errors import DataError, UsageError
     from ganvas.run import load
-    from ganvas.tasks import restore as restoring
-    from ganvas.training.engine import choose_device
+    from ganvas.tasks.restore import TASKS, blended, restoration_of
 
     if out.is_file() or out.suffix.lower() in (".png", ".jpg", ".jpeg", ".webp", ".zip"):
         raise UsageError(f"--out takes a folder (got {out})")
     method = load(run).load_method(raw=raw, best=best, device=choose_device(device))
-    restores = restoring.restoration_of(method, task)
+    restores = restoration_of(method, task)
     method = method if balance is None else blended(method, balance)
     if mask is not None and restores.degradation != "holes":
-        raise UsageError(
-            f"--mask is for inpainting, and this run of {method.name} can {restoring.TASKS[restores.degradation]}"
-        )
+        raise UsageError(f"--mask is for inpainting, and this run of {method.name} can {TASKS[restores.degradation]}")
     if mask is None and restores.degradation == "holes":
         raise UsageError(
             "inpainting needs --mask MASK.png, of the size of the image and white where pixels are missing"
@@ -104,7 +102,7 @@ def restore(
         if not json:
             typer.echo(f"{name} -> {', '.join(done[-1]['files'])}")
     if json:
-        write_json({"task": restoring.TASKS[restores.degradation], "restored": done, "problems": problems})
+        write_json({"task": TASKS[restores.degradation], "restored": done, "problems": problems})
     if problems:
         if len(planned) == 1:
             raise DataError(problems[0])
@@ -157,22 +155,6 @@ def masks_for(names: list[str], mask: Path | None) -> Callable[[str], np.ndarray
     if missing:
         raise DataError(f"there is no mask for {missing[0]} in {mask}: each mask needs the name of its image")
     return lambda name: as_mask(readers[Path(name).with_suffix("")]())
-
-
-def blended(method: Method, balance: float) -> Method:
-    """The method with its weights interpolated between those of its two phases."""
-    from ganvas.abilities import Restores, offers
-    from ganvas.errors import UsageError
-    from ganvas.registry import methods_with
-
-    if not isinstance(method, Restores) or not offers(method, Restores.blended):
-        raise UsageError(
-            f"{method.name} was trained in one phase, so --balance has no effect"
-            f" (methods with two: {methods_with(Restores.blended)})"
-        )
-    if not 0 <= balance <= 1:
-        raise UsageError(f"--balance must be from 0 to 1 (got {balance:g})")
-    return method.blended(balance)
 
 
 def _restored(

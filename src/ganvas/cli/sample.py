@@ -70,10 +70,10 @@ def sample(
     """
     from ganvas.data import media
     from ganvas.data.kinds import KINDS
+    from ganvas.device import choose_device
     from ganvas.errors import UsageError
     from ganvas.run import load
     from ganvas.sampling import finished_samples
-    from ganvas.training.engine import choose_device
 
     _check_places(out, grid, animate)
     if prompt is not None and label is not None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from ganvas.data.photo import Photo
     from ganvas.tasks.gatys import Moment
+    from ganvas.tasks.stylise import Stylised
 
 FRAMES = 60  # of a video, about
 FRAME_SIDE = 480  # pixels, its longer side
@@ -166,10 +167,10 @@ def _by_run(
     rgb: bool,
     device: str,
 ) -> tuple[Photo, dict[str, Any]]:
+    from ganvas.device import choose_device
     from ganvas.errors import UsageError
     from ganvas.run import load
     from ganvas.tasks.stylise import stylise_with
-    from ganvas.training.engine import choose_device
 
     if len(paintings) > 1:
         raise UsageError(f"a run takes one style at a time (got {len(paintings)})")
@@ -183,34 +184,19 @@ def _by_run(
 
 
 def _optimised(
-    photo: Photo, paintings: list[Photo], watcher: Watcher, *, network: str, weights_file: Path | None, weights: str | None,
-    mask: list[Path], size: int | None, minutes: float | None, preserve_colour: bool, rgb: bool, assignments: list[str],
-    seed: int, device: str, precision: str,
-) -> Any:  # fmt: skip
-    import torch
-
+    photo: Photo, paintings: list[Photo], watcher: Watcher, *, mask: list[Path], weights: str | None, assignments: list[str],
+    **options: Any,
+) -> Stylised:  # fmt: skip
+    from ganvas import tasks
     from ganvas.cli.config import read_assignments
-    from ganvas.data.photo import read_photo
     from ganvas.errors import UsageError
-    from ganvas.settings import change
-    from ganvas.tasks.gatys import GatysSettings
-    from ganvas.tasks.stylise import SIZE, as_mask, stylise
-    from ganvas.training.engine import choose_device
-    from ganvas.training.precision import choose_precision
 
-    values, of_data = read_assignments(assignments)
+    settings, of_data = read_assignments(assignments)
     if of_data:
         raise UsageError("settings of data (data.NAME) are for training, and stylising reads no data: omit them")
-    if preserve_colour:
-        values = {"colour": "luminance", **values}
-    settings = change(GatysSettings(), values)
-    where = choose_device(device)
-    chosen, _ = choose_precision(precision, where)
-    return stylise(
-        photo, paintings, network=network, weights_file=weights_file, settings=settings, shares=read_shares(weights),
-        masks=[as_mask(read_photo(one), photo.size, str(one)) for one in mask] or None,
-        size=SIZE if size is None else size or None, minutes=minutes, rgb=rgb, seed=seed, device=where,
-        dtype=torch.bfloat16 if chosen == "bf16" else torch.float32, watch=watcher.saw, stop=watcher.stopped,
+    return tasks.stylise(
+        photo, paintings, mask=mask or None, weights=read_shares(weights), settings=settings, watch=watcher.saw,
+        stop=watcher.stopped, **options,
     )  # fmt: skip
 
 

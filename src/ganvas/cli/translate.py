@@ -41,16 +41,16 @@ def translate(
     work best at the scale that they were trained at. Large images are processed in overlapping tiles.
     """
     from ganvas.cli.output import write_json
+    from ganvas.device import choose_device
     from ganvas.errors import DataError, UsageError
     from ganvas.registry import create
     from ganvas.run import load
-    from ganvas.tasks import translate as translating
-    from ganvas.training.engine import choose_device
+    from ganvas.tasks.translate import translator
 
     if out.is_file() or out.suffix.lower() in FILES:
         raise UsageError(f"--out takes a folder (got {out})")
     opened, chosen = load(run), choose_device(device)
-    translating.translator(create(opened.info["method"], None, opened.info["settings"]), direction)
+    translator(create(opened.info["method"], None, opened.info["settings"]), direction)
 
     def translate_one(images: Any) -> Any:
         return opened.translate(images, direction, raw=raw, best=best, device=chosen)

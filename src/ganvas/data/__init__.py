@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from ganvas.data.batch import Batch
     from ganvas.data.dataset import Dataset
     from ganvas.data.image import png_bytes, read_image, write_png
+    from ganvas.data.image_array import ImageArray
     from ganvas.data.image_grid import grid
     from ganvas.data.open import open_data
     from ganvas.data.settings import DataSettings
@@ -20,6 +21,7 @@ _HOMES = {
     "DataSettings": "settings",
     "DataSpec": "spec",
     "Dataset": "dataset",
+    "ImageArray": "image_array",
     "contact_sheet": "sheets",
     "grid": "image_grid",
     "open_data": "open",
@@ -33,6 +35,7 @@ __all__ = [
     "DataSettings",
     "DataSpec",
     "Dataset",
+    "ImageArray",
     "contact_sheet",
     "grid",
     "open_data",

@@ -11,12 +11,13 @@ import functools
 import io
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
 import numpy as np
 
 from ganvas.data import png16
 from ganvas.data.image import Broken, as_bytes, open_image, open_regular, reason, upright
+from ganvas.data.image_array import ImageArray
 from ganvas.data.scan import Files, scan_folder, scan_zip
 from ganvas.errors import DataError, UsageError
 from ganvas.files import write_bytes
@@ -49,6 +50,71 @@ class Photo:
     def size(self) -> tuple[int, int]:
         """(H, W)."""
         return self.pixels.shape[1], self.pixels.shape[2]
+
+    def to_array(self) -> ImageArray:
+        """The image in 8 bits, uint8 (H, W, C); alpha is the last of 2 or 4 channels."""
+        return ImageArray(_levels(dataclasses.replace(self, depth=8)))
+
+    def to_pil(self) -> Image.Image:
+        """The image in 8 bits, with its colour profile and EXIF: mode L, LA, RGB or RGBA."""
+        from PIL import Image
+
+        levels = _levels(dataclasses.replace(self, depth=8))
+        image = Image.fromarray(levels[..., 0] if levels.shape[2] == 1 else levels)
+        image.info.update({name: value for name, value in (("icc_profile", self.icc), ("exif", self.exif)) if value})
+        return image
+
+    def save(self, path: Path | str) -> None:
+        """Writes a .png, .jpg or .webp file; see `write_photo`."""
+        write_photo(path, self)
+
+    def _repr_png_(self) -> bytes | None:
+        """What a notebook shows."""
+        return ImageArray(np.moveaxis(_opaque(self), 0, 2))._repr_png_()
+
+
+ImageLike: TypeAlias = "Photo | Image.Image | np.ndarray | Path | str"
+
+
+def as_photo(image: ImageLike) -> Photo:
+    """A photo of whatever holds an image: a path, a PIL image, or an array uint8 (H, W) or (H, W, C), whose channel 2 or 4 is
+    alpha.
+
+    DataError for a file that cannot be read, UsageError for an array of another type or shape.
+    """
+    if isinstance(image, Photo):
+        return image
+    if isinstance(image, str | Path):
+        return read_photo(image)
+    if isinstance(image, np.ndarray):
+        return _of_array(image)
+    if not hasattr(image, "convert"):
+        raise UsageError(
+            f"an image is a path, a PIL image, an array uint8 (H, W, C) or a Photo (got {type(image).__name__})"
+        )
+    try:
+        return _of_pil(image.copy())  # reading EXIF changes it
+    except Broken as error:
+        raise DataError(f"cannot read the PIL image: {error}") from error
+
+
+def _of_array(array: np.ndarray) -> Photo:
+    levels = np.asarray(array)
+    levels = levels[..., None] if levels.ndim == 2 else levels
+    if levels.dtype != np.uint8 or levels.ndim != 3 or levels.shape[2] > 4 or not levels.size:
+        raise UsageError(f"an image as an array is uint8 (H, W) or (H, W, 1 to 4) (got {array.dtype} {array.shape})")
+    planes = np.moveaxis(levels.astype(np.float32) / 255, 2, 0)
+    colours = 1 if len(planes) < 3 else 3
+    alpha = np.ascontiguousarray(planes[colours]) if len(planes) > colours else None
+    return Photo(np.ascontiguousarray(planes[:colours]) * 2 - 1, alpha)
+
+
+def _opaque(photo: Photo) -> np.ndarray:
+    """uint8 (C, H, W), transparent pixels on white."""
+    pixels = photo.pixels
+    if photo.alpha is not None:
+        pixels = pixels * photo.alpha + (1 - photo.alpha)
+    return np.rint((np.clip(pixels, -1, 1) + 1) * 127.5).astype(np.uint8)
 
 
 def read_photo(path: Path | str) -> Photo:
@@ -129,9 +195,11 @@ def check_written(path: Path | str, photo: Photo | None = None) -> None:
 
 def _decoded(file: BinaryIO) -> Photo:
     image = open_image(file)  # which refuses what is too large, before anything is decoded
-    deep = None
-    if image.format == "PNG":
-        deep = _deep(file)
+    return _of_pil(image, _deep(file) if image.format == "PNG" else None)
+
+
+def _of_pil(image: Image.Image, deep: np.ndarray | None = None) -> Photo:
+    """`deep` are the levels of a file in 16 bits that Pillow reads in 8. Raises Broken."""
     try:
         image.load()
         if deep is None:

@@ -11,14 +11,59 @@ from torch import Tensor
 from ganvas.abilities import Code, Samples
 from ganvas.chunks import CHUNK, in_chunks
 from ganvas.data import grid
+from ganvas.data.image_array import ImageArray
 from ganvas.errors import UsageError, nearest
 from ganvas.method import Method
 from ganvas.registry import methods_with
 from ganvas.sampling import check_seeds, to_uint8
 
+Seeds = str | int | Iterable[int]
 REACH = 2.0  # a continuous code is trained in [-1, 1]; beyond that its effect is clearer (Chen 2016, fig. 2)
+MOST_SEEDS = 1000  # rows of a traversal
 GAP = 2  # pixels between two images; three times that between two blocks
 NORMAL = 0.5  # how far the mean square of normal latents may be from 1
+
+
+def edit(
+    method: Method, *, traverse: bool = False, interpolate: tuple[int, int] | None = None, code: Sequence[str] | None = None,
+    seeds: Seeds = "0-7", values: int = 10, steps: int = 8,
+) -> ImageArray:  # fmt: skip
+    """One image (H, W, C) uint8 that shows what the parts of a latent do; `traverse` and `interpolate` of this module give the
+    images behind it.
+
+    With `traverse` a grid per code: a row per seed of `seeds`, a column per value; `code` are the names of the codes (None: all).
+    With `interpolate` a row of `steps` images from one seed to another. UsageError unless exactly one of both is given.
+    """
+    if traverse == (interpolate is not None):
+        raise UsageError("give either traverse or interpolate")
+    if code and not traverse:
+        raise UsageError("code needs traverse")
+    if interpolate is not None:
+        return ImageArray(_interpolated(method, interpolate, steps))
+    return ImageArray(_traversed(method, read_seeds(seeds), code, values))
+
+
+def _interpolated(method: Method, ends: tuple[int, int], steps: int) -> np.ndarray:
+    return grid(interpolate(method, *ends, steps=steps), columns=steps)
+
+
+def _traversed(method: Method, seeds: Iterable[int], code: Sequence[str] | None, values: int) -> np.ndarray:
+    return traverse(method, seeds, code, values=values)
+
+
+def read_seeds(seeds: Seeds) -> list[int]:
+    """The seeds of "5", 5 or "0-7" (both ends included), or of any iterable; UsageError for other texts, or over 1000 seeds."""
+    if isinstance(seeds, int):
+        return [seeds]
+    if isinstance(seeds, str):
+        first, dash, last = seeds.partition("-")
+        if not first.strip().isdecimal() or (dash and not last.strip().isdecimal()):
+            raise UsageError(f"seeds are one number or two joined by -, such as 0-7 (got {seeds})")
+        start, end = int(first), int(last or first) + 1
+        if not 1 <= end - start <= MOST_SEEDS:
+            raise UsageError(f"seeds must be increasing, with at most {MOST_SEEDS} of them (got {seeds})")
+        return list(range(start, end))
+    return list(seeds)
 
 
 def traverse(

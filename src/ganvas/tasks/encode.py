@@ -8,8 +8,10 @@ from torch import Tensor
 
 from ganvas.abilities import Encodes, Samples, Tokenizes
 from ganvas.chunks import in_chunks
+from ganvas.data import Dataset
 from ganvas.data.batch import as_image_tensor
-from ganvas.errors import UsageError
+from ganvas.data.image_array import ImageArray
+from ganvas.errors import DataError, UsageError
 from ganvas.method import Method
 from ganvas.registry import methods_with
 from ganvas.sampling import to_uint8
@@ -17,11 +19,19 @@ from ganvas.tasks.edit import generate_images
 
 
 @torch.no_grad()
-def encode(method: Method, images: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
+def encode(method: Method, images: np.ndarray | Dataset, labels: np.ndarray | None = None) -> np.ndarray:
     """Latents float32 (n, ...) of `images` uint8 (n, H, W, C), or codes int64 (n, L) of a method that tokenizes.
 
-    `labels` (n,) are needed by class-conditional methods. UsageError if the method cannot encode, or if labels are missing.
+    `labels` (n,) are needed by class-conditional methods; a data set brings its own. UsageError if the method cannot encode, or
+    if labels are missing.
     """
+    if isinstance(images, Dataset):
+        images, labels = images.images, images.labels
+    if not isinstance(method, Encodes | Tokenizes):
+        raise UsageError(
+            f"{method.name} cannot encode images (methods that can: {methods_with(Encodes)}, {methods_with(Tokenizes)})"
+        )
+    _check_images(method, images)
     device = method.device
     if isinstance(method, Tokenizes):
 
@@ -29,10 +39,6 @@ def encode(method: Method, images: np.ndarray, labels: np.ndarray | None = None)
             return method.to_codes(as_image_tensor(images[rows.numpy()], device))
 
         return in_chunks(len(images), codes_of_rows).numpy()
-    if not isinstance(method, Encodes):
-        raise UsageError(
-            f"{method.name} cannot encode images (methods that can: {methods_with(Encodes)}, {methods_with(Tokenizes)})"
-        )
     classes = _labels(method, labels, len(images))
 
     def of_rows(rows: Tensor) -> Tensor:
@@ -42,10 +48,10 @@ def encode(method: Method, images: np.ndarray, labels: np.ndarray | None = None)
     return in_chunks(len(images), of_rows).numpy()
 
 
-def decode(method: Method, codes: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
+def decode(method: Method, codes: np.ndarray, labels: np.ndarray | None = None) -> ImageArray:
     """Images uint8 (n, H, W, C) from latents (n, ...) or codes (n, L), such as `encode` returns."""
     if isinstance(method, Tokenizes):
-        return _from_codes(method, codes)
+        return ImageArray(_from_codes(method, codes))
     if not isinstance(method, Encodes) or not isinstance(method, Samples):
         raise UsageError(f"{method.name} cannot encode, so it has no codes to decode")
     shape = tuple(method.latents([0]).shape[1:])
@@ -53,7 +59,20 @@ def decode(method: Method, codes: np.ndarray, labels: np.ndarray | None = None) 
         raise UsageError(
             f"codes of this {method.name} have the shape (n, {', '.join(map(str, shape))}) (got {codes.shape})"
         )
-    return generate_images(method, torch.from_numpy(np.asarray(codes, np.float32)), _labels(method, labels, len(codes)))
+    latents = torch.from_numpy(np.asarray(codes, np.float32))
+    return ImageArray(generate_images(method, latents, _labels(method, labels, len(codes))))
+
+
+def _check_images(method: Method, images: np.ndarray) -> None:
+    """DataError for images of another size or number of channels than the method was trained on."""
+    channels, height, width = method.spec.shape
+    if images.ndim != 4 or images.dtype != np.uint8 or not len(images):
+        raise UsageError(f"images must be uint8 (n, H, W, C), at least one (got {images.dtype} {images.shape})")
+    if images.shape[1:] != (height, width, channels):
+        raise DataError(
+            f"this run encodes images of (height, width, channels) {(height, width, channels)}, and these have"
+            f" {images.shape[1:]}"
+        )
 
 
 @torch.no_grad()

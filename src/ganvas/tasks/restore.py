@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ganvas.abilities import Restoration, Restores
+from ganvas.abilities import Restoration, Restores, offers
 from ganvas.data.degrade import upscaled
 from ganvas.data.image import LARGEST_IMAGE
-from ganvas.data.photo import Photo
+from ganvas.data.photo import ImageLike, Photo, as_photo
 from ganvas.errors import DataError, RunError, UsageError, nearest
 from ganvas.method import Method
 from ganvas.registry import methods_with
@@ -53,14 +53,22 @@ def _restorer(method: Method) -> Restores:
 
 @torch.no_grad()
 def restore(
-    method: Method, photo: Photo, mask: np.ndarray | None = None, *, n: int = 1, seed: int = 0, tile: int = 512
-) -> list[Photo]:
-    """`n` restorations of `photo`; the i-th has the seed `seed` + i. n > 1 needs a method with more than one result per image.
+    method: Method, image: ImageLike, mask: ImageLike | None = None, *,
+    task: str = "auto", n: int = 1, seed: int = 0, balance: float | None = None, tile: int = 512,
+) -> list[Photo]:  # fmt: skip
+    """`n` restorations of `image`; the i-th has the seed `seed` + i. n > 1 needs a method with more than one result per image.
 
-    `mask` (H, W), True where pixels are missing, is for inpainting. `method` is in eval mode; its device is used.
-    DataError if the photo or the mask does not fit the method, UsageError if the arguments do not.
+    `image` is a path, a PIL image, a Photo or an array uint8 (H, W, C), of any size. `mask`, for inpainting, is another image,
+    white where pixels are missing, or an array bool (H, W). `task` is denoise, upscale or inpaint, an error where the method
+    cannot; auto is what it can. `balance` from 0 to 1 is between the weights of both phases of a training, see `blended`.
+    `method` is in eval mode; its device is used. Images are processed in tiles of `tile` pixels.
+    DataError if the image or the mask does not fit the method, UsageError if the arguments do not.
     """
-    restoration = restoration_of(method)
+    restoration = restoration_of(method, task)
+    method = method if balance is None else blended(method, balance)
+    photo = as_photo(image)
+    if mask is not None and not (isinstance(mask, np.ndarray) and mask.dtype == bool):
+        mask = as_mask(as_photo(mask))
     _check(method, restoration, photo, mask, n, seed)
     return [_restored(method, restoration, photo, mask, seed + number, tile) for number in range(n)]
 
@@ -144,6 +152,18 @@ def _outputs(photo: Photo, planes: list[Tensor], scale: int) -> Photo:
         same = (made[0] == made[1]) & (made[1] == made[2])
         made = torch.where(same, made[:1], luma_full(made[None])[0])
     return dataclasses.replace(photo, pixels=made.numpy(), alpha=alpha)
+
+
+def blended(method: Method, balance: float) -> Method:
+    """The method with weights between those of its two phases: 0 the end of the first, 1 the last."""
+    if not isinstance(method, Restores) or not offers(method, Restores.blended):
+        raise UsageError(
+            f"{method.name} was trained in one phase, so balance has no effect"
+            f" (methods with two: {methods_with(Restores.blended)})"
+        )
+    if not 0 <= balance <= 1:
+        raise UsageError(f"balance must be from 0 to 1 (got {balance:g})")
+    return method.blended(balance)
 
 
 def as_mask(photo: Photo) -> np.ndarray:

@@ -1,10 +1,9 @@
 """A photo in the style of paintings, by optimising the image itself or by one forward pass of a trained method.
 
-    from ganvas.data.photo import read_photo, write_photo
-    from ganvas.tasks.stylise import stylise
+    from ganvas import tasks
 
-    done = stylise(read_photo("me.jpg"), [read_photo("painting.jpg")], minutes=2)
-    write_photo("out.png", done.photo)
+    done = tasks.stylise("me.jpg", "painting.jpg", minutes=2)
+    done.photo.save("out.png")
 
 Size, alpha, bit depth, colour profile and EXIF of the content are kept; a grey photo stays grey unless `rgb` is true.
 """
@@ -12,21 +11,25 @@ Size, alpha, bit depth, colour profile and EXIF of the content are kept; a grey 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ganvas.abilities import Stylises
-from ganvas.data.photo import Photo
+from ganvas.data.photo import ImageLike, Photo, as_photo
+from ganvas.device import choose_device
 from ganvas.errors import DataError, RunError, UsageError
 from ganvas.method import Method
 from ganvas.networks.features.extractor import open_network
 from ganvas.networks.features.network import FeatureNetwork
+from ganvas.precision import choose_precision
 from ganvas.registry import methods_with
 from ganvas.sampling import check_seeds
+from ganvas.settings import change
 from ganvas.tasks.channels import of_channels, photo_channels, whiteness
 from ganvas.tasks.gatys import GatysSettings, Watch, check_style, optimise, resized, size_with_longer_side, with_luma
 from ganvas.tasks.tiles import reflected
@@ -52,6 +55,61 @@ class Stylised:
 
 
 def stylise(
+    content: ImageLike,
+    style: ImageLike | Sequence[ImageLike],
+    *,
+    weights: Sequence[float] | None = None,
+    mask: ImageLike | Sequence[ImageLike] | None = None,
+    network: str | FeatureNetwork = "auto",
+    weights_file: Path | str | None = None,
+    size: int | None = None,
+    minutes: float | None = None,
+    preserve_colour: bool = False,
+    rgb: bool = False,
+    settings: GatysSettings | Mapping[str, object] | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    precision: str = "auto",
+    watch: Watch | None = None,
+    stop: Callable[[], bool] = lambda: False,
+) -> Stylised:
+    """`content` in the style of one image or of several, by optimising the image (see ganvas.tasks.gatys). No training is needed.
+
+    Images are paths, PIL images, arrays uint8 (H, W, C) or Photos. `weights` are the shares of several styles (None: equal), and
+    `mask` is one image per style, of the size of the content, white where the style is applied. `network` is the feature
+    extractor, `weights_file` its weights. `size` is the longer side in pixels while optimising (None: 512; 0: that of the
+    content); the result has the size of the content. `minutes` is a time limit instead of `settings.steps`. `preserve_colour`
+    changes luminance only; `rgb` gives a grey photo colours of the styles. `settings` are fields of GatysSettings.
+
+    DataError, UsageError: images or numbers that cannot be used. MissingExtra: no weights of a network.
+    """
+    photo = as_photo(content)
+    masks = None
+    if mask is not None:
+        masks = [as_mask(as_photo(one), photo.size) for one in _listed(mask)]
+    chosen = settings if isinstance(settings, GatysSettings) else change(GatysSettings(), dict(settings or {}))
+    if preserve_colour:
+        chosen = dataclasses.replace(chosen, colour="luminance")
+    where = choose_device(device)
+    chosen_precision, _ = choose_precision(precision, where)
+    longer_side = SIZE if size is None else size or None
+    return stylise_photo(
+        photo, [as_photo(one) for one in _listed(style)], network=network, weights_file=weights_file, settings=chosen,
+        shares=weights, masks=masks, size=longer_side, minutes=minutes, rgb=rgb, seed=seed, device=where,
+        dtype=torch.bfloat16 if chosen_precision == "bf16" else torch.float32, watch=watch, stop=stop,
+    )  # fmt: skip
+
+
+def _listed(images: ImageLike | Sequence[ImageLike]) -> list[ImageLike]:
+    """One image or several, as a list. An array (n, H, W, C) is several."""
+    if isinstance(images, np.ndarray):
+        return [images] if images.ndim < 4 else list(images)
+    if isinstance(images, Sequence) and not isinstance(images, str):
+        return list(images)
+    return [cast(ImageLike, images)]
+
+
+def stylise_photo(
     content: Photo,
     styles: Sequence[Photo],
     *,
@@ -109,8 +167,8 @@ def stylise(
 @torch.no_grad()
 def stylise_with(
     method: Method,
-    content: Photo,
-    style: Photo | None = None,
+    content: ImageLike,
+    style: ImageLike | None = None,
     *,
     strength: float = 1.0,
     size: int | None = None,
@@ -127,7 +185,9 @@ def stylise_with(
         raise RunError(f"{method.name} does not stylise images (methods that do: {methods_with(Stylises)})")
     if not 0 <= strength <= 1:
         raise UsageError(f"strength must be from 0 to 1 (got {strength})")
+    content = as_photo(content)
     if style is not None:
+        style = as_photo(style)
         check_style(style.size)
     device, channels = method.device, photo_channels(method)
     pixels = torch.from_numpy(content.pixels)[None].to(device)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 import torch
@@ -13,13 +15,17 @@ from ganvas.abilities import Translates
 from ganvas.chunks import in_chunks
 from ganvas.data.batch import as_image_tensor
 from ganvas.data.image import to_channels
+from ganvas.data.image_array import ImageArray
 from ganvas.data.media import to_uint8
-from ganvas.data.photo import Photo
+from ganvas.data.photo import ImageLike, Photo, as_photo
 from ganvas.errors import DataError, RunError, UsageError
 from ganvas.method import Method
 from ganvas.registry import methods_with
 from ganvas.tasks.channels import of_channels, photo_channels
 from ganvas.tasks.tiles import in_one_piece, tiled
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 OVERLAP = 128  # pixels that two tiles share; a quarter at each side is context, the rest is blended
 MARGIN = 32  # pixels added at each side of an image larger than those of the training, see `mirrored_border`
@@ -38,8 +44,26 @@ def translator(method: Method, direction: str = "ab") -> Translates:
     return method
 
 
+@overload
+def translate(method: Method, images: np.ndarray, direction: str = "ab") -> ImageArray: ...
+@overload
+def translate(method: Method, images: Photo | Image | Path | str, direction: str = "ab") -> Photo: ...
+def translate(method: Method, images: ImageLike, direction: str = "ab") -> ImageArray | Photo:
+    """Images translated by a method in eval mode, on its device.
+
+    Arrays, uint8 (n, H, W, C) or one (H, W, C), give an array of the same size. A path, a PIL image or a Photo gives a Photo, of
+    any size, with its alpha and EXIF; large ones are processed in tiles. `direction` "ab" is from the images that the method was
+    trained on to their partners, "ba" the reverse.
+    RunError where the method does not translate, UsageError where not in that direction.
+    """
+    if isinstance(images, np.ndarray) and images.ndim == 4:
+        return ImageArray(translate_images(method, images, direction))
+    result = translate_photo(method, as_photo(images), direction)
+    return result.to_array() if isinstance(images, np.ndarray) else result
+
+
 @torch.no_grad()
-def translate(method: Method, photo: Photo, direction: str = "ab", *, tile: int = 512) -> Photo:
+def translate_photo(method: Method, photo: Photo, direction: str = "ab", *, tile: int = 512) -> Photo:
     """A photo of any size, translated at that size, with the alpha and EXIF of the original. `method` is in eval mode.
 
     A method of RGB images takes a grey photo as RGB and returns RGB; a method of grey images takes the luma of a colour

@@ -12,12 +12,12 @@ from ganvas.data import Dataset, DataSettings, open_data
 from ganvas.defaults import MEASURED, MINUTES
 from ganvas.errors import DataError, RunError, UsageError
 from ganvas.method import Method
+from ganvas.precision import usable_here
 from ganvas.registry import create, methods_with
 from ganvas.run import Run
 from ganvas.settings import as_dict, change
 from ganvas.training.config import KEPT, TrainConfig
 from ganvas.training.engine import Engine, start_engine
-from ganvas.training.precision import usable_here
 from ganvas.training.run_folder import check_free, find_run, new_folder
 from ganvas.training.session import Session
 

@@ -8,11 +8,12 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from ganvas import precision
+from ganvas.precision import choose_precision
 from ganvas.registry import method_names
-from ganvas.training import engine, precision, trial
+from ganvas.training import engine, trial
 from ganvas.training import prepare as prepare_module
 from ganvas.training.config import TrainConfig
-from ganvas.training.precision import choose_precision
 from ganvas.training.prepare import prepare
 from ganvas.training.trainer import NonFinite, Trainer
 from ganvas.training.trial import step_ratio

@@ -63,6 +63,7 @@ MAY = {
         "ganvas.losses",
         "ganvas.abilities",
         "ganvas.method",
+        "ganvas.metrics",
         "ganvas.registry",
         "ganvas.networks",
         "ganvas.run",

@@ -13,7 +13,7 @@ An ability's abstract methods are what every method of it has. Its other methods
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -31,6 +31,7 @@ __all__ = [
     "Encodes",
     "HasDiscriminator",
     "HasLikelihood",
+    "LatentSpace",
     "Likelihood",
     "NamedModule",
     "Restoration",
@@ -89,6 +90,35 @@ class Code:
     size: int
 
 
+@dataclass(frozen=True)
+class LatentSpace:
+    """A space of vectors, its points, in which images can be edited.
+
+    `synthesise(map(latents, labels), labels)` are the images of `generate(latents, labels)`, but for values beyond [-1, 1], and
+    `synthesise` is differentiable with respect to the points, so that a given image can be inverted.
+    """
+
+    name: str
+    """"z", "w" or "w+"."""
+    map: Callable[[Tensor, Tensor | None], Tensor]
+    """Points (n, D), or (n, L, D) with a vector for each of L layers, of latents as `latents` gives them and labels (n,)."""
+    synthesise: Callable[[Tensor, Tensor | None, Sequence[Tensor | None]], Tensor]
+    """Images (n, C, H, W), mostly in [-1, 1], of points, labels and images of noise: one for each of `noise_sizes`, where None is
+    the noise that sampling uses; an empty sequence: that for all layers."""
+    free: int
+    """How many of the D numbers of a vector may take any value, the first ones. The others are one-hot codes."""
+    normal: bool = False
+    """Its points are independent normal numbers of variance 1: interpolation follows a great circle."""
+    layers: int = 0
+    """L; 0 where a point is one vector."""
+    noise_sizes: tuple[tuple[int, int], ...] = ()
+    """Height and width of the noise that each layer adds."""
+    takes: tuple[nn.Module, ...] = ()
+    """The layers that take a point as their input; none: the first layer with weights that `synthesise` calls."""
+    network: nn.Module | None = None
+    """The network that makes images of points; its layers are found by name."""
+
+
 class Samples(Ability):
     """Generates new examples from random latents."""
 
@@ -108,6 +138,11 @@ class Samples(Ability):
     def codes(self) -> list[Code]:
         """The parts of the latent that can be set one by one."""
         return []
+
+    def latent_spaces(self) -> tuple[LatentSpace, ...]:
+        """Optional: the spaces in which images can be edited, the most useful first. None where the latent decides values one by
+        one."""
+        return ()
 
     def drawing(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
         """Optional: the image after each step of generating it, (n, T, C, H, W) in [-1, 1]; the last is that of `generate`."""

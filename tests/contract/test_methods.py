@@ -12,7 +12,16 @@ import numpy as np
 import pytest
 import torch
 
-from ganvas.abilities import Encodes, HasLikelihood, Likelihood, Restores, Samples, Stylises, Tokenizes
+from ganvas.abilities import (
+    Encodes,
+    HasLikelihood,
+    Likelihood,
+    Restores,
+    Samples,
+    Stylises,
+    Tokenizes,
+    offers,
+)
 from ganvas.data.batch import as_image_tensor
 from ganvas.data.feed import examples_of
 from ganvas.errors import UsageError
@@ -157,6 +166,25 @@ def test_a_image_belongs_to_its_seed(name: str) -> None:
     assert torch.equal(sample(method, 1, seed=70)[0], many[70])
     assert torch.equal(sample(method, 9, seed=60), many[60:69])
     assert torch.equal(method.latents([5, 3])[0], method.latents(range(64))[5])  # pyright: ignore
+
+
+@in_shapes([name for name in IMAGE_SAMPLERS if offers(find(name), Samples.latent_spaces)])
+def test_latent_spaces_give_the_images_of_sampling(name: str, shape: Shape) -> None:
+    """To the bit, with a finite gradient on each point; the codes behind the free numbers are those of the latent."""
+    method = built(name, shape)
+    assert isinstance(method, Samples)
+    latents, labels = method.latents(range(64)), method.labels(range(64))
+    expected = method.generate(latents) if labels is None else method.generate(latents, labels)
+    spaces = method.latent_spaces()
+    assert len({space.name for space in spaces}) == len(spaces) >= 1
+    for space in spaces:
+        points = space.map(latents, labels).detach().requires_grad_()
+        assert points.ndim == (3 if space.layers else 2) and 1 <= space.free <= points.shape[-1]
+        images = space.synthesise(points, labels, [])
+        assert torch.equal(images.detach().clamp(-1, 1), expected), space.name
+        (gradient,) = torch.autograd.grad(images[:2].square().sum(), points)
+        assert bool(torch.isfinite(gradient).all()) and bool(gradient[:2, ..., : space.free].any()), space.name
+        assert not gradient[2:].any(), "an image depends on its own point alone"
 
 
 @samplers

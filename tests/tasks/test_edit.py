@@ -13,7 +13,8 @@ from ganvas.abilities import Code, Samples
 from ganvas.errors import UsageError
 from ganvas.method import Method
 from ganvas.sampling import sample, to_uint8
-from ganvas.tasks.edit import chosen_codes, edited, interpolate, spherical, traverse
+from ganvas.tasks.edit import chosen_codes, edited, interpolate, traverse
+from ganvas.tasks.latents import spherical
 from parts import images, small
 
 
@@ -89,12 +90,21 @@ def test_an_interpolation_ends_at_both_seeds() -> None:
     assert not np.array_equal(strip[2], strip[0])
 
 
-def test_an_interpolation_needs_plain_noise() -> None:
-    with pytest.raises(UsageError, match="the latents of infogan are not plain normal vectors"):
-        interpolate(built("infogan"), 0, 1)
+def test_an_interpolation_keeps_the_codes_of_the_first() -> None:
+    method = built("infogan")
+    strip = interpolate(method, 3, 11, steps=4)
+    np.testing.assert_array_equal(strip[0], to_uint8(sample(method, 1, seed=3))[0])
+    latents = method.latents([3, 11])
+    latents[1, 8:] = latents[0, 8:]
+    np.testing.assert_array_equal(strip[-1], to_uint8(method.generate(latents))[1])
+
+
+def test_an_interpolation_needs_a_latent_space() -> None:
+    with pytest.raises(UsageError, match="pixelcnn has no latent space in which images can be edited"):
+        interpolate(built("pixelcnn"), 0, 1)
     with pytest.raises(UsageError, match="at least 2 steps"):
         interpolate(built("gan"), 0, 1, steps=1)
-    with pytest.raises(UsageError, match="cannot generate images from noise"):
+    with pytest.raises(UsageError, match="has no latent space"):
         interpolate(Method(), 0, 1)
 
 

@@ -264,10 +264,27 @@ class StyleGenerator(nn.Module):
         self.truncation = truncation
 
     def forward(self, z: Tensor, label: Tensor | None = None) -> Tensor:
+        return self.synthesis(self.to_layers(self.style(z, label)))
+
+    def style(self, z: Tensor, label: Tensor | None = None) -> Tensor:
+        """w (N, E) of z, truncated."""
         w = self.mapping(z, label)
         if self.truncation != 1:
             w = torch.lerp(self.mapping.average.to(w.dtype), w, self.truncation)
-        return self.synthesis(w[:, None].expand(-1, self.synthesis.inputs, -1))
+        return w
+
+    def to_layers(self, w: Tensor) -> Tensor:
+        """The same w (N, E) for each style input, (N, L, E)."""
+        return w[:, None].expand(-1, self.synthesis.inputs, -1)
+
+
+def style_inputs(synthesis: Synthesis) -> tuple[nn.Module, ...]:
+    """The linear layers that turn w into the scales of each convolution, in the order of the images' sizes."""
+    layers: list[nn.Module] = []
+    for module in synthesis.modules():
+        if isinstance(module, StyleLayer | ToImage):
+            layers.append(module.style)
+    return tuple(layers)
 
 
 # --- D -----------------------------------------------------------------------------------------------------------------------

@@ -9,19 +9,19 @@ import torch
 from torch import Tensor
 
 from ganvas.abilities import Code, Samples
-from ganvas.chunks import CHUNK, in_chunks
+from ganvas.chunks import in_chunks
 from ganvas.data import grid
 from ganvas.data.image_array import ImageArray
 from ganvas.errors import UsageError, nearest
 from ganvas.method import Method
 from ganvas.registry import methods_with
 from ganvas.sampling import check_seeds, to_uint8
+from ganvas.tasks.latents import between, editable, points_of, space_of, synthesised
 
 Seeds = str | int | Iterable[int]
 REACH = 2.0  # a continuous code is trained in [-1, 1]; beyond that its effect is clearer (Chen 2016, fig. 2)
 MOST_SEEDS = 1000  # rows of a traversal
 GAP = 2  # pixels between two images; three times that between two blocks
-NORMAL = 0.5  # how far the mean square of normal latents may be from 1
 
 
 def edit(
@@ -110,33 +110,15 @@ def edited(latents: Tensor, code: Code, values: int = 10, reach: float = REACH) 
 def interpolate(method: Method, first: int, last: int, steps: int = 8) -> np.ndarray:
     """Images (steps, H, W, C) uint8 interpolated from seed `first` to seed `last`, both included.
 
-    Interpolation is spherical, so that latents keep the length they have in training. The class of a class-conditional method
-    is that of `first`. UsageError if the latents are not plain normal vectors.
+    Normal latents go on a great circle, so that they keep the length they have in training. Class and codes are those of
+    `first`. UsageError if the method has no latent space.
     """
-    if not isinstance(method, Samples):
-        raise UsageError(f"{method.name} cannot generate images from noise, so there is nothing to interpolate")
     if steps < 2:
         raise UsageError(f"an interpolation needs at least 2 steps (got {steps})")
-    for seed in (first, last):
-        check_seeds(1, seed)
-    _expect_plain_noise(method)
-    ends = method.latents([first, last])
-    label = method.labels([first])
-    latents = spherical(ends[0], ends[1], torch.linspace(0, 1, steps))
-    return generate_images(method, latents, None if label is None else label.repeat(steps))
-
-
-def spherical(first: Tensor, last: Tensor, shares: Tensor) -> Tensor:
-    """Points (n, ...) at `shares` (n,) in [0, 1] of the great circle from first to last (Shoemake 1985).
-
-    Linear interpolation if both have the same or opposite directions, where the great circle is not unique.
-    """
-    shares = shares.view(-1, *[1] * first.ndim)
-    cosine = (first * last).sum() / (first.norm() * last.norm()).clamp_min(1e-12)
-    angle = torch.arccos(cosine.clamp(-1, 1))
-    if float(angle.sin()) < 1e-4:
-        return torch.lerp(first, last, shares)
-    return (torch.sin((1 - shares) * angle) * first + torch.sin(shares * angle) * last) / torch.sin(angle)
+    space = next((one for one in editable(method).latent_spaces() if one.normal), space_of(method))
+    ends = points_of(method, space, [first, last])
+    way = between(space, ends.values[0], ends.values[1], torch.linspace(0, 1, steps))
+    return synthesised(method, space, ends.rows([0] * steps).with_values(way))
 
 
 @torch.no_grad()
@@ -181,14 +163,3 @@ def stacked_grids(grids: Sequence[np.ndarray]) -> np.ndarray:
         canvas[top : top + one.shape[0], : one.shape[1]] = one
         top += one.shape[0] + between
     return canvas
-
-
-def _expect_plain_noise(method: Samples) -> None:
-    """UsageError for latents with one-hot parts, or of more than one axis: they cannot be interpolated spherically."""
-    probe = method.latents(range(CHUNK))
-    codes = method.codes()
-    if codes or probe.ndim != 2 or abs(float(probe.square().mean()) - 1) > NORMAL:
-        raise UsageError(
-            f"the latents of {method.name} are not plain normal vectors, so they cannot be interpolated"
-            + ("; its codes can be traversed instead" if codes else "")
-        )

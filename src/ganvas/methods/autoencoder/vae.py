@@ -23,13 +23,13 @@ Departs from the paper: Adam; strided convolutions in place of one hidden layer 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
-from ganvas.abilities import Encodes, HasLikelihood, Likelihood, Samples
+from ganvas.abilities import Encodes, HasLikelihood, LatentSpace, Likelihood, Samples
 from ganvas.errors import UsageError
 from ganvas.losses.divergence import normal_kl, normal_log_likelihood
 from ganvas.losses.likelihood import (
@@ -195,6 +195,14 @@ class VAE(Autoencoder, Samples, Encodes, HasLikelihood):
     def generate(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
         """Mean images (n, C, H, W) in [-1, 1]."""
         return self.mean(self.G(latents).float())
+
+    def latent_spaces(self) -> tuple[LatentSpace, ...]:
+        """z."""
+
+        def synthesise(points: Tensor, labels: Tensor | None, noise: Sequence[Tensor | None]) -> Tensor:
+            return self.mean(self.G(points).float())
+
+        return (LatentSpace("z", lambda latents, labels: latents, synthesise, self.z_dim, normal=True, network=self.G),)
 
     def encode(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
         """mu (n, z_dim). Where training binarised stochastically the grey itself is encoded, which is the mean of that."""

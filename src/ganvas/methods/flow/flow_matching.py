@@ -18,13 +18,13 @@ enough for two CPU cores; no reflow.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import torch
 from torch import Tensor
 from torch.optim import Adam, Optimizer
 
-from ganvas.abilities import Samples
+from ganvas.abilities import LatentSpace, Samples
 from ganvas.errors import UsageError
 from ganvas.losses.flow import flow_matching, guided, on_path
 from ganvas.method import Batch, Classes, DataSpec, Update, setting, step_factor
@@ -125,6 +125,16 @@ class FlowMatching(Classes, Samples):
         """Where the flow carries x_0 (n, C * H * W): images (n, C, H, W) in [-1, 1]."""
         *_, x = self.flow(latents, labels)
         return x.clamp(-1, 1)
+
+    def latent_spaces(self) -> tuple[LatentSpace, ...]:
+        """z is x_0."""
+
+        def synthesise(points: Tensor, labels: Tensor | None, noise: Sequence[Tensor | None]) -> Tensor:
+            *_, x = self.flow(points, labels)
+            return x
+
+        free = math.prod(self.shape)
+        return (LatentSpace("z", lambda latents, labels: latents, synthesise, free, normal=True, network=self.v),)
 
     def drawing(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
         """x after each step of the solver, (n, sampling_steps, C, H, W) in [-1, 1]."""

@@ -8,14 +8,14 @@ for each G puts D first and draws new noise for each update.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
-from ganvas.abilities import HasDiscriminator, Samples
+from ganvas.abilities import HasDiscriminator, LatentSpace, Samples
 from ganvas.data.augment import adapted, adaptive_augment, diff_augment
 from ganvas.losses.adversarial import discriminator_cross_entropy, discriminator_report, non_saturating_generator
 from ganvas.method import Batch, Classes, DataSpec, Update, setting
@@ -126,6 +126,15 @@ class Pair(Classes, Samples, HasDiscriminator):
     def generate(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
         """Images (n, C, H, W) in [-1, 1]; of the classes `labels` (n,) where G is conditioned on classes."""
         return (self.G(latents, labels) if self.classes else self.G(latents)).clamp(-1, 1)
+
+    def latent_spaces(self) -> tuple[LatentSpace, ...]:
+        """z; of a method with codes, all but the codes is free."""
+
+        def synthesise(points: Tensor, labels: Tensor | None, noise: Sequence[Tensor | None]) -> Tensor:
+            return self.G(points, labels) if self.classes else self.G(points)
+
+        free = self.latents([0]).shape[1] - sum(code.size for code in self.codes())
+        return (LatentSpace("z", lambda latents, labels: latents, synthesise, free, normal=True, network=self.G),)
 
 
 class Adversarial(Pair):

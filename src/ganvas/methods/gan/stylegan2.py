@@ -20,17 +20,19 @@ asked for.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 from torch.optim import Adam, Optimizer
 
+from ganvas.abilities import LatentSpace
 from ganvas.losses.adversarial import discriminator_cross_entropy, discriminator_report, non_saturating_generator
 from ganvas.losses.gradient import auto_gamma, path_length, squared_gradient
 from ganvas.method import Batch, DataSpec, Update, setting, step_factor
 from ganvas.methods.gan._base import Pair
 from ganvas.networks.conditional import projected
-from ganvas.networks.style import StyleDiscriminator, StyleGenerator
+from ganvas.networks.style import StyleDiscriminator, StyleGenerator, style_inputs
 from ganvas.registry import preset
 
 
@@ -175,6 +177,34 @@ class StyleGAN2(Pair):
 
     def schedule(self, progress: float, steps: int) -> float:
         return step_factor(self.decay, progress)
+
+    # --- editing -------------------------------------------------------------------------------------------------------------
+
+    def latent_spaces(self) -> tuple[LatentSpace, ...]:
+        """w, w+ (a style of its own for each style input, Abdal 2019, arXiv:1904.03189) and z."""
+        G, synthesis = self.G, self.G.synthesis
+
+        def of_styles(styles: Tensor, labels: Tensor | None, noise: Sequence[Tensor | None]) -> Tensor:
+            return synthesis(styles, noise or None)
+
+        def of_w(w: Tensor, labels: Tensor | None, noise: Sequence[Tensor | None]) -> Tensor:
+            return of_styles(G.to_layers(w), labels, noise)
+
+        def of_z(z: Tensor, labels: Tensor | None, noise: Sequence[Tensor | None]) -> Tensor:
+            return of_w(G.style(z, labels), labels, noise)
+
+        def to_layers(latents: Tensor, labels: Tensor | None) -> Tensor:
+            return G.to_layers(G.style(latents, labels))
+
+        sizes, takes = tuple(synthesis.noise_sizes), style_inputs(synthesis)
+        return (
+            LatentSpace("w", G.style, of_w, self.w_dim, noise_sizes=sizes, takes=takes, network=synthesis),
+            LatentSpace(
+                "w+", to_layers, of_styles, self.w_dim, layers=synthesis.inputs, noise_sizes=sizes, takes=takes,
+                network=synthesis,
+            ),
+            LatentSpace("z", lambda z, labels: z, of_z, self.z_dim, normal=True, noise_sizes=sizes, network=G),
+        )  # fmt: skip
 
 
 @preset("stylegan2")

@@ -16,6 +16,7 @@ import ganvas
 SOURCE = Path(ganvas.__file__).parent
 FILES = sorted(SOURCE.rglob("*.py"))
 GROUND = {
+    "ganvas.catalog",
     "ganvas.chunks",
     "ganvas.defaults",
     "ganvas.device",
@@ -141,7 +142,19 @@ def inside(name: str, allowed: set[str]) -> bool:
 
 # From the ground up: a file imports its own layer and those below it.
 LAYERS = (
-    ("chunks", "defaults", "device", "download", "errors", "figure", "files", "precision", "settings", "version"),
+    (
+        "catalog",
+        "chunks",
+        "defaults",
+        "device",
+        "download",
+        "errors",
+        "figure",
+        "files",
+        "precision",
+        "settings",
+        "version",
+    ),
     ("data", "networks"),
     ("losses",),
     ("abilities",),
@@ -243,6 +256,7 @@ def test_nobody_imports_the_top() -> None:
 @pytest.mark.parametrize(
     "reference",
     [
+        "catalog.py",
         "chunks.py",
         "defaults.py",
         "device.py",

@@ -10,6 +10,7 @@ import argparse
 import html
 import importlib
 import inspect
+import json
 import re
 import sys
 from dataclasses import dataclass
@@ -18,11 +19,13 @@ from typing import Any
 
 import typer.main
 
+from ganvas import catalog
+from ganvas.abilities import Samples
 from ganvas.cli import config, view
 from ganvas.cli.main import app
-from ganvas.cli.methods import describe, rows_of
-from ganvas.data import DataSettings
-from ganvas.registry import find, method_names
+from ganvas.cli.methods import rows_of
+from ganvas.data import DataSettings, DataSpec
+from ganvas.registry import create, describe, find, method_names
 from ganvas.settings import as_text, settings_of
 from ganvas.tasks import gatys
 from ganvas.training.config import TrainConfig
@@ -49,9 +52,9 @@ GATYS = Entry(
 # The gallery's groups in order. A test asks that every method is in exactly one of them.
 GROUPS: dict[str, tuple[str, tuple[str, ...]]] = {
     "GANs": (
-        "A generator against a discriminator. Start with `r3gan`. All of them train on the same data, take labels"
-        " (`--set conditional=true`) and augmentation (`--set augment=ada`); their figures are in"
-        " [one table](../experiments/gan_table.md).",
+        "A generator against a discriminator. Start with `r3gan`. All of them train on the same data and take"
+        " augmentation (`--set augment=ada`); `cgan` learns classes, and `r3gan`, `dcgan`, `stylegan2` and `lapgan` do with"
+        " `--set conditional=true`. Their figures are in [one table](../experiments/gan_table.md).",
         (
             "r3gan", "dcgan", "hinge_sn", "wgan_gp", "lsgan", "wgan", "gan", "cgan", "infogan", "pacgan", "mgan",
             "lapgan", "gran", "stylegan2",
@@ -102,8 +105,8 @@ infinities are null.
 | `compare` | `data`, `main`, `groups`, `best`, `surroundings`, `settings`, `page` |
 | `stylise` | `out`, `network`, `sha256`, `steps`, `seconds`, `losses`, `stopped`, `video`; with a run `out`, `run`, \
 `method`, `seconds` |
-| `methods` | `methods`: a list of `name`, `title`, `paper` |
-| `methods NAME` | `name`, `title`, `paper`, `about`, `settings`, `presets` |
+| `methods` | `start`, `methods`: a list of `name`, `title`, `paper`, `for`, `takes`, `abilities`, `classes`, `presets` |
+| `methods NAME` | `name`, `title`, `paper`, `about`, `takes`, `abilities`, `settings`, `presets`, `classes`, ... |
 | `data` | the data card (`name`, `source`, `shape`, `counts`, `classes`, `channels`, `duplicates`, \
 `problems`, ...), `contact_sheet` |
 
@@ -149,7 +152,34 @@ def pages() -> dict[str, str]:
     for name in method_names():
         written[f"docs/methods/{name}.md"] = method_page(name)
     written["docs/methods/gatys.md"] = gatys_page()
+    written[f"src/ganvas/{catalog.FILE}"] = catalog_text()
     return written
+
+
+# --- the catalogue of the package -------------------------------------------------------------------------------------
+
+
+def catalog_text() -> str:
+    """What src/ganvas/catalog.json holds: every method in the order of the gallery, so that a command needs no torch to list
+    them."""
+    methods = []
+    for name in _all_names():
+        if name != "gatys":
+            methods.append({**describe(name), "classes": classes_of(name)})
+    note = "Written by tools/make_docs.py: change the code, then run `make docs`."
+    lines = ",\n".join(json.dumps(facts) for facts in methods)
+    return f'{{"note": "{note}", "methods": [\n{lines}\n]}}\n'
+
+
+def classes_of(name: str) -> str:
+    """Whether a method that samples images is conditioned on classes: "yes", by its setting "conditional", or "no"."""
+    method = create(name, "tiny")
+    if not isinstance(method, Samples) or "images" not in method.takes:
+        return "conditional" if "conditional" in method.settings() else "no"
+    if "conditional" in method.settings():
+        return "conditional"
+    method.build(DataSpec("labelled", 1, 28, 28, count=100, classes=("a", "b"), total_variance=100.0))
+    return "no" if method.labels([0]) is None else "yes"
 
 
 # --- methods --------------------------------------------------------------------------------------------------------

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import pkgutil
+import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from ganvas.abilities import offers
+from ganvas.abilities import Ability, offers
 from ganvas.errors import UsageError, nearest
+from ganvas.files import JsonObject
 from ganvas.method import REGISTERED, Method
+from ganvas.settings import as_text, settings_of
 
-__all__ = ["create", "find", "method_names", "methods_with", "preset", "presets"]
+__all__ = ["create", "describe", "find", "method_names", "methods_with", "preset", "presets"]
 
 P = TypeVar("P", bound=Callable[[], Method])
 
@@ -75,6 +79,36 @@ def create(name: str, preset: str | None = None, settings: dict[str, Any] | None
             )
         method = choices[preset]()
     return method.with_settings(settings or {})
+
+
+def describe(name: str) -> JsonObject:
+    """What there is to say of a method as plain values: its title, paper and description, the data it takes, what it can do, its
+    settings and presets. ganvas.catalog has all of them in a file."""
+    method = find(name)
+    defaults = method().settings()
+    abilities = [ability.__name__ for ability in Ability.__subclasses__() if issubclass(method, ability)]
+
+    settings = []
+    for key, one in settings_of(method).items():
+        default = one.default
+        facts = {"name": key, "default": default, "default_text": as_text(default), "type": one.type_name}
+        facts |= {
+            "allowed": one.values,
+            "unit": one.unit,
+            "help": one.help,
+            "choices": one.choices and list(one.choices),
+        }
+        settings.append(facts)
+
+    variants = []
+    for preset, make in presets(name).items():
+        changed = {key: value for key, value in make().settings().items() if value != defaults[key]}
+        variants.append({"name": preset, "help": inspect.cleandoc(make.__doc__ or ""), "settings": changed})
+    about = inspect.cleandoc(sys.modules[method.__module__].__doc__ or method.__doc__ or "")
+    return {
+        "name": name, "title": method.title, "paper": method.paper, "about": about, "takes": list(method.takes),
+        "abilities": abilities, "of_sampling": list(method.of_sampling), "settings": settings, "presets": variants,
+    }  # fmt: skip
 
 
 def _import_all() -> None:

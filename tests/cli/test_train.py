@@ -118,7 +118,6 @@ def test_a_config_file_and_a_run_s_settings_start_a_training(
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
-        (["--data", "digits"], 2, "which method? Name one of adain, cgan, "),
         (
             ["gan"],
             2,
@@ -223,3 +222,8 @@ def test_two_processes_share_a_training(ganvas: Command, two_channels: Path) -> 
     info = json.loads(Path("both/settings.json").read_text())
     assert (info["processes"], info["settings"]["lr"]) == (2, 0.001)
     assert [line for line in ended.err.splitlines() if line.startswith("run ")] == ["run both"]
+
+
+def test_without_a_method_the_default_is_trained_as_in_python(ganvas: Command) -> None:
+    facts = ganvas("train", "--data", "digits", "--preset", "tiny", "--dry-run", "--json", *QUICK).json
+    assert facts["method"] == "r3gan"

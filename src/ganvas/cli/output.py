@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -70,8 +71,17 @@ def _compared_with(figure: Figure) -> str:
     return f"reference {short_number(figure.reference)}"
 
 
-def print_table(head: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[int] = ()) -> None:
-    """A table of texts on stdout; `right` are the columns of numbers. Lines are longer where it is no terminal."""
+def columns(piped: int, most: int) -> int:
+    """Columns of text on stdout: those of the terminal up to `most`, or `piped` where there is none."""
+    if not sys.stdout.isatty():
+        return piped
+    return min(shutil.get_terminal_size().columns, most)
+
+
+def print_table(
+    head: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[int] = (), wide: int = WIDE
+) -> None:
+    """A table of texts on stdout; `right` are the columns of numbers. `wide` columns where it is no terminal."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -82,7 +92,7 @@ def print_table(head: Sequence[str], rows: Iterable[Sequence[str]], *, right: Se
         table.add_column(name, justify="right" if index in right else "left", overflow="fold")
     for row in rows:
         table.add_row(*map(Text, row))
-    shown = Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
+    shown = Console(highlight=False, width=None if sys.stdout.isatty() else wide)
     with shown.capture() as text:
         shown.print(table)
     lines = [line.rstrip() for line in text.get().splitlines()]

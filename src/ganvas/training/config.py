@@ -47,7 +47,7 @@ class TrainConfig:
     `settings` are the method's, `data_settings` the data's. `callbacks` listen to the training.
     """
 
-    method: str | Method | None = setting(None, "Which method, such as r3gan; `ganvas methods` lists them.")
+    method: str | Method | None = setting(None, "Which method; `ganvas methods` lists them. Default: r3gan.")
     data: str | Path | Dataset | None = setting(
         None, "A folder (sub-folders are labels), a .zip, .npz, .npy or IDX file, a text, or a set by name: digits."
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ganvas.abilities import Tokenizes, TwoStage
+from ganvas.catalog import METHOD
 from ganvas.data import Dataset, DataSettings, open_data
 from ganvas.defaults import MEASURED, MINUTES
 from ganvas.errors import DataError, RunError, UsageError
@@ -21,7 +22,7 @@ from ganvas.training.engine import Engine, start_engine
 from ganvas.training.run_folder import check_free, find_run, new_folder
 from ganvas.training.session import Session
 
-METHOD, DATA = "r3gan", "digits"  # where none is given
+DATA = "digits"  # where none is given
 SHAPING = ("fit", "alpha")  # data settings that change images and not their shape
 
 Opener = Callable[[str, Mapping[str, object]], Dataset]

@@ -1,0 +1,34 @@
+"""What is known of every method, from a file: listing methods and completing their names need no torch.
+
+catalog.json holds what `ganvas.registry.describe` says of each method. tools/make_docs.py writes it, and a test compares it
+with the registry.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Mapping
+from importlib import resources
+from typing import Any
+
+from ganvas.files import JsonObject
+
+FILE = "catalog.json"
+METHOD = "r3gan"  # where none is named, and the one to start with
+
+
+@functools.cache
+def catalog() -> Mapping[str, JsonObject]:
+    """The facts of each method by its name, in the order of the gallery."""
+    text = resources.files("ganvas").joinpath(FILE).read_text(encoding="utf-8")
+    return {facts["name"]: facts for facts in json.loads(text)["methods"]}
+
+
+def setting_rows(facts: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
+    """(name, default, allowed, help) of every setting of a method as text, for tables."""
+    rows = []
+    for one in facts["settings"]:
+        unit = f" [{one['unit']}]" if one["unit"] else ""
+        rows.append((one["name"], one["default_text"], one["allowed"] or one["type"], one["help"] + unit))
+    return rows

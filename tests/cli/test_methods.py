@@ -1,0 +1,89 @@
+"""`ganvas methods`, and how fast the command line answers."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from command_line import SOURCES, Command
+from ganvas.catalog import catalog
+from ganvas.cli.methods import PURPOSES
+
+COMMANDS = (
+    "train", "sample", "edit", "encode", "decode", "translate", "restore", "stylise", "evaluate", "compare", "methods",
+    "doctor", "data",
+)  # fmt: skip
+HEAVY = ("torch", "numpy", "PIL", "scipy", "safetensors")
+FAST = 0.5  # seconds of CPU, the start of Python included
+
+
+def test_methods_are_grouped_by_what_they_are_for(ganvas: Command) -> None:
+    shown = ganvas("methods")
+    assert shown.code == 0
+    assert shown.lines[0] == "Start with r3gan, the default:   ganvas train --data FOLDER"
+    positions = [shown.lines.index(purpose) for purpose in PURPOSES]
+    assert positions == sorted(positions)
+    # Each method is described once, under its first purpose.
+    for name in catalog():
+        assert sum(line.startswith(f"  {name} ") for line in shown.lines) == 1, name
+    images = shown.lines[positions[0] + 1]
+    assert images == "  r3gan         relativistic pairing, R1 + R2, no normalisation (Huang 2024)"
+    assert shown.lines[positions[1] + 1] == "  cgan"
+    assert shown.lines[positions[1] + 2].startswith("  with --set conditional=true: r3gan, dcgan, ")
+
+
+@pytest.mark.parametrize("words", [(), ("r3gan",), ("code_prior",)])
+def test_piped_it_has_80_columns(ganvas: Command, words: tuple[str, ...]) -> None:
+    shown = ganvas("methods", *words)
+    # An indented line is quoted from a docstring, such as a formula or a table.
+    assert not [line for line in shown.lines if len(line) > 80 and not line.startswith("  ")]
+
+
+def test_every_method_is_for_something() -> None:
+    for facts in catalog().values():
+        assert any(fits(dict(facts)) for fits in PURPOSES.values()), facts["name"]
+
+
+def test_json_says_what_it_takes_and_can(ganvas: Command) -> None:
+    listed = ganvas("methods", "--json").json
+    assert listed["start"] == "r3gan"
+    rows = {row["name"]: row for row in listed["methods"]}
+    assert rows["wavenet"]["takes"] == ["audio"] and "HasLikelihood" in rows["wavenet"]["abilities"]
+    assert (
+        rows["cgan"]["classes"] == "yes"
+        and rows["gan"]["classes"] == "no"
+        and rows["r3gan"]["classes"] == "conditional"
+    )
+    assert rows["vq_vae"]["for"] == ["Compress or encode images"]
+    assert "paper" in rows["r3gan"]["presets"] and "arXiv:2501.05441" in rows["r3gan"]["paper"]
+
+
+@pytest.mark.parametrize(
+    "words", [("--help",), ("--version",), ("methods",), ("methods", "r3gan"), ("methods", "--json")]
+)
+def test_the_command_line_answers_fast(words: tuple[str, ...]) -> None:
+    """Half a second of CPU time, of the best of three: other work on the machine does not count."""
+    environment = {**os.environ, "PYTHONPATH": str(SOURCES)}
+    best = float("inf")
+    for _ in range(3):
+        before = os.times()
+        subprocess.run([sys.executable, "-m", "ganvas", *words], check=True, capture_output=True, env=environment)
+        after = os.times()
+        best = min(best, after.children_user + after.children_system - before.children_user - before.children_system)
+    assert best < FAST
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_imports_nothing_heavy(command: str) -> None:
+    code = (
+        f"import sys\nfrom ganvas.cli.main import main\ntry: main(['{command}', '--help'])\nexcept SystemExit: pass\n"
+    )
+    code += f"print([name for name in {HEAVY} if name in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        capture_output=True, text=True, check=True, env={"PYTHONPATH": str(SOURCES)},
+    )  # fmt: skip
+    assert done.stdout.splitlines()[-1] == "[]"

@@ -38,6 +38,10 @@ class MissingExtra(GanvasError):
     """An optional package is needed and is not installed."""
 
 
+class GanvasWarning(UserWarning):
+    """Something is probably not meant as it was given. The message says what follows from it, and what to do."""
+
+
 def nearest(word: str, choices: Iterable[str]) -> str:
     """`"; did you mean dcgan?"`, or `""` where nothing is near. Goes at the end of a message."""
     found = difflib.get_close_matches(word, list(choices), n=1, cutoff=0.5)

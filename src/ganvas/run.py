@@ -76,7 +76,9 @@ class Run:
     def spec(self) -> DataSpec:
         """Shape and facts of the data that it was trained on."""
         try:
-            return DataSpec.from_dict(self.info["spec"])
+            # Earlier runs recorded alpha among the data settings only.
+            alpha = self.info["data_settings"].get("alpha", "white")
+            return DataSpec.from_dict({"alpha": alpha, **self.info["spec"]})
         except (TypeError, ValueError) as error:
             raise RunError(
                 f"{self.folder / 'settings.json'} is damaged: spec does not describe data ({error})"
@@ -199,7 +201,7 @@ class Run:
         device: Device = "auto",
     ) -> ImageArray | Photo:  # fmt: skip
         """Images translated into their other kind: arrays uint8 (n, H, W, C) or (H, W, C) give arrays of the same size; a path, a
-        PIL image or a Photo, of any size, gives a Photo with its alpha and EXIF.
+        PIL image or a Photo, of any size, gives a Photo with its alpha and EXIF. RGBA arrays give RGBA.
 
         `direction` "ab" is from the images that the run was trained on to their partners, "ba" the reverse. RunError where the
         method does not translate, UsageError where not in that direction.

@@ -11,6 +11,7 @@ from ganvas.cli.options import BestOption, DeviceOption, JsonOption
 from ganvas.defaults import IMPORTANCE_SAMPLES, MEASURED, MEASURED_SEED
 
 if TYPE_CHECKING:
+    from ganvas.data import DataSpec
     from ganvas.figure import Figure
     from ganvas.run import Run
 
@@ -135,15 +136,17 @@ def _of_images(
     if data is None:
         raise UsageError(f"{path} is no run, so --data must say what its images are measured against")
     dataset = open_shown(data, settings)
-    given = open_shown(str(path), {"holdout": 0, **_like(dataset.spec.channels, path)})
+    given = open_shown(str(path), {"holdout": 0, **_like(dataset.spec, path)})
     check_shape(f"the images of {path}", given.spec.shape, dataset)
     images = given.images[:samples]
     facts = {"images": str(path), "data": dataset.source, "n": len(images)}
     return facts, measure(images, dataset, dataset.part("test"))
 
 
-def _like(channels: int, path: Path) -> dict[str, Any]:
-    """Settings for files of images: grey ones of a colour set are stored as grey. Arrays stay as they are."""
-    if path.suffix.lower() in (".npz", ".npy") or channels not in (1, 3, 4):
-        return {}
-    return {"channels": channels, **({"alpha": "keep"} if channels == 4 else {})}
+def _like(spec: DataSpec, path: Path) -> dict[str, Any]:
+    """Settings for files of images: grey ones of a colour set are stored as grey, and transparent ones are put on the same
+    background. Arrays keep their channels."""
+    alpha = "keep" if spec.channels == 4 else spec.alpha
+    if path.suffix.lower() in (".npz", ".npy") or spec.channels not in (1, 3, 4):
+        return {"alpha": alpha}
+    return {"channels": spec.channels, "alpha": alpha}

@@ -6,12 +6,14 @@ A mistake of the user gives one line on stderr (`error: ...`) and exit code 1, o
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import io
 import os
 import sys
-from collections.abc import Sequence
-from typing import Annotated
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any
 
 import typer
 
@@ -30,7 +32,7 @@ from ganvas.cli import (
     train,
     translate,
 )
-from ganvas.errors import GanvasError, nearest
+from ganvas.errors import GanvasError, GanvasWarning, nearest
 from ganvas.training.environment import environment
 
 app = typer.Typer(
@@ -86,7 +88,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
-        code = app(arguments, prog_name="ganvas", standalone_mode=False)
+        with _own_warnings():
+            code = app(arguments, prog_name="ganvas", standalone_mode=False)
         sys.stdout.flush()
     except GanvasError as error:
         _complain(str(error), quiet=error.exit_code > 128)
@@ -105,6 +108,23 @@ def main(argv: Sequence[str] | None = None) -> None:
     except (KeyboardInterrupt, typer.Abort):
         code = 130
     sys.exit(code if isinstance(code, int) else 0)
+
+
+@contextlib.contextmanager
+def _own_warnings() -> Iterator[None]:
+    """Our own warnings are one line on stderr each, as errors are; all others look as Python shows them."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("default", GanvasWarning)
+        shown = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+            if issubclass(category, GanvasWarning):
+                print(f"warning: {message}", file=sys.stderr, flush=True)
+            else:
+                shown(message, category, *where, **more)
+
+        warnings.showwarning = show
+        yield
 
 
 def _complain(message: str, *, quiet: bool = False) -> None:

@@ -148,13 +148,13 @@ def masks_for(names: list[str], mask: Path | None) -> Callable[[str], np.ndarray
     if mask is None:
         return None
     if not mask.is_dir():
-        only = as_mask(read_photo(mask))
+        only = as_mask(read_photo(mask), f"the mask {mask}")
         return lambda name: only
     readers = {Path(name).with_suffix(""): read for name, read in find_photos(mask)}
     missing = [name for name in names if Path(name).with_suffix("") not in readers]
     if missing:
         raise DataError(f"there is no mask for {missing[0]} in {mask}: each mask needs the name of its image")
-    return lambda name: as_mask(readers[Path(name).with_suffix("")]())
+    return lambda name: as_mask(readers[Path(name).with_suffix("")](), f"the mask of {name} in {mask}")
 
 
 def _restored(

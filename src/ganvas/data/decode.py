@@ -71,6 +71,8 @@ class Reader:
         elif settings.pairs in HALVES:
             images = list(halved(images[0], settings.pairs, name))
         images = [image.to_channels(np.ascontiguousarray(one), shape[2], paper) for one in images]
+        if shape[2] == 4:
+            images = [image.without_hidden_colours(one) for one in images]
         if settings.fit == "tile":
             return [image.patches(one, shape[:2]) for one in images]
         return [image.fit(one, shape[:2], settings.fit, paper)[None] for one in images]

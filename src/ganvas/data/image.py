@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
+from ganvas.data import png16
 from ganvas.errors import DataError
 from ganvas.files import write_bytes
 
@@ -141,8 +142,10 @@ def decode(file: BinaryIO) -> np.ndarray:
     """(H, W, C) uint8 as `read_image` describes. Raises Broken."""
     image = open_image(file)
     try:
-        image.load()
-        array = as_bytes(image)
+        array = _with_colour_key(file, image)
+        if array is None:
+            image.load()
+            array = as_bytes(image)
     except Broken:
         raise
     except Exception as error:  # a decoder meets damaged bytes in many ways; each is this image's fault
@@ -152,14 +155,23 @@ def decode(file: BinaryIO) -> np.ndarray:
     return np.ascontiguousarray(upright(array, image))
 
 
+def _with_colour_key(file: BinaryIO, image: Image.Image) -> np.ndarray | None:
+    """The pixels with alpha of a PNG of 16 bits a channel that names one RGB colour transparent, which Pillow overlooks; else
+    None."""
+    if image.format != "PNG" or image.mode != "RGB" or "transparency" not in image.info:
+        return None
+    deep = png16.read(file)
+    return None if deep is None else _scaled_integers(deep)
+
+
 def upright(array: np.ndarray, image: Image.Image) -> np.ndarray:
     """The pixels (H, W, ...) of `image`, turned as its EXIF says."""
     return _TURNS.get(_orientation(image), np.asarray)(array)
 
 
-def to_channels(image: np.ndarray, channels: int, background: int) -> np.ndarray:
+def to_channels(image: np.ndarray, channels: int, background: int | np.ndarray) -> np.ndarray:
     """(..., H, W, `channels`) from decoded images of 1 to 4 channels: transparency mixed with the grey level
-    `background`, luma (Rec. 601) for grey."""
+    `background` (or with a colour, one number a channel), luma (Rec. 601) for grey."""
     if channels == image.shape[-1]:
         return image
     if channels == 4:
@@ -170,6 +182,12 @@ def to_channels(image: np.ndarray, channels: int, background: int) -> np.ndarray
         share = alpha.astype(np.float32) / 255
         image = np.rint(colour * share + background * (1 - share)).astype(np.uint8)
     return _colour(image) if channels == 3 else _grey(image)
+
+
+def without_hidden_colours(image: np.ndarray) -> np.ndarray:
+    """(..., H, W, 4) uint8, white where alpha is 0: what a file says there cannot be seen, and differs from program to
+    program."""
+    return np.where(image[..., 3:] == 0, np.array([255, 255, 255, 0], np.uint8), image)
 
 
 def fit(image: np.ndarray, size: tuple[int, int], how: str, background: int) -> np.ndarray:
@@ -286,7 +304,7 @@ def reason(error: Exception) -> str:
 def _channels(image: Image.Image) -> int:
     """What `as_bytes` will give, from the header."""
     transparent = "transparency" in image.info
-    if image.mode in ("1", "L") and transparent:
+    if transparent and (image.mode in ("1", "L") or image.mode.startswith("I;16")):
         return 2
     if image.mode in ("1", "L", "I", "F") or image.mode.startswith("I;16"):
         return 1
@@ -300,6 +318,10 @@ def _channels(image: Image.Image) -> int:
 def as_bytes(image: Image.Image) -> np.ndarray:
     """(H, W) or (H, W, C) uint8 of a loaded image, not yet upright."""
     mode, transparent = image.mode, "transparency" in image.info
+    if mode.startswith("I;16") and transparent:
+        levels = np.asarray(image)
+        opaque = np.where(levels == image.info["transparency"], 0, 255)
+        return np.stack([_scaled_integers(levels), opaque.astype(np.uint8)], axis=-1)
     if mode == "I" or mode.startswith("I;16"):
         return _scaled_integers(np.asarray(image))
     if mode == "F":

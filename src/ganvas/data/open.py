@@ -205,6 +205,7 @@ def _datasets(listing: Listing, packed: pack.Packed, settings: DataSettings) -> 
             unpaired=has_partners and settings.unpaired,
             total_variance=packed.total_variance,
             class_counts=tuple(counts),
+            alpha=settings.alpha,
         )
         examples, spec = kind.unpacked(split.images, spec, packed.facts)
         datasets[name] = Dataset(

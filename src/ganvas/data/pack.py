@@ -28,7 +28,7 @@ from ganvas.data.spec import Facts
 from ganvas.errors import DataError, GanvasError
 from ganvas.files import write_aside
 
-VERSION = 2
+VERSION = 3
 MAGIC = b"ganvas-pack-1\n\0\0"
 TAIL = 32 + 8 + len(MAGIC)
 UNUSED = 60 * 86400  # seconds

@@ -195,7 +195,11 @@ def check_written(path: Path | str, photo: Photo | None = None) -> None:
 
 def _decoded(file: BinaryIO) -> Photo:
     image = open_image(file)  # which refuses what is too large, before anything is decoded
-    return _of_pil(image, _deep(file) if image.format == "PNG" else None)
+    try:
+        deep = png16.read(file) if image.format == "PNG" else None
+    except ValueError as error:
+        raise Broken(reason(error)) from error
+    return _of_pil(image, deep)
 
 
 def _of_pil(image: Image.Image, deep: np.ndarray | None = None) -> Photo:
@@ -220,18 +224,6 @@ def _of_pil(image: Image.Image, deep: np.ndarray | None = None) -> Photo:
     if not isinstance(icc, bytes) or icc[16:20] != PROFILES[colours]:
         icc = None
     return Photo(np.ascontiguousarray(planes[:colours]) * 2 - 1, alpha, depth, icc, _exif(image))
-
-
-def _deep(file: BinaryIO) -> np.ndarray | None:
-    """(H, W, C) uint16 of a PNG that Pillow would read as 8 bits, else None; `file` stands where it stood."""
-    place = file.tell()
-    file.seek(0)
-    head = file.read(33)
-    deep = None
-    if png16.is_deep(head):
-        deep = png16.decode(head + file.read())
-    file.seek(place)
-    return deep
 
 
 def _values(image: Image.Image) -> tuple[np.ndarray, int]:

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import struct
 import zlib
+from typing import BinaryIO
 
 import numpy as np
-
-from ganvas.data.image import LARGEST_IMAGE, Broken
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}  # by the header's colour type
@@ -24,11 +23,25 @@ def is_deep(content: bytes) -> bool:
     return depth == 16 and colour in CHANNELS and interlaced == 0
 
 
+def read(file: BinaryIO) -> np.ndarray | None:
+    """(H, W, C) uint16 of a file for which `is_deep`, else None; `file` stands where it stood. Raises ValueError."""
+    place = file.tell()
+    file.seek(0)
+    head = file.read(33)
+    deep = None
+    if is_deep(head):
+        deep = decode(head + file.read())
+    file.seek(place)
+    return deep
+
+
 def decode(content: bytes) -> np.ndarray:
-    """(H, W, C) uint16 of a PNG for which `is_deep`; one transparent colour becomes an alpha channel. Raises Broken."""
+    """(H, W, C) uint16 of a PNG for which `is_deep`; one transparent colour becomes an alpha channel.
+
+    Whoever calls has checked the size. Raises ValueError."""
     width, height = struct.unpack(">II", content[16:24])
-    if not 1 <= width * height <= LARGEST_IMAGE:
-        raise Broken(f"the header says {width} x {height} pixels; {LARGEST_IMAGE:,} in all are the limit")
+    if not width * height:
+        raise ValueError(f"the header says {width} x {height} pixels")
     channels = CHANNELS[content[25]]
     row = width * channels * 2
     packed, key = [], None
@@ -42,9 +55,9 @@ def decode(content: bytes) -> np.ndarray:
             b"".join(packed), height * (row + 1)
         )  # never more than the header declares
     except zlib.error as error:
-        raise Broken(str(error)) from error
+        raise ValueError(str(error)) from error
     if len(raw) != height * (row + 1):
-        raise Broken("the image is cut short")
+        raise ValueError("the image is cut short")
     lines = np.frombuffer(raw, np.uint8).reshape(height, row + 1)
     plain = _unfiltered(lines[:, 0], lines[:, 1:].reshape(height, width, channels * 2))
     pixels = plain.view(">u2").astype(np.uint16)
@@ -77,7 +90,7 @@ def _chunks(content: bytes) -> list[tuple[bytes, bytes]]:
         (length,) = struct.unpack(">I", content[start : start + 4])
         kind, body = content[start + 4 : start + 8], content[start + 8 : start + 8 + length]
         if content[start + 8 + length : start + 12 + length] != struct.pack(">I", zlib.crc32(kind + body)):
-            raise Broken("a block of the file is damaged or cut short")
+            raise ValueError("a block of the file is damaged or cut short")
         found.append((kind, body))
         start += length + 12
     return found
@@ -94,7 +107,7 @@ def _unfiltered(kinds: np.ndarray, lines: np.ndarray) -> np.ndarray:
     """
     height, width, _ = lines.shape
     if int(kinds.max()) > 4:
-        raise Broken("a row of the file has an unknown filter")
+        raise ValueError("a row of the file has an unknown filter")
     done = np.zeros((height + 1, width + 1, lines.shape[2]), np.int16)
     for diagonal in range(height + width - 1):
         rows = np.arange(max(0, diagonal - width + 1), min(height, diagonal + 1))

@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 
+from ganvas.data.spec import ALPHA
 from ganvas.errors import UsageError
 from ganvas.settings import as_dict, setting
 
@@ -38,7 +39,7 @@ class DataSettings:
         "white",
         "what shows through transparent pixels; keep: alpha is a fourth channel. Also the colour that fit=pad "
         "adds (keep: transparent)",
-        choices=("white", "black", "keep"),
+        choices=ALPHA,
     )
     holdout: float = setting(
         0.1,

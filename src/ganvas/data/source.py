@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ganvas.data.image import fit, to_channels
+from ganvas.data.image import fit, to_channels, without_hidden_colours
 from ganvas.data.pairs import HALVES, halved
 from ganvas.data.scan import Files
 from ganvas.data.settings import DataSettings, parse_size
@@ -270,6 +270,8 @@ def _array_part(part: Arrays, rows: np.ndarray, settings: DataSettings, counter:
         for start in range(0, len(rows), step):
             chosen = rows[start : start + step]
             block = to_channels(images[chosen], channels, background(settings))
+            if channels == 4 and settings.alpha == "keep":
+                block = without_hidden_colours(block)
             if shape[:2] != (height, width):
                 block = np.stack([fit(one, shape[:2], settings.fit, background(settings)) for one in block])
             yield Block(block, None if labels is None else labels[chosen])

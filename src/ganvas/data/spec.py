@@ -11,6 +11,7 @@ Facts = Mapping[str, Any]
 Card = dict[str, Any]
 """A data card, or a part of it: JSON values by name."""
 
+ALPHA = ("white", "black", "keep")  # what becomes of transparent pixels
 UNITS = {"images": "images", "audio": "clips", "text": "tokens"}  # what is counted, by kind (see KINDS)
 
 
@@ -36,6 +37,7 @@ class DataSpec:
     `total_variance` is the mean squared distance of a training image from the mean image, pixels in [-1, 1], summed over all
     C*H*W values: the data's own scale for gradient penalties. `class_counts` are the training images of each of `classes`.
     `paired`: a training batch has the partner of each image; `unpaired`: it has partners, drawn in an order of their own.
+    `alpha` is the setting data.alpha: what shows through transparent pixels of images, or keep.
     `kind` is what an example is; a method says in `takes` which kinds it learns from. Facts of one kind only stand in a field of
     its name.
 
@@ -57,6 +59,7 @@ class DataSpec:
     unpaired: bool = False
     audio: AudioFacts = AudioFacts()
     text: TextFacts = TextFacts()
+    alpha: str = "white"
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> DataSpec:
@@ -64,6 +67,8 @@ class DataSpec:
         fields = dict(values)
         if fields.get("kind", "images") not in UNITS:
             raise ValueError(f"kind must be one of {', '.join(UNITS)} (got {fields['kind']!r})")
+        if fields.get("alpha", "white") not in ALPHA:
+            raise ValueError(f"alpha must be one of {', '.join(ALPHA)} (got {fields['alpha']!r})")
         for name in ("classes", "class_counts"):
             fields[name] = tuple(fields.get(name, ()))
         audio, text = fields.get("audio", {}), fields.get("text", {})

@@ -85,12 +85,20 @@ def _checked(image: np.ndarray, file: Path) -> np.ndarray:
             f"the style image {file} has {width} x {height} pixels: a style is measured by what repeats, which takes"
             f" {SMALLEST} pixels a side at least"
         )
+    if image.shape[2] in (2, 4) and np.count_nonzero(image[..., -1]) < SMALLEST**2:
+        raise DataError(
+            f"the style image {file} shows {np.count_nonzero(image[..., -1])} pixels, all others are transparent: at least"
+            f" {SMALLEST**2} pixels of a style image must be visible"
+        )
     return image
 
 
 def _prepared(image: np.ndarray, channels: int, side: int) -> Tensor:
     """Shorter side to `side`; a channel beyond three repeats red, green, blue in turn."""
-    pixels = to_channels(image, 1 if channels == 1 else 3, 255)
+    background: int | np.ndarray = 255
+    if image.shape[2] in (2, 4):  # the mean colour of what is visible adds no style
+        background = np.average(image[..., :-1], axis=(0, 1), weights=image[..., -1])
+    pixels = to_channels(image, 1 if channels == 1 else 3, background)
     planes = torch.from_numpy(pixels.copy()).permute(2, 0, 1).float() / 127.5 - 1
     planes = planes[torch.arange(channels) % len(planes)]
     scale = side / min(planes.shape[1:])

@@ -14,13 +14,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ganvas.abilities import Restoration, Restores, offers
-from ganvas.data.degrade import upscaled
 from ganvas.data.image import LARGEST_IMAGE
 from ganvas.data.photo import ImageLike, Photo, as_photo
 from ganvas.errors import DataError, RunError, UsageError, nearest
 from ganvas.method import Method
 from ganvas.registry import methods_with
-from ganvas.tasks.channels import luma_full, of_channels, photo_channels, whiteness
+from ganvas.tasks.alpha import prepared
+from ganvas.tasks.channels import luma_full, mask_from, of_channels, photo_channels
 from ganvas.tasks.tiles import tiled
 
 TASKS = {"noise": "denoise", "resolution": "upscale", "holes": "inpaint"}  # the name of restoring each degradation
@@ -70,7 +70,12 @@ def restore(
     if mask is not None and not (isinstance(mask, np.ndarray) and mask.dtype == bool):
         mask = as_mask(as_photo(mask))
     _check(method, restoration, photo, mask, n, seed)
-    return [_restored(method, restoration, photo, mask, seed + number, tile) for number in range(n)]
+    ready = prepared(photo, method.spec)
+    results: list[Photo] = []
+    for number in range(n):
+        result = _restored(method, restoration, ready.photo, mask, seed + number, tile)
+        results.append(ready.finished(result))
+    return results
 
 
 def _check(method: Method, restoration: Restoration, photo: Photo, mask: np.ndarray | None, n: int, seed: int) -> None:
@@ -102,6 +107,11 @@ def _check(method: Method, restoration: Restoration, photo: Photo, mask: np.ndar
             f" the limit is {4 * LARGEST_IMAGE:,} in total"
         )
     photo_channels(method)
+    if mask is not None and photo.alpha is not None and mask.any() and not (photo.alpha[mask] > 0).any():
+        raise DataError(
+            "the mask marks only transparent pixels, which stay transparent, so nothing of the result would be seen:"
+            " give the image without alpha, or another mask"
+        )
 
 
 def _restored(
@@ -127,7 +137,7 @@ def _restored(
         if holes is not None:  # tiles are blended, and pixels that were not missing must not change by a bit
             result = torch.where(holes, result, image)
         planes.append(result.cpu())
-    return _outputs(photo, planes, restoration.scale)
+    return _outputs(photo, planes)
 
 
 def _inputs(photo: Photo, channels: int) -> list[Tensor]:
@@ -138,15 +148,13 @@ def _inputs(photo: Photo, channels: int) -> list[Tensor]:
     return [of_channels(pixels, channels, photo.alpha)]
 
 
-def _outputs(photo: Photo, planes: list[Tensor], scale: int) -> Photo:
+def _outputs(photo: Photo, planes: list[Tensor]) -> Photo:
     """The restored photo from the results for each of `_inputs`, with the metadata of `photo`."""
     made = torch.cat(planes, 1)[0]
     alpha = photo.alpha
     if len(made) == 4:
         alpha = None if alpha is None else ((made[3] + 1) / 2).clamp(0, 1).numpy()
         made = made[:3]
-    elif alpha is not None and scale > 1:
-        alpha = upscaled(torch.from_numpy(alpha)[None, None], scale).clamp(0, 1)[0, 0].numpy()
     if len(photo.pixels) == 1 and len(made) == 3:
         # Where all three channels are equal, keep their value: the weighted sum could round to another.
         same = (made[0] == made[1]) & (made[1] == made[2])
@@ -166,9 +174,10 @@ def blended(method: Method, balance: float) -> Method:
     return method.blended(balance)
 
 
-def as_mask(photo: Photo) -> np.ndarray:
-    """A mask (H, W) bool from an image: True where it is lighter than middle grey and not transparent."""
-    return whiteness(photo) > 0.5
+def as_mask(photo: Photo, name: str = "the mask") -> np.ndarray:
+    """A mask (H, W) bool from an image: True where it is lighter than middle grey and not transparent. DataError if that is
+    nowhere; GanvasWarning if its alpha looks inverted."""
+    return mask_from(photo, name) > 0.5
 
 
 def comparison_image(photo: Photo, results: list[Photo], mask: np.ndarray | None = None) -> np.ndarray:

@@ -30,8 +30,18 @@ from ganvas.precision import choose_precision
 from ganvas.registry import methods_with
 from ganvas.sampling import check_seeds
 from ganvas.settings import change
-from ganvas.tasks.channels import of_channels, photo_channels, whiteness
-from ganvas.tasks.gatys import GatysSettings, Watch, check_style, optimise, resized, size_with_longer_side, with_luma
+from ganvas.tasks.alpha import prepared, prepared_on_mean
+from ganvas.tasks.channels import mask_from, of_channels, photo_channels
+from ganvas.tasks.gatys import (
+    SMALLEST_STYLE,
+    GatysSettings,
+    Watch,
+    check_style,
+    optimise,
+    resized,
+    size_with_longer_side,
+    with_luma,
+)
 from ganvas.tasks.tiles import reflected
 
 SIZE = 512  # default longer side in pixels during the optimisation
@@ -86,7 +96,10 @@ def stylise(
     photo = as_photo(content)
     masks = None
     if mask is not None:
-        masks = [as_mask(as_photo(one), photo.size) for one in _listed(mask)]
+        masks = []
+        for one in _listed(mask):
+            name = f"the mask {one}" if isinstance(one, str | Path) else "the mask"
+            masks.append(as_mask(as_photo(one), photo.size, name))
     chosen = settings if isinstance(settings, GatysSettings) else change(GatysSettings(), dict(settings or {}))
     if preserve_colour:
         chosen = dataclasses.replace(chosen, colour="luminance")
@@ -143,10 +156,11 @@ def stylise_photo(
     if minutes is not None and not 0 < minutes < float("inf"):
         raise UsageError(f"minutes must be a number above 0 (got {minutes})")
     for number, style in enumerate(styles, 1):
-        check_style(style.size, "the style image" if len(styles) == 1 else f"style image {number}")
+        _check_style(style, "the style image" if len(styles) == 1 else f"style image {number}")
     opened = open_network(network, weights_file, pool=settings.pool) if isinstance(network, str) else network
     opened = opened.to(device=device, dtype=dtype)
-    pixels = torch.from_numpy(content.pixels)
+    ready = prepared_on_mean(content, "the content")
+    pixels = torch.from_numpy(ready.photo.pixels)
     done = optimise(
         pixels.expand(3, -1, -1) if rgb else pixels,
         [opaque(style) for style in styles],
@@ -160,7 +174,7 @@ def stylise_photo(
         watch=watch,
         stop=stop,
     )
-    photo = _with_pixels(content, done.image)
+    photo = ready.finished(_with_pixels(ready.photo, done.image))
     return Stylised(photo, opened.name, opened.sha256, done.losses, done.steps, done.seconds, done.stopped)
 
 
@@ -188,9 +202,12 @@ def stylise_with(
     content = as_photo(content)
     if style is not None:
         style = as_photo(style)
-        check_style(style.size)
+        _check_style(style, "the style image")
+    if content.alpha is not None and not content.alpha.any():
+        raise DataError("the content is wholly transparent: give an image with visible pixels")
     device, channels = method.device, photo_channels(method)
-    pixels = torch.from_numpy(content.pixels)[None].to(device)
+    ready = prepared(content, dataclasses.replace(method.spec, channels=3))  # alpha is no part of a style
+    pixels = torch.from_numpy(ready.photo.pixels)[None].to(device)
     pixels = pixels.expand(-1, 3, -1, -1) if rgb else pixels
     whole = pixels.shape[2], pixels.shape[3]
     height, width = whole if size is None or size >= max(whole) else size_with_longer_side(whole, size)
@@ -202,26 +219,33 @@ def stylise_with(
         result = with_luma(pixels, result)
     if colour == "luminance":
         result = with_luma(pixels, result)
-    return _with_pixels(content, result[0].cpu())
+    return ready.finished(_with_pixels(ready.photo, result[0].cpu()))
 
 
 def as_mask(photo: Photo, size: tuple[int, int], name: str = "the mask") -> np.ndarray:
-    """A mask (H, W) in [0, 1]: white is 1, transparent is 0. DataError if its size is not that of the content."""
+    """A mask (H, W) in [0, 1]: white is 1, transparent is 0. DataError if its size is not that of the content, or if it has no
+    pixel lighter than middle grey; GanvasWarning if its alpha looks inverted."""
     if photo.size != size:
         raise DataError(
             f"{name} has {photo.size[1]} x {photo.size[0]} pixels, and the content {size[1]} x {size[0]}: the sizes must be equal"
         )
-    return whiteness(photo)
+    return mask_from(photo, name)
 
 
 def opaque(photo: Photo) -> Tensor:
     """(C, H, W) in [-1, 1]: transparent pixels take the mean colour of the others, which adds no style."""
-    pixels = torch.from_numpy(photo.pixels)
-    if photo.alpha is None:
-        return pixels
-    alpha = torch.from_numpy(photo.alpha)
-    mean = (pixels * alpha).sum((1, 2), keepdim=True) / alpha.sum().clamp_min(1e-6)
-    return torch.lerp(mean.expand_as(pixels), pixels, alpha)
+    return torch.from_numpy(prepared_on_mean(photo).photo.pixels)
+
+
+def _check_style(style: Photo, name: str) -> None:
+    """DataError where too little of a style image can be seen."""
+    check_style(style.size, name)
+    if style.alpha is None:
+        return
+    visible = float(style.alpha.sum())
+    if visible < SMALLEST_STYLE**2:
+        what = f"shows {visible:.0f} pixels only" if visible > 0 else "is wholly transparent"
+        raise DataError(f"{name} {what}: at least {SMALLEST_STYLE**2} pixels of a style image must be visible")
 
 
 def _with_pixels(content: Photo, image: Tensor) -> Photo:

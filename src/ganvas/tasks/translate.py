@@ -14,14 +14,15 @@ from torch.nn import functional as F
 from ganvas.abilities import Translates
 from ganvas.chunks import in_chunks
 from ganvas.data.batch import as_image_tensor
-from ganvas.data.image import to_channels
+from ganvas.data.image import to_channels, without_hidden_colours
 from ganvas.data.image_array import ImageArray
 from ganvas.data.media import to_uint8
 from ganvas.data.photo import ImageLike, Photo, as_photo
 from ganvas.errors import DataError, RunError, UsageError
 from ganvas.method import Method
 from ganvas.registry import methods_with
-from ganvas.tasks.channels import of_channels, photo_channels
+from ganvas.tasks.alpha import LEVELS, mixed, opacity, prepared, unmixed
+from ganvas.tasks.channels import luma_full, of_channels, photo_channels
 from ganvas.tasks.tiles import in_one_piece, tiled
 
 if TYPE_CHECKING:
@@ -64,18 +65,32 @@ def translate(method: Method, images: ImageLike, direction: str = "ab") -> Image
 
 @torch.no_grad()
 def translate_photo(method: Method, photo: Photo, direction: str = "ab", *, tile: int = 512) -> Photo:
-    """A photo of any size, translated at that size, with the alpha and EXIF of the original. `method` is in eval mode.
+    """A photo of any size, translated at that size, with the alpha and EXIF of the original (a method of four channels translates
+    alpha too). `method` is in eval mode.
 
     A method of RGB images takes a grey photo as RGB and returns RGB; a method of grey images takes the luma of a colour
     photo. Large photos are processed in tiles of `tile` pixels. DataError if no photo has the channels of the training.
     """
     translating = translator(method, direction)
     channels = photo_channels(method, ": put them into an .npz")
-    device = method.device
-    image = of_channels(torch.from_numpy(photo.pixels)[None], channels, photo.alpha)
-    larger = photo.pixels.shape[1] > method.spec.height or photo.pixels.shape[2] > method.spec.width
+    ready = prepared(photo, method.spec)
+    image = of_channels(torch.from_numpy(ready.photo.pixels)[None], channels, ready.photo.alpha)
+    pixels = _translated(translating, image, direction, tile)[0].numpy()
+    # A colour profile holds for one number of channels: grey images need another than RGB images.
+    icc = photo.icc if len(photo.pixels) == min(channels, 3) else None
+    alpha = None
+    if channels == 4:  # what is transparent is translated too
+        pixels, alpha = pixels[:3], (pixels[3] + 1) / 2
+    result = dataclasses.replace(ready.photo, pixels=pixels, alpha=alpha, icc=icc)
+    return ready.finished(result)
+
+
+def _translated(translating: Translates, image: Tensor, direction: str, tile: int) -> Tensor:
+    """An image (1, C, H, W) of any size, translated, in [-1, 1] on the CPU."""
+    (height, width), spec = image.shape[2:], translating.spec
+    larger = height > spec.height or width > spec.width
     margin = MARGIN if larger else 0
-    image = mirrored_border(image, margin).to(device)
+    image = mirrored_border(image, margin).to(translating.device)
     whole = overview(image, tile, OVERLAP, translating.multiple())
     result = tiled(
         lambda part: translating.translate(part, direction, whole),
@@ -84,15 +99,7 @@ def translate_photo(method: Method, photo: Photo, direction: str = "ab", *, tile
         overlap=OVERLAP,
         multiple=translating.multiple(),
     )
-    height, width = photo.pixels.shape[1:]
-    pixels = result[0, :, margin : margin + height, margin : margin + width].clamp(-1, 1).cpu().numpy()
-    # A colour profile holds for one number of channels: grey images need another than RGB images.
-    icc = photo.icc if len(photo.pixels) == min(channels, 3) else None
-    alpha = photo.alpha
-    if channels == 4:
-        alpha = None if alpha is None else (pixels[3] + 1) / 2
-        pixels = pixels[:3]
-    return dataclasses.replace(photo, pixels=pixels, alpha=alpha, icc=icc)
+    return result[:, :, margin : margin + height, margin : margin + width].clamp(-1, 1).cpu()
 
 
 def mirrored_border(image: Tensor, margin: int) -> Tensor:
@@ -113,20 +120,47 @@ def overview(image: Tensor, tile: int, overlap: int, multiple: int) -> Tensor | 
 
 
 @torch.no_grad()
-def translate_images(method: Method, images: np.ndarray, direction: str = "ab") -> np.ndarray:
-    """Images uint8 (n, H, W, C) translated: uint8 of the same size, with the channels of the training."""
+def translate_images(method: Method, images: np.ndarray, direction: str = "ab", *, tile: int = 512) -> np.ndarray:
+    """Images uint8 (n, H, W, C) translated as `translate` does: uint8 of the same size, with the channels of the training.
+
+    RGBA images give RGBA: a method without alpha gets them on the background of its training, and their alpha is put back.
+    """
     translating, channels = translator(method, direction), method.spec.channels
     if images.ndim != 4 or images.dtype != np.uint8 or not len(images):
         raise UsageError(f"images must be uint8 (n, H, W, C), at least one (got {images.dtype} {images.shape})")
-    if images.shape[3] != channels:
-        if not {images.shape[3], channels} <= {1, 3, 4}:
-            raise DataError(
-                f"this run of {method.name} takes {channels} channels, and the images have {images.shape[3]}"
-            )
+    given = images.shape[3]
+    if given != channels and not {given, channels} <= {1, 3, 4}:
+        raise DataError(f"this run of {method.name} takes {channels} channels, and the images have {given}")
+
+    # What alpha hides reaches no network.
+    alphas: np.ndarray | None = None
+    if given == 4 and channels == 4 and method.spec.alpha == "keep":
+        images = without_hidden_colours(images)
+    elif given == 4 and channels != 4:
+        images, alphas = images[..., :3], images[..., 3:]
+    elif given != channels:
         images = to_channels(images, channels, 255)
-    device = method.device
+
+    background = LEVELS[method.spec.alpha]
+
+    def as_input(rows: np.ndarray) -> Tensor:
+        """(m, C, H, W) in [-1, 1] with the channels of the training."""
+        x = as_image_tensor(images[rows])
+        if alphas is None:
+            return x
+        x = torch.from_numpy(mixed(x.numpy(), opacity(alphas[rows]), background))
+        return luma_full(x) if channels == 1 else x
 
     def of_rows(rows: Tensor) -> Tensor:
-        return translating.translate(as_image_tensor(images[rows.numpy()], device), direction)
+        return translating.translate(as_input(rows.numpy()).to(method.device), direction)
 
-    return to_uint8(in_chunks(len(images), of_rows))
+    if images.shape[1:3] == (method.spec.height, method.spec.width):
+        result = in_chunks(len(images), of_rows)
+    else:  # with a border and in tiles
+        each = [_translated(translating, as_input(np.array([row])), direction, tile) for row in range(len(images))]
+        result = torch.cat(each).float()
+    if alphas is not None:
+        shares = opacity(alphas)
+        colours = unmixed(result.expand(-1, 3, -1, -1).numpy(), shares, background)
+        result = torch.from_numpy(np.concatenate([colours, shares * 2 - 1], axis=1))
+    return to_uint8(result)

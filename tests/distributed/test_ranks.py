@@ -20,10 +20,11 @@ from ganvas.errors import UsageError
 from ganvas.registry import method_names
 from ganvas.run import Run
 from ganvas.training.engine import start_engine
+from ganvas.training.trainer import AGREE_STEPS
 from parts import beneath, data_for, images, newest_state, small, train_small, weights
-from worker import DIES_AT, STEPS
+from worker import DIES_AT, SIGNAL_AT, STEPS
 
-CASES = ["killed", "clock", "slow", *method_names()]
+CASES = ["killed", "clock", "slow", *method_names(), "signal"]
 all_methods = pytest.mark.parametrize("name", method_names())
 
 
@@ -128,6 +129,16 @@ def test_ranks_agree_on_when_to_look(launched: Path) -> None:
     """That it came to its end is the test: where the lead alone knows what looking costs, the others wait for it for ever."""
     run = Run(launched / "slow" / "run")
     assert len([row for row in run.log() if row.get("event") == "finished"]) == 1
+
+
+def test_a_signal_to_one_rank_stops_both_at_the_same_step(launched: Path) -> None:
+    """And they agreed far more seldom than each step, so that none waits for the other in between."""
+    one, other = ranks(launched, "signal")
+    assert all(torch.equal(one[key], other[key]) for key in one)
+    assert SIGNAL_AT <= one["steps"] <= SIGNAL_AT + AGREE_STEPS
+    assert one["agreements"] < one["steps"] / 2
+    saved = [row["step"] for row in Run(launched / "signal" / "run").log() if row.get("event") == "saved"]
+    assert saved[-1] == one["steps"]
 
 
 def test_a_batch_that_cannot_be_shared_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

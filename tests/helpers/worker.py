@@ -2,12 +2,15 @@
 
 Each case trains for a few steps; every rank leaves its own parameters as CASE/rank-R.safetensors. In the first life of the
 processes, rank 1 of the case `killed` dies in the middle. The case `clock` has a budget in minutes and saves by the clock;
-its rank 1 comes late. In the case `slow` the lead takes so long to look at what is made that it looks less often.
+its rank 1 comes late. In the case `slow` the lead takes so long to look at what is made that it looks less often. In the case
+`signal` only rank 1 is asked to stop, in the middle of a long training; how often the ranks agreed until then is left too.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -18,12 +21,15 @@ from safetensors.torch import save_file
 import ganvas.training.cadence
 import ganvas.training.evaluator
 from ganvas.training.config import TrainConfig
+from ganvas.training.engine import Engine
 from ganvas.training.prepare import prepare
+from ganvas.training.session import Interrupted
 from ganvas.training.trainer import Trainer
 from parts import beneath, data_for, small
 
 STEPS = 5
 DIES_AT = 3
+SIGNAL_AT = 40
 SECONDS = 1.0
 
 
@@ -33,13 +39,16 @@ def main(folder: Path, cases: list[str]) -> None:
         if case == "killed" and rank == 1 and first_life:
             die_in_step(DIES_AT)
         torch.manual_seed(1000 + rank)  # what a rank drew before must not matter
-        clock, slow = case == "clock", case == "slow"
+        clock, slow, asked_to_stop = case == "clock", case == "slow", case == "signal"
+        agreed = agreements() if asked_to_stop else []
+        if asked_to_stop and rank == 1:
+            interrupt_in_step(SIGNAL_AT)
         if slow and rank == 0:
             look_slowly()
-        method = small("r3gan" if case in ("killed", "clock", "slow") else case)
+        method = small("r3gan" if case in ("killed", "clock", "slow", "signal") else case)
         config = TrainConfig(
             method, data_for(method.name).source, out=folder / case / "run", device="cpu",
-            steps=None if clock else STEPS, minutes=SECONDS / 60 if clock else None, precision="fp32",
+            steps=None if clock else 10**6 if asked_to_stop else STEPS, minutes=SECONDS / 60 if clock else None, precision="fp32",
             checkpoint_every=None if clock else 2, evaluate_every=None if clock or slow else 4, measure_samples=0,
             **beneath(method, data_for(method.name)),
         )  # fmt: skip
@@ -47,10 +56,14 @@ def main(folder: Path, cases: list[str]) -> None:
         if clock:
             ganvas.training.cadence.SAVE_SECONDS = SECONDS / 4
             time.sleep(0.3 * rank)
-        session.run()
+        with contextlib.suppress(Interrupted):
+            session.run()
         session.engine.close()
+        tensors = {key: value.contiguous() for key, value in session.method.state_dict().items()}
+        if asked_to_stop:
+            tensors["agreements"], tensors["steps"] = torch.tensor(len(agreed)), torch.tensor(session.trainer.steps)
         save_file(
-            {key: value.contiguous() for key, value in session.method.state_dict().items()},
+            tensors,
             folder / case / f"rank-{rank}.safetensors",
         )
 
@@ -63,6 +76,29 @@ def look_slowly() -> None:
         return preview(*arguments)  # pyright: ignore[reportArgumentType]
 
     ganvas.training.evaluator.preview = slow  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def agreements() -> list[int]:
+    """Grows by one with each agreement of all ranks."""
+    agree, seen = Engine.agree, []
+
+    def counted(self: Engine, *values: float) -> tuple[float, ...]:
+        seen.append(1)
+        return agree(self, *values)
+
+    Engine.agree = counted
+    return seen
+
+
+def interrupt_in_step(number: int) -> None:
+    step = Trainer.step
+
+    def interrupted(self: Trainer) -> None:
+        step(self)
+        if self.steps == number:
+            signal.raise_signal(signal.SIGINT)
+
+    Trainer.step = interrupted
 
 
 def die_in_step(number: int) -> None:

@@ -106,7 +106,7 @@ def test_every_setting_has_a_help_text_and_a_form_can_be_made() -> None:
     for name, known in settings_of(TrainConfig).items():
         assert known.help and flag(known).startswith("--"), name
     choices = {name: known.choices for name, known in settings_of(TrainConfig).items() if known.choices}
-    assert choices == {"precision": ("auto", "fp32", "bf16"), "compile": ("auto", "on", "off")}
+    assert choices == {"precision": ("auto", "fp32", "tf32", "bf16"), "compile": ("auto", "on", "off")}
 
 
 def test_what_is_recorded_makes_the_same_training_again() -> None:

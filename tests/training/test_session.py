@@ -463,7 +463,7 @@ def test_a_budget_of_minutes_ends(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("wish", "words"),
     [
-        ({"precision": "fp64"}, "precision must be one of auto, fp32, bf16"),
+        ({"precision": "fp64"}, "precision must be one of auto, fp32, tf32, bf16"),
         ({"device": "gpu"}, "device must be auto, cpu, cuda"),
         ({"compile": "maybe"}, "compile must be one of auto, on, off"),
         ({"checkpoint_every": 0}, "checkpoint_every must be >= 1"),

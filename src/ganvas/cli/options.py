@@ -20,7 +20,7 @@ RawOption = Annotated[bool, typer.Option("--raw", help="The weights as trained, 
 BestOption = Annotated[
     bool, typer.Option("--best", help="The weights of the step with the best metric instead of the last.")
 ]
-DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")]
+DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N, xpu or mps.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 ProgressJsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on stdout at the end; progress goes to stderr.")

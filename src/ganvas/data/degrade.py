@@ -6,6 +6,7 @@ noise, photons for Poisson, libjpeg's quality for JPEG.
 
 from __future__ import annotations
 
+import functools
 import math
 
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ganvas.data.image import LUMA
+from ganvas.device import scalar
 from ganvas.errors import DataError
 
 LEVEL = 2 / 255  # one level of a byte
@@ -120,9 +122,15 @@ def _blocks_quantised(planes: Tensor, table: tuple[int, ...], quality: Tensor | 
 
 def _quantiser(table: tuple[int, ...], quality: Tensor | float, like: Tensor) -> Tensor:
     """(1 or N, 64): libjpeg's scaling of a table."""
-    q = torch.as_tensor(quality, dtype=torch.float32, device=like.device).reshape(-1, 1).round().clamp(1, 100)
+    q = scalar(quality, like.device).reshape(-1, 1).round().clamp(1, 100)
     percent = torch.where(q < 50, (5000 / q).floor(), 200 - 2 * q)
-    return ((torch.tensor(table, device=like.device) * percent + 50) / 100).floor().clamp(1, 255)
+    return ((_table(table, like.device) * percent + 50) / 100).floor().clamp(1, 255)
+
+
+@functools.cache
+def _table(numbers: tuple[int, ...], device: torch.device) -> Tensor:
+    """Sent to a device once."""
+    return torch.tensor(numbers, device=device)
 
 
 def _cosines(device: torch.device) -> Tensor:
@@ -163,15 +171,15 @@ def stroke_masks(draws: Tensor, height: int, width: int) -> Tensor:
     """(N, 1, H, W), 1 along a broken line of K round strokes. `draws` (N, 3 * K + 2) in [0, 1): the start, then for each stroke
     direction, length (up to a half of the shorter side) and width (a thirtieth to an eighth of it, one pixel at least)."""
     n, side = len(draws), min(height, width)
-    point = draws[:, :2] * torch.tensor([height, width], device=draws.device)
-    bounds = torch.tensor([height - 1, width - 1], device=draws.device)
+    point = torch.stack([draws[:, 0] * height, draws[:, 1] * width], 1)
     rows = torch.arange(height, device=draws.device, dtype=torch.float32)[:, None]
     columns = torch.arange(width, device=draws.device, dtype=torch.float32)
     mask = torch.zeros(n, height, width, dtype=torch.bool, device=draws.device)
     for turn, length, thick in (stroke.unbind(1) for stroke in draws[:, 2:].reshape(n, -1, 3).unbind(1)):
         angle = turn * 2 * math.pi
         step = torch.stack([angle.sin(), angle.cos()], 1) * (length * side / 2)[:, None]
-        end = torch.minimum((point + step).clamp_min(0), bounds)
+        row, column = (point + step).clamp_min(0).unbind(1)
+        end = torch.stack([row.clamp_max(height - 1), column.clamp_max(width - 1)], 1)
         radius = ((1 / 30 + thick * (1 / 8 - 1 / 30)) * side / 2).clamp_min(0.5)
         mask |= _distance(rows, columns, point, end) <= radius[:, None, None]
         point = end
@@ -200,4 +208,4 @@ def turned(x: Tensor, draws: Tensor) -> Tensor:
 
 def _each(strength: Tensor | float, x: Tensor) -> Tensor:
     """(N, 1, 1, 1) or (1, 1, 1, 1)."""
-    return torch.as_tensor(strength, dtype=torch.float32, device=x.device).reshape(-1, 1, 1, 1)
+    return scalar(strength, x.device).reshape(-1, 1, 1, 1)

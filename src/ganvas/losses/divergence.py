@@ -11,6 +11,8 @@ import math
 import torch
 from torch import Tensor
 
+from ganvas.device import scalar
+
 
 def normal_kl(mu: Tensor, logvar: Tensor) -> Tensor:
     """KL(N(mu, diag exp(logvar)) || N(0, 1)) (Kingma 2014, appendix B). mu and logvar (N, K); returns (N,)."""
@@ -19,7 +21,7 @@ def normal_kl(mu: Tensor, logvar: Tensor) -> Tensor:
 
 def normal_log_likelihood(x: Tensor, mu: Tensor, logvar: Tensor | float = 0.0) -> Tensor:
     """log N(x; mu, diag exp(logvar)), summed over all but the first axis: (N, ...) to (N,)."""
-    logvar = torch.as_tensor(logvar, dtype=mu.dtype, device=mu.device)
+    logvar = scalar(logvar, mu.device, mu.dtype)
     each = (x - mu).square() * torch.exp(-logvar) + logvar + math.log(2 * math.pi)
     return -each.flatten(1).sum(1) / 2
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ganvas.device import is_accelerator
 from ganvas.networks.layers import init_fan_in_
 from ganvas.networks.resample import Size, cut, even
 
@@ -189,10 +190,15 @@ def nearest(z: Tensor, vectors: Tensor) -> Tensor:
 
 def sums_by_code(codes: Tensor, z: Tensor, size: int) -> Tensor:
     """The sum (K, E) of the rows of z (M, E) that chose each code."""
-    if z.is_cuda:  # index_add is not deterministic on a GPU
+    if is_accelerator(z.device):  # index_add is not deterministic there
         with torch.autocast(z.device.type, enabled=False):
             return F.one_hot(codes, size).to(z.dtype).T @ z
     return z.new_zeros(size, z.shape[1]).index_add_(0, codes, z)
+
+
+def counts_by_code(codes: Tensor, size: int) -> Tensor:
+    """How often each code 0, ..., size - 1 was chosen, (K,) int64. torch.bincount would wait for the largest of `codes`."""
+    return codes.new_zeros(size).scatter_add_(0, codes, torch.ones_like(codes))
 
 
 def cluster_means(points: Tensor, size: int) -> Tensor:
@@ -204,7 +210,7 @@ def cluster_means(points: Tensor, size: int) -> Tensor:
     means = points[rows].clone()
     for _ in range(ROUNDS):
         codes = nearest(points, means)
-        counts = torch.bincount(codes, minlength=size)[:, None]
+        counts = counts_by_code(codes, size)[:, None]
         means = torch.where(counts > 0, sums_by_code(codes, points, size) / counts.clamp_min(1), means)
     return means
 

@@ -23,13 +23,13 @@ class Cadence:
         self.checkpoint_every, self.evaluate_every = checkpoint_every, evaluate_every
         self.sampling_seconds = 0.0
         """Time that went into samples to look at, agreed on by all processes."""
-        self._logged_at = self._saved_at = 0.0
+        self._logged_at = self._saved_at = self._asked_at = 0.0
         self._logged_images = 0
         self._grids = self._evaluations = 0
 
     def skip_past(self, trainer: Trainer) -> None:
         """What was due before this moment (before a resume, a roll-back) is not due again."""
-        self._logged_at = self._saved_at = trainer.seconds
+        self._logged_at = self._saved_at = self._asked_at = trainer.seconds
         self._logged_images = trainer.images_seen
         self._grids = int(trainer.progress * GRIDS)
         self._evaluations = int(trainer.progress * EVALUATIONS)
@@ -48,6 +48,14 @@ class Cadence:
             "images_per_second": round(rate, 1),
             "progress": trainer.progress,
         }
+
+    def finite_due(self, trainer: Trainer) -> bool:
+        """Whether to ask the device if an update met NaN or inf: as seldom as it is asked for the log's numbers, since the answer
+        waits for all queued work. Asking counts."""
+        if trainer.seconds - self._asked_at < LOG_SECONDS:
+            return False
+        self._asked_at = trainer.seconds
+        return True
 
     def evaluation_due(self, trainer: Trainer) -> Literal["samples", "metrics"] | None:
         """What to make now: samples to look at, or those and metrics. None at the end, which is always evaluated."""

@@ -64,8 +64,12 @@ class TrainConfig:
     settings: Mapping[str, object] = dataclasses.field(default_factory=dict)
     data_settings: Mapping[str, object] = dataclasses.field(default_factory=dict)
     seed: int | None = setting(None, "All random draws follow from it. Default: 0.", minimum=0)
-    device: str = setting("auto", "auto, cpu, cuda, cuda:N or mps. auto: a GPU if there is one.")
-    precision: str = setting("auto", "auto: bf16 if it is faster on this machine.", choices=("auto", "fp32", "bf16"))
+    device: str = setting("auto", "auto, cpu, cuda, cuda:N, xpu or mps. auto: a GPU if there is one.")
+    precision: str = setting(
+        "auto",
+        "auto: bf16 if it is faster on this machine, else tf32 where a GPU has it.",
+        choices=("auto", "fp32", "tf32", "bf16"),
+    )
     compile: str = setting("auto", "Compile the networks.", choices=("auto", "on", "off"))
     resume: str | Path | None = setting(
         None, "Continue this run. auto: continue the run in --out if there is one, else start it.", metavar="RUN|auto"

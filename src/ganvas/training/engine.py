@@ -12,6 +12,7 @@ import os
 import platform
 import sys
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -21,10 +22,13 @@ from torch import Tensor, nn
 from torch.distributed import PrefixStore  # pyright: ignore[reportPrivateImportUsage]
 from torch.distributed.rendezvous import rendezvous
 
-from ganvas.device import choose_device
+from ganvas.device import choose_device, is_accelerator, name_of
+from ganvas.device import peak_memory as device_peak
 from ganvas.errors import UsageError
-from ganvas.precision import choose_precision
+from ganvas.precision import PRECISIONS, choose_precision, tf32_allowed
 from ganvas.training.environment import Environment, environment
+
+BACKENDS = {"cuda": "cpu:gloo,cuda:nccl", "xpu": "cpu:gloo,xpu:xccl"}
 
 _joined = itertools.count()  # groups that this process was in; equal on all ranks
 
@@ -48,6 +52,12 @@ class Engine:
     def autocast(self) -> torch.autocast:
         """The context in which losses are computed."""
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16")
+
+    def arithmetic(self) -> AbstractContextManager[None]:
+        """The context of a whole update, its backward pass too: where fp32 numbers may be multiplied in TF32."""
+        if self.precision != "tf32":
+            return contextlib.nullcontext()
+        return tf32_allowed()
 
     def average(self, tensors: list[Tensor]) -> None:
         """Replaces tensors by their mean over the ranks: one flat message."""
@@ -84,7 +94,7 @@ class Engine:
         """The largest value over all ranks, for each: so that all stop, save and schedule at the same step."""
         if self.ranks == 1:
             return values
-        together = torch.tensor(values, dtype=torch.float64, device=self.device)
+        together = torch.tensor(values, dtype=torch.float64)  # on the host, by gloo: no device has to finish its queue
         dist.all_reduce(together, dist.ReduceOp.MAX)
         return tuple(together.tolist())
 
@@ -97,7 +107,7 @@ class Engine:
     def wait(self) -> None:
         """Until every rank is here."""
         if self.ranks > 1:
-            dist.barrier()
+            dist.all_reduce(torch.zeros(1))  # a barrier between hosts; dist.barrier() would stop the devices
 
     def close(self) -> None:
         """Leaves the group of processes."""
@@ -116,16 +126,16 @@ def start_engine(device: str = "auto", precision: str = "auto") -> Engine:
         torch.backends.cudnn.benchmark = True
     chosen, why = choose_precision(precision, where)
     if process.ranks > 1:  # near the border two ranks could choose differently
-        lead = torch.tensor(float(chosen == "bf16"), device=where)
+        lead = torch.tensor(PRECISIONS.index(chosen))
         dist.broadcast(lead, 0)
-        chosen = "bf16" if bool(lead) else "fp32"
+        chosen = PRECISIONS[int(lead)]
     return Engine(where, chosen, why, process.rank, process.ranks)
 
 
 def machine_name(device: torch.device) -> str:
     """What the device is, in words: "NVIDIA H200", or the processor's own name and its number of cores."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
+    if is_accelerator(device):
+        return name_of(device) or device.type
     name = platform.processor() or platform.machine()
     with contextlib.suppress(OSError), open("/proc/cpuinfo", encoding="utf-8") as facts:
         for line in facts:
@@ -137,8 +147,9 @@ def machine_name(device: torch.device) -> str:
 
 def peak_memory(device: torch.device) -> int:
     """Most memory used so far, in bytes: the GPU's where there is one, else this process's largest resident size."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device)
+    of_device = device_peak(device)
+    if of_device is not None:
+        return of_device
     if sys.platform == "win32":
         return 0
     import resource
@@ -165,6 +176,7 @@ def _join(device: torch.device, process: Environment) -> None:
     # After a restart by torchrun, and after an earlier training of this process, old keys still lie in its store: a prefix
     # of its own keeps each try apart.
     store, rank, ranks = next(iter(rendezvous("env://", process.rank, process.ranks, timeout=timedelta(minutes=10))))
-    backend = "nccl" if device.type == "cuda" else "gloo"
+    # Gradients go from device to device; what decides about stopping and saving goes from host to host.
+    backend = BACKENDS.get(device.type, "gloo")
     prefix = f"ganvas-{process.restarts}-{next(_joined)}"
     dist.init_process_group(backend, store=PrefixStore(prefix, store), rank=rank, world_size=ranks)

@@ -40,8 +40,6 @@ from ganvas.training.run_folder import claim_folder
 from ganvas.training.trainer import Budget, NonFinite
 from ganvas.training.trial import settle_precision
 
-FINITE_EVERY = 64  # steps between two questions to the GPU whether an update met NaN or inf
-
 
 class Interrupted(GanvasError):
     """SIGINT or SIGTERM came; everything is saved."""
@@ -158,7 +156,7 @@ class Session:
             while not self._stop and not self._is_complete():
                 try:
                     self.trainer.step()
-                    if self.trainer.steps % FINITE_EVERY == 0:
+                    if self.cadence.finite_due(self.trainer):
                         self.trainer.check_finite()
                 except NonFinite as broken:
                     self._roll_back(broken)
@@ -201,10 +199,10 @@ class Session:
     def _after_step(self) -> None:
         """What all processes have to agree on, then everything that is due."""
         trainer, cadence = self.trainer, self.cadence
-        trainer.tick()
-        # What only the lead spends on samples decides too whether all evaluate: else the others would wait for it.
-        stop, cadence.sampling_seconds = trainer.agree(float(self._caught), cadence.sampling_seconds)
-        self._stop = int(stop)
+        if trainer.agreement_due:
+            # What only the lead spends on samples decides too whether all evaluate: else the others would wait for it.
+            stop, cadence.sampling_seconds = trainer.agree(float(self._caught), cadence.sampling_seconds)
+            self._stop = int(stop)
         self._log()
         due = cadence.evaluation_due(trainer)
         if due is not None:

@@ -20,11 +20,15 @@ from torch.optim import Optimizer
 
 from ganvas.data.batch import Batch
 from ganvas.data.feed import Feed
+from ganvas.device import is_accelerator, random_state, set_random_state
 from ganvas.files import JsonObject
 from ganvas.method import Method, Update
 from ganvas.training.average import Average
 from ganvas.training.engine import Engine
 from ganvas.training.undo import untouched
+
+AGREE_SECONDS = 0.1  # between two agreements of several processes on time, stopping and saving, ...
+AGREE_STEPS = 64  # ... and no more than so many steps
 
 
 class NonFinite(Exception):
@@ -88,6 +92,7 @@ class TrainerState(TypedDict):
     generator: Tensor
     torch: Tensor
     cuda: Tensor | None
+    """The generator of the accelerator, whichever it is."""
     feed: FeedState
     counters: Counters
     best: JsonObject
@@ -115,6 +120,8 @@ class Trainer:
         self.best: JsonObject = {}
         self.clock: Callable[[], float] = time.perf_counter
         self._since = self.clock()
+        self._agreed = (0, 0.0)  # steps and seconds at the last agreement of all processes
+        self._next_agreement = 0
         self._rates: dict[str, list[float]] = {}
         self._trained: dict[str, list[Tensor]] = {}
         for key, optimizer in self.optimizers.items():
@@ -155,16 +162,18 @@ class Trainer:
 
         # Loss and gradients.
         self._freeze_all_but(None if update.keeps_graph else update.trains)
-        with self.engine.autocast():
-            report = update.loss(batch)
-        _check_report(report, update, self.method.name)
-        optimizer.zero_grad(set_to_none=True)
-        # A kept graph leads to others' parameters too. Naming ours costs a copy of each gradient, so elsewhere nobody is named.
-        if update.keeps_graph or batch.graph_kept:
-            report["loss"].backward(inputs=parameters, retain_graph=update.keeps_graph)
-            batch.graph_kept |= update.keeps_graph
-        else:
-            report["loss"].backward()
+        with self.engine.arithmetic():
+            with self.engine.autocast():
+                report = update.loss(batch)
+            _check_report(report, update, self.method.name)
+            optimizer.zero_grad(set_to_none=True)
+            # A kept graph leads to others' parameters too. Naming ours costs a copy of each gradient, so elsewhere nobody is
+            # named.
+            if update.keeps_graph or batch.graph_kept:
+                report["loss"].backward(inputs=parameters, retain_graph=update.keeps_graph)
+                batch.graph_kept |= update.keeps_graph
+            else:
+                report["loss"].backward()
         gradients = []
         for parameter in parameters:
             if parameter.grad is not None:
@@ -177,14 +186,19 @@ class Trainer:
         if commit:
             self.engine.average([*gradients, *scalars.values(), *means])
 
-        # NaN or inf. On a GPU, asking for the answer would stop the queue: there the fused kernel itself skips the move.
+        # NaN or inf. On an accelerator, asking for the answer would wait for the queue, so `check_finite` asks later. Until then
+        # the fused kernel itself skips the move, and other optimisers get zeros; a roll-back undoes what zeros do to moments.
         norms = torch._foreach_norm(gradients)  # pyright: ignore[reportPrivateImportUsage]
         norm = torch.linalg.vector_norm(torch.stack(norms))
-        if loss.is_cuda and optimizer.defaults.get("fused"):
-            broken = (~torch.isfinite(norm + loss)).float()
-            optimizer.found_inf = broken  # pyright: ignore[reportAttributeAccessIssue]
+        if is_accelerator(loss.device):
+            broken = ~torch.isfinite(norm + loss)
+            if optimizer.defaults.get("fused"):
+                optimizer.found_inf = broken.float()  # pyright: ignore[reportAttributeAccessIssue]
+            else:
+                for gradient in gradients:
+                    gradient.masked_fill_(broken, 0.0)
             if commit:
-                self._broken[update.name] = self._broken.get(update.name, 0) + broken
+                self._broken[update.name] = self._broken.get(update.name, 0) + broken.float()
         elif commit and not bool(torch.isfinite(norm + loss)):
             raise NonFinite(update.name)
 
@@ -263,9 +277,22 @@ class Trainer:
         self.seconds += now - self._since
         self._since = now
 
+    @property
+    def agreement_due(self) -> bool:
+        """Whether all processes agree after this step, on all of them alike. One process agrees with itself each step; several
+        do about every AGREE_SECONDS and at the end of the budget, and `seconds` stands still in between."""
+        return self.engine.ranks == 1 or self.steps >= self._next_agreement or self.progress >= 1
+
     def agree(self, *values: float) -> tuple[float, ...]:
-        """The largest over all processes of the seconds so far, which from now on count for all, and of each value."""
+        """Counts the time since the last agreement, and returns of each value the largest over all processes; the largest
+        `seconds` are from now on those of all."""
+        self.tick()
         self.seconds, *agreed = self.engine.agree(self.seconds, *values)
+        steps, seconds = self._agreed
+        per_step = (self.seconds - seconds) / max(1, self.steps - steps)
+        wait = AGREE_SECONDS / per_step if per_step > 0 else 1.0
+        self._next_agreement = self.steps + int(min(max(wait, 1), AGREE_STEPS))
+        self._agreed = self.steps, self.seconds
         return tuple(agreed)
 
     def use_clock(self, clock: Callable[[], float]) -> None:
@@ -301,16 +328,13 @@ class Trainer:
         for name in self.method.carried:
             self.engine.gather_rows(self.method.get_buffer(name))
         self.engine.average_buffers(self.average.networks)
-        cuda = None
-        if self.engine.device.type == "cuda":
-            cuda = torch.cuda.get_rng_state(self.engine.device)
         return {
             "method": self.method.state_dict(),
             "average": self.average.networks.state_dict(),
             "optimizers": {key: optimizer.state_dict() for key, optimizer in self.optimizers.items()},
             "generator": self.feed.generator.get_state(),
             "torch": torch.get_rng_state(),
-            "cuda": cuda,
+            "cuda": random_state(self.engine.device),
             "feed": {"position": self.feed.position, "salt": self.feed.salt},
             "counters": {
                 "steps": self.steps,
@@ -330,14 +354,15 @@ class Trainer:
             _lay_out_as_parameters(optimizer)
         self.feed.generator.set_state(state["generator"])
         torch.set_rng_state(state["torch"])
-        if state["cuda"] is not None and self.engine.device.type == "cuda":
-            torch.cuda.set_rng_state(state["cuda"], self.engine.device)
+        if state["cuda"] is not None and is_accelerator(self.engine.device):
+            set_random_state(self.engine.device, state["cuda"])
         self.feed.position = state["feed"]["position"]
         self.feed.reshuffle(state["feed"]["salt"])
         self.reports, self._broken = {}, {}
         self.steps, self.seconds = state["counters"]["steps"], state["counters"]["seconds"]
         self.rollbacks, self.best = state["counters"]["rollbacks"], state["best"]
         self.begun = has_begun(state)
+        self._agreed, self._next_agreement = (self.steps, self.seconds), self.steps
 
     def draw_anew(self, rollbacks: int, seed: int) -> None:
         """Other random numbers from here on, after a roll-back; the same ones for the same number of roll-backs."""

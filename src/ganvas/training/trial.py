@@ -11,8 +11,10 @@ from dataclasses import replace
 
 import torch
 
+from ganvas.device import release_memory, synchronize
 from ganvas.errors import UsageError
 from ganvas.method import Method
+from ganvas.precision import plain_precision
 from ganvas.training.engine import Engine
 from ganvas.training.trainer import Budget, NonFinite, Trainer
 
@@ -24,8 +26,8 @@ BuildTrainer = Callable[[Method, Budget, Engine], Trainer]
 
 
 def settle_precision(method: Method, engine: Engine, build: BuildTrainer) -> Engine:
-    """The engine with fp32 where bf16 makes this method's own step slower, else as it is. The leading process tries, on its own
-    share of a batch, and all follow it."""
+    """The engine with fp32 (or tf32) where bf16 makes this method's own step slower, else as it is. The leading process tries,
+    on its own share of a batch, and all follow it."""
     if engine.precision != "bf16":
         return engine
     ratio = 0.0  # not known
@@ -34,8 +36,9 @@ def settle_precision(method: Method, engine: Engine, build: BuildTrainer) -> Eng
     (ratio,) = engine.agree(ratio)
     if not ratio:
         return engine
-    why = f"bf16 is {ratio:.2f} times as fast as fp32 in this method's own step, timed here"
-    return replace(engine, precision="bf16" if ratio > 1 else "fp32", why=why)
+    plain = plain_precision(engine.device)
+    why = f"bf16 is {ratio:.2f} times as fast as {plain} in this method's own step, timed here"
+    return replace(engine, precision="bf16" if ratio > 1 else plain, why=why)
 
 
 def _ratio_of(method: Method, engine: Engine, build: BuildTrainer) -> float | None:
@@ -48,18 +51,17 @@ def _ratio_of(method: Method, engine: Engine, build: BuildTrainer) -> float | No
     except (NonFinite, torch.OutOfMemoryError):  # the training itself may do without fp32, or will say so
         return None
     finally:
-        if engine.device.type == "cuda":
-            torch.cuda.empty_cache()
-            torch.cuda.reset_peak_memory_stats(engine.device)
+        release_memory(engine.device)
 
 
 def step_ratio(trainer: Trainer) -> float | None:
-    """Time of this trainer's own steps in fp32 over that in bf16; None where a step takes too long to be tried.
+    """Time of this trainer's own steps in fp32 (or tf32) over that in bf16; None where a step takes too long to be tried.
 
     The trainer's budget is STEPS steps, of which both precisions take the same ones, from all over it: so that phases, and what
     comes only every so often, count for both as they will in training. The trainer has moved afterwards: it is for nothing else.
     """
-    spent = {"fp32": 0.0, "bf16": 0.0}
+    plain = plain_precision(trainer.engine.device)
+    spent = {plain: 0.0, "bf16": 0.0}
     phases = {update.span for update in trainer.updates}
     warmup = 1 if len(phases) == 1 else STRIDE  # steps that only prepare kernels
     began = 0.0
@@ -71,7 +73,7 @@ def step_ratio(trainer: Trainer) -> float | None:
         for precision in spent:
             start = time.perf_counter()
             trainer.trial_step(number * STRIDE % STEPS, precision)
-            _synchronize(trainer.engine.device)
+            synchronize(trainer.engine.device)
             took = time.perf_counter() - start
             if counts:
                 spent[precision] += took
@@ -80,10 +82,4 @@ def step_ratio(trainer: Trainer) -> float | None:
         every_phase_met = turn >= 2 * warmup - 1
         if every_phase_met and time.perf_counter() - began > SECONDS:
             break
-    return spent["fp32"] / spent["bf16"]
-
-
-def _synchronize(device: torch.device) -> None:
-    """Waits until the device has finished, so that the clock may be read."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+    return spent[plain] / spent["bf16"]

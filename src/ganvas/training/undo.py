@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from ganvas.device import same_random_state
+
 
 @contextlib.contextmanager
 def untouched(method: nn.Module, device: torch.device) -> Iterator[None]:
@@ -17,9 +19,8 @@ def untouched(method: nn.Module, device: torch.device) -> Iterator[None]:
     modules = [(module, module.training, module._compiled_call_impl) for module in method.modules()]
     for module, _, _ in modules:
         module._compiled_call_impl = None  # the other sizes and modes used here would compile anew
-    forked = [device] if device.type == "cuda" else []
     try:
-        with torch.random.fork_rng(devices=forked), same_buffers(method):
+        with same_random_state(device), same_buffers(method):
             yield
     finally:
         for parameter, requires_grad, gradient in parameters:

@@ -7,17 +7,37 @@ and every rank knows its own share of each global batch without asking.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Required, TypedDict, Unpack
+from typing import NamedTuple, Required, TypedDict, Unpack
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ganvas.data.batch import Batch, as_audio
+from ganvas.data.kinds.read_ahead import Place, Read, ReadAhead
+from ganvas.device import free_memory, to_device
 from ganvas.errors import DataError
 
-RESIDENT_BYTES = 2 * 2**30  # larger sets stay mapped and are read a batch at a time
+RESIDENT_BYTES = 2 * 2**30  # larger sets stay mapped on a CPU, and are read a batch at a time
+RESIDENT_SHARE = 0.4  # of an accelerator's free memory, when the networks are there already
+COPIED_BYTES = 2**26  # of a set that moves to an accelerator at a time
 BLOCK = 64  # images that are prepared at once
+
+
+class BatchRows(NamedTuple):
+    """Which examples a batch takes, and which partners."""
+
+    own: Tensor
+    partners: Tensor
+
+
+class Examples(NamedTuple):
+    """A batch as it is stored, on the feed's device."""
+
+    own: Tensor
+    partners: Tensor | None
+    labels: Tensor | None
+    rows: Tensor
 
 
 class FeedOptions(TypedDict, total=False):
@@ -54,9 +74,11 @@ class Feed:
         device: torch.device | str = "cpu",
     ) -> None:
         self.device = torch.device(device)
+        self.is_resident = images.nbytes + (0 if partners is None else partners.nbytes) <= resident_bytes(self.device)
         self.images = self._hold(images)
         self.labels = None if labels is None else self._hold(labels)
         self.partners = None if partners is None else self._hold(partners)
+        self._ahead = None if self.is_resident else ReadAhead(self.device)
         self.batch_size, self.seed, self.generator, self.mirror = batch_size, seed, generator, mirror
         self.apart = apart and partners is not None
         self.rank, self.ranks = rank, ranks
@@ -67,20 +89,12 @@ class Feed:
 
     def next(self) -> Batch:
         """The next global batch, this rank's rows."""
-        share = self.batch_size // self.ranks
-        start = self.position + self.rank * share
-        rows = self._rows(start, share, len(self.images))
-        self.position += self.batch_size
-        real = self._real(self.images, rows)
+        examples = self._next_examples()
+        real = self._as_input(examples.own)
         partner = None
-        if self.partners is not None:
-            partner_rows = rows
-            if self.apart:
-                partner_rows = self._rows(start, share, len(self.partners), stream=1)
-            partner = self._real(self.partners, partner_rows)
-        label = None
-        if self.labels is not None:
-            label = self._take(self.labels, rows)
+        if examples.partners is not None:
+            partner = self._as_input(examples.partners)
+        label = examples.labels
         batch = Batch(real, label, partner, self.generator, rank=self.rank, ranks=self.ranks)
         flipped = None
         if self.mirror:
@@ -92,7 +106,7 @@ class Feed:
                     partner_flipped = batch.uniform(1, 1, 1) < 0.5
                 batch.partner = torch.where(partner_flipped, partner.flip(3), partner)
         if self.prepared:
-            parts = [self._take(part, rows) for part in self.prepared]
+            parts = [part.index_select(0, examples.rows) for part in self.prepared]
             if flipped is not None:
                 parts[0] = torch.where(flipped.view(-1, *[1] * (parts[0].ndim - 1)), parts[1], parts[0])
             batch.prepared = parts[0]
@@ -106,7 +120,7 @@ class Feed:
         mirrored: list[Tensor] = []
         for start in range(0, len(self.images), BLOCK):
             rows = torch.arange(start, start + BLOCK).clamp_max(len(self.images) - 1)
-            images = self._real(self.images, rows)
+            images = self._as_input(self._take(self.images, rows))
             upright.append(make(images))
             if self.mirror:
                 mirrored.append(make(images.flip(3)))
@@ -117,6 +131,45 @@ class Feed:
     def prepared_as(self, other: Feed) -> None:
         """Takes over what `prepare` made for another feed of the same images."""
         self.prepared = other.prepared
+
+    def _next_examples(self) -> Examples:
+        """The examples at `position`, which moves past them. Those that stay on the host were read ahead."""
+        position = self.position
+        self.position += self._examples_in_batch
+        if self._ahead is None:
+            rows = self._rows_at(position)
+            own = self._take(self.images, rows.own)
+            partners = None if self.partners is None else self._take(self.partners, rows.partners)
+            labels = None if self.labels is None else self._take(self.labels, rows.own)
+            return Examples(own, partners, labels, rows.own)
+        own, rows, *others = self._ahead.take((self.salt, position), lambda number: self._reads(position, number))
+        partners = others.pop(0) if self.partners is not None else None
+        labels = others.pop(0) if self.labels is not None else None
+        return Examples(own, partners, labels, rows)
+
+    def _reads(self, position: int, number: int) -> tuple[Place, list[Read]]:
+        """What the `number`-th batch after `position` reads: its place, and pairs of array and rows."""
+        position += number * self._examples_in_batch
+        rows = self._rows_at(position)
+        reads = [Read(self.images, rows.own), Read(None, rows.own)]
+        if self.partners is not None:
+            reads.append(Read(self.partners, rows.partners))
+        if self.labels is not None:
+            reads.append(Read(self.labels, rows.own))
+        return (self.salt, position), reads
+
+    @property
+    def _examples_in_batch(self) -> int:
+        return self.batch_size
+
+    def _rows_at(self, position: int) -> BatchRows:
+        """This rank's rows of the batch at `position`: on the host for a mapped set, else on the device."""
+        share = self.batch_size // self.ranks
+        start = position + self.rank * share
+        own = self._rows(start, share, len(self.images))
+        if self.partners is None or not self.apart:
+            return BatchRows(own, own)
+        return BatchRows(own, self._rows(start, share, len(self.partners), stream=1))
 
     def _rows(self, start: int, count: int, total: int, stream: int = 0) -> Tensor:
         parts = []
@@ -134,7 +187,9 @@ class Feed:
                 key.append(stream)
             mixed = np.random.SeedSequence(key).generate_state(1, np.uint64)[0]
             generator = torch.Generator().manual_seed(int(mixed >> np.uint64(1)))
-            self._orders[stream] = epoch, torch.randperm(total, generator=generator)
+            order = torch.randperm(total, generator=generator)
+            # A whole epoch's order lies beside the images, so that no step has to send its own part of it.
+            self._orders[stream] = epoch, to_device(order, self.device) if self.is_resident else order
         return self._orders[stream][1]
 
     def reshuffle(self, salt: int) -> None:
@@ -143,25 +198,32 @@ class Feed:
         self._orders.clear()
 
     def _hold(self, array: np.ndarray) -> Tensor | np.ndarray:
-        if array.nbytes > RESIDENT_BYTES:
+        if not self.is_resident:
             return array
-        return torch.from_numpy(np.array(array)).to(self.device)
+        if self.device.type == "cpu":
+            return torch.from_numpy(np.array(array))
+        # Block by block: an accelerator may hold more than the host has room for.
+        held = torch.empty(array.shape, dtype=torch.from_numpy(np.array(array[:1])).dtype, device=self.device)
+        step = max(1, COPIED_BYTES // max(1, array[:1].nbytes))
+        for start in range(0, len(array), step):
+            held[start : start + step] = torch.from_numpy(np.array(array[start : start + step])).to(self.device)
+        return held
 
     def _take(self, held: Tensor | np.ndarray, rows: Tensor) -> Tensor:
         if isinstance(held, Tensor):
-            return held.index_select(0, rows.to(held.device, non_blocking=True))
-        return torch.from_numpy(held[rows.numpy()]).to(self.device, non_blocking=True)
+            return held.index_select(0, rows.to(held.device))
+        return to_device(torch.from_numpy(held[rows.numpy()]), self.device)
 
-    def _real(self, held: Tensor | np.ndarray, rows: Tensor) -> Tensor:
+    def _as_input(self, stored: Tensor) -> Tensor:
         # The axes move, the bytes do not: (N, H, W, C) seen as (N, C, H, W) is what channels_last means.
-        return self._take(held, rows).permute(0, 3, 1, 2).float().mul_(1 / 127.5).sub_(1)
+        return stored.permute(0, 3, 1, 2).float().mul_(1 / 127.5).sub_(1)
 
 
 class AudioFeed(Feed):
     """Batches of clips int16 (N, L)."""
 
-    def _real(self, held: Tensor | np.ndarray, rows: Tensor) -> Tensor:
-        return as_audio(self._take(held, rows))
+    def _as_input(self, stored: Tensor) -> Tensor:
+        return as_audio(stored)
 
 
 class TextFeed(Feed):
@@ -185,14 +247,35 @@ class TextFeed(Feed):
 
     def next(self) -> Batch:
         """The next global batch, this rank's rows: real (N, window + 1) int64."""
-        epoch, step = divmod(self.position // (self.batch_size * self.window), self.steps)
+        begins = self._epoch_and_step(self.position)[1] == 0
+        real = self._next_examples().own.view(-1, self.window + 1).long()
+        return Batch(real, generator=self.generator, rank=self.rank, ranks=self.ranks, begins=begins)
+
+    @property
+    def _examples_in_batch(self) -> int:
+        return self.batch_size * self.window
+
+    def _epoch_and_step(self, position: int) -> tuple[int, int]:
+        return divmod(position // (self.batch_size * self.window), self.steps)
+
+    def _rows_at(self, position: int) -> BatchRows:
+        """Places in the text: window + 1 for each row of the batch, one row after the other."""
+        epoch, step = self._epoch_and_step(position)
         share = self.batch_size // self.ranks
-        self.position += self.batch_size * self.window
-        first = torch.arange(self.rank * share, (self.rank + 1) * share) * self.stretch
-        places = (first + self._offset(epoch) + step * self.window)[:, None] + torch.arange(self.window + 1)
-        real = self._take(self.images, places.flatten()).view(share, -1).long()
-        return Batch(real, generator=self.generator, rank=self.rank, ranks=self.ranks, begins=step == 0)
+        device = self.device if self.is_resident else torch.device("cpu")
+        first = torch.arange(self.rank * share, (self.rank + 1) * share, device=device) * self.stretch
+        within = torch.arange(self.window + 1, device=device)
+        places = (first + self._offset(epoch) + step * self.window)[:, None] + within
+        return BatchRows(places.flatten(), places.flatten())
 
     def _offset(self, epoch: int) -> int:
         mixed = np.random.SeedSequence([self.seed, self.salt, epoch]).generate_state(1, np.uint64)[0]
         return int(mixed % np.uint64(self.window))
+
+
+def resident_bytes(device: torch.device) -> int:
+    """How large a set may be that lies on `device` as a whole: a share of what an accelerator has free, whatever that is."""
+    free = free_memory(device)
+    if free is None:
+        return RESIDENT_BYTES
+    return int(RESIDENT_SHARE * free)

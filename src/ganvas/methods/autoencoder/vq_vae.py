@@ -34,7 +34,17 @@ from ganvas.errors import UsageError
 from ganvas.losses.quantised import codebook_error, commitment_error, perplexity, reconstruction_error
 from ganvas.method import Batch, DataSpec, Update, setting, step_factor
 from ganvas.methods.autoencoder._base import Autoencoder
-from ganvas.networks.vq import FSQ, Codebook, CodeDecoder, CodeEncoder, halved, rotated, straight_through, sums_by_code
+from ganvas.networks.vq import (
+    FSQ,
+    Codebook,
+    CodeDecoder,
+    CodeEncoder,
+    counts_by_code,
+    halved,
+    rotated,
+    straight_through,
+    sums_by_code,
+)
 from ganvas.registry import preset
 from ganvas.settings import as_text
 
@@ -182,7 +192,7 @@ class VQVAE(Autoencoder, Tokenizes, Demonstrates):
     def statistics(self, batch: Batch, level: Chosen, quantiser: Codebook | FSQ) -> dict[str, Tensor]:
         """Shares of the codes; and for codebooks the sums of z by code, and a pool of z of all processes to start codes from."""
         z, codes = level.z.detach(), level.codes
-        shares = torch.bincount(codes, minlength=quantiser.size).float() / len(codes)
+        shares = counts_by_code(codes, quantiser.size).float() / len(codes)
         if isinstance(quantiser, FSQ):
             return {"shares": shares}
         places = len(codes) // len(batch)

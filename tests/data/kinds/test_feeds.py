@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,8 @@ import torch
 from torch.testing import assert_close
 
 from ganvas.data.kinds import feeds
-from ganvas.data.kinds.feeds import Feed, TextFeed
+from ganvas.data.kinds.feeds import Feed, TextFeed, resident_bytes
+from ganvas.data.kinds.read_ahead import Read
 from ganvas.errors import DataError
 
 COUNT = 10
@@ -118,6 +120,87 @@ def test_a_mapped_set_gives_the_same_batches(monkeypatch: pytest.MonkeyPatch) ->
     assert isinstance(mapped.images, np.ndarray)
     made = mapped.next()
     assert torch.equal(made.real, resident[0].real) and torch.equal(made.label, resident[0].label)  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize("more", [{"mirror": True}, {"apart": True, "mirror": True}, {"rank": 1, "ranks": 2}])
+def test_what_is_read_ahead_is_what_would_be_read(more: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Over ends of epochs, after a step back, and in another order: to the last bit what a resident set gives, and with the
+    random generator where it would be."""
+    resident = feed(**more)
+    monkeypatch.setattr(feeds, "RESIDENT_BYTES", 1)
+    mapped = feed(**more)
+
+    def compare(batches: int) -> None:
+        for _ in range(batches):
+            one, other = resident.next(), mapped.next()
+            for name in ("real", "label", "partner"):
+                assert torch.equal(getattr(one, name), getattr(other, name))
+            assert torch.equal(resident.generator.get_state(), mapped.generator.get_state())
+            assert resident.position == mapped.position
+
+    compare(7)
+    resident.position = mapped.position = 8
+    compare(3)
+    for one in (resident, mapped):
+        one.reshuffle(2)
+    compare(3)
+
+
+def test_a_batch_is_read_before_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feeds, "RESIDENT_BYTES", 1)
+    mapped, read = feed(), []
+    now = Read.now
+    monkeypatch.setattr(Read, "now", lambda self: (read.append(threading.current_thread().name), now(self))[1])
+    for number in range(1, 5):
+        mapped.next()
+        assert mapped._ahead is not None
+        for _, batch in mapped._ahead._pending:
+            batch.result()
+        assert len(read) == 4 * (number + 2)  # images, rows, partners and labels of this batch and of the next two
+    assert threading.current_thread().name not in read
+
+
+def test_an_error_while_reading_ahead_comes_with_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feeds, "RESIDENT_BYTES", 1)
+    mapped = feed()
+
+    def broken(self: Read) -> torch.Tensor:
+        raise OSError("the disk is gone")
+
+    monkeypatch.setattr(Read, "now", broken)
+    with pytest.raises(OSError, match="the disk is gone"):
+        mapped.next()
+
+
+def test_what_is_resident_follows_the_free_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Images and partners of 60 bytes each: on an accelerator that has 1000 bytes free they lie there, with 200 they do not."""
+    monkeypatch.setattr(feeds, "free_memory", lambda device: 1000)
+    assert feed().is_resident
+    monkeypatch.setattr(feeds, "free_memory", lambda device: 200)
+    assert not feed().is_resident
+    monkeypatch.setattr(feeds, "free_memory", lambda device: None)
+    assert resident_bytes(torch.device("cpu")) == feeds.RESIDENT_BYTES
+
+
+def test_a_set_moves_block_by_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`meta` passes for an accelerator: the host never holds a copy of more than COPIED_BYTES."""
+    monkeypatch.setattr(feeds, "COPIED_BYTES", 13)  # two images of six bytes
+    copied, copy = [], np.array
+    monkeypatch.setattr(np, "array", lambda array, *more: (copied.append(len(array)), copy(array, *more))[1])
+    made = Feed(
+        np.zeros((5, 2, 3, 1), np.uint8), None, None, batch_size=2, seed=0, generator=torch.Generator(), device="meta"
+    )
+    assert isinstance(made.images, torch.Tensor) and made.images.shape == (5, 2, 3, 1)
+    assert max(copied) <= 2 and copied.count(2) == 2
+
+
+def test_text_is_read_ahead_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    resident = text_feed()
+    monkeypatch.setattr(feeds, "RESIDENT_BYTES", 1)
+    mapped = text_feed()
+    for _ in range(12):
+        one, other = resident.next(), mapped.next()
+        assert torch.equal(one.real, other.real) and one.begins == other.begins
 
 
 def test_the_source_is_never_changed() -> None:

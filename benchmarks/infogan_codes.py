@@ -26,7 +26,7 @@ from budget import read_settings, trained
 from ganvas.abilities import Code
 from ganvas.data import Dataset, open_data, write_png
 from ganvas.metrics.codes import code_agreement
-from ganvas.metrics.readers import numerals
+from ganvas.metrics.extractors import numerals
 from ganvas.run import Run
 from ganvas.sampling import sample, to_uint8
 from ganvas.tasks.edit import traverse

@@ -74,9 +74,11 @@ def as_levels(pixels: Tensor | np.ndarray) -> np.ndarray:
     return np.rint((np.asarray(pixels).transpose(1, 2, 0) + 1) * 127.5).clip(0, 255).astype(np.uint8)
 
 
-def through(run: Run, degraded: Tensor, mask: np.ndarray | None = None, balance: float | None = None) -> np.ndarray:
+def through(
+    run: Run, degraded: Tensor, mask: np.ndarray | None = None, interpolation: float | None = None
+) -> np.ndarray:
     """An image (3, H, W) restored by a run."""
-    method = run.method if balance is None else run.method.blended(balance)  # pyright: ignore
+    method = run.method if interpolation is None else run.method.interpolated(interpolation)  # pyright: ignore
     return as_levels(restore(method, Photo(degraded.numpy()), mask)[0].pixels)
 
 
@@ -141,8 +143,8 @@ def enlarging(runs: dict[str, Run], photos: list[Tensor], distances: Distances, 
             found[name] = measured(lambda x, run=runs[name]: through(run, x))
     if "srgan" in runs:
         for share in (0.0, 0.5):
-            found[f"srgan --balance {share:g}"] = measured(
-                lambda x, share=share: through(runs["srgan"], x, balance=share)
+            found[f"srgan --interpolation {share:g}"] = measured(
+                lambda x, share=share: through(runs["srgan"], x, interpolation=share)
             )
     return found
 

@@ -87,8 +87,7 @@ def trained(data: Dataset, kind: str, seed: int, wish: argparse.Namespace) -> di
     method = create("rnn_text", wish.preset, dict(one.split("=", 1) for one in wish.settings))
     engine = start_engine("cpu", wish.precision)
     torch.manual_seed(seed)
-    method.build(data.spec)
-    method.spec = data.spec
+    method.setup(data.spec)
     method.train()
     generator = torch.Generator().manual_seed(seed)
     feed = make_feed(data, batch_size=method.batch_size, window=method.window, seed=seed, generator=generator)

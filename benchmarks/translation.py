@@ -28,9 +28,9 @@ import torch
 
 from ganvas.data import Dataset, grid, open_data, write_png
 from ganvas.method import Method
+from ganvas.metrics.extractors import choose_extractor, extract
 from ganvas.metrics.frechet import Moments, frechet_distance
 from ganvas.metrics.kernel import kernel_distance
-from ganvas.metrics.readers import choose_reader, read
 from ganvas.metrics.restoration import psnr_each
 from ganvas.metrics.translation import absolute_errors
 from ganvas.run import Run
@@ -66,8 +66,8 @@ def main() -> None:
             made = translate_images(method, np.asarray(test.images))
             rows[f"{name} seed {seed}"] = scores(made, test.partners)
             write_png(options.work / f"{name}-{options.preset}-{options.minutes:g}-{seed}.png", sheet(test, method))
-    reader = choose_reader("auto", (32, 32, 3), False).name
-    print(f"{len(test)} test emoji, {options.preset}, {options.minutes:g} minutes of one core, {reader}")
+    extractor = choose_extractor("auto", (32, 32, 3), False).name
+    print(f"{len(test)} test emoji, {options.preset}, {options.minutes:g} minutes of one core, {extractor}")
     for label, row in rows.items():
         print(f"{label:24}" + "  ".join(f"{key} {value:.4g}" for key, value in row.items()), flush=True)
     (options.work / f"scores-{options.preset}-{options.minutes:g}.json").write_text(json.dumps(rows, indent=2))
@@ -92,14 +92,14 @@ def trained(name: str, seed: int, minutes: float, work: Path, preset: str) -> Ru
 
 def scores(made: np.ndarray, partners: np.ndarray) -> dict[str, float]:
     """L1, PSNR, FD and KD of images uint8 (N, H, W, C) against their partners."""
-    reader = choose_reader("auto", made.shape[1:], False)  # pyright: ignore[reportArgumentType]
-    one, other = (read(reader, np.ascontiguousarray(images), "emoji") for images in (made, partners))
+    extractor = choose_extractor("auto", made.shape[1:], False)  # pyright: ignore[reportArgumentType]
+    one, other = (extract(extractor, np.ascontiguousarray(images), "emoji") for images in (made, partners))
     a, b = Moments().add(one), Moments().add(other)
     return {
         "L1": float(absolute_errors(made, partners).mean()),
         "PSNR": float(psnr_each(made, partners).mean()),
-        f"FD[{reader.name}]": frechet_distance(a.mean, a.covariance, b.mean, b.covariance),
-        f"KD[{reader.name}]": kernel_distance(one, other),
+        f"FD[{extractor.name}]": frechet_distance(a.mean, a.covariance, b.mean, b.covariance),
+        f"KD[{extractor.name}]": kernel_distance(one, other),
     }
 
 

@@ -26,18 +26,6 @@ def test_fields_that_say_nothing_are_omitted_and_zeros_are_kept() -> None:
     assert FULL.as_dict()["k"] == 5
 
 
-def test_keys_of_earlier_versions_are_read() -> None:
-    old = {"value": 4, "floor": 0.5, "floor_n": 20, "floor_from": "halves", "value_at_floor_n": 5, "better": "lower"}
-    figure = Figure.from_dict(old)
-    assert (figure.reference, figure.reference_n, figure.reference_from, figure.value_at_reference_n) == (
-        0.5,
-        20,
-        "halves",
-        5,
-    )
-    assert not figure.primary
-
-
 @pytest.mark.parametrize("value", [None, "4", True, math.nan, math.inf, 10**400])
 def test_what_has_no_finite_value_is_no_figure(value: object) -> None:
     assert read_figures({"FD": {"value": value}, "L1": 0.25}) == {"L1": Figure(0.25)}

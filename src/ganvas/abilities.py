@@ -242,7 +242,6 @@ class Likelihood:
 class HasLikelihood(Ability):
     """Computes how likely given examples are, exactly or as a bound."""
 
-    @abstractmethod
     def likelihood(
         self,
         examples: Tensor,
@@ -257,6 +256,13 @@ class HasLikelihood(Ability):
         `samples` draws per example: more make it tighter. `generator` is on the CPU, whatever the device; what it draws about
         the examples themselves (binarising them) comes first, so that another `samples` measures the same examples.
         """
+        return self.compute_likelihood(examples, labels, samples, generator)
+
+    @abstractmethod
+    def compute_likelihood(
+        self, examples: Tensor, labels: Tensor | None, samples: int, generator: torch.Generator | None
+    ) -> Likelihood:
+        """`likelihood`, which calls this. Methods whose likelihood is exact ignore `samples`."""
 
 
 # --- images from images -------------------------------------------------------------------------------------------------
@@ -333,7 +339,7 @@ class Restores(Ability):
         """Optional: the batch's images, degraded as in training by what the batch draws, so that restoring can be measured."""
         raise NotImplementedError
 
-    def blended(self, share: float) -> Self:
+    def interpolated(self, share: float) -> Self:
         """Optional, after a training in two phases: a copy whose weights are between those of both phases, 0 those at the end
         of the first phase, 1 the last ones."""
         raise NotImplementedError

@@ -60,16 +60,15 @@ class Figure:
 
     @classmethod
     def from_dict(cls, entry: Mapping[str, object]) -> Figure:
-        """A figure from `as_dict`, of this version or an older one. What has an unexpected type is omitted, and unknown keys
-        become details. ValueError where there is no finite value."""
-        renamed = {OLDER_KEYS.get(key, key): value for key, value in entry.items()}
-        if not is_number(renamed.get("value")):
-            raise ValueError(f"a figure needs a finite value (got {renamed.get('value')!r})")
+        """A figure from `as_dict`. What has an unexpected type is omitted, and unknown keys become details. ValueError where
+        there is no finite value."""
+        if not is_number(entry.get("value")):
+            raise ValueError(f"a figure needs a finite value (got {entry.get('value')!r})")
         declared = {one.name: str(one.type) for one in dataclasses.fields(cls)}
         del declared["details"]
         fields: JsonObject = {}
         details: JsonObject = {}
-        for key, value in renamed.items():
+        for key, value in entry.items():
             if key not in declared:
                 details[str(key)] = value
             elif _fits(declared[key], value):
@@ -87,20 +86,11 @@ class Figure:
         return self.better == "higher" and self.value > value
 
 
-OLDER_KEYS = {
-    "floor": "reference",
-    "floor_n": "reference_n",
-    "floor_from": "reference_from",
-    "value_at_floor_n": "value_at_reference_n",
-}
-"""Keys of metrics.json in earlier versions, and what they are called now."""
-
-
 def primary_figure(figures: Mapping[str, Figure]) -> str | None:
     """The name of a run's main figure: `best/` goes by it, and runs are compared by it. None without figures.
 
-    It is the first that its measure marked as primary. In files of earlier versions none is marked: then the first Fréchet
-    distance, else the first figure that has a better side, else the first of all.
+    It is the first that its measure marked as primary. Where none is marked: the first Fréchet distance, else the first figure
+    that has a better side, else the first of all.
     """
     for name, figure in figures.items():
         if figure.primary:

@@ -31,13 +31,11 @@ from torch.optim import Optimizer
 from ganvas.abilities import NamedModule
 from ganvas.data.batch import Batch
 from ganvas.data.spec import DataSpec
-from ganvas.errors import DataError
 from ganvas.settings import as_dict, change, setting
 
 __all__ = [
     "REGISTERED",
     "Batch",
-    "Classes",
     "DataSpec",
     "Method",
     "Update",
@@ -144,6 +142,12 @@ class Method(NamedModule):
         """Makes the networks for data of this shape. Draws initial weights from torch's global generator."""
         raise NotImplementedError
 
+    def setup(self, spec: DataSpec) -> None:
+        """`build` for data of this shape, which stays known as `spec`. A trained method's user calls this, a subclass overrides
+        `build`."""
+        self.build(spec)
+        self.spec = spec
+
     def load_frozen(self, device: torch.device) -> None:
         """Reads what only losses and measuring need and no checkpoint holds: a frozen feature network, style images.
 
@@ -215,54 +219,6 @@ def _register(cls: type[Method]) -> None:
             f"{cls.__module__}.{cls.__name__} and {known.__module__}.{known.__name__} both have the name {cls.name}"
         )
     REGISTERED[cls.name] = cls
-
-
-class Classes(Method):
-    """A method that can be conditioned on classes."""
-
-    classes = 0
-    """Classes that the networks are conditioned on; 0 where they are not (see `learn_classes`)."""
-
-    def learn_classes(self, spec: DataSpec) -> int:
-        """To be called by `build` where the networks are conditioned on classes: notes them, and returns how many there are."""
-        if not spec.classes:
-            raise DataError(
-                f"{self.name} learns by class here, and {spec.name} has no labels: put the {spec.unit} of each class into"
-                " a sub-folder of its own, or `labels` into the .npz"
-            )
-        counts = torch.tensor(spec.class_counts or [1] * len(spec.classes), dtype=torch.float32)
-        used = [
-            name
-            for name, count in zip(spec.classes, spec.class_counts or [1] * len(spec.classes), strict=True)
-            if count
-        ]
-        if len(used) < 2:
-            raise DataError(
-                f"{self.name} learns by class here, and all {spec.unit} of {spec.name} are of one class ({used[0]}):"
-                " it takes two or more"
-            )
-        self.class_share: Tensor
-        self.register_buffer("class_share", counts / counts.sum(), persistent=False)
-        self.classes = len(spec.classes)
-        return self.classes
-
-    def labels(self, seeds: Iterable[int]) -> Tensor | None:
-        """A class a seed, as often as in the data; None where the networks are not conditioned on classes."""
-        if not self.classes:
-            return None
-        # Other random numbers than the latent's of the same seed, or the class would follow from z.
-        draws = [torch.rand((), generator=torch.Generator().manual_seed(_mixed(seed))) for seed in seeds]
-        return self.class_of(torch.stack(draws))
-
-    def class_of(self, uniform: Tensor) -> Tensor:
-        """A class for each number in [0, 1), as often as in the data, int64."""
-        cuts = self.class_share.to(uniform.device).cumsum(0)[:-1].contiguous()
-        return torch.searchsorted(cuts, uniform.contiguous(), right=True)
-
-
-def _mixed(seed: int) -> int:
-    """Another seed for each seed, far from its neighbours' (a multiplication modulo 2^63 by an odd number)."""
-    return (seed + 1) * 0x9E3779B97F4A7C15 % 2**63
 
 
 def uniforms(seeds: Iterable[int], length: int) -> Tensor:

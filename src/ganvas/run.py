@@ -101,8 +101,7 @@ class Run:
             method = _sampled_with(method, settings)
         # Building draws initial weights, which are then replaced: the caller's random state must not notice.
         with torch.random.fork_rng(devices=[]):
-            method.build(self.spec)
-        method.spec = self.spec
+            method.setup(self.spec)
         try:
             method.load_state_dict(_under("method.", weights))
             if not raw:
@@ -212,7 +211,7 @@ class Run:
 
     def restore(
         self, image: ImageLike, mask: ImageLike | None = None, *,
-        task: str = "auto", n: int = 1, seed: int = 0, balance: float | None = None, raw: bool = False, best: bool = False,
+        task: str = "auto", n: int = 1, seed: int = 0, interpolation: float | None = None, raw: bool = False, best: bool = False,
         device: Device = "auto",
     ) -> list[Photo]:  # fmt: skip
         """`n` restorations of an image of any size: denoised, upscaled or inpainted, whichever the run was trained for; see
@@ -220,7 +219,7 @@ class Run:
         from ganvas import tasks
 
         method = self._ready(raw, best, device)
-        return tasks.restore(method, image, mask, task=task, n=n, seed=seed, balance=balance)
+        return tasks.restore(method, image, mask, task=task, n=n, seed=seed, interpolation=interpolation)
 
     def stylise(
         self, content: ImageLike, style: ImageLike | None = None, *, strength: float | None = None, size: int | None = None,

@@ -114,8 +114,8 @@ def test_what_is_wrong_is_said_before_anything_is_written(
         ((denoiser, "in.png", "other/in.jpg"), "would both be written to"),
         ((denoiser, "in.png", "--task", "inpaint"), "can denoise, not inpaint"),
         ((denoiser, "in.png", "-n", 2), "one result per image"),
-        ((denoiser, "in.png", "--balance", 0.5), "so balance has no effect (methods with two: srgan)"),
-        ((enlarger, "in.png", "--balance", 0.5), "first_phase=0"),
+        ((denoiser, "in.png", "--interpolation", 0.5), "so interpolation has no effect (methods with two: srgan)"),
+        ((enlarger, "in.png", "--interpolation", 0.5), "first_phase=0"),
     ]:
         ended = ganvas("restore", *words, "--out", "out", "--device", "cpu")
         if message is None:

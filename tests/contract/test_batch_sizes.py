@@ -81,8 +81,7 @@ def sizes_of(method: nn.Module) -> Iterator[set[tuple[Any, ...]]]:
 def built(name: str) -> Method:
     method = small(name)
     torch.manual_seed(0)
-    method.build(data_for(name).spec)
-    method.spec = data_for(name).spec
+    method.setup(data_for(name).spec)
     return method.eval().requires_grad_(False)
 
 

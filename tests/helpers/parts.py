@@ -133,8 +133,7 @@ def trainer_for(method: Method, data: Dataset | None = None, steps: int = 100, s
     """Builds the method and puts it into the loop's hands, in one process on the CPU."""
     data = data or data_for(method)
     torch.manual_seed(seed)
-    method.build(data.spec)
-    method.spec = data.spec
+    method.setup(data.spec)
     method.train()
     method.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     generator = torch.Generator().manual_seed(seed)

@@ -14,7 +14,6 @@ from ganvas.losses.style import (
     content_scale,
     gram,
     gram_sum,
-    guided_gram,
     moment_loss,
     moments,
     relative,
@@ -64,13 +63,6 @@ def test_slopes_are_what_autograd_finds() -> None:
 
 def test_a_image_and_its_double_have_one_gram_matrix() -> None:
     assert_close(gram(torch.cat([KNOWN, KNOWN], 3)), gram(KNOWN))
-
-
-def test_a_guide_takes_the_gram_matrix_where_it_is() -> None:
-    """Only the second place: [2, 4]; a guide of one value everywhere changes nothing."""
-    guide = torch.tensor([0.0, 1.0]).view(1, 1, 1, 2)
-    assert_close(guided_gram(KNOWN, guide), torch.tensor([[[4.0, 8.0], [8.0, 16.0]]]))
-    assert_close(guided_gram(KNOWN, torch.full((1, 1, 1, 2), 0.3)), gram(KNOWN))
 
 
 def test_style_and_content_losses_by_hand() -> None:

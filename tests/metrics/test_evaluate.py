@@ -8,8 +8,7 @@ import pytest
 
 from ganvas.data import open_data
 from ganvas.errors import DataError, UsageError
-from ganvas.metrics import find_copies, measure, nearest
-from ganvas.metrics import readers as readers_module
+from ganvas.metrics import extractors, find_copies, measure, nearest
 from parts import labels_of
 
 KEYS = {
@@ -21,7 +20,7 @@ KEYS = {
 @pytest.fixture(autouse=True)
 def _no_mobilenet(monkeypatch):
     """What "auto" takes must not depend on what else lies on this machine."""
-    monkeypatch.setattr(readers_module, "has_mobilenet_weights", lambda: False)
+    monkeypatch.setattr(extractors, "has_mobilenet_weights", lambda: False)
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from ganvas.errors import DataError
 from ganvas.figure import primary_figure, read_figures
 from ganvas.method import Method
 from ganvas.metrics import measure_restoration
-from ganvas.metrics.abilities import unmeasured
+from ganvas.metrics.method_metrics import unmeasured
 from ganvas.networks.features.mobilenet import has_mobilenet_weights
 from parts import small
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.testing import assert_close
 
-from ganvas.networks.code_grids import CodeNetwork, Known, draw, systematic
+from ganvas.networks.code_grids import CodeNetwork, GivenCodes, draw, systematic
 
 ONE, TWO = [(3, 4, 5)], [(2, 2, 3), (3, 4, 5)]
 
@@ -111,7 +111,7 @@ def test_who_goes_on_as_another_has_its_whole_past() -> None:
         label = label[parents]
         return parents
 
-    known = Known(some_codes(grids, n), torch.ones(n, 16, dtype=torch.bool))
+    known = GivenCodes(some_codes(grids, n), torch.ones(n, 16, dtype=torch.bool))
     codes = draw(made, torch.rand(n, 16), torch.arange(n) % 3, known, choose)
     assert len(seen) == 6
     said = made(codes, label)[1].log_softmax(1)[:, :, -1]  # (n, 5, 3), the last row
@@ -128,7 +128,7 @@ def test_gaps_are_filled_as_the_exact_conditional_says(grids: list[tuple[int, in
     truth = made.log_likelihood(all_codes).sum(1).exp()
     exact = torch.where((all_codes[:, -2:] == torch.tensor([2, 0])).all(1), truth, 0)
     exact = exact / exact.sum()
-    known = Known(torch.tensor([0] * (L - 2) + [2, 0]).expand(n * S, L), given.expand(n * S, L))
+    known = GivenCodes(torch.tensor([0] * (L - 2) + [2, 0]).expand(n * S, L), given.expand(n * S, L))
     base = torch.arange(n)[:, None] * S
 
     def choose(weights: Tensor) -> Tensor:

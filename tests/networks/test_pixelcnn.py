@@ -136,5 +136,5 @@ def test_dropped_features_are_left_out() -> None:
     made = network()
     x, other = torch.randn(2, 2, 1, 5, 5, dtype=torch.float64)
     none, all_ = torch.zeros(2, 3, 6), torch.ones(2, 3, 6)
-    assert torch.equal(made(x, kept=none), made(other, kept=none))
-    assert torch.equal(made(x, kept=all_), made(x))
+    assert torch.equal(made(x, dropout_mask=none), made(other, dropout_mask=none))
+    assert torch.equal(made(x, dropout_mask=all_), made(x))

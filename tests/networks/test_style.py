@@ -50,16 +50,16 @@ def test_equalised_weights_are_scaled_at_run_time() -> None:
 
 def test_pace_changes_the_speed_and_not_the_start() -> None:
     """Adam moves each weight by lr = 0.1: with 4 inputs of 1 the output moves by 4 * 0.1 / sqrt 4, and by 0.1 for the bias; times
-    pace."""
-    for pace in (1.0, 0.01):
+    lr_multiplier."""
+    for lr_multiplier in (1.0, 0.01):
         torch.manual_seed(0)
-        layer = EqualLinear(4, 1, pace)
+        layer = EqualLinear(4, 1, lr_multiplier)
         assert_close(layer.weight * layer.scale, at_pace_one() / math.sqrt(4))
         before = layer(torch.ones(1, 4)).item()
         optimizer = torch.optim.Adam(layer.parameters(), lr=0.1)
         layer(torch.ones(1, 4)).sum().backward()
         optimizer.step()
-        assert before - layer(torch.ones(1, 4)).item() == pytest.approx(pace * (0.2 + 0.1), rel=1e-3)
+        assert before - layer(torch.ones(1, 4)).item() == pytest.approx(lr_multiplier * (0.2 + 0.1), rel=1e-3)
 
 
 def at_pace_one() -> torch.Tensor:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from ganvas.networks.unet import Clock, UNet
+from ganvas.networks.unet import TimeEmbedding, UNet
 
 SHAPES = [(1, 28, 28), (3, 32, 32), (2, 30, 50), (1, 3, 4), (1, 5, 9)]
 
@@ -47,10 +47,10 @@ def test_time_and_class_are_heard_image_by_image() -> None:
 
 def test_times_apart_have_apart_vectors() -> None:
     """Neighbours are near each other, and no two far ones coincide."""
-    clock = Clock(32)
+    clock = TimeEmbedding(32)
     with torch.no_grad():
-        told = clock(torch.linspace(0, 1, 101))
-    distance = torch.cdist(told, told)
+        embeddings = clock(torch.linspace(0, 1, 101))
+    distance = torch.cdist(embeddings, embeddings)
     beside = distance.diagonal(1).max()
     far = distance[torch.triu(torch.ones(101, 101), 10) > 0].min()
     assert far > beside > 0

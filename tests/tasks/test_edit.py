@@ -22,8 +22,7 @@ def built(name: str, **settings: Any) -> Any:
     method = small(name, **settings)
     torch.manual_seed(0)
     data = images((3, 32, 32))
-    method.build(data.spec)
-    method.spec = data.spec
+    method.setup(data.spec)
     return method.eval().requires_grad_(False)
 
 

@@ -16,8 +16,7 @@ from parts import images, small
 def built(name: str) -> Any:
     method = small(name)
     torch.manual_seed(0)
-    method.build(images().spec)
-    method.spec = images().spec
+    method.setup(images().spec)
     return method.eval().requires_grad_(False)
 
 

@@ -20,8 +20,7 @@ def built(name: str, channels: int = 3, **settings: object) -> Method:
     """With weights that are zero nowhere, so that it does something."""
     method = create(name, "tiny", settings)
     torch.manual_seed(0)
-    method.spec = DataSpec("some", channels, 24, 24, 10)
-    method.build(method.spec)
+    method.setup(DataSpec("some", channels, 24, 24, 10))
     method.eval().requires_grad_(False)
     for parameter in method.parameters():
         parameter.add_(torch.randn_like(parameter) * 0.05)

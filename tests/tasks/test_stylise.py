@@ -46,8 +46,7 @@ def painter(channels: int) -> Method:
     """adain as it begins, for images of so many channels."""
     method = small("adain")
     torch.manual_seed(0)
-    method.spec = DataSpec("some", channels, 24, 24, 10)
-    method.build(method.spec)
+    method.setup(DataSpec("some", channels, 24, 24, 10))
     return method.eval().requires_grad_(False)
 
 

@@ -21,8 +21,7 @@ from parts import images, small, train_small
 def built(name: str, channels: int = 3) -> Method:
     method = small(name)
     torch.manual_seed(0)
-    method.build(images((channels, 32, 32) if channels != 2 else (2, 30, 50)).spec)
-    method.spec = images((channels, 32, 32) if channels != 2 else (2, 30, 50)).spec
+    method.setup(images((channels, 32, 32) if channels != 2 else (2, 30, 50)).spec)
     return method.eval().requires_grad_(False)
 
 
@@ -65,8 +64,7 @@ def test_colours_are_decided_for_the_whole_image(generator: str) -> None:
     """Two tiles of which one is dark and the other half dark: the dark parts of both get the same colour."""
     method = small("pix2pix", generator=generator, norm="none")
     torch.manual_seed(0)
-    method.build(images((3, 32, 32)).spec)
-    method.spec = images((3, 32, 32)).spec
+    method.setup(images((3, 32, 32)).spec)
     G = cast(Any, method).G
     nn.init.normal_((G if generator == "retouch" else G.retouched).table.weight, 0.0, 0.3)
     pixels = np.full((3, 64, 200), -0.5, np.float32)

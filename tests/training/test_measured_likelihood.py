@@ -13,7 +13,7 @@ from torch.optim import SGD, Optimizer
 from ganvas.abilities import HasLikelihood, Likelihood, Samples
 from ganvas.data import open_data
 from ganvas.method import REGISTERED, Batch, DataSpec, Method, Update, setting
-from ganvas.metrics import readers
+from ganvas.metrics import extractors
 from ganvas.run import read_json
 from parts import image_file, small, train_small
 
@@ -23,7 +23,7 @@ SHAPE = (1, 28, 28)
 @pytest.fixture(autouse=True)
 def _no_mobilenet(monkeypatch: pytest.MonkeyPatch) -> None:
     """The digit network is faster, and what "auto" takes must not depend on what lies on this machine."""
-    monkeypatch.setattr(readers, "has_mobilenet_weights", lambda: False)
+    monkeypatch.setattr(extractors, "has_mobilenet_weights", lambda: False)
 
 
 class Coin(nn.Module):
@@ -63,7 +63,7 @@ def coin(monkeypatch: pytest.MonkeyPatch) -> type[Method]:
         def loss(self, batch: Batch) -> dict[str, Tensor]:
             return {"loss": self.coin(batch.real).mean()}
 
-        def likelihood(self, examples, labels=None, *, samples=1, generator=None) -> Likelihood:
+        def compute_likelihood(self, examples, labels, samples, generator) -> Likelihood:
             return Likelihood(self.coin(examples), "nats", exact=True)
 
     return Coins

@@ -97,7 +97,7 @@ def _of_run(
     from ganvas.cli.opening import progress_of
     from ganvas.device import choose_device
     from ganvas.errors import GanvasError, RunError
-    from ganvas.metrics.abilities import unmeasured
+    from ganvas.metrics.method_metrics import unmeasured
 
     if why := unmeasured(run.info["method"]):  # before anything is opened
         raise RunError(why)

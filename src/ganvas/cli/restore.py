@@ -44,7 +44,7 @@ def restore(
         int, typer.Option("--n", "-n", help="Number of results per image, if RUN can give more than one.")
     ] = 1,
     seed: Annotated[int, typer.Option(help="Seed of the first result; each next result has the next seed.")] = 0,
-    balance: Annotated[
+    interpolation: Annotated[
         float | None,
         typer.Option(
             metavar="SHARE",
@@ -72,13 +72,13 @@ def restore(
     from ganvas.device import choose_device
     from ganvas.errors import DataError, UsageError
     from ganvas.run import load
-    from ganvas.tasks.restore import TASKS, blended, restoration_of
+    from ganvas.tasks.restore import TASKS, interpolated, restoration_of
 
     if out.is_file() or out.suffix.lower() in (".png", ".jpg", ".jpeg", ".webp", ".zip"):
         raise UsageError(f"--out takes a folder (got {out})")
     method = load(run).load_method(raw=raw, best=best, device=choose_device(device))
     restores = restoration_of(method, task)
-    method = method if balance is None else blended(method, balance)
+    method = method if interpolation is None else interpolated(method, interpolation)
     if mask is not None and restores.degradation != "holes":
         raise UsageError(f"--mask is for inpainting, and this run of {method.name} can {TASKS[restores.degradation]}")
     if mask is None and restores.degradation == "holes":

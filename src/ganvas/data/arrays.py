@@ -21,7 +21,7 @@ import numpy as np
 
 from ganvas.data.image import refuse_endless
 from ganvas.data.settings import DataSettings
-from ganvas.data.source import Arrays, Loaded, Progress, as_text, from_arrays
+from ganvas.data.source import Arrays, Loaded, Progress, class_name, from_arrays
 from ganvas.errors import DataError
 
 IDX_NAME = re.compile(r"(?P<set>.*?)(?P<split>train|t10k|test)[-_.]images[-_.]idx[34][-_.]ubyte(\.gz)?$", re.IGNORECASE)
@@ -138,7 +138,7 @@ def load_npz(path: Path, settings: DataSettings, progress: Progress) -> Loaded:
         if "classes" in shapes:
             names = read("classes")
             if names.ndim == 1:
-                classes = [as_text(name) for name in names.tolist()]
+                classes = [class_name(name) for name in names.tolist()]
 
         # One range for both splits: test images without a dark pixel must not be taken for another one.
         raw: dict[str, np.ndarray] = {}

@@ -28,9 +28,9 @@ from ganvas.data.source import (
     Loaded,
     Part,
     Progress,
-    as_text,
     block_rows,
     broken_message,
+    class_name,
     hold_out,
     label_numbers,
     mix,
@@ -98,7 +98,7 @@ def load_npz(path: Path, settings: DataSettings, progress: Progress) -> Loaded:
 
     class_names = None
     if "classes" in arrays_read:
-        class_names = [as_text(one) for one in arrays_read["classes"].tolist()]
+        class_names = [class_name(one) for one in arrays_read["classes"].tolist()]
     names, numbers = label_numbers([labels], class_names)
     train, test = hold_out(mix(np.arange(len(clips))), numbers[0], settings.holdout)
     rows = {"train": train, "test": test}

@@ -284,7 +284,7 @@ def _array_part(part: Arrays, rows: np.ndarray, settings: DataSettings, counter:
     return Part(shape, functools.partial(blocks, part.images, part.labels, True), partner_blocks)
 
 
-def as_text(value: object) -> str:
+def class_name(value: object) -> str:
     """A class name of an array's element; bytes are UTF-8."""
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
@@ -312,4 +312,4 @@ def label_numbers(
     numbers: list[np.ndarray | None] = []
     for part in labelled:
         numbers.append(np.searchsorted(occurring, part).astype(np.int64))
-    return tuple(map(as_text, occurring.tolist())), numbers
+    return tuple(map(class_name, occurring.tolist())), numbers

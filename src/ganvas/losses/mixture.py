@@ -1,4 +1,4 @@
-"""What a mixture of generators asks of the classifier that tells them apart."""
+"""The classifier of MGAN: which generator of a mixture generated an image."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 
-def told_apart(scores: Tensor, which: Tensor) -> Tensor:
-    """-log C_k(x) (Hoang 2018, arXiv:1708.02556, eq. 2, last sum, without beta), k the generator that painted x.
+def generator_cross_entropy(scores: Tensor, which: Tensor) -> Tensor:
+    """-log C_k(x) (Hoang 2018, arXiv:1708.02556, eq. 2, last sum, without beta), k the generator that generated x.
 
-    scores (N, K) before softmax, which (N,) int64. Returns (N,), nats; log K is guessing.
+    scores (N, K) before softmax, which (N,) int64. Returns (N,), nats; log K at chance.
     """
     return F.cross_entropy(scores, which, reduction="none")

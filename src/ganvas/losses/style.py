@@ -66,16 +66,6 @@ def add_gram_slope(to: Tensor, features: Tensor, gradient: Tensor) -> None:
         sums.add_((places @ both).view(sums.shape))
 
 
-def guided_gram(features: Tensor, guide: Tensor) -> Tensor:
-    """The Gram matrix where the guide is (Gatys 2016, arXiv:1611.07865, eqs. 3 and 4): F_k T_k in place of F_k.
-
-    guide (N, 1, H, W) >= 0, of the features' size; over the sum of T^2 in place of the number of places. (N, C, C).
-    """
-    return gram_sum(features * guide.to(features.dtype)) / guide.square().flatten(1).sum(1).clamp_min(TINY).view(
-        -1, 1, 1
-    )
-
-
 def style_loss(gram_: Tensor, target: Tensor) -> Tensor:
     """sum_ij (G_ij - A_ij)^2 / (4 C^2) (Gatys 2015, eq. 4, its M in `gram`). Both (N or 1, C, C); returns (N,)."""
     return (gram_ - target).square().flatten(1).sum(1) / (4 * gram_.shape[1] ** 2)

@@ -1,7 +1,6 @@
 """Measures of generated images: functions on feature arrays (N, D), and `measure` for images."""
 
 from ganvas.figure import Figure, primary_figure
-from ganvas.metrics.abilities import measurements
 from ganvas.metrics.copying import Copies, find_copies, nearest
 from ganvas.metrics.evaluate import measure
 from ganvas.metrics.fid import fid
@@ -9,6 +8,7 @@ from ganvas.metrics.frechet import Moments, frechet_distance
 from ganvas.metrics.kernel import kernel_distance
 from ganvas.metrics.labels import label_accuracy
 from ganvas.metrics.likelihood import measure_likelihood
+from ganvas.metrics.method_metrics import measurements
 from ganvas.metrics.precision_recall import (
     DensityCoverage,
     PrecisionRecall,

@@ -19,11 +19,11 @@ from ganvas.errors import DataError
 from ganvas.figure import Better, Figure
 from ganvas.metrics import modes
 from ganvas.metrics.copying import check_images, find_copies
+from ganvas.metrics.extractors import Extractor, Progress, check_choice, choose_extractor, extract, numerals
 from ganvas.metrics.frechet import Moments, frechet_distance
 from ganvas.metrics.kernel import kernel_distance, kernel_within
 from ganvas.metrics.labels import class_numbers
 from ganvas.metrics.precision_recall import Overlap, overlap, squared_radii
-from ganvas.metrics.readers import Progress, Reader, check_choice, choose_reader, numerals, read
 from ganvas.metrics.store import remembered
 from ganvas.networks.features.digits import digit_network_card
 
@@ -73,7 +73,7 @@ def measure(
     copies        samples nearer to a training image than 99 % of held-out ones are (ganvas.metrics.copying);
                   `exact` of them are training images, byte for byte. The reference is scaled to n.
 
-    `features` is "auto", "digits" or "mobilenet_v2" (ganvas.metrics.readers says how "auto" decides). `seed`
+    `features` is "auto", "digits" or "mobilenet_v2" (ganvas.metrics.extractors says how "auto" decides). `seed`
     chooses which samples are taken where not all are. `progress(what, done, of)` hears of the slow parts.
     DataError for too few images or another shape.
     """
@@ -82,19 +82,19 @@ def measure(
     # What the real data say, from the cache where it is there.
     real = _split(train, test)
     reading = _reading(real)
-    reader = choose_reader(features, images.shape[1:], reading is not None)
-    real_stats = _real_stats(real, reader, progress)
+    extractor = choose_extractor(features, images.shape[1:], reading is not None)
+    real_stats = _real_stats(real, extractor, progress)
 
     # The features of the samples.
     # Samples in a folder may be sorted by class, so a part of them must not be the first ones.
     images = images[np.random.default_rng(seed).permutation(len(images))]
-    fake = read(reader, images, "samples", progress)
+    fake = extract(extractor, images, "samples", progress)
 
     # All figures, by name.
     figures = {
-        **_distances(fake, real_stats, real, reader),
-        **_overlaps(fake, real_stats, real, reader),
-        **_modes(images, fake, real_stats, reader, reading),
+        **_distances(fake, real_stats, real, extractor),
+        **_overlaps(fake, real_stats, real, extractor),
+        **_modes(images, fake, real_stats, extractor, reading),
     }
     return _with_source(figures, real) | {"copies": _copies(images, train, test)}
 
@@ -110,10 +110,10 @@ def measure_distances(
     """FD and KD alone, as `measure` has them."""
     _check(images, train, features)
     real = _split(train, test)
-    reader = choose_reader(features, images.shape[1:], _reading(real) is not None)
-    fake = read(reader, images, "images", progress)
-    real_stats = _real_stats(real, reader, progress)
-    return _with_source(_distances(fake, real_stats, real, reader), real)
+    extractor = choose_extractor(features, images.shape[1:], _reading(real) is not None)
+    fake = extract(extractor, images, "images", progress)
+    real_stats = _real_stats(real, extractor, progress)
+    return _with_source(_distances(fake, real_stats, real, extractor), real)
 
 
 def _with_source(figures: dict[str, Figure], split: _Split) -> dict[str, Figure]:
@@ -224,13 +224,13 @@ def _histogram(read: Tensor) -> Tensor:
     return torch.bincount((read * place).sum(1), minlength=10**axes).view([10] * axes)
 
 
-def _real_stats(split: _Split, reader: Reader, progress: Progress | None) -> dict[str, Tensor]:
+def _real_stats(split: _Split, extractor: Extractor, progress: Progress | None) -> dict[str, Tensor]:
     """Of the real images: `real` and `held` features, moments of the real ones, `within` (their mean kernel),
     k-means `centres`, the histogram `clusters` of the real ones and its `confusion`."""
 
     def compute() -> dict[str, Tensor]:
-        real = read(reader, split.real[: reader.limit], "training images", progress)
-        held_out = read(reader, split.held_out[: reader.limit], "held-out images", progress)
+        real = extract(extractor, split.real[: extractor.limit], "training images", progress)
+        held_out = extract(extractor, split.held_out[: extractor.limit], "held-out images", progress)
         within = torch.tensor(kernel_within(real[:MAX_PAIRS]), dtype=torch.float64)
         return {
             "real": real,
@@ -241,7 +241,7 @@ def _real_stats(split: _Split, reader: Reader, progress: Progress | None) -> dic
         }
 
     return remembered(
-        "features", [*split.fingerprints, reader.key, reader.limit, MAX_HELD_OUT, MAX_PAIRS], split.keep, compute
+        "features", [*split.fingerprints, extractor.key, extractor.limit, MAX_HELD_OUT, MAX_PAIRS], split.keep, compute
     )
 
 
@@ -259,7 +259,7 @@ def _clusters(real: Tensor, held_out: Tensor) -> dict[str, Tensor]:
     }
 
 
-def _distances(fake: Tensor, real_stats: dict[str, Tensor], split: _Split, reader: Reader) -> dict[str, Figure]:
+def _distances(fake: Tensor, real_stats: dict[str, Tensor], split: _Split, extractor: Extractor) -> dict[str, Figure]:
     real, held_out = real_stats["real"], real_stats["held"]
     reference_n = min(len(fake), len(held_out))
     moments, within = Moments(real_stats), float(real_stats["within"])
@@ -274,7 +274,7 @@ def _distances(fake: Tensor, real_stats: dict[str, Tensor], split: _Split, reade
 
     reference = remembered(
         "distance-reference",
-        [*split.fingerprints, reader.key, reader.limit, MAX_HELD_OUT, MAX_PAIRS, reference_n],
+        [*split.fingerprints, extractor.key, extractor.limit, MAX_HELD_OUT, MAX_PAIRS, reference_n],
         split.keep,
         compute,
     )
@@ -286,8 +286,8 @@ def _distances(fake: Tensor, real_stats: dict[str, Tensor], split: _Split, reade
         reference=float(reference["frechet"]),
         reference_n=reference_n,
         value_at_reference_n=fair,
-        network=reader.key,
-        note=reader.note,
+        network=extractor.key,
+        note=extractor.note,
         primary=True,
         details={"n_real": len(real)},
     )
@@ -297,11 +297,11 @@ def _distances(fake: Tensor, real_stats: dict[str, Tensor], split: _Split, reade
         n=min(MAX_PAIRS, len(fake)),
         reference=float(reference["kernel"]),
         reference_n=reference_n,
-        network=reader.key,
-        note=reader.note,
+        network=extractor.key,
+        note=extractor.note,
         details={"n_real": min(MAX_PAIRS, len(real))},
     )
-    return {f"FD[{reader.name}]": frechet, f"KD[{reader.name}]": kernel}
+    return {f"FD[{extractor.name}]": frechet, f"KD[{extractor.name}]": kernel}
 
 
 def _frechet(features: Tensor, real: Moments) -> float:
@@ -309,7 +309,7 @@ def _frechet(features: Tensor, real: Moments) -> float:
     return frechet_distance(own.mean, own.covariance, real.mean, real.covariance)
 
 
-def _overlaps(fake: Tensor, real_stats: dict[str, Tensor], split: _Split, reader: Reader) -> dict[str, Figure]:
+def _overlaps(fake: Tensor, real_stats: dict[str, Tensor], split: _Split, extractor: Extractor) -> dict[str, Figure]:
     real, held_out = real_stats["real"][:MAX_PAIRS], real_stats["held"]
     n = min(len(fake), len(real))
     reference_n = min(n, len(held_out))
@@ -319,7 +319,7 @@ def _overlaps(fake: Tensor, real_stats: dict[str, Tensor], split: _Split, reader
         reference = overlap(real[:reference_n], held_out[:reference_n], k)
         return {"radii": squared_radii(real[:n], k), "reference": torch.tensor(reference, dtype=torch.float64)}
 
-    parts = [*split.fingerprints, reader.key, reader.limit, MAX_HELD_OUT, MAX_PAIRS, n, reference_n, k]
+    parts = [*split.fingerprints, extractor.key, extractor.limit, MAX_HELD_OUT, MAX_PAIRS, n, reference_n, k]
     stored = remembered("balls", parts, split.keep, compute)
     shares = overlap(real[:n], fake[:n], k, real_radii=stored["radii"])
     references = Overlap(*stored["reference"].tolist())
@@ -333,19 +333,19 @@ def _overlaps(fake: Tensor, real_stats: dict[str, Tensor], split: _Split, reader
             reference=getattr(references, name),
             reference_n=reference_n,
             value_at_reference_n=None if fair is None else getattr(fair, name),
-            network=reader.key,
+            network=extractor.key,
             details={"n_real": n, "k": k},
         )
     return figures
 
 
 def _modes(
-    images: np.ndarray, fake: Tensor, real_stats: dict[str, Tensor], reader: Reader, reading: _Reading | None
+    images: np.ndarray, fake: Tensor, real_stats: dict[str, Tensor], extractor: Extractor, reading: _Reading | None
 ) -> dict[str, Figure]:
     if reading is not None:
         # The features hold the numerals already, if each channel has its own.
-        if reader.numerals and reading.per_image == images.shape[-1]:
-            samples = reader.numerals(fake)
+        if extractor.numerals and reading.per_image == images.shape[-1]:
+            samples = extractor.numerals(fake)
         else:
             samples = numerals(images, reading.per_image)
         held_out, real = reading.held_out, reading.real

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ganvas.errors import DataError
 from ganvas.figure import Figure
-from ganvas.metrics.readers import numerals
+from ganvas.metrics.extractors import numerals
 
 
 def label_accuracy(

@@ -15,7 +15,7 @@ from ganvas.data.feed import count_examples, examples_of
 from ganvas.defaults import IMPORTANCE_SAMPLES
 from ganvas.errors import DataError
 from ganvas.figure import Figure
-from ganvas.metrics.readers import Progress
+from ganvas.metrics.extractors import Progress
 
 if TYPE_CHECKING:
     from ganvas.data.dataset import Dataset

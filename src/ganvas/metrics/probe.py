@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from ganvas.errors import DataError, UsageError, nearest
 from ganvas.metrics.attributes import Attribute
 from ganvas.metrics.labels import class_numbers
-from ganvas.metrics.readers import choose_reader, read
+from ganvas.metrics.extractors import choose_extractor, extract
 from ganvas.networks.features.mobilenet import has_mobilenet_weights
 
 SIDE = 16  # pixels of the longer side, where no network extracts features of such images
@@ -128,8 +128,8 @@ def _extractor(classes: tuple[str, ...], shape: tuple[int, ...]) -> tuple[str, C
     weights are on this machine, else small pixels."""
     reads_numerals = class_numbers(classes, shape[3]) is not None
     if reads_numerals or (shape[3] in (1, 3) and has_mobilenet_weights()):
-        reader = choose_reader("auto", (shape[1], shape[2], shape[3]), reads_numerals)
-        return reader.name, lambda images: read(reader, images, "images")
+        extractor = choose_extractor("auto", (shape[1], shape[2], shape[3]), reads_numerals)
+        return extractor.name, lambda images: extract(extractor, images, "images")
     return "pixels", _pixels
 
 

@@ -12,7 +12,7 @@ from ganvas.abilities import Tokenizes
 from ganvas.data.batch import as_image_tensor
 from ganvas.errors import DataError
 from ganvas.figure import Figure
-from ganvas.metrics.readers import Progress
+from ganvas.metrics.extractors import Progress
 from ganvas.metrics.restoration import decibels
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from ganvas.abilities import Restores, restore_images
 from ganvas.data.feed import examples_of
 from ganvas.data.media import to_uint8
 from ganvas.figure import Figure
+from ganvas.metrics.extractors import Progress
 from ganvas.metrics.held_out import held_out_images
-from ganvas.metrics.readers import Progress
 from ganvas.metrics.restoration import (
     BEST_PSNR,
     WINDOW,

@@ -11,8 +11,8 @@ from torch import Tensor
 from ganvas.abilities import Stylises
 from ganvas.data.feed import examples_of
 from ganvas.figure import Figure
+from ganvas.metrics.extractors import Progress
 from ganvas.metrics.held_out import held_out_images
-from ganvas.metrics.readers import Progress
 
 if TYPE_CHECKING:
     from ganvas.data.dataset import Dataset

@@ -15,7 +15,7 @@ from ganvas.defaults import MEASURED
 from ganvas.errors import DataError
 from ganvas.figure import Figure
 from ganvas.metrics.evaluate import measure_distances
-from ganvas.metrics.readers import Progress
+from ganvas.metrics.extractors import Progress
 from ganvas.metrics.restoration import psnr_each
 
 if TYPE_CHECKING:

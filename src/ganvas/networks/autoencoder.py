@@ -1,4 +1,4 @@
-"""What VAE-GAN adds to DCGAN's pair: a discriminator that shows its features."""
+"""The discriminator of VAE-GAN: DCGAN's, with access to its features."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ganvas.networks.dcgan import DCGANDiscriminator, Shape
 
 
 class FeatureDiscriminator(DCGANDiscriminator):
-    """DCGAN's discriminator, whose features after `level` downsamplings can be asked for. Levels it has not become its last."""
+    """DCGAN's discriminator, which also gives its features after `level` downsamplings, or after its last one if it has fewer."""
 
     def __init__(self, shape: Shape, width: int = 64, norm: str = "batch", level: int = 2) -> None:
         super().__init__(shape, width, norm)
@@ -16,10 +16,10 @@ class FeatureDiscriminator(DCGANDiscriminator):
         self.cut = min(parts_a_level * level, len(self.blocks))
 
     def features(self, x: Tensor) -> Tensor:
-        """(N, C', H', W')"""
+        """Features (N, C', H', W') of images (N, C, H, W)."""
         return self.blocks[: self.cut](x)
 
     def features_and_logits(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """`features` and the logits (N, 1) by one pass."""
+        """`features` and the logits (N, 1) in one pass."""
         features = self.features(x)
         return features, self.head(self.blocks[self.cut :](features)).flatten(1)

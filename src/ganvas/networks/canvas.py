@@ -6,10 +6,8 @@ what the steps add differs in kind.
 
 from __future__ import annotations
 
-import functools
 import itertools
 import math
-import operator
 
 import torch
 from torch import Tensor, nn
@@ -34,20 +32,23 @@ class StepNorm(nn.Module):
 
 
 class Decoder(nn.Module):
-    """f: a hidden state (N, hidden) and the number of the step to an addition (N, C, H, W) of any sign and size."""
+    """f: a hidden state (N, hidden) and the number of the step to an addition (N, C, H, W), unbounded."""
 
     def __init__(self, hidden: int, shape: Shape, steps: int, width: int) -> None:
         super().__init__()
         channels, height, wide = shape
         sizes = pyramid(height, wide)[::-1]
-        widths = [width * 2**level for level in reversed(range(max(1, len(sizes) - 1)))]
+        levels = max(1, len(sizes) - 1)
+        widths = [width * 2**level for level in reversed(range(levels))]
         self.base = sizes[0]
         self.project = nn.Linear(hidden, widths[0] * math.prod(self.base), bias=False)
-        convs: list[nn.Module] = [
-            UpConv(*pair, size, False) for pair, size in zip(itertools.pairwise(widths), sizes[1:-1], strict=True)
-        ]
-        small = len(sizes) == 1  # nothing to upsample
-        convs += [nn.Conv2d(width, channels, 3, padding=1) if small else UpConv(width, channels, sizes[-1], True)]
+        convs: list[nn.Module] = []
+        for level in range(1, levels):
+            convs.append(UpConv(widths[level - 1], widths[level], sizes[level], False))
+        if len(sizes) == 1:  # nothing to upsample
+            convs.append(nn.Conv2d(width, channels, 3, padding=1))
+        else:
+            convs.append(UpConv(width, channels, sizes[-1], True))
         self.convs = nn.ModuleList(convs)
         self.norms = nn.ModuleList([StepNorm(here, steps) for here in widths])
         self.apply(dcgan_weights)
@@ -67,10 +68,14 @@ class Encoder(nn.Module):
         channels, height, wide = shape
         sizes = pyramid(height, wide)
         widths = [width * 2**level for level in range(len(sizes) - 1)]
-        self.first = DownConv(channels, width, True) if widths else nn.Conv2d(channels, width, 3, padding=1)
+        if widths:
+            self.first = DownConv(channels, width, True)
+        else:  # nothing to downsample
+            self.first = nn.Conv2d(channels, width, 3, padding=1)
+            widths = [width]
         self.convs = nn.ModuleList([DownConv(*pair, False) for pair in itertools.pairwise(widths)])
         self.norms = nn.ModuleList([StepNorm(here, steps) for here in widths[1:]])
-        self.read = nn.Linear((widths or [width])[-1] * math.prod(sizes[-1]), hidden)
+        self.read = nn.Linear(widths[-1] * math.prod(sizes[-1]), hidden)
         self.apply(dcgan_weights)
 
     def forward(self, x: Tensor, step: int) -> Tensor:
@@ -95,20 +100,26 @@ class CanvasGenerator(nn.Module):
         self.read_z = nn.Linear(z_dim, hidden)
         init_fan_in_(self.read_z)  # with weights of the usual, smaller size G forgot z and collapsed
         self.f = Decoder(2 * hidden, shape, steps, width)
-        self.g = Encoder(hidden, shape, steps - 1, width) if steps > 1 else None  # a single step reads nothing
+        self.g: Encoder | None = None
+        if steps > 1:  # a single step reads nothing
+            self.g = Encoder(hidden, shape, steps - 1, width)
 
     def forward(self, z: Tensor) -> Tensor:
-        return functools.reduce(operator.add, self.additions(z)).tanh()
+        canvas, *others = self.additions(z)
+        for addition in others:
+            canvas = canvas + addition
+        return canvas.tanh()
 
     def canvases(self, z: Tensor) -> Tensor:
-        """What forward would give after 1, 2, ... steps, (N, steps, C, H, W)."""
+        """The image after each step, (N, steps, C, H, W) in [-1, 1]; the last is that of `forward`."""
         return torch.stack(list(itertools.accumulate(self.additions(z))), 1).tanh()
 
     def additions(self, z: Tensor) -> list[Tensor]:
-        """What each step adds, (N, C, H, W) of any sign and size."""
+        """What each step adds, (N, C, H, W), unbounded."""
         h_z = self.read_z(z).tanh()
-        made = [self.f(torch.cat([h_z, torch.zeros_like(h_z)], 1), 0)]
-        while self.g is not None and len(made) < self.steps:
-            h_c = self.g(made[-1], len(made) - 1)
-            made.append(self.f(torch.cat([h_z, h_c], 1), len(made)))
-        return made
+        additions = [self.f(torch.cat([h_z, torch.zeros_like(h_z)], 1), 0)]
+        for step in range(1, self.steps):
+            assert self.g is not None
+            h_c = self.g(additions[-1], step - 1)
+            additions.append(self.f(torch.cat([h_z, h_c], 1), step))
+        return additions

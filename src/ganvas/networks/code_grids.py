@@ -1,7 +1,7 @@
 """A gated PixelCNN over grids of codes (van den Oord 2017, sec. 4.1), and over a coarse and a fine one (Razavi 2019).
 
-Codes have no order, so each is a learned vector where the network reads it, and one of K where it predicts it. The fine grid
-is predicted with the whole coarse one in sight, spread out to its size. N images, K codes, D numbers in a vector.
+Codes have no order, so each is a learned vector as input and one of K classes as output. The network of the fine grid sees the
+whole coarse grid, upsampled to its size. N images, K codes, D numbers in a vector.
 """
 
 from __future__ import annotations
@@ -31,10 +31,14 @@ class CodeNetwork(nn.Module):
         super().__init__()
         self.grids = [tuple(grid) for grid in grids]
         self.vectors = nn.ModuleList(nn.Embedding(size, length) for _, _, size in grids)
-        self.priors = nn.ModuleList(
-            PixelCNN(length, size, 1, width, layers, kernel, first_kernel, head, classes, width if level else 0)
-            for level, (_, _, size) in enumerate(grids)
-        )
+        priors: list[nn.Module] = []
+        context = 0  # channels of the map of the grid before: none for the first
+        for _, _, size in grids:
+            priors.append(
+                PixelCNN(length, size, 1, width, layers, kernel, first_kernel, head, classes, context=context)
+            )
+            context = width
+        self.priors = nn.ModuleList(priors)
         self.spread = nn.ModuleList(Spread(length, width, (h, w)) for h, w, _ in self.grids[1:])
 
     @property
@@ -56,28 +60,34 @@ class CodeNetwork(nn.Module):
         h, w, _ = self.grids[level]
         return self.vectors[level](codes).view(len(codes), h, w, -1).movedim(-1, 1)
 
-    def seen(self, level: int, before: Tensor) -> Tensor | None:
-        """What a grid sees of the codes (N, h' * w') of the grid before it; None for the first."""
-        return self.spread[level - 1](self.read(level - 1, before)) if level else None
+    def context(self, level: int, before: Tensor) -> Tensor | None:
+        """The map (N, width, h, w) that the network of a grid gets of the codes (N, h' * w') of the grid before it; None for the
+        first."""
+        if level == 0:
+            return None
+        return self.spread[level - 1](self.read(level - 1, before))
 
-    def forward(self, codes: Tensor, label: Tensor | None = None, kept: Sequence[Tensor] | None = None) -> list[Tensor]:
-        """Of whole images' codes (N, L). `kept`, one (N, layers, P) a grid: see PixelCNN."""
+    def forward(
+        self, codes: Tensor, label: Tensor | None = None, dropout_masks: Sequence[Tensor] | None = None
+    ) -> list[Tensor]:
+        """Logits (N, K, h, w) of each grid, of whole images' codes (N, L). `dropout_masks`: one (N, layers, P) per grid, see
+        PixelCNN."""
         parts = codes.split(self.places, 1)
-        return [
-            self.prior(level)(
-                self.read(level, part), label, kept[level] if kept else None, self.seen(level, parts[level - 1])
-            )
-            for level, part in enumerate(parts)
-        ]  # fmt: skip
+        logits = []
+        for level, part in enumerate(parts):
+            mask = dropout_masks[level] if dropout_masks else None
+            context = self.context(level, parts[level - 1])
+            logits.append(self.prior(level)(self.read(level, part), label, mask, context))
+        return logits
 
     def log_likelihood(
-        self, codes: Tensor, label: Tensor | None = None, kept: Sequence[Tensor] | None = None
+        self, codes: Tensor, label: Tensor | None = None, dropout_masks: Sequence[Tensor] | None = None
     ) -> Tensor:
         """log p of each grid of codes (N, L), given the grids before it, in nats, (N, grids)."""
-        found = []
-        for raw, part in zip(self(codes, label, kept), codes.split(self.places, 1), strict=True):
-            found.append(-F.cross_entropy(raw.float().flatten(2), part, reduction="none").sum(1))
-        return torch.stack(found, 1)
+        log_p = []
+        for raw, part in zip(self(codes, label, dropout_masks), codes.split(self.places, 1), strict=True):
+            log_p.append(-F.cross_entropy(raw.float().flatten(2), part, reduction="none").sum(1))
+        return torch.stack(log_p, 1)
 
 
 class Spread(nn.Module):
@@ -97,64 +107,67 @@ class Spread(nn.Module):
         return F.relu(self.second(x[..., :H, :W]))
 
 
-# --- drawing --------------------------------------------------------------------------------------------------------------
+# --- sampling -------------------------------------------------------------------------------------------------------------
 
 
 @dataclass
-class Known:
-    """Codes that are not to be drawn: `codes` (N, L), where `given` (N, L) is true."""
+class GivenCodes:
+    """Codes that are not sampled: `codes` (N, L), where `mask` (N, L) is true."""
 
     codes: Tensor
-    given: Tensor
+    mask: Tensor
 
 
 Choose = Callable[[Tensor], Tensor]
-"""Log weights (N,) of images so far, to what each continues as, (N,)."""
+"""Log weights (N,) of the images so far, to the number of the image that each continues as, (N,) int64."""
 
 
 @torch.no_grad()
 def draw(
-    network: CodeNetwork, uniform: Tensor, label: Tensor | None = None, known: Known | None = None,
+    network: CodeNetwork, uniform: Tensor, label: Tensor | None = None, given: GivenCodes | None = None,
     choose: Choose | None = None,
 ) -> Tensor:  # fmt: skip
     """Codes (N, L), place by place: each is the one whose interval of the cumulative distribution holds `uniform` (N, L).
 
-    `known` codes stand as they are. With `choose` each image carries the log probability that it gave to the known codes
-    since the last choice; at the end of each row `choose` says which image each continues as.
+    `given` codes stay as they are. With `choose` each image has a weight, the log probability of its given codes since the last
+    choice; at the end of each row `choose` returns which image each continues as.
     """
     n = len(uniform)
     codes = torch.zeros_like(uniform, dtype=torch.int64)
     weights = uniform.new_zeros(n)
     start = 0
     for level, (h, w, _) in enumerate(network.grids):
-        before = codes[:, start - network.places[level - 1] : start] if level else codes
-        cached = Incremental(network.prior(level), n, w, label, network.seen(level, before))
+        before = codes[:, :start]  # of the first grid nothing
+        if level > 0:
+            before = before[:, -network.places[level - 1] :]
+        cached = Incremental(network.prior(level), n, w, label, network.context(level, before))
         vectors = cast(nn.Embedding, network.vectors[level])
         for i in range(h):
             cached.begin_row()
             for j in range(w):
                 place = start + i * w + j
-                chances = cached.raw(j).float().softmax(1)
-                drawn = (uniform[:, place, None] >= chances.cumsum(1)[:, :-1]).sum(1)
-                if known is not None:
-                    given = known.given[:, place]
-                    drawn = torch.where(given, known.codes[:, place], drawn)
-                    said = chances.gather(1, drawn[:, None])[:, 0].clamp_min(1e-30).log()
-                    weights = weights + torch.where(given, said, 0)
-                codes[:, place] = drawn
-                cached.pixel(j).copy_(vectors(drawn))
-            if choose is not None and known is not None:
+                probabilities = cached.raw(j).float().softmax(1)
+                code = (uniform[:, place, None] >= probabilities.cumsum(1)[:, :-1]).sum(1)
+                if given is not None:
+                    is_given = given.mask[:, place]
+                    code = torch.where(is_given, given.codes[:, place], code)
+                    log_p = probabilities.gather(1, code[:, None])[:, 0].clamp_min(1e-30).log()
+                    weights = weights + torch.where(is_given, log_p, 0)
+                codes[:, place] = code
+                cached.pixel(j).copy_(vectors(code))
+            if choose is not None and given is not None:
                 parents = choose(weights)
                 codes, weights = codes[parents], torch.zeros_like(weights)
-                label = None if label is None else label[parents]
+                if label is not None:
+                    label = label[parents]
                 cached.follow(parents)
         start += h * w
     return codes
 
 
 def systematic(weights: Tensor, offset: Tensor) -> Tensor:
-    """Which of S images each of S continues as, (N, S) int64, as often as exp(weights) (N, S) say, by one number `offset` (N,)
-    in [0, 1) a row (systematic resampling: Kitagawa 1996). Equal weights leave each in its place."""
+    """Systematic resampling (Kitagawa 1996): which of S images each of S continues as, (N, S) int64, with frequencies
+    proportional to exp(weights), weights (N, S); `offset` (N,) in [0, 1). Equal weights leave each in its place."""
     size = weights.shape[1]
     cuts = weights.softmax(1).double().cumsum(1)[:, :-1].contiguous()
     points = (torch.arange(size, device=weights.device) + offset[:, None].double()) / size

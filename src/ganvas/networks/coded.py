@@ -26,7 +26,7 @@ class CodedGenerator(nn.Module):
 
 
 class CodedDiscriminator(nn.Module):
-    """Images (N, C, H, W) to (N, 1 + codes): D's logit, and Q's prediction of the codes, from a shared body."""
+    """Images (N, C, H, W) to (N, 1 + codes): D's logit, and Q's prediction of the codes, by two heads of one body."""
 
     def __init__(self, shape: Shape, codes: int, width: int = 64, hidden: int = 1024) -> None:
         super().__init__()

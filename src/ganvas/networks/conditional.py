@@ -38,9 +38,13 @@ class ProjectionDiscriminator(nn.Module):
 
 def labelled(network: nn.Module, classes: int) -> nn.Module:
     """`network`, made for z_dim + classes numbers, as G(z, label); itself where `classes` is 0."""
-    return LabelledGenerator(network, classes) if classes else network
+    if classes == 0:
+        return network
+    return LabelledGenerator(network, classes)
 
 
 def projected(network: nn.Module, classes: int) -> nn.Module:
     """`network`, made for 1 + classes outputs, as D(x, label); itself where `classes` is 0."""
-    return ProjectionDiscriminator(network) if classes else network
+    if classes == 0:
+        return network
+    return ProjectionDiscriminator(network)

@@ -1,7 +1,7 @@
 """The convolutional pair of DCGAN (Radford 2015, arXiv:1511.06434) and the spectrally normalised one of SNGAN (Miyato 2018).
 
-Departs from the papers: any height and width. Each level halves (rounding up) and doubles (cutting what is too much); an image
-of 64 x 64 gives exactly the paper's four levels, 32 x 32 three.
+Departs from the papers: any height and width. Each level halves (rounding up) or doubles (cropping); images of 64 x 64 have
+exactly the paper's four levels, 32 x 32 three.
 """
 
 from __future__ import annotations
@@ -67,8 +67,11 @@ class DCGANGenerator(nn.Module):
                 nn.ReLU(inplace=True),
             ]
             top = narrow
-        tail = nn.Conv2d(top, channels, 3, padding=1) if self.plain_tail else UpConv(top, channels, sizes[-1], True)
-        self.blocks = nn.Sequential(*blocks, tail, nn.Tanh())
+        if self.plain_tail:
+            blocks.append(nn.Conv2d(top, channels, 3, padding=1))
+        else:
+            blocks.append(UpConv(top, channels, sizes[-1], True))
+        self.blocks = nn.Sequential(*blocks, nn.Tanh())
         self.apply(dcgan_weights)
 
     def forward(self, z: Tensor) -> Tensor:
@@ -86,12 +89,12 @@ class DCGANDiscriminator(nn.Module):
         narrow = channels
         for level in range(max(1, len(sizes) - 1)):
             here = width * 2**level
-            one = (
-                DownConv(narrow, here, level == 0 or norm != "batch")
-                if len(sizes) > 1
-                else nn.Conv2d(narrow, here, 3, padding=1)
-            )
-            blocks += [one, norm2d("none" if level == 0 else norm, here), nn.LeakyReLU(0.2, inplace=True)]
+            level_norm = "none" if level == 0 else norm
+            if len(sizes) > 1:
+                blocks.append(DownConv(narrow, here, bias=level_norm != "batch"))
+            else:  # an image of a few pixels
+                blocks.append(nn.Conv2d(narrow, here, 3, padding=1))
+            blocks += [norm2d(level_norm, here), nn.LeakyReLU(0.2, inplace=True)]
             narrow = here
         self.blocks = nn.Sequential(*blocks)
         self.head = nn.Conv2d(narrow, outputs, sizes[-1], bias=norm != "batch")

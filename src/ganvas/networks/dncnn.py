@@ -14,8 +14,8 @@ class DnCNN(nn.Module):
     """Noisy images (N, C, H, W) to clean ones, x - R(x) (sec. III-A); initially nothing is subtracted.
 
     `body` "plain" is a stack of convolutions, as in the paper; "residual" adds every second one to what was before. `fold` 2 puts
-    each 2 x 2 pixels into channels first and back at the end (FFDNet, Zhang 2018, arXiv:1710.04026): a quarter of the work, and
-    twice the reach. `depth` counts convolutions.
+    each 2 x 2 pixels into channels first and back at the end (FFDNet, Zhang 2018, arXiv:1710.04026): a quarter of the MACs, and
+    twice the receptive field. `depth` counts convolutions.
     """
 
     def __init__(
@@ -33,7 +33,10 @@ class DnCNN(nn.Module):
         folded = channels * fold**2
         layers: list[nn.Module] = [nn.Conv2d(folded, width, 3, padding=1), nn.ReLU(inplace=True)]
         nn.init.kaiming_normal_(layers[0].weight)  # pyright: ignore[reportArgumentType]
-        layers += _plain(width, depth - 2, norm) if body == "plain" else _residual(width, depth - 2, norm)
+        if body == "plain":
+            layers += _plain(width, depth - 2, norm)
+        else:
+            layers += _residual(width, depth - 2, norm)
         last = nn.Conv2d(width, folded, 3, padding=1)
         nn.init.zeros_(last.weight)
         assert last.bias is not None

@@ -1,7 +1,7 @@
 """A discriminator over the features of a frozen network (Sauer 2021, arXiv:2111.01007).
 
-Idea: a discriminator that starts from nothing memorises what few images there are. One that sees features of a network
-trained on a million photos, and learns no more than a few layers on top, has less to learn and finds what matters sooner.
+Idea: a discriminator that is trained from scratch memorises a small data set. One that learns only a few layers on top of the
+features of a network trained on a million photos has less to learn and overfits later.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ganvas.networks.features.catalog import check_network, find_entry
 from ganvas.networks.features.extractor import build_network
 from ganvas.networks.patch import PatchDiscriminator, fitting_layers
 
-GRID = 3  # by so many logits each layer decides
+GRID = 3  # logits per layer: GRID x GRID
 SLOPE = 0.2
 
 
@@ -50,38 +50,39 @@ def check_discriminator(kind: str, channels: int, gamma: float) -> None:
 def build_discriminator(
     kind: str, shape: tuple[int, int, int], width: int, *, layers: int, norm: str, images: int = 1
 ) -> nn.Module:
-    """The discriminator `kind` of `images` of `shape` (C, H, W) beside each other.
+    """The discriminator `kind`, which sees `images` images of `shape` (C, H, W) together.
 
-    "patch": images along the channels, `layers` downsamplings at most. Else `kind` is a feature network, and a
-    FeatureDiscriminator gets the features of each image.
+    "patch": images concatenated along the channels, at most `layers` downsamplings. Otherwise `kind` is a feature network, and
+    a FeatureDiscriminator gets the features of each image.
     """
     if kind == "patch":
         return PatchDiscriminator(images * shape[0], width, fitting_layers(layers, *shape[1:]), norm)
-    return FeatureDiscriminator([images * number for number in discriminator_channels(kind, shape[0])], width)
+    channels = [images * count for count in discriminator_channels(kind, shape[0])]
+    return FeatureDiscriminator(channels, width)
 
 
 class FeatureDiscriminator(nn.Module):
     """Features as a FeatureExtractor gives them, (N, K_i, h, w) each, to logits (N, layers, GRID, GRID).
 
-    A place's features are brought to length sqrt(K) first, since networks and layers differ in scale by thousands. Two 1 x 1 and
-    a 3 x 3 convolution a layer, under spectral norm (Miyato 2018). In place of the paper's random mixing of layers each has a
-    head of its own; logits are averaged to one grid, so that a layer with more places does not count more.
+    The features of each position are first normalised to length sqrt(K), since networks and layers differ in scale by a factor of
+    thousands. Each layer has a head of two 1 x 1 and a 3 x 3 convolution under spectral norm (Miyato 2018), in place of the
+    paper's random mixing of layers. Logits are averaged to one grid, so that a layer with more positions does not count more.
     """
 
     def __init__(self, channels: Sequence[int], width: int) -> None:
         super().__init__()
         self.heads = nn.ModuleList(_head(number, width) for number in channels)
 
-    def forward(self, *seen: Sequence[Tensor]) -> Tensor:
-        """`seen`: what FeatureExtractor.maps gives of an image. Several are seen side by side: logits are of all of them."""
-        maps = []
-        for head, *layers in zip(self.heads, *seen, strict=True):
-            side_by_side = torch.cat([_of_one_length(layer) for layer in layers], 1)
-            maps.append(F.adaptive_avg_pool2d(head(side_by_side).float(), GRID))
-        return torch.cat(maps, 1)
+    def forward(self, *features: Sequence[Tensor]) -> Tensor:
+        """Logits of images that are seen together; `features` are those of each image, as FeatureExtractor.maps gives them."""
+        logits = []
+        for head, *layers in zip(self.heads, *features, strict=True):
+            side_by_side = torch.cat([_normalised(layer) for layer in layers], 1)
+            logits.append(F.adaptive_avg_pool2d(head(side_by_side).float(), GRID))
+        return torch.cat(logits, 1)
 
 
-def _of_one_length(features: Tensor) -> Tensor:
+def _normalised(features: Tensor) -> Tensor:
     return F.normalize(features.float(), dim=1, eps=1e-3) * features.shape[1] ** 0.5
 
 

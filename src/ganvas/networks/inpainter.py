@@ -32,8 +32,8 @@ class GatedConv(nn.Module):
 class GatedInpainter(nn.Module):
     """Images (N, C, H, W) and `mask` (N, 1, H, W), 1 where they are missing, to whole images (N, C, H, W).
 
-    Values in the hole are ignored: it is first filled by `smoothly_filled`, where the network starts. `fold` 2 puts each
-    2 x 2 pixels into channels first: a quarter of the work.
+    Values in the hole are ignored: `smoothly_filled` fills it, and the network's output is added to that. `fold` 2 puts each
+    2 x 2 pixels into channels first: a quarter of the MACs.
     """
 
     def __init__(self, channels: int, *, width: int = 32, blocks: int = 1, fold: int = 2) -> None:
@@ -42,9 +42,8 @@ class GatedInpainter(nn.Module):
         self.first = GatedConv((channels + 2) * fold**2, width)
         self.down = nn.Sequential(GatedConv(width, 2 * width, stride=2), GatedConv(2 * width, 2 * width))
         self.down_again = GatedConv(2 * width, 4 * width, stride=2)
-        self.middle = nn.ModuleList(
-            [GatedConv(4 * width, 4 * width, dilation=step) for _ in range(blocks) for step in DILATIONS]
-        )
+        middle = [GatedConv(4 * width, 4 * width, dilation=dilation) for dilation in DILATIONS * blocks]
+        self.middle = nn.ModuleList(middle)
         self.to_half = GatedConv(6 * width, 2 * width)
         self.to_whole = GatedConv(3 * width, width)
         self.last = nn.Conv2d(width, channels * fold**2, 3, padding=1)
@@ -74,7 +73,7 @@ def smoothly_filled(x: Tensor, mask: Tensor) -> Tensor:
     the hole, tension keeps the values bounded in large holes. Grey if the whole image is missing.
 
     Computed from the coarsest size up (pull and push, Gortler 1996, doi:10.1145/237170.237200, sec. 3.4), with a few sweeps at
-    each size: what far rims say comes in at the coarse ones.
+    each size: what comes from far borders enters at the coarse sizes.
     """
     weight = 1 - (mask > 0).float()
     value = torch.where(mask > 0, 0.0, x.float())
@@ -86,14 +85,14 @@ def smoothly_filled(x: Tensor, mask: Tensor) -> Tensor:
     filled = torch.zeros_like(value)
     for number, (value, weight) in reversed(list(enumerate(levels))):
         coarse = F.interpolate(filled, value.shape[2:], mode="bilinear", align_corners=False)
-        known = weight > 0
+        intact = weight > 0
         value = value / weight.clamp_min(1e-6)
-        filled = torch.where(known, value, coarse)
+        filled = torch.where(intact, value, coarse)
         stiffness = STIFFNESS / 4**number  # a pixel is as wide as two of the size before
         for length in sweeps(stiffness):
             bend = filled - neighbours(filled)
             bend = bend + stiffness * (bend - neighbours(bend))
-            filled = torch.where(known, value, filled - length * bend)
+            filled = torch.where(intact, value, filled - length * bend)
     return filled
 
 
@@ -102,8 +101,14 @@ def sweeps(stiffness: float) -> list[float]:
     without the smoothest errors, which coarser sizes have removed. Short and long steps alternate, so that no error grows."""
     steepest = 2 + 4 * stiffness
     middle, half = (steepest + FLATTEST) / 2, (steepest - FLATTEST) / 2
-    lengths = [1 / (middle + half * math.cos(math.pi * (2 * k + 1) / (2 * SWEEPS))) for k in range(SWEEPS)]
-    return [lengths[k // 2 if k % 2 == 0 else -1 - k // 2] for k in range(SWEEPS)]
+    lengths = []
+    for k in range(SWEEPS):
+        root = math.cos(math.pi * (2 * k + 1) / (2 * SWEEPS))
+        lengths.append(1 / (middle + half * root))
+    alternating = []
+    for short, long in zip(lengths[: SWEEPS // 2], reversed(lengths), strict=False):
+        alternating += [short, long]
+    return alternating
 
 
 def neighbours(x: Tensor) -> Tensor:

@@ -1,8 +1,8 @@
-"""Discriminators and generators conditioned on a class as in the first conditional GAN: the class is joined to the input.
+"""Networks conditioned on a class as in the first conditional GAN: the class is concatenated to the input.
 
 LabelMapped: the class as one more channel of the image, a learned map.
-JoinedGenerator, JoinedDiscriminator: image and class (or noise and class) by a layer each, then a layer of both (Mirza and
-Osindero 2014, arXiv:1411.1784, sec. 4.1), with maxout units in D as there (Goodfellow 2013, arXiv:1302.4389).
+JoinedGenerator, JoinedDiscriminator: a layer each for image (or noise) and class, then a layer of both (Mirza and Osindero 2014,
+arXiv:1411.1784, sec. 4.1), with the paper's maxout units in D (Goodfellow 2013, arXiv:1302.4389).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Shape = tuple[int, int, int]
 
 
 class LabelMapped(nn.Module):
-    """D(x, label): `make` gives a network for a shape with one more channel, which holds a learned map of the class."""
+    """D(x, label): the network that `make` builds for one more channel, which is a learned map of the class."""
 
     def __init__(self, make: Callable[[Shape], nn.Module], shape: Shape, classes: int) -> None:
         super().__init__()
@@ -44,9 +44,9 @@ class Maxout(nn.Module):
 
 
 class JoinedGenerator(nn.Module):
-    """G(z, label): z and class by a ReLU layer each, a layer of both, images (N, C, H, W) in [-1, 1].
+    """G(z, label): a ReLU layer each for z and class, a layer of both, images (N, C, H, W) in [-1, 1].
 
-    `widths` are those of z's layer, the class's and the joint one; 200, 1000 and 1200 in the paper.
+    `widths` of the layers of z, of the class and of both; 200, 1000 and 1200 in the paper.
     """
 
     def __init__(self, z_dim: int, classes: int, shape: Shape, widths: Sequence[int]) -> None:
@@ -65,9 +65,9 @@ class JoinedGenerator(nn.Module):
 
 
 class JoinedDiscriminator(nn.Module):
-    """D(x, label), logits (N, 1): image and class by a maxout layer each, then one of both.
+    """D(x, label), logits (N, 1): a maxout layer each for image and class, then one of both.
 
-    `widths` are those of the image's layer, the class's and the joint one; 240, 50 and 240 in the paper, of 5, 5 and 4 pieces.
+    `widths` of the layers of the image, of the class and of both; 240, 50 and 240 in the paper, of 5, 5 and 4 pieces.
     """
 
     def __init__(self, shape: Shape, classes: int, widths: Sequence[int]) -> None:
@@ -81,5 +81,5 @@ class JoinedDiscriminator(nn.Module):
 
     def forward(self, x: Tensor, label: Tensor) -> Tensor:
         image = self.of_image(x.flatten(1))
-        told = self.of_class(F.one_hot(label, self.classes).to(x.dtype))
-        return self.head(self.of_both(torch.cat([image, told.to(image.dtype)], 1)))
+        class_ = self.of_class(F.one_hot(label, self.classes).to(x.dtype))
+        return self.head(self.of_both(torch.cat([image, class_.to(image.dtype)], 1)))

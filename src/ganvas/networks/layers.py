@@ -13,13 +13,13 @@ from torch.nn import functional as F
 
 def norm2d(kind: str, channels: int) -> nn.Module:
     """Normalisation of (N, C, H, W): "batch", "layer" (over C, H, W of one image), "instance" or "none"."""
-    made: dict[str, Callable[[], nn.Module]] = {
+    layers: dict[str, Callable[[], nn.Module]] = {
         "batch": lambda: nn.BatchNorm2d(channels),
         "layer": lambda: nn.GroupNorm(1, channels),
         "instance": lambda: nn.InstanceNorm2d(channels, affine=True),
         "none": nn.Identity,
     }
-    return made[kind]()
+    return layers[kind]()
 
 
 def dcgan_weights(module: nn.Module) -> None:
@@ -58,7 +58,7 @@ class BiasedActivation(nn.Module):
         return F.leaky_relu(x + self.bias.to(x.dtype).view(1, -1, 1, 1), self.slope)
 
 
-class _Held(torch.autograd.Function):
+class _ClampedToImage(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
         ctx.save_for_backward(x)
@@ -70,6 +70,7 @@ class _Held(torch.autograd.Function):
         return torch.where(((x <= 1) | (gradient > 0)) & ((x >= -1) | (gradient < 0)), gradient, 0)
 
 
-def held(x: Tensor) -> Tensor:
-    """x between -1 and 1. Beyond them only a gradient that leads back passes, so that no value is stuck outside, nor drifts."""
-    return _Held.apply(x)  # pyright: ignore[reportReturnType]
+def clamped_to_image(x: Tensor) -> Tensor:
+    """x clamped to [-1, 1]. Values outside get the gradient that leads back inside and no other: they neither stay there nor
+    drift."""
+    return _ClampedToImage.apply(x)  # pyright: ignore[reportReturnType]

@@ -29,14 +29,14 @@ class LocalDiscriminator(nn.Module):
         self.last = _conv(widths[-1], 1, 3)
 
     def features(self, x: Tensor) -> list[Tensor]:
-        """What each layer but the last sees, from full size down."""
-        found = [F.leaky_relu(self.first(x), SLOPE)]
+        """Activations (N, C_i, h_i, w_i) of every layer but the last, from full size down."""
+        features = [F.leaky_relu(self.first(x), SLOPE)]
         for step in self.steps:
-            found.append(F.leaky_relu(step(even(found[-1])), SLOPE))
-        return found
+            features.append(F.leaky_relu(step(even(features[-1])), SLOPE))
+        return features
 
     def logits(self, features: list[Tensor]) -> Tensor:
-        """(N, 1, h, w), float32, of what `features` gave."""
+        """Logits (N, 1, h, w), float32, from the output of `features`."""
         return self.last(features[-1]).float()
 
     def forward(self, x: Tensor) -> Tensor:

@@ -12,13 +12,16 @@ Shape = tuple[int, int, int]
 
 
 def stack(widths: Sequence[int], activation: str, norm: str) -> list[nn.Module]:
-    """Linear, norm and activation from each width to the next. norm "batch" spares the first layer, which sees raw input."""
+    """Linear, norm and activation from each width to the next. The first layer has no batch norm, since it gets raw input."""
     layers: list[nn.Module] = []
     for number, (wide, next_wide) in enumerate(pairwise(widths)):
         layers.append(nn.Linear(wide, next_wide))
         if norm == "batch" and number > 0:
             layers.append(nn.BatchNorm1d(next_wide))
-        layers.append(nn.ReLU(inplace=True) if activation == "relu" else nn.LeakyReLU(0.2, inplace=True))
+        if activation == "relu":
+            layers.append(nn.ReLU(inplace=True))
+        else:
+            layers.append(nn.LeakyReLU(0.2, inplace=True))
     return layers
 
 

@@ -1,6 +1,6 @@
 """The patch discriminator: a logit for each patch of an image, not one for the image (Isola 2017, sec. 3.2.2 and 6.1.2).
 
-It scores the texture of patches; the image as a whole is left to the L1 or cycle loss. Fully convolutional: any height and
+It scores the texture of patches; the L1 or cycle loss takes care of the image as a whole. Fully convolutional: any height and
 width.
 """
 
@@ -12,15 +12,7 @@ from ganvas.networks.layers import dcgan_weights, init_fan_in_, norm2d
 
 SLOPE = 0.2
 MOST = 8  # times the first width
-LEAST = 3  # pixels that the two layers of stride 1 at the end take
-
-
-def receptive_field(layers: int) -> int:
-    """Side of the patch that one logit sees: 1, 16, 34, 70, 142 for 0 to 4 downsamplings."""
-    side = 1
-    for stride in [1, 1, *[2] * layers] if layers else []:
-        side = (side - 1) * stride + 4
-    return side
+LEAST = 3  # pixels a side that the two last layers, of stride 1, need
 
 
 def fitting_layers(layers: int, height: int, width: int) -> int:
@@ -33,20 +25,28 @@ def fitting_layers(layers: int, height: int, width: int) -> int:
 class PatchDiscriminator(nn.Module):
     """Images (N, C, H, W) to logits (N, 1, h, w). `layers` downsamplings, then two convolutions of stride 1, all 4 x 4.
 
-    `layers` 0 classifies each pixel by itself, with 1 x 1 convolutions and without a norm, which would mix pixels. `norm` as in
+    A logit sees a patch of 16, 34, 70, 142 pixels a side for 1, 2, 3, 4 downsamplings.
+    Without downsamplings it sees one pixel: 1 x 1 convolutions, and no norm, which would mix pixels. `norm` as in
     layers.norm2d; the first layer has none.
     """
 
     def __init__(self, channels: int, width: int, layers: int = 3, norm: str = "batch") -> None:
         super().__init__()
-        widths = [min(MOST, 2**i) * width for i in range(layers + 1)] if layers else [width, 2 * width]
-        kernel, padding = (4, 1) if layers else (1, 0)
-        strides = [2] * layers + [1] if layers else [1, 1]
+        if layers:
+            kernel, padding = 4, 1
+            widths = [min(MOST, 2**i) * width for i in range(layers + 1)]
+            strides = [2] * layers + [1]
+            norms = ["none"] + [norm] * layers
+        else:
+            kernel, padding = 1, 0
+            widths = [width, 2 * width]
+            strides = [1, 1]
+            norms = ["none", "none"]
         parts: list[nn.Module] = []
         before = channels
-        for number, (wide, stride) in enumerate(zip(widths, strides, strict=True)):
-            kind = norm if number and layers else "none"
-            parts += [normed(nn.Conv2d(before, wide, kernel, stride, padding), kind, wide), nn.LeakyReLU(SLOPE)]
+        for wide, stride, kind in zip(widths, strides, norms, strict=True):
+            conv = nn.Conv2d(before, wide, kernel, stride, padding)
+            parts += [normed(conv, kind, wide), nn.LeakyReLU(SLOPE)]
             before = wide
         self.layers = nn.Sequential(*parts, nn.Conv2d(before, 1, kernel, 1, padding))
         initial_weights(self, norm)

@@ -1,8 +1,8 @@
 """The Laplacian pyramid (Burt and Adelson 1983), and the networks of LAPGAN (Denton 2015, arXiv:1506.05751) on its levels.
 
-Level 0 is the full image, each next one half its size (rounded up). I_k is the image at level k, d halves, u doubles:
+Level 0 is the full image, each next level half its size (rounded up). I_k is the image at level k, d downsamples, u upsamples:
 
-    h_k = I_k - u(I_{k+1})      the band of level k: what halving lost       h_K = I_K at the coarsest level K
+    h_k = I_k - u(I_{k+1})      the band of level k: what downsampling lost       h_K = I_K at the coarsest level K
     I_k = u(I_{k+1}) + h_k      from the coarsest up, exactly, whatever d and u are
 
 Departs from the paper: d is the mean of 2 x 2 pixels and u bilinear; any height and width.
@@ -37,7 +37,7 @@ def down(x: Tensor) -> Tensor:
 
 
 def up(x: Tensor, size: Size) -> Tensor:
-    """u: x (N, C, h, w) doubled by a tent filter and cut to `size`, whose half (rounded up) is (h, w)."""
+    """u: x (N, C, h, w) upsampled by 2 (bilinear) and cropped to `size`, whose half (rounded up) is (h, w)."""
     return cut(F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False), size)
 
 
@@ -68,10 +68,10 @@ def collapse(bands: Sequence[Tensor]) -> Tensor:
 
 
 class BandGenerator(nn.Module):
-    """G_k: noise (N, 1, H, W) and the doubled coarse image (N, C, H, W) to a band (N, C, H, W) of any sign and size.
+    """G_k: noise (N, H * W) and the upsampled coarse image (N, C, H, W) to a band (N, C, H, W), unbounded.
 
-    Convolutions at full size: one of 5 x 5, `depth` of 3 x 3, one of 5 x 5. Classes come as one more plane, learned for each
-    (the paper's class-conditional form).
+    Convolutions at full size: one of 5 x 5, `depth` of 3 x 3, one of 5 x 5. A class is one more plane, learned for each (the
+    paper's class-conditional form).
     """
 
     def __init__(self, shape: Shape, width: int = 64, depth: int = 1, norm: str = "batch", classes: int = 0) -> None:
@@ -81,9 +81,11 @@ class BandGenerator(nn.Module):
         self.numbers = height * wide
         self.plane = nn.Embedding(classes, height * wide) if classes else None
         bias = norm != "batch"
-        convs = [nn.Conv2d(channels + 1 + bool(classes), width, 5, padding=2, bias=bias)]
-        convs += [nn.Conv2d(width, width, 3, padding=1, bias=bias) for _ in range(depth)]
-        layers = [layer for conv in convs for layer in (conv, norm2d(norm, width), nn.ReLU(inplace=True))]
+        first = nn.Conv2d(channels + 1 + bool(classes), width, 5, padding=2, bias=bias)
+        layers: list[nn.Module] = [first, norm2d(norm, width), nn.ReLU(inplace=True)]
+        for _ in range(depth):
+            conv = nn.Conv2d(width, width, 3, padding=1, bias=bias)
+            layers += [conv, norm2d(norm, width), nn.ReLU(inplace=True)]
         self.layers = nn.Sequential(*layers, nn.Conv2d(width, channels, 5, padding=2))
         self.apply(dcgan_weights)
 
@@ -116,8 +118,9 @@ class PyramidGenerator(nn.Module):
 
     def coarsest(self, z: Tensor, label: Tensor | None = None) -> Tensor:
         """G_K: images of the coarsest level from z (N, base_dim)."""
-        to_image = self.levels[-1]
-        return to_image(z) if label is None else to_image(z, label)
+        if label is None:
+            return self.levels[-1](z)
+        return self.levels[-1](z, label)
 
     def refine(self, level: int, noise: Tensor, coarse: Tensor, label: Tensor | None = None) -> Tensor:
         """u(I_{k+1}) + G_k(z_k, u(I_{k+1})), where `coarse` is u(I_{k+1}) (N, C, H, W) and `noise` (N, numbers of the level)."""
@@ -138,4 +141,6 @@ class PyramidDiscriminator(nn.Module):
 
     def forward(self, x: Tensor, label: Tensor | None = None) -> Tensor:
         discriminator = self.levels[self.sizes.index(size_of(x))]
-        return discriminator(x) if label is None else discriminator(x, label)
+        if label is None:
+            return discriminator(x)
+        return discriminator(x, label)

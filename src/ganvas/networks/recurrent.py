@@ -5,14 +5,16 @@ T steps, N rows, V tokens, E features of an embedding, S numbers of state in a r
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 CELLS = {"lstm": nn.LSTM, "gru": nn.GRU}
-PARTS = {"lstm": 2, "gru": 1}  # tensors of state a layer: h and c, or h alone
+PARTS = {"lstm": 2, "gru": 1}  # tensors of state per layer: h and c, or h alone
+WEIGHTS = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")  # of a layer, in the order of torch.lstm_cell
 
 State = list[tuple[Tensor, ...]]  # of each layer (h, c) or (h,), (N, width)
 
@@ -22,24 +24,27 @@ class RecurrentText(nn.Module):
 
     `cell` is "lstm" (Hochreiter and Schmidhuber 1997, with forget gates) or "gru" (Cho 2014, arXiv:1406.1078). `widths` are
     those of the layers. `tied`: one matrix embeds tokens and scores them (Press and Wolf 2017, arXiv:1608.05859); where the
-    last layer is not as wide as an embedding, a linear layer without bias lies between.
+    last layer is not as wide as an embedding, a linear layer without bias comes between them.
     """
 
     def __init__(self, tokens: int, widths: Sequence[int], embedding: int, cell: str, tied: bool) -> None:
         super().__init__()
         self.cell, self.widths = cell, tuple(widths)
         self.embedding = nn.Embedding(tokens, embedding)
-        ins = (embedding, *widths)
-        self.layers = nn.ModuleList(CELLS[cell](a, b) for a, b in zip(ins, widths, strict=False))
+        self.layers = nn.ModuleList(CELLS[cell](a, b) for a, b in pairwise([embedding, *widths]))
         last = widths[-1]
-        self.project = nn.Linear(last, embedding, bias=False) if tied and last != embedding else nn.Identity()
-        self.out = nn.Linear(embedding if tied else last, tokens)
-        if tied:
+        self.project: nn.Module = nn.Identity()
+        if tied and last != embedding:
+            self.project = nn.Linear(last, embedding, bias=False)
+        if tied:  # scores by the matrix of the embedding, and a bias
+            self.out = nn.Linear(embedding, tokens)
             del self.out.weight
+        else:
+            self.out = nn.Linear(last, tokens)
         self.tied = tied
-        self._start()
+        self._initialise()
 
-    def _start(self) -> None:
+    def _initialise(self) -> None:
         # Scores start small: with tied weights they are products of two random vectors.
         nn.init.normal_(self.embedding.weight, std=self.embedding.embedding_dim**-0.5)
         nn.init.zeros_(self.out.bias)
@@ -54,31 +59,40 @@ class RecurrentText(nn.Module):
         return PARTS[self.cell] * sum(self.widths)
 
     def forward(
-        self, tokens: Tensor, state: Tensor | None = None, kept: Sequence[Tensor] | None = None
+        self, tokens: Tensor, state: Tensor | None = None, dropout_masks: Sequence[Tensor] | None = None
     ) -> tuple[Tensor, Tensor]:
         """Logits (T, N, V) after each of `tokens` (T, N) int64, and the state (N, S) float32 after the last.
 
-        `state` (N, S) is that before the first, zeros where None. `kept` are factors on what goes up, never on what continues
-        (Zaremba 2014, arXiv:1409.2329, fig. 2), each broadcast to (T, N, features): of the embedding, and of each layer.
+        `state` (N, S) is that before the first, zeros where None. `dropout_masks` are factors on the outputs of the embedding and
+        of each layer, broadcast to (T, N, features); the state itself has no dropout (Zaremba 2014, arXiv:1409.2329, fig. 2).
         """
         x = self._embedded(tokens)
-        before = self.unpacked(x.new_zeros(tokens.shape[1], self.state_size) if state is None else state)
+        if state is None:
+            state = x.new_zeros(tokens.shape[1], self.state_size)
+        before = self.unpacked(state)
         after: State = []
         for index, layer in enumerate(self.layers):
-            if kept is not None:
-                x = x * kept[index]
-            old = tuple(part[None] for part in before[index])
-            x, new = layer(x, old if self.cell == "lstm" else old[-1])
-            after.append(tuple(part[0] for part in (new if self.cell == "lstm" else (new,))))
-        return self._scores(x if kept is None else x * kept[-1]), packed(after)
+            if dropout_masks is not None:
+                x = x * dropout_masks[index]
+            if self.cell == "lstm":
+                h, c = before[index]
+                x, (h, c) = layer(x, (h[None], c[None]))
+                after.append((h[0], c[0]))
+            else:
+                (h,) = before[index]
+                x, h = layer(x, h[None])
+                after.append((h[0],))
+        if dropout_masks is not None:
+            x = x * dropout_masks[-1]
+        return self._scores(x), packed(after)
 
     def step(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
-        """Logits (N, V) after one token a row (N,), and the state. For sampling: of a single step the fused layers prepare
-        longer than they compute."""
+        """Logits (N, V) after one token per row (N,), and the new state. For sampling: the fused layers have a large overhead
+        for a single step."""
         x = self._embedded(tokens)
         after: State = []
         for layer, old in zip(self.layers, state, strict=True):
-            weights = [layer.get_parameter(f"{name}_l0") for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
+            weights = [layer.get_parameter(name) for name in WEIGHTS]
             if self.cell == "lstm":
                 after.append(torch.lstm_cell(x, old, *weights))
             else:
@@ -88,12 +102,18 @@ class RecurrentText(nn.Module):
 
     def unpacked(self, state: Tensor) -> State:
         """(N, S) as (h, c) or (h,) of each layer, (N, width)."""
-        sizes = [width for width in self.widths for _ in range(PARTS[self.cell])]
-        parts: Iterator[Tensor] = iter(part.contiguous() for part in state.split(sizes, dim=1))
-        return [tuple(next(parts) for _ in range(PARTS[self.cell])) for _ in self.widths]
+        unpacked: State = []
+        start = 0
+        for width in self.widths:
+            parts = []
+            for _ in range(PARTS[self.cell]):
+                parts.append(state[:, start : start + width].contiguous())
+                start += width
+            unpacked.append(tuple(parts))
+        return unpacked
 
     def _embedded(self, tokens: Tensor) -> Tensor:
-        # As many as the features of a layer may be: entries of the matrix are small for the scores' sake.
+        # Scaled up to a variance of 1: the entries of the matrix are small so that the scores start small.
         return self.embedding(tokens) * self.embedding.embedding_dim**0.5
 
     def _scores(self, features: Tensor) -> Tensor:
@@ -104,4 +124,7 @@ class RecurrentText(nn.Module):
 
 def packed(state: State) -> Tensor:
     """The state of all layers as (N, S) float32."""
-    return torch.cat([part.float() for layer in state for part in layer], dim=1)
+    parts = []
+    for layer in state:
+        parts += [part.float() for part in layer]
+    return torch.cat(parts, dim=1)

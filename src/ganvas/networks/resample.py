@@ -1,4 +1,4 @@
-"""Halving and doubling for any height and width: 28 -> 14 -> 7 -> 4 and back, with the odd row or column cut off."""
+"""Downsampling and upsampling by 2 for any height and width: 28 -> 14 -> 7 -> 4 and back, with the odd row or column cropped."""
 
 from __future__ import annotations
 
@@ -24,16 +24,21 @@ def pyramid(height: int, width: int, smallest: int = 4) -> list[Size]:
 
 
 def cut(x: Tensor, size: Size) -> Tensor:
-    """The upper left (h, w) of x (N, C, H, W); nothing happens where x has that size."""
+    """x (N, C, H, W) cropped to its upper left (h, w)."""
     h, w = size
-    return x if x.shape[-2:] == (h, w) else x[..., :h, :w]
+    if x.shape[-2:] == (h, w):
+        return x
+    return x[..., :h, :w]
 
 
 def grown_to(x: Tensor, multiple: int, least: int = 0) -> Tensor:
-    """x (N, C, H, W) with its last row and column repeated until both sides are multiples of `multiple`, `least` at least."""
+    """x (N, C, H, W) with its last row and column repeated until both sides are multiples of `multiple`, and at least `least`."""
     height, width = x.shape[-2:]
-    down, across = (-(-max(side, least) // multiple) * multiple - side for side in (height, width))
-    return F.pad(x, (0, across, 0, down), mode="replicate") if down or across else x
+    down = -(-max(height, least) // multiple) * multiple - height
+    across = -(-max(width, least) // multiple) * multiple - width
+    if not (down or across):
+        return x
+    return F.pad(x, (0, across, 0, down), mode="replicate")
 
 
 def even(x: Tensor) -> Tensor:
@@ -43,17 +48,19 @@ def even(x: Tensor) -> Tensor:
 
 def enlarged(x: Tensor, times: int) -> Tensor:
     """x (N, C, H, W) upsampled by `times`, bilinear, as two matrix products, with a faster gradient than F.interpolate."""
-    down, across = (
-        F.interpolate(torch.eye(side, device=x.device, dtype=x.dtype)[:, None], scale_factor=times, mode="linear")[:, 0]
-        for side in x.shape[2:]
-    )
-    return down.T @ (x @ across)
+
+    def matrix(side: int) -> Tensor:
+        """(side, side * times): interpolation along one axis."""
+        identity = torch.eye(side, device=x.device, dtype=x.dtype)[:, None]
+        return F.interpolate(identity, scale_factor=times, mode="linear")[:, 0]
+
+    return matrix(x.shape[2]).T @ (x @ matrix(x.shape[3]))
 
 
 class Upsample(nn.Module):
-    """Doubles by a [1, 2, 1] / 4 tent in each direction (bilinear), then cuts to `size`.
+    """Upsampling by 2 with a [1, 2, 1] / 4 filter in each direction (bilinear), cropped to `size`.
 
-    A low-pass filter instead of nearest neighbour keeps the images of the spectrum out (StyleGAN, R3GAN sec. 3).
+    A low-pass filter instead of nearest neighbour avoids aliases of the spectrum (StyleGAN, R3GAN sec. 3).
     """
 
     def __init__(self, size: Size) -> None:
@@ -65,7 +72,7 @@ class Upsample(nn.Module):
 
 
 class Downsample(nn.Module):
-    """Halves by the mean of 2 x 2 pixels after `even`; the adjoint of nearest doubling, cheap on every device."""
+    """Downsampling by the mean of 2 x 2 pixels after `even`; the adjoint of nearest-neighbour upsampling."""
 
     def forward(self, x: Tensor) -> Tensor:
         return F.avg_pool2d(even(x), 2)
@@ -74,10 +81,14 @@ class Downsample(nn.Module):
 def scatter_grid(cells: Tensor, height: int, width: int) -> Tensor:
     """(N, C * height * width) as (N, C, height, width), laid out channels_last so that convolutions need no copy."""
     grid = cells.view(cells.shape[0], height, width, -1).permute(0, 3, 1, 2)
-    return grid if grid.is_contiguous(memory_format=torch.channels_last) else grid.contiguous()
+    if grid.is_contiguous(memory_format=torch.channels_last):
+        return grid
+    return grid.contiguous()
 
 
 def fitted(widths: Sequence[int], stages: int) -> list[int]:
     """`widths` for `stages` stages: the first (smallest images) is repeated or dropped, so that full size keeps its width."""
     missing = stages - len(widths)
-    return [widths[0]] * missing + list(widths) if missing > 0 else list(widths[-stages:])
+    if missing > 0:
+        return [widths[0]] * missing + list(widths)
+    return list(widths[-stages:])

@@ -31,14 +31,13 @@ def conv(channels: int, out: int, kernel: int, gain: float = 1.0, groups: int = 
 
 
 class Residual(nn.Module):
-    """x + f(x), (N, C, H, W). `depth` is the number of blocks of the whole network, which tames their sum (Fixup)."""
+    """x + f(x), (N, C, H, W). `depth`, the number of blocks of the whole network, scales the initial weights (Fixup, sec. 3)."""
 
     def __init__(self, channels: int, kind: str, expansion: int, group_size: int, depth: int) -> None:
         super().__init__()
-        linear = 3 if kind == "grouped" else 2
-        gain = BiasedActivation.gain * depth ** (-1 / (2 * linear - 2))
-        wide = channels * expansion if kind == "grouped" else channels
         if kind == "grouped":
+            gain = BiasedActivation.gain * depth ** (-1 / 4)  # -1 / (2 m - 2) with m = 3 linear layers
+            wide = channels * expansion
             groups = max(1, wide // group_size)
             while wide % groups:
                 groups -= 1
@@ -50,11 +49,12 @@ class Residual(nn.Module):
                 conv(wide, channels, 1, 0.0),
             ]
         else:
+            gain = BiasedActivation.gain * depth ** (-1 / 2)  # m = 2
             layers = [
                 BiasedActivation(channels),
-                conv(channels, wide, 3, gain),
-                BiasedActivation(wide),
-                conv(wide, channels, 3, 0.0),
+                conv(channels, channels, 3, gain),
+                BiasedActivation(channels),
+                conv(channels, channels, 3, 0.0),
             ]
         self.layers = nn.Sequential(*layers)
 
@@ -81,8 +81,9 @@ class ResNetGenerator(nn.Module):
         for number, (here, size) in enumerate(zip(widths, sizes, strict=True)):
             if number:
                 before = widths[number - 1]
-                stages += [conv(before, here, 1)] if before != here else []
-                stages += [Upsample(size)]
+                if before != here:
+                    stages.append(conv(before, here, 1))
+                stages.append(Upsample(size))
             stages += [Residual(here, kind, expansion, group_size, depth) for _ in range(blocks)]
         self.stages = nn.Sequential(*stages)
         self.to_image = conv(widths[-1], channels, 1)
@@ -116,9 +117,11 @@ class ResNetDiscriminator(nn.Module):
             stages += [Residual(here, kind, expansion, group_size, depth) for _ in range(blocks)]
             if number + 1 < len(widths):
                 after = widths[number + 1]
-                stages += [Downsample()] + ([conv(here, after, 1)] if here != after else [])
+                stages.append(Downsample())
+                if here != after:
+                    stages.append(conv(here, after, 1))
         self.stages = nn.Sequential(*stages)
-        # One weight a cell and channel, summed over the cells: a depthwise convolution of the size of the image.
+        # One weight per cell and channel, summed over the cells: a depthwise convolution of the size of the image.
         self.basis = nn.Parameter(torch.randn(widths[-1], *sizes[-1]) / math.sqrt(math.prod(sizes[-1])))
         self.head = nn.Linear(widths[-1], outputs, bias=False)
         init_fan_in_(self.head)

@@ -1,8 +1,7 @@
-"""Several generators in one network: each has a first layer of its own and shares all others (Hoang 2018, arXiv:1708.02556).
+"""Several generators in one network: each has its own first layer and shares all others (Hoang 2018, arXiv:1708.02556).
 
-One pass generates the images of all of them. A first layer of its own for each of K generators is one layer on K blocks, of which
-an image fills the block of its generator and leaves the others zero; so one matrix product serves any mixture of generators, and
-nothing depends on how many images each of them generates.
+One pass generates the images of all generators. The first layers of K generators are one layer with an input of K blocks: an
+image fills the block of its generator, and all others are zero. So one matrix product serves any mixture of generators.
 """
 
 from __future__ import annotations
@@ -14,10 +13,10 @@ from torch import Tensor, nn
 
 
 class SharedGenerators(nn.Module):
-    """Latents (N, z_dim + count) to what the trunk generates; the last `count` numbers are one-hot: which generator.
+    """Latents (N, z_dim + count) to images (N, C, H, W); the last `count` numbers are one-hot, the generator.
 
-    `make` gives the trunk for a number of inputs: count * (z_dim + 1), a block of z and a one for each generator. The one gives
-    each of them a bias of its own, which batch norm behind the first layer takes away only if all have the same.
+    `make` builds the trunk for count * (z_dim + 1) inputs: for each generator a block of z and a 1. The 1 gives each generator
+    its own bias, which batch norm after the first layer would only cancel if it were the same for all.
     """
 
     def __init__(self, make: Callable[[int], nn.Module], z_dim: int, count: int) -> None:

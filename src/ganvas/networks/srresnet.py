@@ -16,7 +16,7 @@ class SRResNet(nn.Module):
 
     `tail` is "staged" (each doubling is a convolution to four times the channels, shuffled; then one at full size, as in the
     paper) or "direct" (one convolution at the small size to scale^2 values a pixel, shuffled: Shi 2016, arXiv:1609.05158). With
-    `base` the network is added to the bicubic enlargement, which it equals in the beginning.
+    `base` the output is added to the bicubic enlargement, and initially 0.
     """
 
     def __init__(
@@ -34,13 +34,15 @@ class SRResNet(nn.Module):
         super().__init__()
         self.scale, self.base = scale, base
         self.head = nn.Sequential(_conv(channels, width, kernel), nn.PReLU())
-        self.body = nn.Sequential(
-            *(ResidualBlock(width, norm) for _ in range(blocks)), _conv(width, width, 3), norm2d(norm, width)
-        )
+        body: list[nn.Module] = [ResidualBlock(width, norm) for _ in range(blocks)]
+        self.body = nn.Sequential(*body, _conv(width, width, 3), norm2d(norm, width))
         if norm == "none":
             with torch.no_grad():
                 cast(nn.Conv2d, self.body[-2]).weight.mul_(0.1)  # so that the branch of `first` dominates initially
-        self.tail = _staged(width, channels, scale, kernel) if tail == "staged" else _direct(width, channels, scale)
+        if tail == "staged":
+            self.tail = _staged(width, channels, scale, kernel)
+        else:
+            self.tail = _direct(width, channels, scale)
         if base:
             last = next(layer for layer in reversed(self.tail) if isinstance(layer, nn.Conv2d))
             nn.init.zeros_(last.weight)
@@ -49,11 +51,11 @@ class SRResNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         first = self.head(x)
-        made = self.tail(first + self.body(first)).float()
+        enlarged = self.tail(first + self.body(first)).float()
         if not self.base:
-            return made
+            return enlarged
         size = (x.shape[2] * self.scale, x.shape[3] * self.scale)
-        return made + F.interpolate(x.float(), size, mode="bicubic", antialias=True, align_corners=False)
+        return enlarged + F.interpolate(x.float(), size, mode="bicubic", antialias=True, align_corners=False)
 
 
 class ResidualBlock(nn.Module):
@@ -72,7 +74,8 @@ class ResidualBlock(nn.Module):
 
 
 def _staged(width: int, channels: int, scale: int, kernel: int) -> nn.Sequential:
-    steps = [2] * (scale.bit_length() - 1) if scale & (scale - 1) == 0 else [scale]
+    is_power_of_two = scale & (scale - 1) == 0
+    steps = [2] * (scale.bit_length() - 1) if is_power_of_two else [scale]
     layers: list[nn.Module] = []
     for step in steps:
         layers += [_conv(width, width * step**2, 3), nn.PixelShuffle(step), nn.PReLU()]

@@ -1,15 +1,16 @@
-"""The small pair that `r3gan` uses on a CPU: DCGAN's strided convolutions, but no normalisation anywhere.
+"""The small pair that `r3gan` uses on a CPU: DCGAN's strided convolutions, without normalisation.
 
-Of the networks tried on 2 cores it learned most in two minutes: 4 x 4 convolutions of stride 2 are dense, and no layer works at
-full size but the first of D and the last of G (docs/experiments.md).
+Of the networks tried on 2 cores these learned most in two minutes: 4 x 4 convolutions of stride 2 are dense, and no layer works
+at full size but the first of D and the last of G (docs/experiments.md).
 
-Weights keep the variance of what passes through (He 2015), which batch norm would otherwise do.
+Initial weights preserve the variance of the activations (He 2015), as batch norm otherwise would.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import cast
 
 from torch import Tensor, nn
@@ -33,17 +34,20 @@ class StridedGenerator(nn.Module):
         self.project = nn.Linear(z_dim, widths[0] * math.prod(self.sizes[0]))
         init_fan_in_(self.project, GAIN)
         convs: list[nn.Conv2d | nn.ConvTranspose2d] = []
-        if len(self.sizes) == 1:  # nothing to double: an image of a few pixels
-            convs = [nn.Conv2d(widths[0], channels, 3, padding=1)]
+        if len(self.sizes) == 1:  # nothing to upsample: an image of a few pixels
+            convs.append(nn.Conv2d(widths[0], channels, 3, padding=1))
+            weights_per_pixel = 9
             self.sizes = self.sizes * 2
         else:
-            pairs = zip(widths, [*widths[1:], channels], strict=True)
-            convs = [nn.ConvTranspose2d(a, b, 4, stride=2, padding=1) for a, b in pairs]
+            for a, b in pairwise([*widths, channels]):
+                convs.append(nn.ConvTranspose2d(a, b, 4, stride=2, padding=1))
+            weights_per_pixel = 4  # of the 4 x 4 kernel, per channel
         self.convs = nn.ModuleList(convs)
         for conv in convs:
-            # Each pixel of a doubled image is made by a quarter of the 4 x 4 kernel.
-            fan_in = conv.in_channels * (4 if isinstance(conv, nn.ConvTranspose2d) else 9)
-            nn.init.normal_(conv.weight, 0.0, (0.5 if conv is convs[-1] else GAIN) / math.sqrt(fan_in))
+            gain = GAIN
+            if conv is convs[-1]:
+                gain = 0.5
+            nn.init.normal_(conv.weight, 0.0, gain / math.sqrt(conv.in_channels * weights_per_pixel))
             nn.init.zeros_(cast(Tensor, conv.bias))
 
     def forward(self, z: Tensor) -> Tensor:
@@ -61,11 +65,10 @@ class StridedDiscriminator(nn.Module):
         channels, height, wide = shape
         sizes = pyramid(height, wide)
         widths = fitted(widths, max(1, len(sizes) - 1))[::-1]
-        pairs = zip([channels, *widths[:-1]], widths, strict=True)
         if len(sizes) == 1:
             convs = [nn.Conv2d(channels, widths[0], 3, padding=1)]
         else:
-            convs = [nn.Conv2d(a, b, 4, stride=2, padding=1) for a, b in pairs]
+            convs = [nn.Conv2d(a, b, 4, stride=2, padding=1) for a, b in pairwise([channels, *widths])]
         self.convs = nn.ModuleList(convs)
         # No bias: in a difference of two logits it cancels, and Adam would move it by rounding errors alone.
         self.head = nn.Linear(widths[-1] * math.prod(sizes[-1]), outputs, bias=False)
@@ -76,5 +79,7 @@ class StridedDiscriminator(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         for conv in self.convs:
-            x = F.leaky_relu(conv(even(x) if self.halves else x), SLOPE)
+            if self.halves:
+                x = even(x)
+            x = F.leaky_relu(conv(x), SLOPE)
         return self.head(x.flatten(1))

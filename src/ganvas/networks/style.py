@@ -1,10 +1,10 @@
 """The pair of StyleGAN2 (Karras 2020, arXiv:1912.04958) in plain torch.
 
-Modulation without a kernel an image: (s W) * x = W * (s x), and demodulation is one factor an output channel. So
-activations are scaled, convolved with weights that all images share, and scaled again: one dense convolution, where a
-grouped one with N * C channels is slow on a CPU.
+Modulation without a kernel per image: (s W) * x = W * (s x), and demodulation is one factor per output channel. So activations
+are scaled, convolved with weights that all images share, and scaled again: one dense convolution, since a grouped one with N *
+C channels is slow on a CPU.
 
-Departs from the paper: any height and width. Each stage doubles (cutting what is too much) or halves (rounding up).
+Departs from the paper: any height and width. Each stage upsamples (cropping) or downsamples (rounding up).
 """
 
 # N images, C channels, H W pixels, L style inputs of G, E numbers in w
@@ -30,17 +30,19 @@ SLOPE, GAIN = BiasedActivation.slope, math.sqrt(2)
 
 
 class EqualLinear(nn.Linear):
-    """Linear layer with weights N(0, 1) times gain / sqrt(fan_in). `pace` p: initial weights are divided by p, and weights and
-    bias multiplied by it, so that Adam moves the layer p times as fast."""
+    """Linear layer with weights N(0, 1) times gain / sqrt(fan_in). `lr_multiplier` p: initial weights are divided by p, and
+    weights and bias multiplied by it, so that Adam has p times the learning rate."""
 
-    def __init__(self, inputs: int, outputs: int, pace: float = 1.0, gain: float = 1.0, bias: float = 0.0) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, lr_multiplier: float = 1.0, gain: float = 1.0, bias: float = 0.0
+    ) -> None:
         super().__init__(inputs, outputs)
-        self.pace, self.scale = pace, gain * pace / math.sqrt(inputs)
-        nn.init.normal_(self.weight, 0.0, 1 / pace)
-        nn.init.constant_(self.bias, bias / pace)
+        self.lr_multiplier, self.scale = lr_multiplier, gain * lr_multiplier / math.sqrt(inputs)
+        nn.init.normal_(self.weight, 0.0, 1 / lr_multiplier)
+        nn.init.constant_(self.bias, bias / lr_multiplier)
 
     def forward(self, x: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
-        return F.linear(x, self.weight * self.scale, self.bias * self.pace)
+        return F.linear(x, self.weight * self.scale, self.bias * self.lr_multiplier)
 
 
 class EqualConv(nn.Conv2d):
@@ -49,17 +51,23 @@ class EqualConv(nn.Conv2d):
     def __init__(
         self, inputs: int, outputs: int, kernel: int, down: bool = False, bias: bool = False, gain: float = 1.0
     ) -> None:
-        super().__init__(inputs, outputs, kernel, 2 if down else 1, 0 if down else kernel // 2, bias=bias)
+        stride, padding = (2, 0) if down else (1, kernel // 2)
+        super().__init__(inputs, outputs, kernel, stride, padding, bias=bias)
         self.scale = gain / math.sqrt(inputs * kernel**2)
         self.gain = gain
-        self.blur = Blur(inputs, padding=kernel // 2 + 1) if down else None
+        self.blur: Blur | None = None
+        if down:
+            self.blur = Blur(inputs, padding=kernel // 2 + 1)
         nn.init.normal_(self.weight)
         if self.bias is not None:
             nn.init.zeros_(self.bias)
 
     def forward(self, x: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
-        x = x if self.blur is None else self.blur(even(x))
-        weight, bias = self.weight * self.scale, None if self.bias is None else self.bias * self.gain
+        if self.blur is not None:
+            x = self.blur(even(x))
+        weight, bias = self.weight * self.scale, self.bias
+        if bias is not None:
+            bias = bias * self.gain
         if self.kernel_size == (1, 1):
             # A convolution of grey images would leave the channels_last layout, and all layers after it are slower then.
             return F.linear(x.permute(0, 2, 3, 1), weight.flatten(1), bias).permute(0, 3, 1, 2)
@@ -71,7 +79,7 @@ class EqualConv(nn.Conv2d):
 
 
 class EqualUpConv(nn.ConvTranspose2d):
-    """Doubles by a transposed 3 x 3 convolution and a low-pass filter, cut to `size`. Weights as in EqualConv, no bias."""
+    """Upsampling by a transposed 3 x 3 convolution and a low-pass filter, cropped to `size`. Weights as in EqualConv, no bias."""
 
     def __init__(self, inputs: int, outputs: int, size: Size) -> None:
         super().__init__(inputs, outputs, 3, stride=2, bias=False)
@@ -88,7 +96,7 @@ class EqualUpConv(nn.ConvTranspose2d):
 
 
 class Blur(nn.Module):
-    """The filter [1, 3, 3, 1] / 8 in each direction, zeros around the image. `stride` 2 halves."""
+    """The filter [1, 3, 3, 1] / 8 in each direction, zero padding. `stride` 2 downsamples."""
 
     kernel: Tensor
 
@@ -116,11 +124,15 @@ class Mapping(nn.Module):
 
     average: Tensor
 
-    def __init__(self, z_dim: int, w_dim: int, layers: int = 8, pace: float = 0.01, classes: int = 0) -> None:
+    def __init__(self, z_dim: int, w_dim: int, layers: int = 8, lr_multiplier: float = 0.01, classes: int = 0) -> None:
         super().__init__()
-        self.embed = nn.Embedding(classes, w_dim) if classes else None
-        widths = [z_dim + (w_dim if classes else 0), *[w_dim] * layers]
-        self.layers = nn.ModuleList(EqualLinear(a, b, pace, GAIN) for a, b in pairwise(widths))
+        self.embed: nn.Embedding | None = None
+        inputs = z_dim
+        if classes:
+            self.embed = nn.Embedding(classes, w_dim)
+            inputs += w_dim
+        widths = [inputs] + [w_dim] * layers
+        self.layers = nn.ModuleList(EqualLinear(a, b, lr_multiplier, GAIN) for a, b in pairwise(widths))
         self.register_buffer("average", torch.zeros(w_dim))
 
     def forward(self, z: Tensor, label: Tensor | None = None) -> Tensor:
@@ -144,7 +156,8 @@ def demodulation(conv: EqualConv | EqualUpConv, style: Tensor) -> Tensor:
 
 
 class StyleLayer(nn.Module):
-    """One layer of figure 2 d: modulated 3 x 3 convolution (of the doubled x where `up`), demodulation, noise, bias, leaky ReLU.
+    """One layer of figure 2 d: modulated 3 x 3 convolution (of the upsampled x where `up`), demodulation, noise, bias, leaky
+    ReLU.
 
     `noise` is the fixed image of noise that is used where none is given.
     """
@@ -154,7 +167,10 @@ class StyleLayer(nn.Module):
     def __init__(self, inputs: int, outputs: int, w_dim: int, size: Size, up: bool, gain: float = 1.0) -> None:
         super().__init__()
         self.style = EqualLinear(w_dim, inputs, bias=1.0)
-        self.conv = EqualUpConv(inputs, outputs, size) if up else EqualConv(inputs, outputs, 3)
+        if up:
+            self.conv = EqualUpConv(inputs, outputs, size)
+        else:
+            self.conv = EqualConv(inputs, outputs, 3)
         self.strength = nn.Parameter(torch.zeros(()))
         self.bias = nn.Parameter(torch.zeros(outputs))
         self.gain = GAIN * gain
@@ -167,7 +183,9 @@ class StyleLayer(nn.Module):
         # Leaky ReLU of g y is g times that of y: its gain is put into the three factors, which are smaller than the image.
         factor = (demodulation(self.conv, style) * self.gain).to(y.dtype)
         bias = (self.bias * self.gain).to(y.dtype)
-        noise = (self.noise if noise is None else noise) * (self.strength * self.gain)
+        if noise is None:
+            noise = self.noise
+        noise = noise * (self.strength * self.gain)
         y = torch.addcmul(bias[:, None, None], y, factor[:, :, None, None])
         return F.leaky_relu(y + noise.to(y.dtype), SLOPE)
 
@@ -185,7 +203,8 @@ class ToImage(nn.Module):
 
 
 class StyleStage(nn.Module):
-    """All layers of one size. `first` has no doubling; "residual" adds the doubled input (figure 7 c of the paper)."""
+    """All layers of one size. The first stage does not upsample; "residual" adds the upsampled input (figure 7 c of the
+    paper)."""
 
     def __init__(self, inputs: int, outputs: int, w_dim: int, size: Size, kind: str, first: bool) -> None:
         super().__init__()
@@ -194,15 +213,19 @@ class StyleStage(nn.Module):
         if kind == "residual" and not first:
             gain = math.sqrt(0.5)  # the sum of two has twice the variance
             self.shortcut = nn.Sequential(EqualConv(inputs, outputs, 1, gain=gain), Upsample(size))
-        layers = [] if first else [StyleLayer(inputs, outputs, w_dim, size, up=True)]
-        layers += [StyleLayer(outputs, outputs, w_dim, size, up=False, gain=gain)]
+        layers: list[nn.Module] = []
+        if not first:
+            layers.append(StyleLayer(inputs, outputs, w_dim, size, up=True))
+        layers.append(StyleLayer(outputs, outputs, w_dim, size, up=False, gain=gain))
         self.layers = nn.ModuleList(layers)
 
     def forward(self, x: Tensor, styles: Sequence[Tensor], noise: Sequence[Tensor | None]) -> Tensor:
         y = x
-        for layer, w, one in zip(self.layers, styles, noise, strict=True):
-            y = layer(y, w, one)
-        return y if self.shortcut is None else y + self.shortcut(x)
+        for layer, w, layer_noise in zip(self.layers, styles, noise, strict=True):
+            y = layer(y, w, layer_noise)
+        if self.shortcut is None:
+            return y
+        return y + self.shortcut(x)
 
 
 class Synthesis(nn.Module):
@@ -217,32 +240,41 @@ class Synthesis(nn.Module):
         sizes = pyramid(height, wide)[::-1]
         widths = fitted(widths, len(sizes))
         self.basis = nn.Parameter(torch.randn(1, widths[0], *sizes[0]))
-        inputs = [widths[0], *widths]
-        self.stages = nn.ModuleList(
-            StyleStage(inputs[number], here, w_dim, size, kind, first=number == 0)
-            for number, (here, size) in enumerate(zip(widths, sizes, strict=True))
-        )
-        to_image_layers = enumerate(widths) if kind == "skip" else [(len(widths) - 1, widths[-1])]
-        self.to_image_layers = nn.ModuleDict(
-            {str(number): ToImage(here, channels, w_dim) for number, here in to_image_layers}
-        )
+        last = len(sizes) - 1
+        stages: list[nn.Module] = []
+        inputs = widths[0]
+        for number, (outputs, size) in enumerate(zip(widths, sizes, strict=True)):
+            stages.append(StyleStage(inputs, outputs, w_dim, size, kind, first=number == 0))
+            inputs = outputs
+        self.stages = nn.ModuleList(stages)
+        self.to_image_layers = nn.ModuleDict()
+        for number, outputs in enumerate(widths):
+            if kind == "skip" or number == last:
+                self.to_image_layers[str(number)] = ToImage(outputs, channels, w_dim)
         self.doublers = nn.ModuleList(Upsample(size) for size in sizes)
-        self.inputs = 2 * len(sizes)  # L: one a layer, and the last tRGB's
-        self.noise_sizes = sizes[:1] + [size for size in sizes[1:] for _ in range(2)]
+        self.inputs = 2 * len(sizes)  # L: one per layer, and the last tRGB's
+        self.noise_sizes = sizes[:1]  # of each layer: one at the smallest size, two at each other
+        for size in sizes[1:]:
+            self.noise_sizes += [size, size]
 
     def forward(self, styles: Tensor, noise: Sequence[Tensor] | None = None) -> Tensor:
-        """`noise`: one (N, 1, H, W) a layer, of `noise_sizes`; without it the layers' own fixed images."""
+        """Images (N, C, H, W) of styles (N, L, E). `noise`: one (N, 1, H, W) per layer, of `noise_sizes`; without it the layers'
+        own fixed images."""
         w = styles.unbind(1)
-        given = list(noise) if noise is not None else [None] * len(self.noise_sizes)
+        layer_noise: list[Tensor | None] = [None] * len(self.noise_sizes)
+        if noise is not None:
+            layer_noise = list(noise)
         x, image, used = self.basis, None, 0
         for number, stage in enumerate(self.stages):
-            count = 1 if number == 0 else 2
-            x = stage(x, w[used : used + count], given[used : used + count])
+            count = 1 if number == 0 else 2  # layers of the stage
+            x = stage(x, w[used : used + count], layer_noise[used : used + count])
             used += count
             if str(number) in self.to_image_layers:
                 # As in the authors' code, tRGB shares its style input with the next size's first layer.
-                layer = self.to_image_layers[str(number)](x, w[used])
-                image = layer if image is None else layer + self.doublers[number](image)
+                rgb = self.to_image_layers[str(number)](x, w[used])
+                if image is not None:
+                    rgb = rgb + self.doublers[number](image)
+                image = rgb
         assert image is not None
         return image
 
@@ -250,16 +282,16 @@ class Synthesis(nn.Module):
 class StyleGenerator(nn.Module):
     """z (N, z_dim), and label (N,) where there are classes, to images (N, C, H, W), unbounded but mostly in [-1, 1].
 
-    `forward` is the way to sample: noise is the layers' own fixed images, the same for all z, and w is drawn to its mean by
-    `truncation` (1 leaves it, 0 gives the mean image). Training calls `mapping` and `synthesis` and brings its own noise.
+    `forward` is for sampling: noise is the layers' own fixed images, the same for all z, and w is interpolated with its mean by
+    `truncation` (1: w itself, 0: the mean image). Training calls `mapping` and `synthesis` with its own noise.
     """
 
     def __init__(
         self, z_dim: int, shape: Shape, widths: Sequence[int], w_dim: int, *, kind: str = "skip", mapping_layers: int = 8,
-        mapping_pace: float = 0.01, classes: int = 0, truncation: float = 1.0,
+        mapping_lr_multiplier: float = 0.01, classes: int = 0, truncation: float = 1.0,
     ) -> None:  # fmt: skip
         super().__init__()
-        self.mapping = Mapping(z_dim, w_dim, mapping_layers, mapping_pace, classes)
+        self.mapping = Mapping(z_dim, w_dim, mapping_layers, mapping_lr_multiplier, classes)
         self.synthesis = Synthesis(shape, widths, w_dim, kind)
         self.truncation = truncation
 
@@ -293,11 +325,13 @@ def style_inputs(synthesis: Synthesis) -> tuple[nn.Module, ...]:
 def minibatch_deviation(x: Tensor, group: int) -> Tensor:
     """Mean standard deviation within a group of images (Karras 2018, arXiv:1710.10196, sec. 3). x (N, C, H, W) to (N, 1, 1, 1).
 
-    Groups are neighbours in the batch, so that a share of the batch has the groups that the whole has, if `group` divides
-    it. Where `group` does not divide N, the next smaller divisor stands in.
+    Groups are neighbours in the batch, so that each process has the same groups as one process with the whole batch, if `group`
+    divides its share. Where `group` does not divide N, it is the next smaller divisor.
     """
     count = len(x)
-    group = max(size for size in range(1, min(group, count) + 1) if count % size == 0)
+    group = min(group, count)
+    while count % group:
+        group -= 1
     grouped = x.float().view(count // group, group, *x.shape[1:])
     variance = (grouped - grouped.mean(1, keepdim=True)).square().mean(1)  # var() over such an axis is slow on a CPU
     deviation = (variance + 1e-8).sqrt().mean((1, 2, 3))
@@ -305,20 +339,22 @@ def minibatch_deviation(x: Tensor, group: int) -> Tensor:
 
 
 class StyleBlock(nn.Module):
-    """Two 3 x 3 convolutions, the second halves. With `residual`, plus the halved input."""
+    """Two 3 x 3 convolutions, of which the second downsamples. `residual` adds the downsampled input."""
 
     def __init__(self, inputs: int, outputs: int, residual: bool) -> None:
         super().__init__()
-        half = math.sqrt(0.5) if residual else 1.0
+        half = math.sqrt(0.5) if residual else 1.0  # the sum of two has twice the variance
+        self.residual = residual
         self.first = EqualConv(inputs, inputs, 3, bias=True, gain=GAIN)
         self.second = EqualConv(inputs, outputs, 3, down=True, bias=True, gain=GAIN * half)
-        self.halve = Blur(inputs, padding=1, stride=2) if residual else None
-        self.shortcut = EqualConv(inputs, outputs, 1, gain=half) if residual else None
+        if residual:
+            self.halve = Blur(inputs, padding=1, stride=2)
+            self.shortcut = EqualConv(inputs, outputs, 1, gain=half)
 
     def forward(self, x: Tensor) -> Tensor:
         y = F.leaky_relu(self.first(x), SLOPE)
         y = F.leaky_relu(self.second(y), SLOPE)
-        if self.halve is None or self.shortcut is None:
+        if not self.residual:
             return y
         return y + self.shortcut(self.halve(even(x)))
 
@@ -326,8 +362,8 @@ class StyleBlock(nn.Module):
 class StyleDiscriminator(nn.Module):
     """Images (N, C, H, W) to logits (N, outputs). `widths` from the smallest size to full size, as in G.
 
-    kind "residual" (figure 7 c), "skip": each size also sees the halved image (figure 7 b), or "plain". `group` images
-    at a time share their minibatch deviation; 1 leaves it out.
+    kind "residual" (figure 7 c), "skip" (each size also sees the downsampled image, figure 7 b) or "plain". `group` images
+    share their minibatch deviation; 1: none.
     """
 
     def __init__(
@@ -338,11 +374,10 @@ class StyleDiscriminator(nn.Module):
         sizes = pyramid(height, wide)
         widths = fitted(widths, len(sizes))[::-1]
         self.group = group
-        seen = widths if kind == "skip" else widths[:1]
-        self.readers = nn.ModuleList(EqualConv(channels, here, 1, bias=True, gain=GAIN) for here in seen)
+        from_image = widths if kind == "skip" else widths[:1]
+        self.readers = nn.ModuleList(EqualConv(channels, here, 1, bias=True, gain=GAIN) for here in from_image)
         self.halve = Blur(channels, padding=1, stride=2)
-        pairs = pairwise(widths)
-        self.blocks = nn.ModuleList(StyleBlock(a, b, kind == "residual") for a, b in pairs)
+        self.blocks = nn.ModuleList(StyleBlock(a, b, kind == "residual") for a, b in pairwise(widths))
         top = widths[-1]
         self.last = EqualConv(top + (group > 1), top, 3, bias=True, gain=GAIN)
         self.gather = EqualLinear(top * math.prod(sizes[-1]), top, gain=GAIN)

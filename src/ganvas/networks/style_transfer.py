@@ -1,6 +1,6 @@
 """Networks for images of any size: the feed-forward generator of fast_style, the decoder of adain, their discriminator.
 
-Borders repeat the outermost pixels: zeros would be painted as a dark frame.
+Padding repeats the border pixels: zeros would show as a dark frame.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ SLOPE = 0.2
 class Convolution(nn.Module):
     """A convolution of odd kernel with replicated borders; instance norm and ReLU are optional.
 
-    `shift` False: the norm adds no bias, for what only goes into another normed convolution, where it would be taken away again
-    and Adam would make steps of the rounding of its gradient.
+    `shift` False: the norm has no bias. For outputs that only go into another convolution with a norm, which would cancel it, so
+    that Adam would follow the rounding errors of its gradient.
     """
 
     def __init__(
@@ -40,15 +40,20 @@ class Convolution(nn.Module):
         # Instance norm would cancel a bias in front of it.
         self.conv = nn.Conv2d(channels, out, kernel, stride, bias=not norm)
         init_fan_in_(self.conv, 2**0.5 if active else 1.0)
-        self.norm = norm2d("instance", out) if norm else nn.Identity()
-        if norm and not shift:
-            self.norm.register_parameter("bias", None)
+        self.norm: nn.Module = nn.Identity()
+        if norm:
+            self.norm = norm2d("instance", out)
+            if not shift:
+                self.norm.register_parameter("bias", None)
         self.active = active
 
     def forward(self, x: Tensor) -> Tensor:
-        x = F.pad(x, (self.pad,) * 4, mode="replicate") if self.pad else x
+        if self.pad:
+            x = F.pad(x, (self.pad,) * 4, mode="replicate")
         x = self.norm(self.conv(x))
-        return F.relu(x) if self.active else x
+        if self.active:
+            x = F.relu(x)
+        return x
 
 
 class Residual(nn.Module):
@@ -65,7 +70,7 @@ class Residual(nn.Module):
 
 
 class Doubled(nn.Module):
-    """Nearest neighbour, then a convolution: no checkerboard (Odena 2016)."""
+    """Nearest-neighbour upsampling, then a convolution: no checkerboard (Odena 2016)."""
 
     def __init__(self, channels: int, out: int, *, norm: bool = True) -> None:
         super().__init__()
@@ -78,7 +83,8 @@ class Doubled(nn.Module):
 class StyleTransferNetwork(nn.Module):
     """Images (N, C, H, W) to stylised ones, x + a learned change (Johnson 2016, supplement, with instance norm: Ulyanov 2016).
 
-    `widths` from full size down: each after the first halves. H and W may be any; inside they are multiples of 2^(widths - 1).
+    `widths` from full size down: each after the first halves the size. Any H and W; inside they are padded to multiples of
+    2^(len(widths) - 1).
     """
 
     def __init__(self, channels: int, widths: Sequence[int], blocks: int, kernel: int = 9) -> None:
@@ -93,8 +99,8 @@ class StyleTransferNetwork(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         grown = grown_to(x, self.multiple)
-        made = self.last(self.up(self.blocks(self.down(self.first(grown)))))
-        return x + cut(made, (x.shape[2], x.shape[3]))
+        change = self.last(self.up(self.blocks(self.down(self.first(grown)))))
+        return x + cut(change, (x.shape[2], x.shape[3]))
 
 
 class Decoder(nn.Module):

@@ -1,30 +1,32 @@
-"""Images in, images of the same size out: the U-Net of pix2pix, the residual generator of CycleGAN, and two that retouch.
+"""Images to images of the same size: the U-Net of pix2pix, the residual generator of CycleGAN, and two that start as the
+identity.
 
 All are fully convolutional. A height or width that is no multiple of `multiple` is padded inside, by repeating the border, and
-cut off again.
+the result cropped.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ganvas.networks.layers import held
+from ganvas.networks.layers import clamped_to_image
 from ganvas.networks.patch import MOST, SLOPE, initial_weights, normed
 from ganvas.networks.resample import cut, enlarged, grown_to
 
 Draw = Callable[..., Tensor]
 KNOTS = 3  # entries per channel of a colour table
-NOISY = 3  # innermost steps up that dropout works on (Isola 2017, sec. 6.1.1)
+NOISY = 3  # innermost steps up that have dropout (Isola 2017, sec. 6.1.1)
 
 
 class Translator(nn.Module):
-    """Base: pads, translates, cuts. Subclasses state `multiple` and `inner`.
+    """Base: pads, translates, crops. Subclasses state `multiple` and `inner`.
 
-    With `skip` it says what to add to the image, not the image, and begins as the identity (see `add_to_input`).
+    With `skip` the network predicts a residual, which is added to the image and is initially 0 (see `add_to_input`).
     """
 
     multiple: int
@@ -33,24 +35,28 @@ class Translator(nn.Module):
     skip = False
 
     def forward(self, x: Tensor, draw: Draw | None = None, whole: Tensor | None = None) -> Tensor:
-        """Of x (N, C, H, W), (N, C, H, W) in [-1, 1]. `draw(*shape)` gives uniform numbers (N, *shape) for dropout; without
-        it nothing is dropped. `whole` (N, C, h, w): what x are parts of, for networks that decide something once per image."""
+        """Translations (N, C, H, W) in [-1, 1] of x (N, C, H, W). `draw(*shape)` gives uniform numbers (N, *shape) for dropout;
+        without it nothing is dropped. `whole` (N, C, h, w): the images that x are tiles of, for networks that decide something
+        once per image."""
+        size = (x.shape[2], x.shape[3])
         grown = self.grown(x)
-        made = self.inner(grown, draw)
+        output = self.inner(grown, draw)
+        if not self.skip:
+            return cut(torch.tanh(output), size)
         # In float32: the initially small change would be lost in bfloat16.
-        return cut(held(grown.float() + made.float()) if self.skip else torch.tanh(made), (x.shape[2], x.shape[3]))
+        return cut(clamped_to_image(grown.float() + output.float()), size)
 
     def grown(self, x: Tensor) -> Tensor:
         """x padded to the size that the strides need."""
         return grown_to(x, self.multiple, least=self.least * self.multiple)
 
     def add_to_input(self, last: nn.Module) -> None:
-        """From now on the output is input + what `last`, the last layer, gives, which is 0 in the beginning."""
+        """Sets `skip`, and zeroes the last layer: the output is the input plus that of `last`."""
         self.skip = True
-        self.begins_at_zero(last)
+        self.zero(last)
 
-    def begins_at_zero(self, last: nn.Module) -> None:
-        """Makes `last` give 0."""
+    def zero(self, last: nn.Module) -> None:
+        """Sets the weights of `last` to 0, and so its output."""
         for part in last.modules():
             if isinstance(part, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
                 nn.init.zeros_(part.weight)
@@ -58,14 +64,14 @@ class Translator(nn.Module):
                     nn.init.zeros_(part.bias)
 
     def inner(self, x: Tensor, draw: Draw | None) -> Tensor:
-        """Of x whose sides are multiples, before tanh (what to add, with `skip`)."""
+        """The output (N, C, H, W) before tanh (with `skip` the residual) for x whose sides are multiples."""
         raise NotImplementedError
 
 
 class UNetTranslator(Translator):
-    """`downsamplings` strided convolutions down, as many steps up; each size on the way up gets what left it on the way down.
+    """`downsamplings` strided convolutions down and as many steps up, with skip connections between equal sizes.
 
-    `resize` doubles by nearest neighbours and a 3 x 3 convolution, in place of a transposed 4 x 4 one.
+    `resize` upsamples by nearest neighbour and a 3 x 3 convolution, in place of a transposed 4 x 4 one.
     """
 
     least = 1  # the smallest size has no norm
@@ -78,33 +84,36 @@ class UNetTranslator(Translator):
         self.multiple, self.dropout = 2**downsamplings, dropout
         widths = [min(MOST, 2**i) * width for i in range(downsamplings)]
         last = downsamplings - 1
-        self.down = nn.ModuleList(
-            normed(nn.Conv2d(a, b, 4, 2, 1), norm if 0 < i < last else "none", b)
-            for i, (a, b) in enumerate(zip([channels, *widths], widths, strict=False))
-        )
-        steps = []
-        for i in reversed(range(downsamplings)):
-            a = widths[i] * (1 if i == last else 2)
-            b = widths[i - 1] if i else channels
-            steps.append(normed(_double(a, b, resize), norm if i else "none", b))
-        self.up = nn.ModuleList(steps)
+        # The first and the last downsampling and the last upsampling have no norm.
+        down: list[nn.Module] = []
+        for i, (a, b) in enumerate(pairwise([channels, *widths])):
+            kind = norm if 0 < i < last else "none"
+            down.append(normed(nn.Conv2d(a, b, 4, 2, 1), kind, b))
+        self.down = nn.ModuleList(down)
+        up: list[nn.Module] = []
+        inputs = widths[-1]
+        for outputs in reversed(widths[:-1]):
+            up.append(normed(_double(inputs, outputs, resize), norm, outputs))
+            inputs = 2 * outputs  # with those of the skip connection
+        up.append(_double(inputs, channels, resize))
+        self.up = nn.ModuleList(up)
         initial_weights(self, norm)
         if skip:
             self.add_to_input(self.up[-1])
 
     def inner(self, x: Tensor, draw: Draw | None) -> Tensor:
-        kept: list[Tensor] = []
+        skips: list[Tensor] = []
         for step in self.down:
             x = F.leaky_relu(step(x), SLOPE)
-            kept.append(x)
-        kept.pop()
+            skips.append(x)
+        skips.pop()
         for number, step in enumerate(self.up):
             x = step(x)
-            if not kept:
+            if not skips:
                 return x
             if number < NOISY:
                 x = dropout(x, self.dropout, draw)
-            x = torch.cat([F.relu(x), kept.pop()], 1)
+            x = torch.cat([F.relu(x), skips.pop()], 1)
         return x
 
 
@@ -120,11 +129,12 @@ class ResNetTranslator(Translator):
     ) -> None:  # fmt: skip
         super().__init__()
         self.first = normed(_reflected(channels, width, 7), norm, width)
-        self.down = nn.ModuleList(
-            normed(nn.Conv2d(width * k, width * k * 2, 3, 2, 1), norm, width * k * 2) for k in (1, 2)
-        )
-        self.blocks = nn.ModuleList(Residual(width * 4, norm, dropout) for _ in range(blocks))
-        self.up = nn.ModuleList(normed(_double(width * k * 2, width * k, resize), norm, width * k) for k in (2, 1))
+        widths = [width, 2 * width, 4 * width]
+        down = [normed(nn.Conv2d(a, b, 3, 2, 1), norm, b) for a, b in pairwise(widths)]
+        self.down = nn.ModuleList(down)
+        self.blocks = nn.ModuleList(Residual(widths[-1], norm, dropout) for _ in range(blocks))
+        up = [normed(_double(a, b, resize), norm, b) for a, b in pairwise(widths[::-1])]
+        self.up = nn.ModuleList(up)
         self.last = _reflected(width, channels, 7)
         initial_weights(self, norm)
         if skip:
@@ -142,18 +152,21 @@ class ResNetTranslator(Translator):
 
 
 class RetouchTranslator(Translator):
-    """Recolours its input by one table for the whole image, and moves its pixels by at most `reach`: it adds no new content.
+    """Recolours the image by one look-up table, and moves its pixels by at most `max_displacement` pixels; no new content.
 
-    Begins as the identity. The table says what to add to each colour, at KNOTS values of each of the first three channels and
-    between them by interpolation (Zeng 2020, arXiv:2009.14468): equal colours stay equal, edges as sharp as they were. Where
-    pixels come from is told at a quarter of the size (Jaderberg 2015, arXiv:1506.02025); that blurs a little.
+    Initially the identity. The table holds what is added to each colour, at KNOTS values of each of the first three channels and
+    interpolated between them (Zeng 2020, arXiv:2009.14468): equal colours stay equal, edges stay sharp. Displacements are
+    predicted at a quarter of the size (Jaderberg 2015, arXiv:1506.02025), which blurs a little.
     """
 
     multiple = 8
 
-    def __init__(self, channels: int, width: int, norm: str = "none", dropout: float = 0.0, reach: float = 0.0) -> None:
+    def __init__(
+        self, channels: int, width: int, norm: str = "none", dropout: float = 0.0, max_displacement: float = 0.0
+    ) -> None:
         super().__init__()
-        self.channels, self.dropout, self.reach, rows = channels, dropout, reach, KNOTS ** min(channels, 3)
+        self.channels, self.dropout, self.max_displacement = channels, dropout, max_displacement
+        rows = KNOTS ** min(channels, 3)
         self.first = nn.Conv2d(channels, width, 4, 2, 1)
         self.quarter = normed(nn.Conv2d(width, width * 2, 4, 2, 1), norm, width * 2)
         self.eighth = normed(nn.Conv2d(width * 2, width * 4, 4, 2, 1), norm, width * 4)
@@ -161,42 +174,49 @@ class RetouchTranslator(Translator):
         self.whole = nn.Conv2d(width * 4, width * 8, 4, 2, 1)
         self.colours = nn.Sequential(nn.Linear(width * 32, width * 8), nn.LeakyReLU(SLOPE))
         self.table = nn.Linear(width * 8, rows * channels)
-        if reach:
+        if max_displacement:
             self.up = normed(_double(width * 4, width * 2, False), norm, width * 2)
             self.flow = nn.Conv2d(width * 4, 2, 3, 1, 1)
         initial_weights(self, norm)
-        self.begins_at_zero(self.table)
-        if reach:
-            self.begins_at_zero(self.flow)
+        self.zero(self.table)
+        if max_displacement:
+            self.zero(self.flow)
 
     def forward(self, x: Tensor, draw: Draw | None = None, whole: Tensor | None = None) -> Tensor:
         grown = self.grown(x).float()
-        kept, inner = self.trunk(grown)
-        table = self.colour_table(inner if whole is None else self.trunk(self.grown(whole).float())[1], draw)
-        flow = self.flow(torch.cat([F.leaky_relu(self.up(inner), SLOPE), kept], 1)) if self.reach else None
-        # In float32: bfloat16 has too few digits for what is added to a colour, and for a place.
+        quarter, eighth = self.trunk(grown)
+        # The colours of a tile follow from the whole image.
+        for_colours = eighth
+        if whole is not None:
+            _, for_colours = self.trunk(self.grown(whole).float())
+        table = self.colour_table(for_colours, draw)
+        flow = None
+        if self.max_displacement:
+            flow = self.flow(torch.cat([F.leaky_relu(self.up(eighth), SLOPE), quarter], 1))
+        # In float32: bfloat16 has too few digits for what is added to a colour, and for a position.
         with torch.autocast(x.device.type, enabled=False):
-            made = grown + apply_lut(grown, table.float())
+            output = grown + apply_lut(grown, table.float())
             if flow is not None:
-                made = warp(made, self.reach * torch.tanh(enlarged(flow.float(), 4)))
-        return cut(held(made), (x.shape[2], x.shape[3]))
+                output = warp(output, self.max_displacement * torch.tanh(enlarged(flow.float(), 4)))
+        return cut(clamped_to_image(output), (x.shape[2], x.shape[3]))
 
     def trunk(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Features at a quarter and at an eighth of the size."""
-        kept = F.leaky_relu(self.quarter(F.leaky_relu(self.first(x), SLOPE)), SLOPE)
-        return kept, F.leaky_relu(self.middle(F.leaky_relu(self.eighth(kept), SLOPE)), SLOPE)
+        """Features at a quarter (N, 2 width, H / 4, W / 4) and at an eighth (N, 4 width, H / 8, W / 8) of the size."""
+        quarter = F.leaky_relu(self.quarter(F.leaky_relu(self.first(x), SLOPE)), SLOPE)
+        eighth = F.leaky_relu(self.middle(F.leaky_relu(self.eighth(quarter), SLOPE)), SLOPE)
+        return quarter, eighth
 
     def colour_table(self, inner: Tensor, draw: Draw | None) -> Tensor:
-        """What to add to colours, (N, C, rows)."""
-        seen = F.adaptive_avg_pool2d(F.leaky_relu(self.whole(inner), SLOPE), 2).flatten(1)
-        colours = self.colours(dropout(seen, self.dropout, draw))
+        """What is added to each colour, (N, C, rows), from the features `inner` at an eighth of the size."""
+        pooled = F.adaptive_avg_pool2d(F.leaky_relu(self.whole(inner), SLOPE), 2).flatten(1)
+        colours = self.colours(dropout(pooled, self.dropout, draw))
         return self.table(dropout(colours, self.dropout, draw)).unflatten(1, (self.channels, -1))
 
 
 class RepaintTranslator(Translator):
     """A RetouchTranslator, then a U-Net whose output is added to the result: colours and positions first, then new content.
 
-    Begins as the identity.
+    Initially the identity.
     """
 
     def __init__(
@@ -206,10 +226,10 @@ class RepaintTranslator(Translator):
         downsamplings: int,
         norm: str = "none",
         dropout: float = 0.0,
-        reach: float = 0.0,
+        max_displacement: float = 0.0,
     ) -> None:
         super().__init__()
-        self.retouched = RetouchTranslator(channels, width, norm, dropout, reach)
+        self.retouched = RetouchTranslator(channels, width, norm, dropout, max_displacement)
         self.added = UNetTranslator(channels, width, downsamplings, norm, dropout, resize=True, skip=True)
         self.multiple = max(self.retouched.multiple, self.added.multiple)
 
@@ -222,9 +242,9 @@ GENERATORS = ("unet", "resnet", "retouch", "repaint")
 
 def build_translator(
     kind: str, shape: tuple[int, int, int], width: int, *, downsamplings: int, blocks: int, norm: str, dropout: float = 0.0,
-    reach: float = 0.0, skip: bool = False, resize: bool = True,
+    max_displacement: float = 0.0, skip: bool = False, resize: bool = True,
 ) -> Translator:  # fmt: skip
-    """The generator `kind`, one of GENERATORS, for images of `shape` (C, H, W); each reads the settings that it has.
+    """The generator `kind`, one of GENERATORS, for images of `shape` (C, H, W); settings that it does not have are ignored.
 
     `resize` is the U-Net's. Small images allow fewer downsamplings.
     """
@@ -232,15 +252,16 @@ def build_translator(
     if kind == "resnet":
         return ResNetTranslator(channels, width, blocks, norm, dropout, skip=skip)
     if kind == "retouch":
-        return RetouchTranslator(channels, width, norm, dropout, reach)
+        return RetouchTranslator(channels, width, norm, dropout, max_displacement)
     if kind == "repaint":
-        return RepaintTranslator(channels, width, downsamplings, norm, dropout, reach)
+        return RepaintTranslator(channels, width, downsamplings, norm, dropout, max_displacement)
     return UNetTranslator(channels, width, downsamplings, norm, dropout, resize, skip)
 
 
 def apply_lut(x: Tensor, table: Tensor) -> Tensor:
-    """What a table (N, C, K^g) says of each pixel of x (N, C, H, W), g = min(C, 3): its rows are the corners of a cube over the
-    first g channels, K values of each from -1 to 1, the last channel's moving fastest; linear between them."""
+    """The entry of a table (N, C, K^g) for each pixel of x (N, C, H, W), (N, C, H, W), g = min(C, 3). The last axis of the table
+    is a grid over the first g channels, K values of each from -1 to 1, the last channel varying fastest; interpolated
+    linearly."""
     guides = min(x.shape[1], 3)
     knots = round(table.shape[2] ** (1 / guides))
     places = torch.arange(knots, device=x.device)[:, None]
@@ -252,13 +273,13 @@ def apply_lut(x: Tensor, table: Tensor) -> Tensor:
 
 
 def warp(x: Tensor, flow: Tensor) -> Tensor:
-    """Images (N, C, H, W) whose pixel (i, j) shows what was at (i + flow[1], j + flow[0]), bilinear, borders repeated; flow
-    (N, 2, H, W) in pixels. A flow of 0 gives them back bit for bit."""
+    """Images (N, C, H, W) sampled at (i + flow[1], j + flow[0]) for each pixel (i, j), bilinear, borders repeated; flow
+    (N, 2, H, W) in pixels. With a flow of 0 they are bit-equal."""
     height, width = x.shape[-2:]
     down = torch.arange(height, device=x.device)[:, None] + flow[:, 1]
     right = torch.arange(width, device=x.device) + flow[:, 0]
     top, left = down.detach().floor().clamp(0, height - 2), right.detach().floor().clamp(0, width - 2)
-    lower, rightward = ((down - top).clamp(0, 1)[:, None], (right - left).clamp(0, 1)[:, None])
+    lower, rightward = (down - top).clamp(0, 1)[:, None], (right - left).clamp(0, 1)[:, None]
     place = (top * width + left).long().flatten(1)[:, None].expand(-1, x.shape[1], -1)
     flat = x.flatten(2)
 
@@ -283,14 +304,14 @@ class Residual(nn.Module):
 
 
 def dropout(x: Tensor, share: float, draw: Draw | None) -> Tensor:
-    """Dropout: x (N, ...) with `share` of its values 0 and the others scaled up, so that the mean stays."""
+    """Dropout of x (N, ...) at the rate `share`; nothing is dropped where `draw` is None."""
     if draw is None or share == 0:
         return x
     return x * (draw(*x.shape[1:]) >= share) / (1 - share)
 
 
 def fitting_downsamplings(downsamplings: int, height: int, width: int) -> int:
-    """At most `downsamplings`, as many as leave a pixel of the shorter side; one at least."""
+    """At most `downsamplings`, as many as leave one pixel of the shorter side, and at least one."""
     while downsamplings > 1 and min(height, width) / 2**downsamplings < 1:
         downsamplings -= 1
     return downsamplings

@@ -1,9 +1,8 @@
 """A small time-conditioned U-Net, for diffusion and flow matching on few cores, at any height and width.
 
-Idea: no layer works at full size but the first and the last, which are strided; noise is most of what they carry, and it passes
-through as soon as the first size has four times as many channels as the image. What leaves the encoder at a size is added
-where the decoder comes back to it. Time and class reach every size as a scale and a shift a channel (FiLM, Perez 2018,
-arXiv:1709.07871).
+Idea: no layer works at full size but the first and the last, which are strided. Most of their signal is noise, which is preserved
+if the first size has at least four times as many channels as the image. Skip connections are added at each size. Time and class
+modulate every size by a scale and a shift per channel (FiLM, Perez 2018, arXiv:1709.07871).
 
 Departs from the papers' U-Nets (Ho 2020, Dhariwal 2021): no normalisation, no attention, sums in place of concatenations.
 """
@@ -26,10 +25,10 @@ Shape = tuple[int, int, int]
 GAIN = math.sqrt(2)  # of a SiLU, nearly
 
 
-class Clock(nn.Module):
-    """t (N,) in [0, 1] and perhaps a class (N,) to a vector (N, dim): sines and cosines of t, then two layers.
+class TimeEmbedding(nn.Module):
+    """t (N,) in [0, 1] and an optional class (N,) to a vector (N, dim): sines and cosines of t, then two layers.
 
-    Class number `classes` stands for none told.
+    The class number `classes` means no class.
     """
 
     slowest, fastest = 1.0, 64.0  # radians over the range of t
@@ -38,19 +37,22 @@ class Clock(nn.Module):
         super().__init__()
         self.pairs = max(1, dim // 2)
         self.layers = nn.Sequential(nn.Linear(2 * self.pairs, dim), nn.SiLU(), nn.Linear(dim, dim))
-        self.embed = nn.Embedding(classes + 1, dim) if classes else None
+        self.embed: nn.Embedding | None = None
+        if classes:
+            self.embed = nn.Embedding(classes + 1, dim)
 
     def forward(self, t: Tensor, label: Tensor | None = None) -> Tensor:
         steps = torch.arange(self.pairs, device=t.device) / max(1, self.pairs - 1)
         angles = t[:, None] * self.slowest * (self.fastest / self.slowest) ** steps
-        told = self.layers(torch.cat([angles.sin(), angles.cos()], 1))
+        embedding = self.layers(torch.cat([angles.sin(), angles.cos()], 1))
         if self.embed is not None:
-            nobody = torch.full((len(t),), self.embed.num_embeddings - 1, device=t.device)
-            told = told + self.embed(nobody if label is None else label).to(told.dtype)
-        return F.silu(told)
+            if label is None:
+                label = torch.full((len(t),), self.embed.num_embeddings - 1, device=t.device)
+            embedding = embedding + self.embed(label).to(embedding.dtype)
+        return F.silu(embedding)
 
 
-class Told(nn.Module):
+class Modulation(nn.Module):
     """x (1 + scale) + shift, then SiLU: scale and shift (N, C) are linear in the time embedding, and initially 0."""
 
     def __init__(self, channels: int, dim: int) -> None:
@@ -59,37 +61,37 @@ class Told(nn.Module):
         nn.init.zeros_(self.film.weight)
         nn.init.zeros_(self.film.bias)
 
-    def forward(self, x: Tensor, told: Tensor) -> Tensor:
-        scale, shift = self.film(told)[:, :, None, None].chunk(2, 1)
+    def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
+        scale, shift = self.film(embedding)[:, :, None, None].chunk(2, 1)
         return F.silu(torch.addcmul(shift, x, 1 + scale))
 
 
-class ToldResidual(nn.Module):
-    """x + f(x, told) with two 3 x 3 convolutions; f is initially 0."""
+class ModulatedResidual(nn.Module):
+    """x + f(x, embedding) with two 3 x 3 convolutions; f is initially 0."""
 
     def __init__(self, channels: int, dim: int) -> None:
         super().__init__()
         self.first = init_fan_in_(nn.Conv2d(channels, channels, 3, padding=1))
-        self.told = Told(channels, dim)
+        self.modulation = Modulation(channels, dim)
         self.last = init_fan_in_(nn.Conv2d(channels, channels, 3, padding=1), 0.0)
 
-    def forward(self, x: Tensor, told: Tensor) -> Tensor:
-        return x + self.last(self.told(self.first(x), told))
+    def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
+        return x + self.last(self.modulation(self.first(x), embedding))
 
 
 class Stage(nn.Module):
-    """One size: the strided convolution that leads to it, the clock, residual blocks."""
+    """One size: the strided convolution that leads to it, modulation, residual blocks."""
 
     def __init__(self, step: nn.Module, channels: int, blocks: int, dim: int) -> None:
         super().__init__()
         self.step = step
-        self.told = Told(channels, dim)
-        self.blocks = nn.ModuleList([ToldResidual(channels, dim) for _ in range(blocks)])
+        self.modulation = Modulation(channels, dim)
+        self.blocks = nn.ModuleList([ModulatedResidual(channels, dim) for _ in range(blocks)])
 
-    def forward(self, x: Tensor, told: Tensor) -> Tensor:
-        x = self.told(self.step(x), told)
+    def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
+        x = self.modulation(self.step(x), embedding)
         for block in self.blocks:
-            x = block(x, told)
+            x = block(x, embedding)
         return x
 
 
@@ -105,7 +107,7 @@ class Halve(nn.Module):
 
 
 class Double(nn.Module):
-    """Transposed 4 x 4 convolution of stride 2, cut to `size`."""
+    """Transposed 4 x 4 convolution of stride 2, cropped to `size`."""
 
     def __init__(self, channels: int, out: int, size: Size, gain: float = GAIN) -> None:
         super().__init__()
@@ -120,10 +122,10 @@ class Double(nn.Module):
 
 
 class UNet(nn.Module):
-    """x (N, C, H, W), t (N,) in [0, 1] and perhaps a class (N,) to numbers (N, C, H, W), initially 0.
+    """x (N, C, H, W), t (N,) in [0, 1] and an optional class (N,) to unbounded outputs (N, C, H, W), initially 0.
 
-    `widths` are the channels from the smallest size up, full size excepted; `blocks` residual blocks follow each step down and
-    each step up. With `classes`, class number `classes` (or no label at all) stands for none told.
+    `widths` are the channels from the smallest size up, without full size; `blocks` residual blocks follow each downsampling and
+    each upsampling. With `classes`, the class number `classes`, or no label, means no class.
     """
 
     def __init__(self, shape: Shape, widths: Sequence[int], blocks: int = 1, classes: int = 0, dim: int = 64) -> None:
@@ -131,26 +133,27 @@ class UNet(nn.Module):
         channels, height, width = shape
         sizes = pyramid(height, width)
         wide = fitted(widths, max(1, len(sizes) - 1))[::-1]
-        self.clock = Clock(dim, classes)
+        self.clock = TimeEmbedding(dim, classes)
         whole = len(sizes) == 1  # nothing to downsample: an image of a few pixels
+        # Down: the first step leads from the image to the first size, each other one to half the size.
         first: nn.Module = nn.Conv2d(channels, wide[0], 3, padding=1) if whole else Halve(channels, wide[0])
         steps = [first, *(Halve(a, b) for a, b in pairwise(wide))]
         self.down = nn.ModuleList([Stage(step, w, blocks, dim) for step, w in zip(steps, wide, strict=True)])
+        # Up: the same sizes back, and to the image.
         doubled = [Double(wide[i + 1], wide[i], sizes[i + 1]) for i in reversed(range(len(wide) - 1))]
         self.up = nn.ModuleList([Stage(step, w, blocks, dim) for step, w in zip(doubled, wide[-2::-1], strict=True)])
-        self.last = (
-            init_fan_in_(nn.Conv2d(wide[0], channels, 3, padding=1), 0.0)
-            if whole
-            else Double(wide[0], channels, sizes[0], gain=0.0)
-        )
+        if whole:
+            self.last = init_fan_in_(nn.Conv2d(wide[0], channels, 3, padding=1), 0.0)
+        else:
+            self.last = Double(wide[0], channels, sizes[0], gain=0.0)
 
     def forward(self, x: Tensor, t: Tensor, label: Tensor | None = None) -> Tensor:
-        told = self.clock(t, label)
-        kept: list[Tensor] = []
+        embedding = self.clock(t, label)
+        skips: list[Tensor] = []
         for stage in self.down:
-            x = stage(x, told)
-            kept.append(x)
-        kept.pop()
+            x = stage(x, embedding)
+            skips.append(x)
+        skips.pop()
         for stage in self.up:
-            x = stage(x, told) + kept.pop()
+            x = stage(x, embedding) + skips.pop()
         return self.last(x)

@@ -26,7 +26,7 @@ class GaussianEncoder(nn.Module):
 
 
 class MLPDecoder(nn.Module):
-    """z (N, z_dim) to numbers (N, P, H, W) of any range."""
+    """z (N, z_dim) to unbounded outputs (N, P, H, W)."""
 
     def __init__(self, z_dim: int, widths: Sequence[int], shape: Shape) -> None:
         super().__init__()
@@ -38,7 +38,7 @@ class MLPDecoder(nn.Module):
 
 
 class SharedSigma(nn.Module):
-    """z to (N, 2 C, H, W): the means from `network`, and a learned log sigma for each channel, the same at all pixels."""
+    """z (N, z_dim) to (N, 2 C, H, W): the means from `network`, and a learned log sigma per channel, the same at all pixels."""
 
     def __init__(self, network: nn.Module, channels: int) -> None:
         super().__init__()

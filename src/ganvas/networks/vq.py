@@ -1,6 +1,6 @@
 """Quantisers (a codebook, FSQ), and the convolutions around them for VQ-VAE.
 
-N images, C channels, H W pixels, h w codes, K codebook size, E numbers in a code, M vectors of any number of places.
+N images, C channels, H W pixels, h w codes, K codebook size, E dimensions of a code, M vectors.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ LEAST_SHARE = 1e-12  # to divide by
 
 
 def straight_through(z: Tensor, chosen: Tensor) -> Tensor:
-    """`chosen` in value; its gradient goes to z as it is (Bengio 2013; van den Oord 2017, sec. 3.2)."""
+    """The value of `chosen`, whose gradient is passed to z unchanged (Bengio 2013; van den Oord 2017, sec. 3.2)."""
     return z + (chosen - z).detach()
 
 
 def rotated(z: Tensor, chosen: Tensor) -> Tensor:
-    """`chosen` (M, E) in value, as z (M, E) rotated and scaled by factors without gradient (Fifty 2024, eq. 1 and sec. 4.2).
+    """The value of `chosen` (M, E), as z (M, E) rotated and scaled without gradients of both (Fifty 2024, eq. 1 and sec. 4.2).
 
     With e, q the unit vectors of z and of the code, r = (e + q) / |e + q|: the code is (|code| / |z|) (I - 2 r r' + 2 q e') z.
     The gradient is rotated by the same matrix, so that its angle to z equals its angle to the code.
@@ -42,17 +42,17 @@ def rotated(z: Tensor, chosen: Tensor) -> Tensor:
     e = z.detach() / length
     q = chosen / chosen.norm(dim=1, keepdim=True).clamp_min(1e-6)
     r = F.normalize(e + q, dim=1, eps=1e-6)
-    turned = z - 2 * r * (r * z).sum(1, keepdim=True) + 2 * q * (e * z).sum(1, keepdim=True)
-    return chosen.norm(dim=1, keepdim=True) / length * turned
+    rotated_z = z - 2 * r * (r * z).sum(1, keepdim=True) + 2 * q * (e * z).sum(1, keepdim=True)
+    return chosen.norm(dim=1, keepdim=True) / length * rotated_z
 
 
 # --- quantisers -----------------------------------------------------------------------------------------------------------
 
 
 class Codebook(nn.Module):
-    """K vectors. `trained`: by gradient; else they follow the encoder by moving averages (see `follow`).
+    """K vectors (K, E). `trained`: by gradient; otherwise by moving averages of the encoder's outputs (see `follow`).
 
-    `share` (K,) is the moving average of the share of places that chose each code.
+    `share` (K,) is the moving average of the frequency of each code.
     """
 
     vectors: Tensor
@@ -71,27 +71,27 @@ class Codebook(nn.Module):
             self.register_buffer("sums", vectors / size)
 
     def nearest(self, z: Tensor) -> Tensor:
-        """The number of the nearest vector, (M,) int64, of z (M, E) float32; the first of equal ones."""
+        """The code of the nearest vector, (M,) int64, for z (M, E) float32; the first of equal ones."""
         return nearest(z, self.vectors)
 
     def forward(self, codes: Tensor) -> Tensor:
-        """The vectors of codes (...), (..., E)."""
+        """The vectors (..., E) of codes (...)."""
         return F.embedding(codes, self.vectors)
 
     # These functions change the state: for Update.start and Update.after only.
 
     @torch.no_grad()
     def begin(self, points: Tensor) -> None:
-        """Vectors by k-means of encoder outputs `points` (P, E)."""
+        """Initialises the vectors by k-means of encoder outputs `points` (P, E)."""
         vectors = cluster_means(points, self.size)
         self.replace(torch.ones_like(self.share, dtype=torch.bool), vectors)
 
     @torch.no_grad()
     def follow(self, shares: Tensor, sums: Tensor, decay: float) -> None:
-        """One step of the moving averages (van den Oord 2017, eq. 6 to 8), in shares of all places instead of counts.
+        """One step of the moving averages (van den Oord 2017, eq. 6 to 8), with frequencies instead of counts.
 
-        `shares` (K,), `sums` (K, E): how often each code was chosen, and the sum of the z that chose it, both over the number of
-        places. Vectors become sums / shares.
+        `shares` (K,), `sums` (K, E): the frequency of each code, and the sum of the z that chose it, over the number of all z.
+        Vectors become sums / shares.
         """
         self.share.lerp_(shares, 1 - decay)
         if not self.trained:
@@ -100,7 +100,7 @@ class Codebook(nn.Module):
 
     @torch.no_grad()
     def revive(self, points: Tensor, least: float) -> Tensor:
-        """Codes whose share fell below `least` / K start again from `points` (P, E). Returns how many, ()."""
+        """Resets codes whose share fell below `least` / K to `points` (P, E). Returns how many, ()."""
         dead = self.share < least / self.size
         rows = torch.arange(self.size, device=points.device) % len(points)
         self.replace(dead, points[rows])
@@ -108,28 +108,28 @@ class Codebook(nn.Module):
 
     @torch.no_grad()
     def replace(self, where: Tensor, vectors: Tensor) -> None:
-        """Puts `vectors` (K, E) in where (K,) is true, with an even share."""
+        """Sets the vectors to `vectors` (K, E) where `where` (K,) is true, and their shares to 1 / K."""
         self.vectors.copy_(torch.where(where[:, None], vectors, self.vectors))
         self.share.copy_(torch.where(where, 1 / self.size, self.share))
         if not self.trained:
             self.sums.copy_(torch.where(where[:, None], vectors / self.size, self.sums))
 
     def used(self, least: float) -> Tensor:
-        """Share of the codes that are chosen by more than `least` / K of all places, ()."""
+        """Fraction of the codes whose share is above `least` / K, ()."""
         return (self.share > least / self.size).float().mean()
 
 
 class FSQ(nn.Module):
     """Finite scalar quantisation (Mentzer 2023, arXiv:2309.15505): each of E numbers is rounded to one of a few levels.
 
-    There is no codebook to learn: the code is the number with these digits, the first the least. `levels` are theirs, such as
-    [8, 5, 5, 5] for K = 1000.
+    There is no codebook to learn: the code is the number with these digits, the first the least significant. `levels` per
+    dimension, such as [8, 5, 5, 5] for K = 1000.
     """
 
     levels: Tensor
     places: Tensor
     middle: Tensor
-    reach: Tensor
+    half_width: Tensor
     offset: Tensor
     shift: Tensor
     share: Tensor
@@ -141,47 +141,49 @@ class FSQ(nn.Module):
         self.register_buffer("levels", torch.tensor(levels), persistent=False)
         self.register_buffer("places", torch.tensor(places), persistent=False)
         # In float32, which is exact for every code: integers are slow to multiply.
-        reach = (self.levels - 1) * (1 + 1e-3) / 2
+        half_width = (self.levels - 1) * (1 + 1e-3) / 2
         offset = (self.levels % 2 == 0).float() / 2
-        known = {"middle": self.levels // 2, "reach": reach, "offset": offset, "shift": torch.atanh(offset / reach)}
-        for name, value in known.items():
-            self.register_buffer(name, value.float(), persistent=False)
+        self.register_buffer("middle", (self.levels // 2).float(), persistent=False)
+        self.register_buffer("half_width", half_width.float(), persistent=False)
+        self.register_buffer("offset", offset.float(), persistent=False)
+        self.register_buffer("shift", torch.atanh(offset / half_width).float(), persistent=False)
         self.register_buffer("share", torch.full((self.size,), 1 / self.size))
 
     def bounded(self, z: Tensor) -> Tensor:
-        """z (M, E) pressed into the reach of the levels, before rounding (their listing in appendix A)."""
-        return torch.tanh(z + self.shift) * self.reach - self.offset
+        """z (M, E) mapped to the range of the levels, before rounding (the paper's listing in appendix A)."""
+        return torch.tanh(z + self.shift) * self.half_width - self.offset
 
     def chosen(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """Codes (M,) int64 of z (M, E) float32, and what they stand for, (M, E) in [-1, 1], with the unrounded one's gradient."""
+        """Codes (M,) int64 of z (M, E) float32, and their vectors (M, E) in [-1, 1], with the gradient of the unrounded ones."""
         bounded = self.bounded(z)
         rounded = bounded.detach().round()
         codes = ((rounded + self.middle) * self.places).sum(1).long()
-        passed = straight_through(bounded, rounded) if z.requires_grad else rounded
-        return codes, passed / self.middle
+        if z.requires_grad:
+            rounded = straight_through(bounded, rounded)
+        return codes, rounded / self.middle
 
     def nearest(self, z: Tensor) -> Tensor:
-        """The code, (M,) int64, of z (M, E) float32."""
+        """The codes (M,) int64 of z (M, E) float32."""
         return self.chosen(z.detach())[0]
 
     def forward(self, codes: Tensor) -> Tensor:
-        """What codes (...) stand for, (..., E), in [-1, 1]."""
+        """The vectors (..., E) in [-1, 1] of codes (...)."""
         return (codes[..., None] // self.places % self.levels - self.middle) / self.middle
 
     @torch.no_grad()
     def follow(self, shares: Tensor, decay: float) -> None:
-        """One step of the moving average of how often each code is chosen."""
+        """One step of the moving average of the frequency of each code, `shares` (K,)."""
         self.share.lerp_(shares, 1 - decay)
 
     def used(self, least: float) -> Tensor:
-        """Share of the codes that are chosen by more than `least` / K of all places, ()."""
+        """Fraction of the codes whose share is above `least` / K, ()."""
         return (self.share > least / self.size).float().mean()
 
 
 def nearest(z: Tensor, vectors: Tensor) -> Tensor:
     """The row of `vectors` (K, E) nearest to each row of z (M, E), (M,) int64.
 
-    |z - e|^2 = |z|^2 + 2 (|e|^2 / 2 - z e): what is left to compare costs one matrix product.
+    |z - e|^2 = |z|^2 + 2 (|e|^2 / 2 - z e), of which |z|^2 does not matter: one matrix product.
     """
     with torch.autocast(z.device.type, enabled=False):
         half = vectors.float().square().sum(1) / 2
@@ -202,9 +204,9 @@ def counts_by_code(codes: Tensor, size: int) -> Tensor:
 
 
 def cluster_means(points: Tensor, size: int) -> Tensor:
-    """K-means of points (P, E) from the first `size` of them (taken again from the front where P < size), (size, E).
+    """K-means of points (P, E), (size, E), initialised with the first `size` points (repeated where P < size).
 
-    A cluster that loses all its points keeps its place.
+    A cluster without points keeps its mean.
     """
     rows = torch.arange(size, device=points.device) % len(points)
     means = points[rows].clone()
@@ -245,7 +247,7 @@ class Halve(nn.Module):
 
 
 class Double(nn.Module):
-    """A transposed 4 x 4 convolution of stride 2, cut to `size`."""
+    """A transposed 4 x 4 convolution of stride 2, cropped to `size`."""
 
     def __init__(self, a: int, b: int, size: Size, gain: float = RELU) -> None:
         super().__init__()
@@ -271,37 +273,42 @@ def shrinking(channels: int, width: int, times: int, blocks: int) -> nn.Sequenti
     """Features (N, width, h, w) of x (N, channels, H, W), downsampled `times` times, before a last ReLU."""
     layers: list[nn.Module] = []
     for i in range(times):
-        made = width if i == times - 1 else max(1, width // 2)
-        layers += [nn.ReLU(), Halve(channels, made)] if i else [Halve(channels, made)]
-        channels = made
+        outputs = width if i == times - 1 else max(1, width // 2)
+        if i > 0:
+            layers.append(nn.ReLU())
+        layers.append(Halve(channels, outputs))
+        channels = outputs
     return nn.Sequential(*layers, *(Residual(width) for _ in range(blocks)))
 
 
 def growing(length: int, width: int, channels: int, sizes: Sequence[Size], blocks: int) -> nn.Sequential:
-    """From (N, length, *sizes[0]) to (N, channels, *sizes[-1]), doubling each time."""
+    """From (N, length, *sizes[0]) to (N, channels, *sizes[-1]), upsampling from each size to the next."""
     first = nn.Conv2d(length, width, 3, padding=1)
     init_fan_in_(first)
     layers: list[nn.Module] = [first, *(Residual(width) for _ in range(blocks))]
-    for i, size in enumerate(sizes[1:]):
-        last = i == len(sizes) - 2
-        made = channels if last else max(1, width // 2)
-        layers += [nn.ReLU(), Double(width, made, size, 0.5 if last else RELU)]
-        width = made
+    for size in sizes[1:-1]:
+        outputs = max(1, width // 2)
+        layers += [nn.ReLU(), Double(width, outputs, size)]
+        width = outputs
+    layers += [nn.ReLU(), Double(width, channels, sizes[-1], gain=0.5)]
     return nn.Sequential(*layers)
 
 
 class CodeEncoder(nn.Module):
-    """Images (N, C, H, W) to what the quantisers see, by parts: `fine` features, with two levels `coarse` ones of them too.
+    """Images (N, C, H, W) to z of each level, in parts: `fine` features, with two levels also `coarse` features of those.
 
-    `heads` make z (N, E, h, w) of them, the coarse level's first. The fine head sees the painted coarse codes as well (Razavi
+    `heads` turn features into z (N, E, h, w), the coarse level first. The fine head also sees the decoded coarse codes (Razavi
     2019, algorithm 1).
     """
 
     def __init__(self, channels: int, width: int, downsamplings: int, blocks: int, lengths: Sequence[int]) -> None:
         super().__init__()
         self.fine = shrinking(channels, width, downsamplings, blocks)
-        self.coarse = nn.Sequential(nn.ReLU(), shrinking(width, width, 1, blocks)) if len(lengths) == 2 else None
-        inputs = [width, 2 * width] if len(lengths) == 2 else [width]
+        self.coarse: nn.Module | None = None
+        inputs = [width]
+        if len(lengths) == 2:
+            self.coarse = nn.Sequential(nn.ReLU(), shrinking(width, width, 1, blocks))
+            inputs = [width, 2 * width]
         self.heads = nn.ModuleList(nn.Conv2d(a, length, 1) for a, length in zip(inputs, lengths, strict=True))
         for head in self.heads:
             init_fan_in_(cast(nn.Conv2d, head), RELU)
@@ -312,22 +319,27 @@ class CodeEncoder(nn.Module):
 
 
 class CodeDecoder(nn.Module):
-    """Quantised vectors, a map a level with the coarse one first, to images (N, C, H, W)."""
+    """Quantised vectors, one (N, E, h, w) per level with the coarse one first, to images (N, C, H, W)."""
 
     def __init__(self, shape: Shape, width: int, downsamplings: int, blocks: int, lengths: Sequence[int]) -> None:
         super().__init__()
         channels, height, wide = shape
-        two = len(lengths) == 2
-        sizes = halved(height, wide, downsamplings + two)[::-1]
-        self.coarse = growing(lengths[0], width, width, sizes[:2], blocks) if two else None
-        self.fine = growing(lengths[-1] + (width if two else 0), width, channels, sizes[1:] if two else sizes, blocks)
+        if len(lengths) == 2:
+            sizes = halved(height, wide, downsamplings + 1)[::-1]
+            self.coarse = growing(lengths[0], width, width, sizes[:2], blocks)
+            self.fine = growing(lengths[1] + width, width, channels, sizes[1:], blocks)
+        else:
+            sizes = halved(height, wide, downsamplings)[::-1]
+            self.coarse = None
+            self.fine = growing(lengths[0], width, channels, sizes, blocks)
 
     def decoded(self, coarse: Tensor) -> Tensor:
-        """The coarse level at the fine one's size, (N, width, h, w)."""
+        """Features (N, width, h, w) of the coarse level's vectors at the size of the fine one."""
         assert self.coarse is not None
         return self.coarse(coarse)
 
     def forward(self, maps: Sequence[Tensor]) -> Tensor:
         if len(maps) == 1:
             return self.fine(maps[0])
-        return self.fine(torch.cat([maps[1], self.decoded(maps[0]).to(maps[1].dtype)], 1))
+        coarse, fine = maps
+        return self.fine(torch.cat([fine, self.decoded(coarse).to(fine.dtype)], 1))

@@ -13,7 +13,7 @@ from typing import Any
 from ganvas.errors import RunError, UsageError
 from ganvas.figure import Figure, primary_figure
 from ganvas.files import write_text
-from ganvas.metrics.abilities import unmeasured
+from ganvas.metrics.method_metrics import unmeasured
 from ganvas.report.comparison_groups import Info, Member, grouped, summary
 from ganvas.report.comparison_page import comparison_page
 from ganvas.report.log import read_log

@@ -7,7 +7,7 @@ import numpy as np
 from ganvas.doctor import Finding, Plot, diagnose
 from ganvas.errors import GanvasError
 from ganvas.figure import Figure, read_figures
-from ganvas.metrics.abilities import unmeasured
+from ganvas.metrics.method_metrics import unmeasured
 from ganvas.report.chart import Line, line_chart
 from ganvas.report.log import Log
 from ganvas.report.markup import DASH, Content, Html, Section, described, facts, folded, number, section, table, tag

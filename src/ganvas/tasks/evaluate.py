@@ -11,7 +11,7 @@ from ganvas.errors import DataError, RunError, UsageError
 from ganvas.figure import Figure
 from ganvas.method import Method
 from ganvas.metrics import measurements
-from ganvas.metrics.abilities import unmeasured
+from ganvas.metrics.method_metrics import unmeasured
 from ganvas.sampling import finished_samples
 
 

@@ -54,18 +54,18 @@ def _restorer(method: Method) -> Restores:
 @torch.no_grad()
 def restore(
     method: Method, image: ImageLike, mask: ImageLike | None = None, *,
-    task: str = "auto", n: int = 1, seed: int = 0, balance: float | None = None, tile: int = 512,
+    task: str = "auto", n: int = 1, seed: int = 0, interpolation: float | None = None, tile: int = 512,
 ) -> list[Photo]:  # fmt: skip
     """`n` restorations of `image`; the i-th has the seed `seed` + i. n > 1 needs a method with more than one result per image.
 
     `image` is a path, a PIL image, a Photo or an array uint8 (H, W, C), of any size. `mask`, for inpainting, is another image,
     white where pixels are missing, or an array bool (H, W). `task` is denoise, upscale or inpaint, an error where the method
-    cannot; auto is what it can. `balance` from 0 to 1 is between the weights of both phases of a training, see `blended`.
+    cannot; auto is what it can. `interpolation` from 0 to 1 is between the weights of both phases of a training, see `interpolated`.
     `method` is in eval mode; its device is used. Images are processed in tiles of `tile` pixels.
     DataError if the image or the mask does not fit the method, UsageError if the arguments do not.
     """
     restoration = restoration_of(method, task)
-    method = method if balance is None else blended(method, balance)
+    method = method if interpolation is None else interpolated(method, interpolation)
     photo = as_photo(image)
     if mask is not None and not (isinstance(mask, np.ndarray) and mask.dtype == bool):
         mask = as_mask(as_photo(mask))
@@ -162,16 +162,16 @@ def _outputs(photo: Photo, planes: list[Tensor]) -> Photo:
     return dataclasses.replace(photo, pixels=made.numpy(), alpha=alpha)
 
 
-def blended(method: Method, balance: float) -> Method:
+def interpolated(method: Method, share: float) -> Method:
     """The method with weights between those of its two phases: 0 the end of the first, 1 the last."""
-    if not isinstance(method, Restores) or not offers(method, Restores.blended):
+    if not isinstance(method, Restores) or not offers(method, Restores.interpolated):
         raise UsageError(
-            f"{method.name} was trained in one phase, so balance has no effect"
-            f" (methods with two: {methods_with(Restores.blended)})"
+            f"{method.name} was trained in one phase, so interpolation has no effect"
+            f" (methods with two: {methods_with(Restores.interpolated)})"
         )
-    if not 0 <= balance <= 1:
-        raise UsageError(f"balance must be from 0 to 1 (got {balance:g})")
-    return method.blended(balance)
+    if not 0 <= share <= 1:
+        raise UsageError(f"interpolation must be from 0 to 1 (got {share:g})")
+    return method.interpolated(share)
 
 
 def as_mask(photo: Photo, name: str = "the mask") -> np.ndarray:

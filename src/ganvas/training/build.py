@@ -26,8 +26,7 @@ def build_trainer(
     """Builds an unbuilt method and puts it into the loop. `first` is the trained first stage of a two-stage method.
     `resumed`: a checkpoint is loaded afterwards."""
     torch.manual_seed(seed)
-    method.build(data.spec)
-    method.spec = data.spec
+    method.setup(data.spec)
     if first is not None and isinstance(method, TwoStage):
         method.load_first_stage(first)
     method.train()

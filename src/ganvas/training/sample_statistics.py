@@ -11,8 +11,8 @@ from torch.nn import functional as F
 
 from ganvas.data import Dataset
 from ganvas.data.batch import as_image_tensor
+from ganvas.metrics.extractors import choose_extractor
 from ganvas.metrics.modes import cluster_centres, entropy, nearest_row
-from ganvas.metrics.readers import choose_reader
 from ganvas.sampling import to_uint8
 
 TRAINING_IMAGES = 512  # that samples are compared with
@@ -37,9 +37,9 @@ def describe(images: Tensor) -> Descriptors:
     """Descriptors of images (n, C, H, W) in [-1, 1] on the CPU; values that are not finite count as 0."""
     images = torch.nan_to_num(images.float(), 0.0, 1.0, -1.0).clamp(-1, 1)
     grey = to_uint8(images.mean(1, keepdim=True))
-    reader = choose_reader("digits", (grey.shape[1], grey.shape[2], 1), True)
+    extractor = choose_extractor("digits", (grey.shape[1], grey.shape[2], 1), True)
     reduced = F.adaptive_avg_pool2d(images, (min(SIDE, images.shape[2]), min(SIDE, images.shape[3])))
-    return Descriptors(reader.features(grey).clone(), reduced.flatten(1))
+    return Descriptors(extractor.features(grey).clone(), reduced.flatten(1))
 
 
 class Reference:

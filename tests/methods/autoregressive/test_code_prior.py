@@ -29,8 +29,7 @@ def on(first: Method, **settings: object) -> CodePrior:
     """Untrained, upon an untrained first stage."""
     data = images()
     torch.manual_seed(0)
-    first.build(data.spec)
-    first.spec = data.spec
+    first.setup(data.spec)
     method = small("code_prior", **settings)
     assert isinstance(method, CodePrior)
     method = method.with_first_stage(first)

@@ -31,8 +31,7 @@ def built(of: DataSpec | None = None, **settings: object) -> RecurrentTextModel:
     method = create("rnn_text", "tiny", settings)
     assert isinstance(method, RecurrentTextModel)
     torch.manual_seed(3)
-    method.build(of or spec())
-    method.spec = of or spec()
+    method.setup(of or spec())
     method.network.embedding.weight.data.normal_()  # with opinions
     return method.eval().requires_grad_(False)
 
@@ -161,10 +160,10 @@ def test_a_resume_needs_the_state(tmp_path: Path) -> None:
 def test_dropout_comes_from_the_batch() -> None:
     method = built(dropout=0.5)
     batch = Batch(rows(), generator=torch.Generator().manual_seed(0))
-    kept = method.kept(batch)
-    assert kept is not None and [tuple(part.shape) for part in kept] == [(1, 4, 8), (1, 4, 16)]
-    assert set(torch.cat([part.flatten() for part in kept]).tolist()) == {0.0, 2.0}
-    assert built().kept(batch) is None
+    masks = method.dropout_masks(batch)
+    assert masks is not None and [tuple(mask.shape) for mask in masks] == [(1, 4, 8), (1, 4, 16)]
+    assert set(torch.cat([mask.flatten() for mask in masks]).tolist()) == {0.0, 2.0}
+    assert built().dropout_masks(batch) is None
 
 
 # --- sampling -------------------------------------------------------------------------------------------------------------

@@ -103,7 +103,7 @@ def test_crops_lie_in_the_clip_and_reach_everywhere() -> None:
     method = built(10 * HOP, crop=2 * HOP)
     codes = torch.arange(10 * HOP).expand(1000, -1)
     long = torch.cat([torch.full((500,), 10 * HOP), torch.full((500,), 5 * HOP)])
-    cut, start = method.cut_out(codes, long, torch.rand(1000, generator=torch.Generator().manual_seed(0)))
+    cut, start = method.cropped(codes, long, torch.rand(1000, generator=torch.Generator().manual_seed(0)))
     assert cut.shape == (1000, 2 * HOP)
     assert torch.equal(cut, start[:, None] * HOP + torch.arange(2 * HOP)), "each says rightly where it begins"
     assert set(start[:500].tolist()) == set(range(9)), "whole clips: from the first block to the last that fits"

@@ -21,8 +21,7 @@ all_forms = pytest.mark.parametrize(("network", "join"), FORMS)
 def built(**settings):
     method = small("cgan", **settings)
     torch.manual_seed(0)
-    method.build(images().spec)
-    method.spec = images().spec
+    method.setup(images().spec)
     return method.eval()
 
 

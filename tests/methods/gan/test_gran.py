@@ -14,8 +14,7 @@ from parts import images, small
 def built(name: str = "gran", **settings):
     method = small(name, **settings)
     torch.manual_seed(0)
-    method.build(images().spec)
-    method.spec = images().spec
+    method.setup(images().spec)
     return method.eval()
 
 

@@ -22,8 +22,7 @@ from parts import Crash, CrashAfterSaving, assert_same, images, newest_state, sm
 def built(**settings):
     method = small("lapgan", **settings)
     torch.manual_seed(0)
-    method.build(images().spec)
-    method.spec = images().spec
+    method.setup(images().spec)
     return method
 
 

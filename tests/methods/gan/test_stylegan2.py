@@ -24,8 +24,7 @@ from parts import images, small, train_small, trainer_for
 def built(**settings) -> StyleGAN2:
     torch.manual_seed(0)
     method = small("stylegan2", **settings)
-    method.spec = images().spec
-    method.build(method.spec)
+    method.setup(images().spec)
     assert isinstance(method, StyleGAN2)
     return method
 

@@ -63,8 +63,7 @@ def trained(method: Method, data: Dataset, steps: int) -> Method:
 def built(name: str, **settings: object) -> Method:
     method = small(name, **settings)
     torch.manual_seed(0)
-    method.build(SPEC)
-    method.spec = SPEC
+    method.setup(SPEC)
     return method
 
 
@@ -250,10 +249,10 @@ def test_the_two_phases_of_srgan(tmp_path: Path) -> None:
         if trainer.steps == 4:
             first = [part.detach().clone() for part in method.G.parameters()]  # pyright: ignore
     assert names == [["pixels"]] * 4 + [["discriminator", "generator"]] * 4
-    assert isinstance(method, Restores) and offers(method, Restores.blended)
+    assert isinstance(method, Restores) and offers(method, Restores.interpolated)
     last = list(method.G.parameters())  # pyright: ignore
     for share in (0.0, 0.25, 1.0):
-        mixed = method.blended(share).G.parameters()  # pyright: ignore
+        mixed = method.interpolated(share).G.parameters()  # pyright: ignore
         for a, b, c in zip(first, mixed, last, strict=True):  # pyright: ignore[reportPossiblyUnboundVariable]
             assert_close(b, a + share * (c - a))
     assert any(not torch.equal(a, c) for a, c in zip(first, last, strict=True))  # pyright: ignore[reportPossiblyUnboundVariable]
@@ -273,7 +272,7 @@ def test_the_average_of_the_first_phase_is_the_one_that_is_kept(tmp_path: Path) 
     while trainer.steps < 6:
         trainer.step()
     averaged = list(trainer.average.method.G.parameters())  # pyright: ignore
-    kept = trainer.method.blended(0.0).G.parameters()  # pyright: ignore
+    kept = trainer.method.interpolated(0.0).G.parameters()  # pyright: ignore
     for a, b in zip(averaged, kept, strict=True):
         assert_close(a, b, atol=1e-5, rtol=1e-4)
 
@@ -296,7 +295,7 @@ def test_step_sizes_fall_in_each_phase() -> None:
 
 def test_without_a_first_phase_there_is_nothing_to_blend() -> None:
     with pytest.raises(UsageError, match="first_phase=0"):
-        built("srgan").blended(0.5)  # pyright: ignore
+        built("srgan").interpolated(0.5)  # pyright: ignore
 
 
 def test_the_feature_network_is_named_where_it_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

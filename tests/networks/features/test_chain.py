@@ -61,10 +61,10 @@ def test_pooling_takes_the_first_of_equal_ones_and_nothing_of_zeros() -> None:
     """By hand: 3 twice, so the upper left; all 0, so none; a lower right 2."""
     x = torch.tensor([[3.0, 3.0, 0.0, 0.0, 0.0, 1.0], [1.0, 3.0, 0.0, 0.0, 1.0, 2.0]]).view(1, 1, 2, 6)
     pool = Pool("max")
-    y, behind = pool.without(x)
-    assert y.flatten().tolist() == [3, 0, 2] and behind is not None
-    assert behind.flatten().tolist() == [0, 0, 7]
-    back = pool.back(torch.tensor([5.0, 7.0, 9.0]).view(1, 1, 1, 3), y, behind, (2, 6))
+    y, offsets = pool.without_graph(x)
+    assert y.flatten().tolist() == [3, 0, 2] and offsets is not None
+    assert offsets.flatten().tolist() == [0, 0, 7]
+    back = pool.back(torch.tensor([5.0, 7.0, 9.0]).view(1, 1, 1, 3), y, offsets, (2, 6))
     assert back.view(2, 6).tolist() == [[5, 0, 0, 0, 0, 0], [0, 0, 0, 0, 0, 9]]
 
 
@@ -73,11 +73,11 @@ def test_pooling_by_bands_is_that_of_the_whole(size: tuple[int, int], monkeypatc
     monkeypatch.setattr("ganvas.networks.features.chain.BAND", 8 * 2 * 5 * size[1])
     x = torch.randn(2, 5, *size).relu_().contiguous(memory_format=torch.channels_last).requires_grad_()
     wanted = F.max_pool2d(x, 2)
-    y, behind = Pool("max").without(x.detach())
+    y, offsets = Pool("max").without_graph(x.detach())
     assert torch.equal(y, wanted)
     gradient = torch.randn_like(y)
     (slope,) = torch.autograd.grad(wanted, x, gradient)
-    assert torch.equal(Pool("max").back(gradient.clone(), y, behind, size), slope * (x > 0))
+    assert torch.equal(Pool("max").back(gradient.clone(), y, offsets, size), slope * (x > 0))
 
 
 @pytest.mark.parametrize(("kernel", "stride", "groups"), [(3, 1, 1), (5, 2, 1), (1, 1, 1), (3, 1, 4), (5, 2, 4)])
@@ -95,12 +95,12 @@ def test_little_is_kept() -> None:
     relu3_1, 128 / 4 and 256 / 16, which were asked for. Autograd keeps 64 + 64 more, and places in four times the bytes."""
     walk, side = build_network("vgg16").walk(["relu1_1", "relu2_1", "relu3_1"]), 32
     walk.forward(torch.zeros(1, 3, side, side), lambda *_: None)
-    numbers = sum(kept.y.numel() for kept in walk.kept if kept.y is not None)
+    numbers = sum(stored.y.numel() for stored in walk.stored if stored.y is not None)
     assert numbers == side**2 * (64 / 4 + 128 / 16 + 128 / 4 + 256 / 16)
-    places = [kept.behind for kept in walk.kept if kept.behind is not None]
+    places = [stored.offsets for stored in walk.stored if stored.offsets is not None]
     assert sum(one.numel() * one.itemsize for one in places) == 2 * side**2 * (64 / 4 + 128 / 16)
     walk.back(lambda *_: None)
-    assert not walk.kept
+    assert not walk.stored
 
 
 @pytest.mark.parametrize("activation", ["relu", "relu6"])
@@ -110,14 +110,17 @@ def test_one_pass_gives_what_two_give(activation: str, dtype: torch.dtype) -> No
     x = (20 * torch.randn(2, 6, 9, 8)).to(dtype, memory_format=torch.channels_last)
     with torch.no_grad():
         assert_close(
-            layer.without(x), layer.activated(layer.conv(x)), atol=0.1 if dtype == torch.bfloat16 else 1e-4, rtol=0.01
+            layer.without_graph(x),
+            layer.activated(layer.conv(x)),
+            atol=0.1 if dtype == torch.bfloat16 else 1e-4,
+            rtol=0.01,
         )
 
 
 def test_nothing_is_kept_where_no_way_back_is_wanted() -> None:
     walk = build_network("mobilenet_v2").walk(["block3"])
     walk.forward(torch.zeros(1, 3, 32, 32), lambda *_: None, back=False)
-    assert not walk.kept and walk.start is None
+    assert not walk.stored and walk.start is None
 
 
 def test_bf16_gradients_are_near_those_of_float32() -> None:

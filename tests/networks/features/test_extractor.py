@@ -103,15 +103,15 @@ def test_nothing_beyond_the_last_layer_is_computed() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_what_a_feature_sees_ends_where_it_says(name: str) -> None:
-    """A pixel changed just beyond the stated reach changes no feature; one in its middle does."""
+    """A pixel changed just beyond the stated radius changes no feature; one in its middle does."""
     network, layer = build_network(name), CATALOG[name].adain_layer
-    stride, reach = network.field([layer])
-    size = 2 * (-(-reach // stride) + 2) * stride
+    stride, radius = network.field([layer])
+    size = 2 * (-(-radius // stride) + 2) * stride
     x = torch.rand(1, 3, size, size, generator=torch.Generator().manual_seed(0))
     place = size // 2 // stride
     inside, outside = x.clone(), x.clone()
     inside[:, :, place * stride, place * stride] += 5
-    outside[:, :, place * stride + reach + stride, :] += 5
+    outside[:, :, place * stride + radius + stride, :] += 5
     with torch.no_grad():
         before, near, far = (network(one, [layer])[layer][:, :, place, place] for one in (x, inside, outside))
     assert torch.equal(far, before)

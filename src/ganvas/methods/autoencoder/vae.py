@@ -209,13 +209,8 @@ class VAE(Autoencoder, Samples, Encodes, HasLikelihood):
         threshold = self.binarise == "threshold"
         return self.E(torch.where(images > 0, 1.0, -1.0) if threshold else images)[0]
 
-    def likelihood(
-        self,
-        examples: Tensor,
-        labels: Tensor | None = None,
-        *,
-        samples: int = 1,
-        generator: torch.Generator | None = None,
+    def compute_likelihood(
+        self, examples: Tensor, labels: Tensor | None, samples: int, generator: torch.Generator | None
     ) -> Likelihood:
         """The negated bound of each image, by `samples` draws of z (Burda 2015, eq. 8); nats for Bernoulli pixels."""
         n, device = len(examples), examples.device

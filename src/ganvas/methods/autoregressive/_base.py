@@ -1,23 +1,23 @@
-"""What autoregressive methods share: how the learning rate falls, the average of the weights, and Adam on one network.
+"""What autoregressive methods share: the decay of the learning rate, the average of the weights, and Adam on one network.
 
-A latent of these methods holds one uniform number per value to draw, so that an example is a function of its latent alone.
+A latent of these methods holds one uniform number per value to sample, so that an example is a function of its latent alone.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
 
-import torch
 from torch import Tensor
 from torch.optim import Adam, Optimizer
 
-from ganvas.abilities import HasLikelihood, Likelihood, Samples
+from ganvas.abilities import HasLikelihood, Samples
 from ganvas.data.batch import Batch
-from ganvas.method import Classes, setting, step_factor
+from ganvas.method import setting, step_factor
+from ganvas.methods._base import ClassConditional
 
 
-class Autoregressive(Classes, Samples):
-    """A method that draws one value after the other."""
+class Autoregressive(ClassConditional, Samples):
+    """A method that samples one value after the other."""
 
     batch_size: int = setting(32, "images per step, over all processes together", minimum=1)
     lr: float = setting(1e-3, "learning rate of Adam at the start", minimum=0)
@@ -46,20 +46,3 @@ class ExactLikelihood(Autoregressive, HasLikelihood):
     @abstractmethod
     def likelihood_loss(self, batch: Batch) -> dict[str, Tensor]:
         """Holds "loss", -log p in nats per value."""
-
-    @abstractmethod
-    def exact_likelihood(
-        self, examples: Tensor, labels: Tensor | None, generator: torch.Generator | None
-    ) -> Likelihood:
-        """See HasLikelihood.likelihood."""
-
-    def likelihood(
-        self,
-        examples: Tensor,
-        labels: Tensor | None = None,
-        *,
-        samples: int = 1,
-        generator: torch.Generator | None = None,
-    ) -> Likelihood:
-        """The exact likelihood of each example; there is nothing to estimate by `samples`."""
-        return self.exact_likelihood(examples, labels, generator)

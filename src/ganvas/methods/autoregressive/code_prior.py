@@ -1,21 +1,20 @@
 """A prior over the codes of a trained VQ-VAE (van den Oord 2017, arXiv:1711.00937, sec. 3.3; Razavi 2019, arXiv:1906.00446).
 
-Idea: an autoencoder with a codebook has turned each image into a small grid of integers. A gated PixelCNN learns which
-grids there are, code by code; what it draws, the decoder generates. So the costly drawing, one step after the other, happens on a
-few dozen codes instead of all pixels. Where the codes are a coarse and a fine grid, each has a network of its own, and that of
-the fine one sees the coarse one whole (Razavi 2019, algorithm 2).
+Idea: an autoencoder with a codebook turns each image into a small grid of codes. A gated PixelCNN learns the distribution of
+these grids, code by code, and the decoder turns sampled codes into images. So the expensive sampling, one step after the other,
+runs over a few dozen codes instead of all pixels. Where there is a coarse and a fine grid, each has its own network, and that
+of the fine grid sees the whole coarse grid (Razavi 2019, algorithm 2).
 
-The first stage lies in this method, frozen, and its weights among its own. Every training image is encoded once, before
-training; with data.mirror a second time, mirrored, since the codes of a mirrored image are not the mirrored codes.
+The first stage is a frozen part of this method, saved with its weights. Every training image is encoded once before training;
+with data.mirror a second time, mirrored, since the codes of a mirrored image are not the mirrored codes.
 
-It also fills holes in images, see `restore`.
+The method also fills holes in images, see `restore`.
 
-A latent holds one uniform number a code: an image is a function of its latent alone. The likelihood in the log is that of
-codes; of images, which many codes could stand for, it says nothing, so none is reported as theirs.
+A latent holds one uniform number per code: an image is a function of its latent alone. The likelihood in the log is that of the
+codes. It says nothing about images, for which several codes could stand, so none is reported.
 
 Departs from the paper: the fine prior sees the coarse codes by convolutions where Razavi's has residual blocks, and no network
-has attention; dropout of whole features and weight decay, since a few thousand images are soon known memorised; filling holes
-is ours.
+has attention; dropout of whole features and weight decay, since a few thousand images are soon memorised; filling holes is ours.
 """
 
 from __future__ import annotations
@@ -35,11 +34,11 @@ from ganvas.chunks import in_chunks
 from ganvas.errors import UsageError
 from ganvas.method import Batch, DataSpec, Method, Update, setting, uniforms
 from ganvas.methods.autoregressive._base import Autoregressive
-from ganvas.networks.code_grids import CodeNetwork, Known, draw, systematic
+from ganvas.networks.code_grids import CodeNetwork, GivenCodes, draw, systematic
 from ganvas.registry import create, methods_with, preset
 
 RESTORED_AT_ONCE = 4  # images; fewer are filled up to it
-FIRST = ("vq_vae", "small")  # the first stage, method and preset, where none is told
+FIRST = ("vq_vae", "small")  # method and preset of the first stage, where the setting is empty
 
 
 class CodePrior(Autoregressive, TwoStage, Restores):
@@ -72,8 +71,7 @@ class CodePrior(Autoregressive, TwoStage, Restores):
         first = self.unbuilt_first()
         if not isinstance(first, Tokenizes):
             raise UsageError(f"first_stage names {first.name}, which has no codes")
-        first.build(spec)
-        first.spec = spec
+        first.setup(spec)
         self.first = first.requires_grad_(False)
         classes = self.learn_classes(spec) if self.conditional else 0
         grids = [(grid.height, grid.width, grid.size) for grid in self.first.grids()]
@@ -92,7 +90,9 @@ class CodePrior(Autoregressive, TwoStage, Restores):
     def with_first_stage(self, first: nn.Module) -> Self:
         """See TwoStage."""
         if not isinstance(first, Method) or not isinstance(first, Tokenizes):
-            name = first.name if isinstance(first, Method) else type(first).__name__
+            name = type(first).__name__
+            if isinstance(first, Method):
+                name = first.name
             raise UsageError(f"{name} has no codes to learn; those of {methods_with(Tokenizes)} have")
         return self.with_settings({"first_stage": json.dumps({"method": first.name, "settings": first.settings()})})
 
@@ -105,11 +105,10 @@ class CodePrior(Autoregressive, TwoStage, Restores):
         if not self.first_stage:
             return create(*FIRST)
         try:
-            told = json.loads(self.first_stage)
-            first = create(told["method"], None, told["settings"])
+            described = json.loads(self.first_stage)
+            return create(described["method"], None, described["settings"])
         except (ValueError, TypeError, KeyError) as error:
             raise UsageError(f"first_stage is written by --codes RUN, and this is no such thing ({error!r})") from None
-        return first
 
     @torch.no_grad()
     def prepare(self, images: Tensor) -> Tensor:
@@ -120,24 +119,28 @@ class CodePrior(Autoregressive, TwoStage, Restores):
     # --- a training step ----------------------------------------------------------------------------------------------------
 
     def likelihood_loss(self, batch: Batch) -> dict[str, Tensor]:
-        """-log p in nats a code; "bits_per_code", with two grids of each too, is for the log."""
-        codes = (self.prepare(batch.real) if batch.prepared is None else batch.prepared).long()
-        kept = None
+        """-log p in nats per code; "bits_per_code", of two grids also that of each, is for the log."""
+        codes = batch.prepared
+        if codes is None:
+            codes = self.prepare(batch.real)
+        codes = codes.long()
+        dropout_masks = None
         if self.dropout:
             size = (len(self.prior.grids), self.layers, self.prior.features)
-            kept = ((batch.uniform(*size) >= self.dropout) / (1 - self.dropout)).unbind(1)
-        nats = -self.prior.log_likelihood(codes, batch.label if self.classes else None, kept).mean(0)
+            dropout_masks = ((batch.uniform(*size) >= self.dropout) / (1 - self.dropout)).unbind(1)
+        label = batch.label if self.classes else None
+        nats = -self.prior.log_likelihood(codes, label, dropout_masks).mean(0)
         loss = nats.sum() / codes.shape[1]
         report = {"bits_per_code": loss.detach() / math.log(2)}
         if len(nats) > 1:
-            places = zip(self.first.grids(), nats.detach(), self.prior.places, strict=True)
-            report |= {f"bits_per_code_{grid.name}": nat / count / math.log(2) for grid, nat, count in places}
+            for grid, grid_nats, count in zip(self.first.grids(), nats.detach(), self.prior.places, strict=True):
+                report[f"bits_per_code_{grid.name}"] = grid_nats / count / math.log(2)
         return {"loss": loss, **report}
 
     # --- sampling -------------------------------------------------------------------------------------------------------------
 
     def latents(self, seeds: Iterable[int]) -> Tensor:
-        """One uniform number a code, (n, L), on the CPU."""
+        """One uniform number per code, (n, L), on the CPU."""
         return uniforms(seeds, sum(self.prior.places))
 
     @torch.no_grad()
@@ -156,22 +159,22 @@ class CodePrior(Autoregressive, TwoStage, Restores):
     ) -> Tensor:
         """Images (n, C, H, W) in [-1, 1] whose holes, mask (n, 1, H, W) = 1, are filled; see Restores.
 
-        A code is missing where the pixels that it stands for, its cell of the grid, touch the hole; the others are intact. The
-        missing ones are drawn given the intact ones, in raster order. Those before a missing code it sees as always. Those after
-        it, which no autoregressive network sees, choose among drafts: `particles` of them are drawn at once, and after each row
-        of the grid the drafts are drawn anew among themselves, as often as the probability that each gave to the row's intact
-        codes says (a particle filter; with many drafts its draws are exact). With two grids the same continues from the coarse to
-        the fine one. A class-conditional prior gets no class here: each draft has its own, as often as in the data, and
-        the intact codes choose among these as well.
+        A code is missing where its cell of pixels touches the hole; the others are intact. Missing codes are sampled in raster
+        order, given the intact ones. The network sees the intact codes before a missing one as usual. Those after it, which no
+        autoregressive network sees, select among drafts by a particle filter: `particles` drafts are sampled at once, and after
+        each row of the grid the drafts are resampled by the probability that each gave to the row's intact codes (exact for many
+        drafts). With two grids this continues from the coarse to the fine one. A class-conditional prior gets no class here: each
+        draft has its own, as often as in the data, and the intact codes select among these as well.
 
-        The encoder sees further than a cell, so what fills the hole degrades intact codes near its edge. So this is done `sweeps`
-        times: the hole is filled first by what lies around it, then by what the sweep before generated, and the image is encoded
-        anew each time.
+        The receptive field of the encoder is larger than a cell, so the filling changes intact codes near its edge. So this is
+        done `sweeps` times: the hole is first filled with the mean of the intact pixels, then with the result of the sweep
+        before, and the image is encoded anew each time.
         """
         if mask is None:
             raise UsageError(f"{self.name} fills holes, and needs a mask that says where they are")
         n, S, L = len(degraded), self.particles, sum(self.prior.places)
         hole = mask > 0.5
+        # Image by image, so that the numbers of an image do not depend on n.
         uniform = torch.stack([torch.rand(self.sweeps, S, 2 * L + 1, generator=generator) for _ in range(n)])
         uniform = uniform.to(degraded.device)
 
@@ -188,28 +191,29 @@ class CodePrior(Autoregressive, TwoStage, Restores):
         missing = torch.cat([_touched(hole, grid) for grid in self.first.grids()], 1)
         whole = torch.where(hole, _surroundings(degraded, hole), degraded)
         for sweep in range(self.sweeps):
-            known = Known(self.prepare(whole).long().repeat_interleave(S, 0), ~missing.repeat_interleave(S, 0))
-            codes = self._drafted(uniform[:, sweep], known)
+            codes = self.prepare(whole).long()
+            given = GivenCodes(codes.repeat_interleave(S, 0), ~missing.repeat_interleave(S, 0))
+            codes = self._drafted(uniform[:, sweep], given)
             whole = torch.where(hole, self.first.from_codes(codes), degraded)
         return whole
 
-    def _drafted(self, uniform: Tensor, known: Known) -> Tensor:
-        """Codes (n, L), one of S drafts an image. uniform (n, S, 2 L + 1): L to draw by, L to choose by, one for the class."""
+    def _drafted(self, uniform: Tensor, given: GivenCodes) -> Tensor:
+        """Codes (n, L), one of S drafts per image. uniform (n, S, 2 L + 1): L to sample, L to resample, one for the class."""
         n, S, _ = uniform.shape
-        L = known.codes.shape[1]
+        L = given.codes.shape[1]
         label = self.class_of(uniform[..., -1].flatten()) if self.classes else None
-        turns = iter(uniform[:, 0, L:-1].unbind(1))
+        offsets = iter(uniform[:, 0, L:-1].unbind(1))
         base = torch.arange(n, device=uniform.device)[:, None] * S
 
         def choose(weights: Tensor) -> Tensor:
-            return (base + systematic(weights.view(n, S), next(turns))).flatten()
+            return (base + systematic(weights.view(n, S), next(offsets))).flatten()
 
-        codes = draw(self.prior, uniform[..., :L].flatten(0, 1), label, known, choose)
+        codes = draw(self.prior, uniform[..., :L].flatten(0, 1), label, given, choose)
         return codes.view(n, S, L)[:, 0]
 
 
 def _touched(hole: Tensor, grid: CodeGrid) -> Tensor:
-    """Which codes of a grid stand for pixels of the hole (n, 1, H, W), (n, h * w)."""
+    """The codes of a grid whose cells touch the hole (n, 1, H, W), (n, h * w) bool."""
     height, width = hole.shape[-2:]
     cell = _cell(height, grid.height), _cell(width, grid.width)
     padding = (0, grid.width * cell[1] - width, 0, grid.height * cell[0] - height)
@@ -217,7 +221,7 @@ def _touched(hole: Tensor, grid: CodeGrid) -> Tensor:
 
 
 def _cell(pixels: int, codes: int) -> int:
-    """Pixels along one side that a code stands for: a power of two, since sizes are halved, the odd ones rounded up."""
+    """Side in pixels of the cell of a code: a power of two, since sizes are halved, odd ones rounded up."""
     return 1 << (-(-pixels // codes) - 1).bit_length()
 
 

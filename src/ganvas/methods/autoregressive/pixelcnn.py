@@ -1,19 +1,19 @@
 """Gated PixelCNN (van den Oord 2016, Conditional Image Generation with PixelCNN Decoders, arXiv:1606.05328).
 
-Idea: p(x) is the product of p(x_i | all earlier), row by row, pixel by pixel, and in a pixel channel by channel (eq. 1).
-One masked network gives all these factors at once, so the likelihood is exact and training needs one pass; drawing
-takes one pass a pixel, of which a cache leaves the new column only. The vertical and the horizontal stack together see
-every earlier pixel, gates replace ReLUs (eq. 2), and a class moves every gate (eq. 4).
+Idea: p(x) is the product of p(x_i | all earlier), row by row, pixel by pixel, and in a pixel channel by channel (eq. 1). One
+masked network computes all these factors at once, so the likelihood is exact and training needs one pass; sampling takes one pass
+per pixel, of which a cache computes the new column only. The vertical and the horizontal stack together see every earlier pixel,
+gates replace ReLUs (eq. 2), and the class is an input of every gate (eq. 4).
 
 `output` is the distribution of a channel: two levels, a softmax over levels, or the discretised mixture of logistics of
-PixelCNN++ (arXiv:1701.05517), in which a pixel is one whole and its channels follow each other inside of the mixture.
+PixelCNN++ (arXiv:1701.05517), in which a pixel is one unit and its channels depend on each other inside the mixture.
 
-A latent holds one uniform number a pixel and channel: the level is the one whose interval of the cumulative
-distribution the number falls into. So an image is a function of its latent alone.
+A latent holds one uniform number per pixel and channel: the level is the one whose interval of the cumulative distribution
+contains the number. So an image is a function of its latent alone.
 
-Departs from the paper: Adam with one fall of the learning rate, an average of the weights for sampling, dropout (which
-leaves out whole features of an image), weights that start with the gate's loss of variance in mind, values between -1
-and 1 as input; classes as vectors only, without the maps of eq. 5.
+Departs from the paper: Adam with one decay of the learning rate, an average of the weights for sampling, dropout of whole
+features of an image, initial weights that compensate for the gate's loss of variance, inputs in [-1, 1]; classes as vectors
+only, without the maps of eq. 5.
 """
 
 from __future__ import annotations
@@ -97,60 +97,62 @@ class GatedPixelCNN(ExactLikelihood):
     # --- likelihood -----------------------------------------------------------------------------------------------------
 
     def likelihood_loss(self, batch: Batch) -> dict[str, Tensor]:
-        """-log p in nats a dimension; "nats" an image and "bits_per_dim" are for the log."""
+        """-log p in nats per dimension; "nats" per image and "bits_per_dim" are for the log."""
         uniform = batch.uniform(*self.shape) if self.draws_levels else None
         codes = self.levels_of(batch.real, uniform)
-        kept = None
+        dropout_mask = None
         if self.dropout:
-            kept = (batch.uniform(self.layers, self.network.features) >= self.dropout) / (1 - self.dropout)
-        nats = -self.log_probability(codes, batch.label, kept).mean()
+            dropout_mask = (batch.uniform(self.layers, self.network.features) >= self.dropout) / (1 - self.dropout)
+        nats = -self.log_probability(codes, batch.label, dropout_mask).mean()
         loss = nats / math.prod(self.shape)
         return {"loss": loss, "nats": nats.detach(), "bits_per_dim": loss.detach() / math.log(2)}
 
     def log_likelihood(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
         """Exact log p in nats, (n,), of images (n, C, H, W) in [-1, 1] at this method's levels; given `labels` (n,)
-        where it knows classes.
+        where it is class-conditional.
 
-        Where levels are drawn (binarise=stochastic), each image's random numbers follow from its own bytes: the same
-        image is binarised alike in every call, and images of two levels stay as they are.
+        Where levels are sampled (binarise=stochastic), each image's random numbers follow from its own bytes: the same
+        image is binarised equally in every call, and images of two levels stay as they are.
         """
-        uniform = torch.stack([_numbers_of(image) for image in images]) if self.draws_levels else None
-        codes = self.levels_of(images, None if uniform is None else uniform.to(images.device))
-        return self.log_probability(codes, labels)
+        uniform = None
+        if self.draws_levels:
+            uniform = torch.stack([_numbers_of(image) for image in images]).to(images.device)
+        return self.log_probability(self.levels_of(images, uniform), labels)
 
-    def exact_likelihood(
-        self, examples: Tensor, labels: Tensor | None, generator: torch.Generator | None
+    def compute_likelihood(
+        self, examples: Tensor, labels: Tensor | None, samples: int, generator: torch.Generator | None
     ) -> Likelihood:
         """The exact likelihood of each image at this method's levels."""
-        uniform = torch.rand(examples.shape, generator=generator).to(examples.device) if self.draws_levels else None
+        uniform = None
+        if self.draws_levels:
+            uniform = torch.rand(examples.shape, generator=generator).to(examples.device)
         nats = -self.log_probability(self.levels_of(examples, uniform), labels)
-        binary = self.output == "binary"
-        return Likelihood(
-            nats, unit="nats" if binary else "bits_per_dim", terms=math.prod(self.shape),
-            note=NOTES[self.binarise] if binary else f"{self.distribution.levels} levels a channel",
-        )  # fmt: skip
+        unit, note = "bits_per_dim", f"{self.distribution.levels} levels a channel"
+        if self.output == "binary":
+            unit, note = "nats", NOTES[self.binarise]
+        return Likelihood(nats, unit, terms=math.prod(self.shape), note=note)
 
-    def log_probability(self, codes: Tensor, label: Tensor | None, kept: Tensor | None = None) -> Tensor:
+    def log_probability(self, codes: Tensor, label: Tensor | None, dropout_mask: Tensor | None = None) -> Tensor:
         """log p (N,) in nats of codes (N, C, H, W)."""
         values = to_values(codes, self.distribution.levels)
-        raw = self.network(values, label if self.classes else None, kept)
+        raw = self.network(values, label if self.classes else None, dropout_mask)
         return self.distribution.log_likelihood(raw, codes)
 
     def levels_of(self, images: Tensor, uniform: Tensor | None) -> Tensor:
-        """Levels (N, C, H, W) of images in [-1, 1]: the nearest, or 1 where `uniform` is below a value's share of white."""
+        """Levels (N, C, H, W) of images in [-1, 1]: the nearest, or 1 where `uniform` is below the value scaled to [0, 1]."""
         if uniform is None:
             return to_levels(images, self.distribution.levels)
         return (uniform < (images.float() + 1) / 2).long()
 
     @property
     def draws_levels(self) -> bool:
-        """Whether an image's levels are drawn rather than the nearest ones."""
+        """Whether an image's levels are sampled rather than the nearest ones."""
         return self.output == "binary" and self.binarise == "stochastic"
 
     # --- sampling -------------------------------------------------------------------------------------------------------
 
     def latents(self, seeds: Iterable[int]) -> Tensor:
-        """One uniform number a channel and pixel, (n, C * H * W), on the CPU."""
+        """One uniform number per channel and pixel, (n, C * H * W), on the CPU."""
         return uniforms(seeds, math.prod(self.shape))
 
     @torch.no_grad()
@@ -175,7 +177,7 @@ class GatedPixelCNN(ExactLikelihood):
 
 
 def _numbers_of(image: Tensor) -> Tensor:
-    """Uniform numbers of the shape of one image in [-1, 1], which follow from its bytes."""
+    """Uniform numbers of the shape of one image in [-1, 1], seeded by its bytes."""
     content = to_levels(image, 256).to(torch.uint8).cpu().contiguous()
     return uniforms([zlib.crc32(content.numpy().tobytes())], image.numel()).view(image.shape)
 
@@ -194,8 +196,8 @@ def small() -> GatedPixelCNN:
 
 @preset("pixelcnn")
 def mnist() -> GatedPixelCNN:
-    """Binary digits, drawn anew from their grey values in each step: for all of MNIST, minutes of a CPU core. What a layer sees
-    counts most: at 3 x 3 no width and no time came below 86 nats. Figures: docs/experiments.md."""
+    """Digits binarised stochastically in each step: for all of MNIST, minutes of a CPU core. The kernel size matters most: at
+    3 x 3 no width and no time came below 86 nats. Figures: docs/experiments.md."""
     return GatedPixelCNN(
         output="binary", binarise="stochastic", batch_size=16, width=32, layers=8, kernel=7, head=64, lr=3e-3, ema=0.9995,
     )  # fmt: skip

@@ -1,23 +1,23 @@
 """A recurrent network that predicts text (Graves 2013, Generating Sequences With Recurrent Neural Networks, arXiv:1308.0850).
 
-Idea: p(text) is the product of p(x_t | all earlier tokens) (eq. 5), and an LSTM's state stands for all earlier tokens. Trained
-to predict the next token, it writes by drawing one token after another and reading each of its own. Its likelihood is exact.
+Idea: p(text) is the product of p(x_t | all earlier tokens) (eq. 5), and the state of an LSTM summarises all earlier tokens.
+Trained to predict the next token, it generates text by sampling one token after another, each of which is its next input. Its
+likelihood is exact.
 
-Truncated backpropagation through time: a step sees `window` tokens of each row, and the state continues to the next step as
-a number without a gradient, since the rows of the next batch continue where these ended. It starts from zeros where the feed
-starts over. Tokens are characters or byte pairs, as the data say (data.tokens); figures are in bits per character, so
-that both can be compared.
+Truncated backpropagation through time: a step sees `window` tokens of each row, and the next step starts from the final state,
+without its gradient, since the rows of the next batch continue where these ended. The state is zero where the feed starts over.
+Tokens are characters or byte pairs (data.tokens); figures are in bits per character, so that both can be compared.
 
-Dropout leaves out parts of what goes up from layer to layer and nothing of what continues in time (Zaremba 2014,
-arXiv:1409.2329, eq. 4); tied weights embed and score tokens by one matrix (Press and Wolf 2017, arXiv:1608.05859); gradients
-longer than `clip` are made shorter (Pascanu 2013, arXiv:1211.5063, algorithm 1).
+Dropout is applied between layers and not between time steps (Zaremba 2014, arXiv:1409.2329, eq. 4); tied weights embed and score
+tokens by one matrix (Press and Wolf 2017, arXiv:1608.05859); gradients are clipped to a norm of `clip` (Pascanu 2013,
+arXiv:1211.5063, algorithm 1).
 
-A latent holds one uniform number a token: the token is the one whose interval of the cumulative distribution the number falls
-into. So a text is a function of its latent alone, at a given temperature.
+A latent holds one uniform number per token: the token is the one whose interval of the cumulative distribution contains the
+number. So a text is a function of its latent alone, at a given temperature.
 
-Departs from the paper: no peephole connections and no skip connections, gradients clipped by their norm as a whole, Adam with
-one fall of the learning rate instead of RMSProp, an average of the weights for sampling, dropout that leaves out the same
-features in all steps of a window (Gal and Ghahramani 2016, arXiv:1512.05287).
+Departs from the paper: no peephole connections and no skip connections, gradients clipped by their total norm, Adam with one
+decay of the learning rate instead of RMSProp, an average of the weights for sampling, dropout of the same features in all steps
+of a window (Gal and Ghahramani 2016, arXiv:1512.05287).
 """
 
 from __future__ import annotations
@@ -78,7 +78,10 @@ class RecurrentTextModel(ExactLikelihood):
         lengths = torch.tensor([len(token) for token in spec.text.tokens], dtype=torch.float32)
         self.register_buffer("lengths", lengths, persistent=False)
         # A text begins where a line does; where there are no lines, after a blank.
-        self.first = next((spec.text.tokens.index(one) for one in ("\n", " ") if one in spec.text.tokens), 0)
+        self.first = 0
+        for token in (" ", "\n"):
+            if token in spec.text.tokens:
+                self.first = spec.text.tokens.index(token)
 
     def updates(self) -> list[Update]:
         return [
@@ -88,7 +91,7 @@ class RecurrentTextModel(ExactLikelihood):
     # --- likelihood -----------------------------------------------------------------------------------------------------
 
     def likelihood_loss(self, batch: Batch) -> dict[str, Tensor]:
-        """-log p in nats a token (eq. 6)."""
+        """-log p in nats per token (eq. 6)."""
         tokens = batch.real.T
         logits, _ = batch.memo("predicted", lambda: self.predicted(batch))
         nats = _nats(logits, tokens[1:])
@@ -101,7 +104,7 @@ class RecurrentTextModel(ExactLikelihood):
         before = self.state[self.rows(batch)]
         if batch.begins:
             before = torch.zeros_like(before)
-        return self.network(batch.real.T[:-1], before, self.kept(batch))
+        return self.network(batch.real.T[:-1], before, self.dropout_masks(batch))
 
     def rows(self, batch: Batch) -> slice:
         """This process's rows of `state`."""
@@ -112,15 +115,17 @@ class RecurrentTextModel(ExactLikelihood):
         _, after = batch.memo("predicted", lambda: self.predicted(batch))
         self.state[self.rows(batch)] = after.detach()
 
-    def kept(self, batch: Batch) -> list[Tensor] | None:
-        """Dropout's factors (1, N, features) of the embedding and of each layer, 0 or 1 / (1 - dropout); None without."""
+    def dropout_masks(self, batch: Batch) -> list[Tensor] | None:
+        """Factors (1, N, features) of the embedding and of each layer, 0 or 1 / (1 - dropout); None without dropout."""
         if not self.dropout:
             return None
-        features = (self.network.embedding.embedding_dim, *self.network.widths)
-        return [(batch.uniform(one)[None] >= self.dropout) / (1 - self.dropout) for one in features]
+        masks = []
+        for features in (self.network.embedding.embedding_dim, *self.network.widths):
+            masks.append((batch.uniform(features)[None] >= self.dropout) / (1 - self.dropout))
+        return masks
 
-    def exact_likelihood(
-        self, examples: Tensor, labels: Tensor | None, generator: torch.Generator | None
+    def compute_likelihood(
+        self, examples: Tensor, labels: Tensor | None, samples: int, generator: torch.Generator | None
     ) -> Likelihood:
         """Exact, of tokens (n, L) from the second on, each given those before it in its row."""
         tokens = examples.T
@@ -132,31 +137,31 @@ class RecurrentTextModel(ExactLikelihood):
     # --- sampling -------------------------------------------------------------------------------------------------------
 
     def latents(self, seeds: Iterable[int]) -> Tensor:
-        """One uniform number a token, (n, length), on the CPU."""
+        """One uniform number per token, (n, length), on the CPU."""
         return uniforms(seeds, self.length)
 
     def generate(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Token numbers (n, L) int64 by latents (n, L), of a text that begins at the begin of a line."""
+        """Tokens (n, L) int64 from latents (n, L), of a text that starts on a new line."""
         return self.continue_text(torch.tensor([self.first], device=latents.device), latents)
 
     @torch.no_grad()
     def continue_text(self, start: Tensor, latents: Tensor) -> Tensor:
-        """Token numbers (n, L) that follow `start` (S,) int64, by latents (n, L)."""
+        """Tokens (n, L) int64 that follow `start` (S,) int64, from latents (n, L)."""
         n, length = latents.shape
         state = self.network.unpacked(latents.new_zeros(n, self.network.state_size))
         for token in start[:-1]:
             _, state = self.network.step(token.expand(n), state)
         token = start[-1].expand(n)
-        made = []
+        tokens = []
         for t in range(length):
             logits, state = self.network.step(token, state)
             token = drawn(probabilities(logits, self.temperature, self.top_k, self.top_p), latents[:, t])
-            made.append(token)
-        return torch.stack(made, dim=1)
+            tokens.append(token)
+        return torch.stack(tokens, dim=1)
 
 
 def _nats(logits: Tensor, tokens: Tensor) -> Tensor:
-    """-log p (T, N) float32 of tokens (T, N) by logits (T, N, V)."""
+    """-log p (T, N) float32 in nats of tokens (T, N), given logits (T, N, V)."""
     return F.cross_entropy(logits.flatten(0, 1).float(), tokens.flatten(), reduction="none").view(tokens.shape)
 
 

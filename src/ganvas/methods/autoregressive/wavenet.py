@@ -1,23 +1,23 @@
 """WaveNet (van den Oord 2016, A Generative Model for Raw Audio, arXiv:1609.03499).
 
-Idea: p(x) is the product of p(x_t | all earlier samples) (eq. 1), by causal convolutions whose taps lie ever farther apart, so
-that few layers see far back. The likelihood is exact and training needs one pass; drawing takes one pass a sample, of which a
-cache leaves the newest column only.
+Idea: p(x) is the product of p(x_t | all earlier samples) (eq. 1), by causal convolutions with increasing dilation, so that few
+layers have a large receptive field. The likelihood is exact and training needs one pass; sampling takes one pass per sample, of
+which a cache computes the newest column only.
 
-A sample is one of 256 mu-law levels, by a softmax or by a discretised mixture of logistics over the same levels: bits per
-sample of both are of the same code. A class moves every gate (eq. 5), and so does the place in the clip, without which a
-network that sees a quarter of a second would not know how far a word has come.
+A sample is one of 256 mu-law levels, with a softmax or a discretised mixture of logistics over the same levels, so that bits per
+sample of both can be compared. Every gate is conditioned on the class (eq. 5) and on the position in the clip, without which a
+network that sees a quarter of a second could not know how much of a word is over.
 
-A latent holds one uniform number a sample: the level is the one whose interval of the cumulative distribution the number
-falls into. So a clip is a function of its latent alone.
+A latent holds one uniform number per sample: the level is the one whose interval of the cumulative distribution contains the
+number. So a clip is a function of its latent alone.
 
-Likelihoods count the samples up to a clip's last that is not 0: the silence that fills a clip up to the length of all is as good
-as free, and would flatter. Training sees some of it, so that drawn words end.
+Likelihoods count the samples up to a clip's last that is not 0: the silence that pads clips to one length costs almost nothing,
+and would make the figure look better. Training sees some of it, so that generated words end.
 
-Departs from the paper: the first convolution sees more samples, as they are and mu-law; taps a layer and their spread are
-settings; the place in the clip is told to the gates; Adam with one fall of the learning rate and gradients of bounded length,
-weights that start with the gate's loss of variance in mind, an average of the weights for sampling; one skip matrix over all
-gates together, which is the sum of the paper's.
+Departs from the paper: the first convolution sees more samples, linear and mu-law; taps and dilations are settings; the gates are
+conditioned on the position in the clip; Adam with one decay of the learning rate and clipped gradients, initial weights that
+compensate for the gate's loss of variance, an average of the weights for sampling; one skip matrix over all gates together, which
+equals the sum of the paper's.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ from ganvas.methods.autoregressive._base import ExactLikelihood
 from ganvas.networks.wavenet import HOP, Incremental, WaveNet
 from ganvas.registry import preset
 
-AT_ONCE = 2**16  # samples that a pass without gradients takes
-TAIL = 4  # a crop may end so many parts of itself after the clip's own end: a quarter
+AT_ONCE = 2**16  # samples per pass without gradients
+TAIL = 4  # a crop may include silence after the end of the clip: 1 / TAIL of its length
 
 
 class WaveNetMethod(ExactLikelihood):
@@ -73,8 +73,10 @@ class WaveNetMethod(ExactLikelihood):
 
     def build(self, spec: DataSpec) -> None:
         self.length = spec.width
-        mixture = self.output == "logistic_mixture"
-        self.distribution = LogisticMixture(1, self.levels, self.mixtures) if mixture else Categorical(1, self.levels)
+        if self.output == "logistic_mixture":
+            self.distribution = LogisticMixture(1, self.levels, self.mixtures)
+        else:
+            self.distribution = Categorical(1, self.levels)
         classes = self.learn_classes(spec) if self.conditional else 0
         dilations = [self.kernel**layer for layer in range(self.layers)] * self.stacks
         self.network = WaveNet(
@@ -91,18 +93,18 @@ class WaveNetMethod(ExactLikelihood):
     # --- likelihood -----------------------------------------------------------------------------------------------------
 
     def likelihood_loss(self, batch: Batch) -> dict[str, Tensor]:
-        """-log p in nats a sample of what was cut out; "bits_per_sample" is for the log."""
+        """-log p in nats per sample of the crops; "bits_per_sample" is for the log."""
         codes, start = self.levels_of(batch.real), None
         if 0 < self.crop < self.length:
-            codes, start = self.cut_out(codes, lengths(batch.real), batch.uniform())
+            codes, start = self.cropped(codes, lengths(batch.real), batch.uniform())
         loss = -self.log_probability(codes, batch.label, start).mean()
         return {"loss": loss, "bits_per_sample": loss.detach() / math.log(2)}
 
-    def cut_out(self, codes: Tensor, lengths: Tensor, uniform: Tensor) -> tuple[Tensor, Tensor]:
-        """(N, crop) of codes (N, L) and the blocks (N,) at which they begin, by `uniform` (N,).
+    def cropped(self, codes: Tensor, lengths: Tensor, uniform: Tensor) -> tuple[Tensor, Tensor]:
+        """Crops (N, crop) of codes (N, L) and the blocks (N,) at which they start, by `uniform` (N,).
 
-        From half a crop before a clip to half a crop after its tail, pushed back into it: so the first samples are seen as
-        often as those in the middle.
+        Starts are drawn from half a crop before the clip to half a crop after its tail, then clamped into it: so the first
+        samples are seen as often as those in the middle.
         """
         crop = -(-self.crop // HOP) * HOP
         last = (lengths + self.crop // TAIL).clamp_max(self.length) - crop
@@ -111,25 +113,25 @@ class WaveNetMethod(ExactLikelihood):
         places = start[:, None] * HOP + torch.arange(min(crop, self.length), device=codes.device)
         return codes.gather(1, places), start
 
-    def exact_likelihood(
-        self, examples: Tensor, labels: Tensor | None, generator: torch.Generator | None
+    def compute_likelihood(
+        self, examples: Tensor, labels: Tensor | None, samples: int, generator: torch.Generator | None
     ) -> Likelihood:
         """Exact, of each clip (n, 1, L) up to its last sample that is not 0."""
         codes, terms = self.levels_of(examples), lengths(examples)
         counted = torch.arange(self.length, device=codes.device) < terms[:, None]
         step = max(1, AT_ONCE // self.length)
-        each = [
-            self.log_probability(codes[i : i + step], None if labels is None else labels[i : i + step])
-            for i in range(0, len(codes), step)
-        ]
-        nats = -(torch.cat(each) * counted).sum(1)
+        log_p = []
+        for start in range(0, len(codes), step):
+            part = slice(start, start + step)
+            log_p.append(self.log_probability(codes[part], None if labels is None else labels[part]))
+        nats = -(torch.cat(log_p) * counted).sum(1)
         note = f"{self.levels} mu-law levels; silence that fills clips up is not counted"
         return Likelihood(nats, unit="bits_per_sample", terms=terms, note=note)
 
     def log_probability(self, codes: Tensor, label: Tensor | None, start: Tensor | None = None) -> Tensor:
-        """log p (N, T) in nats of each of codes (N, T), given those before it."""
+        """log p (N, T) in nats of each code of (N, T), given those before it."""
         raw = self.network(self.forms(to_values(codes, self.levels)), label if self.classes else None, start)
-        # Each sample as an image of one pixel: the distributions of images serve.
+        # Each sample is an image of one pixel to the distribution.
         each = self.distribution.log_likelihood(
             raw.flatten(0, 1)[..., None, None], codes.flatten()[:, None, None, None]
         )
@@ -140,13 +142,13 @@ class WaveNetMethod(ExactLikelihood):
         return to_levels(compress(clips[:, 0]), self.levels)
 
     def forms(self, values: Tensor) -> Tensor:
-        """What the network sees (N, 2, T) of values (N, T) of levels: mu-law, and as they sound."""
+        """The network's input (N, 2, T) from values (N, T) of levels: mu-law and linear."""
         return torch.stack([values, heard(values, self.levels)], 1)
 
     # --- sampling -------------------------------------------------------------------------------------------------------
 
     def latents(self, seeds: Iterable[int]) -> Tensor:
-        """One uniform number a sample, (n, L), on the CPU."""
+        """One uniform number per sample, (n, L), on the CPU."""
         return uniforms(seeds, self.length)
 
     @torch.no_grad()
@@ -162,7 +164,7 @@ class WaveNetMethod(ExactLikelihood):
 
 
 def lengths(clips: Tensor) -> Tensor:
-    """How many samples of clips (N, 1, L) come before the silence at their end, (N,); 1 at least."""
+    """Samples of clips (N, 1, L) before the silence at their end, (N,); at least 1."""
     places = torch.arange(1, clips.shape[2] + 1, device=clips.device)
     return ((clips[:, 0] != 0) * places).amax(1).clamp_min(1)
 

@@ -27,12 +27,13 @@ from torch.optim import Adam, Optimizer
 from ganvas.abilities import LatentSpace, Samples
 from ganvas.errors import UsageError
 from ganvas.losses.flow import flow_matching, guided, on_path
-from ganvas.method import Batch, Classes, DataSpec, Update, setting, step_factor
+from ganvas.method import Batch, DataSpec, Update, setting, step_factor
+from ganvas.methods._base import ClassConditional
 from ganvas.networks.unet import UNet
 from ganvas.registry import preset
 
 
-class FlowMatching(Classes, Samples):
+class FlowMatching(ClassConditional, Samples):
     name = "flow_matching"
     title = "a velocity field from noise to images, along straight lines"
     paper = "Lipman et al. 2022, Flow Matching for Generative Modeling, arXiv:2210.02747"

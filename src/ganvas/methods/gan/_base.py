@@ -18,10 +18,11 @@ from torch.optim import Adam, Optimizer
 from ganvas.abilities import HasDiscriminator, LatentSpace, Samples
 from ganvas.data.augment import adapted, adaptive_augment, diff_augment
 from ganvas.losses.adversarial import discriminator_cross_entropy, discriminator_report, non_saturating_generator
-from ganvas.method import Batch, Classes, DataSpec, Update, setting
+from ganvas.method import Batch, DataSpec, Update, setting
+from ganvas.methods._base import ClassConditional
 
 
-class Pair(Classes, Samples, HasDiscriminator):
+class Pair(ClassConditional, Samples, HasDiscriminator):
     """Base of the GANs: subclasses build `self.G` and `self.D` and state two losses; optimisers are theirs or Adversarial's."""
 
     batch_size: int = setting(64, "images per step, over all processes together", minimum=1)

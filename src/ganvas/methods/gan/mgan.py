@@ -21,7 +21,7 @@ from torch.nn import functional as F
 
 from ganvas.abilities import Code
 from ganvas.losses.adversarial import discriminator_cross_entropy, discriminator_report, non_saturating_generator
-from ganvas.losses.mixture import told_apart
+from ganvas.losses.mixture import generator_cross_entropy
 from ganvas.method import Batch, DataSpec, Update, setting
 from ganvas.methods.gan._base import Adversarial
 from ganvas.networks.dcgan import DCGANDiscriminator, DCGANGenerator
@@ -59,19 +59,19 @@ class MGAN(Adversarial):
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
         fake, which = batch.memo("generated", lambda: self.generated(batch))
         logits, scores = batch.memo("fake_verdict", lambda: self.verdict(batch, fake))
-        apart = told_apart(scores, which).mean()
-        loss = non_saturating_generator(logits).mean() + self.beta * apart
-        return {"loss": loss, "apart": apart.detach()}
+        classification = generator_cross_entropy(scores, which).mean()
+        loss = non_saturating_generator(logits).mean() + self.beta * classification
+        return {"loss": loss, "classification": classification.detach()}
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
         fake, which = batch.memo("generated", lambda: self.generated(batch))
         # Two passes: batch statistics of real and fake images must not mix.
         real_logits = self.discriminate(batch, batch.real)
         fake_logits, scores = batch.memo("fake_verdict", lambda: self.verdict(batch, fake.detach()))
-        apart = told_apart(scores, which).mean()
-        loss = discriminator_cross_entropy(real_logits, fake_logits).mean() + self.beta * apart
-        told = (scores.detach().argmax(1) == which).float().mean()
-        return discriminator_report(loss, real_logits, fake_logits, told=told)
+        classification = generator_cross_entropy(scores, which).mean()
+        loss = discriminator_cross_entropy(real_logits, fake_logits).mean() + self.beta * classification
+        accuracy = (scores.detach().argmax(1) == which).float().mean()  # of C
+        return discriminator_report(loss, real_logits, fake_logits, generator_accuracy=accuracy)
 
     def discriminate(self, batch: Batch, images: Tensor) -> Tensor:
         return self.verdict(batch, images)[0]

@@ -49,7 +49,9 @@ class StyleGAN2(Pair):
     decay: str = setting("none", "decay of the learning rate to zero over the budget", choices=("none", "linear"))
     w_dim: int = setting(64, "numbers in a style w", minimum=1)
     mapping_layers: int = setting(8, "layers from z to w", minimum=1)
-    mapping_pace: float = setting(0.01, "learning rate of the mapping network over that of the others", minimum=1e-6)
+    mapping_lr_multiplier: float = setting(
+        0.01, "learning rate of the mapping network over that of the others", minimum=1e-6
+    )
     widths: tuple[int, ...] = setting((128, 64, 32, 16), "channels from the smallest images to full size", minimum=1)
     generator: str = setting("skip", "images of all sizes summed, or residual blocks", choices=("skip", "residual"))
     discriminator: str = setting(
@@ -78,7 +80,7 @@ class StyleGAN2(Pair):
         widths = self.widths
         self.G: StyleGenerator = StyleGenerator(  # pyright: ignore[reportIncompatibleVariableOverride]
             self.z_dim, spec.shape, widths, self.w_dim, kind=self.generator, mapping_layers=self.mapping_layers,
-            mapping_pace=self.mapping_pace, classes=classes, truncation=self.truncation,
+            mapping_lr_multiplier=self.mapping_lr_multiplier, classes=classes, truncation=self.truncation,
         )  # fmt: skip
         self.D = projected(
             StyleDiscriminator(spec.shape, widths, self.discriminator, self.group, outputs=1 + classes), classes

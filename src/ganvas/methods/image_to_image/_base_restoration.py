@@ -22,7 +22,7 @@ class RestorationMethod(Method, Restores, Demonstrates):
     """Base of the methods that restore: subclasses build `self.G`, perhaps `self.D`, and state their losses."""
 
     batch_size: int = setting(16, "images per step, over all processes together", minimum=1)
-    turn: bool = setting(True, "flip and rotate training images at random")
+    flip_rotate: bool = setting(True, "flip and rotate training images at random")
     lr: float = setting(1e-3, "learning rate of Adam at the start", minimum=0)
     decay: str = setting(
         "cosine", "decay of the learning rate to zero over the budget", choices=("linear", "cosine", "none")
@@ -44,8 +44,8 @@ class RestorationMethod(Method, Restores, Demonstrates):
         return step_factor(self.decay, progress, steps, self.warmup)
 
     def training_images(self, batch: Batch) -> Tensor:
-        """The batch's images (N, C, H, W), each flipped and turned at random where `turn` is set."""
-        return turned(batch.real, batch.uniform(3)) if self.turn else batch.real
+        """The batch's images (N, C, H, W), each flipped and turned at random where `flip_rotate` is set."""
+        return turned(batch.real, batch.uniform(3)) if self.flip_rotate else batch.real
 
     def restore(
         self, degraded: Tensor, mask: Tensor | None = None, *, generator: torch.Generator | None = None

@@ -46,7 +46,7 @@ class Translation(Method, Translates, Demonstrates):
         False,
         "unet, resnet: G predicts a residual and starts as the identity, for similar domains",
     )
-    reach: float = setting(
+    max_displacement: float = setting(
         0.0,
         "retouch, repaint: maximum shift of a pixel; 0: colours only",
         minimum=0,
@@ -80,7 +80,7 @@ class Translation(Method, Translates, Demonstrates):
         """One generator."""
         return build_translator(
             self.generator, spec.shape, self.width, downsamplings=self.downsamplings, blocks=self.blocks, norm=self.norm,
-            dropout=dropout, reach=self.reach, skip=self.skip, resize=resize,
+            dropout=dropout, max_displacement=self.max_displacement, skip=self.skip, resize=resize,
         )  # fmt: skip
 
     def build_discriminator(self, spec: DataSpec, images: int = 1) -> nn.Module:

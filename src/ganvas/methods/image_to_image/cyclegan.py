@@ -269,8 +269,8 @@ def repaint() -> CycleGAN:
     """As restyle, and shapes change too; scored by EfficientNet-Lite0, whose weights must be at hand. Minutes of a CPU core, best
     with --set data.mirror=true. Figures: docs/experiments/translation.md."""
     return CycleGAN(
-        generator="repaint", width=24, downsamplings=4, reach=6.0, norm="none", shift=3, discriminator="efficientnet_lite0",
-        d_width=64, cycle=1.0, identity=0.0, lr=1e-3, beta2=0.99, ema=0.99,
+        generator="repaint", width=24, downsamplings=4, max_displacement=6.0, norm="none", shift=3, d_width=64,
+        discriminator="efficientnet_lite0", cycle=1.0, identity=0.0, lr=1e-3, beta2=0.99, ema=0.99,
     )  # fmt: skip
 
 

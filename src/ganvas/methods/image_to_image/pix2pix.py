@@ -245,7 +245,7 @@ def repaint() -> Pix2Pix:
     """As restyle, and shapes change too; compared and scored by EfficientNet-Lite0, whose weights must be at hand. Minutes of a
     CPU core, best with --set data.mirror=true. Figures: docs/experiments/translation.md."""
     return Pix2Pix(
-        generator="repaint", width=24, downsamplings=4, reach=6.0, norm="none", dropout=0.3, shift=3,
+        generator="repaint", width=24, downsamplings=4, max_displacement=6.0, norm="none", dropout=0.3, shift=3,
         perceptual="efficientnet_lite0", feature_weight=15.0, discriminator="efficientnet_lite0", d_width=64, l1=4.0,
         adversarial=1.0, lr=1e-3, beta1=0.5, beta2=0.99, ema=0.995,
     )  # fmt: skip

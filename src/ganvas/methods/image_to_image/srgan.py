@@ -9,7 +9,7 @@ that it be the right one (eq. 5):
 phi is `perceptual`: "discriminator" are the layers of D itself (Wang 2018, arXiv:1711.11585, eq. 4), which need no other network;
 otherwise those of a network that was trained to classify, whose weights must be at hand and stay out of the run's: features of
 unit length at each position, their differences squared (Zhang 2018, arXiv:1801.03924, eq. 1). The average of the weights at the
-end of the first phase is kept, and `ganvas restore --balance` interpolates from those (0) to the last ones (1) (Wang 2018,
+end of the first phase is kept, and `ganvas restore --interpolation` interpolates from those (0) to the last ones (1) (Wang 2018,
 arXiv:1809.00219, sec. 3.4): less invented detail or more.
 
 Departs from the paper: the network of `srresnet` without batch norm; D classifies parts of the image, under spectral norm;
@@ -158,11 +158,11 @@ class SRGAN(SuperResolution):
     def restoration(self) -> Restoration:
         return Restoration("resolution", scale=self.scale, invents=True)
 
-    def blended(self, share: float) -> SRGAN:
+    def interpolated(self, share: float) -> SRGAN:
         """A copy with each weight of G between that at the end of the first phase (0) and its last (1)."""
         if not float(self.plain_steps):
             raise UsageError(
-                "this run had no phase by pixels alone (first_phase=0), so there are no weights to blend with"
+                "this run had no phase by pixels alone (first_phase=0), so there are no weights to interpolate with"
             )
         twin = copy.deepcopy(self)
         start = 0

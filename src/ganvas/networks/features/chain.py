@@ -1,8 +1,8 @@
-"""A chain of frozen layers, and a pass through it that keeps little: the gradient with respect to its input and nothing else.
+"""A chain of frozen layers, and a pass through it that stores little: only the gradient with respect to its input is computed.
 
-Autograd keeps what any gradient could need. Here no weight has one, so a convolution needs nothing of its input, ReLU no more
-than what came out, and a ReLU in front of max-pooling nothing at all: that keeps what it gives and where it took it, a quarter as
-many numbers. A first layer of full size, which has few channels to read, is computed again in place of being kept.
+Autograd stores what any gradient could need. Here the weights have none, so a convolution needs nothing of its input, ReLU only
+its output, and a ReLU in front of max-pooling nothing: the pool stores its own output and indices, a quarter as many numbers. The
+output of a first layer of full size, which has few input channels, is recomputed instead of stored.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-BAND = 2**20  # numbers that pooling looks at in one go
+BAND = 2**20  # numbers that pooling processes at a time
 
 
 class Layer(nn.Module):
     """A frozen convolution with its activation: "relu", "relu6" or "" (none).
 
-    `opens`: what comes in is kept, for the next layer that `adds` it to what it gives (a residual block).
+    A residual block: the layer that `opens` it stores its input, which the next layer that `adds` adds to its output.
     `same`: padding as TensorFlow's "same", which puts the odd pixel at the end.
     """
 
@@ -38,29 +38,31 @@ class Layer(nn.Module):
         return self.conv.stride[0]
 
     @property
-    def reach(self) -> int:
-        """How many pixels of its input, to each side, a pixel of its output sees."""
+    def radius(self) -> int:
+        """Of the receptive field: pixels of the input to each side that a pixel of the output depends on."""
         return self.conv.kernel_size[0] // 2
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.activated(self._convolved(F.pad(x, self._pads(x.shape[2:])) if self.same else x))
+        return self.activated(self._convolved(self._padded(x)))
 
     def activated(self, y: Tensor) -> Tensor:
-        """In place."""
+        """The activation, in place."""
         if self.activation == "relu":
             return y.relu_()
-        return F.relu6(y, inplace=True) if self.activation else y
+        if self.activation == "relu6":
+            return F.relu6(y, inplace=True)
+        return y
 
-    def without(self, x: Tensor) -> Tensor:
-        """`forward` where no gradient is asked of autograd."""
-        x, conv = F.pad(x, self._pads(x.shape[2:])) if self.same else x, self.conv
+    def without_graph(self, x: Tensor) -> Tensor:
+        """`forward` for no_grad."""
+        x = self._padded(x)
         if self.activation == "" or x.device.type != "cpu" or not fuses(x.dtype):
-            return self.activated(conv(x))
-        return _fused(x, conv, self.activation)
+            return self.activated(self.conv(x))
+        return _fused(x, self.conv, self.activation)
 
     def back(self, gradient: Tensor, y: Tensor | None, size: Sequence[int]) -> Tensor:
-        """The gradient at what came in, (N, C, *size); y is what came out, None where its activation is already in `gradient`,
-        which is written over: fresh memory costs more than the sums done in it."""
+        """The gradient of the input, (N, C, *size). y is the output, None where its activation is already in `gradient`, which is
+        overwritten: new memory would cost more time than the computation."""
         if y is not None and self.activation == "relu":
             torch.ops.aten.threshold_backward(gradient, y, 0, grad_input=gradient)
         elif y is not None and self.activation:
@@ -70,6 +72,11 @@ class Layer(nn.Module):
         left, right, top, bottom = self._pads(size)
         padded = input_gradient(self.conv, gradient, (size[0] + top + bottom, size[1] + left + right))
         return padded[:, :, top : top + size[0], left : left + size[1]]
+
+    def _padded(self, x: Tensor) -> Tensor:
+        if not self.same:
+            return x
+        return F.pad(x, self._pads(x.shape[2:]))
 
     def _pads(self, size: Sequence[int]) -> list[int]:
         kernel, pads = self.conv.kernel_size[0], []
@@ -89,7 +96,10 @@ class Layer(nn.Module):
 
 def _fused(x: Tensor, conv: nn.Conv2d, activation: str) -> Tensor:
     """The convolution and its activation in one pass over the result, which takes half the time of two."""
-    kind, bounds = ("relu", []) if activation == "relu" else ("hardtanh", [0.0, 6.0])
+    kind: str = "hardtanh"
+    bounds: list[float] = [0.0, 6.0]
+    if activation == "relu":
+        kind, bounds = "relu", []
     return torch.ops.mkldnn._convolution_pointwise(
         x, conv.weight, conv.bias, list(conv.padding), list(conv.stride), [1, 1], conv.groups, kind, bounds, ""
     )
@@ -110,10 +120,11 @@ def fuses(dtype: torch.dtype) -> bool:
 
 
 class Pool(nn.Module):
-    """Halves an image, the last row or column of an odd one omitted; one of a single row or column stays as it is."""
+    """2 x 2 pooling, where the last row or column of an odd size is omitted; images of a single row or column stay as they
+    are."""
 
     opens = adds = False
-    stride, reach = 2, 1
+    stride, radius = 2, 1
 
     def __init__(self, kind: str) -> None:
         super().__init__()
@@ -121,82 +132,94 @@ class Pool(nn.Module):
         self.pool = {"max": F.max_pool2d, "average": F.avg_pool2d}[kind]
 
     def forward(self, x: Tensor) -> Tensor:
-        return x if min(x.shape[2:]) < 2 else self.pool(x, 2)
+        if min(x.shape[2:]) < 2:
+            return x
+        return self.pool(x, 2)
 
-    def without(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
-        """What `forward` gives, and for `back` where in x each output is from: how far behind the upper left of its four."""
+    def without_graph(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+        """The output, and of max-pooling for `back` the index of each output in x, relative to the upper left of its four."""
         if self.kind != "max" or min(x.shape[2:]) < 2:
             return self(x), None
         y = _empty((*x.shape[:2], x.shape[2] // 2, x.shape[3] // 2), x)
-        behind = torch.empty_like(y, dtype=torch.int16)
-        for seen, made in _bands(x):
-            y[:, :, made], places = F.max_pool2d(x[:, :, seen], 2, return_indices=True)
-            behind[:, :, made] = places.sub_(_upper_left(places.shape[2:], x.shape[3], x.device))
-        return y, behind
+        offsets = torch.empty_like(y, dtype=torch.int16)
+        for rows, pooled_rows in _bands(x):
+            y[:, :, pooled_rows], indices = F.max_pool2d(x[:, :, rows], 2, return_indices=True)
+            offsets[:, :, pooled_rows] = indices.sub_(_upper_left(indices.shape[2:], x.shape[3], x.device))
+        return y, offsets
 
-    def back(self, gradient: Tensor, y: Tensor | None, behind: Tensor | None, size: Sequence[int]) -> Tensor:
-        """The gradient at what came in, (N, C, *size); of max-pooling, which gave y, at what came into the ReLU in front of it.
-        `gradient` is written over."""
+    def back(self, gradient: Tensor, y: Tensor | None, offsets: Tensor | None, size: Sequence[int]) -> Tensor:
+        """The gradient of the input, (N, C, *size); of max-pooling, whose output is y, that of the input of the ReLU in front of
+        it. `gradient` is overwritten."""
         if min(size) < 2:
             return gradient
-        if behind is None:
+        if offsets is None:
             unread = _empty((*gradient.shape[:2], *size), gradient)
             return torch.ops.aten.avg_pool2d_backward(gradient, unread, [2, 2], [2, 2], [0, 0], False, True, None)
         assert y is not None
         torch.ops.aten.threshold_backward(gradient, y, 0, grad_input=gradient)
         whole = _empty((*gradient.shape[:2], *size), gradient)
-        for seen, made in _bands(whole):
-            places = behind[:, :, made].long()
-            places.add_(_upper_left(places.shape[2:], size[1], places.device))
-            output = [len(range(*seen.indices(size[0]))), size[1]]
-            whole[:, :, seen] = F.max_unpool2d(gradient[:, :, made], places, [2, 2], output_size=output)
+        for rows, pooled_rows in _bands(whole):
+            indices = offsets[:, :, pooled_rows].long()
+            indices.add_(_upper_left(indices.shape[2:], size[1], indices.device))
+            output = [rows.stop - rows.start, size[1]]
+            whole[:, :, rows] = F.max_unpool2d(gradient[:, :, pooled_rows], indices, [2, 2], output_size=output)
         return whole
 
 
 def _bands(x: Tensor) -> Iterator[tuple[slice, slice]]:
-    """Rows of images (N, C, H, W), and of them halved, part by part, since torch tells places in 8 bytes each. On a GPU in one
-    go: there many small steps cost more than memory."""
+    """Rows of images (N, C, H, W) and the pooled rows of those, part by part, since torch's indices take 8 bytes each. On a GPU
+    all at once: there many small steps cost more than memory."""
     shape, height = x.shape, x.shape[2] // 2
-    step = max(1, BAND // (2 * shape[0] * shape[1] * shape[3])) if x.device.type == "cpu" else height
+    step = height
+    if x.device.type == "cpu":
+        step = max(1, BAND // (2 * shape[0] * shape[1] * shape[3]))
     for top in range(0, height, step):
-        last = top + step >= height
-        yield slice(2 * top, shape[2] if last else 2 * (top + step)), slice(top, height if last else top + step)
+        bottom = top + step
+        if bottom < height:
+            yield slice(2 * top, 2 * bottom), slice(top, bottom)
+        else:  # an odd height: with the row that is omitted
+            yield slice(2 * top, shape[2]), slice(top, height)
 
 
 def _upper_left(size: Sequence[int], width: int, device: torch.device) -> Tensor:
-    """Number of the first place of each two by two that `size` (h, w) of them come from, row by row of an image of `width`."""
-    rows, columns = (torch.arange(0, 2 * length, 2, device=device) for length in size)
+    """The index, in an image of `width`, of the upper left pixel of each 2 x 2 that `size` (h, w) pooled pixels come from."""
+    height_, width_ = size
+    rows = torch.arange(0, 2 * height_, 2, device=device)
+    columns = torch.arange(0, 2 * width_, 2, device=device)
     return rows[:, None] * width + columns
 
 
 def input_gradient(conv: nn.Conv2d, gradient: Tensor, size: Sequence[int]) -> Tensor:
-    """The gradient of a convolution with respect to its input (N, C, *size) alone, of which it needs the shape only."""
+    """The gradient of a convolution with respect to its input (N, C, *size), whose values it does not need."""
     kernel, stride, padding = conv.kernel_size[0], conv.stride[0], int(conv.padding[0])
-    if (
-        conv.groups > 1 and stride > 1
-    ):  # see Layer._convolved: as the one without a stride, whose other outputs count nothing
+    if conv.groups > 1 and stride > 1:
+        # See Layer._convolved: as the one without a stride, with zero gradients of its other outputs.
         whole = [length + 2 * padding - kernel + 1 for length in size]
         spread = _empty((*gradient.shape[:2], *whole), gradient).zero_()
         spread[:, :, ::stride, ::stride] = gradient
         gradient, stride = spread, 1
     if stride == 1 and (conv.groups > 1 or kernel == 1):
-        # The gradient of these is a convolution with the weights turned around, and oneDNN does those faster.
-        return F.conv2d(gradient, _turned(conv), None, 1, kernel - 1 - padding, groups=conv.groups)
+        # The gradient of these is a convolution with flipped weights, which is faster in oneDNN.
+        return F.conv2d(gradient, _flipped(conv), None, 1, kernel - 1 - padding, groups=conv.groups)
     shape = (len(gradient), conv.in_channels, *size)
-    unread = gradient if gradient.shape == shape else _empty(shape, gradient)
+    unread = gradient
+    if gradient.shape != shape:
+        unread = _empty(shape, gradient)
     return torch.ops.aten.convolution_backward(
         gradient, unread, conv.weight, None, [stride] * 2, [padding] * 2, [1, 1], False, [0, 0], conv.groups,
         [True, False, False],
     )[0]  # fmt: skip
 
 
-def _turned(conv: nn.Conv2d) -> Tensor:
-    """Its weights turned around, kept for the next time: they are small, and frozen."""
-    weight, stored = conv.weight, conv.__dict__.get("turned")
-    key = weight.data_ptr(), weight.dtype, weight.device, weight._version
+def _flipped(conv: nn.Conv2d) -> Tensor:
+    """The weights of the transposed convolution, cached: they are small, and frozen."""
+    weight, stored = conv.weight.detach(), conv.__dict__.get("flipped")
+    key = weight.data_ptr(), weight.dtype, weight.device, conv.weight._version
     if stored is None or stored[0] != key:
-        turned = weight.detach().flip(2, 3) if conv.groups > 1 else weight.detach().transpose(0, 1)
-        stored = conv.__dict__["turned"] = key, turned.contiguous(memory_format=torch.channels_last)
+        flipped = weight.transpose(0, 1)  # of a 1 x 1 kernel
+        if conv.groups > 1:
+            flipped = weight.flip(2, 3)
+        stored = conv.__dict__["flipped"] = key, flipped.contiguous(memory_format=torch.channels_last)
     return stored[1]
 
 
@@ -205,27 +228,27 @@ def _empty(shape: Sequence[int], like: Tensor) -> Tensor:
 
 
 @dataclass
-class _Kept:
-    """What the way back needs of one layer."""
+class _Stored:
+    """What the backward pass needs of one layer."""
 
     name: str
     layer: nn.Module
     size: Sequence[int]
-    """(H, W) of what came in."""
+    """(H, W) of the input."""
     y: Tensor | None
-    """What came out: for the activation, and for those who asked for it."""
-    behind: Tensor | None = None
+    """The output: for the activation, and where the layer is wanted."""
+    offsets: Tensor | None = None
     """Of a pool."""
 
 
-See = Callable[[str, Tensor], None]
-Slope = Callable[[str, Tensor, Tensor], None]
+OnFeatures = Callable[[str, Tensor], None]
+AddGradient = Callable[[str, Tensor, Tensor], None]
 
 
 class Walk:
-    """One pass through `layers` (names and modules in their order) up to the last of `wanted`, and the way back.
+    """One pass through `layers` (names and modules in their order) up to the last of `wanted`, and the backward pass.
 
-    `see(name, features)` is called for each of the wanted as soon as it is computed; who keeps them pays for them.
+    `on_features(name, features)` is called for each wanted layer as soon as it is computed, and must store what it needs.
     """
 
     def __init__(self, layers: Iterable[tuple[str, nn.Module]], wanted: Iterable[str]) -> None:
@@ -233,84 +256,92 @@ class Walk:
         every = list(layers)
         last = max(index for index, (name, _) in enumerate(every) if name in self.wanted)
         self.layers = every[: last + 1]
-        self.kept: list[_Kept] = []
+        self.stored: list[_Stored] = []
         self.start: Tensor | None = None
 
     @torch.no_grad()
-    def forward(self, x: Tensor, see: See, *, back: bool = True) -> None:
-        """x (N, C, H, W). Without `back` nothing is kept."""
-        self.kept, self.start, opened = [], x if back else None, x
-        y = x
+    def forward(self, x: Tensor, on_features: OnFeatures, *, back: bool = True) -> None:
+        """x (N, C, H, W). Without `back` nothing is stored."""
+        self.stored, self.start = [], None
+        if back:
+            self.start = x
+        y = shortcut = x
         for index, (name, layer) in enumerate(self.layers):
-            before, behind = y, None
-            if isinstance(layer, Pool):
-                y, behind = layer.without(y) if back else (layer(y), None)
+            before, offsets = y, None
+            if not isinstance(layer, Pool):
+                y = layer.without_graph(y)  # pyright: ignore[reportCallIssue]
+            elif back:
+                y, offsets = layer.without_graph(y)
             else:
-                y = layer.without(y)  # pyright: ignore[reportCallIssue]
-            opened = before if layer.opens else opened
-            y = y.add_(opened) if layer.adds else y
+                y = layer(y)
+            if layer.opens:
+                shortcut = before
+            if layer.adds:
+                y = y.add_(shortcut)
             if back:
-                kept = y if behind is not None or self._needed(index, y) else None
-                self.kept.append(_Kept(name, layer, before.shape[2:], kept, behind))
+                needed = offsets is not None or self._needed(index, y)
+                self.stored.append(_Stored(name, layer, before.shape[2:], y if needed else None, offsets))
             if name in self.wanted:
-                see(name, y)
+                on_features(name, y)
 
     def _needed(self, index: int, y: Tensor) -> bool:
-        """Whether y, which this layer gives, is kept."""
+        """Whether y, the output of this layer, is stored."""
         name, layer = self.layers[index]
         if index == 0 and layer.stride == 1:
             return False
         if name in self.wanted:
             return True
-        return isinstance(layer, Layer) and layer.activation != "" and not self._told_by_pool(index, y)
+        return isinstance(layer, Layer) and layer.activation != "" and not self._pooled_next(index, y)
 
-    def _told_by_pool(self, index: int, y: Tensor) -> bool:
-        """Whether max-pooling comes next, which notes what this layer's ReLU let pass."""
+    def _pooled_next(self, index: int, y: Tensor) -> bool:
+        """Whether max-pooling comes next, whose output tells the gradient of this layer's ReLU."""
         after = self.layers[index + 1][1]
         relu = getattr(self.layers[index][1], "activation", "") == "relu"
         return relu and isinstance(after, Pool) and after.kind == "max" and min(y.shape[2:]) > 1
 
     @torch.no_grad()
-    def back(self, slope: Slope) -> Tensor:
-        """The gradient at x, (N, C, H, W). `slope(name, features, gradient)` adds, in place, a wanted layer's own gradient to
-        the `gradient` that comes from behind it. What was kept continues the way: this can be called once."""
+    def back(self, add_gradient: AddGradient) -> Tensor:
+        """The gradient of x, (N, C, H, W). `add_gradient(name, features, gradient)` adds, in place, a wanted layer's own gradient
+        to the `gradient` from the layers after it. What was stored is overwritten: call this once."""
         gradient, added = torch.empty(0), torch.empty(0)
-        assert self.start is not None and self.kept, "there is one way back"
-        for index in reversed(range(len(self.kept))):
-            kept = self.kept.pop()
-            layer, y = kept.layer, kept.y
+        assert self.start is not None and self.stored, "there is one backward pass"
+        for index in reversed(range(len(self.stored))):
+            stored = self.stored.pop()
+            layer, y = stored.layer, stored.y
             if index == 0 and y is None:
-                y = layer.without(self.start)  # pyright: ignore[reportCallIssue]
+                y = layer.without_graph(self.start)  # pyright: ignore[reportCallIssue]
             if not gradient.numel():
                 assert y is not None
                 gradient = torch.zeros_like(y)
-            if kept.name in self.wanted:
-                slope(kept.name, y, gradient)  # pyright: ignore[reportArgumentType]
+            if stored.name in self.wanted:
+                add_gradient(stored.name, y, gradient)  # pyright: ignore[reportArgumentType]
             if isinstance(layer, Pool):
-                gradient = layer.back(gradient, y, kept.behind, kept.size)
+                gradient = layer.back(gradient, y, stored.offsets, stored.size)
                 continue
             if not isinstance(layer, Layer):
-                raise TypeError(f"{kept.name} is neither a Layer nor a Pool, so there is no way back through it")
-            added = gradient if layer.adds else added
-            gradient = layer.back(gradient, y, kept.size)
-            gradient = gradient.add_(added) if layer.opens else gradient
+                raise TypeError(f"{stored.name} is neither a Layer nor a Pool, so it has no backward pass here")
+            if layer.adds:
+                added = gradient
+            gradient = layer.back(gradient, y, stored.size)
+            if layer.opens:
+                gradient = gradient.add_(added)
         return gradient
 
 
 class Walked(torch.autograd.Function):
-    """A Walk as a step of autograd's: `Walked.apply(x, walk)` gives the features of its wanted layers, in the chain's order.
+    """A Walk as a function of autograd: `Walked.apply(x, walk)` gives the features of its wanted layers, in the chain's order.
 
-    Faster than the layers one by one, and keeps less. Differentiable once, by one backward pass, with respect to x; what it gives
+    Faster than the layers one by one, and stores less. Differentiable once, by one backward pass, with respect to x; the features
     must not be changed in place.
     """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, walk: Walk) -> tuple[Tensor, ...]:
-        found: dict[str, Tensor] = {}
-        walk.forward(x, found.__setitem__, back=ctx.needs_input_grad[0])
-        ctx.walk, ctx.names = walk, list(found)
-        # Other tensors than those that the walk keeps, which would hold the graph, which holds the walk: nothing would ever go.
-        return tuple(y.detach() for y in found.values())
+        features: dict[str, Tensor] = {}
+        walk.forward(x, features.__setitem__, back=ctx.needs_input_grad[0])
+        ctx.walk, ctx.names = walk, list(features)
+        # Other tensors than those that the walk stores, which would refer to the graph, and the graph to the walk: a memory leak.
+        return tuple(y.detach() for y in features.values())
 
     @staticmethod
     @once_differentiable
@@ -321,30 +352,29 @@ class Walked(torch.autograd.Function):
         return ctx.walk.back(lambda name, _, gradient: gradient.add_(given[name])), None
 
 
-# --- making layers of a trained network's ---------------------------------------------------------------------------------
+# --- layers from those of a trained network -------------------------------------------------------------------------------
 
 
 def folded(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> nn.Conv2d:
-    """One convolution that does what both do in evaluation mode."""
-    made = nn.Conv2d(
+    """One convolution that equals both in eval mode."""
+    both = nn.Conv2d(
         conv.in_channels, conv.out_channels, conv.kernel_size, conv.stride, conv.padding, groups=conv.groups  # pyright: ignore
     )  # fmt: skip
     with torch.no_grad():
         factor = norm.weight / torch.sqrt(norm.running_var + norm.eps)  # pyright: ignore
-        made.weight.copy_(conv.weight * factor.view(-1, 1, 1, 1))
-        before: Any = 0.0 if conv.bias is None else conv.bias
+        both.weight.copy_(conv.weight * factor.view(-1, 1, 1, 1))
+        bias: Any = 0.0 if conv.bias is None else conv.bias
         mean: Any = norm.running_mean
-        made.bias.copy_((before - mean) * factor + norm.bias)  # pyright: ignore
-    return made
+        both.bias.copy_((bias - mean) * factor + norm.bias)  # pyright: ignore
+    return both
 
 
 def inverted_residual(
     number: int, parts: list[tuple[str, nn.Conv2d, nn.BatchNorm2d]], added: bool, *, same: bool = False
 ) -> Iterator[tuple[str, nn.Module]]:
-    """The layers of one inverted residual block (Sandler 2018, fig. 4); its last one is linear."""
+    """The layers of one inverted residual block (Sandler 2018, fig. 4), of which the last is linear."""
     for index, (name, conv, norm) in enumerate(parts):
         last = name == "block"
-        layer = Layer(
-            folded(conv, norm), "" if last else "relu6", opens=added and index == 0, adds=added and last, same=same
-        )
-        yield f"{name}{number}", layer
+        activation = "" if last else "relu6"
+        opens, adds = added and index == 0, added and last
+        yield f"{name}{number}", Layer(folded(conv, norm), activation, opens=opens, adds=adds, same=same)

@@ -24,7 +24,7 @@ WEIGHTS = Path(__file__).parent
 
 
 class DigitNetwork(nn.Module):
-    """Reads digits (N, 1, 28, 28) in [-1, 1], white on black as in MNIST; 158,000 parameters.
+    """Classifies digits (N, 1, 28, 28) in [-1, 1], white on black as in MNIST; 158,000 parameters.
 
     Its 64 features are linear in the last hidden layer (no ReLU after it, so that they are near to Gaussian), and
     scaled so that over the training digits they have mean 0 and a total variance of 64.
@@ -43,7 +43,7 @@ class DigitNetwork(nn.Module):
         self.read = nn.Linear(64, 10)
 
     def features(self, x: Tensor) -> Tensor:
-        """(N, 64)"""
+        """Features (N, 64) of digits (N, 1, 28, 28)."""
         return self.embed(self.trunk(x))
 
     def logits(self, x: Tensor) -> Tensor:
@@ -51,7 +51,7 @@ class DigitNetwork(nn.Module):
         return self.read(self.features(x))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Features and logits at the price of one."""
+        """Features (N, 64) and logits (N, 10) in one pass."""
         features = self.features(x)
         return features, self.read(features)
 
@@ -82,7 +82,7 @@ def digit_network_card() -> dict[str, str | int | float]:
 
 
 def chain(state: State | None) -> Iterator[tuple[str, nn.Module]]:
-    """The layers of its trunk by name."""
+    """The layers of the trunk by name."""
     network = DigitNetwork()
     if state is not None:
         network.load_state_dict(state)

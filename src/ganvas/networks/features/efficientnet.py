@@ -26,7 +26,7 @@ Normed = tuple[nn.Conv2d, nn.BatchNorm2d]
 
 
 def chain(state: State | None) -> Iterator[tuple[str, nn.Module]]:
-    """Its layers by name. Keys of the state: _conv_stem, _blocks.{i}._expand_conv ..."""
+    """The layers by name. Keys of the state: _conv_stem, _blocks.{i}._expand_conv ..."""
     stem = _pair(state, "_conv_stem", "_bn0", nn.Conv2d(3, 32, 3, 2, bias=False))
     yield "stem", Layer(folded(*stem), "relu6", same=True)
     number, channels = 0, 32
@@ -34,9 +34,9 @@ def chain(state: State | None) -> Iterator[tuple[str, nn.Module]]:
         for repeat in range(repeats):
             stride = first_stride if repeat == 0 else 1
             place, hidden = f"_blocks.{number}.", channels * expansion
-            widen = nn.Conv2d(channels, hidden, 1, bias=False) if expansion > 1 else None
             parts = []
-            if widen is not None:
+            if expansion > 1:
+                widen = nn.Conv2d(channels, hidden, 1, bias=False)
                 parts.append(("expand", *_pair(state, place + "_expand_conv", place + "_bn0", widen)))
             depthwise = nn.Conv2d(hidden, hidden, kernel, stride, groups=hidden, bias=False)
             parts.append(("depthwise", *_pair(state, place + "_depthwise_conv", place + "_bn1", depthwise)))

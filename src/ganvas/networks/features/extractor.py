@@ -1,4 +1,4 @@
-"""Opening feature networks by name, and FeatureExtractor, which is how methods and measures hold one."""
+"""Opening feature networks by name, and FeatureExtractor, by which methods and metrics use one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ganvas.networks.features.weights import State, choices, find_weights, netwo
 from ganvas.networks.resample import enlarged
 
 DISC_SIZE = (
-    96  # pixels that a discriminator's small images are enlarged to at most: deep layers would have hardly any places
+    96  # pixels that small images are enlarged to for a discriminator, or deep layers would have hardly any positions
 )
 
 
@@ -43,7 +43,9 @@ class FeatureExtractor:
         self.layers, self.enlarge_to = tuple(layers), enlarge_to
         if isinstance(network, str):
             network = _open_or_advise(network, self.layers, otherwise)
-        self.network = network if device is None else network.to(device)
+        if device is not None:
+            network = network.to(device)
+        self.network = network
 
     @property
     def name(self) -> str:
@@ -61,7 +63,9 @@ class FeatureExtractor:
         if times > 1:
             with torch.autocast(x.device.type, enabled=False):  # bfloat16 has too few digits for a colour
                 x = enlarged(x.float(), times)
-        return self.network(x, self.layers if layers is None else layers)
+        if layers is None:
+            layers = self.layers
+        return self.network(x, layers)
 
     def maps(self, x: Tensor) -> list[Tensor]:
         """One (N, K, h, w) per layer, in the network's order."""
@@ -90,7 +94,8 @@ def open_network(
     "auto": see `choose_network`. `path` names a weights file: its keys must be the network's own, its SHA-256 may be any. `pool`
     (max or average) is VGG's. GanvasError where no weights are found: it says what to do.
     """
-    name = choose_network(download) if name == "auto" else name
+    if name == "auto":
+        name = choose_network(download)
     weights = find_entry(name).weights
     if weights is None:
         state, sha256 = digits.digit_network().state_dict(), str(digits.digit_network_card()["sha256"])
@@ -100,7 +105,9 @@ def open_network(
     else:
         state, sha256 = read_weights(_find(name, weights, download), weights), weights.sha256
     network = build_network(name, pool=pool, state=state, sha256=sha256)
-    return network if wanted is None else network.cut(wanted)
+    if wanted is None:
+        return network
+    return network.cut(wanted)
 
 
 def build_network(name: str, *, pool: str = "max", state: State | None = None, sha256: str = "") -> FeatureNetwork:
@@ -151,7 +158,9 @@ def _find(name: str, weights: WeightsFile, download: bool) -> Path:
         return find_weights(weights, download=download)
     except GanvasError as error:
         others = [other for other in networks_at_hand() if other != name]
-        ready = f" Ready on this machine: {', '.join(others)}." if others else ""
+        ready = ""
+        if others:
+            ready = f" Ready on this machine: {', '.join(others)}."
         raise GanvasError(f"{str(error).rstrip('.')}.{ready}") from None
 
 
@@ -170,6 +179,8 @@ def _other_networks() -> str:
     entries = [(name, entry.weights) for name, entry in CATALOG.items()]
     for name, weights in sorted(entries, key=lambda pair: pair[1] is not None and not pair[1].urls):
         if weights is not None and weights is not MOBILENET:
-            remark = f" ({weights.remark})" if weights.remark else ""
-            ways.append(f"{name}{remark}: {choices(weights)}")
+            title = name
+            if weights.remark:
+                title = f"{name} ({weights.remark})"
+            ways.append(f"{title}: {choices(weights)}")
     return "; ".join(ways)

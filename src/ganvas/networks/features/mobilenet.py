@@ -75,13 +75,18 @@ class _InvertedResidual(nn.Module):
     def __init__(self, inputs: int, outputs: int, stride: int, expansion: int) -> None:
         super().__init__()
         hidden = inputs * expansion
-        widen = [_normed(inputs, hidden, kernel=1)] if expansion != 1 else []
-        filtered = _normed(hidden, hidden, kernel=3, stride=stride, groups=hidden)
-        self.conv = nn.Sequential(*widen, filtered, nn.Conv2d(hidden, outputs, 1, bias=False), nn.BatchNorm2d(outputs))
+        layers: list[nn.Module] = []
+        if expansion != 1:
+            layers.append(_normed(inputs, hidden, kernel=1))
+        layers.append(_normed(hidden, hidden, kernel=3, stride=stride, groups=hidden))
+        layers += [nn.Conv2d(hidden, outputs, 1, bias=False), nn.BatchNorm2d(outputs)]
+        self.conv = nn.Sequential(*layers)
         self.added = stride == 1 and inputs == outputs
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.conv(x) if self.added else self.conv(x)
+        if self.added:
+            return x + self.conv(x)
+        return self.conv(x)
 
 
 def mobilenet_v2(path: Path | str | None = None, *, download: bool = True) -> MobileNetV2:
@@ -115,7 +120,7 @@ def find_mobilenet_weights(path: Path | str | None = None, *, download: bool = T
 
 
 def chain(state: State | None) -> Iterator[tuple[str, nn.Module]]:
-    """Its layers by name, without the last convolution and the classifier."""
+    """The layers by name, without the last convolution and the classifier."""
     network = MobileNetV2()
     if state is not None:
         network.load_state_dict(_our_keys(state))
@@ -123,7 +128,9 @@ def chain(state: State | None) -> Iterator[tuple[str, nn.Module]]:
     yield "stem", Layer(folded(*_pair(stem)), "relu6")
     for number, block in enumerate(blocks, 1):
         *inner, project, norm = block.conv  # pyright: ignore
-        parts = [("expand", *_pair(inner[0]))] if len(inner) == 2 else []
+        parts = []
+        if len(inner) == 2:
+            parts.append(("expand", *_pair(inner[0])))
         parts += [("depthwise", *_pair(inner[-1])), ("block", project, norm)]
         yield from inverted_residual(number, parts, bool(block.added))  # pyright: ignore[reportArgumentType]
 

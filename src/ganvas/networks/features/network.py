@@ -54,39 +54,44 @@ class FeatureNetwork(nn.Module):
             return self.by_autograd(x, wanted)
         walk = self.walk(wanted)
         names = [name for name, _ in walk.layers if name in walk.wanted]
-        features: Any = Walked.apply(self.prepare(x), walk)
-        return {name: self.by_image(y, len(x)) for name, y in zip(names, features, strict=True)}
+        outputs: Any = Walked.apply(self.prepare(x), walk)
+        features: Features = {}
+        for name, y in zip(names, outputs, strict=True):
+            features[name] = self.by_image(y, len(x))
+        return features
 
     def by_autograd(self, x: Tensor, wanted: Iterable[str]) -> Features:
-        """The same, layer by layer: where autocast chooses the precision of each, and to check against."""
-        left, found, kept = set(wanted), {}, None
+        """`forward` by autograd, layer by layer: for autocast, which chooses the precision of each, and to check against."""
+        left = set(wanted)
         self.check(left)
+        features: Features = {}
+        shortcut = None  # the input of the residual block
         y = self.prepare(x)
         for name, layer in self.layers.items():
             before, y = y, layer(y)
             if layer.opens:
-                kept = before
-            if layer.adds and kept is not None:
-                y = y + kept
+                shortcut = before
+            if layer.adds and shortcut is not None:
+                y = y + shortcut
             if name in left:
                 left.remove(name)
-                found[name] = self.by_image(y, len(x))
+                features[name] = self.by_image(y, len(x))
             if not left:
                 break
-        return found
+        return features
 
     def prepare(self, x: Tensor) -> Tensor:
-        """RGB as the network was trained on, in the precision of its weights."""
+        """x (N, C, H, W) in [-1, 1] as normalised RGB, (N, 3, H, W), in the precision of the weights."""
         weight = next(self.parameters())
         x = torch.addcmul(self.shift, as_rgb(x.float()), self.scale)
         return x.to(weight.dtype, memory_format=torch.channels_last)
 
     def by_image(self, y: Tensor, count: int) -> Tensor:
-        """A layer's features (count, C, H, W) of `count` images, from what the chain computed there."""
+        """A layer's features (count, C, H, W) of `count` images, from the chain's output there."""
         return y
 
     def walk(self, wanted: Iterable[str]) -> Walk:
-        """A pass that keeps little, from what `prepare` gives, and its way back; `by_image` is left to the caller."""
+        """A pass that keeps little, from the output of `prepare`, and its backward pass; the caller applies `by_image`."""
         wanted = list(wanted)
         self.check(wanted)
         return Walk(self.layers.items(), wanted)
@@ -105,24 +110,24 @@ class FeatureNetwork(nn.Module):
             return self(torch.zeros(1, inputs, 16, 16, device=self.scale.device), [layer])[layer].shape[1]
 
     def field(self, wanted: Iterable[str]) -> tuple[int, int]:
-        """(stride, reach) of the deepest of the layers: its pixels are `stride` apart in the image, and what a pixel of it
-        sees ends `reach` pixels from its own place at most."""
-        left, stride, reach = set(wanted), 1, 0
+        """(stride, radius) of the receptive field of the deepest of the layers: its pixels are `stride` apart in the image, and
+        each depends on pixels at most `radius` from its own position."""
+        left, stride, radius = set(wanted), 1, 0
         for name, layer in self.layers.items():
-            reach += stride * int(layer.reach)  # pyright: ignore[reportArgumentType]
+            radius += stride * int(layer.radius)  # pyright: ignore[reportArgumentType]
             stride *= int(layer.stride)  # pyright: ignore[reportArgumentType]
             left.discard(name)
             if not left:
                 break
-        return stride, reach + stride
+        return stride, radius + stride
 
     def up_to(self, layer: str, wanted: Iterable[str]) -> list[str]:
-        """Of the layers `wanted`, in the network's order, those that come no later than `layer`, and it."""
+        """The layers `wanted` up to `layer`, and `layer` itself, in the network's order."""
         names = list(self.layers)
         return [name for name in names[: names.index(layer) + 1] if name in {*wanted, layer}]
 
     def cut(self, wanted: Iterable[str]) -> FeatureNetwork:
-        """Forgets the layers that none of `wanted` needs. Returns itself."""
+        """Drops the layers that none of `wanted` needs. Returns itself."""
         left = set(wanted)
         self.check(left)
         kept = {}
@@ -136,7 +141,7 @@ class FeatureNetwork(nn.Module):
 
 def as_rgb(x: Tensor) -> Tensor:
     """(N, C, H, W) as three channels: grey three times; of two channels the first is red, the second green and blue; of more than
-    three, red is the mean of the channels 0, 3, 6 ..., green that of 1, 4 ..., blue that of 2, 5 ... Every channel is seen."""
+    three, red is the mean of the channels 0, 3, 6 ..., green that of 1, 4 ..., blue that of 2, 5 ... Every channel counts."""
     channels = x.shape[1]
     if channels == 3:
         return x
@@ -148,7 +153,7 @@ def as_rgb(x: Tensor) -> Tensor:
 
 
 class ChannelByChannel(FeatureNetwork):
-    """A network for grey images that looks at each channel by itself; features of all channels stand behind each other."""
+    """A network for grey images that is applied to each channel; the features of all channels are concatenated."""
 
     def prepare(self, x: Tensor) -> Tensor:
         return x.reshape(-1, 1, *x.shape[2:]).to(next(self.parameters()).dtype)

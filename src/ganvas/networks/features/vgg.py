@@ -28,31 +28,40 @@ def chain(depths: tuple[int, ...], state: State | None, pool: str) -> Iterator[t
     """Layers by name. Keys of the state as in torchvision's vgg16 and vgg19: features.{i}."""
     index = 0
     for name, layer in trunk(depths, pool):
-        if isinstance(layer, Layer) and state is not None:
-            layer.conv.load_state_dict(under(f"features.{index}.", state))
-        index += 2 if isinstance(layer, Layer) else 1
+        entries = 1  # of the state: a pool, or a convolution and ReLU
+        if isinstance(layer, Layer):
+            entries = 2
+            if state is not None:
+                layer.conv.load_state_dict(under(f"features.{index}.", state))
+        index += entries
         yield name, layer
 
 
 def chain_with_norm(state: State | None, pool: str) -> Iterator[tuple[str, nn.Module]]:
     """VGG-16 with batch norm, to relu5_2. Keys of the state as in CRAFT's, where the indices of torchvision's vgg16_bn are in
     slices: module.basenet.slice{1..4}.{i}."""
-    plain = {} if state is None else {_unsliced(key): value for key, value in state.items()}
+    plain: State = {}
+    for key, value in (state or {}).items():
+        plain[_unsliced(key)] = value
     index = 0
     for name, layer in trunk(VGG16_DEPTHS, pool):
         if name == "relu5_3":
             return
-        if isinstance(layer, Layer) and state is not None:
-            norm = nn.BatchNorm2d(layer.conv.out_channels)
-            layer.conv.load_state_dict(under(f"features.{index}.", plain))
-            norm.load_state_dict(under(f"features.{index + 1}.", plain))
-            layer.conv = folded(layer.conv, norm)
-        index += 3 if isinstance(layer, Layer) else 1
+        entries = 1  # of the state: a pool, or a convolution, batch norm and ReLU
+        if isinstance(layer, Layer):
+            entries = 3
+            if state is not None:
+                norm = nn.BatchNorm2d(layer.conv.out_channels)
+                layer.conv.load_state_dict(under(f"features.{index}.", plain))
+                norm.load_state_dict(under(f"features.{index + 1}.", plain))
+                layer.conv = folded(layer.conv, norm)
+        index += entries
         yield name, layer
 
 
 def _unsliced(key: str) -> str:
     """module.basenet.slice2.14.weight as features.14.weight; slice5 and the rest are no part of VGG."""
     parts = key.split(".")
-    ours = parts[:2] == ["module", "basenet"] and parts[2] in ("slice1", "slice2", "slice3", "slice4")
-    return ".".join(["features", *parts[3:]]) if ours else key
+    if parts[:2] == ["module", "basenet"] and parts[2] in ("slice1", "slice2", "slice3", "slice4"):
+        return ".".join(["features", *parts[3:]])
+    return key

@@ -1,4 +1,4 @@
-"""Weights that others trained: where a file of them may lie, how it is checked and read, and what to do where there is none.
+"""Pretrained weights: where their files are looked for, how they are checked and read, and what to do where there are none.
 
 Looked for, in this order: a path given by the user; the folder $GANVAS_WEIGHTS; our cache and that of torch.hub; an installed
 package that carries the file (found by its metadata, never imported); download. What counts is the SHA-256.
@@ -41,12 +41,12 @@ def find_weights(weights: WeightsFile, path: Path | str | None = None, *, downlo
 
 
 def has_weights(weights: WeightsFile) -> bool:
-    """Whether the file lies on this machine."""
+    """Whether the file is on this machine."""
     return next(stored_weights(weights), None) is not None
 
 
 def stored_weights(weights: WeightsFile) -> Iterator[Path]:
-    """Every place on this machine where the file lies whole."""
+    """Every path on this machine that holds the intact file."""
     folders = [cache_folder() / "weights", Path(torch.hub.get_dir()) / "checkpoints"]
     own = os.environ.get("GANVAS_WEIGHTS")
     if own:
@@ -97,13 +97,14 @@ def choices(weights: WeightsFile) -> str:
 def _checked(weights: WeightsFile, path: Path) -> Path:
     """The file that the user named, or that of the folder that the user named."""
     path = path.expanduser()
-    path = path / weights.name if path.is_dir() else path
+    if path.is_dir():
+        path = path / weights.name
     if not path.is_file():
         raise GanvasError(f"there are no {weights.title} weights at {path}: name the file {weights.name} or its folder")
     if not is_intact(path, weights.remote):
-        again = (
-            f"; get it again from {weights.urls[0]}" if weights.urls else f"; {weights.install} brings the right one"
-        )
+        again = f"; {weights.install} brings the right one"
+        if weights.urls:
+            again = f"; get it again from {weights.urls[0]}"
         raise GanvasError(
             f"{path} is not {weights.maker}'s {weights.name} (its SHA-256 should be {weights.sha256}): "
             f"it may be cut short, or of another version{again}"

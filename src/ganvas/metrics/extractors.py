@@ -1,4 +1,4 @@
-"""Readers: from images uint8 (N, H, W, C) of any shape to features (N, D), by one of the feature networks."""
+"""Features (N, D) of images uint8 (N, H, W, C) of any shape, by one of the feature networks: what distances of sets compare."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ Progress = Callable[[str, int, int], None]  # (what is being done, images done, 
 
 
 @dataclasses.dataclass(frozen=True)
-class Reader:
-    """A feature network and how it is shown images.
+class Extractor:
+    """A feature network and how images are prepared for it.
 
-    `key` tells apart all that changes the features (weights and preparation). `limit` is how many real images
-    are read at most, by the network's price. `note` is what a reader of the figures should know.
+    `key` names all that changes the features (weights and preparation). `limit` is the maximum number of real images, by the
+    network's cost. `note` is what a reader of the figures should know.
     """
 
     name: str
@@ -51,13 +51,13 @@ class Reader:
     note: str = ""
 
 
-def read(reader: Reader, images: np.ndarray, what: str, progress: Progress | None = None) -> Tensor:
+def extract(extractor: Extractor, images: np.ndarray, what: str, progress: Progress | None = None) -> Tensor:
     """Features (N, D) float32 of images uint8 (N, H, W, C), a batch at a time."""
     parts = []
-    for start in range(0, len(images), reader.batch):
-        parts.append(reader.features(images[start : start + reader.batch]))
+    for start in range(0, len(images), extractor.batch):
+        parts.append(extractor.features(images[start : start + extractor.batch]))
         if progress:
-            progress(f"features of {what}", min(len(images), start + reader.batch), len(images))
+            progress(f"features of {what}", min(len(images), start + extractor.batch), len(images))
     return torch.cat(parts)
 
 
@@ -69,18 +69,18 @@ def check_choice(features: str) -> None:
         )
 
 
-def choose_reader(features: str, shape: tuple[int, int, int], reads_numerals: bool) -> Reader:
-    """The reader for images of `shape` (H, W, C) under the choice `features`.
+def choose_extractor(features: str, shape: tuple[int, int, int], reads_numerals: bool) -> Extractor:
+    """The extractor for images of `shape` (H, W, C) under the choice `features`.
 
     "auto": the digit network where it reads the data's own labels; else MobileNetV2 if its weights lie on this
     machine and the images are grey or RGB; else the digit network all the same, with a note.
     """
     channels = shape[2]
     if features == "mobilenet_v2":
-        return _mobilenet_reader(shape)
+        return _mobilenet_extractor(shape)
     if features == "auto" and not reads_numerals and channels in (1, 3) and has_mobilenet_weights():
-        return _mobilenet_reader(shape)
-    return _digit_reader(channels, reads_numerals)
+        return _mobilenet_extractor(shape)
+    return _digit_extractor(channels, reads_numerals)
 
 
 def numerals(images: np.ndarray, per_image: int) -> Tensor:
@@ -94,11 +94,11 @@ def numerals(images: np.ndarray, per_image: int) -> Tensor:
     return torch.cat(parts)
 
 
-def _digit_reader(channels: int, reads_numerals: bool) -> Reader:
+def _digit_extractor(channels: int, reads_numerals: bool) -> Extractor:
     sha256 = str(digit_network_card()["sha256"])
     way = "channels" if channels <= 4 else "grey"
     note = "" if reads_numerals else WEAK
-    return Reader("digits", f"digits {sha256} {way}", 50_000, _digit_features, _numerals_of_features, note=note)
+    return Extractor("digits", f"digits {sha256} {way}", 50_000, _digit_features, _numerals_of_features, note=note)
 
 
 @torch.inference_mode()
@@ -130,7 +130,7 @@ def _digit_input(images: np.ndarray) -> Tensor:
     return x * 2 - 1
 
 
-def _mobilenet_reader(shape: tuple[int, int, int]) -> Reader:
+def _mobilenet_extractor(shape: tuple[int, int, int]) -> Extractor:
     if shape[2] not in (1, 3):
         raise DataError(
             f"MobileNetV2 looks at grey or RGB images, and these have {shape[2]} channels: "
@@ -144,7 +144,7 @@ def _mobilenet_reader(shape: tuple[int, int, int]) -> Reader:
         x = _planar(images).expand(-1, 3, -1, -1)
         return network.features(MobileNetV2.prepare(x, size).contiguous(memory_format=torch.channels_last))
 
-    return Reader("mobilenet_v2", f"mobilenet_v2 {MOBILENET.sha256} {size}", 10_000, features, batch=32)
+    return Extractor("mobilenet_v2", f"mobilenet_v2 {MOBILENET.sha256} {size}", 10_000, features, batch=32)
 
 
 @functools.lru_cache(maxsize=1)

@@ -18,18 +18,15 @@ class ClassConditional(Method):
     """Classes that the networks are conditioned on; 0 where they are not (see `learn_classes`)."""
 
     def learn_classes(self, spec: DataSpec) -> int:
-        """To be called by `build` where the networks are conditioned on classes: notes them, and returns how many there are."""
+        """For `build`, where the networks are conditioned on classes: sets `classes` and returns it. DataError without labels."""
         if not spec.classes:
             raise DataError(
                 f"{self.name} learns by class here, and {spec.name} has no labels: put the {spec.unit} of each class into"
                 " a sub-folder of its own, or `labels` into the .npz"
             )
-        counts = torch.tensor(spec.class_counts or [1] * len(spec.classes), dtype=torch.float32)
-        used = [
-            name
-            for name, count in zip(spec.classes, spec.class_counts or [1] * len(spec.classes), strict=True)
-            if count
-        ]
+        class_counts = spec.class_counts or [1] * len(spec.classes)
+        counts = torch.tensor(class_counts, dtype=torch.float32)
+        used = [name for name, count in zip(spec.classes, class_counts, strict=True) if count]
         if len(used) < 2:
             raise DataError(
                 f"{self.name} learns by class here, and all {spec.unit} of {spec.name} are of one class ({used[0]}):"
@@ -41,7 +38,7 @@ class ClassConditional(Method):
         return self.classes
 
     def labels(self, seeds: Iterable[int]) -> Tensor | None:
-        """A class a seed, as often as in the data; None where the networks are not conditioned on classes."""
+        """One class per seed, (n,) int64, as often as in the data; None where the networks are not conditioned on classes."""
         if not self.classes:
             return None
         # Other random numbers than the latent's of the same seed, or the class would follow from z.
@@ -49,7 +46,7 @@ class ClassConditional(Method):
         return self.class_of(torch.stack(draws))
 
     def class_of(self, uniform: Tensor) -> Tensor:
-        """A class for each number in [0, 1), as often as in the data, int64."""
+        """A class (n,) int64 for each number (n,) in [0, 1), as often as in the data."""
         cuts = self.class_share.to(uniform.device).cumsum(0)[:-1].contiguous()
         return torch.searchsorted(cuts, uniform.contiguous(), right=True)
 

@@ -103,10 +103,12 @@ def test_times_from_the_middle() -> None:
 def test_labels_are_left_away_for_a_share_of_the_images() -> None:
     label = torch.arange(1000) % 2
     for share, low, high in ((0.0, 0, 0), (0.1, 60, 140), (1.0, 1000, 1000)):
-        told = built(conditional=True, label_dropout=share).told(Batch(torch.zeros(1000, 1, 1, 1), label))
-        assert told is not None and low <= int((told == 2).sum()) <= high
-        assert torch.equal(told[told < 2], label[told < 2])
-    assert built().told(Batch(torch.zeros(1000, 1, 1, 1), label)) is None
+        labels = built(conditional=True, label_dropout=share).labels_with_dropout(
+            Batch(torch.zeros(1000, 1, 1, 1), label)
+        )
+        assert labels is not None and low <= int((labels == 2).sum()) <= high
+        assert torch.equal(labels[labels < 2], label[labels < 2])
+    assert built().labels_with_dropout(Batch(torch.zeros(1000, 1, 1, 1), label)) is None
 
 
 def test_guidance_goes_from_all_images_to_the_class_and_beyond() -> None:

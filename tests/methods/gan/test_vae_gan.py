@@ -108,7 +108,7 @@ def test_d_tells_the_real_from_reconstructions_and_from_samples() -> None:
     expected = (softplus(-logits[0]) + softplus(logits[1]) + softplus(logits[2])).mean()
     report = method.discriminator_loss(batch)
     assert_close(report["loss"], expected)
-    assert_close(report["again"], logits[2].mean())
+    assert_close(report["reconstructed"], logits[2].mean())
 
 
 def test_it_encodes_and_g_turns_codes_back() -> None:

@@ -84,7 +84,7 @@ def test_the_relativistic_game_by_hand() -> None:
     batch = batch_of(0.3, 0.6)
     assert_close(method.generator_loss(batch)["loss"], torch.tensor(np.log(2)).float())
     assert_close(method.discriminator_loss(batch)["loss"], torch.tensor(np.log(2)).float())
-    with_logits = method.fooling(batch, torch.full((4, 1, 2, 2), 1.7))
+    with_logits = method.adversarial_loss(batch, torch.full((4, 1, 2, 2), 1.7))
     assert_close(with_logits.mean(), torch.tensor(np.log1p(np.exp(-1))).float())
     method.D = Threefold()
     # 2 channels of 28 x 28, each value in one of 4 patches' sums: 9 * 1568 / 4, times 4 steps * 0.5 / 2.
@@ -92,7 +92,7 @@ def test_the_relativistic_game_by_hand() -> None:
     assert_close(method.penalty_loss(batch)["r1"], torch.tensor(9.0 * 1568 / 4))
 
 
-def test_pairs_are_moved_alike_and_kept_for_the_step() -> None:
+def test_pairs_are_shifts_alike_and_kept_for_the_step() -> None:
     method = Pix2Pix(shift=3)
     method.G, method.D = cast(object, Plus(0.0)), Sure(0.0)  # pyright: ignore
     real = torch.rand(16, 1, 12, 12)
@@ -272,9 +272,9 @@ def test_the_pool_fills_and_then_swaps() -> None:
         before = method.pool_a.clone()
         fake = torch.full((3, 1, 28, 28), value)
         batch.memo("translated", lambda fake=fake: (fake, None, fake, None))
-        shown = method.shown_fakes(batch)[0].images
+        shown = method.fakes(batch)[0].images
         assert torch.equal(method.pool_a, before), "the loss moves nothing"
-        method.keep_fakes({}, batch)
+        method.store_fakes({}, batch)
         for row in range(3):
             seen = round(float(shown[row].mean()), 2)
             if step < 2 or abs(seen - value) < 0.006:

@@ -1,4 +1,4 @@
-"""What autoencoders share: AdamW on all networks together, with one fall of the learning rate."""
+"""What autoencoders share: AdamW on all networks together, with one decay of the learning rate."""
 
 from __future__ import annotations
 

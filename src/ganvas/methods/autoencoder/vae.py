@@ -1,21 +1,21 @@
 """VAE: variational autoencoder (Kingma and Welling 2013, arXiv:1312.6114; Rezende 2014, arXiv:1401.4082).
 
-Idea: explain each image by a latent z with prior N(0, 1). What z made x is not computable, so an encoder guesses it,
-q(z | x) = N(mu, sigma^2), and guess and decoder are trained together on a lower bound of log p(x) (eq. 3):
+Idea: each image x is generated from a latent z with prior N(0, 1). The posterior p(z | x) cannot be computed, so an encoder
+approximates it by q(z | x) = N(mu, sigma^2), and both are trained together on a lower bound of log p(x) (eq. 3):
 
     log p(x) >= E_q log p(x | z) - KL(q(z | x) || p(z))
 
-z = mu + sigma * noise lets the gradient through (eq. 10). `pixels` is what the decoder says of a pixel: the probability of a 1
-(bernoulli), a normal around its grey with one learned width a channel, or a mixture of logistics; the last two give the 256
-levels of a pixel probabilities that sum to 1. An image that is shown is the decoder's mean, not a draw.
+With z = mu + sigma * noise the bound is differentiable (eq. 10). `pixels` is the decoder's distribution of a pixel: the
+probability of a 1 (bernoulli), a normal with one learned standard deviation per channel, or a mixture of logistics; the
+probabilities of the 256 levels sum to 1 in the last two. Generated images are the decoder's mean, not a sample.
 
-The KL term can rise from 0 over the first steps (`kl_warmup`; Sonderby 2016, arXiv:1602.02282), be weighed by `beta` (Higgins
-2017), or cost nothing below `free_bits` a latent number (Kingma 2016, arXiv:1606.04934, eq. 15): all against latents that nobody
-uses. The bound that is reported is always the plain one; with k draws of z it is Burda's (2015, arXiv:1509.00519, eq. 8).
+The KL term can rise from 0 over the first steps (`kl_warmup`; Sonderby 2016, arXiv:1602.02282), be weighted by `beta` (Higgins
+2017), or be free below `free_bits` per latent dimension (Kingma 2016, arXiv:1606.04934, eq. 15): all against unused latent
+dimensions. The reported bound is always the plain one; with k samples of z it is that of Burda (2015, arXiv:1509.00519, eq. 8).
 
-Bernoulli pixels are made for images of two values. `binarise` makes them: by threshold at the middle grey, or stochastically, 1
-with the probability of the grey, anew at each step and, for measuring, once by a fixed seed. With none the grey itself is the
-target, whose bound holds for the mean over stochastic binarisations.
+Bernoulli pixels are for images of two values. `binarise` makes them: by a threshold at the middle grey, or stochastically, 1 with
+the probability of the grey, in each step and, for measuring, once by a fixed seed. With none the grey itself is the target, whose
+bound holds for the mean over stochastic binarisations.
 
 Departs from the paper: Adam; strided convolutions in place of one hidden layer (preset `paper` has that); one draw of z.
 """
@@ -47,7 +47,7 @@ from ganvas.networks.strided import StridedDiscriminator, StridedGenerator
 from ganvas.networks.variational import GaussianEncoder, MLPDecoder, SharedSigma
 from ganvas.registry import preset
 
-AT_ONCE = 2**22  # numbers that the decoder gives in one pass of the importance-weighted bound
+AT_ONCE = 2**22  # outputs of the decoder in one pass of the importance-weighted bound
 NOTES = {
     "stochastic": "images binarised stochastically: 1 with the probability of the grey, once, by a fixed seed",
     "threshold": "images binarised at the middle grey",
@@ -104,14 +104,13 @@ class VAE(Autoencoder, Samples, Encodes, HasLikelihood):
         self.shape = spec.shape
         widths = self.widths
         channels, height, width = spec.shape
-        outputs = mixture_outputs(channels, self.components) if self.pixels == "logistic_mixture" else channels
-        made = (outputs, height, width)
+        decoded = (self.outputs_per_pixel(), height, width)
         if self.network == "strided":
             self.E = GaussianEncoder(StridedDiscriminator(spec.shape, widths, outputs=2 * self.z_dim))
-            G = StridedGenerator(self.z_dim, made, widths)
+            G = StridedGenerator(self.z_dim, decoded, widths)
         else:
             self.E = GaussianEncoder(MLPDiscriminator(spec.shape, widths[::-1], "relu", outputs=2 * self.z_dim))
-            G = MLPDecoder(self.z_dim, widths, made)
+            G = MLPDecoder(self.z_dim, widths, decoded)
         self.G: nn.Module = SharedSigma(G, channels) if self.pixels == "gaussian" else G
 
     def optimizers(self) -> dict[str, Optimizer]:
@@ -127,16 +126,15 @@ class VAE(Autoencoder, Samples, Encodes, HasLikelihood):
         mu, logvar = self.E(x)
         z = mu + (logvar / 2).exp() * batch.normal(self.z_dim)
         reconstruction = -self.log_likelihood(x, self.G(z).float()).mean()
-        each = (
-            normal_kl(mu.reshape(-1, 1), logvar.reshape(-1, 1)).view_as(mu).mean(0)
-        )  # (z_dim,), a mean over the batch
-        kl, weight = each.sum(), self.beta * self.warmed()
-        loss = reconstruction + weight * each.clamp_min(self.free_bits).sum()
+        # Of each latent dimension, a mean over the batch, (z_dim,).
+        kl_per_dim = normal_kl(mu.reshape(-1, 1), logvar.reshape(-1, 1)).view_as(mu).mean(0)
+        kl, weight = kl_per_dim.sum(), self.beta * self.warmed()
+        loss = reconstruction + weight * kl_per_dim.clamp_min(self.free_bits).sum()
         parts = {"reconstruction": reconstruction.detach(), "kl": kl.detach()}
         return {"loss": loss, "bound": (reconstruction + kl).detach(), **parts}
 
     def warmed(self) -> Tensor:
-        """The share of its weight that the KL term has by now, ()."""
+        """The factor on the KL term during the warm-up, from 0 to 1, ()."""
         if not self.kl_warmup:
             return torch.ones_like(self.kl_steps)
         return (self.kl_steps / self.kl_warmup).clamp_max(1)
@@ -152,43 +150,44 @@ class VAE(Autoencoder, Samples, Encodes, HasLikelihood):
     # --- images before they are encoded ---------------------------------------------------------------------------------
 
     def moved(self, batch: Batch) -> Tensor:
-        """The real images (N, C, H, W), some of them moved by whole pixels, their border repeated (`shift`)."""
+        """The real images (N, C, H, W), some of them shifted by integer numbers of pixels, with repeated borders (`shift`)."""
         if not self.shift:
             return batch.real
-        by = batch.integers(2 * self.shift + 1, 2) - self.shift
-        by = by * (batch.uniform(1) < self.shift_share)
-        return shifted(batch.real, by)
+        offsets = batch.integers(2 * self.shift + 1, 2) - self.shift
+        offsets = offsets * (batch.uniform(1) < self.shift_share)
+        return shifted(batch.real, offsets)
 
     def binarised(self, images: Tensor, draw: Callable[[], Tensor]) -> Tensor:
-        """Images as the decoder is asked for them: of -1 and 1 where `binarise` is set. `draw` gives uniform numbers."""
+        """The targets of the decoder: of -1 and 1 where `binarise` is set. `draw` gives uniform numbers (N, C, H, W)."""
         if self.binarise == "none":
             return images
-        bound = 0.0 if self.binarise == "threshold" else 2 * draw().to(images.device) - 1
-        return torch.where(images > bound, 1.0, -1.0)
+        if self.binarise == "threshold":
+            return torch.where(images > 0, 1.0, -1.0)
+        return torch.where(images > 2 * draw().to(images.device) - 1, 1.0, -1.0)
 
-    # --- what the decoder says of a pixel -----------------------------------------------------------------------------------
+    # --- the decoder's distribution of a pixel ------------------------------------------------------------------------------
 
-    def log_likelihood(self, x: Tensor, said: Tensor) -> Tensor:
-        """log p(x | z), (N,), of x (N, C, H, W) in [-1, 1] by what the decoder said, (N, P, H, W) float32."""
+    def log_likelihood(self, x: Tensor, parameters: Tensor) -> Tensor:
+        """log p(x | z), (N,), of x (N, C, H, W) in [-1, 1], given the decoder's output `parameters` (N, P, H, W) float32."""
         if self.pixels == "bernoulli":
-            return bernoulli_log_likelihood((x + 1) / 2, said)
+            return bernoulli_log_likelihood((x + 1) / 2, parameters)
         if self.pixels == "gaussian":
-            mu, log_sigma = said.chunk(2, 1)
+            mu, log_sigma = parameters.chunk(2, 1)
             return discretised_normal_log_likelihood(x, mu, log_sigma)
-        return logistic_mixture_log_likelihood(x, said)
+        return logistic_mixture_log_likelihood(x, parameters)
 
-    def mean(self, said: Tensor) -> Tensor:
-        """The mean image (N, C, H, W) in [-1, 1]."""
+    def mean(self, parameters: Tensor) -> Tensor:
+        """The mean image (N, C, H, W) in [-1, 1], given the decoder's output (N, P, H, W)."""
         if self.pixels == "bernoulli":
-            return 2 * said.sigmoid() - 1
+            return 2 * parameters.sigmoid() - 1
         if self.pixels == "gaussian":
-            return said.chunk(2, 1)[0].clamp(-1, 1)
-        return logistic_mixture_mean(said, self.shape[0]).clamp(-1, 1)
+            return parameters.chunk(2, 1)[0].clamp(-1, 1)
+        return logistic_mixture_mean(parameters, self.shape[0]).clamp(-1, 1)
 
     # --- abilities ------------------------------------------------------------------------------------------------------------
 
     def latents(self, seeds: Iterable[int]) -> Tensor:
-        """One z a seed, (n, z_dim), on the CPU."""
+        """One z per seed, (n, z_dim), on the CPU."""
         generators = [torch.Generator().manual_seed(seed) for seed in seeds]
         return torch.stack([torch.randn(self.z_dim, generator=generator) for generator in generators])
 
@@ -205,50 +204,50 @@ class VAE(Autoencoder, Samples, Encodes, HasLikelihood):
         return (LatentSpace("z", lambda latents, labels: latents, synthesise, self.z_dim, normal=True, network=self.G),)
 
     def encode(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
-        """mu (n, z_dim). Where training binarised stochastically the grey itself is encoded, which is the mean of that."""
-        threshold = self.binarise == "threshold"
-        return self.E(torch.where(images > 0, 1.0, -1.0) if threshold else images)[0]
+        """mu (n, z_dim) of images (n, C, H, W) in [-1, 1]. Where training binarises stochastically, the grey itself is encoded,
+        which is the mean over binarisations."""
+        if self.binarise == "threshold":
+            images = torch.where(images > 0, 1.0, -1.0)
+        return self.E(images)[0]
 
     def compute_likelihood(
         self, examples: Tensor, labels: Tensor | None, samples: int, generator: torch.Generator | None
     ) -> Likelihood:
-        """The negated bound of each image, by `samples` draws of z (Burda 2015, eq. 8); nats for Bernoulli pixels."""
+        """The negated bound of each image, by `samples` samples of z (Burda 2015, eq. 8); nats for Bernoulli pixels."""
         n, device = len(examples), examples.device
         x = self.binarised(examples, lambda: torch.rand(examples.shape, generator=generator))
         mu, logvar = self.E(x)
-        most = max(1, AT_ONCE // (n * self.outputs()))
+        outputs = self.outputs_per_pixel() * self.shape[1] * self.shape[2]
+        most = max(1, AT_ONCE // (n * outputs))
         weights = []
         for start in range(0, samples, most):
             noise = torch.randn(min(most, samples - start), n, self.z_dim, generator=generator).to(device)
             weights.append(self.log_weights(x, mu, logvar, noise))
-        bernoulli = self.pixels == "bernoulli"
-        return Likelihood(
-            -importance_bound(torch.cat(weights)),
-            unit="nats" if bernoulli else "bits_per_dim",
-            terms=math.prod(self.shape),
-            exact=False,
-            note=NOTES[self.binarise] if bernoulli else "",
-        )
+        unit, note = "bits_per_dim", ""
+        if self.pixels == "bernoulli":
+            unit, note = "nats", NOTES[self.binarise]
+        bound = -importance_bound(torch.cat(weights))
+        return Likelihood(bound, unit, terms=math.prod(self.shape), exact=False, note=note)
 
     def log_weights(self, x: Tensor, mu: Tensor, logvar: Tensor, noise: Tensor) -> Tensor:
         """log p(x, z) / q(z | x), (k, n), of z = mu + sigma * noise, (k, n, z_dim)."""
         k, n, _ = noise.shape
         z = (mu + (logvar / 2).exp() * noise).flatten(0, 1)
         prior = normal_log_likelihood(z, torch.zeros_like(z))
-        guess = normal_log_likelihood(z, mu.repeat(k, 1), logvar.repeat(k, 1))
-        made = self.log_likelihood(x.repeat(k, 1, 1, 1), self.G(z).float())
-        return (made + prior - guess).view(k, n)
+        posterior = normal_log_likelihood(z, mu.repeat(k, 1), logvar.repeat(k, 1))
+        reconstruction = self.log_likelihood(x.repeat(k, 1, 1, 1), self.G(z).float())
+        return (reconstruction + prior - posterior).view(k, n)
 
-    def outputs(self) -> int:
-        """Numbers that the decoder gives for an image, about."""
-        a_pixel = (
-            mixture_outputs(self.shape[0], self.components) if self.pixels == "logistic_mixture" else self.shape[0]
-        )
-        return a_pixel * self.shape[1] * self.shape[2]
+    def outputs_per_pixel(self) -> int:
+        """Outputs of the decoder's network for each pixel."""
+        channels = self.shape[0]
+        if self.pixels == "logistic_mixture":
+            return mixture_outputs(channels, self.components)
+        return channels
 
 
 def shifted(images: Tensor, by: Tensor) -> Tensor:
-    """Images (N, C, H, W) moved by `by` (N, 2) whole pixels down and to the right; the border is repeated."""
+    """Images (N, C, H, W) shifted down and to the right by `by` (N, 2) int64 pixels; the border is repeated."""
     n, _, height, width = images.shape
     rows = (torch.arange(height, device=by.device) - by[:, :1]).clamp(0, height - 1)
     columns = (torch.arange(width, device=by.device) - by[:, 1:]).clamp(0, width - 1)
@@ -264,7 +263,7 @@ def tiny() -> VAE:
 
 @preset("vae")
 def small() -> VAE:
-    """Digits, binarised stochastically, on two CPU cores: about 4 million MACs a network. Moves and weight decay are
+    """Digits, binarised stochastically, on two CPU cores: about 4 million MACs a network. Shifts and weight decay are
     for few images. One minute of one core: 102.6 nats by one draw (test, n 2,000). Figures: docs/experiments.md."""
     return VAE(binarise="stochastic", lr=2e-3, weight_decay=0.01, shift=1)
 

@@ -1,22 +1,23 @@
 """VQ-VAE: autoencoder with a codebook (van den Oord, Vinyals, Kavukcuoglu 2017, arXiv:1711.00937).
 
-Idea: tell an image as discrete codes. An encoder makes a small grid of vectors z, each is replaced by the nearest of K learned
-vectors (eq. 1, 2), and a decoder generates the image from those. What the encoder hands on is the grid of their numbers, for
-another model to learn (here: a prior over codes), and there is no prior of its own: it reconstructs images and generates none.
+Idea: represent an image by discrete codes. An encoder computes a small grid of vectors z, each is replaced by the nearest of K
+learned vectors (eq. 1, 2), and a decoder reconstructs the image from those. The codes are the indices of the vectors. The model
+has no prior over codes: it reconstructs images but generates none; code_prior learns one.
 
-The loss has three terms (eq. 3): reconstruction; the codebook's, which draws codes to the z that chose them; and `beta` times
-the commitment's, which keeps z near its code. Rounding to a code has no gradient. `through = straight` hands the decoder's to the
-encoder as it is; `rotation` turns and stretches it as z is turned and stretched into its code (Fifty 2024, arXiv:2410.06424).
+The loss has three terms (eq. 3): the reconstruction error; that of the codebook, which moves codes towards the z that chose them;
+and `beta` times the commitment error, which keeps z near its code. Quantisation has no gradient. `through = straight` passes the
+decoder's gradient to the encoder unchanged; `rotation` rotates and scales it as z is rotated and scaled to its code (Fifty 2024,
+arXiv:2410.06424).
 
-`quantiser` is who moves the codes: `ema`, moving averages of the z that chose them in place of the second term (eq. 6 to 8);
-`gradient`, that term; or `fsq`, where nothing is learned and each number of z is rounded to a few levels (Mentzer 2023,
-arXiv:2309.15505). Codes begin as k-means of the first batch, and one that is hardly chosen any more begins again at an encoder
-output. `levels = 2` is VQ-VAE-2 (Razavi 2019, arXiv:1906.00446): a coarse grid of half the size for the whole, and the fine grid
-for what that leaves open.
+`quantiser` is how the codes are learned: `ema`, by moving averages of the z that chose them in place of the second term (eq. 6 to
+8); `gradient`, by that term; or `fsq`, where they are fixed and each dimension of z is rounded to a few levels (Mentzer 2023,
+arXiv:2309.15505). Codes are initialised by k-means of the first batch, and a code that is hardly used any more is reset to an
+encoder output. `levels = 2` is VQ-VAE-2 (Razavi 2019, arXiv:1906.00446): a coarse grid of half the size for the global structure,
+and a fine grid for the rest.
 
-Departs from the paper: k-means start and revival (theirs: none); the moving average is of shares, without their smoothing; error
-terms are means over a vector's numbers, as in the authors' code, and the reconstruction is over the data's variance, so that beta
-means the same for all data; an average of all weights for use.
+Departs from the paper: k-means initialisation and resets (theirs: none); the moving average is of frequencies, without their
+smoothing; error terms are means over a vector's dimensions, as in the authors' code, and the reconstruction error is divided by
+the data's variance, so that beta means the same for all data; inference uses an average of all weights.
 """
 
 from __future__ import annotations
@@ -48,14 +49,14 @@ from ganvas.networks.vq import (
 from ganvas.registry import preset
 from ganvas.settings import as_text
 
-POOL = 4  # encoder outputs a code that each step reports, for k-means and revival
-USED = 0.03  # of an even share: a code that is chosen less is not counted as used
+POOL = 4  # encoder outputs per code that each step reports, for k-means and resets
+USED = 0.03  # of a uniform share: a code below it does not count as used
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """What one level made of a batch: `z` (M, E) float32, M = N h w, its `codes` (M,), their `vectors` (M, E), and `passed`
-    (N, E, h, w), what the decoder sees."""
+    """The quantisation of a batch by one level: `z` (M, E) float32, M = N h w, `codes` (M,) int64, their `vectors` (M, E), and
+    `passed` (N, E, h, w), the decoder's input."""
 
     z: Tensor
     codes: Tensor
@@ -113,10 +114,12 @@ class VQVAE(Autoencoder, Tokenizes, Demonstrates):
         self.variance = spec.total_variance / math.prod(spec.shape) or 1.0
         trained = self.quantiser == "gradient"
         # One quantiser per level, the coarse one first.
-        self.Q = nn.ModuleList(
-            FSQ(fsq) if self.quantiser == "fsq" else Codebook(self.size, self.length, trained)
-            for _ in range(self.levels)
-        )
+        self.Q = nn.ModuleList()
+        for _ in range(self.levels):
+            if self.quantiser == "fsq":
+                self.Q.append(FSQ(fsq))
+            else:
+                self.Q.append(Codebook(self.size, self.length, trained))
         lengths = [quantiser.length for quantiser in self.quantisers()]
         self.E = CodeEncoder(spec.channels, self.width, self.downsamplings, self.blocks, lengths)
         self.G = CodeDecoder(spec.shape, self.width, self.downsamplings, self.blocks, lengths)
@@ -132,32 +135,37 @@ class VQVAE(Autoencoder, Tokenizes, Demonstrates):
         return {"autoencoder": AdamW(moved, lr=self.lr, weight_decay=self.weight_decay, fused=True)}
 
     def updates(self) -> list[Update]:
-        kinds = ("shares",) if self.quantiser == "fsq" else ("shares", "sums", "points")
-        means = tuple(kind + level for kind in kinds for level in self.level_names)
-        fsq = self.quantiser == "fsq"
+        kinds, start = ["shares", "sums", "points"], self.start_codes
+        if self.quantiser == "fsq":
+            kinds, start = ["shares"], None
+        means: list[str] = []
+        for kind in kinds:
+            means += [kind + level for level in self.level_names]
         return [
             Update(
-                "autoencoder", trains="autoencoder", loss=self.loss, after=self.follow,
-                start=None if fsq else self.start_codes, means=means,
+                "autoencoder", trains="autoencoder", loss=self.loss, after=self.follow, start=start, means=tuple(means)
             )
-        ]  # fmt: skip
+        ]
 
     @property
     def level_names(self) -> list[str]:
-        """What is added to the names of numbers of each level."""
-        return [""] if self.levels == 1 else ["_coarse", "_fine"]
+        """The endings of each level's keys in the report."""
+        if self.levels == 1:
+            return [""]
+        return ["_coarse", "_fine"]
 
     # --- a training step ----------------------------------------------------------------------------------------------------
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
-        """Eq. 3, its first term over the data's variance; and what the quantisers follow by."""
+        """Eq. 3, its first term divided by the data's variance; and the statistics for `follow`."""
         chosen = self.chosen(batch.real)
-        made = self.G([level.passed for level in chosen])
-        error = reconstruction_error(batch.real, made).mean()
+        reconstructed = self.G([level.passed for level in chosen])
+        error = reconstruction_error(batch.real, reconstructed).mean()
         loss = error / self.variance
         report = {"reconstruction": error.detach()}
         for name, level, quantiser in zip(self.level_names, chosen, self.quantisers(), strict=True):
-            report |= {key + name: value for key, value in self.statistics(batch, level, quantiser).items()}
+            for key, value in self.statistics(batch, level, quantiser).items():
+                report[key + name] = value
             if isinstance(quantiser, FSQ):
                 continue
             commitment = commitment_error(level.z, level.vectors).mean()
@@ -168,17 +176,17 @@ class VQVAE(Autoencoder, Tokenizes, Demonstrates):
         return {"loss": loss, **report}
 
     def chosen(self, x: Tensor) -> list[Chosen]:
-        """Every level's choice for images x (N, C, H, W)."""
+        """The quantisation of images x (N, C, H, W) by every level, the coarse one first."""
         fine = self.E.fine(x)
         if self.levels == 1:
             return [self.choice(0, self.E.head(0, fine))]
         assert self.E.coarse is not None
-        first = self.choice(0, self.E.head(0, self.E.coarse(fine)))
-        generated = self.G.decoded(first.passed)
-        return [first, self.choice(1, self.E.head(1, torch.cat([fine, generated.to(fine.dtype)], 1)))]
+        coarse = self.choice(0, self.E.head(0, self.E.coarse(fine)))
+        decoded = self.G.decoded(coarse.passed).to(fine.dtype)
+        return [coarse, self.choice(1, self.E.head(1, torch.cat([fine, decoded], 1)))]
 
     def choice(self, level: int, z: Tensor) -> Chosen:
-        """Codes for z (N, E, h, w), and their vectors with a gradient to z."""
+        """The quantisation of z (N, E, h, w) by one level, with a gradient to z."""
         quantiser, (n, _, h, w) = self.quantisers()[level], z.shape
         flat = z.float().movedim(1, -1).flatten(0, 2)
         if isinstance(quantiser, FSQ):
@@ -186,11 +194,12 @@ class VQVAE(Autoencoder, Tokenizes, Demonstrates):
             return Chosen(flat, codes, vectors, vectors.view(n, h, w, -1).movedim(-1, 1))
         codes = quantiser.nearest(flat.detach())
         vectors = quantiser(codes)
-        passed = (rotated if self.through == "rotation" else straight_through)(flat, vectors)
+        estimator = rotated if self.through == "rotation" else straight_through
+        passed = estimator(flat, vectors)
         return Chosen(flat, codes, vectors, passed.view(n, h, w, -1).movedim(-1, 1))
 
     def statistics(self, batch: Batch, level: Chosen, quantiser: Codebook | FSQ) -> dict[str, Tensor]:
-        """Shares of the codes; and for codebooks the sums of z by code, and a pool of z of all processes to start codes from."""
+        """Shares (K,) of the codes; for codebooks also the sums (K, E) of z by code, and z of all processes to reset codes to."""
         z, codes = level.z.detach(), level.codes
         shares = counts_by_code(codes, quantiser.size).float() / len(codes)
         if isinstance(quantiser, FSQ):
@@ -201,16 +210,16 @@ class VQVAE(Autoencoder, Tokenizes, Demonstrates):
         sums = sums_by_code(codes, z, quantiser.size) / len(codes)
         return {"shares": shares, "sums": sums, "points": batch.gathered(z[rows])}
 
-    # --- the codes move -------------------------------------------------------------------------------------------------------
+    # --- updates of the codes -------------------------------------------------------------------------------------------------
 
     def start_codes(self, report: dict[str, Tensor], batch: Batch) -> None:
-        """After the first step: k-means."""
+        """After the first step: initialises the codes by k-means."""
         for name, quantiser in zip(self.level_names, self.quantisers(), strict=True):
             if isinstance(quantiser, Codebook):
                 quantiser.begin(pool(report["points" + name]))
 
     def follow(self, report: dict[str, Tensor], batch: Batch) -> None:
-        """After every other step: the moving averages, and codes that died start again."""
+        """After every other step: updates the moving averages, and resets unused codes."""
         for name, quantiser in zip(self.level_names, self.quantisers(), strict=True):
             shares = report["shares" + name]
             report["perplexity" + name] = perplexity(shares)
@@ -228,10 +237,12 @@ class VQVAE(Autoencoder, Tokenizes, Demonstrates):
     # --- abilities --------------------------------------------------------------------------------------------------------------
 
     def grids(self) -> tuple[CodeGrid, ...]:
-        """One grid a level, the coarse one first."""
+        """One grid per level, the coarse one first."""
         names = ["codes"] if self.levels == 1 else ["coarse", "fine"]
-        sizes = zip(names, self._sizes, self.quantisers(), strict=True)
-        return tuple(CodeGrid(name, h, w, quantiser.size) for name, (h, w), quantiser in sizes)
+        grids = []
+        for name, (h, w), quantiser in zip(names, self._sizes, self.quantisers(), strict=True):
+            grids.append(CodeGrid(name, h, w, quantiser.size))
+        return tuple(grids)
 
     def to_codes(self, images: Tensor) -> Tensor:
         """Codes (n, L) int64 of images (n, C, H, W) in [-1, 1]: each grid row by row, the coarse one first."""
@@ -239,11 +250,12 @@ class VQVAE(Autoencoder, Tokenizes, Demonstrates):
 
     def from_codes(self, codes: Tensor) -> Tensor:
         """Images (n, C, H, W) in [-1, 1] of codes (n, L)."""
-        parts = codes.long().split([grid.height * grid.width for grid in self.grids()], 1)
-        maps = [
-            quantiser(part.view(-1, grid.height, grid.width)).movedim(-1, 1)
-            for quantiser, part, grid in zip(self.quantisers(), parts, self.grids(), strict=True)
-        ]
+        maps = []
+        start = 0
+        for quantiser, (h, w) in zip(self.quantisers(), self._sizes, strict=True):
+            grid = codes[:, start : start + h * w].long().view(-1, h, w)
+            maps.append(quantiser(grid).movedim(-1, 1))
+            start += h * w
         return self.G(maps).float().clamp(-1, 1)
 
     def rows(self, batch: Batch) -> Tensor:
@@ -257,7 +269,7 @@ class VQVAE(Autoencoder, Tokenizes, Demonstrates):
 
 
 def pool(points: Tensor) -> Tensor:
-    """Points (N, P, E) of each image as (P * N, E): neighbours are of different images, whoever computed them."""
+    """Points (N, P, E) of each image as (P * N, E): neighbours come from different images, for any number of processes."""
     return points.transpose(0, 1).flatten(0, 1)
 
 

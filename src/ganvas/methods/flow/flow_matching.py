@@ -1,18 +1,18 @@
 """Flow matching: a velocity field that carries noise to images (Lipman 2022, arXiv:2210.02747; Liu 2022, arXiv:2209.03003).
 
-Idea: draw a line from each noise to an image chosen at random, x_t = (1 - t) x_0 + t x_1, and let a network guess the line's
-velocity x_1 - x_0 from x_t and t alone. Its best guess is the mean over all lines through x_t, and the flow along these means
-carries the normal distribution to that of the images (Lipman, theorem 2). So a regression trains a sampler: one network, no
-adversarial loss. Sampling solves dx = v(x, t) dt from 0 to 1, deterministically, with `sampling_steps` evaluations of the
-network, or twice as many for the solvers of second order.
+Idea: a straight line leads from noise to a random image, x_t = (1 - t) x_0 + t x_1, and a network predicts its velocity x_1 -
+x_0 from x_t and t alone. The optimal prediction is the mean over all lines through x_t, and the flow along these means
+transports the normal distribution to that of the images (Lipman, theorem 2). So a regression trains a generative model: one
+network, no adversarial loss. Sampling solves dx = v(x, t) dt from 0 to 1, deterministically, with `sampling_steps` evaluations
+of the network, or twice as many for the solvers of second order.
 
-Classes: the label is omitted for some images, so that one network knows v with and without it, and sampling can go beyond
-the class's own v, away from the other (`guidance`; Ho and Salimans 2022, arXiv:2207.12598).
+Classes: the label is omitted for some images, so that one network predicts v with and without it, and sampling can extrapolate
+from the unconditional to the conditional v (`guidance`; Ho and Salimans 2022, arXiv:2207.12598).
 
-Departs from the paper: v is the best guess that is linear in x_t, were images normal of the data's own spread, plus what a
-network of unit in- and output adds (Karras 2022, arXiv:2206.00364, sec. 5, worked out for straight lines); times may be drawn
-more often from the middle (Esser 2024, arXiv:2403.03206, eq. 19); fixed steps in place of an adaptive solver; a U-Net small
-enough for two CPU cores; no reflow.
+Departs from the paper: v is the optimal prediction linear in x_t for normally distributed images of the data's variance, plus
+the output of a network with inputs and outputs of unit variance (Karras 2022, arXiv:2206.00364, sec. 5, derived for straight
+lines); times can be sampled more often from the middle (Esser 2024, arXiv:2403.03206, eq. 19); fixed steps in place of an
+adaptive solver; a U-Net small enough for two CPU cores; no reflow.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class FlowMatching(ClassConditional, Samples):
             )
         self.shape = spec.shape
         # Standard deviation of a pixel of the data, over images.
-        self.spread = math.sqrt(spec.total_variance / math.prod(spec.shape)) or 0.5
+        self.deviation = math.sqrt(spec.total_variance / math.prod(spec.shape)) or 0.5
         classes = self.learn_classes(spec) if self.conditional else 0
         self.v = UNet(spec.shape, self.widths, self.blocks, classes)
 
@@ -87,15 +87,17 @@ class FlowMatching(ClassConditional, Samples):
 
     def velocity_loss(self, batch: Batch) -> dict[str, Tensor]:
         noise, t = batch.normal(*self.shape), self.times_of(batch)
-        velocity = self.velocity(on_path(noise, batch.real, t), t, self.told(batch))
+        velocity = self.velocity(on_path(noise, batch.real, t), t, self.labels_with_dropout(batch))
         return {"loss": flow_matching(velocity, noise, batch.real).mean()}
 
     def times_of(self, batch: Batch) -> Tensor:
         """t (N,) in [0, 1): uniform, or more from the middle (Esser 2024, eq. 19, with m = 0, s = 1)."""
-        return batch.uniform() if self.times == "uniform" else batch.normal().sigmoid()
+        if self.times == "uniform":
+            return batch.uniform()
+        return batch.normal().sigmoid()
 
-    def told(self, batch: Batch) -> Tensor | None:
-        """The batch's classes, some of them replaced by the number that stands for none; None without classes."""
+    def labels_with_dropout(self, batch: Batch) -> Tensor | None:
+        """The batch's classes (N,), some of them replaced by the number that means no class; None without classes."""
         if not self.classes or batch.label is None:
             return None
         return batch.label.masked_fill(batch.uniform() < self.label_dropout, self.classes)
@@ -103,14 +105,14 @@ class FlowMatching(ClassConditional, Samples):
     def velocity(self, x: Tensor, t: Tensor, label: Tensor | None = None) -> Tensor:
         """v(x, t), float32, (N, C, H, W) for t (N,).
 
-        Were images N(0, s^2): Var x_t = t^2 s^2 + (1 - t)^2, Cov(x_1 - x_0, x_t) = t s^2 - (1 - t), and the variance of the
-        velocity that x_t does not tell is s^2 / Var x_t.
+        For images from N(0, s^2): Var x_t = t^2 s^2 + (1 - t)^2, Cov(x_1 - x_0, x_t) = t s^2 - (1 - t), and the variance of the
+        velocity given x_t is s^2 / Var x_t.
         """
-        s, t_ = self.spread, t.view(-1, 1, 1, 1)
+        s, t_ = self.deviation, t.view(-1, 1, 1, 1)
         variance = (t_ * s).square() + (1 - t_).square()
-        known = (t_ * s * s - (1 - t_)) / variance
-        unknown = s / variance.sqrt()
-        return known * x + unknown * self.v(x / variance.sqrt(), t, label).float()
+        linear = (t_ * s * s - (1 - t_)) / variance
+        scale = s / variance.sqrt()
+        return linear * x + scale * self.v(x / variance.sqrt(), t, label).float()
 
     def schedule(self, progress: float, steps: int) -> float:
         return step_factor(self.decay, progress, steps, self.warmup)
@@ -118,12 +120,12 @@ class FlowMatching(ClassConditional, Samples):
     # --- sampling -------------------------------------------------------------------------------------------------------
 
     def latents(self, seeds: Iterable[int]) -> Tensor:
-        """One x_0 a seed, (n, C * H * W), on the CPU."""
+        """One x_0 per seed, (n, C * H * W), on the CPU."""
         size = math.prod(self.shape)
         return torch.stack([torch.randn(size, generator=torch.Generator().manual_seed(seed)) for seed in seeds])
 
     def generate(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Where the flow carries x_0 (n, C * H * W): images (n, C, H, W) in [-1, 1]."""
+        """Images (n, C, H, W) in [-1, 1]: the end of the flow from x_0 (n, C * H * W)."""
         *_, x = self.flow(latents, labels)
         return x.clamp(-1, 1)
 
@@ -142,14 +144,14 @@ class FlowMatching(ClassConditional, Samples):
         return torch.stack(list(self.flow(latents, labels)), 1).clamp(-1, 1)
 
     def flow(self, latents: Tensor, labels: Tensor | None = None) -> Iterator[Tensor]:
-        """x_t after each of `sampling_steps` equal steps of the solver."""
+        """x_t (n, C, H, W) after each of `sampling_steps` equal steps of the solver."""
         x, length = latents.view(-1, *self.shape), 1 / self.sampling_steps
         for step in range(self.sampling_steps):
             x = x + length * self.slope(x, step * length, length, labels)
             yield x
 
     def slope(self, x: Tensor, t: float, length: float, labels: Tensor | None) -> Tensor:
-        """The mean velocity over a step of `length` from (x, t), by the solver: Euler's, the midpoint's or Heun's rule."""
+        """The mean velocity over a step of `length` from (x, t), by the solver: Euler's, the midpoint or Heun's method."""
         here = self.guided_velocity(x, t, labels)
         if self.solver == "euler":
             return here
@@ -158,14 +160,14 @@ class FlowMatching(ClassConditional, Samples):
         return (here + self.guided_velocity(x + length * here, t + length, labels)) / 2
 
     def guided_velocity(self, x: Tensor, t: float, labels: Tensor | None) -> Tensor:
-        """v with the classes `labels` (n,), guided where that is set; both by one pass. `t` is one number for all."""
+        """v with the classes `labels` (n,), with guidance where that is set, in one pass. `t` is one number for all."""
         n = len(x)
         if labels is None or self.guidance == 1:
             return self.velocity(x, x.new_full((n,), t), labels)
-        nobody = torch.full_like(labels, self.classes)
-        both = self.velocity(x.repeat(2, 1, 1, 1), x.new_full((2 * n,), t), torch.cat([labels, nobody]))
-        told, untold = both.chunk(2)
-        return guided(told, untold, self.guidance)
+        no_class = torch.full_like(labels, self.classes)
+        both = self.velocity(x.repeat(2, 1, 1, 1), x.new_full((2 * n,), t), torch.cat([labels, no_class]))
+        conditional, unconditional = both.chunk(2)
+        return guided(conditional, unconditional, self.guidance)
 
 
 @preset("flow_matching")

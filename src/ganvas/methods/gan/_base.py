@@ -1,8 +1,8 @@
 """What every GAN here has: G and D, their Adam, one update each, and sampling. The papers differ in what they override.
 
-Order of one step: G first, then D on the same fake images, detached, which both take from the batch's memo as "fake". Seen from D
-that is the alternation of the papers; it saves one forward of G. Where D's update passes the fake images through D by themselves
-(because of batch statistics), it takes their logits from G's update as well ("fake_logits"). A method that trains D several times
+Order of one step: G first, then D on the same fake images, detached, which both take from the batch's memo as "fake". For D
+this is the alternation of the papers; it saves one forward pass of G. Where D gets the fake images in a pass of their own
+(because of batch statistics), their logits come from G's update as well ("fake_logits"). A method that trains D several times
 for each G puts D first and draws new noise for each update.
 """
 
@@ -23,7 +23,7 @@ from ganvas.methods._base import ClassConditional
 
 
 class Pair(ClassConditional, Samples, HasDiscriminator):
-    """Base of the GANs: subclasses build `self.G` and `self.D` and state two losses; optimisers are theirs or Adversarial's."""
+    """Base of the GANs: subclasses build `self.G` and `self.D`, and define two losses and, unlike Adversarial, the optimisers."""
 
     batch_size: int = setting(64, "images per step, over all processes together", minimum=1)
     z_dim: int = setting(100, "size of the latent", minimum=1)
@@ -59,15 +59,15 @@ class Pair(ClassConditional, Samples, HasDiscriminator):
         ]
 
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
-        """Holds "loss"."""
+        """Returns "loss"."""
         raise NotImplementedError
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
-        """Holds "loss"; "real" and "fake" are the mean logits, for the log."""
+        """Returns "loss"; "real" and "fake", the mean logits, are for the log."""
         raise NotImplementedError
 
     def trained(self) -> list[tuple[str, nn.Module, float]]:
-        """Both networks under the names that updates train them by, with their learning rates."""
+        """(key of the optimiser, network, learning rate) of both networks."""
         return [("G", self.G, self.lr), ("D", self.D, self.lr * self.balance)]
 
     # --- a training step ------------------------------------------------------------------------------------------------
@@ -75,7 +75,9 @@ class Pair(ClassConditional, Samples, HasDiscriminator):
     def generate_for(self, batch: Batch) -> Tensor:
         """New images (N, C, H, W) with their graph, of the batch's classes where G is conditioned on them."""
         z = self.noise(batch)
-        return self.G(z, batch.label) if self.classes else self.G(z)
+        if self.classes:
+            return self.G(z, batch.label)
+        return self.G(z)
 
     def discriminate(self, batch: Batch, images: Tensor) -> Tensor:
         """D's logits, float32, of M = k * len(batch) images as it sees them: augmented, with the batch's classes k times."""
@@ -86,12 +88,12 @@ class Pair(ClassConditional, Samples, HasDiscriminator):
         return self.D(seen, batch.label.repeat(times)).float()
 
     def both(self, batch: Batch, fakes: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits of real and fake images by one pass. Only for a D without batch statistics, which would mix them."""
+        """Logits (N, 1) of real and of fake images in one pass. Only for a D without batch statistics, which would mix them."""
         real, fake = self.discriminate(batch, torch.cat([batch.real, fakes])).chunk(2)
         return real, fake
 
     def augmented(self, batch: Batch, images: Tensor, times: int = 1) -> Tensor:
-        """`images`, `times` as many as the batch has, after the augmentation that is set."""
+        """`images` (times * N, C, H, W) after the augmentation that is set."""
         if self.augment == "none":
             return images
 
@@ -117,7 +119,7 @@ class Pair(ClassConditional, Samples, HasDiscriminator):
     # --- sampling -------------------------------------------------------------------------------------------------------
 
     def latents(self, seeds: Iterable[int]) -> Tensor:
-        """One z a seed, (n, z_dim), on the CPU."""
+        """One z per seed, (n, z_dim), on the CPU."""
         return torch.stack([self.latent(torch.Generator().manual_seed(seed)) for seed in seeds])
 
     def latent(self, generator: torch.Generator) -> Tensor:
@@ -126,7 +128,8 @@ class Pair(ClassConditional, Samples, HasDiscriminator):
 
     def generate(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
         """Images (n, C, H, W) in [-1, 1]; of the classes `labels` (n,) where G is conditioned on classes."""
-        return (self.G(latents, labels) if self.classes else self.G(latents)).clamp(-1, 1)
+        images = self.G(latents, labels) if self.classes else self.G(latents)
+        return images.clamp(-1, 1)
 
     def latent_spaces(self) -> tuple[LatentSpace, ...]:
         """z; of a method with codes, all but the codes is free."""
@@ -146,9 +149,10 @@ class Adversarial(Pair):
 
     def optimizers(self) -> dict[str, Optimizer]:
         decays = (self.beta1, self.beta2)
-        return {
-            key: Adam(network.parameters(), lr=rate, betas=decays, fused=True) for key, network, rate in self.trained()
-        }
+        optimizers: dict[str, Optimizer] = {}
+        for key, network, rate in self.trained():
+            optimizers[key] = Adam(network.parameters(), lr=rate, betas=decays, fused=True)
+        return optimizers
 
 
 class NonSaturating(Adversarial):

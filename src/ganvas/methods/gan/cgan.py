@@ -3,11 +3,11 @@
 Idea: G and D are both conditioned on the class y of an image (eq. 2). D decides whether an image is real *and* fits its class, so
 G must generate what is asked for: `ganvas sample RUN --label 7`.
 
-How D is conditioned (`join`): "concat" joins the class to D's input as in the paper, "projection" adds the product of a learned
-vector of the class and D's last features to the logit (Miyato and Koyama 2018, arXiv:1802.05637, eq. 3).
+`join` says how D is conditioned: "concat" concatenates the class to D's input as in the paper, "projection" adds the product of a
+learned vector of the class and D's last features to the logit (Miyato and Koyama 2018, arXiv:1802.05637, eq. 3).
 
-Departs from the paper: DCGAN's networks by default, where the class is one more channel; preset `paper` has its fully connected
-ones, without dropout, with Adam instead of momentum, and normal noise (theirs uniform).
+Departs from the paper: DCGAN's networks by default, where the class is one more channel; the preset `paper` has fully connected
+networks, but without dropout, with Adam instead of momentum, and with normal noise (theirs uniform).
 """
 
 from __future__ import annotations

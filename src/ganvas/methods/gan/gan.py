@@ -1,6 +1,6 @@
 """GAN: generative adversarial nets (Goodfellow 2014, arXiv:1406.2661), with fully connected networks.
 
-Idea: G turns noise into images, D tells them from real ones; G is trained through D's output. At the equilibrium of
+Idea: G turns noise into images, D distinguishes them from real ones; G is trained through D's output. At the equilibrium of
 eq. 1 G's distribution is the data's (theorem 1).
 
 Settings cover the forms found in papers, courses and repositories: G's loss minimax (eq. 1) or non-saturating (sec. 3), noise
@@ -34,7 +34,7 @@ class GAN(Adversarial):
 
     batch_size: int = setting(100, "images per step, over all processes together", minimum=2)
     beta1: float = setting(0.9, "Adam's first decay", minimum=0, maximum=0.9999)
-    loss: str = setting("non_saturating", "what G makes small", choices=("non_saturating", "minimax"))
+    loss: str = setting("non_saturating", "the loss of G", choices=("non_saturating", "minimax"))
     noise_kind: str = setting("normal", "distribution of z; uniform is on [-1, 1)", choices=("normal", "uniform"))
     output: str = setting("sigmoid", "D's last layer: one logit, or two classes", choices=("sigmoid", "softmax2"))
     generator: tuple[int, ...] = setting((256, 512), "widths of G's hidden layers", minimum=1)
@@ -45,9 +45,9 @@ class GAN(Adversarial):
     keeps_graph = True
 
     def build(self, spec: DataSpec) -> None:
-        widths = self.generator, self.discriminator
-        self.G = MLPGenerator(self.z_dim, widths[0], spec.shape, self.activation, self.norm)
-        self.D = MLPDiscriminator(spec.shape, widths[1], self.activation, outputs=2 if self.output == "softmax2" else 1)
+        outputs = 2 if self.output == "softmax2" else 1
+        self.G = MLPGenerator(self.z_dim, self.generator, spec.shape, self.activation, self.norm)
+        self.D = MLPDiscriminator(spec.shape, self.discriminator, self.activation, outputs)
 
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
         fake = batch.memo("fake", lambda: self.generate_for(batch))
@@ -63,14 +63,16 @@ class GAN(Adversarial):
         return discriminator_report(loss, real_logits, fake_logits)
 
     def discriminate(self, batch: Batch, images: Tensor) -> Tensor:
-        """(N, 1) log-odds of "real". Of a softmax over (fake, real) that is the difference of its two scores."""
+        """Log-odds (M, 1) of "real": with a softmax over (fake, real) the difference of its two scores."""
         scores = super().discriminate(batch, images)
-        return scores[:, 1:] - scores[:, :1] if self.output == "softmax2" else scores
+        if self.output == "softmax2":
+            return scores[:, 1:] - scores[:, :1]
+        return scores
 
     def noise(self, batch: Batch) -> Tensor:
-        return (
-            batch.uniform(self.z_dim, low=-1.0, high=1.0) if self.noise_kind == "uniform" else batch.normal(self.z_dim)
-        )
+        if self.noise_kind == "uniform":
+            return batch.uniform(self.z_dim, low=-1.0, high=1.0)
+        return batch.normal(self.z_dim)
 
     def latent(self, generator: torch.Generator) -> Tensor:
         if self.noise_kind == "uniform":

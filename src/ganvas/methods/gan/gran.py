@@ -1,9 +1,9 @@
 """GRAN: a recurrent GAN that generates in steps (Im, Kim, Jiang, Memisevic 2016, arXiv:1602.05110).
 
-Idea: optimising an image by gradient steps, unrolled, is a recurrent network that adds to a canvas. So G is one: T times a
-decoder f adds to the canvas (eq. 6), and in between an encoder g reads what was added last into a hidden state (eq. 5). The
-image is the squashed sum (eq. 7). z is one an image, the same at each step, as in the authors' code. D sees the finished
-image only. T = 1 is a plain DCGAN whose z went through a tanh layer.
+Idea: the gradient descent of an image, unrolled, is a recurrent network that adds to a canvas. So is G here: T times a decoder
+f adds to the canvas (eq. 6), and in between an encoder g encodes the last addition as a hidden state (eq. 5). The image is tanh
+of the sum (eq. 7). Each image has one z, the same at each step, as in the authors' code. D sees the final image only. T = 1 is
+a plain DCGAN with a tanh layer after z.
 
 Departs from the paper: batch norm has statistics and scales of its own at each step (shared ones fit no step once they are
 fixed for sampling; with layer norm instead, G collapsed to a few digits); tanh for pixels in [-1, 1] in place of a
@@ -32,7 +32,7 @@ class GRAN(NonSaturating):
     width: int = setting(64, "channels of decoder and encoder at the largest inner size", minimum=1)
     disc_width: int = setting(64, "channels of D at the largest inner size", minimum=1)
     steps: int = setting(3, "times that G adds to its canvas (T)", minimum=1)
-    hidden: int = setting(100, "numbers that z is turned into, and that the encoder reads from an addition", minimum=1)
+    hidden: int = setting(100, "size of the hidden states, of z's and of the encoder's", minimum=1)
 
     def build(self, spec: DataSpec) -> None:
         self.G = CanvasGenerator(self.z_dim, spec.shape, self.steps, self.width, self.hidden)

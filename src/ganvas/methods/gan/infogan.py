@@ -1,25 +1,24 @@
 """InfoGAN: codes with a meaning of their own, found without labels (Chen 2016, arXiv:1606.03657).
 
-Idea: split the latent into noise z and codes c (categories, and numbers in [-1, 1]), and make the image tell which codes it was
-made from. Nothing forces a GAN to use a part of its latent in one clear way; high mutual information I(c; G(z, c)) does. It has
-no closed form, but any network Q(c | x) that guesses the codes from the image bounds it from below (eq. 5):
+Idea: split the latent into noise z and codes c (categories, and numbers in [-1, 1]), and maximise the mutual information
+I(c; G(z, c)) of codes and image, so that each code has a visible meaning; a plain GAN is free to entangle its latent. The mutual
+information has no closed form, but any network Q(c | x) that predicts the codes from the image bounds it from below (eq. 5):
 
     L_I = H(c) + E log Q(c | G(z, c)) <= I(c; G(z, c))
 
-G and Q make it large beside the usual loss (eq. 6). Q is a second head on D's body, so it costs next to nothing.
+G and Q maximise it beside the usual loss (eq. 6). Q is a second head on D's body, so it costs almost nothing.
 
-What a category comes to mean is what Q reads most easily, and left alone that may be slant or thickness. `warp` turns, slants,
-scales and moves all that D and Q see, real and fake alike: then only what outlives that can carry a category. `invariance` asks
-more of Q: to read one category in two warps of the same real image, and all categories equally often, which is the
-information between both readings (Ji 2019, arXiv:1807.06653; warps of real images are from Ojha 2020, arXiv:1910.01112). On
-digits that is mostly the class.
+A category comes to mean what Q predicts most easily, which may be slant or thickness. `warp` rotates, shears, scales and shifts
+all images that D and Q see, real and fake: then a category can only mean what is invariant to that. `invariance` maximises the
+information between Q's predictions for two warps of the same real image: they should agree, with all categories equally frequent
+(Ji 2019, arXiv:1807.06653; warps of real images are from Ojha 2020, arXiv:1910.01112). On digits that is mostly the class.
 
-Departs from the paper: eq. 6 gives Q no optimiser of its own; here D's update trains body and both heads, its loss less
-lambda L_I on the fake images, as in the authors' code, and G's update has the same term for G. Q's normal of a continuous code
-has variance 1 (theirs for MNIST too), so that term is a squared error. The layers of table 1, but down to 4 x 4 pixels and for
-any height and width; one lambda for each kind of code (C.1 has 1 and 0.1). `warp`, `invariance`, `decay` and networks without
-hidden layers are not theirs (that D has layer norm: with batch norm it generated one image a category); preset `small` has
-them all, the defaults none.
+Departs from the paper: eq. 6 gives Q no optimiser of its own; here D's update trains the body and both heads, with lambda L_I
+on the fake images subtracted from its loss, as in the authors' code, and G's update has the same term for G. Q's normal
+distribution of a continuous code has variance 1 (theirs for MNIST too), so that its term is a squared error. The layers of
+table 1, but down to 4 x 4 pixels and for any height and width; one lambda per kind of code (C.1 has 1 and 0.1). `warp`,
+`invariance`, `decay` and networks without hidden layers are not theirs (D then has layer norm: with batch norm G generated one
+image per category); preset `small` has them all, the defaults none.
 """
 
 from __future__ import annotations
@@ -67,7 +66,7 @@ class InfoGAN(Adversarial):
     balance: float = setting(0.2, "learning rate of D and Q over that of G", minimum=0)
     invariance: float = setting(
         0.0,
-        "weight of Q reading one category in two warps of a real image, and all equally often; needs warp",
+        "weight of Q predicting the same category for two warps of a real image, all equally often; needs warp",
         minimum=0,
     )
     decay: str = setting(
@@ -124,60 +123,72 @@ class InfoGAN(Adversarial):
         return self.discriminate_and_predict(batch, images)[0]
 
     def discriminate_and_predict(self, batch: Batch, images: Tensor) -> tuple[Tensor, Tensor]:
-        """D's logits (M, 1) and what Q says of the codes (M, codes), by one pass through the body that they share."""
+        """D's logits (M, 1) and Q's predictions of the codes (M, codes), in one pass through the body that they share."""
         outputs = super().discriminate(batch, images)
         return outputs[:, :1], outputs[:, 1:]
 
     def augmented(self, batch: Batch, images: Tensor, times: int = 1) -> Tensor:
-        """What D and Q see of `images`, `times` as many as the batch has."""
+        """`images` (times * N, C, H, W) as D and Q see them: augmented and warped."""
         seen = super().augmented(batch, images, times)
         if not self.warp:
             return seen
-        return affine(seen, lambda *shape: torch.cat([batch.uniform(*shape) for _ in range(times)]), self.warp)
 
-    def information(self, latent: Tensor, read: Tensor) -> dict[str, Tensor]:
+        def draw(*shape: int) -> Tensor:
+            return torch.cat([batch.uniform(*shape) for _ in range(times)])
+
+        return affine(seen, draw, self.warp)
+
+    def information(self, latent: Tensor, predicted: Tensor) -> dict[str, Tensor]:
         """Eq. 5 of each kind of code, in nats, and "loss": their sum with the weights lambda.
 
-        Q's part of `read` lies as the codes lie in the latent: logits of a categorical code, the mean of a continuous one.
+        `predicted` (N, codes) is Q's, in the order of the codes: logits of a categorical code, the mean of a continuous one.
         """
-        bounds = {"categorical": read.new_zeros(()), "continuous": read.new_zeros(())}
+        categorical = continuous = predicted.new_zeros(())
         for code in self.codes():
-            here = slice(code.start, code.start + code.size)
-            code_read = read[:, code.start - self.z_dim :][:, : code.size]
+            target = latent[:, code.start : code.start + code.size]
+            prediction = self.prediction_of(code, predicted)
             if code.kind == "categorical":
-                entropy, likelihood = (
-                    categorical_entropy(code.size),
-                    categorical_log_likelihood(latent[:, here], code_read),
-                )
+                log_q = categorical_log_likelihood(target, prediction).mean()
+                categorical = categorical + categorical_entropy(code.size) + log_q
             else:
-                entropy, likelihood = uniform_entropy(-1, 1), normal_log_likelihood(latent[:, here], code_read)
-            bounds[code.kind] = bounds[code.kind] + entropy + likelihood.mean()
-        loss = self.categorical_weight * bounds["categorical"] + self.continuous_weight * bounds["continuous"]
-        return {"loss": loss, **{kind: bound.detach() for kind, bound in bounds.items()}}
+                log_q = normal_log_likelihood(target, prediction).mean()
+                continuous = continuous + uniform_entropy(-1, 1) + log_q
+        loss = self.categorical_weight * categorical + self.continuous_weight * continuous
+        return {"loss": loss, "categorical": categorical.detach(), "continuous": continuous.detach()}
 
-    def agreement(self, seen: Tensor, again: Tensor) -> Tensor:
-        """Information between the categories that Q reads in two warps of the same images, in nats, over all codes."""
-        parts = [slice(code.start - self.z_dim, code.start - self.z_dim + code.size) for code in self.categories()]
-        return torch.stack([paired_information(seen[:, part], again[:, part]) for part in parts]).sum()
+    def prediction_of(self, code: Code, predicted: Tensor) -> Tensor:
+        """Q's outputs (N, size) for one code, of all (N, codes)."""
+        start = code.start - self.z_dim
+        return predicted[:, start : start + code.size]
+
+    def agreement(self, one: Tensor, other: Tensor) -> Tensor:
+        """Information between the categories that Q predicts for two warps of the same images, (N, codes) each: a scalar in
+        nats, the sum over all categorical codes."""
+        terms = []
+        for code in self.categories():
+            terms.append(paired_information(self.prediction_of(code, one), self.prediction_of(code, other)))
+        return torch.stack(terms).sum()
 
     def schedule(self, progress: float, steps: int) -> float:
-        return min(1.0, 2 * (1 - progress)) if self.decay == "late" else 1.0
+        if self.decay == "late":
+            return min(1.0, 2 * (1 - progress))
+        return 1.0
 
     # --- codes and sampling ---------------------------------------------------------------------------------------------
 
     def codes(self) -> list[Code]:
-        """The codes in the order in which they lie behind the noise: category1 ..., continuous1 ..."""
-        sizes = self.categorical
-        if not sizes and not self.continuous:
+        """The codes in their order after the noise: category1 ..., continuous1 ..."""
+        if not self.categorical and not self.continuous:
             raise UsageError("infogan needs a code: set categorical to something like 10, or continuous to 1 or more")
-        starts = [self.z_dim + sum(sizes[:number]) for number in range(len(sizes) + 1)]
-        categories = [
-            Code(f"category{number + 1}", "categorical", starts[number], size) for number, size in enumerate(sizes)
-        ]
-        numbers = [
-            Code(f"continuous{number + 1}", "continuous", starts[-1] + number, 1) for number in range(self.continuous)
-        ]
-        return categories + numbers
+        codes = []
+        start = self.z_dim
+        for number, size in enumerate(self.categorical, 1):
+            codes.append(Code(f"category{number}", "categorical", start, size))
+            start += size
+        for number in range(1, self.continuous + 1):
+            codes.append(Code(f"continuous{number}", "continuous", start, 1))
+            start += 1
+        return codes
 
     def categories(self) -> list[Code]:
         """The categorical codes alone."""
@@ -191,7 +202,10 @@ class InfoGAN(Adversarial):
     def latent(self, generator: torch.Generator) -> Tensor:
         """Noise and codes (z_dim + codes,) of one image."""
         z = torch.randn(self.z_dim, generator=generator)
-        chosen = [one_hot(torch.randint(code.size, (), generator=generator), code.size) for code in self.categories()]
+        chosen = []
+        for code in self.categories():
+            category = torch.randint(code.size, (), generator=generator)
+            chosen.append(one_hot(category, code.size))
         return torch.cat([z, *chosen, torch.rand(self.continuous, generator=generator) * 2 - 1])
 
 

@@ -1,17 +1,18 @@
 """LAPGAN: a Laplacian pyramid of GANs (Denton, Chintala, Szlam, Fergus 2015, arXiv:1506.05751).
 
-Idea: do not generate an image at once. A small GAN generates it coarse (z_K to I_K, 8 x 8 or so); then at each level a
-conditional GAN doubles what is there and adds the detail that doubling cannot know (eq. 5):
+Idea: generate an image from coarse to fine. A small GAN generates the coarsest image (z_K to I_K, about 8 x 8); then at each
+level the image is upsampled, and a conditional GAN adds the missing detail (eq. 5):
 
     I_k = u(I_{k+1}) + G_k(z_k, u(I_{k+1}))        z_k: a plane of noise
 
-Each level is trained alone, on real coarse images u(d(I_k)), so no gradient ever crosses levels (sec. 2.3, fig. 2). D_k sees
-the sum u(I_{k+1}) + h_k of the coarse image and a real or generated band. Level 0 is the finest, K the coarsest.
+Each level is trained by itself on real coarse images u(d(I_k)), so no gradient crosses levels (sec. 2.3, fig. 2). D_k sees the
+sum u(I_{k+1}) + h_k of the coarse image and a real or generated band. Level 0 is the finest, K the coarsest.
 
-Labels (the paper's CC-LAPGAN): a learned plane a class for G_k; for D_k a projection (Miyato 2018), theirs a plane as well.
+Labels (the paper's CC-LAPGAN): a learned plane per class for G_k; for D_k a projection (Miyato 2018), theirs is a plane as well.
 
-Departs from the paper: Adam in place of SGD with rising momentum; batch norm but no dropout; D_k goes down to 4 x 4 by DCGAN's
-strided convolutions; the coarsest pair may be DCGAN's too (`base`); 2 x 2 means and bilinear doubling make the pyramid.
+Departs from the paper: Adam in place of SGD with rising momentum; batch norm but no dropout; D_k is DCGAN's, with strided
+convolutions down to 4 x 4; the coarsest pair can be DCGAN's too (`base`); the pyramid is built by 2 x 2 means and bilinear
+upsampling.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class LAPGAN(Adversarial):
     paper = "Denton et al. 2015, Deep Generative Image Models using a Laplacian Pyramid of Adversarial Networks, arXiv:1506.05751"
 
     batch_size: int = setting(64, "images per step, over all processes together", minimum=2)
-    z_dim: int = setting(100, "numbers in the coarsest level's latent; finer levels have one a pixel", minimum=1)
+    z_dim: int = setting(100, "numbers in the coarsest level's latent; finer levels have one per pixel", minimum=1)
     coarsest: int = setting(8, "the coarsest images' shorter side is at most this", minimum=2, unit="pixels")
     order: str = setting(
         "together",
@@ -76,25 +77,28 @@ class LAPGAN(Adversarial):
         if self.base == "conv":
             G = DCGANGenerator(self.z_dim + classes, shape, self.base_width, "batch")
             return G, DCGANDiscriminator(shape, self.base_width, "batch", 1 + classes)
-        inner = self.base_generator
-        outer = self.base_discriminator
-        return MLPGenerator(self.z_dim + classes, inner, shape), MLPDiscriminator(shape, outer, outputs=1 + classes)
+        G = MLPGenerator(self.z_dim + classes, self.base_generator, shape)
+        return G, MLPDiscriminator(shape, self.base_discriminator, outputs=1 + classes)
 
     def trained(self) -> list[tuple[str, nn.Module, float]]:
         """Each level's two networks by the names G0, D0, G1, ..."""
         generators, discriminators = cast(PyramidGenerator, self.G).levels, cast(PyramidDiscriminator, self.D).levels
-        found: list[tuple[str, nn.Module, float]] = []
+        trained: list[tuple[str, nn.Module, float]] = []
         for level, (G, D) in enumerate(zip(generators, discriminators, strict=True)):
-            found += [(f"G{level}", G, self.lr), (f"D{level}", D, self.lr * self.balance)]
-        return found
+            trained += [(f"G{level}", G, self.lr), (f"D{level}", D, self.lr * self.balance)]
+        return trained
 
     def updates(self) -> list[Update]:
-        return [update for level in reversed(range(self.last + 1)) for update in self.level_updates(level)]
+        updates = []
+        for level in reversed(range(self.last + 1)):
+            updates += self.level_updates(level)
+        return updates
 
     def level_updates(self, level: int) -> list[Update]:
         """One step of G_k and one of D_k."""
         span = self.span(level)
-        adapt = partial(self.adapt, times=self.last + 1 if self.order == "together" else 1)
+        levels_per_step = self.last + 1 if self.order == "together" else 1
+        adapt = partial(self.adapt, times=levels_per_step)
         g_loss, d_loss = partial(self.generator_loss, level=level), partial(self.discriminator_loss, level=level)
         return [
             Update(f"generator{level}", trains=f"G{level}", loss=g_loss, span=span),
@@ -102,11 +106,13 @@ class LAPGAN(Adversarial):
         ]
 
     def span(self, level: int) -> tuple[float, float]:
-        """From and to which share of the budget a level is trained. In turn: an equal part for each, the coarsest first."""
+        """The start and the end of a level's training as fractions of the budget. In turn: equal parts, the coarsest first."""
         if self.order == "together":
             return 0.0, inf
-        turn, turns = self.last - level, self.last + 1
-        return turn / turns, (turn + 1) / turns if level else inf
+        number, levels = self.last - level, self.last + 1
+        if level == 0:
+            return number / levels, inf
+        return number / levels, (number + 1) / levels
 
     # --- losses: those of any GAN, on the images of one level -----------------------------------------------------------------
 

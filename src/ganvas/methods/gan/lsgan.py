@@ -1,7 +1,7 @@
 """LSGAN: least squares GAN (Mao 2017, arXiv:1611.04076).
 
-Idea: D regresses 1 for real and 0 for fake images, G asks for 1 (eq. 9): images on the right side of the border but far
-from the data still pull on G, where cross entropy is content. Everything else is DCGAN.
+Idea: D regresses 1 for real and 0 for fake images, and G minimises the distance to 1 (eq. 9): fakes on the right side of the
+boundary but far from the data still give a gradient, where that of cross entropy vanishes. Everything else is DCGAN.
 
 Departs from the paper: DCGAN's networks (the paper's own are for 112 x 112), as its comparison with DCGAN does.
 """

@@ -1,14 +1,14 @@
 """MGAN: a mixture of generators (Hoang 2018, ICLR, openreview rkmu5b0a-, arXiv:1708.02556).
 
-Idea: K generators, each drawn equally often, and a classifier C tells which of them generated an image. D asks of their
-mixture what it always asks; C's term (weight beta, eq. 2) is made small by C and by the generators alike, so that each of them
-keeps to images of its own, and together they cover modes that one generator would drop. The generators share all but their
-first layer, C shares all but its last layer with D, so the mixture costs hardly more than one GAN. Compare the file dcgan.py.
+Idea: K generators with equal probabilities, and a classifier C that predicts which of them generated an image. D scores their
+mixture as usual; C's loss (weight beta, eq. 2) is minimised by C and by the generators, so that each generator specialises, and
+together they cover modes that one generator would drop. The generators share all but their first layer, and C shares all but its
+last layer with D, so the mixture costs little more than one GAN. Compare the file dcgan.py.
 
-A latent is z and the generator as one-hot, so an image belongs to its seed, and generators can be set like any other code.
+A latent is z and the one-hot generator, so an image is a function of its seed, and the generator can be set like any other code.
 
-Departs from the paper: DCGAN's networks at any height and width (theirs, with 5 x 5 kernels); the generator is drawn for each
-image anew (theirs generate equal parts of a batch), with batch statistics of the mixture; noise is normal (theirs uniform).
+Departs from the paper: DCGAN's networks at any height and width (theirs have 5 x 5 kernels); the generator is drawn for each
+image (theirs generate equal parts of a batch), with batch statistics of the mixture; noise is normal (theirs uniform).
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class MGAN(Adversarial):
 
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
         fake, which = batch.memo("generated", lambda: self.generated(batch))
-        logits, scores = batch.memo("fake_verdict", lambda: self.verdict(batch, fake))
+        logits, scores = batch.memo("fake_outputs", lambda: self.logits_and_scores(batch, fake))
         classification = generator_cross_entropy(scores, which).mean()
         loss = non_saturating_generator(logits).mean() + self.beta * classification
         return {"loss": loss, "classification": classification.detach()}
@@ -67,22 +67,22 @@ class MGAN(Adversarial):
         fake, which = batch.memo("generated", lambda: self.generated(batch))
         # Two passes: batch statistics of real and fake images must not mix.
         real_logits = self.discriminate(batch, batch.real)
-        fake_logits, scores = batch.memo("fake_verdict", lambda: self.verdict(batch, fake.detach()))
+        fake_logits, scores = batch.memo("fake_outputs", lambda: self.logits_and_scores(batch, fake.detach()))
         classification = generator_cross_entropy(scores, which).mean()
         loss = discriminator_cross_entropy(real_logits, fake_logits).mean() + self.beta * classification
         accuracy = (scores.detach().argmax(1) == which).float().mean()  # of C
         return discriminator_report(loss, real_logits, fake_logits, generator_accuracy=accuracy)
 
     def discriminate(self, batch: Batch, images: Tensor) -> Tensor:
-        return self.verdict(batch, images)[0]
+        return self.logits_and_scores(batch, images)[0]
 
-    def verdict(self, batch: Batch, images: Tensor) -> tuple[Tensor, Tensor]:
-        """D's logits (M, 1), and C's scores (M, K) before softmax: which generator generated."""
+    def logits_and_scores(self, batch: Batch, images: Tensor) -> tuple[Tensor, Tensor]:
+        """D's logits (M, 1), and C's scores (M, K) of the generators, before softmax."""
         logits, scores = super().discriminate(batch, images).split([1, self.generators], 1)
         return logits, scores
 
     def generated(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """New images (N, C, H, W), and the generators (N,) that generated them."""
+        """New images (N, C, H, W), and their generators (N,) int64."""
         z = self.noise(batch)
         return self.G(z), self.which(z)
 
@@ -102,7 +102,7 @@ class MGAN(Adversarial):
         return F.one_hot(which, self.generators).float()
 
     def which(self, z: Tensor) -> Tensor:
-        """The generators (N,) that latents name."""
+        """The generators (N,) int64 in latents (N, z_dim + K)."""
         return z[:, self.z_dim :].argmax(1)
 
 

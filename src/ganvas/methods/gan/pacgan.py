@@ -1,11 +1,10 @@
 """PacGAN: packing (Lin 2018, arXiv:1712.04086).
 
-Idea: D sees packs of `pack` images at once, all real or all generated, joined along the channels. A pack of real images is
-varied; a G that repeats itself gives itself away by packs that are not, even where each of its images is good. The paper proves
-that packing favours a G with less mode collapse; nothing else changes: same loss, same networks but for D's first layer. Compare
-the file dcgan.py.
+Idea: D sees packs of `pack` images at once, all real or all generated, concatenated along the channels. Packs of real images are
+diverse; a G that collapses generates packs that are not, even where each image is good. The paper proves that packing favours a G
+with less mode collapse. The loss and all networks but D's first layer are the same. Compare the file dcgan.py.
 
-Departs from the paper: DCGAN's networks at any height and width; every image carries the logit of its pack, so that means over
+Departs from the paper: DCGAN's networks at any height and width; every image gets the logit of its pack, so that means over
 images are means over packs.
 """
 

@@ -1,4 +1,4 @@
-"""R3GAN: the modern baseline GAN (Huang 2024, arXiv:2501.05441). The product's default.
+"""R3GAN: the modern baseline GAN (Huang 2024, arXiv:2501.05441). The default of this package.
 
 Idea: a relativistic pairing loss (eq. 2: D only has to rank a real above a fake image, which leaves no bad basin for dropped
 modes) and zero-centred gradient penalties on real and fake images (R1 + R2), which make it converge locally (proposition 2).
@@ -6,7 +6,7 @@ With that, plain residual networks need no normalisation, no noise inputs and no
 
 Gamma follows the total variance of the data unless it is set (losses/gradient.py, auto_gamma).
 
-Departs from the paper: penalties may be lazy (`penalty_every`, weight multiplied by it as in StyleGAN2); one straight fall of
+Departs from the paper: penalties may be lazy (`penalty_every`, weight multiplied by it as in StyleGAN2); one linear decay of
 the learning rate (`decay`) in place of the paper's schedules for learning rate, gamma, beta2 and the average.
 """
 

@@ -1,20 +1,20 @@
 """StyleGAN2 (Karras 2020, arXiv:1912.04958), with the small-data settings of its successor (Karras 2020, arXiv:2006.06676).
 
 Idea: a mapping network turns z into a style w, and w scales the channels of every convolution of G. Demodulation (eq. 3)
-gives back the variance that this scaling took, in place of StyleGAN's instance norm and its blobs. Noise at each layer
-generates what is left to chance. Two lazy penalties, in a step of their own: R1 on D, and path length on G (eq. 4: a step in
-w should move the image equally far, wherever it is made). D also sees how much the images of a small group differ.
+restores the variance of the activations, in place of StyleGAN's instance norm, which caused blobs. Noise at each layer is the
+source of random details. Two lazy penalties, in a step of their own: R1 on D, and path length on G (eq. 4: a step of given
+length in w should change the image equally everywhere). D also sees the standard deviation within small groups of images.
 
 Gamma follows the total variance of the data unless it is set (losses/gradient.py, auto_gamma); only digits were tried here.
 
-What training draws (noise, mixing, directions) comes from the batch. Sampling uses one fixed image of noise a layer, so
-an image depends on its seed alone. Minibatch deviation is taken over `group` neighbours of one pass; real and fake
-images go through D in passes of their own and never share a group. Two processes compute what one computes if `group`
-divides the share of the batch that each has; otherwise their groups are smaller.
+Random numbers of the training (noise, mixing, directions) come from the batch. Sampling uses one fixed image of noise per
+layer, so an image depends on its seed alone. The minibatch deviation is over `group` neighbours of one pass; real and fake
+images pass D separately and never share a group. Two processes compute the same as one if `group` divides the share of the
+batch that each has; otherwise their groups are smaller.
 
-Departs from the paper: any height and width; the path length is compared with the moving mean of the steps before, since
-a loss moves no state; style mixing cuts each image at a place of its own; a fall of the learning rate (`decay`) can be
-asked for.
+Departs from the paper: any height and width; the path length is compared with the moving mean of the steps before, since a loss
+changes no state; style mixing changes to the other style at a random layer of each image; optional decay of the learning rate
+(`decay`).
 """
 
 from __future__ import annotations
@@ -59,10 +59,10 @@ class StyleGAN2(Pair):
         "residual blocks, downsampled images at all sizes, or neither",
         choices=("residual", "skip", "plain"),
     )
-    group: int = setting(4, "images that share a minibatch deviation; 1 leaves it out", minimum=1)
+    group: int = setting(4, "images that share a minibatch deviation; 1: none", minimum=1)
     gamma: float | None = setting(None, "weight of R1; auto = total variance of the data / 200", minimum=0)
     r1_every: int = setting(16, "R1 in every n-th step only, n times as strongly", minimum=1)
-    path_weight: float = setting(2.0, "weight of the path length penalty; 0 leaves it out", minimum=0)
+    path_weight: float = setting(2.0, "weight of the path length penalty; 0: none", minimum=0)
     path_every: int = setting(4, "path length in every n-th step only, n times as strongly", minimum=1)
     path_share: int = setting(2, "path length on every n-th image of the batch only", minimum=1)
     path_decay: float = setting(0.99, "decay of the mean path length, a penalty", minimum=0, maximum=0.999999)
@@ -90,13 +90,14 @@ class StyleGAN2(Pair):
 
     def optimizers(self) -> dict[str, Optimizer]:
         """Adam, with smaller learning rate and decays where a penalty adds a step to every k: c = k / (k + 1) (appendix B)."""
-        penalised = {"G": self.path_every if self.path_weight else 0, "D": self.r1_every}
-        made: dict[str, Optimizer] = {}
+        c = {"G": 1.0, "D": self.r1_every / (self.r1_every + 1)}
+        if self.path_weight:
+            c["G"] = self.path_every / (self.path_every + 1)
+        optimizers: dict[str, Optimizer] = {}
         for key, network, rate in self.trained():
-            share = penalised[key] / (penalised[key] + 1) if penalised[key] else 1.0
-            decays = (self.beta1**share, self.beta2**share)
-            made[key] = Adam(network.parameters(), lr=rate * share, betas=decays, fused=True)
-        return made
+            decays = (self.beta1 ** c[key], self.beta2 ** c[key])
+            optimizers[key] = Adam(network.parameters(), lr=rate * c[key], betas=decays, fused=True)
+        return optimizers
 
     def updates(self) -> list[Update]:
         generator = Update("generator", trains="G", loss=self.generator_loss, after=self.move_style, means=("style",))
@@ -121,13 +122,15 @@ class StyleGAN2(Pair):
         return self.generated(batch)[1]
 
     def styles(self, batch: Batch) -> Tensor:
-        """w of each style input (N, L, w_dim). A share `mixing` of the images continues with another w from some layer on."""
+        """w of each style input (N, L, w_dim). A fraction `mixing` of the images changes to another w at a random layer."""
         layers = self.G.synthesis.inputs
         label = batch.label if self.classes else None
         z = self.noise(batch)
         if not self.mixing:
             return self.G.mapping(z, label)[:, None].expand(-1, layers, -1)
-        twice = None if label is None else label.repeat(2)
+        twice = label
+        if label is not None:
+            twice = label.repeat(2)
         one, other = self.G.mapping(torch.cat([z, self.noise(batch)]), twice)[:, None].chunk(2)
         start = 1 + batch.integers(layers - 1, 1)
         start = torch.where(batch.uniform(1) < self.mixing, start, layers)

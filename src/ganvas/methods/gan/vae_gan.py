@@ -1,15 +1,15 @@
 """VAE-GAN: an autoencoder that is scored by what a discriminator sees (Larsen 2016, arXiv:1512.09300).
 
-Idea: a VAE's decoder is a generator, so give it a discriminator, and take "alike" from there as well. A squared error of pixels
-asks for the blurred mean of all that could have been meant; of D's features (eqs. 7 and 8) it asks for the same strokes and
-textures, a pixel to the side at little cost. Three networks, three losses (algorithm 1):
+Idea: a VAE's decoder is a generator, so add a discriminator, and measure the reconstruction by its features. The squared error of
+pixels favours the blurred mean of all possible images; that of D's features (eqs. 7 and 8) favours the same strokes and textures,
+and costs little where they are shifted by a pixel. Three networks, three losses (algorithm 1):
 
     E  KL(q(z | x) || N(0, 1)) + L_feature               L_feature = |Dis_l(x) - Dis_l(G(E(x)))|^2 / 2
     G  gamma L_feature - L_GAN
     D  L_GAN: a real image against its reconstruction and against a sample of the prior
 
-D takes no gradient of L_feature, or it would make all images alike (sec. 2.3). G's update takes z and the real features from E's,
-and D's both kinds of fakes from G's (Batch.memo), so each update but the first starts from finished work.
+D gets no gradient of L_feature, or its features would become equal for all images (sec. 2.3). G's update reuses z and the real
+features of E's update, and D's both kinds of fakes of G's (Batch.memo).
 
 Departs from the paper: the three updates follow each other in a step (theirs are computed together), E's first; G's part of the
 adversarial loss is the non-saturating one; Adam in place of RMSprop; DCGAN's networks at any height and width.
@@ -75,27 +75,29 @@ class VAEGAN(Adversarial, Encodes):
         return {"loss": divergence + distance, "kl": divergence, "distance": distance}
 
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
-        again, fake = batch.memo("generated", lambda: self.generated(batch))
+        reconstructed, fake = batch.memo("generated", lambda: self.generated(batch))
         real_features = batch.memo("real_features", lambda: self.real_features(batch))
-        features, again_logits = self.features_and_logits(batch, again)
+        features, reconstructed_logits = self.features_and_logits(batch, reconstructed)
         fake_logits = self.discriminate(batch, fake)
         distance = feature_distance(features, real_features).mean()
-        adversarial = non_saturating_generator(again_logits) + non_saturating_generator(fake_logits)
+        adversarial = non_saturating_generator(reconstructed_logits) + non_saturating_generator(fake_logits)
         return {"loss": self.gamma * distance + adversarial.mean(), "distance": distance}
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
-        again, fake = batch.memo("generated", lambda: self.generated(batch))
+        reconstructed, fake = batch.memo("generated", lambda: self.generated(batch))
         # Three passes: batch statistics of real and fake images must not mix.
         real_logits = self.discriminate(batch, batch.real)
-        again_logits = self.discriminate(batch, again.detach())
+        reconstructed_logits = self.discriminate(batch, reconstructed.detach())
         fake_logits = self.discriminate(batch, fake.detach())
-        loss = discriminator_cross_entropy(real_logits, fake_logits) - minimax_generator(again_logits)
-        return discriminator_report(loss.mean(), real_logits, fake_logits, again=again_logits.detach().mean())
+        loss = discriminator_cross_entropy(real_logits, fake_logits) - minimax_generator(reconstructed_logits)
+        return discriminator_report(
+            loss.mean(), real_logits, fake_logits, reconstructed=reconstructed_logits.detach().mean()
+        )
 
     # --- what several updates need, by Batch.memo --------------------------------------------------------------------------
 
     def posterior(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
-        """mu and logvar of q(z | x) of the real images, and a z of it, (N, z_dim) each."""
+        """mu and logvar of q(z | x) of the real images, and a sample z, (N, z_dim) each."""
         mu, logvar = self.E(batch.real)
         return mu, logvar, mu + (logvar / 2).exp() * batch.normal(self.z_dim)
 
@@ -105,13 +107,13 @@ class VAEGAN(Adversarial, Encodes):
         return self.D.features(batch.real)
 
     def generated(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Reconstructions of the real images and samples of the prior, (N, C, H, W) each, by one pass; no gradient goes to E."""
+        """Reconstructions of the real images and samples of the prior, (N, C, H, W) each, in one pass; no gradient goes to E."""
         _, _, z = batch.memo("posterior", lambda: self.posterior(batch))
-        again, fake = self.G(torch.cat([z.detach(), self.noise(batch)])).chunk(2)
-        return again, fake
+        reconstructed, fake = self.G(torch.cat([z.detach(), self.noise(batch)])).chunk(2)
+        return reconstructed, fake
 
     def features_and_logits(self, batch: Batch, images: Tensor) -> tuple[Tensor, Tensor]:
-        """By one pass where D sees the images as they are; features are always those of the plain images."""
+        """D's features and logits of images, in one pass without augmentation; features are always those of the plain images."""
         if self.augment != "none":
             return self.D.features(images), self.discriminate(batch, images)
         features, logits = self.D.features_and_logits(images)

@@ -1,10 +1,10 @@
 """WGAN: Wasserstein GAN with weight clipping (Arjovsky 2017, arXiv:1701.07875).
 
-Idea: the critic f estimates the earth mover's distance (eq. 2), so it may be trained to the end and its gradient still points
-somewhere. It is kept Lipschitz by clipping every weight to [-c, c] after each of its n_critic steps (algorithm 1).
+Idea: the critic f estimates the earth mover's distance (eq. 2), so it can be trained to optimality and still gives a useful
+gradient. It is kept Lipschitz by clipping every weight to [-c, c] after each of its n_critic steps (algorithm 1).
 
-Departs from the paper: any height and width; no batch norm in the critic, which would tie the images of a batch together
-(the paper's appendix shows both).
+Departs from the paper: any height and width; no batch norm in the critic, whose output for an image depends on
+the other images of the batch (the paper's appendix shows both).
 """
 
 from __future__ import annotations
@@ -37,7 +37,10 @@ class WGAN(Pair):
 
     def optimizers(self) -> dict[str, Optimizer]:
         """RMSprop: momentum made the critic unstable (paper, sec. 3)."""
-        return {key: RMSprop(network.parameters(), lr=rate, foreach=True) for key, network, rate in self.trained()}
+        optimizers: dict[str, Optimizer] = {}
+        for key, network, rate in self.trained():
+            optimizers[key] = RMSprop(network.parameters(), lr=rate, foreach=True)
+        return optimizers
 
     def updates(self) -> list[Update]:
         return [
@@ -72,5 +75,5 @@ def tiny() -> WGAN:
 @preset("wgan")
 def small() -> WGAN:
     """About 3 million MACs a network on digits, for minutes of a CPU: larger steps and weights, fewer critic steps. The
-    paper's (lr 5e-5, 5, 0.01) have not begun by then. Figures: docs/experiments/gan_table.md."""
+    paper's (lr 5e-5, 5, 0.01) have hardly learned anything by then. Figures: docs/experiments/gan_table.md."""
     return WGAN(width=28, lr=1e-3, n_critic=2, clip=0.05)

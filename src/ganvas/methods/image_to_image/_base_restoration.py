@@ -19,7 +19,7 @@ DISTANCES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"l1": absolute_error
 
 
 class RestorationMethod(Method, Restores, Demonstrates):
-    """Base of the methods that restore: subclasses build `self.G`, perhaps `self.D`, and state their losses."""
+    """Base of the methods that restore: subclasses build `self.G`, some also `self.D`, and define their losses."""
 
     batch_size: int = setting(16, "images per step, over all processes together", minimum=1)
     flip_rotate: bool = setting(True, "flip and rotate training images at random")
@@ -44,8 +44,10 @@ class RestorationMethod(Method, Restores, Demonstrates):
         return step_factor(self.decay, progress, steps, self.warmup)
 
     def training_images(self, batch: Batch) -> Tensor:
-        """The batch's images (N, C, H, W), each flipped and turned at random where `flip_rotate` is set."""
-        return turned(batch.real, batch.uniform(3)) if self.flip_rotate else batch.real
+        """The batch's images (N, C, H, W), each flipped and rotated at random where `flip_rotate` is set."""
+        if not self.flip_rotate:
+            return batch.real
+        return turned(batch.real, batch.uniform(3))
 
     def restore(
         self, degraded: Tensor, mask: Tensor | None = None, *, generator: torch.Generator | None = None
@@ -53,12 +55,12 @@ class RestorationMethod(Method, Restores, Demonstrates):
         return self.get_submodule("G")(degraded).clamp(-1, 1)
 
     def rows(self, batch: Batch) -> Tensor:
-        """Degraded, restored, original."""
+        """Degraded, restored and original image, (n, 3, C, H, W)."""
         return restored_rows(self, batch)
 
 
 class SuperResolution(RestorationMethod):
-    """Base of the methods that enlarge images: they get them smaller by `scale`, bicubic."""
+    """Base of super-resolution methods: their inputs are images downsampled by `scale`, bicubic."""
 
     scale: int = setting(2, "upscaling factor of height and width", choices=(2, 3, 4))
     width: int = setting(64, "channels of G", minimum=1)
@@ -74,7 +76,7 @@ class SuperResolution(RestorationMethod):
     )
 
     def degrade(self, batch: Batch) -> Degraded:
-        """Made smaller, at the 256 levels of a file."""
+        """The images downsampled, and rounded to 256 levels as in a file."""
         small, whole = small_and_whole(batch.real, self.scale)
         return Degraded(small, whole, upscaled(small, self.scale))
 
@@ -83,7 +85,7 @@ class SuperResolution(RestorationMethod):
 
 
 def discriminator_loss(D: nn.Module, real: Tensor, restored: Tensor) -> dict[str, Tensor]:
-    """D's report on real images and restored ones (N, C, H, W), of which no gradient flows back (Goodfellow 2014, eq. 1)."""
+    """D's report on real and restored images (N, C, H, W), without a gradient to the latter (Goodfellow 2014, eq. 1)."""
     real_logits, fake_logits = D(torch.cat([real, restored.detach().to(real.dtype)])).chunk(2)
     loss = discriminator_cross_entropy(real_logits, fake_logits).mean()
     return discriminator_report(loss, real_logits, fake_logits)

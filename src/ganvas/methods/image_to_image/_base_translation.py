@@ -19,7 +19,7 @@ from ganvas.networks.translator import GENERATORS, Translator, build_translator
 
 
 class Translation(Method, Translates, Demonstrates):
-    """Base of the translators: subclasses build generators and discriminators and state their losses."""
+    """Base of the translators: subclasses build generators and discriminators and define their losses."""
 
     lr: float = setting(2e-4, "learning rate of Adam, all networks", minimum=0)
     balance: float = setting(1.0, "learning rate of D over that of G", minimum=0)
@@ -71,8 +71,8 @@ class Translation(Method, Translates, Demonstrates):
     shift: int = setting(0, "maximum random shift of training images, in pixels", minimum=0)
     ema: float = setting(0.999, "decay of G's average per step", minimum=0, maximum=0.999999)
 
-    moved_alike: ClassVar[bool] = False
-    """Whether `shift` moves an image and its partner by the same pixels."""
+    shifts_alike: ClassVar[bool] = False
+    """Whether `shift` shifts an image and its partner by the same pixels."""
 
     # --- networks -------------------------------------------------------------------------------------------------------
 
@@ -84,7 +84,7 @@ class Translation(Method, Translates, Demonstrates):
         )  # fmt: skip
 
     def build_discriminator(self, spec: DataSpec, images: int = 1) -> nn.Module:
-        """One discriminator, of `images` images beside each other."""
+        """One discriminator, which sees `images` images together."""
         return build_discriminator(
             self.discriminator, spec.shape, self.d_width, layers=self.d_layers, norm=self.norm, images=images
         )
@@ -103,16 +103,22 @@ class Translation(Method, Translates, Demonstrates):
     # --- a training step ------------------------------------------------------------------------------------------------
 
     def inputs(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """The step's images and partners (N, C, H, W), moved at random (`shift`)."""
-        return batch.memo("inputs", lambda: self.moved(batch))
+        """The step's images and partners (N, C, H, W), shifted at random (`shift`)."""
+        return batch.memo("inputs", lambda: self.shifted_inputs(batch))
 
-    def moved(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """The batch's images and partners, moved by numbers of pixels that are drawn for each image."""
+    def shifted_inputs(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """The batch's images and partners (N, C, H, W), each shifted by a random number of pixels along both axes."""
         a, b = batch.real, self.partner(batch)
         if not self.shift:
             return a, b
-        moves = [batch.integers(2 * self.shift + 1) - self.shift for _ in range(2 if self.moved_alike else 4)]
-        return shifted(a, moves[0], moves[1]), shifted(b, moves[-2], moves[-1])
+        down, right = self.offsets(batch), self.offsets(batch)
+        if self.shifts_alike:
+            return shifted(a, down, right), shifted(b, down, right)
+        return shifted(a, down, right), shifted(b, self.offsets(batch), self.offsets(batch))
+
+    def offsets(self, batch: Batch) -> Tensor:
+        """Random numbers of pixels (N,) int64 from -`shift` to `shift`."""
+        return batch.integers(2 * self.shift + 1) - self.shift
 
     def partner(self, batch: Batch) -> Tensor:
         """The batch's partners (N, C, H, W), as they are."""
@@ -121,18 +127,20 @@ class Translation(Method, Translates, Demonstrates):
         return batch.partner
 
     def generator_term(self, fake_logits: Tensor, real_logits: Tensor | None) -> Tensor:
-        """What G asks of D's logits of its images, of their shape; `real_logits` only where the loss is relativistic."""
+        """G's adversarial loss for each of D's logits of its images; `real_logits` only where the loss is relativistic."""
         if real_logits is not None:
             return relativistic_generator(real_logits, fake_logits)
-        return least_squares(fake_logits, 1) if self.loss == "least_squares" else non_saturating_generator(fake_logits)
+        if self.loss == "least_squares":
+            return least_squares(fake_logits, 1)
+        return non_saturating_generator(fake_logits)
 
     def penalty_report(self, r1: Tensor) -> dict[str, Tensor]:
-        """gamma / 2 times `r1`, a scalar, and as much stronger as its steps are rarer."""
+        """The penalty gamma / 2 times `r1`, a scalar, scaled up by `penalty_every`."""
         return {"loss": self.penalty_every * self.gamma / 2 * r1, "r1": r1.detach()}
 
 
 def patch_r1(D: nn.Module, images: Tensor) -> Tensor:
-    """The squared gradient of all patches' logits at real images (N, C, H, W), a patch; a scalar."""
+    """The squared gradient of the sum of all patches' logits at real images (N, C, H, W), per patch; a scalar."""
     points = images.detach().requires_grad_()
     logits = D(points).float().flatten(1)
     return squared_gradient(points, logits.sum(1)).mean() / logits.shape[1]

@@ -1,21 +1,21 @@
 """CycleGAN: translation between two kinds of images without pairs (Zhu 2017, arXiv:1703.10593).
 
-Idea: two generators, A to B and B to A, each against a discriminator of the kind that it generates. That alone would allow any
-pairing of the two kinds; so an image that is translated to the other kind and back should be the image it was (eq. 2), and one
-that is of the wanted kind already should not change (sec. 5.2). The adversarial loss is least squares. D also sees old fakes,
-from a pool of 50 (sec. 4, after Shrivastava 2017), so that G and D do not chase each other in circles.
+Idea: two generators, A to B and B to A, each against a discriminator of its target domain. The adversarial loss alone would
+allow any mapping between the domains; so an image translated to the other domain and back should equal the original (eq. 2),
+and an image that is in the target domain already should not change (sec. 5.2). The adversarial loss is least squares. D also
+sees earlier fakes from a pool of 50 (sec. 4, after Shrivastava 2017), which prevents oscillation.
 
     G_AB, G_BA  (D_B(G_AB(a)) - 1)^2 + (D_A(G_BA(b)) - 1)^2 + lambda (cycle + identity_weight identity)    (eq. 3)
     D_A, D_B    (D(real) - 1)^2 / 2 + D(fake)^2 / 2
 
-A batch of more than one image has a pool a row, so that the pool is the paper's for batches of 1, and no two images of a step
-ask for the same place.
+Each row of a batch has its own pool, so that the pool is the paper's for batches of 1, and no two images of a step use the same
+place.
 
-Departs from the paper: nearest-neighbour doubling and a 3 x 3 convolution in place of a transposed one, which leaves a
-checkerboard; both generators move in one update, on batches of more than one image by default; their weights are averaged over
-the steps; height and width need not be multiples of 4. Settings add what few images and little time need: generators that begin
-as the identity (`skip`), the relativistic loss (Huang 2024, arXiv:2501.05441, eq. 2), a penalty on D's gradient at real
-images (R1), and D on the features of a network trained on photos (`discriminator`; Sauer 2021, arXiv:2111.01007).
+Departs from the paper: nearest-neighbour upsampling and a 3 x 3 convolution in place of a transposed one, which leaves a
+checkerboard; one update trains both generators, on batches of more than one image by default; their weights are averaged over
+the steps; height and width need not be multiples of 4. Settings for small data sets and short trainings: generators that start
+as the identity (`skip`), the relativistic loss (Huang 2024, arXiv:2501.05441, eq. 2), a penalty on D's gradient at real images
+(R1), and D on the features of a network trained on photos (`discriminator`; Sauer 2021, arXiv:2111.01007).
 """
 
 from __future__ import annotations
@@ -36,20 +36,20 @@ from ganvas.networks.features.extractor import FeatureExtractor, discriminator_e
 from ganvas.networks.translator import GENERATORS
 from ganvas.registry import preset
 
-HALF = 0.5  # share of the fakes shown that are old ones, once the pool is full
+HALF = 0.5  # probability that D sees an earlier fake, once the pool is full
 
 
-class Shown(NamedTuple):
-    """What a D is shown in place of new fakes, and where those go afterwards."""
+class PooledFakes(NamedTuple):
+    """The fakes that a D sees in a step, and where the new ones are stored afterwards."""
 
     images: Tensor
-    """(N, C, H, W), new fakes or old ones."""
+    """(N, C, H, W), new fakes or earlier ones from the pool."""
     new: Tensor
     """The new fakes (N, C, H, W)."""
     row: Tensor
-    """(N,) int64: the row of the pool that each has."""
+    """(N,) int64: the row of the pool of each."""
     place: Tensor
-    """(N,) int64: the place in that row that each new fake goes to; -1 to none."""
+    """(N,) int64: the place in that row where each new fake is stored; -1: not stored."""
 
 
 class CycleGAN(Translation):
@@ -89,7 +89,7 @@ class CycleGAN(Translation):
         self.G_AB, self.G_BA = self.build_generator(spec), self.build_generator(spec)
         self.extractor: FeatureExtractor | None = None
         self.D_A, self.D_B = self.build_discriminator(spec), self.build_discriminator(spec)
-        # A row of old fakes for each row of a batch, beside each other in one image of many channels.
+        # The pool has a row for each row of a batch: earlier fakes, concatenated along the channels.
         self.places = -(-self.pool // self.batch_size)
         self.pool_a: Tensor
         self.pool_b: Tensor
@@ -111,7 +111,7 @@ class CycleGAN(Translation):
 
     def updates(self) -> list[Update]:
         generators = Update("generators", trains="G", loss=self.generators_loss)
-        discriminators = Update("discriminators", trains="D", loss=self.discriminators_loss, after=self.keep_fakes)
+        discriminators = Update("discriminators", trains="D", loss=self.discriminators_loss, after=self.store_fakes)
         penalty = Update("penalty", trains="D", loss=self.penalty_loss, every=self.penalty_every)
         return [generators, discriminators, penalty] if self.gamma else [generators, discriminators]
 
@@ -122,7 +122,7 @@ class CycleGAN(Translation):
         a, b = self.inputs(batch)
         fake_a, same_a, fake_b, same_b = batch.memo("translated", lambda: self.translated(batch))
         again_a, again_b = self.G_BA(fake_b).float(), self.G_AB(fake_a).float()
-        adversarial = self.fooling(self.D_B, fake_b, b) + self.fooling(self.D_A, fake_a, a)
+        adversarial = self.adversarial_loss(self.D_B, fake_b, b) + self.adversarial_loss(self.D_A, fake_a, a)
         cycle = cycle_consistency(a, again_a, b, again_b).mean()
         report = {"adversarial": adversarial, "cycle": cycle}
         loss = self.adversarial * adversarial + self.cycle * cycle
@@ -131,40 +131,44 @@ class CycleGAN(Translation):
             loss = loss + self.cycle * self.identity * report["identity"]
         return {"loss": loss, **report}
 
-    def fooling(self, D: nn.Module, fake: Tensor, real: Tensor) -> Tensor:
-        """What a generator asks of the D of the kind that it generates: (D(fake) - 1)^2, or to be above real images."""
+    def adversarial_loss(self, D: nn.Module, fake: Tensor, real: Tensor) -> Tensor:
+        """The adversarial loss of one generator, a scalar: (D(fake) - 1)^2, or relative to D's logits of real images."""
         real_logits = None
         if self.loss == "relativistic":
             with torch.no_grad():  # a generator is moved through its own images only
                 real_logits = self.logits(D, real)
         term = self.generator_term(self.logits(D, fake), real_logits).mean()
-        return 2 * term if self.loss == "least_squares" else term  # least_squares is halved
+        if self.loss == "least_squares":
+            return 2 * term  # least_squares is halved
+        return term
 
     def logits(self, D: nn.Module, images: Tensor) -> Tensor:
-        """What a D says of images, (N, k, h, w), float32."""
-        return D(self.extractor.maps(images) if self.extractor else images).float()
+        """D's logits (N, k, h, w), float32, of images or of their features."""
+        if self.extractor is not None:
+            return D(self.extractor.maps(images)).float()
+        return D(images).float()
 
     def translated(self, batch: Batch) -> tuple[Tensor, Tensor | None, Tensor, Tensor | None]:
-        """Fakes of A, and what becomes of images that are of A already (None without the identity term); both of B."""
+        """Fakes of A, translations to A of images of A (None without the identity term), and both of B, (N, C, H, W) each."""
         a, b = self.inputs(batch)
         fake_b, same_b = self.both(self.G_AB, a, b)
         fake_a, same_a = self.both(self.G_BA, b, a)
         return fake_a, same_a, fake_b, same_b
 
     def both(self, network: nn.Module, x: Tensor, same: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Translations of `x`, and of `same`, which is of the wanted kind already, by one pass: no norm here mixes images."""
+        """Translations of `x`, and of `same`, which is in the target domain already, in one pass: no norm here mixes images."""
         if not self.identity:
             return network(x), None
-        fake, kept = network(torch.cat([x, same])).chunk(2)
-        return fake, kept
+        fake, identity = network(torch.cat([x, same])).chunk(2)
+        return fake, identity
 
     def discriminators_loss(self, batch: Batch) -> dict[str, Tensor]:
         """Of each D, (D(real) - 1)^2 / 2 + D(fake)^2 / 2, fakes partly from the pool."""
         a, b = self.inputs(batch)
-        shown_a, shown_b = self.shown_fakes(batch)
-        of_a = self.logits(self.D_A, torch.cat([a, shown_a.images]))
-        of_b = self.logits(self.D_B, torch.cat([b, shown_b.images]))
-        real, fake = torch.cat([of_a, of_b], 1).chunk(2)
+        fakes_a, fakes_b = self.fakes(batch)
+        logits_a = self.logits(self.D_A, torch.cat([a, fakes_a.images]))
+        logits_b = self.logits(self.D_B, torch.cat([b, fakes_b.images]))
+        real, fake = torch.cat([logits_a, logits_b], 1).chunk(2)
         if self.loss == "least_squares":
             loss = least_squares(real, 1).mean() + least_squares(fake, 0).mean()
         else:
@@ -173,48 +177,48 @@ class CycleGAN(Translation):
         return {"loss": loss, "real": real.detach().mean(), "fake": fake.detach().mean()}
 
     def penalty_loss(self, batch: Batch) -> dict[str, Tensor]:
-        """R1 of both D, in a step of its own: gamma / 2 times the squared gradient of all patches' logits, a patch."""
+        """R1 of both D, in a step of its own: gamma / 2 times the squared gradient of the logits, per patch."""
         a, b = self.inputs(batch)
         return self.penalty_report(patch_r1(self.D_A, a) + patch_r1(self.D_B, b))
 
     # --- the pool -------------------------------------------------------------------------------------------------------
 
-    def shown_fakes(self, batch: Batch) -> tuple[Shown, Shown]:
-        """What D_A and D_B are shown of the step's fakes, which have no graph."""
+    def fakes(self, batch: Batch) -> tuple[PooledFakes, PooledFakes]:
+        """The fakes, without a graph, that D_A and D_B see in this step."""
         fake_a, _, fake_b, _ = batch.memo("translated", lambda: self.translated(batch))
-        return batch.memo(
-            "shown",
-            lambda: (
-                self.pooled(batch, fake_a.detach().float(), self.pool_a),
-                self.pooled(batch, fake_b.detach().float(), self.pool_b),
-            ),
-        )
 
-    def pooled(self, batch: Batch, fake: Tensor, pool: Tensor) -> Shown:
-        """What D is shown in place of `fake`, partly from a pool.
+        def pooled() -> tuple[PooledFakes, PooledFakes]:
+            of_a = self.pooled(batch, fake_a.detach().float(), self.pool_a)
+            of_b = self.pooled(batch, fake_b.detach().float(), self.pool_b)
+            return of_a, of_b
 
-        While the pool fills up each fake is kept and shown. Then each is shown as it is and forgotten, or put into the place of
-        an old one that is shown instead, as the coin falls.
+        return batch.memo("pooled", pooled)
+
+    def pooled(self, batch: Batch, fake: Tensor, pool: Tensor) -> PooledFakes:
+        """The fakes that D sees in place of `fake` (N, C, H, W), partly from a pool.
+
+        While the pool fills up, each fake is used and stored. Afterwards each is either used and not stored, or, with a
+        probability of 1/2, stored in the place of a random earlier one, which is used instead.
         """
         row = batch.rank * len(batch) + torch.arange(len(batch), device=fake.device)
         if not self.pool:
-            return Shown(fake, fake, row, torch.full_like(row, -1))
+            return PooledFakes(fake, fake, row, torch.full_like(row, -1))
         full = self.rounds >= self.places
         place = torch.where(full, batch.integers(self.places), self.rounds.clamp_max(self.places - 1))
         swapped = full & (batch.uniform() < HALF)
         old = self.places_of(pool)[row, place]
-        shown = torch.where(swapped.view(-1, 1, 1, 1), old, fake)
-        kept = torch.where(swapped | ~full, place, torch.full_like(place, -1))
-        return Shown(shown, fake, row, kept)
+        images = torch.where(swapped.view(-1, 1, 1, 1), old, fake)
+        stored_at = torch.where(swapped | ~full, place, torch.full_like(place, -1))
+        return PooledFakes(images, fake, row, stored_at)
 
-    def keep_fakes(self, report: dict[str, Tensor], batch: Batch) -> None:
-        """After D's step: this process's fakes go to their places in the pool."""
+    def store_fakes(self, report: dict[str, Tensor], batch: Batch) -> None:
+        """After D's step: stores this process's fakes in the pool."""
         if not self.pool:
             return
-        for pool, shown in zip((self.pool_a, self.pool_b), self.shown_fakes(batch), strict=True):
-            kept, place = self.places_of(pool), shown.place.clamp_min(0)
-            goes_there = (shown.place >= 0).view(-1, 1, 1, 1)
-            kept[shown.row, place] = torch.where(goes_there, shown.new, kept[shown.row, place])
+        for pool, fakes in zip((self.pool_a, self.pool_b), self.fakes(batch), strict=True):
+            stored, place = self.places_of(pool), fakes.place.clamp_min(0)
+            is_stored = (fakes.place >= 0).view(-1, 1, 1, 1)
+            stored[fakes.row, place] = torch.where(is_stored, fakes.new, stored[fakes.row, place])
         self.rounds.add_(1).clamp_(max=self.places)
 
     def places_of(self, pool: Tensor) -> Tensor:
@@ -224,7 +228,7 @@ class CycleGAN(Translation):
     # --- translating ----------------------------------------------------------------------------------------------------
 
     def directions(self) -> tuple[str, ...]:
-        """Both ways."""
+        """Both directions."""
         return ("ab", "ba")
 
     def multiple(self) -> int:
@@ -232,8 +236,9 @@ class CycleGAN(Translation):
         return self.G_AB.multiple
 
     def translate(self, images: Tensor, direction: str = "ab", whole: Tensor | None = None) -> Tensor:
-        """Of images (n, C, H, W) in [-1, 1]."""
-        return (self.G_AB if direction == "ab" else self.G_BA)(images, whole=whole)
+        """Translations (n, C, H, W) of images (n, C, H, W), both in [-1, 1]."""
+        network = self.G_AB if direction == "ab" else self.G_BA
+        return network(images, whole=whole)
 
     def rows(self, batch: Batch) -> Tensor:
         """An image of A and its translation, one of B (the true partner, where the data are pairs) and its translation."""
@@ -256,7 +261,7 @@ def small() -> CycleGAN:
 
 @preset("cyclegan")
 def restyle() -> CycleGAN:
-    """For two kinds that are alike in shape, such as the emoji of two vendors: colours are learned, shapes stay. Best with
+    """For domains with equal shapes, such as the emoji of two vendors: colours are learned, shapes stay. Best with
     --set data.mirror=true. Figures: docs/experiments/translation.md."""
     return CycleGAN(
         generator="retouch", width=16, norm="none", d_layers=2, d_width=16, cycle=0.3, identity=0.0, shift=3, lr=1e-3,

@@ -6,7 +6,7 @@ Idea: degrade clean images with noise of a random strength for each, and train a
 
 Trained on a range of strengths, it does not need to be given the strength (sec. III-C, "blind"). `kind` is the degradation:
 Gaussian noise, shot noise of few photons (Poisson), pixels set to black or white, JPEG blocks, or one of the four for each image.
-With `adversarial` above 0, a discriminator also asks that the result look like a clean image: more texture, less PSNR.
+With `adversarial` above 0 there is a discriminator of clean and denoised images: more texture, less PSNR.
 
 Departs from the paper: each 2 x 2 pixels are folded into channels (FFDNet, Zhang 2018, arXiv:1710.04026), which costs a quarter;
 every second convolution is added to its input, which learns much faster than a plain stack (docs/experiments.md), and without
@@ -37,13 +37,13 @@ class Denoise(RestorationMethod):
     paper = "Zhang et al. 2017, Beyond a Gaussian Denoiser, arXiv:1608.03981"
 
     kind: str = setting("gaussian", "the degradation; mix: one of the four for each image", choices=(*KINDS, "mix"))
-    sigma_min: float = setting(0.0, "gaussian: least standard deviation", minimum=0, unit="levels of 255")
-    sigma_max: float = setting(55.0, "gaussian: greatest standard deviation", minimum=0, unit="levels of 255")
-    peak_min: float = setting(10.0, "poisson: photons of a white pixel, at least", minimum=1)
-    peak_max: float = setting(200.0, "poisson: photons of a white pixel, at most", minimum=1)
-    share_max: float = setting(0.3, "salt_and_pepper: greatest share of degraded pixels", minimum=0, maximum=1)
-    quality_min: float = setting(5.0, "jpeg: least quality, as libjpeg counts", minimum=1, maximum=100)
-    quality_max: float = setting(80.0, "jpeg: greatest quality", minimum=1, maximum=100)
+    sigma_min: float = setting(0.0, "gaussian: minimum standard deviation", minimum=0, unit="levels of 255")
+    sigma_max: float = setting(55.0, "gaussian: maximum standard deviation", minimum=0, unit="levels of 255")
+    peak_min: float = setting(10.0, "poisson: minimum photons of a white pixel", minimum=1)
+    peak_max: float = setting(200.0, "poisson: maximum photons of a white pixel", minimum=1)
+    share_max: float = setting(0.3, "salt_and_pepper: maximum share of degraded pixels", minimum=0, maximum=1)
+    quality_min: float = setting(5.0, "jpeg: minimum quality, as in libjpeg", minimum=1, maximum=100)
+    quality_max: float = setting(80.0, "jpeg: maximum quality", minimum=1, maximum=100)
     width: int = setting(64, "channels", minimum=1)
     depth: int = setting(12, "convolutions", minimum=2)
     body: str = setting(
@@ -85,13 +85,13 @@ class Denoise(RestorationMethod):
         return discriminator_loss(self.D, clean, denoised)
 
     def denoised(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """The batch's clean images, turned at random, and what G makes of them after a degradation, (N, C, H, W)."""
+        """The batch's clean images, flipped and rotated, and G's output for their degraded versions, (N, C, H, W) each."""
         clean = self.training_images(batch)
         return clean, self.G(self.degraded(clean, batch))
 
     def degraded(self, clean: Tensor, batch: Batch) -> Tensor:
         """`clean` (N, C, H, W) with the degradation that is set, of a strength drawn for each image."""
-        made = {
+        degradations = {
             "gaussian": lambda: gaussian_noise(
                 clean, batch.normal(*clean.shape[1:]), batch.uniform(low=self.sigma_min, high=self.sigma_max)
             ),
@@ -107,9 +107,9 @@ class Denoise(RestorationMethod):
             "jpeg": lambda: jpeg(clean, batch.uniform(low=self.quality_min, high=self.quality_max)),
         }
         if self.kind != "mix":
-            return made[self.kind]()
+            return degradations[self.kind]()
         which = batch.integers(len(KINDS))
-        several = torch.stack([made[kind]().to(clean.dtype) for kind in KINDS])
+        several = torch.stack([degradations[kind]().to(clean.dtype) for kind in KINDS])
         return several[which, torch.arange(len(clean), device=clean.device)]
 
     def degrade(self, batch: Batch) -> Degraded:

@@ -1,8 +1,7 @@
 """Inpainting: filling holes from what surrounds them (context encoders, Pathak 2016, arXiv:1604.07379).
 
-Idea: cut a hole into each training image and train a network to fill it. The error of its pixels (eq. 1) alone gives the
-blurred mean of all fillings that would fit; a discriminator that sees parts of the completed image asks for one of them (eqs. 2
-and 3):
+Idea: cut a hole into each training image and train a network to fill it. The pixel error (eq. 1) alone gives the blurred mean of
+all possible fillings; a discriminator of patches of the completed image selects one of them (eqs. 2 and 3):
 
     loss of G = |G - x|^2 in the hole + around * |G - x|^2 everywhere + adversarial * (-D(completed))
 
@@ -90,7 +89,7 @@ class Inpaint(RestorationMethod):
         return discriminator_report(hinge_discriminator(real_logits, fake_logits).mean(), real_logits, fake_logits)
 
     def output(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
-        """The batch's images, turned at random; their holes (N, 1, H, W); and G's images (N, C, H, W)."""
+        """The batch's images (N, C, H, W), flipped and rotated; their masks (N, 1, H, W); and G's images (N, C, H, W)."""
         whole = self.training_images(batch)
         mask = self.masks(batch)
         return whole, mask, self.G(whole, mask)
@@ -102,15 +101,14 @@ class Inpaint(RestorationMethod):
         return hole + self.around * everywhere
 
     def masks(self, batch: Batch) -> Tensor:
-        """(N, 1, H, W), 1 in the hole that each image of the batch gets."""
+        """Random masks (N, 1, H, W) for the images of a batch, 1 in the hole."""
         height, width = batch.real.shape[2:]
-        boxes = strokes = None
-        if self.holes != "strokes":
-            boxes = box_masks(batch.uniform(4), height, width)
-        if self.holes != "boxes":
-            strokes = stroke_masks(batch.uniform(2 + 3 * STROKES), height, width)
-        if boxes is None or strokes is None:
-            return boxes if strokes is None else strokes  # pyright: ignore[reportReturnType]
+        if self.holes == "boxes":
+            return box_masks(batch.uniform(4), height, width)
+        if self.holes == "strokes":
+            return stroke_masks(batch.uniform(2 + 3 * STROKES), height, width)
+        boxes = box_masks(batch.uniform(4), height, width)
+        strokes = stroke_masks(batch.uniform(2 + 3 * STROKES), height, width)
         return torch.where(batch.uniform(1, 1, 1) < 0.5, boxes, strokes)
 
     def degrade(self, batch: Batch) -> Degraded:
@@ -123,12 +121,14 @@ class Inpaint(RestorationMethod):
     def restore(
         self, degraded: Tensor, mask: Tensor | None = None, *, generator: torch.Generator | None = None
     ) -> Tensor:
-        """Whole images (n, C, H, W): in the hole within [-1, 1], elsewhere as they came. UsageError without a mask."""
+        """Whole images (n, C, H, W): in the hole in [-1, 1], elsewhere bit-equal to `degraded`. UsageError without a mask."""
         if mask is None:
             raise UsageError("filling holes needs a mask, 1 where the image is missing")
-        # One by one: a convolution of several rounds otherwise than that of one.
-        made = torch.cat([self.G(x, hole) for x, hole in zip(degraded.split(1), mask.split(1), strict=True)])
-        return torch.where(mask > 0, made.clamp(-1, 1), degraded)
+        # One by one: a convolution of several images rounds differently from that of one.
+        outputs = []
+        for x, hole in zip(degraded.split(1), mask.split(1), strict=True):
+            outputs.append(self.G(x, hole))
+        return torch.where(mask > 0, torch.cat(outputs).clamp(-1, 1), degraded)
 
 
 @preset("inpaint")

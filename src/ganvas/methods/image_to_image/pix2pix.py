@@ -1,19 +1,19 @@
 """pix2pix: images into their partners, by a GAN that sees both (Isola 2017, arXiv:1611.07004).
 
-Idea: a regression from A to B by the absolute error gives the median of all that B could be, which is blurred. So a
-discriminator that sees the input as well says whether the pair looks real (eq. 1), patch by patch: it cares for the texture, and
-the absolute error for the rest (eqs. 3 and 4). Noise comes in as dropout on the way up, since a generator that has the whole
-image to go by learns to pass over a z (sec. 3.1).
+Idea: a regression from A to B by the absolute error gives the median of all possible B, which is blurred. So a discriminator that
+also sees the input scores whether the pair looks real (eq. 1), patch by patch: it is responsible for texture, and the absolute
+error for the rest (eqs. 3 and 4). The noise is dropout in the upsampling half, since a generator with an input image learns to
+ignore a z (sec. 3.1).
 
     G  -log D(A, G(A)) + lambda |B - G(A)|            D  -log D(A, B) - log(1 - D(A, G(A)))
 
-Departs from the paper: dropout is off when a trained network translates, so that an image has one translation; batch norm then
-uses the averages of the training, not those of the image at hand; D's updates follow G's on the same fake images; G's weights
-are averaged over the steps; height and width need not be powers of two, and small images have fewer downsamplings. Settings add
-what few pairs and little time need: a G that begins as the identity (`skip`), the relativistic loss (Huang 2024,
-arXiv:2501.05441, eq. 2) with a penalty on D's gradient at real pairs (R1), moves by whole pixels in place of the paper's jitter,
-and networks that were trained on photos: by their features the output is compared with the target (`perceptual`; Zhang 2018,
-arXiv:1801.03924, eq. 1), and D works on them (`discriminator`; Sauer 2021, arXiv:2111.01007).
+Departs from the paper: no dropout in eval mode, so that an image has one translation; batch norm then uses the running
+statistics, not those of the image; D's update follows G's on the same fake images; G's weights are averaged over the steps;
+height and width need not be powers of two, and small images have fewer downsamplings. Settings for small data sets and short
+trainings: a G that starts as the identity (`skip`), the relativistic loss (Huang 2024, arXiv:2501.05441, eq. 2) with a penalty
+on D's gradient at real pairs (R1), random shifts in place of the paper's jitter, and the features of networks trained on
+photos, for a perceptual loss (`perceptual`; Zhang 2018, arXiv:1801.03924, eq. 1) and as D's input (`discriminator`; Sauer 2021,
+arXiv:2111.01007).
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Pix2Pix(Translation):
     adversarial: float = setting(1.0, "weight of the adversarial loss, for G; 0 is a plain regression", minimum=0)
 
     averaged = ("G",)
-    moved_alike = True
+    shifts_alike = True
 
     def build(self, spec: DataSpec) -> None:
         if not spec.paired:
@@ -75,9 +75,11 @@ class Pix2Pix(Translation):
     def load_frozen(self, device: torch.device) -> None:
         """Reads the feature networks; GanvasError where their weights are missing."""
         otherwise = "Or set perceptual=none and discriminator=patch, which need no weights"
-        names = {self.discriminator, self.perceptual} if self.compares else {self.discriminator}
-        names &= {*CATALOG}
-        self.extractors = {name: discriminator_extractor(name, device, otherwise) for name in names}
+        names = {self.discriminator}
+        if self.compares:
+            names.add(self.perceptual)
+        for name in names & {*CATALOG}:
+            self.extractors[name] = discriminator_extractor(name, device, otherwise)
 
     def optimizers(self) -> dict[str, Optimizer]:
         return self.adams([self.G], [self.D])
@@ -91,13 +93,13 @@ class Pix2Pix(Translation):
     # --- losses ---------------------------------------------------------------------------------------------------------
 
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
-        """Eq. 4, and the features' difference."""
+        """Eq. 4, and the perceptual loss."""
         _, target = self.inputs(batch)
         fake = self.fake(batch)
         fake_view = batch.memo("fake_view", lambda: self.view(fake))
         logits = batch.memo("fake_logits", lambda: self.discriminate_pair(self.input_view(batch), fake_view))
         error = absolute_error(fake, target).mean()
-        loss = self.adversarial * self.fooling(batch, logits).mean() + self.l1 * error
+        loss = self.adversarial * self.adversarial_loss(batch, logits).mean() + self.l1 * error
         report = {"l1": error}
         if self.compares:
             if self.discriminator == self.perceptual:
@@ -128,11 +130,12 @@ class Pix2Pix(Translation):
         }
 
     def penalty_loss(self, batch: Batch) -> dict[str, Tensor]:
-        """R1 alone, in a step of its own: gamma / 2 times the squared gradient of all patches' logits, a patch."""
+        """R1 alone, in a step of its own: gamma / 2 times the squared gradient of the logits, per patch."""
         return self.penalty_report(patch_r1(self.D, torch.cat(self.inputs(batch), 1)))
 
-    def fooling(self, batch: Batch, logits: Tensor) -> Tensor:
-        """What G asks of D's logits of its images; relative to those of the targets where the loss is relativistic."""
+    def adversarial_loss(self, batch: Batch, logits: Tensor) -> Tensor:
+        """G's adversarial loss for each of D's logits of its images, relative to those of the targets where it is
+        relativistic."""
         real_logits = None
         if self.loss == "relativistic":
             with torch.no_grad():  # G is moved through its own images only
@@ -146,17 +149,17 @@ class Pix2Pix(Translation):
         return batch.memo("fake", lambda: self.generate_for(batch, self.inputs(batch)[0]))
 
     def input_view(self, batch: Batch) -> list[Tensor]:
-        """What D sees of the step's inputs, without a graph."""
+        """D's input for the step's inputs, without a graph."""
         x, _ = self.inputs(batch)
         return batch.memo("input_view", lambda: self.frozen_view(x))
 
     def target_view(self, batch: Batch) -> list[Tensor]:
-        """What D sees of the step's targets, without a graph."""
+        """D's input for the step's targets, without a graph."""
         _, target = self.inputs(batch)
         return batch.memo("target_view", lambda: self.frozen_view(target))
 
     def generate_for(self, batch: Batch, x: Tensor) -> Tensor:
-        """New images of G (N, C, H, W) of the inputs, with dropout as noise."""
+        """G's images (N, C, H, W) of the inputs x, with dropout as noise."""
         return self.G(x, batch.uniform)
 
     # --- what D sees ----------------------------------------------------------------------------------------------------
@@ -167,14 +170,16 @@ class Pix2Pix(Translation):
         return self.perceptual != "none" and self.feature_weight > 0
 
     def features(self, fake: Tensor, target: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-        """Of outputs, with a graph, and of targets."""
+        """Features of outputs, with a graph, and of targets, a map per layer."""
         with torch.no_grad():
             wanted = self.extractors[self.perceptual].maps(target)
         return self.extractors[self.perceptual].maps(fake), wanted
 
     def view(self, images: Tensor) -> list[Tensor]:
-        """What D sees of images: the images, or their features from several layers."""
-        return [images] if self.discriminator == "patch" else self.extractors[self.discriminator].maps(images)
+        """D's input for images: the images, or their features from several layers."""
+        if self.discriminator == "patch":
+            return [images]
+        return self.extractors[self.discriminator].maps(images)
 
     @torch.no_grad()
     def frozen_view(self, images: Tensor) -> list[Tensor]:
@@ -182,7 +187,7 @@ class Pix2Pix(Translation):
         return self.view(images)
 
     def discriminate_pair(self, x: list[Tensor], images: list[Tensor]) -> Tensor:
-        """D's logits (N, k, h, w), float32, of what it sees of images beside what it sees of the inputs that they belong to."""
+        """D's logits (N, k, h, w), float32, of pairs: the `view` of images and that of their inputs `x`."""
         if self.discriminator == "patch":
             return self.D(torch.cat([x[0], images[0].to(x[0].dtype)], 1)).float()
         return self.D(x, images)
@@ -190,7 +195,7 @@ class Pix2Pix(Translation):
     # --- translating ----------------------------------------------------------------------------------------------------
 
     def directions(self) -> tuple[str, ...]:
-        """One way only."""
+        """A to B only."""
         return ("ab",)
 
     def multiple(self) -> int:
@@ -202,7 +207,7 @@ class Pix2Pix(Translation):
         return self.G(images, whole=whole)
 
     def rows(self, batch: Batch) -> Tensor:
-        """Input, output, target."""
+        """Input, output and target, (n, 3, C, H, W)."""
         return torch.stack([batch.real, self.translate(batch.real), self.partner(batch)], 1)
 
 
@@ -221,7 +226,7 @@ def small() -> Pix2Pix:
 
 @preset("pix2pix")
 def restyle() -> Pix2Pix:
-    """For two kinds that are alike in shape, such as the emoji of two vendors: colours are learned, shapes stay. Best with
+    """For domains with equal shapes, such as the emoji of two vendors: colours are learned, shapes stay. Best with
     --set data.mirror=true. Figures: docs/experiments/translation.md."""
     return Pix2Pix(
         generator="retouch", width=16, norm="none", dropout=0.3, d_layers=0, d_width=16, loss="relativistic", gamma=0.1,
@@ -231,7 +236,7 @@ def restyle() -> Pix2Pix:
 
 @preset("pix2pix")
 def features() -> Pix2Pix:
-    """`small` for images of 64 pixels and what they do not tell, such as edges or labels into images: compared by
+    """`small` for images of 64 pixels with little information, such as edges or label maps: perceptual loss by
     EfficientNet-Lite0, whose weights must be at hand. Some ten minutes of a CPU core, best with --set data.mirror=true. Figures:
     docs/experiments/translation.md."""
     return Pix2Pix(

@@ -1,16 +1,16 @@
 """SRGAN: super-resolution whose details look real (Ledig 2017, arXiv:1609.04802).
 
-Idea: a pixel loss asks for the mean of all sharp images that fit, which is blurred. So after a first phase with a pixel loss (as
-in `srresnet`), a discriminator asks that the image be among the sharp ones (eq. 2), and features of a network, instead of pixels,
-that it be the right one (eq. 5):
+Idea: a pixel loss favours the mean of all possible sharp images, which is blurred. So after a first phase with a pixel loss (as
+in `srresnet`) there is an adversarial loss, for sharpness (eq. 2), and a perceptual loss on the features of a network, for
+similarity to the original (eq. 5):
 
     loss of G = pixel_weight |G(small) - whole| + feature_weight |phi(G(small)) - phi(whole)| - adversarial log D(G(small))
 
-phi is `perceptual`: "discriminator" are the layers of D itself (Wang 2018, arXiv:1711.11585, eq. 4), which need no other network;
-otherwise those of a network that was trained to classify, whose weights must be at hand and stay out of the run's: features of
-unit length at each position, their differences squared (Zhang 2018, arXiv:1801.03924, eq. 1). The average of the weights at the
-end of the first phase is kept, and `ganvas restore --interpolation` interpolates from those (0) to the last ones (1) (Wang 2018,
-arXiv:1809.00219, sec. 3.4): less invented detail or more.
+phi is `perceptual`: "discriminator" means the layers of D itself (Wang 2018, arXiv:1711.11585, eq. 4), which need no other
+network; otherwise those of a trained classifier, whose weights must be available and are not saved in the run: the squared
+difference of features of unit length at each position (Zhang 2018, arXiv:1801.03924, eq. 1). The average of the weights at the
+end of the first phase is saved, and `ganvas restore --interpolation` interpolates from those (0) to the last ones (1) (Wang
+2018, arXiv:1809.00219, sec. 3.4): less invented detail or more.
 
 Departs from the paper: the network of `srresnet` without batch norm; D classifies parts of the image, under spectral norm;
 features are not those of VGG-19; L1 in place of squares; both phases in one training. Preset `paper` has the paper's sizes.
@@ -90,7 +90,7 @@ class SRGAN(SuperResolution):
 
     @property
     def layers(self) -> tuple[str, ...]:
-        """Of the feature network, those that are compared."""
+        """The layers of the feature network that are compared."""
         return find_entry(self.perceptual).style_layers[:LAYERS]
 
     # --- two phases -------------------------------------------------------------------------------------------------------------
@@ -106,7 +106,10 @@ class SRGAN(SuperResolution):
         if progress < self.first_phase:
             return step_factor(self.decay, progress / self.first_phase, steps, self.warmup)
         part = (progress - self.first_phase) / (1 - self.first_phase)
-        return step_factor(self.decay, part, steps, self.warmup) * (self.second_lr / self.lr if self.lr else 1.0)
+        factor = step_factor(self.decay, part, steps, self.warmup)
+        if self.lr == 0:
+            return factor
+        return factor * (self.second_lr / self.lr)
 
     def follow(self, report: dict[str, Tensor], batch: Batch) -> None:
         """After a step of the first phase: `plain` follows G, as its average does."""
@@ -136,7 +139,7 @@ class SRGAN(SuperResolution):
         return discriminator_loss(self.D, whole, fake)
 
     def perceived(self, fake: Tensor, whole: Tensor, seen: list[Tensor]) -> Tensor:
-        """How far the features are from those of the whole images, (N,); `seen` are D's of `fake`."""
+        """The perceptual loss (N,) of `fake` against the original images `whole`; `seen` are D's features of `fake`."""
         if self.perceptual == "none":
             return fake.new_zeros(len(fake))
         if self.perceptual == "discriminator":
@@ -151,7 +154,7 @@ class SRGAN(SuperResolution):
     # --- images ---------------------------------------------------------------------------------------------------------------
 
     def enlarged(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """The batch's images, turned at random, and what G makes of them once they are small, (N, C, H, W)."""
+        """The batch's images, flipped and rotated, and G's upscaled versions of them downsampled, (N, C, H, W) each."""
         small, whole = small_and_whole(self.training_images(batch), self.scale)
         return whole, self.G(small)
 
@@ -159,18 +162,18 @@ class SRGAN(SuperResolution):
         return Restoration("resolution", scale=self.scale, invents=True)
 
     def interpolated(self, share: float) -> SRGAN:
-        """A copy with each weight of G between that at the end of the first phase (0) and its last (1)."""
+        """A copy with each weight of G interpolated between the end of the first phase (0) and the last (1)."""
         if not float(self.plain_steps):
             raise UsageError(
                 "this run had no phase by pixels alone (first_phase=0), so there are no weights to interpolate with"
             )
-        twin = copy.deepcopy(self)
+        interpolated = copy.deepcopy(self)
         start = 0
-        for part in floats(twin.G):
+        for part in floats(interpolated.G):
             plain = self.plain[start : start + part.numel()].view_as(part)
             start += part.numel()
             part.data.copy_(torch.lerp(plain, part.data, share))
-        return twin
+        return interpolated
 
 
 def floats(network: nn.Module) -> Iterator[Tensor]:

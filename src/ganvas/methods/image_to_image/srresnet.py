@@ -1,12 +1,12 @@
 """SRResNet: super-resolution by residual blocks, scored pixel by pixel (Ledig 2017, arXiv:1609.04802, the start of SRGAN).
 
-Idea: make each training image smaller (bicubic, antialiased), and train a network to give back what it was. All work is done
-at the small size; at the end, scale^2 values a pixel are laid out as that many pixels (pixel shuffle). With a loss by pixels
-(eq. 4) it gives the mean of all sharp images that fit: the best PSNR, and a little blurred. `srgan` continues from there.
+Idea: downsample each training image (bicubic, antialiased), and train a network to reconstruct the original. All layers work at
+the small size; at the end, scale^2 values per pixel are rearranged to pixels (pixel shuffle). With a pixel loss (eq. 4) the
+result is the mean of all possible sharp images: the best PSNR, but a little blurred. `srgan` continues from there.
 
-Departs from the paper: the network is added to the bicubic enlargement, where it starts (`base`); L1 in place of squares, no
-batch norm (both as in Lim 2017, arXiv:1707.02921), and a direct last layer are what the defaults here take, since a CPU learns
-faster so; preset `paper` has the paper's network and loss. Images of any size and number of channels.
+Departs from the paper: the output is added to the bicubic enlargement (`base`); the defaults are L1 in place of squares, no batch
+norm (both as in Lim 2017, arXiv:1707.02921), and a direct last layer, which train faster on a CPU; preset `paper` has the paper's
+network and loss. Images of any size and number of channels.
 """
 
 from __future__ import annotations

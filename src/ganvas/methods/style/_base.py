@@ -1,4 +1,4 @@
-"""What style transfer methods share: Adam, the total variation, and a discriminator that may score pieces of paintings."""
+"""What style transfer methods share: Adam, the total variation, and an optional discriminator of patches of the paintings."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ganvas.networks.style_transfer import StrokeDiscriminator
 
 
 class StyleTransfer(Method, Stylises, Demonstrates):
-    """A network `G` that generates stylised photos by one pass."""
+    """A network `G` that stylises photos in one pass."""
 
     batch_size: int = setting(4, "images per step, over all processes together", minimum=1)
     tv: float = setting(0.3, "weight of the total variation; larger values give smoother images", minimum=0)
@@ -31,7 +31,7 @@ class StyleTransfer(Method, Stylises, Demonstrates):
     averaged = ("G",)
 
     def build_discriminator(self, spec: DataSpec) -> None:
-        """Makes D where its loss has a weight. To be called by `build`, after G."""
+        """For `build`, after G: builds D where the adversarial loss has a weight."""
         if self.adversarial:
             self.D: nn.Module = StrokeDiscriminator(spec.channels, self.disc_width)
         self.channels, self.size = spec.channels, (spec.height, spec.width)
@@ -46,7 +46,7 @@ class StyleTransfer(Method, Stylises, Demonstrates):
         return step_factor(self.decay, progress)
 
     def with_regularisers(self, loss: Tensor, content: Tensor, style: Tensor, stylised: Tensor) -> dict[str, Tensor]:
-        """G's report: `loss`, which weighs content and style, plus the total variation and the adversarial loss."""
+        """G's report: `loss`, the weighted content and style losses, plus the total variation and the adversarial loss."""
         variation = total_variation(stylised).mean()
         loss = loss + self.tv * variation
         report = {"content": content.detach(), "style": style.detach(), "variation": variation.detach()}

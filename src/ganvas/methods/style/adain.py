@@ -1,17 +1,16 @@
-"""AdaIN: any style at once, by moving the moments of features (Huang and Belongie 2017, arXiv:1703.06868).
+"""AdaIN: arbitrary styles by matching the moments of features (Huang and Belongie 2017, arXiv:1703.06868).
 
-Idea: much of a style is the mean and the deviation of each channel of a trained network's features. So encode the photo, give
-each channel the mean and deviation that the painting has there (eq. 8), and train a decoder to generate images of such
-features: its image, encoded again, should have the features that were asked for (eq. 12), and the painting's moments in the
-layers before (eq. 13). Any painting will do, also one that was never seen, and the share of it can be chosen afterwards (eq.
-14).
+Idea: much of a style is the mean and the standard deviation of each channel of a trained network's features. So encode the photo,
+give each channel the mean and deviation of the painting's (eq. 8), and train a decoder to turn such features into images: its
+image, encoded again, should have the target features (eq. 12), and the painting's moments in the layers before (eq. 13). The
+painting can be any, also an unseen one, and its strength can be chosen afterwards (eq. 14).
 
 Departs from the paper: the encoder is a setting, by default MobileNetV2's first four blocks; losses relative to an image
-with nothing of the target in it; the total variation keeps the decoder smooth. With `adversarial` above 0 a discriminator
-that sees pieces of the paintings adds its loss.
+without features; the total variation keeps the images smooth. With `adversarial` above 0 there is a discriminator of
+patches of the paintings.
 
-The encoder was trained elsewhere and never moves, but an image cannot be stylised without it; so it is saved with the
-weights, once (0.1 MB for MobileNetV2, 12 MB for VGG to relu4_1), and a run needs no other file.
+The encoder is pretrained and frozen, but stylising needs it; so it is saved with the weights, once (0.1 MB for MobileNetV2, 12
+MB for VGG to relu4_1), and a run needs no other file.
 """
 
 from __future__ import annotations
@@ -83,12 +82,13 @@ class AdaIN(StyleTransfer):
                 f"style_size is for the images that style names, and with style={OTHERS} those of the data serve, as they"
                 " are: omit style_size, or name an image or a folder by style"
             )
-        side = max(self.style_size or SIDE, *self.size)
-        styles = [] if self.style == OTHERS else read_styles(self.style, self.channels, side)
-        self.sheet = Sheet(styles, device) if styles else None
+        self.sheet: Sheet | None = None
+        if self.style != OTHERS:
+            side = max(self.style_size or SIDE, *self.size)
+            self.sheet = Sheet(read_styles(self.style, self.channels, side), device)
 
     def start_training(self, resumed: bool) -> None:
-        """Reads the encoder's weights where no checkpoint brings them."""
+        """Reads the encoder's weights where no checkpoint has them."""
         if not resumed:
             self.E.load_state_dict(open_network(self.network, wanted=self.layers).state_dict())
 
@@ -103,9 +103,7 @@ class AdaIN(StyleTransfer):
         stylised = batch.memo("stylised", lambda: self.G(target).float())
         taps = self.E(stylised, self.layers)
         content = relative(content_loss(taps[self.encoder], target), content_scale(target)).mean()
-        style = torch.stack(
-            [relative(moment_loss(taps[name], wanted[name]), moment_scale(wanted[name])).mean() for name in self.layers]
-        ).mean()
+        style = torch.stack([loss.mean() for loss in self.style_terms(taps, wanted)]).mean()
         return self.with_regularisers(content + self.style_weight * style, content, style, stylised)
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
@@ -119,8 +117,15 @@ class AdaIN(StyleTransfer):
     def targets(self, batch: Batch) -> tuple[dict[str, tuple[Tensor, Tensor]], Tensor]:
         """The moments of each layer's features of the paintings, and the target features of the decoder's images (eq. 8)."""
         paintings = batch.memo("paintings", lambda: self.styles_of(batch))
-        wanted = {name: moments(value) for name, value in self.taps(paintings).items()}
-        return wanted, self.moved(self.taps(batch.real)[self.encoder], wanted[self.encoder])
+        wanted = self.moments_of(paintings)
+        return wanted, self.with_moments(self.taps(batch.real)[self.encoder], wanted[self.encoder])
+
+    def style_terms(self, taps: dict[str, Tensor], wanted: dict[str, tuple[Tensor, Tensor]]) -> list[Tensor]:
+        """Eq. 13, relative, (N,) of each layer, of features `taps` against the moments `wanted`."""
+        terms = []
+        for name in self.layers:
+            terms.append(relative(moment_loss(taps[name], wanted[name]), moment_scale(wanted[name])))
+        return terms
 
     # --- parts of it ----------------------------------------------------------------------------------------------------------
 
@@ -128,13 +133,23 @@ class AdaIN(StyleTransfer):
         """A style for each content, (N, C, H, W)."""
         if self.sheet is not None:
             return self.sheet.crops(batch, self.size)
-        return batch.real.roll(1, 0) if batch.partner is None else batch.partner
+        return self.partners_or_others(batch)
+
+    def partners_or_others(self, batch: Batch) -> Tensor:
+        """Each image's partner, or without partners the image before it in the batch, (N, C, H, W)."""
+        if batch.partner is None:
+            return batch.real.roll(1, 0)
+        return batch.partner
 
     def taps(self, x: Tensor) -> dict[str, Tensor]:
-        """Features of images of any size, grown to a multiple of the encoder's stride."""
+        """Features (N, F, h, w) by layer, of images of any size, padded to a multiple of the encoder's stride."""
         return self.E(grown_to(x, self.stride), self.layers)
 
-    def moved(self, features: Tensor, wanted: tuple[Tensor, Tensor]) -> Tensor:
+    def moments_of(self, x: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
+        """Mean and deviation, (N, F) each, of each layer's features of images x."""
+        return {name: moments(features) for name, features in self.taps(x).items()}
+
+    def with_moments(self, features: Tensor, wanted: tuple[Tensor, Tensor]) -> Tensor:
         """Eq. 8: `features` (N, F, h, w) with the moments `wanted`."""
         mean, deviation = moments(features)
         factor = wanted[1] / deviation
@@ -152,22 +167,21 @@ class AdaIN(StyleTransfer):
             raise UsageError("adain generates in the style of any image: name one by --style")
         features = self.taps(content)[self.encoder].float()
         target = adain(features, self.taps(style)[self.encoder])
-        made = self.G(torch.lerp(features, target, strength)).float().clamp(-1, 1)
-        return cut(made, (content.shape[2], content.shape[3]))
+        stylised = self.G(torch.lerp(features, target, strength)).float().clamp(-1, 1)
+        return cut(stylised, (content.shape[2], content.shape[3]))
 
     def style_losses(self, stylised: Tensor, content: Tensor, style: Tensor | None) -> dict[str, Tensor]:
-        """The moments that it learned from, and of the content the photo's own features at the encoder's last layer."""
+        """The training's style loss, and as content loss the distance to the photo's own features at the encoder's last layer."""
         assert style is not None
-        taps, wanted = self.taps(stylised), {name: moments(value) for name, value in self.taps(style).items()}
+        taps, wanted = self.taps(stylised), self.moments_of(style)
         photo = self.taps(content)[self.encoder]
-        kept = relative(content_loss(taps[self.encoder], photo), content_scale(photo))
-        styles = [relative(moment_loss(taps[name], wanted[name]), moment_scale(wanted[name])) for name in self.layers]
-        lacking = torch.stack(styles).mean(0)
-        return {"loss": kept + self.style_weight * lacking, "content": kept, "style": lacking}
+        content_term = relative(content_loss(taps[self.encoder], photo), content_scale(photo))
+        style_term = torch.stack(self.style_terms(taps, wanted)).mean(0)
+        return {"loss": content_term + self.style_weight * style_term, "content": content_term, "style": style_term}
 
     def rows(self, batch: Batch) -> Tensor:
-        """Photo, style and painting, (n, 3, C, H, W); the styles are the next photos."""
-        styles = batch.real.roll(1, 0) if batch.partner is None else batch.partner
+        """Photo, style and stylised photo, (n, 3, C, H, W); the styles are partners or other photos."""
+        styles = self.partners_or_others(batch)
         return torch.stack([batch.real, styles, self.stylise(batch.real, styles)], 1)
 
 

@@ -1,15 +1,15 @@
 """Fast style transfer: one painting, one network, one pass (Johnson 2016, arXiv:1603.08155).
 
-Idea: Gatys changes the pixels of one photo until a trained network sees the photo's things and the painting's texture. Do
-that work once, in the weights of a network that generates any photo: train it on photos with the same two losses (eq. 5), its
-own output in place of the pixels. Each content image is its own target; the painting's Gram matrices are computed once.
+Idea: Gatys optimises the pixels of one photo until it has the content of the photo and the style of the painting. Instead,
+train a network to stylise any photo in one pass, with the same two losses (eq. 5) on its output. Each photo is its own content
+target; the painting's Gram matrices are computed once.
 
-Instance norm (Ulyanov 2016, arXiv:1607.08022) in place of batch norm: each photo's own contrast is what has to go.
+Instance norm (Ulyanov 2016, arXiv:1607.08022) in place of batch norm, since it removes the contrast of each photo.
 
-Departs from the paper: losses relative to an image with nothing of the target in it (losses.style.relative); the network
-gives what is added to the photo; nearest neighbour and convolution in place of transposed ones; the feature network is a
-setting, MobileNetV2 by default, since it is 14 MB and fast. With `adversarial` above 0 a discriminator that sees pieces of
-the painting adds its loss.
+Departs from the paper: losses relative to an image without features (losses.style.relative); the network predicts a residual of
+the photo; nearest-neighbour upsampling and convolution in place of transposed ones; the feature network is a setting,
+MobileNetV2 by default, since it is 14 MB and fast. With `adversarial` above 0 there is a discriminator of patches of the
+painting.
 
 The feature network is not part of the run's weights, since a trained generator does not need it. Its SHA-256 and that of the
 painting are in the buffer `origin`, so that a resumed training refuses another network or painting.
@@ -66,7 +66,7 @@ class FastStyle(StyleTransfer):
         self.extractor: FeatureExtractor | None = None
 
     def load_frozen(self, device: torch.device) -> None:
-        """Reads the painting and the feature network; the painting's Gram matrices are all that is kept of it."""
+        """Reads the painting and the feature network, and computes the painting's Gram matrices."""
         entry = find_entry(self.network)
         layers = [*entry.style_layers, *entry.content_layers]
         extractor = FeatureExtractor(self.network, layers, device=device)
@@ -81,7 +81,7 @@ class FastStyle(StyleTransfer):
             self.check_origin()
 
     def start_training(self, resumed: bool) -> None:
-        """Notes the painting and the feature network that this training learns from."""
+        """Sets `origin` to the hash of this training's painting and feature network."""
         if self.expected is not None:
             self.origin.copy_(self.expected)
 
@@ -113,14 +113,14 @@ class FastStyle(StyleTransfer):
             wanted = self.extractor(photos, entry.content_layers)
         taps = self.extractor(stylised)
         content = [relative(content_loss(taps[name], value), content_scale(value)) for name, value in wanted.items()]
-        style = [
-            relative(style_loss(gram(taps[name]), self.grams[name]), style_scale(self.grams[name]))
-            for name in entry.style_layers
-        ]
+        style = []
+        for name in entry.style_layers:
+            target = self.grams[name]
+            style.append(relative(style_loss(gram(taps[name]), target), style_scale(target)))
         return {"content": torch.stack(content).mean(0), "style": torch.stack(style).mean(0)}
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
-        """Pieces of the painting against stylised photos (Goodfellow 2014, eq. 1)."""
+        """Patches of the painting against stylised photos (Goodfellow 2014, eq. 1)."""
         paintings = self.sheet.crops(batch, self.size)
         stylised = batch.memo("stylised", lambda: self.G(batch.real).float()).detach()
         return self.discriminator_report(paintings, stylised)
@@ -128,7 +128,7 @@ class FastStyle(StyleTransfer):
     # --- abilities ------------------------------------------------------------------------------------------------------------
 
     def multiple(self) -> int:
-        """Twice what the generator halves by: an instance norm needs more than one place."""
+        """Twice the stride of the generator: instance norm needs more than one position."""
         return 2 * self.G.multiple
 
     def stylise(self, content: Tensor, style: Tensor | None = None, *, strength: float = 1.0) -> Tensor:
@@ -138,15 +138,15 @@ class FastStyle(StyleTransfer):
         return torch.lerp(content, self.G(content).float().clamp(-1, 1), strength)
 
     def styles_of(self, batch: Batch) -> None:
-        """It knows one painting."""
+        """None: it has a single style."""
 
     def style_losses(self, stylised: Tensor, content: Tensor, style: Tensor | None) -> dict[str, Tensor]:
-        """Eq. 5 without the variation."""
+        """Eq. 5 without the total variation."""
         parts = self.parts(stylised, content)
         return {"loss": self.alpha * parts["content"] + self.beta * parts["style"], **parts}
 
     def rows(self, batch: Batch) -> Tensor:
-        """Photo and painting, (n, 2, C, H, W)."""
+        """Photo and stylised photo, (n, 2, C, H, W)."""
         return torch.stack([batch.real, self.stylise(batch.real)], 1)
 
 

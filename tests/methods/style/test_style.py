@@ -66,7 +66,7 @@ def test_adain_moves_the_moments() -> None:
     method = trainer_for(small("adain"), images((3, 32, 32))).method
     features = torch.randn(2, 5, 6, 6)
     wanted = torch.randn(2, 5), torch.rand(2, 5) + 0.5
-    mean, deviation = moments(method.moved(features, wanted))  # pyright: ignore
+    mean, deviation = moments(method.with_moments(features, wanted))  # pyright: ignore
     assert_close(mean, wanted[0], atol=1e-4, rtol=1e-4)
     assert_close(deviation, wanted[1], atol=1e-3, rtol=1e-3)
 

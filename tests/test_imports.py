@@ -64,7 +64,6 @@ MAY = {
         "ganvas.losses",
         "ganvas.abilities",
         "ganvas.method",
-        "ganvas.metrics",
         "ganvas.registry",
         "ganvas.networks",
         "ganvas.run",

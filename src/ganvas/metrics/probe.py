@@ -13,8 +13,8 @@ from torch.nn import functional as F
 
 from ganvas.errors import DataError, UsageError, nearest
 from ganvas.metrics.attributes import Attribute
-from ganvas.metrics.labels import class_numbers
 from ganvas.metrics.extractors import choose_extractor, extract
+from ganvas.metrics.labels import class_numbers
 from ganvas.networks.features.mobilenet import has_mobilenet_weights
 
 SIDE = 16  # pixels of the longer side, where no network extracts features of such images

@@ -60,7 +60,7 @@ def restore(
 
     `image` is a path, a PIL image, a Photo or an array uint8 (H, W, C), of any size. `mask`, for inpainting, is another image,
     white where pixels are missing, or an array bool (H, W). `task` is denoise, upscale or inpaint, an error where the method
-    cannot; auto is what it can. `interpolation` from 0 to 1 is between the weights of both phases of a training, see `interpolated`.
+    cannot; auto is what it can. `interpolation`, from 0 to 1: between the weights of both phases of a training.
     `method` is in eval mode; its device is used. Images are processed in tiles of `tile` pixels.
     DataError if the image or the mask does not fit the method, UsageError if the arguments do not.
     """

@@ -60,6 +60,6 @@ def discriminator_report(
     `boundary` None, if only differences of logits have a meaning: each real logit is compared with the fake one of its pair.
     """
     real, fake = real.detach(), fake.detach()
-    apart = (real > fake).float().mean()
+    accuracy = (real > fake).float().mean()
     sign = (real - (fake if boundary is None else boundary)).sign().mean()
-    return {"loss": loss, "real": real.mean(), "fake": fake.mean(), "accuracy": apart, "sign": sign, **more}
+    return {"loss": loss, "real": real.mean(), "fake": fake.mean(), "accuracy": accuracy, "sign": sign, **more}

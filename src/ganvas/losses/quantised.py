@@ -6,12 +6,12 @@ import torch
 from torch import Tensor
 
 
-def reconstruction_error(x: Tensor, made: Tensor) -> Tensor:
+def reconstruction_error(x: Tensor, reconstructed: Tensor) -> Tensor:
     """-log p(x | z_q) of eq. 3 for a normal of fixed width, without its factor and constant: mean squared error, (N,).
 
-    x and made (N, ...).
+    x and reconstructed (N, ...).
     """
-    return (x - made).float().square().flatten(1).mean(1)
+    return (x - reconstructed).float().square().flatten(1).mean(1)
 
 
 def codebook_error(z: Tensor, chosen: Tensor) -> Tensor:

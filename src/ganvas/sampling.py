@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -142,12 +143,17 @@ def class_number(method: Method, label: int | str | None) -> int | None:
             f"this {method.name} was trained without classes, so it cannot generate class {label}: omit --label"
         )
     names = method.spec.classes
-    if str(label) in names:
-        return names.index(str(label))
-    number = int(label) if str(label).isdecimal() else -1
+    asked = unicodedata.normalize("NFC", str(label))
+    number = int(asked) if asked.isdecimal() else -1
+    if asked in names:
+        number = names.index(asked)
     if not 0 <= number < len(names):
         shown = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
         raise UsageError(
             f"there is no class {label}{nearest(str(label), names)} (classes: {shown}, or 0 to {len(names) - 1})"
+        )
+    if method.spec.class_counts and method.spec.class_counts[number] == 0:
+        raise UsageError(
+            f"this {method.name} saw no training example of class {names[number]}, so it cannot generate it: choose another"
         )
     return number

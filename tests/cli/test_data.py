@@ -36,3 +36,17 @@ def test_data_refusals(ganvas: Command, words: list[str], code: int, message: st
     ended = ganvas("data", *words)
     assert (ended.code, ended.out) == (code, "")
     assert ended.err.startswith(f"error: {message}"), ended.err
+
+
+def test_data_says_what_is_passed_over(ganvas: Command, image_folder: Path) -> None:
+    (image_folder / "a.psd").write_bytes(b"8BPS")
+    shown = ganvas("data", image_folder)
+    assert "note: 1 file passed over: 1 image of another kind (a.psd; convert them to PNG)" in shown.lines
+    card = ganvas("data", image_folder, "--json").json
+    assert card["notes"] == [line.removeprefix("note: ") for line in shown.lines if line.startswith("note: ")]
+    assert card["passed_over"] == [
+        {"what": "image of another kind", "count": 1, "files": ["a.psd"], "advice": "convert them to PNG"}
+    ]
+    words = ("train", "gan", "--preset", "tiny", "--data", image_folder, "--steps", "1", "--set", "batch_size=4")
+    assert "data: 1 file passed over: 1 image" in ganvas(*words, "--dry-run").out
+    assert "data: 1 file passed over: 1 image" in ganvas(*words, "--samples", "0").out

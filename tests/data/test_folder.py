@@ -185,7 +185,9 @@ def test_what_is_no_data_set(tmp_path: Path, save: Save):
         open_data(tmp_path)
     (tmp_path / "notes.bin").write_bytes(b"x\0")
     (tmp_path / ".DS_Store").write_text("x")
-    with pytest.raises(DataError, match=r"no images in .*, only 2 other files"):
+    with pytest.raises(
+        DataError, match=r"no images in .*; 2 files passed over: 1 other file \(notes.bin\), 1 system file"
+    ):
         open_data(tmp_path)
     only = save(tmp_path / "one.png", 3)
     with pytest.raises(DataError, match="has 1 image to train on"):

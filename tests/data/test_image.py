@@ -201,3 +201,29 @@ def test_grid_places_row_by_row():
 
 def test_broken_is_not_an_error_of_the_user_by_itself():
     assert not issubclass(Broken, DataError)  # only with a file name does it make sense to a user
+
+
+@pytest.mark.parametrize("how", ["crop", "pad", "stretch"])
+@pytest.mark.parametrize("shape", [(1, 40000, 3), (40000, 1, 1), (2, 9000, 4)])
+def test_a_long_strip_fits_without_being_resized_whole(shape: tuple[int, int, int], how: str):
+    """1 x 40000 at a size of 256 used to become 256 x 10,240,000 before it was cropped."""
+    import tracemalloc
+
+    strip = np.full(shape, 255, np.uint8)
+    tracemalloc.start()
+    fitted = fit(strip, (256, 256), how, 255)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert fitted.shape == (256, 256, shape[2]) and (fitted[..., :3] == 255).all()
+    assert peak < 4 * 2**20
+
+
+def test_the_crop_of_a_strip_is_its_middle():
+    strip = np.zeros((10, 1000, 1), np.uint8)
+    strip[:, 495:505] = 200
+    assert (fit(strip, (20, 20), "crop", 0)[:, 3:17] > 190).all()  # twice as large: columns 495 to 504
+    wide = np.repeat(strip, 3, axis=2)
+    assert np.array_equal(fit(wide, (20, 20), "crop", 0), np.repeat(fit(strip, (20, 20), "crop", 0), 3, axis=2))
+    ordinary = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
+    whole = np.asarray(Image.fromarray(ordinary).resize((30, 20), Image.Resampling.BICUBIC))
+    assert np.array_equal(fit(ordinary, (20, 20), "crop", 0), whole[:, 5:25])

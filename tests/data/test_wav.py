@@ -16,16 +16,16 @@ GUID = bytes.fromhex("000000001000800000aa00389b71")
 
 def wav_file(
     content: bytes, *, code: int = 1, channels: int = 1, rate: int = 8000, bits: int = 16, said: int | None = None,
-    extensible: bool = False, before: bytes = b"",
+    extensible: bool = False, before: bytes = b"", riff: int | None = None,
 ) -> io.BytesIO:  # fmt: skip
-    """A .wav with these samples; `said` is the size that its header gives them."""
+    """A .wav with these samples; `said` is the size that its header gives them, `riff` that of the whole file."""
     block = channels * bits // 8
     form = struct.pack("<HHIIHH", 0xFFFE if extensible else code, channels, rate, rate * block % 2**32, block, bits)
     if extensible:
         form += struct.pack("<HHIH", 22, bits, 0, code) + GUID
     chunks = before + b"fmt " + struct.pack("<I", len(form)) + form
     chunks += b"data" + struct.pack("<I", len(content) if said is None else said) + content
-    return io.BytesIO(b"RIFF" + struct.pack("<I", 4 + len(chunks)) + b"WAVE" + chunks)
+    return io.BytesIO(b"RIFF" + struct.pack("<I", 4 + len(chunks) if riff is None else riff) + b"WAVE" + chunks)
 
 
 @pytest.mark.parametrize(
@@ -41,6 +41,11 @@ def wav_file(
         (struct.pack("<3h", 1, 2, 3), {"extensible": True}, [1, 2, 3], ()),
         (struct.pack("<2f", 0.5, 0.5), {"bits": 32, "code": 3, "extensible": True}, [16384, 16384], ("32-bit float",)),
         (struct.pack("<2h", 7, 8), {"said": 0xFFFFFFFF}, [7, 8], ("no length in the header",)),
+        # What sox, arecord and ffmpeg write into a pipe, and programs that never come back to fill the sizes in.
+        (struct.pack("<2h", 7, 8), {"said": 0x7FFFFFFF - 0xFFF - 36}, [7, 8], ("no length in the header",)),
+        (struct.pack("<2h", 7, 8), {"said": 0x80000000}, [7, 8], ("no length in the header",)),
+        (struct.pack("<2h", 7, 8), {"said": 0xFFFFFFFF - 36}, [7, 8], ("no length in the header",)),
+        (struct.pack("<2h", 7, 8), {"said": 0, "riff": 0}, [7, 8], ("no length in the header",)),
         (struct.pack("<2h", 7, 8), {"before": b"LIST" + struct.pack("<I", 3) + b"abc\0"}, [7, 8], ()),
     ],
 )  # fmt: skip

@@ -83,6 +83,8 @@ def show(dataset: Dataset, card: dict[str, Any]) -> None:
     if "channels" in card:
         _show_channels(card["channels"])
     _show_classes(card["classes"])
+    for note in card["notes"]:
+        typer.echo(f"note: {note}")
     for file, reason in card["problems"]:
         typer.echo(f"omitted: {file}: {reason}")
     lines = dataset.kind.excerpt(card)

@@ -46,6 +46,9 @@ def show(session: Session, *, json: bool) -> None:
         }
     )  # fmt: skip
 
+    for note in session.data.notes:
+        typer.echo(f"data: {note}")
+
     # Tables of settings and networks.
     settings = [(name, as_text(value)) for name, value in facts["settings"].items()]
     print_table(("setting", "value"), settings)
@@ -59,7 +62,7 @@ def facts_of(session: Session) -> JsonObject:
     """What settings.json would hold, and what else is known before the first step."""
     spec = session.data.spec
     networks = {name: _size(network) for name, network in session.method.named_children()}
-    more = {"shape": list(spec.shape), "count": spec.count, "networks": networks}
+    more = {"shape": list(spec.shape), "count": spec.count, "notes": session.data.notes, "networks": networks}
     return {"dry_run": True, "run": str(session.folder), **session.info(), **more}
 
 

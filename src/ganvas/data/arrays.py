@@ -19,7 +19,7 @@ from typing import IO
 
 import numpy as np
 
-from ganvas.data.image import refuse_endless
+from ganvas.data.image import refuse_endless, too_dark
 from ganvas.data.settings import DataSettings
 from ganvas.data.source import Arrays, Loaded, Progress, class_name, from_arrays
 from ganvas.errors import DataError
@@ -27,6 +27,7 @@ from ganvas.errors import DataError
 IDX_NAME = re.compile(r"(?P<set>.*?)(?P<split>train|t10k|test)[-_.]images[-_.]idx[34][-_.]ubyte(\.gz)?$", re.IGNORECASE)
 DEFLATE_LIMIT = 1032  # deflate packs at most so many bytes into one
 MOST_CHANNELS = 8
+FAINT = 1 / 200  # of 1: bytes that were divided twice stay below it
 IDX_TYPES = {0x08: "uint8", 0x09: "int8", 0x0B: "int16", 0x0C: "int32", 0x0D: "float32", 0x0E: "float64"}
 LABEL_NAMES = ("labels", "label", "targets", "y")
 
@@ -215,6 +216,9 @@ def to_bytes(array: np.ndarray, where: str, least: float = 0.0) -> np.ndarray:
     if array.dtype == np.bool_:
         return array.astype(np.uint8) * 255
     if array.dtype.newbyteorder("=") == np.uint16:
+        dark = too_dark(int(array.max()))
+        if dark:
+            raise DataError(f"{where} holds uint16: {dark}")
         return ((array.astype(np.uint32) + 128) // 257).astype(np.uint8)
     accepted = "uint8, uint16 and bool arrays and floats in [0, 1] or [-1, 1] are taken"
     if array.dtype.kind not in "iuf":
@@ -226,6 +230,10 @@ def to_bytes(array: np.ndarray, where: str, least: float = 0.0) -> np.ndarray:
         )
     if not (low >= -1.001 and high <= 1.001):  # a NaN fails too
         raise DataError(f"{where} holds {array.dtype} from {low:g} to {high:g}; {accepted}. Scale it, or store bytes")
+    if 0 < high <= FAINT and low >= 0 and least >= 0:
+        raise DataError(
+            f"{where} holds {array.dtype} from {low:g} to {high:g} of 0 to 1, which is black: were they divided by 255 twice?"
+        )
     first, scale = (0.0, 255.0) if min(low, least) >= -0.001 else (1.0, 127.5)
     scaled = np.empty(array.shape, dtype=np.uint8)
     for row in range(len(array)):  # by rows: no second float copy of everything

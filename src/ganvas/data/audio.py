@@ -15,11 +15,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ganvas.data import arrays, wav
+from ganvas.data import arrays, passed_over, wav
 from ganvas.data.image import Broken
 from ganvas.data.kinds.audio import as_bytes
 from ganvas.data.layout import arrange, ordered
-from ganvas.data.scan import Files, Problems, is_hidden
+from ganvas.data.scan import Files, Problems
 from ganvas.data.settings import DataSettings
 from ganvas.data.source import (
     Block,
@@ -56,13 +56,13 @@ def outnumbers(images: Files) -> bool:
     """Whether there are more .wav files than images where images were looked for."""
     sounds = 0
     for name in images.ignored:
-        sounds += Path(name).suffix.lower() in wav.SUFFIXES and not is_hidden(name)
+        sounds += Path(name).suffix.lower() in wav.SUFFIXES and not passed_over.is_skipped(name)
     return sounds > len(images.names) + len(images.problems)
 
 
 def list_clips(files: Files, name: str) -> Listing:
     """The .wav files that `scan_folder` or `scan_zip` found."""
-    identity = json.dumps(["audio", str(files.root), files.stamps, files.problems])
+    identity = json.dumps(["audio", str(files.root), files.stamps, files.problems, files.ignored])
     return Listing(name, str(files.root), identity, lambda settings, progress: _load(files, settings, progress))
 
 
@@ -120,7 +120,12 @@ def _load(files: Files, settings: DataSettings, progress: Progress) -> Loaded:
     length = _length(np.array(seconds), rate, settings)
     facts = _facts(np.array(seconds), rates, rate, length, settings)
     layout = arrange(names)
-    facts |= {"ignored_files": len(files.ignored), "unused_folders": layout.unused}
+    facts |= {
+        "ignored_files": len(files.ignored),
+        "passed_over": passed_over.groups(files.ignored, files.suffixes),
+        "unused_folders": layout.unused,
+        "notes": [*passed_over.mixed(len(names), "sounds", files.ignored), *layout.notes],
+    }
 
     def read_clip(row: int) -> Clip:
         try:

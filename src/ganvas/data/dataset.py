@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ganvas.data.kinds import KINDS, Coded, Kind
+from ganvas.data.passed_over import sentence
 from ganvas.data.settings import DataSettings, make_fingerprint
 from ganvas.data.spec import DataSpec
 from ganvas.errors import DataError
@@ -54,6 +55,25 @@ class Dataset:
         if not self.kind.is_image:
             raise DataError(f"{self.name} holds {self.spec.kind}, and this takes images")
         return self.examples
+
+    @property
+    def notes(self) -> list[str]:
+        """Sentences on what a training will not see as one may have expected: files that are passed over, images that are
+        resized, animations of which one frame is taken, labels that are not used, classes without a training image."""
+        notes: list[str] = []
+        if self.facts.get("passed_over"):
+            notes.append(sentence(self.facts["passed_over"]))
+        notes += self.facts.get("notes", [])
+        if self.problems:
+            name, reason = self.problems[0]
+            notes.append(f"{len(self.problems)} unreadable files are omitted, such as {name}: {reason}")
+        train = self.part("train")
+        if train is not None and train.labels is not None:
+            untrained = [name for name, count in _class_counts(train).items() if count == 0]
+            if untrained:
+                some = ", ".join(untrained[:3]) + (", ..." if len(untrained) > 3 else "")
+                notes.append(f"{len(untrained)} of {len(self.spec.classes)} classes have nothing to train on: {some}")
+        return notes
 
     def part(self, split: str) -> Dataset | None:
         """The split of that name ("train" or "test") of the same source, or None where it has none."""
@@ -103,6 +123,7 @@ class Dataset:
             "bytes": sizes,
             "fingerprint": self.fingerprint,
             **self.facts,
+            "notes": self.notes,
         }
 
 

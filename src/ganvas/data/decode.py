@@ -6,7 +6,7 @@ import dataclasses
 import functools
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -16,17 +16,20 @@ from ganvas.data.pairs import HALVES, halved
 from ganvas.data.scan import Files, Opener, Problems
 from ganvas.data.settings import DataSettings
 from ganvas.data.source import Block, Counter, Part, background, block_rows, shuffle
+from ganvas.errors import DataError
 
 THREADS = 2
 GROUP_BYTES = 2**28  # of whole photos in memory while their patches are shuffled
 
 
 class Headers(NamedTuple):
-    """Files that can be used, by `names`, and the (H, W, C) of their images, (N, 3); `problems` are those of the others."""
+    """Files that can be used, by `names`, and the (H, W, C) of their images, (N, 3); `problems` are those of the others.
+    `moving` are the names of animations and stacks of pages, of which the first frame is taken."""
 
     names: list[str]
     shapes: np.ndarray
     problems: Problems
+    moving: Sequence[str] = ()
 
 
 def read_headers(names: Sequence[str], opener: Opener) -> Headers:
@@ -34,14 +37,18 @@ def read_headers(names: Sequence[str], opener: Opener) -> Headers:
     good: list[str] = []
     shapes: list[tuple[int, int, int]] = []
     problems: Problems = []
+    moving: list[str] = []
     for name in names:
         try:
             with opener(name) as file:
-                shapes.append(image.header(file))
+                opened = image.open_image(file)
+                shapes.append(opened.shape)
+                if opened.more_frames:
+                    moving.append(name)
             good.append(name)
         except Broken as error:
             problems.append((name, str(error)))
-    return Headers(good, np.array(shapes).reshape(-1, 3), problems)
+    return Headers(good, np.array(shapes).reshape(-1, 3), problems, moving)
 
 
 @dataclasses.dataclass
@@ -52,6 +59,8 @@ class Reader:
     settings: DataSettings
     others: Files | None = None
     partners: dict[str, str] = dataclasses.field(default_factory=dict)
+    deep: list[tuple[int, str]] = dataclasses.field(default_factory=list)
+    """Greatest value and name of each image of more than 8 bits that is not black; see `refuse_dark`."""
 
     @property
     def in_pairs(self) -> bool:
@@ -61,11 +70,11 @@ class Reader:
         """The image, or input and target, each (n, H, W, C), `shape` without n: one, or all patches. Raises Broken."""
         settings, paper = self.settings, background(self.settings)
         with self.files.open(name) as file:
-            images = [image.decode(file)]
+            images = [self._decoded(file, name)]
         if self.others is not None:
             try:
                 with self.others.open(self.partners[name]) as file:
-                    images.append(image.decode(file))
+                    images.append(self._decoded(file, f"{self.others.root}/{self.partners[name]}"))
             except Broken as error:
                 raise Broken(f"its partner {self.partners[name]}: {error}") from error
         elif settings.pairs in HALVES:
@@ -76,6 +85,23 @@ class Reader:
         if settings.fit == "tile":
             return [image.patches(one, shape[:2]) for one in images]
         return [image.fit(one, shape[:2], settings.fit, paper)[None] for one in images]
+
+    def _decoded(self, file: BinaryIO, name: str) -> np.ndarray:
+        opened = image.open_image(file)
+        array = image.decode_opened(opened)
+        if opened.greatest:
+            self.deep.append((opened.greatest, name))
+        return array
+
+    def refuse_dark(self) -> None:
+        """DataError where all images of 16 bits that were read are so dark that they must hold fewer bits."""
+        if not self.deep:
+            return
+        greatest, name = max(self.deep)
+        dark = image.too_dark(greatest)
+        if dark:
+            count = len({name for _, name in self.deep})
+            raise DataError(f"{self.files.root}: {count} images of 16 bits, such as {name}: {dark}")
 
 
 def decoded_part(
@@ -127,6 +153,7 @@ def decoded_part(
                 for start in range(0, len(whole), step):
                     end = start + step
                     yield Block(whole[start:end], None if block_labels is None else block_labels[start:end])
+        reader.refuse_dark()
 
     partner_blocks = None
     if reader.in_pairs:

@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 
-from ganvas.data import image
+from ganvas.data import passed_over
 from ganvas.data.decode import Headers, Reader, decoded_part, read_headers
 from ganvas.data.layout import arrange, ordered
 from ganvas.data.pairing import by_name, in_halves
@@ -19,6 +19,7 @@ from ganvas.data.source import (
     Loaded,
     Progress,
     broken_message,
+    resize_notes,
     size_facts,
     size_rule,
     target_shape,
@@ -30,7 +31,7 @@ def list_images(files: Files, name: str, where: str) -> Listing:
     """The images that `scan_folder` or `scan_zip` found; DataError where there are none."""
     if not files.names:
         raise DataError(_nothing_message(files, where))
-    identity = json.dumps([str(files.root), files.stamps, files.problems])
+    identity = json.dumps([str(files.root), files.stamps, files.problems, files.ignored])
     return Listing(name, str(files.root), identity, lambda settings, progress: _load(files, settings, progress), files)
 
 
@@ -50,13 +51,9 @@ def _nothing_message(files: Files, where: str) -> str:
         return broken_message(where, files.problems, 0)
     if not files.ignored:
         return f"{where} is empty; put images or .wav files into it (sub-folders are labels)"
-    suffixes = " ".join(sorted(image.SUFFIXES))
-    some = ", ".join(files.ignored[:3])
-    if len(files.ignored) > 3:
-        some += ", ..."
-    return (
-        f"no images in {where}, only {len(files.ignored)} other files ({some}). Images end in {suffixes}, sound in .wav"
-    )
+    suffixes = " ".join(sorted(files.suffixes))
+    passed = passed_over.sentence(passed_over.groups(files.ignored, files.suffixes))
+    return f"no images in {where}; {passed}. Images end in {suffixes}, sound in .wav"
 
 
 def _load(files: Files, settings: DataSettings, progress: Progress, others: Files | None = None) -> Loaded:
@@ -81,18 +78,37 @@ def _load(files: Files, settings: DataSettings, progress: Progress, others: File
 
     # Splits and labels.
     layout = arrange(headers.names)
-    counter = Counter(progress, sum(len(rows) for rows in layout.rows.values()))
+    rows = ordered(headers.names, layout, settings)
+    counter = Counter(progress, sum(len(split_rows) for split_rows in rows.values()))
     parts = {}
-    for split, rows in ordered(headers.names, layout, settings).items():
-        if len(rows):
-            parts[split] = decoded_part(headers, rows, layout.labels, shape, reader, counter)
+    for split, split_rows in rows.items():
+        if len(split_rows):
+            parts[split] = decoded_part(headers, split_rows, layout.labels, shape, reader, counter)
     facts = {
         "ignored_files": len(files.ignored),
+        "passed_over": passed_over.groups(files.ignored, files.suffixes),
         "unused_folders": layout.unused,
         "original_sizes": size_facts(sizes),
         "size_rule": size_rule(sizes, settings),
+        "notes": [
+            *passed_over.mixed(len(headers.names), "images", files.ignored),
+            *layout.notes,
+            *_first_frames(headers),
+            *resize_notes(sizes, shape, settings),
+        ],
     }
     return Loaded(where, parts, layout.classes, not settings.skip_broken, headers.problems, facts)
+
+
+def _first_frames(headers: Headers) -> list[str]:
+    moving = list(set(headers.moving) & set(headers.names))
+    if not moving:
+        return []
+    some = ", ".join(sorted(moving)[:3]) + (", ..." if len(moving) > 3 else "")
+    verb = "has" if len(moving) == 1 else "have"
+    return [
+        f"{len(moving)} of {len(headers.names)} images {verb} several frames or pages ({some}): the first of each is taken"
+    ]
 
 
 def _with_patches(headers: Headers, settings: DataSettings) -> Headers:
@@ -108,7 +124,7 @@ def _with_patches(headers: Headers, settings: DataSettings) -> Headers:
             names.append(name)
         else:
             problems.append((name, f"{shape[0]} x {shape[1]} pixels hold no patch of {size[0]} x {size[1]}"))
-    return Headers(names, headers.shapes[fits], problems)
+    return headers._replace(names=names, shapes=headers.shapes[fits], problems=problems)
 
 
 def _common_channels(channels: np.ndarray, settings: DataSettings) -> int:

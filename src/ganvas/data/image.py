@@ -5,6 +5,9 @@ Arrays are (H, W, C) uint8, C: 1 grey, 2 grey with alpha, 3 RGB, 4 RGBA.
 
 from __future__ import annotations
 
+import dataclasses
+import functools
+import importlib.util
 import io
 import stat
 import threading
@@ -14,7 +17,8 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from ganvas.data import png16
+from ganvas.data import orientation, png16
+from ganvas.data.passed_over import HEIC, IMAGES
 from ganvas.errors import DataError
 from ganvas.files import write_bytes
 
@@ -22,34 +26,24 @@ if TYPE_CHECKING:
     from PIL import Image
 
 # What is decoded; Pillow knows more, some of which start other programs (EPS).
-FORMATS = ("PNG", "JPEG", "MPO", "BMP", "GIF", "TIFF", "WEBP", "PPM", "TGA", "AVIF", "JPEG2000")
-SUFFIXES = frozenset(
-    [
-        ".png",
-        ".apng",
-        ".jpg",
-        ".jpeg",
-        ".jpe",
-        ".jfif",
-        ".bmp",
-        ".dib",
-        ".gif",
-        ".tif",
-        ".tiff",
-        ".webp",
-        ".ppm",
-        ".pgm",
-        ".pbm",
-        ".pnm",
-        ".tga",
-        ".avif",
-        ".jp2",
-        ".j2k",
-    ]
-)
+FORMATS = ("PNG", "JPEG", "MPO", "BMP", "GIF", "TIFF", "WEBP", "PPM", "TGA", "AVIF", "JPEG2000", "HEIF")
+SUFFIXES = IMAGES
+OPTIONAL = {".avif": "avif", ".jp2": "jpg_2000", ".j2k": "jpg_2000", ".webp": "webp"}  # what a Pillow may lack
 LUMA = (0.299, 0.587, 0.114)  # what red, green and blue weigh in grey (Rec. 601)
 LARGEST_IMAGE = 80_000_000  # pixels; below Pillow's own limit, which warns first and refuses at twice as many
 LARGEST_FILE = 256 * 2**20  # bytes of one image file
+ELONGATED = 4  # times the pixels that are kept: a crop that throws more away resizes only what is kept
+DARK = 4095  # of 65535: images of 16 bits that stay below it hold 12 bits or fewer
+HEAD = 64  # bytes by which a file is recognised
+FOREIGN = {  # what lies under the names of images, by its first bytes in lower case
+    b"version https://git-lfs": "a pointer of Git LFS, not the image: run git lfs pull",
+    b"<!doctype html": "a web page, not an image: the download went wrong",
+    b"<html": "a web page, not an image: the download went wrong",
+    b"<svg": "an SVG drawing: convert it to PNG",
+    b"%pdf": "a PDF document: convert its pages to PNG",
+    b"8bps": "a Photoshop document: export it as PNG or TIFF",
+    b"\xff\n": "a JPEG XL image: convert it to PNG, for example with djxl",
+}
 
 _opening = threading.Lock()  # warnings.catch_warnings is not safe in threads; only headers are read under it
 
@@ -70,6 +64,79 @@ class Broken(Exception):
     """Why one image cannot be read; the caller knows its name."""
 
 
+@dataclasses.dataclass
+class Opened:
+    """An image of which only the header was read. `orientation` (1 to 8) is what the decoded pixels are to be turned by."""
+
+    image: Image.Image
+    orientation: int
+    file: BinaryIO | None = None
+    greatest: int | None = None
+    """Of an image of more than 8 bits, its greatest value of 65535, once it is decoded."""
+
+    def load(self) -> None:
+        """Decodes the pixels. Texts in a PNG that are larger than Pillow accepts are omitted."""
+        try:
+            self.image.load()
+        except ValueError:
+            if self.file is None or self.image.format != "PNG":
+                raise
+            self.image = _open(io.BytesIO(orientation.without_text(self.file)))
+            self.image.load()
+        self.greatest = self._greatest()
+
+    def _greatest(self) -> int | None:
+        image = self.image
+        if image.mode == "I" or image.mode.startswith("I;16"):
+            return int(np.asarray(image).max())
+        # Of colour, Pillow keeps the upper 8 bits.
+        bits = 8
+        if image.format == "PNG" and self.file is not None:
+            bits = _head(self.file)[24]
+        elif image.format == "TIFF" and hasattr(image, "tag_v2"):
+            bits = max(np.atleast_1d(image.tag_v2.get(258, 8)).tolist())  # pyright: ignore[reportAttributeAccessIssue]
+        if bits != 16 or image.mode not in ("RGB", "RGBA", "L", "LA"):
+            return None
+        colours = np.asarray(image).reshape(*image.size[::-1], -1)[..., :3]
+        return int(colours.max()) * 257 or 255
+
+    @property
+    def more_frames(self) -> bool:
+        """Whether it is an animation or a stack of pages, of which the first is taken. The further images of an MPO are other
+        views or sizes of the same."""
+        return self.image.format != "MPO" and bool(getattr(self.image, "is_animated", False))
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(H, W, C) of the decoded pixels, upright."""
+        width, height = self.image.size
+        if self.orientation in (5, 6, 7, 8):
+            height, width = width, height
+        return height, width, _channels(self.image)
+
+
+def too_dark(greatest: int | None) -> str | None:
+    """What is wrong with images of 16 bits whose greatest value is `greatest`, or None: few bits of 16 make black images."""
+    if greatest is None or not 0 < greatest <= DARK:
+        return None
+    message = f"greatest value {greatest:,} of 65,535, which is black"
+    if greatest <= 255:
+        return f"{message}: do these hold bytes? Save them with 8 bits"
+    bits = greatest.bit_length()
+    return f"{message}: do these hold {bits} bits? Multiply the values by {2 ** (16 - bits)}"
+
+
+@functools.cache
+def suffixes() -> frozenset[str]:
+    """Endings of the images that this installation reads; lower case."""
+    from PIL import features
+
+    readable = {suffix for suffix in SUFFIXES if suffix not in OPTIONAL or features.check(OPTIONAL[suffix])}
+    if importlib.util.find_spec("pillow_heif") is not None:
+        readable |= HEIC
+    return frozenset(readable)
+
+
 def read_image(path: Path | str) -> np.ndarray:
     """The image in a file, (H, W, C) uint8, turned upright as its EXIF says; the first frame of an animation.
 
@@ -78,9 +145,14 @@ def read_image(path: Path | str) -> np.ndarray:
     """
     try:
         with open_regular(Path(path)) as file:
-            return decode(file)
+            opened = open_image(file)
+            array = decode_opened(opened)
     except Broken as error:
         raise DataError(f"cannot read the image {path}: {error}") from error
+    dark = too_dark(opened.greatest)
+    if dark:
+        raise DataError(f"{path}: {dark}")
+    return array
 
 
 def open_regular(path: Path) -> BinaryIO:
@@ -129,44 +201,46 @@ def refuse_endless(path: Path) -> None:
 
 def header(file: BinaryIO) -> tuple[int, int, int]:
     """(H, W, C) of an image, from its header alone and upright. Raises Broken."""
-    image = open_image(file)
-    width, height = image.size
-    # Asking a PNG for its EXIF may decode the whole image, when the chunk stands at its end.
-    asked = image.format != "PNG" or "exif" in image.info
-    if asked and image.format != "TIFF" and _orientation(image) in (5, 6, 7, 8):  # Pillow turns TIFF itself
-        height, width = width, height
-    return height, width, _channels(image)
+    return open_image(file).shape
 
 
 def decode(file: BinaryIO) -> np.ndarray:
     """(H, W, C) uint8 as `read_image` describes. Raises Broken."""
-    image = open_image(file)
+    return decode_opened(open_image(file))
+
+
+def decode_opened(opened: Opened) -> np.ndarray:
+    """(H, W, C) uint8 of an image whose header was read. Raises Broken."""
     try:
-        array = _with_colour_key(file, image)
+        array = _with_colour_key(opened)
         if array is None:
-            image.load()
-            array = as_bytes(image)
+            opened.load()
+            array = as_bytes(opened.image)
     except Broken:
         raise
     except Exception as error:  # a decoder meets damaged bytes in many ways; each is this image's fault
         raise Broken(reason(error)) from error
     if array.ndim == 2:
         array = array[..., None]
-    return np.ascontiguousarray(upright(array, image))
+    return np.ascontiguousarray(upright(array, opened))
 
 
-def _with_colour_key(file: BinaryIO, image: Image.Image) -> np.ndarray | None:
+def _with_colour_key(opened: Opened) -> np.ndarray | None:
     """The pixels with alpha of a PNG of 16 bits a channel that names one RGB colour transparent, which Pillow overlooks; else
     None."""
-    if image.format != "PNG" or image.mode != "RGB" or "transparency" not in image.info:
+    image = opened.image
+    if opened.file is None or image.format != "PNG" or image.mode != "RGB" or "transparency" not in image.info:
         return None
-    deep = png16.read(file)
-    return None if deep is None else _scaled_integers(deep)
+    deep = png16.read(opened.file)
+    if deep is None:
+        return None
+    opened.greatest = int(deep[..., :3].max())
+    return _scaled_integers(deep)
 
 
-def upright(array: np.ndarray, image: Image.Image) -> np.ndarray:
-    """The pixels (H, W, ...) of `image`, turned as its EXIF says."""
-    return _TURNS.get(_orientation(image), np.asarray)(array)
+def upright(array: np.ndarray, opened: Opened) -> np.ndarray:
+    """The pixels (H, W, ...) of an image, turned as its metadata say."""
+    return _TURNS.get(opened.orientation, np.asarray)(array)
 
 
 def to_channels(image: np.ndarray, channels: int, background: int | np.ndarray) -> np.ndarray:
@@ -208,12 +282,18 @@ def fit(image: np.ndarray, size: tuple[int, int], how: str, background: int) -> 
     inner = [max(1, round(height * scale)), max(1, round(width * scale))]
     exact = scales.index(scale)
     inner[exact] = size[exact]
-    scaled = _resize(image, (inner[0], inner[1]))
 
-    # Cut off what is too much, or put it in the middle of the background.
+    # A long strip that is cut would be huge if all of it were resized first: only the part that is kept is.
     if how == "crop":
         top, left = (inner[0] - size[0]) // 2, (inner[1] - size[1]) // 2
-        return scaled[top : top + size[0], left : left + size[1]]
+        if inner[0] * inner[1] <= ELONGATED * size[0] * size[1]:
+            return _resize(image, (inner[0], inner[1]))[top : top + size[0], left : left + size[1]]
+        down, across = height / inner[0], width / inner[1]
+        right, bottom = min((left + size[1]) * across, width), min((top + size[0]) * down, height)
+        return _resize(image, size, (left * across, top * down, right, bottom))
+
+    # The whole in the middle of the background.
+    scaled = _resize(image, (inner[0], inner[1]))
     top, left = (size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2
     padded = np.full((*size, channels), background, dtype=np.uint8)
     if channels == 4:
@@ -267,29 +347,88 @@ def viewable(images: np.ndarray) -> np.ndarray:
     return images
 
 
-def open_image(file: BinaryIO) -> Image.Image:
+def open_image(file: BinaryIO) -> Opened:
     """Its header only, of a kind and size that are read here. Raises Broken."""
-    from PIL import Image
-
     try:
-        with _opening, warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            Image.init()  # else `formats` may only name what is loaded already
-            image = Image.open(file, formats=[kind for kind in FORMATS if kind in Image.OPEN])
-    except Image.UnidentifiedImageError:
-        raise Broken("not an image of a kind that is read here, or its header is damaged") from None
-    except Exception as error:  # as in decode
-        raise Broken(reason(error)) from error
+        image = _open(file)
+    except ValueError as error:  # texts or a colour profile that are larger than Pillow accepts
+        if not _head(file).startswith(orientation.SIGNATURE):
+            raise Broken(reason(error)) from error
+        image = _open(io.BytesIO(orientation.without_text(file)))
     width, height = image.size
     if width < 1 or height < 1:
         raise Broken(f"the header says {width} x {height} pixels")
     if width * height > LARGEST_IMAGE:
         raise Broken(f"the header says {width} x {height} pixels; {LARGEST_IMAGE:,} in all are the limit")
+    return Opened(image, _orientation(image, file), file)
+
+
+def open_pil(image: Image.Image) -> Opened:
+    """An image that Pillow has opened already."""
+    return Opened(image, _orientation(image, None))
+
+
+def _open(file: BinaryIO) -> Image.Image:
+    """Raises Broken, or ValueError for what may be read without a part of it."""
+    from PIL import Image
+
+    head = _head(file)
+    try:
+        with _opening, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            Image.init()  # else `formats` may only name what is loaded already
+            if _is_heic(head):
+                _register_heic()
+            image = Image.open(file, formats=[kind for kind in FORMATS if kind in Image.OPEN])
+    except Image.UnidentifiedImageError:
+        raise Broken(_unidentified(head)) from None
+    except (Broken, ValueError):
+        raise
+    except Exception as error:  # as in decode
+        raise Broken(reason(error)) from error
     return image
 
 
-def _orientation(image: Image.Image) -> int:
-    """The EXIF orientation, 1 (upright) to 8; 1 where there is none or where the EXIF block is damaged."""
+def _head(file: BinaryIO) -> bytes:
+    """Its first bytes; it stands at its start then."""
+    file.seek(0)
+    head = file.read(HEAD)
+    file.seek(0)
+    return head
+
+
+def _is_heic(head: bytes) -> bool:
+    return head[4:8] == b"ftyp" and head[8:12] in (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
+
+
+def _register_heic() -> None:
+    """Makes Pillow read HEIC; Broken without the extra."""
+    try:
+        import pillow_heif  # pyright: ignore[reportMissingImports]
+    except ImportError:
+        raise Broken('it is a HEIC photo, which pip install "ganvas[heic]" reads') from None
+    pillow_heif.register_heif_opener(thumbnails=False)
+
+
+def _unidentified(head: bytes) -> str:
+    """What a file is instead of an image that is read here, by its first bytes."""
+    for start, kind in FOREIGN.items():
+        if head.lstrip().lower().startswith(start):
+            return f"it is {kind}"
+    if head[4:12] in (b"JXL \r\n\x87\n", b"ftypjxl "):
+        return "it is a JPEG XL image: convert it to PNG, for example with djxl"
+    return "not an image of a kind that is read here, or its header is damaged"
+
+
+def _orientation(image: Image.Image, file: BinaryIO | None) -> int:
+    """The orientation of the pixels that Pillow will decode, 1 (upright) to 8; 1 where none or a damaged one is stated."""
+    if image.format == "TIFF":  # Pillow turns those itself
+        return 1
+    if image.format == "PNG" and file is not None:
+        place = file.tell()
+        turned = orientation.of_png(file)
+        file.seek(place)
+        return turned
     try:
         return int(image.getexif().get(0x0112, 1))
     except Exception:
@@ -373,14 +512,17 @@ def _grey(image: np.ndarray) -> np.ndarray:
     return np.rint(luma).astype(np.uint8)[..., None]
 
 
-def _resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def _resize(
+    image: np.ndarray, size: tuple[int, int], box: tuple[float, float, float, float] | None = None
+) -> np.ndarray:
+    """The part `box` (left, top, right, bottom; None: all) of (H, W, C) at another size (H, W)."""
     from PIL import Image
 
     height, width = size
+
+    def resized(one: np.ndarray) -> np.ndarray:
+        return np.asarray(Image.fromarray(one).resize((width, height), Image.Resampling.BICUBIC, box))
+
     if image.shape[2] in (3, 4):  # Pillow weighs colours by alpha when it resizes RGBA
-        return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BICUBIC))
-    planes: list[np.ndarray] = []
-    for plane in np.moveaxis(image, 2, 0):
-        resized = Image.fromarray(np.ascontiguousarray(plane)).resize((width, height), Image.Resampling.BICUBIC)
-        planes.append(np.asarray(resized))
-    return np.stack(planes, axis=2)
+        return resized(image)
+    return np.stack([resized(np.ascontiguousarray(plane)) for plane in np.moveaxis(image, 2, 0)], axis=2)

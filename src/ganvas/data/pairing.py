@@ -25,7 +25,7 @@ def in_halves(headers: Headers) -> Headers:
         else:
             names.append(name)
             shapes.append((height, width // 2, channels))
-    return Headers(names, np.array(shapes, dtype=np.int64).reshape(-1, 3), problems)
+    return headers._replace(names=names, shapes=np.array(shapes, dtype=np.int64).reshape(-1, 3), problems=problems)
 
 
 def by_name(headers: Headers, files: Files, others: Files, settings: DataSettings) -> tuple[Headers, dict[str, str]]:
@@ -79,7 +79,7 @@ def by_name(headers: Headers, files: Files, others: Files, settings: DataSetting
         raise DataError(_unpaired_message(here, there, alone + unequal))
     broken = [(f"{there}/{name}", reason) for name, reason in [*others.problems, *other_headers.problems]]
     problems = [*headers.problems, *alone, *unequal, *broken]
-    return Headers(names, np.array(shapes).reshape(-1, 3), problems), partners
+    return headers._replace(names=names, shapes=np.array(shapes).reshape(-1, 3), problems=problems), partners
 
 
 def _keys(names: Sequence[str], where: str) -> dict[str, str]:

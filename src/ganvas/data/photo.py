@@ -16,7 +16,17 @@ from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 import numpy as np
 
 from ganvas.data import png16
-from ganvas.data.image import Broken, as_bytes, open_image, open_regular, reason, upright
+from ganvas.data.image import (
+    Broken,
+    Opened,
+    as_bytes,
+    open_image,
+    open_pil,
+    open_regular,
+    reason,
+    too_dark,
+    upright,
+)
 from ganvas.data.image_array import ImageArray
 from ganvas.data.scan import Files, scan_folder, scan_zip
 from ganvas.errors import DataError, UsageError
@@ -93,7 +103,7 @@ def as_photo(image: ImageLike) -> Photo:
             f"an image is a path, a PIL image, an array uint8 (H, W, C) or a Photo (got {type(image).__name__})"
         )
     try:
-        return _of_pil(image.copy())  # reading EXIF changes it
+        return _of_opened(open_pil(image.copy()))  # reading EXIF changes it
     except Broken as error:
         raise DataError(f"cannot read the PIL image: {error}") from error
 
@@ -194,18 +204,19 @@ def check_written(path: Path | str, photo: Photo | None = None) -> None:
 
 
 def _decoded(file: BinaryIO) -> Photo:
-    image = open_image(file)  # which refuses what is too large, before anything is decoded
+    opened = open_image(file)  # which refuses what is too large, before anything is decoded
     try:
-        deep = png16.read(file) if image.format == "PNG" else None
+        deep = png16.read(file) if opened.image.format == "PNG" else None
     except ValueError as error:
         raise Broken(reason(error)) from error
-    return _of_pil(image, deep)
+    return _of_opened(opened, deep)
 
 
-def _of_pil(image: Image.Image, deep: np.ndarray | None = None) -> Photo:
+def _of_opened(opened: Opened, deep: np.ndarray | None = None) -> Photo:
     """`deep` are the levels of a file in 16 bits that Pillow reads in 8. Raises Broken."""
     try:
-        image.load()
+        opened.load()
+        image = opened.image
         if deep is None:
             values, depth = _values(image)
         else:
@@ -214,7 +225,10 @@ def _of_pil(image: Image.Image, deep: np.ndarray | None = None) -> Photo:
         raise
     except Exception as error:  # a decoder meets damaged bytes in many ways; each is this image's fault
         raise Broken(reason(error)) from error
-    planes = np.moveaxis(np.atleast_3d(upright(values, image)), 2, 0)
+    greatest = opened.greatest if deep is None else int(deep.max())
+    if greatest is not None and greatest <= 255 and too_dark(greatest):
+        raise Broken(f"{too_dark(greatest)}")
+    planes = np.moveaxis(np.atleast_3d(upright(values, opened)), 2, 0)
     colours = 1 if len(planes) < 3 else 3
     alpha = None
     if len(planes) > colours:

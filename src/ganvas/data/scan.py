@@ -1,11 +1,13 @@
 """Which files lie in a folder or a zip, found by their names without opening any.
 
-Links may point inside the folder only; hidden files are ignored; a zip is never unpacked to the disk.
+Links may point inside the folder only; hidden files and folders of the system are ignored; a zip is never unpacked to the disk.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import functools
 import io
 import os
 import re
@@ -18,10 +20,12 @@ from typing import BinaryIO
 
 from ganvas.data import image
 from ganvas.data.image import Broken
+from ganvas.data.passed_over import is_skipped, skipped
 from ganvas.errors import DataError
 
 Opener = Callable[[str], BinaryIO]
 Problems = list[tuple[str, str]]  # name of a file, and why it cannot be used
+UTF8_NAME = 0x800  # flag of a zip's member
 
 
 @dataclasses.dataclass
@@ -42,9 +46,10 @@ class Files:
         return os.path.splitext(name)[1].lower() in self.suffixes
 
 
-def scan_folder(path: Path, suffixes: frozenset[str] = image.SUFFIXES) -> Files:
-    """Every file under a folder whose name ends in one of `suffixes`."""
+def scan_folder(path: Path, suffixes: frozenset[str] | None = None) -> Files:
+    """Every file under a folder whose name ends in one of `suffixes`, those of images where None."""
     root = path.resolve()
+    suffixes = image.suffixes() if suffixes is None else suffixes
     files = Files(root, lambda name: image.open_regular(root / name), suffixes)
     folders = [""]
     while folders:
@@ -65,7 +70,7 @@ def scan_folder(path: Path, suffixes: frozenset[str] = image.SUFFIXES) -> Files:
 
 def _add_entry(files: Files, entry: os.DirEntry[str], name: str) -> bool:
     """Puts a file where it belongs in `files`; True for a folder, which is to be scanned."""
-    if entry.name.startswith(".") or entry.name == "__MACOSX":
+    if skipped(entry.name):
         files.ignored.append(name)
         return False
     try:
@@ -95,29 +100,43 @@ def _add_entry(files: Files, entry: os.DirEntry[str], name: str) -> bool:
     return False
 
 
-def scan_zip(path: Path, suffixes: frozenset[str] = image.SUFFIXES) -> Files:
-    """Every member of a zip whose name ends in one of `suffixes`, from its directory alone. DataError where it is no zip, or
-    damaged."""
+def scan_zip(path: Path, suffixes: frozenset[str] | None = None) -> Files:
+    """Every member of a zip whose name ends in one of `suffixes` (those of images where None), from its directory alone.
+    DataError where it is no zip, or damaged."""
+    suffixes = image.suffixes() if suffixes is None else suffixes
     archive = _open_zip(path)
-    files = Files(path.resolve(), lambda name: _unzipped(archive, name), suffixes)
+    members: dict[str, zipfile.ZipInfo] = {}
+    files = Files(path.resolve(), functools.partial(_unzipped, archive, members), suffixes)
     status = path.stat()
     files.stamps = [(str(path.resolve()), status.st_size, status.st_mtime_ns)]
-    seen: set[str] = set()
     for info in archive.infolist():
-        name = info.filename
-        if info.is_dir():
+        name = member_name(info)
+        if name.endswith("/"):
             continue
-        if is_hidden(name) or not files.wants(name):
+        if is_skipped(name) or not files.wants(name):
             files.ignored.append(name)
             continue
-        reason = _zip_problem(info, seen)
-        seen.add(name)
+        reason = _zip_problem(info, name, name in members)
         if reason:
             files.problems.append((name, reason))
         else:
             files.names.append(name)
+        members.setdefault(name, info)
     files.names.sort()
     return files
+
+
+def member_name(info: zipfile.ZipInfo) -> str:
+    """The name of a zip's member, with / between folders.
+
+    Windows PowerShell 5 writes backslashes. Names that are not marked as UTF-8 are taken as such where they can be: macOS
+    does not mark them.
+    """
+    name = info.filename
+    if not info.flag_bits & UTF8_NAME:
+        with contextlib.suppress(UnicodeError):
+            name = name.encode("cp437").decode("utf-8")
+    return name.replace("\\", "/")
 
 
 def _open_zip(path: Path) -> zipfile.ZipFile:
@@ -128,15 +147,15 @@ def _open_zip(path: Path) -> zipfile.ZipFile:
         raise DataError(f"cannot read {path}: {error}") from error
 
 
-def _zip_problem(info: zipfile.ZipInfo, seen: set[str]) -> str | None:
-    """Why a member is refused, or None; `seen` are the names before it."""
-    path = PurePosixPath(info.filename.replace("\\", "/"))
+def _zip_problem(info: zipfile.ZipInfo, name: str, seen: bool) -> str | None:
+    """Why a member of this name is refused, or None; `seen`: there was one before it."""
+    path = PurePosixPath(name)
     mode = info.external_attr >> 16
     if path.is_absolute() or ".." in path.parts or re.match("[A-Za-z]:", path.parts[0]):
         return "its path leads out of the archive"
     if mode and stat.S_IFMT(mode) not in (0, stat.S_IFREG):
         return "it is not an ordinary file"
-    if info.filename in seen:
+    if seen:
         return "the archive holds it twice"
     if info.flag_bits & 1:
         return "it is encrypted"
@@ -147,24 +166,14 @@ def _zip_problem(info: zipfile.ZipInfo, seen: set[str]) -> str | None:
     return None
 
 
-def _unzipped(archive: zipfile.ZipFile, name: str) -> BinaryIO:
+def _unzipped(archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo], name: str) -> BinaryIO:
     """One member in memory, never more of it than its directory entry declares."""
-    size = archive.getinfo(name).file_size
+    size = members[name].file_size
     try:
-        with archive.open(name) as member:
+        with archive.open(members[name]) as member:
             content = member.read(size + 1)
     except (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, NotImplementedError) as error:
         raise Broken(str(error)) from error
     if len(content) != size:
         raise Broken(f"the archive declares {size:,} bytes for it and holds another number")
     return io.BytesIO(content)
-
-
-def is_hidden(name: str) -> bool:
-    """Whether a file, or a folder that it lies in, is hidden."""
-    for piece in name.split("/"):
-        if piece in (".", ".."):
-            continue
-        if piece.startswith(".") or piece == "__MACOSX":
-            return True
-    return False

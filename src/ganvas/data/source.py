@@ -142,6 +142,9 @@ def from_arrays(
             parts[name] = _array_part(splits[name], split_rows, settings, counter)
     sizes = np.array([splits["train"].images.shape[1:3]])
     facts = {"original_sizes": size_facts(sizes), "size_rule": size_rule(sizes, settings)}
+    if parts:
+        every = np.repeat(sizes, sum(len(row) for row in rows.values()), axis=0)
+        facts["notes"] = resize_notes(every, next(iter(parts.values())).shape, settings)
     return Loaded(where, parts, names, facts=facts)
 
 
@@ -163,6 +166,27 @@ def size_rule(sizes: np.ndarray, settings: DataSettings) -> str:
     if not size:
         rule = "sizes differ: a square with the median of the short sides, at most 256, a multiple of 8"
     return f"{rule}; {settings.fit}"
+
+
+def resize_notes(sizes: np.ndarray, shape: tuple[int, int, int], settings: DataSettings) -> list[str]:
+    """How many images of `sizes` (N, 2) are not of the size of the set, and what is lost of them; nothing where all are."""
+    if settings.fit == "tile":
+        used = (sizes // shape[:2]).prod(axis=1) * shape[0] * shape[1] / sizes.prod(axis=1)
+        lost = 1 - float(used.mean())
+        return [f"data.fit=tile: {lost:.0%} of the pixels lie beside the patches"] if lost >= 0.01 else []
+    other = (sizes != shape[:2]).any(axis=1)
+    if not other.any():
+        return []
+    text = f"{int(other.sum())} of {len(sizes)} images have another size than {shape[0]}x{shape[1]} and are resized"
+    aspect = sizes[:, 0] / sizes[:, 1] * shape[1] / shape[0]  # of height to width, relative to that of the set
+    kept = np.minimum(aspect, 1 / aspect)
+    if settings.fit == "crop" and kept.min() < 0.99:
+        text += f" and cropped: {1 - float(np.median(kept)):.0%} of each is cut off (median), {1 - float(kept.min()):.0%} at most"
+    elif settings.fit == "stretch" and kept.min() < 0.99:
+        text += f" and stretched, by {1 / float(kept.min()):.1f} at most"
+    elif settings.fit == "pad" and kept.min() < 0.99:
+        text += " and padded"
+    return [f"{text} (data.size, data.fit)"]
 
 
 def block_rows(shape: tuple[int, int, int]) -> int:
@@ -210,14 +234,16 @@ def hold_out(keys: np.ndarray, labels: np.ndarray | None, share: float) -> tuple
     test split.
 
     Every (1 / share)-th row is taken from the list of all rows sorted by class: small classes are held out in
-    turn.
+    turn. A class of which nothing would be left to train on keeps one row.
     """
     count = len(keys)
-    classes = np.zeros(count) if labels is None else labels
+    classes = np.zeros(count, dtype=np.int64) if labels is None else labels
     sorted_rows = np.lexsort((keys, classes))
     steps = np.floor(np.round(np.arange(count + 1) * share, 9))
     chosen = np.zeros(count, dtype=bool)
     chosen[sorted_rows[np.diff(steps) > 0]] = True
+    lost = np.setdiff1d(classes, classes[~chosen])
+    chosen[sorted_rows[np.searchsorted(classes[sorted_rows], lost)]] = False
     order = np.argsort(keys, kind="stable")
     return order[~chosen[order]], order[chosen[order]]
 

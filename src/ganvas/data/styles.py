@@ -12,12 +12,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ganvas.data.batch import Batch
-from ganvas.data.image import SUFFIXES, read_image, to_channels
+from ganvas.data.image import read_image, to_channels
 from ganvas.data.mosaic import mosaic
+from ganvas.data.scan import scan_folder
 from ganvas.errors import DataError
 
 SMALLEST = 16  # pixels a side
 MOST = 256  # images of a folder
+LONGEST = 8  # times as long as wide; of longer strips the middle is taken
 DRAWN = "mosaic"
 
 
@@ -33,7 +35,7 @@ def read_styles(source: str, channels: int, side: int) -> list[Tensor]:
         raise DataError(f"there is no style image at {path}: give the path of an image, or {DRAWN} for one drawn here")
     files = [path]
     if path.is_dir():
-        files = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)
+        files = [path / name for name in scan_folder(path).names]
     if not files:
         raise DataError(f"the folder {path} holds no images, and the styles should be there")
     if len(files) > MOST:
@@ -101,6 +103,16 @@ def _prepared(image: np.ndarray, channels: int, side: int) -> Tensor:
     pixels = to_channels(image, 1 if channels == 1 else 3, background)
     planes = torch.from_numpy(pixels.copy()).permute(2, 0, 1).float() / 127.5 - 1
     planes = planes[torch.arange(channels) % len(planes)]
+    planes = _shortened(planes)
     scale = side / min(planes.shape[1:])
     size = [max(side, round(length * scale)) for length in planes.shape[1:]]
     return F.interpolate(planes[None], size, mode="bicubic", antialias=True, align_corners=False)[0].clamp(-1, 1)
+
+
+def _shortened(planes: Tensor) -> Tensor:
+    """The middle of a strip: what is more than LONGEST times as long as it is wide repeats itself, and would fill the memory."""
+    for axis in (1, 2):
+        length, most = planes.shape[axis], LONGEST * planes.shape[3 - axis]
+        if length > most:
+            planes = planes.narrow(axis, (length - most) // 2, most)
+    return planes

@@ -22,6 +22,7 @@ from ganvas.data.dataset import Dataset, datasets_of
 from ganvas.data.image import refuse_endless
 from ganvas.data.kinds.text import coded
 from ganvas.data.layout import TEST_NAMES, TRAIN_NAMES, first_value
+from ganvas.data.passed_over import groups, mixed, skipped
 from ganvas.data.settings import DataSettings
 from ganvas.errors import DataError
 
@@ -35,11 +36,12 @@ Splits = dict[str, tuple[Path, ...]]
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """Files of text, by split; nothing is read yet."""
+    """Files of text, by split; nothing is read yet. `ignored` are the other files of a folder, by their names in it."""
 
     name: str
     source: str
     files: Splits
+    ignored: tuple[str, ...] = ()
 
 
 # --- which files --------------------------------------------------------------------------------------------
@@ -67,27 +69,34 @@ def of_folder(path: Path, name: str, others: frozenset[str]) -> Source | None:
     """The text in a folder, or None where it holds none, or files whose names end in one of `others` as well: a folder of
     images may have a README."""
     texts: list[Path] = []
-    files = list(itertools.islice(_walk(path), MOST_FILES + 1))
+    ignored: list[str] = []
+    files = list(itertools.islice(_walk(path, ignored), MOST_FILES + 1))
     for file in files:
         suffix = file.suffix.lower()
         if suffix in others:
             return None
         if suffix in SUFFIXES:
             texts.append(file)
+        else:
+            ignored.append(file.relative_to(path).as_posix())
     if not texts:
         return None
     texts.sort(key=Path.as_posix)
     if len(files) > MOST_FILES:
         raise DataError(f"{path} holds more than {MOST_FILES:,} files: join them into fewer")
-    return Source(name, str(path.resolve()), _splits(path, texts))
+    return Source(name, str(path.resolve()), _splits(path, texts), tuple(ignored))
 
 
-def _walk(root: Path) -> Iterable[Path]:
-    """Every file that is not hidden; links to folders are not followed."""
+def _walk(root: Path, ignored: list[str]) -> Iterable[Path]:
+    """Every file that is to be looked at; the names of others, and of their folders, are added to `ignored`. Links to folders
+    are not followed."""
     for folder, folders, names in os.walk(root):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in [*folders, *names]:
+            if skipped(name):
+                ignored.append((Path(folder) / name).relative_to(root).as_posix())
+        folders[:] = sorted(name for name in folders if not skipped(name))
         for name in sorted(names):
-            if not name.startswith("."):
+            if not skipped(name):
                 yield Path(folder) / name
 
 
@@ -196,7 +205,18 @@ def datasets(source: Source, settings: DataSettings) -> dict[str, Dataset]:
     merges = tokens.learn_merges(parts["train"], characters, settings)
     vocabulary = bytepairs.texts_of(characters, merges)
     splits = coded(source.name, source.source, parts, vocabulary, merges, notes)
+    if source.ignored:
+        passed = {
+            "passed_over": groups(source.ignored, SUFFIXES),
+            "notes": mixed(_count(source), "texts", source.ignored),
+        }
+        for split, one in splits.items():
+            splits[split] = one._replace(facts={**one.facts, **passed})
     return datasets_of(splits, source.source, settings)
+
+
+def _count(source: Source) -> int:
+    return sum(len(paths) for paths in source.files.values())
 
 
 def _held_out(text: str, share: float) -> dict[str, str]:

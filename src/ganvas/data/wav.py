@@ -20,7 +20,8 @@ SUFFIXES = frozenset((".wav", ".wave"))
 LARGEST_FILE = 2**30  # bytes
 RATES = (100, 768_000)
 CHANNELS = 64
-UNKNOWN = (0xFFFFFFFF, 0x7FFFFFFF)  # sizes that a program writes which cannot go back and fix them
+# Sizes that a program writes which cannot go back and fix them: ffmpeg, sox, arecord and others, each their own.
+UNKNOWN = (range(0x7FFF0000, 0x80000001), range(0xFFFF0000, 0x100000000))
 PCM, FLOAT, EXTENSIBLE = 1, 3, 0xFFFE
 KINDS = {2: "ADPCM", 6: "A-law", 7: "mu-law", 0x11: "IMA ADPCM", 0x31: "GSM", 0x55: "MP3"}
 TAIL_OF_GUID = bytes.fromhex("000000001000800000aa00389b71")  # of every sub-format that is a format number
@@ -79,7 +80,10 @@ def header(file: BinaryIO) -> Wav:
         if name == b"data":
             if form is None:
                 raise Broken("it is damaged: the samples come before what they are")
-            return _with_samples(form, place + 8, size, end)
+            unknown = any(size in sizes for sizes in UNKNOWN)
+            if size == 0 and int.from_bytes(start[4:8], "little") != end - 8:  # neither size was filled in
+                unknown = True
+            return _with_samples(form, place + 8, size, end, unknown=unknown)
         if name == b"fmt ":
             form = _form(file.read(min(size, 40)))
         place += 8 + size + size % 2
@@ -166,10 +170,10 @@ def _form(content: bytes) -> tuple[int, int, int, bool]:
     return rate, channels, bits, code == FLOAT
 
 
-def _with_samples(form: tuple[int, int, int, bool], start: int, size: int, end: int) -> Wav:
+def _with_samples(form: tuple[int, int, int, bool], start: int, size: int, end: int, *, unknown: bool) -> Wav:
     rate, channels, bits, real = form
     present, block = end - start, channels * bits // 8
-    endless = size in UNKNOWN and present > 0
+    endless = unknown and present > 0
     if not endless and size > present:
         raise Broken(f"it is cut short: its header says {size:,} bytes of sound, and {present:,} are there")
     if endless:

@@ -120,11 +120,13 @@ def data_section(run: Run) -> Section:
         return section("data", "Data", tag("p", str(error), class_="warn"))
     if not sheet:
         return section("data", "Data", tag("p", "This run has no data sheet.", class_="note"))
-    special = ("classes", "channels", "problems", "settings", "bytes")
+    special = ("classes", "channels", "problems", "settings", "bytes", "passed_over", "notes")
     rows: list[tuple[Content, Content]] = []
     for key, value in sheet.items():
         if key not in special:
             rows.append((_words(key), described(value)))
+    for note in _entries(sheet, "notes"):
+        rows.append(("note", str(note)))
     return section("data", "Data", facts(rows), _classes(sheet, run.spec.unit), _channels(sheet), _problems(sheet))
 
 

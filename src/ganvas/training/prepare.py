@@ -10,6 +10,7 @@ from typing import Any
 from ganvas.abilities import Tokenizes, TwoStage
 from ganvas.catalog import METHOD
 from ganvas.data import Dataset, DataSettings, open_data
+from ganvas.data.layout import NO_LABELS
 from ganvas.defaults import MEASURED, MINUTES
 from ganvas.errors import DataError, RunError, UsageError
 from ganvas.method import Method
@@ -64,7 +65,13 @@ def start(config: TrainConfig, opener: Opener = open_plainly) -> Session:
     )
     folder = new_folder(config.out, method.name, data.name)
     engine = start_engine(config.device, config.precision)
-    return Session(settled, folder, method, data, engine, first=first_stage)
+    try:
+        return Session(settled, folder, method, data, engine, first=first_stage)
+    except DataError as error:
+        why = [note for note in data.notes if note.startswith(NO_LABELS)]
+        if why and "no labels" in str(error):
+            raise DataError(f"{error}. Here: {why[0]}") from error
+        raise
 
 
 def resume(run: Run, config: TrainConfig, opener: Opener = open_plainly) -> Session:

@@ -141,6 +141,8 @@ class Session:
             tidy(self.checkpoints)
             self.writer.info(self.info())
             self.writer.json("data.json", self.data.card())
+            for note in self.data.notes:
+                self._say(f"data: {note}")
         if isinstance(self.method, TwoStage):  # after any weights were read, and before the clock starts
             self.trainer.feed.prepare(self.method.prepare)
         self.cadence.skip_past(self.trainer)

@@ -1,7 +1,8 @@
-"""Images that move: one file of many frames, GIF, animated PNG or WebP by its suffix."""
+"""Images that move: one file of many frames, GIF, animated PNG, WebP or MP4 by its suffix."""
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
@@ -9,26 +10,31 @@ from typing import BinaryIO
 import numpy as np
 
 from ganvas.data.image import viewable
-from ganvas.errors import UsageError
-from ganvas.files import write_aside
+from ganvas.errors import MissingExtra, UsageError
+from ganvas.files import write_aside, write_bytes
 
 FORMATS = {".gif": "GIF", ".png": "PNG", ".apng": "PNG", ".webp": "WEBP"}
+VIDEO = ".mp4"
 
 
 def animation_format(path: Path | str) -> str:
     """Pillow's name of the format that the suffix asks for; UsageError where it is none that moves."""
     suffix = Path(path).suffix.lower()
-    if suffix not in FORMATS:
-        raise UsageError(f"an animation is a FILE{', '.join(FORMATS)} (got {path})")
-    return FORMATS[suffix]
+    if suffix not in FORMATS and suffix != VIDEO:
+        raise UsageError(f"an animation is a FILE{', '.join([*FORMATS, VIDEO])} (got {path})")
+    return FORMATS.get(suffix, "MP4")
 
 
 def write_animation(path: Path | str, frames: np.ndarray, seconds: Sequence[float]) -> None:
     """Frames (T, H, W, C) uint8, each shown for its `seconds`, over and over; the file is whole or not there.
 
-    PNG and WebP keep every value; GIF has 256 colours, and shows equal frames in a row as one.
+    PNG and WebP keep every value; GIF has 256 colours, and shows equal frames in a row as one. For .mp4 see `write_video`.
     """
     from PIL import Image
+
+    if Path(path).suffix.lower() == VIDEO:
+        write_video(path, frames, 1 / max(min(seconds), 1e-3))
+        return
 
     format_ = animation_format(path)
     shown = viewable(np.asarray(frames))
@@ -44,3 +50,36 @@ def write_animation(path: Path | str, frames: np.ndarray, seconds: Sequence[floa
         )
 
     write_aside(path, write)
+
+
+def moves(path: Path | str) -> bool:
+    """Whether the suffix is of a file that only holds what moves: .gif, .apng, .webp or .mp4 (a .png may be one image)."""
+    suffix = Path(path).suffix.lower()
+    return suffix == VIDEO or (suffix in FORMATS and suffix != ".png")
+
+
+def write_video(path: Path | str, frames: np.ndarray, rate: float = 24.0) -> None:
+    """Frames (T, H, W, C) uint8 as MP4 (H.264, 4:2:0), `rate` a second; an odd side loses its last pixel. The file is whole or not
+    there. MissingExtra without the extra `video`."""
+    try:
+        import imageio_ffmpeg
+    except ImportError:
+        raise MissingExtra(
+            f"{path}: .mp4 needs a video encoder: pip install ganvas[video], or write .webp, .gif or .png"
+        ) from None
+    shown = viewable(np.asarray(frames))[..., :3]
+    if shown.shape[-1] == 1:
+        shown = shown.repeat(3, axis=-1)
+    height, width = shown.shape[1] // 2 * 2, shown.shape[2] // 2 * 2
+    shown = np.ascontiguousarray(shown[:, :height, :width])
+    with tempfile.TemporaryDirectory() as scratch:
+        place = Path(scratch) / "video.mp4"
+        encoder = imageio_ffmpeg.write_frames(
+            str(place), (width, height), fps=rate, codec="libx264", quality=8, macro_block_size=2, ffmpeg_log_level="error"
+        )
+        encoder.send(None)
+        for frame in shown:
+            encoder.send(frame)
+        encoder.close()
+        content = place.read_bytes()
+    write_bytes(path, content)

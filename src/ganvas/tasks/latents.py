@@ -174,9 +174,9 @@ def between(space: LatentSpace, first: Tensor, last: Tensor, shares: Tensor) -> 
 
 
 def mixed(space: LatentSpace, first: Points, second: Points, layers: Iterable[int]) -> Points:
-    """Style mixing (Karras 2019, sec. 3.1): (n * m, L, D), every point of `first` with the vectors of each of `second` at `layers`.
+    """Style mixing (Karras 2019, sec. 3.1): every point of `first` with the vectors of each of `second` at `layers`.
 
-    Rows are those of `first`, columns those of `second`. UsageError where a point has no layers, or not those.
+    (n * m, L, D); rows are those of `first`, columns those of `second`. UsageError where a point has no layers, or not those.
     """
     layers = list(layers)
     if not space.layers:

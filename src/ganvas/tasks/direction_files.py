@@ -1,0 +1,117 @@
+"""Directions kept with a run: RUN/editing/directions.json says what they are and do, directions.safetensors holds their vectors.
+
+They belong to the weights they were found with, whose SHA-256 they name.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+
+from ganvas.errors import RunError, UsageError
+from ganvas.files import explained, write_bytes, write_text
+from ganvas.tasks.directions import Direction, Effect
+
+FOLDER = "editing"
+FORMAT = 1
+LARGEST = 64 * 2**20  # bytes of either file
+
+
+def save_directions(folder: Path, weights: str, directions: Sequence[Direction], facts: dict[str, Any]) -> Path:
+    """Writes the directions of a run; returns the JSON file. `weights` names the run's weights, `facts` are of the measuring."""
+    vectors = {direction.name: direction.vector.contiguous() for direction in directions}
+    listed: list[dict[str, Any]] = []
+    for one in directions:
+        effects = {
+            name: {"change": effect.change, "deviations": effect.deviations} for name, effect in one.effects.items()
+        }
+        listed.append(
+            {
+                "name": one.name,
+                "space": one.space,
+                "scale": one.scale,
+                "how": one.how,
+                "share": one.share,
+                "effects": effects,
+            }
+        )
+    content = {"format": FORMAT, "weights": weights, **facts, "directions": listed}
+    place = folder / FOLDER
+    write_bytes(place / "directions.safetensors", save(vectors))
+    write_text(place / "directions.json", json.dumps(_finite(content), indent=2, allow_nan=False))
+    return place / "directions.json"
+
+
+def saved_directions(folder: Path, weights: str) -> dict[str, Direction]:
+    """The directions of a run by name, {} where none are saved, or only those of other weights. RunError for damaged files."""
+    place = folder / FOLDER
+    if not (place / "directions.json").is_file():
+        return {}
+    content, vectors = _read(place / "directions.json"), _vectors(place / "directions.safetensors")
+    if content.get("weights") != weights:
+        return {}
+    found: dict[str, Direction] = {}
+    try:
+        for one in content["directions"]:
+            effects = {
+                str(name): Effect(float(effect["change"]), float(effect["deviations"]))
+                for name, effect in one["effects"].items()
+            }
+            share = one["share"]
+            name = str(one["name"])
+            found[name] = Direction(
+                name, str(one["space"]), vectors[name], float(one["scale"]), str(one["how"]),
+                None if share is None else float(share), effects,
+            )  # fmt: skip
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise RunError(f"{place / 'directions.json'} is damaged ({error}): delete it and find the directions again") from error
+    return found
+
+
+def check_name(name: str) -> str:
+    """UsageError unless a direction can have this name: letters, digits and . _ - : space, starting with a letter."""
+    if not name or not name[0].isalpha() or not all(one.isalnum() or one in "._-: " for one in name):
+        raise UsageError(f"a direction's name starts with a letter and holds letters, digits and . _ - : (got {name!r})")
+    return name
+
+
+def _read(path: Path) -> dict[str, Any]:
+    with explained(path, "read"):
+        if path.stat().st_size > LARGEST:
+            raise RunError(f"{path} is larger than {LARGEST} bytes, so it is not one of ours")
+        text = path.read_bytes()
+    try:
+        content = json.loads(text)
+    except ValueError as error:
+        raise RunError(f"{path} is not valid JSON ({error}): delete it and find the directions again") from error
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise RunError(f"{path} is not a file of directions that this version reads: find the directions again")
+    return content
+
+
+def _vectors(path: Path) -> dict[str, torch.Tensor]:
+    try:
+        with explained(path, "read"):
+            if path.stat().st_size > LARGEST:
+                raise RunError(f"{path} is larger than {LARGEST} bytes, so it is not one of ours")
+            return load(path.read_bytes())
+    except (SafetensorError, ValueError) as error:
+        raise RunError(f"{path} is damaged ({error}): find the directions again") from error
+
+
+def _finite(node: Any) -> Any:
+    """NaN and the infinities become null, since no other reader takes them."""
+    if isinstance(node, dict):
+        return {key: _finite(value) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_finite(value) for value in node]
+    if isinstance(node, float) and not math.isfinite(node):
+        return None
+    return node

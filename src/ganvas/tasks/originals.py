@@ -1,0 +1,79 @@
+"""Photos of any size for a method of one size, and edits of that size written back over the photo."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ganvas.data.photo import Photo
+from ganvas.method import Method
+from ganvas.sampling import to_uint8
+from ganvas.tasks.channels import of_channels, photo_channels
+
+WHITE = 1.0  # what shows through transparent pixels, as in training by default
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A photo at the size and with the channels of a training."""
+
+    image: np.ndarray
+    """uint8 (H, W, C)."""
+    top: int
+    left: int
+    height: int
+    width: int
+    """The part of the photo that it shows, in the photo's pixels."""
+
+
+def prepare_photo(method: Method, photo: Photo) -> Prepared:
+    """The largest middle part of a photo with the training's aspect ratio, resized to it. DataError where no photo has the
+    channels of the training."""
+    channels = photo_channels(method, ": put them into an .npz")
+    _, height, width = method.spec.shape
+    rows, columns = photo.pixels.shape[1:]
+
+    # The middle part of the training's aspect ratio.
+    inner_rows = min(rows, max(1, round(columns * height / width)))
+    inner_columns = min(columns, max(1, round(rows * width / height)))
+    top, left = (rows - inner_rows) // 2, (columns - inner_columns) // 2
+    pixels = torch.from_numpy(photo.pixels)[None]
+    if photo.alpha is not None and channels != 4:
+        opacity = torch.from_numpy(photo.alpha)[None, None]
+        pixels = pixels * opacity + WHITE * (1 - opacity)
+    x = of_channels(pixels, channels, photo.alpha)[:, :, top : top + inner_rows, left : left + inner_columns]
+    image = to_uint8(_resized(x.contiguous(), height, width).clamp(-1, 1))[0]
+    return Prepared(image, top, left, inner_rows, inner_columns)
+
+
+def write_back(photo: Photo, prepared: Prepared, before: np.ndarray, after: np.ndarray) -> Photo:
+    """The photo, at its own size and with its alpha, changed by what changed from `before` to `after`, uint8 (H, W, C).
+
+    The difference is enlarged and added, so that what an edit leaves alone keeps its detail: grey differences change all colours
+    alike, a fourth channel changes alpha.
+    """
+    difference = torch.from_numpy((after.astype(np.float32) - before.astype(np.float32)) / 127.5).permute(2, 0, 1)[None]
+    difference = _resized(difference, prepared.height, prepared.width)[0].numpy()
+    rows = slice(prepared.top, prepared.top + prepared.height)
+    columns = slice(prepared.left, prepared.left + prepared.width)
+    pixels = photo.pixels.copy()
+    colours = difference[:3] if len(difference) >= 3 else difference[:1]
+    if len(pixels) == 1 and len(colours) == 3:
+        colours = colours.mean(0, keepdims=True)
+    pixels[:, rows, columns] = np.clip(pixels[:, rows, columns] + colours, -1, 1)
+    alpha = photo.alpha
+    if alpha is not None and len(difference) == 4:
+        alpha = alpha.copy()
+        alpha[rows, columns] = np.clip(alpha[rows, columns] + difference[3] / 2, 0, 1)
+    return dataclasses.replace(photo, pixels=pixels, alpha=alpha)
+
+
+def _resized(x: Tensor, height: int, width: int) -> Tensor:
+    if x.shape[2:] == (height, width):
+        return x
+    return F.interpolate(x, size=(height, width), mode="bicubic", antialias=True, align_corners=False)

@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from ganvas.data.photo import ImageLike, Photo
     from ganvas.doctor import Diagnosis
     from ganvas.figure import Figure
+    from ganvas.tasks.editor import Editor
+    from ganvas.tasks.invert import Inversion
 
 FORMAT = 2  # 1 had other names of settings, keys and weights
 INFO_TYPES = (  # of what settings.json must hold, and in words
@@ -152,17 +154,50 @@ class Run:
         return tasks.sample(method, n, seed=seed, label=label, prompt=prompt)
 
     def edit(
-        self, *, traverse: bool = False, interpolate: tuple[int, int] | None = None, code: Sequence[str] | None = None,
-        seeds: str | int | Iterable[int] = "0-7", values: int = 10, steps: int = 8,
-        raw: bool = False, best: bool = False, device: Device = "auto",
+        self, images: np.ndarray | None = None, *, traverse: bool = False, interpolate: tuple[int, int] | None = None,
+        code: Sequence[str] | None = None, seeds: str | int | Iterable[int] = "0-7", values: int = 10, steps: int = 8,
+        find: bool = False, how: str = "pca,sefa,probe", count: int = 10, direction: Sequence[str] | None = None,
+        keep: Sequence[str] | None = None, both: bool = False, arithmetic: str | None = None, save: str | None = None,
+        walk: bool = False, mix: tuple[str, str] | None = None, layers: str | None = None,
+        noise: Sequence[str] | None = None, truncation: float = 1.0, space: str = "auto", label: str | None = None,
+        frames: int = 24, inversion_steps: int = 300, raw: bool = False, best: bool = False, device: Device = "auto",
     ) -> ImageArray:  # fmt: skip
-        """One image that shows what the parts of a latent do: a traversal of its codes, or images between two seeds; see
-        `ganvas.tasks.edit`."""
+        """One image that shows an edit: codes, interpolation, directions, arithmetic, style mixing; see `ganvas.tasks.edit`. The
+        parts, with tables of what changes, are methods of `editor()`."""
+        from ganvas.tasks.edit import EditRequest, edit_with, plain_edit
+
+        request = EditRequest(
+            traverse=traverse, interpolate=interpolate, code=code, seeds=seeds, values=values, steps=steps, find=find, how=how,
+            count=count, direction=direction, keep=keep, both=both, arithmetic=arithmetic, save=save, walk=walk, mix=mix,
+            layers=layers, noise=noise, truncation=truncation, space=space, label=label, frames=frames,
+            inversion_steps=inversion_steps,
+        )  # fmt: skip
+        request.check(images is not None)
+        if traverse or interpolate is not None:
+            return plain_edit(self._ready(raw, best, device), request).image
+        return edit_with(self.editor(space, raw=raw, best=best, device=device), request, images).image
+
+    def editor(self, space: str = "auto", *, raw: bool = False, best: bool = False, device: Device = "auto") -> Editor:
+        """What edits images of this run in a latent space: along directions, which it finds and keeps in the run, by arithmetic,
+        mixing and walks; see `ganvas.tasks.editor`. UsageError where the method has no such space."""
+        from ganvas.files import sha256
+        from ganvas.tasks.editor import Editor
+
+        weights = sha256(self.weights_file(best=best)) + (" raw" if raw else "")
+        return Editor(self._ready(raw, best, device), space, data=self.open_data, folder=self.folder, weights=weights)
+
+    def invert(
+        self, images: ImageLike, labels: np.ndarray | None = None, *, space: str = "auto", steps: int = 300,
+        feature_weight: float = 0.1, prior_weight: float = 0.0, reference: int = 16,
+        raw: bool = False, best: bool = False, device: Device = "auto",
+    ) -> Inversion:  # fmt: skip
+        """The points of a latent space whose images are nearest to given ones, with PSNR and feature distance; see
+        `ganvas.tasks.invert`."""
         from ganvas import tasks
 
-        return tasks.edit(
-            self._ready(raw, best, device), traverse=traverse, interpolate=interpolate, code=code, seeds=seeds,
-            values=values, steps=steps,
+        return tasks.invert(
+            self._ready(raw, best, device), images, labels, space=space, steps=steps, feature_weight=feature_weight,
+            prior_weight=prior_weight, reference=reference,
         )  # fmt: skip
 
     def encode(

@@ -50,8 +50,27 @@ def test_an_interpolation_is_a_strip(ganvas: Command, trained: Path) -> None:
 
 def test_edit_refusals(ganvas: Command, trained: Path, coded: Path) -> None:
     for words, code, message in [
-        ([trained, "--out", "a.png"], 2, "give either --traverse or --interpolate A B"),
-        ([trained, "--traverse", "--interpolate", 0, 1, "--out", "a.png"], 2, "give either --traverse"),
+        ([trained, "--out", "a.png"], 2, "nothing to edit: give one of --traverse, --interpolate, --find, --direction"),
+        (
+            [trained, "--traverse", "--interpolate", 0, 1, "--out", "a.png"],
+            2,
+            "--traverse and --interpolate are two edits",
+        ),
+        ([trained, "--traverse"], 2, "--out FILE is missing"),
+        ([trained, "--walk", "--out", "a.bmp"], 2, "an animation is a FILE.gif"),
+        ([trained, "--walk", "--out", "a.webp", "--keep", "slant"], 2, "--keep needs --direction"),
+        ([trained, "--mix", "0", "1", "--out", "a.png"], 2, "--mix needs --layers"),
+        ([trained, "--direction", "thickness", "--out", "a.png"], 2, "a direction is NAME=STRENGTH"),
+        ([trained, "--direction", "wobble=1", "--out", "a.png"], 2, "there is no direction wobble"),
+        ([trained, "--direction", "hue=1", "--out", "a.png"], 2, "hue is measured of colour images"),
+        ([trained, "--direction", "brightness=1", "--space", "w", "--out", "a.png"], 2, "gan has no latent space w"),
+        ([trained, "--noise", "0=1", "--out", "a.png"], 2, "gan adds no noise to its layers"),
+        ([trained, "--arithmetic", "3 - 4 -", "--out", "a.png"], 2, "an operand is missing at the end"),
+        (
+            [trained, "nothing.png", "--direction", "brightness=1", "--out", "a"],
+            1,
+            "there are no images at nothing.png",
+        ),
         ([trained, "--traverse", "--out", "a.png"], 2, "the latent of gan has no codes"),
         (
             [coded, "--traverse", "--code", "category", "--out", "a.png"],

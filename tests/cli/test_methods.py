@@ -13,7 +13,7 @@ from ganvas.catalog import catalog
 from ganvas.cli.methods import PURPOSES
 
 COMMANDS = (
-    "train", "sample", "edit", "encode", "decode", "translate", "restore", "stylise", "evaluate", "compare", "methods",
+    "train", "sample", "edit", "invert", "encode", "decode", "translate", "restore", "stylise", "evaluate", "compare", "methods",
     "doctor", "data",
 )  # fmt: skip
 HEAVY = ("torch", "numpy", "PIL", "scipy", "safetensors")

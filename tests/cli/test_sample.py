@@ -105,7 +105,7 @@ def test_the_last_frame_is_the_sheet(ganvas: Command, drawn: Path) -> None:
 
 def test_refusals(ganvas: Command, drawn: Path, trained: Path) -> None:
     for words, code, message in [
-        ([drawn, "--animate", "d.mp4"], 2, "an animation is a FILE.gif, .png, .apng, .webp (got d.mp4)"),
+        ([drawn, "--animate", "d.avi"], 2, "an animation is a FILE.gif, .png, .apng, .webp, .mp4 (got d.avi)"),
         ([trained, "--animate", "d.gif"], 1, "gan generates images in one step, so there is nothing to animate"),
         ([drawn, "--animate", "d.gif", "-n", 0], 2, "a sample needs n >= 1"),
         ([drawn, "--animate", "d.gif", "--label", "1"], 2, "this gran was trained without classes"),

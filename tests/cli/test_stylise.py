@@ -89,7 +89,7 @@ def test_ctrl_c_writes_the_image_so_far(photo: Path, painting: Path, tmp_path: P
         (("--out", "o.png"), 2, "--style is missing"),
         (("--style", "no.png", "--out", "o.png"), 1, "cannot read the image no.png"),
         (("--style", "painting.png", "--out", "o.bmp"), 2, "images are written as"),
-        (("--style", "painting.png", "--out", "o.png", "--video", "v.mp4"), 2, "an animation is a FILE"),
+        (("--style", "painting.png", "--out", "o.png", "--video", "v.avi"), 2, "an animation is a FILE"),
         (("--style", "painting.png", "--out", "o.png", "--weights", "1,x"), 2, "--weights takes numbers"),
         (("--style", "painting.png", "--out", "o.png", "--network", "vgg61"), 2, "did you mean vgg"),
         (("--style", "painting.png", "--out", "o.png", "--set", "bata=3"), 2, "did you mean beta"),

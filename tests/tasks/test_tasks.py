@@ -13,7 +13,17 @@ from ganvas.cli.main import app
 from ganvas.run import Run
 
 LOADING = {"raw", "best", "device"}  # of a Run's methods: which weights, and where
-WRITING = {"out", "json", "grid", "animate", "sheets", "apply", "video"}  # of commands: where the result goes
+WRITING = {
+    "out",
+    "json",
+    "grid",
+    "animate",
+    "sheets",
+    "apply",
+    "video",
+    "fps",
+    "preview",
+}  # of commands: where the result goes
 INPUTS = {"run", "images", "image", "data", "codes", "labels", "content", "style", "mask", "method"}
 SET = "settings"  # what --set NAME=VALUE is in Python
 

@@ -25,6 +25,7 @@ from ganvas.cli import (
     edit,
     encode,
     evaluate,
+    invert,
     methods,
     restore,
     sample,
@@ -47,7 +48,8 @@ app = typer.Typer(
 COMMANDS = {
     train.train: "Train a method on data.",
     sample.sample: "Generate images with a trained run.",
-    edit.edit: "Show what the parts of a latent do.",
+    edit.edit: "Edit images in a latent space.",
+    invert.invert: "Find given images in a latent space.",
     encode.encode: "Find the latents of images.",
     encode.decode: "Turn latents back into images.",
     translate.translate: "Translate images to another domain.",

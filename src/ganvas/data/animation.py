@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -59,10 +60,10 @@ def moves(path: Path | str) -> bool:
 
 
 def write_video(path: Path | str, frames: np.ndarray, rate: float = 24.0) -> None:
-    """Frames (T, H, W, C) uint8 as MP4 (H.264, 4:2:0), `rate` a second; an odd side loses its last pixel. The file is whole or not
-    there. MissingExtra without the extra `video`."""
+    """Frames (T, H, W, C) uint8 as MP4 (H.264, 4:2:0), `rate` a second; an odd side loses its last pixel. The file is whole or
+    not there. MissingExtra without the extra `video`."""
     try:
-        import imageio_ffmpeg
+        imageio_ffmpeg = importlib.import_module("imageio_ffmpeg")
     except ImportError:
         raise MissingExtra(
             f"{path}: .mp4 needs a video encoder: pip install ganvas[video], or write .webp, .gif or .png"
@@ -75,7 +76,13 @@ def write_video(path: Path | str, frames: np.ndarray, rate: float = 24.0) -> Non
     with tempfile.TemporaryDirectory() as scratch:
         place = Path(scratch) / "video.mp4"
         encoder = imageio_ffmpeg.write_frames(
-            str(place), (width, height), fps=rate, codec="libx264", quality=8, macro_block_size=2, ffmpeg_log_level="error"
+            str(place),
+            (width, height),
+            fps=rate,
+            codec="libx264",
+            quality=8,
+            macro_block_size=2,
+            ffmpeg_log_level="error",
         )
         encoder.send(None)
         for frame in shown:

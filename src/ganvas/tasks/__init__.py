@@ -13,6 +13,7 @@ from ganvas.tasks.doctor import doctor
 from ganvas.tasks.edit import edit
 from ganvas.tasks.encode import decode, encode
 from ganvas.tasks.evaluate import evaluate
+from ganvas.tasks.invert import invert
 from ganvas.tasks.restore import restore
 from ganvas.tasks.sample import sample
 from ganvas.tasks.stylise import stylise, stylise_with
@@ -26,6 +27,7 @@ __all__ = [
     "edit",
     "encode",
     "evaluate",
+    "invert",
     "restore",
     "sample",
     "stylise",

@@ -33,8 +33,8 @@ class Prepared:
     """Without alpha, on the background; for networks of four channels with its alpha, white where that is 0."""
 
     def finished(self, result: Photo) -> Photo:
-        """`result` of the network, of the size of `photo` or an integer multiple of it, with the alpha of the original, or its own
-        where the network has a channel for alpha. Unchanged pixels have the original's colours to the bit."""
+        """`result` of the network, of the size of `photo` or an integer multiple of it, with the alpha of the original, or its
+        own where the network has a channel for alpha. Unchanged pixels have the original's colours to the bit."""
         if self.original.alpha is None:
             return result
         same_size = result.size == self.original.size

@@ -71,14 +71,18 @@ def saved_directions(folder: Path, weights: str) -> dict[str, Direction]:
                 None if share is None else float(share), effects,
             )  # fmt: skip
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise RunError(f"{place / 'directions.json'} is damaged ({error}): delete it and find the directions again") from error
+        raise RunError(
+            f"{place / 'directions.json'} is damaged ({error}): delete it and find the directions again"
+        ) from error
     return found
 
 
 def check_name(name: str) -> str:
     """UsageError unless a direction can have this name: letters, digits and . _ - : space, starting with a letter."""
     if not name or not name[0].isalpha() or not all(one.isalnum() or one in "._-: " for one in name):
-        raise UsageError(f"a direction's name starts with a letter and holds letters, digits and . _ - : (got {name!r})")
+        raise UsageError(
+            f"a direction's name starts with a letter and holds letters, digits and . _ - : (got {name!r})"
+        )
     return name
 
 

@@ -1,8 +1,10 @@
-"""Editing in the latent space: traversals of one code at a time, and interpolation between two images."""
+"""Editing in a latent space: traversals of codes, interpolation, and every edit of `Editor` as one image."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -11,44 +13,313 @@ from torch import Tensor
 from ganvas.abilities import Code, Samples
 from ganvas.chunks import in_chunks
 from ganvas.data import grid
+from ganvas.data.dataset import Dataset
 from ganvas.data.image_array import ImageArray
 from ganvas.errors import UsageError, nearest
 from ganvas.method import Method
 from ganvas.registry import methods_with
 from ganvas.sampling import check_seeds, to_uint8
-from ganvas.tasks.latents import between, editable, points_of, space_of, synthesised
+from ganvas.tasks.directions import Direction, moved
+from ganvas.tasks.editor import Change, Editor
+from ganvas.tasks.invert import STEPS, invert
+from ganvas.tasks.latents import Points, between, editable, points_of, space_of, synthesised
 
 Seeds = str | int | Iterable[int]
 REACH = 2.0  # a continuous code is trained in [-1, 1]; beyond that its effect is clearer (Chen 2016, fig. 2)
 MOST_SEEDS = 1000  # rows of a traversal
 GAP = 2  # pixels between two images; three times that between two blocks
+SHOWN_STRENGTHS = (-3.0, -1.5, 0.0, 1.5, 3.0)  # columns of the grid of directions
+SHOWN_SEEDS = 2  # rows of each of them
+SHOWN_DIRECTIONS = 24
+
+
+@dataclass(frozen=True)
+class EditOutcome:
+    """What an edit gives."""
+
+    text: str
+    """What was done, in words."""
+    image: ImageArray
+    """One image (H, W, C) uint8."""
+    frames: ImageArray | None = None
+    """Of an edit that can move, (T, H, W, C) uint8."""
+    changes: list[Change] = field(default_factory=list)
+    """Which attribute moved how much."""
+    same_class: float | None = None
+    """Share of the images whose class stayed; None where the data have no labels."""
+    directions: list[Direction] = field(default_factory=list)
+    """The directions found."""
 
 
 def edit(
-    method: Method, *, traverse: bool = False, interpolate: tuple[int, int] | None = None, code: Sequence[str] | None = None,
-    seeds: Seeds = "0-7", values: int = 10, steps: int = 8,
+    method: Method, images: np.ndarray | None = None, *, traverse: bool = False, interpolate: tuple[int, int] | None = None,
+    code: Sequence[str] | None = None, seeds: Seeds = "0-7", values: int = 10, steps: int = 8, find: bool = False,
+    how: str = "pca,sefa,probe", count: int = 10, direction: Sequence[str] | None = None, keep: Sequence[str] | None = None,
+    both: bool = False, arithmetic: str | None = None, save: str | None = None, walk: bool = False,
+    mix: tuple[str, str] | None = None, layers: str | None = None, noise: Sequence[str] | None = None,
+    truncation: float = 1.0, space: str = "auto", label: str | None = None, frames: int = 24, inversion_steps: int = STEPS,
+    data: Dataset | None = None,
 ) -> ImageArray:  # fmt: skip
-    """One image (H, W, C) uint8 that shows what the parts of a latent do; `traverse` and `interpolate` of this module give the
-    images behind it.
+    """One image (H, W, C) uint8 that shows an edit; see `ganvas edit --help` for each of them, and `Editor` for the parts.
 
-    With `traverse` a grid per code: a row per seed of `seeds`, a column per value; `code` are the names of the codes (None: all).
-    With `interpolate` a row of `steps` images from one seed to another. UsageError unless exactly one of both is given.
+    `images` uint8 (n, H, W, C) are edited in place of seeds: they are inverted first. `data` is what classes are learnt from.
+    UsageError unless exactly one edit is asked for, or an option has no effect on it.
     """
-    if traverse == (interpolate is not None):
-        raise UsageError("give either traverse or interpolate")
-    if code and not traverse:
-        raise UsageError("code needs traverse")
-    if interpolate is not None:
-        return ImageArray(_interpolated(method, interpolate, steps))
-    return ImageArray(_traversed(method, read_seeds(seeds), code, values))
+    request = EditRequest(
+        traverse=traverse, interpolate=interpolate, code=code, seeds=seeds, values=values, steps=steps, find=find, how=how,
+        count=count, direction=direction, keep=keep, both=both, arithmetic=arithmetic, save=save, walk=walk, mix=mix,
+        layers=layers, noise=noise, truncation=truncation, space=space, label=label, frames=frames,
+        inversion_steps=inversion_steps,
+    )  # fmt: skip
+    request.check(images is not None)
+    if traverse or interpolate is not None:
+        return plain_edit(method, request).image
+    editor = Editor(method, space, data=None if data is None else lambda: data)
+    return edit_with(editor, request, images).image
 
 
-def _interpolated(method: Method, ends: tuple[int, int], steps: int) -> np.ndarray:
-    return grid(interpolate(method, *ends, steps=steps), columns=steps)
+@dataclass(frozen=True)
+class EditRequest:
+    """The options of `edit`."""
+
+    traverse: bool = False
+    interpolate: tuple[int, int] | None = None
+    code: Sequence[str] | None = None
+    seeds: Seeds = "0-7"
+    values: int = 10
+    steps: int = 8
+    find: bool = False
+    how: str = "pca,sefa,probe"
+    count: int = 10
+    direction: Sequence[str] | None = None
+    keep: Sequence[str] | None = None
+    both: bool = False
+    arithmetic: str | None = None
+    save: str | None = None
+    walk: bool = False
+    mix: tuple[str, str] | None = None
+    layers: str | None = None
+    noise: Sequence[str] | None = None
+    truncation: float = 1.0
+    space: str = "auto"
+    label: str | None = None
+    frames: int = 24
+    inversion_steps: int = STEPS
+
+    def kind(self) -> str:
+        """The name of the option that says what is done; "" where none does."""
+        given = self._kinds()
+        return given[0] if given else ""
+
+    def check(self, has_images: bool = False, *, dashes: str = "") -> None:
+        """UsageError unless one edit is asked for, and every option has an effect on it; `dashes` stand before an option's
+        name."""
+        kinds = self._kinds()
+        if len(kinds) > 1:
+            raise UsageError(f"{dashes}{kinds[0]} and {dashes}{kinds[1]} are two edits: give one of them")
+        shown = self.noise or self.truncation != 1
+        if not kinds and not shown:
+            choices = ", ".join(dashes + one for one in KINDS)
+            raise UsageError(f"nothing to edit: give one of {choices}, {dashes}noise or {dashes}truncation")
+        kind = kinds[0] if kinds else ""
+        needs = (
+            ("code", self.code, ("traverse",)),
+            ("keep", self.keep, ("direction",)),
+            ("both", self.both, ("direction", "arithmetic")),
+            ("save", self.save, ("arithmetic",)),
+            ("layers", self.layers, ("mix", "direction")),
+            ("noise", self.noise, ("", "direction", "walk")),
+            ("truncation", self.truncation != 1, ("", "direction", "walk", "mix", "arithmetic")),
+            ("images", has_images, ("direction", "arithmetic")),
+        )
+        for name, given, kinds_with in needs:
+            if given and kind not in kinds_with:
+                shown_name = "IMAGES" if dashes and name == "images" else dashes + name
+                raise UsageError(f"{shown_name} needs {' or '.join(dashes + one for one in kinds_with if one)}")
+        if kind == "mix" and not self.layers:
+            raise UsageError(f"{dashes}mix needs {dashes}layers: those that come from the columns, such as 4-7")
+
+    def _kinds(self) -> list[str]:
+        given = {
+            "traverse": self.traverse,
+            "interpolate": self.interpolate is not None,
+            "find": self.find,
+            "direction": self.direction,
+            "arithmetic": self.arithmetic is not None,
+            "walk": self.walk,
+            "mix": self.mix is not None,
+        }
+        return [name for name in KINDS if given[name]]
 
 
-def _traversed(method: Method, seeds: Iterable[int], code: Sequence[str] | None, values: int) -> np.ndarray:
-    return traverse(method, seeds, code, values=values)
+KINDS = ("traverse", "interpolate", "find", "direction", "arithmetic", "walk", "mix")
+
+
+def plain_edit(method: Method, request: EditRequest) -> EditOutcome:
+    """A traversal of codes, or an interpolation between two seeds."""
+    if request.interpolate is not None:
+        first, last = request.interpolate
+        strip = interpolate(method, first, last, steps=request.steps)
+        text = f"{request.steps} images from seed {first} to seed {last}"
+        return EditOutcome(text, ImageArray(grid(strip, columns=request.steps)), ImageArray(strip))
+    codes = ", ".join(one.name for one in chosen_codes(method, request.code))
+    image = traverse(method, read_seeds(request.seeds), request.code, values=request.values)
+    return EditOutcome(f"a traversal of {codes}", ImageArray(image))
+
+
+def edit_with(
+    editor: Editor,
+    request: EditRequest,
+    images: np.ndarray | None = None,
+    invert_images: Callable[[str], Points] | None = None,
+) -> EditOutcome:
+    """Any edit through a latent space. `images` are inverted and edited; `invert_images` gives the points of the images at a
+    path, for arithmetic."""
+    kind = request.kind()
+    if kind == "find":
+        return _found(editor, request)
+    if kind == "mix":
+        return _mixed(editor, request)
+    noise = read_noise(request.noise or (), len(editor.space.noise_sizes), editor.method.name)
+    if images is None:
+        points = editor.points(read_seeds(request.seeds), request.label, request.truncation)
+    else:
+        points = invert(
+            editor.method, images, space=editor.space.name, steps=request.inversion_steps, reference=0
+        ).points
+    if kind == "walk":
+        walked = editor.walk(points, request.frames, noise=noise)
+        shown = editor.images(points, noise)
+        return EditOutcome(f"a walk through {len(points)} images", shown.grid(len(points)), walked)
+    if kind == "arithmetic":
+        return _combined(editor, request, points, invert_images)
+    if kind == "direction":
+        strengths = read_strengths(request.direction or ())
+        steps = editor.steps(strengths, request.keep or ())
+        names = ", ".join(f"{name} {strength:+g}" for name, strength in strengths.items())
+        return _moved(editor, request, points, steps, names, noise)
+    plain = editor.images(points, noise)
+    return EditOutcome(f"{len(points)} images", plain.grid())
+
+
+def _found(editor: Editor, request: EditRequest) -> EditOutcome:
+    found = editor.find([one.strip() for one in request.how.split(",")], request.count)
+    image = direction_grid(editor, found[:SHOWN_DIRECTIONS])
+    return EditOutcome(f"{len(found)} directions of {editor.space.name}", image, directions=found)
+
+
+def direction_grid(editor: Editor, directions: Sequence[Direction]) -> ImageArray:
+    """A block of two rows for each direction: from strength -3 to 3, in 5 columns."""
+    points = editor.points(range(SHOWN_SEEDS))
+    blocks: list[np.ndarray] = []
+    for one in directions:
+        columns = [editor.images(moved(editor.space, points, [(one, strength)])) for strength in SHOWN_STRENGTHS]
+        rows = np.stack(columns, 1)
+        blocks.append(grid(rows.reshape(-1, *rows.shape[2:]), columns=len(SHOWN_STRENGTHS), gap=GAP))
+    return ImageArray(stacked_grids(blocks))
+
+
+def _mixed(editor: Editor, request: EditRequest) -> EditOutcome:
+    """The first row and column are the images that are mixed, as in the paper's figure."""
+    assert request.mix is not None
+    rows, columns = (editor.points(read_seeds(seeds), request.label, request.truncation) for seeds in request.mix)
+    layers = read_layers(request.layers)
+    inner = editor.mix(rows, columns, layers)
+    left, top = editor.images(rows), editor.images(columns)
+    corner = np.full_like(top[:1], 255)
+    lines: list[np.ndarray] = [np.concatenate([corner, top])]
+    for row in range(len(rows)):
+        lines.append(np.concatenate([left[row : row + 1], inner[row]]))
+    image = grid(np.concatenate(lines), columns=len(columns) + 1, gap=GAP)
+    text = f"{len(rows)} images with layers {request.layers} of {len(columns)} others"
+    return EditOutcome(text, ImageArray(image))
+
+
+def _combined(
+    editor: Editor, request: EditRequest, points: Points, invert_images: Callable[[str], Points] | None
+) -> EditOutcome:
+    expression = request.arithmetic or ""
+    name = request.save or "arithmetic"
+    combined = editor.combine(expression, invert=invert_images, label=request.label, name=name)
+    if combined.direction is None:
+        if request.save:
+            raise UsageError(f"save keeps a direction, and {expression!r} is a point: its weights sum to 1, not to 0")
+        text = f"{expression}: its operands, and last the result"
+        return EditOutcome(text, combined.images.grid(len(combined.images)))
+    direction = combined.direction
+    if request.save:
+        direction = editor.add(direction)
+    return _moved(editor, request, points, [(direction, 1.0)], expression, [])
+
+
+def _moved(
+    editor: Editor,
+    request: EditRequest,
+    points: Points,
+    steps: Sequence[tuple[Direction, float]],
+    names: str,
+    noise: Sequence[int | None],
+) -> EditOutcome:
+    layers = read_layers(request.layers)
+    edited_images = editor.move(points, steps, layers=layers, noise=noise)
+    sweep = editor.sweep(points, steps, request.steps, both=request.both, layers=layers, noise=noise)
+    image = grid(sweep.reshape(-1, *sweep.shape[2:]), columns=request.steps, gap=GAP)
+    # As a video all images move together, there and back.
+    shown = [grid(sweep[:, column], gap=GAP) for column in range(request.steps)]
+    moving = np.stack([*shown, *shown[-2:0:-1]])
+    text = f"{len(points)} images moved by {names}"
+    return EditOutcome(text, ImageArray(image), ImageArray(moving), edited_images.changes, edited_images.same_class)
+
+
+# --- options that are written as text -----------------------------------------------------------------------------------
+
+
+def read_strengths(texts: Sequence[str]) -> dict[str, float]:
+    """{"thickness": 2.0} of ["thickness=2"]; UsageError for anything else."""
+    strengths: dict[str, float] = {}
+    for text in texts:
+        name, equals, number = text.rpartition("=")
+        try:
+            strength = float(number)
+        except ValueError:
+            strength = math.nan
+        if not equals or not name or not math.isfinite(strength):
+            raise UsageError(f"a direction is NAME=STRENGTH, such as thickness=2 or pca1=-1.5 (got {text})")
+        strengths[name] = strengths.get(name, 0.0) + strength
+    return strengths
+
+
+def read_layers(text: str | None) -> list[int]:
+    """[0, 4, 5, 6] of "0,4-6"; [] of None."""
+    layers: list[int] = []
+    for part in (text or "").split(","):
+        first, dash, last = part.strip().partition("-")
+        if text is None:
+            break
+        if not first.isdecimal() or (dash and not last.isdecimal()):
+            raise UsageError(f"layers are numbers from 0 or ranges, such as 0-3 or 2,5-7 (got {text})")
+        layers += range(int(first), min(int(last or first), int(first) + MOST_SEEDS) + 1)
+    return layers
+
+
+def read_noise(texts: Sequence[str], layers: int, method: str) -> list[int | None]:
+    """A seed or None for each layer that adds noise, of ["all=3", "5=8"]; [] without texts."""
+    if not texts:
+        return []
+    if not layers:
+        raise UsageError(f"{method} adds no noise to its layers, so there are no noise seeds to choose")
+    seeds: list[int | None] = [None] * layers
+    for text in texts:
+        place, equals, seed = text.partition("=")
+        if not equals or not seed.isdecimal() or not (place == "all" or place.isdecimal()):
+            raise UsageError(f"noise is LAYER=SEED or all=SEED, such as 5=8 (got {text})")
+        if place == "all":
+            seeds = [int(seed)] * layers
+            continue
+        if int(place) >= layers:
+            raise UsageError(f"there is no layer {place} of noise: this {method} has the layers 0 to {layers - 1}")
+        seeds[int(place)] = int(seed)
+    return seeds
 
 
 def read_seeds(seeds: Seeds) -> list[int]:

@@ -1,10 +1,10 @@
 """Editing images of a trained method: along directions, by style mixing, by arithmetic, as walks; with what it changes, measured.
 
-    editor = ganvas.load("runs/digits").editor()
-    points = editor.points(range(8))
-    edited = editor.move(points, {"thickness": 2.0}, keep=["class"])
-    edited.after          # uint8 (8, H, W, C)
-    edited.changes        # which attribute moved how much, and what else moved
+editor = ganvas.load("runs/digits").editor()
+points = editor.points(range(8))
+edited = editor.move(points, {"thickness": 2.0}, keep=["class"])
+edited.after          # uint8 (8, H, W, C)
+edited.changes        # which attribute moved how much, and what else moved
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganvas.abilities import LatentSpace, Samples
+from ganvas.abilities import LatentSpace
 from ganvas.data.dataset import Dataset
 from ganvas.data.image_array import ImageArray
 from ganvas.errors import UsageError, nearest
@@ -238,9 +238,7 @@ class Editor:
 
     # --- edits ----------------------------------------------------------------------------------------------------------
 
-    def steps(
-        self, strengths: Mapping[str, float], keep: Sequence[str] = ()
-    ) -> list[tuple[Direction, float]]:
+    def steps(self, strengths: Mapping[str, float], keep: Sequence[str] = ()) -> list[tuple[Direction, float]]:
         """Directions with their strengths, each without what it shares with the directions of `keep`, attributes or classes."""
         kept: list[Direction] = []
         for name in keep:
@@ -258,7 +256,8 @@ class Editor:
         self, points: Points, strengths: Mapping[str, float] | Sequence[tuple[Direction, float]], *,
         keep: Sequence[str] = (), layers: Sequence[int] = (), noise: Sequence[int | None] = (),
     ) -> Edited:  # fmt: skip
-        """Moves points along directions: {"thickness": 2.0} by name, or pairs of a Direction and a strength in standard deviations.
+        """Moves points along directions: {"thickness": 2.0} by name, or pairs of a Direction and a strength in standard
+        deviations.
 
         `keep` names attributes that should not change ("class": all classes); `layers` of a space with layers are moved alone.
         """
@@ -269,7 +268,8 @@ class Editor:
         return Edited(before, after, done, self.changes(before, after, asked), self.same_class(before, after))
 
     def changes(self, before: np.ndarray, after: np.ndarray, asked: Sequence[str] = ()) -> list[Change]:
-        """What changed from images to images, uint8 (n, H, W, C): those asked for first, then the others by how much they moved."""
+        """What changed from images to images, uint8 (n, H, W, C): those asked for first, then the others by how much they
+        moved."""
         measured = self.measured
         attributes = list(measured.attributes.values())
         first, last = measure_attributes(before, attributes), measure_attributes(after, attributes)
@@ -302,9 +302,11 @@ class Editor:
         images = self.images(mixed(self.space, rows, columns, layers))
         return ImageArray(images.reshape(len(rows), len(columns), *images.shape[1:]))
 
-    def walk(self, points: Points, frames: int = 24, *, closed: bool = True, noise: Sequence[int | None] = ()) -> ImageArray:
-        """Frames (T, H, W, C) uint8 of a walk through the points, `frames` from each to the next, on a great circle where the space
-        is normal; `closed`: back to the first, so that the video repeats without a jump."""
+    def walk(
+        self, points: Points, frames: int = 24, *, closed: bool = True, noise: Sequence[int | None] = ()
+    ) -> ImageArray:
+        """Frames (T, H, W, C) uint8 of a walk through the points, `frames` from each to the next, on a great circle where the
+        space is normal; `closed`: back to the first, so that the video repeats without a jump."""
         if len(points) < 2 or frames < 1:
             raise UsageError("a walk takes two points and one frame between them at least")
         values: list[Tensor] = []
@@ -354,9 +356,7 @@ class Editor:
             direction = self._as_direction(total.value, name, expression)
         shape = torch.broadcast_shapes(*(mean.shape for mean in means))
         values = torch.stack([self._with_codes(mean.expand(shape)) for mean in means])
-        sampling = self.method
-        assert isinstance(sampling, Samples)
-        labels = sampling.labels([0])
+        labels = editable(self.method).labels([0])
         if labels is not None:
             labels = (labels if number is None else torch.full((1,), number)).repeat(len(values))
         return Combined(total, self.images(Points(values, labels)), direction)
@@ -389,9 +389,7 @@ class Editor:
         return self._mean_of_images(operand, invert)
 
     def _mean_of_class(self, name: str) -> Tensor:
-        sampling = self.method
-        assert isinstance(sampling, Samples)
-        if sampling.labels([0]) is not None:
+        if editable(self.method).labels([0]) is not None:
             if self.space.normal:
                 raise UsageError(
                     f"the class of this {self.method.name} is chosen beside {self.space.name}, which is the same for all classes:"

@@ -19,6 +19,7 @@ from torch.nn import functional as F
 from ganvas.abilities import Encodes, LatentSpace
 from ganvas.chunks import in_chunks
 from ganvas.data.batch import as_image_tensor
+from ganvas.data.photo import ImageLike, as_photo
 from ganvas.errors import DataError, UsageError
 from ganvas.method import Method
 from ganvas.networks.features.catalog import find_entry
@@ -27,6 +28,7 @@ from ganvas.networks.features.extractor import FeatureExtractor
 from ganvas.networks.features.weights import networks_at_hand
 from ganvas.sampling import to_uint8
 from ganvas.tasks.latents import Points, mapped, points_of, random_points, space_of, synthesised
+from ganvas.tasks.originals import prepare_photo
 
 STEPS = 300
 RATE = 0.1  # learning rate of Adam, in standard deviations of the space's points
@@ -37,8 +39,9 @@ REFERENCE_SEED = 3_000_000  # the first of their seeds
 AT_ONCE = 64  # points that are optimised together
 FIRST_STEPS = 0.25  # share of the steps after which an image goes on from its best start only
 
-Progress = Callable[[int, int, np.ndarray], None]
-"""Called with the step, the number of all steps and the images so far, uint8 (n, H, W, C)."""
+Progress = Callable[[int, int, np.ndarray, int], None]
+"""Called with the step, the number of all steps, the images so far of those that are optimised now, uint8 (m, H, W, C), and the
+number of the first of these."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ def psnr_of(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 def invert(
     method: Method,
-    images: np.ndarray,
+    images: ImageLike,
     labels: np.ndarray | None = None,
     *,
     space: str = "auto",
@@ -81,14 +84,17 @@ def invert(
     reference: int = REFERENCE,
     progress: Progress | None = None,
 ) -> Inversion:
-    """Points whose images are nearest to `images` uint8 (n, H, W, C), of the size and channels of the training.
+    """Points whose images are nearest to `images`: uint8 (n, H, W, C) of the size and channels of the training, or one photo of
+    any size (a path, a PIL image, a Photo), of which the middle is taken.
 
     `steps` 0 takes the encoder's answer as it is. `feature_weight` is the weight of the feature distance beside the squared
     difference of pixels, `prior_weight` that of the points' distance from the mean in standard deviations, squared: above 0 it
-    gives points that are easier to edit. `labels` (n,) are for class-conditional methods. `reference` generated images are inverted
-    again for comparison (0: none). UsageError where the method has no latent space, or neither steps nor an encoder.
+    gives points that are easier to edit. `labels` (n,) are for class-conditional methods. `reference` generated images are
+    inverted again for comparison (0: none). UsageError where the method has no latent space, or neither steps nor an encoder.
     """
     chosen = space_of(method, space)
+    if not (isinstance(images, np.ndarray) and images.ndim == 4):
+        images = prepare_photo(method, as_photo(images)).image[None]
     check_images(method, images)
     if steps < 0 or (steps == 0 and not isinstance(method, Encodes)):
         raise UsageError(
@@ -148,9 +154,7 @@ def feature_network(method: Method) -> FeatureExtractor:
 
 
 @torch.no_grad()
-def feature_distances(
-    extractor: FeatureExtractor, method: Method, first: np.ndarray, second: np.ndarray
-) -> np.ndarray:
+def feature_distances(extractor: FeatureExtractor, method: Method, first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """`unit_distance` of each pair of images uint8 (n, H, W, C), (n,)."""
     device = method.device
 
@@ -186,9 +190,9 @@ def _inverted(
             parts.append(starts[:, 0])
             continue
 
-        def told(step: int, made: np.ndarray, done: int = start // block * steps) -> None:
+        def told(step: int, made: np.ndarray, start: int = start) -> None:
             if progress is not None:
-                progress(done + step, total, made)
+                progress(start // block * steps + step, total, made, start)
 
         parts.append(
             _optimised(method, space, images[here], classes, starts, statistics, extractor, steps, weights, told)

@@ -1,0 +1,275 @@
+"""`ganvas invert`: given images in the latent space of a run."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ganvas.cli.options import BestOption, DeviceOption, JsonOption, RawOption, RunArgument
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ganvas.method import Method
+    from ganvas.tasks.editor import Editor
+    from ganvas.tasks.invert import Inversion
+    from ganvas.tasks.latents import Points
+
+ARRAYS = (".npz", ".npy")
+SHOWN = 16  # images of the preview
+
+
+def invert(
+    run: RunArgument,
+    images: Annotated[
+        Path, typer.Argument(metavar="IMAGES", help="A photo, a folder or zip of photos, or an .npz of images.")
+    ],
+    out: Annotated[Path, typer.Option(metavar="FILE.npz", help="Where the points are written.")],
+    space: Annotated[
+        str, typer.Option(metavar="NAME", help="Latent space: auto, or one that the method has (z, w or w+).")
+    ] = "auto",
+    steps: Annotated[
+        int, typer.Option(help="Steps of optimisation; 0: the encoder's answer, where there is one.")
+    ] = 300,
+    feature_weight: Annotated[
+        float, typer.Option(help="Weight of the feature distance beside the squared difference of pixels.")
+    ] = 0.1,
+    prior_weight: Annotated[
+        float, typer.Option(help="Weight of the distance from the mean point; above 0 it is easier to edit.")
+    ] = 0.0,
+    reference: Annotated[
+        int, typer.Option(help="Generated images that are inverted again, for comparison; 0: none.")
+    ] = 16,
+    preview: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.png",
+            help="Images above their inversions, written anew while the optimisation runs.",
+        ),
+    ] = None,
+    raw: RawOption = False,
+    best: BestOption = False,
+    device: DeviceOption = "auto",
+    json: JsonOption = False,
+) -> None:
+    """Find the points of a latent space whose images are nearest to given ones, for `ganvas edit RUN FILE.npz`.
+
+    The start is the encoder's answer where the method has an encoder, else the nearest of some hundred samples; then the point is
+    optimised. Photos of any size are cropped to the training's aspect ratio and resized. Printed are PSNR and feature distance,
+    and those of generated images inverted again: what can be expected where an exact answer exists.
+    """
+    import numpy as np
+
+    from ganvas.cli.output import write_json
+    from ganvas.data import grid, write_png
+    from ganvas.errors import UsageError
+    from ganvas.files import sha256, write_aside
+    from ganvas.run import load
+    from ganvas.tasks.invert import invert as inverting
+
+    if out.suffix.lower() != ".npz":
+        raise UsageError(f"--out takes a FILE.npz (got {out})")
+    if preview is not None and preview.suffix.lower() != ".png":
+        raise UsageError(f"--preview takes a FILE.png (got {preview})")
+    opened = load(run)
+    method = opened.load_method(raw=raw, best=best, device=_device(device))
+    given = images_at(images, method)
+
+    def write_preview(made: np.ndarray, first: int = 0) -> None:
+        if preview is not None:
+            made = made[:SHOWN]
+            originals = given.images[first : first + len(made)]
+            write_png(preview, grid(np.concatenate([originals, made]), columns=len(made)))
+
+    with _progress(str(images)) as show:
+
+        def told(step: int, total: int, made: np.ndarray, first: int) -> None:
+            show(step, total)
+            write_preview(made, first)
+
+        result = inverting(
+            method, given.images, given.labels, space=space, steps=steps, feature_weight=feature_weight,
+            prior_weight=prior_weight, reference=reference, progress=told,
+        )  # fmt: skip
+    write_preview(result.images)
+    weights = sha256(opened.weights_file(best=best)) + (" raw" if raw else "")
+    content: dict[str, Any] = {
+        "codes": result.points.values.numpy(),
+        "space": np.array(result.space),
+        "weights": np.array(weights),
+        "psnr": result.psnr,
+        "feature_distance": result.feature_distance,
+        "source": np.array(str(images.resolve())),
+        "images": result.images,
+    }
+    if result.points.labels is not None:
+        content["labels"] = result.points.labels.numpy()
+    write_aside(out, lambda file: np.savez_compressed(file, **content))
+    if json:
+        write_json(_facts(result, given.names, out))
+        return
+    _print(result, out)
+
+
+def _device(device: str) -> Any:
+    from ganvas.device import choose_device
+
+    return choose_device(device)
+
+
+def _facts(result: Inversion, names: list[str], out: Path) -> dict[str, Any]:
+    each = []
+    for name, psnr, distance in zip(names, result.psnr.tolist(), result.feature_distance.tolist(), strict=True):
+        each.append({"image": name, "psnr": psnr, "feature_distance": distance})
+    return {
+        "out": str(out), "space": result.space, "how": result.how, "features": result.features, "images": each,
+        "psnr": float(result.psnr.mean()), "feature_distance": float(result.feature_distance.mean()),
+        "reference_psnr": result.reference_psnr, "reference_distance": result.reference_distance,
+    }  # fmt: skip
+
+
+def _print(result: Inversion, out: Path) -> None:
+    psnr, distance = result.psnr, result.feature_distance
+    typer.echo(f"{len(psnr)} images inverted in {result.space} by {result.how}, written to {out}")
+    line = f"PSNR {psnr.mean():.1f} dB ({psnr.min():.1f} to {psnr.max():.1f})"
+    if result.reference_psnr is not None:
+        line += f"; generated images inverted again {result.reference_psnr:.1f} dB"
+    typer.echo(line)
+    line = f"feature distance [{result.features}] {distance.mean():.4f}"
+    if result.reference_distance is not None:
+        line += f"; generated images inverted again {result.reference_distance:.4f}"
+    typer.echo(line)
+
+
+@contextlib.contextmanager
+def _progress(title: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar on stderr, if that is a terminal."""
+    from ganvas.cli.opening import progress_of
+
+    with progress_of(title, title="inverting") as progress:
+        yield progress if progress is not None else lambda step, total: None
+
+
+# --- images in, images out ----------------------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True)
+class Given:
+    """Images that were given, at the size of the training."""
+
+    images: np.ndarray
+    names: list[str]
+    labels: np.ndarray | None = None
+
+
+def images_at(path: Path, method: Method) -> Given:
+    """The images at a path, uint8 (n, H, W, C): an array as it is, photos cropped and resized. DataError for others."""
+    import numpy as np
+
+    from ganvas.data.arrays import npz_members, ordered_images
+    from ganvas.data.photo import find_photos
+    from ganvas.errors import DataError
+    from ganvas.tasks.invert import check_images
+    from ganvas.tasks.originals import prepare_photo
+
+    if not path.exists():
+        raise DataError(f"there are no images at {path}")
+    if path.suffix.lower() in ARRAYS:
+        images = ordered_images(path)
+        check_images(method, images)
+        labels = None
+        if path.suffix.lower() == ".npz":
+            with npz_members(path) as (shapes, read):
+                if shapes.get("labels") == (len(images),):
+                    labels = read("labels")
+        return Given(images, [f"{number:06d}" for number in range(len(images))], labels)
+    photos = find_photos(path)
+    prepared = [prepare_photo(method, read()).image for _, read in photos]
+    return Given(np.stack(prepared), [name for name, _ in photos])
+
+
+def points_in_file(path: Path, editor: Editor) -> Points | None:
+    """The points in the .npz of `ganvas invert`; None for any other file. UsageError where they are of other weights or of
+    another space."""
+    import torch
+
+    from ganvas.data.arrays import npz_members
+    from ganvas.errors import DataError, UsageError
+    from ganvas.tasks.latents import Points
+
+    if path.suffix.lower() != ".npz" or not path.is_file():
+        return None
+    try:
+        with npz_members(path) as (shapes, read):
+            if not {"codes", "space", "weights"} <= set(shapes):
+                return None
+            codes, space, weights = read("codes"), str(read("space")), str(read("weights"))
+            labels = read("labels") if "labels" in shapes else None
+    except DataError:
+        return None
+    if weights != editor.weights:
+        raise UsageError(
+            f"{path} was inverted with other weights than those of {editor.folder}: invert the images again"
+        )
+    expected = tuple(editor.points([0]).values.shape[1:])
+    if space != editor.space.name or codes.shape[1:] != expected or codes.dtype.kind != "f" or not len(codes):
+        raise UsageError(
+            f"{path} holds points of {space}, and this edit is in {editor.space.name}: add --space {space}"
+        )
+    return Points(torch.from_numpy(codes).float(), None if labels is None else torch.from_numpy(labels).long())
+
+
+def original_of(path: Path) -> Path | None:
+    """Where the originals of given images are: the path itself, or the source that the .npz of `ganvas invert` names; None for
+    arrays and where the source is gone."""
+    from ganvas.data.arrays import npz_members
+
+    if path.suffix.lower() not in ARRAYS:
+        return path
+    if path.suffix.lower() == ".npz":
+        with npz_members(path) as (shapes, read):
+            if "source" in shapes and "space" in shapes:
+                source = Path(str(read("source")))
+                if source.exists() and source.suffix.lower() not in ARRAYS:
+                    return source
+    return None
+
+
+def write_edited(
+    out: Path, original: Path | None, before: np.ndarray, after: np.ndarray, method: Method
+) -> list[dict[str, Any]]:
+    """Writes edited images as PNG files into a folder: over their originals where these are at hand, else at the training's
+    size."""
+    from ganvas.data import write_png
+    from ganvas.data.image import viewable
+    from ganvas.data.photo import find_photos, write_photo
+    from ganvas.errors import DataError, UsageError
+    from ganvas.tasks.originals import prepare_photo, write_back
+
+    files: list[dict[str, Any]] = []
+    if original is None:
+        for number, image in enumerate(viewable(after)):
+            place = out / f"edited{number:06d}.png"
+            write_png(place, image)
+            files.append({"image": f"{number:06d}", "file": str(place), "size": list(image.shape[:2])})
+        return files
+    photos = find_photos(original)
+    if len(photos) != len(after):
+        raise DataError(f"{original} has {len(photos)} images, and {len(after)} were inverted: invert them again")
+    places = [out / Path(name).with_suffix(".png") for name, _ in photos]
+    if len(set(places)) < len(places):
+        raise UsageError(f"two images of {original} differ in their suffix only: edit them into two folders")
+    for (name, read), place, first, last in zip(photos, places, before, after, strict=True):
+        source = original / name if original.is_dir() else original
+        if place.resolve() == source.resolve():
+            raise UsageError(f"the result of {name} would overwrite it: choose another --out")
+        photo = read()
+        result = write_back(photo, prepare_photo(method, photo), first, last)
+        write_photo(place, result)
+        files.append({"image": name, "file": str(place), "size": list(result.size)})
+    return files

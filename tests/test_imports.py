@@ -26,6 +26,7 @@ GROUND = {
     "ganvas.files",
     "ganvas.precision",
     "ganvas.settings",
+    "ganvas.synonyms",
     "ganvas.version",
 }
 
@@ -152,6 +153,7 @@ LAYERS = (
         "files",
         "precision",
         "settings",
+        "synonyms",
         "version",
     ),
     ("data", "networks"),
@@ -161,7 +163,7 @@ LAYERS = (
     ("registry",),
     ("doctor", "methods", "metrics", "sampling"),
     ("preview", "tasks"),
-    ("run",),
+    ("pretrained", "run"),
     ("training",),
     ("report",),
     ("api",),
@@ -265,6 +267,7 @@ def test_nobody_imports_the_top() -> None:
         "figure.py",
         "files.py",
         "settings.py",
+        "synonyms.py",
         "version.py",
     ],
 )

@@ -24,7 +24,9 @@ _homes = {
     "Run": "ganvas.run",
     "TrainConfig": "ganvas.training.config",
     "Update": "ganvas.method",
+    "compare": "ganvas.report",
     "create": "ganvas.registry",
+    "from_pretrained": "ganvas.run",
     "load": "ganvas.run",
     "open_data": "ganvas.data",
     "preset": "ganvas.registry",
@@ -41,7 +43,8 @@ if TYPE_CHECKING:
     from ganvas.data.spec import DataSpec
     from ganvas.method import Method, Update
     from ganvas.registry import create, preset
-    from ganvas.run import Run, load
+    from ganvas.report import compare
+    from ganvas.run import Run, from_pretrained, load
     from ganvas.settings import setting
     from ganvas.training.callbacks import Callback
     from ganvas.training.config import TrainConfig

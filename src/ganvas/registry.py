@@ -14,6 +14,7 @@ from ganvas.errors import UsageError, nearest
 from ganvas.files import JsonObject
 from ganvas.method import REGISTERED, Method
 from ganvas.settings import as_text, settings_of
+from ganvas.synonyms import METHODS, meant
 
 __all__ = ["create", "describe", "find", "method_names", "methods_with", "preset", "presets"]
 
@@ -47,7 +48,7 @@ def find(name: str) -> type[Method]:
     _import_all()
     if name not in REGISTERED:
         names = sorted(REGISTERED)
-        raise UsageError(f"unknown method {name}{nearest(name, names)} (there are: {', '.join(names)})")
+        raise UsageError(f"unknown method {name}{meant(name, names, METHODS)} (there are: {', '.join(names)})")
     return REGISTERED[name]
 
 

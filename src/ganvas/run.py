@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import hashlib
 import json
 import math
 import os
@@ -33,8 +34,9 @@ from ganvas.defaults import IMPORTANCE_SAMPLES, MEASURED_SEED
 from ganvas.device import choose_device
 from ganvas.errors import DataError, RunError, UsageError
 from ganvas.figure import figures_as_dict
-from ganvas.files import JsonObject, explained, write_bytes, write_text
+from ganvas.files import JsonObject, explained, sha256, write_bytes, write_text
 from ganvas.method import Method
+from ganvas.pretrained import CONFIG, LIBRARY, MODEL, config_of
 from ganvas.registry import create
 
 if TYPE_CHECKING:
@@ -91,12 +93,37 @@ class Run:
         """The trained method with the averaged weights, in eval mode, on the CPU."""
         return self._ready(raw=False, best=False, device="cpu")
 
+    @property
+    def is_pretrained(self) -> bool:
+        """Whether the folder is one of `save_pretrained`: config and weights, without the training."""
+        return not (self.folder / "settings.json").is_file()
+
+    def save_pretrained(self, folder: Path | str, *, best: bool = False) -> Path:
+        """Writes config.json and model.safetensors, all that `ganvas.from_pretrained` needs, into a folder; returns it.
+
+        The weights are those that sampling takes (the moving average), with `best` those of the best step. No path of this
+        machine is written. UsageError where the folder holds something else.
+        """
+        folder = Path(folder)
+        if folder.exists() and not (folder.is_dir() and {one.name for one in folder.iterdir()} <= {CONFIG, MODEL}):
+            raise UsageError(f"{folder} holds something else: name a new folder")
+        method = self.load_method(best=best)
+        weights = save({name: value.contiguous() for name, value in method.state_dict().items()}, {"format": "pt"})
+        write_bytes(folder / MODEL, weights)
+        config = config_of(
+            self.info, self._json("best/metrics.json") if best else self.metrics, hashlib.sha256(weights).hexdigest()
+        )
+        write_text(folder / CONFIG, dumps(config, indent=2))
+        return folder
+
     def load_method(
         self, *, raw: bool = False, best: bool = False, device: str | torch.device = "cpu",
         settings: Mapping[str, object] | None = None,
     ) -> Method:  # fmt: skip
         """The trained method in eval mode. `raw`: without the moving average; `best`: of the best step instead of the last;
         `settings`: new values of those that only sampling reads."""
+        if self.is_pretrained and (raw or best):
+            raise RunError(f"{self.folder} holds one set of weights, without raw and best ones: omit --raw and --best")
         weights = self.read_weights(best=best)
         method = create(self.info["method"], None, self.info["settings"])
         if settings:
@@ -105,8 +132,11 @@ class Run:
         with torch.random.fork_rng(devices=[]):
             method.setup(self.spec)
         try:
-            method.load_state_dict(_under("method.", weights))
-            if not raw:
+            if self.is_pretrained:
+                method.load_state_dict(weights)
+            else:
+                method.load_state_dict(_under("method.", weights))
+            if not raw and not self.is_pretrained:
                 for name in method.averaged:
                     method.get_submodule(name).load_state_dict(_under(f"average.{name}.", weights))
         except RuntimeError as error:
@@ -115,6 +145,8 @@ class Run:
 
     def weights_file(self, *, best: bool = False) -> Path:
         """Where the newest weights lie (or the best ones); RunError where none are saved yet."""
+        if self.is_pretrained:
+            return self.folder / MODEL
         path = self.folder / ("best/weights.safetensors" if best else "weights.safetensors")
         if not path.is_file():
             raise RunError(
@@ -125,6 +157,8 @@ class Run:
     def read_weights(self, *, best: bool = False) -> dict[str, Tensor]:
         """The tensors of weights.safetensors by name."""
         path = self.weights_file(best=best)
+        if self.is_pretrained and sha256(path) != self.info.get("sha256"):
+            raise RunError(f"{path} is not the file that {CONFIG} names by its SHA-256: copy the folder again")
         try:
             return load_file(path)
         except (SafetensorError, OSError, ValueError) as error:
@@ -286,7 +320,7 @@ class Run:
         figures = tasks.evaluate(
             method, self.open_data(data, settings), samples=samples, seed=seed, importance_samples=importance_samples
         )
-        if data is None and not best:
+        if data is None and not best and not self.is_pretrained:
             self.keep_metrics(figures)
         return figures
 
@@ -308,6 +342,10 @@ class Run:
         from ganvas.data.kinds import KINDS
 
         if not isinstance(data, Dataset):
+            if data is None and not self.info["data"]:
+                raise UsageError(
+                    f"{self.folder} does not say which data it was trained on: name data of the same shape"
+                )
             own = data is None or str(data) == self.info["data"]
             like = self.info["data_settings"]
             if not own:
@@ -360,6 +398,8 @@ class Run:
     @property
     def metrics(self) -> JsonObject:
         """The newest metrics, {} where none were computed."""
+        if self.is_pretrained:
+            return {"metrics": self.info["metrics"]}
         return self._json("metrics.json")
 
     @property
@@ -379,9 +419,16 @@ def load(folder: Path | str) -> Run:
     return Run(folder)
 
 
+def from_pretrained(folder: Path | str) -> Run:
+    """Opens a folder that `Run.save_pretrained` wrote (or any run folder); RunError says what is wrong with it."""
+    return Run(folder)
+
+
 def is_run(folder: Path | str) -> bool:
-    """True where the folder holds a run's settings.json."""
-    return (Path(folder) / "settings.json").is_file()
+    """True where the folder holds a run's settings.json, or the config.json of `save_pretrained`."""
+    if (Path(folder) / "settings.json").is_file():
+        return True
+    return (Path(folder) / CONFIG).is_file() and (Path(folder) / MODEL).is_file()
 
 
 def read_info(folder: Path) -> JsonObject:
@@ -393,17 +440,20 @@ def read_info(folder: Path) -> JsonObject:
             f"{folder} is not a run: it has no settings.json. Name a run's folder; ganvas train METHOD --data DATA"
             " --out RUN makes one"
         )
-    info = read_json(folder / "settings.json")
+    name = "settings.json" if (folder / "settings.json").is_file() else CONFIG
+    info = read_json(folder / name)
+    if name == CONFIG and (info.get("library") != LIBRARY or not isinstance(info.get("metrics"), dict)):
+        raise RunError(f"{folder / CONFIG} is not of ganvas: Run.save_pretrained writes such a folder")
     needed = {
         "format", "ganvas", "method", "settings", "data", "data_settings", "spec", "seed", "budget", "precision", "fingerprint",
     }  # fmt: skip
     missing = sorted(needed - info.keys())
     if missing:
-        raise RunError(f"{folder / 'settings.json'} is not of a run: it lacks {', '.join(missing)}")
+        raise RunError(f"{folder / name} is not of a run: it lacks {', '.join(missing)}")
     for kind, keys, what in INFO_TYPES:
         wrong = [key for key in keys if not isinstance(info[key], kind)]
         if wrong:
-            raise RunError(f"{folder / 'settings.json'} is damaged: {', '.join(wrong)} must be {what}")
+            raise RunError(f"{folder / name} is damaged: {', '.join(wrong)} must be {what}")
     if info["format"] != FORMAT:
         raise RunError(
             f"{folder} was written by ganvas {info['ganvas']} in format {info['format']}; this one reads format {FORMAT}:"

@@ -98,7 +98,7 @@ def test_help_of_train_shows_the_fields() -> None:
     shown = inspect.signature(ganvas.train)
     assert list(shown.parameters) == list(inspect.signature(TrainConfig).parameters)
     assert shown.return_annotation == "Run" and ganvas.train.__name__ == "train"
-    with pytest.raises(TypeError, match="minuts"):
+    with pytest.raises(UsageError, match="train has no argument minuts; did you mean minutes"):
         ganvas.train("gan", "digits", minuts=1)  # pyright: ignore[reportCallIssue]
 
 

@@ -115,7 +115,7 @@ def _of_run(
     )
     if isinstance(method, Samples) and dataset.kind.is_image:
         facts["n"] = samples
-    if data is None and not best:
+    if data is None and not best and not run.is_pretrained:
         try:
             run.keep_metrics(figures)
         except GanvasError as error:  # somebody else's run may be read-only, and can be measured all the same

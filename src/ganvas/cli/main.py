@@ -18,6 +18,7 @@ from typing import Annotated, Any
 import typer
 
 from ganvas import __version__
+from ganvas.catalog import catalog
 from ganvas.cli import (
     compare,
     data,
@@ -34,6 +35,8 @@ from ganvas.cli import (
     translate,
 )
 from ganvas.errors import GanvasError, GanvasWarning, nearest
+from ganvas.errors import GanvasError, nearest
+from ganvas.synonyms import command_advice, option_advice
 from ganvas.training.environment import environment
 
 app = typer.Typer(
@@ -149,9 +152,24 @@ def _in_our_words(error: typer.TyperException) -> str:
     option = getattr(error, "option_name", None)
     if option and type(error).__name__ == "NoSuchOption" and context:
         known = [name for parameter in context.command.params for name in parameter.opts if name.startswith("--")]
-        return f"unknown option {option}{nearest(option, known)}{help_line}"
+        hint = option_advice(context.info_name, option) or _setting_advice(context.info_name, option)
+        return f"unknown option {option}{hint or nearest(option, known)}{help_line}"
     message = error.format_message()
     word = message.partition("'")[2].partition("'")[0]
     if message.startswith("No such command") and context:
-        return f"unknown command {word}{nearest(word, context.command.list_commands(context))}{help_line}"
+        hint = command_advice(word) or nearest(word, context.command.list_commands(context))
+        return f"unknown command {word}{hint}{help_line}"
     return message[:1].lower() + message[1:].rstrip(".") + help_line
+
+
+def _setting_advice(command: str, option: str) -> str:
+    """What to give in place of an option of `ganvas train` that is a setting of a method, or of the data."""
+    from ganvas.data import DataSettings
+    from ganvas.settings import settings_of
+
+    name = option.lstrip("-").replace("-", "_")
+    if command != "train":
+        return ""
+    if any(name == one["name"] for facts in catalog().values() for one in facts["settings"]):
+        return f"; use `--set {name}=VALUE`"
+    return f"; use `--set data.{name}=VALUE`" if name in settings_of(DataSettings) else ""

@@ -12,15 +12,18 @@ No torch is imported here, so that `ganvas train --help` stays light.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import inspect
 import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
+from ganvas.catalog import catalog
 from ganvas.defaults import MEASURED, MINUTES
-from ganvas.errors import UsageError
+from ganvas.errors import UsageError, nearest
 from ganvas.files import JsonObject
 from ganvas.settings import as_dict, check, setting, settings_of
+from ganvas.synonyms import argument_advice
 from ganvas.training.callbacks import Callback
 
 if TYPE_CHECKING:
@@ -169,9 +172,30 @@ def takes_fields_of(
 ) -> Callable[[Callable[..., Result]], Callable[Arguments, Result]]:
     """Decorates a function that hands its arguments to `config`: type checkers and `help()` show the arguments of that."""
 
+    names = list(inspect.signature(config).parameters)
+
     def decorate(function: Callable[..., Result]) -> Callable[Arguments, Result]:
+        @functools.wraps(function)
+        def checked(*args: Arguments.args, **options: Arguments.kwargs) -> Result:
+            for name in options:
+                if name not in names:
+                    hint = argument_advice(name, names) or _setting_hint(name) or nearest(name, names)
+                    raise UsageError(
+                        f"{function.__name__} has no argument {name}{hint} (there are: {', '.join(names)})"
+                    )
+            return function(*args, **options)
+
         returns = inspect.signature(function).return_annotation
-        function.__signature__ = inspect.signature(config).replace(return_annotation=returns)  # pyright: ignore
-        return function
+        checked.__signature__ = inspect.signature(config).replace(return_annotation=returns)  # pyright: ignore
+        return checked
 
     return decorate
+
+
+def _setting_hint(name: str) -> str:
+    """Where to put a setting of a method or of the data that was given as an argument."""
+    from ganvas.data import DataSettings
+
+    if any(name == one["name"] for facts in catalog().values() for one in facts["settings"]):
+        return f'; use settings={{"{name}": ...}}'
+    return f'; use data_settings={{"{name}": ...}}' if name in settings_of(DataSettings) else ""

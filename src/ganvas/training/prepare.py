@@ -76,6 +76,8 @@ def start(config: TrainConfig, opener: Opener = open_plainly) -> Session:
 
 def resume(run: Run, config: TrainConfig, opener: Opener = open_plainly) -> Session:
     """Continues `run`. What `config` gives must be as it was, but for budget, intervals, device and precision."""
+    if run.is_pretrained:
+        raise UsageError(f"{run.folder} holds weights without the state of their training, so it cannot be resumed")
     check_same(run, config)
     asked = config.given()
     for name in KEPT:

@@ -35,7 +35,6 @@ from ganvas.cli import (
     translate,
 )
 from ganvas.errors import GanvasError, GanvasWarning, nearest
-from ganvas.errors import GanvasError, nearest
 from ganvas.synonyms import command_advice, option_advice
 from ganvas.training.environment import environment
 

@@ -10,16 +10,11 @@ FD[digits] stand beside it, since one good image of each class would read as wel
 from __future__ import annotations
 
 import argparse
-import json
-import statistics
-import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from budget import read_settings, trained
+from common import Table, facts, finish, folder_of, make_parser, mean_and_spread, parse, steps_of, train_run
 
 from ganvas.data import Dataset, open_data
 from ganvas.metrics import label_accuracy, measure
@@ -45,48 +40,45 @@ def reference_of(data: Dataset) -> float:
 
 def row(options: argparse.Namespace, data: Dataset, seed: int, folder: Path) -> dict[str, Any]:
     """One training and its figure."""
-    run = trained(
+    run = train_run(
         options.method, data, folder / f"{options.method}-{seed}", minutes=options.minutes, seed=seed, preset=options.preset,
-        settings=read_settings(options.set), clock=options.clock,
+        settings=options.settings, clock=options.clock,
     )  # fmt: skip
-    last = list(run.log())[-1]
-    return {"seed": seed, "steps": last["step"], **asked_for(run, data, options.per_class)}
+    return {"seed": seed, "steps": steps_of(run), **asked_for(run, data, options.per_class)}
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = make_parser(
+        __doc__, minutes=3, seeds=(0, 1, 2), preset="small", out="", clock="processor", settings="KEY=VALUE"
+    )
     parser.add_argument("--method", default="cgan")
-    parser.add_argument("--preset", default="small")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
-    parser.add_argument("--minutes", type=float, default=3)
-    parser.add_argument("--clock", choices=("processor", "wall"), default="processor")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--per-class", type=int, default=100)
     parser.add_argument("--data", default="digits", help="data that the digit network reads")
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--out", type=Path, help="keep the runs here")
-    options = parser.parse_args(arguments)
+    options = parse(parser, arguments)
     data = open_data(options.data)
     reference, rows = reference_of(data), []
-    with tempfile.TemporaryDirectory() as scratch:
+    table = Table(["seed", "steps", "accuracy", "FD[digits]", "coverage", "recall", "accuracy by class"], options)
+    with folder_of(options) as folder:
         for seed in options.seeds:
-            rows.append(row(options, data, seed, options.out or Path(scratch)))
-            shares = " ".join(f"{name}:{share:.2f}" for name, share in rows[-1]["by_class"].items())
-            line = (
-                f"seed {seed}: {rows[-1]['value']:.4f} of {rows[-1]['n']} after {rows[-1]['steps']} steps, FD[digits]"
-                f" {rows[-1]['FD[digits]']:.1f}, coverage {rows[-1]['coverage']:.3f}, recall {rows[-1]['recall']:.3f}   {shares}"
+            found = row(options, data, seed, folder)
+            rows.append(found)
+            shares = " ".join(f"{name}:{share:.2f}" for name, share in found["by_class"].items())
+            table.row(
+                seed, found["steps"], found["value"], found["FD[digits]"], found["coverage"], found["recall"], shares
             )
-            print(line, file=sys.stderr if options.json else sys.stdout, flush=True)
     values = [found["value"] for found in rows]
+    mean, spread = mean_and_spread(values)
     report = {
-        "method": options.method, "preset": options.preset, "set": read_settings(options.set), "minutes": options.minutes,
-        "clock": options.clock, "threads": torch.get_num_threads(), "reference": reference, "mean": statistics.mean(values),
-        "least": min(values), "rows": rows,
-    }  # fmt: skip
-    if options.json:
-        print(json.dumps(report))
-        return
-    print(f"mean {report['mean']:.4f}, least {report['least']:.4f}; held-out real digits {reference:.4f}")
+        **facts(options),
+        "reference": reference,
+        "mean": mean,
+        "spread": spread,
+        "least": min(values),
+        "rows": rows,
+    }
+    finish(
+        options, report, f"mean {mean:.4f} ± {spread:.4f}, least {min(values):.4f}; held-out real digits {reference:.4f}",
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -13,15 +13,13 @@ FD     Fréchet distance of the whole, filled images from all training images (i
 
 from __future__ import annotations
 
-import argparse
-import datetime
-import json
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from common import Table, facts, finish, make_parser, parse
 from torch import Tensor, nn
 from torch.optim import Adam
 
@@ -30,23 +28,19 @@ from ganvas.chunks import in_chunks
 from ganvas.data import Dataset, grid, open_data, write_png
 from ganvas.data.batch import as_image_tensor
 from ganvas.metrics import measure
-from ganvas.metrics.restoration import decibels
+from ganvas.metrics.restoration import psnr_each
 from ganvas.run import Run
 from ganvas.sampling import to_uint8
-from ganvas.training.engine import machine_name
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = make_parser(__doc__, minutes=1, threads=1)
     parser.add_argument("run", type=Path)
     parser.add_argument("--n", type=int, default=500, help="held-out images")
     parser.add_argument("--candidates", type=int, default=4)
-    parser.add_argument("--minutes", type=float, default=1.0, help="of processor time for the plain network")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--image", type=Path, help="a PNG of some of them")
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args(arguments)
-    torch.set_num_threads(1)
+    options = parse(parser, arguments)
     run = Run(options.run)
     data = open_data(run.info["data"], **run.info["data_settings"])
     held = data.part("test")
@@ -54,40 +48,44 @@ def main(arguments: list[str] | None = None) -> None:
     assert held is not None and isinstance(method, Restores)
     images = np.asarray(held.images[: options.n])
     mean = as_image_tensor(np.asarray(data.images)).mean(0)
-    plain = trained(data, options.minutes, options.seed)
-    report: dict[str, Any] = {
-        "run": str(options.run), "n": len(images), "candidates": options.candidates, "minutes": options.minutes,
-        "seed": options.seed, "machine": machine_name(torch.device("cpu")), "holes": {},
-        "date": datetime.datetime.now(datetime.UTC).date().isoformat(), "nothing missing": {"FD": distance(images, data)},
-    }  # fmt: skip
+    plain = train_plain(data, options.minutes, options.seed)
+    report: dict[str, Any] = {**facts(options), "n": len(images), "nothing missing": {"FD": distance(images, data)}}
+    report["holes"] = {}
+    table = Table(
+        ["hole", "filled by", "PSNR, dB", "FD", "best PSNR", "PSNR of the mean", "seconds per image"], options
+    )
+    table.row("nothing missing", "", float("inf"), report["nothing missing"]["FD"], "", "", "")
     for name, hole in holes(*images.shape[1:3]).items():
         began = time.process_time()
-        drawn = torch.stack([filled(method, images, hole, options.seed + i) for i in range(options.candidates)])
-        seconds = (time.process_time() - began) / drawn.shape[0] / len(images)
+        candidates = torch.stack([filled(method, images, hole, options.seed + i) for i in range(options.candidates)])
+        seconds = (time.process_time() - began) / len(candidates) / len(images)
         ways = {
             "mean image": with_mean(images, hole, mean),
             "plain network": by_network(plain, images, hole),
-            "codes": drawn[0],
+            "codes": candidates[0],
         }
-        found = {
-            way: {"PSNR": psnr(made, images, hole).mean().item(), "FD": distance(to_uint8(made), data)}
-            for way, made in ways.items()
-        }
-        every = torch.stack([psnr(made, images, hole) for made in drawn])
+        found: dict[str, dict[str, float]] = {}
+        for way, filled_images in ways.items():
+            PSNR = psnr_in_hole(filled_images, images, hole).mean()
+            found[way] = {"PSNR": float(PSNR), "FD": distance(to_uint8(filled_images), data)}
+        every = np.stack([psnr_in_hole(one, images, hole) for one in candidates])
         found["codes"] |= {
-            f"PSNR best of {len(drawn)}": every.amax(0).mean().item(),
-            f"PSNR of the mean of {len(drawn)}": psnr(drawn.mean(0), images, hole).mean().item(),
+            f"PSNR best of {len(candidates)}": float(every.max(0).mean()),
+            f"PSNR of the mean of {len(candidates)}": float(psnr_in_hole(candidates.mean(0), images, hole).mean()),
             "seconds_a_image": round(seconds, 4),
-        }  # fmt: skip
+        }
         report["holes"][name] = found
+        for way, figures in found.items():
+            values = list(figures.values())
+            table.row(name, way, *values, *[""] * (5 - len(values)))
         if options.image:
             degraded = torch.where(hole, 0.0, as_image_tensor(images))
-            rows = [as_image_tensor(images), degraded, ways["mean image"], ways["plain network"], *drawn]
+            rows = [as_image_tensor(images), degraded, ways["mean image"], ways["plain network"], *candidates]
             few = torch.stack([row[:12] for row in rows]).flatten(0, 1)
-            write_png(
-                options.image.with_stem(f"{options.image.stem}-{name.split()[0]}"), grid(to_uint8(few), columns=12)
-            )
-    print(json.dumps(report) if options.json else "\n".join(lines(report)))
+            place = options.image.with_stem(f"{options.image.stem}-{name.split()[0]}")
+            write_png(place, grid(to_uint8(few), columns=12))
+    if options.json:
+        finish(options, report)
 
 
 def holes(height: int, width: int) -> dict[str, Tensor]:
@@ -132,7 +130,7 @@ class Plain(nn.Module):
         return torch.where(hole, made[..., : degraded.shape[2], : degraded.shape[3]], degraded)
 
 
-def trained(data: Dataset, minutes: float, seed: int) -> Plain:
+def train_plain(data: Dataset, minutes: float, seed: int) -> Plain:
     """By Adam at 1e-3 falling to zero, batches of 64, bf16, squared error in the hole; random rectangles, and both test holes."""
     torch.manual_seed(seed)
     network = Plain(data.spec.channels).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
@@ -175,25 +173,14 @@ def by_network(network: Plain, images: np.ndarray, hole: Tensor) -> Tensor:
 # --- figures ----------------------------------------------------------------------------------------------------------------
 
 
-def psnr(made: Tensor, images: np.ndarray, hole: Tensor) -> Tensor:
-    """In dB, (n,), over the pixels of the hole."""
-    squares = ((made - as_image_tensor(images)) / 2).square() * hole
-    errors = squares.flatten(1).sum(1) / (hole.sum() * made.shape[1])
-    return torch.from_numpy(decibels(errors.numpy()))
+def psnr_in_hole(made: Tensor, images: np.ndarray, hole: Tensor) -> np.ndarray:
+    """In dB, (n,), over the pixels of the hole, of images written in 8 bits."""
+    mask = hole[0, 0].numpy()
+    return psnr_each(to_uint8(made)[:, mask][:, None], images[:, mask][:, None])
 
 
 def distance(images: np.ndarray, data: Dataset) -> float:
     return measure(images, data, data.part("test"))["FD[digits]"].value
-
-
-def lines(report: dict[str, Any]) -> list[str]:
-    head = f"{report['n']} held-out images; nothing missing: FD {report['nothing missing']['FD']:.2f}"
-    rows = [head, f"{'':16}{'':16}{'PSNR, dB':>10}{'FD':>8}"]
-    for hole, ways in report["holes"].items():
-        for way, found in ways.items():
-            more = ", ".join(f"{key} {value:.2f}" for key, value in found.items() if key not in ("PSNR", "FD"))
-            rows.append(f"{hole:16}{way:16}{found['PSNR']:10.2f}{found['FD']:8.2f}  {more}")
-    return rows
 
 
 if __name__ == "__main__":

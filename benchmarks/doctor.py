@@ -2,7 +2,7 @@
 
     python benchmarks/doctor.py train  --bank BANK [--part tune|report|healthy]  trains what the bank lacks (resumable)
     python benchmarks/doctor.py fix   --bank BANK                              trains again as the doctor advises
-    python benchmarks/doctor.py report --bank BANK [--json FILE] [--verbose]    diagnoses every log, prints the table
+    python benchmarks/doctor.py report --bank BANK [--out FILE] [--verbose]    diagnoses every log, prints the table
 
 The bank keeps logs only (log.jsonl, settings.json, data.json), so that rules can be read against it without training anew.
 The thresholds of ganvas/doctor/rules.py were chosen on the part `tune`: seed 0, methods gan, dcgan and r3gan, and none of the
@@ -14,7 +14,6 @@ A training here has a few hundred steps of 16 or 32 images, in networks of a fif
 
 from __future__ import annotations
 
-import argparse
 import collections
 import dataclasses
 import json
@@ -28,6 +27,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from common import facts, heading, make_parser, parse, progress_file
 
 import ganvas
 from ganvas.data import Dataset, open_data
@@ -445,9 +445,8 @@ def print_table(result: dict[str, Any]) -> None:
         print(f"{key:24} " + " ".join(f"{one:11.3f}" if isinstance(one, float) else f"{one:11}" for one in both))
 
 
-def main() -> None:
-    torch.set_num_threads(1)
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def main(arguments: list[str] | None = None) -> None:
+    parser = make_parser(__doc__, threads=1)
     parser.add_argument("what", choices=("train", "fix", "report"))
     parser.add_argument("--bank", type=Path, required=True)
     parser.add_argument("--part", default="all", choices=("tune", "report", "healthy", "all"))
@@ -455,19 +454,22 @@ def main() -> None:
         "--seeds", type=int, nargs="*", default=(), help="of the parts report and healthy; default: all"
     )
     parser.add_argument("--only", default="", help="cases whose name holds this")
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--out", type=Path, metavar="FILE.json", help="where the whole report goes")
     parser.add_argument("--verbose", action="store_true")
-    chosen = parser.parse_args()
-    print(f"ganvas {ganvas.__version__}, torch {torch.__version__}, {torch.get_num_threads()} thread")
-    if chosen.what == "train":
-        train_bank(chosen.bank, chosen.part, chosen.seeds, chosen.only)
-    elif chosen.what == "fix":
-        fix_bank(chosen.bank, chosen.seeds, chosen.only)
+    options = parse(parser, arguments)
+    print(f"ganvas {ganvas.__version__}, {heading(facts(options))}", file=progress_file(options))
+    if options.what == "train":
+        train_bank(options.bank, options.part, options.seeds, options.only)
+    elif options.what == "fix":
+        fix_bank(options.bank, options.seeds, options.only)
     else:
-        result = judge_bank(chosen.bank, chosen.verbose)
-        print_table(result)
-        if chosen.json:
-            chosen.json.write_text(json.dumps(result, indent=2) + "\n")
+        result = judge_bank(options.bank, options.verbose)
+        if options.out:
+            options.out.write_text(json.dumps(result, indent=2) + "\n")
+        if options.json:
+            print(json.dumps(result))
+        else:
+            print_table(result)
 
 
 if __name__ == "__main__":

@@ -1,41 +1,37 @@
 """Does augmentation help a GAN that has few images? One method with each choice of `augment`, on one budget.
 
     python benchmarks/few_images.py DATA [--method stylegan2] [--preset faces] [--augment none diffaugment ada]
-        [--minutes 15] [--seeds 0 1] [--samples 1000] [--sheets DIR] [--work DIR] [--json]
+        [--minutes 15] [--seeds 0 1] [--samples 1000] [--grids DIR] [--out DIR] [--json]
 
 Without augmentation D learns few images memorised: its verdict on training images parts from that on held-out ones
 (`overfit`, the share of pairs it tells apart; 0.5 is none), and samples get worse while it trains. The Fréchet and kernel
 distances are taken at five points of the budget, of `--samples` new images from all training images; the kernel distance
-has no bias from small numbers. Minutes are of processor time. --sheets keeps, for each run, samples above their nearest training
-images. --work keeps the runs, and takes those that are there as done.
+has no bias from small numbers. Minutes are of processor time. --grids keeps, for each run, samples above their nearest training
+images. --out keeps the runs, and takes those that are there as done.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from budget import finished, trained
+from common import Table, facts, finish, folder_of, make_parser, parse, train_run
 
 from ganvas.data import Dataset, grid, open_data, write_png
 from ganvas.metrics import nearest
 from ganvas.run import Run
 
-SHOWN = 10  # samples on a sheet
-HEAD = f"{'augment':12} {'seed':>4} {'steps':>6} {'at':>5} {'FD':>8} {'KD':>8} {'coverage':>8} {'overfit':>7}"
+COLUMNS = ["augment", "seed", "step", "share", "FD", "KD", "coverage", "overfit"]
+IN_A_ROW = 10  # samples in an image grid
 
 
 def run_of(options: argparse.Namespace, data: Dataset, augment: str, seed: int, folder: Path) -> Run:
     """One run, measured five times; the one that is there, where it is finished."""
-    out = folder / f"{options.method}-{augment}-{seed}"
-    return finished(out) or trained(
-        options.method, data, out, minutes=options.minutes, seed=seed, preset=options.preset,
-        settings={"augment": augment}, samples=options.samples,
+    return train_run(
+        options.method, data, folder / f"{options.method}-{augment}-{seed}", minutes=options.minutes, seed=seed,
+        preset=options.preset, settings={"augment": augment}, samples=options.samples,
     )  # fmt: skip
 
 
@@ -54,43 +50,33 @@ def rows_of(run: Run, augment: str, seed: int) -> list[dict[str, Any]]:
     return found
 
 
-def sheet(run: Run, data: Dataset) -> np.ndarray:
+def image_grid(run: Run, data: Dataset) -> np.ndarray:
     """Samples in the upper row, the nearest training image of each in the lower one."""
-    made = run.sample(SHOWN)
-    return grid(np.concatenate([made, data.images[nearest(made, data)[0][:, 0]]]), columns=SHOWN)
+    made = run.sample(IN_A_ROW)
+    return grid(np.concatenate([made, data.images[nearest(made, data)[0][:, 0]]]), columns=IN_A_ROW)
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = make_parser(__doc__, minutes=15, seeds=(0,), preset="faces", out="")
     parser.add_argument("data")
     parser.add_argument("--method", default="stylegan2")
-    parser.add_argument("--preset", default="faces")
     parser.add_argument("--augment", nargs="+", default=["none", "diffaugment", "ada"])
-    parser.add_argument("--minutes", type=float, default=15)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--samples", type=int, default=1000)
-    parser.add_argument("--sheets", type=Path, metavar="DIR")
-    parser.add_argument("--work", type=Path, metavar="DIR")
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args(arguments)
+    parser.add_argument("--grids", type=Path, metavar="DIR")
+    options = parse(parser, arguments)
     data, rows = open_data(options.data), []
-    said = sys.stderr if options.json else sys.stdout
-    print(HEAD, file=said)
-    with tempfile.TemporaryDirectory() as scratch:
+    table = Table(COLUMNS, options)
+    with folder_of(options) as folder:
         for seed in options.seeds:
             for augment in options.augment:
-                run = run_of(options, data, augment, seed, options.work or Path(scratch))
-                if options.sheets:
-                    write_png(options.sheets / f"{augment}-{seed}.png", sheet(run, data))
+                run = run_of(options, data, augment, seed, folder)
+                if options.grids:
+                    write_png(options.grids / f"{augment}-{seed}.png", image_grid(run, data))
                 found = rows_of(run, augment, seed)
                 rows += found
                 for row in found:
-                    print(
-                        f"{augment:12} {seed:4} {row['step']:6} {row['share']:5.0%} {row['FD']:8.2f} {row['KD']:8.4f}"
-                        f" {row['coverage']:8.3f} {row['overfit']:7.3f}", file=said, flush=True,
-                    )  # fmt: skip
-    if options.json:
-        print(json.dumps({"data": data.name, "minutes": options.minutes, "samples": options.samples, "rows": rows}))
+                    table.row(*(row.get(name, float("nan")) for name in COLUMNS))
+    finish(options, {**facts(options), "data": data.name, "rows": rows})
 
 
 if __name__ == "__main__":

@@ -9,13 +9,12 @@ tests only.
 
 from __future__ import annotations
 
-import argparse
-import json
 import time
 from collections.abc import Callable
 
 import numpy as np
 import scipy.linalg
+from common import facts, make_parser, parse, print_rows
 
 from ganvas.metrics import frechet_distance
 
@@ -59,29 +58,20 @@ def row(name: str, size: int, count: int, repeat: int) -> dict[str, object]:
         "sqrtm_seconds": round(theirs, 3),
         "seconds": round(ours, 3),
         "ratio": round(theirs / ours, 2),
-        "relative_difference": difference,
+        "relative_difference": f"{difference:.1e}",
     }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+def main(arguments: list[str] | None = None) -> None:
+    parser = make_parser(__doc__)
     parser.add_argument("--size", type=int, default=2048, help="features an image")
     parser.add_argument("--repeat", type=int, default=3)
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
+    options = parse(parser, arguments)
     rows = [
         row("positive definite", options.size, 4 * options.size, options.repeat),
         row("singular", options.size, options.size // 2, options.repeat),
     ]
-    if options.json:
-        print(json.dumps({"rows": rows}))
-        return
-    for found in rows:
-        print(
-            f"{found['case']:18} {found['size']} features, {found['images']} images: "
-            f"sqrtm {found['sqrtm_seconds']} s, ours {found['seconds']} s, {found['ratio']} times faster, "
-            f"difference {found['relative_difference']:.1e}"
-        )
+    print_rows(rows, options, facts(options))
 
 
 if __name__ == "__main__":

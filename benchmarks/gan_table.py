@@ -1,21 +1,19 @@
 """Every GAN here, and what it is compared with, in one table: the same data, minutes and measures. It takes hours, and continues
 where it stopped.
 
-    python benchmarks/gan_table.py --work runs/gan_table [--minutes 5] [--seeds 0 1 2] [--page docs/experiments/gan_table.md]
+    python benchmarks/gan_table.py [--out runs/gan_table] [--minutes 5] [--seeds 0 1 2] [--page docs/experiments/gan_table.md]
 
 Each run is a process of its own with one thread and a budget of processor time, so that a busy machine favours nobody; two
 may run side by side (--at-once 2). Digits get every seed, the other sets the first one. A method comes in the preset named
 after the set, else `small`, `cpu` or its defaults: see the table's column. One that stands on another run (a prior over codes)
-shares its minutes with it, half each. What is done is kept in WORK/*.json and not done
+shares its minutes with it, half each. What is done is kept in OUT/*.json and not done
 again; --page writes the table of all that is there, and the same as JSON beside it, without training when nothing is missing.
 """
 
 from __future__ import annotations
 
 import argparse
-import datetime
 import json
-import math
 import os
 import shutil
 import statistics
@@ -25,6 +23,8 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from common import facts, make_parser, parse, shown, steps_of, train_run
 
 if TYPE_CHECKING:
     from ganvas.run import Run
@@ -39,29 +39,30 @@ PRESETS = ("small", "cpu")
 FIRST_STAGE = "vq_vae"  # what a prior over codes stands on
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--work", type=Path, default=Path("runs/gan_table"))
-    parser.add_argument("--minutes", type=float, default=5.0, help="of processor time per run")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+def main(arguments: list[str] | None = None) -> None:
+    parser = make_parser(__doc__, minutes=5, seeds=(0, 1, 2), out="runs/gan_table", threads=1)
     parser.add_argument("--methods", nargs="+", help="default: all that generate from nothing")
     parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
     parser.add_argument("--at-once", type=int, default=1)
     parser.add_argument("--page", type=Path)
     parser.add_argument("--only-page", action="store_true", help="train nothing")
     parser.add_argument("--one", nargs=3, metavar=("METHOD", "SET", "SEED"), help=argparse.SUPPRESS)
-    options = parser.parse_args()
+    options = parse(parser, arguments)
+    options.out.mkdir(parents=True, exist_ok=True)
     if options.one:
         name, data, seed = options.one
-        run_one(options.work, name, data, int(seed), options.minutes)
+        run_one(options.out, name, data, int(seed), options.minutes)
         return
     cells = list(wanted(options.methods or generators(), options.sets, options.seeds))
     if not options.only_page:
-        missing = [cell for cell in cells if not result_file(options.work, *cell, options.minutes).exists()]
-        train_all(options.work, missing, options.minutes, options.at_once)
+        missing = [cell for cell in cells if not result_file(options.out, *cell, options.minutes).exists()]
+        train_all(options.out, missing, options.minutes, options.at_once)
+    rows = [json.loads(path.read_text()) for path in sorted(options.out.glob("*.json"))]
+    rows = [row for row in rows if row["minutes"] == options.minutes]
     if options.page:
-        rows = [json.loads(path.read_text()) for path in sorted(options.work.glob("*.json"))]
-        write_page(options.page, [row for row in rows if row["minutes"] == options.minutes])
+        write_page(options.page, rows)
+    if options.json:
+        print(json.dumps(rows))
 
 
 # --- what to run ----------------------------------------------------------------------------------------------------------
@@ -100,7 +101,7 @@ def train_all(work: Path, cells: list[tuple[str, str, int]], minutes: float, at_
             command = [
                 sys.executable,
                 __file__,
-                "--work",
+                "--out",
                 str(work),
                 "--minutes",
                 str(minutes),
@@ -117,14 +118,12 @@ def train_all(work: Path, cells: list[tuple[str, str, int]], minutes: float, at_
 
 def run_one(work: Path, name: str, data: str, seed: int, minutes: float) -> None:
     """Trains, measures, writes one result; the run folder keeps its images and its log, not its checkpoints."""
-    from budget import trained
-
     from ganvas.abilities import TwoStage
     from ganvas.data import open_data
     from ganvas.figure import figures_as_dict
     from ganvas.metrics import measure
     from ganvas.registry import find, presets
-    from ganvas.training.engine import machine_name, peak_memory
+    from ganvas.training.engine import peak_memory
 
     began = time.perf_counter()
     dataset = open_data(data)
@@ -139,7 +138,7 @@ def run_one(work: Path, name: str, data: str, seed: int, minutes: float) -> None
         shutil.rmtree(place, ignore_errors=True)
         codes = runs[-1].folder if runs else None
         runs.append(
-            trained(stage, dataset, place, minutes=minutes / len(stages), seed=seed, preset=preset, codes=codes)
+            train_run(stage, dataset, place, minutes=minutes / len(stages), seed=seed, preset=preset, codes=codes)
         )
         shutil.rmtree(place / "checkpoints")
     run = runs[-1]
@@ -149,12 +148,11 @@ def run_one(work: Path, name: str, data: str, seed: int, minutes: float) -> None
     samples = run.sample(SETS[data], seed=1_000_000)
     result = {
         "method": " + ".join(stages), "data": data, "seed": seed, "preset": run.info["preset"] or "defaults", "minutes": minutes,
-        "steps": finished["step"], "images_seen": logged["images_seen"],
+        "steps": steps_of(run), "images_seen": logged["images_seen"],
         "images_per_second": round(logged["images_seen"] / finished["seconds"], 1),
         "parameters": sum(parameter.numel() for parameter in method.parameters()),
         "memory_mb": round(peak_memory(next(method.parameters()).device) / 2**20),
-        "precision_used": run.info["precision"], "machine": machine_name(next(method.parameters()).device),
-        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "precision_used": run.info["precision"], **facts(argparse.Namespace()),
         "metrics": figures_as_dict(measure(samples, dataset, dataset.part("test"))),
         "total_seconds": round(time.perf_counter() - began, 1),
     }  # fmt: skip
@@ -217,18 +215,6 @@ def columns(metrics: dict[str, Any]) -> dict[str, str]:
 
 def mean(rows: list[dict[str, Any]], name: str, key: str) -> float:
     return statistics.fmean(row["metrics"][key]["value"] for row in rows if row["method"] == name)
-
-
-def shown(values: list[float], spread: bool = True) -> str:
-    text = digits(statistics.fmean(values))
-    return f"{text} ± {digits(statistics.stdev(values))}" if spread and len(values) > 1 else text
-
-
-def digits(value: float) -> str:
-    """Three digits that count."""
-    if value == 0 or not math.isfinite(value):
-        return f"{value:g}"
-    return f"{value:,.{max(0, 2 - math.floor(math.log10(abs(value))))}f}"
 
 
 if __name__ == "__main__":

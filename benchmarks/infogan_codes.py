@@ -1,6 +1,6 @@
 """Does the 10-way code that InfoGAN finds without labels mean the digit? Read by the shipped digit network.
 
-    python benchmarks/infogan_codes.py [--minutes 3] [--seeds 0 1 2] [--samples 2000] [--set width=28] [--sheets DIR] [--json]
+    python benchmarks/infogan_codes.py [--minutes 3] [--seeds 0 1 2] [--samples 2000] [--set width=28] [--grids DIR] [--json]
 
 Trains on the built-in digits, `--minutes` of processor time a seed; labels are never given. Then
   agreement  of the digits read in new images with the code they were made from, after the best one-to-one matching
@@ -12,16 +12,12 @@ Chance gives a little more than 0.1.
 from __future__ import annotations
 
 import argparse
-import json
-import statistics
-import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from budget import read_settings, trained
+from common import Table, facts, finish, folder_of, make_parser, mean_and_spread, parse, steps_of, train_run
 
 from ganvas.abilities import Code
 from ganvas.data import Dataset, open_data, write_png
@@ -58,48 +54,34 @@ def real_agreement(run: Run, data: Dataset) -> float:
 
 def row(options: argparse.Namespace, data: Dataset, seed: int, folder: Path) -> dict[str, Any]:
     """One training and its figures."""
-    run = trained(
+    run = train_run(
         "infogan", data, folder / f"infogan-{seed}", minutes=options.minutes, seed=seed, preset=options.preset,
-        settings=read_settings(options.set), clock=options.clock,
+        settings=options.settings, clock=options.clock,
     )  # fmt: skip
-    if options.sheets:
-        write_png(options.sheets / f"infogan-{seed}.png", traverse(run.method, range(8)))
-    last = list(run.log())[-1]
+    if options.grids:
+        write_png(options.grids / f"infogan-{seed}.png", traverse(run.method, range(8)))
     agreement, real = sampled_agreement(run, options.samples), real_agreement(run, data)
-    return {"seed": seed, "steps": last["step"], "agreement": agreement, "real": real}
+    return {"seed": seed, "steps": steps_of(run), "agreement": agreement, "real": real}
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--preset", default="small")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
-    parser.add_argument("--minutes", type=float, default=3)
-    parser.add_argument("--clock", choices=("processor", "wall"), default="processor")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser = make_parser(
+        __doc__, minutes=3, seeds=(0, 1, 2), preset="small", out="", clock="processor", settings="KEY=VALUE"
+    )
     parser.add_argument("--samples", type=int, default=2000, help="new images that agreement is read from")
-    parser.add_argument("--sheets", type=Path, metavar="DIR", help="write a traversal sheet of each seed")
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--out", type=Path, help="keep the runs here")
-    options = parser.parse_args(arguments)
+    parser.add_argument("--grids", type=Path, metavar="DIR", help="write a traversal grid of each seed")
+    options = parse(parser, arguments)
     data, rows = open_data("digits"), []
-    with tempfile.TemporaryDirectory() as scratch:
+    table = Table(["seed", "steps", "agreement", "on real digits"], options)
+    with folder_of(options) as folder:
         for seed in options.seeds:
-            found = row(options, data, seed, options.out or Path(scratch))
+            found = row(options, data, seed, folder)
             rows.append(found)
-            line = "seed {seed}: agreement {agreement:.3f}, on real digits {real:.3f}, after {steps} steps".format(
-                **found
-            )
-            print(line, file=sys.stderr if options.json else sys.stdout, flush=True)
+            table.row(seed, found["steps"], found["agreement"], found["real"])
     values = [found["agreement"] for found in rows]
-    report = {
-        "preset": options.preset, "set": read_settings(options.set), "minutes": options.minutes, "clock": options.clock,
-        "threads": torch.get_num_threads(), "samples": options.samples, "best": max(values),
-        "mean": statistics.mean(values), "rows": rows,
-    }  # fmt: skip
-    if options.json:
-        print(json.dumps(report))
-        return
-    print(f"best {report['best']:.3f}, mean {report['mean']:.3f} of {len(rows)} seeds")
+    mean, spread = mean_and_spread(values)
+    report = {**facts(options), "best": max(values), "mean": mean, "spread": spread, "rows": rows}
+    finish(options, report, f"best {max(values):.3f}, mean {mean:.3f} ± {spread:.3f} of {len(rows)} seeds")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Restorations on held-out photos against what needs no training: dB, SSIM and distances by features.
 
     python benchmarks/photos.py photos --look opencv-doc
-    python benchmarks/restoration.py photos [--minutes 5] [--only srresnet denoise] [--scale 4] [--out runs] [--seed 0] [--json]
+    python benchmarks/restoration.py photos [--minutes 5] [--only srresnet denoise] [--scale 4] [--out runs] [--seeds 0] [--json]
 
 Trains srresnet and srgan (x2, or --scale), denoise (Gaussian, blind) and inpaint, each `--minutes` of processor time on one
 thread, on photos/train, and restores all of photos/test through `ganvas.tasks.restore`, as `ganvas restore` does. It continues
@@ -17,15 +17,14 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import json
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from common import Table, facts, finish, heading, make_parser, parse, steps_of, train_run
 from torch import Tensor
 
 from ganvas.data import DataSettings, open_data
@@ -37,33 +36,21 @@ from ganvas.metrics.restoration import PD_LAYERS
 from ganvas.networks.features.distances import unit_distance
 from ganvas.networks.features.extractor import FeatureExtractor, open_network
 from ganvas.networks.inpainter import smoothly_filled
-from ganvas.run import Run, is_run
+from ganvas.run import Run
 from ganvas.tasks.restore import restore
-from ganvas.training.config import TrainConfig
-from ganvas.training.prepare import prepare
 
 SIGMA = 25.0  # levels
 VGG_LAYERS = ("relu1_1", "relu2_1", "relu3_1")
 PATCH = {"srresnet": 64, "srgan": 64, "denoise": 64, "inpaint": 64}
-ENLARGERS = ("srresnet", "srgan")
-Table = dict[str, dict[str, float]]  # what is measured of each way
+UPSCALERS = ("srresnet", "srgan")
+Figures = dict[str, dict[str, float]]  # what is measured of each way
 Distances = dict[str, Callable[[np.ndarray, np.ndarray], float]]  # distances of two images by features
 
 
-def trained(method: str, photos: Path, out: Path, minutes: float, seed: int, settings: dict[str, Any]) -> Run:
+def train(method: str, photos: Path, out: Path, minutes: float, seed: int, settings: dict[str, Any]) -> Run:
     """The run, trained until its minutes of processor time are used. `settings` stand beside the preset `small`."""
-    looks = DataSettings(size=PATCH[method], fit="tile")
-    config = TrainConfig(
-        method, open_data(photos, settings=looks), out=out, minutes=minutes, seed=seed, preset="small",
-        settings=settings, measure_samples=0, evaluate_every=10**9, device="cpu",
-        resume="auto" if is_run(out) else None,
-    )  # fmt: skip
-    session = prepare(config)
-    session.trainer.use_clock(time.process_time)
-    try:
-        return session.run()
-    finally:
-        session.engine.close()
+    data = open_data(photos, settings=DataSettings(size=PATCH[method], fit="tile"))
+    return train_run(method, data, out, minutes=minutes, seed=seed, settings=settings, device="cpu")
 
 
 # --- images in levels of 0 to 255, (H, W, 3) -----------------------------------------------------------------
@@ -128,7 +115,7 @@ def mean_figures(
 # --- three tasks -------------------------------------------------------------------------------------------------------
 
 
-def enlarging(runs: dict[str, Run], photos: list[Tensor], distances: Distances, scale: int) -> Table:
+def upscaling(runs: dict[str, Run], photos: list[Tensor], distances: Distances, scale: int) -> Figures:
     """So many times the height and width."""
 
     def small(whole: Tensor) -> Tensor:
@@ -138,7 +125,7 @@ def enlarging(runs: dict[str, Run], photos: list[Tensor], distances: Distances, 
         return mean_figures(lambda whole, _: answer(small(whole)), photos, distances, scale)
 
     found = {"bicubic": measured(lambda x: as_levels(upscaled(x[None], scale)[0]))}
-    for name in ENLARGERS:
+    for name in UPSCALERS:
         if name in runs:
             found[name] = measured(lambda x, run=runs[name]: through(run, x))
     if "srgan" in runs:
@@ -149,7 +136,7 @@ def enlarging(runs: dict[str, Run], photos: list[Tensor], distances: Distances, 
     return found
 
 
-def denoising(runs: dict[str, Run], photos: list[Tensor], distances: Distances, scale: int) -> Table:
+def denoising(runs: dict[str, Run], photos: list[Tensor], distances: Distances, scale: int) -> Figures:
     """Gaussian noise, SIGMA, the same for every way."""
 
     def noisy(whole: Tensor, number: int) -> Tensor:
@@ -177,7 +164,7 @@ def denoising(runs: dict[str, Run], photos: list[Tensor], distances: Distances, 
     return found
 
 
-def filling(runs: dict[str, Run], photos: list[Tensor], distances: Distances, scale: int) -> Table:
+def filling(runs: dict[str, Run], photos: list[Tensor], distances: Distances, scale: int) -> Figures:
     """In the hole alone: PSNR[RGB]. Holes lie on a grid of 96 pixels, boxes and strokes in turn."""
     ways: dict[str, Callable[[Tensor, np.ndarray], np.ndarray]] = {
         "mean of the rim": rim_mean,
@@ -251,62 +238,56 @@ def has(package: str) -> bool:
     return True
 
 
-TASKS = {"larger": (enlarging, ENLARGERS), "noise": (denoising, ("denoise",)), "holes": (filling, ("inpaint",))}
+TASKS = {"larger": (upscaling, UPSCALERS), "noise": (denoising, ("denoise",)), "holes": (filling, ("inpaint",))}
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = make_parser(__doc__, minutes=5, seeds=(0,), out="runs-restoration", threads=1)
     parser.add_argument("photos", type=Path)
-    parser.add_argument("--minutes", type=float, default=5)
     parser.add_argument("--only", nargs="+", choices=list(PATCH), default=list(PATCH))
     parser.add_argument("--scale", type=int, default=2, choices=(2, 3, 4))
     parser.add_argument("--perceptual", default="efficientnet_lite0", help="what srgan compares: see its settings")
-    parser.add_argument("--out", type=Path, default=Path("runs-restoration"))
-    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--train-only", action="store_true")
     parser.add_argument("--measure-only", action="store_true", help="the runs in --out as they are")
-    parser.add_argument("--json", action="store_true")
-    asked = parser.parse_args(arguments)
-    torch.set_num_threads(1)
-    runs = {}
-    for name in asked.only:
-        larger = name in ENLARGERS
-        folder = asked.out / (f"{name}-x{asked.scale}-{asked.seed}" if larger else f"{name}-{asked.seed}")
-        settings = {"scale": asked.scale} if larger else {}
-        settings |= {"perceptual": asked.perceptual} if name == "srgan" else {}
-        runs[name] = (
-            Run(folder)
-            if asked.measure_only
-            else trained(name, asked.photos, folder, asked.minutes, asked.seed, settings)
-        )
-        last = list(runs[name].log())[-1]
-        print(f"{name}: {last.get('step')} steps in {last.get('seconds', 0):.0f} s of processor time", file=sys.stderr)
-    if asked.train_only:
-        return
+    options = parse(parser, arguments)
+    tables: dict[str, dict[str, Figures]] = {}
+    for seed in options.seeds:
+        runs = {name: run_of(name, seed, options) for name in options.only}
+        for name, run in runs.items():
+            print(f"{name}, seed {seed}: {steps_of(run)} steps", file=sys.stderr)
+        if not options.train_only:
+            tables[str(seed)] = measured(runs, seed, options)
+    if options.json:
+        finish(options, {**facts(options), "seeds": tables})
+
+
+def run_of(name: str, seed: int, options: argparse.Namespace) -> Run:
+    """The run of a method, trained where --measure-only does not forbid it."""
+    upscales = name in UPSCALERS
+    folder = options.out / (f"{name}-x{options.scale}-{seed}" if upscales else f"{name}-{seed}")
+    if options.measure_only:
+        return Run(folder)
+    settings: dict[str, Any] = {"scale": options.scale} if upscales else {}
+    if name == "srgan":
+        settings["perceptual"] = options.perceptual
+    return train(name, options.photos, folder, options.minutes, seed, settings)
+
+
+def measured(runs: dict[str, Run], seed: int, options: argparse.Namespace) -> dict[str, Figures]:
+    """The figures of each task, printed as they come."""
     distances = open_distances()
-    photos = [torch.from_numpy(read().pixels) for _, read in find_photos(asked.photos / "test")]
+    photos = [torch.from_numpy(read().pixels) for _, read in find_photos(options.photos / "test")]
     tables = {}
-    for title, (table, names) in TASKS.items():
-        if any(name in runs for name in names):
-            tables[title] = table(runs, photos, distances, asked.scale)
-            if not asked.json:
-                show(title, tables[title], f"means of {len(photos)} photos, seed {asked.seed}")
-    if asked.json:
-        print(
-            json.dumps(
-                {"photos": len(photos), "minutes": asked.minutes, "seed": asked.seed, "scale": asked.scale, **tables},
-                indent=2,
-            )
-        )
-
-
-def show(title: str, rows: Table, what: str) -> None:
-    """A table in Markdown."""
-    head = list(next(iter(rows.values())))
-    print(f"\n{title}, {what}\n\n| | {' | '.join(head)} |\n| --- |" + " ---: |" * len(head))
-    for name, row in rows.items():
-        cells = [f"{row[key]:.2f}" if key.startswith("PSNR") else f"{row[key]:.4f}" for key in head]
-        print(f"| {name} | {' | '.join(cells)} |", flush=True)
+    for title, (task, names) in TASKS.items():
+        if not any(name in runs for name in names):
+            continue
+        rows = tables[title] = task(runs, photos, distances, options.scale)
+        columns = list(next(iter(rows.values())))
+        about = f"{title}, means of {len(photos)} photos, seed {seed}; {heading(facts(options))}"
+        table = Table(["", *columns], options, about)
+        for name, row in rows.items():
+            table.row(name, *(row[column] for column in columns))
+    return tables
 
 
 if __name__ == "__main__":

@@ -41,6 +41,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from common import facts, heading, make_parser, parse
 from torch import Tensor, nn
 
 from ganvas.data.mosaic import mosaic
@@ -228,6 +229,7 @@ def ask(**facts: object) -> dict[str, Any]:
 
 def table(options: argparse.Namespace) -> None:
     """Everything, as Markdown."""
+    print(heading(facts(argparse.Namespace())), end="\n\n")
     print(
         "| network | pixels | plain s | ours s | times faster | plain MB (in all) | ours MB (in all) | of the plain's |"
     )
@@ -235,9 +237,9 @@ def table(options: argparse.Namespace) -> None:
     found = {}
     for name in ("vgg16", "mobilenet_v2"):
         for size in (256, 512):
-            facts = {"network": name, "shape": f"{size}x{size}", "repeats": options.repeats}
-            a = ask(kind="plain", precision="fp32", **facts)
-            b = ask(kind="ours", precision=options.precision, **facts)
+            case = {"network": name, "shape": f"{size}x{size}", "repeats": options.repeats}
+            a = ask(kind="plain", precision="fp32", **case)
+            b = ask(kind="ours", precision=options.precision, **case)
             found[name, size] = b
             print(
                 f"| {name} | {size} | {a['seconds']:.3f} | {b['seconds']:.3f} | {a['seconds'] / b['seconds']:.1f} |"
@@ -353,8 +355,8 @@ def layers(options: argparse.Namespace) -> None:
         write_photo(Path(options.work) / f"{options.network}-{named.replace(',', '-')}.png", done.photo)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def main(arguments: list[str] | None = None) -> None:
+    parser = make_parser(__doc__, threads=1)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--least", type=float, default=2.0, help="and so many processor seconds, at least")
     parser.add_argument(
@@ -373,8 +375,7 @@ def main() -> None:
     parser.add_argument("--kind", default="ours", help=argparse.SUPPRESS)
     parser.add_argument("--shape", default="256x256", help=argparse.SUPPRESS)
     parser.add_argument("--keep", default="", help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    torch.set_num_threads(1)
+    options = parse(parser, arguments)
     if options.gains:
         gains(options)
         return

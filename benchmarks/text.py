@@ -14,13 +14,13 @@ curve     the same at shares of the time, of one training whose learning rate fa
 from __future__ import annotations
 
 import argparse
-import datetime
 import json
 import time
 from typing import Any
 
 import numpy as np
 import torch
+from common import facts, heading, make_parser, parse
 
 from ganvas.data import Dataset, open_data
 from ganvas.data.feed import make_feed
@@ -28,7 +28,7 @@ from ganvas.data.tokens import decode
 from ganvas.metrics import measure_likelihood
 from ganvas.registry import create
 from ganvas.sampling import sample
-from ganvas.training.engine import machine_name, start_engine
+from ganvas.training.engine import start_engine
 from ganvas.training.trainer import Budget, Trainer
 
 MARKS = (1 / 12, 1 / 6, 0.5, 1, 2, 3, 6, 10, 20, 30)  # minutes at which a training is looked at
@@ -36,45 +36,30 @@ ORDERS = (1, 3, 5, 7)
 KINDS = ("ngrams", "characters", "bytepairs")
 
 
-class Processor(Trainer):
-    """Time is that of this process, whatever else the machine does."""
-
-    clock = staticmethod(time.process_time)
-
-
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     """Prints a table, or one JSON object."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = make_parser(__doc__, minutes=6, seeds=(0,), preset="small", threads=1, settings="KEY=VALUE")
     parser.add_argument("text", help="a file or folder of text")
-    parser.add_argument("--minutes", type=float, default=6.0, help="of one core, for each training")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
-    parser.add_argument("--only", nargs="+", choices=KINDS, default=KINDS)
-    parser.add_argument("--preset", default="small")
+    parser.add_argument("--only", nargs="+", choices=KINDS, default=list(KINDS))
     parser.add_argument("--precision", default="auto", choices=("auto", "fp32", "bf16"))
-    parser.add_argument("--set", dest="settings", nargs="*", default=[], metavar="KEY=VALUE")
     parser.add_argument("--vocabulary", type=int, default=512, help="of byte pairs")
     parser.add_argument("--show", type=int, default=0, help="print so many characters that it wrote")
-    parser.add_argument("--json", action="store_true")
-    wish = parser.parse_args()
-    torch.set_num_threads(1)
-    characters = open_data(wish.text)
-    rows = ngrams(characters) if "ngrams" in wish.only else []
+    options = parse(parser, arguments)
+    characters = open_data(options.text)
+    rows = ngrams(characters) if "ngrams" in options.only else []
     for kind in ("characters", "bytepairs"):
-        if kind in wish.only:
-            data = characters if kind == "characters" else open_data(wish.text, tokens=kind, vocabulary=wish.vocabulary)
-            rows += [trained(data, kind, seed, wish) for seed in wish.seeds]
-    about = {
-        "date": str(datetime.date.today()),
-        "machine": machine_name(torch.device("cpu")),
-        "threads": 1,
-        "torch": torch.__version__,
-        "text": characters.name,
-        "characters": characters.facts["characters"],
-    }
-    if wish.json:
+        if kind in options.only:
+            data = (
+                characters
+                if kind == "characters"
+                else open_data(options.text, tokens=kind, vocabulary=options.vocabulary)
+            )
+            rows += [curve_of(data, kind, seed, options) for seed in options.seeds]
+    about = {**facts(options), "text": characters.name, "characters": characters.facts["characters"]}
+    if options.json:
         print(json.dumps({**about, "rows": rows}))
         return
-    print(", ".join(f"{key} {value}" for key, value in about.items()))
+    print(heading(about))
     for row in rows:
         curve = "  ".join(f"{60 * minutes:.0f} s {bpc:.3f}" for minutes, bpc in row.get("curve", []))
         print(f"{row['name']:<24} {row['bpc']:.3f}  {row['seconds']:6.1f} s  {curve}")
@@ -82,17 +67,18 @@ def main() -> None:
             print("\n" + row["wrote"] + "\n")
 
 
-def trained(data: Dataset, kind: str, seed: int, wish: argparse.Namespace) -> dict[str, Any]:
+def curve_of(data: Dataset, kind: str, seed: int, options: argparse.Namespace) -> dict[str, Any]:
     """One training and its curve."""
-    method = create("rnn_text", wish.preset, dict(one.split("=", 1) for one in wish.settings))
-    engine = start_engine("cpu", wish.precision)
+    method = create("rnn_text", options.preset, options.settings)
+    engine = start_engine("cpu", options.precision)
     torch.manual_seed(seed)
     method.setup(data.spec)
     method.train()
     generator = torch.Generator().manual_seed(seed)
     feed = make_feed(data, batch_size=method.batch_size, window=method.window, seed=seed, generator=generator)
-    trainer = Processor(method, feed, engine, Budget(minutes=wish.minutes))
-    marks = [mark for mark in MARKS if mark < 0.99 * wish.minutes] + [wish.minutes]
+    trainer = Trainer(method, feed, engine, Budget(minutes=options.minutes))
+    trainer.use_clock(time.process_time)
+    marks = [mark for mark in MARKS if mark < 0.99 * options.minutes] + [options.minutes]
     curve: list[tuple[float, float]] = []
     trainer.restart_clock()
     while marks:
@@ -108,9 +94,9 @@ def trained(data: Dataset, kind: str, seed: int, wish: argparse.Namespace) -> di
         "parameters": sum(parameter.numel() for parameter in method.parameters()), "precision": engine.precision,
         "vocabulary": len(data.spec.text.tokens), "settings": method.settings(),
     }  # fmt: skip
-    if wish.show:
+    if options.show:
         tokens = sample(trainer.average.method, 1, 0)[0].long().numpy()
-        found["wrote"] = decode(tokens, data.spec.text.tokens)[: wish.show]
+        found["wrote"] = decode(tokens, data.spec.text.tokens)[: options.show]
     return found
 
 

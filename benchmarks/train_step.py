@@ -22,10 +22,7 @@ from __future__ import annotations
 
 import argparse
 import copy
-import datetime
-import json
 import os
-import platform
 import statistics
 import sys
 import tempfile
@@ -38,6 +35,7 @@ from typing import Any
 import numpy as np
 import torch
 from ceiling import ceiling, flops, layers, synchronize
+from common import Table, facts, finish, heading, make_parser, parse
 from plain_loops import Step, batches, copy_dcgan, gan_step, r3gan_step, stylegan2_step, tutorial_dcgan
 from torch import Tensor
 
@@ -255,49 +253,23 @@ def spread(baseline: list[float], ours: list[float]) -> float:
     return (high - low) / middle
 
 
-def machine(device: torch.device) -> dict[str, Any]:
+def machine(device: torch.device, options: argparse.Namespace) -> dict[str, Any]:
     """What the figures belong to."""
-    found = {
-        "cpu": cpu_name(),
-        "cores": os.cpu_count(),
-        "threads": torch.get_num_threads(),
-        "bf16": has_bf16(device),
-        "torch": torch.__version__,
-        "date": datetime.date.today().isoformat(),
-        "device": device.type,
-    }
-    if device.type == "cuda":
-        found["gpu"] = torch.cuda.get_device_name(device)
+    found = {**facts(options, device), "bf16": has_bf16(device)}
     if hasattr(os, "getloadavg"):
         found["load_before"] = round(os.getloadavg()[0], 2)
     return found
 
 
-def cpu_name() -> str:
-    """The processor's name as the system gives it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
-
-
-def show(report: dict[str, Any]) -> None:
+def show(report: dict[str, Any], options: argparse.Namespace) -> None:
     """The same as a table."""
-    from rich.console import Console
-    from rich.table import Table
-
     columns = [
         "network", "size", "batch", "baseline_images_per_second", "images_per_second", "ratio", "ratio_best", "precision_best",
         "ceiling_share", "data_share", "spread",
     ]  # fmt: skip
-    table = Table(title=", ".join(f"{key} {value}" for key, value in report["machine"].items()), title_justify="left")
-    for column in columns:
-        table.add_column(column.replace("_", " "), justify="right")
+    table = Table([column.replace("_", " ") for column in columns], options, heading(report["machine"]))
     for row in report["rows"]:
-        table.add_row(*(str(row[column]) for column in columns))
-    Console().print(table)
+        table.row(*(row[column] for column in columns))
 
 
 def rows(cases: list[Case], options: argparse.Namespace, device: torch.device) -> Iterator[dict[str, Any]]:
@@ -308,8 +280,7 @@ def rows(cases: list[Case], options: argparse.Namespace, device: torch.device) -
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description="images/s of the training loop against a plain tutorial loop")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser = make_parser(__doc__)
     parser.add_argument("--device", default="cpu", help="cpu or cuda; cuda has larger cases and r3gan")
     parser.add_argument("--seconds", type=float, default=45.0, help="about this long for each row")
     parser.add_argument(
@@ -319,15 +290,15 @@ def main(arguments: list[str] | None = None) -> None:
         "--small", action="store_true", help="tiny cases, to see that it runs; their figures mean nothing"
     )
     parser.add_argument("--only", help="rows of this network only")
-    options = parser.parse_args(arguments)
+    options = parse(parser, arguments)
     device = choose_device(options.device)
     cases = SMALL_CASES if options.small else GPU_CASES if device.type == "cuda" else CPU_CASES
     chosen = [case for case in cases if options.only in (None, case.network)]
-    report = {"machine": machine(device), "rows": list(rows(chosen, options, device))}
+    report = {"machine": machine(device, options), "rows": list(rows(chosen, options, device))}
     if options.json:
-        print(json.dumps(report))
+        finish(options, report)
     else:
-        show(report)
+        show(report, options)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 """pix2pix and CycleGAN on emoji, Google's into Twitter's: how far from the true partner, beside copying and the nearest one.
 
-    python benchmarks/translation.py --work runs/translation [--minutes 8] [--seeds 0 1] [--methods pix2pix cyclegan]
+    python benchmarks/translation.py [--out runs/translation] [--minutes 8] [--seeds 0 1] [--methods pix2pix cyclegan]
         [--preset repaint]
 
-Each training is a run folder in WORK with one thread and a budget of processor time; what is done is not done again. Measured on
+Each training is a run folder in --out with one thread and a budget of processor time; what is done is not done again. Measured on
 the 191 test emoji, whose partners no training saw (CycleGAN sees no pairs at all):
 
 L1, PSNR   of each translation against its true partner; L1 in [-1, 1], PSNR over RGB, means over images
@@ -18,13 +18,12 @@ images too.
 
 from __future__ import annotations
 
-import argparse
 import json
-import time
 from pathlib import Path
 
 import numpy as np
 import torch
+from common import Table, facts, finish, make_parser, parse, train_run
 
 from ganvas.data import Dataset, grid, open_data, write_png
 from ganvas.method import Method
@@ -35,22 +34,15 @@ from ganvas.metrics.restoration import psnr_each
 from ganvas.metrics.translation import absolute_errors
 from ganvas.run import Run
 from ganvas.tasks.translate import translate_images
-from ganvas.training.config import TrainConfig
-from ganvas.training.prepare import prepare
 
-SHOWN = 12  # test images on a sheet
+IN_A_ROW = 12  # test images in an image grid
 DRAWS = 5  # of real others
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--work", type=Path, default=Path("runs/translation"))
-    parser.add_argument("--minutes", type=float, default=8.0, help="of processor time a training")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+def main(arguments: list[str] | None = None) -> None:
+    parser = make_parser(__doc__, minutes=8, seeds=(0,), preset="repaint", out="runs/translation", threads=1)
     parser.add_argument("--methods", nargs="+", default=["pix2pix", "cyclegan"])
-    parser.add_argument("--preset", default="repaint")
-    options = parser.parse_args()
-    torch.set_num_threads(1)
+    options = parse(parser, arguments)
     data = open_data("emoji")
     test = data.part("test")
     assert test is not None and test.partners is not None and data.partners is not None
@@ -60,34 +52,28 @@ def main() -> None:
         "nearest unpaired": scores(nearest(data.partners, data.partners, test.images), test.partners),
         "real others": real_others(data, test.partners),
     }
+    table = Table(["", *rows["copy"]], options)
+    for label, row in rows.items():
+        table.row(label, *row.values())
+    name_of_try = f"{options.preset}-{options.minutes:g}"
     for name in options.methods:
         for seed in options.seeds:
-            method = trained(name, seed, options.minutes, options.work, options.preset).method
-            made = translate_images(method, np.asarray(test.images))
-            rows[f"{name} seed {seed}"] = scores(made, test.partners)
-            write_png(options.work / f"{name}-{options.preset}-{options.minutes:g}-{seed}.png", sheet(test, method))
-    extractor = choose_extractor("auto", (32, 32, 3), False).name
-    print(f"{len(test)} test emoji, {options.preset}, {options.minutes:g} minutes of one core, {extractor}")
-    for label, row in rows.items():
-        print(f"{label:24}" + "  ".join(f"{key} {value:.4g}" for key, value in row.items()), flush=True)
-    (options.work / f"scores-{options.preset}-{options.minutes:g}.json").write_text(json.dumps(rows, indent=2))
+            label, folder = f"{name} seed {seed}", options.out / f"{name}-{name_of_try}-{seed}"
+            method = train(name, seed, options.minutes, folder, options.preset).method
+            rows[label] = scores(translate_images(method, np.asarray(test.images)), test.partners)
+            write_png(folder.with_suffix(".png"), image_grid(test, method))
+            table.row(label, *rows[label].values())
+    report = {**facts(options), "n": len(test), "rows": rows}
+    (options.out / f"scores-{name_of_try}.json").write_text(json.dumps(report, indent=2))
+    finish(options, report, f"{len(test)} test emoji")
 
 
-def trained(name: str, seed: int, minutes: float, work: Path, preset: str) -> Run:
-    """The finished run, trained now where it is not there yet."""
-    folder = work / f"{name}-{preset}-{minutes:g}-{seed}"
-    if (folder / "done").exists():
-        return Run(folder)
-    seen = {"mirror": True, **({"unpaired": True} if name == "cyclegan" else {})}
-    config = TrainConfig(
-        name, "emoji", out=folder, resume="auto", minutes=minutes, preset=preset, seed=seed, device="cpu",
-        data_settings=seen, measure_samples=0,
-    )  # fmt: skip
-    session = prepare(config)
-    session.trainer.use_clock(time.process_time)
-    run = session.run()
-    (folder / "done").touch()
-    return run
+def train(name: str, seed: int, minutes: float, folder: Path, preset: str) -> Run:
+    """The finished run, trained now where it is not there yet. CycleGAN gets no pairs."""
+    data_settings = {"mirror": True, **({"unpaired": True} if name == "cyclegan" else {})}
+    return train_run(
+        name, "emoji", folder, minutes=minutes, seed=seed, preset=preset, device="cpu", data_settings=data_settings
+    )
 
 
 def scores(made: np.ndarray, partners: np.ndarray) -> dict[str, float]:
@@ -119,13 +105,13 @@ def nearest(known: np.ndarray, partners: np.ndarray | None, asked: np.ndarray) -
     return np.asarray(partners)[torch.cdist(a, b).argmin(1).numpy()]
 
 
-def sheet(test: Dataset, method: Method) -> np.ndarray:
+def image_grid(test: Dataset, method: Method) -> np.ndarray:
     """Input, translation, true partner, one column an image."""
     assert test.partners is not None
-    chosen = np.linspace(0, len(test) - 1, SHOWN).astype(int)
+    chosen = np.linspace(0, len(test) - 1, IN_A_ROW).astype(int)
     inputs = np.asarray(test.images)[chosen]
     rows = [inputs, translate_images(method, inputs), np.asarray(test.partners)[chosen]]
-    return grid(np.concatenate(rows), columns=SHOWN)
+    return grid(np.concatenate(rows), columns=IN_A_ROW)
 
 
 if __name__ == "__main__":

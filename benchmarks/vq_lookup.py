@@ -15,22 +15,17 @@ same      share of the places where both chose the same code (rounding decides n
 
 from __future__ import annotations
 
-import argparse
-import datetime
 import importlib
 import importlib.metadata
-import json
-import os
 import sys
-import time
 from collections.abc import Callable
 from typing import Any
 
 import torch
+from common import CLOCKS, facts, make_parser, parse, print_rows
 from torch import Tensor
 
 from ganvas.networks.vq import FSQ, Codebook, straight_through, sums_by_code
-from ganvas.training.engine import machine_name
 
 SIZES = [(3136, 128, 8), (3136, 512, 64), (16384, 1024, 64), (4096, 8192, 32)]  # M, K, E
 LEVELS = [8, 5, 5, 5]
@@ -41,21 +36,16 @@ Pair = tuple[Callable[[], Tensor], Callable[[], Tensor]]
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = make_parser(__doc__, clock="wall")
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--sizes", nargs="+", default=["x".join(map(str, size)) for size in SIZES], metavar="MxKxE")
-    parser.add_argument("--clock", choices=("wall", "processor"), default="wall")
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args(arguments)
+    options = parse(parser, arguments)
     try:
         theirs: Any = importlib.import_module("vector_quantize_pytorch")
     except ImportError as error:
         sys.exit(f"vector-quantize-pytorch is not here ({error}); it is for this comparison only: {HOW}")
-    device, clock = (
-        torch.device(options.device),
-        time.process_time if options.clock == "processor" else time.perf_counter,
-    )
+    device, clock = torch.device(options.device), CLOCKS[options.clock]
     rows = []
     for size in options.sizes:
         M, K, E = map(int, size.split("x"))
@@ -69,22 +59,8 @@ def main(arguments: list[str] | None = None) -> None:
     rows.append(
         {"what": "fsq", "size": f"16384x{ours.size}x{len(LEVELS)}", **compared(*pair, options.rounds, clock, device)}
     )
-    report = {
-        "rows": rows, "machine": machine_name(device), "cores": os.cpu_count(), "threads": torch.get_num_threads(),
-        "clock": options.clock, "torch": torch.__version__, "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "vector_quantize_pytorch": importlib.metadata.version("vector-quantize-pytorch"),
-    }  # fmt: skip
-    if options.json:
-        print(json.dumps(report))
-        return
-    print(
-        f"{report['machine']}, {report['threads']} threads, vector-quantize-pytorch {report['vector_quantize_pytorch']}"
-    )
-    print(f"{'':10}{'M x K x E':>18}{'ours, ms':>10}{'theirs':>10}{'ratio':>8}{'same':>9}")
-    for row in rows:
-        print(
-            f"{row['what']:10}{row['size']:>18}{row['ours_ms']:10.2f}{row['theirs_ms']:10.2f}{row['ratio']:8.2f}{row['same']:9.4f}"
-        )
+    version = importlib.metadata.version("vector-quantize-pytorch")
+    print_rows(rows, options, {**facts(options, device), "vector_quantize_pytorch": version})
 
 
 def book(vectors: Tensor) -> Codebook:

@@ -1,9 +1,10 @@
 """WaveNet on spoken digits: bits per sample beside two simpler models, and what a recogniser makes of drawn digits.
 
-    python benchmarks/wavenet.py --data fsdd.npz --run runs/wavenet [--minutes 5] [--n 256] [--sheet FILE.png] [--json]
+    python benchmarks/wavenet.py --data fsdd.npz [--out runs/wavenet] [--minutes 5] [--seeds 0] [--n 256]
+        [--grid FILE.png] [--json]
 
-Trains `small` into RUN for so many minutes of processor time of one thread, or continues where RUN stopped; then measures on the
-held-out clips (a tenth of each digit, drawn at random over speakers):
+Trains `small` into --out for so many minutes of processor time of one thread, or continues where that stopped; then
+measures on the held-out clips (a tenth of each digit, drawn at random over speakers):
 
 bits per sample   Of the 256-way mu-law code, the same codes of the same clips for all, up to each clip's last sample that is
                   not 0.
@@ -18,17 +19,15 @@ accuracy          Of a convolutional network that is trained here on the log spe
 
 from __future__ import annotations
 
-import argparse
-import datetime
 import json
 import math
-import os
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from common import facts, finish, make_parser, parse, steps_of, train_run
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -43,8 +42,6 @@ from ganvas.method import Method
 from ganvas.methods.autoregressive.wavenet import WaveNetMethod, lengths
 from ganvas.metrics import measure_likelihood
 from ganvas.run import Run
-from ganvas.training.config import TrainConfig
-from ganvas.training.prepare import prepare
 
 LEVELS = 256
 ORDER = 16
@@ -181,17 +178,6 @@ def accuracy(network: Recogniser, clips: Tensor, labels: Tensor) -> float:
 # --- all together -------------------------------------------------------------------------------------------------------------
 
 
-def trained(data: Dataset, run: Path, minutes: float, seed: int, precision: str, settings: dict[str, str]) -> Run:
-    """RUN, after so many minutes of this thread's processor time; continues where it stopped."""
-    config = TrainConfig(
-        "wavenet", data, out=run, preset="small", settings=settings, minutes=minutes, seed=seed, device="cpu",
-        precision=precision, resume="auto", measure_samples=0, evaluate_every=10**9, checkpoint_every=200,
-    )  # fmt: skip
-    session = prepare(config)
-    session.trainer.use_clock(time.process_time)
-    return session.run()
-
-
 @torch.no_grad()
 def drawn(method: Method, n: int, classes: int) -> tuple[Tensor, Tensor]:
     """n clips (n, L) of seeds 0, 1, ..., of the classes in turn, and those."""
@@ -201,7 +187,7 @@ def drawn(method: Method, n: int, classes: int) -> tuple[Tensor, Tensor]:
     return torch.cat(clips), labels
 
 
-def measure(data: Dataset, run: Run, n: int, epochs: int, sheet: Path | None) -> dict[str, Any]:
+def measure(data: Dataset, run: Run, n: int, epochs: int, place: Path | None) -> dict[str, Any]:
     """All figures of a trained run."""
     held, classes = data.part("test"), len(data.spec.classes)
     assert held is not None and data.labels is not None and held.labels is not None
@@ -214,8 +200,8 @@ def measure(data: Dataset, run: Run, n: int, epochs: int, sheet: Path | None) ->
     made, labels = drawn(method, n, classes)
     seconds = time.process_time() - started
     network = train_recogniser(heard_codes(codes), torch.from_numpy(data.labels), classes, epochs)
-    if sheet is not None:
-        draw_sheet(sheet, data, made, labels)
+    if place is not None:
+        write_grid(place, data, made, labels)
     return {
         "bits_per_sample": {"wavenet": wavenet, **bits},
         "below": {
@@ -237,7 +223,7 @@ def heard_codes(codes: Tensor) -> Tensor:
     return heard(to_values(codes, LEVELS), LEVELS)
 
 
-def draw_sheet(place: Path, data: Dataset, made: Tensor, labels: Tensor, across: int = 5) -> None:
+def write_grid(place: Path, data: Dataset, made: Tensor, labels: Tensor, across: int = 5) -> None:
     """Spectrograms, a class a row: real clips of the training split, then drawn ones."""
     assert data.labels is not None
     tiles: list[np.ndarray] = []
@@ -250,40 +236,32 @@ def draw_sheet(place: Path, data: Dataset, made: Tensor, labels: Tensor, across:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", required=True, help="clips with labels: an .npz or a folder of .wav")
-    parser.add_argument("--run", type=Path, required=True, help="where the training lies or will lie")
-    parser.add_argument("--minutes", type=float, default=5.0, help="processor time of the training")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--precision", default="auto", help="auto, fp32 or bf16")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="another setting than small's")
-    parser.add_argument("--n", type=int, default=256, help="clips drawn for the recogniser")
-    parser.add_argument("--epochs", type=int, default=5, help="of the recogniser")
-    parser.add_argument("--sheet", type=Path, help="spectrograms of real and drawn clips, FILE.png")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    options = parser.parse_args(arguments)
-    torch.set_num_threads(1)
-    data = open_data(options.data)
-    run = trained(
-        data,
-        options.run,
-        options.minutes,
-        options.seed,
-        options.precision,
-        dict(text.split("=", 1) for text in options.set),
+    parser = make_parser(
+        __doc__, minutes=5, seeds=(0,), preset="small", out="runs/wavenet", threads=1, settings="KEY=VALUE"
     )
-    rows = list(run.log())
-    report = {
-        "date": datetime.date.today().isoformat(), "cores": os.cpu_count(), "threads": 1, "torch": torch.__version__,
-        "seed": options.seed, "minutes": options.minutes, "precision": run.info["precision"],
-        "parameters": run.info["parameters"], "steps": max(row.get("step", 0) for row in rows),
-        **measure(data, run, options.n, options.epochs, options.sheet),
-    }  # fmt: skip
+    parser.add_argument("--data", required=True, help="clips with labels: an .npz or a folder of .wav")
+    parser.add_argument("--precision", default="auto", help="auto, fp32 or bf16")
+    parser.add_argument("--n", type=int, default=256, help="clips generated for the recogniser")
+    parser.add_argument("--epochs", type=int, default=5, help="of the recogniser")
+    parser.add_argument("--grid", type=Path, help="spectrograms of real and generated clips, FILE.png")
+    options = parse(parser, arguments)
+    data = open_data(options.data)
+    reports = []
+    for seed in options.seeds:
+        run = train_run(
+            "wavenet", data, options.out / str(seed), minutes=options.minutes, seed=seed, preset=options.preset,
+            settings=options.settings, device="cpu", precision=options.precision, checkpoint_every=200,
+        )  # fmt: skip
+        report = {
+            **facts(options), "seed": seed, "precision": run.info["precision"], "parameters": run.info["parameters"],
+            "steps": steps_of(run), **measure(data, run, options.n, options.epochs, options.grid),
+        }  # fmt: skip
+        reports.append(report)
+        if not options.json:
+            for name, value in report.items():
+                print(f"{name:<16} {json.dumps(value)}")
     if options.json:
-        print(json.dumps(report))
-        return
-    for name, value in report.items():
-        print(f"{name:<16} {json.dumps(value)}")
+        finish(options, {"rows": reports})
 
 
 if __name__ == "__main__":

@@ -13,15 +13,13 @@ equal     both gave the same levels everywhere (null where the plain loop was no
 from __future__ import annotations
 
 import argparse
-import datetime
-import json
-import os
 import statistics
 import time
 from collections.abc import Callable
 from typing import Any
 
 import torch
+from common import CLOCKS, facts, parse, print_rows, sampling_parser
 from torch import Tensor
 
 from ganvas.data.spec import AudioFacts, DataSpec
@@ -86,37 +84,13 @@ def measure(method: WaveNetMethod, n: int, options: argparse.Namespace, clock: C
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("--batches", type=int, nargs="+", default=[1, 64], help="clips at once")
-    parser.add_argument("--preset", default="small", help="network that is measured")
+    parser = sampling_parser(__doc__, forwards=5)
     parser.add_argument("--samples", type=int, default=2048, help="length of a clip")
-    parser.add_argument(
-        "--forwards", type=int, default=5, help="passes of the plain loop that are timed for a large batch"
-    )
-    parser.add_argument("--whole", type=int, default=1, help="largest batch that the plain loop draws to its end")
-    parser.add_argument("--clock", choices=["wall", "processor"], default="wall", help="processor: for a busy machine")
-    options = parser.parse_args(arguments)
-    clock = time.process_time if options.clock == "processor" else time.perf_counter
+    options = parse(parser, arguments)
     method = built(options.preset, options.samples)
-    report = {
-        "cores": os.cpu_count(),
-        "threads": torch.get_num_threads(),
-        "torch": torch.__version__,
-        "date": datetime.date.today().isoformat(),
-        "clock": options.clock,
-        "preset": options.preset,
-        "samples": options.samples,
-        "field": method.network.field,
-        "parameters": sum(parameter.numel() for parameter in method.parameters()),
-        "rows": [measure(method, n, options, clock) for n in options.batches],
-    }
-    if options.json:
-        print(json.dumps(report))
-        return
-    print(", ".join(f"{key} {value}" for key, value in report.items() if key != "rows"))
-    for row in report["rows"]:
-        print("  ".join(f"{key} {value}" for key, value in row.items()))
+    rows = [measure(method, n, options, CLOCKS[options.clock]) for n in options.batches]
+    parameters = sum(parameter.numel() for parameter in method.parameters())
+    print_rows(rows, options, {**facts(options), "field": method.network.field, "parameters": parameters})
 
 
 if __name__ == "__main__":

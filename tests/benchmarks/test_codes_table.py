@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ def test_both_stages(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     import codes
 
     arguments = [
-        "--work",
+        "--out",
         str(tmp_path),
         "--minutes",
         "0.005",
@@ -49,8 +50,8 @@ def test_holes_by_hand() -> None:
     assert middle.sum() == 14 * 14 and bool(middle[..., 7:21, 7:21].all()) and lower.sum() == 14 * 28
     images = np.zeros((2, 28, 28, 1), np.uint8)
     made = torch.full((2, 1, 28, 28), -1.0)
-    made[1][middle[0]] += 0.2  # a tenth of the range
-    assert completion.psnr(made, images, middle).tolist() == pytest.approx([100, 20], abs=1e-4)
+    made[1][middle[0]] += 0.4  # 51 of 255 levels, a fifth of the range
+    assert completion.psnr_in_hole(made, images, middle).tolist() == pytest.approx([100, 20 * math.log10(5)])
     filled = completion.Plain(1)(torch.zeros(2, 1, 28, 28), lower.expand(2, -1, -1, -1))
     assert filled.shape == (2, 1, 28, 28) and not bool(filled[..., :14, :].any())
 

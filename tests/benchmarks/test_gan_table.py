@@ -11,6 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
+import common  # noqa: E402
 import gan_table  # noqa: E402
 
 from ganvas.registry import method_names  # noqa: E402
@@ -61,9 +62,7 @@ def test_one_cell_trains_measures_and_is_kept(tmp_path: Path, monkeypatch: pytes
 
 def test_means_and_spread_over_seeds() -> None:
     """2, 4 and 6: mean 4, standard deviation 2."""
-    assert gan_table.shown([2.0, 4.0, 6.0]) == "4.00 ± 2.00"
-    assert (
-        gan_table.shown([1234.5]) == "1,234"
-        and gan_table.shown([0.01234]) == "0.0123"
-        and gan_table.shown([0.0]) == "0"
-    )
+    assert common.shown([2.0, 4.0, 6.0]) == "4.00 ± 2.00"
+    assert [common.shown([value]) for value in (1234.5, 0.01234, 0.0)] == ["1,234", "0.0123", "0"]
+    assert common.mean_and_spread([100, 300]) == (200, pytest.approx(141.42, abs=0.01))
+    assert common.mean_and_spread([7]) == (7, 0)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import json
 import math
-import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -22,7 +21,9 @@ def bench() -> ModuleType:
     found = importlib.util.spec_from_file_location("text_benchmark", PLACE)
     assert found is not None and found.loader is not None
     module = importlib.util.module_from_spec(found)
-    found.loader.exec_module(module)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.syspath_prepend(str(PLACE.parent))
+        found.loader.exec_module(module)
     return module
 
 
@@ -52,7 +53,6 @@ def test_probabilities_sum_to_one(bench: ModuleType) -> None:
 
 def test_a_short_run(bench: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     line = [
-        "text.py",
         words().source,
         "--minutes",
         "0.01",
@@ -63,8 +63,7 @@ def test_a_short_run(bench: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys:
         "--vocabulary",
         "30",
     ]
-    monkeypatch.setattr(sys, "argv", [*line, "--show", "10", "--json"])
-    bench.main()
+    bench.main([*line, "--show", "10", "--json"])
     found = json.loads(capsys.readouterr().out)
     names = [row["name"] for row in found["rows"]]
     assert names[0].startswith("1-gram") and names[-2:] == ["rnn_text characters, seed 0", "rnn_text bytepairs, seed 0"]

@@ -106,7 +106,7 @@ def test_report(capsys: pytest.CaptureFixture[str]) -> None:
     report = json.loads(printed.out)
     # Which precision is the faster is the machine's to say, and a busy one says now this, now that.
     assert printed.out.count("\n") == 1 and re.search(r"mlp at 28 px: (fp32|bf16) \(", printed.err)
-    assert {"cpu", "cores", "threads", "bf16", "torch", "date"} <= report["machine"].keys()
+    assert {"machine", "cores", "threads", "bf16", "torch", "date"} <= report["machine"].keys()
     assert [row["network"] for row in report["rows"]] == ["mlp", "dcgan", "r3gan", "stylegan2"]
     for row in report["rows"]:
         assert row["ratio"] == pytest.approx(row["images_per_second"] / row["baseline_images_per_second"], rel=0.01)
@@ -114,10 +114,9 @@ def test_report(capsys: pytest.CaptureFixture[str]) -> None:
         assert row["precision_best"] == "fp32" or report["machine"]["bf16"]
 
 
-def test_table(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_table(capsys: pytest.CaptureFixture[str]) -> None:
     import train_step
 
-    monkeypatch.setenv("COLUMNS", "200")
     train_step.main(["--small", "--only", "mlp", "--seconds", "0.2", "--workers", "0"])
     assert "ratio best" in capsys.readouterr().out
 

@@ -162,7 +162,7 @@ def facts(options: argparse.Namespace, device: str | torch.device = "cpu") -> di
 
 def heading(about: Mapping[str, Any]) -> str:
     """`facts` in a line."""
-    words = [f"{about['machine']}, {about['threads']} threads, torch {about['torch']}, {about['date']}"]
+    words = [f"{about['machine']}, threads {about['threads']}, torch {about['torch']}, {about['date']}"]
     for name, value in about.items():
         if name not in ("machine", "cores", "threads", "torch", "date") and value not in (None, [], {}):
             words.append(f"{name} {' '.join(map(str, value)) if isinstance(value, list) else value}")

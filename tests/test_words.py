@@ -29,6 +29,7 @@ INSTEAD = {
     r"as large": "of the same size",
     r"houses?": "package",
     r"pictures?": "image",
+    r"(contact |data |before/after )?sheets?": "grid of images, data card",
     r"painters?|multiply-adds?|in the manner of": "generator, MACs, in the style of",
 }
 # Where such a word is the right one: (path, the text around it).

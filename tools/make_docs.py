@@ -99,7 +99,7 @@ infinities are null.
 | `train --dry-run` | `dry_run`, `run`, `method`, `preset`, `settings`, `data`, `data_settings`, `seed`, \
 `budget`, `device`, `precision`, `why_precision`, `compiled`, `parameters`, `shape`, `count`, `networks` |
 | `evaluate` | `run` or `images`, `data`, `n`, `metrics` |
-| `restore` | `task`, `restored`: a list of `image`, `files`, `size` and perhaps `sheet`; `problems` |
+| `restore` | `task`, `restored`: a list of `image`, `files`, `size` and perhaps `grid`; `problems` |
 | `translate` | `direction`, `translated`, `problems` |
 | `doctor` | `run`, `healthy`, `findings`: a list of `name`, `confidence`, `evidence`, `change`, ... |
 | `compare` | `data`, `main`, `groups`, `best`, `surroundings`, `settings`, `page` |
@@ -108,7 +108,7 @@ infinities are null.
 | `methods` | `start`, `methods`: a list of `name`, `title`, `paper`, `for`, `takes`, `abilities`, `classes`, `presets` |
 | `methods NAME` | `name`, `title`, `paper`, `about`, `takes`, `abilities`, `settings`, `presets`, `classes`, ... |
 | `data` | the data card (`name`, `source`, `shape`, `counts`, `classes`, `channels`, `duplicates`, \
-`problems`, ...), `contact_sheet` |
+`problems`, ...), `example_grid` |
 
 `metrics` is `{"FD[digits]": {"value", "reference", "n", "better", ...}, "coverage": ..., "precision": ...,
 "recall": ..., "density": ..., "modes": ..., "copies": ...}`; `reference` is what held-out real images score

@@ -3,7 +3,7 @@
 RUN/settings.json         method, data, every setting, budget, seed, versions, command
     weights.safetensors   "average.*" (for sampling) and "method.*" (as trained)
     log.jsonl             one JSON object a line: rows of numbers, metrics, events
-    data.json             the data sheet
+    data.json             the data card
     metrics.json          the newest metrics
     samples/              grids of the same seeds over time, STEP.png
     best/                 weights and metrics of the best step so far
@@ -403,8 +403,8 @@ class Run:
         return self._json("metrics.json")
 
     @property
-    def data_sheet(self) -> JsonObject:
-        """The data sheet written at the start of the training."""
+    def data_card(self) -> JsonObject:
+        """The data card written at the start of the training."""
         return self._json("data.json")
 
     def _json(self, name: str) -> JsonObject:

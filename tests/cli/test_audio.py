@@ -1,4 +1,4 @@
-"""The commands on sound: a folder of .wav files, from the data sheet to clips by class."""
+"""The commands on sound: a folder of .wav files, from the data card to clips by class."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def voices(place: Path) -> Path:
 
 def test_data_shows_clips(ganvas: Command, tmp_path: Path) -> None:
     folder = voices(tmp_path / "voices")
-    ended = ganvas("data", folder, "--out", "sheet.png")
+    ended = ganvas("data", folder, "--out", "grid.png")
     assert ended.code == 0, ended.err
     for words in (
         "clips         22 train, 2 test",
@@ -46,10 +46,10 @@ def test_data_shows_clips(ganvas: Command, tmp_path: Path) -> None:
     ):
         assert " ".join(words.split()) in " ".join(ended.out.split()), ended.out
     assert "fit=" not in ended.out and "rate=None" in ended.out
-    assert read_image(Path("sheet.png")).shape[0] == 2 * 64 + 2
+    assert read_image(Path("grid.png")).shape[0] == 2 * 64 + 2
     told = ganvas("data", folder, "--json", "--set", "seconds=0.02", "--set", "rate=4000")
-    sheet = json.loads(told.out)
-    assert sheet["kind"] == "audio" and sheet["shape"] == [1, 1, 80] and sheet["converted"] == {"8000 a second": 24}
+    card = json.loads(told.out)
+    assert card["kind"] == "audio" and card["shape"] == [1, 1, 80] and card["converted"] == {"8000 a second": 24}
     (folder / "no" / "cut.wav").write_bytes((folder / "no" / "0.wav").read_bytes()[:100])
     refused = ganvas("data", folder)
     assert refused.code == 1 and "1 of 25 clips" in refused.err and "no/cut.wav: it is cut short" in refused.err

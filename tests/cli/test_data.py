@@ -10,16 +10,16 @@ from command_line import Command
 from ganvas.data import read_image
 
 
-def test_data_shows_a_sheet_and_draws_one(ganvas: Command, image_folder: Path) -> None:
+def test_data_shows_a_card_and_draws_one(ganvas: Command, image_folder: Path) -> None:
     shown = ganvas("data", image_folder)
     assert shown.code == 0, shown.err
     assert "shape           1 channel, 8 high, 6 wide" in shown.lines
-    assert shown.lines[-1] == "contact sheet written to contact-images.png"
-    assert read_image(Path("contact-images.png")).ndim == 3
-    found = ganvas("data", image_folder, "--set", "holdout=0", "--size", "4x3", "--out", "sheet.png", "--json").json
+    assert shown.lines[-1] == "grid written to grid-images.png"
+    assert read_image(Path("grid-images.png")).ndim == 3
+    found = ganvas("data", image_folder, "--set", "holdout=0", "--size", "4x3", "--out", "grid.png", "--json").json
     assert (found["counts"], found["shape"]) == ({"train": 12}, [1, 4, 3])
     assert found["classes"]["train"] == {"even": 6, "odd": 6}
-    assert found["contact_sheet"] == "sheet.png"
+    assert found["example_grid"] == "grid.png"
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ def test_data_shows_a_sheet_and_draws_one(ganvas: Command, image_folder: Path) -
         (["digits", "--size", "big"], 2, "data.size must be auto, a number of pixels"),
         (["digits", "--size", "8", "--set", "size=9"], 2, "the size is given twice"),
         (["digits", "--set", "fitt=pad"], 2, "unknown setting data.fitt"),
-        (["digits", "--out", "sheet.jpg"], 2, "--out takes a FILE.png for the contact sheet (got sheet.jpg)"),
+        (["digits", "--out", "card.jpg"], 2, "--out takes a FILE.png for the grid (got card.jpg)"),
     ],
 )
 def test_data_refusals(ganvas: Command, words: list[str], code: int, message: str) -> None:

@@ -20,14 +20,14 @@ def coded(two_channels: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return train_once(tmp_path_factory.mktemp("runs") / "coded", "infogan", two_channels, 2)
 
 
-def test_a_traversal_is_a_sheet(ganvas: Command, coded: Path) -> None:
+def test_a_traversal_is_a_grid(ganvas: Command, coded: Path) -> None:
     ended = ganvas("edit", coded, "--traverse", "--out", "all.png", "--seeds", "3-4", "--values", 5, "--device", "cpu")
     assert ended.code == 0, ended.err
     assert ended.lines == ["a traversal of category1, continuous1 written to all.png"]
     # Two channels: the first as red, the second as green and blue. 5 columns of 50, 2 blocks of 2 rows of 30.
-    sheet = read_image(Path("all.png"))
-    assert sheet.shape == (2 * (2 * 32 - 2) + 6, 5 * 52 - 2, 3)
-    np.testing.assert_array_equal(sheet, traverse(library.load(coded).method, [3, 4], values=5))
+    grid = read_image(Path("all.png"))
+    assert grid.shape == (2 * (2 * 32 - 2) + 6, 5 * 52 - 2, 3)
+    np.testing.assert_array_equal(grid, traverse(library.load(coded).method, [3, 4], values=5))
 
 
 def test_one_code_alone(ganvas: Command, coded: Path) -> None:

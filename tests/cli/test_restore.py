@@ -71,7 +71,7 @@ def test_a_folder_a_zip_and_a_file_as_json(ganvas: Command, denoiser: Path) -> N
         "--out",
         "out",
         "--json",
-        "--no-sheets",
+        "--no-grids",
         "--device",
         "cpu",
     )
@@ -131,10 +131,10 @@ def test_no_file_of_one_image_takes_the_place_of_another_s(ganvas: Command, deno
     for name in ("a", "a-before-after"):
         image(Path(f"photos/{name}.png"), 9, 9, 3)
     words = ("restore", denoiser, "photos", "--device", "cpu", "--out")
-    sheet = ganvas(*words, "out")
-    assert sheet.code == 2 and "a and " not in sheet.err and "would both be written to" in sheet.err
+    ended = ganvas(*words, "out")
+    assert ended.code == 2 and "a and " not in ended.err and "would both be written to" in ended.err
     assert not Path("out").exists(), "told before anything is written"
-    assert ganvas(*words, "out", "--no-sheets").code == 0
+    assert ganvas(*words, "out", "--no-grids").code == 0
     assert "would overwrite photos/" in ganvas(*words, "photos").err
 
 

@@ -40,15 +40,15 @@ def test_png_files_are_named_by_seed(ganvas: Command, trained: Path) -> None:
 
 
 def test_an_npz_holds_the_bytes_and_a_grid_shows_them(ganvas: Command, trained: Path) -> None:
-    ended = ganvas("sample", trained, "-n", 5, "--out", "new/five.npz", "--grid", "sheet.png", "--device", "cpu")
+    ended = ganvas("sample", trained, "-n", 5, "--out", "new/five.npz", "--grid", "grid.png", "--device", "cpu")
     assert ended.code == 0, ended.err
     images = np.load("new/five.npz")["images"]
     assert (images.shape, images.dtype) == ((5, 30, 50, 2), np.uint8)
     np.testing.assert_array_equal(images, library.load(trained).sample(5))
-    sheet = read_image(Path("sheet.png"))
-    assert sheet.shape == (2 * 30 + 2, 3 * 50 + 2 * 2, 3)
-    np.testing.assert_array_equal(sheet[:30, :50, 0], images[0, ..., 0])
-    assert sorted(path.name for path in Path().iterdir()) == ["new", "sheet.png"]
+    grid = read_image(Path("grid.png"))
+    assert grid.shape == (2 * 30 + 2, 3 * 50 + 2 * 2, 3)
+    np.testing.assert_array_equal(grid[:30, :50, 0], images[0, ..., 0])
+    assert sorted(path.name for path in Path().iterdir()) == ["grid.png", "new"]
 
 
 def test_raw_weights_give_other_images(ganvas: Command, trained: Path) -> None:
@@ -63,7 +63,7 @@ def test_sample_refusals(ganvas: Command, trained: Path) -> None:
         ([trained, "-n", 0], 2, "a sample needs n >= 1 (got n=0)"),
         ([trained, "--seed", -1], 2, "seeds go from 0 to"),
         ([trained, "--out", "one.png"], 2, "--out takes a folder or a FILE.npz (got one.png)"),
-        ([trained, "--grid", "sheet.jpg"], 2, "--grid takes a FILE.png (got sheet.jpg)"),
+        ([trained, "--grid", "grid.jpg"], 2, "--grid takes a FILE.png (got grid.jpg)"),
         ([trained, "--best"], 1, f"{trained}/best/weights.safetensors is missing"),
         ([trained, "--device", "tpu"], 2, "device must be auto"),
     ]:
@@ -74,7 +74,7 @@ def test_sample_refusals(ganvas: Command, trained: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".gif", ".png", ".webp"])
-def test_a_sheet_is_drawn_step_by_step(ganvas: Command, drawn: Path, suffix: str) -> None:
+def test_a_grid_is_drawn_step_by_step(ganvas: Command, drawn: Path, suffix: str) -> None:
     place = Path(f"drawing{suffix}")
     ended = ganvas("sample", drawn, "-n", 5, "--animate", place, "--device", "cpu")
     assert ended.code == 0, ended.err
@@ -91,7 +91,7 @@ def test_a_sheet_is_drawn_step_by_step(ganvas: Command, drawn: Path, suffix: str
     assert not np.array_equal(frames[0][1], frames[1][1])
 
 
-def test_the_last_frame_is_the_sheet(ganvas: Command, drawn: Path) -> None:
+def test_the_last_frame_is_the_grid(ganvas: Command, drawn: Path) -> None:
     ended = ganvas(
         "sample", drawn, "-n", 4, "--seed", 9, "--animate", "new/d.png", "--grid", "s.png", "--device", "cpu"
     )

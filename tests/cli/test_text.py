@@ -1,4 +1,4 @@
-"""Text on the command line: its sheet, a training, texts written and measured, and what is refused."""
+"""Text on the command line: its card, a training, texts written and measured, and what is refused."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ def text_run(_own_cache: None, tmp_path_factory: pytest.TempPathFactory) -> Path
     return train_once(tmp_path_factory.mktemp("text") / "run", "rnn_text", Path(words().source), 4)
 
 
-def test_the_sheet_of_a_text(ganvas: Command, tmp_path: Path) -> None:
+def test_the_card_of_a_text(ganvas: Command, tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_bytes(b"one \x1b[2Jtwo\r\n" * 30)
     shown = ganvas("data", path, "--set", "tokens=bytepairs", "--set", "vocabulary=16")
     assert shown.code == 0 and "first lines:\n  one \ufffd[2Jtwo" in shown.out and "\x1b" not in shown.out
     assert "30 line ends" in shown.out and "vocabulary     16" in shown.out
-    sheet = ganvas("data", path, "--json").json
-    assert sheet["kind"] == "text" and "contact_sheet" not in sheet
+    card = ganvas("data", path, "--json").json
+    assert card["kind"] == "text" and "example_grid" not in card
     refused = ganvas("data", path, "--out", tmp_path / "x.png")
     assert refused.code == 2 and "omit --out" in refused.err
 

@@ -149,10 +149,10 @@ def test_images_shrink_and_never_grow() -> None:
 
 
 def test_only_images_that_stay_legible_are_shown() -> None:
-    sheet = np.zeros((8 * 34 - 2, 8 * 34 - 2, 1), np.uint8)  # 8 x 8 images of 32 x 32
+    image = np.zeros((8 * 34 - 2, 8 * 34 - 2, 1), np.uint8)  # 8 x 8 images of 32 x 32
     # Drawn at half their size, 17 with the gap: 80 columns hold 4, 40 rows hold 2.
-    assert crop(sheet, 32, 32, 80, 40).shape == (2 * 34 - 2, 4 * 34 - 2, 1)
-    assert crop(sheet, 32, 32, 4, 4).shape == (32, 32, 1)
+    assert crop(image, 32, 32, 80, 40).shape == (2 * 34 - 2, 4 * 34 - 2, 1)
+    assert crop(image, 32, 32, 4, 4).shape == (32, 32, 1)
 
 
 def test_alpha_is_shown_on_white() -> None:

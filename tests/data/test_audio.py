@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ganvas.data import contact_sheet, open_data
+from ganvas.data import example_grid, open_data
 from ganvas.data.media import wav_bytes
 from ganvas.errors import DataError, UsageError
 from ganvas.files import write_bytes
@@ -48,18 +48,18 @@ def test_a_folder_of_clips(folder: Path) -> None:
     assert again.fingerprint == data.fingerprint and open_data(folder).fingerprint != data.fingerprint
 
 
-def test_the_sheet_says_what_was_done(folder: Path) -> None:
+def test_the_card_says_what_was_done(folder: Path) -> None:
     stereo = np.repeat(tone(1200, 0.1)[:, None], 2, 1)
     clip = wav_bytes(stereo.ravel(), 16000)
     write_bytes(folder / "low" / "stereo.wav", clip[:22] + b"\x02\0" + clip[24:32] + b"\x04\0" + clip[34:])
     data = open_data(folder, holdout=0)
-    sheet = data.card()
-    assert sheet["kind"] == "audio" and sheet["rate"] == 8000 and sheet["original_rates"] == {"8000": 20, "16000": 1}
-    assert sheet["converted"] == {"16000 a second": 1, "stereo": 1}
-    assert sheet["duplicates"] == {"within_train": 0} and sheet["classes"]["train"] == {"high": 10, "low": 11}
-    assert sheet["original_seconds"] == {"min": 0.0375, "median": 0.0437, "max": 0.075}
-    assert data.spec.width == 390 and "1 are cut, 18 have silence" in sheet["length_rule"]  # 95 of 100
-    shown = contact_sheet(data)
+    card = data.card()
+    assert card["kind"] == "audio" and card["rate"] == 8000 and card["original_rates"] == {"8000": 20, "16000": 1}
+    assert card["converted"] == {"16000 a second": 1, "stereo": 1}
+    assert card["duplicates"] == {"within_train": 0} and card["classes"]["train"] == {"high": 10, "low": 11}
+    assert card["original_seconds"] == {"min": 0.0375, "median": 0.0437, "max": 0.075}
+    assert data.spec.width == 390 and "1 are cut, 18 have silence" in card["length_rule"]  # 95 of 100
+    shown = example_grid(data)
     assert shown.shape[0] == 2 * 64 + 2, "a class a row"
     row = next(number for number, clip in enumerate(data.examples) if not np.array_equal(clip[:100], tone(100, 0.6)) and
                not np.array_equal(clip[:100], tone(100, 0.2)))  # fmt: skip

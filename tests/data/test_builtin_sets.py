@@ -9,7 +9,7 @@ from importlib import resources
 import numpy as np
 import pytest
 
-from ganvas.data import contact_sheet, open_data
+from ganvas.data import example_grid, open_data
 from parts import held_out, labels_of
 
 
@@ -77,8 +77,8 @@ def test_shipped_files_are_those_of_the_readme():
         assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest
 
 
-def test_contact_sheet_has_a_row_for_each_class():
-    sheet = contact_sheet(open_data("digits"), columns=4, gap=2)
-    assert sheet.shape == (10 * 30 - 2, 4 * 30 - 2, 1)
-    pairs = contact_sheet(open_data("emoji"), columns=3, rows=2)
+def test_the_example_grid_has_a_row_for_each_class():
+    image = example_grid(open_data("digits"), columns=4, gap=2)
+    assert image.shape == (10 * 30 - 2, 4 * 30 - 2, 1)
+    pairs = example_grid(open_data("emoji"), columns=3, rows=2)
     assert pairs.shape == (2 * 34 - 2, 3 * (32 + 2 + 32 + 2) - 2, 3)

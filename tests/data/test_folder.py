@@ -81,9 +81,9 @@ def test_mixed_kinds_become_colour_of_one_size(tmp_path: Path, save: Save):
     dataset = open_data(tmp_path, holdout=0)
     # Short sides 30, 50, 33, 60: median 41.5, rounded down to a multiple of 8.
     assert dataset.spec.shape == (3, 40, 40)
-    sheet = dataset.card()
-    assert sheet["original_sizes"] == {"min": [30, 33], "median": [55, 45], "max": [80, 60]}
-    assert sheet["size_rule"].startswith("sizes differ")
+    card = dataset.card()
+    assert card["original_sizes"] == {"min": [30, 33], "median": [55, 45], "max": [80, 60]}
+    assert card["size_rule"].startswith("sizes differ")
     assert (
         255 in dataset.images[:, 20, 20, 1]
         and open_data(tmp_path, alpha="black", holdout=0).images[:, 20, 20].min() == 0

@@ -1,4 +1,4 @@
-"""The cache: damage, two processes at once, no room, no permission; and the sheet."""
+"""The cache: damage, two processes at once, no room, no permission; and the card."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def test_splitmix_gives_the_published_numbers():
     assert int(mix(np.array([0]))[0]) == 0xE220A8397B1DCDAF
 
 
-def test_sheet_is_json_and_counts(tmp_path: Path):
+def test_card_is_json_and_counts(tmp_path: Path):
     images = np.zeros((20, 2, 2, 1), dtype=np.uint8)
     images[:, 0, 0, 0] = np.arange(20)
     images[5] = images[4]
@@ -151,17 +151,17 @@ def test_sheet_is_json_and_counts(tmp_path: Path):
         "y_test": np.array([0, 1]),
     }
     np.savez(tmp_path / "a.npz", **arrays)
-    sheet = open_data(tmp_path / "a.npz").card()
-    assert json.loads(json.dumps(sheet)) == sheet
-    assert sheet["duplicates"] == {"within_train": 1, "within_test": 0, "test_in_train": 2}
-    assert sheet["counts"] == {"train": 20, "test": 2}
-    assert sheet["classes"] == {"train": {"0": 10, "1": 10}, "test": {"0": 1, "1": 1}}
+    card = open_data(tmp_path / "a.npz").card()
+    assert json.loads(json.dumps(card)) == card
+    assert card["duplicates"] == {"within_train": 1, "within_test": 0, "test_in_train": 2}
+    assert card["counts"] == {"train": 20, "test": 2}
+    assert card["classes"] == {"train": {"0": 10, "1": 10}, "test": {"0": 1, "1": 1}}
     values = images[:, 0, 0, 0].astype(float)
     mean, square = values.sum() / 80, (values**2).sum() / 80
-    assert sheet["channels"] == [
+    assert card["channels"] == [
         {"min": 0, "max": 19, "mean": round(mean, 4), "std": round((square - mean**2) ** 0.5, 4)}
     ]
-    assert sheet["bytes"] == {"train": 80, "test": 8} and sheet["settings"]["holdout"] == 0.1
+    assert card["bytes"] == {"train": 80, "test": 8} and card["settings"]["holdout"] == 0.1
 
 
 def test_the_source_opens_again(source: Path, monkeypatch: pytest.MonkeyPatch):

@@ -143,11 +143,11 @@ def test_another_text_in_the_same_vocabulary(tmp_path: Path) -> None:
         strange.coded_like(learned.spec)
 
 
-def test_the_sheet(tmp_path: Path) -> None:
-    sheet = open_data(written(tmp_path / "a.txt", "ab\n" * 30)).card()
-    assert sheet["kind"] == "text" and sheet["counts"] == {"train": 81, "test": 9}
-    assert sheet["vocabulary"] == 3 and sheet["first_lines"] == ["ab"] * 8 and sheet["lines"]["train"] == 27
-    assert sheet["entropy"] == pytest.approx(math.log2(3), abs=1e-4)
+def test_the_card(tmp_path: Path) -> None:
+    card = open_data(written(tmp_path / "a.txt", "ab\n" * 30)).card()
+    assert card["kind"] == "text" and card["counts"] == {"train": 81, "test": 9}
+    assert card["vocabulary"] == 3 and card["first_lines"] == ["ab"] * 8 and card["lines"]["train"] == 27
+    assert card["entropy"] == pytest.approx(math.log2(3), abs=1e-4)
 
 
 def test_decoding_is_of_bytes() -> None:

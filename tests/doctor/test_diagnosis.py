@@ -30,8 +30,8 @@ def test_not_enough_to_tell(looks: int, tmp_path: Path) -> None:
 
 
 def test_what_lies_in_the_data_is_told_at_once(tmp_path: Path) -> None:
-    sheet = {"channels": [{"min": 0, "max": 1, "mean": 0.2, "std": 0.4}]}
-    diagnosis = diagnose(write_log(tmp_path, sheet=sheet, looks=1))
+    data_card = {"channels": [{"min": 0, "max": 1, "mean": 0.2, "std": 0.4}]}
+    diagnosis = diagnose(write_log(tmp_path, data_card=data_card, looks=1))
     assert diagnosis.healthy is False and [one.name for one in diagnosis.findings] == ["bad_data_range"]
 
 

@@ -13,7 +13,7 @@ from logs import write_log
 
 DEAD_START = {"samples/gap": 3.5, "samples/pixel_gap": 2.0}  # nothing was learned
 TROUBLES: dict[str, dict[str, Any]] = {
-    "bad_data_range": {"sheet": {"channels": [{"min": 0, "max": 1, "mean": 0.2, "std": 0.4}]}},
+    "bad_data_range": {"data_card": {"channels": [{"min": 0, "max": 1, "mean": 0.2, "std": 0.4}]}},
     "label_leak": {"changes": {"data/label_leak": 0.99}},
     "too_little_data": {"changes": {"images": 90.0}},
     "divergence": {"changes": {"samples/pixel_gap": lambda t: 2 * (1 - 2 * t) + 0.1 if t < 0.5 else 1.8}},

@@ -50,7 +50,7 @@ WELL: dict[str, Curve] = {
 }
 """Health rows of a training that goes well."""
 
-SHEET = {"counts": {"train": 5000, "test": 500}, "channels": [{"min": 0, "max": 255, "mean": 30.0, "std": 70.0}]}
+DATA_CARD = {"counts": {"train": 5000, "test": 500}, "channels": [{"min": 0, "max": 255, "mean": 30.0, "std": 70.0}]}
 
 
 def write_log(
@@ -59,7 +59,7 @@ def write_log(
     *,
     method: str = "dcgan",
     settings: Row | None = None,
-    sheet: Row | None = None,
+    data_card: Row | None = None,
     rows: Mapping[str, Curve] | None = None,
     looks: int = LOOKS,
     extra: list[Row] | None = None,
@@ -90,7 +90,7 @@ def write_log(
             log.write(json.dumps(line) + "\n")
     info = {"method": method, "settings": create(method, None, settings).settings()}
     (folder / "settings.json").write_text(json.dumps(info))
-    (folder / "data.json").write_text(json.dumps({**SHEET, **(sheet or {})}))
+    (folder / "data.json").write_text(json.dumps({**DATA_CARD, **(data_card or {})}))
     return folder
 
 

@@ -28,7 +28,7 @@ def make_run(tmp_path: Path) -> Callable[..., Path]:
         rows: list[dict[str, Any]] | None = None,
         metrics: dict[str, Any] | None = None,
         grids: tuple[int, ...] = (),
-        sheet: dict[str, Any] | None = None,
+        data_card: dict[str, Any] | None = None,
         **info: Any,
     ) -> Path:
         folder = tmp_path / name
@@ -43,7 +43,7 @@ def make_run(tmp_path: Path) -> Callable[..., Path]:
             "networks": {"G": 6, "D": 4}, "versions": {"torch": "2"}, "command": ["ganvas", "train", "gan"],
         }  # fmt: skip
         writer.info({**known, **info})
-        writer.json("data.json", {"name": "digits", "counts": {"train": 9}, **(sheet or {})})
+        writer.json("data.json", {"name": "digits", "counts": {"train": 9}, **(data_card or {})})
         for row in rows or []:
             writer.row(row)
         if metrics:

@@ -87,7 +87,7 @@ def test_text_from_a_run_stays_text(make_run: Callable[..., Path]) -> None:
     folder = make_run(
         rows=[*ROWS, {**row(31), f"{HOSTILE}/loss": 1.0}, {"event": HOSTILE, "step": HOSTILE, "message": HOSTILE}],
         metrics={HOSTILE: {**FD, "better": HOSTILE, "n": HOSTILE, "help": HOSTILE, "reference_from": HOSTILE}},
-        sheet={"classes": {"train": {HOSTILE: 3}}, HOSTILE: HOSTILE, "problems": [[HOSTILE, HOSTILE]]},
+        data_card={"classes": {"train": {HOSTILE: 3}}, HOSTILE: HOSTILE, "problems": [[HOSTILE, HOSTILE]]},
         data=HOSTILE, command=[HOSTILE], git=HOSTILE, device=HOSTILE, why_precision=HOSTILE, preset=HOSTILE,
         networks={HOSTILE: 1}, versions={HOSTILE: HOSTILE}, budget={HOSTILE: 1}, machine={HOSTILE: [HOSTILE]},
         spec={"name": HOSTILE, "channels": 1, "height": 1, "width": 1, "count": 1},

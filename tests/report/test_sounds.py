@@ -24,7 +24,7 @@ def heard(page: str) -> np.ndarray:
         return np.frombuffer(file.readframes(10**9), "<i2")
 
 
-def test_the_newest_sheet_is_heard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_newest_example_is_heard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert listen(tmp_path) == ""
     for step in (3, 20, 100):
         (tmp_path / f"{step:08d}.wav").write_bytes(wav_bytes(np.full(500, step, np.int16), 8000))
@@ -34,7 +34,7 @@ def test_the_newest_sheet_is_heard(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(sounds, "MOST_BYTES", 300)
     assert heard(listen(tmp_path)).tolist() == [100] * 150
     (tmp_path / "00000200.wav").write_bytes(b"RIFF, cut short")
-    assert listen(tmp_path) == "", "a damaged sheet does not stop a report"
+    assert listen(tmp_path) == "", "a damaged file does not stop a report"
 
 
 def test_a_run_of_sound_has_a_page(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ def test_a_run_of_text_shows_what_it_wrote(tmp_path: Path) -> None:
     assert "tokens" in page.text and len(page.all("pre")) == 2
 
 
-def test_files_that_are_no_sheets_are_passed_over(tmp_path: Path) -> None:
+def test_files_that_are_no_texts_are_passed_over(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     (tmp_path / "00000003.txt").mkdir()
     assert text_samples(tmp_path) == [] and text_samples(tmp_path / "none") == []

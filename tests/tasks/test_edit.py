@@ -40,14 +40,14 @@ def test_a_number_goes_from_minus_two_to_two() -> None:
     assert changed[0, :, 2].tolist() == [-2, -1, 0, 1, 2] and not changed[..., :2].any()
 
 
-def test_the_sheet_has_a_block_a_code() -> None:
+def test_the_grid_has_a_block_a_code() -> None:
     """Three categories and one number: 2 rows of 3 columns and of 4, 32 pixels each, gaps of 2, and 6 between blocks."""
     method = built("infogan")
-    sheet = traverse(method, [4, 9], values=4)
-    assert sheet.shape == (2 * (2 * 34 - 2) + 6, 4 * 34 - 2, 3) and sheet.dtype == np.uint8
-    assert (sheet[:66, 3 * 34 :] == 255).all(), "the narrow block stands on white"
+    grid = traverse(method, [4, 9], values=4)
+    assert grid.shape == (2 * (2 * 34 - 2) + 6, 4 * 34 - 2, 3) and grid.dtype == np.uint8
+    assert (grid[:66, 3 * 34 :] == 255).all(), "the narrow block stands on white"
     one = traverse(method, [4, 9], ["category1"])
-    np.testing.assert_array_equal(one, sheet[:66, : 3 * 34 - 2])
+    np.testing.assert_array_equal(one, grid[:66, : 3 * 34 - 2])
 
 
 def test_the_own_value_of_a_seed_gives_its_own_image() -> None:
@@ -55,8 +55,8 @@ def test_the_own_value_of_a_seed_gives_its_own_image() -> None:
     latents = method.latents([7])
     (code,) = chosen_codes(method, ["category1"])
     own = int(latents[0, code.start : code.start + code.size].argmax())
-    sheet = traverse(method, [7], ["category1"])
-    np.testing.assert_array_equal(sheet[:, own * 34 : own * 34 + 32], to_uint8(sample(method, 1, seed=7))[0])
+    grid = traverse(method, [7], ["category1"])
+    np.testing.assert_array_equal(grid[:, own * 34 : own * 34 + 32], to_uint8(sample(method, 1, seed=7))[0])
 
 
 def test_a_traversal_needs_codes() -> None:

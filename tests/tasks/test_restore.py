@@ -148,7 +148,7 @@ def test_what_is_transparent_in_a_mask_is_not_missing() -> None:
     assert as_mask(mask).tolist() == [[False, False, True]]
 
 
-def test_the_sheet_stands_before_and_after_side_by_side() -> None:
+def test_the_grid_stands_before_and_after_side_by_side() -> None:
     given = Photo(np.full((1, 4, 5), -1, np.float32), alpha=np.zeros((4, 5), np.float32))
     after = Photo(np.zeros((1, 8, 10), np.float32))
     shown = comparison_image(given, [after, after])

@@ -490,7 +490,7 @@ def test_a_run_holds_what_later_commands_need(finished: Run) -> None:
     assert info["settings"].keys() == small("gan").settings().keys()
     assert info["fingerprint"] == images().fingerprint
     assert finished.spec == images().spec
-    assert finished.data_sheet["shape"] == [1, 28, 28]
+    assert finished.data_card["shape"] == [1, 28, 28]
     rows = [row for row in finished.log() if "event" not in row]
     assert rows[-1]["step"] == 3 and rows[-1]["images_seen"] == 48 and rows[-1]["progress"] == 1.0
     assert {"generator/loss", "discriminator/loss", "discriminator/gradient_norm"} <= rows[-1].keys()

@@ -1,4 +1,4 @@
-"""`ganvas data`: what a data set contains, and a contact sheet of its images."""
+"""`ganvas data`: what a data set contains, and a grid of its images."""
 
 from __future__ import annotations
 
@@ -33,36 +33,36 @@ def data(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="FILE.png", help="Where the contact sheet goes. Default: contact-NAME.png here."),
+        typer.Option(metavar="FILE.png", help="Where the grid goes. Default: grid-NAME.png here."),
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Show a data set: counts, shape, classes, channels, what is broken; and draw a contact sheet.
+    """Show a data set: counts, shape, classes, channels, what is broken; and write a grid of its images.
 
     Of text: characters, tokens, vocabulary and the first lines.
     """
     from ganvas.cli.config import read_data_settings
     from ganvas.cli.opening import open_shown
     from ganvas.cli.output import write_json
-    from ganvas.data import contact_sheet, write_png
+    from ganvas.data import example_grid, write_png
     from ganvas.errors import UsageError
 
     if out is not None and out.suffix.lower() != ".png":
-        raise UsageError(f"--out takes a FILE.png for the contact sheet (got {out})")
+        raise UsageError(f"--out takes a FILE.png for the grid (got {out})")
     dataset = open_shown(source, read_data_settings(size, assignments or []))
-    if out is not None and not dataset.kind.has_contact_sheet:
-        raise UsageError(f"{dataset.source} is {dataset.spec.kind}, and a contact sheet is of images: omit --out")
+    if out is not None and not dataset.kind.has_example_grid:
+        raise UsageError(f"{dataset.source} is {dataset.spec.kind}, and a grid is of images: omit --out")
     card = dataset.card()
     place = None
-    if dataset.kind.has_contact_sheet:
-        place = out or Path(f"contact-{re.sub(r'[^A-Za-z0-9._-]+', '-', dataset.name)}.png")
-        write_png(place, contact_sheet(dataset))
+    if dataset.kind.has_example_grid:
+        place = out or Path(f"grid-{re.sub(r'[^A-Za-z0-9._-]+', '-', dataset.name)}.png")
+        write_png(place, example_grid(dataset))
     if json:
-        write_json(card if place is None else {**card, "contact_sheet": str(place)})
+        write_json(card if place is None else {**card, "example_grid": str(place)})
         return
     show(dataset, card)
     if place is not None:
-        typer.echo(f"contact sheet written to {place}")
+        typer.echo(f"grid written to {place}")
 
 
 def show(dataset: Dataset, card: dict[str, Any]) -> None:

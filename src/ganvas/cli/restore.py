@@ -52,10 +52,10 @@ def restore(
             "both: a lower value gives less invented detail.",
         ),
     ] = None,
-    sheets: Annotated[
+    grids: Annotated[
         bool,
         typer.Option(
-            "--sheets/--no-sheets", help="Also write NAME-before-after.png, the image and its results side by side."
+            "--grids/--no-grids", help="Also write NAME-before-after.png, the image and its results side by side."
         ),
     ] = True,
     raw: RawOption = False,
@@ -88,14 +88,14 @@ def restore(
     if n > 1 and not restores.answers:
         raise UsageError(f"{method.name} gives one result per image: omit --n")
     endings = [".png"] if n == 1 else [f"-seed{seed + number:06d}.png" for number in range(n)]
-    planned = plan(images, out, [*endings, *([COMPARISON] if sheets else [])])
+    planned = plan(images, out, [*endings, *([COMPARISON] if grids else [])])
     masks = masks_for([name for name, _, _ in planned], mask)
     done: list[dict[str, Any]] = []
     problems: list[str] = []
     for name, read, place in planned:
         try:
             holes = None if masks is None else masks(name)
-            done.append(_restored(method, name, read(), holes, place, endings, seed=seed, sheets=sheets))
+            done.append(_restored(method, name, read(), holes, place, endings, seed=seed, grids=grids))
         except DataError as error:
             problems.append(str(error) if name in str(error) else f"{name}: {error}")
             continue
@@ -159,7 +159,7 @@ def masks_for(names: list[str], mask: Path | None) -> Callable[[str], np.ndarray
 
 def _restored(
     method: Method, name: str, photo: Photo, holes: np.ndarray | None, place: Path, endings: Sequence[str], *, seed: int,
-    sheets: bool,
+    grids: bool,
 ) -> dict[str, Any]:  # fmt: skip
     """Writes the results of one image; returns what --json prints of it."""
     from ganvas.data import write_png
@@ -171,8 +171,8 @@ def _restored(
     for file, result in zip(files, results, strict=True):
         write_photo(file, result)
     report: dict[str, Any] = {"image": name, "files": [str(file) for file in files], "size": list(results[0].size)}
-    if sheets:
+    if grids:
         beside = place.with_name(place.name + COMPARISON)
         write_png(beside, comparison_image(photo, results, holes))
-        report["sheet"] = str(beside)
+        report["grid"] = str(beside)
     return report

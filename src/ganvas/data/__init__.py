@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ganvas.data.batch import Batch
     from ganvas.data.dataset import Dataset
+    from ganvas.data.examples import example_grid
     from ganvas.data.image import png_bytes, read_image, write_png
     from ganvas.data.image_array import ImageArray
     from ganvas.data.image_grid import grid
     from ganvas.data.open import open_data
     from ganvas.data.settings import DataSettings
-    from ganvas.data.sheets import contact_sheet
     from ganvas.data.spec import DataSpec
 
 _HOMES = {
@@ -22,7 +22,7 @@ _HOMES = {
     "DataSpec": "spec",
     "Dataset": "dataset",
     "ImageArray": "image_array",
-    "contact_sheet": "sheets",
+    "example_grid": "examples",
     "grid": "image_grid",
     "open_data": "open",
     "png_bytes": "image",
@@ -36,7 +36,7 @@ __all__ = [
     "DataSpec",
     "Dataset",
     "ImageArray",
-    "contact_sheet",
+    "example_grid",
     "grid",
     "open_data",
     "png_bytes",

@@ -57,7 +57,7 @@ def fingerprint(styles: list[Tensor], *more: str) -> Tensor:
     return torch.tensor(list(whole.digest()), dtype=torch.uint8)
 
 
-class Sheet:
+class StyleBank:
     """Style images (C, h, w), each of its own size, on a device: pieces are cut there, and nothing has to be asked back."""
 
     def __init__(self, styles: Sequence[Tensor], device: torch.device) -> None:

@@ -25,7 +25,7 @@ FADING = 0.9  # of the budget; learning rates that fall to zero are near it by t
 SPENT = "met NaN or inf"  # in a sentence of the log: an update was undone
 
 Row = dict[str, Any]
-"""One JSON object of a log or of a data sheet."""
+"""One JSON object of a log or of a data card."""
 
 
 @dataclass
@@ -38,7 +38,7 @@ class Signals:
     evaluated: list[Row] = field(default_factory=list)
     non_finite: int = 0
     info: Row = field(default_factory=dict)
-    sheet: Row = field(default_factory=dict)
+    data_card: Row = field(default_factory=dict)
 
     # --- curves -----------------------------------------------------------------------------------------------------------
 
@@ -104,15 +104,15 @@ class Signals:
         return self.last("images_seen") / self.images
 
     def count(self, split: str) -> float:
-        """Images of a split by the data sheet; NaN where it does not say."""
-        counts = self.sheet.get("counts")
+        """Images of a split by the data card; NaN where it does not say."""
+        counts = self.data_card.get("counts")
         count = counts.get(split) if isinstance(counts, dict) else None
         return float(count) if is_number(count) else math.nan
 
     @property
     def channels(self) -> list[Row]:
-        """What the data sheet says of each channel's bytes."""
-        channels = self.sheet.get("channels")
+        """What the data card says of each channel's bytes."""
+        channels = self.data_card.get("channels")
         if not isinstance(channels, list):
             return []
         rows: list[Row] = []
@@ -172,7 +172,9 @@ def read(folder: Path | str) -> Signals:
     path = folder / "log.jsonl" if folder.is_dir() else folder
     if not path.is_file():
         raise RunError(f"there is no log at {folder}: `ganvas doctor` reads the log.jsonl that a training writes")
-    signals = Signals(path.parent, info=_json(path.parent / "settings.json"), sheet=_json(path.parent / "data.json"))
+    signals = Signals(
+        path.parent, info=_json(path.parent / "settings.json"), data_card=_json(path.parent / "data.json")
+    )
     with open(path, encoding="utf-8", errors="replace") as lines:
         for row in _objects(lines):
             _add(signals, row)

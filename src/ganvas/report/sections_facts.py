@@ -113,25 +113,27 @@ def _command(command: object) -> str:
 
 
 def data_section(run: Run) -> Section:
-    """The data sheet."""
+    """The data card."""
     try:
-        sheet = run.data_sheet
+        data_card = run.data_card
     except GanvasError as error:
         return section("data", "Data", tag("p", str(error), class_="warn"))
-    if not sheet:
-        return section("data", "Data", tag("p", "This run has no data sheet.", class_="note"))
+    if not data_card:
+        return section("data", "Data", tag("p", "This run has no data card.", class_="note"))
     special = ("classes", "channels", "problems", "settings", "bytes", "passed_over", "notes")
     rows: list[tuple[Content, Content]] = []
-    for key, value in sheet.items():
+    for key, value in data_card.items():
         if key not in special:
             rows.append((_words(key), described(value)))
-    for note in _entries(sheet, "notes"):
+    for note in _entries(data_card, "notes"):
         rows.append(("note", str(note)))
-    return section("data", "Data", facts(rows), _classes(sheet, run.spec.unit), _channels(sheet), _problems(sheet))
+    return section(
+        "data", "Data", facts(rows), _classes(data_card, run.spec.unit), _channels(data_card), _problems(data_card)
+    )
 
 
-def _classes(sheet: Mapping[str, object], unit: str) -> Html:
-    classes = sheet.get("classes")
+def _classes(data_card: Mapping[str, object], unit: str) -> Html:
+    classes = data_card.get("classes")
     if not isinstance(classes, dict):
         return Html()
     splits: dict[str, dict[str, object]] = {}
@@ -152,8 +154,8 @@ def _classes(sheet: Mapping[str, object], unit: str) -> Html:
     return folded(f"Classes ({len(names):,})", classes_table)
 
 
-def _channels(sheet: Mapping[str, object]) -> Html:
-    channels = [channel for channel in _entries(sheet, "channels") if isinstance(channel, dict)]
+def _channels(data_card: Mapping[str, object]) -> Html:
+    channels = [channel for channel in _entries(data_card, "channels") if isinstance(channel, dict)]
     if not channels:
         return Html()
     keys = list(channels[0])
@@ -171,9 +173,9 @@ def _channels(sheet: Mapping[str, object]) -> Html:
     )
 
 
-def _problems(sheet: Mapping[str, object]) -> Html:
+def _problems(data_card: Mapping[str, object]) -> Html:
     rows: list[list[Content]] = []
-    for problem in _entries(sheet, "problems"):
+    for problem in _entries(data_card, "problems"):
         if isinstance(problem, list) and len(problem) == 2:
             name, reason = problem
             rows.append([tag("code", str(name)), str(reason)])
@@ -185,9 +187,9 @@ def _problems(sheet: Mapping[str, object]) -> Html:
     )
 
 
-def _entries(sheet: Mapping[str, object], key: str) -> list[object]:
-    """The list under a key of the data sheet; [] where there is none."""
-    entries = sheet.get(key)
+def _entries(data_card: Mapping[str, object], key: str) -> list[object]:
+    """The list under a key of the data card; [] where there is none."""
+    entries = data_card.get(key)
     return entries if isinstance(entries, list) else []
 
 

@@ -85,7 +85,7 @@ summary{cursor:pointer;font-size:.85rem;width:fit-content}
 details[open]>summary{margin-bottom:10px}
 .film{display:flex;gap:18px;overflow-x:auto;scroll-snap-type:x proximity;padding:4px 0 10px}
 .film figure{flex:none;scroll-snap-align:start}
-.film img,.sheet img{display:block;image-rendering:pixelated;max-width:100%;height:auto;
+.film img,.grid img{display:block;image-rendering:pixelated;max-width:100%;height:auto;
 border:1px solid var(--rule);border-radius:4px;background:#fff}
 .film img{max-width:min(86vw,620px)}
 .film.one{display:block;overflow:visible}
@@ -107,8 +107,8 @@ border:1px solid var(--rule);background:#fff}
 .copies figure:first-child img{outline:2px solid var(--accent);outline-offset:1px}
 .copies figcaption{font-size:.75rem;line-height:1.3;margin-top:4px;font-variant-numeric:tabular-nums;
 overflow-wrap:anywhere}
-.sheets{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,300px),1fr));gap:28px 32px}
-.sheet img{width:100%}
+.grids{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,300px),1fr));gap:28px 32px}
+.grid img{width:100%}
 .events{list-style:none;margin:0;padding:0}
 .events li{display:grid;grid-template-columns:minmax(92px,200px) minmax(0,1fr);gap:2px 20px;padding:7px 0;
 border-bottom:1px solid var(--rule)}

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import ganvas
-from ganvas.data import DataSettings, DataSpec, contact_sheet, open_data
+from ganvas.data import DataSettings, DataSpec, example_grid, open_data
 from ganvas.data.kinds import KINDS, Kind, check_settings, shown_settings
 from ganvas.data.spec import UNITS, AudioFacts, TextFacts
 from ganvas.errors import DataError, UsageError
@@ -110,8 +110,8 @@ def test_only_images_are_images(tmp_path: Path) -> None:
     assert text.kind is KINDS["text"] and isinstance(text.kind, Kind)
     with pytest.raises(DataError, match="a holds text, and this takes images"):
         _ = text.images
-    with pytest.raises(DataError, match="a holds text, and a contact sheet is of images"):
-        contact_sheet(text)
+    with pytest.raises(DataError, match="a holds text, and a grid is of images"):
+        example_grid(text)
     assert open_data("digits").images.dtype == np.uint8
 
 

@@ -392,8 +392,8 @@ def test_a_run_shows_what_it_makes(tmp_path: Path, name: str, columns: int) -> N
     run = train_small(name, tmp_path / "run", 4, evaluate_every=2)
     grids = sorted(path.name for path in (run.folder / "samples").iterdir())
     assert grids == ["00000002.png", "00000004.png"]
-    _, sheet = preview(run.method, images())
-    assert sheet is not None and sheet.shape == (2 * 30 - 2, columns * 30 - 2, 1) if name == "pix2pix" else True
+    _, shown = preview(run.method, images())
+    assert shown is not None and shown.shape == (2 * 30 - 2, columns * 30 - 2, 1) if name == "pix2pix" else True
     assert [row for row in run.log() if row.get("event") == "health"]
     page = write_report(run.folder).read_text(encoding="utf-8")
     assert "Samples over time" in page and "Nearest training images" not in page

@@ -13,7 +13,7 @@ import ganvas
 from ganvas.data import write_png
 from ganvas.data.batch import Batch
 from ganvas.data.mosaic import mosaic
-from ganvas.data.styles import Sheet
+from ganvas.data.styles import StyleBank
 from ganvas.errors import DataError, GanvasError, RunError, UsageError
 from ganvas.losses.style import moments
 from ganvas.networks.features.extractor import open_network
@@ -108,7 +108,7 @@ def test_pieces_are_cut_from_all_over_each_style() -> None:
         rows, columns = torch.meshgrid(*map(torch.arange, size), indexing="ij")
         styles.append(torch.stack([torch.full(size, k), rows, columns]).float())
     batch = Batch(torch.zeros(2000, 3, 4, 3), generator=torch.Generator().manual_seed(0))
-    cut = Sheet(styles, torch.device("cpu")).crops(batch, (4, 3))
+    cut = StyleBank(styles, torch.device("cpu")).crops(batch, (4, 3))
     assert cut.shape == (2000, 3, 4, 3)
     assert torch.equal(cut[:, 0], cut[:, 0, :1, :1].expand(-1, 4, 3))
     assert torch.equal(cut[:, 1] - cut[:, 1, :1, :1], torch.arange(4.0).view(1, 4, 1).expand(2000, 4, 3))

@@ -74,7 +74,7 @@ class Kind(ABC, Generic[Sample, Samples]):
     """Data settings that mean something for this kind only."""
     is_image: ClassVar[bool] = False
     """An example is an image: a feature network can measure it, and an image grid shows all there is to it."""
-    has_contact_sheet: ClassVar[bool] = True
+    has_example_grid: ClassVar[bool] = True
     """Examples can be shown as small images."""
 
     @property
@@ -139,8 +139,8 @@ class Kind(ABC, Generic[Sample, Samples]):
     # --- to be looked at ----------------------------------------------------------------------------------------
 
     def tile(self, data: Split, index: int, gap: int) -> np.ndarray:
-        """Example `index` on a contact sheet, (H, W, C) uint8; `gap` pixels lie between it and its partner."""
-        raise DataError(f"{data.name} holds {self.name}, and a contact sheet is of images")
+        """Example `index` on a grid of examples, (H, W, C) uint8; `gap` pixels lie between it and its partner."""
+        raise DataError(f"{data.name} holds {self.name}, and a grid is of images")
 
     @abstractmethod
     def finished(self, samples: Tensor, spec: DataSpec) -> Samples:

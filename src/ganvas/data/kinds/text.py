@@ -34,7 +34,7 @@ class Text(Kind[str, list[str]]):
     samples = "texts"
     suffix = ".txt"
     settings = ("tokens", "vocabulary")
-    has_contact_sheet = False
+    has_example_grid = False
 
     def check_settings(self, settings: DataSettings) -> None:
         if settings.tokens == "characters" and settings.vocabulary != DataSettings().vocabulary:

@@ -18,7 +18,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ganvas.data.styles import Sheet, read_styles
+from ganvas.data.styles import StyleBank, read_styles
 from ganvas.errors import UsageError
 from ganvas.losses.style import (
     adain,
@@ -82,10 +82,10 @@ class AdaIN(StyleTransfer):
                 f"style_size is for the images that style names, and with style={OTHERS} those of the data serve, as they"
                 " are: omit style_size, or name an image or a folder by style"
             )
-        self.sheet: Sheet | None = None
+        self.style_bank: StyleBank | None = None
         if self.style != OTHERS:
             side = max(self.style_size or SIDE, *self.size)
-            self.sheet = Sheet(read_styles(self.style, self.channels, side), device)
+            self.style_bank = StyleBank(read_styles(self.style, self.channels, side), device)
 
     def start_training(self, resumed: bool) -> None:
         """Reads the encoder's weights where no checkpoint has them."""
@@ -131,8 +131,8 @@ class AdaIN(StyleTransfer):
 
     def styles_of(self, batch: Batch) -> Tensor:
         """A style for each content, (N, C, H, W)."""
-        if self.sheet is not None:
-            return self.sheet.crops(batch, self.size)
+        if self.style_bank is not None:
+            return self.style_bank.crops(batch, self.size)
         return self.partners_or_others(batch)
 
     def partners_or_others(self, batch: Batch) -> Tensor:

@@ -20,7 +20,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ganvas.data.styles import Sheet, fingerprint, read_styles
+from ganvas.data.styles import StyleBank, fingerprint, read_styles
 from ganvas.errors import RunError, UsageError
 from ganvas.losses.style import content_loss, content_scale, gram, relative, style_loss, style_scale
 from ganvas.method import Batch, DataSpec, Update, setting
@@ -71,7 +71,7 @@ class FastStyle(StyleTransfer):
         layers = [*entry.style_layers, *entry.content_layers]
         extractor = FeatureExtractor(self.network, layers, device=device)
         styles = read_styles(self.style, self.channels, max(self.style_size, *self.size))
-        self.sheet = Sheet(styles, device)
+        self.style_bank = StyleBank(styles, device)
         with torch.no_grad():
             taps = extractor(styles[0][None].to(device), entry.style_layers)
         self.grams = {name: gram(value) for name, value in taps.items()}
@@ -121,7 +121,7 @@ class FastStyle(StyleTransfer):
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
         """Patches of the painting against stylised photos (Goodfellow 2014, eq. 1)."""
-        paintings = self.sheet.crops(batch, self.size)
+        paintings = self.style_bank.crops(batch, self.size)
         stylised = batch.memo("stylised", lambda: self.G(batch.real).float()).detach()
         return self.discriminator_report(paintings, stylised)
 

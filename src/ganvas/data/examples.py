@@ -1,4 +1,4 @@
-"""A contact sheet: the first examples of a data set in one image."""
+"""A grid: the first examples of a data set in one image."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ganvas.data.dataset import Dataset
 
 
-def contact_sheet(dataset: Dataset, columns: int = 12, rows: int = 10, gap: int = 2) -> np.ndarray:
+def example_grid(dataset: Dataset, columns: int = 12, rows: int = 10, gap: int = 2) -> np.ndarray:
     """The first images of a data set, or spectrograms of its clips, (H, W, C): one class a row where there are labels, at most
     `rows` classes evenly chosen; with partners, each image beside its own (or beside any, where they are a set apart)."""
     places: list[int | None] = []  # None: an empty place

@@ -18,7 +18,7 @@ WRITING = {
     "json",
     "grid",
     "animate",
-    "sheets",
+    "grids",
     "apply",
     "video",
     "fps",

@@ -215,3 +215,24 @@ def test_no_run_no_report(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="does not exist"):
         write_report(tmp_path / "nothing")
     assert not (tmp_path / "nothing").exists()
+
+
+def test_directions_of_a_latent_space(make_run: Callable[..., Path]) -> None:
+    """With what each moves most, the largest first; damaged files are told, and no directions show nothing."""
+    folder = make_run(rows=ROWS)
+    assert "Directions of the latent space" not in read(write_report(folder, audit=False)).text
+    effects = {
+        "slant": {"change": 1.0, "deviations": 0.1}, "<b>": {"change": 1.0, "deviations": -0.5},
+        "width": {"change": 2.0, "deviations": None},
+    }  # fmt: skip
+    direction = {"name": "pca1", "space": "z", "how": "PCA of images", "share": 0.25, "scale": 1.0, "effects": effects}
+    probe = {"features": "digits", "accuracy": 0.987, "n": 2000}
+    content = {"format": 1, "space": "z", "samples": 2000, "probe": probe, "directions": [direction]}
+    (folder / "editing").mkdir()
+    (folder / "editing" / "directions.json").write_text(json.dumps(content))
+    write_png(folder / "editing" / "directions.png", np.zeros((4, 6, 1), np.uint8))
+    page = read(write_report(folder, audit=False))
+    assert "pca1" in page.text and "<b> -0.50, slant +0.10" in page.text and "98.7% of 2,000" in page.text
+    assert [image for image in page.all("img") if (image["alt"] or "").startswith("Two images for each direction")]
+    (folder / "editing" / "directions.json").write_text('{"directions": [{"name": "x"}]}')
+    assert "They could not be read" in read(write_report(folder, audit=False)).text

@@ -166,6 +166,16 @@ def edit(
         return
     outcome = edit_with(editor, request, None, lambda path: _inverted(opened, editor, Path(path), inversion_steps))
     _write(outcome, out, moving, fps, json)
+    if find:
+        _update_report(opened)
+
+
+def _update_report(opened: Run) -> None:
+    """Writes the run's report anew, where there is one: it shows the directions."""
+    from ganvas.report import write_report
+
+    if (opened.folder / "report.html").is_file():
+        write_report(opened.folder)
 
 
 def _check_place(out: Path | None, request: EditRequest, images: Path | None) -> bool:

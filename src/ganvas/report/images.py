@@ -37,7 +37,7 @@ def frames(folder: Path, most: int = MOST_FRAMES, most_bytes: int = MOST_BYTES) 
     """Grids of samples/ over time, the last always among them; made smaller where they would not fit."""
     whole: list[Frame] = []
     for step, path in _spread(files_by_step(folder, ".png"), most):
-        frame = _read(step, path)
+        frame = read_frame(step, path)
         if frame is not None:
             whole.append(frame)
     share = most_bytes // max(1, len(whole))
@@ -121,7 +121,7 @@ def _spread(files: list[tuple[int, Path]], most: int) -> list[tuple[int, Path]]:
     return [files[i] for i in np.unique(chosen)]
 
 
-def _read(step: int, path: Path) -> Frame | None:
+def read_frame(step: int, path: Path) -> Frame | None:
     """None for a file that is not a PNG of bounded size: a report must not fail for one grid."""
     try:
         if not path.is_file() or path.stat().st_size > LARGEST_FILE:

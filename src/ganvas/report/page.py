@@ -13,6 +13,7 @@ from ganvas.report.markup import Content, Html, Section, contents, document, dur
 from ganvas.report.measured import Measured, best, data_name, method_class, newest
 from ganvas.report.measures import sentence, value_text
 from ganvas.report.sections_curves import curves_section
+from ganvas.report.sections_editing import editing_section
 from ganvas.report.sections_facts import data_section, events_section, machine_section, settings_section
 from ganvas.report.sections_measures import doctor_section, measures_section
 from ganvas.report.sections_samples import copies_section, samples_section
@@ -41,6 +42,7 @@ def report(run: Run, *, audit: bool = True) -> Html:
     if audit and KINDS[run.spec.kind].is_image:
         sections.append(copies_section(run, measured))
     sections += [
+        editing_section(run),
         curves_section(log, run.spec.unit),
         settings_section(run),
         machine_section(run, log),

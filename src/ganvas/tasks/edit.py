@@ -12,13 +12,14 @@ from torch import Tensor
 
 from ganvas.abilities import Code, Samples
 from ganvas.chunks import in_chunks
-from ganvas.data import grid
+from ganvas.data import grid, write_png
 from ganvas.data.dataset import Dataset
 from ganvas.data.image_array import ImageArray
 from ganvas.errors import UsageError, nearest
 from ganvas.method import Method
 from ganvas.registry import methods_with
 from ganvas.sampling import check_seeds, to_uint8
+from ganvas.tasks.direction_files import FOLDER
 from ganvas.tasks.directions import Direction, moved
 from ganvas.tasks.editor import Change, Editor
 from ganvas.tasks.invert import STEPS, invert
@@ -30,7 +31,7 @@ MOST_SEEDS = 1000  # rows of a traversal
 GAP = 2  # pixels between two images; three times that between two blocks
 SHOWN_STRENGTHS = (-3.0, -1.5, 0.0, 1.5, 3.0)  # columns of the grid of directions
 SHOWN_SEEDS = 2  # rows of each of them
-SHOWN_DIRECTIONS = 24
+SHOWN_DIRECTIONS = 60
 
 
 @dataclass(frozen=True)
@@ -205,6 +206,8 @@ def edit_with(
 def _found(editor: Editor, request: EditRequest) -> EditOutcome:
     found = editor.find([one.strip() for one in request.how.split(",")], request.count)
     image = direction_grid(editor, found[:SHOWN_DIRECTIONS])
+    if editor.folder is not None:
+        write_png(editor.folder / FOLDER / "directions.png", image)
     return EditOutcome(f"{len(found)} directions of {editor.space.name}", image, directions=found)
 
 
@@ -243,7 +246,7 @@ def _combined(
     combined = editor.combine(expression, invert=invert_images, label=request.label, name=name)
     if combined.direction is None:
         if request.save:
-            raise UsageError(f"save keeps a direction, and {expression!r} is a point: its weights sum to 1, not to 0")
+            raise UsageError(f"--save keeps a direction, and {expression!r} is a point: its weights sum to 1, not to 0")
         text = f"{expression}: its operands, and last the result"
         return EditOutcome(text, combined.images.grid(len(combined.images)))
     direction = combined.direction

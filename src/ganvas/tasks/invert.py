@@ -210,7 +210,7 @@ def _starts(
     samples: np.ndarray,
 ) -> Tensor:
     """(n, k, ...): what the encoder says, where there is one, and the nearest random samples (of the image's class)."""
-    x = torch.from_numpy(images.reshape(len(images), -1)).float()
+    x = torch.from_numpy(np.array(images).reshape(len(images), -1)).float()
     y = torch.from_numpy(samples.reshape(len(samples), -1)).float()
     distances = torch.cdist(x, y)
     if labels is not None and statistics.labels is not None:

@@ -1,0 +1,335 @@
+"""Do edits do what was asked, and nothing else? Digits with measured attributes, faces with glasses, emoji.
+
+    python benchmarks/editing.py digits [--methods vae r3gan r3gan-classes] [--seeds 0 1 2] [--work DIR] [--json]
+    python benchmarks/editing.py faces FACES.npz [--minutes 6]
+    python benchmarks/editing.py emoji EMOJI.npz [--minutes 6]
+
+digits: a training of `--minutes` of processor time for each method and seed (r3gan-classes is conditioned on classes), then
+  thick - thin  the mean of the thickest fifth of samples less that of the thinnest, times --strength, added to 500 others: share
+                in which thickness rises by half of its standard deviation, share whose class stays (a probe on the shipped digit
+                network reads it before and after); beside it random directions of the same length
+  unsupervised  R^2 of thickness and slant with the place along the best direction that was found without labels
+  classes       mean of class b less mean of class a, added to 20 samples of class a: share read as b, over all 90 pairs
+  inversion     PSNR of held-out digits and of generated ones inverted again
+
+faces: 400 faces of 40 people (the Olivetti set as `x`). A VAE sees the faces of 30 people. Glasses are the mean of its men with
+glasses less that of its men without; they are added to the women and men of the other 10 people who wear none. Success is read
+by a probe that was fitted on the 30 people and is measured on the other 10.
+
+emoji: `google`, `twitter` and `names` of emoji. Woman less man, added to men that the VAE never saw, read by a probe.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from budget import finished, trained
+
+from ganvas.data import grid, open_data, write_png
+from ganvas.metrics.probe import Probe, fit_probe
+from ganvas.run import Run
+from ganvas.tasks.directions import Direction, explained, factorised_directions, principal_directions, random_direction
+from ganvas.tasks.editor import Editor
+from ganvas.tasks.invert import invert
+from ganvas.tasks.latents import Points, synthesised
+
+EDITED = 500
+RANDOM = 5  # random directions beside each edit
+METHODS: dict[str, tuple[str, str, dict[str, Any], float]] = {
+    "vae": ("vae", "small", {}, 2.0),
+    "r3gan": ("r3gan", "cpu", {}, 4.0),
+    "r3gan-classes": ("r3gan", "cpu", {"conditional": True}, 4.0),
+    "stylegan2": ("stylegan2", "small", {}, 6.0),
+}
+
+# Faces with glasses, by looking at all 400: person, and which of the ten images ("all").
+GLASSES: dict[int, Sequence[int]] = {
+    1: range(10), 3: (0, 1, 2, 7, 8), 5: range(10), 6: (3, 4, 9), 12: (0, 1, 4, 5, 6, 7, 8, 9), 13: range(10),
+    16: (0, 1, 4, 5, 6, 7, 8, 9), 18: (0, 1, 2, 5, 9), 19: (0, 1, 2, 4, 6, 7, 8, 9), 26: range(10), 27: range(10),
+    30: range(10), 33: range(10), 35: (8, 9), 36: range(10),
+}  # fmt: skip
+WOMEN = (7, 9, 31, 34)
+HELD_OUT_PEOPLE = tuple(range(3, 40, 4))
+
+
+# --- digits -------------------------------------------------------------------------------------------------------------
+
+
+def digits_row(name: str, seed: int, folder: Path, options: argparse.Namespace) -> dict[str, Any]:
+    """One training and its figures."""
+    method, preset, settings, minutes = METHODS[name]
+    data = open_data("digits")
+    out = folder / f"{name}-{seed}"
+    run = finished(out) or trained(
+        method, data, out, minutes=options.minutes or minutes, seed=seed, preset=preset, settings=settings
+    )
+    editor = Editor(run.method, data=lambda: data)
+    row: dict[str, Any] = {"method": name, "seed": seed, "steps": list(run.log())[-1]["step"]}
+    row |= thicker(editor, options.strength)
+    row |= unsupervised(editor)
+    if name != "r3gan-classes":
+        row |= class_arithmetic(editor)
+    test = data.part("test")
+    assert test is not None and test.labels is not None
+    images, labels = np.asarray(test.images[: options.inverted]), np.asarray(test.labels[: options.inverted])
+    inverted = invert(run.method, images, labels, steps=options.steps, reference=options.inverted // 2)
+    row |= {
+        "held_out_psnr": float(inverted.psnr.mean()),
+        "held_out_worst": float(inverted.psnr.min()),
+        "generated_psnr": inverted.reference_psnr,
+        "held_out_distance": float(inverted.feature_distance.mean()),
+        "generated_distance": inverted.reference_distance,
+    }
+    if options.sheets:
+        points = editor.points(range(8))
+        direction = difference(editor)
+        sweep = editor.sweep(points, [(direction, options.strength)], 7, both=True)
+        write_png(options.sheets / f"thick-{name}-{seed}.png", grid(sweep.reshape(-1, *sweep.shape[2:]), columns=7))
+    return row
+
+
+def difference(editor: Editor) -> Direction:
+    """Thick minus thin."""
+    direction = editor.combine("thickness>0.8 - thickness<0.2").direction
+    assert direction is not None
+    return direction
+
+
+def thicker(editor: Editor, strength: float) -> dict[str, Any]:
+    """Thick minus thin on 500 other digits, and random directions of the same length."""
+    points = editor.points(range(EDITED))
+    direction = difference(editor)
+    row = {"length": strength * direction.scale, **moved_by(editor, points, direction, strength, "")}
+    others = [
+        moved_by(editor, points, random_direction(editor.space, direction, seed), strength, "random_")
+        for seed in range(RANDOM)
+    ]
+    for key in others[0]:
+        row[key] = float(np.mean([other[key] for other in others]))
+    return row
+
+
+def moved_by(editor: Editor, points: Points, direction: Direction, strength: float, prefix: str) -> dict[str, float]:
+    """Share of the images that became thicker by half a standard deviation, and whose class stayed."""
+    edited = editor.move(points, [(direction, strength)])
+    change = next(one for one in edited.changes if one.attribute == "thickness")
+    assert edited.same_class is not None
+    return {
+        f"{prefix}rose": change.rose,
+        f"{prefix}deviations": change.deviations,
+        f"{prefix}same_class": edited.same_class,
+    }
+
+
+def unsupervised(editor: Editor) -> dict[str, Any]:
+    """The best R^2 of thickness and slant along a direction found without labels, and that direction's name."""
+    method, space = editor.method, editor.space
+    found = [
+        *principal_directions(method, space, of="images"),
+        *principal_directions(method, space, of="coarse"),
+        *factorised_directions(method, space),
+    ]
+    if not space.normal:
+        found += principal_directions(method, space, of="points")
+    row: dict[str, Any] = {}
+    for name in ("thickness", "slant"):
+        shares = {direction.name: explained(editor.measured, direction, name) for direction in found}
+        best = max(shares, key=lambda one: shares[one])
+        row |= {f"{name}_r2": shares[best], f"{name}_by": best}
+    return row
+
+
+def class_arithmetic(editor: Editor) -> dict[str, Any]:
+    """Over all pairs of classes: the share of 20 samples of class a that are read as b after b - a was added; and 7 - 1 + 4."""
+    assert editor.probe is not None
+    read = editor.probe.predict(editor.measured.images)
+    points, means = editor.measured.points.values, []
+    for number in range(10):
+        means.append(points[torch.from_numpy(read == number)].mean(0))
+    reached: list[float] = []
+    for first in range(10):
+        chosen = points[torch.from_numpy(np.flatnonzero(read == first)[:20])]
+        for last in range(10):
+            if first == last or not len(chosen):
+                continue
+            images = synthesised(editor.method, editor.space, Points(chosen + means[last] - means[first]))
+            reached.append(float((editor.probe.predict(images) == last).mean()))
+    combined = editor.combine("class:7 - class:1 + class:4")
+    return {
+        "class_reached": float(np.mean(reached)),
+        "seven_minus_one_plus_four": int(editor.probe.predict(np.asarray(combined.images))[-1]),
+    }
+
+
+# --- attributes that only labels know ------------------------------------------------------------------------------------
+
+
+def transfer(
+    run: Run,
+    probe: Probe,
+    direction: Direction,
+    images: np.ndarray,
+    target: int,
+    strengths: Sequence[float],
+    steps: int,
+) -> tuple[list[dict[str, Any]], np.ndarray]:
+    """Given images inverted and moved along a direction: the share that the probe reads as class `target`, beside random
+    directions of the same length; and the images at each strength, (k, n, H, W, C)."""
+    editor = Editor(run.method)
+    inverted = invert(run.method, images, steps=steps, reference=0)
+    rows: list[dict[str, Any]] = []
+    shown = [images, inverted.images]
+    before = float((probe.predict(inverted.images) == target).mean())
+    for strength in strengths:
+        done = editor.images(inverted.points.with_values(inverted.points.values + direction.step(strength)))
+        random = []
+        for seed in range(RANDOM):
+            other = random_direction(editor.space, direction, seed).step(strength)
+            made = editor.images(inverted.points.with_values(inverted.points.values + other))
+            random.append(float((probe.predict(made) == target).mean()))
+        success = float((probe.predict(np.asarray(done)) == target).mean())
+        rows.append(
+            {"strength": strength, "before": before, "success": success, "random": float(np.mean(random)),
+             "psnr": float(inverted.psnr.mean()), "n": len(images)}
+        )  # fmt: skip
+        shown.append(np.asarray(done))
+    return rows, np.stack(shown)
+
+
+def mean_difference(run: Run, plus: np.ndarray, minus: np.ndarray, steps: int) -> Direction:
+    """The mean of the points of some images less that of others; strength 1 is the difference itself."""
+    a = invert(run.method, plus, steps=steps, reference=0).points.values.mean(0)
+    b = invert(run.method, minus, steps=steps, reference=0).points.values.mean(0)
+    length = float((a - b).norm())
+    return Direction("difference", "z", (a - b) / length, length, "arithmetic of inverted images")
+
+
+def faces(options: argparse.Namespace, folder: Path) -> list[dict[str, Any]]:
+    """Glasses on people that the networks never saw."""
+    with np.load(options.data, allow_pickle=False) as content:
+        x = content["x"][..., None]
+    person, image = np.divmod(np.arange(len(x)), 10)
+    glasses = np.array([number in GLASSES.get(int(who), ()) for who, number in zip(person, image, strict=True)])
+    woman, held = np.isin(person, WOMEN), np.isin(person, HELD_OUT_PEOPLE)
+    run = vae_of(options, folder, "faces", x[~held], x[held])
+    probe = fit_probe(x[~held], glasses[~held].astype(int), ("none", "glasses"), (x[held], glasses[held].astype(int)))
+    direction = mean_difference(run, x[~held & glasses & ~woman], x[~held & ~glasses & ~woman], options.steps)
+    rows: list[dict[str, Any]] = []
+    for who, chosen in (("women", held & woman), ("men", held & ~woman & ~glasses)):
+        found, shown = transfer(run, probe, direction, x[chosen], 1, (1.0, 1.5, 2.0), options.steps)
+        rows += [{"data": "faces", "edit": f"{who} + glasses", "probe": probe.accuracy, **row} for row in found]
+        sheet(options, f"faces-{who}", shown)
+    return rows
+
+
+def emoji(options: argparse.Namespace, folder: Path) -> list[dict[str, Any]]:
+    """Men of emoji made women, where the VAE and the probe never saw that pair."""
+    with np.load(options.data, allow_pickle=False) as content:
+        vendors, names = [content["google"], content["twitter"]], [str(name) for name in content["names"]]
+    pairs = pairs_of(names)
+    held = pairs[::4]
+    men, women = [first for first, _ in held], [last for _, last in held]
+    outside = {*men, *women}
+    seen = np.array([number for number in range(len(names)) if number not in outside])
+    run = vae_of(
+        options, folder, "emoji", np.concatenate([one[seen] for one in vendors]),
+        np.concatenate([one[sorted(outside)] for one in vendors]),
+    )  # fmt: skip
+
+    def both(numbers: list[int]) -> np.ndarray:
+        return np.concatenate([one[numbers] for one in vendors])
+
+    known = [pair for pair in pairs if pair not in held]
+    first, last = both([man for man, _ in known]), both([woman for _, woman in known])
+    test = both(men), both(women)
+    labels = np.repeat([0, 1], [len(first), len(last)])
+    probe = fit_probe(
+        np.concatenate([first, last]), labels, ("man", "woman"),
+        (np.concatenate(test), np.repeat([0, 1], [len(test[0]), len(test[1])])),
+    )  # fmt: skip
+    direction = mean_difference(run, last, first, options.steps)
+    found, shown = transfer(run, probe, direction, test[0], 1, (1.0, 1.5, 2.0), options.steps)
+    sheet(options, "emoji-men", shown)
+    return [{"data": "emoji", "edit": "men + (women - men)", "probe": probe.accuracy, **row} for row in found]
+
+
+def pairs_of(names: Sequence[str]) -> list[tuple[int, int]]:
+    """The numbers of the emoji of a man and of a woman doing the same."""
+    place = {name: number for number, name in enumerate(names)}
+    pairs: list[tuple[int, int]] = []
+    for name, number in place.items():
+        for man, woman in (("man-", "woman-"), ("male-", "female-"), ("male_", "female_"), ("man_", "woman_")):
+            if name.startswith(man) and woman + name.removeprefix(man) in place:
+                pairs.append((number, place[woman + name.removeprefix(man)]))
+        if name.endswith("_man") and name.removesuffix("_man") + "_woman" in place:
+            pairs.append((number, place[name.removesuffix("_man") + "_woman"]))
+    return sorted(pairs)
+
+
+def vae_of(options: argparse.Namespace, folder: Path, name: str, train: np.ndarray, test: np.ndarray) -> Run:
+    """A VAE of images, held-out ones apart."""
+    file, out = folder / f"{name}.npz", folder / f"vae-{name}-{options.seeds[0]}"
+    if not file.is_file():
+        np.savez(file, x_train=train, x_test=test)
+    return finished(out) or trained(
+        "vae", open_data(file), out, minutes=options.minutes or 6, seed=options.seeds[0], preset=None,
+        settings={"z_dim": 48, "lr": 2e-3},
+    )  # fmt: skip
+
+
+def sheet(options: argparse.Namespace, name: str, shown: np.ndarray, most: int = 10) -> None:
+    """Rows: the images, inverted, and at each strength."""
+    if options.sheets:
+        columns = np.linspace(0, shown.shape[1] - 1, min(most, shown.shape[1])).astype(int)
+        images = shown[:, columns]
+        write_png(options.sheets / f"{name}.png", grid(images.reshape(-1, *images.shape[2:]), columns=images.shape[1]))
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("part", choices=("digits", "faces", "emoji"))
+    parser.add_argument("data", nargs="?", type=Path, help="the .npz of faces or emoji")
+    parser.add_argument("--methods", nargs="+", default=["vae", "r3gan", "r3gan-classes"], choices=sorted(METHODS))
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--minutes", type=float, help="of processor time for each training")
+    parser.add_argument("--strength", type=float, default=0.5, help="of thick minus thin")
+    parser.add_argument("--steps", type=int, default=200, help="of each inversion")
+    parser.add_argument("--inverted", type=int, default=64, help="held-out digits that are inverted")
+    parser.add_argument("--work", type=Path, metavar="DIR", help="keep the runs here")
+    parser.add_argument("--sheets", type=Path, metavar="DIR", help="write image grids here")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args(arguments)
+    if options.part != "digits" and options.data is None:
+        parser.error(f"{options.part} needs its .npz")
+    rows: list[dict[str, Any]] = []
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = options.work or Path(scratch)
+        folder.mkdir(parents=True, exist_ok=True)
+        if options.part == "digits":
+            for name in options.methods:
+                for seed in options.seeds:
+                    rows.append(digits_row(name, seed, folder, options))
+                    tell(rows[-1], options.json)
+        else:
+            rows = {"faces": faces, "emoji": emoji}[options.part](options, folder)
+            for row in rows:
+                tell(row, options.json)
+    if options.json:
+        print(json.dumps(rows))
+
+
+def tell(row: dict[str, Any], quiet: bool) -> None:
+    words = [f"{key} {value:.3f}" if isinstance(value, float) else f"{key} {value}" for key, value in row.items()]
+    print(", ".join(words), file=sys.stderr if quiet else sys.stdout, flush=True)
+
+
+if __name__ == "__main__":
+    main()

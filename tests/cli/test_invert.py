@@ -1,0 +1,167 @@
+"""`ganvas invert`, and `ganvas edit` of given images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import ganvas as library
+from command_line import Command, train_once
+from ganvas.data import read_image, write_png
+from ganvas.data.animation import write_animation
+from ganvas.data.photo import read_photo
+from parts import image_file
+
+
+@pytest.fixture(scope="session")
+def coloured(_own_cache: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of the VAE on colour images after two steps: it encodes."""
+    return train_once(tmp_path_factory.mktemp("runs") / "coloured", "vae", image_file((3, 32, 32)), 2)
+
+
+def photos(folder: Path) -> Path:
+    """A wide photo with alpha and a square one."""
+    random = np.random.default_rng(0)
+    write_png(folder / "wide.png", random.integers(0, 256, (40, 90, 4)).astype(np.uint8))
+    write_png(folder / "square.png", random.integers(0, 256, (32, 32, 3)).astype(np.uint8))
+    return folder
+
+
+def test_invert_and_edit(ganvas: Command, coloured: Path, tmp_path: Path) -> None:
+    """Points go into an .npz; edited photos keep their size, their alpha, and what lies outside of the cropped middle."""
+    given = photos(tmp_path / "photos")
+    ended = ganvas(
+        "invert", coloured, given, "--out", "codes.npz", "--steps", 3, "--reference", 2, "--preview", "seen.png",
+        "--device", "cpu", "--json",
+    )  # fmt: skip
+    assert ended.code == 0, ended.err
+    facts = ended.json
+    assert [one["image"] for one in facts["images"]] == ["square.png", "wide.png"]
+    assert facts["space"] == "z" and facts["how"] == "encoder and 3 steps of optimisation"
+    assert facts["psnr"] > 5 and facts["reference_psnr"] > 5 and facts["features"]
+    assert read_image(Path("seen.png")).shape == (2 * 34 - 2, 2 * 34 - 2, 3)
+    with np.load("codes.npz") as content:
+        assert content["codes"].shape == (2, 8) and content["images"].shape == (2, 32, 32, 3)
+
+    edited = ganvas("edit", coloured, "codes.npz", "--direction", "brightness=3", "--out", "edited", "--device", "cpu")
+    assert edited.code == 0, edited.err
+    assert edited.lines[0] == "edited/square.png" and any("brightness (asked)" in line for line in edited.lines)
+    before, after = read_photo(given / "wide.png"), read_photo("edited/wide.png")
+    assert before.alpha is not None and after.alpha is not None
+    np.testing.assert_array_equal(after.alpha, before.alpha)
+    np.testing.assert_array_equal(after.pixels[:, :, :25], before.pixels[:, :, :25])
+    assert after.pixels[:, :, 25:65].mean() > before.pixels[:, :, 25:65].mean()
+
+
+def test_images_without_originals(ganvas: Command, coloured: Path) -> None:
+    """An array is inverted as it is, and edited at the training's size."""
+    np.savez("some.npz", images=library.load(coloured).sample(3, seed=4))
+    ended = ganvas(
+        "edit", coloured, "some.npz", "--arithmetic", "brightness>0.5 - brightness<0.5", "--inversion-steps", 2, "--out", "e",
+        "--device", "cpu", "--json",
+    )  # fmt: skip
+    assert ended.code == 0, ended.err
+    assert [one["size"] for one in ended.json["edited"]] == [[32, 32]] * 3
+    assert read_image(Path("e/edited000002.png")).shape == (32, 32, 3)
+    folders = ganvas(
+        "edit",
+        coloured,
+        "--arithmetic",
+        "some.npz - 3 + 0-2",
+        "--inversion-steps",
+        2,
+        "--out",
+        "sum.png",
+        "--device",
+        "cpu",
+    )
+    assert folders.code == 0, folders.err
+    assert read_image(Path("sum.png")).shape == (32, 4 * 34 - 2, 3)
+
+
+def test_directions_and_videos(ganvas: Command, coloured: Path, tmp_path: Path) -> None:
+    import shutil
+
+    run = tmp_path / "run"
+    shutil.copytree(coloured, run)
+    found = ganvas("edit", run, "--find", "--how", "pca,sefa", "--count", 2, "--device", "cpu", "--json")
+    assert found.code == 0, found.err
+    names = [one["name"] for one in found.json["directions"]]
+    assert names == ["pca1", "pca2", "coarse1", "coarse2", "sefa1", "sefa2"]
+    assert (run / "editing" / "directions.png").is_file() and "pca1" in (run / "report.html").read_text()
+    kept = ganvas(
+        "edit",
+        run,
+        "--arithmetic",
+        "brightness>0.8 - brightness<0.2",
+        "--save",
+        "lighter",
+        "--out",
+        "l.png",
+        "--device",
+        "cpu",
+    )
+    assert kept.code == 0, kept.err
+    used = ganvas(
+        "edit", run, "--direction", "lighter=0.5", "--direction", "pca1=-1", "--keep", "contrast", "--seeds", "0-1",
+        "--steps", 3, "--out", "moves.gif", "--device", "cpu",
+    )  # fmt: skip
+    assert used.code == 0, used.err
+    with Image.open("moves.gif") as video:
+        assert video.n_frames == 4 and video.size == (66, 32)  # pyright: ignore[reportAttributeAccessIssue]
+    walk = ganvas("edit", run, "--walk", "--seeds", "0-2", "--frames", 2, "--out", "walk.webp", "--device", "cpu")
+    assert walk.code == 0, walk.err
+    with Image.open("walk.webp") as video:
+        assert video.n_frames == 6  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_mp4(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ganvas: Command, coloured: Path) -> None:
+    """With the encoder a file that begins as MP4 files do; without it one line that names the extra."""
+    import importlib
+
+    walk = ("edit", coloured, "--walk", "--seeds", "0-1", "--frames", 2, "--out", "walk.mp4", "--device", "cpu")
+    monkeypatch.setitem(__import__("sys").modules, "imageio_ffmpeg", None)
+    ended = ganvas(*walk)
+    assert ended.code == 1 and "pip install ganvas[video]" in ended.err
+    monkeypatch.undo()
+    if importlib.util.find_spec("imageio_ffmpeg") is None:
+        pytest.skip("the extra video is not installed")
+    frames = np.random.default_rng(0).integers(0, 256, (5, 31, 33, 1)).astype(np.uint8)
+    write_animation(tmp_path / "v.mp4", frames, [0.1] * 5)
+    assert (tmp_path / "v.mp4").read_bytes()[4:8] == b"ftyp"
+
+
+def test_refusals(ganvas: Command, coloured: Path, trained: Path) -> None:
+    photos(Path("photos"))
+    Path("empty").mkdir()
+    np.savez("small.npz", images=np.zeros((2, 8, 8, 3), np.uint8))
+    np.savez("codes.npz", codes=np.zeros((1, 8), np.float32), space=np.array("z"), weights=np.array("others"))
+    for words, code, message in [
+        (("invert", coloured, "photos", "--out", "a.png"), 2, "--out takes a FILE.npz (got a.png)"),
+        (("invert", coloured, "photos", "--out", "a.npz", "--preview", "a.gif"), 2, "--preview takes a FILE.png"),
+        (("invert", coloured, "photos", "--out", "a.npz", "--space", "w"), 2, "vae has no latent space w"),
+        (("invert", coloured, "photos", "--out", "a.npz", "--steps", -1), 2, "steps must be 0 or more"),
+        (("invert", coloured, "small.npz", "--out", "a.npz"), 1, "this run of vae generates images of"),
+        (("invert", coloured, "empty", "--out", "a.npz"), 1, "there are no images in empty"),
+        (("invert", trained, "photos", "--out", "a.npz"), 1, "this run of gan was trained on 2 channels"),
+        (("edit", coloured, "photos", "--direction", "brightness=1", "--out", "a.png"), 2, "--out takes a folder"),
+        (("edit", coloured, "photos", "--walk", "--out", "a"), 2, "IMAGES needs --direction or --arithmetic"),
+        (
+            ("edit", coloured, "codes.npz", "--direction", "brightness=1", "--out", "a"),
+            2,
+            "codes.npz was inverted with other",
+        ),
+        (("edit", coloured, "--find", "--how", "ica"), 2, "directions are found by pca, sefa or probe"),
+        (("edit", coloured, "--arithmetic", "class:9", "--out", "a.png"), 2, "there is no class 9"),
+        (
+            ("edit", coloured, "--arithmetic", "1 - 2 + 3", "--save", "x", "--out", "a.png"),
+            2,
+            "--save keeps a direction",
+        ),
+    ]:
+        ended = ganvas(*words, "--device", "cpu")
+        assert (ended.code, ended.out) == (code, ""), (words, ended)
+        assert ended.err.startswith(f"error: {message}"), ended.err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from PIL import Image
 
 from ganvas.data import grid, png_bytes, read_image, write_png
-from ganvas.data.image import Broken, fit, header, to_channels
+from ganvas.data.image import Broken, OldPillow, fit, header, to_channels, warn_of_old_pillow
 from ganvas.errors import DataError
 
 
@@ -227,3 +228,21 @@ def test_the_crop_of_a_strip_is_its_middle():
     ordinary = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
     whole = np.asarray(Image.fromarray(ordinary).resize((30, 20), Image.Resampling.BICUBIC))
     assert np.array_equal(fit(ordinary, (20, 20), "crop", 0), whole[:, 5:25])
+
+
+@pytest.mark.parametrize(
+    ("version", "warned"), [("11.0.0", True), ("12.3.0", True), ("13.0.0", False), ("14.1.0", False)]
+)
+def test_an_old_pillow_is_warned_of_once(version: str, warned: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    write_png(tmp_path / "a.png", np.zeros((2, 2, 3), np.uint8))
+    monkeypatch.setattr("PIL.__version__", version)
+    warn_of_old_pillow.cache_clear()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        read_image(tmp_path / "a.png")
+        read_image(tmp_path / "a.png")
+    ours = [one for one in caught if one.category is OldPillow]
+    assert len(ours) == warned
+    if warned:
+        assert f"Pillow {version} opens the images" in str(ours[0].message) and "pillow>=13" in str(ours[0].message)
+    warn_of_old_pillow.cache_clear()

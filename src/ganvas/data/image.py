@@ -19,7 +19,7 @@ import numpy as np
 
 from ganvas.data import orientation, png16
 from ganvas.data.passed_over import HEIC, IMAGES
-from ganvas.errors import DataError
+from ganvas.errors import DataError, GanvasWarning
 from ganvas.files import write_bytes
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ LUMA = (0.299, 0.587, 0.114)  # what red, green and blue weigh in grey (Rec. 601
 LARGEST_IMAGE = 80_000_000  # pixels; below Pillow's own limit, which warns first and refuses at twice as many
 LARGEST_FILE = 256 * 2**20  # bytes of one image file
 ELONGATED = 4  # times the pixels that are kept: a crop that throws more away resizes only what is kept
+SAFE_PILLOW = 13
 DARK = 4095  # of 65535: images of 16 bits that stay below it hold 12 bits or fewer
 HEAD = 64  # bytes by which a file is recognised
 FOREIGN = {  # what lies under the names of images, by its first bytes in lower case
@@ -58,6 +59,10 @@ _TURNS = {
     7: lambda array: array[::-1, ::-1].swapaxes(0, 1),
     8: lambda array: np.rot90(array),
 }
+
+
+class OldPillow(GanvasWarning):
+    """Images are opened by a Pillow with known errors."""
 
 
 class Broken(Exception):
@@ -131,7 +136,8 @@ def suffixes() -> frozenset[str]:
     """Endings of the images that this installation reads; lower case."""
     from PIL import features
 
-    readable = {suffix for suffix in SUFFIXES if suffix not in OPTIONAL or features.check(OPTIONAL[suffix])}
+    supported = features.get_supported()
+    readable = {suffix for suffix in SUFFIXES if suffix not in OPTIONAL or OPTIONAL[suffix] in supported}
     if importlib.util.find_spec("pillow_heif") is not None:
         readable |= HEIC
     return frozenset(readable)
@@ -363,6 +369,20 @@ def open_image(file: BinaryIO) -> Opened:
     return Opened(image, _orientation(image, file), file)
 
 
+@functools.cache
+def warn_of_old_pillow() -> None:
+    """Once: before 13, Pillow has known errors that let a prepared file write beyond its memory."""
+    import PIL
+
+    if int(PIL.__version__.split(".")[0]) < SAFE_PILLOW:
+        warnings.warn(
+            f"Pillow {PIL.__version__} opens the images; before {SAFE_PILLOW} a file made for it can crash it or run code (heap"
+            f" overflows). Open files of known origin only, or: pip install 'pillow>={SAFE_PILLOW}'",
+            OldPillow,
+            stacklevel=2,
+        )
+
+
 def open_pil(image: Image.Image) -> Opened:
     """An image that Pillow has opened already."""
     return Opened(image, _orientation(image, None))
@@ -372,6 +392,7 @@ def _open(file: BinaryIO) -> Image.Image:
     """Raises Broken, or ValueError for what may be read without a part of it."""
     from PIL import Image
 
+    warn_of_old_pillow()
     head = _head(file)
     try:
         with _opening, warnings.catch_warnings():
@@ -430,9 +451,13 @@ def _orientation(image: Image.Image, file: BinaryIO | None) -> int:
         file.seek(place)
         return turned
     try:
-        return int(image.getexif().get(0x0112, 1))
-    except Exception:
+        exif = image.getexif()
+        if 0x0112 in exif:
+            return int(exif[0x0112])
+    except Exception:  # EXIF is written by many hands
         return 1
+    xmp = image.info.get("xmp")
+    return (orientation.of_xmp(xmp) if isinstance(xmp, bytes) else None) or 1
 
 
 def reason(error: Exception) -> str:

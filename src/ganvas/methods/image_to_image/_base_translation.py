@@ -60,7 +60,7 @@ class Translation(Method, Translates, Demonstrates):
     discriminator: str = setting(
         "patch",
         "D's network: patch, or a few layers on the features of a network with available weights (efficientnet_lite0,"
-        " mobilenet_v2, vgg16_bn, vgg16, vgg19 or digits), preferably not the one used by the metrics",
+        " mobilenet_v2, vgg16, vgg19 or digits), preferably not the one used by the metrics",
     )
     loss: str = setting(
         "cross_entropy", "the adversarial loss", choices=("cross_entropy", "least_squares", "relativistic")

@@ -48,7 +48,7 @@ class Pix2Pix(Translation):
     perceptual: str = setting(
         "none",
         "feature extractor of the perceptual loss: none, or a network whose weights are available: efficientnet_lite0,"
-        " mobilenet_v2, vgg16_bn, vgg16, vgg19 or digits",
+        " mobilenet_v2, vgg16, vgg19 or digits",
     )
     feature_weight: float = setting(10.0, "perceptual: weight of the perceptual loss", minimum=0)
     l1: float = setting(100.0, "weight of the absolute error (lambda)", minimum=0)

@@ -53,7 +53,7 @@ class SRGAN(SuperResolution):
     perceptual: str = setting(
         "discriminator",
         "feature extractor of the perceptual loss: discriminator (D's own), none, or a network with available weights:"
-        " mobilenet_v2, efficientnet_lite0, vgg16_bn, vgg16, vgg19 or digits",
+        " mobilenet_v2, efficientnet_lite0, vgg16, vgg19 or digits",
     )
     pixel_weight: float = setting(1.0, "weight of |G - whole| in the second phase", minimum=0)
     feature_weight: float = setting(1.0, "weight of the perceptual loss", minimum=0)

@@ -55,9 +55,7 @@ class AdaIN(StyleTransfer):
     style_size: int | None = setting(
         None, "shorter side of the style images that `style` names; auto: 256", minimum=16, unit="pixels"
     )
-    network: str = setting(
-        "mobilenet_v2", "the encoder: mobilenet_v2, efficientnet_lite0, vgg16_bn, vgg16, vgg19 or digits"
-    )
+    network: str = setting("mobilenet_v2", "the encoder: mobilenet_v2, efficientnet_lite0, vgg16, vgg19 or digits")
     style_weight: float = setting(10.0, "lambda of eq. 11, weight of the style loss", minimum=0)
     widths: tuple[int, ...] = setting((64, 32), "channels of the decoder from the smallest size up", minimum=1)
     ema: float = setting(0.99, "decay of the decoder's average per step", minimum=0, maximum=0.999999)

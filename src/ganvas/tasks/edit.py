@@ -191,7 +191,7 @@ def edit_with(
     if kind == "walk":
         walked = editor.walk(points, request.frames, noise=noise)
         shown = editor.images(points, noise)
-        return EditOutcome(f"a walk through {len(points)} images", shown.grid(len(points)), walked)
+        return EditOutcome(f"a walk through {_images(len(points))}", shown.grid(len(points)), walked)
     if kind == "arithmetic":
         return _combined(editor, request, points, invert_images)
     if kind == "direction":
@@ -200,7 +200,11 @@ def edit_with(
         names = ", ".join(f"{name} {strength:+g}" for name, strength in strengths.items())
         return _moved(editor, request, points, steps, names, noise)
     plain = editor.images(points, noise)
-    return EditOutcome(f"{len(points)} images", plain.grid())
+    return EditOutcome(_images(len(points)), plain.grid())
+
+
+def _images(count: int) -> str:
+    return "1 image" if count == 1 else f"{count} images"
 
 
 def _found(editor: Editor, request: EditRequest) -> EditOutcome:
@@ -234,7 +238,7 @@ def _mixed(editor: Editor, request: EditRequest) -> EditOutcome:
     for row in range(len(rows)):
         lines.append(np.concatenate([left[row : row + 1], inner[row]]))
     image = grid(np.concatenate(lines), columns=len(columns) + 1, gap=GAP)
-    text = f"{len(rows)} images with layers {request.layers} of {len(columns)} others"
+    text = f"{_images(len(rows))} with layers {request.layers} of {len(columns)} others"
     return EditOutcome(text, ImageArray(image))
 
 
@@ -270,7 +274,7 @@ def _moved(
     # As a video all images move together, there and back.
     shown = [grid(sweep[:, column], gap=GAP) for column in range(request.steps)]
     moving = np.stack([*shown, *shown[-2:0:-1]])
-    text = f"{len(points)} images moved by {names}"
+    text = f"{_images(len(points))} moved by {names}"
     return EditOutcome(text, ImageArray(image), ImageArray(moving), edited_images.changes, edited_images.same_class)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from ganvas.progress import make_progress
 from ganvas.report import ReportWriter
 from ganvas.run import Run
 from ganvas.training.config import TrainConfig, takes_fields_of
@@ -19,12 +20,14 @@ def train(*args: Any, **options: Any) -> Run:
     and `steps`; five minutes where none is given. Time spent on grids, metrics and saving does not count. `resume` is a run
     folder, or "auto": continue where `out` already holds this run, else start. Method, data, settings and, where none is given,
     budget of a resumed run come from its folder; giving other settings is an error. With `guard` the training makes the
-    doctor's changes by itself, where it is sure of them.
+    doctor's changes by itself, where it is sure of them. Progress is shown on a terminal and in a notebook, unless `quiet`.
     Raises GanvasError for whatever a user can fix, and Interrupted after SIGINT or SIGTERM once all is saved.
     """
     config = TrainConfig(*args, **options)
-    session = prepare(dataclasses.replace(config, callbacks=[*config.callbacks, ReportWriter()]))
+    progress = make_progress(quiet=config.quiet)
+    session = prepare(dataclasses.replace(config, callbacks=[progress, *config.callbacks, ReportWriter()]))
     try:
         return session.run()
     finally:
+        progress.close()
         session.engine.close()

@@ -29,11 +29,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
+from ganvas.card import card
 from ganvas.data.spec import DataSpec
 from ganvas.defaults import IMPORTANCE_SAMPLES, MEASURED_SEED
 from ganvas.device import choose_device
 from ganvas.errors import DataError, RunError, UsageError
-from ganvas.figure import figures_as_dict
+from ganvas.figure import figures_as_dict, read_figures
 from ganvas.files import JsonObject, explained, sha256, write_bytes, write_text
 from ganvas.method import Method
 from ganvas.pretrained import CONFIG, LIBRARY, MODEL, config_of
@@ -56,6 +57,7 @@ INFO_TYPES = (  # of what settings.json must hold, and in words
     (str, ("method", "data", "precision", "fingerprint"), "text"),
     (int, ("seed",), "an integer"),
 )
+SHOWN_FIGURES = 8  # in a notebook
 LARGEST_JSON = 64 * 2**20  # bytes; a settings file beyond that is not one of ours
 
 Device = str | torch.device
@@ -70,6 +72,25 @@ class Run:
 
     def __repr__(self) -> str:
         return f"Run({str(self.folder)!r})"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: method, data, steps, figures and the newest grid of samples."""
+        facts = {"folder": self.folder, "method": self.info["method"], "data": self.spec.name, "shape": self.spec.shape}
+        for name, value in self.info["budget"].items():
+            if value:
+                facts[name] = f"{value:g}"
+        for name, figure in list(read_figures(self.metrics.get("metrics", {})).items())[:SHOWN_FIGURES]:
+            beside = "" if figure.reference is None else f" (reference {figure.reference:.3g})"
+            facts[name] = f"{figure.value:.3g}{beside}"
+        return card(f"Run {self.name}", facts, self._newest_grid())
+
+    def _newest_grid(self) -> bytes | None:
+        """The newest grid of samples as a PNG of bounded size; None where there is none."""
+        from ganvas.data.image import read_image
+        from ganvas.data.image_array import ImageArray
+
+        grids = sorted((self.folder / "samples").glob("*.png"))
+        return ImageArray(read_image(grids[-1]))._repr_png_() if grids else None
 
     @property
     def name(self) -> str:

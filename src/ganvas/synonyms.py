@@ -119,7 +119,8 @@ _TRAIN = {
     "random-seed manual-seed manualseed rng-seed": "`--seed 0`",
     "workers num-workers j threads dataloader-num-workers": "omit it: images are decoded once and kept ready",
     "dryrun test-run fast-dev-run": "`--dry-run`",
-    "quiet silent verbose q v no-progress": "`--json` prints one object, and progress goes to stderr",
+    "silent q no-progress": "`--quiet`",
+    "verbose v": "omit it: progress is shown unless `--quiet` is given",
 }
 OPTIONS: dict[str, dict[str, str]] = {
     "train": _table(_TRAIN),
@@ -131,7 +132,7 @@ OPTIONS: dict[str, dict[str, str]] = {
             "seeds": "`--seed 0 --n 64`: number i has seed 0 + i",
             "class class-idx class-id y classes c cond target": "`--label CLASS`",
             "outdir output output-dir out-dir o save-dir": "`--out DIR`",
-            "image-grid sheet montage nrow": "`--grid FILE.png`",
+            "image-grid montage nrow": "`--grid FILE.png`",
             "gif video animation frames": "`--animate FILE.gif`",
             "trunc truncation truncation-psi psi": "`--set truncation=0.7`",
             "steps num-steps num-inference-steps inference-steps ddim-steps": "`--set sampling_steps=20`",

@@ -65,7 +65,7 @@ def train(
         check_named(config)
     if nproc != 1 and not dry_run:
         raise typer.Exit(launch(config, old, nproc, json=json))
-    view = make_view(json=json)
+    view = make_view(json=json, quiet=config.quiet)
     config = dataclasses.replace(config, callbacks=[view, ReportWriter()])
     session = resume(old, config, open_shown) if old else start(config, open_shown)
     with closing(session, view):

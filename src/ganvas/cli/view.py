@@ -56,8 +56,10 @@ class View(Callback):
         """Gives the terminal back."""
 
 
-def make_view(*, json: bool) -> View:
-    """The screen on a terminal, else lines; on stderr where stdout is kept for the JSON object."""
+def make_view(*, json: bool, quiet: bool = False) -> View:
+    """The screen on a terminal, else lines; on stderr where stdout is kept for the JSON object. Nothing where `quiet`."""
+    if quiet:
+        return View()
     stream = sys.stderr if json else sys.stdout
     console = Console(file=stream, highlight=False, markup=False)
     fit = console.is_terminal and not console.is_dumb_terminal and console.width >= NARROWEST

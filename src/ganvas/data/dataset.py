@@ -8,12 +8,15 @@ from typing import Any
 
 import numpy as np
 
+from ganvas.card import card
 from ganvas.data.kinds import KINDS, Coded, Kind
 from ganvas.data.passed_over import sentence
 from ganvas.data.settings import DataSettings, make_fingerprint
 from ganvas.data.spec import DataSpec
 from ganvas.errors import DataError
 from ganvas.settings import as_dict
+
+SHOWN, SHOWN_CLASSES = 32, 10  # images and names of classes, in a notebook
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -43,6 +46,25 @@ class Dataset:
 
     def __len__(self) -> int:
         return len(self.examples)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: counts, shape, classes, and the first images."""
+        from ganvas.data.image_array import ImageArray
+
+        facts: dict[str, object] = {"kind": self.spec.kind, "shape": self.spec.shape}
+        for name in ("train", "test"):
+            part = self.part(name)
+            if part is not None:
+                facts[name] = f"{len(part):,} {self.spec.unit}"
+        if self.spec.classes:
+            more = (
+                f" and {len(self.spec.classes) - SHOWN_CLASSES} more" if len(self.spec.classes) > SHOWN_CLASSES else ""
+            )
+            facts["classes"] = ", ".join(self.spec.classes[:SHOWN_CLASSES]) + more
+        if self.problems:
+            facts["omitted"] = f"{len(self.problems)} files"
+        shown = ImageArray(self.images[:SHOWN])._repr_png_() if self.kind.is_image else None
+        return card(f"{self.name} ({self.split})", facts, shown)
 
     @property
     def kind(self) -> Kind:

@@ -39,7 +39,13 @@ Result = TypeVar("Result")
 
 BUDGET = ("minutes", "images", "steps")  # in files and settings.json, one table
 KEPT = ("method", "data", "preset", "seed", "codes")  # by a resumed run; its settings too
-NOT_RECORDED = ("out", "device", "resume", "guard")  # in settings.json: they concern one call, not what is trained
+NOT_RECORDED = (
+    "out",
+    "device",
+    "resume",
+    "guard",
+    "quiet",
+)  # in settings.json: they concern one call, not what is trained
 LARGEST_SEED = 2**62
 
 
@@ -90,6 +96,7 @@ class TrainConfig:
         None, f"Images in a measurement; 0: measure nothing. Default: {MEASURED}.", minimum=0, flag="--samples"
     )
     guard: bool = setting(False, "Make the doctor's changes while training, where it is sure of them.")
+    quiet: bool = setting(False, "Show no progress.")
     callbacks: Sequence[Callback] = ()
 
     def __post_init__(self) -> None:

@@ -26,10 +26,14 @@ from ganvas.data.batch import as_image_tensor
 from ganvas.data.feed import examples_of
 from ganvas.errors import UsageError
 from ganvas.method import Method
+from ganvas.metrics.attributes import find_attribute
 from ganvas.registry import create, find, method_names, presets
 from ganvas.run import dumps
 from ganvas.sampling import sample, to_uint8
 from ganvas.settings import settings_of
+from ganvas.tasks import invert
+from ganvas.tasks.directions import measure_samples, moved, principal_directions, probed_direction
+from ganvas.tasks.latents import editable, points_of, space_of, synthesised
 from parts import Shape, data_for, shapes_of, small, trainer_for
 
 NAMES = method_names()
@@ -185,6 +189,38 @@ def test_latent_spaces_give_the_images_of_sampling(name: str, shape: Shape) -> N
         (gradient,) = torch.autograd.grad(images[:2].square().sum(), points)
         assert bool(torch.isfinite(gradient).all()) and bool(gradient[:2, ..., : space.free].any()), space.name
         assert not gradient[2:].any(), "an image depends on its own point alone"
+
+
+@pytest.mark.parametrize("name", [name for name in IMAGE_SAMPLERS if offers(find(name), Samples.latent_spaces)])
+def test_images_are_edited_and_inverted(name: str) -> None:
+    """In every space: directions of unit length over what is free, an edit and back, a generated image that comes nearer."""
+    method = built(name)
+    method.spec = data_for(name).spec
+    for space in editable(method).latent_spaces():
+        measured = measure_samples(method, space, [find_attribute("brightness")], 32)
+        found = [
+            *principal_directions(method, space, 2, of="images", samples=32),
+            probed_direction(measured, "brightness"),
+        ]
+        points = points_of(method, space, [3])
+        for direction in found:
+            assert float(direction.vector.norm()) == pytest.approx(1, abs=1e-4) and direction.scale > 0
+            assert not direction.vector[..., space.free :].any()
+            there = moved(space, points, [(direction, 1.5)])
+            back = moved(space, there, [(direction, -1.5)])
+            torch.testing.assert_close(back.values, points.values, atol=1e-5, rtol=1e-4)
+        assert not np.array_equal(synthesised(method, space, there), synthesised(method, space, points))
+    target = synthesised(method, space_of(method), points_of(method, space_of(method), [5]))
+    labels = points_of(method, space_of(method), [5]).labels
+    known = None if labels is None else labels.numpy()
+    start, found_point = (invert(method, target, known, steps=steps, reference=0, feature_weight=0) for steps in (1, 6))
+    assert found_point.psnr[0] >= start.psnr[0] - 1 and np.isfinite(found_point.feature_distance).all()
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if not offers(find(name), Samples.latent_spaces)])
+def test_what_cannot_be_edited_says_so(name: str) -> None:
+    with pytest.raises(UsageError, match=f"{name} has no latent space in which images can be edited .*r3gan"):
+        invert(built(name), np.zeros((1, 28, 28, 1), np.uint8))
 
 
 @samplers

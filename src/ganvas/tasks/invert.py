@@ -248,12 +248,12 @@ def _optimised(
     first = max(1, round(FIRST_STEPS * steps)) if steps > 1 else 0
     tries = starts.shape[1]
     many = starts.flatten(0, 1).to(device)
-    found, losses = _descend(
+    found, scores = _descend(
         method, space, many, target.repeat_interleave(tries, 0),
         None if classes is None else classes.repeat_interleave(tries), mean, deviation, extractor, weights, first,
         lambda step, made: told(step, made[::tries]),
     )  # fmt: skip
-    best = losses.view(-1, tries).argmin(1)
+    best = scores.view(-1, tries).argmin(1)
     chosen = found.view(-1, tries, *found.shape[1:])[torch.arange(len(best)), best]
     found, _ = _descend(
         method, space, chosen, target, classes, mean, deviation, extractor, weights, steps - first,
@@ -275,11 +275,11 @@ def _descend(
     steps: int,
     told: Callable[[int, np.ndarray], None],
 ) -> tuple[Tensor, Tensor]:
-    """Adam on the points (m, ...) with a learning rate that falls to zero; the best points on the way, and their losses (m,)."""
+    """Adam on the points (m, ...) with a learning rate that falls to zero; the best points on the way, and their scores (m,)."""
     feature_weight, prior_weight = weights
     move = torch.zeros_like(start, requires_grad=True)
     optimizer = torch.optim.Adam([move], lr=RATE)
-    best, best_loss = start.clone(), torch.full((len(start),), math.inf, device=start.device)
+    best, best_score = start.clone(), torch.full((len(start),), math.inf, device=start.device)
     with torch.no_grad():
         wanted = extractor.maps(target) if feature_weight else []
     for step in range(steps + 1):
@@ -287,22 +287,31 @@ def _descend(
         with torch.enable_grad():
             points = start + deviation * move
             images = space.synthesise(points, labels, [])
-            loss = F.mse_loss(images, target, reduction="none").flatten(1).mean(1)
+            shown = images.clamp(-1, 1)
+            others = torch.zeros(len(points), device=points.device)
             if feature_weight:
-                loss = loss + feature_weight * unit_distance(extractor.maps(images.clamp(-1, 1)), wanted)
+                others = others + feature_weight * unit_distance(extractor.maps(shown), wanted)
             if prior_weight:
                 away = (points - mean)[..., : space.free] / deviation[..., : space.free]
-                loss = loss + prior_weight * away.square().flatten(1).mean(1)
+                others = others + prior_weight * away.square().flatten(1).mean(1)
+            # Beyond [-1, 1] a clamped image has no gradient, so that of the image itself is followed.
+            loss = _squared_error(images, target) + others
         with torch.no_grad():
-            better = loss < best_loss
+            score = _squared_error(shown, target) + others
+            better = score < best_score
             best[better] = points[better]
-            best_loss = torch.where(better, loss, best_loss)
+            best_score = torch.where(better, score, best_score)
         if step % max(1, steps // 10) == 0:
             told(step, _bytes(images))
         if step < steps:
             (move.grad,) = torch.autograd.grad(loss.sum(), move)
             optimizer.step()
-    return best, best_loss
+    return best, best_score
+
+
+def _squared_error(images: Tensor, target: Tensor) -> Tensor:
+    """Mean over the pixels of each image, (n,)."""
+    return F.mse_loss(images, target, reduction="none").flatten(1).mean(1)
 
 
 def _bytes(images: Tensor) -> np.ndarray:

@@ -43,6 +43,8 @@ class Figure:
     help: str = ""
     """What the figure says, where its name alone does not."""
     note: str = ""
+    warning: str = ""
+    """Why the figure says less than its name promises, and what to do about it; it stands in every table of figures."""
     primary: bool = False
     """The figure that `best/` goes by and that runs are compared by; see `primary_figure`."""
     details: Mapping[str, Any] = field(default_factory=dict)
@@ -84,6 +86,15 @@ class Figure:
         if self.better == "lower":
             return self.value < value
         return self.better == "higher" and self.value > value
+
+
+def warnings_of(figures: Mapping[str, Figure]) -> dict[str, list[str]]:
+    """Each warning once, with the names of the figures it concerns."""
+    found: dict[str, list[str]] = {}
+    for name, figure in figures.items():
+        if figure.warning:
+            found.setdefault(figure.warning, []).append(name)
+    return found
 
 
 def primary_figure(figures: Mapping[str, Figure]) -> str | None:

@@ -124,9 +124,9 @@ def test_any_shape_and_few_images(train, shape, count):
     random = np.random.default_rng(0)
     data = of_arrays(train, random.integers(0, 256, (count, *shape), dtype=np.uint8))
     found = measure(random.integers(0, 256, (3, *shape), dtype=np.uint8), data)
-    assert set(found) == set(KEYS)
+    assert set(found) == {name.replace("digits", "filter_bank") for name in KEYS}
     assert "k-means" in found["modes"].details["kind"]
-    assert "extracts little" in found["FD[digits]"].note
+    assert "fixed filters stand in" in found["FD[filter_bank]"].warning
     assert all(math.isfinite(entry.value) and math.isfinite(entry.reference) for entry in found.values())  # pyright: ignore[reportArgumentType]
 
 

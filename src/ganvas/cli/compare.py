@@ -43,11 +43,16 @@ def _print(table: dict[str, Any]) -> None:
     groups = table["groups"]
     names = list(dict.fromkeys(name for group in groups for name in group["metrics"]))
     references = {name: entry["reference"] for group in groups for name, entry in group["metrics"].items()}
-    rows = [
-        (name, *(cell(group["metrics"].get(name)) for group in groups), short_number(references[name]))
-        for name in names
-    ]
+    warnings = {
+        name: entry["warning"] for group in groups for name, entry in group["metrics"].items() if entry["warning"]
+    }
+    rows: list[tuple[str, ...]] = []
+    for name in names:
+        cells = [cell(group["metrics"].get(name)) for group in groups]
+        rows.append((name + ("*" if name in warnings else ""), *cells, short_number(references[name])))
     seeds = ("seeds", *(str(len(group["seeds"])) for group in groups), "")
     print_table(
         ("metric", *(group["name"] for group in groups), "reference"), [seeds, *rows], right=range(1, len(groups) + 2)
     )
+    for warning in dict.fromkeys(warnings.values()):
+        typer.echo(f"* warning: {warning}")

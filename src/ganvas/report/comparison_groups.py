@@ -41,6 +41,7 @@ class MetricSummary(TypedDict):
     reference: float | None
     n: int | None
     better: Better | None
+    warning: str
 
 
 class GroupSummary(TypedDict):
@@ -171,6 +172,14 @@ def reference_value(groups: list[Group], metric: str) -> float | None:
     return None
 
 
+def warning_of(groups: list[Group], metric: str) -> str:
+    """The figure's warning, from the first run that has one; "" without."""
+    for figure in _figures(groups, metric):
+        if figure.warning:
+            return figure.warning
+    return ""
+
+
 def leaders(groups: list[Group], metric: str) -> list[str]:
     """Groups that no other beats by more than the spread; [] where none stands out or the spread is unknown.
 
@@ -293,4 +302,5 @@ def _metric_summary(group: Group, metric: str) -> MetricSummary:
         "reference": figure.reference,
         "n": figure.n,
         "better": figure.better,
+        "warning": figure.warning,
     }

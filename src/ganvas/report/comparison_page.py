@@ -19,6 +19,7 @@ from ganvas.report.comparison_groups import (
     reference_value,
     setting_differences,
     surroundings,
+    warning_of,
 )  # fmt: skip
 from ganvas.report.images import MOST_BYTES, frames, image
 from ganvas.report.log import Evaluation, Log
@@ -102,13 +103,18 @@ def _measures_section(groups: list[Group]) -> Section:
     head: list[Content] = ["Measure", *(group.name for group in groups), "Reference", "Better"]
     rows: list[list[Content]] = []
     meanings: list[Html] = []
+    warnings: list[str] = []
     for name in metric_names(groups):
         best = leaders(groups, name)
         mark = tag("span", "best" if len(best) == 1 else "tied best", class_="tag")
         cells: list[Content] = []
         for group in groups:
             cells.append([_mean_and_spread(group, name), mark if group.name in best else None])
-        rows.append([name, *cells, number(reference_value(groups, name)), better_side(groups, name) or DASH])
+        warning = warning_of(groups, name)
+        if warning and warning not in warnings:
+            warnings.append(warning)
+        title = f"{name} *" if warning else name
+        rows.append([title, *cells, number(reference_value(groups, name)), better_side(groups, name) or DASH])
         meaning = explanation(name, groups[0].members[0].figures.get(name))
         if meaning:
             meanings.append(tag("li", tag("b", name), ": ", meaning))
@@ -123,6 +129,8 @@ def _measures_section(groups: list[Group]) -> Section:
         facts["Parameters"].append(number(group.info.get("parameters")))
     for name, cells in facts.items():
         rows.append([name, *cells, "", ""])
+    for warning in warnings:
+        rows.append(["* Warning", tag("strong", warning), *[""] * (len(head) - 2)])
     lead = "Mean ± standard deviation over seeds. The best is marked where that interval parts it from others."
     measures_table = table(head, rows, caption="Measures by kind of run", numeric=range(1, 2 + len(groups)))
     explained = tag("details", tag("summary", "What they mean"), tag("ul", meanings))

@@ -6,7 +6,7 @@ import numpy as np
 
 from ganvas.doctor import Finding, Plot, diagnose
 from ganvas.errors import GanvasError
-from ganvas.figure import Figure, read_figures
+from ganvas.figure import Figure, read_figures, warnings_of
 from ganvas.metrics.method_metrics import unmeasured
 from ganvas.report.chart import Line, line_chart
 from ganvas.report.log import Log
@@ -86,18 +86,20 @@ def _table(measured: Measured, kept: Measured) -> Html:
     head += ["Reference", "Samples", "Better", "Meaning"]
     rows: list[list[Content]] = []
     for name, figure in measured.figures.items():
-        row: list[Content] = [name, value_text(figure)]
+        row: list[Content] = [f"{name} *" if figure.warning else name, value_text(figure)]
         if kept.figures:
             row.append(number(kept.figures[name].value) if name in kept.figures else DASH)
         row += [number(figure.reference), number(figure.n), figure.better or DASH, explanation(name, figure)]
         rows.append(row)
+    for warning in warnings_of(measured.figures):
+        rows.append(["* Warning", *[""] * (len(head) - 2), tag("strong", warning)])
     numeric = range(1, 5 if kept.figures else 4)
     return table(head, rows, caption="Measures of the samples", numeric=numeric)
 
 
 def _conditions(figure: Figure) -> str:
     """What makes two figures comparable: network, counts, rules."""
-    elsewhere = ("value", "reference", "better", "help", "primary")
+    elsewhere = ("value", "reference", "better", "help", "primary", "warning")
     conditions: list[str] = []
     for key, value in figure.as_dict().items():
         if key not in elsewhere:

@@ -428,3 +428,9 @@ def test_shifted_by_whole_pixels() -> None:
     moved = shifted(image, torch.tensor([1, 0]), torch.tensor([-2, 0]))
     assert moved[0, 0].tolist() == [[2, 3, 3, 3], [2, 3, 3, 3], [6, 7, 7, 7]]
     assert torch.equal(moved[1], image[1])
+
+
+def test_images_are_shifted_down_and_to_the_right() -> None:
+    x = torch.arange(6.0).view(1, 1, 2, 3).repeat(3, 1, 1, 1)
+    found = shifted(x, torch.tensor([0, 1, 0]), torch.tensor([0, 0, -1]))
+    assert found.flatten(1).tolist() == [[0, 1, 2, 3, 4, 5], [0, 1, 2, 0, 1, 2], [1, 2, 2, 4, 5, 5]]

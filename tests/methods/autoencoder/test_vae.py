@@ -14,7 +14,7 @@ from ganvas.data import open_data
 from ganvas.data.batch import Batch
 from ganvas.data.spec import DataSpec
 from ganvas.errors import UsageError
-from ganvas.methods.autoencoder.vae import VAE, shifted
+from ganvas.methods.autoencoder.vae import VAE
 from ganvas.metrics import measure_likelihood
 from ganvas.registry import create
 from parts import images, small, trainer_for
@@ -158,12 +158,6 @@ def test_equal_seeds_measure_equal_images_with_any_number_of_draws() -> None:
 def test_two_values_need_bernoulli_pixels() -> None:
     with pytest.raises(UsageError, match=r"binarise=stochastic .* pixels=bernoulli \(got pixels=gaussian\)"):
         create("vae", "small", {"pixels": "gaussian"}).build(DataSpec("data", 1, 8, 8, 10))
-
-
-def test_images_are_moved_down_and_to_the_right() -> None:
-    x = torch.arange(6.0).view(1, 1, 2, 3).repeat(3, 1, 1, 1)
-    found = shifted(x, torch.tensor([[0, 0], [1, 0], [0, -1]]))
-    assert found.flatten(1).tolist() == [[0, 1, 2, 3, 4, 5], [0, 1, 2, 0, 1, 2], [1, 2, 2, 4, 5, 5]]
 
 
 def test_a_share_of_the_images_is_moved() -> None:

@@ -30,6 +30,7 @@ from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
 from ganvas.abilities import Encodes, HasLikelihood, LatentSpace, Likelihood, Samples
+from ganvas.data.augment import shifted
 from ganvas.errors import UsageError
 from ganvas.losses.divergence import normal_kl, normal_log_likelihood
 from ganvas.losses.likelihood import (
@@ -155,7 +156,7 @@ class VAE(Autoencoder, Samples, Encodes, HasLikelihood):
             return batch.real
         offsets = batch.integers(2 * self.shift + 1, 2) - self.shift
         offsets = offsets * (batch.uniform(1) < self.shift_share)
-        return shifted(batch.real, offsets)
+        return shifted(batch.real, offsets[:, 0], offsets[:, 1])
 
     def binarised(self, images: Tensor, draw: Callable[[], Tensor]) -> Tensor:
         """The targets of the decoder: of -1 and 1 where `binarise` is set. `draw` gives uniform numbers (N, C, H, W)."""
@@ -244,15 +245,6 @@ class VAE(Autoencoder, Samples, Encodes, HasLikelihood):
         if self.pixels == "logistic_mixture":
             return mixture_outputs(channels, self.components)
         return channels
-
-
-def shifted(images: Tensor, by: Tensor) -> Tensor:
-    """Images (N, C, H, W) shifted down and to the right by `by` (N, 2) int64 pixels; the border is repeated."""
-    n, _, height, width = images.shape
-    rows = (torch.arange(height, device=by.device) - by[:, :1]).clamp(0, height - 1)
-    columns = (torch.arange(width, device=by.device) - by[:, 1:]).clamp(0, width - 1)
-    which = torch.arange(n, device=by.device)[:, None, None]
-    return images[which, :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
 
 
 @preset("vae")

@@ -89,7 +89,7 @@ def test_likelihood_alone(coin: type[Method], tmp_path: Path, capsys: pytest.Cap
 def test_likelihood_beside_the_other_figures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = train_small("vae", tmp_path / "run", 2, measure_samples=40)
     found = run.metrics["metrics"]
-    assert {"nats", "FD[digits]", "coverage"} <= found.keys()
+    assert {"nats", "FD[filter_bank]", "coverage"} <= found.keys()
     assert found["nats"]["samples"] == 1 and found["nats"]["bound_or_exact"] == "bound"
 
     from ganvas.cli.main import main

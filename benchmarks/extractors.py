@@ -34,7 +34,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from common import Table, facts, finish, heading, make_parser, parse
+from common import Table, digits, facts, finish, heading, make_parser, parse
 from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
@@ -249,7 +249,7 @@ def show(title: str, found: dict[str, dict[str, Any]], options: argparse.Namespa
         cells = []
         for one in found.values():
             row = one["rows"][case]
-            cells.append(f"{row['FD']:.3g}, {row['precision']:.2f}, {row['recall']:.2f}")
+            cells.append(f"{digits(row['FD']).replace(',', '')}, {row['precision']:.2f}, {row['recall']:.2f}")
         table.row(case, *cells)
     table.row("ms for an image", *(f"{one['milliseconds']:.2f}" for one in found.values()))
     for check in next(iter(found.values()))["checks"]:

@@ -101,6 +101,10 @@ infinities are null.
 | `evaluate` | `run` or `images`, `data`, `n`, `metrics` |
 | `restore` | `task`, `restored`: a list of `image`, `files`, `size` and perhaps `grid`; `problems` |
 | `translate` | `direction`, `translated`, `problems` |
+| `edit` | `done`, `out`, `directions`: a list of `name`, `space`, `how`, `share`, `scale`, `effects`; `changes`: a list of \
+`attribute`, `unit`, `before`, `change`, `deviations`, `rose`, `fell`, `asked`; `same_class`; with IMAGES `edited` |
+| `invert` | `out`, `space`, `how`, `features`, `images`: a list of `image`, `psnr`, `feature_distance`; their means `psnr`, \
+`feature_distance`, and `reference_psnr`, `reference_distance` |
 | `doctor` | `run`, `healthy`, `findings`: a list of `name`, `confidence`, `evidence`, `change`, ... |
 | `compare` | `data`, `main`, `groups`, `best`, `surroundings`, `settings`, `page` |
 | `stylise` | `out`, `network`, `sha256`, `steps`, `seconds`, `losses`, `stopped`, `video`; with a run `out`, `run`, \

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -120,10 +122,8 @@ def test_directions_and_videos(ganvas: Command, coloured: Path, tmp_path: Path) 
 
 def test_mp4(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ganvas: Command, coloured: Path) -> None:
     """With the encoder a file that begins as MP4 files do; without it one line that names the extra."""
-    import importlib
-
     walk = ("edit", coloured, "--walk", "--seeds", "0-1", "--frames", 2, "--out", "walk.mp4", "--device", "cpu")
-    monkeypatch.setitem(__import__("sys").modules, "imageio_ffmpeg", None)
+    monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
     ended = ganvas(*walk)
     assert ended.code == 1 and "pip install ganvas[video]" in ended.err
     monkeypatch.undo()
@@ -154,7 +154,7 @@ def test_refusals(ganvas: Command, coloured: Path, trained: Path) -> None:
             2,
             "codes.npz was inverted with other",
         ),
-        (("edit", coloured, "--find", "--how", "ica"), 2, "directions are found by pca, sefa or probe"),
+        (("edit", coloured, "--find", "--how", "ica"), 2, "directions are found by pca, pca:LAYER, sefa or probe"),
         (("edit", coloured, "--arithmetic", "class:9", "--out", "a.png"), 2, "there is no class 9"),
         (
             ("edit", coloured, "--arithmetic", "1 - 2 + 3", "--save", "x", "--out", "a.png"),

@@ -209,7 +209,7 @@ def test_images_are_edited_and_inverted(name: str) -> None:
             there = moved(space, points, [(direction, 1.5)])
             back = moved(space, there, [(direction, -1.5)])
             torch.testing.assert_close(back.values, points.values, atol=1e-5, rtol=1e-4)
-        assert not np.array_equal(synthesised(method, space, there), synthesised(method, space, points))
+            assert not np.array_equal(synthesised(method, space, there), synthesised(method, space, points))
     target = synthesised(method, space_of(method), points_of(method, space_of(method), [5]))
     labels = points_of(method, space_of(method), [5]).labels
     known = None if labels is None else labels.numpy()

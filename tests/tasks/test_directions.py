@@ -182,7 +182,10 @@ def test_all_kinds_at_once() -> None:
     for one in found:
         assert set(one.effects) == {"brightness", "slant"} and one.space == "w" and one.scale > 0
         assert all(np.isfinite(effect.change) for effect in one.effects.values())
-    with pytest.raises(UsageError, match=r"directions are found by pca, sefa or probe \(got ica\)"):
+    of_layer = find_directions(method, how=["pca:stages.1"], count=2, samples=64)
+    assert [one.name for one in of_layer] == ["stages.1:pca1", "stages.1:pca2"]
+    assert of_layer[0].how == "PCA of stages.1" and not torch.equal(of_layer[0].vector, found[0].vector)
+    with pytest.raises(UsageError, match=r"directions are found by pca, pca:LAYER, sefa or probe \(got ica\)"):
         find_directions(method, how=["ica"])
     with pytest.raises(UsageError, match=r"there is no layer stages\.9; did you mean stages"):
         principal_directions(method, space_of(method), of="stages.9", samples=8)

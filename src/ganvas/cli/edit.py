@@ -63,7 +63,8 @@ def edit(
         str,
         typer.Option(
             metavar="KINDS",
-            help="How directions are found: pca, sefa (both without labels), probe (of attributes and classes).",
+            help="How directions are found: pca, pca:LAYER (features of a layer), sefa (these without labels), probe (of "
+            "attributes and classes).",
         ),
     ] = "pca,sefa,probe",
     count: Annotated[int, typer.Option(help="Number of directions of pca and of sefa.")] = 10,

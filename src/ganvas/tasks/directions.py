@@ -26,6 +26,7 @@ from ganvas.tasks.latents import SAMPLES, Points, random_points, space_of, synth
 RIDGE = 0.01  # of linear probes: the penalty over the variance of the points
 HELD_OUT = 0.25  # share of the points that a probe is measured on
 EFFECT_IMAGES = 256  # images that a direction's effect is measured on
+LAYER = "pca:"  # before the name of a layer whose features PCA is of
 NOTHING_LEFT = 0.05  # a direction of which projection leaves less than this share is refused
 
 
@@ -79,7 +80,8 @@ def principal_directions(
     of "points" takes the principal axes of the points themselves (the paper for StyleGAN's w). of "images", or the name of a
     layer of the space's network, takes those of its output and regresses the points on them (the paper for BigGAN, eq. 2).
     "coarse" takes images averaged to 2 x 2, so that what concerns the whole image comes first; its directions are named coarse1,
-    coarse2, ... "auto" is "points", or "images" of a space whose points vary alike in all directions.
+    coarse2, ...; those of a layer LAYER:pca1, ... "auto" is "points", or "images" of a space whose points vary alike in all
+    directions.
     """
     points = random_points(method, space, samples)
     if of == "auto":
@@ -95,10 +97,13 @@ def principal_directions(
         # Scores are not correlated with each other, so each has a regression of its own.
         vectors = centred.T @ scores / scores.square().sum(0).clamp_min(1e-20)
     found: list[Direction] = []
+    layers = dict(space.network.named_modules()) if space.network is not None else {}
     for number in range(vectors.shape[1]):
         what = {"points": space.name, "coarse": "images averaged to 2 x 2"}.get(of, of)
         how = f"PCA of {what}"
-        name = f"{'coarse' if of == 'coarse' else 'pca'}{number + 1}"
+        name = f"pca{number + 1}" if of in ("points", "images") else f"{of}{number + 1}"
+        if of in layers:
+            name = f"{of}:pca{number + 1}"
         found.append(_direction(name, space, vectors[:, number], points, how, float(shares[number])))
     return found
 
@@ -383,17 +388,21 @@ def find_directions(
 ) -> list[Direction]:
     """Directions of all kinds with their measured effects: pca1 ..., coarse1 ..., sefa1 ..., and one named after each attribute.
 
-    `how` chooses the kinds. SeFa is omitted where no layer takes a point alone, and nothing else is asked for.
+    `how` chooses the kinds; "pca:LAYER" is PCA of the features of a layer of the space's network. SeFa is omitted where no
+    layer takes a point alone, and nothing else is asked for.
     """
     space = space or space_of(method)
     for one in how:
-        if one not in ("pca", "sefa", "probe"):
-            raise UsageError(f"directions are found by pca, sefa or probe (got {one})")
+        if one not in ("pca", "sefa", "probe") and not one.startswith(LAYER):
+            raise UsageError(f"directions are found by pca, {LAYER}LAYER, sefa or probe (got {one})")
     measured = measure_samples(method, space, attributes, samples)
     found: list[Direction] = []
     if "pca" in how:
         found += principal_directions(method, space, count, samples=samples)
         found += principal_directions(method, space, count, of="coarse", samples=samples)
+    for one in how:
+        if one.startswith(LAYER):
+            found += principal_directions(method, space, count, of=one.removeprefix(LAYER), samples=samples)
     if "sefa" in how:
         try:
             found += factorised_directions(method, space, count)

@@ -26,6 +26,7 @@ NO_SINGLE_MODULE = {
     "methods/gan/test_papers.py",  # what the papers say of GANs whose file is too short for a test file of its own
     "training/test_interruptions.py",  # signals, kill -9 and full disks
     "training/test_measured_likelihood.py",  # likelihoods in a training and in `ganvas evaluate`
+    "training/test_queue.py",  # that no step waits for an accelerator
     "training/test_one_place.py",  # how the parts of training call each other
 }
 

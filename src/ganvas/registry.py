@@ -9,7 +9,9 @@ import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from ganvas import old_names
 from ganvas.abilities import Ability, offers
+from ganvas.deprecation import with_new_names
 from ganvas.errors import UsageError, nearest
 from ganvas.files import JsonObject
 from ganvas.method import REGISTERED, Method
@@ -79,7 +81,10 @@ def create(name: str, preset: str | None = None, settings: dict[str, Any] | None
                 f"{name} has no preset {preset}{nearest(preset, choices)} (there are: {', '.join(sorted(choices)) or 'none'})"
             )
         method = choices[preset]()
-    return method.with_settings(settings or {})
+    settings = with_new_names(
+        settings or {}, old_names.SETTINGS.get(name, {}), what=f"{name}'s setting", until=old_names.UNTIL
+    )
+    return method.with_settings(settings)
 
 
 def describe(name: str) -> JsonObject:

@@ -29,6 +29,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
+from ganvas import old_names
 from ganvas.card import card
 from ganvas.data.spec import DataSpec
 from ganvas.defaults import IMPORTANCE_SAMPLES, MEASURED_SEED
@@ -51,7 +52,7 @@ if TYPE_CHECKING:
     from ganvas.tasks.editor import Editor
     from ganvas.tasks.invert import Inversion
 
-FORMAT = 2  # 1 had other names of settings, keys and weights
+FORMAT = old_names.FORMATS[-1]
 INFO_TYPES = (  # of what settings.json must hold, and in words
     (dict, ("settings", "data_settings", "spec", "budget"), "names and values"),
     (str, ("method", "data", "precision", "fingerprint"), "text"),
@@ -181,7 +182,7 @@ class Run:
         if self.is_pretrained and sha256(path) != self.info.get("sha256"):
             raise RunError(f"{path} is not the file that {CONFIG} names by its SHA-256: copy the folder again")
         try:
-            return load_file(path)
+            return old_names.read_weights(self.info["method"], load_file(path))
         except (SafetensorError, OSError, ValueError) as error:
             raise RunError(
                 f"{path} is damaged ({error}). Each resume writes it anew: ganvas train --resume {self.folder}"
@@ -414,14 +415,14 @@ class Run:
                 except ValueError:
                     continue
                 if isinstance(row, dict):
-                    yield row
+                    yield old_names.read_row(row)
 
     @property
     def metrics(self) -> JsonObject:
         """The newest metrics, {} where none were computed."""
         if self.is_pretrained:
             return {"metrics": self.info["metrics"]}
-        return self._json("metrics.json")
+        return old_names.read_metrics(self._json("metrics.json"))
 
     @property
     def data_card(self) -> JsonObject:
@@ -453,7 +454,7 @@ def is_run(folder: Path | str) -> bool:
 
 
 def read_info(folder: Path) -> JsonObject:
-    """settings.json, checked for format."""
+    """settings.json, checked for format; one of an older format in the names of this version."""
     if not folder.exists():
         raise RunError(f"there is no run at {folder}: the folder does not exist")
     if not is_run(folder):
@@ -475,12 +476,13 @@ def read_info(folder: Path) -> JsonObject:
         wrong = [key for key in keys if not isinstance(info[key], kind)]
         if wrong:
             raise RunError(f"{folder / name} is damaged: {', '.join(wrong)} must be {what}")
-    if info["format"] != FORMAT:
+    if info["format"] not in old_names.FORMATS:
+        known = " and ".join(map(str, old_names.FORMATS))
         raise RunError(
-            f"{folder} was written by ganvas {info['ganvas']} in format {info['format']}; this one reads format {FORMAT}:"
+            f"{folder} was written by ganvas {info['ganvas']} in format {info['format']}; this one reads formats {known}:"
             " use the ganvas that wrote it, or train again"
         )
-    return info
+    return old_names.read_info(info)
 
 
 def read_json(path: Path) -> JsonObject:

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from ganvas import old_names
 from ganvas.errors import RunError
 from ganvas.figure import is_number
 
@@ -177,7 +178,7 @@ def read(folder: Path | str) -> Signals:
     )
     with open(path, encoding="utf-8", errors="replace") as lines:
         for row in _objects(lines):
-            _add(signals, row)
+            _add(signals, old_names.read_row(row))
     return signals
 
 
@@ -194,8 +195,6 @@ def _add(signals: Signals, row: Row) -> None:
         signals.health = [one for one in signals.health if one["step"] == 0]
         signals.non_finite = 0
 
-    if event == "health" and any(key.startswith("floor/") for key in row):
-        raise RunError(f"{signals.folder} was written by an earlier ganvas, whose log has other names: use that one")
     rows_by_event = {"health": signals.health, "evaluated": signals.evaluated, None: signals.rows}
     rows = rows_by_event.get(event)
     if rows is None:

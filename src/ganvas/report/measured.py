@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ganvas import old_names
 from ganvas.errors import GanvasError
 from ganvas.figure import Figure, read_figures
 from ganvas.method import Method
@@ -48,7 +49,7 @@ def _read(path: Path) -> Measured:
     if not path.is_file():
         return Measured()
     try:
-        content = read_json(path)
+        content = old_names.read_metrics(read_json(path))
     except GanvasError:
         return Measured()
     return Measured(read_figures(content.get("metrics")), content.get("step"))

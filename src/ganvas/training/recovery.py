@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ganvas.errors import RunError, TrainingError
+from ganvas.old_names import read_state
 from ganvas.training.checkpoint import checkpoints, load_newest
 from ganvas.training.trainer import NonFinite, Trainer
 
@@ -68,7 +69,7 @@ def restore_newest(trainer: Trainer, run: Path, say: Callable[[str], None]) -> b
             )
         return False
     try:
-        trainer.restore(state)
+        trainer.restore(read_state(trainer.method.name, state))  # pyright: ignore[reportArgumentType]
     except (KeyError, RuntimeError, ValueError) as error:
         raise RunError(
             f"the checkpoint in {run} does not fit this version of {trainer.method.name}: {error}"

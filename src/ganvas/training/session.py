@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
+from typing import cast
 
 from ganvas.abilities import TwoStage
 from ganvas.data import Dataset
@@ -23,6 +24,7 @@ from ganvas.doctor import Finding, diagnose
 from ganvas.errors import DataError, GanvasError, UsageError
 from ganvas.files import JsonObject
 from ganvas.method import Method
+from ganvas.old_names import read_state
 from ganvas.run import Run, RunWriter
 from ganvas.training.build import build_trainer
 from ganvas.training.cadence import Cadence
@@ -37,7 +39,7 @@ from ganvas.training.manifest import count_parameters, facts
 from ganvas.training.recorder import Recorder
 from ganvas.training.recovery import Recovery, restore_newest
 from ganvas.training.run_folder import claim_folder
-from ganvas.training.trainer import Budget, NonFinite
+from ganvas.training.trainer import Budget, NonFinite, TrainerState
 from ganvas.training.trial import settle_precision
 
 
@@ -111,6 +113,8 @@ class Session:
         """Starts with what another run of this method learned, from its newest whole checkpoint, and counts anew. False, and
         nothing is taken over, where it has none or its networks have other shapes. To be called before `run`."""
         state = load_newest(old.folder / "checkpoints", self._say)
+        if state is not None:
+            state = cast(TrainerState, read_state(self.method.name, state))
         self.health.taken_over = state is not None and take_over(self.trainer, state, counters=False)
         return self.health.taken_over
 

@@ -1,0 +1,153 @@
+"""What older versions wrote under other names, so that their runs are read as if this version had written them.
+
+Runs of format 1 (November 2026) had other names of settings, weights and log keys. A table holds each renamed name, by method:
+whoever renames a setting or a network's attribute adds a line, and an old run in tests/data/runs keeps the promise (see
+docs/reference/compatibility.md). Names that are new already pass through, so that files of any age may lie in one folder.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+V = TypeVar("V")
+
+FORMATS = (1, 2)
+"""Of settings.json; the last one is written."""
+
+UNTIL = "0.3"
+"""The version that no longer accepts old names of settings from users. Runs are read for longer than that."""
+
+_DISCRIMINATOR = {"judge_width": "disc_width", "judge_stages": "disc_stages"}
+_TRANSLATION = {"halvings": "downsamplings", "game": "adversarial", "reach": "max_displacement"}
+SETTINGS: Mapping[str, Mapping[str, str]] = {
+    "adain": _DISCRIMINATOR,
+    "cyclegan": _TRANSLATION,
+    "denoise": {**_DISCRIMINATOR, "turn": "flip_rotate"},
+    "fast_style": _DISCRIMINATOR,
+    "gran": _DISCRIMINATOR,
+    "inpaint": {**_DISCRIMINATOR, "turn": "flip_rotate"},
+    "lapgan": _DISCRIMINATOR,
+    "pix2pix": _TRANSLATION,
+    "srgan": {**_DISCRIMINATOR, "turn": "flip_rotate"},
+    "srresnet": {"turn": "flip_rotate"},
+    "stylegan2": {"mapping_pace": "mapping_lr_multiplier"},
+    "vq_vae": {"halvings": "downsamplings"},
+}
+"""Settings of a method: old name, new name. They are accepted from users too, with a warning (ganvas.deprecation)."""
+
+VALUES: Mapping[str, Mapping[tuple[str, object], object]] = {"srgan": {("perceptual", "judge"): "discriminator"}}
+"""Values of a method's settings: (name, old value), new value."""
+
+_HEAD = {"judge": "head"}
+MODULES: Mapping[str, Mapping[str, str]] = {
+    **dict.fromkeys(("cgan", "dcgan", "gran", "hinge_sn", "lapgan", "lsgan", "mgan", "pacgan", "r3gan", "vae"), _HEAD),
+    **dict.fromkeys(("vae_gan", "wgan", "wgan_gp"), _HEAD),
+    "flow_matching": {"told": "modulation"},
+    "infogan": {**_HEAD, "paint": "to_image"},
+    "stylegan2": {**_HEAD, "painters": "to_image_layers"},
+    "wavenet": {"told": "conditioning"},
+}
+"""Attributes of a method's networks, as they stand between the dots of a weight's name."""
+
+HEALTH = {
+    "floor": "reference", "judge": "logits", "painter": "generator", "pictures": "images", "foretold": "predicted",
+    "label_told": "label_leak", "largest_mode": "top_mode_share", "twins": "near_duplicates", "moved": "drift",
+    "returned": "drift_back",
+}  # fmt: skip
+"""Parts of the keys of the log's health rows, as they stand between the slashes."""
+
+ROWS = {"painter": "generator", "generators/game": "generators/adversarial"}
+"""Updates, and single keys, of the log's rows of losses."""
+
+FIGURE = {"floor": "reference", "floor_n": "reference_n", "floor_from": "reference_from"}
+"""What is said of a figure."""
+
+
+def read_settings(method: str, recorded: Mapping[str, Any]) -> dict[str, Any]:
+    """A method's settings in the names and values of this version."""
+    names, values = SETTINGS.get(method, {}), VALUES.get(method, {})
+    settings = {}
+    for name, value in recorded.items():
+        name = names.get(name, name)
+        if isinstance(value, str):
+            value = values.get((name, value), value)
+        settings[name] = value
+    first_stage = settings.get("first_stage")
+    if isinstance(first_stage, str) and first_stage:
+        settings["first_stage"] = _read_first_stage(first_stage)
+    return settings
+
+
+def _read_first_stage(text: str) -> str:
+    """The method and settings, as JSON, of the run whose codes are learned."""
+    try:
+        content = json.loads(text)
+        return json.dumps({**content, "settings": read_settings(content["method"], content["settings"])})
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return text  # whoever builds it says what is wrong
+
+
+def read_info(info: Mapping[str, Any]) -> dict[str, Any]:
+    """settings.json of any format that is known, as the last one."""
+    spec = dict(info["spec"])
+    if spec.get("kind") == "pictures":
+        spec["kind"] = "images"
+    if "spread" in spec:
+        spec["total_variance"] = spec.pop("spread")
+    if "rate" in spec:
+        spec["audio"] = {"rate": spec.pop("rate")}
+    if "tokens" in spec:
+        spec["text"] = {"tokens": spec.pop("tokens"), "merges": spec.pop("merges", [])}
+    return {**info, "spec": spec, "settings": read_settings(info["method"], info["settings"]), "format": FORMATS[-1]}
+
+
+def read_weights(method: str, weights: Mapping[str, V]) -> dict[str, V]:
+    """Tensors by the names that they have in this version's networks."""
+    modules = MODULES.get(method, {})
+    return {_renamed(name, ".", modules): value for name, value in weights.items()}
+
+
+def read_state(method: str, state: Mapping[str, Any]) -> dict[str, Any]:
+    """A checkpoint, with its weights and averages by the names of this version."""
+    renamed = dict(state)
+    for part in ("method", "average"):
+        if isinstance(renamed.get(part), Mapping):
+            renamed[part] = read_weights(method, renamed[part])
+    return renamed
+
+
+def read_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of log.jsonl."""
+    event = row.get("event")
+    if event == "health":
+        return {_renamed(key, "/", HEALTH): value for key, value in row.items()}
+    if event == "evaluated":
+        return read_metrics(row)
+    if event is not None:
+        return dict(row)
+    renamed = {}
+    for key, value in row.items():
+        update, slash, rest = key.partition("/")
+        renamed[ROWS.get(key, ROWS.get(update, update) + slash + rest)] = value
+    return renamed
+
+
+def read_metrics(content: Mapping[str, Any]) -> dict[str, Any]:
+    """metrics.json, or a row of the log that holds figures."""
+    metrics = content.get("metrics")
+    if not isinstance(metrics, Mapping):
+        return dict(content)
+    figures = {}
+    for name, figure in metrics.items():
+        figures[name] = figure
+        if isinstance(figure, Mapping):
+            figures[name] = {FIGURE.get(key, key): value for key, value in figure.items()}
+    return {**content, "metrics": figures}
+
+
+def _renamed(name: str, separator: str, parts: Mapping[str, str]) -> str:
+    if not parts:
+        return name
+    return separator.join(parts.get(part, part) for part in name.split(separator))

@@ -1,0 +1,153 @@
+"""Runs of every format that was ever written are read, resumed and measured as if this version had written them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import ganvas
+from ganvas import old_names
+from ganvas.doctor import diagnose
+from ganvas.errors import RunError
+from ganvas.registry import create, find, method_names
+from ganvas.report.measured import newest
+from ganvas.run import Run
+from ganvas.settings import settings_of
+from ganvas.training.prepare import recorded_config
+from parts import small, trainer_for
+
+RUNS = Path(__file__).parent / "data" / "runs"
+GOLDEN = sorted(path.name for path in RUNS.iterdir())
+every_format = pytest.mark.parametrize("name", GOLDEN)
+SAME = 2  # levels of 255, between processors
+
+
+def golden(name: str, folder: Path) -> Path:
+    """A copy that a test may train on, without what the run must give."""
+    return Path(shutil.copytree(RUNS / name, folder / "run", ignore=shutil.ignore_patterns("expected.npz")))
+
+
+def test_a_run_of_each_format_is_kept() -> None:
+    kept = {json.loads((RUNS / name / "settings.json").read_text())["format"] for name in GOLDEN}
+    assert kept == set(old_names.FORMATS), "tools/make_golden_run.py makes one of the newest format"
+    for name in GOLDEN:
+        assert sum(path.stat().st_size for path in (RUNS / name).rglob("*") if path.is_file()) < 200_000
+
+
+@every_format
+def test_its_images_are_the_same(name: str) -> None:
+    run = Run(RUNS / name)
+    with np.load(RUNS / name / "expected.npz") as expected:
+        images = expected["images"].astype(int)
+    assert images.std() > 10, "an image of one colour says nothing"
+    assert np.abs(np.asarray(run.sample(len(images), seed=3)).astype(int) - images).max() <= SAME
+
+
+@every_format
+def test_it_is_trained_on(name: str, tmp_path: Path) -> None:
+    """From its checkpoint, whose optimisers come along; afterwards it is a run of the newest format."""
+    folder = golden(name, tmp_path)
+    before = Run(folder)
+    steps = before.info["budget"]["steps"]
+    ganvas.train(resume=folder, steps=steps + 2, device="cpu")
+    run = Run(folder)
+    assert json.loads((folder / "settings.json").read_text())["format"] == old_names.FORMATS[-1]
+    rows = [row for row in run.log() if "event" not in row]
+    assert rows[-1]["step"] == steps + 2
+    assert run.info["settings"] == before.info["settings"] and run.info["spec"]["kind"] == "images"
+    assert run.sample(1).shape == (1, 16, 16, 1)
+
+
+@every_format
+def test_its_figures_log_and_config_are_read(name: str) -> None:
+    run = Run(RUNS / name)
+    figure = newest(run).figures["FD[digits]"]
+    assert figure.reference is not None and figure.value > figure.reference > 0
+    health = [row for row in run.log() if row.get("event") == "health"]
+    assert {"reference/coverage", "logits/real", "discriminator/predicted", "images"} <= health[-1].keys()
+    assert diagnose(run.folder).step == run.info["budget"]["steps"]
+    assert recorded_config(run).method == "dcgan"
+
+
+def test_a_format_of_the_future_is_refused(tmp_path: Path) -> None:
+    folder = golden(GOLDEN[-1], tmp_path)
+    info = json.loads((folder / "settings.json").read_text())
+    (folder / "settings.json").write_text(json.dumps({**info, "format": 99}))
+    with pytest.raises(RunError, match="in format 99; this one reads formats 1 and 2: use the ganvas that wrote it"):
+        Run(folder)
+
+
+# --- the tables -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("method", "old", "new"),
+    [(method, *pair) for method, names in old_names.SETTINGS.items() for pair in names.items()],
+)
+def test_an_old_setting_is_read_and_no_method_has_it(method: str, old: str, new: str) -> None:
+    known = settings_of(find(method))
+    if new not in known:  # a table of the family, of which the method has a part
+        pytest.skip(f"{method} has no {new}")
+    assert old not in known
+    default = known[new].default
+    assert old_names.read_settings(method, {old: default}) == {new: default}
+
+
+def test_each_line_of_the_table_is_of_use() -> None:
+    """A new name that no method has would be a typing error, and lose a setting."""
+    for names in old_names.SETTINGS.values():
+        for new in names.values():
+            assert any(
+                new in settings_of(find(method))
+                for method, known in old_names.SETTINGS.items()
+                if new in known.values()
+            )
+
+
+@pytest.mark.parametrize("method", sorted(old_names.MODULES))
+def test_old_weights_are_found_under_new_names(method: str) -> None:
+    """Each new name is an attribute of the method's networks today, and the old one is not."""
+    assert method in method_names()
+    parts = {part for name in trainer_for(small(method)).method.state_dict() for part in name.split(".")}
+    for old, new in old_names.MODULES[method].items():
+        assert new in parts and old not in parts
+        assert old_names.read_weights(method, {f"method.G.{old}.weight": 1}) == {f"method.G.{new}.weight": 1}
+
+
+def test_names_of_another_method_are_left_alone() -> None:
+    """A method of somebody's own may call a network or a setting as it likes."""
+    assert old_names.read_weights("theirs", {"D.judge.weight": 1}) == {"D.judge.weight": 1}
+    assert old_names.read_settings("theirs", {"turn": 3}) == {"turn": 3}
+
+
+def test_a_first_stage_is_read_too() -> None:
+    text = json.dumps({"method": "vq_vae", "settings": {"halvings": 3}})
+    (settings,) = old_names.read_settings("code_prior", {"first_stage": text}).values()
+    assert json.loads(settings) == {"method": "vq_vae", "settings": {"downsamplings": 3}}
+    assert old_names.read_settings("code_prior", {"first_stage": "no JSON"}) == {"first_stage": "no JSON"}
+
+
+@pytest.mark.parametrize(
+    ("row", "read"),
+    [
+        ({"step": 1, "painter/loss": 2.0}, {"step": 1, "generator/loss": 2.0}),
+        ({"generators/game": 1.0, "generators/loss": 2.0}, {"generators/adversarial": 1.0, "generators/loss": 2.0}),
+        ({"event": "health", "samples/twins": 0.1}, {"event": "health", "samples/near_duplicates": 0.1}),
+        ({"event": "said", "message": "floor/x"}, {"event": "said", "message": "floor/x"}),
+    ],
+)
+def test_rows_of_a_log(row: dict[str, Any], read: dict[str, Any]) -> None:
+    assert old_names.read_row(row) == read == old_names.read_row(read)
+
+
+def test_a_user_may_still_give_an_old_name() -> None:
+    with pytest.warns(
+        FutureWarning, match=r"vq_vae's setting halvings is now called downsamplings: .* until ganvas 0\.3"
+    ):
+        method = create("vq_vae", None, {"halvings": 3})
+    assert method.settings()["downsamplings"] == 3

@@ -48,6 +48,9 @@ def test_invert_and_edit(ganvas: Command, coloured: Path, tmp_path: Path) -> Non
     with np.load("codes.npz") as content:
         assert content["codes"].shape == (2, 8) and content["images"].shape == (2, 32, 32, 3)
 
+    one = library.load(coloured).invert(given / "wide.png", steps=1, reference=0, device="cpu")
+    assert one.images.shape == (1, 32, 32, 3) and one.reference_psnr is None
+
     edited = ganvas("edit", coloured, "codes.npz", "--direction", "brightness=3", "--out", "edited", "--device", "cpu")
     assert edited.code == 0, edited.err
     assert edited.lines[0] == "edited/square.png" and any("brightness (asked)" in line for line in edited.lines)
@@ -114,6 +117,9 @@ def test_directions_and_videos(ganvas: Command, coloured: Path, tmp_path: Path) 
     assert used.code == 0, used.err
     with Image.open("moves.gif") as video:
         assert video.n_frames == 4 and video.size == (66, 32)  # pyright: ignore[reportAttributeAccessIssue]
+    editor = library.load(run).editor(device="cpu")
+    assert {"lighter", "sefa2"} <= set(editor.directions())
+    assert editor.move(editor.points([0]), {"lighter": 1.0}).after.shape == (1, 32, 32, 3)
     walk = ganvas("edit", run, "--walk", "--seeds", "0-2", "--frames", 2, "--out", "walk.webp", "--device", "cpu")
     assert walk.code == 0, walk.err
     with Image.open("walk.webp") as video:

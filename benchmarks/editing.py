@@ -306,7 +306,7 @@ def pairs_of(names: Sequence[str]) -> list[tuple[int, int]]:
 
 def vae_of(options: argparse.Namespace, folder: Path, name: str, images: np.ndarray, z_dim: int) -> Run:
     """A VAE of images, a tenth of them held out."""
-    file = folder / f"{name}.npz"
+    file = folder / f"vae-{name}.npz"
     if not file.is_file():
         np.savez(file, images=images)
     return train_run(

@@ -63,3 +63,34 @@ def test_settings_on_the_command_line() -> None:
     assert read_settings(["pacgan.pack=3", "lr=1=2"]) == {"pacgan.pack": "3", "lr": "1=2"}
     with pytest.raises(SystemExit, match="--set takes key=value"):
         read_settings(["pack"])
+
+
+def test_pairs_of_emoji_are_edited(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Men in blue, women in red: pairs are found by their names, every fourth is held out, and each strength is a row."""
+    import editing
+    import numpy as np
+
+    names = [f"{who}-job{number}" for number in range(20) for who in ("man", "woman")]
+    assert editing.pairs_of(["female-cook", "runner", "male-cook", "red_haired_man", "red_haired_woman"]) == [
+        (2, 0),
+        (3, 4),
+    ]
+    images = np.random.default_rng(0).integers(0, 60, (40, 16, 16, 3)).astype(np.uint8)
+    images[0::2, ..., 2] = 220
+    images[1::2, ..., 0] = 220
+    np.savez(tmp_path / "emoji.npz", google=images, twitter=images, names=np.array(names))
+    words = [
+        "emoji",
+        str(tmp_path / "emoji.npz"),
+        "--minutes",
+        "0.002",
+        "--steps",
+        "1",
+        "--out",
+        str(tmp_path),
+        "--json",
+    ]
+    editing.main(words)
+    rows = json.loads(capsys.readouterr().out)["rows"]
+    assert [row["strength"] for row in rows] == [1.0, 1.5, 2.0]
+    assert all(row["edit"] == "man to woman" and row["n"] == 10 and row["probe"] == 1 for row in rows)

@@ -28,6 +28,7 @@ GROUND = {
     "ganvas.files",
     "ganvas.old_names",
     "ganvas.precision",
+    "ganvas.provenance",
     "ganvas.settings",
     "ganvas.synonyms",
     "ganvas.version",

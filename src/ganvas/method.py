@@ -31,6 +31,7 @@ from torch.optim import Optimizer
 from ganvas.abilities import NamedModule
 from ganvas.data.batch import Batch
 from ganvas.data.spec import DataSpec
+from ganvas.provenance import Provenance, Value
 from ganvas.settings import as_dict, change, setting
 
 __all__ = [
@@ -115,6 +116,8 @@ class Method(NamedModule):
     carried: ClassVar[tuple[str, ...]] = ()
     """Buffers with one row for each of the global batch, which go from step to step (the state of a recurrent network).
     Each process keeps its own rows right."""
+    origin: Provenance | None = None
+    """Run, weights and settings of a trained method, where it was loaded from a run."""
     spec: DataSpec
     batch_size: int
 
@@ -178,6 +181,17 @@ class Method(NamedModule):
     def with_settings(self, values: dict[str, Any]) -> Self:
         """An unbuilt copy with `values` checked and put in; UsageError names an unknown key or a bad value."""
         return change(self, values)
+
+    def made(
+        self, command: str, *, seed: int | None = None, inputs: Iterable[str] = (), **options: Value | None
+    ) -> Provenance:
+        """What the metadata of an image say that this method made in `command`: of `inputs`, names of files, with `options`."""
+        base = self.origin or Provenance(method=self.name)
+        settings = base.settings if command in ("sample", "edit", "train") else {}
+        named = tuple(name for name in inputs if name)
+        return dataclasses.replace(base, command=command, seed=seed, inputs=named, settings=settings).with_options(
+            **options
+        )
 
     def settings(self) -> dict[str, Any]:
         """Every setting as a plain value."""

@@ -39,6 +39,7 @@ from ganvas.figure import figures_as_dict, read_figures
 from ganvas.files import JsonObject, explained, sha256, write_bytes, write_text
 from ganvas.method import Method
 from ganvas.pretrained import CONFIG, LIBRARY, MODEL, config_of
+from ganvas.provenance import Provenance
 from ganvas.registry import create
 
 if TYPE_CHECKING:
@@ -163,7 +164,27 @@ class Run:
                     method.get_submodule(name).load_state_dict(_under(f"average.{name}.", weights))
         except RuntimeError as error:
             raise RunError(f"the weights of {self.folder} do not fit its settings.json: {error}") from error
+        method.origin = self.provenance(method, raw=raw, best=best)
         return method.requires_grad_(False).eval().to(device)
+
+    def provenance(self, method: Method, *, raw: bool = False, best: bool = False) -> Provenance:
+        """What files say that `method`, loaded with these weights, makes: name of the run, hash of the weights, settings."""
+        read = {name: method.settings()[name] for name in method.of_sampling}
+        made = Provenance(run=self.name, method=method.name, weights=self.weights_hash(best=best), settings=read)
+        return made.with_options(raw=raw, best=best)
+
+    def weights_hash(self, *, best: bool = False) -> str:
+        """SHA-256 of the weights' file, read once only as long as the file does not change."""
+        path = self.weights_file(best=best)
+        state = path.stat()
+        key = (str(path), state.st_size, state.st_mtime_ns)
+        if key not in self._hashes:
+            self._hashes[key] = sha256(path)
+        return self._hashes[key]
+
+    @functools.cached_property
+    def _hashes(self) -> dict[tuple[str, int, int], str]:
+        return {}
 
     def weights_file(self, *, best: bool = False) -> Path:
         """Where the newest weights lie (or the best ones); RunError where none are saved yet."""
@@ -532,11 +553,16 @@ class RunWriter:
 
     def weights(self, method: nn.Module, average: nn.ModuleDict, name: str = "weights.safetensors") -> None:
         """Writes both sets of weights."""
-        tensors = {}
-        for prefix, module in (("method.", method), ("average.", average)):
-            for key, value in module.state_dict().items():
-                tensors[prefix + key] = value.detach().cpu().contiguous()
-        write_bytes(self.folder / name, save(tensors))
+        write_bytes(self.folder / name, weights_bytes(method, average))
+
+
+def weights_bytes(method: nn.Module, average: nn.ModuleDict) -> bytes:
+    """The file of both sets of weights."""
+    tensors = {}
+    for prefix, module in (("method.", method), ("average.", average)):
+        for key, value in module.state_dict().items():
+            tensors[prefix + key] = value.detach().cpu().contiguous()
+    return save(tensors)
 
 
 def spec_as_dict(spec: DataSpec) -> JsonObject:

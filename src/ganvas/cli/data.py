@@ -39,7 +39,8 @@ def data(
 ) -> None:
     """Show a data set: counts, shape, classes, channels, what is broken; and write a grid of its images.
 
-    Of text: characters, tokens, vocabulary and the first lines.
+    Of text: characters, tokens, vocabulary and the first lines. Of a single image or .wav file: what made it, where its
+    metadata say it (run, hash of the weights, seed, settings), and the command that makes it again.
     """
     from ganvas.cli.config import read_data_settings
     from ganvas.cli.opening import open_shown
@@ -49,6 +50,9 @@ def data(
 
     if out is not None and out.suffix.lower() != ".png":
         raise UsageError(f"--out takes a FILE.png for the grid (got {out})")
+    if _is_single(source):
+        _show_provenance(Path(source), json)
+        return
     dataset = open_shown(source, read_data_settings(size, assignments or []))
     if out is not None and not dataset.kind.has_example_grid:
         raise UsageError(f"{dataset.source} is {dataset.spec.kind}, and a grid is of images: omit --out")
@@ -63,6 +67,31 @@ def data(
     show(dataset, card)
     if place is not None:
         typer.echo(f"grid written to {place}")
+
+
+def _is_single(source: str) -> bool:
+    """Whether this is one image or one .wav."""
+    from ganvas.data import image, wav
+
+    path = Path(source)
+    return path.suffix.lower() in (image.SUFFIXES | wav.SUFFIXES) and path.is_file()
+
+
+def _show_provenance(path: Path, json: bool) -> None:
+    from ganvas.cli.output import print_facts, write_json
+    from ganvas.tasks.like import provenance_of
+
+    made = provenance_of(path)
+    if json:
+        write_json({**made.as_dict(), "command_line": made.command_line(), "needs": made.needs()})
+        return
+    facts: dict[str, Any] = {"file": path.name, **made.as_dict()}
+    for name in ("options", "settings"):
+        if name in facts:
+            facts[name] = ", ".join(f"{key}={value}" for key, value in facts[name].items())
+    if "inputs" in facts:
+        facts["inputs"] = ", ".join(facts["inputs"])
+    print_facts({**facts, "made by": made.command_line(), "needed": "; ".join(made.needs()) or "nothing else"})
 
 
 def show(dataset: Dataset, card: dict[str, Any]) -> None:

@@ -217,7 +217,7 @@ def _write(outcome: EditOutcome, out: Path | None, moving: bool, fps: float, jso
         if outcome.frames is None:
             raise UsageError("the weights of this expression sum to 1, so it is one image: --out takes a FILE.png")
         frames = outcome.frames
-        write_animation(out or "", frames, [1 / fps] * len(frames))
+        write_animation(out or "", frames, [1 / fps] * len(frames), frames.provenance)
     elif out is not None:
         write_png(out, outcome.image)
     if json:

@@ -34,7 +34,7 @@ def encode(
     from ganvas.cli.opening import progress_of
     from ganvas.device import choose_device
     from ganvas.errors import UsageError
-    from ganvas.files import sha256, write_aside
+    from ganvas.files import write_aside
     from ganvas.run import load
 
     if out.suffix.lower() != ".npz":
@@ -49,7 +49,7 @@ def encode(
         content["codes"] = content["codes"].astype(np.int32)
     if part.labels is not None:
         content["labels"] = part.labels
-    content["weights"] = np.array(sha256(opened.weights_file()))
+    content["weights"] = np.array(opened.weights_hash())
     write_aside(out, lambda file: np.savez_compressed(file, **content))
     typer.echo(f"{len(part)} codes written to {out}")
 
@@ -72,14 +72,13 @@ def decode(
     from ganvas.data.image import viewable
     from ganvas.device import choose_device
     from ganvas.errors import UsageError
-    from ganvas.files import sha256
     from ganvas.run import load
 
     if out.is_file() or out.suffix.lower() in (".png", ".npz"):
         raise UsageError(f"--out takes a folder (got {out})")
     opened = load(run)
     content = read_codes(codes)
-    if content["weights"] != sha256(opened.weights_file()):
+    if content["weights"] != opened.weights_hash():
         raise UsageError(
             f"{codes} was encoded with other weights than those of {opened.folder}:"
             " decode with the run that encoded it, or encode again"
@@ -87,7 +86,7 @@ def decode(
     method = opened.load_method(device=choose_device(device))
     images = tasks.decode(method, content["codes"], content["labels"])
     for number, image in enumerate(viewable(images)):
-        write_png(out / f"code{number:06d}.png", image)
+        write_png(out / f"code{number:06d}.png", image, method.made("decode", inputs=[codes.name], code_number=number))
     typer.echo(f"{len(images)} images written to {out}/ (code000000.png ...)")
 
 

@@ -79,6 +79,9 @@ def restore(
     method = load(run).load_method(raw=raw, best=best, device=choose_device(device))
     restores = restoration_of(method, task)
     method = method if interpolation is None else interpolated(method, interpolation)
+    if method.origin is not None:
+        given_mask = None if mask is None else mask.name
+        method.origin = method.origin.with_options(interpolation=interpolation, mask=given_mask)
     if mask is not None and restores.degradation != "holes":
         raise UsageError(f"--mask is for inpainting, and this run of {method.name} can {TASKS[restores.degradation]}")
     if mask is None and restores.degradation == "holes":
@@ -173,6 +176,6 @@ def _restored(
     report: dict[str, Any] = {"image": name, "files": [str(file) for file in files], "size": list(results[0].size)}
     if grids:
         beside = place.with_name(place.name + COMPARISON)
-        write_png(beside, comparison_image(photo, results, holes))
+        write_png(beside, comparison_image(photo, results, holes), results[0].provenance)
         report["grid"] = str(beside)
     return report

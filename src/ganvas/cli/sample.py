@@ -7,21 +7,39 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ganvas.cli.options import BestOption, DeviceOption, RawOption, RunArgument
+from ganvas.cli.options import BestOption, DeviceOption, RawOption
 
 if TYPE_CHECKING:
     from ganvas.data import DataSpec
     from ganvas.method import Method
+    from ganvas.provenance import Provenance
+    from ganvas.run import Run
 
 STEP_SECONDS, END_SECONDS = 0.5, 2.0  # how long --animate shows a step, and the finished images
 
 
 def sample(
-    run: RunArgument,
-    n: Annotated[int, typer.Option("--n", "-n", help="How many images.")] = 64,
+    run: Annotated[
+        Path | None, typer.Argument(metavar="RUN", help="A run folder, as `ganvas train` writes it; see also --like.")
+    ] = None,
+    n: Annotated[
+        int | None, typer.Option("--n", "-n", help="How many images. Default: 64, with --like what the image shows.")
+    ] = None,
     seed: Annotated[
-        int, typer.Option(help="Seed of the first sample; each next sample has the next seed, whatever n is.")
-    ] = 0,
+        int | None,
+        typer.Option(
+            help="Seed of the first sample; each next sample has the next seed, whatever n is. Default: 0, with --like that "
+            "of the image."
+        ),
+    ] = None,
+    like: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Make an image, grid, animation or clip that `ganvas sample` wrote again: its metadata name run, weights, "
+            "seed and settings. The run is looked for here and in runs/, unless RUN is given.",
+        ),
+    ] = None,
     label: Annotated[
         str | None,
         typer.Option(
@@ -78,8 +96,33 @@ def sample(
     _check_places(out, grid, animate)
     if prompt is not None and label is not None:
         raise UsageError("--prompt and --label do not go together: omit one")
-    opened = load(run)
-    changes = _changes(assignments or [])
+    if like is None:
+        if run is None:
+            raise UsageError("RUN is missing: name a run folder, or an image to make again with --like FILE")
+        opened, changes = load(run), _changes(assignments or [])
+    else:
+        given = {
+            "--seed": seed,
+            "--label": label,
+            "--prompt": prompt,
+            "--set": assignments,
+            "--raw": raw,
+            "--best": best,
+        }
+        for option, value in given.items():
+            if value is not None and value is not False:
+                raise UsageError(f"{option} and --like do not go together: --like takes it from {like}")
+        opened, best, made = _made_again(like, run)
+        changes = dict(made.settings)
+        seed, raw = made.seed, made.options.get("raw") is True
+        label, prompt = _text_option(made, "label"), _text_option(made, "prompt")
+        shown = made.options.get("n", 1)
+        n = n or (shown if isinstance(shown, int) else 1)
+        if out is None and grid is None and animate is None:
+            again = Path(f"{like.stem}-again{like.suffix}")
+            grid = again if "grid" in made.options else None
+            animate = again if "animate" in made.options else None
+    n, seed = 64 if n is None else n, seed or 0
     method = opened.load_method(raw=raw, best=best, device=choose_device(device), settings=changes)
     if animate is not None:
         _write_animation(method, n, seed, label, animate)
@@ -96,13 +139,31 @@ def sample(
         if out.suffix.lower() == ".npz":
             media.write_npz(out, samples, method.spec)
         else:
-            media.write_each(out, samples, seed, method.spec)
+            media.write_each(
+                out, samples, seed, method.spec, method.made("sample", seed=seed, label=label, prompt=prompt)
+            )
         typer.echo(f"{n} {KINDS[method.spec.kind].samples} written to {out}")
     if grid is not None:
-        _write_grid(samples, grid, method.spec)
+        made = method.made("sample", seed=seed, n=n, label=label, grid=True)
+        _write_grid(samples, grid, method.spec, made)
 
 
-def _changes(assignments: list[str]) -> dict[str, str]:
+def _made_again(like: Path, run: Path | None) -> tuple[Run, bool, Provenance]:
+    """The run that made a file, whether its best weights did, and what the file says."""
+    from ganvas.tasks.like import check_sampled, provenance_of, run_of
+
+    made = provenance_of(like)
+    check_sampled(made, like)
+    opened, best = run_of(made, like, run)
+    return opened, best, made
+
+
+def _text_option(made: Provenance, name: str) -> str | None:
+    value = made.options.get(name)
+    return None if value is None else str(value)
+
+
+def _changes(assignments: list[str]) -> dict[str, Any]:
     """Settings of --set."""
     from ganvas.cli.config import read_assignments
     from ganvas.errors import UsageError
@@ -136,14 +197,14 @@ def _write_folder(method: Method, n: int, seed: int, out: Path, label: str | Non
     from ganvas.data.kinds import KINDS
     from ganvas.sampling import finished_blocks
 
-    spec = method.spec
+    spec, made = method.spec, method.made("sample", seed=seed, label=label, prompt=prompt)
     for first, samples in finished_blocks(method, n, seed, label, prompt):
-        media.write_each(out, samples, first, spec)
+        media.write_each(out, samples, first, spec, made)
     kind = KINDS[spec.kind]
     typer.echo(f"{n} {kind.samples} written to {out}/ (seed{seed:06d}{kind.suffix} ...)")
 
 
-def _write_grid(samples: Any, place: Path, spec: DataSpec) -> None:
+def _write_grid(samples: Any, place: Path, spec: DataSpec, made: Provenance) -> None:
     from ganvas.data import media, write_png
     from ganvas.data.kinds import KINDS
     from ganvas.errors import UsageError
@@ -151,7 +212,7 @@ def _write_grid(samples: Any, place: Path, spec: DataSpec) -> None:
     image_grid = media.image_grid(samples, spec)
     if image_grid is None:
         raise UsageError("texts cannot be shown as a grid: omit --grid, and name a folder or a FILE.npz with --out")
-    write_png(place, image_grid)
+    write_png(place, image_grid, made)
     typer.echo(f"a grid of {len(samples)} {KINDS[spec.kind].samples} written to {place}")
 
 
@@ -165,5 +226,6 @@ def _write_animation(method: Method, n: int, seed: int, label: str | None, place
 
     canvases = drawing(method, n, seed, label)
     frames = np.stack([grid(to_uint8(step)) for step in canvases.unbind(1)])
-    write_animation(place, frames, [STEP_SECONDS] * (len(frames) - 1) + [END_SECONDS])
+    made = method.made("sample", seed=seed, n=n, label=label, animate=True)
+    write_animation(place, frames, [STEP_SECONDS] * (len(frames) - 1) + [END_SECONDS], made)
     typer.echo(f"a grid of {n} images in {len(frames)} steps written to {place}")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from ganvas.data.photo import Photo
+    from ganvas.provenance import Provenance
     from ganvas.tasks.gatys import Moment
     from ganvas.tasks.stylise import Stylised
 
@@ -139,7 +140,7 @@ def stylise(
         "seconds": round(done.seconds, 2), "losses": done.losses, "stopped": done.stopped,
     }  # fmt: skip
     if video is not None:
-        watcher.write_video(video)
+        watcher.write_video(video, done.photo.provenance)
         facts["video"] = str(video)
     _report(facts, json)
     if done.stopped:
@@ -277,14 +278,14 @@ class Watcher:
         else:
             print(line(moment), file=self.stream, flush=True)
 
-    def write_video(self, path: Path) -> None:
+    def write_video(self, path: Path, made: Provenance | None) -> None:
         """Writes the frames collected so far, all at the size of the last."""
         import numpy as np
 
         from ganvas.data.animation import write_animation
 
         frames = [resized(one, self.frames[-1].shape[:2]) for one in self.frames or ()]  # pyright: ignore
-        write_animation(path, np.stack(frames), [FRAME_SECONDS] * (len(frames) - 1) + [LAST_SECONDS])
+        write_animation(path, np.stack(frames), [FRAME_SECONDS] * (len(frames) - 1) + [LAST_SECONDS], made)
 
     def _page(self, moment: Moment) -> Any:
         from rich.console import Group

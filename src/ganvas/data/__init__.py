@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ganvas.data.image import png_bytes, read_image, write_png
     from ganvas.data.image_array import ImageArray
     from ganvas.data.image_grid import grid
+    from ganvas.data.metadata import read_provenance
     from ganvas.data.open import open_data
     from ganvas.data.settings import DataSettings
     from ganvas.data.spec import DataSpec
@@ -27,6 +28,7 @@ _HOMES = {
     "open_data": "open",
     "png_bytes": "image",
     "read_image": "image",
+    "read_provenance": "metadata",
     "write_png": "image",
 }
 
@@ -41,6 +43,7 @@ __all__ = [
     "open_data",
     "png_bytes",
     "read_image",
+    "read_provenance",
     "write_png",
 ]
 

@@ -6,13 +6,15 @@ import importlib
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
-from ganvas.data.image import viewable
+from ganvas.data.image import png_info, viewable
+from ganvas.data.metadata import exif_with
 from ganvas.errors import MissingExtra, UsageError
 from ganvas.files import write_aside, write_bytes
+from ganvas.provenance import Provenance
 
 FORMATS = {".gif": "GIF", ".png": "PNG", ".apng": "PNG", ".webp": "WEBP"}
 VIDEO = ".mp4"
@@ -26,15 +28,18 @@ def animation_format(path: Path | str) -> str:
     return FORMATS.get(suffix, "MP4")
 
 
-def write_animation(path: Path | str, frames: np.ndarray, seconds: Sequence[float]) -> None:
+def write_animation(
+    path: Path | str, frames: np.ndarray, seconds: Sequence[float], provenance: Provenance | None = None
+) -> None:
     """Frames (T, H, W, C) uint8, each shown for its `seconds`, over and over; the file is whole or not there.
 
     PNG and WebP keep every value; GIF has 256 colours, and shows equal frames in a row as one. For .mp4 see `write_video`.
+    `provenance` goes into the file's metadata.
     """
     from PIL import Image
 
     if Path(path).suffix.lower() == VIDEO:
-        write_video(path, frames, 1 / max(min(seconds), 1e-3))
+        write_video(path, frames, 1 / max(min(seconds), 1e-3), provenance)
         return
 
     format_ = animation_format(path)
@@ -43,11 +48,20 @@ def write_animation(path: Path | str, frames: np.ndarray, seconds: Sequence[floa
         shown = shown[..., 0]
     images = [Image.fromarray(frame) for frame in shown]
     milliseconds = [round(1000 * each) for each in seconds]
-    exact = {"lossless": True} if format_ == "WEBP" else {}
+    options: dict[str, Any] = {}
+    if format_ == "WEBP":
+        options.update(lossless=True, exact=True)
+    if provenance is not None:
+        text = {
+            "PNG": {"pnginfo": png_info(provenance)},
+            "WEBP": {"exif": exif_with(provenance, None)},
+            "GIF": {"comment": provenance.text().encode("ascii")},
+        }
+        options.update(text[format_])
 
     def write(file: BinaryIO) -> None:
         images[0].save(
-            file, format=format_, save_all=True, append_images=images[1:], duration=milliseconds, loop=0, **exact
+            file, format=format_, save_all=True, append_images=images[1:], duration=milliseconds, loop=0, **options
         )
 
     write_aside(path, write)
@@ -59,7 +73,9 @@ def moves(path: Path | str) -> bool:
     return suffix == VIDEO or (suffix in FORMATS and suffix != ".png")
 
 
-def write_video(path: Path | str, frames: np.ndarray, rate: float = 24.0) -> None:
+def write_video(
+    path: Path | str, frames: np.ndarray, rate: float = 24.0, provenance: Provenance | None = None
+) -> None:
     """Frames (T, H, W, C) uint8 as MP4 (H.264, 4:2:0), `rate` a second; an odd side loses its last pixel. The file is whole or
     not there. MissingExtra without the extra `video`."""
     try:
@@ -83,6 +99,7 @@ def write_video(path: Path | str, frames: np.ndarray, rate: float = 24.0) -> Non
             quality=8,
             macro_block_size=2,
             ffmpeg_log_level="error",
+            output_params=[] if provenance is None else ["-metadata", f"comment={provenance.text()}"],
         )
         encoder.send(None)
         for frame in shown:

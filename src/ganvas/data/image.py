@@ -21,9 +21,11 @@ from ganvas.data import orientation, png16
 from ganvas.data.passed_over import HEIC, IMAGES
 from ganvas.errors import DataError, GanvasWarning
 from ganvas.files import write_bytes
+from ganvas.provenance import KEYWORD, Provenance
 
 if TYPE_CHECKING:
     from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
 
 # What is decoded; Pillow knows more, some of which start other programs (EPS).
 FORMATS = ("PNG", "JPEG", "MPO", "BMP", "GIF", "TIFF", "WEBP", "PPM", "TGA", "AVIF", "JPEG2000", "HEIF")
@@ -319,22 +321,35 @@ def patches(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return cut.reshape(down * across, height, width, image.shape[2])
 
 
-def png_bytes(image: np.ndarray) -> bytes:
+def png_bytes(image: np.ndarray, provenance: Provenance | None = None) -> bytes:
     """A PNG file of an (H, W, C) uint8 image, C from 1 to 4; other counts are shown as `ganvas.data.grid` shows
-    them."""
+    them. `provenance` goes into its metadata."""
     from PIL import Image
 
     pixels = viewable(np.asarray(image))
     if pixels.shape[2] == 1:
         pixels = pixels[..., 0]
     buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, format="PNG")
+    Image.fromarray(pixels).save(buffer, format="PNG", pnginfo=png_info(provenance))
     return buffer.getvalue()
 
 
-def write_png(path: Path | str, image: np.ndarray) -> None:
-    """Writes an (H, W, C) or (H, W) uint8 image; the file is whole or not there."""
-    write_bytes(path, png_bytes(image))
+def png_info(provenance: Provenance | None) -> PngInfo | None:
+    """The chunks of a PNG's metadata, for Pillow."""
+    from PIL.PngImagePlugin import PngInfo
+
+    if provenance is None:
+        return None
+    info = PngInfo()
+    info.add_text("Software", f"ganvas {provenance.version}")
+    info.add_itxt(KEYWORD, provenance.text())
+    return info
+
+
+def write_png(path: Path | str, image: np.ndarray, provenance: Provenance | None = None) -> None:
+    """Writes an (H, W, C) or (H, W) uint8 image; the file is whole or not there. `provenance` goes into its metadata; an
+    ImageArray brings its own."""
+    write_bytes(path, png_bytes(image, provenance or getattr(image, "provenance", None)))
 
 
 def viewable(images: np.ndarray) -> np.ndarray:

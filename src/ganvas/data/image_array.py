@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ import numpy as np
 from ganvas.data.image import png_bytes, viewable, write_png
 from ganvas.data.image_grid import grid
 from ganvas.errors import UsageError
+from ganvas.provenance import Provenance
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -31,8 +33,38 @@ class ImageArray(np.ndarray):
     Slices are of this class; the result of a calculation, such as `images / 255`, is a plain array.
     """
 
-    def __new__(cls, images: np.ndarray) -> ImageArray:
-        return np.asarray(images).view(cls)
+    provenance: Provenance | None
+    """What made the image, or the first of them; files get it as metadata."""
+    _seeds: np.ndarray | None  # (n,), of each image
+
+    def __new__(
+        cls, images: np.ndarray, provenance: Provenance | None = None, seeds: np.ndarray | None = None
+    ) -> ImageArray:
+        """`provenance` is of the first image, `seeds` (n,) int64 are those of all where they differ."""
+        made = np.asarray(images).view(cls)
+        if provenance is None and isinstance(images, ImageArray):
+            provenance, seeds = images.provenance, images._seeds
+        made.provenance, made._seeds = provenance, seeds
+        return made
+
+    def __array_finalize__(self, array: Any) -> None:
+        # Whatever NumPy makes of images need not be images of those seeds.
+        self.provenance = self._seeds = None
+
+    def __getitem__(self, key: Any) -> Any:
+        part = super().__getitem__(key)
+        if not isinstance(part, ImageArray) or isinstance(key, tuple) or self.ndim != 4 or self.provenance is None:
+            return part
+        if self._seeds is None:
+            part.provenance = self.provenance
+        elif part.size:
+            seeds = self._seeds[key]
+            part.provenance = dataclasses.replace(self.provenance, seed=int(np.ravel(seeds)[0]))
+            part._seeds = seeds if part.ndim == 4 else None
+        return part
+
+    def __iter__(self) -> Any:
+        return (self[index] for index in range(len(self)))
 
     def __array_wrap__(self, array: np.ndarray, *_: Any) -> Any:
         """Calculations return plain arrays, and plain numbers where they return one."""
@@ -48,7 +80,9 @@ class ImageArray(np.ndarray):
     def grid(self, columns: int | None = None, gap: int = 2) -> ImageArray:
         """One image (H, W, C) of all, row by row; see `ganvas.data.grid`."""
         images = self._checked()
-        return ImageArray(grid(images if images.ndim == 4 else images[None], columns, gap))
+        if images.ndim == 3:
+            return ImageArray(grid(images[None], columns, gap), images.provenance)
+        return ImageArray(grid(images, columns, gap), images._of_grid(columns))
 
     def save(self, path: Path | str) -> None:
         """Writes a .png file: the image, or a grid of the images."""
@@ -68,6 +102,15 @@ class ImageArray(np.ndarray):
         image.thumbnail((SHOWN_SIDE, SHOWN_SIDE))
         image.save(buffer, format="PNG")
         return buffer.getvalue()
+
+    def _of_grid(self, columns: int | None) -> Provenance | None:
+        if self.provenance is None or self._seeds is None or not self.size:
+            return self.provenance
+        first = int(self._seeds[0])
+        made = dataclasses.replace(self.provenance, seed=first).with_options(grid=True, columns=columns)
+        if np.array_equal(self._seeds, first + np.arange(len(self))):
+            return made.with_options(n=len(self))
+        return made.with_options(seeds=tuple(self._seeds.tolist()))
 
     def _is_images(self) -> bool:
         return self.dtype == np.uint8 and self.ndim in (3, 4)

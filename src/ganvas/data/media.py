@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ganvas.data.spec import DataSpec
+    from ganvas.provenance import Provenance
 
 Samples = np.ndarray | list[str]
 
@@ -48,11 +50,12 @@ def tile_size(spec: DataSpec) -> tuple[int, int]:
     return KINDS[spec.kind].tile_size(spec)
 
 
-def write_each(folder: Path, samples: Samples, seed: int, spec: DataSpec) -> None:
-    """One file each, named by its seed: seed000042.png, .wav or .txt."""
+def write_each(folder: Path, samples: Samples, seed: int, spec: DataSpec, provenance: Provenance | None = None) -> None:
+    """One file each, named by its seed: seed000042.png, .wav or .txt. Each notes its own seed beside `provenance`."""
     kind = KINDS[spec.kind]
-    for index, sample in enumerate(samples):
-        kind.write(folder / f"seed{seed + index:06d}{kind.suffix}", sample, spec)
+    for number, sample in enumerate(samples, seed):
+        own = None if provenance is None else dataclasses.replace(provenance, seed=number)
+        kind.write(folder / f"seed{number:06d}{kind.suffix}", sample, spec, own)
 
 
 def write_npz(place: Path, samples: Samples, spec: DataSpec) -> None:
@@ -62,6 +65,6 @@ def write_npz(place: Path, samples: Samples, spec: DataSpec) -> None:
     write_aside(place, lambda file: save(file, **arrays))
 
 
-def write_joined(stem: Path, samples: Samples, spec: DataSpec) -> None:
+def write_joined(stem: Path, samples: Samples, spec: DataSpec, provenance: Provenance | None = None) -> None:
     """The first of them in one file, stem.wav or stem.txt, to listen to or to read; images are in the grid already."""
-    KINDS[spec.kind].write_joined(stem, samples, spec)
+    KINDS[spec.kind].write_joined(stem, samples, spec, provenance)

@@ -23,14 +23,17 @@ from ganvas.data.image import (
     open_image,
     open_pil,
     open_regular,
+    png_info,
     reason,
     too_dark,
     upright,
 )
 from ganvas.data.image_array import ImageArray
+from ganvas.data.metadata import LARGEST_EXIF, exif_with
 from ganvas.data.scan import Files, scan_folder, scan_zip
 from ganvas.errors import DataError, UsageError
 from ganvas.files import write_bytes
+from ganvas.provenance import KEYWORD, Provenance
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -55,6 +58,10 @@ class Photo:
     """The colour profile."""
     exif: bytes | None = None
     """The EXIF block; its orientation says upright."""
+    name: str = ""
+    """Of the file, without its folder."""
+    provenance: Provenance | None = None
+    """What made it, where a task of ganvas did; files get it as metadata."""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -135,9 +142,13 @@ def read_photo(path: Path | str) -> Photo:
     """
     try:
         with open_regular(Path(path)) as file:
-            return _decoded(file)
+            return _named(_decoded(file), Path(path).name)
     except Broken as error:
         raise DataError(f"cannot read the image {path}: {error}") from error
+
+
+def _named(photo: Photo, name: str) -> Photo:
+    return dataclasses.replace(photo, name=name)
 
 
 def find_photos(path: Path | str) -> list[tuple[str, Callable[[], Photo]]]:
@@ -176,7 +187,7 @@ def _refuse(path: Path, name: str, reason: str) -> Photo:
 
 def _unzipped_photo(path: Path, files: Files, name: str) -> Photo:
     try:
-        return _decoded(files.open(name))
+        return _named(_decoded(files.open(name)), Path(name).name)
     except Broken as error:
         raise DataError(f"cannot read the image {name} in {path}: {error}") from error
 
@@ -277,16 +288,23 @@ def _encoded(path: Path, photo: Photo) -> bytes:
     kind = WRITTEN[path.suffix.lower()]
     levels = _levels(photo)
     if levels.dtype == np.uint16:
-        return png16.encode(levels, photo.icc, photo.exif)
+        text = (KEYWORD, photo.provenance.text()) if photo.provenance else None
+        return png16.encode(levels, photo.icc, photo.exif, text)
     options: dict[str, object] = {}
     if photo.icc:
         options["icc_profile"] = photo.icc
     if photo.exif:
         options["exif"] = photo.exif
+    if kind == "PNG":
+        options["pnginfo"] = png_info(photo.provenance)
+    elif photo.provenance:
+        exif = exif_with(photo.provenance, photo.exif)
+        if kind != "JPEG" or len(exif) <= LARGEST_EXIF:
+            options["exif"] = exif
     if kind == "JPEG":
         options.update(quality=95, subsampling=0)
     elif kind == "WEBP":
-        options["lossless"] = True
+        options.update(lossless=True, exact=True)
     if levels.shape[2] == 1:
         levels = levels[..., 0]
     buffer = io.BytesIO()

@@ -67,8 +67,11 @@ def decode(content: bytes) -> np.ndarray:
     return np.concatenate([pixels, np.where(opaque, 65535, 0).astype(np.uint16)], axis=-1)
 
 
-def encode(pixels: np.ndarray, icc: bytes | None = None, exif: bytes | None = None) -> bytes:
-    """A PNG file of (H, W, C) uint16, C from 1 to 4; `exif` with or without its leading "Exif\\0\\0"."""
+def encode(
+    pixels: np.ndarray, icc: bytes | None = None, exif: bytes | None = None, text: tuple[str, str] | None = None
+) -> bytes:
+    """A PNG file of (H, W, C) uint16, C from 1 to 4; `exif` with or without its leading "Exif\\0\\0", `text` a keyword and what
+    a chunk iTXt says under it."""
     height, width, channels = pixels.shape
     colour = next(kind for kind, count in CHANNELS.items() if count == channels)
     parts = [_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, colour, 0, 0, 0))]
@@ -76,6 +79,8 @@ def encode(pixels: np.ndarray, icc: bytes | None = None, exif: bytes | None = No
         parts.append(_chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(icc)))
     if exif:
         parts.append(_chunk(b"eXIf", exif.removeprefix(b"Exif\0\0")))
+    if text:
+        parts.append(_chunk(b"iTXt", text[0].encode("latin-1") + b"\0\0\0\0\0" + text[1].encode()))
     lines = pixels.astype(">u2").view(np.uint8).reshape(height, width, channels * 2)
     # "Sub": each byte less that of the pixel before, which packs better than the bytes themselves.
     lines = lines - np.concatenate([np.zeros_like(lines[:, :1]), lines[:, :-1]], axis=1)

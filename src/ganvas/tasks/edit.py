@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from ganvas.data.dataset import Dataset
 from ganvas.data.image_array import ImageArray
 from ganvas.errors import UsageError, nearest
 from ganvas.method import Method
+from ganvas.provenance import Value
 from ganvas.registry import methods_with
 from ganvas.sampling import check_seeds, to_uint8
 from ganvas.tasks.direction_files import FOLDER
@@ -158,6 +159,10 @@ KINDS = ("traverse", "interpolate", "find", "direction", "arithmetic", "walk", "
 
 def plain_edit(method: Method, request: EditRequest) -> EditOutcome:
     """A traversal of codes, or an interpolation between two seeds."""
+    return _noted(_plain_edit(method, request), method, request)
+
+
+def _plain_edit(method: Method, request: EditRequest) -> EditOutcome:
     if request.interpolate is not None:
         first, last = request.interpolate
         strip = interpolate(method, first, last, steps=request.steps)
@@ -176,6 +181,12 @@ def edit_with(
 ) -> EditOutcome:
     """Any edit through a latent space. `images` are inverted and edited; `invert_images` gives the points of the images at a
     path, for arithmetic."""
+    return _noted(_edit_with(editor, request, images, invert_images), editor.method, request)
+
+
+def _edit_with(
+    editor: Editor, request: EditRequest, images: np.ndarray | None, invert_images: Callable[[str], Points] | None
+) -> EditOutcome:
     kind = request.kind()
     if kind == "find":
         return _found(editor, request)
@@ -205,6 +216,20 @@ def edit_with(
 
 def _images(count: int) -> str:
     return "1 image" if count == 1 else f"{count} images"
+
+
+def _noted(outcome: EditOutcome, method: Method, request: EditRequest) -> EditOutcome:
+    """With the method and the options that are not at their defaults as the provenance of image and frames."""
+    options: dict[str, Value] = {}
+    for one in fields(request):
+        value = getattr(request, one.name)
+        if one.name == "seeds":
+            options["seeds"] = value if isinstance(value, str) else _in_words(read_seeds(value))
+        elif value != one.default:
+            options[one.name] = tuple(value) if isinstance(value, list | tuple) else value
+    made = method.made("edit", **options)
+    frames = None if outcome.frames is None else ImageArray(outcome.frames, made)
+    return replace(outcome, image=ImageArray(outcome.image, made), frames=frames)
 
 
 def _found(editor: Editor, request: EditRequest) -> EditOutcome:
@@ -327,6 +352,13 @@ def read_noise(texts: Sequence[str], layers: int, method: str) -> list[int | Non
             raise UsageError(f"there is no layer {place} of noise: this {method} has the layers 0 to {layers - 1}")
         seeds[int(place)] = int(seed)
     return seeds
+
+
+def _in_words(seeds: Sequence[int]) -> str:
+    """Seeds as `read_seeds` reads them where they follow each other, else joined by commas."""
+    if len(seeds) > 1 and list(seeds) == list(range(seeds[0], seeds[0] + len(seeds))):
+        return f"{seeds[0]}-{seeds[-1]}"
+    return ",".join(map(str, seeds))
 
 
 def read_seeds(seeds: Seeds) -> list[int]:

@@ -51,7 +51,7 @@ def encode(method: Method, images: np.ndarray | Dataset, labels: np.ndarray | No
 def decode(method: Method, codes: np.ndarray, labels: np.ndarray | None = None) -> ImageArray:
     """Images uint8 (n, H, W, C) from latents (n, ...) or codes (n, L), such as `encode` returns."""
     if isinstance(method, Tokenizes):
-        return ImageArray(_from_codes(method, codes))
+        return ImageArray(_from_codes(method, codes), method.made("decode"))
     if not isinstance(method, Encodes) or not isinstance(method, Samples):
         raise UsageError(f"{method.name} cannot encode, so it has no codes to decode")
     shape = tuple(method.latents([0]).shape[1:])
@@ -60,7 +60,8 @@ def decode(method: Method, codes: np.ndarray, labels: np.ndarray | None = None) 
             f"codes of this {method.name} have the shape (n, {', '.join(map(str, shape))}) (got {codes.shape})"
         )
     latents = torch.from_numpy(np.asarray(codes, np.float32))
-    return ImageArray(generate_images(method, latents, _labels(method, labels, len(codes))))
+    images = generate_images(method, latents, _labels(method, labels, len(codes)))
+    return ImageArray(images, method.made("decode"))
 
 
 def _check_images(method: Method, images: np.ndarray) -> None:

@@ -66,15 +66,18 @@ def restore(
     """
     restoration = restoration_of(method, task)
     method = method if interpolation is None else interpolated(method, interpolation)
-    photo = as_photo(image)
+    photo, mask_name = as_photo(image), ""
     if mask is not None and not (isinstance(mask, np.ndarray) and mask.dtype == bool):
-        mask = as_mask(as_photo(mask))
+        mask_photo = as_photo(mask)
+        mask, mask_name = as_mask(mask_photo), mask_photo.name
     _check(method, restoration, photo, mask, n, seed)
     ready = prepared(photo, method.spec)
     results: list[Photo] = []
     for number in range(n):
         result = _restored(method, restoration, ready.photo, mask, seed + number, tile)
-        results.append(ready.finished(result))
+        own_seed = seed + number if restoration.answers else None
+        made = method.made("restore", seed=own_seed, inputs=[photo.name], mask=mask_name, interpolation=interpolation)
+        results.append(dataclasses.replace(ready.finished(result), provenance=made))
     return results
 
 

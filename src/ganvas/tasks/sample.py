@@ -23,5 +23,6 @@ def sample(
     """
     samples = finished_samples(method, n, seed, label, prompt)
     if isinstance(samples, np.ndarray) and KINDS[method.spec.kind].is_image:
-        return ImageArray(samples)
+        made = method.made("sample", seed=seed, label=label)
+        return ImageArray(samples, made, np.arange(seed, seed + len(samples)))
     return samples

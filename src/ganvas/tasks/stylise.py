@@ -27,9 +27,10 @@ from ganvas.method import Method
 from ganvas.networks.features.extractor import open_network
 from ganvas.networks.features.network import FeatureNetwork
 from ganvas.precision import choose_precision
+from ganvas.provenance import Provenance
 from ganvas.registry import methods_with
 from ganvas.sampling import check_seeds
-from ganvas.settings import change
+from ganvas.settings import as_dict, change
 from ganvas.tasks.alpha import prepared, prepared_on_mean
 from ganvas.tasks.channels import mask_from, of_channels, photo_channels
 from ganvas.tasks.gatys import (
@@ -175,6 +176,15 @@ def stylise_photo(
         stop=stop,
     )
     photo = ready.finished(_with_pixels(ready.photo, done.image))
+    made = Provenance(
+        "stylise", method="gatys", weights=opened.sha256, seed=seed, inputs=(content.name,) if content.name else ()
+    )
+    made = dataclasses.replace(made, settings=_of_settings(settings)).with_options(
+        style=tuple(style.name for style in styles if style.name),
+        weights=None if shares is None else ",".join(f"{share:g}" for share in shares),
+        network=opened.name, size=size or 0, minutes=minutes, rgb=rgb,
+    )  # fmt: skip
+    photo = dataclasses.replace(photo, provenance=made)
     return Stylised(photo, opened.name, opened.sha256, done.losses, done.steps, done.seconds, done.stopped)
 
 
@@ -219,7 +229,11 @@ def stylise_with(
         result = with_luma(pixels, result)
     if colour == "luminance":
         result = with_luma(pixels, result)
-    return ready.finished(_with_pixels(ready.photo, result[0].cpu()))
+    made = method.made(
+        "stylise", inputs=[content.name], style=None if style is None else style.name, strength=strength, size=size, rgb=rgb,
+        preserve_colour=colour == "luminance",
+    )  # fmt: skip
+    return dataclasses.replace(ready.finished(_with_pixels(ready.photo, result[0].cpu())), provenance=made)
 
 
 def as_mask(photo: Photo, size: tuple[int, int], name: str = "the mask") -> np.ndarray:
@@ -235,6 +249,12 @@ def as_mask(photo: Photo, size: tuple[int, int], name: str = "the mask") -> np.n
 def opaque(photo: Photo) -> Tensor:
     """(C, H, W) in [-1, 1]: transparent pixels take the mean colour of the others, which adds no style."""
     return torch.from_numpy(prepared_on_mean(photo).photo.pixels)
+
+
+def _of_settings(settings: GatysSettings) -> dict[str, str | int | float | bool]:
+    """Those that are not at their defaults."""
+    defaults = as_dict(GatysSettings())
+    return {name: value for name, value in as_dict(settings).items() if value != defaults[name]}
 
 
 def _check_style(style: Photo, name: str) -> None:

@@ -58,7 +58,7 @@ def translate(method: Method, images: ImageLike, direction: str = "ab") -> Image
     RunError where the method does not translate, UsageError where not in that direction.
     """
     if isinstance(images, np.ndarray) and images.ndim == 4:
-        return ImageArray(translate_images(method, images, direction))
+        return ImageArray(translate_images(method, images, direction), method.made("translate", direction=direction))
     result = translate_photo(method, as_photo(images), direction)
     return result.to_array() if isinstance(images, np.ndarray) else result
 
@@ -81,8 +81,8 @@ def translate_photo(method: Method, photo: Photo, direction: str = "ab", *, tile
     alpha = None
     if channels == 4:  # what is transparent is translated too
         pixels, alpha = pixels[:3], (pixels[3] + 1) / 2
-    result = dataclasses.replace(ready.photo, pixels=pixels, alpha=alpha, icc=icc)
-    return ready.finished(result)
+    made = method.made("translate", inputs=[photo.name], direction=direction)
+    return ready.finished(dataclasses.replace(ready.photo, pixels=pixels, alpha=alpha, icc=icc, provenance=made))
 
 
 def _translated(translating: Translates, image: Tensor, direction: str, tile: int) -> Tensor:

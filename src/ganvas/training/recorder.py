@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 
+from ganvas.abilities import Samples
 from ganvas.data import DataSpec, media, write_png
 from ganvas.doctor import Finding
 from ganvas.figure import Figure, figures_as_dict
-from ganvas.run import RunWriter
+from ganvas.preview import SAMPLES
+from ganvas.provenance import Provenance
+from ganvas.run import RunWriter, weights_bytes
 from ganvas.training.callbacks import Callback
 from ganvas.training.engine import peak_memory
 from ganvas.training.trainer import Trainer
@@ -28,14 +33,26 @@ class Recorder(Callback):
 
     def evaluated(self, trainer: Trainer, metrics: dict[str, Figure], grid: np.ndarray | None) -> None:
         if grid is not None:
-            write_png(self.writer.folder / "samples" / f"{trainer.steps:08d}.png", grid)
+            write_png(self.writer.folder / "samples" / f"{trainer.steps:08d}.png", grid, self._provenance(trainer))
         if metrics:
             content = {"step": trainer.steps, "seconds": trainer.seconds, "metrics": figures_as_dict(metrics)}
             self.writer.json("metrics.json", content)
             self.writer.row({"event": "evaluated", **content})
 
     def sampled(self, trainer: Trainer, samples: np.ndarray | list[str], spec: DataSpec) -> None:
-        media.write_joined(self.writer.folder / "samples" / f"{trainer.steps:08d}", samples, spec)
+        stem = self.writer.folder / "samples" / f"{trainer.steps:08d}"
+        media.write_joined(stem, samples, spec, self._provenance(trainer))
+
+    def _provenance(self, trainer: Trainer) -> Provenance:
+        """Of what a step's weights made: their hash is that of weights.safetensors where they are saved at this step."""
+        method, samples = trainer.method, isinstance(trainer.method, Samples)
+        digest = hashlib.sha256(weights_bytes(method, trainer.average.networks)).hexdigest()
+        method_settings = method.settings()
+        made = Provenance(
+            "train", run=self.writer.folder.resolve().name, method=method.name, weights=digest, step=trainer.steps,
+            seed=0 if samples else None, settings={name: method_settings[name] for name in method.of_sampling},
+        )  # fmt: skip
+        return made.with_options(n=SAMPLES, grid=True) if samples else made
 
     def checked(self, trainer: Trainer, numbers: dict[str, float | str]) -> None:
         self.writer.row({"event": "health", "step": trainer.steps, "seconds": trainer.seconds, **numbers})

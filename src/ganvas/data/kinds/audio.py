@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import struct
 import wave
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -21,6 +22,7 @@ from ganvas.data.kinds.common import common_rows, counts_in_words, duplicates, l
 from ganvas.data.spec import AudioFacts, Card, DataSpec, Facts
 from ganvas.data.spectrogram import spectrogram, spectrogram_size
 from ganvas.files import write_bytes
+from ganvas.provenance import Provenance
 
 if TYPE_CHECKING:
     import torch
@@ -94,15 +96,17 @@ class Audio(Kind[np.ndarray, np.ndarray]):
     def tile_size(self, spec: DataSpec) -> tuple[int, int]:
         return spectrogram_size(spec.width)
 
-    def write(self, path: Path, sample: np.ndarray, spec: DataSpec) -> None:
-        write_bytes(path, wav_bytes(sample, spec.audio.rate))
+    def write(self, path: Path, sample: np.ndarray, spec: DataSpec, provenance: Provenance | None = None) -> None:
+        write_bytes(path, wav_bytes(sample, spec.audio.rate, provenance))
 
-    def write_joined(self, stem: Path, samples: np.ndarray, spec: DataSpec) -> None:
+    def write_joined(
+        self, stem: Path, samples: np.ndarray, spec: DataSpec, provenance: Provenance | None = None
+    ) -> None:
         silence = np.zeros(int(GAP * spec.audio.rate), np.int16)
         parts = []
         for clip in samples[:JOINED]:
             parts += [clip, silence]
-        write_bytes(stem.with_suffix(self.suffix), wav_bytes(np.concatenate(parts), spec.audio.rate))
+        write_bytes(stem.with_suffix(self.suffix), wav_bytes(np.concatenate(parts), spec.audio.rate, provenance))
 
     def arrays(self, samples: np.ndarray, spec: DataSpec) -> dict[str, np.ndarray]:
         return {"audio": samples, "rate": np.array(spec.audio.rate)}
@@ -113,15 +117,26 @@ def to_int16(clips: Tensor) -> np.ndarray:
     return clips.flatten(1).clamp(-1, 1).mul(32767).round().cpu().numpy().astype(np.int16)
 
 
-def wav_bytes(clip: np.ndarray, rate: int) -> bytes:
-    """A mono 16-bit .wav of a clip (L,) int16."""
+def wav_bytes(clip: np.ndarray, rate: int, provenance: Provenance | None = None) -> bytes:
+    """A mono 16-bit .wav of a clip (L,) int16; `provenance` goes into the comment (ICMT) of a chunk LIST/INFO behind it."""
     file = io.BytesIO()
     with wave.open(file, "wb") as writer:
         writer.setnchannels(1)
         writer.setsampwidth(2)
         writer.setframerate(rate)
         writer.writeframes(clip.astype("<i2").tobytes())
-    return file.getvalue()
+    content = file.getvalue()
+    if provenance is None:
+        return content
+    fields = b"INFO" + _field(b"ISFT", f"ganvas {provenance.version}") + _field(b"ICMT", provenance.text())
+    content += b"LIST" + struct.pack("<I", len(fields)) + fields
+    return content[:4] + struct.pack("<I", len(content) - 8) + content[8:]
+
+
+def _field(name: bytes, text: str) -> bytes:
+    """A field of a RIFF chunk LIST/INFO: a text that ends in 0, of even length in the file."""
+    body = text.encode("ascii") + b"\0"
+    return name + struct.pack("<I", len(body)) + body + b"\0" * (len(body) % 2)
 
 
 def as_bytes(clips: Sequence[np.ndarray], length: int) -> np.ndarray:

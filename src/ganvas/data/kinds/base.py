@@ -12,6 +12,7 @@ import numpy as np
 from ganvas.data.settings import DataSettings
 from ganvas.data.spec import UNITS, Card, DataSpec, Facts
 from ganvas.errors import DataError
+from ganvas.provenance import Provenance
 
 if TYPE_CHECKING:
     import torch
@@ -161,10 +162,10 @@ class Kind(ABC, Generic[Sample, Samples]):
     # --- files --------------------------------------------------------------------------------------------------
 
     @abstractmethod
-    def write(self, path: Path, sample: Sample, spec: DataSpec) -> None:
-        """One finished sample into a file that ends in `suffix`."""
+    def write(self, path: Path, sample: Sample, spec: DataSpec, provenance: Provenance | None = None) -> None:
+        """One finished sample into a file that ends in `suffix`, with `provenance` where the format has a place for it."""
 
-    def write_joined(self, stem: Path, samples: Samples, spec: DataSpec) -> None:
+    def write_joined(self, stem: Path, samples: Samples, spec: DataSpec, provenance: Provenance | None = None) -> None:
         """The first samples in one file, `stem` + `suffix`, to listen to or to read; nothing where the image grid shows them."""
         return
 

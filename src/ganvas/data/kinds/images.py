@@ -13,6 +13,7 @@ from ganvas.data.image_grid import grid
 from ganvas.data.kinds.base import Kind, Split
 from ganvas.data.kinds.common import common_rows, counts_in_words, duplicates, labels_of
 from ganvas.data.spec import Card, DataSpec
+from ganvas.provenance import Provenance
 
 if TYPE_CHECKING:
     import torch
@@ -94,8 +95,8 @@ class Images(Kind[np.ndarray, np.ndarray]):
     def tile_size(self, spec: DataSpec) -> tuple[int, int]:
         return spec.height, spec.width
 
-    def write(self, path: Path, sample: np.ndarray, spec: DataSpec) -> None:
-        write_png(path, viewable(sample))
+    def write(self, path: Path, sample: np.ndarray, spec: DataSpec, provenance: Provenance | None = None) -> None:
+        write_png(path, viewable(sample), provenance)
 
     def arrays(self, samples: np.ndarray, spec: DataSpec) -> dict[str, np.ndarray]:
         return {"images": samples}

@@ -17,6 +17,7 @@ from ganvas.data.settings import DataSettings
 from ganvas.data.spec import Card, DataSpec, TextFacts
 from ganvas.errors import UsageError
 from ganvas.files import write_text
+from ganvas.provenance import Provenance
 
 if TYPE_CHECKING:
     import torch
@@ -112,10 +113,12 @@ class Text(Kind[str, list[str]]):
     def text(self, samples: list[str]) -> str | None:
         return samples[0]
 
-    def write(self, path: Path, sample: str, spec: DataSpec) -> None:
+    def write(self, path: Path, sample: str, spec: DataSpec, provenance: Provenance | None = None) -> None:
         write_text(path, sample)
 
-    def write_joined(self, stem: Path, samples: list[str], spec: DataSpec) -> None:
+    def write_joined(
+        self, stem: Path, samples: list[str], spec: DataSpec, provenance: Provenance | None = None
+    ) -> None:
         write_text(stem.with_suffix(self.suffix), RULE.join(samples[:JOINED]) + "\n")
 
     def arrays(self, samples: list[str], spec: DataSpec) -> dict[str, np.ndarray]:

@@ -159,6 +159,7 @@ LAYERS = (
         "files",
         "old_names",
         "precision",
+        "provenance",
         "settings",
         "synonyms",
         "version",

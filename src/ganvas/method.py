@@ -116,7 +116,7 @@ class Method(NamedModule):
     carried: ClassVar[tuple[str, ...]] = ()
     """Buffers with one row for each of the global batch, which go from step to step (the state of a recurrent network).
     Each process keeps its own rows right."""
-    origin: Provenance | None = None
+    loaded_from: Provenance | None = None
     """Run, weights and settings of a trained method, where it was loaded from a run."""
     spec: DataSpec
     batch_size: int
@@ -186,7 +186,7 @@ class Method(NamedModule):
         self, command: str, *, seed: int | None = None, inputs: Iterable[str] = (), **options: Value | None
     ) -> Provenance:
         """What the metadata of an image say that this method made in `command`: of `inputs`, names of files, with `options`."""
-        base = self.origin or Provenance(method=self.name)
+        base = self.loaded_from or Provenance(method=self.name)
         settings = base.settings if command in ("sample", "edit", "train") else {}
         named = tuple(name for name in inputs if name)
         return dataclasses.replace(base, command=command, seed=seed, inputs=named, settings=settings).with_options(

@@ -215,7 +215,7 @@ def _plain(value: Value) -> object:
 
 
 def _last_part(path: str) -> str:
-    """Of a path in the manner of any system."""
+    """Of a path as any system writes it."""
     return re.split(r"[/\\]", path.rstrip("/\\"))[-1]
 
 

@@ -34,7 +34,7 @@ from ganvas.card import card
 from ganvas.data.spec import DataSpec
 from ganvas.defaults import IMPORTANCE_SAMPLES, MEASURED_SEED
 from ganvas.device import choose_device
-from ganvas.errors import DataError, RunError, UsageError
+from ganvas.errors import DataError, GanvasError, RunError, UsageError
 from ganvas.figure import figures_as_dict, read_figures
 from ganvas.files import JsonObject, explained, sha256, write_bytes, write_text
 from ganvas.method import Method
@@ -60,6 +60,8 @@ INFO_TYPES = (  # of what settings.json must hold, and in words
     (int, ("seed",), "an integer"),
 )
 SHOWN_FIGURES = 8  # in a notebook
+PLACES = (".", "runs")  # folders with runs, seen from where a command runs
+MOST_FOLDERS = 1000  # of one place that are looked at
 LARGEST_JSON = 64 * 2**20  # bytes; a settings file beyond that is not one of ours
 
 Device = str | torch.device
@@ -164,7 +166,7 @@ class Run:
                     method.get_submodule(name).load_state_dict(_under(f"average.{name}.", weights))
         except RuntimeError as error:
             raise RunError(f"the weights of {self.folder} do not fit its settings.json: {error}") from error
-        method.origin = self.provenance(method, raw=raw, best=best)
+        method.loaded_from = self.provenance(method, raw=raw, best=best)
         return method.requires_grad_(False).eval().to(device)
 
     def provenance(self, method: Method, *, raw: bool = False, best: bool = False) -> Provenance:
@@ -181,6 +183,16 @@ class Run:
         if key not in self._hashes:
             self._hashes[key] = sha256(path)
         return self._hashes[key]
+
+    def has_weights(self, digest: str) -> bool | None:
+        """False where its last weights have that SHA-256, True where its best ones do, None where neither."""
+        for best in (False, True):
+            try:
+                if self.weights_hash(best=best) == digest:
+                    return best
+            except RunError:  # it has none of these
+                continue
+        return None
 
     @functools.cached_property
     def _hashes(self) -> dict[tuple[str, int, int], str]:
@@ -216,16 +228,26 @@ class Run:
 
     def sample(
         self, n: int = 64, *, seed: int = 0, label: int | str | None = None, prompt: str | None = None,
-        settings: Mapping[str, object] | None = None, raw: bool = False, best: bool = False, device: Device = "auto",
+        settings: Mapping[str, object] | None = None, like: Path | str | None = None, raw: bool = False, best: bool = False,
+        device: Device = "auto",
     ) -> Any:  # fmt: skip
         """`n` new images as an ImageArray, uint8 (n, H, W, C); of other kinds clips int16 (n, L), or a list of texts. Number i is
         that of seed `seed + i`, whatever n is.
 
         `label`, a class by number or name, asks a class-conditional method for that class only; `prompt` is a text to continue
-        from. `settings` are those that only sampling reads, such as temperature.
+        from. `settings` are those that only sampling reads, such as temperature. `like` is a file that `sample` wrote: its
+        images are made again, and all other arguments but `device` are those of the file. RunError where this run does not have
+        the weights that made it.
         """
         from ganvas import tasks
 
+        if like is not None:
+            from ganvas.tasks.like import wanted
+
+            made, n, seed, more = wanted(like)
+            best = find_run(made, like, self)[1]
+            label, prompt = more.get("label"), more.get("prompt")
+            settings, raw = dict(made.settings), made.options.get("raw") is True
         method = self._ready(raw, best, device) if not settings else None
         method = method or self.load_method(raw=raw, best=best, device=choose_device(str(device)), settings=settings)
         return tasks.sample(method, n, seed=seed, label=label, prompt=prompt)
@@ -472,6 +494,52 @@ def is_run(folder: Path | str) -> bool:
     if (Path(folder) / "settings.json").is_file():
         return True
     return (Path(folder) / CONFIG).is_file() and (Path(folder) / MODEL).is_file()
+
+
+def find_run(made: Provenance, path: Path | str, given: Run | None = None) -> tuple[Run, bool]:
+    """The run with the weights that made the image at `path`, and whether they are its best ones instead of its last.
+
+    Looked for in `given`, or else around the image, in this folder and in runs/. RunError where no run has these weights.
+    """
+    if not made.weights:
+        raise RunError(f"{path} does not say by which weights it was made")
+    if given is not None:
+        best = given.has_weights(made.weights)
+        if best is None:
+            raise RunError(
+                f"{given.folder} does not have the weights that made {path} (SHA-256 {made.weights[:12]}...{_of_step(made)}):"
+                f" it was trained on since, or it is another run. The same seed with its weights of now: --seed {made.seed}"
+            )
+        return given, best
+    for folder in _folders(made, Path(path)):
+        try:
+            run = Run(folder)
+            best = run.has_weights(made.weights) if run.info["method"] == made.method else None
+        except GanvasError:  # somebody else's folder
+            continue
+        if best is not None:
+            return run, best
+    raise RunError(
+        f"there is no run here with the weights that made {path}: {made.needs()[0]}. Name it: ganvas sample RUN --like {path}"
+    )
+
+
+def _of_step(made: Provenance) -> str:
+    return "" if made.step is None else f", of step {made.step}"
+
+
+def _folders(made: Provenance, path: Path) -> Iterator[Path]:
+    """Run folders to ask: those that the image lies in, then those here, those of the same name first."""
+    for folder in list(path.resolve().parents)[:3]:
+        if is_run(folder):
+            yield folder
+    found: list[Path] = []
+    for place in PLACES:
+        if Path(place).is_dir():
+            found += sorted(Path(place).iterdir())[:MOST_FOLDERS]
+    for folder in sorted(found, key=lambda folder: folder.name != made.run):
+        if is_run(folder):
+            yield folder
 
 
 def read_info(folder: Path) -> JsonObject:

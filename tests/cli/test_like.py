@@ -162,6 +162,8 @@ def test_the_library_writes_it_too(trained: Path) -> None:
     images.save("all.png")
     assert made_of("one.png").seed == 11 and made_of("one.png").weights == run.weights_hash()
     assert made_of("all.png").options == {"n": 3, "grid": True}
+    assert np.array_equal(run.sample(like="one.png"), images[1:2])
+    assert np.array_equal(run.sample(like="all.png"), images)
 
 
 def test_weights_are_hashed_once(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -107,7 +107,8 @@ def test_each_image_of_an_array_has_its_own_seed(tmp_path: Path) -> None:
     images[::2].grid(columns=2).save(tmp_path / "some.png")
     made = read_provenance(tmp_path / "some.png")
     assert made is not None and made.options["seeds"] == (7, 9, 11) and "n" not in made.options
-    for changed in (images[:, 2:], images.transpose(0, 2, 1, 3), images.copy(), images[0][::-1]):
+    turned = images.transpose(0, 2, 1, 3)
+    for changed in (images[:, 2:], images[images > 3], images[None], turned, images.copy(), images[0][::-1]):
         assert changed.provenance is None, "no longer the images of those seeds"
 
 

@@ -79,9 +79,9 @@ def restore(
     method = load(run).load_method(raw=raw, best=best, device=choose_device(device))
     restores = restoration_of(method, task)
     method = method if interpolation is None else interpolated(method, interpolation)
-    if method.origin is not None:
+    if method.loaded_from is not None:
         given_mask = None if mask is None else mask.name
-        method.origin = method.origin.with_options(interpolation=interpolation, mask=given_mask)
+        method.loaded_from = method.loaded_from.with_options(interpolation=interpolation, mask=given_mask)
     if mask is not None and restores.degradation != "holes":
         raise UsageError(f"--mask is for inpainting, and this run of {method.name} can {TASKS[restores.degradation]}")
     if mask is None and restores.degradation == "holes":

@@ -13,25 +13,21 @@ if TYPE_CHECKING:
     from ganvas.data import DataSpec
     from ganvas.method import Method
     from ganvas.provenance import Provenance
-    from ganvas.run import Run
 
 STEP_SECONDS, END_SECONDS = 0.5, 2.0  # how long --animate shows a step, and the finished images
 
 
 def sample(
+    context: typer.Context,
     run: Annotated[
         Path | None, typer.Argument(metavar="RUN", help="A run folder, as `ganvas train` writes it; see also --like.")
     ] = None,
     n: Annotated[
-        int | None, typer.Option("--n", "-n", help="How many images. Default: 64, with --like what the image shows.")
-    ] = None,
+        int, typer.Option("--n", "-n", help="How many images. With --like as many as the file shows, if not given.")
+    ] = 64,
     seed: Annotated[
-        int | None,
-        typer.Option(
-            help="Seed of the first sample; each next sample has the next seed, whatever n is. Default: 0, with --like that "
-            "of the image."
-        ),
-    ] = None,
+        int, typer.Option(help="Seed of the first sample; each next sample has the next seed, whatever n is.")
+    ] = 0,
     like: Annotated[
         Path | None,
         typer.Option(
@@ -90,39 +86,33 @@ def sample(
     from ganvas.data.kinds import KINDS
     from ganvas.device import choose_device
     from ganvas.errors import UsageError
-    from ganvas.run import load
+    from ganvas.run import find_run, load
     from ganvas.sampling import finished_samples
+    from ganvas.tasks.like import wanted
 
     _check_places(out, grid, animate)
     if prompt is not None and label is not None:
         raise UsageError("--prompt and --label do not go together: omit one")
     if like is None:
         if run is None:
-            raise UsageError("RUN is missing: name a run folder, or an image to make again with --like FILE")
+            raise UsageError(
+                "missing argument 'RUN' (see: ganvas sample --help), or --like FILE to make an image again"
+            )
         opened, changes = load(run), _changes(assignments or [])
     else:
-        given = {
-            "--seed": seed,
-            "--label": label,
-            "--prompt": prompt,
-            "--set": assignments,
-            "--raw": raw,
-            "--best": best,
-        }
-        for option, value in given.items():
-            if value is not None and value is not False:
-                raise UsageError(f"{option} and --like do not go together: --like takes it from {like}")
-        opened, best, made = _made_again(like, run)
-        changes = dict(made.settings)
-        seed, raw = made.seed, made.options.get("raw") is True
-        label, prompt = _text_option(made, "label"), _text_option(made, "prompt")
-        shown = made.options.get("n", 1)
-        n = n or (shown if isinstance(shown, int) else 1)
+        given = _given(context)
+        for name in sorted(given & {"seed", "label", "prompt", "assignments", "raw", "best"}):
+            option = "set" if name == "assignments" else name
+            raise UsageError(f"--{option} and --like do not go together: --like takes it from {like}")
+        made, count, seed, more = wanted(like)
+        opened, best = find_run(made, like, None if run is None else load(run))
+        n = n if "n" in given else count
+        label, prompt = more.get("label"), more.get("prompt")
+        changes, raw = dict(made.settings), made.options.get("raw") is True
         if out is None and grid is None and animate is None:
             again = Path(f"{like.stem}-again{like.suffix}")
             grid = again if "grid" in made.options else None
             animate = again if "animate" in made.options else None
-    n, seed = 64 if n is None else n, seed or 0
     method = opened.load_method(raw=raw, best=best, device=choose_device(device), settings=changes)
     if animate is not None:
         _write_animation(method, n, seed, label, animate)
@@ -148,19 +138,14 @@ def sample(
         _write_grid(samples, grid, method.spec, made)
 
 
-def _made_again(like: Path, run: Path | None) -> tuple[Run, bool, Provenance]:
-    """The run that made a file, whether its best weights did, and what the file says."""
-    from ganvas.tasks.like import check_sampled, provenance_of, run_of
-
-    made = provenance_of(like)
-    check_sampled(made, like)
-    opened, best = run_of(made, like, run)
-    return opened, best, made
-
-
-def _text_option(made: Provenance, name: str) -> str | None:
-    value = made.options.get(name)
-    return None if value is None else str(value)
+def _given(context: typer.Context) -> set[str]:
+    """Names of the parameters that the command line names."""
+    given: set[str] = set()
+    for name in context.params:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            given.add(name)
+    return given
 
 
 def _changes(assignments: list[str]) -> dict[str, Any]:

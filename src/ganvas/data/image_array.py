@@ -53,7 +53,9 @@ class ImageArray(np.ndarray):
 
     def __getitem__(self, key: Any) -> Any:
         part = super().__getitem__(key)
-        if not isinstance(part, ImageArray) or isinstance(key, tuple) or self.ndim != 4 or self.provenance is None:
+        if not isinstance(part, ImageArray) or self.ndim != 4 or self.provenance is None:
+            return part
+        if part.ndim not in (3, 4) or isinstance(key, tuple) or np.ndim(key) > 1:
             return part
         if self._seeds is None:
             part.provenance = self.provenance

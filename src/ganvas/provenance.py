@@ -27,9 +27,16 @@ MOST_VALUES = 200  # of a list, or by name
 Scalar = str | int | float | bool
 Value = Scalar | tuple[Scalar, ...]
 
-WITH_RUN = ("sample", "edit", "decode", "translate", "restore")  # commands whose first argument is a run
-OUT = {"edit": "out.png", "stylise": "out.png", "decode": "out", "translate": "out", "restore": "out"}
-FILES = {"grid": "grid.png", "animate": "steps.gif"}  # options of `ganvas sample` that name a file
+WITH_RUN = ("sample", "edit", "invert", "decode", "translate", "restore")  # commands whose first argument is a run
+OUT = {
+    "edit": "out.png",
+    "invert": "out.npz",
+    "stylise": "out.png",
+    "decode": "out",
+    "translate": "out",
+    "restore": "out",
+}
+FILES = {"grid": "grid.png", "animate": "steps.gif", "preview": "preview.png"}  # options that name a file
 IN_ONE = ("interpolate", "mix")  # options of several words
 NO_OPTIONS = ("code-number", "columns")  # what is noted beside the options
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,40}")

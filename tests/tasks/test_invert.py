@@ -101,9 +101,9 @@ def test_a_photo_is_cropped_and_an_edit_written_back() -> None:
     assert prepared.image.shape == (28, 28, 1)
     assert (prepared.top, prepared.left, prepared.height, prepared.width) == (0, 20, 60, 60)
     before = np.full((28, 28, 1), 100, np.uint8)
-    same = write_back(photo, prepared, before, before)
+    same = write_back(prepared, before, before)
     np.testing.assert_array_equal(same.pixels, pixels)
-    brighter = write_back(photo, prepared, before, before + 51)
+    brighter = write_back(prepared, before, before + 51)
     np.testing.assert_allclose(brighter.pixels[:, :, 20:80], pixels[:, :, 20:80] + 0.4, atol=1e-5)
     np.testing.assert_array_equal(brighter.pixels[:, :, :20], pixels[:, :, :20])
     assert brighter.alpha is photo.alpha and photo.pixels is pixels

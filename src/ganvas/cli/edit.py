@@ -311,7 +311,7 @@ def _edit_images(opened: Run, editor: Editor, request: EditRequest, path: Path, 
     """Edits given images, and writes each at its own size with its alpha."""
     from ganvas.cli.invert import original_of, write_edited
     from ganvas.cli.output import write_json
-    from ganvas.tasks.edit import read_layers, read_strengths
+    from ganvas.tasks.edit import edit_provenance, read_layers, read_strengths
 
     points = _inverted(opened, editor, path, request.inversion_steps)
     if request.direction:
@@ -327,7 +327,8 @@ def _edit_images(opened: Run, editor: Editor, request: EditRequest, path: Path, 
             raise UsageError("images are moved by a difference, such as 'A - B', whose weights sum to 0")
         steps = [(combined.direction, 1.0)]
     edited = editor.move(points, steps, layers=read_layers(request.layers))
-    files = write_edited(out, original_of(path), edited.before, edited.after, editor.method)
+    made = edit_provenance(editor.method, request, [path.name])
+    files = write_edited(out, original_of(path), edited.before, edited.after, editor.method, made)
     if json:
         write_json({"edited": files, **_change_facts(edited.changes, edited.same_class)})
         return

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from ganvas.method import Method
+    from ganvas.provenance import Provenance
     from ganvas.tasks.editor import Editor
     from ganvas.tasks.invert import Inversion
     from ganvas.tasks.latents import Points
@@ -84,7 +85,8 @@ def invert(
         if preview is not None:
             made = made[:SHOWN]
             originals = given.images[first : first + len(made)]
-            write_png(preview, grid(np.concatenate([originals, made]), columns=len(made)))
+            shown = grid(np.concatenate([originals, made]), columns=len(made))
+            write_png(preview, shown, method.made("invert", inputs=[images.name], preview=True))
 
     with _progress(str(images)) as show:
 
@@ -242,7 +244,7 @@ def original_of(path: Path) -> Path | None:
 
 
 def write_edited(
-    out: Path, original: Path | None, before: np.ndarray, after: np.ndarray, method: Method
+    out: Path, original: Path | None, before: np.ndarray, after: np.ndarray, method: Method, made: Provenance
 ) -> list[dict[str, Any]]:
     """Writes edited images as PNG files into a folder: over their originals where these are at hand, else at the training's
     size."""
@@ -256,7 +258,7 @@ def write_edited(
     if original is None:
         for number, image in enumerate(viewable(after)):
             place = out / f"edited{number:06d}.png"
-            write_png(place, image)
+            write_png(place, image, made)
             files.append({"image": f"{number:06d}", "file": str(place), "size": list(image.shape[:2])})
         return files
     photos = find_photos(original)
@@ -270,7 +272,8 @@ def write_edited(
         if place.resolve() == source.resolve():
             raise UsageError(f"the result of {name} would overwrite it: choose another --out")
         photo = read()
-        result = write_back(photo, prepare_photo(method, photo), first, last)
-        write_photo(place, result)
+        result = write_back(prepare_photo(method, photo), first, last)
+        own = dataclasses.replace(made, inputs=(Path(name).name,))
+        write_photo(place, dataclasses.replace(result, provenance=own))
         files.append({"image": name, "file": str(place), "size": list(result.size)})
     return files

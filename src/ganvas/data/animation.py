@@ -73,9 +73,7 @@ def moves(path: Path | str) -> bool:
     return suffix == VIDEO or (suffix in FORMATS and suffix != ".png")
 
 
-def write_video(
-    path: Path | str, frames: np.ndarray, rate: float = 24.0, provenance: Provenance | None = None
-) -> None:
+def write_video(path: Path | str, frames: np.ndarray, rate: float = 24.0, provenance: Provenance | None = None) -> None:
     """Frames (T, H, W, C) uint8 as MP4 (H.264, 4:2:0), `rate` a second; an odd side loses its last pixel. The file is whole or
     not there. MissingExtra without the extra `video`."""
     try:

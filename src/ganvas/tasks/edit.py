@@ -17,7 +17,7 @@ from ganvas.data.dataset import Dataset
 from ganvas.data.image_array import ImageArray
 from ganvas.errors import UsageError, nearest
 from ganvas.method import Method
-from ganvas.provenance import Value
+from ganvas.provenance import Provenance, Value
 from ganvas.registry import methods_with
 from ganvas.sampling import check_seeds, to_uint8
 from ganvas.tasks.direction_files import FOLDER
@@ -218,8 +218,8 @@ def _images(count: int) -> str:
     return "1 image" if count == 1 else f"{count} images"
 
 
-def _noted(outcome: EditOutcome, method: Method, request: EditRequest) -> EditOutcome:
-    """With the method and the options that are not at their defaults as the provenance of image and frames."""
+def edit_provenance(method: Method, request: EditRequest, inputs: Iterable[str] = ()) -> Provenance:
+    """The method, names of edited files, and the options that are not at their defaults."""
     options: dict[str, Value] = {}
     for one in fields(request):
         value = getattr(request, one.name)
@@ -227,7 +227,13 @@ def _noted(outcome: EditOutcome, method: Method, request: EditRequest) -> EditOu
             options["seeds"] = value if isinstance(value, str) else _in_words(read_seeds(value))
         elif value != one.default:
             options[one.name] = tuple(value) if isinstance(value, list | tuple) else value
-    made = method.made("edit", **options)
+    if inputs:
+        options.pop("seeds", None)
+    return method.made("edit", inputs=inputs, **options)
+
+
+def _noted(outcome: EditOutcome, method: Method, request: EditRequest) -> EditOutcome:
+    made = edit_provenance(method, request)
     frames = None if outcome.frames is None else ImageArray(outcome.frames, made)
     return replace(outcome, image=ImageArray(outcome.image, made), frames=frames)
 

@@ -13,9 +13,8 @@ from torch.nn import functional as F
 from ganvas.data.photo import Photo
 from ganvas.method import Method
 from ganvas.sampling import to_uint8
+from ganvas.tasks import alpha
 from ganvas.tasks.channels import of_channels, photo_channels
-
-WHITE = 1.0  # what shows through transparent pixels, as in training by default
 
 
 @dataclass(frozen=True)
@@ -29,6 +28,8 @@ class Prepared:
     height: int
     width: int
     """The part of the photo that it shows, in the photo's pixels."""
+    ready: alpha.Prepared
+    """The whole photo on the background of the training."""
 
 
 def prepare_photo(method: Method, photo: Photo) -> Prepared:
@@ -42,16 +43,14 @@ def prepare_photo(method: Method, photo: Photo) -> Prepared:
     inner_rows = min(rows, max(1, round(columns * height / width)))
     inner_columns = min(columns, max(1, round(rows * width / height)))
     top, left = (rows - inner_rows) // 2, (columns - inner_columns) // 2
-    pixels = torch.from_numpy(photo.pixels)[None]
-    if photo.alpha is not None and channels != 4:
-        opacity = torch.from_numpy(photo.alpha)[None, None]
-        pixels = pixels * opacity + WHITE * (1 - opacity)
-    x = of_channels(pixels, channels, photo.alpha)[:, :, top : top + inner_rows, left : left + inner_columns]
+    ready = alpha.prepared(photo, method.spec)
+    pixels = torch.from_numpy(ready.photo.pixels)[None]
+    x = of_channels(pixels, channels, ready.photo.alpha)[:, :, top : top + inner_rows, left : left + inner_columns]
     image = to_uint8(_resized(x.contiguous(), height, width).clamp(-1, 1))[0]
-    return Prepared(image, top, left, inner_rows, inner_columns)
+    return Prepared(image, top, left, inner_rows, inner_columns, ready)
 
 
-def write_back(photo: Photo, prepared: Prepared, before: np.ndarray, after: np.ndarray) -> Photo:
+def write_back(prepared: Prepared, before: np.ndarray, after: np.ndarray) -> Photo:
     """The photo, at its own size and with its alpha, changed by what changed from `before` to `after`, uint8 (H, W, C).
 
     The difference is enlarged and added, so that what an edit leaves alone keeps its detail: grey differences change all colours
@@ -61,16 +60,17 @@ def write_back(photo: Photo, prepared: Prepared, before: np.ndarray, after: np.n
     difference = _resized(difference, prepared.height, prepared.width)[0].numpy()
     rows = slice(prepared.top, prepared.top + prepared.height)
     columns = slice(prepared.left, prepared.left + prepared.width)
-    pixels = photo.pixels.copy()
+    ready = prepared.ready
+    pixels = ready.photo.pixels.copy()
     colours = difference[:3] if len(difference) >= 3 else difference[:1]
     if len(pixels) == 1 and len(colours) == 3:
         colours = colours.mean(0, keepdims=True)
     pixels[:, rows, columns] = np.clip(pixels[:, rows, columns] + colours, -1, 1)
-    alpha = photo.alpha
-    if alpha is not None and len(difference) == 4:
-        alpha = alpha.copy()
-        alpha[rows, columns] = np.clip(alpha[rows, columns] + difference[3] / 2, 0, 1)
-    return dataclasses.replace(photo, pixels=pixels, alpha=alpha)
+    opacity = ready.photo.alpha
+    if opacity is not None and len(difference) == 4:
+        opacity = opacity.copy()
+        opacity[rows, columns] = np.clip(opacity[rows, columns] + difference[3] / 2, 0, 1)
+    return ready.finished(dataclasses.replace(ready.photo, pixels=pixels, alpha=opacity))
 
 
 def _resized(x: Tensor, height: int, width: int) -> Tensor:

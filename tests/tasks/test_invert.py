@@ -92,8 +92,8 @@ def test_refusals() -> None:
 
 
 def test_a_photo_is_cropped_and_an_edit_written_back() -> None:
-    """60 x 100 for 28 x 28: the middle 60 x 60. A difference of 51 levels adds 0.4 to what is seen there (0.4 / 0.75 to colours of
-    that alpha), and nothing elsewhere."""
+    """60 x 100 for 28 x 28: the middle 60 x 60. A difference of 51 levels adds 0.4 to what is seen there, so 0.4 / 0.75 to
+    colours of that alpha, and nothing elsewhere."""
     method = built("gan")
     random = np.random.default_rng(0)
     pixels = (random.random((3, 60, 100)) - 0.5).astype(np.float32)

@@ -229,7 +229,7 @@ def edit_provenance(method: Method, request: EditRequest, inputs: Iterable[str] 
             options[one.name] = tuple(value) if isinstance(value, list | tuple) else value
     if inputs:
         options.pop("seeds", None)
-    return method.made("edit", inputs=inputs, **options)
+    return method.made("edit", inputs=inputs).with_options(**options)
 
 
 def _noted(outcome: EditOutcome, method: Method, request: EditRequest) -> EditOutcome:

@@ -101,6 +101,9 @@ ONLY_IN = {
     "rich": ("cli/", "progress.py"),
     "typer": ("cli/",),
     "torch_fidelity": ("metrics/",),
+    "torch.utils.tensorboard": ("training/loggers.py",),
+    "trackio": ("training/loggers.py",),
+    "wandb": ("training/loggers.py",),
 }
 NOWHERE = {"pickle", "cPickle", "dill", "joblib", "marshal", "shelve", "cloudpickle"}
 

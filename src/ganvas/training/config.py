@@ -49,6 +49,24 @@ NOT_RECORDED = (
 LARGEST_SEED = 2**62
 
 
+LOGGERS = {"tensorboard": "tensorboard", "wandb": "wandb", "trackio": "trackio"}
+"""Loggers beside the run's own log: name, which is that of the extra too, and package."""
+
+
+def logger_names(log_to: str | None) -> list[str]:
+    """The loggers that a setting `log_to` names, each once; UsageError where there is no such one."""
+    names = []
+    for name in (log_to or "none").replace(" ", "").split(","):
+        if name not in ("none", *LOGGERS):
+            raise UsageError(
+                f"log_to must be {', '.join(LOGGERS)} or none (got {name!r}){nearest(name, LOGGERS)}; several are joined by"
+                " commas"
+            )
+        if name != "none" and name not in names:
+            names.append(name)
+    return names
+
+
 @dataclasses.dataclass(frozen=True)
 class TrainConfig:
     """One training as it is asked for; making it checks every value, and UsageError names the wrong one.
@@ -97,9 +115,16 @@ class TrainConfig:
     )
     guard: bool = setting(False, "Make the doctor's changes while training, where it is sure of them.")
     quiet: bool = setting(False, "Show no progress.")
+    log_to: str | None = setting(
+        None,
+        f"Also log to {', '.join(LOGGERS)}; several joined by commas. none: to none of them.",
+        metavar="LOGGER",
+    )
     callbacks: Sequence[Callback] = ()
 
     def __post_init__(self) -> None:
+        if isinstance(self.log_to, list | tuple):
+            object.__setattr__(self, "log_to", ",".join(map(str, self.log_to)))
         for name, declared in settings_of(self).items():
             value = getattr(self, name)
             if isinstance(value, os.PathLike):
@@ -118,6 +143,7 @@ class TrainConfig:
             object.__setattr__(self, "data_settings", as_dict(self.data_settings))
         if (self.seed or 0) > LARGEST_SEED:
             raise UsageError(f"seed must be an integer from 0 to {LARGEST_SEED} (got {self.seed})")
+        logger_names(self.log_to)
         if self.measure_samples == 1:
             raise UsageError("samples must be 0 (measure nothing) or at least 2 (got 1)")
 

@@ -35,6 +35,7 @@ from ganvas.training.engine import Engine
 from ganvas.training.evaluator import Evaluator
 from ganvas.training.guard import Guard, take_over
 from ganvas.training.health import Health
+from ganvas.training.loggers import make_loggers
 from ganvas.training.manifest import count_parameters, facts
 from ganvas.training.recorder import Recorder
 from ganvas.training.recovery import Recovery, restore_newest
@@ -69,7 +70,7 @@ class Session:
         self.writer = RunWriter(folder)
         self.callbacks: list[Callback] = []
         if engine.leads:
-            self.callbacks = [Recorder(self.writer), *config.callbacks]
+            self.callbacks = [Recorder(self.writer), *make_loggers(config.log_to), *config.callbacks]
         self.guard = Guard() if config.guard else None
         self.recovery = Recovery(seed, self._say)
         self.cadence = Cadence(config.checkpoint_every, config.evaluate_every)

@@ -131,10 +131,11 @@ class Provenance:
                 needed[-1] += f", those of step {self.step}"
         elif self.weights:
             needed.append(f"weights of SHA-256 {self.weights}")
-        styles = self.options.get("style", ())
-        for name in (*self.inputs, *(styles if isinstance(styles, tuple) else (styles,))):
-            needed.append(f"the file {name}")
-        return needed
+        files: list[Scalar] = list(self.inputs)
+        for option in ("style", "mask"):
+            value = self.options.get(option, ())
+            files += value if isinstance(value, tuple) else (value,)
+        return needed + [f"the file {name}" for name in files]
 
 
 def from_text(text: str) -> Provenance | None:

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from command_line import Command, train_once
-from ganvas.data import read_image
+from ganvas.data import read_image, read_provenance
 from ganvas.data.photo import read_photo
 from parts import image_file
 
@@ -148,3 +148,29 @@ def test_one_broken_image_does_not_cost_the_others(ganvas: Command, denoiser: Pa
     assert all(name in ended.err for name in ("bad.png", "empty.png", "link.png")) and "skip_broken" not in ended.err
     assert [entry["image"] for entry in json.loads(ended.out)["restored"]] == ["good.png"]
     assert Path("out/good.png").is_file()
+
+
+def test_masks_that_cannot_be_meant(ganvas: Command, filler: Path) -> None:
+    """One of 0 and 1 is refused by its name; one that repaints all but a hole is warned of in one line, and done."""
+    image(Path("in.png"), 32, 32, 3)
+    dark = np.zeros((32, 32), np.uint8)
+    dark[8:20, 8:20] = 1
+    Image.fromarray(dark).save("dark.png")
+    refused = ganvas("restore", filler, "in.png", "--mask", "dark.png", "--out", "out", "--device", "cpu")
+    assert (
+        refused.code == 1
+        and "the mask dark.png marks nothing: its lightest pixel has the value 1 of 255" in refused.err
+    )
+    assert not Path("out").exists()
+    holed = np.full((32, 32, 4), 255, np.uint8)
+    holed[8:20, 8:20, 3] = 0
+    Image.fromarray(holed).save("holed.png")
+    ended = ganvas("restore", filler, "in.png", "--mask", "holed.png", "--out", "out", "--device", "cpu")
+    assert ended.code == 0 and ended.err.startswith("warning: the mask holed.png is white and opaque but for"), (
+        ended.err
+    )
+    assert len(ended.err.splitlines()) == 1
+    same = (read_image("out/in.png") == read_image("in.png")).all(-1)
+    assert same[8:20, 8:20].all() and not same.all()
+    made = read_provenance("out/in.png")
+    assert made is not None and made.needs()[1:] == ["the file in.png", "the file holed.png"]

@@ -20,7 +20,10 @@ NO_SINGLE_MODULE = {
     "test_readme.py",
     "test_words.py",
     "cli/test_audio.py",  # all commands on sound
+    "cli/test_like.py",  # what images and sounds say of their making, and `ganvas sample --like`
     "cli/test_text.py",  # all commands on text
+    "data/test_heic.py",  # HEIC photos, from one file to a folder
+    "data/test_notes.py",  # what is said of files that are passed over, in every kind of source
     "data/test_tile.py",  # data.fit=tile in every kind of source
     "methods/gan/test_classes.py",  # class-conditional training of all GANs
     "methods/gan/test_papers.py",  # what the papers say of GANs whose file is too short for a test file of its own

@@ -73,7 +73,7 @@ def test_the_command_line_beats_the_file() -> None:
             "data_settings.fit must be one of crop, pad, stretch, tile (got 'pat'); did you mean pad?",
         ),
         ("data_settings.mirror = 'yes'", "data_settings.mirror must be a value of type bool, not the text 'yes'"),
-        ("precision = 'fp16'", "precision must be one of auto, fp32, bf16 (got 'fp16')"),
+        ("precision = 'fp16'", "precision must be one of auto, fp32, tf32, bf16 (got 'fp16')"),
         ("seed = 1\nseed = 2", "(at line 2, column 9): seed = 2"),
         ("fingerprint = 'x'", "unknown key fingerprint"),
         ("[settings", "not valid TOML"),

@@ -138,11 +138,11 @@ def test_a_config_file_and_a_run_s_settings_start_a_training(
         (["gan", "--data", "digits", "--steps", "0"], 2, "steps must be >= 1 (got 0)"),
         (["gan", "--data", "digits", "--minutes", "nan"], 2, "minutes must be a finite number"),
         (["gan", "--data", "digits", "--checkpoint-every", "0"], 2, "checkpoint_every must be >= 1 (got 0)"),
-        (["gan", "--data", "digits", "--precision", "fp16"], 2, "precision must be one of auto, fp32, bf16"),
+        (["gan", "--data", "digits", "--precision", "fp16"], 2, "precision must be one of auto, fp32, tf32, bf16"),
         (
             ["gan", "--data", "digits", "--device", "tpu"],
             2,
-            "device must be auto, cpu, cuda, cuda:N or mps (got 'tpu')",
+            "device must be auto, cpu, cuda, cuda:N, xpu, xpu:N or mps (got 'tpu')",
         ),
         (["gan", "--data", "digits", "--nproc", "0"], 2, "--nproc must be at least 1 (got 0)"),
         (["gan", "--data", "digits", "--nproc", "3"], 2, "batch_size 100 cannot be shared by 3 processes"),

@@ -79,7 +79,10 @@ def test_seeds_have_classes_as_often_as_the_data() -> None:
 
 def test_a_class_by_name_or_number() -> None:
     method = built(spec=SPEC)
-    assert [class_number(method, asked) for asked in ("owl", 1, "2")] == [2, 1, 2]
+    assert [class_number(method, asked) for asked in ("dog", 1, "0")] == [1, 1, 0]
+    for untrained in ("owl", 2):
+        with pytest.raises(UsageError, match=r"no training example of class owl"):
+            class_number(method, untrained)
     with pytest.raises(UsageError, match=r"no class owll; did you mean owl.*cat, dog, owl, or 0 to 2"):
         sample(method, 1, label="owll")
     with pytest.raises(UsageError, match=r"no class 3 .*0 to 2"):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import functools
 import itertools
+import struct
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from torch import Tensor, nn
 from ganvas.abilities import Restoration, Restores, Translates
 from ganvas.data import open_data, png16
 from ganvas.data.degrade import upscaled
+from ganvas.data.image import header, read_image
 from ganvas.data.photo import Photo, read_photo
 from ganvas.data.spec import DataSpec
 from ganvas.errors import DataError, GanvasWarning
@@ -353,3 +356,21 @@ def test_a_style_that_cannot_be_seen_is_refused() -> None:
         stylise_photo(Photo(content.pixels, np.zeros((20, 20), np.float32)), [content], network=network)
     with pytest.raises(DataError, match="the content is wholly transparent"):
         stylise_with(built("adain"), Photo(content.pixels, np.zeros((20, 20), np.float32)), content)
+
+
+def test_a_transparent_colour_of_16_bits_is_seen(tmp_path: Path) -> None:
+    """PNG's tRNS names one colour of 16 bits; its neighbour, equal in 8 bits, stays opaque. In data sets and photos alike."""
+    for name, pixels in (
+        ("grey.png", np.array([[[1000], [1001], [65535]]], np.uint16)),
+        ("rgb.png", np.array([[[1000, 2000, 3000], [1000, 2000, 3001], [65535, 0, 0]]], np.uint16)),
+    ):
+        content = png16.encode(pixels)
+        body = pixels[0, 1].astype(">u2").tobytes()
+        key = struct.pack(">I", len(body)) + b"tRNS" + body + struct.pack(">I", zlib.crc32(b"tRNS" + body))
+        place = content.index(b"IDAT") - 4
+        (tmp_path / name).write_bytes(content[:place] + key + content[place:])
+        assert read_image(tmp_path / name)[0, :, -1].tolist() == [255, 0, 255]
+        alpha = read_photo(tmp_path / name).alpha
+        assert alpha is not None and alpha.tolist() == [[1, 0, 1]]
+        with open(tmp_path / name, "rb") as file:
+            assert header(file)[2] == pixels.shape[2] + 1

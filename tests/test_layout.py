@@ -17,6 +17,7 @@ NO_SINGLE_MODULE = {
     "test_docs.py",
     "test_imports.py",
     "test_layout.py",
+    "test_packaging.py",
     "test_readme.py",
     "test_words.py",
     "cli/test_audio.py",  # all commands on sound

@@ -62,8 +62,3 @@ def test_python() -> None:
     exec(code.replace("minutes=5", "steps=2, measure_samples=50"), names)
     assert names["images"].shape == (64, 28, 28, 1)  # pyright: ignore[reportAttributeAccessIssue]
     assert names["real"].shape == (6630, 28, 28, 1)  # pyright: ignore[reportAttributeAccessIssue]
-
-
-def test_every_link_leads_somewhere() -> None:
-    targets = re.findall(r"\]\(([^)]+)\)", README.read_text(encoding="utf-8"))
-    assert targets and not [target for target in targets if not (README.parent / target).exists()]

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import ganvas
 from ganvas import registry
@@ -25,6 +26,10 @@ ARGUMENTS = {
     "plain_gan": ["--steps", "2"],
     "plain_dcgan": ["--steps", "2"],
     "plain_r3gan": ["--steps", "2"],
+    "plain_loop_with_ganvas_networks": ["--preset", "tiny", "--steps", "3"],
+    "with_lightning": ["--steps", "3"],
+    "with_accelerate": ["--steps", "3"],
+    "features_for_scikit_learn": ["--preset", "tiny", "--minutes", "0.02"],
 }
 
 
@@ -150,3 +155,36 @@ def test_plain_loops_are_plain() -> None:
     for name in PLAIN:
         text = (EXAMPLES / f"{name}.py").read_text(encoding="utf-8")
         assert "ganvas.training" not in text and "ganvas.methods" not in text and "ganvas.losses" not in text
+
+
+def test_plain_loop_with_ganvas_networks(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each update of the method moved what it trains."""
+    method = run_example("plain_loop_with_ganvas_networks", monkeypatch)["method"]
+    fresh = ganvas.create("dcgan", "tiny")
+    torch.manual_seed(0)
+    fresh.setup(method.spec)
+    assert torch.count_nonzero(method.G.first[0].running_mean) and not torch.count_nonzero(
+        fresh.G.first[0].running_mean
+    )
+    said = capsys.readouterr().out
+    assert "0 generator {'loss'" in said and "0 discriminator {'loss'" in said and "torch.Size([4, 1, 28, 28])" in said
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_with_lightning(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("lightning")
+    made = run_example("with_lightning", monkeypatch)
+    assert made["trainer"].global_step == 6  # two updates in each of three batches
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_with_accelerate(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("accelerate")
+    run_example("with_accelerate", monkeypatch)
+    assert "torch.Size([4, 1, 28, 28])" in capsys.readouterr().out
+
+
+def test_features_for_scikit_learn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even a VAE that trained for a second tells digits apart far better than chance."""
+    pytest.importorskip("sklearn")
+    assert run_example("features_for_scikit_learn", monkeypatch)["accuracy"] > 0.2

@@ -69,12 +69,12 @@ class MetricLogger(Callback):
         self.begin(self.folder, flat(content), step=trainer.steps)
 
     def logged(self, trainer: Trainer, row: dict[str, float]) -> None:
-        self.scalars(numbers(row, ""), trainer.steps)
+        self.scalars(finite(row, ""), trainer.steps)
 
     def evaluated(self, trainer: Trainer, metrics: dict[str, Figure], grid: np.ndarray | None) -> None:
         figures = {name: figure.value for name, figure in metrics.items()}
         if figures:
-            self.scalars(numbers(figures, "metrics/"), trainer.steps)
+            self.scalars(finite(figures, "metrics/"), trainer.steps)
         if grid is not None:
             self.image("samples", grid if grid.shape[2] in (1, 3) else grid[:, :, :1], trainer.steps)
 
@@ -82,8 +82,8 @@ class MetricLogger(Callback):
         if isinstance(samples, list):
             self.text("samples", "\n\n".join(samples), trainer.steps)
 
-    def checked(self, trainer: Trainer, numbers_of_health: dict[str, float | str]) -> None:
-        self.scalars(numbers(numbers_of_health, "health/"), trainer.steps)
+    def checked(self, trainer: Trainer, numbers: dict[str, float | str]) -> None:
+        self.scalars(finite(numbers, "health/"), trainer.steps)
 
     def changed(self, trainer: Trainer, finding: Finding) -> None:
         self.text("messages", f"the doctor found {finding.name} and changed {finding.change.line}", trainer.steps)
@@ -198,7 +198,7 @@ def make_loggers(log_to: str | None) -> list[Callback]:
     return made
 
 
-def numbers(row: Mapping[str, object], prefix: str) -> dict[str, float]:
+def finite(row: Mapping[str, object], prefix: str) -> dict[str, float]:
     """What of a row is a finite number, under prefix + key; the step is the axis, not a value."""
     found = {}
     for key, value in row.items():

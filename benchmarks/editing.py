@@ -8,6 +8,7 @@ digits: a training of `--minutes` of processor time for each method and seed (r3
   thick - thin  the mean of the thickest fifth of samples less that of the thinnest, times --strength, added to 500 others: share
                 in which thickness rises by half of its standard deviation, share whose class stays (a probe on the shipped digit
                 network reads it before and after); beside it random directions of the same length
+  reach         the same direction, each image only as far as it needs to become thicker by half a standard deviation
   kept          thickness +2 by its linear probe, orthogonal to the directions of all classes: the same two shares
   unsupervised  R^2 of thickness and slant with the place along the best direction that was found without labels
   classes       mean of class b less mean of class a, added to 20 samples of class a: share read as b, over all 90 pairs
@@ -38,13 +39,14 @@ from ganvas.data.image import fit, to_channels
 from ganvas.metrics.probe import Probe, fit_probe
 from ganvas.run import Run
 from ganvas.tasks.directions import Direction, explained, factorised_directions, principal_directions, random_direction
-from ganvas.tasks.editor import Editor
+from ganvas.tasks.editor import Edited, Editor
 from ganvas.tasks.invert import invert
 from ganvas.tasks.latents import Points, synthesised
 
 EDITED = 500
 RANDOM = 5  # random directions beside each edit
 STRENGTHS = (1.0, 1.5, 2.0)  # of a difference of means
+REACH_MOST = 1.5  # strengths of thick minus thin that `reach` goes at most
 KEPT_STRENGTH = 2.0  # of the probe's direction of thickness, orthogonal to those of all classes
 METHODS: dict[str, tuple[str, str, dict[str, Any], float]] = {
     "vae": ("vae", "small", {}, 2.0),
@@ -121,9 +123,16 @@ def thicker(editor: Editor, strength: float) -> dict[str, Any]:
     ]
     for key in others[0]:
         row[key] = float(np.mean([other[key] for other in others]))
+    asked = 0.5 * editor.measured.deviation("thickness")
+    reached, _ = editor.reach(points, direction, "thickness", asked, most=REACH_MOST)
+    row |= {"reach_rose": rise(reached), "reach_same_class": reached.same_class}
     kept = editor.move(points, {"thickness": KEPT_STRENGTH}, keep=["class"])
-    change = next(one for one in kept.changes if one.attribute == "thickness")
-    return {**row, "kept_rose": change.rose, "kept_same_class": kept.same_class}
+    return {**row, "kept_rose": rise(kept), "kept_same_class": kept.same_class}
+
+
+def rise(edited: Edited) -> float:
+    """Share of the images that became thicker by half a standard deviation."""
+    return next(one for one in edited.changes if one.attribute == "thickness").rose
 
 
 def moved_by(editor: Editor, points: Points, direction: Direction, strength: float, prefix: str) -> dict[str, float]:

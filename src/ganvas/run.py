@@ -256,8 +256,8 @@ class Run:
         self, images: np.ndarray | None = None, *, traverse: bool = False, interpolate: tuple[int, int] | None = None,
         code: Sequence[str] | None = None, seeds: str | int | Iterable[int] = "0-7", values: int = 10, steps: int = 8,
         find: bool = False, how: str = "pca,sefa,probe", count: int = 10, direction: Sequence[str] | None = None,
-        keep: Sequence[str] | None = None, both: bool = False, arithmetic: str | None = None, save: str | None = None,
-        walk: bool = False, mix: tuple[str, str] | None = None, layers: str | None = None,
+        keep: Sequence[str] | None = None, both: bool = False, reach: str | None = None, arithmetic: str | None = None,
+        save: str | None = None, walk: bool = False, mix: tuple[str, str] | None = None, layers: str | None = None,
         noise: Sequence[str] | None = None, truncation: float = 1.0, space: str = "auto", label: str | None = None,
         frames: int = 24, inversion_steps: int = 300, raw: bool = False, best: bool = False, device: Device = "auto",
     ) -> ImageArray:  # fmt: skip
@@ -267,8 +267,8 @@ class Run:
 
         request = EditRequest(
             traverse=traverse, interpolate=interpolate, code=code, seeds=seeds, values=values, steps=steps, find=find, how=how,
-            count=count, direction=direction, keep=keep, both=both, arithmetic=arithmetic, save=save, walk=walk, mix=mix,
-            layers=layers, noise=noise, truncation=truncation, space=space, label=label, frames=frames,
+            count=count, direction=direction, keep=keep, both=both, reach=reach, arithmetic=arithmetic, save=save, walk=walk,
+            mix=mix, layers=layers, noise=noise, truncation=truncation, space=space, label=label, frames=frames,
             inversion_steps=inversion_steps,
         )  # fmt: skip
         request.check(images is not None)

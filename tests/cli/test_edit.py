@@ -61,6 +61,8 @@ def test_edit_refusals(ganvas: Command, trained: Path, coded: Path) -> None:
         ([trained, "--walk", "--out", "a.webp", "--keep", "slant"], 2, "--keep needs --direction"),
         ([trained, "--mix", "0", "1", "--out", "a.png"], 2, "--mix needs --layers"),
         ([trained, "--direction", "thickness", "--out", "a.png"], 2, "a direction is NAME=STRENGTH"),
+        ([trained, "--reach", "brightness=0", "--out", "a.png"], 2, "reach asks for a change other than 0"),
+        ([trained, "--reach", "wobble=1", "--out", "a.png"], 2, "there is no attribute wobble"),
         ([trained, "--direction", "wobble=1", "--out", "a.png"], 2, "there is no direction wobble"),
         ([trained, "--direction", "hue=1", "--out", "a.png"], 2, "hue is measured of colour images"),
         ([trained, "--direction", "brightness=1", "--space", "w", "--out", "a.png"], 2, "gan has no latent space w"),

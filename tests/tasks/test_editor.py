@@ -157,6 +157,25 @@ def test_a_sweep_starts_at_the_image_and_ends_at_the_edit() -> None:
     np.testing.assert_array_equal(both[:, 1], edited.before)
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_each_image_goes_as_far_as_it_needs(sign: int) -> None:
+    """The smallest of the strengths that are tried at which the attribute changed enough, or the largest."""
+    editor = Editor(built("gan"))
+    points, direction = editor.points(range(12)), editor.direction("brightness")
+    change = sign * 0.7 * editor.measured.deviation("brightness")
+    edited, strengths = editor.reach(points, direction, "brightness", change, most=2.0, tries=8)
+    measure = editor.attribute("brightness").measure
+    moved_by = (measure(edited.after) - measure(edited.before)) * sign
+    assert len(np.unique(strengths)) > 1 and (strengths * sign > 0).all() and np.abs(strengths).max() <= 2
+    assert ((moved_by >= abs(change)) | (np.abs(strengths) == 2)).all()
+    less = editor.images(
+        points.with_values(
+            points.values + torch.from_numpy(strengths - sign * 0.25).float()[:, None] * direction.step()
+        )
+    )
+    assert ((measure(less) - measure(edited.before)) * sign < abs(change)).all()
+
+
 def test_style_mixing_as_a_grid() -> None:
     method = built("stylegan2")
     editor = Editor(method, "w+")
@@ -185,6 +204,7 @@ def test_images_of_one_call() -> None:
     assert edit(method, arithmetic="0-3 - 4 + 5").shape == (28, 4 * 30 - 2, 1)
     assert edit(method, find=True, how="sefa", count=2).shape == (2 * 58 + 6, 5 * 30 - 2, 1)
     assert edit(method, walk=True, seeds="0-2", frames=2).shape == (28, 3 * 30 - 2, 1)
+    assert edit(method, reach="brightness=-0.01", seeds="0-2", keep=["symmetry"]).shape == (58, 3 * 30 - 2, 1)
     given = to_uint8(sample(method, 2))
     assert edit(method, given, direction=["brightness=1"], steps=2, inversion_steps=2).shape == (58, 58, 1)
     with pytest.raises(UsageError, match="images needs direction or arithmetic"):

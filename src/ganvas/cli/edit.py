@@ -84,6 +84,14 @@ def edit(
         ),
     ] = None,
     both: Annotated[bool, typer.Option("--both", help="Show strengths from the negative one on.")] = False,
+    reach: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME=CHANGE",
+            help="Move each image along an attribute's direction only until the attribute changed by this much, in its "
+            "unit, such as thickness=0.5.",
+        ),
+    ] = None,
     arithmetic: Annotated[
         str | None,
         typer.Option(
@@ -146,7 +154,7 @@ def edit(
 
     request = EditRequest(
         traverse=traverse, interpolate=interpolate, code=code, seeds=seeds, values=values, steps=steps, find=find, how=how,
-        count=count, direction=direction, keep=keep, both=both, arithmetic=arithmetic, save=save, walk=walk, mix=mix,
+        count=count, direction=direction, keep=keep, both=both, reach=reach, arithmetic=arithmetic, save=save, walk=walk, mix=mix,
         layers=layers, noise=noise, truncation=truncation, space=space, label=label, frames=frames,
         inversion_steps=inversion_steps,
     )  # fmt: skip

@@ -57,7 +57,7 @@ def edit(
     method: Method, images: np.ndarray | None = None, *, traverse: bool = False, interpolate: tuple[int, int] | None = None,
     code: Sequence[str] | None = None, seeds: Seeds = "0-7", values: int = 10, steps: int = 8, find: bool = False,
     how: str = "pca,sefa,probe", count: int = 10, direction: Sequence[str] | None = None, keep: Sequence[str] | None = None,
-    both: bool = False, arithmetic: str | None = None, save: str | None = None, walk: bool = False,
+    both: bool = False, reach: str | None = None, arithmetic: str | None = None, save: str | None = None, walk: bool = False,
     mix: tuple[str, str] | None = None, layers: str | None = None, noise: Sequence[str] | None = None,
     truncation: float = 1.0, space: str = "auto", label: str | None = None, frames: int = 24, inversion_steps: int = STEPS,
     data: Dataset | None = None,
@@ -69,7 +69,7 @@ def edit(
     """
     request = EditRequest(
         traverse=traverse, interpolate=interpolate, code=code, seeds=seeds, values=values, steps=steps, find=find, how=how,
-        count=count, direction=direction, keep=keep, both=both, arithmetic=arithmetic, save=save, walk=walk, mix=mix,
+        count=count, direction=direction, keep=keep, both=both, reach=reach, arithmetic=arithmetic, save=save, walk=walk, mix=mix,
         layers=layers, noise=noise, truncation=truncation, space=space, label=label, frames=frames,
         inversion_steps=inversion_steps,
     )  # fmt: skip
@@ -96,6 +96,7 @@ class EditRequest:
     direction: Sequence[str] | None = None
     keep: Sequence[str] | None = None
     both: bool = False
+    reach: str | None = None
     arithmetic: str | None = None
     save: str | None = None
     walk: bool = False
@@ -126,12 +127,12 @@ class EditRequest:
         kind = kinds[0] if kinds else ""
         needs = (
             ("code", self.code, ("traverse",)),
-            ("keep", self.keep, ("direction",)),
+            ("keep", self.keep, ("direction", "reach")),
             ("both", self.both, ("direction", "arithmetic")),
             ("save", self.save, ("arithmetic",)),
             ("layers", self.layers, ("mix", "direction")),
             ("noise", self.noise, ("", "direction", "walk")),
-            ("truncation", self.truncation != 1, ("", "direction", "walk", "mix", "arithmetic")),
+            ("truncation", self.truncation != 1, ("", "direction", "reach", "walk", "mix", "arithmetic")),
             ("images", has_images, ("direction", "arithmetic")),
         )
         for name, given, kinds_with in needs:
@@ -147,6 +148,7 @@ class EditRequest:
             "interpolate": self.interpolate is not None,
             "find": self.find,
             "direction": self.direction,
+            "reach": self.reach is not None,
             "arithmetic": self.arithmetic is not None,
             "walk": self.walk,
             "mix": self.mix is not None,
@@ -154,7 +156,7 @@ class EditRequest:
         return [name for name in KINDS if given[name]]
 
 
-KINDS = ("traverse", "interpolate", "find", "direction", "arithmetic", "walk", "mix")
+KINDS = ("traverse", "interpolate", "find", "direction", "reach", "arithmetic", "walk", "mix")
 
 
 def plain_edit(method: Method, request: EditRequest) -> EditOutcome:
@@ -205,6 +207,8 @@ def _edit_with(
         return EditOutcome(f"a walk through {_images(len(points))}", shown.grid(len(points)), walked)
     if kind == "arithmetic":
         return _combined(editor, request, points, invert_images)
+    if kind == "reach":
+        return _reached(editor, request, points)
     if kind == "direction":
         strengths = read_strengths(request.direction or ())
         steps = editor.steps(strengths, request.keep or ())
@@ -288,6 +292,23 @@ def _combined(
     if request.save:
         direction = editor.add(direction)
     return _moved(editor, request, points, [(direction, 1.0)], expression, [])
+
+
+def _reached(editor: Editor, request: EditRequest, points: Points) -> EditOutcome:
+    """A row of the images, and below it the edited ones."""
+    asked = read_strengths([request.reach or ""])
+    ((name, change),) = asked.items()
+    if change == 0:
+        raise UsageError(f"reach asks for a change other than 0, such as {name}=0.5 (got {request.reach})")
+    unit = editor.attribute(name).unit
+    ((direction, _),) = editor.steps({name: 1.0}, request.keep or ())
+    done, strengths = editor.reach(points, direction, name, change)
+    rows = grid(np.concatenate([done.before, done.after]), columns=len(points), gap=GAP)
+    text = (
+        f"{_images(len(points))} moved until {name} changed by {change:+g}{' ' if unit else ''}{unit},"
+        f" mean strength {strengths.mean():.2f}"
+    )
+    return EditOutcome(text, ImageArray(rows), changes=done.changes, same_class=done.same_class)
 
 
 def _moved(

@@ -54,6 +54,8 @@ from ganvas.tasks.latents import (
 )
 
 NOTICED = 0.5  # of an attribute's standard deviation: the change of an image that counts as moved
+MOST_STRENGTH = 3.0  # of `reach`
+TRIED_STRENGTHS = 12
 CLASSES = "class"  # as something to keep: all classes
 
 
@@ -266,6 +268,40 @@ class Editor:
         before, after = self.images(points, noise), self.images(done, noise)
         asked = [direction.name for direction, _ in steps]
         return Edited(before, after, done, self.changes(before, after, asked), self.same_class(before, after))
+
+    def reach(
+        self, points: Points, direction: Direction, attribute: str, change: float, *, most: float = MOST_STRENGTH,
+        tries: int = TRIED_STRENGTHS,
+    ) -> tuple[Edited, np.ndarray]:  # fmt: skip
+        """Moves each point along a direction only as far as its image needs for an attribute to change by `change`, in its
+        unit; an image that never does goes as far as `most`, in strengths. A change below 0 goes the other way. Returns the
+        edit and the strengths (n,).
+
+        Images differ in how much they yield: one strength for all moves some too little, and others into another class.
+        """
+        measure = self.attribute(attribute)
+        before = self.images(points)
+        start = measure_attributes(before, [measure])[attribute]
+        most = most if change > 0 else -most
+        strengths = np.full(len(points), most)
+        done = np.zeros(len(points), bool)
+        for strength in np.linspace(0, most, tries + 1)[1:]:
+            images = self.images(moved(self.space, points, [(direction, float(strength))]))
+            changed = measure.difference(measure_attributes(images, [measure])[attribute], start)
+            reached = (changed >= change) if change > 0 else (changed <= change)
+            strengths[reached & ~done] = strength
+            done |= reached
+        each = torch.from_numpy(strengths).to(points.values.dtype).view(-1, *[1] * (points.values.ndim - 1))
+        values = points.values + each * direction.step().expand(points.values.shape[1:])
+        after = self.images(points.with_values(values))
+        edited = Edited(
+            before,
+            after,
+            points.with_values(values),
+            self.changes(before, after, [attribute]),
+            self.same_class(before, after),
+        )
+        return edited, strengths
 
     def changes(self, before: np.ndarray, after: np.ndarray, asked: Sequence[str] = ()) -> list[Change]:
         """What changed from images to images, uint8 (n, H, W, C): those asked for first, then the others by how much they

@@ -121,7 +121,7 @@ def train_run(
     if run is not None:
         return run
     every = None if samples else 10**9
-    defaults = {"measure_samples": samples, "evaluate_every": every, "checkpoint_every": every}
+    defaults = {"samples": samples, "evaluate_every": every, "checkpoint_every": every}
     config = TrainConfig(
         method, data, out=out, minutes=minutes, seed=seed, preset=preset, settings=dict(settings or {}),
         resume="auto" if is_run(out) else None, callbacks=tuple(callbacks), **{**defaults, **more},

@@ -253,7 +253,7 @@ def train(case: Case, place: Path, changes: dict[str, Any] | None = None) -> Non
         method, data, steps = make(case, changes)
         config = TrainConfig(
             method, data, out=Path(scratch) / "run", steps=steps, seed=case.seed, device="cpu", precision="fp32",
-            evaluate_every=steps, measure_samples=0,
+            evaluate_every=steps, samples=0,
         )  # fmt: skip
         session = prepare(config)
         # Each look costs as much here as half a second of training; all that are asked for, however slow this machine is.

@@ -18,7 +18,7 @@ options = parser.parse_args()
 
 train = ganvas.open_data("digits")
 test = train.part("test")
-run = ganvas.train("vae", train, minutes=options.minutes, preset=options.preset, measure_samples=0)
+run = ganvas.train("vae", train, minutes=options.minutes, preset=options.preset, samples=0)
 
 classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=300))
 classifier.fit(run.encode(train.images), train.labels)

@@ -114,7 +114,7 @@ def train(method: str, data: Path, out: Path, steps: int, **settings: str) -> Wa
         more["codes"] = codes_run(NEEDS_CODES_OF[method], data)
     ganvas.train(
         method, data, out=out, preset="tiny", settings=settings, steps=steps, seed=SEED, device="cpu", precision="fp32",
-        compile="off", measure_samples=0, evaluate_every=10**6, checkpoint_every=1, callbacks=[watcher], **more,
+        compile="off", samples=0, evaluate_every=10**6, checkpoint_every=1, callbacks=[watcher], **more,
     )  # fmt: skip
     return watcher
 

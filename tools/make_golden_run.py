@@ -24,7 +24,7 @@ def main(folder: Path) -> None:
     """Trains, keeps one checkpoint, and writes down four images of it."""
     run = ganvas.train(
         "dcgan", "digits", out=folder, steps=STEPS, settings=SETTINGS, data_settings={"size": "16"}, seed=1, device="cpu",
-        precision="fp32", measure_samples=64, evaluate_every=10**6, checkpoint_every=10**6,
+        precision="fp32", samples=64, evaluate_every=10**6, checkpoint_every=10**6,
     )  # fmt: skip
     np.savez_compressed(folder / "expected.npz", images=np.asarray(run.sample(4, seed=3)))
     for kept in ("report.html", "samples", "best", "checkpoints/step-00000000"):

@@ -108,7 +108,7 @@ _TRAIN = {
     ),
     "sample-every sample-interval display-freq val-interval eval-every": "`--evaluate-every 1000`, in steps",
     "eval-interval eval-freq validation-steps val-check-interval": "`--evaluate-every 1000`, in steps",
-    "metrics num-fid-samples fid-samples n-samples num-samples": "`--samples 2000`",
+    "metrics num-fid-samples fid-samples n-samples num-samples measure-samples": "`--samples 2000`",
     "gpus gpu-ids devices num-gpus ngpu n-gpus num-processes world-size nproc-per-node": "`--nproc 2`",
     "gpu cuda use-cuda use-gpu": "`--device cuda`",
     "cpu no-cuda no-gpu": "`--device cpu`",

@@ -227,3 +227,28 @@ def test_two_processes_share_a_training(ganvas: Command, two_channels: Path) -> 
 def test_without_a_method_the_default_is_trained_as_in_python(ganvas: Command) -> None:
     facts = ganvas("train", "--data", "digits", "--preset", "tiny", "--dry-run", "--json", *QUICK).json
     assert facts["method"] == "r3gan"
+
+
+def test_the_options_are_the_arguments_of_ganvas_train() -> None:
+    """What can be asked on a command line can be asked in Python under the same name, and the other way round."""
+    import inspect
+    from typing import Any
+
+    import typer.main
+
+    import ganvas as library
+    from ganvas.cli.main import app
+
+    group: Any = typer.main.get_command(app)
+    options = {parameter.name: parameter for parameter in group.commands["train"].params if parameter.name != "help"}
+    flags = {name: parameter.opts[0] for name, parameter in options.items()}
+    arguments = inspect.signature(library.train).parameters
+    in_a_shell_only = {"config_file", "nproc", "dry_run", "json"}
+    assert set(options) - in_a_shell_only - {"assignments"} == set(arguments) - {
+        "settings",
+        "data_settings",
+        "callbacks",
+    }
+    for name in set(options) & set(arguments) - {"method"}:
+        assert flags[name] == "--" + name.replace("_", "-")
+    assert flags["assignments"] == "--set"  # settings, and data_settings as data.NAME

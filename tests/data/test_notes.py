@@ -196,7 +196,7 @@ def test_a_class_that_was_never_trained_is_not_sampled(tmp_path: Path, save: Sav
         tmp_path / "d",
         preset="tiny",
         steps=2,
-        measure_samples=0,
+        samples=0,
         out=tmp_path / "r",
         settings={"batch_size": 4},
     )

@@ -152,7 +152,7 @@ def train_small(method: str | Method, out: Path | str, steps: int, data: Dataset
     chosen: dict[str, Any] = {
         "precision": "fp32",
         "device": "cpu",
-        "measure_samples": 0,
+        "samples": 0,
         "evaluate_every": 1000,
         **({} if "resume" in more else beneath(made, data or data_for(made.name))),
         **more,

@@ -49,7 +49,7 @@ def main(folder: Path, cases: list[str]) -> None:
         config = TrainConfig(
             method, data_for(method.name).source, out=folder / case / "run", device="cpu",
             steps=None if clock else 10**6 if asked_to_stop else STEPS, minutes=SECONDS / 60 if clock else None, precision="fp32",
-            checkpoint_every=None if clock else 2, evaluate_every=None if clock or slow else 4, measure_samples=0,
+            checkpoint_every=None if clock else 2, evaluate_every=None if clock or slow else 4, samples=0,
             **beneath(method, data_for(method.name)),
         )  # fmt: skip
         session = prepare(config)

@@ -95,7 +95,7 @@ def test_two_heaps_have_no_true_partners(tmp_path: Path) -> None:
 
 
 def test_a_training_is_measured_and_keeps_its_best(tmp_path: Path) -> None:
-    run = train_small("pix2pix", tmp_path / "run", 4, evaluate_every=2, measure_samples=100)
+    run = train_small("pix2pix", tmp_path / "run", 4, evaluate_every=2, samples=100)
     metrics = run.metrics["metrics"]
     assert {"L1", "PSNR"} < set(metrics) and metrics["L1"]["input"] > 0
     best = json.loads((run.folder / "best" / "metrics.json").read_text())

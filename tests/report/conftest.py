@@ -61,7 +61,5 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("trained")
     images = np.random.default_rng(0).integers(0, 256, (30, 9, 11, 2), dtype=np.uint8)
     np.savez(folder / "data.npz", images=images, labels=np.arange(30) % 3)
-    ganvas.train(
-        "gan", folder / "data.npz", preset="tiny", steps=6, evaluate_every=2, out=folder / "run", measure_samples=0
-    )
+    ganvas.train("gan", folder / "data.npz", preset="tiny", steps=6, evaluate_every=2, out=folder / "run", samples=0)
     return folder

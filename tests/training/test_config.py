@@ -112,7 +112,7 @@ def test_every_setting_has_a_help_text_and_a_form_can_be_made() -> None:
 def test_what_is_recorded_makes_the_same_training_again() -> None:
     config = TrainConfig(
         "gan", "digits", out="run", steps=7, seed=3, device="cpu", precision="fp32", settings={"lr": 0.1},
-        data_settings={"fit": "pad"}, checkpoint_every=5, measure_samples=0, guard=True,
+        data_settings={"fit": "pad"}, checkpoint_every=5, samples=0, guard=True,
     )  # fmt: skip
     recorded = json.loads(json.dumps(config.as_dict()))
     assert not recorded.keys() & set(NOT_RECORDED)
@@ -125,7 +125,7 @@ def test_older_settings_are_read() -> None:
     """Runs of before said `compiled` only, and had no key for what was not given."""
     old = {"method": "gan", "settings": {}, "data": "digits", "data_settings": {}, "seed": 1, "budget": {"steps": 4}}
     config = TrainConfig.from_dict({**old, "precision": "fp32", "compiled": True, "spec": {}, "threads": 1})
-    assert (config.steps, config.compile, config.measure_samples) == (4, "on", None)
+    assert (config.steps, config.compile, config.samples) == (4, "on", None)
 
 
 @pytest.mark.parametrize(
@@ -133,8 +133,8 @@ def test_older_settings_are_read() -> None:
     [
         ({"seed": 2**62 + 1}, "seed must be an integer from 0 to"),
         ({"seed": -1}, "seed must be >= 0"),
-        ({"measure_samples": 1}, r"samples must be 0 \(measure nothing\) or at least 2 \(got 1\)"),
-        ({"measure_samples": -1}, "measure_samples must be >= 0"),
+        ({"samples": 1}, r"samples must be 0 \(measure nothing\) or at least 2 \(got 1\)"),
+        ({"samples": -1}, "samples must be >= 0"),
         ({"minutes": 0}, r"minutes must be > 0 \(got 0\)"),
         ({"guard": "perhaps"}, "guard must be"),
         ({"out": 3}, "out must be"),
@@ -152,7 +152,7 @@ def test_paths_and_data_settings_become_plain() -> None:
 
 
 def test_the_command_line_of_a_config_gives_it_back() -> None:
-    config = TrainConfig("gan", "my data", steps=3, measure_samples=0, guard=True, settings={"lr": 0.1})
+    config = TrainConfig("gan", "my data", steps=3, samples=0, guard=True, settings={"lr": 0.1})
     assert command_line(config, but=("guard",)) == [
         "gan", "--data", "my data", "--steps", "3", "--samples", "0", "--set", "lr=0.1",
     ]  # fmt: skip
@@ -172,3 +172,8 @@ def test_the_launcher_s_variables_are_read_in_one_place(monkeypatch: pytest.Monk
         if path != SOURCE / "training" / "environment.py":
             assert not texts & {"RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE"}, path
             assert not any(isinstance(text, str) and text.startswith("TORCHELASTIC_") for text in texts), path
+
+
+def test_the_older_name_of_samples_is_read() -> None:
+    assert TrainConfig.from_dict({"budget": {}, "measure_samples": 5}).samples == 5
+    assert TrainConfig.from_dict({"budget": {}, "samples": 7}).samples == 7

@@ -90,7 +90,7 @@ def test_a_look_touches_nothing(name: str) -> None:
 
 def test_a_training_is_the_same_with_and_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = TrainConfig(
-        small("gan"), images(), out=tmp_path / "seen", steps=6, precision="fp32", device="cpu", measure_samples=0,
+        small("gan"), images(), out=tmp_path / "seen", steps=6, precision="fp32", device="cpu", samples=0,
         evaluate_every=1000,
     )  # fmt: skip
     session = prepare(config)

@@ -47,7 +47,7 @@ class Notes(MetricLogger):
 
 def test_it_gets_what_the_log_gets(tmp_path: Path) -> None:
     notes = Notes()
-    run = train_small("gan", tmp_path / "run", 3, measure_samples=32, callbacks=[notes])
+    run = train_small("gan", tmp_path / "run", 3, samples=32, callbacks=[notes])
     rows = {(row["step"], key): value for row in run.log() if "event" not in row for key, value in row.items()}
     logged = {(step, name): value for step, name, value in notes.values if name == "generator/loss"}
     assert logged and all(rows[place] == value for place, value in logged.items())
@@ -111,7 +111,7 @@ def test_tensorboard_reads_it_and_a_resume_continues(tmp_path: Path) -> None:
     pytest.importorskip("tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    run = train_small("gan", tmp_path / "run", 2, measure_samples=32, log_to="tensorboard")
+    run = train_small("gan", tmp_path / "run", 2, samples=32, log_to="tensorboard")
     ganvas.train(resume=run.folder, steps=4, device="cpu")
     assert Run(run.folder).info["log_to"] == "tensorboard"
     events = EventAccumulator(str(run.folder / "tensorboard")).Reload()

@@ -70,7 +70,7 @@ def coin(monkeypatch: pytest.MonkeyPatch) -> type[Method]:
 
 
 def test_likelihood_alone(coin: type[Method], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run = train_small(coin(), tmp_path / "run", 4, measure_samples=40, evaluate_every=2)
+    run = train_small(coin(), tmp_path / "run", 4, samples=40, evaluate_every=2)
     assert not isinstance(run.method, Samples) and not list(run.folder.glob("samples/*"))
     assert run.metrics["metrics"].keys() == {"nats"}
     entry = run.metrics["metrics"]["nats"]
@@ -87,7 +87,7 @@ def test_likelihood_alone(coin: type[Method], tmp_path: Path, capsys: pytest.Cap
 
 
 def test_likelihood_beside_the_other_figures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run = train_small("vae", tmp_path / "run", 2, measure_samples=40)
+    run = train_small("vae", tmp_path / "run", 2, samples=40)
     found = run.metrics["metrics"]
     assert {"nats", "FD[filter_bank]", "coverage"} <= found.keys()
     assert found["nats"]["samples"] == 1 and found["nats"]["bound_or_exact"] == "bound"
@@ -109,7 +109,7 @@ def test_likelihood_beside_the_other_figures(tmp_path: Path, capsys: pytest.Capt
 def test_without_a_test_split_there_is_none(tmp_path: Path) -> None:
     """Said once, and no reason to stop."""
     data = open_data(image_file(SHAPE), holdout=0)
-    run = train_small(small("vae"), tmp_path / "run", 2, data, measure_samples=40, evaluate_every=1)
+    run = train_small(small("vae"), tmp_path / "run", 2, data, samples=40, evaluate_every=1)
     assert "nats" not in run.metrics["metrics"] and "coverage" in run.metrics["metrics"]
     said = [row["message"] for row in run.log() if row.get("event") == "said" and "no test split" in row["message"]]
     assert len(said) == 1

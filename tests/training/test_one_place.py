@@ -108,7 +108,7 @@ def calls_of_a_step(monkeypatch: pytest.MonkeyPatch) -> Calls:
 
 
 def test_few_calls_lie_between_the_session_and_the_optimiser(calls_of_a_step: Calls) -> None:
-    config = TrainConfig(small("gan"), images(), out="run", steps=2, precision="fp32", device="cpu", measure_samples=0)
+    config = TrainConfig(small("gan"), images(), out="run", steps=2, precision="fp32", device="cpu", samples=0)
     prepare(config).run()
     assert calls_of_a_step == {("update_once", "step", "run")}
 

@@ -170,7 +170,7 @@ def resume(run: Run, **more: Any) -> Run:
         "data": images(),
         "steps": 5,
         "precision": "fp32",
-        "measure_samples": 0,
+        "samples": 0,
         **more,
     }
     return ganvas.train(resume=run.folder, device="cpu", **chosen)
@@ -178,12 +178,12 @@ def resume(run: Run, **more: Any) -> Run:
 
 def test_a_folder_is_enough_to_go_on(tmp_path: Path) -> None:
     """Method, data, settings and budget come from it."""
-    made = {"steps": 4, "seed": 5, "precision": "fp32", "device": "cpu", "measure_samples": 0, "evaluate_every": 1000}
+    made = {"steps": 4, "seed": 5, "precision": "fp32", "device": "cpu", "samples": 0, "evaluate_every": 1000}
     path, wish = image_file((1, 28, 28)), small("gan").settings()
     straight = ganvas.train("gan", path, out="straight", settings=wish, **made)
     with pytest.raises(Crash):
         ganvas.train("gan", path, out="run", settings=wish, checkpoint_every=2, callbacks=[CrashAfterSaving(2)], **made)
-    resumed = ganvas.train(resume="run", measure_samples=0)
+    resumed = ganvas.train(resume="run", samples=0)
     assert weights(resumed) == weights(straight)
     assert resumed.info["budget"]["steps"] == 4 and resumed.info["seed"] == 5
 
@@ -212,7 +212,7 @@ def test_a_resume_refuses_other_settings(run: Run) -> None:
 
 def test_a_resume_refuses_data_that_changed_under_its_name(tmp_path: Path) -> None:
     path = shutil.copy(image_file((1, 28, 28)), tmp_path / "mine.npz")
-    made = ganvas.train(small("gan"), path, out="run", steps=1, precision="fp32", device="cpu", measure_samples=0)
+    made = ganvas.train(small("gan"), path, out="run", steps=1, precision="fp32", device="cpu", samples=0)
     with np.load(path, allow_pickle=False) as old:
         np.savez(path, images=255 - old["images"], labels=old["labels"])
     with pytest.raises(RunError, match=r"its fingerprint was .* now it is .* Restore the data, or start a new run"):
@@ -363,8 +363,7 @@ def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
 def test_trainings_prepared_together_get_a_folder_each() -> None:
     """Neither folder is there yet when the names are chosen."""
     made = [
-        prepare(TrainConfig(small("gan"), images(), steps=1, precision="fp32", device="cpu", measure_samples=0))
-        for _ in "ab"
+        prepare(TrainConfig(small("gan"), images(), steps=1, precision="fp32", device="cpu", samples=0)) for _ in "ab"
     ]
     assert made[0].folder == made[1].folder
     runs = [session.run() for session in made]
@@ -374,9 +373,7 @@ def test_trainings_prepared_together_get_a_folder_each() -> None:
 
 def test_a_folder_that_was_asked_for_is_not_shared() -> None:
     made = [
-        prepare(
-            TrainConfig(small("gan"), images(), out="run", steps=1, precision="fp32", device="cpu", measure_samples=0)
-        )
+        prepare(TrainConfig(small("gan"), images(), out="run", steps=1, precision="fp32", device="cpu", samples=0))
         for _ in "ab"
     ]
     made[0].run()
@@ -402,7 +399,7 @@ def test_names_that_are_no_utf8_reach_the_report(tmp_path: Path) -> None:
             shade = np.full((8, 8, 1), number * 10, np.uint8)
             ganvas.data.write_png(folder / f"{number}.png", shade)
     out = tmp_path / os.fsdecode(b"out\xff")
-    ganvas.train(small("gan"), tmp_path / "data", out=out, steps=1, precision="fp32", device="cpu", measure_samples=0)
+    ganvas.train(small("gan"), tmp_path / "data", out=out, steps=1, precision="fp32", device="cpu", samples=0)
     assert "caf\\udce9" in (out / "report.html").read_text(encoding="utf-8")
 
 
@@ -413,9 +410,7 @@ def test_an_empty_folder_that_was_asked_for_is_taken() -> None:
 
 def test_what_the_lead_spent_on_looking_is_agreed_on(monkeypatch: pytest.MonkeyPatch) -> None:
     """Or it would skip a grid for which the others wait."""
-    made = prepare(
-        TrainConfig(small("gan"), images(), out="run", steps=2, precision="fp32", device="cpu", measure_samples=0)
-    )
+    made = prepare(TrainConfig(small("gan"), images(), out="run", steps=2, precision="fp32", device="cpu", samples=0))
     monkeypatch.setattr(Engine, "agree", lambda self, *values: (*values[:2], 7.0))
     made.run()
     assert made.cadence.sampling_seconds >= 7.0
@@ -447,15 +442,13 @@ def test_a_budget_must_be_positive(wish: dict[str, Any]) -> None:
 
 
 def test_a_budget_of_images_ends_at_the_first_step_beyond(tmp_path: Path) -> None:
-    run = ganvas.train(small("gan"), images(), out="run", images=40, precision="fp32", device="cpu", measure_samples=0)
+    run = ganvas.train(small("gan"), images(), out="run", images=40, precision="fp32", device="cpu", samples=0)
     state = newest_state(run)
     assert state["counters"]["steps"] == 3 and state["feed"]["position"] == 48  # batches of 16
 
 
 def test_a_budget_of_minutes_ends(tmp_path: Path) -> None:
-    run = ganvas.train(
-        small("gan"), images(), out="run", minutes=0.004, precision="fp32", device="cpu", measure_samples=0
-    )
+    run = ganvas.train(small("gan"), images(), out="run", minutes=0.004, precision="fp32", device="cpu", samples=0)
     (row,) = events(run, "finished")
     assert 0.24 <= row["seconds"] < 2
 
@@ -532,7 +525,7 @@ def test_a_torn_last_line_of_the_log_takes_no_other_with_it(run: Run) -> None:
 def test_the_best_of_the_last_measures_is_in_the_state(tmp_path: Path) -> None:
     """Also where the last step is one that saves: what a longer training has to beat."""
     run = ganvas.train(
-        small("gan"), "digits", out="run", steps=2, checkpoint_every=2, evaluate_every=2, measure_samples=200, precision="fp32",
+        small("gan"), "digits", out="run", steps=2, checkpoint_every=2, evaluate_every=2, samples=200, precision="fp32",
         device="cpu",
     )  # fmt: skip
     best = newest_state(run)["best"]

@@ -7,11 +7,17 @@ from typing import Annotated, Any
 
 import typer
 
+from ganvas.cli import completion
+
 
 def compare(
     runs: Annotated[
         list[Path],
-        typer.Argument(metavar="RUN...", help="Run folders; those that differ in the seed only are one group."),
+        typer.Argument(
+            metavar="RUN...",
+            autocompletion=completion.runs,
+            help="Run folders; those that differ in the seed only are one group.",
+        ),
     ],
     out: Annotated[Path, typer.Option(metavar="FILE.html", help="Where the page goes.")] = Path("compare.html"),
     json: Annotated[bool, typer.Option("--json", help="Print the figures as one JSON object too.")] = False,

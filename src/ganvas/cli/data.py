@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ganvas.cli import completion
 from ganvas.cli.options import JsonOption
 
 if TYPE_CHECKING:
@@ -28,7 +29,10 @@ def data(
     assignments: Annotated[
         list[str] | None,
         typer.Option(
-            "--set", metavar="KEY=VALUE", help="A data setting, such as fit=pad or data.fit=pad. May be repeated."
+            "--set",
+            metavar="KEY=VALUE",
+            autocompletion=completion.settings,
+            help="A data setting, such as fit=pad or data.fit=pad. May be repeated.",
         ),
     ] = None,
     out: Annotated[

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ganvas.cli import completion
 from ganvas.cli.options import JsonOption
 
 if TYPE_CHECKING:
@@ -17,7 +18,12 @@ if TYPE_CHECKING:
 
 
 def doctor(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or any folder with a log.jsonl.")],
+    run: Annotated[
+        Path,
+        typer.Argument(
+            metavar="RUN", autocompletion=completion.runs, help="A run folder, or any folder with a log.jsonl."
+        ),
+    ],
     json: JsonOption = False,
     apply: Annotated[
         bool,

@@ -7,12 +7,18 @@ from typing import Annotated, Any
 
 import typer
 
+from ganvas.cli import completion
 from ganvas.cli.options import DeviceOption
 
 
 def encode(
     run: Annotated[
-        Path, typer.Argument(metavar="RUN", help="A run of a method that encodes, such as vae_gan or vq_vae.")
+        Path,
+        typer.Argument(
+            metavar="RUN",
+            autocompletion=completion.runs,
+            help="A run of a method that encodes, such as vae_gan or vq_vae.",
+        ),
     ],
     data: Annotated[str, typer.Argument(metavar="DATA", help="Images, in any form that `ganvas train --data` takes.")],
     out: Annotated[Path, typer.Option(metavar="FILE.npz", help="Where the codes are written.")],
@@ -55,7 +61,9 @@ def encode(
 
 
 def decode(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="The run that encoded the images.")],
+    run: Annotated[
+        Path, typer.Argument(metavar="RUN", autocompletion=completion.runs, help="The run that encoded the images.")
+    ],
     codes: Annotated[
         Path,
         typer.Argument(metavar="CODES.npz", help="A file written by `ganvas encode`; its codes may have been edited."),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ganvas.cli import completion
 from ganvas.cli.options import BestOption, DeviceOption, JsonOption
 from ganvas.defaults import IMPORTANCE_SAMPLES, MEASURED, MEASURED_SEED
 
@@ -19,7 +20,11 @@ if TYPE_CHECKING:
 def evaluate(
     run: Annotated[
         Path,
-        typer.Argument(metavar="RUN|IMAGES", help="A run folder, or a folder, .zip or .npz of images from anywhere."),
+        typer.Argument(
+            metavar="RUN|IMAGES",
+            autocompletion=completion.runs,
+            help="A run folder, or a folder, .zip or .npz of images from anywhere.",
+        ),
     ],
     data: Annotated[
         str | None,
@@ -27,7 +32,12 @@ def evaluate(
     ] = None,
     assignments: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="A setting of --data, such as size=64. May be repeated."),
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            autocompletion=completion.settings,
+            help="A setting of --data, such as size=64. May be repeated.",
+        ),
     ] = None,
     samples: Annotated[
         int | None,

@@ -40,7 +40,6 @@ from ganvas.training.environment import environment
 
 app = typer.Typer(
     name="ganvas",
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from ganvas.catalog import METHOD, catalog, setting_rows
+from ganvas.cli import completion
 from ganvas.cli.options import JsonOption
 
 Facts = dict[str, Any]
@@ -20,7 +21,12 @@ NAME = 15  # columns of a method's name
 
 def methods(
     name: Annotated[
-        str | None, typer.Argument(metavar="NAME", help="Show this method in full. Default: list all methods.")
+        str | None,
+        typer.Argument(
+            metavar="NAME",
+            autocompletion=completion.methods,
+            help="Show this method in full. Default: list all methods.",
+        ),
     ] = None,
     json: JsonOption = False,
 ) -> None:

@@ -10,17 +10,27 @@ from typing import Annotated, Any
 
 import typer
 
+from ganvas.cli import completion
 from ganvas.settings import Setting, as_text, settings_of
 from ganvas.training.config import TrainConfig
 
 Command = Callable[..., None]
+COMPLETED: dict[str, Callable[..., Any]] = {  # what the shell offers for the options that are made from settings
+    "method": completion.methods, "data": completion.data, "preset": completion.presets, "device": completion.devices,
+    "resume": completion.runs, "codes": completion.runs, "out": completion.paths,
+}  # fmt: skip
 
-RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, as `ganvas train` writes it.")]
+RunArgument = Annotated[
+    Path,
+    typer.Argument(metavar="RUN", autocompletion=completion.runs, help="A run folder, as `ganvas train` writes it."),
+]
 RawOption = Annotated[bool, typer.Option("--raw", help="The weights as trained, without their moving average.")]
 BestOption = Annotated[
     bool, typer.Option("--best", help="The weights of the step with the best metric instead of the last.")
 ]
-DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N, xpu or mps.")]
+DeviceOption = Annotated[
+    str, typer.Option(autocompletion=completion.devices, help="auto, cpu, cuda, cuda:N, xpu or mps.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 ProgressJsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on stdout at the end; progress goes to stderr.")
@@ -74,14 +84,24 @@ def flag(setting: Setting) -> str:
 
 
 def _argument(setting: Setting) -> inspect.Parameter:
-    info = typer.Argument(metavar=setting.metavar or setting.name.upper(), help=setting.help)
+    metavar = setting.metavar or setting.name.upper()
+    info = typer.Argument(metavar=metavar, help=setting.help, autocompletion=_completed(setting))
     return _parameter(setting, Annotated[_type(setting), info], None)
 
 
 def _option(setting: Setting) -> inspect.Parameter:
     metavar = setting.metavar or "|".join(map(str, setting.choices or ())) or None
-    info = typer.Option(flag(setting), metavar=metavar, help=setting.help, show_default=False)
+    info = typer.Option(
+        flag(setting), metavar=metavar, help=setting.help, show_default=False, autocompletion=_completed(setting)
+    )
     return _parameter(setting, Annotated[_type(setting), info], False if setting.type is bool else None)
+
+
+def _completed(setting: Setting) -> Callable[..., Any] | None:
+    """What the shell offers for a value."""
+    if setting.choices:
+        return completion.one_of(setting.choices)
+    return COMPLETED.get(setting.name)
 
 
 def _parameter(setting: Setting, annotation: object, default: bool | None) -> inspect.Parameter:

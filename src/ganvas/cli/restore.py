@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ganvas.cli import completion
 from ganvas.cli.options import BestOption, DeviceOption, JsonOption, PngFolder, RawOption
 
 if TYPE_CHECKING:
@@ -22,7 +23,12 @@ COMPARISON = "-before-after.png"
 
 def restore(
     run: Annotated[
-        Path, typer.Argument(metavar="RUN", help="A run of a method that restores, such as denoise, srgan or inpaint.")
+        Path,
+        typer.Argument(
+            metavar="RUN",
+            autocompletion=completion.runs,
+            help="A run of a method that restores, such as denoise, srgan or inpaint.",
+        ),
     ],
     images: Annotated[
         list[Path], typer.Argument(metavar="IMAGE...", help="Images, or folders or zips of images, of any size.")

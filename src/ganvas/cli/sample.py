@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ganvas.cli import completion
 from ganvas.cli.options import BestOption, DeviceOption, RawOption
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ def sample(
         typer.Option(
             "--set",
             metavar="KEY=VALUE",
+            autocompletion=completion.settings,
             help="A setting that only sampling reads, such as temperature=0.8 or guidance=2. May be repeated; "
             "`ganvas methods NAME` shows them.",
         ),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ganvas.cli import completion
 from ganvas.cli.options import DeviceOption, ProgressJsonOption
 
 if TYPE_CHECKING:
@@ -46,7 +47,11 @@ def stylise(
     ] = None,
     run: Annotated[
         Path | None,
-        typer.Option(metavar="RUN", help="A run of fast_style or adain, used instead of optimising: one forward pass."),
+        typer.Option(
+            metavar="RUN",
+            autocompletion=completion.runs,
+            help="A run of fast_style or adain, used instead of optimising: one forward pass.",
+        ),
     ] = None,
     strength: Annotated[
         float | None, typer.Option(help="With --run: from 0, the photo, to 1, the full style. Default: 1.")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ganvas.cli import completion
 from ganvas.cli.options import ProgressJsonOption, with_settings_of
 from ganvas.errors import UsageError
 from ganvas.training.config import TrainConfig
@@ -28,6 +29,7 @@ def train(
         typer.Option(
             "--set",
             metavar="KEY=VALUE",
+            autocompletion=completion.settings,
             help="A setting of the method, or of the data as data.KEY=VALUE. May be repeated.",
         ),
     ] = None,

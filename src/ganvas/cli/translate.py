@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ganvas.cli import completion
 from ganvas.cli.options import BestOption, DeviceOption, JsonOption, PngFolder, RawOption
 
 if TYPE_CHECKING:
@@ -17,7 +18,12 @@ FILES = (".png", ".jpg", ".jpeg", ".webp", ".zip", ".npz", ".npy")
 
 def translate(
     run: Annotated[
-        Path, typer.Argument(metavar="RUN", help="A run of a method that translates, such as pix2pix or cyclegan.")
+        Path,
+        typer.Argument(
+            metavar="RUN",
+            autocompletion=completion.runs,
+            help="A run of a method that translates, such as pix2pix or cyclegan.",
+        ),
     ],
     images: Annotated[
         Path, typer.Argument(metavar="PATH", help="An image, a folder or zip of images of any size, or an .npz.")

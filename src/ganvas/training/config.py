@@ -110,9 +110,7 @@ class TrainConfig:
     evaluate_every: int | None = setting(
         None, "Steps between two measurements. Default: five over the budget.", minimum=1, metavar="STEPS"
     )
-    measure_samples: int | None = setting(
-        None, f"Images in a measurement; 0: measure nothing. Default: {MEASURED}.", minimum=0, flag="--samples"
-    )
+    samples: int | None = setting(None, f"Images in a measurement; 0: measure nothing. Default: {MEASURED}.", minimum=0)
     guard: bool = setting(False, "Make the doctor's changes while training, where it is sure of them.")
     quiet: bool = setting(False, "Show no progress.")
     log_to: str | None = setting(
@@ -144,7 +142,7 @@ class TrainConfig:
         if (self.seed or 0) > LARGEST_SEED:
             raise UsageError(f"seed must be an integer from 0 to {LARGEST_SEED} (got {self.seed})")
         logger_names(self.log_to)
-        if self.measure_samples == 1:
+        if self.samples == 1:
             raise UsageError("samples must be 0 (measure nothing) or at least 2 (got 1)")
 
     @property
@@ -181,6 +179,8 @@ class TrainConfig:
         for name in (*settings_of(cls), "settings", "data_settings"):
             if name in info and name not in NOT_RECORDED:
                 values[name] = info[name]
+        if "samples" not in info:  # its older name
+            values["samples"] = info.get("measure_samples")
         if "compile" not in info and info.get("compiled"):
             values["compile"] = "on"
         for name in BUDGET:

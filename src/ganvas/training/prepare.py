@@ -53,8 +53,8 @@ def start(config: TrainConfig, opener: Opener = open_plainly) -> Session:
     # What was left open gets its value now.
     if not config.budget:
         config = dataclasses.replace(config, minutes=MINUTES)
-    if config.measure_samples is None:
-        config = dataclasses.replace(config, measure_samples=MEASURED)
+    if config.samples is None:
+        config = dataclasses.replace(config, samples=MEASURED)
     settled = dataclasses.replace(
         config,
         method=method.name,

@@ -64,7 +64,7 @@ class Session:
         self.config, self.folder, self.data, self.engine = config, folder, data, engine
         self.resumed, self.compiled = resumed, config.compile == "on"
         seed = config.seed or 0
-        samples = MEASURED if config.measure_samples is None else config.measure_samples
+        samples = MEASURED if config.samples is None else config.samples
 
         # Who takes part.
         self.writer = RunWriter(folder)

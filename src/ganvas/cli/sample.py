@@ -21,7 +21,12 @@ STEP_SECONDS, END_SECONDS = 0.5, 2.0  # how long --animate shows a step, and the
 def sample(
     context: typer.Context,
     run: Annotated[
-        Path | None, typer.Argument(metavar="RUN", help="A run folder, as `ganvas train` writes it; see also --like.")
+        Path | None,
+        typer.Argument(
+            metavar="RUN",
+            autocompletion=completion.runs,
+            help="A run folder, as `ganvas train` writes it; see also --like.",
+        ),
     ] = None,
     n: Annotated[
         int, typer.Option("--n", "-n", help="How many images. With --like as many as the file shows, if not given.")

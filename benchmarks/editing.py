@@ -46,7 +46,7 @@ from ganvas.tasks.latents import Points, synthesised
 EDITED = 500
 RANDOM = 5  # random directions beside each edit
 STRENGTHS = (1.0, 1.5, 2.0)  # of a difference of means
-REACH_MOST = 1.5  # strengths of thick minus thin that `reach` goes at most
+REACH_MOST = 2.0  # strengths of thick minus thin that `reach` goes at most
 KEPT_STRENGTH = 2.0  # of the probe's direction of thickness, orthogonal to those of all classes
 METHODS: dict[str, tuple[str, str, dict[str, Any], float]] = {
     "vae": ("vae", "small", {}, 2.0),

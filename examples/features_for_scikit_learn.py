@@ -18,6 +18,7 @@ options = parser.parse_args()
 
 train = ganvas.open_data("digits")
 test = train.part("test")
+assert test is not None
 run = ganvas.train("vae", train, minutes=options.minutes, preset=options.preset, samples=0)
 
 classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=300))

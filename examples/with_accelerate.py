@@ -6,7 +6,7 @@ python examples/with_accelerate.py [--steps 200]        (or: accelerate launch e
 import argparse
 
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator  # pyright: ignore[reportMissingImports]
 from torch.utils.data import DataLoader, TensorDataset
 
 import ganvas

@@ -5,7 +5,7 @@ python examples/with_lightning.py [--steps 200]
 
 import argparse
 
-import lightning
+import lightning  # pyright: ignore[reportMissingImports]
 import torch
 from torch.utils.data import DataLoader, TensorDataset
 

@@ -109,7 +109,9 @@ def test_loggers_are_made_once_each() -> None:
 
 def test_tensorboard_reads_it_and_a_resume_continues(tmp_path: Path) -> None:
     pytest.importorskip("tensorboard")
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    from tensorboard.backend.event_processing.event_accumulator import (  # pyright: ignore[reportMissingImports]
+        EventAccumulator,
+    )
 
     run = train_small("gan", tmp_path / "run", 2, samples=32, log_to="tensorboard")
     ganvas.train(resume=run.folder, steps=4, device="cpu")

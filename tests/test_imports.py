@@ -84,6 +84,7 @@ MAY = {
         "ganvas.method",
         "ganvas.registry",
         "ganvas.doctor",
+        "ganvas.tasks.audit",  # whose result a page shows
         "ganvas.training.callbacks",
         "ganvas.training.trainer",  # what a callback gets
     },

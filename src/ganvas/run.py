@@ -5,6 +5,7 @@ RUN/settings.json         method, data, every setting, budget, seed, versions, c
     log.jsonl             one JSON object a line: rows of numbers, metrics, events
     data.json             the data card
     metrics.json          the newest metrics
+    audit.json            the newest audit, where there was one
     samples/              grids of the same seeds over time, STEP.png
     best/                 weights and metrics of the best step so far
     checkpoints/          the training's whole state, for --resume
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from ganvas.data.photo import ImageLike, Photo
     from ganvas.doctor import Diagnosis
     from ganvas.figure import Figure
+    from ganvas.tasks.audit import Audit
     from ganvas.tasks.editor import Editor
     from ganvas.tasks.invert import Inversion
 
@@ -388,6 +390,45 @@ class Run:
         if data is None and not best and not self.is_pretrained:
             self.keep_metrics(figures)
         return figures
+
+    def audit(
+        self, samples: np.ndarray | Dataset | Path | str | None = None, data: Dataset | Path | str | None = None, *,
+        settings: Mapping[str, Any] | None = None, count: int = 1000, seed: int = MEASURED_SEED, tries: int = 200,
+        fail_above: float | None = None, best: bool = False, device: Device = "auto",
+    ) -> Audit:  # fmt: skip
+        """Copies of training images among samples, duplicates, membership and extraction; see `ganvas.tasks.audit`.
+
+        `samples`, an array uint8 (n, H, W, C), a data set or what `ganvas.open_data` takes, are audited in place of `count` of
+        the run's own. `data` are the training images, opened with `settings` (None: the run's own). The audit of the run's own
+        samples and data is kept in the run, audit.json.
+        """
+        from ganvas import tasks
+
+        if data is None and settings:
+            raise UsageError("settings are about the data of `data`, which is not given")
+        method = self._ready(raw=False, best=best, device=device)
+        opened = self.open_data(data, settings)
+        if data is None and opened.fingerprint != self.info["fingerprint"]:
+            raise RunError(
+                f"{self.info['data']} holds other images now than those that {self.folder} was trained on: name the"
+                " training images with data"
+            )
+        images = None
+        if samples is not None:
+            images = samples if isinstance(samples, np.ndarray) else self.open_data(samples, {"holdout": 0}).images
+        result = tasks.audit(method, opened, images, count=count, seed=seed, tries=tries, fail_above=fail_above)
+        if samples is None and data is None and not best:
+            self.keep_audit(result)
+        return result
+
+    def keep_audit(self, result: Audit) -> None:
+        """Writes an audit of the run's own samples, audit.json."""
+        RunWriter(self.folder).json("audit.json", result.as_dict())
+
+    @property
+    def audited(self) -> JsonObject:
+        """The newest audit of the run's own samples, as `Audit.as_dict` has it; {} where there was none."""
+        return self._json("audit.json")
 
     def doctor(self) -> Diagnosis:
         """What is wrong with the training, and one change to make; see `ganvas.tasks.doctor`."""

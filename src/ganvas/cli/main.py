@@ -20,6 +20,7 @@ import typer
 from ganvas import __version__
 from ganvas.catalog import catalog
 from ganvas.cli import (
+    audit,
     compare,
     data,
     doctor,
@@ -57,6 +58,7 @@ COMMANDS = {
     restore.restore: "Restore images with a trained run.",
     stylise.stylise: "Render a photo in the style of a painting.",
     evaluate.evaluate: "Measure a run, or any images.",
+    audit.audit: "Find copies of training images.",
     compare.compare: "Compare runs on one page.",
     methods.methods: "List the methods, or show one in full.",
     doctor.doctor: "Diagnose a training.",

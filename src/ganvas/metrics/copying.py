@@ -63,9 +63,14 @@ def find_copies(images: np.ndarray, train: Dataset, test: Dataset | None = None)
     train_stats = _train_stats(train, test)
     threshold, rate = float(train_stats["threshold"]), float(train_stats["rate"])
     _, distances = _nearest(thumbnails(images), train_stats["thumbnails"], 1)
-    exact = np.isin(_digests(images), train_stats["digests"].numpy())
+    exact = np.isin(image_digests(images), train_stats["digests"].numpy())
     near = (distances[:, 0].numpy() < threshold) | exact
     return Copies(near, int(exact.sum()), threshold, rate * len(images))
+
+
+def nearest_distances(images: np.ndarray, others: np.ndarray) -> Tensor:
+    """(n,) float64: as the distances of `nearest`, of `images` uint8 (n, H, W, C) to the nearest of `others` (m, H, W, C)."""
+    return _nearest(thumbnails(images), thumbnails(others), 1)[1][:, 0]
 
 
 def thumbnails(images: np.ndarray) -> Tensor:
@@ -105,7 +110,7 @@ def _train_stats(train: Dataset, test: Dataset | None) -> dict[str, Tensor]:
         distances = _held_out_distances(train_thumbnails, test)
         threshold = distances.sort().values[int(QUANTILE * (len(distances) - 1))]
         rate = (distances < threshold).double().mean()
-        digests = torch.from_numpy(_digests(train.images[:LIMIT]))
+        digests = torch.from_numpy(image_digests(train.images[:LIMIT]))
         return {"thumbnails": train_thumbnails, "digests": digests, "threshold": threshold, "rate": rate}
 
     return remembered("copies", parts, keep, compute)
@@ -155,7 +160,7 @@ def _exact(a: Tensor, b: Tensor) -> Tensor:
     return (a.short() - b.short()).double().square().mean(1).sqrt()
 
 
-def _digests(images: np.ndarray) -> np.ndarray:
+def image_digests(images: np.ndarray) -> np.ndarray:
     """64 bits of each image's BLAKE2b, int64 (N,)."""
     digests = [hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=8).digest() for image in images]
     return np.frombuffer(bytearray(b"".join(digests)), dtype=np.int64)

@@ -116,6 +116,12 @@ def measure_distances(
     return _with_source(_distances(fake, real_stats, real, extractor), real)
 
 
+def extractor_for(train: Dataset, test: Dataset | None = None, features: str = "auto") -> Extractor:
+    """The feature network that `measure` takes for these data."""
+    check_choice(features)
+    return choose_extractor(features, train.images.shape[1:], _reading(_split(train, test)) is not None)
+
+
 def _with_source(figures: dict[str, Figure], split: _Split) -> dict[str, Figure]:
     """Figures that say which images their reference is of."""
     return {name: figure.replace(reference_from=split.reference_from) for name, figure in figures.items()}

@@ -8,6 +8,7 @@ import ganvas
 from ganvas.data.kinds import KINDS
 from ganvas.figure import primary_figure
 from ganvas.files import write_text
+from ganvas.report.audit_page import audit_section
 from ganvas.report.log import Log, read_log
 from ganvas.report.markup import Content, Html, Section, contents, document, duration, number, tag
 from ganvas.report.measured import Measured, best, data_name, method_class, newest
@@ -41,6 +42,7 @@ def report(run: Run, *, audit: bool = True) -> Html:
     sections = [samples_section(run), doctor_section(run), measures_section(run, log, measured)]
     if audit and KINDS[run.spec.kind].is_image:
         sections.append(copies_section(run, measured))
+    sections.append(audit_section(run))
     sections += [
         editing_section(run),
         curves_section(log, run.spec.unit),

@@ -9,6 +9,7 @@ Each command that uses a run is a function here and a method of `Run`, with the 
 takes the trained method, a `Run` loads it (`raw`, `best` and `device` say which weights, and where).
 """
 
+from ganvas.tasks.audit import audit
 from ganvas.tasks.doctor import doctor
 from ganvas.tasks.edit import edit
 from ganvas.tasks.encode import decode, encode
@@ -22,6 +23,7 @@ from ganvas.tasks.translate import translate
 # The functions have the names of their modules and take their place here: `from ganvas.tasks.restore import ...` still reads
 # the module.
 __all__ = [
+    "audit",
     "decode",
     "doctor",
     "edit",

@@ -137,9 +137,7 @@ def main(arguments: list[str] | None = None) -> None:
         assert test is not None
         hundred = work / "hundred.npz"
         if not hundred.exists():
-            np.savez(
-                hundred, x_train=data.images[:100], y_train=data.labels[:100], x_test=test.images, y_test=test.labels
-            )
+            np.savez(hundred, x_train=data.images[:100], x_test=test.images)
         runs["100 digits"] = run_of("r3gan", open_data(hundred), work / "hundred", 4.0, None, options.seed)
         if options.faces:
             faces = np.load(options.faces)["x"][..., None]

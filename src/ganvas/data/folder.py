@@ -8,7 +8,7 @@ import numpy as np
 
 from ganvas.data import passed_over
 from ganvas.data.decode import Headers, Reader, decoded_part, read_headers
-from ganvas.data.layout import arrange, ordered
+from ganvas.data.layout import Layout, arrange, ordered
 from ganvas.data.pairing import by_name, in_halves
 from ganvas.data.pairs import HALVES
 from ganvas.data.scan import Files
@@ -19,6 +19,7 @@ from ganvas.data.source import (
     Loaded,
     Progress,
     broken_message,
+    label_numbers,
     resize_notes,
     size_facts,
     size_rule,
@@ -32,7 +33,9 @@ def list_images(files: Files, name: str, where: str) -> Listing:
     if not files.names:
         raise DataError(_nothing_message(files, where))
     identity = json.dumps([str(files.root), files.stamps, files.problems, files.ignored])
-    return Listing(name, str(files.root), identity, lambda settings, progress: _load(files, settings, progress), files)
+    return Listing(
+        name, str(files.root), identity, lambda settings, progress: load_files(files, settings, progress), files
+    )
 
 
 def paired(listing: Listing, files: Files, other: Listing, others: Files) -> Listing:
@@ -42,7 +45,7 @@ def paired(listing: Listing, files: Files, other: Listing, others: Files) -> Lis
         listing.name,
         listing.source,
         identity,
-        lambda settings, progress: _load(files, settings, progress, others),
+        lambda settings, progress: load_files(files, settings, progress, others),
     )
 
 
@@ -56,7 +59,7 @@ def _nothing_message(files: Files, where: str) -> str:
     return f"no images in {where}; {passed}. Images end in {suffixes}, sound in .wav"
 
 
-def _load(files: Files, settings: DataSettings, progress: Progress, others: Files | None = None) -> Loaded:
+def load_files(files: Files, settings: DataSettings, progress: Progress, others: Files | None = None) -> Loaded:
     """Reads every header, decides shape, splits and labels, and leaves the decoding to the blocks."""
     where = str(files.root)
 
@@ -77,7 +80,7 @@ def _load(files: Files, settings: DataSettings, progress: Progress, others: File
     shape = target_shape(sizes, _common_channels(headers.shapes[:, 2], settings), settings)
 
     # Splits and labels.
-    layout = arrange(headers.names)
+    layout = _layout(headers.names, files)
     rows = ordered(headers.names, layout, settings)
     counter = Counter(progress, sum(len(split_rows) for split_rows in rows.values()))
     parts = {}
@@ -98,6 +101,16 @@ def _load(files: Files, settings: DataSettings, progress: Progress, others: File
         ],
     }
     return Loaded(where, parts, layout.classes, not settings.skip_broken, headers.problems, facts)
+
+
+def _layout(names: list[str], files: Files) -> Layout:
+    """Splits and labels: of folders, or labels that come with the files."""
+    layout = arrange(names)
+    if not files.labels:
+        return layout
+    values = np.array([files.labels[name] for name in names])
+    classes, (labels,) = label_numbers([values], files.classes or None)
+    return Layout(layout.rows, labels, classes, layout.unused, notes=layout.notes)
 
 
 def _first_frames(headers: Headers) -> list[str]:

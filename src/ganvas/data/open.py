@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import os
+import re
 import stat
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,21 @@ from typing import Any
 import numpy as np
 
 from ganvas import files
-from ganvas.data import arrays, audio, builtin_sets, folder, pack, partners, public, text, wav
+from ganvas.data import (
+    arrays,
+    audio,
+    builtin_sets,
+    folder,
+    hugging_face,
+    objects,
+    pack,
+    parquet,
+    partners,
+    public,
+    shards,
+    text,
+    wav,
+)
 from ganvas.data.dataset import Dataset, missing_split
 from ganvas.data.image import SUFFIXES, refuse_endless
 from ganvas.data.kinds import KINDS, check_settings
@@ -23,11 +39,13 @@ from ganvas.data.spec import DataSpec
 from ganvas.errors import DataError, nearest
 from ganvas.settings import change
 
-OPENABLE = "a zip of images or .wav files, an IDX file (.gz too), .npz or .npy, a text in UTF-8"
+OPENABLE = "a zip or tar of images or .wav files, an IDX file (.gz too), .npz, .npy or .parquet, a text in UTF-8"
+TORCHVISION = "torchvision:"
+OF_TORCHVISION = {"MNIST": "mnist", "FashionMNIST": "fashion_mnist", "CIFAR10": "cifar10"}
 
 
 def open_data(
-    source: str | Path,
+    source: Any,
     *,
     split: str = "train",
     settings: DataSettings | None = None,
@@ -40,7 +58,10 @@ def open_data(
     `source` is the name of a set that comes with the package (digits, emoji, emoji:twitter, stacked_digits) or is
     downloaded once (mnist, fashion_mnist, cifar10), or a path: a folder (sub-folders are labels; train and test
     folders are splits), a zip file of the same, IDX files, .npz or .npy; or a text, or a folder of texts. A folder or zip
-    with more .wav files than images, and an .npz with `audio`, are clips. `changes` are data settings:
+    with more .wav files than images, and an .npz with `audio`, are clips. hf:OWNER/NAME, parquet:FILE,
+    wds:shards-{000..009}.tar and torchvision:CIFAR10 name data sets of this ecosystem. `source` may also be a Python object:
+    arrays, lists of images or paths, (images, labels), data sets of torch, torchvision or Hugging Face, a data frame, a dict
+    of train and test. `changes` are data settings:
     `open_data("photos", size=64, fit="pad")`.
 
     Decoded once into `cache` (the user's cache folder). `progress(done, total)` counts bytes while downloading and
@@ -49,7 +70,7 @@ def open_data(
     asked = change(settings or DataSettings(), changes, where="data.")
     parse_size(asked.size)
     kept = files.cache_folder() if cache is None else Path(cache)
-    listing = find(str(source), kept)
+    listing = find(str(source), kept) if isinstance(source, str | Path) else objects.list_object(source)
     if isinstance(listing, Listing):
         listing, asked = partners.joined(listing, asked, lambda other: _images(other, kept))
     datasets = _opened(listing, asked, kept, progress or _silent)
@@ -68,12 +89,53 @@ def find(source: str, cache: Path) -> Listing | text.Source:
         return builtin_sets.listing(source)
     if source in public.SETS:
         return public.listing(source, cache)
+    named = _by_prefix(source, cache)
+    if named is not None:
+        return named
     path = Path(source).expanduser()
     try:
         mode = path.stat().st_mode
     except (OSError, ValueError) as error:
         raise DataError(_nothing(source, error)) from None
     return _listed_folder(path) if stat.S_ISDIR(mode) else _listed_file(path)
+
+
+def _by_prefix(source: str, cache: Path) -> Listing | None:
+    """A source that names its kind: hf:, parquet:, wds:, torchvision:; None for others."""
+    if source.startswith(hugging_face.PREFIX):
+        return hugging_face.list_hub(source)
+    if source.startswith(parquet.PREFIX):
+        path = Path(source.removeprefix(parquet.PREFIX)).expanduser()
+        if not path.exists():
+            raise DataError(f"there is no file or folder {path}: parquet: takes a path on this machine")
+        return parquet.list_parquet(path, _name(path))
+    if source.startswith(shards.PREFIX):
+        return _listed_shards(shards.expanded(source.removeprefix(shards.PREFIX)), source)
+    if source.startswith(TORCHVISION):
+        name = source.removeprefix(TORCHVISION)
+        if name in OF_TORCHVISION:
+            return public.listing(OF_TORCHVISION[name], cache)
+        raise DataError(
+            f"by name, {', '.join(TORCHVISION + known for known in OF_TORCHVISION)} are read. Others can be given as objects in"
+            f" Python: ganvas.train(data=torchvision.datasets.{name or 'NAME'}(...))"
+        )
+    if source.startswith(objects.PREFIX):
+        raise DataError(
+            f"this run was trained on a Python object ({source.removeprefix(objects.PREFIX)}), which no path names: give it again"
+            " in Python, as data="
+        )
+    return None
+
+
+def _listed_shards(paths: list[Path], source: str) -> Listing:
+    files = shards.scan_shards(paths)
+    pattern = Path(source.removeprefix(shards.PREFIX)).name
+    name = re.split(r"\W*\{|\.", pattern)[0] or "shards"
+    listing = folder.list_images(files, name, source)
+    if len(paths) > 1:
+        pattern = os.path.abspath(os.path.expanduser(source.removeprefix(shards.PREFIX)))
+        listing.source = shards.PREFIX + pattern
+    return listing
 
 
 def _nothing(source: str, error: OSError | ValueError) -> str:
@@ -114,6 +176,8 @@ def _listed_folder(path: Path) -> Listing | text.Source:
     files = scan_folder(path)
     if audio.outnumbers(files):
         return audio.list_clips(scan_folder(path, wav.SUFFIXES), _name(path))
+    if not files.names and any(parquet.is_parquet(Path(name)) for name in files.ignored):
+        return parquet.list_parquet(path, _name(path))
     return folder.list_images(files, _name(path), str(path))
 
 
@@ -129,6 +193,10 @@ def _listed_file(path: Path) -> Listing | text.Source:
         if audio.outnumbers(files):
             return audio.list_clips(scan_zip(path, wav.SUFFIXES), _name(path))
         return folder.list_images(files, _name(path), str(path))
+    if suffix == ".tar":
+        return _listed_shards([path], str(path))
+    if parquet.is_parquet(path):
+        return parquet.list_parquet(path, _name(path))
     if suffix in wav.SUFFIXES:
         raise DataError(
             f"{path} is 1 clip; training needs two at least, and hundreds to be of use. Name the folder they lie in"

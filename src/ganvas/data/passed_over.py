@@ -37,7 +37,7 @@ HEIC = frozenset({".heic", ".heif", ".hif"})
 SOUNDS = frozenset({".wav", ".wave", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".m4a", ".aac", ".wma", ".aif", ".aiff"})
 VIDEOS = frozenset({".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv"})
 TEXTS = frozenset({".txt", ".text", ".md"})
-ARRAYS = frozenset({".npz", ".npy"})
+ARRAYS = frozenset({".npz", ".npy", ".parquet"})
 ARCHIVES = frozenset({".zip", ".tar", ".gz", ".tgz", ".7z", ".rar"})
 RAW = frozenset(
     {".dng", ".cr2", ".cr3", ".nef", ".nrw", ".arw", ".sr2", ".orf", ".rw2", ".raf", ".pef", ".srw", ".3fr", ".raw"}

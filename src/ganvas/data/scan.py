@@ -14,7 +14,7 @@ import re
 import stat
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
@@ -40,6 +40,9 @@ class Files:
     stamps: list[tuple[str, int, int]] = dataclasses.field(default_factory=list)
     problems: Problems = dataclasses.field(default_factory=list)
     ignored: list[str] = dataclasses.field(default_factory=list)
+    labels: Mapping[str, int | str] = dataclasses.field(default_factory=dict)
+    """By name, where something else than folders says them; `classes` are their names, where they are numbers."""
+    classes: tuple[str, ...] = ()
 
     def wants(self, name: str) -> bool:
         """Whether the name ends as those that are looked for."""

@@ -28,11 +28,12 @@ from ganvas.training.callbacks import Callback
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from typing import Any as DataObject
 
     from ganvas.data import Dataset
     from ganvas.method import Method
 else:  # at run time, annotations say what a command line or a file can hold: names
-    Path = Dataset = Method = str
+    Path = Dataset = Method = DataObject = str
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -75,8 +76,9 @@ class TrainConfig:
     """
 
     method: str | Method | None = setting(None, "Which method; `ganvas methods` lists them. Default: r3gan.")
-    data: str | Path | Dataset | None = setting(
-        None, "A folder (sub-folders are labels), a .zip, .npz, .npy or IDX file, a text, or a set by name: digits."
+    data: str | Path | Dataset | DataObject | None = setting(
+        None,
+        "A folder (sub-folders are labels), a .zip, .npz, .npy or IDX file, a text, or a set by name: digits, hf:OWNER/NAME.",
     )
     _: dataclasses.KW_ONLY
     out: str | Path | None = setting(None, "The run folder to make. Default: runs/METHOD-DATA.", metavar="RUN")

@@ -37,9 +37,18 @@ def open_plainly(source: str, settings: Mapping[str, Any]) -> Dataset:
 def prepare(config: TrainConfig) -> Session:
     """Everything checked and built, nothing written yet."""
     run = find_run(config)
+    config = with_objects_opened(config, run)
     if run:
         return resume(run, config)
     return start(config)
+
+
+def with_objects_opened(config: TrainConfig, run: Run | None) -> TrainConfig:
+    """Data that are a Python object become a Dataset, with the settings of the run to resume where there is one."""
+    if config.data is None or isinstance(config.data, str | Path | Dataset):
+        return config
+    settings = config.data_settings if run is None else run.info["data_settings"]
+    return dataclasses.replace(config, data=open_data(config.data, **settings))
 
 
 def start(config: TrainConfig, opener: Opener = open_plainly) -> Session:

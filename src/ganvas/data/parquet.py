@@ -1,0 +1,137 @@
+"""Images in parquet files, as Hugging Face stores its data sets: a column of encoded images, perhaps one of labels.
+
+parquet:train.parquet      a file, or a folder of them (train-*.parquet and test-*.parquet are splits)
+
+Read through pyarrow (the extra `[parquet]`), row by row into a temporary file; never more than a few rows are in memory.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ganvas.data import folder, image
+from ganvas.data.layout import TEST_NAMES
+from ganvas.data.scan import Files
+from ganvas.data.settings import DataSettings
+from ganvas.data.source import Listing, Loaded, Progress
+from ganvas.data.spool import Spool
+from ganvas.errors import DataError, MissingExtra
+
+PREFIX = "parquet:"
+ROWS = 32  # that are in memory at once
+IMAGE_COLUMNS = ("image", "images", "img", "jpg", "png", "photo")
+LABEL_COLUMNS = ("label", "labels", "fine_label", "target", "class", "y", "category")
+MOST_CLASSES = 100_000
+
+
+def is_parquet(path: Path) -> bool:
+    """By its name."""
+    return path.suffix.lower() in (".parquet", ".pq")
+
+
+def list_parquet(path: Path, name: str) -> Listing:
+    """A parquet file, or a folder of them."""
+    paths = [path]
+    if path.is_dir():
+        paths = sorted(one for one in path.rglob("*") if is_parquet(one) and one.is_file())
+    if not paths:
+        raise DataError(f"there are no parquet files in {path}")
+    stamps: list[tuple[str, int, int]] = []
+    for one in paths:
+        image.refuse_endless(one)
+        status = one.stat()
+        stamps.append((str(one.resolve()), status.st_size, status.st_mtime_ns))
+    load = functools.partial(_load, path.resolve(), paths)
+    return Listing(name, PREFIX + str(path.resolve()), json.dumps(["parquet", stamps]), load)
+
+
+def _load(root: Path, paths: list[Path], settings: DataSettings, progress: Progress) -> Loaded:
+    """Spools all images, and reads them from there as from a folder."""
+    module = _pyarrow()
+    spool = Spool()
+    files = Files(root, spool.open, frozenset())
+    labels: dict[str, int | str] = {}
+    for path in paths:
+        prefix = _split(path) + "/" if len(paths) > 1 else ""
+        try:
+            _read_rows(module, path, f"{prefix}{path.stem}", spool, files, labels)
+        except (module.lib.ArrowException, OSError, ValueError) as error:
+            raise DataError(f"cannot read {path}: {error}") from error
+    if labels and len(labels) == len(files.names):
+        files.labels = labels
+    return folder.load_files(files, settings, progress)
+
+
+def _read_rows(module: Any, path: Path, stem: str, spool: Spool, files: Files, labels: dict[str, int | str]) -> None:
+    """Appends the images of one file."""
+    file = module.parquet.ParquetFile(path)
+    column, label_column = _columns(file.schema_arrow, path)
+    names = _class_names(file.schema_arrow, label_column)
+    columns = [column] if label_column is None else [column, label_column]
+    row = 0
+    for batch in file.iter_batches(batch_size=ROWS, columns=columns):
+        for value, label in _rows(batch, column, label_column):
+            name = f"{stem}/{row:08d}"
+            row += 1
+            content = value.get("bytes") if isinstance(value, dict) else value
+            if not isinstance(content, bytes) or not content:
+                files.problems.append((name, "the row holds no bytes of an image"))  # a path would lead out of the file
+            elif len(content) > image.LARGEST_FILE:
+                files.problems.append(
+                    (name, f"{len(content):,} bytes; an image may have {image.LARGEST_FILE:,} at most")
+                )
+            else:
+                spool.add(name, content)
+                files.names.append(name)
+                if isinstance(label, int | str) and label_column is not None:
+                    labels[name] = names[label] if isinstance(label, int) and 0 <= label < len(names) else label
+
+
+def _rows(batch: Any, column: str, label_column: str | None) -> Iterator[tuple[Any, Any]]:
+    values = batch.column(column).to_pylist()
+    labels = [None] * len(values) if label_column is None else batch.column(label_column).to_pylist()
+    return zip(values, labels, strict=True)
+
+
+def _columns(schema: Any, path: Path) -> tuple[str, str | None]:
+    """The columns of images and of labels; DataError where there are no images."""
+    images: list[str] = []
+    for field in schema:
+        kind = str(field.type)
+        if kind in ("binary", "large_binary") or (kind.startswith("struct<") and "bytes: binary" in kind):
+            images.append(field.name)
+    if not images:
+        raise DataError(f"{path} has no column of images (bytes of files): its columns are {', '.join(schema.names)}")
+    column = next((name for name in IMAGE_COLUMNS if name in images), images[0])
+    return column, next((name for name in LABEL_COLUMNS if name in schema.names), None)
+
+
+def _class_names(schema: Any, label_column: str | None) -> list[str]:
+    """Names of the labels, where the file was written by Hugging Face's `datasets`."""
+    text = (schema.metadata or {}).get(b"huggingface")
+    if text is None or label_column is None:
+        return []
+    try:
+        names = json.loads(text)["info"]["features"][label_column]["names"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return []
+    return [str(name) for name in names[:MOST_CLASSES]] if isinstance(names, list) else []
+
+
+def _split(path: Path) -> str:
+    """train, or test where the file's name begins so."""
+    stem = path.stem.lower()
+    return "test" if any(stem.startswith(name) for name in TEST_NAMES) else "train"
+
+
+def _pyarrow() -> Any:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ModuleNotFoundError:
+        raise MissingExtra('parquet files are read through pyarrow: pip install "ganvas[parquet]"') from None
+    return pyarrow

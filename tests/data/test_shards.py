@@ -20,9 +20,9 @@ def png_of(level: int) -> bytes:
     return png_bytes(np.full((8, 8, 1), level, np.uint8))
 
 
-def write_tar(path: Path, files: dict[str, bytes], **more: object) -> Path:
+def write_tar(path: Path, files: dict[str, bytes]) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(path, "w", **more) as archive:  # pyright: ignore[reportArgumentType]
+    with tarfile.open(path, "w") as archive:
         for name, content in files.items():
             info = tarfile.TarInfo(name)
             info.size = len(content)

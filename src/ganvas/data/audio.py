@@ -1,4 +1,4 @@
-"""Clips of sound, from .wav files in a folder or a zip, or from an .npz with `audio`.
+"""Clips of sound, from .wav files (FLAC, Ogg, MP3 with the extra `[audio]`) in a folder or a zip, or from an .npz with `audio`.
 
 Folders mean what they mean for images: sub-folders are labels, train and test are splits. All clips come to one rate and one
 length, and travel as bytes until they are a data set (see kinds/audio.py).
@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ganvas.data import arrays, passed_over, wav
+from ganvas.data import arrays, passed_over, sound, wav
 from ganvas.data.image import Broken
 from ganvas.data.kinds.audio import as_bytes
 from ganvas.data.layout import arrange, ordered
@@ -53,10 +53,10 @@ class Clip(NamedTuple):
 
 
 def outnumbers(images: Files) -> bool:
-    """Whether there are more .wav files than images where images were looked for."""
+    """Whether there are more sound files than images where images were looked for."""
     sounds = 0
     for name in images.ignored:
-        sounds += Path(name).suffix.lower() in wav.SUFFIXES and not passed_over.is_skipped(name)
+        sounds += Path(name).suffix.lower() in sound.suffixes() and not passed_over.is_skipped(name)
     return sounds > len(images.names) + len(images.problems)
 
 
@@ -130,7 +130,7 @@ def _load(files: Files, settings: DataSettings, progress: Progress) -> Loaded:
     def read_clip(row: int) -> Clip:
         try:
             with files.open(names[row]) as file:
-                samples, changes = wav.read(file, rate, length)
+                samples, changes = sound.read(file, rate, length)
         except (Broken, OSError) as error:
             return Clip(None, problem=(names[row], str(error)))
         return Clip(samples, changes)
@@ -147,7 +147,7 @@ def _headers(files: Files) -> tuple[list[str], list[wav.Wav], Problems]:
     for name in files.names:
         try:
             with files.open(name) as file:
-                heads.append(wav.header(file))
+                heads.append(sound.header(file))
             names.append(name)
         except (Broken, OSError) as error:
             problems.append((name, str(error)))

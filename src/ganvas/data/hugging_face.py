@@ -86,7 +86,7 @@ def _failed(source: str, name: Name, error: Exception) -> str:
 
 def _library() -> Any:
     try:
-        import datasets
+        import datasets  # pyright: ignore[reportMissingImports]
     except ImportError:
         raise MissingExtra(
             'data sets of the Hugging Face hub are read through `datasets`: pip install "ganvas[hf]"'

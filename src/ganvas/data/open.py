@@ -26,8 +26,8 @@ from ganvas.data import (
     partners,
     public,
     shards,
+    sound,
     text,
-    wav,
 )
 from ganvas.data.dataset import Dataset, missing_split
 from ganvas.data.image import SUFFIXES, refuse_endless
@@ -170,12 +170,12 @@ def _listed_folder(path: Path) -> Listing | text.Source:
         raise DataError(f"cannot read {path}: {error.strerror}") from error
     if images:
         return _listed_idx(path, images)
-    texts = text.of_folder(path, _name(path), SUFFIXES | wav.SUFFIXES)
+    texts = text.of_folder(path, _name(path), SUFFIXES | sound.suffixes())
     if texts:
         return texts
     files = scan_folder(path)
     if audio.outnumbers(files):
-        return audio.list_clips(scan_folder(path, wav.SUFFIXES), _name(path))
+        return audio.list_clips(scan_folder(path, sound.suffixes()), _name(path))
     if not files.names and any(parquet.is_parquet(Path(name)) for name in files.ignored):
         return parquet.list_parquet(path, _name(path))
     return folder.list_images(files, _name(path), str(path))
@@ -191,13 +191,13 @@ def _listed_file(path: Path) -> Listing | text.Source:
     if suffix == ".zip":
         files = scan_zip(path)
         if audio.outnumbers(files):
-            return audio.list_clips(scan_zip(path, wav.SUFFIXES), _name(path))
+            return audio.list_clips(scan_zip(path, sound.suffixes()), _name(path))
         return folder.list_images(files, _name(path), str(path))
     if suffix == ".tar":
         return _listed_shards([path], str(path))
     if parquet.is_parquet(path):
         return parquet.list_parquet(path, _name(path))
-    if suffix in wav.SUFFIXES:
+    if suffix in sound.suffixes():
         raise DataError(
             f"{path} is 1 clip; training needs two at least, and hundreds to be of use. Name the folder they lie in"
         )

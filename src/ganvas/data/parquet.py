@@ -130,8 +130,8 @@ def _split(path: Path) -> str:
 
 def _pyarrow() -> Any:
     try:
-        import pyarrow
-        import pyarrow.parquet
+        import pyarrow  # pyright: ignore[reportMissingImports]
+        import pyarrow.parquet  # pyright: ignore[reportMissingImports]
     except ModuleNotFoundError:
         raise MissingExtra('parquet files are read through pyarrow: pip install "ganvas[parquet]"') from None
     return pyarrow

@@ -83,7 +83,7 @@ UNREAD = {
     RAW: Group("camera RAW file", "camera RAW files", "export them as JPEG, PNG or TIFF"),
     OTHER_IMAGES: Group("image of another kind", "images of other kinds", "convert them to PNG"),
     frozenset({".wav", ".wave"}): Group("sound", "sounds"),
-    SOUNDS: Group("sound", "sounds"),
+    SOUNDS: Group("sound", "sounds", 'pip install "ganvas[audio]" reads FLAC, Ogg and MP3 as clips'),
     VIDEOS: Group("video", "videos"),
     TEXTS: Group("text", "texts"),
     ARRAYS: Group("file of arrays", "files of arrays", "name one as the data to train on it"),

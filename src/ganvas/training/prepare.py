@@ -47,7 +47,7 @@ def with_objects_opened(config: TrainConfig, run: Run | None) -> TrainConfig:
     """Data that are a Python object become a Dataset, with the settings of the run to resume where there is one."""
     if config.data is None or isinstance(config.data, str | Path | Dataset):
         return config
-    settings = config.data_settings if run is None else run.info["data_settings"]
+    settings: dict[str, Any] = dict(config.data_settings if run is None else run.info["data_settings"])
     return dataclasses.replace(config, data=open_data(config.data, **settings))
 
 

@@ -145,8 +145,7 @@ def as_file(image: Any, least: float = 0.0) -> BinaryIO:
         return open_regular(Path(image).expanduser())
     if hasattr(image, "convert") and hasattr(image, "save"):
         return _png_of(image)
-    if hasattr(image, "detach"):  # a torch tensor
-        image = image.detach().cpu().numpy()
+    image = _as_array(image)
     if not isinstance(image, np.ndarray):
         raise Broken(f"a {type(image).__name__} is no image: PIL images, arrays, tensors, paths and bytes of files are")
     return _png_of(_pil(_pixels(image, least)))
@@ -180,11 +179,11 @@ def _stacked(splits: Mapping[str, Any]) -> dict[str, Arrays] | None:
     raw: dict[str, tuple[np.ndarray, np.ndarray | None]] = {}
     for split, data in splits.items():
         images, labels = data if isinstance(data, tuple) and len(data) == 2 else (data, None)
-        images = images.detach().cpu().numpy() if hasattr(images, "detach") else images
+        images = _as_array(images)
         if not isinstance(images, np.ndarray) or images.ndim not in (3, 4) or images.dtype.kind not in "uifb":
             return None
         if labels is not None:
-            labels = labels.detach().cpu().numpy() if hasattr(labels, "detach") else np.asarray(labels)
+            labels = np.asarray(_as_array(labels))
         if images.dtype.kind == "f" and images.size:
             least = min(least, float(images.min()))
         raw[split] = (images, labels)
@@ -194,6 +193,11 @@ def _stacked(splits: Mapping[str, Any]) -> dict[str, Arrays] | None:
             labels = arrays.checked_labels(labels, len(pixels), f"the labels ({split})")
         stacked[split] = Arrays(pixels, labels)
     return stacked
+
+
+def _as_array(value: Any) -> Any:
+    """A torch tensor as an array; anything else as it is."""
+    return value.detach().cpu().numpy() if hasattr(value, "detach") else value
 
 
 def _load_arrays(name: str, splits: dict[str, Arrays], settings: DataSettings, progress: Progress) -> Loaded:
@@ -226,9 +230,7 @@ def _settled(count: int, get: Callable[[int], tuple[Any, Any]], classes: Sequenc
     """With the range of floats, from the first examples."""
     least = 0.0
     for row in range(min(count, LOOKED_AT)):
-        image = get(row)[0]
-        if hasattr(image, "detach"):
-            image = image.detach().cpu().numpy()
+        image = _as_array(get(row)[0])
         if not isinstance(image, np.ndarray) or image.dtype.kind != "f":
             break
         least = min(least, float(image.min()))

@@ -72,7 +72,7 @@ def _opened(file: BinaryIO) -> Any:
     try:
         return soundfile.SoundFile(file)
     except Exception as error:  # of libsndfile
-        raise Broken(f"it is no sound file that is read here ({reason(error)})") from error
+        raise Broken(f"it is no .wav file, and no other sound file that is read here ({reason(error)})") from error
 
 
 def _head(sound: Any) -> Wav:

@@ -153,7 +153,7 @@ def test_training_on_an_object_and_resuming_it(pixels: np.ndarray, tmp_path: Pat
     data = Squares(np.random.default_rng(0).integers(0, 256, (40, 8, 8, 3), dtype=np.uint8))
     options = {
         "preset": "tiny",
-        "measure_samples": 0,
+        "samples": 0,
         "settings": {"batch_size": 4},
         "out": tmp_path / "r",
         "device": "cpu",

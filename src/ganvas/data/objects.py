@@ -110,14 +110,15 @@ def examples_of(data: Any) -> Examples:
         if len(images) != len(labels):
             raise DataError(f"{len(images)} images and {len(labels)} labels: one label for each is needed")
         return _settled(len(images), lambda row: (images[row], _plain(labels[row])))
-    if hasattr(data, "features") and hasattr(data, "column_names"):
-        return _of_hugging_face(data)
-    if hasattr(data, "columns") and hasattr(data, "to_dict"):  # a data frame
-        data = data.to_dict("records")
+    given = cast(Any, data)
+    if hasattr(given, "features") and hasattr(given, "column_names"):
+        return _of_hugging_face(given)
+    if hasattr(given, "columns") and hasattr(given, "to_dict"):  # a data frame
+        data = given.to_dict("records")
     elif (
-        hasattr(data, "tolist") and not isinstance(data, np.ndarray) and not hasattr(data, "detach")
+        hasattr(given, "tolist") and not isinstance(given, np.ndarray) and not hasattr(given, "detach")
     ):  # one column of it
-        data = data.tolist()
+        data = given.tolist()
     if isinstance(data, str | bytes) or not hasattr(data, "__getitem__"):
         raise DataError(f"data is a {type(data).__name__}; this is taken: {TAKEN}")
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 from pathlib import Path
 
@@ -47,6 +48,7 @@ def test_invert_and_edit(ganvas: Command, coloured: Path, tmp_path: Path) -> Non
     assert read_image(Path("seen.png")).shape == (2 * 34 - 2, 2 * 34 - 2, 3)
     with np.load("codes.npz") as content:
         assert content["codes"].shape == (2, 8) and content["images"].shape == (2, 32, 32, 3)
+        assert str(content["source"]) == Path(os.path.relpath(given, Path.cwd())).as_posix(), "no absolute path in it"
 
     one = library.load(coloured).invert(given / "wide.png", steps=1, reference=0, device="cpu")
     assert one.images.shape == (1, 32, 32, 3) and one.reference_psnr is None

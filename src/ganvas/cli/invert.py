@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -106,7 +107,7 @@ def invert(
         "weights": np.array(weights),
         "psnr": result.psnr,
         "feature_distance": result.feature_distance,
-        "source": np.array(str(images.resolve())),
+        "source": np.array(_path_to_share(images, out)),
         "images": result.images,
     }
     if result.points.labels is not None:
@@ -237,10 +238,26 @@ def original_of(path: Path) -> Path | None:
     if path.suffix.lower() == ".npz":
         with npz_members(path) as (shapes, read):
             if "source" in shapes and "space" in shapes:
-                source = Path(str(read("source")))
-                if source.exists() and source.suffix.lower() not in ARRAYS:
-                    return source
+                return _find_source(str(read("source")), path)
     return None
+
+
+def _path_to_share(images: Path, out: Path) -> str:
+    """The images' path, relative to the folder of `out`. Their name alone where the path would show whose folder they lie in:
+    people share such files."""
+    images, folder = images.resolve(), out.parent.resolve()
+    home = Path.home().resolve()
+    if images.drive != folder.drive or (images.is_relative_to(home) and not folder.is_relative_to(home)):
+        return images.name
+    return Path(os.path.relpath(images, folder)).as_posix()
+
+
+def _find_source(recorded: str, path: Path) -> Path | None:
+    """The images that `_path_to_share` recorded in the .npz at `path`; None where they are gone."""
+    source = path.parent / recorded
+    if Path(recorded).is_absolute() or not source.exists() or source.suffix.lower() in ARRAYS:
+        return None
+    return source
 
 
 def write_edited(

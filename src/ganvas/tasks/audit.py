@@ -136,7 +136,8 @@ class Audit:
     @property
     def verdict(self) -> str:
         """One sentence."""
-        what = f"{self.copies} of {self.n} samples ({self.share:.1%}) are copies of {self.originals} training images"
+        what = f"{self.copies} of {self.n} samples ({self.share:.1%}) are copies of {self.originals} training image"
+        what += "" if self.originals == 1 else "s"
         if self.flagged:
             return f"copies: {what}; of unseen real images at most {FALSE_POSITIVES:.0%} are that near to one"
         if self.copies:

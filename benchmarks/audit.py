@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from budget import finished, trained
+from common import train_run
 from PIL import Image
 
 from ganvas.data import Dataset, open_data
@@ -105,7 +105,7 @@ def detection(data: Dataset, runs: dict[str, Run], options: argparse.Namespace) 
 
 def run_of(method: str, data: Dataset, out: Path, minutes: float, preset: str | None, seed: int) -> Run:
     """The run that is there, where it is finished, or a new one."""
-    return finished(out) or trained(method, data, out, minutes=minutes, seed=seed, preset=preset)
+    return train_run(method, data, out, minutes=minutes, seed=seed, preset=preset)
 
 
 def audited(run: Run, options: argparse.Namespace) -> dict[str, Any]:

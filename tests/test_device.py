@@ -76,7 +76,7 @@ def test_a_number_is_filled_in_by_the_device() -> None:
 
 
 def allowed() -> tuple[bool, bool]:
-    return torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+    return bool(torch.backends.cuda.matmul.allow_tf32), bool(torch.backends.cudnn.allow_tf32)
 
 
 def test_tf32_only_where_a_gpu_has_it(monkeypatch: pytest.MonkeyPatch) -> None:

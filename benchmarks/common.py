@@ -127,7 +127,7 @@ def train_run(
         resume="auto" if is_run(out) else None, callbacks=tuple(callbacks), **{**defaults, **more},
     )  # fmt: skip
     session = prepare(config)
-    session.trainer.use_clock(CLOCKS[clock])
+    session.use_clock(CLOCKS[clock])
     try:
         return session.run()
     finally:

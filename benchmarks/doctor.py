@@ -258,7 +258,7 @@ def train(case: Case, place: Path, changes: dict[str, Any] | None = None) -> Non
         session = prepare(config)
         # Each look costs as much here as half a second of training; all that are asked for, however slow this machine is.
         session.health.set_rate(ROWS, share=float("inf"))
-        session.trainer.use_clock(time.process_time)
+        session.use_clock(time.process_time)
         started, ended = time.process_time(), "finished"
         try:
             session.run()

@@ -9,13 +9,16 @@ import torch
 from torch import Tensor
 
 from ganvas.abilities import Demonstrates, Samples
-from ganvas.data import Dataset, grid, media
+from ganvas.data import Dataset, DataSpec, media
 from ganvas.data.batch import Batch
 from ganvas.data.feed import examples_of
+from ganvas.data.image_grid import bounded_grid, tile_factor
 from ganvas.method import Method
 from ganvas.sampling import sample, to_uint8
 
 SAMPLES = 64  # of the seeds 0, 1, ...
+GRID_PIXELS = 2**20  # of a grid, whatever the size of the images: ...
+FEWEST = 16  # ... so many samples at least are shown, reduced where they are too large
 SHOWN = 16  # images of the test split, the first ones, for a method that works on given images
 COLUMNS = 8  # images beside each other, where the images of a row belong together
 
@@ -29,6 +32,8 @@ def preview(method: Method, data: Dataset) -> tuple[Any, np.ndarray | None]:
     """
     if isinstance(method, Samples):
         samples = media.finished(sample(method, SAMPLES, 0), data.spec)
+        if data.kind.is_image:
+            return samples, bounded_grid(samples[: _count_shown(data.spec)], GRID_PIXELS)
         return samples, media.image_grid(samples, data.spec)
     if isinstance(method, Demonstrates):
         batch = shown_batch(data, SHOWN, method.device)
@@ -36,11 +41,29 @@ def preview(method: Method, data: Dataset) -> tuple[Any, np.ndarray | None]:
     return None, None
 
 
+def _count_shown(spec: DataSpec) -> int:
+    """How many of the samples a grid has room for."""
+    return max(FEWEST, min(SAMPLES, GRID_PIXELS // (spec.height * spec.width)))
+
+
+def tile_size(method: Method) -> tuple[int, int]:
+    """(height, width) of one image in the grid of `preview`."""
+    spec = method.spec
+    height, width = media.tile_size(spec)
+    if spec.kind != "images":
+        return height, width
+    count, pixels = SHOWN, GRID_PIXELS // 4
+    if isinstance(method, Samples):
+        count, pixels = _count_shown(spec), GRID_PIXELS
+    factor = tile_factor(height, width, count, pixels)
+    return max(1, height // factor), max(1, width // factor)
+
+
 def grid_of_rows(rows: Tensor) -> np.ndarray:
     """uint8 (H, W, C) of rows (n, k, C, H, W) in [-1, 1]: the k images of a row beside each other."""
     n, k = rows.shape[:2]
     columns = max(1, COLUMNS // k) * k
-    return grid(to_uint8(rows.reshape(n * k, *rows.shape[2:])), columns=columns)
+    return bounded_grid(to_uint8(rows.reshape(n * k, *rows.shape[2:])), k * GRID_PIXELS // 4, columns=columns)
 
 
 def shown_batch(data: Dataset, count: int, device: torch.device) -> Batch:

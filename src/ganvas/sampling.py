@@ -56,12 +56,18 @@ def continued(method: Method, prompt: str, n: int, seed: int = 0) -> Tensor:
 
 
 def finished_blocks(
-    method: Method, n: int, seed: int = 0, label: int | str | None = None, prompt: str | None = None
+    method: Method,
+    n: int,
+    seed: int = 0,
+    label: int | str | None = None,
+    prompt: str | None = None,
+    *,
+    at_once: int = BLOCK,
 ) -> Iterator[tuple[int, Any]]:
     """The n samples in their final form, block by block: (seed of the first, uint8 (m, H, W, C), int16 (m, L) or texts)."""
     check_seeds(n, seed)  # all other errors are raised by the first block, before anything is written
-    for start in range(seed, seed + n, BLOCK):
-        count = min(BLOCK, seed + n - start)
+    for start in range(seed, seed + n, at_once):
+        count = min(at_once, seed + n - start)
         yield start, finished(_samples(method, count, start, label, prompt), method.spec)
 
 

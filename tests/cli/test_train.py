@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import shutil
 import signal
 from pathlib import Path
 
 import pytest
 
-from command_line import QUICK, Command, finish, start
+from command_line import QUICK, Command, finish, start, train_once
 from ganvas.cli.view import SPENT
 
 TINY = ("--preset", "tiny", *QUICK)
@@ -23,8 +24,11 @@ def test_json_is_alone_on_stdout_and_lines_go_to_stderr(ganvas: Command) -> None
     found = ended.json
     assert found.keys() == {
         "run", "method", "data", "steps", "images_seen", "seconds", "parameters", "device", "precision", "metrics",
-        "doctor",
+        "doctor", "size", "waited", "phases", "next",
     }  # fmt: skip
+    assert found["size"] == {"height": 28, "width": 28, "chosen": False}
+    assert found["waited"] >= found["seconds"]
+    assert found["next"][0] == "ganvas sample runs/gan-digits --n 16 --grid grid.png"
     assert found["doctor"]["healthy"] is None, "four steps are too few to tell"
     assert (found["run"], found["method"], found["data"]) == ("runs/gan-digits", "gan", "digits")
     assert (found["steps"], found["images_seen"]) == (4, 64)  # 16 images a step
@@ -51,16 +55,18 @@ def test_a_longer_budget_goes_on_and_the_old_one_is_kept(ganvas: Command, traine
     shutil.copytree(trained, "mine")
     ended = ganvas("train", "--resume", "mine", "--samples", 0)
     assert ended.code == 0, ended.err
-    assert ended.lines[2:4] == [
-        "resumed step 6",
-        f"said step 6: {SPENT}",
+    assert ended.lines == [
+        "mine is finished: its budget of 6 steps is used up. Train longer: ganvas train --resume mine --steps 12"
     ]
     ended = ganvas("train", "gan", "--resume", "auto", "--out", "mine", "--images", 8 * 16, "--samples", 0)
     assert ended.code == 0, ended.err
     assert "resumed step 6" in ended.lines
     assert "finished step 8" in ended.lines
-    assert ended.lines[-3:-1] == ["run     mine", "report  mine/report.html"]
-    assert ended.lines[-1].startswith("doctor: not enough to tell")
+    end = ended.lines.index("run     mine")
+    assert ended.lines[end + 1] == "report  mine/report.html"
+    assert re.fullmatch(r"time    0:\d\d all told: training 0:0\d.*", ended.lines[end + 2])
+    assert ended.lines[end + 3].startswith("doctor: not enough to tell")
+    assert ended.lines[end + 4 : end + 6] == ["next:", "  ganvas sample mine --n 16 --grid grid.png"]
     info = json.loads(Path("mine/settings.json").read_text())
     assert (info["preset"], info["precision"], info["budget"]["images"]) == ("tiny", "fp32", 128)
 
@@ -84,7 +90,42 @@ def test_resume_auto_starts_where_there_is_nothing(ganvas: Command, two_channels
     first = ganvas(*words)
     assert first.code == 0, first.err
     assert "resumed" not in first.out
-    assert "resumed step 2" in ganvas(*words).lines
+    (line,) = ganvas(*words).lines
+    assert line.startswith("new is finished: its budget of 2 steps is used up.")
+
+
+def test_the_advice_of_a_finished_run_can_be_followed(ganvas: Command, trained: Path) -> None:
+    """Also where the folder's name has to be quoted."""
+    shutil.copytree(trained, "my run's")
+    (line,) = ganvas("train", "--resume", "my run's").lines
+    words = shlex.split(line.partition("Train longer: ")[2])
+    ended = ganvas(*words[1:], "--samples", 0)
+    assert ended.code == 0 and "finished step 12" in ended.lines
+    assert ganvas("train", "--resume", "my run's", "--json").json["finished"] is True
+
+
+def test_what_is_missing_of_a_finished_run_is_made_anew(ganvas: Command, trained: Path) -> None:
+    shutil.copytree(trained, "mine")
+    for name in ("report.html", "weights.safetensors"):
+        (Path("mine") / name).unlink()
+        ended = ganvas("train", "--resume", "mine", "--samples", 0)
+        assert ended.code == 0 and f"said step 6: {SPENT}" in ended.lines
+        assert (Path("mine") / name).is_file()
+
+
+@pytest.mark.parametrize("name", ["dcgan", "vae", "vq_vae"])
+def test_the_next_commands_run(ganvas: Command, name: str, tmp_path: Path, two_channels: Path) -> None:
+    place = tmp_path / "my runs"
+    run = train_once(place, name, two_channels, 2)
+    end = ganvas("train", "--resume", run, "--steps", 3, "--samples", 0)
+    assert end.code == 0, end.err
+    commands = end.lines[end.lines.index("next:") + 1 :]
+    assert any(" sample " in line for line in commands) == (name != "vq_vae")
+    for command in commands:
+        words = shlex.split(command)
+        assert words[0] == "ganvas" and str(run) in words
+        ended = ganvas(*words[1:])
+        assert ended.code == 0, (command, ended.err)
 
 
 def test_dry_run_shows_and_writes_nothing(ganvas: Command) -> None:
@@ -98,6 +139,20 @@ def test_dry_run_shows_and_writes_nothing(ganvas: Command) -> None:
     assert facts["networks"]["G"] == {"layers": 2, "parameters": (4 * 32 + 32) + (32 * 784 + 784)}
     assert facts["precision"] == "fp32"
     assert not list(Path().iterdir())
+
+
+def test_dry_run_says_what_a_training_takes(ganvas: Command) -> None:
+    words = ("train", "gan", "--data", "digits", "--dry-run", "--samples", 64, *TINY)
+    expected = ganvas(*words, "--minutes", 2, "--json").json["expected"]
+    assert expected["seconds"] == pytest.approx(120, abs=1)
+    assert 30 <= expected["training_seconds"] < 120
+    rate = expected["images"] / expected["training_seconds"]
+    assert rate == pytest.approx(expected["images_per_second"], rel=0.05)
+    assert 10**8 < expected["memory_bytes"] < 10**10
+    steps = ganvas(*words, "--steps", 500, "--json").json["expected"]
+    assert (steps["steps"], steps["images"]) == (500, 500 * 16)
+    assert steps["seconds"] > steps["training_seconds"] > 0
+    assert re.search(r"expected +[\d,]+ images/s, .* all told .* of memory", ganvas(*words, "--minutes", 1).out)
 
 
 def test_a_config_file_and_a_run_s_settings_start_a_training(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 
 import numpy as np
 import pytest
@@ -10,9 +11,10 @@ from rich.console import Console
 from rich.segment import Segment
 
 from ganvas.cli.blocks import Image, colours, crop, half_blocks, shrink
-from ganvas.cli.output import metrics_line, short_number
-from ganvas.cli.view import SPENT, Lines, Screen, eta, make_view
+from ganvas.cli.output import clock_time, metrics_line, short_number
+from ganvas.cli.view import SPENT, Lines, Screen, make_view
 from ganvas.figure import Figure
+from ganvas.training.time_plan import Phase
 from ganvas.training.trainer import Trainer
 from parts import small, trainer_for
 
@@ -94,7 +96,7 @@ def test_the_display_shows_where_it_stands_and_gives_the_cursor_back(trainer: Tr
     trainer.steps, trainer.seconds = 50, 30.0
     trainer.best = {"metric": "FD[digits]", "value": 3.2104, "step": 40}
     view.started(trainer)
-    view.logged(trainer, row(30.0))
+    view.logged(trainer, {**row(30.0), "seconds_left": 30.0})
     view.evaluated(trainer, METRICS, np.zeros((58, 58, 1), np.uint8))
     view.saved(trainer)
     view.said(trainer, "went back to step 40")
@@ -166,5 +168,52 @@ def test_figures() -> None:
     assert metrics_line({}) == ""
 
 
-def test_time_left() -> None:
-    assert [eta(0.0, 5), eta(0.25, 50), eta(0.5, 3725), eta(1.0, 9)] == ["", "2:30 left", "1:02:05 left", ""]
+def test_clock_times() -> None:
+    assert [clock_time(0.4), clock_time(150), clock_time(3725)] == ["0:00", "2:30", "1:02:05"]
+
+
+def test_every_phase_shows_its_own_progress(trainer: Trainer) -> None:
+    """While it measured, the display stood still for a minute: now each phase is named and counted."""
+    view, stream = screen(width=100)
+    view.phase(Phase("preparing", "networks"))  # before there is a trainer
+    assert "preparing  networks" in stream.getvalue()
+    view.started(trainer)
+    view.logged(trainer, {**row(30.0), "seconds_left": 95.0})
+    view.phase(Phase("measuring", "samples", 640, 2000))
+    view.live.refresh()
+    assert "measuring  samples" in stream.getvalue() and "640 of 2,000  1:35 left" in stream.getvalue()
+    view.phase(None)
+    stream.truncate(0)
+    view.live.refresh()
+    assert "measuring" not in stream.getvalue() and "left" in stream.getvalue()
+    view.close()
+
+
+def test_the_display_moves_while_the_training_computes(trainer: Trainer) -> None:
+    """A thread of its own draws it: nothing is told meanwhile."""
+    view, stream = screen(width=100)
+    view.started(trainer)
+    view.phase(Phase("report"))
+    deadline = time.monotonic() + 20
+    while "report  1 s" not in stream.getvalue() and time.monotonic() < deadline:
+        time.sleep(0.05)  # as a long computation would
+    view.close()
+    assert "report  0 s" in stream.getvalue() and "report  1 s" in stream.getvalue()
+
+
+def test_nothing_is_left_of_a_display_that_never_began() -> None:
+    view, stream = screen()
+    view.phase(Phase("preparing", "networks"))
+    view.close()
+    assert view.live.transient and stream.getvalue().endswith("\x1b[2K")
+
+
+def test_lines_name_the_phases_that_take_time() -> None:
+    stream = io.StringIO()
+    lines = Lines(stream)
+    for phase in (
+        Phase("preparing", "networks"), Phase("measuring", "step 3"), Phase("measuring", "samples", 64, 2000), None,
+        Phase("saving", "step 3"), None, Phase("measuring", "step 5"), None, Phase("report"), None,
+    ):  # fmt: skip
+        lines.phase(phase)
+    assert stream.getvalue().splitlines() == ["measuring step 3", "measuring step 5", "report"]

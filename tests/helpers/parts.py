@@ -194,7 +194,7 @@ def weights(run: Run | Path) -> bytes:
 def newest_state(run: Run | Path) -> dict[str, Any]:
     """The newest checkpoint of a run, without the clock, which never reads the same twice."""
     state = load_state(checkpoints(folder_of(run) / "checkpoints")[-1])
-    del state["counters"]["seconds"]
+    del state["counters"]["seconds"], state["counters"]["other_seconds"]
     return state
 
 

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 from typing import Any
 
 VOID = {"br", "img", "input", "meta"}
-DATA = re.compile(r"data:image/png;base64,[A-Za-z0-9+/=]*")
+DATA = re.compile(r"data:image/(?:png|jpeg);base64,[A-Za-z0-9+/=]*")
 
 FD = {"value": 4.0, "reference": 0.1, "n": 100, "network": "digits 1234", "better": "lower"}
 

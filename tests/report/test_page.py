@@ -207,7 +207,7 @@ def test_large_grids_are_made_smaller(tmp_path: Path) -> None:
     for step in range(4):
         write_png(tmp_path / f"{step:08d}.png", noise)
     shown = frames(tmp_path, most_bytes=200_000)
-    assert len(shown) == 4 and sum(len(frame.png) for frame in shown) <= 200_000
+    assert len(shown) == 4 and sum(len(frame.file) for frame in shown) <= 200_000
     assert all(64 <= frame.width == frame.height < 300 for frame in shown)
 
 

@@ -450,7 +450,7 @@ def test_a_budget_of_images_ends_at_the_first_step_beyond(tmp_path: Path) -> Non
 def test_a_budget_of_minutes_ends(tmp_path: Path) -> None:
     run = ganvas.train(small("gan"), images(), out="run", minutes=0.004, precision="fp32", device="cpu", samples=0)
     (row,) = events(run, "finished")
-    assert 0.24 <= row["seconds"] < 2
+    assert 0.06 <= row["seconds"] < 2  # a quarter of them at least is left for training
 
 
 @pytest.mark.parametrize(

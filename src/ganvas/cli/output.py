@@ -46,6 +46,8 @@ def metrics_line(metrics: Mapping[str, Figure]) -> str:
 
 def print_metrics(metrics: Mapping[str, Figure]) -> None:
     """All metrics with reference and sample count: a table on a terminal, one line each elsewhere."""
+    if not metrics:
+        return
     from ganvas.figure import warnings_of
 
     inputs = sorted({figure.input_is for figure in metrics.values() if figure.input is not None})
@@ -85,6 +87,15 @@ def columns(piped: int, most: int) -> int:
     return min(shutil.get_terminal_size().columns, most)
 
 
+def clock_time(seconds: float) -> str:
+    """ "3:20", "1:02:05"."""
+    whole = round(seconds)
+    hours, minutes = whole // 3600, whole // 60 % 60
+    if hours:
+        return f"{hours}:{minutes:02d}:{whole % 60:02d}"
+    return f"{minutes}:{whole % 60:02d}"
+
+
 def print_table(
     head: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[int] = (), wide: int = WIDE
 ) -> None:
@@ -94,6 +105,9 @@ def print_table(
     from rich.table import Table
     from rich.text import Text
 
+    rows = list(rows)
+    if not rows:  # a heading alone says nothing
+        return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for index, name in enumerate(head):
         table.add_column(name, justify="right" if index in right else "left", overflow="fold")

@@ -6,10 +6,12 @@ Elsewhere, and with --json (then on stderr), it is plain lines that scripts may 
     started r3gan on digits: cpu, fp32 (this cpu has no bf16 instructions), 1234567 parameters
     resumed step 120
     step 120 progress 4.0% images_per_second 5321.0 generator/loss 0.6931 discriminator/loss 1.386
+    measuring step 120
     step 120 FD[digits] 3.21 (reference 0.15) coverage 0.8 (reference 0.96)
     doctor step 120: discriminator_too_strong (85%), try --set balance=0.25
     saved step 120
     said step 120: the update discriminator met NaN or inf ...
+    report
     finished step 3000
 
 Each line is flushed as it comes. `doctor step N` comes when what it says changes. `step N progress` comes at most once a
@@ -20,6 +22,7 @@ of the method's updates.
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -30,9 +33,9 @@ from rich.table import Table
 from rich.text import Text
 
 from ganvas.cli.blocks import Image, can_show, crop, half_blocks
-from ganvas.cli.output import metrics_line, short_number
+from ganvas.cli.output import clock_time, metrics_line, short_number
 from ganvas.data.kinds import KINDS
-from ganvas.data.media import tile_size
+from ganvas.preview import tile_size
 from ganvas.training.callbacks import Callback
 
 if TYPE_CHECKING:
@@ -41,10 +44,13 @@ if TYPE_CHECKING:
     from ganvas.data import DataSpec
     from ganvas.doctor import Diagnosis
     from ganvas.figure import Figure
+    from ganvas.training.time_plan import Phase
     from ganvas.training.trainer import Trainer
 
 OFTEN, SELDOM = 1.0, 10.0  # seconds between two lines, in the first minute and after it
 SAMPLE_LINES = 12  # of a sampled text
+TOLD_PHASES = ("measuring", "report")  # as lines; what else there is takes no time or has a line of its own
+REFRESHES = 4  # of the screen, a second, whatever the training does
 NARROWEST = 40  # columns; below that, and on a terminal that cannot move its cursor, lines are shown
 SPENT = "the budget is used up already: give a larger one by --minutes, --images or --steps, counted from the start"
 
@@ -75,6 +81,13 @@ class Lines(View):
         self.stream: TextIO | None = stream
         self._shown_at = float("-inf")
         self._last_finding: str | None = None
+        self._phase = ""
+
+    def phase(self, phase: Phase | None) -> None:
+        name = "" if phase is None else phase.name
+        if phase is not None and name != self._phase and name in TOLD_PHASES:
+            self._print(f"{name} {phase.detail}".strip())
+        self._phase = name
 
     def opened(self, trainer: Trainer, folder: Path) -> None:
         self._print(f"run {folder}")
@@ -127,11 +140,18 @@ class Lines(View):
 
 
 class Screen(View):
-    """A live display: where it stands, the losses, the newest grid of samples, the best metric so far."""
+    """A live display: where it stands, the losses, the newest grid of samples, the best metric so far.
+
+    A thread of its own draws it anew several times a second, so that the clock and the present phase move whatever the training
+    computes. What that thread reads is replaced as a whole by the training, never changed.
+    """
 
     def __init__(self, console: Console) -> None:
         self.console = console
-        self.live = Live(console=console, auto_refresh=False, vertical_overflow="crop")
+        self._page: tuple[RenderableType, ...] = ()
+        self._phase: tuple[Phase, float] | None = None  # and when it began
+        self._left: tuple[float, float] | None = None  # seconds left, and when that was said
+        self._begun = False
         self.folder: Path | None = None
         self.row: dict[str, float] = {}
         self.metrics: dict[str, Figure] = {}
@@ -141,12 +161,28 @@ class Screen(View):
         self.diagnosis: Diagnosis | None = None
         self._image_key: tuple[int, int, int] | None = None
         self._image: Image | None = None
+        self.live = Live(
+            console=console, refresh_per_second=REFRESHES, vertical_overflow="crop", get_renderable=self._renderable
+        )
 
     def opened(self, trainer: Trainer, folder: Path) -> None:
         self.folder = folder
 
+    def phase(self, phase: Phase | None) -> None:
+        if phase is None:
+            self._phase = None
+            return
+        began = time.monotonic()
+        if self._phase is not None and self._phase[0].name == phase.name:
+            began = self._phase[1]
+        self._phase = phase, began
+        if not self.live.is_started:
+            self.live.start(refresh=True)
+
     def started(self, trainer: Trainer) -> None:
-        self.live.start()
+        self._begun = True
+        if not self.live.is_started:
+            self.live.start(refresh=True)
         if trainer.steps:
             self._above(f"resumed step {trainer.steps}")
         if trainer.progress >= 1:
@@ -155,6 +191,8 @@ class Screen(View):
 
     def logged(self, trainer: Trainer, row: dict[str, float]) -> None:
         self.row = row
+        if "seconds_left" in row:
+            self._left = row["seconds_left"], time.monotonic()
         self._show(trainer)
 
     def evaluated(self, trainer: Trainer, metrics: dict[str, Figure], grid: np.ndarray | None) -> None:
@@ -178,32 +216,67 @@ class Screen(View):
         self._above(message)
 
     def finished(self, trainer: Trainer) -> None:
+        self._left = None
         self._show(trainer)
 
     def close(self) -> None:
+        self._phase = None
+        if not self._begun:  # nothing to leave on the terminal
+            self.live.transient = True
         self.live.stop()
 
     def _above(self, message: str) -> None:
         self.console.print(Text(message, style="yellow"))
 
     def _show(self, trainer: Trainer) -> None:
+        self._page = self._parts(trainer)
         if self.live.is_started:
-            self.live.update(self._page(trainer), refresh=True)
+            self.live.refresh()
 
-    def _page(self, trainer: Trainer) -> RenderableType:
+    def _renderable(self) -> RenderableType:
+        """The page of the last message, with the present phase and the time left in its third line."""
+        if not self._page:
+            return self._phase_line()
+        return Group(*self._page[:2], self._phase_line(), *self._page[2:])
+
+    def _phase_line(self) -> RenderableType:
+        if self._phase is None:
+            return Text(self._time_left(), style="dim")
+        phase, began = self._phase
+        words = [phase.name, phase.detail, f"{time.monotonic() - began:.0f} s"]
+        line = Table.grid(padding=(0, 1))
+        line.add_column(no_wrap=True)
+        line.add_column(no_wrap=True, overflow="ellipsis")
+        shown = Text("  ".join(filter(None, words)), style="cyan")
+        if not phase.of:
+            line.add_row(shown, Text(self._time_left(), style="dim"))
+            return line
+        width = max(10, min(40, self.console.width // 3))
+        counted = f"{phase.done:,} of {phase.of:,}  {self._time_left()}"
+        line.add_row(ProgressBar(total=phase.of, completed=phase.done, width=width), shown + Text(f"  {counted}"))
+        return line
+
+    def _time_left(self) -> str:
+        """What is left of the command, all told, counted down since it was last said."""
+        if self._left is None:
+            return ""
+        seconds, said = self._left
+        return clock_time(max(0.0, seconds - (time.monotonic() - said))) + " left"
+
+    def _parts(self, trainer: Trainer) -> tuple[RenderableType, ...]:
         width = self.console.width
         head = Text(describe(trainer), style="bold", no_wrap=True, overflow="ellipsis")
         parts: list[RenderableType] = [head, self._where(trainer), _losses(self.row), self._quality(trainer)]
         if self.diagnosis:
             parts.append(_doctor(self.diagnosis))
         # The sample takes the lines that are left.
-        left = self.console.height - 2
+        left = self.console.height - 3  # a line for the phase, and the cursor's
         for part in parts:
             left -= len(self.console.render_lines(part, pad=False))
         sample = _lines(self.text, width, left) if self.text else self._sample_image(trainer, width, left)
         if sample:
             parts.append(sample)
-        return Group(*parts)
+        return tuple(parts)
 
     def _where(self, trainer: Trainer) -> RenderableType:
         """A progress bar with the facts beside it, and below them the folder."""
@@ -212,7 +285,6 @@ class Screen(View):
         rate = self.row.get("images_per_second")
         if rate:
             facts.append(f"{rate:,.0f} {trainer.method.spec.unit}/s")
-        facts.append(eta(trainer.progress, trainer.seconds))
         line = Table.grid(padding=(0, 1))
         line.add_column(no_wrap=True)
         line.add_column(no_wrap=True, overflow="ellipsis")
@@ -245,7 +317,7 @@ class Screen(View):
             return None
         key = (id(self.grid), columns, lines)
         if self._image_key != key:  # drawn once for each grid, not once a second
-            cropped = crop(self.grid, *tile_size(trainer.method.spec), columns, 2 * lines)
+            cropped = crop(self.grid, *tile_size(trainer.method), columns, 2 * lines)
             self._image_key, self._image = key, half_blocks(cropped, columns, 2 * lines)
         return self._image
 
@@ -257,17 +329,6 @@ def describe(trainer: Trainer) -> str:
     several = f", {engine.ranks} processes" if engine.ranks > 1 else ""
     where = f"{engine.device}{several}, {engine.precision} ({engine.why})"
     return f"{method.name} on {method.spec.name}: {where}, {count} parameters"
-
-
-def eta(progress: float, seconds: float) -> str:
-    """The time left at the speed so far, "3:20 left"; "" before there is one."""
-    if not 0 < progress < 1:
-        return ""
-    left = round(seconds / progress * (1 - progress))
-    hours, minutes = left // 3600, left // 60 % 60
-    if hours:
-        return f"{hours}:{minutes:02d}:{left % 60:02d} left"
-    return f"{minutes}:{left % 60:02d} left"
 
 
 def _doctor(diagnosis: Diagnosis) -> RenderableType:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import functools
 import hashlib
 import json
@@ -33,10 +35,10 @@ from ganvas.data.dataset import Dataset, missing_split
 from ganvas.data.image import SUFFIXES, refuse_endless
 from ganvas.data.kinds import KINDS, check_settings
 from ganvas.data.scan import scan_folder, scan_zip
-from ganvas.data.settings import DataSettings, chosen, make_fingerprint, parse_size
+from ganvas.data.settings import LARGEST_SIDE, DataSettings, chosen, make_fingerprint, parse_size
 from ganvas.data.source import Listing, Loaded, Progress
 from ganvas.data.spec import DataSpec
-from ganvas.errors import DataError, nearest
+from ganvas.errors import DataError, GanvasError, nearest
 from ganvas.settings import change
 
 OPENABLE = "a zip or tar of images or .wav files, an IDX file (.gz too), .npz, .npy or .parquet, a text in UTF-8"
@@ -81,6 +83,34 @@ def open_data(
             f"{listing.name} has no partners to draw in an order of their own: name them with data.partner=PATH"
         )
     return datasets[split]
+
+
+def stored_size(
+    source: str | Path, settings: DataSettings, *, cache: Path | str | None = None
+) -> tuple[int, int] | None:
+    """(H, W) that data.size=auto gives where max_size sets no limit; no pixel is read. None where nobody has to ask: for sound
+    and text, a set that comes with the package, a size that was given."""
+    if parse_size(settings.size) is not None or source in builtin_sets.SETS or source in public.SETS:
+        return None
+    kept = files.cache_folder() if cache is None else Path(cache)
+    listing = find(str(source), kept)
+    if not isinstance(listing, Listing) or listing.identity is None:
+        return None
+    asked = dataclasses.replace(settings, max_size=LARGEST_SIDE)
+    listing, asked = partners.joined(listing, asked, lambda other: _images(other, kept))
+    path = kept / "data" / f"{_key(listing, asked)}.size"
+
+    # As it was found the last time, or by reading headers.
+    with contextlib.suppress(OSError, ValueError):
+        height, width = json.loads(path.read_text())
+        return int(height), int(width)
+    loaded = listing.load(asked, _silent)
+    if loaded.kind != "images" or "train" not in loaded.parts:
+        return None
+    height, width, _ = loaded.parts["train"].shape
+    with contextlib.suppress(GanvasError):
+        files.write_text(path, json.dumps([height, width]))
+    return height, width
 
 
 def find(source: str, cache: Path) -> Listing | text.Source:
@@ -244,12 +274,16 @@ def _name(path: Path) -> str:
 def _packed(listing: Listing, settings: DataSettings, cache: Path, progress: Progress) -> pack.Packed:
     if listing.identity is None:
         return pack.in_memory(listing.load(settings, progress))
+    path = cache / "data" / f"{_key(listing, settings)}.pack"
+    return pack.opened(path) or pack.in_cache(path, listing.load(settings, progress))
+
+
+def _key(listing: Listing, settings: DataSettings) -> str:
+    """Of the listing's content as these settings bring it into a pack."""
     relevant = chosen(settings)
     for name in ("mirror", "unpaired"):  # a pack is the same with and without
         relevant.pop(name, None)
-    key = hashlib.sha256(json.dumps([pack.VERSION, listing.identity, relevant]).encode()).hexdigest()[:32]
-    path = cache / "data" / f"{key}.pack"
-    return pack.opened(path) or pack.in_cache(path, listing.load(settings, progress))
+    return hashlib.sha256(json.dumps([pack.VERSION, listing.identity, relevant]).encode()).hexdigest()[:32]
 
 
 def _datasets(listing: Listing, packed: pack.Packed, settings: DataSettings) -> dict[str, Dataset]:

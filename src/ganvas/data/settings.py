@@ -20,8 +20,16 @@ class DataSettings:
 
     size: int | str = setting(
         "auto",
-        "height and width: 64, or HxW such as 48x64. auto: the size the images have; where they differ, a "
-        "square with the median of their short sides, at most 256 and a multiple of 8",
+        "height and width: 64, or HxW such as 48x64. auto: the size the images have, where no side is longer than max_size, "
+        "else reduced to that; where sizes differ, a square with the median of their short sides, likewise, and a multiple of 8",
+        unit="pixels",
+    )
+    max_size: int = setting(
+        256,
+        "size=auto makes no side longer than this. A training on a CPU chooses less, by its method and budget, where it is not "
+        "set",
+        minimum=8,
+        maximum=8192,
         unit="pixels",
     )
     fit: str = setting(

@@ -160,11 +160,18 @@ def size_facts(sizes: np.ndarray) -> dict[str, list[int]]:
 def size_rule(sizes: np.ndarray, settings: DataSettings) -> str:
     """In words, why the images got the size they have."""
     size = parse_size(settings.size)
-    if bool((sizes == (size or sizes[0])).all()):
+    if size is None and bool((sizes == sizes[0]).all()):
+        stored = int(sizes[0][0]), int(sizes[0][1])
+        if reduced(stored, settings.max_size) == stored:
+            return "as stored"
+        return f"all are {stored[0]}x{stored[1]}: reduced to {settings.max_size} at most; {settings.fit}"
+    if size is not None and bool((sizes == size).all()):
         return "as stored"
     rule = "set"
     if not size:
-        rule = "sizes differ: a square with the median of the short sides, at most 256, a multiple of 8"
+        rule = (
+            f"sizes differ: a square with the median of the short sides, at most {settings.max_size}, a multiple of 8"
+        )
     return f"{rule}; {settings.fit}"
 
 
@@ -254,9 +261,19 @@ def target_shape(sizes: np.ndarray, channels: int, settings: DataSettings) -> tu
     if size is not None:
         return size[0], size[1], channels
     if bool((sizes == sizes[0]).all()):
-        return int(sizes[0][0]), int(sizes[0][1]), channels
-    side = _square(sizes)
+        height, width = reduced((int(sizes[0][0]), int(sizes[0][1])), settings.max_size)
+        return height, width, channels
+    side = _square(sizes, settings.max_size)
     return side, side, channels
+
+
+def reduced(size: tuple[int, int], longest: int) -> tuple[int, int]:
+    """(H, W) as it is where no side is longer than `longest`; else in nearly the same proportion, in multiples of 8."""
+    if max(size) <= longest:
+        return size
+    scale = longest / max(size)
+    height, width = (max(8, 8 * round(side * scale / 8)) for side in size)
+    return min(height, size[0]), min(width, size[1])
 
 
 def background(settings: DataSettings) -> int:
@@ -274,8 +291,8 @@ class Counter:
         self.progress(self.done, self.total)
 
 
-def _square(sizes: np.ndarray) -> int:
-    side = min(int(np.median(sizes.min(axis=1))), 256)
+def _square(sizes: np.ndarray, longest: int) -> int:
+    side = min(int(np.median(sizes.min(axis=1))), longest)
     return side - side % 8 if side >= 8 else side
 
 

@@ -11,6 +11,7 @@ from ganvas.abilities import HasLikelihood, Restores, Samples, Stylises, Tokeniz
 from ganvas.figure import Figure
 from ganvas.method import Method
 from ganvas.metrics.evaluate import measure
+from ganvas.metrics.extractors import Progress
 from ganvas.metrics.likelihood import measure_likelihood
 from ganvas.metrics.reconstruction import measure_reconstruction
 from ganvas.metrics.restored import measure_restoration
@@ -25,7 +26,13 @@ Measurements = dict[str, Callable[[], dict[str, Figure]]]
 
 
 def measurements(
-    method: Method, data: Dataset, sampled: Callable[[], np.ndarray], *, samples: int, importance: int = 1
+    method: Method,
+    data: Dataset,
+    sampled: Callable[[], np.ndarray],
+    *,
+    samples: int,
+    importance: int = 1,
+    progress: Progress | None = None,
 ) -> Measurements:
     """{"samples": ..., "likelihood": ...}: each, called, gives figures by name, or DataError where `data` have too few examples.
 
@@ -34,7 +41,7 @@ def measurements(
     """
     measures: Measurements = {}
     if isinstance(method, Samples) and data.kind.is_image:
-        measures["samples"] = lambda: measure(sampled(), data, data.part("test"))
+        measures["samples"] = lambda: measure(sampled(), data, data.part("test"), progress=progress)
     if isinstance(method, Translates):
         measures["translation"] = lambda: measure_translation(method, data, samples=samples)
     if isinstance(method, HasLikelihood):

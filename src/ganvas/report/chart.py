@@ -85,6 +85,11 @@ def line_chart(
         [_curve(line, x_axis, y_axis) for line in lines],
         viewBox=f"0 0 {WIDTH} {HEIGHT}",
         class_="chart",
+        data_low=f"{x_axis.low:.6g}",
+        data_high=f"{x_axis.high:.6g}",
+        data_start=x_axis.start,
+        data_end=x_axis.end,
+        data_label=x_label,
         role="img",
         aria_label=_summary(title, lines, x_label, reference),
     )
@@ -268,7 +273,9 @@ def _curve(line: Line, x_axis: Axis, y_axis: Axis) -> Html:
     if noisy:
         parts.append(tag("path", d=_path(*thin(line.x, line.y), x_axis, y_axis), class_=f"raw s{colour}"))
         smoothed = _smoothed(line.y, y_axis.log)
-    parts.append(tag("path", d=_path(*thin(line.x, smoothed), x_axis, y_axis), class_=f"line s{colour}"))
+    x, y = thin(line.x, smoothed)
+    values = {"data_name": line.name, "data_points": _points(x, y)}
+    parts.append(tag("path", d=_path(x, y, x_axis, y_axis), class_=f"line s{colour}", **values))
     # Dots, where asked for or where a single point makes no line.
     if line.dots:
         for x, y in zip(*thin(line.x, line.y, 60), strict=True):
@@ -305,6 +312,15 @@ def _path(x: np.ndarray, y: np.ndarray, x_axis: Axis, y_axis: Axis) -> str:
         words.append(f"{pen}{left:.1f} {top:.1f}")
         pen = "L"
     return "".join(words)
+
+
+def _points(x: np.ndarray, y: np.ndarray) -> str:
+    """ "120,0.693 240,0.51": what the page's script shows beside the pointer."""
+    pairs: list[str] = []
+    for left, value in zip(x.tolist(), y.tolist(), strict=True):
+        if math.isfinite(value):
+            pairs.append(f"{left:.7g},{value:.4g}")
+    return " ".join(pairs)
 
 
 def _legend(lines: Sequence[Line]) -> Html:

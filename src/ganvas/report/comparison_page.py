@@ -203,7 +203,7 @@ def _samples_section(groups: list[Group]) -> Section:
         if grids:
             last = grids[-1]
             caption = f"{group.name}, seed {run.info['seed']}, step {number(last.step)}"
-            grid = image(last.png, f"Grid of samples of {caption}", last.width, last.height)
+            grid = image(last.file, f"Grid of samples of {caption}", last.width, last.height)
             figures.append(tag("figure", tag("h3", group.name), grid, tag("figcaption", caption), class_="grid"))
     shown = tag("div", figures, class_="grids") if figures else None
     lead = "The newest grid of the first run of each kind, from the same seeds."

@@ -1,4 +1,4 @@
-"""Images inside a page: PNG as data URIs, of bounded size."""
+"""Images inside a page as data URIs, of bounded size: PNG, or JPEG where photos as PNG would be too large."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ from ganvas.report.markup import Html, number, tag
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 MOST_FRAMES = 40
-MOST_BYTES = 6 * 2**20  # of all frames of a page together, before base64 adds a third
+MOST_BYTES = 1100 * 2**10  # of all frames of a page together, before base64 adds a third
+MOST_THUMBNAIL = 4 * 2**10  # bytes of a thumbnail as PNG
+QUALITY = 85  # of JPEG
 LARGEST_FILE = 64 * 2**20  # bytes of one grid on the disk
 LARGEST_GRID = 50_000_000  # pixels
 THUMBNAIL = 96  # pixels of a side
@@ -25,10 +27,10 @@ THUMBNAIL = 96  # pixels of a side
 
 @dataclass(frozen=True)
 class Frame:
-    """One grid: the step it was drawn at, its PNG file, and the size at which it is shown."""
+    """One grid: the step it was drawn at, its file as PNG or JPEG, and its size."""
 
     step: int
-    png: bytes
+    file: bytes
     width: int
     height: int
 
@@ -41,7 +43,7 @@ def frames(folder: Path, most: int = MOST_FRAMES, most_bytes: int = MOST_BYTES) 
         if frame is not None:
             whole.append(frame)
     share = most_bytes // max(1, len(whole))
-    if sum(len(frame.png) for frame in whole) <= most_bytes:
+    if sum(len(frame.file) for frame in whole) <= most_bytes:
         return whole
     return [_smaller(frame, share) for frame in whole]
 
@@ -55,14 +57,15 @@ def files_by_step(folder: Path, suffix: str) -> list[tuple[int, Path]]:
     return sorted(files)
 
 
-def data_uri(png: bytes) -> str:
+def data_uri(file: bytes) -> str:
     """The image itself where an address would stand."""
-    return "data:image/png;base64," + base64.b64encode(png).decode()
+    kind = "png" if file.startswith(SIGNATURE) else "jpeg"
+    return f"data:image/{kind};base64," + base64.b64encode(file).decode()
 
 
-def image(png: bytes, alt: str, width: int, height: int, **attributes: str) -> Html:
-    """An img element that carries its own bytes."""
-    return tag("img", src=data_uri(png), alt=alt, width=width, height=height, **attributes)
+def image(file: bytes, alt: str, width: int, height: int, **attributes: str) -> Html:
+    """An img element that carries its own bytes, PNG or JPEG."""
+    return tag("img", src=data_uri(file), alt=alt, width=width, height=height, **attributes)
 
 
 def thumbnail(pixels: np.ndarray, alt: str) -> Html:
@@ -73,6 +76,8 @@ def thumbnail(pixels: np.ndarray, alt: str) -> Html:
         scale = THUMBNAIL / max(height, width)
         width, height = max(1, round(width * scale)), max(1, round(height * scale))
         png = _resized(png, width, height)
+    if len(png) > MOST_THUMBNAIL:
+        return image(_resized(png, width, height, lossy=True), alt, width, height)
     return image(png, alt, width, height)
 
 
@@ -110,7 +115,7 @@ def enlarged(frame: Frame, least: int = 480) -> tuple[int, int]:
 
 def _frame(frame: Frame, what: str) -> Html:
     label = f"step {number(frame.step)}"
-    shown = image(frame.png, f"{what} at {label}", *enlarged(frame), decoding="async")
+    shown = image(frame.file, f"{what} at {label}", *enlarged(frame), decoding="async")
     return tag("figure", shown, tag("figcaption", label), data_label=label)
 
 
@@ -136,20 +141,31 @@ def read_frame(step: int, path: Path) -> Frame | None:
 
 
 def _smaller(frame: Frame, most: int) -> Frame:
-    """Halved until it fits."""
-    png, width, height = frame.png, frame.width, frame.height
-    while len(png) > most and max(width, height) > 64:
+    """As JPEG, and reduced by a quarter of its sides until it fits."""
+    file, width, height = frame.file, frame.width, frame.height
+    while len(file) > most:
+        file = _resized(frame.file, width, height, lossy=True)
+        if len(file) <= most or max(width, height) <= 64:
+            break
         width, height = max(1, width * 3 // 4), max(1, height * 3 // 4)
-        png = _resized(frame.png, width, height)
-    return Frame(frame.step, png, width, height)
+    return Frame(frame.step, file, width, height)
 
 
-def _resized(png: bytes, width: int, height: int) -> bytes:
+def _resized(png: bytes, width: int, height: int, *, lossy: bool = False) -> bytes:
+    """PNG, or JPEG where `lossy` and nothing is transparent."""
     from PIL import Image
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # LARGEST_GRID has been asked already
-        image = Image.open(io.BytesIO(png), formats=["PNG"]).resize((width, height), Image.Resampling.BOX)
+        image = Image.open(io.BytesIO(png), formats=["PNG"])
+        image.load()
+    if image.mode == "P":
+        image = image.convert("RGBA" if "transparency" in image.info else "RGB")
+    if image.size != (width, height):
+        image = image.resize((width, height), Image.Resampling.BOX)
     buffer = io.BytesIO()
-    image.save(buffer, format="PNG")
+    if lossy and image.mode in ("L", "RGB"):
+        image.save(buffer, format="JPEG", quality=QUALITY)
+    else:
+        image.save(buffer, format="PNG")
     return buffer.getvalue()

@@ -57,6 +57,9 @@ def table(
     for i, cell in enumerate(head):
         titles.append(tag("th", cell, scope="col", class_="n" if i in right else None))
     body: list[Html] = []
+    rows = list(rows)
+    if not rows:  # a heading alone says nothing
+        return Html()
     for row in rows:
         body.append(tag("tr", [_cell(i, cell, right) for i, cell in enumerate(row)]))
     top = tag("tr", titles)

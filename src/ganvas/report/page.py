@@ -39,13 +39,17 @@ def report(run: Run, *, audit: bool = True) -> Html:
     """The page of a run as text."""
     log = read_log(run)
     measured = newest(run)
-    sections = [samples_section(run), doctor_section(run), measures_section(run, log, measured)]
+    sections = [
+        curves_section(log, run.spec.unit),
+        samples_section(run),
+        doctor_section(run),
+        measures_section(run, log, measured),
+    ]
     if audit and KINDS[run.spec.kind].is_image:
         sections.append(copies_section(run, measured))
     sections.append(audit_section(run))
     sections += [
         editing_section(run),
-        curves_section(log, run.spec.unit),
         settings_section(run),
         machine_section(run, log),
         data_section(run),

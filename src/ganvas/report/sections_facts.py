@@ -73,7 +73,7 @@ def machine_section(run: Run, log: Log) -> Section:
     why_precision = f": {info['why_precision']}" if info.get("why_precision") else None
     rows: list[tuple[Content, Content]] = [
         ("Budget", ", ".join(budget)),
-        ("Time", f"{duration(log.seconds)} of training, without grids, measures and saving"),
+        ("Time", _times(log)),
         ("Speed", f"{number(log.median('images_per_second'))} images per second (median)"),
         ("Memory", _memory(log)),
         ("Parameters", ", ".join(networks)),
@@ -90,6 +90,16 @@ def machine_section(run: Run, log: Log) -> Section:
         ("Folder", tag("code", run.folder.resolve().name)),
     ]
     return section("machine", "Budget and machine", facts(rows))
+
+
+def _times(log: Log) -> str:
+    """Of training, and all told where the log says that."""
+    training = f"{duration(log.seconds)} of training"
+    finished = log.of("finished")
+    waited = finished[-1].get("waited") if finished else None
+    if not is_number(waited):
+        return f"{training}, without grids, measures and saving"
+    return f"{training}, {duration(waited)} all told: with preparing, measuring and saving"
 
 
 def _memory(log: Log) -> str | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import numpy as np
 
 from ganvas.doctor import Finding, Plot, diagnose
@@ -34,7 +36,7 @@ def _finding(run: Run, finding: Finding) -> Html:
     change = finding.change
     advice: list[Content] = [change.line]
     if change.settings:
-        apply = tag("code", f"ganvas doctor {run.folder} --apply")
+        apply = tag("code", f"ganvas doctor {shlex.quote(str(run.folder))} --apply")
         advice = [tag("code", change.line), " (", change.text, "). Or: ", apply]
     return tag(
         "article",
@@ -42,7 +44,7 @@ def _finding(run: Run, finding: Finding) -> Html:
         tag("p", finding.meaning),
         facts((name, number(value)) for name, value in finding.evidence.items()),
         tag("p", tag("b", "Change: "), advice, "."),
-        _plot(finding.plot),
+        tag("div", _plot(finding.plot), class_="charts") if finding.plot else None,
     )
 
 
@@ -68,14 +70,14 @@ def measures_section(run: Run, log: Log, measured: Measured) -> Section:
     charts = None
     if len(log.evaluated) > 1:
         charts = tag("div", [_chart(name, figure, log) for name, figure in figures.items()], class_="charts")
-    return section("measures", "Measures", _table(measured, best(run)), how, charts, lead=lead)
+    return section("measures", "Measures", charts, _table(measured, best(run)), how, lead=lead)
 
 
 def _how_to_measure(run: Run) -> str:
     why = unmeasured(str(run.info.get("method")))
     if why:
         return f"None: {why}."
-    return f"None yet. Measure it with: ganvas evaluate {run.folder}"
+    return f"None yet. Measure it with: ganvas evaluate {shlex.quote(str(run.folder))}"
 
 
 def _table(measured: Measured, kept: Measured) -> Html:

@@ -10,7 +10,7 @@ from pathlib import Path
 from ganvas.report.images import files_by_step
 from ganvas.report.markup import Html, number, tag
 
-MOST_BYTES = 3 * 2**20  # of sound on a page, before base64 adds a third; what is longer is cut
+MOST_BYTES = 700 * 2**10  # of sound on a page, before base64 adds a third; what is longer is cut
 
 
 def listen(folder: Path) -> Html:

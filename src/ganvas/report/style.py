@@ -72,6 +72,12 @@ svg.chart .line{fill:none;stroke-width:1.8;stroke-linejoin:round;stroke-linecap:
 svg.chart .raw{fill:none;stroke-width:.9;opacity:.32}
 svg.chart .reference{stroke:var(--ink);stroke-width:1.2;stroke-dasharray:5 4;opacity:.75}
 svg.chart text.reference-text{fill:var(--ink);opacity:.75}
+figure.plot{position:relative}
+svg.chart .cursor{stroke:var(--soft);stroke-width:1;stroke-dasharray:2 3;pointer-events:none}
+.hover{position:absolute;z-index:1;pointer-events:none;background:var(--panel);border:1px solid var(--rule);
+border-radius:6px;padding:5px 9px;font-size:.78rem;line-height:1.45;white-space:nowrap;max-width:100%;overflow:hidden;
+font-variant-numeric:tabular-nums;box-shadow:0 2px 8px #0002}
+.hover b{font-weight:600}
 .s0{stroke:var(--c0)}.s1{stroke:var(--c1)}.s2{stroke:var(--c2)}.s3{stroke:var(--c3)}.s4{stroke:var(--c4)}
 .s5{stroke:var(--c5)}.s6{stroke:var(--c6)}.s7{stroke:var(--c7)}
 .dot{stroke:none}
@@ -122,7 +128,8 @@ svg.chart text{font-size:12px}td:last-child:not(.n){min-width:220px}}
 figure,tr{break-inside:avoid}}
 """
 
-# Without it all grids stand in one strip to scroll. With it one shows at a time; nothing moves unless asked.
+# Without it all grids stand in one strip to scroll. With it one shows at a time, and charts tell the values under the pointer;
+# nothing moves unless asked.
 SCRIPT = """
 "use strict";
 for (const film of document.querySelectorAll(".film")) {
@@ -151,5 +158,49 @@ for (const film of document.querySelectorAll(".film")) {
   film.classList.add("one");
   controls.hidden = false;
   show();
+}
+for (const chart of document.querySelectorAll("svg.chart")) {
+  const [low, high, start, end] = ["low", "high", "start", "end"].map((name) => Number(chart.dataset[name]));
+  const lines = [...chart.querySelectorAll("[data-points]")].map((path) => ({
+    name: path.dataset.name, points: path.dataset.points.split(" ").map((pair) => pair.split(",").map(Number)),
+  }));
+  const view = chart.viewBox.baseVal;
+  const cursor = document.createElementNS(chart.namespaceURI, "line");
+  cursor.setAttribute("class", "cursor");
+  const box = document.createElement("div");
+  box.className = "hover";
+  box.hidden = true;
+  chart.after(box);
+  const text = (value) => Number(value.toPrecision(4)).toLocaleString("en", {maximumSignificantDigits: 4});
+  const nearest = (points, x) => points.reduce((a, b) => Math.abs(b[0] - x) < Math.abs(a[0] - x) ? b : a);
+  const hide = () => { box.hidden = true; cursor.remove(); };
+  chart.addEventListener("pointerleave", hide);
+  chart.addEventListener("pointermove", (event) => {
+    const frame = chart.getBoundingClientRect(), at = (event.clientX - frame.left) / frame.width * view.width;
+    if (at < start - 4 || at > end + 4) return hide();
+    const asked = low + (at - start) / (end - start) * (high - low);
+    const x = nearest(lines.map((line) => nearest(line.points, asked)), asked)[0];
+    const place = start + (x - low) / (high - low) * (end - start);
+    for (const [name, value] of Object.entries({x1: place, x2: place, y1: 10, y2: view.height - 34}))
+      cursor.setAttribute(name, value);
+    chart.append(cursor);
+    box.replaceChildren();
+    const row = (name, value) => {
+      const line = document.createElement("div"), bold = document.createElement("b");
+      bold.textContent = value;
+      line.append(name + " ", bold);
+      box.append(line);
+    };
+    row(chart.dataset.label, x.toLocaleString("en"));
+    for (const line of lines) {
+      const point = nearest(line.points, x);
+      row(line.name, text(point[1]) + (point[0] === x ? "" : " at " + point[0].toLocaleString("en")));
+    }
+    box.hidden = false;
+    const left = place / view.width * frame.width, right = left > frame.width / 2;
+    box.style.left = right ? "auto" : left + 12 + "px";
+    box.style.right = right ? frame.width - left + 12 + "px" : "auto";
+    box.style.top = frame.top - chart.parentNode.getBoundingClientRect().top + 8 + "px";
+  });
 }
 """

@@ -12,11 +12,15 @@ if TYPE_CHECKING:
     from ganvas.data import DataSpec
     from ganvas.doctor import Diagnosis, Finding
     from ganvas.figure import Figure
+    from ganvas.training.time_plan import Phase
     from ganvas.training.trainer import Trainer
 
 
 class Callback:
     """All methods do nothing; override those you need. They run in the leading process only."""
+
+    def phase(self, phase: Phase | None) -> None:
+        """What the training does while it takes no step, and how far that is; None: it trains. Comes before `opened` too."""
 
     def opened(self, trainer: Trainer, folder: Path) -> None:
         """The run's folder is settled; before anything else."""
@@ -25,7 +29,7 @@ class Callback:
         """Networks are built, the loop is about to run (also after a resume)."""
 
     def logged(self, trainer: Trainer, row: dict[str, float]) -> None:
-        """A row of numbers: step, images_seen, seconds, images_per_second, and "update/key" for each loss."""
+        """A row of numbers: step, images_seen, seconds, images_per_second, seconds_left, and "update/key" for each loss."""
 
     def evaluated(self, trainer: Trainer, metrics: dict[str, Figure], grid: np.ndarray | None) -> None:
         """Figures of this step by name ({} where they are not computed) and the grid of fixed seeds, uint8 (H, W, C)."""

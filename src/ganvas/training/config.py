@@ -84,7 +84,8 @@ class TrainConfig:
     out: str | Path | None = setting(None, "The run folder to make. Default: runs/METHOD-DATA.", metavar="RUN")
     minutes: float | None = setting(
         None,
-        f"Budget in minutes of training. The first budget reached ends it; {MINUTES:g} minutes if none is given.",
+        "Budget in minutes, all told: preparing, training, measuring, saving and the report. The first budget reached ends it;"
+        f" {MINUTES:g} minutes if none is given.",
         above=0,
     )
     images: int | None = setting(None, "Budget in images, clips or tokens drawn, repeats included.", minimum=1)
@@ -110,9 +111,17 @@ class TrainConfig:
         None, "Steps between two checkpoints. Default: one a minute.", minimum=1, metavar="STEPS"
     )
     evaluate_every: int | None = setting(
-        None, "Steps between two measurements. Default: five over the budget.", minimum=1, metavar="STEPS"
+        None,
+        "Steps between two measurements. Default: five over the budget, fewer where they would take more than a fifth of"
+        " its minutes.",
+        minimum=1,
+        metavar="STEPS",
     )
-    samples: int | None = setting(None, f"Images in a measurement; 0: measure nothing. Default: {MEASURED}.", minimum=0)
+    samples: int | None = setting(
+        None,
+        f"Images in a measurement; 0: measure nothing. Default: {MEASURED}, fewer where a budget in minutes is short.",
+        minimum=0,
+    )
     guard: bool = setting(False, "Make the doctor's changes while training, where it is sure of them.")
     quiet: bool = setting(False, "Show no progress.")
     log_to: str | None = setting(

@@ -6,6 +6,9 @@ import math
 import time
 from collections.abc import Callable
 
+import numpy as np
+
+from ganvas.chunks import CHUNK
 from ganvas.data import Dataset
 from ganvas.defaults import MEASURED_SEED
 from ganvas.errors import DataError
@@ -13,15 +16,22 @@ from ganvas.figure import Figure, figures_as_dict, primary_figure
 from ganvas.method import Method
 from ganvas.preview import preview
 from ganvas.run import RunWriter
-from ganvas.sampling import sample, to_uint8
+from ganvas.sampling import finished_blocks
+from ganvas.training.time_plan import TimePlan
 from ganvas.training.trainer import Trainer
+
+AT_ONCE = 2 * CHUNK  # samples that are generated before the next look at the clock
+LONG_TRIAL = 0.03  # of the budget: a measurement that takes longer is tried once only
 
 
 class Evaluator:
     """`count` is the number of samples in a measurement; 0 measures nothing. `tell(event, *content)` reaches the callbacks."""
 
-    def __init__(self, data: Dataset, count: int, writer: RunWriter, tell: Callable[..., None]) -> None:
+    def __init__(
+        self, data: Dataset, count: int, writer: RunWriter, tell: Callable[..., None], plan: TimePlan | None = None
+    ) -> None:
         self.data, self.count, self.writer, self.tell = data, count, writer, tell
+        self.plan = plan or TimePlan(None, time.perf_counter(), lambda phase: None)
         self._impossible: set[str] = set()  # measures that these data do not allow
 
     def evaluate(self, trainer: Trainer, *, with_metrics: bool) -> float:
@@ -30,19 +40,33 @@ class Evaluator:
 
         # Samples of fixed seeds. What is no image is told to the callbacks as it is, too.
         started = time.perf_counter()
-        samples, image_grid = preview(averaged, self.data)
+        with self.plan.phase("sampling", f"step {trainer.steps}"):
+            samples, image_grid = preview(averaged, self.data)
         seconds = time.perf_counter() - started
         if samples is not None and not self.data.kind.is_image:
             self.tell("sampled", samples, self.data.spec)
 
         figures: dict[str, Figure] = {}
         if with_metrics and self.count:
-            figures = self.measure(averaged)
+            with self.plan.phase("measuring", f"step {trainer.steps}"):
+                figures = self.measure(averaged, self.count)
         self.tell("evaluated", figures, image_grid)
         self.keep_best(trainer, figures)
         return seconds
 
-    def measure(self, averaged: Method) -> dict[str, Figure]:
+    def seconds_of(self, trainer: Trainer, count: int) -> float:
+        """What a measurement by `count` samples takes, once what depends on the real data alone is there."""
+        averaged = trainer.average.method
+        taken = 0.0
+        for _ in range(2):
+            started = time.perf_counter()
+            self.measure(averaged, count)
+            taken, before = time.perf_counter() - started, taken
+            if before == 0.0 and self.plan.budget is not None and taken > LONG_TRIAL * self.plan.budget:
+                break  # a second one would cost too much of the budget
+        return taken
+
+    def measure(self, averaged: Method, count: int) -> dict[str, Figure]:
         """Too few examples to measure by are no reason to stop training; that is said once. Likelihood is by one draw."""
         from ganvas.metrics import measurements
 
@@ -50,8 +74,9 @@ class Evaluator:
         asked = measurements(
             averaged,
             self.data,
-            lambda: to_uint8(sample(averaged, self.count, MEASURED_SEED)),
-            samples=self.count,
+            lambda: self._sampled(averaged, count),
+            samples=count,
+            progress=self.plan.progress,
         )
         for name, measure in asked.items():
             if name in self._impossible:
@@ -62,6 +87,16 @@ class Evaluator:
                 self._impossible.add(name)
                 self.tell("said", f"not measured: {error}")
         return figures
+
+    def _sampled(self, averaged: Method, count: int) -> np.ndarray:
+        """Images uint8 (count, H, W, C), a few at a time: as floats they would take four times the memory."""
+        blocks: list[np.ndarray] = []
+        done = 0
+        for _, block in finished_blocks(averaged, count, MEASURED_SEED, at_once=AT_ONCE):
+            blocks.append(block)
+            done += len(block)
+            self.plan.progress("samples", done, count)
+        return np.concatenate(blocks)
 
     def keep_best(self, trainer: Trainer, figures: dict[str, Figure]) -> None:
         """By the primary figure; a run whose best weights were chosen by another figure keeps to that one. What is no number is

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,14 @@ from ganvas.registry import create, methods_with
 from ganvas.run import Run
 from ganvas.settings import as_dict, change
 from ganvas.training.config import KEPT, TrainConfig
-from ganvas.training.engine import Engine, start_engine
+from ganvas.training.engine import Engine, choose_device, start_engine
+from ganvas.training.environment import environment
+from ganvas.training.image_size import SizeChoice, choose_size, recorded_choice
 from ganvas.training.run_folder import check_free, find_run, new_folder
 from ganvas.training.session import Session
+from ganvas.training.time_plan import FEWEST_SAMPLES
 
+MEASURED_BYTES = 2**28  # of samples that are measured, at most
 DATA = "digits"  # where none is given
 SHAPING = ("fit", "alpha")  # data settings that change images and not their shape
 
@@ -36,11 +41,12 @@ def open_plainly(source: str, settings: Mapping[str, Any]) -> Dataset:
 
 def prepare(config: TrainConfig) -> Session:
     """Everything checked and built, nothing written yet."""
+    started = time.perf_counter()
     run = find_run(config)
     config = with_objects_opened(config, run)
     if run:
-        return resume(run, config)
-    return start(config)
+        return resume(run, config, started=started)
+    return start(config, started=started)
 
 
 def with_objects_opened(config: TrainConfig, run: Run | None) -> TrainConfig:
@@ -51,19 +57,24 @@ def with_objects_opened(config: TrainConfig, run: Run | None) -> TrainConfig:
     return dataclasses.replace(config, data=open_data(config.data, **settings))
 
 
-def start(config: TrainConfig, opener: Opener = open_plainly) -> Session:
-    """A new run of the method, data and settings of `config`."""
+def start(config: TrainConfig, opener: Opener = open_plainly, *, started: float | None = None) -> Session:
+    """A new run of the method, data and settings of `config`. A budget in minutes counts from `started` on, by
+    time.perf_counter."""
+    if started is None:
+        started = time.perf_counter()
     # Whatever can be refused before the data are opened, which may take minutes.
     method = create_method(config)
     if config.out is not None:
         check_free(config.out)
+    config, size = with_size(config, method)
     data = open_dataset(config.data or DATA, config.data_settings, opener)
     method, first_stage = with_codes(method, config.codes, data)
     # What was left open gets its value now.
     if not config.budget:
         config = dataclasses.replace(config, minutes=MINUTES)
-    if config.samples is None:
-        config = dataclasses.replace(config, samples=MEASURED)
+    counted = config.samples is None
+    if counted:
+        config = dataclasses.replace(config, samples=usual_samples(data))
     settled = dataclasses.replace(
         config,
         method=method.name,
@@ -75,7 +86,9 @@ def start(config: TrainConfig, opener: Opener = open_plainly) -> Session:
     folder = new_folder(config.out, method.name, data.name)
     engine = start_engine(config.device, config.precision)
     try:
-        return Session(settled, folder, method, data, engine, first=first_stage)
+        return Session(
+            settled, folder, method, data, engine, first=first_stage, size=size, started=started, counted=counted
+        )
     except DataError as error:
         why = [note for note in data.notes if note.startswith(NO_LABELS)]
         if why and "no labels" in str(error):
@@ -83,10 +96,18 @@ def start(config: TrainConfig, opener: Opener = open_plainly) -> Session:
         raise
 
 
-def resume(run: Run, config: TrainConfig, opener: Opener = open_plainly) -> Session:
+def usual_samples(data: Dataset) -> int:
+    """Samples in a measurement where nobody says how many: fewer of images so large that they would fill the memory."""
+    each = max(1, data.examples[:1].nbytes)
+    return max(FEWEST_SAMPLES, min(MEASURED, MEASURED_BYTES // each))
+
+
+def resume(run: Run, config: TrainConfig, opener: Opener = open_plainly, *, started: float | None = None) -> Session:
     """Continues `run`. What `config` gives must be as it was, but for budget, intervals, device and precision."""
     if run.is_pretrained:
         raise UsageError(f"{run.folder} holds weights without the state of their training, so it cannot be resumed")
+    if started is None:
+        started = time.perf_counter()
     check_same(run, config)
     asked = config.given()
     for name in KEPT:
@@ -95,7 +116,17 @@ def resume(run: Run, config: TrainConfig, opener: Opener = open_plainly) -> Sess
     method = create(run.info["method"], None, run.info["settings"])
     data = reopen(run, config.data, opener)
     engine = engine_as_before(run, config)
-    return Session(settled, run.folder, method, data, engine, resumed=True)
+    return Session(
+        settled,
+        run.folder,
+        method,
+        data,
+        engine,
+        resumed=True,
+        size=recorded_choice(run),
+        started=started,
+        counted=False,
+    )
 
 
 # --- the method ---------------------------------------------------------------------------------------------------------
@@ -149,6 +180,25 @@ def with_codes(method: Method, codes: str | Path | None, data: Dataset) -> tuple
 
 
 # --- the data -----------------------------------------------------------------------------------------------------------
+
+
+def with_size(config: TrainConfig, method: Method) -> tuple[TrainConfig, SizeChoice | None]:
+    """The config with data.max_size, where data.size=auto leaves the size to this training, and why it is that; of a two-stage
+    method the size of the first stage's images."""
+    settings = dict(config.data_settings)
+    if isinstance(config.data, Dataset):
+        return config, None
+    if isinstance(method, TwoStage):
+        recorded = Run(config.codes).info["data_settings"].get("max_size") if config.codes else None
+        if recorded is not None:
+            settings.setdefault("max_size", recorded)
+        return dataclasses.replace(config, data_settings=settings), None
+    minutes = config.minutes or (None if config.budget else MINUTES)
+    device = choose_device(config.device, environment().local_rank)
+    choice = choose_size(method, str(config.data or DATA), settings, device, minutes)
+    if choice is not None:
+        settings["max_size"] = choice.max_size
+    return dataclasses.replace(config, data_settings=settings), choice
 
 
 def open_dataset(data: str | Path | Dataset, settings: Mapping[str, object], opener: Opener = open_plainly) -> Dataset:

@@ -69,6 +69,5 @@ class Recorder(Callback):
 
     def finished(self, trainer: Trainer) -> None:
         memory = peak_memory(trainer.engine.device)
-        self.writer.row(
-            {"event": "finished", "step": trainer.steps, "seconds": trainer.seconds, "memory_bytes": memory}
-        )
+        row = {"event": "finished", "step": trainer.steps, "seconds": trainer.seconds, "memory_bytes": memory}
+        self.writer.row({**row, "waited": round(trainer.seconds + trainer.other_seconds, 1)})

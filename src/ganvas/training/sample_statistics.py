@@ -21,6 +21,7 @@ CLUSTERS = 10
 NEIGHBOURS = 5
 LABELLED = 4096  # images at most in which marks of the label are looked for
 IMAGES_PER_CLASS = 5  # at least, on the average, for that
+MOST_VALUES = 2**25  # values of images that are in memory as floats at a time
 SMALLEST_DISTANCE = 1e-6  # to divide by, where all images are the same
 SIDE = 16  # pixels are compared in images reduced to this size
 
@@ -47,7 +48,7 @@ class Reference:
 
     def __init__(self, data: Dataset) -> None:
         self.held_out = _held_out(data)
-        self.real = describe(as_image_tensor(data.images[:TRAINING_IMAGES]))
+        self.real = describe_bytes(data.images[:TRAINING_IMAGES])
         count = len(self.real.features)
 
         # How far real images are from each other.
@@ -106,6 +107,15 @@ def _held_out(data: Dataset) -> Tensor:
     return as_image_tensor((others if len(others) else data.images)[:SAMPLES])
 
 
+def describe_bytes(images: np.ndarray) -> Descriptors:
+    """Descriptors of images uint8 (n, H, W, C), large ones in parts."""
+    at_once = max(1, MOST_VALUES // max(1, int(np.prod(images.shape[1:]))))
+    parts = []
+    for start in range(0, len(images), at_once):
+        parts.append(describe(as_image_tensor(images[start : start + at_once])))
+    return Descriptors(torch.cat([part.features for part in parts]), torch.cat([part.pixels for part in parts]))
+
+
 def pixel_statistics(images: Tensor) -> dict[str, float]:
     """Range, standard deviation and clipping of images in [-1, 1]."""
     values = torch.nan_to_num(images.float())
@@ -128,11 +138,12 @@ def label_leak(data: Dataset) -> float:
     labels, or too few images of a class; pixels that hardly ever vary are left out."""
     if data.labels is None:
         return float("nan")
-    labels = np.asarray(data.labels[:LABELLED])
+    count = min(LABELLED, MOST_VALUES // max(1, int(np.prod(data.images.shape[1:]))))
+    labels = np.asarray(data.labels[:count])
     _, member, counts = np.unique(labels, return_inverse=True, return_counts=True)
     if len(counts) < 2 or len(labels) < IMAGES_PER_CLASS * len(counts):
         return float("nan")
-    pixels = torch.from_numpy(np.array(data.images[:LABELLED])).flatten(1).float()
+    pixels = torch.from_numpy(np.array(data.images[:count])).flatten(1).float()
     pixels -= pixels.mean(0)
     sums = torch.zeros(len(counts), pixels.shape[1]).index_add_(0, torch.from_numpy(member), pixels)
     total = pixels.square().sum(0)

@@ -11,7 +11,8 @@ import contextlib
 import functools
 import signal
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
@@ -35,11 +36,15 @@ from ganvas.training.engine import Engine
 from ganvas.training.evaluator import Evaluator
 from ganvas.training.guard import Guard, take_over
 from ganvas.training.health import Health
+from ganvas.training.image_size import SizeChoice, size_facts, size_sentence
 from ganvas.training.loggers import make_loggers
 from ganvas.training.manifest import count_parameters, facts
+from ganvas.training.memory import check_memory
 from ganvas.training.recorder import Recorder
 from ganvas.training.recovery import Recovery, restore_newest
 from ganvas.training.run_folder import claim_folder
+from ganvas.training.step_cost import works
+from ganvas.training.time_plan import CHECKING, EVALUATIONS, FEWEST_SAMPLES, MEASURING, Phase, TimePlan
 from ganvas.training.trainer import Budget, NonFinite, TrainerState
 from ganvas.training.trial import settle_precision
 
@@ -57,10 +62,13 @@ class Session:
 
     def __init__(
         self, config: TrainConfig, folder: Path, method: Method, data: Dataset, engine: Engine, *, resumed: bool = False,
-        first: Method | None = None,
+        first: Method | None = None, size: SizeChoice | None = None, started: float | None = None, counted: bool = True,
     ) -> None:  # fmt: skip
-        """`config` as `start` or `resume` settled it. `first` is the trained first stage of a two-stage method."""
+        """`config` as `start` or `resume` settled it. `first` is the trained first stage of a two-stage method; `size` says why
+        the images have their size, where nobody gave it; `started` is when the command began, by time.perf_counter; `counted`:
+        nobody asked for a number of samples to measure by, so a budget in minutes may lower it."""
         check_fit(method, data, engine, guard=config.guard)
+        self.size, self.memory = size, check_memory(method, data, engine)
         self.config, self.folder, self.data, self.engine = config, folder, data, engine
         self.resumed, self.compiled = resumed, config.compile == "on"
         seed = config.seed or 0
@@ -74,13 +82,17 @@ class Session:
         self.guard = Guard() if config.guard else None
         self.recovery = Recovery(seed, self._say)
         self.cadence = Cadence(config.checkpoint_every, config.evaluate_every)
-        self.evaluator = Evaluator(data, samples, self.writer, self._tell)
+        self.plan = TimePlan(config.minutes, time.perf_counter() if started is None else started, self._tell_phase)
+        self.evaluator = Evaluator(data, samples, self.writer, self._tell, self.plan)
+        self._samples_may_vary = counted
 
         # Networks, feed and loop.
         self._build = functools.partial(build_trainer, data=data, seed=seed, first=first)
-        if config.precision == "auto":
-            self.engine = settle_precision(method, engine, self._build)
-        self._set_up(method, Budget(config.steps, config.images, config.minutes))
+        with self.plan.phase("preparing", "networks"):
+            if config.precision == "auto":
+                self.plan.progress("timing fp32 and bf16", 0, 0)
+                self.engine = settle_precision(method, engine, self._build)
+            self._set_up(method, Budget(config.steps, config.images, config.minutes))
 
         self._claimed = False
         self._saved_step = -1
@@ -106,9 +118,51 @@ class Session:
     def info(self) -> JsonObject:
         """What settings.json holds: the config as it was settled, and facts about this run."""
         config = replace(self.config, settings=self.method.settings(), precision=self.engine.precision)
-        return {**config.as_dict(), **facts(self.method, self.data, self.engine, compiled=self.compiled)}
+        values = {**config.as_dict(), **facts(self.method, self.data, self.engine, compiled=self.compiled)}
+        if self.data.kind.is_image:
+            values["size"] = size_facts(self.size, self.data)
+        return values
 
     # --- before the first step ------------------------------------------------------------------------------
+
+    def use_clock(self, clock: Callable[[], float]) -> None:
+        """Minutes are those of training alone, by this clock (time.process_time for a benchmark on a busy machine), and measuring
+        is not made to fit them. To be called before `run`."""
+        self.plan.budget = None
+        self.trainer.use_clock(clock)
+
+    def settle_measuring(self) -> None:
+        """Where the budget is in minutes: as many measurements, by as many samples, as a share of them allows. One small
+        measurement is timed for that; it computes what depends on the real data alone, too."""
+        plan, wanted = self.plan, self.evaluator.count
+        if plan.budget is None or not wanted:
+            return
+        times = 0.0
+        if self.engine.leads:
+            measured = min(wanted, FEWEST_SAMPLES)
+            with plan.phase("preparing", "timing a measurement"):
+                seconds = self.evaluator.seconds_of(self.trainer, measured)
+            plan.settle_measuring(seconds, measured, wanted, fixed=not self._samples_may_vary)
+            times = float(plan.evaluations)
+            self._say_measuring(wanted, seconds)
+            self.evaluator.count = plan.samples
+            self.config = replace(self.config, measure_samples=plan.samples)
+        (times,) = self.engine.agree(times)
+        plan.evaluations = self.cadence.evaluations = int(times)
+
+    def _say_measuring(self, wanted: int, seconds: float) -> None:
+        plan = self.plan
+        if not plan.samples:
+            self._say(
+                f"nothing is measured: {min(wanted, FEWEST_SAMPLES)} samples take {seconds:.0f} s, more than a budget of"
+                f" {self.config.minutes:g} minutes has for that. Afterwards: ganvas evaluate {self.folder}"
+            )
+        elif plan.samples < wanted or plan.evaluations < EVALUATIONS[0]:
+            times = "once, at the end" if plan.evaluations == 1 else f"{plan.evaluations} times"
+            self._say(
+                f"measured by {plan.samples} samples, {times}: more would take over {MEASURING:.0%} of"
+                f" {self.config.minutes:g} minutes (--samples N decides otherwise; ganvas evaluate measures again)"
+            )
 
     def begin_from(self, old: Run) -> bool:
         """Starts with what another run of this method learned, from its newest whole checkpoint, and counts anew. False, and
@@ -148,10 +202,19 @@ class Session:
             self.writer.json("data.json", self.data.card())
             for note in self.data.notes:
                 self._say(f"data: {note}")
+        self.plan.resume(self.trainer.seconds, self.trainer.other_seconds)
         if isinstance(self.method, TwoStage):  # after any weights were read, and before the clock starts
-            self.trainer.feed.prepare(self.method.prepare)
-        self.cadence.skip_past(self.trainer)
+            with self.plan.phase("preparing", "codes of all images"):
+                self.trainer.feed.prepare(self.method.prepare)
         self._tell("started")
+        sentence = size_sentence(self.size, self.data)
+        if sentence and not self.resumed:
+            self._say(sentence)
+        self.settle_measuring()
+        if self.engine.leads:
+            self.writer.info(self.info())
+        self._allow()
+        self.cadence.skip_past(self.trainer)
 
         with self._signals_caught():
             if self.trainer.steps == 0:
@@ -181,7 +244,8 @@ class Session:
             self._log(force=True)
             self._evaluate()
             self._save()
-            self._tell("finished")
+            with self.plan.phase("report"):
+                self._tell("finished")
         return Run(self.folder)
 
     def _is_complete(self) -> bool:
@@ -210,6 +274,7 @@ class Session:
             # What only the lead spends on samples decides too whether all evaluate: else the others would wait for it.
             stop, cadence.sampling_seconds = trainer.agree(float(self._caught), cadence.sampling_seconds)
             self._stop = int(stop)
+            self._allow()
         self._log()
         due = cadence.evaluation_due(trainer)
         if due is not None:
@@ -225,12 +290,29 @@ class Session:
             return
         row = self.cadence.row_due(self.trainer, force=force)
         if row is not None:
+            left = self.plan.seconds_left(self.trainer.seconds, self.trainer.progress)
+            if left is not None:
+                row["seconds_left"] = round(left, 1)
             self._tell("logged", {**row, **self.trainer.numbers()})
+
+    def _allow(self) -> None:
+        """What a budget in minutes leaves for training: the leading process says it."""
+        plan, trainer = self.plan, self.trainer
+        if plan.budget is None:
+            trainer.allow(None, plan.other(trainer.seconds))
+            return
+        allowed = 0.0
+        if self.engine.leads:
+            allowed = plan.allowance(trainer.seconds, trainer.progress) or 0.0
+        (allowed,) = self.engine.agree(allowed)
+        trainer.allow(allowed, plan.other(trainer.seconds))
 
     def _evaluate(self, *, with_metrics: bool = True) -> None:
         trainer = self.trainer
         self.engine.average_buffers(trainer.average.networks)
         if self.engine.leads:
+            ended = trainer.progress >= 1
+            with_metrics = with_metrics and (ended or self.plan.affordable("measuring", MEASURING, reserved=1))
             self.cadence.sampling_seconds += self.evaluator.evaluate(trainer, with_metrics=with_metrics)
         self.engine.wait()
         trainer.restart_clock()
@@ -239,9 +321,12 @@ class Session:
         """Health and diagnosis, where they are due; with --guard the change that a finding asks for."""
         if not self.health.due(self.trainer):
             return
-        if self.callbacks and self.health.affordable(self.trainer):
+        affordable = self.plan.affordable("checking", CHECKING) or self.trainer.progress >= 1
+        if self.callbacks and affordable and self.health.affordable(self.trainer):
             self._log(force=True)  # the doctor reads both
-            self._tell("checked", self.health.take(self.trainer))
+            with self.plan.phase("checking", "how the training is doing"):
+                numbers = self.health.take(self.trainer)
+            self._tell("checked", numbers)
             diagnosis = diagnose(self.folder)
             self._tell("diagnosed", diagnosis)
             if self.guard and self.trainer.progress < 1:
@@ -263,6 +348,7 @@ class Session:
         self.health.same_rate_as(old_health)
         kept = take_over(self.trainer, state, weights=not change.anew)
         self.writer.info(self.info())
+        self._allow()
         self._tell("changed", finding)
         message = f"the doctor found {finding.name} ({finding.confidence:.0%}) and changed {change.line}"
         if not kept:
@@ -275,10 +361,13 @@ class Session:
         trainer = self.trainer
         if trainer.steps == self._saved_step or not self._is_finite():
             return
-        state = trainer.state()
+        trainer.allow(trainer.allowance, self.plan.other(trainer.seconds))
+        with self.plan.phase("saving", f"step {trainer.steps}"):
+            state = trainer.state()
+            if self.engine.leads:
+                save_state(self.checkpoints, trainer.steps, state)
+                self.writer.weights(self.method, trainer.average.networks)
         if self.engine.leads:
-            save_state(self.checkpoints, trainer.steps, state)
-            self.writer.weights(self.method, trainer.average.networks)
             self._tell("saved")
         self.engine.wait()
         self._saved_step = trainer.steps
@@ -291,6 +380,10 @@ class Session:
     def _tell(self, event: str, *content: object) -> None:
         for callback in self.callbacks:
             getattr(callback, event)(self.trainer, *content)
+
+    def _tell_phase(self, phase: Phase | None) -> None:
+        for callback in self.callbacks:
+            callback.phase(phase)
 
     def _say(self, message: str) -> None:
         self._tell("said", message)
@@ -329,6 +422,14 @@ def check_fit(method: Method, data: Dataset, engine: Engine, *, guard: bool) -> 
         )
     if len(data) < method.batch_size:
         raise DataError(
-            f"{data.name} has {len(data)} {data.spec.unit}, fewer than a batch of {method.batch_size}: add some, or choose"
-            f" --set batch_size={max(1, len(data) // 2)} or less"
+            f"{data.name} has {len(data)} {data.spec.unit}, fewer than a batch of {method.batch_size}: add some"
+            f"{_smaller_batch(method, len(data), engine.ranks)}"
         )
+
+
+def _smaller_batch(method: Method, most: int, ranks: int) -> str:
+    """The largest batch of at most `most` that the method trains with, as advice; "" where there is none."""
+    for batch_size in range(most, 0, -1):
+        if works(method, batch_size, ranks):
+            return f", or choose --set batch_size={batch_size}"
+    return ""

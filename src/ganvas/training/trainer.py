@@ -43,10 +43,13 @@ class Budget:
     images: int | None = None
     minutes: float | None = None
 
-    def progress(self, steps: int, images_seen: int, seconds: float) -> float:
-        """Share of the budget used, in [0, 1]."""
+    def progress(self, steps: int, images_seen: int, seconds: float, allowance: float | None = None) -> float:
+        """Share of the budget used, in [0, 1]. `allowance`: seconds of the minutes that are left for training itself."""
         largest = 0.0
-        for used, limit in ((steps, self.steps), (images_seen, self.images), (seconds / 60, self.minutes)):
+        minutes = self.minutes
+        if minutes is not None and allowance is not None:
+            minutes = allowance / 60
+        for used, limit in ((steps, self.steps), (images_seen, self.images), (seconds / 60, minutes)):
             if limit:
                 largest = max(largest, used / limit)
             elif limit is not None:
@@ -71,6 +74,8 @@ class Counters(TypedDict):
 
     steps: int
     seconds: float
+    other_seconds: NotRequired[float]
+    """Of all but training: preparing, measuring, saving."""
     rollbacks: int
     begun: NotRequired[bool]
 
@@ -115,6 +120,8 @@ class Trainer:
         self.reports: dict[str, dict[str, Tensor]] = {}
         self.steps = 0
         self.seconds = 0.0
+        self.other_seconds = 0.0
+        self.allowance: float | None = None
         self.rollbacks = 0
         self.begun = False  # whether what the first batch decides (Update.start) is decided
         self.best: JsonObject = {}
@@ -269,7 +276,11 @@ class Trainer:
     @property
     def progress(self) -> float:
         """Share of the budget used, in [0, 1]."""
-        return self.budget.progress(self.steps, self.images_seen, self.seconds)
+        return self.budget.progress(self.steps, self.images_seen, self.seconds, self.allowance)
+
+    def allow(self, seconds: float | None, other_seconds: float) -> None:
+        """A budget in minutes leaves so many seconds for training (None: all); `other_seconds` went into all else so far."""
+        self.allowance, self.other_seconds = seconds, other_seconds
 
     def tick(self) -> None:
         """Adds the time since the last tick to `seconds`."""
@@ -339,6 +350,7 @@ class Trainer:
             "counters": {
                 "steps": self.steps,
                 "seconds": self.seconds,
+                "other_seconds": self.other_seconds,
                 "rollbacks": self.rollbacks,
                 "begun": self.begun,
             },
@@ -360,6 +372,7 @@ class Trainer:
         self.feed.reshuffle(state["feed"]["salt"])
         self.reports, self._broken = {}, {}
         self.steps, self.seconds = state["counters"]["steps"], state["counters"]["seconds"]
+        self.other_seconds = state["counters"].get("other_seconds", 0.0)
         self.rollbacks, self.best = state["counters"]["rollbacks"], state["best"]
         self.begun = has_begun(state)
         self._agreed, self._next_agreement = (self.steps, self.seconds), self.steps

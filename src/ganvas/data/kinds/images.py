@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Unpack
 import numpy as np
 
 from ganvas.data.image import viewable, write_png
-from ganvas.data.image_grid import grid
+from ganvas.data.image_grid import bounded_grid
 from ganvas.data.kinds.base import Kind, Split
 from ganvas.data.kinds.common import common_rows, counts_in_words, duplicates, labels_of
 from ganvas.data.spec import Card, DataSpec
@@ -29,7 +29,7 @@ class Images(Kind[np.ndarray, np.ndarray]):
     name = "images"
     samples = "images"
     suffix = ".png"
-    settings = ("size", "fit", "channels", "alpha", "mirror", "partner", "pairs", "unpaired")
+    settings = ("size", "max_size", "fit", "channels", "alpha", "mirror", "partner", "pairs", "unpaired")
     is_image = True
 
     def settings_like(self, spec: DataSpec, settings: Mapping[str, object]) -> dict[str, object]:
@@ -90,7 +90,7 @@ class Images(Kind[np.ndarray, np.ndarray]):
         return to_uint8(samples)
 
     def image_grid(self, samples: np.ndarray, spec: DataSpec) -> np.ndarray:
-        return grid(samples)
+        return bounded_grid(samples)
 
     def tile_size(self, spec: DataSpec) -> tuple[int, int]:
         return spec.height, spec.width

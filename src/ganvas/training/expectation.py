@@ -40,9 +40,9 @@ def expect(session: Session) -> Expectation:
     # What measuring takes, where a trial of it is no matter of minutes.
     wanted = session.evaluator.count
     if wanted and per_step < SECONDS / 4:
-        plan.settle_measuring(session.evaluator.seconds_of(trainer, FEWEST_SAMPLES), FEWEST_SAMPLES, wanted, fixed=True)
-        if plan.budget is not None:
-            session.settle_measuring()
+        measured = min(wanted, FEWEST_SAMPLES)
+        seconds = session.evaluator.seconds_of(trainer, measured)
+        plan.settle_measuring(seconds, measured, wanted, fixed=not session.samples_may_vary)
 
     # The first limit that is reached ends it.
     limits: list[float] = []

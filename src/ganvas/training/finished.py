@@ -10,10 +10,13 @@ from ganvas.errors import GanvasError
 from ganvas.files import JsonObject
 from ganvas.run import Run
 from ganvas.training.config import BUDGET, TrainConfig
+from ganvas.training.prepare import check_same
 
 
 def is_finished(run: Run, config: TrainConfig) -> bool:
-    """True where the run came to its end, everything of it is there, and `config` asks for no more than it had."""
+    """True where the run came to its end, everything of it is there, and `config` asks for no more than it had; RunError where
+    it asks for something else."""
+    check_same(run, config)
     end = _end(run)
     if end is None or not _is_whole(run):
         return False

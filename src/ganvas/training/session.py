@@ -84,7 +84,7 @@ class Session:
         self.cadence = Cadence(config.checkpoint_every, config.evaluate_every)
         self.plan = TimePlan(config.minutes, time.perf_counter() if started is None else started, self._tell_phase)
         self.evaluator = Evaluator(data, samples, self.writer, self._tell, self.plan)
-        self._samples_may_vary = counted
+        self.samples_may_vary = counted
 
         # Networks, feed and loop.
         self._build = functools.partial(build_trainer, data=data, seed=seed, first=first)
@@ -142,7 +142,7 @@ class Session:
             measured = min(wanted, FEWEST_SAMPLES)
             with plan.phase("preparing", "timing a measurement"):
                 seconds = self.evaluator.seconds_of(self.trainer, measured)
-            plan.settle_measuring(seconds, measured, wanted, fixed=not self._samples_may_vary)
+            plan.settle_measuring(seconds, measured, wanted, fixed=not self.samples_may_vary)
             times = float(plan.evaluations)
             self._say_measuring(wanted, seconds)
             self.evaluator.count = plan.samples

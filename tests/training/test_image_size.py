@@ -83,11 +83,12 @@ def test_nothing_is_chosen_where_somebody_did_or_nobody_has_to(photos: Path) -> 
 
 
 def test_the_choice_is_said_and_recorded_and_the_advice_can_be_followed(photos: Path) -> None:
-    run = ganvas.train(small("gan"), photos, out="run", steps=1, measure_samples=0, device="cpu", precision="fp32")
+    run = ganvas.train(small("gan"), photos, out="run", steps=1, samples=0, device="cpu", precision="fp32")
     size = run.info["size"]
     assert size["chosen"] and size["stored"] == [256, 512] and run.spec.shape == (3, size["height"], size["width"])
     assert run.info["data_settings"]["max_size"] == size["max_size"]
-    (said,) = [row["message"] for row in run.log() if row.get("event") == "said"]
+    messages = [row["message"] for row in run.log() if row.get("event") == "said"]
+    (said,) = [message for message in messages if "trained at" in message]
     assert f"trained at {size['height']}x{size['width']}" in said
 
     # A resumed run keeps both.
@@ -106,8 +107,8 @@ def test_the_choice_is_said_and_recorded_and_the_advice_can_be_followed(photos: 
 
 
 def test_codes_are_of_images_of_the_first_stage_s_size(photos: Path) -> None:
-    first = ganvas.train(small("vq_vae"), photos, out="first", steps=1, measure_samples=0, precision="fp32")
+    first = ganvas.train(small("vq_vae"), photos, out="first", steps=1, samples=0, precision="fp32")
     second = ganvas.train(
-        small("code_prior"), photos, out="second", steps=1, measure_samples=0, precision="fp32", codes="first"
+        small("code_prior"), photos, out="second", steps=1, samples=0, precision="fp32", codes="first"
     )
     assert second.spec.shape == first.spec.shape

@@ -112,7 +112,7 @@ class Phases(Callback):
 
 def test_every_phase_is_told(tmp_path: Path) -> None:
     phases = Phases()
-    train_small("dcgan", tmp_path / "run", 3, callbacks=[phases], measure_samples=64)
+    train_small("dcgan", tmp_path / "run", 3, callbacks=[phases], samples=64)
     assert set(phases.names) == {"preparing", "saving", "checking", "sampling", "measuring", "report"}
     assert phases.names[0] == "preparing" and phases.names[-1] == "report" and not phases.open
 
@@ -143,12 +143,12 @@ def test_minutes_are_all_told(tmp_path: Path) -> None:
     assert waited < 7.5 or finished["seconds"] < 2.0
     assert 1.5 <= finished["seconds"] < 6.0
     assert all("seconds_left" in row for row in phases.rows if row["progress"] > 0)
-    assert run.info["measure_samples"] % 64 == 0 or run.info["measure_samples"] == 2000
+    assert run.info["samples"] % 64 == 0 or run.info["samples"] == 2000
 
 
 def test_a_benchmark_counts_training_alone(tmp_path: Path) -> None:
     config = TrainConfig(
-        small("gan"), images(), out=tmp_path / "run", minutes=0.02, device="cpu", precision="fp32", measure_samples=0
+        small("gan"), images(), out=tmp_path / "run", minutes=0.02, device="cpu", precision="fp32", samples=0
     )
     session = start(config, started=time.perf_counter() - 100)
     session.use_clock(time.process_time)
@@ -160,9 +160,7 @@ def test_steps_do_not_depend_on_the_time_that_went_before(tmp_path: Path) -> Non
     states = []
     for number, ago in enumerate((0.0, 10_000.0)):
         out = tmp_path / str(number)
-        config = TrainConfig(
-            small("dcgan"), images(), out=out, steps=4, device="cpu", precision="fp32", measure_samples=64
-        )
+        config = TrainConfig(small("dcgan"), images(), out=out, steps=4, device="cpu", precision="fp32", samples=64)
         start(config, started=time.perf_counter() - ago).run()
         states.append(newest_state(out))
     first, second = states

@@ -299,11 +299,14 @@ class Watcher:
         from rich.text import Text
 
         from ganvas.cli.blocks import can_show, half_blocks
-        from ganvas.cli.view import eta
+        from ganvas.cli.output import clock_time
 
         width, height = self.console.width, self.console.height
         row = Table.grid(padding=(0, 1))
-        left = eta(moment.share, time.perf_counter() - self._began)
+        left = ""
+        if 0 < moment.share < 1:
+            taken = time.perf_counter() - self._began
+            left = f"{clock_time(taken / moment.share * (1 - moment.share))} left"
         facts = f"{moment.share:.0%}  {moment.size[1]} x {moment.size[0]}  step {moment.steps}  {left}"
         row.add_row(ProgressBar(total=1.0, completed=moment.share, width=max(10, min(40, width // 3))), Text(facts))
         parts: list[Any] = [row, Text(_losses(moment), style="dim")]

@@ -45,7 +45,7 @@ def frames(folder: Path, most: int = MOST_FRAMES, most_bytes: int = MOST_BYTES) 
     share = most_bytes // max(1, len(whole))
     if sum(len(frame.file) for frame in whole) <= most_bytes:
         return whole
-    return [_smaller(frame, share) for frame in whole]
+    return [smaller(frame, share) for frame in whole]
 
 
 def files_by_step(folder: Path, suffix: str) -> list[tuple[int, Path]]:
@@ -140,7 +140,7 @@ def read_frame(step: int, path: Path) -> Frame | None:
     return Frame(step, png, width, height) if 0 < width * height <= LARGEST_GRID else None
 
 
-def _smaller(frame: Frame, most: int) -> Frame:
+def smaller(frame: Frame, most: int) -> Frame:
     """As JPEG, and reduced by a quarter of its sides until it fits."""
     file, width, height = frame.file, frame.width, frame.height
     while len(file) > most:

@@ -7,11 +7,12 @@ from typing import Any
 
 from ganvas.errors import RunError
 from ganvas.figure import is_number
-from ganvas.report.images import data_uri, read_frame
+from ganvas.report.images import data_uri, read_frame, smaller
 from ganvas.report.markup import Content, Section, number, section, table, tag
 from ganvas.run import Run, read_json
 
 TITLE = "Directions of the latent space"
+MOST_BYTES = 300 * 2**10  # of the image, before base64 adds a third
 SHOWN_EFFECTS = 3
 MOST_ROWS = 200
 
@@ -61,5 +62,6 @@ def _image(path: Path) -> Content:
     if frame is None:
         return None
     description = "Two images for each direction, from strength -3 to 3"
-    image = tag("img", src=data_uri(frame.png), alt=description, width=frame.width, height=frame.height)
+    frame = smaller(frame, MOST_BYTES)
+    image = tag("img", src=data_uri(frame.file), alt=description, width=frame.width, height=frame.height)
     return tag("figure", image, tag("figcaption", f"{description}, in the order of the table."))

@@ -64,10 +64,12 @@ def _end(run: Run) -> JsonObject | None:
 
 
 def _is_whole(run: Run) -> bool:
-    """Weights that can be opened, the report, and nothing that was left half written."""
+    """Settings that can be read, weights that can be opened, the report, and nothing that was left half written."""
     if any(run.folder.glob("*.part")) or any((run.folder / "checkpoints").glob(".*.part")):
         return False
     try:
+        if run.spec.count < 1:
+            return False
         with safetensors.safe_open(run.weights_file(), "pt"):
             pass
     except (GanvasError, OSError, safetensors.SafetensorError):

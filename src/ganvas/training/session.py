@@ -146,7 +146,7 @@ class Session:
             times = float(plan.evaluations)
             self._say_measuring(wanted, seconds)
             self.evaluator.count = plan.samples
-            self.config = replace(self.config, measure_samples=plan.samples)
+            self.config = replace(self.config, samples=plan.samples)
         (times,) = self.engine.agree(times)
         plan.evaluations = self.cadence.evaluations = int(times)
 

@@ -10,7 +10,7 @@ from ganvas.report import ReportWriter
 from ganvas.run import Run
 from ganvas.training.config import TrainConfig, takes_fields_of
 from ganvas.training.finished import is_finished
-from ganvas.training.prepare import prepare
+from ganvas.training.prepare import prepare, with_objects_opened
 from ganvas.training.run_folder import find_run
 
 
@@ -28,6 +28,7 @@ def train(*args: Any, **options: Any) -> Run:
     """
     config = TrainConfig(*args, **options)
     old = find_run(config)
+    config = with_objects_opened(config, old)
     if old is not None and is_finished(old, config):
         return old
     progress = make_progress(quiet=config.quiet)

@@ -30,7 +30,7 @@ from parts import beneath, data_for, small
 STEPS = 5
 DIES_AT = 3
 SIGNAL_AT = 40
-SECONDS = 1.0
+SECONDS = 4.0
 
 
 def main(folder: Path, cases: list[str]) -> None:
@@ -54,7 +54,7 @@ def main(folder: Path, cases: list[str]) -> None:
         )  # fmt: skip
         session = prepare(config)
         if clock:
-            ganvas.training.cadence.SAVE_SECONDS = SECONDS / 4
+            ganvas.training.cadence.SAVE_SECONDS = SECONDS / 16
             time.sleep(0.3 * rank)
         with contextlib.suppress(Interrupted):
             session.run()

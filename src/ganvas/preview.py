@@ -13,6 +13,7 @@ from ganvas.data import Dataset, DataSpec, media
 from ganvas.data.batch import Batch
 from ganvas.data.feed import examples_of
 from ganvas.data.image_grid import bounded_grid, tile_factor
+from ganvas.data.kinds import KINDS
 from ganvas.method import Method
 from ganvas.sampling import sample, to_uint8
 
@@ -50,7 +51,7 @@ def tile_size(method: Method) -> tuple[int, int]:
     """(height, width) of one image in the grid of `preview`."""
     spec = method.spec
     height, width = media.tile_size(spec)
-    if spec.kind != "images":
+    if not KINDS[spec.kind].is_image:
         return height, width
     count, pixels = SHOWN, GRID_PIXELS // 4
     if isinstance(method, Samples):

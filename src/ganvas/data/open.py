@@ -105,7 +105,7 @@ def stored_size(
         height, width = json.loads(path.read_text())
         return int(height), int(width)
     loaded = listing.load(asked, _silent)
-    if loaded.kind != "images" or "train" not in loaded.parts:
+    if not KINDS[loaded.kind].is_image or "train" not in loaded.parts:
         return None
     height, width, _ = loaded.parts["train"].shape
     with contextlib.suppress(GanvasError):

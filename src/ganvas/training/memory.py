@@ -12,6 +12,7 @@ import torch
 
 from ganvas.chunks import CHUNK
 from ganvas.data import Dataset
+from ganvas.data.kinds import KINDS
 from ganvas.data.kinds.feeds import RESIDENT_BYTES
 from ganvas.data.spec import DataSpec
 from ganvas.errors import TrainingError
@@ -87,7 +88,7 @@ def check_memory(method: Method, data: Dataset, engine: Engine, free: int | None
     """TrainingError where the training cannot fit into the free memory, with the largest batch and size that do. None where that
     is not estimated."""
     spec = data.spec
-    if spec.kind != "images" or method.batch_size * spec.height * spec.width <= SMALL:
+    if not KINDS[spec.kind].is_image or method.batch_size * spec.height * spec.width <= SMALL:
         return None
     share = max(1, method.batch_size // engine.ranks)
     needed = estimate(method, spec, data_bytes(data), share)

@@ -18,6 +18,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from ganvas.data import Dataset, DataSettings
+from ganvas.data.kinds import KINDS
 from ganvas.data.spec import DataSpec
 from ganvas.errors import GanvasError
 from ganvas.method import Batch, Method, Update
@@ -50,7 +51,7 @@ class StepCost:
 def step_cost(method: Method, spec: DataSpec | None = None) -> StepCost | None:
     """The cost of `method`'s own step; None where it cannot be counted: on sound and text, on codes, and where the method
     refuses images this small. `spec`: of the data, for channels and classes."""
-    if spec is not None and spec.kind != "images":
+    if spec is not None and not KINDS[spec.kind].is_image:
         return None
     facts = ANY_IMAGES
     if spec is not None:

@@ -112,6 +112,7 @@ def commands() -> list[str]:
         "train --resume runs/wide --minutes 1.5",
         "train vae --data wide --minutes 1 --out runs/vae",
         "encode runs/vae wide --out codes.npz",
+        "evaluate runs/vae",
         "compare runs/wide runs/vae",
         "train denoise --data wide --minutes 1 --out runs/denoise",
         "restore runs/denoise phone/0000.jpg --out restored",

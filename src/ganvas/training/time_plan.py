@@ -19,7 +19,7 @@ MEASURING = 0.2  # of the minutes, all measurements together
 CHECKING = 0.05  # of the minutes, all looks of the doctor together
 EVALUATIONS = (5, 4, 2, 1)  # over a budget, the last one at its end: as many of them as that share allows
 ENOUGH_SAMPLES, FEWEST_SAMPLES = 256, 64  # fewer measurements rather than fewer samples; fewer samples than these: none
-ROUND = 64  # the number of samples is a multiple of it
+SAMPLE_COUNTS = (1000, 500, 256, 128, 64)  # few different ones, so that two runs are measured alike more often
 REPORT = 1.5  # seconds of the report and what follows, beside its search for copies
 
 
@@ -146,5 +146,4 @@ class TimePlan:
         count = int(allowed / self.evaluations / each)
         if count >= wanted:
             return wanted
-        count = count // ROUND * ROUND
-        return count if count >= min(FEWEST_SAMPLES, wanted) else 0
+        return next((one for one in SAMPLE_COUNTS if one <= count), 0)

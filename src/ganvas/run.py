@@ -186,6 +186,10 @@ class Run:
             self._hashes[key] = sha256(path)
         return self._hashes[key]
 
+    def weights_key(self, *, raw: bool = False, best: bool = False) -> str:
+        """What latent points and directions belong to: `weights_hash`, and whether the average was omitted."""
+        return self.weights_hash(best=best) + (" raw" if raw else "")
+
     def has_weights(self, digest: str) -> bool | None:
         """False where its last weights have that SHA-256, True where its best ones do, None where neither."""
         for best in (False, True):
@@ -281,10 +285,9 @@ class Run:
     def editor(self, space: str = "auto", *, raw: bool = False, best: bool = False, device: Device = "auto") -> Editor:
         """What edits images of this run in a latent space: along directions, which it finds and keeps in the run, by arithmetic,
         mixing and walks; see `ganvas.tasks.editor`. UsageError where the method has no such space."""
-        from ganvas.files import sha256
         from ganvas.tasks.editor import Editor
 
-        weights = sha256(self.weights_file(best=best)) + (" raw" if raw else "")
+        weights = self.weights_key(raw=raw, best=best)
         return Editor(self._ready(raw, best, device), space, data=self.open_data, folder=self.folder, weights=weights)
 
     def invert(

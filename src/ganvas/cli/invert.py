@@ -70,7 +70,7 @@ def invert(
     from ganvas.cli.output import write_json
     from ganvas.data import grid, write_png
     from ganvas.errors import UsageError
-    from ganvas.files import sha256, write_aside
+    from ganvas.files import write_aside
     from ganvas.run import load
     from ganvas.tasks.invert import invert as inverting
 
@@ -100,11 +100,10 @@ def invert(
             prior_weight=prior_weight, reference=reference, progress=told,
         )  # fmt: skip
     write_preview(result.images)
-    weights = sha256(opened.weights_file(best=best)) + (" raw" if raw else "")
     content: dict[str, Any] = {
         "codes": result.points.values.numpy(),
         "space": np.array(result.space),
-        "weights": np.array(weights),
+        "weights": np.array(opened.weights_key(raw=raw, best=best)),
         "psnr": result.psnr,
         "feature_distance": result.feature_distance,
         "source": np.array(_path_to_share(images, out)),

@@ -11,9 +11,9 @@ import torch
 
 from ganvas.data.photo import Photo
 from ganvas.errors import DataError, UsageError
+from ganvas.metrics.restoration import psnr_each
 from ganvas.sampling import sample, to_uint8
 from ganvas.tasks import invert
-from ganvas.tasks.invert import psnr_of
 from ganvas.tasks.originals import prepare_photo, write_back
 from parts import images, small
 
@@ -29,8 +29,8 @@ def built(name: str, shape: tuple[int, int, int] = (1, 28, 28), **settings: Any)
 def test_psnr_by_hand() -> None:
     """An error of 1 level everywhere: 20 log10(255) = 48.13 dB."""
     one = np.zeros((1, 4, 4, 1), np.uint8)
-    assert psnr_of(one, one + 1)[0] == pytest.approx(20 * math.log10(255))
-    assert psnr_of(one, one)[0] == 100
+    assert psnr_each(one, one + 1)[0] == pytest.approx(20 * math.log10(255))
+    assert psnr_each(one, one)[0] == 100
 
 
 def test_generated_images_are_found_again() -> None:
@@ -38,7 +38,7 @@ def test_generated_images_are_found_again() -> None:
     target = to_uint8(sample(method, 2, seed=11))
     start, found = invert(method, target, steps=1, reference=0), invert(method, target, steps=60, reference=2)
     assert found.psnr.min() > 30 and (found.psnr > start.psnr + 3).all()
-    np.testing.assert_array_equal(found.psnr, psnr_of(target, found.images))
+    np.testing.assert_array_equal(found.psnr, psnr_each(target, found.images))
     assert found.reference_psnr is not None and found.reference_psnr > 30
     assert found.reference_distance is not None and found.points.values.shape == (2, 8)
     assert (found.feature_distance < start.feature_distance).all() and found.how == "60 steps of optimisation"
@@ -67,7 +67,7 @@ def test_spaces_of_a_style_based_method(space: str) -> None:
     target = to_uint8(sample(method, 1, seed=11))
     found = invert(method, target, space=space, steps=10, reference=0)
     assert found.space == space and found.points.values.ndim == (3 if space == "w+" else 2)
-    assert found.psnr[0] > psnr_of(target, to_uint8(sample(method, 1, seed=12)))[0]
+    assert found.psnr[0] > psnr_each(target, to_uint8(sample(method, 1, seed=12)))[0]
 
 
 def test_refusals() -> None:

@@ -22,12 +22,13 @@ from ganvas.data.batch import as_image_tensor
 from ganvas.data.photo import ImageLike, as_photo
 from ganvas.errors import DataError, UsageError
 from ganvas.method import Method
+from ganvas.metrics.restoration import psnr_each
 from ganvas.networks.features.catalog import find_entry
 from ganvas.networks.features.distances import unit_distance
 from ganvas.networks.features.extractor import FeatureExtractor
 from ganvas.networks.features.weights import networks_at_hand
 from ganvas.sampling import to_uint8
-from ganvas.tasks.latents import Points, mapped, points_of, random_points, space_of, synthesised
+from ganvas.tasks.latents import Points, editable, mapped, points_of, random_points, space_of, synthesised
 from ganvas.tasks.originals import prepare_photo
 
 STEPS = 300
@@ -64,12 +65,6 @@ class Inversion:
     """Mean PSNR of generated images inverted in the same way: what can be expected where an exact answer exists."""
     reference_distance: float | None = None
     """Mean feature distance of these."""
-
-
-def psnr_of(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """PSNR in dB of each pair of images uint8 (n, H, W, C), at most 100."""
-    error = np.square(first.astype(np.float64) - second).mean((1, 2, 3))
-    return np.minimum(20 * math.log10(255) - 10 * np.log10(np.maximum(error, 1e-12)), 100.0)
 
 
 def invert(
@@ -115,13 +110,13 @@ def invert(
         targets = synthesised(method, chosen, known)
         again = _inverted(method, chosen, targets, known.labels, extractor, steps, weights, None)
         remade = synthesised(method, chosen, again)
-        reference_psnr = float(psnr_of(targets, remade).mean())
+        reference_psnr = float(psnr_each(targets, remade).mean())
         reference_distance = float(feature_distances(extractor, method, targets, remade).mean())
     return Inversion(
         points=points,
         space=chosen.name,
         images=made,
-        psnr=psnr_of(images, made),
+        psnr=psnr_each(images, made),
         feature_distance=feature_distances(extractor, method, images, made),
         features=extractor.name,
         how=_words(method, steps),
@@ -320,7 +315,7 @@ def _bytes(images: Tensor) -> np.ndarray:
 
 def _classes(method: Method, labels: np.ndarray | None, count: int) -> Tensor | None:
     """Labels as a tensor where the method needs them; UsageError where they are missing."""
-    if getattr(method, "labels", lambda seeds: None)([0]) is None:
+    if editable(method).labels([0]) is None:
         return None
     if labels is None or len(labels) != count:
         raise UsageError(f"this {method.name} is class-conditional, so each of the {count} images needs a label")

@@ -11,7 +11,6 @@ from ganvas.cli.options import BestOption, DeviceOption, JsonOption
 from ganvas.defaults import MEASURED_SEED
 
 if TYPE_CHECKING:
-    from ganvas.run import Run
     from ganvas.tasks.audit import Audit
 
 
@@ -75,7 +74,11 @@ def audit(
         raise UsageError(f"--out takes a FILE.html (got {out})")
     if run is not None:
         opened = load(run)
-        result, source = _of_run(opened, samples, data, settings, count, seed, tries, fail_above, best, device)
+        result = opened.audit(
+            samples, data, settings=settings, count=count, seed=seed, tries=tries, fail_above=fail_above, best=best,
+            device=device,
+        )  # fmt: skip
+        source = data or opened.info["data"]
         page = out or opened.folder / "audit.html"
         of = opened.name if samples is None else str(samples)
     else:
@@ -89,25 +92,6 @@ def audit(
         _print(result, page)
     if result.failed:
         raise RunError(result.failure)
-
-
-def _of_run(
-    run: Run, samples: Path | None, data: str | None, settings: dict[str, Any], count: int, seed: int, tries: int,
-    fail_above: float | None, best: bool, device: str,
-) -> tuple[Audit, str]:  # fmt: skip
-    """The audit, and the data in words."""
-    result = run.audit(
-        samples,
-        data,
-        settings=settings,
-        count=count,
-        seed=seed,
-        tries=tries,
-        fail_above=fail_above,
-        best=best,
-        device=device,
-    )
-    return result, data or run.info["data"]
 
 
 def _of_samples(samples: Path, data: str, settings: dict[str, Any], fail_above: float | None) -> tuple[Audit, str]:

@@ -148,6 +148,7 @@ def edit(
     A code is a part of the latent with a meaning of its own, such as infogan learns; `ganvas methods NAME` says how it is
     trained.
     """
+    from ganvas.device import choose_device
     from ganvas.errors import UsageError
     from ganvas.run import load
     from ganvas.tasks.edit import EditRequest, edit_with, plain_edit
@@ -164,16 +165,15 @@ def edit(
     moving = _check_place(out, request, images)
     opened = load(run)
     if traverse or interpolate is not None:
-        _write(
-            plain_edit(opened.load_method(raw=raw, best=best, device=_device(device)), request), out, moving, fps, json
-        )
+        method = opened.load_method(raw=raw, best=best, device=choose_device(device))
+        _write(plain_edit(method, request), out, moving, fps, json)
         return
     editor = opened.editor(space, raw=raw, best=best, device=device)
     if images is not None:
         assert out is not None
-        _edit_images(opened, editor, request, images, out, json)
+        _edit_images(editor, request, images, out, json)
         return
-    outcome = edit_with(editor, request, None, lambda path: _inverted(opened, editor, Path(path), inversion_steps))
+    outcome = edit_with(editor, request, None, lambda path: _inverted(editor, Path(path), inversion_steps))
     _write(outcome, out, moving, fps, json)
     if find:
         _update_report(opened)
@@ -207,12 +207,6 @@ def _check_place(out: Path | None, request: EditRequest, images: Path | None) ->
         animation_format(out)
         return True
     raise UsageError(f"--out takes a FILE.png{', .webp, .gif or .mp4' if can_move else ''} (got {out})")
-
-
-def _device(device: str) -> Any:
-    from ganvas.device import choose_device
-
-    return choose_device(device)
 
 
 def _write(outcome: EditOutcome, out: Path | None, moving: bool, fps: float, json: bool) -> None:
@@ -303,7 +297,7 @@ def _print_changes(changes: list[Change], same_class: float | None) -> None:
 # --- given images -------------------------------------------------------------------------------------------------------
 
 
-def _inverted(opened: Run, editor: Editor, path: Path, steps: int) -> Points:
+def _inverted(editor: Editor, path: Path, steps: int) -> Points:
     """The points of the images at a path: read from the .npz of `ganvas invert`, or inverted now."""
     from ganvas.cli.invert import images_at, points_in_file
     from ganvas.tasks.invert import invert
@@ -315,21 +309,19 @@ def _inverted(opened: Run, editor: Editor, path: Path, steps: int) -> Points:
     return invert(editor.method, images.images, images.labels, space=editor.space.name, steps=steps, reference=0).points
 
 
-def _edit_images(opened: Run, editor: Editor, request: EditRequest, path: Path, out: Path, json: bool) -> None:
+def _edit_images(editor: Editor, request: EditRequest, path: Path, out: Path, json: bool) -> None:
     """Edits given images, and writes each at its own size with its alpha."""
     from ganvas.cli.invert import original_of, write_edited
     from ganvas.cli.output import write_json
+    from ganvas.errors import UsageError
     from ganvas.tasks.edit import edit_provenance, read_layers, read_strengths
 
-    points = _inverted(opened, editor, path, request.inversion_steps)
+    points = _inverted(editor, path, request.inversion_steps)
     if request.direction:
         steps = editor.steps(read_strengths(request.direction), request.keep or ())
     else:
-        from ganvas.errors import UsageError
-
         combined = editor.combine(
-            request.arithmetic or "",
-            invert=lambda other: _inverted(opened, editor, Path(other), request.inversion_steps),
+            request.arithmetic or "", invert=lambda other: _inverted(editor, Path(other), request.inversion_steps)
         )
         if combined.direction is None:
             raise UsageError("images are moved by a difference, such as 'A - B', whose weights sum to 0")

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import os
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -67,8 +65,10 @@ def invert(
     """
     import numpy as np
 
+    from ganvas.cli.opening import progress_of
     from ganvas.cli.output import write_json
     from ganvas.data import grid, write_png
+    from ganvas.device import choose_device
     from ganvas.errors import UsageError
     from ganvas.files import write_aside
     from ganvas.run import load
@@ -79,7 +79,7 @@ def invert(
     if preview is not None and preview.suffix.lower() != ".png":
         raise UsageError(f"--preview takes a FILE.png (got {preview})")
     opened = load(run)
-    method = opened.load_method(raw=raw, best=best, device=_device(device))
+    method = opened.load_method(raw=raw, best=best, device=choose_device(device))
     given = images_at(images, method)
 
     def write_preview(made: np.ndarray, first: int = 0) -> None:
@@ -89,10 +89,11 @@ def invert(
             shown = grid(np.concatenate([originals, made]), columns=len(made))
             write_png(preview, shown, method.made("invert", inputs=[images.name], preview=True))
 
-    with _progress(str(images)) as show:
+    with progress_of(str(images), title="inverting") as show:
 
         def told(step: int, total: int, made: np.ndarray, first: int) -> None:
-            show(step, total)
+            if show is not None:
+                show(step, total)
             write_preview(made, first)
 
         result = inverting(
@@ -118,12 +119,6 @@ def invert(
     _print(result, out)
 
 
-def _device(device: str) -> Any:
-    from ganvas.device import choose_device
-
-    return choose_device(device)
-
-
 def _facts(result: Inversion, names: list[str], out: Path) -> dict[str, Any]:
     each = []
     for name, psnr, distance in zip(names, result.psnr.tolist(), result.feature_distance.tolist(), strict=True):
@@ -147,15 +142,6 @@ def _print(result: Inversion, out: Path) -> None:
     if result.reference_distance is not None:
         line += f"; generated images inverted again {result.reference_distance:.4f}"
     typer.echo(line)
-
-
-@contextlib.contextmanager
-def _progress(title: str) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar on stderr, if that is a terminal."""
-    from ganvas.cli.opening import progress_of
-
-    with progress_of(title, title="inverting") as progress:
-        yield progress if progress is not None else lambda step, total: None
 
 
 # --- images in, images out ----------------------------------------------------------------------------------------------

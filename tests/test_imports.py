@@ -30,6 +30,7 @@ GROUND = {
     "ganvas.precision",
     "ganvas.provenance",
     "ganvas.settings",
+    "ganvas.strict_json",
     "ganvas.synonyms",
     "ganvas.version",
 }
@@ -165,6 +166,7 @@ LAYERS = (
         "precision",
         "provenance",
         "settings",
+        "strict_json",
         "synonyms",
         "version",
     ),

@@ -18,7 +18,6 @@ import dataclasses
 import functools
 import hashlib
 import json
-import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -42,6 +41,7 @@ from ganvas.method import Method
 from ganvas.pretrained import CONFIG, LIBRARY, MODEL, config_of
 from ganvas.provenance import Provenance
 from ganvas.registry import create
+from ganvas.strict_json import dumps
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -680,25 +680,6 @@ def weights_bytes(method: nn.Module, average: nn.ModuleDict) -> bytes:
 def spec_as_dict(spec: DataSpec) -> JsonObject:
     """A spec as plain values for settings.json."""
     return dataclasses.asdict(spec)
-
-
-def dumps(content: object, indent: int | None = None) -> str:
-    """Strict JSON: NaN and the infinities become null, since no other reader takes them."""
-    return json.dumps(_strict(content), indent=indent, allow_nan=False)
-
-
-def _strict(node: object) -> object:
-    if isinstance(node, dict):
-        return {str(key): _strict(value) for key, value in node.items()}
-    if isinstance(node, list | tuple):
-        return [_strict(value) for value in node]
-    if isinstance(node, np.generic):
-        node = node.item()
-    if isinstance(node, float) and not math.isfinite(node):
-        return None
-    if isinstance(node, Path):
-        return str(node)
-    return node
 
 
 def _sampled_with(method: Method, settings: Mapping[str, object]) -> Method:

@@ -28,9 +28,9 @@ from ganvas.errors import UsageError
 from ganvas.method import Method
 from ganvas.metrics.attributes import find_attribute
 from ganvas.registry import create, find, method_names, presets
-from ganvas.run import dumps
 from ganvas.sampling import sample, to_uint8
 from ganvas.settings import settings_of
+from ganvas.strict_json import dumps
 from ganvas.tasks import invert
 from ganvas.tasks.directions import measure_samples, moved, principal_directions, probed_direction
 from ganvas.tasks.latents import editable, points_of, space_of, synthesised

@@ -101,7 +101,7 @@ def test_a_discriminator_that_knows_its_images_is_found(digits: Dataset) -> None
 def test_json_is_plain(digits: Dataset) -> None:
     import json
 
-    from ganvas.run import dumps
+    from ganvas.strict_json import dumps
 
     result = tasks.audit(None, digits, np.array(digits.images[:10]))
     again = json.loads(dumps(result.as_dict()))

@@ -227,7 +227,7 @@ def _write(outcome: EditOutcome, out: Path | None, moving: bool, fps: float, jso
             {
                 "done": outcome.text,
                 "out": None if out is None else str(out),
-                "directions": [_direction_facts(one) for one in outcome.directions],
+                "directions": [one.as_dict() for one in outcome.directions],
                 **_change_facts(outcome.changes, outcome.same_class),
             }
         )
@@ -235,16 +235,6 @@ def _write(outcome: EditOutcome, out: Path | None, moving: bool, fps: float, jso
     typer.echo(outcome.text if out is None else f"{outcome.text} written to {out}")
     _print_directions(outcome)
     _print_changes(outcome.changes, outcome.same_class)
-
-
-def _direction_facts(direction: Any) -> dict[str, Any]:
-    effects = {
-        name: {"change": effect.change, "deviations": effect.deviations} for name, effect in direction.effects.items()
-    }
-    return {
-        "name": direction.name, "space": direction.space, "how": direction.how, "share": direction.share,
-        "scale": direction.scale, "effects": effects,
-    }  # fmt: skip
 
 
 def _change_facts(changes: list[Change], same_class: float | None) -> dict[str, Any]:

@@ -18,7 +18,7 @@ WIDE = 140  # columns of a table where no terminal sets them
 
 def write_json(content: Mapping[str, Any]) -> None:
     """The one JSON object of `--json`. NaN and the infinities become null."""
-    from ganvas.run import dumps
+    from ganvas.strict_json import dumps
 
     typer.echo(dumps(dict(content), indent=2))
 

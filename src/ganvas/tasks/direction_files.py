@@ -6,7 +6,6 @@ They belong to the weights they were found with, whose SHA-256 they name.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from safetensors.torch import load, save
 
 from ganvas.errors import RunError, UsageError
 from ganvas.files import explained, write_bytes, write_text
+from ganvas.strict_json import dumps
 from ganvas.tasks.directions import Direction, Effect
 
 FOLDER = "editing"
@@ -27,25 +27,10 @@ LARGEST = 64 * 2**20  # bytes of either file
 def save_directions(folder: Path, weights: str, directions: Sequence[Direction], facts: dict[str, Any]) -> Path:
     """Writes the directions of a run; returns the JSON file. `weights` names the run's weights, `facts` are of the measuring."""
     vectors = {direction.name: direction.vector.contiguous() for direction in directions}
-    listed: list[dict[str, Any]] = []
-    for one in directions:
-        effects = {
-            name: {"change": effect.change, "deviations": effect.deviations} for name, effect in one.effects.items()
-        }
-        listed.append(
-            {
-                "name": one.name,
-                "space": one.space,
-                "scale": one.scale,
-                "how": one.how,
-                "share": one.share,
-                "effects": effects,
-            }
-        )
-    content = {"format": FORMAT, "weights": weights, **facts, "directions": listed}
+    content = {"format": FORMAT, "weights": weights, **facts, "directions": [one.as_dict() for one in directions]}
     place = folder / FOLDER
     write_bytes(place / "directions.safetensors", save(vectors))
-    write_text(place / "directions.json", json.dumps(_finite(content), indent=2, allow_nan=False))
+    write_text(place / "directions.json", dumps(content, indent=2))
     return place / "directions.json"
 
 
@@ -108,14 +93,3 @@ def _vectors(path: Path) -> dict[str, torch.Tensor]:
             return load(path.read_bytes())
     except (SafetensorError, ValueError) as error:
         raise RunError(f"{path} is damaged ({error}): find the directions again") from error
-
-
-def _finite(node: Any) -> Any:
-    """NaN and the infinities become null, since no other reader takes them."""
-    if isinstance(node, dict):
-        return {key: _finite(value) for key, value in node.items()}
-    if isinstance(node, list):
-        return [_finite(value) for value in node]
-    if isinstance(node, float) and not math.isfinite(node):
-        return None
-    return node

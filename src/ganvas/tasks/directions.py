@@ -19,6 +19,7 @@ from torch.nn import functional as F
 from ganvas.abilities import LatentSpace
 from ganvas.chunks import in_chunks
 from ganvas.errors import UsageError, nearest
+from ganvas.files import JsonObject
 from ganvas.method import Method
 from ganvas.metrics.attributes import Attribute, measure_attributes
 from ganvas.tasks.latents import SAMPLES, Points, random_points, space_of, synthesised
@@ -61,6 +62,15 @@ class Direction:
     def step(self, strength: float = 1.0) -> Tensor:
         """The vector to add to points."""
         return self.vector * (self.scale * strength)
+
+    def as_dict(self) -> JsonObject:
+        """Plain values for JSON, all but the vector."""
+        effects: JsonObject = {}
+        for name, effect in self.effects.items():
+            effects[name] = {"change": effect.change, "deviations": effect.deviations}
+        return {
+            "name": self.name, "space": self.space, "scale": self.scale, "how": self.how, "share": self.share, "effects": effects,
+        }  # fmt: skip
 
 
 # --- without labels -----------------------------------------------------------------------------------------------------
@@ -371,7 +381,8 @@ def strongest(direction: Direction) -> str:
 def explained(measured: Measured, direction: Direction, name: str) -> float:
     """R^2 of an attribute and the place of random points along a direction: how much of it the direction explains."""
     values = measured.attributes[name].centred(measured.values[name])
-    places = (_flat(measured.points.values) @ _flat_vector(direction, measured.points)).double().numpy()
+    points = measured.points.values
+    places = (points.flatten(1) @ direction.vector.expand(points.shape[1:]).flatten()).double().numpy()
     if values.std() < 1e-12 or places.std() < 1e-12:
         return 0.0
     return float(np.corrcoef(places, values)[0, 1] ** 2)
@@ -385,17 +396,20 @@ def find_directions(
     how: Sequence[str] = ("pca", "sefa", "probe"),
     count: int = 10,
     samples: int = SAMPLES,
+    measured: Measured | None = None,
 ) -> list[Direction]:
     """Directions of all kinds with their measured effects: pca1 ..., coarse1 ..., sefa1 ..., and one named after each attribute.
 
     `how` chooses the kinds; "pca:LAYER" is PCA of the features of a layer of the space's network. SeFa is omitted where no
-    layer takes a point alone, and nothing else is asked for.
+    layer takes a point alone, and nothing else is asked for. `measured` are the `attributes` of `samples` random points in
+    `space`, where they are measured already.
     """
     space = space or space_of(method)
     for one in how:
         if one not in ("pca", "sefa", "probe") and not one.startswith(LAYER):
             raise UsageError(f"directions are found by pca, {LAYER}LAYER, sefa or probe (got {one})")
-    measured = measure_samples(method, space, attributes, samples)
+    if measured is None:
+        measured = measure_samples(method, space, attributes, samples)
     found: list[Direction] = []
     if "pca" in how:
         found += principal_directions(method, space, count, samples=samples)
@@ -424,11 +438,3 @@ def _direction(name: str, space: LatentSpace, free: Tensor, points: Points, how:
     scale = float((flat @ vector).std())
     of = space.name.removesuffix("+") if space.layers else space.name
     return Direction(name, of, vector, scale, how, share)
-
-
-def _flat(values: Tensor) -> Tensor:
-    return values.flatten(1)
-
-
-def _flat_vector(direction: Direction, points: Points) -> Tensor:
-    return direction.vector.expand(points.values.shape[1:]).flatten()

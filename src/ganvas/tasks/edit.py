@@ -351,10 +351,10 @@ def read_strengths(texts: Sequence[str]) -> dict[str, float]:
 def read_layers(text: str | None) -> list[int]:
     """[0, 4, 5, 6] of "0,4-6"; [] of None."""
     layers: list[int] = []
-    for part in (text or "").split(","):
+    if text is None:
+        return layers
+    for part in text.split(","):
         first, dash, last = part.strip().partition("-")
-        if text is None:
-            break
         if not first.isdecimal() or (dash and not last.isdecimal()):
             raise UsageError(f"layers are numbers from 0 or ranges, such as 0-3 or 2,5-7 (got {text})")
         layers += range(int(first), min(int(last or first), int(first) + MOST_SEEDS) + 1)

@@ -173,7 +173,12 @@ class Editor:
         """Finds directions with their effects and keeps them; see `ganvas.tasks.directions`."""
         measured = self.measured
         found = find_directions(
-            self.method, self.space, attributes=list(measured.attributes.values()), how=how, count=count
+            self.method,
+            self.space,
+            attributes=list(measured.attributes.values()),
+            how=how,
+            count=count,
+            measured=measured,
         )
         self._directions |= {one.name: one for one in found}
         self.save()

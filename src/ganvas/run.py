@@ -250,12 +250,14 @@ class Run:
         if like is not None:
             from ganvas.tasks.like import wanted
 
-            made, n, seed, more = wanted(like)
-            best = find_run(made, like, self)[1]
-            label, prompt = more.get("label"), more.get("prompt")
-            settings, raw = dict(made.settings), made.options.get("raw") is True
-        method = self._ready(raw, best, device) if not settings else None
-        method = method or self.load_method(raw=raw, best=best, device=choose_device(str(device)), settings=settings)
+            again = wanted(like)
+            best = find_run(again.made, like, self)[1]
+            n, seed, label, prompt = again.n, again.seed, again.label, again.prompt
+            settings, raw = again.settings, again.raw
+        if settings:
+            method = self.load_method(raw=raw, best=best, device=choose_device(str(device)), settings=settings)
+        else:
+            method = self._ready(raw, best, device)
         return tasks.sample(method, n, seed=seed, label=label, prompt=prompt)
 
     def edit(

@@ -111,15 +111,14 @@ def sample(
         for name in sorted(given & {"seed", "label", "prompt", "assignments", "raw", "best"}):
             option = "set" if name == "assignments" else name
             raise UsageError(f"--{option} and --like do not go together: --like takes it from {like}")
-        made, count, seed, more = wanted(like)
-        opened, best = find_run(made, like, None if run is None else load(run))
-        n = n if "n" in given else count
-        label, prompt = more.get("label"), more.get("prompt")
-        changes, raw = dict(made.settings), made.options.get("raw") is True
+        again = wanted(like)
+        opened, best = find_run(again.made, like, None if run is None else load(run))
+        n = n if "n" in given else again.n
+        seed, label, prompt, changes, raw = again.seed, again.label, again.prompt, again.settings, again.raw
         if out is None and grid is None and animate is None:
-            again = Path(f"{like.stem}-again{like.suffix}")
-            grid = again if "grid" in made.options else None
-            animate = again if "animate" in made.options else None
+            place = Path(f"{like.stem}-again{like.suffix}")
+            grid = place if "grid" in again.made.options else None
+            animate = place if "animate" in again.made.options else None
     method = opened.load_method(raw=raw, best=best, device=choose_device(device), settings=changes)
     if animate is not None:
         _write_animation(method, n, seed, label, animate)

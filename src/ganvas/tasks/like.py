@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from ganvas.data.metadata import read_provenance
 from ganvas.errors import DataError, UsageError
-from ganvas.provenance import Provenance
+from ganvas.provenance import Provenance, Value
 
 
 def provenance_of(path: Path | str) -> Provenance:
@@ -29,15 +30,32 @@ def check_sampled(made: Provenance, path: Path | str) -> None:
     raise UsageError(f"{path} was not made by ganvas sample. What made it: {made.command_line()} (needed: {needed})")
 
 
-def wanted(path: Path | str) -> tuple[Provenance, int, int, dict[str, str]]:
-    """What made the file, how many samples it shows, the seed of the first, and the other arguments of `sample`.
+@dataclass(frozen=True)
+class Wanted:
+    """The arguments of `sample` that make a file again, and what made it."""
 
-    UsageError where another command made it.
-    """
+    made: Provenance
+    n: int
+    """How many samples the file shows."""
+    seed: int
+    """Of the first."""
+    label: str | None
+    prompt: str | None
+    raw: bool
+    settings: dict[str, Value]
+
+
+def wanted(path: Path | str) -> Wanted:
+    """What `sample` takes to make the file again. UsageError where another command made it."""
     made = provenance_of(path)
     check_sampled(made, path)
-    count, more = made.options.get("n", 1), {}
-    for name in ("label", "prompt"):
-        if name in made.options:
-            more[name] = str(made.options[name])
-    return made, count if isinstance(count, int) and count > 0 else 1, made.seed or 0, more
+    count, label, prompt = (made.options.get(name) for name in ("n", "label", "prompt"))
+    return Wanted(
+        made=made,
+        n=count if isinstance(count, int) and count > 0 else 1,
+        seed=made.seed or 0,
+        label=None if label is None else str(label),
+        prompt=None if prompt is None else str(prompt),
+        raw=made.options.get("raw") is True,
+        settings=dict(made.settings),
+    )

@@ -12,10 +12,9 @@ The folder is read as data: nothing is unpickled.
 
 from __future__ import annotations
 
-import re
-
 from ganvas.data.builtin_sets import SETS
 from ganvas.files import JsonObject
+from ganvas.provenance import last_part
 
 CONFIG, MODEL = "config.json", "model.safetensors"
 LIBRARY = "ganvas"  # what config.json says it is of, so that another library's config.json is told apart
@@ -50,6 +49,4 @@ def config_of(info: JsonObject, metrics: JsonObject, sha256: str) -> JsonObject:
 
 def _without_folders(value: object) -> object:
     """A setting's value; of a path its last part only."""
-    if isinstance(value, str) and re.search(r"[/\\]", value):
-        return re.split(r"[/\\]", value.rstrip("/\\"))[-1]
-    return value
+    return last_part(value) if isinstance(value, str) else value

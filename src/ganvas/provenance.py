@@ -81,12 +81,12 @@ class Provenance:
         content: dict[str, object] = {KEYWORD: self.version, "command": self.command}
         for name in ("run", "method", "weights"):
             if getattr(self, name):
-                content[name] = _without_names(_last_part(getattr(self, name)))
+                content[name] = _without_names(last_part(getattr(self, name)))
         for name in ("seed", "step"):
             if getattr(self, name) is not None:
                 content[name] = getattr(self, name)
         if self.inputs:
-            content["inputs"] = [_without_names(_last_part(one)) for one in self.inputs]
+            content["inputs"] = [_without_names(last_part(one)) for one in self.inputs]
         for name in ("options", "settings"):
             values = {key: _plain(value) for key, value in getattr(self, name).items()}
             if values:
@@ -152,12 +152,12 @@ def from_text(text: str) -> Provenance | None:
     command = _text(content.get("command"))
     return Provenance(
         command=command if _NAME.fullmatch(command) else "",
-        run=_last_part(_text(content.get("run"))),
-        method=_last_part(_text(content.get("method"))),
+        run=last_part(_text(content.get("run"))),
+        method=last_part(_text(content.get("method"))),
         weights=weights if _DIGEST.fullmatch(weights) else "",
         seed=_count(content.get("seed")),
         step=_count(content.get("step")),
-        inputs=tuple(_last_part(_text(one)) for one in inputs[:MOST_VALUES]) if isinstance(inputs, list) else (),
+        inputs=tuple(last_part(_text(one)) for one in inputs[:MOST_VALUES]) if isinstance(inputs, list) else (),
         options=_values(content.get("options")),
         settings=_values(content.get("settings")),
         version=_text(content[KEYWORD]),
@@ -219,11 +219,11 @@ def _plain(value: Value) -> object:
         return [_plain(one) for one in value[:MOST_VALUES]]
     if not isinstance(value, str):
         return value
-    return _without_names(_last_part(value) if _PATH.match(value) else value)
+    return _without_names(last_part(value) if _PATH.match(value) else value)
 
 
-def _last_part(path: str) -> str:
-    """Of a path as any system writes it."""
+def last_part(path: str) -> str:
+    """The last part of a path as any system writes it."""
     return re.split(r"[/\\]", path.rstrip("/\\"))[-1]
 
 

@@ -262,7 +262,7 @@ def test_arrays_kept_with_alpha_have_no_hidden_colours_either(tmp_path: Path) ->
 
 
 def test_an_enlarged_image_has_enlarged_alpha_and_the_colours_of_its_disc() -> None:
-    """A disc of one colour on transparent black, twice as large: no black at its edge, and alpha between 0 and 1."""
+    """A disc of one colour on transparent black, at twice the size: no black at its edge, and alpha between 0 and 1."""
     given = photo(-1.0, (32, 32))
     given.pixels[:, soft_disc(32, 32) > 0] = 0.4
     (made,) = restore(Bicubic(), given)

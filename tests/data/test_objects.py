@@ -92,6 +92,27 @@ def test_a_torch_data_set_with_its_classes_and_splits(pixels: np.ndarray):
     assert np.array_equal(in_order(open_data(as_tensor, holdout=0)), pixels)
 
 
+class Targets(Squares):
+    """With labels that can be had without the images, as torchvision's ImageFolder has them."""
+
+    def __init__(self, images: np.ndarray) -> None:
+        super().__init__(images)
+        self.targets = [row % 2 for row in range(len(images))]
+        self.asked: list[int] = []
+
+    def __getitem__(self, row: int):
+        self.asked.append(row)
+        return super().__getitem__(row)
+
+
+def test_targets_are_read_without_their_images(pixels: np.ndarray):
+    """Each image is asked for its header and for its pixels, and the first one before that: does it hold floats?"""
+    source = Targets(pixels)
+    data = open_data(source, holdout=0)
+    assert ((data.images[:, 0, 0, 0] // 10) % 2 == labels_of(data)).all()
+    assert sorted(source.asked) == sorted([0, *range(20), *range(20)])
+
+
 def test_images_of_several_sizes_are_resized_as_those_of_files(pixels: np.ndarray):
     data = open_data([*pixels, np.zeros((40, 20, 3), np.uint8)], size=8, holdout=0)
     assert data.images.shape == (21, 8, 8, 3) and "21 of 21 images have another size" in data.notes[0]

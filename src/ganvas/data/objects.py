@@ -39,17 +39,18 @@ TAKEN = (
 
 @dataclasses.dataclass
 class Examples:
-    """One split: `get(i)` gives an image in one of the forms that are taken, and its label or None."""
+    """One split: `image(i)` gives an image in one of the forms that are taken, `label(i)` its label or None."""
 
     count: int
-    get: Callable[[int], tuple[Any, Any]]
+    image: Callable[[int], Any]
+    label: Callable[[int], int | str | None]
     classes: Sequence[str] = ()
     least: float = 0.0
     """The smallest of the floats in the first images: below 0, all are in [-1, 1]."""
 
     def open(self, row: int) -> BinaryIO:
         """Image `row` as a file. Raises Broken."""
-        return as_file(self.get(row)[0], self.least)
+        return as_file(self.image(row), self.least)
 
 
 def list_object(data: Any) -> Listing:
@@ -78,7 +79,6 @@ def list_examples(examples: Mapping[str, Examples], name: str, source: str, iden
 def files_of(examples: Mapping[str, Examples], name: str) -> Files:
     """Examples as if they were files, named by split and number, with their labels."""
     places: dict[str, tuple[Examples, int]] = {}
-    labels: dict[str, Any] = {}
     classes: Sequence[str] = ()
     for split, one in examples.items():
         classes = classes or one.classes
@@ -90,16 +90,9 @@ def files_of(examples: Mapping[str, Examples], name: str) -> Files:
         one, row = places[place]
         return one.open(row)
 
-    def label(place: str) -> Any:
-        one, row = places[place]
-        return one.get(row)[1]
-
-    files = Files(Path(name), opened, frozenset(), names=list(places))
-    if places and all(
-        label(next(name for name in places if places[name][0] is one)) is not None for one in examples.values()
-    ):
-        labels = {place: label(place) for place in places}
-    files.labels, files.classes = labels, tuple(classes)
+    files = Files(Path(name), opened, frozenset(), names=list(places), classes=tuple(classes))
+    if all(one.count == 0 or one.label(0) is not None for one in examples.values()):
+        files.labels = {place: one.label(row) for place, (one, row) in places.items()}
     return files
 
 
@@ -109,7 +102,7 @@ def examples_of(data: Any) -> Examples:
         images, labels = data
         if len(images) != len(labels):
             raise DataError(f"{len(images)} images and {len(labels)} labels: one label for each is needed")
-        return _settled(len(images), lambda row: (images[row], _plain(labels[row])))
+        return _settled(len(images), lambda row: images[row], lambda row: _plain(labels[row]))
     given = cast(Any, data)
     if hasattr(given, "features") and hasattr(given, "column_names"):
         return _of_hugging_face(given)
@@ -131,9 +124,18 @@ def examples_of(data: Any) -> Examples:
     if count == 0:
         raise DataError(f"this {type(data).__name__} is empty")
     targets = getattr(data, "targets", None)  # of torchvision: labels without their images
-    if targets is not None and len(targets) == count:
-        return _settled(count, lambda row: (_image_and_label(data[row])[0], _plain(targets[row])), _class_names(data))
-    return _settled(count, lambda row: _image_and_label(data[row]), _class_names(data))
+
+    def image(row: int) -> Any:
+        return _image_and_label(data[row])[0]
+
+    def label(row: int) -> int | str | None:
+        return _image_and_label(data[row])[1]
+
+    def target(row: int) -> int | str | None:
+        return _plain(targets[row])
+
+    has_targets = targets is not None and len(targets) == count
+    return _settled(count, image, target if has_targets else label, _class_names(data))
 
 
 def as_file(image: Any, least: float = 0.0) -> BinaryIO:
@@ -221,21 +223,26 @@ def _of_hugging_face(data: Any) -> Examples:
     classes = list(getattr(features[labels[0]], "names", None) or ()) if labels else []
     label_values = data[labels[0]] if labels else None
 
-    def get(row: int) -> tuple[Any, Any]:
-        return data[row][column], None if label_values is None else _plain(label_values[row])
+    def label(row: int) -> int | str | None:
+        return None if label_values is None else _plain(label_values[row])
 
-    return _settled(len(data), get, classes)
+    return _settled(len(data), lambda row: data[row][column], label, classes)
 
 
-def _settled(count: int, get: Callable[[int], tuple[Any, Any]], classes: Sequence[str] = ()) -> Examples:
+def _settled(
+    count: int,
+    image: Callable[[int], Any],
+    label: Callable[[int], int | str | None],
+    classes: Sequence[str] = (),
+) -> Examples:
     """With the range of floats, from the first examples."""
     least = 0.0
     for row in range(min(count, LOOKED_AT)):
-        image = _as_array(get(row)[0])
-        if not isinstance(image, np.ndarray) or image.dtype.kind != "f":
+        pixels = _as_array(image(row))
+        if not isinstance(pixels, np.ndarray) or pixels.dtype.kind != "f":
             break
-        least = min(least, float(image.min()))
-    return Examples(count, get, classes, least)
+        least = min(least, float(pixels.min()))
+    return Examples(count, image, label, classes, least)
 
 
 def _image_and_label(row: Any) -> tuple[Any, Any]:

@@ -36,7 +36,7 @@ from ganvas.data.image import SUFFIXES, refuse_endless
 from ganvas.data.kinds import KINDS, check_settings
 from ganvas.data.scan import scan_folder, scan_zip
 from ganvas.data.settings import LARGEST_SIDE, DataSettings, chosen, make_fingerprint, parse_size
-from ganvas.data.source import Listing, Loaded, Progress
+from ganvas.data.source import Listing, Loaded, Progress, silent
 from ganvas.data.spec import DataSpec
 from ganvas.errors import DataError, GanvasError, nearest
 from ganvas.settings import change
@@ -75,7 +75,7 @@ def open_data(
     listing = find(str(source), kept) if isinstance(source, str | Path) else objects.list_object(source)
     if isinstance(listing, Listing):
         listing, asked = partners.joined(listing, asked, lambda other: _images(other, kept))
-    datasets = _opened(listing, asked, kept, progress or _silent)
+    datasets = _opened(listing, asked, kept, progress or silent)
     if split not in datasets:
         raise missing_split(listing.name, split, asked.holdout)
     if asked.unpaired and all(one.partners is None for one in datasets.values()):
@@ -104,7 +104,7 @@ def stored_size(
     with contextlib.suppress(OSError, ValueError):
         height, width = json.loads(path.read_text())
         return int(height), int(width)
-    loaded = listing.load(asked, _silent)
+    loaded = listing.load(asked, silent)
     if not KINDS[loaded.kind].is_image or "train" not in loaded.parts:
         return None
     height, width, _ = loaded.parts["train"].shape
@@ -326,7 +326,3 @@ def _datasets(listing: Listing, packed: pack.Packed, settings: DataSettings) -> 
             _parts=datasets,
         )
     return datasets
-
-
-def _silent(done: int, total: int) -> None:
-    pass

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from ganvas.data import folder
 from ganvas.data.pairs import scribbles
 from ganvas.data.settings import DataSettings
-from ganvas.data.source import Block, Listing, Loaded, Part, Progress
+from ganvas.data.source import Block, Listing, Loaded, Part, Progress, silent
 from ganvas.errors import DataError, UsageError
 
 
@@ -81,7 +81,7 @@ def _apart(listing: Listing, other: Listing) -> Listing:
         other_settings = dataclasses.replace(settings, size=f"{height}x{width}")
         if channels in (1, 3, 4):
             other_settings = dataclasses.replace(other_settings, channels=channels)
-        theirs = other.load(other_settings, _silent)
+        theirs = other.load(other_settings, silent)
         parts = {}
         for name, part in mine.parts.items():
             partners = theirs.parts.get(name)
@@ -114,7 +114,3 @@ def _as_partners(part: Part, where: str) -> Callable[[], Iterator[Block]]:
 
 def _placed(problems: Sequence[tuple[str, str]], where: str) -> list[tuple[str, str]]:
     return [(f"{where}/{name}", reason) for name, reason in problems]
-
-
-def _silent(done: int, total: int) -> None:
-    pass

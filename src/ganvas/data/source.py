@@ -29,6 +29,10 @@ BLOCK, BLOCK_BYTES = 64, 2**24  # images and bytes that pass through at a time
 Progress = Callable[[int, int], None]
 
 
+def silent(done: int, total: int) -> None:
+    """A Progress that tells nobody."""
+
+
 class Block(NamedTuple):
     """Some images of a part, as they pass by: (n, H, W, C) uint8, n may be 0; with their labels (n,) where there are any.
 

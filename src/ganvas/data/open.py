@@ -34,7 +34,7 @@ from ganvas.data import (
 from ganvas.data.dataset import Dataset, missing_split
 from ganvas.data.image import SUFFIXES, refuse_endless
 from ganvas.data.kinds import KINDS, check_settings
-from ganvas.data.scan import scan_folder, scan_zip
+from ganvas.data.scan import scan_folder, scan_zip, stamp
 from ganvas.data.settings import LARGEST_SIDE, DataSettings, chosen, make_fingerprint, parse_size
 from ganvas.data.source import Listing, Loaded, Progress, silent
 from ganvas.data.spec import DataSpec
@@ -217,7 +217,7 @@ def _listed_file(path: Path) -> Listing | text.Source:
     readers = {".npz": _load_npz, ".npy": arrays.load_npy}
     if suffix in readers:
         load = functools.partial(readers[suffix], path.resolve())
-        return Listing(_name(path), str(path.resolve()), _stamp([path]), load)
+        return Listing(_name(path), str(path.resolve()), json.dumps([stamp(path)]), load)
     if suffix == ".zip":
         files = scan_zip(path)
         if audio.outnumbers(files):
@@ -255,15 +255,8 @@ def _listed_idx(path: Path, images: dict[str, Path]) -> Listing:
         labels_path = arrays.labels_beside(images_path)
         if labels_path is not None:
             read.append(labels_path)
-    return Listing(_name(path), str(path.resolve()), _stamp(read), functools.partial(arrays.load_idx, resolved))
-
-
-def _stamp(paths: list[Path]) -> str:
-    stamps: list[tuple[str, int, int]] = []
-    for path in paths:
-        state = path.stat()
-        stamps.append((str(path.resolve()), state.st_size, state.st_mtime_ns))
-    return json.dumps(stamps)
+    identity = json.dumps([stamp(one) for one in read])
+    return Listing(_name(path), str(path.resolve()), identity, functools.partial(arrays.load_idx, resolved))
 
 
 def _name(path: Path) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 
 from ganvas.data import folder, image
 from ganvas.data.layout import TEST_NAMES
-from ganvas.data.scan import Files
+from ganvas.data.scan import Files, stamp
 from ganvas.data.settings import DataSettings
 from ganvas.data.source import Listing, Loaded, Progress
 from ganvas.data.spool import Spool
@@ -40,13 +40,11 @@ def list_parquet(path: Path, name: str) -> Listing:
         paths = sorted(one for one in path.rglob("*") if is_parquet(one) and one.is_file())
     if not paths:
         raise DataError(f"there are no parquet files in {path}")
-    stamps: list[tuple[str, int, int]] = []
     for one in paths:
         image.refuse_endless(one)
-        status = one.stat()
-        stamps.append((str(one.resolve()), status.st_size, status.st_mtime_ns))
+    identity = json.dumps(["parquet", [stamp(one) for one in paths]])
     load = functools.partial(_load, path.resolve(), paths)
-    return Listing(name, PREFIX + str(path.resolve()), json.dumps(["parquet", stamps]), load)
+    return Listing(name, PREFIX + str(path.resolve()), identity, load)
 
 
 def _load(root: Path, paths: list[Path], settings: DataSettings, progress: Progress) -> Loaded:

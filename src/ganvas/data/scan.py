@@ -25,6 +25,8 @@ from ganvas.errors import DataError
 
 Opener = Callable[[str], BinaryIO]
 Problems = list[tuple[str, str]]  # name of a file, and why it cannot be used
+Stamp = tuple[str, int, int]
+"""Path or name of a file, its size and its time: others where its content may have changed."""
 UTF8_NAME = 0x800  # flag of a zip's member
 
 
@@ -37,7 +39,7 @@ class Files:
     open: Opener
     suffixes: frozenset[str]
     names: list[str] = dataclasses.field(default_factory=list)
-    stamps: list[tuple[str, int, int]] = dataclasses.field(default_factory=list)
+    stamps: list[Stamp] = dataclasses.field(default_factory=list)
     problems: Problems = dataclasses.field(default_factory=list)
     ignored: list[str] = dataclasses.field(default_factory=list)
     labels: Mapping[str, int | str] = dataclasses.field(default_factory=dict)
@@ -47,6 +49,12 @@ class Files:
     def wants(self, name: str) -> bool:
         """Whether the name ends as those that are looked for."""
         return os.path.splitext(name)[1].lower() in self.suffixes
+
+
+def stamp(path: Path) -> Stamp:
+    """Of one file, by its whole path."""
+    status = path.stat()
+    return str(path.resolve()), status.st_size, status.st_mtime_ns
 
 
 def scan_folder(path: Path, suffixes: frozenset[str] | None = None) -> Files:
@@ -110,8 +118,7 @@ def scan_zip(path: Path, suffixes: frozenset[str] | None = None) -> Files:
     archive = _open_zip(path)
     members: dict[str, zipfile.ZipInfo] = {}
     files = Files(path.resolve(), functools.partial(_unzipped, archive, members), suffixes)
-    status = path.stat()
-    files.stamps = [(str(path.resolve()), status.st_size, status.st_mtime_ns)]
+    files.stamps = [stamp(path)]
     for info in archive.infolist():
         name = member_name(info)
         if name.endswith("/"):

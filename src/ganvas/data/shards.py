@@ -20,7 +20,7 @@ from typing import BinaryIO
 from ganvas.data import image
 from ganvas.data.image import Broken
 from ganvas.data.passed_over import is_skipped
-from ganvas.data.scan import Files
+from ganvas.data.scan import Files, stamp
 from ganvas.errors import DataError
 
 PREFIX = "wds:"
@@ -67,8 +67,7 @@ def scan_shards(paths: list[Path]) -> Files:
     files = Files(root, functools.partial(_opened, members), wanted)
     labels: dict[str, int | str] = {}
     for path in paths:
-        status = path.stat()
-        files.stamps.append((str(path.resolve()), status.st_size, status.st_mtime_ns))
+        files.stamps.append(stamp(path))
         prefix = f"{path.stem}/" if len(paths) > 1 else ""
         _scan(path, prefix, files, members, labels)
     if labels and all(_key(name) in labels for name in files.names):

@@ -15,6 +15,7 @@ from typing import Any
 
 from ganvas.data import folder, image
 from ganvas.data.layout import TEST_NAMES
+from ganvas.data.objects import LABEL_COLUMNS
 from ganvas.data.scan import Files, stamp
 from ganvas.data.settings import DataSettings
 from ganvas.data.source import Listing, Loaded, Progress
@@ -24,7 +25,6 @@ from ganvas.errors import DataError, MissingExtra
 PREFIX = "parquet:"
 ROWS = 32  # that are in memory at once
 IMAGE_COLUMNS = ("image", "images", "img", "jpg", "png", "photo")
-LABEL_COLUMNS = ("label", "labels", "fine_label", "target", "class", "y", "category")
 MOST_CLASSES = 100_000
 
 

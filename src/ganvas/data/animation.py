@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from ganvas.data.image import png_info, viewable
+from ganvas.data.image import as_pil, png_info, viewable
 from ganvas.data.metadata import exif_with
 from ganvas.errors import MissingExtra, UsageError
 from ganvas.files import write_aside, write_bytes
@@ -36,17 +36,12 @@ def write_animation(
     PNG and WebP keep every value; GIF has 256 colours, and shows equal frames in a row as one. For .mp4 see `write_video`.
     `provenance` goes into the file's metadata.
     """
-    from PIL import Image
-
     if Path(path).suffix.lower() == VIDEO:
         write_video(path, frames, 1 / max(min(seconds), 1e-3), provenance)
         return
 
     format_ = animation_format(path)
-    shown = viewable(np.asarray(frames))
-    if shown.shape[-1] == 1:
-        shown = shown[..., 0]
-    images = [Image.fromarray(frame) for frame in shown]
+    images = [as_pil(frame) for frame in viewable(np.asarray(frames))]
     milliseconds = [round(1000 * each) for each in seconds]
     options: dict[str, Any] = {}
     if format_ == "WEBP":

@@ -324,14 +324,16 @@ def patches(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 def png_bytes(image: np.ndarray, provenance: Provenance | None = None) -> bytes:
     """A PNG file of an (H, W, C) uint8 image, C from 1 to 4; other counts are shown as `ganvas.data.grid` shows
     them. `provenance` goes into its metadata."""
+    buffer = io.BytesIO()
+    as_pil(viewable(np.asarray(image))).save(buffer, format="PNG", pnginfo=png_info(provenance))
+    return buffer.getvalue()
+
+
+def as_pil(pixels: np.ndarray) -> Image.Image:
+    """A PIL image of (H, W, C) uint8, C from 1 to 4: mode L, LA, RGB or RGBA."""
     from PIL import Image
 
-    pixels = viewable(np.asarray(image))
-    if pixels.shape[2] == 1:
-        pixels = pixels[..., 0]
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, format="PNG", pnginfo=png_info(provenance))
-    return buffer.getvalue()
+    return Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
 
 
 def png_info(provenance: Provenance | None) -> PngInfo | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ganvas.data.image import png_bytes, viewable, write_png
+from ganvas.data.image import as_pil, png_bytes, viewable, write_png
 from ganvas.data.image_grid import grid
 from ganvas.errors import UsageError
 from ganvas.provenance import Provenance
@@ -125,7 +125,4 @@ class ImageArray(np.ndarray):
 
 
 def _pil(image: np.ndarray) -> Image:
-    from PIL import Image
-
-    pixels = viewable(np.asarray(image))
-    return Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+    return as_pil(viewable(np.asarray(image)))

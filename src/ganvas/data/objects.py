@@ -20,7 +20,7 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 
 from ganvas.data import arrays, folder
-from ganvas.data.image import Broken, open_regular
+from ganvas.data.image import Broken, as_pil, open_regular
 from ganvas.data.layout import TEST_NAMES, TRAIN_NAMES
 from ganvas.data.scan import Files
 from ganvas.data.settings import DataSettings
@@ -92,7 +92,8 @@ def files_of(examples: Mapping[str, Examples], name: str) -> Files:
 
     files = Files(Path(name), opened, frozenset(), names=list(places), classes=tuple(classes))
     if all(one.count == 0 or one.label(0) is not None for one in examples.values()):
-        files.labels = {place: one.label(row) for place, (one, row) in places.items()}
+        labels: dict[str, Any] = {place: one.label(row) for place, (one, row) in places.items()}
+        files.labels = labels
     return files
 
 
@@ -123,19 +124,14 @@ def examples_of(data: Any) -> Examples:
         ) from None
     if count == 0:
         raise DataError(f"this {type(data).__name__} is empty")
-    targets = getattr(data, "targets", None)  # of torchvision: labels without their images
 
     def image(row: int) -> Any:
         return _image_and_label(data[row])[0]
 
-    def label(row: int) -> int | str | None:
-        return _image_and_label(data[row])[1]
-
-    def target(row: int) -> int | str | None:
-        return _plain(targets[row])
-
-    has_targets = targets is not None and len(targets) == count
-    return _settled(count, image, target if has_targets else label, _class_names(data))
+    targets = getattr(data, "targets", None)  # of torchvision: labels without their images
+    if targets is not None and len(targets) == count:
+        return _settled(count, image, lambda row: _plain(targets[row]), _class_names(data))
+    return _settled(count, image, lambda row: _image_and_label(data[row])[1], _class_names(data))
 
 
 def as_file(image: Any, least: float = 0.0) -> BinaryIO:
@@ -151,7 +147,7 @@ def as_file(image: Any, least: float = 0.0) -> BinaryIO:
     image = _as_array(image)
     if not isinstance(image, np.ndarray):
         raise Broken(f"a {type(image).__name__} is no image: PIL images, arrays, tensors, paths and bytes of files are")
-    return _png_of(_pil(_pixels(image, least)))
+    return _png_of(as_pil(_pixels(image, least)))
 
 
 # --- the forms ------------------------------------------------------------------------------------------------------
@@ -290,12 +286,6 @@ def _pixels(image: np.ndarray, least: float) -> np.ndarray:
         return arrays.to_bytes(image, "the array", least)
     except DataError as error:
         raise Broken(str(error)) from error
-
-
-def _pil(pixels: np.ndarray) -> Any:
-    from PIL import Image
-
-    return Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else np.ascontiguousarray(pixels))
 
 
 def _png_of(image: Any) -> BinaryIO:

@@ -20,6 +20,7 @@ from ganvas.data.image import (
     Broken,
     Opened,
     as_bytes,
+    as_pil,
     open_image,
     open_pil,
     open_regular,
@@ -74,10 +75,7 @@ class Photo:
 
     def to_pil(self) -> Image.Image:
         """The image in 8 bits, with its colour profile and EXIF: mode L, LA, RGB or RGBA."""
-        from PIL import Image
-
-        levels = _levels(dataclasses.replace(self, depth=8))
-        image = Image.fromarray(levels[..., 0] if levels.shape[2] == 1 else levels)
+        image = as_pil(_levels(dataclasses.replace(self, depth=8)))
         image.info.update({name: value for name, value in (("icc_profile", self.icc), ("exif", self.exif)) if value})
         return image
 
@@ -282,8 +280,6 @@ def _exif(image: Image.Image) -> bytes | None:
 
 
 def _encoded(path: Path, photo: Photo) -> bytes:
-    from PIL import Image
-
     check_written(path, photo)
     kind = WRITTEN[path.suffix.lower()]
     levels = _levels(photo)
@@ -305,10 +301,8 @@ def _encoded(path: Path, photo: Photo) -> bytes:
         options.update(quality=95, subsampling=0)
     elif kind == "WEBP":
         options.update(lossless=True, exact=True)
-    if levels.shape[2] == 1:
-        levels = levels[..., 0]
     buffer = io.BytesIO()
-    Image.fromarray(levels).save(buffer, format=kind, **options)
+    as_pil(levels).save(buffer, format=kind, **options)
     return buffer.getvalue()
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from ganvas.card import card
 from ganvas.data.kinds import KINDS, Coded, Kind
+from ganvas.data.layout import shortened
 from ganvas.data.passed_over import sentence
 from ganvas.data.settings import DataSettings, make_fingerprint
 from ganvas.data.spec import DataSpec
@@ -93,7 +94,7 @@ class Dataset:
         if train is not None and train.labels is not None:
             untrained = [name for name, count in _class_counts(train).items() if count == 0]
             if untrained:
-                some = ", ".join(untrained[:3]) + (", ..." if len(untrained) > 3 else "")
+                some = shortened(untrained)
                 notes.append(f"{len(untrained)} of {len(self.spec.classes)} classes have nothing to train on: {some}")
         return notes
 

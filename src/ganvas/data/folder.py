@@ -8,7 +8,7 @@ import numpy as np
 
 from ganvas.data import passed_over
 from ganvas.data.decode import Headers, Reader, decoded_part, read_headers
-from ganvas.data.layout import Layout, arrange, ordered
+from ganvas.data.layout import Layout, arrange, ordered, shortened
 from ganvas.data.pairing import by_name, in_halves
 from ganvas.data.pairs import HALVES
 from ganvas.data.scan import Files
@@ -117,7 +117,7 @@ def _first_frames(headers: Headers) -> list[str]:
     moving = list(set(headers.moving) & set(headers.names))
     if not moving:
         return []
-    some = ", ".join(sorted(moving)[:3]) + (", ..." if len(moving) > 3 else "")
+    some = shortened(sorted(moving))
     verb = "has" if len(moving) == 1 else "have"
     return [
         f"{len(moving)} of {len(headers.names)} images {verb} several frames or pages ({some}): the first of each is taken"

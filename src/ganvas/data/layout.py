@@ -132,7 +132,7 @@ def _arranged(names: Sequence[str], *, lenient: bool) -> Layout:
             folders = sorted({paths[row][depth] for row in splits[split] if len(paths[row]) > depth + 1})
             if len(folders) >= 2:
                 notes.append(
-                    f"{NO_LABELS}{_listed(beside, names)} beside the folders {_shortened(folders)}. Move what belongs to a class"
+                    f"{NO_LABELS}{_listed(beside, names)} beside the folders {shortened(folders)}. Move what belongs to a class"
                     " into its folder, and the rest elsewhere"
                 )
             elif split == "train" and len(classes) >= 2:
@@ -143,7 +143,7 @@ def _arranged(names: Sequence[str], *, lenient: bool) -> Layout:
     if unused:
         others = [f"{folder} ({count})" for folder, count in unused.items() if folder != "test"]
         if others:
-            notes.append(f"not used, since there are folders for training and testing: {_shortened(others)}")
+            notes.append(f"not used, since there are folders for training and testing: {shortened(others)}")
     return Layout(
         {split: np.array(split_rows, dtype=np.int64) for split, split_rows in splits.items()},
         labels,
@@ -189,13 +189,14 @@ def first_value(values: Mapping[str, T], names: Iterable[str]) -> T | None:
     return None
 
 
+def shortened(names: Sequence[str]) -> str:
+    """The first few, with dots where there are more."""
+    more = ", ..." if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more
+
+
 def _listed(rows: Sequence[int], names: Sequence[str]) -> str:
     """ "a.png lies", or "4 files (a.png, b.png, c.png, ...) lie" """
     if len(rows) == 1:
         return f"{names[rows[0]]} lies"
-    return f"{len(rows)} files ({_shortened([names[row] for row in rows])}) lie"
-
-
-def _shortened(names: Sequence[str]) -> str:
-    more = ", ..." if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + more
+    return f"{len(rows)} files ({shortened([names[row] for row in rows])}) lie"

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin, features
 
-from ganvas.data import image, open_data, orientation, read_image
+from ganvas.data import image, open_data, orientation, png16, read_image
 from ganvas.data.image import decode, header
 
 HEIGHT, WIDTH = 24, 48
@@ -40,7 +40,7 @@ def png(chunks: list[tuple[bytes, bytes]], *, behind: bool = True, pixels_per_ch
     parts = [(b"IHDR", struct.pack(">IIBBBBB", WIDTH, HEIGHT, 8, 2, 0, 0, 0))]
     data = [(b"IDAT", packed[at : at + pixels_per_chunk]) for at in range(0, len(packed), pixels_per_chunk)]
     parts += [*data, *chunks] if behind else [*chunks, *data]
-    content = orientation.SIGNATURE
+    content = png16.SIGNATURE
     for kind, body in [*parts, (b"IEND", b"")]:
         content += struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
     return content
@@ -103,7 +103,7 @@ def test_xmp_beside_pixels(kind: str):
     assert header(file) == decode(file).shape == (WIDTH, HEIGHT, 3)
 
 
-def test_a_set_is_as_large_as_its_images(tmp_path, monkeypatch):
+def test_a_set_has_the_size_of_its_images(tmp_path):
     """A profile behind the pixels used to turn them after the size had been chosen: three quarters were cropped away."""
     for number in range(4):
         (tmp_path / f"{number}.png").write_bytes(png([PLACES["profile"](TURN)]))

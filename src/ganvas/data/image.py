@@ -375,7 +375,7 @@ def open_image(file: BinaryIO) -> Opened:
     try:
         image = _open(file)
     except ValueError as error:  # texts or a colour profile that are larger than Pillow accepts
-        if not _head(file).startswith(orientation.SIGNATURE):
+        if not _head(file).startswith(png16.SIGNATURE):
             raise Broken(reason(error)) from error
         image = _open(io.BytesIO(orientation.without_text(file)))
     width, height = image.size
@@ -469,8 +469,8 @@ def _orientation(image: Image.Image, file: BinaryIO | None) -> int:
         return turned
     try:
         exif = image.getexif()
-        if 0x0112 in exif:
-            return int(exif[0x0112])
+        if orientation.TAG in exif:
+            return int(exif[orientation.TAG])
     except Exception:  # EXIF is written by many hands
         return 1
     xmp = image.info.get("xmp")

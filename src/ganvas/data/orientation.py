@@ -12,7 +12,6 @@ import zlib
 from collections.abc import Iterator
 from typing import BinaryIO
 
-SIGNATURE = b"\x89PNG\r\n\x1a\n"
 TAG, SHORT = 0x0112, 3  # of EXIF: orientation, and the type of its value
 MOST_METADATA = 2**20  # bytes of one block that are looked at
 MOST_HOPS = 64  # chunks of pixels that are stepped over one by one

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
 import numpy as np
 
-from ganvas.data import png16
+from ganvas.data import orientation, png16
 from ganvas.data.image import (
     Broken,
     Opened,
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 
 WRITTEN = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 SHOWN = 5  # names of what cannot be read, where nothing else is there
-ORIENTATION = 0x0112
 PROFILES = {1: b"GRAY", 3: b"RGB "}  # what bytes 16 to 19 of an ICC profile say of the colours it is for
 
 
@@ -272,8 +271,8 @@ def _exif(image: Image.Image) -> bytes | None:
         exif = image.getexif()
         if not len(exif):
             return None
-        if ORIENTATION in exif:
-            exif[ORIENTATION] = 1
+        if orientation.TAG in exif:
+            exif[orientation.TAG] = 1
         return exif.tobytes()
     except Exception:  # EXIF is written by many hands; a broken block is no reason to refuse the image
         return None

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from ganvas.data.image import png_bytes
+from ganvas.data.png16 import SIGNATURE
 from ganvas.report.markup import Html, number, tag
 
-SIGNATURE = b"\x89PNG\r\n\x1a\n"
 MOST_FRAMES = 40
 MOST_BYTES = 1100 * 2**10  # of all frames of a page together, before base64 adds a third
 MOST_THUMBNAIL = 4 * 2**10  # bytes of a thumbnail as PNG

@@ -222,7 +222,7 @@ def test_a_long_strip_fits_without_being_resized_whole(shape: tuple[int, int, in
 def test_the_crop_of_a_strip_is_its_middle():
     strip = np.zeros((10, 1000, 1), np.uint8)
     strip[:, 495:505] = 200
-    assert (fit(strip, (20, 20), "crop", 0)[:, 3:17] > 190).all()  # twice as large: columns 495 to 504
+    assert (fit(strip, (20, 20), "crop", 0)[:, 3:17] > 190).all()  # twice the size: columns 495 to 504
     wide = np.repeat(strip, 3, axis=2)
     assert np.array_equal(fit(wide, (20, 20), "crop", 0), np.repeat(fit(strip, (20, 20), "crop", 0), 3, axis=2))
     ordinary = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)

@@ -54,7 +54,7 @@ def test_files_are_named_by_seed(tmp_path: Path) -> None:
         assert kept["audio"].shape == (2, 800) and kept["audio"].dtype == np.int16 and kept["rate"] == 8000
 
 
-def test_a_example_to_hear_and_to_read(tmp_path: Path) -> None:
+def test_an_example_to_hear_and_to_read(tmp_path: Path) -> None:
     clips = np.ones((3, 800), np.int16)
     write_joined(tmp_path / "00000001", clips, SOUND)
     with wave.open(str(tmp_path / "00000001.wav")) as file:

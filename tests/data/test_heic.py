@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ BRAND = b"\0\0\0\x18ftypheic\0\0\0\0"
 
 
 def test_without_the_extra_the_error_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setitem(__import__("sys").modules, "pillow_heif", None)  # as if it were not installed
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)  # as if it were not installed
     (tmp_path / "a.jpg").write_bytes(BRAND)  # iPhones export such files under the name of a JPEG
     with pytest.raises(DataError, match=r'a.jpg: it is a HEIC photo, which pip install "ganvas\[heic\]" reads'):
         read_image(tmp_path / "a.jpg")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -97,7 +98,7 @@ def test_a_damaged_or_compressed_tar(tmp_path: Path):
         open_data(f"wds:{tmp_path}/b.tar.gz")
 
 
-def test_parquet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_parquet(tmp_path: Path):
     arrow = pytest.importorskip("pyarrow")
     parquet = pytest.importorskip("pyarrow.parquet")
     features = {"info": {"features": {"label": {"names": ["cat", "dog"], "_type": "ClassLabel"}}}}
@@ -126,9 +127,8 @@ def test_parquet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 
 def test_without_the_extras(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    modules = __import__("sys").modules
-    monkeypatch.setitem(modules, "pyarrow", None)
-    monkeypatch.setitem(modules, "datasets", None)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    monkeypatch.setitem(sys.modules, "datasets", None)
     (tmp_path / "a.parquet").write_bytes(b"PAR1")
     with pytest.raises(MissingExtra, match=r'pip install "ganvas\[parquet\]"'):
         open_data(tmp_path / "a.parquet")
@@ -168,7 +168,7 @@ def test_names_of_torchvision_are_read_here(monkeypatch: pytest.MonkeyPatch):
     assert asked == ["mnist", "fashion_mnist", "cifar10"]
 
 
-def test_hugging_face(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, noise: Callable[..., np.ndarray]):
+def test_hugging_face(monkeypatch: pytest.MonkeyPatch, noise: Callable[..., np.ndarray]):
     datasets = pytest.importorskip("datasets")
     from PIL import Image
 
@@ -189,7 +189,7 @@ def test_hugging_face(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, noise: Ca
     assert named.name == "owner-name" and named.source == "hf:owner/name:plain@main" and len(named) == 12
 
 
-def test_hugging_face_offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+def test_hugging_face_offline(monkeypatch: pytest.MonkeyPatch):
     datasets = pytest.importorskip("datasets")
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
 

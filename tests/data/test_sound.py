@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,7 @@ def test_wav_needs_nothing_else():
 
 
 def test_without_the_extra_it_is_named(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setitem(__import__("sys").modules, "soundfile", None)
+    monkeypatch.setitem(sys.modules, "soundfile", None)
     with pytest.raises(Broken, match=r'does not start as one.*pip install "ganvas\[audio\]"'):
         sound.header(io.BytesIO(b"fLaC" + bytes(100)))
 

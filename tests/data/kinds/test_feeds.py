@@ -46,7 +46,7 @@ def test_seed_and_salt_decide_the_order() -> None:
     assert drawn(salted, 5) == drawn(feed(), 5)
 
 
-def test_a_position_is_a_place_to_go_on_from() -> None:
+def test_a_position_is_a_place_to_resume_from() -> None:
     whole = drawn(feed(), 8)
     for position in (0, 4, 8, 12, 28):
         later = feed()
@@ -220,7 +220,7 @@ def text_feed(count: int = 41, **more: Any) -> TextFeed:
     return TextFeed(np.arange(count, dtype=np.uint8), **chosen)
 
 
-def test_rows_of_text_go_on_where_they_ended() -> None:
+def test_rows_of_text_continue_where_they_ended() -> None:
     text = text_feed()
     assert text.stretch == 20 and text.steps == 4
     batches = [text.next() for _ in range(9)]

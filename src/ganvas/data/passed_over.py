@@ -34,7 +34,8 @@ IMAGES = frozenset(
     | {".pbm", ".pnm", ".tga", ".avif", ".jp2", ".j2k"}
 )
 HEIC = frozenset({".heic", ".heif", ".hif"})
-SOUNDS = frozenset({".wav", ".wave", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".m4a", ".aac", ".wma", ".aif", ".aiff"})
+WAV = frozenset({".wav", ".wave"})
+SOUNDS = WAV | {".flac", ".ogg", ".oga", ".opus", ".mp3", ".m4a", ".aac", ".wma", ".aif", ".aiff"}
 VIDEOS = frozenset({".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv"})
 TEXTS = frozenset({".txt", ".text", ".md"})
 ARRAYS = frozenset({".npz", ".npy", ".parquet"})
@@ -82,7 +83,7 @@ UNREAD = {
     IMAGES: Group("image", "images"),
     RAW: Group("camera RAW file", "camera RAW files", "export them as JPEG, PNG or TIFF"),
     OTHER_IMAGES: Group("image of another kind", "images of other kinds", "convert them to PNG"),
-    frozenset({".wav", ".wave"}): Group("sound", "sounds"),
+    WAV: Group("sound", "sounds"),
     SOUNDS: Group("sound", "sounds", 'pip install "ganvas[audio]" reads FLAC, Ogg and MP3 as clips'),
     VIDEOS: Group("video", "videos"),
     TEXTS: Group("text", "texts"),

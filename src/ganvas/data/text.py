@@ -22,11 +22,11 @@ from ganvas.data.dataset import Dataset, datasets_of
 from ganvas.data.image import refuse_endless
 from ganvas.data.kinds.text import coded
 from ganvas.data.layout import TEST_NAMES, TRAIN_NAMES, first_value
-from ganvas.data.passed_over import groups, mixed, skipped
+from ganvas.data.passed_over import TEXTS, groups, mixed, skipped
 from ganvas.data.settings import DataSettings
 from ganvas.errors import DataError
 
-SUFFIXES = frozenset({".txt", ".text", ".md"})
+SUFFIXES = TEXTS
 LARGEST = 256 * 2**20  # bytes of text, of all files together
 MOST_FILES = 100_000
 LOOKED_AT = 65536  # bytes of a file whose name says nothing

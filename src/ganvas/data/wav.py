@@ -15,8 +15,9 @@ from typing import BinaryIO
 import numpy as np
 
 from ganvas.data.image import Broken
+from ganvas.data.passed_over import WAV
 
-SUFFIXES = frozenset((".wav", ".wave"))
+SUFFIXES = WAV
 LARGEST_FILE = 2**30  # bytes
 RATES = (100, 768_000)
 CHANNELS = 64

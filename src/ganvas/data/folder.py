@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
@@ -110,7 +111,7 @@ def _layout(names: list[str], files: Files) -> Layout:
         return layout
     values = np.array([files.labels[name] for name in names])
     classes, (labels,) = label_numbers([values], files.classes or None)
-    return Layout(layout.rows, labels, classes, layout.unused, notes=layout.notes)
+    return dataclasses.replace(layout, labels=labels, classes=classes)
 
 
 def _first_frames(headers: Headers) -> list[str]:

@@ -27,8 +27,10 @@ class Read(NamedTuple):
 
     def now(self) -> Tensor:
         """The rows, on the host."""
-        if self.array is None or isinstance(self.array, Tensor):
-            return self.rows if self.array is None else self.array[self.rows]
+        if self.array is None:
+            return self.rows
+        if isinstance(self.array, Tensor):
+            return self.array[self.rows]
         return torch.from_numpy(self.array[self.rows.numpy()])
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 import importlib.util
-import math
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -41,9 +40,8 @@ def read(file: BinaryIO, rate: int, most: int) -> tuple[np.ndarray, tuple[str, .
         return wav.read(file, rate, most)
     with _opened(file) as sound:
         head = _head(sound)
-        frames = min(head.frames, math.ceil((most + 2 * wav.ZEROS) / rate * head.rate) + 2 * wav.ZEROS)
         try:
-            samples = sound.read(frames, dtype="float64", always_2d=True)
+            samples = sound.read(wav.frames_for(most, rate, head), dtype="float64", always_2d=True)
         except Exception as error:  # of libsndfile
             raise Broken(reason(error)) from error
         if not len(samples) or not np.isfinite(samples).all():

@@ -100,10 +100,14 @@ def read(file: BinaryIO, rate: int, most: int) -> tuple[np.ndarray, tuple[str, .
     """
     head = header(file)
     file.seek(head.start)
-    frames = min(head.frames, math.ceil((most + 2 * ZEROS) / rate * head.rate) + 2 * ZEROS)
-    content = file.read(frames * head.channels * head.bits // 8)
+    content = file.read(frames_for(most, rate, head) * head.channels * head.bits // 8)
     clip, changes = convert(_samples(content, head).reshape(-1, head.channels), head, rate)
     return clip[:most], changes
+
+
+def frames_for(count: int, rate: int, head: Wav) -> int:
+    """How many samples of each channel it takes to get `count` at `rate`, with those that the filter reaches around them."""
+    return min(head.frames, math.ceil((count + 2 * ZEROS) / rate * head.rate) + 2 * ZEROS)
 
 
 def convert(samples: np.ndarray, head: Wav, rate: int) -> tuple[np.ndarray, tuple[str, ...]]:

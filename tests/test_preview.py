@@ -12,22 +12,22 @@ from parts import images, small, trainer_for
 
 
 def test_small_images_are_shown_as_they_are() -> None:
-    pictures = np.random.default_rng(0).integers(0, 256, (64, 28, 28, 1)).astype(np.uint8)
-    assert np.array_equal(bounded_grid(pictures, GRID_PIXELS), grid(pictures))
+    tiles = np.random.default_rng(0).integers(0, 256, (64, 28, 28, 1)).astype(np.uint8)
+    assert np.array_equal(bounded_grid(tiles, GRID_PIXELS), grid(tiles))
 
 
 def test_large_images_are_reduced_to_the_mean_of_squares() -> None:
-    pictures = np.zeros((4, 64, 64, 1), np.uint8)
-    pictures[:, ::2] = 100  # every second row: the mean of each square of 2 x 2 is 50
-    small_grid = bounded_grid(pictures, pixels=64 * 64)
+    tiles = np.zeros((4, 64, 64, 1), np.uint8)
+    tiles[:, ::2] = 100  # every second row: the mean of each square of 2 x 2 is 50
+    small_grid = bounded_grid(tiles, pixels=64 * 64)
     assert small_grid.shape == (2 * 32 + 2, 2 * 32 + 2, 1)
     assert set(np.unique(small_grid)) == {50, 255}
 
 
 @pytest.mark.parametrize("shape", [(1, 6000), (6000, 1), (3000, 4000)])
 def test_extreme_shapes_are_bounded_too(shape: tuple[int, int]) -> None:
-    pictures = np.zeros((16, *shape, 3), np.uint8)
-    height, width, _ = bounded_grid(pictures, pixels=2**16).shape
+    tiles = np.zeros((16, *shape, 3), np.uint8)
+    height, width, _ = bounded_grid(tiles, pixels=2**16).shape
     assert height * width <= 4 * 2**16
 
 

@@ -98,7 +98,7 @@ def test_a_image_larger_than_the_trainings_gets_no_frame(shape: tuple[int, int])
 
 
 def test_an_overview_is_made_wherever_there_are_two_tiles() -> None:
-    """As large as a tile, and more than one after it was grown to a multiple."""
+    """Of the size of a tile, and more than one after it was grown to a multiple."""
     image = torch.rand(1, 3, 64, 124)
     for tile, multiple, parts in ((124, 16, 2), (128, 16, 1), (124, 4, 1), (60, 8, 3)):
         seen = []

@@ -31,15 +31,13 @@ def grid(images: np.ndarray, columns: int | None = None, gap: int = 2) -> np.nda
     return canvas
 
 
-def bounded_grid(
-    images: np.ndarray, pixels: int = LARGEST_GRID, columns: int | None = None, gap: int = 2
-) -> np.ndarray:
+def bounded_grid(images: np.ndarray, pixels: int = LARGEST_GRID, columns: int | None = None) -> np.ndarray:
     """`grid` of about so many pixels at most: larger images are reduced, all by the same whole factor."""
     images = viewable(np.asarray(images))
     factor = tile_factor(images.shape[1], images.shape[2], len(images), pixels)
     if factor > 1:
         images = np.stack([_reduced(image, factor) for image in images])
-    return grid(images, columns, gap)
+    return grid(images, columns)
 
 
 def tile_factor(height: int, width: int, count: int, pixels: int) -> int:

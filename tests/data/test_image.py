@@ -136,7 +136,7 @@ def test_pipes_and_devices_are_not_read(tmp_path: Path):
         read_image(tmp_path / "zero.png")
 
 
-def test_programs_are_never_started_for_a_image(tmp_path: Path):
+def test_programs_are_never_started_for_an_image(tmp_path: Path):
     (tmp_path / "a.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\n")
     with pytest.raises(DataError, match="not an image"):
         read_image(tmp_path / "a.png")

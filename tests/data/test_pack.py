@@ -172,7 +172,7 @@ def test_the_source_opens_again(source: Path, monkeypatch: pytest.MonkeyPatch):
     assert again.fingerprint == first.fingerprint and again.name == "a"
 
 
-def test_reading_a_image_needs_no_torch():
+def test_reading_an_image_needs_no_torch():
     code = "import sys; from ganvas.data import read_image, grid, write_png; assert 'torch' not in sys.modules"
     subprocess.run(
         [sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}, check=True

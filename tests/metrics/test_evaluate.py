@@ -91,7 +91,7 @@ def test_noise_is_bad_in_every_way(train, test):
     assert found["copies"].value == 0
 
 
-def test_three_digits_a_image_are_a_thousand_modes():
+def test_three_digits_an_image_are_a_thousand_modes():
     train = open_data("stacked_digits")
     test = train.part("test")
     # The first digit is never above 4, so half of the modes can be.

@@ -71,7 +71,7 @@ def test_the_python_reference_has_every_public_name() -> None:
     assert "```python\nRun.sample(\n" in page and " at 0x" not in page
 
 
-def test_every_method_has_a_page_in_words_and_a_image() -> None:
+def test_every_method_has_a_page_in_words_and_an_image() -> None:
     """What no generator writes: the idea, an image that it made, when to use it, what fails."""
     import re
 

@@ -185,7 +185,7 @@ def test_every_level_is_augmented(kind: str) -> None:
 
 
 @pytest.mark.parametrize("order", ["together", "in_turn"])
-def test_strength_rises_once_a_image_however_many_levels_judge_it(order: str) -> None:
+def test_strength_rises_once_an_image_however_many_levels_judge_it(order: str) -> None:
     """ADA: 10 steps of 16 of the 1,600 images over which p goes from 0 to 1."""
     method = built(augment="ada", ada_images=1600, batch_size=16, order=order)
     due, batch = [update for update in method.updates() if update.name.startswith("discriminator")], batch_of()

@@ -29,7 +29,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_a_image_a_folder_a_zip_and_an_array(ganvas: Command, crossing: Path, here: Path) -> None:
+def test_an_image_a_folder_a_zip_and_an_array(ganvas: Command, crossing: Path, here: Path) -> None:
     ended = ganvas("translate", crossing, "one.png", "--out", "out", "--device", "cpu")
     assert ended.code == 0 and ended.lines == ["one.png -> out/one.png"], ended.err
     assert read_image("out/one.png").shape == (1, 1, 3)

@@ -163,7 +163,7 @@ def test_images_have_the_shape_of_the_data(name: str, shape: Shape) -> None:
 
 
 @samplers
-def test_a_image_belongs_to_its_seed(name: str) -> None:
+def test_an_image_belongs_to_its_seed(name: str) -> None:
     """Not to how many are made, nor to its place among them."""
     method = built(name)
     many = sample(method, 80, seed=0)

@@ -367,7 +367,7 @@ def test_a_gradient_penalty_trains_the_critic_behind(function: Augment) -> None:
 
 
 @pytest.mark.parametrize("function", [diff_augment, ada(0.7)])
-def test_a_image_depends_on_its_own_draws_only(function: Augment) -> None:
+def test_an_image_depends_on_its_own_draws_only(function: Augment) -> None:
     images = noise(6, 3, 12, 12)
     before = torch.get_rng_state()
     first, again = function(images, drawing(6)), function(images, drawing(6))

@@ -61,7 +61,7 @@ def test_slopes_are_what_autograd_finds() -> None:
         assert_close(found.detach() - 1, leaf.grad, atol=1e-6, rtol=1e-5)
 
 
-def test_a_image_and_its_double_have_one_gram_matrix() -> None:
+def test_an_image_and_its_double_have_one_gram_matrix() -> None:
     assert_close(gram(torch.cat([KNOWN, KNOWN], 3)), gram(KNOWN))
 
 

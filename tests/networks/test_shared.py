@@ -53,7 +53,7 @@ def test_only_the_first_layer_is_their_own() -> None:
         assert sum(parameter.numel() for parameter in mixture.parameters()) == one + first * (count * 9 - 8)
 
 
-def test_a_image_moves_the_first_layer_of_its_generator_only() -> None:
+def test_an_image_moves_the_first_layer_of_its_generator_only() -> None:
     torch.manual_seed(0)
     G = SharedGenerators(partial(DCGANGenerator, shape=(1, 8, 8), width=4), 3, 4)
     G(latents(torch.randn(6, 3), torch.tensor([2] * 6), 4)).square().sum().backward()

@@ -87,7 +87,7 @@ class Framing(nn.Module):
 
 
 @pytest.mark.parametrize("shape", [(70, 90), (20, 400), (300, 40)])
-def test_a_image_larger_than_the_trainings_gets_no_frame(shape: tuple[int, int]) -> None:
+def test_an_image_larger_than_the_trainings_gets_no_frame(shape: tuple[int, int]) -> None:
     """Neither at its border nor between two tiles; one of the size of the training images is what it learned."""
     method = built("pix2pix")
     cast(Any, method).G = Framing()

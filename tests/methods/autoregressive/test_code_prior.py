@@ -197,7 +197,7 @@ def test_a_code_of_a_grid_that_does_not_divide_the_image_stands_for_a_power_of_t
     assert _touched(hole, CodeGrid("", 4, 4, 2)).nonzero()[:, 1].tolist() == [code]
 
 
-def test_a_image_is_filled_alike_whatever_is_beside_it() -> None:
+def test_an_image_is_filled_alike_whatever_is_beside_it() -> None:
     """Its neighbour's hole is elsewhere, and so has intact codes in other rows."""
     method, x = on(small("vq_vae")), as_image_tensor(images().images[:2])
     for weight in method.prior.parameters():

@@ -151,7 +151,7 @@ def test_binarised_by_a_threshold_or_by_chance() -> None:
     assert_close(drawn.log_likelihood(black_and_white), fixed.log_likelihood(black_and_white))
 
 
-def test_a_image_is_binarised_alike_wherever_it_stands() -> None:
+def test_an_image_is_binarised_alike_wherever_it_stands() -> None:
     method = built((1, 6, 6), output="binary", binarise="stochastic")
     many = torch.rand(9, 1, 6, 6, generator=torch.Generator().manual_seed(0)) * 2 - 1
     found = method.log_likelihood(many)

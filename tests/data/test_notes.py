@@ -109,7 +109,7 @@ def test_a_web_page_or_a_pointer_named_as_an_image_is_recognised(tmp_path: Path)
         "e.png: it is a JPEG XL",
     ):
         assert part in str(caught.value)
-    assert "d.jpg: it is a HEIC photo" in str(caught.value) or "d.jpg: " in str(caught.value)
+    assert "d.jpg: " in str(caught.value)  # what it is, or with the extra, that it is damaged
 
 
 # --- names ------------------------------------------------------------------------------------------------------

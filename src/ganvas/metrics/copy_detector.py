@@ -181,22 +181,14 @@ class CopyDetector:
         not to be found."""
         exclude = None if itself is None else torch.from_numpy(itself)
         x = small(images)
-        pixel_ratios, pixel_indices, distances = self._by_pixels(x, exclude)
+        pixel_ratios, pixel_indices, distances = search_pixels(x, self._small, exclude)
         feature_ratios, feature_indices = self._by_features(images, exclude)
-        part_ratios, part_indices = self._by_parts(x, exclude)
+        part_ratios, part_indices = search_parts(x, self._small, exclude)
         return Found(
             torch.stack([pixel_ratios, feature_ratios, part_ratios], 1),
             torch.stack([pixel_indices, feature_indices, part_indices], 1),
             distances,
         )
-
-    def pixel_distances(self, images: np.ndarray, itself: np.ndarray | None = None) -> Tensor:
-        """(n,) registered distance of each image to its nearest training image."""
-        exclude = None if itself is None else torch.from_numpy(itself)
-        return self._by_pixels(small(images), exclude)[2]
-
-    def _by_pixels(self, x: Tensor, exclude: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
-        return search_pixels(x, self._small, exclude)
 
     def _by_features(self, images: np.ndarray, exclude: Tensor | None) -> tuple[Tensor, Tensor]:
         k = min(NEIGHBOURS, len(self._features))
@@ -214,9 +206,6 @@ class CopyDetector:
             nearest.append(chosen.values)
             indices.append(chosen.indices[:, 0])
         return _ratio(torch.cat(nearest)), torch.cat(indices)
-
-    def _by_parts(self, x: Tensor, exclude: Tensor | None) -> tuple[Tensor, Tensor]:
-        return search_parts(x, self._small, exclude)
 
 
 def calibrated(ratios: Tensor, distances: Tensor, source: str) -> Calibration:

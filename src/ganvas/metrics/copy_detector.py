@@ -252,7 +252,7 @@ def search_pixels(x: Tensor, train: Tensor, exclude: Tensor | None = None) -> tu
     chosen = _candidates(pairs, train, NEIGHBOURS, exclude)
 
     grids, masks = _views(height, width)
-    distances = registered(x, train, chosen, grids, masks[:, None])[:, :, 0]
+    distances = registered(x, train, chosen, grids, masks)
     ordered = distances.sort(1)
     indices = chosen.gather(1, ordered.indices[:, :1])[:, 0]
     return _ratio(ordered.values), indices, ordered.values[:, 0]
@@ -273,7 +273,7 @@ def search_parts(x: Tensor, train: Tensor, exclude: Tensor | None = None) -> tup
         # The half in the training image's place; of a mirrored copy it is the other half of this image.
         half = torch.zeros(height, width)
         half[rows, columns] = 1
-        distances = registered(x, train, chosen, grids, (masks * half)[:, None])[:, :, 0]
+        distances = registered(x, train, chosen, grids, masks * half)
         ordered = distances.sort(1)
         ratio = _ratio(ordered.values)
         flat = own.float().flatten(1).var(1) < FLAT * variance
@@ -286,10 +286,10 @@ def search_parts(x: Tensor, train: Tensor, exclude: Tensor | None = None) -> tup
 
 def registered(x: Tensor, train: Tensor, chosen: Tensor, grids: Tensor, masks: Tensor) -> Tensor:
     """Distances sqrt(2 - 2 * correlation) of images (n, C, h, w) to their candidates `chosen` (n, k) after the best of V views,
-    (n, k, P), for each of the P masks (V, P, h, w), 1 where pixels count. Mean and contrast of those pixels are removed."""
-    views, parts, height, width = masks.shape
+    (n, k). `masks` (V, h, w) are 1 where pixels count. Mean and contrast of those pixels are removed."""
+    views, height, width = masks.shape
     channels = x.shape[1]
-    mask = masks.flatten(2).repeat(1, 1, channels).flatten(0, 1)  # (V * P, D)
+    mask = masks.flatten(1).repeat(1, channels)  # (V, D)
     count = mask.sum(1).clamp_min(1)
     results: list[Tensor] = []
     for start in range(0, len(x), BLOCK):
@@ -298,20 +298,19 @@ def registered(x: Tensor, train: Tensor, chosen: Tensor, grids: Tensor, masks: T
         candidates = train[chosen[start : start + BLOCK]].flatten(2).float() / 255  # (n, k, D)
         repeated = block[:, None].expand(-1, views, -1, -1, -1).reshape(n * views, channels, height, width)
         moved = F.grid_sample(repeated, grids.repeat(n, 1, 1, 1), padding_mode="border", align_corners=False)
-        moved = moved.view(n, views, 1, -1) * mask.view(1, views, parts, -1)
-        moved = moved.flatten(1, 2)  # (n, V * P, D)
+        moved = moved.view(n, views, -1) * mask  # (n, V, D)
 
         # Sums over the pixels that count give means, variances and the covariance.
         sum_x, sum_xx = moved.sum(2), moved.square().sum(2)
-        sum_t = (candidates @ mask.T).transpose(1, 2)  # (n, V * P, k)
+        sum_t = (candidates @ mask.T).transpose(1, 2)  # (n, V, k)
         sum_tt = (candidates.square() @ mask.T).transpose(1, 2)
         covariance = moved @ candidates.transpose(1, 2) - sum_x[:, :, None] * sum_t / count[:, None]
         variance_x = (sum_xx - sum_x.square() / count).clamp_min(0)
         variance_t = (sum_tt - sum_t.square() / count[:, None]).clamp_min(0)
         # A flat image correlates with nothing.
         scale = (variance_x[:, :, None] * variance_t).sqrt().clamp_min(1e-4)
-        correlation = (covariance / scale).view(n, views, parts, -1).amax(1)  # (n, P, k)
-        results.append((2 - 2 * correlation).clamp_min(0).sqrt().transpose(1, 2))
+        correlation = (covariance / scale).amax(1)  # (n, k)
+        results.append((2 - 2 * correlation).clamp_min(0).sqrt())
     return torch.cat(results)
 
 

@@ -27,7 +27,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ganvas.errors import DataError
-from ganvas.metrics.copying import check_images, image_digests
+from ganvas.metrics.copying import area_means, check_images, image_digests
 from ganvas.metrics.extractors import Extractor, extract
 from ganvas.metrics.store import remembered
 
@@ -226,15 +226,7 @@ def calibrated(ratios: Tensor, distances: Tensor, source: str) -> Calibration:
 
 def small(images: np.ndarray) -> Tensor:
     """uint8 (n, C, h, w) of images uint8 (n, H, W, C), h and w at most 32: means of areas."""
-    parts = []
-    for start in range(0, len(images), 512):
-        x = torch.from_numpy(np.array(images[start : start + 512])).permute(0, 3, 1, 2)
-        height, width = x.shape[2:]
-        if max(height, width) > SIDE:
-            size = (min(SIDE, height), min(SIDE, width))
-            x = F.adaptive_avg_pool2d(x.float(), size).round().to(torch.uint8)
-        parts.append(x.contiguous())
-    return torch.cat(parts)
+    return area_means(images, SIDE)
 
 
 def search_pixels(x: Tensor, train: Tensor, exclude: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:

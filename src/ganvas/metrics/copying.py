@@ -75,11 +75,19 @@ def nearest_distances(images: np.ndarray, others: np.ndarray) -> Tensor:
 
 def thumbnails(images: np.ndarray) -> Tensor:
     """uint8 (N, C * h * w) with h, w at most 16: each value the mean of an area."""
-    parts = []
+    return area_means(images, SIDE).flatten(1)
+
+
+def area_means(images: np.ndarray, side: int) -> Tensor:
+    """uint8 (N, C, h, w) of images uint8 (N, H, W, C), h and w at most `side`: each value the mean of an area."""
+    parts: list[Tensor] = []
     for start in range(0, len(images), CHUNK):
-        x = torch.from_numpy(np.array(images[start : start + CHUNK])).permute(0, 3, 1, 2).float()
-        small = F.adaptive_avg_pool2d(x, (min(SIDE, x.shape[2]), min(SIDE, x.shape[3])))
-        parts.append(small.round().to(torch.uint8).flatten(1))
+        x = torch.from_numpy(np.array(images[start : start + CHUNK])).permute(0, 3, 1, 2)
+        height, width = x.shape[2:]
+        if max(height, width) > side:
+            size = (min(side, height), min(side, width))
+            x = F.adaptive_avg_pool2d(x.float(), size).round().to(torch.uint8)
+        parts.append(x.contiguous())
     return torch.cat(parts)
 
 

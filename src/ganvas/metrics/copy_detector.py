@@ -26,6 +26,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ganvas.data.augment import shifted
 from ganvas.errors import DataError
 from ganvas.metrics.copying import area_means, check_images, image_digests
 from ganvas.metrics.extractors import Extractor, extract
@@ -235,8 +236,10 @@ def search_pixels(x: Tensor, train: Tensor, exclude: Tensor | None = None) -> tu
     height, width = x.shape[2:]
 
     # Candidates: the whole image against the whole, and against nine windows of 0.9 of the height and width.
-    queries = [shifted(x, dy, dx) for dy, dx in SHIFTS]
-    pairs = [(query, (0, height, 0, width)) for query in queries]
+    pairs: list[tuple[Tensor, tuple[int, int, int, int]]] = []
+    for down, right in SHIFTS:
+        query = shifted(x, torch.full((len(x),), down), torch.full((len(x),), right))
+        pairs.append((query, (0, height, 0, width)))
     window_height, window_width = round(0.9 * height), round(0.9 * width)
     for down, right in itertools.product((0, 0.5, 1), (0, 0.5, 1)):
         top, left = round(down * (height - window_height)), round(right * (width - window_width))
@@ -386,16 +389,6 @@ def standardised(images: Tensor) -> Tensor:
         x = x - x.mean(1, keepdim=True)
         parts.append(x / x.norm(dim=1, keepdim=True).clamp_min(1e-6))
     return torch.cat(parts)
-
-
-def shifted(x: Tensor, dy: int, dx: int) -> Tensor:
-    """Images (n, C, h, w) moved by whole pixels; the border is repeated."""
-    if not dy and not dx:
-        return x
-    height, width = x.shape[2:]
-    rows = (torch.arange(height) - dy).clamp(0, height - 1)
-    columns = (torch.arange(width) - dx).clamp(0, width - 1)
-    return x[:, :, rows][:, :, :, columns]
 
 
 def _ratio(ordered: Tensor) -> Tensor:

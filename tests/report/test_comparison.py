@@ -115,8 +115,6 @@ def test_other_machines_and_clocks_are_named(measured: Callable[..., Path], tmp_
     [
         ({"fingerprint": "e" * 64, "data": "emoji"}, "different data: digits and emoji"),
         ({"fingerprint": "e" * 64}, "fingerprints ffffffffffff and eeeeeeeeeeee"),
-        ({"entry": {"n": 99}}, r"FD\[digits\] has n 100 and 99"),
-        ({"entry": {"network": "other"}}, r"FD\[digits\] has network digits 1234 and other"),
     ],
 )
 def test_unlike_runs_are_refused(
@@ -127,10 +125,73 @@ def test_unlike_runs_are_refused(
     assert not (tmp_path / "page.html").exists()
 
 
-def test_another_network_or_none(make_run: Callable[..., Path], measured: Callable[..., Path], tmp_path: Path) -> None:
+def test_other_counts_are_shown_and_not_ranked(measured: Callable[..., Path], tmp_path: Path) -> None:
+    """A value of 100 samples lies beside one of 250, with a note and the command that helps; nobody is best."""
+    ours = [measured(f"a{seed}", 1.0 + seed / 10, seed=seed) for seed in (0, 1)]
+    theirs = [measured(f"b{seed}", 9.0, seed=seed, method="wgan", entry={"n": 250}) for seed in (0, 1)]
+    found = compare([*ours, *theirs], tmp_path / "page.html")
+    assert found["best"] == {"FD[digits]": []}
+    gan, wgan = (group["metrics"]["FD[digits]"] for group in found["groups"])
+    assert (gan["mean"], gan["n"], gan["ranked"]) == (1.05, 100, False)
+    assert (wgan["mean"], wgan["n"], wgan["ranked"]) == (9.0, 250, False)
+    commands = "; ".join(f"ganvas evaluate {run} --samples 250" for run in ours)
+    assert found["notes"] == [
+        "FD[digits]: not ranked, because the runs were measured differently (n 100 and 250).",
+        f"To rank them: {commands}",
+    ]
+    page = Page((tmp_path / "page.html").read_text()).check()
+    assert "1 (n 100), 1.1 (n 100)" in page.text and "9 (n 250)" in page.text
+    assert "No verdict by FD[digits]: the runs were measured differently" in page.text
+    assert all(note in page.text for note in found["notes"]) and ">best<" not in page.raw
+    assert "were measured by 100 and 250 samples" in page.text  # of the curves
+
+
+def test_seeds_of_one_group_measured_differently_have_no_mean(measured: Callable[..., Path], tmp_path: Path) -> None:
+    runs = [measured("a", 1.0), measured("b", 3.0, seed=1, entry={"n": 250})]
+    (group,) = compare(runs, tmp_path / "page.html")["groups"]
+    figure = group["metrics"]["FD[digits]"]
+    assert (figure["mean"], figure["std"], figure["n"]) == (None, None, None)
+    assert (figure["values"], figure["counts"]) == ([1.0, 3.0], [100, 250])
+
+
+def test_other_counts_are_compared_at_the_reference_where_both_hold_it(
+    measured: Callable[..., Path], tmp_path: Path
+) -> None:
+    """With 40 held-out images every run holds the value of 40 samples, however many more were measured."""
+    runs = []
+    for method, n, value, at_reference in (("gan", 100, 3.0, 5.0), ("wgan", 250, 2.0, 8.0)):
+        entry = {"n": n, "reference_n": 40, "value_at_reference_n": at_reference}
+        for seed in (0, 1):
+            runs.append(measured(f"{method}{seed}", value, seed=seed, method=method, entry=entry))
+    found = compare(runs, tmp_path / "page.html")
+    assert [group["metrics"]["FD[digits]"]["mean"] for group in found["groups"]] == [5.0, 8.0]
+    assert [group["metrics"]["FD[digits]"]["n"] for group in found["groups"]] == [40, 40]
+    assert found["best"] == {"FD[digits]": ["gan"]}  # by their own counts it would be wgan
+    (note,) = found["notes"]
+    assert note.startswith("FD[digits]: compared by 40 samples of each run (n 100 and 250 were measured)")
+
+
+def test_another_network_of_one_name_is_not_ranked(measured: Callable[..., Path], tmp_path: Path) -> None:
+    runs = [measured("a", 1.0), measured("b", 2.0, method="wgan", entry={"network": "other"})]
+    found = compare(runs, tmp_path / "page.html")
+    assert "(network digits 1234 and other)" in found["notes"][0]
+    assert found["notes"][1].count("ganvas evaluate") == 2  # both, by the network that is there now
+
+
+def test_other_conditions_are_named_and_no_command_promises_to_change_them(
+    measured: Callable[..., Path], tmp_path: Path
+) -> None:
+    runs = [measured("a", 1.0, entry={"level": 25}), measured("b", 2.0, method="wgan", entry={"level": 50})]
+    (note,) = compare(runs, tmp_path / "page.html")["notes"]
+    assert "(level 25 and 50)" in note
+
+
+def test_another_measure_or_none(make_run: Callable[..., Path], measured: Callable[..., Path], tmp_path: Path) -> None:
     first = measured("a", 1.0)
-    with pytest.raises(RunError, match=r"FD\[digits\] and FD\[mobilenet_v2\]"):
+    with pytest.raises(RunError, match=r"FD\[digits\] and FD\[mobilenet_v2\].*Measure both again: ganvas evaluate"):
         compare([first, make_run("b", metrics={"FD[mobilenet_v2]": FD})], tmp_path / "page.html")
+    with pytest.raises(RunError, match=r"FD\[digits\] and SSIM.*Only runs whose methods are measured by the same"):
+        compare([first, make_run("d", metrics={"SSIM": {"value": 0.5, "better": "higher"}})], tmp_path / "page.html")
     with pytest.raises(RunError, match="no measures yet"):
         compare([first, make_run("c")], tmp_path / "page.html")
     with pytest.raises(UsageError, match="two different runs"):

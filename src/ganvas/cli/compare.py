@@ -22,7 +22,10 @@ def compare(
     out: Annotated[Path, typer.Option(metavar="FILE.html", help="Where the page goes.")] = Path("compare.html"),
     json: Annotated[bool, typer.Option("--json", help="Print the figures as one JSON object too.")] = False,
 ) -> None:
-    """Write one page that shows runs side by side: same data, same clock, same metric code, spread over seeds."""
+    """Write one page that shows runs side by side: same data, same metric code, spread over seeds.
+
+    Figures of different numbers of samples are compared at equal ones where the runs hold such values, else shown and not ranked.
+    """
     from ganvas.cli.output import write_json
     from ganvas.errors import UsageError
     from ganvas.report import compare as write_page
@@ -44,6 +47,9 @@ def _print(table: dict[str, Any]) -> None:
     def cell(entry: dict[str, Any] | None) -> str:
         if entry is None:
             return "-"
+        if not entry["ranked"]:
+            pairs = zip(entry["values"], entry["counts"], strict=True)
+            return ", ".join(f"{short_number(value)} (n {short_number(count)})" for value, count in pairs)
         return short_number(entry["mean"]) + (f" ± {short_number(entry['std'])}" if entry["std"] is not None else "")
 
     groups = table["groups"]
@@ -62,3 +68,5 @@ def _print(table: dict[str, Any]) -> None:
     )
     for warning in dict.fromkeys(warnings.values()):
         typer.echo(f"* warning: {warning}")
+    for note in table["notes"]:
+        typer.echo(note)

@@ -1,19 +1,23 @@
 """Several runs on one page: measures with their spread, curves against the clock, samples, what differs.
 
-Runs are compared only where they can be: the same data, the same measures of the same number of samples. Clocks, machines and
-precisions may differ, and are then named. comparison_groups.py has the numbers, comparison_page.py the page.
+Runs are compared only where they can be: the same data, the same primary figure. Figures that were measured differently are
+brought to equal counts or left unranked (comparison_conditions.py). Clocks, machines and precisions may differ, and are then
+named. comparison_groups.py has the numbers, comparison_page.py the page.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import shlex
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ganvas.errors import RunError, UsageError
-from ganvas.figure import Figure, primary_figure
+from ganvas.figure import primary_figure
 from ganvas.files import write_text
 from ganvas.metrics.method_metrics import unmeasured
+from ganvas.report.comparison_conditions import bring_together
 from ganvas.report.comparison_groups import Info, Member, grouped, summary
 from ganvas.report.comparison_page import comparison_page
 from ganvas.report.log import read_log
@@ -21,21 +25,25 @@ from ganvas.report.markup import plain
 from ganvas.report.measured import newest
 from ganvas.run import Run
 
-CONDITIONS = ("network", "n", "n_real", "k", "kind", "level")  # of a measure: equal, or it is another one
-
 
 def compare(folders: Sequence[Path | str], out: Path | str) -> dict[str, Any]:
     """Writes one page about several runs to `out` and returns its table, ready for JSON.
 
     Runs of one method, preset, settings and budget form a group; its figures are the mean and the sample standard deviation
-    over seeds. RunError where the runs were not trained on the same data or not measured alike, and names what differs.
+    over seeds. What was measured by different numbers of samples is compared at equal ones where the runs hold such values, else
+    shown and not ranked; "notes" says which, and how to measure alike. RunError where the runs were not trained on the same data
+    or have no primary figure in common, and names what differs.
     """
     members = [_open(folder) for folder in _unique(folders)]
     _check_same_data(members)
-    _check_same_measures(members)
-    groups = grouped(members)
-    write_text(out, str(comparison_page(groups)))
-    return {**summary(groups), "page": str(out)}
+    _check_same_measure(members)
+    together = bring_together([member.run.folder for member in members], [member.figures for member in members])
+    compared: list[Member] = []
+    for member, figures in zip(members, together.figures, strict=True):
+        compared.append(replace(member, figures=figures))
+    groups = grouped(compared, together.unlike)
+    write_text(out, str(comparison_page(groups, together.notes)))
+    return {**summary(groups), "notes": together.notes, "page": str(out)}
 
 
 def _unique(folders: Sequence[Path | str]) -> list[Path]:
@@ -82,22 +90,17 @@ def _data_difference(a: Info, b: Info) -> str:
     return f"{a['data']} with other content (fingerprints {mark_a} and {mark_b})"
 
 
-def _check_same_measures(members: list[Member]) -> None:
+def _check_same_measure(members: list[Member]) -> None:
+    """RunError where the primary figures have different names."""
     first = members[0]
-    advice = "Measure both alike with: ganvas evaluate RUN --samples N"
+    mine = primary_figure(first.figures) or ""
     for other in members[1:]:
-        where = f"{first.run.folder} and {other.run.folder} were not measured alike"
-        mine, theirs = primary_figure(first.figures), primary_figure(other.figures)
-        if mine != theirs:
-            raise RunError(f"{where}: {mine} and {theirs}. {advice}")
-        for name in first.figures.keys() & other.figures.keys():
-            a, b = _conditions(first.figures[name]), _conditions(other.figures[name])
-            for key in CONDITIONS:
-                if a.get(key) != b.get(key):
-                    raise RunError(f"{where}: {name} has {key} {plain(a.get(key))} and {plain(b.get(key))}. {advice}")
-
-
-def _conditions(figure: Figure) -> Mapping[str, object]:
-    """What must be equal where two figures are compared."""
-    values = figure.as_dict()
-    return {key: values.get(key) for key in CONDITIONS}
+        theirs = primary_figure(other.figures) or ""
+        if mine == theirs:
+            continue
+        where = f"{first.run.folder} and {other.run.folder} were not measured alike: {mine} and {theirs}."
+        if mine.partition("[")[0] == theirs.partition("[")[0]:
+            # The same measure by another feature extractor: the one that is the default now serves both.
+            again = [f"ganvas evaluate {shlex.quote(str(member.run.folder))}" for member in (first, other)]
+            raise RunError(f"{where} Measure both again: {'; '.join(again)}")
+        raise RunError(f"{where} Only runs whose methods are measured by the same figure can be compared")

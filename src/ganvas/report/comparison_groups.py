@@ -11,6 +11,7 @@ from typing import Any, TypedDict
 import numpy as np
 
 from ganvas.figure import Better, Figure, primary_figure
+from ganvas.report.comparison_conditions import what_differs
 from ganvas.report.log import Log
 from ganvas.run import Run
 
@@ -32,12 +33,16 @@ class Member:
 
 
 class MetricSummary(TypedDict):
-    """One measure over the seeds of a group."""
+    """One measure over the seeds of a group. `counts` are the samples behind each of `values`; `n` is their number where it is
+    the same for all. Mean and deviation are None where the values of a group were measured differently. `ranked`: whether the
+    groups may be ranked by it."""
 
     mean: float | None
     std: float | None
     seeds: int
     values: list[float]
+    counts: list[int | None]
+    ranked: bool
     reference: float | None
     n: int | None
     better: Better | None
@@ -79,6 +84,8 @@ class Group:
 
     name: str
     members: list[Member] = field(default_factory=list)
+    unlike: Mapping[str, str] = field(default_factory=dict)
+    """Measures by which no group is ranked, and what differs between the runs; the same for all groups."""
 
     @property
     def info(self) -> Info:
@@ -94,13 +101,17 @@ class Group:
         return [float(figure.value) for figure in self.figures(metric)]
 
     def mean(self, metric: str) -> float | None:
-        """None where no run has it."""
+        """None where no run has it, or where its values were measured differently."""
+        if what_differs(self.figures(metric)):
+            return None
         return _mean(self.values(metric))
 
     def std(self, metric: str) -> float | None:
-        """The sample standard deviation over seeds; None of fewer than two."""
+        """The sample standard deviation over seeds; None of fewer than two, and where there is no mean."""
         values = self.values(metric)
-        return statistics.stdev(values) if len(values) > 1 else None
+        if len(values) < 2 or what_differs(self.figures(metric)):
+            return None
+        return statistics.stdev(values)
 
     def mean_last(self, key: str) -> float | None:
         """The mean over runs of the newest number under a key of the log."""
@@ -124,13 +135,13 @@ class Group:
         return None if mean is None else round(mean, 1)
 
 
-def grouped(members: list[Member]) -> list[Group]:
-    """The runs by method, preset, settings and budget, in the order given."""
+def grouped(members: list[Member], unlike: Mapping[str, str]) -> list[Group]:
+    """The runs by method, preset, settings and budget, in the order given; `unlike` is what cannot be ranked."""
     by_key: dict[str, Group] = {}
     for member in members:
         info = member.run.info
         key = json.dumps([info["method"], info.get("preset"), info["settings"], info.get("budget")], sort_keys=True)
-        by_key.setdefault(key, Group(_name(info))).members.append(member)
+        by_key.setdefault(key, Group(_name(info), unlike=unlike)).members.append(member)
     groups = list(by_key.values())
 
     # Groups of one name get a letter.
@@ -185,6 +196,8 @@ def leaders(groups: list[Group], metric: str) -> list[str]:
 
     A group is beaten where its interval mean ± standard deviation lies wholly on the worse side of the best one's.
     """
+    if metric in groups[0].unlike:
+        return []
     better = better_side(groups, metric)
     measured = [group for group in groups if group.values(metric)]
     if better is None or len(measured) < 2 or any(group.std(metric) is None for group in measured):
@@ -293,14 +306,18 @@ def _group_summary(group: Group, metrics: list[str]) -> GroupSummary:
 
 
 def _metric_summary(group: Group, metric: str) -> MetricSummary:
-    figure = group.figures(metric)[0]
+    figures = group.figures(metric)
+    figure = figures[0]
+    counts = [one.n for one in figures]
     return {
         "mean": group.mean(metric),
         "std": group.std(metric),
         "seeds": len(group.values(metric)),
         "values": group.values(metric),
+        "counts": counts,
+        "ranked": metric not in group.unlike,
         "reference": figure.reference,
-        "n": figure.n,
+        "n": counts[0] if len(set(counts)) == 1 else None,
         "better": figure.better,
         "warning": figure.warning,
     }

@@ -40,14 +40,14 @@ from ganvas.report.measured import data_name
 from ganvas.report.measures import explanation
 
 
-def comparison_page(groups: list[Group]) -> Html:
-    """The whole page as text."""
+def comparison_page(groups: list[Group], notes: list[str]) -> Html:
+    """The whole page as text. `notes` say what was measured differently."""
     runs = len(_members(groups))
     data = data_name(groups[0].members[0].run)
     names = ", ".join(group.name for group in groups)
     mark = str(groups[0].info.get("fingerprint"))[:12]
     kinds = "kind" if len(groups) == 1 else "kinds"
-    about = f"{names}. {runs} runs in all, the same data (fingerprint {mark}), the same measures."
+    about = f"{names}. {runs} runs in all, the same data (fingerprint {mark})."
     head = tag(
         "header",
         tag("p", "ganvas · comparison", class_="eyebrow"),
@@ -55,6 +55,7 @@ def comparison_page(groups: list[Group]) -> Html:
         tag("p", about),
         tag("p", _verdict(groups), class_="verdict"),
         _warning(groups),
+        *[tag("p", note, class_="warn") for note in notes],
     )
     sections = [
         _measures_section(groups), _curves_section(groups), _samples_section(groups), _differences_section(groups),
@@ -73,6 +74,8 @@ def _members(groups: list[Group]) -> list[Member]:
 
 def _verdict(groups: list[Group]) -> Content:
     primary = primary_metric(groups)
+    if primary in groups[0].unlike:
+        return f"No verdict by {primary}: the runs were measured differently ({groups[0].unlike[primary]})."
     best = leaders(groups, primary)
     if best:
         leader = next(group for group in groups if group.name == best[0])
@@ -138,6 +141,10 @@ def _measures_section(groups: list[Group]) -> Section:
 
 
 def _mean_and_spread(group: Group, metric: str) -> str:
+    """ "2.0 ± 1.0"; where runs were measured differently the values, each with its number of samples."""
+    if metric in group.unlike:
+        each = [f"{number(figure.value)} (n {number(figure.n)})" for figure in group.figures(metric)]
+        return ", ".join(each) or DASH
     mean, std = group.mean(metric), group.std(metric)
     if std is None:
         return number(mean)
@@ -151,11 +158,26 @@ def _curves_section(groups: list[Group]) -> Section:
     primary = primary_metric(groups)
     reference = reference_value(groups, primary)
     charts: list[Html] = []
+    counts = _counts_over_time(groups, primary)
     for key, what in (("seconds", "seconds"), ("images_seen", "images seen")):
         title = f"{primary} against {what}"
         charts.append(line_chart(title, _lines(groups, primary, key), x_label=what, reference=reference))
     lead = f"One line per run, one colour per kind. {explanation(primary, None) or primary}."
+    if len(counts) > 1:
+        listed = " and ".join(number(count) for count in counts)
+        lead += f" During training the runs were measured by {listed} samples, so their lines are not at one level."
     return section("curves", "Over time", tag("div", charts, class_="charts") if any(charts) else None, lead=lead)
+
+
+def _counts_over_time(groups: list[Group], metric: str) -> list[int]:
+    """The numbers of samples by which a figure was measured during the trainings, from few to many."""
+    counts: set[int] = set()
+    for member in _members(groups):
+        for row in member.log.evaluated:
+            figure = read_figures(row.get("metrics")).get(metric)
+            if figure is not None and figure.n is not None:
+                counts.add(figure.n)
+    return sorted(counts)
 
 
 def _lines(groups: list[Group], metric: str, against: str) -> list[Line]:

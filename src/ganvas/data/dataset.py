@@ -102,6 +102,21 @@ class Dataset:
         """The split of that name ("train" or "test") of the same source, or None where it has none."""
         return self if split == self.split else self._parts.get(split)
 
+    def first(self, count: int) -> Dataset:
+        """The same data with the first `count` examples of each split, for a trial. They have no fingerprint, so that nothing
+        computed from them is kept."""
+        parts: dict[str, Dataset] = {}
+        for name in ("train", "test"):
+            part = self.part(name)
+            if part is None:
+                continue
+            labels = None if part.labels is None else part.labels[:count]
+            partners = None if part.partners is None else part.partners[:count]
+            parts[name] = dataclasses.replace(
+                part, examples=part.examples[:count], labels=labels, partners=partners, fingerprint="", _parts=parts
+            )
+        return parts[self.split]
+
     def coded_like(self, spec: DataSpec) -> Dataset:
         """The same data in the code of `spec`, which is of the same kind: text in that vocabulary, DataError where it lacks
         characters."""

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ganvas.abilities import Samples
 from ganvas.chunks import CHUNK
 from ganvas.data import Dataset
 from ganvas.defaults import MEASURED_SEED
@@ -21,6 +22,7 @@ from ganvas.training.time_plan import TimePlan
 from ganvas.training.trainer import Trainer
 
 AT_ONCE = 2 * CHUNK  # samples that are generated before the next look at the clock
+MOST_REAL = 10_000  # real images whose features are computed, about: 50,000 by the quickest extractor
 LONG_TRIAL = 0.03  # of the budget: a measurement that takes longer is tried once only
 
 
@@ -65,6 +67,26 @@ class Evaluator:
             if before == 0.0 and self.plan.budget is not None and taken > LONG_TRIAL * self.plan.budget:
                 break  # a second one would cost too much of the budget
         return taken
+
+    def seconds_by_a_few(self, trainer: Trainer, count: int) -> tuple[float, float]:
+        """(seconds of a measurement by `count` samples, seconds before the first one for what depends on the real data alone),
+        estimated from `count` images of each split: all of them may take minutes."""
+        averaged, test = trainer.average.method, self.data.part("test")
+        few = Evaluator(self.data.first(count), count, self.writer, lambda *_: None)
+        started = time.perf_counter()
+        few.measure(averaged, count)
+        taken = time.perf_counter() - started
+        held_out = 0 if test is None else len(test)
+        few_held_out = min(count, held_out)
+        if not isinstance(averaged, Samples):  # all of the test split is translated, restored or coded
+            return taken * max(1.0, held_out / max(1, few_held_out)), 0.0
+
+        started = time.perf_counter()
+        few._sampled(averaged, count)
+        sampling = time.perf_counter() - started
+        real, few_real = len(self.data), min(count, len(self.data))
+        each = max(0.0, taken - sampling) / (count + few_real + few_held_out)
+        return sampling + each * count, each * (min(real, MOST_REAL) + min(held_out, MOST_REAL))
 
     def measure(self, averaged: Method, count: int) -> dict[str, Figure]:
         """Too few examples to measure by are no reason to stop training; that is said once. Likelihood is by one draw."""

@@ -5,15 +5,16 @@ from __future__ import annotations
 import time
 from dataclasses import asdict, dataclass
 
-import torch
-
+from ganvas.device import synchronize
 from ganvas.files import JsonObject
 from ganvas.training.engine import peak_memory
 from ganvas.training.session import Session
-from ganvas.training.time_plan import FEWEST_SAMPLES
+from ganvas.training.time_plan import FEWEST_SAMPLES, LEAST_TRAINING
+from ganvas.training.trainer import Trainer
 
-WARM_UP, STEPS = 2, 16  # the first ones prepare kernels; so many at most are timed, ...
-SECONDS = 2.0  # ... in about this time
+STEPS = 8  # that are timed at most, after a first one that prepares kernels: two rounds of what comes every fourth step
+SECONDS = 1.0  # for all of them, about: no further step begins after it
+LONG_STEP = 0.5  # seconds: of a training with longer ones no measurement is tried, which would take a minute
 
 
 @dataclass(frozen=True)
@@ -38,17 +39,20 @@ def expect(session: Session) -> Expectation:
     per_step, images = _timed(session)
 
     # What measuring takes, where a trial of it is no matter of minutes.
-    wanted = session.evaluator.count
-    if wanted and per_step < SECONDS / 4:
+    wanted, real_seconds = session.evaluator.count, 0.0
+    if wanted and per_step < LONG_STEP:
         measured = min(wanted, FEWEST_SAMPLES)
-        seconds = session.evaluator.seconds_of(trainer, measured)
+        if session.data.kind.is_image:
+            seconds, real_seconds = session.evaluator.seconds_by_a_few(trainer, measured)
+        else:
+            seconds = session.evaluator.seconds_of(trainer, measured)
         plan.settle_measuring(seconds, measured, wanted, fixed=not session.samples_may_vary)
 
     # The first limit that is reached ends it.
     limits: list[float] = []
     allowed = plan.allowance(0.0, 0.0)
-    if allowed is not None:
-        limits.append(allowed)
+    if allowed is not None and plan.budget is not None:
+        limits.append(max(allowed - real_seconds, LEAST_TRAINING * plan.budget))
     if config.steps is not None:
         limits.append(config.steps * per_step)
     if config.images is not None:
@@ -63,26 +67,30 @@ def expect(session: Session) -> Expectation:
         images=round(steps * images),
         steps=steps,
         training_seconds=round(training, 1),
-        seconds=round(plan.other(0.0) + training + plan.to_come(0.0), 1),
+        seconds=round(plan.other(0.0) + real_seconds + training + plan.to_come(0.0), 1),
         memory_bytes=memory,
     )
 
 
 def _timed(session: Session) -> tuple[float, float]:
-    """(seconds, images) of a step, the mean over a few of them."""
+    """(seconds, images) of a step: the mean over a few of them, without the first where there is time for more."""
     trainer = session.trainer
-    taken = steps = 0.0
-    first = trainer.images_seen
-    for number in range(WARM_UP + STEPS):
-        if number == WARM_UP:
-            taken = steps = 0.0
-            first = trainer.images_seen
-        began = time.perf_counter()
-        trainer.step()
-        if trainer.engine.device.type == "cuda":
-            torch.cuda.synchronize(trainer.engine.device)
-        taken += time.perf_counter() - began
+    began = time.perf_counter()
+    taken = _step_seconds(trainer)
+    images = float(trainer.images_seen)
+    if taken > SECONDS:
+        return taken, images
+
+    before, steps, taken = trainer.images_seen, 0, 0.0
+    while steps < STEPS and (not steps or time.perf_counter() - began < SECONDS):
+        taken += _step_seconds(trainer)
         steps += 1
-        if taken > SECONDS:
-            break
-    return taken / steps, (trainer.images_seen - first) / steps
+    return taken / steps, (trainer.images_seen - before) / steps
+
+
+def _step_seconds(trainer: Trainer) -> float:
+    """The time of one step."""
+    began = time.perf_counter()
+    trainer.step()
+    synchronize(trainer.engine.device)
+    return time.perf_counter() - began

@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 
 import ganvas
 from command_line import train_once
+from ganvas.data import write_png
 from ganvas.errors import RunError, UsageError
 from parts import image_file
 
@@ -39,6 +40,55 @@ def test_nothing_of_this_machine_is_written(run: ganvas.Run) -> None:
     text = Path("model/config.json").read_text()
     assert "secret-place" not in text and str(Path.home()) not in text and "/tmp" not in text
     assert not {"machine", "command", "device", "codes"} & json.loads(text).keys()
+
+
+CANARY = "zebra7canary"
+
+
+def test_no_place_name_or_training_image_is_in_a_bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Canaries: the user, the machine, a folder, a file and what is in an image, planted wherever a run could pick them up."""
+    monkeypatch.setattr("getpass.getuser", lambda: CANARY)
+    monkeypatch.setattr("socket.gethostname", lambda: f"{CANARY}-host.example.org")
+    photos = tmp_path / CANARY / f"photos of {CANARY}"
+    photos.mkdir(parents=True)
+    random = np.random.default_rng(0)
+    originals = random.integers(0, 256, (30, 8, 8, 1)).astype(np.uint8)
+    for number, image in enumerate(originals):
+        write_png(photos / f"{CANARY}-{number}.png", image)
+    (photos / f"{CANARY}.txt").write_text("passed over, and named in a note")
+    run = ganvas.load(train_once(tmp_path / CANARY / "runs" / f"of-{CANARY}", "gan", photos, 3))
+    for name in ("settings.json", "metrics.json"):
+        path = run.folder / name
+        content = json.loads(path.read_text()) if path.exists() else {}
+        if name == "settings.json":
+            content["data_settings"]["partner"] = f"/home/{CANARY}/partners"
+        else:
+            content["metrics"] = {"FD": {"value": 1.0, "note": f"see /home/{CANARY}/x and C:\\Users\\{CANARY}\\y"}}
+        path.write_text(json.dumps(content))
+    bundle = ganvas.load(run.folder).save_pretrained("bundle", card=True, name="ada/model")
+    names = sorted(one.name for one in bundle.iterdir())
+    assert names == ["README.md", "config.json", "manifest.json", "model.safetensors", "samples.png"]
+    for path in bundle.iterdir():
+        content = path.read_bytes()
+        assert CANARY.encode() not in content.lower(), path.name
+        assert str(tmp_path).encode() not in content, path.name
+        assert not [image for image in originals if image.tobytes() in content], path.name
+    weights = load_file(bundle / "model.safetensors")
+    for tensor in weights.values():
+        flat = tensor.float().flatten().numpy()
+        for image in originals[:, :, :, 0].reshape(30, -1) / 127.5 - 1:
+            assert not any(np.allclose(flat[at : at + 64], image) for at in range(0, flat.size - 63, 64))
+
+
+def test_no_method_keeps_the_places_in_its_settings() -> None:
+    """A setting may hold a path, or the settings of another method as JSON."""
+    from ganvas.pretrained import config_of
+
+    inner = json.dumps({"method": "vq_vae", "settings": {"style": f"/home/{CANARY}/a/starry.jpg", "width": 3}})
+    info = {"settings": {"first_stage": inner, "style": f"C:\\Users\\{CANARY}\\b.png"}, "data_settings": {}, "data": ""}
+    settings = config_of(info, {}, "0")["settings"]
+    assert json.loads(settings["first_stage"])["settings"] == {"style": "starry.jpg", "width": 3}
+    assert settings["style"] == "b.png"
 
 
 def test_commands_take_the_folder(run: ganvas.Run, capsys: pytest.CaptureFixture[str]) -> None:

@@ -84,6 +84,7 @@ API: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("Tasks: settings of stylise", "ganvas.tasks.gatys", ("GatysSettings",)),
     ("Doctor", "ganvas.doctor", ()),
     ("Reports", "ganvas.report", ()),
+    ("Sharing: the parts of push", "ganvas.hub", ()),
 )
 
 JSON = """\
@@ -109,6 +110,7 @@ infinities are null.
 | `compare` | `data`, `main`, `groups`, `best`, `surroundings`, `settings`, `page` |
 | `stylise` | `out`, `network`, `sha256`, `steps`, `seconds`, `losses`, `stopped`, `video`; with a run `out`, `run`, \
 `method`, `seconds` |
+| `push` | `name`, `url`, `revision`; with --out `name`, `folder` |
 | `methods` | `start`, `methods`: a list of `name`, `title`, `paper`, `for`, `takes`, `abilities`, `classes`, `presets` |
 | `methods NAME` | `name`, `title`, `paper`, `about`, `takes`, `abilities`, `settings`, `presets`, `classes`, ... |
 | `data` | the data card (`name`, `source`, `shape`, `counts`, `classes`, `channels`, `duplicates`, \

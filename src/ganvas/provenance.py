@@ -40,6 +40,9 @@ FILES = {"grid": "grid.png", "animate": "steps.gif", "preview": "preview.png"}  
 IN_ONE = ("interpolate", "mix")  # options of several words
 NO_OPTIONS = ("code-number", "columns")  # what is noted beside the options
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,40}")
+_PLACE = re.compile(  # an absolute path of two parts or more inside a text; not a URL, not "and/or"
+    r"""(?<![\w/\\.:])(?:~|[A-Za-z]:|\\)?[/\\](?:[^\s/\\"'<>|]+[/\\])+[^\s/\\"'<>|,;)]*"""
+)
 _PATH = re.compile(r"[/\\~]|[A-Za-z]:[/\\]")  # the beginning of an absolute path
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -227,9 +230,17 @@ def last_part(path: str) -> str:
     return re.split(r"[/\\]", path.rstrip("/\\"))[-1]
 
 
+def without_places(text: str) -> str:
+    """A text without this machine: of an absolute path its last part, "user" and "host" for this user's and machine's names."""
+    return _named(_PLACE.sub(lambda match: last_part(match[0]), text))
+
+
 def _without_names(text: str) -> str:
     """With "user" and "host" in place of this user's and this machine's names."""
-    text = text[:LONGEST_VALUE]
+    return _named(text[:LONGEST_VALUE])
+
+
+def _named(text: str) -> str:
     for name, instead in _own_names():
         text = re.sub(rf"(?<![A-Za-z0-9]){re.escape(name)}(?![A-Za-z0-9])", instead, text, flags=re.IGNORECASE)
     return text

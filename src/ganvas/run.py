@@ -19,6 +19,7 @@ import functools
 import hashlib
 import json
 import os
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, overload
@@ -37,8 +38,24 @@ from ganvas.device import choose_device
 from ganvas.errors import DataError, GanvasError, RunError, UsageError
 from ganvas.figure import figures_as_dict, read_figures
 from ganvas.files import JsonObject, explained, sha256, write_bytes, write_text
+from ganvas.hub import (
+    MANIFEST,
+    PREFIX,
+    README,
+    SAMPLES,
+    Address,
+    Pushed,
+    address_of,
+    check_manifest,
+    checked_name,
+    download,
+    facts_of,
+    model_card,
+    upload,
+    write_manifest,
+)
 from ganvas.method import Method
-from ganvas.pretrained import CONFIG, LIBRARY, MODEL, config_of
+from ganvas.pretrained import CONFIG, LIBRARY, MODEL, config_of, without_machine
 from ganvas.provenance import Provenance
 from ganvas.registry import create
 from ganvas.strict_json import dumps
@@ -64,6 +81,8 @@ INFO_TYPES = (  # of what settings.json must hold, and in words
 SHOWN_FIGURES = 8  # in a notebook
 PLACES = (".", "runs")  # folders with runs, seen from where a command runs
 MOST_FOLDERS = 1000  # of one place that are looked at
+CARD_SAMPLES = 16  # on a model card
+BUNDLE = {CONFIG, MODEL, README, SAMPLES, MANIFEST}  # the files of a model that is shared
 LARGEST_JSON = 64 * 2**20  # bytes; a settings file beyond that is not one of ours
 
 Device = str | torch.device
@@ -72,9 +91,10 @@ Device = str | torch.device
 class Run:
     """A run folder, opened for reading. `ganvas.load(path)` makes one."""
 
-    def __init__(self, folder: Path | str) -> None:
+    def __init__(self, folder: Path | str, name: str = "") -> None:
         self.folder = Path(folder)
         self.info = read_info(self.folder)
+        self._name = name
 
     def __repr__(self) -> str:
         return f"Run({str(self.folder)!r})"
@@ -100,8 +120,8 @@ class Run:
 
     @property
     def name(self) -> str:
-        """The folder's own name."""
-        return self.folder.resolve().name
+        """The folder's own name; of a model of the hub its name there."""
+        return self._name or self.folder.resolve().name
 
     @property
     def spec(self) -> DataSpec:
@@ -125,14 +145,18 @@ class Run:
         """Whether the folder is one of `save_pretrained`: config and weights, without the training."""
         return not (self.folder / "settings.json").is_file()
 
-    def save_pretrained(self, folder: Path | str, *, best: bool = False) -> Path:
+    def save_pretrained(
+        self, folder: Path | str, *, best: bool = False, card: bool = False, name: str = "", licence: str = ""
+    ) -> Path:
         """Writes config.json and model.safetensors, all that `ganvas.from_pretrained` needs, into a folder; returns it.
 
-        The weights are those that sampling takes (the moving average), with `best` those of the best step. No path of this
-        machine is written. UsageError where the folder holds something else.
+        The weights are those that sampling takes (the moving average), with `best` those of the best step. `card` also writes
+        README.md (a model card named `name`, owner/name on the hub, or the folder's), samples.png and manifest.json. `licence` is
+        that of the weights, such as cc-by-4.0. No path and no user name of this machine is written, and no training image.
+        UsageError where the folder holds something else.
         """
         folder = Path(folder)
-        if folder.exists() and not (folder.is_dir() and {one.name for one in folder.iterdir()} <= {CONFIG, MODEL}):
+        if folder.exists() and not (folder.is_dir() and {one.name for one in folder.iterdir()} <= BUNDLE):
             raise UsageError(f"{folder} holds something else: name a new folder")
         method = self.load_method(best=best)
         weights = save({name: value.contiguous() for name, value in method.state_dict().items()}, {"format": "pt"})
@@ -140,8 +164,48 @@ class Run:
         config = config_of(
             self.info, self._json("best/metrics.json") if best else self.metrics, hashlib.sha256(weights).hexdigest()
         )
+        if licence:
+            config["licence"] = licence
+        if card:
+            self._write_card(folder, config, method, name or folder.resolve().name)
         write_text(folder / CONFIG, dumps(config, indent=2))
+        if card:
+            write_manifest(folder, [one for one in (CONFIG, MODEL, SAMPLES) if (folder / one).is_file()])
         return folder
+
+    def _write_card(self, folder: Path, config: JsonObject, method: Method, name: str) -> None:
+        """Writes README.md and samples.png, and puts what the card says into `config`."""
+        from ganvas import tasks
+        from ganvas.abilities import Samples
+        from ganvas.data.image import write_png
+        from ganvas.data.kinds import KINDS
+
+        if not self.is_pretrained:
+            diagnosis = self.doctor() if (self.folder / "log.jsonl").is_file() else None
+            config["facts"] = without_machine(facts_of(self.info, self.data_card, self.audited, diagnosis))
+        grid = text = None
+        if isinstance(method, Samples):
+            kind = KINDS[self.spec.kind]
+            samples = tasks.sample(method, CARD_SAMPLES if kind.is_image else 1, seed=0)
+            grid, text = kind.image_grid(samples, self.spec), kind.text(samples)
+        if grid is not None:
+            write_png(folder / SAMPLES, grid)
+        write_text(folder / README, model_card(config, name, has_samples=grid is not None, text=text))
+
+    def push_to_hub(
+        self, name: str, *, licence: str = "", best: bool = False, private: bool = False, revision: str | None = None,
+        message: str = "",
+    ) -> Pushed:  # fmt: skip
+        """Uploads the model to owner/name on the Hugging Face hub with a card and a manifest, as `save_pretrained` writes them
+        with `card`; returns the commit's URL and its revision.
+
+        The hub's own login counts (HF_TOKEN or `hf auth login`). `revision` is a branch (None: main). RunError where the hub
+        refuses, MissingExtra without huggingface_hub.
+        """
+        name = checked_name(name)
+        with tempfile.TemporaryDirectory(prefix="ganvas-") as place:
+            folder = self.save_pretrained(Path(place) / "model", best=best, card=True, name=name, licence=licence)
+            return upload(folder, name, private=private, revision=revision, message=message)
 
     def load_method(
         self, *, raw: bool = False, best: bool = False, device: str | torch.device = "cpu",
@@ -526,13 +590,45 @@ class Run:
 
 
 def load(folder: Path | str) -> Run:
-    """Opens a run folder; RunError says what is wrong with it."""
+    """Opens a run folder, or `hf:owner/name`, `hf:owner/name@revision`, a model of the Hugging Face hub; RunError says what is
+    wrong with it."""
+    text = folder.as_posix() if isinstance(folder, Path) else folder
+    if text.startswith(PREFIX):
+        address = address_of(text)
+        if address is None:
+            raise UsageError(f"a model of the hub is hf:OWNER/NAME or hf:OWNER/NAME@REVISION (got {text})")
+        return _from_hub(address)
     return Run(folder)
 
 
-def from_pretrained(folder: Path | str) -> Run:
-    """Opens a folder that `Run.save_pretrained` wrote (or any run folder); RunError says what is wrong with it."""
-    return Run(folder)
+def from_pretrained(folder: Path | str, revision: str | None = None) -> Run:
+    """Opens a folder that `Run.save_pretrained` wrote (or any run folder), or `owner/name` of the Hugging Face hub.
+
+    A folder of that name comes first. `revision` is a branch, a tag or a commit of the hub; a commit pins the files. The hub's
+    library keeps them, so that they are there without a network too. The manifest's SHA-256 are checked. RunError says what is
+    wrong.
+    """
+    text = folder.as_posix() if isinstance(folder, Path) else folder
+    if Path(folder).exists():
+        if revision is not None:
+            raise UsageError(
+                f"{folder} is a folder of this machine, which has no revisions: omit revision, or name hf:{text}"
+            )
+        return Run(folder)
+    address = address_of(text)
+    if address is None:
+        return load(folder)  # which says what is wrong
+    if revision is not None:
+        address = address_of(f"{address.name}@{revision}")
+        if address is None:
+            raise UsageError(f"revision must be a branch, a tag or a commit (got {revision!r})")
+    return _from_hub(address)
+
+
+def _from_hub(address: Address) -> Run:
+    folder = download(address, (CONFIG, MODEL), (MANIFEST, SAMPLES, README))
+    check_manifest(folder, (CONFIG, MODEL))
+    return Run(folder, name=address.name)
 
 
 def is_run(folder: Path | str) -> bool:

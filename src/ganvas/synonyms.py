@@ -36,10 +36,13 @@ COMMANDS = _table(
         "dataset datasets dataset_tool dataset-tool preprocess prepare prepare_data prepare-data": (
             "`ganvas data DATA` shows a data set, and `ganvas train r3gan --data DATA` reads it as it is"
         ),
-        "export save convert onnx push upload": (
+        "upload publish share push_to_hub push-to-hub": "`ganvas push RUN OWNER/NAME`",
+        "export save convert onnx": (
             "a run folder is whole, copy it; in Python `run.save_pretrained(folder)` writes its config and weights only"
         ),
-        "import load download pull": "in Python `ganvas.load(folder)` opens a run",
+        "import load download pull from_pretrained from-pretrained": (
+            "a model of the hub is a run too: `ganvas sample hf:OWNER/NAME`; in Python `ganvas.from_pretrained(name)`"
+        ),
         "diagnose debug check doctor-run": "`ganvas doctor RUN`",
         "interpolate interpolation latent walk traverse style_mixing style-mixing": (
             "`ganvas edit RUN --interpolate 0 7 --out walk.png`, or --traverse for methods with codes"

@@ -29,6 +29,7 @@ from ganvas.cli import (
     evaluate,
     invert,
     methods,
+    push,
     restore,
     sample,
     stylise,
@@ -62,6 +63,7 @@ COMMANDS = {
     compare.compare: "Compare runs on one page.",
     methods.methods: "List the methods, or show one in full.",
     doctor.doctor: "Diagnose a training.",
+    push.push: "Share a model on the hub.",
     data.data: "Show what a data set contains.",
 }
 for command, line in COMMANDS.items():

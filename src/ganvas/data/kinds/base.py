@@ -77,6 +77,8 @@ class Kind(ABC, Generic[Sample, Samples]):
     """An example is an image: a feature network can measure it, and an image grid shows all there is to it."""
     has_example_grid: ClassVar[bool] = True
     """Examples can be shown as small images."""
+    hub_task: ClassVar[str] = ""
+    """What generating it is called on the Hugging Face hub; "" where that has no name for it."""
 
     @property
     def unit(self) -> str:

@@ -28,6 +28,7 @@ CHUNK = 256  # images that are counted at once
 class Images(Kind[np.ndarray, np.ndarray]):
     name = "images"
     samples = "images"
+    hub_task = "unconditional-image-generation"
     suffix = ".png"
     settings = ("size", "max_size", "fit", "channels", "alpha", "mirror", "partner", "pairs", "unpaired")
     is_image = True

@@ -33,6 +33,7 @@ RULE = "\n\n" + "-" * 40 + "\n\n"  # between two of them
 class Text(Kind[str, list[str]]):
     name = "text"
     samples = "texts"
+    hub_task = "text-generation"
     suffix = ".txt"
     settings = ("tokens", "vocabulary")
     has_example_grid = False

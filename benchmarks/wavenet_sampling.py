@@ -26,7 +26,7 @@ from ganvas.data.spec import AudioFacts, DataSpec
 from ganvas.losses.autoregressive import drawn
 from ganvas.losses.mulaw import heard
 from ganvas.methods.autoregressive.wavenet import WaveNetMethod
-from ganvas.networks.wavenet import HOP
+from ganvas.networks.wavenet import HOP_SAMPLES
 from ganvas.registry import create
 
 Clock = Callable[[], float]
@@ -53,8 +53,8 @@ def plain(
     for t in range(0 if forwards is None else length - forwards, length):
         start = clock()
         # From a whole block on, since places are told in blocks.
-        first = max(0, t - method.network.field) // HOP
-        seen = method.forms(values[:, first * HOP : t + 1])
+        first = max(0, t - method.network.field) // HOP_SAMPLES
+        seen = method.forms(values[:, first * HOP_SAMPLES : t + 1])
         raw = method.network(seen, labels, torch.full((n,), first))[:, -1]
         values[:, t] = drawn(method.distribution, raw, latents[:, t], latents[:, :0])
         taken.append(clock() - start)

@@ -6,14 +6,14 @@ import json
 
 import pytest
 
-from ganvas.catalog import METHOD, catalog, setting_rows
+from ganvas.catalog import DEFAULT_METHOD, catalog, setting_rows
 from ganvas.cli.methods import rows_of
 from ganvas.registry import describe, find, method_names
 
 
 def test_it_lists_the_methods_of_the_registry_and_the_default_first() -> None:
     assert sorted(catalog()) == method_names()
-    assert next(iter(catalog())) == METHOD
+    assert next(iter(catalog())) == DEFAULT_METHOD
 
 
 @pytest.mark.parametrize("name", method_names())

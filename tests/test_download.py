@@ -12,7 +12,7 @@ import pytest
 
 import ganvas
 from ganvas import files
-from ganvas.download import TRIES, DownloadError, RemoteFile, download, is_intact, mirrored
+from ganvas.download import TRIES_PER_MIRROR, DownloadError, RemoteFile, download, is_intact, mirrored
 from ganvas.errors import GanvasError
 from server import Server, serving
 
@@ -61,9 +61,9 @@ def test_a_wrong_checksum_is_refused_and_leaves_nothing(server: Server, tmp_path
 
 
 def test_the_second_mirror_continues_what_the_first_began(server: Server, tmp_path: Path) -> None:
-    server.dies_after = [1000] * TRIES
+    server.dies_after = [1000] * TRIES_PER_MIRROR
     assert download(REMOTE, urls(server), tmp_path).read_bytes() == CONTENT
-    assert server.asked[-1] == ("/two/w.bin", f"bytes={1000 * TRIES}-")
+    assert server.asked[-1] == ("/two/w.bin", f"bytes={1000 * TRIES_PER_MIRROR}-")
 
 
 def test_a_missing_file_sends_to_the_second_mirror(server: Server, tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def golden(name: str, folder: Path) -> Path:
 
 def test_a_run_of_each_format_is_kept() -> None:
     kept = {json.loads((RUNS / name / "settings.json").read_text())["format"] for name in GOLDEN}
-    assert kept == set(old_names.FORMATS), "tools/make_golden_run.py makes one of the newest format"
+    assert kept == set(old_names.RUN_FORMATS), "tools/make_golden_run.py makes one of the newest format"
     for name in GOLDEN:
         assert sum(path.stat().st_size for path in (RUNS / name).rglob("*") if path.is_file()) < 200_000
 
@@ -56,7 +56,7 @@ def test_it_is_trained_on(name: str, tmp_path: Path) -> None:
     steps = before.info["budget"]["steps"]
     ganvas.train(resume=folder, steps=steps + 2, device="cpu")
     run = Run(folder)
-    assert json.loads((folder / "settings.json").read_text())["format"] == old_names.FORMATS[-1]
+    assert json.loads((folder / "settings.json").read_text())["format"] == old_names.RUN_FORMATS[-1]
     rows = [row for row in run.log() if "event" not in row]
     assert rows[-1]["step"] == steps + 2
     assert run.info["settings"] == before.info["settings"] and run.info["spec"]["kind"] == "images"
@@ -87,7 +87,7 @@ def test_a_format_of_the_future_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("method", "old", "new"),
-    [(method, *pair) for method, names in old_names.SETTINGS.items() for pair in names.items()],
+    [(method, *pair) for method, names in old_names.OLD_SETTINGS.items() for pair in names.items()],
 )
 def test_an_old_setting_is_read_and_no_method_has_it(method: str, old: str, new: str) -> None:
     known = settings_of(find(method))
@@ -100,21 +100,21 @@ def test_an_old_setting_is_read_and_no_method_has_it(method: str, old: str, new:
 
 def test_each_line_of_the_table_is_of_use() -> None:
     """A new name that no method has would be a typing error, and lose a setting."""
-    for names in old_names.SETTINGS.values():
+    for names in old_names.OLD_SETTINGS.values():
         for new in names.values():
             assert any(
                 new in settings_of(find(method))
-                for method, known in old_names.SETTINGS.items()
+                for method, known in old_names.OLD_SETTINGS.items()
                 if new in known.values()
             )
 
 
-@pytest.mark.parametrize("method", sorted(old_names.MODULES))
+@pytest.mark.parametrize("method", sorted(old_names.OLD_MODULES))
 def test_old_weights_are_found_under_new_names(method: str) -> None:
     """Each new name is an attribute of the method's networks today, and the old one is not."""
     assert method in method_names()
     parts = {part for name in trainer_for(small(method)).method.state_dict() for part in name.split(".")}
-    for old, new in old_names.MODULES[method].items():
+    for old, new in old_names.OLD_MODULES[method].items():
         assert new in parts and old not in parts
         assert old_names.read_weights(method, {f"method.G.{old}.weight": 1}) == {f"method.G.{new}.weight": 1}
 

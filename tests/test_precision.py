@@ -108,8 +108,8 @@ def test_long_steps_are_not_tried(clock: SimpleNamespace) -> None:
 
 @pytest.mark.parametrize("name", method_names())
 def test_every_method_can_be_tried(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trial, "STEPS", 1)
-    monkeypatch.setattr(trial, "SECONDS", 60.0)  # a busy machine must not fail this
+    monkeypatch.setattr(trial, "MAX_STEPS", 1)
+    monkeypatch.setattr(trial, "TRIAL_SECONDS", 60.0)  # a busy machine must not fail this
     trainer = trainer_for(small(name))
     ratio = step_ratio(trainer)
     assert ratio is not None and ratio > 0

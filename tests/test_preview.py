@@ -7,13 +7,13 @@ import pytest
 import torch
 
 from ganvas.data.image_grid import bounded_grid, grid
-from ganvas.preview import GRID_PIXELS, preview, tile_size
+from ganvas.preview import MAX_PREVIEW_PIXELS, preview, tile_size
 from parts import images, small, trainer_for
 
 
 def test_small_images_are_shown_as_they_are() -> None:
     tiles = np.random.default_rng(0).integers(0, 256, (64, 28, 28, 1)).astype(np.uint8)
-    assert np.array_equal(bounded_grid(tiles, GRID_PIXELS), grid(tiles))
+    assert np.array_equal(bounded_grid(tiles, MAX_PREVIEW_PIXELS), grid(tiles))
 
 
 def test_large_images_are_reduced_to_the_mean_of_squares() -> None:
@@ -38,7 +38,7 @@ def test_a_preview_is_bounded_and_says_its_tile(shape: tuple[int, int, int]) -> 
     _, image_grid = preview(trainer.average.method.eval(), data)
     assert image_grid is not None
     height, width, _ = image_grid.shape
-    assert height * width <= 1.2 * GRID_PIXELS
+    assert height * width <= 1.2 * MAX_PREVIEW_PIXELS
     tile = tile_size(trainer.method)
     columns = (width + 2) // (tile[1] + 2)
     assert columns * (tile[1] + 2) - 2 == width and columns >= 4

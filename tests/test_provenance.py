@@ -8,7 +8,7 @@ import socket
 
 import pytest
 
-from ganvas.provenance import KEYWORD, LONGEST, Provenance, from_text
+from ganvas.provenance import KEYWORD, MAX_CHARACTERS, Provenance, from_text
 
 DIGEST = "0123456789abcdef" * 4
 MADE = Provenance(
@@ -62,7 +62,7 @@ def test_no_path_user_or_host(monkeypatch: pytest.MonkeyPatch) -> None:
     "text",
     [
         "", "{", "[]", "ganvas", '{"ganvas": 1}', '{"other": "0.1"}', '{"ganvas": "1", "x": ' + "9" * 5000 + "}",
-        '{"ganvas": "1", "x": ' + "[" * 8000 + "]" * 8000 + "}", '{"ganvas": "' + "x" * LONGEST + '"}',
+        '{"ganvas": "1", "x": ' + "[" * 8000 + "]" * 8000 + "}", '{"ganvas": "' + "x" * MAX_CHARACTERS + '"}',
     ],
 )  # fmt: skip
 def test_texts_that_are_none_of_ours(text: str) -> None:

@@ -17,7 +17,7 @@ from ganvas.data import DataSettings
 from ganvas.errors import UsageError
 from ganvas.run import Run
 from ganvas.settings import settings_of
-from ganvas.synonyms import COMMANDS, METHODS, OPTIONS, SETTINGS, argument_advice, meant
+from ganvas.synonyms import COMMAND_SYNONYMS, METHOD_SYNONYMS, OPTION_SYNONYMS, SETTING_SYNONYMS, argument_advice, meant
 
 SETTING_NAMES = {one["name"] for facts in catalog().values() for one in facts["settings"]}
 DATA_NAMES = {f"data.{name}" for name in settings_of(DataSettings)}
@@ -52,10 +52,10 @@ def follow(code: list[str], command: str = "") -> None:
 
 
 def test_the_table_is_large() -> None:
-    assert len(COMMANDS) + len(OPTIONS["train"]) + len(SETTINGS) + len(METHODS) > 500
+    assert len(COMMAND_SYNONYMS) + len(OPTION_SYNONYMS["train"]) + len(SETTING_SYNONYMS) + len(METHOD_SYNONYMS) > 500
 
 
-@pytest.mark.parametrize("advice", sorted(set(COMMANDS.values())))
+@pytest.mark.parametrize("advice", sorted(set(COMMAND_SYNONYMS.values())))
 def test_advice_for_commands(advice: str) -> None:
     assert advised(advice) or "run folder" in advice
     for code in advised(advice):
@@ -64,32 +64,32 @@ def test_advice_for_commands(advice: str) -> None:
 
 @pytest.mark.parametrize("command", ["train", "sample", "evaluate"])
 def test_advice_for_options(command: str) -> None:
-    for advice in set(OPTIONS[command].values()) | set(OPTIONS[""].values()):
+    for advice in set(OPTION_SYNONYMS[command].values()) | set(OPTION_SYNONYMS[""].values()):
         for code in advised(advice):
-            if advice not in OPTIONS[""].values():
+            if advice not in OPTION_SYNONYMS[""].values():
                 follow(code, command)
 
 
 def test_words_are_not_names_of_ours() -> None:
     """A synonym must never hide a command, an option or a setting that exists."""
     group: Any = typer.main.get_command(app)
-    assert not set(COMMANDS) & set(group.commands)
-    for command, table in OPTIONS.items():
+    assert not set(COMMAND_SYNONYMS) & set(group.commands)
+    for command, table in OPTION_SYNONYMS.items():
         if command:
             flags = [flag for parameter in group.commands[command].params for flag in parameter.opts]
             known = {flag.lstrip("-") for flag in flags if flag.startswith("-")}
             assert not set(table) & known, command
-    assert not set(METHODS) & set(catalog())
+    assert not set(METHOD_SYNONYMS) & set(catalog())
 
 
 def test_settings_and_methods_exist() -> None:
-    assert set(SETTINGS.values()) <= SETTING_NAMES | DATA_NAMES
-    assert set(METHODS.values()) <= set(catalog())
+    assert set(SETTING_SYNONYMS.values()) <= SETTING_NAMES | DATA_NAMES
+    assert set(METHOD_SYNONYMS.values()) <= set(catalog())
 
 
 def test_python_advice_names_arguments_of_train() -> None:
     names = list(inspect.signature(ganvas.train).parameters)
-    for word in OPTIONS["train"]:
+    for word in OPTION_SYNONYMS["train"]:
         advice = argument_advice(word.replace("-", "_"), names)
         found = re.match(r"; use (\w+)=(.*)$", advice)
         if found:
@@ -104,9 +104,9 @@ def test_python_advice_names_arguments_of_train() -> None:
 
 
 def test_synonyms_come_before_near_names() -> None:
-    assert meant("learning_rate", ["lr", "learning"], SETTINGS) == "; did you mean lr?"
-    assert meant("nz", ["beta1"], SETTINGS) == ""  # z_dim is not a setting of this method
-    assert meant("betta1", ["beta1"], SETTINGS) == "; did you mean beta1?"
+    assert meant("learning_rate", ["lr", "learning"], SETTING_SYNONYMS) == "; did you mean lr?"
+    assert meant("nz", ["beta1"], SETTING_SYNONYMS) == ""  # z_dim is not a setting of this method
+    assert meant("betta1", ["beta1"], SETTING_SYNONYMS) == "; did you mean beta1?"
 
 
 @pytest.mark.parametrize(

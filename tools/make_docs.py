@@ -158,7 +158,7 @@ def pages() -> dict[str, str]:
     for name in method_names():
         written[f"docs/methods/{name}.md"] = method_page(name)
     written["docs/methods/gatys.md"] = gatys_page()
-    written[f"src/ganvas/{catalog.FILE}"] = catalog_text()
+    written[f"src/ganvas/{catalog.CATALOG_FILE}"] = catalog_text()
     return written
 
 

@@ -24,7 +24,7 @@ from torch.nn import functional as F
 
 import ganvas.data
 from ganvas.files import sha256, write_bytes, write_text
-from ganvas.networks.features.digits import WEIGHTS, DigitNetwork
+from ganvas.networks.features.digits import WEIGHTS_FOLDER, DigitNetwork
 
 BATCH = 64
 
@@ -111,7 +111,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--epochs", type=int, default=60)
-    parser.add_argument("--out", type=Path, default=WEIGHTS)
+    parser.add_argument("--out", type=Path, default=WEIGHTS_FOLDER)
     options = parser.parse_args()
     start = time.perf_counter()
     x, label = digits("train")

@@ -345,7 +345,7 @@ class Restores(Ability):
         raise NotImplementedError
 
 
-RESTORED_AT_ONCE = 16  # images per call of `restore_images`
+RESTORED_PER_CALL = 16  # images per call of `restore_images`
 
 
 def restore_images(
@@ -358,7 +358,7 @@ def restore_images(
         rows = rows.to(degraded.device)
         return method.restore(degraded[rows], None if mask is None else mask[rows], generator=generator)
 
-    return in_chunks(len(degraded), restored, RESTORED_AT_ONCE, degraded.device)
+    return in_chunks(len(degraded), restored, RESTORED_PER_CALL, degraded.device)
 
 
 class Stylises(Ability):

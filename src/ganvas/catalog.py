@@ -14,14 +14,14 @@ from typing import Any
 
 from ganvas.files import JsonObject
 
-FILE = "catalog.json"
-METHOD = "r3gan"  # where none is named, and the one to start with
+CATALOG_FILE = "catalog.json"
+DEFAULT_METHOD = "r3gan"  # where none is named, and the one to start with
 
 
 @functools.cache
 def catalog() -> Mapping[str, JsonObject]:
     """The facts of each method by its name, in the order of the gallery."""
-    text = resources.files("ganvas").joinpath(FILE).read_text(encoding="utf-8")
+    text = resources.files("ganvas").joinpath(CATALOG_FILE).read_text(encoding="utf-8")
     return {facts["name"]: facts for facts in json.loads(text)["methods"]}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 MINUTES = 5.0  # a training's budget where none is given
-MEASURED = 2000  # samples for the metrics of a training, and of `ganvas evaluate RUN`
+MEASURED_SAMPLES = 2000  # samples for the metrics of a training, and of `ganvas evaluate RUN`
 IMPORTANCE_SAMPLES = 500  # draws an image where `ganvas evaluate` measures a bound of the likelihood
 MEASURED_SEED = (
     1_000_000  # of the first of them: far from a grid's seeds, so that an image shown is not one that was measured

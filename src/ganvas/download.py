@@ -23,9 +23,9 @@ from typing import BinaryIO
 from ganvas import files
 from ganvas.errors import GanvasError
 
-TIMEOUT = 30.0  # seconds without a byte
-TRIES = 3  # times a mirror may break off and be asked for the rest
-CHUNK = 256 * 1024  # bytes read at once
+TIMEOUT_SECONDS = 30.0  # seconds without a byte
+TRIES_PER_MIRROR = 3  # times a mirror may break off and be asked for the rest
+BYTES_PER_READ = 256 * 1024  # bytes read at once
 
 Progress = Callable[[int], None]  # bytes that are there so far
 
@@ -93,7 +93,7 @@ def download(remote: RemoteFile, urls: Sequence[str], folder: Path, progress: Pr
 def _complete(remote: RemoteFile, url: str, aside: Path, progress: Progress) -> None:
     """Completes `aside` from one URL, or _Failed. What has another SHA-256 is deleted; what is only too short is kept."""
     reason, resumed = "", aside.exists()
-    for _ in range(TRIES):
+    for _ in range(TRIES_PER_MIRROR):
         # Ask for what is missing.
         try:
             _append(remote, url, aside, progress)
@@ -133,7 +133,7 @@ def _append(remote: RemoteFile, url: str, aside: Path, progress: Progress) -> No
 def _opened(url: str, headers: dict[str, str], aside: Path) -> http.client.HTTPResponse:
     """The answer; _Failed where there is none, or where it is an error that another try would not change."""
     try:
-        return urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=TIMEOUT)
+        return urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=TIMEOUT_SECONDS)
     except urllib.error.HTTPError as error:
         with error:
             if error.code != 416:  # 416: what is there is longer than the server's file
@@ -151,7 +151,7 @@ def _opened(url: str, headers: dict[str, str], aside: Path) -> http.client.HTTPR
 def _copy(response: http.client.HTTPResponse, file: BinaryIO, present: int, size: int, progress: Progress) -> None:
     while present <= size:
         try:
-            chunk = response.read1(min(CHUNK, size + 1 - present))
+            chunk = response.read1(min(BYTES_PER_READ, size + 1 - present))
         except (OSError, http.client.HTTPException) as error:
             raise _Interrupted(_reason(error)) from None
         if not chunk:

@@ -14,6 +14,8 @@ from typing import Any, BinaryIO
 
 from ganvas.errors import GanvasError
 
+MAX_SETTINGS_BYTES = 64 * 2**20  # a settings.json larger than that is not one of ours
+
 JsonObject = dict[str, Any]
 """A JSON object as it is read; whoever reads a value knows its type."""
 

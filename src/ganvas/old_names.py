@@ -13,15 +13,15 @@ from typing import Any, TypeVar
 
 V = TypeVar("V")
 
-FORMATS = (1, 2)
+RUN_FORMATS = (1, 2)
 """Of settings.json; the last one is written."""
 
-UNTIL = "0.3"
+REMOVED_IN = "0.3"
 """The version that no longer accepts old names of settings from users. Runs are read for longer than that."""
 
 _DISCRIMINATOR = {"judge_width": "disc_width", "judge_stages": "disc_stages"}
 _TRANSLATION = {"halvings": "downsamplings", "game": "adversarial", "reach": "max_displacement"}
-SETTINGS: Mapping[str, Mapping[str, str]] = {
+OLD_SETTINGS: Mapping[str, Mapping[str, str]] = {
     "adain": _DISCRIMINATOR,
     "cyclegan": _TRANSLATION,
     "denoise": {**_DISCRIMINATOR, "turn": "flip_rotate"},
@@ -37,11 +37,11 @@ SETTINGS: Mapping[str, Mapping[str, str]] = {
 }
 """Settings of a method: old name, new name. They are accepted from users too, with a warning (ganvas.deprecation)."""
 
-VALUES: Mapping[str, Mapping[tuple[str, object], object]] = {"srgan": {("perceptual", "judge"): "discriminator"}}
+OLD_VALUES: Mapping[str, Mapping[tuple[str, object], object]] = {"srgan": {("perceptual", "judge"): "discriminator"}}
 """Values of a method's settings: (name, old value), new value."""
 
 _HEAD = {"judge": "head"}
-MODULES: Mapping[str, Mapping[str, str]] = {
+OLD_MODULES: Mapping[str, Mapping[str, str]] = {
     **dict.fromkeys(("cgan", "dcgan", "gran", "hinge_sn", "lapgan", "lsgan", "mgan", "pacgan", "r3gan", "vae"), _HEAD),
     **dict.fromkeys(("vae_gan", "wgan", "wgan_gp"), _HEAD),
     "flow_matching": {"told": "modulation"},
@@ -51,23 +51,23 @@ MODULES: Mapping[str, Mapping[str, str]] = {
 }
 """Attributes of a method's networks, as they stand between the dots of a weight's name."""
 
-HEALTH = {
+OLD_HEALTH_KEYS = {
     "floor": "reference", "judge": "logits", "painter": "generator", "pictures": "images", "foretold": "predicted",
     "label_told": "label_leak", "largest_mode": "top_mode_share", "twins": "near_duplicates", "moved": "drift",
     "returned": "drift_back",
 }  # fmt: skip
 """Parts of the keys of the log's health rows, as they stand between the slashes."""
 
-ROWS = {"painter": "generator", "generators/game": "generators/adversarial"}
+OLD_ROWS = {"painter": "generator", "generators/game": "generators/adversarial"}
 """Updates, and single keys, of the log's rows of losses."""
 
-FIGURE = {"floor": "reference", "floor_n": "reference_n", "floor_from": "reference_from"}
+OLD_FIGURE_KEYS = {"floor": "reference", "floor_n": "reference_n", "floor_from": "reference_from"}
 """What is said of a figure."""
 
 
 def read_settings(method: str, recorded: Mapping[str, Any]) -> dict[str, Any]:
     """A method's settings in the names and values of this version."""
-    names, values = SETTINGS.get(method, {}), VALUES.get(method, {})
+    names, values = OLD_SETTINGS.get(method, {}), OLD_VALUES.get(method, {})
     settings = {}
     for name, value in recorded.items():
         name = names.get(name, name)
@@ -100,12 +100,17 @@ def read_info(info: Mapping[str, Any]) -> dict[str, Any]:
         spec["audio"] = {"rate": spec.pop("rate")}
     if "tokens" in spec:
         spec["text"] = {"tokens": spec.pop("tokens"), "merges": spec.pop("merges", [])}
-    return {**info, "spec": spec, "settings": read_settings(info["method"], info["settings"]), "format": FORMATS[-1]}
+    return {
+        **info,
+        "spec": spec,
+        "settings": read_settings(info["method"], info["settings"]),
+        "format": RUN_FORMATS[-1],
+    }
 
 
 def read_weights(method: str, weights: Mapping[str, V]) -> dict[str, V]:
     """Tensors by the names that they have in this version's networks."""
-    modules = MODULES.get(method, {})
+    modules = OLD_MODULES.get(method, {})
     return {_renamed(name, ".", modules): value for name, value in weights.items()}
 
 
@@ -122,7 +127,7 @@ def read_row(row: Mapping[str, Any]) -> dict[str, Any]:
     """A row of log.jsonl."""
     event = row.get("event")
     if event == "health":
-        return {_renamed(key, "/", HEALTH): value for key, value in row.items()}
+        return {_renamed(key, "/", OLD_HEALTH_KEYS): value for key, value in row.items()}
     if event == "evaluated":
         return read_metrics(row)
     if event is not None:
@@ -130,7 +135,7 @@ def read_row(row: Mapping[str, Any]) -> dict[str, Any]:
     renamed = {}
     for key, value in row.items():
         update, slash, rest = key.partition("/")
-        renamed[ROWS.get(key, ROWS.get(update, update) + slash + rest)] = value
+        renamed[OLD_ROWS.get(key, OLD_ROWS.get(update, update) + slash + rest)] = value
     return renamed
 
 
@@ -143,7 +148,7 @@ def read_metrics(content: Mapping[str, Any]) -> dict[str, Any]:
     for name, figure in metrics.items():
         figures[name] = figure
         if isinstance(figure, Mapping):
-            figures[name] = {FIGURE.get(key, key): value for key, value in figure.items()}
+            figures[name] = {OLD_FIGURE_KEYS.get(key, key): value for key, value in figure.items()}
     return {**content, "metrics": figures}
 
 

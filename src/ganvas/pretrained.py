@@ -20,13 +20,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from ganvas.data.builtin_sets import SETS
+from ganvas.data.builtin_sets import BUILTIN_SETS
 from ganvas.files import JsonObject
 from ganvas.provenance import last_part, without_places
 
 CONFIG, MODEL = "config.json", "model.safetensors"
 LIBRARY = "ganvas"  # what config.json says it is of, so that another library's config.json is told apart
-KEPT = (
+KEPT_FACTS = (
     "format",
     "ganvas",
     "method",
@@ -49,7 +49,7 @@ PATHS = ("partner",)  # data settings that name a place on one machine
 def config_of(info: JsonObject, metrics: JsonObject, sha256: str) -> JsonObject:
     """config.json of a run's settings.json and metrics.json."""
     config: JsonObject = {"library": LIBRARY, "sha256": sha256}
-    for name in KEPT:
+    for name in KEPT_FACTS:
         if name in info:
             config[name] = info[name]
     config["settings"] = {name: _without_folders(value) for name, value in config["settings"].items()}
@@ -61,7 +61,7 @@ def config_of(info: JsonObject, metrics: JsonObject, sha256: str) -> JsonObject:
             **config["spec"],
             "name": _without_folders(without_places(str(config["spec"].get("name", "")))),
         }
-    config["data"] = info["data"] if info["data"] in SETS else ""
+    config["data"] = info["data"] if info["data"] in BUILTIN_SETS else ""
     config["metrics"] = without_machine(metrics.get("metrics", {}))
     return config
 

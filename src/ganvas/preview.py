@@ -17,11 +17,11 @@ from ganvas.data.kinds import KINDS
 from ganvas.method import Method
 from ganvas.sampling import sample, to_uint8
 
-SAMPLES = 64  # of the seeds 0, 1, ...
-GRID_PIXELS = 2**20  # of a grid, whatever the size of the images: ...
-FEWEST = 16  # ... so many samples at least are shown, reduced where they are too large
-SHOWN = 16  # images of the test split, the first ones, for a method that works on given images
-COLUMNS = 8  # images beside each other, where the images of a row belong together
+PREVIEW_SAMPLES = 64  # of the seeds 0, 1, ...
+MAX_PREVIEW_PIXELS = 2**20  # of a grid, whatever the size of the images: ...
+MIN_SAMPLES = 16  # ... so many samples at least are shown, reduced where they are too large
+GIVEN_IMAGES = 16  # images of the test split, the first ones, for a method that works on given images
+GRID_COLUMNS = 8  # images beside each other, where the images of a row belong together
 
 
 @torch.no_grad()
@@ -32,19 +32,19 @@ def preview(method: Method, data: Dataset) -> tuple[Any, np.ndarray | None]:
     uint8 (H, W, C), of the samples or of what the method makes of given images; None where there is nothing to see.
     """
     if isinstance(method, Samples):
-        samples = media.finished(sample(method, SAMPLES, 0), data.spec)
+        samples = media.finished(sample(method, PREVIEW_SAMPLES, 0), data.spec)
         if data.kind.is_image:
-            return samples, bounded_grid(samples[: _count_shown(data.spec)], GRID_PIXELS)
+            return samples, bounded_grid(samples[: _count_shown(data.spec)], MAX_PREVIEW_PIXELS)
         return samples, media.image_grid(samples, data.spec)
     if isinstance(method, Demonstrates):
-        batch = shown_batch(data, SHOWN, method.device)
+        batch = shown_batch(data, GIVEN_IMAGES, method.device)
         return None, grid_of_rows(method.rows(batch))
     return None, None
 
 
 def _count_shown(spec: DataSpec) -> int:
     """How many of the samples a grid has room for."""
-    return max(FEWEST, min(SAMPLES, GRID_PIXELS // (spec.height * spec.width)))
+    return max(MIN_SAMPLES, min(PREVIEW_SAMPLES, MAX_PREVIEW_PIXELS // (spec.height * spec.width)))
 
 
 def tile_size(method: Method) -> tuple[int, int]:
@@ -53,9 +53,9 @@ def tile_size(method: Method) -> tuple[int, int]:
     height, width = media.tile_size(spec)
     if not KINDS[spec.kind].is_image:
         return height, width
-    count, pixels = SHOWN, GRID_PIXELS // 4
+    count, pixels = GIVEN_IMAGES, MAX_PREVIEW_PIXELS // 4
     if isinstance(method, Samples):
-        count, pixels = _count_shown(spec), GRID_PIXELS
+        count, pixels = _count_shown(spec), MAX_PREVIEW_PIXELS
     factor = tile_factor(height, width, count, pixels)
     return max(1, height // factor), max(1, width // factor)
 
@@ -63,8 +63,8 @@ def tile_size(method: Method) -> tuple[int, int]:
 def grid_of_rows(rows: Tensor) -> np.ndarray:
     """uint8 (H, W, C) of rows (n, k, C, H, W) in [-1, 1]: the k images of a row beside each other."""
     n, k = rows.shape[:2]
-    columns = max(1, COLUMNS // k) * k
-    return bounded_grid(to_uint8(rows.reshape(n * k, *rows.shape[2:])), k * GRID_PIXELS // 4, columns=columns)
+    columns = max(1, GRID_COLUMNS // k) * k
+    return bounded_grid(to_uint8(rows.reshape(n * k, *rows.shape[2:])), k * MAX_PREVIEW_PIXELS // 4, columns=columns)
 
 
 def shown_batch(data: Dataset, count: int, device: torch.device) -> Batch:

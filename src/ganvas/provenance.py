@@ -20,15 +20,15 @@ from typing import TypeGuard
 from ganvas.version import __version__
 
 KEYWORD = "ganvas"
-LONGEST = 16 * 1024  # characters of the whole text; more is none of ours
-LONGEST_VALUE = 1000  # characters of one value
-MOST_VALUES = 200  # of a list, or by name
+MAX_CHARACTERS = 16 * 1024  # characters of the whole text; more is none of ours
+MAX_VALUE_CHARACTERS = 1000  # characters of one value
+MAX_LIST_VALUES = 200  # of a list, or by name
 
 Scalar = str | int | float | bool
 Value = Scalar | tuple[Scalar, ...]
 
 WITH_RUN = ("sample", "edit", "invert", "decode", "translate", "restore")  # commands whose first argument is a run
-OUT = {
+OUTPUT_OPTIONS = {
     "edit": "out.png",
     "invert": "out.npz",
     "stylise": "out.png",
@@ -36,7 +36,7 @@ OUT = {
     "translate": "out",
     "restore": "out",
 }
-FILES = {"grid": "grid.png", "animate": "steps.gif", "preview": "preview.png"}  # options that name a file
+FILE_OPTIONS = {"grid": "grid.png", "animate": "steps.gif", "preview": "preview.png"}  # options that name a file
 IN_ONE = ("interpolate", "mix")  # options of several words
 NO_OPTIONS = ("code-number", "columns")  # what is noted beside the options
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,40}")
@@ -120,8 +120,8 @@ class Provenance:
         for name, value in self.settings.items():
             for one in value if isinstance(value, tuple) else (value,):
                 words += ["--set", f"{name}={_word(one)}"]
-        if command in OUT:
-            words += ["--out", OUT[command]]
+        if command in OUTPUT_OPTIONS:
+            words += ["--out", OUTPUT_OPTIONS[command]]
         return shlex.join(["ganvas", command, *words])
 
     def needs(self) -> list[str]:
@@ -143,7 +143,7 @@ class Provenance:
 
 def from_text(text: str) -> Provenance | None:
     """What a file's metadata say, or None where they are none of ours. Whatever they hold, values are short, plain and typed."""
-    if len(text) > LONGEST or f'"{KEYWORD}"' not in text:
+    if len(text) > MAX_CHARACTERS or f'"{KEYWORD}"' not in text:
         return None
     try:
         content = json.loads(text)
@@ -160,7 +160,7 @@ def from_text(text: str) -> Provenance | None:
         weights=weights if _DIGEST.fullmatch(weights) else "",
         seed=_count(content.get("seed")),
         step=_count(content.get("step")),
-        inputs=tuple(last_part(_text(one)) for one in inputs[:MOST_VALUES]) if isinstance(inputs, list) else (),
+        inputs=tuple(last_part(_text(one)) for one in inputs[:MAX_LIST_VALUES]) if isinstance(inputs, list) else (),
         options=_values(content.get("options")),
         settings=_values(content.get("settings")),
         version=_text(content[KEYWORD]),
@@ -171,12 +171,12 @@ def _values(content: object) -> dict[str, Value]:
     values: dict[str, Value] = {}
     if not isinstance(content, dict):
         return values
-    for name, value in list(content.items())[:MOST_VALUES]:
+    for name, value in list(content.items())[:MAX_LIST_VALUES]:
         if not _NAME.fullmatch(name):
             continue
         if isinstance(value, list):
             values[name] = tuple(
-                _text(one) if isinstance(one, str) else one for one in value[:MOST_VALUES] if _is_scalar(one)
+                _text(one) if isinstance(one, str) else one for one in value[:MAX_LIST_VALUES] if _is_scalar(one)
             )
         elif _is_scalar(value):
             values[name] = _text(value) if isinstance(value, str) else value
@@ -191,7 +191,7 @@ def _text(value: object) -> str:
     """A text without control characters, cut to a bounded length; "" for anything else."""
     if not isinstance(value, str):
         return ""
-    return "".join(one for one in value[:LONGEST_VALUE] if one.isprintable())
+    return "".join(one for one in value[:MAX_VALUE_CHARACTERS] if one.isprintable())
 
 
 def _count(value: object) -> int | None:
@@ -202,8 +202,8 @@ def _option(name: str, value: Value) -> list[str]:
     """The words of one option; a list is an option that is repeated, or one of several words."""
     if name in NO_OPTIONS:
         return []
-    if name in FILES:
-        return [f"--{name}", FILES[name]]
+    if name in FILE_OPTIONS:
+        return [f"--{name}", FILE_OPTIONS[name]]
     if isinstance(value, tuple) and name in IN_ONE:
         return [f"--{name}", *map(_word, value)]
     words: list[str] = []
@@ -219,7 +219,7 @@ def _word(value: Scalar) -> str:
 def _plain(value: Value) -> object:
     """For JSON."""
     if isinstance(value, tuple):
-        return [_plain(one) for one in value[:MOST_VALUES]]
+        return [_plain(one) for one in value[:MAX_LIST_VALUES]]
     if not isinstance(value, str):
         return value
     return _without_names(last_part(value) if _PATH.match(value) else value)
@@ -237,7 +237,7 @@ def without_places(text: str) -> str:
 
 def _without_names(text: str) -> str:
     """With "user" and "host" in place of this user's and this machine's names."""
-    return _named(text[:LONGEST_VALUE])
+    return _named(text[:MAX_VALUE_CHARACTERS])
 
 
 def _named(text: str) -> str:

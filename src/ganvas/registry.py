@@ -16,7 +16,7 @@ from ganvas.errors import UsageError, nearest
 from ganvas.files import JsonObject
 from ganvas.method import REGISTERED, Method
 from ganvas.settings import as_text, settings_of
-from ganvas.synonyms import METHODS, meant
+from ganvas.synonyms import METHOD_SYNONYMS, meant
 
 __all__ = ["create", "describe", "find", "method_names", "methods_with", "preset", "presets"]
 
@@ -50,7 +50,7 @@ def find(name: str) -> type[Method]:
     _import_all()
     if name not in REGISTERED:
         names = sorted(REGISTERED)
-        raise UsageError(f"unknown method {name}{meant(name, names, METHODS)} (there are: {', '.join(names)})")
+        raise UsageError(f"unknown method {name}{meant(name, names, METHOD_SYNONYMS)} (there are: {', '.join(names)})")
     return REGISTERED[name]
 
 
@@ -82,7 +82,7 @@ def create(name: str, preset: str | None = None, settings: dict[str, Any] | None
             )
         method = choices[preset]()
     settings = with_new_names(
-        settings or {}, old_names.SETTINGS.get(name, {}), what=f"{name}'s setting", until=old_names.UNTIL
+        settings or {}, old_names.OLD_SETTINGS.get(name, {}), what=f"{name}'s setting", until=old_names.REMOVED_IN
     )
     return method.with_settings(settings)
 

@@ -37,7 +37,7 @@ from ganvas.defaults import IMPORTANCE_SAMPLES, MEASURED_SEED
 from ganvas.device import choose_device
 from ganvas.errors import DataError, GanvasError, RunError, UsageError
 from ganvas.figure import figures_as_dict, read_figures
-from ganvas.files import JsonObject, explained, sha256, write_bytes, write_text
+from ganvas.files import MAX_SETTINGS_BYTES, JsonObject, explained, sha256, write_bytes, write_text
 from ganvas.hub import (
     MANIFEST,
     PREFIX,
@@ -72,18 +72,17 @@ if TYPE_CHECKING:
     from ganvas.tasks.editor import Editor
     from ganvas.tasks.invert import Inversion
 
-FORMAT = old_names.FORMATS[-1]
+RUN_FORMAT = old_names.RUN_FORMATS[-1]
 INFO_TYPES = (  # of what settings.json must hold, and in words
     (dict, ("settings", "data_settings", "spec", "budget"), "names and values"),
     (str, ("method", "data", "precision", "fingerprint"), "text"),
     (int, ("seed",), "an integer"),
 )
 SHOWN_FIGURES = 8  # in a notebook
-PLACES = (".", "runs")  # folders with runs, seen from where a command runs
-MOST_FOLDERS = 1000  # of one place that are looked at
+RUN_PLACES = (".", "runs")  # folders with runs, seen from where a command runs
+MAX_FOLDERS = 1000  # of one place that are looked at
 CARD_SAMPLES = 16  # on a model card
 BUNDLE = {CONFIG, MODEL, README, SAMPLES, MANIFEST}  # the files of a model that is shared
-LARGEST_JSON = 64 * 2**20  # bytes; a settings file beyond that is not one of ours
 
 Device = str | torch.device
 
@@ -676,9 +675,9 @@ def _folders(made: Provenance, path: Path) -> Iterator[Path]:
         if is_run(folder):
             yield folder
     found: list[Path] = []
-    for place in PLACES:
+    for place in RUN_PLACES:
         if Path(place).is_dir():
-            found += sorted(Path(place).iterdir())[:MOST_FOLDERS]
+            found += sorted(Path(place).iterdir())[:MAX_FOLDERS]
     for folder in sorted(found, key=lambda folder: folder.name != made.run):
         if is_run(folder):
             yield folder
@@ -707,8 +706,8 @@ def read_info(folder: Path) -> JsonObject:
         wrong = [key for key in keys if not isinstance(info[key], kind)]
         if wrong:
             raise RunError(f"{folder / name} is damaged: {', '.join(wrong)} must be {what}")
-    if info["format"] not in old_names.FORMATS:
-        known = " and ".join(map(str, old_names.FORMATS))
+    if info["format"] not in old_names.RUN_FORMATS:
+        known = " and ".join(map(str, old_names.RUN_FORMATS))
         raise RunError(
             f"{folder} was written by ganvas {info['ganvas']} in format {info['format']}; this one reads formats {known}:"
             " use the ganvas that wrote it, or train again"
@@ -719,8 +718,8 @@ def read_info(folder: Path) -> JsonObject:
 def read_json(path: Path) -> JsonObject:
     """A JSON object from a file of bounded size."""
     with explained(path, "read"):
-        if path.stat().st_size > LARGEST_JSON:
-            raise RunError(f"{path} is larger than {LARGEST_JSON} bytes, so it is not one of ours")
+        if path.stat().st_size > MAX_SETTINGS_BYTES:
+            raise RunError(f"{path} is larger than {MAX_SETTINGS_BYTES} bytes, so it is not one of ours")
         text = path.read_bytes()
     try:
         content = json.loads(text)
@@ -739,7 +738,7 @@ class RunWriter:
 
     def info(self, info: Mapping[str, object]) -> None:
         """Writes settings.json."""
-        write_text(self.folder / "settings.json", dumps({"format": FORMAT, **info}, indent=2))
+        write_text(self.folder / "settings.json", dumps({"format": RUN_FORMAT, **info}, indent=2))
 
     def tidy(self) -> None:
         """Removes what a killed process left half-written. The checkpoints tidy their own folder."""

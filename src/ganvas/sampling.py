@@ -22,7 +22,7 @@ __all__ = [
     "check_seeds", "class_number", "continued", "drawing", "finished_blocks", "finished_samples", "reconstructed", "sample",
     "to_uint8",
 ]  # fmt: skip
-BLOCK = 1024  # samples that are generated before any is written; a multiple of chunks.CHUNK
+SAMPLES_PER_BLOCK = 1024  # samples that are generated before any is written; a multiple of chunks.CHUNK
 
 
 @torch.no_grad()
@@ -62,7 +62,7 @@ def finished_blocks(
     label: int | str | None = None,
     prompt: str | None = None,
     *,
-    at_once: int = BLOCK,
+    at_once: int = SAMPLES_PER_BLOCK,
 ) -> Iterator[tuple[int, Any]]:
     """The n samples in their final form, block by block: (seed of the first, uint8 (m, H, W, C), int16 (m, L) or texts)."""
     check_seeds(n, seed)  # all other errors are raised by the first block, before anything is written

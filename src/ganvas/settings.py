@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from ganvas.errors import UsageError, nearest
-from ganvas.synonyms import SETTINGS, meant
+from ganvas.synonyms import SETTING_SYNONYMS, meant
 
 T = TypeVar("T")
 LIST = tuple[int, ...]
@@ -137,8 +137,8 @@ def change(owner: T, values: Mapping[str, object], *, where: str = "") -> T:
     checked = {}
     for name, value in values.items():
         if name not in settings:
-            of_data = [] if where else [key for key in SETTINGS.values() if key.startswith("data.")]
-            hint = meant(where + name, [*keys, *of_data], SETTINGS)
+            of_data = [] if where else [key for key in SETTING_SYNONYMS.values() if key.startswith("data.")]
+            hint = meant(where + name, [*keys, *of_data], SETTING_SYNONYMS)
             raise UsageError(f"unknown setting {where}{name}{hint} (there are: {', '.join(keys)})")
         checked[name] = check(settings[name], value, where=where)
     return type(owner)(**{**as_dict(owner), **checked})

@@ -9,7 +9,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Mapping
 
-from ganvas.catalog import METHOD
+from ganvas.catalog import DEFAULT_METHOD
 from ganvas.errors import nearest
 
 
@@ -23,7 +23,7 @@ def _table(rows: Mapping[str, str]) -> dict[str, str]:
     return table
 
 
-COMMANDS = _table(
+COMMAND_SYNONYMS = _table(
     {
         "generate gen gen_images gen-images infer inference predict synthesize synthesise": "`ganvas sample RUN`",
         "fit finetune fine-tune continue run": "`ganvas train r3gan --data DATA`, or `ganvas train --resume RUN` to continue",
@@ -125,7 +125,7 @@ _TRAIN = {
     "silent q no-progress": "`--quiet`",
     "verbose v": "omit it: progress is shown unless `--quiet` is given",
 }
-OPTIONS: dict[str, dict[str, str]] = {
+OPTION_SYNONYMS: dict[str, dict[str, str]] = {
     "train": _table(_TRAIN),
     "sample": _table(
         {
@@ -169,7 +169,7 @@ OPTIONS: dict[str, dict[str, str]] = {
 }
 
 # Settings of methods, by --set NAME=VALUE, and of data, by --set data.NAME=VALUE.
-SETTINGS = _table(
+SETTING_SYNONYMS = _table(
     {
         "learning_rate lr_g lr_d g_lr d_lr base_lr": "lr",
         "ttur lr_ratio": "balance",
@@ -209,7 +209,7 @@ SETTINGS = _table(
 )
 
 # Other names of methods, and what comes nearest to methods that are not here.
-METHODS = _table(
+METHOD_SYNONYMS = _table(
     {
         "diffusion ddpm ddim edm score_sde stable_diffusion sd sdxl ldm latent_diffusion dit rectified_flow consistency": (
             "flow_matching"
@@ -251,21 +251,21 @@ def meant(word: str, choices: Iterable[str], table: Mapping[str, str]) -> str:
 
 def command_advice(word: str) -> str:
     """What to give in place of a command that other tools have: "; use `ganvas sample RUN`", or "" where none is known."""
-    return _sentence(COMMANDS.get(word.lower(), ""))
+    return _sentence(COMMAND_SYNONYMS.get(word.lower(), ""))
 
 
 def option_advice(command: str, option: str) -> str:
     """The same for an option of a command."""
     word = option.lstrip("-").lower().replace("_", "-")
-    return _sentence(OPTIONS.get(command, {}).get(word) or OPTIONS[""].get(word, ""))
+    return _sentence(OPTION_SYNONYMS.get(command, {}).get(word) or OPTION_SYNONYMS[""].get(word, ""))
 
 
 def argument_advice(name: str, arguments: Iterable[str]) -> str:
     """The same for an argument of `ganvas.train`, which takes `arguments`: '; use settings={"lr": 0.001}'."""
-    advice = OPTIONS["train"].get(name.lower().replace("_", "-"), "")
+    advice = OPTION_SYNONYMS["train"].get(name.lower().replace("_", "-"), "")
     code = advice.partition("`")[2].partition("`")[0]
     if code.startswith("ganvas train "):
-        return f'; use method="{METHOD}"'
+        return f'; use method="{DEFAULT_METHOD}"'
     if not code.startswith("--"):
         return _sentence(advice)
     argument = _as_argument(shlex.split(code))

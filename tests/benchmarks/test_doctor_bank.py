@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ganvas.doctor import NAMES
+from ganvas.doctor import FINDINGS
 from ganvas.registry import method_names
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
@@ -36,7 +36,7 @@ def test_the_cases(bank: ModuleType) -> None:
     assert len(bank.FAULTS) >= 8
     assert {case.method for case in found if case.part == "healthy"} == set(method_names())
     for fault in bank.FAULTS.values():
-        assert set(fault.fits) <= set(NAMES)
+        assert set(fault.fits) <= set(FINDINGS)
 
 
 def row(bank: ModuleType, **more: Any) -> dict[str, Any]:

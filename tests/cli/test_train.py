@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from command_line import QUICK, Command, finish, start, train_once
-from ganvas.cli.view import SPENT
+from ganvas.cli.view import BUDGET_USED_UP
 
 TINY = ("--preset", "tiny", *QUICK)
 
@@ -109,7 +109,7 @@ def test_what_is_missing_of_a_finished_run_is_made_anew(ganvas: Command, trained
     for name in ("report.html", "weights.safetensors"):
         (Path("mine") / name).unlink()
         ended = ganvas("train", "--resume", "mine", "--samples", 0)
-        assert ended.code == 0 and f"said step 6: {SPENT}" in ended.lines
+        assert ended.code == 0 and f"said step 6: {BUDGET_USED_UP}" in ended.lines
         assert (Path("mine") / name).is_file()
 
 

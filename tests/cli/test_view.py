@@ -12,7 +12,7 @@ from rich.segment import Segment
 
 from ganvas.cli.blocks import Image, colours, crop, half_blocks, shrink
 from ganvas.cli.output import clock_time, metrics_line, short_number
-from ganvas.cli.view import SPENT, Lines, Screen, make_view
+from ganvas.cli.view import BUDGET_USED_UP, Lines, Screen, make_view
 from ganvas.figure import Figure
 from ganvas.training.time_plan import Phase
 from ganvas.training.trainer import Trainer
@@ -49,7 +49,7 @@ def test_lines_keep_their_form(trainer: Trainer) -> None:
     lines.finished(trainer)
     assert stream.getvalue().splitlines()[1:] == [
         "resumed step 120",
-        f"said step 120: {SPENT}",
+        f"said step 120: {BUDGET_USED_UP}",
         "step 120 progress 4.0% images_per_second 5321.0 generator/loss 0.6931 discriminator/loss 1.386",
         "step 120 FD[digits] 3.21 (reference 0.151) coverage 0.8",
         "saved step 120",

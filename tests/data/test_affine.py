@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from ganvas.data.affine import SHARE, affine, placement
+from ganvas.data.affine import MOVED_SHARE, affine, placement
 
 
 def test_the_amounts_by_hand() -> None:
@@ -28,7 +28,7 @@ def test_some_stay_and_the_others_move(shape: tuple[int, int, int]) -> None:
     x = torch.rand(200, *shape, generator=random)
     seen = affine(x, lambda *size: torch.rand(200, *size, generator=random))
     stayed = (seen == x).flatten(1).all(1).float().mean().item()
-    assert stayed == pytest.approx(1 - SHARE, abs=0.1)
+    assert stayed == pytest.approx(1 - MOVED_SHARE, abs=0.1)
     assert torch.equal(affine(x, lambda *size: torch.rand(200, *size, generator=random), strength=0.0), x)
 
 

@@ -242,7 +242,7 @@ def test_over_large_files_and_bombs_are_refused_by_size_and_header(tmp_path: Pat
     save(tmp_path / "a.png", 1)
     save(tmp_path / "b.png", 2)
     with open(tmp_path / "large.png", "wb") as file:
-        file.truncate(image.LARGEST_FILE + 1)  # sparse: takes no room
+        file.truncate(image.MAX_IMAGE_BYTES + 1)  # sparse: takes no room
     chunk = b"IHDR" + struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
     png = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + chunk + struct.pack(">I", __import__("zlib").crc32(chunk))
     (tmp_path / "bomb.png").write_bytes(png + struct.pack(">I", 0) + b"IDAT" + struct.pack(">I", 0x35AF061E))
@@ -308,7 +308,7 @@ def test_bad_zips(tmp_path: Path):
     with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         for name in ("1.png", "2.png", "../up.png", "/root.png"):
             archive.writestr(name, png)
-        archive.writestr("bomb.png", b"\0" * (image.LARGEST_FILE + 1))
+        archive.writestr("bomb.png", b"\0" * (image.MAX_IMAGE_BYTES + 1))
     with pytest.raises(DataError) as caught:
         open_data(tmp_path / "a.zip")
     assert "../up.png: its path leads out" in str(caught.value) and "/root.png: its path leads out" in str(caught.value)

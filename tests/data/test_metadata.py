@@ -170,7 +170,7 @@ def test_png_texts_are_not_decompressed_beyond_their_bound(tmp_path: Path, monke
     body = KEYWORD.encode() + b"\0\1\0\0\0" + zlib.compress(b" " * 10_000_000)
     (tmp_path / "a.png").write_bytes(with_chunk(chunk(b"iTXt", body)))
     read_provenance(tmp_path / "a.png")
-    assert sizes == [metadata.LONGEST + 1]
+    assert sizes == [metadata.MAX_CHARACTERS + 1]
 
 
 def test_pillow_reads_what_16_bit_files_say(tmp_path: Path) -> None:

@@ -49,7 +49,9 @@ def small_mnist(server: Server, monkeypatch: pytest.MonkeyPatch, noise: object) 
     }
     files = tuple(remote(name, content) for name, content in contents.items())
     mirrors = (f"{server.url}/one", f"{server.url}/two")
-    monkeypatch.setitem(public.SETS, "mnist", dataclasses.replace(public.SETS["mnist"], files=files, mirrors=mirrors))
+    monkeypatch.setitem(
+        public.PUBLIC_SETS, "mnist", dataclasses.replace(public.PUBLIC_SETS["mnist"], files=files, mirrors=mirrors)
+    )
     for mirror in ("one", "two"):
         server.contents |= {f"/{mirror}/{name}": content for name, content in contents.items()}
     return contents
@@ -107,9 +109,12 @@ def test_a_server_without_ranges_starts_again(server: Server, small_mnist: dict[
 
 
 def test_a_server_that_keeps_dying_is_left_for_the_next(server: Server, small_mnist: dict[str, bytes]):
-    server.dies_after = [100] * download.TRIES
+    server.dies_after = [100] * download.TRIES_PER_MIRROR
     open_data("mnist")
-    assert server.asked[download.TRIES] == (f"/two/{IMAGES}", f"bytes={100 * download.TRIES}-")  # the part is kept
+    assert server.asked[download.TRIES_PER_MIRROR] == (
+        f"/two/{IMAGES}",
+        f"bytes={100 * download.TRIES_PER_MIRROR}-",
+    )  # the part is kept
 
 
 def test_missing_and_wrong_files_send_to_the_second_mirror(
@@ -144,8 +149,8 @@ def test_without_a_mirror_that_works_the_message_says_what_to_do(
 
 
 def test_no_server_at_all(server: Server, small_mnist: dict[str, bytes], monkeypatch: pytest.MonkeyPatch):
-    gone = dataclasses.replace(public.SETS["mnist"], mirrors=("http://127.0.0.1:9/x",))
-    monkeypatch.setitem(public.SETS, "mnist", gone)
+    gone = dataclasses.replace(public.PUBLIC_SETS["mnist"], mirrors=("http://127.0.0.1:9/x",))
+    monkeypatch.setitem(public.PUBLIC_SETS, "mnist", gone)
     with pytest.raises(DataError, match=r"cannot download mnist:\n  http://127\.0\.0\.1:9/x/train-images[^\n]*refused"):
         open_data("mnist")
 
@@ -167,11 +172,11 @@ def test_cifar_is_read_from_its_binary_archive(server: Server, monkeypatch: pyte
             member = tarfile.TarInfo(f"cifar-10-batches-bin/{name}")
             member.size = len(content)
             archive.addfile(member, io.BytesIO(content))
-    known = public.SETS["cifar10"]
+    known = public.PUBLIC_SETS["cifar10"]
     name = known.files[0].name
     server.contents[f"/{name}"] = buffer.getvalue()
     monkeypatch.setitem(
-        public.SETS,
+        public.PUBLIC_SETS,
         "cifar10",
         dataclasses.replace(known, files=(remote(name, buffer.getvalue()),), mirrors=(server.url,)),
     )
@@ -182,7 +187,7 @@ def test_cifar_is_read_from_its_binary_archive(server: Server, monkeypatch: pyte
     assert all(planes[image.tobytes()] == label for image, label in zip(train.images, train.labels, strict=True))  # pyright: ignore[reportArgumentType]
 
 
-@pytest.mark.parametrize("known", public.SETS.values(), ids=public.SETS)
+@pytest.mark.parametrize("known", public.PUBLIC_SETS.values(), ids=public.PUBLIC_SETS)
 def test_the_table_is_well_formed(known: PublicSet):
     assert len(known.mirrors) >= 2
     for file in known.files:

@@ -72,7 +72,7 @@ def test_what_is_no_text_is_told(tmp_path: Path, content: bytes, said: str) -> N
 
 
 def test_size_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(text, "LARGEST", 2**20)
+    monkeypatch.setattr(text, "MAX_TEXT_BYTES", 2**20)
     for name in "ab":
         written(tmp_path / "many" / f"{name}.txt", "x" * 600_000)
     assert len(open_data(tmp_path / "many" / "a.txt", holdout=0)) == 600_000

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ganvas.doctor import MEANINGS, NAMES, diagnose
+from ganvas.doctor import FINDING_MEANINGS, FINDINGS, diagnose
 from ganvas.doctor.rules import RULES, ramp
 from logs import write_log
 
@@ -51,19 +51,19 @@ def test_a_training_that_goes_well_has_no_findings(tmp_path: Path) -> None:
     assert diagnosis.healthy is True and diagnosis.findings == () and diagnosis.step == 1000
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", FINDINGS)
 def test_each_trouble_is_found_by_its_name(name: str, tmp_path: Path) -> None:
     diagnosis = diagnose(write_log(tmp_path, **TROUBLES[name]))
     assert diagnosis.healthy is False
     first = diagnosis.findings[0]
     assert first.name == name
-    assert 0.5 <= first.confidence <= 1 and first.evidence and first.meaning == MEANINGS[name]
+    assert 0.5 <= first.confidence <= 1 and first.evidence and first.meaning == FINDING_MEANINGS[name]
     assert first.change.line
     assert first.plot is None or all(len(x) == len(y) > 1 for _, x, y in first.plot.lines)
 
 
 def test_rules_and_names_are_the_same() -> None:
-    assert set(RULES) == set(NAMES) == set(TROUBLES)
+    assert set(RULES) == set(FINDINGS) == set(TROUBLES)
 
 
 def test_a_low_or_high_loss_alone_means_nothing(tmp_path: Path) -> None:

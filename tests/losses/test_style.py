@@ -6,7 +6,7 @@ import torch
 from torch.testing import assert_close
 
 from ganvas.losses.style import (
-    FLAT,
+    FLAT_VARIANCE,
     adain,
     add_gram_slope,
     add_variation_slope,
@@ -116,5 +116,5 @@ def test_adain_has_the_moments_of_the_style() -> None:
 def test_a_content_of_one_colour_keeps_its_measure() -> None:
     """Features all 2 have no spread, and a mean square of 4: 4 / 2 * FLAT. Those all 2.002 are then nearly the same."""
     flat = torch.full((1, 1, 3, 3), 2.0)
-    assert_close(content_scale(flat), torch.tensor([2 * FLAT]))
+    assert_close(content_scale(flat), torch.tensor([2 * FLAT_VARIANCE]))
     assert relative(content_loss(flat * 1.001, flat), content_scale(flat)).item() < 0.01

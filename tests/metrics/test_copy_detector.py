@@ -12,7 +12,7 @@ from ganvas.data import Dataset, open_data
 from ganvas.data.augment import shifted
 from ganvas.errors import DataError
 from ganvas.metrics.copy_detector import (
-    FALSE_POSITIVES,
+    MAX_FALSE_POSITIVES,
     CopyDetector,
     calibrated,
     search_parts,
@@ -94,7 +94,7 @@ def test_the_threshold_holds_for_any_distribution() -> None:
         result = calibrated(ratios, ratios[:, 0], "")
         scores, _ = result.scores(torch.rand(500, 3, generator=generator) ** 3)
         rates.append(float((scores > result.threshold).double().mean()))
-    assert np.mean(rates) == pytest.approx(FALSE_POSITIVES, abs=0.003)
+    assert np.mean(rates) == pytest.approx(MAX_FALSE_POSITIVES, abs=0.003)
 
 
 def test_registration_undoes_shift_mirror_and_crop() -> None:

@@ -24,7 +24,7 @@ def test_width_divides_the_product():
 def test_does_not_depend_on_the_block(monkeypatch):
     a, b = torch.randn(50, 8, generator=torch.Generator().manual_seed(0)), torch.ones(30, 8)
     whole = kernel_distance(a, b)
-    monkeypatch.setattr(arrays, "BLOCK", 100)
+    monkeypatch.setattr(arrays, "VALUES_PER_BLOCK", 100)
     assert kernel_distance(a, b) == pytest.approx(whole, rel=1e-12)
     assert kernel_distance(a, b, within_b=kernel_within(b)) == pytest.approx(whole, rel=1e-12)
 

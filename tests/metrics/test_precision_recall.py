@@ -50,7 +50,7 @@ def test_does_not_depend_on_the_block(monkeypatch):
     random = np.random.default_rng(1)
     real, fake = random.normal(size=(90, 3)), random.normal(size=(70, 3))
     whole = precision_recall(real, fake), density_coverage(real, fake)
-    monkeypatch.setattr(arrays, "BLOCK", 500)
+    monkeypatch.setattr(arrays, "VALUES_PER_BLOCK", 500)
     assert (precision_recall(real, fake), density_coverage(real, fake)) == whole
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from ganvas.networks.feature_discriminator import GRID, FeatureDiscriminator, discriminator_channels
+from ganvas.networks.feature_discriminator import LOGITS_SIDE, FeatureDiscriminator, discriminator_channels
 from ganvas.networks.features.catalog import CATALOG
 from ganvas.networks.features.extractor import DISC_SIZE, FeatureExtractor, build_network
 from ganvas.networks.resample import enlarged
@@ -28,7 +28,7 @@ def test_heads_fit_the_features_of_every_network(name: str, channels: int) -> No
     discriminator = FeatureDiscriminator(discriminator_channels(name, channels), 4)
     extractor = FeatureExtractor(build_network(name), layers, enlarge_to=DISC_SIZE)
     logits = discriminator(extractor.maps(torch.rand(2, channels, 32, 32)))
-    assert logits.shape == (2, len(layers), GRID, GRID) and logits.dtype == torch.float32
+    assert logits.shape == (2, len(layers), LOGITS_SIDE, LOGITS_SIDE) and logits.dtype == torch.float32
 
 
 def test_a_layers_scale_does_not_count() -> None:

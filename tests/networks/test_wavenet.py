@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from ganvas.networks.wavenet import HOP, TOGETHER, Incremental, WaveNet
+from ganvas.networks.wavenet import HOP_SAMPLES, SAMPLES_PER_PRODUCT, Incremental, WaveNet
 
 
 def network(
@@ -58,16 +58,16 @@ def test_class_and_place_matter() -> None:
         raw = net(x, labels)
         assert not torch.allclose(raw, net(x, labels.flip(0)))
         assert not torch.allclose(raw, net(x, labels, torch.tensor([1, 0]))[:, :100])
-        later = net(torch.cat([torch.zeros(2, 2, HOP), x], 2), labels)[:, HOP:]
+        later = net(torch.cat([torch.zeros(2, 2, HOP_SAMPLES), x], 2), labels)[:, HOP_SAMPLES:]
         moved = net(x, labels, torch.tensor([1, 1]))
     far = net.field  # from there on only what is in both is seen
     torch.testing.assert_close(later[:, far:], moved[:, far:])
 
 
-@pytest.mark.parametrize("length", [1, HOP - 1, HOP, 2 * HOP + 5])
+@pytest.mark.parametrize("length", [1, HOP_SAMPLES - 1, HOP_SAMPLES, 2 * HOP_SAMPLES + 5])
 def test_any_length(length: int) -> None:
     net = network([1, 2], length=200)
-    x = torch.randn(1, 2, 2 * HOP + 5)
+    x = torch.randn(1, 2, 2 * HOP_SAMPLES + 5)
     with torch.no_grad():
         torch.testing.assert_close(net(x[:, :, :length]), net(x)[:, :length])
 
@@ -83,7 +83,7 @@ def test_any_length(length: int) -> None:
 )
 def test_the_cache_gives_the_same_numbers(dilations: list[int], kernel: int, taps: int, told: bool) -> None:
     """Beyond the field, and beyond several of its own blocks."""
-    length = 3 * HOP + TOGETHER + 3
+    length = 3 * HOP_SAMPLES + SAMPLES_PER_PRODUCT + 3
     net = network(dilations, kernel, taps, classes=4 if told else 0, length=length if told else 0)
     x, label = torch.randn(3, 2, length), torch.tensor([2, 0, 3])
     with torch.no_grad():

@@ -13,7 +13,7 @@ import pytest
 from ganvas.data import write_png
 from ganvas.report import write_report
 from ganvas.report.chart import Line, line_chart
-from ganvas.report.images import MOST_BYTES, data_uri, frames, thumbnail
+from ganvas.report.images import MAX_PAGE_BYTES, data_uri, frames, thumbnail
 from ganvas.report.markup import table
 from parts import images, train_small
 from report_parts import Page
@@ -43,7 +43,7 @@ def test_frames_of_photos_become_jpeg_before_they_are_reduced(large: Path) -> No
     shown = frames(large / "samples", most_bytes=20 * 1_500_000)
     assert all(data_uri(frame.file).startswith("data:image/jpeg;") for frame in shown)
     assert all(frame.width == 1024 for frame in shown)
-    assert sum(len(frame.file) for frame in frames(large / "samples")) <= MOST_BYTES
+    assert sum(len(frame.file) for frame in frames(large / "samples")) <= MAX_PAGE_BYTES
 
 
 def test_small_thumbnails_stay_exact_and_large_ones_small() -> None:

@@ -31,7 +31,7 @@ def test_the_newest_example_is_heard(tmp_path: Path, monkeypatch: pytest.MonkeyP
     (tmp_path / "other.wav").write_bytes(b"not one of ours")
     page = listen(tmp_path)
     assert heard(page).tolist() == [100] * 500 and "step 100" in page and " controls" in page
-    monkeypatch.setattr(sounds, "MOST_BYTES", 300)
+    monkeypatch.setattr(sounds, "MAX_SOUND_BYTES", 300)
     assert heard(listen(tmp_path)).tolist() == [100] * 150
     (tmp_path / "00000200.wav").write_bytes(b"RIFF, cut short")
     assert listen(tmp_path) == "", "a damaged file does not stop a report"

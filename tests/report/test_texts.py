@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ganvas.report import write_report
-from ganvas.report.texts import SHOWN, text_samples
+from ganvas.report.texts import NEWEST_CHARACTERS, text_samples
 from parts import train_small
 from report_parts import Page
 
@@ -13,11 +13,13 @@ from report_parts import Page
 def test_a_run_of_text_shows_what_it_wrote(tmp_path: Path) -> None:
     run = train_small("rnn_text", tmp_path / "run", 3)
     (run.folder / "samples" / "00000001.txt").write_text("first try")
-    (run.folder / "samples" / "00000009.txt").write_text("<script>alert(1)</script> & more\n\x1b[2J" + "x" * SHOWN)
+    (run.folder / "samples" / "00000009.txt").write_text(
+        "<script>alert(1)</script> & more\n\x1b[2J" + "x" * NEWEST_CHARACTERS
+    )
     page = Page(write_report(run.folder).read_text()).check()
     assert "first try" in page.text and "<script>alert(1)</script> & more" in page.text
     assert "<script>alert" not in page.raw and "\x1b" not in page.raw
-    assert "x [...]" in page.text and "x" * SHOWN not in page.text
+    assert "x [...]" in page.text and "x" * NEWEST_CHARACTERS not in page.text
     assert "tokens" in page.text and len(page.all("pre")) == 2
 
 

@@ -31,7 +31,7 @@ def built(name: str, **settings: Any) -> Any:
 
 @pytest.fixture(autouse=True)
 def _few_samples(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ganvas.tasks.editor, "SAMPLES", 200)
+    monkeypatch.setattr(ganvas.tasks.editor, "POINTS", 200)
 
 
 def test_an_edit_moves_what_was_asked_and_says_so() -> None:

@@ -18,7 +18,7 @@ import torch
 from ganvas.errors import GanvasError, RunError
 from ganvas.training import checkpoint
 from ganvas.training.checkpoint import (
-    KEEP,
+    KEPT_CHECKPOINTS,
     checkpoints,
     load_newest,
     load_state,
@@ -80,7 +80,10 @@ def test_the_last_good_ones_are_kept(tmp_path: Path) -> None:
     for step in (1, 2, 3, 10, 200_000_000):
         save_state(tmp_path, step, tree(step))
     assert [place.name for place in checkpoints(tmp_path)] == ["step-00000010", "step-200000000"]
-    assert KEEP == 2 and sorted(path.name for path in tmp_path.iterdir()) == ["step-00000010", "step-200000000"]
+    assert KEPT_CHECKPOINTS == 2 and sorted(path.name for path in tmp_path.iterdir()) == [
+        "step-00000010",
+        "step-200000000",
+    ]
 
 
 def saved(folder: Path, *steps: int) -> None:

@@ -20,7 +20,7 @@ from ganvas.data import Dataset, open_data
 from ganvas.doctor import Change, Diagnosis, Finding
 from ganvas.method import Batch, DataSpec, Method, Update, setting
 from ganvas.training.config import TrainConfig
-from ganvas.training.guard import CHANGES, Guard, take_over
+from ganvas.training.guard import MAX_CHANGES, Guard, take_over
 from ganvas.training.health import Health, above, dead_inputs, logit_figures
 from ganvas.training.prepare import prepare
 from ganvas.training.rehearsal import rehearsal
@@ -276,9 +276,9 @@ def test_the_guard_waits_for_a_second_opinion() -> None:
     assert guard.sure_of(said("divergence", lr=1.0)) is None
     found = guard.sure_of(said("divergence", lr=1.0))
     assert found is not None and found.name == "divergence"
-    for _ in range(2 * CHANGES):
+    for _ in range(2 * MAX_CHANGES):
         guard.sure_of(said("divergence", lr=1.0))
-    assert guard.changes == CHANGES
+    assert guard.changes == MAX_CHANGES
 
 
 @pytest.mark.parametrize("anew", [False, True])

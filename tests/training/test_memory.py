@@ -15,7 +15,7 @@ from ganvas.method import Method
 from ganvas.registry import create
 from ganvas.settings import setting
 from ganvas.training.engine import Engine
-from ganvas.training.memory import SHARE, check_memory, estimate, free_memory
+from ganvas.training.memory import MEMORY_SHARE, check_memory, estimate, free_memory
 from ganvas.training.session import check_fit
 from ganvas.training.step_cost import noise, noise_spec, step_cost, works
 from parts import images, small, trainer_for
@@ -98,11 +98,11 @@ def test_what_does_not_fit_is_refused_with_a_batch_and_a_size_that_do(name: str,
         smaller = method.with_settings({"batch_size": int(batch[1])})
         assert works(method, smaller.batch_size)
         needed = check_memory(smaller, data, ENGINE, free=int(free))
-        assert needed and needed.total <= SHARE * free
+        assert needed and needed.total <= MEMORY_SHARE * free
         # It is the largest: what fits no more, or is refused, comes next.
         for more in range(smaller.batch_size + 1, smaller.batch_size + 4):
             next_one = estimate(method, data.spec, data.examples.nbytes + data.partners.nbytes, more)  # pyright: ignore
-            assert next_one and (next_one.total > SHARE * free or not works(method, more))
+            assert next_one and (next_one.total > MEMORY_SHARE * free or not works(method, more))
     if size:
         assert check_memory(method, large(int(size[1]), int(size[2])), ENGINE, free=int(free))
 

@@ -11,7 +11,7 @@ import ganvas
 from ganvas.training.callbacks import Callback
 from ganvas.training.config import TrainConfig
 from ganvas.training.prepare import start
-from ganvas.training.time_plan import FEWEST_SAMPLES, REPORT, SAMPLE_COUNTS, Phase, TimePlan
+from ganvas.training.time_plan import FEWEST_SAMPLES, REPORT_SECONDS, SAMPLE_COUNTS, Phase, TimePlan
 from ganvas.training.trainer import Budget
 from parts import images, newest_state, small, train_small
 
@@ -25,11 +25,11 @@ def test_training_gets_what_all_else_leaves() -> None:
     """Of 60 s, 10 s went into preparing and 5 measurements of 1 s, a save of 2 s and the report are still to come."""
     times = plan(1.0, ago=10.0)
     times.newest |= {"measuring": 1.0, "saving": 2.0}
-    assert times.allowance(0.0, 0.0) == pytest.approx(60 - 10 - 5 - 2 - REPORT, abs=0.1)
+    assert times.allowance(0.0, 0.0) == pytest.approx(60 - 10 - 5 - 2 - REPORT_SECONDS, abs=0.1)
     # Later: 30 s in all, of which 15 s were training; three measurements are left.
     later = plan(1.0, ago=30.0)
     later.newest |= {"measuring": 1.0, "saving": 2.0}
-    assert later.allowance(15.0, 0.4) == pytest.approx(60 - 15 - 3 - 2 - REPORT, abs=0.1)
+    assert later.allowance(15.0, 0.4) == pytest.approx(60 - 15 - 3 - 2 - REPORT_SECONDS, abs=0.1)
 
 
 def test_training_gets_a_quarter_however_long_opening_the_data_takes() -> None:

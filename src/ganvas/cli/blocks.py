@@ -12,8 +12,9 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.segment import Segment
 from rich.style import Style
 
-GAP = 2  # pixels between the images of a grid
-LEGIBLE = 16  # pixels; fewer images are shown rather than images smaller than this
+from ganvas.data.image_grid import GRID_GAP
+
+MIN_SHOWN_SIDE = 16  # pixels; fewer images are shown rather than images smaller than this
 
 
 class Image:
@@ -35,10 +36,10 @@ def can_show(console: Console) -> bool:
 
 def crop(grid: np.ndarray, height: int, width: int, columns: int, rows: int) -> np.ndarray:
     """The upper left part of a grid of images (height, width each) that is legible in `columns` x `rows` pixels."""
-    scale = min(1.0, LEGIBLE / max(height, width))
-    across = max(1, int((columns / scale + GAP) // (width + GAP)))
-    down = max(1, int((rows / scale + GAP) // (height + GAP)))
-    return grid[: down * (height + GAP) - GAP, : across * (width + GAP) - GAP]
+    scale = min(1.0, MIN_SHOWN_SIDE / max(height, width))
+    across = max(1, int((columns / scale + GRID_GAP) // (width + GRID_GAP)))
+    down = max(1, int((rows / scale + GRID_GAP) // (height + GRID_GAP)))
+    return grid[: down * (height + GRID_GAP) - GRID_GAP, : across * (width + GRID_GAP) - GRID_GAP]
 
 
 def half_blocks(image: np.ndarray, columns: int, rows: int) -> Image:

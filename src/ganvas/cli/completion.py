@@ -13,11 +13,10 @@ from typing import Any
 
 import typer
 
-from ganvas.catalog import METHOD, catalog
-from ganvas.files import JsonObject
+from ganvas.catalog import DEFAULT_METHOD, catalog
+from ganvas.files import MAX_SETTINGS_BYTES, JsonObject
 
 RUNS = Path("runs")  # where `ganvas train` puts them by default
-LARGEST = 64 * 2**20  # bytes of a settings file that is read
 Offer = list[tuple[str, str]]  # what is offered, and a help text
 
 
@@ -65,11 +64,11 @@ def runs(incomplete: str) -> Offer:
 
 def data(incomplete: str) -> Offer:
     """Sets by name, and paths."""
-    from ganvas.data.builtin_sets import SETS
-    from ganvas.data.public import SETS as PUBLIC
+    from ganvas.data.builtin_sets import BUILTIN_SETS
+    from ganvas.data.public import PUBLIC_SETS
 
-    offered = [(name, "comes with ganvas") for name in SETS if name.startswith(incomplete)]
-    offered += [(name, "is downloaded once") for name in PUBLIC if name.startswith(incomplete)]
+    offered = [(name, "comes with ganvas") for name in BUILTIN_SETS if name.startswith(incomplete)]
+    offered += [(name, "is downloaded once") for name in PUBLIC_SETS if name.startswith(incomplete)]
     return offered + paths(incomplete)
 
 
@@ -106,7 +105,7 @@ def _facts(ctx: typer.Context) -> JsonObject:
     run = ctx.params.get("run") or first
     if name not in catalog() and run is not None:
         name = (_info(Path(run)) or {}).get("method")
-    return catalog().get(str(name)) or catalog()[METHOD]
+    return catalog().get(str(name)) or catalog()[DEFAULT_METHOD]
 
 
 def _settings(ctx: typer.Context) -> dict[str, JsonObject]:
@@ -151,7 +150,7 @@ def _info(folder: Path) -> JsonObject | None:
     for name in ("settings.json", "config.json"):
         path = folder / name
         try:
-            if path.is_file() and path.stat().st_size < LARGEST:
+            if path.is_file() and path.stat().st_size < MAX_SETTINGS_BYTES:
                 info = json.loads(path.read_bytes())
                 return info if isinstance(info, dict) and "method" in info else None
         except (OSError, ValueError):

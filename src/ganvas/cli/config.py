@@ -22,9 +22,9 @@ from pathlib import Path
 from ganvas.errors import UsageError, nearest
 from ganvas.files import JsonObject, explained
 from ganvas.settings import Setting, Value, change, check, settings_of
-from ganvas.training.config import BUDGET, NOT_RECORDED, TrainConfig
+from ganvas.training.config import BUDGET_UNITS, NOT_RECORDED, TrainConfig
 
-LARGEST = 2**20  # bytes of a config file
+MAX_CONFIG_BYTES = 2**20  # bytes of a config file
 TABLES = ("settings", "data_settings", "budget")
 
 
@@ -160,8 +160,10 @@ def _table(name: str, value: object) -> JsonObject:
 def _budget(table: JsonObject) -> JsonObject:
     settings = settings_of(TrainConfig)
     for name in table:
-        if name not in BUDGET:
-            raise UsageError(f"unknown key budget.{name}{nearest(name, BUDGET)} (there are: {', '.join(BUDGET)})")
+        if name not in BUDGET_UNITS:
+            raise UsageError(
+                f"unknown key budget.{name}{nearest(name, BUDGET_UNITS)} (there are: {', '.join(BUDGET_UNITS)})"
+            )
     values = strict(TrainConfig, table, "budget.")
     return {name: check(settings[name], value, where="budget.") for name, value in values.items()}
 
@@ -192,8 +194,8 @@ def _parse(path: Path) -> JsonObject:
         about = path.stat()
         if not stat.S_ISREG(about.st_mode):
             raise UsageError(f"--config {path} is not a file")
-        if about.st_size > LARGEST:
-            raise UsageError(f"--config {path} is larger than {LARGEST} bytes, so it is not a config file")
+        if about.st_size > MAX_CONFIG_BYTES:
+            raise UsageError(f"--config {path} is larger than {MAX_CONFIG_BYTES} bytes, so it is not a config file")
         content = path.read_bytes()
     try:
         parsed = readers[path.suffix.lower()](content.decode())

@@ -78,7 +78,7 @@ def _is_single(source: str) -> bool:
     from ganvas.data import image, wav
 
     path = Path(source)
-    return path.suffix.lower() in (image.SUFFIXES | wav.SUFFIXES) and path.is_file()
+    return path.suffix.lower() in (image.IMAGE_SUFFIXES | wav.WAV_SUFFIXES) and path.is_file()
 
 
 def _show_provenance(path: Path, json: bool) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 SHOWN_EFFECTS = 3  # attributes of a direction in the table
 SHOWN_CHANGES = 12  # attributes of an edit in the table; --json has all
-SPACES = "z, w or w+"
+SPACE_NAMES = "z, w or w+"
 
 
 def edit(
@@ -126,7 +126,7 @@ def edit(
         float, typer.Option(help="1 as sampled, towards 0 nearer to the mean image; above 1 further away.")
     ] = 1.0,
     space: Annotated[
-        str, typer.Option(metavar="NAME", help=f"Latent space: auto, or one that the method has ({SPACES}).")
+        str, typer.Option(metavar="NAME", help=f"Latent space: auto, or one that the method has ({SPACE_NAMES}).")
     ] = "auto",
     label: Annotated[
         str | None, typer.Option(metavar="CLASS", help="Class of the images, for a class-conditional method.")

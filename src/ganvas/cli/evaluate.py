@@ -9,7 +9,7 @@ import typer
 
 from ganvas.cli import completion
 from ganvas.cli.options import BestOption, DeviceOption, JsonOption
-from ganvas.defaults import IMPORTANCE_SAMPLES, MEASURED, MEASURED_SEED
+from ganvas.defaults import IMPORTANCE_SAMPLES, MEASURED_SAMPLES, MEASURED_SEED
 
 if TYPE_CHECKING:
     from ganvas.data import DataSpec
@@ -41,7 +41,7 @@ def evaluate(
     ] = None,
     samples: Annotated[
         int | None,
-        typer.Option(help=f"How many images. Default: {MEASURED} of a run, all of a folder or file."),
+        typer.Option(help=f"How many images. Default: {MEASURED_SAMPLES} of a run, all of a folder or file."),
     ] = None,
     seed: Annotated[
         int, typer.Option(help="Seed of a run's first image; the default gives the figures of its training.")
@@ -81,7 +81,7 @@ def evaluate(
     if settings and data is None:
         raise UsageError("--set is about the data of --data, which is not given")
     if is_run(run):
-        facts, figures = _of_run(load(run), data, settings, samples or MEASURED, seed, importance, best, device)
+        facts, figures = _of_run(load(run), data, settings, samples or MEASURED_SAMPLES, seed, importance, best, device)
     else:
         facts, figures = _of_images(run, data, settings, samples)
     if json:

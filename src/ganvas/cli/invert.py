@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from ganvas.tasks.invert import Inversion
     from ganvas.tasks.latents import Points
 
-ARRAYS = (".npz", ".npy")
-SHOWN = 16  # images of the preview
+ARRAY_SUFFIXES = (".npz", ".npy")
+PREVIEW_IMAGES = 16  # images of the preview
 
 
 def invert(
@@ -84,7 +84,7 @@ def invert(
 
     def write_preview(made: np.ndarray, first: int = 0) -> None:
         if preview is not None:
-            made = made[:SHOWN]
+            made = made[:PREVIEW_IMAGES]
             originals = given.images[first : first + len(made)]
             shown = grid(np.concatenate([originals, made]), columns=len(made))
             write_png(preview, shown, method.made("invert", inputs=[images.name], preview=True))
@@ -168,7 +168,7 @@ def images_at(path: Path, method: Method) -> Given:
 
     if not path.exists():
         raise DataError(f"there are no images at {path}")
-    if path.suffix.lower() in ARRAYS:
+    if path.suffix.lower() in ARRAY_SUFFIXES:
         images = ordered_images(path)
         check_images(method, images)
         labels = None
@@ -218,7 +218,7 @@ def original_of(path: Path) -> Path | None:
     arrays and where the source is gone."""
     from ganvas.data.arrays import npz_members
 
-    if path.suffix.lower() not in ARRAYS:
+    if path.suffix.lower() not in ARRAY_SUFFIXES:
         return path
     if path.suffix.lower() == ".npz":
         with npz_members(path) as (shapes, read):
@@ -240,7 +240,7 @@ def _path_to_share(images: Path, out: Path) -> str:
 def _find_source(recorded: str, path: Path) -> Path | None:
     """The images that `_path_to_share` recorded in the .npz at `path`; None where they are gone."""
     source = path.parent / recorded
-    if Path(recorded).is_absolute() or not source.exists() or source.suffix.lower() in ARRAYS:
+    if Path(recorded).is_absolute() or not source.exists() or source.suffix.lower() in ARRAY_SUFFIXES:
         return None
     return source
 

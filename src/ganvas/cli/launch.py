@@ -20,7 +20,7 @@ from ganvas.training.environment import environment
 from ganvas.training.prepare import check_same, create_method, open_dataset, reopen
 from ganvas.training.run_folder import check_free, new_folder
 
-RESTARTS = 3
+MAX_RESTARTS = 3
 
 
 def launch(config: TrainConfig, resumed: Run | None, nproc: int, *, json: bool) -> int:
@@ -35,7 +35,7 @@ def launch(config: TrainConfig, resumed: Run | None, nproc: int, *, json: bool) 
 
     folder = check(config, resumed, nproc)
     command = [
-        "--standalone", "--nproc-per-node", str(nproc), "--max-restarts", str(RESTARTS), "-m", "ganvas", "train",
+        "--standalone", "--nproc-per-node", str(nproc), "--max-restarts", str(MAX_RESTARTS), "-m", "ganvas", "train",
         *command_line(config, but=("resume", "out")), "--resume", "auto", "--out", str(folder),
     ]  # fmt: skip
     if json:
@@ -51,7 +51,7 @@ def launch(config: TrainConfig, resumed: Run | None, nproc: int, *, json: bool) 
             f"process {rank} with {failure.exitcode}" for rank, failure in sorted(failed.failures.items())
         )
         raise GanvasError(
-            f"the training ended {RESTARTS + 1} times ({codes}); its reason stands above. What was saved is in"
+            f"the training ended {MAX_RESTARTS + 1} times ({codes}); its reason stands above. What was saved is in"
             f" {folder}: continue: ganvas train --resume {folder} --nproc {nproc}"
         ) from None
     return 0

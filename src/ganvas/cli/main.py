@@ -48,7 +48,7 @@ app = typer.Typer(
     help="From a folder of images to a trained, measured and usable generative model.",
     epilog="Start with: ganvas train r3gan --data digits",
 )
-COMMANDS = {
+COMMAND_MODULES = {
     train.train: "Train a method on data.",
     sample.sample: "Generate images with a trained run.",
     edit.edit: "Edit images in a latent space.",
@@ -66,7 +66,7 @@ COMMANDS = {
     push.push: "Share a model on the hub.",
     data.data: "Show what a data set contains.",
 }
-for command, line in COMMANDS.items():
+for command, line in COMMAND_MODULES.items():
     app.command(short_help=line)(command)
 
 # Causes outside of this program, reported in one sentence.

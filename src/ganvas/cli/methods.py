@@ -9,21 +9,21 @@ from typing import Annotated, Any
 
 import typer
 
-from ganvas.catalog import METHOD, catalog, setting_rows
+from ganvas.catalog import DEFAULT_METHOD, catalog, setting_rows
 from ganvas.cli import completion
 from ganvas.cli.options import JsonOption
 
 Facts = dict[str, Any]
-WIDE = 80  # columns where no terminal says how many there are
-WIDEST = 110
-NAME = 15  # columns of a method's name
+LIST_COLUMNS = 80  # columns where no terminal says how many there are
+MAX_LIST_COLUMNS = 110
+NAME_COLUMNS = 15  # columns of a method's name
 
 
 def methods(
     name: Annotated[
         str | None,
         typer.Argument(
-            metavar="NAME",
+            metavar="NAME_COLUMNS",
             autocompletion=completion.methods,
             help="Show this method in full. Default: list all methods.",
         ),
@@ -35,7 +35,7 @@ def methods(
         facts = describe(name)
         _print_json(facts) if json else _print_one(facts)
     elif json:
-        _print_json({"start": METHOD, "methods": [_summary(facts) for facts in catalog().values()]})
+        _print_json({"start": DEFAULT_METHOD, "methods": [_summary(facts) for facts in catalog().values()]})
     else:
         _print_all()
 
@@ -92,7 +92,7 @@ def purposes_of(facts: Facts) -> list[str]:
 
 def _print_all() -> None:
     """Each purpose with its methods; a method that stands further up already is only named."""
-    lines = [f"Start with {METHOD}, the default:   ganvas train --data FOLDER"]
+    lines = [f"Start with {DEFAULT_METHOD}, the default:   ganvas train --data FOLDER"]
     lines += ["Another method:                 ganvas train METHOD --data FOLDER"]
     shown: set[str] = set()
     for purpose, fits in PURPOSES.items():
@@ -115,7 +115,7 @@ def _entry(facts: Facts) -> list[str]:
     authors, _, rest = facts["paper"].partition(" et al.")
     first_author = re.split(r",| and | \d", authors)[0]
     year = re.search(r"\d{4}", authors + rest)
-    start = f"  {facts['name']:<{NAME - 2}} "
+    start = f"  {facts['name']:<{NAME_COLUMNS - 2}} "
     return textwrap.wrap(
         f"{facts['title']} ({first_author} {year[0] if year else ''})".replace(" )", ")"),
         _columns(), initial_indent=start, subsequent_indent=" " * len(start),
@@ -150,7 +150,7 @@ def _print_one(facts: Facts) -> None:
     for paragraph in facts["about"].split("\n\n"):
         lines += ["", *_paragraph(paragraph)]
     typer.echo("\n".join([*lines, "", "Settings, by --set NAME=VALUE:"]))
-    print_table(("setting", "default", "allowed", "what it is"), setting_rows(facts), wide=WIDE)
+    print_table(("setting", "default", "allowed", "what it is"), setting_rows(facts), wide=LIST_COLUMNS)
     lines = ["Presets, by --preset NAME:"]
     for preset in facts["presets"]:
         values = ", ".join(f"{key}={as_text(value)}" for key, value in preset["settings"].items()) or "the defaults"
@@ -172,7 +172,7 @@ def rows_of(owner: Any) -> list[tuple[str, str, str, str]]:
 def _columns() -> int:
     from ganvas.cli.output import columns
 
-    return columns(WIDE, WIDEST)
+    return columns(LIST_COLUMNS, MAX_LIST_COLUMNS)
 
 
 def _paragraph(text: str) -> list[str]:

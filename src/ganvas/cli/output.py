@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ganvas.doctor import Diagnosis
     from ganvas.figure import Figure
 
-WIDE = 140  # columns of a table where no terminal sets them
+TABLE_COLUMNS = 140  # columns of a table where no terminal sets them
 
 
 def write_json(content: Mapping[str, Any]) -> None:
@@ -97,7 +97,7 @@ def clock_time(seconds: float) -> str:
 
 
 def print_table(
-    head: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[int] = (), wide: int = WIDE
+    head: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[int] = (), wide: int = TABLE_COLUMNS
 ) -> None:
     """A table of texts on stdout; `right` are the columns of numbers. `wide` columns where it is no terminal."""
     from rich import box

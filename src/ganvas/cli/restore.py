@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ganvas.data.photo import Photo
     from ganvas.method import Method
 
-COMPARISON = "-before-after.png"
+COMPARISON_SUFFIX = "-before-after.png"
 
 
 def restore(
@@ -78,7 +78,7 @@ def restore(
     from ganvas.device import choose_device
     from ganvas.errors import DataError, UsageError
     from ganvas.run import load
-    from ganvas.tasks.restore import TASKS, interpolated, restoration_of
+    from ganvas.tasks.restore import RESTORING_NAMES, interpolated, restoration_of
 
     if out.is_file() or out.suffix.lower() in (".png", ".jpg", ".jpeg", ".webp", ".zip"):
         raise UsageError(f"--out takes a folder (got {out})")
@@ -89,7 +89,9 @@ def restore(
         given_mask = None if mask is None else mask.name
         method.loaded_from = method.loaded_from.with_options(interpolation=interpolation, mask=given_mask)
     if mask is not None and restores.degradation != "holes":
-        raise UsageError(f"--mask is for inpainting, and this run of {method.name} can {TASKS[restores.degradation]}")
+        raise UsageError(
+            f"--mask is for inpainting, and this run of {method.name} can {RESTORING_NAMES[restores.degradation]}"
+        )
     if mask is None and restores.degradation == "holes":
         raise UsageError(
             "inpainting needs --mask MASK.png, of the size of the image and white where pixels are missing"
@@ -97,7 +99,7 @@ def restore(
     if n > 1 and not restores.answers:
         raise UsageError(f"{method.name} gives one result per image: omit --n")
     endings = [".png"] if n == 1 else [f"-seed{seed + number:06d}.png" for number in range(n)]
-    planned = plan(images, out, [*endings, *([COMPARISON] if grids else [])])
+    planned = plan(images, out, [*endings, *([COMPARISON_SUFFIX] if grids else [])])
     masks = masks_for([name for name, _, _ in planned], mask)
     done: list[dict[str, Any]] = []
     problems: list[str] = []
@@ -111,7 +113,7 @@ def restore(
         if not json:
             typer.echo(f"{name} -> {', '.join(done[-1]['files'])}")
     if json:
-        write_json({"task": TASKS[restores.degradation], "restored": done, "problems": problems})
+        write_json({"task": RESTORING_NAMES[restores.degradation], "restored": done, "problems": problems})
     if problems:
         if len(planned) == 1:
             raise DataError(problems[0])
@@ -181,7 +183,7 @@ def _restored(
         write_photo(file, result)
     report: dict[str, Any] = {"image": name, "files": [str(file) for file in files], "size": list(results[0].size)}
     if grids:
-        beside = place.with_name(place.name + COMPARISON)
+        beside = place.with_name(place.name + COMPARISON_SUFFIX)
         write_png(beside, comparison_image(photo, results, holes), results[0].provenance)
         report["grid"] = str(beside)
     return report

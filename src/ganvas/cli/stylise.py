@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ganvas.tasks.gatys import Moment
     from ganvas.tasks.stylise import Stylised
 
-FRAMES = 60  # of a video, about
+VIDEO_FRAMES = 60  # of a video, about
 FRAME_SIDE = 480  # pixels, its longer side
 FRAME_SECONDS, LAST_SECONDS = 0.1, 2.0
 
@@ -271,7 +271,7 @@ class Watcher:
 
     def saw(self, moment: Moment) -> None:
         """Called after each step."""
-        if self.frames is not None and (len(self.frames) <= moment.share * (FRAMES - 1) or self.caught):
+        if self.frames is not None and (len(self.frames) <= moment.share * (VIDEO_FRAMES - 1) or self.caught):
             self.frames.append(frame(moment))
         now = time.perf_counter()
         pause = 0.5 if self.live else 1.0 if now - self._began < 60 else 10.0

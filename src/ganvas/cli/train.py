@@ -91,7 +91,7 @@ def train(
 def check_named(config: TrainConfig) -> None:
     """A new training needs data, and a method that exists (r3gan where none is named); UsageError says what there is."""
     from ganvas.catalog import catalog
-    from ganvas.data.builtin_sets import SETS
+    from ganvas.data.builtin_sets import BUILTIN_SETS
 
     if config.method is not None and config.method not in catalog():
         from ganvas.registry import find
@@ -100,7 +100,7 @@ def check_named(config: TrainConfig) -> None:
     if config.data is None:
         raise UsageError(
             "--data is missing: give a folder of images, of .wav files or of text, a .zip, .npz, .npy, IDX or .txt file,"
-            f" or one of {', '.join(SETS)}"
+            f" or one of {', '.join(BUILTIN_SETS)}"
         )
 
 

@@ -13,7 +13,7 @@ from ganvas.cli.options import BestOption, DeviceOption, JsonOption, PngFolder, 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-FILES = (".png", ".jpg", ".jpeg", ".webp", ".zip", ".npz", ".npy")
+OUTPUT_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".zip", ".npz", ".npy")
 
 
 def translate(
@@ -53,7 +53,7 @@ def translate(
     from ganvas.run import load
     from ganvas.tasks.translate import translator
 
-    if out.is_file() or out.suffix.lower() in FILES:
+    if out.is_file() or out.suffix.lower() in OUTPUT_SUFFIXES:
         raise UsageError(f"--out takes a folder (got {out})")
     opened, chosen = load(run), choose_device(device)
     translator(create(opened.info["method"], None, opened.info["settings"]), direction)

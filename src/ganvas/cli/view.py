@@ -50,9 +50,11 @@ if TYPE_CHECKING:
 OFTEN, SELDOM = 1.0, 10.0  # seconds between two lines, in the first minute and after it
 SAMPLE_LINES = 12  # of a sampled text
 TOLD_PHASES = ("measuring", "report")  # as lines; what else there is takes no time or has a line of its own
-REFRESHES = 4  # of the screen, a second, whatever the training does
-NARROWEST = 40  # columns; below that, and on a terminal that cannot move its cursor, lines are shown
-SPENT = "the budget is used up already: give a larger one by --minutes, --images or --steps, counted from the start"
+REFRESHES_PER_SECOND = 4  # of the screen, a second, whatever the training does
+MIN_COLUMNS = 40  # columns; below that, and on a terminal that cannot move its cursor, lines are shown
+BUDGET_USED_UP = (
+    "the budget is used up already: give a larger one by --minutes, --images or --steps, counted from the start"
+)
 
 
 class View(Callback):
@@ -68,7 +70,7 @@ def make_view(*, json: bool, quiet: bool = False) -> View:
         return View()
     stream = sys.stderr if json else sys.stdout
     console = Console(file=stream, highlight=False, markup=False)
-    fit = console.is_terminal and not console.is_dumb_terminal and console.width >= NARROWEST
+    fit = console.is_terminal and not console.is_dumb_terminal and console.width >= MIN_COLUMNS
     if fit and not json:
         return Screen(console)
     return Lines(stream)
@@ -97,7 +99,7 @@ class Lines(View):
         if trainer.steps:
             self._print(f"resumed step {trainer.steps}")
         if trainer.progress >= 1:
-            self.said(trainer, SPENT)
+            self.said(trainer, BUDGET_USED_UP)
 
     def logged(self, trainer: Trainer, row: dict[str, float]) -> None:
         pause = OFTEN if row["seconds"] <= 60 else SELDOM
@@ -162,7 +164,10 @@ class Screen(View):
         self._image_key: tuple[int, int, int] | None = None
         self._image: Image | None = None
         self.live = Live(
-            console=console, refresh_per_second=REFRESHES, vertical_overflow="crop", get_renderable=self._renderable
+            console=console,
+            refresh_per_second=REFRESHES_PER_SECOND,
+            vertical_overflow="crop",
+            get_renderable=self._renderable,
         )
 
     def opened(self, trainer: Trainer, folder: Path) -> None:
@@ -186,7 +191,7 @@ class Screen(View):
         if trainer.steps:
             self._above(f"resumed step {trainer.steps}")
         if trainer.progress >= 1:
-            self._above(SPENT)
+            self._above(BUDGET_USED_UP)
         self._show(trainer)
 
     def logged(self, trainer: Trainer, row: dict[str, float]) -> None:

@@ -9,7 +9,7 @@ from ganvas.data.augment import Draw, warped
 
 # radians; sideways a unit of height; powers of two; of the image's side
 TURN, SLANT, SCALE, SHIFT = 0.35, 0.4, 0.35, 0.1
-SHARE = 0.7  # of the images; the others stay as they are, so that nothing of this is mistaken for the data's own
+MOVED_SHARE = 0.7  # of the images; the others stay as they are, so that nothing of this is mistaken for the data's own
 
 
 def affine(images: Tensor, draw: Draw, strength: float = 1.0) -> Tensor:
@@ -18,7 +18,7 @@ def affine(images: Tensor, draw: Draw, strength: float = 1.0) -> Tensor:
     """
     with torch.autocast(images.device.type, enabled=False):  # bfloat16 coordinates would be off by a pixel
         uniform = draw(7)
-        amounts = torch.where(uniform[:, 6:] < SHARE, (2 * uniform[:, :6] - 1) * strength, 0.0)
+        amounts = torch.where(uniform[:, 6:] < MOVED_SHARE, (2 * uniform[:, :6] - 1) * strength, 0.0)
         sides = amounts.new_tensor([images.shape[3], images.shape[2]])
         matrix, offset = placement(amounts, sides)
         x = images if images.dtype == torch.float64 else images.float()

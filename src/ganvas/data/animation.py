@@ -16,16 +16,16 @@ from ganvas.errors import MissingExtra, UsageError
 from ganvas.files import write_aside, write_bytes
 from ganvas.provenance import Provenance
 
-FORMATS = {".gif": "GIF", ".png": "PNG", ".apng": "PNG", ".webp": "WEBP"}
-VIDEO = ".mp4"
+ANIMATION_FORMATS = {".gif": "GIF", ".png": "PNG", ".apng": "PNG", ".webp": "WEBP"}
+VIDEO_SUFFIX = ".mp4"
 
 
 def animation_format(path: Path | str) -> str:
     """Pillow's name of the format that the suffix asks for; UsageError where it is none that moves."""
     suffix = Path(path).suffix.lower()
-    if suffix not in FORMATS and suffix != VIDEO:
-        raise UsageError(f"an animation is a FILE{', '.join([*FORMATS, VIDEO])} (got {path})")
-    return FORMATS.get(suffix, "MP4")
+    if suffix not in ANIMATION_FORMATS and suffix != VIDEO_SUFFIX:
+        raise UsageError(f"an animation is a FILE{', '.join([*ANIMATION_FORMATS, VIDEO_SUFFIX])} (got {path})")
+    return ANIMATION_FORMATS.get(suffix, "MP4")
 
 
 def write_animation(
@@ -36,7 +36,7 @@ def write_animation(
     PNG and WebP keep every value; GIF has 256 colours, and shows equal frames in a row as one. For .mp4 see `write_video`.
     `provenance` goes into the file's metadata.
     """
-    if Path(path).suffix.lower() == VIDEO:
+    if Path(path).suffix.lower() == VIDEO_SUFFIX:
         write_video(path, frames, 1 / max(min(seconds), 1e-3), provenance)
         return
 
@@ -65,7 +65,7 @@ def write_animation(
 def moves(path: Path | str) -> bool:
     """Whether the suffix is of a file that only holds what moves: .gif, .apng, .webp or .mp4 (a .png may be one image)."""
     suffix = Path(path).suffix.lower()
-    return suffix == VIDEO or (suffix in FORMATS and suffix != ".png")
+    return suffix == VIDEO_SUFFIX or (suffix in ANIMATION_FORMATS and suffix != ".png")
 
 
 def write_video(path: Path | str, frames: np.ndarray, rate: float = 24.0, provenance: Provenance | None = None) -> None:

@@ -26,8 +26,8 @@ from ganvas.errors import DataError
 
 IDX_NAME = re.compile(r"(?P<set>.*?)(?P<split>train|t10k|test)[-_.]images[-_.]idx[34][-_.]ubyte(\.gz)?$", re.IGNORECASE)
 DEFLATE_LIMIT = 1032  # deflate packs at most so many bytes into one
-MOST_CHANNELS = 8
-FAINT = 1 / 200  # of 1: bytes that were divided twice stay below it
+MAX_ARRAY_CHANNELS = 8
+TWICE_DIVIDED = 1 / 200  # of 1: bytes that were divided twice stay below it
 IDX_TYPES = {0x08: "uint8", 0x09: "int8", 0x0B: "int16", 0x0C: "int32", 0x0D: "float32", 0x0E: "float64"}
 LABEL_NAMES = ("labels", "label", "targets", "y")
 
@@ -230,7 +230,7 @@ def to_bytes(array: np.ndarray, where: str, least: float = 0.0) -> np.ndarray:
         )
     if not (low >= -1.001 and high <= 1.001):  # a NaN fails too
         raise DataError(f"{where} holds {array.dtype} from {low:g} to {high:g}; {accepted}. Scale it, or store bytes")
-    if 0 < high <= FAINT and low >= 0 and least >= 0:
+    if 0 < high <= TWICE_DIVIDED and low >= 0 and least >= 0:
         raise DataError(
             f"{where} holds {array.dtype} from {low:g} to {high:g} of 0 to 1, which is black: were they divided by 255 twice?"
         )
@@ -251,7 +251,7 @@ def _arranged(array: np.ndarray, where: str) -> np.ndarray:
     axes: list[int] = []
     usual: list[int] = []
     for axis in (3, 1):
-        if array.shape[axis] <= MOST_CHANNELS:
+        if array.shape[axis] <= MAX_ARRAY_CHANNELS:
             axes.append(axis)
         if array.shape[axis] in (1, 3):
             usual.append(axis)
@@ -262,7 +262,7 @@ def _arranged(array: np.ndarray, where: str) -> np.ndarray:
     if not axes:
         raise DataError(
             f"{where} has shape {array.shape}; neither the last nor the second number can be channels "
-            f"(1 to {MOST_CHANNELS})"
+            f"(1 to {MAX_ARRAY_CHANNELS})"
         )
     raise DataError(
         f"{where} has shape {array.shape}; it is not clear which number is channels. Store (N, H, W) or larger images"

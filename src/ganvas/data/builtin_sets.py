@@ -45,7 +45,7 @@ def emoji_twitter(settings: DataSettings, progress: Progress) -> Loaded:
     return _emoji("twitter", "google", settings, progress)
 
 
-SETS: dict[str, Callable[[DataSettings, Progress], Loaded]] = {
+BUILTIN_SETS: dict[str, Callable[[DataSettings, Progress], Loaded]] = {
     "digits": digits,
     "stacked_digits": stacked_digits,
     "emoji": emoji,
@@ -54,8 +54,8 @@ SETS: dict[str, Callable[[DataSettings, Progress], Loaded]] = {
 
 
 def listing(name: str) -> Listing:
-    """The set `name`, one of SETS."""
-    return Listing(name, name, None, SETS[name])
+    """The set `name`, one of BUILTIN_SETS."""
+    return Listing(name, name, None, BUILTIN_SETS[name])
 
 
 def _ready(

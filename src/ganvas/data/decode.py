@@ -12,14 +12,14 @@ import numpy as np
 
 from ganvas.data import image
 from ganvas.data.image import Broken
-from ganvas.data.pairs import HALVES, halved
+from ganvas.data.pairs import PAIR_LAYOUTS, halved
 from ganvas.data.scan import Files, Opener, Problems
 from ganvas.data.settings import DataSettings
 from ganvas.data.source import Block, Counter, Part, background, block_rows, shuffle
 from ganvas.errors import DataError
 
-THREADS = 2
-GROUP_BYTES = 2**28  # of whole photos in memory while their patches are shuffled
+DECODING_THREADS = 2
+MAX_GROUP_BYTES = 2**28  # of whole photos in memory while their patches are shuffled
 
 
 class Headers(NamedTuple):
@@ -64,7 +64,7 @@ class Reader:
 
     @property
     def in_pairs(self) -> bool:
-        return self.others is not None or self.settings.pairs in HALVES
+        return self.others is not None or self.settings.pairs in PAIR_LAYOUTS
 
     def read(self, name: str, shape: tuple[int, int, int]) -> list[np.ndarray]:
         """The image, or input and target, each (n, H, W, C), `shape` without n: one, or all patches. Raises Broken."""
@@ -77,7 +77,7 @@ class Reader:
                     images.append(self._decoded(file, f"{self.others.root}/{self.partners[name]}"))
             except Broken as error:
                 raise Broken(f"its partner {self.partners[name]}: {error}") from error
-        elif settings.pairs in HALVES:
+        elif settings.pairs in PAIR_LAYOUTS:
             images = list(halved(images[0], settings.pairs, name))
         images = [image.to_channels(np.ascontiguousarray(one), shape[2], paper) for one in images]
         if shape[2] == 4:
@@ -128,7 +128,7 @@ def decoded_part(
 
     def blocks(which: int) -> Iterator[Block]:
         """Both images of a pair are decoded in either round: one that cannot be read takes its partner with it."""
-        with ThreadPoolExecutor(THREADS) as pool:
+        with ThreadPoolExecutor(DECODING_THREADS) as pool:
             for group in groups:
                 results = pool.map(decode, group.tolist(), [which] * len(group))
                 problems: Problems = []
@@ -162,6 +162,6 @@ def decoded_part(
 
 
 def _groups(rows: np.ndarray, shapes: np.ndarray) -> list[np.ndarray]:
-    """`rows` in groups that are decoded together, GROUP_BYTES each, one image at least."""
+    """`rows` in groups that are decoded together, MAX_GROUP_BYTES each, one image at least."""
     sizes = shapes[rows].prod(axis=1)
-    return np.split(rows, np.flatnonzero(np.diff(np.cumsum(sizes) // GROUP_BYTES)) + 1)
+    return np.split(rows, np.flatnonzero(np.diff(np.cumsum(sizes) // MAX_GROUP_BYTES)) + 1)

@@ -17,7 +17,7 @@ from ganvas.data.image import LUMA
 from ganvas.device import scalar
 from ganvas.errors import DataError
 
-LEVEL = 2 / 255  # one level of a byte
+BYTE_LEVEL = 2 / 255  # one level of a byte
 
 
 def downscaled(x: Tensor, scale: int) -> Tensor:
@@ -34,7 +34,7 @@ def upscaled(x: Tensor, scale: int) -> Tensor:
 
 def quantised(x: Tensor) -> Tensor:
     """Rounded to the 256 levels of a byte, clipped."""
-    return ((x + 1) / LEVEL).round().clamp(0, 255) * LEVEL - 1
+    return ((x + 1) / BYTE_LEVEL).round().clamp(0, 255) * BYTE_LEVEL - 1
 
 
 def small_and_whole(images: Tensor, scale: int) -> tuple[Tensor, Tensor]:
@@ -53,7 +53,7 @@ def check_shrinks(height: int, width: int, scale: int) -> None:
 
 def gaussian_noise(x: Tensor, normal: Tensor, sigma: Tensor | float) -> Tensor:
     """x + noise of standard deviation `sigma`, in levels; `normal` like x. Not clipped, as denoisers are measured."""
-    return x + normal * (_each(sigma, x) * LEVEL)
+    return x + normal * (_each(sigma, x) * BYTE_LEVEL)
 
 
 def poisson_noise(x: Tensor, normal: Tensor, peak: Tensor | float) -> Tensor:
@@ -96,7 +96,7 @@ def jpeg(x: Tensor, quality: Tensor | float) -> Tensor:
     """
     height, width = x.shape[2:]
     x = F.pad(x.float(), (0, -width % 16, 0, -height % 16), mode="replicate")
-    levels = ((x + 1) / LEVEL).round()
+    levels = ((x + 1) / BYTE_LEVEL).round()
     if x.shape[1] != 3:
         found = _blocks_quantised(levels - 128, LUMINANCE, quality) + 128
     else:
@@ -105,7 +105,7 @@ def jpeg(x: Tensor, quality: Tensor | float) -> Tensor:
         small = F.avg_pool2d(colour, 2).round()
         small = _blocks_quantised(small, CHROMINANCE, quality)
         found = _rgb(luma, F.interpolate(small, scale_factor=2, mode="bilinear", align_corners=False))
-    return (found.round().clamp(0, 255) * LEVEL - 1)[:, :, :height, :width]
+    return (found.round().clamp(0, 255) * BYTE_LEVEL - 1)[:, :, :height, :width]
 
 
 def _blocks_quantised(planes: Tensor, table: tuple[int, ...], quality: Tensor | float) -> Tensor:

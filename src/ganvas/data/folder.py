@@ -11,7 +11,7 @@ from ganvas.data import passed_over
 from ganvas.data.decode import Headers, Reader, decoded_part, read_headers
 from ganvas.data.layout import Layout, arrange, ordered, shortened
 from ganvas.data.pairing import by_name, in_halves
-from ganvas.data.pairs import HALVES
+from ganvas.data.pairs import PAIR_LAYOUTS
 from ganvas.data.scan import Files
 from ganvas.data.settings import DataSettings, parse_size
 from ganvas.data.source import (
@@ -71,7 +71,7 @@ def load_files(files: Files, settings: DataSettings, progress: Progress, others:
     if others is not None and headers.names:
         headers, partners = by_name(headers, files, others, settings)
         reader = Reader(files, settings, others, partners)
-    elif settings.pairs in HALVES:
+    elif settings.pairs in PAIR_LAYOUTS:
         headers = in_halves(headers)
     if settings.fit == "tile" and headers.names:
         headers = _with_patches(headers, settings)

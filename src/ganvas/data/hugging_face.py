@@ -16,9 +16,9 @@ from ganvas.data.objects import examples_of, list_examples
 from ganvas.data.source import Listing
 from ganvas.errors import DataError, MissingExtra, UsageError
 
-PREFIX = "hf:"
-NAME = re.compile(r"(?P<name>[\w.-]+(/[\w.-]+)?)(:(?P<config>[\w.+-]+))?(@(?P<revision>[\w./-]+))?")
-OLDEST = 4  # of the library: before it, data sets could bring code
+HUGGING_FACE_PREFIX = "hf:"
+DATA_SET_NAME = re.compile(r"(?P<name>[\w.-]+(/[\w.-]+)?)(:(?P<config>[\w.+-]+))?(@(?P<revision>[\w./-]+))?")
+MIN_MAJOR_VERSION = 4  # of the library: before it, data sets could bring code
 TRAIN, TEST = "train", ("test", "validation", "valid", "val")
 
 
@@ -32,7 +32,7 @@ class Name(NamedTuple):
 
 def parsed(source: str) -> Name:
     """`hf:owner/name:config@revision`; UsageError for anything else."""
-    match = NAME.fullmatch(source.removeprefix(PREFIX))
+    match = DATA_SET_NAME.fullmatch(source.removeprefix(HUGGING_FACE_PREFIX))
     if match is None:
         raise UsageError(
             f"a data set of the hub is hf:OWNER/NAME, hf:OWNER/NAME:CONFIG or hf:OWNER/NAME@REVISION (got {source})"
@@ -91,8 +91,9 @@ def _library() -> Any:
         raise MissingExtra(
             'data sets of the Hugging Face hub are read through `datasets`: pip install "ganvas[hf]"'
         ) from None
-    if int(str(datasets.__version__).split(".")[0]) < OLDEST:
+    if int(str(datasets.__version__).split(".")[0]) < MIN_MAJOR_VERSION:
         raise MissingExtra(
-            f"datasets {datasets.__version__} could run code that comes with a data set: pip install 'datasets>={OLDEST}'"
+            f"datasets {datasets.__version__} could run code that comes with a data set: "
+            f"pip install 'datasets>={MIN_MAJOR_VERSION}'"
         )
     return datasets

@@ -28,17 +28,17 @@ if TYPE_CHECKING:
     from PIL.PngImagePlugin import PngInfo
 
 # What is decoded; Pillow knows more, some of which start other programs (EPS).
-FORMATS = ("PNG", "JPEG", "MPO", "BMP", "GIF", "TIFF", "WEBP", "PPM", "TGA", "AVIF", "JPEG2000", "HEIF")
-SUFFIXES = IMAGES
-OPTIONAL = {".avif": "avif", ".jp2": "jpg_2000", ".j2k": "jpg_2000", ".webp": "webp"}  # what a Pillow may lack
+PILLOW_FORMATS = ("PNG", "JPEG", "MPO", "BMP", "GIF", "TIFF", "WEBP", "PPM", "TGA", "AVIF", "JPEG2000", "HEIF")
+IMAGE_SUFFIXES = IMAGES
+OPTIONAL_CODECS = {".avif": "avif", ".jp2": "jpg_2000", ".j2k": "jpg_2000", ".webp": "webp"}  # what a Pillow may lack
 LUMA = (0.299, 0.587, 0.114)  # what red, green and blue weigh in grey (Rec. 601)
-LARGEST_IMAGE = 80_000_000  # pixels; below Pillow's own limit, which warns first and refuses at twice as many
-LARGEST_FILE = 256 * 2**20  # bytes of one image file
-ELONGATED = 4  # times the pixels that are kept: a crop that throws more away resizes only what is kept
+MAX_PIXELS = 80_000_000  # pixels; below Pillow's own limit, which warns first and refuses at twice as many
+MAX_IMAGE_BYTES = 256 * 2**20  # bytes of one image file
+ELONGATED_RATIO = 4  # times the pixels that are kept: a crop that throws more away resizes only what is kept
 SAFE_PILLOW = 13
-DARK = 4095  # of 65535: images of 16 bits that stay below it hold 12 bits or fewer
-HEAD = 64  # bytes by which a file is recognised
-FOREIGN = {  # what lies under the names of images, by its first bytes in lower case
+TWELVE_BIT_MAX = 4095  # of 65535: images of 16 bits that stay below it hold 12 bits or fewer
+IMAGE_HEAD_BYTES = 64  # bytes by which a file is recognised
+FOREIGN_HEADS = {  # what lies under the names of images, by its first bytes in lower case
     b"version https://git-lfs": "a pointer of Git LFS, not the image: run git lfs pull",
     b"<!doctype html": "a web page, not an image: the download went wrong",
     b"<html": "a web page, not an image: the download went wrong",
@@ -124,7 +124,7 @@ class Opened:
 
 def too_dark(greatest: int | None) -> str | None:
     """What is wrong with images of 16 bits whose greatest value is `greatest`, or None: few bits of 16 make black images."""
-    if greatest is None or not 0 < greatest <= DARK:
+    if greatest is None or not 0 < greatest <= TWELVE_BIT_MAX:
         return None
     message = f"greatest value {greatest:,} of 65,535, which is black"
     if greatest <= 255:
@@ -139,7 +139,9 @@ def suffixes() -> frozenset[str]:
     from PIL import features
 
     supported = features.get_supported()
-    readable = {suffix for suffix in SUFFIXES if suffix not in OPTIONAL or OPTIONAL[suffix] in supported}
+    readable = {
+        suffix for suffix in IMAGE_SUFFIXES if suffix not in OPTIONAL_CODECS or OPTIONAL_CODECS[suffix] in supported
+    }
     if importlib.util.find_spec("pillow_heif") is not None:
         readable |= HEIC
     return frozenset(readable)
@@ -176,7 +178,7 @@ def open_regular(path: Path) -> BinaryIO:
         raise Broken(error.strerror or str(error)) from error
 
 
-def refuse_irregular(mode: int, size: int, limit: int | None = LARGEST_FILE) -> None:
+def refuse_irregular(mode: int, size: int, limit: int | None = MAX_IMAGE_BYTES) -> None:
     """Raises Broken unless `mode` (st_mode) is an ordinary file of 1 to `limit` bytes."""
     kinds = {
         stat.S_ISDIR: "a folder",
@@ -294,7 +296,7 @@ def fit(image: np.ndarray, size: tuple[int, int], how: str, background: int) -> 
     # A long strip that is cut would be huge if all of it were resized first: only the part that is kept is.
     if how == "crop":
         top, left = (inner[0] - size[0]) // 2, (inner[1] - size[1]) // 2
-        if inner[0] * inner[1] <= ELONGATED * size[0] * size[1]:
+        if inner[0] * inner[1] <= ELONGATED_RATIO * size[0] * size[1]:
             return _resize(image, (inner[0], inner[1]))[top : top + size[0], left : left + size[1]]
         down, across = height / inner[0], width / inner[1]
         right, bottom = min((left + size[1]) * across, width), min((top + size[0]) * down, height)
@@ -381,8 +383,8 @@ def open_image(file: BinaryIO) -> Opened:
     width, height = image.size
     if width < 1 or height < 1:
         raise Broken(f"the header says {width} x {height} pixels")
-    if width * height > LARGEST_IMAGE:
-        raise Broken(f"the header says {width} x {height} pixels; {LARGEST_IMAGE:,} in all are the limit")
+    if width * height > MAX_PIXELS:
+        raise Broken(f"the header says {width} x {height} pixels; {MAX_PIXELS:,} in all are the limit")
     return Opened(image, _orientation(image, file), file)
 
 
@@ -417,7 +419,7 @@ def _open(file: BinaryIO) -> Image.Image:
             Image.init()  # else `formats` may only name what is loaded already
             if _is_heic(head):
                 _register_heic()
-            image = Image.open(file, formats=[kind for kind in FORMATS if kind in Image.OPEN])
+            image = Image.open(file, formats=[kind for kind in PILLOW_FORMATS if kind in Image.OPEN])
     except Image.UnidentifiedImageError:
         raise Broken(_unidentified(head)) from None
     except (Broken, ValueError):
@@ -430,7 +432,7 @@ def _open(file: BinaryIO) -> Image.Image:
 def _head(file: BinaryIO) -> bytes:
     """Its first bytes; it stands at its start then."""
     file.seek(0)
-    head = file.read(HEAD)
+    head = file.read(IMAGE_HEAD_BYTES)
     file.seek(0)
     return head
 
@@ -450,7 +452,7 @@ def _register_heic() -> None:
 
 def _unidentified(head: bytes) -> str:
     """What a file is instead of an image that is read here, by its first bytes."""
-    for start, kind in FOREIGN.items():
+    for start, kind in FOREIGN_HEADS.items():
         if head.lstrip().lower().startswith(start):
             return f"it is {kind}"
     if head[4:12] in (b"JXL \r\n\x87\n", b"ftypjxl "):

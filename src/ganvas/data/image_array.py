@@ -17,8 +17,8 @@ from ganvas.provenance import Provenance
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-SHOWN = 64  # images in the grid that a notebook shows
-SHOWN_SIDE = 1024  # pixels of its longer side at most
+NOTEBOOK_IMAGES = 64  # images in the grid that a notebook shows
+NOTEBOOK_SIDE = 1024  # pixels of its longer side at most
 
 
 class ImageArray(np.ndarray):
@@ -97,11 +97,11 @@ class ImageArray(np.ndarray):
         """What a notebook shows: the image, or a grid of the first images; None where the array holds no images."""
         if not self._is_images() or self.size == 0:
             return None
-        shown = self if self.ndim == 3 else ImageArray(self[:SHOWN]).grid()
-        if max(shown.shape[:2]) <= SHOWN_SIDE:
+        shown = self if self.ndim == 3 else ImageArray(self[:NOTEBOOK_IMAGES]).grid()
+        if max(shown.shape[:2]) <= NOTEBOOK_SIDE:
             return png_bytes(shown)
         image, buffer = _pil(shown), io.BytesIO()
-        image.thumbnail((SHOWN_SIDE, SHOWN_SIDE))
+        image.thumbnail((NOTEBOOK_SIDE, NOTEBOOK_SIDE))
         image.save(buffer, format="PNG")
         return buffer.getvalue()
 

@@ -8,10 +8,11 @@ import numpy as np
 
 from ganvas.data.image import viewable
 
-LARGEST_GRID = 2**24  # pixels of a grid that somebody asked for; more images, or larger ones, are reduced
+GRID_GAP = 2  # white pixels between the images of a grid
+MAX_GRID_PIXELS = 2**24  # pixels of a grid that somebody asked for; more images, or larger ones, are reduced
 
 
-def grid(images: np.ndarray, columns: int | None = None, gap: int = 2) -> np.ndarray:
+def grid(images: np.ndarray, columns: int | None = None, gap: int = GRID_GAP) -> np.ndarray:
     """One image (H, W, C) of many (N, H, W, C) uint8, row by row, `gap` white pixels between them.
 
     1, 3 and 4 channels stay as they are. Two channels become three: the first shows as red, the second as cyan, so
@@ -31,7 +32,7 @@ def grid(images: np.ndarray, columns: int | None = None, gap: int = 2) -> np.nda
     return canvas
 
 
-def bounded_grid(images: np.ndarray, pixels: int = LARGEST_GRID, columns: int | None = None) -> np.ndarray:
+def bounded_grid(images: np.ndarray, pixels: int = MAX_GRID_PIXELS, columns: int | None = None) -> np.ndarray:
     """`grid` of about so many pixels at most: larger images are reduced, all by the same whole factor."""
     images = viewable(np.asarray(images))
     factor = tile_factor(images.shape[1], images.shape[2], len(images), pixels)

@@ -4,7 +4,7 @@ cats/1.jpg dogs/2.jpg                       sub-folders are labels
 train/cats/1.jpg test/cats/2.jpg            folders named train and test (or val, valid) are splits
 a folder that holds one single folder       is that folder
 
-A few files beside such folders (STRAY of all at most) do not take the meaning from them: they are passed over, and said.
+A few files beside such folders (MAX_STRAY_SHARE of all at most) do not take the meaning from them: they are omitted and listed.
 Names that differ in their Unicode form only (macOS writes é as two characters) are one name.
 """
 
@@ -24,8 +24,8 @@ T = TypeVar("T")
 
 TRAIN_NAMES = frozenset({"train", "training"})
 TEST_NAMES = ("test", "testing", "val", "valid", "validation")  # the first that is there is the test split
-STRAY = 0.1  # share of the files that may lie beside folders which mean something
-SHOWN = 3  # names in a note
+MAX_STRAY_SHARE = 0.1  # share of the files that may lie beside folders which mean something
+NOTE_NAMES = 3  # names in a note
 NO_LABELS = "no labels: "  # how a note begins that says why there are none
 
 Path = list[str]  # the pieces of a relative name
@@ -69,7 +69,7 @@ def _arranged(names: Sequence[str], *, lenient: bool) -> Layout:
         """Rows that lie in folders at this depth, and the others; the others are never more than may be passed over."""
         inside = [row for row in some if len(paths[row]) > depth + 1]
         beside = [row for row in some if len(paths[row]) == depth + 1]
-        if beside and (not lenient or len(beside) > STRAY * len(some)):
+        if beside and (not lenient or len(beside) > MAX_STRAY_SHARE * len(some)):
             return some, beside
         return inside, []
 
@@ -191,8 +191,8 @@ def first_value(values: Mapping[str, T], names: Iterable[str]) -> T | None:
 
 def shortened(names: Sequence[str]) -> str:
     """The first few, with dots where there are more."""
-    more = ", ..." if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + more
+    more = ", ..." if len(names) > NOTE_NAMES else ""
+    return ", ".join(names[:NOTE_NAMES]) + more
 
 
 def _listed(rows: Sequence[int], names: Sequence[str]) -> str:

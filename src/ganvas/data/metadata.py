@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, BinaryIO
 from ganvas.data.image import Broken, open_image, open_regular
 from ganvas.data.png16 import SIGNATURE
 from ganvas.errors import DataError
-from ganvas.provenance import KEYWORD, LONGEST, Provenance, from_text
+from ganvas.provenance import KEYWORD, MAX_CHARACTERS, Provenance, from_text
 
 if TYPE_CHECKING:
     from PIL import Image
 
 EXIF_IFD, USER_COMMENT, SOFTWARE = 0x8769, 0x9286, 0x0131
 ASCII = b"ASCII\0\0\0"  # the character code that begins a UserComment
-LARGEST_EXIF = 65_533  # bytes, as much as a JPEG can hold
-MOST_CHUNKS = 100_000  # of a PNG or a .wav that are looked at
+MAX_EXIF_BYTES = 65_533  # bytes, as much as a JPEG can hold
+MAX_CHUNKS = 100_000  # of a PNG or a .wav that are looked at
 
 
 def exif_with(provenance: Provenance, exif: bytes | None) -> bytes:
@@ -56,17 +56,17 @@ def read_provenance(path: Path | str) -> Provenance | None:
 def _of_png(file: BinaryIO) -> Provenance | None:
     """Of the chunk iTXt with our keyword, or else of the EXIF block, which other programs make of what JPEG files say."""
     place, exif = len(SIGNATURE), b""
-    for _ in range(MOST_CHUNKS):
+    for _ in range(MAX_CHUNKS):
         file.seek(place)
         head = file.read(8)
         if len(head) < 8:
             break
         length, kind = struct.unpack(">I4s", head)
-        if kind == b"iTXt" and length <= 2 * LONGEST:
+        if kind == b"iTXt" and length <= 2 * MAX_CHARACTERS:
             found = _of_text_chunk(file.read(length))
             if found is not None:
                 return found
-        elif kind == b"eXIf" and length <= LARGEST_EXIF:
+        elif kind == b"eXIf" and length <= MAX_EXIF_BYTES:
             exif = file.read(length)
         place += 12 + length
     return _of_exif(exif)
@@ -80,7 +80,7 @@ def _of_text_chunk(body: bytes) -> Provenance | None:
     text = rest[2:].split(b"\0", 2)[-1]
     if rest[0]:
         try:
-            text = zlib.decompressobj().decompress(text, LONGEST + 1)
+            text = zlib.decompressobj().decompress(text, MAX_CHARACTERS + 1)
         except zlib.error:
             return None
     return from_text(text.decode("utf-8", "replace"))
@@ -109,7 +109,7 @@ def _of_exif(exif: bytes) -> Provenance | None:
 def _of_comment(comment: object) -> Provenance | None:
     if isinstance(comment, str):
         comment = comment.encode("utf-8", "replace")
-    if not isinstance(comment, bytes) or len(comment) > 2 * LONGEST:
+    if not isinstance(comment, bytes) or len(comment) > 2 * MAX_CHARACTERS:
         return None
     return from_text(comment.removeprefix(ASCII).rstrip(b"\0 ").decode("utf-8", "replace"))
 
@@ -117,13 +117,13 @@ def _of_comment(comment: object) -> Provenance | None:
 def _of_wav(file: BinaryIO) -> Provenance | None:
     """Of the field ICMT in a chunk LIST of the kind INFO."""
     place = 12
-    for _ in range(MOST_CHUNKS):
+    for _ in range(MAX_CHUNKS):
         file.seek(place)
         head = file.read(8)
         if len(head) < 8:
             break
         kind, length = struct.unpack("<4sI", head)
-        if kind == b"LIST" and length <= 4 * LONGEST:
+        if kind == b"LIST" and length <= 4 * MAX_CHARACTERS:
             body = file.read(length)
             if body[:4] == b"INFO":
                 return _of_info(body[4:])

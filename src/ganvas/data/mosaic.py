@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import numpy as np
 
-COLOURS = ((196, 52, 36), (232, 168, 44), (36, 92, 152), (244, 226, 172), (40, 128, 104), (112, 44, 96), (28, 40, 84))
+TILE_COLOURS = (
+    (196, 52, 36),
+    (232, 168, 44),
+    (36, 92, 152),
+    (244, 226, 172),
+    (40, 128, 104),
+    (112, 44, 96),
+    (28, 40, 84),
+)
 
 
 def mosaic(side: int = 256, cells: int = 150, seed: int = 0) -> np.ndarray:
     """(side, side, 3) uint8: the cells around random points, each of one colour with a little grain, edges dark."""
     random = np.random.default_rng(seed)
     points = random.uniform(0, side, (cells, 2))
-    colours = np.array(COLOURS, np.float32)[random.integers(0, len(COLOURS), cells)] + random.normal(0, 12, (cells, 3))
+    colours = np.array(TILE_COLOURS, np.float32)[random.integers(0, len(TILE_COLOURS), cells)] + random.normal(
+        0, 12, (cells, 3)
+    )
     rows, columns = np.mgrid[0:side, 0:side].astype(np.float32)
     away = (rows[..., None] - points[:, 0]) ** 2 + (columns[..., None] - points[:, 1]) ** 2
     nearest = np.argpartition(away, 1, axis=2)[..., :2]

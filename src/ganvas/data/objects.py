@@ -27,11 +27,11 @@ from ganvas.data.settings import DataSettings
 from ganvas.data.source import Arrays, Listing, Loaded, Progress, from_arrays
 from ganvas.errors import DataError
 
-PREFIX = "python:"  # of the source of such data: it names no place
+OBJECT_PREFIX = "python:"  # of the source of such data: it names no place
 IMAGE_COLUMNS = ("image", "images", "img", "pixel_values", "pixels", "photo", "jpg", "png", "path", "file")
 LABEL_COLUMNS = ("label", "labels", "fine_label", "target", "class", "y", "category")
-LOOKED_AT = 256  # examples by which the range of floats is settled
-TAKEN = (
+RANGE_EXAMPLES = 256  # examples by which the range of floats is settled
+RESERVED_COLUMNS = (
     "an array uint8 (N, H, W, C), a list of PIL images, arrays or paths, (images, labels), a data set that gives images or"
     " (image, label) by number, a Hugging Face data set, a data frame, or a dict of train and test"
 )
@@ -60,11 +60,11 @@ def list_object(data: Any) -> Listing:
     stacked = _stacked(splits)
     if stacked is not None:
         load: Callable[[DataSettings, Progress], Loaded] = functools.partial(_load_arrays, name, stacked)
-        return Listing(name, PREFIX + name, None, load)
+        return Listing(name, OBJECT_PREFIX + name, None, load)
     examples = {split: examples_of(one) for split, one in splits.items()}
     fingerprints = [getattr(one, "_fingerprint", None) for one in splits.values()]  # of a Hugging Face data set
     identity = json.dumps(["hf", *fingerprints]) if all(isinstance(one, str) for one in fingerprints) else None
-    return list_examples(examples, name, PREFIX + name, identity)
+    return list_examples(examples, name, OBJECT_PREFIX + name, identity)
 
 
 def list_examples(examples: Mapping[str, Examples], name: str, source: str, identity: str | None) -> Listing:
@@ -114,7 +114,7 @@ def examples_of(data: Any) -> Examples:
     ):  # one column of it
         data = given.tolist()
     if isinstance(data, str | bytes) or not hasattr(data, "__getitem__"):
-        raise DataError(f"data is a {type(data).__name__}; this is taken: {TAKEN}")
+        raise DataError(f"data is a {type(data).__name__}; this is taken: {RESERVED_COLUMNS}")
     try:
         count = len(data)
     except TypeError:
@@ -233,7 +233,7 @@ def _settled(
 ) -> Examples:
     """With the range of floats, from the first examples."""
     least = 0.0
-    for row in range(min(count, LOOKED_AT)):
+    for row in range(min(count, RANGE_EXAMPLES)):
         pixels = _as_array(image(row))
         if not isinstance(pixels, np.ndarray) or pixels.dtype.kind != "f":
             break

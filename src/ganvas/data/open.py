@@ -32,10 +32,10 @@ from ganvas.data import (
     text,
 )
 from ganvas.data.dataset import Dataset, missing_split
-from ganvas.data.image import SUFFIXES, refuse_endless
+from ganvas.data.image import IMAGE_SUFFIXES, refuse_endless
 from ganvas.data.kinds import KINDS, check_settings
 from ganvas.data.scan import scan_folder, scan_zip, stamp
-from ganvas.data.settings import LARGEST_SIDE, DataSettings, chosen, make_fingerprint, parse_size
+from ganvas.data.settings import MAX_SIDE, DataSettings, chosen, make_fingerprint, parse_size
 from ganvas.data.source import Listing, Loaded, Progress, silent
 from ganvas.data.spec import DataSpec
 from ganvas.errors import DataError, GanvasError, nearest
@@ -90,13 +90,13 @@ def stored_size(
 ) -> tuple[int, int] | None:
     """(H, W) that data.size=auto gives where max_size sets no limit; no pixel is read. None where nobody has to ask: for sound
     and text, a set that comes with the package, a size that was given."""
-    if parse_size(settings.size) is not None or source in builtin_sets.SETS or source in public.SETS:
+    if parse_size(settings.size) is not None or source in builtin_sets.BUILTIN_SETS or source in public.PUBLIC_SETS:
         return None
     kept = files.cache_folder() if cache is None else Path(cache)
     listing = find(str(source), kept)
     if not isinstance(listing, Listing) or listing.identity is None:
         return None
-    asked = dataclasses.replace(settings, max_size=LARGEST_SIDE)
+    asked = dataclasses.replace(settings, max_size=MAX_SIDE)
     listing, asked = partners.joined(listing, asked, lambda other: _images(other, kept))
     path = kept / "data" / f"{_key(listing, asked)}.size"
 
@@ -115,9 +115,9 @@ def stored_size(
 
 def find(source: str, cache: Path) -> Listing | text.Source:
     """The source behind a name or path; nothing is decoded yet. Names come before paths: ./digits is a folder."""
-    if source in builtin_sets.SETS:
+    if source in builtin_sets.BUILTIN_SETS:
         return builtin_sets.listing(source)
-    if source in public.SETS:
+    if source in public.PUBLIC_SETS:
         return public.listing(source, cache)
     named = _by_prefix(source, cache)
     if named is not None:
@@ -132,15 +132,15 @@ def find(source: str, cache: Path) -> Listing | text.Source:
 
 def _by_prefix(source: str, cache: Path) -> Listing | None:
     """A source that names its kind: hf:, parquet:, wds:, torchvision:; None for others."""
-    if source.startswith(hugging_face.PREFIX):
+    if source.startswith(hugging_face.HUGGING_FACE_PREFIX):
         return hugging_face.list_hub(source)
-    if source.startswith(parquet.PREFIX):
-        path = Path(source.removeprefix(parquet.PREFIX)).expanduser()
+    if source.startswith(parquet.PARQUET_PREFIX):
+        path = Path(source.removeprefix(parquet.PARQUET_PREFIX)).expanduser()
         if not path.exists():
             raise DataError(f"there is no file or folder {path}: parquet: takes a path on this machine")
         return parquet.list_parquet(path, _name(path))
-    if source.startswith(shards.PREFIX):
-        return _listed_shards(shards.expanded(source.removeprefix(shards.PREFIX)), source)
+    if source.startswith(shards.SHARDS_PREFIX):
+        return _listed_shards(shards.expanded(source.removeprefix(shards.SHARDS_PREFIX)), source)
     if source.startswith(TORCHVISION):
         name = source.removeprefix(TORCHVISION)
         if name in OF_TORCHVISION:
@@ -149,27 +149,27 @@ def _by_prefix(source: str, cache: Path) -> Listing | None:
             f"by name, {', '.join(TORCHVISION + known for known in OF_TORCHVISION)} are read. Others can be given as objects in"
             f" Python: ganvas.train(data=torchvision.datasets.{name or 'NAME'}(...))"
         )
-    if source.startswith(objects.PREFIX):
+    if source.startswith(objects.OBJECT_PREFIX):
         raise DataError(
-            f"this run was trained on a Python object ({source.removeprefix(objects.PREFIX)}), which no path names: give it again"
-            " in Python, as data="
+            f"this run was trained on a Python object ({source.removeprefix(objects.OBJECT_PREFIX)}), which no path names: "
+            "give it again in Python, as data="
         )
     return None
 
 
 def _listed_shards(paths: list[Path], source: str) -> Listing:
     files = shards.scan_shards(paths)
-    pattern = Path(source.removeprefix(shards.PREFIX)).name
+    pattern = Path(source.removeprefix(shards.SHARDS_PREFIX)).name
     name = re.split(r"\W*\{|\.", pattern)[0] or "shards"
     listing = folder.list_images(files, name, source)
     if len(paths) > 1:
-        pattern = os.path.abspath(os.path.expanduser(source.removeprefix(shards.PREFIX)))
-        listing.source = shards.PREFIX + pattern
+        pattern = os.path.abspath(os.path.expanduser(source.removeprefix(shards.SHARDS_PREFIX)))
+        listing.source = shards.SHARDS_PREFIX + pattern
     return listing
 
 
 def _nothing(source: str, error: OSError | ValueError) -> str:
-    names = [*builtin_sets.SETS, *public.SETS]
+    names = [*builtin_sets.BUILTIN_SETS, *public.PUBLIC_SETS]
     if isinstance(error, PermissionError):
         return f"cannot look at {source}: no permission"
     hint = nearest(source, names)
@@ -200,7 +200,7 @@ def _listed_folder(path: Path) -> Listing | text.Source:
         raise DataError(f"cannot read {path}: {error.strerror}") from error
     if images:
         return _listed_idx(path, images)
-    texts = text.of_folder(path, _name(path), SUFFIXES | sound.suffixes())
+    texts = text.of_folder(path, _name(path), IMAGE_SUFFIXES | sound.suffixes())
     if texts:
         return texts
     files = scan_folder(path)
@@ -231,7 +231,7 @@ def _listed_file(path: Path) -> Listing | text.Source:
         raise DataError(
             f"{path} is 1 clip; training needs two at least, and hundreds to be of use. Name the folder they lie in"
         )
-    if suffix in SUFFIXES:
+    if suffix in IMAGE_SUFFIXES:
         raise DataError(
             f"{path} is 1 image; training needs two at least, and hundreds to be of use. Name the folder they lie in"
         )
@@ -276,7 +276,7 @@ def _key(listing: Listing, settings: DataSettings) -> str:
     relevant = chosen(settings)
     for name in ("mirror", "unpaired"):  # a pack is the same with and without
         relevant.pop(name, None)
-    return hashlib.sha256(json.dumps([pack.VERSION, listing.identity, relevant]).encode()).hexdigest()[:32]
+    return hashlib.sha256(json.dumps([pack.PACK_VERSION, listing.identity, relevant]).encode()).hexdigest()[:32]
 
 
 def _datasets(listing: Listing, packed: pack.Packed, settings: DataSettings) -> dict[str, Dataset]:

@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 TAG, SHORT = 0x0112, 3  # of EXIF: orientation, and the type of its value
-MOST_METADATA = 2**20  # bytes of one block that are looked at
-MOST_HOPS = 64  # chunks of pixels that are stepped over one by one
-TAIL = 2**17  # bytes at the end of a PNG of more chunks in which metadata are looked for
-TEXT = (b"tEXt", b"zTXt", b"iTXt")
+MAX_METADATA_BYTES = 2**20  # bytes of one block that are looked at
+MAX_HOPS = 64  # chunks of pixels that are stepped over one by one
+PNG_TAIL_BYTES = 2**17  # bytes at the end of a PNG of more chunks in which metadata are looked for
+TEXT_CHUNKS = (b"tEXt", b"zTXt", b"iTXt")
 IN_XMP = re.compile(rb"tiff:Orientation\s*(?:=\s*[\"']|>)\s*([1-8])")
 
 
@@ -72,7 +72,7 @@ def without_text(file: BinaryIO) -> bytes:
     place = 8
     while place + 12 <= len(content):
         (length,) = struct.unpack(">I", content[place : place + 4])
-        if content[place + 4 : place + 8] not in (*TEXT, b"iCCP"):
+        if content[place + 4 : place + 8] not in (*TEXT_CHUNKS, b"iCCP"):
             kept.append(content[place : place + 12 + length])
         place += 12 + length
     return b"".join(kept)
@@ -87,21 +87,21 @@ def _metadata(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
     """The chunks (kind, content) of a PNG that may state an orientation."""
     end = file.seek(0, os.SEEK_END)
     place, hops = 8, 0
-    while place + 12 <= end and hops < MOST_HOPS:
+    while place + 12 <= end and hops < MAX_HOPS:
         file.seek(place)
         length, kind = struct.unpack(">I4s", file.read(8))
         if kind == b"IEND":
             return
         if kind == b"IDAT":
             hops += 1
-        elif kind == b"eXIf" or kind in TEXT:
-            yield kind, file.read(min(length, MOST_METADATA))
+        elif kind == b"eXIf" or kind in TEXT_CHUNKS:
+            yield kind, file.read(min(length, MAX_METADATA_BYTES))
         place += 12 + length
     if place + 12 > end:
         return
 
     # A long row of small chunks: only what follows the last of them is read, as reading all would read the whole file.
-    start = max(place, end - TAIL)
+    start = max(place, end - PNG_TAIL_BYTES)
     file.seek(start)
     tail = file.read()
     last = len(tail)
@@ -119,8 +119,8 @@ def _chain(content: bytes, place: int) -> list[tuple[bytes, bytes]] | None:
         length, kind = struct.unpack(">I4s", content[place : place + 8])
         if kind == b"IEND":
             return chunks
-        if kind == b"eXIf" or kind in TEXT:
-            chunks.append((kind, content[place + 8 : place + 8 + min(length, MOST_METADATA)]))
+        if kind == b"eXIf" or kind in TEXT_CHUNKS:
+            chunks.append((kind, content[place + 8 : place + 8 + min(length, MAX_METADATA_BYTES)]))
         place += 12 + length
     return None
 
@@ -136,7 +136,7 @@ def _text(kind: bytes, body: bytes) -> tuple[bytes, bytes]:
         rest = rest[2:].partition(b"\0")[2].partition(b"\0")[2]  # language and translated keyword
     if packed:
         try:
-            rest = zlib.decompressobj().decompress(rest, MOST_METADATA)
+            rest = zlib.decompressobj().decompress(rest, MAX_METADATA_BYTES)
         except zlib.error:
             rest = b""
     return keyword, rest

@@ -29,11 +29,11 @@ from ganvas.data.spec import Facts
 from ganvas.errors import DataError, GanvasError
 from ganvas.files import write_aside
 
-VERSION = 3
+PACK_VERSION = 3
 MAGIC = b"ganvas-pack-1\n\0\0"
-TAIL = 32 + 8 + len(MAGIC)
-FAINT = 16  # of 255: images that stay below it look black
-UNUSED = 60 * 86400  # seconds
+FOOTER_BYTES = 32 + 8 + len(MAGIC)
+BLACK_LEVEL = 16  # of 255: images that stay below it look black
+UNUSED_SECONDS = 60 * 86400  # seconds
 SAMPLED_BLOCK, SAMPLED_BLOCKS = 64 * 1024, 1024
 
 
@@ -123,8 +123,8 @@ def in_cache(path: Path, loaded: Loaded) -> Packed:
 
 
 def _sweep(folder: Path) -> None:
-    """Deletes packs that nobody opened for `UNUSED` seconds, and what a killed process left half written a day ago."""
-    for pattern, age in ((".*.part", 86400), ("*.pack", UNUSED)):
+    """Deletes packs that nobody opened for `UNUSED_SECONDS` seconds, and what a killed process left half written a day ago."""
+    for pattern, age in ((".*.part", 86400), ("*.pack", UNUSED_SECONDS)):
         for left in folder.glob(pattern):
             with contextlib.suppress(OSError):
                 if time.time() - left.stat().st_mtime > age:
@@ -196,7 +196,7 @@ def _write(file: BinaryIO, loaded: Loaded) -> None:
     digest = _sampled_digest(file.fileno(), end)
     file.seek(end)
     index: _Index = {
-        "version": VERSION,
+        "version": PACK_VERSION,
         "splits": splits,
         "classes": loaded.classes,
         "total_variance": total_variance,
@@ -225,19 +225,19 @@ def _pad(file: BinaryIO) -> None:
 
 def _index(file: BinaryIO) -> _Index | None:
     size = os.fstat(file.fileno()).st_size
-    if size < len(MAGIC) + TAIL:
+    if size < len(MAGIC) + FOOTER_BYTES:
         return None
-    file.seek(size - TAIL)
-    tail = file.read(TAIL)
+    file.seek(size - FOOTER_BYTES)
+    tail = file.read(FOOTER_BYTES)
     length = int.from_bytes(tail[32:40], "little")
-    if tail[40:] != MAGIC or length > size - TAIL:
+    if tail[40:] != MAGIC or length > size - FOOTER_BYTES:
         return None
-    file.seek(size - TAIL - length)
+    file.seek(size - FOOTER_BYTES - length)
     text = file.read(length)
     if hashlib.sha256(text).digest() != tail[:32]:
         return None
     index: _Index = json.loads(text)
-    if index["version"] != VERSION or index["end"] != size - TAIL - length:
+    if index["version"] != PACK_VERSION or index["end"] != size - FOOTER_BYTES - length:
         return None
     if _sampled_digest(file.fileno(), index["end"]) != index["digest"]:
         return None
@@ -287,7 +287,7 @@ class _Notes:
         facts = dict(self._loaded.facts)
         for name, counts in self._counts.items():
             facts[name] = dict(sorted(counts.items()))
-        if 0 < self.greatest <= FAINT and KINDS[self._loaded.kind].is_image:
+        if 0 < self.greatest <= BLACK_LEVEL and KINDS[self._loaded.kind].is_image:
             note = f"the greatest value of all images is {self.greatest} of 255: they look black. Scale the values to 0 to 255"
             facts["notes"] = [*facts.get("notes", []), note]
         return facts

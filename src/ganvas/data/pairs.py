@@ -10,13 +10,13 @@ import numpy as np
 from ganvas.data.image import LUMA
 from ganvas.errors import DataError
 
-HALVES = ("left_right", "right_left")  # of data.pairs: where the input is, where the target
+PAIR_LAYOUTS = ("left_right", "right_left")  # of data.pairs: where the input is, where the target
 PAPER, INK = 255, 0
 STRONG, WEAK = (
     24.0,
     10.0,
 )  # bytes a pixel: an edge begins where the image rises so fast, and continues down to the second
-REACH = 4  # pixels that a weak edge may lead away from a strong one
+MAX_EDGE_GAP = 4  # pixels that a weak edge may lead away from a strong one
 
 
 def halved(images: np.ndarray, how: str, where: str) -> tuple[np.ndarray, np.ndarray]:
@@ -43,7 +43,7 @@ def scribbles(images: np.ndarray) -> np.ndarray:
     ridge = thinned(steep, down, right)
     lines = ridge & (steep >= STRONG)
     weak = ridge & (steep >= WEAK)
-    for _ in range(REACH):
+    for _ in range(MAX_EDGE_GAP):
         lines = weak & _grown(lines)
     drawn = np.where(lines[..., None], np.uint8(INK), np.uint8(PAPER))
     drawn = np.repeat(drawn, images.shape[-1], axis=-1)

@@ -22,10 +22,10 @@ from ganvas.data.source import Listing, Loaded, Progress
 from ganvas.data.spool import Spool
 from ganvas.errors import DataError, MissingExtra
 
-PREFIX = "parquet:"
-ROWS = 32  # that are in memory at once
-IMAGE_COLUMNS = ("image", "images", "img", "jpg", "png", "photo")
-MOST_CLASSES = 100_000
+PARQUET_PREFIX = "parquet:"
+ROWS_IN_MEMORY = 32  # that are in memory at once
+PARQUET_IMAGE_COLUMNS = ("image", "images", "img", "jpg", "png", "photo")
+MAX_CLASSES = 100_000
 
 
 def is_parquet(path: Path) -> bool:
@@ -44,7 +44,7 @@ def list_parquet(path: Path, name: str) -> Listing:
         image.refuse_endless(one)
     identity = json.dumps(["parquet", [stamp(one) for one in paths]])
     load = functools.partial(_load, path.resolve(), paths)
-    return Listing(name, PREFIX + str(path.resolve()), identity, load)
+    return Listing(name, PARQUET_PREFIX + str(path.resolve()), identity, load)
 
 
 def _load(root: Path, paths: list[Path], settings: DataSettings, progress: Progress) -> Loaded:
@@ -71,16 +71,16 @@ def _read_rows(module: Any, path: Path, stem: str, spool: Spool, files: Files, l
     names = _class_names(file.schema_arrow, label_column)
     columns = [column] if label_column is None else [column, label_column]
     row = 0
-    for batch in file.iter_batches(batch_size=ROWS, columns=columns):
+    for batch in file.iter_batches(batch_size=ROWS_IN_MEMORY, columns=columns):
         for value, label in _rows(batch, column, label_column):
             name = f"{stem}/{row:08d}"
             row += 1
             content = value.get("bytes") if isinstance(value, dict) else value
             if not isinstance(content, bytes) or not content:
                 files.problems.append((name, "the row holds no bytes of an image"))  # a path would lead out of the file
-            elif len(content) > image.LARGEST_FILE:
+            elif len(content) > image.MAX_IMAGE_BYTES:
                 files.problems.append(
-                    (name, f"{len(content):,} bytes; an image may have {image.LARGEST_FILE:,} at most")
+                    (name, f"{len(content):,} bytes; an image may have {image.MAX_IMAGE_BYTES:,} at most")
                 )
             else:
                 spool.add(name, content)
@@ -104,7 +104,7 @@ def _columns(schema: Any, path: Path) -> tuple[str, str | None]:
             images.append(field.name)
     if not images:
         raise DataError(f"{path} has no column of images (bytes of files): its columns are {', '.join(schema.names)}")
-    column = next((name for name in IMAGE_COLUMNS if name in images), images[0])
+    column = next((name for name in PARQUET_IMAGE_COLUMNS if name in images), images[0])
     return column, next((name for name in LABEL_COLUMNS if name in schema.names), None)
 
 
@@ -117,7 +117,7 @@ def _class_names(schema: Any, label_column: str | None) -> list[str]:
         names = json.loads(text)["info"]["features"][label_column]["names"]
     except (ValueError, KeyError, TypeError, RecursionError):
         return []
-    return [str(name) for name in names[:MOST_CLASSES]] if isinstance(names, list) else []
+    return [str(name) for name in names[:MAX_CLASSES]] if isinstance(names, list) else []
 
 
 def _split(path: Path) -> str:

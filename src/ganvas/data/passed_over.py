@@ -9,7 +9,7 @@ import os
 from collections.abc import Sequence
 from typing import NamedTuple, TypedDict
 
-SHOWN = 2  # names of a group
+SHOWN_PER_GROUP = 2  # names of a group
 SYSTEM = frozenset({"@eadir", "$recycle.bin", "lost+found", "__macosx", "#recycle", "system volume information"})
 SYSTEM_FILES = frozenset({"thumbs.db", "desktop.ini", ".ds_store"})
 HIDDEN_SYSTEM = (".thumbnails", ".trash-", ".trash", ".trashes", ".spotlight-v100", ".fseventsd")
@@ -56,7 +56,13 @@ KINDS_OF_DATA = {
     TEXTS: "texts",
     ARRAYS: "files of arrays",
 }
-ONE = {"images": "image", "sounds": "sound", "videos": "video", "texts": "text", "files of arrays": "file of arrays"}
+SINGULAR = {
+    "images": "image",
+    "sounds": "sound",
+    "videos": "video",
+    "texts": "text",
+    "files of arrays": "file of arrays",
+}
 
 
 class Group(NamedTuple):
@@ -121,7 +127,7 @@ def groups(ignored: Sequence[str], wanted: frozenset[str] = IMAGES) -> list[Pass
     listed: list[PassedOver] = []
     for group, names in members.items():
         what = group.one if len(names) == 1 else group.many
-        listed.append({"what": what, "count": len(names), "files": names[:SHOWN], "advice": group.advice})
+        listed.append({"what": what, "count": len(names), "files": names[:SHOWN_PER_GROUP], "advice": group.advice})
     return sorted(listed, key=lambda one: (not one["advice"], -one["count"], one["what"]))
 
 
@@ -150,7 +156,7 @@ def mixed(count: int, taken: str, ignored: Sequence[str]) -> list[str]:
         return []
     listed: list[str] = []
     for kind, number in ((taken, count), *counts.items()):
-        listed.append(f"{number} {ONE[kind] if number == 1 else kind}")
+        listed.append(f"{number} {SINGULAR[kind] if number == 1 else kind}")
     return [f"mixed kinds of data: {', '.join(listed[:-1])} and {listed[-1]}. Only the {taken} are taken"]
 
 

@@ -30,7 +30,7 @@ from ganvas.data.image import (
     upright,
 )
 from ganvas.data.image_array import ImageArray
-from ganvas.data.metadata import LARGEST_EXIF, exif_with
+from ganvas.data.metadata import MAX_EXIF_BYTES, exif_with
 from ganvas.data.scan import Files, scan_folder, scan_zip
 from ganvas.errors import DataError, UsageError
 from ganvas.files import write_bytes
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 WRITTEN = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
-SHOWN = 5  # names of what cannot be read, where nothing else is there
+UNREADABLE_NAMES = 5  # names of what cannot be read, where nothing else is there
 PROFILES = {1: b"GRAY", 3: b"RGB "}  # what bytes 16 to 19 of an ICC profile say of the colours it is for
 
 
@@ -164,7 +164,7 @@ def find_photos(path: Path | str) -> list[tuple[str, Callable[[], Photo]]]:
     if not files.names:
         message = f"there are no images in {path}"
         if files.problems:
-            why = "; ".join(f"{name}: {reason}" for name, reason in files.problems[:SHOWN])
+            why = "; ".join(f"{name}: {reason}" for name, reason in files.problems[:UNREADABLE_NAMES])
             message += f" that can be read ({why})"
         raise DataError(message)
     photos: list[tuple[str, Callable[[], Photo]]] = []
@@ -294,7 +294,7 @@ def _encoded(path: Path, photo: Photo) -> bytes:
         options["pnginfo"] = png_info(photo.provenance)
     elif photo.provenance:
         exif = exif_with(photo.provenance, photo.exif)
-        if kind != "JPEG" or len(exif) <= LARGEST_EXIF:
+        if kind != "JPEG" or len(exif) <= MAX_EXIF_BYTES:
             options["exif"] = exif
     if kind == "JPEG":
         options.update(quality=95, subsampling=0)

@@ -12,7 +12,7 @@ from typing import BinaryIO
 import numpy as np
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}  # by the header's colour type
+CHANNELS_OF_COLOUR_TYPE = {0: 1, 2: 3, 4: 2, 6: 4}  # by the header's colour type
 
 
 def is_deep(content: bytes) -> bool:
@@ -20,7 +20,7 @@ def is_deep(content: bytes) -> bool:
     if len(content) < 33 or content[:8] != SIGNATURE or content[12:16] != b"IHDR":
         return False
     depth, colour, _, _, interlaced = content[24:29]
-    return depth == 16 and colour in CHANNELS and interlaced == 0
+    return depth == 16 and colour in CHANNELS_OF_COLOUR_TYPE and interlaced == 0
 
 
 def read(file: BinaryIO) -> np.ndarray | None:
@@ -42,7 +42,7 @@ def decode(content: bytes) -> np.ndarray:
     width, height = struct.unpack(">II", content[16:24])
     if not width * height:
         raise ValueError(f"the header says {width} x {height} pixels")
-    channels = CHANNELS[content[25]]
+    channels = CHANNELS_OF_COLOUR_TYPE[content[25]]
     row = width * channels * 2
     packed, key = [], None
     for kind, body in _chunks(content):
@@ -73,7 +73,7 @@ def encode(
     """A PNG file of (H, W, C) uint16, C from 1 to 4; `exif` with or without its leading "Exif\\0\\0", `text` a keyword and what
     a chunk iTXt says under it."""
     height, width, channels = pixels.shape
-    colour = next(kind for kind, count in CHANNELS.items() if count == channels)
+    colour = next(kind for kind, count in CHANNELS_OF_COLOUR_TYPE.items() if count == channels)
     parts = [_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, colour, 0, 0, 0))]
     if icc:
         parts.append(_chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(icc)))

@@ -1,9 +1,9 @@
 """Public sets by name: downloaded once into the cache (see ganvas.download), from the first mirror that has the right bytes.
 
-The sums in SETS: MNIST's occur in many independent projects (TensorFlow's mirror, torch.rb, Guild AI); Fashion-MNIST's were also
-found by putting file name and time back into the gzip headers of Debian's dataset-fashion-mnist, which gives these very sums;
-CIFAR-10's occur in TensorFlow Datasets, torch.rb and GoMLX. $GANVAS_MIRROR names a server (URL) that is asked first, as
-$GANVAS_MIRROR/SET/FILE.
+The sums in PUBLIC_SETS: MNIST's occur in many independent projects (TensorFlow's mirror, torch.rb, Guild AI); Fashion-MNIST's
+were also found by putting file name and time back into the gzip headers of Debian's dataset-fashion-mnist, which gives these
+very sums; CIFAR-10's occur in TensorFlow Datasets, torch.rb and GoMLX. $GANVAS_MIRROR names a server (URL) that is asked first,
+as $GANVAS_MIRROR/SET/FILE.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ CIFAR_ROW = 1 + 3 * 32 * 32  # label, then the red, green and blue planes
 
 def read_cifar(folder: Path, settings: DataSettings, progress: Progress) -> Loaded:
     """CIFAR-10 from the archive of its binary version."""
-    (path,) = (folder / remote.name for remote in SETS["cifar10"].files)
+    (path,) = (folder / remote.name for remote in PUBLIC_SETS["cifar10"].files)
     batches = {"train": [f"data_batch_{number}.bin" for number in range(1, 6)], "test": ["test_batch.bin"]}
     rows_of_file: dict[str, np.ndarray] = {}
     splits: dict[str, Arrays] = {}
@@ -69,7 +69,7 @@ def read_cifar(folder: Path, settings: DataSettings, progress: Progress) -> Load
 _DIGITS = tuple(str(digit) for digit in range(10))
 _CLOTHES = ("t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
 
-SETS: dict[str, PublicSet] = {
+PUBLIC_SETS: dict[str, PublicSet] = {
     "mnist": PublicSet(
         (
             RemoteFile(
@@ -149,8 +149,8 @@ SETS: dict[str, PublicSet] = {
 
 
 def listing(name: str, cache: Path) -> Listing:
-    """The set `name`, one of SETS; its files are fetched when it is first read."""
-    public_set = SETS[name]
+    """The set `name`, one of PUBLIC_SETS; its files are fetched when it is first read."""
+    public_set = PUBLIC_SETS[name]
 
     def load(settings: DataSettings, progress: Progress) -> Loaded:
         return public_set.read(fetch(name, cache, progress), settings, progress)
@@ -161,7 +161,7 @@ def listing(name: str, cache: Path) -> Listing:
 def fetch(name: str, cache: Path, progress: Progress) -> Path:
     """The folder with all files of a set, downloading what is missing or wrong. DataError says what to put where
     by hand."""
-    public_set, folder = SETS[name], cache / "downloads" / name
+    public_set, folder = PUBLIC_SETS[name], cache / "downloads" / name
     missing = [remote for remote in public_set.files if not is_intact(folder / remote.name, remote)]
     total, done = sum(remote.size for remote in missing), 0
     for index, remote in enumerate(missing):
@@ -178,7 +178,7 @@ def _by_hand(name: str, folder: Path, missing: list[RemoteFile], failures: list[
     lines = [f"cannot download {name}:"]
     for failure in failures:
         lines.append(f"  {failure}")
-    lines.append(f"Without a network, put into {folder} (home page {SETS[name].home}):")
+    lines.append(f"Without a network, put into {folder} (home page {PUBLIC_SETS[name].home}):")
     for remote in missing:
         lines.append(f"  {remote.name} ({remote.size:,} bytes, SHA-256 {remote.sha256})")
     return "\n".join(lines)

@@ -171,8 +171,8 @@ def _zip_problem(info: zipfile.ZipInfo, name: str, seen: bool) -> str | None:
         return "it is encrypted"
     if info.file_size == 0:
         return "the file is empty"
-    if info.file_size > image.LARGEST_FILE:
-        return f"{info.file_size:,} bytes unpacked; an image file may have {image.LARGEST_FILE:,} at most"
+    if info.file_size > image.MAX_IMAGE_BYTES:
+        return f"{info.file_size:,} bytes unpacked; an image file may have {image.MAX_IMAGE_BYTES:,} at most"
     return None
 
 

@@ -11,7 +11,7 @@ from ganvas.data.spec import ALPHA
 from ganvas.errors import UsageError
 from ganvas.settings import as_dict, setting
 
-LARGEST_SIDE = 8192
+MAX_SIDE = 8192
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,9 +122,9 @@ def parse_size(size: int | str) -> tuple[int, int] | None:
     else:
         match = re.fullmatch(r"(\d{1,6})\s*[xX]\s*(\d{1,6})", size.strip())
         pair = (int(match[1]), int(match[2])) if match else (0, 0)
-    if not all(1 <= side <= LARGEST_SIDE for side in pair):
+    if not all(1 <= side <= MAX_SIDE for side in pair):
         raise UsageError(
             f"data.size must be auto, a number of pixels such as 64, or HxW such as 48x64, "
-            f"each from 1 to {LARGEST_SIDE} (got {size!r})"
+            f"each from 1 to {MAX_SIDE} (got {size!r})"
         )
     return pair

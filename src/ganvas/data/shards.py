@@ -23,11 +23,11 @@ from ganvas.data.passed_over import is_skipped
 from ganvas.data.scan import Files, stamp
 from ganvas.errors import DataError
 
-PREFIX = "wds:"
-RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
-MOST_SHARDS = 10_000
-MOST_MEMBERS = 10_000_000
-LARGEST_LABEL = 2**16  # bytes of a .cls or .json
+SHARDS_PREFIX = "wds:"
+BRACE_RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
+MAX_SHARDS = 10_000
+MAX_MEMBERS = 10_000_000
+MAX_LABEL_BYTES = 2**16  # bytes of a .cls or .json
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,12 +41,12 @@ class Member:
 
 def expanded(pattern: str) -> list[Path]:
     """The files of a pattern such as `shards-{000..009}.tar`, one or none range in it. DataError for those that are not there."""
-    match = RANGE.search(pattern)
+    match = BRACE_RANGE.search(pattern)
     names = [pattern]
     if match:
         first, last = int(match[1]), int(match[2])
-        if not 0 <= last - first < MOST_SHARDS:
-            raise DataError(f"{pattern}: {{FIRST..LAST}} must rise, over {MOST_SHARDS:,} files at most")
+        if not 0 <= last - first < MAX_SHARDS:
+            raise DataError(f"{pattern}: {{FIRST..LAST}} must rise, over {MAX_SHARDS:,} files at most")
         width = len(match[1])
         names = [
             f"{pattern[: match.start()]}{number:0{width}d}{pattern[match.end() :]}" for number in range(first, last + 1)
@@ -81,15 +81,15 @@ def _scan(path: Path, prefix: str, files: Files, members: dict[str, Member], lab
     try:
         with tarfile.open(path, "r:") as archive:
             for number, info in enumerate(archive):
-                if number >= MOST_MEMBERS:
-                    raise DataError(f"{path} holds more than {MOST_MEMBERS:,} files")
+                if number >= MAX_MEMBERS:
+                    raise DataError(f"{path} holds more than {MAX_MEMBERS:,} files")
                 if info.isdir():
                     continue
                 name = prefix + info.name.removeprefix("./")
                 if is_skipped(name):
                     files.ignored.append(name)
                     continue
-                if name.endswith((".cls", ".json")) and info.isreg() and info.size <= LARGEST_LABEL:
+                if name.endswith((".cls", ".json")) and info.isreg() and info.size <= MAX_LABEL_BYTES:
                     label = _label(name, archive.extractfile(info))
                     if label is not None:
                         labels[_key(name)] = label
@@ -150,7 +150,7 @@ def _label(name: str, file: object) -> int | str | None:
     """The label in a .cls or .json file, or None where it has none."""
     if not isinstance(file, io.BufferedIOBase):
         return None
-    text = file.read(LARGEST_LABEL).decode("utf-8", "replace").strip()
+    text = file.read(MAX_LABEL_BYTES).decode("utf-8", "replace").strip()
     if os.path.splitext(name)[1] == ".cls":
         return int(text) if text.lstrip("-").isdecimal() else text or None
     try:

@@ -22,8 +22,8 @@ COMPRESSED = frozenset({".flac", ".ogg", ".oga", ".mp3", ".opus", ".aif", ".aiff
 def suffixes() -> frozenset[str]:
     """Endings of the sound files that this installation reads; lower case."""
     if importlib.util.find_spec("soundfile") is None:
-        return wav.SUFFIXES
-    return wav.SUFFIXES | COMPRESSED
+        return wav.WAV_SUFFIXES
+    return wav.WAV_SUFFIXES | COMPRESSED
 
 
 def header(file: BinaryIO) -> Wav:
@@ -76,7 +76,7 @@ def _opened(file: BinaryIO) -> Any:
 def _head(sound: Any) -> Wav:
     """As a .wav of 16 bits would have it. Raises Broken for what cannot be."""
     rate, channels, frames = int(sound.samplerate), int(sound.channels), int(sound.frames)
-    if not wav.RATES[0] <= rate <= wav.RATES[1] or not 1 <= channels <= wav.CHANNELS:
+    if not wav.RATES[0] <= rate <= wav.RATES[1] or not 1 <= channels <= wav.MAX_WAV_CHANNELS:
         raise Broken(f"its header says {channels} channels of {rate} samples a second")
     if not 0 < frames < 2**40:
         raise Broken("it holds no sound")

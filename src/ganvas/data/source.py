@@ -18,10 +18,10 @@ from typing import NamedTuple
 import numpy as np
 
 from ganvas.data.image import fit, to_channels, without_hidden_colours
-from ganvas.data.pairs import HALVES, halved
+from ganvas.data.pairs import PAIR_LAYOUTS, halved
 from ganvas.data.scan import Files
 from ganvas.data.settings import DataSettings, parse_size
-from ganvas.data.spec import UNITS, Facts
+from ganvas.data.spec import UNIT_OF_KIND, Facts
 from ganvas.errors import DataError, UsageError
 
 BLOCK, BLOCK_BYTES = 64, 2**24  # images and bytes that pass through at a time
@@ -77,7 +77,7 @@ class Loaded:
     @property
     def unit(self) -> str:
         """What is counted."""
-        return UNITS[self.kind]
+        return UNIT_OF_KIND[self.kind]
 
 
 @dataclasses.dataclass
@@ -121,7 +121,7 @@ def from_arrays(
             f"data.fit=tile cuts photos in a folder or zip into patches; {where} is none: use crop, pad or stretch"
         )
     splits = dict(splits)
-    if settings.pairs in HALVES:
+    if settings.pairs in PAIR_LAYOUTS:
         for name, part in splits.items():
             splits[name] = _halved(part, settings.pairs, where)
 

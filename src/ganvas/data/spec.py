@@ -12,7 +12,7 @@ Card = dict[str, Any]
 """A data card, or a part of it: JSON values by name."""
 
 ALPHA = ("white", "black", "keep")  # what becomes of transparent pixels
-UNITS = {"images": "images", "audio": "clips", "text": "tokens"}  # what is counted, by kind (see KINDS)
+UNIT_OF_KIND = {"images": "images", "audio": "clips", "text": "tokens"}  # what is counted, by kind (see KINDS)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,8 +65,8 @@ class DataSpec:
     def from_dict(cls, values: Mapping[str, Any]) -> DataSpec:
         """A spec from settings.json; TypeError, ValueError or KeyError where that does not describe data."""
         fields = dict(values)
-        if fields.get("kind", "images") not in UNITS:
-            raise ValueError(f"kind must be one of {', '.join(UNITS)} (got {fields['kind']!r})")
+        if fields.get("kind", "images") not in UNIT_OF_KIND:
+            raise ValueError(f"kind must be one of {', '.join(UNIT_OF_KIND)} (got {fields['kind']!r})")
         if fields.get("alpha", "white") not in ALPHA:
             raise ValueError(f"alpha must be one of {', '.join(ALPHA)} (got {fields['alpha']!r})")
         for name in ("classes", "class_counts"):
@@ -80,7 +80,7 @@ class DataSpec:
     @property
     def unit(self) -> str:
         """What is counted: "images", "clips" or "tokens"."""
-        return UNITS[self.kind]
+        return UNIT_OF_KIND[self.kind]
 
     @property
     def shape(self) -> tuple[int, int, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 WINDOW, HOP, HEIGHT = 256, 64, 64  # samples of a window and between two, and rows of the image
-RANGE = 60.0  # decibels below the loudest that still show
+RANGE_DECIBELS = 60.0  # decibels below the loudest that still show
 
 
 def spectrogram(clip: np.ndarray) -> np.ndarray:
@@ -14,7 +14,7 @@ def spectrogram(clip: np.ndarray) -> np.ndarray:
     frames = np.lib.stride_tricks.sliding_window_view(padded, WINDOW)[::HOP] * np.hanning(WINDOW)
     power = np.abs(np.fft.rfft(frames, axis=1)[:, 1:]) * 4 / WINDOW  # a full-scale tone reads 1
     rows = power.reshape(len(frames), HEIGHT, -1).max(2).T[::-1]
-    level = 1 + 20 * np.log10(np.maximum(rows, 1e-9)) / RANGE
+    level = 1 + 20 * np.log10(np.maximum(rows, 1e-9)) / RANGE_DECIBELS
     return np.rint(np.clip(level, 0, 1) * 255).astype(np.uint8)[:, :, None]
 
 

@@ -17,10 +17,10 @@ from ganvas.data.mosaic import mosaic
 from ganvas.data.scan import scan_folder
 from ganvas.errors import DataError
 
-SMALLEST = 16  # pixels a side
-MOST = 256  # images of a folder
-LONGEST = 8  # times as long as wide; of longer strips the middle is taken
-DRAWN = "mosaic"
+MIN_STYLE_SIDE = 16  # pixels a side
+MAX_STYLES = 256  # images of a folder
+MAX_ASPECT = 8  # times as long as wide; of longer strips the middle is taken
+DRAWN_STYLES = "mosaic"
 
 
 def read_styles(source: str, channels: int, side: int) -> list[Tensor]:
@@ -28,19 +28,21 @@ def read_styles(source: str, channels: int, side: int) -> list[Tensor]:
 
     "mosaic" is drawn here. DataError where there is none, where one cannot be read, and below 16 pixels a side.
     """
-    if source == DRAWN:
+    if source == DRAWN_STYLES:
         return [_prepared(mosaic(), channels, side)]
     path = Path(source).expanduser()
     if not path.exists():
-        raise DataError(f"there is no style image at {path}: give the path of an image, or {DRAWN} for one drawn here")
+        raise DataError(
+            f"there is no style image at {path}: give the path of an image, or {DRAWN_STYLES} for one drawn here"
+        )
     files = [path]
     if path.is_dir():
         files = [path / name for name in scan_folder(path).names]
     if not files:
         raise DataError(f"the folder {path} holds no images, and the styles should be there")
-    if len(files) > MOST:
+    if len(files) > MAX_STYLES:
         raise DataError(
-            f"the folder {path} holds {len(files)} images; {MOST} styles are the most that are held in memory"
+            f"the folder {path} holds {len(files)} images; {MAX_STYLES} styles are the most that are held in memory"
         )
     styles: list[Tensor] = []
     for file in files:
@@ -82,15 +84,15 @@ class StyleBank:
 
 def _checked(image: np.ndarray, file: Path) -> np.ndarray:
     height, width = image.shape[:2]
-    if min(height, width) < SMALLEST:
+    if min(height, width) < MIN_STYLE_SIDE:
         raise DataError(
             f"the style image {file} has {width} x {height} pixels: a style is measured by what repeats, which takes"
-            f" {SMALLEST} pixels a side at least"
+            f" {MIN_STYLE_SIDE} pixels a side at least"
         )
-    if image.shape[2] in (2, 4) and np.count_nonzero(image[..., -1]) < SMALLEST**2:
+    if image.shape[2] in (2, 4) and np.count_nonzero(image[..., -1]) < MIN_STYLE_SIDE**2:
         raise DataError(
             f"the style image {file} shows {np.count_nonzero(image[..., -1])} pixels, all others are transparent: at least"
-            f" {SMALLEST**2} pixels of a style image must be visible"
+            f" {MIN_STYLE_SIDE**2} pixels of a style image must be visible"
         )
     return image
 
@@ -110,9 +112,9 @@ def _prepared(image: np.ndarray, channels: int, side: int) -> Tensor:
 
 
 def _shortened(planes: Tensor) -> Tensor:
-    """The middle of a strip: what is more than LONGEST times as long as it is wide repeats itself, and would fill the memory."""
+    """The middle of a strip: one more than MAX_ASPECT times as long as it is wide repeats itself, and would fill the memory."""
     for axis in (1, 2):
-        length, most = planes.shape[axis], LONGEST * planes.shape[3 - axis]
+        length, most = planes.shape[axis], MAX_ASPECT * planes.shape[3 - axis]
         if length > most:
             planes = planes.narrow(axis, (length - most) // 2, most)
     return planes

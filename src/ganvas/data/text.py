@@ -26,10 +26,10 @@ from ganvas.data.passed_over import TEXTS, groups, mixed, skipped
 from ganvas.data.settings import DataSettings
 from ganvas.errors import DataError
 
-SUFFIXES = TEXTS
-LARGEST = 256 * 2**20  # bytes of text, of all files together
-MOST_FILES = 100_000
-LOOKED_AT = 65536  # bytes of a file whose name says nothing
+TEXT_SUFFIXES = TEXTS
+MAX_TEXT_BYTES = 256 * 2**20  # bytes of text, of all files together
+MAX_FILES = 100_000
+TEXT_HEAD_BYTES = 65536  # bytes of a file whose name says nothing
 
 Splits = dict[str, tuple[Path, ...]]
 
@@ -49,11 +49,11 @@ class Source:
 
 def looks_like_text(path: Path) -> bool:
     """By the name, or else by the first bytes: UTF-8 without NUL."""
-    if path.suffix.lower() in SUFFIXES:
+    if path.suffix.lower() in TEXT_SUFFIXES:
         return True
     try:
         with open(path, "rb") as file:
-            head = file.read(LOOKED_AT)
+            head = file.read(TEXT_HEAD_BYTES)
         codecs.getincrementaldecoder("utf-8")().decode(head)  # a last character that is cut short is none the worse
     except (OSError, UnicodeDecodeError):
         return False
@@ -70,20 +70,20 @@ def of_folder(path: Path, name: str, others: frozenset[str]) -> Source | None:
     images may have a README."""
     texts: list[Path] = []
     ignored: list[str] = []
-    files = list(itertools.islice(_walk(path, ignored), MOST_FILES + 1))
+    files = list(itertools.islice(_walk(path, ignored), MAX_FILES + 1))
     for file in files:
         suffix = file.suffix.lower()
         if suffix in others:
             return None
-        if suffix in SUFFIXES:
+        if suffix in TEXT_SUFFIXES:
             texts.append(file)
         else:
             ignored.append(file.relative_to(path).as_posix())
     if not texts:
         return None
     texts.sort(key=Path.as_posix)
-    if len(files) > MOST_FILES:
-        raise DataError(f"{path} holds more than {MOST_FILES:,} files: join them into fewer")
+    if len(files) > MAX_FILES:
+        raise DataError(f"{path} holds more than {MAX_FILES:,} files: join them into fewer")
     return Source(name, str(path.resolve()), _splits(path, texts), tuple(ignored))
 
 
@@ -130,7 +130,7 @@ def read(paths: Iterable[Path]) -> Read:
     """The files, one after the other; a file that does not end its last line gets a line break where another follows."""
     texts: list[str] = []
     notes: list[str] = []
-    left = LARGEST
+    left = MAX_TEXT_BYTES
     for path in paths:
         if texts and not texts[-1].endswith("\n"):
             texts[-1] += "\n"
@@ -148,7 +148,8 @@ def _bytes_of(path: Path, most: int) -> bytes:
     try:
         if path.stat().st_size > most:
             raise DataError(
-                f"{path} makes this more than {LARGEST // 2**20} MiB of text, the most that is read here: take a part of it"
+                f"{path} makes this more than {MAX_TEXT_BYTES // 2**20} MiB of text, the most that is read here: "
+                "take a part of it"
             )
         return path.read_bytes()
     except OSError as error:
@@ -207,7 +208,7 @@ def datasets(source: Source, settings: DataSettings) -> dict[str, Dataset]:
     splits = coded(source.name, source.source, parts, vocabulary, merges, notes)
     if source.ignored:
         passed = {
-            "passed_over": groups(source.ignored, SUFFIXES),
+            "passed_over": groups(source.ignored, TEXT_SUFFIXES),
             "notes": mixed(_count(source), "texts", source.ignored),
         }
         for split, one in splits.items():

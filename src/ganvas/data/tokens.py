@@ -15,7 +15,7 @@ from ganvas.data.spec import Facts
 from ganvas.errors import DataError
 
 SHOWN_LINES, SHOWN_COLUMNS = 8, 100  # of the text, on its data card
-SHOWN_UNKNOWN = 8
+MAX_UNKNOWN_SHOWN = 8
 
 Merges = tuple[tuple[int, int], ...]
 
@@ -50,11 +50,11 @@ def character_numbers(text: str, characters: tuple[str, ...], where: str) -> np.
 
 def _unknown_message(unknown: np.ndarray, where: str) -> str:
     values, counts = np.unique(unknown, return_counts=True)
-    commonest = np.argsort(-counts, kind="stable")[:SHOWN_UNKNOWN]
+    commonest = np.argsort(-counts, kind="stable")[:MAX_UNKNOWN_SHOWN]
     shown = ", ".join(f"{chr(values[i])!r} ({counts[i]:,} of them)" for i in commonest)
     more = ""
-    if len(values) > SHOWN_UNKNOWN:
-        more = f" and {len(values) - SHOWN_UNKNOWN} more"
+    if len(values) > MAX_UNKNOWN_SHOWN:
+        more = f" and {len(values) - MAX_UNKNOWN_SHOWN} more"
     return (
         f"{where} has characters that the vocabulary lacks, so the method never learned of them: {shown}{more}."
         " Replace them, or train on a text that has them"

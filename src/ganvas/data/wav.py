@@ -17,18 +17,18 @@ import numpy as np
 from ganvas.data.image import Broken
 from ganvas.data.passed_over import WAV
 
-SUFFIXES = WAV
-LARGEST_FILE = 2**30  # bytes
+WAV_SUFFIXES = WAV
+MAX_WAV_BYTES = 2**30  # bytes
 RATES = (100, 768_000)
-CHANNELS = 64
+MAX_WAV_CHANNELS = 64
 # Sizes that a program writes which cannot go back and fix them: ffmpeg, sox, arecord and others, each their own.
-UNKNOWN = (range(0x7FFF0000, 0x80000001), range(0xFFFF0000, 0x100000000))
+UNKNOWN_LENGTHS = (range(0x7FFF0000, 0x80000001), range(0xFFFF0000, 0x100000000))
 PCM, FLOAT, EXTENSIBLE = 1, 3, 0xFFFE
-KINDS = {2: "ADPCM", 6: "A-law", 7: "mu-law", 0x11: "IMA ADPCM", 0x31: "GSM", 0x55: "MP3"}
+ENCODINGS = {2: "ADPCM", 6: "A-law", 7: "mu-law", 0x11: "IMA ADPCM", 0x31: "GSM", 0x55: "MP3"}
 TAIL_OF_GUID = bytes.fromhex("000000001000800000aa00389b71")  # of every sub-format that is a format number
-ZEROS = 32  # zero crossings of the resampling filter's sinc on each side
-BETA = 8.0  # of its Kaiser window: 80 dB below
-EDGE = 0.92  # of the lower Nyquist frequency: the middle of the filter's slope, which ends at that frequency
+ZERO_CROSSINGS = 32  # zero crossings of the resampling filter's sinc on each side
+KAISER_BETA = 8.0  # of its Kaiser window: 80 dB below
+FILTER_CUTOFF = 0.92  # of the lower Nyquist frequency: the middle of the filter's slope, which ends at that frequency
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,7 +81,7 @@ def header(file: BinaryIO) -> Wav:
         if name == b"data":
             if form is None:
                 raise Broken("it is damaged: the samples come before what they are")
-            unknown = any(size in sizes for sizes in UNKNOWN)
+            unknown = any(size in sizes for sizes in UNKNOWN_LENGTHS)
             if size == 0 and int.from_bytes(start[4:8], "little") != end - 8:  # neither size was filled in
                 unknown = True
             return _with_samples(form, place + 8, size, end, unknown=unknown)
@@ -107,7 +107,7 @@ def read(file: BinaryIO, rate: int, most: int) -> tuple[np.ndarray, tuple[str, .
 
 def frames_for(count: int, rate: int, head: Wav) -> int:
     """How many samples of each channel it takes to get `count` at `rate`, with those that the filter reaches around them."""
-    return min(head.frames, math.ceil((count + 2 * ZEROS) / rate * head.rate) + 2 * ZEROS)
+    return min(head.frames, math.ceil((count + 2 * ZERO_CROSSINGS) / rate * head.rate) + 2 * ZERO_CROSSINGS)
 
 
 def convert(samples: np.ndarray, head: Wav, rate: int) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -133,7 +133,7 @@ def resampled(sound: np.ndarray, rate: int, wanted: int) -> np.ndarray:
     if rate == wanted:
         return sound
     up, down = wanted // math.gcd(rate, wanted), rate // math.gcd(rate, wanted)
-    half = math.ceil(ZEROS * max(1.0, rate / wanted))
+    half = math.ceil(ZERO_CROSSINGS * max(1.0, rate / wanted))
     count = -(-len(sound) * up // down)
     windows = np.lib.stride_tricks.sliding_window_view(np.pad(sound, (half, half + down)), 2 * half + 1)
     result = np.empty(count)
@@ -149,8 +149,8 @@ def resampled(sound: np.ndarray, rate: int, wanted: int) -> np.ndarray:
 def _filter(half: int, fraction: float, share: float) -> np.ndarray:
     """Taps (2 half + 1,) for a place `fraction` behind the middle one; `share` is the lower rate over the present one."""
     distance = np.arange(-half, half + 1) - fraction
-    window = np.i0(BETA * np.sqrt(np.clip(1 - (distance / (half + 1)) ** 2, 0, None))) / np.i0(BETA)
-    taps = np.sinc(distance * share * EDGE) * window
+    window = np.i0(KAISER_BETA * np.sqrt(np.clip(1 - (distance / (half + 1)) ** 2, 0, None))) / np.i0(KAISER_BETA)
+    taps = np.sinc(distance * share * FILTER_CUTOFF) * window
     return taps / taps.sum()
 
 
@@ -162,12 +162,12 @@ def _form(content: bytes) -> tuple[int, int, int, bool]:
     if code == EXTENSIBLE and len(content) >= 40 and content[26:40] == TAIL_OF_GUID:
         code = struct.unpack("<H", content[24:26])[0]
     if code not in (PCM, FLOAT):
-        kind = KINDS.get(code, f"format {code}")
+        kind = ENCODINGS.get(code, f"format {code}")
         raise Broken(f"it holds {kind}; plain samples (PCM) and floats are read")
     if not RATES[0] <= rate <= RATES[1]:
         raise Broken(f"its header says {rate} samples a second; {RATES[0]} to {RATES[1]:,} can be")
-    if not 1 <= channels <= CHANNELS:
-        raise Broken(f"its header says {channels} channels; 1 to {CHANNELS} can be")
+    if not 1 <= channels <= MAX_WAV_CHANNELS:
+        raise Broken(f"its header says {channels} channels; 1 to {MAX_WAV_CHANNELS} can be")
     bits = -(-bits // 8) * 8  # 20 bits lie in 24
     known_bits = (32, 64) if code == FLOAT else (8, 16, 24, 32)
     if bits not in known_bits or block != channels * bits // 8:

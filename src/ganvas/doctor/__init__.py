@@ -7,6 +7,6 @@ signals.py reads the log, rules.py says what is wrong, advice.py what to change.
 """
 
 from ganvas.doctor.diagnosis import diagnose
-from ganvas.doctor.findings import MEANINGS, NAMES, Change, Diagnosis, Finding, Plot
+from ganvas.doctor.findings import FINDING_MEANINGS, FINDINGS, Change, Diagnosis, Finding, Plot
 
-__all__ = ["MEANINGS", "NAMES", "Change", "Diagnosis", "Finding", "Plot", "diagnose"]
+__all__ = ["FINDINGS", "FINDING_MEANINGS", "Change", "Diagnosis", "Finding", "Plot", "diagnose"]

@@ -11,8 +11,8 @@ from ganvas.errors import GanvasError
 from ganvas.registry import find
 from ganvas.settings import Setting, settings_of
 
-USUAL_STEP = 0.015  # of G over its weights, in the first few hundred steps of trainings that learn fast
-SLOW_STEP = 0.005  # below that G, not D, is the one to change where D is too strong
+USUAL_RELATIVE_STEP = 0.015  # of G over its weights, in the first few hundred steps of trainings that learn fast
+SLOW_RELATIVE_STEP = 0.005  # below that G, not D, is the one to change where D is too strong
 
 
 def advise(name: str, signals: Signals) -> Change:
@@ -99,7 +99,7 @@ def _down(choices: Choices) -> float:
         rates.append(rate)
     rate = max(rates, default=math.nan)
     if rate > 0:
-        return min(1 / 3, max(1 / 300, USUAL_STEP / rate))
+        return min(1 / 3, max(1 / 300, USUAL_RELATIVE_STEP / rate))
     return 1 / 10
 
 
@@ -107,14 +107,14 @@ def _longer_steps(choices: Choices) -> Change:
     step = choices.step(choices.signals.making)
     factor = 10.0
     if step > 0:
-        factor = min(300.0, max(3.0, USUAL_STEP / step))
+        factor = min(300.0, max(3.0, USUAL_RELATIVE_STEP / step))
     return _first(choices.scaled("lr", factor, "longer steps"), otherwise="a learning rate 10 to 100 times larger")
 
 
 def _weaker_discriminator(choices: Choices) -> Change:
     step, lr, balance = choices.step(choices.signals.making), choices.number("lr"), choices.number("balance")
-    if lr and balance and balance > 1 and 0 < step < SLOW_STEP:
-        longer = min(100.0, SLOW_STEP / step)
+    if lr and balance and balance > 1 and 0 < step < SLOW_RELATIVE_STEP:
+        longer = min(100.0, SLOW_RELATIVE_STEP / step)
         settings: dict[str, object] = {
             "lr": float(f"{lr * longer:.2g}"),
             "balance": float(f"{max(1.0, balance / longer):.2g}"),

@@ -10,12 +10,12 @@ import numpy as np
 
 from ganvas.doctor.advice import advise
 from ganvas.doctor.findings import Diagnosis, Finding, Plot
-from ganvas.doctor.rules import SURE, Opinion, opinions
+from ganvas.doctor.rules import REPORTED_CONFIDENCE, Opinion, opinions
 from ganvas.doctor.signals import Signals, read
 
-LOOKS = 4  # health rows after the start that a verdict takes
-ROWS = 20  # rows of numbers, where a log has no health rows
-STEPS = 100  # before that every GAN looks ill
+ROWS_JUDGED = 4  # health rows after the start that a verdict takes
+FALLBACK_ROWS = 20  # rows of numbers, where a log has no health rows
+MIN_STEPS = 100  # before that every GAN looks ill
 
 
 class HasFolder(Protocol):
@@ -40,7 +40,7 @@ def diagnose(run: HasFolder | Path | str) -> Diagnosis:
 
     findings: list[Finding] = []
     for name, opinion in opinions(signals).items():
-        if opinion.confidence < SURE or (note and name not in certain):
+        if opinion.confidence < REPORTED_CONFIDENCE or (note and name not in certain):
             continue
         evidence, change = _finite(opinion.evidence), advise(name, signals)
         findings.append(Finding(name, opinion.confidence, evidence, change, _plot(signals, opinion)))
@@ -53,14 +53,14 @@ def diagnose(run: HasFolder | Path | str) -> Diagnosis:
 
 def missing(signals: Signals) -> str:
     """What the log lacks for a verdict, in words; "" where it is enough."""
-    if signals.steps < STEPS:
-        return f"the log ends at step {signals.steps}, and a verdict takes {STEPS}"
+    if signals.steps < MIN_STEPS:
+        return f"the log ends at step {signals.steps}, and a verdict takes {MIN_STEPS}"
     if signals.health:
-        if signals.looks < LOOKS:
-            return f"the log has {signals.looks} health rows, and a verdict takes {LOOKS}"
+        if signals.looks < ROWS_JUDGED:
+            return f"the log has {signals.looks} health rows, and a verdict takes {ROWS_JUDGED}"
         return ""
-    if len(signals.rows) < ROWS:
-        return f"the log has {len(signals.rows)} rows and no health rows, and a verdict takes {ROWS}"
+    if len(signals.rows) < FALLBACK_ROWS:
+        return f"the log has {len(signals.rows)} rows and no health rows, and a verdict takes {FALLBACK_ROWS}"
     if signals.disc_update is None:
         return "the log says nothing about a discriminator"
     return ""

@@ -8,7 +8,7 @@ from typing import TypedDict
 
 import numpy as np
 
-MEANINGS = {
+FINDING_MEANINGS = {
     "bad_data_range": "The images use a sliver of the range from black to white, so there is next to nothing to learn: "
     "they were probably saved as 0 to 1 instead of 0 to 255.",
     "label_leak": "Some pixels of the training images are decided by the label alone: a mark that G learns to generate, "
@@ -28,7 +28,7 @@ MEANINGS = {
 }
 """Every name that a finding can have, causes before what they bring about."""
 
-NAMES = tuple(MEANINGS)
+FINDINGS = tuple(FINDING_MEANINGS)
 
 
 class ChangeDict(TypedDict):
@@ -100,7 +100,7 @@ class Finding:
     @property
     def meaning(self) -> str:
         """One sentence."""
-        return MEANINGS[self.name]
+        return FINDING_MEANINGS[self.name]
 
     def as_dict(self) -> FindingDict:
         """Plain values for JSON."""

@@ -11,13 +11,13 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ganvas.doctor.signals import LATE, Signals
+from ganvas.doctor.signals import LATE_SHARE, Signals
 from ganvas.figure import distance_figure, read_figures
 
-SURE = 0.5  # from here on a finding is reported
+REPORTED_CONFIDENCE = 0.5  # from here on a finding is reported
 GAPS = ("samples/gap", "samples/pixel_gap")
-UNTRAINED = 1.0  # gap of samples that have nothing of the data
-ECHO = 0.45  # what remains of a finding's confidence where its cause was found
+UNTRAINED_GAP = 1.0  # gap of samples that have nothing of the data
+EXPLAINED_SHARE = 0.45  # what remains of a finding's confidence where its cause was found
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def _distances(s: Signals) -> list[float]:
 def regress(s: Signals) -> float:
     """The distance from the data now, over the smallest that it was before. A gap of 0.02 is as good as none."""
     values = s.curve("samples/pixel_gap")[1]
-    before = values[: len(values) - max(1, round(len(values) * LATE))]
+    before = values[: len(values) - max(1, round(len(values) * LATE_SHARE))]
     if not len(before):
         return math.nan
     return min(s.late("samples/pixel_gap"), float(values[-1])) / max(0.02, float(before.min()))
@@ -83,7 +83,7 @@ def left(s: Signals) -> float:
 def untrained(s: Signals, key: str) -> float:
     """The gap of samples before any training; a guess where the run began with another's weights. NaN where it is not known."""
     if s.last("taken_over") > 0:
-        return max(UNTRAINED, s.first(key))
+        return max(UNTRAINED_GAP, s.first(key))
     return s.first(key)
 
 
@@ -345,9 +345,9 @@ RULES: dict[str, Callable[[Signals], Opinion]] = {
     )
 }  # fmt: skip
 
-EVERYTHING = tuple(RULES)
+ALL_FINDINGS = tuple(RULES)
 BRINGS_ABOUT: dict[str, Sequence[str]] = {
-    "bad_data_range": EVERYTHING,
+    "bad_data_range": ALL_FINDINGS,
     "label_leak": ("discriminator_too_strong", "discriminator_overfits"),
     "too_little_data": ("discriminator_overfits", "discriminator_too_strong", "partial_collapse", "stalled"),
     "learning_rate_too_high": (
@@ -378,11 +378,11 @@ def opinions(s: Signals) -> dict[str, Opinion]:
     # A cause that is sure tones down what it brings about.
     weight = dict.fromkeys(opinions, 1.0)
     for cause, effects in BRINGS_ABOUT.items():
-        if opinions[cause].confidence * weight[cause] < SURE:
+        if opinions[cause].confidence * weight[cause] < REPORTED_CONFIDENCE:
             continue
         for effect in effects:
             if effect != cause:
-                weight[effect] *= ECHO
+                weight[effect] *= EXPLAINED_SHARE
 
     final: list[tuple[str, Opinion]] = []
     for name, opinion in opinions.items():

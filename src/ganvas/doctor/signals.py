@@ -21,9 +21,9 @@ from ganvas import old_names
 from ganvas.errors import RunError
 from ganvas.figure import is_number
 
-LATE = 1 / 3  # of the health rows, the last ones: what "now" means
-FADING = 0.9  # of the budget; learning rates that fall to zero are near it by then
-SPENT = "met NaN or inf"  # in a sentence of the log: an update was undone
+LATE_SHARE = 1 / 3  # of the health rows, the last ones: what "now" means
+FADING_SHARE = 0.9  # of the budget; learning rates that fall to zero are near it by then
+UPDATE_UNDONE = "met NaN or inf"  # in a sentence of the log: an update was undone
 
 Row = dict[str, Any]
 """One JSON object of a log or of a data card."""
@@ -59,7 +59,7 @@ class Signals:
         values = self.curve(key)[1][1:]
         if not len(values):
             return math.nan
-        count = max(1, round(len(values) * LATE))
+        count = max(1, round(len(values) * LATE_SHARE))
         return float(np.median(values[-count:]))
 
     def first(self, key: str) -> float:
@@ -75,7 +75,7 @@ class Signals:
     def middle(self, key: str) -> float:
         """The median of a curve between its first tenth and the last tenth of the budget, where learning rates may fade."""
         steps, values = self.curve(key)
-        inner = (steps > 0.1 * self.steps) & (steps <= FADING * self.steps)
+        inner = (steps > 0.1 * self.steps) & (steps <= FADING_SHARE * self.steps)
         if not inner.any():
             return self.late(key)
         return float(np.median(values[inner]))
@@ -186,7 +186,7 @@ def _add(signals: Signals, row: Row) -> None:
     event = row.get("event")
     if not isinstance(event, str | None):  # a log of somebody else's
         return
-    if event == "said" and SPENT in str(row.get("message")):
+    if event == "said" and UPDATE_UNDONE in str(row.get("message")):
         signals.non_finite += 1
     if not is_number(row.get("step")):
         return

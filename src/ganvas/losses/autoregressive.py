@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-LOG_SCALES = (-7.0, 7.0)  # from much narrower than one of 256 levels to almost flat over [-1, 1]
+LOG_SCALE_RANGE = (-7.0, 7.0)  # from much narrower than one of 256 levels to almost flat over [-1, 1]
 
 
 def to_levels(images: Tensor, levels: int) -> Tensor:
@@ -144,7 +144,7 @@ class LogisticMixture:
         weights, means, scales, pairs = raw.float().split([M, M * C, M * C, M * self.pairs], 1)
         means, scales = means.unflatten(1, (C, M)), scales.unflatten(1, (C, M))
         coefficients = pairs.unflatten(1, (self.pairs, M)).tanh()
-        return weights.log_softmax(1), means, scales.clamp(*LOG_SCALES), coefficients
+        return weights.log_softmax(1), means, scales.clamp(*LOG_SCALE_RANGE), coefficients
 
     def mean(self, channel: int, means: Tensor, coefficients: Tensor, values: Tensor) -> Tensor:
         """Mean of one channel in each component, (N, M, S), moved by the earlier channels of values (N, >= channel, S)."""

@@ -14,7 +14,7 @@ from torch.nn.functional import softplus
 
 from ganvas.losses.autoregressive import LogisticMixture, to_levels
 
-NARROWEST = -7.0  # logarithm of the least scale: an eighth of the distance between two of 256 levels
+MIN_LOG_SCALE = -7.0  # logarithm of the least scale: an eighth of the distance between two of 256 levels
 
 
 def bernoulli_log_likelihood(x: Tensor, logits: Tensor) -> Tensor:
@@ -27,7 +27,7 @@ def bernoulli_log_likelihood(x: Tensor, logits: Tensor) -> Tensor:
 
 def discretised_normal_log_likelihood(x: Tensor, mu: Tensor, log_sigma: Tensor, levels: int = 256) -> Tensor:
     """log of the mass of N(mu, sigma^2) around each value of x (Ho 2020, arXiv:2006.11239, eq. 13), summed: (N, ...) to (N,)."""
-    half, sigma = 1 / (levels - 1), log_sigma.clamp_min(NARROWEST).exp()
+    half, sigma = 1 / (levels - 1), log_sigma.clamp_min(MIN_LOG_SCALE).exp()
     below, above = (x - half - mu) / sigma, (x + half - mu) / sigma
     # Mirrored to the left tail, where the logarithm of the distribution keeps its digits.
     mirrored = below + above > 0

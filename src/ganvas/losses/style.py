@@ -14,9 +14,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-FLOATS = 2**20  # numbers of a feature map that pass through float32 at once
-FLAT = 1e-3  # variance of features over their mean square below which an image counts as one colour
-TINY = 1e-12  # below any square of features that an image gives
+FLOATS_PER_PASS = 2**20  # numbers of a feature map that pass through float32 at once
+FLAT_VARIANCE = 1e-3  # variance of features over their mean square below which an image counts as one colour
+MIN_SQUARE = 1e-12  # below any square of features that an image gives
 
 
 def gram(features: Tensor) -> Tensor:
@@ -42,7 +42,7 @@ class _GramSum(torch.autograd.Function):
         ctx.save_for_backward(features)
         n, channels = features.shape[:2]
         total = torch.zeros(n, channels, channels, device=features.device)
-        for part in features.permute(0, 2, 3, 1).flatten(1, 2).split(max(1, FLOATS // (n * channels)), 1):
+        for part in features.permute(0, 2, 3, 1).flatten(1, 2).split(max(1, FLOATS_PER_PASS // (n * channels)), 1):
             part = part.float()
             total.baddbmm_(part.transpose(1, 2), part)
         return total
@@ -88,16 +88,16 @@ def style_scale(target: Tensor) -> Tensor:
 def content_scale(target: Tensor) -> Tensor:
     """`content_loss` of an image of one colour, whose features are the target's mean everywhere. (N,).
 
-    At least FLAT times the loss of an image without features, so that a target of one colour does not divide by about 0.
+    At least FLAT_VARIANCE times the loss of an image without features, so that a target of one colour does not divide by about 0.
     """
     target = target.float()
     plain = content_loss(target.mean((2, 3), keepdim=True).expand_as(target), target)
-    return plain.maximum(FLAT * content_loss(target.new_zeros(()).expand_as(target), target))
+    return plain.maximum(FLAT_VARIANCE * content_loss(target.new_zeros(()).expand_as(target), target))
 
 
 def relative(loss: Tensor, scale: Tensor) -> Tensor:
     """A layer's loss divided by that of an image without features: 0 for equal images, about 1 for unrelated ones. (N,)."""
-    return loss / scale.clamp_min(TINY)
+    return loss / scale.clamp_min(MIN_SQUARE)
 
 
 def total_variation(x: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ Values = Tensor | ArrayLike
 """What measures take: a tensor, an array, or nested lists of numbers."""
 
 # 4 million float64 are 32 MB: large enough for a fast matrix product, small enough for any machine.
-BLOCK = 4_000_000
+VALUES_PER_BLOCK = 4_000_000
 
 
 def as_features(values: Values, name: str, least: int = 1) -> Tensor:
@@ -69,8 +69,8 @@ def finite(values: Tensor, name: str) -> Tensor:
 
 
 def blocks(rows: int, columns: int) -> Iterator[slice]:
-    """Slices of `rows` such that one slice times `columns` stays within BLOCK values."""
-    step = max(1, BLOCK // max(1, columns))
+    """Slices of `rows` such that one slice times `columns` stays within VALUES_PER_BLOCK values."""
+    step = max(1, VALUES_PER_BLOCK // max(1, columns))
     for start in range(0, rows, step):
         yield slice(start, min(rows, start + step))
 

@@ -23,10 +23,10 @@ from ganvas.errors import DataError, UsageError, nearest
 
 Measure = Callable[[np.ndarray], np.ndarray]
 
-FAINT = 0.1  # ink below it is noise of the background
-FULL = 0.5  # ink that counts fully for width and height; an antialiased edge of half the ink counts in part
-PLAIN = 0.08  # largest standard deviation of the border, of 1, where a background is plain
-PLAIN_SHARE = 0.8  # of the images must have such a background for strokes to be measured
+FAINT_INK = 0.1  # ink below it is noise of the background
+FULL_INK = 0.5  # ink that counts fully for width and height; an antialiased edge of half the ink counts in part
+PLAIN_DEVIATION = 0.08  # largest standard deviation of the border, of 1, where a background is plain
+MIN_PLAIN_SHARE = 0.8  # of the images must have such a background for strokes to be measured
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def fitting_attributes(images: np.ndarray) -> list[Attribute]:
     """The attributes that say something of images uint8 (N, H, W, C) like these: colours only of colour images, strokes only on
     plain backgrounds."""
     coloured = images.shape[3] >= 3
-    plain = float((_border(images).std(1) < PLAIN).mean()) >= PLAIN_SHARE
+    plain = float((_border(images).std(1) < PLAIN_DEVIATION).mean()) >= MIN_PLAIN_SHARE
     fitting: list[Attribute] = []
     for one in ATTRIBUTES.values():
         if one.needs == "colour" and not coloured:
@@ -127,7 +127,7 @@ def ink(images: np.ndarray) -> np.ndarray:
     grey = luma(images)
     background = np.median(_border(images), axis=1)
     away = np.abs(grey - background[:, None, None])
-    return np.where(away < FAINT, 0.0, away)
+    return np.where(away < FAINT_INK, 0.0, away)
 
 
 def _border(images: np.ndarray) -> np.ndarray:
@@ -185,13 +185,13 @@ def slant(images: np.ndarray) -> np.ndarray:
 @attribute("width", "px", "from the leftmost to the rightmost ink", needs="strokes")
 def width(images: np.ndarray) -> np.ndarray:
     """Columns from the first with ink to the last; a column whose ink is fainter than half counts in part."""
-    return _extent(np.minimum(ink(images).max(1) / FULL, 1))
+    return _extent(np.minimum(ink(images).max(1) / FULL_INK, 1))
 
 
 @attribute("height", "px", "from the uppermost to the lowest ink", needs="strokes")
 def height(images: np.ndarray) -> np.ndarray:
     """As `width`, of rows."""
-    return _extent(np.minimum(ink(images).max(2) / FULL, 1))
+    return _extent(np.minimum(ink(images).max(2) / FULL_INK, 1))
 
 
 # --- any image ----------------------------------------------------------------------------------------------------------

@@ -35,21 +35,21 @@ from ganvas.metrics.store import remembered
 if TYPE_CHECKING:
     from ganvas.data.dataset import Dataset
 
-FALSE_POSITIVES = 0.01  # share of held-out images above the threshold, at most
-NEEDED = 99  # calibration images at least: the smallest n with 1 / (n + 1) <= 0.01
-CALIBRATION = 1000  # calibration images at most
-LEAST_TRAIN = 10  # training images: fewer have no neighbours to compare a distance with
-LIMIT = 50_000  # training images looked at
-SIDE = 32  # images are compared at most at this size
-COARSE = 16  # candidates are found at this size
-NEIGHBOURS = 48  # candidates of each image
-PART_NEIGHBOURS = 24  # candidates of each half
-OMITTED = 4  # nearest candidates that are not in the mean: the copy, and duplicates of its original
-FLAT = 0.1  # a half with less than this share of the image's variance says nothing
+MAX_FALSE_POSITIVES = 0.01  # share of held-out images above the threshold, at most
+MIN_CALIBRATION = 99  # calibration images at least: the smallest n with 1 / (n + 1) <= 0.01
+MAX_CALIBRATION = 1000  # calibration images at most
+MIN_TRAIN_IMAGES = 10  # training images: fewer have no neighbours to compare a distance with
+MAX_SEARCHED = 50_000  # training images looked at
+DETECTOR_SIDE = 32  # images are compared at most at this size
+COARSE_SIDE = 16  # candidates are found at this size
+CANDIDATES = 48  # candidates of each image
+PART_CANDIDATES = 24  # candidates of each half
+OMITTED_CANDIDATES = 4  # nearest candidates that are not in the mean: the copy, and duplicates of its original
+MIN_HALF_VARIANCE = 0.1  # a half with less than this share of the image's variance says nothing
 SEARCHES = ("pixels", "features", "parts")
 SHIFTS = ((0, 0), (0, 1), (0, -1), (1, 0), (-1, 0))
 HALVES = {"left": (0, 1, 0, 0.5), "right": (0, 1, 0.5, 1), "top": (0, 0.5, 0, 1), "bottom": (0.5, 1, 0, 1)}
-BLOCK = 16  # images registered at a time
+REGISTERED_PER_BLOCK = 16  # images registered at a time
 
 
 class Found(NamedTuple):
@@ -107,13 +107,13 @@ class CopyDetector:
     """
 
     def __init__(self, train: Dataset, test: Dataset | None, extractor: Extractor) -> None:
-        if len(train.images) < LEAST_TRAIN:
+        if len(train.images) < MIN_TRAIN_IMAGES:
             raise DataError(
-                f"{train.name} has {len(train.images)} training images, and finding copies takes {LEAST_TRAIN} at least:"
+                f"{train.name} has {len(train.images)} training images, and finding copies takes {MIN_TRAIN_IMAGES} at least:"
                 " with fewer there are no neighbours to compare a distance with"
             )
         self.train = train
-        self.images = train.images[:LIMIT]
+        self.images = train.images[:MAX_SEARCHED]
         self.extractor = extractor
         self._small = small(self.images)
         self._digests = image_digests(self.images)
@@ -128,17 +128,17 @@ class CopyDetector:
         self.calibration = self._calibrated(test, parts, keep)
 
     def _calibrated(self, test: Dataset | None, parts: list[object], keep: bool) -> Calibration:
-        held_out = test.images[:CALIBRATION] if test is not None else self.images[:0]
-        missing = max(0, NEEDED - len(held_out))
+        held_out = test.images[:MAX_CALIBRATION] if test is not None else self.images[:0]
+        missing = max(0, MIN_CALIBRATION - len(held_out))
         # Where there are enough held-out images, they alone count: training images may be near to each other.
         rows = np.arange(0)
         if missing:
-            rows = np.arange(min(len(self.images), CALIBRATION))
+            rows = np.arange(min(len(self.images), MAX_CALIBRATION))
         n = len(held_out) + len(rows)
-        if n < NEEDED:
+        if n < MIN_CALIBRATION:
             raise DataError(
-                f"{self.train.name} has {n} images in all, and calibrating at a false positive rate of {FALSE_POSITIVES:g}"
-                f" takes {NEEDED} at least: without them nobody can say what is suspiciously near"
+                f"{self.train.name} has {n} images in all, and calibrating at a false positive rate of {MAX_FALSE_POSITIVES:g}"
+                f" takes {MIN_CALIBRATION} at least: without them nobody can say what is suspiciously near"
             )
 
         def compute() -> dict[str, Tensor]:
@@ -192,7 +192,7 @@ class CopyDetector:
         )
 
     def _by_features(self, images: np.ndarray, exclude: Tensor | None) -> tuple[Tensor, Tensor]:
-        k = min(NEIGHBOURS, len(self._features))
+        k = min(CANDIDATES, len(self._features))
         plain = extract(self.extractor, images, "images")
         mirrored = extract(self.extractor, np.ascontiguousarray(images[:, :, ::-1]), "mirrored images")
         nearest: list[Tensor] = []
@@ -216,7 +216,7 @@ def calibrated(ratios: Tensor, distances: Tensor, source: str) -> Calibration:
     scores = ((medians - ratios) / scales).amax(1)
     n = len(ratios)
     # P(a new score exceeds the k-th largest of n) = k / (n + 1).
-    k = int(FALSE_POSITIVES * (n + 1) + 1e-9)
+    k = int(MAX_FALSE_POSITIVES * (n + 1) + 1e-9)
     threshold = float(scores.sort(descending=True).values[k - 1])
     near = float(distances.sort().values[k - 1]) / 2
     return Calibration(medians, scales, threshold, near, n, source)
@@ -227,7 +227,7 @@ def calibrated(ratios: Tensor, distances: Tensor, source: str) -> Calibration:
 
 def small(images: np.ndarray) -> Tensor:
     """uint8 (n, C, h, w) of images uint8 (n, H, W, C), h and w at most 32: means of areas."""
-    return area_means(images, SIDE)
+    return area_means(images, DETECTOR_SIDE)
 
 
 def search_pixels(x: Tensor, train: Tensor, exclude: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
@@ -244,7 +244,7 @@ def search_pixels(x: Tensor, train: Tensor, exclude: Tensor | None = None) -> tu
     for down, right in itertools.product((0, 0.5, 1), (0, 0.5, 1)):
         top, left = round(down * (height - window_height)), round(right * (width - window_width))
         pairs.append((x, (top, top + window_height, left, left + window_width)))
-    chosen = _candidates(pairs, train, NEIGHBOURS, exclude)
+    chosen = _candidates(pairs, train, CANDIDATES, exclude)
 
     grids, masks = _views(height, width)
     distances = registered(x, train, chosen, grids, masks)
@@ -264,14 +264,14 @@ def search_parts(x: Tensor, train: Tensor, exclude: Tensor | None = None) -> tup
         window = (round(top * height), round(bottom * height), round(left * width), round(right * width))
         rows, columns = slice(*window[:2]), slice(*window[2:])
         own = x[:, :, rows, columns]
-        chosen = _candidates([(own, window)], train, PART_NEIGHBOURS, exclude)
+        chosen = _candidates([(own, window)], train, PART_CANDIDATES, exclude)
         # The half in the training image's place; of a mirrored copy it is the other half of this image.
         half = torch.zeros(height, width)
         half[rows, columns] = 1
         distances = registered(x, train, chosen, grids, masks * half)
         ordered = distances.sort(1)
         ratio = _ratio(ordered.values)
-        flat = own.float().flatten(1).var(1) < FLAT * variance
+        flat = own.float().flatten(1).var(1) < MIN_HALF_VARIANCE * variance
         ratio = torch.where(flat, 1.0, ratio)
         better = ratio < best
         best = torch.where(better, ratio, best)
@@ -287,10 +287,10 @@ def registered(x: Tensor, train: Tensor, chosen: Tensor, grids: Tensor, masks: T
     mask = masks.flatten(1).repeat(1, channels)  # (V, D)
     count = mask.sum(1).clamp_min(1)
     results: list[Tensor] = []
-    for start in range(0, len(x), BLOCK):
-        block = x[start : start + BLOCK].float() / 255
+    for start in range(0, len(x), REGISTERED_PER_BLOCK):
+        block = x[start : start + REGISTERED_PER_BLOCK].float() / 255
         n = len(block)
-        candidates = train[chosen[start : start + BLOCK]].flatten(2).float() / 255  # (n, k, D)
+        candidates = train[chosen[start : start + REGISTERED_PER_BLOCK]].flatten(2).float() / 255  # (n, k, D)
         repeated = block[:, None].expand(-1, views, -1, -1, -1).reshape(n * views, channels, height, width)
         moved = F.grid_sample(repeated, grids.repeat(n, 1, 1, 1), padding_mode="border", align_corners=False)
         moved = moved.view(n, views, -1) * mask  # (n, V, D)
@@ -385,7 +385,7 @@ def standardised(images: Tensor) -> Tensor:
     parts: list[Tensor] = []
     for block in images.split(4096):
         height, width = block.shape[2:]
-        x = F.adaptive_avg_pool2d(block.float(), (min(COARSE, height), min(COARSE, width))).flatten(1)
+        x = F.adaptive_avg_pool2d(block.float(), (min(COARSE_SIDE, height), min(COARSE_SIDE, width))).flatten(1)
         x = x - x.mean(1, keepdim=True)
         parts.append(x / x.norm(dim=1, keepdim=True).clamp_min(1e-6))
     return torch.cat(parts)
@@ -395,9 +395,19 @@ def _ratio(ordered: Tensor) -> Tensor:
     """The least distance over the mean of the later ones, of distances (n, k) in ascending order."""
     finite = ordered.isfinite().all(0).sum()  # an excluded image is the last one
     k = int(finite)
-    others = ordered[:, min(OMITTED, max(1, k - 1)) : k]
+    others = ordered[:, min(OMITTED_CANDIDATES, max(1, k - 1)) : k]
     return ordered[:, 0] / others.mean(1).clamp_min(1e-6)
 
 
 def _constants() -> list[object]:
-    return [1, CALIBRATION, LIMIT, SIDE, COARSE, NEIGHBOURS, PART_NEIGHBOURS, OMITTED, FLAT]
+    return [
+        1,
+        MAX_CALIBRATION,
+        MAX_SEARCHED,
+        DETECTOR_SIDE,
+        COARSE_SIDE,
+        CANDIDATES,
+        PART_CANDIDATES,
+        OMITTED_CANDIDATES,
+        MIN_HALF_VARIANCE,
+    ]

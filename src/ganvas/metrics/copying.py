@@ -22,12 +22,12 @@ from ganvas.metrics.store import remembered
 if TYPE_CHECKING:
     from ganvas.data.dataset import Dataset
 
-SIDE = 16
-QUANTILE = 0.01
-PROBES = 2000  # held-out images that set the threshold
-LIMIT = 100_000  # training images looked at
-CHUNK = 512
-TRAIN_BLOCK = 8192
+THUMBNAIL_SIDE = 16
+THRESHOLD_QUANTILE = 0.01
+MAX_PROBES = 2000  # held-out images that set the threshold
+MAX_COMPARED = 100_000  # training images looked at
+QUERIES_PER_BLOCK = 512
+TRAIN_IMAGES_PER_BLOCK = 8192
 
 
 class Copies(NamedTuple):
@@ -75,14 +75,14 @@ def nearest_distances(images: np.ndarray, others: np.ndarray) -> Tensor:
 
 def thumbnails(images: np.ndarray) -> Tensor:
     """uint8 (N, C * h * w) with h, w at most 16: each value the mean of an area."""
-    return area_means(images, SIDE).flatten(1)
+    return area_means(images, THUMBNAIL_SIDE).flatten(1)
 
 
 def area_means(images: np.ndarray, side: int) -> Tensor:
     """uint8 (N, C, h, w) of images uint8 (N, H, W, C), h and w at most `side`: each value the mean of an area."""
     parts: list[Tensor] = []
-    for start in range(0, len(images), CHUNK):
-        x = torch.from_numpy(np.array(images[start : start + CHUNK])).permute(0, 3, 1, 2)
+    for start in range(0, len(images), QUERIES_PER_BLOCK):
+        x = torch.from_numpy(np.array(images[start : start + QUERIES_PER_BLOCK])).permute(0, 3, 1, 2)
         height, width = x.shape[2:]
         if max(height, width) > side:
             size = (min(side, height), min(side, width))
@@ -110,15 +110,22 @@ def _size(images: np.ndarray) -> str:
 def _train_stats(train: Dataset, test: Dataset | None) -> dict[str, Tensor]:
     """Of the training images `thumbnails` (M, D) uint8 and `digests` (M,) int64; `threshold` and `rate` of
     held-out ones."""
-    parts = [train.fingerprint, test.fingerprint if test is not None else None, SIDE, QUANTILE, PROBES, LIMIT]
+    parts = [
+        train.fingerprint,
+        test.fingerprint if test is not None else None,
+        THUMBNAIL_SIDE,
+        THRESHOLD_QUANTILE,
+        MAX_PROBES,
+        MAX_COMPARED,
+    ]
     keep = bool(train.fingerprint) and (test is None or bool(test.fingerprint))
 
     def compute() -> dict[str, Tensor]:
-        train_thumbnails = thumbnails(train.images[:LIMIT])
+        train_thumbnails = thumbnails(train.images[:MAX_COMPARED])
         distances = _held_out_distances(train_thumbnails, test)
-        threshold = distances.sort().values[int(QUANTILE * (len(distances) - 1))]
+        threshold = distances.sort().values[int(THRESHOLD_QUANTILE * (len(distances) - 1))]
         rate = (distances < threshold).double().mean()
-        digests = torch.from_numpy(image_digests(train.images[:LIMIT]))
+        digests = torch.from_numpy(image_digests(train.images[:MAX_COMPARED]))
         return {"thumbnails": train_thumbnails, "digests": digests, "threshold": threshold, "rate": rate}
 
     return remembered("copies", parts, keep, compute)
@@ -126,10 +133,10 @@ def _train_stats(train: Dataset, test: Dataset | None) -> dict[str, Tensor]:
 
 def _held_out_distances(train_thumbnails: Tensor, test: Dataset | None) -> Tensor:
     if test is not None and len(test.images):
-        return _nearest(thumbnails(test.images[:PROBES]), train_thumbnails, 1)[1][:, 0]
+        return _nearest(thumbnails(test.images[:MAX_PROBES]), train_thumbnails, 1)[1][:, 0]
     if len(train_thumbnails) < 2:
         return torch.zeros(1, dtype=torch.float64)  # a single image has no others: only exact copies count
-    probes = train_thumbnails[:PROBES]
+    probes = train_thumbnails[:MAX_PROBES]
     indices, distances = _nearest(probes, train_thumbnails, 2)
     itself = indices[:, 0] == torch.arange(len(probes))
     return torch.where(itself, distances[:, 1], distances[:, 0])
@@ -141,8 +148,8 @@ def _nearest(queries: Tensor, train_thumbnails: Tensor, k: int) -> tuple[Tensor,
     best = torch.empty(len(queries), 0)
     indices = torch.empty(len(queries), 0, dtype=torch.int64)
     centred = queries.float() - 128
-    for start in range(0, len(train_thumbnails), TRAIN_BLOCK):
-        rows = train_thumbnails[start : start + TRAIN_BLOCK].float() - 128
+    for start in range(0, len(train_thumbnails), TRAIN_IMAGES_PER_BLOCK):
+        rows = train_thumbnails[start : start + TRAIN_IMAGES_PER_BLOCK].float() - 128
         here, where = _k_smallest(centred, rows, min(k, len(rows)))
         best, indices = torch.cat([best, here], 1), torch.cat([indices, where + start], 1)
         best, order = best.topk(min(k, best.shape[1]), largest=False)
@@ -156,7 +163,7 @@ def _k_smallest(queries: Tensor, rows: Tensor, k: int) -> tuple[Tensor, Tensor]:
     squares = rows.square().sum(1)
     distances: list[Tensor] = []
     indices: list[Tensor] = []
-    for part in queries.split(CHUNK):
+    for part in queries.split(QUERIES_PER_BLOCK):
         # |q|^2 is the same for all rows, so it is added after the choice.
         chosen = torch.addmm(squares, part, rows.T, alpha=-2).topk(k, largest=False)
         distances.append(chosen.values + part.square().sum(1, keepdim=True))

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 NEIGHBOURS = 5  # neighbours of precision, recall, density, coverage
 MAX_PAIRS = 10_000  # images at most where all pairs are compared
-MAX_HELD_OUT = 10_000  # held-out images at most
+MAX_REFERENCE_IMAGES = 10_000  # held-out images at most
 TRUSTED_ACCURACY = 0.9  # accuracy from which the digit network is trusted with the data's labels
 
 FROM_HALVES = "half of the training images (there is no test split), the other half being the real ones"
@@ -175,9 +175,9 @@ def _split(train: Dataset, test: Dataset | None) -> _Split:
             raise DataError("measuring needs at least 2 training images")
         return _Split(
             real=train.images,
-            held_out=test.images[:MAX_HELD_OUT],
+            held_out=test.images[:MAX_REFERENCE_IMAGES],
             real_labels=train.labels,
-            held_labels=_rows(test.labels, slice(MAX_HELD_OUT)),
+            held_labels=_rows(test.labels, slice(MAX_REFERENCE_IMAGES)),
             classes=train.spec.classes,
             reference_from=f"{len(test.images)} test images",
             fingerprints=(train.fingerprint, test.fingerprint),
@@ -187,7 +187,7 @@ def _split(train: Dataset, test: Dataset | None) -> _Split:
             f"measuring needs at least 4 training images where there is no test split (there are {len(train.images)})"
         )
     half = len(train.images) - len(train.images) // 2
-    held_out = slice(half, half + MAX_HELD_OUT)
+    held_out = slice(half, half + MAX_REFERENCE_IMAGES)
     return _Split(
         real=train.images[:half],
         held_out=train.images[held_out],
@@ -216,7 +216,10 @@ def _reading(split: _Split) -> _Reading | None:
         return {"held": numerals(split.held_out, per_image)}
 
     held_out = remembered(
-        "numerals", [*split.fingerprints, digit_network_card()["sha256"], MAX_HELD_OUT, per_image], split.keep, compute
+        "numerals",
+        [*split.fingerprints, digit_network_card()["sha256"], MAX_REFERENCE_IMAGES, per_image],
+        split.keep,
+        compute,
     )["held"]
     if float((held_out == true).all(1).double().mean()) < TRUSTED_ACCURACY:
         return None
@@ -247,7 +250,10 @@ def _real_stats(split: _Split, extractor: Extractor, progress: Progress | None) 
         }
 
     return remembered(
-        "features", [*split.fingerprints, extractor.key, extractor.limit, MAX_HELD_OUT, MAX_PAIRS], split.keep, compute
+        "features",
+        [*split.fingerprints, extractor.key, extractor.limit, MAX_REFERENCE_IMAGES, MAX_PAIRS],
+        split.keep,
+        compute,
     )
 
 
@@ -280,7 +286,7 @@ def _distances(fake: Tensor, real_stats: dict[str, Tensor], split: _Split, extra
 
     reference = remembered(
         "distance-reference",
-        [*split.fingerprints, extractor.key, extractor.limit, MAX_HELD_OUT, MAX_PAIRS, reference_n],
+        [*split.fingerprints, extractor.key, extractor.limit, MAX_REFERENCE_IMAGES, MAX_PAIRS, reference_n],
         split.keep,
         compute,
     )
@@ -328,7 +334,7 @@ def _overlaps(fake: Tensor, real_stats: dict[str, Tensor], split: _Split, extrac
         return {"radii": squared_radii(real[:n], k), "reference": torch.tensor(reference, dtype=torch.float64)}
 
     features = [extractor.key, extractor.limit, extractor.by_direction]
-    parts = [*split.fingerprints, *features, MAX_HELD_OUT, MAX_PAIRS, n, reference_n, k]
+    parts = [*split.fingerprints, *features, MAX_REFERENCE_IMAGES, MAX_PAIRS, n, reference_n, k]
     stored = remembered("balls", parts, split.keep, compute)
     shares = overlap(real[:n], fake[:n], k, real_radii=stored["radii"])
     references = Overlap(*stored["reference"].tolist())
@@ -402,7 +408,7 @@ def _mode_figures(
         )
 
     return {
-        "modes": figure(covered, "higher", of=of, level=modes.LEVEL),
+        "modes": figure(covered, "higher", of=of, level=modes.SIGNIFICANCE),
         "entropy": figure(modes.entropy, "higher", of=math.log(of)),
         "KL": figure(divergence, "lower"),
     }

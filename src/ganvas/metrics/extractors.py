@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from ganvas.errors import DataError, UsageError, nearest
 from ganvas.networks.features.catalog import MOBILENET
 from ganvas.networks.features.digits import digit_network, digit_network_card
-from ganvas.networks.features.filter_bank import VERSION, filter_features, working_side
+from ganvas.networks.features.filter_bank import FILTER_BANK_VERSION, filter_features, working_side
 from ganvas.networks.features.mobilenet import (
     MobileNetV2,
     find_mobilenet_weights,
@@ -25,7 +25,7 @@ from ganvas.networks.features.mobilenet import (
 
 FEATURES = ("auto", "digits", "filter_bank", "mobilenet_v2")
 SMALL, LARGE = 96, 224  # sides that MobileNetV2 sees: 96 costs a fifth, and a small image has no more to show
-BATCH = 250
+IMAGES_PER_BATCH = 250
 WEAK = (
     "these images are no digits that the digit network can read, and it extracts little from them: it scores noise much like "
     "real images. Omit features=digits"
@@ -51,7 +51,7 @@ class Extractor:
     features: Callable[[np.ndarray], Tensor]  # uint8 (N, H, W, C) -> (N, D) float32; N a batch
     numerals: Callable[[Tensor], Tensor] | None = None
     """features -> int64 (N, C), the numeral in each channel; None where it reads none."""
-    batch: int = BATCH
+    batch: int = IMAGES_PER_BATCH
     warning: str = ""
     by_direction: bool = False
     """Whether neighbours (precision, recall, density, coverage) are sought among features divided by their norm."""
@@ -107,8 +107,8 @@ def numerals(images: np.ndarray, per_image: int) -> Tensor:
     `per_image` is C, one numeral in each channel, or 1: one in the image made grey.
     """
     parts: list[Tensor] = []
-    for start in range(0, len(images), BATCH):
-        parts.append(_numerals(images[start : start + BATCH], per_image))
+    for start in range(0, len(images), IMAGES_PER_BATCH):
+        parts.append(_numerals(images[start : start + IMAGES_PER_BATCH], per_image))
     return torch.cat(parts)
 
 
@@ -151,7 +151,7 @@ def _digit_input(images: np.ndarray) -> Tensor:
 
 
 def _filter_extractor(shape: tuple[int, int, int]) -> Extractor:
-    key = f"filter_bank {VERSION} {working_side(shape[0], shape[1])}"
+    key = f"filter_bank {FILTER_BANK_VERSION} {working_side(shape[0], shape[1])}"
     warning = STAND_IN + (GET_NETWORK if shape[2] in (1, 3) else NO_NETWORK)
     return Extractor("filter_bank", key, 10_000, _filter_features, warning=warning)
 

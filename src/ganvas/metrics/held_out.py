@@ -11,7 +11,7 @@ from ganvas.errors import DataError
 if TYPE_CHECKING:
     from ganvas.data.dataset import Dataset
 
-MAX_PIXELS = 4_000_000  # at most, in all of them
+MAX_HELD_OUT_PIXELS = 4_000_000  # at most, in all of them
 
 
 def held_out_images(data: Dataset, most: int, purpose: str) -> tuple[Dataset, np.ndarray]:
@@ -19,5 +19,5 @@ def held_out_images(data: Dataset, most: int, purpose: str) -> tuple[Dataset, np
     held_out = data.part("test")
     if held_out is None or not len(held_out):
         raise DataError(f"{data.name} has no test split to {purpose}: raise data.holdout")
-    count = min(len(held_out), most, max(1, MAX_PIXELS // (data.spec.height * data.spec.width)))
+    count = min(len(held_out), most, max(1, MAX_HELD_OUT_PIXELS // (data.spec.height * data.spec.width)))
     return held_out, np.linspace(0, len(held_out) - 1, count).round().astype(np.int64)

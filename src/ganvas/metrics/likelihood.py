@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ganvas.data.dataset import Dataset
 
 MAX_EXAMPLES = 10_000  # held-out ones at most
-BLOCK = 64  # examples; each such block has random numbers of its own
+EXAMPLES_PER_BLOCK = 64  # examples; each such block has random numbers of its own
 WINDOW = 1024  # tokens of text that one example predicts, without context
 
 
@@ -63,8 +63,8 @@ def likelihoods(
     """Block by block, of the first images of `data`."""
     window = max(1, min(WINDOW, len(data) - 1))  # of a short text, all of it is one example
     device, count = method.device, min(examples, count_examples(data, window))
-    for start in range(0, count, BLOCK):
-        rows = np.arange(start, min(count, start + BLOCK))
+    for start in range(0, count, EXAMPLES_PER_BLOCK):
+        rows = np.arange(start, min(count, start + EXAMPLES_PER_BLOCK))
         batch = examples_of(data, rows, window, device)
         # A generator a block: what is drawn about these images does not depend on how often z was drawn for those before.
         generator = torch.Generator().manual_seed(seed + start)

@@ -3,7 +3,7 @@ not there.
 
 A mode counts as covered only if more samples fall on it than mistakes alone would put there: with the confusion of
 held-out images, P(true j read as c), an absent mode c would get Poisson(sum over j != c of count_j P(j -> c))
-samples. It is covered where a count this large or larger would then have a probability of at most LEVEL.
+samples. It is covered where a count this large or larger would then have a probability of at most SIGNIFICANCE.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from torch import Tensor
 
 from ganvas.metrics.arrays import blocks, squared_distances
 
-LEVEL = 0.01
-ITERATIONS = 25
+SIGNIFICANCE = 0.01
+EM_ITERATIONS = 25
 
 
-def covered(counts: Tensor, confusion: Tensor, level: float = LEVEL) -> Tensor:
+def covered(counts: Tensor, confusion: Tensor, level: float = SIGNIFICANCE) -> Tensor:
     """Which modes are covered, bool, for `counts` of samples (K,) and `confusion` (K, K), rows true, each summing
     to 1.
 
@@ -81,7 +81,7 @@ def cluster_centres(features: Tensor, count: int) -> Tensor:
         chosen = features[int(random.choice(len(features), p=share / share.sum()))][None]
         centres = torch.cat([centres, chosen])
         distances = torch.minimum(distances, squared_distances(features, chosen)[:, 0])
-    for _ in range(ITERATIONS):
+    for _ in range(EM_ITERATIONS):
         nearest = nearest_row(features, centres)
         sums = torch.zeros_like(centres).index_add_(0, nearest, features)
         members = torch.bincount(nearest, minlength=count)[:, None]

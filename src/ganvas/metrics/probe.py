@@ -17,11 +17,11 @@ from ganvas.metrics.extractors import choose_extractor, extract
 from ganvas.metrics.labels import class_numbers
 from ganvas.networks.features.mobilenet import has_mobilenet_weights
 
-SIDE = 16  # pixels of the longer side, where no network extracts features of such images
-MOST = 10_000  # images that a probe is fitted on at most
+PROBE_SIDE = 16  # pixels of the longer side, where no network extracts features of such images
+MAX_PROBE_IMAGES = 10_000  # images that a probe is fitted on at most
 WEIGHT_DECAY = 1e-2  # L2 penalty on standardised features
-ITERATIONS = 100
-PREFIX = "class:"  # of the names of classes among attributes
+LBFGS_ITERATIONS = 100
+CLASS_PREFIX = "class:"  # of the names of classes among attributes
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Probe:
             return self.log_probabilities(images)[:, number].exp().double().numpy()
 
         return Attribute(
-            PREFIX + self.classes[number], "", f"probability of class {self.classes[number]} by a probe", measure
+            CLASS_PREFIX + self.classes[number], "", f"probability of class {self.classes[number]} by a probe", measure
         )
 
 
@@ -94,13 +94,13 @@ def fit_probe(
         rest = np.arange(len(images)) % 5 == 4
         held_out = images[rest], labels[rest]
         images, labels = images[~rest], labels[~rest]
-    chosen = np.linspace(0, len(images) - 1, min(len(images), MOST)).astype(int)
+    chosen = np.linspace(0, len(images) - 1, min(len(images), MAX_PROBE_IMAGES)).astype(int)
     x, y = extract(images[chosen]), torch.from_numpy(labels[chosen])
     mean, deviation = x.mean(0), x.std(0).clamp_min(1e-6)
     weight, bias = _fit((x - mean) / deviation, y, len(names))
 
     # Measure it on images that it was not fitted on.
-    held_images, held_labels = held_out[0][:MOST], np.asarray(held_out[1], np.int64)[:MOST]
+    held_images, held_labels = held_out[0][:MAX_PROBE_IMAGES], np.asarray(held_out[1], np.int64)[:MAX_PROBE_IMAGES]
     held = (extract(held_images) - mean) / deviation
     right = ((held @ weight + bias).argmax(1) == torch.from_numpy(held_labels)).double()
     return Probe(names, features, float(right.mean()), len(right), extract, mean, deviation, weight, bias)
@@ -110,7 +110,7 @@ def _fit(x: Tensor, y: Tensor, classes: int) -> tuple[Tensor, Tensor]:
     """Weight (D, K) and bias (K,) of multinomial logistic regression, by L-BFGS from zero."""
     weight = torch.zeros(x.shape[1], classes, requires_grad=True)
     bias = torch.zeros(classes, requires_grad=True)
-    optimizer = torch.optim.LBFGS([weight, bias], max_iter=ITERATIONS, line_search_fn="strong_wolfe")
+    optimizer = torch.optim.LBFGS([weight, bias], max_iter=LBFGS_ITERATIONS, line_search_fn="strong_wolfe")
 
     def closure() -> Tensor:
         optimizer.zero_grad()
@@ -136,6 +136,6 @@ def _extractor(classes: tuple[str, ...], shape: tuple[int, ...]) -> tuple[str, C
 def _pixels(images: np.ndarray) -> Tensor:
     """Pixels in [0, 1] of images reduced to 16 at the longer side, (N, D)."""
     x = torch.from_numpy(np.array(images)).permute(0, 3, 1, 2).float() / 255
-    scale = min(1.0, SIDE / max(x.shape[2:]))
+    scale = min(1.0, PROBE_SIDE / max(x.shape[2:]))
     size = [max(1, round(side * scale)) for side in x.shape[2:]]
     return F.interpolate(x, size=size, mode="bilinear", antialias=True, align_corners=False).flatten(1)

@@ -18,8 +18,8 @@ from ganvas.metrics.restoration import decibels
 if TYPE_CHECKING:
     from ganvas.data.dataset import Dataset
 
-MAX_IMAGES = 10_000  # held-out ones at most
-BLOCK = 64  # images, the last block filled up
+MAX_RECONSTRUCTED = 10_000  # held-out ones at most
+IMAGES_PER_CALL = 64  # images, the last block filled up
 
 
 @torch.no_grad()
@@ -36,18 +36,18 @@ def measure_reconstruction(method: Tokenizes, data: Dataset, *, progress: Progre
     held_out = data.part("test")
     if held_out is None or not len(held_out):
         raise DataError(f"{data.name} has no test split to generate again: raise data.holdout")
-    device, count = method.device, min(MAX_IMAGES, len(held_out))
+    device, count = method.device, min(MAX_RECONSTRUCTED, len(held_out))
     errors: list[torch.Tensor] = []
     codes: list[torch.Tensor] = []
-    for start in range(0, count, BLOCK):
-        rows = np.minimum(np.arange(start, start + BLOCK), count - 1)
+    for start in range(0, count, IMAGES_PER_CALL):
+        rows = np.minimum(np.arange(start, start + IMAGES_PER_CALL), count - 1)
         block_codes = method.to_codes(as_image_tensor(held_out.images[rows], device))
         decoded = (method.from_codes(block_codes).clamp(-1, 1) + 1).mul(127.5).round()
         real = torch.from_numpy(np.array(held_out.images[rows])).permute(0, 3, 1, 2).to(device)
         errors.append(((decoded - real) / 255).square().flatten(1).mean(1).cpu())
         codes.append(block_codes.cpu())
         if progress:
-            progress("reconstruction", min(count, start + BLOCK), count)
+            progress("reconstruction", min(count, start + IMAGES_PER_CALL), count)
     squares = torch.cat(errors)[:count].double()
     psnr = float(decibels(squares.numpy()).mean())
     figures = {

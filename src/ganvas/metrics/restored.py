@@ -30,10 +30,10 @@ from ganvas.networks.features.mobilenet import has_mobilenet_weights
 if TYPE_CHECKING:
     from ganvas.data.dataset import Dataset
 
-MAX_IMAGES = 500
-BLOCK = 16  # images; each such block has random numbers of its own
+MAX_RESTORED = 500
+RESTORED_PER_BLOCK = 16  # images; each such block has random numbers of its own
 WITHOUT = {"resolution": "bicubic", "noise": "as it came", "holes": "filled smoothly"}  # the start, in words
-MEANINGS = {
+RESTORED_MEANINGS = {
     "PSNR": "how near restored images are, in dB",
     "SSIM": "structural similarity of restored images, 1 where they are equal",
     "PD": "distance of restored images by what MobileNetV2 sees in them",
@@ -57,7 +57,7 @@ def measure_restoration(
 
     Equal seeds degrade equally. DataError where `data` have no test split.
     """
-    held_out, chosen = held_out_images(data, MAX_IMAGES, "degrade and restore")
+    held_out, chosen = held_out_images(data, MAX_RESTORED, "degrade and restore")
     about = method.restoration()
     by_features = about.invents and data.spec.channels in (1, 3) and has_mobilenet_weights()
     extractor = distance_extractor() if by_features else None
@@ -75,7 +75,7 @@ def measure_restoration(
     for name in restored[0]:
         kind = name.split("[")[0]
         value, value_of_input = _mean(restored, name), _mean(inputs, name)
-        meaning = MEANINGS[kind]
+        meaning = RESTORED_MEANINGS[kind]
         if kind == "PSNR" and about.degradation == "holes":
             meaning += ", in the hole alone"
         figures[name] = Figure(
@@ -101,8 +101,8 @@ def _restored(
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]]:
     """Image by image, uint8 (H, W, C): without the method, restored, whole; and the hole, (H, W) bool."""
     device = method.device
-    for first in range(0, len(chosen), BLOCK):
-        batch = examples_of(held_out, chosen[first : first + BLOCK])
+    for first in range(0, len(chosen), RESTORED_PER_BLOCK):
+        batch = examples_of(held_out, chosen[first : first + RESTORED_PER_BLOCK])
         batch.generator = torch.Generator().manual_seed(seed + first)
         degraded = method.degrade(batch)  # on the CPU: the same degradation on every device
         mask, holes = None, [None] * len(batch)

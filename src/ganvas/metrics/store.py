@@ -14,7 +14,7 @@ from torch import Tensor
 from ganvas.errors import GanvasError
 from ganvas.files import cache_folder, write_bytes
 
-VERSION = 2  # raise it when something stored is computed in another way
+STORE_VERSION = 2  # raise it when something stored is computed in another way
 
 
 def remembered(
@@ -26,7 +26,7 @@ def remembered(
     """
     if not keep:
         return compute()
-    name = hashlib.sha256(json.dumps([VERSION, *parts]).encode()).hexdigest()[:32]
+    name = hashlib.sha256(json.dumps([STORE_VERSION, *parts]).encode()).hexdigest()[:32]
     path = cache_folder() / "measures" / f"{kind}-{name}.safetensors"
     # A damaged file is computed again and written over.
     with contextlib.suppress(OSError, safetensors.SafetensorError):

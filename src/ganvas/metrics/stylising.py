@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from ganvas.data.dataset import Dataset
 
 MAX_PHOTOS = 200
-BLOCK = 4  # photos
-MEANINGS = {
+PHOTOS_PER_BLOCK = 4  # photos
+STYLISING_MEANINGS = {
     "loss": "content and style loss, weighed as in training",
     "style": "distance from the style's statistics: 0 where they are equal, about 1 without any of the style",
     "content": "distance from the photo's features: 0 where they are equal, about 1 without any of the content",
@@ -42,7 +42,9 @@ def measure_stylising(
     held_out, chosen = held_out_images(data, MAX_PHOTOS, "stylise")
     device = method.device
     method.load_frozen(device)
-    blocks = np.array_split(chosen, -(-len(chosen) // BLOCK))  # none of one photo: photos may be each other's styles
+    blocks = np.array_split(
+        chosen, -(-len(chosen) // PHOTOS_PER_BLOCK)
+    )  # none of one photo: photos may be each other's styles
     stylised: list[dict[str, Tensor]] = []
     photos: list[dict[str, Tensor]] = []
     for rows in blocks:
@@ -55,7 +57,7 @@ def measure_stylising(
         if progress:
             progress("stylising", len(stylised), len(blocks))
     figures: dict[str, Figure] = {}
-    for name, meaning in MEANINGS.items():
+    for name, meaning in STYLISING_MEANINGS.items():
         figures[f"stylised {name}"] = Figure(
             value=_mean(stylised, name),
             better="lower",

@@ -11,7 +11,7 @@ import torch
 from ganvas.abilities import Translates
 from ganvas.data.batch import as_image_tensor
 from ganvas.data.media import to_uint8
-from ganvas.defaults import MEASURED
+from ganvas.defaults import MEASURED_SAMPLES
 from ganvas.errors import DataError
 from ganvas.figure import Figure
 from ganvas.metrics.evaluate import measure_distances
@@ -21,13 +21,13 @@ from ganvas.metrics.restoration import psnr_each
 if TYPE_CHECKING:
     from ganvas.data.dataset import Dataset
 
-BLOCK = 64  # images, the last block filled up
+IMAGES_PER_CALL = 64  # images, the last block filled up
 COPIED = "copied"
 
 
 @torch.no_grad()
 def measure_translation(
-    method: Translates, data: Dataset, *, samples: int = MEASURED, progress: Progress | None = None
+    method: Translates, data: Dataset, *, samples: int = MEASURED_SAMPLES, progress: Progress | None = None
 ) -> dict[str, Figure]:
     """Of the first `samples` images of the test split, in every direction that the method knows; figures of "ba" have names such
     as "L1 ba". Each figure has `input` beside it: the same of the images as they were, copied.
@@ -81,11 +81,11 @@ def translated(method: Translates, images: np.ndarray, direction: str, progress:
     """uint8 (n, H, W, C), block by block of one size, so that no image's rounding depends on how many there are."""
     device = method.device
     outputs: list[np.ndarray] = []
-    for start in range(0, len(images), BLOCK):
-        rows = np.minimum(np.arange(start, start + BLOCK), len(images) - 1)
+    for start in range(0, len(images), IMAGES_PER_CALL):
+        rows = np.minimum(np.arange(start, start + IMAGES_PER_CALL), len(images) - 1)
         outputs.append(to_uint8(method.translate(as_image_tensor(images[rows], device), direction)))
         if progress:
-            progress("translations", min(len(images), start + BLOCK), len(images))
+            progress("translations", min(len(images), start + IMAGES_PER_CALL), len(images))
     return np.concatenate(outputs)[: len(images)]
 
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ganvas.networks.dcgan import DownConv, UpConv
-from ganvas.networks.layers import dcgan_weights, init_fan_in_
+from ganvas.networks.layers import LEAKY_SLOPE, dcgan_weights, init_fan_in_
 from ganvas.networks.resample import pyramid, scatter_grid
 
 Shape = tuple[int, int, int]
@@ -79,9 +79,9 @@ class Encoder(nn.Module):
         self.apply(dcgan_weights)
 
     def forward(self, x: Tensor, step: int) -> Tensor:
-        x = F.leaky_relu(self.first(x), 0.2)
+        x = F.leaky_relu(self.first(x), LEAKY_SLOPE)
         for conv, norm in zip(self.convs, self.norms, strict=True):
-            x = F.leaky_relu(norm(conv(x), step), 0.2)
+            x = F.leaky_relu(norm(conv(x), step), LEAKY_SLOPE)
         return self.read(x.flatten(1)).tanh()
 
 

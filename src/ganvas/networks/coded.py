@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ganvas.networks.dcgan import DCGANDiscriminator, DCGANGenerator, Shape
-from ganvas.networks.layers import dcgan_weights
+from ganvas.networks.layers import LEAKY_SLOPE, dcgan_weights
 
 
 class CodedGenerator(nn.Module):
@@ -32,12 +32,12 @@ class CodedDiscriminator(nn.Module):
         super().__init__()
         read = max(1, hidden // 8)
         self.body = DCGANDiscriminator(shape, width, norm="batch", outputs=hidden)
-        self.after = nn.Sequential(nn.BatchNorm1d(hidden), nn.LeakyReLU(0.2, inplace=True))
+        self.after = nn.Sequential(nn.BatchNorm1d(hidden), nn.LeakyReLU(LEAKY_SLOPE, inplace=True))
         self.head = nn.Linear(hidden, 1)
         self.read = nn.Sequential(
             nn.Linear(hidden, read, bias=False),
             nn.BatchNorm1d(read),
-            nn.LeakyReLU(0.2, inplace=True),
+            nn.LeakyReLU(LEAKY_SLOPE, inplace=True),
             nn.Linear(read, codes),
         )
         for head in (self.head, self.read):

@@ -11,7 +11,7 @@ import math
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from ganvas.networks.layers import dcgan_weights, norm2d
+from ganvas.networks.layers import LEAKY_SLOPE, dcgan_weights, norm2d
 from ganvas.networks.resample import Size, cut, even, pyramid, scatter_grid
 
 Shape = tuple[int, int, int]
@@ -94,7 +94,7 @@ class DCGANDiscriminator(nn.Module):
                 blocks.append(DownConv(narrow, here, bias=level_norm != "batch"))
             else:  # an image of a few pixels
                 blocks.append(nn.Conv2d(narrow, here, 3, padding=1))
-            blocks += [norm2d(level_norm, here), nn.LeakyReLU(0.2, inplace=True)]
+            blocks += [norm2d(level_norm, here), nn.LeakyReLU(LEAKY_SLOPE, inplace=True)]
             narrow = here
         self.blocks = nn.Sequential(*blocks)
         self.head = nn.Conv2d(narrow, outputs, sizes[-1], bias=norm != "batch")

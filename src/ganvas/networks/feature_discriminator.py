@@ -17,10 +17,10 @@ from torch.nn.utils.parametrizations import spectral_norm
 from ganvas.errors import UsageError
 from ganvas.networks.features.catalog import check_network, find_entry
 from ganvas.networks.features.extractor import build_network
+from ganvas.networks.layers import LEAKY_SLOPE
 from ganvas.networks.patch import PatchDiscriminator, fitting_layers
 
-GRID = 3  # logits per layer: GRID x GRID
-SLOPE = 0.2
+LOGITS_SIDE = 3  # logits per layer: LOGITS_SIDE x LOGITS_SIDE
 
 
 @functools.cache
@@ -62,7 +62,7 @@ def build_discriminator(
 
 
 class FeatureDiscriminator(nn.Module):
-    """Features as a FeatureExtractor gives them, (N, K_i, h, w) each, to logits (N, layers, GRID, GRID).
+    """Features as a FeatureExtractor gives them, (N, K_i, h, w) each, to logits (N, layers, LOGITS_SIDE, LOGITS_SIDE).
 
     The features of each position are first normalised to length sqrt(K), since networks and layers differ in scale by a factor of
     thousands. Each layer has a head of two 1 x 1 and a 3 x 3 convolution under spectral norm (Miyato 2018), in place of the
@@ -78,7 +78,7 @@ class FeatureDiscriminator(nn.Module):
         logits = []
         for head, *layers in zip(self.heads, *features, strict=True):
             side_by_side = torch.cat([_normalised(layer) for layer in layers], 1)
-            logits.append(F.adaptive_avg_pool2d(head(side_by_side).float(), GRID))
+            logits.append(F.adaptive_avg_pool2d(head(side_by_side).float(), LOGITS_SIDE))
         return torch.cat(logits, 1)
 
 
@@ -89,5 +89,9 @@ def _normalised(features: Tensor) -> Tensor:
 def _head(channels: int, width: int) -> nn.Sequential:
     one, two, last = nn.Conv2d(channels, width, 1), nn.Conv2d(width, width, 3, 1, 1), nn.Conv2d(width, 1, 1)
     return nn.Sequential(
-        spectral_norm(one), nn.LeakyReLU(SLOPE), spectral_norm(two), nn.LeakyReLU(SLOPE), spectral_norm(last)
+        spectral_norm(one),
+        nn.LeakyReLU(LEAKY_SLOPE),
+        spectral_norm(two),
+        nn.LeakyReLU(LEAKY_SLOPE),
+        spectral_norm(last),
     )

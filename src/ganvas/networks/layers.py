@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+LEAKY_SLOPE = 0.2  # of leaky ReLU below zero, in all discriminators (Radford 2015, sec. 3)
+
 
 def norm2d(kind: str, channels: int) -> nn.Module:
     """Normalisation of (N, C, H, W): "batch", "layer" (over C, H, W of one image), "instance" or "none"."""
@@ -47,7 +49,7 @@ def init_fan_in_(layer: nn.Conv2d | nn.Linear, gain: float = 1.0) -> nn.Conv2d |
 class BiasedActivation(nn.Module):
     """Leaky ReLU of x plus a bias a channel, x (N, C, H, W). `gain` undoes the loss of variance (He 2015, eq. 15)."""
 
-    slope = 0.2
+    slope = LEAKY_SLOPE
     gain = math.sqrt(2 / (1 + slope**2))
 
     def __init__(self, channels: int) -> None:

@@ -13,9 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
+from ganvas.networks.layers import LEAKY_SLOPE
 from ganvas.networks.resample import even
-
-SLOPE = 0.2
 
 
 class LocalDiscriminator(nn.Module):
@@ -30,9 +29,9 @@ class LocalDiscriminator(nn.Module):
 
     def features(self, x: Tensor) -> list[Tensor]:
         """Activations (N, C_i, h_i, w_i) of every layer but the last, from full size down."""
-        features = [F.leaky_relu(self.first(x), SLOPE)]
+        features = [F.leaky_relu(self.first(x), LEAKY_SLOPE)]
         for step in self.steps:
-            features.append(F.leaky_relu(step(even(features[-1])), SLOPE))
+            features.append(F.leaky_relu(step(even(features[-1])), LEAKY_SLOPE))
         return features
 
     def logits(self, features: list[Tensor]) -> Tensor:

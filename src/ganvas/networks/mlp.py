@@ -8,6 +8,8 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
+from ganvas.networks.layers import LEAKY_SLOPE
+
 Shape = tuple[int, int, int]
 
 
@@ -21,7 +23,7 @@ def stack(widths: Sequence[int], activation: str, norm: str) -> list[nn.Module]:
         if activation == "relu":
             layers.append(nn.ReLU(inplace=True))
         else:
-            layers.append(nn.LeakyReLU(0.2, inplace=True))
+            layers.append(nn.LeakyReLU(LEAKY_SLOPE, inplace=True))
     return layers
 
 

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from ganvas.networks.layers import dcgan_weights, init_fan_in_, norm2d
+from ganvas.networks.layers import LEAKY_SLOPE, dcgan_weights, init_fan_in_, norm2d
 
-SLOPE = 0.2
-MOST = 8  # times the first width
-LEAST = 3  # pixels a side that the two last layers, of stride 1, need
+MAX_WIDTH_FACTOR = 8  # times the first width
+MIN_LAYER_SIDE = 3  # pixels a side that the two last layers, of stride 1, need
 
 
 def fitting_layers(layers: int, height: int, width: int) -> int:
     """At most `layers` downsamplings, as many as images of this size allow."""
-    while layers and min(height, width) >> layers < LEAST:
+    while layers and min(height, width) >> layers < MIN_LAYER_SIDE:
         layers -= 1
     return layers
 
@@ -34,7 +33,7 @@ class PatchDiscriminator(nn.Module):
         super().__init__()
         if layers:
             kernel, padding = 4, 1
-            widths = [min(MOST, 2**i) * width for i in range(layers + 1)]
+            widths = [min(MAX_WIDTH_FACTOR, 2**i) * width for i in range(layers + 1)]
             strides = [2] * layers + [1]
             norms = ["none"] + [norm] * layers
         else:
@@ -46,7 +45,7 @@ class PatchDiscriminator(nn.Module):
         before = channels
         for wide, stride, kind in zip(widths, strides, norms, strict=True):
             conv = nn.Conv2d(before, wide, kernel, stride, padding)
-            parts += [normed(conv, kind, wide), nn.LeakyReLU(SLOPE)]
+            parts += [normed(conv, kind, wide), nn.LeakyReLU(LEAKY_SLOPE)]
             before = wide
         self.layers = nn.Sequential(*parts, nn.Conv2d(before, 1, kernel, 1, padding))
         initial_weights(self, norm)
@@ -70,7 +69,7 @@ def initial_weights(network: nn.Module, norm: str) -> None:
     if norm != "none":
         network.apply(dcgan_weights)
         return
-    gain = (2 / (1 + SLOPE**2)) ** 0.5
+    gain = (2 / (1 + LEAKY_SLOPE**2)) ** 0.5
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
             init_fan_in_(module, gain)

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from ganvas.networks.layers import init_fan_in_
 
 # N images, C channels, H W pixels, P features of a stack, G groups, Q = P / G features of a group, L layers
-GATE = 3.0  # undoes the gate's loss of variance: for a, b from N(0, 1), E[(tanh a sigmoid b)^2] = 0.115
+GATE_GAIN = 3.0  # undoes the gate's loss of variance: for a, b from N(0, 1), E[(tanh a sigmoid b)^2] = 0.115
 
 
 class MaskedConv(nn.Conv2d):
@@ -71,11 +71,11 @@ class GatedLayer(nn.Module):
         self.residual = None if last else MaskedConv(features, features, bias=False)
         self.classes = nn.Embedding(classes, 4 * P) if classes else None
         self.context = nn.Conv2d(context, 4 * P, 1, bias=False) if context else None
-        init_fan_in_(self.vertical, 1.0 if first else GATE)
+        init_fan_in_(self.vertical, 1.0 if first else GATE_GAIN)
         init_fan_in_(self.link, 0.7)
         init_fan_in_(self.horizontal, 0.7)
         if self.residual is not None:
-            init_fan_in_(self.residual, GATE / (depth + 1) ** 0.5)
+            init_fan_in_(self.residual, GATE_GAIN / (depth + 1) ** 0.5)
         if self.classes is not None:
             nn.init.normal_(self.classes.weight, 0.0, 0.1)
         if self.context is not None:
@@ -142,7 +142,7 @@ class PixelCNN(nn.Module):
         self.skip = MaskedConv(features.repeat(layers), hidden)
         self.hidden = MaskedConv(hidden, hidden)
         self.out = MaskedConv(hidden, owners(outputs, groups))
-        init_fan_in_(self.skip, GATE)
+        init_fan_in_(self.skip, GATE_GAIN)
         init_fan_in_(self.hidden, 2**0.5)
         init_fan_in_(self.out, 0.1)  # the initial distribution is close to that of the biases
 

@@ -13,8 +13,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 CELLS = {"lstm": nn.LSTM, "gru": nn.GRU}
-PARTS = {"lstm": 2, "gru": 1}  # tensors of state per layer: h and c, or h alone
-WEIGHTS = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")  # of a layer, in the order of torch.lstm_cell
+STATE_TENSORS = {"lstm": 2, "gru": 1}  # tensors of state per layer: h and c, or h alone
+LAYER_WEIGHTS = (
+    "weight_ih_l0",
+    "weight_hh_l0",
+    "bias_ih_l0",
+    "bias_hh_l0",
+)  # of a layer, in the order of torch.lstm_cell
 
 State = list[tuple[Tensor, ...]]  # of each layer (h, c) or (h,), (N, width)
 
@@ -56,7 +61,7 @@ class RecurrentText(nn.Module):
     @property
     def state_size(self) -> int:
         """S: numbers of state that a row carries, over all layers."""
-        return PARTS[self.cell] * sum(self.widths)
+        return STATE_TENSORS[self.cell] * sum(self.widths)
 
     def forward(
         self, tokens: Tensor, state: Tensor | None = None, dropout_masks: Sequence[Tensor] | None = None
@@ -92,7 +97,7 @@ class RecurrentText(nn.Module):
         x = self._embedded(tokens)
         after: State = []
         for layer, old in zip(self.layers, state, strict=True):
-            weights = [layer.get_parameter(name) for name in WEIGHTS]
+            weights = [layer.get_parameter(name) for name in LAYER_WEIGHTS]
             if self.cell == "lstm":
                 after.append(torch.lstm_cell(x, old, *weights))
             else:
@@ -106,7 +111,7 @@ class RecurrentText(nn.Module):
         start = 0
         for width in self.widths:
             parts = []
-            for _ in range(PARTS[self.cell]):
+            for _ in range(STATE_TENSORS[self.cell]):
                 parts.append(state[:, start : start + width].contiguous())
                 start += width
             unpacked.append(tuple(parts))

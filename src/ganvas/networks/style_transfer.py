@@ -11,10 +11,8 @@ from itertools import pairwise
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ganvas.networks.layers import init_fan_in_, norm2d
+from ganvas.networks.layers import LEAKY_SLOPE, init_fan_in_, norm2d
 from ganvas.networks.resample import cut, grown_to
-
-SLOPE = 0.2
 
 
 class Convolution(nn.Module):
@@ -133,5 +131,5 @@ class StrokeDiscriminator(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         for conv in self.convs:
-            x = F.leaky_relu(conv(x), SLOPE)
+            x = F.leaky_relu(conv(x), LEAKY_SLOPE)
         return self.head(x).float().mean((2, 3))

@@ -14,13 +14,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ganvas.networks.layers import clamped_to_image
-from ganvas.networks.patch import MOST, SLOPE, initial_weights, normed
+from ganvas.networks.layers import LEAKY_SLOPE, clamped_to_image
+from ganvas.networks.patch import MAX_WIDTH_FACTOR, initial_weights, normed
 from ganvas.networks.resample import cut, enlarged, grown_to
 
 Draw = Callable[..., Tensor]
-KNOTS = 3  # entries per channel of a colour table
-NOISY = 3  # innermost steps up that have dropout (Isola 2017, sec. 6.1.1)
+TABLE_KNOTS = 3  # entries per channel of a colour table
+DROPOUT_STEPS = 3  # innermost steps up that have dropout (Isola 2017, sec. 6.1.1)
 
 
 class Translator(nn.Module):
@@ -82,7 +82,7 @@ class UNetTranslator(Translator):
     ) -> None:  # fmt: skip
         super().__init__()
         self.multiple, self.dropout = 2**downsamplings, dropout
-        widths = [min(MOST, 2**i) * width for i in range(downsamplings)]
+        widths = [min(MAX_WIDTH_FACTOR, 2**i) * width for i in range(downsamplings)]
         last = downsamplings - 1
         # The first and the last downsampling and the last upsampling have no norm.
         down: list[nn.Module] = []
@@ -104,14 +104,14 @@ class UNetTranslator(Translator):
     def inner(self, x: Tensor, draw: Draw | None) -> Tensor:
         skips: list[Tensor] = []
         for step in self.down:
-            x = F.leaky_relu(step(x), SLOPE)
+            x = F.leaky_relu(step(x), LEAKY_SLOPE)
             skips.append(x)
         skips.pop()
         for number, step in enumerate(self.up):
             x = step(x)
             if not skips:
                 return x
-            if number < NOISY:
+            if number < DROPOUT_STEPS:
                 x = dropout(x, self.dropout, draw)
             x = torch.cat([F.relu(x), skips.pop()], 1)
         return x
@@ -154,9 +154,9 @@ class ResNetTranslator(Translator):
 class RetouchTranslator(Translator):
     """Recolours the image by one look-up table, and moves its pixels by at most `max_displacement` pixels; no new content.
 
-    Initially the identity. The table holds what is added to each colour, at KNOTS values of each of the first three channels and
-    interpolated between them (Zeng 2020, arXiv:2009.14468): equal colours stay equal, edges stay sharp. Displacements are
-    predicted at a quarter of the size (Jaderberg 2015, arXiv:1506.02025), which blurs a little.
+    Initially the identity. The table holds what is added to each colour, at TABLE_KNOTS values of each of the first three
+    channels and interpolated between them (Zeng 2020, arXiv:2009.14468): equal colours stay equal, edges stay sharp.
+    Displacements are predicted at a quarter of the size (Jaderberg 2015, arXiv:1506.02025), which blurs a little.
     """
 
     multiple = 8
@@ -166,13 +166,13 @@ class RetouchTranslator(Translator):
     ) -> None:
         super().__init__()
         self.channels, self.dropout, self.max_displacement = channels, dropout, max_displacement
-        rows = KNOTS ** min(channels, 3)
+        rows = TABLE_KNOTS ** min(channels, 3)
         self.first = nn.Conv2d(channels, width, 4, 2, 1)
         self.quarter = normed(nn.Conv2d(width, width * 2, 4, 2, 1), norm, width * 2)
         self.eighth = normed(nn.Conv2d(width * 2, width * 4, 4, 2, 1), norm, width * 4)
         self.middle = normed(nn.Conv2d(width * 4, width * 4, 3, 1, 1), norm, width * 4)
         self.whole = nn.Conv2d(width * 4, width * 8, 4, 2, 1)
-        self.colours = nn.Sequential(nn.Linear(width * 32, width * 8), nn.LeakyReLU(SLOPE))
+        self.colours = nn.Sequential(nn.Linear(width * 32, width * 8), nn.LeakyReLU(LEAKY_SLOPE))
         self.table = nn.Linear(width * 8, rows * channels)
         if max_displacement:
             self.up = normed(_double(width * 4, width * 2, False), norm, width * 2)
@@ -192,7 +192,7 @@ class RetouchTranslator(Translator):
         table = self.colour_table(for_colours, draw)
         flow = None
         if self.max_displacement:
-            flow = self.flow(torch.cat([F.leaky_relu(self.up(eighth), SLOPE), quarter], 1))
+            flow = self.flow(torch.cat([F.leaky_relu(self.up(eighth), LEAKY_SLOPE), quarter], 1))
         # In float32: bfloat16 has too few digits for what is added to a colour, and for a position.
         with torch.autocast(x.device.type, enabled=False):
             output = grown + apply_lut(grown, table.float())
@@ -202,13 +202,13 @@ class RetouchTranslator(Translator):
 
     def trunk(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Features at a quarter (N, 2 width, H / 4, W / 4) and at an eighth (N, 4 width, H / 8, W / 8) of the size."""
-        quarter = F.leaky_relu(self.quarter(F.leaky_relu(self.first(x), SLOPE)), SLOPE)
-        eighth = F.leaky_relu(self.middle(F.leaky_relu(self.eighth(quarter), SLOPE)), SLOPE)
+        quarter = F.leaky_relu(self.quarter(F.leaky_relu(self.first(x), LEAKY_SLOPE)), LEAKY_SLOPE)
+        eighth = F.leaky_relu(self.middle(F.leaky_relu(self.eighth(quarter), LEAKY_SLOPE)), LEAKY_SLOPE)
         return quarter, eighth
 
     def colour_table(self, inner: Tensor, draw: Draw | None) -> Tensor:
         """What is added to each colour, (N, C, rows), from the features `inner` at an eighth of the size."""
-        pooled = F.adaptive_avg_pool2d(F.leaky_relu(self.whole(inner), SLOPE), 2).flatten(1)
+        pooled = F.adaptive_avg_pool2d(F.leaky_relu(self.whole(inner), LEAKY_SLOPE), 2).flatten(1)
         colours = self.colours(dropout(pooled, self.dropout, draw))
         return self.table(dropout(colours, self.dropout, draw)).unflatten(1, (self.channels, -1))
 

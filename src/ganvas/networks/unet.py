@@ -22,7 +22,7 @@ from ganvas.networks.layers import init_fan_in_
 from ganvas.networks.resample import Size, cut, even, fitted, pyramid
 
 Shape = tuple[int, int, int]
-GAIN = math.sqrt(2)  # of a SiLU, nearly
+SILU_GAIN = math.sqrt(2)  # of a SiLU, nearly
 
 
 class TimeEmbedding(nn.Module):
@@ -100,7 +100,7 @@ class Halve(nn.Module):
 
     def __init__(self, channels: int, out: int) -> None:
         super().__init__()
-        self.conv = init_fan_in_(nn.Conv2d(channels, out, 4, stride=2, padding=1), GAIN)
+        self.conv = init_fan_in_(nn.Conv2d(channels, out, 4, stride=2, padding=1), SILU_GAIN)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.conv(even(x))
@@ -109,7 +109,7 @@ class Halve(nn.Module):
 class Double(nn.Module):
     """Transposed 4 x 4 convolution of stride 2, cropped to `size`."""
 
-    def __init__(self, channels: int, out: int, size: Size, gain: float = GAIN) -> None:
+    def __init__(self, channels: int, out: int, size: Size, gain: float = SILU_GAIN) -> None:
         super().__init__()
         self.size = size
         self.conv = nn.ConvTranspose2d(channels, out, 4, stride=2, padding=1)

@@ -18,9 +18,9 @@ from ganvas.networks.layers import init_fan_in_
 from ganvas.networks.resample import Size, cut, even
 
 Shape = tuple[int, int, int]
-RELU = 2**0.5  # undoes the loss of variance of ReLU (He 2015)
-ROUNDS = 10  # of k-means
-LEAST_SHARE = 1e-12  # to divide by
+RELU_GAIN = 2**0.5  # undoes the loss of variance of ReLU (He 2015)
+KMEANS_ROUNDS = 10  # of k-means
+MIN_SHARE = 1e-12  # to divide by
 
 
 # --- gradients through the quantisation -----------------------------------------------------------------------------
@@ -96,7 +96,7 @@ class Codebook(nn.Module):
         self.share.lerp_(shares, 1 - decay)
         if not self.trained:
             self.sums.lerp_(sums, 1 - decay)
-            self.vectors.copy_(self.sums / self.share.clamp_min(LEAST_SHARE)[:, None])
+            self.vectors.copy_(self.sums / self.share.clamp_min(MIN_SHARE)[:, None])
 
     @torch.no_grad()
     def revive(self, points: Tensor, least: float) -> Tensor:
@@ -210,7 +210,7 @@ def cluster_means(points: Tensor, size: int) -> Tensor:
     """
     rows = torch.arange(size, device=points.device) % len(points)
     means = points[rows].clone()
-    for _ in range(ROUNDS):
+    for _ in range(KMEANS_ROUNDS):
         codes = nearest(points, means)
         counts = counts_by_code(codes, size)[:, None]
         means = torch.where(counts > 0, sums_by_code(codes, points, size) / counts.clamp_min(1), means)
@@ -227,7 +227,7 @@ class Residual(nn.Module):
         super().__init__()
         self.wide = nn.Conv2d(width, width, 3, padding=1)
         self.narrow = nn.Conv2d(width, width, 1)
-        init_fan_in_(self.wide, RELU)
+        init_fan_in_(self.wide, RELU_GAIN)
         init_fan_in_(self.narrow, 0.3)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -240,7 +240,7 @@ class Halve(nn.Module):
     def __init__(self, a: int, b: int) -> None:
         super().__init__()
         self.conv = nn.Conv2d(a, b, 4, stride=2, padding=1)
-        init_fan_in_(self.conv, RELU)
+        init_fan_in_(self.conv, RELU_GAIN)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.conv(even(x))
@@ -249,7 +249,7 @@ class Halve(nn.Module):
 class Double(nn.Module):
     """A transposed 4 x 4 convolution of stride 2, cropped to `size`."""
 
-    def __init__(self, a: int, b: int, size: Size, gain: float = RELU) -> None:
+    def __init__(self, a: int, b: int, size: Size, gain: float = RELU_GAIN) -> None:
         super().__init__()
         self.size = size
         self.conv = nn.ConvTranspose2d(a, b, 4, stride=2, padding=1)
@@ -311,7 +311,7 @@ class CodeEncoder(nn.Module):
             inputs = [width, 2 * width]
         self.heads = nn.ModuleList(nn.Conv2d(a, length, 1) for a, length in zip(inputs, lengths, strict=True))
         for head in self.heads:
-            init_fan_in_(cast(nn.Conv2d, head), RELU)
+            init_fan_in_(cast(nn.Conv2d, head), RELU_GAIN)
 
     def head(self, level: int, features: Tensor) -> Tensor:
         """z (N, E, h, w) of one level."""

@@ -2,7 +2,7 @@
 
 A causal convolution, then gated layers with increasing dilation: each sees `kernel` times as far back as the one before. The
 outputs of all gates go to the head (skip connections). The gates are conditioned on the class and on the position in the clip,
-which is constant over blocks of HOP samples.
+which is constant over blocks of HOP_SAMPLES samples.
 
 Audio is (N, C, 1, T) inside, an image one pixel high, since channels_last convolutions are faster on a CPU.
 """
@@ -17,10 +17,10 @@ from torch.nn import functional as F
 
 from ganvas.networks.layers import init_fan_in_
 
-# N clips, C inputs a sample, T samples, P features, K taps of a layer, L layers, B blocks of HOP samples
+# N clips, C inputs a sample, T samples, P features, K taps of a layer, L layers, B blocks of HOP_SAMPLES samples
 GATE = 3.0  # undoes the gate's loss of variance, see networks/pixelcnn.py
-HOP = 64  # samples
-TOGETHER = 16  # samples that the cache prepares in one matrix product; a divisor of HOP
+HOP_SAMPLES = 64  # samples
+SAMPLES_PER_PRODUCT = 16  # samples that the cache prepares in one matrix product; a divisor of HOP_SAMPLES
 WAVES = 6  # sines and cosines of a block's position
 
 
@@ -47,7 +47,7 @@ class GatedLayer(nn.Module):
         silence = x.new_zeros(len(x), 1, self.span, x.shape[1]).permute(0, 3, 1, 2)
         before = self.conv(torch.cat([silence, x], 3))
         if condition is not None:
-            before = (before.unflatten(3, (-1, HOP)) + condition.to(before.dtype)).flatten(3)
+            before = (before.unflatten(3, (-1, HOP_SAMPLES)) + condition.to(before.dtype)).flatten(3)
         a, b = before.chunk(2, 1)
         g = a.tanh() * b.sigmoid()
         if self.residual is not None:
@@ -103,7 +103,7 @@ class WaveNet(nn.Module):
         for depth, dilation in enumerate(dilations):
             gated_layers.append(GatedLayer(width, kernel, dilation, depth, last=depth == L - 1))
         self.layers = nn.ModuleList(gated_layers)
-        blocks = -(-length // HOP)
+        blocks = -(-length // HOP_SAMPLES)
         self.conditioning: Conditioning | None = None
         if classes or blocks:
             self.conditioning = Conditioning(classes, blocks, 32, L * 2 * width)
@@ -129,9 +129,9 @@ class WaveNet(nn.Module):
         N, _, T = x.shape
         blocks = 0
         if self.conditioning is not None:
-            blocks = -(-T // HOP)
+            blocks = -(-T // HOP_SAMPLES)
         # Drop the last sample, so that none sees itself; whole blocks for the conditioning.
-        x = F.pad(x, (self.taps, max(0, blocks * HOP - T)))[..., :-1]
+        x = F.pad(x, (self.taps, max(0, blocks * HOP_SAMPLES - T)))[..., :-1]
         x = self.first_layer(x)
         conditions = self.conditions(label, start, N, blocks)
         gates = []
@@ -172,8 +172,8 @@ class Incremental:
     """The same numbers as `WaveNet.forward`, one sample at a time, each computed once: O(layers) per sample.
 
     `raw()` gives the next sample's (n, outputs), overwritten by the next call; then its value goes to `push`. Each layer keeps
-    its last inputs in a ring buffer. Taps that lie TOGETHER samples back or more are computed for TOGETHER samples in one matrix
-    product; the others and the current sample are one product per layer and sample. No gradients.
+    its last inputs in a ring buffer. Taps that lie SAMPLES_PER_PRODUCT samples back or more are computed for that many samples
+    in one matrix product; the others and the current sample are one product per layer and sample. No gradients.
     """
 
     def __init__(self, network: WaveNet, n: int, label: Tensor | None = None) -> None:
@@ -182,14 +182,14 @@ class Incremental:
         P, C = network.width, network.inputs
         new = network.out.weight.new_zeros
         self.time = 0
-        self.window = new(n, (network.taps + TOGETHER) * C)
+        self.window = new(n, (network.taps + SAMPLES_PER_PRODUCT) * C)
         self.rings: list[Tensor] = []
         self.terms: list[Tensor] = []
         for layer in self.layers:
-            # Holds what the farthest tap of the first of TOGETHER samples sees, and those samples.
-            size = -(-(layer.span + TOGETHER) // TOGETHER) * TOGETHER
+            # Holds what the farthest tap of the first of SAMPLES_PER_PRODUCT samples sees, and those samples.
+            size = -(-(layer.span + SAMPLES_PER_PRODUCT) // SAMPLES_PER_PRODUCT) * SAMPLES_PER_PRODUCT
             self.rings.append(new(size, n, P))
-            self.terms.append(new(TOGETHER, n, 2 * P))
+            self.terms.append(new(SAMPLES_PER_PRODUCT, n, 2 * P))
         self.gates = new(n, len(self.layers) * P)
         self.before = new(n, 2 * P)
         self.halves = self.before.chunk(2, 1)
@@ -212,7 +212,7 @@ class Incremental:
             near, near_taps, far = [], [], []
             for tap in range(len(weight)):
                 back = layer.span - tap * layer.dilation
-                if back < TOGETHER:
+                if back < SAMPLES_PER_PRODUCT:
                     near.append(back)
                     near_taps.append(tap)
                 else:
@@ -230,7 +230,7 @@ class Incremental:
     @torch.no_grad()
     def raw(self) -> Tensor:
         """Parameters of the next sample's distribution, (n, outputs)."""
-        step, C = self.time % TOGETHER, self.network.inputs
+        step, C = self.time % SAMPLES_PER_PRODUCT, self.network.inputs
         if step == 0:
             self._begin()
         P = self.network.width
@@ -254,7 +254,7 @@ class Incremental:
     def push(self, sample: Tensor) -> None:
         """Adds the new sample (n, C) to the cache."""
         C = self.network.inputs
-        place = self.network.taps + self.time % TOGETHER
+        place = self.network.taps + self.time % SAMPLES_PER_PRODUCT
         self.window.narrow(1, place * C, C).copy_(sample)
         self.time += 1
 
@@ -267,18 +267,18 @@ class Incremental:
         return torch.cat([*parts, slot], 1, out=self.inputs[depth])
 
     def _begin(self) -> None:
-        """Precomputes the parts of the next TOGETHER samples that do not depend on them."""
+        """Precomputes the parts of the next SAMPLES_PER_PRODUCT samples that do not depend on them."""
         C, taps = self.network.inputs, self.network.taps
         if self.time:
-            self.window[:, : taps * C] = self.window[:, TOGETHER * C :].clone()
-        if self.time % HOP == 0:
-            start = torch.full((self.n,), self.time // HOP, device=self.window.device)
+            self.window[:, : taps * C] = self.window[:, SAMPLES_PER_PRODUCT * C :].clone()
+        if self.time % HOP_SAMPLES == 0:
+            start = torch.full((self.n,), self.time // HOP_SAMPLES, device=self.window.device)
             self.constants: list[Tensor] = []  # of each layer: the bias, and the condition of this block
             for bias, condition in zip(self.biases, self.network.conditions(self.label, start, self.n, 1), strict=True):
                 if condition is not None:
                     bias = bias + condition.flatten(1) * self.halved
                 self.constants.append(bias)
-        places = torch.arange(self.time, self.time + TOGETHER, device=self.window.device)
+        places = torch.arange(self.time, self.time + SAMPLES_PER_PRODUCT, device=self.window.device)
         for depth, ring in enumerate(self.rings):
             term = self.terms[depth]
             term.copy_(self.constants[depth])

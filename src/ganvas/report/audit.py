@@ -13,8 +13,8 @@ from ganvas.report.markup import Html, number, tag
 from ganvas.run import Run
 from ganvas.settings import change
 
-SAMPLES = 16
-NEIGHBOURS = 5
+PAGE_SAMPLES = 16
+NEAREST_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Suspect:
     classes: list[str]
 
 
-def copy_audit(run: Run, samples: int = SAMPLES, k: int = NEIGHBOURS) -> list[Suspect]:
+def copy_audit(run: Run, samples: int = PAGE_SAMPLES, k: int = NEAREST_SHOWN) -> list[Suspect]:
     """Samples of seeds 0, 1, ... beside their `k` nearest training images, by the smallest distance.
 
     GanvasError where data or weights are gone, or the data are not those that the run was trained on.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ganvas.tasks.audit import Audit, Pair
 
 PAIRS = "Samples beside their nearest training images"
-SEARCHES = {"pixels": "whole image", "features": "features", "parts": "half of the image"}
+SEARCH_TITLES = {"pixels": "whole image", "features": "features", "parts": "half of the image"}
 
 
 def write_audit_page(result: Audit, path: Path | str, *, of: str, data: str) -> None:
@@ -65,7 +65,7 @@ def _pairs_section(result: Audit) -> Section:
 
 def _pair(pair: Pair) -> list[Html]:
     word = "exact copy" if pair.exact else "copy" if pair.copy else "no copy"
-    about = f"{word}, score {number(round(pair.score, 2))}, by {SEARCHES.get(pair.search, pair.search)}"
+    about = f"{word}, score {number(round(pair.score, 2))}, by {SEARCH_TITLES.get(pair.search, pair.search)}"
     sample, original = pair.images
     return [
         tag("figure", thumbnail(sample, f"sample {pair.sample}"), tag("figcaption", f"sample {pair.sample}")),

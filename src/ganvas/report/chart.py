@@ -13,11 +13,11 @@ from ganvas.report.markup import Content, Html, folded, join, number, table, tag
 
 WIDTH, HEIGHT = 400, 226  # units of the drawing; it is scaled to the column it stands in
 LEFT, RIGHT, TOP, BOTTOM = 46, 12, 10, 34
-MOST_POINTS = 500  # a line; longer ones keep the lowest and highest value of each stretch
+MAX_POINTS = 500  # a line; longer ones keep the lowest and highest value of each stretch
 SMOOTH_FROM = 80  # points; a shorter line is drawn as it is
 LOG_FROM = 30.0  # largest over smallest value from which a scale of powers reads better
-SHOWN = 12  # rows of the table behind a chart
-COLOURS = 8
+TABLE_ROWS = 12  # rows of the table behind a chart
+SERIES_COLOURS = 8
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def line_chart(
     )
 
 
-def thin(x: np.ndarray, y: np.ndarray, most: int = MOST_POINTS) -> tuple[np.ndarray, np.ndarray]:
+def thin(x: np.ndarray, y: np.ndarray, most: int = MAX_POINTS) -> tuple[np.ndarray, np.ndarray]:
     """At most `most` points: of each stretch the lowest and the highest; a gap in it stays a gap."""
     if len(x) <= most:
         return x, y
@@ -265,7 +265,7 @@ def _reference(reference: float | None, axis: Axis) -> Html | None:
 
 
 def _curve(line: Line, x_axis: Axis, y_axis: Axis) -> Html:
-    colour = line.colour % COLOURS
+    colour = line.colour % SERIES_COLOURS
     noisy = len(line.x) >= SMOOTH_FROM and not line.dots
     parts: list[Html] = []
     # A noisy line stands thin behind its moving average.
@@ -324,7 +324,9 @@ def _points(x: np.ndarray, y: np.ndarray) -> str:
 
 
 def _legend(lines: Sequence[Line]) -> Html:
-    entries = [tag("li", _swatch(f"s{line.colour % COLOURS}"), _named(line)) for line in lines if line.legend != ""]
+    entries = [
+        tag("li", _swatch(f"s{line.colour % SERIES_COLOURS}"), _named(line)) for line in lines if line.legend != ""
+    ]
     return tag("ul", entries, class_="key", aria_label="Legend")
 
 
@@ -342,16 +344,16 @@ def _numbers(title: str, lines: Sequence[Line], x_label: str) -> Html:
     """Some points of each line; side by side where the lines share their x."""
     first = lines[0]
     if all(np.array_equal(line.x, first.x) for line in lines):
-        chosen = _some(len(first.x), SHOWN)
+        chosen = _some(len(first.x), TABLE_ROWS)
         columns = [first.x, *(line.y for line in lines)]
         rows = [[number(float(column[i])) for column in columns] for i in chosen]
         caption = f"{title}: {len(chosen)} of {len(first.x):,} points"
         return table([x_label, *(line.name for line in lines)], rows, caption=caption, numeric=range(1, len(columns)))
     rows: list[list[str]] = []
     for line in lines:
-        for i in _some(len(line.x), SHOWN):
+        for i in _some(len(line.x), TABLE_ROWS):
             rows.append([line.name, number(float(line.x[i])), number(float(line.y[i]))])
-    return table(["line", x_label, "value"], rows, caption=f"{title}: up to {SHOWN} points a line", numeric=(1, 2))
+    return table(["line", x_label, "value"], rows, caption=f"{title}: up to {TABLE_ROWS} points a line", numeric=(1, 2))
 
 
 def _some(count: int, most: int) -> list[int]:

@@ -8,7 +8,7 @@ import numpy as np
 
 import ganvas
 from ganvas.figure import is_number, read_figures
-from ganvas.report.chart import COLOURS, Line, line_chart
+from ganvas.report.chart import SERIES_COLOURS, Line, line_chart
 from ganvas.report.comparison_groups import (
     Group,
     Member,
@@ -21,7 +21,7 @@ from ganvas.report.comparison_groups import (
     surroundings,
     warning_of,
 )  # fmt: skip
-from ganvas.report.images import MOST_BYTES, frames, image
+from ganvas.report.images import MAX_PAGE_BYTES, frames, image
 from ganvas.report.log import Evaluation, Log
 from ganvas.report.markup import (
     DASH,
@@ -187,7 +187,7 @@ def _lines(groups: list[Group], metric: str, against: str) -> list[Line]:
             x, y = _points(member, metric, against)
             name = f"{group.name}, seed {member.run.info['seed']}"
             legend = "" if position else group.name
-            lines.append(Line(name, x, y, colour % COLOURS, dots=True, legend=legend))
+            lines.append(Line(name, x, y, colour % SERIES_COLOURS, dots=True, legend=legend))
     return lines
 
 
@@ -217,7 +217,7 @@ def _place(log: Log, row: Evaluation, against: str) -> float | None:
 
 
 def _samples_section(groups: list[Group]) -> Section:
-    most_bytes = MOST_BYTES // len(groups)
+    most_bytes = MAX_PAGE_BYTES // len(groups)
     figures: list[Html] = []
     for group in groups:
         run = group.members[0].run

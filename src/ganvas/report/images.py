@@ -16,13 +16,13 @@ from ganvas.data.image import png_bytes
 from ganvas.data.png16 import SIGNATURE
 from ganvas.report.markup import Html, number, tag
 
-MOST_FRAMES = 40
-MOST_BYTES = 1100 * 2**10  # of all frames of a page together, before base64 adds a third
-MOST_THUMBNAIL = 4 * 2**10  # bytes of a thumbnail as PNG
-QUALITY = 85  # of JPEG
-LARGEST_FILE = 64 * 2**20  # bytes of one grid on the disk
-LARGEST_GRID = 50_000_000  # pixels
-THUMBNAIL = 96  # pixels of a side
+MAX_FRAMES = 40
+MAX_PAGE_BYTES = 1100 * 2**10  # of all frames of a page together, before base64 adds a third
+MAX_THUMBNAIL_BYTES = 4 * 2**10  # bytes of a thumbnail as PNG
+JPEG_QUALITY = 85  # of JPEG
+MAX_GRID_BYTES = 64 * 2**20  # bytes of one grid on the disk
+MAX_STORED_GRID_PIXELS = 50_000_000  # pixels
+PAGE_THUMBNAIL_SIDE = 96  # pixels of a side
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Frame:
     height: int
 
 
-def frames(folder: Path, most: int = MOST_FRAMES, most_bytes: int = MOST_BYTES) -> list[Frame]:
+def frames(folder: Path, most: int = MAX_FRAMES, most_bytes: int = MAX_PAGE_BYTES) -> list[Frame]:
     """Grids of samples/ over time, the last always among them; made smaller where they would not fit."""
     whole: list[Frame] = []
     for step, path in _spread(files_by_step(folder, ".png"), most):
@@ -72,11 +72,11 @@ def thumbnail(pixels: np.ndarray, alt: str) -> Html:
     """A small img of one (H, W, C) uint8 image."""
     height, width = pixels.shape[:2]
     png = png_bytes(pixels)
-    if max(height, width) > THUMBNAIL:
-        scale = THUMBNAIL / max(height, width)
+    if max(height, width) > PAGE_THUMBNAIL_SIDE:
+        scale = PAGE_THUMBNAIL_SIDE / max(height, width)
         width, height = max(1, round(width * scale)), max(1, round(height * scale))
         png = _resized(png, width, height)
-    if len(png) > MOST_THUMBNAIL:
+    if len(png) > MAX_THUMBNAIL_BYTES:
         return image(_resized(png, width, height, lossy=True), alt, width, height)
     return image(png, alt, width, height)
 
@@ -129,7 +129,7 @@ def _spread(files: list[tuple[int, Path]], most: int) -> list[tuple[int, Path]]:
 def read_frame(step: int, path: Path) -> Frame | None:
     """None for a file that is not a PNG of bounded size: a report must not fail for one grid."""
     try:
-        if not path.is_file() or path.stat().st_size > LARGEST_FILE:
+        if not path.is_file() or path.stat().st_size > MAX_GRID_BYTES:
             return None
         png = path.read_bytes()
     except OSError:
@@ -137,7 +137,7 @@ def read_frame(step: int, path: Path) -> Frame | None:
     if not png.startswith(SIGNATURE) or len(png) < 33:
         return None
     width, height = struct.unpack(">II", png[16:24])
-    return Frame(step, png, width, height) if 0 < width * height <= LARGEST_GRID else None
+    return Frame(step, png, width, height) if 0 < width * height <= MAX_STORED_GRID_PIXELS else None
 
 
 def smaller(frame: Frame, most: int) -> Frame:
@@ -156,7 +156,7 @@ def _resized(png: bytes, width: int, height: int, *, lossy: bool = False) -> byt
     from PIL import Image
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # LARGEST_GRID has been asked already
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # MAX_STORED_GRID_PIXELS has been asked already
         image = Image.open(io.BytesIO(png), formats=["PNG"])
         image.load()
     if image.mode == "P":
@@ -165,7 +165,7 @@ def _resized(png: bytes, width: int, height: int, *, lossy: bool = False) -> byt
         image = image.resize((width, height), Image.Resampling.BOX)
     buffer = io.BytesIO()
     if lossy and image.mode in ("L", "RGB"):
-        image.save(buffer, format="JPEG", quality=QUALITY)
+        image.save(buffer, format="JPEG", quality=JPEG_QUALITY)
     else:
         image.save(buffer, format="PNG")
     return buffer.getvalue()

@@ -14,7 +14,7 @@ import numpy as np
 from ganvas.figure import is_number
 from ganvas.run import Run
 
-MOST_EVENTS = 20_000
+MAX_EVENTS = 20_000
 
 
 class Event(TypedDict):
@@ -109,7 +109,7 @@ def _add_event(log: Log, row: Mapping[str, object]) -> None:
         # What a resume took back goes.
         log.evaluated = [old for old in log.evaluated if old["step"] < step]
         log.evaluated.append(cast(Evaluation, event))
-    elif kind not in ("evaluated", "health") and len(log.events) < MOST_EVENTS:
+    elif kind not in ("evaluated", "health") and len(log.events) < MAX_EVENTS:
         log.events.append(cast(Event, event))
 
 

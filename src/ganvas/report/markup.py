@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ganvas.figure import is_number
-from ganvas.report.style import SCRIPT, STYLE
+from ganvas.report.style import PAGE_SCRIPT, PAGE_STYLE
 
 EMPTY = frozenset({"br", "img", "input", "meta"})  # elements that have no end tag
 
@@ -118,7 +118,7 @@ def folded(summary: str, *content: Content) -> Html:
 
 def document(title: str, *content: Content) -> Html:
     """The whole file. Its own policy forbids the browser to load anything, or to run a script but ours."""
-    digest = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
+    digest = base64.b64encode(hashlib.sha256(PAGE_SCRIPT.encode()).digest()).decode()
     policy = (
         f"default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
     )
@@ -129,9 +129,9 @@ def document(title: str, *content: Content) -> Html:
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         tag("meta", name="color-scheme", content="light dark"),
         tag("title", title),
-        tag("style", Html(STYLE)),
+        tag("style", Html(PAGE_STYLE)),
     )
-    body = tag("body", tag("main", *content), tag("script", Html(SCRIPT)))
+    body = tag("body", tag("main", *content), tag("script", Html(PAGE_SCRIPT)))
     return Html(f'<!DOCTYPE html>\n<html lang="en">{head}{body}</html>\n')
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ganvas.figure import Figure
 from ganvas.report.markup import number
 
-MEANINGS = {
+MEASURE_MEANINGS = {
     "FD": "Fréchet distance of samples from real images in the features of the network in brackets",
     "KD": "kernel distance in the same features; without bias, so it may fall below 0",
     "FID": "Fréchet distance in the features of Inception",
@@ -32,7 +32,7 @@ def explanation(name: str, figure: Figure | None) -> str:
     """What the measure says; the figure's own words where it has some."""
     if figure is not None and figure.help:
         return figure.help
-    return MEANINGS.get(name.split("[")[0], "")
+    return MEASURE_MEANINGS.get(name.split("[")[0], "")
 
 
 def value_text(figure: Figure) -> str:

@@ -20,8 +20,8 @@ from ganvas.report.sections_measures import doctor_section, measures_section
 from ganvas.report.sections_samples import copies_section, samples_section
 from ganvas.run import Run
 
-TILES = ("coverage", "precision", "modes")  # figures at the top, after the primary one
-MOST_TILES = 3
+TILE_FIGURES = ("coverage", "precision", "modes")  # figures at the top, after the primary one
+MAX_TILES = 3
 
 
 def write_report(folder: Path | str, *, audit: bool = True) -> Path:
@@ -110,8 +110,8 @@ def _tiles(run: Run, log: Log, measured: Measured) -> Html:
     figures = measured.figures
     primary = primary_figure(figures)
     tiles: list[Html] = []
-    for name in dict.fromkeys((primary or "", *TILES)):
-        if name not in figures or len(tiles) == MOST_TILES:
+    for name in dict.fromkeys((primary or "", *TILE_FIGURES)):
+        if name not in figures or len(tiles) == MAX_TILES:
             continue
         reference = figures[name].reference
         below = "" if reference is None else f"reference {number(reference)}"

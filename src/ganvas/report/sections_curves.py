@@ -8,17 +8,17 @@ from ganvas.report.chart import Line, line_chart
 from ganvas.report.log import Log
 from ganvas.report.markup import Html, Section, section, tag
 
-TITLE = "Training curves"
+CURVES_TITLE = "Training curves"
 
 
 def curves_section(log: Log, unit: str) -> Section:
     """Every number that was logged, over the steps, and the speed."""
     if not len(log):
-        return section("curves", TITLE, tag("p", "The log holds no numbers yet.", class_="note"))
+        return section("curves", CURVES_TITLE, tag("p", "The log holds no numbers yet.", class_="note"))
     charts = [_chart(log, title, keys) for title, keys in groups(log.curves())]
     speed = _chart(log, f"{unit.capitalize()} per second", ["images_per_second"])
     lead = "Of a noisy curve, the thin line is what was logged and the bold one its moving average."
-    return section("curves", TITLE, tag("div", charts, speed, class_="charts"), lead=lead)
+    return section("curves", CURVES_TITLE, tag("div", charts, speed, class_="charts"), lead=lead)
 
 
 def groups(keys: list[str]) -> list[tuple[str, list[str]]]:

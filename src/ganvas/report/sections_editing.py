@@ -11,24 +11,24 @@ from ganvas.report.images import data_uri, read_frame, smaller
 from ganvas.report.markup import Content, Section, number, section, table, tag
 from ganvas.run import Run, read_json
 
-TITLE = "Directions of the latent space"
-MOST_BYTES = 300 * 2**10  # of the image, before base64 adds a third
-SHOWN_EFFECTS = 3
-MOST_ROWS = 200
+DIRECTIONS_TITLE = "Directions of the latent space"
+MAX_EFFECTS_BYTES = 300 * 2**10  # of the image, before base64 adds a third
+PAGE_EFFECTS = 3
+MAX_TABLE_ROWS = 200
 
 
 def editing_section(run: Run) -> Section:
     """A table of the directions with their effects, and their images; empty where none were found."""
     folder = run.folder / "editing"
     if not (folder / "directions.json").is_file():
-        return section("editing", TITLE)
+        return section("editing", DIRECTIONS_TITLE)
     try:
         content = read_json(folder / "directions.json")
-        rows = [_row(one) for one in list(content["directions"])[:MOST_ROWS]]
+        rows = [_row(one) for one in list(content["directions"])[:MAX_TABLE_ROWS]]
     except (RunError, KeyError, TypeError, AttributeError) as error:
-        return section("editing", TITLE, tag("p", f"They could not be read: {error}", class_="warn"))
+        return section("editing", DIRECTIONS_TITLE, tag("p", f"They could not be read: {error}", class_="warn"))
     if not rows:
-        return section("editing", TITLE)
+        return section("editing", DIRECTIONS_TITLE)
     lead = (
         f"Found in {content.get('space')} with {number(content.get('samples'))} samples. Strength 1 is one standard deviation "
         "of the samples along a direction; effects are mean changes at strength 1, in standard deviations of each attribute."
@@ -44,7 +44,7 @@ def editing_section(run: Run) -> Section:
         )
     head = ["Direction", "Found by", "Share", "What it moves most"]
     listed = table(head, rows, caption="Directions and what they do", numeric=(2,))
-    return section("editing", TITLE, listed, note, _image(folder / "directions.png"), lead=lead)
+    return section("editing", DIRECTIONS_TITLE, listed, note, _image(folder / "directions.png"), lead=lead)
 
 
 def _row(direction: dict[str, Any]) -> list[Content]:
@@ -53,7 +53,7 @@ def _row(direction: dict[str, Any]) -> list[Content]:
         if is_number(effect.get("deviations")):
             effects.append((float(effect["deviations"]), str(name)))
     effects.sort(key=lambda effect: -abs(effect[0]))
-    moved = ", ".join(f"{name} {deviations:+.2f}" for deviations, name in effects[:SHOWN_EFFECTS])
+    moved = ", ".join(f"{name} {deviations:+.2f}" for deviations, name in effects[:PAGE_EFFECTS])
     return [str(direction["name"]), str(direction["how"]), number(direction.get("share")), moved]
 
 
@@ -62,6 +62,6 @@ def _image(path: Path) -> Content:
     if frame is None:
         return None
     description = "Two images for each direction, from strength -3 to 3"
-    frame = smaller(frame, MOST_BYTES)
+    frame = smaller(frame, MAX_EFFECTS_BYTES)
     image = tag("img", src=data_uri(frame.file), alt=description, width=frame.width, height=frame.height)
     return tag("figure", image, tag("figcaption", f"{description}, in the order of the table."))

@@ -30,7 +30,7 @@ from ganvas.report.measured import method_class
 from ganvas.run import Run
 from ganvas.settings import as_text, settings_of
 
-MOST_SHOWN = 200  # events, or classes of a data set
+MAX_SHOWN = 200  # events, or classes of a data set
 
 
 def settings_section(run: Run) -> Section:
@@ -154,11 +154,11 @@ def _classes(data_card: Mapping[str, object], unit: str) -> Html:
         return Html()
     names = list(next(iter(splits.values())))
     rows: list[list[Content]] = []
-    for name in names[:MOST_SHOWN]:
+    for name in names[:MAX_SHOWN]:
         rows.append([name, *(number(counts.get(name)) for counts in splits.values())])
     how_many = f"{len(names):,} classes"
-    if len(names) > MOST_SHOWN:
-        how_many += f", the first {MOST_SHOWN}"
+    if len(names) > MAX_SHOWN:
+        how_many += f", the first {MAX_SHOWN}"
     caption = f"{_words(unit)} of each class ({how_many})"
     classes_table = table(["Class", *splits], rows, caption=caption, numeric=range(1, len(splits) + 1))
     return folded(f"Classes ({len(names):,})", classes_table)
@@ -193,7 +193,7 @@ def _problems(data_card: Mapping[str, object]) -> Html:
         return Html()
     return folded(
         f"Omitted ({len(rows):,} files)",
-        table(["File", "Reason"], rows[:MOST_SHOWN], caption="Files that could not be used"),
+        table(["File", "Reason"], rows[:MAX_SHOWN], caption="Files that could not be used"),
     )
 
 
@@ -207,7 +207,7 @@ def events_section(log: Log) -> Section:
     """What happened, in order; all saves in one line."""
     saved = log.of("saved")
     others = [event for event in log.events if event["event"] not in ("saved", "changed")]
-    lines = [_event(event) for event in others[-MOST_SHOWN:]]
+    lines = [_event(event) for event in others[-MAX_SHOWN:]]
     if saved:
         last = saved[-1]
         times = "once" if len(saved) == 1 else f"{len(saved):,} times"
@@ -215,8 +215,8 @@ def events_section(log: Log) -> Section:
     if not lines:
         return section("events", "Events")
     more = None
-    if len(others) > MOST_SHOWN:
-        more = tag("p", f"The last {MOST_SHOWN} of {len(others):,}.", class_="note")
+    if len(others) > MAX_SHOWN:
+        more = tag("p", f"The last {MAX_SHOWN} of {len(others):,}.", class_="note")
     return section("events", "Events", more, tag("ol", lines, class_="events"))
 
 

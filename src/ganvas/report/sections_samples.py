@@ -14,7 +14,7 @@ from ganvas.report.sounds import listen
 from ganvas.report.texts import text_samples
 from ganvas.run import Run
 
-TITLE = "Samples over time"
+SAMPLES_TITLE = "Samples over time"
 
 
 def samples_section(run: Run) -> Section:
@@ -23,7 +23,7 @@ def samples_section(run: Run) -> Section:
     texts = text_samples(folder)
     if texts:
         lead = "Each text keeps its random seed over the training. Averaged weights."
-        return section("samples", TITLE, texts, lead=lead)
+        return section("samples", SAMPLES_TITLE, texts, lead=lead)
 
     grids = frames(folder)
     sound = listen(folder)
@@ -31,12 +31,12 @@ def samples_section(run: Run) -> Section:
     if not _samples_by_seed(run):
         lead = "Held-out images, and beside them what the method makes of them. Averaged weights."
     if not grids:
-        return section("samples", TITLE, tag("p", "There are no grids in samples/ yet.", class_="note"))
+        return section("samples", SAMPLES_TITLE, tag("p", "There are no grids in samples/ yet.", class_="note"))
     if sound:
         lead = (
             "Each place keeps its random seed: the slider shows a clip as it forms, as a spectrogram. Averaged weights."
         )
-    return section("samples", TITLE, sound, film(grids, "Grid of samples"), lead=lead)
+    return section("samples", SAMPLES_TITLE, sound, film(grids, "Grid of samples"), lead=lead)
 
 
 def copies_section(run: Run, measured: Measured) -> Section:

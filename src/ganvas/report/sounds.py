@@ -10,7 +10,7 @@ from pathlib import Path
 from ganvas.report.images import files_by_step
 from ganvas.report.markup import Html, number, tag
 
-MOST_BYTES = 700 * 2**10  # of sound on a page, before base64 adds a third; what is longer is cut
+MAX_SOUND_BYTES = 700 * 2**10  # of sound on a page, before base64 adds a third; what is longer is cut
 
 
 def listen(folder: Path) -> Html:
@@ -33,7 +33,7 @@ def _bounded(path: Path) -> bytes | None:
     try:
         with wave.open(str(path)) as file:
             width = file.getnchannels() * file.getsampwidth()
-            content = file.readframes(MOST_BYTES // width)
+            content = file.readframes(MAX_SOUND_BYTES // width)
             shortened = io.BytesIO()
             with wave.open(shortened, "wb") as writer:
                 writer.setnchannels(file.getnchannels())

@@ -1,6 +1,6 @@
 """Looks and the one script of our pages. Series take the colours of Okabe and Ito, readable for colour-blind readers."""
 
-STYLE = """
+PAGE_STYLE = """
 :root{--page:#fff;--ink:#1b1f24;--soft:#59626d;--rule:#e3e7eb;--panel:#f6f8f9;--accent:#0b5cad;
 --mark:#e7f2ec;--mark-ink:#0d5c3d;--warn:#9a4a00;
 --c0:#0072b2;--c1:#d55e00;--c2:#009e73;--c3:#b1568f;--c4:#a87400;--c5:#3a9bd6;--c6:#5b6570;--c7:#7a4fb0}
@@ -130,7 +130,7 @@ figure,tr{break-inside:avoid}}
 
 # Without it all grids stand in one strip to scroll. With it one shows at a time, and charts tell the values under the pointer;
 # nothing moves unless asked.
-SCRIPT = """
+PAGE_SCRIPT = """
 "use strict";
 for (const film of document.querySelectorAll(".film")) {
   const frames = [...film.children], controls = film.nextElementSibling;

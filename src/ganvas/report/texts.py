@@ -7,9 +7,9 @@ from pathlib import Path
 from ganvas.report.images import files_by_step
 from ganvas.report.markup import Content, folded, number, tag
 
-SHOWN = 12_000  # characters of the newest samples
-SHOWN_FIRST = 1_500  # of the first ones, which show what was learned since
-LARGEST_FILE = 16 * 2**20  # bytes on the disk
+NEWEST_CHARACTERS = 12_000  # characters of the newest samples
+FIRST_CHARACTERS = 1_500  # of the first ones, which show what was learned since
+MAX_SAMPLES_BYTES = 16 * 2**20  # bytes on the disk
 
 
 def text_samples(folder: Path) -> list[Content]:
@@ -23,10 +23,10 @@ def text_samples(folder: Path) -> list[Content]:
     if not samples:
         return []
     step, newest = samples[-1]
-    content: list[Content] = [tag("h3", f"Step {number(step)}"), _block(newest, SHOWN)]
+    content: list[Content] = [tag("h3", f"Step {number(step)}"), _block(newest, NEWEST_CHARACTERS)]
     first_step, first = samples[0]
     if first_step != step:
-        content.append(folded(f"At step {number(first_step)}", _block(first, SHOWN_FIRST)))
+        content.append(folded(f"At step {number(first_step)}", _block(first, FIRST_CHARACTERS)))
     return content
 
 
@@ -43,7 +43,7 @@ def _printable(text: str) -> str:
 def _read(path: Path) -> str | None:
     """None for a file that is not of bounded size: a report must not fail for one file."""
     try:
-        if not path.is_file() or path.stat().st_size > LARGEST_FILE:
+        if not path.is_file() or path.stat().st_size > MAX_SAMPLES_BYTES:
             return None
         return path.read_text(encoding="utf-8", errors="replace")
     except OSError:

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from ganvas.errors import UsageError
 
-MOST_SEEDS = 10_000
+MAX_SEEDS = 10_000
 _WEIGHT = re.compile(r"(\d+(?:\.\d+)?)\*(.+)", re.DOTALL)
 _SEEDS = re.compile(r"(\d+)(?:-(\d+))?")
 _RANGE = re.compile(r"([^<>]+)([<>])(.*)", re.DOTALL)
@@ -99,8 +99,8 @@ def parse_operand(text: str) -> Operand:
     seeds = _SEEDS.fullmatch(text)
     if seeds:
         first, last = int(seeds[1]), int(seeds[2] or seeds[1])
-        if not 1 <= last + 1 - first <= MOST_SEEDS:
-            raise UsageError(f"seeds must be increasing, with at most {MOST_SEEDS} of them (got {text})")
+        if not 1 <= last + 1 - first <= MAX_SEEDS:
+            raise UsageError(f"seeds must be increasing, with at most {MAX_SEEDS} of them (got {text})")
         return Seeds(range(first, last + 1))
     limits = _RANGE.fullmatch(text)
     if limits:

@@ -18,22 +18,22 @@ from ganvas.defaults import MEASURED_SEED
 from ganvas.errors import DataError, RunError, UsageError
 from ganvas.files import JsonObject
 from ganvas.method import Method
-from ganvas.metrics.copy_detector import FALSE_POSITIVES, CopyDetector, small
+from ganvas.metrics.copy_detector import MAX_FALSE_POSITIVES, CopyDetector, small
 from ganvas.metrics.copy_detector import search_pixels as nearest_registered
 from ganvas.metrics.copying import check_images, image_digests, nearest_distances
 from ganvas.metrics.evaluate import extractor_for
 from ganvas.metrics.membership import Auc, auc, share_interval
 from ganvas.sampling import finished_samples
 
-COUNT = 1000  # samples of a run
-TRIES = 200  # samples of each rare class
-MEMBERS = 1000  # training images, and held-out images, of the membership tests
-LEAST_HELD_OUT = 10  # held-out images of a membership test
-FEW = 100  # a class with at most so many training images is tried by extraction
-RARE_CLASSES = 3  # at most, the rarest first
-SHOWN = 40  # pairs that the result keeps
-BLOCK = 64  # images per call of a network
-IMPORTANCE = 8  # draws per image where the likelihood is a bound
+AUDITED_SAMPLES = 1000  # samples of a run
+TRIES_PER_CLASS = 200  # samples of each rare class
+MEMBERSHIP_IMAGES = 1000  # training images, and held-out images, of the membership tests
+MIN_HELD_OUT = 10  # held-out images of a membership test
+FEW_IMAGES = 100  # a class with at most so many training images is tried by extraction
+MAX_RARE_CLASSES = 3  # at most, the rarest first
+KEPT_PAIRS = 40  # pairs that the result keeps
+IMAGES_PER_CALL = 64  # images per call of a network
+IMPORTANCE_DRAWS = 8  # draws per image where the likelihood is a bound
 
 _Score = Callable[[Batch], Tensor]
 """Scores (n,) of a batch's images, larger for images that the method knows."""
@@ -126,7 +126,7 @@ class Audit:
     @property
     def flagged(self) -> bool:
         """True where there are more copies than chance explains: the interval lies above the false positive rate."""
-        return self.interval[0] > FALSE_POSITIVES
+        return self.interval[0] > MAX_FALSE_POSITIVES
 
     @property
     def failed(self) -> bool:
@@ -139,9 +139,9 @@ class Audit:
         what = f"{self.copies} of {self.n} samples ({self.share:.1%}) are copies of {self.originals} training image"
         what += "" if self.originals == 1 else "s"
         if self.flagged:
-            return f"copies: {what}; of unseen real images at most {FALSE_POSITIVES:.0%} are that near to one"
+            return f"copies: {what}; of unseen real images at most {MAX_FALSE_POSITIVES:.0%} are that near to one"
         if self.copies:
-            return f"no sign of copying: {what}, no more than chance explains (at most {FALSE_POSITIVES:.0%})"
+            return f"no sign of copying: {what}, no more than chance explains (at most {MAX_FALSE_POSITIVES:.0%})"
         return f"no sign of copying: none of {self.n} samples is a copy of a training image"
 
     @property
@@ -175,7 +175,7 @@ class Audit:
         return {
             "verdict": self.verdict, "flagged": self.flagged, "failed": self.failed, "fail_above": self.fail_above,
             "n": self.n, "copies": self.copies, "exact": self.exact, "share": self.share, "interval": list(self.interval),
-            "originals": self.originals, "false_positive_rate": FALSE_POSITIVES, "threshold": self.threshold,
+            "originals": self.originals, "false_positive_rate": MAX_FALSE_POSITIVES, "threshold": self.threshold,
             "calibration": {"n": self.calibration_n, "source": self.calibration_source}, "features": self.features,
             "pairs": pairs, "duplicates": [vars(one) for one in self.duplicates], "membership": membership,
             "extraction": [vars(one) for one in self.extraction], "notes": self.notes,
@@ -187,9 +187,9 @@ def audit(
     data: Dataset,
     samples: np.ndarray | None = None,
     *,
-    count: int = COUNT,
+    count: int = AUDITED_SAMPLES,
     seed: int = MEASURED_SEED,
-    tries: int = TRIES,
+    tries: int = TRIES_PER_CLASS,
     fail_above: float | None = None,
 ) -> Audit:
     """Copies, duplicates, membership and extraction of a trained method against `data`, the images that it was trained on.
@@ -215,7 +215,7 @@ def audit(
     # The most suspicious pairs: exact copies first, then by score.
     pairs: list[Pair] = []
     order = np.lexsort((-detected.scores, ~detected.exact))
-    for row in order[:SHOWN].tolist():
+    for row in order[:KEPT_PAIRS].tolist():
         original = int(detected.originals[row])
         pairs.append(
             Pair(
@@ -268,7 +268,7 @@ def _check(
 
 def _duplicates(images: np.ndarray, train: Dataset, test: Dataset | None, near: float) -> list[Duplicates]:
     """Among the samples, among the training images, and test images that are training images."""
-    n = min(len(images), COUNT, len(train.images))
+    n = min(len(images), AUDITED_SAMPLES, len(train.images))
     found: list[Duplicates] = []
     if n > 2:
         own, reference = _near_duplicates(images[:n], near), _near_duplicates(train.images[:n], near)
@@ -302,14 +302,14 @@ def _membership(
     method: Method | None, images: np.ndarray, train: Dataset, test: Dataset | None, notes: list[str]
 ) -> list[Membership]:
     """Every test that the method's abilities allow; the distance to the nearest sample needs no method."""
-    if test is None or len(test.images) < LEAST_HELD_OUT:
+    if test is None or len(test.images) < MIN_HELD_OUT:
         held_out = 0 if test is None else len(test.images)
         notes.append(
-            f"membership not tested: it takes {LEAST_HELD_OUT} held-out images at least, and there are {held_out};"
+            f"membership not tested: it takes {MIN_HELD_OUT} held-out images at least, and there are {held_out};"
             " raise data.holdout"
         )
         return []
-    rows = np.arange(min(MEMBERS, len(train.images))), np.arange(min(MEMBERS, len(test.images)))
+    rows = np.arange(min(MEMBERSHIP_IMAGES, len(train.images))), np.arange(min(MEMBERSHIP_IMAGES, len(test.images)))
     tests: list[Membership] = []
 
     def add(name: str, scores: tuple[Tensor, Tensor], help: str) -> None:
@@ -348,8 +348,8 @@ def _scores(
     both: list[Tensor] = []
     for part, chosen in zip((train, test), rows, strict=True):
         blocks: list[Tensor] = []
-        for start in range(0, len(chosen), BLOCK):
-            batch = examples_of(part, chosen[start : start + BLOCK], device=device)
+        for start in range(0, len(chosen), IMAGES_PER_CALL):
+            batch = examples_of(part, chosen[start : start + IMAGES_PER_CALL], device=device)
             batch.generator = torch.Generator(device=device).manual_seed(start)
             blocks.append(score(batch).detach().float().cpu().flatten())
         both.append(torch.cat(blocks))
@@ -384,7 +384,7 @@ def _reconstruction(again: Callable[[Batch], Tensor], batch: Batch) -> Tensor:
 
 def _log_likelihood(method: HasLikelihood, batch: Batch) -> Tensor:
     generator = torch.Generator().manual_seed(0)
-    return -method.likelihood(batch.real, batch.label, samples=IMPORTANCE, generator=generator).nats
+    return -method.likelihood(batch.real, batch.label, samples=IMPORTANCE_DRAWS, generator=generator).nats
 
 
 # --- extraction ---------------------------------------------------------------------------------------------------------
@@ -401,9 +401,11 @@ def _extraction(
         notes.append("no extraction by class: the method is not class-conditional")
         return []
     counts = np.bincount(train.labels, minlength=len(train.spec.classes))
-    rare = [int(number) for number in np.argsort(counts, kind="stable") if 0 < counts[number] <= FEW][:RARE_CLASSES]
+    rare = [int(number) for number in np.argsort(counts, kind="stable") if 0 < counts[number] <= FEW_IMAGES][
+        :MAX_RARE_CLASSES
+    ]
     if not rare:
-        notes.append(f"no extraction by class: every class has more than {FEW} training images")
+        notes.append(f"no extraction by class: every class has more than {FEW_IMAGES} training images")
     tried: list[Extraction] = []
     for number in rare:
         detected = detector.detect(np.asarray(finished_samples(method, tries, seed, label=number)))

@@ -13,7 +13,7 @@ from ganvas.data.photo import Photo
 from ganvas.errors import DataError, GanvasWarning
 from ganvas.method import Method
 
-MARKED = 0.5  # a mask marks what is lighter
+MASK_THRESHOLD = 0.5  # a mask marks what is lighter
 
 
 def photo_channels(method: Method, advice: str = "") -> int:
@@ -55,13 +55,13 @@ def mask_from(photo: Photo, name: str = "the mask") -> np.ndarray:
     white = (photo.pixels.mean(0) + 1) / 2
     mask = white if photo.alpha is None else white * photo.alpha
     lightest = float(mask.max())
-    if lightest <= MARKED:
+    if lightest <= MASK_THRESHOLD:
         raise DataError(
             f"{name} marks nothing: its lightest pixel has the value {_level(lightest, photo.depth)}, and a mask is white"
             f" ({_level(1.0, photo.depth)}) where it applies. Masks of 0 and 1, or in the colours of classes, must be made black"
             " and white first"
         )
-    if photo.alpha is not None and _is_inverted(mask > MARKED, photo.alpha):
+    if photo.alpha is not None and _is_inverted(mask > MASK_THRESHOLD, photo.alpha):
         warnings.warn(
             f"{name} is white and opaque but for a transparent hole, so all but the hole is marked. Where the hole is meant:"
             " make it white and the rest black",
@@ -79,5 +79,5 @@ def _level(share: float, depth: int) -> str:
 
 def _is_inverted(marked: np.ndarray, alpha: np.ndarray) -> bool:
     """Whether a mask marks every opaque pixel, which are more than half of all, and leaves the transparent ones only."""
-    opaque = alpha > MARKED
+    opaque = alpha > MASK_THRESHOLD
     return bool(np.array_equal(marked, opaque)) and 0.5 < opaque.mean() < 1

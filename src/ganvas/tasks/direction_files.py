@@ -19,16 +19,21 @@ from ganvas.files import explained, write_bytes, write_text
 from ganvas.strict_json import dumps
 from ganvas.tasks.directions import Direction, Effect
 
-FOLDER = "editing"
-FORMAT = 1
-LARGEST = 64 * 2**20  # bytes of either file
+EDITING_FOLDER = "editing"
+DIRECTIONS_FORMAT = 1
+MAX_DIRECTIONS_BYTES = 64 * 2**20  # bytes of either file
 
 
 def save_directions(folder: Path, weights: str, directions: Sequence[Direction], facts: dict[str, Any]) -> Path:
     """Writes the directions of a run; returns the JSON file. `weights` names the run's weights, `facts` are of the measuring."""
     vectors = {direction.name: direction.vector.contiguous() for direction in directions}
-    content = {"format": FORMAT, "weights": weights, **facts, "directions": [one.as_dict() for one in directions]}
-    place = folder / FOLDER
+    content = {
+        "format": DIRECTIONS_FORMAT,
+        "weights": weights,
+        **facts,
+        "directions": [one.as_dict() for one in directions],
+    }
+    place = folder / EDITING_FOLDER
     write_bytes(place / "directions.safetensors", save(vectors))
     write_text(place / "directions.json", dumps(content, indent=2))
     return place / "directions.json"
@@ -36,7 +41,7 @@ def save_directions(folder: Path, weights: str, directions: Sequence[Direction],
 
 def saved_directions(folder: Path, weights: str) -> dict[str, Direction]:
     """The directions of a run by name, {} where none are saved, or only those of other weights. RunError for damaged files."""
-    place = folder / FOLDER
+    place = folder / EDITING_FOLDER
     if not (place / "directions.json").is_file():
         return {}
     content, vectors = _read(place / "directions.json"), _vectors(place / "directions.safetensors")
@@ -73,14 +78,14 @@ def check_name(name: str) -> str:
 
 def _read(path: Path) -> dict[str, Any]:
     with explained(path, "read"):
-        if path.stat().st_size > LARGEST:
-            raise RunError(f"{path} is larger than {LARGEST} bytes, so it is not one of ours")
+        if path.stat().st_size > MAX_DIRECTIONS_BYTES:
+            raise RunError(f"{path} is larger than {MAX_DIRECTIONS_BYTES} bytes, so it is not one of ours")
         text = path.read_bytes()
     try:
         content = json.loads(text)
     except ValueError as error:
         raise RunError(f"{path} is not valid JSON ({error}): delete it and find the directions again") from error
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
+    if not isinstance(content, dict) or content.get("format") != DIRECTIONS_FORMAT:
         raise RunError(f"{path} is not a file of directions that this version reads: find the directions again")
     return content
 
@@ -88,8 +93,8 @@ def _read(path: Path) -> dict[str, Any]:
 def _vectors(path: Path) -> dict[str, torch.Tensor]:
     try:
         with explained(path, "read"):
-            if path.stat().st_size > LARGEST:
-                raise RunError(f"{path} is larger than {LARGEST} bytes, so it is not one of ours")
+            if path.stat().st_size > MAX_DIRECTIONS_BYTES:
+                raise RunError(f"{path} is larger than {MAX_DIRECTIONS_BYTES} bytes, so it is not one of ours")
             return load(path.read_bytes())
     except (SafetensorError, ValueError) as error:
         raise RunError(f"{path} is damaged ({error}): find the directions again") from error

@@ -22,13 +22,13 @@ from ganvas.errors import UsageError, nearest
 from ganvas.files import JsonObject
 from ganvas.method import Method
 from ganvas.metrics.attributes import Attribute, measure_attributes
-from ganvas.tasks.latents import SAMPLES, Points, random_points, space_of, synthesised
+from ganvas.tasks.latents import POINTS, Points, random_points, space_of, synthesised
 
-RIDGE = 0.01  # of linear probes: the penalty over the variance of the points
-HELD_OUT = 0.25  # share of the points that a probe is measured on
+RIDGE_PENALTY = 0.01  # of linear probes: the penalty over the variance of the points
+HELD_OUT_SHARE = 0.25  # share of the points that a probe is measured on
 EFFECT_IMAGES = 256  # images that a direction's effect is measured on
-LAYER = "pca:"  # before the name of a layer whose features PCA is of
-NOTHING_LEFT = 0.05  # a direction of which projection leaves less than this share is refused
+LAYER_PREFIX = "pca:"  # before the name of a layer whose features PCA is of
+MIN_REMAINDER = 0.05  # a direction of which projection leaves less than this share is refused
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def principal_directions(
     count: int = 10,
     *,
     of: str = "auto",
-    samples: int = SAMPLES,
+    samples: int = POINTS,
 ) -> list[Direction]:
     """PCA as in GANSpace (Harkonen 2020, arXiv:2004.02546): the directions in which images vary most, named pca1, pca2, ...
 
@@ -258,7 +258,7 @@ class Measured:
 
 
 def measure_samples(
-    method: Method, space: LatentSpace, attributes: Sequence[Attribute], samples: int = SAMPLES
+    method: Method, space: LatentSpace, attributes: Sequence[Attribute], samples: int = POINTS
 ) -> Measured:
     """Measures the attributes of the images of `samples` random points."""
     points = random_points(method, space, samples)
@@ -281,7 +281,7 @@ def probed_direction(measured: Measured, name: str) -> Direction:
     values = (values[:, 0] if space.layers else values).double()
 
     # Fit on three quarters, measure R^2 on the rest.
-    fitted = round(len(values) * (1 - HELD_OUT))
+    fitted = round(len(values) * (1 - HELD_OUT_SHARE))
     gradient = ridge(values[:fitted], target[:fitted])
     predicted = (values[fitted:] - values[:fitted].mean(0)) @ gradient + target[:fitted].mean()
     error = (target[fitted:] - predicted).square().mean()
@@ -289,7 +289,7 @@ def probed_direction(measured: Measured, name: str) -> Direction:
     return _direction(name, space, gradient.float(), points, f"linear probe of {name}", share)
 
 
-def ridge(values: Tensor, target: Tensor, weight: float = RIDGE) -> Tensor:
+def ridge(values: Tensor, target: Tensor, weight: float = RIDGE_PENALTY) -> Tensor:
     """The gradient (D,) of a linear fit of target (n,) on values (n, D), penalised by `weight` of the mean variance."""
     x, y = values - values.mean(0), target - target.mean()
     covariance = x.T @ x / len(x)
@@ -322,7 +322,7 @@ def orthogonal_to(direction: Direction, kept: Sequence[Direction]) -> Direction:
     axes = orthonormal.U[:, used]
     left = vector - axes @ (axes.T @ vector)
     share = float(left.norm() / vector.norm())
-    if share < NOTHING_LEFT:
+    if share < MIN_REMAINDER:
         names = ", ".join(one.name for one in kept)
         raise UsageError(f"nothing is left of {direction.name} when {names} must not change: keep less")
     # As long a step as before in what is left: strength keeps its meaning.
@@ -395,7 +395,7 @@ def find_directions(
     attributes: Sequence[Attribute] = (),
     how: Sequence[str] = ("pca", "sefa", "probe"),
     count: int = 10,
-    samples: int = SAMPLES,
+    samples: int = POINTS,
     measured: Measured | None = None,
 ) -> list[Direction]:
     """Directions of all kinds with their measured effects: pca1 ..., coarse1 ..., sefa1 ..., and one named after each attribute.
@@ -406,8 +406,8 @@ def find_directions(
     """
     space = space or space_of(method)
     for one in how:
-        if one not in ("pca", "sefa", "probe") and not one.startswith(LAYER):
-            raise UsageError(f"directions are found by pca, {LAYER}LAYER, sefa or probe (got {one})")
+        if one not in ("pca", "sefa", "probe") and not one.startswith(LAYER_PREFIX):
+            raise UsageError(f"directions are found by pca, {LAYER_PREFIX}LAYER, sefa or probe (got {one})")
     if measured is None:
         measured = measure_samples(method, space, attributes, samples)
     found: list[Direction] = []
@@ -415,8 +415,8 @@ def find_directions(
         found += principal_directions(method, space, count, samples=samples)
         found += principal_directions(method, space, count, of="coarse", samples=samples)
     for one in how:
-        if one.startswith(LAYER):
-            found += principal_directions(method, space, count, of=one.removeprefix(LAYER), samples=samples)
+        if one.startswith(LAYER_PREFIX):
+            found += principal_directions(method, space, count, of=one.removeprefix(LAYER_PREFIX), samples=samples)
     if "sefa" in how:
         try:
             found += factorised_directions(method, space, count)

@@ -15,21 +15,21 @@ from ganvas.chunks import in_chunks
 from ganvas.data import grid, write_png
 from ganvas.data.dataset import Dataset
 from ganvas.data.image_array import ImageArray
+from ganvas.data.image_grid import GRID_GAP
 from ganvas.errors import UsageError, nearest
 from ganvas.method import Method
 from ganvas.provenance import Provenance, Value
 from ganvas.registry import methods_with
 from ganvas.sampling import check_seeds, to_uint8
-from ganvas.tasks.direction_files import FOLDER
+from ganvas.tasks.direction_files import EDITING_FOLDER
 from ganvas.tasks.directions import Direction, moved
 from ganvas.tasks.editor import Change, Editor
-from ganvas.tasks.invert import STEPS, invert
+from ganvas.tasks.invert import OPTIMISER_STEPS, invert
 from ganvas.tasks.latents import Points, between, editable, points_of, space_of, synthesised
 
 Seeds = str | int | Iterable[int]
-REACH = 2.0  # a continuous code is trained in [-1, 1]; beyond that its effect is clearer (Chen 2016, fig. 2)
-MOST_SEEDS = 1000  # rows of a traversal
-GAP = 2  # pixels between two images; three times that between two blocks
+CODE_RANGE = 2.0  # a continuous code is trained in [-1, 1]; beyond that its effect is clearer (Chen 2016, fig. 2)
+MAX_TRAVERSALS = 1000  # rows of a traversal
 SHOWN_STRENGTHS = (-3.0, -1.5, 0.0, 1.5, 3.0)  # columns of the grid of directions
 SHOWN_SEEDS = 2  # rows of each of them
 SHOWN_DIRECTIONS = 60
@@ -59,8 +59,8 @@ def edit(
     how: str = "pca,sefa,probe", count: int = 10, direction: Sequence[str] | None = None, keep: Sequence[str] | None = None,
     both: bool = False, reach: str | None = None, arithmetic: str | None = None, save: str | None = None, walk: bool = False,
     mix: tuple[str, str] | None = None, layers: str | None = None, noise: Sequence[str] | None = None,
-    truncation: float = 1.0, space: str = "auto", label: str | None = None, frames: int = 24, inversion_steps: int = STEPS,
-    data: Dataset | None = None,
+    truncation: float = 1.0, space: str = "auto", label: str | None = None, frames: int = 24,
+    inversion_steps: int = OPTIMISER_STEPS, data: Dataset | None = None,
 ) -> ImageArray:  # fmt: skip
     """One image (H, W, C) uint8 that shows an edit; see `ganvas edit --help` for each of them, and `Editor` for the parts.
 
@@ -107,7 +107,7 @@ class EditRequest:
     space: str = "auto"
     label: str | None = None
     frames: int = 24
-    inversion_steps: int = STEPS
+    inversion_steps: int = OPTIMISER_STEPS
 
     def kind(self) -> str:
         """The name of the option that says what is done; "" where none does."""
@@ -122,7 +122,7 @@ class EditRequest:
             raise UsageError(f"{dashes}{kinds[0]} and {dashes}{kinds[1]} are two edits: give one of them")
         shown = self.noise or self.truncation != 1
         if not kinds and not shown:
-            choices = ", ".join(dashes + one for one in KINDS)
+            choices = ", ".join(dashes + one for one in EDIT_KINDS)
             raise UsageError(f"nothing to edit: give one of {choices}, {dashes}noise or {dashes}truncation")
         kind = kinds[0] if kinds else ""
         needs = (
@@ -153,10 +153,10 @@ class EditRequest:
             "walk": self.walk,
             "mix": self.mix is not None,
         }
-        return [name for name in KINDS if given[name]]
+        return [name for name in EDIT_KINDS if given[name]]
 
 
-KINDS = ("traverse", "interpolate", "find", "direction", "reach", "arithmetic", "walk", "mix")
+EDIT_KINDS = ("traverse", "interpolate", "find", "direction", "reach", "arithmetic", "walk", "mix")
 
 
 def plain_edit(method: Method, request: EditRequest) -> EditOutcome:
@@ -246,7 +246,7 @@ def _found(editor: Editor, request: EditRequest) -> EditOutcome:
     found = editor.find([one.strip() for one in request.how.split(",")], request.count)
     image = direction_grid(editor, found[:SHOWN_DIRECTIONS])
     if editor.folder is not None:
-        write_png(editor.folder / FOLDER / "directions.png", image)
+        write_png(editor.folder / EDITING_FOLDER / "directions.png", image)
     return EditOutcome(f"{len(found)} directions of {editor.space.name}", image, directions=found)
 
 
@@ -257,7 +257,7 @@ def direction_grid(editor: Editor, directions: Sequence[Direction]) -> ImageArra
     for one in directions:
         columns = [editor.images(moved(editor.space, points, [(one, strength)])) for strength in SHOWN_STRENGTHS]
         rows = np.stack(columns, 1)
-        blocks.append(grid(rows.reshape(-1, *rows.shape[2:]), columns=len(SHOWN_STRENGTHS), gap=GAP))
+        blocks.append(grid(rows.reshape(-1, *rows.shape[2:]), columns=len(SHOWN_STRENGTHS)))
     return ImageArray(stacked_grids(blocks))
 
 
@@ -272,7 +272,7 @@ def _mixed(editor: Editor, request: EditRequest) -> EditOutcome:
     lines: list[np.ndarray] = [np.concatenate([corner, top])]
     for row in range(len(rows)):
         lines.append(np.concatenate([left[row : row + 1], inner[row]]))
-    image = grid(np.concatenate(lines), columns=len(columns) + 1, gap=GAP)
+    image = grid(np.concatenate(lines), columns=len(columns) + 1)
     text = f"{_images(len(rows))} with layers {request.layers} of {len(columns)} others"
     return EditOutcome(text, ImageArray(image))
 
@@ -303,7 +303,7 @@ def _reached(editor: Editor, request: EditRequest, points: Points) -> EditOutcom
     unit = editor.attribute(name).unit
     ((direction, _),) = editor.steps({name: 1.0}, request.keep or ())
     done, strengths = editor.reach(points, direction, name, change)
-    rows = grid(np.concatenate([done.before, done.after]), columns=len(points), gap=GAP)
+    rows = grid(np.concatenate([done.before, done.after]), columns=len(points))
     text = (
         f"{_images(len(points))} moved until {name} changed by {change:+g}{' ' if unit else ''}{unit},"
         f" mean strength {strengths.mean():.2f}"
@@ -322,9 +322,9 @@ def _moved(
     layers = read_layers(request.layers)
     edited_images = editor.move(points, steps, layers=layers, noise=noise)
     sweep = editor.sweep(points, steps, request.steps, both=request.both, layers=layers, noise=noise)
-    image = grid(sweep.reshape(-1, *sweep.shape[2:]), columns=request.steps, gap=GAP)
+    image = grid(sweep.reshape(-1, *sweep.shape[2:]), columns=request.steps)
     # As a video all images move together, there and back.
-    shown = [grid(sweep[:, column], gap=GAP) for column in range(request.steps)]
+    shown = [grid(sweep[:, column]) for column in range(request.steps)]
     moving = np.stack([*shown, *shown[-2:0:-1]])
     text = f"{_images(len(points))} moved by {names}"
     return EditOutcome(text, ImageArray(image), ImageArray(moving), edited_images.changes, edited_images.same_class)
@@ -357,7 +357,7 @@ def read_layers(text: str | None) -> list[int]:
         first, dash, last = part.strip().partition("-")
         if not first.isdecimal() or (dash and not last.isdecimal()):
             raise UsageError(f"layers are numbers from 0 or ranges, such as 0-3 or 2,5-7 (got {text})")
-        layers += range(int(first), min(int(last or first), int(first) + MOST_SEEDS) + 1)
+        layers += range(int(first), min(int(last or first), int(first) + MAX_TRAVERSALS) + 1)
     return layers
 
 
@@ -397,14 +397,19 @@ def read_seeds(seeds: Seeds) -> list[int]:
         if not first.strip().isdecimal() or (dash and not last.strip().isdecimal()):
             raise UsageError(f"seeds are one number or two joined by -, such as 0-7 (got {seeds})")
         start, end = int(first), int(last or first) + 1
-        if not 1 <= end - start <= MOST_SEEDS:
-            raise UsageError(f"seeds must be increasing, with at most {MOST_SEEDS} of them (got {seeds})")
+        if not 1 <= end - start <= MAX_TRAVERSALS:
+            raise UsageError(f"seeds must be increasing, with at most {MAX_TRAVERSALS} of them (got {seeds})")
         return list(range(start, end))
     return list(seeds)
 
 
 def traverse(
-    method: Method, seeds: Iterable[int], names: Sequence[str] | None = None, *, values: int = 10, reach: float = REACH
+    method: Method,
+    seeds: Iterable[int],
+    names: Sequence[str] | None = None,
+    *,
+    values: int = 10,
+    reach: float = CODE_RANGE,
 ) -> np.ndarray:
     """An image (H, W, C) uint8 with a grid per code: a row per seed, a column per value of the code, all else fixed.
 
@@ -421,12 +426,17 @@ def traverse(
     grids = []
     for code in chosen:
         images = traversal(sampling, code, latents, labels, values, reach)
-        grids.append(grid(images.reshape(-1, *images.shape[2:]), columns=images.shape[1], gap=GAP))
+        grids.append(grid(images.reshape(-1, *images.shape[2:]), columns=images.shape[1]))
     return stacked_grids(grids)
 
 
 def traversal(
-    method: Samples, code: Code, latents: Tensor, labels: Tensor | None = None, values: int = 10, reach: float = REACH
+    method: Samples,
+    code: Code,
+    latents: Tensor,
+    labels: Tensor | None = None,
+    values: int = 10,
+    reach: float = CODE_RANGE,
 ) -> np.ndarray:
     """Images (seeds, settings of the code, H, W, C) uint8."""
     changed = edited(latents, code, values, reach)
@@ -436,7 +446,7 @@ def traversal(
     return images.reshape(seeds, settings, *images.shape[1:])
 
 
-def edited(latents: Tensor, code: Code, values: int = 10, reach: float = REACH) -> Tensor:
+def edited(latents: Tensor, code: Code, values: int = 10, reach: float = CODE_RANGE) -> Tensor:
     """Latents (n, L) with `code` set to each of its values in turn, (n, values, L)."""
     settings = torch.eye(code.size) if code.kind == "categorical" else torch.linspace(-reach, reach, values)[:, None]
     changed = latents[:, None].repeat(1, len(settings), 1)
@@ -492,7 +502,7 @@ def _with_codes(method: Method) -> Samples:
 
 def stacked_grids(grids: Sequence[np.ndarray]) -> np.ndarray:
     """Images (H, W, C) uint8 of any width below each other, left-aligned on white."""
-    width, between = max(one.shape[1] for one in grids), 3 * GAP
+    width, between = max(one.shape[1] for one in grids), 3 * GRID_GAP
     height = sum(one.shape[0] for one in grids) + between * (len(grids) - 1)
     canvas = np.full((height, width, grids[0].shape[2]), 255, np.uint8)
     top = 0

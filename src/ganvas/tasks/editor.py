@@ -25,7 +25,7 @@ from ganvas.data.image_array import ImageArray
 from ganvas.errors import UsageError, nearest
 from ganvas.method import Method
 from ganvas.metrics.attributes import ATTRIBUTES, Attribute, find_attribute, fitting_attributes, measure_attributes
-from ganvas.metrics.probe import PREFIX, Probe, fit_probe
+from ganvas.metrics.probe import CLASS_PREFIX, Probe, fit_probe
 from ganvas.sampling import class_number
 from ganvas.tasks import arithmetic
 from ganvas.tasks.arithmetic import OfClass, OfImages, OfRange, Operand, Seeds
@@ -41,7 +41,7 @@ from ganvas.tasks.directions import (
     with_effects,
 )
 from ganvas.tasks.latents import (
-    SAMPLES,
+    POINTS,
     Points,
     between,
     editable,
@@ -53,10 +53,10 @@ from ganvas.tasks.latents import (
     truncated,
 )
 
-NOTICED = 0.5  # of an attribute's standard deviation: the change of an image that counts as moved
-MOST_STRENGTH = 3.0  # of `reach`
+NOTICED_CHANGE = 0.5  # of an attribute's standard deviation: the change of an image that counts as moved
+MAX_STRENGTH = 3.0  # of `reach`
 TRIED_STRENGTHS = 12
-CLASSES = "class"  # as something to keep: all classes
+ALL_CLASSES = "class"  # as something to keep: all classes
 
 
 @dataclass(frozen=True)
@@ -143,12 +143,12 @@ class Editor:
         attributes = fitting_attributes(images)
         if self.probe is not None:
             attributes += [self.probe.attribute(name) for name in self.probe.classes]
-        return measure_samples(self.method, self.space, attributes, SAMPLES)
+        return measure_samples(self.method, self.space, attributes, POINTS)
 
     def attribute(self, name: str) -> Attribute:
         """An attribute by name; UsageError for an unknown one, or for classes where the data have no labels."""
-        if name.startswith(PREFIX):
-            return self._probe_of(name).attribute(name.removeprefix(PREFIX))
+        if name.startswith(CLASS_PREFIX):
+            return self._probe_of(name).attribute(name.removeprefix(CLASS_PREFIX))
         attribute = find_attribute(name)
         if name not in self.measured.attributes:
             why = "colour images" if attribute.needs == "colour" else "strokes on a plain background"
@@ -191,7 +191,7 @@ class Editor:
         """
         if name in self._directions and self._serves(self._directions[name]):
             return self._directions[name]
-        if name in ATTRIBUTES or name.startswith(PREFIX):
+        if name in ATTRIBUTES or name.startswith(CLASS_PREFIX):
             found = probed_direction(self.measured, self.attribute(name).name)
             self._directions[found.name] = found
             return found
@@ -222,7 +222,7 @@ class Editor:
             return
         facts: dict[str, Any] = {
             "space": self.space.name,
-            "samples": SAMPLES,
+            "samples": POINTS,
             "deviations": {name: self.measured.deviation(name) for name in self.measured.attributes},
         }
         if self.probe is not None:
@@ -250,8 +250,8 @@ class Editor:
         kept: list[Direction] = []
         for name in keep:
             names = [name]
-            if name == CLASSES:
-                names = [PREFIX + one for one in self._probe_of("keep class").classes]
+            if name == ALL_CLASSES:
+                names = [CLASS_PREFIX + one for one in self._probe_of("keep class").classes]
             kept += [self.direction(one) for one in names]
         steps: list[tuple[Direction, float]] = []
         for name, strength in strengths.items():
@@ -275,7 +275,7 @@ class Editor:
         return Edited(before, after, done, self.changes(before, after, asked), self.same_class(before, after))
 
     def reach(
-        self, points: Points, direction: Direction, attribute: str, change: float, *, most: float = MOST_STRENGTH,
+        self, points: Points, direction: Direction, attribute: str, change: float, *, most: float = MAX_STRENGTH,
         tries: int = TRIED_STRENGTHS,
     ) -> tuple[Edited, np.ndarray]:  # fmt: skip
         """Moves each point along a direction only as far as its image needs for an attribute to change by `change`, in its
@@ -325,8 +325,8 @@ class Editor:
                     before=float(first[one.name].mean()),
                     change=float(moved_by.mean()),
                     deviations=float(moved_by.mean() / deviation),
-                    rose=float((moved_by >= NOTICED * deviation).mean()),
-                    fell=float((moved_by <= -NOTICED * deviation).mean()),
+                    rose=float((moved_by >= NOTICED_CHANGE * deviation).mean()),
+                    fell=float((moved_by <= -NOTICED_CHANGE * deviation).mean()),
                     asked=one.name in asked,
                 )
             )
@@ -436,12 +436,12 @@ class Editor:
                     f"the class of this {self.method.name} is chosen beside {self.space.name}, which is the same for all classes:"
                     " use --label, or a latent space behind a mapping network, such as w of stylegan2"
                 )
-            return points_of(self.method, self.space, range(SAMPLES), name).values.mean(0)
+            return points_of(self.method, self.space, range(POINTS), name).values.mean(0)
         probe = self._probe_of(f"class:{name}")
         number = probe.number(name)
         chosen = probe.predict(self.measured.images) == number
         if not chosen.any():
-            raise UsageError(f"none of {SAMPLES} samples is of class {name}, so it has no mean")
+            raise UsageError(f"none of {POINTS} samples is of class {name}, so it has no mean")
         return self.measured.points.values[torch.from_numpy(chosen)].mean(0)
 
     def _mean_of_range(self, operand: OfRange) -> Tensor:

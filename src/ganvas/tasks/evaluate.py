@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable
 
 from ganvas.data import Dataset
-from ganvas.defaults import IMPORTANCE_SAMPLES, MEASURED, MEASURED_SEED
+from ganvas.defaults import IMPORTANCE_SAMPLES, MEASURED_SAMPLES, MEASURED_SEED
 from ganvas.errors import DataError, RunError, UsageError
 from ganvas.figure import Figure
 from ganvas.method import Method
@@ -30,7 +30,7 @@ def evaluate(
     that is a bound. `say` is called with a sentence for what `data` are too few to measure.
     RunError where there is nothing to measure; DataError where the data do not fit, or are too few for every figure.
     """
-    count = MEASURED if samples is None else samples
+    count = MEASURED_SAMPLES if samples is None else samples
     if count < 1:
         raise UsageError(f"samples must be at least 1 (got {samples})")
     if importance_samples < 1:

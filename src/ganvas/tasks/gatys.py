@@ -27,6 +27,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.optim import LBFGS, Adam, Optimizer
 
+from ganvas.data.styles import MIN_STYLE_SIDE
 from ganvas.errors import DataError, UsageError
 from ganvas.networks.features.catalog import find_entry
 from ganvas.networks.features.network import FeatureNetwork
@@ -36,9 +37,8 @@ from ganvas.tasks.style_target import Target
 from ganvas.tasks.tiles import reflected
 
 Size = tuple[int, int]
-SMALLEST_STYLE = 16  # pixels; smaller images have no measurable style
-COARSEST = 128  # approximate longer side in pixels at the first level
-TILE = 1024  # side in pixels of the parts that pass the network one by one
+COARSEST_SIDE = 128  # approximate longer side in pixels at the first level
+TILE_SIDE = 1024  # side in pixels of the parts that pass the network one by one
 
 
 @dataclasses.dataclass
@@ -303,7 +303,7 @@ class _Job:
         return Target(
             self.network, resized(self.content, size), styles, self.shares, masks,
             style_layers=self.style_layers, content_layers=self.content_layers,
-            alpha=settings.alpha, beta=settings.beta, tv=settings.tv, side=settings.tile or TILE,
+            alpha=settings.alpha, beta=settings.beta, tv=settings.tv, side=settings.tile or TILE_SIDE,
             phases=settings.phases or find_entry(self.network.name).phases,
         )  # fmt: skip
 
@@ -314,7 +314,7 @@ class _Job:
 def level_sizes(whole: Size, size: int | None = None, levels: int | None = None) -> list[Size]:
     """The sizes (H, W) of the levels, from small to large, each about twice the one before."""
     longest = max(whole) if size is None else min(size, max(whole))
-    count = levels or max(1, round(math.log2(longest / COARSEST)) + 1)
+    count = levels or max(1, round(math.log2(longest / COARSEST_SIDE)) + 1)
     return [size_with_longer_side(whole, max(1, round(longest / 2 ** (count - 1 - level)))) for level in range(count)]
 
 
@@ -398,9 +398,9 @@ def check_shares(weights: Sequence[float] | None, count: int) -> list[float]:
 
 def check_style(size: Sequence[int], name: str = "the style image") -> None:
     """DataError if an image of `size` (H, W) is too small to have a style."""
-    if min(size) < SMALLEST_STYLE:
+    if min(size) < MIN_STYLE_SIDE:
         raise DataError(
-            f"{name} has {size[1]} x {size[0]} pixels: a style image needs at least {SMALLEST_STYLE} pixels a side"
+            f"{name} has {size[1]} x {size[0]} pixels: a style image needs at least {MIN_STYLE_SIDE} pixels a side"
         )
 
 

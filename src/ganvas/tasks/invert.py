@@ -31,14 +31,14 @@ from ganvas.sampling import to_uint8
 from ganvas.tasks.latents import Points, editable, mapped, points_of, random_points, space_of, synthesised
 from ganvas.tasks.originals import prepare_photo
 
-STEPS = 300
-RATE = 0.1  # learning rate of Adam, in standard deviations of the space's points
-STARTS = 1024  # random samples, of which the nearest are starts
-TRIES = 3  # starts of each image
-REFERENCE = 16  # generated images that are inverted again
+OPTIMISER_STEPS = 300
+LEARNING_RATE = 0.1  # learning rate of Adam, in standard deviations of the space's points
+START_CANDIDATES = 1024  # random samples, of which the nearest are starts
+STARTS_PER_IMAGE = 3  # starts of each image
+REFERENCE_IMAGES = 16  # generated images that are inverted again
 REFERENCE_SEED = 3_000_000  # the first of their seeds
-AT_ONCE = 64  # points that are optimised together
-FIRST_STEPS = 0.25  # share of the steps after which an image goes on from its best start only
+POINTS_PER_BATCH = 64  # points that are optimised together
+FIRST_STEPS_SHARE = 0.25  # share of the steps after which an image goes on from its best start only
 
 Progress = Callable[[int, int, np.ndarray, int], None]
 """Called with the step, the number of all steps, the images so far of those that are optimised now, uint8 (m, H, W, C), and the
@@ -73,10 +73,10 @@ def invert(
     labels: np.ndarray | None = None,
     *,
     space: str = "auto",
-    steps: int = STEPS,
+    steps: int = OPTIMISER_STEPS,
     feature_weight: float = 0.1,
     prior_weight: float = 0.0,
-    reference: int = REFERENCE,
+    reference: int = REFERENCE_IMAGES,
     progress: Progress | None = None,
 ) -> Inversion:
     """Points whose images are nearest to `images`: uint8 (n, H, W, C) of the size and channels of the training, or one photo of
@@ -158,7 +158,7 @@ def feature_distances(extractor: FeatureExtractor, method: Method, first: np.nda
         a, b = as_image_tensor(first[chosen], device), as_image_tensor(second[chosen], device)
         return unit_distance(extractor.maps(a), extractor.maps(b), eps=1e-10)
 
-    return in_chunks(len(first), of_rows, AT_ONCE).numpy()
+    return in_chunks(len(first), of_rows, POINTS_PER_BATCH).numpy()
 
 
 def _inverted(
@@ -173,9 +173,9 @@ def _inverted(
 ) -> Points:
     """Points of all images, a block of them at a time."""
     parts: list[Tensor] = []
-    block = max(1, AT_ONCE // TRIES)
+    block = max(1, POINTS_PER_BATCH // STARTS_PER_IMAGE)
     total = math.ceil(len(images) / block) * max(1, steps)
-    statistics = random_points(method, space, STARTS)
+    statistics = random_points(method, space, START_CANDIDATES)
     samples = synthesised(method, space, statistics)
     for start in range(0, len(images), block):
         here = slice(start, start + block)
@@ -210,7 +210,7 @@ def _starts(
     distances = torch.cdist(x, y)
     if labels is not None and statistics.labels is not None:
         distances = distances + 1e6 * (labels[:, None] != statistics.labels[None])
-    starts = statistics.values[distances.topk(TRIES, largest=False).indices]
+    starts = statistics.values[distances.topk(STARTS_PER_IMAGE, largest=False).indices]
     if isinstance(method, Encodes):
         target = as_image_tensor(images, method.device)
         latents = method.encode(target, None if labels is None else labels.to(method.device)).cpu()
@@ -240,7 +240,7 @@ def _optimised(
     classes = None if labels is None else labels.to(device)
 
     # Some steps from every start, then the rest from the best start of each image.
-    first = max(1, round(FIRST_STEPS * steps)) if steps > 1 else 0
+    first = max(1, round(FIRST_STEPS_SHARE * steps)) if steps > 1 else 0
     tries = starts.shape[1]
     many = starts.flatten(0, 1).to(device)
     found, scores = _descend(
@@ -273,12 +273,12 @@ def _descend(
     """Adam on the points (m, ...) with a learning rate that falls to zero; the best points on the way, and their scores (m,)."""
     feature_weight, prior_weight = weights
     move = torch.zeros_like(start, requires_grad=True)
-    optimizer = torch.optim.Adam([move], lr=RATE)
+    optimizer = torch.optim.Adam([move], lr=LEARNING_RATE)
     best, best_score = start.clone(), torch.full((len(start),), math.inf, device=start.device)
     with torch.no_grad():
         wanted = extractor.maps(target) if feature_weight else []
     for step in range(steps + 1):
-        optimizer.param_groups[0]["lr"] = RATE * (1 + math.cos(math.pi * step / max(1, steps))) / 2
+        optimizer.param_groups[0]["lr"] = LEARNING_RATE * (1 + math.cos(math.pi * step / max(1, steps))) / 2
         with torch.enable_grad():
             points = start + deviation * move
             images = space.synthesise(points, labels, [])

@@ -16,8 +16,8 @@ from ganvas.method import Method
 from ganvas.registry import methods_with
 from ganvas.sampling import check_seeds, class_number, to_uint8
 
-SAMPLES = 2000  # points that means, deviations and directions are taken of
-FIRST = 2_000_000  # the first of their seeds, so that they are none that anybody looks at
+POINTS = 2000  # points that means, deviations and directions are taken of
+FIRST_SEED = 2_000_000  # the first of their seeds, so that they are none that anybody looks at
 
 
 @dataclass(frozen=True)
@@ -93,9 +93,9 @@ def mapped(method: Method, space: LatentSpace, latents: Tensor, labels: Tensor |
     return in_chunks(len(latents), of_rows)
 
 
-def random_points(method: Method, space: LatentSpace, count: int = SAMPLES) -> Points:
+def random_points(method: Method, space: LatentSpace, count: int = POINTS) -> Points:
     """`count` points as the method samples them, always the same."""
-    return points_of(method, space, range(FIRST, FIRST + count))
+    return points_of(method, space, range(FIRST_SEED, FIRST_SEED + count))
 
 
 @torch.no_grad()

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ganvas.abilities import Restoration, Restores, offers
-from ganvas.data.image import LARGEST_IMAGE
+from ganvas.data.image import MAX_PIXELS
 from ganvas.data.photo import ImageLike, Photo, as_photo
 from ganvas.errors import DataError, RunError, UsageError, nearest
 from ganvas.method import Method
@@ -23,10 +23,14 @@ from ganvas.tasks.alpha import prepared
 from ganvas.tasks.channels import luma_full, mask_from, of_channels, photo_channels
 from ganvas.tasks.tiles import tiled
 
-TASKS = {"noise": "denoise", "resolution": "upscale", "holes": "inpaint"}  # the name of restoring each degradation
-OVERLAP = 64  # pixels that two tiles share; a quarter at each side is context, the rest is blended
+RESTORING_NAMES = {
+    "noise": "denoise",
+    "resolution": "upscale",
+    "holes": "inpaint",
+}  # the name of restoring each degradation
+RESTORED_OVERLAP = 64  # pixels that two tiles share; a quarter at each side is context, the rest is blended
 COMPARISON_SIDE = 1600  # maximum side in pixels of one image in a before/after comparison
-GAP = 8  # pixels between the images of a comparison
+COMPARISON_GAP = 8  # pixels between the images of a comparison
 
 
 def restoration_of(method: Method, task: str = "auto") -> Restoration:
@@ -34,12 +38,13 @@ def restoration_of(method: Method, task: str = "auto") -> Restoration:
     restoration = _restorer(method).restoration()
     if task == "auto":
         return restoration
-    if task not in TASKS.values():
-        names = ["auto", *TASKS.values()]
+    if task not in RESTORING_NAMES.values():
+        names = ["auto", *RESTORING_NAMES.values()]
         raise UsageError(f"there is no task {task}{nearest(task, names)} (there are: {', '.join(names)})")
-    if TASKS[restoration.degradation] != task:
+    if RESTORING_NAMES[restoration.degradation] != task:
         raise UsageError(
-            f"this run of {method.name} can {TASKS[restoration.degradation]}, not {task}: omit --task, or train a method that can"
+            f"this run of {method.name} can {RESTORING_NAMES[restoration.degradation]}, not {task}: omit --task, or train a "
+            "method that can"
         )
     return restoration
 
@@ -92,7 +97,7 @@ def _check(method: Method, restoration: Restoration, photo: Photo, mask: np.ndar
         )
     if restoration.degradation != "holes" and mask is not None:
         raise UsageError(
-            f"a mask is for inpainting, and this run of {method.name} can {TASKS[restoration.degradation]}"
+            f"a mask is for inpainting, and this run of {method.name} can {RESTORING_NAMES[restoration.degradation]}"
         )
     (height, width), spec = photo.size, method.spec
     if mask is not None and mask.shape != photo.size:
@@ -104,10 +109,10 @@ def _check(method: Method, restoration: Restoration, photo: Photo, mask: np.ndar
             f"this run of {method.name} takes images of {spec.height} x {spec.width} pixels only, the size of its training,"
             f" and this one has {height} x {width}: crop or resize it and its mask to that size, or train on images of this size"
         )
-    if height * width * restoration.scale**2 > 4 * LARGEST_IMAGE:
+    if height * width * restoration.scale**2 > 4 * MAX_PIXELS:
         raise DataError(
             f"the result would have {height * restoration.scale} x {width * restoration.scale} pixels;"
-            f" the limit is {4 * LARGEST_IMAGE:,} in total"
+            f" the limit is {4 * MAX_PIXELS:,} in total"
         )
     photo_channels(method)
     if mask is not None and photo.alpha is not None and mask.any() and not (photo.alpha[mask] > 0).any():
@@ -135,7 +140,12 @@ def _restored(
 
         whole = image if holes is None else torch.cat([image, holes.float()], 1)
         result = tiled(
-            make, whole, tile=tile, overlap=OVERLAP, multiple=max(1, restoration.multiple), scale=restoration.scale
+            make,
+            whole,
+            tile=tile,
+            overlap=RESTORED_OVERLAP,
+            multiple=max(1, restoration.multiple),
+            scale=restoration.scale,
         )
         if holes is not None:  # tiles are blended, and pixels that were not missing must not change by a bit
             result = torch.where(holes, result, image)
@@ -195,7 +205,7 @@ def comparison_image(photo: Photo, results: list[Photo], mask: np.ndarray | None
     images = [before, *(torch.from_numpy(_opaque(one)) for one in results)]
     share = min(1.0, COMPARISON_SIDE / max(size))
     size = max(1, round(size[0] * share)), max(1, round(size[1] * share))
-    white = torch.ones(3, size[0], GAP)
+    white = torch.ones(3, size[0], COMPARISON_GAP)
     parts = [_resized(images[0], size)]
     for image in images[1:]:
         parts += [white, _resized(image, size)]

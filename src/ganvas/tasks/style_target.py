@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ganvas.losses.style import (
-    TINY,
+    MIN_SQUARE,
     add_gram_slope,
     add_variation_slope,
     content_scale,
@@ -252,7 +252,7 @@ class Target:
         if self.masks is None:
             return (size[0] // height) * (size[1] // width)
         guide = self._guides((size[0] // height, size[1] // width))[:, index]
-        return guide.square().sum().clamp_min(TINY)
+        return guide.square().sum().clamp_min(MIN_SQUARE)
 
     def _whole_features(self, x: Tensor) -> Taps:
         """The content layers' features of a whole image. Notes the stride of each layer."""

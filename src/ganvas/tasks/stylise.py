@@ -21,6 +21,7 @@ from torch import Tensor
 
 from ganvas.abilities import Stylises
 from ganvas.data.photo import ImageLike, Photo, as_photo
+from ganvas.data.styles import MIN_STYLE_SIDE
 from ganvas.device import choose_device
 from ganvas.errors import DataError, RunError, UsageError
 from ganvas.method import Method
@@ -34,7 +35,6 @@ from ganvas.settings import as_dict, change
 from ganvas.tasks.alpha import prepared, prepared_on_mean
 from ganvas.tasks.channels import mask_from, of_channels, photo_channels
 from ganvas.tasks.gatys import (
-    SMALLEST_STYLE,
     GatysSettings,
     Watch,
     check_style,
@@ -45,8 +45,8 @@ from ganvas.tasks.gatys import (
 )
 from ganvas.tasks.tiles import reflected
 
-SIZE = 512  # default longer side in pixels during the optimisation
-LIGHT = {"mobilenet_v2", "efficientnet_lite0", "digits"}
+STYLISED_SIDE = 512  # default longer side in pixels during the optimisation
+LIGHT_EXTRACTORS = {"mobilenet_v2", "efficientnet_lite0", "digits"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,7 +106,7 @@ def stylise(
         chosen = dataclasses.replace(chosen, colour="luminance")
     where = choose_device(device)
     chosen_precision, _ = choose_precision(precision, where)
-    longer_side = SIZE if size is None else size or None
+    longer_side = STYLISED_SIDE if size is None else size or None
     return stylise_photo(
         photo, [as_photo(one) for one in _listed(style)], network=network, weights_file=weights_file, settings=chosen,
         shares=weights, masks=masks, size=longer_side, minutes=minutes, rgb=rgb, seed=seed, device=where,
@@ -132,7 +132,7 @@ def stylise_photo(
     settings: GatysSettings | None = None,
     shares: Sequence[float] | None = None,
     masks: Sequence[np.ndarray] | None = None,
-    size: int | None = SIZE,
+    size: int | None = STYLISED_SIDE,
     minutes: float | None = None,
     rgb: bool = False,
     seed: int = 0,
@@ -263,9 +263,9 @@ def _check_style(style: Photo, name: str) -> None:
     if style.alpha is None:
         return
     visible = float(style.alpha.sum())
-    if visible < SMALLEST_STYLE**2:
+    if visible < MIN_STYLE_SIDE**2:
         what = f"shows {visible:.0f} pixels only" if visible > 0 else "is wholly transparent"
-        raise DataError(f"{name} {what}: at least {SMALLEST_STYLE**2} pixels of a style image must be visible")
+        raise DataError(f"{name} {what}: at least {MIN_STYLE_SIDE**2} pixels of a style image must be visible")
 
 
 def _with_pixels(content: Photo, image: Tensor) -> Photo:

@@ -28,8 +28,8 @@ from ganvas.tasks.tiles import in_one_piece, tiled
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-OVERLAP = 128  # pixels that two tiles share; a quarter at each side is context, the rest is blended
-MARGIN = 32  # pixels added at each side of an image larger than those of the training, see `mirrored_border`
+TRANSLATED_OVERLAP = 128  # pixels that two tiles share; a quarter at each side is context, the rest is blended
+BORDER_PIXELS = 32  # pixels added at each side of an image larger than those of the training, see `mirrored_border`
 
 
 def translator(method: Method, direction: str = "ab") -> Translates:
@@ -89,14 +89,14 @@ def _translated(translating: Translates, image: Tensor, direction: str, tile: in
     """An image (1, C, H, W) of any size, translated, in [-1, 1] on the CPU."""
     (height, width), spec = image.shape[2:], translating.spec
     larger = height > spec.height or width > spec.width
-    margin = MARGIN if larger else 0
+    margin = BORDER_PIXELS if larger else 0
     image = mirrored_border(image, margin).to(translating.device)
-    whole = overview(image, tile, OVERLAP, translating.multiple())
+    whole = overview(image, tile, TRANSLATED_OVERLAP, translating.multiple())
     result = tiled(
         lambda part: translating.translate(part, direction, whole),
         image,
         tile=tile,
-        overlap=OVERLAP,
+        overlap=TRANSLATED_OVERLAP,
         multiple=translating.multiple(),
     )
     return result[:, :, margin : margin + height, margin : margin + width].clamp(-1, 1).cpu()

@@ -7,8 +7,8 @@ from typing import Literal
 from ganvas.training.trainer import Trainer
 
 LOG_SECONDS = 1.0  # between two rows of the log; steps shorter than that share one
-EVALUATIONS = 5  # over a budget, where --evaluate-every is not given and time allows it
-GRIDS = 20  # samples to look at: likewise, ...
+EVALUATIONS_PER_BUDGET = 5  # over a budget, where --evaluate-every is not given and time allows it
+GRIDS_PER_BUDGET = 20  # samples to look at: likewise, ...
 SAMPLING_SHARE = 0.1  # ... but only with an evaluation once sampling took this share of the training's time
 SAVE_SECONDS = 60.0  # between two checkpoints, where --checkpoint-every is not given
 
@@ -23,7 +23,7 @@ class Cadence:
         self.checkpoint_every, self.evaluate_every = checkpoint_every, evaluate_every
         self.sampling_seconds = 0.0
         """Time that went into samples to look at, agreed on by all processes."""
-        self.evaluations = EVALUATIONS  # a divisor of GRIDS
+        self.evaluations = EVALUATIONS_PER_BUDGET  # a divisor of GRIDS_PER_BUDGET
         self._logged_at = self._saved_at = self._asked_at = 0.0
         self._logged_images = 0
         self._grids = self._evaluations = 0
@@ -32,7 +32,7 @@ class Cadence:
         """What was due before this moment (before a resume, a roll-back) is not due again."""
         self._logged_at = self._saved_at = self._asked_at = trainer.seconds
         self._logged_images = trainer.images_seen
-        self._grids = int(trainer.progress * GRIDS)
+        self._grids = int(trainer.progress * GRIDS_PER_BUDGET)
         self._evaluations = int(trainer.progress * self.evaluations)
 
     def row_due(self, trainer: Trainer, *, force: bool = False) -> dict[str, float] | None:
@@ -64,7 +64,7 @@ class Cadence:
             if trainer.steps % self.evaluate_every == 0 and trainer.progress < 1:
                 return "metrics"
             return None
-        grids, evaluations = int(trainer.progress * GRIDS), int(trainer.progress * self.evaluations)
+        grids, evaluations = int(trainer.progress * GRIDS_PER_BUDGET), int(trainer.progress * self.evaluations)
         samples_due, metrics_due = grids > self._grids, evaluations > self._evaluations
         self._grids, self._evaluations = grids, evaluations
         if not samples_due or trainer.progress >= 1:

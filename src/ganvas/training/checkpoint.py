@@ -25,8 +25,8 @@ from torch import Tensor
 from ganvas.errors import RunError
 from ganvas.files import explained, sha256, sync_folder, write_bytes, write_text
 
-FORMAT = 1
-KEEP = 2
+CHECKPOINT_FORMAT = 1
+KEPT_CHECKPOINTS = 2
 _TENSOR = "\x00tensor"  # marks a tensor's place in the JSON; a text of ours never begins with NUL
 _PAIRS = "\x00pairs"  # a dict whose keys are not all text
 
@@ -79,7 +79,7 @@ def finite(tensors: dict[str, Tensor]) -> str | None:
 
 
 def save_state(folder: Path, step: int, tree: object) -> Path:
-    """Writes RUN/checkpoints/step-N for `folder` = RUN/checkpoints, and drops all but the last `KEEP`. Returns the new one."""
+    """Writes RUN/checkpoints/step-N for `folder` = RUN/checkpoints, and drops all but the last KEPT_CHECKPOINTS."""
     tensors, rest = pack(tree)
     broken = finite(tensors)
     if broken:
@@ -95,14 +95,16 @@ def save_state(folder: Path, step: int, tree: object) -> Path:
             for name, content in (("state.safetensors", save(tensors)), ("state.json", json.dumps(rest).encode())):
                 write_bytes(aside / name, content)
                 hashes[name] = hashlib.sha256(content).hexdigest()
-            write_text(aside / "manifest.json", json.dumps({"format": FORMAT, "step": step, "sha256": hashes}))
+            write_text(
+                aside / "manifest.json", json.dumps({"format": CHECKPOINT_FORMAT, "step": step, "sha256": hashes})
+            )
             _discard(place)  # the same step, saved before an interruption
             os.replace(aside, place)
             sync_folder(folder)
         except BaseException:
             shutil.rmtree(aside, ignore_errors=True)
             raise
-    for old in checkpoints(folder)[:-KEEP]:
+    for old in checkpoints(folder)[:-KEPT_CHECKPOINTS]:
         _discard(old)
     return place
 
@@ -134,9 +136,10 @@ def load_state(place: Path) -> Tree:
     """The tree of one checkpoint; RunError where a file is missing, damaged or of another format."""
     try:
         manifest = json.loads((place / "manifest.json").read_text())
-        if manifest["format"] != FORMAT:
+        if manifest["format"] != CHECKPOINT_FORMAT:
             raise RunError(
-                f"{place} has checkpoint format {manifest['format']}; this ganvas reads {FORMAT}: use the ganvas that wrote it"
+                f"{place} has checkpoint format {manifest['format']}; this ganvas reads {CHECKPOINT_FORMAT}: use "
+                "the ganvas that wrote it"
             )
         for name in ("state.safetensors", "state.json"):
             if sha256(place / name) != manifest["sha256"][name]:
@@ -157,7 +160,7 @@ def load_newest(folder: Path, say: Callable[[str], None]) -> Tree | None:
 
 
 def set_aside_after(folder: Path, step: int) -> None:
-    """Renames checkpoints later than `step`, passed over as damaged by a resume: as step-N they would count among the `KEEP`."""
+    """Renames checkpoints later than `step`, omitted as damaged by a resume: as step-N they would count as ones to keep."""
     for place in checkpoints(folder):
         if int(place.name.removeprefix("step-")) > step:
             os.replace(place, place.with_name(f"damaged-{place.name}"))

@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from ganvas.catalog import catalog
-from ganvas.defaults import MEASURED, MINUTES
+from ganvas.defaults import MEASURED_SAMPLES, MINUTES
 from ganvas.errors import UsageError, nearest
 from ganvas.files import JsonObject
 from ganvas.settings import as_dict, check, setting, settings_of
@@ -38,8 +38,8 @@ else:  # at run time, annotations say what a command line or a file can hold: na
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
-BUDGET = ("minutes", "images", "steps")  # in files and settings.json, one table
-KEPT = ("method", "data", "preset", "seed", "codes")  # by a resumed run; its settings too
+BUDGET_UNITS = ("minutes", "images", "steps")  # in files and settings.json, one table
+KEPT_ON_RESUME = ("method", "data", "preset", "seed", "codes")  # by a resumed run; its settings too
 NOT_RECORDED = (
     "out",
     "device",
@@ -47,7 +47,7 @@ NOT_RECORDED = (
     "guard",
     "quiet",
 )  # in settings.json: they concern one call, not what is trained
-LARGEST_SEED = 2**62
+MAX_SEED = 2**62
 
 
 LOGGERS = {"tensorboard": "tensorboard", "wandb": "wandb", "trackio": "trackio"}
@@ -119,7 +119,7 @@ class TrainConfig:
     )
     samples: int | None = setting(
         None,
-        f"Images in a measurement; 0: measure nothing. Default: {MEASURED}, fewer where a budget in minutes is short.",
+        f"Images in a measurement; 0: measure nothing. Default: {MEASURED_SAMPLES}, fewer where a budget in minutes is short.",
         minimum=0,
     )
     guard: bool = setting(False, "Make the doctor's changes while training, where it is sure of them.")
@@ -150,8 +150,8 @@ class TrainConfig:
                 raise UsageError(f"{name} must be a dict of names and values (got {value!r})")
         if dataclasses.is_dataclass(self.data_settings):  # a DataSettings is as good as a mapping
             object.__setattr__(self, "data_settings", as_dict(self.data_settings))
-        if (self.seed or 0) > LARGEST_SEED:
-            raise UsageError(f"seed must be an integer from 0 to {LARGEST_SEED} (got {self.seed})")
+        if (self.seed or 0) > MAX_SEED:
+            raise UsageError(f"seed must be an integer from 0 to {MAX_SEED} (got {self.seed})")
         logger_names(self.log_to)
         if self.samples == 1:
             raise UsageError("samples must be 0 (measure nothing) or at least 2 (got 1)")
@@ -166,7 +166,7 @@ class TrainConfig:
         return limits
 
     def _limits(self) -> dict[str, float | None]:
-        return {name: getattr(self, name) for name in BUDGET}
+        return {name: getattr(self, name) for name in BUDGET_UNITS}
 
     def given(self) -> JsonObject:
         """The settings that are not at their default."""
@@ -179,7 +179,7 @@ class TrainConfig:
     def as_dict(self) -> JsonObject:
         """Plain values for settings.json, from which `from_dict` makes the same training again."""
         values = as_dict(self)
-        for name in (*BUDGET, *NOT_RECORDED):
+        for name in (*BUDGET_UNITS, *NOT_RECORDED):
             del values[name]
         return {**values, "settings": self.settings, "data_settings": self.data_settings, "budget": self._limits()}
 
@@ -194,7 +194,7 @@ class TrainConfig:
             values["samples"] = info.get("measure_samples")
         if "compile" not in info and info.get("compiled"):
             values["compile"] = "on"
-        for name in BUDGET:
+        for name in BUDGET_UNITS:
             values[name] = info["budget"].get(name)
         return cls(**values)
 
@@ -202,8 +202,8 @@ class TrainConfig:
         """With the values of `over` in place of its own. A budget replaces the whole budget, a preset all settings; `settings`
         and `data_settings` are replaced one by one."""
         changes = dict(over)
-        if any(over.get(name) is not None for name in BUDGET):
-            for name in BUDGET:
+        if any(over.get(name) is not None for name in BUDGET_UNITS):
+            for name in BUDGET_UNITS:
                 changes.setdefault(name, None)
         settings = {} if over.get("preset") else self.settings
         changes["settings"] = {**settings, **over.get("settings", {})}

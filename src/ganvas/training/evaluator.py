@@ -21,9 +21,9 @@ from ganvas.sampling import finished_blocks
 from ganvas.training.time_plan import TimePlan
 from ganvas.training.trainer import Trainer
 
-AT_ONCE = 2 * CHUNK  # samples that are generated before the next look at the clock
-MOST_REAL = 10_000  # real images whose features are computed, about: 50,000 by the quickest extractor
-LONG_TRIAL = 0.03  # of the budget: a measurement that takes longer is tried once only
+SAMPLES_PER_CALL = 2 * CHUNK  # samples that are generated before the next look at the clock
+MAX_REAL_IMAGES = 10_000  # real images whose features are computed, about: 50,000 by the quickest extractor
+LONG_TRIAL_SHARE = 0.03  # of the budget: a measurement that takes longer is tried once only
 
 
 class Evaluator:
@@ -64,7 +64,7 @@ class Evaluator:
             started = time.perf_counter()
             self.measure(averaged, count)
             taken, before = time.perf_counter() - started, taken
-            if before == 0.0 and self.plan.budget is not None and taken > LONG_TRIAL * self.plan.budget:
+            if before == 0.0 and self.plan.budget is not None and taken > LONG_TRIAL_SHARE * self.plan.budget:
                 break  # a second one would cost too much of the budget
         return taken
 
@@ -86,7 +86,7 @@ class Evaluator:
         sampling = time.perf_counter() - started
         real, few_real = len(self.data), min(count, len(self.data))
         each = max(0.0, taken - sampling) / (count + few_real + few_held_out)
-        return sampling + each * count, each * (min(real, MOST_REAL) + min(held_out, MOST_REAL))
+        return sampling + each * count, each * (min(real, MAX_REAL_IMAGES) + min(held_out, MAX_REAL_IMAGES))
 
     def measure(self, averaged: Method, count: int) -> dict[str, Figure]:
         """Too few examples to measure by are no reason to stop training; that is said once. Likelihood is by one draw."""
@@ -114,7 +114,7 @@ class Evaluator:
         """Images uint8 (count, H, W, C), a few at a time: as floats they would take four times the memory."""
         blocks: list[np.ndarray] = []
         done = 0
-        for _, block in finished_blocks(averaged, count, MEASURED_SEED, at_once=AT_ONCE):
+        for _, block in finished_blocks(averaged, count, MEASURED_SEED, at_once=SAMPLES_PER_CALL):
             blocks.append(block)
             done += len(block)
             self.plan.progress("samples", done, count)

@@ -9,12 +9,14 @@ from ganvas.device import synchronize
 from ganvas.files import JsonObject
 from ganvas.training.engine import peak_memory
 from ganvas.training.session import Session
-from ganvas.training.time_plan import FEWEST_SAMPLES, LEAST_TRAINING
+from ganvas.training.time_plan import FEWEST_SAMPLES, MIN_TRAINING_SHARE
 from ganvas.training.trainer import Trainer
 
-STEPS = 8  # that are timed at most, after a first one that prepares kernels: two rounds of what comes every fourth step
-SECONDS = 1.0  # for all of them, about: no further step begins after it
-LONG_STEP = 0.5  # seconds: of a training with longer ones no measurement is tried, which would take a minute
+TIMED_STEPS = (
+    8  # that are timed at most, after a first one that prepares kernels: two rounds of what comes every fourth step
+)
+TIMED_SECONDS = 1.0  # for all of them, about: no further step begins after it
+LONG_STEP_SECONDS = 0.5  # seconds: of a training with longer ones no measurement is tried, which would take a minute
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ def expect(session: Session) -> Expectation:
 
     # What measuring takes, where a trial of it is no matter of minutes.
     wanted, real_seconds = session.evaluator.count, 0.0
-    if wanted and per_step < LONG_STEP:
+    if wanted and per_step < LONG_STEP_SECONDS:
         measured = min(wanted, FEWEST_SAMPLES)
         if session.data.kind.is_image:
             seconds, real_seconds = session.evaluator.seconds_by_a_few(trainer, measured)
@@ -52,7 +54,7 @@ def expect(session: Session) -> Expectation:
     limits: list[float] = []
     allowed = plan.allowance(0.0, 0.0)
     if allowed is not None and plan.budget is not None:
-        limits.append(max(allowed - real_seconds, LEAST_TRAINING * plan.budget))
+        limits.append(max(allowed - real_seconds, MIN_TRAINING_SHARE * plan.budget))
     if config.steps is not None:
         limits.append(config.steps * per_step)
     if config.images is not None:
@@ -78,11 +80,11 @@ def _timed(session: Session) -> tuple[float, float]:
     began = time.perf_counter()
     taken = _step_seconds(trainer)
     images = float(trainer.images_seen)
-    if taken > SECONDS:
+    if taken > TIMED_SECONDS:
         return taken, images
 
     before, steps, taken = trainer.images_seen, 0, 0.0
-    while steps < STEPS and (not steps or time.perf_counter() - began < SECONDS):
+    while steps < TIMED_STEPS and (not steps or time.perf_counter() - began < TIMED_SECONDS):
         taken += _step_seconds(trainer)
         steps += 1
     return taken / steps, (trainer.images_seen - before) / steps

@@ -9,7 +9,7 @@ import safetensors
 from ganvas.errors import GanvasError
 from ganvas.files import JsonObject
 from ganvas.run import Run
-from ganvas.training.config import BUDGET, TrainConfig
+from ganvas.training.config import BUDGET_UNITS, TrainConfig
 from ganvas.training.prepare import check_same
 
 
@@ -37,7 +37,7 @@ def finished_sentence(run: Run) -> str:
     end = _end(run) or {}
     name, limit = "steps", int(end.get("step") or 1)
     recorded = run.info.get("budget") or {}
-    for one in BUDGET:
+    for one in BUDGET_UNITS:
         if recorded.get(one) is not None:
             name, limit = one, recorded[one]
             break

@@ -5,8 +5,8 @@ from __future__ import annotations
 from ganvas.doctor import Diagnosis, Finding
 from ganvas.training.trainer import Trainer, TrainerState, has_begun
 
-SURE = 0.8  # a finding must be this sure, twice in a row
-CHANGES = 3  # in one session: a training that needs more has another problem
+ACTING_CONFIDENCE = 0.8  # a finding must be this sure, twice in a row
+MAX_CHANGES = 3  # in one session: a training that needs more has another problem
 
 
 class Guard:
@@ -20,9 +20,9 @@ class Guard:
         """The finding to act on now, or None. Asking counts: the next call takes a new diagnosis."""
         last, self._last = self._last, ""
         for finding in diagnosis.findings:
-            if finding.confidence < SURE or not finding.change.settings:
+            if finding.confidence < ACTING_CONFIDENCE or not finding.change.settings:
                 continue
-            if finding.name != last or self.changes == CHANGES:
+            if finding.name != last or self.changes == MAX_CHANGES:
                 self._last = finding.name
                 return None
             self.changes += 1

@@ -27,13 +27,13 @@ from ganvas.data.feed import count_examples, examples_of
 from ganvas.method import Batch, Method
 from ganvas.sampling import sample
 from ganvas.training.rehearsal import norm_of, rehearsal
-from ganvas.training.sample_statistics import SAMPLES, Descriptors, Reference, mean_length, off_diagonal_mean
+from ganvas.training.sample_statistics import STATISTICS_SAMPLES, Descriptors, Reference, mean_length, off_diagonal_mean
 from ganvas.training.trainer import Trainer, parameters
 
-LOOKS = 20  # over a budget, ...
-SHARE = 0.025  # ... as long as they take no more of the training's time than this
-LEAST_LOOKS = 6  # however much they take, ...
-PAUSE = 1.0  # ... if so many seconds of training lie between them
+LOOKS_PER_BUDGET = 20  # over a budget, ...
+LOOKS_SHARE = 0.025  # ... as long as they take no more of the training's time than this
+MIN_LOOKS = 6  # however much they take, ...
+PAUSE_SECONDS = 1.0  # ... if so many seconds of training lie between them
 
 Numbers = dict[str, float | str]
 
@@ -55,7 +55,12 @@ class Health:
     # --- when ---------------------------------------------------------------------------------------------------
 
     def set_rate(
-        self, looks: int = LOOKS, *, share: float = SHARE, least: int = LEAST_LOOKS, pause: float = PAUSE
+        self,
+        looks: int = LOOKS_PER_BUDGET,
+        *,
+        share: float = LOOKS_SHARE,
+        least: int = MIN_LOOKS,
+        pause: float = PAUSE_SECONDS,
     ) -> None:
         """How often the numbers are taken: `looks` times over the budget, as long as that takes no more than `share` of the
         training's time; `least` times whatever it takes, where `pause` seconds of training lie between them."""
@@ -117,7 +122,7 @@ class Health:
             return {}
         self.method.eval()
         with dead_inputs(self.method) as dead, trainer.engine.autocast():
-            images = sample(self.method, SAMPLES, 0)
+            images = sample(self.method, STATISTICS_SAMPLES, 0)
         self.method.train()
         scores, now = self.reference.compare(images)
         numbers: Numbers = {f"samples/{key}": value for key, value in scores.items()}
@@ -139,7 +144,7 @@ class Health:
         test, generate = self.data.part("test"), getattr(self.method, "generate_for", None)
         real_logits, held_out_logits, fake_logits = [], [], []
         size = self.method.batch_size
-        for start in range(0, max(1, SAMPLES - size + 1), size):
+        for start in range(0, max(1, STATISTICS_SAMPLES - size + 1), size):
             batch = self._batch(trainer, start=start)
             with trainer.engine.autocast():
                 real_logits.append(method.discriminate(batch, batch.real))

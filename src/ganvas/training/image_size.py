@@ -16,14 +16,14 @@ from ganvas.files import JsonObject
 from ganvas.method import Method
 from ganvas.run import Run
 from ganvas.settings import change
-from ganvas.training.memory import SHARE, estimate, free_memory
+from ganvas.training.memory import MEMORY_SHARE, estimate, free_memory
 from ganvas.training.step_cost import noise_spec, step_cost
 
-LARGEST = 256  # pixels of the longer side, on a GPU too
+MAX_AUTO_SIDE = 256  # pixels of the longer side, on a GPU too
 SIDES = (256, 192, 128, 96, 64, 48, 32)  # what is chosen from
-RATE = 50e9  # operations a second of one core in fp32: what recent ones reach in these networks
-CORES = 2  # of which a budget in steps or images is taken to be: its results must not depend on the machine
-TRAINING = 0.7  # of the budget; the rest is preparing, measuring and the report
+CORE_FLOPS = 50e9  # operations a second of one core in fp32: what recent ones reach in these networks
+ASSUMED_CORES = 2  # of which a budget in steps or images is taken to be: its results must not depend on the machine
+TRAINING_SHARE = 0.7  # of the budget; the rest is preparing, measuring and the report
 STEPS_TO_GENERATE = 1000  # a generator of fewer steps shows nothing yet
 STEPS_TO_TRANSFORM = 200  # what turns one image into another learns sooner, ...
 SHORTEST_TO_GENERATE, SHORTEST_TO_TRANSFORM = 32, 64  # ... and is to be looked at in detail
@@ -49,7 +49,7 @@ def choose_size(
     if stored is None or max(stored) <= SIDES[-1]:
         return None
     if device.type != "cpu":
-        return SizeChoice(LARGEST, stored, f"the largest that auto takes on a {device.type}")
+        return SizeChoice(MAX_AUTO_SIDE, stored, f"the largest that auto takes on a {device.type}")
     longest, why = _for_cpu(method, stored, minutes)
     return SizeChoice(longest, stored, why)
 
@@ -58,13 +58,13 @@ def _for_cpu(method: Method, stored: tuple[int, int], minutes: float | None) -> 
     """The longest side of which the budget has enough steps, and memory enough; the reason in words."""
     cost = step_cost(method)
     if cost is None:
-        return LARGEST, "the largest that auto takes"
+        return MAX_AUTO_SIDE, "the largest that auto takes"
     transforms = isinstance(method, Translates | Restores | Stylises)
     steps = STEPS_TO_TRANSFORM if transforms else STEPS_TO_GENERATE
     shortest = SHORTEST_TO_TRANSFORM if transforms else SHORTEST_TO_GENERATE
-    cores = CORES if minutes is None else max(CORES, torch.get_num_threads())
-    operations = TRAINING * 60 * (minutes or MINUTES) * RATE * cores
-    longest = LARGEST
+    cores = ASSUMED_CORES if minutes is None else max(ASSUMED_CORES, torch.get_num_threads())
+    operations = TRAINING_SHARE * 60 * (minutes or MINUTES) * CORE_FLOPS * cores
+    longest = MAX_AUTO_SIDE
     for longest in SIDES:
         height, width = reduced(stored, longest)
         enough = steps * cost.operations * height * width * method.batch_size <= operations
@@ -79,7 +79,7 @@ def _for_cpu(method: Method, stored: tuple[int, int], minutes: float | None) -> 
 def _fits(method: Method, height: int, width: int) -> bool:
     needed = estimate(method, replace(noise_spec(), height=height, width=width), 0, method.batch_size)
     free = free_memory(torch.device("cpu"))
-    return needed is None or free is None or needed.total <= SHARE * free / 2
+    return needed is None or free is None or needed.total <= MEMORY_SHARE * free / 2
 
 
 def size_facts(choice: SizeChoice | None, data: Dataset) -> JsonObject:

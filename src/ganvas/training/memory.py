@@ -18,14 +18,14 @@ from ganvas.data.spec import DataSpec
 from ganvas.errors import TrainingError
 from ganvas.method import Method
 from ganvas.training.engine import Engine
-from ganvas.training.step_cost import SIDE, StepCost, meta_parameters, step_cost, works
+from ganvas.training.step_cost import COUNTED_SIDE, StepCost, meta_parameters, step_cost, works
 
-PROGRAM = 450_000_000  # Python, PyTorch and what measuring loads
-WORKSPACE = 1.6  # what a step takes in all over what it keeps for its gradients: temporaries, reordered copies
-SAMPLING = 24  # values a pixel and channel that generating without gradients holds at a time
-SMALL = 2**15  # pixels in a batch below which nobody has to ask
-SHARE = 0.9  # of the free memory that a training may take
-SMALLEST_SIDE = 16
+PROGRAM_BYTES = 450_000_000  # Python, PyTorch and what measuring loads
+WORKSPACE_FACTOR = 1.6  # what a step takes in all over what it keeps for its gradients: temporaries, reordered copies
+SAMPLING_VALUES = 24  # values a pixel and channel that generating without gradients holds at a time
+SMALL_BATCH_PIXELS = 2**15  # pixels in a batch below which nobody has to ask
+MEMORY_SHARE = 0.9  # of the free memory that a training may take
+MIN_SIDE = 16
 
 
 @dataclass(frozen=True)
@@ -59,21 +59,21 @@ def estimate(method: Method, spec: DataSpec, data_bytes: int, batch_size: int) -
     pixels = spec.height * spec.width
     batch_bytes = 4 * spec.channels * pixels * batch_size
     return MemoryEstimate(
-        program=PROGRAM,
+        program=PROGRAM_BYTES,
         data=min(data_bytes, RESIDENT_BYTES),
         weights=_weights(method, spec, cost),
-        step=int(WORKSPACE * cost.activations * pixels * batch_size) + 3 * batch_bytes,
-        sampling=4 * SAMPLING * pixels * CHUNK * spec.channels,
+        step=int(WORKSPACE_FACTOR * cost.activations * pixels * batch_size) + 3 * batch_bytes,
+        sampling=4 * SAMPLING_VALUES * pixels * CHUNK * spec.channels,
     )
 
 
 def _weights(method: Method, spec: DataSpec, cost: StepCost) -> int:
     """In proportion to the parameters for images of this size, else to their pixels."""
-    small = replace(spec, height=SIDE, width=SIDE)
+    small = replace(spec, height=COUNTED_SIDE, width=COUNTED_SIDE)
     large_count, small_count = meta_parameters(method, spec), meta_parameters(method, small)
     if large_count and small_count:
         return int(cost.weights * large_count / small_count)
-    return int(cost.weights * spec.height * spec.width / SIDE**2)
+    return int(cost.weights * spec.height * spec.width / COUNTED_SIDE**2)
 
 
 def data_bytes(data: Dataset) -> int:
@@ -88,13 +88,13 @@ def check_memory(method: Method, data: Dataset, engine: Engine, free: int | None
     """TrainingError where the training cannot fit into the free memory, with the largest batch and size that do. None where that
     is not estimated."""
     spec = data.spec
-    if not KINDS[spec.kind].is_image or method.batch_size * spec.height * spec.width <= SMALL:
+    if not KINDS[spec.kind].is_image or method.batch_size * spec.height * spec.width <= SMALL_BATCH_PIXELS:
         return None
     share = max(1, method.batch_size // engine.ranks)
     needed = estimate(method, spec, data_bytes(data), share)
     if free is None:
         free = free_memory(engine.device)
-    if needed is None or free is None or needed.total <= SHARE * free:
+    if needed is None or free is None or needed.total <= MEMORY_SHARE * free:
         return needed
     cures = [*_smaller_batch(method, data, engine, free), *_smaller_size(method, data, engine, free)]
     advice = "train on a machine with more memory"
@@ -112,7 +112,7 @@ def _smaller_batch(method: Method, data: Dataset, engine: Engine, free: int) -> 
     batch_size = method.batch_size - 1
     while batch_size >= 1:
         needed = estimate(method, data.spec, data_bytes(data), max(1, batch_size // engine.ranks))
-        fits = needed is not None and needed.total <= SHARE * free
+        fits = needed is not None and needed.total <= MEMORY_SHARE * free
         if fits and works(method, batch_size, engine.ranks):
             return [f"--set batch_size={batch_size}"]
         batch_size = batch_size - 1 if fits else batch_size * 7 // 8
@@ -124,13 +124,13 @@ def _smaller_size(method: Method, data: Dataset, engine: Engine, free: int) -> l
     spec = data.spec
     longest = max(spec.height, spec.width)
     side = (longest - 1) // 8 * 8
-    while side >= SMALLEST_SIDE:
+    while side >= MIN_SIDE:
         height, width = (max(8, 8 * round(one * side / longest / 8)) for one in (spec.height, spec.width))
         scale = height * width / (spec.height * spec.width)
         smaller = replace(spec, height=height, width=width)
         bytes_then = int(data_bytes(data) * scale)
         needed = estimate(method, smaller, bytes_then, max(1, method.batch_size // engine.ranks))
-        if needed is not None and needed.total <= SHARE * free and meta_parameters(method, smaller) is not None:
+        if needed is not None and needed.total <= MEMORY_SHARE * free and meta_parameters(method, smaller) is not None:
             return [f"--set data.size={height}x{width}"]
         side = min(side - 8, side * 7 // 8 // 8 * 8)
     return []

@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from ganvas.abilities import Tokenizes, TwoStage
-from ganvas.catalog import METHOD
+from ganvas.catalog import DEFAULT_METHOD
 from ganvas.data import Dataset, DataSettings, open_data
 from ganvas.data.layout import NO_LABELS
-from ganvas.defaults import MEASURED, MINUTES
+from ganvas.defaults import MEASURED_SAMPLES, MINUTES
 from ganvas.errors import DataError, RunError, UsageError
 from ganvas.method import Method
 from ganvas.precision import usable_here
 from ganvas.registry import create, methods_with
 from ganvas.run import Run
 from ganvas.settings import as_dict, change
-from ganvas.training.config import KEPT, TrainConfig
+from ganvas.training.config import KEPT_ON_RESUME, TrainConfig
 from ganvas.training.engine import Engine, choose_device, start_engine
 from ganvas.training.environment import environment
 from ganvas.training.image_size import SizeChoice, choose_size, recorded_choice
@@ -27,9 +27,9 @@ from ganvas.training.run_folder import check_free, find_run, new_folder
 from ganvas.training.session import Session
 from ganvas.training.time_plan import FEWEST_SAMPLES
 
-MEASURED_BYTES = 2**28  # of samples that are measured, at most
-DATA = "digits"  # where none is given
-SHAPING = ("fit", "alpha")  # data settings that change images and not their shape
+MAX_MEASURED_BYTES = 2**28  # of samples that are measured, at most
+DEFAULT_DATA = "digits"  # where none is given
+SHAPE_KEEPING = ("fit", "alpha")  # data settings that change images and not their shape
 
 Opener = Callable[[str, Mapping[str, object]], Dataset]
 
@@ -67,7 +67,7 @@ def start(config: TrainConfig, opener: Opener = open_plainly, *, started: float 
     if config.out is not None:
         check_free(config.out)
     config, size = with_size(config, method)
-    data = open_dataset(config.data or DATA, config.data_settings, opener)
+    data = open_dataset(config.data or DEFAULT_DATA, config.data_settings, opener)
     method, first_stage = with_codes(method, config.codes, data)
     # What was left open gets its value now.
     if not config.budget:
@@ -99,7 +99,7 @@ def start(config: TrainConfig, opener: Opener = open_plainly, *, started: float 
 def usual_samples(data: Dataset) -> int:
     """Samples in a measurement where nobody says how many: fewer of images so large that they would fill the memory."""
     each = max(1, data.examples[:1].nbytes)
-    return max(FEWEST_SAMPLES, min(MEASURED, MEASURED_BYTES // each))
+    return max(FEWEST_SAMPLES, min(MEASURED_SAMPLES, MAX_MEASURED_BYTES // each))
 
 
 def resume(run: Run, config: TrainConfig, opener: Opener = open_plainly, *, started: float | None = None) -> Session:
@@ -110,7 +110,7 @@ def resume(run: Run, config: TrainConfig, opener: Opener = open_plainly, *, star
         started = time.perf_counter()
     check_same(run, config)
     asked = config.given()
-    for name in KEPT:
+    for name in KEPT_ON_RESUME:
         asked.pop(name, None)
     settled = dataclasses.replace(recorded_config(run).merged(asked), callbacks=config.callbacks)
     method = create(run.info["method"], None, run.info["settings"])
@@ -136,7 +136,7 @@ def create_method(config: TrainConfig) -> Method:
     """The unbuilt method that a config names, or the one that it holds, with the config's settings."""
     if isinstance(config.method, Method):
         return config.method.with_settings(dict(config.settings))
-    return create(config.method or METHOD, config.preset, dict(config.settings))
+    return create(config.method or DEFAULT_METHOD, config.preset, dict(config.settings))
 
 
 def with_codes(method: Method, codes: str | Path | None, data: Dataset) -> tuple[Method, Method | None]:
@@ -168,7 +168,7 @@ def with_codes(method: Method, codes: str | Path | None, data: Dataset) -> tuple
         )
     recorded, given = run.info["data_settings"], as_dict(data.settings)
     different = []
-    for key in SHAPING:
+    for key in SHAPE_KEEPING:
         if recorded.get(key) != given[key]:
             different.append(f"data.{key}={recorded[key]} (here {given[key]})")
     if run.info["data"] == data.source and different:
@@ -195,7 +195,7 @@ def with_size(config: TrainConfig, method: Method) -> tuple[TrainConfig, SizeCho
         return dataclasses.replace(config, data_settings=settings), None
     minutes = config.minutes or (None if config.budget else MINUTES)
     device = choose_device(config.device, environment().local_rank)
-    choice = choose_size(method, str(config.data or DATA), settings, device, minutes)
+    choice = choose_size(method, str(config.data or DEFAULT_DATA), settings, device, minutes)
     if choice is not None:
         settings["max_size"] = choice.max_size
     return dataclasses.replace(config, data_settings=settings), choice

@@ -10,7 +10,7 @@ from ganvas.abilities import Samples
 from ganvas.data import DataSpec, media, write_png
 from ganvas.doctor import Finding
 from ganvas.figure import Figure, figures_as_dict
-from ganvas.preview import SAMPLES
+from ganvas.preview import PREVIEW_SAMPLES
 from ganvas.provenance import Provenance
 from ganvas.run import RunWriter, weights_bytes
 from ganvas.training.callbacks import Callback
@@ -52,7 +52,7 @@ class Recorder(Callback):
             "train", run=self.writer.folder.resolve().name, method=method.name, weights=digest, step=trainer.steps,
             seed=0 if samples else None, settings={name: method_settings[name] for name in method.of_sampling},
         )  # fmt: skip
-        return made.with_options(n=SAMPLES, grid=True) if samples else made
+        return made.with_options(n=PREVIEW_SAMPLES, grid=True) if samples else made
 
     def checked(self, trainer: Trainer, numbers: dict[str, float | str]) -> None:
         self.writer.row({"event": "health", "step": trainer.steps, "seconds": trainer.seconds, **numbers})

@@ -13,7 +13,7 @@ from ganvas.old_names import read_state
 from ganvas.training.checkpoint import checkpoints, load_newest
 from ganvas.training.trainer import NonFinite, Trainer
 
-ROLLBACKS = 3  # in a row, before a training gives up
+MAX_ROLLBACKS = 3  # in a row, before a training gives up
 
 
 class Recovery:
@@ -31,9 +31,9 @@ class Recovery:
         self.failures += 1
         self._failed_at = max(step, self._failed_at)
         reason = f"the update {broken} met NaN or inf at step {step}, before any weight moved"
-        if self.failures > ROLLBACKS:
+        if self.failures > MAX_ROLLBACKS:
             raise TrainingError(
-                f"{reason}; {ROLLBACKS} roll-backs with new random numbers did not help."
+                f"{reason}; {MAX_ROLLBACKS} roll-backs with new random numbers did not help."
                 f" The last good state is saved in {run}."
                 " Try a smaller learning rate (--set lr=...), --precision fp32, or look at the data with: ganvas data DATA"
             )
@@ -45,7 +45,7 @@ class Recovery:
         trainer.restore(state)
         trainer.draw_anew(rollbacks, self.seed)
         self.say(
-            f"{reason}. Went back to step {trainer.steps} with new random numbers ({self.failures} of {ROLLBACKS})"
+            f"{reason}. Went back to step {trainer.steps} with new random numbers ({self.failures} of {MAX_ROLLBACKS})"
         )
 
     def saved(self, step: int) -> None:

@@ -16,14 +16,14 @@ from ganvas.metrics.modes import cluster_centres, entropy, nearest_row
 from ganvas.sampling import to_uint8
 
 TRAINING_IMAGES = 512  # that samples are compared with
-SAMPLES = 128  # and as many held-out images
+STATISTICS_SAMPLES = 128  # and as many held-out images
 CLUSTERS = 10
-NEIGHBOURS = 5
-LABELLED = 4096  # images at most in which marks of the label are looked for
-IMAGES_PER_CLASS = 5  # at least, on the average, for that
-MOST_VALUES = 2**25  # values of images that are in memory as floats at a time
-SMALLEST_DISTANCE = 1e-6  # to divide by, where all images are the same
-SIDE = 16  # pixels are compared in images reduced to this size
+COVERAGE_NEIGHBOURS = 5
+MAX_LABELLED = 4096  # images at most in which marks of the label are looked for
+MIN_IMAGES_PER_CLASS = 5  # at least, on the average, for that
+MAX_FLOATS = 2**25  # values of images that are in memory as floats at a time
+MIN_DISTANCE = 1e-6  # to divide by, where all images are the same
+COMPARED_SIDE = 16  # pixels are compared in images reduced to this size
 
 
 @dataclass(frozen=True)
@@ -39,12 +39,12 @@ def describe(images: Tensor) -> Descriptors:
     images = torch.nan_to_num(images.float(), 0.0, 1.0, -1.0).clamp(-1, 1)
     grey = to_uint8(images.mean(1, keepdim=True))
     extractor = choose_extractor("digits", (grey.shape[1], grey.shape[2], 1), True)
-    reduced = F.adaptive_avg_pool2d(images, (min(SIDE, images.shape[2]), min(SIDE, images.shape[3])))
+    reduced = F.adaptive_avg_pool2d(images, (min(COMPARED_SIDE, images.shape[2]), min(COMPARED_SIDE, images.shape[3])))
     return Descriptors(extractor.features(grey).clone(), reduced.flatten(1))
 
 
 class Reference:
-    """The real images: TRAINING_IMAGES of the training split, to compare samples with, and what SAMPLES held-out ones score."""
+    """The real images: TRAINING_IMAGES of the training split, and what STATISTICS_SAMPLES held-out ones score beside them."""
 
     def __init__(self, data: Dataset) -> None:
         self.held_out = _held_out(data)
@@ -53,19 +53,19 @@ class Reference:
 
         # How far real images are from each other.
         distances = torch.cdist(self.real.features, self.real.features)
-        self.mean_distance = max(SMALLEST_DISTANCE, off_diagonal_mean(distances))
+        self.mean_distance = max(MIN_DISTANCE, off_diagonal_mean(distances))
         pixel_distances = torch.cdist(self.real.pixels, self.real.pixels)
-        self.mean_pixel_distance = max(SMALLEST_DISTANCE, off_diagonal_mean(pixel_distances))
+        self.mean_pixel_distance = max(MIN_DISTANCE, off_diagonal_mean(pixel_distances))
 
         # The neighbourhood of each (coverage, precision), and their clusters (modes).
-        neighbours = min(NEIGHBOURS, count - 1)
+        neighbours = min(COVERAGE_NEIGHBOURS, count - 1)
         self.radii = distances.kthvalue(neighbours + 1, dim=1).values  # the nearest one is the image itself
         self.centres = cluster_centres(self.real.features, min(CLUSTERS, count))
 
         # How near the nearest other one is. Of as many images as there are samples: more images have nearer neighbours.
         self.duplicate_distance = 0.5 * float(nearest_other(self.real.pixels).quantile(0.05))
-        nearest = nearest_other(self.real.pixels[:SAMPLES])
-        self.nearest_distance = max(SMALLEST_DISTANCE, float(nearest.median()))
+        nearest = nearest_other(self.real.pixels[:STATISTICS_SAMPLES])
+        self.nearest_distance = max(MIN_DISTANCE, float(nearest.median()))
 
         scores, _ = self.compare(self.held_out)
         self.facts = {f"reference/{key}": value for key, value in scores.items()}
@@ -101,15 +101,15 @@ class Reference:
 def _held_out(data: Dataset) -> Tensor:
     """SAMPLES images that are not compared with: held-out ones, else the next training images, else the same ones."""
     test = data.part("test")
-    if test is not None and len(test.images) >= NEIGHBOURS:
-        return as_image_tensor(test.images[:SAMPLES])
+    if test is not None and len(test.images) >= COVERAGE_NEIGHBOURS:
+        return as_image_tensor(test.images[:STATISTICS_SAMPLES])
     others = data.images[TRAINING_IMAGES:]
-    return as_image_tensor((others if len(others) else data.images)[:SAMPLES])
+    return as_image_tensor((others if len(others) else data.images)[:STATISTICS_SAMPLES])
 
 
 def describe_bytes(images: np.ndarray) -> Descriptors:
     """Descriptors of images uint8 (n, H, W, C), large ones in parts."""
-    at_once = max(1, MOST_VALUES // max(1, int(np.prod(images.shape[1:]))))
+    at_once = max(1, MAX_FLOATS // max(1, int(np.prod(images.shape[1:]))))
     parts = []
     for start in range(0, len(images), at_once):
         parts.append(describe(as_image_tensor(images[start : start + at_once])))
@@ -138,10 +138,10 @@ def label_leak(data: Dataset) -> float:
     labels, or too few images of a class; pixels that hardly ever vary are left out."""
     if data.labels is None:
         return float("nan")
-    count = min(LABELLED, MOST_VALUES // max(1, int(np.prod(data.images.shape[1:]))))
+    count = min(MAX_LABELLED, MAX_FLOATS // max(1, int(np.prod(data.images.shape[1:]))))
     labels = np.asarray(data.labels[:count])
     _, member, counts = np.unique(labels, return_inverse=True, return_counts=True)
-    if len(counts) < 2 or len(labels) < IMAGES_PER_CLASS * len(counts):
+    if len(counts) < 2 or len(labels) < MIN_IMAGES_PER_CLASS * len(counts):
         return float("nan")
     pixels = torch.from_numpy(np.array(data.images[:count])).flatten(1).float()
     pixels -= pixels.mean(0)

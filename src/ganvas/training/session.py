@@ -20,7 +20,7 @@ from typing import cast
 
 from ganvas.abilities import TwoStage
 from ganvas.data import Dataset
-from ganvas.defaults import MEASURED
+from ganvas.defaults import MEASURED_SAMPLES
 from ganvas.doctor import Finding, diagnose
 from ganvas.errors import DataError, GanvasError, UsageError
 from ganvas.files import JsonObject
@@ -44,7 +44,14 @@ from ganvas.training.recorder import Recorder
 from ganvas.training.recovery import Recovery, restore_newest
 from ganvas.training.run_folder import claim_folder
 from ganvas.training.step_cost import works
-from ganvas.training.time_plan import CHECKING, EVALUATIONS, FEWEST_SAMPLES, MEASURING, Phase, TimePlan
+from ganvas.training.time_plan import (
+    CHECKING_SHARE,
+    EVALUATION_COUNTS,
+    FEWEST_SAMPLES,
+    MEASURING_SHARE,
+    Phase,
+    TimePlan,
+)
 from ganvas.training.trainer import Budget, NonFinite, TrainerState
 from ganvas.training.trial import settle_precision
 
@@ -72,7 +79,7 @@ class Session:
         self.config, self.folder, self.data, self.engine = config, folder, data, engine
         self.resumed, self.compiled = resumed, config.compile == "on"
         seed = config.seed or 0
-        samples = MEASURED if config.samples is None else config.samples
+        samples = MEASURED_SAMPLES if config.samples is None else config.samples
 
         # Who takes part.
         self.writer = RunWriter(folder)
@@ -157,10 +164,10 @@ class Session:
                 f"nothing is measured: {min(wanted, FEWEST_SAMPLES)} samples take {seconds:.0f} s, more than a budget of"
                 f" {self.config.minutes:g} minutes has for that. Afterwards: ganvas evaluate {self.folder}"
             )
-        elif plan.samples < wanted or plan.evaluations < EVALUATIONS[0]:
+        elif plan.samples < wanted or plan.evaluations < EVALUATION_COUNTS[0]:
             times = "once, at the end" if plan.evaluations == 1 else f"{plan.evaluations} times"
             self._say(
-                f"measured by {plan.samples} samples, {times}: more would take over {MEASURING:.0%} of"
+                f"measured by {plan.samples} samples, {times}: more would take over {MEASURING_SHARE:.0%} of"
                 f" {self.config.minutes:g} minutes (--samples N decides otherwise; ganvas evaluate measures again)"
             )
 
@@ -312,7 +319,7 @@ class Session:
         self.engine.average_buffers(trainer.average.networks)
         if self.engine.leads:
             ended = trainer.progress >= 1
-            with_metrics = with_metrics and (ended or self.plan.affordable("measuring", MEASURING, reserved=1))
+            with_metrics = with_metrics and (ended or self.plan.affordable("measuring", MEASURING_SHARE, reserved=1))
             self.cadence.sampling_seconds += self.evaluator.evaluate(trainer, with_metrics=with_metrics)
         self.engine.wait()
         trainer.restart_clock()
@@ -321,7 +328,7 @@ class Session:
         """Health and diagnosis, where they are due; with --guard the change that a finding asks for."""
         if not self.health.due(self.trainer):
             return
-        affordable = self.plan.affordable("checking", CHECKING) or self.trainer.progress >= 1
+        affordable = self.plan.affordable("checking", CHECKING_SHARE) or self.trainer.progress >= 1
         if self.callbacks and affordable and self.health.affordable(self.trainer):
             self._log(force=True)  # the doctor reads both
             with self.plan.phase("checking", "how the training is doing"):

@@ -27,8 +27,8 @@ from ganvas.training.engine import Engine
 from ganvas.training.manifest import count_parameters
 from ganvas.training.trainer import Budget, NonFinite, Trainer
 
-SIDE = 32  # pixels of the images that are counted on
-BATCHES = (4, 8, 16, 32)  # the first that the method accepts
+COUNTED_SIDE = 32  # pixels of the images that are counted on
+BATCH_SIZES = (4, 8, 16, 32)  # the first that the method accepts
 
 Facts = tuple[str, int, tuple[str, ...], bool, bool]
 """Name, channels, classes, paired, unpaired."""
@@ -45,7 +45,7 @@ class StepCost:
     activations: float
     """Bytes that the largest update keeps for its gradients."""
     weights: float
-    """Bytes of parameters, gradients, optimisers' state and averages, of images of SIDE x SIDE pixels."""
+    """Bytes of parameters, gradients, optimisers' state and averages, of images of COUNTED_SIDE x COUNTED_SIDE pixels."""
 
 
 def step_cost(method: Method, spec: DataSpec | None = None) -> StepCost | None:
@@ -76,7 +76,7 @@ def _counted(cls: type[Method], settings: str, facts: Facts) -> StepCost | None:
     values = json.loads(settings)
     if "images" not in cls.takes:
         return None
-    for batch_size in BATCHES:
+    for batch_size in BATCH_SIZES:
         try:
             method = cls().with_settings({**values, "batch_size": batch_size})
             return _count(trainer_on_noise(method, facts))
@@ -86,7 +86,7 @@ def _counted(cls: type[Method], settings: str, facts: Facts) -> StepCost | None:
 
 
 def trainer_on_noise(method: Method, facts: Facts) -> Trainer:
-    """The method in a trainer of its own, on noise of SIDE x SIDE pixels; random states stay as they were."""
+    """The method in a trainer of its own, on noise of COUNTED_SIDE x COUNTED_SIDE pixels; random states stay as they were."""
     with torch.random.fork_rng(devices=[]):
         engine = Engine(torch.device("cpu"), "fp32", "counted")
         return build_trainer(method, Budget(steps=1000), engine, data=noise(method.batch_size, facts), seed=0)
@@ -96,7 +96,7 @@ def noise(count: int, facts: Facts) -> Dataset:
     """Random images with labels and partners, as far as `facts` has them."""
     spec = noise_spec(max(count, 8), facts)
     random = np.random.default_rng(0)
-    images = random.integers(0, 256, (spec.count, SIDE, SIDE, spec.channels)).astype(np.uint8)
+    images = random.integers(0, 256, (spec.count, COUNTED_SIDE, COUNTED_SIDE, spec.channels)).astype(np.uint8)
     labels = None
     if spec.classes:
         labels = np.arange(spec.count) % len(spec.classes)
@@ -110,8 +110,8 @@ def noise_spec(count: int = 8, facts: Facts = ANY_IMAGES) -> DataSpec:
     """What a method may know of `noise`."""
     name, channels, classes, paired, unpaired = facts
     return DataSpec(
-        name, channels, SIDE, SIDE, count, classes, paired=paired, unpaired=unpaired,
-        total_variance=channels * SIDE * SIDE / 4, class_counts=tuple(1 for _ in classes),
+        name, channels, COUNTED_SIDE, COUNTED_SIDE, count, classes, paired=paired, unpaired=unpaired,
+        total_variance=channels * COUNTED_SIDE * COUNTED_SIDE / 4, class_counts=tuple(1 for _ in classes),
     )  # fmt: skip
 
 
@@ -130,7 +130,7 @@ def _count(trainer: Trainer) -> StepCost:
                 largest = max(largest, held + kept)
                 held = held + kept if update.keeps_graph else 0
             operations = max(operations, total)
-    pixels = SIDE * SIDE * trainer.method.batch_size
+    pixels = COUNTED_SIDE * COUNTED_SIDE * trainer.method.batch_size
     return StepCost(operations / pixels, largest / pixels, weight_bytes(trainer))
 
 

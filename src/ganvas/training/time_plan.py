@@ -14,13 +14,13 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-LEAST_TRAINING = 0.25  # of the minutes: however long opening the data took
-MEASURING = 0.2  # of the minutes, all measurements together
-CHECKING = 0.05  # of the minutes, all looks of the doctor together
-EVALUATIONS = (5, 4, 2, 1)  # over a budget, the last one at its end: as many of them as that share allows
+MIN_TRAINING_SHARE = 0.25  # of the minutes: however long opening the data took
+MEASURING_SHARE = 0.2  # of the minutes, all measurements together
+CHECKING_SHARE = 0.05  # of the minutes, all looks of the doctor together
+EVALUATION_COUNTS = (5, 4, 2, 1)  # over a budget, the last one at its end: as many of them as that share allows
 ENOUGH_SAMPLES, FEWEST_SAMPLES = 256, 64  # fewer measurements rather than fewer samples; fewer samples than these: none
 SAMPLE_COUNTS = (1000, 500, 256, 128, 64)  # few different ones, so that two runs are measured alike more often
-REPORT = 1.5  # seconds of the report and what follows, beside its search for copies
+REPORT_SECONDS = 1.5  # seconds of the report and what follows, beside its search for copies
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class TimePlan:
         self.started, self.tell = started, tell
         self.spent: dict[str, float] = {}
         self.newest: dict[str, float] = {}  # seconds that each phase took the last time
-        self.evaluations, self.samples = EVALUATIONS[0], 0
+        self.evaluations, self.samples = EVALUATION_COUNTS[0], 0
         self._before = self._trained_before = 0.0
         self._phase: Phase | None = None
         self._told = 0.0
@@ -101,13 +101,13 @@ class TimePlan:
         if self.budget is None:
             return None
         rest = self.budget - self.other(trained) - self.to_come(progress)
-        return max(rest, LEAST_TRAINING * self.budget)
+        return max(rest, MIN_TRAINING_SHARE * self.budget)
 
     def to_come(self, progress: float) -> float:
         """Seconds that the measurements, saves and the report still take."""
         left = self.evaluations - min(self.evaluations - 1, int(progress * self.evaluations))
         saving = self.newest.get("saving", 0.1)
-        return left * self.newest.get("measuring", 0.0) + saving + self.newest.get("report", REPORT)
+        return left * self.newest.get("measuring", 0.0) + saving + self.newest.get("report", REPORT_SECONDS)
 
     def affordable(self, name: str, share: float, *, reserved: int = 0) -> bool:
         """Whether this phase may come once more: with `reserved` later times of it, all take that share of the minutes at most.
@@ -133,10 +133,10 @@ class TimePlan:
         self.samples = wanted
         if self.budget is not None:
             each = max(seconds, 1e-6) / measured
-            allowed = MEASURING * self.budget
+            allowed = MEASURING_SHARE * self.budget
             least = wanted if fixed else min(wanted, ENOUGH_SAMPLES)
-            affordable = [times for times in EVALUATIONS if times * each * least <= allowed]
-            self.evaluations = affordable[0] if affordable else EVALUATIONS[-1]
+            affordable = [times for times in EVALUATION_COUNTS if times * each * least <= allowed]
+            self.evaluations = affordable[0] if affordable else EVALUATION_COUNTS[-1]
             if not fixed:
                 self.samples = self._affordable_samples(each, allowed, wanted)
         self.newest["measuring"] = seconds / measured * self.samples

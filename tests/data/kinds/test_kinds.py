@@ -13,7 +13,7 @@ import pytest
 import ganvas
 from ganvas.data import DataSettings, DataSpec, example_grid, open_data
 from ganvas.data.kinds import KINDS, Kind, check_settings, shown_settings
-from ganvas.data.spec import UNITS, AudioFacts, TextFacts
+from ganvas.data.spec import UNIT_OF_KIND, AudioFacts, TextFacts
 from ganvas.errors import DataError, UsageError
 from ganvas.settings import as_dict
 
@@ -62,13 +62,13 @@ def test_nobody_asks_which_kind_it_is() -> None:
 
 
 def test_each_kind_is_complete() -> None:
-    assert KINDS.keys() == UNITS.keys()
+    assert KINDS.keys() == UNIT_OF_KIND.keys()
     fields = set(as_dict(DataSettings()))
     owned = [name for kind in KINDS.values() for name in kind.settings]
     assert len(owned) == len(set(owned)) and set(owned) < fields
     assert len({kind.suffix for kind in KINDS.values()}) == len(KINDS)
     for name, kind in KINDS.items():
-        assert kind.name == name and kind.unit == UNITS[name]
+        assert kind.name == name and kind.unit == UNIT_OF_KIND[name]
 
 
 @pytest.mark.parametrize(

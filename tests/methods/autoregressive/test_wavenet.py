@@ -16,7 +16,7 @@ from ganvas.errors import DataError
 from ganvas.losses.autoregressive import drawn, to_values
 from ganvas.losses.mulaw import compress, expand, heard
 from ganvas.methods.autoregressive.wavenet import WaveNetMethod, lengths, tiny
-from ganvas.networks.wavenet import HOP
+from ganvas.networks.wavenet import HOP_SAMPLES
 from parts import clips, trainer_for
 
 
@@ -100,12 +100,14 @@ def test_drawing_follows_the_distribution() -> None:
 
 
 def test_crops_lie_in_the_clip_and_reach_everywhere() -> None:
-    method = built(10 * HOP, crop=2 * HOP)
-    codes = torch.arange(10 * HOP).expand(1000, -1)
-    long = torch.cat([torch.full((500,), 10 * HOP), torch.full((500,), 5 * HOP)])
+    method = built(10 * HOP_SAMPLES, crop=2 * HOP_SAMPLES)
+    codes = torch.arange(10 * HOP_SAMPLES).expand(1000, -1)
+    long = torch.cat([torch.full((500,), 10 * HOP_SAMPLES), torch.full((500,), 5 * HOP_SAMPLES)])
     cut, start = method.cropped(codes, long, torch.rand(1000, generator=torch.Generator().manual_seed(0)))
-    assert cut.shape == (1000, 2 * HOP)
-    assert torch.equal(cut, start[:, None] * HOP + torch.arange(2 * HOP)), "each says rightly where it begins"
+    assert cut.shape == (1000, 2 * HOP_SAMPLES)
+    assert torch.equal(cut, start[:, None] * HOP_SAMPLES + torch.arange(2 * HOP_SAMPLES)), (
+        "each says rightly where it begins"
+    )
     assert set(start[:500].tolist()) == set(range(9)), "whole clips: from the first block to the last that fits"
     assert set(start[500:].tolist()) == set(range(4)), "short ones: not far into the silence"
     first = (start[:500] == 0).float().mean()

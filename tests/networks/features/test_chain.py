@@ -70,7 +70,7 @@ def test_pooling_takes_the_first_of_equal_ones_and_nothing_of_zeros() -> None:
 
 @pytest.mark.parametrize("size", [(12, 10), (13, 9), (2, 3)])
 def test_pooling_by_bands_is_that_of_the_whole(size: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ganvas.networks.features.chain.BAND", 8 * 2 * 5 * size[1])
+    monkeypatch.setattr("ganvas.networks.features.chain.NUMBERS_PER_BAND", 8 * 2 * 5 * size[1])
     x = torch.randn(2, 5, *size).relu_().contiguous(memory_format=torch.channels_last).requires_grad_()
     wanted = F.max_pool2d(x, 2)
     y, offsets = Pool("max").without_graph(x.detach())

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from ganvas.networks.features import filter_bank
-from ganvas.networks.features.filter_bank import FLOOR, band, channel_transform, filter_features, working_side
+from ganvas.networks.features.filter_bank import MIN_AMPLITUDE, band, channel_transform, filter_features, working_side
 
 
 @pytest.mark.parametrize(
@@ -34,8 +34,8 @@ def test_a_ramp_by_hand() -> None:
     middle = strength.view(6, 2, 2)
     across, down = middle[0, 0, 0], middle[1, 0, 0]
     inner = 15 / 16 * 0.08 / math.sqrt(12)  # the rim sees its mirror image, so one column of 16 gives 0
-    assert across.item() == pytest.approx(math.log(inner + FLOOR), abs=1e-5)
-    assert down.item() == pytest.approx(math.log(FLOOR), abs=1e-5)
+    assert across.item() == pytest.approx(math.log(inner + MIN_AMPLITUDE), abs=1e-5)
+    assert down.item() == pytest.approx(math.log(MIN_AMPLITUDE), abs=1e-5)
     assert sparsity.view(6)[1].item() == pytest.approx(0, abs=1e-5)
 
 

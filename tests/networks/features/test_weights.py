@@ -15,7 +15,7 @@ from ganvas.data import open_data
 from ganvas.errors import GanvasError
 from ganvas.networks.features import digits as digits_module
 from ganvas.networks.features import mobilenet
-from ganvas.networks.features.digits import WEIGHTS, DigitNetwork, digit_network, digit_network_card
+from ganvas.networks.features.digits import WEIGHTS_FOLDER, DigitNetwork, digit_network, digit_network_card
 from ganvas.networks.features.mobilenet import MobileNetV2
 
 
@@ -42,7 +42,7 @@ def test_digit_features_have_the_stated_scale():
 
 
 def test_shipped_weights_are_small_and_hashed():
-    content = (WEIGHTS / "digits.safetensors").read_bytes()
+    content = (WEIGHTS_FOLDER / "digits.safetensors").read_bytes()
     assert len(content) < 1_000_000
     assert hashlib.sha256(content).hexdigest() == digit_network_card()["sha256"]
 
@@ -50,8 +50,8 @@ def test_shipped_weights_are_small_and_hashed():
 def test_damaged_digit_network_is_named(tmp_path, monkeypatch):
     state = DigitNetwork().state_dict()
     (tmp_path / "digits.safetensors").write_bytes(safetensors.torch.save(state))
-    (tmp_path / "digits.json").write_text((WEIGHTS / "digits.json").read_text())
-    monkeypatch.setattr(digits_module, "WEIGHTS", tmp_path)
+    (tmp_path / "digits.json").write_text((WEIGHTS_FOLDER / "digits.json").read_text())
+    monkeypatch.setattr(digits_module, "WEIGHTS_FOLDER", tmp_path)
     with pytest.raises(GanvasError, match=r"digits\.safetensors is damaged"):
         digit_network.__wrapped__()
 

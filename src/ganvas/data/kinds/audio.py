@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from ganvas.data.batch import Batch
     from ganvas.data.kinds.feeds import Feed, FeedOptions
 
-GAP = 0.25  # seconds of silence between clips that are joined
-JOINED = 16  # clips at most in one file
+GAP_SECONDS = 0.25  # seconds of silence between clips that are joined
+MAX_JOINED_CLIPS = 16  # clips at most in one file
 
 
 class Audio(Kind[np.ndarray, np.ndarray]):
@@ -102,9 +102,9 @@ class Audio(Kind[np.ndarray, np.ndarray]):
     def write_joined(
         self, stem: Path, samples: np.ndarray, spec: DataSpec, provenance: Provenance | None = None
     ) -> None:
-        silence = np.zeros(int(GAP * spec.audio.rate), np.int16)
+        silence = np.zeros(int(GAP_SECONDS * spec.audio.rate), np.int16)
         parts = []
-        for clip in samples[:JOINED]:
+        for clip in samples[:MAX_JOINED_CLIPS]:
             parts += [clip, silence]
         write_bytes(stem.with_suffix(self.suffix), wav_bytes(np.concatenate(parts), spec.audio.rate, provenance))
 

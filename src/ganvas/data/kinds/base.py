@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Generic, NamedTuple, Protocol, TypeV
 import numpy as np
 
 from ganvas.data.settings import DataSettings
-from ganvas.data.spec import UNITS, Card, DataSpec, Facts
+from ganvas.data.spec import UNIT_OF_KIND, Card, DataSpec, Facts
 from ganvas.errors import DataError
 from ganvas.provenance import Provenance
 
@@ -83,7 +83,7 @@ class Kind(ABC, Generic[Sample, Samples]):
     @property
     def unit(self) -> str:
         """What is counted: "images", "clips", "tokens"."""
-        return UNITS[self.name]
+        return UNIT_OF_KIND[self.name]
 
     # --- settings ---------------------------------------------------------------------------------------------
 

@@ -21,7 +21,7 @@ from ganvas.errors import DataError
 RESIDENT_BYTES = 2 * 2**30  # larger sets stay mapped on a CPU, and are read a batch at a time
 RESIDENT_SHARE = 0.4  # of an accelerator's free memory, when the networks are there already
 COPIED_BYTES = 2**26  # of a set that moves to an accelerator at a time
-BLOCK = 64  # images that are prepared at once
+PREPARED_PER_BLOCK = 64  # images that are prepared at once
 
 
 class BatchRows(NamedTuple):
@@ -118,8 +118,8 @@ class Feed:
         they are. `make` gets all images once, in blocks of one size, the last filled up."""
         upright: list[Tensor] = []
         mirrored: list[Tensor] = []
-        for start in range(0, len(self.images), BLOCK):
-            rows = torch.arange(start, start + BLOCK).clamp_max(len(self.images) - 1)
+        for start in range(0, len(self.images), PREPARED_PER_BLOCK):
+            rows = torch.arange(start, start + PREPARED_PER_BLOCK).clamp_max(len(self.images) - 1)
             images = self._as_input(self._take(self.images, rows))
             upright.append(make(images))
             if self.mirror:

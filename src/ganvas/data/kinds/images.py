@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ganvas.data.batch import Batch
     from ganvas.data.kinds.feeds import Feed, FeedOptions
 
-CHUNK = 256  # images that are counted at once
+IMAGES_PER_COUNT = 256  # images that are counted at once
 
 
 class Images(Kind[np.ndarray, np.ndarray]):
@@ -118,8 +118,8 @@ def channel_facts(images: np.ndarray) -> list[dict[str, float]]:
     """
     channels = images.shape[-1]
     counts = np.zeros((channels, 256), dtype=np.int64)
-    for start in range(0, len(images), CHUNK):
-        block = np.asarray(images[start : start + CHUNK])
+    for start in range(0, len(images), IMAGES_PER_COUNT):
+        block = np.asarray(images[start : start + IMAGES_PER_COUNT])
         for channel in range(channels):
             counts[channel] += np.bincount(block[..., channel].ravel(), minlength=256)
     values = np.arange(256)

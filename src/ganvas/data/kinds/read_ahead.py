@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ganvas.device import CopyStream
 
-AHEAD = 2  # batches that are read before they are asked for
+BATCHES_AHEAD = 2  # batches that are read before they are asked for
 
 Place = tuple[int, int]
 """The number of an order, and a position in it."""
@@ -49,7 +49,7 @@ class ReadAhead:
             self._thread = ThreadPoolExecutor(1, thread_name_prefix="ganvas-read-ahead")
         if self._pending and self._pending[0][0] != place:
             self._pending.clear()
-        while len(self._pending) <= AHEAD:
+        while len(self._pending) <= BATCHES_AHEAD:
             then, batch_reads = reads(len(self._pending))
             self._pending.append((then, self._thread.submit(self._read, batch_reads)))
         _, batch = self._pending.popleft()

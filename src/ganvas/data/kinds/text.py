@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from ganvas.data.batch import Batch
     from ganvas.data.kinds.feeds import Feed, FeedOptions
 
-JOINED = 16  # texts at most in one file
-RULE = "\n\n" + "-" * 40 + "\n\n"  # between two of them
+MAX_JOINED_TEXTS = 16  # texts at most in one file
+SEPARATOR = "\n\n" + "-" * 40 + "\n\n"  # between two of them
 
 
 class Text(Kind[str, list[str]]):
@@ -120,7 +120,7 @@ class Text(Kind[str, list[str]]):
     def write_joined(
         self, stem: Path, samples: list[str], spec: DataSpec, provenance: Provenance | None = None
     ) -> None:
-        write_text(stem.with_suffix(self.suffix), RULE.join(samples[:JOINED]) + "\n")
+        write_text(stem.with_suffix(self.suffix), SEPARATOR.join(samples[:MAX_JOINED_TEXTS]) + "\n")
 
     def arrays(self, samples: list[str], spec: DataSpec) -> dict[str, np.ndarray]:
         return {"texts": np.array(samples)}

@@ -48,8 +48,8 @@ from ganvas.networks.strided import StridedDiscriminator, StridedGenerator
 from ganvas.networks.variational import GaussianEncoder, MLPDecoder, SharedSigma
 from ganvas.registry import preset
 
-AT_ONCE = 2**22  # outputs of the decoder in one pass of the importance-weighted bound
-NOTES = {
+OUTPUTS_PER_PASS = 2**22  # outputs of the decoder in one pass of the importance-weighted bound
+LIKELIHOOD_NOTES = {
     "stochastic": "images binarised stochastically: 1 with the probability of the grey, once, by a fixed seed",
     "threshold": "images binarised at the middle grey",
     "none": "mean over stochastic binarisations, 1 with the probability of the grey",
@@ -219,14 +219,14 @@ class VAE(Autoencoder, Samples, Encodes, HasLikelihood):
         x = self.binarised(examples, lambda: torch.rand(examples.shape, generator=generator))
         mu, logvar = self.E(x)
         outputs = self.outputs_per_pixel() * self.shape[1] * self.shape[2]
-        most = max(1, AT_ONCE // (n * outputs))
+        most = max(1, OUTPUTS_PER_PASS // (n * outputs))
         weights = []
         for start in range(0, samples, most):
             noise = torch.randn(min(most, samples - start), n, self.z_dim, generator=generator).to(device)
             weights.append(self.log_weights(x, mu, logvar, noise))
         unit, note = "bits_per_dim", ""
         if self.pixels == "bernoulli":
-            unit, note = "nats", NOTES[self.binarise]
+            unit, note = "nats", LIKELIHOOD_NOTES[self.binarise]
         bound = -importance_bound(torch.cat(weights))
         return Likelihood(bound, unit, terms=math.prod(self.shape), exact=False, note=note)
 

@@ -49,8 +49,8 @@ from ganvas.networks.vq import (
 from ganvas.registry import preset
 from ganvas.settings import as_text
 
-POOL = 4  # encoder outputs per code that each step reports, for k-means and resets
-USED = 0.03  # of a uniform share: a code below it does not count as used
+OUTPUTS_PER_CODE = 4  # encoder outputs per code that each step reports, for k-means and resets
+USED_SHARE = 0.03  # of a uniform share: a code below it does not count as used
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class VQVAE(Autoencoder, Tokenizes, Demonstrates):
     beta: float = setting(0.25, "ema, gradient: weight of the commitment term", minimum=0)
     codebook_decay: float = setting(0.99, "ema: decay of a code's moving averages per step", minimum=0, maximum=0.99999)
     revive: float = setting(
-        USED,
+        USED_SHARE,
         "ema, gradient: a code used less than this fraction of a uniform share is reset to an encoder output; 0: never",
         minimum=0,
         maximum=0.99,
@@ -205,7 +205,7 @@ class VQVAE(Autoencoder, Tokenizes, Demonstrates):
         if isinstance(quantiser, FSQ):
             return {"shares": shares}
         places = len(codes) // len(batch)
-        each = min(places, -(-POOL * quantiser.size // (len(batch) * batch.ranks)))
+        each = min(places, -(-OUTPUTS_PER_CODE * quantiser.size // (len(batch) * batch.ranks)))
         rows = batch.integers(places, each) + torch.arange(len(batch), device=z.device)[:, None] * places
         sums = sums_by_code(codes, z, quantiser.size) / len(codes)
         return {"shares": shares, "sums": sums, "points": batch.gathered(z[rows])}
@@ -229,7 +229,7 @@ class VQVAE(Autoencoder, Tokenizes, Demonstrates):
                 quantiser.follow(shares, report["sums" + name], self.codebook_decay)
                 if self.revive:
                     report["revived" + name] = quantiser.revive(pool(report["points" + name]), self.revive)
-            report["used" + name] = quantiser.used(USED)
+            report["used" + name] = quantiser.used(USED_SHARE)
 
     def schedule(self, progress: float, steps: int) -> float:
         return step_factor(self.decay, progress, steps, self.warmup)

@@ -37,8 +37,8 @@ from ganvas.methods.autoregressive._base import Autoregressive
 from ganvas.networks.code_grids import CodeNetwork, GivenCodes, draw, systematic
 from ganvas.registry import create, methods_with, preset
 
-RESTORED_AT_ONCE = 4  # images; fewer are filled up to it
-FIRST = ("vq_vae", "small")  # method and preset of the first stage, where the setting is empty
+CODE_GRIDS_PER_CALL = 4  # images; fewer are filled up to it
+FIRST_STAGE = ("vq_vae", "small")  # method and preset of the first stage, where the setting is empty
 
 
 class CodePrior(Autoregressive, TwoStage, Restores):
@@ -103,7 +103,7 @@ class CodePrior(Autoregressive, TwoStage, Restores):
     def unbuilt_first(self) -> Method:
         """The first stage that the setting `first_stage` describes; UsageError where it describes none."""
         if not self.first_stage:
-            return create(*FIRST)
+            return create(*FIRST_STAGE)
         try:
             described = json.loads(self.first_stage)
             return create(described["method"], None, described["settings"])
@@ -183,7 +183,7 @@ class CodePrior(Autoregressive, TwoStage, Restores):
             return self._restored(degraded[rows], hole[rows], uniform[rows])
 
         # An image depends on its own input and random numbers alone: networks always get the same number of rows.
-        return in_chunks(n, restored, RESTORED_AT_ONCE, degraded.device)
+        return in_chunks(n, restored, CODE_GRIDS_PER_CALL, degraded.device)
 
     def _restored(self, degraded: Tensor, hole: Tensor, uniform: Tensor) -> Tensor:
         """`restore` of one chunk. degraded (n, C, H, W), hole (n, 1, H, W) bool, uniform (n, sweeps, S, 2 L + 1)."""

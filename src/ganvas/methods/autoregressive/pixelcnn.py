@@ -40,7 +40,7 @@ from ganvas.methods.autoregressive._base import ExactLikelihood
 from ganvas.networks.pixelcnn import Incremental, PixelCNN
 from ganvas.registry import preset
 
-NOTES = {
+LIKELIHOOD_NOTES = {
     "stochastic": "images binarised stochastically: 1 with the probability of the grey, once, by a fixed seed",
     "threshold": "images binarised at the middle grey",
 }
@@ -129,7 +129,7 @@ class GatedPixelCNN(ExactLikelihood):
         nats = -self.log_probability(self.levels_of(examples, uniform), labels)
         unit, note = "bits_per_dim", f"{self.distribution.levels} levels a channel"
         if self.output == "binary":
-            unit, note = "nats", NOTES[self.binarise]
+            unit, note = "nats", LIKELIHOOD_NOTES[self.binarise]
         return Likelihood(nats, unit, terms=math.prod(self.shape), note=note)
 
     def log_probability(self, codes: Tensor, label: Tensor | None, dropout_mask: Tensor | None = None) -> Tensor:

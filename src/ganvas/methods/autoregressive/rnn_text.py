@@ -36,7 +36,7 @@ from ganvas.methods.autoregressive._base import ExactLikelihood
 from ganvas.networks.recurrent import RecurrentText
 from ganvas.registry import preset
 
-NOTE = "each window predicted from its first token on, with nothing known before it"
+LIKELIHOOD_NOTE = "each window predicted from its first token on, with nothing known before it"
 
 
 class RecurrentTextModel(ExactLikelihood):
@@ -132,7 +132,7 @@ class RecurrentTextModel(ExactLikelihood):
         logits, _ = self.network(tokens[:-1])
         nats = _nats(logits, tokens[1:]).sum(0)
         terms = self.lengths[tokens[1:]].sum(0)
-        return Likelihood(nats, unit="bits_per_character", terms=terms, note=NOTE)
+        return Likelihood(nats, unit="bits_per_character", terms=terms, note=LIKELIHOOD_NOTE)
 
     # --- sampling -------------------------------------------------------------------------------------------------------
 

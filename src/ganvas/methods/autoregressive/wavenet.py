@@ -33,11 +33,11 @@ from ganvas.losses.autoregressive import Categorical, LogisticMixture, drawn, to
 from ganvas.losses.mulaw import compress, heard
 from ganvas.method import Batch, DataSpec, Update, setting, uniforms
 from ganvas.methods.autoregressive._base import ExactLikelihood
-from ganvas.networks.wavenet import HOP, Incremental, WaveNet
+from ganvas.networks.wavenet import HOP_SAMPLES, Incremental, WaveNet
 from ganvas.registry import preset
 
-AT_ONCE = 2**16  # samples per pass without gradients
-TAIL = 4  # a crop may include silence after the end of the clip: 1 / TAIL of its length
+SAMPLES_PER_PASS = 2**16  # samples per pass without gradients
+SILENT_FRACTION = 4  # a crop may include silence after the end of the clip: 1 / SILENT_FRACTION of its length
 
 
 class WaveNetMethod(ExactLikelihood):
@@ -106,11 +106,11 @@ class WaveNetMethod(ExactLikelihood):
         Starts are drawn from half a crop before the clip to half a crop after its tail, then clamped into it: so the first
         samples are seen as often as those in the middle.
         """
-        crop = -(-self.crop // HOP) * HOP
-        last = (lengths + self.crop // TAIL).clamp_max(self.length) - crop
+        crop = -(-self.crop // HOP_SAMPLES) * HOP_SAMPLES
+        last = (lengths + self.crop // SILENT_FRACTION).clamp_max(self.length) - crop
         wanted = uniform * (last + crop) - crop / 2
-        start = wanted.clamp_min(0).minimum(last.clamp_min(0)).div(HOP, rounding_mode="floor").long()
-        places = start[:, None] * HOP + torch.arange(min(crop, self.length), device=codes.device)
+        start = wanted.clamp_min(0).minimum(last.clamp_min(0)).div(HOP_SAMPLES, rounding_mode="floor").long()
+        places = start[:, None] * HOP_SAMPLES + torch.arange(min(crop, self.length), device=codes.device)
         return codes.gather(1, places), start
 
     def compute_likelihood(
@@ -119,7 +119,7 @@ class WaveNetMethod(ExactLikelihood):
         """Exact, of each clip (n, 1, L) up to its last sample that is not 0."""
         codes, terms = self.levels_of(examples), lengths(examples)
         counted = torch.arange(self.length, device=codes.device) < terms[:, None]
-        step = max(1, AT_ONCE // self.length)
+        step = max(1, SAMPLES_PER_PASS // self.length)
         log_p = []
         for start in range(0, len(codes), step):
             part = slice(start, start + step)

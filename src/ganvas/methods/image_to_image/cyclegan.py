@@ -36,7 +36,7 @@ from ganvas.networks.features.extractor import FeatureExtractor, discriminator_e
 from ganvas.networks.translator import GENERATORS
 from ganvas.registry import preset
 
-HALF = 0.5  # probability that D sees an earlier fake, once the pool is full
+POOL_PROBABILITY = 0.5  # probability that D sees an earlier fake, once the pool is full
 
 
 class PooledFakes(NamedTuple):
@@ -205,7 +205,7 @@ class CycleGAN(Translation):
             return PooledFakes(fake, fake, row, torch.full_like(row, -1))
         full = self.rounds >= self.places
         place = torch.where(full, batch.integers(self.places), self.rounds.clamp_max(self.places - 1))
-        swapped = full & (batch.uniform() < HALF)
+        swapped = full & (batch.uniform() < POOL_PROBABILITY)
         old = self.places_of(pool)[row, place]
         images = torch.where(swapped.view(-1, 1, 1, 1), old, fake)
         stored_at = torch.where(swapped | ~full, place, torch.full_like(place, -1))

@@ -28,7 +28,7 @@ from ganvas.networks.dncnn import DnCNN
 from ganvas.networks.local_discriminator import LocalDiscriminator
 from ganvas.registry import preset
 
-KINDS = ("gaussian", "poisson", "salt_and_pepper", "jpeg")
+NOISE_KINDS = ("gaussian", "poisson", "salt_and_pepper", "jpeg")
 
 
 class Denoise(RestorationMethod):
@@ -36,7 +36,9 @@ class Denoise(RestorationMethod):
     title = "blind denoising by predicting the noise (DnCNN)"
     paper = "Zhang et al. 2017, Beyond a Gaussian Denoiser, arXiv:1608.03981"
 
-    kind: str = setting("gaussian", "the degradation; mix: one of the four for each image", choices=(*KINDS, "mix"))
+    kind: str = setting(
+        "gaussian", "the degradation; mix: one of the four for each image", choices=(*NOISE_KINDS, "mix")
+    )
     sigma_min: float = setting(0.0, "gaussian: minimum standard deviation", minimum=0, unit="levels of 255")
     sigma_max: float = setting(55.0, "gaussian: maximum standard deviation", minimum=0, unit="levels of 255")
     peak_min: float = setting(10.0, "poisson: minimum photons of a white pixel", minimum=1)
@@ -108,8 +110,8 @@ class Denoise(RestorationMethod):
         }
         if self.kind != "mix":
             return degradations[self.kind]()
-        which = batch.integers(len(KINDS))
-        several = torch.stack([degradations[kind]().to(clean.dtype) for kind in KINDS])
+        which = batch.integers(len(NOISE_KINDS))
+        several = torch.stack([degradations[kind]().to(clean.dtype) for kind in NOISE_KINDS])
         return several[which, torch.arange(len(clean), device=clean.device)]
 
     def degrade(self, batch: Batch) -> Degraded:

@@ -32,7 +32,7 @@ from ganvas.networks.inpainter import GatedInpainter, smoothly_filled
 from ganvas.networks.local_discriminator import LocalDiscriminator
 from ganvas.registry import preset
 
-STROKES = 8  # of one broken line
+STROKES_PER_LINE = 8  # of one broken line
 
 
 class Inpaint(RestorationMethod):
@@ -106,9 +106,9 @@ class Inpaint(RestorationMethod):
         if self.holes == "boxes":
             return box_masks(batch.uniform(4), height, width)
         if self.holes == "strokes":
-            return stroke_masks(batch.uniform(2 + 3 * STROKES), height, width)
+            return stroke_masks(batch.uniform(2 + 3 * STROKES_PER_LINE), height, width)
         boxes = box_masks(batch.uniform(4), height, width)
-        strokes = stroke_masks(batch.uniform(2 + 3 * STROKES), height, width)
+        strokes = stroke_masks(batch.uniform(2 + 3 * STROKES_PER_LINE), height, width)
         return torch.where(batch.uniform(1, 1, 1) < 0.5, boxes, strokes)
 
     def degrade(self, batch: Batch) -> Degraded:

@@ -39,7 +39,9 @@ from ganvas.networks.local_discriminator import LocalDiscriminator
 from ganvas.networks.srresnet import SRResNet as Network
 from ganvas.registry import preset
 
-LAYERS = 4  # of a feature network that are compared, from the finest on: a patch has hardly any places for deeper ones
+COMPARED_LAYERS = (
+    4  # of a feature network that are compared, from the finest on: a patch has hardly any places for deeper ones
+)
 
 
 class SRGAN(SuperResolution):
@@ -91,7 +93,7 @@ class SRGAN(SuperResolution):
     @property
     def layers(self) -> tuple[str, ...]:
         """The layers of the feature network that are compared."""
-        return find_entry(self.perceptual).style_layers[:LAYERS]
+        return find_entry(self.perceptual).style_layers[:COMPARED_LAYERS]
 
     # --- two phases -------------------------------------------------------------------------------------------------------------
 

@@ -37,8 +37,8 @@ from ganvas.networks.resample import cut, fitted, grown_to
 from ganvas.networks.style_transfer import Decoder
 from ganvas.registry import preset
 
-OTHERS = "others"
-SIDE = 256  # pixels, the shorter side of a style image
+OTHER_STYLES = "others"
+STYLE_SIDE = 256  # pixels, the shorter side of a style image
 
 
 class AdaIN(StyleTransfer):
@@ -48,7 +48,7 @@ class AdaIN(StyleTransfer):
 
     batch_size: int = setting(8, "images per step, over all processes together", minimum=1)
     style: str = setting(
-        OTHERS,
+        OTHER_STYLES,
         "where styles to train on come from: an image, a folder of images, mosaic (built-in patterns), or"
         " others: each image's partner, or without partners another image of the batch",
     )
@@ -75,14 +75,14 @@ class AdaIN(StyleTransfer):
 
     def load_frozen(self, device: torch.device) -> None:
         """Reads the styles."""
-        if self.style == OTHERS and self.style_size is not None:
+        if self.style == OTHER_STYLES and self.style_size is not None:
             raise UsageError(
-                f"style_size is for the images that style names, and with style={OTHERS} those of the data serve, as they"
+                f"style_size is for the images that style names, and with style={OTHER_STYLES} those of the data serve, as they"
                 " are: omit style_size, or name an image or a folder by style"
             )
         self.style_bank: StyleBank | None = None
-        if self.style != OTHERS:
-            side = max(self.style_size or SIDE, *self.size)
+        if self.style != OTHER_STYLES:
+            side = max(self.style_size or STYLE_SIDE, *self.size)
             self.style_bank = StyleBank(read_styles(self.style, self.channels, side), device)
 
     def start_training(self, resumed: bool) -> None:

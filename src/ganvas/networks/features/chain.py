@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-BAND = 2**20  # numbers that pooling processes at a time
+NUMBERS_PER_BAND = 2**20  # numbers that pooling processes at a time
 
 
 class Layer(nn.Module):
@@ -172,7 +172,7 @@ def _bands(x: Tensor) -> Iterator[tuple[slice, slice]]:
     shape, height = x.shape, x.shape[2] // 2
     step = height
     if x.device.type == "cpu":
-        step = max(1, BAND // (2 * shape[0] * shape[1] * shape[3]))
+        step = max(1, NUMBERS_PER_BAND // (2 * shape[0] * shape[1] * shape[3]))
     for top in range(0, height, step):
         bottom = top + step
         if bottom < height:

@@ -19,7 +19,7 @@ from ganvas.errors import GanvasError
 from ganvas.networks.features.chain import Layer, folded
 from ganvas.networks.features.weights import State
 
-WEIGHTS = Path(__file__).parent
+WEIGHTS_FOLDER = Path(__file__).parent
 """The folder of digits.safetensors and digits.json."""
 
 
@@ -65,9 +65,11 @@ def _convolution(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) ->
 def digit_network() -> DigitNetwork:
     """The digit network of this package, in evaluation mode and without gradients. One instance: do not train
     it."""
-    content = (WEIGHTS / "digits.safetensors").read_bytes()
+    content = (WEIGHTS_FOLDER / "digits.safetensors").read_bytes()
     if hashlib.sha256(content).hexdigest() != digit_network_card()["sha256"]:
-        raise GanvasError(f"{WEIGHTS / 'digits.safetensors'} is damaged (its SHA-256 is another): install ganvas again")
+        raise GanvasError(
+            f"{WEIGHTS_FOLDER / 'digits.safetensors'} is damaged (its SHA-256 is another): install ganvas again"
+        )
     with torch.random.fork_rng(devices=[]):  # first weights are drawn at random: no training should notice
         network = DigitNetwork()
     network.load_state_dict(safetensors.torch.load(content))
@@ -78,7 +80,7 @@ def digit_network() -> DigitNetwork:
 def digit_network_card() -> dict[str, str | int | float]:
     """What is known of the shipped digit network: sha256, seed, accuracy on the test split, the command that made
     it."""
-    return json.loads((WEIGHTS / "digits.json").read_text())
+    return json.loads((WEIGHTS_FOLDER / "digits.json").read_text())
 
 
 def chain(state: State | None) -> Iterator[tuple[str, nn.Module]]:

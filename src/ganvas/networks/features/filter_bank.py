@@ -14,14 +14,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-VERSION = "1"
+FILTER_BANK_VERSION = "1"
 """Part of every cache's key: to be raised with any change of the features."""
 SMALLEST, LARGEST = 16, 128  # working sides
 MAX_PLANES = 3  # of the channels' cosine transform
-PLACES = 8  # the image itself counts at so many pixels a side
-CELLS = 2  # bands are averaged over so many places a side
-FLOOR = 2.0 / 255  # amplitude below which a band counts as empty: rounding to 8 bits
-WEIGHTS = {"places": 2.0, "strength": 1.0, "sparsity": 2.0}
+IMAGE_SIDE = 8  # the image itself counts at so many pixels a side
+CELLS_PER_SIDE = 2  # bands are averaged over so many places a side
+MIN_AMPLITUDE = 2.0 / 255  # amplitude below which a band counts as empty: rounding to 8 bits
+STATISTIC_WEIGHTS = {"places": 2.0, "strength": 1.0, "sparsity": 2.0}
 
 
 def filter_features(x: Tensor) -> Tensor:
@@ -30,10 +30,10 @@ def filter_features(x: Tensor) -> Tensor:
     if x.shape[2:] != (side, side):
         x = F.interpolate(x, (side, side), mode="bilinear", antialias=True, align_corners=False)
     planes = channel_transform(x)
-    parts = [WEIGHTS["places"] * F.adaptive_avg_pool2d(planes, PLACES).flatten(1)]
-    while planes.shape[2] >= PLACES:
+    parts = [STATISTIC_WEIGHTS["places"] * F.adaptive_avg_pool2d(planes, IMAGE_SIDE).flatten(1)]
+    while planes.shape[2] >= IMAGE_SIDE:
         strength, sparsity = band(planes)
-        parts += [WEIGHTS["strength"] * strength, WEIGHTS["sparsity"] * sparsity]
+        parts += [STATISTIC_WEIGHTS["strength"] * strength, STATISTIC_WEIGHTS["sparsity"] * sparsity]
         planes = F.avg_pool2d(planes, 2)
     return torch.cat(parts, 1)
 
@@ -64,11 +64,11 @@ def band(planes: Tensor) -> tuple[Tensor, Tensor]:
     filters = _filters().to(planes)
     padded = F.pad(planes.reshape(n * channels, 1, height, width), (1, 1, 1, 1), mode="reflect")
     responses = F.conv2d(padded, filters).view(n, -1, height, width)
-    cells = F.adaptive_avg_pool2d(responses.abs(), CELLS)
+    cells = F.adaptive_avg_pool2d(responses.abs(), CELLS_PER_SIDE)
     energy = F.adaptive_avg_pool2d(responses.square(), 1)
     amplitude = F.adaptive_avg_pool2d(responses.abs(), 1)
-    strength = torch.log(cells + FLOOR)
-    sparsity = torch.log(torch.sqrt(energy) + FLOOR) - torch.log(amplitude + FLOOR)
+    strength = torch.log(cells + MIN_AMPLITUDE)
+    sparsity = torch.log(torch.sqrt(energy) + MIN_AMPLITUDE) - torch.log(amplitude + MIN_AMPLITUDE)
     return strength.flatten(1), sparsity.flatten(1)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
+import json
 import os
 import sys
 import tempfile
@@ -12,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from ganvas.errors import GanvasError
+from ganvas.errors import GanvasError, RunError
 
 MAX_SETTINGS_BYTES = 64 * 2**20  # a settings.json larger than that is not one of ours
 
@@ -101,3 +102,19 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def read_json(path: Path, otherwise: str = "") -> JsonObject:
+    """A JSON object from a file of bounded size. RunError says what is wrong, and `otherwise`, what to do about it."""
+    with explained(path, "read"):
+        if path.stat().st_size > MAX_SETTINGS_BYTES:
+            raise RunError(f"{path} is larger than {MAX_SETTINGS_BYTES} bytes, so it is not one of ours")
+        text = path.read_bytes()
+    advice = f": {otherwise}" if otherwise else ""
+    try:
+        content = json.loads(text)
+    except ValueError as error:
+        raise RunError(f"{path} is not valid JSON ({error}){advice}") from error
+    if not isinstance(content, dict):
+        raise RunError(f"{path} must hold a JSON object, and holds a {type(content).__name__}{advice}")
+    return content

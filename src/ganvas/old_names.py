@@ -11,6 +11,8 @@ import json
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
+from ganvas.files import JsonObject
+
 V = TypeVar("V")
 
 RUN_FORMATS = (1, 2)
@@ -65,7 +67,7 @@ OLD_FIGURE_KEYS = {"floor": "reference", "floor_n": "reference_n", "floor_from":
 """What is said of a figure."""
 
 
-def read_settings(method: str, recorded: Mapping[str, Any]) -> dict[str, Any]:
+def read_settings(method: str, recorded: Mapping[str, Any]) -> JsonObject:
     """A method's settings in the names and values of this version."""
     names, values = OLD_SETTINGS.get(method, {}), OLD_VALUES.get(method, {})
     settings = {}
@@ -89,7 +91,7 @@ def _read_first_stage(text: str) -> str:
         return text  # whoever builds it says what is wrong
 
 
-def read_info(info: Mapping[str, Any]) -> dict[str, Any]:
+def read_info(info: Mapping[str, Any]) -> JsonObject:
     """settings.json of any format that is known, as the last one."""
     spec = dict(info["spec"])
     if spec.get("kind") == "pictures":
@@ -123,7 +125,7 @@ def read_state(method: str, state: Mapping[str, Any]) -> dict[str, Any]:
     return renamed
 
 
-def read_row(row: Mapping[str, Any]) -> dict[str, Any]:
+def read_row(row: Mapping[str, Any]) -> JsonObject:
     """A row of log.jsonl."""
     event = row.get("event")
     if event == "health":
@@ -139,7 +141,7 @@ def read_row(row: Mapping[str, Any]) -> dict[str, Any]:
     return renamed
 
 
-def read_metrics(content: Mapping[str, Any]) -> dict[str, Any]:
+def read_metrics(content: Mapping[str, Any]) -> JsonObject:
     """metrics.json, or a row of the log that holds figures."""
     metrics = content.get("metrics")
     if not isinstance(metrics, Mapping):

@@ -72,6 +72,4 @@ def shown_batch(data: Dataset, count: int, device: torch.device) -> Batch:
     split = data.part("test")
     if split is None or (split.partners is None) != (data.partners is None):
         split = data
-    batch = examples_of(split, np.arange(min(count, len(split))), device=device)
-    batch.generator = torch.Generator(device).manual_seed(0)
-    return batch
+    return examples_of(split, np.arange(min(count, len(split))), device=device, seed=0)

@@ -37,7 +37,7 @@ from ganvas.defaults import IMPORTANCE_SAMPLES, MEASURED_SEED
 from ganvas.device import choose_device
 from ganvas.errors import DataError, GanvasError, RunError, UsageError
 from ganvas.figure import figures_as_dict, read_figures
-from ganvas.files import MAX_SETTINGS_BYTES, JsonObject, explained, sha256, write_bytes, write_text
+from ganvas.files import JsonObject, explained, read_json, sha256, write_bytes, write_text
 from ganvas.hub import (
     MANIFEST,
     PREFIX,
@@ -713,21 +713,6 @@ def read_info(folder: Path) -> JsonObject:
             " use the ganvas that wrote it, or train again"
         )
     return old_names.read_info(info)
-
-
-def read_json(path: Path) -> JsonObject:
-    """A JSON object from a file of bounded size."""
-    with explained(path, "read"):
-        if path.stat().st_size > MAX_SETTINGS_BYTES:
-            raise RunError(f"{path} is larger than {MAX_SETTINGS_BYTES} bytes, so it is not one of ours")
-        text = path.read_bytes()
-    try:
-        content = json.loads(text)
-    except ValueError as error:
-        raise RunError(f"{path} is not valid JSON: {error}") from error
-    if not isinstance(content, dict):
-        raise RunError(f"{path} must hold a JSON object, and holds a {type(content).__name__}")
-    return content
 
 
 class RunWriter:

@@ -12,9 +12,9 @@ from torch.optim import SGD, Optimizer
 
 from ganvas.abilities import HasLikelihood, Likelihood, Samples
 from ganvas.data import open_data
+from ganvas.files import read_json
 from ganvas.method import REGISTERED, Batch, DataSpec, Method, Update, setting
 from ganvas.metrics import extractors
-from ganvas.run import read_json
 from parts import image_file, small, train_small
 
 SHAPE = (1, 28, 28)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ganvas.cli.options import BestOption, DeviceOption, JsonOption
 from ganvas.defaults import MEASURED_SEED
+from ganvas.files import JsonObject
 
 if TYPE_CHECKING:
     from ganvas.tasks.audit import Audit
@@ -94,7 +95,7 @@ def audit(
         raise RunError(result.failure)
 
 
-def _of_samples(samples: Path, data: str, settings: dict[str, Any], fail_above: float | None) -> tuple[Audit, str]:
+def _of_samples(samples: Path, data: str, settings: JsonObject, fail_above: float | None) -> tuple[Audit, str]:
     from ganvas import tasks
     from ganvas.cli.opening import open_shown
     from ganvas.data.kinds import KINDS

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from ganvas.cli import completion
+from ganvas.files import JsonObject
 
 
 def compare(
@@ -40,11 +41,11 @@ def compare(
     typer.echo(f"{len(runs)} runs compared in {out}")
 
 
-def _print(table: dict[str, Any]) -> None:
+def _print(table: JsonObject) -> None:
     """One line per measure, one column per group; with several seeds the mean and the standard deviation over them."""
     from ganvas.cli.output import print_table, short_number
 
-    def cell(entry: dict[str, Any] | None) -> str:
+    def cell(entry: JsonObject | None) -> str:
         if entry is None:
             return "-"
         if not entry["ranked"]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ganvas.cli import completion
 from ganvas.cli.options import JsonOption
+from ganvas.files import JsonObject
 
 if TYPE_CHECKING:
     from ganvas.data import Dataset
@@ -89,7 +90,7 @@ def _show_provenance(path: Path, json: bool) -> None:
     if json:
         write_json({**made.as_dict(), "command_line": made.command_line(), "needs": made.needs()})
         return
-    facts: dict[str, Any] = {"file": path.name, **made.as_dict()}
+    facts: JsonObject = {"file": path.name, **made.as_dict()}
     for name in ("options", "settings"):
         if name in facts:
             facts[name] = ", ".join(f"{key}={value}" for key, value in facts[name].items())
@@ -98,7 +99,7 @@ def _show_provenance(path: Path, json: bool) -> None:
     print_facts({**facts, "made by": made.command_line(), "needed": "; ".join(made.needs()) or "nothing else"})
 
 
-def show(dataset: Dataset, card: dict[str, Any]) -> None:
+def show(dataset: Dataset, card: JsonObject) -> None:
     """The data card as tables, and the first lines of a text."""
     from ganvas.cli.output import print_facts, short_number
     from ganvas.data.kinds import shown_settings
@@ -127,7 +128,7 @@ def show(dataset: Dataset, card: dict[str, Any]) -> None:
         typer.echo("  " + "".join(one if one.isprintable() else "\ufffd" for one in line))
 
 
-def _show_channels(channels: list[dict[str, Any]]) -> None:
+def _show_channels(channels: list[JsonObject]) -> None:
     from ganvas.cli.output import print_table, short_number
 
     print_table(

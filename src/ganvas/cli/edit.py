@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ganvas.cli.options import BestOption, DeviceOption, JsonOption, RawOption, RunArgument
+from ganvas.files import JsonObject
 
 if TYPE_CHECKING:
     from ganvas.run import Run
@@ -237,7 +238,7 @@ def _write(outcome: EditOutcome, out: Path | None, moving: bool, fps: float, jso
     _print_changes(outcome.changes, outcome.same_class)
 
 
-def _change_facts(changes: list[Change], same_class: float | None) -> dict[str, Any]:
+def _change_facts(changes: list[Change], same_class: float | None) -> JsonObject:
     import dataclasses
 
     return {"changes": [dataclasses.asdict(one) for one in changes], "same_class": same_class}

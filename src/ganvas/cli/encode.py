@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from ganvas.cli import completion
 from ganvas.cli.options import DeviceOption
+from ganvas.files import JsonObject
 
 
 def encode(
@@ -49,7 +50,7 @@ def encode(
     method = opened.load_method(device=choose_device(device))
     with progress_of(data) as progress:
         part = opened.open_data(data, split=split, progress=progress)
-    content: dict[str, Any] = {"codes": tasks.encode(method, part)}
+    content: JsonObject = {"codes": tasks.encode(method, part)}
     if isinstance(method, Tokenizes):
         content["grids"] = np.array([(grid.height, grid.width, grid.size) for grid in method.grids()])
         content["codes"] = content["codes"].astype(np.int32)
@@ -98,7 +99,7 @@ def decode(
     typer.echo(f"{len(images)} images written to {out}/ (code000000.png ...)")
 
 
-def read_codes(path: Path) -> dict[str, Any]:
+def read_codes(path: Path) -> JsonObject:
     """Reads a file of `ganvas encode`: {"codes", "labels" or None, "weights"}; UsageError for any other file."""
     from ganvas.data.arrays import npz_members
     from ganvas.errors import DataError, UsageError

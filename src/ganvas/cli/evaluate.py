@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ganvas.cli import completion
 from ganvas.cli.options import BestOption, DeviceOption, JsonOption
 from ganvas.defaults import IMPORTANCE_SAMPLES, MEASURED_SAMPLES, MEASURED_SEED
+from ganvas.files import JsonObject
 
 if TYPE_CHECKING:
     from ganvas.data import DataSpec
@@ -94,13 +95,13 @@ def evaluate(
 def _of_run(
     run: Run,
     data: str | None,
-    settings: dict[str, Any],
+    settings: JsonObject,
     samples: int,
     seed: int,
     importance: int,
     best: bool,
     device: str,
-) -> tuple[dict[str, Any], dict[str, Figure]]:
+) -> tuple[JsonObject, dict[str, Figure]]:
     """What was measured, and the figures."""
     from ganvas import tasks
     from ganvas.abilities import Samples
@@ -114,7 +115,7 @@ def _of_run(
     method = run.load_method(best=best, device=choose_device(device))
     with progress_of(data or run.info["data"]) as progress:
         dataset = run.open_data(data, settings, progress=progress)
-    facts: dict[str, Any] = {"run": str(run.folder), "data": dataset.source}
+    facts: JsonObject = {"run": str(run.folder), "data": dataset.source}
     figures = tasks.evaluate(
         method,
         dataset,
@@ -134,8 +135,8 @@ def _of_run(
 
 
 def _of_images(
-    path: Path, data: str | None, settings: dict[str, Any], samples: int | None
-) -> tuple[dict[str, Any], dict[str, Figure]]:
+    path: Path, data: str | None, settings: JsonObject, samples: int | None
+) -> tuple[JsonObject, dict[str, Figure]]:
     from ganvas.cli.opening import open_shown
     from ganvas.errors import RunError, UsageError
     from ganvas.metrics import measure
@@ -153,7 +154,7 @@ def _of_images(
     return facts, measure(images, dataset, dataset.part("test"))
 
 
-def _like(spec: DataSpec, path: Path) -> dict[str, Any]:
+def _like(spec: DataSpec, path: Path) -> JsonObject:
     """Settings for files of images: grey ones of a colour set are stored as grey, and transparent ones are put on the same
     background. Arrays keep their channels."""
     alpha = "keep" if spec.channels == 4 else spec.alpha

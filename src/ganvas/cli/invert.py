@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ganvas.cli.options import BestOption, DeviceOption, JsonOption, RawOption, RunArgument
+from ganvas.files import JsonObject
 
 if TYPE_CHECKING:
     import numpy as np
@@ -101,7 +102,7 @@ def invert(
             prior_weight=prior_weight, reference=reference, progress=told,
         )  # fmt: skip
     write_preview(result.images)
-    content: dict[str, Any] = {
+    content: JsonObject = {
         "codes": result.points.values.numpy(),
         "space": np.array(result.space),
         "weights": np.array(opened.weights_key(raw=raw, best=best)),
@@ -119,7 +120,7 @@ def invert(
     _print(result, out)
 
 
-def _facts(result: Inversion, names: list[str], out: Path) -> dict[str, Any]:
+def _facts(result: Inversion, names: list[str], out: Path) -> JsonObject:
     each = []
     for name, psnr, distance in zip(names, result.psnr.tolist(), result.feature_distance.tolist(), strict=True):
         each.append({"image": name, "psnr": psnr, "feature_distance": distance})
@@ -247,7 +248,7 @@ def _find_source(recorded: str, path: Path) -> Path | None:
 
 def write_edited(
     out: Path, original: Path | None, before: np.ndarray, after: np.ndarray, method: Method, made: Provenance
-) -> list[dict[str, Any]]:
+) -> list[JsonObject]:
     """Writes edited images as PNG files into a folder: over their originals where these are at hand, else at the training's
     size."""
     from ganvas.data import write_png
@@ -256,7 +257,7 @@ def write_edited(
     from ganvas.errors import DataError, UsageError
     from ganvas.tasks.originals import prepare_photo, write_back
 
-    files: list[dict[str, Any]] = []
+    files: list[JsonObject] = []
     if original is None:
         for number, image in enumerate(viewable(after)):
             place = out / f"edited{number:06d}.png"

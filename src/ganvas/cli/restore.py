@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ganvas.cli import completion
 from ganvas.cli.options import BestOption, DeviceOption, JsonOption, PngFolder, RawOption
+from ganvas.files import JsonObject
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -101,7 +102,7 @@ def restore(
     endings = [".png"] if n == 1 else [f"-seed{seed + number:06d}.png" for number in range(n)]
     planned = plan(images, out, [*endings, *([COMPARISON_SUFFIX] if grids else [])])
     masks = masks_for([name for name, _, _ in planned], mask)
-    done: list[dict[str, Any]] = []
+    done: list[JsonObject] = []
     problems: list[str] = []
     for name, read, place in planned:
         try:
@@ -171,7 +172,7 @@ def masks_for(names: list[str], mask: Path | None) -> Callable[[str], np.ndarray
 def _restored(
     method: Method, name: str, photo: Photo, holes: np.ndarray | None, place: Path, endings: Sequence[str], *, seed: int,
     grids: bool,
-) -> dict[str, Any]:  # fmt: skip
+) -> JsonObject:  # fmt: skip
     """Writes the results of one image; returns what --json prints of it."""
     from ganvas.data import write_png
     from ganvas.data.photo import write_photo
@@ -181,7 +182,7 @@ def _restored(
     files = [place.with_name(place.name + ending) for ending in endings]
     for file, result in zip(files, results, strict=True):
         write_photo(file, result)
-    report: dict[str, Any] = {"image": name, "files": [str(file) for file in files], "size": list(results[0].size)}
+    report: JsonObject = {"image": name, "files": [str(file) for file in files], "size": list(results[0].size)}
     if grids:
         beside = place.with_name(place.name + COMPARISON_SUFFIX)
         write_png(beside, comparison_image(photo, results, holes), results[0].provenance)

@@ -9,6 +9,7 @@ import typer
 
 from ganvas.cli import completion
 from ganvas.cli.options import BestOption, DeviceOption, RawOption
+from ganvas.files import JsonObject
 
 if TYPE_CHECKING:
     from ganvas.data import DataSpec
@@ -154,7 +155,7 @@ def _given(context: typer.Context) -> set[str]:
     return given
 
 
-def _changes(assignments: list[str]) -> dict[str, Any]:
+def _changes(assignments: list[str]) -> JsonObject:
     """Settings of --set."""
     from ganvas.cli.config import read_assignments
     from ganvas.errors import UsageError

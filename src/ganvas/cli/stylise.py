@@ -13,6 +13,7 @@ import typer
 
 from ganvas.cli import completion
 from ganvas.cli.options import DeviceOption, ProgressJsonOption
+from ganvas.files import JsonObject
 
 if TYPE_CHECKING:
     import numpy as np
@@ -140,7 +141,7 @@ def stylise(
             device=device, precision=precision,
         )  # fmt: skip
     write_photo(out, done.photo)
-    facts: dict[str, Any] = {
+    facts: JsonObject = {
         "out": str(out), "network": done.network, "sha256": done.sha256, "steps": done.steps,
         "seconds": round(done.seconds, 2), "losses": done.losses, "stopped": done.stopped,
     }  # fmt: skip
@@ -172,7 +173,7 @@ def _by_run(
     preserve_colour: bool,
     rgb: bool,
     device: str,
-) -> tuple[Photo, dict[str, Any]]:
+) -> tuple[Photo, JsonObject]:
     from ganvas.device import choose_device
     from ganvas.errors import UsageError
     from ganvas.run import load
@@ -218,7 +219,7 @@ def read_shares(text: str | None) -> list[float] | None:
         raise UsageError(f"--weights takes numbers joined by commas, such as 0.7,0.3 (got {text})") from None
 
 
-def _report(facts: dict[str, Any], json: bool) -> None:
+def _report(facts: JsonObject, json: bool) -> None:
     from ganvas.cli.output import print_facts, short_number, write_json
 
     if json:

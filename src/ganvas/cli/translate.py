@@ -9,6 +9,7 @@ import typer
 
 from ganvas.cli import completion
 from ganvas.cli.options import BestOption, DeviceOption, JsonOption, PngFolder, RawOption
+from ganvas.files import JsonObject
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,7 +62,7 @@ def translate(
     def translate_one(images: Any) -> Any:
         return opened.translate(images, direction, raw=raw, best=best, device=chosen)
 
-    done: list[dict[str, Any]] = []
+    done: list[JsonObject] = []
     problems: list[str] = []
     if images.suffix.lower() in (".npz", ".npy"):
         done.append(_array(translate_one, images, out))
@@ -78,7 +79,7 @@ def translate(
 
 
 def _photos(
-    translate_one: Callable[[Any], Any], images: Path, out: Path, done: list[dict[str, Any]], problems: list[str]
+    translate_one: Callable[[Any], Any], images: Path, out: Path, done: list[JsonObject], problems: list[str]
 ) -> None:
     """Translates image by image; one that cannot be read is added to `problems` and the others go on."""
     from ganvas.data.photo import find_photos, write_photo
@@ -107,7 +108,7 @@ def _photos(
         done.append({"image": name, "file": str(place), "size": list(result.size)})
 
 
-def _array(translate_one: Callable[[Any], Any], path: Path, out: Path) -> dict[str, Any]:
+def _array(translate_one: Callable[[Any], Any], path: Path, out: Path) -> JsonObject:
     import numpy as np
 
     from ganvas.data.arrays import ordered_images

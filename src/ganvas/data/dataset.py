@@ -15,6 +15,7 @@ from ganvas.data.passed_over import sentence
 from ganvas.data.settings import DataSettings, make_fingerprint
 from ganvas.data.spec import DataSpec
 from ganvas.errors import DataError
+from ganvas.files import JsonObject
 from ganvas.settings import as_dict
 
 SHOWN, SHOWN_CLASSES = 32, 10  # images and names of classes, in a notebook
@@ -123,7 +124,7 @@ class Dataset:
         splits = self.kind.recoded(self, spec)
         return self if splits is None else datasets_of(splits, self.source, self.settings)[self.split]
 
-    def card(self) -> dict[str, Any]:
+    def card(self) -> JsonObject:
         """All that is worth knowing before a training, ready for JSON. Reads every image once.
 
         `channels`: for each the least, the greatest, the mean and the standard deviation of the bytes of this

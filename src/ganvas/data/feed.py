@@ -19,10 +19,15 @@ def make_feed(data: Dataset, *, batch_size: int, window: int = 0, **more: Unpack
     return data.kind.feed(data, batch_size=batch_size, window=window, **more)
 
 
-def examples_of(data: Dataset, rows: np.ndarray, window: int = 0, device: torch.device | str = "cpu") -> Batch:
-    """Those examples of a split as a batch without random numbers. Of text, example i is the window + 1 tokens from
-    i * window on."""
-    return data.kind.batch(data, rows, window, device)
+def examples_of(
+    data: Dataset, rows: np.ndarray, window: int = 0, device: torch.device | str = "cpu", seed: int | None = None
+) -> Batch:
+    """Those examples of a split as a batch; its random numbers are those of `seed`, on `device` (None: PyTorch's own). Of
+    text, example i is the window + 1 tokens from i * window on."""
+    batch = data.kind.batch(data, rows, window, device)
+    if seed is not None:
+        batch.generator = torch.Generator(device).manual_seed(seed)
+    return batch
 
 
 def count_examples(data: Dataset, window: int = 0) -> int:

@@ -6,9 +6,11 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from ganvas.files import JsonObject
+
 Facts = Mapping[str, Any]
 """JSON values by name: what is known of a data set beside its shape, as it goes onto the data card."""
-Card = dict[str, Any]
+Card = JsonObject
 """A data card, or a part of it: JSON values by name."""
 
 ALPHA = ("white", "black", "keep")  # what becomes of transparent pixels

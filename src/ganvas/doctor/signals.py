@@ -13,19 +13,19 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ganvas import old_names
 from ganvas.errors import RunError
 from ganvas.figure import is_number
+from ganvas.files import JsonObject
 
 LATE_SHARE = 1 / 3  # of the health rows, the last ones: what "now" means
 FADING_SHARE = 0.9  # of the budget; learning rates that fall to zero are near it by then
 UPDATE_UNDONE = "met NaN or inf"  # in a sentence of the log: an update was undone
 
-Row = dict[str, Any]
+Row = JsonObject
 """One JSON object of a log or of a data card."""
 
 

@@ -102,8 +102,7 @@ def _restored(
     """Image by image, uint8 (H, W, C): without the method, restored, whole; and the hole, (H, W) bool."""
     device = method.device
     for first in range(0, len(chosen), RESTORED_PER_BLOCK):
-        batch = examples_of(held_out, chosen[first : first + RESTORED_PER_BLOCK])
-        batch.generator = torch.Generator().manual_seed(seed + first)
+        batch = examples_of(held_out, chosen[first : first + RESTORED_PER_BLOCK], seed=seed + first)
         degraded = method.degrade(batch)  # on the CPU: the same degradation on every device
         mask, holes = None, [None] * len(batch)
         if degraded.mask is not None:

@@ -42,14 +42,12 @@ def measure_stylising(
     held_out, chosen = held_out_images(data, MAX_PHOTOS, "stylise")
     device = method.device
     method.load_frozen(device)
-    blocks = np.array_split(
-        chosen, -(-len(chosen) // PHOTOS_PER_BLOCK)
-    )  # none of one photo: photos may be each other's styles
+    # No block of one photo: photos may be each other's styles.
+    blocks = np.array_split(chosen, -(-len(chosen) // PHOTOS_PER_BLOCK))
     stylised: list[dict[str, Tensor]] = []
     photos: list[dict[str, Tensor]] = []
     for rows in blocks:
-        batch = examples_of(held_out, rows)
-        batch.generator = torch.Generator().manual_seed(seed + len(stylised))
+        batch = examples_of(held_out, rows, seed=seed + len(stylised))
         style = method.styles_of(batch)
         content, style = batch.real.to(device), None if style is None else style.to(device)
         stylised.append(method.style_losses(method.stylise(content, style), content, style))

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from ganvas.networks.layers import init_fan_in_
 
 Size = tuple[int, int]
 
@@ -55,6 +59,32 @@ def enlarged(x: Tensor, times: int) -> Tensor:
         return F.interpolate(identity, scale_factor=times, mode="linear")[:, 0]
 
     return matrix(x.shape[2]).T @ (x @ matrix(x.shape[3]))
+
+
+class Halve(nn.Module):
+    """A 4 x 4 convolution of stride 2 for any size, (N, a, H, W) to (N, b, H / 2 rounded up, ...). `gain`: see init_fan_in_."""
+
+    def __init__(self, a: int, b: int, gain: float) -> None:
+        super().__init__()
+        self.conv = init_fan_in_(nn.Conv2d(a, b, 4, stride=2, padding=1), gain)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv(even(x))
+
+
+class Double(nn.Module):
+    """A transposed 4 x 4 convolution of stride 2, (N, a, h, w) to (N, b, *size)."""
+
+    def __init__(self, a: int, b: int, size: Size, gain: float) -> None:
+        super().__init__()
+        self.size = size
+        self.conv = nn.ConvTranspose2d(a, b, 4, stride=2, padding=1)
+        # Each pixel of the upsampled image uses a quarter of the 4 x 4 kernel.
+        nn.init.normal_(self.conv.weight, 0.0, gain / math.sqrt(4 * a))
+        nn.init.zeros_(cast(Tensor, self.conv.bias))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return cut(self.conv(x), self.size)
 
 
 class Upsample(nn.Module):

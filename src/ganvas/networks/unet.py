@@ -12,14 +12,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ganvas.networks.layers import init_fan_in_
-from ganvas.networks.resample import Size, cut, even, fitted, pyramid
+from ganvas.networks.resample import Double, Halve, fitted, pyramid
 
 Shape = tuple[int, int, int]
 SILU_GAIN = math.sqrt(2)  # of a SiLU, nearly
@@ -95,32 +94,6 @@ class Stage(nn.Module):
         return x
 
 
-class Halve(nn.Module):
-    """4 x 4 convolution of stride 2; an odd height or width is rounded up."""
-
-    def __init__(self, channels: int, out: int) -> None:
-        super().__init__()
-        self.conv = init_fan_in_(nn.Conv2d(channels, out, 4, stride=2, padding=1), SILU_GAIN)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.conv(even(x))
-
-
-class Double(nn.Module):
-    """Transposed 4 x 4 convolution of stride 2, cropped to `size`."""
-
-    def __init__(self, channels: int, out: int, size: Size, gain: float = SILU_GAIN) -> None:
-        super().__init__()
-        self.size = size
-        self.conv = nn.ConvTranspose2d(channels, out, 4, stride=2, padding=1)
-        # Each pixel of the upsampled image uses a quarter of the 4 x 4 kernel.
-        nn.init.normal_(self.conv.weight, 0.0, gain / math.sqrt(4 * channels))
-        nn.init.zeros_(cast(Tensor, self.conv.bias))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return cut(self.conv(x), self.size)
-
-
 class UNet(nn.Module):
     """x (N, C, H, W), t (N,) in [0, 1] and an optional class (N,) to unbounded outputs (N, C, H, W), initially 0.
 
@@ -136,11 +109,11 @@ class UNet(nn.Module):
         self.clock = TimeEmbedding(dim, classes)
         whole = len(sizes) == 1  # nothing to downsample: an image of a few pixels
         # Down: the first step leads from the image to the first size, each other one to half the size.
-        first: nn.Module = nn.Conv2d(channels, wide[0], 3, padding=1) if whole else Halve(channels, wide[0])
-        steps = [first, *(Halve(a, b) for a, b in pairwise(wide))]
+        first: nn.Module = nn.Conv2d(channels, wide[0], 3, padding=1) if whole else Halve(channels, wide[0], SILU_GAIN)
+        steps = [first, *(Halve(a, b, SILU_GAIN) for a, b in pairwise(wide))]
         self.down = nn.ModuleList([Stage(step, w, blocks, dim) for step, w in zip(steps, wide, strict=True)])
         # Up: the same sizes back, and to the image.
-        doubled = [Double(wide[i + 1], wide[i], sizes[i + 1]) for i in reversed(range(len(wide) - 1))]
+        doubled = [Double(wide[i + 1], wide[i], sizes[i + 1], SILU_GAIN) for i in reversed(range(len(wide) - 1))]
         self.up = nn.ModuleList([Stage(step, w, blocks, dim) for step, w in zip(doubled, wide[-2::-1], strict=True)])
         if whole:
             self.last = init_fan_in_(nn.Conv2d(wide[0], channels, 3, padding=1), 0.0)

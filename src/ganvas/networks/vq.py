@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from ganvas.device import is_accelerator
 from ganvas.networks.layers import init_fan_in_
-from ganvas.networks.resample import Size, cut, even
+from ganvas.networks.resample import Double, Halve, Size
 
 Shape = tuple[int, int, int]
 RELU_GAIN = 2**0.5  # undoes the loss of variance of ReLU (He 2015)
@@ -234,33 +234,6 @@ class Residual(nn.Module):
         return x + self.narrow(F.relu(self.wide(F.relu(x))))
 
 
-class Halve(nn.Module):
-    """A 4 x 4 convolution of stride 2 for any size, (N, a, H, W) to (N, b, H / 2 rounded up, ...)."""
-
-    def __init__(self, a: int, b: int) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(a, b, 4, stride=2, padding=1)
-        init_fan_in_(self.conv, RELU_GAIN)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.conv(even(x))
-
-
-class Double(nn.Module):
-    """A transposed 4 x 4 convolution of stride 2, cropped to `size`."""
-
-    def __init__(self, a: int, b: int, size: Size, gain: float = RELU_GAIN) -> None:
-        super().__init__()
-        self.size = size
-        self.conv = nn.ConvTranspose2d(a, b, 4, stride=2, padding=1)
-        # Each pixel of the upsampled image uses a quarter of the 4 x 4 kernel.
-        nn.init.normal_(self.conv.weight, 0.0, gain / math.sqrt(4 * a))
-        nn.init.zeros_(cast(Tensor, self.conv.bias))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return cut(self.conv(x), self.size)
-
-
 def halved(height: int, width: int, times: int) -> list[Size]:
     """Sizes from (height, width) down, each half of the one before rounded up: `times` + 1 of them."""
     sizes = [(height, width)]
@@ -276,7 +249,7 @@ def shrinking(channels: int, width: int, times: int, blocks: int) -> nn.Sequenti
         outputs = width if i == times - 1 else max(1, width // 2)
         if i > 0:
             layers.append(nn.ReLU())
-        layers.append(Halve(channels, outputs))
+        layers.append(Halve(channels, outputs, RELU_GAIN))
         channels = outputs
     return nn.Sequential(*layers, *(Residual(width) for _ in range(blocks)))
 
@@ -288,7 +261,7 @@ def growing(length: int, width: int, channels: int, sizes: Sequence[Size], block
     layers: list[nn.Module] = [first, *(Residual(width) for _ in range(blocks))]
     for size in sizes[1:-1]:
         outputs = max(1, width // 2)
-        layers += [nn.ReLU(), Double(width, outputs, size)]
+        layers += [nn.ReLU(), Double(width, outputs, size, RELU_GAIN)]
         width = outputs
     layers += [nn.ReLU(), Double(width, channels, sizes[-1], gain=0.5)]
     return nn.Sequential(*layers)

@@ -11,11 +11,10 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from ganvas.errors import RunError, UsageError
 from ganvas.figure import primary_figure
-from ganvas.files import write_text
+from ganvas.files import JsonObject, write_text
 from ganvas.metrics.method_metrics import unmeasured
 from ganvas.report.comparison_conditions import bring_together
 from ganvas.report.comparison_groups import Info, Member, grouped, summary
@@ -26,7 +25,7 @@ from ganvas.report.measured import newest
 from ganvas.run import Run
 
 
-def compare(folders: Sequence[Path | str], out: Path | str) -> dict[str, Any]:
+def compare(folders: Sequence[Path | str], out: Path | str) -> JsonObject:
     """Writes one page about several runs to `out` and returns its table, ready for JSON.
 
     Runs of one method, preset, settings and budget form a group; its figures are the mean and the sample standard deviation

@@ -6,16 +6,17 @@ import json
 import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypedDict
+from typing import TypedDict
 
 import numpy as np
 
 from ganvas.figure import Better, Figure, primary_figure
+from ganvas.files import JsonObject
 from ganvas.report.comparison_conditions import what_differs
 from ganvas.report.log import Log
 from ganvas.run import Run
 
-Info = dict[str, Any]
+Info = JsonObject
 """settings.json of a run."""
 
 SURROUNDINGS = (

@@ -9,9 +9,10 @@ from pathlib import Path
 from ganvas import old_names
 from ganvas.errors import GanvasError
 from ganvas.figure import Figure, read_figures
+from ganvas.files import read_json
 from ganvas.method import Method
 from ganvas.registry import find
-from ganvas.run import Run, read_json
+from ganvas.run import Run
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from ganvas.errors import RunError
 from ganvas.figure import is_number
+from ganvas.files import JsonObject, read_json
 from ganvas.report.images import data_uri, read_frame, smaller
 from ganvas.report.markup import Content, Section, number, section, table, tag
-from ganvas.run import Run, read_json
+from ganvas.run import Run
 
 DIRECTIONS_TITLE = "Directions of the latent space"
 MAX_EFFECTS_BYTES = 300 * 2**10  # of the image, before base64 adds a third
@@ -47,7 +47,7 @@ def editing_section(run: Run) -> Section:
     return section("editing", DIRECTIONS_TITLE, listed, note, _image(folder / "directions.png"), lead=lead)
 
 
-def _row(direction: dict[str, Any]) -> list[Content]:
+def _row(direction: JsonObject) -> list[Content]:
     effects: list[tuple[float, str]] = []
     for name, effect in direction["effects"].items():
         if is_number(effect.get("deviations")):

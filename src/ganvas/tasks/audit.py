@@ -349,8 +349,7 @@ def _scores(
     for part, chosen in zip((train, test), rows, strict=True):
         blocks: list[Tensor] = []
         for start in range(0, len(chosen), IMAGES_PER_CALL):
-            batch = examples_of(part, chosen[start : start + IMAGES_PER_CALL], device=device)
-            batch.generator = torch.Generator(device=device).manual_seed(start)
+            batch = examples_of(part, chosen[start : start + IMAGES_PER_CALL], device=device, seed=start)
             blocks.append(score(batch).detach().float().cpu().flatten())
         both.append(torch.cat(blocks))
     return both[0], both[1]

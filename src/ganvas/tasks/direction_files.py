@@ -5,17 +5,15 @@ They belong to the weights they were found with, whose SHA-256 they name.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from ganvas.errors import RunError, UsageError
-from ganvas.files import explained, write_bytes, write_text
+from ganvas.files import JsonObject, explained, read_json, write_bytes, write_text
 from ganvas.strict_json import dumps
 from ganvas.tasks.directions import Direction, Effect
 
@@ -24,7 +22,7 @@ DIRECTIONS_FORMAT = 1
 MAX_DIRECTIONS_BYTES = 64 * 2**20  # bytes of either file
 
 
-def save_directions(folder: Path, weights: str, directions: Sequence[Direction], facts: dict[str, Any]) -> Path:
+def save_directions(folder: Path, weights: str, directions: Sequence[Direction], facts: JsonObject) -> Path:
     """Writes the directions of a run; returns the JSON file. `weights` names the run's weights, `facts` are of the measuring."""
     vectors = {direction.name: direction.vector.contiguous() for direction in directions}
     content = {
@@ -76,16 +74,9 @@ def check_name(name: str) -> str:
     return name
 
 
-def _read(path: Path) -> dict[str, Any]:
-    with explained(path, "read"):
-        if path.stat().st_size > MAX_DIRECTIONS_BYTES:
-            raise RunError(f"{path} is larger than {MAX_DIRECTIONS_BYTES} bytes, so it is not one of ours")
-        text = path.read_bytes()
-    try:
-        content = json.loads(text)
-    except ValueError as error:
-        raise RunError(f"{path} is not valid JSON ({error}): delete it and find the directions again") from error
-    if not isinstance(content, dict) or content.get("format") != DIRECTIONS_FORMAT:
+def _read(path: Path) -> JsonObject:
+    content = read_json(path, "delete it and find the directions again")
+    if content.get("format") != DIRECTIONS_FORMAT:
         raise RunError(f"{path} is not a file of directions that this version reads: find the directions again")
     return content
 

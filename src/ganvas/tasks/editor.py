@@ -13,7 +13,6 @@ import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -23,6 +22,7 @@ from ganvas.abilities import LatentSpace
 from ganvas.data.dataset import Dataset
 from ganvas.data.image_array import ImageArray
 from ganvas.errors import UsageError, nearest
+from ganvas.files import JsonObject
 from ganvas.method import Method
 from ganvas.metrics.attributes import ATTRIBUTES, Attribute, find_attribute, fitting_attributes, measure_attributes
 from ganvas.metrics.probe import CLASS_PREFIX, Probe, fit_probe
@@ -220,7 +220,7 @@ class Editor:
         """Writes the directions into the run, where there is one."""
         if self.folder is None:
             return
-        facts: dict[str, Any] = {
+        facts: JsonObject = {
             "space": self.space.name,
             "samples": POINTS,
             "deviations": {name: self.measured.deviation(name) for name in self.measured.attributes},

@@ -160,9 +160,7 @@ class Health:
         data, device = data or self.data, trainer.engine.device
         count = max(1, self.method.batch_size // trainer.engine.ranks)
         rows = np.arange(start, start + count) % count_examples(data, self.method.window)
-        batch = examples_of(data, rows, self.method.window, device)
-        batch.generator = torch.Generator(device).manual_seed(trainer.steps + start)
-        return batch
+        return examples_of(data, rows, self.method.window, device, seed=trainer.steps + start)
 
 
 def _joined(logits: list[Tensor]) -> Tensor | None:

@@ -23,7 +23,7 @@ from ganvas.data import DataSpec
 from ganvas.doctor import Finding
 from ganvas.errors import UsageError
 from ganvas.figure import Figure, is_number
-from ganvas.files import write_text
+from ganvas.files import JsonObject, write_text
 from ganvas.training.callbacks import Callback
 from ganvas.training.config import LOGGERS, logger_names
 from ganvas.training.trainer import Trainer
@@ -39,7 +39,7 @@ class MetricLogger(Callback):
 
     # --- what a subclass does -------------------------------------------------------------------------------
 
-    def begin(self, folder: Path, settings: dict[str, Any], *, step: int) -> None:
+    def begin(self, folder: Path, settings: JsonObject, *, step: int) -> None:
         """Opens the log of the run in `folder`; where `step` is not 0, continues the one that is there."""
         raise NotImplementedError
 
@@ -101,7 +101,7 @@ class MetricLogger(Callback):
 class TensorBoardLogger(MetricLogger):
     """RUN/tensorboard, for `tensorboard --logdir RUN`."""
 
-    def begin(self, folder: Path, settings: dict[str, Any], *, step: int) -> None:
+    def begin(self, folder: Path, settings: JsonObject, *, step: int) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
         # What an interrupted training logged after its last checkpoint is passed over.
@@ -134,7 +134,7 @@ class TensorBoardLogger(MetricLogger):
 class WandbLogger(MetricLogger):
     """Weights & Biases, offline unless WANDB_MODE is set; RUN/wandb/run.json keeps the id by which a resume continues."""
 
-    def begin(self, folder: Path, settings: dict[str, Any], *, step: int) -> None:
+    def begin(self, folder: Path, settings: JsonObject, *, step: int) -> None:
         wandb = importlib.import_module("wandb")
         self._wandb = wandb
         known = _kept_id(folder / "wandb" / "run.json")
@@ -164,7 +164,7 @@ class WandbLogger(MetricLogger):
 class TrackioLogger(MetricLogger):
     """trackio's local database (TRACKIO_DIR, or its cache folder), for `trackio show`."""
 
-    def begin(self, folder: Path, settings: dict[str, Any], *, step: int) -> None:
+    def begin(self, folder: Path, settings: JsonObject, *, step: int) -> None:
         self._trackio: Any = importlib.import_module("trackio")
         self._trackio.init(project=PROJECT, name=folder.resolve().name, config=settings, resume="allow")
 
@@ -207,9 +207,9 @@ def finite(row: Mapping[str, object], prefix: str) -> dict[str, float]:
     return found
 
 
-def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def flat(settings: Mapping[str, Any], prefix: str = "") -> JsonObject:
     """Nested settings as {"settings.lr": 0.002}; lists as text. Nothing of the machine's paths."""
-    plain: dict[str, Any] = {}
+    plain: JsonObject = {}
     for name, value in settings.items():
         if not prefix and name in ("command", "git"):
             continue

@@ -64,7 +64,11 @@ def _pairs_section(result: Audit) -> Section:
 
 
 def _pair(pair: Pair) -> list[Html]:
-    word = "exact copy" if pair.exact else "copy" if pair.copy else "no copy"
+    word = "no copy"
+    if pair.exact:
+        word = "exact copy"
+    elif pair.copy:
+        word = "copy"
     about = f"{word}, score {number(round(pair.score, 2))}, by {SEARCH_TITLES.get(pair.search, pair.search)}"
     sample, original = pair.images
     return [

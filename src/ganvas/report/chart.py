@@ -346,9 +346,13 @@ def _numbers(title: str, lines: Sequence[Line], x_label: str) -> Html:
     if all(np.array_equal(line.x, first.x) for line in lines):
         chosen = _some(len(first.x), TABLE_ROWS)
         columns = [first.x, *(line.y for line in lines)]
-        rows = [[number(float(column[i])) for column in columns] for i in chosen]
+        shared_rows: list[list[str]] = []
+        for point in chosen:
+            shared_rows.append([number(float(column[point])) for column in columns])
         caption = f"{title}: {len(chosen)} of {len(first.x):,} points"
-        return table([x_label, *(line.name for line in lines)], rows, caption=caption, numeric=range(1, len(columns)))
+        return table(
+            [x_label, *(line.name for line in lines)], shared_rows, caption=caption, numeric=range(1, len(columns))
+        )
     rows: list[list[str]] = []
     for line in lines:
         for i in _some(len(line.x), TABLE_ROWS):

@@ -11,7 +11,7 @@ import pytest
 import ganvas.metrics.evaluate
 from ganvas.data import open_data
 from ganvas.training.config import TrainConfig
-from ganvas.training.expectation import STEPS, expect
+from ganvas.training.expectation import TIMED_STEPS, expect
 from ganvas.training.prepare import start
 from ganvas.training.time_plan import FEWEST_SAMPLES
 from parts import image_file
@@ -37,7 +37,7 @@ def test_few_steps_and_few_images(many: Path, monkeypatch: pytest.MonkeyPatch, t
     monkeypatch.setattr(ganvas.metrics.evaluate, "extract", counted)
     session = start(dry(many, minutes=2))
     expected = expect(session)
-    assert session.trainer.steps <= 1 + STEPS
+    assert session.trainer.steps <= 1 + TIMED_STEPS
     assert extracted == [FEWEST_SAMPLES] * 3  # training images, held-out ones and samples
     assert 30 <= expected.training_seconds < 120 and expected.seconds == pytest.approx(120, abs=1)
     assert not (tmp_path / "runs").exists()

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 PREFIX = "hf:"
 DEFAULT = "https://huggingface.co"
-LARGEST_FILE = 32 * 2**30  # bytes; no model of ours is near it
+MAX_UPLOAD_BYTES = 32 * 2**30  # bytes; no model of ours is near it
 _PART = r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,94}[A-Za-z0-9_])?"
 _ADDRESS = re.compile(rf"(?P<name>{_PART}/{_PART})(?:@(?P<revision>[A-Za-z0-9][\w./-]{{0,200}}))?")
 
@@ -127,8 +127,8 @@ def _check_files(api: HfApi, address: Address, needed: Sequence[str]) -> None:
             " ganvas push writes such a model; weights of other projects come in by: ganvas import"
         )
     for name in needed:
-        if sizes[name] > LARGEST_FILE:
-            raise RunError(f"{name} of {address.name} has {sizes[name]:,} bytes, and {LARGEST_FILE:,} is the limit")
+        if sizes[name] > MAX_UPLOAD_BYTES:
+            raise RunError(f"{name} of {address.name} has {sizes[name]:,} bytes, and {MAX_UPLOAD_BYTES:,} is the limit")
 
 
 @contextmanager

@@ -370,18 +370,19 @@ class Run:
         )  # fmt: skip
 
     def encode(
-        self, data: np.ndarray | Dataset | Path | str, labels: np.ndarray | None = None, *, split: str = "train",
+        self, data: np.ndarray | Dataset | Path | str, labels: np.ndarray | None = None, *, split: str | None = None,
         device: Device = "auto",
     ) -> np.ndarray:  # fmt: skip
         """Latents of images, float32 (n, ...), or integer codes (n, L) where the method has discrete ones.
 
-        `data` are images uint8 (n, H, W, C), a data set, or what `ganvas.open_data` takes, of which the part `split` is encoded.
+        `data` are images uint8 (n, H, W, C), a data set, or what `ganvas.open_data` takes, of which the part `split` is encoded;
+        None: a data set as it is given, else its part "train".
         `labels` (n,) go with images in an array, for a class-conditional method. `decode` turns codes back into images.
         """
         from ganvas import tasks
 
         if not isinstance(data, np.ndarray):
-            data = self.open_data(data, split=split)
+            data = self.open_data(data, split=split or _split_of(data))
         return tasks.encode(self._ready(raw=False, best=False, device=device), data, labels)
 
     def decode(self, codes: np.ndarray, labels: np.ndarray | None = None, *, device: Device = "auto") -> ImageArray:
@@ -483,7 +484,9 @@ class Run:
             )
         images = None
         if samples is not None:
-            images = samples if isinstance(samples, np.ndarray) else self.open_data(samples, {"holdout": 0}).images
+            images = samples
+            if not isinstance(images, np.ndarray):
+                images = self.open_data(images, {"holdout": 0}, split=_split_of(images)).images
         result = tasks.audit(method, opened, images, count=count, seed=seed, tries=tries, fail_above=fail_above)
         if samples is None and data is None and not best:
             self.keep_audit(result)
@@ -772,6 +775,13 @@ def _sampled_with(method: Method, settings: Mapping[str, object]) -> Method:
             can = ", ".join(method.of_sampling) or "nothing"
             raise UsageError(f"{name} was settled by training; what can be set when {method.name} samples: {can}")
     return changed
+
+
+def _split_of(data: object) -> str:
+    """Which split is meant where nobody says it: that of a data set itself, else what there is to train on."""
+    from ganvas.data import Dataset
+
+    return data.split if isinstance(data, Dataset) else "train"
 
 
 def _ends_a_line(file: BinaryIO) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from command_line import Command
-from ganvas.data import read_image
+from ganvas.data import read_image, read_provenance
 
 
 def test_data_shows_a_card_and_draws_one(ganvas: Command, image_folder: Path) -> None:
@@ -16,10 +16,14 @@ def test_data_shows_a_card_and_draws_one(ganvas: Command, image_folder: Path) ->
     assert "shape           1 channel, 8 high, 6 wide" in shown.lines
     assert shown.lines[-1] == "grid written to grid-images.png"
     assert read_image(Path("grid-images.png")).ndim == 3
+    made = read_provenance("grid-images.png")
+    assert made is not None and (made.command, made.inputs) == ("data", (image_folder.name,))
     found = ganvas("data", image_folder, "--set", "holdout=0", "--size", "4x3", "--out", "grid.png", "--json").json
     assert (found["counts"], found["shape"]) == ({"train": 12}, [1, 4, 3])
     assert found["classes"]["train"] == {"even": 6, "odd": 6}
     assert found["example_grid"] == "grid.png"
+    made = read_provenance("grid.png")
+    assert made is not None and made.settings == {"holdout": 0.0, "size": "4x3"}
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,10 @@ def test_there_and_back(ganvas: Command, coding: Path, two_channels: Path) -> No
     assert test is not None
     with np.load("codes.npz") as found:
         codes, labels = found["codes"], found["labels"]
+    # A data set is encoded as it is given, whichever split it is.
+    run = library.load(coding)
+    assert np.array_equal(run.encode(test, device="cpu"), codes)
+    assert len(run.encode(test, split="train", device="cpu")) == len(open_data(two_channels))
     assert codes.shape == (4, 8) and codes.dtype == np.float32
     np.testing.assert_array_equal(labels, test.labels)
 
@@ -76,7 +80,7 @@ def test_refusals(ganvas: Command, coding: Path, trained: Path, two_channels: Pa
         (
             ["encode", coding, "digits", "--out", "a.npz"],
             1,
-            "this run encodes images of (height, width, channels) (30, 50, 2)",
+            "this run of vae_gan is of images of (height, width, channels) (30, 50, 2)",
         ),
         (["decode", coding, "nothing.npz", "--out", "a"], 2, "there are no codes at nothing.npz"),
         (["decode", coding, "foreign.npz", "--out", "a"], 2, "foreign.npz is not a file of `ganvas encode`"),

@@ -7,6 +7,8 @@ import re
 import shutil
 from pathlib import Path
 
+import numpy as np
+
 from command_line import Command
 
 
@@ -52,3 +54,15 @@ def test_anybody_s_images_are_measured(ganvas: Command, trained: Path, two_chann
         ended = ganvas("evaluate", *words)
         assert (ended.code, ended.out) == (code, ""), ended
         assert ended.err.startswith(f"error: {message}"), ended.err
+
+
+def test_samples_with_alpha_are_measured_on_the_background_of_the_data(ganvas: Command) -> None:
+    random = np.random.default_rng(0)
+    colours = random.integers(0, 256, (60, 16, 16, 3)).astype(np.uint8)
+    alpha = np.full((60, 16, 16, 1), 255, np.uint8)
+    np.savez("data.npz", images=colours)
+    np.savez("opaque.npz", images=np.concatenate([colours[:40], alpha[:40]], axis=-1))
+    np.savez("plain.npz", images=colours[:40])
+    with_alpha = ganvas("evaluate", "opaque.npz", "--data", "data.npz", "--json")
+    assert with_alpha.code == 0, with_alpha.err
+    assert with_alpha.json["metrics"] == ganvas("evaluate", "plain.npz", "--data", "data.npz", "--json").json["metrics"]

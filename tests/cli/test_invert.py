@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from PIL import Image
 
 import ganvas as library
 from command_line import Command, train_once
-from ganvas.data import read_image, write_png
+from ganvas.data import read_image, read_provenance, write_png
 from ganvas.data.animation import write_animation
 from ganvas.data.photo import read_photo
 from parts import image_file
@@ -23,6 +24,9 @@ from parts import image_file
 def coloured(_own_cache: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of the VAE on colour images after two steps: it encodes."""
     return train_once(tmp_path_factory.mktemp("runs") / "coloured", "vae", image_file((3, 32, 32)), 2)
+
+
+IMAGES = ("photos", "--arithmetic", "brightness>0.5 - brightness<0.5", "--out", "a")
 
 
 def photos(folder: Path) -> Path:
@@ -89,16 +93,34 @@ def test_images_without_originals(ganvas: Command, coloured: Path) -> None:
     assert read_image(Path("sum.png")).shape == (32, 4 * 34 - 2, 3)
 
 
-def test_directions_and_videos(ganvas: Command, coloured: Path, tmp_path: Path) -> None:
-    import shutil
+def test_a_difference_that_moves_images_is_kept(ganvas: Command, coloured: Path, tmp_path: Path) -> None:
+    """--save and --noise act where images are given, as they do for seeds."""
+    run = tmp_path / "run"
+    shutil.copytree(coloured, run)
+    photos(Path("photos"))
+    words = ("--inversion-steps", 1, "--device", "cpu")
+    kept = ganvas("edit", run, *IMAGES, "--save", "lighter", *words)
+    assert kept.code == 0, kept.err
+    again = ganvas("edit", run, "photos", "--direction", "lighter=1", "--out", "b", *words)
+    assert again.code == 0, again.err
+    assert np.array_equal(read_image(Path("a/square.png")), read_image(Path("b/square.png")))
+    refused = ganvas("edit", run, *IMAGES, "--noise", "0=3", *words)
+    assert refused.code == 2 and "noise" in refused.err
 
+
+def test_directions_and_videos(ganvas: Command, coloured: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     shutil.copytree(coloured, run)
     found = ganvas("edit", run, "--find", "--how", "pca,sefa", "--count", 2, "--device", "cpu", "--json")
     assert found.code == 0, found.err
     names = [one["name"] for one in found.json["directions"]]
     assert names == ["pca1", "pca2", "coarse1", "coarse2", "sefa1", "sefa2"]
-    assert (run / "editing" / "directions.png").is_file() and "pca1" in (run / "report.html").read_text()
+    made = read_provenance(run / "editing" / "directions.png")
+    assert (
+        made is not None
+        and made.command_line() == "ganvas edit run --seeds 0-7 --find --how pca,sefa --count 2 --out out.png"
+    )
+    assert "pca1" in (run / "report.html").read_text()
     kept = ganvas(
         "edit",
         run,
@@ -152,7 +174,7 @@ def test_refusals(ganvas: Command, coloured: Path, trained: Path) -> None:
         (("invert", coloured, "photos", "--out", "a.npz", "--preview", "a.gif"), 2, "--preview takes a FILE.png"),
         (("invert", coloured, "photos", "--out", "a.npz", "--space", "w"), 2, "vae has no latent space w"),
         (("invert", coloured, "photos", "--out", "a.npz", "--steps", -1), 2, "steps must be 0 or more"),
-        (("invert", coloured, "small.npz", "--out", "a.npz"), 1, "this run of vae generates images of"),
+        (("invert", coloured, "small.npz", "--out", "a.npz"), 1, "this run of vae is of images of"),
         (("invert", coloured, "empty", "--out", "a.npz"), 1, "there are no images in empty"),
         (("invert", trained, "photos", "--out", "a.npz"), 1, "this run of gan was trained on 2 channels"),
         (("edit", coloured, "photos", "--direction", "brightness=1", "--out", "a.png"), 2, "--out takes a folder"),
@@ -168,6 +190,22 @@ def test_refusals(ganvas: Command, coloured: Path, trained: Path) -> None:
             ("edit", coloured, "--arithmetic", "1 - 2 + 3", "--save", "x", "--out", "a.png"),
             2,
             "--save keeps a direction",
+        ),
+        (
+            ("edit", coloured, "--arithmetic", "1 - 2 + 3", "--truncation", 0.5, "--out", "a.png"),
+            2,
+            "truncation is about images that are moved",
+        ),
+        (("edit", coloured, *IMAGES, "--truncation", 0.5), 2, "--truncation is about images of seeds"),
+        (("edit", coloured, *IMAGES, "--label", "1"), 2, "--label is about images of seeds"),
+        (("edit", coloured, *IMAGES, "--seeds", "3"), 2, "--seeds is about images of seeds"),
+        (("edit", coloured, *IMAGES, "--both"), 2, "--both is about a grid"),
+        (("edit", coloured, *IMAGES, "--steps", 3), 2, "--steps is about a grid"),
+        (("edit", coloured, "--walk", "--count", 3, "--out", "a.webp"), 2, "--count needs --find"),
+        (
+            ("edit", coloured, "--walk", "--steps", 3, "--out", "a.webp"),
+            2,
+            "--steps needs --interpolate or --direction",
         ),
     ]:
         ended = ganvas(*words, "--device", "cpu")

@@ -85,6 +85,25 @@ def test_a_folder_a_zip_and_a_file_as_json(ganvas: Command, denoiser: Path) -> N
     assert not list(Path("out").rglob("*-before-after.png"))
 
 
+def test_a_mask_is_found_by_its_name_in_any_form_of_unicode(ganvas: Command, filler: Path) -> None:
+    """macOS writes an accent as a character of its own."""
+    image(Path("in") / "caf\u00e9.png", 40, 50, 3)
+    mask = np.zeros((40, 50), np.uint8)
+    mask[10:20, 10:30] = 255
+    Path("masks").mkdir()
+    Image.fromarray(mask).save("masks/cafe\u0301.png")
+    ended = ganvas("restore", filler, "in", "--mask", "masks", "--out", "out", "--device", "cpu")
+    assert ended.code == 0, ended.err
+
+
+def test_one_frame_of_an_animation_is_restored_and_said(ganvas: Command, denoiser: Path) -> None:
+    frames = [Image.fromarray(RANDOM.integers(0, 256, (40, 50, 3)).astype(np.uint8)) for _ in range(3)]
+    frames[0].save("moving.gif", save_all=True, append_images=frames[1:])
+    ended = ganvas("restore", denoiser, "moving.gif", "--out", "out", "--device", "cpu")
+    assert ended.code == 0, ended.err
+    assert ended.err.startswith("warning: moving.gif has 3 frames or pages: only the first is used"), ended.err
+
+
 def test_holes(ganvas: Command, filler: Path) -> None:
     image(Path("in.png"), 40, 50, 3)
     mask = np.zeros((40, 50), np.uint8)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
@@ -10,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ganvas.data import grid, png_bytes, read_image, write_png
+from ganvas.data import grid, open_data, png_bytes, read_image, write_png
 from ganvas.data.image import Broken, OldPillow, fit, header, to_channels, warn_of_old_pillow
 from ganvas.errors import DataError
 
@@ -246,3 +250,40 @@ def test_an_old_pillow_is_warned_of_once(version: str, warned: bool, tmp_path: P
     if warned:
         assert f"Pillow {version} opens the images" in str(ours[0].message) and "pillow>=13" in str(ours[0].message)
     warn_of_old_pillow.cache_clear()
+
+
+def large_jpeg(path: Path, side: int = 13_000, **more: object) -> Path:
+    """A square JPEG of `side` pixels whose left half is lighter than its right one; 169 megapixels by default."""
+    pixels = np.zeros((16, side), np.uint8)
+    pixels[:, : side // 2] = 200
+    Image.fromarray(np.broadcast_to(pixels[:1], (side, side))).save(path, quality=80, **more)  # pyright: ignore[reportArgumentType]
+    return path
+
+
+def test_very_large_jpegs_are_decoded_small(tmp_path: Path):
+    """200 megapixels, above Pillow's own limit: in a process of its own, to see what memory it takes."""
+    large_jpeg(tmp_path / "a.jpg", 14_200)
+    shutil.copy(tmp_path / "a.jpg", tmp_path / "b.jpg")
+    code = """
+import json, resource, sys
+from ganvas.data import open_data
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+data = open_data(sys.argv[1], size=32, holdout=0)
+after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(json.dumps([after - before, data.notes, data.images[0, 16, [4, 28], 0].tolist()]))
+"""
+    ended = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
+    kilobytes, notes, (left, right) = json.loads(ended.stdout)
+    assert kilobytes < 400_000  # the pixels of both, whole and as RGB, are 1.2 GB
+    assert any("2 of 2 images have more than 80,000,000 pixels (a.jpg, b.jpg)" in note for note in notes), notes
+    assert abs(left - 200) < 4 and right < 4
+    with pytest.raises(DataError, match=r"a\.jpg: .*pixels"):  # a task gives no smaller photo back than it was given
+        read_image(tmp_path / "a.jpg")
+
+
+def test_a_progressive_jpeg_is_not_reduced(tmp_path: Path):
+    """Its coefficients would all be in memory."""
+    for name in "ab":
+        large_jpeg(tmp_path / f"{name}.jpg", 9_200, progressive=True)
+    with pytest.raises(DataError, match="9200 x 9200 pixels; 80,000,000 in all are the limit"):
+        open_data(tmp_path, size=32)

@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 import ganvas
-from ganvas.data import open_data, passed_over
+from ganvas.data import open_data, passed_over, png_bytes
+from ganvas.data.image import IMAGE_SUFFIXES
 from ganvas.data.layout import arrange
 from ganvas.data.source import hold_out
 from ganvas.errors import DataError, UsageError
@@ -332,3 +333,24 @@ def test_resized_images_and_dropped_frames_are_said(tmp_path: Path, save: Save):
         " (data.size, data.fit)",
     ]
     assert "stretched, by 4.0 at most" in open_data(tmp_path, holdout=0, size=16, fit="stretch").notes[1]
+
+
+@pytest.mark.parametrize("suffix", [".heic", ".flac", ".mp4", ".psd", ".cr2", ".jxl"])
+def test_a_folder_of_what_is_not_read_is_no_text_for_its_readme(suffix: str, tmp_path: Path, monkeypatch):
+    monkeypatch.setattr("ganvas.data.image.suffixes", lambda: IMAGE_SUFFIXES)
+    monkeypatch.setattr("ganvas.data.open.suffixes", lambda: IMAGE_SUFFIXES)
+    monkeypatch.setattr("ganvas.data.sound.suffixes", lambda: frozenset({".wav"}))
+    (tmp_path / "README.md").write_text("About these files.\n" * 40)
+    for number in range(3):
+        (tmp_path / f"{number}{suffix}").write_bytes(b"x")
+    with pytest.raises(DataError, match=rf"no images in .*3 .*\(0{suffix}, 1{suffix}, \.\.\.[;)].*1 text \(README.md"):
+        open_data(tmp_path)
+
+
+def test_a_parquet_file_with_a_readme_is_no_text(tmp_path: Path, noise: Callable[..., np.ndarray]):
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    (tmp_path / "README.md").write_text("About these files.\n" * 40)
+    rows = {"image": [png_bytes(one) for one in noise(8, 8, 8, 3)]}
+    parquet.write_table(pyarrow.table(rows), tmp_path / "train.parquet")
+    assert len(open_data(tmp_path, holdout=0)) == 8

@@ -15,7 +15,8 @@ from typing import BinaryIO
 import numpy as np
 import pytest
 
-from ganvas.data import open_data, pack
+from ganvas.data import DataSettings, arrays, open_data, pack, parquet, png_bytes
+from ganvas.data.open import stored_size
 from ganvas.data.source import hold_out, mix
 from ganvas.errors import DataError
 
@@ -185,3 +186,36 @@ def test_public_names_are_all_there():
     assert all(hasattr(ganvas.data, name) for name in ganvas.data.__all__)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         ganvas.data.nothing  # noqa: B018
+
+
+@pytest.mark.parametrize("form", ["npz", "npy", "idx", "parquet"])
+def test_a_first_run_reads_its_source_once(form: str, tmp_path: Path, noise: Noise, monkeypatch: pytest.MonkeyPatch):
+    """The size is asked for before the data are opened."""
+    pixels = noise(12, 40, 48)
+    counted: list[str] = []
+
+    def count(module: object, name: str) -> None:
+        plain = getattr(module, name)
+        monkeypatch.setattr(module, name, lambda *args: counted.append(name) or plain(*args))
+
+    path = tmp_path / f"a.{form}"
+    if form == "npz":
+        np.savez(path, images=pixels)
+        count(arrays, "read_npz")
+    elif form == "npy":
+        np.save(path, pixels)
+        count(arrays, "read_npy")
+    elif form == "idx":
+        sides = b"".join(side.to_bytes(4, "big") for side in pixels.shape)
+        path.write_bytes(b"\0\0\x08\x03" + sides + pixels.tobytes())
+        count(arrays, "read_idx")
+    else:
+        pyarrow, written = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+        written.write_table(pyarrow.table({"image": [png_bytes(one[..., None]) for one in pixels]}), path)
+        count(parquet, "_read_rows")
+    assert stored_size(path, DataSettings()) == (40, 48)
+    assert len(counted) == 1
+    assert len(open_data(path, holdout=0)) == 12
+    assert len(counted) == 1
+    open_data(path, holdout=0, fit="pad")  # nothing was kept for another one
+    assert len(counted) == 2

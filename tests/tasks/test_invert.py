@@ -77,9 +77,7 @@ def test_refusals() -> None:
         invert(method, target, steps=0)
     with pytest.raises(UsageError, match="pixelcnn has no latent space"):
         invert(built("pixelcnn"), target)
-    with pytest.raises(
-        DataError, match=r"generates images of \(height, width, channels\) \(28, 28, 1\), and these have"
-    ):
+    with pytest.raises(DataError, match=r"is of images of \(height, width, channels\) \(28, 28, 1\), and these have"):
         invert(method, np.zeros((1, 30, 28, 1), np.uint8))
     with pytest.raises(DataError, match=r"generates images of .* and these have \(28, 28, 3\)"):
         invert(method, np.zeros((1, 28, 28, 3), np.uint8))

@@ -14,6 +14,7 @@ from ganvas.files import JsonObject
 
 if TYPE_CHECKING:
     from ganvas.data import Dataset
+    from ganvas.provenance import Provenance
 
 
 def data(
@@ -65,13 +66,22 @@ def data(
     place = None
     if dataset.kind.has_example_grid:
         place = out or Path(f"grid-{re.sub(r'[^A-Za-z0-9._-]+', '-', dataset.name)}.png")
-        write_png(place, example_grid(dataset))
+        write_png(place, example_grid(dataset), _provenance(dataset))
     if json:
         write_json(card if place is None else {**card, "example_grid": str(place)})
         return
     show(dataset, card)
     if place is not None:
         typer.echo(f"grid written to {place}")
+
+
+def _provenance(dataset: Dataset) -> Provenance:
+    """Of the grid: the data, and the settings that are not at their defaults."""
+    from ganvas.data.settings import chosen
+    from ganvas.provenance import Provenance
+
+    settings = {name: value for name, value in chosen(dataset.settings).items() if isinstance(value, str | int | float)}
+    return Provenance("data", inputs=(dataset.source,), settings=settings)
 
 
 def _is_single(source: str) -> bool:

@@ -305,19 +305,26 @@ def _edit_images(editor: Editor, request: EditRequest, path: Path, out: Path, js
     from ganvas.cli.invert import original_of, write_edited
     from ganvas.cli.output import write_json
     from ganvas.errors import UsageError
-    from ganvas.tasks.edit import edit_provenance, read_layers, read_strengths
+    from ganvas.tasks.edit import edit_provenance, read_layers, read_noise, read_strengths
 
+    for name, changed in (("both", request.both), ("steps", request.steps != type(request).steps)):
+        if changed:
+            raise UsageError(f"--{name} is about a grid, and of IMAGES the edited ones are written: omit it")
+    noise = read_noise(request.noise or (), len(editor.space.noise_sizes), editor.method.name)
     points = _inverted(editor, path, request.inversion_steps)
     if request.direction:
         steps = editor.steps(read_strengths(request.direction), request.keep or ())
     else:
         combined = editor.combine(
-            request.arithmetic or "", invert=lambda other: _inverted(editor, Path(other), request.inversion_steps)
+            request.arithmetic or "",
+            invert=lambda other: _inverted(editor, Path(other), request.inversion_steps),
+            name=request.save or "arithmetic",
         )
         if combined.direction is None:
             raise UsageError("images are moved by a difference, such as 'A - B', whose weights sum to 0")
-        steps = [(combined.direction, 1.0)]
-    edited = editor.move(points, steps, layers=read_layers(request.layers))
+        direction = editor.add(combined.direction) if request.save else combined.direction
+        steps = [(direction, 1.0)]
+    edited = editor.move(points, steps, layers=read_layers(request.layers), noise=noise)
     made = edit_provenance(editor.method, request, [path.name])
     files = write_edited(out, original_of(path), edited.before, edited.after, editor.method, made)
     if json:

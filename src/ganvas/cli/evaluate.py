@@ -147,7 +147,10 @@ def _of_images(
     if data is None:
         raise UsageError(f"{path} is no run, so --data must say what its images are measured against")
     dataset = open_shown(data, settings)
-    given = open_shown(str(path), {"holdout": 0, **_like(dataset.spec, path)})
+    like = _like(dataset.spec, path)
+    given = open_shown(str(path), {"holdout": 0, **like})
+    if given.spec.channels == dataset.spec.channels + 1 == 4:  # an array with alpha, as a generator of RGBA writes it
+        given = open_shown(str(path), {"holdout": 0, **like, "channels": dataset.spec.channels})
     check_shape(f"the images of {path}", given.spec.shape, dataset)
     images = given.images[:samples]
     facts = {"images": str(path), "data": dataset.source, "n": len(images)}

@@ -164,8 +164,7 @@ def images_at(path: Path, method: Method) -> Given:
     from ganvas.data.arrays import npz_members, ordered_images
     from ganvas.data.photo import find_photos
     from ganvas.errors import DataError
-    from ganvas.tasks.invert import check_images
-    from ganvas.tasks.originals import prepare_photo
+    from ganvas.tasks.originals import check_images, prepare_photo
 
     if not path.exists():
         raise DataError(f"there are no images at {path}")

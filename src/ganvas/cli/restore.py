@@ -153,6 +153,7 @@ def masks_for(names: list[str], mask: Path | None) -> Callable[[str], np.ndarray
     """A function from an image's name to its mask: always the one file, or the file of that stem in the folder.
 
     DataError if a mask is missing."""
+    from ganvas.data.layout import normal
     from ganvas.data.photo import find_photos, read_photo
     from ganvas.errors import DataError
     from ganvas.tasks.restore import as_mask
@@ -162,11 +163,11 @@ def masks_for(names: list[str], mask: Path | None) -> Callable[[str], np.ndarray
     if not mask.is_dir():
         only = as_mask(read_photo(mask), f"the mask {mask}")
         return lambda name: only
-    readers = {Path(name).with_suffix(""): read for name, read in find_photos(mask)}
-    missing = [name for name in names if Path(name).with_suffix("") not in readers]
+    readers = {Path(normal(name)).with_suffix(""): read for name, read in find_photos(mask)}
+    missing = [name for name in names if Path(normal(name)).with_suffix("") not in readers]
     if missing:
         raise DataError(f"there is no mask for {missing[0]} in {mask}: each mask needs the name of its image")
-    return lambda name: as_mask(readers[Path(name).with_suffix("")](), f"the mask of {name} in {mask}")
+    return lambda name: as_mask(readers[Path(normal(name)).with_suffix("")](), f"the mask of {name} in {mask}")
 
 
 def _restored(

@@ -7,6 +7,7 @@ be within what deflate can have packed into it, and must fit into this machine's
 from __future__ import annotations
 
 import contextlib
+import functools
 import gzip
 import math
 import os
@@ -15,13 +16,14 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 import numpy as np
 
 from ganvas.data.image import refuse_endless, too_dark
+from ganvas.data.labels import class_name
 from ganvas.data.settings import DataSettings
-from ganvas.data.source import Arrays, Loaded, Progress, class_name, from_arrays
+from ganvas.data.source import Arrays, Listing, Loaded, Progress, from_arrays
 from ganvas.errors import DataError
 
 IDX_NAME = re.compile(r"(?P<set>.*?)(?P<split>train|t10k|test)[-_.]images[-_.]idx[34][-_.]ubyte(\.gz)?$", re.IGNORECASE)
@@ -62,9 +64,35 @@ def idx_files(folder: Path) -> dict[str, Path]:
     return {split: path for (_, split), path in by_set.items()}
 
 
+class Stored(NamedTuple):
+    """What a file of arrays, or several, hold: the splits, and the names of the classes where they are stored. `where` is for
+    messages."""
+
+    where: str
+    splits: dict[str, Arrays]
+    classes: Sequence[str] | None = None
+
+
+def list_stored(name: str, source: str, identity: str, read: Callable[[], Stored]) -> Listing:
+    """Arrays as a source; `read` is called once, when they are needed."""
+    stored = functools.cache(read)
+
+    def load(settings: DataSettings, progress: Progress) -> Loaded:
+        where, splits, classes = stored()
+        return from_arrays(where, splits, settings, progress, classes=classes)
+
+    return Listing(name, source, identity, load)
+
+
 def load_idx(
     paths: dict[str, Path], settings: DataSettings, progress: Progress, classes: Sequence[str] | None = None
 ) -> Loaded:
+    """The images of `read_idx_files`; `classes` are the names of their labels."""
+    where, splits, _ = read_idx_files(paths)
+    return from_arrays(where, splits, settings, progress, classes=classes)
+
+
+def read_idx_files(paths: dict[str, Path]) -> Stored:
     """IDX images by split, each with the labels that lie beside it, if any."""
     splits: dict[str, Arrays] = {}
     for split, path in paths.items():
@@ -75,7 +103,7 @@ def load_idx(
         splits[split] = Arrays(images, labels)
     if "train" not in splits:
         splits = {"train": splits["test"]}
-    return from_arrays(str(next(iter(paths.values())).parent), splits, settings, progress, classes=classes)
+    return Stored(str(next(iter(paths.values())).parent), splits)
 
 
 def labels_beside(path: Path) -> Path | None:
@@ -118,17 +146,17 @@ def read_idx(path: Path) -> np.ndarray:
     return np.frombuffer(data, dtype=dtype).reshape(shape)
 
 
-def load_npy(path: Path, settings: DataSettings, progress: Progress) -> Loaded:
+def read_npy(path: Path) -> Stored:
     """Images in a .npy file."""
     refuse_endless(path)
     with _explained(path), open(path, "rb") as file:
         shape, dtype = _npy_header(file, str(path))
         _check_size(path, shape, math.prod(shape) * dtype.itemsize, path.stat().st_size - file.tell(), packed=False)
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-    return from_arrays(str(path), {"train": Arrays(to_images(array, str(path)))}, settings, progress)
+    return Stored(str(path), {"train": Arrays(to_images(array, str(path)))})
 
 
-def load_npz(path: Path, settings: DataSettings, progress: Progress) -> Loaded:
+def read_npz(path: Path) -> Stored:
     """Images in a .npz file: `images` with `labels`, `partners` and `classes`; x_train, y_train, x_test and
     y_test; train_images, train_labels, test_images and test_labels; otherwise the first array with 3 or 4
     dimensions."""
@@ -160,7 +188,7 @@ def load_npz(path: Path, settings: DataSettings, progress: Progress) -> Loaded:
                 if partners.shape != images.shape:
                     raise DataError(f"{path}: partners {partners.shape} must have the shape of images {images.shape}")
             splits[split] = Arrays(images, labels, partners)
-    return from_arrays(str(path), splits, settings, progress, classes=classes)
+    return Stored(str(path), splits, classes)
 
 
 @contextlib.contextmanager

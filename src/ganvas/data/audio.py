@@ -18,6 +18,7 @@ import numpy as np
 from ganvas.data import arrays, passed_over, sound, wav
 from ganvas.data.image import Broken
 from ganvas.data.kinds.audio import as_bytes
+from ganvas.data.labels import choose_labels, class_name
 from ganvas.data.layout import arrange, ordered
 from ganvas.data.scan import Files, Problems
 from ganvas.data.settings import DataSettings
@@ -30,9 +31,7 @@ from ganvas.data.source import (
     Progress,
     block_rows,
     broken_message,
-    class_name,
     hold_out,
-    label_numbers,
     mix,
 )
 from ganvas.errors import DataError
@@ -63,7 +62,9 @@ def outnumbers(images: Files) -> bool:
 def list_clips(files: Files, name: str) -> Listing:
     """The .wav files that `scan_folder` or `scan_zip` found."""
     identity = json.dumps(["audio", str(files.root), files.stamps, files.problems, files.ignored])
-    return Listing(name, str(files.root), identity, lambda settings, progress: _load(files, settings, progress))
+    return Listing(
+        name, str(files.root), identity, lambda settings, progress: _load(files, settings, progress), kind="audio"
+    )
 
 
 def load_npz(path: Path, settings: DataSettings, progress: Progress) -> Loaded:
@@ -99,11 +100,13 @@ def load_npz(path: Path, settings: DataSettings, progress: Progress) -> Loaded:
     class_names = None
     if "classes" in arrays_read:
         class_names = [class_name(one) for one in arrays_read["classes"].tolist()]
-    names, numbers = label_numbers([labels], class_names)
-    train, test = hold_out(mix(np.arange(len(clips))), numbers[0], settings.holdout)
-    rows = {"train": train, "test": test}
-    parts = _parts(rows, numbers[0], length, read_clip, progress)
-    return Loaded(str(path), parts, names, not settings.skip_broken, facts=facts)
+    chosen = choose_labels({"train": labels}, {"train": len(clips)}, class_names, "clips")
+    used, numbers = chosen.rows["train"], chosen.numbers["train"]
+    train, test = hold_out(mix(used), None if numbers is None else numbers[used], settings.holdout)
+    rows = {"train": used[train], "test": used[test]}
+    parts = _parts(rows, numbers, length, read_clip, progress)
+    facts["notes"] = list(chosen.notes)
+    return Loaded(str(path), parts, chosen.classes, not settings.skip_broken, facts=facts)
 
 
 def _load(files: Files, settings: DataSettings, progress: Progress) -> Loaded:

@@ -6,14 +6,14 @@ import dataclasses
 import functools
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 import numpy as np
 
 from ganvas.data import image
 from ganvas.data.image import Broken
 from ganvas.data.pairs import PAIR_LAYOUTS, halved
-from ganvas.data.scan import Files, Opener, Problems
+from ganvas.data.scan import Files, Headers, Opener, Problems
 from ganvas.data.settings import DataSettings
 from ganvas.data.source import Block, Counter, Part, background, block_rows, shuffle
 from ganvas.errors import DataError
@@ -22,33 +22,26 @@ DECODING_THREADS = 2
 MAX_GROUP_BYTES = 2**28  # of whole photos in memory while their patches are shuffled
 
 
-class Headers(NamedTuple):
-    """Files that can be used, by `names`, and the (H, W, C) of their images, (N, 3); `problems` are those of the others.
-    `moving` are the names of animations and stacks of pages, of which the first frame is taken."""
-
-    names: list[str]
-    shapes: np.ndarray
-    problems: Problems
-    moving: Sequence[str] = ()
-
-
 def read_headers(names: Sequence[str], opener: Opener) -> Headers:
     """The headers of image files; no pixel is read."""
     good: list[str] = []
     shapes: list[tuple[int, int, int]] = []
     problems: Problems = []
     moving: list[str] = []
+    reduced: list[str] = []
     for name in names:
         try:
             with opener(name) as file:
-                opened = image.open_image(file)
+                opened = image.open_image(file, reduce=True)
                 shapes.append(opened.shape)
+                if opened.divisor > 1:
+                    reduced.append(name)
                 if opened.more_frames:
                     moving.append(name)
             good.append(name)
         except Broken as error:
             problems.append((name, str(error)))
-    return Headers(good, np.array(shapes).reshape(-1, 3), problems, moving)
+    return Headers(good, np.array(shapes).reshape(-1, 3), problems, moving, reduced)
 
 
 @dataclasses.dataclass
@@ -87,7 +80,7 @@ class Reader:
         return [image.fit(one, shape[:2], settings.fit, paper)[None] for one in images]
 
     def _decoded(self, file: BinaryIO, name: str) -> np.ndarray:
-        opened = image.open_image(file)
+        opened = image.open_image(file, reduce=True)
         array = image.decode_opened(opened)
         if opened.greatest:
             self.deep.append((opened.greatest, name))

@@ -8,11 +8,13 @@ import json
 import numpy as np
 
 from ganvas.data import passed_over
-from ganvas.data.decode import Headers, Reader, decoded_part, read_headers
+from ganvas.data.decode import Reader, decoded_part, read_headers
+from ganvas.data.image import MAX_PIXELS
+from ganvas.data.labels import UNLABELLED, choose_labels
 from ganvas.data.layout import Layout, arrange, ordered, shortened
 from ganvas.data.pairing import by_name, in_halves
 from ganvas.data.pairs import PAIR_LAYOUTS
-from ganvas.data.scan import Files
+from ganvas.data.scan import Files, Headers
 from ganvas.data.settings import DataSettings, parse_size
 from ganvas.data.source import (
     Counter,
@@ -20,7 +22,6 @@ from ganvas.data.source import (
     Loaded,
     Progress,
     broken_message,
-    label_numbers,
     resize_notes,
     size_facts,
     size_rule,
@@ -65,8 +66,9 @@ def load_files(files: Files, settings: DataSettings, progress: Progress, others:
     where = str(files.root)
 
     # Which images can be used, and how large they are.
-    headers = read_headers(files.names, files.open)
-    headers = headers._replace(problems=[*files.problems, *headers.problems])
+    if files.headers is None:
+        files.headers = read_headers(files.names, files.open)
+    headers = files.headers._replace(problems=[*files.problems, *files.headers.problems])
     reader = Reader(files, settings)
     if others is not None and headers.names:
         headers, partners = by_name(headers, files, others, settings)
@@ -98,6 +100,7 @@ def load_files(files: Files, settings: DataSettings, progress: Progress, others:
             *passed_over.mixed(len(headers.names), "images", files.ignored),
             *layout.notes,
             *_first_frames(headers),
+            *_reduced(headers),
             *resize_notes(sizes, shape, settings),
         ],
     }
@@ -106,12 +109,22 @@ def load_files(files: Files, settings: DataSettings, progress: Progress, others:
 
 def _layout(names: list[str], files: Files) -> Layout:
     """Splits and labels: of folders, or labels that come with the files."""
-    layout = arrange(names)
     if not files.labels:
-        return layout
-    values = np.array([files.labels[name] for name in names])
-    classes, (labels,) = label_numbers([values], files.classes or None)
-    return dataclasses.replace(layout, labels=labels, classes=classes)
+        return arrange(names)
+    layout = arrange(names, splits_only=True)
+    given = {split: [files.labels.get(names[row]) for row in rows] for split, rows in layout.rows.items()}
+    counts = {split: len(rows) for split, rows in layout.rows.items()}
+    chosen = choose_labels(given, counts, files.classes or None)
+    labels = None
+    rows: dict[str, np.ndarray] = {}
+    for split, numbers in chosen.numbers.items():
+        rows[split] = layout.rows[split][chosen.rows[split]]
+        if numbers is not None:
+            labels = np.full(len(names), UNLABELLED, dtype=np.int64) if labels is None else labels
+            labels[layout.rows[split]] = numbers
+    unused = {**layout.unused, **{split: count for split, count in counts.items() if split not in rows}}
+    notes = (*layout.notes, *chosen.notes)
+    return dataclasses.replace(layout, rows=rows, labels=labels, classes=chosen.classes, unused=unused, notes=notes)
 
 
 def _first_frames(headers: Headers) -> list[str]:
@@ -122,6 +135,16 @@ def _first_frames(headers: Headers) -> list[str]:
     verb = "has" if len(moving) == 1 else "have"
     return [
         f"{len(moving)} of {len(headers.names)} images {verb} several frames or pages ({some}): the first of each is taken"
+    ]
+
+
+def _reduced(headers: Headers) -> list[str]:
+    reduced = sorted(set(headers.reduced) & set(headers.names))
+    if not reduced:
+        return []
+    return [
+        f"{len(reduced)} of {len(headers.names)} images have more than {MAX_PIXELS:,} pixels ({shortened(reduced)}): they are"
+        " decoded at a half, a quarter or an eighth of their sides"
     ]
 
 

@@ -33,6 +33,7 @@ IMAGE_SUFFIXES = IMAGES
 OPTIONAL_CODECS = {".avif": "avif", ".jp2": "jpg_2000", ".j2k": "jpg_2000", ".webp": "webp"}  # what a Pillow may lack
 LUMA = (0.299, 0.587, 0.114)  # what red, green and blue weigh in grey (Rec. 601)
 MAX_PIXELS = 80_000_000  # pixels; below Pillow's own limit, which warns first and refuses at twice as many
+MAX_JPEG_PIXELS = 1_000_000_000  # pixels of a JPEG that is decoded at a part of its size
 MAX_IMAGE_BYTES = 256 * 2**20  # bytes of one image file
 ELONGATED_RATIO = 4  # times the pixels that are kept: a crop that throws more away resizes only what is kept
 SAFE_PILLOW = 13
@@ -80,6 +81,8 @@ class Opened:
     file: BinaryIO | None = None
     greatest: int | None = None
     """Of an image of more than 8 bits, its greatest value of 65535, once it is decoded."""
+    divisor: int = 1
+    """By what its sides are divided while it is decoded: of a very large JPEG."""
 
     def load(self) -> None:
         """Decodes the pixels. Texts in a PNG that are larger than Pillow accepts are omitted."""
@@ -372,10 +375,14 @@ def viewable(images: np.ndarray) -> np.ndarray:
     return images
 
 
-def open_image(file: BinaryIO) -> Opened:
-    """Its header only, of a kind and size that are read here. Raises Broken."""
+def open_image(file: BinaryIO, *, reduce: bool = False) -> Opened:
+    """Its header only, of a kind and size that are read here. Raises Broken.
+
+    `reduce`: of a JPEG of up to MAX_JPEG_PIXELS, a half, a quarter or an eighth of its sides are decoded, where that takes it below
+    MAX_PIXELS.
+    """
     try:
-        image = _open(file)
+        image = _open(file, MAX_JPEG_PIXELS if reduce else MAX_PIXELS)
     except ValueError as error:  # texts or a colour profile that are larger than Pillow accepts
         if not _head(file).startswith(png16.SIGNATURE):
             raise Broken(reason(error)) from error
@@ -383,9 +390,25 @@ def open_image(file: BinaryIO) -> Opened:
     width, height = image.size
     if width < 1 or height < 1:
         raise Broken(f"the header says {width} x {height} pixels")
+    divisor = 1
     if width * height > MAX_PIXELS:
-        raise Broken(f"the header says {width} x {height} pixels; {MAX_PIXELS:,} in all are the limit")
-    return Opened(image, _orientation(image, file), file)
+        divisor = _divisor(image) if reduce else 1
+        if divisor == 1:
+            raise Broken(f"the header says {width} x {height} pixels; {MAX_PIXELS:,} in all are the limit")
+        image.draft(image.mode, (width // divisor, height // divisor))
+    return Opened(image, _orientation(image, file), file, divisor=divisor)
+
+
+def _divisor(image: Image.Image) -> int:
+    """By what the sides of a large JPEG are divided while it is decoded; 1 where that cannot be done. Of a progressive one, the
+    decoder keeps all coefficients in memory whatever the size of the result."""
+    width, height = image.size
+    if image.format not in ("JPEG", "MPO") or "progressive" in image.info or width * height > MAX_JPEG_PIXELS:
+        return 1
+    for divisor in (2, 4, 8):
+        if width * height <= MAX_PIXELS * divisor**2:
+            return divisor
+    return 1
 
 
 @functools.cache
@@ -407,8 +430,9 @@ def open_pil(image: Image.Image) -> Opened:
     return Opened(image, _orientation(image, None))
 
 
-def _open(file: BinaryIO) -> Image.Image:
-    """Raises Broken, or ValueError for what may be read without a part of it."""
+def _open(file: BinaryIO, largest: int = MAX_PIXELS) -> Image.Image:
+    """Raises Broken, or ValueError for what may be read without a part of it. `largest`: pixels of a JPEG, which Pillow refuses
+    above a limit of its own."""
     from PIL import Image
 
     warn_of_old_pillow()
@@ -420,6 +444,10 @@ def _open(file: BinaryIO) -> Image.Image:
             if _is_heic(head):
                 _register_heic()
             image = Image.open(file, formats=[kind for kind in PILLOW_FORMATS if kind in Image.OPEN])
+    except Image.DecompressionBombError as error:
+        if not head.startswith(b"\xff\xd8") or largest <= MAX_PIXELS:
+            raise Broken(reason(error)) from error
+        image = _large_jpeg(file)
     except Image.UnidentifiedImageError:
         raise Broken(_unidentified(head)) from None
     except (Broken, ValueError):
@@ -427,6 +455,17 @@ def _open(file: BinaryIO) -> Image.Image:
     except Exception as error:  # as in decode
         raise Broken(reason(error)) from error
     return image
+
+
+def _large_jpeg(file: BinaryIO) -> Image.Image:
+    """The header of a JPEG of any size. Raises Broken."""
+    from PIL.JpegImagePlugin import JpegImageFile
+
+    file.seek(0)
+    try:
+        return JpegImageFile(file)  # pyright: ignore[reportArgumentType]
+    except Exception as error:  # as in decode
+        raise Broken(reason(error)) from error
 
 
 def _head(file: BinaryIO) -> bytes:

@@ -17,6 +17,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from ganvas.data.labels import MAX_STRAY_SHARE, NO_LABELS
 from ganvas.data.settings import DataSettings
 from ganvas.data.source import hold_out, name_keys
 
@@ -24,9 +25,7 @@ T = TypeVar("T")
 
 TRAIN_NAMES = frozenset({"train", "training"})
 TEST_NAMES = ("test", "testing", "val", "valid", "validation")  # the first that is there is the test split
-MAX_STRAY_SHARE = 0.1  # share of the files that may lie beside folders which mean something
 NOTE_NAMES = 3  # names in a note
-NO_LABELS = "no labels: "  # how a note begins that says why there are none
 
 Path = list[str]  # the pieces of a relative name
 
@@ -46,11 +45,11 @@ class Layout:
     notes: tuple[str, ...] = ()
 
 
-def arrange(names: Sequence[str]) -> Layout:
+def arrange(names: Sequence[str], *, splits_only: bool = False) -> Layout:
     """Splits and labels of relative names. A folder around everything does not count; labels need two folders at least, and few
-    files beside them."""
-    strict = _arranged(names, lenient=False)
-    lenient = _arranged(names, lenient=True)
+    files beside them. `splits_only`: something else says the labels."""
+    strict = _arranged(names, lenient=False, splits_only=splits_only)
+    lenient = _arranged(names, lenient=True, splits_only=splits_only)
     gains_labels = lenient.labels is not None and strict.labels is None
     gains_split = "test" in lenient.rows and "test" not in strict.rows
     if lenient.strays and (gains_labels or gains_split):
@@ -58,7 +57,7 @@ def arrange(names: Sequence[str]) -> Layout:
     return strict
 
 
-def _arranged(names: Sequence[str], *, lenient: bool) -> Layout:
+def _arranged(names: Sequence[str], *, lenient: bool, splits_only: bool) -> Layout:
     paths = [normal(name).split("/") for name in names]
     depth = 0
     rows = list(range(len(paths)))
@@ -105,6 +104,8 @@ def _arranged(names: Sequence[str], *, lenient: bool) -> Layout:
     in_classes: dict[str, list[int]] = {}
     beside_classes: dict[str, list[int]] = {}
     for split, split_rows in splits.items():
+        if splits_only:
+            continue
         inside, beside = without_strays(split_rows)
         if beside:
             beside_classes[split] = beside

@@ -22,9 +22,10 @@ import numpy as np
 from ganvas.data import arrays, folder
 from ganvas.data.image import Broken, as_pil, open_regular
 from ganvas.data.layout import TEST_NAMES, TRAIN_NAMES
-from ganvas.data.scan import Files
+from ganvas.data.scan import Files, Problems
 from ganvas.data.settings import DataSettings
 from ganvas.data.source import Arrays, Listing, Loaded, Progress, from_arrays
+from ganvas.data.spool import Spool
 from ganvas.errors import DataError
 
 OBJECT_PREFIX = "python:"  # of the source of such data: it names no place
@@ -47,6 +48,8 @@ class Examples:
     classes: Sequence[str] = ()
     least: float = 0.0
     """The smallest of the floats in the first images: below 0, all are in [-1, 1]."""
+    item: Callable[[int], tuple[Any, int | str | None]] | None = None
+    """(image, label) at once, where asking costs something: then each row is asked for once, and kept in a file meanwhile."""
 
     def open(self, row: int) -> BinaryIO:
         """Image `row` as a file. Raises Broken."""
@@ -70,8 +73,10 @@ def list_object(data: Any) -> Listing:
 def list_examples(examples: Mapping[str, Examples], name: str, source: str, identity: str | None) -> Listing:
     """Splits of examples as a source."""
 
+    files = functools.cache(lambda: files_of(examples, name))
+
     def load(settings: DataSettings, progress: Progress) -> Loaded:
-        return folder.load_files(files_of(examples, name), settings, progress)
+        return folder.load_files(files(), settings, progress)
 
     return Listing(name, source, identity, load)
 
@@ -86,13 +91,28 @@ def files_of(examples: Mapping[str, Examples], name: str) -> Files:
             place = f"{split}/{row:08d}" if len(examples) > 1 else f"{row:08d}"
             places[place] = (one, row)
 
+    spool = Spool()
+    labels: dict[str, int | str | None] = {}
+    problems: Problems = []
+    for place, (one, row) in places.items():
+        if one.item is None:
+            labels[place] = one.label(row)
+            continue
+        image, labels[place] = one.item(row)
+        try:
+            with as_file(image, one.least) as file:
+                spool.add(place, file.read())
+        except Broken as error:
+            problems.append((place, str(error)))
+
     def opened(place: str) -> BinaryIO:
         one, row = places[place]
-        return one.open(row)
+        return spool.open(place) if one.item is not None else one.open(row)
 
-    files = Files(Path(name), opened, frozenset(), names=list(places), classes=tuple(classes))
-    if all(one.count == 0 or one.label(0) is not None for one in examples.values()):
-        labels: dict[str, Any] = {place: one.label(row) for place, (one, row) in places.items()}
+    broken = {place for place, _ in problems}
+    names = [place for place in places if place not in broken]
+    files = Files(Path(name), opened, frozenset(), names=names, problems=problems, classes=tuple(classes))
+    if any(label is not None for label in labels.values()):
         files.labels = labels
     return files
 
@@ -128,10 +148,14 @@ def examples_of(data: Any) -> Examples:
     def image(row: int) -> Any:
         return _image_and_label(data[row])[0]
 
-    targets = getattr(data, "targets", None)  # of torchvision: labels without their images
-    if targets is not None and len(targets) == count:
-        return _settled(count, image, lambda row: _plain(targets[row]), _class_names(data))
-    return _settled(count, image, lambda row: _image_and_label(data[row])[1], _class_names(data))
+    def label(row: int) -> int | str | None:
+        return _image_and_label(data[row])[1]
+
+    examples = _settled(count, image, label, _class_names(data))
+    lies_in_memory = isinstance(data, list | tuple | np.ndarray) or hasattr(data, "detach")
+    if not lies_in_memory:  # a data set reads or computes its images
+        examples.item = lambda row: _image_and_label(data[row])
+    return examples
 
 
 def as_file(image: Any, least: float = 0.0) -> BinaryIO:
@@ -255,9 +279,11 @@ def _image_and_label(row: Any) -> tuple[Any, Any]:
 
 
 def _plain(label: Any) -> int | str | None:
-    """An integer or a text; None for labels of other kinds, such as boxes and masks."""
+    """An integer or a text; None where there is none, and for labels of other kinds, such as boxes and masks."""
     if hasattr(label, "item") and getattr(label, "ndim", 0) == 0:
         label = label.item()
+    if isinstance(label, float) and label.is_integer():  # how a table with gaps stores integers
+        return int(label)
     return label if isinstance(label, int | str) else None
 
 

@@ -32,17 +32,18 @@ from ganvas.data import (
     text,
 )
 from ganvas.data.dataset import Dataset, missing_split
-from ganvas.data.image import IMAGE_SUFFIXES, refuse_endless
+from ganvas.data.image import IMAGE_SUFFIXES, refuse_endless, suffixes
 from ganvas.data.kinds import KINDS, check_settings
 from ganvas.data.scan import scan_folder, scan_zip, stamp
 from ganvas.data.settings import MAX_SIDE, DataSettings, chosen, make_fingerprint, parse_size
-from ganvas.data.source import Listing, Loaded, Progress, silent
+from ganvas.data.source import Listing, Progress, silent
 from ganvas.data.spec import DataSpec
 from ganvas.errors import DataError, GanvasError, nearest
 from ganvas.settings import change
 
 OPENABLE = "a zip or tar of images or .wav files, an IDX file (.gz too), .npz, .npy or .parquet, a text in UTF-8"
 TORCHVISION = "torchvision:"
+_read: list[Listing] = []  # what stored_size read last, its partners too, for the open_data that follows it
 OF_TORCHVISION = {"MNIST": "mnist", "FashionMNIST": "fashion_mnist", "CIFAR10": "cifar10"}
 
 
@@ -74,7 +75,9 @@ def open_data(
     kept = files.cache_folder() if cache is None else Path(cache)
     listing = find(str(source), kept) if isinstance(source, str | Path) else objects.list_object(source)
     if isinstance(listing, Listing):
-        listing, asked = partners.joined(listing, asked, lambda other: _images(other, kept))
+        listing = _as_read_before(listing)
+        listing, asked = partners.joined(listing, asked, lambda other: _as_read_before(_images(other, kept)))
+    _read.clear()
     datasets = _opened(listing, asked, kept, progress or silent)
     if split not in datasets:
         raise missing_split(listing.name, split, asked.holdout)
@@ -94,10 +97,16 @@ def stored_size(
         return None
     kept = files.cache_folder() if cache is None else Path(cache)
     listing = find(str(source), kept)
-    if not isinstance(listing, Listing) or listing.identity is None:
+    if not isinstance(listing, Listing) or listing.identity is None or not KINDS[listing.kind].is_image:
         return None
     asked = dataclasses.replace(settings, max_size=MAX_SIDE)
-    listing, asked = partners.joined(listing, asked, lambda other: _images(other, kept))
+    _read[:] = [listing]
+
+    def find_partner(other: str) -> Listing:
+        _read.append(_images(other, kept))
+        return _read[-1]
+
+    listing, asked = partners.joined(listing, asked, find_partner)
     path = kept / "data" / f"{_key(listing, asked)}.size"
 
     # As it was found the last time, or by reading headers.
@@ -105,12 +114,20 @@ def stored_size(
         height, width = json.loads(path.read_text())
         return int(height), int(width)
     loaded = listing.load(asked, silent)
-    if not KINDS[loaded.kind].is_image or "train" not in loaded.parts:
+    if "train" not in loaded.parts:
         return None
     height, width, _ = loaded.parts["train"].shape
     with contextlib.suppress(GanvasError):
         files.write_text(path, json.dumps([height, width]))
     return height, width
+
+
+def _as_read_before(listing: Listing) -> Listing:
+    """The same source as `stored_size` has read it just now, if it has."""
+    for one in _read:
+        if listing.identity is not None and (one.identity, one.source) == (listing.identity, listing.source):
+            return one
+    return listing
 
 
 def find(source: str, cache: Path) -> Listing | text.Source:
@@ -200,7 +217,7 @@ def _listed_folder(path: Path) -> Listing | text.Source:
         raise DataError(f"cannot read {path}: {error.strerror}") from error
     if images:
         return _listed_idx(path, images)
-    texts = text.of_folder(path, _name(path), IMAGE_SUFFIXES | sound.suffixes())
+    texts = text.of_folder(path, _name(path), IMAGE_SUFFIXES | suffixes() | sound.suffixes() | parquet.PARQUET_SUFFIXES)
     if texts:
         return texts
     files = scan_folder(path)
@@ -214,10 +231,13 @@ def _listed_folder(path: Path) -> Listing | text.Source:
 def _listed_file(path: Path) -> Listing | text.Source:
     refuse_endless(path)
     suffix = path.suffix.lower()
-    readers = {".npz": _load_npz, ".npy": arrays.load_npy}
+    resolved, identity = path.resolve(), json.dumps([stamp(path)])
+    if suffix == ".npz" and arrays.has_array(path, "audio"):
+        load = functools.partial(audio.load_npz, resolved)
+        return Listing(_name(path), str(resolved), identity, load, kind="audio")
+    readers = {".npz": arrays.read_npz, ".npy": arrays.read_npy}
     if suffix in readers:
-        load = functools.partial(readers[suffix], path.resolve())
-        return Listing(_name(path), str(path.resolve()), json.dumps([stamp(path)]), load)
+        return arrays.list_stored(_name(path), str(resolved), identity, functools.partial(readers[suffix], resolved))
     if suffix == ".zip":
         files = scan_zip(path)
         if audio.outnumbers(files):
@@ -231,7 +251,7 @@ def _listed_file(path: Path) -> Listing | text.Source:
         raise DataError(
             f"{path} is 1 clip; training needs two at least, and hundreds to be of use. Name the folder they lie in"
         )
-    if suffix in IMAGE_SUFFIXES:
+    if suffix in IMAGE_SUFFIXES | suffixes():
         raise DataError(
             f"{path} is 1 image; training needs two at least, and hundreds to be of use. Name the folder they lie in"
         )
@@ -242,12 +262,6 @@ def _listed_file(path: Path) -> Listing | text.Source:
     raise DataError(f"{path} is of no kind that is read here: a folder of images, {OPENABLE}")
 
 
-def _load_npz(path: Path, settings: DataSettings, progress: Progress) -> Loaded:
-    if arrays.has_array(path, "audio"):
-        return audio.load_npz(path, settings, progress)
-    return arrays.load_npz(path, settings, progress)
-
-
 def _listed_idx(path: Path, images: dict[str, Path]) -> Listing:
     resolved = {split: one.resolve() for split, one in images.items()}
     read = list(images.values())
@@ -256,7 +270,9 @@ def _listed_idx(path: Path, images: dict[str, Path]) -> Listing:
         if labels_path is not None:
             read.append(labels_path)
     identity = json.dumps([stamp(one) for one in read])
-    return Listing(_name(path), str(path.resolve()), identity, functools.partial(arrays.load_idx, resolved))
+    return arrays.list_stored(
+        _name(path), str(path.resolve()), identity, functools.partial(arrays.read_idx_files, resolved)
+    )
 
 
 def _name(path: Path) -> str:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ganvas.data.decode import Headers, read_headers
+from ganvas.data.decode import read_headers
 from ganvas.data.layout import without_common_folders
-from ganvas.data.scan import Files, Problems
+from ganvas.data.scan import Files, Headers, Problems
 from ganvas.data.settings import DataSettings
 from ganvas.errors import DataError
 
@@ -101,7 +101,7 @@ def _unpaired_message(here: str, there: str, problems: Problems) -> str:
     lines += [f"  {name}: {reason}" for name, reason in problems[:20]]
     if len(problems) > 20:
         lines.append(f"  ... and {len(problems) - 20} more")
-    return "\n".join([*lines, "Restore or remove them; data.skip_broken=true leaves them out."])
+    return "\n".join([*lines, "Repair or remove them; data.skip_broken=true leaves them out."])
 
 
 def _size(shape: Sequence[int]) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ganvas.data import folder, image
+from ganvas.data.labels import UNLABELLED
 from ganvas.data.layout import TEST_NAMES
 from ganvas.data.objects import LABEL_COLUMNS
 from ganvas.data.scan import Files, stamp
@@ -26,11 +27,12 @@ PARQUET_PREFIX = "parquet:"
 ROWS_IN_MEMORY = 32  # that are in memory at once
 PARQUET_IMAGE_COLUMNS = ("image", "images", "img", "jpg", "png", "photo")
 MAX_CLASSES = 100_000
+PARQUET_SUFFIXES = frozenset({".parquet", ".pq"})
 
 
 def is_parquet(path: Path) -> bool:
     """By its name."""
-    return path.suffix.lower() in (".parquet", ".pq")
+    return path.suffix.lower() in PARQUET_SUFFIXES
 
 
 def list_parquet(path: Path, name: str) -> Listing:
@@ -43,12 +45,16 @@ def list_parquet(path: Path, name: str) -> Listing:
     for one in paths:
         image.refuse_endless(one)
     identity = json.dumps(["parquet", [stamp(one) for one in paths]])
-    load = functools.partial(_load, path.resolve(), paths)
+    files = functools.cache(lambda: _files(path.resolve(), paths))
+
+    def load(settings: DataSettings, progress: Progress) -> Loaded:
+        return folder.load_files(files(), settings, progress)
+
     return Listing(name, PARQUET_PREFIX + str(path.resolve()), identity, load)
 
 
-def _load(root: Path, paths: list[Path], settings: DataSettings, progress: Progress) -> Loaded:
-    """Spools all images, and reads them from there as from a folder."""
+def _files(root: Path, paths: list[Path]) -> Files:
+    """Spools all images, to be read from there as from a folder."""
     module = _pyarrow()
     spool = Spool()
     files = Files(root, spool.open, frozenset())
@@ -59,9 +65,8 @@ def _load(root: Path, paths: list[Path], settings: DataSettings, progress: Progr
             _read_rows(module, path, f"{prefix}{path.stem}", spool, files, labels)
         except (module.lib.ArrowException, OSError, ValueError) as error:
             raise DataError(f"cannot read {path}: {error}") from error
-    if labels and len(labels) == len(files.names):
-        files.labels = labels
-    return folder.load_files(files, settings, progress)
+    files.labels = labels
+    return files
 
 
 def _read_rows(module: Any, path: Path, stem: str, spool: Spool, files: Files, labels: dict[str, int | str]) -> None:
@@ -85,7 +90,7 @@ def _read_rows(module: Any, path: Path, stem: str, spool: Spool, files: Files, l
             else:
                 spool.add(name, content)
                 files.names.append(name)
-                if isinstance(label, int | str) and label_column is not None:
+                if isinstance(label, int | str) and not (names and label == UNLABELLED):
                     labels[name] = names[label] if isinstance(label, int) and 0 <= label < len(names) else label
 
 

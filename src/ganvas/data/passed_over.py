@@ -49,6 +49,9 @@ OTHER_IMAGES = frozenset(
 )
 
 
+NO_TEXT = (
+    IMAGES | HEIC | SOUNDS | VIDEOS | ARRAYS | ARCHIVES | RAW | OTHER_IMAGES | frozenset({".jxl"})
+)  # of which a folder may be full that has a README
 KINDS_OF_DATA = {
     IMAGES | HEIC: "images",
     SOUNDS: "sounds",

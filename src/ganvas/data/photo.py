@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import io
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TypeAlias
@@ -32,7 +33,7 @@ from ganvas.data.image import (
 from ganvas.data.image_array import ImageArray
 from ganvas.data.metadata import MAX_EXIF_BYTES, exif_with
 from ganvas.data.scan import Files, scan_folder, scan_zip
-from ganvas.errors import DataError, UsageError
+from ganvas.errors import DataError, GanvasWarning, UsageError
 from ganvas.files import write_bytes
 from ganvas.provenance import KEYWORD, Provenance
 
@@ -106,6 +107,7 @@ def as_photo(image: ImageLike) -> Photo:
         raise UsageError(
             f"an image is a path, a PIL image, an array uint8 (H, W, C) or a Photo (got {type(image).__name__})"
         )
+    _warn_of_frames(open_pil(image), "the PIL image")
     try:
         return _of_opened(open_pil(image.copy()))  # reading EXIF changes it
     except Broken as error:
@@ -132,14 +134,14 @@ def _opaque(photo: Photo) -> np.ndarray:
 
 
 def read_photo(path: Path | str) -> Photo:
-    """The photo in a file, upright; the first frame of an animation.
+    """The photo in a file, upright; of an animation the first frame, which a warning says.
 
     Palettes and CMYK become RGB. 16 bits are kept, of PNG in colour too; TIFF in colour and interlaced PNG lose them to 8, as
     Pillow reads those. DataError names the file and the reason.
     """
     try:
         with open_regular(Path(path)) as file:
-            return _named(_decoded(file), Path(path).name)
+            return _named(_decoded(file, Path(path).name), Path(path).name)
     except Broken as error:
         raise DataError(f"cannot read the image {path}: {error}") from error
 
@@ -184,7 +186,7 @@ def _refuse(path: Path, name: str, reason: str) -> Photo:
 
 def _unzipped_photo(path: Path, files: Files, name: str) -> Photo:
     try:
-        return _named(_decoded(files.open(name)), Path(name).name)
+        return _named(_decoded(files.open(name), name), Path(name).name)
     except Broken as error:
         raise DataError(f"cannot read the image {name} in {path}: {error}") from error
 
@@ -211,8 +213,19 @@ def check_written(path: Path | str, photo: Photo | None = None) -> None:
         raise UsageError(f"{path}: JPEG holds no alpha, and the image has some; write {path.with_suffix('.png')}")
 
 
-def _decoded(file: BinaryIO) -> Photo:
+class OneFrame(GanvasWarning):
+    """Of an animation, one frame is used."""
+
+
+def _warn_of_frames(opened: Opened, name: str) -> None:
+    if opened.more_frames:
+        count = getattr(opened.image, "n_frames", 2)
+        warnings.warn(f"{name} has {count} frames or pages: only the first is used", OneFrame, stacklevel=3)
+
+
+def _decoded(file: BinaryIO, name: str) -> Photo:
     opened = open_image(file)  # which refuses what is too large, before anything is decoded
+    _warn_of_frames(opened, name)
     try:
         deep = png16.read(file) if opened.image.format == "PNG" else None
     except ValueError as error:

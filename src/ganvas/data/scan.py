@@ -14,9 +14,11 @@ import re
 import stat
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
+
+import numpy as np
 
 from ganvas.data import image
 from ganvas.data.image import Broken
@@ -28,6 +30,18 @@ Problems = list[tuple[str, str]]  # name of a file, and why it cannot be used
 Stamp = tuple[str, int, int]
 """Path or name of a file, its size and its time: others where its content may have changed."""
 UTF8_NAME = 0x800  # flag of a zip's member
+
+
+class Headers(NamedTuple):
+    """Files that can be used, by `names`, and the (H, W, C) of their images, (N, 3); `problems` are those of the others.
+    `moving` are the names of animations and stacks of pages, of which the first frame is taken; `reduced` those of very large
+    JPEGs, of which a part of the size is decoded."""
+
+    names: list[str]
+    shapes: np.ndarray
+    problems: Problems
+    moving: Sequence[str] = ()
+    reduced: Sequence[str] = ()
 
 
 @dataclasses.dataclass
@@ -42,9 +56,11 @@ class Files:
     stamps: list[Stamp] = dataclasses.field(default_factory=list)
     problems: Problems = dataclasses.field(default_factory=list)
     ignored: list[str] = dataclasses.field(default_factory=list)
-    labels: Mapping[str, int | str] = dataclasses.field(default_factory=dict)
+    labels: Mapping[str, int | str | None] = dataclasses.field(default_factory=dict)
     """By name, where something else than folders says them; `classes` are their names, where they are numbers."""
     classes: tuple[str, ...] = ()
+    headers: Headers | None = None
+    """Of the images, once they were read."""
 
     def wants(self, name: str) -> bool:
         """Whether the name ends as those that are looked for."""

@@ -70,8 +70,8 @@ def scan_shards(paths: list[Path]) -> Files:
         files.stamps.append(stamp(path))
         prefix = f"{path.stem}/" if len(paths) > 1 else ""
         _scan(path, prefix, files, members, labels)
-    if labels and all(_key(name) in labels for name in files.names):
-        files.labels = {name: labels[_key(name)] for name in files.names}
+    if labels:
+        files.labels = {name: labels.get(_key(name)) for name in files.names}
     files.names.sort()
     return files
 

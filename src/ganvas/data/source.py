@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ganvas.data.image import fit, to_channels, without_hidden_colours
+from ganvas.data.labels import choose_labels
 from ganvas.data.pairs import PAIR_LAYOUTS, halved
 from ganvas.data.scan import Files
 from ganvas.data.settings import DataSettings, parse_size
@@ -83,13 +84,15 @@ class Loaded:
 @dataclasses.dataclass
 class Listing:
     """A source by name. `identity` changes whenever its content may have changed; None: it is small, and never
-    cached. `files` are its image files, None for other sources."""
+    cached. `load` may be called again with other settings, and then reads nothing twice. `files` are its image files, None for
+    other sources. `kind` is that of DataSpec."""
 
     name: str
     source: str
     identity: str | None
     load: Callable[[DataSettings, Progress], Loaded]
     files: Files | None = None
+    kind: str = "images"
 
 
 @dataclasses.dataclass
@@ -126,17 +129,25 @@ def from_arrays(
             splits[name] = _halved(part, settings.pairs, where)
 
     # Labels as numbers that mean the same in both splits.
-    names, labels = label_numbers([part.labels for part in splits.values()], classes)
-    for name, numbers in zip(list(splits), labels, strict=True):
-        splits[name] = dataclasses.replace(splits[name], labels=numbers)
+    labels = choose_labels(
+        {name: part.labels for name, part in splits.items()},
+        {name: len(part.images) for name, part in splits.items()},
+        classes,
+    )
+    used: dict[str, Arrays] = {}
+    for name in labels.rows:
+        used[name] = dataclasses.replace(splits[name], labels=labels.numbers[name])
+    splits = used
 
     # Rows of each split in their order.
     rows: dict[str, np.ndarray] = {}
-    for name, part in splits.items():
-        rows[name] = np.arange(len(part.images)) if shuffled else shuffle(len(part.images))
+    for name, chosen in labels.rows.items():
+        rows[name] = chosen if shuffled else chosen[np.argsort(mix(chosen), kind="stable")]
     if "test" not in splits:
-        whole = splits["train"]
-        rows["train"], rows["test"] = hold_out(mix(np.arange(len(whole.images))), whole.labels, settings.holdout)
+        whole, chosen = splits["train"], labels.rows["train"]
+        chosen_labels = None if whole.labels is None else whole.labels[chosen]
+        train, test = hold_out(mix(chosen), chosen_labels, settings.holdout)
+        rows = {"train": chosen[train], "test": chosen[test]}
         splits = {"train": whole, "test": whole}
 
     counter = Counter(progress, sum(len(row) for row in rows.values()))
@@ -145,11 +156,12 @@ def from_arrays(
         if len(split_rows):
             parts[name] = _array_part(splits[name], split_rows, settings, counter)
     sizes = np.array([splits["train"].images.shape[1:3]])
-    facts = {"original_sizes": size_facts(sizes), "size_rule": size_rule(sizes, settings)}
+    notes = list(labels.notes)
     if parts:
         every = np.repeat(sizes, sum(len(row) for row in rows.values()), axis=0)
-        facts["notes"] = resize_notes(every, next(iter(parts.values())).shape, settings)
-    return Loaded(where, parts, names, facts=facts)
+        notes += resize_notes(every, next(iter(parts.values())).shape, settings)
+    facts = {"original_sizes": size_facts(sizes), "size_rule": size_rule(sizes, settings), "notes": notes}
+    return Loaded(where, parts, labels.classes, facts=facts)
 
 
 def size_facts(sizes: np.ndarray) -> dict[str, list[int]]:
@@ -329,34 +341,3 @@ def _array_part(part: Arrays, rows: np.ndarray, settings: DataSettings, counter:
     if part.partners is not None:
         partner_blocks = functools.partial(blocks, part.partners, None, False)
     return Part(shape, functools.partial(blocks, part.images, part.labels, True), partner_blocks)
-
-
-def class_name(value: object) -> str:
-    """A class name of an array's element; bytes are UTF-8."""
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
-
-
-def label_numbers(
-    labels: list[np.ndarray | None], names: Sequence[str] | None
-) -> tuple[tuple[str, ...], list[np.ndarray | None]]:
-    """Class names and int64 labels that count them from 0. Without names, the label values that occur are the
-    names."""
-    labelled = [part for part in labels if part is not None]
-    if len(labelled) < len(labels):
-        return (), [None] * len(labels)
-    values = np.concatenate(labelled)
-    if names is not None:
-        if values.dtype.kind not in "iu" or (
-            len(values) and not (int(values.min()) >= 0 and int(values.max()) < len(names))
-        ):
-            raise DataError(
-                f"labels must be integers from 0 to {len(names) - 1}, one for each of the {len(names)} class names"
-            )
-        return tuple(map(str, names)), [part.astype(np.int64) for part in labelled]
-    if values.dtype.kind not in "iubUS":
-        raise DataError(f"labels must be integers or text, got {values.dtype}")
-    occurring = np.unique(values)
-    numbers: list[np.ndarray | None] = []
-    for part in labelled:
-        numbers.append(np.searchsorted(occurring, part).astype(np.int64))
-    return tuple(map(class_name, occurring.tolist())), numbers

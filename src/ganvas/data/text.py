@@ -22,7 +22,7 @@ from ganvas.data.dataset import Dataset, datasets_of
 from ganvas.data.image import refuse_endless
 from ganvas.data.kinds.text import coded
 from ganvas.data.layout import TEST_NAMES, TRAIN_NAMES, first_value
-from ganvas.data.passed_over import TEXTS, groups, mixed, skipped
+from ganvas.data.passed_over import NO_TEXT, TEXTS, groups, mixed, skipped
 from ganvas.data.settings import DataSettings
 from ganvas.errors import DataError
 
@@ -66,10 +66,11 @@ def of_file(path: Path, name: str) -> Source:
 
 
 def of_folder(path: Path, name: str, others: frozenset[str]) -> Source | None:
-    """The text in a folder, or None where it holds none, or files whose names end in one of `others` as well: a folder of
-    images may have a README."""
+    """The text in a folder, or None where it holds none, or files whose names end in one of `others` as well, or more images,
+    sounds, videos, arrays or archives that are not read: a folder of images may have a README."""
     texts: list[Path] = []
     ignored: list[str] = []
+    unread = 0
     files = list(itertools.islice(_walk(path, ignored), MAX_FILES + 1))
     for file in files:
         suffix = file.suffix.lower()
@@ -78,8 +79,9 @@ def of_folder(path: Path, name: str, others: frozenset[str]) -> Source | None:
         if suffix in TEXT_SUFFIXES:
             texts.append(file)
         else:
+            unread += suffix in NO_TEXT
             ignored.append(file.relative_to(path).as_posix())
-    if not texts:
+    if not texts or unread > len(texts):
         return None
     texts.sort(key=Path.as_posix)
     if len(files) > MAX_FILES:

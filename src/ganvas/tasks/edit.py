@@ -134,13 +134,27 @@ class EditRequest:
             ("noise", self.noise, ("", "direction", "walk")),
             ("truncation", self.truncation != 1, ("", "direction", "reach", "walk", "mix", "arithmetic")),
             ("images", has_images, ("direction", "arithmetic")),
+            ("label", self.label, ("", "direction", "reach", "walk", "mix", "arithmetic")),
+            *((name, self._is_changed(name), kinds_with) for name, kinds_with in EDITS_OF_OPTION.items()),
         )
         for name, given, kinds_with in needs:
             if given and kind not in kinds_with:
                 shown_name = "IMAGES" if dashes and name == "images" else dashes + name
                 raise UsageError(f"{shown_name} needs {' or '.join(dashes + one for one in kinds_with if one)}")
+        if has_images:
+            self._check_images(dashes)
         if kind == "mix" and not self.layers:
             raise UsageError(f"{dashes}mix needs {dashes}layers: those that come from the columns, such as 4-7")
+
+    def _check_images(self, dashes: str) -> None:
+        """UsageError for what is about seeds, where images are given instead."""
+        for name in ("seeds", "truncation", "label"):
+            if self._is_changed(name):
+                raise UsageError(f"{dashes}{name} is about images of seeds, and images are given: omit it")
+
+    def _is_changed(self, name: str) -> bool:
+        """Whether an option is not at its default."""
+        return any(one.name == name and getattr(self, name) != one.default for one in fields(self))
 
     def _kinds(self) -> list[str]:
         given = {
@@ -156,6 +170,13 @@ class EditRequest:
         return [name for name in EDIT_KINDS if given[name]]
 
 
+EDITS_OF_OPTION = {  # options by the edits that they have an effect on
+    "values": ("traverse",),
+    "steps": ("interpolate", "direction", "arithmetic"),
+    "how": ("find",),
+    "count": ("find",),
+    "frames": ("walk",),
+}
 EDIT_KINDS = ("traverse", "interpolate", "find", "direction", "reach", "arithmetic", "walk", "mix")
 
 
@@ -246,7 +267,7 @@ def _found(editor: Editor, request: EditRequest) -> EditOutcome:
     found = editor.find([one.strip() for one in request.how.split(",")], request.count)
     image = direction_grid(editor, found[:SHOWN_DIRECTIONS])
     if editor.folder is not None:
-        write_png(editor.folder / EDITING_FOLDER / "directions.png", image)
+        write_png(editor.folder / EDITING_FOLDER / "directions.png", image, edit_provenance(editor.method, request))
     return EditOutcome(f"{len(found)} directions of {editor.space.name}", image, directions=found)
 
 
@@ -286,6 +307,8 @@ def _combined(
     if combined.direction is None:
         if request.save:
             raise UsageError(f"--save keeps a direction, and {expression!r} is a point: its weights sum to 1, not to 0")
+        if request.truncation != 1:
+            raise UsageError(f"truncation is about images that are moved, and {expression!r} is a point: omit it")
         text = f"{expression}: its operands, and last the result"
         return EditOutcome(text, combined.images.grid(len(combined.images)))
     direction = combined.direction

@@ -11,11 +11,12 @@ from ganvas.chunks import in_chunks
 from ganvas.data import Dataset
 from ganvas.data.batch import as_image_tensor
 from ganvas.data.image_array import ImageArray
-from ganvas.errors import DataError, UsageError
+from ganvas.errors import UsageError
 from ganvas.method import Method
 from ganvas.registry import methods_with
 from ganvas.sampling import to_uint8
 from ganvas.tasks.edit import generate_images
+from ganvas.tasks.originals import check_images
 
 
 @torch.no_grad()
@@ -31,7 +32,7 @@ def encode(method: Method, images: np.ndarray | Dataset, labels: np.ndarray | No
         raise UsageError(
             f"{method.name} cannot encode images (methods that can: {methods_with(Encodes)}, {methods_with(Tokenizes)})"
         )
-    _check_images(method, images)
+    check_images(method, images)
     device = method.device
     if isinstance(method, Tokenizes):
 
@@ -62,18 +63,6 @@ def decode(method: Method, codes: np.ndarray, labels: np.ndarray | None = None) 
     latents = torch.from_numpy(np.asarray(codes, np.float32))
     images = generate_images(method, latents, _labels(method, labels, len(codes)))
     return ImageArray(images, method.made("decode"))
-
-
-def _check_images(method: Method, images: np.ndarray) -> None:
-    """DataError for images of another size or number of channels than the method was trained on."""
-    channels, height, width = method.spec.shape
-    if images.ndim != 4 or images.dtype != np.uint8 or not len(images):
-        raise UsageError(f"images must be uint8 (n, H, W, C), at least one (got {images.dtype} {images.shape})")
-    if images.shape[1:] != (height, width, channels):
-        raise DataError(
-            f"this run encodes images of (height, width, channels) {(height, width, channels)}, and these have"
-            f" {images.shape[1:]}"
-        )
 
 
 @torch.no_grad()

@@ -20,7 +20,7 @@ from ganvas.abilities import Encodes, LatentSpace
 from ganvas.chunks import in_chunks
 from ganvas.data.batch import as_image_tensor
 from ganvas.data.photo import ImageLike, as_photo
-from ganvas.errors import DataError, UsageError
+from ganvas.errors import UsageError
 from ganvas.method import Method
 from ganvas.metrics.restoration import psnr_each
 from ganvas.networks.features.catalog import find_entry
@@ -29,7 +29,7 @@ from ganvas.networks.features.extractor import FeatureExtractor
 from ganvas.networks.features.weights import networks_at_hand
 from ganvas.sampling import to_uint8
 from ganvas.tasks.latents import Points, editable, mapped, points_of, random_points, space_of, synthesised
-from ganvas.tasks.originals import prepare_photo
+from ganvas.tasks.originals import check_images, prepare_photo
 
 OPTIMISER_STEPS = 300
 LEARNING_RATE = 0.1  # learning rate of Adam, in standard deviations of the space's points
@@ -123,19 +123,6 @@ def invert(
         reference_psnr=reference_psnr,
         reference_distance=reference_distance,
     )
-
-
-def check_images(method: Method, images: np.ndarray) -> None:
-    """DataError unless images are uint8 (n, H, W, C) of the size and channels of the training."""
-    channels, height, width = method.spec.shape
-    expected = (height, width, channels)
-    if images.ndim != 4 or images.dtype != np.uint8 or not len(images):
-        raise DataError(f"images must be uint8 (n, H, W, C), at least one (got {images.dtype} {images.shape})")
-    if images.shape[1:] != expected:
-        raise DataError(
-            f"this run of {method.name} generates images of (height, width, channels) {expected}, and these have"
-            f" {images.shape[1:]}: bring them to that shape, or give photos, which are cropped and resized"
-        )
 
 
 def feature_network(method: Method) -> FeatureExtractor:

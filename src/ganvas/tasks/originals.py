@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ganvas.data.photo import Photo
+from ganvas.errors import DataError
 from ganvas.method import Method
 from ganvas.sampling import to_uint8
 from ganvas.tasks import alpha
@@ -30,6 +31,19 @@ class Prepared:
     """The part of the photo that it shows, in the photo's pixels."""
     ready: alpha.Prepared
     """The whole photo on the background of the training."""
+
+
+def check_images(method: Method, images: np.ndarray) -> None:
+    """DataError unless images are uint8 (n, H, W, C), one at least, of the size and channels of the training."""
+    channels, height, width = method.spec.shape
+    expected = (height, width, channels)
+    if images.ndim != 4 or images.dtype != np.uint8 or not len(images):
+        raise DataError(f"images must be uint8 (n, H, W, C), at least one (got {images.dtype} {images.shape})")
+    if images.shape[1:] != expected:
+        raise DataError(
+            f"this run of {method.name} is of images of (height, width, channels) {expected}, and these have"
+            f" {images.shape[1:]}: bring them to that shape, or give photos, which are cropped and resized"
+        )
 
 
 def prepare_photo(method: Method, photo: Photo) -> Prepared:

@@ -11,7 +11,7 @@ from typing import Any
 from ganvas.abilities import Tokenizes, TwoStage
 from ganvas.catalog import DEFAULT_METHOD
 from ganvas.data import Dataset, DataSettings, open_data
-from ganvas.data.layout import NO_LABELS
+from ganvas.data.labels import NO_LABELS
 from ganvas.defaults import MEASURED_SAMPLES, MINUTES
 from ganvas.errors import DataError, RunError, UsageError
 from ganvas.method import Method

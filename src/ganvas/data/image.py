@@ -378,8 +378,8 @@ def viewable(images: np.ndarray) -> np.ndarray:
 def open_image(file: BinaryIO, *, reduce: bool = False) -> Opened:
     """Its header only, of a kind and size that are read here. Raises Broken.
 
-    `reduce`: of a JPEG of up to MAX_JPEG_PIXELS, a half, a quarter or an eighth of its sides are decoded, where that takes it below
-    MAX_PIXELS.
+    `reduce`: of a JPEG of up to MAX_JPEG_PIXELS, a half, a quarter or an eighth of its sides are decoded, where that takes it
+    below MAX_PIXELS.
     """
     try:
         image = _open(file, MAX_JPEG_PIXELS if reduce else MAX_PIXELS)

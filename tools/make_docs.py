@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import html
 import importlib
+import importlib.util
 import inspect
 import json
 import re
@@ -159,7 +160,17 @@ def pages() -> dict[str, str]:
         written[f"docs/methods/{name}.md"] = method_page(name)
     written["docs/methods/gatys.md"] = gatys_page()
     written[f"src/ganvas/{catalog.CATALOG_FILE}"] = catalog_text()
+    if importlib.util.find_spec("starlette"):  # an optional package
+        written["docs/reference/studio-openapi.json"] = openapi_text()
     return written
+
+
+def openapi_text() -> str:
+    """The studio's API as an OpenAPI file."""
+    from ganvas.studio.openapi import openapi
+    from ganvas.studio.server import endpoints
+
+    return json.dumps(openapi(endpoints()), indent=1) + "\n"
 
 
 # --- the catalogue of the package -------------------------------------------------------------------------------------

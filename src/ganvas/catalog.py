@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import resources
 from typing import Any
 
@@ -32,3 +32,28 @@ def setting_rows(facts: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
         unit = f" [{one['unit']}]" if one["unit"] else ""
         rows.append((one["name"], one["default_text"], one["allowed"] or one["type"], one["help"] + unit))
     return rows
+
+
+# --- what methods are for -----------------------------------------------------------------------------------------------
+
+
+def _generates(facts: JsonObject) -> bool:
+    return "Samples" in facts["abilities"] and "images" in facts["takes"]
+
+
+PURPOSES: dict[str, Callable[[JsonObject], bool]] = {
+    "Generate images": _generates,
+    "Generate images of a class": lambda facts: _generates(facts) and facts["classes"] != "no",
+    "Translate images": lambda facts: "Translates" in facts["abilities"],
+    "Restore images (denoise, upscale, inpaint)": lambda facts: "Restores" in facts["abilities"],
+    "Stylise photos": lambda facts: "Stylises" in facts["abilities"],
+    "Compress or encode images": lambda facts: bool({"Encodes", "Tokenizes"} & set(facts["abilities"])),
+    "Generate sound": lambda facts: "audio" in facts["takes"],
+    "Generate text": lambda facts: "text" in facts["takes"],
+    "Compute a likelihood": lambda facts: "HasLikelihood" in facts["abilities"],
+}
+
+
+def purposes_of(facts: JsonObject) -> list[str]:
+    """What a method is for, in the words of the list."""
+    return [purpose for purpose, fits in PURPOSES.items() if fits(facts)]

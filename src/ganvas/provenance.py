@@ -38,7 +38,7 @@ OUTPUT_OPTIONS = {
 }
 FILE_OPTIONS = {"grid": "grid.png", "animate": "steps.gif", "preview": "preview.png"}  # options that name a file
 IN_ONE = ("interpolate", "mix")  # options of several words
-NO_OPTIONS = ("code-number", "columns")  # what is noted beside the options
+NO_OPTIONS = ("code-number", "columns", "point")  # what is noted beside the options
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,40}")
 _PLACE = re.compile(  # an absolute path of two parts or more inside a text; not a URL, not "and/or"
     r"""(?<![\w/\\.:])(?:~|[A-Za-z]:|\\)?[/\\](?:[^\s/\\"'<>|]+[/\\])+[^\s/\\"'<>|,;)]*"""

@@ -103,6 +103,9 @@ def describe(name: str) -> JsonObject:
             "unit": one.unit,
             "help": one.help,
             "choices": one.choices and list(one.choices),
+            "minimum": one.minimum,
+            "maximum": one.maximum,
+            "above": one.above,
         }
         settings.append(facts)
 

@@ -55,6 +55,11 @@ class Setting:
         return self.type == LIST
 
     @property
+    def option(self) -> str:
+        """Its option on a command line: "--checkpoint-every"."""
+        return self.flag or f"--{self.name.replace('_', '-')}"
+
+    @property
     def type_name(self) -> str:
         """How the type reads in help and error texts: "float", "int | None"."""
         if self.is_list:

@@ -9,8 +9,7 @@ import sys
 import pytest
 
 from command_line import SOURCES, Command
-from ganvas.catalog import catalog
-from ganvas.cli.methods import PURPOSES
+from ganvas.catalog import PURPOSES, catalog
 
 COMMANDS = (
     "train", "sample", "edit", "invert", "encode", "decode", "translate", "restore", "stylise", "evaluate", "compare", "methods",

@@ -17,6 +17,7 @@ from ganvas import registry
 from ganvas.data import open_data, read_image
 from ganvas.method import REGISTERED, Method
 from parts import trainer_for
+from studio_server import StudioProcess
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 ARGUMENTS = {
@@ -29,6 +30,7 @@ ARGUMENTS = {
     "plain_loop_with_ganvas_networks": ["--preset", "tiny", "--steps", "3"],
     "with_lightning": ["--steps", "3"],
     "with_accelerate": ["--steps", "3"],
+    "studio_client": ["--steps", "2", "--name", "client"],
     "features_for_scikit_learn": ["--preset", "tiny", "--minutes", "0.02"],
 }
 
@@ -63,6 +65,19 @@ def test_new_gan_in_one_file(monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(ganvas.create("squared_hinge", "tiny"), made["SquaredHinge"])
     with pytest.raises(ganvas.GanvasError, match="margin must be >= 0"):
         ganvas.create("squared_hinge", settings={"margin": -1})
+
+
+def test_studio_client(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    pytest.importorskip("starlette", reason="the studio's packages are not installed: pip install 'ganvas[studio]'")
+    studio = StudioProcess(tmp_path / "runs")
+    try:
+        monkeypatch.setitem(
+            ARGUMENTS, "studio_client", [*ARGUMENTS["studio_client"], "--url", f"http://127.0.0.1:{studio.port}"]
+        )
+        run_example("studio_client", monkeypatch)
+    finally:
+        studio.stop()
+    assert (read_image("client-3.png") == ganvas.load(tmp_path / "runs" / "client").sample(1, seed=3)[0]).all()
 
 
 def test_squared_hinge_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:

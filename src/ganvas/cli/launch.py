@@ -10,7 +10,6 @@ import os
 from pathlib import Path
 
 from ganvas.cli.opening import open_shown
-from ganvas.cli.options import command_line
 from ganvas.device import choose_device
 from ganvas.errors import GanvasError, UsageError
 from ganvas.registry import create
@@ -36,7 +35,7 @@ def launch(config: TrainConfig, resumed: Run | None, nproc: int, *, json: bool) 
     folder = check(config, resumed, nproc)
     command = [
         "--standalone", "--nproc-per-node", str(nproc), "--max-restarts", str(MAX_RESTARTS), "-m", "ganvas", "train",
-        *command_line(config, but=("resume", "out")), "--resume", "auto", "--out", str(folder),
+        *config.command_line(but=("resume", "out")), "--resume", "auto", "--out", str(folder),
     ]  # fmt: skip
     if json:
         command.append("--json")

@@ -32,6 +32,7 @@ from ganvas.cli import (
     push,
     restore,
     sample,
+    studio,
     stylise,
     train,
     translate,
@@ -65,6 +66,7 @@ COMMAND_MODULES = {
     doctor.doctor: "Diagnose a training.",
     push.push: "Share a model on the hub.",
     data.data: "Show what a data set contains.",
+    studio.studio: "Open the studio, a page in the browser.",
 }
 for command, line in COMMAND_MODULES.items():
     app.command(short_help=line)(command)

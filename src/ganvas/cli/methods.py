@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 import typer
 
-from ganvas.catalog import DEFAULT_METHOD, catalog, setting_rows
+from ganvas.catalog import DEFAULT_METHOD, PURPOSES, catalog, purposes_of, setting_rows
 from ganvas.cli import completion
 from ganvas.cli.options import JsonOption
 
@@ -67,27 +67,7 @@ def _print_json(content: Facts) -> None:
 # --- what methods are for -------------------------------------------------------------------------------------------------
 
 
-def _generates(facts: Facts) -> bool:
-    return "Samples" in facts["abilities"] and "images" in facts["takes"]
-
-
-PURPOSES: dict[str, Callable[[Facts], bool]] = {
-    "Generate images": _generates,
-    "Generate images of a class": lambda facts: _generates(facts) and facts["classes"] != "no",
-    "Translate images": lambda facts: "Translates" in facts["abilities"],
-    "Restore images (denoise, upscale, inpaint)": lambda facts: "Restores" in facts["abilities"],
-    "Stylise photos": lambda facts: "Stylises" in facts["abilities"],
-    "Compress or encode images": lambda facts: bool({"Encodes", "Tokenizes"} & set(facts["abilities"])),
-    "Generate sound": lambda facts: "audio" in facts["takes"],
-    "Generate text": lambda facts: "text" in facts["takes"],
-    "Compute a likelihood": lambda facts: "HasLikelihood" in facts["abilities"],
-}
 NEEDS_NO_TRAINING = {"Stylise photos": "Without training: ganvas stylise PHOTO --style PAINTING --out FILE"}
-
-
-def purposes_of(facts: Facts) -> list[str]:
-    """What a method is for, in the words of the list."""
-    return [purpose for purpose, fits in PURPOSES.items() if fits(facts)]
 
 
 def _print_all() -> None:

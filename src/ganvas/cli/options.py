@@ -11,8 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from ganvas.cli import completion
-from ganvas.settings import Setting, as_text, settings_of
-from ganvas.training.config import TrainConfig
+from ganvas.settings import Setting, settings_of
 
 Command = Callable[..., None]
 COMPLETED: dict[str, Callable[..., Any]] = {  # what the shell offers for the options that are made from settings
@@ -59,30 +58,6 @@ def with_settings_of(owner: type, *, arguments: tuple[str, ...]) -> Callable[[Co
     return decorate
 
 
-def command_line(config: TrainConfig, *, but: tuple[str, ...]) -> list[str]:
-    """The words that ask `ganvas train` for this config, without those named."""
-    words = []
-    if config.method:
-        words.append(str(config.method))
-    settings = settings_of(config)
-    for name, value in config.given().items():
-        if name == "method" or name in but:
-            continue
-        words.append(flag(settings[name]))
-        if value is not True:
-            words.append(str(value))
-    for name, value in config.settings.items():
-        words += ["--set", f"{name}={as_text(value)}"]
-    for name, value in config.data_settings.items():
-        words += ["--set", f"data.{name}={as_text(value)}"]
-    return words
-
-
-def flag(setting: Setting) -> str:
-    """ "--checkpoint-every" """
-    return setting.flag or f"--{setting.name.replace('_', '-')}"
-
-
 def _argument(setting: Setting) -> inspect.Parameter:
     metavar = setting.metavar or setting.name.upper()
     info = typer.Argument(metavar=metavar, help=setting.help, autocompletion=_completed(setting))
@@ -92,7 +67,7 @@ def _argument(setting: Setting) -> inspect.Parameter:
 def _option(setting: Setting) -> inspect.Parameter:
     metavar = setting.metavar or "|".join(map(str, setting.choices or ())) or None
     info = typer.Option(
-        flag(setting), metavar=metavar, help=setting.help, show_default=False, autocompletion=_completed(setting)
+        setting.option, metavar=metavar, help=setting.help, show_default=False, autocompletion=_completed(setting)
     )
     return _parameter(setting, Annotated[_type(setting), info], False if setting.type is bool else None)
 

@@ -22,7 +22,7 @@ from ganvas.catalog import catalog
 from ganvas.defaults import MEASURED_SAMPLES, MINUTES
 from ganvas.errors import UsageError, nearest
 from ganvas.files import JsonObject
-from ganvas.settings import as_dict, check, setting, settings_of
+from ganvas.settings import as_dict, as_text, check, setting, settings_of
 from ganvas.synonyms import argument_advice
 from ganvas.training.callbacks import Callback
 
@@ -182,6 +182,24 @@ class TrainConfig:
         for name in (*BUDGET_UNITS, *NOT_RECORDED):
             del values[name]
         return {**values, "settings": self.settings, "data_settings": self.data_settings, "budget": self._limits()}
+
+    def command_line(self, *, but: tuple[str, ...] = ()) -> list[str]:
+        """The words that ask `ganvas train` for this config, without the settings named in `but`."""
+        words = []
+        if self.method:
+            words.append(str(self.method))
+        declared = settings_of(self)
+        for name, value in self.given().items():
+            if name == "method" or name in but:
+                continue
+            words.append(declared[name].option)
+            if value is not True:
+                words.append(str(value))
+        for name, value in self.settings.items():
+            words += ["--set", f"{name}={as_text(value)}"]
+        for name, value in self.data_settings.items():
+            words += ["--set", f"data.{name}={as_text(value)}"]
+        return words
 
     @classmethod
     def from_dict(cls, info: JsonObject) -> TrainConfig:

@@ -1,0 +1,214 @@
+"""What can be put into the queue, and the command line that does it.
+
+A job is kept as what was asked for, checked; the words of its command line are made of that when it runs, so that nobody can put
+words of his own into one. Every command may be run a second time after it was killed, and continues or does the same again.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from ganvas.catalog import METHOD, catalog
+from ganvas.data.builtin_sets import SETS
+from ganvas.errors import DataError, UsageError, nearest
+from ganvas.files import JsonObject
+from ganvas.studio import schema
+from ganvas.studio.config import HIDDEN
+from ganvas.studio.queue import Job
+from ganvas.studio.runs import PLAIN, Runs
+from ganvas.studio.schema import Schema
+from ganvas.studio.store import Store
+from ganvas.training.config import TrainConfig
+
+FORM = ("minutes", "images", "steps", "preset", "seed", "device", "precision", "compile", "checkpoint_every", "evaluate_every",
+        "samples", "guard")  # fmt: skip
+"""Settings of TrainConfig that the form offers as they are. `method`, `data`, `out` and `codes` are chosen by id; `resume` and
+`quiet` are the studio's own affair; `log_to` may send figures to other machines, so the command line keeps it."""
+SET = "set:"
+UPLOAD = "data:"
+FOLDER = "folder:"
+VALUE: Schema = {
+    "type": ["string", "number", "boolean", "null", "array"],
+    "maxLength": 200,
+    "maxItems": 64,
+    "items": schema.integer(),
+}
+RUN_NAME = schema.text("name of the run's folder", longest=100, shortest=1, pattern=PLAIN.pattern)
+RUN = schema.text("id of a run", longest=120, shortest=1)
+
+TRAIN = schema.obj(
+    {
+        "method": schema.text("name of a method", longest=60),
+        "data": schema.text("set:NAME, data:ID or folder:NAME", longest=120, shortest=1),
+        "name": RUN_NAME,
+        "codes": schema.text("id of the run whose codes are learned", longest=120),
+        "options": schema.mapping(VALUE, most=40, help="settings of the training by name: " + ", ".join(FORM)),
+        "settings": schema.mapping(VALUE, most=200, help="settings of the method by name"),
+        "data_settings": schema.mapping(VALUE, most=100, help="settings of the data by name"),
+    },
+    required=("data", "name"),
+)
+KINDS: dict[str, Schema] = {
+    "train": TRAIN,
+    "extend": schema.obj(
+        {"run": RUN, "minutes": schema.number("further minutes", minimum=0.1, maximum=100_000)},
+        required=("run", "minutes"),
+    ),
+    "evaluate": schema.obj({"run": RUN, "samples": schema.integer(minimum=16, maximum=100_000)}, required=("run",)),
+    "audit": schema.obj({"run": RUN, "samples": schema.integer(minimum=16, maximum=100_000)}, required=("run",)),
+    "directions": schema.obj(
+        {"run": RUN, "count": schema.integer("directions of each kind", minimum=1, maximum=40)}, required=("run",)
+    ),
+    "apply": schema.obj(
+        {"run": RUN, "name": RUN_NAME}, required=("run", "name"), help="train with the doctor's change"
+    ),
+}
+TITLES: dict[str, str] = {
+    "extend": "Continue {run}", "evaluate": "Measure {run}", "audit": "Audit {run}", "directions": "Find directions of {run}",
+    "apply": "Train {run} with the doctor's change",
+}  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """Where the things are that a request names by id."""
+
+    runs: Runs
+    store: Store
+    folders: dict[str, Path]
+    """Data of this machine that were named on the command line, by their ids."""
+
+    @classmethod
+    def of(cls, folder: Path) -> Place:
+        """The place of a studio folder, RUNS/.studio."""
+        listed = folder / "folders"
+        folders: dict[str, Path] = {}
+        if listed.is_file():
+            for line in listed.read_text(encoding="utf-8").splitlines():
+                name, _, path = line.partition("\t")
+                folders[name] = Path(path)
+        return cls(Runs(folder.parent), Store(folder), folders)
+
+
+def source_of(place: Place, name: str) -> str:
+    """What `--data` takes of the id of a data set; DataError or UsageError where there is none."""
+    if name.startswith(SET):
+        known = name.removeprefix(SET)
+        if known not in SETS:
+            raise UsageError(f"there is no set {known}{nearest(known, SETS)} (there are: {', '.join(SETS)})")
+        return known
+    if name.startswith(UPLOAD):
+        number = name.removeprefix(UPLOAD)
+        if place.store.data(number)["state"] == "filling":
+            raise DataError("this data set is still being filled: wait for its files")
+        return str(place.store.source(number))
+    found = place.folders.get(name.removeprefix(FOLDER))
+    if not name.startswith(FOLDER) or found is None:
+        raise UsageError(f"{name} names no data: choose a set, drop files, or start with ganvas studio --data FOLDER")
+    return str(found)
+
+
+def config_of(place: Place, request: JsonObject) -> TrainConfig:
+    """The training that a request asks for; UsageError says which value is wrong."""
+    method = request.get("method") or METHOD
+    facts = catalog().get(method)
+    if facts is None:
+        raise UsageError(f"there is no method {method}{nearest(method, catalog())}")
+    options = dict(request.get("options", {}))
+    for name in options:
+        if name not in FORM:
+            raise UsageError(f"there is no option {name}{nearest(name, FORM)} (there are: {', '.join(FORM)})")
+    preset = options.get("preset")
+    presets = [one["name"] for one in facts["presets"]]
+    if preset is not None and preset not in presets:
+        raise UsageError(
+            f"{method} has no preset {preset}{nearest(str(preset), presets)} (there are: {', '.join(presets)})"
+        )
+    known = [one["name"] for one in facts["settings"]]
+    settings = dict(request.get("settings", {}))
+    for name in settings:
+        if name not in known:
+            raise UsageError(f"{method} has no setting {name}{nearest(name, known)}")
+    data_settings = dict(request.get("data_settings", {}))
+    if data_settings.get("partner"):
+        data_settings["partner"] = source_of(place, str(data_settings["partner"]))
+    codes = request.get("codes")
+    return TrainConfig(
+        method, source_of(place, request["data"]), settings=settings, data_settings=data_settings,
+        codes=None if codes is None else place.runs.find(codes), **options,
+    )  # fmt: skip
+
+
+def check(place: Place, kind: str, request: JsonObject) -> tuple[str, str]:
+    """(title, run) of a request; UsageError, DataError or RunError where it cannot be done."""
+    if kind not in KINDS:
+        raise UsageError(f"there is no job {kind}{nearest(kind, KINDS)} (there are: {', '.join(KINDS)})")
+    schema.check(KINDS[kind], request)
+    if kind == "train":
+        config_of(place, request)
+    else:
+        place.runs.find(request["run"])
+    if "name" in request:
+        _check_free(place, request["name"])
+    if kind == "train":
+        return f"Train {request.get('method') or METHOD}: {request['name']}", request["name"]
+    return TITLES[kind].format(run=request["run"]), request.get("name", request["run"])
+
+
+def settled(place: Place, kind: str, request: JsonObject) -> JsonObject:
+    """The request with what depends on when it was made, so that a job that runs a second time does the same."""
+    if kind != "extend":
+        return request
+    log = place.runs.log(place.runs.find(request["run"]))
+    seconds = [float(event.get("waited", 0)) for event in log.events] + [float(log.last.get("seconds", 0))]
+    return {**request, "until": max(seconds) / 60 + request["minutes"]}
+
+
+def _check_free(place: Place, name: str) -> None:
+    if name == HIDDEN or (place.runs.folder / name).exists():
+        raise UsageError(f"a run {name} is here already: choose another name")
+
+
+def command_line(job: Job, folder: Path) -> list[str]:
+    """The words of a job's process."""
+    place = Place.of(folder)
+    return [sys.executable, "-m", "ganvas", *COMMANDS[job.kind](place, job.request), "--json"]
+
+
+def _train(place: Place, request: JsonObject) -> list[str]:
+    out = str(place.runs.folder / request["name"])
+    words = config_of(place, request).command_line()
+    return ["train", *words, "--out", out, "--resume", "auto"]
+
+
+def _extend(place: Place, request: JsonObject) -> list[str]:
+    return ["train", "--resume", str(place.runs.find(request["run"])), "--minutes", f"{request['until']:.6g}"]
+
+
+def _evaluate(place: Place, request: JsonObject) -> list[str]:
+    more = ["--samples", str(request["samples"])] if "samples" in request else []
+    return ["evaluate", str(place.runs.find(request["run"])), *more]
+
+
+def _audit(place: Place, request: JsonObject) -> list[str]:
+    more = ["--count", str(request["samples"])] if "samples" in request else []
+    return ["audit", str(place.runs.find(request["run"])), *more]
+
+
+def _directions(place: Place, request: JsonObject) -> list[str]:
+    return ["edit", str(place.runs.find(request["run"])), "--find", "--count", str(request.get("count", 10))]
+
+
+def _apply(place: Place, request: JsonObject) -> list[str]:
+    out = place.runs.folder / request["name"]
+    if (out / "settings.json").is_file():  # it was interrupted
+        return ["train", "--resume", str(out)]
+    return ["doctor", str(place.runs.find(request["run"])), "--apply", "--out", str(out)]
+
+
+COMMANDS: dict[str, Callable[[Place, JsonObject], list[str]]] = {
+    "train": _train, "extend": _extend, "evaluate": _evaluate, "audit": _audit, "directions": _directions, "apply": _apply,
+}  # fmt: skip

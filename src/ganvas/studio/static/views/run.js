@@ -1,0 +1,189 @@
+// One run: samples over time, live curves, figures, the doctor, settings.
+import { html, useEffect, useMemo, useRef, useState } from "../lib/dom.js";
+import { addJob, get, patch, post, text } from "../lib/api.js";
+import { address, go, setQuery } from "../lib/route.js";
+import { bytes, clock, number } from "../lib/format.js";
+import { Chart, grouped } from "../lib/chart.js";
+import { Empty, Field, Page, Pixels, Problem, Progress, Slider, Tabs, fail, say, useLoaded } from "../lib/ui.js";
+import { STATES } from "./gallery.js";
+
+const TABS = { samples: "Samples", curves: "Curves", figures: "Figures", doctor: "Doctor", settings: "Settings" };
+
+export function RunView({ route, jobs, live }) {
+  const id = route.id;
+  const path = `/api/runs/${encodeURIComponent(id)}`;
+  const { value: run, error, again } = useLoaded((signal) => get(path, { signal }), [id]);
+  const tab = route.query.tab || "samples";
+  const job = run && jobs.find((one) => one.run === run.name && ["running", "queued", "paused"].includes(one.state));
+  const state = job ? { running: "training", queued: "queued", paused: "paused" }[job.state] : live ? live.state : run && run.state;
+
+  useEffect(() => {
+    if (run) again();
+  }, [live && live.samples.join(), live && live.ended, job && job.state]);
+
+  if (error) return html`<${Page} title=${id}><${Problem} error=${error} again=${again} /><//>`;
+  if (!run) return html`<p class="loading">Reading the run…</p>`;
+  if (run.state === "damaged") return html`<${Page} title=${run.name}><${Problem} error=${{ message: run.problem }} /><//>`;
+  const row = live ? live.row : run.row;
+  const abilities = run.abilities;
+  const actions = html`
+    ${run.has_weights && abilities.includes("Samples") && html`<a class="button" href=${address("explore", id)}>Explore</a>`}
+    ${run.has_weights && ["Translates", "Restores", "Stylises"].some((one) => abilities.includes(one)) && html`<a class="button" href=${address("use", id)}>Use</a>`}
+    ${run.has_report && html`<a class="button" href="${path}/report" target="_blank" rel="noreferrer">Report ↗</a>`}`;
+  return html`<${Page} title=${run.name} lead="${run.method} on ${run.data}" actions=${actions}>
+    <div class="panel status">
+      <span class="state ${state}">${STATES[state] || state}</span>
+      <span>step ${number(row.step || 0)}</span>
+      ${row.images_per_second && html`<span>${number(row.images_per_second)} images/s</span>`}
+      <span>${clock(row.seconds || 0)} trained</span>
+      ${run.figure && html`<span>${run.figure.name} <b>${number((live && primary(live.figures)) ?? run.figure.value)}</b> <span class="quiet">(reference ${number(run.figure.reference)})</span></span>`}
+      <${Controls} job=${job} run=${run} />
+      ${state === "training" && html`<${Progress} value=${row.progress} label=${job && job.wanted ? `${job.wanted === "pause" ? "saving" : "stopping"}…` : "training"} left=${row.seconds_left} />`}
+    </div>
+    <${Tabs} tabs=${TABS} current=${tab} onChange=${(next) => setQuery({ tab: next })} label="Parts of the run" />
+    <div role="tabpanel" aria-label=${TABS[tab]}>
+      ${tab === "samples" && html`<${Samples} run=${run} path=${path} route=${route} />`}
+      ${tab === "curves" && html`<${Curves} path=${path} seen=${live && live.seen} />`}
+      ${tab === "figures" && html`<${Figures} run=${run} />`}
+      ${tab === "doctor" && html`<${Doctor} run=${run} path=${path} />`}
+      ${tab === "settings" && html`<${Settings} run=${run} path=${path} />`}
+    </div>
+  <//>`;
+}
+
+function primary(figures) {
+  const found = Object.values((figures && figures.metrics) || {}).find((figure) => figure.primary);
+  return found && found.value;
+}
+
+function Controls({ job, run }) {
+  const act = (action) => post(`/api/jobs/${job.id}`, { action }).catch(fail);
+  const [minutes, setMinutes] = useState(5);
+  const extend = () =>
+    addJob("extend", { run: run.id, minutes }).then(() => say(`${run.name} is in the queue for ${minutes} more minutes.`)).catch(fail);
+  if (!job) {
+    return html`<span class="controls">
+      <label class="inline">continue for <input type="number" min="0.1" step="any" value=${minutes} onInput=${(event) => setMinutes(Number(event.target.value))} /> min</label>
+      <button onClick=${extend} disabled=${!(minutes > 0)}>Continue</button>
+    </span>`;
+  }
+  return html`<span class="controls">
+    ${job.state !== "paused" && html`<button disabled=${Boolean(job.wanted)} onClick=${() => act("pause")}>Pause</button>`}
+    ${job.state === "paused" && html`<button class="primary" onClick=${() => act("resume")}>Resume</button>`}
+    <button disabled=${job.wanted === "stop"} onClick=${() => act("stop")}>Stop</button>
+  </span>`;
+}
+
+function Samples({ run, path, route }) {
+  const images = run.samples.filter((name) => name.endsWith(".png"));
+  const others = run.samples.filter((name) => !name.endsWith(".png"));
+  const stuck = route.query.at;
+  const at = stuck !== undefined && Number(stuck) < images.length ? Number(stuck) : images.length - 1;
+  const step = (name) => number(Number(name.split(".")[0]));
+  if (!run.samples.length) return html`<${Empty} title="No samples yet">The first grid comes after the first measurement of the training.<//>`;
+  return html`<div class="samples">
+    ${images.length > 0 && html`
+      ${images.length > 1 && html`<${Slider} label="Step" min=${0} max=${images.length - 1} step=${1} value=${at} shown=${step(images[at])}
+        onInput=${(value) => setQuery({ at: value === images.length - 1 ? "" : value })} />`}
+      <figure><${Pixels} small src="${path}/samples/${images[at]}" alt="Samples of ${run.name} at step ${step(images[at])}, always the same seeds" />
+        <figcaption>Step ${step(images[at])}. The same seeds at every step. <a href="${path}/samples/${images[at]}" download="${run.id}-${images[at]}">Download</a></figcaption></figure>`}
+    ${others.map((name) => html`<${Other} key=${name} path="${path}/samples/${name}" label="Step ${step(name)}" />`)}
+  </div>`;
+}
+
+function Other({ path, label }) {
+  const [content, setContent] = useState("");
+  useEffect(() => {
+    if (path.endsWith(".txt")) text(path).then(setContent).catch(fail);
+  }, [path]);
+  if (path.endsWith(".wav")) return html`<figure><audio controls preload="none" src=${path} aria-label=${label}></audio><figcaption>${label}</figcaption></figure>`;
+  return html`<details><summary>${label}</summary><pre>${content}</pre></details>`;
+}
+
+function Curves({ path, seen }) {
+  const { value, error, again } = useLoaded((signal) => get(`${path}/log`, { signal }), [path]);
+  const [log, setLog] = useState(false);
+  useEffect(() => {
+    if (value) again();
+  }, [seen]);
+  const groups = useMemo(() => (value ? grouped(value.columns) : {}), [value]);
+  if (error) return html`<${Problem} error=${error} again=${again} />`;
+  if (!value) return html`<p class="loading">Reading the log…</p>`;
+  if (!value.columns.step) return html`<${Empty} title="No curves yet">They begin with the first step.<//>`;
+  return html`<div>
+    <label class="inline"><input type="checkbox" checked=${log} onChange=${(event) => setLog(event.target.checked)} /> logarithmic</label>
+    <span class="quiet"> Drag to zoom, double click to see all.</span>
+    <div class="charts">
+      ${Object.entries(groups).map(([title, series]) => html`<${Chart} key=${title} title=${title.replaceAll("_", " ")} steps=${value.columns.step}
+        series=${series} log=${log && series.every((one) => one.values.every((number) => number === null || number > 0))} />`)}
+    </div>
+  </div>`;
+}
+
+export function Figures({ run }) {
+  const figures = (run.figures && run.figures.metrics) || {};
+  const names = Object.keys(figures);
+  const measure = () => addJob("evaluate", { run: run.id }).then(() => say("Measuring is in the queue.")).catch(fail);
+  const audit = () => addJob("audit", { run: run.id }).then(() => say("The audit is in the queue.")).catch(fail);
+  const verdict = run.audit && run.audit.verdict;
+  return html`<div>
+    <div class="actions"><button onClick=${measure} disabled=${!run.has_weights}>Measure again</button>
+      ${run.abilities.includes("Samples") && run.kind === "images" && html`<button onClick=${audit} disabled=${!run.has_weights}>Audit for copies</button>`}</div>
+    ${names.length === 0 && html`<${Empty} title="Not measured yet">A training measures itself where its budget allows, and at its end.<//>`}
+    ${names.length > 0 && html`<div class="scroll" tabindex="0" role="region" aria-label="Figures"><table><caption class="hidden">Figures of ${run.name}</caption>
+      <thead><tr><th scope="col">figure</th><th scope="col">value</th><th scope="col">reference</th><th scope="col">samples</th><th scope="col">better</th></tr></thead>
+      <tbody>${names.map((name) => html`<tr key=${name} class=${figures[name].primary ? "primary" : ""}><th scope="row">${name}</th>
+        <td>${number(figures[name].value)}</td><td>${number(figures[name].reference ?? figures[name].input)}</td><td>${number(figures[name].n)}</td><td>${figures[name].better || ""}</td></tr>`)}</tbody>
+    </table></div>
+    <p class="quiet">Reference: the same measure of held-out real data. Measured at step ${number(run.figures.step)}.</p>`}
+    ${verdict && html`<p>Audit: ${typeof verdict === "string" ? verdict : JSON.stringify(verdict)}</p>`}
+  </div>`;
+}
+
+function Doctor({ run, path }) {
+  const { value, error, again, loading } = useLoaded((signal) => get(`${path}/doctor`, { signal }), [path, run.step]);
+  const apply = () => {
+    const name = `${run.id}-changed-${Date.now() % 10000}`.slice(-100);
+    addJob("apply", { run: run.id, name }).then(() => { say(`${name} is in the queue.`); go("queue"); }).catch(fail);
+  };
+  if (error) return html`<${Problem} error=${error} again=${again} />`;
+  if (!value) return html`<p class="loading">The doctor reads the log…</p>`;
+  if (value.healthy === null) return html`<${Empty} title="Not enough to tell">${value.note}<//>`;
+  if (value.healthy) return html`<${Empty} title="No trouble found">The doctor looked at ${number(value.step)} steps.<//>`;
+  return html`<div>${value.findings.map(
+    (finding, index) => html`<article class="finding" key=${finding.name}>
+      <h2>${finding.name.replaceAll("_", " ")} <span class="quiet">${Math.round(finding.confidence * 100)} % sure</span></h2>
+      <p>${finding.meaning}</p>
+      <p class="quiet">${Object.entries(finding.evidence).map(([name, one]) => `${name} ${number(one)}`).join(", ")}</p>
+      <p><b>Change:</b> ${finding.change}${finding.text && finding.text !== finding.change ? html` <span class="quiet">(${finding.text})</span>` : ""}</p>
+      ${index === value.findings.findIndex((one) => Object.keys(one.settings).length) && html`<button class="primary" onClick=${apply} disabled=${loading}>Train again with this change</button>`}
+    </article>`,
+  )}</div>`;
+}
+
+function Settings({ run, path }) {
+  const [note, setNote] = useState(run.note || "");
+  const keep = () => patch(path, { note }).then(() => say("The note is kept.")).catch(fail);
+  const again = () => {
+    localStorage.setItem("train-form", JSON.stringify({ method: run.method, settings: run.info.settings, name: "" }));
+    go("train");
+  };
+  const table = (values, caption) => html`<div class="scroll" tabindex="0" role="region" aria-label=${caption}><table><caption>${caption}</caption>
+    <tbody>${Object.entries(values || {}).map(([name, value]) => html`<tr key=${name}><th scope="row">${name}</th><td>${shown(value)}</td></tr>`)}</tbody></table></div>`;
+  return html`<div class="columns">
+    <div>
+      <${Field} label="Note"><textarea rows="3" value=${note} onInput=${(event) => setNote(event.target.value)}></textarea><//>
+      <p><button onClick=${keep}>Keep the note</button> <button onClick=${again}>Train another one like this</button></p>
+      ${table({ seed: run.seed, device: run.device, machine: run.info.machine, precision: run.info.precision, parameters: number(run.parameters), "on the disk": bytes(run.bytes), ganvas: run.info.ganvas, budget: run.info.budget }, "Facts")}
+      ${table(run.info.data_settings, "Data")}
+    </div>
+    <div>${table(run.info.settings, "Settings of the method")}</div>
+  </div>`;
+}
+
+function shown(value) {
+  if (value === null || value === undefined) return "auto";
+  if (Array.isArray(value)) return value.join("-");
+  if (typeof value === "object") return Object.entries(value).filter(([, one]) => one !== null).map(([name, one]) => `${one} ${name}`).join(", ");
+  return String(value);
+}

@@ -1,0 +1,85 @@
+"""Jobs by the real command line, through pauses and kill -9 of the server and of the process that runs a job."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from studio_server import StudioProcess, runner_of, wait
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory, _own_cache: None) -> Iterator[StudioProcess]:
+    process = StudioProcess(tmp_path_factory.mktemp("jobs") / "runs")
+    yield process
+    for job in process.ask("GET", "/api/jobs").json["jobs"]:
+        process.ask("POST", f"/api/jobs/{job['id']}", {"action": "stop"})
+    process.stop()
+
+
+def events(run: Path, name: str) -> list[dict[str, object]]:
+    rows = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    return [row for row in rows if row.get("event") == name]
+
+
+def test_a_job_survives_the_death_of_the_server_and_is_not_run_again(own: StudioProcess) -> None:
+    long, short = own.train("long", 100_000, minutes=10), own.train("short")
+    own.until(long, "running")
+    wait(lambda: own.job(long).get("step") or 0 > 0, 60)
+    before = runner_of(own.runs / ".studio", long)
+    own.kill()
+    assert before is not None and Path(f"/proc/{before}").exists(), "the job needs no server"
+    own.start()
+    assert own.job(long)["state"] == "running" and own.job(short)["state"] == "queued"
+    assert runner_of(own.runs / ".studio", long) == before
+
+    # Pausing saves; the other job follows; resuming continues where it was.
+    assert own.ask("POST", f"/api/jobs/{long}", {"action": "pause"}).status == 200
+    assert own.until(long, "paused")["attempts"] == 1
+    assert own.until(short, "done", "failed")["state"] == "done"
+    (first,) = events(own.runs / "long", "started")
+    assert own.ask("POST", f"/api/jobs/{long}", {"action": "resume"}).status == 200
+    wait(lambda: (own.runs / "long" / "log.jsonl").is_file() and bool(events(own.runs / "long", "resumed")), 60)
+    assert first["step"] == 0 and int(str(events(own.runs / "long", "resumed")[0]["step"])) > 0
+
+    # kill -9 of the process that runs it: the command saves and ends, and the job goes on from there.
+    runner = runner_of(own.runs / ".studio", long)
+    assert runner is not None
+    wait(lambda: own.job(long).get("step") is not None, 30)
+    os.kill(runner, signal.SIGKILL)
+    wait(lambda: len(events(own.runs / "long", "resumed")) == 2, 90)
+    assert own.job(long)["attempts"] == 2
+    assert own.ask("POST", f"/api/jobs/{long}", {"action": "stop"}).status == 200
+    own.until(long, "stopped")
+    assert own.job(short)["attempts"] == 1 and len(events(own.runs / "short", "started")) == 1, "it was run once"
+
+
+def test_a_failure_is_told_in_the_commands_own_words(own: StudioProcess) -> None:
+    number = own.train("impossible", 3, device="cuda:7")
+    job = own.until(number, "failed")
+    assert "cuda" in job["message"] and "Traceback" not in job["message"] and job["exit_code"] != 0
+    assert "cuda" in own.ask("GET", f"/api/jobs/{number}/log").body.decode()
+    assert own.ask("POST", f"/api/jobs/{number}", {"action": "pause"}).status == 409
+    assert own.ask("DELETE", f"/api/jobs/{number}").status == 200
+    assert own.ask("GET", f"/api/jobs/{number}").status == 404
+
+
+def test_ctrl_c_saves_the_running_training_and_the_next_start_continues_it(own: StudioProcess) -> None:
+    number = own.train("kept", 100_000, minutes=10)
+    wait(lambda: own.job(number).get("step") or 0 > 0, 60)
+    own.stop()
+    assert [row["step"] for row in events(own.runs / "kept", "saved")][-1] != 0
+    own.start()
+    wait(lambda: bool(events(own.runs / "kept", "resumed")), 60)
+    own.ask("POST", f"/api/jobs/{number}", {"action": "stop"})
+    own.until(number, "stopped")
+
+
+def test_only_one_studio_on_the_same_runs(own: StudioProcess) -> None:
+    with pytest.raises(AssertionError, match="is running already"):
+        StudioProcess(own.runs)

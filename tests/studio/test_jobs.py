@@ -1,0 +1,102 @@
+"""A request becomes a command line, or a sentence that says what is wrong with it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ganvas.errors import GanvasError
+from ganvas.studio import jobs
+from ganvas.studio.jobs import Place
+from ganvas.studio.queue import Queue
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    folder = tmp_path / "runs" / ".studio"
+    folder.mkdir(parents=True)
+    (tmp_path / "photos").mkdir()
+    (folder / "folders").write_text(f"0-photos\t{tmp_path / 'photos'}\n")
+    return Place.of(folder)
+
+
+def words(place: Place, kind: str, request: dict[str, Any]) -> list[str]:
+    title, run = jobs.check(place, kind, request)
+    folder = place.runs.folder / ".studio"
+    job = Queue(folder).add(kind, jobs.settled(place, kind, request), title, run)
+    return jobs.command_line(job, folder)
+
+
+def test_a_training(place: Place) -> None:
+    request = {
+        "method": "r3gan", "data": "folder:0-photos", "name": "mine", "options": {"minutes": 2, "preset": "cpu", "guard": True},
+        "settings": {"lr": 0.01, "widths": [32, 16]}, "data_settings": {"size": 32},
+    }  # fmt: skip
+    runs = place.runs.folder
+    assert words(place, "train", request) == [
+        sys.executable, "-m", "ganvas", "train", "r3gan", "--data", str(place.folders["0-photos"]), "--minutes", "2.0",
+        "--preset", "cpu", "--guard", "--set", "lr=0.01", "--set", "widths=32-16", "--set", "data.size=32",
+        "--out", str(runs / "mine"), "--resume", "auto", "--json",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"method": "r3gam"}, "there is no method r3gam; did you mean r3gan?"),
+        ({"data": "digits"}, "names no data"),
+        ({"data": "set:digts"}, "did you mean digits?"),
+        ({"data": "/etc"}, "names no data"),
+        ({"data": "folder:../../etc"}, "names no data"),
+        ({"data": "data:0123456789abcdef"}, "not here"),
+        ({"name": "../x"}, "name must match"),
+        ({"name": "-rf"}, "name must match"),
+        ({"name": ".studio"}, "name must match"),
+        ({"options": {"out": "/tmp/x"}}, "there is no option out"),
+        ({"options": {"log_to": "wandb"}}, "there is no option log_to"),
+        ({"options": {"resume": "x"}}, "there is no option resume"),
+        ({"options": {"minutes": -1}}, "minutes must be > 0"),
+        ({"options": {"preset": "tyni"}}, "did you mean tiny?"),
+        ({"options": {"precision": "fp8"}}, "precision must be one of"),
+        ({"settings": {"learning": 1}}, "r3gan has no setting learning"),
+        ({"codes": "nothing"}, "there is no run"),
+        ({"callbacks": []}, "has no 'callbacks'"),
+    ],
+)
+def test_refused(place: Place, change: dict[str, Any], message: str) -> None:
+    with pytest.raises(GanvasError) as error:
+        jobs.check(place, "train", {"method": "r3gan", "data": "set:digits", "name": "x", **change})
+    assert message in str(error.value)
+
+
+def test_what_is_asked_of_runs(place: Place) -> None:
+    run = place.runs.folder / "r"
+    run.mkdir()
+    (run / "settings.json").write_text("{}")
+    (run / "log.jsonl").write_text('{"step": 9, "seconds": 30}\n{"event": "finished", "step": 9, "waited": 90.0}\n')
+    assert words(place, "evaluate", {"run": "r", "samples": 100})[3:] == [
+        "evaluate",
+        str(run),
+        "--samples",
+        "100",
+        "--json",
+    ]
+    assert words(place, "directions", {"run": "r"})[3:] == ["edit", str(run), "--find", "--count", "10", "--json"]
+    assert words(place, "extend", {"run": "r", "minutes": 1})[3:] == [
+        "train",
+        "--resume",
+        str(run),
+        "--minutes",
+        "2.5",
+        "--json",
+    ]
+    assert words(place, "apply", {"run": "r", "name": "s"})[3:6] == ["doctor", str(run), "--apply"]
+    with pytest.raises(GanvasError, match="there is no run 'nothing'"):
+        jobs.check(place, "evaluate", {"run": "nothing"})
+    with pytest.raises(GanvasError, match="a run r is here already"):
+        jobs.check(place, "train", {"data": "set:digits", "name": "r"})
+    with pytest.raises(GanvasError, match="did you mean evaluate"):
+        jobs.check(place, "evaluat", {"run": "r"})

@@ -49,5 +49,5 @@ def test_it_starts_soon_and_ends_by_ctrl_c(tmp_path: Path) -> None:
     studio = StudioProcess(tmp_path / "runs")
     assert studio.ask("GET", "/").status == 200
     seconds = time.monotonic() - began
-    assert studio.stop() == 0
+    assert studio.stop() == 130
     assert seconds < 15, "2 s on free cores"

@@ -56,6 +56,7 @@ class StudioProcess:
                 self.host, self.port = found[1], int(found[2])
                 break
         else:
+            self._ended()
             raise AssertionError("".join(lines))
         wait(lambda: self._listens(), 20)
 

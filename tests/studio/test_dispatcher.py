@@ -54,6 +54,14 @@ def test_a_job_survives_the_death_of_the_server_and_is_not_run_again(own: Studio
     os.kill(runner, signal.SIGKILL)
     wait(lambda: len(events(own.runs / "long", "resumed")) == 2, 90)
     assert own.job(long)["attempts"] == 2
+
+    # Ctrl-C saves the running training, and the next start continues it.
+    wait(lambda: own.job(long).get("step") is not None, 30)
+    own.stop()
+    own.start()
+    wait(lambda: len(events(own.runs / "long", "resumed")) == 3, 90)
+    steps = [int(str(row["step"])) for row in events(own.runs / "long", "resumed")]
+    assert steps == sorted(set(steps)) and steps[0] > 0
     assert own.ask("POST", f"/api/jobs/{long}", {"action": "stop"}).status == 200
     own.until(long, "stopped")
     assert own.job(short)["attempts"] == 1 and len(events(own.runs / "short", "started")) == 1, "it was run once"
@@ -67,17 +75,6 @@ def test_a_failure_is_told_in_the_commands_own_words(own: StudioProcess) -> None
     assert own.ask("POST", f"/api/jobs/{number}", {"action": "pause"}).status == 409
     assert own.ask("DELETE", f"/api/jobs/{number}").status == 200
     assert own.ask("GET", f"/api/jobs/{number}").status == 404
-
-
-def test_ctrl_c_saves_the_running_training_and_the_next_start_continues_it(own: StudioProcess) -> None:
-    number = own.train("kept", 100_000, minutes=10)
-    wait(lambda: own.job(number).get("step") or 0 > 0, 60)
-    own.stop()
-    assert [row["step"] for row in events(own.runs / "kept", "saved")][-1] != 0
-    own.start()
-    wait(lambda: bool(events(own.runs / "kept", "resumed")), 60)
-    own.ask("POST", f"/api/jobs/{number}", {"action": "stop"})
-    own.until(number, "stopped")
 
 
 def test_only_one_studio_on_the_same_runs(own: StudioProcess) -> None:

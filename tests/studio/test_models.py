@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import time
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +129,18 @@ def test_refusals_of_other_abilities(studio: StudioProcess) -> None:
     assert "drop at least one style" in answer.body.decode()
     answer = studio.ask("GET", "/api/runs/first/doctor")
     assert answer.status == 200 and answer.json["healthy"] is None and answer.json["note"]
+
+
+def test_a_model_is_made_ready_to_share(studio: StudioProcess) -> None:
+    made = result(studio.ask("POST", "/api/runs/first/share", {"licence": "cc-by-4.0"}))
+    answer = studio.ask("GET", f"/api/shares/{made['id']}")
+    assert "attachment" in answer.headers["content-disposition"]
+    with zipfile.ZipFile(io.BytesIO(answer.body)) as files:
+        assert {"config.json", "model.safetensors", "README.md", "manifest.json"} <= set(files.namelist())
+        for name in files.namelist():
+            assert str(studio.runs.parent).encode() not in files.read(name), name
+        assert files.read("README.md").decode() == made["card"] and "cc-by-4.0" in made["card"]
+    assert studio.ask("GET", "/api/shares/0123456789abcdef").status == 404
 
 
 def worker_of(studio: StudioProcess) -> int:

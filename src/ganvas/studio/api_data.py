@@ -60,7 +60,10 @@ async def put_image(request: Request, values: JsonObject) -> Response:
         upload = Path(place) / f"image{Path(name).suffix[:10]}"
         await write_bounded(upload, chunks_of(request), LARGEST_IMAGE)
         out = Path(place) / "out.png"
-        facts = await _decoded(studio, upload, out)
+        try:
+            facts = await _decoded(studio, upload, out)
+        except DataError as error:
+            raise DataError(str(error).replace(str(upload), name)) from None
         os.replace(out, store.images_folder / f"{number}.png")
     return answer(store.note_image(number, {"kind": "upload", "name": name, **facts}), 201)
 
@@ -186,7 +189,8 @@ async def look(request: Request, values: JsonObject) -> Response:
             studio.place.store.change_data(source.removeprefix(jobs.UPLOAD), problem=message)
         raise DataError(_without_path(message, path))
     card = json.loads(out)
-    card.pop("example_grid", None)
+    for name in ("example_grid", "source"):  # paths of ours
+        card.pop(name, None)
     write_text(place / "card.json", dumps(card))
     if source.startswith(jobs.UPLOAD):
         studio.place.store.change_data(
@@ -245,7 +249,8 @@ ENDPOINTS = [
             required=("source",),
         ),
     ),
-    Endpoint("GET", "/api/looks/{look}/grid", grid, "the examples of a look", answer="image/png"),
+    Endpoint("GET", "/api/looks/{look}/grid", grid, "the examples of a look", answer="image/png",
+        query={"at": schema.integer("of the look; a new one is shown anew", minimum=0)}),
     Endpoint("DELETE", "/api/data/{data}", remove, "delete a data set that was dropped"),
     Endpoint("PUT", "/api/images", put_image, "keep an image; the header X-Name is its name", raw=True),
     Endpoint(

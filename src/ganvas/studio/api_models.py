@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import FileResponse, Response, StreamingResponse
 
 from ganvas.files import JsonObject
 from ganvas.strict_json import dumps
@@ -67,6 +67,13 @@ async def _lines(studio: Studio, op: str, values: JsonObject) -> AsyncIterator[b
     async for message in studio.models.stream(op, values):
         message.pop("id", None)
         yield (dumps(message) + "\n").encode()
+
+
+async def shared(request: Request, values: JsonObject) -> Response:
+    """The zip of a model."""
+    path = studio_of(request).place.store.shared(request.path_params["share"])
+    headers = {"Cache-Control": "private, no-cache"}
+    return FileResponse(path, media_type="application/zip", filename="model.zip", headers=headers)
 
 
 def _endpoint(
@@ -128,4 +135,9 @@ ENDPOINTS = [
         },
         ("image",), slow=True,
     ),
+    _endpoint(
+        "share", "/api/runs/{run}/share", "a zip of the model with its card",
+        {"licence": schema.text("of the weights, such as cc-by-4.0", longest=100), "weights": WEIGHTS}, (), slow=True,
+    ),
+    Endpoint("GET", "/api/shares/{share}", shared, "that zip", answer="application/zip"),
 ]  # fmt: skip

@@ -33,13 +33,19 @@ class Models:
         self._reader: asyncio.Task[None] | None = None
 
     async def call(self, op: str, values: JsonObject) -> JsonObject:
-        """The result of an operation that takes a moment; Refused where it fails."""
+        """The result of an operation that takes a moment; Refused where it fails. Asked once more where the process died."""
+        message = await self._last(op, values)
+        if message.get("died"):
+            message = await self._last(op, values)
+        if "error" in message:
+            raise Refused(int(message.get("status", 500)), str(message["error"]))
+        return message["result"]
+
+    async def _last(self, op: str, values: JsonObject) -> JsonObject:
+        last: JsonObject = {}
         async for message in self.stream(op, values):
-            if "result" in message:
-                return message["result"]
-            if "error" in message:
-                raise Refused(int(message.get("status", 500)), str(message["error"]))
-        raise Refused(503, "the model process ended before it answered: try again")
+            last = message
+        return last
 
     async def stream(self, op: str, values: JsonObject) -> AsyncIterator[JsonObject]:
         """{"progress": ...} any number of times, then {"result": ...} or {"error": ..., "status": ...}.
@@ -54,7 +60,11 @@ class Models:
         self._answers[number] = answers
         ended = False
         try:
-            await self._send({"id": number, "op": op, "values": values})
+            try:
+                await self._send({"id": number, "op": op, "values": values})
+            except Refused as refused:
+                ended = True
+                yield {"error": refused.message, "status": refused.status, "died": True}
             while not ended:
                 try:
                     message = await asyncio.wait_for(answers.get(), FIRST if op in QUICK else LONGEST)
@@ -120,4 +130,4 @@ class Models:
         if code == -9:
             why = "the model process was killed, mostly because memory ran out: close other programs or take a smaller image"
         for answers in self._answers.values():
-            answers.put_nowait({"error": why, "status": 503})
+            answers.put_nowait({"error": why, "status": 503, "died": True})

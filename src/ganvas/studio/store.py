@@ -2,6 +2,7 @@
 
 images/ID.png        an image, decoded by a process of its own and written anew
 images/ID.json       its name, size and where it comes from
+shares/ID.zip        a model with its card, to be downloaded
 data/ID/files/...    the files of a data set, under names of ours
 data/ID/data.json    its name and state;  data/ID/card.json, grid.png: what it holds
 """
@@ -27,6 +28,7 @@ LARGEST_IMAGE = 64 * 2**20  # bytes of a single image
 LARGEST_SET = 16 * 2**30  # bytes of all files of a data set
 MOST_FILES = 200_000  # of a data set
 MOST_SETS = 200
+MOST_SHARES = 10  # the oldest are removed beyond that
 MOST_IMAGES = 1000  # the oldest are removed beyond that
 SPARE = 512 * 2**20  # bytes that stay free on the disk
 ID = re.compile(r"[a-z0-9]{16}")
@@ -50,9 +52,9 @@ class Store:
     """Images and data sets of one studio folder."""
 
     def __init__(self, folder: Path) -> None:
-        self.images_folder = folder / "images"
-        self.data_folder = folder / "data"
-        for place in (self.images_folder, self.data_folder):
+        self.folder = folder
+        self.images_folder, self.data_folder, self.shares_folder = folder / "images", folder / "data", folder / "shares"
+        for place in (self.images_folder, self.data_folder, self.shares_folder):
             place.mkdir(parents=True, exist_ok=True)
 
     # --- images ---------------------------------------------------------------------------------------------------------
@@ -99,6 +101,24 @@ class Store:
         if ID.fullmatch(name):
             for suffix in ("json", "png", "npz"):
                 (self.images_folder / f"{name}.{suffix}").unlink(missing_ok=True)
+
+    # --- models to share ------------------------------------------------------------------------------------------------
+
+    def keep_share(self, path: Path) -> str:
+        """Takes over a .zip and returns its id; the oldest ones go."""
+        number = new_id()
+        os.replace(path, self.shares_folder / f"{number}.zip")
+        old = sorted(self.shares_folder.glob("*.zip"), key=lambda path: path.stat().st_mtime)
+        for one in old[: max(0, len(old) - MOST_SHARES)]:
+            one.unlink(missing_ok=True)
+        return number
+
+    def shared(self, number: str) -> Path:
+        """Its file."""
+        path = self.shares_folder / f"{number}.zip"
+        if not ID.fullmatch(number) or not path.is_file():
+            raise NotHere("this file is not here (any more): make it again")
+        return path
 
     # --- data sets ------------------------------------------------------------------------------------------------------
 

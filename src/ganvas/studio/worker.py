@@ -418,11 +418,11 @@ def invert(call: Call) -> JsonObject:
 
         labels = np.array([class_number(model.method, values["label"])])
 
-    def told(step: int, total: int, made: np.ndarray, _: int) -> None:
+    def report(step: int, total: int, made: np.ndarray, _: int) -> None:
         call.progress(step / total, png=_png(made[0]))
 
     done = tasks.invert(
-        model.method, target[None], labels, steps=int(values.get("steps", 200)), reference=0, progress=told,
+        model.method, target[None], labels, steps=int(values.get("steps", 200)), reference=0, progress=report,
     )  # fmt: skip
     place = call.worker.store.image(values["image"]).with_suffix(".npz")
     arrays: dict[str, Any] = {
@@ -523,6 +523,25 @@ def doctor(call: Call) -> JsonObject:
     return {**diagnosis.as_dict(), "findings": findings, "line": diagnosis.line}
 
 
+def share(call: Call) -> JsonObject:
+    """Config, weights, model card, samples and manifest in one zip, without anything of this machine."""
+    import shutil
+    import tempfile
+
+    model, values = call.worker.model(call), call.values
+    name = model.run.name
+    call.progress(0.1)
+    with tempfile.TemporaryDirectory(dir=call.worker.store.folder, prefix=".share-") as place:
+        folder = Path(place) / "model"
+        model.run.save_pretrained(folder, best=model.best, card=True, name=name, licence=values.get("licence", ""))
+        call.progress(0.8)
+        card = (folder / "README.md").read_text(encoding="utf-8")
+        files = {path.name: path.stat().st_size for path in sorted(folder.iterdir())}
+        whole = shutil.make_archive(str(Path(place) / "whole"), "zip", folder)
+        number = call.worker.store.keep_share(Path(whole))
+    return {"id": number, "card": card, "files": files}
+
+
 def examples(call: Call) -> JsonObject:
     """Images of the run's own data, to try a model on."""
     import numpy as np
@@ -535,7 +554,7 @@ def examples(call: Call) -> JsonObject:
 
 OPERATIONS: dict[str, Callable[[Call], JsonObject]] = {
     "describe": describe, "wall": wall, "render": render, "invert": invert, "restore": restore, "translate": translate,
-    "stylise": stylise, "doctor": doctor, "examples": examples,
+    "stylise": stylise, "doctor": doctor, "examples": examples, "share": share,
 }  # fmt: skip
 
 

@@ -49,8 +49,8 @@ export function addJob(kind, content) {
   return send().catch((error) => (error.status === 0 ? send() : Promise.reject(error)));
 }
 
-// A long operation: calls told(progress) as it goes, returns its result; `signal` cancels it.
-export async function long(path, content, { told, signal } = {}) {
+// A long operation: calls onProgress(progress) as it goes, returns its result; `signal` cancels it.
+export async function long(path, content, { onProgress, signal } = {}) {
   const response = await request("POST", path, content, { signal });
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
@@ -63,20 +63,20 @@ export async function long(path, content, { told, signal } = {}) {
       const message = JSON.parse(line);
       if (message.error) throw new Refusal(message.status, message.error);
       if (message.result) return message.result;
-      if (message.progress && told) told(message.progress);
+      if (message.progress && onProgress) onProgress(message.progress);
     }
     if (done) throw new Refusal(0, "the studio stopped before it was done: try again");
   }
 }
 
 // An upload with progress from 0 to 1; `signal` cancels it.
-export function upload(path, file, name, { told, signal } = {}) {
+export function upload(path, file, name, { onProgress, signal } = {}) {
   return new Promise((resolve, reject) => {
     const sending = new XMLHttpRequest();
     sending.open("PUT", path);
     sending.setRequestHeader("Content-Type", "application/octet-stream");
     sending.setRequestHeader("X-Name", encodeURIComponent(name));
-    sending.upload.onprogress = (event) => told && event.lengthComputable && told(event.loaded / event.total);
+    sending.upload.onprogress = (event) => onProgress && event.lengthComputable && onProgress(event.loaded / event.total);
     sending.onload = () => {
       let content = {};
       try {

@@ -104,7 +104,7 @@ export function Drop({ label, hint, accept, multiple, folder, onFiles, compact }
     <p>${label}</p>
     ${hint && html`<p class="quiet">${hint}</p>`}
     <button onClick=${() => input.current.click()}>${folder ? "Choose a folder" : multiple ? "Choose files" : "Choose a file"}</button>
-    <input ref=${input} type="file" class="hidden" tabindex="-1" aria-label=${label} accept=${accept} multiple=${multiple}
+    <input ref=${input} type="file" hidden aria-label=${label} accept=${accept} multiple=${multiple}
       webkitdirectory=${folder}
       onChange=${(event) => { take(event.target.files); event.target.value = ""; }} />
   </div>`;

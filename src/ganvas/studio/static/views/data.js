@@ -48,7 +48,7 @@ export function Data({ route }) {
           try {
             await upload(`/api/data/${made.id}/files`, file, inner, {
               signal: controller.signal,
-              told: (share) => setSending((old) => old && { ...old, value: (done + share) / files.length }),
+              onProgress: (share) => setSending((old) => old && { ...old, value: (done + share) / files.length }),
             });
           } catch (problem) {
             if (problem.name === "AbortError" || !problem.status || problem.status === 404) throw problem;
@@ -122,7 +122,7 @@ function Card({ name, source, look, onLook }) {
     ${same > 0 && html`<p class="problem">${number(same)} exact duplicates (${Object.entries(pairs).map(([where, count]) => `${where.replaceAll("_", " ")} ${count}`).join(", ")}).</p>`}
     ${(card.notes || []).map((note) => html`<p key=${note} class="quiet">${note}</p>`)}
     ${(card.problems || []).length > 0 && html`<details open><summary>${card.problems.length} files cannot be used</summary><ul>${card.problems.slice(0, 50).map(([file, why]) => html`<li key=${file}>${file}: ${why}</li>`)}</ul></details>`}
-    ${look.grid && html`<img class="pixels" src="${look.grid}?${look.at}" alt="Examples of ${name}" />`}
+    ${look.grid && html`<img class="pixels" src="${look.grid}?at=${look.at}" alt="Examples of ${name}" />`}
     ${classes.length > 1 && html`<details><summary>${classes.length} labels</summary><ul class="bars">${classes.slice(0, 100).map(([label, count]) => html`<li key=${label}><span>${label}</span><meter min="0" max=${most} value=${count} aria-label="${label}: ${count}"></meter><span>${number(count)}</span></li>`)}</ul></details>`}
     <p class="actions"><a class="button primary" href=${address("train", "", { data: source })}>Train on these</a> <button onClick=${onLook}>Look again</button></p>
   </article>`;

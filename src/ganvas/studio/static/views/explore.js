@@ -102,7 +102,7 @@ function Wall({ path, model, weights, seed, label, chosen, onChoose }) {
     const controller = new AbortController();
     setProgress(0);
     setProblem(null);
-    long(`${path}/wall`, { seed, n: WALL, weights, ...(label ? { label } : {}) }, { told: (one) => setProgress(one.done), signal: controller.signal })
+    long(`${path}/wall`, { seed, n: WALL, weights, ...(label ? { label } : {}) }, { onProgress: (one) => setProgress(one.done), signal: controller.signal })
       .then((result) => { setItems(result.items); setProgress(null); })
       .catch((error) => { if (error.name !== "AbortError") { setProblem(error); setProgress(null); } });
     return () => controller.abort();
@@ -240,7 +240,7 @@ function Tray({ path, weights, model, pins, onPins, point, onChoose }) {
       <button class="plain" aria-label="Remove pin ${index + 1}" onClick=${() => { onPins(pins.filter((_, at) => at !== index)); setSlots({}); }}>✕</button></li>`)}</ul>
     ${pins.length >= 2 && html`<${Slider} label="From pin 1 to pin 2" min=${0} max=${1} step=${0.02} value=${share} shown="${Math.round(share * 100)} %" onInput=${walk} />`}
     ${pins.length >= 3 && html`<div class="toolbar arithmetic" role="group" aria-label="Arithmetic">
-      ${["A", "B", "C"].map((name, index) => html`<span key=${name}>${["", "−", "+"][index]} </span><label key=${name + "l"} class="inline">${name} <select value=${slots[name] ?? ""} onChange=${(event) => sum({ ...slots, [name]: Number(event.target.value) })}>
+      ${["A", "B", "C"].map((name, index) => html`<span key=${name}>${["", "−", "+"][index]} </span><label key=${name + "l"} class="inline">${name} <select aria-label=${name} value=${slots[name] ?? ""} onChange=${(event) => sum({ ...slots, [name]: Number(event.target.value) })}>
         <option value="" disabled>pin</option>${pins.map((_, at) => html`<option key=${at} value=${at}>${at + 1}</option>`)}</select></label>`)}
     </div>`}
   </div>`;
@@ -256,7 +256,7 @@ function Invert({ path, model, weights, onPoint }) {
       const image = await putImage(files[0]);
       const result = await long(`${path}/invert`, { image: image.id, steps: 150, weights, ...(model.classes.length ? { label } : {}) }, {
         signal: controller.signal,
-        told: (one) => setState((old) => old && { ...old, done: one.done, shown: one.png || old.shown }),
+        onProgress: (one) => setState((old) => old && { ...old, done: one.done, shown: one.png || old.shown }),
       });
       setState({ result });
       onPoint({ image: image.id });
@@ -289,7 +289,7 @@ function Others({ path, model, weights, route }) {
     setRunning({ done: 0, cancel: () => controller.abort() });
     try {
       const result = await long(`${path}/wall`, { seed, n: count, weights, settings, ...(prompt ? { prompt } : {}), ...(route.query.label ? { label: route.query.label } : {}) }, {
-        signal: controller.signal, told: (one) => setRunning((old) => old && { ...old, done: one.done }),
+        signal: controller.signal, onProgress: (one) => setRunning((old) => old && { ...old, done: one.done }),
       });
       setItems(result.items);
     } catch (problem) {

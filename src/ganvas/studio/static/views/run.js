@@ -1,13 +1,13 @@
 // One run: samples over time, live curves, figures, the doctor, settings.
 import { html, useEffect, useMemo, useRef, useState } from "../lib/dom.js";
-import { addJob, get, patch, post, text } from "../lib/api.js";
+import { addJob, get, long, patch, post, text } from "../lib/api.js";
 import { address, go, setQuery } from "../lib/route.js";
 import { bytes, clock, number } from "../lib/format.js";
 import { Chart, grouped } from "../lib/chart.js";
 import { Empty, Field, Page, Pixels, Problem, Progress, Slider, Tabs, fail, say, useLoaded } from "../lib/ui.js";
 import { STATES } from "./gallery.js";
 
-const TABS = { samples: "Samples", curves: "Curves", figures: "Figures", doctor: "Doctor", settings: "Settings" };
+const TABS = { samples: "Samples", curves: "Curves", figures: "Figures", doctor: "Doctor", settings: "Settings", share: "Share" };
 
 export function RunView({ route, jobs, live }) {
   const id = route.id;
@@ -46,6 +46,7 @@ export function RunView({ route, jobs, live }) {
       ${tab === "curves" && html`<${Curves} path=${path} seen=${live && live.seen} />`}
       ${tab === "figures" && html`<${Figures} run=${run} />`}
       ${tab === "doctor" && html`<${Doctor} run=${run} path=${path} />`}
+      ${tab === "share" && html`<${Share} run=${run} path=${path} />`}
       ${tab === "settings" && html`<${Settings} run=${run} path=${path} />`}
     </div>
   <//>`;
@@ -178,6 +179,39 @@ function Settings({ run, path }) {
       ${table(run.info.data_settings, "Data")}
     </div>
     <div>${table(run.info.settings, "Settings of the method")}</div>
+  </div>`;
+}
+
+// A model with its card, without anything of this machine. Uploading it is the command line's: the studio sends nothing away.
+function Share({ run, path }) {
+  const [licence, setLicence] = useState("");
+  const [weights, setWeights] = useState("last");
+  const [state, setState] = useState(null);
+  const make = async () => {
+    const controller = new AbortController();
+    setState({ done: 0, cancel: () => controller.abort() });
+    try {
+      const result = await long(`${path}/share`, { licence, weights }, { signal: controller.signal, onProgress: (one) => setState((old) => old && { ...old, done: one.done }) });
+      setState({ result });
+    } catch (problem) {
+      setState(null);
+      fail(problem);
+    }
+  };
+  const command = `ganvas push ${run.name} OWNER/NAME${licence ? ` --licence ${licence}` : ""}`;
+  if (!run.has_weights) return html`<${Empty} title="Nothing to share yet">The run has not saved its weights.<//>`;
+  return html`<div class="columns">
+    <div>
+      <p>Config, weights, a model card, samples and a list of hashes, without any path or name of this machine and without training images. Audit the run first: a generator can repeat what it has memorised.</p>
+      <${Field} label="Licence of the weights" help="Such as cc-by-4.0. Whether your data allow it is yours to know."><input type="text" maxlength="100" value=${licence} onInput=${(event) => setLicence(event.target.value)} /><//>
+      <${Field} label="Weights"><select value=${weights} onChange=${(event) => setWeights(event.target.value)}><option value="last">last</option>${run.has_best && html`<option value="best">best step</option>`}</select><//>
+      <button class="primary" onClick=${make} disabled=${Boolean(state && state.cancel)}>Make the files</button>
+      ${state && state.cancel && html`<${Progress} value=${state.done} label="writing" onCancel=${state.cancel} />`}
+      ${state && state.result && html`<p><a class="button" href="/api/shares/${state.result.id}" download="${run.id}.zip">Download ${run.id}.zip</a></p>
+        <ul>${Object.entries(state.result.files).map(([name, size]) => html`<li key=${name}>${name} <span class="quiet">${bytes(size)}</span></li>`)}</ul>`}
+      <p class="quiet">To upload it to the Hugging Face hub, on the command line:</p><pre>${command}</pre>
+    </div>
+    <div>${state && state.result ? html`<h2>The card</h2><pre tabindex="0" aria-label="Model card">${state.result.card}</pre>` : html`<${Empty} title="The card comes here">It says what the model is, how it was measured and what it cannot do.<//>`}</div>
   </div>`;
 }
 

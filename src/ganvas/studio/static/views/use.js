@@ -63,7 +63,7 @@ function useImage(route, name = "image") {
     const controller = new AbortController();
     setSending({ value: 0, cancel: () => controller.abort() });
     try {
-      const image = await putImage(files[0], files[0].name || "image.png", { signal: controller.signal, told: (value) => setSending((old) => old && { ...old, value }) });
+      const image = await putImage(files[0], files[0].name || "image.png", { signal: controller.signal, onProgress: (value) => setSending((old) => old && { ...old, value }) });
       setQuery({ [name]: image.id });
     } catch (problem) {
       fail(problem);
@@ -97,7 +97,7 @@ function useTask() {
     setState({ done: 0, cancel: () => controller.abort() });
     try {
       const result = await long(path, content, {
-        signal: controller.signal, told: (one) => setState((old) => ({ ...old, done: one.done, preview: one.png || old.preview })),
+        signal: controller.signal, onProgress: (one) => setState((old) => ({ ...old, done: one.done, preview: one.png || old.preview })),
       });
       setState({ result });
       return result;

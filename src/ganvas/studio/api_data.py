@@ -15,7 +15,7 @@ from urllib.parse import unquote
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
-from ganvas.data.builtin_sets import SETS
+from ganvas.data.builtin_sets import BUILTIN_SETS
 from ganvas.errors import DataError
 from ganvas.files import JsonObject, write_text
 from ganvas.strict_json import dumps
@@ -130,7 +130,7 @@ async def remove_image(request: Request, values: JsonObject) -> Response:
 async def listing(request: Request, values: JsonObject) -> Response:
     """Built-in sets, folders of this machine that were named on the command line, and what was dropped."""
     studio = studio_of(request)
-    sets = [{"source": jobs.SET + name, "name": name, "kind": "set"} for name in SETS]
+    sets = [{"source": jobs.SET + name, "name": name, "kind": "set"} for name in BUILTIN_SETS]
     folders = [
         {"source": jobs.FOLDER + name, "name": path.name, "kind": "folder"}
         for name, path in studio.place.folders.items()

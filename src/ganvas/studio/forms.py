@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from ganvas.catalog import METHOD, PURPOSES, catalog, purposes_of
+from ganvas.catalog import DEFAULT_METHOD, PURPOSES, catalog, purposes_of
 from ganvas.data.settings import DataSettings
 from ganvas.files import JsonObject
 from ganvas.settings import Setting, as_text, settings_of
@@ -42,7 +42,7 @@ def training_form() -> JsonObject:
     options = settings_of(TrainConfig)
     training = [_of_setting(options[name]) for name in FORM]
     return {
-        "start": METHOD, "purposes": list(PURPOSES), "methods": methods, "data_settings": data, "options": training,
+        "start": DEFAULT_METHOD, "purposes": list(PURPOSES), "methods": methods, "data_settings": data, "options": training,
         "cores": os.cpu_count() or 1,
     }  # fmt: skip
 

@@ -11,8 +11,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from ganvas.catalog import METHOD, catalog
-from ganvas.data.builtin_sets import SETS
+from ganvas.catalog import DEFAULT_METHOD, catalog
+from ganvas.data.builtin_sets import BUILTIN_SETS
 from ganvas.errors import DataError, UsageError, nearest
 from ganvas.files import JsonObject
 from ganvas.studio import schema
@@ -97,8 +97,10 @@ def source_of(place: Place, name: str) -> str:
     """What `--data` takes of the id of a data set; DataError or UsageError where there is none."""
     if name.startswith(SET):
         known = name.removeprefix(SET)
-        if known not in SETS:
-            raise UsageError(f"there is no set {known}{nearest(known, SETS)} (there are: {', '.join(SETS)})")
+        if known not in BUILTIN_SETS:
+            raise UsageError(
+                f"there is no set {known}{nearest(known, BUILTIN_SETS)} (there are: {', '.join(BUILTIN_SETS)})"
+            )
         return known
     if name.startswith(UPLOAD):
         number = name.removeprefix(UPLOAD)
@@ -113,7 +115,7 @@ def source_of(place: Place, name: str) -> str:
 
 def config_of(place: Place, request: JsonObject) -> TrainConfig:
     """The training that a request asks for; UsageError says which value is wrong."""
-    method = request.get("method") or METHOD
+    method = request.get("method") or DEFAULT_METHOD
     facts = catalog().get(method)
     if facts is None:
         raise UsageError(f"there is no method {method}{nearest(method, catalog())}")
@@ -154,7 +156,7 @@ def check(place: Place, kind: str, request: JsonObject) -> tuple[str, str]:
     if "name" in request:
         _check_free(place, request["name"])
     if kind == "train":
-        return f"Train {request.get('method') or METHOD}: {request['name']}", request["name"]
+        return f"Train {request.get('method') or DEFAULT_METHOD}: {request['name']}", request["name"]
     return TITLES[kind].format(run=request["run"]), request.get("name", request["run"])
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response, StreamingResponse
 
-from ganvas.data.builtin_sets import SETS
+from ganvas.data.builtin_sets import BUILTIN_SETS
 from ganvas.errors import GanvasError
 from ganvas.files import JsonObject
 from ganvas.strict_json import dumps
@@ -94,7 +94,7 @@ async def status(request: Request, values: JsonObject) -> Response:
             "version": __version__,
             "runs": studio.config.runs.name,
             "jobs": counts,
-            "sets": list(SETS),
+            "sets": list(BUILTIN_SETS),
             "token": studio.token is not None,
         }
     )

@@ -22,7 +22,7 @@ from typing import Any, BinaryIO
 
 from ganvas.errors import DataError, GanvasError, UsageError
 from ganvas.files import JsonObject
-from ganvas.provenance import LONGEST_VALUE
+from ganvas.provenance import MAX_VALUE_CHARACTERS
 from ganvas.studio import frames
 from ganvas.studio.runs import Runs
 from ganvas.studio.store import Store
@@ -390,7 +390,7 @@ def _of_point(method: Any, point: JsonObject) -> Any:
 
     label, truncation = point.get("label"), point.get("truncation", 1.0)
     noted = dumps(point)
-    if len(noted) >= LONGEST_VALUE:  # longer values are cut when they are read
+    if len(noted) >= MAX_VALUE_CHARACTERS:  # longer values are cut when they are read
         noted = ""
     if set(point) <= {"seed", "label"}:
         return method.made("sample", seed=point["seed"], n=1, label=label)

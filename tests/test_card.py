@@ -30,6 +30,10 @@ def test_a_run_shows_figures_and_samples(tmp_path: Path) -> None:
     assert "FD[&lt;x&gt;]" in shown and "3.14 (reference 0.5)" in shown
     assert shown.count('src="data:image/png;base64,') == 1 and "http" not in shown
     assert len(shown) < 200_000
+    assert "audit" not in shown
+    verdict = "copies: 40 of 1000 samples (4.0%) are copies of 7 training images"
+    (run.folder / "audit.json").write_text(json.dumps({"verdict": verdict}))
+    assert verdict in run._repr_html_()
     run.save_pretrained(tmp_path / "model")
     assert "src=" not in ganvas.from_pretrained(tmp_path / "model")._repr_html_()
 

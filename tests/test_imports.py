@@ -87,6 +87,8 @@ MAY = {
         "ganvas.registry",
         "ganvas.doctor",
         "ganvas.tasks.audit",  # whose result a page shows
+        "ganvas.tasks.augment",
+        "ganvas.tasks.augmentation",
         "ganvas.training.callbacks",
         "ganvas.training.trainer",  # what a callback gets
     },

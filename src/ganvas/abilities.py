@@ -122,6 +122,9 @@ class LatentSpace:
 class Samples(Ability):
     """Generates new examples from random latents."""
 
+    needs_classes: ClassVar[bool] = False
+    """Whether it is always conditioned on classes; other methods that can be have a setting `conditional`."""
+
     @abstractmethod
     def latents(self, seeds: Iterable[int]) -> Tensor:
         """One latent per seed, (n, ...), on the CPU; latent i depends on seed i only."""

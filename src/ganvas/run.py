@@ -69,6 +69,7 @@ if TYPE_CHECKING:
     from ganvas.doctor import Diagnosis
     from ganvas.figure import Figure
     from ganvas.tasks.audit import Audit
+    from ganvas.tasks.augment import Augmented
     from ganvas.tasks.editor import Editor
     from ganvas.tasks.invert import Inversion
 
@@ -107,6 +108,8 @@ class Run:
         for name, figure in list(read_figures(self.metrics.get("metrics", {})).items())[:SHOWN_FIGURES]:
             beside = "" if figure.reference is None else f" (reference {figure.reference:.3g})"
             facts[name] = f"{figure.value:.3g}{beside}"
+        if self.audited.get("verdict"):
+            facts["audit"] = self.audited["verdict"]
         return card(f"Run {self.name}", facts, self._newest_grid())
 
     def _newest_grid(self) -> bytes | None:
@@ -491,6 +494,25 @@ class Run:
         if samples is None and data is None and not best:
             self.keep_audit(result)
         return result
+
+    def augment(
+        self, data: Dataset | Path | str | None = None, *, settings: Mapping[str, Any] | None = None, per_class: int = 100,
+        seed: int = MEASURED_SEED, check: bool = True, best: bool = False, device: Device = "auto",
+    ) -> Augmented:  # fmt: skip
+        """`per_class` labelled images of each class for a classifier, of a class-conditional run; see `ganvas.tasks.augment`.
+
+        `data` are the labelled images that they are meant for, opened with `settings` (None: the run's own). DataError where
+        the run was trained on their test images.
+        """
+        from ganvas import tasks
+        from ganvas.tasks.augment import check_no_test_images
+
+        if data is None and settings:
+            raise UsageError("settings are about the data of `data`, which is not given")
+        method = self._ready(raw=False, best=best, device=device)
+        opened = self.open_data(data, settings)
+        check_no_test_images(self.info, opened, self.open_data)
+        return tasks.augment(method, opened, per_class=per_class, seed=seed, check=check)
 
     def keep_audit(self, result: Audit) -> None:
         """Writes an audit of the run's own samples, audit.json."""

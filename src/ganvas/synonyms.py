@@ -44,6 +44,7 @@ COMMAND_SYNONYMS = _table(
             "a model of the hub is a run too: `ganvas sample hf:OWNER/NAME`; in Python `ganvas.from_pretrained(name)`"
         ),
         "diagnose debug check doctor-run": "`ganvas doctor RUN`",
+        "augmentation synthesise-data synthetic synthetic-data oversample": "`ganvas augment DATA --out DIR`",
         "interpolate interpolation latent walk traverse style_mixing style-mixing": (
             "`ganvas edit RUN --interpolate 0 7 --out walk.png`, or --traverse for methods with codes"
         ),

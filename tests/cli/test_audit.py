@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from command_line import Command, train_once
-from ganvas.data import open_data
+from ganvas.data import open_data, write_png
 from ganvas.report import write_report
 from parts import held_out
 
@@ -59,8 +59,9 @@ def test_sentences(ganvas: Command, audited: Path) -> None:
     info["data"] = "moved.npz"
     Path("run/settings.json").write_text(json.dumps(info))
     np.savez("other.npz", images=np.zeros((5, 28, 28, 3), np.uint8))
-    one = Path("one")
-    one.mkdir()
+    empty, one = Path("empty"), Path("one")
+    empty.mkdir()
+    write_png(one / "only.png", open_data("digits").images[0])
     data = audited / "data.npz"
     for words, code, message in [
         (["run"], 1, "there is no data set and no path 'moved.npz'"),
@@ -71,7 +72,8 @@ def test_sentences(ganvas: Command, audited: Path) -> None:
             1,
             "calibrating at a false positive rate",
         ),
-        (["--samples", one, "--data", data], 1, "one"),
+        (["--samples", empty, "--data", data], 1, "empty is empty"),
+        (["--samples", one, "--data", data], 1, "one has 1 image"),
         (["--samples", "nowhere", "--data", data], 1, "there is no data set and no path 'nowhere'"),
         (["run", "--out", "page.png"], 2, "--out takes a FILE.html"),
         (["run", "--set", "size=4"], 2, "--set is about the data of --data"),

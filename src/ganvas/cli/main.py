@@ -21,6 +21,7 @@ from ganvas import __version__
 from ganvas.catalog import catalog
 from ganvas.cli import (
     audit,
+    augment,
     compare,
     data,
     doctor,
@@ -61,6 +62,7 @@ COMMAND_MODULES = {
     stylise.stylise: "Render a photo in the style of a painting.",
     evaluate.evaluate: "Measure a run, or any images.",
     audit.audit: "Find copies of training images.",
+    augment.augment: "Generate labelled images for a classifier.",
     compare.compare: "Compare runs on one page.",
     methods.methods: "List the methods, or show one in full.",
     doctor.doctor: "Diagnose a training.",

@@ -6,6 +6,7 @@ gradient goes through the same changes, so that G is not taught to generate them
     diff_augment      DiffAugment (Zhao 2020, arXiv:2006.10738, sec. 3.2): colour, translation and cutout, always.
     adaptive_augment  ADA's blit, geometric and colour transformations (Karras 2020, arXiv:2006.06676, appendix B), each with
                       probability p, which `adapted` moves by how sure D is of the training images (sec. 3.1).
+    small_changes     what classifiers are usually trained with: small shifts, rotations and changes of size.
 
 Departs from the papers: ADA's image-space filters and corruptions are left out, as in most of the authors' own runs; its warp is
 bilinear, without their oversampling by two, so that images made smaller alias a little, real and fake ones alike.
@@ -23,6 +24,8 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
+
+LARGEST_SHIFT, LARGEST_TURN, LARGEST_SCALE = 0.1, 15, 0.15  # share of a side, degrees, power of two: of `small_changes`
 
 Draw = Callable[..., Tensor]
 """draw(*shape): uniform numbers in [0, 1), (N, *shape), on the device of the N images."""
@@ -51,6 +54,24 @@ def adaptive_augment(images: Tensor, p: Tensor, draw: Draw) -> Tensor:
         colour = _drawn_colour(p, draw)
         matrix, shift = _palette(colour.to(x.dtype), _colours(x))
         return recoloured(warped(x, *_placement(geometry)), matrix, shift).to(images.dtype)
+
+
+def small_changes(images: Tensor, draw: Draw, *, mirror: bool = False) -> Tensor:
+    """Shifted by up to a tenth of each side, rotated by up to 15 degrees, and up to 11 % smaller or larger, always.
+
+    No class of digits, letters or clothes changes by that. `mirror` also flips half of the images left to right.
+    """
+    x = _workable(images)
+    height, width = x.shape[2:]
+    amounts = draw(5).to(x.dtype) * 2 - 1
+    angle, scale = amounts[:, 0] * (LARGEST_TURN * math.pi / 180), (amounts[:, 1] * LARGEST_SCALE).exp2()
+    matrix = _rotation(angle.cos(), angle.sin()) * scale[:, None, None]
+    offset = torch.stack([amounts[:, 2] * (width * LARGEST_SHIFT), amounts[:, 3] * (height * LARGEST_SHIFT)], dim=1)
+    if mirror:
+        across = torch.where(amounts[:, 4] < 0, -1.0, 1.0)
+        matrix = _diagonal(across, torch.ones_like(across)) @ matrix
+        offset = offset * torch.stack([across, torch.ones_like(across)], dim=1)
+    return warped(x, matrix, offset).to(images.dtype)
 
 
 def adapted(p: Tensor, sign: Tensor, target: float, batch_size: int, images: int) -> Tensor:

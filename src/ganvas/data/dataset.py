@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +19,7 @@ from ganvas.errors import DataError
 from ganvas.files import JsonObject
 from ganvas.settings import as_dict
 
+OBJECT_PREFIX = "python:"  # of the source of data that are a Python object: it names no place
 SHOWN, SHOWN_CLASSES = 32, 10  # images and names of classes, in a notebook
 
 
@@ -164,6 +166,43 @@ class Dataset:
             **self.facts,
             "notes": self.notes,
         }
+
+
+def subset(data: Dataset, rows: np.ndarray, name: str) -> Dataset:
+    """Rows (n,) of a split as labelled images of their own, in that order and perhaps several times; see `labelled_set`."""
+    assert data.labels is not None
+    return labelled_set(data, np.array(data.images[rows]), data.labels[rows], name)
+
+
+def labelled_set(like: Dataset, images: np.ndarray, labels: np.ndarray, name: str) -> Dataset:
+    """Images uint8 (n, H, W, C) and labels (n,) as a data set with the classes and settings of another one, without a test split.
+
+    It is a Python object: no path opens it again. Its fingerprint follows from the bytes.
+    """
+    labels = np.asarray(labels, np.int64)
+    digest = hashlib.sha256(np.ascontiguousarray(images).data)
+    digest.update(labels.astype("<i8").tobytes())
+    spec = dataclasses.replace(
+        like.spec, name=name, count=len(images), paired=False, unpaired=False, total_variance=_total_variance(images),
+        class_counts=tuple(np.bincount(labels, minlength=len(like.spec.classes)).tolist()),
+    )  # fmt: skip
+    images.setflags(write=False)
+    return Dataset(
+        name=name, split="train", spec=spec, examples=images, labels=labels, partners=None,
+        fingerprint=make_fingerprint(digest.hexdigest(), like.settings), source=OBJECT_PREFIX + name, settings=like.settings,
+    )  # fmt: skip
+
+
+def _total_variance(images: np.ndarray) -> float:
+    """See DataSpec: sums of integers, image by image, so that no copy in floats is needed."""
+    total = np.zeros(images.shape[1:], np.int64)
+    squares = np.zeros(images.shape[1:], np.int64)
+    for image in images:
+        wide = image.astype(np.int64)
+        total += wide
+        squares += wide * wide
+    n = len(images)
+    return float((squares / n - (total / n) ** 2).sum() / 127.5**2)
 
 
 def missing_split(name: str, split: str, holdout: float) -> DataError:

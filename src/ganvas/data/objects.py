@@ -20,6 +20,7 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 
 from ganvas.data import arrays, folder
+from ganvas.data.dataset import OBJECT_PREFIX
 from ganvas.data.image import Broken, as_pil, open_regular
 from ganvas.data.layout import TEST_NAMES, TRAIN_NAMES
 from ganvas.data.scan import Files, Problems
@@ -28,7 +29,6 @@ from ganvas.data.source import Arrays, Listing, Loaded, Progress, from_arrays
 from ganvas.data.spool import Spool
 from ganvas.errors import DataError
 
-OBJECT_PREFIX = "python:"  # of the source of such data: it names no place
 IMAGE_COLUMNS = ("image", "images", "img", "pixel_values", "pixels", "photo", "jpg", "png", "path", "file")
 LABEL_COLUMNS = ("label", "labels", "fine_label", "target", "class", "y", "category")
 RANGE_EXAMPLES = 256  # examples by which the range of floats is settled

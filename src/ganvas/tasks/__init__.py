@@ -10,6 +10,8 @@ takes the trained method, a `Run` loads it (`raw`, `best` and `device` say which
 """
 
 from ganvas.tasks.audit import audit
+from ganvas.tasks.augment import augment
+from ganvas.tasks.augmentation import evaluate_augmentation
 from ganvas.tasks.doctor import doctor
 from ganvas.tasks.edit import edit
 from ganvas.tasks.encode import decode, encode
@@ -24,11 +26,13 @@ from ganvas.tasks.translate import translate
 # the module.
 __all__ = [
     "audit",
+    "augment",
     "decode",
     "doctor",
     "edit",
     "encode",
     "evaluate",
+    "evaluate_augmentation",
     "invert",
     "restore",
     "sample",

@@ -200,3 +200,31 @@ def test_a_short_training_uses_its_latent() -> None:
         again = method.generate(method.encode(x))
     error, blank = (again - x).square().mean(), (x.mean(0) - x).square().mean()
     assert error < 0.5 * blank, "an image comes back as itself, not as the mean of all"
+
+
+class Grey(nn.Module):
+    """Logit 2 of class 0, -2 of class 1, whatever z is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.logits = nn.Parameter(torch.tensor([2.0, -2.0]))
+
+    def forward(self, z: Tensor, labels: Tensor) -> Tensor:
+        return self.logits[labels].view(-1, 1, 1, 1).expand(len(z), 1, 28, 28)
+
+
+def test_the_decoder_is_conditioned_on_the_class() -> None:
+    """White images: of each pixel log sigmoid(2) = -0.12693 nats where the class says white, log sigmoid(-2) = -2.12693 else."""
+    method = small("vae", conditional=True)
+    assert isinstance(method, VAE)
+    method.build(images().spec)
+    method.E, method.G = Guess(0.0), Grey()  # the posterior is the prior: no KL term
+    white = torch.ones(2, 1, 28, 28)
+    labels = torch.tensor([0, 1])
+    one = method.compute_likelihood(white, labels, 3, torch.Generator().manual_seed(0))
+    assert_close(one.nats, torch.tensor([784 * 0.126928, 784 * 2.126928]), rtol=1e-4, atol=1e-3)
+    batch = Batch(white, label=labels, generator=torch.Generator().manual_seed(0))
+    assert float(method.bound_loss(batch)["loss"]) == pytest.approx(784 * 1.126928, rel=1e-4)
+    shown = method.generate(torch.zeros(2, 8), labels)
+    assert_close(shown[:, 0, 0, 0], torch.tensor([0.761594, -0.761594]))  # 2 sigmoid(2) - 1 = tanh(1)
+    assert method.labels(range(50)) is not None and small("vae").labels(range(2)) is None

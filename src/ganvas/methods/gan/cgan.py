@@ -32,6 +32,7 @@ class CGAN(NonSaturating):
     title = "class-conditional GAN"
     paper = "Mirza, Osindero 2014, Conditional Generative Adversarial Nets, arXiv:1411.1784"
     batch_size: int = setting(128, "images per step, over all processes together", minimum=2)
+    needs_classes = True
     join: str = setting("projection", "how D is conditioned on the class", choices=("concat", "projection"))
     network: str = setting("conv", "DCGAN's convolutions, or fully connected layers", choices=("conv", "mlp"))
     width: int = setting(64, "conv: channels at the largest inner size, both networks", minimum=1)

@@ -1,12 +1,13 @@
 """Does `ganvas audit` find copies, and does it leave honest runs alone?
 
-    python benchmarks/audit.py [--work DIR] [--planted 200] [--samples 1000] [--faces olivetti_64.npz] [--seed 0] [--json]
+    python benchmarks/audit.py [--work DIR] [--planted 200] [--samples 1000] [--faces olivetti_64.npz] [--seeds 0 1 2] [--json]
 
 Copies of built-in digits, changed in nine ways, are searched for one set after the other: the true positive rate is the share
 that is called a copy, at the threshold of the audit. The false positive rate is the share of samples that are called
-copies, of three runs on the same digits that planted none, and of unseen digits that calibrated nothing. Then whole audits: of
-those three runs, of a run that was trained on 100 digits only, and with --faces (400 grey faces of 64 x 64, `x` in an .npz) of a
-run that was trained on 60 of them. --work keeps the runs, and takes those that are there as done. Minutes are of processor time.
+copies, of three runs a seed on the same digits that planted none, and of unseen digits that calibrated nothing. Then whole
+audits: of those runs, of runs that were trained on 100 digits only, and with --faces (400 grey faces of 64 x 64, `x` in an .npz)
+of runs that were trained on 60 of them, one a seed. --work keeps the runs with the pages of their audits, and takes those that
+are there as done. Minutes are of processor time.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from PIL import Image
 from ganvas.data import Dataset, open_data
 from ganvas.metrics.copy_detector import CopyDetector
 from ganvas.metrics.evaluate import extractor_for
+from ganvas.report.audit_page import write_audit_page
 from ganvas.run import Run
 
 HONEST = {"r3gan": (None, 4.0), "vae": ("small", 2.0), "stylegan2": ("small", 6.0)}  # method: preset, minutes
@@ -83,9 +85,10 @@ def detection(data: Dataset, runs: dict[str, Run], options: argparse.Namespace) 
     test = data.part("test")
     assert test is not None
     detector = CopyDetector(data, test, extractor_for(data, test))
-    random = np.random.default_rng(options.seed)
+    seed = options.seeds[0]
+    random = np.random.default_rng(seed)
     rows = random.choice(len(data.images), options.planted, replace=False)
-    copies = planted(np.asarray(data.images[rows]), np.asarray(test.images[: len(rows)]), options.seed)
+    copies = planted(np.asarray(data.images[rows]), np.asarray(test.images[: len(rows)]), seed)
     found: dict[str, Any] = {"true": {}, "right": {}, "false": {}}
     for name, images in copies.items():
         detected = detector.detect(images)
@@ -93,7 +96,7 @@ def detection(data: Dataset, runs: dict[str, Run], options: argparse.Namespace) 
         found["right"][name] = float((detected.copies & (detected.originals == rows)).mean())
         print(f"{name:20} TPR {found['true'][name]:.3f}, original named {found['right'][name]:.3f}", file=sys.stderr)
     for name, run in runs.items():
-        detected = detector.detect(np.asarray(run.sample(options.samples, seed=1_000_000 + options.seed)))
+        detected = detector.detect(np.asarray(run.sample(options.samples, seed=1_000_000)))
         found["false"][name] = float(detected.copies.mean())
         print(f"{name:20} FPR {found['false'][name]:.4f}", file=sys.stderr)
     unseen = np.asarray(test.images[1000:])
@@ -112,6 +115,7 @@ def audited(run: Run, options: argparse.Namespace) -> dict[str, Any]:
     """The whole audit of a run."""
     result = run.audit(count=options.samples)
     print(f"{run.name:20} {result.verdict}", file=sys.stderr)
+    write_audit_page(result, run.folder / "audit.html", of=run.name, data=run.spec.name)
     return result.as_dict() | {"pairs": []}
 
 
@@ -121,7 +125,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--planted", type=int, default=200)
     parser.add_argument("--samples", type=int, default=1000)
     parser.add_argument("--faces", type=Path, metavar="FILE.npz")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args(arguments)
     data = open_data("digits")
@@ -129,8 +133,10 @@ def main(arguments: list[str] | None = None) -> None:
         work = options.work or Path(scratch)
         work.mkdir(parents=True, exist_ok=True)
         runs: dict[str, Run] = {}
-        for method, (preset, minutes) in HONEST.items():
-            runs[method] = run_of(method, data, work / f"{method}-{options.seed}", minutes, preset, options.seed)
+        for seed in options.seeds:
+            for method, (preset, minutes) in HONEST.items():
+                run = run_of(method, data, work / f"{method}-{seed}", minutes, preset, seed)
+                runs[f"{method}, seed {seed}"] = run
         results: dict[str, Any] = {"detection": detection(data, runs, options), "audits": {}}
 
         test = data.part("test")
@@ -138,14 +144,18 @@ def main(arguments: list[str] | None = None) -> None:
         hundred = work / "hundred.npz"
         if not hundred.exists():
             np.savez(hundred, x_train=data.images[:100], x_test=test.images)
-        runs["100 digits"] = run_of("r3gan", open_data(hundred), work / "hundred", 4.0, None, options.seed)
+        for seed in options.seeds:
+            run = run_of("r3gan", open_data(hundred), work / f"hundred-{seed}", 4.0, None, seed)
+            runs[f"100 digits, seed {seed}"] = run
         if options.faces:
             faces = np.load(options.faces)["x"][..., None]
             order = np.random.default_rng(0).permutation(len(faces))
             some = work / "faces60.npz"
             if not some.exists():
                 np.savez(some, x_train=faces[order[:60]], x_test=faces[order[60:]])
-            runs["60 faces"] = run_of("r3gan", open_data(some), work / "faces60", 5.0, None, options.seed)
+            for seed in options.seeds:
+                run = run_of("r3gan", open_data(some), work / f"faces60-{seed}", 5.0, None, seed)
+                runs[f"60 faces, seed {seed}"] = run
         for name, run in runs.items():
             results["audits"][name] = audited(run, options)
     if options.json:

@@ -79,9 +79,11 @@ WAYS_OF_RARE = (
     Way(REWEIGHTED, "the loss of an image is divided by how frequent its class is", reweight=True),
     Way(STANDARD, "shifted, rotated and scaled at random", changes=True),
     Way(STANDARD_OVERSAMPLED, "both of these", changes=True, oversample=True),
-    Way(GENERATED, "the rare class filled up to the size of the others with generated images", generated=True),
-    Way(BOTH, "filled up, and all shifted, rotated and scaled", changes=True, generated=True),
-)  # fmt: skip
+    Way(GENERATED, "oversampling, and half of each batch generated, of every class", generated=True, oversample=True),
+    Way(BOTH, "the same, all shifted, rotated and scaled", changes=True, generated=True, oversample=True),
+)
+# Generated images go to every class, not to the rare one alone: else a classifier takes the look of generated images for that
+# class. Measured (digits, seed 0): the recall of class 8 fell from 0.57 to 0.53, and with standard augmentation to 0.06.
 
 
 @dataclass(frozen=True)
@@ -267,6 +269,7 @@ def evaluate_augmentation(
     what = {
         "data": train.fingerprint, "generator": generator, "rare": rare, "others": others, "per_class": per_class,
         "check": check, "unlabelled": unlabelled, "steps": steps,
+        "ways": {way.name: way.help for way in ways},
     }  # fmt: skip
     store = _Store(folder, what)
     result = Evaluation(
@@ -318,7 +321,6 @@ class _Trial:
         self.rows = labelled_rows(train.labels, size, seed, rare, others)
         self.real = labelled(np.array(train.images[self.rows]), train.labels[self.rows])
         self.classes = len(train.spec.classes)
-        self.missing = max(0, others - (size or 0))
 
     def run(self) -> tuple[Cell, dict[str, np.ndarray]]:
         """The scores, and some of the generated images by class."""
@@ -354,11 +356,9 @@ class _Trial:
         return cell, examples_of(made)
 
     def generated(self, images: Dataset, name: str, checker: Classifier | None) -> Augmented:
-        """Images of a generator trained on `images`: of all classes, or of the rare one as many as it lacks."""
+        """Images of all classes, of a generator trained on `images`."""
         method = self.make(images, name, self.seed)
         numbers = [number for number in range(self.classes) if images.spec.class_counts[number]]
-        if self.rare is not None:
-            return generate_labelled(method, self.train, [self.rare], self.missing, 0, checker)
         return generate_labelled(method, self.train, numbers, self.per_class, 0, checker)
 
     def checker(self) -> Classifier:
@@ -376,14 +376,10 @@ class _Trial:
         return labelled_set(self.train, np.array(self.train.images), known, "pseudo-labelled"), rest
 
     def classifier(self, way: Way, generated: Labelled | None) -> Classifier:
-        """Trained in one way. A rare class is filled up, so that all images are drawn alike; else generated ones are half of each
-        batch."""
-        real, mixed = self.real, generated
-        if self.rare is not None and generated is not None:
-            real, mixed = self.real + generated, None
+        """Trained in one way."""
         return train_classifier(
-            real, self.classes, seed=self.seed, steps=self.steps, changes=way.changes, mirror=self.train.settings.mirror,
-            generated=mixed, oversample=way.oversample, reweight=way.reweight,
+            self.real, self.classes, seed=self.seed, steps=self.steps, changes=way.changes, mirror=self.train.settings.mirror,
+            generated=generated, oversample=way.oversample, reweight=way.reweight,
         )  # fmt: skip
 
     def recalls(self, network: Classifier) -> _Recalls:

@@ -29,6 +29,7 @@ NO_SINGLE_MODULE = {
     "methods/gan/test_classes.py",  # class-conditional training of all GANs
     "methods/gan/test_papers.py",  # what the papers say of GANs whose file is too short for a test file of its own
     "report/test_bounds.py",  # bytes and sizes of a whole report
+    "studio/test_browser.py",  # the whole studio, in a browser
     "training/test_interruptions.py",  # signals, kill -9 and full disks
     "training/test_measured_likelihood.py",  # likelihoods in a training and in `ganvas evaluate`
     "training/test_queue.py",  # that no step waits for an accelerator

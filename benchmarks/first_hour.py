@@ -42,6 +42,8 @@ class Tried:
 
     words: tuple[str, ...]
     seconds: float
+    processor: float
+    """Seconds of CPU time, which other work on the machine changes little."""
     memory: int
     code: int
     said: str
@@ -134,7 +136,8 @@ def run(words: list[str], folder: Path) -> Tried:
         _, status, used = os.wait4(process, 0)
     seconds = time.perf_counter() - began
     said = log.read_text(errors="replace")
-    return Tried(tuple(words), seconds, peak_bytes(used), os.waitstatus_to_exitcode(status), said)
+    processor = used.ru_utime + used.ru_stime
+    return Tried(tuple(words), seconds, processor, peak_bytes(used), os.waitstatus_to_exitcode(status), said)
 
 
 def peak_bytes(used: resource.struct_rusage) -> int:
@@ -144,9 +147,10 @@ def peak_bytes(used: resource.struct_rusage) -> int:
 
 def table(tried: list[Tried]) -> str:
     """A Markdown table."""
-    lines = ["| command | seconds | peak memory |", "| --- | ---: | ---: |"]
+    lines = ["| command | seconds | of CPU | peak memory |", "| --- | ---: | ---: | ---: |"]
     for one in tried:
-        lines.append(f"| `ganvas {' '.join(one.words)}` | {one.seconds:.1f} | {one.memory / 1e9:.2f} GB |")
+        command = f"ganvas {' '.join(one.words)}"
+        lines.append(f"| `{command}` | {one.seconds:.1f} | {one.processor:.1f} | {one.memory / 1e9:.2f} GB |")
     return "\n".join(lines)
 
 
@@ -180,7 +184,8 @@ def main() -> None:
         if asked.only in line:
             one = run(line.split(), folder)
             tried.append(one)
-            print(f"{one.seconds:7.1f} s {one.memory / 1e9:6.2f} GB  ganvas {line}", flush=True)
+            times = f"{one.seconds:7.1f} s ({one.processor:.1f} s of CPU)"
+            print(f"{times} {one.memory / 1e9:6.2f} GB  ganvas {line}", flush=True)
             for failure in one.failures:
                 print(f"          {failure}", flush=True)
     if asked.write is not None:

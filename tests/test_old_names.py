@@ -145,6 +145,30 @@ def test_rows_of_a_log(row: dict[str, Any], read: dict[str, Any]) -> None:
     assert old_names.read_row(row) == read == old_names.read_row(read)
 
 
+def test_an_old_option_is_accepted_with_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ganvas.deprecation._warned", set())
+    words = ["restore", "run", "in.png", "--no-sheets", "--out", "out"]
+    with pytest.warns(FutureWarning, match=r"the option --no-sheets is now called --no-grids: .* until ganvas 0\.3"):
+        assert old_names.read_words(words) == ["restore", "run", "in.png", "--no-grids", "--out", "out"]
+    assert old_names.read_words(["sample", "--no-sheets"]) == ["sample", "--no-sheets"], (
+        "never an option of this command"
+    )
+    assert old_names.read_words([]) == []
+
+
+def test_old_options_are_no_options_and_new_ones_are() -> None:
+    import typer.main
+
+    from ganvas.cli.main import app
+
+    group: Any = typer.main.get_command(app)
+    for command, names in old_names.OLD_OPTIONS.items():
+        flags: set[str] = set()
+        for parameter in group.commands[command].params:
+            flags |= {*parameter.opts, *parameter.secondary_opts}
+        assert not flags & set(names) and set(names.values()) <= flags
+
+
 def test_a_user_may_still_give_an_old_name() -> None:
     with pytest.warns(
         FutureWarning, match=r"vq_vae's setting halvings is now called downsamplings: .* until ganvas 0\.3"

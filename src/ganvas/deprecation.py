@@ -11,19 +11,25 @@ import warnings
 from collections.abc import Mapping
 from typing import TypeVar
 
+from ganvas.errors import GanvasWarning
+
 V = TypeVar("V")
 
 _warned: set[tuple[str, str]] = set()
 
 
+class RenamedWarning(GanvasWarning, FutureWarning):
+    """A name was used that a later version no longer knows. Python shows it by default, a command line as one line."""
+
+
 def deprecated(old: str, new: str, *, until: str, stacklevel: int = 2) -> None:
-    """Warns (FutureWarning, which Python shows by default) that `old` is now `new`, once in a process. `until` is the version
+    """Warns (RenamedWarning, a FutureWarning) that `old` is now `new`, once in a process. `until` is the version
     that no longer knows `old`; stacklevel 2 points at the caller of the function that calls this."""
     if (old, new) in _warned:
         return
     _warned.add((old, new))
     message = f"{old} is now called {new}: the old name is accepted until ganvas {until}"
-    warnings.warn(message, FutureWarning, stacklevel=stacklevel + 1)
+    warnings.warn(message, RenamedWarning, stacklevel=stacklevel + 1)
 
 
 def with_new_names(values: Mapping[str, V], names: Mapping[str, str], *, what: str, until: str) -> dict[str, V]:

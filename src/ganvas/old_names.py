@@ -8,9 +8,10 @@ docs/reference/compatibility.md). Names that are new already pass through, so th
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
+from ganvas.deprecation import deprecated
 from ganvas.files import JsonObject
 
 V = TypeVar("V")
@@ -41,6 +42,9 @@ OLD_SETTINGS: Mapping[str, Mapping[str, str]] = {
 
 OLD_VALUES: Mapping[str, Mapping[tuple[str, object], object]] = {"srgan": {("perceptual", "judge"): "discriminator"}}
 """Values of a method's settings: (name, old value), new value."""
+
+OLD_OPTIONS: Mapping[str, Mapping[str, str]] = {"restore": {"--sheets": "--grids", "--no-sheets": "--no-grids"}}
+"""Options of a command: old name, new name. They are accepted with a warning, and no help shows them."""
 
 _HEAD = {"judge": "head"}
 OLD_MODULES: Mapping[str, Mapping[str, str]] = {
@@ -80,6 +84,17 @@ def read_settings(method: str, recorded: Mapping[str, Any]) -> JsonObject:
     if isinstance(first_stage, str) and first_stage:
         settings["first_stage"] = _read_first_stage(first_stage)
     return settings
+
+
+def read_words(words: Sequence[str]) -> list[str]:
+    """A command line with the options of this version, and a warning for each that has another name now."""
+    names = OLD_OPTIONS.get(words[0], {}) if words else {}
+    renamed: list[str] = []
+    for word in words:
+        if word in names:
+            deprecated(f"the option {word}", names[word], until=REMOVED_IN, stacklevel=3)
+        renamed.append(names.get(word, word))
+    return renamed
 
 
 def _read_first_stage(text: str) -> str:

@@ -146,7 +146,9 @@ def test_what_is_wrong_is_said_before_anything_is_written(
     assert "would overwrite" in ended.err
 
 
-def test_no_file_of_one_image_takes_the_place_of_another_s(ganvas: Command, denoiser: Path) -> None:
+def test_no_file_of_one_image_takes_the_place_of_another_s(
+    ganvas: Command, denoiser: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in ("a", "a-before-after"):
         image(Path(f"photos/{name}.png"), 9, 9, 3)
     words = ("restore", denoiser, "photos", "--device", "cpu", "--out")
@@ -154,6 +156,12 @@ def test_no_file_of_one_image_takes_the_place_of_another_s(ganvas: Command, deno
     assert ended.code == 2 and "a and " not in ended.err and "would both be written to" in ended.err
     assert not Path("out").exists(), "told before anything is written"
     assert ganvas(*words, "out", "--no-grids").code == 0
+    monkeypatch.setattr("ganvas.deprecation._warned", set())
+    old = ganvas(*words, "old", "--no-sheets")  # as it was called before
+    assert old.code == 0 and not list(Path("old").rglob("*-before-after-before-after.png"))
+    assert old.err == (
+        "warning: the option --no-sheets is now called --no-grids: the old name is accepted until ganvas 0.3\n"
+    )
     assert "would overwrite photos/" in ganvas(*words, "photos").err
 
 

@@ -13,6 +13,7 @@ from ganvas.data import read_image
 from ganvas.data.image_array import ImageArray
 from ganvas.data.photo import Photo, as_photo
 from ganvas.errors import DataError, UsageError
+from ganvas.provenance import KEYWORD, Provenance, from_text
 
 
 def numbered(*shape: int) -> ImageArray:
@@ -59,6 +60,10 @@ def test_a_notebook_shows_a_bounded_grid() -> None:
     assert shown.size == (8 * 6 - 2, 8 * 6 - 2)  # the first 64
     large = Image.open(io.BytesIO(ImageArray(np.zeros((2, 600, 900, 3), np.uint8))._repr_png_() or b""))
     assert max(large.size) == 1024
+    made = Provenance(run="r", weights="0" * 64, seed=40)
+    for size in (4, 600):
+        shown = ImageArray(numbered(2, size, size, 3), made, np.arange(40, 42))._repr_png_() or b""
+        assert from_text(Image.open(io.BytesIO(shown)).info[KEYWORD]) == made.with_options(grid=True, columns=None, n=2)
     assert ImageArray(np.zeros((3, 3)))._repr_png_() is None and numbered(0, 4, 4, 1)._repr_png_() is None
 
 

@@ -134,3 +134,27 @@ def test_wandb_writes_offline_and_a_resume_keeps_the_id(tmp_path: Path, monkeypa
     assert json.loads((run.folder / "wandb" / "run.json").read_text())["id"] == identity
     files = list((run.folder / "wandb").glob(f"offline-run-*/run-{identity}.wandb"))
     assert files and all(path.stat().st_size > 500 for path in files)
+
+
+def test_trackio_keeps_a_new_run_apart_and_a_resume_continues(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    import sqlite3
+
+    monkeypatch.setenv("TRACKIO_DIR", str(tmp_path / "base"))  # read when it is imported
+    pytest.importorskip("trackio")
+    for place in ("one", "two"):  # two runs of one name
+        run = train_small("gan", tmp_path / place / "run", 2, samples=32, log_to="trackio")
+    ganvas.train(resume=run.folder, steps=3, device="cpu", quiet=True)
+    assert capfd.readouterr().out == ""
+
+    base = sqlite3.connect(tmp_path / "base" / "ganvas.db")
+    steps: dict[str, list[int]] = {}
+    figures: list[str] = []
+    for identity, step, content in base.execute("select run_id, step, cast(metrics as text) from metrics"):
+        if "generator/loss" in content:
+            steps.setdefault(identity, []).append(step)
+        figures += [name for name in json.loads(content) if name.startswith("metrics/FD[")]
+    assert sorted(max(one) for one in steps.values()) == [2, 3]
+    assert len(figures) >= 3
+    assert list((tmp_path / "base" / "media").rglob("*.png"))

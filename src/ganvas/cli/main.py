@@ -39,6 +39,7 @@ from ganvas.cli import (
     translate,
 )
 from ganvas.errors import GanvasError, GanvasWarning, nearest
+from ganvas.old_names import read_words
 from ganvas.synonyms import command_advice, option_advice
 from ganvas.training.environment import environment
 
@@ -100,7 +101,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             stream.reconfigure(errors="backslashreplace")
     try:
         with _own_warnings():
-            code = app(arguments, prog_name="ganvas", standalone_mode=False)
+            code = app(read_words(arguments), prog_name="ganvas", standalone_mode=False)
         sys.stdout.flush()
     except GanvasError as error:
         _complain(str(error), quiet=error.exit_code > 128)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ganvas.data.image import as_pil, png_bytes, viewable, write_png
+from ganvas.data.image import as_pil, png_bytes, png_info, viewable, write_png
 from ganvas.data.image_grid import grid
 from ganvas.errors import UsageError
 from ganvas.provenance import Provenance
@@ -97,12 +97,12 @@ class ImageArray(np.ndarray):
         """What a notebook shows: the image, or a grid of the first images; None where the array holds no images."""
         if not self._is_images() or self.size == 0:
             return None
-        shown = self if self.ndim == 3 else ImageArray(self[:NOTEBOOK_IMAGES]).grid()
+        shown = self if self.ndim == 3 else self[:NOTEBOOK_IMAGES].grid()
         if max(shown.shape[:2]) <= NOTEBOOK_SIDE:
-            return png_bytes(shown)
+            return png_bytes(shown, shown.provenance)
         image, buffer = _pil(shown), io.BytesIO()
         image.thumbnail((NOTEBOOK_SIDE, NOTEBOOK_SIDE))
-        image.save(buffer, format="PNG")
+        image.save(buffer, format="PNG", pnginfo=png_info(shown.provenance))
         return buffer.getvalue()
 
     def _of_grid(self, columns: int | None) -> Provenance | None:

@@ -9,10 +9,12 @@ A logger of your own derives from MetricLogger, or from Callback where it wants 
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
 import json
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -162,11 +164,15 @@ class WandbLogger(MetricLogger):
 
 
 class TrackioLogger(MetricLogger):
-    """trackio's local database (TRACKIO_DIR, or its cache folder), for `trackio show`."""
+    """trackio's local database (TRACKIO_DIR, or its cache folder), for `trackio show`. What it prints goes to stderr: stdout
+    belongs to `--json`."""
 
     def begin(self, folder: Path, settings: JsonObject, *, step: int) -> None:
-        self._trackio: Any = importlib.import_module("trackio")
-        self._trackio.init(project=PROJECT, name=folder.resolve().name, config=settings, resume="allow")
+        with contextlib.redirect_stdout(sys.stderr):
+            self._trackio: Any = importlib.import_module("trackio")
+            # A new run of an earlier one's name is another run.
+            resume = "allow" if step else "never"
+            self._trackio.init(project=PROJECT, name=folder.resolve().name, config=settings, resume=resume)
 
     def scalars(self, values: dict[str, float], step: int) -> None:
         self._trackio.log(values, step=step)
@@ -180,7 +186,8 @@ class TrackioLogger(MetricLogger):
         self._trackio.log({name: content}, step=step)
 
     def end(self) -> None:
-        self._trackio.finish()
+        with contextlib.redirect_stdout(sys.stderr):
+            self._trackio.finish()
 
 
 _CLASSES = {"tensorboard": TensorBoardLogger, "wandb": WandbLogger, "trackio": TrackioLogger}

@@ -14,6 +14,7 @@ SPECIAL_FOLDERS = {"benchmarks", "contract", "distributed", "examples", "helpers
 
 # Tests of something that more than one module has a part in.
 NO_SINGLE_MODULE = {
+    "test_advice.py",
     "test_docs.py",
     "test_imports.py",
     "test_layout.py",

@@ -270,7 +270,7 @@ def describe(call: Call) -> JsonObject:
     from ganvas.abilities import Encodes, Restores, Samples, Stylises, Tokenizes, Translates, offers
     from ganvas.data.kinds import KINDS
     from ganvas.settings import settings_of
-    from ganvas.tasks.restore import TASKS
+    from ganvas.tasks.restore import RESTORING_NAMES
 
     model = call.worker.model(call)
     method, spec = model.method, model.run.spec
@@ -308,7 +308,7 @@ def describe(call: Call) -> JsonObject:
     if isinstance(method, Restores):
         restoration = method.restoration()
         facts["restores"] = {
-            "task": TASKS[restoration.degradation], "scale": restoration.scale, "answers": restoration.answers,
+            "task": RESTORING_NAMES[restoration.degradation], "scale": restoration.scale, "answers": restoration.answers,
             "any_size": bool(restoration.multiple),
         }  # fmt: skip
     if isinstance(method, Translates):

@@ -1,4 +1,4 @@
-"""Which features order real images, blur and noise as people do? The extractors that need no weights, and MobileNetV2.
+"""Which features order real images, blur and noise as people do? Those that need no weights, and networks trained on photos.
 
     python benchmarks/extractors.py [--data photos emoji FOLDER FILE.npz] [--n 1000] [--size 64] [--extractors ...] [--json]
 
@@ -40,7 +40,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ganvas.data import open_data, read_image
-from ganvas.metrics.extractors import choose_extractor, extract
+from ganvas.metrics.extractors import choose_extractor, extract, has_efficientnet_weights
 from ganvas.metrics.frechet import Moments, frechet_distance
 from ganvas.metrics.precision_recall import overlap
 from ganvas.networks.features.mobilenet import has_mobilenet_weights
@@ -179,7 +179,7 @@ def random_convolutions(images: np.ndarray) -> Tensor:
 
 
 PLAIN: dict[str, Features] = {"pixels": pixels, "random convolutions": random_convolutions}
-SHIPPED = ("digits", "filter_bank", "mobilenet_v2")
+SHIPPED = ("digits", "filter_bank", "mobilenet_v2", "efficientnet_lite0")
 
 
 def features_of(name: str, images: np.ndarray) -> tuple[Tensor, Tensor]:
@@ -227,7 +227,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--extractors", nargs="+", choices=[*PLAIN, *SHIPPED], help="default: all that are here")
     parser.add_argument("--seed", type=int, default=0)
     options = parse(parser, arguments)
-    here = [*PLAIN, *(name for name in SHIPPED if name != "mobilenet_v2" or has_mobilenet_weights())]
+    missing = {"mobilenet_v2": not has_mobilenet_weights(), "efficientnet_lite0": not has_efficientnet_weights()}
+    here = [*PLAIN, *(name for name in SHIPPED if not missing.get(name))]
     names: list[str] = options.extractors or here
     report: dict[str, Any] = {**facts(options), "data": {}}
     for data in options.data:

@@ -142,6 +142,10 @@ class Samples(Ability):
         """The parts of the latent that can be set one by one."""
         return []
 
+    def motion_start(self) -> int:
+        """Of a method of videos: from which number on a latent says how the clip moves. Those before it say what it shows."""
+        raise NotImplementedError
+
     def latent_spaces(self) -> tuple[LatentSpace, ...]:
         """Optional: the spaces in which images can be edited, the most useful first. None where the latent decides values one by
         one."""

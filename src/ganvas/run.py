@@ -300,16 +300,16 @@ class Run:
 
     def sample(
         self, n: int = 64, *, seed: int = 0, label: int | str | None = None, prompt: str | None = None,
-        settings: Mapping[str, object] | None = None, like: Path | str | None = None, raw: bool = False, best: bool = False,
-        device: Device = "auto",
+        motion: int | None = None, settings: Mapping[str, object] | None = None, like: Path | str | None = None,
+        raw: bool = False, best: bool = False, device: Device = "auto",
     ) -> Any:  # fmt: skip
         """`n` new images as an ImageArray, uint8 (n, H, W, C); of other kinds clips int16 (n, L), or a list of texts. Number i is
         that of seed `seed + i`, whatever n is.
 
         `label`, a class by number or name, asks a class-conditional method for that class only; `prompt` is a text to continue
-        from. `settings` are those that only sampling reads, such as temperature. `like` is a file that `sample` wrote: its
-        images are made again, and all other arguments but `device` are those of the file. RunError where this run does not have
-        the weights that made it.
+        from; `motion` is the seed whose motion all videos get. `settings` are those that only sampling reads, such as
+        temperature. `like` is a file that `sample` wrote: its images are made again, and all other arguments but `device` are
+        those of the file. RunError where this run does not have the weights that made it.
         """
         from ganvas import tasks
 
@@ -318,13 +318,13 @@ class Run:
 
             again = wanted(like)
             best = find_run(again.made, like, self)[1]
-            n, seed, label, prompt = again.n, again.seed, again.label, again.prompt
+            n, seed, label, prompt, motion = again.n, again.seed, again.label, again.prompt, again.motion
             settings, raw = again.settings, again.raw
         if settings:
             method = self.load_method(raw=raw, best=best, device=choose_device(str(device)), settings=settings)
         else:
             method = self._ready(raw, best, device)
-        return tasks.sample(method, n, seed=seed, label=label, prompt=prompt)
+        return tasks.sample(method, n, seed=seed, label=label, prompt=prompt, motion=motion)
 
     def edit(
         self, images: np.ndarray | None = None, *, traverse: bool = False, interpolate: tuple[int, int] | None = None,

@@ -26,15 +26,34 @@ SAMPLES_PER_BLOCK = 1024  # samples that are generated before any is written; a 
 
 
 @torch.no_grad()
-def sample(method: Method, n: int, seed: int = 0, label: int | str | None = None) -> Tensor:
+def sample(method: Method, n: int, seed: int = 0, label: int | str | None = None, motion: int | None = None) -> Tensor:
     """n new samples (see Samples.generate) on the CPU. Those of `sample(method, 9, seed=3)` are samples 3 to 11 of seed 0.
 
     `method` should be in eval mode, so that no image depends on its neighbours. `label` is the class, by
     number or name, for a class-conditional method; without it each seed has a class of its own, as often as in the data.
+    `motion` is a seed: all clips move as that of this seed, where the method tells motion from content.
     """
     if not isinstance(method, Samples):
         raise RunError(f"{method.name} cannot generate images from noise{_hint(method)}")
-    return _of_seeds(method, method.generate, n, seed, class_number(method, label))
+    make = method.generate if motion is None else _moving_as(method, motion)
+    return _of_seeds(method, make, n, seed, class_number(method, label))
+
+
+def _moving_as(method: Samples, seed: int) -> Callable[..., Tensor]:
+    """`generate` with the motion of one seed. UsageError where the method has none of its own."""
+    if not offers(method, Samples.motion_start):
+        raise UsageError(
+            f"{method.name} does not tell motion from content (methods that do: {methods_with(Samples.motion_start)})"
+        )
+    check_seeds(1, seed)
+    start = method.motion_start()
+    motion = method.latents([seed])[:, start:]
+
+    def make(latents: Tensor, labels: Tensor | None = None) -> Tensor:
+        moved = motion.to(latents.device).expand(len(latents), -1)
+        return method.generate(torch.cat([latents[:, :start], moved], 1), labels)
+
+    return make
 
 
 @torch.no_grad()
@@ -61,6 +80,7 @@ def finished_blocks(
     seed: int = 0,
     label: int | str | None = None,
     prompt: str | None = None,
+    motion: int | None = None,
     *,
     at_once: int = SAMPLES_PER_BLOCK,
 ) -> Iterator[tuple[int, Any]]:
@@ -68,20 +88,27 @@ def finished_blocks(
     check_seeds(n, seed)  # all other errors are raised by the first block, before anything is written
     for start in range(seed, seed + n, at_once):
         count = min(at_once, seed + n - start)
-        yield start, finished(_samples(method, count, start, label, prompt), method.spec)
+        yield start, finished(_samples(method, count, start, label, prompt, motion), method.spec)
 
 
-def _samples(method: Method, n: int, seed: int, label: int | str | None, prompt: str | None) -> Tensor:
+def _samples(
+    method: Method, n: int, seed: int, label: int | str | None, prompt: str | None, motion: int | None
+) -> Tensor:
     if prompt is None:
-        return sample(method, n, seed, label)
+        return sample(method, n, seed, label, motion)
     return continued(method, prompt, n, seed)
 
 
 def finished_samples(
-    method: Method, n: int, seed: int = 0, label: int | str | None = None, prompt: str | None = None
+    method: Method,
+    n: int,
+    seed: int = 0,
+    label: int | str | None = None,
+    prompt: str | None = None,
+    motion: int | None = None,
 ) -> Any:
-    """All n samples in their final form: uint8 (n, H, W, C), int16 (n, L) or a list of texts."""
-    blocks = [block for _, block in finished_blocks(method, n, seed, label, prompt)]
+    """All n samples in their final form: uint8 (n, H, W, C) or (n, T, H, W, C), int16 (n, L) or a list of texts."""
+    blocks = [block for _, block in finished_blocks(method, n, seed, label, prompt, motion)]
     if isinstance(blocks[0], list):
         return [text for block in blocks for text in block]
     return np.concatenate(blocks)

@@ -14,7 +14,7 @@ from PIL import Image
 
 import ganvas as library
 from command_line import Command, train_once
-from ganvas.data import read_image, read_provenance, write_png
+from ganvas.data import read_image, read_provenance, video, write_png
 from ganvas.data.animation import write_animation
 from ganvas.data.photo import read_photo
 from parts import image_file
@@ -153,15 +153,17 @@ def test_directions_and_videos(ganvas: Command, coloured: Path, tmp_path: Path) 
 def test_mp4(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ganvas: Command, coloured: Path) -> None:
     """With the encoder a file that begins as MP4 files do; without it one line that names the extra."""
     walk = ("edit", coloured, "--walk", "--seeds", "0-1", "--frames", 2, "--out", "walk.mp4", "--device", "cpu")
-    monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
+    monkeypatch.setitem(sys.modules, "av", None)
     ended = ganvas(*walk)
-    assert ended.code == 1 and "pip install ganvas[video]" in ended.err
+    assert ended.code == 1 and 'pip install "ganvas[video]"' in ended.err
     monkeypatch.undo()
-    if importlib.util.find_spec("imageio_ffmpeg") is None:
+    if importlib.util.find_spec("av") is None:
         pytest.skip("the extra video is not installed")
     frames = np.random.default_rng(0).integers(0, 256, (5, 31, 33, 1)).astype(np.uint8)
     write_animation(tmp_path / "v.mp4", frames, [0.1] * 5)
     assert (tmp_path / "v.mp4").read_bytes()[4:8] == b"ftyp"
+    with open(tmp_path / "v.mp4", "rb") as file:
+        assert video.header(file, "v.mp4") == (30, 32, 10.0, 5)
 
 
 def test_refusals(ganvas: Command, coloured: Path, trained: Path) -> None:

@@ -340,6 +340,7 @@ def test_a_folder_of_what_is_not_read_is_no_text_for_its_readme(suffix: str, tmp
     monkeypatch.setattr("ganvas.data.image.suffixes", lambda: IMAGE_SUFFIXES)
     monkeypatch.setattr("ganvas.data.open.suffixes", lambda: IMAGE_SUFFIXES)
     monkeypatch.setattr("ganvas.data.sound.suffixes", lambda: frozenset({".wav"}))
+    monkeypatch.setattr("ganvas.data.video.suffixes", frozenset)
     (tmp_path / "README.md").write_text("About these files.\n" * 40)
     for number in range(3):
         (tmp_path / f"{number}{suffix}").write_bytes(b"x")

@@ -14,6 +14,7 @@ import ganvas
 from ganvas.abilities import Tokenizes, TwoStage
 from ganvas.data import Dataset, open_data
 from ganvas.data.feed import make_feed
+from ganvas.device import channels_last
 from ganvas.method import Method
 from ganvas.registry import create, find, methods_with, presets
 from ganvas.run import Run, is_run
@@ -109,10 +110,29 @@ def clips(length: int = 200, count: int = 40) -> Dataset:
     return open_data(clip_file(length, count))
 
 
+def film_file(height: int = 16, width: int = 16, count: int = 40) -> Path:
+    """An .npz of labelled clips in the tests' own cache, the same at each call: noise that grows lighter, class by class."""
+    path = Path(os.environ["GANVAS_CACHE"]) / "noise" / f"films{height}x{width}-{count}.npz"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        random = np.random.default_rng(count)
+        labels = random.integers(0, 3, count)
+        rise = 12 * np.arange(6)[None, :, None, None] * labels[:, None, None, None]
+        videos = (random.integers(0, 130, (count, 6, height, width)) + rise).astype(np.uint8)
+        np.savez(path, videos=videos, labels=labels)
+    return path
+
+
+@functools.cache
+def films(height: int = 16, width: int = 16, count: int = 40) -> Dataset:
+    """`film_file`, opened."""
+    return open_data(film_file(height, width, count))
+
+
 def data_for(method: str | Method, shape: Shape = (1, 28, 28)) -> Dataset:
     """Noise of the kind that the method learns from; `shape` is of images."""
     kind = (find(method) if isinstance(method, str) else method).takes[0]
-    made = {"images": lambda: images(shape), "audio": clips, "text": words}
+    made = {"images": lambda: images(shape), "audio": clips, "text": words, "video": films}
     return made[kind]()
 
 
@@ -135,7 +155,7 @@ def trainer_for(method: Method, data: Dataset | None = None, steps: int = 100, s
     torch.manual_seed(seed)
     method.setup(data.spec)
     method.train()
-    method.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    channels_last(method)
     generator = torch.Generator().manual_seed(seed)
     feed = make_feed(data, batch_size=method.batch_size, window=method.window, seed=seed, generator=generator)
     return Trainer(method, feed, Engine(torch.device("cpu"), "fp32", "as asked"), Budget(steps=steps))

@@ -21,6 +21,7 @@ KEYS = {
 def _no_mobilenet(monkeypatch):
     """What "auto" takes must not depend on what else lies on this machine."""
     monkeypatch.setattr(extractors, "has_mobilenet_weights", lambda: False)
+    monkeypatch.setattr(extractors, "has_efficientnet_weights", lambda: False)
 
 
 @pytest.fixture(scope="module")

@@ -14,13 +14,15 @@ from PIL import Image
 from ganvas.data import Dataset, open_data
 from ganvas.figure import Figure, warnings_of
 from ganvas.metrics import extractors, measure
-from ganvas.metrics.extractors import Extractor, choose_extractor
-from ganvas.networks.features.catalog import MOBILENET
+from ganvas.metrics.extractors import Extractor, choose_extractor, extract
+from ganvas.networks.features.catalog import EFFICIENTNET, MOBILENET
+from ganvas.networks.features.weights import has_weights
 
 
 @pytest.fixture(autouse=True)
 def _no_mobilenet(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(extractors, "has_mobilenet_weights", lambda: False)
+    monkeypatch.setattr(extractors, "has_efficientnet_weights", lambda: False)
 
 
 def photos() -> np.ndarray:
@@ -87,7 +89,13 @@ def test_the_warning_stands_at_every_figure_by_these_features() -> None:
 def test_what_auto_takes(monkeypatch: pytest.MonkeyPatch) -> None:
     assert choose_extractor("auto", (28, 28, 1), True).name == "digits"
     assert choose_extractor("auto", (28, 28, 1), False).name == "filter_bank"
-    assert "takes 1 or 3 channels" in choose_extractor("auto", (28, 28, 2), False).warning
+    assert "take 1 or 3 channels" in choose_extractor("auto", (28, 28, 2), False).warning
+    monkeypatch.setattr(extractors, "has_efficientnet_weights", lambda: True)
+    monkeypatch.setattr(
+        extractors, "_efficientnet_extractor", lambda shape: Extractor("efficientnet_lite0", "", 1, torch.tensor)
+    )
+    assert choose_extractor("auto", (28, 28, 3), False).name == "efficientnet_lite0"
+    assert choose_extractor("auto", (28, 28, 4), False).name == "filter_bank"
     monkeypatch.setattr(extractors, "has_mobilenet_weights", lambda: True)
     monkeypatch.setattr(
         extractors, "_mobilenet_extractor", lambda shape: Extractor("mobilenet_v2", "", 1, torch.tensor)
@@ -95,6 +103,21 @@ def test_what_auto_takes(monkeypatch: pytest.MonkeyPatch) -> None:
     assert choose_extractor("auto", (28, 28, 1), False).name == "mobilenet_v2"
     assert choose_extractor("auto", (28, 28, 1), True).name == "digits"
     assert choose_extractor("auto", (28, 28, 4), False).name == "filter_bank"
+
+
+@pytest.mark.skipif(not has_weights(EFFICIENTNET), reason="EfficientNet-Lite0's weights are not on this machine")
+def test_efficientnet_orders_noise_blur_and_real_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(extractors, "has_efficientnet_weights", lambda: True)
+    images = shuffled(photos())[:200]
+    train, held_out = dataset_of(images[:100]), images[100:]
+    noise = np.random.default_rng(1).integers(0, 256, held_out.shape, dtype=np.uint8)
+    distances: list[float] = []
+    for samples in (held_out, blurred(held_out), noise):
+        found = measure(samples, train)
+        assert not found["FD[efficientnet_lite0]"].warning
+        distances.append(found["FD[efficientnet_lite0]"].value)
+    assert distances == sorted(distances) and distances[1] > 1.2 * distances[0] and distances[2] > 2 * distances[1]
+    assert extract(choose_extractor("auto", (40, 30, 1), False), images[:2, :, :, :1], "x").shape == (2, 320)
 
 
 def test_neighbours_by_direction() -> None:

@@ -79,7 +79,7 @@ def test_refusals() -> None:
         invert(built("pixelcnn"), target)
     with pytest.raises(DataError, match=r"is of images of \(height, width, channels\) \(28, 28, 1\), and these have"):
         invert(method, np.zeros((1, 30, 28, 1), np.uint8))
-    with pytest.raises(DataError, match=r"generates images of .* and these have \(28, 28, 3\)"):
+    with pytest.raises(DataError, match=r"is of images of .* and these have \(28, 28, 3\)"):
         invert(method, np.zeros((1, 28, 28, 3), np.uint8))
     with pytest.raises(DataError, match="images must be uint8"):
         invert(method, np.zeros((0, 28, 28, 1), np.uint8))

@@ -112,6 +112,28 @@ def test_small_images_are_not_even_counted(monkeypatch: pytest.MonkeyPatch) -> N
     assert check_memory(small("dcgan"), images(), ENGINE, free=1) is None
 
 
+@pytest.mark.parametrize(
+    ("name", "settings", "less"),
+    [
+        ("wavenet", {}, "data.seconds"),
+        ("rnn_text", {"batch_size": 256, "window": 200}, "window"),
+    ],
+)
+def test_sound_and_text_are_estimated_too(name: str, settings: dict[str, int], less: str) -> None:
+    """In proportion to samples and tokens; what cannot fit is refused with what takes less."""
+    method, data = small(name, **settings), parts.data_for(name)
+    spec = data.spec
+    longer = dataclasses.replace(spec, width=64 * spec.width if name == "wavenet" else spec.width)
+    one, two = estimate(method, longer, 0, 8), estimate(method, longer, 0, 16)
+    assert one and two and two.step == pytest.approx(2 * one.step, rel=0.05)
+    assert one.weights > 4 * sum(
+        value.numel() for value in trainer_for(small(name, **settings), data).method.parameters()
+    )
+    large_data = dataclasses.replace(data, spec=longer)
+    with pytest.raises(TrainingError, match=rf"takes about .* of memory .* are free: choose .*a smaller {less}"):
+        check_memory(method, large_data, ENGINE, free=int(5e8))
+
+
 def test_this_machine_says_what_is_free() -> None:
     free = free_memory(torch.device("cpu"))
     assert free is None or 2**20 < free < 2**50

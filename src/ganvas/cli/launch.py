@@ -16,7 +16,7 @@ from ganvas.registry import create
 from ganvas.run import Run
 from ganvas.training.config import TrainConfig
 from ganvas.training.environment import environment
-from ganvas.training.prepare import check_same, create_method, open_dataset, reopen
+from ganvas.training.prepare import check_same, create_method, open_dataset, reopen, with_kind
 from ganvas.training.run_folder import check_free, new_folder
 
 MAX_RESTARTS = 3
@@ -72,7 +72,7 @@ def check(config: TrainConfig, resumed: Run | None, nproc: int) -> Path:
         method = create_method(config)
         if config.out is not None:
             check_free(config.out)
-        data = open_dataset(config.data or "", config.data_settings, open_shown)
+        data = open_dataset(config.data or "", with_kind(config, method).data_settings, open_shown)
     size = method.batch_size
     if size % nproc:
         raise UsageError(f"batch_size {size} cannot be shared by {nproc} processes: choose a multiple of {nproc}")

@@ -53,8 +53,9 @@ def sample(
         Path | None,
         typer.Option(
             metavar="DIR|FILE.npz",
-            help="A folder for PNG, .wav or .txt files named by seed (seed000042.png), or an .npz with `images`, uint8 "
-            "(N, H, W, C). Default: the folder samples-RUN here, unless --grid or --animate is given.",
+            help="A folder for PNG, .webp, .wav or .txt files named by seed (seed000042.png), or an .npz with `images`, uint8 "
+            "(N, H, W, C), or `videos`, uint8 (N, T, H, W, C). Default: the folder samples-RUN here, unless --grid or "
+            "--animate is given.",
         ),
     ] = None,
     grid: Annotated[
@@ -63,13 +64,28 @@ def sample(
     animate: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE.gif|.png|.webp",
-            help="An animation of the grid, one frame per step, for a method that generates in several steps.",
+            metavar="FILE.gif|.png|.webp|.mp4",
+            help="A film of the grid: of videos, or one frame per step of a method that generates in several steps.",
         ),
     ] = None,
     prompt: Annotated[
         str | None,
         typer.Option(metavar="TEXT", help="The beginning of each text, for a method that can continue a text."),
+    ] = None,
+    motion: Annotated[
+        int | None,
+        typer.Option(
+            metavar="SEED",
+            help="All videos move as that of this seed, for a method that tells motion from content.",
+        ),
+    ] = None,
+    form: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="NAME",
+            help="Of the files in --out, for videos: webp, gif, mp4, or frames (a folder of PNG files for each).",
+        ),
     ] = None,
     assignments: Annotated[
         list[str] | None,
@@ -85,7 +101,7 @@ def sample(
     best: BestOption = False,
     device: DeviceOption = "auto",
 ) -> None:
-    """Generate images, clips or texts with a trained run: as files, as one .npz, as a grid or as an animation.
+    """Generate images, videos, clips or texts with a trained run: as files, as one .npz, as a grid or as an animation.
 
     Two-channel images are written as PNG files with the first channel in red and the second in cyan. An .npz
     contains both channels unchanged.
@@ -109,39 +125,42 @@ def sample(
         opened, changes = load(run), _changes(assignments or [])
     else:
         given = _given(context)
-        for name in sorted(given & {"seed", "label", "prompt", "assignments", "raw", "best"}):
+        for name in sorted(given & {"seed", "label", "prompt", "motion", "assignments", "raw", "best"}):
             option = "set" if name == "assignments" else name
             raise UsageError(f"--{option} and --like do not go together: --like takes it from {like}")
         again = wanted(like)
         opened, best = find_run(again.made, like, None if run is None else load(run))
         n = n if "n" in given else again.n
         seed, label, prompt, changes, raw = again.seed, again.label, again.prompt, again.settings, again.raw
+        motion = again.motion
         if out is None and grid is None and animate is None:
             place = Path(f"{like.stem}-again{like.suffix}")
             grid = place if "grid" in again.made.options else None
             animate = place if "animate" in again.made.options else None
     method = opened.load_method(raw=raw, best=best, device=choose_device(device), settings=changes)
+    kind = KINDS[method.spec.kind]
+    if form is not None and form not in kind.formats:
+        raise UsageError(f"--format of {kind.samples} is {' or '.join(kind.formats)} (got {form})")
     if animate is not None:
-        _write_animation(method, n, seed, label, animate)
+        _write_animation(method, n, seed, label, motion, animate)
     if out is None and grid is None:
         if animate is not None:
             return
         out = Path(f"samples-{opened.name}")
     if out is not None and out.suffix.lower() != ".npz" and grid is None:
         # Block by block: a million images need no more memory than a thousand.
-        _write_folder(method, n, seed, out, label, prompt)
+        _write_folder(method, n, seed, out, label, prompt, motion, form)
         return
-    samples = finished_samples(method, n, seed, label, prompt)
+    samples = finished_samples(method, n, seed, label, prompt, motion)
     if out is not None:
         if out.suffix.lower() == ".npz":
             media.write_npz(out, samples, method.spec)
         else:
-            media.write_each(
-                out, samples, seed, method.spec, method.made("sample", seed=seed, label=label, prompt=prompt)
-            )
-        typer.echo(f"{n} {KINDS[method.spec.kind].samples} written to {out}")
+            made = method.made("sample", seed=seed, label=label, prompt=prompt, motion=motion)
+            media.write_each(out, samples, seed, method.spec, made, form)
+        typer.echo(f"{n} {kind.samples} written to {out}")
     if grid is not None:
-        made = method.made("sample", seed=seed, n=n, label=label, grid=True)
+        made = method.made("sample", seed=seed, n=n, label=label, motion=motion, grid=True)
         _write_grid(samples, grid, method.spec, made)
 
 
@@ -184,16 +203,25 @@ def _check_places(out: Path | None, grid: Path | None, animate: Path | None) -> 
         )
 
 
-def _write_folder(method: Method, n: int, seed: int, out: Path, label: str | None, prompt: str | None) -> None:
+def _write_folder(
+    method: Method,
+    n: int,
+    seed: int,
+    out: Path,
+    label: str | None,
+    prompt: str | None,
+    motion: int | None,
+    form: str | None,
+) -> None:
     from ganvas.data import media
     from ganvas.data.kinds import KINDS
     from ganvas.sampling import finished_blocks
 
-    spec, made = method.spec, method.made("sample", seed=seed, label=label, prompt=prompt)
-    for first, samples in finished_blocks(method, n, seed, label, prompt):
-        media.write_each(out, samples, first, spec, made)
+    spec, made = method.spec, method.made("sample", seed=seed, label=label, prompt=prompt, motion=motion)
+    for first, samples in finished_blocks(method, n, seed, label, prompt, motion):
+        media.write_each(out, samples, first, spec, made, form)
     kind = KINDS[spec.kind]
-    typer.echo(f"{n} {kind.samples} written to {out}/ (seed{seed:06d}{kind.suffix} ...)")
+    typer.echo(f"{n} {kind.samples} written to {out}/ (seed{seed:06d}{kind.suffix_of(form)} ...)")
 
 
 def _write_grid(samples: Any, place: Path, spec: DataSpec, made: Provenance) -> None:
@@ -208,14 +236,22 @@ def _write_grid(samples: Any, place: Path, spec: DataSpec, made: Provenance) -> 
     typer.echo(f"a grid of {len(samples)} {KINDS[spec.kind].samples} written to {place}")
 
 
-def _write_animation(method: Method, n: int, seed: int, label: str | None, place: Path) -> None:
-    """One frame per step with a grid of all images; the last frame is shown longer."""
+def _write_animation(method: Method, n: int, seed: int, label: str | None, motion: int | None, place: Path) -> None:
+    """Of videos a grid in which all move; of images one frame per step with a grid of all, the last shown longer."""
     import numpy as np
 
     from ganvas.data import grid
     from ganvas.data.animation import write_animation
-    from ganvas.sampling import drawing, to_uint8
+    from ganvas.data.kinds import KINDS
+    from ganvas.sampling import drawing, finished_samples, to_uint8
 
+    kind = KINDS[method.spec.kind]
+    if kind.moves:
+        film = kind.film(finished_samples(method, n, seed, label, motion=motion))
+        made = method.made("sample", seed=seed, n=n, label=label, motion=motion, animate=True)
+        write_animation(place, film, [1 / method.spec.video.rate] * len(film), made)
+        typer.echo(f"a grid of {n} {kind.samples}, {len(film)} frames, written to {place}")
+        return
     canvases = drawing(method, n, seed, label)
     frames = np.stack([grid(to_uint8(step)) for step in canvases.unbind(1)])
     made = method.made("sample", seed=seed, n=n, label=label, animate=True)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import importlib
-import tempfile
+import io
 from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -72,31 +73,23 @@ def write_video(path: Path | str, frames: np.ndarray, rate: float = 24.0, proven
     """Frames (T, H, W, C) uint8 as MP4 (H.264, 4:2:0), `rate` a second; an odd side loses its last pixel. The file is whole or
     not there. MissingExtra without the extra `video`."""
     try:
-        imageio_ffmpeg = importlib.import_module("imageio_ffmpeg")
+        av = importlib.import_module("av")
     except ImportError:
         raise MissingExtra(
-            f"{path}: .mp4 needs a video encoder: pip install ganvas[video], or write .webp, .gif or .png"
+            f'{path}: .mp4 needs a video encoder: pip install "ganvas[video]", or write .webp, .gif or .png'
         ) from None
     shown = viewable(np.asarray(frames))[..., :3]
     if shown.shape[-1] == 1:
         shown = shown.repeat(3, axis=-1)
     height, width = shown.shape[1] // 2 * 2, shown.shape[2] // 2 * 2
     shown = np.ascontiguousarray(shown[:, :height, :width])
-    with tempfile.TemporaryDirectory() as scratch:
-        place = Path(scratch) / "video.mp4"
-        encoder = imageio_ffmpeg.write_frames(
-            str(place),
-            (width, height),
-            fps=rate,
-            codec="libx264",
-            quality=8,
-            macro_block_size=2,
-            ffmpeg_log_level="error",
-            output_params=[] if provenance is None else ["-metadata", f"comment={provenance.text()}"],
-        )
-        encoder.send(None)
+    content = io.BytesIO()
+    with av.open(content, "w", format="mp4") as container:
+        if provenance is not None:
+            container.metadata["comment"] = provenance.text()
+        stream = container.add_stream("libx264", rate=Fraction(rate).limit_denominator(1000), options={"crf": "18"})
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         for frame in shown:
-            encoder.send(frame)
-        encoder.close()
-        content = place.read_bytes()
-    write_bytes(path, content)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode())
+    write_bytes(path, content.getvalue())

@@ -17,9 +17,10 @@ T = TypeVar("T")
 class Batch:
     """One rank's share of one global batch, and the step's randomness.
 
-    `real`: images (N, C, H, W) in [-1, 1], audio (N, 1, L) in [-1, 1], or text (N, window + 1) int64; `label` (N,) int64 or
-    None; `partner` like `real` or None. `begins`: the rows do not continue where those of the last step ended, as rows of text
-    otherwise do. `prepared` (N, ...) is what the method made of `real` before the training (see abilities.TwoStage), or None.
+    `real`: images (N, C, H, W), audio (N, 1, L) or video (N, C, T, H, W) in [-1, 1], or text (N, window + 1) int64;
+    `label` (N,) int64 or None; `partner` like `real` or None. `begins`: the rows do not continue where those of the last step
+    ended, as rows of text otherwise do. `prepared` (N, ...) is what the method made of `real` before the training (see
+    abilities.TwoStage), or None.
 
     What the updates of one step share goes through `memo`. A new batch has an empty one, so every loss can be called alone.
 
@@ -87,6 +88,11 @@ class Batch:
 def as_image_tensor(images: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
     """images uint8 (n, H, W, C), copied, as (n, C, H, W) in [-1, 1]."""
     return torch.from_numpy(np.array(images)).permute(0, 3, 1, 2).to(device).float() / 127.5 - 1
+
+
+def as_video(clips: Tensor) -> Tensor:
+    """clips uint8 (n, T, H, W, C) as (n, C, T, H, W) in [-1, 1]."""
+    return clips.permute(0, 4, 1, 2, 3).float().mul_(1 / 127.5).sub_(1)
 
 
 def as_audio(clips: Tensor) -> Tensor:

@@ -168,12 +168,12 @@ def read_image(path: Path | str) -> np.ndarray:
     return array
 
 
-def open_regular(path: Path) -> BinaryIO:
+def open_regular(path: Path, largest: int = MAX_IMAGE_BYTES) -> BinaryIO:
     """The file, opened for reading only after it proved to be an ordinary file of bounded size (a pipe would never
     end)."""
     try:
         status = path.stat()
-        refuse_irregular(status.st_mode, status.st_size)
+        refuse_irregular(status.st_mode, status.st_size, largest)
         return open(path, "rb")
     except FileNotFoundError:
         raise Broken("there is no such file") from None

@@ -1,4 +1,4 @@
-"""What samples become: images as bytes, sound as 16-bit clips, text as text; and how each goes into files."""
+"""What samples become: images and videos as bytes, sound as 16-bit clips, text as text; and how each goes into files."""
 
 from __future__ import annotations
 
@@ -50,12 +50,20 @@ def tile_size(spec: DataSpec) -> tuple[int, int]:
     return KINDS[spec.kind].tile_size(spec)
 
 
-def write_each(folder: Path, samples: Samples, seed: int, spec: DataSpec, provenance: Provenance | None = None) -> None:
-    """One file each, named by its seed: seed000042.png, .wav or .txt. Each notes its own seed beside `provenance`."""
+def write_each(
+    folder: Path,
+    samples: Samples,
+    seed: int,
+    spec: DataSpec,
+    provenance: Provenance | None = None,
+    form: str | None = None,
+) -> None:
+    """One file each, named by its seed: seed000042.png, .webp, .wav or .txt, or in another of the kind's formats. Each notes its
+    own seed beside `provenance`."""
     kind = KINDS[spec.kind]
     for number, sample in enumerate(samples, seed):
         own = None if provenance is None else dataclasses.replace(provenance, seed=number)
-        kind.write(folder / f"seed{number:06d}{kind.suffix}", sample, spec, own)
+        kind.write(folder / f"seed{number:06d}{kind.suffix_of(form)}", sample, spec, own)
 
 
 def write_npz(place: Path, samples: Samples, spec: DataSpec) -> None:

@@ -30,15 +30,18 @@ from ganvas.data import (
     shards,
     sound,
     text,
+    video,
+    video_source,
 )
 from ganvas.data.dataset import Dataset, missing_split
 from ganvas.data.image import IMAGE_SUFFIXES, refuse_endless, suffixes
 from ganvas.data.kinds import KINDS, check_settings
-from ganvas.data.scan import scan_folder, scan_zip, stamp
+from ganvas.data.passed_over import VIDEOS
+from ganvas.data.scan import Files, scan_folder, scan_videos, scan_zip, stamp
 from ganvas.data.settings import MAX_SIDE, DataSettings, chosen, make_fingerprint, parse_size
 from ganvas.data.source import Listing, Progress, silent
 from ganvas.data.spec import DataSpec
-from ganvas.errors import DataError, GanvasError, nearest
+from ganvas.errors import DataError, GanvasError, MissingExtra, UsageError, nearest
 from ganvas.settings import change
 
 OPENABLE = "a zip or tar of images or .wav files, an IDX file (.gz too), .npz, .npy or .parquet, a text in UTF-8"
@@ -73,10 +76,10 @@ def open_data(
     asked = change(settings or DataSettings(), changes, where="data.")
     parse_size(asked.size)
     kept = files.cache_folder() if cache is None else Path(cache)
-    listing = find(str(source), kept) if isinstance(source, str | Path) else objects.list_object(source)
+    listing = find(str(source), kept, asked) if isinstance(source, str | Path) else objects.list_object(source)
     if isinstance(listing, Listing):
         listing = _as_read_before(listing)
-        listing, asked = partners.joined(listing, asked, lambda other: _as_read_before(_images(other, kept)))
+        listing, asked = partners.joined(listing, asked, lambda other: _as_read_before(_images(other, kept, asked)))
     _read.clear()
     datasets = _opened(listing, asked, kept, progress or silent)
     if split not in datasets:
@@ -96,14 +99,14 @@ def stored_size(
     if parse_size(settings.size) is not None or source in builtin_sets.BUILTIN_SETS or source in public.PUBLIC_SETS:
         return None
     kept = files.cache_folder() if cache is None else Path(cache)
-    listing = find(str(source), kept)
+    listing = find(str(source), kept, settings)
     if not isinstance(listing, Listing) or listing.identity is None or not KINDS[listing.kind].is_image:
         return None
     asked = dataclasses.replace(settings, max_size=MAX_SIDE)
     _read[:] = [listing]
 
     def find_partner(other: str) -> Listing:
-        _read.append(_images(other, kept))
+        _read.append(_images(other, kept, asked))
         return _read[-1]
 
     listing, asked = partners.joined(listing, asked, find_partner)
@@ -130,8 +133,9 @@ def _as_read_before(listing: Listing) -> Listing:
     return listing
 
 
-def find(source: str, cache: Path) -> Listing | text.Source:
-    """The source behind a name or path; nothing is decoded yet. Names come before paths: ./digits is a folder."""
+def find(source: str, cache: Path, settings: DataSettings) -> Listing | text.Source:
+    """The source behind a name or path; nothing is decoded yet. Names come before paths: ./digits is a folder. `settings` say
+    whether animations and folders of images are videos."""
     if source in builtin_sets.BUILTIN_SETS:
         return builtin_sets.listing(source)
     if source in public.PUBLIC_SETS:
@@ -144,7 +148,7 @@ def find(source: str, cache: Path) -> Listing | text.Source:
         mode = path.stat().st_mode
     except (OSError, ValueError) as error:
         raise DataError(_nothing(source, error)) from None
-    return _listed_folder(path) if stat.S_ISDIR(mode) else _listed_file(path)
+    return _listed_folder(path, settings) if stat.S_ISDIR(mode) else _listed_file(path, settings)
 
 
 def _by_prefix(source: str, cache: Path) -> Listing | None:
@@ -194,8 +198,8 @@ def _nothing(source: str, error: OSError | ValueError) -> str:
     return f"there is no data set and no path {source!r}{hint}. {known}"
 
 
-def _images(source: str, cache: Path) -> Listing:
-    listing = find(source, cache)
+def _images(source: str, cache: Path, settings: DataSettings) -> Listing:
+    listing = find(source, cache, settings)
     if not isinstance(listing, Listing):
         raise DataError(f"data.partner={source} holds text, and the partners of images are images")
     return listing
@@ -210,28 +214,53 @@ def _opened(
     return _datasets(listing, _packed(listing, settings, cache, progress), settings)
 
 
-def _listed_folder(path: Path) -> Listing | text.Source:
+def _listed_folder(path: Path, settings: DataSettings) -> Listing | text.Source:
     try:
         images = arrays.idx_files(path)
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror}") from error
     if images:
         return _listed_idx(path, images)
-    texts = text.of_folder(path, _name(path), IMAGE_SUFFIXES | suffixes() | sound.suffixes() | parquet.PARQUET_SUFFIXES)
+    texts = text.of_folder(
+        path, _name(path), IMAGE_SUFFIXES | suffixes() | sound.suffixes() | video.suffixes() | parquet.PARQUET_SUFFIXES
+    )
     if texts:
         return texts
     files = scan_folder(path)
     if audio.outnumbers(files):
         return audio.list_clips(scan_folder(path, sound.suffixes()), _name(path))
+    moving = _listed_videos(path, files, settings)
+    if moving is not None:
+        return moving
     if not files.names and any(parquet.is_parquet(Path(name)) for name in files.ignored):
         return parquet.list_parquet(path, _name(path))
+    if settings.every is not None:
+        raise UsageError(f"data.every is about the frames of videos and animations, and {path} holds none: omit it")
     return folder.list_images(files, _name(path), str(path))
 
 
-def _listed_file(path: Path) -> Listing | text.Source:
+def _listed_videos(path: Path, images: Files, settings: DataSettings) -> Listing | None:
+    """The videos of a folder: files, animations where data.every or data.frames asks for their frames, or folders of frames where
+    data.frames does. None where it holds others."""
+    if video_source.outnumber(images):
+        return video_source.list_videos(scan_videos(path, video.suffixes()), _name(path))
+    if not settings.frames and settings.every is None:
+        return None
+    animations = [name for name in images.names if Path(name).suffix.lower() in video.ANIMATED_SUFFIXES]
+    if animations and 2 * len(animations) > len(images.names):
+        return video_source.list_videos(scan_videos(path, video.suffixes() | video.ANIMATED_SUFFIXES), _name(path))
+    if settings.frames and images.names:
+        return video_source.list_frames(images, _name(path))
+    return None
+
+
+def _listed_file(path: Path, settings: DataSettings) -> Listing | text.Source:
     refuse_endless(path)
     suffix = path.suffix.lower()
     resolved, identity = path.resolve(), json.dumps([stamp(path)])
+    if suffix == ".npz" and arrays.has_array(path, "videos"):
+        load = functools.partial(video_source.load_npz, resolved)
+        return Listing(_name(path), str(resolved), identity, load, kind="video")
     if suffix == ".npz" and arrays.has_array(path, "audio"):
         load = functools.partial(audio.load_npz, resolved)
         return Listing(_name(path), str(resolved), identity, load, kind="audio")
@@ -242,6 +271,8 @@ def _listed_file(path: Path) -> Listing | text.Source:
         files = scan_zip(path)
         if audio.outnumbers(files):
             return audio.list_clips(scan_zip(path, sound.suffixes()), _name(path))
+        if video_source.outnumber(files):
+            return video_source.list_videos(scan_zip(path, video.suffixes()), _name(path))
         return folder.list_images(files, _name(path), str(path))
     if suffix == ".tar":
         return _listed_shards([path], str(path))
@@ -251,6 +282,10 @@ def _listed_file(path: Path) -> Listing | text.Source:
         raise DataError(
             f"{path} is 1 clip; training needs two at least, and hundreds to be of use. Name the folder they lie in"
         )
+    if suffix in VIDEOS and suffix not in video.suffixes():
+        raise MissingExtra(f'{path} is a video, which pip install "ganvas[video]" reads')
+    if suffix in video.suffixes() or (suffix in video.ANIMATED_SUFFIXES and video.is_animation(path)):
+        return video_source.list_videos(scan_videos(path), _name(path))
     if suffix in IMAGE_SUFFIXES | suffixes():
         raise DataError(
             f"{path} is 1 image; training needs two at least, and hundreds to be of use. Name the folder they lie in"

@@ -29,6 +29,7 @@ Opener = Callable[[str], BinaryIO]
 Problems = list[tuple[str, str]]  # name of a file, and why it cannot be used
 Stamp = tuple[str, int, int]
 """Path or name of a file, its size and its time: others where its content may have changed."""
+MAX_VIDEO_BYTES = 64 * 2**30  # bytes of one file
 UTF8_NAME = 0x800  # flag of a zip's member
 
 
@@ -61,6 +62,8 @@ class Files:
     classes: tuple[str, ...] = ()
     headers: Headers | None = None
     """Of the images, once they were read."""
+    largest: int = image.MAX_IMAGE_BYTES
+    """Bytes of one file."""
 
     def wants(self, name: str) -> bool:
         """Whether the name ends as those that are looked for."""
@@ -73,11 +76,23 @@ def stamp(path: Path) -> Stamp:
     return str(path.resolve()), status.st_size, status.st_mtime_ns
 
 
-def scan_folder(path: Path, suffixes: frozenset[str] | None = None) -> Files:
-    """Every file under a folder whose name ends in one of `suffixes`, those of images where None."""
+def scan_videos(path: Path, suffixes: frozenset[str] = frozenset()) -> Files:
+    """The videos of a folder, which may be much larger than images; or one file."""
+    if path.is_dir():
+        return scan_folder(path, suffixes, MAX_VIDEO_BYTES)
+    place, size, time = stamp(path)
+    files = Files(
+        path.resolve(), lambda name: image.open_regular(path, MAX_VIDEO_BYTES), frozenset({path.suffix.lower()})
+    )
+    files.names, files.stamps = [path.name], [(place, size, time)]
+    return files
+
+
+def scan_folder(path: Path, suffixes: frozenset[str] | None = None, largest: int = image.MAX_IMAGE_BYTES) -> Files:
+    """Every file under a folder whose name ends in one of `suffixes`, those of images where None, of `largest` bytes at most."""
     root = path.resolve()
     suffixes = image.suffixes() if suffixes is None else suffixes
-    files = Files(root, lambda name: image.open_regular(root / name), suffixes)
+    files = Files(root, lambda name: image.open_regular(root / name, largest), suffixes, largest=largest)
     folders = [""]
     while folders:
         folder = folders.pop()
@@ -118,7 +133,7 @@ def _add_entry(files: Files, entry: os.DirEntry[str], name: str) -> bool:
         files.ignored.append(name)
         return False
     try:
-        image.refuse_irregular(status.st_mode, status.st_size)
+        image.refuse_irregular(status.st_mode, status.st_size, files.largest)
     except Broken as error:
         files.problems.append((name, str(error)))
         return False

@@ -56,6 +56,20 @@ class DataSettings:
         maximum=0.9,
     )
     skip_broken: bool = setting(False, "leave unreadable images out instead of stopping with a list of them")
+    frames: int = setting(
+        0,
+        "video: frames of a clip, such as 16; a folder of images whose names count is a video too. 0: videos are images, a "
+        "frame each. A method that learns from video takes 16",
+        minimum=0,
+        maximum=1024,
+    )
+    every: int | None = setting(
+        None,
+        "video: every n-th frame is taken. auto: of files whose frames become images about two a second, else each. Frames "
+        "nearly equal to the last one that was taken become no image. Given, it takes the frames of animations in a folder too",
+        minimum=1,
+        maximum=100_000,
+    )
     rate: int | None = setting(
         None,
         "audio: samples a second; clips of other rates are converted. auto: the commonest among the files",

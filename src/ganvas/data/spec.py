@@ -14,7 +14,12 @@ Card = JsonObject
 """A data card, or a part of it: JSON values by name."""
 
 ALPHA = ("white", "black", "keep")  # what becomes of transparent pixels
-UNIT_OF_KIND = {"images": "images", "audio": "clips", "text": "tokens"}  # what is counted, by kind (see KINDS)
+UNIT_OF_KIND = {
+    "images": "images",
+    "audio": "clips",
+    "text": "tokens",
+    "video": "videos",
+}  # what is counted, by kind (see KINDS)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,6 +38,14 @@ class TextFacts:
 
 
 @dataclasses.dataclass(frozen=True)
+class VideoFacts:
+    """Of clips: how many `frames`, at `rate` frames a second."""
+
+    frames: int = 0
+    rate: float = 0.0
+
+
+@dataclasses.dataclass(frozen=True)
 class DataSpec:
     """Shape and facts of a data set; never the images themselves.
 
@@ -45,6 +58,7 @@ class DataSpec:
 
     images   (C, H, W) in [-1, 1]
     audio    (1, L) in [-1, 1], mono; here channels = height = 1, width = L
+    video    (C, T, H, W) in [-1, 1]; channels, height and width are those of a frame
     text     token numbers, one long row; here channels = height = width = 1, `count` is of tokens
     """
 
@@ -62,6 +76,7 @@ class DataSpec:
     audio: AudioFacts = AudioFacts()
     text: TextFacts = TextFacts()
     alpha: str = "white"
+    video: VideoFacts = VideoFacts()
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> DataSpec:
@@ -76,6 +91,8 @@ class DataSpec:
         audio, text = fields.get("audio", {}), fields.get("text", {})
         merges = tuple((int(a), int(b)) for a, b in text.get("merges", ()))
         fields["audio"] = AudioFacts(audio.get("rate", 0))
+        video = fields.get("video", {})
+        fields["video"] = VideoFacts(int(video.get("frames", 0)), float(video.get("rate", 0)))
         fields["text"] = TextFacts(tuple(text.get("tokens", ())), merges)
         return cls(**fields)
 

@@ -59,7 +59,7 @@ def measure(
     Keys and numbers of images:
 
     FD[network]   Fréchet distance of all n samples from all real images (`n_real`, at most 50,000, or 10,000
-                  for MobileNetV2). Its bias falls with n: compare figures of one n.
+                  for networks trained on photos). Its bias falls with n: compare figures of one n.
     KD[network]   kernel distance, without bias, of at most 10,000 samples and as many real ones; may be below 0.
     precision, recall, density, coverage
                   with as many real images as samples (n = `n_real`, at most 10,000), and the reference too with as
@@ -73,8 +73,8 @@ def measure(
     copies        samples nearer to a training image than 99 % of held-out ones are (ganvas.metrics.copying);
                   `exact` of them are training images, byte for byte. The reference is scaled to n.
 
-    `features` is "auto", "digits", "filter_bank" or "mobilenet_v2" (ganvas.metrics.extractors says how "auto" decides). `seed`
-    chooses which samples are taken where not all are. `progress(what, done, of)` hears of the slow parts.
+    `features` is one of ganvas.metrics.extractors.FEATURES; that module says how "auto" decides. `seed` chooses which samples are
+    taken where not all are. `progress(what, done, of)` hears of the slow parts.
     DataError for too few images or another shape.
     """
     _check(images, train, features)

@@ -13,8 +13,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ganvas.errors import DataError, UsageError, nearest
-from ganvas.networks.features.catalog import MOBILENET
+from ganvas.networks.features.catalog import EFFICIENTNET, MOBILENET
 from ganvas.networks.features.digits import digit_network, digit_network_card
+from ganvas.networks.features.extractor import open_network
 from ganvas.networks.features.filter_bank import FILTER_BANK_VERSION, filter_features, working_side
 from ganvas.networks.features.mobilenet import (
     MobileNetV2,
@@ -22,17 +23,23 @@ from ganvas.networks.features.mobilenet import (
     has_mobilenet_weights,
     mobilenet_v2,
 )
+from ganvas.networks.features.network import FeatureNetwork
+from ganvas.networks.features.weights import has_weights
 
-FEATURES = ("auto", "digits", "filter_bank", "mobilenet_v2")
-SMALL, LARGE = 96, 224  # sides that MobileNetV2 sees: 96 costs a fifth, and a small image has no more to show
+FEATURES = ("auto", "digits", "filter_bank", "mobilenet_v2", "efficientnet_lite0")
+LAST_BLOCK = "block16"  # of EfficientNet-Lite0: 320 channels, whose means are the features
+SMALL, LARGE = (
+    96,
+    224,
+)  # sides that a network trained on photos sees: 96 costs a fifth, and a small image has no more to show
 IMAGES_PER_BATCH = 250
 WEAK = (
     "these images are no digits that the digit network can read, and it extracts little from them: it scores noise much like "
     "real images. Omit features=digits"
 )
 STAND_IN = "fixed filters stand in for a network trained on photos: they order noise, blur and real images, but know no objects. "
-GET_NETWORK = f"For a network trained on photos, MobileNetV2: {MOBILENET.install}"
-NO_NETWORK = "MobileNetV2 takes 1 or 3 channels, so none is to be had for these images"
+GET_NETWORK = f"For a network trained on photos: {EFFICIENTNET.install}; or MobileNetV2: {MOBILENET.install}"
+NO_NETWORK = "networks trained on photos take 1 or 3 channels, so none is to be had for these images"
 
 Progress = Callable[[str, int, int], None]  # (what is being done, images done, of how many)
 
@@ -59,8 +66,8 @@ class Extractor:
     def for_neighbours(self, features: Tensor) -> Tensor:
         """Features (N, D) as distances of single images compare them.
 
-        Images in which MobileNetV2 finds nothing have features of small norm, near to all others: noise would lie among real
-        images.
+        Images in which a network trained on photos finds nothing have features of small norm, near to all others: noise would lie
+        among real images.
         """
         return F.normalize(features, dim=1) if self.by_direction else features
 
@@ -86,19 +93,34 @@ def check_choice(features: str) -> None:
 def choose_extractor(features: str, shape: tuple[int, int, int], reads_numerals: bool) -> Extractor:
     """The extractor for images of `shape` (H, W, C) under the choice `features`.
 
-    "auto": the digit network where it reads the data's own labels (at least 0.9 of the held-out images right); else MobileNetV2
-    if its weights are on this machine and the images are grey or RGB; else the filter bank, with a warning.
+    "auto": the digit network where it reads the data's own labels (at least 0.9 of the held-out images right); else, of grey or
+    RGB images, MobileNetV2 or EfficientNet-Lite0, the first whose weights are on this machine; else the filter bank, with a
+    warning.
     """
     channels = shape[2]
     if features == "mobilenet_v2":
         return _mobilenet_extractor(shape)
+    if features == "efficientnet_lite0":
+        return _efficientnet_extractor(shape)
     if features == "filter_bank":
         return _filter_extractor(shape)
     if features == "auto" and not reads_numerals:
         if channels in (1, 3) and has_mobilenet_weights():
             return _mobilenet_extractor(shape)
+        if channels in (1, 3) and has_efficientnet_weights():
+            return _efficientnet_extractor(shape)
         return _filter_extractor(shape)
     return _digit_extractor(channels, reads_numerals)
+
+
+def has_photo_network() -> bool:
+    """Whether the weights of a network trained on photos, which measures can take, lie on this machine."""
+    return has_mobilenet_weights() or has_efficientnet_weights()
+
+
+def has_efficientnet_weights() -> bool:
+    """Whether EfficientNet-Lite0's weights lie on this machine."""
+    return has_weights(EFFICIENTNET)
 
 
 def numerals(images: np.ndarray, per_image: int) -> Tensor:
@@ -162,12 +184,7 @@ def _filter_features(images: np.ndarray) -> Tensor:
 
 
 def _mobilenet_extractor(shape: tuple[int, int, int]) -> Extractor:
-    if shape[2] not in (1, 3):
-        raise DataError(
-            f"MobileNetV2 looks at grey or RGB images, and these have {shape[2]} channels: "
-            "choose features=filter_bank or auto"
-        )
-    size = SMALL if max(shape[:2]) <= SMALL else LARGE
+    size = _side("MobileNetV2", shape)
     network = _mobilenet(find_mobilenet_weights())
 
     @torch.inference_mode()
@@ -185,6 +202,35 @@ def _mobilenet(path: Path) -> MobileNetV2:
     network = mobilenet_v2(path)
     network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     return network
+
+
+def _efficientnet_extractor(shape: tuple[int, int, int]) -> Extractor:
+    size = _side("EfficientNet-Lite0", shape)
+    network = _efficientnet()
+
+    @torch.inference_mode()
+    def features(images: np.ndarray) -> Tensor:
+        x = _planar(images).expand(-1, 3, -1, -1)
+        if x.shape[2:] != (size, size):
+            x = F.interpolate(x, (size, size), mode="bilinear", antialias=True, align_corners=False)
+        return network(x * 2 - 1, [LAST_BLOCK])[LAST_BLOCK].mean((2, 3))
+
+    key = f"efficientnet_lite0 {EFFICIENTNET.sha256} {LAST_BLOCK} {size}"
+    return Extractor("efficientnet_lite0", key, 10_000, features, batch=32, by_direction=True)
+
+
+@functools.lru_cache(maxsize=1)
+def _efficientnet() -> FeatureNetwork:
+    return open_network("efficientnet_lite0", wanted=[LAST_BLOCK])
+
+
+def _side(network: str, shape: tuple[int, int, int]) -> int:
+    """Of the square that a network trained on photos sees of images of `shape` (H, W, C). DataError for other channels."""
+    if shape[2] not in (1, 3):
+        raise DataError(
+            f"{network} looks at grey or RGB images, and these have {shape[2]} channels: choose features=filter_bank or auto"
+        )
+    return SMALL if max(shape[:2]) <= SMALL else LARGE
 
 
 def _planar(images: np.ndarray) -> Tensor:

@@ -13,9 +13,8 @@ from torch.nn import functional as F
 
 from ganvas.errors import DataError, UsageError, nearest
 from ganvas.metrics.attributes import Attribute
-from ganvas.metrics.extractors import choose_extractor, extract
+from ganvas.metrics.extractors import choose_extractor, extract, has_photo_network
 from ganvas.metrics.labels import class_numbers
-from ganvas.networks.features.mobilenet import has_mobilenet_weights
 
 PROBE_SIDE = 16  # pixels of the longer side, where no network extracts features of such images
 MAX_PROBE_IMAGES = 10_000  # images that a probe is fitted on at most
@@ -30,7 +29,7 @@ class Probe:
 
     classes: tuple[str, ...]
     features: str
-    """What it reads: "digits", "mobilenet_v2" or "pixels"."""
+    """What it reads: "digits", "mobilenet_v2", "efficientnet_lite0" or "pixels"."""
     accuracy: float
     """Share of held-out images whose class it predicts."""
     n: int
@@ -124,10 +123,10 @@ def _fit(x: Tensor, y: Tensor, classes: int) -> tuple[Tensor, Tensor]:
 
 
 def _extractor(classes: tuple[str, ...], shape: tuple[int, ...]) -> tuple[str, Callable[[np.ndarray], Tensor]]:
-    """The name and the function of the features: of the digit network where classes are numerals, of MobileNetV2 where its
-    weights are on this machine, else small pixels."""
+    """The name and the function of the features: of the digit network where classes are numerals, of a network trained on photos
+    where one is on this machine, else small pixels."""
     reads_numerals = class_numbers(classes, shape[3]) is not None
-    if reads_numerals or (shape[3] in (1, 3) and has_mobilenet_weights()):
+    if reads_numerals or (shape[3] in (1, 3) and has_photo_network()):
         extractor = choose_extractor("auto", (shape[1], shape[2], shape[3]), reads_numerals)
         return extractor.name, lambda images: extract(extractor, images, "images")
     return "pixels", _pixels

@@ -6,6 +6,7 @@ from ganvas.abilities import Samples
 from ganvas.errors import GanvasError
 from ganvas.figure import Figure, is_number
 from ganvas.report.audit import audit_list, copy_audit
+from ganvas.report.films import watch
 from ganvas.report.images import film, frames
 from ganvas.report.markup import Content, Section, number, section, tag
 from ganvas.report.measured import Measured, method_class
@@ -26,7 +27,7 @@ def samples_section(run: Run) -> Section:
         return section("samples", SAMPLES_TITLE, texts, lead=lead)
 
     grids = frames(folder)
-    sound = listen(folder)
+    sound, moving = listen(folder), watch(folder)
     lead = "Each place in the grid keeps its random seed: the slider shows an image as it forms. Averaged weights."
     if not _samples_by_seed(run):
         lead = "Held-out images, and beside them what the method makes of them. Averaged weights."
@@ -36,7 +37,9 @@ def samples_section(run: Run) -> Section:
         lead = (
             "Each place keeps its random seed: the slider shows a clip as it forms, as a spectrogram. Averaged weights."
         )
-    return section("samples", SAMPLES_TITLE, sound, film(grids, "Grid of samples"), lead=lead)
+    if moving:
+        lead = "Each place keeps its random seed: the slider shows a few frames of each video as it forms. Averaged weights."
+    return section("samples", SAMPLES_TITLE, sound, moving, film(grids, "Grid of samples"), lead=lead)
 
 
 def copies_section(run: Run, measured: Measured) -> Section:

@@ -41,6 +41,7 @@ class Wanted:
     """Of the first."""
     label: str | None
     prompt: str | None
+    motion: int | None
     raw: bool
     settings: dict[str, Value]
 
@@ -50,12 +51,14 @@ def wanted(path: Path | str) -> Wanted:
     made = provenance_of(path)
     check_sampled(made, path)
     count, label, prompt = (made.options.get(name) for name in ("n", "label", "prompt"))
+    motion = made.options.get("motion")
     return Wanted(
         made=made,
         n=count if isinstance(count, int) and count > 0 else 1,
         seed=made.seed or 0,
         label=None if label is None else str(label),
         prompt=None if prompt is None else str(prompt),
+        motion=motion if isinstance(motion, int) else None,
         raw=made.options.get("raw") is True,
         settings=dict(made.settings),
     )

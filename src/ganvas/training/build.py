@@ -7,6 +7,7 @@ import torch
 from ganvas.abilities import TwoStage
 from ganvas.data import Dataset
 from ganvas.data.feed import make_feed
+from ganvas.device import channels_last
 from ganvas.method import Method
 from ganvas.training.engine import Engine, compile_networks
 from ganvas.training.trainer import Budget, Trainer
@@ -30,7 +31,7 @@ def build_trainer(
     if first is not None and isinstance(method, TwoStage):
         method.load_first_stage(first)
     method.train()
-    method.to(engine.device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    channels_last(method.to(engine.device))
     engine.copy_from_lead(method)
     if compiled:
         compile_networks(method.get_submodule(name) for name in method.averaged)

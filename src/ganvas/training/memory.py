@@ -18,12 +18,12 @@ from ganvas.data.spec import DataSpec
 from ganvas.errors import TrainingError
 from ganvas.method import Method
 from ganvas.training.engine import Engine
-from ganvas.training.step_cost import COUNTED_SIDE, StepCost, meta_parameters, step_cost, works
+from ganvas.training.step_cost import StepCost, meta_parameters, step_cost, works
 
 PROGRAM_BYTES = 450_000_000  # Python, PyTorch and what measuring loads
 WORKSPACE_FACTOR = 1.6  # what a step takes in all over what it keeps for its gradients: temporaries, reordered copies
-SAMPLING_VALUES = 24  # values a pixel and channel that generating without gradients holds at a time
-SMALL_BATCH_PIXELS = 2**15  # pixels in a batch below which nobody has to ask
+SAMPLING_VALUES = 24  # values a place and channel that generating without gradients holds at a time
+SMALL_BATCH_PIXELS = 2**15  # places in a batch below which nobody has to ask
 MEMORY_SHARE = 0.9  # of the free memory that a training may take
 MIN_SIDE = 16
 
@@ -52,28 +52,28 @@ class MemoryEstimate:
 
 
 def estimate(method: Method, spec: DataSpec, data_bytes: int, batch_size: int) -> MemoryEstimate | None:
-    """For one process with `batch_size` images of its own; None where a step cannot be counted (sound, text, codes)."""
+    """For one process with `batch_size` examples of its own; None where a step cannot be counted (codes)."""
     cost = step_cost(method, spec)
     if cost is None:
         return None
-    pixels = spec.height * spec.width
-    batch_bytes = 4 * spec.channels * pixels * batch_size
+    places = KINDS[spec.kind].places(spec, method.window)
+    batch_bytes = 4 * spec.channels * places * batch_size
     return MemoryEstimate(
         program=PROGRAM_BYTES,
         data=min(data_bytes, RESIDENT_BYTES),
         weights=_weights(method, spec, cost),
-        step=int(WORKSPACE_FACTOR * cost.activations * pixels * batch_size) + 3 * batch_bytes,
-        sampling=4 * SAMPLING_VALUES * pixels * CHUNK * spec.channels,
+        step=int(WORKSPACE_FACTOR * cost.activations * places * batch_size) + 3 * batch_bytes,
+        sampling=4 * SAMPLING_VALUES * places * CHUNK * spec.channels,
     )
 
 
 def _weights(method: Method, spec: DataSpec, cost: StepCost) -> int:
-    """In proportion to the parameters for images of this size, else to their pixels."""
-    small = replace(spec, height=COUNTED_SIDE, width=COUNTED_SIDE)
+    """In proportion to the parameters for examples of this size, else to their pixels."""
+    small = replace(spec, height=cost.counted_on.height, width=cost.counted_on.width)
     large_count, small_count = meta_parameters(method, spec), meta_parameters(method, small)
     if large_count and small_count:
         return int(cost.weights * large_count / small_count)
-    return int(cost.weights * spec.height * spec.width / COUNTED_SIDE**2)
+    return int(cost.weights * spec.height * spec.width / (small.height * small.width))
 
 
 def data_bytes(data: Dataset) -> int:
@@ -87,8 +87,8 @@ def data_bytes(data: Dataset) -> int:
 def check_memory(method: Method, data: Dataset, engine: Engine, free: int | None = None) -> MemoryEstimate | None:
     """TrainingError where the training cannot fit into the free memory, with the largest batch and size that do. None where that
     is not estimated."""
-    spec = data.spec
-    if not KINDS[spec.kind].is_image or method.batch_size * spec.height * spec.width <= SMALL_BATCH_PIXELS:
+    spec, kind = data.spec, data.kind
+    if method.batch_size * kind.places(spec, method.window) <= SMALL_BATCH_PIXELS:
         return None
     share = max(1, method.batch_size // engine.ranks)
     needed = estimate(method, spec, data_bytes(data), share)
@@ -96,12 +96,13 @@ def check_memory(method: Method, data: Dataset, engine: Engine, free: int | None
         free = free_memory(engine.device)
     if needed is None or free is None or needed.total <= MEMORY_SHARE * free:
         return needed
-    cures = [*_smaller_batch(method, data, engine, free), *_smaller_size(method, data, engine, free)]
+    cures = _smaller_batch(method, data, engine, free)
+    cures += _smaller_size(method, data, engine, free) if kind.is_image else [kind.less]
     advice = "train on a machine with more memory"
     if cures:
         advice = "choose " + ", or ".join(cures)
     raise TrainingError(
-        f"{method.name} on images of {spec.height}x{spec.width} with batches of {method.batch_size} takes about"
+        f"{method.name} on {kind.examples_in_words(spec)} with batches of {method.batch_size} takes about"
         f" {in_words(needed.total)} of memory (a step {in_words(needed.step)}, weights {in_words(needed.weights)}, data"
         f" {in_words(needed.data)}), and {in_words(free)} are free: {advice}"
     )
@@ -113,7 +114,7 @@ def _smaller_batch(method: Method, data: Dataset, engine: Engine, free: int) -> 
     while batch_size >= 1:
         needed = estimate(method, data.spec, data_bytes(data), max(1, batch_size // engine.ranks))
         fits = needed is not None and needed.total <= MEMORY_SHARE * free
-        if fits and works(method, batch_size, engine.ranks):
+        if fits and works(method, batch_size, engine.ranks, data.spec):
             return [f"--set batch_size={batch_size}"]
         batch_size = batch_size - 1 if fits else batch_size * 7 // 8
     return []

@@ -11,6 +11,7 @@ from typing import Any
 from ganvas.abilities import Tokenizes, TwoStage
 from ganvas.catalog import DEFAULT_METHOD
 from ganvas.data import Dataset, DataSettings, open_data
+from ganvas.data.kinds import KINDS
 from ganvas.data.labels import NO_LABELS
 from ganvas.defaults import MEASURED_SAMPLES, MINUTES
 from ganvas.errors import DataError, RunError, UsageError
@@ -66,6 +67,7 @@ def start(config: TrainConfig, opener: Opener = open_plainly, *, started: float 
     method = create_method(config)
     if config.out is not None:
         check_free(config.out)
+    config = with_kind(config, method)
     config, size = with_size(config, method)
     data = open_dataset(config.data or DEFAULT_DATA, config.data_settings, opener)
     method, first_stage = with_codes(method, config.codes, data)
@@ -94,6 +96,14 @@ def start(config: TrainConfig, opener: Opener = open_plainly, *, started: float 
         if why and "no labels" in str(error):
             raise DataError(f"{error}. Here: {why[0]}") from error
         raise
+
+
+def with_kind(config: TrainConfig, method: Method) -> TrainConfig:
+    """With the data settings that a source takes which could be of several kinds, where the method learns from one kind only."""
+    if len(method.takes) != 1 or isinstance(config.data, Dataset):
+        return config
+    wanted = KINDS[method.takes[0]].wanted
+    return dataclasses.replace(config, data_settings={**wanted, **config.data_settings}) if wanted else config
 
 
 def usual_samples(data: Dataset) -> int:

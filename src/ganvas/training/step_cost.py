@@ -1,7 +1,8 @@
-"""What one step of a method costs: operations and bytes, counted on a few small images before anything large is built.
+"""What one step of a method costs: operations and bytes, counted on a few small examples before anything large is built.
 
-Counting is exact and the same on every machine: nothing is timed here. Costs of larger images follow in proportion to their
-pixels, which is right for convolutions and near enough elsewhere to choose a size and to refuse what cannot fit.
+Counting is exact and the same on every machine: nothing is timed here. Costs of larger examples follow in proportion to their
+places (pixels of images, samples of sound, tokens of text), which is right for convolutions and near enough elsewhere to choose a
+size and to refuse what cannot fit.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ ANY_IMAGES: Facts = ("noise", 3, ("0", "1", "2"), True, False)
 
 @dataclasses.dataclass(frozen=True)
 class StepCost:
-    """Of one step, of each pixel of each image of a batch, but for the weights."""
+    """Of one step, of each place of each example of a batch (see Kind.places), but for the weights."""
 
     operations: float
     """Floating-point operations of matrix products and convolutions, a multiplication and an addition being two. Updates that
@@ -45,65 +46,75 @@ class StepCost:
     activations: float
     """Bytes that the largest update keeps for its gradients."""
     weights: float
-    """Bytes of parameters, gradients, optimisers' state and averages, of images of COUNTED_SIDE x COUNTED_SIDE pixels."""
+    """Bytes of parameters, gradients, optimisers' state and averages, of the examples that were counted on."""
+    counted_on: DataSpec
+    """Those examples."""
 
 
 def step_cost(method: Method, spec: DataSpec | None = None) -> StepCost | None:
-    """The cost of `method`'s own step; None where it cannot be counted: on sound and text, on codes, and where the method
-    refuses images this small. `spec`: of the data, for channels and classes."""
-    if spec is not None and not KINDS[spec.kind].is_image:
-        return None
-    facts = ANY_IMAGES
-    if spec is not None:
-        facts = ("noise", spec.channels, spec.classes, spec.paired, spec.unpaired)
-    return _counted(type(method), json.dumps(method.settings()), facts)
+    """The cost of `method`'s own step; None where it cannot be counted: on codes, and where the method refuses examples this
+    small. `spec`: of the data; None: images."""
+    return _counted(type(method), json.dumps(method.settings()), _small(spec))
 
 
-def works(method: Method, batch_size: int, ranks: int = 1) -> bool:
-    """Whether the method trains with batches of that size: one step is tried on small images."""
+def works(method: Method, batch_size: int, ranks: int = 1, spec: DataSpec | None = None) -> bool:
+    """Whether the method trains with batches of that size: one step is tried on small examples."""
     if batch_size % ranks:
         return False
     try:
         trial = method.with_settings({"batch_size": batch_size})
-        trainer_on_noise(trial, ANY_IMAGES).step()
+        _trainer_on_noise(trial, _small(spec)).step()
     except (GanvasError, NonFinite, ValueError, RuntimeError):
         return False
     return True
 
 
 @functools.lru_cache(maxsize=8)
-def _counted(cls: type[Method], settings: str, facts: Facts) -> StepCost | None:
+def _counted(cls: type[Method], settings: str, small: DataSpec) -> StepCost | None:
     values = json.loads(settings)
-    if "images" not in cls.takes:
+    if small.kind not in cls.takes:
         return None
     for batch_size in BATCH_SIZES:
         try:
             method = cls().with_settings({**values, "batch_size": batch_size})
-            return _count(trainer_on_noise(method, facts))
+            return _count(_trainer_on_noise(method, small))
         except (GanvasError, NonFinite, ValueError, RuntimeError):
             continue  # too few for its batch statistics or packs, say; what is really wrong is said when it is built
     return None
 
 
-def trainer_on_noise(method: Method, facts: Facts) -> Trainer:
-    """The method in a trainer of its own, on noise of COUNTED_SIDE x COUNTED_SIDE pixels; random states stay as they were."""
+def _small(spec: DataSpec | None) -> DataSpec:
+    """What is counted on in place of data like these."""
+    if spec is None:
+        return noise_spec()
+    if KINDS[spec.kind].is_image:
+        return noise_spec(8, ("noise", spec.channels, spec.classes, spec.paired, spec.unpaired))
+    small = KINDS[spec.kind].small(spec)
+    return dataclasses.replace(small, name="noise", count=8, class_counts=tuple(1 for _ in spec.classes))
+
+
+def _trainer_on_noise(method: Method, small: DataSpec) -> Trainer:
+    """The method in a trainer of its own, on noise of that shape; random states stay as they were."""
     with torch.random.fork_rng(devices=[]):
         engine = Engine(torch.device("cpu"), "fp32", "counted")
-        return build_trainer(method, Budget(steps=1000), engine, data=noise(method.batch_size, facts), seed=0)
+        data = _noise(dataclasses.replace(small, count=max(8, method.batch_size)), method.window)
+        return build_trainer(method, Budget(steps=1000), engine, data=data, seed=0)
 
 
 def noise(count: int, facts: Facts) -> Dataset:
     """Random images with labels and partners, as far as `facts` has them."""
-    spec = noise_spec(max(count, 8), facts)
-    random = np.random.default_rng(0)
-    images = random.integers(0, 256, (spec.count, COUNTED_SIDE, COUNTED_SIDE, spec.channels)).astype(np.uint8)
+    return _noise(noise_spec(max(count, 8), facts), 0)
+
+
+def _noise(spec: DataSpec, window: int) -> Dataset:
+    examples = KINDS[spec.kind].noise(spec, window, np.random.default_rng(0))
     labels = None
     if spec.classes:
         labels = np.arange(spec.count) % len(spec.classes)
     partners = None
     if spec.paired or spec.unpaired:
-        partners = 255 - images
-    return Dataset(spec.name, "train", spec, images, labels, partners, "", "", DataSettings())
+        partners = 255 - examples
+    return Dataset(spec.name, "train", spec, examples, labels, partners, "", "", DataSettings())
 
 
 def noise_spec(count: int = 8, facts: Facts = ANY_IMAGES) -> DataSpec:
@@ -130,8 +141,9 @@ def _count(trainer: Trainer) -> StepCost:
                 largest = max(largest, held + kept)
                 held = held + kept if update.keeps_graph else 0
             operations = max(operations, total)
-    pixels = COUNTED_SIDE * COUNTED_SIDE * trainer.method.batch_size
-    return StepCost(operations / pixels, largest / pixels, weight_bytes(trainer))
+    spec = trainer.method.spec
+    places = KINDS[spec.kind].places(spec, trainer.method.window) * trainer.method.batch_size
+    return StepCost(operations / places, largest / places, weight_bytes(trainer), spec)
 
 
 def _count_update(trainer: Trainer, update: Update, batch: Batch) -> tuple[int, int]:

@@ -13,12 +13,13 @@ import pytest
 import ganvas
 from ganvas.data import DataSettings, DataSpec, example_grid, open_data
 from ganvas.data.kinds import KINDS, Kind, check_settings, shown_settings
-from ganvas.data.spec import UNIT_OF_KIND, AudioFacts, TextFacts
+from ganvas.data.spec import UNIT_OF_KIND, AudioFacts, TextFacts, VideoFacts
 from ganvas.errors import DataError, UsageError
 from ganvas.settings import as_dict
 
 SOURCE = Path(ganvas.__file__).parent
 IMAGES = DataSpec("dots", 3, 48, 64, 4, paired=True)
+FILM = DataSpec("films", 1, 24, 32, 4, kind="video", video=VideoFacts(6, 8.0))
 SOUND = DataSpec("tones", 1, 1, 800, 4, kind="audio", audio=AudioFacts(8000))
 
 
@@ -64,8 +65,9 @@ def test_nobody_asks_which_kind_it_is() -> None:
 def test_each_kind_is_complete() -> None:
     assert KINDS.keys() == UNIT_OF_KIND.keys()
     fields = set(as_dict(DataSettings()))
-    owned = [name for kind in KINDS.values() for name in kind.settings]
-    assert len(owned) == len(set(owned)) and set(owned) < fields
+    for kind in KINDS.values():
+        assert len(kind.settings) == len(set(kind.settings)) and set(kind.settings) < fields
+        assert set(kind.wanted) <= set(kind.settings)
     assert len({kind.suffix for kind in KINDS.values()}) == len(KINDS)
     for name, kind in KINDS.items():
         assert kind.name == name and kind.unit == UNIT_OF_KIND[name]
@@ -77,6 +79,7 @@ def test_each_kind_is_complete() -> None:
         ("images", {"size", "mirror", "holdout", "skip_broken"}, {"rate", "tokens"}),
         ("audio", {"rate", "seconds", "holdout", "skip_broken"}, {"size", "vocabulary"}),
         ("text", {"tokens", "vocabulary", "holdout"}, {"size", "rate", "skip_broken"}),
+        ("video", {"frames", "every", "size", "mirror", "holdout"}, {"rate", "partner", "tokens"}),
     ],
 )
 def test_settings_belong_to_a_kind(kind: str, shown: set[str], hidden: set[str]) -> None:
@@ -88,6 +91,9 @@ def test_settings_of_another_kind_are_refused() -> None:
     check_settings(DataSettings(rate=8000), KINDS["audio"], "x")
     with pytest.raises(UsageError, match=r"data.rate is about audio, and x is images: omit it"):
         check_settings(DataSettings(rate=8000), KINDS["images"], "x")
+    with pytest.raises(UsageError, match=r"data.frames is about video, and x is images: omit it"):
+        check_settings(DataSettings(frames=8), KINDS["images"], "x")
+    check_settings(DataSettings(size=8), KINDS["video"], "x")
     with pytest.raises(UsageError, match=r"data.vocabulary is for data.tokens=bytepairs"):
         check_settings(DataSettings(vocabulary=99), KINDS["text"], "x")
 
@@ -98,6 +104,8 @@ def test_other_data_open_in_the_same_shape() -> None:
     assert images["partner"] is None and images["holdout"] == 0.2
     sound = KINDS["audio"].settings_like(SOUND, {"holdout": 0.2})
     assert sound == {"holdout": 0.2, "rate": 8000, "seconds": 0.1}
+    video = KINDS["video"].settings_like(FILM, {"holdout": 0.2, "frames": 0})
+    assert video == {"holdout": 0.2, "size": "24x32", "frames": 6, "channels": 1}
     assert KINDS["text"].settings_like(SOUND, {"tokens": "bytepairs", "vocabulary": 300, "holdout": 0}) == {
         "holdout": 0
     }
@@ -123,7 +131,7 @@ def test_a_spec_survives_a_file() -> None:
     facts = {"tokens": ["a", "ab"], "merges": [[0, 1]]}
     text = DataSpec.from_dict({**short, "kind": "text", "text": facts})
     assert text.text == TextFacts(("a", "ab"), ((0, 1),)) and text.unit == "tokens"
-    for spec in (SOUND, text):
+    for spec in (SOUND, text, FILM):
         assert DataSpec.from_dict(json.loads(json.dumps(dataclasses.asdict(spec)))) == spec
     with pytest.raises(ValueError, match="kind must be one of images, audio, text"):
         DataSpec.from_dict({**short, "kind": "smell"})

@@ -1,4 +1,4 @@
-"""Kinds of data. What differs between images, sound and text is asked of one object: `KINDS[spec.kind]`."""
+"""Kinds of data. What differs between images, sound, text and video is asked of one object: `KINDS[spec.kind]`."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from ganvas.data.kinds.audio import Audio
 from ganvas.data.kinds.base import Coded, Kind, Split
 from ganvas.data.kinds.images import Images
 from ganvas.data.kinds.text import Text
+from ganvas.data.kinds.video import Video
 from ganvas.data.settings import DataSettings
 from ganvas.errors import UsageError
 
 __all__ = ["KINDS", "Coded", "Kind", "Split", "check_settings", "shown_settings"]
 
-KINDS: dict[str, Kind] = {kind.name: kind for kind in (Images(), Audio(), Text())}
+KINDS: dict[str, Kind] = {kind.name: kind for kind in (Images(), Audio(), Text(), Video())}
 
 
 def check_settings(settings: DataSettings, kind: Kind, name: str) -> None:
@@ -21,7 +22,7 @@ def check_settings(settings: DataSettings, kind: Kind, name: str) -> None:
     defaults = DataSettings()
     for other in KINDS.values():
         for key in other.settings:
-            if other is not kind and getattr(settings, key) != getattr(defaults, key):
+            if key not in kind.settings and getattr(settings, key) != getattr(defaults, key):
                 raise UsageError(f"data.{key} is about {other.name}, and {name} is {kind.name}: omit it")
     kind.check_settings(settings)
 
@@ -31,5 +32,5 @@ def shown_settings(kind: Kind, names: Sequence[str]) -> list[str]:
     foreign: set[str] = set()
     for other in KINDS.values():
         if other is not kind:
-            foreign.update(other.settings)
+            foreign.update(set(other.settings) - set(kind.settings))
     return kind.shown_settings(names, frozenset(foreign))

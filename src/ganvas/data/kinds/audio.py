@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from ganvas.data.kinds.feeds import Feed, FeedOptions
 
 GAP_SECONDS = 0.25  # seconds of silence between clips that are joined
+COUNTED_SAMPLES = 2048  # samples of the clips on which the cost of a step is counted
 MAX_JOINED_CLIPS = 16  # clips at most in one file
 
 
@@ -65,6 +66,17 @@ class Audio(Kind[np.ndarray, np.ndarray]):
 
         clips = torch.from_numpy(np.array(data.examples[rows])).to(device)
         return Batch(as_audio(clips), labels_of(data, rows, device))
+
+    less = "a smaller data.seconds"
+
+    def small(self, spec: DataSpec) -> DataSpec:
+        return dataclasses.replace(spec, width=min(spec.width, COUNTED_SAMPLES))
+
+    def noise(self, spec: DataSpec, window: int, random: np.random.Generator) -> np.ndarray:
+        return random.integers(-9000, 9000, (spec.count, spec.width)).astype(np.int16)
+
+    def examples_in_words(self, spec: DataSpec) -> str:
+        return f"clips of {spec.width:,} samples"
 
     def card(self, splits: Mapping[str, Split], data: Split) -> Card:
         return {"duplicates": duplicates(splits)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, Generic, NamedTuple, Protocol, TypeVar, Unpack
 
 import numpy as np
@@ -71,8 +72,14 @@ class Kind(ABC, Generic[Sample, Samples]):
     """What a method of this kind generates, in the plural: "images", "clips", "texts"."""
     suffix: ClassVar[str]
     """Ending of a file that holds one sample."""
+    formats: ClassVar[tuple[str, ...]] = ()
+    """Other kinds of file that a sample can be written to, by name, besides the one of `suffix`."""
+    moves: ClassVar[bool] = False
+    """A sample is a film: `film` shows many at once."""
     settings: ClassVar[tuple[str, ...]]
     """Data settings that mean something for this kind only."""
+    wanted: ClassVar[Mapping[str, object]] = MappingProxyType({})
+    """Data settings that make data of this kind of a source that could be several."""
     is_image: ClassVar[bool] = False
     """An example is an image: a feature network can measure it, and an image grid shows all there is to it."""
     has_example_grid: ClassVar[bool] = True
@@ -121,6 +128,27 @@ class Kind(ABC, Generic[Sample, Samples]):
         """How many examples `batch` can give."""
         return len(data.examples)
 
+    # --- what a step costs --------------------------------------------------------------------------------------
+
+    less: ClassVar[str] = "a smaller data.size"
+    """What takes less memory, beside a smaller batch, in words."""
+
+    def places(self, spec: DataSpec, window: int) -> int:
+        """Of one example in a batch: the number that the cost of a step is in proportion to."""
+        return spec.height * spec.width
+
+    def small(self, spec: DataSpec) -> DataSpec:
+        """Data like these of a size at which a step is counted quickly; `noise` makes them."""
+        return spec
+
+    @abstractmethod
+    def noise(self, spec: DataSpec, window: int, random: np.random.Generator) -> np.ndarray:
+        """Random examples of this shape, `spec.count` of them, as a data set holds them."""
+
+    def examples_in_words(self, spec: DataSpec) -> str:
+        """ "images of 32x48" """
+        return f"{self.name} of {spec.height}x{spec.width}"
+
     # --- the data card ------------------------------------------------------------------------------------------
 
     def card(self, splits: Mapping[str, Split], data: Split) -> Card:
@@ -157,9 +185,17 @@ class Kind(ABC, Generic[Sample, Samples]):
     def tile_size(self, spec: DataSpec) -> tuple[int, int]:
         """(height, width) of one sample in the image grid."""
 
+    def film(self, samples: Samples) -> np.ndarray:
+        """All finished samples in one film, (T, H, W, C) uint8, where they move."""
+        raise DataError(f"{self.samples} do not move, so there is no film of them")
+
     def text(self, samples: Samples) -> str | None:
         """A sample to be read on a terminal, or None."""
         return None
+
+    def suffix_of(self, form: str | None) -> str:
+        """The ending of a file in one of `formats`; None: of the usual one."""
+        return self.suffix if form is None else f".{form}"
 
     # --- files --------------------------------------------------------------------------------------------------
 

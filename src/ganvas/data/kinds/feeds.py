@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganvas.data.batch import Batch, as_audio
+from ganvas.data.batch import Batch, as_audio, as_video
 from ganvas.data.kinds.read_ahead import Place, Read, ReadAhead
 from ganvas.device import free_memory, to_device
 from ganvas.errors import DataError
@@ -99,7 +99,7 @@ class Feed:
         flipped = None
         if self.mirror:
             flipped = batch.uniform(1, 1, 1) < 0.5
-            batch.real = torch.where(flipped, real.flip(3), real)
+            batch.real = torch.where(_like(flipped, real), real.flip(-1), real)
             if partner is not None:
                 partner_flipped = flipped
                 if self.apart:
@@ -123,7 +123,7 @@ class Feed:
             images = self._as_input(self._take(self.images, rows))
             upright.append(make(images))
             if self.mirror:
-                mirrored.append(make(images.flip(3)))
+                mirrored.append(make(images.flip(-1)))
         self.prepared = [torch.cat(upright)[: len(self.images)]]
         if mirrored:
             self.prepared.append(torch.cat(mirrored)[: len(self.images)])
@@ -217,6 +217,18 @@ class Feed:
     def _as_input(self, stored: Tensor) -> Tensor:
         # The axes move, the bytes do not: (N, H, W, C) seen as (N, C, H, W) is what channels_last means.
         return stored.permute(0, 3, 1, 2).float().mul_(1 / 127.5).sub_(1)
+
+
+def _like(flags: Tensor, values: Tensor) -> Tensor:
+    """`flags` (N, 1, 1, 1) with as many axes as `values` (N, ...)."""
+    return flags.view(-1, *[1] * (values.ndim - 1))
+
+
+class VideoFeed(Feed):
+    """Batches of clips uint8 (N, T, H, W, C)."""
+
+    def _as_input(self, stored: Tensor) -> Tensor:
+        return as_video(stored)
 
 
 class AudioFeed(Feed):

@@ -30,7 +30,7 @@ class Images(Kind[np.ndarray, np.ndarray]):
     samples = "images"
     hub_task = "unconditional-image-generation"
     suffix = ".png"
-    settings = ("size", "max_size", "fit", "channels", "alpha", "mirror", "partner", "pairs", "unpaired")
+    settings = ("size", "max_size", "fit", "channels", "alpha", "mirror", "partner", "pairs", "unpaired", "every")
     is_image = True
 
     def settings_like(self, spec: DataSpec, settings: Mapping[str, object]) -> dict[str, object]:
@@ -54,6 +54,9 @@ class Images(Kind[np.ndarray, np.ndarray]):
         if data.partners is not None:
             partner = as_image_tensor(data.partners[rows % len(data.partners)], device)
         return Batch(as_image_tensor(data.examples[rows], device), labels_of(data, rows, device), partner)
+
+    def noise(self, spec: DataSpec, window: int, random: np.random.Generator) -> np.ndarray:
+        return random.integers(0, 256, (spec.count, spec.height, spec.width, spec.channels)).astype(np.uint8)
 
     def card(self, splits: Mapping[str, Split], data: Split) -> Card:
         return {

@@ -38,6 +38,18 @@ class Text(Kind[str, list[str]]):
     settings = ("tokens", "vocabulary")
     has_example_grid = False
 
+    less = "a smaller window"
+
+    def places(self, spec: DataSpec, window: int) -> int:
+        return window
+
+    def noise(self, spec: DataSpec, window: int, random: np.random.Generator) -> np.ndarray:
+        length = 2 * spec.count * (window + 1) + 1  # a row of a batch for each of the count
+        return random.integers(0, len(spec.text.tokens), length).astype(np.int32)
+
+    def examples_in_words(self, spec: DataSpec) -> str:
+        return "text"
+
     def check_settings(self, settings: DataSettings) -> None:
         if settings.tokens == "characters" and settings.vocabulary != DataSettings().vocabulary:
             raise UsageError("data.vocabulary is for data.tokens=bytepairs: choose that too, or omit it")

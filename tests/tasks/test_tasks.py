@@ -14,6 +14,7 @@ from ganvas.run import Run
 
 LOADING = {"raw", "best", "device"}  # of a Run's methods: which weights, and where
 WRITING = {
+    "format",
     "out",
     "json",
     "grid",

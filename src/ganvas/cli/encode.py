@@ -23,7 +23,9 @@ def encode(
     ],
     data: Annotated[str, typer.Argument(metavar="DATA", help="Images, in any form that `ganvas train --data` takes.")],
     out: Annotated[Path, typer.Option(metavar="FILE.npz", help="Where the codes are written.")],
-    split: Annotated[str, typer.Option(help="train or test, where DATA has both.")] = "train",
+    split: Annotated[
+        str | None, typer.Option(metavar="NAME", help="train or test, where DATA has both. Default: train.")
+    ] = None,
     device: DeviceOption = "auto",
 ) -> None:
     """Find the latents of images: an .npz with `codes`, float32 (N, ...), and `labels` where DATA has some.
@@ -49,7 +51,7 @@ def encode(
     opened = load(run)
     method = opened.load_method(device=choose_device(device))
     with progress_of(data) as progress:
-        part = opened.open_data(data, split=split, progress=progress)
+        part = opened.open_data(data, split=split or "train", progress=progress)
     content: JsonObject = {"codes": tasks.encode(method, part)}
     if isinstance(method, Tokenizes):
         content["grids"] = np.array([(grid.height, grid.width, grid.size) for grid in method.grids()])

@@ -44,7 +44,7 @@ def write_gif(path: Path, frames: Sequence[np.ndarray], milliseconds: int = 100)
 
 
 def write_sound_only(path: Path) -> Path:
-    """A .avi that holds sound and no pictures."""
+    """A .avi that holds sound and no images."""
     av = pytest.importorskip("av")
     with av.open(str(path), "w") as container:
         stream = container.add_stream("pcm_s16le", rate=8000)

@@ -50,7 +50,7 @@ def is_animation(path: Path) -> bool:
 
 
 def header(file: BinaryIO, name: str) -> VideoHead:
-    """Of a video or an animation. Raises Broken, also where it holds no moving pictures."""
+    """Of a video or an animation. Raises Broken, also where it holds no moving images."""
     if Path(name).suffix.lower() not in VIDEOS:
         return _animation_header(file)
     with _container(file) as container:
@@ -101,12 +101,12 @@ def _container(file: BinaryIO) -> Any:
 
 
 def _stream(container: Any) -> Any:
-    """The first stream of pictures that is not the cover of a sound file."""
+    """The first stream of images that is not the cover of a sound file."""
     for stream in container.streams.video:
         if not stream.disposition & type(stream.disposition).attached_pic:
             stream.thread_count = 1
             return stream
-    raise Broken("it holds sound only, and no pictures")
+    raise Broken("it holds sound only, and no images")
 
 
 def _rotation(container: Any) -> int:

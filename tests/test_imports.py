@@ -86,9 +86,13 @@ MAY = {
         "ganvas.method",
         "ganvas.registry",
         "ganvas.doctor",
-        "ganvas.tasks.audit",  # whose result a page shows
+        "ganvas.tasks.audit",  # whose results pages show
         "ganvas.tasks.augment",
         "ganvas.tasks.augmentation",
+        "ganvas.tasks.explain",
+        "ganvas.tasks.neighbours",
+        "ganvas.tasks.saliency",
+        "ganvas.tasks.units",
         "ganvas.training.callbacks",
         "ganvas.training.trainer",  # what a callback gets
     },

@@ -6,6 +6,7 @@ RUN/settings.json         method, data, every setting, budget, seed, versions, c
     data.json             the data card
     metrics.json          the newest metrics
     audit.json            the newest audit, where there was one
+    explain.json          the newest explanation, where there was one
     samples/              grids of the same seeds over time, STEP.png
     best/                 weights and metrics of the best step so far
     checkpoints/          the training's whole state, for --resume
@@ -71,6 +72,7 @@ if TYPE_CHECKING:
     from ganvas.tasks.audit import Audit
     from ganvas.tasks.augment import Augmented
     from ganvas.tasks.editor import Editor
+    from ganvas.tasks.explain import Explanation
     from ganvas.tasks.invert import Inversion
 
 RUN_FORMAT = old_names.RUN_FORMATS[-1]
@@ -476,15 +478,8 @@ class Run:
         """
         from ganvas import tasks
 
-        if data is None and settings:
-            raise UsageError("settings are about the data of `data`, which is not given")
+        opened = self._training_images(data, settings)
         method = self._ready(raw=False, best=best, device=device)
-        opened = self.open_data(data, settings)
-        if data is None and opened.fingerprint != self.info["fingerprint"]:
-            raise RunError(
-                f"{self.info['data']} holds other images now than those that {self.folder} was trained on: name the"
-                " training images with data"
-            )
         images = None
         if samples is not None:
             images = samples
@@ -523,6 +518,33 @@ class Run:
         """The newest audit of the run's own samples, as `Audit.as_dict` has it; {} where there was none."""
         return self._json("audit.json")
 
+    def explain(
+        self, data: Dataset | Path | str | None = None, *, settings: Mapping[str, Any] | None = None, space: str = "auto",
+        count: int = 64, units: int = 64, seed: int = 0, raw: bool = False, best: bool = False, device: Device = "auto",
+        progress: Callable[[str], None] | None = None,
+    ) -> Explanation:  # fmt: skip
+        """Which units make what, what each layer decides, latent dimensions that do nothing, what the discriminator looks at and
+        the nearest training images at each depth; see `ganvas.tasks.explain`.
+
+        `data` are the training images, opened with `settings` (None: the run's own; where these are gone, what needs them is left
+        out). The explanation of the last weights with the run's own data is kept in the run, explain.json.
+        """
+        from ganvas import tasks
+
+        opened = None
+        if data is not None or settings or self._has_data():
+            opened = self._training_images(data, settings)
+        method = self._ready(raw, best, device)
+        result = tasks.explain(method, opened, space=space, count=count, units=units, seed=seed, progress=progress)
+        if data is None and not best and not raw and not self.is_pretrained:
+            RunWriter(self.folder).json("explain.json", result.as_dict())
+        return result
+
+    @property
+    def explained(self) -> JsonObject:
+        """The newest explanation, as `Explanation.as_dict` has it; {} where there was none."""
+        return self._json("explain.json")
+
     def doctor(self) -> Diagnosis:
         """What is wrong with the training, and one change to make; see `ganvas.tasks.doctor`."""
         from ganvas import tasks
@@ -557,6 +579,26 @@ class Run:
         if part.spec.kind != self.spec.kind:
             raise DataError(f"{self.folder} was trained on {self.spec.kind}, and {part.source} holds {part.spec.kind}")
         return part.coded_like(self.spec)
+
+    def _training_images(self, data: Dataset | Path | str | None, settings: Mapping[str, Any] | None) -> Dataset:
+        """As `open_data`; RunError where the run's own data are not those any more that it was trained on."""
+        if data is None and settings:
+            raise UsageError("settings are about the data of `data`, which is not given")
+        opened = self.open_data(data, settings)
+        if data is None and opened.fingerprint != self.info["fingerprint"]:
+            raise RunError(
+                f"{self.info['data']} holds other images now than those that {self.folder} was trained on: name the"
+                " training images with data"
+            )
+        return opened
+
+    def _has_data(self) -> bool:
+        """Whether the data that it was trained on can be opened."""
+        try:
+            self.open_data()
+        except GanvasError:
+            return False
+        return True
 
     def keep_metrics(self, figures: Mapping[str, Figure]) -> None:
         """Writes figures of the last weights as the run's newest, metrics.json."""

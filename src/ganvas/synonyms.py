@@ -48,6 +48,7 @@ COMMAND_SYNONYMS = _table(
         "interpolate interpolation latent walk traverse style_mixing style-mixing": (
             "`ganvas edit RUN --interpolate 0 7 --out walk.png`, or --traverse for methods with codes"
         ),
+        "dissect dissection interpret interpretability saliency gradcam grad-cam attribution": "`ganvas explain RUN`",
         "tokenize tokenise embed latents": "`ganvas encode RUN DATA --out codes.npz`",
         "reconstruct detokenize": "`ganvas encode RUN DATA --out codes.npz`, then `ganvas decode RUN codes.npz --out DIR`",
         "upscale superres super-resolution sr enhance denoise inpaint repair": "`ganvas restore RUN IMAGE --out DIR`",

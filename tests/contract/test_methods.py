@@ -14,6 +14,7 @@ import torch
 
 from ganvas.abilities import (
     Encodes,
+    HasDiscriminator,
     HasLikelihood,
     Likelihood,
     Restores,
@@ -31,7 +32,7 @@ from ganvas.registry import create, find, method_names, presets
 from ganvas.sampling import sample, to_uint8
 from ganvas.settings import settings_of
 from ganvas.strict_json import dumps
-from ganvas.tasks import invert
+from ganvas.tasks import explain, invert
 from ganvas.tasks.directions import measure_samples, moved, principal_directions, probed_direction
 from ganvas.tasks.latents import editable, points_of, space_of, synthesised
 from parts import Shape, data_for, shapes_of, small, trainer_for
@@ -224,6 +225,31 @@ def test_images_are_edited_and_inverted(name: str, monkeypatch: pytest.MonkeyPat
 def test_what_cannot_be_edited_says_so(name: str) -> None:
     with pytest.raises(UsageError, match=f"{name} has no latent space in which images can be edited .*r3gan"):
         invert(built(name), np.zeros((1, 28, 28, 1), np.uint8))
+
+
+@pytest.mark.parametrize("name", IMAGE_SAMPLERS)
+def test_images_are_explained(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each part that the abilities allow, and a note for each that they do not."""
+    module = sys.modules["ganvas.tasks.explain"]
+    monkeypatch.setattr(module, "MAX_DIMENSIONS", 3)
+    monkeypatch.setattr(module, "SALIENCY_IMAGES", 2)
+    monkeypatch.setattr(sys.modules["ganvas.tasks.saliency"], "OCCLUSION_SQUARES", 2)
+    monkeypatch.setattr(sys.modules["ganvas.tasks.units"], "MAX_CANDIDATES", 8)
+    monkeypatch.setattr(sys.modules["ganvas.tasks.units"], "ESTIMATE_PROJECTIONS", 1)
+    method, data = built(name), data_for(name)
+    method.spec = data.spec
+    found = explain(method, data, count=8, units=2)
+    editable_here = offers(method, Samples.latent_spaces)
+    assert bool(found.units) == bool(found.layers) == bool(found.dimensions) == editable_here
+    assert all(np.isfinite([one.ablated.change, one.forced.change, one.value]).all() for one in found.units)
+    assert any(one.outcome.change > 0 for one in found.dimensions) == editable_here
+    kinds = ["training", "training", "held-out", "held-out", "generated", "generated"]
+    assert [one.kind for one in found.saliency] == (kinds if isinstance(method, HasDiscriminator) else [])
+    assert all(one.gradient.shape == one.occlusion.shape == (28, 28) for one in found.saliency)
+    assert len(found.neighbours) == 6
+    missing = (not editable_here) + (not isinstance(method, HasDiscriminator))
+    assert sum(note.startswith(("no units", "no saliency")) for note in found.notes) == missing
+    dumps(found.as_dict())
 
 
 @samplers

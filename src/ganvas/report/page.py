@@ -9,6 +9,7 @@ from ganvas.data.kinds import KINDS
 from ganvas.figure import primary_figure
 from ganvas.files import write_text
 from ganvas.report.audit_page import audit_section
+from ganvas.report.explain_page import explain_section
 from ganvas.report.log import Log, read_log
 from ganvas.report.markup import Content, Html, Section, contents, document, duration, number, tag
 from ganvas.report.measured import Measured, best, data_name, method_class, newest
@@ -50,6 +51,7 @@ def report(run: Run, *, audit: bool = True) -> Html:
     sections.append(audit_section(run))
     sections += [
         editing_section(run),
+        explain_section(run),
         settings_section(run),
         machine_section(run, log),
         data_section(run),

@@ -113,6 +113,16 @@ border:1px solid var(--rule);background:#fff}
 .copies figure:first-child img{outline:2px solid var(--accent);outline-offset:1px}
 .copies figcaption{font-size:.75rem;line-height:1.3;margin-top:4px;font-variant-numeric:tabular-nums;
 overflow-wrap:anywhere}
+.strips{display:grid;gap:16px;margin:22px 0 0;padding:0;list-style:none}
+.strips.two{grid-template-columns:repeat(auto-fill,minmax(min(100%,440px),1fr));gap:16px 40px}
+.strips li{padding-bottom:14px;border-bottom:1px solid var(--rule)}
+.strips li p{margin-bottom:8px}
+.strips .row{display:flex;flex-wrap:wrap;align-items:flex-start;gap:8px 14px}
+.strips figure{max-width:100%}
+.strips img{display:block;max-width:100%;height:auto;image-rendering:pixelated;border-radius:3px;
+border:1px solid var(--rule);background:#fff}
+.strips figcaption{font-size:.75rem;line-height:1.3;margin-top:4px;font-variant-numeric:tabular-nums}
+svg.bars{display:block;width:100%;height:90px;margin:18px 0 4px}
 .grids{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,300px),1fr));gap:28px 32px}
 .grid img{width:100%}
 .events{list-style:none;margin:0;padding:0}

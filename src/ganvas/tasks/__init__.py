@@ -16,6 +16,7 @@ from ganvas.tasks.doctor import doctor
 from ganvas.tasks.edit import edit
 from ganvas.tasks.encode import decode, encode
 from ganvas.tasks.evaluate import evaluate
+from ganvas.tasks.explain import explain
 from ganvas.tasks.invert import invert
 from ganvas.tasks.restore import restore
 from ganvas.tasks.sample import sample
@@ -33,6 +34,7 @@ __all__ = [
     "encode",
     "evaluate",
     "evaluate_augmentation",
+    "explain",
     "invert",
     "restore",
     "sample",

@@ -8,7 +8,7 @@ by itself, whatever is beside it.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -126,13 +126,16 @@ def invert(
 
 
 def feature_network(method: Method) -> FeatureExtractor:
-    """The network whose features are compared: of digits the digit network, else the best whose weights are on this machine, and
-    the digit network where there are none."""
-    classes = method.spec.classes
-    name = "digits"
-    if not classes or not all(one.isdecimal() for one in classes):
-        name = next(iter(networks_at_hand()), "digits")
+    """The network whose features are compared, with its first layers."""
+    name = feature_network_name(method.spec.classes)
     return FeatureExtractor(name, find_entry(name).disc_layers[:3], device=method.device)
+
+
+def feature_network_name(classes: Sequence[str]) -> str:
+    """Of digits the digit network, else the best whose weights are on this machine; the digit network where there are none."""
+    if classes and all(one.isdecimal() for one in classes):
+        return "digits"
+    return next(iter(networks_at_hand()), "digits")
 
 
 @torch.no_grad()

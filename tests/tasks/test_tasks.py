@@ -25,7 +25,8 @@ WRITING = {
     "fps",
     "preview",
 }  # of commands: where the result goes
-INPUTS = {"run", "images", "image", "data", "codes", "labels", "content", "style", "mask", "method"}
+# What is given, and a function that is told of the progress, which a command line has not.
+INPUTS = {"run", "images", "image", "data", "codes", "labels", "content", "style", "mask", "method", "progress"}
 SET = "settings"  # what --set NAME=VALUE is in Python
 
 

@@ -20,7 +20,7 @@ from ganvas.metrics.probe import Probe
 from ganvas.registry import methods_with
 from ganvas.sampling import finished_samples, to_uint8
 from ganvas.tasks.editor import Editor
-from ganvas.tasks.latents import Points, points_of, random_points, space_of
+from ganvas.tasks.latents import Points, editable, points_of, random_points, space_of
 from ganvas.tasks.neighbours import Neighbours, neighbours
 from ganvas.tasks.saliency import Saliency, generated_saliency, real_saliency
 from ganvas.tasks.units import (
@@ -180,8 +180,7 @@ def explain(
 
     RunError where the method generates no images from noise; UsageError for a number out of range or an unknown space.
     """
-    _check(method, count, units)
-    assert isinstance(method, Samples)
+    sampler = _checked(method, count, units)
     told = progress or (lambda words: None)
     notes: list[str] = []
     seeds = list(range(seed, seed + max(SALIENCY_IMAGES, COMPARED_SAMPLES)))
@@ -196,7 +195,7 @@ def explain(
     layers: list[LayerInfluence] = []
     dimensions: list[Dimension] = []
     name, all_dimensions, probe = "", 0, None
-    if method.latent_spaces():
+    if sampler.latent_spaces():
         chosen = space_of(method, space)
         name, all_dimensions = chosen.name, chosen.free
         points = points_of(method, chosen, range(seed, seed + count))
@@ -260,13 +259,15 @@ def explain(
     )
 
 
-def _check(method: Method, count: int, units: int) -> None:
+def _checked(method: Method, count: int, units: int) -> Samples:
+    """The method; an error where it generates no images or a number is out of range."""
     if not isinstance(method, Samples) or "images" not in method.takes:
         raise RunError(f"{method.name} generates no images from noise, so there is nothing to explain")
     if not MIN_IMAGES <= count <= MAX_IMAGES:
         raise UsageError(f"count must lie between {MIN_IMAGES} and {MAX_IMAGES} (got {count})")
     if not 1 <= units <= MAX_UNITS:
         raise UsageError(f"units must lie between 1 and {MAX_UNITS} (got {units})")
+    return method
 
 
 def _saliency(method: HasDiscriminator, data: Dataset | None, seeds: Sequence[int]) -> list[Saliency]:
@@ -283,7 +284,6 @@ def _saliency(method: HasDiscriminator, data: Dataset | None, seeds: Sequence[in
 
 def _dimensions(method: Method, space: LatentSpace, points: Points, measures: Measures) -> list[Dimension]:
     """What each free dimension does, and each code, the strongest first."""
-    assert isinstance(method, Samples)
     values = random_points(method, space).values
     deviations = values.reshape(-1, values.shape[-1]).std(0)
     tried = np.linspace(0, space.free - 1, min(space.free, MAX_DIMENSIONS)).astype(int).tolist()
@@ -306,8 +306,9 @@ def _dimensions(method: Method, space: LatentSpace, points: Points, measures: Me
             steps = [images_of(method, space, moved(dimension, strength))[0] for strength in SHOWN_STRENGTHS]
             one = Dimension(one.name, one.outcome, np.stack(steps))
         shown.append(one)
-    for code in method.codes():
-        shown.append(_code(method, code, len(points), measures))
+    sampler = editable(method)
+    for code in sampler.codes():
+        shown.append(_code(sampler, code, len(points), measures))
     return sorted(shown, key=lambda one: -one.outcome.change)
 
 

@@ -434,3 +434,38 @@ def test_images_are_shifted_down_and_to_the_right() -> None:
     x = torch.arange(6.0).view(1, 1, 2, 3).repeat(3, 1, 1, 1)
     found = shifted(x, torch.tensor([0, 1, 0]), torch.tensor([0, 0, -1]))
     assert found.flatten(1).tolist() == [[0, 1, 2, 3, 4, 5], [0, 1, 2, 0, 1, 2], [1, 2, 2, 4, 5, 5]]
+
+
+# --- what classifiers are trained with --------------------------------------------------------------------------------
+
+
+def test_small_changes_by_hand() -> None:
+    """Numbers of 0.5 change nothing. They are of the angle, the size, the shifts to the right and down, and the mirroring."""
+    image = noise(1, 2, 10, 20)
+    none = [0.5, 0.5, 0.5, 0.5, 0.5]
+    assert_close(augment.small_changes(image, scripted(none)), image)
+    # A tenth of 20 pixels, times (0.75 * 2 - 1): what was one pixel to the right.
+    moved = augment.small_changes(image, scripted([0.5, 0.5, 0.75, 0.5, 0.5]))
+    assert_close(moved[..., :-1], image[..., 1:])
+    moved = augment.small_changes(image, scripted([0.5, 0.5, 0.5, 0.0, 0.5]))  # a whole tenth of 10
+    assert_close(moved[..., 1:, :], image[..., :-1, :])
+    assert_close(augment.small_changes(image, scripted([0.5] * 4 + [0.1]), mirror=True), image.flip(3))
+    assert_close(augment.small_changes(image, scripted([0.5] * 4 + [0.1])), image)
+    # Mirrored and then moved.
+    both = augment.small_changes(image, scripted([0.5, 0.5, 0.75, 0.5, 0.1]), mirror=True)
+    assert_close(both[..., :-1], image.flip(3)[..., 1:])
+
+
+def test_small_changes_turn_by_at_most_15_degrees() -> None:
+    """A pixel far to the right of the middle rises by its distance times sin(15 degrees)."""
+    image = torch.zeros(1, 1, 41, 41)
+    image[0, 0, 20, 36] = 1
+    turned = augment.small_changes(image, scripted([1.0, 0.5, 0.5, 0.5, 0.5]))[0, 0]
+    rows, columns = torch.arange(41.0), torch.arange(41.0)
+    row = float((turned.sum(1) * rows).sum() / turned.sum()) - 20
+    column = float((turned.sum(0) * columns).sum() / turned.sum()) - 20
+    assert abs(row) == pytest.approx(16 * math.sin(math.radians(15)), abs=0.3)
+    assert column == pytest.approx(16 * math.cos(math.radians(15)), abs=0.3)
+    larger = augment.small_changes(image, scripted([0.5, 0.0, 0.5, 0.5, 0.5]))[0, 0]
+    column = float((larger.sum(0) * columns).sum() / larger.sum()) - 20
+    assert column == pytest.approx(16 * 2**0.15, abs=0.3)

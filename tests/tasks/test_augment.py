@@ -120,6 +120,13 @@ def test_generators_see_each_class_equally_often(digits: Dataset) -> None:
     assert again.fingerprint == given.fingerprint != generator_data(digits, rows, 1, "few").fingerprint
     assert not any((image == given.images[0]).all() for image in digits.images[rows])  # a changed copy
     assert given.spec.total_variance == pytest.approx(digits.spec.total_variance, rel=0.3)
+    one_large = np.concatenate([np.flatnonzero(labels == 0)[:30], np.flatnonzero(labels == 1)[:1]])
+    assert generator_data(digits, np.tile(one_large, 40), 0, "unequal").spec.class_counts[:2] == (1200, 1200)
+    unequal = np.concatenate(
+        [np.tile(np.flatnonzero(labels == 0), 60), *(np.flatnonzero(labels == one)[:1] for one in range(1, 10))]
+    )
+    large = len(unequal) - 9
+    assert generator_data(digits, unequal, 0, "unequal").spec.class_counts == (large, *[2 * len(unequal) // 10] * 9)
     many = generator_data(digits, np.tile(np.arange(400), 6), 0, "many")
     assert {image.tobytes() for image in many.images} <= {image.tobytes() for image in digits.images}
 

@@ -197,6 +197,12 @@ def test_clear_errors(digits: Dataset) -> None:
     ]:
         with pytest.raises(error, match=message):
             evaluate_augmentation(digits, perfect, **options)
+    test = held_out(digits)
+    without = dataclasses.replace(
+        digits, _parts={"train": digits, "test": subset(test, np.flatnonzero(labels_of(test) < 9), "few")}
+    )
+    with pytest.raises(DataError, match="no held-out image of few is of class 9"):
+        evaluate_augmentation(without, perfect, sizes=(5,), rare="9", others=50)
     with pytest.raises(DataError, match="no test split with labels"):
         evaluate_augmentation(subset(digits, np.arange(50), "few"), perfect, sizes=(2,))
     with pytest.raises(DataError, match="has no labels"):

@@ -248,15 +248,19 @@ def check_no_test_images(info: JsonObject, data: Dataset, open_own: Callable[[],
 
 
 def generator_data(train: Dataset, rows: np.ndarray, seed: int, name: str) -> Dataset:
-    """What a generator is trained on: the images of `rows`, every class equally often, and where they are few each as changed
-    copies (shifted, rotated and scaled, 20 times, as standard augmentation would)."""
+    """What a generator is trained on: the images of `rows`, and where they are few each as changed copies (shifted, rotated and
+    scaled, 20 times, as standard augmentation would). Every class occurs equally often, or of very unequal ones the small ones as
+    often as makes the whole twice as large."""
     assert train.labels is not None
     labels = train.labels[rows]
     counts = np.bincount(labels)
     copies = max(1, min(COPIES, MOST_CHANGED // len(rows)))
+    present = np.flatnonzero(counts)
+    share = max(MOST_CHANGED, 2 * len(rows)) // len(present)
     repeated: list[np.ndarray] = []
-    for number in np.flatnonzero(counts):
-        repeated.append(np.resize(rows[labels == number], copies * int(counts.max())))
+    for number in present:
+        wanted = min(copies * int(counts.max()), max(copies * int(counts[number]), share))
+        repeated.append(np.resize(rows[labels == number], wanted))
     order = np.random.default_rng(seed).permutation(np.concatenate(repeated))
     images = np.array(train.images[order])
     if copies > 1:

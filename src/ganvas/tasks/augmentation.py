@@ -479,6 +479,10 @@ def _check(
         return train, test
     if rare not in train.spec.classes:
         raise UsageError(f"there is no class {rare} in {train.name} (classes: {', '.join(train.spec.classes[:20])})")
+    if train.spec.classes.index(rare) not in test.labels[:TEST_IMAGES]:
+        raise DataError(
+            f"no held-out image of {data.name} is of class {rare}, so its recall cannot be measured: raise data.holdout"
+        )
     if unlabelled:
         raise UsageError("a rare class and unlabelled images do not go together: omit one")
     if any(size is None or size >= others for size in sizes):

@@ -249,8 +249,8 @@ def check_no_test_images(info: JsonObject, data: Dataset, open_own: Callable[[],
 
 def generator_data(train: Dataset, rows: np.ndarray, seed: int, name: str) -> Dataset:
     """What a generator is trained on: the images of `rows`, and where they are few each as changed copies (shifted, rotated and
-    scaled, 20 times, as standard augmentation would). Every class occurs equally often, or of very unequal ones the small ones as
-    often as makes the whole twice as large."""
+    scaled, 20 times, as standard augmentation would). Every class occurs equally often; of very unequal ones the small ones are
+    repeated until the whole has doubled."""
     assert train.labels is not None
     labels = train.labels[rows]
     counts = np.bincount(labels)

@@ -23,6 +23,7 @@ GROUND = {
     "ganvas.deprecation",
     "ganvas.device",
     "ganvas.download",
+    "ganvas.draws",
     "ganvas.errors",
     "ganvas.figure",
     "ganvas.files",
@@ -167,6 +168,7 @@ LAYERS = (
         "deprecation",
         "device",
         "download",
+        "draws",
         "errors",
         "figure",
         "files",
@@ -360,6 +362,7 @@ def test_no_branch_on_the_name_of_a_method() -> None:
         ("ganvas", "torch numpy PIL rich typer pydantic safetensors"),
         ("ganvas.cli.main", "torch numpy PIL safetensors"),
         ("ganvas.data, ganvas.settings, ganvas.errors", "torch PIL"),
+        ("ganvas.export.runtime, ganvas.export.photos, ganvas.cli.exported", "torch onnx onnxruntime PIL safetensors"),
     ],
 )
 def test_what_an_import_costs(module: str, heavy: str) -> None:
@@ -384,7 +387,7 @@ def test_public_names_exist() -> None:
     assert stated <= set(ganvas.__all__)
 
 
-@pytest.mark.parametrize("package", ["data", "doctor", "metrics", "report", "tasks"])
+@pytest.mark.parametrize("package", ["data", "doctor", "export", "metrics", "report", "tasks"])
 def test_packages_export_what_they_say(package: str) -> None:
     module = __import__(f"ganvas.{package}", fromlist=["__all__"])
     assert module.__all__ and all(hasattr(module, name) for name in module.__all__)

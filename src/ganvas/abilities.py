@@ -19,9 +19,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from ganvas.chunks import in_chunks
 from ganvas.data.batch import Batch
+from ganvas.draws import Draw, label_seed
 
 __all__ = [
     "Code",
@@ -31,6 +33,7 @@ __all__ = [
     "Encodes",
     "HasDiscriminator",
     "HasLikelihood",
+    "Iteration",
     "LatentSpace",
     "Likelihood",
     "NamedModule",
@@ -41,6 +44,8 @@ __all__ = [
     "Tokenizes",
     "Translates",
     "TwoStage",
+    "class_cuts",
+    "classes_of",
     "offers",
     "restore_images",
     "restored_rows",
@@ -119,19 +124,72 @@ class LatentSpace:
     """The network that makes images of points; its layers are found by name."""
 
 
+def _latent(draws: Sequence[Draw], seed: int) -> Tensor:
+    """The latent (D,) of a seed."""
+    generator = torch.Generator().manual_seed(seed)
+    parts: list[Tensor] = []
+    for draw in draws:
+        if draw.kind == "normal":
+            parts.append(torch.randn(draw.size, generator=generator))
+        elif draw.kind == "uniform":
+            parts.append(torch.rand(draw.size, generator=generator) * (draw.high - draw.low) + draw.low)
+        else:
+            place = torch.randint(draw.size, (), generator=generator)
+            parts.append(F.one_hot(place, draw.size).float())
+    return torch.cat(parts)
+
+
+def class_cuts(shares: Tensor) -> Tensor:
+    """The numbers (K - 1,) in [0, 1) at which one class ends and the next begins, of their shares (K,)."""
+    return shares.cumsum(0)[:-1].contiguous()
+
+
+def classes_of(numbers: Tensor, shares: Tensor) -> Tensor:
+    """A class (n,) int64 for each number (n,) in [0, 1), as often as its share in `shares` (K,)."""
+    return torch.searchsorted(class_cuts(shares), numbers.contiguous(), right=True)
+
+
+@dataclass(frozen=True)
+class Iteration:
+    """Generating examples by one step that is repeated: the same network, several times."""
+
+    steps: int
+    shape: tuple[int, ...]
+    """Of the state of one example: latents (n, D) are the first states (n, *shape), and the last ones, clamped to [-1, 1], are
+    the examples."""
+    step: Callable[[Tensor, Tensor, Tensor | None], Tensor]
+    """The next states (n, *shape) of states, the number of the step, (), and labels (n,)."""
+
+
 class Samples(Ability):
     """Generates new examples from random latents."""
 
     needs_classes: ClassVar[bool] = False
     """Whether it is always conditioned on classes; other methods that can be have a setting `conditional`."""
+    value_by_value: ClassVar[bool] = False
+    """Whether the values of an example are sampled one after the other, each from those before it: one pass of the network is
+    then one value, not one example."""
 
     @abstractmethod
+    def draws(self) -> tuple[Draw, ...]:
+        """How the numbers of a latent are drawn, in their order."""
+
     def latents(self, seeds: Iterable[int]) -> Tensor:
-        """One latent per seed, (n, ...), on the CPU; latent i depends on seed i only."""
+        """One latent per seed, (n, D), on the CPU, as `draws` says; latent i depends on seed i only."""
+        draws = self.draws()
+        return torch.stack([_latent(draws, seed) for seed in seeds])
+
+    def class_shares(self) -> Tensor | None:
+        """How often each class occurs in the data, (K,), together 1; None where it is not conditioned on classes."""
+        return None
 
     def labels(self, seeds: Iterable[int]) -> Tensor | None:
         """One class per seed, (n,) int64 on the CPU, as often as in the data; None where it is not conditioned on classes."""
-        return None
+        shares = self.class_shares()
+        if shares is None:
+            return None
+        numbers = [torch.rand((), generator=torch.Generator().manual_seed(label_seed(seed))) for seed in seeds]
+        return classes_of(torch.stack(numbers), shares.cpu())
 
     @abstractmethod
     def generate(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
@@ -154,6 +212,10 @@ class Samples(Ability):
     def drawing(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
         """Optional: the image after each step of generating it, (n, T, C, H, W) in [-1, 1]; the last is that of `generate`."""
         return self.generate(latents, labels)[:, None]
+
+    def iteration(self) -> Iteration | None:
+        """Optional: the step that `generate` repeats, so that an export needs the network once only."""
+        return None
 
     def continue_text(self, start: Tensor, latents: Tensor) -> Tensor:
         """Optional: tokens (n, L) that follow `start` (S,) int64, S > 0, on the latents' device."""
@@ -309,6 +371,8 @@ class Restoration:
     """It has more than one answer, by the generator's draw."""
     invents: bool = False
     """It aims at images that look right rather than at the nearest pixels: a perceptual distance says more of it than PSNR."""
+    by_size: bool = False
+    """What is computed depends on height and width, such as the number of sizes of a pyramid: an export is for one size."""
 
 
 @dataclass(frozen=True)
@@ -341,6 +405,10 @@ class Restores(Ability):
         `mask` (n, 1, H, W), for "holes" only, is 1 where the image is missing; elsewhere the image stays bit-equal.
         `generator` is on the CPU, and image i takes the same numbers whatever n is: the first of n draws is that of 1.
         """
+
+    def restore_batch(self, degraded: Tensor, mask: Tensor | None = None) -> Tensor:
+        """`restore` in one pass over all images, without a draw: an image may differ by rounding from that of `restore`."""
+        return self.restore(degraded, mask)
 
     def degrade(self, batch: Batch) -> Degraded:
         """Optional: the batch's images, degraded as in training by what the batch draws, so that restoring can be measured."""

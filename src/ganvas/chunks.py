@@ -11,9 +11,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-__all__ = ["CHUNK", "in_chunks"]
+from ganvas.defaults import CHUNK
 
-CHUNK = 64  # rows per call
+__all__ = ["CHUNK", "in_chunks"]
 
 
 def in_chunks(

@@ -8,3 +8,5 @@ IMPORTANCE_SAMPLES = 500  # draws an image where `ganvas evaluate` measures a bo
 MEASURED_SEED = (
     1_000_000  # of the first of them: far from a grid's seeds, so that an image shown is not one that was measured
 )
+CHUNK = 64  # rows per call of a network, see ganvas.chunks
+BORDER_PIXELS = 32  # pixels added at each side of an image larger than those of the training, before it is translated

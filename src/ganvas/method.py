@@ -43,7 +43,6 @@ __all__ = [
     "nothing",
     "setting",
     "step_factor",
-    "uniforms",
 ]  # fmt: skip
 
 REGISTERED: dict[str, type[Method]] = {}
@@ -233,11 +232,6 @@ def _register(cls: type[Method]) -> None:
             f"{cls.__module__}.{cls.__name__} and {known.__module__}.{known.__name__} both have the name {cls.name}"
         )
     REGISTERED[cls.name] = cls
-
-
-def uniforms(seeds: Iterable[int], length: int) -> Tensor:
-    """Numbers in [0, 1), (n, length), on the CPU; row i depends on seed i only. The latents of what is drawn value by value."""
-    return torch.stack([torch.rand(length, generator=torch.Generator().manual_seed(seed)) for seed in seeds])
 
 
 def step_factor(decay: str, progress: float, steps: int = 0, warmup: int = 0) -> float:

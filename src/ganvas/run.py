@@ -165,9 +165,7 @@ class Run:
         method = self.load_method(best=best)
         weights = save({name: value.contiguous() for name, value in method.state_dict().items()}, {"format": "pt"})
         write_bytes(folder / MODEL, weights)
-        config = config_of(
-            self.info, self._json("best/metrics.json") if best else self.metrics, hashlib.sha256(weights).hexdigest()
-        )
+        config = self.config(hashlib.sha256(weights).hexdigest(), best=best)
         if licence:
             config["licence"] = licence
         if card:
@@ -210,6 +208,10 @@ class Run:
         with tempfile.TemporaryDirectory(prefix="ganvas-") as place:
             folder = self.save_pretrained(Path(place) / "model", best=best, card=True, name=name, licence=licence)
             return upload(folder, name, private=private, revision=revision, message=message)
+
+    def config(self, sha256: str, *, best: bool = False) -> JsonObject:
+        """What is written of the run beside weights of that SHA-256: method, settings, data, figures; no path of this machine."""
+        return config_of(self.info, self._json("best/metrics.json") if best else self.metrics, sha256)
 
     def load_method(
         self, *, raw: bool = False, best: bool = False, device: str | torch.device = "cpu",

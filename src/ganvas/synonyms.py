@@ -37,7 +37,8 @@ COMMAND_SYNONYMS = _table(
             "`ganvas data DATA` shows a data set, and `ganvas train r3gan --data DATA` reads it as it is"
         ),
         "upload publish share push_to_hub push-to-hub": "`ganvas push RUN OWNER/NAME`",
-        "export save convert onnx": (
+        "convert onnx to_onnx to-onnx torchscript trace deploy": "`ganvas export RUN --to onnx`",
+        "save": (
             "a run folder is whole, copy it; in Python `run.save_pretrained(folder)` writes its config and weights only"
         ),
         "import load download pull from_pretrained from-pretrained": (

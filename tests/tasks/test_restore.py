@@ -8,12 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from ganvas.abilities import Restoration, Restores
+from ganvas.data.masks import as_mask
 from ganvas.data.photo import Photo
 from ganvas.data.spec import DataSpec
 from ganvas.errors import DataError, RunError, UsageError
 from ganvas.method import Method
 from ganvas.registry import create
-from ganvas.tasks.restore import as_mask, comparison_image, restoration_of, restore
+from ganvas.tasks.restore import comparison_image, restoration_of, restore
 
 
 def built(name: str, channels: int = 3, **settings: object) -> Method:

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ganvas.cli import completion
+from ganvas.cli import completion, exported
 from ganvas.cli.options import BestOption, DeviceOption, JsonOption, PngFolder, RawOption
+from ganvas.cli.planned import masks_for, plan
 from ganvas.files import JsonObject
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     import numpy as np
 
@@ -28,7 +29,7 @@ def restore(
         typer.Argument(
             metavar="RUN",
             autocompletion=completion.runs,
-            help="A run of a method that restores, such as denoise, srgan or inpaint.",
+            help="A run of a method that restores, such as denoise, srgan or inpaint, or a file of `ganvas export`.",
         ),
     ],
     images: Annotated[
@@ -75,14 +76,22 @@ def restore(
     Results are PNG files with the bit depth, alpha, colour profile and EXIF data of the original, rotated
     upright. Large images are processed in overlapping tiles, which are blended.
     """
-    from ganvas.cli.output import write_json
-    from ganvas.device import choose_device
-    from ganvas.errors import DataError, UsageError
-    from ganvas.run import load
-    from ganvas.tasks.restore import RESTORING_NAMES, interpolated, restoration_of
+    from ganvas.errors import UsageError
 
     if out.is_file() or out.suffix.lower() in (".png", ".jpg", ".jpeg", ".webp", ".zip"):
         raise UsageError(f"--out takes a folder (got {out})")
+    if exported.is_exported(run):
+        refused = {
+            "--task": task != "auto", "--n": n > 1, "--interpolation": interpolation is not None, "--raw": raw, "--best": best,
+        }  # fmt: skip
+        exported.restore(run, images, out, mask, refused, json=json)
+        return
+    from ganvas.cli.output import write_json
+    from ganvas.device import choose_device
+    from ganvas.errors import DataError
+    from ganvas.run import load
+    from ganvas.tasks.restore import RESTORING_NAMES, interpolated, restoration_of
+
     method = load(run).load_method(raw=raw, best=best, device=choose_device(device))
     restores = restoration_of(method, task)
     method = method if interpolation is None else interpolated(method, interpolation)
@@ -119,55 +128,6 @@ def restore(
         if len(planned) == 1:
             raise DataError(problems[0])
         raise DataError("\n  ".join([f"{len(problems)} of {len(planned)} images failed:", *problems]))
-
-
-def plan(
-    images: list[Path], out: Path, endings: Sequence[str] = (".png",)
-) -> list[tuple[str, Callable[[], Photo], Path]]:
-    """(name, function that reads it, path of its results without `endings`) of each image.
-
-    UsageError if two results would have the same path, or one would overwrite an original."""
-    from ganvas.data.photo import find_photos
-    from ganvas.errors import UsageError
-
-    planned: list[tuple[str, Callable[[], Photo], Path]] = []
-    taken: dict[Path, str] = {}
-    every = [(path, find_photos(path)) for path in images]
-    originals = {(path / name if path.is_dir() else path).resolve() for path, photos in every for name, _ in photos}
-    for _, photos in every:
-        for name, read in photos:
-            place = out / Path(name).with_suffix("")
-            for result in (place.with_name(place.name + ending) for ending in endings):
-                if result in taken:
-                    raise UsageError(
-                        f"{taken[result]} and {name} would both be written to {result}: restore them into two folders"
-                    )
-                if result.resolve() in originals:
-                    raise UsageError(f"the result of {name} would overwrite {result}: choose another --out")
-                taken[result] = name
-            planned.append((name, read, place))
-    return planned
-
-
-def masks_for(names: list[str], mask: Path | None) -> Callable[[str], np.ndarray] | None:
-    """A function from an image's name to its mask: always the one file, or the file of that stem in the folder.
-
-    DataError if a mask is missing."""
-    from ganvas.data.layout import normal
-    from ganvas.data.photo import find_photos, read_photo
-    from ganvas.errors import DataError
-    from ganvas.tasks.restore import as_mask
-
-    if mask is None:
-        return None
-    if not mask.is_dir():
-        only = as_mask(read_photo(mask), f"the mask {mask}")
-        return lambda name: only
-    readers = {Path(normal(name)).with_suffix(""): read for name, read in find_photos(mask)}
-    missing = [name for name in names if Path(normal(name)).with_suffix("") not in readers]
-    if missing:
-        raise DataError(f"there is no mask for {missing[0]} in {mask}: each mask needs the name of its image")
-    return lambda name: as_mask(readers[Path(normal(name)).with_suffix("")](), f"the mask of {name} in {mask}")
 
 
 def _restored(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ganvas.cli import completion
+from ganvas.cli import completion, exported
 from ganvas.cli.options import BestOption, DeviceOption, RawOption
 from ganvas.files import JsonObject
 
@@ -26,7 +26,7 @@ def sample(
         typer.Argument(
             metavar="RUN",
             autocompletion=completion.runs,
-            help="A run folder, as `ganvas train` writes it; see also --like.",
+            help="A run folder, as `ganvas train` writes it, or a file of `ganvas export`; see also --like.",
         ),
     ] = None,
     n: Annotated[
@@ -106,6 +106,13 @@ def sample(
     Two-channel images are written as PNG files with the first channel in red and the second in cyan. An .npz
     contains both channels unchanged.
     """
+    _check_places(out, grid, animate)
+    if run is not None and exported.is_exported(run):
+        refused = {
+            "--like": like, "--animate": animate, "--prompt": prompt, "--set": assignments, "--raw": raw, "--best": best,
+        }  # fmt: skip
+        exported.sample(run, n, seed, label, out, grid, refused)
+        return
     from ganvas.data import media
     from ganvas.data.kinds import KINDS
     from ganvas.device import choose_device
@@ -114,7 +121,6 @@ def sample(
     from ganvas.sampling import finished_samples
     from ganvas.tasks.like import wanted
 
-    _check_places(out, grid, animate)
     if prompt is not None and label is not None:
         raise UsageError("--prompt and --label do not go together: omit one")
     if like is None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ganvas.cli import completion
+from ganvas.cli import completion, exported
 from ganvas.cli.options import DeviceOption, ProgressJsonOption
 from ganvas.files import JsonObject
 
@@ -51,7 +51,7 @@ def stylise(
         typer.Option(
             metavar="RUN",
             autocompletion=completion.runs,
-            help="A run of fast_style or adain, used instead of optimising: one forward pass.",
+            help="A run of fast_style or adain, or a file of `ganvas export`, used instead of optimising: one forward pass.",
         ),
     ] = None,
     strength: Annotated[
@@ -127,6 +127,12 @@ def stylise(
                 raise UsageError(
                     f"{name} is for the optimisation, and --run uses one forward pass instead: omit one of them"
                 )
+        if exported.is_exported(run):
+            refused = {"--size": size, "--preserve-colour": preserve_colour, "--rgb": rgb}
+            result, facts = exported.stylise(run, photo, paintings, 1.0 if strength is None else strength, refused)
+            write_photo(out, result)
+            _report({"out": str(out), **facts}, json)
+            return
         result, facts = _by_run(
             photo, paintings, run, 1.0 if strength is None else strength, size, preserve_colour, rgb, device
         )

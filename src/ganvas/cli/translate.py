@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ganvas.cli import completion
+from ganvas.cli import completion, exported
 from ganvas.cli.options import BestOption, DeviceOption, JsonOption, PngFolder, RawOption
 from ganvas.files import JsonObject
 
@@ -23,7 +23,7 @@ def translate(
         typer.Argument(
             metavar="RUN",
             autocompletion=completion.runs,
-            help="A run of a method that translates, such as pix2pix or cyclegan.",
+            help="A run of a method that translates, such as pix2pix or cyclegan, or a file of `ganvas export`.",
         ),
     ],
     images: Annotated[
@@ -48,20 +48,14 @@ def translate(
     work best at the scale that they were trained at. Large images are processed in overlapping tiles.
     """
     from ganvas.cli.output import write_json
-    from ganvas.device import choose_device
     from ganvas.errors import DataError, UsageError
-    from ganvas.registry import create
-    from ganvas.run import load
-    from ganvas.tasks.translate import translator
 
     if out.is_file() or out.suffix.lower() in OUTPUT_SUFFIXES:
         raise UsageError(f"--out takes a folder (got {out})")
-    opened, chosen = load(run), choose_device(device)
-    translator(create(opened.info["method"], None, opened.info["settings"]), direction)
-
-    def translate_one(images: Any) -> Any:
-        return opened.translate(images, direction, raw=raw, best=best, device=chosen)
-
+    if exported.is_exported(run):
+        translate_one = exported.translator(run, direction, {"--raw": raw, "--best": best})
+    else:
+        translate_one = _by_run(run, direction, raw, best, device)
     done: list[JsonObject] = []
     problems: list[str] = []
     if images.suffix.lower() in (".npz", ".npy"):
@@ -76,6 +70,17 @@ def translate(
     if problems:
         head = f"{len(problems)} of {len(problems) + len(done)} images failed:"
         raise DataError(problems[0] if len(problems) == 1 and not done else "\n  ".join([head, *problems]))
+
+
+def _by_run(run: Path, direction: str, raw: bool, best: bool, device: str) -> Callable[[Any], Any]:
+    from ganvas.device import choose_device
+    from ganvas.registry import create
+    from ganvas.run import load
+    from ganvas.tasks.translate import translator
+
+    opened, chosen = load(run), choose_device(device)
+    translator(create(opened.info["method"], None, opened.info["settings"]), direction)
+    return lambda images: opened.translate(images, direction, raw=raw, best=best, device=chosen)
 
 
 def _photos(

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import torch
 from torch import Tensor
 
+from ganvas.abilities import classes_of
 from ganvas.errors import DataError
 from ganvas.method import DataSpec, Method
 
@@ -37,20 +36,10 @@ class ClassConditional(Method):
         self.classes = len(spec.classes)
         return self.classes
 
-    def labels(self, seeds: Iterable[int]) -> Tensor | None:
-        """One class per seed, (n,) int64, as often as in the data; None where the networks are not conditioned on classes."""
-        if not self.classes:
-            return None
-        # Other random numbers than the latent's of the same seed, or the class would follow from z.
-        draws = [torch.rand((), generator=torch.Generator().manual_seed(_mixed(seed))) for seed in seeds]
-        return self.class_of(torch.stack(draws))
+    def class_shares(self) -> Tensor | None:
+        """How often each class occurs in the data, (K,); None where the networks are not conditioned on classes."""
+        return self.class_share if self.classes else None
 
-    def class_of(self, uniform: Tensor) -> Tensor:
+    def class_of(self, numbers: Tensor) -> Tensor:
         """A class (n,) int64 for each number (n,) in [0, 1), as often as in the data."""
-        cuts = self.class_share.to(uniform.device).cumsum(0)[:-1].contiguous()
-        return torch.searchsorted(cuts, uniform.contiguous(), right=True)
-
-
-def _mixed(seed: int) -> int:
-    """Another seed for each seed, far from its neighbours' (a multiplication modulo 2^63 by an odd number)."""
-    return (seed + 1) * 0x9E3779B97F4A7C15 % 2**63
+        return classes_of(numbers, self.class_share.to(numbers.device))

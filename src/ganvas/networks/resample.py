@@ -38,8 +38,9 @@ def cut(x: Tensor, size: Size) -> Tensor:
 def grown_to(x: Tensor, multiple: int, least: int = 0) -> Tensor:
     """x (N, C, H, W) with its last row and column repeated until both sides are multiples of `multiple`, and at least `least`."""
     height, width = x.shape[-2:]
-    down = -(-max(height, least) // multiple) * multiple - height
-    across = -(-max(width, least) // multiple) * multiple - width
+    # Not -(-height // multiple): an exported graph rounds negative quotients towards zero.
+    down = (max(height, least) + multiple - 1) // multiple * multiple - height
+    across = (max(width, least) + multiple - 1) // multiple * multiple - width
     if not (down or across):
         return x
     return F.pad(x, (0, across, 0, down), mode="replicate")

@@ -265,7 +265,7 @@ def apply_lut(x: Tensor, table: Tensor) -> Tensor:
     guides = min(x.shape[1], 3)
     knots = round(table.shape[2] ** (1 / guides))
     places = torch.arange(knots, device=x.device)[:, None]
-    share = x.new_ones(len(x), 1, x.shape[2] * x.shape[3])
+    share = x.new_ones(x.shape[0], 1, x.shape[2] * x.shape[3])
     for channel in x[:, :guides].flatten(2).clamp(-1, 1).unbind(1):
         near = (1 - ((channel[:, None] + 1) / 2 * (knots - 1) - places).abs()).relu()
         share = (share[:, :, None] * near[:, None]).flatten(1, 2)

@@ -46,7 +46,7 @@ class TimeEmbedding(nn.Module):
         embedding = self.layers(torch.cat([angles.sin(), angles.cos()], 1))
         if self.embed is not None:
             if label is None:
-                label = torch.full((len(t),), self.embed.num_embeddings - 1, device=t.device)
+                label = torch.full((t.shape[0],), self.embed.num_embeddings - 1, device=t.device)
             embedding = embedding + self.embed(label).to(embedding.dtype)
         return F.silu(embedding)
 

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ganvas.data import alpha
 from ganvas.data.photo import Photo
 from ganvas.errors import DataError
 from ganvas.method import Method
 from ganvas.sampling import to_uint8
-from ganvas.tasks import alpha
 from ganvas.tasks.channels import of_channels, photo_channels
 
 

@@ -14,13 +14,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ganvas.abilities import Restoration, Restores, offers
+from ganvas.data.alpha import prepared
 from ganvas.data.image import MAX_PIXELS
+from ganvas.data.masks import as_mask
 from ganvas.data.photo import ImageLike, Photo, as_photo
 from ganvas.errors import DataError, RunError, UsageError, nearest
 from ganvas.method import Method
 from ganvas.registry import methods_with
-from ganvas.tasks.alpha import prepared
-from ganvas.tasks.channels import luma_full, mask_from, of_channels, photo_channels
+from ganvas.tasks.channels import luma_full, of_channels, photo_channels
 from ganvas.tasks.tiles import tiled
 
 RESTORING_NAMES = {
@@ -185,12 +186,6 @@ def interpolated(method: Method, share: float) -> Method:
     if not 0 <= share <= 1:
         raise UsageError(f"interpolation must be from 0 to 1 (got {share:g})")
     return method.interpolated(share)
-
-
-def as_mask(photo: Photo, name: str = "the mask") -> np.ndarray:
-    """A mask (H, W) bool from an image: True where it is lighter than middle grey and not transparent. DataError if that is
-    nowhere; GanvasWarning if its alpha looks inverted."""
-    return mask_from(photo, name) > 0.5
 
 
 def comparison_image(photo: Photo, results: list[Photo], mask: np.ndarray | None = None) -> np.ndarray:

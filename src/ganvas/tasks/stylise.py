@@ -20,6 +20,8 @@ import torch
 from torch import Tensor
 
 from ganvas.abilities import Stylises
+from ganvas.data.alpha import prepared, prepared_on_mean
+from ganvas.data.masks import mask_from
 from ganvas.data.photo import ImageLike, Photo, as_photo
 from ganvas.data.styles import MIN_STYLE_SIDE
 from ganvas.device import choose_device
@@ -32,8 +34,7 @@ from ganvas.provenance import Provenance
 from ganvas.registry import methods_with
 from ganvas.sampling import check_seeds
 from ganvas.settings import as_dict, change
-from ganvas.tasks.alpha import prepared, prepared_on_mean
-from ganvas.tasks.channels import mask_from, of_channels, photo_channels
+from ganvas.tasks.channels import of_channels, photo_channels
 from ganvas.tasks.gatys import (
     GatysSettings,
     Watch,

@@ -13,15 +13,16 @@ from torch.nn import functional as F
 
 from ganvas.abilities import Translates
 from ganvas.chunks import in_chunks
+from ganvas.data.alpha import LEVELS, mixed, opacity, prepared, unmixed
 from ganvas.data.batch import as_image_tensor
 from ganvas.data.image import to_channels, without_hidden_colours
 from ganvas.data.image_array import ImageArray
 from ganvas.data.media import to_uint8
 from ganvas.data.photo import ImageLike, Photo, as_photo
+from ganvas.defaults import BORDER_PIXELS
 from ganvas.errors import DataError, RunError, UsageError
 from ganvas.method import Method
 from ganvas.registry import methods_with
-from ganvas.tasks.alpha import LEVELS, mixed, opacity, prepared, unmixed
 from ganvas.tasks.channels import luma_full, of_channels, photo_channels
 from ganvas.tasks.tiles import in_one_piece, tiled
 
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 TRANSLATED_OVERLAP = 128  # pixels that two tiles share; a quarter at each side is context, the rest is blended
-BORDER_PIXELS = 32  # pixels added at each side of an image larger than those of the training, see `mirrored_border`
 
 
 def translator(method: Method, direction: str = "ab") -> Translates:

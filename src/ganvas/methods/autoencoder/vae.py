@@ -27,7 +27,7 @@ Departs from the paper: Adam; strided convolutions in place of one hidden layer 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -35,6 +35,7 @@ from torch.optim import AdamW, Optimizer
 
 from ganvas.abilities import Encodes, HasLikelihood, LatentSpace, Likelihood, Samples
 from ganvas.data.augment import shifted
+from ganvas.draws import Draw
 from ganvas.errors import UsageError
 from ganvas.losses.divergence import normal_kl, normal_log_likelihood
 from ganvas.losses.likelihood import (
@@ -202,10 +203,9 @@ class VAE(ClassConditional, Autoencoder, Samples, Encodes, HasLikelihood):
 
     # --- abilities ------------------------------------------------------------------------------------------------------------
 
-    def latents(self, seeds: Iterable[int]) -> Tensor:
-        """One z per seed, (n, z_dim), on the CPU."""
-        generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-        return torch.stack([torch.randn(self.z_dim, generator=generator) for generator in generators])
+    def draws(self) -> tuple[Draw, ...]:
+        """z, normal numbers."""
+        return (Draw("normal", self.z_dim),)
 
     def generate(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
         """Mean images (n, C, H, W) in [-1, 1]; of the classes `labels` (n,) where the decoder is conditioned on classes."""

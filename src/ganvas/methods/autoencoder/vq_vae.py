@@ -246,7 +246,7 @@ class VQVAE(Autoencoder, Tokenizes, Demonstrates):
 
     def to_codes(self, images: Tensor) -> Tensor:
         """Codes (n, L) int64 of images (n, C, H, W) in [-1, 1]: each grid row by row, the coarse one first."""
-        return torch.cat([level.codes.view(len(images), -1) for level in self.chosen(images)], 1)
+        return torch.cat([level.codes.view(images.shape[0], -1) for level in self.chosen(images)], 1)
 
     def from_codes(self, codes: Tensor) -> Tensor:
         """Images (n, C, H, W) in [-1, 1] of codes (n, L)."""

@@ -6,6 +6,7 @@ A latent of these methods holds one uniform number per value to sample, so that 
 from __future__ import annotations
 
 from abc import abstractmethod
+from typing import ClassVar
 
 from torch import Tensor
 from torch.optim import Adam, Optimizer
@@ -26,6 +27,8 @@ class Autoregressive(ClassConditional, Samples):
     )
     warmup: int = setting(100, "steps over which the learning rate rises to its full value", minimum=0)
     ema: float = setting(0.999, "decay of the weights' average per step", minimum=0, maximum=0.999999)
+
+    value_by_value: ClassVar[bool] = True
 
     def schedule(self, progress: float, steps: int) -> float:
         return step_factor(self.decay, progress, steps, self.warmup)

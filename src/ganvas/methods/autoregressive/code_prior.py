@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
 from typing import Self
 
 import torch
@@ -31,8 +30,9 @@ from torch.optim import AdamW, Optimizer
 
 from ganvas.abilities import CodeGrid, Restoration, Restores, Tokenizes, TwoStage
 from ganvas.chunks import in_chunks
+from ganvas.draws import Draw
 from ganvas.errors import UsageError
-from ganvas.method import Batch, DataSpec, Method, Update, setting, uniforms
+from ganvas.method import Batch, DataSpec, Method, Update, setting
 from ganvas.methods.autoregressive._base import Autoregressive
 from ganvas.networks.code_grids import CodeNetwork, GivenCodes, draw, systematic
 from ganvas.registry import create, methods_with, preset
@@ -139,9 +139,9 @@ class CodePrior(Autoregressive, TwoStage, Restores):
 
     # --- sampling -------------------------------------------------------------------------------------------------------------
 
-    def latents(self, seeds: Iterable[int]) -> Tensor:
-        """One uniform number per code, (n, L), on the CPU."""
-        return uniforms(seeds, sum(self.prior.places))
+    def draws(self) -> tuple[Draw, ...]:
+        """One uniform number per code."""
+        return (Draw("uniform", sum(self.prior.places)),)
 
     @torch.no_grad()
     def generate(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:

@@ -20,12 +20,12 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Iterable
 
 import torch
 from torch import Tensor
 
 from ganvas.abilities import Likelihood
+from ganvas.draws import Draw
 from ganvas.losses.autoregressive import (
     Binary,
     Categorical,
@@ -35,7 +35,7 @@ from ganvas.losses.autoregressive import (
     to_levels,
     to_values,
 )
-from ganvas.method import Batch, DataSpec, Update, setting, uniforms
+from ganvas.method import Batch, DataSpec, Update, setting
 from ganvas.methods.autoregressive._base import ExactLikelihood
 from ganvas.networks.pixelcnn import Incremental, PixelCNN
 from ganvas.registry import preset
@@ -151,9 +151,9 @@ class GatedPixelCNN(ExactLikelihood):
 
     # --- sampling -------------------------------------------------------------------------------------------------------
 
-    def latents(self, seeds: Iterable[int]) -> Tensor:
-        """One uniform number per channel and pixel, (n, C * H * W), on the CPU."""
-        return uniforms(seeds, math.prod(self.shape))
+    def draws(self) -> tuple[Draw, ...]:
+        """One uniform number per channel and pixel."""
+        return (Draw("uniform", math.prod(self.shape)),)
 
     @torch.no_grad()
     def generate(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
@@ -179,7 +179,8 @@ class GatedPixelCNN(ExactLikelihood):
 def _numbers_of(image: Tensor) -> Tensor:
     """Uniform numbers of the shape of one image in [-1, 1], seeded by its bytes."""
     content = to_levels(image, 256).to(torch.uint8).cpu().contiguous()
-    return uniforms([zlib.crc32(content.numpy().tobytes())], image.numel()).view(image.shape)
+    generator = torch.Generator().manual_seed(zlib.crc32(content.numpy().tobytes()))
+    return torch.rand(image.shape, generator=generator)
 
 
 @preset("pixelcnn")

@@ -23,15 +23,15 @@ of a window (Gal and Ghahramani 2016, arXiv:1512.05287).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from ganvas.abilities import Likelihood
+from ganvas.draws import Draw
 from ganvas.losses.truncation import drawn, probabilities
-from ganvas.method import Batch, DataSpec, Update, setting, uniforms
+from ganvas.method import Batch, DataSpec, Update, setting
 from ganvas.methods.autoregressive._base import ExactLikelihood
 from ganvas.networks.recurrent import RecurrentText
 from ganvas.registry import preset
@@ -136,9 +136,9 @@ class RecurrentTextModel(ExactLikelihood):
 
     # --- sampling -------------------------------------------------------------------------------------------------------
 
-    def latents(self, seeds: Iterable[int]) -> Tensor:
-        """One uniform number per token, (n, length), on the CPU."""
-        return uniforms(seeds, self.length)
+    def draws(self) -> tuple[Draw, ...]:
+        """One uniform number per token."""
+        return (Draw("uniform", self.length),)
 
     def generate(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
         """Tokens (n, L) int64 from latents (n, L), of a text that starts on a new line."""

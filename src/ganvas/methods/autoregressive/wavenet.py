@@ -23,15 +23,15 @@ equals the sum of the paper's.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 
 import torch
 from torch import Tensor
 
 from ganvas.abilities import Likelihood
+from ganvas.draws import Draw
 from ganvas.losses.autoregressive import Categorical, LogisticMixture, drawn, to_levels, to_values
 from ganvas.losses.mulaw import compress, heard
-from ganvas.method import Batch, DataSpec, Update, setting, uniforms
+from ganvas.method import Batch, DataSpec, Update, setting
 from ganvas.methods.autoregressive._base import ExactLikelihood
 from ganvas.networks.wavenet import HOP_SAMPLES, Incremental, WaveNet
 from ganvas.registry import preset
@@ -147,9 +147,9 @@ class WaveNetMethod(ExactLikelihood):
 
     # --- sampling -------------------------------------------------------------------------------------------------------
 
-    def latents(self, seeds: Iterable[int]) -> Tensor:
-        """One uniform number per sample, (n, L), on the CPU."""
-        return uniforms(seeds, self.length)
+    def draws(self) -> tuple[Draw, ...]:
+        """One uniform number per sample."""
+        return (Draw("uniform", self.length),)
 
     @torch.no_grad()
     def generate(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:

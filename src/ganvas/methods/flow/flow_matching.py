@@ -18,13 +18,14 @@ adaptive solver; a U-Net small enough for two CPU cores; no reflow.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
 from torch.optim import Adam, Optimizer
 
-from ganvas.abilities import LatentSpace, Samples
+from ganvas.abilities import Iteration, LatentSpace, Samples
+from ganvas.draws import Draw
 from ganvas.errors import UsageError
 from ganvas.losses.flow import flow_matching, guided, on_path
 from ganvas.method import Batch, DataSpec, Update, setting, step_factor
@@ -119,10 +120,9 @@ class FlowMatching(ClassConditional, Samples):
 
     # --- sampling -------------------------------------------------------------------------------------------------------
 
-    def latents(self, seeds: Iterable[int]) -> Tensor:
-        """One x_0 per seed, (n, C * H * W), on the CPU."""
-        size = math.prod(self.shape)
-        return torch.stack([torch.randn(size, generator=torch.Generator().manual_seed(seed)) for seed in seeds])
+    def draws(self) -> tuple[Draw, ...]:
+        """x_0, normal numbers."""
+        return (Draw("normal", math.prod(self.shape)),)
 
     def generate(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
         """Images (n, C, H, W) in [-1, 1]: the end of the flow from x_0 (n, C * H * W)."""
@@ -145,12 +145,21 @@ class FlowMatching(ClassConditional, Samples):
 
     def flow(self, latents: Tensor, labels: Tensor | None = None) -> Iterator[Tensor]:
         """x_t (n, C, H, W) after each of `sampling_steps` equal steps of the solver."""
-        x, length = latents.view(-1, *self.shape), 1 / self.sampling_steps
-        for step in range(self.sampling_steps):
-            x = x + length * self.slope(x, step * length, length, labels)
+        x = latents.view(-1, *self.shape)
+        for number in range(self.sampling_steps):
+            x = self.step(x, torch.tensor(number, device=x.device), labels)
             yield x
 
-    def slope(self, x: Tensor, t: float, length: float, labels: Tensor | None) -> Tensor:
+    def iteration(self) -> Iteration:
+        """The steps of the solver, from x_0."""
+        return Iteration(self.sampling_steps, self.shape, self.step)
+
+    def step(self, x: Tensor, number: Tensor, labels: Tensor | None) -> Tensor:
+        """x (n, C, H, W) after step `number` () of the solver."""
+        length = 1 / self.sampling_steps
+        return x + length * self.slope(x, number.double() * length, length, labels)
+
+    def slope(self, x: Tensor, t: Tensor, length: float, labels: Tensor | None) -> Tensor:
         """The mean velocity over a step of `length` from (x, t), by the solver: Euler's, the midpoint or Heun's method."""
         here = self.guided_velocity(x, t, labels)
         if self.solver == "euler":
@@ -159,13 +168,13 @@ class FlowMatching(ClassConditional, Samples):
             return self.guided_velocity(x + length / 2 * here, t + length / 2, labels)
         return (here + self.guided_velocity(x + length * here, t + length, labels)) / 2
 
-    def guided_velocity(self, x: Tensor, t: float, labels: Tensor | None) -> Tensor:
-        """v with the classes `labels` (n,), with guidance where that is set, in one pass. `t` is one number for all."""
-        n = len(x)
+    def guided_velocity(self, x: Tensor, t: Tensor, labels: Tensor | None) -> Tensor:
+        """v with the classes `labels` (n,), with guidance where that is set, in one pass. `t` () is one number for all."""
+        t = t.to(x.dtype)
         if labels is None or self.guidance == 1:
-            return self.velocity(x, x.new_full((n,), t), labels)
+            return self.velocity(x, t.expand(x.shape[0]), labels)
         no_class = torch.full_like(labels, self.classes)
-        both = self.velocity(x.repeat(2, 1, 1, 1), x.new_full((2 * n,), t), torch.cat([labels, no_class]))
+        both = self.velocity(x.repeat(2, 1, 1, 1), t.expand(2 * x.shape[0]), torch.cat([labels, no_class]))
         conditional, unconditional = both.chunk(2)
         return guided(conditional, unconditional, self.guidance)
 

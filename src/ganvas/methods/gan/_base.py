@@ -8,7 +8,7 @@ for each G puts D first and draws new noise for each update.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
@@ -17,6 +17,7 @@ from torch.optim import Adam, Optimizer
 
 from ganvas.abilities import HasDiscriminator, LatentSpace, Samples
 from ganvas.data.augment import adapted, adaptive_augment, diff_augment
+from ganvas.draws import Draw
 from ganvas.losses.adversarial import discriminator_cross_entropy, discriminator_report, non_saturating_generator
 from ganvas.method import Batch, DataSpec, Update, setting
 from ganvas.methods._base import ClassConditional
@@ -118,13 +119,9 @@ class Pair(ClassConditional, Samples, HasDiscriminator):
 
     # --- sampling -------------------------------------------------------------------------------------------------------
 
-    def latents(self, seeds: Iterable[int]) -> Tensor:
-        """One z per seed, (n, z_dim), on the CPU."""
-        return torch.stack([self.latent(torch.Generator().manual_seed(seed)) for seed in seeds])
-
-    def latent(self, generator: torch.Generator) -> Tensor:
-        """One z (z_dim,) for sampling."""
-        return torch.randn(self.z_dim, generator=generator)
+    def draws(self) -> tuple[Draw, ...]:
+        """z, normal numbers."""
+        return (Draw("normal", self.z_dim),)
 
     def generate(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
         """Images (n, C, H, W) in [-1, 1]; of the classes `labels` (n,) where G is conditioned on classes."""

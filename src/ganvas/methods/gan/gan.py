@@ -12,9 +12,9 @@ lie in [-1, 1], one D step for each G step (algorithm 1 allows k; the paper used
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
+from ganvas.draws import Draw
 from ganvas.losses.adversarial import (
     discriminator_cross_entropy,
     discriminator_report,
@@ -74,10 +74,11 @@ class GAN(Adversarial):
             return batch.uniform(self.z_dim, low=-1.0, high=1.0)
         return batch.normal(self.z_dim)
 
-    def latent(self, generator: torch.Generator) -> Tensor:
+    def draws(self) -> tuple[Draw, ...]:
+        """z, as in training."""
         if self.noise_kind == "uniform":
-            return torch.rand(self.z_dim, generator=generator) * 2 - 1
-        return torch.randn(self.z_dim, generator=generator)
+            return (Draw("uniform", self.z_dim, -1.0, 1.0),)
+        return (Draw("normal", self.z_dim),)
 
 
 @preset("gan")

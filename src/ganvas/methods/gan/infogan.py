@@ -29,6 +29,7 @@ from torch.nn.functional import one_hot
 
 from ganvas.abilities import Code
 from ganvas.data.affine import affine
+from ganvas.draws import Draw
 from ganvas.errors import UsageError
 from ganvas.losses.adversarial import discriminator_cross_entropy, discriminator_report, non_saturating_generator
 from ganvas.losses.divergence import (
@@ -199,14 +200,10 @@ class InfoGAN(Adversarial):
         chosen = [one_hot(batch.integers(code.size), code.size) for code in self.categories()]
         return torch.cat([batch.normal(self.z_dim), *chosen, batch.uniform(self.continuous, low=-1, high=1)], 1)
 
-    def latent(self, generator: torch.Generator) -> Tensor:
-        """Noise and codes (z_dim + codes,) of one image."""
-        z = torch.randn(self.z_dim, generator=generator)
-        chosen = []
-        for code in self.categories():
-            category = torch.randint(code.size, (), generator=generator)
-            chosen.append(one_hot(category, code.size))
-        return torch.cat([z, *chosen, torch.rand(self.continuous, generator=generator) * 2 - 1])
+    def draws(self) -> tuple[Draw, ...]:
+        """Noise and codes."""
+        chosen = [Draw("one_hot", code.size) for code in self.categories()]
+        return (Draw("normal", self.z_dim), *chosen, Draw("uniform", self.continuous, -1.0, 1.0))
 
 
 @preset("infogan")

@@ -21,9 +21,9 @@ from functools import partial
 from math import inf
 from typing import cast
 
-import torch
 from torch import Tensor, nn
 
+from ganvas.draws import Draw
 from ganvas.losses.adversarial import discriminator_cross_entropy, discriminator_report, non_saturating_generator
 from ganvas.method import Batch, DataSpec, Update, setting
 from ganvas.methods.gan._base import Adversarial
@@ -143,8 +143,9 @@ class LAPGAN(Adversarial):
     def noise(self, batch: Batch) -> Tensor:
         return batch.uniform(cast(PyramidGenerator, self.G).z_dim, low=-1.0, high=1.0)
 
-    def latent(self, generator: torch.Generator) -> Tensor:
-        return torch.rand(cast(PyramidGenerator, self.G).z_dim, generator=generator) * 2 - 1
+    def draws(self) -> tuple[Draw, ...]:
+        """Noise of every level."""
+        return (Draw("uniform", cast(PyramidGenerator, self.G).z_dim, -1.0, 1.0),)
 
 
 @preset("lapgan")

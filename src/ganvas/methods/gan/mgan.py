@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ganvas.abilities import Code
+from ganvas.draws import Draw
 from ganvas.losses.adversarial import discriminator_cross_entropy, discriminator_report, non_saturating_generator
 from ganvas.losses.mixture import generator_cross_entropy
 from ganvas.method import Batch, DataSpec, Update, setting
@@ -91,9 +92,9 @@ class MGAN(Adversarial):
     def noise(self, batch: Batch) -> Tensor:
         return torch.cat([batch.normal(self.z_dim), self.one_hot(batch.integers(self.generators))], 1)
 
-    def latent(self, generator: torch.Generator) -> Tensor:
-        z = torch.randn(self.z_dim, generator=generator)
-        return torch.cat([z, self.one_hot(torch.randint(self.generators, (), generator=generator))])
+    def draws(self) -> tuple[Draw, ...]:
+        """z, and which generator."""
+        return (Draw("normal", self.z_dim), Draw("one_hot", self.generators))
 
     def codes(self) -> list[Code]:
         return [Code("generator", "categorical", self.z_dim, self.generators)]

@@ -33,6 +33,7 @@ from ganvas.networks.local_discriminator import LocalDiscriminator
 from ganvas.registry import preset
 
 STROKES_PER_LINE = 8  # of one broken line
+NO_MASK = "filling holes needs a mask, 1 where the image is missing"
 
 
 class Inpaint(RestorationMethod):
@@ -116,19 +117,24 @@ class Inpaint(RestorationMethod):
         return Degraded(torch.where(mask > 0, 0.0, batch.real), batch.real, smoothly_filled(batch.real, mask), mask)
 
     def restoration(self) -> Restoration:
-        return Restoration("holes", multiple=self.G.multiple)
+        return Restoration("holes", multiple=self.G.multiple, by_size=True)
 
     def restore(
         self, degraded: Tensor, mask: Tensor | None = None, *, generator: torch.Generator | None = None
     ) -> Tensor:
         """Whole images (n, C, H, W): in the hole in [-1, 1], elsewhere bit-equal to `degraded`. UsageError without a mask."""
         if mask is None:
-            raise UsageError("filling holes needs a mask, 1 where the image is missing")
+            raise UsageError(NO_MASK)
         # One by one: a convolution of several images rounds differently from that of one.
-        outputs = []
+        restored = []
         for x, hole in zip(degraded.split(1), mask.split(1), strict=True):
-            outputs.append(self.G(x, hole))
-        return torch.where(mask > 0, torch.cat(outputs).clamp(-1, 1), degraded)
+            restored.append(self.restore_batch(x, hole))
+        return torch.cat(restored)
+
+    def restore_batch(self, degraded: Tensor, mask: Tensor | None = None) -> Tensor:
+        if mask is None:
+            raise UsageError(NO_MASK)
+        return torch.where(mask > 0, self.G(degraded, mask).clamp(-1, 1), degraded)
 
 
 @preset("inpaint")

@@ -81,7 +81,7 @@ class Layer(nn.Module):
     def _pads(self, size: Sequence[int]) -> list[int]:
         kernel, pads = self.conv.kernel_size[0], []
         for length in reversed(size):
-            whole = max(0, (-(-length // self.stride) - 1) * self.stride + kernel - length)
+            whole = max(0, ((length + self.stride - 1) // self.stride - 1) * self.stride + kernel - length)
             pads += [whole // 2, whole - whole // 2]
         return pads
 

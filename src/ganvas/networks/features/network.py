@@ -50,14 +50,16 @@ class FeatureNetwork(nn.Module):
 
     def forward(self, x: Tensor, wanted: Iterable[str]) -> Features:
         wanted = list(wanted)
-        if not wanted or x.is_meta or torch.is_autocast_enabled(x.device.type):
+        # An exporter writes down the layers themselves.
+        by_layer = x.is_meta or torch.compiler.is_compiling() or torch.is_autocast_enabled(x.device.type)
+        if not wanted or by_layer:
             return self.by_autograd(x, wanted)
         walk = self.walk(wanted)
         names = [name for name, _ in walk.layers if name in walk.wanted]
         outputs: Any = Walked.apply(self.prepare(x), walk)
         features: Features = {}
         for name, y in zip(names, outputs, strict=True):
-            features[name] = self.by_image(y, len(x))
+            features[name] = self.by_image(y, x.shape[0])
         return features
 
     def by_autograd(self, x: Tensor, wanted: Iterable[str]) -> Features:
@@ -75,7 +77,7 @@ class FeatureNetwork(nn.Module):
                 y = y + shortcut
             if name in left:
                 left.remove(name)
-                features[name] = self.by_image(y, len(x))
+                features[name] = self.by_image(y, x.shape[0])
             if not left:
                 break
         return features

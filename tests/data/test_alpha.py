@@ -18,17 +18,17 @@ from torch import Tensor, nn
 
 from ganvas.abilities import Restoration, Restores, Translates
 from ganvas.data import open_data, png16
+from ganvas.data.alpha import mean_colour, mixed, prepared, unmixed
 from ganvas.data.degrade import upscaled
 from ganvas.data.image import header, read_image
+from ganvas.data.masks import as_mask as restore_mask
 from ganvas.data.photo import Photo, read_photo
 from ganvas.data.spec import DataSpec
 from ganvas.errors import DataError, GanvasWarning
 from ganvas.method import Method
 from ganvas.networks.features.extractor import open_network
 from ganvas.registry import create
-from ganvas.tasks.alpha import mean_colour, mixed, prepared, unmixed
 from ganvas.tasks.gatys import GatysSettings
-from ganvas.tasks.restore import as_mask as restore_mask
 from ganvas.tasks.restore import restore
 from ganvas.tasks.stylise import as_mask, stylise_photo, stylise_with
 from ganvas.tasks.translate import translate, translate_images

@@ -10,9 +10,7 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
-import torch
 
-from ganvas.data.degrade import upscaled
 from ganvas.data.photo import Photo
 from ganvas.data.spec import DataSpec
 from ganvas.errors import DataError
@@ -43,7 +41,7 @@ class Prepared:
             alpha = self.original.alpha
             if not same_size:
                 scale = result.size[0] // self.original.size[0]
-                alpha = upscaled(torch.from_numpy(alpha)[None, None], scale).clamp(0, 1)[0, 0].numpy()
+                alpha = _enlarged(alpha, scale)
             pixels = unmixed(pixels, alpha, self.background)
         if same_size and len(pixels) == len(self.original.pixels):
             unchanged = (result.pixels == self.photo.pixels) & ((self.original.alpha > 0) | (alpha == 0))
@@ -72,6 +70,14 @@ def _over(photo: Photo, background: np.ndarray | float) -> Photo:
     if photo.alpha is None:
         return photo
     return dataclasses.replace(photo, pixels=mixed(photo.pixels, photo.alpha, background), alpha=None)
+
+
+def _enlarged(alpha: np.ndarray, scale: int) -> np.ndarray:
+    """Alpha (H, W) in [0, 1] at `scale` times the size, bicubic."""
+    from PIL import Image
+
+    size = (alpha.shape[1] * scale, alpha.shape[0] * scale)
+    return np.clip(np.asarray(Image.fromarray(alpha).resize(size, Image.Resampling.BICUBIC)), 0, 1)
 
 
 def mixed(colours: np.ndarray, alpha: np.ndarray, background: np.ndarray | float) -> np.ndarray:

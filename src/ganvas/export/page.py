@@ -1,0 +1,276 @@
+"""One HTML file in which a trained model runs: it opens from disk, in a browser, and asks for nothing else.
+
+The model is an ONNX graph, run by onnxruntime-web; both are inside as gzipped base64, with one thread. A sampler shows a wall of
+images by seed, with classes, codes, directions, truncation and interpolation; a method that makes images of images takes photos
+and drawings.
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import gzip
+import html
+import json
+import string
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganvas.abilities import LatentSpace, Restores, Samples, Stylises, Translates
+from ganvas.data.image import png_bytes
+from ganvas.errors import GanvasError, RunError
+from ganvas.export import graph
+from ganvas.export.facts import ModelFacts
+from ganvas.export.parts import Function, Inputs, Part, parts_of
+from ganvas.export.web_runtime import LICENCE, VERSION, web_runtime
+from ganvas.figure import primary_figure, read_figures
+from ganvas.method import Method
+from ganvas.tasks.direction_files import saved_directions
+from ganvas.tasks.directions import Direction, principal_directions
+from ganvas.tasks.latents import random_points
+
+if TYPE_CHECKING:
+    from ganvas.run import Run
+
+LARGEST = 48 * 2**20  # bytes of a page
+DIRECTIONS = 6
+SAMPLES = 512  # points from which mean and directions are computed
+SIDE = 256  # pixels, of the image that a page begins with, at most
+TITLES = {
+    "sample": "New images", "translate": "Translate images", "restore": "Restore images", "stylise": "Stylise images",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page and what is measured of it."""
+
+    content: bytes
+    difference: float
+    """The largest difference of its models from torch, by onnxruntime on this machine."""
+
+
+def page_of(
+    run: Run, method: Method, facts: ModelFacts, *, precision: str = "fp32", size: tuple[int, int] | None = None,
+    progress: Callable[[int], None] = lambda done: None,
+) -> Page:  # fmt: skip
+    """The page of a trained method. RunError where it has nothing to show, GanvasError where that would be too large."""
+    parts = parts_of(method, size)
+    wanted = [part for part in parts if part.name.partition("_")[0] in TITLES]
+    if not wanted:
+        raise RunError(
+            f"{method.name} neither samples, translates, restores nor stylises images, so a page has nothing to show"
+        )
+    if isinstance(method, Samples):
+        models, data = _sampler(run, method, wanted[0], facts)
+    else:
+        models, data = wanted, _transformer(method, wanted)
+    packed: dict[str, bytes] = {}
+    difference = 0.0
+    for part in models:
+        model = graph.with_precision(graph.to_onnx(part), precision)
+        content = model.SerializeToString(deterministic=True)
+        own = graph.difference(content, part, False)
+        if precision == "fp32":
+            graph.check_difference(part, own, False)
+        difference = max(difference, own)
+        packed[part.name] = gzip.compress(content, 9, mtime=0)
+    data["models"] = list(packed)
+    page = _written(facts, data, packed, progress)
+    if len(page) > LARGEST:
+        raise GanvasError(
+            f"the page would have {len(page) / 2**20:.0f} MB, and {LARGEST / 2**20:.0f} MB is the most that browsers open well:"
+            " export with --precision fp16, or train a narrower network"
+        )
+    return Page(page, difference)
+
+
+# --- samplers -----------------------------------------------------------------------------------------------------------
+
+
+def _sampler(run: Run, method: Samples, sample: Part, facts: ModelFacts) -> tuple[list[Part], dict[str, Any]]:
+    """The models of a sampler, and what the page knows of its latents."""
+    latents, labels = method.latents(range(2)), method.labels(range(2))
+    spaces = [space for space in method.latent_spaces() if not space.layers]
+    data: dict[str, Any] = {
+        "part": "sample", "command": "sample", "draws": [dataclasses.asdict(draw) for draw in method.draws()],
+        "class_cuts": sample.facts.get("class_cuts", ()), "classes": sample.facts.get("classes", ()),
+        "codes": [dataclasses.asdict(code) for code in method.codes()], "free": latents.shape[1], "mean": None,
+        "directions": [], "normal": False, "points_input": "latents", "synthesis": "sample",
+        "synthesis_takes_labels": labels is not None, "map_takes_labels": labels is not None,
+    }  # fmt: skip
+    if not spaces:
+        return [sample], data
+    space = spaces[0]
+    assert isinstance(method, Method)
+    points = random_points(method, space, SAMPLES).values
+    mean = torch.zeros(space.free) if space.normal else points.mean(0)[: space.free]
+    data.update(
+        free=space.free, mean=_numbers(mean), normal=space.normal,
+        directions=[
+            {"name": one.name, "step": _numbers(one.step()[: space.free])} for one in _directions(run, method, space, facts)
+        ],
+    )  # fmt: skip
+    if torch.equal(space.map(latents, labels), latents):
+        return [sample], data
+    data.update(points_input="points", synthesis="synthesise")
+    models = _mapped(method, space, sample)
+    data["synthesis_takes_labels"] = "labels" in models[1].inputs
+    data["map_takes_labels"] = "labels" in models[0].inputs
+    return models, data
+
+
+def _mapped(method: Samples, space: LatentSpace, sample: Part) -> list[Part]:
+    """Sampling in two models: from latents to points of a space, and from points to images."""
+
+    def mapped(latents: Tensor, labels: Tensor | None = None) -> Tensor:
+        return space.map(latents, labels)
+
+    def synthesised(points: Tensor, labels: Tensor | None = None) -> Tensor:
+        return space.synthesise(points, labels, []).float().clamp(-1, 1)
+
+    batches: list[Inputs] = []
+    for inputs in (sample.traced, *sample.checks):
+        batches.append((mapped(*inputs), *inputs[1:]))
+    inputs = {"points": {0: "n"}}
+    if "labels" in sample.inputs:
+        inputs["labels"] = {0: "n"}
+    if "labels" in inputs and torch.equal(synthesised(batches[0][0]), synthesised(*batches[0])):
+        # The class is in the point already.
+        del inputs["labels"]
+        batches = [batch[:1] for batch in batches]
+    first = Part("map", Function(method, mapped), sample.inputs, "points", sample.traced, sample.checks, mapped)
+    second = Part(
+        "synthesise", Function(method, synthesised), inputs, "images", batches[0], tuple(batches[1:]), synthesised
+    )
+    return [first, second]
+
+
+def _directions(run: Run, method: Method, space: LatentSpace, facts: ModelFacts) -> Sequence[Direction]:
+    """Those that `ganvas edit --find` kept with the run, or principal components of images."""
+    saved = saved_directions(run.folder, facts.weights)
+    fitting = [one for one in saved.values() if one.space == space.name and one.vector.ndim == 1]
+    if fitting:
+        return fitting[:DIRECTIONS]
+    return principal_directions(method, space, DIRECTIONS, of="images", samples=SAMPLES)
+
+
+def _numbers(values: Tensor) -> list[float]:
+    return [round(float(value), 6) for value in values]
+
+
+# --- images from images -------------------------------------------------------------------------------------------------
+
+
+def _transformer(method: Method, parts: Sequence[Part]) -> dict[str, Any]:
+    """What the page knows of a method that makes images of images."""
+    channels, part = method.spec.channels, parts[0]
+    if channels not in (1, 3, 4):
+        raise RunError(f"this run was trained on {channels} channels, and a page shows images of 1, 3 or 4")
+    facts = {"multiple": 1, "scale": 1, "fixed_size": False, "degradation": "", **part.facts}
+    command = part.name.partition("_")[0]
+    spec = method.spec
+    return {
+        "part": command, "command": command, "image_input": next(iter(part.inputs)), "channels": channels,
+        "height": facts.get("height", spec.height), "width": facts.get("width", spec.width),
+        "multiple": facts["multiple"], "scale": facts["scale"], "fixed_size": facts["fixed_size"],
+        "degradation": facts["degradation"], "alpha": spec.alpha, "takes_style": facts.get("takes_style", False),
+        "takes_strength": isinstance(method, Stylises),
+        "draws_on_input": isinstance(method, Translates)
+        or (isinstance(method, Restores) and facts["degradation"] == "holes"),
+    }  # fmt: skip
+
+
+def _example(height: int, width: int, channels: int, style: bool = False) -> bytes:
+    """A drawn image as PNG, so that a page has something to show: no image of the training goes into it."""
+    share = min(1.0, SIDE / max(height, width))
+    height, width = max(8, round(height * share)), max(8, round(width * share))
+    y, x = np.mgrid[0 : 1 : 1j * height, 0 : 1 : 1j * width]
+    if style:
+        waves = np.sin(18 * x + 6 * np.sin(7 * y))
+        image = np.stack([0.5 + 0.5 * waves, 0.45 - 0.3 * waves, 0.6 + 0.35 * np.cos(11 * y + 4 * x)], 2)
+    else:
+        image = np.stack([0.55 + 0.25 * y, 0.7 + 0.1 * y, 0.95 - 0.25 * y], 2)
+        image[(x - 0.72) ** 2 + (y - 0.27) ** 2 < 0.02] = (1.0, 0.85, 0.3)
+        image[y > 0.72 + 0.05 * np.sin(7 * x)] = (0.3, 0.6, 0.3)
+        image[(np.abs(x - 0.35) < 0.17) & (y > 0.48) & (y < 0.8)] = (0.75, 0.35, 0.28)
+        image[(y > 0.3) & (y < 0.48) & (np.abs(x - 0.35) < (y - 0.3) * 1.15)] = (0.4, 0.25, 0.25)
+    pixels = np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
+    if channels == 1:
+        pixels = np.rint(pixels @ np.array([0.299, 0.587, 0.114])).astype(np.uint8)[..., None]
+    return png_bytes(pixels)
+
+
+# --- the file -----------------------------------------------------------------------------------------------------------
+
+
+def _written(
+    facts: ModelFacts, data: dict[str, Any], models: dict[str, bytes], progress: Callable[[int], None]
+) -> bytes:
+    """The page, UTF-8."""
+    runtime = web_runtime(progress)
+    own = {"version": facts.version, "run": facts.run, "method": facts.method, "weights": facts.weights, **data}
+    own.setdefault("channels", facts.channels)
+    scripts = []
+    for name, content in (("wasm", runtime.wasm), *((f"model-{name}", content) for name, content in models.items())):
+        scripts.append(f'<script type="text/plain" id="{name}">{_base64(content)}</script>')
+    part = str(data["part"])
+    parts = {
+        "title": html.escape(f"{TITLES[part]}: {facts.method} on {facts.data or 'images'}"),
+        "about": _about(facts),
+        "body": _asset("sampler.html") if part == "sample" else _asset("transformer.html") + _examples(data),
+        "facts": json.dumps(own, allow_nan=False).replace("<", "\\u003c"),
+        "data": "\n".join(scripts),
+        "css": _asset("page.css"),
+        "runtime": runtime.script,
+        "script": _asset("page.js"),
+    }
+    for name in ("runtime", "script"):
+        if "</script" in parts[name].lower():
+            raise GanvasError(f"the {name} of the page would end its own element")
+    return string.Template(_asset("page.html")).substitute(parts).encode()
+
+
+def _examples(data: dict[str, Any]) -> str:
+    """The images that the page begins with, hidden."""
+    images = {"image": _example(data["height"], data["width"], data["channels"])}
+    if data["takes_style"]:
+        images["style"] = _example(96, 96, data["channels"], style=True)
+    tags = []
+    for name, png in images.items():
+        tags.append(f'<img hidden id="example-{name}" alt="" src="data:image/png;base64,{_base64(png)}">')
+    return "\n".join(tags)
+
+
+def _about(facts: ModelFacts) -> str:
+    """Lines about the model, as HTML."""
+    lines = [
+        f"{facts.method}, trained on {facts.data or 'images'} of {facts.channels} x {facts.height} x {facts.width}"
+    ]
+    figures = read_figures(dict(facts.figures))
+    name = primary_figure(figures)
+    if name is not None:
+        figure = figures[name]
+        beside = "" if figure.reference is None else f", reference {figure.reference:.3g}"
+        lines[0] += f"; {name} {figure.value:.3g} (n {figure.n:,}{beside})"
+    if facts.licence:
+        lines.append(f"Licence of the model: {facts.licence}")
+    lines.append(
+        f"Everything is in this file: nothing is sent or fetched. Run by onnxruntime-web {VERSION} ({LICENCE}), written by ganvas"
+        f" {facts.version}; weights {facts.weights[:12]}."
+    )
+    return "".join(f'<p class="note">{html.escape(line)}</p>' for line in lines)
+
+
+def _asset(name: str) -> str:
+    return resources.files("ganvas.export").joinpath("assets", name).read_text(encoding="utf-8")
+
+
+def _base64(content: bytes) -> str:
+    return base64.b64encode(content).decode()

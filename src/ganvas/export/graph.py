@@ -248,12 +248,13 @@ def difference(content: bytes, part: Part, uint8: bool) -> float:
     for inputs in part.checks:
         with torch.no_grad():
             expected = part.expected(*inputs)
-        given = session.run(None, _feeds(part, inputs))[0]
+        given = session.run(None, feeds_of(part, inputs))[0]
         largest = max(largest, compared(np.asarray(given), expected, uint8))
     return largest
 
 
-def _feeds(part: Part, inputs: Inputs) -> dict[str, np.ndarray]:
+def feeds_of(part: Part, inputs: Inputs) -> dict[str, np.ndarray]:
+    """Inputs by name, as onnxruntime takes them."""
     return {name: value.numpy() for name, value in zip(part.inputs, inputs, strict=True)}
 
 

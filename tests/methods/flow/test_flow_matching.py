@@ -117,7 +117,7 @@ def test_guidance_goes_from_all_images_to_the_class_and_beyond() -> None:
     told = stirred(conditional=True).velocity(x, x.new_full((3,), 0.4), cats)
     assert (told - untold).abs().max() > 1e-3
     for weight in (0.0, 1.0, 3.0):
-        found = stirred(conditional=True, guidance=weight).guided_velocity(x, 0.4, cats)
+        found = stirred(conditional=True, guidance=weight).guided_velocity(x, torch.tensor(0.4), cats)
         assert_close(found, untold + weight * (told - untold), atol=1e-5, rtol=1e-4)
 
 

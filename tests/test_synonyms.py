@@ -119,7 +119,7 @@ def test_synonyms_come_before_near_names() -> None:
         (["train", "--fit", "pad"], "unknown option --fit; use `--set data.fit=VALUE`"),
         (["sample", "--seeds", "1-4"], "unknown option --seeds; use `--seed 0 --n 64`"),
         (["generate"], "unknown command generate; use `ganvas sample RUN` (see: ganvas --help)"),
-        (["push"], "unknown command push; a run folder is whole"),
+        (["save"], "unknown command save; a run folder is whole"),
         (["info"], "unknown command info; use `ganvas methods NAME` for a method"),
         (["train", "ddpm", "--data", "digits"], "unknown method ddpm; did you mean flow_matching?"),
         (["methods", "diffusion"], "unknown method diffusion; did you mean flow_matching?"),

@@ -68,7 +68,7 @@ def page_of(
             f"{method.name} neither samples, translates, restores nor stylises images, so a page has nothing to show"
         )
     if isinstance(method, Samples):
-        models, data = _sampler(run, method, wanted[0], facts)
+        models, data = _sampler(run, method, method, wanted[0], facts)
     else:
         models, data = wanted, _transformer(method, wanted)
     packed: dict[str, bytes] = {}
@@ -94,21 +94,22 @@ def page_of(
 # --- samplers -----------------------------------------------------------------------------------------------------------
 
 
-def _sampler(run: Run, method: Samples, sample: Part, facts: ModelFacts) -> tuple[list[Part], dict[str, Any]]:
-    """The models of a sampler, and what the page knows of its latents."""
-    latents, labels = method.latents(range(2)), method.labels(range(2))
-    spaces = [space for space in method.latent_spaces() if not space.layers]
+def _sampler(
+    run: Run, method: Method, samples: Samples, sample: Part, facts: ModelFacts
+) -> tuple[list[Part], dict[str, Any]]:
+    """The models of a sampler, and what the page knows of its latents. `samples` is the method itself."""
+    latents, labels = samples.latents(range(2)), samples.labels(range(2))
+    spaces = [space for space in samples.latent_spaces() if not space.layers]
     data: dict[str, Any] = {
-        "part": "sample", "command": "sample", "draws": [dataclasses.asdict(draw) for draw in method.draws()],
+        "part": "sample", "command": "sample", "draws": [dataclasses.asdict(draw) for draw in samples.draws()],
         "class_cuts": sample.facts.get("class_cuts", ()), "classes": sample.facts.get("classes", ()),
-        "codes": [dataclasses.asdict(code) for code in method.codes()], "free": latents.shape[1], "mean": None,
+        "codes": [dataclasses.asdict(code) for code in samples.codes()], "free": latents.shape[1], "mean": None,
         "directions": [], "normal": False, "points_input": "latents", "synthesis": "sample",
         "synthesis_takes_labels": labels is not None, "map_takes_labels": labels is not None,
     }  # fmt: skip
     if not spaces:
         return [sample], data
     space = spaces[0]
-    assert isinstance(method, Method)
     points = random_points(method, space, SAMPLES).values
     mean = torch.zeros(space.free) if space.normal else points.mean(0)[: space.free]
     data.update(
@@ -120,7 +121,7 @@ def _sampler(run: Run, method: Samples, sample: Part, facts: ModelFacts) -> tupl
     if torch.equal(space.map(latents, labels), latents):
         return [sample], data
     data.update(points_input="points", synthesis="synthesise")
-    models = _mapped(method, space, sample)
+    models = _mapped(samples, space, sample)
     data["synthesis_takes_labels"] = "labels" in models[1].inputs
     data["map_takes_labels"] = "labels" in models[0].inputs
     return models, data

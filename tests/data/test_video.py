@@ -25,7 +25,7 @@ def test_frames_come_in_their_order(name: str, tmp_path: Path):
     path = write_film(tmp_path / name, film, rate=25)
     with open(path, "rb") as file:
         head = video.header(file, name)
-    assert head[:3] == (48, 64, 25.0) and head.count in (20, None)
+    assert head[:3] == (48, 64, 25.0) and head.frame_count in (20, None)
     read = frames_of(path)
     assert len(read) == 20 and read[0].shape == (48, 64, 3)
     for number in (0, 7, 19):

@@ -25,13 +25,13 @@ RATE_RANGE = (0.1, 1000.0)
 
 
 class VideoHead(NamedTuple):
-    """What a file says before a frame is decoded. `rate` is in frames a second; `count` of frames is None where it is not
+    """What a file says before a frame is decoded. `rate` is in frames a second; `frame_count` is None where it is not
     said."""
 
     height: int
     width: int
     rate: float
-    count: int | None
+    frame_count: int | None
 
 
 @functools.cache

@@ -290,7 +290,7 @@ def _load(files: Files, videos: list[Video], problems: Problems, settings: DataS
     channels = 3 if settings.channels == "auto" else int(settings.channels)
     shape = target_shape(sizes, channels, _bounded(settings) if in_clips else settings)
     every = [settings.every or _usual_every(one, in_clips) for one in videos]
-    total = sum((one.head.count or 0) // step for one, step in zip(videos, every, strict=True))
+    total = sum((one.head.frame_count or 0) // step for one, step in zip(videos, every, strict=True))
     counter = Counter(progress, max(1, total))
     taken = functools.cache(lambda: _take(videos, every, shape, settings, counter))
 

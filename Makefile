@@ -42,7 +42,7 @@ site: $(STAMP) ## build the documentation into site/, without network; a broken 
 	$(BIN)/zensical build --strict
 
 slow: $(STAMP) ## long trainings and searches; their results go to docs/experiments.md
-	$(BIN)/python -m pytest -m slow -s tests/slow
+	$(BIN)/python -m pytest -m slow -s tests/slow tests/studio/test_browser.py
 
 clean: ## remove what setup and builds made
 	rm -rf $(VENV) build dist site src/*.egg-info .pytest_cache .ruff_cache

@@ -15,16 +15,17 @@ from pathlib import Path
 from typing import Any
 
 SIZES = {"wide": (1280, 860), "narrow": (390, 844)}
+LOOKS = ["wide-light", "wide-dark", "narrow-light", "narrow-dark"]
 LONGEST = 1500  # pixels of a page that are kept
 
 
 def views(run: str, use: str | None) -> dict[str, str]:
     """Addresses by name."""
     found = {
-        "runs": "runs", "run": f"run/{run}", "curves": f"run/{run}?tab=curves", "data": "data?source=set:emoji", "train": "train",
-        "queue": "queue", "explore": f"explore/{run}?seed=0", "measure": f"compare?runs={run}", "stylise": "use?task=stylise",
+        "runs": "runs", "run": f"run/{run}", "curves": f"run/{run}?tab=curves", "data": "data", "train": "train",
+        "queue": "queue", "explore": f"explore/{run}?seed=0", "measure": f"compare?runs={run}", "use": "use", "stylise": "use?task=stylise",
     }  # fmt: skip
-    return found | ({"use": f"use/{use}"} if use else {})
+    return found | ({"model": f"use/{use}"} if use else {})
 
 
 def main() -> None:
@@ -33,7 +34,8 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--run", required=True)
     parser.add_argument("--use")
-    parser.add_argument("--only", nargs="*")
+    parser.add_argument("--only", nargs="*", help="names of views; default: all")
+    parser.add_argument("--looks", nargs="*", default=LOOKS, help="such as wide-light; default: all four")
     asked = parser.parse_args()
     asked.out.mkdir(parents=True, exist_ok=True)
     words = [sys.executable, "-m", "ganvas", "studio", str(asked.runs), "--port", "0", "--no-open"]
@@ -44,33 +46,34 @@ def main() -> None:
         chosen = {
             name: view for name, view in views(asked.run, asked.use).items() if not asked.only or name in asked.only
         }
-        take(found[1], chosen, asked.out)
+        take(found[1], chosen, asked.looks, asked.out)
     finally:
         studio.send_signal(signal.SIGINT)
         studio.wait()
 
 
-def take(address: str, chosen: dict[str, str], out: Path) -> None:
+def take(address: str, chosen: dict[str, str], looks: list[str], out: Path) -> None:
     """One file a view, size and theme."""
     from playwright.sync_api import sync_playwright
 
     browser = shutil.which("chromium") or shutil.which("google-chrome")
     with sync_playwright() as started:
         opened = started.chromium.launch(executable_path=browser, args=["--no-sandbox"])
-        for size, (width, height) in SIZES.items():
-            for theme in ("light", "dark"):
-                page = opened.new_page(viewport={"width": width, "height": height}, color_scheme=theme)
-                for name, view in chosen.items():
-                    page.goto(f"{address}#/{view}")
-                    page.wait_for_selector(".page", timeout=120_000)
-                    settle(page)
-                    tall = min(LONGEST, int(page.evaluate("document.documentElement.scrollHeight")))
-                    page.set_viewport_size({"width": width, "height": max(height, tall)})
-                    page.wait_for_timeout(300)
-                    page.screenshot(path=str(out / f"studio-{name}-{size}-{theme}.png"))
-                    page.set_viewport_size({"width": width, "height": height})
-                    print(name, size, theme, flush=True)
-                page.close()
+        for look in looks:
+            size, theme = look.split("-")
+            width, height = SIZES[size]
+            page = opened.new_page(viewport={"width": width, "height": height}, color_scheme=theme)
+            for name, view in chosen.items():
+                page.goto(f"{address}#/{view}")
+                page.wait_for_selector(".page", timeout=120_000)
+                settle(page)
+                tall = min(LONGEST, int(page.evaluate("document.documentElement.scrollHeight")))
+                page.set_viewport_size({"width": width, "height": max(height, tall)})
+                page.wait_for_timeout(300)
+                page.screenshot(path=str(out / f"studio-{name}-{look}.png"))
+                page.set_viewport_size({"width": width, "height": height})
+                print(name, look, flush=True)
+            page.close()
         opened.close()
 
 

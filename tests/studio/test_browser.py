@@ -99,6 +99,7 @@ def files(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_from_a_dropped_zip_to_a_downloaded_sample(page: Any, own: StudioProcess, tmp_path: Path) -> None:
     show(page, own, "data")
     page.set_input_files("input[type=file] >> nth=0", str(files(tmp_path)))
@@ -158,6 +159,7 @@ def test_a_slider_changes_the_image_and_a_reload_keeps_it(page: Any, own: Studio
     assert "seed 3 \u2212 seed 4 + seed 5" in page.inner_text(".editor figcaption")
 
 
+@pytest.mark.slow
 def test_a_photo_is_found(page: Any, own: StudioProcess, tmp_path: Path) -> None:
     (tmp_path / "digit.png").write_bytes(png_bytes(np.asarray(open_data("digits").images[0])))
     show(page, own, "explore/first")
@@ -167,6 +169,7 @@ def test_a_photo_is_found(page: Any, own: StudioProcess, tmp_path: Path) -> None
     page.wait_for_selector(".editor figcaption:has-text('your photo')")
 
 
+@pytest.mark.slow
 def test_a_hole_is_painted_and_filled(page: Any, own: StudioProcess) -> None:
     show(page, own, "use/holes")
     page.get_by_role("button", name="Example 1 of the data").click()
@@ -211,6 +214,7 @@ def test_a_drawing_is_translated(page: Any, own: StudioProcess) -> None:
     changes(page, ".before-after img", f"http://127.0.0.1:{own.port}{first}")
 
 
+@pytest.mark.slow
 def test_a_photo_is_stylised_with_previews(page: Any, own: StudioProcess, tmp_path: Path) -> None:
     from ganvas.networks.features.weights import networks_at_hand
 
@@ -230,6 +234,7 @@ def test_a_photo_is_stylised_with_previews(page: Any, own: StudioProcess, tmp_pa
     assert page.locator(".before-after img").count() or "weights" in page.inner_text(".message.error")
 
 
+@pytest.mark.slow
 def test_the_page_survives_a_killed_studio(page: Any, own: StudioProcess) -> None:
     show(page, own, "queue")
     number = own.train("killed", 100_000, minutes=10)
@@ -261,7 +266,7 @@ def test_runs_are_compared_and_binned(page: Any, own: StudioProcess) -> None:
     assert page.locator("table.compare thead th").count() == 2
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 def test_nothing_stands_in_the_way_of_a_screen_reader(page: Any, own: StudioProcess, theme: str) -> None:
     """axe-core finds nothing serious on any view, in either theme and width."""
     page.emulate_media(color_scheme=theme)

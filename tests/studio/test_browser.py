@@ -122,7 +122,7 @@ def test_from_a_dropped_zip_to_a_downloaded_sample(page: Any, own: StudioProcess
     page.get_by_role("button", name="Put into the queue").click()
     page.wait_for_selector(".job.done")
     page.get_by_role("link", name="Train gan: from-the-page").click()
-    page.get_by_role("link", name="Explore", exact=True).last.click()
+    page.locator("main").get_by_role("link", name="Explore", exact=True).click()
     page.wait_for_selector(".wall img")
     with page.expect_download() as download:
         page.get_by_role("link", name="Download").click()

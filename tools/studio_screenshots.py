@@ -23,7 +23,8 @@ def views(run: str, use: str | None) -> dict[str, str]:
     """Addresses by name."""
     found = {
         "runs": "runs", "run": f"run/{run}", "curves": f"run/{run}?tab=curves", "data": "data", "train": "train",
-        "queue": "queue", "explore": f"explore/{run}?seed=0", "measure": f"compare?runs={run}", "use": "use", "stylise": "use?task=stylise",
+        "queue": "queue", "explore": f"explore/{run}?seed=0", "measure": f"compare?runs={run}", "use": "use",
+        "stylise": "use?task=stylise",
     }  # fmt: skip
     return found | ({"model": f"use/{use}"} if use else {})
 

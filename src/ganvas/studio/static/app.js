@@ -76,7 +76,7 @@ function App() {
   return html`
     <a class="skip" href="#main" onClick=${(event) => { event.preventDefault(); document.getElementById("main").focus(); }}>Skip to the content</a>
     <nav aria-label="Views">
-      <a class="brand" href=${address("runs")}><img src="/static/icon.svg" alt="" width="28" height="28" /><span>ganvas</span></a>
+      <a class="brand" aria-label="ganvas: all runs" href=${address("runs")}><img src="/static/icon.svg" alt="" width="28" height="28" /><span>ganvas</span></a>
       <ul>
         ${Object.entries(VIEWS).map(
           ([key, one]) => html`<li key=${key}><a href=${address(key)} aria-current=${entry === one || entry.under === key ? "page" : undefined}>

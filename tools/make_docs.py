@@ -67,6 +67,7 @@ GROUPS: dict[str, tuple[str, tuple[str, ...]]] = {
         "One pixel, code, audio sample or token after the other, each with an exact likelihood.",
         ("pixelcnn", "code_prior", "wavenet", "rnn_text"),
     ),
+    "Volumes": ("Shapes in three dimensions, as occupancy on a grid.", ("gan3d", "vae3d")),
     "Image to image": (
         "Translation between two kinds of images, and restoration of degraded ones.",
         ("pix2pix", "cyclegan", "srresnet", "srgan", "denoise", "inpaint"),

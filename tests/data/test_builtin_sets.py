@@ -72,7 +72,7 @@ def test_spread_is_the_mean_squared_distance_from_the_mean_image():
 def test_shipped_files_are_those_of_the_readme():
     folder = resources.files("ganvas.data") / "builtin"
     told = dict(re.findall(r"`(\w+\.npz)`[^\n]*?`([0-9a-f]{64})`", (folder / "README.md").read_text()))
-    assert set(told) == {"digits.npz", "emoji.npz"}
+    assert set(told) == {"digits.npz", "emoji.npz", "shapes.npz"}
     for name, digest in told.items():
         assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest
 

@@ -129,10 +129,28 @@ def films(height: int = 16, width: int = 16, count: int = 40) -> Dataset:
     return open_data(film_file(height, width, count))
 
 
+@functools.cache
+def blocks(side: int = 16, count: int = 40) -> Dataset:
+    """Labelled boxes in a grid of side^3 voxels, long in one direction by their class, the same at each call."""
+    path = Path(os.environ["GANVAS_CACHE"]) / "noise" / f"blocks{side}-{count}.npz"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        random = np.random.default_rng(count)
+        labels = random.integers(0, 3, count)
+        volumes = np.zeros((count, side, side, side), bool)
+        for volume, label in zip(volumes, labels, strict=True):
+            half = random.integers(2, side // 4, 3)
+            half[label] = side // 2 - 1
+            start, end = side // 2 - half, side // 2 + half
+            volume[start[0] : end[0], start[1] : end[1], start[2] : end[2]] = True
+        np.savez_compressed(path, volumes=volumes, labels=labels)
+    return open_data(path)
+
+
 def data_for(method: str | Method, shape: Shape = (1, 28, 28)) -> Dataset:
     """Noise of the kind that the method learns from; `shape` is of images."""
     kind = (find(method) if isinstance(method, str) else method).takes[0]
-    made = {"images": lambda: images(shape), "audio": clips, "text": words, "video": films}
+    made = {"images": lambda: images(shape), "audio": clips, "text": words, "video": films, "volumes": blocks}
     return made[kind]()
 
 

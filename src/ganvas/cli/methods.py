@@ -23,7 +23,7 @@ def methods(
     name: Annotated[
         str | None,
         typer.Argument(
-            metavar="NAME_COLUMNS",
+            metavar="NAME",
             autocompletion=completion.methods,
             help="Show this method in full. Default: list all methods.",
         ),

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ganvas.provenance import Provenance
 
 STEP_SECONDS, END_SECONDS = 0.5, 2.0  # how long --animate shows a step, and the finished images
+TURN_SECONDS = 3.0  # of one turn of a volume
 
 
 def sample(
@@ -53,8 +54,9 @@ def sample(
         Path | None,
         typer.Option(
             metavar="DIR|FILE.npz",
-            help="A folder for PNG, .webp, .wav or .txt files named by seed (seed000042.png), or an .npz with `images`, uint8 "
-            "(N, H, W, C), or `videos`, uint8 (N, T, H, W, C). Default: the folder samples-RUN here, unless --grid or "
+            help="A folder for PNG, .webp, .wav, .txt or .obj files named by seed (seed000042.png), or an .npz with `images`, "
+            "uint8 (N, H, W, C), `videos`, uint8 (N, T, H, W, C), or `volumes`, uint8 (N, D, H, W). Default: the folder "
+            "samples-RUN here, unless --grid or "
             "--animate is given.",
         ),
     ] = None,
@@ -65,7 +67,8 @@ def sample(
         Path | None,
         typer.Option(
             metavar="FILE.gif|.png|.webp|.mp4",
-            help="A film of the grid: of videos, or one frame per step of a method that generates in several steps.",
+            help="A film of the grid: of videos, of volumes that turn, or one frame per step of a method that generates in "
+            "several steps.",
         ),
     ] = None,
     prompt: Annotated[
@@ -84,7 +87,8 @@ def sample(
         typer.Option(
             "--format",
             metavar="NAME",
-            help="Of the files in --out, for videos: webp, gif, mp4, or frames (a folder of PNG files for each).",
+            help="Of the files in --out, for videos: webp, gif, mp4, or frames (a folder of PNG files for each); for volumes: "
+            "obj or ply.",
         ),
     ] = None,
     assignments: Annotated[
@@ -101,7 +105,7 @@ def sample(
     best: BestOption = False,
     device: DeviceOption = "auto",
 ) -> None:
-    """Generate images, videos, clips or texts with a trained run: as files, as one .npz, as a grid or as an animation.
+    """Generate images, videos, clips, texts or volumes with a trained run: as files, as one .npz, as a grid or as an animation.
 
     Two-channel images are written as PNG files with the first channel in red and the second in cyan. An .npz
     contains both channels unchanged.
@@ -145,6 +149,8 @@ def sample(
             animate = place if "animate" in again.made.options else None
     method = opened.load_method(raw=raw, best=best, device=choose_device(device), settings=changes)
     kind = KINDS[method.spec.kind]
+    if form is not None and not kind.formats:
+        raise UsageError(f"{kind.samples} are always written as {kind.suffix} files: omit --format")
     if form is not None and form not in kind.formats:
         raise UsageError(f"--format of {kind.samples} is {' or '.join(kind.formats)} (got {form})")
     if animate is not None:
@@ -252,6 +258,12 @@ def _write_animation(method: Method, n: int, seed: int, label: str | None, motio
     from ganvas.sampling import drawing, finished_samples, to_uint8
 
     kind = KINDS[method.spec.kind]
+    if kind.is_solid:
+        film = kind.film(finished_samples(method, n, seed, label))
+        made = method.made("sample", seed=seed, n=n, label=label, animate=True)
+        write_animation(place, film, [TURN_SECONDS / len(film)] * len(film), made)
+        typer.echo(f"a turntable of {n} {kind.samples}, {len(film)} frames, written to {place}")
+        return
     if kind.moves:
         film = kind.film(finished_samples(method, n, seed, label, motion=motion))
         made = method.made("sample", seed=seed, n=n, label=label, motion=motion, animate=True)
@@ -260,6 +272,5 @@ def _write_animation(method: Method, n: int, seed: int, label: str | None, motio
         return
     canvases = drawing(method, n, seed, label)
     frames = np.stack([grid(to_uint8(step)) for step in canvases.unbind(1)])
-    made = method.made("sample", seed=seed, n=n, label=label, animate=True)
     write_animation(place, frames, [STEP_SECONDS] * (len(frames) - 1) + [END_SECONDS], made)
     typer.echo(f"a grid of {n} images in {len(frames)} steps written to {place}")

@@ -187,10 +187,11 @@ def next_commands(run: Run, method: Method) -> list[str]:
     from ganvas.metrics.method_metrics import unmeasured
 
     folder = shlex.quote(str(run.folder))
-    is_image = KINDS[run.spec.kind].is_image
+    kind = KINDS[run.spec.kind]
+    is_image = kind.is_image
     commands: list[str] = []
     if isinstance(method, Samples):
-        shown = "--grid grid.png" if is_image else "--out samples"
+        shown = "--grid grid.png" if is_image or kind.is_solid else "--out samples"
         commands.append(f"ganvas sample {folder} --n 16 {shown}")
     if isinstance(method, Translates):
         commands.append(f"ganvas translate {folder} IMAGES --out translated")

@@ -12,8 +12,10 @@ from ganvas.data import moving_digits
 from ganvas.data.settings import DataSettings
 from ganvas.data.source import Arrays, Listing, Loaded, Progress, from_arrays, mix
 from ganvas.data.video_source import from_videos
+from ganvas.data.volume import from_volumes
 
 STACKED_PER_MODE = {"train": 10, "test": 2}
+SHAPES_TRAIN = 400  # of the 500; the others are the test split
 
 
 def digits(settings: DataSettings, progress: Progress) -> Loaded:
@@ -63,19 +65,28 @@ def moving_digits_clips(settings: DataSettings, progress: Progress) -> Loaded:
     return from_videos("moving_digits", splits, moving_digits.RATE, settings, progress, classes)
 
 
+def shapes(settings: DataSettings, progress: Progress) -> Loaded:
+    """Voxelised objects (32, 32, 32) made of boxes and cylinders: 400 training and 100 test volumes."""
+    volumes = np.unpackbits(_stored("shapes")["volumes"], axis=-1) * np.uint8(255)
+    rows = {"train": np.arange(SHAPES_TRAIN), "test": np.arange(SHAPES_TRAIN, len(volumes))}
+    return from_volumes("shapes", volumes, rows, settings, progress)
+
+
 BUILTIN_SETS: dict[str, Callable[[DataSettings, Progress], Loaded]] = {
     "digits": digits,
     "stacked_digits": stacked_digits,
     "emoji": emoji,
     "emoji:twitter": emoji_twitter,
     "moving_digits": moving_digits_clips,
+    "shapes": shapes,
 }
+OTHER_KINDS = {"moving_digits": "video", "shapes": "volumes"}  # of those that are no images
 
 
 def listing(name: str) -> Listing:
     """The set `name`, one of BUILTIN_SETS."""
     identity = f"moving_digits {moving_digits.VERSION}" if name == "moving_digits" else None  # its clips take a second
-    return Listing(name, name, identity, BUILTIN_SETS[name])
+    return Listing(name, name, identity, BUILTIN_SETS[name], kind=OTHER_KINDS.get(name, "images"))
 
 
 def _ready(

@@ -58,8 +58,8 @@ def write_each(
     provenance: Provenance | None = None,
     form: str | None = None,
 ) -> None:
-    """One file each, named by its seed: seed000042.png, .webp, .wav or .txt, or in another of the kind's formats. Each notes its
-    own seed beside `provenance`."""
+    """One file each, named by its seed: seed000042.png, .webp, .wav, .txt or .obj, or in another of the kind's formats. Each
+    notes its own seed beside `provenance`."""
     kind = KINDS[spec.kind]
     for number, sample in enumerate(samples, seed):
         own = None if provenance is None else dataclasses.replace(provenance, seed=number)
@@ -67,7 +67,7 @@ def write_each(
 
 
 def write_npz(place: Path, samples: Samples, spec: DataSpec) -> None:
-    """`images` uint8 (N, H, W, C); or `audio` int16 (N, L) and `rate`; or `texts`, an array of strings."""
+    """`images` uint8 (N, H, W, C); or `audio` int16 (N, L) and `rate`; `texts`, strings; `volumes` (N, D, H, W)."""
     arrays = KINDS[spec.kind].arrays(samples, spec)
     save: Callable[..., None] = np.savez_compressed  # every keyword is an array
     write_aside(place, lambda file: save(file, **arrays))

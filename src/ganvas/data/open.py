@@ -1,4 +1,4 @@
-"""`open_data`: from a name or a path to images, clips or text in memory."""
+"""`open_data`: from a name or a path to images, clips, text or volumes in memory."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ from ganvas.data import (
     text,
     video,
     video_source,
+    volume,
 )
 from ganvas.data.dataset import Dataset, missing_split
 from ganvas.data.image import IMAGE_SUFFIXES, refuse_endless, suffixes
@@ -61,10 +62,11 @@ def open_data(
 ) -> Dataset:
     """The images or clips of `source`, one split of them; `.part("test")` gives the other.
 
-    `source` is the name of a set that comes with the package (digits, emoji, emoji:twitter, stacked_digits) or is
+    `source` is the name of a set that comes with the package (digits, emoji, emoji:twitter, stacked_digits, shapes) or is
     downloaded once (mnist, fashion_mnist, cifar10), or a path: a folder (sub-folders are labels; train and test
     folders are splits), a zip file of the same, IDX files, .npz or .npy; or a text, or a folder of texts. A folder or zip
-    with more .wav files than images, and an .npz with `audio`, are clips. hf:OWNER/NAME, parquet:FILE,
+    with more .wav files than images, and an .npz with `audio`, are clips. Likewise .binvox files, meshes (.obj, .stl, .ply)
+    and an .npz with `volumes` are volumes. hf:OWNER/NAME, parquet:FILE,
     wds:shards-{000..009}.tar and torchvision:CIFAR10 name data sets of this ecosystem. `source` may also be a Python object:
     arrays, lists of images or paths, (images, labels), data sets of torch, torchvision or Hugging Face, a data frame, a dict
     of train and test. `changes` are data settings:
@@ -232,6 +234,8 @@ def _listed_folder(path: Path, settings: DataSettings) -> Listing | text.Source:
     moving = _listed_videos(path, files, settings)
     if moving is not None:
         return moving
+    if volume.outnumber(files):
+        return volume.list_volumes(scan_folder(path, volume.VOLUME_SUFFIXES), _name(path))
     if not files.names and any(parquet.is_parquet(Path(name)) for name in files.ignored):
         return parquet.list_parquet(path, _name(path))
     if settings.every is not None:
@@ -264,6 +268,9 @@ def _listed_file(path: Path, settings: DataSettings) -> Listing | text.Source:
     if suffix == ".npz" and arrays.has_array(path, "audio"):
         load = functools.partial(audio.load_npz, resolved)
         return Listing(_name(path), str(resolved), identity, load, kind="audio")
+    if suffix == ".npz" and arrays.has_array(path, "volumes"):
+        load = functools.partial(volume.load_npz, resolved)
+        return Listing(_name(path), str(resolved), identity, load, kind="volumes")
     readers = {".npz": arrays.read_npz, ".npy": arrays.read_npy}
     if suffix in readers:
         return arrays.list_stored(_name(path), str(resolved), identity, functools.partial(readers[suffix], resolved))
@@ -273,6 +280,8 @@ def _listed_file(path: Path, settings: DataSettings) -> Listing | text.Source:
             return audio.list_clips(scan_zip(path, sound.suffixes()), _name(path))
         if video_source.outnumber(files):
             return video_source.list_videos(scan_zip(path, video.suffixes()), _name(path))
+        if volume.outnumber(files):
+            return volume.list_volumes(scan_zip(path, volume.VOLUME_SUFFIXES), _name(path))
         return folder.list_images(files, _name(path), str(path))
     if suffix == ".tar":
         return _listed_shards([path], str(path))
@@ -286,6 +295,10 @@ def _listed_file(path: Path, settings: DataSettings) -> Listing | text.Source:
         raise MissingExtra(f'{path} is a video, which pip install "ganvas[video]" reads')
     if suffix in video.suffixes() or (suffix in video.ANIMATED_SUFFIXES and video.is_animation(path)):
         return video_source.list_videos(scan_videos(path), _name(path))
+    if suffix in volume.VOLUME_SUFFIXES:
+        raise DataError(
+            f"{path} is 1 volume; training needs two at least, and hundreds to be of use. Name the folder they lie in"
+        )
     if suffix in IMAGE_SUFFIXES | suffixes():
         raise DataError(
             f"{path} is 1 image; training needs two at least, and hundreds to be of use. Name the folder they lie in"

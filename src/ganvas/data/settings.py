@@ -85,6 +85,12 @@ class DataSettings:
         maximum=600,
         unit="s",
     )
+    voxels: int | None = setting(
+        None,
+        "volumes: voxels a side. Meshes are voxelised in such a grid (auto: 32); grids are reduced to it (auto: as they are)",
+        minimum=4,
+        maximum=256,
+    )
     mirror: bool = setting(False, "flip images left to right at random while training (never with digits or text)")
     tokens: str = setting(
         "characters",

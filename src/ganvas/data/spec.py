@@ -19,6 +19,7 @@ UNIT_OF_KIND = {
     "audio": "clips",
     "text": "tokens",
     "video": "videos",
+    "volumes": "volumes",
 }  # what is counted, by kind (see KINDS)
 
 
@@ -59,6 +60,7 @@ class DataSpec:
     images   (C, H, W) in [-1, 1]
     audio    (1, L) in [-1, 1], mono; here channels = height = 1, width = L
     video    (C, T, H, W) in [-1, 1]; channels, height and width are those of a frame
+    volumes  (D, H, W) in [-1, 1], 1 inside; here channels = D
     text     token numbers, one long row; here channels = height = width = 1, `count` is of tokens
     """
 
@@ -98,7 +100,7 @@ class DataSpec:
 
     @property
     def unit(self) -> str:
-        """What is counted: "images", "clips" or "tokens"."""
+        """What is counted: "images", "clips", "tokens" or "volumes"."""
         return UNIT_OF_KIND[self.kind]
 
     @property

@@ -26,6 +26,7 @@ from ganvas.metrics.restoration import (
     ssim_y,
 )
 from ganvas.metrics.restored import measure_restoration
+from ganvas.metrics.solids import measure_solids
 from ganvas.metrics.stylising import measure_stylising
 from ganvas.metrics.translation import measure_translation
 
@@ -47,6 +48,7 @@ __all__ = [
     "measure_likelihood",
     "measure_reconstruction",
     "measure_restoration",
+    "measure_solids",
     "measure_stylising",
     "measure_translation",
     "measurements",

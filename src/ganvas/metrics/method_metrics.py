@@ -15,6 +15,7 @@ from ganvas.metrics.extractors import Progress
 from ganvas.metrics.likelihood import measure_likelihood
 from ganvas.metrics.reconstruction import measure_reconstruction
 from ganvas.metrics.restored import measure_restoration
+from ganvas.metrics.solids import MAX_SOLIDS, measure_solids
 from ganvas.metrics.stylising import measure_stylising
 from ganvas.metrics.translation import measure_translation
 from ganvas.registry import find, method_names
@@ -28,7 +29,7 @@ Measurements = dict[str, Callable[[], dict[str, Figure]]]
 def measurements(
     method: Method,
     data: Dataset,
-    sampled: Callable[[], np.ndarray],
+    sampled: Callable[[int], np.ndarray],
     *,
     samples: int,
     importance: int = 1,
@@ -36,12 +37,14 @@ def measurements(
 ) -> Measurements:
     """{"samples": ..., "likelihood": ...}: each, called, gives figures by name, or DataError where `data` have too few examples.
 
-    `sampled()` gives images uint8 (n, H, W, C) of the method where it samples; `samples` is how many images are translated at
-    most, `importance` the draws for a bound of the likelihood.
+    `sampled(n)` gives n finished samples of the method where it samples: images uint8 (n, H, W, C), volumes uint8 (n, D, H, W).
+    `samples` is how many are measured, or translated, at most; `importance` the draws for a bound of the likelihood.
     """
     measures: Measurements = {}
     if isinstance(method, Samples) and data.kind.is_image:
-        measures["samples"] = lambda: measure(sampled(), data, data.part("test"), progress=progress)
+        measures["samples"] = lambda: measure(sampled(samples), data, data.part("test"), progress=progress)
+    if isinstance(method, Samples) and data.kind.is_solid:
+        measures["solids"] = lambda: measure_solids(sampled(min(samples, MAX_SOLIDS)), data, progress)
     if isinstance(method, Translates):
         measures["translation"] = lambda: measure_translation(method, data, samples=samples)
     if isinstance(method, HasLikelihood):

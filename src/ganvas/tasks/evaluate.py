@@ -42,7 +42,7 @@ def evaluate(
     figures: dict[str, Figure] = {}
     failed: list[DataError] = []
     asked = measurements(
-        method, data, lambda: finished_samples(method, count, seed), samples=count, importance=importance_samples
+        method, data, lambda n: finished_samples(method, n, seed), samples=count, importance=importance_samples
     )
     for measure in asked.values():
         try:

@@ -96,7 +96,7 @@ class Evaluator:
         asked = measurements(
             averaged,
             self.data,
-            lambda: self._sampled(averaged, count),
+            lambda n: self._sampled(averaged, n),
             samples=count,
             progress=self.plan.progress,
         )
@@ -111,7 +111,7 @@ class Evaluator:
         return figures
 
     def _sampled(self, averaged: Method, count: int) -> np.ndarray:
-        """Images uint8 (count, H, W, C), a few at a time: as floats they would take four times the memory."""
+        """Finished samples, a few at a time: as floats they would take four times the memory."""
         blocks: list[np.ndarray] = []
         done = 0
         for _, block in finished_blocks(averaged, count, MEASURED_SEED, at_once=SAMPLES_PER_CALL):

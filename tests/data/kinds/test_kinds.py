@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import io
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import ganvas
 from ganvas.data import DataSettings, DataSpec, example_grid, open_data
 from ganvas.data.kinds import KINDS, Kind, check_settings, shown_settings
+from ganvas.data.mesh import read_mesh
 from ganvas.data.spec import UNIT_OF_KIND, AudioFacts, TextFacts, VideoFacts
+from ganvas.data.surface import is_closed
 from ganvas.errors import DataError, UsageError
+from ganvas.provenance import Provenance
 from ganvas.settings import as_dict
 
 SOURCE = Path(ganvas.__file__).parent
 IMAGES = DataSpec("dots", 3, 48, 64, 4, paired=True)
 FILM = DataSpec("films", 1, 24, 32, 4, kind="video", video=VideoFacts(6, 8.0))
+SOLID = DataSpec("shapes", 8, 12, 16, 4, kind="volumes")
 SOUND = DataSpec("tones", 1, 1, 800, 4, kind="audio", audio=AudioFacts(8000))
 
 
@@ -80,6 +86,7 @@ def test_each_kind_is_complete() -> None:
         ("audio", {"rate", "seconds", "holdout", "skip_broken"}, {"size", "vocabulary"}),
         ("text", {"tokens", "vocabulary", "holdout"}, {"size", "rate", "skip_broken"}),
         ("video", {"frames", "every", "size", "mirror", "holdout"}, {"rate", "partner", "tokens"}),
+        ("volumes", {"voxels", "holdout", "skip_broken"}, {"size", "rate", "mirror"}),
     ],
 )
 def test_settings_belong_to_a_kind(kind: str, shown: set[str], hidden: set[str]) -> None:
@@ -106,6 +113,7 @@ def test_other_data_open_in_the_same_shape() -> None:
     assert sound == {"holdout": 0.2, "rate": 8000, "seconds": 0.1}
     video = KINDS["video"].settings_like(FILM, {"holdout": 0.2, "frames": 0})
     assert video == {"holdout": 0.2, "size": "24x32", "frames": 6, "channels": 1}
+    assert KINDS["volumes"].settings_like(SOLID, {"holdout": 0.2}) == {"holdout": 0.2, "voxels": 16}
     assert KINDS["text"].settings_like(SOUND, {"tokens": "bytepairs", "vocabulary": 300, "holdout": 0}) == {
         "holdout": 0
     }
@@ -123,6 +131,31 @@ def test_only_images_are_images(tmp_path: Path) -> None:
     assert open_data("digits").images.dtype == np.uint8
 
 
+def test_only_volumes_are_solid(tmp_path: Path) -> None:
+    """They are written as closed meshes of their largest piece, shown as renders, and turn."""
+    kind = KINDS["volumes"]
+    assert [name for name, one in KINDS.items() if one.is_solid] == ["volumes"]
+    samples = torch.full((2, 8, 12, 16), -1.0)
+    samples[:, 2:6, 3:9, 4:12] = 1.0
+    samples[1, 7, 11, 15] = 1.0  # a piece of one voxel
+    finished = kind.finished(samples, SOLID)
+    assert finished.shape == (2, 8, 12, 16) and finished.dtype == np.uint8
+    assert kind.arrays(finished, SOLID)["volumes"] is finished
+    made = Provenance(method="gan3d", command="sample")
+    for suffix in (".obj", ".ply"):
+        path = tmp_path / f"one{suffix}"
+        kind.write(path, finished[1], SOLID, made)
+        content = path.read_bytes()
+        assert b"gan3d" in content
+        mesh = read_mesh(io.BytesIO(content), suffix)
+        assert is_closed(mesh) and mesh.vertices.max(0) == pytest.approx([11.5, 8.5, 5.5])
+    film = kind.film(finished)
+    grid = kind.image_grid(finished, SOLID)
+    assert grid is not None and film.shape[1:] == grid.shape and np.array_equal(film[0], grid)
+    with pytest.raises(DataError, match="clips do not move"):
+        KINDS["audio"].film(np.zeros((1, 8), np.int16))
+
+
 def test_a_spec_survives_a_file() -> None:
     """With the facts of its kind; keys at their default may be missing."""
     short = {"name": "dots", "channels": 1, "height": 2, "width": 3, "count": 4, "classes": ["a", "b"], "paired": False}
@@ -133,5 +166,5 @@ def test_a_spec_survives_a_file() -> None:
     assert text.text == TextFacts(("a", "ab"), ((0, 1),)) and text.unit == "tokens"
     for spec in (SOUND, text, FILM):
         assert DataSpec.from_dict(json.loads(json.dumps(dataclasses.asdict(spec)))) == spec
-    with pytest.raises(ValueError, match="kind must be one of images, audio, text"):
+    with pytest.raises(ValueError, match="kind must be one of images, audio, text, video, volumes"):
         DataSpec.from_dict({**short, "kind": "smell"})

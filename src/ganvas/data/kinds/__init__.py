@@ -1,4 +1,4 @@
-"""Kinds of data. What differs between images, sound, text and video is asked of one object: `KINDS[spec.kind]`."""
+"""Kinds of data. What differs between images, sound, text, video and volumes is asked of one object: `KINDS[spec.kind]`."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from ganvas.data.kinds.base import Coded, Kind, Split
 from ganvas.data.kinds.images import Images
 from ganvas.data.kinds.text import Text
 from ganvas.data.kinds.video import Video
+from ganvas.data.kinds.volumes import Volumes
 from ganvas.data.settings import DataSettings
 from ganvas.errors import UsageError
 
 __all__ = ["KINDS", "Coded", "Kind", "Split", "check_settings", "shown_settings"]
 
-KINDS: dict[str, Kind] = {kind.name: kind for kind in (Images(), Audio(), Text(), Video())}
+KINDS: dict[str, Kind] = {kind.name: kind for kind in (Images(), Audio(), Text(), Video(), Volumes())}
 
 
 def check_settings(settings: DataSettings, kind: Kind, name: str) -> None:

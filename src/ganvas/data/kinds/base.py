@@ -82,6 +82,8 @@ class Kind(ABC, Generic[Sample, Samples]):
     """Data settings that make data of this kind of a source that could be several."""
     is_image: ClassVar[bool] = False
     """An example is an image: a feature network can measure it, and an image grid shows all there is to it."""
+    is_solid: ClassVar[bool] = False
+    """An example is a body in space, with a surface that can be measured."""
     has_example_grid: ClassVar[bool] = True
     """Examples can be shown as small images."""
     hub_task: ClassVar[str] = ""
@@ -181,23 +183,23 @@ class Kind(ABC, Generic[Sample, Samples]):
     def image_grid(self, samples: Samples, spec: DataSpec) -> np.ndarray | None:
         """All finished samples in one image (H, W, C) uint8, or None where they cannot be seen."""
 
+    def film(self, samples: Samples) -> np.ndarray:
+        """All finished samples in one film, (T, H, W, C) uint8, where they move or can be turned."""
+        raise DataError(f"{self.samples} do not move, so there is no film of them")
+
     @abstractmethod
     def tile_size(self, spec: DataSpec) -> tuple[int, int]:
         """(height, width) of one sample in the image grid."""
-
-    def film(self, samples: Samples) -> np.ndarray:
-        """All finished samples in one film, (T, H, W, C) uint8, where they move."""
-        raise DataError(f"{self.samples} do not move, so there is no film of them")
 
     def text(self, samples: Samples) -> str | None:
         """A sample to be read on a terminal, or None."""
         return None
 
+    # --- files --------------------------------------------------------------------------------------------------
+
     def suffix_of(self, form: str | None) -> str:
         """The ending of a file in one of `formats`; None: of the usual one."""
         return self.suffix if form is None else f".{form}"
-
-    # --- files --------------------------------------------------------------------------------------------------
 
     @abstractmethod
     def write(self, path: Path, sample: Sample, spec: DataSpec, provenance: Provenance | None = None) -> None:

@@ -1,0 +1,166 @@
+"""3D-GAN: a GAN of volumes (Wu 2016, arXiv:1610.07584).
+
+Idea: generator and discriminator of DCGAN with convolutions in three dimensions (fig. 2). G gives each voxel of a grid a
+probability of being inside of the object, and D sees volumes of such probabilities beside volumes of 0 and 1.
+
+`loss` is the paper's cross-entropy (eq. 1, with -log D(G(z)) for G), or the relativistic loss of R3GAN with its penalties on the
+gradient of D (Huang 2024, arXiv:2501.05441, eqs. 2 to 4), which needs no batch norm and no balance between the two networks.
+Its G has no sigmoid: with one, G soon gave nothing but empty volumes and had no gradient left to leave them (most voxels are
+empty, so both ends of the sigmoid are flat where it would have to move).
+
+Departs from the paper: grids of any size that the stages divide, 32 in place of 64; leaky ReLU in both networks; no rule that
+skips D's update where its accuracy is above 80 % (its state would have to move within a step): `balance` does that work. D may
+see shifted volumes (`shift`), since a few hundred objects are soon memorised.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Adam, Optimizer
+
+from ganvas.abilities import HasDiscriminator
+from ganvas.losses.adversarial import (
+    discriminator_cross_entropy,
+    discriminator_report,
+    non_saturating_generator,
+    relativistic_discriminator,
+    relativistic_generator,
+)
+from ganvas.losses.gradient import auto_gamma, squared_gradient
+from ganvas.method import Batch, DataSpec, Update, setting
+from ganvas.methods.volume._base import Volumetric
+from ganvas.networks.conditional import labelled, projected
+from ganvas.networks.volume import VolumeDiscriminator, VolumeGenerator
+from ganvas.registry import preset
+
+
+class GAN3D(Volumetric, HasDiscriminator):
+    name = "gan3d"
+    title = "3D-GAN, volumes by three-dimensional convolutions"
+    paper = (
+        "Wu et al. 2016, Learning a Probabilistic Latent Space of Object Shapes via 3D Generative-Adversarial Modeling,"
+        " arXiv:1610.07584"
+    )
+
+    lr: float = setting(2e-3, "learning rate of Adam, both networks, at the start", minimum=0)
+    balance: float = setting(1.0, "learning rate of D over that of G", minimum=0)
+    beta1: float = setting(0.0, "Adam's first decay", minimum=0, maximum=0.9999)
+    beta2: float = setting(0.99, "Adam's second decay", minimum=0, maximum=0.99999)
+    loss: str = setting(
+        "relativistic",
+        "cross_entropy with batch norm, as in the paper, or relativistic with R1 and R2 and without norms",
+        choices=("relativistic", "cross_entropy"),
+    )
+    gamma: float | None = setting(
+        None, "relativistic: weight of R1 and R2; auto = total variance of the data / 200", minimum=0
+    )
+    penalty_every: int = setting(4, "relativistic: penalise in every n-th step only, n times as strongly", minimum=1)
+
+    averaged = ("G",)
+
+    def build(self, spec: DataSpec) -> None:
+        self.strength = auto_gamma(spec.total_variance) if self.gamma is None else self.gamma
+        classes = self.learn_classes(spec) if self.conditional else 0
+        norm = self.loss == "cross_entropy"
+        self.G: nn.Module = labelled(VolumeGenerator(self.z_dim + classes, spec.shape, self.widths, norm), classes)
+        D = VolumeDiscriminator(spec.shape, self.widths[::-1], norm, outputs=1 + classes)
+        self.D: nn.Module = projected(D, classes)
+
+    def optimizers(self) -> dict[str, Optimizer]:
+        decays = (self.beta1, self.beta2)
+        return {
+            "G": Adam(self.G.parameters(), lr=self.lr, betas=decays, fused=True),
+            "D": Adam(self.D.parameters(), lr=self.lr * self.balance, betas=decays, fused=True),
+        }
+
+    def updates(self) -> list[Update]:
+        if self.loss == "cross_entropy":
+            return [
+                Update("generator", trains="G", loss=self.cross_entropy_generator),
+                Update("discriminator", trains="D", loss=self.cross_entropy_discriminator),
+            ]
+        return [
+            Update("generator", trains="G", loss=self.relativistic_generator),
+            Update("discriminator", trains="D", loss=self.relativistic_discriminator),
+            Update("penalty", trains="D", loss=self.penalty_loss, every=self.penalty_every),
+        ]
+
+    # --- a training step ------------------------------------------------------------------------------------------------
+
+    def generate_for(self, batch: Batch) -> Tensor:
+        """New volumes with their graph, of the batch's classes where G is conditioned on them."""
+        return self.volumes(batch.normal(self.z_dim), batch.label)
+
+    def volumes(self, z: Tensor, labels: Tensor | None) -> Tensor:
+        """Volumes (N, D, H, W) of G: in [-1, 1] by a sigmoid with the paper's loss, else as they are, mostly within."""
+        outputs = self.occupancy(z, labels)
+        if self.loss == "cross_entropy":
+            return 2 * outputs.sigmoid() - 1
+        return outputs
+
+    def generate(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Volumes (n, D, H, W) in [-1, 1]."""
+        return self.volumes(latents, labels).clamp(-1, 1)
+
+    def discriminate(self, batch: Batch, images: Tensor) -> Tensor:
+        """D's logits (M, 1), float32, of M = k * len(batch) volumes, shifted, with the batch's classes k times."""
+        seen = self.moved(batch, images)
+        if batch.label is None or not self.classes:
+            return self.D(seen).float()
+        return self.D(seen, batch.label.repeat(len(images) // len(batch))).float()
+
+    def cross_entropy_generator(self, batch: Batch) -> dict[str, Tensor]:
+        """-log D(G(z))."""
+        fake = batch.memo("fake", lambda: self.generate_for(batch))
+        return {"loss": non_saturating_generator(self.discriminate(batch, fake)).mean()}
+
+    def cross_entropy_discriminator(self, batch: Batch) -> dict[str, Tensor]:
+        """Eq. 1, negated. Two passes: batch statistics of real and fake volumes must not mix."""
+        fake = batch.memo("fake", lambda: self.generate_for(batch)).detach()
+        real_logits, fake_logits = self.discriminate(batch, batch.real), self.discriminate(batch, fake)
+        loss = discriminator_cross_entropy(real_logits, fake_logits).mean()
+        return discriminator_report(loss, real_logits, fake_logits)
+
+    def relativistic_generator(self, batch: Batch) -> dict[str, Tensor]:
+        """Huang 2024, eq. 2, for G."""
+        fake = batch.memo("fake", lambda: self.generate_for(batch))
+        with torch.no_grad():  # G is moved through its own volumes only
+            real_logits = self.discriminate(batch, batch.real)
+        return {"loss": relativistic_generator(real_logits, self.discriminate(batch, fake)).mean()}
+
+    def relativistic_discriminator(self, batch: Batch) -> dict[str, Tensor]:
+        """Huang 2024, eq. 2, for D."""
+        fake = batch.memo("fake", lambda: self.generate_for(batch)).detach()
+        real_logits, fake_logits = self.discriminate(batch, torch.cat([batch.real, fake])).chunk(2)
+        loss = relativistic_discriminator(real_logits, fake_logits).mean()
+        return discriminator_report(loss, real_logits, fake_logits, boundary=None)
+
+    def penalty_loss(self, batch: Batch) -> dict[str, Tensor]:
+        """gamma / 2 (R1 + R2) (Huang 2024, eqs. 3 and 4) in a step of its own, `penalty_every` times as strong."""
+        fake = batch.memo("fake", lambda: self.generate_for(batch)).detach()
+        points = torch.cat([batch.real, fake]).requires_grad_()
+        r1, r2 = squared_gradient(points, self.discriminate(batch, points)).chunk(2)
+        loss = self.penalty_every * self.strength / 2 * (r1 + r2).mean()
+        return {"loss": loss, "r1": r1.detach().mean(), "r2": r2.detach().mean()}
+
+
+@preset("gan3d")
+def tiny() -> GAN3D:
+    """Seconds on a CPU; for tests and first looks."""
+    return GAN3D(batch_size=8, z_dim=8, widths=(8, 4))
+
+
+@preset("gan3d")
+def small() -> GAN3D:
+    """The built-in shapes on a CPU. Not measured yet: docs/experiments/volumes.md."""
+    return GAN3D(batch_size=16, widths=(32, 16, 8), shift=2)
+
+
+@preset("gan3d")
+def paper() -> GAN3D:
+    """The paper's widths, losses and settings, for a GPU; it has 64 voxels a side: set data.voxels=64."""
+    return GAN3D(
+        batch_size=100, z_dim=200, widths=(512, 256, 128, 64), loss="cross_entropy", lr=0.0025, balance=0.004, beta1=0.5,
+        beta2=0.999, decay="none", ema=0.0,
+    )  # fmt: skip

@@ -1,0 +1,144 @@
+"""Measures of generated volumes, on points of their surfaces (Achlioptas 2018, arXiv:1707.02392; Yang 2019, arXiv:1906.12320)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganvas.data.kinds.volumes import as_volumes
+from ganvas.data.surface import LEVEL, components, largest_component, marching_cubes, surface_points
+from ganvas.errors import DataError
+from ganvas.figure import Figure
+from ganvas.metrics.extractors import Progress
+
+if TYPE_CHECKING:
+    from ganvas.data.dataset import Dataset
+
+MAX_SOLIDS = 100  # samples, and held-out volumes, at most
+SURFACE_POINTS = 128  # of each volume
+CLOUDS_PER_BLOCK = 32  # that one cloud is compared with at once
+SOLID_MEANINGS = {
+    "MMD-CD": "Chamfer distance of a held-out volume from the nearest sample, mean (Achlioptas 2018); sides are 1 long",
+    "COV-CD": "share of held-out volumes that are the nearest one of some sample (Achlioptas 2018): variety",
+    "1-NNA-CD": "how often the nearest neighbour tells samples from held-out volumes; 0.5 is best, 1 is told always (Yang 2019)",
+    "one_piece": "share of samples that are one connected piece",
+    "largest_piece": "share of a sample's voxels that lie in its largest piece, which is what is written, mean",
+    "occupied": "share of the grid that is inside of the object, mean",
+}
+
+
+def measure_solids(volumes: np.ndarray, data: Dataset, progress: Progress | None = None) -> dict[str, Figure]:
+    """Figures of generated volumes (n, D, H, W) uint8 against as many held-out ones, at most MAX_SOLIDS.
+
+    Points lie on the surface of the largest piece, in units of the longest side. The references are those of as many training
+    volumes against the same held-out ones. DataError without a test split.
+    """
+    held_out = data.part("test")
+    if held_out is None or len(held_out) < 2:
+        raise DataError(f"{data.name} has no test split to compare volumes with: raise data.holdout")
+    n = min(len(volumes), len(held_out), len(data.examples), MAX_SOLIDS)
+    if n < 2:
+        raise DataError("measuring volumes needs at least 2 samples; a hundred give figures that mean something")
+    volumes = volumes[:n]
+    real, train = as_volumes(held_out.examples[:n]), as_volumes(data.examples[:n])
+
+    clouds = {name: points_on(each) for name, each in (("fake", volumes), ("real", real), ("train", train))}
+    real_real = chamfer_matrix(clouds["real"], clouds["real"])
+    measured = _compared(clouds["fake"], clouds["real"], real_real, "samples", progress)
+    expected = _compared(clouds["train"], clouds["real"], real_real, "reference", progress)
+    measured |= _shape_figures(volumes)
+    expected |= _shape_figures(real)
+    source = f"{n} training volumes"
+    figures: dict[str, Figure] = {}
+    for name, value in measured.items():
+        better, origin = None, f"{n} held-out volumes"
+        if name in ("MMD-CD", "1-NNA-CD"):
+            better, origin = "lower", source
+        elif name != "occupied":
+            better = "higher"
+        if name == "COV-CD":
+            origin = source
+        figures[name] = Figure(
+            value, better, n, expected[name], n, origin, help=SOLID_MEANINGS[name], primary=name == "MMD-CD"
+        )
+    return figures
+
+
+def points_on(volumes: np.ndarray) -> Tensor:
+    """Points (n, SURFACE_POINTS, 3) on the largest piece of each volume (n, D, H, W) uint8, its longest side being 1; all in the
+    middle where it has none. The same points at each call."""
+    clouds: list[np.ndarray] = []
+    for number, volume in enumerate(volumes):
+        mesh = marching_cubes(largest_component(volume))
+        sides = np.array(volume.shape[::-1])
+        points = np.repeat(((sides - 1) / 2)[None], SURFACE_POINTS, axis=0)
+        if len(mesh.faces):
+            points = surface_points(mesh, SURFACE_POINTS, np.random.default_rng(number))
+        clouds.append(points / sides.max())
+    return torch.from_numpy(np.stack(clouds)).float()
+
+
+def chamfer(a: Tensor, b: Tensor) -> Tensor:
+    """Mean squared distance of each point from the nearest one of the other cloud, both ways added (Achlioptas 2018, sec. 2).
+
+    a (..., P, 3) and b (..., Q, 3) within 1 of the origin; returns (...).
+    """
+    # |a - b|^2 = |a|^2 + |b|^2 - 2 ab: one matrix product; the points lie within 1 of the origin, so few digits are lost.
+    inner = a @ b.transpose(-1, -2)
+    squares = a.square().sum(-1)[..., :, None] + b.square().sum(-1)[..., None, :] - 2 * inner
+    return squares.amin(-1).mean(-1) + squares.amin(-2).mean(-1)
+
+
+def chamfer_matrix(a: Tensor, b: Tensor) -> Tensor:
+    """`chamfer` of every cloud of a (n, P, 3) and every one of b (m, Q, 3): (n, m)."""
+    rows: list[Tensor] = []
+    for one in a:
+        rows.append(torch.cat([chamfer(one, others) for others in b.split(CLOUDS_PER_BLOCK)]))
+    return torch.stack(rows)
+
+
+def minimum_matching(fake_real: Tensor) -> float:
+    """MMD: mean over real shapes of the distance from the nearest sample; distances (samples, real)."""
+    return float(fake_real.amin(0).mean())
+
+
+def coverage(fake_real: Tensor) -> float:
+    """COV: share of the real shapes that are the nearest one of some sample; distances (samples, real)."""
+    return len(fake_real.argmin(1).unique()) / fake_real.shape[1]
+
+
+def nearest_neighbour_accuracy(fake_fake: Tensor, fake_real: Tensor, real_real: Tensor) -> float:
+    """1-NNA: how often the nearest other shape, of both sets together, is of the same set (Yang 2019, eq. 6). Ties go to the
+    other set."""
+    n = len(fake_fake)
+    infinite = torch.full((n,), torch.inf)
+    own_fake = torch.diagonal_scatter(fake_fake, infinite).amin(1)
+    own_real = torch.diagonal_scatter(real_real, infinite[:1].expand(len(real_real))).amin(1)
+    told = (own_fake < fake_real.amin(1)).sum() + (own_real < fake_real.amin(0)).sum()
+    return float(told) / (n + len(real_real))
+
+
+def _compared(fake: Tensor, real: Tensor, real_real: Tensor, what: str, progress: Progress | None) -> dict[str, float]:
+    if progress:
+        progress(f"surfaces of {what}", 0, 2)
+    fake_real = chamfer_matrix(fake, real)
+    if progress:
+        progress(f"surfaces of {what}", 1, 2)
+    accuracy = nearest_neighbour_accuracy(chamfer_matrix(fake, fake), fake_real, real_real)
+    return {"MMD-CD": minimum_matching(fake_real), "COV-CD": coverage(fake_real), "1-NNA-CD": accuracy}
+
+
+def _shape_figures(volumes: np.ndarray) -> dict[str, float]:
+    """How connected volumes (n, D, H, W) are, and how full."""
+    whole = 0
+    largest: list[float] = []
+    for volume in volumes:
+        pieces = components(volume > LEVEL)
+        whole += int(pieces.max() == 1)
+        occupied = int((pieces > 0).sum())
+        largest.append(int((pieces == 1).sum()) / occupied if occupied else 0.0)
+    share = float((volumes > LEVEL).mean())
+    return {"one_piece": whole / len(volumes), "largest_piece": float(np.mean(largest)), "occupied": share}

@@ -1,0 +1,88 @@
+"""Convolutions in three dimensions: z to volumes (N, D, H, W), and volumes to numbers; the layout of 3D-GAN (Wu 2016, fig. 2).
+
+Every stage doubles or halves the sides with a 4 x 4 x 4 convolution of stride 2. Initial weights preserve the variance of the
+activations (He 2015).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import cast
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ganvas.errors import DataError
+from ganvas.networks.layers import LEAKY_SLOPE
+
+GAIN = math.sqrt(2 / (1 + LEAKY_SLOPE**2))
+Shape = tuple[int, int, int]
+
+
+def smallest(shape: Shape, stages: int) -> Shape:
+    """The sides (D, H, W) after `stages` downsamplings by 2; DataError where that does not come out even."""
+    factor = 2**stages
+    if any(side % factor for side in shape):
+        sides = "x".join(map(str, shape))
+        raise DataError(
+            f"{stages} stages halve the sides {stages} times, and volumes of {sides} voxels are no multiple of {factor}:"
+            " set data.voxels to one, or give fewer widths"
+        )
+    depth, height, width = (side // factor for side in shape)
+    return depth, height, width
+
+
+class VolumeGenerator(nn.Module):
+    """z (N, z_dim) to logits of occupancy (N, D, H, W). `widths` are the channels from the smallest grid up, the last one of them
+    at half of the full size. `norm`: batch norm after each hidden convolution, as in the paper."""
+
+    def __init__(self, z_dim: int, shape: Shape, widths: Sequence[int], norm: bool) -> None:
+        super().__init__()
+        self.start = smallest(shape, len(widths))
+        self.project = nn.Linear(z_dim, widths[0] * math.prod(self.start))
+        nn.init.normal_(self.project.weight, 0.0, GAIN / math.sqrt(z_dim))
+        nn.init.zeros_(self.project.bias)
+        self.width = widths[0]
+        self.convs = nn.ModuleList()
+        self.norms = nn.ModuleList()
+        for a, b in pairwise([*widths, 1]):
+            self.norms.append(nn.BatchNorm3d(a) if norm else nn.Identity())
+            conv = nn.ConvTranspose3d(a, b, 4, stride=2, padding=1)
+            # Each voxel of the doubled grid uses an eighth of the kernel. The last layer starts near to logits of 0.
+            gain = GAIN if b > 1 else 0.5
+            nn.init.normal_(conv.weight, 0.0, gain / math.sqrt(8 * a))
+            nn.init.zeros_(cast(Tensor, conv.bias))
+            self.convs.append(conv)
+
+    def forward(self, z: Tensor) -> Tensor:
+        x = self.project(z).view(-1, self.width, *self.start)
+        for norm, conv in zip(self.norms, self.convs, strict=True):
+            x = conv(F.leaky_relu(norm(x), LEAKY_SLOPE))
+        return x[:, 0]
+
+
+class VolumeDiscriminator(nn.Module):
+    """Volumes (N, D, H, W) to (N, outputs); the generator's mirror: `widths` from the largest grid down."""
+
+    def __init__(self, shape: Shape, widths: Sequence[int], norm: bool, outputs: int = 1) -> None:
+        super().__init__()
+        end = smallest(shape, len(widths))
+        self.convs = nn.ModuleList()
+        self.norms = nn.ModuleList()
+        for a, b in pairwise([1, *widths]):
+            conv = nn.Conv3d(a, b, 4, stride=2, padding=1)
+            nn.init.normal_(conv.weight, 0.0, GAIN / math.sqrt(64 * a))
+            nn.init.zeros_(cast(Tensor, conv.bias))
+            self.convs.append(conv)
+            self.norms.append(nn.BatchNorm3d(b) if norm and a > 1 else nn.Identity())
+        self.head = nn.Linear(widths[-1] * math.prod(end), outputs)
+        nn.init.normal_(self.head.weight, 0.0, 1 / math.sqrt(self.head.in_features))
+        nn.init.zeros_(self.head.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x[:, None]
+        for conv, norm in zip(self.convs, self.norms, strict=True):
+            x = F.leaky_relu(norm(conv(x)), LEAKY_SLOPE)
+        return self.head(x.flatten(1))

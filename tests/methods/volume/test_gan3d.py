@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from ganvas.data import open_data
+from ganvas.errors import DataError
+from ganvas.losses.gradient import squared_gradient
+from ganvas.methods.volume.gan3d import GAN3D
+from ganvas.registry import create
+from ganvas.training.trainer import Trainer
+from parts import blocks, trainer_for
+
+
+def tiny(**settings: object) -> Trainer:
+    return trainer_for(create("gan3d", "tiny", settings), blocks())
+
+
+def test_volumes_are_in_the_range_of_the_data() -> None:
+    """By the paper's sigmoid, or cut; in training the latter is not cut, so that G always has a gradient."""
+    z = 9 * torch.randn(4, 8)
+    for loss in ("cross_entropy", "relativistic"):
+        method = tiny(loss=loss).method.eval()
+        assert isinstance(method, GAN3D)
+        with torch.no_grad():
+            outputs, volumes = method.G(z), method.generate(z)
+            trained = method.volumes(z, None)
+        assert volumes.shape == (4, 16, 16, 16) and volumes.abs().max() <= 1
+        if loss == "cross_entropy":
+            assert torch.allclose((volumes + 1) / 2, outputs.sigmoid(), atol=1e-6)
+        else:
+            assert torch.equal(trained, outputs) and outputs.abs().max() > 1
+
+
+def test_the_penalty_is_gamma_half_times_both_norms() -> None:
+    trainer = tiny(gamma=3.0, penalty_every=5)
+    method, batch = trainer.method, trainer.feed.next()
+    assert isinstance(method, GAN3D)
+    report = method.penalty_loss(batch)
+    points = torch.cat([batch.real, batch.memo("fake", lambda: torch.empty(0)).detach()]).requires_grad_()
+    r1, r2 = squared_gradient(points, method.D(points)).chunk(2)
+    assert report["loss"].item() == pytest.approx(5 * 3.0 / 2 * (r1 + r2).mean().item(), rel=1e-4)
+    assert report["r1"].item() == pytest.approx(r1.mean().item(), rel=1e-4)
+
+
+def test_the_paper_has_batch_norm_and_two_updates() -> None:
+    paper, modern = tiny(loss="cross_entropy").method, tiny().method
+    assert [update.name for update in paper.updates()] == ["generator", "discriminator"]
+    assert [update.name for update in modern.updates()] == ["generator", "discriminator", "penalty"]
+    norms = [isinstance(module, torch.nn.BatchNorm3d) for module in paper.modules()]
+    assert any(norms) and not any(isinstance(module, torch.nn.BatchNorm3d) for module in modern.modules())
+
+
+def test_shifts_move_whole_volumes() -> None:
+    trainer = tiny(shift=3)
+    method, batch = trainer.method, trainer.feed.next()
+    assert isinstance(method, GAN3D)
+    moved = method.moved(batch, batch.real)
+    assert not torch.equal(moved, batch.real)
+    for one, other in zip(moved, batch.real, strict=True):
+        placed = [tuple(int(axis.min()) for axis in (volume > 0).nonzero().T) for volume in (one, other)]
+        steps = [a - b for a, b in zip(*placed, strict=True)]
+        assert all(abs(step) <= 3 for step in steps)
+
+
+def test_learns_the_side_of_a_class() -> None:
+    """A few steps at the size of the tests: boxes of class 0 become longer along z than along x, and those of class 2 the other
+    way round; a G that is not told the class cannot do so."""
+    trainer = trainer_for(
+        create("gan3d", "tiny", {"conditional": True, "batch_size": 16, "lr": 0.004, "widths": (16, 8)}),
+        blocks(),
+        steps=100,
+    )
+    for _ in range(100):
+        trainer.step()
+    method = trainer.average.method
+    assert isinstance(method, GAN3D)
+    z = torch.randn(32, 8, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        deep = (method.generate(z, torch.zeros(32, dtype=torch.long)) + 1).mean(0)
+        wide = (method.generate(z, torch.full((32,), 2)) + 1).mean(0)
+    ends = slice(1, 3)
+    assert deep[ends].mean() > 1.5 * deep[..., ends].mean()
+    assert wide[..., ends].mean() > 1.5 * wide[ends].mean()
+
+
+def test_classes_need_labels() -> None:
+    with pytest.raises(DataError, match="has no labels"):
+        create("gan3d", "tiny", {"conditional": True}).build(open_data("shapes", voxels=16).spec)

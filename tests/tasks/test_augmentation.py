@@ -174,7 +174,9 @@ def test_verdicts_of_known_tables() -> None:
     )
     same = evaluation([0.7, 0.71, 0.7], [0.7, 0.71, 0.7], [0.69, 0.72, 0.7], [0.75, 0.76, 0.75])
     assert "do not help measurably, +0.0 points" in same.verdict(10)
-    assert "standard alone is as good" in same.verdict(10) and "beat it by +5.0 points" in same.verdict(10)
+    assert "no measurable difference to standard alone" in same.verdict(
+        10
+    ) and "beat it by +5.0 points" in same.verdict(10)
     worse = evaluation([0.8, 0.8, 0.8], [0.5, 0.5, 0.5], [0.6, 0.6, 0.6], [0.4, 0.4, 0.4])
     assert "generated images harm, -20.0 points" in worse.verdict(10)
     assert "they beat standard by +10.0 points" in worse.verdict(10) and "are worse than it" in worse.verdict(10)

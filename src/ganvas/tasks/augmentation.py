@@ -190,7 +190,7 @@ class Evaluation:
         elif against_plain.worse:
             text += f"; {plain.way} alone is better than generated images, by {self._points(_turned(against_plain))}"
         else:
-            text += f"; {plain.way} alone is as good ({self._points(against_plain)})"
+            text += f"; no measurable difference to {plain.way} alone ({self._points(against_plain)})"
         both = rows[BOTH].against[plain.way]
         if both.better:
             return f"{text}; both together beat it by {self._points(both)}"

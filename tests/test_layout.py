@@ -16,6 +16,7 @@ SPECIAL_FOLDERS = {"benchmarks", "contract", "distributed", "examples", "helpers
 NO_SINGLE_MODULE = {
     "test_advice.py",
     "test_docs.py",
+    "test_hostile.py",
     "test_imports.py",
     "test_layout.py",
     "test_packaging.py",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ganvas.cli.main import COMMAND_MODULES, app
+from ganvas.cli.main import COMMAND_MODULES, COMMAND_NAMES, app
 
 ROOT = Path(__file__).resolve().parent.parent
 # Word: what to say instead.
@@ -63,7 +63,7 @@ def test_texts(path: Path) -> None:
     assert not found, "\n".join(found)
 
 
-@pytest.mark.parametrize("name", ["", *(command.__name__ for command in COMMAND_MODULES)])
+@pytest.mark.parametrize("name", ["", *(COMMAND_NAMES.get(one, one.__name__) for one in COMMAND_MODULES)])
 def test_help(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     app([*name.split(), "--help"], prog_name="ganvas", standalone_mode=False)
     text = capsys.readouterr().out

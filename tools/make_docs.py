@@ -87,6 +87,7 @@ API: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("Doctor", "ganvas.doctor", ()),
     ("Reports", "ganvas.report", ()),
     ("Sharing: the parts of push", "ganvas.hub", ()),
+    ("Weights of other projects", "ganvas.foreign", ("import_weights",)),
 )
 
 JSON = """\
@@ -112,6 +113,7 @@ infinities are null.
 | `compare` | `data`, `main`, `groups`, `best`, `surroundings`, `settings`, `page` |
 | `stylise` | `out`, `network`, `sha256`, `steps`, `seconds`, `losses`, `stopped`, `video`; with a run `out`, `run`, \
 `method`, `seconds` |
+| `import` | `run`, `method`, `sha256` |
 | `push` | `name`, `url`, `revision`; with --out `name`, `folder` |
 | `methods` | `start`, `methods`: a list of `name`, `title`, `paper`, `for`, `takes`, `abilities`, `classes`, `presets` |
 | `methods NAME` | `name`, `title`, `paper`, `about`, `takes`, `abilities`, `settings`, `presets`, `classes`, ... |

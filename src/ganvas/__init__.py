@@ -53,6 +53,6 @@ if TYPE_CHECKING:
 def __getattr__(name: str) -> Any:
     if name in _homes:
         return getattr(importlib.import_module(_homes[name]), name)
-    if name in ("data", "doctor", "losses", "methods", "metrics", "networks", "tasks", "training"):
+    if name in ("data", "doctor", "foreign", "hub", "losses", "methods", "metrics", "networks", "tasks", "training"):
         return importlib.import_module(f"ganvas.{name}")
     raise AttributeError(f"module 'ganvas' has no attribute {name!r}")

@@ -9,6 +9,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+MAX_QUOTED_CHARACTERS = 800  # of another error inside a message
+
 
 class GanvasError(Exception):
     """A mistake that the user can fix. The message is the whole explanation."""
@@ -40,6 +42,12 @@ class MissingExtra(GanvasError):
 
 class GanvasWarning(UserWarning):
     """Something is probably not meant as it was given. The message says what follows from it, and what to do."""
+
+
+def shortened(error: object) -> str:
+    """An error's text, cut where it is long: it may quote a file that anybody wrote."""
+    text = str(error)
+    return text if len(text) <= MAX_QUOTED_CHARACTERS else f"{text[:MAX_QUOTED_CHARACTERS]}..."
 
 
 def nearest(word: str, choices: Iterable[str]) -> str:

@@ -113,7 +113,7 @@ def read_json(path: Path, otherwise: str = "") -> JsonObject:
     advice = f": {otherwise}" if otherwise else ""
     try:
         content = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RunError(f"{path} is not valid JSON ({error}){advice}") from error
     if not isinstance(content, dict):
         raise RunError(f"{path} must hold a JSON object, and holds a {type(content).__name__}{advice}")

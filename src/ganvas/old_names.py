@@ -102,7 +102,7 @@ def _read_first_stage(text: str) -> str:
     try:
         content = json.loads(text)
         return json.dumps({**content, "settings": read_settings(content["method"], content["settings"])})
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return text  # whoever builds it says what is wrong
 
 

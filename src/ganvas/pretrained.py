@@ -82,7 +82,7 @@ def _without_folders(value: object) -> object:
     if value.startswith("{"):
         try:
             return json.dumps(_inner(json.loads(value)))
-        except ValueError:
+        except (ValueError, RecursionError):
             pass
     return without_places(last_part(value))
 

@@ -32,11 +32,12 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from ganvas import old_names
+from ganvas.build_limit import BuildLimit
 from ganvas.card import card
 from ganvas.data.spec import DataSpec
 from ganvas.defaults import IMPORTANCE_SAMPLES, MEASURED_SEED
 from ganvas.device import choose_device
-from ganvas.errors import DataError, GanvasError, RunError, UsageError
+from ganvas.errors import DataError, GanvasError, RunError, UsageError, shortened
 from ganvas.figure import figures_as_dict, read_figures
 from ganvas.files import JsonObject, explained, read_json, sha256, write_bytes, write_text
 from ganvas.hub import (
@@ -84,6 +85,9 @@ INFO_TYPES = (  # of what settings.json must hold, and in words
 SHOWN_FIGURES = 8  # in a notebook
 RUN_PLACES = (".", "runs")  # folders with runs, seen from where a command runs
 MAX_FOLDERS = 1000  # of one place that are looked at
+BUILD_ERRORS = (  # what building networks of settings that make no sense can end in
+    RuntimeError, ValueError, TypeError, ArithmeticError, LookupError, AttributeError, AssertionError, MemoryError,
+)  # fmt: skip
 CARD_SAMPLES = 16  # on a model card
 BUNDLE = {CONFIG, MODEL, README, SAMPLES, MANIFEST}  # the files of a model that is shared
 
@@ -134,9 +138,9 @@ class Run:
             # Earlier runs recorded alpha among the data settings only.
             alpha = self.info["data_settings"].get("alpha", "white")
             return DataSpec.from_dict({"alpha": alpha, **self.info["spec"]})
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, AttributeError, LookupError) as error:
             raise RunError(
-                f"{self.folder / 'settings.json'} is damaged: spec does not describe data ({error})"
+                f"{self.folder / 'settings.json'} is damaged: spec does not describe data ({shortened(error)})"
             ) from error
 
     @property
@@ -225,9 +229,17 @@ class Run:
         method = create(self.info["method"], None, self.info["settings"])
         if settings:
             method = _sampled_with(method, settings)
+        spec = self.spec
         # Building draws initial weights, which are then replaced: the caller's random state must not notice.
-        with torch.random.fork_rng(devices=[]):
-            method.setup(self.spec)
+        try:
+            with torch.random.fork_rng(devices=[]), BuildLimit([one.numel() for one in weights.values()], self.folder):
+                method.setup(spec)
+        except BUILD_ERRORS as error:
+            raise RunError(
+                f"{self.folder} is damaged: its settings do not describe networks that can be built"
+                f" ({type(error).__name__}: {shortened(error)})"
+            ) from error
+        self._drop_what_is_lacking(method)
         try:
             if self.is_pretrained:
                 method.load_state_dict(weights)
@@ -237,9 +249,18 @@ class Run:
                 for name in method.averaged:
                     method.get_submodule(name).load_state_dict(_under(f"average.{name}.", weights))
         except RuntimeError as error:
-            raise RunError(f"the weights of {self.folder} do not fit its settings.json: {error}") from error
+            raise RunError(f"the weights of {self.folder} do not fit its settings.json: {shortened(error)}") from error
         method.loaded_from = self.provenance(method, raw=raw, best=best)
         return method.requires_grad_(False).eval().to(device)
+
+    def _drop_what_is_lacking(self, method: Method) -> None:
+        """Deletes the parts of a method that imported weights do not have, such as a discriminator."""
+        for name in self.info.get("lacks", ()):
+            if name not in method._modules and name not in method._buffers:
+                raise RunError(
+                    f"{self.folder / CONFIG} is damaged: {method.name} has no part {name!r} that could be lacking"
+                )
+            delattr(method, name)
 
     def provenance(self, method: Method, *, raw: bool = False, best: bool = False) -> Provenance:
         """What files say that `method`, loaded with these weights, makes: name of the run, hash of the weights, settings."""
@@ -633,7 +654,7 @@ class Run:
             for line in lines:
                 try:
                     row = json.loads(line)
-                except ValueError:
+                except (ValueError, RecursionError):
                     continue
                 if isinstance(row, dict):
                     yield old_names.read_row(row)

@@ -17,7 +17,7 @@ import typing
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-from ganvas.errors import UsageError, nearest
+from ganvas.errors import UsageError, nearest, shortened
 from ganvas.synonyms import SETTING_SYNONYMS, meant
 
 T = TypeVar("T")
@@ -157,20 +157,20 @@ def check(declared: Setting, value: object, *, where: str = "") -> Value:
         read = _read(declared.type, value)
     except (TypeError, ValueError):
         kind = "such as 96-48-24" if declared.is_list else f"a value of type {declared.type_name}"
-        raise UsageError(f"{wanted}, {kind} (got {value!r})") from None
+        raise UsageError(f"{wanted}, {kind} (got {shortened(repr(value))})") from None
     if read is None:
         return None
     if isinstance(read, tuple):
         if not read and not declared.may_be_empty:
             raise UsageError(f"{wanted}, such as 96-48-24 (got none)")
         for one in read:
-            _check_limits(declared, one, name, f"{wanted} (got {value!r})")
+            _check_limits(declared, one, name, f"{wanted} (got {shortened(repr(value))})")
         return read
     if declared.choices and read not in declared.choices:
-        raise UsageError(f"{wanted} (got {value!r}){nearest(str(value), map(str, declared.choices))}")
+        raise UsageError(f"{wanted} (got {shortened(repr(value))}){nearest(str(value), map(str, declared.choices))}")
     if isinstance(read, float) and not math.isfinite(read):
-        raise UsageError(f"{name} must be a finite number (got {value!r})")
-    _check_limits(declared, read, name, f"{wanted} (got {value!r})")
+        raise UsageError(f"{name} must be a finite number (got {shortened(repr(value))})")
+    _check_limits(declared, read, name, f"{wanted} (got {shortened(repr(value))})")
     return read
 
 

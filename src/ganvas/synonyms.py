@@ -41,7 +41,7 @@ COMMAND_SYNONYMS = _table(
         "save": (
             "a run folder is whole, copy it; in Python `run.save_pretrained(folder)` writes its config and weights only"
         ),
-        "import load download pull from_pretrained from-pretrained": (
+        "load download pull from_pretrained from-pretrained": (
             "a model of the hub is a run too: `ganvas sample hf:OWNER/NAME`; in Python `ganvas.from_pretrained(name)`"
         ),
         "diagnose debug check doctor-run": "`ganvas doctor RUN`",

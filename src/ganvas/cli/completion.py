@@ -153,6 +153,6 @@ def _info(folder: Path) -> JsonObject | None:
             if path.is_file() and path.stat().st_size < MAX_SETTINGS_BYTES:
                 info = json.loads(path.read_bytes())
                 return info if isinstance(info, dict) and "method" in info else None
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return None
     return None

@@ -30,6 +30,7 @@ from ganvas.cli import (
     evaluate,
     explain,
     export,
+    import_weights,
     invert,
     methods,
     push,
@@ -72,11 +73,13 @@ COMMAND_MODULES = {
     methods.methods: "List the methods, or show one in full.",
     doctor.doctor: "Diagnose a training.",
     push.push: "Share a model on the hub.",
+    import_weights.import_weights: "Bring in weights of other projects.",
     data.data: "Show what a data set contains.",
     studio.studio: "Open the studio, a page in the browser.",
 }
+COMMAND_NAMES = {import_weights.import_weights: "import"}  # of commands whose functions cannot have their names
 for command, line in COMMAND_MODULES.items():
-    app.command(short_help=line)(command)
+    app.command(COMMAND_NAMES.get(command), short_help=line)(command)
 
 # Causes outside of this program, reported in one sentence.
 _SURROUNDINGS = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)

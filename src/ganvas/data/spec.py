@@ -88,6 +88,9 @@ class DataSpec:
             raise ValueError(f"kind must be one of {', '.join(UNIT_OF_KIND)} (got {fields['kind']!r})")
         if fields.get("alpha", "white") not in ALPHA:
             raise ValueError(f"alpha must be one of {', '.join(ALPHA)} (got {fields['alpha']!r})")
+        for name in ("channels", "height", "width"):
+            if type(fields.get(name)) is not int or fields[name] < 1:
+                raise ValueError(f"{name} must be an integer of 1 or more (got {fields.get(name)!r})")
         for name in ("classes", "class_counts"):
             fields[name] = tuple(fields.get(name, ()))
         audio, text = fields.get("audio", {}), fields.get("text", {})

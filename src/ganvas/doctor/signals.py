@@ -211,7 +211,7 @@ def _objects(lines: Iterable[str]) -> Iterable[Row]:
     for line in lines:
         try:
             row = json.loads(line)
-        except ValueError:  # the last line of a process that was killed
+        except (ValueError, RecursionError):  # the last line of a process that was killed
             continue
         if isinstance(row, dict):
             yield row
@@ -220,6 +220,6 @@ def _objects(lines: Iterable[str]) -> Iterable[Row]:
 def _json(path: Path) -> Row:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}

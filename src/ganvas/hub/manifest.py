@@ -15,7 +15,7 @@ from ganvas.errors import RunError
 from ganvas.files import JsonObject, explained, sha256, write_text
 
 MANIFEST = "manifest.json"
-LARGEST = 64 * 1024  # bytes of a manifest
+MAX_MANIFEST_BYTES = 64 * 1024
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -52,9 +52,9 @@ def check_manifest(folder: Path, needed: Iterable[str]) -> None:
 
 def _read(path: Path) -> JsonObject:
     with explained(path, "read"), open(path, "rb") as file:
-        text = file.read(LARGEST + 1)
+        text = file.read(MAX_MANIFEST_BYTES + 1)
     try:
-        files = json.loads(text)["files"] if len(text) <= LARGEST else None
+        files = json.loads(text)["files"] if len(text) <= MAX_MANIFEST_BYTES else None
     except (ValueError, KeyError, TypeError, RecursionError):
         files = None
     if not isinstance(files, dict) or not all(_is_entry(name, entry) for name, entry in files.items()):

@@ -15,7 +15,7 @@ from ganvas.registry import create, find
 
 README, SAMPLES = "README.md", "samples.png"
 NO_LICENCE = "unknown"
-LONGEST_TEXT = 1000  # characters of a generated text on the card
+MAX_TEXT_CHARACTERS = 1000  # of a generated text on the card
 USES = (  # ability, a line of Python, a command; {run} is the model
     (Samples, "images = run.sample(16, seed=0)", "ganvas sample {run} --n 16 --out images"),
     (Translates, 'run.translate("photo.jpg").save("out.png")', "ganvas translate {run} photo.jpg --out results"),
@@ -42,7 +42,7 @@ def model_card(config: Mapping[str, Any], name: str, *, has_samples: bool = Fals
             f"![Samples of the seeds 0 to 15, not selected]({SAMPLES})\n\nSamples of the seeds 0 to 15, not selected."
         )
     if text:
-        parts += ["A sample:", _fenced("text", text[:LONGEST_TEXT])]
+        parts += ["A sample:", _fenced("text", text[:MAX_TEXT_CHARACTERS])]
     parts += [
         "## Load it", _loading(method, name, str(config["sha256"])),
         "## The model", _table(_model(config, facts)),
@@ -85,13 +85,17 @@ def hub_task(method: type[Method], kind: str) -> str:
     return KINDS[kind].hub_task if issubclass(method, Samples) else ""
 
 
+def uses(method: type[Method]) -> list[tuple[str, str]]:
+    """What a method can do, as a line of Python and a command each."""
+    return [(line, command) for ability, line, command in USES if issubclass(method, ability)]
+
+
 def _loading(method: type[Method], name: str, digest: str) -> str:
     python = ["import ganvas", "", f'run = ganvas.from_pretrained("{name}")']
     shell = ['pip install "ganvas[hub]"']
-    for ability, line, command in USES:
-        if issubclass(method, ability):
-            python.append(line)
-            shell.append(command.format(run=f"hf:{name}"))
+    for line, command in uses(method):
+        python.append(line)
+        shell.append(command.format(run=f"hf:{name}"))
     pinned = (
         'A revision, `from_pretrained(..., revision="COMMIT")` or `hf:NAME@COMMIT`, pins the files. The weights are read as'
         f" safetensors, nothing is unpickled. SHA-256 of model.safetensors: `{digest}`."

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
 PREFIX = "hf:"
-DEFAULT = "https://huggingface.co"
-MAX_UPLOAD_BYTES = 32 * 2**30  # bytes; no model of ours is near it
+DEFAULT_ENDPOINT = "https://huggingface.co"
+MAX_MODEL_BYTES = 32 * 2**30  # no model of ours is near it
 _PART = r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,94}[A-Za-z0-9_])?"
 _ADDRESS = re.compile(rf"(?P<name>{_PART}/{_PART})(?:@(?P<revision>[A-Za-z0-9][\w./-]{{0,200}}))?")
 
@@ -105,7 +105,7 @@ def is_offline() -> bool:
 
 def endpoint() -> str:
     """The server: $HF_ENDPOINT, or the hub."""
-    return (os.environ.get("HF_ENDPOINT") or DEFAULT).rstrip("/")
+    return (os.environ.get("HF_ENDPOINT") or DEFAULT_ENDPOINT).rstrip("/")
 
 
 def _check_files(api: HfApi, address: Address, needed: Sequence[str]) -> None:
@@ -127,8 +127,8 @@ def _check_files(api: HfApi, address: Address, needed: Sequence[str]) -> None:
             " ganvas push writes such a model; weights of other projects come in by: ganvas import"
         )
     for name in needed:
-        if sizes[name] > MAX_UPLOAD_BYTES:
-            raise RunError(f"{name} of {address.name} has {sizes[name]:,} bytes, and {MAX_UPLOAD_BYTES:,} is the limit")
+        if sizes[name] > MAX_MODEL_BYTES:
+            raise RunError(f"{name} of {address.name} has {sizes[name]:,} bytes, and {MAX_MODEL_BYTES:,} is the limit")
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -99,6 +100,55 @@ class StyleTransferNetwork(nn.Module):
         grown = grown_to(x, self.multiple)
         change = self.last(self.up(self.blocks(self.down(self.first(grown)))))
         return x + cut(change, (x.shape[2], x.shape[3]))
+
+
+class NormedConvolution(nn.Module):
+    """A convolution with reflected borders, then instance norm: a layer of Dumoulin's network."""
+
+    def __init__(self, channels: int, out: int, kernel: int = 3, stride: int = 1) -> None:
+        super().__init__()
+        self.pad = kernel // 2
+        self.conv = nn.Conv2d(channels, out, kernel, stride, bias=False)
+        init_fan_in_(self.conv, 2**0.5)
+        self.norm = norm2d("instance", out)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.norm(self.conv(F.pad(x, (self.pad,) * 4, mode="reflect")))
+
+
+class WholeStyleNetwork(nn.Module):
+    """Images (N, C, H, W) in [-1, 1] to stylised ones, the image itself rather than a change of it: the network of many styles
+    (Dumoulin 2017, arXiv:1610.07629, appendix) for one of them, whose scales and shifts are those of its norms.
+
+    Every convolution has a norm, also the last, before a sigmoid; inside, values are in [0, 1]. `widths` from full size down,
+    `up_widths` from the smallest size up.
+    """
+
+    def __init__(
+        self, channels: int, widths: Sequence[int], blocks: int, up_widths: Sequence[int], kernel: int = 9
+    ) -> None:
+        super().__init__()
+        self.multiple = 2 ** (len(widths) - 1)
+        self.first = NormedConvolution(channels, widths[0], kernel)
+        self.down = nn.ModuleList(NormedConvolution(a, b, stride=2) for a, b in pairwise(widths))
+        deep = widths[-1]
+        self.blocks = nn.ModuleList(
+            nn.ModuleList([NormedConvolution(deep, deep), NormedConvolution(deep, deep)]) for _ in range(blocks)
+        )
+        self.up = nn.ModuleList(NormedConvolution(a, b) for a, b in pairwise([deep, *up_widths]))
+        self.last = NormedConvolution(up_widths[-1], channels, kernel)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = F.relu(self.first(grown_to((x + 1) / 2, self.multiple, least=2 * self.multiple)))
+        for layer in self.down:
+            y = F.relu(layer(y))
+        for pair in self.blocks:
+            one, two = pair  # pyright: ignore[reportGeneralTypeIssues]
+            y = y + two(F.relu(one(y)))
+        for layer in self.up:
+            y = F.relu(layer(F.interpolate(y, scale_factor=2.0, mode="nearest")))
+        y = 2 * torch.sigmoid(self.last(y)) - 1
+        return cut(y, (x.shape[2], x.shape[3]))
 
 
 class Decoder(nn.Module):

@@ -71,17 +71,18 @@ class Translator(nn.Module):
 class UNetTranslator(Translator):
     """`downsamplings` strided convolutions down and as many steps up, with skip connections between equal sizes.
 
-    `resize` upsamples by nearest neighbour and a 3 x 3 convolution, in place of a transposed 4 x 4 one.
+    `resize` upsamples by nearest neighbour and a 3 x 3 convolution, in place of a transposed 4 x 4 one. `relu_skips`: what the
+    skip connections carry is rectified, as all input of the upsampling half is in the authors' code.
     """
 
     least = 1  # the smallest size has no norm
 
     def __init__(
         self, channels: int, width: int, downsamplings: int, norm: str = "batch", dropout: float = 0.5, resize: bool = False,
-        skip: bool = False,
+        skip: bool = False, relu_skips: bool = False,
     ) -> None:  # fmt: skip
         super().__init__()
-        self.multiple, self.dropout = 2**downsamplings, dropout
+        self.multiple, self.dropout, self.relu_skips = 2**downsamplings, dropout, relu_skips
         widths = [min(MAX_WIDTH_FACTOR, 2**i) * width for i in range(downsamplings)]
         last = downsamplings - 1
         # The first and the last downsampling and the last upsampling have no norm.
@@ -105,8 +106,8 @@ class UNetTranslator(Translator):
         skips: list[Tensor] = []
         for step in self.down:
             x = F.leaky_relu(step(x), LEAKY_SLOPE)
-            skips.append(x)
-        skips.pop()
+            skips.append(F.relu(x) if self.relu_skips else x)
+        x = skips.pop()
         for number, step in enumerate(self.up):
             x = step(x)
             if not skips:
@@ -119,12 +120,12 @@ class UNetTranslator(Translator):
 
 class ResNetTranslator(Translator):
     """Two downsamplings, `blocks` residual blocks, two upsamplings; 7 x 7 convolutions at full size (Johnson 2016; Zhu 2017, sec.
-    4)."""
+    4). `transposed` upsamples by transposed 3 x 3 convolutions, as in the paper."""
 
     multiple = 4
 
     def __init__(
-        self, channels: int, width: int, blocks: int, norm: str = "instance", dropout: float = 0.0, resize: bool = True,
+        self, channels: int, width: int, blocks: int, norm: str = "instance", dropout: float = 0.0, transposed: bool = False,
         skip: bool = False,
     ) -> None:  # fmt: skip
         super().__init__()
@@ -133,7 +134,12 @@ class ResNetTranslator(Translator):
         down = [normed(nn.Conv2d(a, b, 3, 2, 1), norm, b) for a, b in pairwise(widths)]
         self.down = nn.ModuleList(down)
         self.blocks = nn.ModuleList(Residual(widths[-1], norm, dropout) for _ in range(blocks))
-        up = [normed(_double(a, b, resize), norm, b) for a, b in pairwise(widths[::-1])]
+        up: list[nn.Module] = []
+        for a, b in pairwise(widths[::-1]):
+            step = _double(a, b, True)
+            if transposed:
+                step = nn.ConvTranspose2d(a, b, 3, 2, 1, output_padding=1)
+            up.append(normed(step, norm, b))
         self.up = nn.ModuleList(up)
         self.last = _reflected(width, channels, 7)
         initial_weights(self, norm)
@@ -242,20 +248,20 @@ GENERATORS = ("unet", "resnet", "retouch", "repaint")
 
 def build_translator(
     kind: str, shape: tuple[int, int, int], width: int, *, downsamplings: int, blocks: int, norm: str, dropout: float = 0.0,
-    max_displacement: float = 0.0, skip: bool = False, resize: bool = True,
+    max_displacement: float = 0.0, skip: bool = False, resize: bool = True, transposed: bool = False, relu_skips: bool = False,
 ) -> Translator:  # fmt: skip
     """The generator `kind`, one of GENERATORS, for images of `shape` (C, H, W); settings that it does not have are ignored.
 
-    `resize` is the U-Net's. Small images allow fewer downsamplings.
+    `resize` and `relu_skips` are the U-Net's, `transposed` is the residual one's. Small images allow fewer downsamplings.
     """
     channels, downsamplings = shape[0], fitting_downsamplings(downsamplings, *shape[1:])
     if kind == "resnet":
-        return ResNetTranslator(channels, width, blocks, norm, dropout, skip=skip)
+        return ResNetTranslator(channels, width, blocks, norm, dropout, transposed, skip)
     if kind == "retouch":
         return RetouchTranslator(channels, width, norm, dropout, max_displacement)
     if kind == "repaint":
         return RepaintTranslator(channels, width, downsamplings, norm, dropout, max_displacement)
-    return UNetTranslator(channels, width, downsamplings, norm, dropout, resize, skip)
+    return UNetTranslator(channels, width, downsamplings, norm, dropout, resize, skip, relu_skips)
 
 
 def apply_lut(x: Tensor, table: Tensor) -> Tensor:

@@ -22,7 +22,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from ganvas.errors import RunError
+from ganvas.errors import RunError, shortened
 from ganvas.files import explained, sha256, sync_folder, write_bytes, write_text
 
 CHECKPOINT_FORMAT = 1
@@ -145,8 +145,8 @@ def load_state(place: Path) -> Tree:
             if sha256(place / name) != manifest["sha256"][name]:
                 raise RunError(f"{place / name} is damaged: its SHA-256 is not the one in manifest.json")
         return unpack(load_file(place / "state.safetensors"), json.loads((place / "state.json").read_text()))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
-        raise RunError(f"{place} cannot be read as a checkpoint: {error}") from error
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, SafetensorError) as error:
+        raise RunError(f"{place} cannot be read as a checkpoint: {shortened(error)}") from error
 
 
 def load_newest(folder: Path, say: Callable[[str], None]) -> Tree | None:

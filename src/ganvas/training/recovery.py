@@ -5,15 +5,23 @@ After NaN or inf with other random numbers, a few times; then an error says what
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
-from ganvas.errors import RunError, TrainingError
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from ganvas.errors import RunError, TrainingError, shortened
 from ganvas.old_names import read_state
 from ganvas.training.checkpoint import checkpoints, load_newest
 from ganvas.training.trainer import NonFinite, Trainer
 
 MAX_ROLLBACKS = 3  # in a row, before a training gives up
+# What a state of other networks, or of wrong values, can end in.
+RESTORE_ERRORS = (RuntimeError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError)
 
 
 class Recovery:
@@ -69,9 +77,45 @@ def restore_newest(trainer: Trainer, run: Path, say: Callable[[str], None]) -> b
             )
         return False
     try:
+        _check_numbers(state)
         trainer.restore(read_state(trainer.method.name, state))  # pyright: ignore[reportArgumentType]
-    except (KeyError, RuntimeError, ValueError) as error:
+        for optimizer in trainer.optimizers.values():
+            _check_optimizer(optimizer)
+    except RESTORE_ERRORS as error:
         raise RunError(
-            f"the checkpoint in {run} does not fit this version of {trainer.method.name}: {error}"
+            f"the checkpoint in {run} does not fit this version of {trainer.method.name}: {shortened(error)}"
         ) from error
     return True
+
+
+def _check_numbers(state: Mapping[str, Any]) -> None:
+    """ValueError where a count of a checkpoint is none: the loop would stumble over it later."""
+    counters, feed = state["counters"], state["feed"]
+    counts = [counters["steps"], counters["rollbacks"], feed["position"], feed["salt"]]
+    times = [counters["seconds"], counters.get("other_seconds", 0.0)]
+    if not all(type(count) is int and 0 <= count < 2**62 for count in counts):
+        raise ValueError(f"steps, roll-backs or its place in the data are no counts ({counts})")
+    if not all(isinstance(time, int | float) and 0 <= time < math.inf for time in times):
+        raise ValueError(f"its seconds are no times ({times})")
+    if not isinstance(state["best"], dict):
+        raise ValueError("its best figures are none")
+
+
+def _check_optimizer(optimizer: Optimizer) -> None:
+    """ValueError where an optimiser's state is not of its parameters: the first step would stumble over it."""
+    for group in optimizer.param_groups:
+        for name, usual in optimizer.defaults.items():
+            # JSON has lists in place of tuples, and one kind of number.
+            if _kind_of(group[name]) != _kind_of(usual):
+                raise ValueError(f"{name} of an optimiser is a {type(group[name]).__name__}")
+        for parameter in group["params"]:
+            for name, value in optimizer.state.get(parameter, {}).items():
+                if not isinstance(value, Tensor) or value.shape not in (parameter.shape, torch.Size()):
+                    raise ValueError(f"{name} of an optimiser does not fit its parameter")
+
+
+def _kind_of(value: object) -> str:
+    if isinstance(value, list | tuple):
+        return " ".join(_kind_of(one) for one in value)
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return "number" if is_number else type(value).__name__

@@ -107,7 +107,7 @@ class CodePrior(Autoregressive, TwoStage, Restores):
         try:
             described = json.loads(self.first_stage)
             return create(described["method"], None, described["settings"])
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise UsageError(f"first_stage is written by --codes RUN, and this is no such thing ({error!r})") from None
 
     @torch.no_grad()

@@ -10,10 +10,12 @@ from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
 from ganvas.abilities import Degraded, Demonstrates, Restoration, Restores, restored_rows
-from ganvas.data.degrade import small_and_whole, turned, upscaled
+from ganvas.data.degrade import check_shrinks, small_and_whole, turned, upscaled
 from ganvas.losses.adversarial import discriminator_cross_entropy, discriminator_report
 from ganvas.losses.restoration import absolute_error, squared_error
-from ganvas.method import Batch, Method, setting, step_factor
+from ganvas.method import Batch, DataSpec, Method, setting, step_factor
+from ganvas.networks.srresnet import SRResNet
+from ganvas.networks.upscalers import GENERATORS, UPSCALERS, build_upscaler
 
 DISTANCES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"l1": absolute_error, "l2": squared_error}
 
@@ -62,18 +64,34 @@ class RestorationMethod(Method, Restores, Demonstrates):
 class SuperResolution(RestorationMethod):
     """Base of super-resolution methods: their inputs are images downsampled by `scale`, bicubic."""
 
-    scale: int = setting(2, "upscaling factor of height and width", choices=(2, 3, 4))
+    scale: int = setting(2, "upscaling factor of height and width", choices=(2, 3, 4, 8))
+    generator: str = setting(
+        "srresnet",
+        "G's network; rrdb is ESRGAN's, rrdb_unshuffle and compact are Real-ESRGAN's, residual has no normalisation, slim is a"
+        " small dense network",
+        choices=GENERATORS,
+    )
     width: int = setting(64, "channels of G", minimum=1)
     blocks: int = setting(16, "residual blocks of G", minimum=0)
     kernel: int = setting(
-        3, "side of G's first convolution, and of its last where the tail is staged", minimum=1, odd=True
+        3, "srresnet: side of G's first convolution, and of its last where the tail is staged", minimum=1, odd=True
     )
-    norm: str = setting("none", "normalisation in G's blocks", choices=("none", "batch"))
+    norm: str = setting("none", "srresnet: normalisation in G's blocks", choices=("none", "batch"))
     tail: str = setting(
         "direct",
-        "direct: one pixel shuffle at the end; staged: upsampling in steps of two",
+        "srresnet: direct is one pixel shuffle at the end, staged upsamples in steps of two",
         choices=("direct", "staged"),
     )
+
+    def build_generator(self, spec: DataSpec, base: bool = True) -> nn.Module:
+        """G for images of the spec; `base` is SRResNet's."""
+        check_shrinks(spec.height, spec.width, self.scale)
+        if self.generator in UPSCALERS:
+            return build_upscaler(self.generator, spec.channels, self.scale, width=self.width, blocks=self.blocks)
+        return SRResNet(
+            spec.channels, self.scale, width=self.width, blocks=self.blocks, kernel=self.kernel, norm=self.norm, tail=self.tail,
+            base=base,
+        )  # fmt: skip
 
     def degrade(self, batch: Batch) -> Degraded:
         """The images downsampled, and rounded to 256 levels as in a file."""

@@ -46,6 +46,10 @@ class Translation(Method, Translates, Demonstrates):
         False,
         "unet, resnet: G predicts a residual and starts as the identity, for similar domains",
     )
+    relu_skips: bool = setting(False, "unet: rectify what the skip connections carry, as the authors' code does")
+    transposed: bool = setting(
+        False, "resnet: transposed convolutions as in the paper; the default upsamples by nearest neighbour first"
+    )
     max_displacement: float = setting(
         0.0,
         "retouch, repaint: maximum shift of a pixel; 0: colours only",
@@ -81,6 +85,7 @@ class Translation(Method, Translates, Demonstrates):
         return build_translator(
             self.generator, spec.shape, self.width, downsamplings=self.downsamplings, blocks=self.blocks, norm=self.norm,
             dropout=dropout, max_displacement=self.max_displacement, skip=self.skip, resize=resize,
+            transposed=self.transposed, relu_skips=self.relu_skips,
         )  # fmt: skip
 
     def build_discriminator(self, spec: DataSpec, images: int = 1) -> nn.Module:

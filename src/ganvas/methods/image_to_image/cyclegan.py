@@ -228,7 +228,9 @@ class CycleGAN(Translation):
     # --- translating ----------------------------------------------------------------------------------------------------
 
     def directions(self) -> tuple[str, ...]:
-        """Both directions."""
+        """Both directions; "ab" alone where the weights were imported and hold one generator."""
+        if "G_AB" in self._modules and "G_BA" not in self._modules:
+            return ("ab",)
         return ("ab", "ba")
 
     def multiple(self) -> int:

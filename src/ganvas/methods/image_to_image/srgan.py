@@ -26,7 +26,7 @@ import torch
 from torch import Tensor, nn
 
 from ganvas.abilities import Restoration
-from ganvas.data.degrade import check_shrinks, small_and_whole
+from ganvas.data.degrade import small_and_whole
 from ganvas.errors import UsageError
 from ganvas.losses.adversarial import non_saturating_generator
 from ganvas.losses.perceptual import unit_distance
@@ -36,7 +36,6 @@ from ganvas.methods.image_to_image._base_restoration import SuperResolution, dis
 from ganvas.networks.features.catalog import check_network, find_entry
 from ganvas.networks.features.extractor import FeatureExtractor
 from ganvas.networks.local_discriminator import LocalDiscriminator
-from ganvas.networks.srresnet import SRResNet as Network
 from ganvas.registry import preset
 
 COMPARED_LAYERS = (
@@ -71,11 +70,8 @@ class SRGAN(SuperResolution):
     )
 
     def build(self, spec: DataSpec) -> None:
-        check_shrinks(spec.height, spec.width, self.scale)
         check_network("perceptual", self.perceptual, ("discriminator", "none"))
-        self.G = Network(
-            spec.channels, self.scale, width=self.width, blocks=self.blocks, kernel=self.kernel, norm=self.norm, tail=self.tail
-        )  # fmt: skip
+        self.G = self.build_generator(spec)
         self.D = LocalDiscriminator(spec.channels, width=self.disc_width, stages=self.disc_stages)
         self.extractor: FeatureExtractor | None = None
         self.plain: Tensor

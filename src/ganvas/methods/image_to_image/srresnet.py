@@ -13,10 +13,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from ganvas.data.degrade import check_shrinks, small_and_whole
+from ganvas.data.degrade import small_and_whole
 from ganvas.method import Batch, DataSpec, Update, setting
 from ganvas.methods.image_to_image._base_restoration import DISTANCES, SuperResolution
-from ganvas.networks.srresnet import SRResNet as Network
 from ganvas.registry import preset
 
 
@@ -25,15 +24,11 @@ class SRResNet(SuperResolution):
     title = "super-resolution with a residual network and a pixel loss"
     paper = "Ledig et al. 2017, Photo-Realistic Single Image Super-Resolution, arXiv:1609.04802"
 
-    base: str = setting("bicubic", "image that the network's output is added to", choices=("bicubic", "none"))
+    base: str = setting("bicubic", "srresnet: image that the network's output is added to", choices=("bicubic", "none"))
     loss: str = setting("l1", "error against the complete image", choices=("l1", "l2"))
 
     def build(self, spec: DataSpec) -> None:
-        check_shrinks(spec.height, spec.width, self.scale)
-        self.G = Network(
-            spec.channels, self.scale, width=self.width, blocks=self.blocks, kernel=self.kernel, norm=self.norm,
-            tail=self.tail, base=self.base == "bicubic",
-        )  # fmt: skip
+        self.G = self.build_generator(spec, base=self.base == "bicubic")
 
     def updates(self) -> list[Update]:
         return [Update("pixels", trains="G", loss=self.pixel_loss)]

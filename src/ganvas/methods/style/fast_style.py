@@ -27,7 +27,7 @@ from ganvas.method import Batch, DataSpec, Update, setting
 from ganvas.methods.style._base import StyleTransfer
 from ganvas.networks.features.catalog import find_entry
 from ganvas.networks.features.extractor import FeatureExtractor
-from ganvas.networks.style_transfer import StyleTransferNetwork
+from ganvas.networks.style_transfer import StyleTransferNetwork, WholeStyleNetwork
 from ganvas.registry import preset
 
 
@@ -53,11 +53,26 @@ class FastStyle(StyleTransfer):
         (32, 64, 128), "channels from full size down; each after the first halves the size", minimum=1
     )
     blocks: int = setting(5, "residual blocks at the smallest size", minimum=0)
+    generator: str = setting(
+        "residual",
+        "residual: G predicts a change of the photo; whole: the image itself, with a norm in every layer (Dumoulin 2017)",
+        choices=("residual", "whole"),
+    )
+    up_widths: tuple[int, ...] = setting(
+        (64, 32), "whole: channels from the smallest size up, one for each size above it", minimum=1
+    )
     kernel: int = setting(9, "kernel of the first and last convolution", minimum=1, odd=True, unit="pixels")
 
     def build(self, spec: DataSpec) -> None:
         find_entry(self.network)
-        self.G = StyleTransferNetwork(spec.channels, self.widths, self.blocks, self.kernel)
+        if self.generator == "whole":
+            if len(self.up_widths) != len(self.widths) - 1:
+                raise UsageError(
+                    f"up_widths needs {len(self.widths) - 1} values, one less than widths (got {len(self.up_widths)})"
+                )
+            self.G = WholeStyleNetwork(spec.channels, self.widths, self.blocks, self.up_widths, self.kernel)
+        else:
+            self.G = StyleTransferNetwork(spec.channels, self.widths, self.blocks, self.kernel)
         self.build_discriminator(spec)
         self.origin: Tensor
         self.register_buffer("origin", torch.zeros(32, dtype=torch.uint8))

@@ -130,7 +130,8 @@ def test_from_a_dropped_zip_to_a_downloaded_sample(page: Any, own: StudioProcess
     download.value.save_as(saved)
     made = read_provenance(saved)
     assert made is not None and (made.run, made.seed) == ("from-the-page", 0)
-    assert Image.open(saved).size == (28, 28)
+    with Image.open(saved) as opened:
+        assert opened.size == (28, 28)
 
     # Dropped on the page, the file leads back to its state.
     show(page, own, "explore")

@@ -125,8 +125,8 @@ class ResNetTranslator(Translator):
     multiple = 4
 
     def __init__(
-        self, channels: int, width: int, blocks: int, norm: str = "instance", dropout: float = 0.0, transposed: bool = False,
-        skip: bool = False,
+        self, channels: int, width: int, blocks: int, norm: str = "instance", dropout: float = 0.0, resize: bool = True,
+        skip: bool = False, transposed: bool = False,
     ) -> None:  # fmt: skip
         super().__init__()
         self.first = normed(_reflected(channels, width, 7), norm, width)
@@ -136,7 +136,7 @@ class ResNetTranslator(Translator):
         self.blocks = nn.ModuleList(Residual(widths[-1], norm, dropout) for _ in range(blocks))
         up: list[nn.Module] = []
         for a, b in pairwise(widths[::-1]):
-            step = _double(a, b, True)
+            step = _double(a, b, resize)
             if transposed:
                 step = nn.ConvTranspose2d(a, b, 3, 2, 1, output_padding=1)
             up.append(normed(step, norm, b))
@@ -256,7 +256,7 @@ def build_translator(
     """
     channels, downsamplings = shape[0], fitting_downsamplings(downsamplings, *shape[1:])
     if kind == "resnet":
-        return ResNetTranslator(channels, width, blocks, norm, dropout, transposed, skip)
+        return ResNetTranslator(channels, width, blocks, norm, dropout, skip=skip, transposed=transposed)
     if kind == "retouch":
         return RetouchTranslator(channels, width, norm, dropout, max_displacement)
     if kind == "repaint":

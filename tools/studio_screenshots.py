@@ -63,7 +63,8 @@ def take(address: str, chosen: dict[str, str], looks: list[str], out: Path) -> N
         for look in looks:
             size, theme = look.split("-")
             width, height = SIZES[size]
-            page = opened.new_page(viewport={"width": width, "height": height}, color_scheme=theme)
+            scheme = "dark" if theme == "dark" else "light"
+            page = opened.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
             for name, view in chosen.items():
                 page.goto(f"{address}#/{view}")
                 page.wait_for_selector(".page", timeout=120_000)

@@ -15,7 +15,8 @@ def test_rows_of_a_set() -> None:
     assert data.labels is not None
     rows = np.array([5, 5, 900, 3])
     few = subset(data, rows, "few")
-    assert np.array_equal(few.images, data.images[rows]) and np.array_equal(few.labels, data.labels[rows])
+    assert np.array_equal(few.images, data.images[rows]) and few.labels is not None
+    assert np.array_equal(few.labels, data.labels[rows])
     assert few.spec.count == len(few) == 4 and few.spec.classes == data.spec.classes
     assert few.spec.class_counts == tuple(np.bincount(data.labels[rows], minlength=10))
     assert few.part("test") is None and few.settings == data.settings

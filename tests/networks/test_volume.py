@@ -18,8 +18,8 @@ def test_sizes(norm: bool) -> None:
 def test_initial_variances_are_kept() -> None:
     torch.manual_seed(0)
     generator, discriminator = (
-        VolumeGenerator(64, (32,) * 3, (32, 16, 8), False),
-        VolumeDiscriminator((32,) * 3, (8, 16, 32), False),
+        VolumeGenerator(64, (32, 32, 32), (32, 16, 8), False),
+        VolumeDiscriminator((32, 32, 32), (8, 16, 32), False),
     )
     seen: list[float] = []
     for conv in (*generator.convs[:-1], *discriminator.convs):

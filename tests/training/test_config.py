@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 import ganvas
-from ganvas.cli.options import command_line, flag, with_settings_of
+from ganvas.cli.options import with_settings_of
 from ganvas.data import DataSettings
 from ganvas.errors import UsageError
 from ganvas.settings import setting, settings_of
@@ -57,7 +57,7 @@ def test_a_new_field_is_an_option_an_argument_and_a_recorded_key() -> None:
     assert "warmup_every" in inspect.signature(WithOneMore).parameters
     assert config.as_dict()["warmup_every"] == 7
     assert WithOneMore.from_dict(config.as_dict()) == config
-    assert command_line(config, but=()) == ["gan", "--warmup-every", "7"]
+    assert config.command_line(but=()) == ["gan", "--warmup-every", "7"]
     with pytest.raises(UsageError, match=r"warmup_every must be >= 1 \(got 0\)"):
         WithOneMore(warmup_every=0)
 
@@ -104,7 +104,7 @@ def test_help_of_train_shows_the_fields() -> None:
 
 def test_every_setting_has_a_help_text_and_a_form_can_be_made() -> None:
     for name, known in settings_of(TrainConfig).items():
-        assert known.help and flag(known).startswith("--"), name
+        assert known.help and known.option.startswith("--"), name
     choices = {name: known.choices for name, known in settings_of(TrainConfig).items() if known.choices}
     assert choices == {"precision": ("auto", "fp32", "tf32", "bf16"), "compile": ("auto", "on", "off")}
 
@@ -153,7 +153,7 @@ def test_paths_and_data_settings_become_plain() -> None:
 
 def test_the_command_line_of_a_config_gives_it_back() -> None:
     config = TrainConfig("gan", "my data", steps=3, samples=0, guard=True, settings={"lr": 0.1})
-    assert command_line(config, but=("guard",)) == [
+    assert config.command_line(but=("guard",)) == [
         "gan", "--data", "my data", "--steps", "3", "--samples", "0", "--set", "lr=0.1",
     ]  # fmt: skip
 

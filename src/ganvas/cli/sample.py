@@ -272,5 +272,6 @@ def _write_animation(method: Method, n: int, seed: int, label: str | None, motio
         return
     canvases = drawing(method, n, seed, label)
     frames = np.stack([grid(to_uint8(step)) for step in canvases.unbind(1)])
+    made = method.made("sample", seed=seed, n=n, label=label, animate=True)
     write_animation(place, frames, [STEP_SECONDS] * (len(frames) - 1) + [END_SECONDS], made)
     typer.echo(f"a grid of {n} images in {len(frames)} steps written to {place}")

@@ -218,7 +218,8 @@ def test_the_decoder_is_conditioned_on_the_class() -> None:
     method = small("vae", conditional=True)
     assert isinstance(method, VAE)
     method.build(images().spec)
-    method.E, method.G = Guess(0.0), Grey()  # the posterior is the prior: no KL term
+    method.E, method.G = Guess(0.0), Grey()  # pyright: ignore[reportAttributeAccessIssue]
+    # the posterior is the prior: no KL term
     white = torch.ones(2, 1, 28, 28)
     labels = torch.tensor([0, 1])
     one = method.compute_likelihood(white, labels, 3, torch.Generator().manual_seed(0))

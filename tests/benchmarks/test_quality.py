@@ -97,14 +97,14 @@ def test_pairs_of_emoji_are_edited(tmp_path: Path, capsys: pytest.CaptureFixture
 
 
 def test_volumes_beside_their_floors(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Real shapes are not told from held-out ones; independent voxels are, always."""
+    """Real shapes are not told from held-out ones; independent voxels are."""
     import volumes
 
-    words = ["--preset", "tiny", "--minutes", "0.002", "--voxels", "8", "--set", "widths=4-2", "--json"]
+    words = ["--preset", "tiny", "--minutes", "0.002", "--voxels", "16", "--set", "widths=4-2", "--json"]
     volumes.main([*words, "--out", str(tmp_path), "--grid", str(tmp_path / "grid.png")])
     rows = json.loads(capsys.readouterr().out)["rows"]
     assert list(rows) == ["training", "voxels", "mean", "vae3d", "gan3d"]
     figures = {name: row[0] for name, row in rows.items()}
-    assert figures["training"]["1-NNA-CD"] < 0.7 < 0.95 < figures["voxels"]["1-NNA-CD"]
+    assert figures["training"]["1-NNA-CD"] < 0.7 < 0.85 < figures["voxels"]["1-NNA-CD"]
     assert figures["mean"]["COV-CD"] < 0.3 < figures["training"]["COV-CD"]
     assert (tmp_path / "grid.png").exists()

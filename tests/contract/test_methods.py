@@ -196,7 +196,7 @@ def test_latent_spaces_give_the_images_of_sampling(name: str, shape: Shape) -> N
 def test_images_are_edited_and_inverted(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """In every space: directions of unit length over what is free, an edit and back, a generated image that comes nearer."""
     monkeypatch.setattr(
-        sys.modules["ganvas.tasks.invert"], "STARTS", 64
+        sys.modules["ganvas.tasks.invert"], "START_CANDIDATES", 64
     )  # as an attribute of the package it is the function
     method = built(name)
     method.spec = data_for(name).spec

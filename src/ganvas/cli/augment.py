@@ -167,6 +167,8 @@ def _described(name: str, preset: str | None, settings: dict[str, str], steps: i
     return f"{' '.join(words)}, {steps:,} steps"
 
 
+AT_THE_END_ONLY = {"samples": 0, "evaluate_every": 10**9, "checkpoint_every": 10**9}
+"""How often a training looks at itself on its way: never."""
 Train = Callable[["Dataset", Path, int], "Method"]
 """train(images, folder, seed): a method trained into a run folder, or as that has it where it is finished."""
 
@@ -179,7 +181,7 @@ def _trained(name: str, preset: str | None, settings: dict[str, str], steps: int
     def make(images: Dataset, folder: Path, seed: int) -> Method:
         run = train(
             name, images, out=folder, preset=preset, settings={**conditional_settings(name), **settings}, seed=seed, steps=steps,
-            samples=0, evaluate_every=10**9, checkpoint_every=10**9, resume="auto", quiet=True, device=device,
+            resume="auto", quiet=True, device=device, **AT_THE_END_ONLY,
         )  # fmt: skip
         return run.load_method(device=choose_device(device))
 

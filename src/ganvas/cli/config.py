@@ -228,7 +228,7 @@ class _Pairs(list[tuple[str, object]]):
 def _parse_json(text: str) -> object:
     try:
         return _plain(json.loads(text, object_pairs_hook=_Pairs), "")
-    except (json.JSONDecodeError, RecursionError) as error:
+    except json.JSONDecodeError as error:
         raise UsageError(f"not valid JSON: {error}") from None
 
 

@@ -16,6 +16,7 @@ from ganvas.data.builtin_sets import BUILTIN_SETS
 from ganvas.errors import DataError, UsageError, nearest
 from ganvas.files import JsonObject
 from ganvas.studio import schema
+from ganvas.settings import settings_of
 from ganvas.studio.config import HIDDEN
 from ganvas.studio.queue import Job
 from ganvas.studio.runs import PLAIN, Runs
@@ -23,10 +24,10 @@ from ganvas.studio.schema import Schema
 from ganvas.studio.store import Store
 from ganvas.training.config import TrainConfig
 
-FORM = ("minutes", "images", "steps", "preset", "seed", "device", "precision", "compile", "checkpoint_every", "evaluate_every",
-        "samples", "guard")  # fmt: skip
-"""Settings of TrainConfig that the form offers as they are. `method`, `data`, `out` and `codes` are chosen by id; `resume` and
-`quiet` are the studio's own affair; `log_to` may send figures to other machines, so the command line keeps it."""
+NOT_IN_FORM = ("method", "data", "out", "codes", "resume", "quiet", "log_to")
+"""Settings of TrainConfig that the form does not offer. The first four are chosen by id; `resume` and `quiet` are the studio's
+own affair; `log_to` may send figures to other machines, so the command line keeps it."""
+FORM = tuple(name for name in settings_of(TrainConfig) if name not in NOT_IN_FORM)
 SET = "set:"
 UPLOAD = "data:"
 FOLDER = "folder:"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -167,8 +168,6 @@ def _described(name: str, preset: str | None, settings: dict[str, str], steps: i
     return f"{' '.join(words)}, {steps:,} steps"
 
 
-AT_THE_END_ONLY = {"samples": 0, "evaluate_every": 10**9, "checkpoint_every": 10**9}
-"""How often a training looks at itself on its way: never."""
 Train = Callable[["Dataset", Path, int], "Method"]
 """train(images, folder, seed): a method trained into a run folder, or as that has it where it is finished."""
 
@@ -178,10 +177,13 @@ def _trained(name: str, preset: str | None, settings: dict[str, str], steps: int
     from ganvas.device import choose_device
     from ganvas.tasks.augment import conditional_settings
 
+    # Nothing is shown, measured or saved on the way.
+    train_alone = functools.partial(train, samples=0, evaluate_every=10**9, checkpoint_every=10**9, quiet=True)
+
     def make(images: Dataset, folder: Path, seed: int) -> Method:
-        run = train(
+        run = train_alone(
             name, images, out=folder, preset=preset, settings={**conditional_settings(name), **settings}, seed=seed, steps=steps,
-            resume="auto", quiet=True, device=device, **AT_THE_END_ONLY,
+            resume="auto", device=device,
         )  # fmt: skip
         return run.load_method(device=choose_device(device))
 

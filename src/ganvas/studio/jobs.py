@@ -15,8 +15,8 @@ from ganvas.catalog import DEFAULT_METHOD, catalog
 from ganvas.data.builtin_sets import BUILTIN_SETS
 from ganvas.errors import DataError, UsageError, nearest
 from ganvas.files import JsonObject
-from ganvas.studio import schema
 from ganvas.settings import settings_of
+from ganvas.studio import schema
 from ganvas.studio.config import HIDDEN
 from ganvas.studio.queue import Job
 from ganvas.studio.runs import PLAIN, Runs

@@ -75,7 +75,7 @@ def curve_of(data: Dataset, kind: str, seed: int, options: argparse.Namespace) -
     method.setup(data.spec)
     method.train()
     generator = torch.Generator().manual_seed(seed)
-    feed = make_feed(data, batch_size=method.batch_size, window=method.window, seed=seed, generator=generator)
+    feed = make_feed(data, batch_size=method.batch_size, window=method.text_window(), seed=seed, generator=generator)
     trainer = Trainer(method, feed, engine, Budget(minutes=options.minutes))
     trainer.use_clock(time.process_time)
     marks = [mark for mark in MARKS if mark < 0.99 * options.minutes] + [options.minutes]

@@ -30,7 +30,7 @@ from torch.optim import Optimizer
 
 from ganvas.abilities import NamedModule
 from ganvas.data.batch import Batch
-from ganvas.data.spec import DataSpec
+from ganvas.data.spec import DataSpec, Window
 from ganvas.provenance import Provenance, Value
 from ganvas.settings import as_dict, change, setting
 
@@ -112,6 +112,8 @@ class Method(NamedModule):
     """Settings that only sampling reads: those that a trained method may be given anew (`ganvas sample --set`)."""
     window: int = 0
     """Tokens of text that a row of a batch predicts; methods that take text have it as a setting."""
+    from_lines: ClassVar[bool] = False
+    """Rows of text begin where a line does, in random order; otherwise they continue where those of the last batch ended."""
     carried: ClassVar[tuple[str, ...]] = ()
     """Buffers with one row for each of the global batch, which go from step to step (the state of a recurrent network).
     Each process keeps its own rows right."""
@@ -191,6 +193,10 @@ class Method(NamedModule):
         return dataclasses.replace(base, command=command, seed=seed, inputs=named, settings=settings).with_options(
             **options
         )
+
+    def text_window(self) -> Window:
+        """What a row of a batch of text holds."""
+        return Window(self.window, self.from_lines)
 
     def settings(self) -> dict[str, Any]:
         """Every setting as a plain value."""

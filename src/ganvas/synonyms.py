@@ -238,6 +238,7 @@ METHOD_SYNONYMS = _table(
         "pix2pixhd spade controlnet paired": "pix2pix",
         "johnson neural_style fast_neural_style": "fast_style",
         "char_rnn lstm gru gpt transformer language_model": "rnn_text",
+        "textgan relgan leakgan maligan gsgan text_gan": "seqgan",
         "samplernn audio melgan hifigan": "wavenet",
     }
 )

@@ -29,7 +29,7 @@ from ganvas.abilities import (
 )
 from ganvas.chunks import in_chunks
 from ganvas.data.batch import as_image_tensor
-from ganvas.data.feed import examples_of
+from ganvas.data.feed import Window, examples_of
 from ganvas.errors import UsageError
 from ganvas.method import Method
 from ganvas.registry import find, method_names
@@ -157,7 +157,7 @@ def stylised(method: Method, n: int) -> Tensor:
 def nats(method: Method, n: int) -> Tensor:
     """With a generator per call: what is drawn goes by the place in the batch, so all is asked for in one chunk."""
     assert isinstance(method, HasLikelihood)
-    batch = examples_of(data_for(method), np.arange(n), window=8)
+    batch = examples_of(data_for(method), np.arange(n), window=Window(8))
 
     def of_rows(rows: Tensor) -> Tensor:
         labels = None if batch.label is None else batch.label[rows]

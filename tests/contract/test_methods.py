@@ -24,7 +24,7 @@ from ganvas.abilities import (
     offers,
 )
 from ganvas.data.batch import as_image_tensor
-from ganvas.data.feed import examples_of
+from ganvas.data.feed import Window, examples_of
 from ganvas.errors import UsageError
 from ganvas.method import Method
 from ganvas.metrics.attributes import find_attribute
@@ -267,7 +267,7 @@ def test_a_likelihood_belongs_to_example_and_seed(name: str, shape: Shape) -> No
     """One finite number an example, the same again from the same generator, whatever else the process drew."""
     method, held = built(name, shape), data_for(name, shape).part("test")
     assert isinstance(method, HasLikelihood) and held is not None
-    batch, outside = examples_of(held, np.arange(4), window=8), torch.get_rng_state()
+    batch, outside = examples_of(held, np.arange(4), window=Window(8)), torch.get_rng_state()
 
     def asked(seed: int) -> Likelihood:
         return method.likelihood(batch.real, batch.label, samples=2, generator=torch.Generator().manual_seed(seed))

@@ -175,7 +175,7 @@ def trainer_for(method: Method, data: Dataset | None = None, steps: int = 100, s
     method.train()
     channels_last(method)
     generator = torch.Generator().manual_seed(seed)
-    feed = make_feed(data, batch_size=method.batch_size, window=method.window, seed=seed, generator=generator)
+    feed = make_feed(data, batch_size=method.batch_size, window=method.text_window(), seed=seed, generator=generator)
     return Trainer(method, feed, Engine(torch.device("cpu"), "fp32", "as asked"), Budget(steps=steps))
 
 

@@ -24,6 +24,16 @@ UNIT_OF_KIND = {
 
 
 @dataclasses.dataclass(frozen=True)
+class Window:
+    """What a row of a batch of text holds: the `tokens` that it predicts, and the one before them. Other kinds ignore it."""
+
+    tokens: int = 0
+    from_lines: bool = False
+    """Rows begin where a line does, in random order; the token before is the end of the previous line. Otherwise a row continues
+    where the row of the last batch ended."""
+
+
+@dataclasses.dataclass(frozen=True)
 class AudioFacts:
     """Of sound: `rate` is samples a second."""
 
@@ -36,6 +46,14 @@ class TextFacts:
 
     tokens: tuple[str, ...] = ()
     merges: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def first(self) -> int:
+        """The token after which a text begins: the end of a line; where there are no lines, a blank."""
+        for token in ("\n", " "):
+            if token in self.tokens:
+                return self.tokens.index(token)
+        return 0
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 
 from ganvas.abilities import HasLikelihood, Likelihood
-from ganvas.data.feed import count_examples, examples_of
+from ganvas.data.feed import Window, count_examples, examples_of
 from ganvas.defaults import IMPORTANCE_SAMPLES
 from ganvas.errors import DataError
 from ganvas.figure import Figure
+from ganvas.method import Method
 from ganvas.metrics.extractors import Progress
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def measure_likelihood(
     `progress(what, done, of)` hears of each block. DataError without a test split: training images say nothing about likelihood.
     """
     held_out = data.part("test")
-    if held_out is None or not count_examples(held_out, 1):
+    if held_out is None or not count_examples(held_out, Window(1)):
         raise DataError(
             f"{data.name} has no test split, and how probable a method finds the images it was trained on means nothing:"
             " raise data.holdout"
@@ -61,7 +62,9 @@ def likelihoods(
     method: HasLikelihood, data: Dataset, samples: int, examples: int, seed: int, progress: Progress | None = None
 ) -> Iterable[Likelihood]:
     """Block by block, of the first images of `data`."""
-    window = max(1, min(WINDOW, len(data) - 1))  # of a short text, all of it is one example
+    window = Window(max(1, min(WINDOW, len(data) - 1)))  # of a short text, all of it is one example
+    if isinstance(method, Method) and method.from_lines:
+        window = method.text_window()
     device, count = method.device, min(examples, count_examples(data, window))
     for start in range(0, count, EXAMPLES_PER_BLOCK):
         rows = np.arange(start, min(count, start + EXAMPLES_PER_BLOCK))

@@ -5,12 +5,14 @@ T steps, N rows, V tokens, E features of an embedding, S numbers of state in a r
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from ganvas.precision import has_bf16
 
 CELLS = {"lstm": nn.LSTM, "gru": nn.GRU}
 STATE_TENSORS = {"lstm": 2, "gru": 1}  # tensors of state per layer: h and c, or h alone
@@ -79,14 +81,8 @@ class RecurrentText(nn.Module):
         for index, layer in enumerate(self.layers):
             if dropout_masks is not None:
                 x = x * dropout_masks[index]
-            if self.cell == "lstm":
-                h, c = before[index]
-                x, (h, c) = layer(x, (h[None], c[None]))
-                after.append((h[0], c[0]))
-            else:
-                (h,) = before[index]
-                x, h = layer(x, h[None])
-                after.append((h[0],))
+            x, after_layer = _through(layer, x, before[index])
+            after.append(after_layer)
         if dropout_masks is not None:
             x = x * dropout_masks[-1]
         return self._scores(x), packed(after)
@@ -104,6 +100,22 @@ class RecurrentText(nn.Module):
                 after.append((torch.gru_cell(x, old[-1], *weights),))
             x = after[-1][0]
         return self._scores(x), after
+
+    @torch.no_grad()
+    def continued(self, start: Tensor, uniforms: Tensor, choose: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+        """Tokens (N, T) int64 that follow `start` (S,) int64; `choose` makes a token (N,) of logits (N, V) and of the next column
+        of `uniforms` (N, T)."""
+        n, length = uniforms.shape
+        state = self.unpacked(uniforms.new_zeros(n, self.state_size))
+        for token in start[:-1]:
+            _, state = self.step(token.expand(n), state)
+        token = start[-1].expand(n)
+        tokens = []
+        for place in range(length):
+            logits, state = self.step(token, state)
+            token = choose(logits, uniforms[:, place])
+            tokens.append(token)
+        return torch.stack(tokens, dim=1)
 
     def unpacked(self, state: Tensor) -> State:
         """(N, S) as (h, c) or (h,) of each layer, (N, width)."""
@@ -125,6 +137,18 @@ class RecurrentText(nn.Module):
         if self.tied:
             return F.linear(self.project(features), self.embedding.weight, self.out.bias)
         return self.out(features)
+
+
+def _through(layer: nn.Module, x: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """The outputs (T, N, width) of an LSTM or GRU for inputs (T, N, features), and its state after the last."""
+    device = x.device.type
+    # On a CPU without bf16 instructions oneDNN has no LSTM in bf16, not even an emulated one.
+    with torch.autocast(device, enabled=torch.is_autocast_enabled(device) and has_bf16(x.device)):
+        if len(state) == 2:
+            x, (h, c) = layer(x, (state[0][None], state[1][None]))
+            return x, (h[0], c[0])
+        x, h = layer(x, state[0][None])
+        return x, (h[0],)
 
 
 def packed(state: State) -> Tensor:

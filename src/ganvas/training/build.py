@@ -37,7 +37,7 @@ def build_trainer(
         compile_networks(method.get_submodule(name) for name in method.averaged)
     generator = torch.Generator(engine.device).manual_seed(seed)
     feed = make_feed(
-        data, batch_size=method.batch_size, window=method.window, seed=seed, generator=generator,
+        data, batch_size=method.batch_size, window=method.text_window(), seed=seed, generator=generator,
         rank=engine.rank, ranks=engine.ranks, device=engine.device,
     )  # fmt: skip
     return Trainer(method, feed, engine, budget, resumed=resumed)

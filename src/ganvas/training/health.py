@@ -159,8 +159,9 @@ class Health:
         """Images `start`, `start + 1`, ... of a split as a batch. It does not depend on where the feed stands."""
         data, device = data or self.data, trainer.engine.device
         count = max(1, self.method.batch_size // trainer.engine.ranks)
-        rows = np.arange(start, start + count) % count_examples(data, self.method.window)
-        return examples_of(data, rows, self.method.window, device, seed=trainer.steps + start)
+        window = self.method.text_window()
+        rows = np.arange(start, start + count) % count_examples(data, window)
+        return examples_of(data, rows, window, device, seed=trainer.steps + start)
 
 
 def _joined(logits: list[Tensor]) -> Tensor | None:

@@ -19,7 +19,7 @@ import numpy as np
 from ganvas.data.image_grid import grid
 from ganvas.data.kinds.base import Kind, Split
 from ganvas.data.kinds.common import common_rows, counts_in_words, duplicates, labels_of
-from ganvas.data.spec import AudioFacts, Card, DataSpec, Facts
+from ganvas.data.spec import AudioFacts, Card, DataSpec, Facts, Window
 from ganvas.data.spectrogram import spectrogram, spectrogram_size
 from ganvas.files import write_bytes
 from ganvas.provenance import Provenance
@@ -51,7 +51,7 @@ class Audio(Kind[np.ndarray, np.ndarray]):
         )
         return from_bytes(images), spec
 
-    def feed(self, data: Split, *, batch_size: int, window: int, **more: Unpack[FeedOptions]) -> Feed:
+    def feed(self, data: Split, *, batch_size: int, window: Window, **more: Unpack[FeedOptions]) -> Feed:
         from ganvas.data.kinds.feeds import AudioFeed
 
         return AudioFeed(
@@ -59,7 +59,7 @@ class Audio(Kind[np.ndarray, np.ndarray]):
             apart=data.spec.unpaired, **more,
         )  # fmt: skip
 
-    def batch(self, data: Split, rows: np.ndarray, window: int, device: torch.device | str) -> Batch:
+    def batch(self, data: Split, rows: np.ndarray, window: Window, device: torch.device | str) -> Batch:
         import torch
 
         from ganvas.data.batch import Batch, as_audio

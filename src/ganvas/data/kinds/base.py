@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar, Generic, NamedTuple, Protocol, TypeV
 import numpy as np
 
 from ganvas.data.settings import DataSettings
-from ganvas.data.spec import UNIT_OF_KIND, Card, DataSpec, Facts
+from ganvas.data.spec import UNIT_OF_KIND, Card, DataSpec, Facts, Window
 from ganvas.errors import DataError
 from ganvas.provenance import Provenance
 
@@ -119,14 +119,14 @@ class Kind(ABC, Generic[Sample, Samples]):
         return None
 
     @abstractmethod
-    def feed(self, data: Split, *, batch_size: int, window: int, **more: Unpack[FeedOptions]) -> Feed:
+    def feed(self, data: Split, *, batch_size: int, window: Window, **more: Unpack[FeedOptions]) -> Feed:
         """Endless batches; see `make_feed`."""
 
     @abstractmethod
-    def batch(self, data: Split, rows: np.ndarray, window: int, device: torch.device | str) -> Batch:
+    def batch(self, data: Split, rows: np.ndarray, window: Window, device: torch.device | str) -> Batch:
         """The examples `rows` (n,) of a split as one batch; see `examples_of`."""
 
-    def count(self, data: Split, window: int) -> int:
+    def count(self, data: Split, window: Window) -> int:
         """How many examples `batch` can give."""
         return len(data.examples)
 

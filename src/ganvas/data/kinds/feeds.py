@@ -285,6 +285,37 @@ class TextFeed(Feed):
         return int(mixed % np.uint64(self.window))
 
 
+class LineFeed(Feed):
+    """Batches of tokens (T,): each row is a token that ends a line and the `window` tokens after it, in random order. `starts`
+    (n,) are the places of those first tokens. `position` counts tokens."""
+
+    def __init__(
+        self, tokens: np.ndarray, starts: np.ndarray, *, batch_size: int, window: int, **more: Unpack[FeedOptions]
+    ) -> None:
+        super().__init__(tokens, None, None, batch_size=batch_size, **more)
+        self.window = window
+        self.starts = torch.from_numpy(starts)
+        if self.is_resident:
+            self.starts = to_device(self.starts, self.device)
+
+    def next(self) -> Batch:
+        """The next global batch, this rank's rows: real (N, window + 1) int64."""
+        real = self._next_examples().own.view(-1, self.window + 1).long()
+        return Batch(real, generator=self.generator, rank=self.rank, ranks=self.ranks)
+
+    @property
+    def _examples_in_batch(self) -> int:
+        return self.batch_size * self.window
+
+    def _rows_at(self, position: int) -> BatchRows:
+        """Places in the text: window + 1 for each row of the batch, one row after the other."""
+        share = self.batch_size // self.ranks
+        lines = self._rows(position // self.window + self.rank * share, share, len(self.starts))
+        within = torch.arange(self.window + 1, device=lines.device)
+        places = (self.starts[lines][:, None] + within).flatten()
+        return BatchRows(places, places)
+
+
 def resident_bytes(device: torch.device) -> int:
     """How large a set may be that lies on `device` as a whole: a share of what an accelerator has free, whatever that is."""
     free = free_memory(device)

@@ -12,7 +12,7 @@ from ganvas.data.image import viewable, write_png
 from ganvas.data.image_grid import bounded_grid
 from ganvas.data.kinds.base import Kind, Split
 from ganvas.data.kinds.common import common_rows, counts_in_words, duplicates, labels_of
-from ganvas.data.spec import Card, DataSpec
+from ganvas.data.spec import Card, DataSpec, Window
 from ganvas.provenance import Provenance
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Images(Kind[np.ndarray, np.ndarray]):
             like["channels"] = spec.channels
         return like
 
-    def feed(self, data: Split, *, batch_size: int, window: int, **more: Unpack[FeedOptions]) -> Feed:
+    def feed(self, data: Split, *, batch_size: int, window: Window, **more: Unpack[FeedOptions]) -> Feed:
         from ganvas.data.kinds.feeds import Feed
 
         return Feed(
@@ -47,7 +47,7 @@ class Images(Kind[np.ndarray, np.ndarray]):
             apart=data.spec.unpaired, **more,
         )  # fmt: skip
 
-    def batch(self, data: Split, rows: np.ndarray, window: int, device: torch.device | str) -> Batch:
+    def batch(self, data: Split, rows: np.ndarray, window: Window, device: torch.device | str) -> Batch:
         from ganvas.data.batch import Batch, as_image_tensor
 
         partner = None

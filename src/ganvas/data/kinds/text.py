@@ -14,8 +14,8 @@ import numpy as np
 from ganvas.data import tokens
 from ganvas.data.kinds.base import Coded, Kind, Split
 from ganvas.data.settings import DataSettings
-from ganvas.data.spec import Card, DataSpec, TextFacts
-from ganvas.errors import UsageError
+from ganvas.data.spec import Card, DataSpec, TextFacts, Window
+from ganvas.errors import DataError, UsageError
 from ganvas.files import write_text
 from ganvas.provenance import Provenance
 
@@ -80,21 +80,40 @@ class Text(Kind[str, list[str]]):
             data.name, data.source, texts, spec.text.tokens, spec.text.merges, list(data.facts.get("changed", ()))
         )
 
-    def feed(self, data: Split, *, batch_size: int, window: int, **more: Unpack[FeedOptions]) -> Feed:
-        from ganvas.data.kinds.feeds import TextFeed
+    def feed(self, data: Split, *, batch_size: int, window: Window, **more: Unpack[FeedOptions]) -> Feed:
+        from ganvas.data.kinds.feeds import LineFeed, TextFeed
 
-        return TextFeed(data.examples, batch_size=batch_size, window=window, **more)
+        if window.from_lines:
+            starts = self._line_ends(data, window.tokens)
+            return LineFeed(data.examples, starts, batch_size=batch_size, window=window.tokens, **more)
+        return TextFeed(data.examples, batch_size=batch_size, window=window.tokens, **more)
 
-    def batch(self, data: Split, rows: np.ndarray, window: int, device: torch.device | str) -> Batch:
+    def batch(self, data: Split, rows: np.ndarray, window: Window, device: torch.device | str) -> Batch:
         import torch
 
         from ganvas.data.batch import Batch
 
-        places = rows[:, None] * window + np.arange(window + 1)
+        starts = rows * window.tokens
+        if window.from_lines:
+            starts = self._line_ends(data, window.tokens)[rows]
+        places = starts[:, None] + np.arange(window.tokens + 1)
         return Batch(torch.from_numpy(data.examples[places].astype(np.int64)).to(device))
 
-    def count(self, data: Split, window: int) -> int:
-        return (len(data.examples) - 1) // window
+    def count(self, data: Split, window: Window) -> int:
+        if window.from_lines:
+            return len(self._line_ends(data, window.tokens))
+        return (len(data.examples) - 1) // window.tokens
+
+    def _line_ends(self, data: Split, tokens: int) -> np.ndarray:
+        """Places of tokens that end a line and have `tokens` tokens after them. DataError where there are none."""
+        ends = [number for number, token in enumerate(data.spec.text.tokens) if token.endswith("\n")]
+        places = np.flatnonzero(np.isin(data.examples[: max(0, len(data.examples) - tokens)], ends))
+        if not len(places):
+            raise DataError(
+                f"{data.name} has no line with {tokens} tokens after its start: put one example on each line, or choose a"
+                " smaller window"
+            )
+        return places
 
     def describe(self, spec: DataSpec, card: Card, number: Callable[[float], str]) -> dict[str, str]:
         def of_splits(name: str) -> str:

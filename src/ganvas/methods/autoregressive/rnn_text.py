@@ -77,11 +77,7 @@ class RecurrentTextModel(ExactLikelihood):
         self.lengths: Tensor  # (V,) characters of each token
         lengths = torch.tensor([len(token) for token in spec.text.tokens], dtype=torch.float32)
         self.register_buffer("lengths", lengths, persistent=False)
-        # A text begins where a line does; where there are no lines, after a blank.
-        self.first = 0
-        for token in (" ", "\n"):
-            if token in spec.text.tokens:
-                self.first = spec.text.tokens.index(token)
+        self.first = spec.text.first
 
     def updates(self) -> list[Update]:
         return [
@@ -144,20 +140,13 @@ class RecurrentTextModel(ExactLikelihood):
         """Tokens (n, L) int64 from latents (n, L), of a text that starts on a new line."""
         return self.continue_text(torch.tensor([self.first], device=latents.device), latents)
 
-    @torch.no_grad()
     def continue_text(self, start: Tensor, latents: Tensor) -> Tensor:
         """Tokens (n, L) int64 that follow `start` (S,) int64, from latents (n, L)."""
-        n, length = latents.shape
-        state = self.network.unpacked(latents.new_zeros(n, self.network.state_size))
-        for token in start[:-1]:
-            _, state = self.network.step(token.expand(n), state)
-        token = start[-1].expand(n)
-        tokens = []
-        for t in range(length):
-            logits, state = self.network.step(token, state)
-            token = drawn(probabilities(logits, self.temperature, self.top_k, self.top_p), latents[:, t])
-            tokens.append(token)
-        return torch.stack(tokens, dim=1)
+
+        def choose(logits: Tensor, uniform: Tensor) -> Tensor:
+            return drawn(probabilities(logits, self.temperature, self.top_k, self.top_p), uniform)
+
+        return self.network.continued(start, latents, choose)
 
 
 def _nats(logits: Tensor, tokens: Tensor) -> Tensor:

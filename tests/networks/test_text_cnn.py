@@ -1,0 +1,36 @@
+"""TextCNN: what a filter sees, and shares of tokens in place of tokens."""
+
+from __future__ import annotations
+
+import torch
+from torch.nn import functional as F
+from torch.testing import assert_close
+
+from ganvas.networks.text_cnn import TextCNN
+
+
+def built(**more: object) -> TextCNN:
+    torch.manual_seed(0)
+    return TextCNN(7, 6, 5, (1, 3), (4, 4)).eval().requires_grad_(False)
+
+
+def test_certain_shares_are_tokens() -> None:
+    network = built()
+    tokens = torch.randint(7, (3, 6), generator=torch.Generator().manual_seed(1))
+    assert_close(network(F.one_hot(tokens, 7).float()), network(tokens))
+
+
+def test_filters_of_one_token_do_not_see_the_order() -> None:
+    """A filter of width 1 and a maximum over time; one of width 3 sees it."""
+    network = built()
+    tokens = torch.tensor([[0, 1, 2, 3, 4, 5]])
+    network.convolutions[1].get_parameter("weight").zero_()
+    assert_close(network(tokens.flip(1)), network(tokens))
+    torch.nn.init.normal_(network.convolutions[1].get_parameter("weight"))
+    assert not torch.allclose(network(tokens.flip(1)), network(tokens), atol=1e-4)
+
+
+def test_filters_wider_than_a_text_are_omitted() -> None:
+    network = TextCNN(7, 6, 5, (1, 3, 20), (4, 4, 9))
+    assert len(network.convolutions) == 2 and network.features == 8
+    assert network(torch.zeros(2, 6, dtype=torch.int64)).shape == (2, 1)

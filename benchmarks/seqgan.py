@@ -28,7 +28,6 @@ from torch import Tensor
 from ganvas.data import Dataset, open_data
 from ganvas.data.feed import make_feed
 from ganvas.losses.truncation import drawn
-from ganvas.method import uniforms
 from ganvas.metrics import measure_likelihood
 from ganvas.networks.recurrent import RecurrentText
 from ganvas.registry import create
@@ -62,7 +61,10 @@ class Oracle:
             return drawn(logits.softmax(1), uniform)
 
         start = torch.tensor([self.vocabulary])
-        return self.network.continued(start, uniforms(range(first_seed, first_seed + count), LENGTH), choose)
+        uniforms = []
+        for seed in range(first_seed, first_seed + count):
+            uniforms.append(torch.rand(LENGTH, generator=torch.Generator().manual_seed(seed)))
+        return self.network.continued(start, torch.stack(uniforms), choose)
 
     @torch.no_grad()
     def nats(self, texts: Tensor) -> Tensor:

@@ -67,11 +67,8 @@ GROUPS: dict[str, tuple[str, tuple[str, ...]]] = {
         "One pixel, code, audio sample or token after the other, each with an exact likelihood.",
         ("pixelcnn", "code_prior", "wavenet", "rnn_text"),
     ),
-<<<<<<< HEAD
     "Volumes": ("Shapes in three dimensions, as occupancy on a grid.", ("gan3d", "vae3d")),
-=======
     "Adversarial text": ("Text from a generator that a discriminator rewards.", ("seqgan",)),
->>>>>>> 7f7e2b3 (seqgan: adversarial text by policy gradient, with rows that begin where lines do; LSTMs stay in fp32 on CPUs without bf16 instructions)
     "Image to image": (
         "Translation between two kinds of images, and restoration of degraded ones.",
         ("pix2pix", "cyclegan", "srresnet", "srgan", "denoise", "inpaint"),

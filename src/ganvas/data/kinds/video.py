@@ -20,7 +20,7 @@ from ganvas.data.image_grid import bounded_grid, grid
 from ganvas.data.kinds.base import Kind, Split
 from ganvas.data.kinds.common import common_rows, counts_in_words, duplicates, labels_of
 from ganvas.data.kinds.images import channel_facts
-from ganvas.data.spec import Card, DataSpec, Facts, VideoFacts
+from ganvas.data.spec import Card, DataSpec, Facts, VideoFacts, Window
 from ganvas.provenance import Provenance
 
 if TYPE_CHECKING:
@@ -57,14 +57,14 @@ class Video(Kind[np.ndarray, np.ndarray]):
         spec = dataclasses.replace(spec, height=spec.height // frames, kind=self.name, video=video)
         return images.reshape(len(images), frames, spec.height, spec.width, spec.channels), spec
 
-    def feed(self, data: Split, *, batch_size: int, window: int, **more: Unpack[FeedOptions]) -> Feed:
+    def feed(self, data: Split, *, batch_size: int, window: Window, **more: Unpack[FeedOptions]) -> Feed:
         from ganvas.data.kinds.feeds import VideoFeed
 
         return VideoFeed(
             data.examples, data.labels, None, batch_size=batch_size, mirror=data.settings.mirror, **more
         )  # fmt: skip
 
-    def batch(self, data: Split, rows: np.ndarray, window: int, device: torch.device | str) -> Batch:
+    def batch(self, data: Split, rows: np.ndarray, window: Window, device: torch.device | str) -> Batch:
         import torch
 
         from ganvas.data.batch import Batch, as_video

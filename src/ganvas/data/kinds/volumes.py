@@ -18,7 +18,7 @@ from ganvas.data.kinds.base import Kind, Split
 from ganvas.data.kinds.common import common_rows, counts_in_words, duplicates, labels_of
 from ganvas.data.kinds.images import to_uint8
 from ganvas.data.mesh import obj_text, ply_bytes
-from ganvas.data.spec import Card, DataSpec, Facts
+from ganvas.data.spec import Card, DataSpec, Facts, Window
 from ganvas.data.surface import LEVEL, largest_component, marching_cubes
 from ganvas.files import write_bytes
 from ganvas.provenance import Provenance
@@ -49,12 +49,12 @@ class Volumes(Kind[np.ndarray, np.ndarray]):
     def unpacked(self, images: np.ndarray, spec: DataSpec, facts: Facts) -> tuple[np.ndarray, DataSpec]:
         return images, dataclasses.replace(spec, kind=self.name)
 
-    def feed(self, data: Split, *, batch_size: int, window: int, **more: Unpack[FeedOptions]) -> Feed:
+    def feed(self, data: Split, *, batch_size: int, window: Window, **more: Unpack[FeedOptions]) -> Feed:
         from ganvas.data.kinds.feeds import Feed
 
         return Feed(data.examples, data.labels, None, batch_size=batch_size, **more)
 
-    def batch(self, data: Split, rows: np.ndarray, window: int, device: torch.device | str) -> Batch:
+    def batch(self, data: Split, rows: np.ndarray, window: Window, device: torch.device | str) -> Batch:
         from ganvas.data.batch import Batch, as_image_tensor
 
         return Batch(as_image_tensor(data.examples[rows], device), labels_of(data, rows, device))

@@ -18,23 +18,22 @@ come from an average of the weights.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 from torch.optim import Adam, Optimizer
 
-from ganvas.abilities import HasDiscriminator, HasLikelihood, Likelihood, Samples
+from ganvas.abilities import Draw, HasDiscriminator, HasLikelihood, Likelihood, Samples
 from ganvas.losses.adversarial import discriminator_cross_entropy, discriminator_report
 from ganvas.losses.policy import advantages, policy_gradient
 from ganvas.losses.truncation import drawn, probabilities
-from ganvas.method import Batch, DataSpec, Method, Update, setting, step_factor, uniforms
+from ganvas.method import Batch, DataSpec, Method, Update, setting, step_factor
 from ganvas.networks.recurrent import RecurrentText, State
 from ganvas.networks.text_cnn import TextCNN
 from ganvas.registry import preset
 
-NOTE = "each text predicted from the start of its line on"
+LIKELIHOOD_NOTE = "each text predicted from the start of its line on"
 
 
 class SeqGAN(Method, Samples, HasDiscriminator, HasLikelihood):
@@ -70,6 +69,7 @@ class SeqGAN(Method, Samples, HasDiscriminator, HasLikelihood):
     length: int = setting(20, "sampling: tokens of a text", minimum=1)
     temperature: float = setting(1.0, "sampling: below 1 prefers probable tokens, 0 takes the most probable", minimum=0)
 
+    value_by_value = True
     averaged = ("G",)
     of_sampling = ("length", "temperature")
 
@@ -210,11 +210,11 @@ class SeqGAN(Method, Samples, HasDiscriminator, HasLikelihood):
         """Exact, of tokens (n, L) from the second on, each given those before it in its row."""
         nats = -self.log_probabilities(examples).sum(1)
         terms = self.lengths[examples[:, 1:]].sum(1)
-        return Likelihood(nats, unit="bits_per_character", terms=terms, note=NOTE)
+        return Likelihood(nats, unit="bits_per_character", terms=terms, note=LIKELIHOOD_NOTE)
 
-    def latents(self, seeds: Iterable[int]) -> Tensor:
-        """One uniform number per token, (n, length), on the CPU."""
-        return uniforms(seeds, self.length)
+    def draws(self) -> tuple[Draw, ...]:
+        """One uniform number per token."""
+        return (Draw("uniform", self.length),)
 
     def generate(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
         """Tokens (n, L) int64 from latents (n, L), of a text that starts on a new line."""

@@ -1,7 +1,7 @@
 """Generators of the public PyTorch repository of CycleGAN and pix2pix (`latest_net_G.pth`): residual networks and U-Nets.
 
 They are equal in eval mode. The repository's test script leaves batch norm and dropout in training mode unless it is given
---eval, so its images of a pix2pix network can differ.
+its option eval, so its images of a pix2pix network can differ.
 """
 
 from __future__ import annotations

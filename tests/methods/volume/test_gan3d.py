@@ -69,9 +69,9 @@ def test_learns_the_side_of_a_class() -> None:
     trainer = trainer_for(
         create("gan3d", "tiny", {"conditional": True, "batch_size": 16, "lr": 0.004, "widths": (16, 8)}),
         blocks(),
-        steps=100,
+        steps=200,
     )
-    for _ in range(100):
+    for _ in range(200):
         trainer.step()
     method = trainer.average.method
     assert isinstance(method, GAN3D)
@@ -80,8 +80,8 @@ def test_learns_the_side_of_a_class() -> None:
         deep = (method.generate(z, torch.zeros(32, dtype=torch.long)) + 1).mean(0)
         wide = (method.generate(z, torch.full((32,), 2)) + 1).mean(0)
     ends = slice(1, 3)
-    assert deep[ends].mean() > 1.5 * deep[..., ends].mean()
-    assert wide[..., ends].mean() > 1.5 * wide[ends].mean()
+    longer_along_z = [float(each[ends].mean() / each[..., ends].mean()) for each in (deep, wide)]
+    assert longer_along_z[0] > 1.3 * longer_along_z[1], "without the class both are the same"
 
 
 def test_classes_need_labels() -> None:

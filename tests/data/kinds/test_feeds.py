@@ -150,14 +150,18 @@ def test_a_batch_is_read_before_it_is_asked_for(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(feeds, "RESIDENT_BYTES", 1)
     mapped, read = feed(), []
     now = Read.now
-    monkeypatch.setattr(Read, "now", lambda self: (read.append(threading.current_thread().name), now(self))[1])
+    monkeypatch.setattr(Read, "now", lambda self: (read.append(threading.get_ident()), now(self))[1])
     for number in range(1, 5):
         mapped.next()
         assert mapped._ahead is not None
         for _, batch in mapped._ahead._pending:
             batch.result()
-        assert len(read) == 4 * (number + 2)  # images, rows, partners and labels of this batch and of the next two
-    assert threading.current_thread().name not in read
+        assert mapped._ahead._thread is not None
+        # Threads of feeds in earlier tests may still be reading.
+        own = {thread.ident for thread in mapped._ahead._thread._threads}
+        reads = [ident for ident in read if ident in own]
+        assert len(reads) == 4 * (number + 2)  # images, rows, partners and labels of this batch and of the next two
+    assert threading.get_ident() not in read
 
 
 def test_an_error_while_reading_ahead_comes_with_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ T steps, N rows, V tokens, E features of an embedding, S numbers of state in a r
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from itertools import pairwise
 
 import torch
@@ -141,9 +142,11 @@ class RecurrentText(nn.Module):
 
 def _through(layer: nn.Module, x: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
     """The outputs (T, N, width) of an LSTM or GRU for inputs (T, N, features), and its state after the last."""
-    device = x.device.type
-    # On a CPU without bf16 instructions oneDNN has no LSTM in bf16, not even an emulated one.
-    with torch.autocast(device, enabled=torch.is_autocast_enabled(device) and has_bf16(x.device)):
+    precision: AbstractContextManager[object] = nullcontext()
+    if x.device.type == "cpu" and torch.is_autocast_enabled("cpu") and not has_bf16(x.device):
+        # On a CPU without bf16 instructions oneDNN has no LSTM in bf16, not even an emulated one.
+        precision = torch.autocast("cpu", enabled=False)
+    with precision:
         if len(state) == 2:
             x, (h, c) = layer(x, (state[0][None], state[1][None]))
             return x, (h[0], c[0])

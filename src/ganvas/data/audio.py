@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import collections
 import functools
-import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -51,20 +50,10 @@ class Clip(NamedTuple):
     problem: tuple[str, str] | None = None
 
 
-def outnumbers(images: Files) -> bool:
-    """Whether there are more sound files than images where images were looked for."""
-    sounds = 0
-    for name in images.ignored:
-        sounds += Path(name).suffix.lower() in sound.suffixes() and not passed_over.is_skipped(name)
-    return sounds > len(images.names) + len(images.problems)
-
-
 def list_clips(files: Files, name: str) -> Listing:
     """The .wav files that `scan_folder` or `scan_zip` found."""
-    identity = json.dumps(["audio", str(files.root), files.stamps, files.problems, files.ignored])
-    return Listing(
-        name, str(files.root), identity, lambda settings, progress: _load(files, settings, progress), kind="audio"
-    )
+    load = functools.partial(_load, files)
+    return Listing(name, str(files.root), files.identity("audio"), load, kind="audio")
 
 
 def load_npz(path: Path, settings: DataSettings, progress: Progress) -> Loaded:

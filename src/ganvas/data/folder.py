@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 
 import numpy as np
@@ -34,10 +35,8 @@ def list_images(files: Files, name: str, where: str) -> Listing:
     """The images that `scan_folder` or `scan_zip` found; DataError where there are none."""
     if not files.names:
         raise DataError(_nothing_message(files, where))
-    identity = json.dumps([str(files.root), files.stamps, files.problems, files.ignored])
-    return Listing(
-        name, str(files.root), identity, lambda settings, progress: load_files(files, settings, progress), files
-    )
+    load = functools.partial(load_files, files)
+    return Listing(name, str(files.root), files.identity(), load, files)
 
 
 def paired(listing: Listing, files: Files, other: Listing, others: Files) -> Listing:

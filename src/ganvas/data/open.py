@@ -229,12 +229,12 @@ def _listed_folder(path: Path, settings: DataSettings) -> Listing | text.Source:
     if texts:
         return texts
     files = scan_folder(path)
-    if audio.outnumbers(files):
+    if files.outnumbered_by(sound.suffixes()):
         return audio.list_clips(scan_folder(path, sound.suffixes()), _name(path))
     moving = _listed_videos(path, files, settings)
     if moving is not None:
         return moving
-    if volume.outnumber(files):
+    if files.outnumbered_by(volume.VOLUME_SUFFIXES):
         return volume.list_volumes(scan_folder(path, volume.VOLUME_SUFFIXES), _name(path))
     if not files.names and any(parquet.is_parquet(Path(name)) for name in files.ignored):
         return parquet.list_parquet(path, _name(path))
@@ -246,7 +246,7 @@ def _listed_folder(path: Path, settings: DataSettings) -> Listing | text.Source:
 def _listed_videos(path: Path, images: Files, settings: DataSettings) -> Listing | None:
     """The videos of a folder: files, animations where data.every or data.frames asks for their frames, or folders of frames where
     data.frames does. None where it holds others."""
-    if video_source.outnumber(images):
+    if images.outnumbered_by(video.suffixes()):
         return video_source.list_videos(scan_videos(path, video.suffixes()), _name(path))
     if not settings.frames and settings.every is None:
         return None
@@ -276,11 +276,11 @@ def _listed_file(path: Path, settings: DataSettings) -> Listing | text.Source:
         return arrays.list_stored(_name(path), str(resolved), identity, functools.partial(readers[suffix], resolved))
     if suffix == ".zip":
         files = scan_zip(path)
-        if audio.outnumbers(files):
+        if files.outnumbered_by(sound.suffixes()):
             return audio.list_clips(scan_zip(path, sound.suffixes()), _name(path))
-        if video_source.outnumber(files):
+        if files.outnumbered_by(video.suffixes()):
             return video_source.list_videos(scan_zip(path, video.suffixes()), _name(path))
-        if volume.outnumber(files):
+        if files.outnumbered_by(volume.VOLUME_SUFFIXES):
             return volume.list_volumes(scan_zip(path, volume.VOLUME_SUFFIXES), _name(path))
         return folder.list_images(files, _name(path), str(path))
     if suffix == ".tar":

@@ -9,6 +9,7 @@ import contextlib
 import dataclasses
 import functools
 import io
+import json
 import os
 import re
 import stat
@@ -68,6 +69,19 @@ class Files:
     def wants(self, name: str) -> bool:
         """Whether the name ends as those that are looked for."""
         return os.path.splitext(name)[1].lower() in self.suffixes
+
+    def outnumbered_by(self, suffixes: frozenset[str]) -> bool:
+        """Whether more of the ignored files end in one of `suffixes` than there are files of those that were looked for."""
+        others = 0
+        for name in self.ignored:
+            others += Path(name).suffix.lower() in suffixes and not is_skipped(name)
+        return others > len(self.names) + len(self.problems)
+
+    def identity(self, kind: str | None = None) -> str:
+        """For Listing: another text where the content may have changed. The same files read as another kind of data are
+        another source: `kind` names it, None for images."""
+        content = [str(self.root), self.stamps, self.problems, self.ignored]
+        return json.dumps(content if kind is None else [kind, *content])
 
 
 def stamp(path: Path) -> Stamp:

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import json
 import re
 import tempfile
 import threading
@@ -105,34 +104,24 @@ class Records:
         return result
 
 
-def outnumber(images: Files) -> bool:
-    """Whether there are more videos than images where images were looked for."""
-    videos = 0
-    for name in images.ignored:
-        videos += Path(name).suffix.lower() in video.suffixes() and not passed_over.is_skipped(name)
-    return videos > len(images.names) + len(images.problems)
-
-
 def list_videos(files: Files, name: str) -> Listing:
     """Files of video, and animations, as a source."""
-    identity = json.dumps(["video", str(files.root), files.stamps, files.problems, files.ignored])
     found = functools.cache(lambda: _read_heads(files))
 
     def load(settings: DataSettings, progress: Progress) -> Loaded:
         videos, problems = found()
         return _load(files, videos, problems, settings, progress)
 
-    return Listing(name, str(files.root), identity, load)
+    return Listing(name, str(files.root), files.identity("video"), load)
 
 
 def list_frames(files: Files, name: str) -> Listing:
     """Folders of images whose names count, each folder one video, for data.frames."""
-    identity = json.dumps(["frames", str(files.root), files.stamps, files.problems, files.ignored])
 
     def load(settings: DataSettings, progress: Progress) -> Loaded:
         return _load(files, _in_folders(files), list(files.problems), settings, progress)
 
-    return Listing(name, str(files.root), identity, load, kind="video")
+    return Listing(name, str(files.root), files.identity("frames"), load, kind="video")
 
 
 def load_npz(path: Path, settings: DataSettings, progress: Progress) -> Loaded:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -42,20 +41,10 @@ MAX_RUNS = 2**26  # bytes of a .binvox file
 Reader = Callable[[int], np.ndarray]
 
 
-def outnumber(images: Files) -> bool:
-    """Whether there are more files of volumes than images where images were looked for."""
-    volumes = 0
-    for name in images.ignored:
-        volumes += Path(name).suffix.lower() in VOLUME_SUFFIXES and not passed_over.is_skipped(name)
-    return volumes > len(images.names) + len(images.problems)
-
-
 def list_volumes(files: Files, name: str) -> Listing:
     """The files that `scan_folder` or `scan_zip` found by VOLUME_SUFFIXES."""
-    identity = json.dumps(["volumes", str(files.root), files.stamps, files.problems, files.ignored])
-    return Listing(
-        name, str(files.root), identity, lambda settings, progress: _load(files, settings, progress), kind="volumes"
-    )
+    load = functools.partial(_load, files)
+    return Listing(name, str(files.root), files.identity("volumes"), load, kind="volumes")
 
 
 def load_npz(path: Path, settings: DataSettings, progress: Progress) -> Loaded:

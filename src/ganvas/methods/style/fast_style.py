@@ -168,7 +168,7 @@ class FastStyle(StyleTransfer):
 @preset("fast_style")
 def tiny() -> FastStyle:
     """Seconds on a CPU, with the digit network of this package; for tests and first looks."""
-    return FastStyle(batch_size=16, network="digits", widths=(4, 8), blocks=1, kernel=3, style_size=32)
+    return FastStyle(batch_size=16, network="digits", widths=(4, 8), up_widths=(4,), blocks=1, kernel=3, style_size=32)
 
 
 @preset("fast_style")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ganvas.errors import GanvasError, nearest
-from ganvas.files import cache_folder, explained, sha256, write_aside, write_bytes, write_text
+from ganvas.files import cache_folder, explained, parse_json, sha256, write_aside, write_bytes, write_text
 
 
 def test_what_is_written_is_there(tmp_path: Path) -> None:
@@ -88,6 +88,14 @@ def test_sha256(tmp_path: Path) -> None:
         == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
         == hashlib.sha256(b"abc").hexdigest()
     )
+
+
+@pytest.mark.parametrize("text", ["", "{", "nul", b"\xff", "[" * 100_000, b'{"a":' * 100_000])
+def test_texts_that_are_no_json(text: str | bytes) -> None:
+    """A text that is nested too deeply fails as any other: whoever reads one catches ValueError."""
+    with pytest.raises(ValueError):
+        parse_json(text)
+    assert parse_json('{"a": [1]}') == parse_json(b'{"a": [1]}') == {"a": [1]}
 
 
 def test_cache_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -104,6 +104,14 @@ def _umask() -> int:
     return mask
 
 
+def parse_json(text: str | bytes) -> Any:
+    """The value of a JSON text that anybody may have written. ValueError where it is none, also where it is nested too deeply."""
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+
+
 def read_json(path: Path, otherwise: str = "") -> JsonObject:
     """A JSON object from a file of bounded size. RunError says what is wrong, and `otherwise`, what to do about it."""
     with explained(path, "read"):
@@ -112,8 +120,8 @@ def read_json(path: Path, otherwise: str = "") -> JsonObject:
         text = path.read_bytes()
     advice = f": {otherwise}" if otherwise else ""
     try:
-        content = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        content = parse_json(text)
+    except ValueError as error:
         raise RunError(f"{path} is not valid JSON ({error}){advice}") from error
     if not isinstance(content, dict):
         raise RunError(f"{path} must hold a JSON object, and holds a {type(content).__name__}{advice}")

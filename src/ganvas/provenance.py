@@ -17,6 +17,7 @@ import socket
 from collections.abc import Iterator, Mapping
 from typing import TypeGuard
 
+from ganvas.files import parse_json
 from ganvas.version import __version__
 
 KEYWORD = "ganvas"
@@ -146,8 +147,8 @@ def from_text(text: str) -> Provenance | None:
     if len(text) > MAX_CHARACTERS or f'"{KEYWORD}"' not in text:
         return None
     try:
-        content = json.loads(text)
-    except (ValueError, RecursionError):
+        content = parse_json(text)
+    except ValueError:
         return None
     if not isinstance(content, dict) or not isinstance(content.get(KEYWORD), str):
         return None

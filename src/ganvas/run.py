@@ -18,7 +18,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
-import json
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -39,7 +38,7 @@ from ganvas.defaults import IMPORTANCE_SAMPLES, MEASURED_SEED
 from ganvas.device import choose_device
 from ganvas.errors import DataError, GanvasError, RunError, UsageError, shortened
 from ganvas.figure import figures_as_dict, read_figures
-from ganvas.files import JsonObject, explained, read_json, sha256, write_bytes, write_text
+from ganvas.files import JsonObject, explained, parse_json, read_json, sha256, write_bytes, write_text
 from ganvas.hub import (
     MANIFEST,
     PREFIX,
@@ -653,8 +652,8 @@ class Run:
         with open(path, encoding="utf-8", errors="replace") as lines:
             for line in lines:
                 try:
-                    row = json.loads(line)
-                except (ValueError, RecursionError):
+                    row = parse_json(line)
+                except ValueError:
                     continue
                 if isinstance(row, dict):
                     yield old_names.read_row(row)

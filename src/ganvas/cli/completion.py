@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 import typer
 
 from ganvas.catalog import DEFAULT_METHOD, catalog
-from ganvas.files import MAX_SETTINGS_BYTES, JsonObject
+from ganvas.files import MAX_SETTINGS_BYTES, JsonObject, parse_json
 
 RUNS = Path("runs")  # where `ganvas train` puts them by default
 Offer = list[tuple[str, str]]  # what is offered, and a help text
@@ -151,8 +150,8 @@ def _info(folder: Path) -> JsonObject | None:
         path = folder / name
         try:
             if path.is_file() and path.stat().st_size < MAX_SETTINGS_BYTES:
-                info = json.loads(path.read_bytes())
+                info = parse_json(path.read_bytes())
                 return info if isinstance(info, dict) and "method" in info else None
-        except (OSError, ValueError, RecursionError):
+        except (OSError, ValueError):
             return None
     return None

@@ -22,6 +22,7 @@ from ganvas.data.settings import DataSettings
 from ganvas.data.source import Listing, Loaded, Progress
 from ganvas.data.spool import Spool
 from ganvas.errors import DataError, MissingExtra
+from ganvas.files import parse_json
 
 PARQUET_PREFIX = "parquet:"
 ROWS_IN_MEMORY = 32  # that are in memory at once
@@ -119,8 +120,8 @@ def _class_names(schema: Any, label_column: str | None) -> list[str]:
     if text is None or label_column is None:
         return []
     try:
-        names = json.loads(text)["info"]["features"][label_column]["names"]
-    except (ValueError, KeyError, TypeError, RecursionError):
+        names = parse_json(text)["info"]["features"][label_column]["names"]
+    except (ValueError, KeyError, TypeError):
         return []
     return [str(name) for name in names[:MAX_CLASSES]] if isinstance(names, list) else []
 

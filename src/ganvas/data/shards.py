@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import io
-import json
 import os
 import re
 import stat
@@ -22,6 +21,7 @@ from ganvas.data.image import Broken
 from ganvas.data.passed_over import is_skipped
 from ganvas.data.scan import Files, stamp
 from ganvas.errors import DataError
+from ganvas.files import parse_json
 
 SHARDS_PREFIX = "wds:"
 BRACE_RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
@@ -154,8 +154,8 @@ def _label(name: str, file: object) -> int | str | None:
     if os.path.splitext(name)[1] == ".cls":
         return int(text) if text.lstrip("-").isdecimal() else text or None
     try:
-        content = json.loads(text)
-    except (ValueError, RecursionError):
+        content = parse_json(text)
+    except ValueError:
         return None
     if not isinstance(content, dict):
         return None

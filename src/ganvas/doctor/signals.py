@@ -8,7 +8,6 @@ and a rule that needs it keeps silent. settings.json and data.json beside it are
 from __future__ import annotations
 
 import functools
-import json
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -19,7 +18,7 @@ import numpy as np
 from ganvas import old_names
 from ganvas.errors import RunError
 from ganvas.figure import is_number
-from ganvas.files import JsonObject
+from ganvas.files import JsonObject, parse_json
 
 LATE_SHARE = 1 / 3  # of the health rows, the last ones: what "now" means
 FADING_SHARE = 0.9  # of the budget; learning rates that fall to zero are near it by then
@@ -210,8 +209,8 @@ def _add(signals: Signals, row: Row) -> None:
 def _objects(lines: Iterable[str]) -> Iterable[Row]:
     for line in lines:
         try:
-            row = json.loads(line)
-        except (ValueError, RecursionError):  # the last line of a process that was killed
+            row = parse_json(line)
+        except ValueError:  # the last line of a process that was killed
             continue
         if isinstance(row, dict):
             yield row
@@ -219,7 +218,7 @@ def _objects(lines: Iterable[str]) -> Iterable[Row]:
 
 def _json(path: Path) -> Row:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        content = parse_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}

@@ -11,6 +11,7 @@ from typing import Any
 
 from ganvas.draws import KINDS_OF_DRAWS, Draw
 from ganvas.errors import DataError
+from ganvas.files import parse_json
 
 KEY = "ganvas"
 """Of the metadata; the value is the JSON text."""
@@ -89,9 +90,9 @@ def facts_from(text: str | None, name: str) -> ModelFacts:
     if len(text) > LONGEST:
         raise DataError(f"{name}: its metadata have {len(text):,} characters, which ganvas export never writes")
     try:
-        content = json.loads(text)
+        content = parse_json(text)
         return _checked(content, name)
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise DataError(f"{name}: its metadata are damaged ({error}). Export it anew from its run") from None
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ganvas.errors import RunError
-from ganvas.files import JsonObject, explained, sha256, write_text
+from ganvas.files import JsonObject, explained, parse_json, sha256, write_text
 
 MANIFEST = "manifest.json"
 MAX_MANIFEST_BYTES = 64 * 1024
@@ -54,8 +54,8 @@ def _read(path: Path) -> JsonObject:
     with explained(path, "read"), open(path, "rb") as file:
         text = file.read(MAX_MANIFEST_BYTES + 1)
     try:
-        files = json.loads(text)["files"] if len(text) <= MAX_MANIFEST_BYTES else None
-    except (ValueError, KeyError, TypeError, RecursionError):
+        files = parse_json(text)["files"] if len(text) <= MAX_MANIFEST_BYTES else None
+    except (ValueError, KeyError, TypeError):
         files = None
     if not isinstance(files, dict) or not all(_is_entry(name, entry) for name, entry in files.items()):
         raise RunError(f"{path} is damaged: it must hold the size and SHA-256 of each file. Get the folder again")

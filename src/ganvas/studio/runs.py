@@ -6,7 +6,6 @@ A folder may come from anybody, so everything read is bounded, and no link is fo
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 import shutil
@@ -21,7 +20,7 @@ from typing import Any
 from ganvas import old_names
 from ganvas.catalog import catalog, purposes_of
 from ganvas.errors import RunError
-from ganvas.files import JsonObject
+from ganvas.files import JsonObject, parse_json
 from ganvas.studio.config import HIDDEN
 
 LARGEST_JSON = 16 * 2**20  # bytes of settings.json and the like
@@ -284,8 +283,8 @@ def read_json(path: Path) -> JsonObject:
     if len(content) > LARGEST_JSON:
         raise RunError(f"{path.name} is larger than {LARGEST_JSON} bytes")
     try:
-        value = json.loads(content)
-    except (ValueError, RecursionError) as error:
+        value = parse_json(content)
+    except ValueError as error:
         raise RunError(f"{path.name} is not valid JSON") from error
     if not isinstance(value, dict):
         raise RunError(f"{path.name} holds no JSON object")
@@ -323,8 +322,8 @@ def _continued(path: Path, state: os.stat_result, log: Log) -> Log:
 
 def _add(log: Log, line: bytes) -> None:
     try:
-        row: Any = json.loads(line)
-    except (ValueError, RecursionError):
+        row: Any = parse_json(line)
+    except ValueError:
         return
     if not isinstance(row, dict):
         return

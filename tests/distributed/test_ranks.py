@@ -25,6 +25,7 @@ from parts import beneath, data_for, images, newest_state, small, train_small, w
 from worker import DIES_AT, SIGNAL_AT, STEPS
 
 CASES = ["killed", "clock", "slow", *method_names(), "signal"]
+pytestmark = pytest.mark.xdist_group("ranks")  # one launch of torchrun serves them all
 all_methods = pytest.mark.parametrize("name", method_names())
 
 
@@ -75,8 +76,10 @@ def test_ranks_stay_bit_equal(launched: Path, name: str) -> None:
     assert not different
 
 
-def keeps_batch_statistics(method: nn.Module) -> bool:
-    return any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in method.modules())
+def uses_batch_statistics(method: nn.Module) -> bool:
+    """Batch norm, or rewards less their mean over the batch."""
+    norms = any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in method.modules())
+    return norms or getattr(method, "baseline", False)
 
 
 @all_methods
@@ -87,7 +90,7 @@ def test_two_ranks_equal_one_process_on_the_same_global_batch(launched: Path, na
         key.removeprefix("method."): value for key, value in alone.read_weights().items() if key.startswith("method.")
     }
     one, _ = ranks(launched, name)
-    if keeps_batch_statistics(alone.load_method(raw=True)):
+    if uses_batch_statistics(alone.load_method(raw=True)):
         assert any(not torch.equal(one[key], expected[key]) for key in one), "each rank normalises its own half"
         return
     # Absolute errors and hinges have a kink, where rounding decides whether a gradient cancels.

@@ -64,9 +64,12 @@ class VolumeGenerator(nn.Module):
 
 
 class VolumeDiscriminator(nn.Module):
-    """Volumes (N, D, H, W) to (N, outputs); the generator's mirror: `widths` from the largest grid down."""
+    """Volumes (N, D, H, W) to (N, outputs); the generator's mirror: `widths` from the largest grid down.
 
-    def __init__(self, shape: Shape, widths: Sequence[int], norm: bool, outputs: int = 1) -> None:
+    `bias`: of the last layer. A relativistic loss compares two outputs, and a bias common to both would follow nothing but
+    rounding."""
+
+    def __init__(self, shape: Shape, widths: Sequence[int], norm: bool, outputs: int = 1, bias: bool = True) -> None:
         super().__init__()
         end = smallest(shape, len(widths))
         self.convs = nn.ModuleList()
@@ -77,9 +80,10 @@ class VolumeDiscriminator(nn.Module):
             nn.init.zeros_(cast(Tensor, conv.bias))
             self.convs.append(conv)
             self.norms.append(nn.BatchNorm3d(b) if norm and a > 1 else nn.Identity())
-        self.head = nn.Linear(widths[-1] * math.prod(end), outputs)
+        self.head = nn.Linear(widths[-1] * math.prod(end), outputs, bias)
         nn.init.normal_(self.head.weight, 0.0, 1 / math.sqrt(self.head.in_features))
-        nn.init.zeros_(self.head.bias)
+        if bias:
+            nn.init.zeros_(self.head.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         x = x[:, None]

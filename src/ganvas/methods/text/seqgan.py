@@ -56,7 +56,10 @@ class SeqGAN(Method, Samples, HasDiscriminator, HasLikelihood):
     pretrain_d: float = setting(0.1, "share of the budget after that in which D alone learns", minimum=0, maximum=1)
     rollouts: int = setting(16, "completions of each unfinished text, whose mean score is its reward", minimum=1)
     critic_steps: int = setting(3, "steps of D for each policy step of G", minimum=1)
-    baseline: bool = setting(True, "subtract the mean reward of each place, and scale rewards to a variance of 1")
+    baseline: bool = setting(
+        True,
+        "subtract the mean reward of each place (over the texts of one process), and scale rewards to a variance of 1",
+    )
     lr: float = setting(1e-2, "learning rate of Adam at the start, G", minimum=0)
     lr_policy: float = setting(
         1e-3, "learning rate of Adam at the end of maximum likelihood and for policy steps, G", minimum=0

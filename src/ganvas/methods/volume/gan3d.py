@@ -64,7 +64,7 @@ class GAN3D(Volumetric, HasDiscriminator):
         classes = self.learn_classes(spec) if self.conditional else 0
         norm = self.loss == "cross_entropy"
         self.G: nn.Module = labelled(VolumeGenerator(self.z_dim + classes, spec.shape, self.widths, norm), classes)
-        D = VolumeDiscriminator(spec.shape, self.widths[::-1], norm, outputs=1 + classes)
+        D = VolumeDiscriminator(spec.shape, self.widths[::-1], norm, outputs=1 + classes, bias=norm)
         self.D: nn.Module = projected(D, classes)
 
     def optimizers(self) -> dict[str, Optimizer]:

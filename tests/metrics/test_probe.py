@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
+import torch
 
 from ganvas.data import open_data
 from ganvas.errors import DataError, UsageError
+from ganvas.metrics.attributes import measure_attributes
 from ganvas.metrics.probe import fit_probe
 from parts import held_out, labels_of
 
@@ -52,3 +56,21 @@ def test_refusals() -> None:
         fit_probe(images, labels * 0, ("left", "right"))
     with pytest.raises(DataError, match="a label for each image"):
         fit_probe(images, labels[1:], ("left", "right"))
+
+
+def test_features_are_extracted_once_for_all_classes() -> None:
+    images, labels = stripes()
+    fitted = fit_probe(images, labels, ("left", "right"))
+    calls: list[int] = []
+
+    def counted(images: np.ndarray) -> torch.Tensor:
+        calls.append(len(images))
+        return fitted.extract(images)
+
+    probe = dataclasses.replace(fitted, extract=counted)
+    attributes = [probe.attribute("left"), probe.attribute("right")]
+    values = measure_attributes(images[:7], attributes)
+    assert calls == [7]
+    for one in attributes:
+        np.testing.assert_array_equal(values[one.name], one.measure(images[:7]))
+    np.testing.assert_allclose(values["class:left"] + values["class:right"], 1, rtol=1e-6)

@@ -42,6 +42,10 @@ class Attribute:
     """"": any image; "strokes": a plain background; "colour": three channels or four."""
     period: float = 0.0
     """Of values on a circle, such as hue, how far around it is; 0 for all others."""
+    table: Measure | None = None
+    """uint8 (N, H, W, C) to float64 (N, K), of which `measure` is the column `column`: attributes that have the same one are
+    measured in one pass, such as the classes that a probe reads."""
+    column: int = 0
 
     def difference(self, after: np.ndarray, before: np.ndarray) -> np.ndarray:
         """after - before; on a circle the shorter way."""
@@ -103,10 +107,16 @@ def measure_attributes(images: np.ndarray, attributes: Sequence[Attribute]) -> d
     if images.ndim != 4 or images.dtype != np.uint8 or len(images) == 0:
         raise DataError(f"images must be uint8 (N, H, W, C), at least one (got {images.dtype} {images.shape})")
     values: dict[str, np.ndarray] = {}
+    tables: dict[Measure, np.ndarray] = {}
     for one in attributes:
         if one.needs == "colour" and images.shape[3] < 3:
             raise DataError(f"{one.name} is of colour images, and these have {images.shape[3]} channel(s)")
-        values[one.name] = np.asarray(one.measure(images), np.float64)
+        if one.table is None:
+            values[one.name] = np.asarray(one.measure(images), np.float64)
+            continue
+        if one.table not in tables:
+            tables[one.table] = np.asarray(one.table(images), np.float64)
+        values[one.name] = tables[one.table][:, one.column]
     return values
 
 

@@ -45,6 +45,10 @@ class Probe:
         x = (self.extract(images) - self.mean) / self.deviation
         return F.log_softmax(x @ self.weight + self.bias, 1)
 
+    def probabilities(self, images: np.ndarray) -> np.ndarray:
+        """float64 (N, classes) of images uint8 (N, H, W, C)."""
+        return self.log_probabilities(images).exp().double().numpy()
+
     def predict(self, images: np.ndarray) -> np.ndarray:
         """The most probable class of each image, int64 (N,)."""
         return self.log_probabilities(images).argmax(1).numpy()
@@ -62,11 +66,12 @@ class Probe:
         number = self.number(name)
 
         def measure(images: np.ndarray) -> np.ndarray:
-            return self.log_probabilities(images)[:, number].exp().double().numpy()
+            return self.probabilities(images)[:, number]
 
         return Attribute(
-            CLASS_PREFIX + self.classes[number], "", f"probability of class {self.classes[number]} by a probe", measure
-        )
+            CLASS_PREFIX + self.classes[number], "", f"probability of class {self.classes[number]} by a probe", measure,
+            table=self.probabilities, column=number,
+        )  # fmt: skip
 
 
 def fit_probe(

@@ -271,8 +271,7 @@ class Editor:
         steps = self.steps(strengths, keep) if isinstance(strengths, Mapping) else list(strengths)
         done = moved(self.space, points, steps, layers)
         before, after = self.images(points, noise), self.images(done, noise)
-        asked = [direction.name for direction, _ in steps]
-        return Edited(before, after, done, self.changes(before, after, asked), self.same_class(before, after))
+        return self._edited(before, after, done, [direction.name for direction, _ in steps])
 
     def reach(
         self, points: Points, direction: Direction, attribute: str, change: float, *, most: float = MAX_STRENGTH,
@@ -298,24 +297,33 @@ class Editor:
             done |= reached
         each = torch.from_numpy(strengths).to(points.values.dtype).view(-1, *[1] * (points.values.ndim - 1))
         values = points.values + each * direction.step().expand(points.values.shape[1:])
-        after = self.images(points.with_values(values))
-        edited = Edited(
-            before,
-            after,
-            points.with_values(values),
-            self.changes(before, after, [attribute]),
-            self.same_class(before, after),
-        )
-        return edited, strengths
+        done_points = points.with_values(values)
+        return self._edited(before, self.images(done_points), done_points, [attribute]), strengths
+
+    def _edited(self, before: ImageArray, after: ImageArray, points: Points, asked: Sequence[str]) -> Edited:
+        """With what changed; each of the images is measured once."""
+        attributes = list(self.measured.attributes.values())
+        first, last = measure_attributes(before, attributes), measure_attributes(after, attributes)
+        same_class = None
+        if self.probe is not None:
+            names = [CLASS_PREFIX + name for name in self.probe.classes]
+            read = [np.stack([values[name] for name in names]).argmax(0) for values in (first, last)]
+            same_class = float((read[0] == read[1]).mean())
+        return Edited(before, after, points, self._changes(first, last, asked), same_class)
 
     def changes(self, before: np.ndarray, after: np.ndarray, asked: Sequence[str] = ()) -> list[Change]:
         """What changed from images to images, uint8 (n, H, W, C): those asked for first, then the others by how much they
         moved."""
+        attributes = list(self.measured.attributes.values())
+        return self._changes(measure_attributes(before, attributes), measure_attributes(after, attributes), asked)
+
+    def _changes(
+        self, first: Mapping[str, np.ndarray], last: Mapping[str, np.ndarray], asked: Sequence[str]
+    ) -> list[Change]:
+        """What changed, of the measured values (n,) before and after."""
         measured = self.measured
-        attributes = list(measured.attributes.values())
-        first, last = measure_attributes(before, attributes), measure_attributes(after, attributes)
         changes: list[Change] = []
-        for one in attributes:
+        for one in measured.attributes.values():
             moved_by = one.difference(last[one.name], first[one.name])
             deviation = max(measured.deviation(one.name), 1e-12)
             changes.append(

@@ -98,7 +98,7 @@ class Measures:
         return self._between(before, measure_attributes(before, self.attributes), self._classes(before), after)
 
     def _classes(self, images: np.ndarray) -> np.ndarray | None:
-        return None if self.probe is None else self.probe.log_probabilities(images).exp().double().numpy()
+        return None if self.probe is None else self.probe.probabilities(images)
 
     def _between(
         self, before: np.ndarray, values: Mapping[str, np.ndarray], probabilities: np.ndarray | None, after: np.ndarray

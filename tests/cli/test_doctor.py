@@ -115,7 +115,7 @@ def test_the_screen_has_a_line_for_it(tmp_path: Path) -> None:
     view = Screen(Console(file=stream, force_terminal=True, width=100, height=30, color_system="truecolor"))
     trainer = trainer_for(small("gan"))
     view.started(trainer)
-    change = Change("shorter steps", {"lr": 1e-4})
+    change = Change("a smaller learning rate", {"lr": 1e-4})
     view.diagnosed(trainer, Diagnosis(False, (Finding("divergence", 0.87, {}, change),), 7))
     view.diagnosed(trainer, Diagnosis(None, (), 7, "the log is short"))
     view.close()

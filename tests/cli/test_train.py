@@ -7,11 +7,14 @@ import re
 import shlex
 import shutil
 import signal
+import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from command_line import QUICK, Command, finish, start, train_once
+from ganvas.cli import main as cli_main
 from ganvas.cli.view import BUDGET_USED_UP
 
 TINY = ("--preset", "tiny", *QUICK)
@@ -307,3 +310,26 @@ def test_the_options_are_the_arguments_of_ganvas_train() -> None:
     for name in set(options) & set(arguments) - {"method"}:
         assert flags[name] == "--" + name.replace("_", "-")
     assert flags["assignments"] == "--set"  # settings, and data_settings as data.NAME
+
+
+def test_five_frames_from_the_command_to_the_optimizer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """main, train, run, step, update_once."""
+    package = str(Path(cli_main.__file__).parents[1])
+    depths: list[int] = []
+    step = torch.optim.Adam.step
+
+    def counted(self: torch.optim.Adam, closure: None = None) -> object:
+        frame, ours = sys._getframe(), 0
+        while frame is not None:
+            ours += frame.f_code.co_filename.startswith(package)
+            frame = frame.f_back
+        depths.append(ours)
+        return step(self, closure)
+
+    monkeypatch.setattr(torch.optim.Adam, "step", counted)
+    words = "train gan --preset tiny --data digits --steps 1 --samples 0 --device cpu --precision fp32 --quiet"
+    with pytest.raises(SystemExit) as ended:
+        cli_main.main([*words.split(), "--out", str(tmp_path / "run")])
+    assert ended.value.code == 0
+    # The two updates of the one step; what follows is the health check, which tries steps and takes them back.
+    assert len(depths) >= 2 and max(depths[:2]) <= 5

@@ -32,7 +32,7 @@ def images_of(folder: Path, save: Save, count: int = 4, **more: object) -> Path:
 
 
 def test_files_of_other_kinds_are_counted_and_named_with_what_reads_them(tmp_path: Path, save: Save, monkeypatch):
-    monkeypatch.setattr("ganvas.data.image.suffixes", lambda: passed_over.IMAGES)  # without the extra
+    monkeypatch.setattr("ganvas.data.image.suffixes", lambda: passed_over.IMAGE_SUFFIXES)  # without the extra
     images_of(tmp_path, save)
     for name in ("IMG_1.HEIC", "IMG_2.heic", "IMG_3.heif", "a.jxl", "b.NEF", "c.psd", "notes.txt", "x.bin", ".hidden"):
         (tmp_path / name).write_bytes(b"x")

@@ -8,6 +8,7 @@ from torch import nn
 
 from ganvas.data import DataSpec
 from ganvas.data.batch import Batch
+from ganvas.networks.layers import WideLinear
 from ganvas.networks.mlp import MLPDiscriminator, MLPGenerator
 from ganvas.registry import create
 
@@ -35,10 +36,10 @@ def built(preset: str, **settings):
 def test_relu_preset_is_the_net_of_many_courses() -> None:
     gan = built("relu")
     assert linears(gan.G) == [(100, 256), (256, 512), (512, 784)]
-    assert kinds(gan.G) == ["Linear", "ReLU", "Linear", "ReLU", "Linear", "Tanh"]
+    assert kinds(gan.G) == ["WideLinear", "ReLU", "WideLinear", "ReLU", "Linear", "Tanh"]
     assert count(gan.G) == 559_632  # 100*256+256 + 256*512+512 + 512*784+784
     assert linears(gan.D) == [(784, 512), (512, 256), (256, 1)]
-    assert kinds(gan.D) == ["Flatten", "Linear", "ReLU", "Linear", "ReLU", "Linear"]
+    assert kinds(gan.D) == ["Flatten", "WideLinear", "ReLU", "WideLinear", "ReLU", "Linear"]
     assert count(gan.D) == 533_505  # 784*512+512 + 512*256+256 + 256*1+1
     assert (gan.batch_size, gan.lr, gan.z_dim) == (100, 2e-4, 100)
 
@@ -46,8 +47,8 @@ def test_relu_preset_is_the_net_of_many_courses() -> None:
 def test_batchnorm_preset() -> None:
     gan = built("batchnorm")
     assert linears(gan.G) == [(100, 256), (256, 512), (512, 1024), (1024, 784)]
-    normed = ["Linear", "BatchNorm1d", "LeakyReLU"]
-    assert kinds(gan.G) == ["Linear", "LeakyReLU", *normed, *normed, "Linear", "Tanh"]
+    normed = ["WideLinear", "BatchNorm1d", "LeakyReLU"]
+    assert kinds(gan.G) == ["WideLinear", "LeakyReLU", *normed, *normed, "Linear", "Tanh"]
     assert all(layer.negative_slope == 0.2 for layer in gan.G.modules() if isinstance(layer, nn.LeakyReLU))
     assert count(gan.G) == 1_489_424  # 25,856 + 131,584 + 1,024 + 525,312 + 2,048 + 803,600
 
@@ -96,3 +97,34 @@ def test_any_shape() -> None:
     x = MLPGenerator(5, [7], (2, 3, 11))(torch.zeros(4, 5))
     assert x.shape == (4, 2, 3, 11)
     assert MLPDiscriminator((2, 3, 11), [7], outputs=2)(x).shape == (4, 2)
+
+
+@pytest.mark.parametrize("batch", [8, 16, 17])
+def test_wide_images_in_bf16_in_one_thread(batch: int) -> None:
+    """16 images of 98,304 values end the process in oneDNN where a core has an L2 cache of 2 MiB and the CPU has bf16."""
+    torch.manual_seed(0)
+    layer, x = WideLinear(98_304, 16), torch.randn(batch, 98_304)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with torch.autocast("cpu", torch.bfloat16):
+        output = layer(x)
+    torch.set_num_threads(threads)
+    assert output.shape == (batch, 16) and output.dtype == torch.bfloat16
+    torch.testing.assert_close(output.float(), layer(x), rtol=0.05, atol=0.05)
+
+
+def test_a_faulty_size_goes_through_in_halves(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+    forward = nn.Linear.forward
+
+    def noted(layer: nn.Linear, x: torch.Tensor) -> torch.Tensor:
+        sizes.append(len(x))
+        return forward(layer, x)
+
+    monkeypatch.setattr(nn.Linear, "forward", noted)
+    layer = WideLinear(98_304, 4)
+    with torch.autocast("cpu", torch.bfloat16):
+        layer(torch.zeros(16, 98_304))
+        layer(torch.zeros(15, 98_304))
+    layer(torch.zeros(16, 98_304))
+    assert sizes == [8, 8, 15, 16]

@@ -15,7 +15,7 @@ from ganvas.data import write_png
 from ganvas.errors import RunError
 from ganvas.report import write_report
 from ganvas.report.audit import copy_audit
-from ganvas.report.images import MAX_FRAMES, frames
+from ganvas.report.images import MAX_ANIMATION_FRAMES, frames
 from ganvas.report.log import read_log
 from ganvas.run import Run
 from report_parts import FD, Page, row
@@ -195,7 +195,7 @@ def test_missing_weights_are_said(copied: Path) -> None:
 def test_frames_are_spread_and_bounded(make_run: Callable[..., Path]) -> None:
     folder = make_run(grids=tuple(range(10, 1010, 10))) / "samples"
     steps = [frame.step for frame in frames(folder)]
-    assert len(steps) == MAX_FRAMES and steps[0] == 10 and steps[-1] == 1000 and steps == sorted(set(steps))
+    assert len(steps) == MAX_ANIMATION_FRAMES and steps[0] == 10 and steps[-1] == 1000 and steps == sorted(set(steps))
     assert [frame.step for frame in frames(folder, 1)] == [1000]
     (folder / "00002000.png").write_bytes(b"no image")
     (folder / "notes.png").write_bytes(b"no image")

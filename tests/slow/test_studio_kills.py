@@ -15,7 +15,7 @@ import pytest
 
 pytest.importorskip("starlette", reason="the studio's packages are not installed: pip install 'ganvas[studio]'")
 
-from ganvas.studio.queue import DONE, MOST_ATTEMPTS, Queue
+from ganvas.studio.queue import DONE, MAX_ATTEMPTS, Queue
 from studio_server import StudioProcess, runner_of, wait
 
 KILLS = int(os.environ.get("KILLS", "100"))
@@ -42,7 +42,7 @@ def test_no_accepted_job_is_lost_or_done_twice(tmp_path: Path) -> None:
                 assert answer.status == 201
                 accepted[answer.json["id"]] = name
         time.sleep(draw.uniform(0.0, 3.0))
-        running = [job for job in queue.jobs() if job.state == "running" and job.attempts < MOST_ATTEMPTS]
+        running = [job for job in queue.jobs() if job.state == "running" and job.attempts < MAX_ATTEMPTS]
         victim = runner_of(studio.runs / ".studio", running[0].id) if running else None
         if victim is not None and draw.random() < 0.4:
             with contextlib.suppress(ProcessLookupError):

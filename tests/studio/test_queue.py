@@ -11,7 +11,7 @@ import pytest
 from ganvas.errors import UsageError
 from ganvas.studio import queue as queues
 from ganvas.studio.dispatcher import Dispatcher
-from ganvas.studio.queue import DONE, FAILED, MOST_ATTEMPTS, PAUSED, QUEUED, RUNNING, STOPPED, Queue
+from ganvas.studio.queue import DONE, FAILED, MAX_ATTEMPTS, PAUSED, QUEUED, RUNNING, STOPPED, Queue
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def test_a_job_that_cannot_be_started_is_given_up(queue: Queue, monkeypatch: pyt
     number = add(queue, "a")
     dispatcher = Dispatcher(queue)
     monkeypatch.setattr("ganvas.studio.dispatcher.sys.executable", "/bin/false")
-    for _ in range(MOST_ATTEMPTS + 1):
+    for _ in range(MAX_ATTEMPTS + 1):
         dispatcher.step()
         assert dispatcher.runner is not None
         dispatcher.runner.wait()

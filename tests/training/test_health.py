@@ -281,11 +281,10 @@ def test_the_guard_waits_for_a_second_opinion() -> None:
     assert guard.changes == MAX_CHANGES
 
 
-@pytest.mark.parametrize("anew", [False, True])
-def test_a_guarded_training_changes_itself(anew: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    finding = Finding(
-        "learning_rate_too_low", 0.9, {"relative step": 1e-6}, Change("longer steps", {"lr": 0.5, "beta1": 0.2}, anew)
-    )
+@pytest.mark.parametrize("restart", [False, True])
+def test_a_guarded_training_changes_itself(restart: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    change = Change("a larger learning rate", {"lr": 0.5, "beta1": 0.2}, restart)
+    finding = Finding("learning_rate_too_low", 0.9, {"relative step": 1e-6}, change)
     once = iter([finding])
     monkeypatch.setattr(Guard, "sure_of", lambda *_: next(once, None))
     run = train_small("gan", tmp_path / "run", 6, guard=True)
@@ -293,7 +292,7 @@ def test_a_guarded_training_changes_itself(anew: bool, tmp_path: Path, monkeypat
     events = [row for row in run.log() if row.get("event") in ("changed", "said")]
     assert events[0]["finding"] == "learning_rate_too_low" and events[0]["settings"] == {"lr": 0.5, "beta1": 0.2}
     assert "changed --set lr=0.5 --set beta1=0.2" in events[1]["message"]
-    assert ("start anew" in events[1]["message"]) is anew
+    assert ("start again" in events[1]["message"]) is restart
     state = newest_state(run)
     assert state["counters"]["steps"] == 6
     group = state["optimizers"]["G"]["param_groups"][0]

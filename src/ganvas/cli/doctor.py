@@ -95,8 +95,10 @@ def train_changed(folder: Path, diagnosis: Diagnosis, out: Path | None, *, json:
 
 def _begin(session: Session, old: Run, finding: Finding) -> str:
     """Where the new run begins, in words."""
-    if finding.change.anew:
-        return "what was learned so far is not worth keeping: the networks start anew"
+    if finding.change.restart:
+        return "what was learned so far is not worth keeping: the networks start again from random weights"
     if session.begin_from(old):
         return f"from the last checkpoint of {old.folder}"
-    return f"the networks of {old.folder} have other shapes, or it has no checkpoint: they start anew"
+    return (
+        f"the networks of {old.folder} have other shapes, or it has no checkpoint: they start again from random weights"
+    )

@@ -15,7 +15,7 @@ from ganvas.data.photo import Photo
 from ganvas.data.spec import DataSpec
 from ganvas.errors import DataError
 
-LEVELS = {"white": 1.0, "black": -1.0, "keep": 1.0}
+BACKGROUND_LEVELS = {"white": 1.0, "black": -1.0, "keep": 1.0}
 """The background in [-1, 1] by the setting data.alpha; with keep, the colour of pixels that are wholly transparent."""
 
 
@@ -51,11 +51,11 @@ class Prepared:
 
 def prepared(photo: Photo, spec: DataSpec) -> Prepared:
     """For a network that was trained on the data of `spec`."""
-    background = LEVELS[spec.alpha]
+    background = BACKGROUND_LEVELS[spec.alpha]
     if photo.alpha is None:
         return Prepared(photo, background, photo)
     if spec.channels == 4:
-        pixels = np.where(photo.alpha > 0, photo.pixels, LEVELS["keep"]).astype(np.float32)
+        pixels = np.where(photo.alpha > 0, photo.pixels, BACKGROUND_LEVELS["keep"]).astype(np.float32)
         return Prepared(photo, background, dataclasses.replace(photo, pixels=pixels))
     return Prepared(photo, background, _over(photo, background))
 

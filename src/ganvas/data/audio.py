@@ -35,7 +35,7 @@ from ganvas.data.source import (
 )
 from ganvas.errors import DataError
 
-USUAL_RATE = 8000  # of an .npz that does not say
+DEFAULT_SAMPLE_RATE = 8000  # of an .npz that does not say
 WHOLE, LONGEST = (
     95,
     4.0,
@@ -77,7 +77,7 @@ def load_npz(path: Path, settings: DataSettings, progress: Progress) -> Loaded:
     seconds = np.array([len(clip) for clip in clips]) / own
     length = _length(seconds, rate, settings)
     facts = _facts(seconds, collections.Counter([own] * len(clips)), rate, length, settings)
-    facts["rate_from"] = f"the file has no `rate`, so {USUAL_RATE} was assumed"
+    facts["rate_from"] = f"the file has no `rate`, so {DEFAULT_SAMPLE_RATE} was assumed"
     if "rate" in arrays_read:
         facts["rate_from"] = "the file"
     head = wav.Wav(own, 1, 16, False, 0, 0)
@@ -241,7 +241,7 @@ def _clips(audio: np.ndarray, lengths: np.ndarray | None, where: str) -> list[np
 
 def _own_rate(rate: np.ndarray | None, path: Path) -> int:
     if rate is None:
-        return USUAL_RATE
+        return DEFAULT_SAMPLE_RATE
     low, high = wav.RATES
     if rate.size != 1 or rate.dtype.kind not in "iuf" or not low <= float(rate.reshape(-1)[0]) <= high:
         raise DataError(f"{path}: rate must be one number of samples a second, from {low} to {high:,}")

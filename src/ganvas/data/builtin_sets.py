@@ -85,7 +85,9 @@ OTHER_KINDS = {"moving_digits": "video", "shapes": "volumes"}  # of those that a
 
 def listing(name: str) -> Listing:
     """The set `name`, one of BUILTIN_SETS."""
-    identity = f"moving_digits {moving_digits.VERSION}" if name == "moving_digits" else None  # its clips take a second
+    identity = (
+        f"moving_digits {moving_digits.CLIPS_VERSION}" if name == "moving_digits" else None
+    )  # its clips take a second
     return Listing(name, name, identity, BUILTIN_SETS[name], kind=OTHER_KINDS.get(name, "images"))
 
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 
 from ganvas.data import orientation, png16
-from ganvas.data.passed_over import HEIC, IMAGES
+from ganvas.data.passed_over import HEIC, IMAGE_SUFFIXES
 from ganvas.errors import DataError, GanvasWarning
 from ganvas.files import write_bytes
 from ganvas.provenance import KEYWORD, Provenance
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 # What is decoded; Pillow knows more, some of which start other programs (EPS).
 PILLOW_FORMATS = ("PNG", "JPEG", "MPO", "BMP", "GIF", "TIFF", "WEBP", "PPM", "TGA", "AVIF", "JPEG2000", "HEIF")
-IMAGE_SUFFIXES = IMAGES
 OPTIONAL_CODECS = {".avif": "avif", ".jp2": "jpg_2000", ".j2k": "jpg_2000", ".webp": "webp"}  # what a Pillow may lack
 LUMA = (0.299, 0.587, 0.114)  # what red, green and blue weigh in grey (Rec. 601)
 MAX_PIXELS = 80_000_000  # pixels; below Pillow's own limit, which warns first and refuses at twice as many

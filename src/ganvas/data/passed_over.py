@@ -14,7 +14,7 @@ SYSTEM = frozenset({"@eadir", "$recycle.bin", "lost+found", "__macosx", "#recycl
 SYSTEM_FILES = frozenset({"thumbs.db", "desktop.ini", ".ds_store"})
 HIDDEN_SYSTEM = (".thumbnails", ".trash-", ".trash", ".trashes", ".spotlight-v100", ".fseventsd")
 
-IMAGES = frozenset(
+IMAGE_SUFFIXES = frozenset(
     {
         ".png",
         ".apng",
@@ -50,10 +50,10 @@ OTHER_IMAGES = frozenset(
 
 
 NO_TEXT = (
-    IMAGES | HEIC | SOUNDS | VIDEOS | ARRAYS | ARCHIVES | RAW | OTHER_IMAGES | frozenset({".jxl"})
+    IMAGE_SUFFIXES | HEIC | SOUNDS | VIDEOS | ARRAYS | ARCHIVES | RAW | OTHER_IMAGES | frozenset({".jxl"})
 )  # of which a folder may be full that has a README
 KINDS_OF_DATA = {
-    IMAGES | HEIC: "images",
+    IMAGE_SUFFIXES | HEIC: "images",
     SOUNDS: "sounds",
     VIDEOS: "videos",
     TEXTS: "texts",
@@ -89,7 +89,7 @@ LACKED = Group("image", "images", "the Pillow installed here does not read this 
 UNREAD = {
     HEIC: Group("HEIC photo", "HEIC photos", 'pip install "ganvas[heic]" reads them'),
     frozenset({".jxl"}): Group("JPEG XL image", "JPEG XL images", "convert them to PNG, for example with djxl"),
-    IMAGES: Group("image", "images"),
+    IMAGE_SUFFIXES: Group("image", "images"),
     RAW: Group("camera RAW file", "camera RAW files", "export them as JPEG, PNG or TIFF"),
     OTHER_IMAGES: Group("image of another kind", "images of other kinds", "convert them to PNG"),
     WAV: Group("sound", "sounds"),
@@ -116,13 +116,13 @@ def is_skipped(name: str) -> bool:
     return any(skipped(piece) for piece in name.split("/"))
 
 
-def groups(ignored: Sequence[str], wanted: frozenset[str] = IMAGES) -> list[PassedOver]:
+def groups(ignored: Sequence[str], wanted: frozenset[str] = IMAGE_SUFFIXES) -> list[PassedOver]:
     """What files of these names are, where those that end in `wanted` were looked for. Of a folder that is not looked at, the
     folder is counted."""
     members: dict[Group, list[str]] = {}
     for name in ignored:
         group, shown = _group(name)
-        if group is UNREAD[IMAGES] and ".png" in wanted:
+        if group is UNREAD[IMAGE_SUFFIXES] and ".png" in wanted:
             group = LACKED
         names = members.setdefault(group, [])
         if shown not in names[-1:]:  # the files of one folder follow each other

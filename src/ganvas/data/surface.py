@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-LEVEL = 127.5  # occupancy on the surface, of 255
+SURFACE_OCCUPANCY = 127.5  # occupancy on the surface, of 255
 
 
 class Mesh(NamedTuple):
@@ -28,7 +28,7 @@ class Mesh(NamedTuple):
 EDGES = tuple((corner, corner | 1 << axis) for axis in range(3) for corner in range(8) if not corner >> axis & 1)
 
 
-def marching_cubes(volume: np.ndarray, level: float = LEVEL) -> Mesh:
+def marching_cubes(volume: np.ndarray, level: float = SURFACE_OCCUPANCY) -> Mesh:
     """The surface of `volume` (D, H, W) at `level`, closed at the border too; no faces where nothing is above `level`.
 
     Coordinates are in voxels: the middle of voxel (d, h, w) is x = w, y = h, z = d. Vertices lie where the value, linear between
@@ -218,7 +218,7 @@ def components(inside: np.ndarray) -> np.ndarray:
     return pieces.reshape(inside.shape)
 
 
-def largest_component(volume: np.ndarray, level: float = LEVEL) -> np.ndarray:
+def largest_component(volume: np.ndarray, level: float = SURFACE_OCCUPANCY) -> np.ndarray:
     """`volume` (D, H, W) with 0 in all pieces above `level` but the largest one."""
     pieces = components(volume > level)
     return np.where(pieces > 1, 0, volume)

@@ -20,7 +20,7 @@ from ganvas.data.passed_over import VIDEOS
 
 ANIMATED_SUFFIXES = frozenset({".gif", ".webp", ".apng"})
 CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,avi,matroska,webm,mpeg,mpegts,mpegvideo,asf"
-USUAL_RATE = 24.0  # frames a second where a file does not say
+DEFAULT_FRAME_RATE = 24.0  # frames a second where a file does not say
 RATE_RANGE = (0.1, 1000.0)
 
 
@@ -57,9 +57,9 @@ def header(file: BinaryIO, name: str) -> VideoHead:
         stream = _stream(container)
         height, width = int(stream.height or 0), int(stream.width or 0)
         _check_size(height, width)
-        rate = float(stream.average_rate or stream.guessed_rate or USUAL_RATE)
+        rate = float(stream.average_rate or stream.guessed_rate or DEFAULT_FRAME_RATE)
         if not RATE_RANGE[0] <= rate <= RATE_RANGE[1]:
-            rate = USUAL_RATE
+            rate = DEFAULT_FRAME_RATE
         count = int(stream.frames) or None
         if count is None and stream.duration is not None and stream.time_base is not None:
             count = max(1, round(float(stream.duration * stream.time_base) * rate))
@@ -123,7 +123,7 @@ def _animation_header(file: BinaryIO) -> VideoHead:
         raise Broken("it is one image, not an animation")
     height, width, _ = opened.shape
     milliseconds = opened.image.info.get("duration") or 0
-    rate = 1000 / milliseconds if milliseconds > 0 else USUAL_RATE
+    rate = 1000 / milliseconds if milliseconds > 0 else DEFAULT_FRAME_RATE
     return VideoHead(height, width, min(max(rate, RATE_RANGE[0]), RATE_RANGE[1]), count)
 
 

@@ -50,11 +50,11 @@ from ganvas.data.video import ANIMATED_SUFFIXES, VideoHead
 from ganvas.errors import DataError, UsageError
 
 IMAGES_PER_SECOND = 2.0  # frames of a video that become images, where data.every is not given
-THUMBNAIL_SIDE = 16  # pixels of the side at which frames are compared
+FRAME_THUMBNAIL_SIDE = 16  # pixels of the side at which frames are compared
 SAME_LEVELS = 2.0  # of 255: frames whose thumbnails differ by less, on average, are taken as equal
 MIN_WHOLE_VIDEOS = 10  # videos, of which whole ones are held out
 MAX_CLIP_SIDE = 64  # pixels of the longer side of clips, where data.max_size is not set
-MAX_FRAMES = 1_000_000  # taken of all videos together
+MAX_SOURCE_FRAMES = 1_000_000  # taken of all videos together
 
 
 class Video(NamedTuple):
@@ -358,8 +358,10 @@ def _take(
                 if index % step:
                     continue
                 counter.add(1)
-                if records.count >= MAX_FRAMES:
-                    raise DataError(f"more than {MAX_FRAMES:,} frames are taken of these videos: raise data.every")
+                if records.count >= MAX_SOURCE_FRAMES:
+                    raise DataError(
+                        f"more than {MAX_SOURCE_FRAMES:,} frames are taken of these videos: raise data.every"
+                    )
                 fitted = _fitted(frame, shape, settings)
                 if in_clips:
                     clip.append(fitted)
@@ -385,9 +387,9 @@ def _take(
 
 
 def _thumbnail(frame: np.ndarray) -> np.ndarray:
-    """float32, grey, THUMBNAIL_SIDE pixels at most a side: means of areas."""
+    """float32, grey, FRAME_THUMBNAIL_SIDE pixels at most a side: means of areas."""
     grey = frame.mean(axis=2, dtype=np.float32)
-    down, across = max(1, grey.shape[0] // THUMBNAIL_SIDE), max(1, grey.shape[1] // THUMBNAIL_SIDE)
+    down, across = max(1, grey.shape[0] // FRAME_THUMBNAIL_SIDE), max(1, grey.shape[1] // FRAME_THUMBNAIL_SIDE)
     rows, columns = grey.shape[0] // down, grey.shape[1] // across
     return grey[: rows * down, : columns * across].reshape(rows, down, columns, across).mean(axis=(1, 3))
 

@@ -39,7 +39,7 @@ class Choices:
             return float(value)
         return None
 
-    def scaled(self, name: str, factor: float, text: str, *, anew: bool = False) -> Change | None:
+    def scaled(self, name: str, factor: float, text: str, *, restart: bool = False) -> Change | None:
         """The setting times a factor, within what it may be; None where there is no such setting, or it stays what it is."""
         value = self.number(name)
         if value is None:
@@ -52,33 +52,33 @@ class Choices:
             wanted = min(wanted, declared.maximum)
         if wanted == value:
             return None
-        return Change(text, {name: wanted}, anew)
+        return Change(text, {name: wanted}, restart)
 
-    def chosen(self, name: str, value: object, text: str, *, anew: bool = False) -> Change | None:
+    def chosen(self, name: str, value: object, text: str, *, restart: bool = False) -> Change | None:
         """A setting at one of its choices; None where it has it already, or has no such choice."""
         declared = self.declared.get(name)
         if declared is None or self.values.get(name) == value:
             return None
         if declared.choices and value not in declared.choices:
             return None
-        return Change(text, {name: value}, anew)
+        return Change(text, {name: value}, restart)
 
     def step(self, update: str | None) -> float:
         """The relative length of a step of an update, in the middle of the run; NaN where it is not known."""
         return self.signals.middle(f"{update}/step")
 
 
-def _first(*changes: Change | None, otherwise: str, anew: bool = False) -> Change:
+def _first(*changes: Change | None, otherwise: str, restart: bool = False) -> Change:
     for change in changes:
         if change is not None:
             return change
-    return Change(otherwise, anew=anew)
+    return Change(otherwise, restart=restart)
 
 
-def _shorter_steps(choices: Choices) -> Change:
+def _smaller_rate(choices: Choices) -> Change:
     return _first(
-        choices.scaled("lr", _down(choices), "shorter steps", anew=True),
-        otherwise="a learning rate 3 to 100 times smaller, from the start", anew=True,
+        choices.scaled("lr", _down(choices), "a smaller learning rate", restart=True),
+        otherwise="a learning rate 3 to 100 times smaller, from the start", restart=True,
     )  # fmt: skip
 
 
@@ -86,7 +86,7 @@ def _down(choices: Choices) -> float:
     """From the way that the weights went in the beginning; at least to a third."""
     s = choices.signals
     rates: list[float] = []
-    for update in (s.making, s.disc_update):
+    for update in (s.gen_update, s.disc_update):
         steps = s.curve(f"{update}/step")[1]
         network = s.newest_health.get(f"{update}/trains")
         if not len(steps) or not network:
@@ -103,43 +103,45 @@ def _down(choices: Choices) -> float:
     return 1 / 10
 
 
-def _longer_steps(choices: Choices) -> Change:
-    step = choices.step(choices.signals.making)
+def _larger_rate(choices: Choices) -> Change:
+    step = choices.step(choices.signals.gen_update)
     factor = 10.0
     if step > 0:
         factor = min(300.0, max(3.0, USUAL_RELATIVE_STEP / step))
-    return _first(choices.scaled("lr", factor, "longer steps"), otherwise="a learning rate 10 to 100 times larger")
+    return _first(
+        choices.scaled("lr", factor, "a larger learning rate"), otherwise="a learning rate 10 to 100 times larger"
+    )
 
 
 def _weaker_discriminator(choices: Choices) -> Change:
-    step, lr, balance = choices.step(choices.signals.making), choices.number("lr"), choices.number("balance")
+    step, lr, balance = choices.step(choices.signals.gen_update), choices.number("lr"), choices.number("balance")
     if lr and balance and balance > 1 and 0 < step < SLOW_RELATIVE_STEP:
         longer = min(100.0, SLOW_RELATIVE_STEP / step)
         settings: dict[str, object] = {
             "lr": float(f"{lr * longer:.2g}"),
             "balance": float(f"{max(1.0, balance / longer):.2g}"),
         }
-        return Change("longer steps of G, which hardly moves, beside those of D", settings)
+        return Change("a larger learning rate of G, which hardly changes, relative to D's", settings)
     factor = min(1 / 4, max(1 / 100, 1 / (choices.number("balance") or 1.0)))
     return _first(
-        choices.scaled("balance", factor, "smaller steps of D beside those of G"),
+        choices.scaled("balance", factor, "a smaller learning rate of D relative to G's"),
         choices.scaled("n_critic", 0.5, "fewer steps of D for each step of G"),
-        choices.chosen("augment", "diffaugment", "a harder task for D"),
-        otherwise="smaller steps of D beside those of G, or fewer of them",
+        choices.chosen("augment", "diffaugment", "augment the images that D sees, which makes its task harder"),
+        otherwise="a smaller learning rate of D relative to G's, or fewer steps of D",
     )
 
 
 def _stronger_discriminator(choices: Choices) -> Change:
     balance = choices.number("balance") or 1.0
     return _first(
-        choices.scaled("balance", max(4.0, 1 / balance), "larger steps of D beside those of G"),
-        choices.scaled("lr", 1 / 3, "shorter steps"),
-        otherwise="larger steps of D beside those of G, or more of them",
+        choices.scaled("balance", max(4.0, 1 / balance), "a larger learning rate of D relative to G's"),
+        choices.scaled("lr", 1 / 3, "a smaller learning rate"),
+        otherwise="a larger learning rate of D relative to G's, or more steps of D",
     )
 
 
-def _living_gradient(choices: Choices) -> Change:
-    steady = choices.chosen("loss", "non_saturating", "a loss whose gradient lives on where D is sure")
+def _lasting_gradient(choices: Choices) -> Change:
+    steady = choices.chosen("loss", "non_saturating", "a loss whose gradient does not vanish where D is confident")
     return steady or _weaker_discriminator(choices)
 
 
@@ -148,45 +150,45 @@ def _more_variety(choices: Choices) -> Change:
     balance = choices.number("balance") or 1.0
     changes: list[Change | None] = []
     if latent and latent < 16:
-        changes.append(choices.chosen("z_dim", 64, "more noise to tell images apart by", anew=True))
+        changes.append(choices.chosen("z_dim", 64, "a larger latent, so that more images can differ", restart=True))
     if balance < 0.5:
-        changes.append(choices.scaled("balance", 1 / balance, "D and G at the same pace", anew=True))
-    changes.append(choices.scaled("lr", 1 / 2, "shorter steps, from the start", anew=True))
-    otherwise = "start again with shorter steps, and look whether the noise reaches G at all"
-    return _first(*changes, otherwise=otherwise, anew=True)
+        changes.append(choices.scaled("balance", 1 / balance, "the same learning rate for D and G", restart=True))
+    changes.append(choices.scaled("lr", 1 / 2, "a smaller learning rate, from the start", restart=True))
+    otherwise = "start again with a smaller learning rate, and check that the latent reaches G"
+    return _first(*changes, otherwise=otherwise, restart=True)
 
 
 def _harder_to_learn(choices: Choices) -> Change:
     if choices.values.get("augment", "none") == "none":
-        text = "augmented images before D, so that it cannot know them"
+        text = "augment the images that D sees, so that it cannot memorise them"
         ada, diffaugment = choices.chosen("augment", "ada", text), choices.chosen("augment", "diffaugment", text)
-        otherwise = "more images, or augmented ones before D"
+        otherwise = "more images, or augmentation of what D sees"
         # ADA's strength needs hundreds of thousands of images to rise; DiffAugment works from the first step.
         if choices.signals.last("images_seen") > 0.5 * (choices.number("ada_images") or math.inf):
             return _first(ada, diffaugment, otherwise=otherwise)
         return _first(diffaugment, ada, otherwise=otherwise)
-    return _first(choices.scaled("balance", 1 / 2, "smaller steps of D"), otherwise="more images")
+    return _first(choices.scaled("balance", 1 / 2, "a smaller learning rate of D"), otherwise="more images")
 
 
-def _calmer(choices: Choices) -> Change:
+def _less_oscillation(choices: Choices) -> Change:
     beta1 = choices.number("beta1")
     momentum = None
     if beta1 and beta1 > 0.6:
-        momentum = choices.chosen("beta1", 0.5, "less momentum: it carries G and D past each other")
+        momentum = choices.chosen("beta1", 0.5, "less momentum, which makes G and D overshoot")
     return _first(
         momentum,
-        choices.scaled("lr", 1 / 3, "shorter steps"),
+        choices.scaled("lr", 1 / 3, "a smaller learning rate"),
         otherwise="a learning rate three times smaller, or less momentum",
     )
 
 
 def _full_range(choices: Choices) -> Change:
     text = "save the images with values from 0 (black) to 255 (white): floats from 0 to 1 times 255, then bytes"
-    return Change(text, anew=True)
+    return Change(text, restart=True)
 
 
 def _no_mark(choices: Choices) -> Change:
-    return Change("cut the mark of the label out of the images", anew=True)
+    return Change("cut the mark of the label out of the images", restart=True)
 
 
 ADVICE: dict[str, Callable[[Choices], Change]] = {
@@ -194,14 +196,14 @@ ADVICE: dict[str, Callable[[Choices], Change]] = {
     "label_leak": _no_mark,
     "too_little_data": _harder_to_learn,
     "discriminator_overfits": _harder_to_learn,
-    "divergence": _shorter_steps,
-    "learning_rate_too_high": _shorter_steps,
-    "learning_rate_too_low": _longer_steps,
-    "stalled": _longer_steps,
+    "divergence": _smaller_rate,
+    "learning_rate_too_high": _smaller_rate,
+    "learning_rate_too_low": _larger_rate,
+    "stalled": _larger_rate,
     "generator_too_strong": _stronger_discriminator,
     "discriminator_too_strong": _weaker_discriminator,
-    "vanishing_generator_gradient": _living_gradient,
+    "vanishing_generator_gradient": _lasting_gradient,
     "mode_collapse": _more_variety,
     "partial_collapse": _more_variety,
-    "oscillation": _calmer,
+    "oscillation": _less_oscillation,
 }

@@ -13,9 +13,9 @@ from ganvas.doctor.findings import Diagnosis, Finding, Plot
 from ganvas.doctor.rules import REPORTED_CONFIDENCE, Opinion, opinions
 from ganvas.doctor.signals import Signals, read
 
-ROWS_JUDGED = 4  # health rows after the start that a verdict takes
-FALLBACK_ROWS = 20  # rows of numbers, where a log has no health rows
-MIN_STEPS = 100  # before that every GAN looks ill
+MIN_HEALTH_ROWS = 4  # health rows after the start that a diagnosis needs
+MIN_NUMBER_ROWS = 20  # rows of numbers, where a log has no health rows
+MIN_STEPS = 100  # earlier, every GAN looks unhealthy
 
 
 class HasFolder(Protocol):
@@ -54,13 +54,13 @@ def diagnose(run: HasFolder | Path | str) -> Diagnosis:
 def missing(signals: Signals) -> str:
     """What the log lacks for a verdict, in words; "" where it is enough."""
     if signals.steps < MIN_STEPS:
-        return f"the log ends at step {signals.steps}, and a verdict takes {MIN_STEPS}"
+        return f"the log ends at step {signals.steps}, and a diagnosis needs {MIN_STEPS}"
     if signals.health:
-        if signals.looks < ROWS_JUDGED:
-            return f"the log has {signals.looks} health rows, and a verdict takes {ROWS_JUDGED}"
+        if signals.health_rows < MIN_HEALTH_ROWS:
+            return f"the log has {signals.health_rows} health rows, and a diagnosis needs {MIN_HEALTH_ROWS}"
         return ""
-    if len(signals.rows) < FALLBACK_ROWS:
-        return f"the log has {len(signals.rows)} rows and no health rows, and a verdict takes {FALLBACK_ROWS}"
+    if len(signals.rows) < MIN_NUMBER_ROWS:
+        return f"the log has {len(signals.rows)} rows and no health rows, and a diagnosis needs {MIN_NUMBER_ROWS}"
     if signals.disc_update is None:
         return "the log says nothing about a discriminator"
     return ""

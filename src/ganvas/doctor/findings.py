@@ -9,22 +9,22 @@ from typing import TypedDict
 import numpy as np
 
 FINDING_MEANINGS = {
-    "bad_data_range": "The images use a sliver of the range from black to white, so there is next to nothing to learn: "
+    "bad_data_range": "The images use a small part of the range from black to white, so there is almost nothing to learn: "
     "they were probably saved as 0 to 1 instead of 0 to 255.",
     "label_leak": "Some pixels of the training images are decided by the label alone: a mark that G learns to generate, "
     "and by which D may tell images without looking at the rest.",
-    "too_little_data": "There are so few images that D knows each of them by now.",
-    "divergence": "The training broke: numbers were no longer finite, or the images got far worse than they had been.",
-    "learning_rate_too_high": "The steps are so long that weights run away or units die, instead of settling.",
-    "learning_rate_too_low": "The steps are so short that the weights stay where they began.",
-    "generator_too_strong": "D cannot tell fakes from real images although they differ plainly: G is taught nothing.",
-    "vanishing_generator_gradient": "D is so sure that next to no gradient reaches G.",
+    "too_little_data": "There are so few images that D has memorised them.",
+    "divergence": "The training diverged: numbers were no longer finite, or the images got much worse than before.",
+    "learning_rate_too_high": "The learning rate is so high that weights grow without bound or units die, instead of converging.",
+    "learning_rate_too_low": "The learning rate is so low that the weights stay near their initial values.",
+    "generator_too_strong": "D cannot tell generated images from real ones although they clearly differ: G learns nothing.",
+    "vanishing_generator_gradient": "D is so confident that almost no gradient reaches G.",
     "discriminator_too_strong": "D learns so much faster than G that G cannot follow.",
-    "mode_collapse": "Whatever the noise, G generates nearly the same image.",
-    "partial_collapse": "G generates a few kinds of image over and over, and leaves out the others.",
-    "discriminator_overfits": "D recognises the training images themselves: it takes unseen real images for fakes.",
-    "oscillation": "Samples of the same noise keep changing into others without getting better: G and D go round in circles.",
-    "stalled": "The training stands still although the samples are far from the data.",
+    "mode_collapse": "G generates nearly the same image for every latent.",
+    "partial_collapse": "G generates a few kinds of image again and again, and omits the others.",
+    "discriminator_overfits": "D has memorised the training images: it classifies unseen real images as generated.",
+    "oscillation": "Samples of the same latent keep changing without getting better: G and D oscillate instead of converging.",
+    "stalled": "The training makes no progress although the samples are far from the data.",
 }
 """Every name that a finding can have, causes before what they bring about."""
 
@@ -35,7 +35,7 @@ class ChangeDict(TypedDict):
     """A change in JSON."""
 
     settings: dict[str, object]
-    anew: bool
+    restart: bool
     change: str
 
 
@@ -74,12 +74,12 @@ class Change:
 
     text: str
     settings: dict[str, object] = field(default_factory=dict)
-    anew: bool = False
+    restart: bool = False
     """True where what was learned so far is not worth keeping."""
 
     def as_dict(self) -> ChangeDict:
         """Plain values for JSON."""
-        return {"settings": self.settings, "anew": self.anew, "change": self.line}
+        return {"settings": self.settings, "restart": self.restart, "change": self.line}
 
     @property
     def line(self) -> str:

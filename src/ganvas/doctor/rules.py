@@ -1,4 +1,4 @@
-"""One function a finding: how sure may one be that this is what is wrong, and by which numbers?
+"""One function a finding: the confidence that this is what is wrong, and the numbers that it is based on.
 
 A rule never looks at one loss. It asks for several things that belong together, each as a ramp from 0 (clearly not) to 1 (clearly
 so), and is as sure as the least of them; a number that the log does not hold counts as 0. The borders of the ramps were chosen on
@@ -22,7 +22,7 @@ EXPLAINED_SHARE = 0.45  # what remains of a finding's confidence where its cause
 
 @dataclass(frozen=True)
 class Opinion:
-    """What a rule thinks: confidence in [0, 1], the numbers it stands on, and the curves that show it."""
+    """The result of a rule: confidence in [0, 1], the numbers it is based on, and the curves that show it."""
 
     confidence: float
     evidence: dict[str, float]
@@ -92,9 +92,9 @@ def distance_moved(s: Signals, update: str | None) -> float:
     return s.middle(f"{update}/step") * s.steps
 
 
-def pace(s: Signals) -> float:
+def step_ratio(s: Signals) -> float:
     """Relative step of D over that of G."""
-    steps = s.middle(f"{s.making}/step")
+    steps = s.middle(f"{s.gen_update}/step")
     return s.middle(f"{s.disc_update}/step") / steps if steps > 0 else math.nan
 
 
@@ -126,7 +126,7 @@ def blow_up(s: Signals, update: str | None) -> float:
 
 
 def overshoot(s: Signals, update: str | None) -> float:
-    """Share of rehearsed steps after which the loss on the same batch was higher than before."""
+    """Share of trial steps after which the loss on the same batch was higher than before."""
     changes = s.curve(f"{update}/change")[1]
     return float((changes > 0).mean()) if len(changes) >= 3 else math.nan
 
@@ -181,8 +181,8 @@ def divergence(s: Signals) -> Opinion:
     broken = float(s.non_finite)
     finite = s.last("samples/finite")
     worse = min(ramp(regress(s), 1.6, 2.6), ramp(left(s), 0.25, 0.45))
-    # A critic's loss may grow a thousandfold from its first small values and mean well: not by this much, with nothing learned.
-    blown = max(_or_zero(blow_up(s, s.making)), _or_zero(blow_up(s, s.disc_update)))
+    # A critic's loss may grow a thousandfold from its first small values in a healthy run, not this much with nothing learned.
+    blown = max(_or_zero(blow_up(s, s.gen_update)), _or_zero(blow_up(s, s.disc_update)))
     useless = 0.7 if math.isnan(progress(s)) else ramp(progress(s), 0.5, 0.2)
     evidence = {
         "updates with NaN": broken, "pixel gap now over its best": regress(s), "finite samples": finite,
@@ -194,9 +194,9 @@ def divergence(s: Signals) -> Opinion:
 
 def learning_rate_too_high(s: Signals) -> Opinion:
     most = growth(s)
-    step = max(s.middle(f"{update}/step") for update in (s.making, s.disc_update))
+    step = max(s.middle(f"{update}/step") for update in (s.gen_update, s.disc_update))
     big = max(ramp(most, 3, 6), ramp(step, 0.06, 0.15))
-    rises = max(_or_zero(overshoot(s, s.making)), _or_zero(overshoot(s, s.disc_update)))
+    rises = max(_or_zero(overshoot(s, s.gen_update)), _or_zero(overshoot(s, s.disc_update)))
     dead = s.late("G/dead")
     harm = max(
         ramp(dead, 0.1, 0.4), ramp(rises, 0.4, 0.8), ramp(float(s.non_finite), 0, 1), ramp(progress(s), 0.5, 0.2),
@@ -210,17 +210,17 @@ def learning_rate_too_high(s: Signals) -> Opinion:
 
 
 def learning_rate_too_low(s: Signals) -> Opinion:
-    way = max(distance_moved(s, s.making), distance_moved(s, s.disc_update))
+    way = max(distance_moved(s, s.gen_update), distance_moved(s, s.disc_update))
     evidence = {
         "distance of the weights over their norm": way,
-        "relative step": s.middle(f"{s.making}/step"),
+        "relative step": s.middle(f"{s.gen_update}/step"),
         "progress": progress(s),
     }
     # Only where D and G take steps of similar length; otherwise their balance is the matter.
-    unevenness = abs(math.log(pace(s))) if pace(s) > 0 else math.nan
+    unevenness = abs(math.log(step_ratio(s))) if step_ratio(s) > 0 else math.nan
     even = ramp(unevenness, math.log(16), math.log(6))
     confidence = min(ramp(way, 0.15, 0.06), ramp(progress(s), 0.5, 0.25), ramp(float(s.steps), 50, 100), even)
-    return Opinion(confidence, evidence, (f"{s.making}/step", f"{s.disc_update}/step"))
+    return Opinion(confidence, evidence, (f"{s.gen_update}/step", f"{s.disc_update}/step"))
 
 
 def generator_too_strong(s: Signals) -> Opinion:
@@ -230,11 +230,11 @@ def generator_too_strong(s: Signals) -> Opinion:
 
 
 def vanishing_generator_gradient(s: Signals) -> Opinion:
-    norms = s.curve(f"{s.making}/gradient_norm")[1]
-    now, peak = s.late(f"{s.making}/gradient_norm"), float(max(norms, default=math.nan))
+    norms = s.curve(f"{s.gen_update}/gradient_norm")[1]
+    now, peak = s.late(f"{s.gen_update}/gradient_norm"), float(max(norms, default=math.nan))
     fall = _powers(peak, now)
     # Where the log begins too late to have seen it fall: against the weights, which are of the order of 10.
-    network = s.newest_health.get(f"{s.making}/trains")
+    network = s.newest_health.get(f"{s.gen_update}/trains")
     faint = _powers(s.last(f"{network}/weights"), now)
     evidence = {
         "gradient norm of G": now,
@@ -244,7 +244,7 @@ def vanishing_generator_gradient(s: Signals) -> Opinion:
     }
     gone = max(ramp(fall, 1.5, 3), ramp(faint, 4.5, 6))
     useless = 0.7 if math.isnan(progress(s)) else ramp(progress(s), 0.7, 0.5)
-    return Opinion(min(gone, ramp(apart(s), 0.9, 0.98), useless), evidence, (f"{s.making}/gradient_norm",))
+    return Opinion(min(gone, ramp(apart(s), 0.9, 0.98), useless), evidence, (f"{s.gen_update}/gradient_norm",))
 
 
 def discriminator_too_strong(s: Signals) -> Opinion:
@@ -252,11 +252,11 @@ def discriminator_too_strong(s: Signals) -> Opinion:
     evidence = {
         "pairs (real, fake) that D distinguishes": apart(s),
         "margin in standard deviations": margin,
-        "step of D over step of G": pace(s),
+        "step of D over step of G": step_ratio(s),
         "progress": progress(s),
     }
     # A wide margin or a quick D alone may do no harm; both together need less of each.
-    ahead = max(ramp(margin, 12, 20), ramp(pace(s), 4, 8), ramp(margin * pace(s), 15, 35))
+    ahead = max(ramp(margin, 12, 20), ramp(step_ratio(s), 4, 8), ramp(margin * step_ratio(s), 15, 35))
     return Opinion(min(ahead, ramp(apart(s), 0.97, 0.995), ramp(progress(s), 0.6, 0.35)), evidence, ("logits/margin",))
 
 
@@ -275,7 +275,7 @@ def mode_collapse(s: Signals) -> Opinion:
     confidence = min(
         ramp(variety, 0.3, 0.12),
         ramp(near_duplicates, 0.5, 0.9),
-        max(ramp(variety, 0.03, 0.01), repeats(s), grown_up(s)),
+        max(ramp(variety, 0.03, 0.01), repeats(s), trained_long(s)),
     )
     return Opinion(confidence, evidence, ("samples/diversity", "samples/pixel_diversity"))
 
@@ -287,8 +287,8 @@ def partial_collapse(s: Signals) -> Opinion:
         "nearest other sample, over real images'": s.late("samples/nearest"),
     }  # fmt: skip
     variety = max(s.late("samples/diversity"), s.late("samples/pixel_diversity"))
-    missing = min(ramp(modes, 0.5, 0.3), ramp(progress(s), 0.75, 0.9), grown_up(s))
-    again = min(ramp(near_duplicates, 0.2, 0.5), ramp(variety, 0.1, 0.2), max(repeats(s), grown_up(s)))
+    missing = min(ramp(modes, 0.5, 0.3), ramp(progress(s), 0.75, 0.9), trained_long(s))
+    again = min(ramp(near_duplicates, 0.2, 0.5), ramp(variety, 0.1, 0.2), max(repeats(s), trained_long(s)))
     return Opinion(max(again, missing), evidence, ("samples/near_duplicates", "samples/modes"))
 
 
@@ -297,7 +297,7 @@ def repeats(s: Signals) -> float:
     return ramp(s.late("samples/nearest") / max(1e-6, s.late("samples/pixel_diversity")), 0.06, 0.02)
 
 
-def grown_up(s: Signals) -> float:
+def trained_long(s: Signals) -> float:
     """Has it trained long enough for variety?"""
     return min(ramp(s.epochs, 5, 15), ramp(progress(s), 0.4, 0.6))
 
@@ -319,7 +319,7 @@ def stalled(s: Signals) -> Opinion:
     evidence = {
         "drift of samples over their spread": moved,
         "progress": progress(s),
-        "relative step": s.middle(f"{s.making}/step"),
+        "relative step": s.middle(f"{s.gen_update}/step"),
     }
     far = min(ramp(left(s), 0.1, 0.3), ramp(progress(s), 0.9, 0.7))
     return Opinion(min(ramp(moved, 0.06, 0.02), far), evidence, ("samples/drift",))

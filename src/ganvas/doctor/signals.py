@@ -30,7 +30,7 @@ Row = JsonObject
 
 @dataclass
 class Signals:
-    """Rows in the order of their steps; what a resume or a roll-back took back is left out."""
+    """Rows in the order of their steps, without those that a resume or a roll-back took back."""
 
     folder: Path
     rows: list[Row] = field(default_factory=list)
@@ -87,7 +87,7 @@ class Signals:
         return int(max((row["step"] for row in (*self.rows[-1:], *self.health[-1:])), default=0))
 
     @property
-    def looks(self) -> int:
+    def health_rows(self) -> int:
         """Health rows after the start."""
         return sum(row["step"] > 0 for row in self.health)
 
@@ -143,7 +143,7 @@ class Signals:
         return min((update for update, names in self._updates.items() if {"real", "fake"} <= names), default=None)
 
     @property
-    def making(self) -> str | None:
+    def gen_update(self) -> str | None:
         """The update that trains the generator: of those that train something else than the disc_update one."""
         last, disc_update = self.newest_health, self.disc_update
         trained_by_disc = last.get(f"{disc_update}/trains")

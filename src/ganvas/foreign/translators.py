@@ -16,7 +16,7 @@ from ganvas.errors import DataError
 from ganvas.foreign.files import State
 from ganvas.foreign.layouts import Layout, Rebuilt, Request, Taken, without_prefix
 
-SIDE = 256  # pixels that these networks were trained at, where the file does not say
+TRAINED_SIDE = 256  # pixels that these networks were trained at, where the file does not say
 STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 
 
@@ -79,7 +79,7 @@ def resnet(taken: Taken) -> tuple[dict[str, Any], State, DataSpec]:
         take_norm(taken, source, norm_source, f"{target}.1", outputs, norm, weights)
     check_channels(channels, weights["last.weight"].shape[0])
     settings = {"generator": "resnet", "width": width, "blocks": blocks, "norm": norm, "transposed": True}
-    return settings, weights, spec_of(channels, SIDE)
+    return settings, weights, spec_of(channels, TRAINED_SIDE)
 
 
 def unet(taken: Taken) -> tuple[dict[str, Any], State, DataSpec]:

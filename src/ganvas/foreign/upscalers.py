@@ -15,7 +15,7 @@ from ganvas.errors import DataError
 from ganvas.foreign.files import State, read_tfjs
 from ganvas.foreign.layouts import Layout, Rebuilt, Request, Taken, without_prefix
 
-SIDE = 128  # pixels of the patches that such networks are trained on
+PATCH_SIDE = 128  # pixels of the patches that such networks are trained on
 SCALES = (2, 3, 4, 8)
 BY_DISCRIMINATOR: Mapping[str, Any] = {"batch_size": 1, "first_phase": 0.0, "perceptual": "none", "ema": 0.0}
 LACKS_DISCRIMINATOR = ("D", "plain")
@@ -207,7 +207,7 @@ def spec_of(channels: int) -> DataSpec:
     """The shape of the images that a network was trained on."""
     if channels not in (1, 3):
         raise DataError(f"the network takes images of {channels} channels, and 3 or 1 are known here")
-    return DataSpec(name="imported", channels=channels, height=SIDE, width=SIDE, count=0)
+    return DataSpec(name="imported", channels=channels, height=PATCH_SIDE, width=PATCH_SIDE, count=0)
 
 
 KNOWN: Sequence[Layout] = (OfESRGAN(), OfSRResNet(), OfCompact(), OfUpscalerJS())

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 THUMBNAIL_SIDE = 16
 THRESHOLD_QUANTILE = 0.01
 MAX_PROBES = 2000  # held-out images that set the threshold
-MAX_COMPARED = 100_000  # training images looked at
+MAX_COMPARED_IMAGES = 100_000  # training images looked at
 QUERIES_PER_BLOCK = 512
 TRAIN_IMAGES_PER_BLOCK = 8192
 
@@ -116,16 +116,16 @@ def _train_stats(train: Dataset, test: Dataset | None) -> dict[str, Tensor]:
         THUMBNAIL_SIDE,
         THRESHOLD_QUANTILE,
         MAX_PROBES,
-        MAX_COMPARED,
+        MAX_COMPARED_IMAGES,
     ]
     keep = bool(train.fingerprint) and (test is None or bool(test.fingerprint))
 
     def compute() -> dict[str, Tensor]:
-        train_thumbnails = thumbnails(train.images[:MAX_COMPARED])
+        train_thumbnails = thumbnails(train.images[:MAX_COMPARED_IMAGES])
         distances = _held_out_distances(train_thumbnails, test)
         threshold = distances.sort().values[int(THRESHOLD_QUANTILE * (len(distances) - 1))]
         rate = (distances < threshold).double().mean()
-        digests = torch.from_numpy(image_digests(train.images[:MAX_COMPARED]))
+        digests = torch.from_numpy(image_digests(train.images[:MAX_COMPARED_IMAGES]))
         return {"thumbnails": train_thumbnails, "digests": digests, "threshold": threshold, "rate": rate}
 
     return remembered("copies", parts, keep, compute)

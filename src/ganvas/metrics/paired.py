@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from ganvas.errors import DataError
 
-LEVEL = 0.95
+CONFIDENCE = 0.95
 LARGEST_T = 1e3  # above the 97.5 % quantile of any number of degrees of freedom
 
 
@@ -59,7 +59,7 @@ def t_quantile(freedom: int) -> float:
     low, high = 0.0, LARGEST_T
     for _ in range(100):
         middle = (low + high) / 2
-        if _within(middle, freedom) < LEVEL:
+        if _within(middle, freedom) < CONFIDENCE:
             low = middle
         else:
             high = middle

@@ -10,6 +10,7 @@ import torch
 
 from ganvas.abilities import Tokenizes
 from ganvas.data.batch import as_image_tensor
+from ganvas.defaults import CHUNK
 from ganvas.errors import DataError
 from ganvas.figure import Figure
 from ganvas.metrics.extractors import Progress
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from ganvas.data.dataset import Dataset
 
 MAX_RECONSTRUCTED = 10_000  # held-out ones at most
-IMAGES_PER_CALL = 64  # images, the last block filled up
 
 
 @torch.no_grad()
@@ -39,15 +39,15 @@ def measure_reconstruction(method: Tokenizes, data: Dataset, *, progress: Progre
     device, count = method.device, min(MAX_RECONSTRUCTED, len(held_out))
     errors: list[torch.Tensor] = []
     codes: list[torch.Tensor] = []
-    for start in range(0, count, IMAGES_PER_CALL):
-        rows = np.minimum(np.arange(start, start + IMAGES_PER_CALL), count - 1)
+    for start in range(0, count, CHUNK):
+        rows = np.minimum(np.arange(start, start + CHUNK), count - 1)
         block_codes = method.to_codes(as_image_tensor(held_out.images[rows], device))
         decoded = (method.from_codes(block_codes).clamp(-1, 1) + 1).mul(127.5).round()
         real = torch.from_numpy(np.array(held_out.images[rows])).permute(0, 3, 1, 2).to(device)
         errors.append(((decoded - real) / 255).square().flatten(1).mean(1).cpu())
         codes.append(block_codes.cpu())
         if progress:
-            progress("reconstruction", min(count, start + IMAGES_PER_CALL), count)
+            progress("reconstruction", min(count, start + CHUNK), count)
     squares = torch.cat(errors)[:count].double()
     psnr = float(decibels(squares.numpy()).mean())
     figures = {

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ganvas.data.kinds.volumes import as_volumes
-from ganvas.data.surface import LEVEL, components, largest_component, marching_cubes, surface_points
+from ganvas.data.surface import SURFACE_OCCUPANCY, components, largest_component, marching_cubes, surface_points
 from ganvas.errors import DataError
 from ganvas.figure import Figure
 from ganvas.metrics.extractors import Progress
@@ -136,9 +136,9 @@ def _shape_figures(volumes: np.ndarray) -> dict[str, float]:
     whole = 0
     largest: list[float] = []
     for volume in volumes:
-        pieces = components(volume > LEVEL)
+        pieces = components(volume > SURFACE_OCCUPANCY)
         whole += int(pieces.max() == 1)
         occupied = int((pieces > 0).sum())
         largest.append(int((pieces == 1).sum()) / occupied if occupied else 0.0)
-    share = float((volumes > LEVEL).mean())
+    share = float((volumes > SURFACE_OCCUPANCY).mean())
     return {"one_piece": whole / len(volumes), "largest_piece": float(np.mean(largest)), "occupied": share}

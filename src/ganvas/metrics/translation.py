@@ -11,7 +11,7 @@ import torch
 from ganvas.abilities import Translates
 from ganvas.data.batch import as_image_tensor
 from ganvas.data.media import to_uint8
-from ganvas.defaults import MEASURED_SAMPLES
+from ganvas.defaults import CHUNK, MEASURED_SAMPLES
 from ganvas.errors import DataError
 from ganvas.figure import Figure
 from ganvas.metrics.evaluate import measure_distances
@@ -21,7 +21,6 @@ from ganvas.metrics.restoration import psnr_each
 if TYPE_CHECKING:
     from ganvas.data.dataset import Dataset
 
-IMAGES_PER_CALL = 64  # images, the last block filled up
 COPIED = "copied"
 
 
@@ -81,11 +80,11 @@ def translated(method: Translates, images: np.ndarray, direction: str, progress:
     """uint8 (n, H, W, C), block by block of one size, so that no image's rounding depends on how many there are."""
     device = method.device
     outputs: list[np.ndarray] = []
-    for start in range(0, len(images), IMAGES_PER_CALL):
-        rows = np.minimum(np.arange(start, start + IMAGES_PER_CALL), len(images) - 1)
+    for start in range(0, len(images), CHUNK):
+        rows = np.minimum(np.arange(start, start + CHUNK), len(images) - 1)
         outputs.append(to_uint8(method.translate(as_image_tensor(images[rows], device), direction)))
         if progress:
-            progress("translations", min(len(images), start + IMAGES_PER_CALL), len(images))
+            progress("translations", min(len(images), start + CHUNK), len(images))
     return np.concatenate(outputs)[: len(images)]
 
 

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-WIDTHS = (16, 32, 32)  # channels, at half the size, a quarter, and all smaller ones
+CLASSIFIER_WIDTHS = (16, 32, 32)  # channels, at half the size, a quarter, and all smaller ones
 SMALLEST = 4  # pixels of the longer side that the linear layer sees, at most
 
 
@@ -21,7 +21,7 @@ class Classifier(nn.Module):
             sizes.append(((sizes[-1][0] + 1) // 2, (sizes[-1][1] + 1) // 2))
         widths = [channels]
         for stage in range(len(sizes) - 1):
-            widths.append(WIDTHS[min(stage, len(WIDTHS) - 1)])
+            widths.append(CLASSIFIER_WIDTHS[min(stage, len(CLASSIFIER_WIDTHS) - 1)])
         layers: list[nn.Module] = []
         for stage, (inputs, outputs) in enumerate(pairwise(widths)):
             kernel = 5 if stage == 0 else 3

@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ganvas.networks.layers import WideLinear
+
 Shape = tuple[int, int, int]
 
 
@@ -37,7 +39,7 @@ class Maxout(nn.Module):
     def __init__(self, inputs: int, outputs: int, pieces: int) -> None:
         super().__init__()
         self.pieces = pieces
-        self.linear = nn.Linear(inputs, outputs * pieces)
+        self.linear = WideLinear(inputs, outputs * pieces)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.linear(x).unflatten(1, (-1, self.pieces)).amax(2)

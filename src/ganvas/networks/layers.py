@@ -12,6 +12,22 @@ from torch.nn import functional as F
 
 LEAKY_SLOPE = 0.2  # of leaky ReLU below zero, in all discriminators (Radford 2015, sec. 3)
 
+# In one thread, oneDNN of torch 2.13 divides by zero, which ends the process, where the input of a bf16 linear layer takes
+# exactly one and a half times a core's L2 cache: of 1, 1.25 or 2 MiB.
+FAULTY_INPUT_BYTES = (1_572_864, 1_966_080, 3_145_728)
+
+
+class WideLinear(nn.Linear):
+    """nn.Linear for rows of many features, such as the pixels of an image: on a CPU in bf16, an input of a size at which oneDNN
+    fails goes through in two halves."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(N, features) to (N, outputs)."""
+        in_bf16 = input.device.type == "cpu" and torch.is_autocast_enabled("cpu")
+        if in_bf16 and 2 * input.numel() in FAULTY_INPUT_BYTES and len(input) > 1:
+            return torch.cat([super(WideLinear, self).forward(half) for half in input.chunk(2)])
+        return super().forward(input)
+
 
 def norm2d(kind: str, channels: int) -> nn.Module:
     """Normalisation of (N, C, H, W): "batch", "layer" (over C, H, W of one image), "instance" or "none"."""

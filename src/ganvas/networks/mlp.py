@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from ganvas.networks.layers import LEAKY_SLOPE
+from ganvas.networks.layers import LEAKY_SLOPE, WideLinear
 
 Shape = tuple[int, int, int]
 
@@ -17,7 +17,7 @@ def stack(widths: Sequence[int], activation: str, norm: str) -> list[nn.Module]:
     """Linear, norm and activation from each width to the next. The first layer has no batch norm, since it gets raw input."""
     layers: list[nn.Module] = []
     for number, (wide, next_wide) in enumerate(pairwise(widths)):
-        layers.append(nn.Linear(wide, next_wide))
+        layers.append(WideLinear(wide, next_wide))
         if norm == "batch" and number > 0:
             layers.append(nn.BatchNorm1d(next_wide))
         if activation == "relu":

@@ -243,14 +243,15 @@ class RepaintTranslator(Translator):
         return self.added(self.retouched(x, draw, whole), draw)
 
 
-GENERATORS = ("unet", "resnet", "retouch", "repaint")
+TRANSLATION_GENERATORS = ("unet", "resnet", "retouch", "repaint")
 
 
 def build_translator(
     kind: str, shape: tuple[int, int, int], width: int, *, downsamplings: int, blocks: int, norm: str, dropout: float = 0.0,
     max_displacement: float = 0.0, skip: bool = False, resize: bool = True, transposed: bool = False, relu_skips: bool = False,
 ) -> Translator:  # fmt: skip
-    """The generator `kind`, one of GENERATORS, for images of `shape` (C, H, W); settings that it does not have are ignored.
+    """The generator `kind`, one of TRANSLATION_GENERATORS, for images of `shape` (C, H, W). Settings that it does not have are
+    ignored.
 
     `resize` and `relu_skips` are the U-Net's, `transposed` is the residual one's. Small images allow fewer downsamplings.
     """

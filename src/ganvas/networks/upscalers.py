@@ -73,7 +73,7 @@ class CompactNet(nn.Module):
 
 GROWTH = 4  # channels that a dense block of SlimDenseNet adds
 TAIL = (64, 32)  # channels of its last layers at the small size
-LEVELS = 255.0
+PIXEL_MAXIMUM = 255.0
 
 
 class SlimDenseNet(nn.Module):
@@ -93,7 +93,7 @@ class SlimDenseNet(nn.Module):
         self.last = _conv(channels * scale**2, channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        first = self.first((x + 1) / 2 * LEVELS)
+        first = self.first((x + 1) / 2 * PIXEL_MAXIMUM)
         y = self.second(first)
         results: list[Tensor] = []
         for dense, fuse in zip(self.dense, self.fuse, strict=True):
@@ -103,11 +103,11 @@ class SlimDenseNet(nn.Module):
         y = F.relu(self.tail[0](y))
         y = self.tail[2](F.relu(self.tail[1](y)))
         y = self.last(F.interpolate(y, scale_factor=float(self.scale), mode="nearest"))
-        return y.float() / LEVELS * 2 - 1
+        return y.float() / PIXEL_MAXIMUM * 2 - 1
 
 
 UPSCALERS = ("residual", "rrdb", "rrdb_unshuffle", "compact", "slim")
-GENERATORS = ("srresnet", *UPSCALERS)
+SUPER_RESOLUTION_GENERATORS = ("srresnet", *UPSCALERS)
 POWERS_OF_TWO = ("rrdb", "rrdb_unshuffle")
 
 

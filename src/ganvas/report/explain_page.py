@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 MAX_SHOWN_UNITS = 12
 MAX_SHOWN_LAYERS = 24
 MAX_ROWS = 200
-MAX_IMAGE_BYTES = 12 * 2**10  # of an image of the page, before base64 adds a third
+MAX_PAGE_IMAGE_BYTES = 12 * 2**10  # of an image of the page, before base64 adds a third
 SHOWN_SIDE = 72  # pixels that a single image or map is shown with
 BLUE, ORANGE = (0, 114, 178), (213, 94, 0)  # Okabe and Ito
 
@@ -315,5 +315,5 @@ def _shown(pixels: np.ndarray, width: int, alt: str) -> Html:
     """An img of pixels uint8 (H, W, C), `width` pixels wide, of bounded size."""
     height = max(1, round(width * pixels.shape[0] / pixels.shape[1]))
     pixels = viewable(pixels)
-    file = smaller(Frame(0, png_bytes(pixels), pixels.shape[1], pixels.shape[0]), MAX_IMAGE_BYTES).file
+    file = smaller(Frame(0, png_bytes(pixels), pixels.shape[1], pixels.shape[0]), MAX_PAGE_IMAGE_BYTES).file
     return image(file, alt, width, height, loading="lazy")

@@ -16,7 +16,7 @@ from ganvas.data.image import png_bytes
 from ganvas.data.png16 import SIGNATURE
 from ganvas.report.markup import Html, number, tag
 
-MAX_FRAMES = 40
+MAX_ANIMATION_FRAMES = 40
 MAX_PAGE_BYTES = 1100 * 2**10  # of all frames of a page together, before base64 adds a third
 MAX_THUMBNAIL_BYTES = 4 * 2**10  # bytes of a thumbnail as PNG
 JPEG_QUALITY = 85  # of JPEG
@@ -35,7 +35,7 @@ class Frame:
     height: int
 
 
-def frames(folder: Path, most: int = MAX_FRAMES, most_bytes: int = MAX_PAGE_BYTES) -> list[Frame]:
+def frames(folder: Path, most: int = MAX_ANIMATION_FRAMES, most_bytes: int = MAX_PAGE_BYTES) -> list[Frame]:
     """Grids of samples/ over time, the last always among them; made smaller where they would not fit."""
     whole: list[Frame] = []
     for step, path in _spread(files_by_step(folder, ".png"), most):

@@ -22,12 +22,12 @@ from ganvas.strict_json import dumps
 from ganvas.studio import decode, jobs, schema
 from ganvas.studio.http import Endpoint, Refused, answer, chunks_of
 from ganvas.studio.state import Studio, studio_of
-from ganvas.studio.store import LARGEST_IMAGE, new_id, write_bounded
+from ganvas.studio.store import MAX_IMAGE_UPLOAD_BYTES, new_id, write_bounded
 
-LOOK = 300.0  # seconds that looking at a data set may take
-LOOK_MEMORY = 16 * 2**30  # bytes of address space: torch alone reserves several
-LONGEST_NAME = 300
-MOST_LOOKS = 30
+LOOK_SECONDS = 300.0  # seconds that looking at a data set may take
+LOOK_MEMORY_BYTES = 16 * 2**30  # bytes of address space: torch alone reserves several
+MAX_NAME_CHARACTERS = 300
+MAX_LOOKS = 30
 
 
 def _name_of(request: Request) -> str:
@@ -36,8 +36,8 @@ def _name_of(request: Request) -> str:
         name = unquote(request.headers.get("x-name", ""), errors="strict")
     except UnicodeDecodeError:
         raise Refused(400, "X-Name must be a file's name in UTF-8, percent-encoded") from None
-    if not name or len(name) > LONGEST_NAME or any(ord(sign) < 32 for sign in name):
-        raise Refused(400, f"X-Name must be a file's name of 1 to {LONGEST_NAME} characters")
+    if not name or len(name) > MAX_NAME_CHARACTERS or any(ord(sign) < 32 for sign in name):
+        raise Refused(400, f"X-Name must be a file's name of 1 to {MAX_NAME_CHARACTERS} characters")
     return name
 
 
@@ -52,13 +52,13 @@ def _is_file(request: Request, most: int) -> None:
 async def put_image(request: Request, values: JsonObject) -> Response:
     """Keeps an image: it is decoded in a process with limits, and written anew."""
     studio = studio_of(request)
-    _is_file(request, LARGEST_IMAGE)
+    _is_file(request, MAX_IMAGE_UPLOAD_BYTES)
     name = _name_of(request)
     number = new_id()
     store = studio.place.store
     with tempfile.TemporaryDirectory(dir=studio.config.folder, prefix=".upload-") as place:
         upload = Path(place) / f"image{Path(name).suffix[:10]}"
-        await write_bounded(upload, chunks_of(request), LARGEST_IMAGE)
+        await write_bounded(upload, chunks_of(request), MAX_IMAGE_UPLOAD_BYTES)
         out = Path(place) / "out.png"
         try:
             facts = await _decoded(studio, upload, out)
@@ -72,7 +72,7 @@ async def _decoded(studio: Studio, upload: Path, out: Path) -> JsonObject:
     async with studio.decoding:
         code, text, _ = await _run(
             [sys.executable, "-m", "ganvas.studio.decode", str(upload), str(out)],
-            decode.SECONDS * 1.5,
+            decode.MAX_CPU_SECONDS * 1.5,
             studio.config.folder,
         )
     facts: JsonObject = {}
@@ -130,14 +130,14 @@ async def remove_image(request: Request, values: JsonObject) -> Response:
 async def listing(request: Request, values: JsonObject) -> Response:
     """Built-in sets, folders of this machine that were named on the command line, and what was dropped."""
     studio = studio_of(request)
-    sets = [{"source": jobs.SET + name, "name": name, "kind": "set"} for name in BUILTIN_SETS]
+    sets = [{"source": jobs.SET_PREFIX + name, "name": name, "kind": "set"} for name in BUILTIN_SETS]
     folders = [
-        {"source": jobs.FOLDER + name, "name": path.name, "kind": "folder"}
+        {"source": jobs.FOLDER_PREFIX + name, "name": path.name, "kind": "folder"}
         for name, path in studio.place.folders.items()
     ]
     dropped = []
     for facts in studio.place.store.data_sets():
-        dropped.append({**facts, "source": jobs.UPLOAD + facts["id"], "kind": "dropped"})
+        dropped.append({**facts, "source": jobs.UPLOAD_PREFIX + facts["id"], "kind": "dropped"})
     return answer({"data": [*sets, *folders, *dropped]})
 
 
@@ -159,8 +159,8 @@ async def look(request: Request, values: JsonObject) -> Response:
     """Looks at data as a training would: counts, sizes, problems, duplicates, a grid of examples."""
     studio = studio_of(request)
     source = values["source"]
-    if source.startswith(jobs.UPLOAD):
-        number = source.removeprefix(jobs.UPLOAD)
+    if source.startswith(jobs.UPLOAD_PREFIX):
+        number = source.removeprefix(jobs.UPLOAD_PREFIX)
         if studio.place.store.data(number)["state"] == "filling":
             studio.place.store.change_data(number, state="complete")
         place = studio.place.store.data_folder / number
@@ -171,11 +171,12 @@ async def look(request: Request, values: JsonObject) -> Response:
     words = ["data", path, "--json"]
     for name, value in values.get("settings", {}).items():
         words += ["--set", f"{name}={value}"]
-    code = f"from ganvas.studio import decode; decode.limit({LOOK_MEMORY}, {LOOK:.0f}); import runpy; runpy.run_module('ganvas')"
+    limits = f"{LOOK_MEMORY_BYTES}, {LOOK_SECONDS:.0f}"
+    code = f"from ganvas.studio import decode; decode.limit({limits}); import runpy; runpy.run_module('ganvas')"
     async with studio.decoding:
-        exit_code, out, err = await _run([sys.executable, "-c", code, *words, "--out", str(grid)], LOOK, place)
+        exit_code, out, err = await _run([sys.executable, "-c", code, *words, "--out", str(grid)], LOOK_SECONDS, place)
         if exit_code and b"a grid is of images" in err:  # sound without spectrograms, text
-            exit_code, out, err = await _run([sys.executable, "-c", code, *words], LOOK, place)
+            exit_code, out, err = await _run([sys.executable, "-c", code, *words], LOOK_SECONDS, place)
     if exit_code:
         lines = [
             line.partition(": ")[2] for line in err.decode("utf-8", "replace").splitlines() if line.startswith("error")
@@ -185,16 +186,16 @@ async def look(request: Request, values: JsonObject) -> Response:
             if lines
             else "these data cannot be read: they are damaged, or need more memory than a look may take"
         )
-        if source.startswith(jobs.UPLOAD):
-            studio.place.store.change_data(source.removeprefix(jobs.UPLOAD), problem=message)
+        if source.startswith(jobs.UPLOAD_PREFIX):
+            studio.place.store.change_data(source.removeprefix(jobs.UPLOAD_PREFIX), problem=message)
         raise DataError(_without_path(message, path))
     card = json.loads(out)
     for name in ("example_grid", "source"):  # paths of ours
         card.pop(name, None)
     write_text(place / "card.json", dumps(card))
-    if source.startswith(jobs.UPLOAD):
+    if source.startswith(jobs.UPLOAD_PREFIX):
         studio.place.store.change_data(
-            source.removeprefix(jobs.UPLOAD), problem=None, count=card["counts"].get("train")
+            source.removeprefix(jobs.UPLOAD_PREFIX), problem=None, count=card["counts"].get("train")
         )
     return answer({"source": source, "card": card, "grid": f"/api/looks/{place.name}/grid" if grid.is_file() else None})
 
@@ -203,7 +204,7 @@ def _new_look(folder: Path) -> Path:
     """A folder for what is seen of data that are not ours; the oldest ones go."""
     folder.mkdir(exist_ok=True)
     old = sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime)
-    for path in old[: max(0, len(old) - MOST_LOOKS + 1)]:
+    for path in old[: max(0, len(old) - MAX_LOOKS + 1)]:
         shutil.rmtree(path, ignore_errors=True)
     place = folder / new_id()
     place.mkdir()

@@ -21,10 +21,10 @@ from ganvas.studio.queue import DONE, RUNNING, Job
 from ganvas.studio.runner import error_in
 from ganvas.studio.state import Studio, studio_of
 
-LOG_TAIL = 64 * 1024  # bytes of a job's log that the page shows
-LARGEST_RESULT = 4 * 2**20
-DRY_RUN = 180.0  # seconds
-KEY = re.compile(r"[A-Za-z0-9_-]{8,80}")
+LOG_TAIL_BYTES = 64 * 1024  # bytes of a job's log that the page shows
+MAX_RESULT_BYTES = 4 * 2**20
+DRY_RUN_SECONDS = 180.0  # seconds
+IDEMPOTENCY_KEY = re.compile(r"[A-Za-z0-9_-]{8,80}")
 
 
 def job_facts(studio: Studio, job: Job) -> JsonObject:
@@ -80,7 +80,7 @@ async def add(request: Request, values: JsonObject) -> Response:
     """Accepts a job: it is on the disk when this answers."""
     studio = studio_of(request)
     key = request.headers.get("idempotency-key")
-    if key is not None and not KEY.fullmatch(key):
+    if key is not None and not IDEMPOTENCY_KEY.fullmatch(key):
         raise UsageError("Idempotency-Key must be 8 to 80 letters, digits, - and _")
     kind, asked = values["kind"], values["request"]
     known = None if key is None else studio.queue.of_key(key)
@@ -98,7 +98,7 @@ async def one(request: Request, values: JsonObject) -> Response:
     job = _job(studio, request)
     facts = {**job_facts(studio, job), "request": job.request}
     out = studio.queue.file(job.id, "out")
-    if job.state == DONE and out.is_file() and out.stat().st_size <= LARGEST_RESULT:
+    if job.state == DONE and out.is_file() and out.stat().st_size <= MAX_RESULT_BYTES:
         with contextlib.suppress(ValueError):
             facts["result"] = json.loads(out.read_bytes())
     return answer(facts)
@@ -111,7 +111,7 @@ async def log(request: Request, values: JsonObject) -> Response:
     if not path.is_file():
         return PlainTextResponse("")
     with open(path, "rb") as file:
-        file.seek(max(0, path.stat().st_size - LOG_TAIL))
+        file.seek(max(0, path.stat().st_size - LOG_TAIL_BYTES))
         text = file.read().decode("utf-8", "replace")
     return PlainTextResponse(text, headers={"Cache-Control": "no-store"})
 
@@ -163,7 +163,7 @@ async def expect(request: Request, values: JsonObject) -> Response:
             cwd=studio.config.folder, env={**os.environ, "NO_COLOR": "1"},
         )  # fmt: skip
         try:
-            out, err = await asyncio.wait_for(process.communicate(), DRY_RUN)
+            out, err = await asyncio.wait_for(process.communicate(), DRY_RUN_SECONDS)
         except (TimeoutError, asyncio.CancelledError):
             process.kill()
             await process.wait()
@@ -197,9 +197,9 @@ ENDPOINTS = [
     Endpoint(
         "POST", "/api/jobs", add, "put a job into the queue; the header Idempotency-Key makes it safe to ask again",
         body=schema.obj(
-            {"kind": schema.one_of(list(jobs.KINDS)), "request": schema.mapping({}, most=20, help="see x-requests")},
+            {"kind": schema.one_of(list(jobs.JOB_SCHEMAS)), "request": schema.mapping({}, most=20, help="see x-requests")},
             required=("kind", "request"),
-        ) | {"x-requests": jobs.KINDS},
+        ) | {"x-requests": jobs.JOB_SCHEMAS},
     ),
     Endpoint("GET", "/api/jobs/{job}", one, "a job and its result"),
     Endpoint("GET", "/api/jobs/{job}/log", log, "what its command wrote", answer="text/plain"),

@@ -24,7 +24,7 @@ IMAGE = schema.text("id of an image", longest=16, shortest=16)
 SEED = schema.integer("of the first", minimum=0, maximum=2**53)
 LABEL = schema.text("class by name or number", longest=100)
 WEIGHTS = schema.one_of(("last", "best"), "which weights of the run")
-MOST_AT_ONCE = 100
+MAX_IMAGES_PER_REQUEST = 100
 
 
 def _checked(studio: Studio, request: Request, values: JsonObject) -> JsonObject:
@@ -94,7 +94,7 @@ ENDPOINTS = [
     _endpoint(
         "wall", "/api/runs/{run}/wall", "samples of consecutive seeds",
         {
-            "seed": SEED, "n": schema.integer(minimum=1, maximum=MOST_AT_ONCE), "label": LABEL, "weights": WEIGHTS,
+            "seed": SEED, "n": schema.integer(minimum=1, maximum=MAX_IMAGES_PER_REQUEST), "label": LABEL, "weights": WEIGHTS,
             "prompt": schema.text("a text to continue", longest=2000),
             "settings": schema.mapping(VALUE, most=20, help="settings that sampling reads"),
         },
@@ -102,7 +102,7 @@ ENDPOINTS = [
     ),
     _endpoint(
         "render", "/api/runs/{run}/render", "images of points of the latent space",
-        {"points": schema.array(POINT, least=1, most=MOST_AT_ONCE), "weights": WEIGHTS}, ("points",), slow=False,
+        {"points": schema.array(POINT, least=1, most=MAX_IMAGES_PER_REQUEST), "weights": WEIGHTS}, ("points",), slow=False,
     ),
     _endpoint(
         "invert", "/api/runs/{run}/invert", "find a photo in the latent space",

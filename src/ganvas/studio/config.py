@@ -11,7 +11,7 @@ from ganvas.errors import UsageError
 from ganvas.files import write_text
 
 PORT = 8790
-HIDDEN = ".studio"  # the studio's own folder among the runs
+STUDIO_FOLDER = ".studio"  # the studio's own folder among the runs
 TOKEN_BYTES = 32  # 256 bits
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 
@@ -45,7 +45,7 @@ class StudioConfig:
     @property
     def folder(self) -> Path:
         """Where queue, uploads and results are kept."""
-        return self.runs / HIDDEN
+        return self.runs / STUDIO_FOLDER
 
     @property
     def is_loopback(self) -> bool:

@@ -11,17 +11,17 @@ import resource
 import sys
 from pathlib import Path
 
-MEMORY = 6 * 2**30  # bytes of address space
-SECONDS = 60  # of processor time
-LARGEST_OUT = 512 * 2**20  # bytes of a file that it writes
-MOST_PIXELS = 4096  # a side of what is kept
+MAX_MEMORY_BYTES = 6 * 2**30  # bytes of address space
+MAX_CPU_SECONDS = 60  # of processor time
+MAX_OUTPUT_BYTES = 512 * 2**20  # bytes of a file that it writes
+MAX_SIDE_PIXELS = 4096  # a side of what is kept
 
 
 def limit(memory: int, seconds: int) -> None:
     """Limits this process and its children."""
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (LARGEST_OUT, LARGEST_OUT))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (MAX_OUTPUT_BYTES, MAX_OUTPUT_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
@@ -42,8 +42,8 @@ def image(path: Path, out: Path) -> dict[str, object]:
     except GanvasError:  # of a kind that holds no such metadata
         made = None
     shown = dataclasses.replace(photo, exif=None).to_pil()
-    if max(shown.size) > MOST_PIXELS:
-        shown.thumbnail((MOST_PIXELS, MOST_PIXELS), Resampling.LANCZOS)
+    if max(shown.size) > MAX_SIDE_PIXELS:
+        shown.thumbnail((MAX_SIDE_PIXELS, MAX_SIDE_PIXELS), Resampling.LANCZOS)
     buffer = io.BytesIO()
     shown.save(buffer, "PNG", pnginfo=png_info(made))
     out.write_bytes(buffer.getvalue())
@@ -55,7 +55,7 @@ def image(path: Path, out: Path) -> dict[str, object]:
 
 def main() -> None:
     """Prints facts as JSON, or {"error": sentence} with exit code 1."""
-    limit(MEMORY, SECONDS)
+    limit(MAX_MEMORY_BYTES, MAX_CPU_SECONDS)
     from ganvas.errors import GanvasError
 
     try:

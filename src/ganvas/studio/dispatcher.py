@@ -8,9 +8,9 @@ import threading
 import time
 
 from ganvas.studio.locks import FileLock
-from ganvas.studio.queue import FAILED, MOST_ATTEMPTS, PAUSED, RUNNING, STOPPED, Job, Queue
+from ganvas.studio.queue import FAILED, MAX_ATTEMPTS, PAUSED, RUNNING, STOPPED, Job, Queue
 
-POLL = 0.2  # seconds
+QUEUE_POLL_SECONDS = 0.2  # seconds
 
 
 class Dispatcher:
@@ -37,7 +37,7 @@ class Dispatcher:
                 if job.state == RUNNING and not job.wanted:
                     self.queue.ask(job.id, "pause")
                     paused.add(job.id)
-            time.sleep(POLL)
+            time.sleep(QUEUE_POLL_SECONDS)
         for number in paused:
             now = self.queue.job(number)
             if now is not None and now.state == PAUSED:
@@ -49,7 +49,7 @@ class Dispatcher:
         return None if job is None or job.id == other else job.id
 
     def _loop(self) -> None:
-        while not self._stop.wait(POLL):
+        while not self._stop.wait(QUEUE_POLL_SECONDS):
             self.step()
 
     def step(self) -> None:
@@ -76,7 +76,7 @@ class Dispatcher:
             self._tried, self._failures = job.id, 0
             return False
         self._failures += 1
-        if self._failures < MOST_ATTEMPTS:
+        if self._failures < MAX_ATTEMPTS:
             return False
         self._failures = 0
         if self.queue.take(job.id):
@@ -95,7 +95,7 @@ class Dispatcher:
                 return
             if now.wanted:
                 self.queue.end(job.id, PAUSED if now.wanted == "pause" else STOPPED)
-            elif now.attempts >= MOST_ATTEMPTS:
+            elif now.attempts >= MAX_ATTEMPTS:
                 self.queue.end(job.id, FAILED, message=f"its process was killed {now.attempts} times: see its log")
             else:
                 self.queue.put_back(job.id, "its process was killed; it continues from what was saved")

@@ -9,24 +9,24 @@ from typing import BinaryIO
 from ganvas.files import JsonObject
 from ganvas.strict_json import dumps
 
-LARGEST = 256 * 2**20  # bytes of one object
-HEAD = struct.Struct(">I")
+MAX_FRAME_BYTES = 256 * 2**20  # bytes of one object
+LENGTH_HEADER = struct.Struct(">I")
 
 
 def write(stream: BinaryIO, content: JsonObject) -> None:
     """Sends one object."""
     body = dumps(content).encode()
-    stream.write(HEAD.pack(len(body)) + body)
+    stream.write(LENGTH_HEADER.pack(len(body)) + body)
     stream.flush()
 
 
 def read(stream: BinaryIO) -> JsonObject | None:
     """The next object; None where the other side has closed."""
-    head = stream.read(HEAD.size)
-    if len(head) < HEAD.size:
+    head = stream.read(LENGTH_HEADER.size)
+    if len(head) < LENGTH_HEADER.size:
         return None
-    size = HEAD.unpack(head)[0]
-    if size > LARGEST:
+    size = LENGTH_HEADER.unpack(head)[0]
+    if size > MAX_FRAME_BYTES:
         return None
     body = stream.read(size)
     return json.loads(body) if len(body) == size else None

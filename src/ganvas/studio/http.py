@@ -16,8 +16,8 @@ from ganvas.strict_json import dumps
 from ganvas.studio import schema
 from ganvas.studio.schema import Schema
 
-LARGEST_JSON = 2**20  # bytes of a request
-PATIENCE = 30.0  # seconds that a client may be silent in the middle of a request
+MAX_REQUEST_BYTES = 2**20  # bytes of a request
+CLIENT_TIMEOUT = 30.0  # seconds that a client may be silent in the middle of a request
 
 Handler = Callable[[Request, JsonObject], Awaitable[Response]]
 
@@ -70,8 +70,8 @@ async def body_of(request: Request, endpoint: Endpoint) -> JsonObject:
     content = bytearray()
     async for chunk in chunks_of(request):
         content += chunk
-        if len(content) > LARGEST_JSON:
-            raise Refused(413, f"the request is larger than {LARGEST_JSON} bytes")
+        if len(content) > MAX_REQUEST_BYTES:
+            raise Refused(413, f"the request is larger than {MAX_REQUEST_BYTES} bytes")
     try:
         value = json.loads(content.decode("utf-8"), parse_constant=_no_constant, object_pairs_hook=_unique)
     except RecursionError:
@@ -89,7 +89,7 @@ async def chunks_of(request: Request) -> AsyncIterator[bytes]:
     stream = request.stream().__aiter__()
     while True:
         try:
-            chunk = await asyncio.wait_for(anext(stream), PATIENCE)
+            chunk = await asyncio.wait_for(anext(stream), CLIENT_TIMEOUT)
         except StopAsyncIteration:
             return
         except TimeoutError:

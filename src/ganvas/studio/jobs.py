@@ -17,9 +17,9 @@ from ganvas.errors import DataError, UsageError, nearest
 from ganvas.files import JsonObject
 from ganvas.settings import settings_of
 from ganvas.studio import schema
-from ganvas.studio.config import HIDDEN
+from ganvas.studio.config import STUDIO_FOLDER
 from ganvas.studio.queue import Job
-from ganvas.studio.runs import PLAIN, Runs
+from ganvas.studio.runs import PLAIN_NAME, Runs
 from ganvas.studio.schema import Schema
 from ganvas.studio.store import Store
 from ganvas.training.config import TrainConfig
@@ -28,16 +28,16 @@ NOT_IN_FORM = ("method", "data", "out", "codes", "resume", "quiet", "log_to")
 """Settings of TrainConfig that the form does not offer. The first four are chosen by id; `resume` and `quiet` are the studio's
 own affair; `log_to` may send figures to other machines, so the command line keeps it."""
 FORM = tuple(name for name in settings_of(TrainConfig) if name not in NOT_IN_FORM)
-SET = "set:"
-UPLOAD = "data:"
-FOLDER = "folder:"
+SET_PREFIX = "set:"
+UPLOAD_PREFIX = "data:"
+FOLDER_PREFIX = "folder:"
 VALUE: Schema = {
     "type": ["string", "number", "boolean", "null", "array"],
     "maxLength": 200,
     "maxItems": 64,
     "items": schema.integer(),
 }
-RUN_NAME = schema.text("name of the run's folder", longest=100, shortest=1, pattern=PLAIN.pattern)
+RUN_NAME = schema.text("name of the run's folder", longest=100, shortest=1, pattern=PLAIN_NAME.pattern)
 RUN = schema.text("id of a run", longest=120, shortest=1)
 
 TRAIN = schema.obj(
@@ -52,7 +52,7 @@ TRAIN = schema.obj(
     },
     required=("data", "name"),
 )
-KINDS: dict[str, Schema] = {
+JOB_SCHEMAS: dict[str, Schema] = {
     "train": TRAIN,
     "extend": schema.obj(
         {"run": RUN, "minutes": schema.number("further minutes", minimum=0.1, maximum=100_000)},
@@ -67,7 +67,7 @@ KINDS: dict[str, Schema] = {
         {"run": RUN, "name": RUN_NAME}, required=("run", "name"), help="train with the doctor's change"
     ),
 }
-TITLES: dict[str, str] = {
+JOB_TITLES: dict[str, str] = {
     "extend": "Continue {run}", "evaluate": "Measure {run}", "audit": "Audit {run}", "directions": "Find directions of {run}",
     "apply": "Train {run} with the doctor's change",
 }  # fmt: skip
@@ -96,20 +96,20 @@ class Place:
 
 def source_of(place: Place, name: str) -> str:
     """What `--data` takes of the id of a data set; DataError or UsageError where there is none."""
-    if name.startswith(SET):
-        known = name.removeprefix(SET)
+    if name.startswith(SET_PREFIX):
+        known = name.removeprefix(SET_PREFIX)
         if known not in BUILTIN_SETS:
             raise UsageError(
                 f"there is no set {known}{nearest(known, BUILTIN_SETS)} (there are: {', '.join(BUILTIN_SETS)})"
             )
         return known
-    if name.startswith(UPLOAD):
-        number = name.removeprefix(UPLOAD)
+    if name.startswith(UPLOAD_PREFIX):
+        number = name.removeprefix(UPLOAD_PREFIX)
         if place.store.data(number)["state"] == "filling":
             raise DataError("this data set is still being filled: wait for its files")
         return str(place.store.source(number))
-    found = place.folders.get(name.removeprefix(FOLDER))
-    if not name.startswith(FOLDER) or found is None:
+    found = place.folders.get(name.removeprefix(FOLDER_PREFIX))
+    if not name.startswith(FOLDER_PREFIX) or found is None:
         raise UsageError(f"{name} names no data: choose a set, drop files, or start with ganvas studio --data FOLDER")
     return str(found)
 
@@ -147,9 +147,9 @@ def config_of(place: Place, request: JsonObject) -> TrainConfig:
 
 def check(place: Place, kind: str, request: JsonObject) -> tuple[str, str]:
     """(title, run) of a request; UsageError, DataError or RunError where it cannot be done."""
-    if kind not in KINDS:
-        raise UsageError(f"there is no job {kind}{nearest(kind, KINDS)} (there are: {', '.join(KINDS)})")
-    schema.check(KINDS[kind], request)
+    if kind not in JOB_SCHEMAS:
+        raise UsageError(f"there is no job {kind}{nearest(kind, JOB_SCHEMAS)} (there are: {', '.join(JOB_SCHEMAS)})")
+    schema.check(JOB_SCHEMAS[kind], request)
     if kind == "train":
         config_of(place, request)
     else:
@@ -158,7 +158,7 @@ def check(place: Place, kind: str, request: JsonObject) -> tuple[str, str]:
         _check_free(place, request["name"])
     if kind == "train":
         return f"Train {request.get('method') or DEFAULT_METHOD}: {request['name']}", request["name"]
-    return TITLES[kind].format(run=request["run"]), request.get("name", request["run"])
+    return JOB_TITLES[kind].format(run=request["run"]), request.get("name", request["run"])
 
 
 def settled(place: Place, kind: str, request: JsonObject) -> JsonObject:
@@ -171,14 +171,14 @@ def settled(place: Place, kind: str, request: JsonObject) -> JsonObject:
 
 
 def _check_free(place: Place, name: str) -> None:
-    if name == HIDDEN or (place.runs.folder / name).exists():
+    if name == STUDIO_FOLDER or (place.runs.folder / name).exists():
         raise UsageError(f"a run {name} is here already: choose another name")
 
 
 def command_line(job: Job, folder: Path) -> list[str]:
     """The words of a job's process."""
     place = Place.of(folder)
-    return [sys.executable, "-m", "ganvas", *COMMANDS[job.kind](place, job.request), "--json"]
+    return [sys.executable, "-m", "ganvas", *COMMAND_LINES[job.kind](place, job.request), "--json"]
 
 
 def _train(place: Place, request: JsonObject) -> list[str]:
@@ -212,6 +212,6 @@ def _apply(place: Place, request: JsonObject) -> list[str]:
     return ["doctor", str(place.runs.find(request["run"])), "--apply", "--out", str(out)]
 
 
-COMMANDS: dict[str, Callable[[Place, JsonObject], list[str]]] = {
+COMMAND_LINES: dict[str, Callable[[Place, JsonObject], list[str]]] = {
     "train": _train, "extend": _extend, "evaluate": _evaluate, "audit": _audit, "directions": _directions, "apply": _apply,
 }  # fmt: skip

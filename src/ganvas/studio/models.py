@@ -15,10 +15,10 @@ from ganvas.strict_json import dumps
 from ganvas.studio import frames
 from ganvas.studio.http import Refused
 
-MOST_WAITING = 40  # requests in front of a new one
-LONGEST = 1800.0  # seconds without a word from the process, after which it is killed
-FIRST = 90.0  # ... of an answer that takes a moment only
-QUICK = ("describe", "wall", "render", "doctor", "examples")
+MAX_WAITING_REQUESTS = 40  # requests in front of a new one
+SILENCE_TIMEOUT = 1800.0  # seconds without a word from the process, after which it is killed
+QUICK_TIMEOUT = 90.0  # ... of an answer that takes a moment only
+QUICK_OPERATIONS = ("describe", "wall", "render", "doctor", "examples")
 
 
 class Models:
@@ -52,7 +52,7 @@ class Models:
 
         Whoever stops to read cancels the operation.
         """
-        if len(self._answers) >= MOST_WAITING:
+        if len(self._answers) >= MAX_WAITING_REQUESTS:
             raise Refused(503, "the model process has too much to do: wait until it is done, then try again")
         await self._start()
         self._number += 1
@@ -67,7 +67,9 @@ class Models:
                 yield {"error": refused.message, "status": refused.status, "died": True}
             while not ended:
                 try:
-                    message = await asyncio.wait_for(answers.get(), FIRST if op in QUICK else LONGEST)
+                    message = await asyncio.wait_for(
+                        answers.get(), QUICK_TIMEOUT if op in QUICK_OPERATIONS else SILENCE_TIMEOUT
+                    )
                 except TimeoutError:
                     await self.close()
                     message = {"error": "this took too long and was stopped: try less at once", "status": 503}
@@ -106,7 +108,7 @@ class Models:
 
         body = dumps(content).encode()
         try:
-            process.stdin.write(frames.HEAD.pack(len(body)) + body)
+            process.stdin.write(frames.LENGTH_HEADER.pack(len(body)) + body)
             await process.stdin.drain()
         except (BrokenPipeError, ConnectionResetError):
             raise Refused(503, "the model process ended: try again") from None
@@ -115,8 +117,8 @@ class Models:
         assert process.stdout is not None
         try:
             while True:
-                size = frames.HEAD.unpack(await process.stdout.readexactly(frames.HEAD.size))[0]
-                if size > frames.LARGEST:
+                size = frames.LENGTH_HEADER.unpack(await process.stdout.readexactly(frames.LENGTH_HEADER.size))[0]
+                if size > frames.MAX_FRAME_BYTES:
                     break
 
                 message = json.loads(await process.stdout.readexactly(size))

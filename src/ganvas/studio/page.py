@@ -23,14 +23,14 @@ from ganvas.studio.state import Studio, studio_of
 from ganvas.version import __version__
 
 STATIC = Path(__file__).parent / "static"
-TYPES = {
+CONTENT_TYPES = {
     ".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8",
     ".svg": "image/svg+xml",
 }  # fmt: skip
-TICK = 0.5  # seconds between two looks for something new
-BEAT = 15.0  # seconds after which a silent stream sends a comment
-MOST_STREAMS = 40
-YEAR = 365 * 24 * 3600
+TICK_SECONDS = 0.5  # seconds between two looks for something new
+HEARTBEAT_SECONDS = 15.0  # seconds after which a silent stream sends a comment
+MAX_STREAMS = 40
+YEAR_SECONDS = 365 * 24 * 3600
 
 
 @cache
@@ -38,7 +38,7 @@ def static_files() -> dict[str, Path]:
     """Every file of the page by its name in the address; nothing else is served."""
     files: dict[str, Path] = {}
     for path in sorted(STATIC.rglob("*")):
-        if path.suffix in TYPES and path.is_file():
+        if path.suffix in CONTENT_TYPES and path.is_file():
             files[path.relative_to(STATIC).as_posix()] = path
     return files
 
@@ -62,7 +62,7 @@ def _file(request: Request, path: Path) -> Response:
     headers = {"ETag": tag, "Cache-Control": "no-cache"}
     if request.headers.get("if-none-match") == tag:
         return Response(status_code=304, headers=headers)
-    return FileResponse(path, media_type=TYPES[path.suffix], headers=headers)
+    return FileResponse(path, media_type=CONTENT_TYPES[path.suffix], headers=headers)
 
 
 @cache
@@ -79,7 +79,7 @@ async def session(request: Request, values: JsonObject) -> Response:
         await asyncio.sleep(0.5)  # trying many takes long
         raise Refused(401, "the token is wrong: it stands in the file that ganvas studio named on its terminal")
     done = answer({"needed": True})
-    done.set_cookie(COOKIE, studio.token, max_age=YEAR, httponly=True, samesite="strict", path="/")
+    done.set_cookie(COOKIE, studio.token, max_age=YEAR_SECONDS, httponly=True, samesite="strict", path="/")
     return done
 
 
@@ -108,8 +108,8 @@ async def api_file(request: Request, values: JsonObject) -> Response:
 async def stream(request: Request, values: JsonObject) -> Response:
     """Server-sent events: `jobs` when the queue changes, `rows` and `samples` of a run as they come."""
     studio = studio_of(request)
-    if studio.streams >= MOST_STREAMS:
-        raise Refused(503, f"{MOST_STREAMS} pages listen already: close some tabs")
+    if studio.streams >= MAX_STREAMS:
+        raise Refused(503, f"{MAX_STREAMS} pages listen already: close some tabs")
     run = values.get("run")
     if run is not None:
         studio.place.runs.find(run)
@@ -133,11 +133,11 @@ async def _events(studio: Studio, run: str | None) -> AsyncIterator[bytes]:
                     sent[name] = text
                     silent = 0.0
                     yield f"event: {name}\ndata: {text}\n\n".encode()
-            silent += TICK
-            if silent >= BEAT:
+            silent += TICK_SECONDS
+            if silent >= HEARTBEAT_SECONDS:
                 silent = 0.0
                 yield b": still here\n\n"
-            await asyncio.sleep(TICK)
+            await asyncio.sleep(TICK_SECONDS)
     finally:
         studio.streams -= 1
 

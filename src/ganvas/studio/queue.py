@@ -20,11 +20,11 @@ from ganvas.files import JsonObject
 from ganvas.strict_json import dumps
 
 QUEUED, RUNNING, PAUSED, DONE, FAILED, STOPPED = "queued", "running", "paused", "done", "failed", "stopped"
-ENDED = (DONE, FAILED, STOPPED)
-MAKERS = ("train", "apply")  # kinds of jobs that make a run
-MOST_ATTEMPTS = 3  # of a job whose process was killed from outside
-MOST_WAITING = 200  # jobs that are queued, running or paused
-MOST_KEPT = 500  # ended jobs; older ones are forgotten
+END_STATES = (DONE, FAILED, STOPPED)
+RUN_MAKING_JOBS = ("train", "apply")  # kinds of jobs that make a run
+MAX_ATTEMPTS = 3  # of a job whose process was killed from outside
+MAX_OPEN_JOBS = 200  # jobs that are queued, running or paused
+MAX_ENDED_JOBS = 500  # ended jobs; older ones are forgotten
 TABLE = """
 CREATE TABLE IF NOT EXISTS jobs (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -91,8 +91,8 @@ class Queue:
         with self._open() as database:
             rows = database.execute(f"SELECT {COLUMNS} FROM jobs").fetchall()
         jobs = [_job(row) for row in rows]
-        active = [job for job in jobs if job.state not in ENDED]
-        ended = [job for job in jobs if job.state in ENDED]
+        active = [job for job in jobs if job.state not in END_STATES]
+        ended = [job for job in jobs if job.state in END_STATES]
         active.sort(key=lambda job: (job.state != RUNNING, job.position))
         ended.sort(key=lambda job: -(job.ended or 0))
         return active + ended
@@ -146,12 +146,12 @@ class Queue:
         waiting = database.execute(
             "SELECT COUNT(*) FROM jobs WHERE state IN (?, ?, ?)", (QUEUED, RUNNING, PAUSED)
         ).fetchone()[0]
-        if waiting >= MOST_WAITING:
+        if waiting >= MAX_OPEN_JOBS:
             raise UsageError(f"{waiting} jobs wait already, which is the limit: stop some, or wait until they are done")
-        if kind in MAKERS:
+        if kind in RUN_MAKING_JOBS:
             taken = database.execute(
                 "SELECT id FROM jobs WHERE run = ? AND kind IN (?, ?) AND state IN (?, ?, ?)",
-                (run, *MAKERS, QUEUED, RUNNING, PAUSED),
+                (run, *RUN_MAKING_JOBS, QUEUED, RUNNING, PAUSED),
             ).fetchone()
             if taken is not None:
                 raise UsageError(f"job {taken[0]} trains into {run} already: choose another name for the run")
@@ -164,7 +164,7 @@ class Queue:
         database.execute(
             "DELETE FROM jobs WHERE state IN (?, ?, ?) AND id NOT IN"
             " (SELECT id FROM jobs WHERE state IN (?, ?, ?) ORDER BY ended DESC LIMIT ?)",
-            (*ENDED, *ENDED, MOST_KEPT),
+            (*END_STATES, *END_STATES, MAX_ENDED_JOBS),
         )
         return int(row[0])
 
@@ -230,7 +230,7 @@ class Queue:
 
     def forget(self, number: int) -> bool:
         """Removes an ended job from the list; what it wrote stays."""
-        return self._changed("DELETE FROM jobs WHERE id = ? AND state IN (?, ?, ?)", (number, *ENDED))
+        return self._changed("DELETE FROM jobs WHERE id = ? AND state IN (?, ?, ?)", (number, *END_STATES))
 
     def _changed(self, statement: str, values: tuple[object, ...]) -> bool:
         with self._open() as database:

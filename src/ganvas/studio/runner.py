@@ -22,12 +22,12 @@ from ganvas.studio import jobs
 from ganvas.studio.locks import FileLock
 from ganvas.studio.queue import DONE, FAILED, PAUSED, STOPPED, Job, Queue
 
-POLL = 0.2  # seconds between two looks at what the page asks for
-PATIENCE = 120.0  # seconds that a command has to save and end after SIGINT, before SIGKILL
-LARGEST_LOG = 16 * 2**20  # bytes that are kept of what a command says
-LAST_LINES = 4000  # bytes at the end of the log in which the error is looked for
+REQUEST_POLL_SECONDS = 0.2  # seconds between two looks at what the page asks for
+STOP_TIMEOUT = 120.0  # seconds that a command has to save and end after SIGINT, before SIGKILL
+MAX_LOG_BYTES = 16 * 2**20  # bytes that are kept of what a command says
+ERROR_TAIL_BYTES = 4000  # bytes at the end of the log in which the error is looked for
 PR_SET_PDEATHSIG = 1
-LIKELY_VICTIM = "500"  # oom_score_adj: where memory runs out, the job goes and not the studio or the desktop
+OOM_SCORE_ADJ = "500"  # oom_score_adj: where memory runs out, the job goes and not the studio or the desktop
 
 
 def main() -> None:
@@ -58,13 +58,13 @@ def run(queue: Queue, job: Job, words: list[str], lock: int) -> int:
         child = _start(words, log, out, lock, environment, queue.folder)
         asked_at: float | None = None
         while child.poll() is None:
-            time.sleep(POLL)
+            time.sleep(REQUEST_POLL_SECONDS)
             now = queue.job(job.id)
             wanted = now.wanted if now is not None else "stop"
             if wanted and asked_at is None:
                 child.send_signal(signal.SIGINT)
                 asked_at = time.monotonic()
-            if asked_at is not None and time.monotonic() - asked_at > PATIENCE:
+            if asked_at is not None and time.monotonic() - asked_at > STOP_TIMEOUT:
                 child.kill()
         return child.wait()
 
@@ -77,7 +77,7 @@ def _start(
         if sys.platform == "linux":
             ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
             with contextlib.suppress(OSError):
-                Path("/proc/self/oom_score_adj").write_text(LIKELY_VICTIM)
+                Path("/proc/self/oom_score_adj").write_text(OOM_SCORE_ADJ)
 
     return subprocess.Popen(
         words, stdin=subprocess.DEVNULL, stdout=out, stderr=log, env=environment, cwd=folder, pass_fds=(lock,),
@@ -106,7 +106,7 @@ def error_in(log: Path) -> str:
     if not log.is_file():
         return ""
     with open(log, "rb") as file:
-        file.seek(max(0, log.stat().st_size - LAST_LINES))
+        file.seek(max(0, log.stat().st_size - ERROR_TAIL_BYTES))
         lines = file.read().decode("utf-8", "replace").splitlines()
     for line in reversed(lines):
         if line.startswith("error"):
@@ -116,7 +116,7 @@ def error_in(log: Path) -> str:
 
 def _shorten(path: Path) -> None:
     """A log that grew over many attempts starts anew."""
-    if path.is_file() and path.stat().st_size > LARGEST_LOG:
+    if path.is_file() and path.stat().st_size > MAX_LOG_BYTES:
         path.unlink()
 
 

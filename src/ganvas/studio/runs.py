@@ -21,19 +21,19 @@ from ganvas import old_names
 from ganvas.catalog import catalog, purposes_of
 from ganvas.errors import RunError
 from ganvas.files import JsonObject, parse_json
-from ganvas.studio.config import HIDDEN
+from ganvas.studio.config import STUDIO_FOLDER
 
-LARGEST_JSON = 16 * 2**20  # bytes of settings.json and the like
-LARGEST_FILE = 256 * 2**20  # bytes of a report or of an image grid
-MOST_ROWS = 3000  # of a log that are kept; beyond that every second one is dropped
-READ_AT_ONCE = 8 * 2**20  # bytes of a log
-MOST_LOGS = 12  # logs in memory
-MOST_RUNS = 2000
-MOST_EVENTS = 500
-FRESH = 20.0  # seconds after the last line of its log within which a training counts as running
-PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-SAMPLES = re.compile(r"[0-9]{1,12}\.(png|wav|txt)")
-TYPES = {"png": "image/png", "wav": "audio/wav", "txt": "text/plain; charset=utf-8"}
+MAX_JSON_BYTES = 16 * 2**20  # bytes of settings.json and the like
+MAX_FILE_BYTES = 256 * 2**20  # bytes of a report or of an image grid
+MAX_LOG_ROWS = 3000  # of a log that are kept; beyond that every second one is dropped
+LOG_READ_BYTES = 8 * 2**20  # bytes of a log
+MAX_LOGS = 12  # logs in memory
+MAX_RUNS = 2000
+MAX_EVENTS = 500
+RUNNING_SECONDS = 20.0  # seconds after the last line of its log within which a training counts as running
+PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+SAMPLE_FILE_NAME = re.compile(r"[0-9]{1,12}\.(png|wav|txt)")
+SAMPLE_CONTENT_TYPES = {"png": "image/png", "wav": "audio/wav", "txt": "text/plain; charset=utf-8"}
 
 
 @dataclass
@@ -70,9 +70,9 @@ class Runs:
             return found
         with os.scandir(self.folder) as entries:
             for entry in entries:
-                if len(found) >= MOST_RUNS:
+                if len(found) >= MAX_RUNS:
                     break
-                if entry.name == HIDDEN or not entry.is_dir(follow_symlinks=False):
+                if entry.name == STUDIO_FOLDER or not entry.is_dir(follow_symlinks=False):
                     continue
                 path = self.folder / entry.name
                 if _is_file(path / "settings.json"):
@@ -129,7 +129,7 @@ class Runs:
             age = time.time() - path.stat().st_mtime
         except OSError:
             return "stopped"
-        return "training" if age < FRESH else "stopped"
+        return "training" if age < RUNNING_SECONDS else "stopped"
 
     def detail(self, folder: Path) -> JsonObject:
         """Everything of a run but its curves."""
@@ -160,7 +160,7 @@ class Runs:
             "data_card": _optional_json(folder / "data.json"),
             "samples": self.samples(folder),
             "row": log.last,
-            "events": log.events[-MOST_EVENTS:],
+            "events": log.events[-MAX_EVENTS:],
             "bytes": _size(folder),
         }
 
@@ -174,18 +174,18 @@ class Runs:
         place = folder / "samples"
         if place.is_symlink() or not place.is_dir():
             return []
-        names = [name for name in os.listdir(place) if SAMPLES.fullmatch(name)]
+        names = [name for name in os.listdir(place) if SAMPLE_FILE_NAME.fullmatch(name)]
         return sorted(names, key=lambda name: (int(name.partition(".")[0]), name))
 
     def sample_file(self, folder: Path, name: str) -> tuple[Path, str]:
         """The file of one of these, and its type; RunError where there is none."""
-        if not SAMPLES.fullmatch(name):
+        if not SAMPLE_FILE_NAME.fullmatch(name):
             raise RunError(f"there is no sample {name[:40]!r}: samples are named by their step, such as 00000100.png")
         place = folder / "samples"
         path = place / name
         if place.is_symlink() or not _is_file(path):
             raise RunError(f"this run has no sample {name}")
-        return path, TYPES[name.rpartition(".")[2]]
+        return path, SAMPLE_CONTENT_TYPES[name.rpartition(".")[2]]
 
     def log(self, folder: Path) -> Log:
         """The log so far. Only what was added since the last call is read."""
@@ -195,7 +195,7 @@ class Runs:
             if _is_file(path):
                 log = _continued(path, os.lstat(path), log)
             self._logs[folder] = log
-            while len(self._logs) > MOST_LOGS:
+            while len(self._logs) > MAX_LOGS:
                 self._logs.popitem(last=False)
             return log
 
@@ -203,7 +203,7 @@ class Runs:
 
     def to_bin(self, folder: Path) -> str:
         """Moves a run to the bin and returns its id there."""
-        place = self.folder / HIDDEN / "bin"
+        place = self.folder / STUDIO_FOLDER / "bin"
         place.mkdir(parents=True, exist_ok=True)
         name = f"{int(time.time() * 1000)}-{folder.name}"
         os.rename(folder, place / name)
@@ -211,7 +211,7 @@ class Runs:
 
     def in_bin(self) -> dict[str, Path]:
         """What is in the bin by id, the newest first."""
-        place = self.folder / HIDDEN / "bin"
+        place = self.folder / STUDIO_FOLDER / "bin"
         if not place.is_dir():
             return {}
         return {run_id(name): place / name for name in sorted(os.listdir(place), reverse=True)}
@@ -239,7 +239,7 @@ class Runs:
 
 def run_id(name: str) -> str:
     """What stands for a folder's name in addresses."""
-    if PLAIN.fullmatch(name):
+    if PLAIN_NAME.fullmatch(name):
         return name
     return "run-" + hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
@@ -277,11 +277,11 @@ def read_json(path: Path) -> JsonObject:
         if not _is_file(path):
             raise RunError(f"{path.name} is missing")
         with open(path, "rb") as file:
-            content = file.read(LARGEST_JSON + 1)
+            content = file.read(MAX_JSON_BYTES + 1)
     except OSError as error:
         raise RunError(f"{path.name} cannot be read: {error.strerror}") from error
-    if len(content) > LARGEST_JSON:
-        raise RunError(f"{path.name} is larger than {LARGEST_JSON} bytes")
+    if len(content) > MAX_JSON_BYTES:
+        raise RunError(f"{path.name} is larger than {MAX_JSON_BYTES} bytes")
     try:
         value = parse_json(content)
     except ValueError as error:
@@ -306,10 +306,10 @@ def _continued(path: Path, state: os.stat_result, log: Log) -> Log:
     with open(path, "rb") as file:
         file.seek(log.offset)
         while True:
-            block = file.read(READ_AT_ONCE)
+            block = file.read(LOG_READ_BYTES)
             whole = block.rfind(b"\n") + 1
             if not whole:
-                if len(block) == READ_AT_ONCE:  # one line of many megabytes is none of ours
+                if len(block) == LOG_READ_BYTES:  # one line of many megabytes is none of ours
                     log.offset += len(block)
                     continue
                 break
@@ -335,7 +335,7 @@ def _add(log: Log, line: bytes) -> None:
         if log.seen % log.keep_every == 0:
             log.rows.append(row)
         log.seen += 1
-        if len(log.rows) > MOST_ROWS:
+        if len(log.rows) > MAX_LOG_ROWS:
             del log.rows[1::2]
             log.keep_every *= 2
         return
@@ -343,8 +343,8 @@ def _add(log: Log, line: bytes) -> None:
         return
     log.ended = event == "finished"
     log.events.append(row)
-    if len(log.events) > 2 * MOST_EVENTS:
-        del log.events[:MOST_EVENTS]
+    if len(log.events) > 2 * MAX_EVENTS:
+        del log.events[:MAX_EVENTS]
 
 
 def _number(value: object) -> float | None:

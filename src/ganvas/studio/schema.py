@@ -10,7 +10,7 @@ from typing import Any
 from ganvas.errors import UsageError, nearest
 
 Schema = dict[str, Any]
-DEEPEST = 12  # of nested objects and lists
+MAX_DEPTH = 12  # of nested objects and lists
 _TYPES: dict[str, tuple[type, ...]] = {
     "object": (dict,), "array": (list,), "string": (str,), "integer": (int,), "number": (int, float), "boolean": (bool,),
     "null": (type(None),),
@@ -72,8 +72,8 @@ def optional(schema: Schema) -> Schema:
 
 def check(schema: Schema, value: object, where: str = "the request", depth: int = 0) -> None:
     """UsageError that says what is wrong where; nothing where `value` fits."""
-    if depth > DEEPEST:
-        raise UsageError(f"{where} is nested too deeply: at most {DEEPEST} levels are read")
+    if depth > MAX_DEPTH:
+        raise UsageError(f"{where} is nested too deeply: at most {MAX_DEPTH} levels are read")
     if "$self" in schema:  # a schema that holds itself
         schema = schema["$self"]()
     kinds = schema.get("type")

@@ -17,11 +17,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ganvas.studio.http import refusal
 
 COOKIE = "ganvas_studio"
-LONGEST_TARGET = 4096  # characters of path and query
-MOST_HEADERS = 64
-LARGEST_HEADERS = 32 * 1024  # bytes
-READING = ("GET", "HEAD")
-METHODS = (*READING, "POST", "PUT", "PATCH", "DELETE")
+MAX_TARGET_CHARACTERS = 4096  # characters of path and query
+MAX_HEADERS = 64
+MAX_HEADER_BYTES = 32 * 1024  # bytes
+READ_METHODS = ("GET", "HEAD")
+HTTP_METHODS = (*READ_METHODS, "POST", "PUT", "PATCH", "DELETE")
 PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; media-src 'self' blob: data:;"
     " connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -31,7 +31,7 @@ REPORT_POLICY = (
     " media-src data:; frame-ancestors 'none'"
 )
 """Of a run's report, which is one file with its script inside: an origin of its own, and no network."""
-HEADERS = {
+RESPONSE_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
@@ -62,7 +62,7 @@ class Guarded:
             if message["type"] == "http.response.start":
                 headers = list(message.get("headers", []))
                 names = {name.lower() for name, _ in headers}
-                for name, value in {**HEADERS, "Content-Security-Policy": PAGE_POLICY}.items():
+                for name, value in {**RESPONSE_HEADERS, "Content-Security-Policy": PAGE_POLICY}.items():
                     if name.lower().encode() not in names:
                         headers.append((name.lower().encode(), value.encode()))
                 message = {**message, "headers": headers}
@@ -78,18 +78,18 @@ class Guarded:
         """Why a request is refused, (status, sentence); None where it is not."""
         headers = headers_of(scope)
         method, path = scope["method"], scope["path"]
-        if len(scope.get("raw_path") or b"") + len(scope.get("query_string") or b"") > LONGEST_TARGET:
+        if len(scope.get("raw_path") or b"") + len(scope.get("query_string") or b"") > MAX_TARGET_CHARACTERS:
             return 414, "the address is too long"
         if scope.get("http_version") not in ("1.0", "1.1"):
             return 505, "only HTTP/1.1 is spoken here"
         size = sum(len(name) + len(value) for name, value in scope["headers"])
-        if len(scope["headers"]) > MOST_HEADERS or size > LARGEST_HEADERS or headers is None:
+        if len(scope["headers"]) > MAX_HEADERS or size > MAX_HEADER_BYTES or headers is None:
             return 431, "the request has too many or too long headers, or one of them twice"
         if headers.get("host", "").lower() not in self.hosts:
             return 421, "this name is not one of the studio's: open it under the address that ganvas studio printed"
-        if method not in METHODS:
+        if method not in HTTP_METHODS:
             return 405, f"{method[:20]} is not answered here"
-        guarded = method not in READING or self.streams.fullmatch(path) is not None
+        guarded = method not in READ_METHODS or self.streams.fullmatch(path) is not None
         if guarded and not self.from_here(headers):
             return 403, "this request comes from another web page: open the studio's own page"
         if self.token is None or self.open_paths.fullmatch(path):

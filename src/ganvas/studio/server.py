@@ -36,8 +36,8 @@ from ganvas.studio.security import Guarded
 from ganvas.studio.state import Studio
 from ganvas.studio.store import NotHere
 
-MOST_CONNECTIONS = 400  # beyond that a client gets 503
-FIRST_BYTES = 15.0  # seconds within which a new connection must have sent the head of a request
+MAX_CONNECTIONS = 400  # beyond that a client gets 503
+HEAD_TIMEOUT = 15.0  # seconds within which a new connection must have sent the head of a request
 BACKLOG = 256
 
 log = logging.getLogger("ganvas.studio")
@@ -127,7 +127,7 @@ class Protocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         super().connection_made(transport)
-        self.loop.call_later(FIRST_BYTES, self._close_silent)
+        self.loop.call_later(HEAD_TIMEOUT, self._close_silent)
 
     def _close_silent(self) -> None:
         if self.cycle is None and not self.transport.is_closing():
@@ -153,7 +153,7 @@ def serve(config: StudioConfig, *, open_page: bool = False) -> None:
         threading.Timer(0.5, webbrowser.open, (address,)).start()
     settings = uvicorn.Config(
         app, http=Protocol, ws="none", log_level="warning", access_log=False, server_header=False, date_header=True,
-        proxy_headers=False, limit_concurrency=MOST_CONNECTIONS, backlog=BACKLOG, timeout_keep_alive=15,
+        proxy_headers=False, limit_concurrency=MAX_CONNECTIONS, backlog=BACKLOG, timeout_keep_alive=15,
         timeout_graceful_shutdown=3, h11_max_incomplete_event_size=32 * 1024,
     )  # fmt: skip
     server = uvicorn.Server(settings)

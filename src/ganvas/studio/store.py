@@ -1,10 +1,10 @@
 """What was dropped on the page: single images, and data sets of many files. Everything is bounded, and named by ids of ours.
 
-images/ID.png        an image, decoded by a process of its own and written anew
-images/ID.json       its name, size and where it comes from
-shares/ID.zip        a model with its card, to be downloaded
-data/ID/files/...    the files of a data set, under names of ours
-data/ID/data.json    its name and state;  data/ID/card.json, grid.png: what it holds
+images/STORE_ID.png        an image, decoded by a process of its own and written anew
+images/STORE_ID.json       its name, size and where it comes from
+shares/STORE_ID.zip        a model with its card, to be downloaded
+data/STORE_ID/files/...    the files of a data set, under names of ours
+data/STORE_ID/data.json    its name and state;  data/STORE_ID/card.json, grid.png: what it holds
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ from ganvas.files import JsonObject, write_text
 from ganvas.strict_json import dumps
 from ganvas.studio.runs import read_json
 
-LARGEST_UPLOAD = 4 * 2**30  # bytes of a file of a data set
-LARGEST_IMAGE = 64 * 2**20  # bytes of a single image
-LARGEST_SET = 16 * 2**30  # bytes of all files of a data set
-MOST_FILES = 200_000  # of a data set
-MOST_SETS = 200
-MOST_SHARES = 10  # the oldest are removed beyond that
-MOST_IMAGES = 1000  # the oldest are removed beyond that
-SPARE = 512 * 2**20  # bytes that stay free on the disk
-ID = re.compile(r"[a-z0-9]{16}")
-SUFFIXES = {
+MAX_UPLOAD_BYTES = 4 * 2**30  # bytes of a file of a data set
+MAX_IMAGE_UPLOAD_BYTES = 64 * 2**20  # bytes of a single image
+MAX_SET_BYTES = 16 * 2**30  # bytes of all files of a data set
+MAX_SET_FILES = 200_000  # of a data set
+MAX_SETS = 200
+MAX_SHARES = 10  # the oldest are removed beyond that
+MAX_IMAGES = 1000  # the oldest are removed beyond that
+MIN_FREE_BYTES = 512 * 2**20  # bytes that stay free on the disk
+STORE_ID = re.compile(r"[a-z0-9]{16}")
+UPLOAD_SUFFIXES = {
     ".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".avif", ".ppm", ".pgm", ".zip", ".npz",
     ".npy", ".wav", ".txt", ".gz", ".idx", ".mp3", ".flac", ".ogg", ".parquet", ".mp4", ".mov", ".avi", ".webm", ".mkv",
 }  # fmt: skip
-PARTS = 4  # of a relative name: sub-folders are labels
+MAX_NAME_PARTS = 4  # of a relative name: sub-folders are labels
 
 
 class NotHere(DataError):
@@ -62,7 +62,7 @@ class Store:
     def image(self, name: str) -> Path:
         """The file of an image; DataError where there is none."""
         path = self.images_folder / f"{name}.png"
-        if not ID.fullmatch(name) or not path.is_file():
+        if not STORE_ID.fullmatch(name) or not path.is_file():
             raise NotHere("this image is not here (any more): drop it again")
         return path
 
@@ -92,13 +92,13 @@ class Store:
         facts = {"id": name, "created": time.time(), **facts}
         write_text(self.images_folder / f"{name}.json", dumps(facts))
         old = sorted(self.images_folder.glob("*.json"), key=lambda path: path.stat().st_mtime)
-        for path in old[: max(0, len(old) - MOST_IMAGES)]:
+        for path in old[: max(0, len(old) - MAX_IMAGES)]:
             self.remove_image(path.stem)
         return facts
 
     def remove_image(self, name: str) -> None:
         """Deletes an image; nothing happens where it is gone."""
-        if ID.fullmatch(name):
+        if STORE_ID.fullmatch(name):
             for suffix in ("json", "png", "npz"):
                 (self.images_folder / f"{name}.{suffix}").unlink(missing_ok=True)
 
@@ -109,14 +109,14 @@ class Store:
         number = new_id()
         os.replace(path, self.shares_folder / f"{number}.zip")
         old = sorted(self.shares_folder.glob("*.zip"), key=lambda path: path.stat().st_mtime)
-        for one in old[: max(0, len(old) - MOST_SHARES)]:
+        for one in old[: max(0, len(old) - MAX_SHARES)]:
             one.unlink(missing_ok=True)
         return number
 
     def shared(self, number: str) -> Path:
         """Its file."""
         path = self.shares_folder / f"{number}.zip"
-        if not ID.fullmatch(number) or not path.is_file():
+        if not STORE_ID.fullmatch(number) or not path.is_file():
             raise NotHere("this file is not here (any more): make it again")
         return path
 
@@ -124,8 +124,8 @@ class Store:
 
     def new_data(self, name: str) -> JsonObject:
         """An empty data set, to be filled."""
-        if len(self.data_sets()) >= MOST_SETS:
-            raise UsageError(f"there are {MOST_SETS} data sets, which is the limit: remove some")
+        if len(self.data_sets()) >= MAX_SETS:
+            raise UsageError(f"there are {MAX_SETS} data sets, which is the limit: remove some")
         number = new_id()
         (self.data_folder / number / "files").mkdir(parents=True)
         return self._write(
@@ -172,20 +172,20 @@ class Store:
         facts = read_json(self._folder(number) / "data.json")
         if facts["state"] != "filling":
             raise UsageError("this data set is complete: make a new one")
-        if facts["files"] >= MOST_FILES:
-            raise UsageError(f"a data set has at most {MOST_FILES} files: put them into a .zip")
+        if facts["files"] >= MAX_SET_FILES:
+            raise UsageError(f"a data set has at most {MAX_SET_FILES} files: put them into a .zip")
         path = self._folder(number) / "files" / safe_name(name)
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.exists():
             path = path.with_name(f"{new_id()}-{path.name}")
-        size = await write_bounded(path, chunks, min(LARGEST_UPLOAD, LARGEST_SET - facts["bytes"]))
+        size = await write_bounded(path, chunks, min(MAX_UPLOAD_BYTES, MAX_SET_BYTES - facts["bytes"]))
         # The facts may have changed while the file came: another one came beside it.
         facts = read_json(self._folder(number) / "data.json")
         return self._write(number, {**facts, "files": facts["files"] + 1, "bytes": facts["bytes"] + size})
 
     def _folder(self, number: str) -> Path:
         folder = self.data_folder / number
-        if not ID.fullmatch(number) or not (folder / "data.json").is_file():
+        if not STORE_ID.fullmatch(number) or not (folder / "data.json").is_file():
             raise NotHere("this data set is not here (any more)")
         return folder
 
@@ -201,13 +201,13 @@ def safe_name(name: str) -> str:
     """
     parts = [part for part in re.split(r"[/\\]", unicodedata.normalize("NFC", name)) if part not in ("", ".", "..")]
     plain: list[str] = []
-    for part in parts[-PARTS:]:
+    for part in parts[-MAX_NAME_PARTS:]:
         cleaned = re.sub(r"[^\w .()+-]", "_", part).strip(" .")[:100]
         plain.append(cleaned or "_")
     if not plain:
         raise UsageError("a file needs a name")
     suffix = os.path.splitext(plain[-1])[1].lower()
-    if suffix not in SUFFIXES:
+    if suffix not in UPLOAD_SUFFIXES:
         raise UsageError(
             f"{plain[-1]} is of no kind that data are made of: images, .zip, .npz, .npy, .wav, .txt, clips"
         )
@@ -216,7 +216,7 @@ def safe_name(name: str) -> str:
 
 async def write_bounded(path: Path, chunks: AsyncIterator[bytes], most: int) -> int:
     """Writes what comes, at most `most` bytes; nothing is left where it does not end well. Returns the bytes."""
-    free = shutil.disk_usage(path.parent).free - SPARE
+    free = shutil.disk_usage(path.parent).free - MIN_FREE_BYTES
     aside, size = path.with_name(f".{new_id()}.part"), 0
     try:
         with open(aside, "xb") as file:

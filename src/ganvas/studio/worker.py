@@ -18,7 +18,7 @@ import traceback
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from ganvas.errors import DataError, GanvasError, UsageError
 from ganvas.files import JsonObject
@@ -27,8 +27,20 @@ from ganvas.studio import frames
 from ganvas.studio.runs import Runs
 from ganvas.studio.store import Store
 
-MOST_MODELS = 4  # in memory
-PREVIEW = 1.0  # seconds between two previews of an optimisation
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+    from ganvas.data.photo import Photo
+    from ganvas.method import Method
+    from ganvas.provenance import Provenance
+    from ganvas.tasks.directions import Direction
+    from ganvas.tasks.editor import Editor
+    from ganvas.tasks.gatys import Moment
+    from ganvas.tasks.latents import Points
+
+MAX_MODELS = 4  # in memory
+PREVIEW_SECONDS = 1.0  # seconds between two previews of an optimisation
 
 
 class Cancelled(Exception):
@@ -60,7 +72,7 @@ class Worker:
         self.requests, self.answers = requests, answers
         self.waiting: queue.Queue[JsonObject | None] = queue.Queue()
         self.cancelled: set[int] = set()
-        self.models: OrderedDict[tuple[str, ...], Any] = OrderedDict()
+        self.models: OrderedDict[tuple[str, ...], Model] = OrderedDict()
         self._lock = threading.Lock()
 
     def send(self, content: JsonObject) -> None:
@@ -126,7 +138,7 @@ class Worker:
             return self.models[key]
         model = Model(folder, best)
         self.models[key] = model
-        while len(self.models) > MOST_MODELS:
+        while len(self.models) > MAX_MODELS:
             self.models.popitem(last=False)
         return model
 
@@ -139,12 +151,12 @@ class Model:
 
         self.run, self.best = Run(folder), best
         self.method = self.run.load_method(best=best, device=_device())
-        self._editor: Any = None
-        self._mean: Any = None
+        self._editor: Editor | None = None
+        self._mean: torch.Tensor | None = None
         self._directions_stamp = -1.0
-        self._by_settings: OrderedDict[str, Any] = OrderedDict()
+        self._by_settings: OrderedDict[str, Method] = OrderedDict()
 
-    def with_settings(self, settings: JsonObject) -> Any:
+    def with_settings(self, settings: JsonObject) -> Method:
         """The method with other values of what only sampling reads."""
         if not settings:
             return self.method
@@ -163,7 +175,7 @@ class Model:
         return isinstance(self.method, Samples) and bool(self.method.latent_spaces())
 
     @property
-    def editor(self) -> Any:
+    def editor(self) -> Editor:
         """Edits its images; made anew where directions were found since."""
         from ganvas.tasks.editor import Editor
 
@@ -182,7 +194,7 @@ class Model:
             )
         return self._editor
 
-    def mean(self) -> Any:
+    def mean(self) -> torch.Tensor:
         """The mean of the latent space."""
         from ganvas.tasks.latents import random_points
 
@@ -190,7 +202,7 @@ class Model:
             self._mean = random_points(self.method, self.editor.space).values.mean(0)
         return self._mean
 
-    def points(self, store: Store, wanted: JsonObject) -> Any:
+    def points(self, store: Store, wanted: JsonObject) -> Points:
         """The one point that `wanted` describes (points.py); UsageError where it does not fit the model."""
         from ganvas.tasks.directions import moved
         from ganvas.tasks.latents import Points, between, truncated
@@ -225,7 +237,7 @@ class Model:
         amount = float(wanted.get("truncation", 1.0))
         return points if amount == 1 else truncated(space, points, self.mean(), amount)
 
-    def _with_codes(self, points: Any, codes: JsonObject) -> Any:
+    def _with_codes(self, points: Points, codes: JsonObject) -> Points:
         values = points.values.clone()
         known = {code.name: code for code in self.method.codes()}
         for name, value in codes.items():
@@ -240,7 +252,7 @@ class Model:
                 part.fill_(float(value))
         return points.with_values(values)
 
-    def _inverted(self, store: Store, image: str) -> Any:
+    def _inverted(self, store: Store, image: str) -> Points:
         import numpy as np
         import torch
 
@@ -259,7 +271,7 @@ class Model:
 # --- operations -----------------------------------------------------------------------------------------------------------
 
 
-def _device() -> Any:
+def _device() -> torch.device:
     from ganvas.device import choose_device
 
     return choose_device("auto")
@@ -319,14 +331,14 @@ def describe(call: Call) -> JsonObject:
     return facts
 
 
-def _takes_style(method: Any) -> bool:
+def _takes_style(method: Method) -> bool:
     """Whether it renders any style, rather than the one that it was trained on."""
     from ganvas.abilities import Stylises, offers
 
     return offers(method, Stylises.styles_of)
 
 
-def _direction(one: Any) -> JsonObject:
+def _direction(one: Direction) -> JsonObject:
     effects = sorted(one.effects.items(), key=lambda item: -abs(item[1].deviations))
     return {
         "name": one.name, "how": one.how, "share": one.share,
@@ -361,7 +373,7 @@ def wall(call: Call) -> JsonObject:
     return {"items": items}
 
 
-def _of_seed(made: Any, seed: int) -> Any:
+def _of_seed(made: Provenance, seed: int) -> Provenance:
     import dataclasses
 
     return dataclasses.replace(made, seed=seed)
@@ -375,7 +387,8 @@ def render(call: Call) -> JsonObject:
 
     model, wanted = call.worker.model(call), call.values["points"]
     parts = [model.points(call.worker.store, one) for one in wanted]
-    labels = None if parts[0].labels is None else torch.cat([part.labels for part in parts])
+    given = [part.labels for part in parts if part.labels is not None]
+    labels = torch.cat(given) if given else None
     points = Points(torch.cat([part.values for part in parts]), labels)
     images = model.editor.images(points)
     items = []
@@ -384,7 +397,7 @@ def render(call: Call) -> JsonObject:
     return {"items": items}
 
 
-def _of_point(method: Any, point: JsonObject) -> Any:
+def _of_point(method: Method, point: JsonObject) -> Provenance:
     """What a file says of a point: the command that makes it again where a seed is its source, and the point itself."""
     from ganvas.strict_json import dumps
 
@@ -425,14 +438,14 @@ def invert(call: Call) -> JsonObject:
         model.method, target[None], labels, steps=int(values.get("steps", 200)), reference=0, progress=report,
     )  # fmt: skip
     place = call.worker.store.image(values["image"]).with_suffix(".npz")
-    arrays: dict[str, Any] = {
+    arrays: dict[str, np.ndarray] = {
         "values": done.points.values.numpy(), "weights": np.array(model.run.weights_key(best=model.best)),
         "space": np.array(done.space),
     }  # fmt: skip
     if done.points.labels is not None:
         arrays["labels"] = done.points.labels.numpy()
     with open(place, "wb") as file:
-        np.savez(file, **arrays)
+        np.savez(file, allow_pickle=False, **arrays)
     return {"target": _png(target), "png": _png(done.images[0]), "psnr": round(float(done.psnr[0]), 2)}
 
 
@@ -453,7 +466,7 @@ def restore(call: Call) -> JsonObject:
     return {"items": [_kept(call, one) for one in results]}
 
 
-def _fitted(model: Model, photo: Any) -> Any:
+def _fitted(model: Model, photo: Photo) -> Photo:
     from ganvas.data.photo import as_photo
     from ganvas.tasks.originals import prepare_photo
 
@@ -498,9 +511,9 @@ def stylise(call: Call) -> JsonObject:
 
     last = [0.0]
 
-    def watch(moment: Any) -> None:
+    def watch(moment: Moment) -> None:
         facts: JsonObject = {}
-        if time.monotonic() - last[0] > PREVIEW:
+        if time.monotonic() - last[0] > PREVIEW_SECONDS:
             facts["png"] = _png(to_uint8(moment.image().detach().float().cpu().clamp(-1, 1)[None])[0])
             last[0] = time.monotonic()
         call.progress(moment.share, **facts)
@@ -561,7 +574,7 @@ OPERATIONS: dict[str, Callable[[Call], JsonObject]] = {
 # --- files ----------------------------------------------------------------------------------------------------------------
 
 
-def _kept(call: Call, photo: Any) -> JsonObject:
+def _kept(call: Call, photo: Photo) -> JsonObject:
     """A result as a file of the store: its facts."""
     from ganvas.data.image import png_info
     from ganvas.studio.store import new_id
@@ -578,7 +591,7 @@ def _kept(call: Call, photo: Any) -> JsonObject:
     return store.note_image(name, facts)
 
 
-def _png(image: Any, made: Any = None) -> str:
+def _png(image: np.ndarray, made: Provenance | None = None) -> str:
     from ganvas.data.image import png_bytes
 
     return _base64(png_bytes(image, made))

@@ -14,7 +14,7 @@ from ganvas.abilities import Encodes, HasDiscriminator, HasLikelihood, Samples, 
 from ganvas.data import Dataset
 from ganvas.data.batch import Batch
 from ganvas.data.feed import examples_of
-from ganvas.defaults import MEASURED_SEED
+from ganvas.defaults import CHUNK, MEASURED_SEED
 from ganvas.errors import DataError, RunError, UsageError
 from ganvas.files import JsonObject
 from ganvas.method import Method
@@ -32,7 +32,6 @@ MIN_HELD_OUT = 10  # held-out images of a membership test
 FEW_IMAGES = 100  # a class with at most so many training images is tried by extraction
 MAX_RARE_CLASSES = 3  # at most, the rarest first
 KEPT_PAIRS = 40  # pairs that the result keeps
-IMAGES_PER_CALL = 64  # images per call of a network
 IMPORTANCE_DRAWS = 8  # draws per image where the likelihood is a bound
 
 _Score = Callable[[Batch], Tensor]
@@ -348,8 +347,8 @@ def _scores(
     both: list[Tensor] = []
     for part, chosen in zip((train, test), rows, strict=True):
         blocks: list[Tensor] = []
-        for start in range(0, len(chosen), IMAGES_PER_CALL):
-            batch = examples_of(part, chosen[start : start + IMAGES_PER_CALL], device=device, seed=start)
+        for start in range(0, len(chosen), CHUNK):
+            batch = examples_of(part, chosen[start : start + CHUNK], device=device, seed=start)
             blocks.append(score(batch).detach().float().cpu().flatten())
         both.append(torch.cat(blocks))
     return both[0], both[1]

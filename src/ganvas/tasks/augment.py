@@ -37,7 +37,7 @@ CLASSIFIER_SEED = 0
 CHECKED = 2000  # held-out images that say how well the classifier of the agreement check predicts
 COPIES = 20  # changed copies of each labelled image that a generator is trained on
 MOST_CHANGED = 2000  # changed copies together, at most; more labelled images are taken as they are
-SHOWN = 12  # omitted images of a class that the result keeps
+KEPT_OMITTED = 12  # omitted images of a class that the result keeps
 
 
 @dataclass(frozen=True)
@@ -162,7 +162,7 @@ def generate_labelled(
         labels.append(np.full(len(seeds[-1]), number, np.int64))
         counts.append(ClassCount(label, int(in_training[number]), generated, agreed, len(seeds[-1])))
         if disagreeing:
-            omitted[label] = np.concatenate(disagreeing)[:SHOWN]
+            omitted[label] = np.concatenate(disagreeing)[:KEPT_OMITTED]
         if len(seeds[-1]) < per_class:
             notes.append(
                 f"class {label}: only {len(seeds[-1])} of {per_class} images, as {agreed} of {generated} agree with the"

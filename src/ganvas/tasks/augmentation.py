@@ -36,7 +36,7 @@ SEEDS = 5
 RARE, OTHERS = 10, 100  # labelled images of a rare class, and of each other one
 PER_CLASS = 100  # generated images of each class
 TEST_IMAGES = 2000  # held-out images that a classifier is measured on, at most
-SHOWN = 8  # generated images of a class that the result keeps
+KEPT_PER_CLASS = 8  # generated images of a class that the result keeps
 
 NOTHING, STANDARD, GENERATED, BOTH = "nothing", "standard", "generated", "both"
 PSEUDO, GENERATED_REST = "pseudo-labels", "generated, rest seen"
@@ -435,7 +435,7 @@ def examples_of(made: Augmented) -> dict[str, np.ndarray]:
     """The first images of each class."""
     shown: dict[str, np.ndarray] = {}
     for number, label in enumerate(made.classes):
-        of_class = made.images[made.labels == number][:SHOWN]
+        of_class = made.images[made.labels == number][:KEPT_PER_CLASS]
         if len(of_class):
             shown[label] = of_class
     return shown

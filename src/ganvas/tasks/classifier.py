@@ -20,7 +20,7 @@ BATCH = 32
 LEAST_STEPS, MOST_STEPS = 300, 1500
 PASSES = 5  # over the real images, where that lies between these two
 LEARNING_RATE, WEIGHT_DECAY = 3e-3, 1e-2
-BLOCK = 1000  # images per call of the network
+CLASSIFIER_BATCH = 1000  # images per call of the network
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def train_classifier(
 @torch.no_grad()
 def predictions(network: Classifier, images: Tensor) -> Tensor:
     """The most probable class (n,) of images (n, C, H, W) in [-1, 1]."""
-    return torch.cat([network(block).argmax(1) for block in images.split(BLOCK)])
+    return torch.cat([network(block).argmax(1) for block in images.split(CLASSIFIER_BATCH)])
 
 
 def _shape(real: Labelled) -> tuple[int, int, int]:

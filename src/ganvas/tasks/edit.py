@@ -30,7 +30,7 @@ from ganvas.tasks.latents import Points, between, editable, points_of, space_of,
 Seeds = str | int | Iterable[int]
 CODE_RANGE = 2.0  # a continuous code is trained in [-1, 1]; beyond that its effect is clearer (Chen 2016, fig. 2)
 MAX_TRAVERSALS = 1000  # rows of a traversal
-SHOWN_STRENGTHS = (-3.0, -1.5, 0.0, 1.5, 3.0)  # columns of the grid of directions
+DIRECTION_STRENGTHS = (-3.0, -1.5, 0.0, 1.5, 3.0)  # columns of the grid of directions
 SHOWN_SEEDS = 2  # rows of each of them
 SHOWN_DIRECTIONS = 60
 
@@ -276,9 +276,9 @@ def direction_grid(editor: Editor, directions: Sequence[Direction]) -> ImageArra
     points = editor.points(range(SHOWN_SEEDS))
     blocks: list[np.ndarray] = []
     for one in directions:
-        columns = [editor.images(moved(editor.space, points, [(one, strength)])) for strength in SHOWN_STRENGTHS]
+        columns = [editor.images(moved(editor.space, points, [(one, strength)])) for strength in DIRECTION_STRENGTHS]
         rows = np.stack(columns, 1)
-        blocks.append(grid(rows.reshape(-1, *rows.shape[2:]), columns=len(SHOWN_STRENGTHS)))
+        blocks.append(grid(rows.reshape(-1, *rows.shape[2:]), columns=len(DIRECTION_STRENGTHS)))
     return ImageArray(stacked_grids(blocks))
 
 

@@ -47,7 +47,7 @@ MOVED_IMAGES = 16  # images of each dimension
 IDLE_SHARE = 0.05  # a dimension does nothing where it changes images by less than this share of what the strongest does
 KEPT_DIMENSIONS = 8  # of which the result keeps images
 NAMED_DIMENSIONS = 8  # idle dimensions that the summary names
-SHOWN_STRENGTHS = (-2.0, -1.0, 0.0, 1.0, 2.0)  # of these, in standard deviations
+DIMENSION_STRENGTHS = (-2.0, -1.0, 0.0, 1.0, 2.0)  # of these, in standard deviations
 
 Progress = Callable[[str], None]
 """Called with what is done next, in words."""
@@ -303,7 +303,7 @@ def _dimensions(method: Method, space: LatentSpace, points: Points, measures: Me
     shown: list[Dimension] = []
     for place, (one, dimension) in enumerate(found):
         if place < KEPT_DIMENSIONS:
-            steps = [images_of(method, space, moved(dimension, strength))[0] for strength in SHOWN_STRENGTHS]
+            steps = [images_of(method, space, moved(dimension, strength))[0] for strength in DIMENSION_STRENGTHS]
             one = Dimension(one.name, one.outcome, np.stack(steps))
         shown.append(one)
     sampler = editable(method)

@@ -20,7 +20,7 @@ from ganvas.networks.features.catalog import find_entry
 from ganvas.networks.features.extractor import FeatureExtractor
 from ganvas.tasks.invert import feature_network_name
 
-MAX_COMPARED = 5000  # training images that are compared by features
+MAX_COMPARED_FEATURES = 5000  # training images that are compared by features
 MAX_POSITIONS = 4  # features are averaged to at most 4 x 4 positions
 NEIGHBOURS_PER_DEPTH = 2  # training images for each sample and depth
 ENLARGED_SIDE = 96  # small images are enlarged to about that many pixels, for networks trained on photos
@@ -74,7 +74,7 @@ def neighbours(
     k = min(NEIGHBOURS_PER_DEPTH, len(data.images))
     network = depth_network(method)
     chosen: dict[str, tuple[np.ndarray, np.ndarray]] = {PIXEL_DEPTH: nearest(images, data, k)}
-    compared = np.linspace(0, len(data.images) - 1, min(MAX_COMPARED, len(data.images))).astype(int)
+    compared = np.linspace(0, len(data.images) - 1, min(MAX_COMPARED_FEATURES, len(data.images))).astype(int)
     for depth, (near, far) in _by_features(images, data, compared, network, method.device, k).items():
         chosen[depth] = compared[near], far
 

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from ganvas.abilities import Translates
 from ganvas.chunks import in_chunks
-from ganvas.data.alpha import LEVELS, mixed, opacity, prepared, unmixed
+from ganvas.data.alpha import BACKGROUND_LEVELS, mixed, opacity, prepared, unmixed
 from ganvas.data.batch import as_image_tensor
 from ganvas.data.image import to_channels, without_hidden_colours
 from ganvas.data.image_array import ImageArray
@@ -141,7 +141,7 @@ def translate_images(method: Method, images: np.ndarray, direction: str = "ab", 
     elif given != channels:
         images = to_channels(images, channels, 255)
 
-    background = LEVELS[method.spec.alpha]
+    background = BACKGROUND_LEVELS[method.spec.alpha]
 
     def as_input(rows: np.ndarray) -> Tensor:
         """(m, C, H, W) in [-1, 1] with the channels of the training."""

@@ -20,7 +20,7 @@ from ganvas.training.memory import MEMORY_SHARE, estimate, free_memory
 from ganvas.training.step_cost import noise_spec, step_cost
 
 MAX_AUTO_SIDE = 256  # pixels of the longer side, on a GPU too
-SIDES = (256, 192, 128, 96, 64, 48, 32)  # what is chosen from
+IMAGE_SIDES = (256, 192, 128, 96, 64, 48, 32)  # what is chosen from
 CORE_FLOPS = 50e9  # operations a second of one core in fp32: what recent ones reach in these networks
 ASSUMED_CORES = 2  # of which a budget in steps or images is taken to be: its results must not depend on the machine
 TRAINING_SHARE = 0.7  # of the budget; the rest is preparing, measuring and the report
@@ -46,7 +46,7 @@ def choose_size(
     if "max_size" in settings or "images" not in method.takes:
         return None
     stored = stored_size(source, asked)
-    if stored is None or max(stored) <= SIDES[-1]:
+    if stored is None or max(stored) <= IMAGE_SIDES[-1]:
         return None
     if device.type != "cpu":
         return SizeChoice(MAX_AUTO_SIDE, stored, f"the largest that auto takes on a {device.type}")
@@ -65,7 +65,7 @@ def _for_cpu(method: Method, stored: tuple[int, int], minutes: float | None) -> 
     cores = ASSUMED_CORES if minutes is None else max(ASSUMED_CORES, torch.get_num_threads())
     operations = TRAINING_SHARE * 60 * (minutes or MINUTES) * CORE_FLOPS * cores
     longest = MAX_AUTO_SIDE
-    for longest in SIDES:
+    for longest in IMAGE_SIDES:
         height, width = reduced(stored, longest)
         enough = steps * cost.operations * height * width * method.batch_size <= operations
         if enough and _fits(method, height, width):

@@ -172,7 +172,7 @@ class Session:
             )
 
     def begin_from(self, old: Run) -> bool:
-        """Starts with what another run of this method learned, from its newest whole checkpoint, and counts anew. False, and
+        """Starts with what another run of this method learned, from its newest whole checkpoint, and counts from 0. False, and
         nothing is taken over, where it has none or its networks have other shapes. To be called before `run`."""
         state = load_newest(old.folder / "checkpoints", self._say)
         if state is not None:
@@ -353,13 +353,13 @@ class Session:
         self.trainer.use_clock(old.clock)
         self.trainer.feed.prepared_as(old.feed)
         self.health.same_rate_as(old_health)
-        kept = take_over(self.trainer, state, weights=not change.anew)
+        kept = take_over(self.trainer, state, weights=not change.restart)
         self.writer.info(self.info())
         self._allow()
         self._tell("changed", finding)
         message = f"the doctor found {finding.name} ({finding.confidence:.0%}) and changed {change.line}"
         if not kept:
-            message += "; the networks start anew"
+            message += "; the networks start again from random weights"
         self._say(message)
         self._saved_step = -1
         self._save()

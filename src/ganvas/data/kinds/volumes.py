@@ -19,7 +19,7 @@ from ganvas.data.kinds.common import common_rows, counts_in_words, duplicates, l
 from ganvas.data.kinds.images import to_uint8
 from ganvas.data.mesh import obj_text, ply_bytes
 from ganvas.data.spec import Card, DataSpec, Facts, Window
-from ganvas.data.surface import LEVEL, largest_component, marching_cubes
+from ganvas.data.surface import SURFACE_OCCUPANCY, largest_component, marching_cubes
 from ganvas.files import write_bytes
 from ganvas.provenance import Provenance
 
@@ -76,7 +76,7 @@ class Volumes(Kind[np.ndarray, np.ndarray]):
     def card(self, splits: Mapping[str, Split], data: Split) -> Card:
         occupied = 0
         for volume in data.examples:
-            occupied += int((volume > LEVEL).sum())
+            occupied += int((volume > SURFACE_OCCUPANCY).sum())
         return {
             "occupied": round(occupied / data.examples.size, 4),
             "total_variance": data.spec.total_variance,

@@ -15,7 +15,7 @@ from ganvas.losses.adversarial import discriminator_cross_entropy, discriminator
 from ganvas.losses.restoration import absolute_error, squared_error
 from ganvas.method import Batch, DataSpec, Method, setting, step_factor
 from ganvas.networks.srresnet import SRResNet
-from ganvas.networks.upscalers import GENERATORS, UPSCALERS, build_upscaler
+from ganvas.networks.upscalers import SUPER_RESOLUTION_GENERATORS, UPSCALERS, build_upscaler
 
 DISTANCES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"l1": absolute_error, "l2": squared_error}
 
@@ -69,7 +69,7 @@ class SuperResolution(RestorationMethod):
         "srresnet",
         "G's network; rrdb is ESRGAN's, rrdb_unshuffle and compact are Real-ESRGAN's, residual has no normalisation, slim is a"
         " small dense network",
-        choices=GENERATORS,
+        choices=SUPER_RESOLUTION_GENERATORS,
     )
     width: int = setting(64, "channels of G", minimum=1)
     blocks: int = setting(16, "residual blocks of G", minimum=0)

@@ -15,7 +15,7 @@ from ganvas.losses.adversarial import least_squares, non_saturating_generator, r
 from ganvas.losses.gradient import squared_gradient
 from ganvas.method import Batch, Method, setting, step_factor
 from ganvas.networks.feature_discriminator import build_discriminator
-from ganvas.networks.translator import GENERATORS, Translator, build_translator
+from ganvas.networks.translator import TRANSLATION_GENERATORS, Translator, build_translator
 
 
 class Translation(Method, Translates, Demonstrates):
@@ -32,7 +32,7 @@ class Translation(Method, Translates, Demonstrates):
         "unet",
         "G's network; retouch only recolours and moves the input's pixels, repaint adds the output of a U-Net; both start as"
         " the identity, for domains with similar shapes",
-        choices=GENERATORS,
+        choices=TRANSLATION_GENERATORS,
     )
     width: int = setting(64, "G's channels at its first size", minimum=1)
     downsamplings: int = setting(

@@ -33,7 +33,7 @@ from ganvas.method import Batch, DataSpec, Update, setting
 from ganvas.methods.image_to_image._base_translation import Translation, patch_r1
 from ganvas.networks.feature_discriminator import check_discriminator
 from ganvas.networks.features.extractor import FeatureExtractor, discriminator_extractor
-from ganvas.networks.translator import GENERATORS
+from ganvas.networks.translator import TRANSLATION_GENERATORS
 from ganvas.registry import preset
 
 POOL_PROBABILITY = 0.5  # probability that D sees an earlier fake, once the pool is full
@@ -62,7 +62,7 @@ class CycleGAN(Translation):
         "resnet",
         "network of both generators; retouch only recolours and moves the input's pixels, repaint adds the output of a U-Net;"
         " both start as the identity, for domains with similar shapes",
-        choices=GENERATORS,
+        choices=TRANSLATION_GENERATORS,
     )
     downsamplings: int = setting(
         4, "unet, repaint: maximum number of downsamplings; small images allow fewer", minimum=1, maximum=10

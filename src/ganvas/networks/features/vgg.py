@@ -9,7 +9,7 @@ from torch import nn
 from ganvas.networks.features.chain import Layer, Pool, folded
 from ganvas.networks.features.weights import State, under
 
-WIDTHS = (64, 128, 256, 512, 512)
+VGG_WIDTHS = (64, 128, 256, 512, 512)
 VGG16_DEPTHS = (2, 2, 3, 3, 3)
 VGG19_DEPTHS = (2, 2, 4, 4, 4)
 
@@ -17,7 +17,7 @@ VGG19_DEPTHS = (2, 2, 4, 4, 4)
 def trunk(depths: tuple[int, ...], pool: str = "max") -> Iterator[tuple[str, nn.Module]]:
     """The layers before the classifier: `depths` convolutions at each size."""
     channels = 3
-    for block, (depth, width) in enumerate(zip(depths, WIDTHS, strict=True), 1):
+    for block, (depth, width) in enumerate(zip(depths, VGG_WIDTHS, strict=True), 1):
         for number in range(1, depth + 1):
             yield f"relu{block}_{number}", Layer(nn.Conv2d(channels, width, 3, padding=1))
             channels = width

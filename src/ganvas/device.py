@@ -222,6 +222,8 @@ def _accelerator() -> Any:
 def channels_last(network: nn.Module) -> nn.Module:
     """The network, with the weights of 2-D convolutions laid out as `channels_last`, which is faster. Those of 3-D ones stay."""
     for tensor in [*network.parameters(), *network.buffers()]:
-        if tensor.ndim == 4:
-            tensor.data = tensor.data.contiguous(memory_format=torch.channels_last)
+        if (
+            tensor.ndim == 4
+        ):  # to(), as contiguous() leaves the strides of a single channel, which chooses other kernels
+            tensor.data = tensor.data.to(memory_format=torch.channels_last)
     return network

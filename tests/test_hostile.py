@@ -1,4 +1,4 @@
-"""Files from strangers, on every entry: opening a run, resuming, importing, the hub. Hundreds of them, made from a seed.
+"""Files from strangers, on every entry: a run, resuming, data, importing, exporting, the hub. Hundreds, made from a seed.
 
 Each must end in one of our errors, which are sentences, or do no harm: nothing in a file is executed, nothing is written or read
 elsewhere, no exception of a library comes through.
@@ -6,22 +6,32 @@ elsewhere, no exception of a library comes through.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import os
+import random
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+import onnx
 import pytest
 import torch
 
+import exported_models
 import ganvas
 from command_line import train_once
 from foreign_networks import many_styles_state, onnx_bytes, write_tfjs
+from ganvas.data.image import png_bytes
+from ganvas.data.photo import find_photos
 from ganvas.errors import GanvasError
+from ganvas.export import export_run, graph, open_model
+from ganvas.export.parts import parts_of
 from ganvas.foreign import KINDS, import_weights
 from ganvas.training.checkpoint import checkpoints, load_state
-from hostile import as_torch_file, damaged_safetensors, pickles, torch_archives, tree, wrong_values
+from hostile import as_torch_file, damaged_safetensors, pickles, tars, torch_archives, tree, wrong_values, zips
 from parts import image_file
 
 SECRET = "root:x:0:0"  # of /etc/passwd, which no message may show
@@ -186,8 +196,6 @@ def test_archives_and_wholes_that_are_no_weights() -> None:
 
 
 def test_damaged_onnx_and_tfjs() -> None:
-    import random
-
     draw = random.Random(5)
     whole = onnx_bytes(many_styles_state())
     for number in range(80):
@@ -204,3 +212,112 @@ def test_damaged_onnx_and_tfjs() -> None:
         model.write_text(json.dumps(changed))
         shutil.rmtree("run", ignore_errors=True)
         ends_well(lambda: import_weights("esrgan_slim", model, "run", licence="MIT"), what)
+
+
+# --- archives and exports -------------------------------------------------------------------------------------------------------
+
+
+def test_archives_of_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As data, as photos to translate, and in place of files of our own."""
+    png = png_bytes(np.arange(8 * 8 * 3, dtype=np.uint8).reshape(8, 8, 3))
+    Path("work").mkdir()
+    monkeypatch.setenv("GANVAS_CACHE", str(Path("work/cache").resolve()))
+    Path("secret").write_bytes(png)  # what links could lead to
+    outside = tree(Path.cwd().parent)
+    archives = [*(("zip", *one) for one in zips(png)), *(("tar", *one) for one in tars(png))]
+    assert len(archives) >= 91
+    good = refused = 0
+    for number, (suffix, what, content) in enumerate(archives):
+        file = Path(f"work/data.{suffix}")
+        file.write_bytes(content)
+        opened = ends_well(lambda file=file: ganvas.open_data(file, size="8"), what)
+        good, refused = good + opened, refused + (not opened)
+        if suffix == "zip":
+            ends_well(lambda file=file: photos_of(file), what)
+        others = {
+            ".onnx": open_model,
+            ".pth": lambda place: import_weights("esrgan", place, "work/run", licence="MIT"),
+            ".npz": ganvas.open_data,
+        }
+        for other, call in others.items():
+            place = Path(f"work/file{other}")
+            place.write_bytes(content)
+            assert not ends_well(lambda place=place, call=call: call(place), f"{what} as {other}")
+        assert not Path("executed").exists()
+        assert {one for one in tree(Path.cwd().parent) - outside if "/work/" not in one} == set(), (number, what)
+    assert good > 10 and refused > 20
+
+
+def photos_of(file: Path) -> None:
+    for _, read in find_photos(file):
+        read()
+
+
+def test_exports_of_changed_runs(run: ganvas.Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """settings.json and weights of others, up to a file: it is written whole, or not at all."""
+    folder = Path("sent")
+    shutil.copytree(run.folder, folder)
+    (part,) = parts_of(run.method)
+    traced = graph.to_onnx(part).SerializeToString()  # seconds; the same for all that follow
+    monkeypatch.setattr(graph, "to_onnx", lambda *more: onnx.ModelProto.FromString(traced))
+    settings = (folder / "settings.json").read_text()
+    out = Path("model.onnx")
+
+    def exported() -> None:
+        export_run(ganvas.load(folder), out=out)
+        assert open_model(out).sample(1).shape == (1, 8, 8, 1)
+
+    assert ends_well(exported, "nothing")
+    weights = (folder / "weights.safetensors").read_bytes()
+    for what, changed in wrong_values(json.loads(settings), seed=7, count=80):
+        out.unlink(missing_ok=True)
+        (folder / "settings.json").write_text(json.dumps(changed))
+        assert ends_well(exported, what) == out.exists(), what
+    (folder / "settings.json").write_text(settings)
+    for number, (what, content) in enumerate(damaged_safetensors(weights, seed=8)):
+        if number % 3 == 0:
+            out.unlink(missing_ok=True)
+            (folder / "weights.safetensors").write_bytes(content)
+            assert ends_well(exported, what) == out.exists(), what
+    assert not list(Path.cwd().glob(".*.part"))
+
+
+def test_metadata_and_bytes_of_exported_models() -> None:
+    model = exported_models.sampler(Path("four.onnx"))
+    whole = model.read_bytes()
+    proto = onnx.ModelProto.FromString(whole)
+    facts = json.loads(proto.metadata_props[0].value)
+    refused = 0
+    for what, changed in wrong_values(facts, seed=9, count=300):
+        proto.metadata_props[0].value = json.dumps(changed)
+        model.write_bytes(proto.SerializeToString())
+        refused += not ends_well(lambda: open_model(model).sample(2), what)
+    assert refused > 50
+    draw = random.Random(10)
+    for number in range(150):
+        content = bytearray(whole)
+        for _ in range(draw.choice((1, 1, 3, 20))):
+            content[draw.randrange(len(content))] = draw.randrange(256)
+        model.write_bytes(bytes(content))
+        ends_well(lambda: open_model(model).sample(2), str(number))
+
+
+@pytest.mark.parametrize("entry", ["export", "push"])
+def test_a_full_disk(run: ganvas.Run, entry: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says so, and leaves no part of a file."""
+    if entry == "export":
+        (part,) = parts_of(run.method)
+        traced = graph.to_onnx(part)
+        monkeypatch.setattr(graph, "to_onnx", lambda *more: traced)
+
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    before = tree(Path.cwd())
+    with pytest.raises(GanvasError, match="the disk is full: free some space"):
+        if entry == "export":
+            export_run(run, out="model.onnx")
+        else:
+            run.push_to_hub("ada/tiny-gan")
+    assert tree(Path.cwd()) == before

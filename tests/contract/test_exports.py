@@ -8,37 +8,18 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 
+from exports import EXPORTED, REFUSED, perturbed
 from ganvas.abilities import Restores, Samples
 from ganvas.errors import RunError
 from ganvas.export import random_numbers
+from ganvas.export.facts import PARTS
 from ganvas.export.parts import parts_of
 from ganvas.export.write import torch_difference
-from ganvas.method import Method
 from ganvas.registry import find, method_names
-from parts import data_for, small
-
-NAMES = method_names()
 
 
-def perturbed(name: str) -> Method:
-    """The method in its preset `tiny`, with weights away from the zeros with which some networks begin."""
-    method = small(name)
-    torch.manual_seed(0)
-    method.setup(data_for(name).spec)
-    with torch.no_grad():
-        for weight in method.parameters():
-            weight.add_(torch.randn_like(weight), alpha=0.02)
-    return method.eval().requires_grad_(False)
-
-
-def can_be_exported(name: str) -> bool:
-    cls = find(name)
-    return "images" in cls.takes and not (issubclass(cls, Samples) and cls.value_by_value)
-
-
-@pytest.mark.parametrize("name", [name for name in NAMES if can_be_exported(name)])
+@pytest.mark.parametrize("name", EXPORTED)
 def test_every_part_has_free_batch_and_size(name: str) -> None:
     method = perturbed(name)
     if isinstance(method, Restores) and method.restoration().by_size:
@@ -49,13 +30,23 @@ def test_every_part_has_free_batch_and_size(name: str) -> None:
         assert all(0 in free for name, free in part.inputs.items() if name not in ("style", "strength"))
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if not can_be_exported(name)])
+def test_parts_cover_what_methods_do() -> None:
+    """All methods together have every part, so that a lost one is noticed."""
+    names = {part.name for name in EXPORTED for part in parts_of(perturbed(name))}
+    assert names == set(PARTS)
+
+
+@pytest.mark.parametrize("name", REFUSED)
 def test_what_cannot_be_exported_says_why(name: str) -> None:
-    with pytest.raises(RunError, match=r"value by value|exports are of images only"):
-        parts_of(perturbed(name))
+    method = perturbed(name)
+    reason = "exports are of images only"
+    if isinstance(method, Samples) and method.value_by_value:
+        reason = "samples value by value, each from those before it"
+    with pytest.raises(RunError, match=rf"^{name} .*{reason}.*Generate with: ganvas sample RUN$"):
+        parts_of(method)
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if issubclass(find(name), Samples)])
+@pytest.mark.parametrize("name", [name for name in method_names() if issubclass(find(name), Samples)])
 def test_latents_and_labels_need_no_torch(name: str) -> None:
     """The numbers of numpy are those of torch: uniform ones, integers and labels to the bit."""
     method = perturbed(name)

@@ -33,6 +33,7 @@ def test_facts_survive_a_file() -> None:
         ("draws", [{"kind": "evil", "size": 1}]),
         ("draws", [{"kind": "uniform", "size": 1, "low": "x"}]),
         ("draws", 7),
+        ("draws", []),
         ("class_cuts", [0.9, 0.1]),
         ("class_cuts", [0.1, 0.2]),
         ("classes", [1, 2]),

@@ -13,6 +13,7 @@ import pytest
 from onnx import TensorProto, helper
 
 import ganvas
+from ganvas.draws import Draw
 from ganvas.errors import DataError, MissingExtra, RunError, UsageError
 from ganvas.export import open_model
 from ganvas.export.facts import KEY, ModelFacts
@@ -71,7 +72,7 @@ def model_of(nodes: list[onnx.NodeProto], weights: list[TensorProto], facts: Mod
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
     entry = model.metadata_props.add()
-    entry.key, entry.value = KEY, (facts or ModelFacts("sample", "gan", 1, 2, 2)).text()
+    entry.key, entry.value = KEY, (facts or ModelFacts("sample", "gan", 1, 2, 2, draws=(Draw("normal", 4),))).text()
     return model.SerializeToString()
 
 

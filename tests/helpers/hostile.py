@@ -9,7 +9,10 @@ import json
 import os
 import random
 import struct
+import tarfile
+import warnings
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -184,3 +187,122 @@ def torch_archives() -> Iterator[tuple[str, bytes]]:
 def tree(folder: Path) -> set[str]:
     """Every file and folder below one, to see whether anything was written."""
     return {os.path.join(place, name) for place, folders, files in os.walk(folder) for name in (*folders, *files)}
+
+
+# --- archives of images --------------------------------------------------------------------------------------------------------
+
+NAMES = (
+    "../out.png", "../../../../../../tmp/out.png", "/tmp/out.png", "a/../../out.png", "..\\out.png", "C:\\out.png",
+    "//host/out.png", "a/./b/../../../out.png", "~/out.png", "a\nb.png", "\x1b[31m.png", "a" * 300 + ".png",
+    "/".join("ab" * 300) + ".png", ".png", "CON.png", "../settings.json", "../../.ssh/authorized_keys", "weights.safetensors",
+    "data.pkl", "\u202egnp.png",
+)  # fmt: skip
+
+
+def zips(png: bytes) -> Iterator[tuple[str, bytes]]:
+    """Archives that lead elsewhere, are bombs, or are damaged; `png` is an image that is whole."""
+
+    def made(members: list[tuple[str | zipfile.ZipInfo, bytes]], mode: int = zipfile.ZIP_DEFLATED) -> bytes:
+        file = io.BytesIO()
+        with warnings.catch_warnings(), zipfile.ZipFile(file, "w", mode) as archive:
+            warnings.simplefilter("ignore")  # of equal names
+            for name, content in members:
+                archive.writestr(name, content)
+        return file.getvalue()
+
+    for name in NAMES:
+        yield f"zip, {name[:30]!r}", made([(name, png), ("b.png", png)])
+    for target in ("/etc/passwd", "../../secret", "b.png"):
+        link = zipfile.ZipInfo("link.png")
+        link.create_system, link.external_attr = 3, 0o120777 << 16
+        yield f"zip, a link to {target}", made([(link, target.encode()), ("b.png", png)])
+    whole = made([("a.png", png), ("b.png", png)])
+    for length in (0, 4, 22, len(whole) // 2, len(whole) - 1):
+        yield f"zip, cut to {length}", whole[:length]
+    yield "zip, a bomb", made([("a.png", b"\x89PNG\r\n\x1a\n" + b"\0" * 30_000_000), ("b.png", png)])
+    yield "zip, an image of 10^10 pixels", made([("a.png", _png_of_size(100_000, 100_000)), ("b.png", png)])
+    yield "zip, equal names", made([("a.png", png), ("a.png", b"x"), ("A.png", png)])
+    yield "zip, an archive inside", made([("a.zip", whole), ("b.png", png)])
+    yield "zip, many parts", made([(f"{number}.png", b"") for number in range(3000)], zipfile.ZIP_STORED)
+    yield "zip, nothing", made([])
+    yield (
+        "zip, pickles",
+        made(
+            [
+                ("data.pkl", b"cos\nsystem\n(S'touch executed'\ntR."),
+                ("data.npy", b"\x93NUMPY\x01\x00v\x00{'descr': '|O'"),
+            ]
+        ),
+    )
+    yield from _random_bytes("zip", whole, seed=11)
+    content = bytearray(whole)
+    content[6] |= 1  # encrypted, says the local header
+    yield "zip, encrypted", bytes(content)
+    place = whole.index(b"PK\x01\x02")
+    for name, offset, value in (
+        ("method", 10, 99),
+        ("CRC", 16, 0x12345678),
+        ("size", 24, 2**31),
+        ("offset", 42, 2**30),
+    ):
+        content = bytearray(whole)
+        struct.pack_into("<H" if name == "method" else "<I", content, place + offset, value)
+        yield f"zip, another {name}", bytes(content)
+
+
+def tars(png: bytes) -> Iterator[tuple[str, bytes]]:
+    """The same as tar, with links and devices."""
+
+    def made(members: list[tuple[tarfile.TarInfo, bytes]]) -> bytes:
+        file = io.BytesIO()
+        with tarfile.open(fileobj=file, mode="w") as archive:
+            for info, content in members:
+                info.size = len(content)
+                archive.addfile(info, io.BytesIO(content))
+        return file.getvalue()
+
+    def of(name: str, kind: bytes = tarfile.REGTYPE, target: str = "") -> tarfile.TarInfo:
+        info = tarfile.TarInfo(name)
+        info.type, info.linkname = kind, target
+        return info
+
+    for name in NAMES:
+        if "\n" not in name:
+            yield f"tar, {name[:30]!r}", made([(of(name), png), (of("b.png"), png)])
+    for kind in (tarfile.SYMTYPE, tarfile.LNKTYPE):
+        for target in ("/etc/passwd", "../../secret", "a.png", "b.png"):
+            yield f"tar, a link to {target}", made([(of("a.png", kind, target), b""), (of("b.png"), png)])
+    for kind in (tarfile.FIFOTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE):
+        yield f"tar, a device {kind!r}", made([(of("a.png", kind), b""), (of("b.png"), png)])
+    whole = made([(of("a.png"), png), (of("b.png"), png)])
+    for length in (0, 100, 512, 700, len(whole) // 2):
+        yield f"tar, cut to {length}", whole[:length]
+    for offset in (124, 148, 156, 257):  # size, sum, type, magic
+        content = bytearray(whole)
+        content[offset : offset + 4] = b"\xff\xff7z"
+        yield f"tar, bytes at {offset}", bytes(content)
+    yield from _random_bytes("tar", whole, seed=12)
+    yield "tar, an image of 10^10 pixels", made([(of("a.png"), _png_of_size(100_000, 100_000)), (of("b.png"), png)])
+    yield "tar, equal names", made([(of("a.png"), png), (of("a.png"), b"x")])
+    yield (
+        "tar, a label that is a pickle",
+        made([(of("a.png"), png), (of("a.cls"), b"cos\nsystem\n."), (of("a.json"), b"[" * 10_000)]),
+    )
+
+
+def _random_bytes(kind: str, whole: bytes, seed: int) -> Iterator[tuple[str, bytes]]:
+    draw = random.Random(seed)
+    for number in range(8):
+        content = bytearray(whole)
+        for _ in range(draw.choice((1, 3, 20))):
+            content[draw.randrange(min(len(content), 2000))] = draw.randrange(256)
+        yield f"{kind}, random bytes {number}", bytes(content)
+
+
+def _png_of_size(height: int, width: int) -> bytes:
+    """A PNG that says it is of that size, of a few bytes."""
+    header = struct.pack(">II5B", width, height, 8, 2, 0, 0, 0)
+    parts = [b"\x89PNG\r\n\x1a\n"]
+    for kind, content in ((b"IHDR", header), (b"IDAT", zlib.compress(b"\0" * 1000)), (b"IEND", b"")):
+        parts.append(struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content)))
+    return b"".join(parts)

@@ -124,6 +124,14 @@ def main(argv: Sequence[str] | None = None) -> None:
             raise
         _complain(f"{error.filename or 'cannot write the output'}: {error.strerror}")
         code = 1
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        _complain(
+            "this needs PyTorch, which is not installed: pip install torch. Without it there are: ganvas sample, translate,"
+            " restore and stylise --run, with an .onnx file of ganvas export"
+        )
+        code = 1
     except (KeyboardInterrupt, typer.Abort):
         code = 130
     sys.exit(code if isinstance(code, int) else 0)

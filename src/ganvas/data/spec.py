@@ -111,6 +111,8 @@ class DataSpec:
                 raise ValueError(f"{name} must be an integer of 1 or more (got {fields.get(name)!r})")
         for name in ("classes", "class_counts"):
             fields[name] = tuple(fields.get(name, ()))
+        if not all(isinstance(one, str) for one in (fields.get("name"), *fields["classes"])):
+            raise TypeError("name and classes must be text")
         audio, text = fields.get("audio", {}), fields.get("text", {})
         merges = tuple((int(a), int(b)) for a, b in text.get("merges", ()))
         fields["audio"] = AudioFacts(audio.get("rate", 0))

@@ -129,7 +129,7 @@ def _right_draws(facts: ModelFacts) -> bool:
         if not all(isinstance(end, int | float) and math.isfinite(end) for end in (draw.low, draw.high)):
             return False
         total += draw.size
-    return total <= MOST_NUMBERS
+    return total <= MOST_NUMBERS and (total > 0 or facts.part != "sample")
 
 
 _CHECKS: dict[str, Callable[[ModelFacts], bool]] = {

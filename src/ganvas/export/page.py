@@ -82,7 +82,8 @@ def page_of(
         difference = max(difference, own)
         packed[part.name] = gzip.compress(content, 9, mtime=0)
     data["models"] = list(packed)
-    page = _written(facts, data, packed, progress)
+    source = "weights imported" if "imported" in run.info else f"trained on {facts.data or 'images'}"
+    page = _written(facts, source, data, packed, progress)
     if len(page) > LARGEST:
         raise GanvasError(
             f"the page would have {len(page) / 2**20:.0f} MB, and {LARGEST / 2**20:.0f} MB is the most that browsers open well:"
@@ -212,9 +213,9 @@ def _example(height: int, width: int, channels: int, style: bool = False) -> byt
 
 
 def _written(
-    facts: ModelFacts, data: dict[str, Any], models: dict[str, bytes], progress: Callable[[int], None]
+    facts: ModelFacts, source: str, data: dict[str, Any], models: dict[str, bytes], progress: Callable[[int], None]
 ) -> bytes:
-    """The page, UTF-8."""
+    """The page, UTF-8. `source`: where the weights come from, in words."""
     runtime = web_runtime(progress)
     own = {"version": facts.version, "run": facts.run, "method": facts.method, "weights": facts.weights, **data}
     own.setdefault("channels", facts.channels)
@@ -223,8 +224,8 @@ def _written(
         scripts.append(f'<script type="text/plain" id="{name}">{_base64(content)}</script>')
     part = str(data["part"])
     parts = {
-        "title": html.escape(f"{TITLES[part]}: {facts.method} on {facts.data or 'images'}"),
-        "about": _about(facts),
+        "title": html.escape(f"{TITLES[part]}: {facts.method}, {source}"),
+        "about": _about(facts, source),
         "body": _asset("sampler.html") if part == "sample" else _asset("transformer.html") + _examples(data),
         "facts": json.dumps(own, allow_nan=False).replace("<", "\\u003c"),
         "data": "\n".join(scripts),
@@ -249,11 +250,9 @@ def _examples(data: dict[str, Any]) -> str:
     return "\n".join(tags)
 
 
-def _about(facts: ModelFacts) -> str:
+def _about(facts: ModelFacts, source: str) -> str:
     """Lines about the model, as HTML."""
-    lines = [
-        f"{facts.method}, trained on {facts.data or 'images'} of {facts.channels} x {facts.height} x {facts.width}"
-    ]
+    lines = [f"{facts.method}, {source}, images of {facts.channels} x {facts.height} x {facts.width}"]
     figures = read_figures(dict(facts.figures))
     name = primary_figure(figures)
     if name is not None:

@@ -64,15 +64,17 @@ def parts_of(method: Method, size: tuple[int, int] | None = None) -> list[Part]:
 
     RunError where it has none, or where one file cannot hold it, with the reason.
     """
+    if isinstance(method, Samples) and method.value_by_value:
+        raise RunError(
+            f"{method.name} samples value by value, each from those before it: an exported network would be called once for each"
+            f" value, which is slower than ganvas itself. Generate with: ganvas sample RUN"
+        )
     if not KINDS[method.spec.kind].is_image:
-        raise RunError(f"{method.name} makes {KINDS[method.spec.kind].samples}, and exports are of images only")
+        raise RunError(
+            f"{method.name} makes {KINDS[method.spec.kind].samples}, and exports are of images only. Generate with: ganvas sample RUN"
+        )
     parts: list[Part] = []
     if isinstance(method, Samples):
-        if method.value_by_value:
-            raise RunError(
-                f"{method.name} samples value by value, each from those before it: an exported network would be called once for"
-                f" each value, which is slower than ganvas itself. Generate with: ganvas sample RUN"
-            )
         parts.append(_sample(method))
     if isinstance(method, Encodes):
         parts.append(_encode(method))

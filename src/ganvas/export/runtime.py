@@ -73,8 +73,12 @@ class ExportedModel:
     def __init__(self, session: onnxruntime.InferenceSession, name: str) -> None:
         self.session = session
         self.name = name
-        self.facts: ModelFacts = facts_from(session.get_modelmeta().custom_metadata_map.get(KEY), name)
-        self.inputs = {one.name: one for one in session.get_inputs()}
+        try:
+            text = session.get_modelmeta().custom_metadata_map.get(KEY)
+            self.inputs = {one.name: one for one in session.get_inputs()}
+        except UnicodeDecodeError as error:
+            raise DataError(f"{name} is damaged: its names and metadata are no UTF-8 ({error.reason})") from None
+        self.facts: ModelFacts = facts_from(text, name)
         for one in self.inputs.values():
             if one.type not in TYPES:
                 raise DataError(f"{name} is damaged: its input {one.name} is of type {one.type}")

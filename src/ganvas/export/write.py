@@ -105,13 +105,15 @@ def _page(
 
 
 def facts_of(run: Run, method: Method, licence: str = "", *, best: bool = False) -> ModelFacts:
-    """What files say of a run, without the part: no path of this machine is among it."""
+    """What files say of a run, without the part: no path of this machine is among it. Without `licence`: what an imported or
+    downloaded run says of its own."""
     weights = run.weights_hash(best=best)
     config = run.config(weights, best=best)
     spec = method.spec
     return ModelFacts(
         part="sample", method=method.name, channels=spec.channels, height=spec.height, width=spec.width,
-        settings=config["settings"], data=spec.name, licence=licence, run=run.name, weights=weights,
+        settings=config["settings"], data=spec.name, licence=licence or str(run.info.get("licence", "")),
+        run=run.name, weights=weights,
         figures=config["metrics"], alpha=spec.alpha, version=__version__,
     )  # fmt: skip
 

@@ -487,6 +487,8 @@ async function transformer() {
     file.addEventListener("change", () => photo(file.files[0], use));
     control(controls, text, file);
   };
+  const drawing = mask ? "draw where it is missing, " : facts.draws_on_input ? "draw, " : "";
+  element("how").textContent = `input: ${drawing}${drawing && "or "}drop a photo anywhere`;
   picker("photo", take);
   document.addEventListener("dragover", (event) => event.preventDefault());
   document.addEventListener("drop", (event) => {

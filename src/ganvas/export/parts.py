@@ -71,7 +71,8 @@ def parts_of(method: Method, size: tuple[int, int] | None = None) -> list[Part]:
         )
     if not KINDS[method.spec.kind].is_image:
         raise RunError(
-            f"{method.name} makes {KINDS[method.spec.kind].samples}, and exports are of images only. Generate with: ganvas sample RUN"
+            f"{method.name} makes {KINDS[method.spec.kind].samples}, and exports are of images only."
+            " Generate with: ganvas sample RUN"
         )
     parts: list[Part] = []
     if isinstance(method, Samples):

@@ -184,18 +184,22 @@ class Run:
         from ganvas.abilities import Samples
         from ganvas.data.image import write_png
         from ganvas.data.kinds import KINDS
+        from ganvas.tasks.demonstration import demonstration
 
         if not self.is_pretrained:
             diagnosis = self.doctor() if (self.folder / "log.jsonl").is_file() else None
             config["facts"] = without_machine(facts_of(self.info, self.data_card, self.audited, diagnosis))
         grid = text = None
+        caption = f"Samples of the seeds 0 to {CARD_SAMPLES - 1}, not selected."
         if isinstance(method, Samples):
             kind = KINDS[self.spec.kind]
             samples = tasks.sample(method, CARD_SAMPLES if kind.is_image else 1, seed=0)
             grid, text = kind.image_grid(samples, self.spec), kind.text(samples)
+        elif shown := demonstration(method):
+            grid, caption = shown.image, shown.caption
         if grid is not None:
             write_png(folder / SAMPLES, grid)
-        write_text(folder / README, model_card(config, name, has_samples=grid is not None, text=text))
+        write_text(folder / README, model_card(config, name, caption="" if grid is None else caption, text=text))
 
     def push_to_hub(
         self, name: str, *, licence: str = "", best: bool = False, private: bool = False, revision: str | None = None,

@@ -36,7 +36,9 @@ def config_for(method: str, **more: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("method", method_names())
 def test_every_method_has_one(method: str) -> None:
     yaml = pytest.importorskip("yaml")
-    card = model_card(config_for(method, metrics={"FD[digits]": FIGURE}), "ada/model", has_samples=True)
+    card = model_card(
+        config_for(method, metrics={"FD[digits]": FIGURE}), "ada/model", caption="Samples of the seeds 0 to 15."
+    )
     _, head, body = card.split("---\n", 2)
     metadata = yaml.safe_load(head)
     assert metadata["library_name"] == "ganvas" and method in metadata["tags"]
@@ -46,7 +48,8 @@ def test_every_method_has_one(method: str) -> None:
         }  # fmt: skip
     for text in (
         find(method).paper, 'ganvas.from_pretrained("ada/model")', "hf:ada/model", "| FD[digits] | 12.5 | lower | 0.75 | 2000 |",
-        "1,234", "samples.png", "Not made. `ganvas audit`", "None is stated", "budget, minutes | 5 |", "digits abc",
+        "1,234", "![Samples of the seeds 0 to 15](samples.png)",
+         "Not made. `ganvas audit`", "None is stated", "budget, minutes | 5 |", "digits abc",
     ):  # fmt: skip
         assert text in body, text
 

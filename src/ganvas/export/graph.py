@@ -65,7 +65,14 @@ def to_onnx(part: Part, uint8: bool = False) -> onnx.ModelProto:
         names = ["state", "number", *names[1:]]
     with torch.no_grad(), _quietly():
         program = torch.onnx.export(
-            traced(part), dynamo=True, input_names=names, output_names=[part.output], verbose=False, optimize=True
+            traced(part),
+            dynamo=True,
+            input_names=names,
+            output_names=[part.output],
+            verbose=False,
+            optimize=not part.facts.get(
+                "fixed_size"
+            ),  # its loops are unrolled, and the rewriter takes minutes over them
         )
     assert program is not None
     model = program.model_proto

@@ -18,12 +18,12 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from ganvas.abilities import LatentSpace, Restores, Samples, Stylises, Translates
 from ganvas.data.image import png_bytes
+from ganvas.data.scene import scene, waves
 from ganvas.errors import GanvasError, RunError
 from ganvas.export import graph
 from ganvas.export.facts import ModelFacts
@@ -42,6 +42,7 @@ LARGEST = 48 * 2**20  # bytes of a page
 DIRECTIONS = 6
 SAMPLES = 512  # points from which mean and directions are computed
 SIDE = 256  # pixels, of the image that a page begins with, at most
+STYLE_SIDE = 96
 TITLES = {
     "sample": "New images", "translate": "Translate images", "restore": "Restore images", "stylise": "Stylise images",
 }  # fmt: skip
@@ -189,24 +190,10 @@ def _transformer(method: Method, parts: Sequence[Part]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _example(height: int, width: int, channels: int, style: bool = False) -> bytes:
-    """A drawn image as PNG, so that a page has something to show: no image of the training goes into it."""
+def _example(height: int, width: int, channels: int) -> bytes:
+    """A drawn scene as PNG, so that a page has something to show: no image of the training goes into it."""
     share = min(1.0, SIDE / max(height, width))
-    height, width = max(8, round(height * share)), max(8, round(width * share))
-    y, x = np.mgrid[0 : 1 : 1j * height, 0 : 1 : 1j * width]
-    if style:
-        waves = np.sin(18 * x + 6 * np.sin(7 * y))
-        image = np.stack([0.5 + 0.5 * waves, 0.45 - 0.3 * waves, 0.6 + 0.35 * np.cos(11 * y + 4 * x)], 2)
-    else:
-        image = np.stack([0.55 + 0.25 * y, 0.7 + 0.1 * y, 0.95 - 0.25 * y], 2)
-        image[(x - 0.72) ** 2 + (y - 0.27) ** 2 < 0.02] = (1.0, 0.85, 0.3)
-        image[y > 0.72 + 0.05 * np.sin(7 * x)] = (0.3, 0.6, 0.3)
-        image[(np.abs(x - 0.35) < 0.17) & (y > 0.48) & (y < 0.8)] = (0.75, 0.35, 0.28)
-        image[(y > 0.3) & (y < 0.48) & (np.abs(x - 0.35) < (y - 0.3) * 1.15)] = (0.4, 0.25, 0.25)
-    pixels = np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
-    if channels == 1:
-        pixels = np.rint(pixels @ np.array([0.299, 0.587, 0.114])).astype(np.uint8)[..., None]
-    return png_bytes(pixels)
+    return png_bytes(scene(max(8, round(height * share)), max(8, round(width * share)), channels))
 
 
 # --- the file -----------------------------------------------------------------------------------------------------------
@@ -243,7 +230,7 @@ def _examples(data: dict[str, Any]) -> str:
     """The images that the page begins with, hidden."""
     images = {"image": _example(data["height"], data["width"], data["channels"])}
     if data["takes_style"]:
-        images["style"] = _example(96, 96, data["channels"], style=True)
+        images["style"] = png_bytes(waves(STYLE_SIDE, data["channels"]))
     tags = []
     for name, png in images.items():
         tags.append(f'<img hidden id="example-{name}" alt="" src="data:image/png;base64,{_base64(png)}">')

@@ -26,10 +26,10 @@ USES = (  # ability, a line of Python, a command; {run} is the model
 )
 
 
-def model_card(config: Mapping[str, Any], name: str, *, has_samples: bool = False, text: str | None = None) -> str:
+def model_card(config: Mapping[str, Any], name: str, *, caption: str = "", text: str | None = None) -> str:
     """The card of a model named `name` (owner/name), in Markdown with the hub's metadata on top.
 
-    `has_samples`: samples.png lies beside it. `text` is a generated text to be shown.
+    `caption` is of samples.png where that lies beside it. `text` is a generated text to be shown.
     """
     method = find(config["method"])
     figures = read_figures(config["metrics"])
@@ -37,10 +37,8 @@ def model_card(config: Mapping[str, Any], name: str, *, has_samples: bool = Fals
     parts = [_metadata(config, method, figures, name), f"# {name}", f"{method.title}: {method.paper}."]
     if "imported" in config:
         parts.append(_imported(config["imported"]))
-    if has_samples:
-        parts.append(
-            f"![Samples of the seeds 0 to 15, not selected]({SAMPLES})\n\nSamples of the seeds 0 to 15, not selected."
-        )
+    if caption:
+        parts.append(f"![{caption.rstrip('.')}]({SAMPLES})\n\n{caption}")
     if text:
         parts += ["A sample:", _fenced("text", text[:MAX_TEXT_CHARACTERS])]
     parts += [

@@ -8,7 +8,7 @@ from ganvas.data.image import LUMA
 
 
 def scene(height: int, width: int, channels: int = 3) -> np.ndarray:
-    """A house, hills and a sun, (height, width, channels) uint8; channels 1 is luma."""
+    """A building, hills and a sun, (height, width, channels) uint8; channels 1 is luma."""
     y, x = np.mgrid[0 : 1 : 1j * height, 0 : 1 : 1j * width]
     image = np.stack([0.55 + 0.25 * y, 0.7 + 0.1 * y, 0.95 - 0.25 * y], 2)
     image[(x - 0.72) ** 2 + (y - 0.27) ** 2 < 0.02] = (1.0, 0.85, 0.3)

@@ -22,7 +22,7 @@ demo: $(STAMP) ## train r3gan on real digits for about five minutes, and show wh
 	$(BIN)/ganvas train r3gan --data digits --minutes $(MINUTES)
 
 test: $(STAMP) ## the whole default test suite, on up to four cores
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup
+	$(BIN)/python -m pytest -n auto --maxprocesses 4
 
 check: $(STAMP) ## format, lint, types, stale docs, the documentation site
 	$(BIN)/ruff format --check src tests tools examples benchmarks

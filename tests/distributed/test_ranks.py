@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from torch import nn
 
 from ganvas.abilities import Restores, Translates
 from ganvas.errors import UsageError
+from ganvas.files import write_text
 from ganvas.registry import method_names
 from ganvas.run import Run
 from ganvas.training.engine import start_engine
@@ -25,21 +27,42 @@ from parts import beneath, data_for, images, newest_state, small, train_small, w
 from worker import DIES_AT, SIGNAL_AT, STEPS
 
 CASES = ["killed", "clock", "slow", *method_names(), "signal"]
-pytestmark = pytest.mark.xdist_group("ranks")  # one launch of torchrun serves them all
 all_methods = pytest.mark.parametrize("name", method_names())
 
 
 @pytest.fixture(scope="module")
 def launched(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder in which two ranks left all cases."""
-    folder = tmp_path_factory.mktemp("ranks")
+    """The folder in which two ranks left all cases: of one launch, where several processes run these tests."""
+    base = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent
+    folder, said = base / "ranks", base / "ranks.txt"
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        end = time.monotonic() + 500
+        while not said.is_file() and time.monotonic() < end:
+            time.sleep(0.2)
+        assert said.is_file() and not said.read_text(), "the launch failed in another process"
+        return folder
+    failed = "it did not end"
+    try:
+        failed = launch(folder)
+    finally:
+        write_text(said, failed)
+    assert not failed, failed
+    return folder
+
+
+def launch(folder: Path) -> str:
+    """All cases by two ranks into `folder`. Returns the end of what torchrun said where it failed, else ""."""
     for case in CASES:
         (folder / case).mkdir()
     for name in method_names():
         beneath(small(name), data_for(name))  # its files, before both ranks would make them
     tests = Path(__file__).parents[1]
     paths = [str(tests / "helpers"), str(tests.parent / "src"), os.environ.get("PYTHONPATH", "")]
-    launch = [
+    command = [
         sys.executable,
         "-m",
         "torch.distributed.run",
@@ -50,7 +73,7 @@ def launched(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "1",
     ]
     torchrun = subprocess.Popen(
-        [*launch, str(tests / "helpers" / "worker.py"), str(folder), *CASES],
+        [*command, str(tests / "helpers" / "worker.py"), str(folder), *CASES],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths)), "OMP_NUM_THREADS": "1"},
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
@@ -59,8 +82,7 @@ def launched(tmp_path_factory: pytest.TempPathFactory) -> Path:
     except subprocess.TimeoutExpired:
         torchrun.terminate()  # not killed: it has to end its workers first
         said = "no end after 400 s: " + torchrun.communicate(timeout=60)[1]
-    assert torchrun.returncode == 0, said[-4000:]
-    return folder
+    return said[-4000:] or "without a word" if torchrun.returncode else ""
 
 
 def ranks(folder: Path, case: str) -> list[dict[str, torch.Tensor]]:

@@ -77,6 +77,24 @@ def test_a_failure_is_told_in_the_commands_own_words(own: StudioProcess) -> None
     assert own.ask("GET", f"/api/jobs/{number}").status == 404
 
 
+def test_files_of_an_export_are_downloaded_and_go_with_the_job(own: StudioProcess) -> None:
+    pytest.importorskip("onnxruntime", reason="exports need ganvas[onnx]")
+    own.until(own.train("shared"), "done")
+    asked = own.ask("POST", "/api/jobs", {"kind": "export", "request": {"run": "shared", "to": "onnx"}})
+    number = asked.json["id"]
+    assert own.until(number, "done", "failed")["state"] == "done", own.job(number)
+    facts = own.ask("GET", f"/api/jobs/{number}").json
+    assert facts["title"] == "Export shared as onnx" and list(facts["files"]) == ["shared.onnx"]
+    answer = own.ask("GET", f"/api/jobs/{number}/files/shared.onnx")
+    assert answer.status == 200 and len(answer.body) == facts["files"]["shared.onnx"]
+    assert answer.headers["content-disposition"].startswith("attachment")
+    for name in ("other.onnx", "..%2F..%2Fqueue.sqlite", "%2E%2E"):
+        assert own.ask("GET", f"/api/jobs/{number}/files/{name}").status == 404
+    folder = own.runs / ".studio" / "jobs" / f"{number}.files"
+    assert folder.is_dir()
+    assert own.ask("DELETE", f"/api/jobs/{number}").status == 200 and not folder.exists()
+
+
 def test_only_one_studio_on_the_same_runs(own: StudioProcess) -> None:
     with pytest.raises(AssertionError, match="is running already"):
         StudioProcess(own.runs)

@@ -27,7 +27,7 @@ def words(place: Place, kind: str, request: dict[str, Any]) -> list[str]:
     title, run = jobs.check(place, kind, request)
     folder = place.runs.folder / ".studio"
     job = Queue(folder).add(kind, jobs.settled(place, kind, request), title, run)
-    return jobs.command_line(job, folder)
+    return jobs.command_line(job, folder, folder / "files")
 
 
 def test_a_training(place: Place) -> None:
@@ -41,6 +41,46 @@ def test_a_training(place: Place) -> None:
         "--preset", "cpu", "--guard", "--set", "lr=0.01", "--set", "widths=32-16", "--set", "data.size=32",
         "--out", str(runs / "mine"), "--resume", "auto", "--json",
     ]  # fmt: skip
+
+
+def test_a_run_explained_exported_and_uploaded(place: Place) -> None:
+    """Files go into the job's own folder; only the upload leaves the machine, and it says where to."""
+    run = place.runs.folder / "mine"
+    run.mkdir()
+    (run / "settings.json").write_text("{}")
+    files = place.runs.folder / ".studio" / "files"
+    assert words(place, "explain", {"run": "mine"})[3:] == [
+        "explain", str(run), "--out", str(files / "explain.html"), "--json",
+    ]  # fmt: skip
+    assert files.is_dir()
+    asked = {"run": "mine", "to": "page", "weights": "best", "licence": "cc-by-4.0"}
+    assert words(place, "export", asked)[3:] == [
+        "export", str(run), "--to", "page", "--out", str(files / "mine.html"), "--best", "--licence", "cc-by-4.0", "--json",
+    ]  # fmt: skip
+    assert words(place, "push", {"run": "mine", "name": "me/digits", "private": True})[3:] == [
+        "push", str(run), "me/digits", "--private", "--json",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("kind", "change"),
+    [
+        ("export", {"to": "exe"}),
+        ("export", {"to": "onnx", "licence": "--out"}),
+        ("export", {"to": "onnx", "out": "/tmp/x"}),
+        ("push", {"name": "--out/x"}),
+        ("push", {"name": "me/../x"}),
+        ("push", {"name": "me"}),
+        ("explain", {"weights": "other"}),
+        ("explain", {"run": "../mine"}),
+    ],
+)
+def test_words_of_ones_own_are_refused(place: Place, kind: str, change: dict[str, Any]) -> None:
+    run = place.runs.folder / "mine"
+    run.mkdir()
+    (run / "settings.json").write_text("{}")
+    with pytest.raises(GanvasError):
+        jobs.check(place, kind, {"run": "mine", **change})
 
 
 @pytest.mark.parametrize(

@@ -113,8 +113,8 @@ def test_an_ended_job_never_runs_again_by_itself(queue: Queue) -> None:
 
 
 def test_bounds(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queues, "MOST_WAITING", 2)
-    monkeypatch.setattr(queues, "MOST_KEPT", 1)
+    monkeypatch.setattr(queues, "MAX_OPEN_JOBS", 2)
+    monkeypatch.setattr(queues, "MAX_ENDED_JOBS", 1)
     for name in "ab":
         number = add(queue, name)
         queue.take(number)

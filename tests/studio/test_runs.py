@@ -32,7 +32,7 @@ def write(folder: Path, rows: list[object]) -> None:
 
 
 def test_a_log_is_read_on_and_thinned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST_ROWS", 100)
+    monkeypatch.setattr(module, "MAX_LOG_ROWS", 100)
     runs, folder = Runs(tmp_path), tmp_path / "r"
     write(folder, [{"step": step, "loss": 1.0} for step in range(50)])
     assert len(runs.log(folder).rows) == 50

@@ -60,16 +60,16 @@ def test_a_data_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(files) == 2, "the same name twice is two files"
     with pytest.raises(DataError, match="empty"):
         asyncio.run(store.receive(number, "y.png", chunks()))
-    monkeypatch.setattr(module, "LARGEST_UPLOAD", 3)
+    monkeypatch.setattr(module, "MAX_UPLOAD_BYTES", 3)
     with pytest.raises(UsageError, match="larger than"):
         asyncio.run(store.receive(number, "y.png", chunks(b"12", b"34")))
     assert [path.name for path in (tmp_path / "data" / number / "files").iterdir()] == ["a"], (
         "nothing is left of a refused file"
     )
-    monkeypatch.setattr(module, "SPARE", 2**62)
+    monkeypatch.setattr(module, "MIN_FREE_BYTES", 2**62)
     with pytest.raises(UsageError, match="disk is nearly full"):
         asyncio.run(store.receive(number, "y.png", chunks(b"1")))
-    monkeypatch.setattr(module, "MOST_FILES", 2)
+    monkeypatch.setattr(module, "MAX_SET_FILES", 2)
     with pytest.raises(UsageError, match="at most 2 files"):
         asyncio.run(store.receive(number, "y.png", chunks(b"1")))
     store.change_data(number, state="complete")

@@ -10,7 +10,7 @@ import re
 import sys
 
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import FileResponse, PlainTextResponse, Response
 
 from ganvas.errors import UsageError
 from ganvas.files import JsonObject
@@ -19,6 +19,7 @@ from ganvas.studio.forms import training_form
 from ganvas.studio.http import Endpoint, Refused, answer
 from ganvas.studio.queue import DONE, RUNNING, Job
 from ganvas.studio.runner import error_in
+from ganvas.studio.security import REPORT_POLICY
 from ganvas.studio.state import Studio, studio_of
 
 LOG_TAIL_BYTES = 64 * 1024  # bytes of a job's log that the page shows
@@ -96,12 +97,37 @@ async def one(request: Request, values: JsonObject) -> Response:
     """One job with what was asked for, and its result where it is done."""
     studio = studio_of(request)
     job = _job(studio, request)
-    facts = {**job_facts(studio, job), "request": job.request}
+    facts = {**job_facts(studio, job), "request": job.request, "files": _files(studio, job)}
     out = studio.queue.file(job.id, "out")
     if job.state == DONE and out.is_file() and out.stat().st_size <= MAX_RESULT_BYTES:
         with contextlib.suppress(ValueError):
             facts["result"] = json.loads(out.read_bytes())
     return answer(facts)
+
+
+def _files(studio: Studio, job: Job) -> JsonObject:
+    """Names and sizes in bytes of the files that a job gave."""
+    folder = studio.queue.file(job.id, "files")
+    if job.state != DONE or not folder.is_dir():
+        return {}
+    return {
+        path.name: path.stat().st_size for path in sorted(folder.iterdir()) if path.is_file() and not path.is_symlink()
+    }
+
+
+async def file(request: Request, values: JsonObject) -> Response:
+    """A file that a job gave. A page of `explain` is shown, in an origin of its own; all else is a download."""
+    studio = studio_of(request)
+    job, name = _job(studio, request), request.path_params["name"]
+    if name not in _files(studio, job):
+        raise Refused(404, f"job {job.id} has no file {name[:100]} (any more)")
+    path = studio.queue.file(job.id, "files") / name
+    headers = {"Cache-Control": "no-cache"}
+    if job.kind == "explain":
+        return FileResponse(
+            path, media_type="text/html; charset=utf-8", headers={**headers, "Content-Security-Policy": REPORT_POLICY}
+        )
+    return FileResponse(path, media_type="application/octet-stream", filename=name, headers=headers)
 
 
 async def log(request: Request, values: JsonObject) -> Response:
@@ -140,8 +166,6 @@ async def forget(request: Request, values: JsonObject) -> Response:
     job = _job(studio, request)
     if not studio.queue.forget(job.id):
         raise Refused(409, f"job {job.id} is {job.state}: stop it first")
-    for suffix in ("lock", "log", "out"):
-        studio.queue.file(job.id, suffix).unlink(missing_ok=True)
     return answer({"removed": job.id})
 
 
@@ -203,6 +227,7 @@ ENDPOINTS = [
     ),
     Endpoint("GET", "/api/jobs/{job}", one, "a job and its result"),
     Endpoint("GET", "/api/jobs/{job}/log", log, "what its command wrote", answer="text/plain"),
+    Endpoint("GET", "/api/jobs/{job}/files/{name}", file, "a file that it gave", answer="application/octet-stream"),
     Endpoint(
         "POST", "/api/jobs/{job}", act, "pause, resume, stop or move a job",
         body=schema.obj(

@@ -31,6 +31,7 @@ FORM = tuple(name for name in settings_of(TrainConfig) if name not in NOT_IN_FOR
 SET_PREFIX = "set:"
 UPLOAD_PREFIX = "data:"
 FOLDER_PREFIX = "folder:"
+EXPORT_SUFFIXES = {"onnx": ".onnx", "page": ".html", "torch": ".pt2"}
 VALUE: Schema = {
     "type": ["string", "number", "boolean", "null", "array"],
     "maxLength": 200,
@@ -39,6 +40,8 @@ VALUE: Schema = {
 }
 RUN_NAME = schema.text("name of the run's folder", longest=100, shortest=1, pattern=PLAIN_NAME.pattern)
 RUN = schema.text("id of a run", longest=120, shortest=1)
+WEIGHTS = schema.one_of(("last", "best"), "which weights of the run")
+LICENCE = schema.text("licence of the weights, such as cc-by-4.0", longest=100, pattern=r"([A-Za-z0-9][\w .+-]*)?")
 
 TRAIN = schema.obj(
     {
@@ -66,10 +69,33 @@ JOB_SCHEMAS: dict[str, Schema] = {
     "apply": schema.obj(
         {"run": RUN, "name": RUN_NAME}, required=("run", "name"), help="train with the doctor's change"
     ),
+    "explain": schema.obj({"run": RUN, "weights": WEIGHTS}, required=("run",), help="gives explain.html"),
+    "export": schema.obj(
+        {"run": RUN, "to": schema.one_of(("onnx", "page", "torch")), "weights": WEIGHTS, "licence": LICENCE},
+        required=("run", "to"),
+        help="gives files",
+    ),
+    "push": schema.obj(
+        {
+            "run": RUN,
+            "name": schema.text(
+                "OWNER/NAME on the hub",
+                longest=200,
+                shortest=3,
+                pattern=r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}",
+            ),
+            "weights": WEIGHTS,
+            "licence": LICENCE,
+            "private": schema.boolean("only its owner can see a new model"),
+        },
+        required=("run", "name"),
+        help="uploads the model to the Hugging Face hub, with the login of this machine",
+    ),
 }
 JOB_TITLES: dict[str, str] = {
     "extend": "Continue {run}", "evaluate": "Measure {run}", "audit": "Audit {run}", "directions": "Find directions of {run}",
-    "apply": "Train {run} with the doctor's change",
+    "apply": "Train {run} with the doctor's change", "explain": "Explain {run}", "export": "Export {run} as {to}",
+    "push": "Upload {run} as {name}",
 }  # fmt: skip
 
 
@@ -154,11 +180,11 @@ def check(place: Place, kind: str, request: JsonObject) -> tuple[str, str]:
         config_of(place, request)
     else:
         place.runs.find(request["run"])
-    if "name" in request:
+    if kind in ("train", "apply"):
         _check_free(place, request["name"])
     if kind == "train":
         return f"Train {request.get('method') or DEFAULT_METHOD}: {request['name']}", request["name"]
-    return JOB_TITLES[kind].format(run=request["run"]), request.get("name", request["run"])
+    return JOB_TITLES[kind].format(**request), request["name" if kind == "apply" else "run"]
 
 
 def settled(place: Place, kind: str, request: JsonObject) -> JsonObject:
@@ -175,43 +201,72 @@ def _check_free(place: Place, name: str) -> None:
         raise UsageError(f"a run {name} is here already: choose another name")
 
 
-def command_line(job: Job, folder: Path) -> list[str]:
-    """The words of a job's process."""
-    place = Place.of(folder)
-    return [sys.executable, "-m", "ganvas", *COMMAND_LINES[job.kind](place, job.request), "--json"]
+def command_line(job: Job, folder: Path, results: Path) -> list[str]:
+    """The words of a job's process. `results`: a folder for the files that it gives, which is made where the job gives some."""
+    if job.kind in FILE_JOBS:
+        results.mkdir(parents=True, exist_ok=True)
+    words = COMMAND_LINES[job.kind](Place.of(folder), job.request, results)
+    return [sys.executable, "-m", "ganvas", *words, "--json"]
 
 
-def _train(place: Place, request: JsonObject) -> list[str]:
+def _train(place: Place, request: JsonObject, results: Path) -> list[str]:
     out = str(place.runs.folder / request["name"])
     words = config_of(place, request).command_line()
     return ["train", *words, "--out", out, "--resume", "auto"]
 
 
-def _extend(place: Place, request: JsonObject) -> list[str]:
+def _extend(place: Place, request: JsonObject, results: Path) -> list[str]:
     return ["train", "--resume", str(place.runs.find(request["run"])), "--minutes", f"{request['until']:.6g}"]
 
 
-def _evaluate(place: Place, request: JsonObject) -> list[str]:
+def _evaluate(place: Place, request: JsonObject, results: Path) -> list[str]:
     more = ["--samples", str(request["samples"])] if "samples" in request else []
     return ["evaluate", str(place.runs.find(request["run"])), *more]
 
 
-def _audit(place: Place, request: JsonObject) -> list[str]:
+def _audit(place: Place, request: JsonObject, results: Path) -> list[str]:
     more = ["--count", str(request["samples"])] if "samples" in request else []
     return ["audit", str(place.runs.find(request["run"])), *more]
 
 
-def _directions(place: Place, request: JsonObject) -> list[str]:
+def _directions(place: Place, request: JsonObject, results: Path) -> list[str]:
     return ["edit", str(place.runs.find(request["run"])), "--find", "--count", str(request.get("count", 10))]
 
 
-def _apply(place: Place, request: JsonObject) -> list[str]:
+def _apply(place: Place, request: JsonObject, results: Path) -> list[str]:
     out = place.runs.folder / request["name"]
     if (out / "settings.json").is_file():  # it was interrupted
         return ["train", "--resume", str(out)]
     return ["doctor", str(place.runs.find(request["run"])), "--apply", "--out", str(out)]
 
 
-COMMAND_LINES: dict[str, Callable[[Place, JsonObject], list[str]]] = {
+def _explain(place: Place, request: JsonObject, results: Path) -> list[str]:
+    out = ["--out", str(results / "explain.html")]
+    return ["explain", str(place.runs.find(request["run"])), *out, *_chosen(request)]
+
+
+def _export(place: Place, request: JsonObject, results: Path) -> list[str]:
+    run, suffix = place.runs.find(request["run"]), EXPORT_SUFFIXES[request["to"]]
+    out = results / f"{run.name}{suffix}"
+    return ["export", str(run), "--to", request["to"], "--out", str(out), *_chosen(request)]
+
+
+def _push(place: Place, request: JsonObject, results: Path) -> list[str]:
+    more = ["--private"] if request.get("private") else []
+    return ["push", str(place.runs.find(request["run"])), request["name"], *more, *_chosen(request)]
+
+
+def _chosen(request: JsonObject) -> list[str]:
+    """Weights and licence."""
+    words = ["--best"] if request.get("weights") == "best" else []
+    if request.get("licence"):
+        words += ["--licence", request["licence"]]
+    return words
+
+
+COMMAND_LINES: dict[str, Callable[[Place, JsonObject, Path], list[str]]] = {
     "train": _train, "extend": _extend, "evaluate": _evaluate, "audit": _audit, "directions": _directions, "apply": _apply,
+    "explain": _explain, "export": _export, "push": _push,
 }  # fmt: skip
+FILE_JOBS = ("explain", "export")
+"""Jobs whose files can be downloaded."""

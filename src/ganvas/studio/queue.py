@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -127,22 +128,25 @@ class Queue:
         with self._open() as database:
             database.execute("BEGIN IMMEDIATE")
             try:
-                number = self._added(database, kind, request, title, run, idempotency)
+                number, forgotten = self._added(database, kind, request, title, run, idempotency)
             except BaseException:
                 database.execute("ROLLBACK")
                 raise
             database.execute("COMMIT")
+        for gone in forgotten:
+            self.remove_files(gone)
         job = self.job(number)
         assert job is not None
         return job
 
     def _added(
         self, database: sqlite3.Connection, kind: str, request: JsonObject, title: str, run: str, idempotency: str | None
-    ) -> int:  # fmt: skip
+    ) -> tuple[int, list[int]]:  # fmt: skip
+        """The job's number, and those of old ended jobs that are forgotten for it."""
         if idempotency is not None:
             row = database.execute("SELECT id FROM jobs WHERE idempotency = ?", (idempotency,)).fetchone()
             if row is not None:
-                return int(row[0])
+                return int(row[0]), []
         waiting = database.execute(
             "SELECT COUNT(*) FROM jobs WHERE state IN (?, ?, ?)", (QUEUED, RUNNING, PAUSED)
         ).fetchone()[0]
@@ -161,12 +165,12 @@ class Queue:
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
             (kind, dumps(request), title, run, QUEUED, last + 1, time.time(), idempotency),
         ).fetchone()
-        database.execute(
+        forgotten = database.execute(
             "DELETE FROM jobs WHERE state IN (?, ?, ?) AND id NOT IN"
-            " (SELECT id FROM jobs WHERE state IN (?, ?, ?) ORDER BY ended DESC LIMIT ?)",
+            " (SELECT id FROM jobs WHERE state IN (?, ?, ?) ORDER BY ended DESC LIMIT ?) RETURNING id",
             (*END_STATES, *END_STATES, MAX_ENDED_JOBS),
-        )
-        return int(row[0])
+        ).fetchall()
+        return int(row[0]), [int(one[0]) for one in forgotten]
 
     def take(self, number: int) -> bool:
         """Changes a job from queued to running; False where it was not queued (any more)."""
@@ -229,8 +233,11 @@ class Queue:
         return True
 
     def forget(self, number: int) -> bool:
-        """Removes an ended job from the list; what it wrote stays."""
-        return self._changed("DELETE FROM jobs WHERE id = ? AND state IN (?, ?, ?)", (number, *END_STATES))
+        """Removes an ended job from the list, with its log and files; a run that it made stays."""
+        removed = self._changed("DELETE FROM jobs WHERE id = ? AND state IN (?, ?, ?)", (number, *END_STATES))
+        if removed:
+            self.remove_files(number)
+        return removed
 
     def _changed(self, statement: str, values: tuple[object, ...]) -> bool:
         with self._open() as database:
@@ -257,8 +264,14 @@ class Queue:
     # --- files of a job -------------------------------------------------------------------------------------------------
 
     def file(self, number: int, suffix: str) -> Path:
-        """jobs/ID.lock, .log (what it says), .out (its JSON result)."""
+        """jobs/ID.lock, .log (what it says), .out (its JSON result), .files (a folder of what it gives)."""
         return self.folder / "jobs" / f"{number}.{suffix}"
+
+    def remove_files(self, number: int) -> None:
+        """Deletes the files of a job that is forgotten."""
+        for suffix in ("lock", "log", "out"):
+            self.file(number, suffix).unlink(missing_ok=True)
+        shutil.rmtree(self.file(number, "files"), ignore_errors=True)
 
 
 def _job(row: tuple[object, ...]) -> Job:

@@ -40,7 +40,7 @@ def main() -> None:
     job = queue.job(number)
     assert job is not None and lock.handle is not None
     try:
-        words = jobs.command_line(job, folder)
+        words = jobs.command_line(job, folder, queue.file(number, "files"))
     except GanvasError as error:
         queue.end(number, FAILED, exit_code=error.exit_code, message=str(error))
         return

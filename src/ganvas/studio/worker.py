@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from ganvas.tasks.latents import Points
 
 MAX_MODELS = 4  # in memory
+TURN_SECONDS = 3.0  # of a volume's full turn
 PREVIEW_SECONDS = 1.0  # seconds between two previews of an optimisation
 
 
@@ -365,12 +366,30 @@ def wall(call: Call) -> JsonObject:
         for number, sample in enumerate(samples, start):
             if isinstance(sample, str):
                 items.append({"seed": number, "text": sample})
+            elif KINDS[method.spec.kind].moves or KINDS[method.spec.kind].is_solid:
+                items.append({"seed": number, "webp": _base64(_film(method, sample, _of_seed(made, number)))})
             elif sample.ndim == 1:
                 rate = method.spec.audio.rate
                 items.append({"seed": number, "wav": _base64(wav_bytes(sample, rate)), "seconds": len(sample) / rate})
             else:
                 items.append({"seed": number, "png": _png(sample, _of_seed(made, number))})
     return {"items": items}
+
+
+def _film(method: Method, sample: np.ndarray, made: Provenance) -> bytes:
+    """One clip, or one volume turned once, as an animated WebP."""
+    import tempfile
+
+    from ganvas.data.animation import write_animation
+    from ganvas.data.kinds import KINDS
+
+    kind = KINDS[method.spec.kind]
+    frames = kind.film(sample[None])
+    seconds = 1 / method.spec.video.rate if kind.moves else TURN_SECONDS / len(frames)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "film.webp"
+        write_animation(path, frames, [seconds] * len(frames), made)
+        return path.read_bytes()
 
 
 def _of_seed(made: Provenance, seed: int) -> Provenance:

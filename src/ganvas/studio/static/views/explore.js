@@ -276,7 +276,7 @@ function Invert({ path, model, weights, onPoint }) {
   </div>`;
 }
 
-// Sounds and texts.
+// Sounds, texts, films and volumes that turn.
 function Others({ path, model, weights, route }) {
   const [items, setItems] = useState([]);
   const [running, setRunning] = useState(null);
@@ -312,7 +312,8 @@ function Others({ path, model, weights, route }) {
       ${items.length === 0 && !running && html`<${Empty} title="Nothing generated yet">Choose a seed, then generate.<//>`}
       ${items.map((item) => html`<article class="panel" key=${item.seed}><p class="quiet">seed ${item.seed}${item.seconds ? `, ${clock(item.seconds)}` : ""}</p>
         ${item.text !== undefined && html`<pre class="text">${item.text}</pre>`}
-        ${item.wav && html`<audio controls src="data:audio/wav;base64,${item.wav}" aria-label="Sound of seed ${item.seed}"></audio> <a download="seed-${item.seed}.wav" href="data:audio/wav;base64,${item.wav}">Download</a>`}</article>`)}
+        ${item.wav && html`<audio controls src="data:audio/wav;base64,${item.wav}" aria-label="Sound of seed ${item.seed}"></audio> <a download="seed-${item.seed}.wav" href="data:audio/wav;base64,${item.wav}">Download</a>`}
+        ${item.webp && html`<${Pixels} small src="data:image/webp;base64,${item.webp}" alt="Seed ${item.seed}, moving" width="256" /> <a download="seed-${item.seed}.webp" href="data:image/webp;base64,${item.webp}">Download</a>`}</article>`)}
     </div>
   </div>`;
 }

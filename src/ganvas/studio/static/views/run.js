@@ -44,9 +44,9 @@ export function RunView({ route, jobs, live }) {
     <div role="tabpanel" aria-label=${TABS[tab]}>
       ${tab === "samples" && html`<${Samples} run=${run} path=${path} route=${route} />`}
       ${tab === "curves" && html`<${Curves} path=${path} seen=${live && live.seen} />`}
-      ${tab === "figures" && html`<${Figures} run=${run} />`}
+      ${tab === "figures" && html`<${Figures} run=${run} jobs=${jobs} />`}
       ${tab === "doctor" && html`<${Doctor} run=${run} path=${path} />`}
-      ${tab === "share" && html`<${Share} run=${run} path=${path} />`}
+      ${tab === "share" && html`<${Share} run=${run} path=${path} jobs=${jobs} />`}
       ${tab === "settings" && html`<${Settings} run=${run} path=${path} />`}
     </div>
   <//>`;
@@ -121,7 +121,29 @@ function Curves({ path, seen }) {
   </div>`;
 }
 
-export function Figures({ run }) {
+// Starts a job of this run, and shows what became of the last one: its files, or what it says.
+function Job({ run, jobs, kind, request = {}, ending = "", label, done }) {
+  const last = jobs.filter((one) => one.kind === kind && one.run === run.name && one.title.endsWith(ending)).sort((a, b) => b.id - a.id)[0];
+  const [facts, setFacts] = useState(null);
+  useEffect(() => {
+    setFacts(null);
+    if (last && last.state === "done") get(`/api/jobs/${last.id}`).then(setFacts).catch(fail);
+  }, [last && last.id, last && last.state]);
+  const start = () => addJob(kind, { run: run.id, ...request }).then(() => say(`${label}: it is in the queue.`)).catch(fail);
+  const active = last && ["queued", "running", "paused"].includes(last.state);
+  return html`<div class="job-inline">
+    <button onClick=${start} disabled=${!run.has_weights || active}>${label}</button>
+    ${active && html`<${Progress} value=${last.progress ?? undefined} label=${last.state === "running" ? last.phase || "working" : last.state} onCancel=${() => post(`/api/jobs/${last.id}`, { action: "stop" }).catch(fail)} />`}
+    ${last && last.state === "failed" && html`<p class="problem">${last.message}</p>`}
+    ${facts && done(facts)}
+  </div>`;
+}
+
+function fileLinks(facts) {
+  return html`<p>${Object.entries(facts.files).map(([name, size]) => html`<a class="button" key=${name} href="/api/jobs/${facts.id}/files/${encodeURIComponent(name)}" download=${name}>Download ${name}</a> <span class="quiet">${bytes(size)}</span> `)}</p>`;
+}
+
+export function Figures({ run, jobs = [] }) {
   const figures = (run.figures && run.figures.metrics) || {};
   const names = Object.keys(figures);
   const measure = () => addJob("evaluate", { run: run.id }).then(() => say("Measuring is in the queue.")).catch(fail);
@@ -129,7 +151,9 @@ export function Figures({ run }) {
   const verdict = run.audit && run.audit.verdict;
   return html`<div>
     <div class="actions"><button onClick=${measure} disabled=${!run.has_weights}>Measure again</button>
-      ${run.abilities.includes("Samples") && run.kind === "images" && html`<button onClick=${audit} disabled=${!run.has_weights}>Audit for copies</button>`}</div>
+      ${run.abilities.includes("Samples") && run.kind === "images" && html`<button onClick=${audit} disabled=${!run.has_weights}>Audit for copies</button>`}
+      ${run.abilities.includes("Samples") && run.kind === "images" && html`<${Job} run=${run} jobs=${jobs} kind="explain" label="Explain the model"
+        done=${(facts) => html`<p><a class="button" href="/api/jobs/${facts.id}/files/explain.html" target="_blank" rel="noreferrer">Units, layers, dimensions and nearest training images ↗</a></p>`} />`}</div>
     ${names.length === 0 && html`<${Empty} title="Not measured yet">A training measures itself where its budget allows, and at its end.<//>`}
     ${names.length > 0 && html`<div class="scroll" tabindex="0" role="region" aria-label="Figures"><table><caption class="hidden">Figures of ${run.name}</caption>
       <thead><tr><th scope="col">figure</th><th scope="col">value</th><th scope="col">reference</th><th scope="col">samples</th><th scope="col">better</th></tr></thead>
@@ -182,8 +206,11 @@ function Settings({ run, path }) {
   </div>`;
 }
 
-// A model with its card, without anything of this machine. Uploading it is the command line's: the studio sends nothing away.
-function Share({ run, path }) {
+// A model with its card, without anything of this machine. Only the upload to the hub sends something away, and it says so.
+function Share({ run, path, jobs }) {
+  const [name, setName] = useState("");
+  const [hidden, setHidden] = useState(true);
+  const chosen = () => ({ weights, ...(licence ? { licence } : {}) });
   const [licence, setLicence] = useState("");
   const [weights, setWeights] = useState("last");
   const [state, setState] = useState(null);
@@ -198,7 +225,6 @@ function Share({ run, path }) {
       fail(problem);
     }
   };
-  const command = `ganvas push ${run.name} OWNER/NAME${licence ? ` --licence ${licence}` : ""}`;
   if (!run.has_weights) return html`<${Empty} title="Nothing to share yet">The run has not saved its weights.<//>`;
   return html`<div class="columns">
     <div>
@@ -209,7 +235,16 @@ function Share({ run, path }) {
       ${state && state.cancel && html`<${Progress} value=${state.done} label="writing" onCancel=${state.cancel} />`}
       ${state && state.result && html`<p><a class="button" href="/api/shares/${state.result.id}" download="${run.id}.zip">Download ${run.id}.zip</a></p>
         <ul>${Object.entries(state.result.files).map(([name, size]) => html`<li key=${name}>${name} <span class="quiet">${bytes(size)}</span></li>`)}</ul>`}
-      <p class="quiet">To upload it to the Hugging Face hub, on the command line:</p><pre>${command}</pre>
+      <h2>In other programs</h2>
+      <p class="quiet">A page opens in any browser, without a server and without a network. An ONNX file runs without PyTorch.</p>
+      <${Job} run=${run} jobs=${jobs} kind="export" request=${{ to: "page", ...chosen() }} ending=" as page" label="Make one HTML page" done=${fileLinks} />
+      <${Job} run=${run} jobs=${jobs} kind="export" request=${{ to: "onnx", ...chosen() }} ending=" as onnx" label="Make ONNX files" done=${fileLinks} />
+      <h2>On the Hugging Face hub</h2>
+      <p class="quiet">This uploads the files above, with the login that this machine has (<code>hf auth login</code>).</p>
+      <${Field} label="Name on the hub"><input type="text" maxlength="200" placeholder="owner/name" value=${name} onInput=${(event) => setName(event.target.value.trim())} /><//>
+      <label class="inline"><input type="checkbox" checked=${hidden} onChange=${(event) => setHidden(event.target.checked)} /> private</label>
+      ${/^[A-Za-z0-9][\w.-]*\/[A-Za-z0-9][\w.-]*$/.test(name) && html`<${Job} run=${run} jobs=${jobs} kind="push" request=${{ name, private: hidden, ...chosen() }} ending=${` as ${name}`} label="Upload to ${name}"
+        done=${(facts) => html`<p>It is uploaded${facts.request && facts.request.name ? ` as ${facts.request.name}` : ""}.</p>`} />`}
     </div>
     <div>${state && state.result ? html`<h2>The card</h2><pre tabindex="0" aria-label="Model card">${state.result.card}</pre>` : html`<${Empty} title="The card comes here">It says what the model is, how it was measured and what it cannot do.<//>`}</div>
   </div>`;

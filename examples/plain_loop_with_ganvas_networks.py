@@ -9,10 +9,11 @@ with a pure loss of a batch. The library's Trainer adds what this loop omits: av
 import argparse
 
 import torch
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader, RandomSampler, TensorDataset
 
 import ganvas
 from ganvas.method import Batch
+from ganvas.tasks import sample
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--method", default="dcgan")
@@ -26,27 +27,24 @@ method = ganvas.create(options.method, options.preset)
 method.setup(data.spec)
 method.train()
 optimizers = method.optimizers()
-loader = DataLoader(TensorDataset(images), method.batch_size, shuffle=True, drop_last=True)
+sampler = RandomSampler(images, replacement=True, num_samples=options.steps * method.batch_size)
+loader = DataLoader(TensorDataset(images), method.batch_size, sampler=sampler)
 
-for step, (real,) in zip(range(options.steps), loader):  # noqa: B905
+for step, (real,) in enumerate(loader):
     batch = Batch(real, generator=torch.Generator().manual_seed(step))
     for update in method.updates():
         if step % update.every:
             continue
         optimizer = optimizers[update.trains]
-        parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
         report = update.loss(batch)
         optimizer.zero_grad()
         # Only what this update trains collects gradients; a kept graph is shared with the updates after it.
+        parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
         report["loss"].backward(inputs=parameters, retain_graph=update.keeps_graph)
         optimizer.step()
         with torch.no_grad():
             update.after(report, batch)
         if step % 100 == 0:
-            print(
-                step,
-                update.name,
-                {name: round(value.detach().item(), 3) for name, value in report.items() if value.ndim == 0},
-            )
+            print(step, update.name, {"loss": report["loss"].item()})
 
-print(ganvas.sampling.sample(method.eval(), 4, seed=0).shape)
+print(sample(method.eval(), 4, seed=0).shape)

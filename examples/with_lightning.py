@@ -11,30 +11,30 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import ganvas
 from ganvas.method import Batch, Method
+from ganvas.tasks import sample
 
 
 class GanvasModule(lightning.LightningModule):
     """Manual optimisation, since a GAN has two optimisers; the method says in which order."""
 
+    automatic_optimization = False
+
     def __init__(self, method: Method) -> None:
         super().__init__()
-        self.method = method
-        self.automatic_optimization = False
+        self.method, self.by_key = method, method.optimizers()
 
     def configure_optimizers(self):
-        made = self.method.optimizers()
-        self.keys = list(made)
-        return list(made.values())
+        return list(self.by_key.values())
 
     def training_step(self, rows, step):
         batch = Batch(rows[0], generator=torch.Generator(self.device).manual_seed(step))
-        optimizers = dict(zip(self.keys, self.optimizers(), strict=True))
+        optimizers = dict(zip(self.by_key, self.optimizers(), strict=True))
         for update in self.method.updates():
             optimizer = optimizers[update.trains]
-            parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
             report = update.loss(batch)
             optimizer.zero_grad()
-            self.manual_backward(report["loss"], inputs=parameters, retain_graph=update.keeps_graph)
+            inputs = optimizer.param_groups[0]["params"]
+            self.manual_backward(report["loss"], inputs=inputs, retain_graph=update.keeps_graph)
             optimizer.step()
             with torch.no_grad():
                 update.after(report, batch)
@@ -49,9 +49,7 @@ images = torch.tensor(data.images).permute(0, 3, 1, 2).float() / 127.5 - 1
 method = ganvas.create("dcgan", "tiny")
 method.setup(data.spec)
 loader = DataLoader(TensorDataset(images), method.batch_size, shuffle=True, drop_last=True)
-trainer = lightning.Trainer(
-    max_steps=options.steps * 2, accelerator="auto", devices=1, logger=False, enable_checkpointing=False,
-    enable_progress_bar=False, enable_model_summary=False,
-)  # fmt: skip
-trainer.fit(GanvasModule(method), loader)  # it counts each move of an optimiser as a step: two for a GAN
-print(trainer.global_step, ganvas.sampling.sample(method.eval().cpu(), 4, seed=0).shape)
+# Lightning counts each move of an optimiser: two for a GAN.
+trainer = lightning.Trainer(max_steps=2 * options.steps, devices=1, logger=False, enable_checkpointing=False)
+trainer.fit(GanvasModule(method), loader)
+print(trainer.global_step, sample(method.eval().cpu(), 4, seed=0).shape)

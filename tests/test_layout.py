@@ -20,7 +20,7 @@ NO_SINGLE_MODULE = {
     "test_imports.py",
     "test_layout.py",
     "test_packaging.py",
-    "test_readme.py",
+    "test_snippets.py",
     "test_words.py",
     "cli/test_audio.py",  # all commands on sound
     "cli/test_like.py",  # what images and sounds say of their making, and `ganvas sample --like`

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import runpy
 import sys
 from collections.abc import Iterator
@@ -182,7 +183,7 @@ def test_plain_loop_with_ganvas_networks(monkeypatch: pytest.MonkeyPatch, capsys
         fresh.G.first[0].running_mean
     )
     said = capsys.readouterr().out
-    assert "0 generator {'loss'" in said and "0 discriminator {'loss'" in said and "torch.Size([4, 1, 28, 28])" in said
+    assert "0 generator {'loss'" in said and "0 discriminator {'loss'" in said and "(4, 28, 28, 1)" in said
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -196,7 +197,29 @@ def test_with_lightning(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_with_accelerate(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("accelerate")
     run_example("with_accelerate", monkeypatch)
-    assert "torch.Size([4, 1, 28, 28])" in capsys.readouterr().out
+    assert "(4, 28, 28, 1)" in capsys.readouterr().out
+
+
+def test_examples_name_what_the_package_exports() -> None:
+    """In one process with other tests, a submodule that somebody imported would be there by chance."""
+    for path in EXAMPLES.rglob("*.py"):
+        named = set(re.findall(r"(?<![\w./])ganvas\.(\w+)", path.read_text(encoding="utf-8")))
+        modules = set(re.findall(r"(?:from|import) ganvas\.(\w+)", path.read_text(encoding="utf-8")))
+        assert named - modules <= set(ganvas.__all__), path.name
+
+
+def test_loops_are_short() -> None:
+    """At most thirty lines of code each, imports, docstrings, comments and blank lines aside."""
+    for name in (
+        "plain_loop_with_ganvas_networks",
+        "with_lightning",
+        "with_accelerate",
+        "features_for_scikit_learn",
+    ):
+        text = re.sub(r'""".*?"""', "", (EXAMPLES / f"{name}.py").read_text(encoding="utf-8"), flags=re.DOTALL)
+        lines = [line.strip() for line in text.splitlines()]
+        code = [line for line in lines if line and not line.startswith(("#", "import ", "from "))]
+        assert len(code) <= 30, name
 
 
 def test_features_for_scikit_learn(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,8 +33,8 @@ class GanvasModule(lightning.LightningModule):
             optimizer = optimizers[update.trains]
             report = update.loss(batch)
             optimizer.zero_grad()
-            inputs = optimizer.param_groups[0]["params"]
-            self.manual_backward(report["loss"], inputs=inputs, retain_graph=update.keeps_graph)
+            trained = optimizer.param_groups[0]["params"]
+            self.manual_backward(report["loss"], inputs=trained, retain_graph=update.keeps_graph)
             optimizer.step()
             with torch.no_grad():
                 update.after(report, batch)
@@ -43,13 +43,14 @@ class GanvasModule(lightning.LightningModule):
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--steps", type=int, default=200)
-options = parser.parse_args()
 data = ganvas.open_data("digits")
 images = torch.tensor(data.images).permute(0, 3, 1, 2).float() / 127.5 - 1
 method = ganvas.create("dcgan", "tiny")
 method.setup(data.spec)
 loader = DataLoader(TensorDataset(images), method.batch_size, shuffle=True, drop_last=True)
-# Lightning counts each move of an optimiser: two for a GAN.
-trainer = lightning.Trainer(max_steps=2 * options.steps, devices=1, logger=False, enable_checkpointing=False)
+# Lightning counts each move of an optimiser: two a step for a GAN.
+trainer = lightning.Trainer(
+    max_steps=2 * parser.parse_args().steps, devices=1, logger=False, enable_checkpointing=False
+)
 trainer.fit(GanvasModule(method), loader)
 print(trainer.global_step, sample(method.eval().cpu(), 4, seed=0).shape)

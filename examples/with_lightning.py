@@ -5,8 +5,8 @@ python examples/with_lightning.py [--steps 200]
 
 import argparse
 
-import lightning  # pyright: ignore[reportMissingImports]
 import torch
+from lightning import LightningModule, Trainer  # pyright: ignore[reportMissingImports]
 from torch.utils.data import DataLoader, TensorDataset
 
 import ganvas
@@ -14,7 +14,7 @@ from ganvas.method import Batch, Method
 from ganvas.tasks import sample
 
 
-class GanvasModule(lightning.LightningModule):
+class GanvasModule(LightningModule):
     """Manual optimisation, since a GAN has two optimisers; the method says in which order."""
 
     automatic_optimization = False
@@ -49,8 +49,6 @@ method = ganvas.create("dcgan", "tiny")
 method.setup(data.spec)
 loader = DataLoader(TensorDataset(images), method.batch_size, shuffle=True, drop_last=True)
 # Lightning counts each move of an optimiser: two a step for a GAN.
-trainer = lightning.Trainer(
-    max_steps=2 * parser.parse_args().steps, devices=1, logger=False, enable_checkpointing=False
-)
+trainer = Trainer(max_steps=2 * parser.parse_args().steps, devices=1, logger=False, enable_checkpointing=False)
 trainer.fit(GanvasModule(method), loader)
 print(trainer.global_step, sample(method.eval().cpu(), 4, seed=0).shape)

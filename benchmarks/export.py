@@ -202,6 +202,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--run", type=Path, help="a trained run that samples: what precision costs")
     parser.add_argument("--start", type=Path, metavar="RUN", help="a trained run that samples: seconds of a command")
     options = parse(parser, arguments)
+    if options.run is not None or options.start is not None:
+        options.methods = []
     with folder_of(options) as folder:
         if options.run is not None:
             rows = precisions(options.run, folder)

@@ -1,6 +1,6 @@
 """Screenshots of pages that `ganvas export RUN --to page` wrote, opened from disk; fails where a page asks for anything.
 
-python tools/page_screenshots.py OUT PAGE.html [...] [--photo FILE] [--draw]     # needs playwright and chromium
+python tools/page_screenshots.py OUT PAGE.html [...] [--photo FILE] [--draw] [--press NAME]     # needs playwright and chromium
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def settled(page: Page) -> None:
         raise SystemExit(f"{page.url}: {page.locator('#message').inner_text()}")
 
 
-def take(files: list[Path], out: Path, photo: Path | None, drawn: bool, dark: bool) -> None:
+def take(files: list[Path], out: Path, photo: Path | None, drawn: bool, pressed: str, dark: bool) -> None:
     """One PNG for each page. SystemExit where a page fails, or asks for something outside."""
     from playwright.sync_api import sync_playwright
 
@@ -81,6 +81,8 @@ def take(files: list[Path], out: Path, photo: Path | None, drawn: bool, dark: bo
                 page.locator("input[type=file]").first.set_input_files(photo)
             if drawn:
                 draw(page, FACE)
+            if pressed:
+                page.get_by_role("button", name=pressed, exact=True).first.click()
             settled(page)
             tall = min(LONGEST, int(page.evaluate("document.documentElement.scrollHeight")))
             page.set_viewport_size({"width": WIDTH, "height": max(tall, 200)})
@@ -101,10 +103,11 @@ def main() -> None:
     parser.add_argument("pages", type=Path, nargs="+")
     parser.add_argument("--photo", type=Path, help="the photo that a page is given")
     parser.add_argument("--draw", action="store_true", help="draw a face on the input")
+    parser.add_argument("--press", default="", metavar="NAME", help="press the button of that name, such as a class")
     parser.add_argument("--dark", action="store_true", help="dark colours")
     asked = parser.parse_args()
     asked.out.mkdir(parents=True, exist_ok=True)
-    take(asked.pages, asked.out, asked.photo, asked.draw, asked.dark)
+    take(asked.pages, asked.out, asked.photo, asked.draw, asked.press, asked.dark)
 
 
 if __name__ == "__main__":

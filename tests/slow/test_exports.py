@@ -30,6 +30,6 @@ def test_every_part_as_onnx(name: str) -> None:
             assert [bool(side.dim_param) for side in sides] == [number in free for number in range(len(sides))], (
                 value.name
             )
-        if part.name in IMAGES:
+        if part.name in IMAGES and not by_size:  # which takes a minute each time
             _, levels = onnx_bytes(part, facts, uint8=True)
             assert levels <= 1, part.name

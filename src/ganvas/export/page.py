@@ -23,6 +23,7 @@ from torch import Tensor
 
 from ganvas.abilities import LatentSpace, Restores, Samples, Stylises, Translates
 from ganvas.data.image import png_bytes
+from ganvas.data.pairs import scribbles
 from ganvas.data.scene import scene, waves
 from ganvas.errors import GanvasError, RunError
 from ganvas.export import graph
@@ -71,7 +72,7 @@ def page_of(
     if isinstance(method, Samples):
         models, data = _sampler(run, method, method, wanted[0], facts)
     else:
-        models, data = wanted, _transformer(method, wanted)
+        models, data = wanted, _transformer(run, method, wanted)
     packed: dict[str, bytes] = {}
     difference = 0.0
     for part in models:
@@ -171,7 +172,7 @@ def _numbers(values: Tensor) -> list[float]:
 # --- images from images -------------------------------------------------------------------------------------------------
 
 
-def _transformer(method: Method, parts: Sequence[Part]) -> dict[str, Any]:
+def _transformer(run: Run, method: Method, parts: Sequence[Part]) -> dict[str, Any]:
     """What the page knows of a method that makes images of images."""
     channels, part = method.spec.channels, parts[0]
     if channels not in (1, 3, 4):
@@ -185,15 +186,17 @@ def _transformer(method: Method, parts: Sequence[Part]) -> dict[str, Any]:
         "multiple": facts["multiple"], "scale": facts["scale"], "fixed_size": facts["fixed_size"],
         "degradation": facts["degradation"], "alpha": spec.alpha, "takes_style": facts.get("takes_style", False),
         "takes_strength": isinstance(method, Stylises),
+        "of_edges": isinstance(method, Translates) and run.info["data_settings"].get("pairs") == "edges",
         "draws_on_input": isinstance(method, Translates)
         or (isinstance(method, Restores) and facts["degradation"] == "holes"),
     }  # fmt: skip
 
 
-def _example(height: int, width: int, channels: int) -> bytes:
-    """A drawn scene as PNG, so that a page has something to show: no image of the training goes into it."""
+def _example(height: int, width: int, channels: int, of_edges: bool = False) -> bytes:
+    """A drawn scene as PNG, or its edges, so that a page has something to show: no image of the training goes into it."""
     share = min(1.0, SIDE / max(height, width))
-    return png_bytes(scene(max(8, round(height * share)), max(8, round(width * share)), channels))
+    image = scene(max(8, round(height * share)), max(8, round(width * share)), channels)
+    return png_bytes(scribbles(image[None])[0] if of_edges else image)
 
 
 # --- the file -----------------------------------------------------------------------------------------------------------
@@ -228,7 +231,7 @@ def _written(
 
 def _examples(data: dict[str, Any]) -> str:
     """The images that the page begins with, hidden."""
-    images = {"image": _example(data["height"], data["width"], data["channels"])}
+    images = {"image": _example(data["height"], data["width"], data["channels"], data["of_edges"])}
     if data["takes_style"]:
         images["style"] = png_bytes(waves(STYLE_SIDE, data["channels"]))
     tags = []

@@ -425,7 +425,7 @@ async function transformer() {
   const [channels, multiple] = [facts.channels, facts.multiple];
   const fixed = facts.fixed_size;
   const controls = element("controls");
-  const pen = { down: false, colour: "#000000", size: 4 };
+  const pen = { down: false, colour: "#000000", size: Math.max(1, Math.round(Math.max(facts.height, facts.width) / 32)) };
   const mask = facts.degradation === "holes" ? document.createElement("canvas") : null;
   let [model, style, strength, timer] = [facts.models[0], null, null, null];
 
@@ -539,13 +539,15 @@ async function transformer() {
     });
   }
   if (facts.takes_style) {
+    style = document.createElement("canvas");
+    style.className = "thumbnail";
+    style.title = "the style";
     picker("style", (bitmap, height, width) => {
-      style = document.createElement("canvas");
       const share = Math.min(1, 256 / Math.max(height, width));
       put(style, bitmap, Math.max(16, Math.round(height * share)), Math.max(16, Math.round(width * share)));
       soon();
     });
-    style = document.createElement("canvas");
+    controls.append(style);
     put(style, await example("style"), 96, 96);
   }
   if (facts.takes_strength) strength = slider(controls, "strength", 0, 1, 1, soon);

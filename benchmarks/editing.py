@@ -4,12 +4,14 @@
     python benchmarks/editing.py faces FACES.npz [--minutes 6]
     python benchmarks/editing.py emoji EMOJI.npz [--minutes 6]
 
-digits: a training of `--minutes` of processor time for each method and seed (r3gan-classes is conditioned on classes), then
+digits: a training of `--minutes` of processor time for each method and seed (vae-classes and r3gan-classes know classes), then
   thick - thin  the mean of the thickest fifth of samples less that of the thinnest, times --strength, added to 500 others: share
                 in which thickness rises by half of its standard deviation, share whose class stays (a probe on the shipped digit
                 network reads it before and after); beside it random directions of the same length
   reach         the same direction, each image only as far as it needs to become thicker by half a standard deviation
   kept          thickness +2 by its linear probe, orthogonal to the directions of all classes: the same two shares
+  readable      share of the 500 whose class a second classifier, a small convolutional network, reads as the probe does: of an
+                image that is no digit no edit keeps the class. All of it again of 500 samples with --truncation (truncated ...)
   unsupervised  R^2 of thickness and slant with the place along the best direction that was found without labels
   classes       mean of class b less mean of class a, added to 20 samples of class a: share read as b, over all 90 pairs
   inversion     PSNR of held-out digits and of generated ones inverted again
@@ -26,6 +28,7 @@ package emoji-datasource-google has them), dark skin less light skin likewise, o
 from __future__ import annotations
 
 import argparse
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -35,9 +38,12 @@ import torch
 from common import Table, facts, finish, folder_of, make_parser, mean_and_spread, parse, steps_of, train_run
 
 from ganvas.data import grid, open_data, read_image, write_png
+from ganvas.data.batch import as_image_tensor
 from ganvas.data.image import fit, to_channels
 from ganvas.metrics.probe import Probe, fit_probe
+from ganvas.networks.classifier import Classifier
 from ganvas.run import Run
+from ganvas.tasks.classifier import labelled_part, predictions, train_classifier
 from ganvas.tasks.directions import Direction, explained, factorised_directions, principal_directions, random_direction
 from ganvas.tasks.editor import Edited, Editor
 from ganvas.tasks.invert import invert
@@ -50,6 +56,7 @@ REACH_MOST = 2.0  # strengths of thick minus thin that `reach` goes at most
 KEPT_STRENGTH = 2.0  # of the probe's direction of thickness, orthogonal to those of all classes
 METHODS: dict[str, tuple[str, str, dict[str, Any], float]] = {
     "vae": ("vae", "small", {}, 2.0),
+    "vae-classes": ("vae", "small", {"conditional": True}, 2.0),
     "r3gan": ("r3gan", "cpu", {}, 4.0),
     "r3gan-classes": ("r3gan", "cpu", {"conditional": True}, 4.0),
     "stylegan2": ("stylegan2", "small", {}, 6.0),
@@ -83,7 +90,9 @@ def digits_row(name: str, seed: int, folder: Path, options: argparse.Namespace) 
     )
     editor = Editor(run.method, data=lambda: data)
     row: dict[str, Any] = {"method": name, "seed": seed, "steps": steps_of(run)}
-    row |= thicker(editor, options.strength)
+    row |= thicker(editor, options.strength, editor.points(range(EDITED)))
+    clearer = thicker(editor, options.strength, editor.points(range(EDITED), truncation=options.truncation))
+    row |= {f"truncated_{key}": value for key, value in clearer.items() if key != "length"}
     row |= unsupervised(editor)
     row |= class_arithmetic(editor)
     test = data.part("test")
@@ -112,11 +121,11 @@ def difference(editor: Editor) -> Direction:
     return direction
 
 
-def thicker(editor: Editor, strength: float) -> dict[str, Any]:
-    """Thick minus thin on 500 other digits, and random directions of the same length."""
-    points = editor.points(range(EDITED))
+def thicker(editor: Editor, strength: float, points: Points) -> dict[str, Any]:
+    """Thick minus thin on other digits, and random directions of the same length."""
     direction = difference(editor)
-    row = {"length": strength * direction.scale, **moved_by(editor, points, direction, strength, "")}
+    row = {"readable": readable(editor, points), "length": strength * direction.scale}
+    row |= moved_by(editor, points, direction, strength, "")
     others = [
         moved_by(editor, points, random_direction(editor.space, direction, seed), strength, "random_")
         for seed in range(RANDOM)
@@ -128,6 +137,21 @@ def thicker(editor: Editor, strength: float) -> dict[str, Any]:
     row |= {"reach_rose": rise(reached), "reach_same_class": reached.same_class}
     kept = editor.move(points, {"thickness": KEPT_STRENGTH}, keep=["class"])
     return {**row, "kept_rose": rise(kept), "kept_same_class": kept.same_class}
+
+
+def readable(editor: Editor, points: Points) -> float:
+    """The share of images whose class the probe and a classifier that has nothing to do with it read alike."""
+    assert editor.probe is not None
+    images = editor.images(points)
+    other = predictions(second_reader(), as_image_tensor(np.asarray(images))).numpy()
+    return float((editor.probe.predict(images) == other).mean())
+
+
+@functools.cache
+def second_reader() -> Classifier:
+    """A small classifier of digits."""
+    train = labelled_part(open_data("digits"))
+    return train_classifier(train, 10, seed=0, changes=True)
 
 
 def rise(edited: Edited) -> float:
@@ -339,6 +363,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--methods", nargs="+", default=["vae", "r3gan", "r3gan-classes"], choices=sorted(METHODS))
     parser.add_argument("--minutes", type=float, help="of processor time for each training; default: 2 to 6")
     parser.add_argument("--strength", type=float, default=1.0, help="of thick minus thin")
+    parser.add_argument("--truncation", type=float, default=0.7, help="of the second 500 digits")
     parser.add_argument("--steps", type=int, default=200, help="of each inversion")
     parser.add_argument("--inverted", type=int, default=64, help="held-out digits that are inverted")
     parser.add_argument(

@@ -124,7 +124,7 @@ def difference(editor: Editor) -> Direction:
 def thicker(editor: Editor, strength: float, points: Points) -> dict[str, Any]:
     """Thick minus thin on other digits, and random directions of the same length."""
     direction = difference(editor)
-    row = {"readable": readable(editor, points), "length": strength * direction.scale}
+    row: dict[str, Any] = {"length": strength * direction.scale}
     row |= moved_by(editor, points, direction, strength, "")
     others = [
         moved_by(editor, points, random_direction(editor.space, direction, seed), strength, "random_")
@@ -135,16 +135,18 @@ def thicker(editor: Editor, strength: float, points: Points) -> dict[str, Any]:
     asked = 0.5 * editor.measured.deviation("thickness")
     reached, _ = editor.reach(points, direction, "thickness", asked, most=REACH_MOST)
     row |= {"reach_rose": rise(reached), "reach_same_class": reached.same_class}
+    clear = readable_rows(editor, reached.before)
+    row["readable"] = float(clear.mean())
+    row["reach_same_class_of_readable"] = editor.same_class(reached.before[clear], reached.after[clear])
     kept = editor.move(points, {"thickness": KEPT_STRENGTH}, keep=["class"])
     return {**row, "kept_rose": rise(kept), "kept_same_class": kept.same_class}
 
 
-def readable(editor: Editor, points: Points) -> float:
-    """The share of images whose class the probe and a classifier that has nothing to do with it read alike."""
+def readable_rows(editor: Editor, images: np.ndarray) -> np.ndarray:
+    """(n,) bool: whether the probe and a classifier that has nothing to do with it read the same class."""
     assert editor.probe is not None
-    images = editor.images(points)
-    other = predictions(second_reader(), as_image_tensor(np.asarray(images))).numpy()
-    return float((editor.probe.predict(images) == other).mean())
+    other = predictions(second_reader(), as_image_tensor(np.array(images))).numpy()
+    return editor.probe.predict(images) == other
 
 
 @functools.cache

@@ -56,6 +56,7 @@ from ganvas.tasks.latents import (
 NOTICED_CHANGE = 0.5  # of an attribute's standard deviation: the change of an image that counts as moved
 MAX_STRENGTH = 3.0  # of `reach`
 TRIED_STRENGTHS = 12
+HALVINGS = 4  # of the interval between two tried strengths, so that no image goes much further than it needs
 ALL_CLASSES = "class"  # as something to keep: all classes
 
 
@@ -281,24 +282,32 @@ class Editor:
         unit; an image that never does goes as far as `most`, in strengths. A change below 0 goes the other way. Returns the
         edit and the strengths (n,).
 
-        Images differ in how much they yield: one strength for all moves some too little, and others into another class.
+        Images differ in how much they yield: one strength for all moves some too little, and others into another class. The
+        first of `tries` strengths that suffices is found, then the interval before it is halved four times.
         """
         measure = self.attribute(attribute)
         before = self.images(points)
         start = measure_attributes(before, [measure])[attribute]
         most = most if change > 0 else -most
-        strengths = np.full(len(points), most)
+
+        def reached(strengths: np.ndarray) -> np.ndarray:
+            images = self.images(_along(points, direction, strengths))
+            changed = measure.difference(measure_attributes(images, [measure])[attribute], start)
+            return (changed >= change) if change > 0 else (changed <= change)
+
+        # The first of the tried strengths that suffices, and the one before it.
+        last, first = np.full(len(points), most), np.full(len(points), most)
         done = np.zeros(len(points), bool)
         for strength in np.linspace(0, most, tries + 1)[1:]:
-            images = self.images(moved(self.space, points, [(direction, float(strength))]))
-            changed = measure.difference(measure_attributes(images, [measure])[attribute], start)
-            reached = (changed >= change) if change > 0 else (changed <= change)
-            strengths[reached & ~done] = strength
-            done |= reached
-        each = torch.from_numpy(strengths).to(points.values.dtype).view(-1, *[1] * (points.values.ndim - 1))
-        values = points.values + each * direction.step().expand(points.values.shape[1:])
-        done_points = points.with_values(values)
-        return self._edited(before, self.images(done_points), done_points, [attribute]), strengths
+            found = reached(np.full(len(points), strength)) & ~done
+            first[found], last[found] = strength, strength - most / tries
+            done |= found
+        for _ in range(HALVINGS):
+            middle = (last + first) / 2
+            suffices = reached(middle)
+            first, last = np.where(suffices, middle, first), np.where(suffices, last, middle)
+        done_points = _along(points, direction, first)
+        return self._edited(before, self.images(done_points), done_points, [attribute]), first
 
     def _edited(self, before: ImageArray, after: ImageArray, points: Points, asked: Sequence[str]) -> Edited:
         """With what changed; each of the images is measured once."""
@@ -469,3 +478,9 @@ class Editor:
                 " (thickness>0.8), or a folder or file of images that exists"
             )
         return invert(str(path)).values.mean(0)
+
+
+def _along(points: Points, direction: Direction, strengths: np.ndarray) -> Points:
+    """Points moved along a direction, each by its own strength (n,)."""
+    each = torch.from_numpy(strengths).to(points.values.dtype).view(-1, *[1] * (points.values.ndim - 1))
+    return points.with_values(points.values + each * direction.step().expand(points.values.shape[1:]))

@@ -12,6 +12,7 @@ from ganvas.doctor.rules import RULES, ramp
 from logs import write_log
 
 DEAD_START = {"samples/gap": 3.5, "samples/pixel_gap": 2.0}  # nothing was learned
+NO_COVERAGE = {"coverage": {"value": 0.0, "better": "higher", "n": 500, "reference": 0.9}}
 TROUBLES: dict[str, dict[str, Any]] = {
     "bad_data_range": {"data_card": {"channels": [{"min": 0, "max": 1, "mean": 0.2, "std": 0.4}]}},
     "label_leak": {"changes": {"data/label_leak": 0.99}},
@@ -37,6 +38,8 @@ TROUBLES: dict[str, dict[str, Any]] = {
     "oscillation": {
         "changes": {"samples/drift": 2.0, "samples/drift_back": 1.2, "samples/gap": 2.5, "samples/pixel_gap": 1.6}
     },
+    "unusual_setting": {"settings": {"beta1": 0.99}, "changes": DEAD_START},
+    "not_learned": {"extra": [{"event": "evaluated", "step": 1000, "metrics": NO_COVERAGE}]},
     "stalled": {
         "changes": {
             "samples/drift": 0.0, "samples/gap": lambda t: max(1.5, 3.5 - 10 * t),
@@ -60,6 +63,46 @@ def test_each_trouble_is_found_by_its_name(name: str, tmp_path: Path) -> None:
     assert 0.5 <= first.confidence <= 1 and first.evidence and first.meaning == FINDING_MEANINGS[name]
     assert first.change.line
     assert first.plot is None or all(len(x) == len(y) > 1 for _, x, y in first.plot.lines)
+
+
+@pytest.mark.parametrize(
+    ("method", "settings", "change"),
+    [
+        ("dcgan", {"beta1": 0.99}, {"beta1": 0.5}),
+        ("r3gan", {"gamma": 1000.0}, {"gamma": None}),
+        ("r3gan", {"gamma": 0.0}, {"gamma": None}),
+        ("wgan", {"clip": 5.0}, {"clip": 0.01}),
+        ("wgan", {"clip": 1e-6}, {"clip": 0.01}),
+    ],
+)
+def test_the_setting_at_fault_is_named(
+    method: str, settings: dict[str, float], change: dict[str, float | None], tmp_path: Path
+) -> None:
+    first = diagnose(write_log(tmp_path, DEAD_START, method=method, settings=settings)).findings[0]
+    assert first.name == "unusual_setting" and first.change.settings == change and first.change.restart
+    assert next(iter(settings)) in first.change.text
+
+
+def test_an_unusual_setting_that_does_no_harm_is_left_alone(tmp_path: Path) -> None:
+    assert diagnose(write_log(tmp_path, settings={"beta1": 0.99})).healthy is True
+
+
+def test_a_setting_near_to_the_presets_is_not_blamed(tmp_path: Path) -> None:
+    found = diagnose(write_log(tmp_path, DEAD_START, settings={"beta1": 0.7, "beta2": 0.998})).findings
+    assert "unusual_setting" not in [finding.name for finding in found]
+
+
+def test_copies_of_a_few_images_are_little_data(tmp_path: Path) -> None:
+    card = {"counts": {"train": 4000}, "duplicates": {"within_train": 3975}}
+    first = diagnose(write_log(tmp_path, {"images": 4000.0}, data_card=card)).findings[0]
+    assert first.name == "too_little_data" and first.evidence["different ones"] == 25
+
+
+def test_a_discriminator_that_does_not_learn(tmp_path: Path) -> None:
+    """A factor leaves a zero as it is."""
+    changes = {"logits/apart": 0.5, "logits/held_apart": 0.5, "discriminator/step": 0.0, **DEAD_START}
+    first = diagnose(write_log(tmp_path, changes, settings={"balance": 0.0})).findings[0]
+    assert first.name == "generator_too_strong" and first.change.settings == {"balance": 1.0}
 
 
 def test_rules_and_names_are_the_same() -> None:

@@ -13,10 +13,11 @@ FINDING_MEANINGS = {
     "they were probably saved as 0 to 1 instead of 0 to 255.",
     "label_leak": "Some pixels of the training images are decided by the label alone: a mark that G learns to generate, "
     "and by which D may tell images without looking at the rest.",
-    "too_little_data": "There are so few images that D has memorised them.",
+    "too_little_data": "There are so few different images that D has memorised them.",
     "divergence": "The training diverged: numbers were no longer finite, or the images got much worse than before.",
     "learning_rate_too_high": "The learning rate is so high that weights grow without bound or units die, instead of converging.",
     "learning_rate_too_low": "The learning rate is so low that the weights stay near their initial values.",
+    "unusual_setting": "A setting is far from what the method's presets use, and the training goes badly.",
     "generator_too_strong": "D cannot tell generated images from real ones although they clearly differ: G learns nothing.",
     "vanishing_generator_gradient": "D is so confident that almost no gradient reaches G.",
     "discriminator_too_strong": "D learns so much faster than G that G cannot follow.",
@@ -24,6 +25,7 @@ FINDING_MEANINGS = {
     "partial_collapse": "G generates a few kinds of image again and again, and omits the others.",
     "discriminator_overfits": "D has memorised the training images: it classifies unseen real images as generated.",
     "oscillation": "Samples of the same latent keep changing without getting better: G and D oscillate instead of converging.",
+    "not_learned": "The budget is used up, and the samples have little of the data.",
     "stalled": "The training makes no progress although the samples are far from the data.",
 }
 """Every name that a finding can have, causes before what they bring about."""
@@ -141,4 +143,4 @@ class Diagnosis:
 def _plain(value: object) -> str:
     if isinstance(value, float) and math.isfinite(value):
         return f"{value:.2g}"
-    return str(value)
+    return "auto" if value is None else str(value)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ganvas.doctor.signals import LATE_SHARE, Signals
+from ganvas.doctor.unusual import most_unusual
 from ganvas.figure import distance_figure, read_figures
 
 REPORTED_CONFIDENCE = 0.5  # from here on a finding is reported
@@ -154,10 +155,12 @@ def label_leak(s: Signals) -> Opinion:
 
 
 def too_little_data(s: Signals) -> Opinion:
-    few, fewer = ramp(math.log10(s.images), 3.8, 3.0), ramp(math.log10(s.images), 3.0, 2.4)
+    few = ramp(math.log10(s.different_images), 3.8, 3.0)
+    fewer = ramp(math.log10(s.different_images), 3.0, 2.4)
     seen = ramp(s.epochs, 3, 10)
     evidence = {
         "training images": s.images,
+        "different ones": s.different_images,
         "epochs": s.epochs,
         "logits/overfit": s.late("logits/overfit"),
     }
@@ -314,6 +317,28 @@ def oscillation(s: Signals) -> Opinion:
     return Opinion(min(circles, no_better), evidence, ("samples/drift", "samples/pixel_gap"))
 
 
+def unusual_setting(s: Signals) -> Opinion:
+    found = most_unusual(s)
+    if found is None:
+        return Opinion(0.0, {})
+    harm = max(
+        ramp(progress(s), 0.5, 0.25), ramp(s.coverage, 0.3, 0.1), ramp(float(s.non_finite), 0, 1),
+        min(ramp(regress(s), 1.6, 2.6), ramp(left(s), 0.15, 0.3)),
+    )  # fmt: skip
+    evidence = {found.name: found.value, "powers of ten from the presets": found.powers, "progress": progress(s)}
+    return Opinion(min(ramp(found.powers, 0.6, 1.0), harm), evidence, GAPS)
+
+
+def not_learned(s: Signals) -> Opinion:
+    evidence = {
+        "coverage over the reference": s.coverage,
+        "progress": progress(s),
+        "share of the budget": s.last("progress"),
+    }
+    poor = ramp(progress(s), 0.3, 0.1) if math.isnan(s.coverage) else ramp(s.coverage, 0.1, 0.03)
+    return Opinion(min(ramp(s.last("progress"), 0.9, 0.99), poor), evidence, GAPS)
+
+
 def stalled(s: Signals) -> Opinion:
     moved = s.middle("samples/drift")
     evidence = {
@@ -341,7 +366,7 @@ RULES: dict[str, Callable[[Signals], Opinion]] = {
     for rule in (
         bad_data_range, label_leak, too_little_data, divergence, learning_rate_too_high, learning_rate_too_low,
         generator_too_strong, vanishing_generator_gradient, discriminator_too_strong, mode_collapse, partial_collapse,
-        discriminator_overfits, oscillation, stalled,
+        discriminator_overfits, oscillation, unusual_setting, not_learned, stalled,
     )
 }  # fmt: skip
 
@@ -351,6 +376,10 @@ BRINGS_ABOUT: dict[str, Sequence[str]] = {
     "label_leak": ("discriminator_too_strong", "discriminator_overfits"),
     "too_little_data": ("discriminator_overfits", "discriminator_too_strong", "partial_collapse", "stalled"),
     "learning_rate_too_high": (
+        "divergence", "oscillation", "mode_collapse", "partial_collapse", "stalled", "discriminator_too_strong",
+        "vanishing_generator_gradient", "generator_too_strong", "discriminator_overfits",
+    ),
+    "unusual_setting": (
         "divergence", "oscillation", "mode_collapse", "partial_collapse", "stalled", "discriminator_too_strong",
         "vanishing_generator_gradient", "generator_too_strong", "discriminator_overfits",
     ),
@@ -369,6 +398,11 @@ BRINGS_ABOUT: dict[str, Sequence[str]] = {
     "partial_collapse": ("oscillation", "stalled"),
 }  # fmt: skip
 """What a cause explains: beside it, its effects are reported only where they are sure by themselves."""
+
+
+for _name in ALL_FINDINGS:
+    if _name != "not_learned":
+        BRINGS_ABOUT[_name] = (*BRINGS_ABOUT.get(_name, ()), "not_learned")
 
 
 def opinions(s: Signals) -> dict[str, Opinion]:

@@ -17,7 +17,7 @@ import numpy as np
 
 from ganvas import old_names
 from ganvas.errors import RunError
-from ganvas.figure import is_number
+from ganvas.figure import is_number, read_figures
 from ganvas.files import JsonObject, parse_json
 
 LATE_SHARE = 1 / 3  # of the health rows, the last ones: what "now" means
@@ -99,9 +99,24 @@ class Signals:
         return images if images >= 1 else math.nan
 
     @property
+    def different_images(self) -> float:
+        """Training images that are not bit-equal to an earlier one; NaN where nothing says it."""
+        duplicates = self.data_card.get("duplicates")
+        repeated = duplicates.get("within_train") if isinstance(duplicates, dict) else None
+        return max(1.0, self.images - repeated) if is_number(repeated) else self.images
+
+    @property
     def epochs(self) -> float:
-        """How often each training image was seen."""
-        return self.last("images_seen") / self.images
+        """How often each different training image was seen."""
+        return self.last("images_seen") / self.different_images
+
+    @property
+    def coverage(self) -> float:
+        """The coverage that the last evaluation measured, over that of held-out images; NaN where there is none."""
+        figure = read_figures(self.evaluated[-1].get("metrics")).get("coverage") if self.evaluated else None
+        if figure is None or not figure.reference:
+            return math.nan
+        return float(figure.value) / figure.reference
 
     def count(self, split: str) -> float:
         """Images of a split by the data card; NaN where it does not say."""

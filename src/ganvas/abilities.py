@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -49,6 +50,7 @@ __all__ = [
     "offers",
     "restore_images",
     "restored_rows",
+    "translated_rows",
 ]  # fmt: skip
 
 
@@ -334,27 +336,67 @@ class HasLikelihood(Ability):
         """`likelihood`, which calls this. Methods whose likelihood is exact ignore `samples`."""
 
 
-# --- images from images -------------------------------------------------------------------------------------------------
+# --- images from images, texts from texts ----------------------------------------------------------------------------------
 
 
 class Translates(Ability):
-    """Translates images of one kind into another kind."""
+    """Translates examples of one kind into their partners: images into another kind of images, texts into another language."""
 
     @abstractmethod
     def directions(self) -> tuple[str, ...]:
-        """The directions it has: "ab" from the data's images to their partners, "ba" back."""
+        """The directions it has: "ab" from the data's examples to their partners, "ba" back."""
 
     @abstractmethod
     def multiple(self) -> int:
-        """Height and width of what `translate` takes are multiples of it."""
+        """Height and width of the images that `translate` takes are multiples of it; 1 of texts."""
 
     @abstractmethod
     def translate(self, images: Tensor, direction: str = "ab", whole: Tensor | None = None) -> Tensor:
-        """Translations of images (n, C, H, W) in [-1, 1], of the same size.
+        """Translations of images (n, C, H, W) in [-1, 1], of the same size; of texts, token numbers (n, S) int64 as a batch of
+        parallel text has them, translations (n, T).
 
         Where the images are tiles of larger ones, `whole` (n, C, h, w) holds the larger ones, resized: what is decided once per
         image (its colours) is decided by them, so that tiles agree. Their sides are multiples too.
         """
+
+    def attention(self, images: Tensor, translations: Tensor) -> Tensor:
+        """Optional, of texts: how much each token of translations (n, T) looks at each token of texts (n, S), (n, T, S); the shares
+        of a token sum to 1."""
+        raise NotImplementedError
+
+    def partner_likelihood(self, images: Tensor, partners: Tensor) -> Likelihood:
+        """Optional: how likely the true partners of given examples are, given these."""
+        raise NotImplementedError
+
+
+SENTENCES_PER_CALL = 32  # the last block filled up
+LENGTH_STEP = 8  # tokens: sentences are filled up to a multiple of it, and those of one length are translated together
+
+
+@torch.no_grad()
+def translated_rows(
+    method: Translates, rows: np.ndarray, end: int, progress: Callable[[str, int, int], object] | None = None
+) -> np.ndarray:
+    """Translations (n, T) int64 of sentences in token numbers (n, S), filled up with `end`: those of similar length together, in
+    blocks of one size, so that a translation does not depend on what else is translated."""
+    sizes = (rows == end).argmax(1) + 1
+    filled = -(-sizes // LENGTH_STEP) * LENGTH_STEP
+    made: dict[int, np.ndarray] = {}
+    for length in np.unique(filled).tolist():
+        chosen = np.flatnonzero(filled == length)
+        for start in range(0, len(chosen), SENTENCES_PER_CALL):
+            places = chosen[np.minimum(np.arange(start, start + SENTENCES_PER_CALL), len(chosen) - 1)]
+            block = torch.full((SENTENCES_PER_CALL, length), end)
+            given = torch.from_numpy(rows[places, :length].astype(np.int64))
+            block[:, : given.shape[1]] = given
+            translations = method.translate(block.to(method.device)).cpu().numpy()
+            made |= dict(zip(places.tolist(), translations, strict=True))
+            if progress:
+                progress("translations", len(made), len(rows))
+    out = np.full((len(rows), max((len(row) for row in made.values()), default=1)), end)
+    for index, row in made.items():
+        out[index, : len(row)] = row
+    return out
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganvas.abilities import Demonstrates, Samples
+from ganvas.abilities import Demonstrates, Samples, Translates, translated_rows
 from ganvas.data import Dataset, DataSpec, media
 from ganvas.data.batch import Batch
 from ganvas.data.feed import examples_of
 from ganvas.data.image_grid import bounded_grid, tile_factor
 from ganvas.data.kinds import KINDS
+from ganvas.data.kinds.parallel_text import pairs_of, texts_of_rows
 from ganvas.method import Method
 from ganvas.sampling import sample, to_uint8
 
@@ -21,6 +22,7 @@ PREVIEW_SAMPLES = 64  # of the seeds 0, 1, ...
 MAX_PREVIEW_PIXELS = 2**20  # of a grid, whatever the size of the images: ...
 MIN_SAMPLES = 16  # ... so many samples at least are shown, reduced where they are too large
 GIVEN_IMAGES = 16  # images of the test split, the first ones, for a method that works on given images
+SHOWN_SENTENCES = 16  # of the test split, the first ones, for a method that translates texts
 GRID_COLUMNS = 8  # images beside each other, where the images of a row belong together
 
 
@@ -28,7 +30,8 @@ GRID_COLUMNS = 8  # images beside each other, where the images of a row belong t
 def preview(method: Method, data: Dataset) -> tuple[Any, np.ndarray | None]:
     """(samples, image grid) of the same seeds and the same images at each call.
 
-    Samples are in their final form (images uint8, clips int16, texts); None for a method that does not sample. The grid is
+    Samples are in their final form (images uint8, clips int16, texts; translations with source and reference); None for a method
+    that does not sample. The grid is
     uint8 (H, W, C), of the samples or of what the method makes of given images; None where there is nothing to see.
     """
     if isinstance(method, Samples):
@@ -36,10 +39,22 @@ def preview(method: Method, data: Dataset) -> tuple[Any, np.ndarray | None]:
         if data.kind.is_image:
             return samples, bounded_grid(samples[: _count_shown(data.spec)], MAX_PREVIEW_PIXELS)
         return samples, media.image_grid(samples, data.spec)
+    if isinstance(method, Translates) and not data.kind.is_image:
+        return shown_translations(method, data), None
     if isinstance(method, Demonstrates):
         batch = shown_batch(data, GIVEN_IMAGES, method.device)
         return None, grid_of_rows(method.rows(batch))
     return None, None
+
+
+def shown_translations(method: Translates, data: Dataset) -> list[str]:
+    """Three lines for each of the first sentences of the test split: the source, its translation, the true one."""
+    split = data.part("test") or data
+    made = translated_rows(method, split.examples[:SHOWN_SENTENCES], data.spec.text.first)
+    shown: list[str] = []
+    for pair, text in zip(pairs_of(split.first(SHOWN_SENTENCES)), texts_of_rows(made, data.spec.text), strict=True):
+        shown.append("\n".join([f"source     {pair[0]}", f"translated {text}", f"reference  {pair[1]}"]))
+    return shown
 
 
 def _count_shown(spec: DataSpec) -> int:

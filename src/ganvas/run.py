@@ -424,26 +424,43 @@ class Run:
 
     @overload
     def translate(
-        self, images: np.ndarray, direction: str = "ab", *, raw: bool = False, best: bool = False, device: Device = "auto",
+        self, images: np.ndarray, direction: str = "ab", *, settings: Mapping[str, object] | None = None, raw: bool = False,
+        best: bool = False, device: Device = "auto",
     ) -> ImageArray: ...  # fmt: skip
     @overload
     def translate(
-        self, images: Photo | Image | Path | str, direction: str = "ab", *, raw: bool = False, best: bool = False,
-        device: Device = "auto",
+        self, images: list[str] | tuple[str, ...], direction: str = "ab", *, settings: Mapping[str, object] | None = None,
+        raw: bool = False, best: bool = False, device: Device = "auto",
+    ) -> list[str]: ...  # fmt: skip
+    @overload
+    def translate(
+        self, images: str, direction: str = "ab", *, settings: Mapping[str, object] | None = None, raw: bool = False,
+        best: bool = False, device: Device = "auto",
+    ) -> Any: ...  # fmt: skip
+    @overload
+    def translate(
+        self, images: Photo | Image | Path, direction: str = "ab", *, settings: Mapping[str, object] | None = None,
+        raw: bool = False, best: bool = False, device: Device = "auto",
     ) -> Photo: ...  # fmt: skip
     def translate(
-        self, images: ImageLike, direction: str = "ab", *, raw: bool = False, best: bool = False,
-        device: Device = "auto",
-    ) -> ImageArray | Photo:  # fmt: skip
+        self, images: ImageLike | list[str] | tuple[str, ...], direction: str = "ab", *,
+        settings: Mapping[str, object] | None = None, raw: bool = False, best: bool = False, device: Device = "auto",
+    ) -> ImageArray | Photo | str | list[str]:  # fmt: skip
         """Images translated into their other kind: arrays uint8 (n, H, W, C) or (H, W, C) give arrays of the same size; a path, a
-        PIL image or a Photo, of any size, gives a Photo with its alpha and EXIF. RGBA arrays give RGBA.
+        PIL image or a Photo, of any size, gives a Photo with its alpha and EXIF. RGBA arrays give RGBA. Of a run of parallel text a
+        text gives its translation, a list of texts a list; each line is translated for itself.
 
-        `direction` "ab" is from the images that the run was trained on to their partners, "ba" the reverse. RunError where the
-        method does not translate, UsageError where not in that direction.
+        `direction` "ab" is from the examples that the run was trained on to their partners, "ba" the reverse. `settings` are those
+        that only sampling reads, such as beam. RunError where the method does not translate, UsageError where not in that
+        direction.
         """
         from ganvas import tasks
 
-        return tasks.translate(self._ready(raw, best, device), images, direction)
+        if settings:
+            method = self.load_method(raw=raw, best=best, device=choose_device(str(device)), settings=settings)
+        else:
+            method = self._ready(raw, best, device)
+        return tasks.translate(method, images, direction)
 
     def restore(
         self, image: ImageLike, mask: ImageLike | None = None, *,

@@ -89,6 +89,22 @@ def words(count: int = 800) -> Dataset:
     return open_data(path)
 
 
+@functools.cache
+def sentences(count: int = 120) -> Dataset:
+    """Sentences of a small language and their translations, word by word in reverse order, the same at each call."""
+    path = Path(os.environ["GANVAS_CACHE"]) / "noise" / f"sentences-{count}.tsv"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    random = np.random.default_rng(count)
+    known = {"the": "le", "cat": "chat", "sat": "assis", "on": "sur", "a": "un", "mat": "tapis", "dogs": "chiens", "ran": "courir"}
+    lines = []
+    for number in range(count):
+        words = random.choice(list(known), random.integers(2, 7)).tolist()
+        lines.append(f"{' '.join(words)} {number}\t{number} {' '.join(known[word] for word in reversed(words))}")
+    if not path.exists():
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return open_data(path, pairs="columns", vocabulary=80)
+
+
 def clip_file(length: int = 200, count: int = 40) -> Path:
     """An .npz of labelled tones in noise in the tests' own cache, the same at each call: higher class by class."""
     path = Path(os.environ["GANVAS_CACHE"]) / "noise" / f"clips{length}-{count}.npz"
@@ -151,6 +167,7 @@ def data_for(method: str | Method, shape: Shape = (1, 28, 28)) -> Dataset:
     """Noise of the kind that the method learns from; `shape` is of images."""
     kind = (find(method) if isinstance(method, str) else method).takes[0]
     made = {"images": lambda: images(shape), "audio": clips, "text": words, "video": films, "volumes": blocks}
+    made["parallel_text"] = sentences
     return made[kind]()
 
 

@@ -1,4 +1,4 @@
-"""`ganvas translate`: images from one domain to another."""
+"""`ganvas translate`: images from one domain to another, texts from one language to another."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ganvas.cli import completion, exported
-from ganvas.cli.options import BestOption, DeviceOption, JsonOption, PngFolder, RawOption
+from ganvas.cli.options import BestOption, DeviceOption, JsonOption, RawOption
 from ganvas.files import JsonObject
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+MAX_PATH = 1024  # characters: a longer argument is a text
+MAX_FILE_BYTES = 64 * 2**20
+TEXT_SUFFIXES = (".txt", ".text", ".md")
 OUTPUT_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".zip", ".npz", ".npy")
 
 
@@ -27,9 +30,20 @@ def translate(
         ),
     ],
     images: Annotated[
-        Path, typer.Argument(metavar="PATH", help="An image, a folder or zip of images of any size, or an .npz.")
+        str,
+        typer.Argument(
+            metavar="PATH|TEXT",
+            help="An image, a folder or zip of images of any size, or an .npz. For a run of parallel text a text, or a .txt file of "
+            "which each line is translated.",
+        ),
     ],
-    out: PngFolder,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PLACE",
+            help="A folder for PNG files, made if need be, which images need; a file for texts (default: the terminal).",
+        ),
+    ] = None,
     direction: Annotated[
         str,
         typer.Option(
@@ -37,19 +51,40 @@ def translate(
             help="ab: from the images that RUN was trained on to their partners. ba: the reverse, for cyclegan.",
         ),
     ] = "ab",
+    beam: Annotated[
+        int | None, typer.Option(min=1, help="Texts: beginnings that beam search keeps; 1 is the quickest.")
+    ] = None,
+    length_penalty: Annotated[
+        float | None, typer.Option(min=0, max=4, help="Texts: exponent by which longer translations are preferred.")
+    ] = None,
     raw: RawOption = False,
     best: BestOption = False,
     device: DeviceOption = "auto",
     json: JsonOption = False,
 ) -> None:
-    """Translate images with a trained run: label maps to photos, sketches to photos, one style to another.
+    """Translate images or texts with a trained run: label maps to photos, one style to another, sentences to another language.
 
     Results are PNG files of the size of the originals, with their alpha and EXIF; for an .npz, one .npz with `images`. Networks
-    work best at the scale that they were trained at. Large images are processed in overlapping tiles.
+    work best at the scale that they were trained at. Large images are processed in overlapping tiles. A text is translated line by
+    line.
     """
     from ganvas.cli.output import write_json
     from ganvas.errors import DataError, UsageError
 
+    settings = {"beam": beam, "length_penalty": length_penalty}
+    given = {name: value for name, value in settings.items() if value is not None}
+    if not exported.is_exported(run):
+        from ganvas.data.kinds import KINDS
+        from ganvas.run import load
+
+        if KINDS[load(run).spec.kind].is_parallel:
+            _texts(run, images, out, direction, given, raw, best, device, json=json)
+            return
+    if given:
+        raise UsageError(f"--{next(iter(given)).replace('_', '-')} is for runs of parallel text: omit it")
+    if out is None:
+        raise UsageError("--out is missing: name a folder for the translated images")
+    place = Path(images)
     if out.is_file() or out.suffix.lower() in OUTPUT_SUFFIXES:
         raise UsageError(f"--out takes a folder (got {out})")
     if exported.is_exported(run):
@@ -58,10 +93,10 @@ def translate(
         translate_one = _by_run(run, direction, raw, best, device)
     done: list[JsonObject] = []
     problems: list[str] = []
-    if images.suffix.lower() in (".npz", ".npy"):
-        done.append(_array(translate_one, images, out))
+    if place.suffix.lower() in (".npz", ".npy"):
+        done.append(_array(translate_one, place, out))
     else:
-        _photos(translate_one, images, out, done, problems)
+        _photos(translate_one, place, out, done, problems)
     if json:
         write_json({"direction": direction, "translated": done, "problems": problems})
     else:
@@ -70,6 +105,43 @@ def translate(
     if problems:
         head = f"{len(problems)} of {len(problems) + len(done)} images failed:"
         raise DataError(problems[0] if len(problems) == 1 and not done else "\n  ".join([head, *problems]))
+
+
+def _texts(
+    run: Path, given: str, out: Path | None, direction: str, settings: dict[str, Any], raw: bool, best: bool, device: str, *,
+    json: bool,
+) -> None:  # fmt: skip
+    """Translates a text, or each line of a file, and writes it into `out` or onto the terminal."""
+    from ganvas.cli.output import write_json
+    from ganvas.data.text import bytes_of, decoded
+    from ganvas.device import choose_device
+    from ganvas.errors import UsageError
+    from ganvas.files import write_text
+    from ganvas.run import load
+    from ganvas.tasks.translate import translator
+    from ganvas.tasks.translate_text import translate_texts
+
+    path, where = Path(given), "the text"
+    text = given
+    if len(given) < MAX_PATH and path.is_file():
+        text, where = decoded(bytes_of(path, MAX_FILE_BYTES), given)[0], given
+    elif path.suffix.lower() in TEXT_SUFFIXES and " " not in given:
+        raise UsageError(f"there is no file {given}")
+    if out is not None and (out.is_dir() or (path.is_file() and out.resolve() == path.resolve())):
+        raise UsageError(f"--out takes a file of its own for the translation (got {out})")
+    ends = text.endswith("\n")
+    method = load(run).load_method(raw=raw, best=best, device=choose_device(device), settings=settings)
+    translator(method, direction)
+    translation = translate_texts(method, [text.removesuffix("\n")], where)[0]
+    if out is not None:
+        write_text(out, translation + "\n" * ends)
+    if json:
+        lines = {"text": translation} if out is None else {"file": str(out)}
+        write_json({"direction": direction, "translated": [lines], "problems": []})
+    elif out is None:
+        typer.echo(translation)
+    else:
+        typer.echo(f"{translation.count(chr(10)) + 1} lines written to {out}")
 
 
 def _by_run(run: Path, direction: str, raw: bool, best: bool, device: str) -> Callable[[Any], Any]:

@@ -28,7 +28,7 @@ class Dataset:
     """One split. The images stand in a fixed shuffled order: any prefix is a fair sample.
 
     `examples`, read-only: images are uint8 (N, H, W, C), perhaps a memory map; audio is int16 (N, L); text is one row of
-    token numbers (T,). `labels` int64 (N,), numbers of `spec.classes`; `partners` like examples, or where
+    token numbers (T,), parallel text rows of them (N, S). `labels` int64 (N,), numbers of `spec.classes`; `partners` like examples, or where
     `matched` is False another set, of a length of its own. `fingerprint` is of
     examples, labels, partners, classes and settings. `source` opens the set again. `problems` (file, reason) lists what
     was left out; `facts` are more values for the data card.
@@ -221,7 +221,7 @@ def _class_counts(part: Dataset) -> dict[str, int]:
 
 
 def datasets_of(splits: Mapping[str, Coded], source: str, settings: DataSettings) -> dict[str, Dataset]:
-    """Splits that know each other, of data without labels and partners."""
+    """Splits that know each other, of data without labels."""
     datasets: dict[str, Dataset] = {}
     for split, coded in splits.items():
         datasets[split] = Dataset(
@@ -230,7 +230,7 @@ def datasets_of(splits: Mapping[str, Coded], source: str, settings: DataSettings
             spec=coded.spec,
             examples=coded.examples,
             labels=None,
-            partners=None,
+            partners=coded.partners,
             fingerprint=make_fingerprint(coded.digest, settings),
             source=source,
             settings=settings,

@@ -24,6 +24,7 @@ from ganvas.data import (
     hugging_face,
     objects,
     pack,
+    parallel,
     parquet,
     partners,
     public,
@@ -47,6 +48,7 @@ from ganvas.settings import change
 
 OPENABLE = "a zip or tar of images or .wav files, an IDX file (.gz too), .npz, .npy or .parquet, a text in UTF-8"
 TORCHVISION = "torchvision:"
+Found = Listing | text.Source | parallel.ParallelSource
 _read: list[Listing] = []  # what stored_size read last, its partners too, for the open_data that follows it
 OF_TORCHVISION = {"MNIST": "mnist", "FashionMNIST": "fashion_mnist", "CIFAR10": "cifar10"}
 
@@ -79,6 +81,8 @@ def open_data(
     parse_size(asked.size)
     kept = files.cache_folder() if cache is None else Path(cache)
     listing = find(str(source), kept, asked) if isinstance(source, str | Path) else objects.list_object(source)
+    if isinstance(listing, text.Source) and asked.partner is not None:
+        listing, asked = _aligned(listing, asked)
     if isinstance(listing, Listing):
         listing = _as_read_before(listing)
         listing, asked = partners.joined(listing, asked, lambda other: _as_read_before(_images(other, kept, asked)))
@@ -135,7 +139,7 @@ def _as_read_before(listing: Listing) -> Listing:
     return listing
 
 
-def find(source: str, cache: Path, settings: DataSettings) -> Listing | text.Source:
+def find(source: str, cache: Path, settings: DataSettings) -> Found:
     """The source behind a name or path; nothing is decoded yet. Names come before paths: ./digits is a folder. `settings` say
     whether animations and folders of images are videos."""
     if source in builtin_sets.BUILTIN_SETS:
@@ -207,16 +211,33 @@ def _images(source: str, cache: Path, settings: DataSettings) -> Listing:
     return listing
 
 
+def _aligned(listing: text.Source, settings: DataSettings) -> tuple[parallel.ParallelSource, DataSettings]:
+    """A text and its translation, and the settings with data.partner as a whole path."""
+    assert settings.partner is not None
+    partner = Path(settings.partner).expanduser()
+    source = Path(listing.source)
+    if not source.is_file():
+        raise DataError(f"{source} is a folder, and data.partner names the translation of one file of text")
+    if settings.unpaired:
+        raise UsageError("data.unpaired is about images: sentences are learned with their own translations")
+    return parallel.aligned(source, partner, listing.name), dataclasses.replace(settings, partner=str(partner.resolve()))
+
+
 def _opened(
-    listing: Listing | text.Source, settings: DataSettings, cache: Path, progress: Progress
+    listing: Found, settings: DataSettings, cache: Path, progress: Progress
 ) -> dict[str, Dataset]:
     if isinstance(listing, text.Source):
         check_settings(settings, KINDS["text"], listing.name)
         return text.datasets(listing, settings)
+    if isinstance(listing, parallel.ParallelSource):
+        check_settings(settings, KINDS["parallel_text"], listing.name)
+        return parallel.datasets(listing, settings)
     return _datasets(listing, _packed(listing, settings, cache, progress), settings)
 
 
-def _listed_folder(path: Path, settings: DataSettings) -> Listing | text.Source:
+def _listed_folder(path: Path, settings: DataSettings) -> Found:
+    if settings.pairs == "columns" and settings.partner is None:
+        return parallel.of_folder(path, _name(path))
     try:
         images = arrays.idx_files(path)
     except OSError as error:
@@ -258,10 +279,13 @@ def _listed_videos(path: Path, images: Files, settings: DataSettings) -> Listing
     return None
 
 
-def _listed_file(path: Path, settings: DataSettings) -> Listing | text.Source:
+def _listed_file(path: Path, settings: DataSettings) -> Found:
     refuse_endless(path)
     suffix = path.suffix.lower()
     resolved, identity = path.resolve(), json.dumps([stamp(path)])
+    as_columns = settings.pairs == "columns" and settings.partner is None
+    if suffix in parallel.CATALOGUES or (as_columns and (suffix in parallel.TABLES or text.looks_like_text(path))):
+        return parallel.of_file(path, _name(path))
     if suffix == ".npz" and arrays.has_array(path, "videos"):
         load = functools.partial(video_source.load_npz, resolved)
         return Listing(_name(path), str(resolved), identity, load, kind="video")

@@ -97,18 +97,31 @@ class DataSettings:
         "text: what is predicted one by one, characters or pairs merged by how often they occur",
         choices=("characters", "bytepairs"),
     )
-    vocabulary: int = setting(512, "tokens=bytepairs: number of tokens, characters included", minimum=2, maximum=32768)
+    vocabulary: int = setting(
+        512,
+        "tokens=bytepairs, and parallel text: number of tokens, characters included. A method of parallel text takes 2000",
+        minimum=2,
+        maximum=32768,
+    )
+    longest: int = setting(
+        100,
+        "parallel text: pairs with more tokens on a side are omitted",
+        minimum=1,
+        maximum=4096,
+        unit="tokens",
+    )
     partner: str | None = setting(
         None,
         "what images are to be turned into: a second folder or zip with the same file names; with "
-        "unpaired=true any data at all",
+        "unpaired=true any data at all. Of a text its translation, a file of as many lines",
     )
     pairs: str = setting(
         "auto",
         "where pairs come from. auto: data.partner, or what the source has itself; left_right, right_left: each "
         "image holds both, the input in the half named first; edges: the input is a drawing of the image's "
-        "edges",
-        choices=("auto", "left_right", "right_left", "edges"),
+        "edges; columns: sentences and translations stand side by side in a .tsv, .csv or .jsonl, or in a folder of these and of "
+        ".po and .mo files (a method of parallel text takes them so)",
+        choices=("auto", "left_right", "right_left", "edges", "columns"),
     )
     unpaired: bool = setting(
         False,

@@ -18,6 +18,7 @@ UNIT_OF_KIND = {
     "images": "images",
     "audio": "clips",
     "text": "tokens",
+    "parallel_text": "pairs",
     "video": "videos",
     "volumes": "volumes",
 }  # what is counted, by kind (see KINDS)
@@ -80,6 +81,7 @@ class DataSpec:
     video    (C, T, H, W) in [-1, 1]; channels, height and width are those of a frame
     volumes  (D, H, W) in [-1, 1], 1 inside; here channels = D
     text     token numbers, one long row; here channels = height = width = 1, `count` is of tokens
+    parallel_text  token numbers of sentences (S,), their translations as partners (T,); channels = height = width = 1
     """
 
     name: str
@@ -123,7 +125,7 @@ class DataSpec:
 
     @property
     def unit(self) -> str:
-        """What is counted: "images", "clips", "tokens" or "volumes"."""
+        """What is counted: "images", "clips", "tokens", "pairs" or "volumes"."""
         return UNIT_OF_KIND[self.kind]
 
     @property

@@ -71,7 +71,7 @@ def of_folder(path: Path, name: str, others: frozenset[str]) -> Source | None:
     texts: list[Path] = []
     ignored: list[str] = []
     unread = 0
-    files = list(itertools.islice(_walk(path, ignored), MAX_FILES + 1))
+    files = list(itertools.islice(walk(path, ignored), MAX_FILES + 1))
     for file in files:
         suffix = file.suffix.lower()
         if suffix in others:
@@ -89,7 +89,7 @@ def of_folder(path: Path, name: str, others: frozenset[str]) -> Source | None:
     return Source(name, str(path.resolve()), _splits(path, texts), tuple(ignored))
 
 
-def _walk(root: Path, ignored: list[str]) -> Iterable[Path]:
+def walk(root: Path, ignored: list[str]) -> Iterable[Path]:
     """Every file that is to be looked at; the names of others, and of their folders, are added to `ignored`. Links to folders
     are not followed."""
     for folder, folders, names in os.walk(root):
@@ -136,7 +136,7 @@ def read(paths: Iterable[Path]) -> Read:
     for path in paths:
         if texts and not texts[-1].endswith("\n"):
             texts[-1] += "\n"
-        content = _bytes_of(path, left)
+        content = bytes_of(path, left)
         left -= len(content)
         text, changed = decoded(content, str(path))
         texts.append(text)
@@ -145,7 +145,7 @@ def read(paths: Iterable[Path]) -> Read:
     return Read("".join(texts), notes)
 
 
-def _bytes_of(path: Path, most: int) -> bytes:
+def bytes_of(path: Path, most: int) -> bytes:
     refuse_endless(path)
     try:
         if path.stat().st_size > most:

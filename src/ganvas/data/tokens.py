@@ -28,7 +28,7 @@ def encode(text: str, tokens: tuple[str, ...], merges: Merges, where: str) -> np
     characters = tokens[: len(tokens) - len(merges)]
     numbers = character_numbers(text, characters, where)
     if merges:
-        return bytepairs.encode(text, _numbered(characters), merges)
+        return bytepairs.encode(text, numbered(characters), merges)
     return numbers.astype(np.int16)
 
 
@@ -79,7 +79,7 @@ def learn_merges(text: str, characters: tuple[str, ...], settings: DataSettings)
             " the text: raise it, or choose data.tokens=characters"
         )
     counts = collections.Counter(bytepairs.pieces_of(text))
-    return tuple(bytepairs.learn(counts, _numbered(characters), settings.vocabulary))
+    return tuple(bytepairs.learn(counts, numbered(characters), settings.vocabulary))
 
 
 def digest_of(numbers: np.ndarray, tokens: tuple[str, ...], merges: Merges) -> str:
@@ -108,7 +108,7 @@ def facts_of(texts: Mapping[str, str], tokens: tuple[str, ...], merges: Merges, 
     }
 
 
-def _numbered(characters: tuple[str, ...]) -> dict[str, int]:
+def numbered(characters: tuple[str, ...]) -> dict[str, int]:
     """The number of each character."""
     return dict(zip(characters, range(len(characters)), strict=True))
 

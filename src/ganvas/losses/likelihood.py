@@ -74,6 +74,14 @@ def importance_bound(log_weights: Tensor) -> Tensor:
     return log_weights.logsumexp(0) - math.log(len(log_weights))
 
 
+def smoothed(log_p: Tensor, every: Tensor, smoothing: float) -> Tensor:
+    """Cross-entropy (...,) in nats with the distribution that has 1 - `smoothing` on the target, whose log p (...,) is given, and
+    `smoothing` spread evenly over all tokens, with log p in `every` (..., V) (Szegedy 2016, arXiv:1512.00567, sec. 7)."""
+    if not smoothing:
+        return -log_p
+    return -(1 - smoothing) * log_p - smoothing * every.mean(-1)
+
+
 def _with_ends(x: Tensor, half: float, first: Tensor, inner: Tensor, last: Tensor) -> Tensor:
     """`first` at the darkest level, `last` at the brightest, `inner` between."""
     return torch.where(x < -1 + half, first, torch.where(x > 1 - half, last, inner))

@@ -28,6 +28,11 @@ from ganvas.metrics.restoration import (
 from ganvas.metrics.restored import measure_restoration
 from ganvas.metrics.solids import measure_solids
 from ganvas.metrics.stylising import measure_stylising
+from ganvas.metrics.text_translation import (
+    measure_partner_likelihood,
+    measure_text_translation,
+    text_scores,
+)
 from ganvas.metrics.translation import measure_translation
 
 __all__ = [
@@ -46,10 +51,12 @@ __all__ = [
     "luma_bt601_studio",
     "measure",
     "measure_likelihood",
+    "measure_partner_likelihood",
     "measure_reconstruction",
     "measure_restoration",
     "measure_solids",
     "measure_stylising",
+    "measure_text_translation",
     "measure_translation",
     "measurements",
     "mobilenet_distance",
@@ -60,4 +67,5 @@ __all__ = [
     "psnr_y",
     "ssim_rgb",
     "ssim_y",
+    "text_scores",
 ]

@@ -17,6 +17,7 @@ from ganvas.metrics.reconstruction import measure_reconstruction
 from ganvas.metrics.restored import measure_restoration
 from ganvas.metrics.solids import MAX_SOLIDS, measure_solids
 from ganvas.metrics.stylising import measure_stylising
+from ganvas.metrics.text_translation import measure_partner_likelihood, measure_text_translation
 from ganvas.metrics.translation import measure_translation
 from ganvas.registry import find, method_names
 
@@ -45,8 +46,12 @@ def measurements(
         measures["samples"] = lambda: measure(sampled(samples), data, data.part("test"), progress=progress)
     if isinstance(method, Samples) and data.kind.is_solid:
         measures["solids"] = lambda: measure_solids(sampled(min(samples, MAX_SOLIDS)), data, progress)
-    if isinstance(method, Translates):
+    if isinstance(method, Translates) and data.kind.is_image:
         measures["translation"] = lambda: measure_translation(method, data, samples=samples)
+    elif isinstance(method, Translates):
+        measures["translation"] = lambda: measure_text_translation(method, data, samples=samples, progress=progress)
+        if offers(method, Translates.partner_likelihood):
+            measures["likelihood"] = lambda: measure_partner_likelihood(method, data, samples=samples)
     if isinstance(method, HasLikelihood):
         measures["likelihood"] = lambda: measure_likelihood(method, data, samples=importance)
     if isinstance(method, Tokenizes):

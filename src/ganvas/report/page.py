@@ -8,6 +8,7 @@ import ganvas
 from ganvas.data.kinds import KINDS
 from ganvas.figure import primary_figure
 from ganvas.files import write_text
+from ganvas.report.attention import attention_section
 from ganvas.report.audit_page import audit_section
 from ganvas.report.explain_page import explain_section
 from ganvas.report.log import Log, read_log
@@ -43,6 +44,7 @@ def report(run: Run, *, audit: bool = True) -> Html:
     sections = [
         curves_section(log, run.spec.unit),
         samples_section(run),
+        attention_section(run),
         doctor_section(run),
         measures_section(run, log, measured),
     ]

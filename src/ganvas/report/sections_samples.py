@@ -24,6 +24,8 @@ def samples_section(run: Run) -> Section:
     texts = text_samples(folder)
     if texts:
         lead = "Each text keeps its random seed over the training. Averaged weights."
+        if not _samples_by_seed(run):
+            lead = "Held-out sentences, what the method makes of them, and their true translations. Averaged weights."
         return section("samples", SAMPLES_TITLE, texts, lead=lead)
 
     grids = frames(folder)

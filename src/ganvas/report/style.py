@@ -47,6 +47,13 @@ dl.tiles>div{border:0}
 dt{font-size:.9rem}
 dd{margin:0;overflow-wrap:anywhere}
 .wide{overflow-x:auto;margin:0 0 10px}
+.attention{margin-bottom:28px}
+.attention table{width:auto}
+.attention td,.attention th{padding:0;border:0;min-width:22px;height:22px}
+.attention tbody th{padding-right:8px;text-align:right;vertical-align:middle}
+.attention thead th{vertical-align:bottom}
+.attention thead span{writing-mode:vertical-rl;transform:rotate(180deg);padding-top:6px}
+.attention td{background:color-mix(in srgb,var(--c0) calc(100%*var(--a)),var(--panel));border:1px solid var(--page)}
 table{border-collapse:collapse;width:100%;font-size:.9rem}
 caption{text-align:left;font-size:.875rem;padding-bottom:6px}
 th,td{text-align:left;vertical-align:top;padding:8px 18px 8px 0;border-bottom:1px solid var(--rule);

@@ -1,10 +1,11 @@
-"""Image-to-image translation with a trained method: any size, in tiles; alpha, EXIF and bit depth of the file are kept."""
+"""Translation with a trained method. Images of any size, in tiles, keep alpha, EXIF and bit depth of the file; texts see
+translate_text."""
 
 from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 import torch
@@ -25,6 +26,7 @@ from ganvas.method import Method
 from ganvas.registry import methods_with
 from ganvas.tasks.channels import luma_full, of_channels, photo_channels
 from ganvas.tasks.tiles import in_one_piece, tiled
+from ganvas.tasks.translate_text import takes_texts, translate_texts
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -48,15 +50,30 @@ def translator(method: Method, direction: str = "ab") -> Translates:
 @overload
 def translate(method: Method, images: np.ndarray, direction: str = "ab") -> ImageArray: ...
 @overload
-def translate(method: Method, images: Photo | Image | Path | str, direction: str = "ab") -> Photo: ...
-def translate(method: Method, images: ImageLike, direction: str = "ab") -> ImageArray | Photo:
-    """Images translated by a method in eval mode, on its device.
+def translate(method: Method, images: list[str] | tuple[str, ...], direction: str = "ab") -> list[str]: ...
+@overload
+def translate(method: Method, images: str, direction: str = "ab") -> Any: ...
+@overload
+def translate(method: Method, images: Photo | Image | Path, direction: str = "ab") -> Photo: ...
+def translate(
+    method: Method, images: ImageLike | list[str] | tuple[str, ...], direction: str = "ab"
+) -> ImageArray | Photo | str | list[str]:
+    """Images or texts translated by a method in eval mode, on its device.
+
+    A method of parallel text takes a text, whose translation is a str, or a list of texts; each line is translated for itself.
 
     Arrays, uint8 (n, H, W, C) or one (H, W, C), give an array of the same size. A path, a PIL image or a Photo gives a Photo, of
     any size, with its alpha and EXIF; large ones are processed in tiles. `direction` "ab" is from the images that the method was
     trained on to their partners, "ba" the reverse.
     RunError where the method does not translate, UsageError where not in that direction.
     """
+    if takes_texts(method) or isinstance(images, list | tuple):
+        translator(method, direction)
+        if isinstance(images, str):
+            return translate_texts(method, [images])[0]
+        if not isinstance(images, list | tuple):
+            raise RunError(f"{method.name} translates texts: give it a text or a list of texts")
+        return translate_texts(method, images)
     if isinstance(images, np.ndarray) and images.ndim == 4:
         return ImageArray(translate_images(method, images, direction), method.made("translate", direction=direction))
     result = translate_photo(method, as_photo(images), direction)

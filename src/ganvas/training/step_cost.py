@@ -113,7 +113,7 @@ def _noise(spec: DataSpec, window: int) -> Dataset:
         labels = np.arange(spec.count) % len(spec.classes)
     partners = None
     if spec.paired or spec.unpaired:
-        partners = 255 - examples
+        partners = KINDS[spec.kind].noise_partners(examples)
     return Dataset(spec.name, "train", spec, examples, labels, partners, "", "", DataSettings())
 
 

@@ -1,4 +1,5 @@
-"""Kinds of data. What differs between images, sound, text, video and volumes is asked of one object: `KINDS[spec.kind]`."""
+"""Kinds of data. What differs between images, sound, text, parallel text, video and
+volumes is asked of one object: `KINDS[spec.kind]`."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ from collections.abc import Sequence
 from ganvas.data.kinds.audio import Audio
 from ganvas.data.kinds.base import Coded, Kind, Split
 from ganvas.data.kinds.images import Images
+from ganvas.data.kinds.parallel_text import ParallelText
 from ganvas.data.kinds.text import Text
 from ganvas.data.kinds.video import Video
 from ganvas.data.kinds.volumes import Volumes
@@ -15,7 +17,9 @@ from ganvas.errors import UsageError
 
 __all__ = ["KINDS", "Coded", "Kind", "Split", "check_settings", "shown_settings"]
 
-KINDS: dict[str, Kind] = {kind.name: kind for kind in (Images(), Audio(), Text(), Video(), Volumes())}
+KINDS: dict[str, Kind] = {
+    kind.name: kind for kind in (Images(), Audio(), Text(), ParallelText(), Video(), Volumes())
+}
 
 
 def check_settings(settings: DataSettings, kind: Kind, name: str) -> None:

@@ -57,6 +57,7 @@ class Coded(NamedTuple):
     examples: np.ndarray
     digest: str
     facts: Facts
+    partners: np.ndarray | None = None
 
 
 class Kind(ABC, Generic[Sample, Samples]):
@@ -79,11 +80,14 @@ class Kind(ABC, Generic[Sample, Samples]):
     settings: ClassVar[tuple[str, ...]]
     """Data settings that mean something for this kind only."""
     wanted: ClassVar[Mapping[str, object]] = MappingProxyType({})
-    """Data settings that make data of this kind of a source that could be several."""
+    """Data settings that make data of this kind of a source that could be several, and others whose default is another for this
+    kind: a method that learns from no other kind sets them."""
     is_image: ClassVar[bool] = False
     """An example is an image: a feature network can measure it, and an image grid shows all there is to it."""
     is_solid: ClassVar[bool] = False
     """An example is a body in space, with a surface that can be measured."""
+    is_parallel: ClassVar[bool] = False
+    """An example is a sentence, and its partner the translation."""
     has_example_grid: ClassVar[bool] = True
     """Examples can be shown as small images."""
     hub_task: ClassVar[str] = ""
@@ -146,6 +150,10 @@ class Kind(ABC, Generic[Sample, Samples]):
     @abstractmethod
     def noise(self, spec: DataSpec, window: int, random: np.random.Generator) -> np.ndarray:
         """Random examples of this shape, `spec.count` of them, as a data set holds them."""
+
+    def noise_partners(self, examples: np.ndarray) -> np.ndarray:
+        """Partners of what `noise` made."""
+        return 255 - examples
 
     def examples_in_words(self, spec: DataSpec) -> str:
         """ "images of 32x48" """

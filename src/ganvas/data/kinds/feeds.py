@@ -21,6 +21,7 @@ from ganvas.errors import DataError
 RESIDENT_BYTES = 2 * 2**30  # larger sets stay mapped on a CPU, and are read a batch at a time
 RESIDENT_SHARE = 0.4  # of an accelerator's free memory, when the networks are there already
 COPIED_BYTES = 2**26  # of a set that moves to an accelerator at a time
+SORTED_BATCHES = 16  # of parallel text, within which rows are sorted by length
 PREPARED_PER_BLOCK = 64  # images that are prepared at once
 
 
@@ -314,6 +315,50 @@ class LineFeed(Feed):
         within = torch.arange(self.window + 1, device=lines.device)
         places = (self.starts[lines][:, None] + within).flatten()
         return BatchRows(places, places)
+
+
+class ParallelFeed(Feed):
+    """Batches of sources (N, S) and their translations (N, T), token numbers, cut after the longest of the global batch.
+
+    Rows of similar length come together: the shuffled order of an epoch is sorted by length within stretches of
+    SORTED_BATCHES batches, whose batches then come in random order. `end` is the token that rows are filled up with.
+    """
+
+    def __init__(
+        self, sources: np.ndarray, targets: np.ndarray, *, end: int, batch_size: int, **more: Unpack[FeedOptions]
+    ) -> None:
+        super().__init__(sources, None, targets, batch_size=batch_size, **more)
+        sizes = [(side == end).argmax(1) + 1 for side in (sources, targets)]
+        self.sizes = torch.from_numpy(np.stack(sizes, 1))  # (N, 2)
+
+    def next(self) -> Batch:
+        """The next global batch, this rank's rows: real (N, S) and partner (N, T), int64."""
+        share = self.batch_size // self.ranks
+        rows = self._rows(self.position, self.batch_size, len(self.images)).cpu()
+        self.position += self.batch_size
+        longest = self.sizes[rows].amax(0).tolist()
+        mine = rows[self.rank * share : (self.rank + 1) * share]
+        assert self.partners is not None
+        sides = [
+            self._take(side, mine)[:, :size].long()
+            for side, size in zip((self.images, self.partners), longest, strict=True)
+        ]
+        return Batch(sides[0], partner=sides[1], generator=self.generator, rank=self.rank, ranks=self.ranks)
+
+    def _permutation(self, epoch: int, total: int, stream: int) -> Tensor:
+        if self._orders.get(stream, (-1,))[0] == epoch:
+            return self._orders[stream][1]
+        order = super()._permutation(epoch, total, stream).cpu()
+        stretches = []
+        for start in range(0, total, SORTED_BATCHES * self.batch_size):
+            stretch = order[start : start + SORTED_BATCHES * self.batch_size]
+            longest = self.sizes[stretch].sum(1)
+            batches = list(stretch[longest.argsort(stable=True)].split(self.batch_size))
+            # Which batch comes when follows from the first row that the shuffled order gave to it.
+            batches.sort(key=lambda batch: int(batch[0]) * 2654435761 % 2**32)
+            stretches += batches
+        self._orders[stream] = epoch, torch.cat(stretches)
+        return self._orders[stream][1]
 
 
 def resident_bytes(device: torch.device) -> int:

@@ -1,0 +1,194 @@
+"""seq2seq on three sets of real translations from English, together: likelihood against adversarial training at equal time, beside
+copying the source and the translation of the most similar training source.
+
+    python benchmarks/machine_translation.py [--language fr] [--minutes 8] [--seeds 0 1 2] [--adversarial 0 1] [--out DIR] [--json]
+
+pycountry   names of countries, languages, scripts and currencies: the package pycountry
+django      what Django says to users: the package Django
+wesnoth     sentences of a game: Debian's wesnoth-1.16-data, --wesnoth DIR is its folder locale
+
+What can be found is used. One training reads all sets; each is measured by its own held-out sentences. A message of as many sentences
+as its translation is cut into sentences. Needs sacrebleu (`pip install "ganvas[text]"`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import importlib.util
+import math
+import re
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from common import facts, folder_of, make_parser, parse, print_rows, steps_of, train_run
+
+from ganvas.abilities import Translates, translated_rows
+from ganvas.data import Dataset, open_data
+from ganvas.data.catalogues import read_mo
+from ganvas.data.kinds.parallel_text import pairs_of, texts_of_rows
+from ganvas.data.near_duplicates import nearest
+from ganvas.metrics import text_scores
+
+Pair = tuple[str, str]
+WESNOTH = Path("/usr/share/games/wesnoth/1.16/locale")
+SENTENCE_END = re.compile(r"(?<=[.!?…”»])\s+(?=[A-ZÀ-ÖØ-Þ“«„\"'<])")
+VOCABULARY = 2000
+LONGEST = 64  # tokens
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Prints a table, or one JSON object."""
+    parser = make_parser(__doc__, minutes=8, seeds=(0, 1, 2), preset="small", out="", threads=1, settings="KEY=VALUE")
+    parser.add_argument("--language", default="fr", help="of the translations: fr, de")
+    parser.add_argument("--adversarial", type=float, nargs="+", default=[0.0, 1.0], help="weights to compare")
+    parser.add_argument("--wesnoth", type=Path, default=WESNOTH, metavar="DIR")
+    options = parse(parser, arguments)
+    with folder_of(options) as folder:
+        sets = found_sets(options.language, options.wesnoth)
+        data = opened(sets, folder / f"{options.language}.tsv")
+        names = set_of_each(sets, data)
+        rows = baselines(data, names)
+        for weight in options.adversarial:
+            for seed in options.seeds:
+                rows += trained(options, data, names, weight, seed, folder)
+    counts = {f"{name}_pairs": f"{names.count(name)} of {len(pairs)} held out" for name, pairs in sets.items()}
+    print_rows(with_means(rows), options, {**facts(options), "train": len(data), **counts})
+
+
+# --- the sets -------------------------------------------------------------------------------------------------------------
+
+
+def found_sets(language: str, wesnoth: Path) -> dict[str, list[Pair]]:
+    """The pairs of each set that is there."""
+    sets: dict[str, list[Pair]] = {}
+    for name, pattern in (
+        ("pycountry", f"locales/{language}/LC_MESSAGES/*.mo"),
+        ("django", f"**/locale/{language}/LC_MESSAGES/*.mo"),
+    ):
+        package = importlib.util.find_spec(name)
+        if package is not None and package.origin is not None:
+            sets[name] = of_catalogues(Path(package.origin).parent, pattern)
+    if wesnoth.is_dir():
+        sets["wesnoth"] = of_catalogues(wesnoth, f"{language}/LC_MESSAGES/*.mo")
+    return sets
+
+
+def of_catalogues(root: Path, pattern: str) -> list[Pair]:
+    """The sentences of all catalogues below `root`."""
+    pairs: list[Pair] = []
+    for path in sorted(root.glob(pattern)):
+        for source, target in read_mo(path.read_bytes(), str(path)):
+            pairs += in_sentences(source, target)
+    return pairs
+
+
+def in_sentences(source: str, target: str) -> list[Pair]:
+    """Sentence by sentence, where both sides have as many; lines first."""
+    sides = [[line.strip() for line in side.split("\n") if line.strip()] for side in (source, target)]
+    lines = list(zip(*sides, strict=True)) if len(sides[0]) == len(sides[1]) else [(" ".join(sides[0]), " ".join(sides[1]))]
+    pairs: list[Pair] = []
+    for one, other in lines:
+        cut = SENTENCE_END.split(one), SENTENCE_END.split(other)
+        pairs += zip(*cut, strict=True) if len(cut[0]) == len(cut[1]) else [(one, other)]
+    return [(clean(one), clean(other)) for one, other in pairs if clean(one) and clean(other)]
+
+
+def clean(text: str) -> str:
+    """Without tabs and line breaks."""
+    return " ".join(re.split(r"[ \t\r\n\f\v]+", text.strip()))
+
+
+def opened(sets: dict[str, list[Pair]], path: Path) -> Dataset:
+    """All pairs as one data set."""
+    lines = ["source\ttarget"]
+    for pairs in sets.values():
+        lines += [f"{source}\t{target}" for source, target in pairs]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return open_data(path, pairs="columns", vocabulary=VOCABULARY, longest=LONGEST)
+
+
+def set_of_each(sets: dict[str, list[Pair]], data: Dataset) -> list[str]:
+    """The set of each held-out pair; of one that is in several, the first."""
+    known: dict[Pair, str] = {}
+    for name, pairs in sets.items():
+        for pair in pairs:
+            known.setdefault(pair, name)
+    return [known[pair] for pair in pairs_of(held_out(data))]
+
+
+def held_out(data: Dataset) -> Dataset:
+    """The test split."""
+    test = data.part("test")
+    assert test is not None
+    return test
+
+
+# --- measures -------------------------------------------------------------------------------------------------------------
+
+
+def baselines(data: Dataset, names: Sequence[str]) -> list[dict[str, Any]]:
+    """Copying, and the translation memory."""
+    train, test = pairs_of(data), pairs_of(held_out(data))
+    sources = [pair[0] for pair in test]
+    memory = [train[number][1] for number in nearest(sources, [pair[0] for pair in train])]
+    return [
+        {"what": "copying the source", "seed": "", **by_set(sources, test, names), "steps": ""},
+        {"what": "translation memory", "seed": "", **by_set(memory, test, names), "steps": ""},
+    ]
+
+
+def by_set(translations: Sequence[str], test: Sequence[Pair], names: Sequence[str]) -> dict[str, float]:
+    """chrF and BLEU of each set."""
+    scores: dict[str, float] = {}
+    for name in dict.fromkeys(names):
+        rows = [index for index, one in enumerate(names) if one == name]
+        found = text_scores([translations[row] for row in rows], [test[row][1] for row in rows])
+        scores |= {f"{name} chrF": round(found.chrf, 2), f"{name} BLEU": round(found.bleu, 2)}
+    return scores
+
+
+def trained(
+    options: argparse.Namespace, data: Dataset, names: Sequence[str], weight: float, seed: int, folder: Path
+) -> list[dict[str, Any]]:
+    """A training, by its last weights."""
+    out = folder / f"{options.language}-{weight:g}-{seed}"
+    run = train_run(
+        "seq2seq", data, out, minutes=options.minutes, seed=seed, preset=options.preset,
+        settings={**options.settings, "adversarial": weight},
+    )  # fmt: skip
+    method, test = run.method, held_out(data)
+    assert isinstance(method, Translates)
+    made = translated_rows(method, test.examples, test.spec.text.first)
+    texts = texts_of_rows(made, test.spec.text)
+    what = f"adversarial {weight:g}" if weight else "likelihood"
+    return [{"what": what, "seed": seed, **by_set(texts, pairs_of(test), names), "steps": steps_of(run)}]
+
+
+def with_means(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Means over seeds with half of a 95 % interval (t distribution) for each kind of training that has several."""
+    groups: dict[str, list[dict[str, Any]]] = collections.defaultdict(list)
+    for row in rows:
+        groups[row["what"]].append(row)
+    means: list[dict[str, Any]] = []
+    for what, group in groups.items():
+        if len(group) < 2:
+            continue
+        mean: dict[str, Any] = {"what": what, "seed": "mean"}
+        for key in group[0]:
+            if key in ("what", "seed", "steps"):
+                continue
+            values = [row[key] for row in group]
+            half = T_975[len(values)] * statistics.stdev(values) / math.sqrt(len(values))
+            mean[key] = f"{statistics.mean(values):.2f} ± {half:.2f}"
+        means.append({**mean, "steps": ""})
+    return [*rows, *means]
+
+
+T_975 = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776}  # of Student's distribution, by the number of seeds
+
+
+if __name__ == "__main__":
+    main()

@@ -1,14 +1,15 @@
-"""seq2seq on three sets of real translations from English, together: likelihood against adversarial training at equal time, beside
-copying the source and the translation of the most similar training source.
+"""seq2seq on three sets of real translations from English, together: likelihood against adversarial training at equal time,
+beside copying the source and the translation of the most similar training source.
 
-    python benchmarks/machine_translation.py [--language fr] [--minutes 8] [--seeds 0 1 2] [--adversarial 0 1] [--out DIR] [--json]
+    python benchmarks/machine_translation.py [--language fr] [--minutes 8] [--seeds 0 1 2] [--adversarial 0 1] [--out DIR]
+    [--json]
 
 pycountry   names of countries, languages, scripts and currencies: the package pycountry
 django      what Django says to users: the package Django
 wesnoth     sentences of a game: Debian's wesnoth-1.16-data, --wesnoth DIR is its folder locale
 
-What can be found is used. One training reads all sets; each is measured by its own held-out sentences. A message of as many sentences
-as its translation is cut into sentences. Needs sacrebleu (`pip install "ganvas[text]"`).
+What can be found is used. One training reads all sets; each is measured by its own held-out sentences. A message of as many
+sentences as its translation is cut into sentences. Needs sacrebleu (`pip install "ganvas[text]"`).
 """
 
 from __future__ import annotations
@@ -88,7 +89,9 @@ def of_catalogues(root: Path, pattern: str) -> list[Pair]:
 def in_sentences(source: str, target: str) -> list[Pair]:
     """Sentence by sentence, where both sides have as many; lines first."""
     sides = [[line.strip() for line in side.split("\n") if line.strip()] for side in (source, target)]
-    lines = list(zip(*sides, strict=True)) if len(sides[0]) == len(sides[1]) else [(" ".join(sides[0]), " ".join(sides[1]))]
+    lines = (
+        list(zip(*sides, strict=True)) if len(sides[0]) == len(sides[1]) else [(" ".join(sides[0]), " ".join(sides[1]))]
+    )
     pairs: list[Pair] = []
     for one, other in lines:
         cut = SENTENCE_END.split(one), SENTENCE_END.split(other)

@@ -360,7 +360,8 @@ class Translates(Ability):
         """
 
     def attention(self, images: Tensor, translations: Tensor) -> Tensor:
-        """Optional, of texts: how much each token of translations (n, T) looks at each token of texts (n, S), (n, T, S); the shares
+        """Optional, of texts: how much each token of translations (n, T) looks at each token of texts (n, S), (n, T, S); the
+        shares
         of a token sum to 1."""
         raise NotImplementedError
 

@@ -44,7 +44,8 @@ def _generates(facts: JsonObject) -> bool:
 PURPOSES: dict[str, Callable[[JsonObject], bool]] = {
     "Generate images": _generates,
     "Generate images of a class": lambda facts: _generates(facts) and facts["classes"] != "no",
-    "Translate images": lambda facts: "Translates" in facts["abilities"],
+    "Translate images": lambda facts: "Translates" in facts["abilities"] and "images" in facts["takes"],
+    "Translate texts": lambda facts: "Translates" in facts["abilities"] and "parallel_text" in facts["takes"],
     "Restore images (denoise, upscale, inpaint)": lambda facts: "Restores" in facts["abilities"],
     "Stylise photos": lambda facts: "Stylises" in facts["abilities"],
     "Compress or encode images": lambda facts: bool({"Encodes", "Tokenizes"} & set(facts["abilities"])),

@@ -447,11 +447,11 @@ class Run:
         settings: Mapping[str, object] | None = None, raw: bool = False, best: bool = False, device: Device = "auto",
     ) -> ImageArray | Photo | str | list[str]:  # fmt: skip
         """Images translated into their other kind: arrays uint8 (n, H, W, C) or (H, W, C) give arrays of the same size; a path, a
-        PIL image or a Photo, of any size, gives a Photo with its alpha and EXIF. RGBA arrays give RGBA. Of a run of parallel text a
-        text gives its translation, a list of texts a list; each line is translated for itself.
+        PIL image or a Photo, of any size, gives a Photo with its alpha and EXIF. RGBA arrays give RGBA. Of a run of parallel
+        text a text gives its translation, a list of texts a list; each line is translated for itself.
 
-        `direction` "ab" is from the examples that the run was trained on to their partners, "ba" the reverse. `settings` are those
-        that only sampling reads, such as beam. RunError where the method does not translate, UsageError where not in that
+        `direction` "ab" is from the examples that the run was trained on to their partners, "ba" the reverse. `settings` are
+        those that only sampling reads, such as beam. RunError where the method does not translate, UsageError where not in that
         direction.
         """
         from ganvas import tasks

@@ -239,6 +239,7 @@ METHOD_SYNONYMS = _table(
         "johnson neural_style fast_neural_style": "fast_style",
         "char_rnn lstm gru gpt transformer language_model": "rnn_text",
         "textgan relgan leakgan maligan gsgan text_gan": "seqgan",
+        "nmt machine_translation marian opus_mt encoder_decoder t5 mbart": "seq2seq",
         "samplernn audio melgan hifigan": "wavenet",
     }
 )

@@ -47,11 +47,15 @@ def test_a_text_and_a_file(ganvas: Command, run: Path, tmp_path: Path, monkeypat
     ended = ganvas("translate", run, "in.txt", "--out", "out.txt", "--device", "cpu")
     assert ended.lines == ["3 lines written to out.txt"]
     assert Path("out.txt").read_text(encoding="utf-8").splitlines() == shown.lines
-    greedy = ganvas("translate", run, "the cat sat 1", "--beam", "1", "--length-penalty", "0", "--json", "--device", "cpu")
+    greedy = ganvas(
+        "translate", run, "the cat sat 1", "--beam", "1", "--length-penalty", "0", "--json", "--device", "cpu"
+    )
     assert greedy.json["translated"][0].keys() == {"text"}
 
 
-def test_what_cannot_be_translated(ganvas: Command, run: Path, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_translated(
+    ganvas: Command, run: Path, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     Path("in.txt").write_text("the cat\n", encoding="utf-8")
     for words, message in (

@@ -95,7 +95,16 @@ def sentences(count: int = 120) -> Dataset:
     path = Path(os.environ["GANVAS_CACHE"]) / "noise" / f"sentences-{count}.tsv"
     path.parent.mkdir(parents=True, exist_ok=True)
     random = np.random.default_rng(count)
-    known = {"the": "le", "cat": "chat", "sat": "assis", "on": "sur", "a": "un", "mat": "tapis", "dogs": "chiens", "ran": "courir"}
+    known = {
+        "the": "le",
+        "cat": "chat",
+        "sat": "assis",
+        "on": "sur",
+        "a": "un",
+        "mat": "tapis",
+        "dogs": "chiens",
+        "ran": "courir",
+    }
     lines = []
     for number in range(count):
         words = random.choice(list(known), random.integers(2, 7)).tolist()

@@ -33,7 +33,9 @@ class Table:
         def step(tokens: Tensor, rows: list) -> tuple[Tensor, list]:
             begun = [
                 (text, (*before, token)) if started else (text, ())
-                for (text, before), token, started in zip(rows, tokens.tolist(), itertools.repeat(self.started), strict=False)
+                for (text, before), token, started in zip(
+                    rows, tokens.tolist(), itertools.repeat(self.started), strict=False
+                )
             ]
             self.started = True
             return torch.stack([self.after(*row) for row in begun]), begun

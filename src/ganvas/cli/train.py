@@ -194,7 +194,7 @@ def next_commands(run: Run, method: Method) -> list[str]:
         shown = "--grid grid.png" if is_image or kind.is_solid else "--out samples"
         commands.append(f"ganvas sample {folder} --n 16 {shown}")
     if isinstance(method, Translates):
-        commands.append(f"ganvas translate {folder} IMAGES --out translated")
+        commands.append(f"ganvas translate {folder} " + ("TEXT" if kind.is_parallel else "IMAGES --out translated"))
     if isinstance(method, Restores):
         commands.append(f"ganvas restore {folder} IMAGES --out restored")
     if isinstance(method, Stylises):

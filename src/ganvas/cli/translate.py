@@ -33,8 +33,8 @@ def translate(
         str,
         typer.Argument(
             metavar="PATH|TEXT",
-            help="An image, a folder or zip of images of any size, or an .npz. For a run of parallel text a text, or a .txt file of "
-            "which each line is translated.",
+            help="An image, a folder or zip of images of any size, or an .npz. For a run of parallel text a text, or a .txt file "
+            "of which each line is translated.",
         ),
     ],
     out: Annotated[
@@ -65,8 +65,8 @@ def translate(
     """Translate images or texts with a trained run: label maps to photos, one style to another, sentences to another language.
 
     Results are PNG files of the size of the originals, with their alpha and EXIF; for an .npz, one .npz with `images`. Networks
-    work best at the scale that they were trained at. Large images are processed in overlapping tiles. A text is translated line by
-    line.
+    work best at the scale that they were trained at. Large images are processed in overlapping tiles. A text is translated
+    line by line.
     """
     from ganvas.cli.output import write_json
     from ganvas.errors import DataError, UsageError

@@ -1,4 +1,5 @@
-"""Catalogues of gettext: .po, which a person writes, and .mo, what msgfmt makes of it. They are read as data; nothing in them runs.
+"""Catalogues of gettext: .po, which a person writes, and .mo, what msgfmt makes of it. They are read as data; nothing in them
+runs.
 
 Of each message its source and its translation. A plural is two: the singular with the first form, the plural with the last.
 """
@@ -117,7 +118,9 @@ def _messages(text: str, where: str) -> Iterator[tuple[dict[str, str], bool]]:
         elif line.startswith('"') and keyword:
             strings[keyword] += _unquoted(line, number, where)
         else:
-            raise DataError(f'{where} is no .po catalogue: line {number} is neither msgid, msgstr, "text" nor a comment')
+            raise DataError(
+                f'{where} is no .po catalogue: line {number} is neither msgid, msgstr, "text" nor a comment'
+            )
     if strings:
         yield strings, fuzzy
 

@@ -28,8 +28,8 @@ class Dataset:
     """One split. The images stand in a fixed shuffled order: any prefix is a fair sample.
 
     `examples`, read-only: images are uint8 (N, H, W, C), perhaps a memory map; audio is int16 (N, L); text is one row of
-    token numbers (T,), parallel text rows of them (N, S). `labels` int64 (N,), numbers of `spec.classes`; `partners` like examples, or where
-    `matched` is False another set, of a length of its own. `fingerprint` is of
+    token numbers (T,), parallel text rows of them (N, S). `labels` int64 (N,), numbers of `spec.classes`; `partners` like
+    examples, or where `matched` is False another set, of a length of its own. `fingerprint` is of
     examples, labels, partners, classes and settings. `source` opens the set again. `problems` (file, reason) lists what
     was left out; `facts` are more values for the data card.
     """

@@ -220,12 +220,12 @@ def _aligned(listing: text.Source, settings: DataSettings) -> tuple[parallel.Par
         raise DataError(f"{source} is a folder, and data.partner names the translation of one file of text")
     if settings.unpaired:
         raise UsageError("data.unpaired is about images: sentences are learned with their own translations")
-    return parallel.aligned(source, partner, listing.name), dataclasses.replace(settings, partner=str(partner.resolve()))
+    return parallel.aligned(source, partner, listing.name), dataclasses.replace(
+        settings, partner=str(partner.resolve())
+    )
 
 
-def _opened(
-    listing: Found, settings: DataSettings, cache: Path, progress: Progress
-) -> dict[str, Dataset]:
+def _opened(listing: Found, settings: DataSettings, cache: Path, progress: Progress) -> dict[str, Dataset]:
     if isinstance(listing, text.Source):
         check_settings(settings, KINDS["text"], listing.name)
         return text.datasets(listing, settings)

@@ -7,10 +7,10 @@ folder/                             all files of these kinds in it
 
 Tables and folders are taken so with data.pairs=columns, which a method of parallel text sets by itself.
 
-A sentence has no line breaks: where the two sides of a message have as many lines, each line is a pair; else blanks take their place.
-Pairs with an empty side, repeated ones, and those longer than data.longest tokens on a side are omitted, and the data card counts
-them. Held out by source sentence: all pairs of a source are in one split, whatever its case, digits and punctuation; training pairs
-whose source is a near-duplicate of a held-out one are omitted too.
+A sentence has no line breaks: where the two sides of a message have as many lines, each line is a pair; else blanks take their
+place. Pairs with an empty side, repeated ones, and those longer than data.longest tokens on a side are omitted, and the data
+card counts them. Held out by source sentence: all pairs of a source are in one split, whatever its case, digits and
+punctuation; training pairs whose source is a near-duplicate of a held-out one are omitted too.
 """
 
 from __future__ import annotations
@@ -22,8 +22,6 @@ import itertools
 import re
 from collections.abc import Sequence
 from pathlib import Path
-
-import numpy as np
 
 from ganvas.data import bytepairs, tokens
 from ganvas.data.catalogues import Pair, read_mo, read_po
@@ -158,8 +156,8 @@ def _lines(text: str) -> list[str]:
 def _zipped(sources: list[str], targets: list[str], one: Path, other: Path) -> list[Pair]:
     if len(sources) != len(targets):
         raise DataError(
-            f"{one} has {len(sources):,} lines and {other} has {len(targets):,}: in aligned files line i of one is the translation"
-            " of line i of the other. Find where they part, or put the pairs into one .tsv"
+            f"{one} has {len(sources):,} lines and {other} has {len(targets):,}: in aligned files line i of one is the"
+            " translation of line i of the other. Find where they part, or put the pairs into one .tsv"
         )
     return list(zip(sources, targets, strict=True))
 
@@ -176,7 +174,7 @@ def _in_lines(messages: list[Pair]) -> list[Pair]:
     return pairs
 
 
-def _columns(rows: list[tuple[int, Sequence[str]]], where: str, between: str) -> list[Pair]:
+def _columns(rows: Sequence[tuple[int, Sequence[str]]], where: str, between: str) -> list[Pair]:
     """The columns of rows (line, cells): those that the first row names, else the first two."""
     first, second, start = 0, 1, 0
     names = [cell.strip().casefold() for cell in rows[0][1]] if rows else []
@@ -227,7 +225,7 @@ def _jsonl(text: str, where: str) -> list[Pair]:
             raise DataError(
                 f'{where}: line {number} is no pair: it takes {{"source": "...", "target": "..."}}, or an array of two texts'
             )
-        pairs.append((sides[0], sides[1]))
+        pairs.append((str(sides[0]), str(sides[1])))
     return pairs
 
 
@@ -292,7 +290,8 @@ def _cleaned(pairs: list[Pair], counts: Counts) -> list[Pair]:
 
 
 def _split(pairs: list[Pair], share: float, counts: Counts) -> dict[str, list[Pair]]:
-    """Held out by normalised source; training pairs that are near-duplicates of held-out ones are omitted. In an order that follows
+    """Held out by normalised source; training pairs that are near-duplicates of held-out ones are omitted. In an order that
+    follows
     from the sources alone."""
     groups_of: dict[str, list[Pair]] = collections.defaultdict(list)
     for pair in pairs:
@@ -311,5 +310,3 @@ def _split(pairs: list[Pair], share: float, counts: Counts) -> dict[str, list[Pa
         else:
             train += groups_of[name]
     return {"train": train, "test": [pair for name in held_out for pair in groups_of[name]]}
-
-

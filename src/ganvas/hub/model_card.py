@@ -24,6 +24,7 @@ USES = (  # ability, a line of Python, a command; {run} is the model
     (Encodes, 'latents = run.encode("photos")', "ganvas encode {run} photos --out latents.npz"),
     (Tokenizes, 'codes = run.encode("photos")', "ganvas encode {run} photos --out codes.npz"),
 )
+USE_OF_TEXTS = ('text = run.translate("A sentence.")', 'ganvas translate {run} "A sentence."')  # of a method of parallel text
 
 
 def model_card(config: Mapping[str, Any], name: str, *, caption: str = "", text: str | None = None) -> str:
@@ -78,13 +79,15 @@ def _metadata(config: Mapping[str, Any], method: type[Method], figures: Mapping[
 
 def hub_task(method: type[Method], kind: str) -> str:
     """The hub's name of what a method does; "" where it has none."""
-    if issubclass(method, Translates | Restores | Stylises):
+    if issubclass(method, Translates | Restores | Stylises) and not KINDS[kind].is_parallel:
         return "image-to-image"
-    return KINDS[kind].hub_task if issubclass(method, Samples) else ""
+    return KINDS[kind].hub_task if issubclass(method, Samples | Translates) else ""
 
 
 def uses(method: type[Method]) -> list[tuple[str, str]]:
     """What a method can do, as a line of Python and a command each."""
+    if any(KINDS[kind].is_parallel for kind in method.takes):
+        return [USE_OF_TEXTS]
     return [(line, command) for ability, line, command in USES if issubclass(method, ability)]
 
 

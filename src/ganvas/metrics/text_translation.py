@@ -103,7 +103,5 @@ def measure_partner_likelihood(
 def _held_out(data: Dataset) -> Dataset:
     test = data.part("test")
     if test is None or not len(test):
-        raise DataError(
-            f"{data.name} has no test split with sentences to measure translations by: raise data.holdout"
-        )
+        raise DataError(f"{data.name} has no test split with sentences to measure translations by: raise data.holdout")
     return test

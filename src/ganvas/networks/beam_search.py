@@ -36,9 +36,9 @@ def beam_search(
     """Tokens (N, length) of the best text found for each row, filled up with `end`.
 
     `step(tokens (N * K,), state)` gives log p (N * K, V) of the next token and the new state; `reorder(state, rows)` takes rows
-    (N * K,) of it. `state` has N * K rows, those of a text beside each other; the token before the first is `end`. A beginning that
-    ends is kept by its log p over `length_factor`; a text is done when K of its beginnings have ended. What has not ended after
-    `length` tokens counts as it is. beam=1 is greedy decoding.
+    (N * K,) of it. `state` has N * K rows, those of a text beside each other; the token before the first is `end`. A beginning
+    that ends is kept by its log p over `length_factor`; a text is done when K of its beginnings have ended. What has not ended
+    after `length` tokens counts as it is. beam=1 is greedy decoding.
     """
     scores = torch.full((n, beam), -torch.inf, device=device)
     scores[:, 0] = 0.0  # all beginnings are equal at first

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+FOLLOWS = 4.0  # added at first to the score of copying the token that follows the one just written
 TINY = 1e-9  # added to the probability of copying a token that the source does not have
 
 Drop = Callable[[Tensor], Tensor]
@@ -26,7 +27,8 @@ def no_dropout(x: Tensor) -> Tensor:
 
 @dataclass
 class Memory:
-    """What the decoder attends to: `keys` and `values` (N, H, S, W / H) of each of its layers, the encoder's output (N, S, W), the
+    """What the decoder attends to: `keys` and `values` (N, H, S, W / H) of each of its layers, the encoder's output (N, S, W),
+    the
     tokens (N, S), and where they are real, (N, S)."""
 
     keys: list[Tensor]
@@ -61,9 +63,12 @@ def real_tokens(rows: Tensor, end: int) -> Tensor:
 
 
 def positions(start: int, length: int, width: int, device: torch.device) -> Tensor:
-    """Sine and cosine of each place from `start` on, in geometrically spaced frequencies, (length, W) (Vaswani 2017, sec. 3.5)."""
+    """Sine and cosine of each place from `start` on, in geometrically spaced frequencies, (length, W) (Vaswani 2017, sec.
+    3.5)."""
     places = torch.arange(start, start + length, device=device, dtype=torch.float32)[:, None]
-    frequencies = torch.exp(torch.arange(0, width, 2, device=device, dtype=torch.float32) * (-math.log(10000.0) / width))
+    frequencies = torch.exp(
+        torch.arange(0, width, 2, device=device, dtype=torch.float32) * (-math.log(10000.0) / width)
+    )
     angles = places * frequencies
     return torch.stack([angles.sin(), angles.cos()], 2).flatten(1)[:, :width]
 
@@ -185,7 +190,8 @@ class Transformer(nn.Module):
     """How probable each token of a target is, given the source and the tokens before (Vaswani 2017, arXiv:1706.03762).
 
     One matrix embeds both texts and scores the next token (sec. 3.4). With `copying` a token comes with probability g from that
-    softmax, else it is copied from the source, by a further attention (See 2017, arXiv:1704.04368, eqs. 8 and 9).
+    softmax, else it is copied from the source, by a further attention (See 2017, arXiv:1704.04368, eqs. 8 and 9) that prefers the
+    tokens of the source that come after the one just written.
     `end` is the token that ends a text, and that stands before its first.
     """
 
@@ -201,6 +207,8 @@ class Transformer(nn.Module):
         # Queries and keys are of one matrix, so that at first a place looks at those of the source that are like it: at the same
         # place, and at the same tokens. The other part is the gate.
         self.copier = nn.ModuleList(nn.Linear(width, size) for size in sizes)
+        if copying:
+            self.follow = nn.Parameter(torch.tensor(FOLLOWS))
         nn.init.normal_(self.embedding.weight, std=width**-0.5)
         for module in self.modules():
             if isinstance(module, nn.Linear):
@@ -219,10 +227,11 @@ class Transformer(nn.Module):
 
     def forward(self, memory: Memory, targets: Tensor, drop: Drop = no_dropout) -> NextTokens:
         """What can stand in the places of targets (N, T) int64, given the tokens before."""
-        return self._scores(self._decoded(memory, targets, drop)[0], memory)
+        return self._scores(self._decoded(memory, targets, drop)[0], self._before(targets), memory)
 
     def attention(self, memory: Memory, targets: Tensor) -> Tensor:
-        """How much each token of `targets` (N, T), as it is written, looks at each of the source, (N, T, S): the mean over the heads
+        """How much each token of `targets` (N, T), as it is written, looks at each of the source, (N, T, S): the mean over the
+        heads
         of the last layer."""
         return self._decoded(memory, targets, no_dropout)[1].mean(1)
 
@@ -243,7 +252,11 @@ class Transformer(nn.Module):
             x, _, after = layer(x, own, None, source, mask, no_dropout)
             keys.append(after[0])
             values.append(after[1])
-        return self._scores(self.norms[1](x), memory).all()[:, 0], Cache(keys, values, cache.length + 1)
+        return self._scores(self.norms[1](x), tokens[:, None], memory).all()[:, 0], Cache(keys, values, cache.length + 1)
+
+    def _before(self, tokens: Tensor) -> Tensor:
+        """The token before each of (N, L), the same; `end` before the first."""
+        return torch.cat([torch.full_like(tokens[:, :1], self.end), tokens[:, :-1]], 1)
 
     def _embedded(self, tokens: Tensor, start: int) -> Tensor:
         x = self.embedding(tokens) * math.sqrt(self.width)
@@ -251,7 +264,7 @@ class Transformer(nn.Module):
 
     def _decoded(self, memory: Memory, targets: Tensor, drop: Drop) -> tuple[Tensor, Tensor]:
         """Features (N, T, W) after the tokens before each of `targets`, and the last layer's shares of the source."""
-        before = torch.cat([torch.full_like(targets[:, :1], self.end), targets[:, :-1]], 1)
+        before = self._before(targets)
         causal = torch.ones(before.shape[1], before.shape[1], dtype=torch.bool, device=before.device).tril()
         x = drop(self._embedded(before, 0))
         shares = x
@@ -260,11 +273,14 @@ class Transformer(nn.Module):
             x, shares, _ = layer(x, None, causal, source, memory.mask[:, None, None], drop)
         return self.norms[1](x), shares
 
-    def _scores(self, x: Tensor, memory: Memory) -> NextTokens:
+    def _scores(self, x: Tensor, before: Tensor, memory: Memory) -> NextTokens:
+        """Of features x (N, T, W) after the tokens `before` (N, T)."""
         written = F.linear(x, self.embedding.weight, self.bias).float().log_softmax(2)
         if not len(self.copier):
             return NextTokens(written, None, None, memory.tokens)
         alike, gate = self.copier
         scores = (alike(x) @ alike(memory.encoded).transpose(1, 2)).float() / math.sqrt(self.width)
+        follows = self._before(memory.tokens)[:, None] == before[..., None]  # (N, T, S)
+        scores = scores + self.follow * follows
         shares = scores.masked_fill(~memory.mask[:, None], -torch.inf).softmax(2)
         return NextTokens(written, gate(x)[..., 0].float(), shares, memory.tokens)

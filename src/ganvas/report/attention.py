@@ -17,8 +17,8 @@ MAX_SENTENCES = 4
 SHORTEST, LONGEST = 5, 24  # tokens of a source
 TITLE = "Attention"
 LEAD = (
-    "Held-out sentences, token by token (· is a blank): a row for each token of the translation, darker where it looks at a token "
-    "of the source; the mean over the heads of the last layer. Averaged weights."
+    "Held-out sentences, token by token (· is a blank): a row for each token of the translation, darker where it looks at a "
+    "token of the source; the mean over the heads of the last layer. Averaged weights."
 )
 
 

@@ -38,7 +38,7 @@ def translate_texts(method: Method, texts: Sequence[str], where: str = "the text
     for index, size in zip(wanted, lengths(rows, facts.first).tolist(), strict=True):
         if size > MAX_TOKENS:
             raise DataError(
-                f"line {index + 1} of {where} has {size:,} tokens, more than {MAX_TOKENS:,}: put each sentence on a line of its own"
+                f"line {index + 1} of {where} has {size:,} tokens, more than {MAX_TOKENS:,}: put each sentence on its own line"
             )
     found = [""] * len(lines)
     if wanted:

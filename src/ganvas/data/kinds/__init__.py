@@ -17,9 +17,7 @@ from ganvas.errors import UsageError
 
 __all__ = ["KINDS", "Coded", "Kind", "Split", "check_settings", "shown_settings"]
 
-KINDS: dict[str, Kind] = {
-    kind.name: kind for kind in (Images(), Audio(), Text(), ParallelText(), Video(), Volumes())
-}
+KINDS: dict[str, Kind] = {kind.name: kind for kind in (Images(), Audio(), Text(), ParallelText(), Video(), Volumes())}
 
 
 def check_settings(settings: DataSettings, kind: Kind, name: str) -> None:

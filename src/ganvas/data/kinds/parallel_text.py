@@ -1,8 +1,8 @@
 """Parallel text: sentences and their translations, rows of token numbers in one vocabulary.
 
-A data set holds (N, S) sources as examples and (N, T) translations as partners, int16; a batch the same as int64, S and T those of its
-longest rows. A row is the tokens of a sentence, then the token of a line's end, with which it is filled up. Every sentence
-begins with a blank, so that its first word has the token of that word elsewhere; `texts_of_rows` takes it off again.
+A data set holds (N, S) sources as examples and (N, T) translations as partners, int16; a batch the same as int64, S and T
+those of its longest rows. A row is the tokens of a sentence, then the token of a line's end, with which it is filled up. Every
+sentence begins with a blank, so that its first word has the token of that word elsewhere; `texts_of_rows` takes it off again.
 
 In a DataSpec it has no size: channels, height and width are 1, and `count` is of pairs.
 """
@@ -111,7 +111,7 @@ class ParallelText(Kind[str, list[str]]):
         return {
             self.unit: counts_in_words(card["counts"]),
             "characters": counts_in_words(card["characters"]),
-            "vocabulary": f"{card['vocabulary']:,} tokens for both sides ({card['different_characters']:,} of them are characters)",
+            "vocabulary": f"{card['vocabulary']:,} tokens for both sides ({card['different_characters']:,} are characters)",
             "longest": f"{card['longest_row']} tokens",
             "copies": f"{number(100 * card['copies'])} % of translations are their source",
             "changed": "; ".join(card["changed"]) or "nothing",
@@ -226,4 +226,3 @@ def coded(
 
 def _shown(pair: tuple[str, str]) -> str:
     return "  ->  ".join(side[:SHOWN_COLUMNS] for side in pair)
-

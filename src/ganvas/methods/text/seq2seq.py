@@ -11,14 +11,15 @@ arXiv:1703.04887), and G, trained by likelihood before, is rewarded by how true 
     G  -log p(true | source)  -  adversarial * (D(source, y) - baseline) log p(y | source),   y drawn from G
     D  -log D(source, true) - log(1 - D(source, y))
 
-Three phases, as shares of the budget: likelihood (`pretrain`), likelihood and D (`pretrain_d`), all three. Likelihood goes on to the
-end, one step for each policy step (Wu 2017, sec. 3.3), since a policy alone drifts off.
+Three phases, as shares of the budget: likelihood (`pretrain`), likelihood and D (`pretrain_d`), all three. Likelihood goes on
+to the end, one step for each policy step (Wu 2017, sec. 3.3), since a policy alone drifts off.
 
-Departs from the paper: layers are normalised before, not after (Xiong 2020, arXiv:2002.04745), so that no long warm-up is needed; a
-token can be copied from the source (See 2017, arXiv:1704.04368, `copying`), which names and placeholders need; a cosine instead of
-the square root's decay (`decay`); dropout omits the same features in all places of a text (Gal 2016, arXiv:1512.05287); the average
-of the weights is exponential. Of the adversarial papers: the reward is of the whole
-sentence, without rollouts; its mean over the sentences of one process is the baseline; D reads both texts by convolutions of their own.
+Departs from the paper: layers are normalised before, not after (Xiong 2020, arXiv:2002.04745), so that no long warm-up is
+needed; a token can be copied from the source (See 2017, arXiv:1704.04368, `copying`; what follows the token just written
+first), which names and placeholders need; a cosine instead of the square root's decay (`decay`); dropout omits the same
+features in all places of a text (Gal 2016, arXiv:1512.05287); the average of the weights is exponential. Of the adversarial
+papers: the reward is of the whole sentence, without rollouts; its mean over the sentences of one process is the baseline; D
+reads both texts by convolutions of their own.
 """
 
 from __future__ import annotations
@@ -48,7 +49,10 @@ LONGER = 2
 class Seq2Seq(Method, Translates):
     name = "seq2seq"
     title = "translation of texts by a transformer, adversarial training as a setting"
-    paper = "Vaswani 2017, Attention Is All You Need, arXiv:1706.03762; Wu 2017, Adversarial Neural Machine Translation, arXiv:1704.06933"
+    paper = (
+        "Vaswani 2017, Attention Is All You Need, arXiv:1706.03762; "
+        "Wu 2017, Adversarial Neural Machine Translation, arXiv:1704.06933"
+    )
     takes = ("parallel_text",)
 
     batch_size: int = setting(64, "pairs per step, over all processes together", minimum=1)
@@ -57,7 +61,12 @@ class Seq2Seq(Method, Translates):
     layers: int = setting(3, "layers of the encoder, and of the decoder", minimum=1)
     hidden: int = setting(512, "features inside of the feed-forward networks", minimum=1)
     copying: bool = setting(True, "a token of the source can be copied, by an attention of its own")
-    dropout: float = setting(0.2, "dropout rate of the embedding and of each layer's output, the same features in all places of a text", minimum=0, maximum=0.9)
+    dropout: float = setting(
+        0.2,
+        "dropout rate of the embedding and of each layer's output, the same features in all places of a text",
+        minimum=0,
+        maximum=0.9,
+    )
     smoothing: float = setting(
         0.1, "label smoothing: share of the target spread evenly over all tokens", minimum=0, maximum=0.9
     )
@@ -87,7 +96,9 @@ class Seq2Seq(Method, Translates):
     d_widths: tuple[int, ...] = setting((1, 2, 3, 4), "adversarial: tokens that D's filters see", minimum=1)
     d_dropout: float = setting(0.2, "adversarial: dropout rate before D's last layer", minimum=0, maximum=0.9)
     ema: float = setting(0.995, "decay of the weights' average per step", minimum=0, maximum=0.999999)
-    beam: int = setting(4, "sampling: beginnings that beam search keeps; 1: the most probable token each time", minimum=1)
+    beam: int = setting(
+        4, "sampling: beginnings that beam search keeps; 1: the most probable token each time", minimum=1
+    )
     length_penalty: float = setting(
         0.6, "sampling: exponent by which longer translations are preferred; 0: none", minimum=0, maximum=4
     )
@@ -108,7 +119,9 @@ class Seq2Seq(Method, Translates):
             self.D = PairCNN(tokens, self.end, self.d_embedding, self.d_widths, self.d_filters)
 
     def optimizers(self) -> dict[str, Optimizer]:
-        optimizers: dict[str, Optimizer] = {"G": Adam(self.G.parameters(), lr=self.lr, betas=(0.9, 0.98), eps=1e-9, fused=True)}
+        optimizers: dict[str, Optimizer] = {
+            "G": Adam(self.G.parameters(), lr=self.lr, betas=(0.9, 0.98), eps=1e-9, fused=True)
+        }
         if self.adversarial:
             # D learns where the schedule's factor is lr_policy / lr.
             lr_d = self.lr_d * self.lr / max(self.lr_policy, 1e-12)
@@ -116,7 +129,8 @@ class Seq2Seq(Method, Translates):
         return optimizers
 
     def schedule(self, progress: float, steps: int) -> float:
-        """Rises over `warmup` steps, then falls to zero at the end of the budget; with `adversarial` to lr_policy / lr at the end of
+        """Rises over `warmup` steps, then falls to zero at the end of the budget; with `adversarial` to lr_policy / lr at the
+        end of
         the first phase, where it stays."""
         final, phase = 0.0, 1.0
         if self.adversarial:
@@ -141,7 +155,8 @@ class Seq2Seq(Method, Translates):
     # --- maximum likelihood ---------------------------------------------------------------------------------------------
 
     def likelihood_loss(self, batch: Batch) -> dict[str, Tensor]:
-        """-log p in nats of the true translations with smoothed labels; the smooth part is about what is written, not copied. Sums over tokens are divided by the places of the global
+        """-log p in nats of the true translations with smoothed labels; the smooth part is about what is written, not copied.
+        Sums over tokens are divided by the places of the global
         batch, so that each token counts the same whichever process has it."""
         targets = partners(batch)
 
@@ -187,7 +202,8 @@ class Seq2Seq(Method, Translates):
         return torch.stack(tokens, 1)
 
     def policy_loss(self, batch: Batch) -> dict[str, Tensor]:
-        """The negative expected reward's gradient, weighted (Wu 2017, eqs. 3 and 4; Yang 2018, eq. 8): the reward of each token is
+        """The negative expected reward's gradient, weighted (Wu 2017, eqs. 3 and 4; Yang 2018, eq. 8): the reward of each
+        token is
         that of its sentence."""
         texts = self.translations(batch)
         with torch.no_grad():
@@ -220,7 +236,8 @@ class Seq2Seq(Method, Translates):
 
     @torch.no_grad()
     def translate(self, images: Tensor, direction: str = "ab", whole: Tensor | None = None) -> Tensor:
-        """Translations (n, T) int64 of texts (n, S) int64: the best that beam search finds, at most LONGER * S + MORE_TOKENS long."""
+        """Translations (n, T) int64 of texts (n, S) int64: the best that beam search finds, at most LONGER * S + MORE_TOKENS
+        long."""
         memory = self.G.encode(images)
         each = torch.arange(len(images), device=images.device).repeat_interleave(self.beam)
         memory = memory.rows(each)  # rows of one text are equal, so that reordering them changes nothing
@@ -269,5 +286,6 @@ def small() -> Seq2Seq:
 def paper() -> Seq2Seq:
     """The base model of the paper, for millions of sentences and a GPU."""
     return Seq2Seq(
-        batch_size=1024, width=512, heads=8, layers=6, hidden=2048, copying=False, dropout=0.1, decay="noam", warmup=4000, lr=7e-4,
+        batch_size=1024, width=512, heads=8, layers=6, hidden=2048, copying=False, dropout=0.1, decay="noam",
+        warmup=4000, lr=7e-4,
     )  # fmt: skip

@@ -16,7 +16,7 @@ function Choose() {
   const results = useLoaded((signal) => get("/api/images?kind=result", { signal }), []);
   if (error) return html`<${Page} title="Use"><${Problem} error=${error} again=${again} /><//>`;
   if (!value) return html`<p class="loading">Reading the runs…</p>`;
-  const able = (run, ability) => run.has_weights && !run.archived && (run.abilities || []).includes(ability);
+  const able = (run, ability) => run.has_weights && run.kind === "images" && !run.archived && (run.abilities || []).includes(ability);
   const group = (title, ability, hint) => {
     const runs = value.runs.filter((run) => able(run, ability));
     return html`<h2>${title}</h2>${runs.length === 0 ? html`<p class="quiet">${hint} <a href=${address("train")}>Train a model</a></p>` : html`<ul class="cards small">${runs.map((run) => html`<li class="card" key=${run.id}>

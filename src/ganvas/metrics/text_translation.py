@@ -18,6 +18,7 @@ from ganvas.errors import DataError
 from ganvas.figure import Figure
 from ganvas.metrics.extractors import Progress
 from ganvas.metrics.likelihood import summary
+from ganvas.metrics.store import remembered
 
 if TYPE_CHECKING:
     from ganvas.data.dataset import Dataset
@@ -57,8 +58,7 @@ def measure_text_translation(
     train = data.part("train") or data
     pairs = pairs_of(test.first(samples))
     sources, references = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
-    known = pairs_of(train)
-    memory = [known[number][1] for number in nearest(sources, [pair[0] for pair in known])]
+    memory = translation_memory(train, test, sources)
     text_scores(memory[:1], references[:1])  # before the work: is sacrebleu there?
 
     made = translated_rows(method, test.examples[:samples], test.spec.text.first, progress)
@@ -98,6 +98,18 @@ def measure_partner_likelihood(
             progress("likelihood", start, count)
     figure = summary(blocks)
     return {figure.unit: figure.replace(split=test.split, primary=False)}
+
+
+def translation_memory(train: Dataset, test: Dataset, sources: Sequence[str]) -> list[str]:
+    """For each of the first sources of `test` the translation of the most similar training source, found once only."""
+    known = pairs_of(train)
+
+    def compute() -> dict[str, torch.Tensor]:
+        return {"rows": torch.tensor(nearest(sources, [pair[0] for pair in known]))}
+
+    prints = (train.fingerprint, test.fingerprint)
+    rows = remembered("translation-memory", [*prints, len(sources)], all(prints), compute)["rows"]
+    return [known[row][1] for row in rows.tolist()]
 
 
 def _held_out(data: Dataset) -> Dataset:

@@ -183,15 +183,19 @@ class Feed:
 
     def _permutation(self, epoch: int, total: int, stream: int) -> Tensor:
         if self._orders.get(stream, (-1,))[0] != epoch:
-            key = [self.seed, self.salt, epoch]
-            if stream:
-                key.append(stream)
-            mixed = np.random.SeedSequence(key).generate_state(1, np.uint64)[0]
-            generator = torch.Generator().manual_seed(int(mixed >> np.uint64(1)))
-            order = torch.randperm(total, generator=generator)
+            order = self._order(epoch, total, stream)
             # A whole epoch's order lies beside the images, so that no step has to send its own part of it.
             self._orders[stream] = epoch, to_device(order, self.device) if self.is_resident else order
         return self._orders[stream][1]
+
+    def _order(self, epoch: int, total: int, stream: int) -> Tensor:
+        """The order (total,) of an epoch, on the host."""
+        key = [self.seed, self.salt, epoch]
+        if stream:
+            key.append(stream)
+        mixed = np.random.SeedSequence(key).generate_state(1, np.uint64)[0]
+        generator = torch.Generator().manual_seed(int(mixed >> np.uint64(1)))
+        return torch.randperm(total, generator=generator)
 
     def reshuffle(self, salt: int) -> None:
         """Another order from here on."""
@@ -329,36 +333,52 @@ class ParallelFeed(Feed):
     ) -> None:
         super().__init__(sources, None, targets, batch_size=batch_size, **more)
         sizes = [(side == end).argmax(1) + 1 for side in (sources, targets)]
-        self.sizes = torch.from_numpy(np.stack(sizes, 1))  # (N, 2)
+        self.sizes = torch.from_numpy(np.stack(sizes, 1))  # (N, 2), on the host
+        self._sizes_in_order: dict[int, Tensor] = {}
 
     def next(self) -> Batch:
         """The next global batch, this rank's rows: real (N, S) and partner (N, T), int64."""
-        share = self.batch_size // self.ranks
-        rows = self._rows(self.position, self.batch_size, len(self.images)).cpu()
+        position = self.position
+        rows = self._rows_at(position).own
         self.position += self.batch_size
-        longest = self.sizes[rows].amax(0).tolist()
-        mine = rows[self.rank * share : (self.rank + 1) * share]
         assert self.partners is not None
-        sides = [
-            self._take(side, mine)[:, :size].long()
-            for side, size in zip((self.images, self.partners), longest, strict=True)
-        ]
+        sides: list[Tensor] = []
+        for side, longest in zip((self.images, self.partners), self._longest(position), strict=True):
+            sides.append(self._take(side, rows)[:, :longest].long())
         return Batch(sides[0], partner=sides[1], generator=self.generator, rank=self.rank, ranks=self.ranks)
 
-    def _permutation(self, epoch: int, total: int, stream: int) -> Tensor:
-        if self._orders.get(stream, (-1,))[0] == epoch:
-            return self._orders[stream][1]
-        order = super()._permutation(epoch, total, stream).cpu()
-        stretches = []
-        for start in range(0, total, SORTED_BATCHES * self.batch_size):
-            stretch = order[start : start + SORTED_BATCHES * self.batch_size]
-            longest = self.sizes[stretch].sum(1)
-            batches = list(stretch[longest.argsort(stable=True)].split(self.batch_size))
-            # Which batch comes when follows from the first row that the shuffled order gave to it.
-            batches.sort(key=lambda batch: int(batch[0]) * 2654435761 % 2**32)
-            stretches += batches
-        self._orders[stream] = epoch, torch.cat(stretches)
-        return self._orders[stream][1]
+    def _longest(self, position: int) -> list[int]:
+        """S and T of the global batch at `position`, which the host works out by itself."""
+        longest = [1, 1]
+        left = self.batch_size
+        while left:
+            epoch, offset = divmod(position, len(self.sizes))
+            if epoch not in self._sizes_in_order:
+                self._order(epoch, len(self.sizes), 0)
+            here = self._sizes_in_order[epoch][offset : offset + left]
+            longest = [max(pair) for pair in zip(longest, here.amax(0).tolist(), strict=True)]
+            position, left = position + len(here), left - len(here)
+        return longest
+
+    def reshuffle(self, salt: int) -> None:
+        """Another order from here on."""
+        super().reshuffle(salt)
+        self._sizes_in_order.clear()
+
+    def _order(self, epoch: int, total: int, stream: int) -> Tensor:
+        order = super()._order(epoch, total, stream)
+        batches: list[Tensor] = []
+        for stretch in order.split(SORTED_BATCHES * self.batch_size):
+            sorted_stretch = stretch[self.sizes[stretch].sum(1).argsort(stable=True)]
+            parts = list(sorted_stretch.split(self.batch_size))
+            # Which batch comes when follows from its first row, hashed.
+            parts.sort(key=lambda rows: int(rows[0]) * 2654435761 % 2**32)
+            batches += parts
+        order = torch.cat(batches)
+        for old in [one for one in self._sizes_in_order if one < epoch - 1]:
+            del self._sizes_in_order[old]
+        self._sizes_in_order[epoch] = self.sizes[order]
+        return order
 
 
 def resident_bytes(device: torch.device) -> int:

@@ -87,6 +87,10 @@ class Seq2Seq(Method, Translates):
     pretrain_d: float = setting(
         0.05, "adversarial: share of the budget after that in which D learns and has no influence", minimum=0, maximum=1
     )
+    baseline: bool = setting(
+        True,
+        "adversarial: subtract the mean reward (over the texts of one process), and scale rewards to a variance of 1",
+    )
     lr_policy: float = setting(
         1e-4, "adversarial: learning rate of Adam after the first phase, G; until there it falls to this", minimum=0
     )
@@ -171,7 +175,7 @@ class Seq2Seq(Method, Translates):
         log_p = found.of(targets)
         loss = (smoothed(log_p, found.written, self.smoothing) * real).sum() / targets.numel()
         nats = -(log_p.detach() * real).sum()
-        bits = nats / self.lengths[targets[real]].sum() / math.log(2)
+        bits = nats / (self.lengths[targets] * real).sum() / math.log(2)
         return {"loss": loss, "nats": nats / real.sum(), "bits_per_character": bits}
 
     def log_probabilities(self, sources: Tensor, targets: Tensor) -> Tensor:
@@ -209,7 +213,8 @@ class Seq2Seq(Method, Translates):
         with torch.no_grad():
             scores = self.D(batch.real, texts).float().sigmoid()  # (N, 1)
         log_p = self.log_probabilities(batch.real, texts)
-        rewards = advantages(scores, scale=True).expand_as(log_p)
+        rewards = advantages(scores, scale=True) if self.baseline else scores
+        rewards = rewards.expand_as(log_p)
         loss = self.adversarial * policy_gradient(log_p, rewards).sum() / texts.numel()
         return {"loss": loss, "reward": scores.mean(), "entropy": -log_p.detach().sum(1).mean()}
 

@@ -1,15 +1,15 @@
-"""seq2seq on three sets of real translations from English, together: likelihood against adversarial training at equal time,
-beside copying the source and the translation of the most similar training source.
+"""seq2seq on sets of real translations from English: likelihood against adversarial training at equal time, beside copying the
+source and the translation of the most similar training source.
 
-    python benchmarks/machine_translation.py [--language fr] [--minutes 8] [--seeds 0 1 2] [--adversarial 0 1] [--out DIR]
-    [--json]
+    python benchmarks/machine_translation.py [--sets pycountry] [--language fr] [--minutes 8] [--seeds 0 1 2] [--adversarial 0 1]
+        [--out DIR] [--json]
 
 pycountry   names of countries, languages, scripts and currencies: the package pycountry
 django      what Django says to users: the package Django
 wesnoth     sentences of a game: Debian's wesnoth-1.16-data, --wesnoth DIR is its folder locale
 
-What can be found is used. One training reads all sets; each is measured by its own held-out sentences. A message of as many
-sentences as its translation is cut into sentences. Needs sacrebleu (`pip install "ganvas[text]"`).
+Of --sets what can be found is used. One training reads them all; each is measured by its own held-out sentences. A message of
+as many sentences as its translation is cut into sentences. Needs sacrebleu (`pip install "ganvas[text]"`).
 """
 
 from __future__ import annotations
@@ -34,21 +34,23 @@ from ganvas.data.near_duplicates import nearest
 from ganvas.metrics import text_scores
 
 Pair = tuple[str, str]
+SETS = ("pycountry", "django", "wesnoth")
 WESNOTH = Path("/usr/share/games/wesnoth/1.16/locale")
 SENTENCE_END = re.compile(r"(?<=[.!?…”»])\s+(?=[A-ZÀ-ÖØ-Þ“«„\"'<])")
 VOCABULARY = 2000
-LONGEST = 64  # tokens
+LONGEST = 40  # tokens
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Prints a table, or one JSON object."""
     parser = make_parser(__doc__, minutes=8, seeds=(0, 1, 2), preset="small", out="", threads=1, settings="KEY=VALUE")
+    parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
     parser.add_argument("--language", default="fr", help="of the translations: fr, de")
     parser.add_argument("--adversarial", type=float, nargs="+", default=[0.0, 1.0], help="weights to compare")
     parser.add_argument("--wesnoth", type=Path, default=WESNOTH, metavar="DIR")
     options = parse(parser, arguments)
     with folder_of(options) as folder:
-        sets = found_sets(options.language, options.wesnoth)
+        sets = found_sets(options.sets, options.language, options.wesnoth)
         data = opened(sets, folder / f"{options.language}.tsv")
         names = set_of_each(sets, data)
         rows = baselines(data, names)
@@ -62,17 +64,17 @@ def main(arguments: list[str] | None = None) -> None:
 # --- the sets -------------------------------------------------------------------------------------------------------------
 
 
-def found_sets(language: str, wesnoth: Path) -> dict[str, list[Pair]]:
-    """The pairs of each set that is there."""
+def found_sets(wanted: Sequence[str], language: str, wesnoth: Path) -> dict[str, list[Pair]]:
+    """The pairs of each wanted set that is there."""
     sets: dict[str, list[Pair]] = {}
     for name, pattern in (
         ("pycountry", f"locales/{language}/LC_MESSAGES/*.mo"),
         ("django", f"**/locale/{language}/LC_MESSAGES/*.mo"),
     ):
-        package = importlib.util.find_spec(name)
+        package = importlib.util.find_spec(name) if name in wanted else None
         if package is not None and package.origin is not None:
             sets[name] = of_catalogues(Path(package.origin).parent, pattern)
-    if wesnoth.is_dir():
+    if "wesnoth" in wanted and wesnoth.is_dir():
         sets["wesnoth"] = of_catalogues(wesnoth, f"{language}/LC_MESSAGES/*.mo")
     return sets
 

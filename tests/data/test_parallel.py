@@ -21,7 +21,8 @@ from ganvas.errors import DataError, UsageError
 from parts import held_out, sentences
 
 PAIRS = [
-    (f"the number {word} is odd", f"le nombre {word} est impair") for word in ["un", "deux", "trois", "quatre", "cinq", "six"]
+    (f"the number {word} is odd", f"le nombre {word} est impair")
+    for word in ["un", "deux", "trois", "quatre", "cinq", "six"]
 ]
 
 

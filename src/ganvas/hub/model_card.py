@@ -24,7 +24,10 @@ USES = (  # ability, a line of Python, a command; {run} is the model
     (Encodes, 'latents = run.encode("photos")', "ganvas encode {run} photos --out latents.npz"),
     (Tokenizes, 'codes = run.encode("photos")', "ganvas encode {run} photos --out codes.npz"),
 )
-USE_OF_TEXTS = ('text = run.translate("A sentence.")', 'ganvas translate {run} "A sentence."')  # of a method of parallel text
+USE_OF_TEXTS = (
+    'text = run.translate("A sentence.")',
+    'ganvas translate {run} "A sentence."',
+)  # of a method of parallel text
 
 
 def model_card(config: Mapping[str, Any], name: str, *, caption: str = "", text: str | None = None) -> str:

@@ -252,7 +252,9 @@ class Transformer(nn.Module):
             x, _, after = layer(x, own, None, source, mask, no_dropout)
             keys.append(after[0])
             values.append(after[1])
-        return self._scores(self.norms[1](x), tokens[:, None], memory).all()[:, 0], Cache(keys, values, cache.length + 1)
+        return self._scores(self.norms[1](x), tokens[:, None], memory).all()[:, 0], Cache(
+            keys, values, cache.length + 1
+        )
 
     def _before(self, tokens: Tensor) -> Tensor:
         """The token before each of (N, L), the same; `end` before the first."""

@@ -284,7 +284,7 @@ def tiny() -> Seq2Seq:
 @preset("seq2seq")
 def small() -> Seq2Seq:
     """Some ten thousand sentences or names, minutes of a CPU core. Figures: docs/experiments/machine_translation.md."""
-    return Seq2Seq(width=128, hidden=256, layers=2, lr=2e-3, dropout=0.2)
+    return Seq2Seq(width=128, hidden=256, layers=2, lr=3e-3, warmup=100)
 
 
 @preset("seq2seq")

@@ -63,7 +63,7 @@ def attention_table(source: list[str], translation: list[str], shares: np.ndarra
     head += [tag("th", tag("span", _shown(token)), scope="col") for token in [*source, "end"]]
     rows: list[Html] = []
     for token, row in zip(translation, shares.tolist(), strict=True):
-        cells = [tag("td", style=f"--a:{share:.2f}", title=f"{share:.2f}") for share in row]
+        cells = [tag("td", style=f"opacity:{share:.2f}", title=f"{share:.2f}") for share in row]
         rows.append(tag("tr", tag("th", _shown(token), scope="row"), cells))
     caption = f"{''.join(source).strip()} → {''.join(translation).strip()}"
     inside = tag("table", tag("caption", caption), tag("thead", tag("tr", head)), tag("tbody", rows))

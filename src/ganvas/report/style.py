@@ -53,7 +53,7 @@ dd{margin:0;overflow-wrap:anywhere}
 .attention tbody th{padding-right:8px;text-align:right;vertical-align:middle}
 .attention thead th{vertical-align:bottom}
 .attention thead span{writing-mode:vertical-rl;transform:rotate(180deg);padding-top:6px}
-.attention td{background:color-mix(in srgb,var(--c0) calc(100%*var(--a)),var(--panel));border:1px solid var(--page)}
+.attention td{background:var(--c0);border:1px solid var(--page)}
 table{border-collapse:collapse;width:100%;font-size:.9rem}
 caption{text-align:left;font-size:.875rem;padding-bottom:6px}
 th,td{text-align:left;vertical-align:top;padding:8px 18px 8px 0;border-bottom:1px solid var(--rule);

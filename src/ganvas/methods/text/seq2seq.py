@@ -104,7 +104,7 @@ class Seq2Seq(Method, Translates):
         4, "sampling: beginnings that beam search keeps; 1: the most probable token each time", minimum=1
     )
     length_penalty: float = setting(
-        0.6, "sampling: exponent by which longer translations are preferred; 0: none", minimum=0, maximum=4
+        1.5, "sampling: exponent by which longer translations are preferred; 0: none", minimum=0, maximum=4
     )
 
     averaged = ("G",)

@@ -13,7 +13,7 @@ from exports import EXPORTED, REFUSED, perturbed
 from ganvas.abilities import Restores, Samples
 from ganvas.errors import RunError
 from ganvas.export import random_numbers
-from ganvas.export.facts import PARTS
+from ganvas.export.facts import EXPORT_PARTS
 from ganvas.export.parts import parts_of
 from ganvas.export.write import torch_difference
 from ganvas.registry import find, method_names
@@ -33,7 +33,7 @@ def test_every_part_has_free_batch_and_size(name: str) -> None:
 def test_parts_cover_what_methods_do() -> None:
     """All methods together have every part, so that a lost one is noticed."""
     names = {part.name for name in EXPORTED for part in parts_of(perturbed(name))}
-    assert names == set(PARTS)
+    assert names == set(EXPORT_PARTS)
 
 
 @pytest.mark.parametrize("name", REFUSED)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ganvas.data import moving_digits, open_data
-from ganvas.data.moving_digits import DIGIT, FRAME_SIDE, Motion, moving_clips
+from ganvas.data.moving_digits import CLIP_SIDE, DIGIT, Motion, moving_clips
 from parts import held_out, labels_of
 
 
@@ -31,7 +31,7 @@ def test_moved_by_whole_and_by_half_pixels():
 
 def test_the_set():
     data = open_data("moving_digits")
-    assert data.examples.shape == (4000, 16, FRAME_SIDE, FRAME_SIDE, 1) and data.spec.video == (
+    assert data.examples.shape == (4000, 16, CLIP_SIDE, CLIP_SIDE, 1) and data.spec.video == (
         data.spec.video.__class__
     )(16, 8.0)
     test = held_out(data)
@@ -45,4 +45,4 @@ def test_the_set():
     assert not np.array_equal(train.speed[:1000], held.speed)
     assert set(train.speed.tolist()) == set(moving_digits.SPEEDS) and len(set(train.direction.tolist())) == 8
     short = open_data("moving_digits", frames=4, holdout=0)
-    assert short.examples.shape[1] == 4 and DIGIT < FRAME_SIDE
+    assert short.examples.shape[1] == 4 and DIGIT < CLIP_SIDE

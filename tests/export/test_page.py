@@ -103,7 +103,7 @@ def test_what_a_page_refuses(
     coder = train_small("vq_vae", tmp_path / "vq_vae", 2)
     with pytest.raises(RunError, match="a page has nothing to show"):
         export_run(coder, "page", tmp_path / "page.html")
-    monkeypatch.setattr(page, "LARGEST", 1000)
+    monkeypatch.setattr(page, "MAX_PAGE_FILE_BYTES", 1000)
     with pytest.raises(GanvasError, match="export with --precision fp16"):
         export_run(sampler, "page", tmp_path / "page.html")
     assert not (tmp_path / "page.html").exists()

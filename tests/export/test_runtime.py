@@ -16,7 +16,7 @@ import ganvas
 from ganvas.draws import Draw
 from ganvas.errors import DataError, MissingExtra, RunError, UsageError
 from ganvas.export import open_model
-from ganvas.export.facts import KEY, ModelFacts
+from ganvas.export.facts import METADATA_KEY, ModelFacts
 from ganvas.export.runtime import from_uint8, to_uint8
 from ganvas.run import Run
 from ganvas.tasks import restore
@@ -72,7 +72,10 @@ def model_of(nodes: list[onnx.NodeProto], weights: list[TensorProto], facts: Mod
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
     entry = model.metadata_props.add()
-    entry.key, entry.value = KEY, (facts or ModelFacts("sample", "gan", 1, 2, 2, draws=(Draw("normal", 4),))).text()
+    entry.key, entry.value = (
+        METADATA_KEY,
+        (facts or ModelFacts("sample", "gan", 1, 2, 2, draws=(Draw("normal", 4),))).text(),
+    )
     return model.SerializeToString()
 
 

@@ -56,7 +56,7 @@ def test_the_right_files_are_kept(registry: Path, monkeypatch: pytest.MonkeyPatc
     assert runtime.script.startswith("const a=1,b=2,c=3;globalThis.ort={InferenceSession:a,Tensor:b,env:c};")
     assert "export" not in runtime.script and "sourceMappingURL" not in runtime.script
     assert gzip.decompress(runtime.wasm) == WASM
-    folder = registry / "cache" / "onnxruntime-web" / module.VERSION
+    folder = registry / "cache" / "onnxruntime-web" / module.ONNXRUNTIME_WEB_VERSION
     assert sorted(one.name for one in folder.iterdir() if not one.name.startswith(".")) == ["s.mjs", "w.wasm.gz"]
     (registry / "package.tgz").unlink()
     assert module.web_runtime() == runtime  # without the registry

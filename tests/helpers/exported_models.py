@@ -10,7 +10,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from ganvas.draws import Draw
-from ganvas.export.facts import KEY, ModelFacts
+from ganvas.export.facts import METADATA_KEY, ModelFacts
 
 
 def write_model(
@@ -27,7 +27,7 @@ def write_model(
         ir_version=10,
     )
     entry = model.metadata_props.add()
-    entry.key, entry.value = KEY, facts.text()
+    entry.key, entry.value = METADATA_KEY, facts.text()
     place.write_bytes(model.SerializeToString())
     return place
 

@@ -7,7 +7,7 @@ import pytest
 
 from exports import EXPORTED, perturbed
 from ganvas.abilities import Restores
-from ganvas.export.facts import IMAGES, ModelFacts
+from ganvas.export.facts import IMAGE_PARTS, ModelFacts
 from ganvas.export.parts import parts_of
 from ganvas.export.write import onnx_bytes
 
@@ -30,6 +30,6 @@ def test_every_part_as_onnx(name: str) -> None:
             assert [bool(side.dim_param) for side in sides] == [number in free for number in range(len(sides))], (
                 value.name
             )
-        if part.name in IMAGES and not by_size:  # which takes a minute each time
+        if part.name in IMAGE_PARTS and not by_size:  # which takes a minute each time
             _, levels = onnx_bytes(part, facts, uint8=True)
             assert levels <= 1, part.name

@@ -10,44 +10,44 @@ import numpy as np
 
 from ganvas.data.source import mix
 
-FRAME_SIDE = 32  # pixels of a frame
+CLIP_SIDE = 32  # pixels of a frame
 DIGIT = 20  # pixels of the digit, resized from 28
 FRAMES = 16
 RATE = 8.0  # frames a second
 SPEEDS = (1.0, 2.0, 3.0)  # pixels a frame
-DIRECTIONS = 8  # multiples of 45 degrees, counted from the right, clockwise as seen
+CLIP_DIRECTIONS = 8  # multiples of 45 degrees, counted from the right, clockwise as seen
 COUNTS = {"train": 4000, "test": 1000}  # clips
 AT_ONCE = 500  # clips that are drawn together
 CLIPS_VERSION = 1  # of the clips: another number where they change
 
 
 class Motion:
-    """Of clips (N,): `digits`, rows of the set of digits; `speed` in pixels a frame; `direction`, a number below DIRECTIONS; and
-    the `start`, (N, 2), row and column of the digit's upper left corner, in pixels."""
+    """Of clips (N,): `digits`, rows of the set of digits; `speed` in pixels a frame; `direction`, a number below
+    CLIP_DIRECTIONS; and the `start`, (N, 2), row and column of the digit's upper left corner, in pixels."""
 
     def __init__(self, count: int, digits: int, offset: int = 0) -> None:
         numbers = mix(np.arange(5 * count).reshape(count, 5) + 5 * offset)
         self.digits = (numbers[:, 0] % np.uint64(digits)).astype(np.int64)
         self.speed = np.array(SPEEDS)[(numbers[:, 1] % np.uint64(len(SPEEDS))).astype(np.int64)]
-        self.direction = (numbers[:, 2] % np.uint64(DIRECTIONS)).astype(np.int64)
-        self.start = (numbers[:, 3:] % np.uint64(FRAME_SIDE - DIGIT + 1)).astype(np.float64)
+        self.direction = (numbers[:, 2] % np.uint64(CLIP_DIRECTIONS)).astype(np.int64)
+        self.start = (numbers[:, 3:] % np.uint64(CLIP_SIDE - DIGIT + 1)).astype(np.float64)
 
     def places(self, frames: int) -> np.ndarray:
         """(N, T, 2): row and column of the upper left corner in each frame, reflected at the borders."""
-        angle = self.direction * (2 * np.pi / DIRECTIONS)
+        angle = self.direction * (2 * np.pi / CLIP_DIRECTIONS)
         step = self.speed[:, None] * np.stack([np.sin(angle), np.cos(angle)], axis=1)
-        free = float(FRAME_SIDE - DIGIT)
+        free = float(CLIP_SIDE - DIGIT)
         straight = self.start[:, None] + np.arange(frames)[None, :, None] * step[:, None]
         folded = np.mod(straight, 2 * free)
         return np.where(folded > free, 2 * free - folded, folded)
 
 
 def moving_clips(images: np.ndarray, motion: Motion, frames: int = FRAMES) -> np.ndarray:
-    """Clips uint8 (N, T, FRAME_SIDE, FRAME_SIDE, 1) of digits uint8 (M, 28, 28), moved by linear interpolation between pixels."""
+    """Clips uint8 (N, T, CLIP_SIDE, CLIP_SIDE, 1) of digits uint8 (M, 28, 28), moved by linear interpolation between pixels."""
     resized = np.stack([_small(image) for image in images])
     places = motion.places(frames)
     count = len(places)
-    clips = np.empty((count, frames, FRAME_SIDE, FRAME_SIDE, 1), np.uint8)
+    clips = np.empty((count, frames, CLIP_SIDE, CLIP_SIDE, 1), np.uint8)
     reach = np.arange(DIGIT + 1)
     for start in range(0, count, AT_ONCE):
         rows = np.arange(start, min(start + AT_ONCE, count))
@@ -57,11 +57,11 @@ def moving_clips(images: np.ndarray, motion: Motion, frames: int = FRAMES) -> np
             whole = places[rows, frame].astype(np.int64)
             moved = _shifted(digits, places[rows, frame] - whole)
             canvas = np.zeros(
-                (len(rows), FRAME_SIDE + 1, FRAME_SIDE + 1), np.uint8
+                (len(rows), CLIP_SIDE + 1, CLIP_SIDE + 1), np.uint8
             )  # at the border, the last row and column are empty
             down, right = whole[:, 0, None] + reach, whole[:, 1, None] + reach
             canvas[number, down[:, :, None], right[:, None, :]] = moved
-            clips[rows, frame, :, :, 0] = canvas[:, :FRAME_SIDE, :FRAME_SIDE]
+            clips[rows, frame, :, :, 0] = canvas[:, :CLIP_SIDE, :CLIP_SIDE]
     return clips
 
 

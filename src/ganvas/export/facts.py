@@ -13,15 +13,15 @@ from ganvas.draws import KINDS_OF_DRAWS, Draw
 from ganvas.errors import DataError
 from ganvas.files import parse_json
 
-KEY = "ganvas"
+METADATA_KEY = "ganvas"
 """Of the metadata; the value is the JSON text."""
 FORMAT = 1
-LONGEST = 4 * 2**20  # characters of that text
+MAX_FACTS_CHARACTERS = 4 * 2**20  # characters of that text
 LARGEST_SIDE = 2**15  # pixels
 MOST_NUMBERS = 2**26  # of one latent
-IMAGES = ("sample", "decode", "translate_ab", "translate_ba", "restore", "stylise")
+IMAGE_PARTS = ("sample", "decode", "translate_ab", "translate_ba", "restore", "stylise")
 """The parts whose result are images."""
-PARTS = (*IMAGES, "encode")
+EXPORT_PARTS = (*IMAGE_PARTS, "encode")
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class ModelFacts:
     """An exported part of a trained method: what it takes and gives, and where it comes from."""
 
     part: str
-    """One of PARTS."""
+    """One of EXPORT_PARTS."""
     method: str
     channels: int
     height: int
@@ -87,7 +87,7 @@ def facts_from(text: str | None, name: str) -> ModelFacts:
         raise DataError(
             f"{name} was not written by ganvas export: it does not say what it is. Export it anew from its run"
         )
-    if len(text) > LONGEST:
+    if len(text) > MAX_FACTS_CHARACTERS:
         raise DataError(f"{name}: its metadata have {len(text):,} characters, which ganvas export never writes")
     try:
         content = parse_json(text)
@@ -133,7 +133,7 @@ def _right_draws(facts: ModelFacts) -> bool:
 
 
 _CHECKS: dict[str, Callable[[ModelFacts], bool]] = {
-    "part is unknown": lambda facts: facts.part in PARTS,
+    "part is unknown": lambda facts: facts.part in EXPORT_PARTS,
     "names must be text": _text_fields,
     "the shape cannot be": lambda facts: (
         _whole(facts.channels, 64) and _whole(facts.height, LARGEST_SIDE) and _whole(facts.width, LARGEST_SIDE)

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from ganvas.errors import GanvasError, MissingExtra, RunError
-from ganvas.export.facts import KEY, ModelFacts
+from ganvas.export.facts import METADATA_KEY, ModelFacts
 from ganvas.export.parts import Free, Inputs, Part
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 FLOAT_LIMIT, LEVEL_LIMIT, CODE_LIMIT = 1e-4, 1, 1e-3
 """The largest difference from torch: of numbers (of those beyond 1 relative to the largest), of uint8 images in levels, and the
 share of discrete codes that differ."""
-LARGEST = 2**31 - 2**20  # bytes; a protobuf holds no more than 2 GiB
-PRECISIONS = ("fp32", "fp16", "int8")
+MAX_GRAPH_BYTES = 2**31 - 2**20  # bytes; a protobuf holds no more than 2 GiB
+EXPORT_PRECISIONS = ("fp32", "fp16", "int8")
 NEEDS = "exporting to ONNX needs the packages onnx, onnxscript and onnxruntime: pip install 'ganvas[onnx]'"
 
 
@@ -84,9 +84,10 @@ def to_onnx(part: Part, uint8: bool = False) -> onnx.ModelProto:
         _as_levels(model.graph)
     _name_axes(model.graph, part, uint8)
     model.producer_name = "ganvas"
-    if model.ByteSize() > LARGEST:
+    if model.ByteSize() > MAX_GRAPH_BYTES:
         raise GanvasError(
-            f"{part.name} has {model.ByteSize():,} bytes, and an ONNX file holds {LARGEST:,}: export with --precision fp16"
+            f"{part.name} has {model.ByteSize():,} bytes, and an ONNX file holds {MAX_GRAPH_BYTES:,}: export with"
+            " --precision fp16"
         )
     return model
 
@@ -239,7 +240,7 @@ def with_facts(model: onnx.ModelProto, facts: ModelFacts) -> bytes:
     """The bytes of the file, with `facts` as metadata."""
     del model.metadata_props[:]
     entry = model.metadata_props.add()
-    entry.key, entry.value = KEY, facts.text()
+    entry.key, entry.value = METADATA_KEY, facts.text()
     return model.SerializeToString(deterministic=True)
 
 

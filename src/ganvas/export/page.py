@@ -29,7 +29,7 @@ from ganvas.errors import GanvasError, RunError
 from ganvas.export import graph
 from ganvas.export.facts import ModelFacts
 from ganvas.export.parts import Function, Inputs, Part, parts_of
-from ganvas.export.web_runtime import LICENCE, VERSION, web_runtime
+from ganvas.export.web_runtime import LICENCE, ONNXRUNTIME_WEB_VERSION, web_runtime
 from ganvas.figure import primary_figure, read_figures
 from ganvas.method import Method
 from ganvas.tasks.direction_files import saved_directions
@@ -39,12 +39,12 @@ from ganvas.tasks.latents import random_points
 if TYPE_CHECKING:
     from ganvas.run import Run
 
-LARGEST = 48 * 2**20  # bytes of a page
-DIRECTIONS = 6
-SAMPLES = 512  # points from which mean and directions are computed
-SIDE = 256  # pixels, of the image that a page begins with, at most
+MAX_PAGE_FILE_BYTES = 48 * 2**20  # bytes of a page
+PAGE_DIRECTIONS = 6
+PCA_SAMPLES = 512  # points from which mean and directions are computed
+FIRST_IMAGE_SIDE = 256  # pixels, of the image that a page begins with, at most
 STYLE_SIDE = 96
-TITLES = {
+PAGE_TITLES = {
     "sample": "New images", "translate": "Translate images", "restore": "Restore images", "stylise": "Stylise images",
 }  # fmt: skip
 
@@ -64,7 +64,7 @@ def page_of(
 ) -> Page:  # fmt: skip
     """The page of a trained method. RunError where it has nothing to show, GanvasError where that would be too large."""
     parts = parts_of(method, size)
-    wanted = [part for part in parts if part.name.partition("_")[0] in TITLES]
+    wanted = [part for part in parts if part.name.partition("_")[0] in PAGE_TITLES]
     if not wanted:
         raise RunError(
             f"{method.name} neither samples, translates, restores nor stylises images, so a page has nothing to show"
@@ -86,10 +86,10 @@ def page_of(
     data["models"] = list(packed)
     source = "weights imported" if "imported" in run.info else f"trained on {facts.data or 'images'}"
     page = _written(facts, source, data, packed, progress)
-    if len(page) > LARGEST:
+    if len(page) > MAX_PAGE_FILE_BYTES:
         raise GanvasError(
-            f"the page would have {len(page) / 2**20:.0f} MB, and {LARGEST / 2**20:.0f} MB is the most that browsers open well:"
-            " export with --precision fp16, or train a narrower network"
+            f"the page would have {len(page) / 2**20:.0f} MB, and {MAX_PAGE_FILE_BYTES / 2**20:.0f} MB is the most that browsers"
+            " open well: export with --precision fp16, or train a narrower network"
         )
     return Page(page, difference)
 
@@ -113,7 +113,7 @@ def _sampler(
     if not spaces:
         return [sample], data
     space = spaces[0]
-    points = random_points(method, space, SAMPLES).values
+    points = random_points(method, space, PCA_SAMPLES).values
     mean = torch.zeros(space.free) if space.normal else points.mean(0)[: space.free]
     data.update(
         free=space.free, mean=_numbers(mean), normal=space.normal,
@@ -161,8 +161,8 @@ def _directions(run: Run, method: Method, space: LatentSpace, facts: ModelFacts)
     saved = saved_directions(run.folder, facts.weights)
     fitting = [one for one in saved.values() if one.space == space.name and one.vector.ndim == 1]
     if fitting:
-        return fitting[:DIRECTIONS]
-    return principal_directions(method, space, DIRECTIONS, of="images", samples=SAMPLES)
+        return fitting[:PAGE_DIRECTIONS]
+    return principal_directions(method, space, PAGE_DIRECTIONS, of="images", samples=PCA_SAMPLES)
 
 
 def _numbers(values: Tensor) -> list[float]:
@@ -194,7 +194,7 @@ def _transformer(run: Run, method: Method, parts: Sequence[Part]) -> dict[str, A
 
 def _example(height: int, width: int, channels: int, of_edges: bool = False) -> bytes:
     """A drawn scene as PNG, or its edges, so that a page has something to show: no image of the training goes into it."""
-    share = min(1.0, SIDE / max(height, width))
+    share = min(1.0, FIRST_IMAGE_SIDE / max(height, width))
     image = scene(max(8, round(height * share)), max(8, round(width * share)), channels)
     return png_bytes(scribbles(image[None])[0] if of_edges else image)
 
@@ -214,7 +214,7 @@ def _written(
         scripts.append(f'<script type="text/plain" id="{name}">{_base64(content)}</script>')
     part = str(data["part"])
     parts = {
-        "title": html.escape(f"{TITLES[part]}: {facts.method}, {source}"),
+        "title": html.escape(f"{PAGE_TITLES[part]}: {facts.method}, {source}"),
         "about": _about(facts, source),
         "body": _asset("sampler.html") if part == "sample" else _asset("transformer.html") + _examples(data),
         "facts": json.dumps(own, allow_nan=False).replace("<", "\\u003c"),
@@ -252,8 +252,8 @@ def _about(facts: ModelFacts, source: str) -> str:
     if facts.licence:
         lines.append(f"Licence of the model: {facts.licence}")
     lines.append(
-        f"Everything is in this file: nothing is sent or fetched. Run by onnxruntime-web {VERSION} ({LICENCE}), written by ganvas"
-        f" {facts.version}; weights {facts.weights[:12]}."
+        f"Everything is in this file: nothing is sent or fetched. Run by onnxruntime-web"
+        f" {ONNXRUNTIME_WEB_VERSION} ({LICENCE}), written by ganvas {facts.version}; weights {facts.weights[:12]}."
     )
     return "".join(f'<p class="note">{html.escape(line)}</p>' for line in lines)
 

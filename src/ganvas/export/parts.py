@@ -19,7 +19,10 @@ from ganvas.errors import RunError, UsageError, nearest
 from ganvas.method import Method
 
 TRACED, CHECKED = 4, (3, 7)  # images of the traced batch, and of the checks
-SIDES = ((40, 24), (24, 48))  # about, in pixels: height and width of what is traced and checked where the size is free
+TRACED_SIDES = (
+    (40, 24),
+    (24, 48),
+)  # about, in pixels: height and width of what is traced and checked where the size is free
 STRENGTH = 0.75
 Inputs = tuple[Tensor, ...]
 Free = dict[int, str]  # the free axes of an input or output, by number, and what they count
@@ -223,8 +226,8 @@ def _takes_style(method: Stylises, content: Tensor, style: Tensor) -> bool:
 
 def _images(channels: int, multiple: int) -> list[Tensor]:
     """Images to trace and to check with, whose sides are multiples and differ."""
-    first = _rounded(SIDES[0], multiple)
-    second = _rounded(SIDES[1], multiple)
+    first = _rounded(TRACED_SIDES[0], multiple)
+    second = _rounded(TRACED_SIDES[1], multiple)
     larger = (first[0] + 3 * multiple, first[1] + 5 * multiple)
     return [_examples(2, channels, *first), _examples(3, channels, *second), _examples(1, channels, *larger)]
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from ganvas.draws import Draw, label_seed
 
-BLOCK = 16  # normal numbers that torch computes at once
+NORMALS_PER_BLOCK = 16  # normal numbers that torch computes at once
 F24, F53 = np.float32(2**-24), 2.0**-53
 
 
@@ -39,14 +39,14 @@ class Generator:
 
     def normal(self, n: int) -> np.ndarray:
         """torch.randn(n), float32."""
-        if n < BLOCK:
+        if n < NORMALS_PER_BLOCK:
             return np.array([self._normal() for _ in range(n)], np.float32)
         uniform = self.uniform(n)
-        whole = n - n % BLOCK
+        whole = n - n % NORMALS_PER_BLOCK
         normal = _normal_blocks(uniform[:whole])
-        if n % BLOCK:  # the last block overlaps the one before it, with new numbers
-            last = _normal_blocks(self.uniform(BLOCK))
-            normal = np.concatenate([normal[: n - BLOCK], last])
+        if n % NORMALS_PER_BLOCK:  # the last block overlaps the one before it, with new numbers
+            last = _normal_blocks(self.uniform(NORMALS_PER_BLOCK))
+            normal = np.concatenate([normal[: n - NORMALS_PER_BLOCK], last])
         return normal
 
     def _normal(self) -> float:
@@ -68,7 +68,7 @@ def _double(high: int, low: int) -> float:
 
 def _normal_blocks(uniform: np.ndarray) -> np.ndarray:
     """Normal numbers of uniform ones, block by block: the first half of a block gives radii, the second angles."""
-    halves = uniform.reshape(-1, 2, BLOCK // 2)
+    halves = uniform.reshape(-1, 2, NORMALS_PER_BLOCK // 2)
     radius = np.sqrt(-2 * np.log((np.float32(1) - halves[:, 0]).astype(np.float64)))
     angle = 2 * np.pi * halves[:, 1].astype(np.float64)
     pairs = np.stack([radius * np.cos(angle), radius * np.sin(angle)], 1)

@@ -19,17 +19,17 @@ import numpy as np
 
 from ganvas.defaults import CHUNK
 from ganvas.errors import DataError, MissingExtra, RunError, UsageError, nearest
-from ganvas.export.facts import KEY, ModelFacts, facts_from
+from ganvas.export.facts import METADATA_KEY, ModelFacts, facts_from
 from ganvas.export.random_numbers import labels, latents
 from ganvas.files import explained
 
 if TYPE_CHECKING:
     import onnxruntime
 
-LARGEST = 2**31  # bytes; a protobuf holds no more than 2 GiB
-MOST_PIXELS = 2**27  # of one image that a model takes
-TYPES = {"tensor(float)": np.float32, "tensor(int64)": np.int64, "tensor(uint8)": np.uint8}
-COMMANDS = {
+MAX_MODEL_BYTES = 2**31  # bytes; a protobuf holds no more than 2 GiB
+MAX_INPUT_PIXELS = 2**27  # of one image that a model takes
+TENSOR_TYPES = {"tensor(float)": np.float32, "tensor(int64)": np.int64, "tensor(uint8)": np.uint8}
+COMMAND_OF_PART = {
     "sample": "sample", "encode": "encode", "decode": "decode", "translate_ab": "translate", "translate_ba": "translate",
     "restore": "restore", "stylise": "stylise",
 }  # fmt: skip
@@ -41,8 +41,10 @@ def open_model(path: Path | str) -> ExportedModel:
     if not path.is_file():
         raise DataError(f"there is no model at {path}: the file does not exist")
     with explained(path, "read"):
-        if path.stat().st_size > LARGEST:
-            raise DataError(f"{path} has {path.stat().st_size:,} bytes, and an ONNX file holds {LARGEST:,} at most")
+        if path.stat().st_size > MAX_MODEL_BYTES:
+            raise DataError(
+                f"{path} has {path.stat().st_size:,} bytes, and an ONNX file holds {MAX_MODEL_BYTES:,} at most"
+            )
         content = path.read_bytes()
     return ExportedModel(_session(content, path.name), path.name)
 
@@ -74,13 +76,13 @@ class ExportedModel:
         self.session = session
         self.name = name
         try:
-            text = session.get_modelmeta().custom_metadata_map.get(KEY)
+            text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
             self.inputs = {one.name: one for one in session.get_inputs()}
         except UnicodeDecodeError as error:
             raise DataError(f"{name} is damaged: its names and metadata are no UTF-8 ({error.reason})") from None
         self.facts: ModelFacts = facts_from(text, name)
         for one in self.inputs.values():
-            if one.type not in TYPES:
+            if one.type not in TENSOR_TYPES:
                 raise DataError(f"{name} is damaged: its input {one.name} is of type {one.type}")
 
     def __repr__(self) -> str:
@@ -180,7 +182,9 @@ class ExportedModel:
         """The model's output for all of its inputs by name."""
         if feeds.keys() != self.inputs.keys():
             raise DataError(f"{self.name} is damaged: it takes {', '.join(self.inputs)}, not {', '.join(feeds)}")
-        given = {name: np.ascontiguousarray(value, TYPES[self.inputs[name].type]) for name, value in feeds.items()}
+        given = {
+            name: np.ascontiguousarray(value, TENSOR_TYPES[self.inputs[name].type]) for name, value in feeds.items()
+        }
         try:
             return np.asarray(self.session.run(None, given)[0])
         except Exception as error:  # its classes have no common base but Exception
@@ -190,7 +194,7 @@ class ExportedModel:
         if self.facts.part not in parts:
             raise UsageError(
                 f"{self.name} holds the part {self.facts.part} of a {self.facts.method}: use it with"
-                f" ganvas {COMMANDS[self.facts.part]}, or in Python with ExportedModel.{COMMANDS[self.facts.part]}"
+                f" ganvas {COMMAND_OF_PART[self.facts.part]}, or in Python with ExportedModel.{COMMAND_OF_PART[self.facts.part]}"
             )
 
     def _in_chunks(self, rows: np.ndarray, make: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
@@ -211,8 +215,8 @@ class ExportedModel:
     def _padded(self, images: np.ndarray, make: Callable[[np.ndarray], np.ndarray], scale: int = 1) -> np.ndarray:
         """`make` of images (n, C, H, W) padded by reflection to the sides that the model takes, cropped again; as float32."""
         facts, (height, width) = self.facts, images.shape[2:]
-        if height * width > MOST_PIXELS:
-            raise DataError(f"{self.name} takes images of at most {MOST_PIXELS:,} pixels (got {height} x {width})")
+        if height * width > MAX_INPUT_PIXELS:
+            raise DataError(f"{self.name} takes images of at most {MAX_INPUT_PIXELS:,} pixels (got {height} x {width})")
         if facts.fixed_size:
             wide, tall = facts.width, facts.height
             if height > tall or width > wide:

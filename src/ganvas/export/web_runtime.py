@@ -14,10 +14,12 @@ from ganvas.download import DownloadError, RemoteFile, download, mirrored
 from ganvas.errors import GanvasError
 from ganvas.files import cache_folder, write_bytes
 
-VERSION = "1.30.0"
+ONNXRUNTIME_WEB_VERSION = "1.30.0"
 LICENCE = "MIT, Copyright (c) Microsoft Corporation"
 PACKAGE = RemoteFile(
-    f"onnxruntime-web-{VERSION}.tgz", 33_106_585, "d2228df7e4616bc3348bf504ee888f3bec43789a273f0a63f3e68d203ce3bf71"
+    f"onnxruntime-web-{ONNXRUNTIME_WEB_VERSION}.tgz",
+    33_106_585,
+    "d2228df7e4616bc3348bf504ee888f3bec43789a273f0a63f3e68d203ce3bf71",
 )
 URLS = (f"https://registry.npmjs.org/onnxruntime-web/-/{PACKAGE.name}",)
 SCRIPT = RemoteFile(
@@ -40,7 +42,7 @@ class WebRuntime:
 
 def web_runtime(progress: Callable[[int], None] = lambda done: None) -> WebRuntime:
     """From the cache, or from the npm registry. GanvasError where neither has it."""
-    folder = cache_folder() / "onnxruntime-web" / VERSION
+    folder = cache_folder() / "onnxruntime-web" / ONNXRUNTIME_WEB_VERSION
     script, wasm = folder / SCRIPT.name, folder / f"{WASM.name}.gz"
     if not (script.is_file() and wasm.is_file() and _right(script.read_bytes(), SCRIPT)):
         _fetch(folder, progress)
@@ -54,8 +56,8 @@ def _fetch(folder: Path, progress: Callable[[int], None]) -> None:
         package = download(PACKAGE, mirrored(PACKAGE, "npm", URLS), folder, progress)
     except DownloadError as error:
         raise GanvasError(
-            f"a page needs onnxruntime-web {VERSION}, {PACKAGE.size / 1e6:.0f} MB from the npm registry, fetched once: {error}."
-            f" Without a network, put the package's file into {folder}"
+            f"a page needs onnxruntime-web {ONNXRUNTIME_WEB_VERSION}, {PACKAGE.size / 1e6:.0f} MB from the npm registry, fetched"
+            f" once: {error}. Without a network, put the package's file into {folder}"
         ) from error
     with tarfile.open(package, "r:gz") as files:
         contents = {file.name: _read(files, file) for file in (SCRIPT, WASM)}

@@ -13,7 +13,7 @@ import torch
 
 from ganvas.errors import UsageError, nearest
 from ganvas.export import graph
-from ganvas.export.facts import IMAGES, ModelFacts
+from ganvas.export.facts import IMAGE_PARTS, ModelFacts
 from ganvas.export.parts import Part, part_named, parts_of
 from ganvas.files import write_bytes
 from ganvas.method import Method
@@ -22,7 +22,7 @@ from ganvas.version import __version__
 if TYPE_CHECKING:
     from ganvas.run import Run
 
-SUFFIXES = {"onnx": ".onnx", "torch": ".pt2", "page": ".html"}
+EXPORT_SUFFIXES = {"onnx": ".onnx", "torch": ".pt2", "page": ".html"}
 
 
 @dataclass(frozen=True)
@@ -56,17 +56,17 @@ def export_run(
     Everything is compared with torch before it is written. RunError where the method cannot be exported, or differs;
     UsageError for a part or an option that it cannot take; MissingExtra without the extra [onnx].
     """
-    if to not in SUFFIXES:
-        raise UsageError(f"--to takes {', '.join(SUFFIXES)} (got {to}{nearest(to, SUFFIXES)})")
-    if precision not in graph.PRECISIONS:
-        raise UsageError(f"--precision takes {', '.join(graph.PRECISIONS)} (got {precision})")
+    if to not in EXPORT_SUFFIXES:
+        raise UsageError(f"--to takes {', '.join(EXPORT_SUFFIXES)} (got {to}{nearest(to, EXPORT_SUFFIXES)})")
+    if precision not in graph.EXPORT_PRECISIONS:
+        raise UsageError(f"--precision takes {', '.join(graph.EXPORT_PRECISIONS)} (got {precision})")
     if to == "page" and (part is not None or uint8):
         raise UsageError("a page shows all of a method, and needs no --part and no --uint8: omit them")
     if to == "torch" and (precision != "fp32" or uint8):
         raise UsageError("--precision and --uint8 are for --to onnx: omit them")
-    place = Path(f"{run.name}{SUFFIXES[to]}") if out is None else Path(out)
-    if place.suffix.lower() != SUFFIXES[to]:
-        raise UsageError(f"--out takes a FILE{SUFFIXES[to]} for --to {to} (got {place})")
+    place = Path(f"{run.name}{EXPORT_SUFFIXES[to]}") if out is None else Path(out)
+    if place.suffix.lower() != EXPORT_SUFFIXES[to]:
+        raise UsageError(f"--out takes a FILE{EXPORT_SUFFIXES[to]} for --to {to} (got {place})")
     if to != "torch":
         graph.needed()
     method = run.load_method(raw=raw, best=best)
@@ -120,7 +120,7 @@ def facts_of(run: Run, method: Method, licence: str = "", *, best: bool = False)
 
 def onnx_bytes(part: Part, facts: ModelFacts, precision: str = "fp32", uint8: bool = False) -> tuple[bytes, float]:
     """The ONNX file of a part, and how much it differs from torch."""
-    levels = uint8 and part.name in IMAGES
+    levels = uint8 and part.name in IMAGE_PARTS
     model = graph.with_precision(graph.to_onnx(part, levels), precision)
     difference = graph.difference(model.SerializeToString(), part, levels)
     if precision == "fp32":

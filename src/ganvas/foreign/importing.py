@@ -20,7 +20,10 @@ from ganvas.run import RUN_FORMAT, Run
 from ganvas.strict_json import dumps
 from ganvas.version import __version__
 
-KINDS: dict[str, Layout] = {layout.name: layout for layout in (*translators.KNOWN, *upscalers.KNOWN, *styles.KNOWN)}
+KINDS: dict[str, Layout] = {
+    layout.name: layout
+    for layout in (*translators.TRANSLATOR_LAYOUTS, *upscalers.UPSCALER_LAYOUTS, *styles.STYLE_LAYOUTS)
+}
 """Every layout that is known, by name."""
 
 

@@ -18,7 +18,7 @@ from ganvas.errors import DataError, UsageError
 from ganvas.foreign.files import State, read_onnx
 from ganvas.foreign.layouts import Layout, Rebuilt, Request, Taken
 
-TRAINED_SIDE = 256  # pixels that it was trained at
+STYLE_TRAINED_SIDE = 256  # pixels that it was trained at
 
 
 class OfManyStyles(Layout):
@@ -59,7 +59,9 @@ class OfManyStyles(Layout):
             "style": f"style {request.style}", "ema": 0.0,
         }  # fmt: skip
         weights["origin"] = torch.zeros(32, dtype=torch.uint8)
-        spec = DataSpec(name="imported", channels=channels, height=TRAINED_SIDE, width=TRAINED_SIDE, count=0)
+        spec = DataSpec(
+            name="imported", channels=channels, height=STYLE_TRAINED_SIDE, width=STYLE_TRAINED_SIDE, count=0
+        )
         return Rebuilt("fast_style", settings, spec, weights)
 
 
@@ -87,4 +89,4 @@ def shares_of(text: str | None, styles: int) -> Tensor:
     return (shares / total).float()
 
 
-KNOWN: Sequence[Layout] = (OfManyStyles(),)
+STYLE_LAYOUTS: Sequence[Layout] = (OfManyStyles(),)

@@ -160,4 +160,4 @@ def spec_of(channels: int, side: int, name: str = "imported") -> DataSpec:
     return DataSpec(name=name, channels=channels, height=side, width=side, count=0, paired=True)
 
 
-KNOWN: Sequence[Layout] = (OfCycleGAN(), OfPix2Pix())
+TRANSLATOR_LAYOUTS: Sequence[Layout] = (OfCycleGAN(), OfPix2Pix())

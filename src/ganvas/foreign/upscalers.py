@@ -210,4 +210,4 @@ def spec_of(channels: int) -> DataSpec:
     return DataSpec(name="imported", channels=channels, height=PATCH_SIDE, width=PATCH_SIDE, count=0)
 
 
-KNOWN: Sequence[Layout] = (OfESRGAN(), OfSRResNet(), OfCompact(), OfUpscalerJS())
+UPSCALER_LAYOUTS: Sequence[Layout] = (OfESRGAN(), OfSRResNet(), OfCompact(), OfUpscalerJS())

@@ -12,7 +12,7 @@ from ganvas.files import JsonObject
 from ganvas.studio import schema
 from ganvas.studio.http import Endpoint, answer
 from ganvas.studio.queue import PAUSED, QUEUED, RUNNING
-from ganvas.studio.runs import MAX_FILE_BYTES, curves
+from ganvas.studio.runs import MAX_SERVED_BYTES, curves
 from ganvas.studio.security import REPORT_POLICY
 from ganvas.studio.state import Studio, studio_of
 
@@ -70,7 +70,7 @@ async def report(request: Request, values: JsonObject) -> Response:
     """report.html, in an origin of its own."""
     studio = studio_of(request)
     path = studio.place.runs.find(request.path_params["run"]) / "report.html"
-    if path.is_symlink() or not path.is_file() or path.stat().st_size > MAX_FILE_BYTES:
+    if path.is_symlink() or not path.is_file() or path.stat().st_size > MAX_SERVED_BYTES:
         raise RunError("this run has no report yet: it is written when the training ends")
     headers = {"Content-Security-Policy": REPORT_POLICY, "Cache-Control": "no-cache"}
     return FileResponse(path, media_type="text/html; charset=utf-8", headers=headers)

@@ -23,13 +23,13 @@ from ganvas.errors import RunError
 from ganvas.files import JsonObject, parse_json
 from ganvas.studio.config import STUDIO_FOLDER
 
-MAX_JSON_BYTES = 16 * 2**20  # bytes of settings.json and the like
-MAX_FILE_BYTES = 256 * 2**20  # bytes of a report or of an image grid
+MAX_RUN_JSON_BYTES = 16 * 2**20  # bytes of settings.json and the like
+MAX_SERVED_BYTES = 256 * 2**20  # bytes of a report or of an image grid
 MAX_LOG_ROWS = 3000  # of a log that are kept; beyond that every second one is dropped
 LOG_READ_BYTES = 8 * 2**20  # bytes of a log
 MAX_LOGS = 12  # logs in memory
-MAX_RUNS = 2000
-MAX_EVENTS = 500
+MAX_LISTED_RUNS = 2000
+MAX_SHOWN_EVENTS = 500
 RUNNING_SECONDS = 20.0  # seconds after the last line of its log within which a training counts as running
 PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 SAMPLE_FILE_NAME = re.compile(r"[0-9]{1,12}\.(png|wav|txt)")
@@ -70,7 +70,7 @@ class Runs:
             return found
         with os.scandir(self.folder) as entries:
             for entry in entries:
-                if len(found) >= MAX_RUNS:
+                if len(found) >= MAX_LISTED_RUNS:
                     break
                 if entry.name == STUDIO_FOLDER or not entry.is_dir(follow_symlinks=False):
                     continue
@@ -160,7 +160,7 @@ class Runs:
             "data_card": _optional_json(folder / "data.json"),
             "samples": self.samples(folder),
             "row": log.last,
-            "events": log.events[-MAX_EVENTS:],
+            "events": log.events[-MAX_SHOWN_EVENTS:],
             "bytes": _size(folder),
         }
 
@@ -277,11 +277,11 @@ def read_json(path: Path) -> JsonObject:
         if not _is_file(path):
             raise RunError(f"{path.name} is missing")
         with open(path, "rb") as file:
-            content = file.read(MAX_JSON_BYTES + 1)
+            content = file.read(MAX_RUN_JSON_BYTES + 1)
     except OSError as error:
         raise RunError(f"{path.name} cannot be read: {error.strerror}") from error
-    if len(content) > MAX_JSON_BYTES:
-        raise RunError(f"{path.name} is larger than {MAX_JSON_BYTES} bytes")
+    if len(content) > MAX_RUN_JSON_BYTES:
+        raise RunError(f"{path.name} is larger than {MAX_RUN_JSON_BYTES} bytes")
     try:
         value = parse_json(content)
     except ValueError as error:
@@ -343,8 +343,8 @@ def _add(log: Log, line: bytes) -> None:
         return
     log.ended = event == "finished"
     log.events.append(row)
-    if len(log.events) > 2 * MAX_EVENTS:
-        del log.events[:MAX_EVENTS]
+    if len(log.events) > 2 * MAX_SHOWN_EVENTS:
+        del log.events[:MAX_SHOWN_EVENTS]
 
 
 def _number(value: object) -> float | None:

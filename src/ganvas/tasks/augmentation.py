@@ -34,7 +34,7 @@ from ganvas.tasks.classifier import Labelled, labelled, labelled_part, predictio
 SIZES: tuple[int | None, ...] = (5, 10, 50, None)  # labelled images of a class; None: all
 SEEDS = 5
 RARE, OTHERS = 10, 100  # labelled images of a rare class, and of each other one
-PER_CLASS = 100  # generated images of each class
+GENERATED_PER_CLASS = 100  # generated images of each class
 TEST_IMAGES = 2000  # held-out images that a classifier is measured on, at most
 KEPT_PER_CLASS = 8  # generated images of a class that the result keeps
 
@@ -249,7 +249,7 @@ class Evaluation:
 
 def evaluate_augmentation(
     data: Dataset, make: MakeGenerator, *, generator: str = "", sizes: Sequence[int | None] = SIZES, seeds: int = SEEDS,
-    first_seed: int = 0, per_class: int = PER_CLASS, check: bool = True, rare: str | None = None, others: int = OTHERS,
+    first_seed: int = 0, per_class: int = GENERATED_PER_CLASS, check: bool = True, rare: str | None = None, others: int = OTHERS,
     unlabelled: bool = False, steps: int | None = None, folder: Path | None = None, report: Callable[[str], None] | None = None,
 ) -> Evaluation:  # fmt: skip
     """Whether images of a generator help a classifier on few labelled images of `data`, which need labels and a test split.

@@ -1,6 +1,7 @@
 """Does `ganvas audit` find copies, and does it leave honest runs alone?
 
-    python benchmarks/audit.py [--out DIR] [--planted 200] [--samples 1000] [--faces olivetti_64.npz] [--seeds 0 1 2] [--json]
+    python benchmarks/audit.py [--out DIR] [--methods r3gan vae stylegan2] [--planted 200] [--samples 1000]
+        [--faces olivetti_64.npz] [--seeds 0 1 2] [--json]
 
 Copies of built-in digits, changed in nine ways, are searched for one set after the other: the true positive rate is the share
 that is called a copy, at the threshold of the audit. The false positive rate is the share of copies among samples of three runs a

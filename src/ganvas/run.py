@@ -424,38 +424,40 @@ class Run:
 
     @overload
     def translate(
-        self, images: np.ndarray, direction: str = "ab", *, settings: Mapping[str, object] | None = None, raw: bool = False,
-        best: bool = False, device: Device = "auto",
+        self, images: np.ndarray, direction: str = "ab", *, beam: int | None = None,
+        length_penalty: float | None = None, raw: bool = False, best: bool = False, device: Device = "auto",
     ) -> ImageArray: ...  # fmt: skip
     @overload
     def translate(
-        self, images: list[str] | tuple[str, ...], direction: str = "ab", *, settings: Mapping[str, object] | None = None,
-        raw: bool = False, best: bool = False, device: Device = "auto",
+        self, images: list[str] | tuple[str, ...], direction: str = "ab", *, beam: int | None = None,
+        length_penalty: float | None = None, raw: bool = False, best: bool = False, device: Device = "auto",
     ) -> list[str]: ...  # fmt: skip
     @overload
     def translate(
-        self, images: str, direction: str = "ab", *, settings: Mapping[str, object] | None = None, raw: bool = False,
-        best: bool = False, device: Device = "auto",
+        self, images: str, direction: str = "ab", *, beam: int | None = None,
+        length_penalty: float | None = None, raw: bool = False, best: bool = False, device: Device = "auto",
     ) -> Any: ...  # fmt: skip
     @overload
     def translate(
-        self, images: Photo | Image | Path, direction: str = "ab", *, settings: Mapping[str, object] | None = None,
-        raw: bool = False, best: bool = False, device: Device = "auto",
+        self, images: Photo | Image | Path, direction: str = "ab", *, beam: int | None = None,
+        length_penalty: float | None = None, raw: bool = False, best: bool = False, device: Device = "auto",
     ) -> Photo: ...  # fmt: skip
     def translate(
-        self, images: ImageLike | list[str] | tuple[str, ...], direction: str = "ab", *,
-        settings: Mapping[str, object] | None = None, raw: bool = False, best: bool = False, device: Device = "auto",
+        self, images: ImageLike | list[str] | tuple[str, ...], direction: str = "ab", *, beam: int | None = None,
+        length_penalty: float | None = None, raw: bool = False, best: bool = False, device: Device = "auto",
     ) -> ImageArray | Photo | str | list[str]:  # fmt: skip
         """Images translated into their other kind: arrays uint8 (n, H, W, C) or (H, W, C) give arrays of the same size; a path, a
         PIL image or a Photo, of any size, gives a Photo with its alpha and EXIF. RGBA arrays give RGBA. Of a run of parallel
         text a text gives its translation, a list of texts a list; each line is translated for itself.
 
-        `direction` "ab" is from the examples that the run was trained on to their partners, "ba" the reverse. `settings` are
-        those that only sampling reads, such as beam. RunError where the method does not translate, UsageError where not in that
-        direction.
+        `direction` "ab" is from the examples that the run was trained on to their partners, "ba" the reverse. `beam`
+        and `length_penalty` take the place of the run's settings, for texts. RunError where the method does not translate,
+        UsageError where not in that direction.
         """
         from ganvas import tasks
 
+        given = {"beam": beam, "length_penalty": length_penalty}
+        settings = {name: value for name, value in given.items() if value is not None}
         if settings:
             method = self.load_method(raw=raw, best=best, device=choose_device(str(device)), settings=settings)
         else:

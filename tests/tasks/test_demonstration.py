@@ -15,7 +15,9 @@ from ganvas.tasks.restore import COMPARISON_GAP
 OF_IMAGES = [
     name
     for name in method_names()
-    if issubclass(find(name), Translates | Restores | Stylises) and not issubclass(find(name), Samples)
+    if issubclass(find(name), Translates | Restores | Stylises)
+    and not issubclass(find(name), Samples)
+    and "images" in find(name).takes
 ]
 
 
@@ -37,5 +39,6 @@ def test_every_method_shows_what_it_does(name: str) -> None:
         assert np.array_equal(after[~unlike], before[~unlike])
 
 
-def test_a_sampler_shows_none() -> None:
+def test_a_sampler_and_a_translator_of_texts_show_none() -> None:
     assert demonstration(perturbed("gan")) is None
+    assert demonstration(perturbed("seq2seq")) is None

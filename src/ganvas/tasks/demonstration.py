@@ -10,6 +10,7 @@ import torch
 from ganvas.abilities import Restores, Stylises, Translates
 from ganvas.data.degrade import downscaled, gaussian_noise, quantised
 from ganvas.data.image_grid import grid
+from ganvas.data.kinds import KINDS
 from ganvas.data.photo import Photo, as_photo
 from ganvas.data.scene import scene, waves
 from ganvas.errors import UsageError
@@ -40,7 +41,7 @@ class Demonstration:
 def demonstration(method: Method) -> Demonstration | None:
     """None for a method that makes no images of images, or of other channels than files have."""
     spec = method.spec
-    if spec.channels not in (1, 3, 4):
+    if not KINDS[spec.kind].is_image or spec.channels not in (1, 3, 4):
         return None
     if isinstance(method, Translates):
         side = min(LARGEST, max(spec.height, spec.width))

@@ -218,7 +218,7 @@ def test_texts_in_and_out(tmp_path: Path) -> None:
     assert isinstance(one, str) and run.translate(["a mat", "the cat sat 1"], device="cpu")[1] == one
     assert run.translate("the cat sat 1\n\n  the   cat sat 1", device="cpu") == f"{one}\n\n{one}"
     assert run.translate([], device="cpu") == []
-    greedy = run.translate("the cat sat 1", device="cpu", settings={"beam": 1})
+    greedy = run.translate("the cat sat 1", device="cpu", beam=1)
     method = run.load_method(settings={"beam": 1})
     assert greedy == ganvas.tasks.translate(method, "the cat sat 1")
     with pytest.raises(DataError, match=r"the text has characters that the vocabulary lacks.*'é'"):

@@ -34,4 +34,11 @@ def make_users_files() -> None:
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(wav_bytes(random.integers(-9000, 9000, 3000).astype(np.int16), 8000))
     words = ["the", "cat", "sat", "on", "a", "mat"]
+    english, french = ["The", "file", "was", "not", "found"], ["Le", "fichier", "est", "pas", "ici"]
+    pairs = set()
+    for _ in range(400):
+        chosen = random.integers(0, len(english), random.integers(2, 6))
+        pairs.add("\t".join(" ".join(side[word] for word in chosen) + "." for side in (english, french)))
+    Path("pairs.tsv").write_text("\n".join(sorted(pairs)) + "\n", encoding="utf-8")
+    Path("english.txt").write_text("The file was found.\nThe file was not.\n", encoding="utf-8")
     Path("book.txt").write_text(" ".join(random.choice(words, 20_000)), encoding="utf-8")

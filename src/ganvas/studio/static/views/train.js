@@ -111,7 +111,7 @@ export function Train({ route }) {
       </fieldset>
       <fieldset><legend>3. For how long?</legend>
         <div class="columns three">
-          <${Field} label="Minutes" help="All onProgress, with measuring and the report."><input type="number" min="0.1" step="any" required value=${values.minutes} onInput=${(event) => set({ minutes: event.target.value })} /><//>
+          <${Field} label="Minutes" help="In all, with measuring and the report."><input type="number" min="0.1" step="any" required value=${values.minutes} onInput=${(event) => set({ minutes: event.target.value })} /><//>
           <${Field} label="Name of the run" help="Its folder."><input type="text" pattern="[A-Za-z0-9][A-Za-z0-9._\\-]*" maxlength="100" placeholder=${free} value=${values.name} onInput=${(event) => set({ name: event.target.value })} /><//>
           <${Field} label="Seed" help="The same seed gives the same training."><input type="number" min="0" step="1" value=${values.seed} onInput=${(event) => set({ seed: event.target.value })} /><//>
         </div>
@@ -179,7 +179,7 @@ function SettingField({ setting, value, onChange }) {
 function Expected({ facts }) {
   const { expected } = facts;
   return html`<div class="panel expected" role="status">
-    <p><b>${clock(expected.seconds)}</b> all onProgress, of which ${clock(expected.training_seconds)} train: ${number(expected.steps)} steps, ${number(expected.images)} images at ${number(expected.images_per_second)} a second.</p>
+    <p><b>${clock(expected.seconds)}</b> in all, of which ${clock(expected.training_seconds)} train: ${number(expected.steps)} steps, ${number(expected.images)} images at ${number(expected.images_per_second)} a second.</p>
     <p>About <b>${bytes(expected.memory_bytes)}</b> of memory, ${number(facts.parameters)} parameters, on ${facts.device} in ${facts.precision}. The data: ${number(facts.count)} of shape ${(facts.shape || []).join(" × ")}.</p>
     ${(facts.notes || []).map((note) => html`<p class="quiet" key=${note}>${note}</p>`)}
   </div>`;

@@ -41,7 +41,7 @@ data
 # With fewer than a few thousand images, `augment=ada` keeps the discriminator from memorising them.
 
 # %%
-run = ganvas.train("r3gan", data, steps=1500, seed=0, settings={"augment": "ada"}, out="runs/mine")
+run = ganvas.train("r3gan", data, steps=4000, seed=0, settings={"augment": "ada"}, out="runs/mine")
 run.sample(64, seed=0)
 
 # %% [markdown]

@@ -278,7 +278,7 @@ def names_of_data() -> dict[str, Any]:
 
 
 def samples_file() -> dict[str, Any]:
-    """The samples.npz of docs/guides/audit.md, as large as the photos, and as many photos as an audit needs. No names."""
+    """The samples.npz of docs/guides/audit.md, of the size of the photos, and as many photos as an audit needs. No names."""
     images = np.random.default_rng(0).integers(0, 256, (130, 72, 80, 3)).astype(np.uint8)
     np.savez("samples.npz", images=images[:50])
     for number, image in enumerate(images[50:]):

@@ -220,10 +220,10 @@ def _accelerator() -> Any:
 
 
 def channels_last(network: nn.Module) -> nn.Module:
-    """The network, with the weights of 2-D convolutions laid out as `channels_last`, which is faster. Those of 3-D ones stay."""
+    """The network, with the weights of 2-D convolutions laid out as `channels_last`, which is faster. Those of 3-D ones stay.
+
+    By `to`, as Module.to does: `contiguous` leaves the strides of a single channel, which chooses other kernels."""
     for tensor in [*network.parameters(), *network.buffers()]:
-        if (
-            tensor.ndim == 4
-        ):  # to(), as contiguous() leaves the strides of a single channel, which chooses other kernels
+        if tensor.ndim == 4:
             tensor.data = tensor.data.to(memory_format=torch.channels_last)
     return network

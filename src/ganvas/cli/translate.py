@@ -14,6 +14,8 @@ from ganvas.files import JsonObject
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ganvas.run import Run
+
 MAX_PATH = 1024  # characters: a longer argument is a text
 MAX_FILE_BYTES = 64 * 2**20
 TEXT_SUFFIXES = (".txt", ".text", ".md")
@@ -77,8 +79,9 @@ def translate(
         from ganvas.data.kinds import KINDS
         from ganvas.run import load
 
-        if KINDS[load(run).spec.kind].is_parallel:
-            _texts(run, images, out, direction, given, raw, best, device, json=json)
+        opened = load(run)
+        if KINDS[opened.spec.kind].is_parallel:
+            _texts(opened, images, out, direction, given, raw, best, device, json=json)
             return
     if given:
         raise UsageError(f"--{next(iter(given)).replace('_', '-')} is for runs of parallel text: omit it")
@@ -108,7 +111,7 @@ def translate(
 
 
 def _texts(
-    run: Path, given: str, out: Path | None, direction: str, settings: dict[str, Any], raw: bool, best: bool, device: str, *,
+    run: Run, given: str, out: Path | None, direction: str, settings: dict[str, Any], raw: bool, best: bool, device: str, *,
     json: bool,
 ) -> None:  # fmt: skip
     """Translates a text, or each line of a file, and writes it into `out` or onto the terminal."""
@@ -117,7 +120,6 @@ def _texts(
     from ganvas.device import choose_device
     from ganvas.errors import UsageError
     from ganvas.files import write_text
-    from ganvas.run import load
     from ganvas.tasks.translate import translator
     from ganvas.tasks.translate_text import translate_texts
 
@@ -130,7 +132,7 @@ def _texts(
     if out is not None and (out.is_dir() or (path.is_file() and out.resolve() == path.resolve())):
         raise UsageError(f"--out takes a file of its own for the translation (got {out})")
     ends = text.endswith("\n")
-    method = load(run).load_method(raw=raw, best=best, device=choose_device(device), settings=settings)
+    method = run.load_method(raw=raw, best=best, device=choose_device(device), settings=settings)
     translator(method, direction)
     translation = translate_texts(method, [text.removesuffix("\n")], where)[0]
     if out is not None:

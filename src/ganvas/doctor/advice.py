@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 from ganvas.doctor.findings import Change
 from ganvas.doctor.signals import Signals
-from ganvas.doctor.unusual import most_unusual
+from ganvas.doctor.unusual import most_unusual, usual_settings
 from ganvas.errors import GanvasError
-from ganvas.registry import create, find, presets
+from ganvas.registry import find
 from ganvas.settings import Setting, settings_of
 
 USUAL_RELATIVE_STEP = 0.015  # of G over its weights, in the first few hundred steps of trainings that learn fast
@@ -63,11 +63,6 @@ class Choices:
         if declared.choices and value not in declared.choices:
             return None
         return Change(text, {name: value}, restart)
-
-    def usual(self, name: str) -> object:
-        """The setting's value in the run's preset, else its default."""
-        method, preset = str(self.signals.info["method"]), self.signals.info.get("preset")
-        return create(method, preset if preset in presets(method) else None).settings()[name]
 
     def step(self, update: str | None) -> float:
         """The relative length of a step of an update, in the middle of the run; NaN where it is not known."""
@@ -139,7 +134,9 @@ def _weaker_discriminator(choices: Choices) -> Change:
 
 def _stronger_discriminator(choices: Choices) -> Change:
     if choices.values.get("balance") == 0:  # D does not learn at all, and no factor changes a zero
-        return Change("a learning rate of D above 0", {"balance": choices.usual("balance")}, restart=True)
+        return Change(
+            "a learning rate of D above 0", {"balance": usual_settings(choices.signals)["balance"]}, restart=True
+        )
     balance = choices.number("balance") or 1.0
     return _first(
         choices.scaled("balance", max(4.0, 1 / balance), "a larger learning rate of D relative to G's"),
@@ -193,16 +190,9 @@ def _less_oscillation(choices: Choices) -> Change:
 def _usual_setting(choices: Choices) -> Change:
     found = most_unusual(choices.signals)
     if found is None:
-        return _smaller_rate(choices)
+        return Change("a larger budget, or another preset or method: `ganvas compare` shows which learns fastest")
     usual = "the value that it chooses itself" if found.usual is None else f"the usual {found.usual:g}"
     return Change(f"{found.name} is {found.value:g}: back to {usual}", {found.name: found.usual}, restart=True)
-
-
-def _more_training(choices: Choices) -> Change:
-    found = most_unusual(choices.signals)
-    if found is not None:
-        return _usual_setting(choices)
-    return Change("a larger budget, or another preset or method: `ganvas compare` shows which learns fastest")
 
 
 def _full_range(choices: Choices) -> Change:
@@ -230,5 +220,5 @@ ADVICE: dict[str, Callable[[Choices], Change]] = {
     "partial_collapse": _more_variety,
     "oscillation": _less_oscillation,
     "unusual_setting": _usual_setting,
-    "not_learned": _more_training,
+    "not_learned": _usual_setting,
 }

@@ -32,12 +32,11 @@ class Unusual:
 def most_unusual(signals: Signals) -> Unusual | None:
     """The setting, a number with a fraction, that is furthest from the method's defaults and presets. None where the method is
     unknown, or where no setting differs."""
-    values = signals.info.get("settings") or {}
-    method, preset = str(signals.info.get("method", "")), signals.info.get("preset")
+    values, method = signals.info.get("settings") or {}, str(signals.info.get("method", ""))
     try:
         declared = settings_of(find(method))
         known = [create(method).settings(), *(create(method, name).settings() for name in presets(method))]
-        own = create(method, preset if preset in presets(method) else None).settings()
+        own = usual_settings(signals)
     except GanvasError:
         return None
     most: Unusual | None = None
@@ -50,6 +49,12 @@ def most_unusual(signals: Signals) -> Unusual | None:
         if powers > (most.powers if most is not None else 0.0):
             most = Unusual(name, float(value), own[name], powers)
     return most
+
+
+def usual_settings(signals: Signals) -> dict[str, object]:
+    """The settings of the run's preset, else the method's defaults; GanvasError for a method that is not registered here."""
+    method, preset = str(signals.info.get("method", "")), signals.info.get("preset")
+    return create(method, preset if preset in presets(method) else None).settings()
 
 
 def powers_between(value: float, usual: float, setting: Setting) -> float:

@@ -22,6 +22,8 @@ MOST_NUMBERS = 2**26  # of one latent
 IMAGE_PARTS = ("sample", "decode", "translate_ab", "translate_ba", "restore", "stylise")
 """The parts whose result are images."""
 EXPORT_PARTS = (*IMAGE_PARTS, "encode")
+EXPORT_SUFFIXES = {"onnx": ".onnx", "torch": ".pt2", "page": ".html"}
+"""Of what `ganvas export --to` writes."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import torch
 
 from ganvas.errors import UsageError, nearest
 from ganvas.export import graph
-from ganvas.export.facts import IMAGE_PARTS, ModelFacts
+from ganvas.export.facts import EXPORT_SUFFIXES, IMAGE_PARTS, ModelFacts
 from ganvas.export.parts import Part, part_named, parts_of
 from ganvas.files import write_bytes
 from ganvas.method import Method
@@ -21,8 +21,6 @@ from ganvas.version import __version__
 
 if TYPE_CHECKING:
     from ganvas.run import Run
-
-EXPORT_SUFFIXES = {"onnx": ".onnx", "torch": ".pt2", "page": ".html"}
 
 
 @dataclass(frozen=True)

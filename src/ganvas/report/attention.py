@@ -9,7 +9,7 @@ from ganvas.abilities import Translates, offers, translated_rows
 from ganvas.data.kinds import KINDS
 from ganvas.data.kinds.parallel_text import lengths
 from ganvas.errors import GanvasError
-from ganvas.report.markup import Content, Html, Section, section, tag
+from ganvas.report.markup import Content, Html, Section, section, tag, unopened
 from ganvas.report.measured import method_class
 from ganvas.run import Run
 
@@ -30,8 +30,7 @@ def attention_section(run: Run) -> Section:
     try:
         tables = _tables(run)
     except GanvasError as error:
-        why = f"Not shown, since the data or the weights could not be opened: {error}"
-        return section("attention", TITLE, tag("p", why, class_="warn"))
+        return unopened("attention", TITLE, error)
     return section("attention", TITLE, tables, lead=LEAD)
 
 

@@ -105,6 +105,12 @@ def section(id: str, title: str, *content: Content, lead: Content = None) -> Sec
     return Section(id, title, tag("section", heading, introduction, inside, id=id, aria_label=title))
 
 
+def unopened(id: str, title: str, error: Exception) -> Section:
+    """A section that says why it has nothing to show."""
+    why = f"Not shown, since the data or the weights could not be opened: {error}"
+    return section(id, title, tag("p", why, class_="warn"))
+
+
 def contents(sections: Iterable[Section]) -> Html:
     """Links to all sections that show something."""
     links = [tag("a", one.title, href=f"#{one.id}") for one in sections if one]

@@ -8,7 +8,7 @@ from ganvas.figure import Figure, is_number
 from ganvas.report.audit import audit_list, copy_audit
 from ganvas.report.films import watch
 from ganvas.report.images import film, frames
-from ganvas.report.markup import Content, Section, number, section, tag
+from ganvas.report.markup import Content, Section, number, section, tag, unopened
 from ganvas.report.measured import Measured, method_class
 from ganvas.report.measures import value_text
 from ganvas.report.sounds import listen
@@ -52,8 +52,7 @@ def copies_section(run: Run, measured: Measured) -> Section:
     try:
         suspects = copy_audit(run)
     except GanvasError as error:
-        why = f"Not shown, since the data or the weights could not be opened: {error}"
-        return section("copies", title, tag("p", why, class_="warn"))
+        return unopened("copies", title, error)
     copies = measured.figures.get("copies")
     summary = tag("p", _copies_summary(copies)) if copies else None
     lead = (

@@ -14,6 +14,7 @@ from pathlib import Path
 from ganvas.catalog import DEFAULT_METHOD, catalog
 from ganvas.data.builtin_sets import BUILTIN_SETS
 from ganvas.errors import DataError, UsageError, nearest
+from ganvas.export.facts import EXPORT_SUFFIXES
 from ganvas.files import JsonObject
 from ganvas.settings import settings_of
 from ganvas.studio import schema
@@ -31,7 +32,6 @@ FORM = tuple(name for name in settings_of(TrainConfig) if name not in NOT_IN_FOR
 SET_PREFIX = "set:"
 UPLOAD_PREFIX = "data:"
 FOLDER_PREFIX = "folder:"
-EXPORT_SUFFIXES = {"onnx": ".onnx", "page": ".html", "torch": ".pt2"}
 VALUE: Schema = {
     "type": ["string", "number", "boolean", "null", "array"],
     "maxLength": 200,
@@ -71,7 +71,7 @@ JOB_SCHEMAS: dict[str, Schema] = {
     ),
     "explain": schema.obj({"run": RUN, "weights": WEIGHTS}, required=("run",), help="gives explain.html"),
     "export": schema.obj(
-        {"run": RUN, "to": schema.one_of(("onnx", "page", "torch")), "weights": WEIGHTS, "licence": LICENCE},
+        {"run": RUN, "to": schema.one_of(tuple(EXPORT_SUFFIXES)), "weights": WEIGHTS, "licence": LICENCE},
         required=("run", "to"),
         help="gives files",
     ),

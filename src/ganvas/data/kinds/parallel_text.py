@@ -10,19 +10,16 @@ In a DataSpec it has no size: channels, height and width are 1, and `count` is o
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 
 from ganvas.data import tokens
-from ganvas.data.kinds.base import Coded, Kind, Split
+from ganvas.data.kinds.base import Coded, Split
 from ganvas.data.kinds.common import counts_in_words
-from ganvas.data.kinds.text import MAX_JOINED_TEXTS, SEPARATOR
+from ganvas.data.kinds.text import KindOfTexts
 from ganvas.data.spec import Card, DataSpec, TextFacts, Window
-from ganvas.files import write_text
-from ganvas.provenance import Provenance
 
 if TYPE_CHECKING:
     import torch
@@ -38,15 +35,13 @@ SHOWN_COLUMNS = 60  # characters of each side there
 Pairs = Sequence[tuple[str, str]]
 
 
-class ParallelText(Kind[str, list[str]]):
+class ParallelText(KindOfTexts):
     name = "parallel_text"
     samples = "translations"
     hub_task = "translation"
-    suffix = ".txt"
     settings = ("vocabulary", "longest", "partner", "pairs")
     wanted = MappingProxyType({"pairs": "columns", "vocabulary": 2000})
     is_parallel = True
-    has_example_grid = False
 
     less = "a smaller data.longest"
 
@@ -122,26 +117,6 @@ class ParallelText(Kind[str, list[str]]):
 
     def finished(self, samples: Tensor, spec: DataSpec) -> list[str]:
         return texts_of_rows(samples.cpu().numpy(), spec.text)
-
-    def image_grid(self, samples: list[str], spec: DataSpec) -> None:
-        return None
-
-    def tile_size(self, spec: DataSpec) -> tuple[int, int]:
-        return spec.height, spec.width
-
-    def text(self, samples: list[str]) -> str | None:
-        return samples[0]
-
-    def write(self, path: Path, sample: str, spec: DataSpec, provenance: Provenance | None = None) -> None:
-        write_text(path, sample)
-
-    def write_joined(
-        self, stem: Path, samples: list[str], spec: DataSpec, provenance: Provenance | None = None
-    ) -> None:
-        write_text(stem.with_suffix(self.suffix), SEPARATOR.join(samples[:MAX_JOINED_TEXTS]) + "\n")
-
-    def arrays(self, samples: list[str], spec: DataSpec) -> dict[str, np.ndarray]:
-        return {"texts": np.array(samples)}
 
 
 # --- rows -----------------------------------------------------------------------------------------------------

@@ -30,13 +30,38 @@ MAX_JOINED_TEXTS = 16  # texts at most in one file
 SEPARATOR = "\n\n" + "-" * 40 + "\n\n"  # between two of them
 
 
-class Text(Kind[str, list[str]]):
+class KindOfTexts(Kind[str, list[str]]):
+    """What kinds have in common whose samples are texts: how these are shown and written."""
+
+    suffix = ".txt"
+    has_example_grid = False
+
+    def image_grid(self, samples: list[str], spec: DataSpec) -> None:
+        return None
+
+    def tile_size(self, spec: DataSpec) -> tuple[int, int]:
+        return spec.height, spec.width
+
+    def text(self, samples: list[str]) -> str | None:
+        return samples[0]
+
+    def write(self, path: Path, sample: str, spec: DataSpec, provenance: Provenance | None = None) -> None:
+        write_text(path, sample)
+
+    def write_joined(
+        self, stem: Path, samples: list[str], spec: DataSpec, provenance: Provenance | None = None
+    ) -> None:
+        write_text(stem.with_suffix(self.suffix), SEPARATOR.join(samples[:MAX_JOINED_TEXTS]) + "\n")
+
+    def arrays(self, samples: list[str], spec: DataSpec) -> dict[str, np.ndarray]:
+        return {"texts": np.array(samples)}
+
+
+class Text(KindOfTexts):
     name = "text"
     samples = "texts"
     hub_task = "text-generation"
-    suffix = ".txt"
     settings = ("tokens", "vocabulary")
-    has_example_grid = False
 
     less = "a smaller window"
 
@@ -135,26 +160,6 @@ class Text(Kind[str, list[str]]):
 
     def finished(self, samples: Tensor, spec: DataSpec) -> list[str]:
         return to_texts(samples, spec.text.tokens)
-
-    def image_grid(self, samples: list[str], spec: DataSpec) -> None:
-        return None
-
-    def tile_size(self, spec: DataSpec) -> tuple[int, int]:
-        return spec.height, spec.width
-
-    def text(self, samples: list[str]) -> str | None:
-        return samples[0]
-
-    def write(self, path: Path, sample: str, spec: DataSpec, provenance: Provenance | None = None) -> None:
-        write_text(path, sample)
-
-    def write_joined(
-        self, stem: Path, samples: list[str], spec: DataSpec, provenance: Provenance | None = None
-    ) -> None:
-        write_text(stem.with_suffix(self.suffix), SEPARATOR.join(samples[:MAX_JOINED_TEXTS]) + "\n")
-
-    def arrays(self, samples: list[str], spec: DataSpec) -> dict[str, np.ndarray]:
-        return {"texts": np.array(samples)}
 
 
 def to_texts(numbers: Tensor, vocabulary: tuple[str, ...]) -> list[str]:

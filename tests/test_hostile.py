@@ -182,8 +182,16 @@ def test_the_pickles_are_dangerous(tmp_path: Path) -> None:
     assert ran >= 9
 
 
-def test_archives_and_wholes_that_are_no_weights() -> None:
-    outside = tree(Path.cwd().parent)
+@pytest.fixture
+def outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder around the one that the test works in, which nobody else writes to."""
+    (tmp_path / "inside").mkdir()
+    monkeypatch.chdir(tmp_path / "inside")
+    return tmp_path
+
+
+def test_archives_and_wholes_that_are_no_weights(outside: Path) -> None:
+    before = tree(outside)
     for what, content in torch_archives():
         Path("weights.pth").write_bytes(content)
         assert not ends_well(lambda: import_weights("esrgan", "weights.pth", "run", licence="MIT"), what)
@@ -192,7 +200,7 @@ def test_archives_and_wholes_that_are_no_weights() -> None:
         assert not ends_well(lambda: import_weights("esrgan", "weights.pth", "run", licence="MIT"), repr(content))
     torch.save(torch.nn.Linear(2, 2), "weights.pth")  # a whole module, which only unpickling could read
     assert not ends_well(lambda: import_weights("esrgan", "weights.pth", "run", licence="MIT"), "a module")
-    assert tree(Path.cwd().parent) - outside == {str(Path.cwd() / "weights.pth")}
+    assert tree(outside) - before == {str(Path.cwd() / "weights.pth")}
 
 
 def test_damaged_onnx_and_tfjs() -> None:
@@ -217,13 +225,13 @@ def test_damaged_onnx_and_tfjs() -> None:
 # --- archives and exports -------------------------------------------------------------------------------------------------------
 
 
-def test_archives_of_images(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_archives_of_images(outside: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As data, as photos to translate, and in place of files of our own."""
     png = png_bytes(np.arange(8 * 8 * 3, dtype=np.uint8).reshape(8, 8, 3))
     Path("work").mkdir()
     monkeypatch.setenv("GANVAS_CACHE", str(Path("work/cache").resolve()))
     Path("secret").write_bytes(png)  # what links could lead to
-    outside = tree(Path.cwd().parent)
+    before = tree(outside)
     archives = [*(("zip", *one) for one in zips(png)), *(("tar", *one) for one in tars(png))]
     assert len(archives) >= 91
     good = refused = 0
@@ -244,7 +252,7 @@ def test_archives_of_images(monkeypatch: pytest.MonkeyPatch) -> None:
             place.write_bytes(content)
             assert not ends_well(lambda place=place, call=call: call(place), f"{what} as {other}")
         assert not Path("executed").exists()
-        assert {one for one in tree(Path.cwd().parent) - outside if "/work/" not in one} == set(), (number, what)
+        assert {one for one in tree(outside) - before if "/work/" not in one} == set(), (number, what)
     assert good > 10 and refused > 20
 
 

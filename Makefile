@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 MINUTES ?= 5
+unexport PYTHONDONTWRITEBYTECODE # tests start hundreds of processes; without bytecode each compiles torch and ganvas anew
 
 .PHONY: help setup demo test check slow docs site format clean
 

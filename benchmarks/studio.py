@@ -48,6 +48,25 @@ def ask(port: int, method: str, path: str, content: object = None) -> bytes:
     return answer
 
 
+def painted(port: int) -> float | None:
+    """Seconds from the request to the first content on the page, in a browser with an empty cache; None without playwright."""
+    browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        return None
+    if browser is None:
+        return None
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])
+        page = opened.new_page()
+        page.goto(f"http://127.0.0.1:{port}/")
+        page.wait_for_function("performance.getEntriesByName('first-contentful-paint').length > 0")
+        milliseconds = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
+        opened.close()
+    return milliseconds / 1000
+
+
 def shown(name: str, values: list[float]) -> None:
     ordered = sorted(1000 * value for value in values)
     print(
@@ -96,6 +115,9 @@ def measure(runs: Path, repeats: int) -> None:
 
     process, port, _ = start(runs)
     try:
+        paints = [painted(port) for _ in range(5)]
+        if None not in paints:
+            shown("first paint of the page, a new browser", [seconds for seconds in paints if seconds is not None])
         ask(port, "POST", "/api/runs/digits/render", {"points": [{"seed": 0}]})
         slider = []
         for number in range(repeats):

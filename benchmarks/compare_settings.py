@@ -82,7 +82,13 @@ def trained(candidate: str, data: Dataset, minutes: float, seed: int, samples: i
     place = Path(tempfile.mkdtemp())
     try:
         run = train_run(
-            method, data, place / "run", minutes=minutes, seed=seed, preset=preset or None, settings=read_settings(pairs)
+            method,
+            data,
+            place / "run",
+            minutes=minutes,
+            seed=seed,
+            preset=preset or None,
+            settings=read_settings(pairs),
         )
         images = run.sample(samples, seed=1_000_000)
         return {"steps": steps_of(run), "metrics": figures_as_dict(measure(images, data, data.part("test")))}

@@ -67,6 +67,7 @@ GROUPS: dict[str, tuple[str, tuple[str, ...]]] = {
         "One pixel, code, audio sample or token after the other, each with an exact likelihood.",
         ("pixelcnn", "code_prior", "wavenet", "rnn_text"),
     ),
+    "Videos": ("Clips of a fixed number of frames.", ("mocogan", "vgan")),
     "Volumes": ("Shapes in three dimensions, as occupancy on a grid.", ("gan3d", "vae3d")),
     "Adversarial text": ("Text from a generator that a discriminator rewards.", ("seqgan",)),
     "Translation of texts": ("Sentences into another language, from pairs of them.", ("seq2seq",)),

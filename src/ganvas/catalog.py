@@ -51,6 +51,7 @@ PURPOSES: dict[str, Callable[[JsonObject], bool]] = {
     "Compress or encode images": lambda facts: bool({"Encodes", "Tokenizes"} & set(facts["abilities"])),
     "Generate sound": lambda facts: "audio" in facts["takes"],
     "Generate text": lambda facts: "text" in facts["takes"],
+    "Generate videos": lambda facts: "Samples" in facts["abilities"] and "video" in facts["takes"],
     "Generate volumes (3-D)": lambda facts: "Samples" in facts["abilities"] and "volumes" in facts["takes"],
     "Compute a likelihood": lambda facts: "HasLikelihood" in facts["abilities"],
 }

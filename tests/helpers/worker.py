@@ -46,11 +46,13 @@ def main(folder: Path, cases: list[str]) -> None:
         if slow and rank == 0:
             look_slowly()
         method = small("r3gan" if case in ("killed", "clock", "slow", "signal") else case)
+        data = data_for(method.name)
+        clips = {"frames": data.spec.video.frames} if data.spec.video.frames else {}  # not the length that is usual
         config = TrainConfig(
-            method, data_for(method.name).source, out=folder / case / "run", device="cpu",
+            method, data.source, data_settings=clips, out=folder / case / "run", device="cpu",
             steps=None if clock else 10**6 if asked_to_stop else STEPS, minutes=SECONDS / 60 if clock else None, precision="fp32",
             checkpoint_every=None if clock else 2, evaluate_every=None if clock or slow else 4, samples=0,
-            **beneath(method, data_for(method.name)),
+            **beneath(method, data),
         )  # fmt: skip
         session = prepare(config)
         if clock:

@@ -178,7 +178,8 @@ def from_videos(
         whole = splits[source][0]
         if length * every > whole.shape[1]:
             raise DataError(
-                f"{where}: videos of {whole.shape[1]} frames hold no clip of data.frames={length}, every {every}."
+                f"{where}: videos of {whole.shape[1]} frames hold no clip of data.frames={length}, every {every}.:"
+                f" set data.frames to {max(1, whole.shape[1] // every)} or less"
             )
         if len(chosen):
             clips = functools.partial(_array_clips, whole, numbers, chosen, (length, every), (height, width, channels))

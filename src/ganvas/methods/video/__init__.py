@@ -1,0 +1,1 @@
+"""Videos: clips of a fixed number of frames."""

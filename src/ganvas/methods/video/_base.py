@@ -1,0 +1,187 @@
+"""What GANs of videos share: one discriminator or several, their losses, and augmentation that is constant over time."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Adam, Optimizer
+
+from ganvas.abilities import HasDiscriminator, Samples
+from ganvas.data.augment import adapted, adaptive_augment, diff_augment
+from ganvas.losses.adversarial import (
+    discriminator_cross_entropy,
+    discriminator_report,
+    non_saturating_generator,
+    relativistic_discriminator,
+    relativistic_generator,
+)
+from ganvas.losses.gradient import auto_gamma, squared_gradient
+from ganvas.method import Batch, DataSpec, Update, setting, step_factor
+from ganvas.methods._base import ClassConditional
+
+
+class VideoGAN(ClassConditional, Samples, HasDiscriminator):
+    """Base of GANs of clips: subclasses build `self.G` and `self.D`, and say in `scores` what D makes of clips."""
+
+    takes = ("video",)
+    batch_size: int = setting(16, "videos per step, over all processes together", minimum=2)
+    lr: float = setting(2e-3, "learning rate of Adam, both networks, at the start", minimum=0)
+    balance: float = setting(1.0, "learning rate of D over that of G", minimum=0)
+    beta1: float = setting(0.0, "Adam's first decay", minimum=0, maximum=0.9999)
+    beta2: float = setting(0.99, "Adam's second decay", minimum=0, maximum=0.99999)
+    loss: str = setting(
+        "relativistic",
+        "relativistic, of pairs of a real and a generated clip, or the paper's cross_entropy",
+        choices=("relativistic", "cross_entropy"),
+    )
+    gamma: float | None = setting(
+        None, "weight of R1 and R2; auto = total variance of what a discriminator sees / 200", minimum=0
+    )
+    penalty_every: int = setting(4, "penalise in every n-th step only, n times as strongly", minimum=1)
+    augment: str = setting(
+        "none",
+        "augmentation of real and generated clips before D, alike in all frames of a clip; ada adapts its strength",
+        choices=("none", "diffaugment", "ada"),
+    )
+    ada_target: float = setting(0.6, "ada: mean sign of D's logits on real clips to hold", minimum=0, maximum=1)
+    ada_videos: int = setting(200_000, "ada: clips over which its strength may rise from 0 to 1", minimum=1)
+    conditional: bool = setting(False, "condition the networks on the class of each video; the data need labels")
+    decay: str = setting(
+        "linear", "decay of the learning rate to zero over the budget", choices=("linear", "cosine", "none")
+    )
+    ema: float = setting(0.999, "decay of G's average per step", minimum=0, maximum=0.999999)
+
+    averaged = ("G",)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.augment == "ada":
+            self.augment_p: Tensor
+            self.register_buffer("augment_p", torch.zeros(()))
+
+    def build(self, spec: DataSpec) -> None:
+        self.G: nn.Module
+        self.D: nn.Module
+        raise NotImplementedError
+
+    def scores(self, batch: Batch, clips: Tensor) -> list[Tensor]:
+        """Logits float32 of clips (k * len(batch), C, T, H, W), of the batch's classes k times: one tensor (k * m, 1) of each
+        discriminator, where clip i has its rows in the i-th of k * len(batch) equal parts."""
+        raise NotImplementedError
+
+    def total_variances(self, spec: DataSpec) -> list[float]:
+        """Of what each discriminator sees."""
+        return [spec.total_variance]
+
+    def strengths(self) -> list[float]:
+        """gamma of each discriminator."""
+        strengths: list[float] = []
+        for variance in self.total_variances(self.spec):
+            strengths.append(auto_gamma(variance) if self.gamma is None else self.gamma)
+        return strengths
+
+    def optimizers(self) -> dict[str, Optimizer]:
+        decays = (self.beta1, self.beta2)
+        return {
+            "G": Adam(self.G.parameters(), lr=self.lr, betas=decays, fused=True),
+            "D": Adam(self.D.parameters(), lr=self.lr * self.balance, betas=decays, fused=True),
+        }
+
+    def updates(self) -> list[Update]:
+        return [
+            Update("generator", trains="G", loss=self.generator_loss),
+            Update("discriminator", trains="D", loss=self.discriminator_loss, after=self.adapt),
+            Update("penalty", trains="D", loss=self.penalty_loss, every=self.penalty_every),
+        ]
+
+    def schedule(self, progress: float, steps: int) -> float:
+        return step_factor(self.decay, progress)
+
+    # --- a training step ------------------------------------------------------------------------------------------------
+
+    def clips(self, latents: Tensor, labels: Tensor | None) -> Tensor:
+        """Clips (N, C, T, H, W), mostly in [-1, 1]."""
+        return self.G(latents, labels) if self.classes else self.G(latents)
+
+    def generate_for(self, batch: Batch) -> Tensor:
+        """New clips with their graph, of the batch's classes where G is conditioned on them."""
+        return self.clips(batch.normal(self.draws()[0].size), batch.label)
+
+    def pairs(self, batch: Batch, fake: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """(logits of the batch's clips, logits of `fake`) of each discriminator."""
+        found: list[tuple[Tensor, Tensor]] = []
+        for logits in self.scores(batch, torch.cat([batch.real, fake])):
+            real_logits, fake_logits = logits.chunk(2)
+            found.append((real_logits, fake_logits))
+        return found
+
+    def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
+        """The sum over all discriminators of softplus(D(x) - D(G(z))) (Huang 2024, eq. 2), or of -log D(G(z))."""
+        fake = batch.memo("fake", lambda: self.generate_for(batch))
+        if self.loss == "cross_entropy":
+            return {"loss": sum_of([non_saturating_generator(logits) for logits in self.scores(batch, fake)])}
+        with torch.no_grad():  # G is moved through its own clips only
+            real = self.scores(batch, batch.real)
+        losses: list[Tensor] = []
+        for real_logits, fake_logits in zip(real, self.scores(batch, fake), strict=True):
+            losses.append(relativistic_generator(real_logits, fake_logits))
+        return {"loss": sum_of(losses)}
+
+    def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
+        """The sum over all discriminators of softplus(D(G(z)) - D(x)) (Huang 2024, eq. 2), or of -log D(x) - log(1 - D(G(z)))."""
+        fake = batch.memo("fake", lambda: self.generate_for(batch)).detach()
+        pairs = self.pairs(batch, fake)
+        of_pair = discriminator_cross_entropy if self.loss == "cross_entropy" else relativistic_discriminator
+        loss = sum_of([of_pair(real, fake) for real, fake in pairs])
+        real, fake = pairs[-1]
+        boundary = 0.0 if self.loss == "cross_entropy" else None
+        return discriminator_report(loss, real, fake, boundary=boundary)
+
+    def penalty_loss(self, batch: Batch) -> dict[str, Tensor]:
+        """The sum over all discriminators of gamma / 2 (R1 + R2) (Huang 2024, eqs. 3 and 4), `penalty_every` times as strong."""
+        fake = batch.memo("fake", lambda: self.generate_for(batch)).detach()
+        points = torch.cat([batch.real, fake]).requires_grad_()
+        loss = points.new_zeros(())
+        for strength, logits in zip(self.strengths(), self.scores(batch, points), strict=True):
+            squares = squared_gradient(points, logits) * (len(points) / len(logits)) ** 2
+            r1, r2 = squares.chunk(2)
+            loss = loss + self.penalty_every * strength / 2 * (r1 + r2).mean()
+        return {"loss": loss}
+
+    def adapt(self, report: dict[str, Tensor], batch: Batch) -> None:
+        """After D's step: ADA's strength follows "sign" of D's report."""
+        if self.augment == "ada":
+            self.augment_p.copy_(
+                adapted(self.augment_p, report["sign"], self.ada_target, self.batch_size, self.ada_videos)
+            )
+            report["augment_p"] = self.augment_p.clone()
+
+    def augmented(self, batch: Batch, clips: Tensor) -> Tensor:
+        """`clips` (k * len(batch), C, T, H, W) after the augmentation that is set: every frame of a clip by the same numbers."""
+        if self.augment == "none":
+            return clips
+        times, frames = len(clips) // len(batch), clips.shape[2]
+
+        def draw(*shape: int) -> Tensor:
+            drawn = torch.cat([batch.uniform(*shape) for _ in range(times)])
+            return drawn.repeat_interleave(frames, 0)
+
+        images = clips.transpose(1, 2).flatten(0, 1)
+        is_adaptive = self.augment == "ada"
+        seen = adaptive_augment(images, self.augment_p, draw) if is_adaptive else diff_augment(images, draw)
+        return seen.unflatten(0, (-1, frames)).transpose(1, 2)
+
+    def discriminate(self, batch: Batch, images: Tensor) -> Tensor:
+        """Logits (M, 1), float32, of M = k * len(batch) clips: those of the discriminator of whole clips."""
+        return self.scores(batch, images)[-1]
+
+    # --- sampling -------------------------------------------------------------------------------------------------------
+
+    def generate(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Clips (n, C, T, H, W) in [-1, 1]."""
+        return self.clips(latents, labels).clamp(-1, 1)
+
+
+def sum_of(losses: list[Tensor]) -> Tensor:
+    """The sum () of the means of several losses."""
+    return torch.stack([loss.mean() for loss in losses]).sum()

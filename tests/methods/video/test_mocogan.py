@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from ganvas.losses.gradient import squared_gradient
+from ganvas.methods.video.mocogan import MoCoGAN
+from ganvas.registry import create
+from ganvas.sampling import sample
+from ganvas.training.trainer import Trainer
+from parts import films, trainer_for
+
+
+def tiny(**settings: object) -> Trainer:
+    return trainer_for(create("mocogan", "tiny", settings), films())
+
+
+def test_the_motion_of_a_seed_moves_the_content_of_others() -> None:
+    """Of seed 4's content with seed 9's motion, the latent's first part is seed 4's and the rest seed 9's."""
+    method = tiny().method.eval()
+    assert isinstance(method, MoCoGAN)
+    with torch.no_grad():
+        mixed = sample(method, 1, seed=4, motion=9)
+        latents = torch.cat([method.latents([4])[:, : method.z_dim], method.latents([9])[:, method.z_dim :]], 1)
+        expected = method.generate(latents.expand(64, -1))[:1]
+    torch.testing.assert_close(mixed, expected)
+    assert not torch.equal(mixed, sample(method, 1, seed=4))
+
+
+def test_d_sees_frames_of_the_clips_and_the_clips() -> None:
+    """Clips whose frames are all alike: whichever frame was drawn, its logit is that of the frame."""
+    trainer = tiny(frames_seen=3)
+    method, batch = trainer.method, trainer.feed.next()
+    assert isinstance(method, MoCoGAN)
+    still = batch.real[:, :, :1].expand(-1, -1, 6, -1, -1)
+    with torch.no_grad():
+        of_frames, of_clips = method.scores(batch, torch.cat([still, -still]))
+        first = method.D.get_submodule("frames")(torch.cat([still, -still])[:, :, 0])
+        torch.testing.assert_close(of_frames.view(16, 3), first.expand(-1, 3), rtol=1e-4, atol=1e-5)
+        assert of_clips.shape == (16, 1)
+
+
+def test_the_penalty_of_one_frame_of_each_clip_by_hand() -> None:
+    """gamma / 2 (R1 + R2) of each discriminator: with one frame a clip, that of D_I is at that frame alone."""
+    trainer = tiny(gamma=3.0, penalty_every=5, frames_seen=1)
+    method, batch = trainer.method, trainer.feed.next()
+    assert isinstance(method, MoCoGAN)
+    state = trainer.feed.generator.get_state()
+    loss = method.penalty_loss(batch)["loss"]
+    trainer.feed.generator.set_state(state)
+    points = torch.cat([batch.real, method.generate_for(batch).detach()]).requires_grad_()
+    expected = torch.zeros(())
+    for logits in method.scores(batch, points):
+        expected = expected + squared_gradient(points, logits).sum() / 8
+    assert loss.item() == pytest.approx(5 * 3.0 / 2 * expected.item(), rel=1e-4)
+
+
+def test_each_discriminator_has_the_scale_of_what_it_sees() -> None:
+    method = tiny().method
+    assert isinstance(method, MoCoGAN)
+    of_frame, of_clip = method.strengths()
+    assert of_clip == pytest.approx(6 * of_frame) and of_clip == pytest.approx(method.spec.total_variance / 200)
+
+
+@pytest.mark.parametrize("augment", ["diffaugment", "ada"])
+def test_augmentation_is_constant_over_time(augment: str) -> None:
+    """A clip that stands still stands still afterwards, and two clips change differently."""
+    trainer = tiny(augment=augment)
+    method, batch = trainer.method, trainer.feed.next()
+    assert isinstance(method, MoCoGAN)
+    if augment == "ada":
+        method.augment_p.fill_(1.0)
+    still = batch.real[:1, :, :1].expand(8, -1, 6, -1, -1)
+    seen = method.augmented(batch, still)
+    assert seen.shape == still.shape and not torch.equal(seen[0], seen[1])
+    for frame in range(1, 6):
+        torch.testing.assert_close(seen[:, :, frame], seen[:, :, 0])
+
+
+def test_ada_follows_the_sign() -> None:
+    trainer = tiny(augment="ada", ada_videos=16)
+    method, batch = trainer.method, trainer.feed.next()
+    assert isinstance(method, MoCoGAN)
+    report = {"sign": torch.tensor(1.0)}
+    method.adapt(report, batch)
+    assert method.augment_p.item() == pytest.approx(0.5) and report["augment_p"].item() == pytest.approx(0.5)
+
+
+def test_learns_how_light_a_class_grows() -> None:
+    """A few steps at the size of the tests: clips of class 2 grow lighter over time, those of class 0 do not."""
+    method = create("mocogan", "tiny", {"conditional": True, "batch_size": 16, "lr": 0.01, "ema": 0.98})
+    trainer = trainer_for(method, films(8, 8), steps=180)
+    for _ in range(180):
+        trainer.step()
+    made = trainer.average.method
+    assert isinstance(made, MoCoGAN)
+    z = made.latents(range(32))
+    rises: list[float] = []
+    with torch.no_grad():
+        for label in (0, 2):
+            clips = made.generate(z, torch.full((32,), label))
+            rises.append(float(clips[:, :, -1].mean() - clips[:, :, 0].mean()))
+    assert rises[1] > rises[0] + 0.2, rises

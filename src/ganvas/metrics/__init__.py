@@ -34,6 +34,7 @@ from ganvas.metrics.text_translation import (
     text_scores,
 )
 from ganvas.metrics.translation import measure_translation
+from ganvas.metrics.videos import measure_videos
 
 __all__ = [
     "Copies",
@@ -58,6 +59,7 @@ __all__ = [
     "measure_stylising",
     "measure_text_translation",
     "measure_translation",
+    "measure_videos",
     "measurements",
     "mobilenet_distance",
     "nearest",

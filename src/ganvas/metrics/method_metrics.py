@@ -19,6 +19,7 @@ from ganvas.metrics.solids import MAX_SOLIDS, measure_solids
 from ganvas.metrics.stylising import measure_stylising
 from ganvas.metrics.text_translation import measure_partner_likelihood, measure_text_translation
 from ganvas.metrics.translation import measure_translation
+from ganvas.metrics.videos import MAX_VIDEOS, measure_videos
 from ganvas.registry import find, method_names
 
 if TYPE_CHECKING:
@@ -38,7 +39,8 @@ def measurements(
 ) -> Measurements:
     """{"samples": ..., "likelihood": ...}: each, called, gives figures by name, or DataError where `data` have too few examples.
 
-    `sampled(n)` gives n finished samples of the method where it samples: images uint8 (n, H, W, C), volumes uint8 (n, D, H, W).
+    `sampled(n)` gives n finished samples of the method where it samples: images uint8 (n, H, W, C), volumes uint8 (n, D, H, W),
+    videos uint8 (n, T, H, W, C).
     `samples` is how many are measured, or translated, at most; `importance` the draws for a bound of the likelihood.
     """
     measures: Measurements = {}
@@ -46,6 +48,8 @@ def measurements(
         measures["samples"] = lambda: measure(sampled(samples), data, data.part("test"), progress=progress)
     if isinstance(method, Samples) and data.kind.is_solid:
         measures["solids"] = lambda: measure_solids(sampled(min(samples, MAX_SOLIDS)), data, progress)
+    if isinstance(method, Samples) and data.kind.moves:
+        measures["videos"] = lambda: measure_videos(sampled(min(samples, MAX_VIDEOS)), data, progress)
     if isinstance(method, Translates) and data.kind.is_image:
         measures["translation"] = lambda: measure_translation(method, data, samples=samples)
     elif isinstance(method, Translates):

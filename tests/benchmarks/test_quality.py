@@ -108,3 +108,17 @@ def test_volumes_beside_their_floors(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert figures["training"]["1-NNA-CD"] < 0.7 < 0.85 < figures["voxels"]["1-NNA-CD"]
     assert figures["mean"]["COV-CD"] < 0.3 < figures["training"]["COV-CD"]
     assert (tmp_path / "grid.png").exists()
+
+
+def test_videos_beside_their_floors(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Real clips score as held-out ones do; still and shuffled ones and those of single frames do not."""
+    import videos
+
+    words = ["--preset", "tiny", "--frame-preset", "tiny", "--minutes", "0.002", "--n", "60", "--json"]
+    videos.main([*words, "--methods", "mocogan", "--out", str(tmp_path), "--grid", str(tmp_path / "grid.png")])
+    rows = json.loads(capsys.readouterr().out)["rows"]
+    assert list(rows) == ["held_out", "still", "shuffled", "frames", "mocogan"]
+    distances = {name: row[0]["FD[motion]"] for name, row in rows.items()}
+    assert all(distances[name] > 2 * distances["held_out"] for name in rows if name != "held_out")
+    assert rows["still"][0]["warped_error"] == 0 < rows["held_out"][0]["warped_error"]
+    assert (tmp_path / "grid.png").exists()

@@ -25,6 +25,7 @@ from torch.nn import functional as F
 from ganvas.chunks import in_chunks
 from ganvas.data.batch import Batch
 from ganvas.draws import Draw, label_seed
+from ganvas.errors import UsageError
 
 __all__ = [
     "Code",
@@ -494,6 +495,12 @@ class Stylises(Ability):
     def stylise(self, content: Tensor, style: Tensor | None = None, *, strength: float = 1.0) -> Tensor:
         """`content` (n, C, H, W) in [-1, 1], of the same size, in the style of `style` (1 or n, C, h, w); None where the method
         has a single style. `strength` 0 reconstructs the content."""
+
+    def stylise_mixed(
+        self, content: Tensor, styles: Sequence[Tensor], shares: Sequence[float], *, strength: float = 1.0
+    ) -> Tensor:
+        """As `stylise`, in a mixture of several styles (1, C, h, w); `shares` sum to 1. UsageError where it mixes none."""
+        raise UsageError(f"{self.name} takes one style at a time (got {len(styles)})")
 
     def styles_of(self, batch: Batch) -> Tensor | None:
         """A style for each image of a batch, drawn as in training; None where the method has a single style."""

@@ -477,16 +477,18 @@ class Run:
         return tasks.restore(method, image, mask, task=task, n=n, seed=seed, interpolation=interpolation)
 
     def stylise(
-        self, content: ImageLike, style: ImageLike | None = None, *, strength: float | None = None, size: int | None = None,
-        preserve_colour: bool = False, rgb: bool = False, device: Device = "auto",
+        self, content: ImageLike, style: ImageLike | Sequence[ImageLike] | None = None, *, weights: Sequence[float] | None = None,
+        strength: float | None = None, size: int | None = None, preserve_colour: bool = False, rgb: bool = False,
+        device: Device = "auto",
     ) -> Photo:  # fmt: skip
         """A photo in the style that the run was trained on, or of `style`, by one forward pass; see `ganvas.tasks.stylise_with`.
         `ganvas.tasks.stylise` needs no run."""
         from ganvas.tasks.stylise import stylise_with
 
         return stylise_with(
-            self._ready(raw=False, best=False, device=device), content, style, strength=1.0 if strength is None else strength,
-            size=size or None, colour="luminance" if preserve_colour else "free", rgb=rgb,
+            self._ready(raw=False, best=False, device=device), content, style, weights=weights,
+            strength=1.0 if strength is None else strength, size=size or None,
+            colour="luminance" if preserve_colour else "free", rgb=rgb,
         )  # fmt: skip
 
     def evaluate(

@@ -227,6 +227,20 @@ def test_a_trained_method_takes_photos_of_other_channels(channels: int, colours:
     assert np.abs(made.pixels - given.pixels).max() > 0.01
 
 
+def test_a_trained_method_mixes_styles_by_their_weights() -> None:
+    content, styles = photo(slope()), [photo(painting()), photo(painting().flip(0) ** 3)]
+    method = painter(3)
+    single = stylise_with(method, content, styles[0])
+    assert_close(stylise_with(method, content, styles, weights=[5, 0]).pixels, single.pixels)
+    equal = stylise_with(method, content, styles)
+    assert_close(stylise_with(method, content, styles, weights=[2, 2]).pixels, equal.pixels)
+    assert np.abs(equal.pixels - single.pixels).max() > 1e-3
+    with pytest.raises(UsageError, match=r"2 style\(s\) take 2 weight"):
+        stylise_with(method, content, styles, weights=[1])
+    with pytest.raises(UsageError, match="weights are the shares of several styles"):
+        stylise_with(method, content, styles[0], weights=[1])
+
+
 def test_channels_that_no_file_has_are_refused() -> None:
     with pytest.raises(DataError, match="adain was trained on 2 channels, and image files have 1, 3 or 4"):
         stylise_with(painter(2), photo(slope()), photo(painting()))

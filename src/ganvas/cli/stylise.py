@@ -36,7 +36,10 @@ def stylise(
         typer.Option("--style", metavar="FILE", help="A painting. May be repeated: the styles are mixed."),
     ] = None,
     weights: Annotated[
-        str | None, typer.Option(metavar="A,B", help="Shares of several styles, such as 0.7,0.3. Default: equal.")
+        str | None,
+        typer.Option(
+            metavar="A,B", help="Shares of several styles, such as 0.7,0.3. Default: equal. With --run: of adain."
+        ),
     ] = None,
     mask: Annotated[
         list[Path] | None,
@@ -121,20 +124,20 @@ def stylise(
     paintings = [read_photo(path) for path in style or ()]
     check_written(out, photo)
     if run is not None:
-        refused = {"--video": video, "--mask": mask, "--minutes": minutes, "--weights": weights, "--set": assignments}
+        refused = {"--video": video, "--mask": mask, "--minutes": minutes, "--set": assignments}
         for name, value in refused.items():
             if value:
                 raise UsageError(
                     f"{name} is for the optimisation, and --run uses one forward pass instead: omit one of them"
                 )
         if exported.is_exported(run):
-            refused = {"--size": size, "--preserve-colour": preserve_colour, "--rgb": rgb}
+            refused = {"--size": size, "--preserve-colour": preserve_colour, "--rgb": rgb, "--weights": weights}
             result, facts = exported.stylise(run, photo, paintings, 1.0 if strength is None else strength, refused)
             write_photo(out, result)
             _report({"out": str(out), **facts}, json)
             return
         result, facts = _by_run(
-            photo, paintings, run, 1.0 if strength is None else strength, size, preserve_colour, rgb, device
+            photo, paintings, run, weights, 1.0 if strength is None else strength, size, preserve_colour, rgb, device
         )
         write_photo(out, result)
         _report({"out": str(out), **facts}, json)
@@ -174,6 +177,7 @@ def _by_run(
     photo: Photo,
     paintings: list[Photo],
     run: Path,
+    weights: str | None,
     strength: float,
     size: int | None,
     preserve_colour: bool,
@@ -181,16 +185,13 @@ def _by_run(
     device: str,
 ) -> tuple[Photo, JsonObject]:
     from ganvas.device import choose_device
-    from ganvas.errors import UsageError
     from ganvas.run import load
     from ganvas.tasks.stylise import stylise_with
 
-    if len(paintings) > 1:
-        raise UsageError(f"a run takes one style at a time (got {len(paintings)})")
     method = load(run).load_method(device=choose_device(device))
     began = time.perf_counter()
     result = stylise_with(
-        method, photo, paintings[0] if paintings else None, strength=strength, size=size or None, rgb=rgb,
+        method, photo, paintings or None, weights=read_shares(weights), strength=strength, size=size or None, rgb=rgb,
         colour="luminance" if preserve_colour else "free",
     )  # fmt: skip
     return result, {"run": str(run), "method": method.name, "seconds": round(time.perf_counter() - began, 2)}

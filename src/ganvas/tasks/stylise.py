@@ -38,6 +38,7 @@ from ganvas.tasks.channels import of_channels, photo_channels
 from ganvas.tasks.gatys import (
     GatysSettings,
     Watch,
+    check_shares,
     check_style,
     optimise,
     resized,
@@ -193,14 +194,16 @@ def stylise_photo(
 def stylise_with(
     method: Method,
     content: ImageLike,
-    style: ImageLike | None = None,
+    style: ImageLike | Sequence[ImageLike] | None = None,
     *,
+    weights: Sequence[float] | None = None,
     strength: float = 1.0,
     size: int | None = None,
     colour: str = "free",
     rgb: bool = False,
 ) -> Photo:
-    """`content` stylised by one forward pass of a trained method. `style` is for methods that take any style.
+    """`content` stylised by one forward pass of a trained method. `style` is for methods that take any style; of several, adain
+    renders a mixture with the shares `weights` (None: equal).
 
     The image is processed as a whole, not in tiles: the method's statistics are those of the whole image, and tiles would
     differ in tone. `size` is the maximum longer side during processing; the result has the size and alpha of the content.
@@ -211,9 +214,12 @@ def stylise_with(
     if not 0 <= strength <= 1:
         raise UsageError(f"strength must be from 0 to 1 (got {strength})")
     content = as_photo(content)
-    if style is not None:
-        style = as_photo(style)
-        _check_style(style, "the style image")
+    styles = [] if style is None else [as_photo(one) for one in _listed(style)]
+    for number, one in enumerate(styles, 1):
+        _check_style(one, "the style image" if len(styles) == 1 else f"style image {number}")
+    if weights is not None and len(styles) < 2:
+        raise UsageError(f"weights are the shares of several styles (got {len(styles)})")
+    shares = check_shares(weights, len(styles)) if styles else []
     if content.alpha is not None and not content.alpha.any():
         raise DataError("the content is wholly transparent: give an image with visible pixels")
     device, channels = method.device, photo_channels(method)
@@ -223,15 +229,19 @@ def stylise_with(
     whole = pixels.shape[2], pixels.shape[3]
     height, width = whole if size is None or size >= max(whole) else size_with_longer_side(whole, size)
     x = reflected(of_channels(resized(pixels, (height, width)), channels), method.multiple())
-    style_image = None if style is None else of_channels(opaque(style)[None].to(device), channels)
-    result = method.stylise(x, style_image, strength=strength).float()[:, :3, :height, :width].clamp(-1, 1)
-    result = resized(result, whole)
+    style_images = [of_channels(opaque(one)[None].to(device), channels) for one in styles]
+    if len(style_images) > 1:
+        result = method.stylise_mixed(x, style_images, shares, strength=strength)
+    else:
+        result = method.stylise(x, style_images[0] if style_images else None, strength=strength)
+    result = resized(result.float()[:, :3, :height, :width].clamp(-1, 1), whole)
     if pixels.shape[1] != result.shape[1]:  # a method of grey images generates luminance; keep the photo's colours
         result = with_luma(pixels, result)
     if colour == "luminance":
         result = with_luma(pixels, result)
     made = method.made(
-        "stylise", inputs=[content.name], style=None if style is None else style.name, strength=strength, size=size, rgb=rgb,
+        "stylise", inputs=[content.name], style=tuple(one.name for one in styles if one.name) or None,
+        weights=None if weights is None else ",".join(f"{share:g}" for share in weights), strength=strength, size=size, rgb=rgb,
         preserve_colour=colour == "luminance",
     )  # fmt: skip
     return dataclasses.replace(ready.finished(_with_pixels(ready.photo, result[0].cpu())), provenance=made)

@@ -71,6 +71,23 @@ def test_adain_moves_the_moments() -> None:
     assert_close(deviation, wanted[1], atol=1e-3, rtol=1e-3)
 
 
+def test_adain_mixes_the_target_features_of_several_styles() -> None:
+    """Huang 2017, eq. 15, which is not the mean of two images; a share of 1 is that style alone."""
+    method = trainer_for(small("adain"), images((3, 32, 32))).method
+    content, one, other = (torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(seed)) for seed in range(3))
+    other = other[..., :24] ** 4  # styles may differ in size
+    alone = method.stylise(content, one)  # pyright: ignore
+    assert_close(method.stylise_mixed(content, [one, other], [1.0, 0.0]), alone)  # pyright: ignore
+    mixed = method.stylise_mixed(content, [one, other], [0.25, 0.75])  # pyright: ignore
+    seen = []
+    method.G.register_forward_pre_hook(lambda _, given: seen.append(given[0]))  # pyright: ignore
+    both = [method.stylise(content, style) for style in (one, other)]  # pyright: ignore
+    assert_close(mixed, method.G(0.25 * seen[0] + 0.75 * seen[1]).clamp(-1, 1))  # pyright: ignore
+    assert (mixed - (0.25 * both[0] + 0.75 * both[1])).abs().max() > 1e-3
+    with pytest.raises(UsageError, match="fast_style takes one style at a time"):
+        trainer_for(small("fast_style"), images((3, 32, 32))).method.stylise_mixed(content, [one, other], [0.5, 0.5])  # pyright: ignore
+
+
 def test_adain_brings_its_encoder_along(tmp_path: Path) -> None:
     run = train_small("adain", tmp_path / "run", 2, images((3, 32, 32)))
     stored = run.read_weights()

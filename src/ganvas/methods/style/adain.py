@@ -15,6 +15,8 @@ MB for VGG to relu4_1), and a run needs no other file.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -165,6 +167,20 @@ class AdaIN(StyleTransfer):
             raise UsageError("adain generates in the style of any image: name one by --style")
         features = self.taps(content)[self.encoder].float()
         target = adain(features, self.taps(style)[self.encoder])
+        return self.decoded(features, target, strength, content)
+
+    def stylise_mixed(
+        self, content: Tensor, styles: Sequence[Tensor], shares: Sequence[float], *, strength: float = 1.0
+    ) -> Tensor:
+        """(n, C, H, W) in [-1, 1] (eq. 15): the target features are the mean of those of each style, weighted by `shares`."""
+        features = self.taps(content)[self.encoder].float()
+        target = torch.zeros_like(features)
+        for style, share in zip(styles, shares, strict=True):
+            target = target + share * adain(features, self.taps(style)[self.encoder])
+        return self.decoded(features, target, strength, content)
+
+    def decoded(self, features: Tensor, target: Tensor, strength: float, content: Tensor) -> Tensor:
+        """The image (n, C, H, W) of features between those of the content and the target (eq. 14), of the size of `content`."""
         stylised = self.G(torch.lerp(features, target, strength)).float().clamp(-1, 1)
         return cut(stylised, (content.shape[2], content.shape[3]))
 

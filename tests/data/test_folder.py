@@ -82,7 +82,12 @@ def test_mixed_kinds_become_colour_of_one_size(tmp_path: Path, save: Save):
     # Short sides 30, 50, 33, 60: median 41.5, rounded down to a multiple of 8.
     assert dataset.spec.shape == (3, 40, 40)
     card = dataset.card()
-    assert card["original_sizes"] == {"min": [30, 33], "median": [55, 45], "max": [80, 60]}
+    sizes = card["original_sizes"]
+    assert (sizes["min"], sizes["median"], sizes["max"]) == ([30, 33], [55, 45], [80, 60])
+    # From 30 to 60 in bins of 4 pixels: 30 and 33 in the first, 50 in the sixth, 60 in the last, which ends at 60.
+    counts = [count for _, _, count in sizes["short_sides"]]
+    assert sizes["short_sides"][0] == [30, 33, 2] and sizes["short_sides"][-1] == [58, 60, 1]
+    assert counts == [2, 0, 0, 0, 0, 1, 0, 1]
     assert card["size_rule"].startswith("sizes differ")
     assert (
         255 in dataset.images[:, 20, 20, 1]

@@ -164,12 +164,23 @@ def from_arrays(
     return Loaded(where, parts, labels.classes, facts=facts)
 
 
-def size_facts(sizes: np.ndarray) -> dict[str, list[int]]:
-    """The least, median and greatest of `sizes` (N, 2), height and width each for itself."""
+SIZE_BINS = 10  # of the histogram of short sides, at most
+
+
+def size_facts(sizes: np.ndarray) -> dict[str, list[int] | list[list[int]]]:
+    """The least, median and greatest of `sizes` (N, 2), height and width each for itself; and the short sides counted, as rows of
+    least, greatest and how many."""
+    short = np.min(sizes, axis=1).astype(int)
+    width = max(1, -(-(int(short.max()) - int(short.min()) + 1) // SIZE_BINS))  # pixels of a bin
+    counted: list[list[int]] = []
+    for least in range(int(short.min()), int(short.max()) + 1, width):
+        most = min(least + width - 1, int(short.max()))
+        counted.append([least, most, int(((short >= least) & (short <= most)).sum())])
     return {
         "min": np.min(sizes, axis=0).astype(int).tolist(),
         "median": np.median(sizes, axis=0).astype(int).tolist(),
         "max": np.max(sizes, axis=0).astype(int).tolist(),
+        "short_sides": counted,
     }
 
 

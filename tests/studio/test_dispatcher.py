@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
+import socket
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -93,6 +96,52 @@ def test_files_of_an_export_are_downloaded_and_go_with_the_job(own: StudioProces
     folder = own.runs / ".studio" / "jobs" / f"{number}.files"
     assert folder.is_dir()
     assert own.ask("DELETE", f"/api/jobs/{number}").status == 200 and not folder.exists()
+
+
+@pytest.mark.slow
+def test_labelled_images_come_as_a_page_and_a_zip(own: StudioProcess) -> None:
+    options = {"preset": "tiny", "steps": 3, "samples": 0, "precision": "fp32"}
+    request = {"method": "cgan", "data": "set:digits", "name": "labelled", "options": options}
+    own.until(own.ask("POST", "/api/jobs", {"kind": "train", "request": request}).json["id"], "done")
+    content = {"kind": "augment", "request": {"run": "labelled", "per_class": 2}}
+    number = own.ask("POST", "/api/jobs", content).json["id"]
+    assert own.until(number, "done", "failed", seconds=240)["state"] == "done", own.job(number)
+    facts = own.ask("GET", f"/api/jobs/{number}").json
+    assert list(facts["files"]) == ["images.html", "images.zip"] and len(facts["result"]["classes"]) == 10
+    page = own.ask("GET", f"/api/jobs/{number}/files/images.html")
+    assert page.headers["content-security-policy"].startswith("sandbox") and b"<html" in page.body
+    with zipfile.ZipFile(io.BytesIO(own.ask("GET", f"/api/jobs/{number}/files/images.zip").body)) as archive:
+        images = [name for name in archive.namelist() if name.endswith(".png")]
+    assert len(images) == sum(one["kept"] for one in facts["result"]["classes"])
+
+
+def test_a_closed_page_ends_the_estimate_that_it_asked_for(own: StudioProcess) -> None:
+    """Otherwise the next one would be refused until the first is done."""
+    request = {"method": "r3gan", "data": "set:digits"}
+    body = json.dumps(request).encode()
+    head = (
+        f"POST /api/train/expect HTTP/1.1\r\nHost: 127.0.0.1:{own.port}\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", own.port), 10) as connection:
+        connection.sendall(head.encode() + body)
+        wait(lambda: bool(estimates(own)), 20)
+    wait(lambda: not estimates(own), 5)
+    assert own.ask("POST", "/api/train/expect", {"method": "nothing", "data": "set:digits"}).status == 400
+
+
+def estimates(studio: StudioProcess) -> list[int]:
+    """Processes that time a training for this studio."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            try:
+                words, place = (entry / "cmdline").read_bytes().split(b"\0"), os.readlink(entry / "cwd")
+            except OSError:
+                continue
+            if b"--dry-run" in words and place == str(studio.runs / ".studio"):
+                found.append(int(entry.name))
+    return found
 
 
 def test_only_one_studio_on_the_same_runs(own: StudioProcess) -> None:

@@ -12,6 +12,7 @@ from ganvas.errors import UsageError
 from ganvas.studio import queue as queues
 from ganvas.studio.dispatcher import Dispatcher
 from ganvas.studio.queue import DONE, FAILED, MAX_ATTEMPTS, PAUSED, QUEUED, RUNNING, STOPPED, Queue
+from studio_server import wait
 
 
 @pytest.fixture
@@ -76,6 +77,38 @@ def test_a_job_that_cannot_be_started_is_given_up(queue: Queue, monkeypatch: pyt
         dispatcher.runner.wait()
     job = queue.job(number)
     assert job is not None and job.state == FAILED and "could not be started" in job.message
+
+
+def test_whoever_waits_for_the_queue_is_told_of_every_change(queue: Queue) -> None:
+    """Otherwise a job would wait until the dispatcher looks again by itself."""
+    number, other = add(queue, "a"), add(queue, "b")
+    changes = (
+        lambda: add(queue, "c"), lambda: queue.move(other, number), lambda: queue.take(number), lambda: queue.ask(number, "stop"),
+        lambda: queue.end(number, STOPPED), lambda: queue.resume(number), lambda: queue.ask(number, "stop"),
+        lambda: queue.forget(number),
+    )  # fmt: skip
+    for change in changes:
+        queue.changed.clear()
+        assert change() and queue.changed.is_set()
+    queue.changed.clear()
+    queue.jobs()
+    assert not queue.take(number) and not queue.changed.is_set(), "nothing was changed"
+
+
+def test_the_dispatcher_hears_of_jobs_and_of_the_end_of_a_runner(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With hours between two looks of its own, three tries follow each other at once."""
+    monkeypatch.setattr("ganvas.studio.dispatcher.sys.executable", "/bin/false")
+    monkeypatch.setattr("ganvas.studio.dispatcher.IDLE_POLL_SECONDS", 3600.0)
+    dispatcher = Dispatcher(queue)
+    dispatcher.start()
+    number = add(queue, "a")
+
+    def given_up() -> bool:
+        job = queue.job(number)
+        return job is not None and job.state == FAILED
+
+    wait(given_up, 20)
+    dispatcher.close()
 
 
 def test_order(queue: Queue) -> None:

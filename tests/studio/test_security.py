@@ -6,15 +6,20 @@ import json
 import re
 import socket
 import stat
+import tempfile
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
+from starlette.applications import Starlette
+from starlette.routing import Route
 
+from ganvas.studio import schema
 from ganvas.studio.config import StudioConfig
 from ganvas.studio.http import Endpoint
-from ganvas.studio.security import same
-from ganvas.studio.server import endpoints
+from ganvas.studio.security import Guarded, same
+from ganvas.studio.server import endpoints, make_app
 from studio_server import StudioProcess
 
 ALL = endpoints()
@@ -96,21 +101,82 @@ HOSTILE_IDS = (
 )  # fmt: skip
 
 
+def least(schema: dict[str, Any]) -> Any:
+    """The smallest value that a schema takes: so a route that is added later is asked for in the right form too."""
+    if "$self" in schema:
+        return {"seed": 0}
+    if "enum" in schema:
+        return schema["enum"][0]
+    kind = schema["type"] if isinstance(schema["type"], str) else schema["type"][0]
+    if kind == "object":
+        properties = schema.get("properties", {})
+        return (
+            {"seed": 0}
+            if "between" in properties
+            else {name: least(properties[name]) for name in schema.get("required", ())}
+        )
+    if kind == "array":
+        return [least(schema["items"]) for _ in range(schema.get("minItems", 0))]
+    if kind == "string":
+        return "a" * max(1, schema.get("minLength", 0))
+    return {"integer": schema.get("minimum") or 0, "number": schema.get("minimum") or 0.0, "boolean": False}[kind]
+
+
+@pytest.mark.parametrize("one", WITH_JSON, ids=names)
+def test_the_smallest_request_has_the_right_form(one: Endpoint) -> None:
+    """Otherwise the test of ids below would be of a request that is refused anyway."""
+    assert one.body is not None
+    schema.check(one.body, least(one.body))
+
+
 @pytest.mark.parametrize("one", IN_PATH, ids=names)
 def test_no_path_leads_out(studio: StudioProcess, one: Endpoint) -> None:
-    # A request that would be right but for the id.
-    bodies = {"/api/runs/{run}/wall": {"seed": 0, "n": 1}, "/api/runs/{run}/render": {"points": [{"seed": 0}]}}
     for value in HOSTILE_IDS:
         path = filled(one, value)
         if one.raw:
             answer = studio.put_file(path, b"content", "a.png")
         elif one.body is not None:
-            answer = studio.ask(one.method, path, bodies.get(one.path, {}))
+            answer = studio.ask(one.method, path, least(one.body))
         else:
             answer = studio.ask(one.method, path)
         assert 400 <= answer.status < 500, (path, answer.status, answer.body[:200])
         assert b"root:" not in answer.body and b"Traceback" not in answer.body
         assert str(studio.runs).encode() not in answer.body, "no path of this machine is told"
+
+
+def test_no_route_is_left_out() -> None:
+    """These tests run over `endpoints()`; whatever the app answers is among them."""
+    with tempfile.TemporaryDirectory() as place:
+        app, _ = make_app(StudioConfig(Path(place) / "runs"), 8790)
+        assert isinstance(app, Guarded) and isinstance(app.app, Starlette)
+        answered: set[tuple[str, str]] = set()
+        for route in app.app.routes:
+            assert isinstance(route, Route) and route.methods is not None
+            answered |= {(method, route.path) for method in route.methods - {"HEAD"}}
+    assert answered == {(one.method, one.path) for one in ALL}
+
+
+@pytest.mark.parametrize("one", ALL, ids=names)
+def test_what_stands_behind_the_question_mark(studio: StudioProcess, one: Endpoint) -> None:
+    """Only parameters that a route declares, once each, of their kind; and no other method."""
+    path = filled(one)
+    queries = ["unknown=1", "run=..%2f..%2fetc", "%00=1", "a" * 5000]
+    for name, declared in one.query.items():
+        value = least(declared)
+        queries += [
+            f"{name}={value}&{name}={value}",
+            f"{name}={'9' * 400}",
+            f"{name}=%00",
+            f"{name}=..%2F..%2Fetc%2Fpasswd",
+        ]
+    for query in queries:
+        body = None if one.body is None else json.dumps(least(one.body)).encode()
+        headers = {"Content-Type": "application/octet-stream" if one.raw else "application/json", "X-Name": "a.png"}
+        answer = studio.ask(one.method, f"{path}?{query}", headers=headers, body=b"x" if one.raw else body)
+        assert 400 <= answer.status < 500 and answer.error, (query[:60], answer.status)
+    methods = {each.method for each in ALL if each.path == one.path}
+    for method in {"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"} - methods:
+        assert studio.ask(method, path).status in (404, 405), method
 
 
 @pytest.mark.parametrize("one", ALL, ids=names)
@@ -124,8 +190,14 @@ def test_every_answer_tells_the_browser_the_rules(studio: StudioProcess, one: En
     assert not [name for name in headers if name.startswith("access-control")] and "server" not in headers
 
 
-def test_a_report_gets_an_origin_of_its_own(studio: StudioProcess) -> None:
-    answer = studio.ask("GET", "/api/runs/first/report")
+@pytest.mark.parametrize("name", ["report", "audit"])
+def test_a_page_of_a_run_gets_an_origin_of_its_own(studio: StudioProcess, name: str) -> None:
+    page = studio.runs / "first" / f"{name}.html"
+    if not page.exists():
+        missing = studio.ask("GET", f"/api/runs/first/{name}")
+        assert missing.status == 404 and "was not audited yet" in missing.error
+        page.write_text("<html></html>")
+    answer = studio.ask("GET", f"/api/runs/first/{name}")
     assert answer.status == 200 and b"<html" in answer.body
     policy = answer.headers["content-security-policy"]
     assert (

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
 import re
 import sys
 
@@ -14,7 +13,7 @@ from starlette.responses import FileResponse, PlainTextResponse, Response
 
 from ganvas.errors import UsageError
 from ganvas.files import JsonObject
-from ganvas.studio import jobs, schema
+from ganvas.studio import jobs, processes, schema
 from ganvas.studio.forms import training_form
 from ganvas.studio.http import Endpoint, Refused, answer
 from ganvas.studio.queue import DONE, RUNNING, Job
@@ -116,14 +115,14 @@ def _files(studio: Studio, job: Job) -> JsonObject:
 
 
 async def file(request: Request, values: JsonObject) -> Response:
-    """A file that a job gave. A page of `explain` is shown, in an origin of its own; all else is a download."""
+    """A file that a job gave. A page is shown, in an origin of its own; all else is a download."""
     studio = studio_of(request)
     job, name = _job(studio, request), request.path_params["name"]
     if name not in _files(studio, job):
         raise Refused(404, f"job {job.id} has no file {name[:100]} (any more)")
     path = studio.queue.file(job.id, "files") / name
     headers = {"Cache-Control": "no-cache"}
-    if job.kind == "explain":
+    if job.kind in jobs.PAGE_JOBS and path.suffix == ".html":
         return FileResponse(
             path, media_type="text/html; charset=utf-8", headers={**headers, "Content-Security-Policy": REPORT_POLICY}
         )
@@ -180,24 +179,14 @@ async def expect(request: Request, values: JsonObject) -> Response:
     config = jobs.config_of(studio.place, values)
     if studio.checking.locked():
         raise Refused(503, "another estimate is being made: try again in a moment")
+    words = [sys.executable, "-m", "ganvas", "train", *config.command_line(), "--dry-run", "--json"]
     async with studio.checking:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "ganvas", "train", *config.command_line(), "--dry-run", "--json",
-            stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-            cwd=studio.config.folder, env={**os.environ, "NO_COLOR": "1"},
-        )  # fmt: skip
-        try:
-            out, err = await asyncio.wait_for(process.communicate(), DRY_RUN_SECONDS)
-        except (TimeoutError, asyncio.CancelledError):
-            process.kill()
-            await process.wait()
-            raise Refused(503, "the estimate took too long: the training can be started all the same") from None
-    if process.returncode != 0:
-        lines = [
-            line.partition(": ")[2] for line in err.decode("utf-8", "replace").splitlines() if line.startswith("error")
-        ]
-        raise UsageError(lines[-1] if lines else f"the estimate ended with exit code {process.returncode}")
-    facts = json.loads(out)
+        ended = await processes.run(request, words, DRY_RUN_SECONDS, studio.config.folder)
+    if ended is None:
+        raise Refused(503, "the estimate took too long: the training can be started all the same")
+    if ended.code:
+        raise UsageError(ended.error or f"the estimate ended with exit code {ended.code}")
+    facts = json.loads(ended.out)
     shown = (
         "expected",
         "networks",

@@ -1,4 +1,8 @@
-"""Which job runs next. A thread of the server; every decision is in the queue, so that another server continues from there."""
+"""Which job runs next. A thread of the server; every decision is in the queue, so that another server continues from there.
+
+It waits until this process changes the queue or until the runner that it started ends, rather than to read the queue again and
+again.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,8 @@ import time
 from ganvas.studio.locks import FileLock
 from ganvas.studio.queue import FAILED, MAX_ATTEMPTS, PAUSED, RUNNING, STOPPED, Job, Queue
 
-QUEUE_POLL_SECONDS = 0.2  # seconds
+IDLE_POLL_SECONDS = 5.0  # seconds after which the queue is read although nobody said that it changed
+RUNNER_POLL_SECONDS = 0.2  # seconds between two looks at a runner whose end nobody tells: another server started it
 
 
 class Dispatcher:
@@ -30,6 +35,7 @@ class Dispatcher:
     def close(self) -> None:
         """Starts no further job; the running one is paused, to continue when a studio is started again."""
         self._stop.set()
+        self.queue.changed.set()
         self._thread.join(timeout=10)
         paused: set[int] = set()
         while self.runner is not None and self.runner.poll() is None:
@@ -37,7 +43,7 @@ class Dispatcher:
                 if job.state == RUNNING and not job.wanted:
                     self.queue.ask(job.id, "pause")
                     paused.add(job.id)
-            time.sleep(QUEUE_POLL_SECONDS)
+            time.sleep(RUNNER_POLL_SECONDS)
         for number in paused:
             now = self.queue.job(number)
             if now is not None and now.state == PAUSED:
@@ -49,18 +55,20 @@ class Dispatcher:
         return None if job is None or job.id == other else job.id
 
     def _loop(self) -> None:
-        while not self._stop.wait(QUEUE_POLL_SECONDS):
-            self.step()
+        while not self._stop.is_set():
+            self.queue.changed.clear()
+            told = self.step()
+            self.queue.changed.wait(IDLE_POLL_SECONDS if told else RUNNER_POLL_SECONDS)
 
-    def step(self) -> None:
-        """One look at the queue."""
+    def step(self) -> bool:
+        """One look at the queue. False where the next change will not set `queue.changed`: a runner is not our own child."""
         for job in self.queue.jobs():
             if job.state == RUNNING:
                 self._look_after(job)
         if self.runner is not None and self.runner.poll() is None:
-            return
+            return True
         if any(job.state == RUNNING for job in self.queue.jobs()):
-            return
+            return False
         job = self.queue.next_queued()
         if job is not None and not self._gave_up(job):
             # A session of its own: neither Ctrl-C in the terminal nor the server's end reaches it.
@@ -68,6 +76,13 @@ class Dispatcher:
                 [sys.executable, "-m", "ganvas.studio.runner", str(self.queue.folder), str(job.id)],
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
             )  # fmt: skip
+            threading.Thread(target=self._tell_end, args=(self.runner,), name="runner", daemon=True).start()
+        return True
+
+    def _tell_end(self, runner: subprocess.Popen[bytes]) -> None:
+        """Wakes the dispatcher when a runner has ended."""
+        runner.wait()
+        self.queue.changed.set()
 
     def _gave_up(self, job: Job) -> bool:
         """Whether a job's process ended several times before it took the job, so that another try would be no better."""

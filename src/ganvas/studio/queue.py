@@ -11,6 +11,7 @@ import contextlib
 import json
 import shutil
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -71,6 +72,8 @@ class Queue:
         self.folder = folder
         (folder / "jobs").mkdir(parents=True, exist_ok=True)
         self.path = folder / "queue.sqlite"
+        self.changed = threading.Event()
+        """Set whenever this process changed a job. Whoever waits for it clears it."""
         with self._open() as database:
             database.execute("PRAGMA journal_mode=WAL")
             database.executescript(TABLE)
@@ -133,6 +136,7 @@ class Queue:
                 database.execute("ROLLBACK")
                 raise
             database.execute("COMMIT")
+        self.changed.set()
         for gone in forgotten:
             self.remove_files(gone)
         job = self.job(number)
@@ -230,6 +234,7 @@ class Queue:
             for position, one in enumerate(order, 1):
                 database.execute("UPDATE jobs SET position = ? WHERE id = ?", (position, one))
             database.execute("COMMIT")
+        self.changed.set()
         return True
 
     def forget(self, number: int) -> bool:
@@ -241,7 +246,10 @@ class Queue:
 
     def _changed(self, statement: str, values: tuple[object, ...]) -> bool:
         with self._open() as database:
-            return database.execute(statement, values).rowcount == 1
+            changed = database.execute(statement, values).rowcount == 1
+        if changed:
+            self.changed.set()
+        return changed
 
     # --- marks of runs --------------------------------------------------------------------------------------------------
 

@@ -7,7 +7,6 @@ killed, Linux sends SIGTERM to the child, which saves; the lock is free as soon 
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import os
 import signal
@@ -20,6 +19,7 @@ from typing import BinaryIO
 from ganvas.errors import GanvasError
 from ganvas.studio import jobs
 from ganvas.studio.locks import FileLock
+from ganvas.studio.oom import first_to_be_killed
 from ganvas.studio.queue import DONE, FAILED, PAUSED, STOPPED, Job, Queue
 
 REQUEST_POLL_SECONDS = 0.2  # seconds between two looks at what the page asks for
@@ -27,7 +27,6 @@ STOP_TIMEOUT = 120.0  # seconds that a command has to save and end after SIGINT,
 MAX_LOG_BYTES = 16 * 2**20  # bytes that are kept of what a command says
 ERROR_TAIL_BYTES = 4000  # bytes at the end of the log in which the error is looked for
 PR_SET_PDEATHSIG = 1
-OOM_SCORE_ADJ = "500"  # oom_score_adj: where memory runs out, the job goes and not the studio or the desktop
 
 
 def main() -> None:
@@ -45,6 +44,7 @@ def main() -> None:
         queue.end(number, FAILED, exit_code=error.exit_code, message=str(error))
         return
     code = run(queue, job, words, lock.handle)
+    jobs.pack(queue.file(number, "files"))
     state, message = outcome(queue, number, code)
     queue.end(number, state, exit_code=code, message=message)
 
@@ -76,8 +76,7 @@ def _start(
         signal.signal(signal.SIGINT, signal.default_int_handler)
         if sys.platform == "linux":
             ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-            with contextlib.suppress(OSError):
-                Path("/proc/self/oom_score_adj").write_text(OOM_SCORE_ADJ)
+        first_to_be_killed()
 
     return subprocess.Popen(
         words, stdin=subprocess.DEVNULL, stdout=out, stderr=log, env=environment, cwd=folder, pass_fds=(lock,),

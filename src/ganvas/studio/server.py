@@ -127,7 +127,12 @@ class Protocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         super().connection_made(transport)
-        self.loop.call_later(HEAD_TIMEOUT, self._close_silent)
+        self.silent = self.loop.call_later(HEAD_TIMEOUT, self._close_silent)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nothing keeps a closed connection in memory until the time is over."""
+        self.silent.cancel()
+        super().connection_lost(exc)
 
     def _close_silent(self) -> None:
         if self.cycle is None and not self.transport.is_closing():

@@ -22,9 +22,9 @@ LONGEST = 1500  # pixels of a page that are kept
 def views(run: str, use: str | None) -> dict[str, str]:
     """Addresses by name."""
     found = {
-        "runs": "runs", "run": f"run/{run}", "curves": f"run/{run}?tab=curves", "data": "data", "train": "train",
-        "queue": "queue", "explore": f"explore/{run}?seed=0", "measure": f"compare?runs={run}", "use": "use",
-        "stylise": "use?task=stylise",
+        "runs": "runs", "run": f"run/{run}", "curves": f"run/{run}?tab=curves", "data": "data?source=set:digits",
+        "train": "train", "queue": "queue", "explore": f"explore/{run}?seed=0", "measure": f"compare?runs={run}",
+        "use": "use", "stylise": "use?task=stylise",
     }  # fmt: skip
     return found | ({"model": f"use/{use}"} if use else {})
 
@@ -82,6 +82,7 @@ def take(address: str, chosen: dict[str, str], looks: list[str], out: Path) -> N
 def settle(page: Any) -> None:
     """Waits for images and models."""
     page.wait_for_timeout(1500)
+    page.wait_for_selector(".page progress", state="detached", timeout=120_000)
     page.wait_for_function("![...document.images].some((one) => !one.complete)", timeout=60_000)
     if page.query_selector(".editor"):
         page.wait_for_selector(".editor .large[src]", timeout=120_000)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
+import json
 import shutil
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import numpy as np
 import pytest
@@ -28,18 +29,28 @@ if BROWSER is None:
     pytest.skip("there is no Chromium here: apt-get install chromium", allow_module_level=True)
 AXE = Path(__file__).parents[1] / "helpers" / "axe" / "axe.min.js"
 VIEWS = (
-    "runs", "data", "train", "queue", "explore", "explore/first", "use", "use?task=stylise", "use/holes", "use/pairs",
-    "compare?runs=first,holes", "run/first", "run/first?tab=curves", "run/first?tab=figures", "run/first?tab=settings",
+    "runs", "data", "data?source=set:digits", "train", "queue", "explore", "explore/first", "explore/solid", "use",
+    "use?task=stylise", "use/holes", "use/pairs", "use/texts", "compare", "compare?runs=first,holes", "run/first",
+    "run/first?tab=curves", "run/first?tab=figures", "run/first?tab=doctor", "run/first?tab=settings", "run/first?tab=share",
 )  # fmt: skip
+WIDTHS = (1280, 390)
+CONTROLS_OF_MAIN = """() => {
+    const all = "a[href], button:not(:disabled), input:not([hidden]):not(:disabled), select, textarea, summary, [tabindex='0']";
+    const seen = (one) => one.tabIndex >= 0 && one.checkVisibility();
+    return [...document.querySelector("main").querySelectorAll(all)].filter(seen).length;
+}"""
+SCREEN_4K = {"width": 3840, "height": 2160}
 
 
 @pytest.fixture(scope="module")
 def own(studio_runs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StudioProcess]:
-    """A studio of its own runs: a GAN, one that fills holes, one that translates."""
+    """A studio of its own runs: a GAN, one that fills holes, ones that translate images and texts, one of volumes."""
     runs = tmp_path_factory.mktemp("browser") / "runs"
     shutil.copytree(studio_runs / "first", runs / "first")
     train_small("inpaint", runs / "holes", 2)
     train_small("pix2pix", runs / "pairs", 2)
+    train_small("seq2seq", runs / "texts", 2)
+    train_small("vae3d", runs / "solid", 2)
     process = StudioProcess(runs)
     yield process
     process.stop()
@@ -123,20 +134,39 @@ def test_from_a_dropped_zip_to_a_downloaded_sample(page: Any, own: StudioProcess
     page.wait_for_selector(".job.done")
     page.get_by_role("link", name="Train gan: from-the-page").click()
     page.locator("main").get_by_role("link", name="Explore", exact=True).click()
-    page.wait_for_selector(".wall img")
-    with page.expect_download() as download:
-        page.get_by_role("link", name="Download").click()
-    saved = tmp_path / "sample.png"
-    download.value.save_as(saved)
+    plain = changes(page, ".editor .large", "")
+    saved = download(page, tmp_path / "plain.png")
     made = read_provenance(saved)
     assert made is not None and (made.run, made.seed) == ("from-the-page", 0)
     with Image.open(saved) as opened:
         assert opened.size == (28, 28)
+    page.get_by_role("button", name="Seed 7", exact=True).click()
+    changes(page, ".editor .large", plain)
+    page.get_by_label("Truncation").fill("0.6")
+    page.wait_for_selector(".editor figcaption:has-text('truncation 0.6')")
+    page.wait_for_selector(".editor .large[alt='seed 7, truncation 0.6']")
+    edited = download(page, tmp_path / "edited.png")
+    made = read_provenance(edited)
+    assert made is not None and json.loads(str(made.options["point"])) == {"seed": 7, "truncation": 0.6}
 
-    # Dropped on the page, the file leads back to its state.
+    # Dropped on the page, the file leads back to its state: seed, sliders and the same pixels.
     show(page, own, "explore")
-    page.set_input_files("input[type=file]", str(saved))
+    page.set_input_files("input[type=file]", str(edited))
     page.wait_for_url("**/#/explore/from-the-page?p=*")
+    page.wait_for_selector(".editor .large[src]")
+    assert page.get_by_label("Truncation").input_value() == "0.6"
+    assert page.inner_text(".editor figcaption") == "seed 7, truncation 0.6"
+    again = download(page, tmp_path / "again.png")
+    with Image.open(edited) as first, Image.open(again) as second:
+        assert first.tobytes() == second.tobytes()
+
+
+def download(page: Any, out: Path) -> Path:
+    """Saves what the link "Download" gives."""
+    with page.expect_download() as asked:
+        page.get_by_role("link", name="Download", exact=True).click()
+    asked.value.save_as(out)
+    return out
 
 
 def test_a_slider_changes_the_image_and_a_reload_keeps_it(page: Any, own: StudioProcess) -> None:
@@ -156,8 +186,101 @@ def test_a_slider_changes_the_image_and_a_reload_keeps_it(page: Any, own: Studio
     walked = changes(page, ".editor .large", before)
     for name, pin in zip("ABC", "123", strict=True):
         page.get_by_label(name, exact=True).select_option(label=pin)
-    changes(page, ".editor .large", walked)
+    summed = changes(page, ".editor .large", walked)
     assert "seed 3 \u2212 seed 4 + seed 5" in page.inner_text(".editor figcaption")
+
+    # The same by dragging a sample onto a part of the sum.
+    page.set_viewport_size({"width": 1280, "height": 1800})  # both in view: nothing scrolls during the drag
+    part = page.locator(".slot").nth(1)
+    page.locator("button:has(> img[alt='Seed 9'])").hover()
+    page.mouse.down()
+    part.hover()
+    part.hover()  # a drop needs two moves over its target
+    page.mouse.up()
+    changes(page, ".editor .large", summed)
+    assert "seed 3 \u2212 seed 9 + seed 5" in page.inner_text(".editor figcaption")
+    assert page.get_attribute(".slot:nth-child(2) img", "alt") == "B: seed 9"
+
+
+def test_size_and_crop_are_chosen_by_what_they_look_like(page: Any, own: StudioProcess) -> None:
+    show(page, own, "data?source=set:digits")
+    page.wait_for_selector("article:has-text('shape 1 \u00d7 28 \u00d7 28')")
+    first = page.get_attribute("article img", "src")
+    page.get_by_label("Size").fill("14x20")
+    page.get_by_label("Other shapes").select_option("pad")
+    page.wait_for_selector("article:has-text('shape 1 \u00d7 14 \u00d7 20')")
+    assert page.get_attribute("article img", "src") != first
+    page.reload()
+    page.wait_for_selector("article:has-text('shape 1 \u00d7 14 \u00d7 20')")
+    page.get_by_role("link", name="Train on these").click()
+    page.get_by_text("All settings").click()
+    page.get_by_label("Search settings").fill("size")
+    assert page.get_by_label("size *", exact=False).first.input_value() == "14x20", "the form of the training has them"
+    page.get_by_label("Search settings").fill("fit")
+    assert page.locator("label:has-text('fit *') + select").input_value() == "pad"
+    page.evaluate("localStorage.clear()")
+
+
+def test_a_text_is_translated(page: Any, own: StudioProcess) -> None:
+    show(page, own, "use")
+    page.get_by_role("link", name="texts", exact=True).click()
+    page.get_by_label("Text").fill("the cat sat 1\na mat")
+    page.get_by_label("beam").fill("1")
+    page.get_by_role("button", name="Translate", exact=True).click()
+    page.wait_for_selector(".translation", state="attached")
+    assert page.text_content(".translation").count("\n") == 1, "line by line"
+    page.reload()
+    assert page.get_by_label("Text").input_value().startswith("the cat sat 1")
+    page.get_by_label("Text").fill("☃")
+    page.get_by_role("button", name="Translate", exact=True).click()
+    page.wait_for_selector(".message.error:has-text('☃')")
+
+
+def test_a_volume_is_turned(page: Any, own: StudioProcess) -> None:
+    show(page, own, "explore/solid")
+    page.get_by_label("How many").fill("1")
+    page.get_by_role("button", name="Generate").click()
+    page.wait_for_selector("img[alt='Seed 0, from 0 degrees']")
+    first = page.get_attribute(".turntable img", "src")
+    page.get_by_label("Angle").press("ArrowRight")
+    page.wait_for_selector("img[alt='Seed 0, from 15 degrees']")
+    assert page.get_attribute(".turntable img", "src") != first
+    page.get_by_role("button", name="Turn by itself").click()
+    page.wait_for_selector("img[alt='Seed 0, turning'][src^='data:image/webp']")
+
+
+@pytest.mark.slow
+def test_a_model_is_measured_and_compared(page: Any, own: StudioProcess) -> None:
+    """Figures with references, why an audit failed, and precision over recall of runs beside each other."""
+    shutil.copytree(own.runs / "first", own.runs / "judged")
+    show(page, own, "run/judged?tab=figures")
+    page.get_by_role("button", name="Measure again").click()
+    page.wait_for_selector("th:has-text('recall')")
+    page.get_by_role("button", name="Audit for copies").click()
+    page.wait_for_selector(".problem:has-text('calibrating')")  # 40 images are too few, which is told here
+    page.get_by_role("link", name="Precision and recall over the steps").click()
+    page.wait_for_selector(".plane circle")
+    assert "judged: precision" in page.get_attribute(".plane svg", "aria-label")
+    page.get_by_label("first", exact=True).check()
+    page.wait_for_selector("table.compare thead th >> nth=1")
+
+
+@pytest.mark.slow
+def test_a_model_is_shared(page: Any, own: StudioProcess, tmp_path: Path) -> None:
+    show(page, own, "run/first?tab=share")
+    page.get_by_label("Licence of the weights").fill("cc-by-4.0")
+    page.get_by_role("button", name="Make the files").click()
+    with page.expect_download() as asked:
+        page.get_by_role("link", name="Download first.zip").click()
+    asked.value.save_as(tmp_path / "first.zip")
+    with zipfile.ZipFile(tmp_path / "first.zip") as archive:
+        assert {"config.json", "model.safetensors", "README.md"} <= set(archive.namelist())
+    assert "cc-by-4.0" in page.inner_text("pre[aria-label='Model card']")
+    page.get_by_role("button", name="Make one HTML page").click()
+    with page.expect_download() as asked:
+        page.get_by_role("link", name="Download first.html").click()
+    asked.value.save_as(tmp_path / "first.html")
+    assert b"<html" in (tmp_path / "first.html").read_bytes()[:2000]
 
 
 @pytest.mark.slow
@@ -236,6 +359,78 @@ def test_a_photo_is_stylised_with_previews(page: Any, own: StudioProcess, tmp_pa
 
 
 @pytest.mark.slow
+def test_addresses_hold_after_a_restart(page: Any, own: StudioProcess) -> None:
+    """A view, bookmarked, is the same with another server: point and pins, data, figures."""
+    point = json.dumps({"between": [{"seed": 1}, {"seed": 2}], "share": 0.3, "truncation": 0.8})
+    view = f"explore/first?seed=36&p={quote(point)}&pins={quote(json.dumps([{'seed': 4}]))}"
+    show(page, own, view)
+    before = changes(page, ".editor .large", "")
+    port = own.port
+    own.stop()
+    own.start(port)
+    page.goto("about:blank")
+    show(page, own, view)
+    assert changes(page, ".editor .large", "") == before
+    assert page.get_by_label("From seed").input_value() == "36" and page.locator("button[title='seed 4']").count() == 1
+    assert page.get_by_label("Truncation").input_value() == "0.8"
+    show(page, own, "run/first?tab=settings")
+    assert page.get_by_role("tab", name="Settings").get_attribute("aria-selected") == "true"
+    page.wrong[:] = [one for one in page.wrong if "ERR_" not in one and "Failed to load" not in one]
+
+
+def test_everything_is_reached_by_the_keyboard(page: Any, own: StudioProcess) -> None:
+    show(page, own, "explore/first")
+    page.wait_for_selector(".wall img")
+    page.wait_for_selector(".editor .large[src]")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip", "past the navigation in one step"
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "main"
+
+    # Every control of the view is met by Tab, in turn, and shows that it has the focus.
+    wanted = page.evaluate(CONTROLS_OF_MAIN)
+    met = 0
+    for _ in range(wanted):
+        page.keyboard.press("Tab")
+        met += page.evaluate(
+            "document.getElementById('main').contains(document.activeElement)"
+            " && getComputedStyle(document.activeElement).outlineStyle !== 'none'"
+        )
+    assert wanted > 40 and met == wanted
+
+    # A sample is chosen, a slider moved and a tab changed without a pointer.
+    page.get_by_role("button", name="Seed 5", exact=True).focus()
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".editor figcaption:has-text('seed 5')")
+    page.get_by_label("Truncation").focus()
+    page.keyboard.press("ArrowLeft")
+    page.wait_for_selector(".editor figcaption:has-text('truncation 0.95')")
+    show(page, own, "run/first")
+    page.get_by_role("tab", name="Samples").focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_selector("[role=tab][data-tab=curves][aria-selected=true]:focus")
+
+
+def test_a_token_is_asked_for_once(browser: Any, tmp_path: Path) -> None:
+    remote = StudioProcess(tmp_path / "runs", "--host", "0.0.0.0", "--name", "localhost")
+    page = browser.new_context().new_page()
+    try:
+        page.goto(f"http://localhost:{remote.port}/#/queue")
+        page.get_by_label("Token").fill("wrong")
+        page.get_by_role("button", name="Open").click()
+        page.wait_for_selector(".problem:has-text('the token is wrong')")
+        assert not serious(page)
+        page.get_by_label("Token").fill((remote.runs / ".studio" / "token").read_text())
+        page.keyboard.press("Enter")
+        page.wait_for_selector("h1:has-text('Queue')")
+        page.reload()
+        page.wait_for_selector("h1:has-text('Queue')")
+    finally:
+        page.context.close()
+        remote.stop()
+
+
+@pytest.mark.slow
 def test_the_page_survives_a_killed_studio(page: Any, own: StudioProcess) -> None:
     show(page, own, "queue")
     number = own.train("killed", 100_000, minutes=10)
@@ -275,18 +470,30 @@ def test_nothing_stands_in_the_way_of_a_screen_reader(page: Any, own: StudioProc
     for view in VIEWS:
         show(page, own, view)
         page.wait_for_timeout(300)
-        page.evaluate(AXE.read_text(encoding="utf-8"))
-        for width in (1280, 390):
+        for width in WIDTHS:
             page.set_viewport_size({"width": width, "height": 900})
-            result = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
-            for violation in result["violations"]:
-                if violation["impact"] in ("serious", "critical"):
-                    nodes = [node["html"][:160] for node in violation["nodes"][:3]]
-                    found.append(f"{view} {width}: {violation['id']} {nodes}")
-            overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-            if overflow > 1:
-                found.append(f"{view} {width}: the page is {overflow} pixels too wide")
+            found += [f"{view} {width}: {one}" for one in [*serious(page), *too_wide(page)]]
+        page.set_viewport_size(SCREEN_4K)
+        found += [f"{view} 4K: {one}" for one in too_wide(page)]
+    background = page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
+    assert background == {"light": "rgb(246, 245, 242)", "dark": "rgb(20, 20, 22)"}[theme], "the colours of the system"
     assert not found, "\n".join(found)
+
+
+def serious(page: Any) -> list[str]:
+    """What axe-core calls serious or critical."""
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    found = []
+    for violation in page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]:
+        if violation["impact"] in ("serious", "critical"):
+            found.append(f"{violation['id']} {[node['html'][:160] for node in violation['nodes'][:3]]}")
+    return found
+
+
+def too_wide(page: Any) -> list[str]:
+    """By how much the page is wider than the window."""
+    overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    return [f"the page is {overflow} pixels too wide"] if overflow > 1 else []
 
 
 def test_the_first_paint_comes_soon(page: Any, own: StudioProcess) -> None:

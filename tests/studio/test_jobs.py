@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,33 @@ def test_a_run_explained_exported_and_uploaded(place: Place) -> None:
     assert words(place, "push", {"run": "mine", "name": "me/digits", "private": True})[3:] == [
         "push", str(run), "me/digits", "--private", "--json",
     ]  # fmt: skip
+
+
+def test_labelled_images_of_a_run(place: Place) -> None:
+    """Of the run's own data with its own settings; what an interrupted attempt wrote is removed; folders are packed."""
+    run = place.runs.folder / "mine"
+    run.mkdir()
+    (run / "settings.json").write_text(
+        '{"data": "digits", "data_settings": {"size": 14, "every": null, "mirror": false}}'
+    )
+    files = place.runs.folder / ".studio" / "files"
+    (files / "images" / "0").mkdir(parents=True)
+    images = files / "images"
+    assert words(place, "augment", {"run": "mine", "per_class": 3})[3:] == [
+        "augment", "digits", "--with", str(run), "--out", str(images), "--per-class", "3", "--set", "data.size=14",
+        "--set", "data.mirror=False", "--json",
+    ]  # fmt: skip
+    assert not images.exists()
+    (images / "0").mkdir(parents=True)
+    (images / "0" / "seed1.png").write_bytes(b"x")
+    (files / "images.html").write_text("page")
+    jobs.pack(files)
+    assert sorted(path.name for path in files.iterdir()) == ["images.html", "images.zip"]
+    with zipfile.ZipFile(files / "images.zip") as archive:
+        assert "0/seed1.png" in archive.namelist()
+    (run / "settings.json").write_text('{"data": "--out=/tmp/x", "data_settings": {}}')
+    with pytest.raises(GanvasError, match="no command takes"):
+        words(place, "augment", {"run": "mine"})
 
 
 @pytest.mark.parametrize(

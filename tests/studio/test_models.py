@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import os
+import resource
 import signal
 import socket
 import time
@@ -18,8 +19,11 @@ import pytest
 from PIL import Image
 
 import ganvas
+from ganvas import tasks
 from ganvas.data.image import png_bytes
 from ganvas.data.metadata import read_provenance
+from ganvas.studio.oom import OOM_SCORE_ADJ
+from parts import train_small
 from studio_server import Answer, StudioProcess, wait
 
 
@@ -131,6 +135,23 @@ def test_refusals_of_other_abilities(studio: StudioProcess) -> None:
     assert answer.status == 200 and answer.json["healthy"] is None and answer.json["note"]
 
 
+def test_a_text_is_translated_as_by_the_library(studio: StudioProcess) -> None:
+    run = train_small("seq2seq", studio.runs / "texts", 2)
+    facts = studio.ask("GET", "/api/runs/texts/model").json
+    assert facts["texts"] and facts["translates"] == ["ab"] and facts["sampling"][0]["name"] == "beam"
+    text = "the cat sat 1\n\na mat"
+    answer = studio.ask("POST", "/api/runs/texts/translate-text", {"text": text, "settings": {"beam": 1}})
+    expected = tasks.translate(run.load_method(settings={"beam": 1}), text)
+    assert result(answer)["text"] == expected and expected.count("\n") == 2
+    for path, content, message in (
+        ("texts", {"text": "\u2603"}, "\u2603"),
+        ("texts", {"text": "a mat", "direction": "ba"}, "direction ba"),
+        ("first", {"text": "a mat"}, "does not translate"),
+    ):
+        answer = studio.ask("POST", f"/api/runs/{path}/translate-text", content)
+        assert message in json.loads(answer.body.splitlines()[-1])["error"]
+
+
 def test_a_model_is_made_ready_to_share(studio: StudioProcess) -> None:
     made = result(studio.ask("POST", "/api/runs/first/share", {"licence": "cc-by-4.0"}))
     answer = studio.ask("GET", f"/api/shares/{made['id']}")
@@ -163,6 +184,22 @@ def test_the_model_process_dies_alone(studio: StudioProcess) -> None:
     wait(lambda: not Path(f"/proc/{first}/exe").exists(), 10)
     assert studio.ask("GET", "/api/status").status == 200
     assert render(studio, {"seed": 1}) == before and worker_of(studio) != first
+
+
+def test_memory_that_runs_out_is_told_and_takes_nobody_along(studio: StudioProcess) -> None:
+    """The model process is the kernel's first choice; where an allocation fails it says so, and answers again afterwards."""
+    before = render(studio, {"seed": 1})
+    worker = worker_of(studio)
+    assert Path(f"/proc/{worker}/oom_score_adj").read_text().strip() == OOM_SCORE_ADJ
+    limits = resource.prlimit(worker, resource.RLIMIT_AS)
+    in_use = int(Path(f"/proc/{worker}/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.prlimit(worker, resource.RLIMIT_AS, (in_use, limits[1]))
+    points = [{"between": [{"seed": 1}, {"seed": number}]} for number in range(100)]
+    answer = studio.ask("POST", "/api/runs/first/render", {"points": points})
+    resource.prlimit(worker, resource.RLIMIT_AS, limits)
+    assert answer.status == 503 and "memory ran out" in answer.error
+    assert studio.ask("GET", "/api/status").status == 200
+    assert render(studio, {"seed": 1}) == before and worker_of(studio) == worker
 
 
 def test_a_closed_page_cancels(studio: StudioProcess) -> None:

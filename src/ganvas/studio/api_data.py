@@ -19,9 +19,9 @@ from ganvas.data.builtin_sets import BUILTIN_SETS
 from ganvas.errors import DataError
 from ganvas.files import JsonObject, write_text
 from ganvas.strict_json import dumps
-from ganvas.studio import decode, jobs, schema
+from ganvas.studio import decode, jobs, processes, schema
 from ganvas.studio.http import Endpoint, Refused, answer, chunks_of
-from ganvas.studio.state import Studio, studio_of
+from ganvas.studio.state import studio_of
 from ganvas.studio.store import MAX_IMAGE_UPLOAD_BYTES, new_id, write_bounded
 
 LOOK_SECONDS = 300.0  # seconds that looking at a data set may take
@@ -61,43 +61,26 @@ async def put_image(request: Request, values: JsonObject) -> Response:
         await write_bounded(upload, chunks_of(request), MAX_IMAGE_UPLOAD_BYTES)
         out = Path(place) / "out.png"
         try:
-            facts = await _decoded(studio, upload, out)
+            facts = await _decoded(request, upload, out)
         except DataError as error:
             raise DataError(str(error).replace(str(upload), name)) from None
         os.replace(out, store.images_folder / f"{number}.png")
     return answer(store.note_image(number, {"kind": "upload", "name": name, **facts}), 201)
 
 
-async def _decoded(studio: Studio, upload: Path, out: Path) -> JsonObject:
+async def _decoded(request: Request, upload: Path, out: Path) -> JsonObject:
+    studio = studio_of(request)
+    words = [sys.executable, "-m", "ganvas.studio.decode", str(upload), str(out)]
     async with studio.decoding:
-        code, text, _ = await _run(
-            [sys.executable, "-m", "ganvas.studio.decode", str(upload), str(out)],
-            decode.MAX_CPU_SECONDS * 1.5,
-            studio.config.folder,
-        )
+        ended = await processes.run(request, words, decode.MAX_CPU_SECONDS * 1.5, studio.config.folder)
+    if ended is None:
+        raise DataError("looking at this image took too long: make it smaller")
     facts: JsonObject = {}
     with contextlib.suppress(ValueError):
-        facts = json.loads(text)
-    if code == 0 and out.is_file():
+        facts = json.loads(ended.out)
+    if ended.code == 0 and out.is_file():
         return facts
     raise DataError(str(facts.get("error") or "this file cannot be decoded as an image: it is damaged, or none"))
-
-
-async def _run(words: list[str], seconds: float, folder: Path) -> tuple[int, bytes, bytes]:
-    """(exit code, stdout, stderr) of a process that is killed after some time, or where nobody waits for it any more."""
-    process = await asyncio.create_subprocess_exec(
-        *words, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, cwd=folder,
-        env={**os.environ, "NO_COLOR": "1"}, start_new_session=True,
-    )  # fmt: skip
-    try:
-        out, err = await asyncio.wait_for(process.communicate(), seconds)
-    except TimeoutError:
-        raise DataError(f"looking at this took longer than {seconds:.0f} seconds: give less at once") from None
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    return process.returncode or 0, out, err
 
 
 async def images(request: Request, values: JsonObject) -> Response:
@@ -173,23 +156,19 @@ async def look(request: Request, values: JsonObject) -> Response:
         words += ["--set", f"{name}={value}"]
     limits = f"{LOOK_MEMORY_BYTES}, {LOOK_SECONDS:.0f}"
     code = f"from ganvas.studio import decode; decode.limit({limits}); import runpy; runpy.run_module('ganvas')"
+    head = [sys.executable, "-c", code, *words]
     async with studio.decoding:
-        exit_code, out, err = await _run([sys.executable, "-c", code, *words, "--out", str(grid)], LOOK_SECONDS, place)
-        if exit_code and b"a grid is of images" in err:  # sound without spectrograms, text
-            exit_code, out, err = await _run([sys.executable, "-c", code, *words], LOOK_SECONDS, place)
-    if exit_code:
-        lines = [
-            line.partition(": ")[2] for line in err.decode("utf-8", "replace").splitlines() if line.startswith("error")
-        ]
-        message = (
-            lines[-1]
-            if lines
-            else "these data cannot be read: they are damaged, or need more memory than a look may take"
-        )
+        ended = await processes.run(request, [*head, "--out", str(grid)], LOOK_SECONDS, place)
+        if ended is not None and ended.code and b"a grid is of images" in ended.err:  # sound without spectrograms, text
+            ended = await processes.run(request, head, LOOK_SECONDS, place)
+    if ended is None:
+        raise DataError(f"looking at these data took longer than {LOOK_SECONDS:.0f} seconds: give less at once")
+    if ended.code:
+        message = ended.error or "these data cannot be read: they are damaged, or need more memory than a look may take"
         if source.startswith(jobs.UPLOAD_PREFIX):
             studio.place.store.change_data(source.removeprefix(jobs.UPLOAD_PREFIX), problem=message)
         raise DataError(_without_path(message, path))
-    card = json.loads(out)
+    card = json.loads(ended.out)
     for name in ("example_grid", "source"):  # paths of ours
         card.pop(name, None)
     write_text(place / "card.json", dumps(card))

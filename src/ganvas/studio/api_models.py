@@ -25,6 +25,7 @@ SEED = schema.integer("of the first", minimum=0, maximum=2**53)
 LABEL = schema.text("class by name or number", longest=100)
 WEIGHTS = schema.one_of(("last", "best"), "which weights of the run")
 MAX_IMAGES_PER_REQUEST = 100
+MAX_TEXT_CHARACTERS = 10_000
 
 
 def _checked(studio: Studio, request: Request, values: JsonObject) -> JsonObject:
@@ -116,6 +117,15 @@ ENDPOINTS = [
     _endpoint(
         "translate", "/api/runs/{run}/translate", "translate a photo or a scribble",
         {"image": IMAGE, "direction": schema.one_of(("ab", "ba")), "weights": WEIGHTS}, ("image",), slow=True,
+    ),
+    _endpoint(
+        "translate_text", "/api/runs/{run}/translate-text", "translate a text, line by line",
+        {
+            "text": schema.text("each line is translated for itself", longest=MAX_TEXT_CHARACTERS, shortest=1),
+            "direction": schema.one_of(("ab", "ba")), "weights": WEIGHTS,
+            "settings": schema.mapping(VALUE, most=20, help="settings that translating reads"),
+        },
+        ("text",), slow=True,
     ),
     _endpoint(
         "restore", "/api/runs/{run}/restore", "denoise, upscale or inpaint a photo",

@@ -67,11 +67,20 @@ async def sample(request: Request, values: JsonObject) -> Response:
 
 
 async def report(request: Request, values: JsonObject) -> Response:
-    """report.html, in an origin of its own."""
-    studio = studio_of(request)
-    path = studio.place.runs.find(request.path_params["run"]) / "report.html"
+    """report.html."""
+    return _page(request, "report.html", "this run has no report yet: it is written when the training ends")
+
+
+async def audit(request: Request, values: JsonObject) -> Response:
+    """audit.html: suspicious samples beside their nearest training images."""
+    return _page(request, "audit.html", "this run was not audited yet: put an audit into the queue")
+
+
+def _page(request: Request, name: str, missing: str) -> Response:
+    """A page of a run folder, in an origin of its own."""
+    path = studio_of(request).place.runs.find(request.path_params["run"]) / name
     if path.is_symlink() or not path.is_file() or path.stat().st_size > MAX_SERVED_BYTES:
-        raise RunError("this run has no report yet: it is written when the training ends")
+        raise RunError(missing)
     headers = {"Content-Security-Policy": REPORT_POLICY, "Cache-Control": "no-cache"}
     return FileResponse(path, media_type="text/html; charset=utf-8", headers=headers)
 
@@ -121,6 +130,7 @@ ENDPOINTS = [
     Endpoint("GET", "/api/runs/{run}/log", rows, "the numbers of a training over its steps"),
     Endpoint("GET", "/api/runs/{run}/samples/{name}", sample, "a grid of samples", answer="image/png"),
     Endpoint("GET", "/api/runs/{run}/report", report, "the run's report", answer="text/html"),
+    Endpoint("GET", "/api/runs/{run}/audit", audit, "the page of the run's audit", answer="text/html"),
     Endpoint("GET", "/api/bin", in_bin, "what is in the bin"),
     Endpoint("POST", "/api/bin/{name}/restore", take_back, "take a run out of the bin", body=schema.obj({})),
     Endpoint("DELETE", "/api/bin", empty, "delete what is in the bin"),

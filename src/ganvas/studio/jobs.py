@@ -7,6 +7,7 @@ words of his own into one. Every command may be run a second time after it was k
 from __future__ import annotations
 
 import dataclasses
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -16,11 +17,11 @@ from ganvas.data.builtin_sets import BUILTIN_SETS
 from ganvas.errors import DataError, UsageError, nearest
 from ganvas.export.facts import EXPORT_SUFFIXES
 from ganvas.files import JsonObject
-from ganvas.settings import settings_of
+from ganvas.settings import as_text, settings_of
 from ganvas.studio import schema
 from ganvas.studio.config import STUDIO_FOLDER
 from ganvas.studio.queue import Job
-from ganvas.studio.runs import PLAIN_NAME, Runs
+from ganvas.studio.runs import PLAIN_NAME, Runs, read_json
 from ganvas.studio.schema import Schema
 from ganvas.studio.store import Store
 from ganvas.training.config import TrainConfig
@@ -69,6 +70,15 @@ JOB_SCHEMAS: dict[str, Schema] = {
     "apply": schema.obj(
         {"run": RUN, "name": RUN_NAME}, required=("run", "name"), help="train with the doctor's change"
     ),
+    "augment": schema.obj(
+        {
+            "run": RUN,
+            "per_class": schema.integer("images of each class", minimum=1, maximum=10_000),
+            "weights": WEIGHTS,
+        },
+        required=("run",),
+        help="gives labelled images for a classifier, and a page that shows them",
+    ),
     "explain": schema.obj({"run": RUN, "weights": WEIGHTS}, required=("run",), help="gives explain.html"),
     "export": schema.obj(
         {"run": RUN, "to": schema.one_of(tuple(EXPORT_SUFFIXES)), "weights": WEIGHTS, "licence": LICENCE},
@@ -94,7 +104,8 @@ JOB_SCHEMAS: dict[str, Schema] = {
 }
 JOB_TITLES: dict[str, str] = {
     "extend": "Continue {run}", "evaluate": "Measure {run}", "audit": "Audit {run}", "directions": "Find directions of {run}",
-    "apply": "Train {run} with the doctor's change", "explain": "Explain {run}", "export": "Export {run} as {to}",
+    "apply": "Train {run} with the doctor's change", "augment": "Generate labelled images of {run}",
+    "explain": "Explain {run}", "export": "Export {run} as {to}",
     "push": "Upload {run} as {name}",
 }  # fmt: skip
 
@@ -245,6 +256,21 @@ def _explain(place: Place, request: JsonObject, results: Path) -> list[str]:
     return ["explain", str(place.runs.find(request["run"])), *out, *_chosen(request)]
 
 
+def _augment(place: Place, request: JsonObject, results: Path) -> list[str]:
+    run = place.runs.find(request["run"])
+    info = read_json(run / "settings.json")
+    data = str(info["data"])
+    if data.startswith("-"):
+        raise DataError(f"the data of {run.name} have a name that no command takes: {data[:60]!r}")
+    shutil.rmtree(results / "images", ignore_errors=True)  # of an attempt that was interrupted
+    words = ["augment", data, "--with", str(run), "--out", str(results / "images")]
+    words += ["--per-class", str(request.get("per_class", 100))]
+    for name, value in info["data_settings"].items():
+        if value is not None:
+            words += ["--set", f"data.{name}={as_text(value)}"]
+    return [*words, *_chosen(request)]
+
+
 def _export(place: Place, request: JsonObject, results: Path) -> list[str]:
     run, suffix = place.runs.find(request["run"]), EXPORT_SUFFIXES[request["to"]]
     out = results / f"{run.name}{suffix}"
@@ -266,7 +292,21 @@ def _chosen(request: JsonObject) -> list[str]:
 
 COMMAND_LINES: dict[str, Callable[[Place, JsonObject, Path], list[str]]] = {
     "train": _train, "extend": _extend, "evaluate": _evaluate, "audit": _audit, "directions": _directions, "apply": _apply,
-    "explain": _explain, "export": _export, "push": _push,
+    "augment": _augment, "explain": _explain, "export": _export, "push": _push,
 }  # fmt: skip
-FILE_JOBS = ("explain", "export")
+FILE_JOBS = ("augment", "explain", "export")
 """Jobs whose files can be downloaded."""
+PAGE_JOBS = ("augment", "explain")
+"""... of which the HTML files are shown."""
+
+
+def pack(results: Path) -> None:
+    """Packs each folder among the files of a job into a .zip beside it, so that all of them can be downloaded."""
+    if not results.is_dir():
+        return
+    for path in sorted(results.iterdir()):
+        if path.is_dir() and not path.is_symlink():
+            aside = path.with_name(f".{path.name}")
+            shutil.make_archive(str(aside), "zip", path)
+            aside.with_name(f"{aside.name}.zip").replace(path.with_name(f"{path.name}.zip"))
+            shutil.rmtree(path)

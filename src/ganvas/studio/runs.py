@@ -157,6 +157,7 @@ class Runs:
             "figures": self.metrics(folder),
             "best": _optional_json(folder / "best" / "metrics.json"),
             "audit": _optional_json(folder / "audit.json"),
+            "has_audit_page": _is_file(folder / "audit.html"),
             "data_card": _optional_json(folder / "data.json"),
             "samples": self.samples(folder),
             "row": log.last,

@@ -24,6 +24,7 @@ from ganvas.errors import DataError, GanvasError, UsageError
 from ganvas.files import JsonObject
 from ganvas.provenance import MAX_VALUE_CHARACTERS
 from ganvas.studio import frames
+from ganvas.studio.oom import first_to_be_killed
 from ganvas.studio.runs import Runs
 from ganvas.studio.store import Store
 
@@ -114,15 +115,15 @@ class Worker:
             self.send({"id": number, "error": "cancelled", "status": 499})
         except GanvasError as error:
             self.send({"id": number, "error": str(error), "status": 400 if isinstance(error, UsageError) else 409})
-        except MemoryError:
-            self.send(
-                {"id": number, "error": "memory ran out: close other programs or take a smaller image", "status": 507}
-            )
-        except Exception:
-            traceback.print_exc()
-            self.send(
-                {"id": number, "error": "this failed by a fault of the studio: its log has the details", "status": 500}
-            )
+        except Exception as error:
+            if _ran_out_of_memory(error):
+                self.models.clear()
+                message = "memory ran out: close other programs, or take fewer or smaller images"
+                self.send({"id": number, "error": message, "status": 503})
+            else:
+                traceback.print_exc()
+                message = "this failed by a fault of the studio: its log has the details"
+                self.send({"id": number, "error": message, "status": 500})
         self.cancelled.discard(number)
 
     # --- models ---------------------------------------------------------------------------------------------------------
@@ -142,6 +143,12 @@ class Worker:
         while len(self.models) > MAX_MODELS:
             self.models.popitem(last=False)
         return model
+
+
+def _ran_out_of_memory(error: Exception) -> bool:
+    """Whether it is Python's or PyTorch's error of a failed allocation; on a CPU PyTorch has no class of its own for that."""
+    words = str(error)
+    return isinstance(error, MemoryError) or "allocate memory" in words or "out of memory" in words.lower()
 
 
 class Model:
@@ -284,6 +291,7 @@ def describe(call: Call) -> JsonObject:
     from ganvas.data.kinds import KINDS
     from ganvas.settings import settings_of
     from ganvas.tasks.restore import RESTORING_NAMES
+    from ganvas.tasks.translate_text import takes_texts
 
     model = call.worker.model(call)
     method, spec = model.method, model.run.spec
@@ -291,7 +299,7 @@ def describe(call: Call) -> JsonObject:
         "method": method.name, "kind": spec.kind, "is_image": KINDS[spec.kind].is_image, "height": spec.height,
         "width": spec.width, "channels": spec.channels, "samples": isinstance(method, Samples), "edits": model.can_edit,
         "encodes": isinstance(method, Encodes | Tokenizes), "classes": [], "directions": [], "codes": [], "restores": None,
-        "translates": [], "stylises": None, "prompts": False, "sampling": [],
+        "translates": [], "texts": False, "stylises": None, "prompts": False, "sampling": [],
     }  # fmt: skip
     if isinstance(method, Samples):
         if method.labels([0]) is not None:
@@ -325,18 +333,14 @@ def describe(call: Call) -> JsonObject:
             "any_size": bool(restoration.multiple),
         }  # fmt: skip
     if isinstance(method, Translates):
-        facts["translates"] = list(method.directions())
+        facts["translates"], facts["texts"] = list(method.directions()), takes_texts(method)
         facts["edges"] = model.run.info["data_settings"].get("pairs") == "edges"
     if isinstance(method, Stylises):
-        facts["stylises"] = {"takes_style": _takes_style(method)}
+        # Whether it renders any style, rather than the one that it was trained on, and several at once.
+        facts["stylises"] = {
+            "takes_style": offers(method, Stylises.styles_of), "mixes": offers(method, Stylises.stylise_mixed),
+        }  # fmt: skip
     return facts
-
-
-def _takes_style(method: Method) -> bool:
-    """Whether it renders any style, rather than the one that it was trained on."""
-    from ganvas.abilities import Stylises, offers
-
-    return offers(method, Stylises.styles_of)
 
 
 def _direction(one: Direction) -> JsonObject:
@@ -367,7 +371,11 @@ def wall(call: Call) -> JsonObject:
             if isinstance(sample, str):
                 items.append({"seed": number, "text": sample})
             elif KINDS[method.spec.kind].moves or KINDS[method.spec.kind].is_solid:
-                items.append({"seed": number, "webp": _base64(_film(method, sample, _of_seed(made, number)))})
+                frames = KINDS[method.spec.kind].film(sample[None])
+                item: JsonObject = {"seed": number, "webp": _base64(_film(method, frames, _of_seed(made, number)))}
+                if KINDS[method.spec.kind].is_solid:  # one view an angle, to be turned by hand
+                    item["views"] = [_png(frame) for frame in frames]
+                items.append(item)
             elif sample.ndim == 1:
                 rate = method.spec.audio.rate
                 items.append({"seed": number, "wav": _base64(wav_bytes(sample, rate)), "seconds": len(sample) / rate})
@@ -376,15 +384,14 @@ def wall(call: Call) -> JsonObject:
     return {"items": items}
 
 
-def _film(method: Method, sample: np.ndarray, made: Provenance) -> bytes:
-    """One clip, or one volume turned once, as an animated WebP."""
+def _film(method: Method, frames: np.ndarray, made: Provenance) -> bytes:
+    """The frames of one clip, or of one volume turned once, as an animated WebP."""
     import tempfile
 
     from ganvas.data.animation import write_animation
     from ganvas.data.kinds import KINDS
 
     kind = KINDS[method.spec.kind]
-    frames = kind.film(sample[None])
     seconds = 1 / method.spec.video.rate if kind.moves else TURN_SECONDS / len(frames)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "film.webp"
@@ -504,6 +511,18 @@ def translate(call: Call) -> JsonObject:
     return {"items": [_kept(call, result)]}
 
 
+def translate_text(call: Call) -> JsonObject:
+    """A text translated line by line."""
+    from ganvas.tasks.translate import translator
+    from ganvas.tasks.translate_text import translate_texts
+
+    model, values = call.worker.model(call), call.values
+    method = model.with_settings(values.get("settings", {}))
+    translator(method, values.get("direction", "ab"))
+    call.progress(0.1)
+    return {"text": translate_texts(method, [values["text"]])[0]}
+
+
 def stylise(call: Call) -> JsonObject:
     """A photo in the style of others: by a trained run, or by optimising the image with previews."""
     from ganvas import tasks
@@ -520,8 +539,8 @@ def stylise(call: Call) -> JsonObject:
         model = call.worker.model(call)
         call.progress(0.1)
         result = stylise_with(
-            model.method, content, styles[0] if styles else None, strength=float(values.get("strength", 1)), size=size,
-            colour="luminance" if colour else "free",
+            model.method, content, styles or None, weights=values.get("shares"),
+            strength=float(values.get("strength", 1)), size=size, colour="luminance" if colour else "free",
         )  # fmt: skip
         return {"items": [_kept(call, result)]}
     if not styles:
@@ -586,7 +605,7 @@ def examples(call: Call) -> JsonObject:
 
 OPERATIONS: dict[str, Callable[[Call], JsonObject]] = {
     "describe": describe, "wall": wall, "render": render, "invert": invert, "restore": restore, "translate": translate,
-    "stylise": stylise, "doctor": doctor, "examples": examples, "share": share,
+    "translate_text": translate_text, "stylise": stylise, "doctor": doctor, "examples": examples, "share": share,
 }  # fmt: skip
 
 
@@ -622,6 +641,7 @@ def _base64(content: bytes) -> str:
 
 def main() -> None:
     """Answers requests until stdin ends."""
+    first_to_be_killed()
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever a library prints must not be among the answers
     with contextlib.suppress(BrokenPipeError):

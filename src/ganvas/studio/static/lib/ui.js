@@ -157,6 +157,18 @@ export function Tabs({ tabs, current, onChange, label }) {
   </div>`;
 }
 
+// The settings of a method that sampling reads, as numbers; an empty one keeps the run's own value.
+export function SamplingFields({ fields, values, onChange }) {
+  const change = (name, text) => {
+    const next = { ...values };
+    if (text === "") delete next[name];
+    else next[name] = Number(text);
+    onChange(next);
+  };
+  return fields.map((one) => html`<${Field} key=${one.name} label=${one.name} help=${one.help}><input type="number" step=${one.type === "int" ? 1 : "any"} min=${one.minimum} max=${one.maximum}
+    placeholder=${one.value ?? "auto"} value=${values[one.name] ?? ""} onInput=${(event) => change(one.name, event.target.value)} /><//>`);
+}
+
 // A question before something that cannot be taken back.
 export function Confirm({ question, yes, onYes, onNo }) {
   const dialog = useRef();

@@ -1,32 +1,51 @@
-// Data: drop files, look at what they are, remove.
-import { html, useRef, useState } from "../lib/dom.js";
+// Data: drop files, look at what they are, choose size and crop, remove.
+import { html, useEffect, useRef, useState } from "../lib/dom.js";
 import { get, post, remove, upload } from "../lib/api.js";
 import { address, setQuery } from "../lib/route.js";
 import { bytes, number } from "../lib/format.js";
-import { Confirm, Drop, Empty, Page, Problem, Progress, fail, nameOf, say, useLoaded } from "../lib/ui.js";
+import { Confirm, Drop, Empty, Field, Page, Problem, Progress, fail, nameOf, say, useLoaded } from "../lib/ui.js";
 
 const AT_ONCE = 3; // uploads beside each other
+const FITS = { crop: "cut the long side", pad: "pad with the background", stretch: "stretch", tile: "cut into tiles" };
 
 export function Data({ route }) {
   const { value, error, again } = useLoaded((signal) => get("/api/data", { signal }), []);
   const [sending, setSending] = useState(null);
-  const [looking, setLooking] = useState("");
+  const [looking, setLooking] = useState(null);
   const [looked, setLooked] = useState({});
   const [asking, setAsking] = useState(null);
-  const chosen = route.query.source || "";
+  const running = useRef(null);
+  const { source: chosen = "", size = "", fit = "" } = route.query;
+  const settings = { ...(size ? { size } : {}), ...(fit ? { fit } : {}) };
+  const key = JSON.stringify([chosen, settings]);
 
-  const look = async (source) => {
-    setQuery({ source });
-    setLooking(source);
+  // The address says what is looked at: source, size and crop. A newer look cancels the one before it.
+  const look = async () => {
+    if (running.current) running.current.abort();
+    const controller = new AbortController();
+    running.current = controller;
+    setLooking({ cancel: () => controller.abort() });
     try {
-      const card = await post("/api/look", { source });
-      setLooked((old) => ({ ...old, [source]: { ...card, at: Date.now() } }));
+      const card = await post("/api/look", { source: chosen, settings }, { signal: controller.signal });
+      setLooked((old) => ({ ...old, [key]: { ...card, at: Date.now() } }));
     } catch (problem) {
-      setLooked((old) => ({ ...old, [source]: { problem } }));
+      if (running.current !== controller) return;
+      const cancelled = problem.name === "AbortError" ? { message: "This was cancelled." } : problem;
+      setLooked((old) => ({ ...old, [key]: { problem: cancelled } }));
     }
-    setLooking("");
+    if (running.current !== controller) return;
+    running.current = null;
+    setLooking(null);
     again();
   };
+
+  const one = value && value.data.find((each) => each.source === chosen);
+  const kept = one && one.card && asked(one.card, settings) ? { card: one.card, grid: one.has_grid ? `/api/looks/${one.id}/grid` : null, at: 0 } : null;
+  const shown = looked[key] || kept;
+  useEffect(() => {
+    if (one && !shown) look();
+  }, [key, Boolean(one)]);
+  useEffect(() => () => running.current && running.current.abort(), []);
 
   const send = async (files) => {
     const first = nameOf(files[0]);
@@ -70,7 +89,8 @@ export function Data({ route }) {
       }
       if (refused.length) say(`${refused.length} files were left out: ${refused[0]}`, "error");
       setSending(null);
-      await look(`data:${made.id}`);
+      again();
+      setQuery({ source: `data:${made.id}`, size: "", fit: "" });
     } catch (problem) {
       setSending(null);
       fail(problem);
@@ -80,8 +100,6 @@ export function Data({ route }) {
 
   if (error) return html`<${Page} title="Data"><${Problem} error=${error} again=${again} /><//>`;
   if (!value) return html`<p class="loading">Reading the data…</p>`;
-  const one = value.data.find((each) => each.source === chosen);
-  const shown = looked[chosen] || (one && one.card && { card: one.card, grid: one.has_grid ? `/api/looks/${one.id}/grid` : null, at: 0 });
   return html`<${Page} title="Data" lead="Everything stays on this machine.">
     <div class="columns">
       <div>
@@ -90,17 +108,17 @@ export function Data({ route }) {
         ${sending && html`<${Progress} value=${sending.value} label=${sending.label} onCancel=${sending.cancel} />`}
         <ul class="rows data-list">
           ${value.data.map((each) => html`<li key=${each.source} class=${each.source === chosen ? "on" : ""}>
-            <button class="plain grow" aria-current=${each.source === chosen ? "true" : undefined} onClick=${() => (each.card || looked[each.source] ? setQuery({ source: each.source }) : look(each.source))}>
+            <button class="plain grow" aria-current=${each.source === chosen ? "true" : undefined} onClick=${() => setQuery({ source: each.source, size: "", fit: "" })}>
               <b>${each.name}</b> <span class="quiet">${{ set: "built in", folder: "on this machine", dropped: `${number(each.files)} files, ${bytes(each.bytes)}` }[each.kind]}</span></button>
             ${each.kind === "dropped" && html`<button class="plain" aria-label="Remove ${each.name}" onClick=${() => setAsking(each)}>remove</button>`}
           </li>`)}
         </ul>
       </div>
       <div aria-live="polite">
-        ${looking && html`<${Progress} label="looking at the data" />`}
+        ${looking && html`<${Progress} label="looking at the data" onCancel=${looking.cancel} />`}
         ${!chosen && !looking && html`<${Empty} title="Choose data">Sizes, labels, duplicates and problems are shown here.<//>`}
-        ${shown && shown.problem && html`<${Problem} error=${shown.problem} again=${() => look(chosen)} />`}
-        ${shown && shown.card && html`<${Card} name=${one ? one.name : ""} source=${chosen} look=${shown} onLook=${() => look(chosen)} />`}
+        ${shown && shown.problem && html`<${Problem} error=${shown.problem} again=${look} />`}
+        ${shown && shown.card && html`<${Card} name=${one ? one.name : ""} source=${chosen} look=${shown} size=${size} fit=${fit} onLook=${look} />`}
       </div>
     </div>
     ${asking && html`<${Confirm} question="Remove ${asking.name}? Runs that were trained on it stay." yes="Remove"
@@ -108,22 +126,39 @@ export function Data({ route }) {
   <//>`;
 }
 
-function Card({ name, source, look, onLook }) {
+// Whether a card is of these settings.
+function asked(card, settings) {
+  const made = card.settings || {};
+  return String(made.size ?? "auto") === (settings.size || "auto") && (made.fit || "crop") === (settings.fit || "crop");
+}
+
+// Counts of a histogram, each as a bar.
+function Bars({ rows }) {
+  const most = Math.max(1, ...rows.map(([, count]) => count));
+  return html`<ul class="bars">${rows.map(([label, count]) => html`<li key=${label}><span>${label}</span><meter min="0" max=${most} value=${count} aria-label="${label}: ${count}"></meter><span>${number(count)}</span></li>`)}</ul>`;
+}
+
+function Card({ name, source, look, size, fit, onLook }) {
   const { card } = look;
   const classes = Object.entries((card.classes && card.classes.train) || {});
-  const most = Math.max(1, ...classes.map(([, count]) => count));
   const sizes = card.original_sizes;
   const pairs = card.duplicates || {};
   const same = Object.values(pairs).reduce((sum, count) => sum + (count || 0), 0);
   return html`<article class="panel">
     <h2>${name}</h2>
     <p>${Object.entries(card.counts || {}).map(([split, count]) => `${number(count)} ${split}`).join(", ")}${card.shape ? `, shape ${card.shape.join(" × ")}` : ""} <span class="quiet">${card.kind}</span></p>
-    ${sizes && html`<p class="quiet">Sizes as they came (height × width): from ${sizes.min.join(" × ")} to ${sizes.max.join(" × ")}, the median ${sizes.median.join(" × ")}.</p>`}
+    ${sizes && html`<p class="quiet">Sizes as they came (height × width): from ${sizes.min.join(" × ")} to ${sizes.max.join(" × ")}, the median ${sizes.median.join(" × ")}${card.size_rule ? ` (${card.size_rule})` : ""}.</p>`}
+    ${sizes && (sizes.short_sides || []).length > 1 && html`<details><summary>Short sides in pixels</summary><${Bars} rows=${sizes.short_sides.map(([least, greatest, count]) => [least === greatest ? `${least}` : `${least} to ${greatest}`, count])} /></details>`}
     ${same > 0 && html`<p class="problem">${number(same)} exact duplicates (${Object.entries(pairs).map(([where, count]) => `${where.replaceAll("_", " ")} ${count}`).join(", ")}).</p>`}
     ${(card.notes || []).map((note) => html`<p key=${note} class="quiet">${note}</p>`)}
     ${(card.problems || []).length > 0 && html`<details open><summary>${card.problems.length} files cannot be used</summary><ul>${card.problems.slice(0, 50).map(([file, why]) => html`<li key=${file}>${file}: ${why}</li>`)}</ul></details>`}
+    ${card.kind === "images" && html`<div class="toolbar">
+      <${Field} label="Size" unit="pixels"><input type="text" pattern="[0-9]+(x[0-9]+)?" maxlength="11" placeholder="auto" value=${size} onChange=${(event) => event.target.reportValidity() && setQuery({ size: event.target.value })} /><//>
+      <${Field} label="Other shapes"><select value=${fit || "crop"} onChange=${(event) => setQuery({ fit: event.target.value === "crop" ? "" : event.target.value })}>
+        ${Object.entries(FITS).map(([value, words]) => html`<option key=${value} value=${value}>${words}</option>`)}</select><//>
+    </div>`}
     ${look.grid && html`<img class="pixels" src="${look.grid}?at=${look.at}" alt="Examples of ${name}" />`}
-    ${classes.length > 1 && html`<details><summary>${classes.length} labels</summary><ul class="bars">${classes.slice(0, 100).map(([label, count]) => html`<li key=${label}><span>${label}</span><meter min="0" max=${most} value=${count} aria-label="${label}: ${count}"></meter><span>${number(count)}</span></li>`)}</ul></details>`}
-    <p class="actions"><a class="button primary" href=${address("train", "", { data: source })}>Train on these</a> <button onClick=${onLook}>Look again</button></p>
+    ${classes.length > 1 && html`<details><summary>${classes.length} labels</summary><${Bars} rows=${classes.slice(0, 100)} /></details>`}
+    <p class="actions"><a class="button primary" href=${address("train", "", { data: source, size, fit })}>Train on these</a> <button onClick=${onLook}>Look again</button></p>
   </article>`;
 }

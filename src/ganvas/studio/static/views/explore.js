@@ -3,7 +3,7 @@ import { html, useEffect, useMemo, useRef, useState } from "../lib/dom.js";
 import { addJob, get, imageUrl, long, png, post, putImage } from "../lib/api.js";
 import { address, go, setQuery } from "../lib/route.js";
 import { clock } from "../lib/format.js";
-import { Drop, Empty, Field, Page, Pixels, Problem, Progress, Slider, fail, newest, say, useLoaded } from "../lib/ui.js";
+import { Drop, Empty, Field, Page, Pixels, Problem, Progress, SamplingFields, Slider, fail, newest, say, useLoaded } from "../lib/ui.js";
 import { preview } from "./gallery.js";
 
 const WALL = 36;
@@ -83,7 +83,7 @@ function Images({ id, path, model, weights, route, finding }) {
   return html`<div class="explore">
     <div>
       <${Wall} path=${path} model=${model} weights=${weights} seed=${seed} label=${label} chosen=${point} onChoose=${setPoint} />
-      ${model.edits && html`<${Tray} path=${path} weights=${weights} model=${model} pins=${pins} onPins=${setPins} point=${point} onChoose=${setPoint} />`}
+      ${model.edits && html`<${Tray} path=${path} weights=${weights} model=${model} pins=${pins} onPins=${setPins} onChoose=${setPoint} />`}
       ${model.edits && html`<${Invert} path=${path} model=${model} weights=${weights} onPoint=${setPoint} />`}
     </div>
     <div class="stage">
@@ -121,7 +121,7 @@ function Wall({ path, model, weights, seed, label, chosen, onChoose }) {
     ${progress !== null && items.length === 0 && html`<${Progress} value=${progress || undefined} label="sampling" />`}
     <ul class="wall ${progress !== null ? "stale" : ""}" aria-label="Samples of seeds ${seed} to ${seed + WALL - 1}">
       ${items.map((item) => html`<li key=${item.seed}><button class=${chosen && chosen.seed === item.seed ? "on" : ""} draggable
-        onDragStart=${(event) => event.dataTransfer.setData("application/x-point", JSON.stringify({ seed: item.seed, ...(label ? { label } : {}) }))}
+        onDragStart=${dragged({ seed: item.seed, ...(label ? { label } : {}) })}
         onClick=${() => onChoose({ seed: item.seed, ...(label ? { label } : {}) })}><${Pixels} small=${small} src=${png(item.png)} alt="Seed ${item.seed}" /></button></li>`)}
     </ul>
   </div>`;
@@ -212,37 +212,62 @@ export function describe(point) {
   return words;
 }
 
-function Tray({ path, weights, model, pins, onPins, point, onChoose }) {
+const POINT = "application/x-point";
+const SIGNS = { A: "", B: "−", C: "+" };
+const WEIGHTS = { A: 1, B: -1, C: 1 };
+
+const dragged = (point) => (event) => event.dataTransfer.setData(POINT, JSON.stringify(point));
+
+// What a drop brings: calls `take` with the point that was dragged.
+const dropped = (take) => ({
+  onDragOver: (event) => event.preventDefault(),
+  onDrop: (event) => {
+    event.preventDefault();
+    event.stopPropagation();
+    const point = parsed(event.dataTransfer.getData(POINT), null);
+    if (point) take(point);
+  },
+});
+
+// Images that were put aside: to walk between the first two, and to calculate with three.
+function Tray({ path, weights, model, pins, onPins, onChoose }) {
   const { images } = useRendered(path, weights, pins);
   const [share, setShare] = useState(0.5);
   const [slots, setSlots] = useState({});
+  const filled = Object.keys(SIGNS).filter((name) => slots[name]);
+  const rendered = useRendered(path, weights, filled.map((name) => slots[name]));
   const small = model.height <= 96;
-  const drop = (event) => {
-    event.preventDefault();
-    const text = event.dataTransfer.getData("application/x-point");
-    if (text && pins.length < 8) onPins([...pins, JSON.parse(text)]);
-  };
   const walk = (value) => {
     setShare(value);
     onChoose({ between: [pins[0], pins[1]], share: value });
   };
-  const sum = (next) => {
+  const put = (name, point) => {
+    const next = { ...slots, [name]: point };
     setSlots(next);
-    if (["A", "B", "C"].every((name) => next[name] !== undefined)) {
-      onChoose({ sum: [{ weight: 1, of: pins[next.A] }, { weight: -1, of: pins[next.B] }, { weight: 1, of: pins[next.C] }] });
+    if (Object.keys(SIGNS).every((one) => next[one])) {
+      onChoose({ sum: Object.keys(SIGNS).map((one) => ({ weight: WEIGHTS[one], of: next[one] })) });
     }
   };
-  return html`<div class="panel tray" onDragOver=${(event) => event.preventDefault()} onDrop=${drop}>
+  const slot = (name) => {
+    const at = pins.findIndex((one) => JSON.stringify(one) === JSON.stringify(slots[name]));
+    const png64 = rendered.images[filled.indexOf(name)];
+    return html`<div class="slot" key=${name} ...${dropped((point) => put(name, point))}>
+      <span>${SIGNS[name]} ${name}</span>
+      ${slots[name] && png64 ? html`<${Pixels} small=${small} src=${png(png64)} alt="${name}: ${describe(slots[name])}" />` : html`<div class="blank" aria-hidden="true"></div>`}
+      <select aria-label=${name} value=${at < 0 ? "none" : at} onChange=${(event) => put(name, pins[Number(event.target.value)])}>
+        <option value="none" disabled>${slots[name] ? "dragged" : "pin"}</option>${pins.map((_, number) => html`<option key=${number} value=${number}>${number + 1}</option>`)}</select>
+    </div>`;
+  };
+  return html`<div class="panel tray" ...${dropped((point) => pins.length < 8 && onPins([...pins, point]))}>
     <h2>Pins</h2>
-    ${pins.length === 0 && html`<p class="quiet">Pin images to walk between them or to calculate with them. Samples can also be dragged here.</p>`}
+    ${pins.length === 0 && html`<p class="quiet">Pin images to walk between them. Samples can also be dragged here.</p>`}
     <ul class="wall pins">${pins.map((one, index) => html`<li key=${index}>
-      <button onClick=${() => onChoose(one)} title=${describe(one)}>${images[index] ? html`<${Pixels} small=${small} src=${png(images[index])} alt="Pin ${index + 1}: ${describe(one)}" />` : index + 1}</button>
-      <button class="plain" aria-label="Remove pin ${index + 1}" onClick=${() => { onPins(pins.filter((_, at) => at !== index)); setSlots({}); }}>✕</button></li>`)}</ul>
+      <button onClick=${() => onChoose(one)} title=${describe(one)} draggable onDragStart=${dragged(one)}>${images[index] ? html`<${Pixels} small=${small} src=${png(images[index])} alt="Pin ${index + 1}: ${describe(one)}" />` : index + 1}</button>
+      <button class="plain" aria-label="Remove pin ${index + 1}" onClick=${() => onPins(pins.filter((_, at) => at !== index))}>✕</button></li>`)}</ul>
     ${pins.length >= 2 && html`<${Slider} label="From pin 1 to pin 2" min=${0} max=${1} step=${0.02} value=${share} shown="${Math.round(share * 100)} %" onInput=${walk} />`}
-    ${pins.length >= 3 && html`<div class="toolbar arithmetic" role="group" aria-label="Arithmetic">
-      ${["A", "B", "C"].map((name, index) => html`<span key=${name}>${["", "−", "+"][index]} </span><label key=${name + "l"} class="inline">${name} <select aria-label=${name} value=${slots[name] ?? ""} onChange=${(event) => sum({ ...slots, [name]: Number(event.target.value) })}>
-        <option value="" disabled>pin</option>${pins.map((_, at) => html`<option key=${at} value=${at}>${at + 1}</option>`)}</select></label>`)}
-    </div>`}
+    <h2>Arithmetic</h2>
+    <div class="arithmetic" role="group" aria-label="Arithmetic">${Object.keys(SIGNS).map(slot)}</div>
+    <p class="quiet">Drag samples or pins onto A, B and C, or choose pins: the image of A − B + C is shown.</p>
   </div>`;
 }
 
@@ -276,6 +301,19 @@ function Invert({ path, model, weights, onPoint }) {
   </div>`;
 }
 
+// A volume seen from around: an angle chosen by a slider, or turning by itself.
+function Turntable({ item }) {
+  const [at, setAt] = useState(0);
+  const [turning, setTurning] = useState(false);
+  const film = `data:image/webp;base64,${item.webp}`;
+  const degrees = Math.round((360 * at) / item.views.length);
+  return html`<div class="turntable">
+    <${Pixels} small src=${turning ? film : png(item.views[at])} alt="Seed ${item.seed}, ${turning ? "turning" : `from ${degrees} degrees`}" width="256" />
+    <${Slider} label="Angle" min=${0} max=${item.views.length - 1} step=${1} value=${at} shown="${degrees}°" onInput=${(value) => { setTurning(false); setAt(value); }} />
+    <button aria-pressed=${turning} onClick=${() => setTurning(!turning)}>Turn by itself</button> <a download="seed-${item.seed}.webp" href=${film}>Download</a>
+  </div>`;
+}
+
 // Sounds, texts, films and volumes that turn.
 function Others({ path, model, weights, route }) {
   const [items, setItems] = useState([]);
@@ -303,8 +341,7 @@ function Others({ path, model, weights, route }) {
       ${model.classes.length > 0 && html`<${Field} label="Class"><select value=${route.query.label || ""} onChange=${(event) => setQuery({ label: event.target.value })}><option value="">all</option>${model.classes.map((one) => html`<option key=${one}>${one}</option>`)}</select><//>`}
       <${Field} label="From seed"><input type="number" min="0" step="1" value=${seed} onInput=${(event) => setQuery({ seed: event.target.value })} /><//>
       <${Field} label="How many"><input type="number" min="1" max="16" step="1" value=${count} onInput=${(event) => setQuery({ n: event.target.value })} /><//>
-      ${model.sampling.map((one) => html`<${Field} key=${one.name} label=${one.name} help=${one.help}><input type="number" step="any" min=${one.minimum} max=${one.maximum} placeholder=${one.value ?? "auto"} value=${settings[one.name] ?? ""}
-        onInput=${(event) => { const next = { ...settings }; if (event.target.value === "") delete next[one.name]; else next[one.name] = Number(event.target.value); setSettings(next); }} /><//>`)}
+      <${SamplingFields} fields=${model.sampling} values=${settings} onChange=${setSettings} />
       <button class="primary" onClick=${generate} disabled=${Boolean(running)}>Generate</button>
       ${running && html`<${Progress} value=${running.done} label="generating" onCancel=${running.cancel} />`}
     </div>
@@ -313,7 +350,8 @@ function Others({ path, model, weights, route }) {
       ${items.map((item) => html`<article class="panel" key=${item.seed}><p class="quiet">seed ${item.seed}${item.seconds ? `, ${clock(item.seconds)}` : ""}</p>
         ${item.text !== undefined && html`<pre class="text">${item.text}</pre>`}
         ${item.wav && html`<audio controls src="data:audio/wav;base64,${item.wav}" aria-label="Sound of seed ${item.seed}"></audio> <a download="seed-${item.seed}.wav" href="data:audio/wav;base64,${item.wav}">Download</a>`}
-        ${item.webp && html`<${Pixels} small src="data:image/webp;base64,${item.webp}" alt="Seed ${item.seed}, moving" width="256" /> <a download="seed-${item.seed}.webp" href="data:image/webp;base64,${item.webp}">Download</a>`}</article>`)}
+        ${item.views && html`<${Turntable} item=${item} />`}
+        ${item.webp && !item.views && html`<${Pixels} small src="data:image/webp;base64,${item.webp}" alt="Seed ${item.seed}, moving" width="256" /> <a download="seed-${item.seed}.webp" href="data:image/webp;base64,${item.webp}">Download</a>`}</article>`)}
     </div>
   </div>`;
 }

@@ -122,7 +122,7 @@ function Curves({ path, seen }) {
 }
 
 // Starts a job of this run, and shows what became of the last one: its files, or what it says.
-function Job({ run, jobs, kind, request = {}, ending = "", label, done }) {
+function Job({ run, jobs, kind, request = {}, ending = "", label, done = () => null }) {
   const last = jobs.filter((one) => one.kind === kind && one.run === run.name && one.title.endsWith(ending)).sort((a, b) => b.id - a.id)[0];
   const [facts, setFacts] = useState(null);
   useEffect(() => {
@@ -143,15 +143,26 @@ function fileLinks(facts) {
   return html`<p>${Object.entries(facts.files).map(([name, size]) => html`<a class="button" key=${name} href="/api/jobs/${facts.id}/files/${encodeURIComponent(name)}" download=${name}>Download ${name}</a> <span class="quiet">${bytes(size)}</span> `)}</p>`;
 }
 
+// What became of generating labelled images: counts by class, the page and the files.
+function augmented(facts) {
+  const { result = {}, files, id } = facts;
+  return html`<div>
+    ${result.classes && html`<div class="scroll" tabindex="0" role="region" aria-label="Labelled images"><table><caption>${number(result.n)} images${typeof result.agreement === "number" ? `; a classifier sees the class asked for in ${number(100 * result.agreement)} % of all that were generated` : ""}</caption>
+      <thead><tr><th scope="col">class</th><th scope="col">training images</th><th scope="col">generated</th><th scope="col">agree</th><th scope="col">kept</th></tr></thead>
+      <tbody>${result.classes.map((one) => html`<tr key=${one.label}><th scope="row">${one.label}</th><td>${number(one.training_images)}</td><td>${number(one.generated)}</td><td>${number(one.agreed)}</td><td>${number(one.kept)}</td></tr>`)}</tbody></table></div>`}
+    ${(result.notes || []).map((note) => html`<p key=${note} class="quiet">${note}</p>`)}
+    ${files["images.html"] && html`<p><a class="button" href="/api/jobs/${id}/files/images.html" target="_blank" rel="noreferrer">Look at some of them ↗</a></p>`}
+    ${files["images.zip"] && fileLinks({ id, files: { "images.zip": files["images.zip"] } })}
+  </div>`;
+}
+
 export function Figures({ run, jobs = [] }) {
   const figures = (run.figures && run.figures.metrics) || {};
   const names = Object.keys(figures);
-  const measure = () => addJob("evaluate", { run: run.id }).then(() => say("Measuring is in the queue.")).catch(fail);
-  const audit = () => addJob("audit", { run: run.id }).then(() => say("The audit is in the queue.")).catch(fail);
   const verdict = run.audit && run.audit.verdict;
   return html`<div>
-    <div class="actions"><button onClick=${measure} disabled=${!run.has_weights}>Measure again</button>
-      ${run.abilities.includes("Samples") && run.kind === "images" && html`<button onClick=${audit} disabled=${!run.has_weights}>Audit for copies</button>`}
+    <div class="actions"><${Job} run=${run} jobs=${jobs} kind="evaluate" label="Measure again" />
+      ${run.abilities.includes("Samples") && run.kind === "images" && html`<${Job} run=${run} jobs=${jobs} kind="audit" label="Audit for copies" />`}
       ${run.abilities.includes("Samples") && run.kind === "images" && html`<${Job} run=${run} jobs=${jobs} kind="explain" label="Explain the model"
         done=${(facts) => html`<p><a class="button" href="/api/jobs/${facts.id}/files/explain.html" target="_blank" rel="noreferrer">Units, layers, dimensions and nearest training images ↗</a></p>`} />`}</div>
     ${names.length === 0 && html`<${Empty} title="Not measured yet">A training measures itself where its budget allows, and at its end.<//>`}
@@ -161,7 +172,9 @@ export function Figures({ run, jobs = [] }) {
         <td>${number(figures[name].value)}</td><td>${number(figures[name].reference ?? figures[name].input)}</td><td>${number(figures[name].n)}</td><td>${figures[name].better || ""}</td></tr>`)}</tbody>
     </table></div>
     <p class="quiet">Reference: the same measure of held-out real data. Measured at step ${number(run.figures.step)}.</p>`}
-    ${verdict && html`<p>Audit: ${typeof verdict === "string" ? verdict : JSON.stringify(verdict)}</p>`}
+    ${verdict && html`<p>Audit: ${typeof verdict === "string" ? verdict : JSON.stringify(verdict)}.
+      ${run.has_audit_page && html` <a class="button" href="/api/runs/${encodeURIComponent(run.id)}/audit" target="_blank" rel="noreferrer">Suspicious samples beside their nearest training images ↗</a>`}</p>`}
+    ${names.some((name) => name === "precision") && html`<p><a href=${address("compare", "", { runs: run.id })}>Precision and recall over the steps</a></p>`}
   </div>`;
 }
 
@@ -213,6 +226,7 @@ function Share({ run, path, jobs }) {
   const chosen = () => ({ weights, ...(licence ? { licence } : {}) });
   const [licence, setLicence] = useState("");
   const [weights, setWeights] = useState("last");
+  const [perClass, setPerClass] = useState(100);
   const [state, setState] = useState(null);
   const make = async () => {
     const controller = new AbortController();
@@ -235,6 +249,10 @@ function Share({ run, path, jobs }) {
       ${state && state.cancel && html`<${Progress} value=${state.done} label="writing" onCancel=${state.cancel} />`}
       ${state && state.result && html`<p><a class="button" href="/api/shares/${state.result.id}" download="${run.id}.zip">Download ${run.id}.zip</a></p>
         <ul>${Object.entries(state.result.files).map(([name, size]) => html`<li key=${name}>${name} <span class="quiet">${bytes(size)}</span></li>`)}</ul>`}
+      ${run.classes.length > 1 && run.kind === "images" && run.abilities.includes("Samples") && html`<h2>Images for a classifier</h2>
+        <p class="quiet">Labelled images of a class-conditional model, kept where a classifier sees the class that was asked for.</p>
+        <${Field} label="Images of each class"><input type="number" min="1" max="10000" step="1" value=${perClass} onInput=${(event) => setPerClass(Math.floor(Number(event.target.value)) || 1)} /><//>
+        <${Job} run=${run} jobs=${jobs} kind="augment" request=${{ per_class: perClass, weights }} label="Generate labelled images" done=${augmented} />`}
       <h2>In other programs</h2>
       <p class="quiet">A page opens in any browser, without a server and without a network. An ONNX file runs without PyTorch.</p>
       <${Job} run=${run} jobs=${jobs} kind="export" request=${{ to: "page", ...chosen() }} ending=" as page" label="Make one HTML page" done=${fileLinks} />

@@ -16,11 +16,22 @@ function kept() {
   }
 }
 
+// The form as it was kept, with the data that the address names, and their size and crop.
+function started(values, { data, size, fit }) {
+  if (!data) return values;
+  const data_settings = data === values.data ? { ...values.data_settings } : {};
+  for (const [name, value] of Object.entries({ size, fit })) {
+    if (value) data_settings[name] = value;
+    else delete data_settings[name];
+  }
+  return { ...values, data, data_settings };
+}
+
 export function Train({ route }) {
   const form = useLoaded((signal) => get("/api/train/form", { signal }), []);
   const data = useLoaded((signal) => get("/api/data", { signal }), []);
   const runs = useLoaded((signal) => get("/api/runs", { signal }), []);
-  const [values, setValues] = useState(() => ({ ...kept(), ...(route.query.data ? { data: route.query.data } : {}) }));
+  const [values, setValues] = useState(() => started(kept(), route.query));
   const [search, setSearch] = useState("");
   const [expected, setExpected] = useState(null);
   const [estimating, setEstimating] = useState(null);

@@ -2,7 +2,7 @@
 import { html, useEffect, useRef, useState } from "../lib/dom.js";
 import { get, imageUrl, long, png, post, putImage, remove } from "../lib/api.js";
 import { address, setQuery } from "../lib/route.js";
-import { Drop, Empty, Field, Page, Pixels, Problem, Progress, Slider, fail, useLoaded } from "../lib/ui.js";
+import { Drop, Empty, Field, Page, Pixels, Problem, Progress, SamplingFields, Slider, fail, useLoaded } from "../lib/ui.js";
 import { preview } from "./gallery.js";
 
 export function Use({ route }) {
@@ -16,15 +16,16 @@ function Choose() {
   const results = useLoaded((signal) => get("/api/images?kind=result", { signal }), []);
   if (error) return html`<${Page} title="Use"><${Problem} error=${error} again=${again} /><//>`;
   if (!value) return html`<p class="loading">Reading the runs…</p>`;
-  const able = (run, ability) => run.has_weights && run.kind === "images" && !run.archived && (run.abilities || []).includes(ability);
-  const group = (title, ability, hint) => {
-    const runs = value.runs.filter((run) => able(run, ability));
+  const able = (run, ability, kind) => run.has_weights && run.kind === kind && !run.archived && (run.abilities || []).includes(ability);
+  const group = (title, ability, hint, kind = "images") => {
+    const runs = value.runs.filter((run) => able(run, ability, kind));
     return html`<h2>${title}</h2>${runs.length === 0 ? html`<p class="quiet">${hint} <a href=${address("train")}>Train a model</a></p>` : html`<ul class="cards small">${runs.map((run) => html`<li class="card" key=${run.id}>
       <a class="card-image" href=${address("use", run.id)} tabindex="-1" aria-hidden="true">${preview(run)}</a><div class="card-text"><h3><a href=${address("use", run.id)}>${run.name}</a></h3><p class="quiet">${run.method} on ${run.data}</p></div></li>`)}</ul>`}`;
   };
   return html`<${Page} title="Use" lead="Give a model your own images." actions=${html`<a class="button primary" href=${address("use", "", { task: "stylise" })}>Stylise a photo</a>`}>
     ${group("Restore", "Restores", "No model restores images yet.")}
     ${group("Translate and scribble", "Translates", "No model translates images yet.")}
+    ${group("Translate texts", "Translates", "No model translates texts yet: seq2seq learns it from pairs of sentences.", "parallel_text")}
     ${group("Stylise with a trained model", "Stylises", "No model of a style yet; stylising without training always works.")}
     ${results.value && results.value.images.length > 0 && html`<h2>Results</h2><${Results} images=${results.value.images} again=${results.again} />`}
   <//>`;
@@ -41,10 +42,11 @@ function WithRun({ id, route }) {
   const { value: model, error, again } = useLoaded((signal) => get(`${path}/model`, { signal }), [id]);
   if (error) return html`<${Page} title="Use ${id}"><${Problem} error=${error} again=${again} /><//>`;
   if (!model) return html`<p class="loading">Reading the model… the first time takes some seconds.</p>`;
-  const task = model.restores ? { denoise: "Denoise", upscale: "Upscale", inpaint: "Inpaint" }[model.restores.task] : model.translates.length ? "Translate" : model.stylises ? "Stylise" : "Use";
+  const task = model.texts ? "Translate texts" : model.restores ? { denoise: "Denoise", upscale: "Upscale", inpaint: "Inpaint" }[model.restores.task] : model.translates.length ? "Translate" : model.stylises ? "Stylise" : "Use";
   return html`<${Page} title="${task} with ${id}" lead=${model.method} actions=${html`<a class="button" href=${address("use")}>All models</a>`}>
     ${model.restores && html`<${Restore} path=${path} model=${model} route=${route} />`}
-    ${model.translates.length > 0 && html`<${Translate} path=${path} model=${model} route=${route} />`}
+    ${model.texts && html`<${TranslateTexts} path=${path} model=${model} route=${route} />`}
+    ${model.translates.length > 0 && !model.texts && html`<${Translate} path=${path} model=${model} route=${route} />`}
     ${model.stylises && html`<${Stylise} run=${id} model=${model} route=${route} />`}
     ${!model.restores && !model.translates.length && !model.stylises && html`<${Empty} title="This model takes no images"><a href=${address("explore", id)}>Explore it</a> instead.<//>`}
   <//>`;
@@ -168,13 +170,39 @@ function Translate({ path, model, route }) {
         <label class="choice ${scribble ? "on" : ""}"><input type="radio" name="how" checked=${scribble} onChange=${() => setScribble(true)} /> draw it</label>
         <label class="choice ${scribble ? "" : "on"}"><input type="radio" name="how" checked=${!scribble} onChange=${() => setScribble(false)} /> a file</label>
         ${model.translates.length > 1 && html`<label class="inline">Direction <select value=${direction} onChange=${(event) => setDirection(event.target.value)}>
-          ${model.translates.map((one) => html`<option key=${one} value=${one}>${{ ab: "to the partners", ba: "from the partners" }[one]}</option>`)}</select></label>`}
+          ${model.translates.map((one) => html`<option key=${one} value=${one}>${DIRECTIONS[one]}</option>`)}</select></label>`}
       </div>
       ${scribble ? html`<${Scribble} handle=${canvas} width=${model.width} height=${model.height} onStroke=${start} />` : html`<${Source} image=${image} path=${path} />${image.facts && html`<${Pixels} small=${image.facts.width <= 96} class="fit" src=${imageUrl(image.id)} alt="Your photo" />`}`}
       <div class="actions"><button class="primary" onClick=${start} disabled=${task.done !== undefined || (!scribble && !image.facts)}>Translate</button></div>
       ${task.done !== undefined && html`<${Progress} value=${task.done} label="translating" onCancel=${task.cancel} />`}
     </div>
     <div>${done ? html`<${BeforeAfter} before=${image.id ? imageUrl(image.id) : ""} after=${imageUrl(done)} id=${done} />` : html`<${Empty} title="The result comes here">It is generated anew after each stroke.<//>`}</div>
+  </div>`;
+}
+
+const DIRECTIONS = { ab: "to the partners", ba: "from the partners" };
+const KEPT_CHARACTERS = 1000; // of a text that the address keeps
+
+function TranslateTexts({ path, model, route }) {
+  const task = useTask();
+  const [text, setText] = useState(route.query.text || "");
+  const [settings, setSettings] = useState({});
+  const [direction, setDirection] = useState(model.translates[0]);
+  const start = (event) => {
+    event.preventDefault();
+    setQuery({ text: text.length <= KEPT_CHARACTERS ? text : "" });
+    return task.run(`${path}/translate-text`, { text, direction, settings });
+  };
+  return html`<div class="columns">
+    <form onSubmit=${start} class="panel">
+      <${Field} label="Text" help="Each line is translated for itself."><textarea rows="6" maxlength="10000" required value=${text} onInput=${(event) => setText(event.target.value)}></textarea><//>
+      ${model.translates.length > 1 && html`<${Field} label="Direction"><select value=${direction} onChange=${(event) => setDirection(event.target.value)}>
+        ${model.translates.map((one) => html`<option key=${one} value=${one}>${DIRECTIONS[one]}</option>`)}</select><//>`}
+      <${SamplingFields} fields=${model.sampling} values=${settings} onChange=${setSettings} />
+      <div class="actions"><button class="primary" disabled=${task.done !== undefined}>Translate</button></div>
+      ${task.done !== undefined && html`<${Progress} value=${task.done} label="translating" onCancel=${task.cancel} />`}
+    </form>
+    <div aria-live="polite">${task.result ? html`<article class="panel"><h2>Translation</h2><pre class="text translation">${task.result.text}</pre></article>` : html`<${Empty} title="The translation comes here">The model knows the kind of sentences that it was trained on.<//>`}</div>
   </div>`;
 }
 
@@ -189,12 +217,14 @@ function Stylise({ run, model, route }) {
   const [strength, setStrength] = useState(1);
   const [colour, setColour] = useState(false);
   const takesStyle = !model || model.stylises.takes_style;
+  const mixes = !model || model.stylises.mixes;
   const done = route.query.result;
   const start = async () => {
     const styles = [style.id, second.id].filter(Boolean);
     const asked = { image: content.id, styles: takesStyle ? styles : [], size, preserve_colour: colour };
-    if (run) Object.assign(asked, { run, strength, styles: asked.styles.slice(0, 1) });
-    else Object.assign(asked, { steps, ...(styles.length === 2 ? { shares: [1 - share, share] } : {}) });
+    if (!mixes) asked.styles = asked.styles.slice(0, 1);
+    if (asked.styles.length === 2) asked.shares = [1 - share, share];
+    Object.assign(asked, run ? { run, strength } : { steps });
     const result = await task.run("/api/stylise", asked);
     if (result) setQuery({ result: result.items[0].id });
   };
@@ -204,9 +234,9 @@ function Stylise({ run, model, route }) {
       <div class="columns two">
         <div><h2>Photo</h2><${Source} image=${content} label="Drop a photo" examples=${false} />${content.facts && html`<${Pixels} class="fit" src=${imageUrl(content.id)} alt="Your photo" />`}</div>
         ${takesStyle && html`<div><h2>Style</h2><${Source} image=${style} label="Drop an artwork" examples=${false} />${style.facts && html`<${Pixels} class="fit" src=${imageUrl(style.id)} alt="The style" />`}
-          ${!run && style.facts && html`<${Source} image=${second} label="A second style, if you like" examples=${false} />${second.facts && html`<${Pixels} class="fit" src=${imageUrl(second.id)} alt="The second style" />`}`}</div>`}
+          ${mixes && style.facts && html`<${Source} image=${second} label="A second style, if you like" examples=${false} />${second.facts && html`<${Pixels} class="fit" src=${imageUrl(second.id)} alt="The second style" />`}`}</div>`}
       </div>
-      ${second.facts && html`<${Slider} label="Share of the second style" min=${0.05} max=${0.95} step=${0.05} value=${share} onInput=${setShare} />`}
+      ${mixes && second.facts && html`<${Slider} label="Share of the second style" min=${0.05} max=${0.95} step=${0.05} value=${share} onInput=${setShare} />`}
       ${run && html`<${Slider} label="Strength" min=${0} max=${1} step=${0.05} value=${strength} onInput=${setStrength} />`}
       ${!run && html`<${Slider} label="Steps" min=${10} max=${400} step=${10} value=${steps} onInput=${setSteps} help="More steps look finer and take longer." />`}
       <${Slider} label="Size while working" min=${128} max=${768} step=${64} value=${size} shown="${size} pixels" onInput=${setSize} />

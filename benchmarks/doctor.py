@@ -140,6 +140,26 @@ def _zero_and_one(data: Dataset) -> dict[str, np.ndarray]:
     return {"images": (np.array(data.images) > 127).astype(np.uint8)}
 
 
+def _noise(data: Dataset) -> dict[str, np.ndarray]:
+    return {"images": np.random.default_rng(0).integers(0, 256, data.images.shape).astype(np.uint8)}
+
+
+def _half_blank(data: Dataset) -> dict[str, np.ndarray]:
+    images = np.array(data.images)
+    images[::2] = 255
+    return {"images": images}
+
+
+def _two_ranges(data: Dataset) -> dict[str, np.ndarray]:
+    images = np.array(data.images)
+    images[::2] //= 3
+    return {"images": images}
+
+
+def _shuffled_labels(data: Dataset) -> dict[str, np.ndarray]:
+    return {"images": np.array(data.images), "labels": np.random.default_rng(0).permutation(np.array(data.labels))}
+
+
 def _marked(data: Dataset) -> dict[str, np.ndarray]:
     """The label as a bar of one of ten lengths along the lower edge."""
     images, labels = np.array(data.images), np.array(data.labels)
@@ -177,6 +197,13 @@ FAULTS = {
         Fault("clip_high", ("unusual_setting",), lambda method: {"clip": 5.0}, methods=("wgan",)),
         Fault("clip_low", ("unusual_setting",), lambda method: {"clip": 1e-6}, methods=("wgan",)),
         Fault("repeated", ("too_little_data", "discriminator_overfits"), data=_repeated(25, 160), certain=True),
+        Fault("noise", ("noise_images",), data=_noise, share=0.2, fixable=False, certain=True),
+        Fault("half_blank", ("one_colour_images",), data=_half_blank, share=0.2, fixable=False, certain=True),
+        Fault("two_ranges", ("mixed_ranges",), data=_two_ranges, share=0.2, fixable=False, certain=True),
+        Fault(
+            "shuffled_labels", ("unrelated_labels",), data=_shuffled_labels, share=0.2, methods=("cgan",), fixable=False,
+            certain=True,
+        ),
     )
 }  # fmt: skip
 BROKEN = ("dcgan", "r3gan", "lsgan")
@@ -185,7 +212,20 @@ UNTOUCHED = (3,)  # first seen when the rules were as they are; seeds 1 and 2 we
 FAR = 0.5  # of the way to the data: what got less far is not called healthy
 KNOWN = 0.09  # share of pairs (training, unseen) over one half; twice its noise for 90 images each
 HARM = 0.1  # of the way to the data; a fault that takes less has broken nothing (Adam and batch norm forgive much)
-UNSEEN = ("momentum", "beta1", "d_off", "penalty_high", "penalty_off", "clip_high", "clip_low", "repeated")
+UNSEEN = (
+    "momentum",
+    "beta1",
+    "d_off",
+    "penalty_high",
+    "penalty_off",
+    "clip_high",
+    "clip_low",
+    "repeated",
+    "noise",
+    "half_blank",
+    "two_ranges",
+    "shuffled_labels",
+)
 """No threshold was chosen by looking at these."""
 
 

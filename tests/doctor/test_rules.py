@@ -13,8 +13,13 @@ from logs import write_log
 
 DEAD_START = {"samples/gap": 3.5, "samples/pixel_gap": 2.0}  # nothing was learned
 NO_COVERAGE = {"coverage": {"value": 0.0, "better": "higher", "n": 500, "reference": 0.9}}
+COUNTS = {"train": 5000, "test": 500}
 TROUBLES: dict[str, dict[str, Any]] = {
     "bad_data_range": {"data_card": {"channels": [{"min": 0, "max": 1, "mean": 0.2, "std": 0.4}]}},
+    "noise_images": {"data_card": {"neighbour_correlation": 0.01}},
+    "one_colour_images": {"data_card": {"counts": COUNTS, "one_colour": {"images": 2750, "such_as": ["a.png"]}}},
+    "mixed_ranges": {"data_card": {"counts": COUNTS, "other_range": {"images": 1000, "such_as": []}}},
+    "unrelated_labels": {"changes": {"classes": 10.0, "data/label_agreement": 0.4}},
     "label_leak": {"changes": {"data/label_leak": 0.99}},
     "too_little_data": {"changes": {"images": 90.0}},
     "divergence": {"changes": {"samples/pixel_gap": lambda t: 2 * (1 - 2 * t) + 0.1 if t < 0.5 else 1.8}},
@@ -157,3 +162,10 @@ def test_nan_is_told_from_the_sentences_of_the_log(tmp_path: Path) -> None:
 )
 def test_ramp(value: float, low: float, high: float, wanted: float) -> None:
     assert ramp(value, low, high) == wanted
+
+
+def test_odd_images_are_named_and_labels_matter_only_where_they_are_used(tmp_path: Path) -> None:
+    found = diagnose(write_log(tmp_path / "a", **TROUBLES["one_colour_images"])).findings[0]
+    assert found.change.line == "leave out the images of one colour, such as a.png"
+    unused = {**TROUBLES["unrelated_labels"]["changes"], "classes": 0.0}
+    assert diagnose(write_log(tmp_path / "b", unused)).healthy

@@ -24,7 +24,7 @@ from ganvas.training.guard import MAX_CHANGES, Guard, take_over
 from ganvas.training.health import Health, above, dead_inputs, logit_figures
 from ganvas.training.prepare import prepare
 from ganvas.training.rehearsal import rehearsal
-from ganvas.training.sample_statistics import label_leak
+from ganvas.training.sample_statistics import Reference, label_leak
 from ganvas.training.session import Session
 from ganvas.training.trainer import UpdateResult
 from parts import assert_same, images, newest_state, small, train_small, trainer_for, weights
@@ -204,6 +204,18 @@ def test_a_mark_of_the_label_is_seen(tmp_path: Path) -> None:
     assert label_leak(digits_like(labels, images, tmp_path)) < 0.2
     images[:, 0, 0, 0] = 100 * labels
     assert label_leak(digits_like(labels, images, tmp_path)) == pytest.approx(1.0)
+
+
+def test_labels_that_say_nothing_of_the_images_are_seen(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    labels = random.integers(0, 4, 300)
+    images = (60 * labels[:, None, None, None] + random.integers(0, 60, (300, 8, 8, 1))).astype(np.uint8)
+    related = digits_like(labels, images, tmp_path)
+    assert Reference(related).label_agreement(related) > 10
+    shuffled = digits_like(random.permutation(labels), images, tmp_path)
+    assert abs(Reference(shuffled).label_agreement(shuffled)) < 3
+    few = digits_like(labels[:60], images[:60], tmp_path)
+    assert np.isnan(Reference(few).label_agreement(few))
 
 
 def test_no_labels_or_too_few_of_each_say_nothing(tmp_path: Path) -> None:

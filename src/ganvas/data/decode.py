@@ -145,7 +145,9 @@ def decoded_part(
                 yield Block(whole[:0], None if block_labels is None else block_labels[:0], problems)
                 for start in range(0, len(whole), step):
                     end = start + step
-                    yield Block(whole[start:end], None if block_labels is None else block_labels[start:end])
+                    some_labels = None if block_labels is None else block_labels[start:end]
+                    names = [headers.names[row] for row in order[start:end]]
+                    yield Block(whole[start:end], some_labels, names=names)
         reader.refuse_dark()
 
     partner_blocks = None

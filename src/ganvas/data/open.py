@@ -201,7 +201,7 @@ def _nothing(source: str, error: OSError | ValueError) -> str:
         return f"cannot look at {source}: no permission"
     hint = nearest(source, names)
     known = f"Sets by name: {', '.join(names)}; or the path of a folder, {OPENABLE}"
-    return f"there is no data set and no path {source!r}{hint}. {known}"
+    return f"there is no data set and no path {source!r}{hint or '.'} {known}"
 
 
 def _images(source: str, cache: Path, settings: DataSettings) -> Listing:

@@ -24,15 +24,15 @@ from typing import BinaryIO, NotRequired, TypedDict
 import numpy as np
 
 from ganvas.data.kinds import KINDS
+from ganvas.data.odd_images import OddImages
 from ganvas.data.source import Block, Loaded, Part, broken_message
 from ganvas.data.spec import Facts
 from ganvas.errors import DataError, GanvasError
 from ganvas.files import write_aside
 
-PACK_VERSION = 3
+PACK_VERSION = 4
 MAGIC = b"ganvas-pack-1\n\0\0"
 FOOTER_BYTES = 32 + 8 + len(MAGIC)
-BLACK_LEVEL = 16  # of 255: images that stay below it look black
 UNUSED_SECONDS = 60 * 86400  # seconds
 SAMPLED_BLOCK, SAMPLED_BLOCKS = 64 * 1024, 1024
 
@@ -275,7 +275,7 @@ class _Notes:
         self._loaded = loaded
         self._problems = set(loaded.problems)
         self._counts: dict[str, collections.Counter[str]] = {}
-        self.greatest = 0
+        self.odd_images = OddImages()
 
     def add(self, block: Block) -> None:
         self._problems.update(block.problems)
@@ -287,9 +287,11 @@ class _Notes:
         facts = dict(self._loaded.facts)
         for name, counts in self._counts.items():
             facts[name] = dict(sorted(counts.items()))
-        if 0 < self.greatest <= BLACK_LEVEL and KINDS[self._loaded.kind].is_image:
-            note = f"the greatest value of all images is {self.greatest} of 255: they look black. Scale the values to 0 to 255"
-            facts["notes"] = [*facts.get("notes", []), note]
+        if KINDS[self._loaded.kind].is_image:
+            facts |= self.odd_images.facts()
+            notes = [*facts.get("notes", []), *self.odd_images.notes()]
+            if notes:
+                facts["notes"] = notes
         return facts
 
     def checked(self, counts: Mapping[str, int]) -> tuple[tuple[str, str], ...]:
@@ -332,7 +334,7 @@ class _Watcher:
             self._sum += values.sum(axis=0)
             self._squares += float(np.vdot(values, values))
             self._count += len(values)
-            self._notes.greatest = max(self._notes.greatest, int(block.images.max()))
+            self._notes.odd_images.add(block.images, block.names)
             yield block.images
 
     def partners(self, blocks: Iterator[Block]) -> Iterator[np.ndarray]:

@@ -37,14 +37,16 @@ def silent(done: int, total: int) -> None:
 class Block(NamedTuple):
     """Some images of a part, as they pass by: (n, H, W, C) uint8, n may be 0; with their labels (n,) where there are any.
 
-    `problems` (name, reason) are the files that could not be read since the last block. `counted` are counts for the data card:
-    {"converted": {"8000 a second": 20}} adds 20 there.
+    `names` (n,) say where each image is from: its file, or the number of its row. `problems` (name, reason) are the files that
+    could not be read since the last block. `counted` are counts for the data card: {"converted": {"8000 a second": 20}} adds 20
+    there.
     """
 
     images: np.ndarray
     labels: np.ndarray | None = None
     problems: Sequence[tuple[str, str]] = ()
     counted: Mapping[str, Mapping[str, int]] = MappingProxyType({})
+    names: Sequence[str] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -344,7 +346,7 @@ def _array_part(part: Arrays, rows: np.ndarray, settings: DataSettings, counter:
                 block = without_hidden_colours(block)
             if shape[:2] != (height, width):
                 block = np.stack([fit(one, shape[:2], settings.fit, background(settings)) for one in block])
-            yield Block(block, None if labels is None else labels[chosen])
+            yield Block(block, None if labels is None else labels[chosen], names=[f"number {row}" for row in chosen])
             if count:
                 counter.add(len(block))
 

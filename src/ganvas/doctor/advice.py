@@ -200,12 +200,39 @@ def _full_range(choices: Choices) -> Change:
     return Change(text, restart=True)
 
 
+def _without_empty(choices: Choices) -> Change:
+    names = _such_as(choices.signals.names_of_odd_images("one_colour"))
+    return Change(f"leave out the images of one colour{names}", restart=True)
+
+
+def _one_range(choices: Choices) -> Change:
+    names = _such_as(choices.signals.names_of_odd_images("other_range"))
+    return Change(f"scale all images to values from 0 (black) to 255 (white){names}", restart=True)
+
+
+def _such_as(names: list[str]) -> str:
+    return f", such as {', '.join(names)}" if names else ""
+
+
+def _real_images(choices: Choices) -> Change:
+    return Change("check how the images were read or written: look at them with `ganvas data`", restart=True)
+
+
+def _right_labels(choices: Choices) -> Change:
+    text = "check that labels and images are in the same order, or train without labels"
+    return choices.chosen("conditional", False, text, restart=True) or Change(text, restart=True)
+
+
 def _no_mark(choices: Choices) -> Change:
     return Change("cut the mark of the label out of the images", restart=True)
 
 
 ADVICE: dict[str, Callable[[Choices], Change]] = {
     "bad_data_range": _full_range,
+    "noise_images": _real_images,
+    "one_colour_images": _without_empty,
+    "mixed_ranges": _one_range,
+    "unrelated_labels": _right_labels,
     "label_leak": _no_mark,
     "too_little_data": _harder_to_learn,
     "discriminator_overfits": _harder_to_learn,

@@ -34,7 +34,7 @@ def diagnose(run: HasFolder | Path | str) -> Diagnosis:
     signals = read(run if isinstance(run, str | Path) else run.folder)
     note = missing(signals)
     # Of a log that is too short, only what is certain all the same.
-    certain = {"bad_data_range", "label_leak"}
+    certain = {"bad_data_range", "noise_images", "one_colour_images", "mixed_ranges", "unrelated_labels", "label_leak"}
     if signals.non_finite:
         certain.add("divergence")
 

@@ -11,6 +11,10 @@ import numpy as np
 FINDING_MEANINGS = {
     "bad_data_range": "The images use a small part of the range from black to white, so there is almost nothing to learn: "
     "they were probably saved as 0 to 1 instead of 0 to 255.",
+    "noise_images": "Neighbouring pixels of the images have nothing to do with each other: the data are noise.",
+    "one_colour_images": "Many of the images are of one colour all over: G learns to generate empty images.",
+    "mixed_ranges": "The images are of two ranges of values, as if some were scaled and others not.",
+    "unrelated_labels": "The labels say nothing of the images: neighbouring images agree in them no more often than by chance.",
     "label_leak": "Some pixels of the training images are decided by the label alone: a mark that G learns to generate, "
     "and by which D may tell images without looking at the rest.",
     "too_little_data": "There are so few different images that D has memorised them.",

@@ -148,6 +148,27 @@ def bad_data_range(s: Signals) -> Opinion:
     return Opinion(confidence, evidence, ("samples/std", "reference/std"))
 
 
+def noise_images(s: Signals) -> Opinion:
+    correlation = s.fact("neighbour_correlation")
+    return Opinion(ramp(abs(correlation), 0.2, 0.08), {"correlation of neighbouring pixels": correlation})
+
+
+def one_colour_images(s: Signals) -> Opinion:
+    share = s.odd_images("one_colour") / s.all_images
+    return Opinion(ramp(share, 0.03, 0.1), {"share of images of one colour": share})
+
+
+def mixed_ranges(s: Signals) -> Opinion:
+    share = s.odd_images("other_range") / s.all_images
+    return Opinion(ramp(share, 0.03, 0.1), {"share of images of another range": share})
+
+
+def unrelated_labels(s: Signals) -> Opinion:
+    agreement = s.last("data/label_agreement")
+    evidence = {"standard errors above chance": agreement}
+    return Opinion(min(ramp(agreement, 4, 2), ramp(s.last("classes"), 1, 2)), evidence)
+
+
 def label_leak(s: Signals) -> Opinion:
     decided = s.last("data/label_leak")
     evidence = {"share of a pixel's variance explained by the label": decided}
@@ -364,7 +385,8 @@ def _or_zero(value: float) -> float:
 RULES: dict[str, Callable[[Signals], Opinion]] = {
     rule.__name__: rule
     for rule in (
-        bad_data_range, label_leak, too_little_data, divergence, learning_rate_too_high, learning_rate_too_low,
+        bad_data_range, noise_images, one_colour_images, mixed_ranges, unrelated_labels, label_leak, too_little_data,
+        divergence, learning_rate_too_high, learning_rate_too_low,
         generator_too_strong, vanishing_generator_gradient, discriminator_too_strong, mode_collapse, partial_collapse,
         discriminator_overfits, oscillation, unusual_setting, not_learned, stalled,
     )
@@ -373,6 +395,9 @@ RULES: dict[str, Callable[[Signals], Opinion]] = {
 ALL_FINDINGS = tuple(RULES)
 BRINGS_ABOUT: dict[str, Sequence[str]] = {
     "bad_data_range": ALL_FINDINGS,
+    "noise_images": ALL_FINDINGS,
+    "one_colour_images": ALL_FINDINGS,
+    "mixed_ranges": ALL_FINDINGS,
     "label_leak": ("discriminator_too_strong", "discriminator_overfits"),
     "too_little_data": ("discriminator_overfits", "discriminator_too_strong", "partial_collapse", "stalled"),
     "learning_rate_too_high": (

@@ -106,6 +106,29 @@ class Signals:
         return max(1.0, self.images - repeated) if is_number(repeated) else self.images
 
     @property
+    def all_images(self) -> float:
+        """Images of all splits by the data card; NaN where it does not say."""
+        held_out = self.count("test")
+        return self.count("train") + (0.0 if math.isnan(held_out) else held_out)
+
+    def odd_images(self, kind: str) -> float:
+        """How many images of all splits the data card counts as "one_colour" or "other_range"."""
+        odd = self.data_card.get(kind)
+        count = odd.get("images") if isinstance(odd, dict) else None
+        return float(count) if is_number(count) else 0.0
+
+    def names_of_odd_images(self, kind: str) -> list[str]:
+        """Where some of them are from."""
+        odd = self.data_card.get(kind)
+        names = odd.get("such_as") if isinstance(odd, dict) else None
+        return [str(name) for name in names] if isinstance(names, list) else []
+
+    def fact(self, name: str) -> float:
+        """A number of the data card; NaN where it does not say."""
+        value = self.data_card.get(name)
+        return float(value) if is_number(value) else math.nan
+
+    @property
     def epochs(self) -> float:
         """How often each different training image was seen."""
         return self.last("images_seen") / self.different_images

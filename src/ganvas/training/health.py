@@ -9,6 +9,7 @@ UPDATE/*        that update tried once on a batch of its own (rehearsal.py): how
 KEY/*           the networks behind one key of `optimizers()`: norm of the weights, share of dead inputs
 reference/*     what held-out real images score in place of samples
 data/*          facts of the training images
+classes         how many classes the method is conditioned on
 """
 
 from __future__ import annotations
@@ -90,7 +91,7 @@ class Health:
         """All numbers of this moment."""
         started = time.perf_counter()
         with trainer.undone():
-            numbers: Numbers = {"rollbacks": trainer.rollbacks}
+            numbers: Numbers = {"rollbacks": trainer.rollbacks, "classes": getattr(self.method, "classes", 0)}
             if self.taken_over:
                 numbers["taken_over"] = 1
             if self.data.kind.is_image:

@@ -21,6 +21,7 @@ CLUSTERS = 10
 COVERAGE_NEIGHBOURS = 5
 MAX_LABELLED = 4096  # images at most in which marks of the label are looked for
 MIN_IMAGES_PER_CLASS = 5  # at least, on the average, for that
+MIN_LABELLED, MAX_CHANCE = 100, 0.9  # images whose label another one has; share that agrees by chance
 MAX_FLOATS = 2**25  # values of images that are in memory as floats at a time
 MIN_DISTANCE = 1e-6  # to divide by, where all images are the same
 COMPARED_SIDE = 16  # pixels are compared in images reduced to this size
@@ -70,6 +71,25 @@ class Reference:
         scores, _ = self.compare(self.held_out)
         self.facts = {f"reference/{key}": value for key, value in scores.items()}
         self.facts["data/label_leak"] = label_leak(data)
+        self.facts["data/label_agreement"] = self.label_agreement(data)
+
+    def label_agreement(self, data: Dataset) -> float:
+        """How many standard errors above chance the nearest other image, by features or by pixels, has an image's label: near 0
+        where labels say nothing of the images. NaN without labels, or with too few images of a class to tell."""
+        if data.labels is None:
+            return float("nan")
+        labels = torch.from_numpy(np.array(data.labels[: len(self.real.features)]))
+        others = (labels[:, None] == labels).sum(1) - 1
+        counted = others > 0
+        chance = float(others[counted].float().mean()) / max(1, len(labels) - 1)
+        if int(counted.sum()) < MIN_LABELLED or chance > MAX_CHANCE:
+            return float("nan")
+        error = (chance * (1 - chance) / int(counted.sum())) ** 0.5
+        agreements: list[float] = []
+        for points in (self.real.features, self.real.pixels):
+            nearest = torch.cdist(points, points).fill_diagonal_(float("inf")).argmin(1)
+            agreements.append(float((labels[nearest] == labels)[counted].float().mean()))
+        return (max(agreements) - chance) / error
 
     def compare(self, images: Tensor) -> tuple[dict[str, float], Descriptors]:
         """Numbers of images (n, C, H, W) in [-1, 1] against the real ones, and their descriptors."""

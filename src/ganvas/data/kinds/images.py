@@ -12,6 +12,7 @@ from ganvas.data.image import viewable, write_png
 from ganvas.data.image_grid import bounded_grid
 from ganvas.data.kinds.base import Kind, Split
 from ganvas.data.kinds.common import common_rows, counts_in_words, duplicates, labels_of
+from ganvas.data.odd_images import neighbour_correlation
 from ganvas.data.spec import Card, DataSpec, Window
 from ganvas.provenance import Provenance
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from ganvas.data.kinds.feeds import Feed, FeedOptions
 
 IMAGES_PER_COUNT = 256  # images that are counted at once
+IMAGES_CORRELATED = 256  # the first ones, in which neighbouring values are compared
 
 
 class Images(Kind[np.ndarray, np.ndarray]):
@@ -62,6 +64,7 @@ class Images(Kind[np.ndarray, np.ndarray]):
         return {
             "channels": channel_facts(data.examples),
             "total_variance": data.spec.total_variance,
+            "neighbour_correlation": neighbour_correlation(np.asarray(data.examples[:IMAGES_CORRELATED])),
             "duplicates": duplicates(splits),
         }
 

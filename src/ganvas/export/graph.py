@@ -60,21 +60,22 @@ def _traced_axes(part: Part) -> list[Free]:
 def to_onnx(part: Part, uint8: bool = False) -> onnx.ModelProto:
     """The part as an ONNX model in float32. `uint8`: images come as uint8 (n, H, W, C)."""
     needed()
+    from onnxscript.optimizer import fold_constants, remove_unused_nodes
+
     names = list(part.inputs)
     if part.iteration is not None:
         names = ["state", "number", *names[1:]]
+    unrolled = bool(part.facts.get("fixed_size"))
     with torch.no_grad(), _quietly():
         program = torch.onnx.export(
-            traced(part),
-            dynamo=True,
-            input_names=names,
-            output_names=[part.output],
-            verbose=False,
-            optimize=not part.facts.get(
-                "fixed_size"
-            ),  # its loops are unrolled, and the rewriter takes minutes over them
-        )
+            traced(part), dynamo=True, input_names=names, output_names=[part.output], verbose=False, optimize=not unrolled
+        )  # fmt: skip
     assert program is not None
+    if (
+        unrolled
+    ):  # loops of thousands of nodes: the rewriter takes minutes over them, folding constants halves their start
+        fold_constants(program.model)
+        remove_unused_nodes(program.model)
     model = program.model_proto
     del model.metadata_props[:]
     _tidy(model.graph)

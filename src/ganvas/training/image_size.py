@@ -72,7 +72,7 @@ def _for_cpu(method: Method, stored: tuple[int, int], minutes: float | None) -> 
             break
         if min(height, width) <= shortest:
             break
-    budget = f"{minutes:g} minutes" if minutes else f"about {MINUTES:g} minutes"
+    budget = f"{minutes:g} minute{'' if minutes == 1 else 's'}" if minutes else f"about {MINUTES:g} minutes"
     return longest, f"what {method.name} learns on a CPU in {budget}"
 
 

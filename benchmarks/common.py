@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import collections
 import contextlib
 import datetime
 import json
@@ -183,6 +184,33 @@ def shown(values: Sequence[float], spread: bool = True) -> str:
     """Mean ± standard deviation over seeds, three digits each."""
     mean, deviation = mean_and_spread(values)
     return f"{digits(mean)} ± {digits(deviation)}" if spread and len(values) > 1 else digits(mean)
+
+
+T_975 = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776}  # of Student's distribution, by the number of seeds
+
+
+def with_means(rows: Sequence[dict[str, Any]], *but: str) -> list[dict[str, Any]]:
+    """`rows`, then for each "what" of several seeds their means with half of a 95 % interval (t distribution); not of the keys
+    `but`."""
+    groups: dict[str, list[dict[str, Any]]] = collections.defaultdict(list)
+    for row in rows:
+        groups[row["what"]].append(row)
+    means: list[dict[str, Any]] = []
+    for what, group in groups.items():
+        if len(group) < 2:
+            continue
+        mean: dict[str, Any] = {"what": what, "seed": "mean"}
+        for key in group[0]:
+            if key in ("what", "seed"):
+                continue
+            if key in but or not all(isinstance(row[key], int | float) for row in group):
+                mean[key] = ""
+                continue
+            values = [row[key] for row in group]
+            half = T_975[len(values)] * statistics.stdev(values) / math.sqrt(len(values))
+            mean[key] = f"{statistics.mean(values):.3g} ± {half:.2g}"
+        means.append(mean)
+    return [*rows, *means]
 
 
 def digits(value: float) -> str:

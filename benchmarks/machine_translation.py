@@ -15,16 +15,13 @@ as many sentences as its translation is cut into sentences. Needs sacrebleu (`pi
 from __future__ import annotations
 
 import argparse
-import collections
 import importlib.util
-import math
 import re
-import statistics
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from common import facts, folder_of, make_parser, parse, print_rows, steps_of, train_run
+from common import facts, folder_of, make_parser, parse, print_rows, steps_of, train_run, with_means
 
 from ganvas.abilities import Translates, translated_rows
 from ganvas.data import Dataset, open_data
@@ -58,7 +55,7 @@ def main(arguments: list[str] | None = None) -> None:
             for seed in options.seeds:
                 rows += trained(options, data, names, weight, seed, folder)
     counts = {f"{name}_pairs": f"{names.count(name)} of {len(pairs)} held out" for name, pairs in sets.items()}
-    print_rows(with_means(rows), options, {**facts(options), "train": len(data), **counts})
+    print_rows(with_means(rows, "steps"), options, {**facts(options), "train": len(data), **counts})
 
 
 # --- the sets -------------------------------------------------------------------------------------------------------------
@@ -170,29 +167,6 @@ def trained(
     texts = texts_of_rows(made, test.spec.text)
     what = f"adversarial {weight:g}" if weight else "likelihood"
     return [{"what": what, "seed": seed, **by_set(texts, pairs_of(test), names), "steps": steps_of(run)}]
-
-
-def with_means(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Means over seeds with half of a 95 % interval (t distribution) for each kind of training that has several."""
-    groups: dict[str, list[dict[str, Any]]] = collections.defaultdict(list)
-    for row in rows:
-        groups[row["what"]].append(row)
-    means: list[dict[str, Any]] = []
-    for what, group in groups.items():
-        if len(group) < 2:
-            continue
-        mean: dict[str, Any] = {"what": what, "seed": "mean"}
-        for key in group[0]:
-            if key in ("what", "seed", "steps"):
-                continue
-            values = [row[key] for row in group]
-            half = T_975[len(values)] * statistics.stdev(values) / math.sqrt(len(values))
-            mean[key] = f"{statistics.mean(values):.2f} ± {half:.2f}"
-        means.append({**mean, "steps": ""})
-    return [*rows, *means]
-
-
-T_975 = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776}  # of Student's distribution, by the number of seeds
 
 
 if __name__ == "__main__":

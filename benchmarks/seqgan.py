@@ -1,7 +1,8 @@
-"""seqgan on texts of a known origin (Yu 2017, sec. 5): an oracle, an LSTM with random weights, draws the training texts, and how
+"""seqgan and relgan on texts of a known origin (Yu 2017, sec. 5): an oracle, an LSTM with random weights, draws the training texts, and how
 probable it finds generated ones judges them. Needs no data.
 
-    python benchmarks/seqgan.py [--vocabulary 200] [--steps 2000] [--adversarial 250] [--seeds 0 1 2] [--set KEY=VALUE] [--json]
+    python benchmarks/seqgan.py [--vocabulary 200] [--steps 2000] [--adversarial 250] [--relaxed 1000] [--seeds 0 1 2]
+        [--methods seqgan relgan] [--set KEY=VALUE] [--set seqgan.KEY=VALUE] [--json]
 
 oracle       the mean -log p of a token under the oracle, in nats, of 2,048 texts: of random tokens, of the oracle's own, after
              maximum likelihood alone, and after maximum likelihood and the adversarial phase; smaller is better
@@ -22,7 +23,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from common import facts, make_parser, parse, print_rows
+from common import facts, make_parser, parse, print_rows, settings_under
 from torch import Tensor
 
 from ganvas.data import Dataset, open_data
@@ -40,6 +41,7 @@ WIDTH = 32  # of the oracle and of the generator
 FIRST = 0x4E00  # code point of the first token; there are 20,992 letters from here on
 COUNT = 2048  # generated texts
 TEMPERATURES = (0.9, 0.8, 0.7)
+PLAIN = "maximum likelihood"
 
 
 class Oracle:
@@ -82,7 +84,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--vocabulary", type=int, default=200, help="tokens of the oracle (the paper: 5000)")
     parser.add_argument("--texts", type=int, default=5000, help="training texts; a tenth as many are held out")
     parser.add_argument("--steps", type=int, default=2000, help="of maximum likelihood")
-    parser.add_argument("--adversarial", type=int, default=250, help="steps of the policy, after as many of D alone")
+    parser.add_argument("--methods", nargs="+", choices=("seqgan", "relgan"), default=["seqgan", "relgan"])
+    parser.add_argument("--adversarial", type=int, default=250, help="seqgan: steps of the policy, after as many of D alone")
+    parser.add_argument("--relaxed", type=int, default=1000, help="relgan: steps of both, after as many of D alone")
     options = parse(parser, arguments)
     rows = []
     for seed in options.seeds:
@@ -100,13 +104,13 @@ def rows_of(seed: int, options: argparse.Namespace) -> list[dict[str, Any]]:
     ]
     with tempfile.TemporaryDirectory() as folder:
         data = written(oracle, options.texts, Path(folder))
-        for name in ("maximum likelihood", "seqgan"):
+        for name in (PLAIN, *options.methods):
             start = time.process_time()
             trainer = trained(data, name, seed, options)
             seconds = time.process_time() - start
             method = trainer.average.method
             bits = measure_likelihood(method, data)["bits_per_character"].value  # pyright: ignore[reportArgumentType]
-            for temperature in (1.0, *TEMPERATURES) if name == "maximum likelihood" else (1.0,):
+            for temperature in (1.0, *TEMPERATURES) if name == PLAIN else (1.0,):
                 setattr(method, "temperature", temperature)  # noqa: B010 - a setting, which nn.Module does not know
                 label = name if temperature == 1 else f"{name}, temperature {temperature}"
                 texts = numbers(sample(method, COUNT, 0), data, options.vocabulary)
@@ -124,13 +128,14 @@ def written(oracle: Oracle, count: int, folder: Path) -> Dataset:
 
 
 def trained(data: Dataset, name: str, seed: int, options: argparse.Namespace) -> Trainer:
-    """Steps of maximum likelihood, and of the policy where `name` has that phase."""
-    likelihood, critic, policy = options.steps, options.adversarial, options.adversarial
-    total = likelihood + critic + policy
-    phases = {"pretrain": likelihood / total, "pretrain_d": critic / total}
-    if name != "seqgan":
-        total, phases = likelihood, {"pretrain": 1.0, "pretrain_d": 0.0}
-    method = create("seqgan", options.preset, {**phases, **options.settings})
+    """Steps of maximum likelihood, then of D alone and of both; of PLAIN those of maximum likelihood alone."""
+    later = {PLAIN: 0, "seqgan": options.adversarial, "relgan": options.relaxed}[name]
+    total = options.steps + 2 * later
+    phases = {"pretrain": options.steps / total, "pretrain_d": later / total}
+    kind = "seqgan" if name == PLAIN else name
+    shared = {key: value for key, value in options.settings.items() if "." not in key}
+    own = settings_under(kind, options.settings)
+    method = create(kind, options.preset, {**phases, **shared, **own})
     torch.manual_seed(seed)
     method.setup(data.spec)
     method.train()

@@ -69,7 +69,7 @@ GROUPS: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "Videos": ("Clips of a fixed number of frames.", ("mocogan", "vgan")),
     "Volumes": ("Shapes in three dimensions, as occupancy on a grid.", ("gan3d", "vae3d")),
-    "Adversarial text": ("Text from a generator that a discriminator rewards.", ("seqgan",)),
+    "Adversarial text": ("Text from a generator that learns from a discriminator.", ("seqgan", "relgan")),
     "Translation of texts": ("Sentences into another language, from pairs of them.", ("seq2seq",)),
     "Image to image": (
         "Translation between two kinds of images, and restoration of degraded ones.",

@@ -238,7 +238,8 @@ METHOD_SYNONYMS = _table(
         "pix2pixhd spade controlnet paired": "pix2pix",
         "johnson neural_style fast_neural_style": "fast_style",
         "char_rnn lstm gru gpt transformer language_model": "rnn_text",
-        "textgan relgan leakgan maligan gsgan text_gan": "seqgan",
+        "textgan leakgan maligan text_gan": "seqgan",
+        "gsgan gumbel_gan": "relgan",
         "nmt machine_translation marian opus_mt encoder_decoder t5 mbart": "seq2seq",
         "samplernn audio melgan hifigan": "wavenet",
     }

@@ -325,3 +325,33 @@ def test_a_batch_of_chosen_rows() -> None:
     found = texts_of_rows(batch.real.numpy(), test.spec.text), texts_of_rows(batch.partner.numpy(), test.spec.text)
     assert [pair[0] for pair in pairs_of(test)][2::-2] == found[0]
     assert [pair[1] for pair in pairs_of(test)][2::-2] == found[1]
+
+
+# --- own splits and the other direction -----------------------------------------------------------------------------------
+
+
+def test_folders_for_training_and_testing_are_splits(tmp_path: Path) -> None:
+    """Training pairs whose source is nearly a test source are omitted, and counted; test pairs all stay."""
+    train = [*PAIRS, ("The cat, sat on the mat!", "le chat"), ("the dog sat on the mats", "le chien")]
+    test = [("the cat sat on the mat", "le chat assis"), ("the dog sat on the mat", "le chien assis")]
+    for folder, pairs in (("Train", train), ("val", test)):
+        (tmp_path / folder).mkdir()
+        written(tmp_path / folder / "a.tsv", pairs)
+    data = opened(tmp_path, vocabulary=80)
+    assert sorted(pairs_of(data)) == sorted(PAIRS)
+    assert pairs_of(held_out(data)) == test
+    assert data.notes == ["2 of 10 pairs have a source nearly equal to a held-out one and are omitted"]
+    written(tmp_path / "Train" / "a.tsv", [test[0], test[1]])
+    with pytest.raises(DataError, match="nearly one of its test part: nothing is left to train on"):
+        opened(tmp_path, vocabulary=80)
+
+
+def test_the_other_direction_has_the_sides_changed(tmp_path: Path) -> None:
+    """And is held out by what is its source then."""
+    path = written(tmp_path / "a.tsv", [(f"number {word}", "nombre") for word in "abcdef"] + PAIRS)
+    data = opened(path, direction="ba", holdout=0.3)
+    everything = pairs_of(data) + pairs_of(held_out(data))
+    assert {(one, other) for other, one in everything} <= {*PAIRS, *((f"number {word}", "nombre") for word in "abcdef")}
+    counts = [sum(source == "nombre" for source, _ in pairs_of(part)) for part in (data, held_out(data))]
+    assert sorted(counts) == [0, 6]
+    assert data.fingerprint != opened(path, holdout=0.3).fingerprint

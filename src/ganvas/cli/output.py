@@ -54,6 +54,8 @@ def print_metrics(metrics: Mapping[str, Figure]) -> None:
     if not sys.stdout.isatty():
         for name, figure in metrics.items():
             typer.echo(f"{name} {short_number(figure.value)} ({_compared_with(figure)}, n {short_number(figure.n)})")
+            for words, value in _baselines(figure).items():
+                typer.echo(f"{name} of {words} {short_number(value)} (n {short_number(figure.n)})")
         for warning, names in warnings_of(metrics).items():
             typer.echo(f"warning: {', '.join(names)}: {warning}")
         return
@@ -62,6 +64,8 @@ def print_metrics(metrics: Mapping[str, Figure]) -> None:
         beside = figure.input if inputs else figure.reference
         mark = "*" if figure.warning else ""
         rows.append((name + mark, short_number(figure.value), short_number(beside), short_number(figure.n)))
+        for words, value in _baselines(figure).items():
+            rows.append((f"  of {words}", short_number(value), "", short_number(figure.n)))
     print_table(("metric", "value", "input" if inputs else "reference", "n"), rows, right=(1, 2, 3))
     for warning in warnings_of(metrics):
         typer.echo(f"* warning: {warning}")
@@ -69,6 +73,11 @@ def print_metrics(metrics: Mapping[str, Figure]) -> None:
         typer.echo(f"input: the same measure of what the method was given ({', '.join(inputs)})")
     else:
         typer.echo("reference: the same measure of held-out real images")
+
+
+def _baselines(figure: Figure) -> dict[str, float]:
+    """What simpler means score by the same measure."""
+    return dict(figure.details.get("baselines", {}))
 
 
 def _compared_with(figure: Figure) -> str:

@@ -20,7 +20,7 @@ class Batch:
     `real`: images (N, C, H, W), audio (N, 1, L) or video (N, C, T, H, W) in [-1, 1], or text (N, window + 1) int64;
     `label` (N,) int64 or None; `partner` like `real` or None. `begins`: the rows do not continue where those of the last step
     ended, as rows of text otherwise do. `prepared` (N, ...) is what the method made of `real` before the training (see
-    abilities.TwoStage), or None.
+    abilities.TwoStage), or None. `progress`: the share of the budget used before this step.
 
     What the updates of one step share goes through `memo`. A new batch has an empty one, so every loss can be called alone.
 
@@ -36,6 +36,7 @@ class Batch:
     ranks: int = 1
     begins: bool = True
     prepared: Tensor | None = None
+    progress: float = 0.0
     graph_kept: bool = dataclasses.field(default=False, init=False)
     """Set by the loop after an update with Update.keeps_graph: values of the memo lead to parameters of several updates."""
     _memo: dict[str, Any] = dataclasses.field(default_factory=dict, init=False, repr=False)

@@ -4,13 +4,15 @@ en.txt with data.partner=fr.txt     aligned files: line i of one is the translat
 pairs.tsv  pairs.csv  pairs.jsonl   the first two columns; or those named source and target. Any other file: columns between tabs
 app.po  app.mo                      gettext catalogues: each message and its translation
 folder/                             all files of these kinds in it
+train/a.tsv test/b.tsv              folders named train and test (or val, valid) are splits
 
 Tables and folders are taken so with data.pairs=columns, which a method of parallel text sets by itself.
 
 A sentence has no line breaks: where the two sides of a message have as many lines, each line is a pair; else blanks take their
 place. Pairs with an empty side, repeated ones, and those longer than data.longest tokens on a side are omitted, and the data
 card counts them. Held out by source sentence: all pairs of a source are in one split, whatever its case, digits and
-punctuation; training pairs whose source is a near-duplicate of a held-out one are omitted too.
+punctuation; training pairs whose source is a near-duplicate of a held-out one are omitted too, also where the test split has
+files of its own. With data.direction=ba the sides change places as soon as they are read.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ from ganvas.data.near_duplicates import near_duplicates, normalised
 from ganvas.data.passed_over import groups
 from ganvas.data.settings import DataSettings
 from ganvas.data.source import hold_out, name_keys
-from ganvas.data.text import MAX_FILES, MAX_TEXT_BYTES, bytes_of, decoded, walk
+from ganvas.data.text import MAX_FILES, MAX_TEXT_BYTES, Splits, bytes_of, decoded, splits_by_folder, walk
 from ganvas.errors import DataError, UsageError
 from ganvas.files import parse_json
 
@@ -44,12 +46,12 @@ MAX_PAIRS = 2_000_000
 
 @dataclasses.dataclass(frozen=True)
 class ParallelSource:
-    """Files of parallel text; nothing is read yet. `targets` is the second of two aligned files. `ignored` are the other files of
-    a folder."""
+    """Files of parallel text, by split; nothing is read yet. `targets` is the second of two aligned files. `ignored` are the other
+    files of a folder."""
 
     name: str
     source: str
-    files: tuple[Path, ...]
+    files: Splits
     targets: Path | None = None
     ignored: tuple[str, ...] = ()
 
@@ -92,37 +94,38 @@ def of_folder(path: Path, name: str) -> ParallelSource:
         )
     ignored += [file.relative_to(path).as_posix() for file in files if file not in set(known)]
     return ParallelSource(
-        name, str(path.resolve()), tuple(sorted(known, key=Path.as_posix)), ignored=tuple(ignored)
+        name, str(path.resolve()), splits_by_folder(path, sorted(known, key=Path.as_posix)), ignored=tuple(ignored)
     )  # fmt: skip
 
 
 def of_file(path: Path, name: str) -> ParallelSource:
     """One catalogue or table as a source."""
-    return ParallelSource(name, str(path.resolve()), (path,))
+    return ParallelSource(name, str(path.resolve()), {"train": (path,)})
 
 
 def aligned(source: Path, target: Path, name: str) -> ParallelSource:
     """Two files whose lines belong together."""
     if not target.is_file():
         raise DataError(f"data.partner={target} is no file; the translations of {source} are a file of as many lines")
-    return ParallelSource(name, str(source.resolve()), (source,), target)
+    return ParallelSource(name, str(source.resolve()), {"train": (source,)}, target)
 
 
 # --- reading --------------------------------------------------------------------------------------------------
 
 
-def read(source: ParallelSource, notes: list[str]) -> list[Pair]:
-    """The pairs of all files in order; what was changed while reading is added to `notes`."""
+def read(source: ParallelSource, split: str, notes: list[str]) -> list[Pair]:
+    """The pairs of all files of a split in order; what was changed while reading is added to `notes`."""
+    files = source.files[split]
     left = MAX_TEXT_BYTES
     if source.targets is not None:
         sides: list[list[str]] = []
-        for path in (source.files[0], source.targets):
+        for path in (files[0], source.targets):
             text, size = _text(path, left, notes)
             left -= size
             sides.append(_lines(text))
-        return _zipped(sides[0], sides[1], source.files[0], source.targets)
+        return _zipped(sides[0], sides[1], files[0], source.targets)
     pairs: list[Pair] = []
-    for path in source.files:
+    for path in files:
         suffix = path.suffix.lower()
         if suffix == ".mo":
             content = bytes_of(path, left)
@@ -236,13 +239,19 @@ def datasets(source: ParallelSource, settings: DataSettings) -> dict[str, Datase
     """Every split of the source as token numbers: examples (N, S) and partners (N, T), int16."""
     changed: list[str] = []
     counts = Counts()
-    pairs = _cleaned(read(source, changed), counts)
+    parts = {split: _turned(read(source, split, changed), settings.direction) for split in source.files}
+    pairs = _cleaned(parts["train"], counts)
     if len(pairs) < 2:
         raise DataError(
             f"{source.source} has {len(pairs)} pair{'s' * (len(pairs) != 1)} of sentences with two sides; training needs two at"
             " least, and thousands to be of use"
         )
-    splits = _split(pairs, settings.holdout, counts)
+    if "test" in parts:
+        splits = _apart(pairs, _cleaned(parts["test"], counts), counts)
+    else:
+        splits = _split(pairs, settings.holdout, counts)
+    if not splits["train"]:
+        raise DataError(f"every source of {source.source} is nearly one of its test part: nothing is left to train on")
 
     # A vocabulary for both sides: every character, and byte pairs of the training part.
     texts = {name: [side for pair in part for side in pair] for name, part in splits.items()}
@@ -258,9 +267,9 @@ def datasets(source: ParallelSource, settings: DataSettings) -> dict[str, Datase
     merges = tuple(bytepairs.learn(pieces, tokens.numbered(characters), settings.vocabulary))
     vocabulary = bytepairs.texts_of(characters, merges)
 
-    parts = coded(source.name, source.source, splits, vocabulary, merges, settings.longest, changed)
-    counts.too_long = sum(part.facts["too_long"] for part in parts.values())
-    if not len(parts["train"].examples):
+    in_numbers = coded(source.name, source.source, splits, vocabulary, merges, settings.longest, changed)
+    counts.too_long = sum(part.facts["too_long"] for part in in_numbers.values())
+    if not len(in_numbers["train"].examples):
         raise DataError(
             f"every pair of {source.source} has more than data.longest={settings.longest} tokens on a side: raise it"
         )
@@ -268,15 +277,22 @@ def datasets(source: ParallelSource, settings: DataSettings) -> dict[str, Datase
     if source.ignored:
         facts["passed_over"] = groups(source.ignored, CATALOGUES | TABLES)
     found = {}
-    for name, part in parts.items():
+    for name, part in in_numbers.items():
         if len(part.examples):
             found[name] = part._replace(facts={**part.facts, **facts, "too_long": counts.too_long})
     return datasets_of(found, source.source, settings)
 
 
+def _turned(pairs: list[Pair], direction: str) -> list[Pair]:
+    """With the sides changed for `direction` ba."""
+    if direction == "ab":
+        return pairs
+    return [(target, source) for source, target in pairs]
+
+
 def _cleaned(pairs: list[Pair], counts: Counts) -> list[Pair]:
     """With single blanks, without pairs that have an empty side or were there before."""
-    counts.read = len(pairs)
+    counts.read += len(pairs)
     kept: dict[Pair, None] = {}
     for source, target in pairs:
         pair = BLANKS.sub(" ", source).strip(" "), BLANKS.sub(" ", target).strip(" ")
@@ -300,13 +316,19 @@ def _split(pairs: list[Pair], share: float, counts: Counts) -> dict[str, list[Pa
     train_rows, test_rows = hold_out(name_keys(names), None, share)
     if not len(test_rows):
         return {"train": [pair for row in train_rows for pair in groups_of[names[row]]]}
-    held_out = [names[row] for row in test_rows]
-    train_names = [names[row] for row in train_rows]
-    near = near_duplicates(train_names, held_out)
-    train: list[Pair] = []
-    for name, is_near in zip(train_names, near.tolist(), strict=True):
+    train = [pair for row in train_rows for pair in groups_of[names[row]]]
+    test = [pair for row in test_rows for pair in groups_of[names[row]]]
+    return _apart(train, test, counts)
+
+
+def _apart(train: list[Pair], test: list[Pair], counts: Counts) -> dict[str, list[Pair]]:
+    """Both parts, without the training pairs whose source is, or nearly is, one of the test part."""
+    sources = list(dict.fromkeys(normalised(pair[0]) for pair in train))
+    held_out = list(dict.fromkeys(normalised(pair[0]) for pair in test))
+    taken = set(held_out)
+    for source, is_near in zip(sources, near_duplicates(sources, held_out).tolist(), strict=True):
         if is_near:
-            counts.near_duplicates += len(groups_of[name])
-        else:
-            train += groups_of[name]
-    return {"train": train, "test": [pair for name in held_out for pair in groups_of[name]]}
+            taken.add(source)
+    kept = [pair for pair in train if normalised(pair[0]) not in taken]
+    counts.near_duplicates += len(train) - len(kept)
+    return {"train": kept, "test": test} if test else {"train": kept}

@@ -110,6 +110,11 @@ class DataSettings:
         maximum=4096,
         unit="tokens",
     )
+    direction: str = setting(
+        "ab",
+        "parallel text: what is translated into what. ab: the first side into the second; ba: the second into the first",
+        choices=("ab", "ba"),
+    )
     partner: str | None = setting(
         None,
         "what images are to be turned into: a second folder or zip with the same file names; with "

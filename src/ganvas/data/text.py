@@ -86,7 +86,7 @@ def of_folder(path: Path, name: str, others: frozenset[str]) -> Source | None:
     texts.sort(key=Path.as_posix)
     if len(files) > MAX_FILES:
         raise DataError(f"{path} holds more than {MAX_FILES:,} files: join them into fewer")
-    return Source(name, str(path.resolve()), _splits(path, texts), tuple(ignored))
+    return Source(name, str(path.resolve()), splits_by_folder(path, texts), tuple(ignored))
 
 
 def walk(root: Path, ignored: list[str]) -> Iterable[Path]:
@@ -102,10 +102,10 @@ def walk(root: Path, ignored: list[str]) -> Iterable[Path]:
                 yield Path(folder) / name
 
 
-def _splits(root: Path, texts: list[Path]) -> Splits:
-    """By the folder in which a file lies, where there are folders for training and for testing."""
+def splits_by_folder(root: Path, files: list[Path]) -> Splits:
+    """Files of each split, by the folder in which they lie, where there are folders for training and for testing."""
     by_folder: dict[str, list[Path]] = {}
-    for file in texts:
+    for file in files:
         parts = file.relative_to(root).parts
         folder = parts[0].lower() if len(parts) > 1 else ""
         by_folder.setdefault(folder, []).append(file)
@@ -113,7 +113,7 @@ def _splits(root: Path, texts: list[Path]) -> Splits:
     train = first_value(by_folder, train_names)
     test = first_value(by_folder, TEST_NAMES)
     if train is None or test is None:
-        return {"train": tuple(texts)}
+        return {"train": tuple(files)}
     return {"train": tuple(train), "test": tuple(test)}
 
 

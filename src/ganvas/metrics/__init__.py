@@ -28,6 +28,7 @@ from ganvas.metrics.restoration import (
 from ganvas.metrics.restored import measure_restoration
 from ganvas.metrics.solids import measure_solids
 from ganvas.metrics.stylising import measure_stylising
+from ganvas.metrics.text_quality import bleu, self_bleu, text_distance
 from ganvas.metrics.text_translation import (
     measure_partner_likelihood,
     measure_text_translation,
@@ -42,6 +43,7 @@ __all__ = [
     "Figure",
     "Moments",
     "PrecisionRecall",
+    "bleu",
     "compare_images",
     "density_coverage",
     "fid",
@@ -67,7 +69,9 @@ __all__ = [
     "primary_figure",
     "psnr_rgb",
     "psnr_y",
+    "self_bleu",
     "ssim_rgb",
     "ssim_y",
+    "text_distance",
     "text_scores",
 ]

@@ -74,6 +74,16 @@ class RecurrentText(nn.Module):
         `state` (N, S) is that before the first, zeros where None. `dropout_masks` are factors on the outputs of the embedding and
         of each layer, broadcast to (T, N, features); the state itself has no dropout (Zaremba 2014, arXiv:1409.2329, fig. 2).
         """
+        x, after = self._outputs(tokens, state, dropout_masks)
+        return self._scores(x), packed(after)
+
+    def outputs(self, tokens: Tensor) -> Tensor:
+        """The last layer's outputs (T, N, width) after each of `tokens` (T, N) int64, which the logits are made of."""
+        return self._outputs(tokens, None, None)[0]
+
+    def _outputs(
+        self, tokens: Tensor, state: Tensor | None, dropout_masks: Sequence[Tensor] | None
+    ) -> tuple[Tensor, State]:
         x = self._embedded(tokens)
         if state is None:
             state = x.new_zeros(tokens.shape[1], self.state_size)
@@ -86,7 +96,7 @@ class RecurrentText(nn.Module):
             after.append(after_layer)
         if dropout_masks is not None:
             x = x * dropout_masks[-1]
-        return self._scores(x), packed(after)
+        return x, after
 
     def step(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
         """Logits (N, V) after one token per row (N,), and the new state. For sampling: the fused layers have a large overhead
@@ -104,13 +114,13 @@ class RecurrentText(nn.Module):
 
     @torch.no_grad()
     def continued(self, start: Tensor, uniforms: Tensor, choose: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
-        """Tokens (N, T) int64 that follow `start` (S,) int64; `choose` makes a token (N,) of logits (N, V) and of the next column
-        of `uniforms` (N, T)."""
-        n, length = uniforms.shape
+        """Tokens (N, T) int64 that follow `start` (S,), the same for all rows, or (N, S) int64; `choose` makes a token (N,) of
+        logits (N, V) and of the random numbers of its place, `uniforms` (N, T) or (N, T, ...)."""
+        n, length = uniforms.shape[:2]
+        *before, token = start.expand(n, start.shape[-1]).T
         state = self.unpacked(uniforms.new_zeros(n, self.state_size))
-        for token in start[:-1]:
-            _, state = self.step(token.expand(n), state)
-        token = start[-1].expand(n)
+        for known in before:
+            _, state = self.step(known, state)
         tokens = []
         for place in range(length):
             logits, state = self.step(token, state)

@@ -144,7 +144,7 @@ class Trainer:
         """All updates that are due, then the average. NonFinite comes before the weights of that update have moved."""
         progress = self.progress
         self._set_rates(self.method.schedule(progress, self.steps))
-        batch = self.feed.next()
+        batch = self._next_batch(progress)
         for update in self.updates:
             if not in_phase(update, progress):
                 self.reports.pop(update.name, None)  # a phase that is over has nothing new to say
@@ -153,11 +153,16 @@ class Trainer:
                 continue
             for turn in range(update.repeat):
                 if turn:
-                    batch = self.feed.next()
+                    batch = self._next_batch(progress)
                 self.update_once(update, batch)
         self.steps += 1
         self.begun = True
         self.average.update(self.method.average_decay(self.steps))
+
+    def _next_batch(self, progress: float) -> Batch:
+        batch = self.feed.next()
+        batch.progress = progress
+        return batch
 
     def update_once(self, update: Update, batch: Batch, *, commit: bool = True) -> UpdateResult:
         """A loss, its gradients, one move of the optimiser: the only place where an update is computed.

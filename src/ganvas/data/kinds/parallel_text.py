@@ -39,7 +39,7 @@ class ParallelText(KindOfTexts):
     name = "parallel_text"
     samples = "translations"
     hub_task = "translation"
-    settings = ("vocabulary", "longest", "partner", "pairs")
+    settings = ("vocabulary", "longest", "direction", "partner", "pairs")
     wanted = MappingProxyType({"pairs": "columns", "vocabulary": 2000})
     is_parallel = True
 
@@ -62,7 +62,7 @@ class ParallelText(KindOfTexts):
         return "parallel text"
 
     def shown_settings(self, names: Sequence[str], foreign: frozenset[str]) -> list[str]:
-        return ["vocabulary", "longest", "partner", "holdout"]
+        return ["vocabulary", "longest", "direction", "partner", "holdout"]
 
     def settings_like(self, spec: DataSpec, settings: Mapping[str, object]) -> dict[str, object]:
         # Other text comes in a vocabulary of its own first (see `recoded`), which must have room for its characters.

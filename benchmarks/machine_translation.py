@@ -1,15 +1,15 @@
 """seq2seq on sets of real translations from English: likelihood against adversarial training at equal time, beside copying the
 source and the translation of the most similar training source.
 
-    python benchmarks/machine_translation.py [--sets pycountry] [--language fr] [--minutes 8] [--seeds 0 1 2] [--adversarial 0 1]
-        [--out DIR] [--json]
+    python benchmarks/machine_translation.py [--sets pycountry] [--languages fr de] [--minutes 8] [--seeds 0 1 2]
+        [--adversarial 0 1] [--out DIR] [--json]
 
 pycountry   names of countries, languages, scripts and currencies: the package pycountry
 django      what Django says to users: the package Django
 wesnoth     sentences of a game: Debian's wesnoth-1.16-data, --wesnoth DIR is its folder locale
 
-Of --sets what can be found is used. One training reads them all; each is measured by its own held-out sentences. A message of
-as many sentences as its translation is cut into sentences. Needs sacrebleu (`pip install "ganvas[text]"`).
+Of --sets what can be found is used. One training of a language reads them all; each is measured by its own held-out sentences. A
+message of as many sentences as its translation is cut into sentences. Needs sacrebleu (`pip install "ganvas[text]"`).
 """
 
 from __future__ import annotations
@@ -42,20 +42,26 @@ def main(arguments: list[str] | None = None) -> None:
     """Prints a table, or one JSON object."""
     parser = make_parser(__doc__, minutes=8, seeds=(0, 1, 2), preset="small", out="", threads=1, settings="KEY=VALUE")
     parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
-    parser.add_argument("--language", default="fr", help="of the translations: fr, de")
+    parser.add_argument("--languages", nargs="+", default=["fr", "de"], help="of the translations")
     parser.add_argument("--adversarial", type=float, nargs="+", default=[0.0, 1.0], help="weights to compare")
     parser.add_argument("--wesnoth", type=Path, default=WESNOTH, metavar="DIR")
     options = parse(parser, arguments)
+    rows: list[dict[str, Any]] = []
+    about = facts(options)
     with folder_of(options) as folder:
-        sets = found_sets(options.sets, options.language, options.wesnoth)
-        data = opened(sets, folder / f"{options.language}.tsv")
-        names = set_of_each(sets, data)
-        rows = baselines(data, names)
-        for weight in options.adversarial:
-            for seed in options.seeds:
-                rows += trained(options, data, names, weight, seed, folder)
-    counts = {f"{name}_pairs": f"{names.count(name)} of {len(pairs)} held out" for name, pairs in sets.items()}
-    print_rows(with_means(rows, "steps"), options, {**facts(options), "train": len(data), **counts})
+        for language in options.languages:
+            sets = found_sets(options.sets, language, options.wesnoth)
+            data = opened(sets, folder / f"{language}.tsv")
+            names = set_of_each(sets, data)
+            about[f"{language}_train"] = len(data)
+            for name, pairs in sets.items():
+                about[f"{language}_{name}"] = f"{names.count(name)} of {len(pairs)} held out"
+            found = baselines(data, names)
+            for weight in options.adversarial:
+                for seed in options.seeds:
+                    found += trained(options, data, names, weight, seed, folder / f"{language}-{weight:g}-{seed}")
+            rows += [{**row, "what": f"{language}: {row['what']}"} for row in found]
+    print_rows(with_means(rows, "steps"), options, about)
 
 
 # --- the sets -------------------------------------------------------------------------------------------------------------
@@ -153,10 +159,9 @@ def by_set(translations: Sequence[str], test: Sequence[Pair], names: Sequence[st
 
 
 def trained(
-    options: argparse.Namespace, data: Dataset, names: Sequence[str], weight: float, seed: int, folder: Path
+    options: argparse.Namespace, data: Dataset, names: Sequence[str], weight: float, seed: int, out: Path
 ) -> list[dict[str, Any]]:
-    """A training, by its last weights."""
-    out = folder / f"{options.language}-{weight:g}-{seed}"
+    """A training in the folder `out`, by its last weights."""
     run = train_run(
         "seq2seq", data, out, minutes=options.minutes, seed=seed, preset=options.preset,
         settings={**options.settings, "adversarial": weight},

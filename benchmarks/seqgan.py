@@ -1,5 +1,5 @@
-"""seqgan and relgan on texts of a known origin (Yu 2017, sec. 5): an oracle, an LSTM with random weights, draws the training texts, and how
-probable it finds generated ones judges them. Needs no data.
+"""seqgan and relgan on texts of a known origin (Yu 2017, sec. 5): an oracle, an LSTM with random weights, draws the training
+texts, and how probable it finds generated ones judges them. Needs no data.
 
     python benchmarks/seqgan.py [--vocabulary 200] [--steps 2000] [--adversarial 250] [--relaxed 1000] [--seeds 0 1 2]
         [--methods seqgan relgan] [--set KEY=VALUE] [--set seqgan.KEY=VALUE] [--json]
@@ -85,7 +85,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--texts", type=int, default=5000, help="training texts; a tenth as many are held out")
     parser.add_argument("--steps", type=int, default=2000, help="of maximum likelihood")
     parser.add_argument("--methods", nargs="+", choices=("seqgan", "relgan"), default=["seqgan", "relgan"])
-    parser.add_argument("--adversarial", type=int, default=250, help="seqgan: steps of the policy, after as many of D alone")
+    parser.add_argument(
+        "--adversarial", type=int, default=250, help="seqgan: steps of the policy, after as many of D alone"
+    )
     parser.add_argument("--relaxed", type=int, default=1000, help="relgan: steps of both, after as many of D alone")
     options = parse(parser, arguments)
     rows = []

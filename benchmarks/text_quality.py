@@ -68,7 +68,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--methods", nargs="*", choices=("seqgan", "relgan"), default=["seqgan", "relgan"])
     parser.add_argument("--temperatures", type=float, nargs="+", default=[1.0, 0.9, 0.8, 0.7, 0.6, 0.5])
     parser.add_argument("--steps", type=int, default=1000, help="of maximum likelihood")
-    parser.add_argument("--adversarial", type=int, default=60, help="seqgan: steps of the policy, after as many of D alone")
+    parser.add_argument(
+        "--adversarial", type=int, default=60, help="seqgan: steps of the policy, after as many of D alone"
+    )
     parser.add_argument("--relaxed", type=int, default=120, help="relgan: steps of both, after as many of D alone")
     options = parse(parser, arguments)
     with tempfile.TemporaryDirectory() as folder:

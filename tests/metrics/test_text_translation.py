@@ -69,7 +69,9 @@ def test_the_true_translations_score_100_and_the_sources_as_copying() -> None:
     memory = [train[number][1] for number in nearest(sources, [pair[0] for pair in train])]
     for index, name in enumerate(("chrF", "BLEU")):
         assert copied[name].value == copied[name].input == pytest.approx(text_scores(sources, references)[index])
-        assert copied[name].details["baselines"]["translation memory"] == pytest.approx(text_scores(memory, references)[index])
+        assert copied[name].details["baselines"]["translation memory"] == pytest.approx(
+            text_scores(memory, references)[index]
+        )
         assert copied[name].value < copied[name].details["baselines"]["translation memory"] < 100
 
 

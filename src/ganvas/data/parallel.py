@@ -46,8 +46,8 @@ MAX_PAIRS = 2_000_000
 
 @dataclasses.dataclass(frozen=True)
 class ParallelSource:
-    """Files of parallel text, by split; nothing is read yet. `targets` is the second of two aligned files. `ignored` are the other
-    files of a folder."""
+    """Files of parallel text, by split; nothing is read yet. `targets` is the second of two aligned files. `ignored` are the
+    other files of a folder."""
 
     name: str
     source: str

@@ -48,7 +48,9 @@ class TextCNN(nn.Module):
     def forward(self, tokens: Tensor, dropout_mask: Tensor | None = None) -> Tensor:
         """Logits (N, S) of `tokens` (N, T) int64, or of shares of tokens (N, T, V) that sum to 1. `dropout_mask` (N, F) are
         factors on the features before the last layer, the same for all representations of a text."""
-        x = self._embedded(tokens).unflatten(2, (self.representations, -1)).permute(0, 2, 3, 1).flatten(0, 1)  # (N * S, E, T)
+        x = (
+            self._embedded(tokens).unflatten(2, (self.representations, -1)).permute(0, 2, 3, 1).flatten(0, 1)
+        )  # (N * S, E, T)
         maxima: list[Tensor] = []
         for convolution in self.convolutions:
             scores = convolution(x)

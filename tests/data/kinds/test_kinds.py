@@ -85,7 +85,11 @@ def test_each_kind_is_complete() -> None:
         ("images", {"size", "mirror", "holdout", "skip_broken"}, {"rate", "tokens"}),
         ("audio", {"rate", "seconds", "holdout", "skip_broken"}, {"size", "vocabulary"}),
         ("text", {"tokens", "vocabulary", "holdout"}, {"size", "rate", "skip_broken"}),
-        ("parallel_text", {"vocabulary", "longest", "direction", "partner", "holdout"}, {"size", "tokens", "skip_broken"}),
+        (
+            "parallel_text",
+            {"vocabulary", "longest", "direction", "partner", "holdout"},
+            {"size", "tokens", "skip_broken"},
+        ),
         ("video", {"frames", "every", "size", "mirror", "holdout"}, {"rate", "partner", "tokens"}),
         ("volumes", {"voxels", "holdout", "skip_broken"}, {"size", "rate", "mirror"}),
     ],

@@ -130,8 +130,8 @@ class RelGAN(AdversarialText):
         return discriminator_report(loss, real, fake, boundary=None)
 
     def discriminate(self, batch: Batch, images: Tensor) -> Tensor:
-        """Mean logits (M, 1) over representations of texts (M, window + 1), M = k * len(batch); large means real. The token before
-        the text is not seen."""
+        """Mean logits (M, 1) over representations of texts (M, window + 1), M = k * len(batch); large means real. The token
+        before the text is not seen."""
         return self.scored(batch, images[:, 1:]).mean(1, keepdim=True)
 
     def generate_for(self, batch: Batch) -> Tensor:

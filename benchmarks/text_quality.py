@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import math
 import random
 import sys
 import tempfile
@@ -133,11 +132,13 @@ def real_rows(judges: Judges) -> list[dict[str, Any]]:
     """What half of the held-out lines score, with the other half as the real ones."""
     middle = len(judges.real) // 2
     other = judges._replace(real=judges.real[middle:])
-    return [row("real lines", "", other, judges.real[:middle], math.nan, math.nan)]
+    return [row("real lines", "", other, judges.real[:middle])]
 
 
-def row(what: str, seed: int | str, judges: Judges, texts: Tensor, bits: float, seconds: float) -> dict[str, Any]:
-    """One line of the table, of texts (n, window)."""
+def row(
+    what: str, seed: int | str, judges: Judges, texts: Tensor, bits: float | None = None, seconds: float | None = None
+) -> dict[str, Any]:
+    """One line of the table, of texts (n, window); `bits` and `seconds` are of a trained generator."""
     lines, real = lines_of(texts, judges.data), lines_of(judges.real, judges.data)
     order = ORDERS[judges.unit]
     made, held_out = units(lines, judges.unit), units(real, judges.unit)
@@ -146,7 +147,8 @@ def row(what: str, seed: int | str, judges: Judges, texts: Tensor, bits: float, 
         "what": what, "seed": seed, "BLEU": round(bleu(made, held_out, order), 2),
         "self_BLEU": round(self_bleu(made, order), 2),
         "distance": round(text_distance(judges.network, texts, judges.real), 4), "judge": round(nats(judges, texts), 4),
-        "held_out": round(bits, 4), "known": round(100 * known, 2), "seconds": round(seconds, 1),
+        "held_out": "" if bits is None else round(bits, 4), "known": round(100 * known, 2),
+        "seconds": "" if seconds is None else round(seconds, 1),
     }  # fmt: skip
 
 

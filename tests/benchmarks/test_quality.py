@@ -122,3 +122,35 @@ def test_videos_beside_their_floors(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert all(distances[name] > 2 * distances["held_out"] for name in rows if name != "held_out")
     assert rows["still"][0]["warped_error"] == 0 < rows["held_out"][0]["warped_error"]
     assert (tmp_path / "grid.png").exists()
+
+
+def test_means_with_intervals_by_hand() -> None:
+    """1, 2 and 3: a standard deviation of 1, half of the interval is 4.303 / sqrt(3) = 2.48."""
+    import common
+
+    rows = [{"what": "a", "seed": seed, "BLEU": seed + 1.0, "steps": 7, "note": ""} for seed in range(3)]
+    found = common.with_means([*rows, {"what": "b", "seed": 0, "BLEU": 1.0, "steps": 1, "note": ""}], "steps")
+    assert found[4:] == [{"what": "a", "seed": "mean", "BLEU": "2 ± 2.5", "steps": "", "note": ""}]
+
+
+def test_quality_and_variety_of_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every row is there, real lines resemble held-out ones more than an untrained generator's, and copies are counted."""
+    import text_quality
+
+    monkeypatch.setattr(text_quality, "COUNT", 30)
+    names = ["Anna", "Anne", "Annika", "Hanna", "Johanna", "Joanna", "Marianne", "Susanna"] * 25
+    path = tmp_path / "names.txt"
+    path.write_text("\n" + "\n".join(names) + "\n")
+    short = ["--steps", "2", "--adversarial", "1", "--relaxed", "1", "--temperatures", "1", "0", "--preset", "tiny"]
+    text_quality.main([str(path), *short, "--seeds", "0", "--json"])
+    report = json.loads(capsys.readouterr().out)
+    rows = {row["what"]: row for row in report["rows"]}
+    assert list(rows) == [
+        "real lines", "maximum likelihood, temperature 1", "maximum likelihood, temperature 0", "seqgan", "relgan",
+    ]  # fmt: skip
+    assert rows["real lines"]["BLEU"] > 90 and rows["real lines"]["known"] == 100
+    assert rows["real lines"]["distance"] < rows["relgan"]["distance"]
+    alike = rows["maximum likelihood, temperature 0"]
+    assert alike["self_BLEU"] == 100 or alike["self_BLEU"] == 0, "one text thirty times, or too short for BLEU"

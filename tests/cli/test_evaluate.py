@@ -8,8 +8,11 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from command_line import Command
+from ganvas.cli.output import print_metrics
+from ganvas.figure import Figure
 
 
 def test_evaluate_gives_the_figures_and_keeps_them(ganvas: Command, trained: Path) -> None:
@@ -66,3 +69,15 @@ def test_samples_with_alpha_are_measured_on_the_background_of_the_data(ganvas: C
     with_alpha = ganvas("evaluate", "opaque.npz", "--data", "data.npz", "--json")
     assert with_alpha.code == 0, with_alpha.err
     assert with_alpha.json["metrics"] == ganvas("evaluate", "plain.npz", "--data", "data.npz", "--json").json["metrics"]
+
+
+def test_what_simpler_means_score_has_rows_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    figure = Figure(
+        70.5, "higher", 40, input=62.0, input_is="copied", details={"baselines": {"copying": 62.0, "memory": 44.4}}
+    )
+    print_metrics({"chrF": figure})
+    assert capsys.readouterr().out.splitlines() == [
+        "chrF 70.5 (copied 62, n 40)",
+        "chrF of copying 62 (n 40)",
+        "chrF of memory 44.4 (n 40)",
+    ]

@@ -11,13 +11,13 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Hashable, Sequence
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from ganvas.errors import DataError
 from ganvas.metrics.frechet import frechet_distance
-from ganvas.networks.recurrent import RecurrentText
 
 Tokens = Sequence[Hashable]
 Gram = tuple[Hashable, ...]
@@ -105,15 +105,23 @@ def _refuse_none(texts: Sequence[Tokens], references: Sequence[Tokens]) -> None:
 # --- features of a language model ---------------------------------------------------------------------------------------------
 
 
+class LanguageModel(Protocol):
+    """A network over tokens."""
+
+    def outputs(self, tokens: Tensor) -> Tensor:
+        """The last layer's outputs (T, N, width) after each of `tokens` (T, N) int64."""
+        ...
+
+
 @torch.no_grad()
-def text_features(network: RecurrentText, texts: Tensor) -> Tensor:
+def text_features(network: LanguageModel, texts: Tensor) -> Tensor:
     """What a trained language model makes of texts (n, L) int64: the outputs of its last layer, averaged over tokens,
     (n, width)."""
     parts = [network.outputs(block.T).mean(0).float() for block in texts.split(ROWS_PER_CALL)]
     return torch.cat(parts)
 
 
-def text_distance(network: RecurrentText, texts: Tensor, real: Tensor) -> float:
+def text_distance(network: LanguageModel, texts: Tensor, real: Tensor) -> float:
     """The squared Fréchet distance between texts (n, L) and real ones (m, L) by `text_features`; 0 for equal sets."""
     moments: list[Tensor] = []
     for part in (texts, real):

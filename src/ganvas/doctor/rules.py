@@ -150,7 +150,7 @@ def bad_data_range(s: Signals) -> Opinion:
 
 def noise_images(s: Signals) -> Opinion:
     correlation = s.fact("neighbour_correlation")
-    return Opinion(ramp(abs(correlation), 0.2, 0.08), {"correlation of neighbouring pixels": correlation})
+    return Opinion(ramp(abs(correlation), 0.09, 0.03), {"correlation of neighbouring pixels": correlation})
 
 
 def one_colour_images(s: Signals) -> Opinion:

@@ -14,7 +14,7 @@ from ganvas.networks.canvas import CanvasGenerator, StepNorm
 SHAPE = (2, 15, 12)
 
 
-def painter(steps: int = 3) -> CanvasGenerator:
+def canvas_generator(steps: int = 3) -> CanvasGenerator:
     torch.manual_seed(0)
     return CanvasGenerator(5, SHAPE, steps, width=4, hidden=6)
 
@@ -25,7 +25,7 @@ def latents(n: int = 3) -> torch.Tensor:
 
 @pytest.mark.parametrize("steps", [1, 2, 4])
 def test_the_last_canvas_is_the_image(steps: int) -> None:
-    G, z = painter(steps), latents()
+    G, z = canvas_generator(steps), latents()
     canvases = G.canvases(z)
     assert canvases.shape == (3, steps, *SHAPE)
     assert torch.equal(canvases[:, -1], G(z))
@@ -33,7 +33,7 @@ def test_the_last_canvas_is_the_image(steps: int) -> None:
 
 
 def test_a_decoder_of_zeros_paints_grey() -> None:
-    G = painter()
+    G = canvas_generator()
     for parameter in G.f.parameters():
         nn.init.zeros_(parameter)
     assert not G.canvases(latents()).any()
@@ -41,7 +41,7 @@ def test_a_decoder_of_zeros_paints_grey() -> None:
 
 def test_additions_are_summed_before_the_tanh() -> None:
     """A decoder that always adds 0.5: tanh(0.5), tanh(1), tanh(1.5)."""
-    G = painter()
+    G = canvas_generator()
     for parameter in G.f.parameters():
         nn.init.zeros_(parameter)
     nn.init.constant_(G.f.convs[-1].conv.bias, 0.5)  # pyright: ignore[reportArgumentType, reportAttributeAccessIssue]
@@ -50,7 +50,7 @@ def test_additions_are_summed_before_the_tanh() -> None:
 
 
 def test_one_step_is_one_decoder_and_no_encoder() -> None:
-    G, z = painter(1), latents()
+    G, z = canvas_generator(1), latents()
     h_z = torch.tanh(z @ G.read_z.weight.T + G.read_z.bias)
     assert G.g is None
     assert_close(G(z), G.f(torch.cat([h_z, torch.zeros(3, 6)], 1), 0).tanh())
@@ -58,7 +58,7 @@ def test_one_step_is_one_decoder_and_no_encoder() -> None:
 
 def test_the_second_step_sees_what_the_first_added() -> None:
     """Eqs. 5 and 6: addition 2 is f of h_z and of what g reads in addition 1 (not in the squashed canvas)."""
-    G, z = painter(3).eval(), latents()
+    G, z = canvas_generator(3).eval(), latents()
     first, second, third = G.additions(z)
     h_z = torch.tanh(G.read_z(z))
     assert_close(second, G.f(torch.cat([h_z, G.g(first, 0)], 1), 1))  # pyright: ignore[reportOptionalCall]
@@ -68,7 +68,7 @@ def test_the_second_step_sees_what_the_first_added() -> None:
 
 def test_the_steps_share_all_weights_but_batch_norm() -> None:
     def weights(steps: int) -> int:
-        G = painter(steps)
+        G = canvas_generator(steps)
         norms = [one for module in G.modules() if isinstance(module, nn.BatchNorm2d) for one in module.parameters()]
         return sum(parameter.numel() for parameter in G.parameters()) - sum(parameter.numel() for parameter in norms)
 

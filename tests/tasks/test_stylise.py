@@ -42,7 +42,7 @@ def photo(x: Tensor, **more: object) -> Photo:
     return Photo(x.numpy().astype(np.float32), **more)  # pyright: ignore[reportArgumentType]
 
 
-def painter(channels: int) -> Method:
+def stylising_method(channels: int) -> Method:
     """adain as it begins, for images of so many channels."""
     method = small("adain")
     torch.manual_seed(0)
@@ -220,7 +220,7 @@ def test_numbers_that_do_not_fit_are_told() -> None:
 @pytest.mark.parametrize("channels", [1, 3, 4])
 @pytest.mark.parametrize("colours", [1, 3])
 def test_a_trained_method_takes_photos_of_other_channels(channels: int, colours: int) -> None:
-    method, alpha = painter(channels), np.full((20, 30), 0.5, np.float32)
+    method, alpha = stylising_method(channels), np.full((20, 30), 0.5, np.float32)
     given = photo(slope(20, 30, colours), alpha=alpha)
     made = stylise_with(method, given, photo(painting(channels=1)))
     assert made.pixels.shape == given.pixels.shape and made.alpha is alpha
@@ -229,7 +229,7 @@ def test_a_trained_method_takes_photos_of_other_channels(channels: int, colours:
 
 def test_a_trained_method_mixes_styles_by_their_weights() -> None:
     content, styles = photo(slope()), [photo(painting()), photo(painting().flip(0) ** 3)]
-    method = painter(3)
+    method = stylising_method(3)
     single = stylise_with(method, content, styles[0])
     assert_close(stylise_with(method, content, styles, weights=[5, 0]).pixels, single.pixels)
     equal = stylise_with(method, content, styles)
@@ -243,7 +243,7 @@ def test_a_trained_method_mixes_styles_by_their_weights() -> None:
 
 def test_channels_that_no_file_has_are_refused() -> None:
     with pytest.raises(DataError, match="adain was trained on 2 channels, and image files have 1, 3 or 4"):
-        stylise_with(painter(2), photo(slope()), photo(painting()))
+        stylise_with(stylising_method(2), photo(slope()), photo(painting()))
 
 
 def test_transparent_parts_of_a_style_have_no_style() -> None:

@@ -275,7 +275,13 @@ class _Notes:
         self._loaded = loaded
         self._problems = set(loaded.problems)
         self._counts: dict[str, collections.Counter[str]] = {}
+        self._is_image = KINDS[loaded.kind].is_image
         self.odd_images = OddImages()
+
+    def look_at(self, block: Block) -> None:
+        """At the images of a block, where the source has images."""
+        if self._is_image:
+            self.odd_images.add(block.images, block.names)
 
     def add(self, block: Block) -> None:
         self._problems.update(block.problems)
@@ -287,7 +293,7 @@ class _Notes:
         facts = dict(self._loaded.facts)
         for name, counts in self._counts.items():
             facts[name] = dict(sorted(counts.items()))
-        if KINDS[self._loaded.kind].is_image:
+        if self._is_image:
             facts |= self.odd_images.facts()
             notes = [*facts.get("notes", []), *self.odd_images.notes()]
             if notes:
@@ -334,7 +340,7 @@ class _Watcher:
             self._sum += values.sum(axis=0)
             self._squares += float(np.vdot(values, values))
             self._count += len(values)
-            self._notes.odd_images.add(block.images, block.names)
+            self._notes.look_at(block)
             yield block.images
 
     def partners(self, blocks: Iterator[Block]) -> Iterator[np.ndarray]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ganvas.doctor.advice import advise
 from ganvas.doctor.findings import Diagnosis, Finding, Plot
-from ganvas.doctor.rules import REPORTED_CONFIDENCE, Opinion, opinions
+from ganvas.doctor.rules import OF_THE_DATA, REPORTED_CONFIDENCE, Opinion, opinions
 from ganvas.doctor.signals import Signals, read
 
 MIN_HEALTH_ROWS = 4  # health rows after the start that a diagnosis needs
@@ -34,7 +34,7 @@ def diagnose(run: HasFolder | Path | str) -> Diagnosis:
     signals = read(run if isinstance(run, str | Path) else run.folder)
     note = missing(signals)
     # Of a log that is too short, only what is certain all the same.
-    certain = {"bad_data_range", "noise_images", "one_colour_images", "mixed_ranges", "unrelated_labels", "label_leak"}
+    certain = set(OF_THE_DATA)
     if signals.non_finite:
         certain.add("divergence")
 

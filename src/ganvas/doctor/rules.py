@@ -393,6 +393,15 @@ RULES: dict[str, Callable[[Signals], Opinion]] = {
 }  # fmt: skip
 
 ALL_FINDINGS = tuple(RULES)
+OF_THE_DATA: tuple[str, ...] = (
+    "bad_data_range",
+    "noise_images",
+    "one_colour_images",
+    "mixed_ranges",
+    "unrelated_labels",
+    "label_leak",
+)
+"""What is seen in the data alone, however short the training."""
 BRINGS_ABOUT: dict[str, Sequence[str]] = {
     "bad_data_range": ALL_FINDINGS,
     "noise_images": ALL_FINDINGS,

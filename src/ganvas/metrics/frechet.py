@@ -88,6 +88,12 @@ def _rounding(size: int) -> float:
     return size * torch.finfo(torch.float64).eps
 
 
+def distance_of_features(features: Values, real: Values) -> float:
+    """`frechet_distance` of features (n, D) from real ones (m, D)."""
+    own, other = Moments().add(features), Moments().add(real)
+    return frechet_distance(own.mean, own.covariance, other.mean, other.covariance)
+
+
 class Moments:
     """Mean and covariance of features that come in batches, in float64, exact under any split and any order of
     merging.

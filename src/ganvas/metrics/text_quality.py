@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from ganvas.errors import DataError
-from ganvas.metrics.frechet import frechet_distance
+from ganvas.metrics.frechet import distance_of_features
 
 Tokens = Sequence[Hashable]
 Gram = tuple[Hashable, ...]
@@ -123,8 +123,4 @@ def text_features(network: LanguageModel, texts: Tensor) -> Tensor:
 
 def text_distance(network: LanguageModel, texts: Tensor, real: Tensor) -> float:
     """The squared Fréchet distance between texts (n, L) and real ones (m, L) by `text_features`; 0 for equal sets."""
-    moments: list[Tensor] = []
-    for part in (texts, real):
-        features = text_features(network, part).double()
-        moments += [features.mean(0), features.T.cov()]
-    return frechet_distance(*moments)
+    return distance_of_features(text_features(network, texts), text_features(network, real))

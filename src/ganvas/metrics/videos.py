@@ -7,6 +7,7 @@ digit network reads the held-out clips' own labels.
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,7 +19,7 @@ from ganvas.data.batch import as_video
 from ganvas.errors import DataError
 from ganvas.figure import Better, Figure
 from ganvas.metrics.extractors import Progress, choose_extractor, extract, numerals
-from ganvas.metrics.frechet import Moments, frechet_distance
+from ganvas.metrics.frechet import distance_of_features
 from ganvas.metrics.labels import class_numbers
 from ganvas.metrics.precision_recall import overlap
 from ganvas.metrics.store import remembered
@@ -80,19 +81,20 @@ def measure_videos(clips: np.ndarray, data: Dataset, progress: Progress | None =
 
     known = remembered("videos", parts, keep, of_training)
     readable = bool(known["readable"])
+    real_movements = functools.cache(lambda: movements(real))
 
     def measured(some: np.ndarray, what: str) -> dict[str, float]:
         features = motion_features(some, progress)
         found = {
-            "FD[motion]": frechet(features, known["motion"]),
-            f"FD[{frames.name}]": frechet(
+            "FD[motion]": distance_of_features(features, known["motion"]),
+            f"FD[{frames.name}]": distance_of_features(
                 extract(frames, some_frames(some), f"frames of {what}", progress), known["frames"]
             ),
             "coverage": covered(features, known["motion"]),
             "warped_error": warped_error(some[:DETAILED_VIDEOS]),
         }
         if readable:
-            found["motion_distance"] = motion_distance(movements(some), movements(real))
+            found["motion_distance"] = motion_distance(movements(some), real_movements())
             found["digit_kept"] = float(stays_itself(digits_read(some[:DETAILED_VIDEOS])).mean())
         return found
 
@@ -136,12 +138,6 @@ def some_frames(clips: np.ndarray) -> np.ndarray:
     """FRAMES_PER_CLIP frames (m, H, W, C) of each clip (n, T, H, W, C), the same ones at each call."""
     places = np.random.default_rng(0).integers(clips.shape[1], size=(len(clips), FRAMES_PER_CLIP))
     return np.concatenate([clips[np.arange(len(clips)), column] for column in places.T])
-
-
-def frechet(features: Tensor, real: Tensor) -> float:
-    """Fréchet distance of features (n, D) from real ones (m, D)."""
-    own, other = Moments().add(features), Moments().add(real)
-    return frechet_distance(own.mean, own.covariance, other.mean, other.covariance)
 
 
 def covered(features: Tensor, real: Tensor) -> float:

@@ -6,18 +6,14 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
 
-import safetensors.torch
-import torch
 from torch import Tensor, nn
 
-from ganvas.errors import GanvasError
 from ganvas.networks.features.chain import Layer, folded
-from ganvas.networks.features.weights import State
+from ganvas.networks.features.weights import State, shipped
 
 WEIGHTS_FOLDER = Path(__file__).parent
 """The folder of digits.safetensors and digits.json."""
@@ -65,15 +61,7 @@ def _convolution(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) ->
 def digit_network() -> DigitNetwork:
     """The digit network of this package, in evaluation mode and without gradients. One instance: do not train
     it."""
-    content = (WEIGHTS_FOLDER / "digits.safetensors").read_bytes()
-    if hashlib.sha256(content).hexdigest() != digit_network_card()["sha256"]:
-        raise GanvasError(
-            f"{WEIGHTS_FOLDER / 'digits.safetensors'} is damaged (its SHA-256 is another): install ganvas again"
-        )
-    with torch.random.fork_rng(devices=[]):  # first weights are drawn at random: no training should notice
-        network = DigitNetwork()
-    network.load_state_dict(safetensors.torch.load(content))
-    return network.eval().requires_grad_(False)
+    return shipped(WEIGHTS_FOLDER / "digits.safetensors", str(digit_network_card()["sha256"]), DigitNetwork)
 
 
 @functools.cache

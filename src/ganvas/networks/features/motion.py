@@ -6,17 +6,15 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import json
 from typing import Any
 
-import safetensors.torch
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ganvas.errors import GanvasError
 from ganvas.networks.features.digits import WEIGHTS_FOLDER
+from ganvas.networks.features.weights import shipped
 
 FRAMES, SIDE = 16, 32  # of the clips that it sees
 SPEED_COUNT, DIRECTION_COUNT, DIGIT_COUNT = 3, 8, 10
@@ -71,15 +69,7 @@ def prepared(clips: Tensor) -> Tensor:
 @functools.cache
 def motion_network() -> MotionNetwork:
     """The motion network of this package, in evaluation mode and without gradients. One instance: do not train it."""
-    content = (WEIGHTS_FOLDER / "motion.safetensors").read_bytes()
-    if hashlib.sha256(content).hexdigest() != motion_network_card()["sha256"]:
-        raise GanvasError(
-            f"{WEIGHTS_FOLDER / 'motion.safetensors'} is damaged (its SHA-256 is another): install ganvas again"
-        )
-    with torch.random.fork_rng(devices=[]):  # first weights are drawn at random: no training should notice
-        network = MotionNetwork()
-    network.load_state_dict(safetensors.torch.load(content))
-    return network.eval().requires_grad_(False)
+    return shipped(WEIGHTS_FOLDER / "motion.safetensors", str(motion_network_card()["sha256"]), MotionNetwork)
 
 
 @functools.cache

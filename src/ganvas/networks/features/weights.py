@@ -6,14 +6,17 @@ package that carries the file (found by its metadata, never imported); download.
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import os
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
+import safetensors.torch
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganvas.download import DownloadError, is_intact, mirrored
 from ganvas.download import download as download_file
@@ -23,6 +26,18 @@ from ganvas.networks.features.catalog import CATALOG, WeightsFile
 
 # Name of a parameter in a file of weights, and its value.
 State = dict[str, Tensor]
+N = TypeVar("N", bound=nn.Module)
+
+
+def shipped(path: Path, sha256: str, make: Callable[[], N]) -> N:
+    """A network whose weights come with the package, in evaluation mode and without gradients. GanvasError for a damaged file."""
+    content = path.read_bytes()
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise GanvasError(f"{path} is damaged (its SHA-256 is another): install ganvas again")
+    with torch.random.fork_rng(devices=[]):  # first weights are drawn at random: no training should notice
+        network = make()
+    network.load_state_dict(safetensors.torch.load(content))
+    return network.eval().requires_grad_(False)
 
 
 def find_weights(weights: WeightsFile, path: Path | str | None = None, *, download: bool = True) -> Path:

@@ -30,6 +30,11 @@ def test_initial_variances_are_kept() -> None:
     assert all(0.6 < one < 2.2 for one in seen), seen
 
 
+def test_outputs_begin_where_they_are_told() -> None:
+    volumes = VolumeGenerator(8, (16, 16, 16), (8, 4), False, start=-1.0)(torch.randn(4, 8)).detach()
+    assert abs(float(volumes.mean()) + 1) < 0.3 and float(volumes.std()) > 0.1
+
+
 def test_sides_must_be_multiples() -> None:
     assert smallest((8, 16, 24), 3) == (1, 2, 3)
     with pytest.raises(DataError, match=r"12x16x16 voxels are no multiple of 8.*data.voxels"):

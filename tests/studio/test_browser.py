@@ -240,11 +240,13 @@ def test_a_volume_is_turned(page: Any, own: StudioProcess) -> None:
     show(page, own, "explore/solid")
     page.get_by_label("How many").fill("1")
     page.get_by_role("button", name="Generate").click()
-    page.wait_for_selector("img[alt='Seed 0, from 0 degrees']")
-    first = page.get_attribute(".turntable img", "src")
-    page.get_by_label("Angle").press("ArrowRight")
-    page.wait_for_selector("img[alt='Seed 0, from 15 degrees']")
-    assert page.get_attribute(".turntable img", "src") != first
+    canvas = page.wait_for_selector("canvas[aria-label^='Seed 0, turned']")
+    pixels = "document.querySelector('.turntable canvas').toDataURL()"
+    first = page.evaluate(pixels)
+    canvas.press("ArrowRight")
+    page.wait_for_function(f"{pixels} !== {first!r}")
+    canvas.press("Home")
+    page.wait_for_function(f"{pixels} === {first!r}")
     page.get_by_role("button", name="Turn by itself").click()
     page.wait_for_selector("img[alt='Seed 0, turning'][src^='data:image/webp']")
 

@@ -74,5 +74,5 @@ def write_npz(place: Path, samples: Samples, spec: DataSpec) -> None:
 
 
 def write_joined(stem: Path, samples: Samples, spec: DataSpec, provenance: Provenance | None = None) -> None:
-    """The first of them in one file, stem.wav or stem.txt, to listen to or to read; images are in the grid already."""
+    """The first of them in one file, stem.wav, .txt, .webp or .npz, for the report; images are in the grid already."""
     KINDS[spec.kind].write_joined(stem, samples, spec, provenance)

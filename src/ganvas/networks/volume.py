@@ -36,9 +36,9 @@ def smallest(shape: Shape, stages: int) -> Shape:
 
 class VolumeGenerator(nn.Module):
     """z (N, z_dim) to logits of occupancy (N, D, H, W). `widths` are the channels from the smallest grid up, the last one of them
-    at half of the full size. `norm`: batch norm after each hidden convolution, as in the paper."""
+    at half of the full size. `norm`: batch norm after each hidden convolution, as in the paper. `start`: where logits begin."""
 
-    def __init__(self, z_dim: int, shape: Shape, widths: Sequence[int], norm: bool) -> None:
+    def __init__(self, z_dim: int, shape: Shape, widths: Sequence[int], norm: bool, start: float = 0.0) -> None:
         super().__init__()
         self.start = smallest(shape, len(widths))
         self.project = nn.Linear(z_dim, widths[0] * math.prod(self.start))
@@ -50,10 +50,10 @@ class VolumeGenerator(nn.Module):
         for a, b in pairwise([*widths, 1]):
             self.norms.append(nn.BatchNorm3d(a) if norm else nn.Identity())
             conv = nn.ConvTranspose3d(a, b, 4, stride=2, padding=1)
-            # Each voxel of the doubled grid uses an eighth of the kernel. The last layer starts near to logits of 0.
+            # Each voxel of the doubled grid uses an eighth of the kernel. The last layer starts near to `start`.
             gain = GAIN if b > 1 else 0.5
             nn.init.normal_(conv.weight, 0.0, gain / math.sqrt(8 * a))
-            nn.init.zeros_(cast(Tensor, conv.bias))
+            nn.init.constant_(cast(Tensor, conv.bias), start if b == 1 else 0.0)
             self.convs.append(conv)
 
     def forward(self, z: Tensor) -> Tensor:

@@ -122,9 +122,11 @@ def folded(summary: str, *content: Content) -> Html:
     return tag("details", tag("summary", summary), *content)
 
 
-def document(title: str, *content: Content) -> Html:
-    """The whole file. Its own policy forbids the browser to load anything, or to run a script but ours."""
-    digest = base64.b64encode(hashlib.sha256(PAGE_SCRIPT.encode()).digest()).decode()
+def document(title: str, *content: Content, script: str = "") -> Html:
+    """The whole file. Its own policy forbids the browser to load anything, or to run a script but ours: PAGE_SCRIPT and, behind
+    it, `script`."""
+    script = PAGE_SCRIPT + script
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     policy = (
         f"default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
     )
@@ -137,7 +139,7 @@ def document(title: str, *content: Content) -> Html:
         tag("title", title),
         tag("style", Html(PAGE_STYLE)),
     )
-    body = tag("body", tag("main", *content), tag("script", Html(PAGE_SCRIPT)))
+    body = tag("body", tag("main", *content), tag("script", Html(script)))
     return Html(f'<!DOCTYPE html>\n<html lang="en">{head}{body}</html>\n')
 
 

@@ -20,6 +20,7 @@ from ganvas.report.sections_editing import editing_section
 from ganvas.report.sections_facts import data_section, events_section, machine_section, settings_section
 from ganvas.report.sections_measures import doctor_section, measures_section
 from ganvas.report.sections_samples import copies_section, samples_section
+from ganvas.report.solids import solids_script
 from ganvas.run import Run
 
 TILE_FIGURES = ("coverage", "precision", "modes")  # figures at the top, after the primary one
@@ -65,7 +66,8 @@ def report(run: Run, *, audit: bool = True) -> Html:
         f"Written by ganvas {ganvas.__version__} from the run {run.name}. It needs no network and no other file.",
     )
     head = _header(run, log, measured, title, sections)
-    return document(f"{title} · ganvas", head, [one.html for one in sections], foot)
+    script = solids_script() if KINDS[run.spec.kind].is_solid else ""
+    return document(f"{title} · ganvas", head, [one.html for one in sections], foot, script=script)
 
 
 def _header(run: Run, log: Log, measured: Measured, title: str, sections: list[Section]) -> Html:

@@ -11,6 +11,7 @@ from ganvas.report.images import film, frames
 from ganvas.report.markup import Content, Section, number, section, tag, unopened
 from ganvas.report.measured import Measured, method_class
 from ganvas.report.measures import value_text
+from ganvas.report.solids import turn
 from ganvas.report.sounds import listen
 from ganvas.report.texts import text_samples
 from ganvas.run import Run
@@ -19,7 +20,8 @@ SAMPLES_TITLE = "Samples over time"
 
 
 def samples_section(run: Run) -> Section:
-    """The grids of samples/ with a slider; of sound the newest clips too, of text the newest and the first."""
+    """The grids of samples/ with a slider; beside it the newest sounds, films, and volumes to be turned. Texts: the newest and
+    the first."""
     folder = run.folder / "samples"
     texts = text_samples(folder)
     if texts:
@@ -29,7 +31,7 @@ def samples_section(run: Run) -> Section:
         return section("samples", SAMPLES_TITLE, texts, lead=lead)
 
     grids = frames(folder)
-    sound, moving = listen(folder), watch(folder)
+    sound, moving, solids = listen(folder), watch(folder), turn(folder)
     lead = "Each place in the grid keeps its random seed: the slider shows an image as it forms. Averaged weights."
     if not _samples_by_seed(run):
         lead = "Held-out images, and beside them what the method makes of them. Averaged weights."
@@ -41,7 +43,9 @@ def samples_section(run: Run) -> Section:
         )
     if moving:
         lead = "Each place keeps its random seed: the slider shows a few frames of each video as it forms. Averaged weights."
-    return section("samples", SAMPLES_TITLE, sound, moving, film(grids, "Grid of samples"), lead=lead)
+    if solids:
+        lead = "Each place keeps its random seed: the slider shows a volume as it forms. Averaged weights."
+    return section("samples", SAMPLES_TITLE, sound, moving, solids, film(grids, "Grid of samples"), lead=lead)
 
 
 def copies_section(run: Run, measured: Measured) -> Section:

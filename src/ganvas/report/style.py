@@ -129,6 +129,9 @@ overflow-wrap:anywhere}
 .strips img{display:block;max-width:100%;height:auto;image-rendering:pixelated;border-radius:3px;
 border:1px solid var(--rule);background:#fff}
 .strips figcaption{font-size:.75rem;line-height:1.3;margin-top:4px;font-variant-numeric:tabular-nums}
+.solids>div{display:grid;grid-template-columns:repeat(auto-fill,minmax(200px,1fr));gap:8px}
+.solids canvas{width:100%;height:auto;background:#fff;border:1px solid var(--rule);border-radius:3px;cursor:grab}
+.solids canvas:active{cursor:grabbing}
 svg.bars{display:block;width:100%;height:90px;margin:18px 0 4px}
 .grids{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,300px),1fr));gap:28px 32px}
 .grid img{width:100%}
@@ -143,6 +146,15 @@ svg.chart text{font-size:12px}td:last-child:not(.n){min-width:220px}}
 @media (prefers-reduced-motion:reduce){*{scroll-behavior:auto!important;transition:none!important}}
 @media print{nav,.controls{display:none!important}main{max-width:none;padding:0}section{break-inside:auto}
 figure,tr{break-inside:avoid}}
+"""
+
+# After the functions of assets/solids.js.
+SOLIDS_SCRIPT = """
+for (const row of document.querySelectorAll(".solids")) {
+  const canvases = [...row.querySelectorAll("canvas")];
+  row.hidden = false;
+  turnable(canvases, canvases.map((canvas) => canvas.dataset));
+}
 """
 
 # Without it all grids stand in one strip to scroll. With it one shows at a time, and charts tell the values under the pointer;

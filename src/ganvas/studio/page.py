@@ -23,6 +23,7 @@ from ganvas.studio.state import Studio, studio_of
 from ganvas.version import __version__
 
 STATIC = Path(__file__).parent / "static"
+SOLIDS_SCRIPT = Path(__file__).parents[1] / "report" / "assets" / "solids.js"  # by which reports turn volumes, too
 CONTENT_TYPES = {
     ".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8",
     ".svg": "image/svg+xml",
@@ -40,6 +41,7 @@ def static_files() -> dict[str, Path]:
     for path in sorted(STATIC.rglob("*")):
         if path.suffix in CONTENT_TYPES and path.is_file():
             files[path.relative_to(STATIC).as_posix()] = path
+    files["lib/solids.js"] = SOLIDS_SCRIPT
     return files
 
 

@@ -356,6 +356,7 @@ def wall(call: Call) -> JsonObject:
     from ganvas import tasks
     from ganvas.data.kinds import KINDS
     from ganvas.data.media import wav_bytes
+    from ganvas.report.solids import packed_surface
 
     model, values = call.worker.model(call), call.values
     method = model.with_settings(values.get("settings", {}))
@@ -373,8 +374,8 @@ def wall(call: Call) -> JsonObject:
             elif KINDS[method.spec.kind].moves or KINDS[method.spec.kind].is_solid:
                 frames = KINDS[method.spec.kind].film(sample[None])
                 item: JsonObject = {"seed": number, "webp": _base64(_film(method, frames, _of_seed(made, number)))}
-                if KINDS[method.spec.kind].is_solid:  # one view an angle, to be turned by hand
-                    item["views"] = [_png(frame) for frame in frames]
+                if KINDS[method.spec.kind].is_solid:
+                    item["solid"] = packed_surface(sample)
                 items.append(item)
             elif sample.ndim == 1:
                 rate = method.spec.audio.rate

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from ganvas.data import open_data
+from ganvas.data.batch import Batch
 from ganvas.errors import DataError
 from ganvas.losses.gradient import squared_gradient
 from ganvas.methods.volume.gan3d import GAN3D
@@ -61,6 +62,23 @@ def test_shifts_move_whole_volumes() -> None:
         placed = [tuple(int(axis.min()) for axis in (volume > 0).nonzero().T) for volume in (one, other)]
         steps = [a - b for a, b in zip(*placed, strict=True)]
         assert all(abs(step) <= 3 for step in steps)
+
+
+def test_mirroring_takes_each_axis_by_itself() -> None:
+    """Of one lopsided volume all eight mirror images, and nothing else; real and fake ones are drawn apart."""
+    method = tiny(mirror=True, batch_size=8).method
+    assert isinstance(method, GAN3D)
+    corner = torch.full((16, 16, 16), -1.0)
+    corner[:2, :3, :4] = 1
+    batch = Batch(corner.expand(40, -1, -1, -1), generator=torch.Generator().manual_seed(0))
+    moved = method.moved(batch, corner.expand(80, -1, -1, -1))
+    seen: set[tuple[bool, ...]] = set()
+    for volume in moved:
+        axes = [int(axis.min()) > 8 for axis in (volume > 0).nonzero().T]
+        assert torch.equal(volume.flip([i for i, mirrored in enumerate(axes) if mirrored]), corner)
+        seen.add(tuple(axes))
+    assert len(seen) == 8
+    assert not torch.equal(moved[:40], moved[40:])
 
 
 def test_learns_the_side_of_a_class() -> None:

@@ -20,7 +20,7 @@ from ganvas.data.kinds.images import to_uint8
 from ganvas.data.mesh import obj_text, ply_bytes
 from ganvas.data.spec import Card, DataSpec, Facts, Window
 from ganvas.data.surface import SURFACE_OCCUPANCY, largest_component, marching_cubes
-from ganvas.files import write_bytes
+from ganvas.files import write_aside, write_bytes
 from ganvas.provenance import Provenance
 
 if TYPE_CHECKING:
@@ -127,6 +127,13 @@ class Volumes(Kind[np.ndarray, np.ndarray]):
             write_bytes(path, ply_bytes(mesh, note))
         else:
             write_bytes(path, obj_text(mesh, note).encode())
+
+    def write_joined(
+        self, stem: Path, samples: np.ndarray, spec: DataSpec, provenance: Provenance | None = None
+    ) -> None:
+        """An .npz of the first ones, which the report shows to be turned."""
+        shown = samples[:TURNTABLE_VOLUMES]
+        write_aside(stem.with_suffix(".npz"), lambda file: np.savez_compressed(file, volumes=shown))
 
     def arrays(self, samples: np.ndarray, spec: DataSpec) -> dict[str, np.ndarray]:
         return {"volumes": samples}

@@ -25,6 +25,10 @@ class Volumetric(ClassConditional, Samples):
         minimum=1,
     )
     shift: int = setting(0, "maximum random shift of volumes along each axis in training", minimum=0, unit="voxels")
+    mirror: bool = setting(
+        False,
+        "mirror volumes at random along each axis in training; for shapes whose mirror images are as likely as they",
+    )
     conditional: bool = setting(False, "condition the networks on the class of each volume; the data need labels")
     decay: str = setting(
         "linear", "decay of the learning rate to zero over the budget", choices=("linear", "cosine", "none")
@@ -43,10 +47,16 @@ class Volumetric(ClassConditional, Samples):
         return self.G(z).float()
 
     def moved(self, batch: Batch, volumes: Tensor) -> Tensor:
-        """`volumes` (k * len(batch), D, H, W), each shifted by up to `shift` whole voxels along each axis; borders repeat."""
+        """`volumes` (k * len(batch), D, H, W), each mirrored along each axis or not with `mirror`, and shifted by up to `shift`
+        whole voxels along each axis; borders repeat."""
+        times = len(volumes) // len(batch)
+        if self.mirror:
+            sides = torch.cat([batch.integers(2, 3) for _ in range(times)]).bool()
+            for axis in range(3):
+                chosen = sides[:, axis].view(-1, 1, 1, 1)
+                volumes = torch.where(chosen, volumes.flip(axis + 1), volumes)
         if not self.shift:
             return volumes
-        times = len(volumes) // len(batch)
         offsets = torch.cat([batch.integers(2 * self.shift + 1, 3) for _ in range(times)]) - self.shift
         within = shifted(volumes, offsets[:, 1], offsets[:, 2])
         upright = shifted(within.transpose(1, 2), offsets[:, 0], torch.zeros_like(offsets[:, 0]))

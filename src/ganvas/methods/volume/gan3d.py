@@ -63,7 +63,10 @@ class GAN3D(Volumetric, HasDiscriminator):
         self.strength = auto_gamma(spec.total_variance) if self.gamma is None else self.gamma
         classes = self.learn_classes(spec) if self.conditional else 0
         norm = self.loss == "cross_entropy"
-        self.G: nn.Module = labelled(VolumeGenerator(self.z_dim + classes, spec.shape, self.widths, norm), classes)
+        start = 0.0 if norm else -1.0  # most voxels are empty
+        self.G: nn.Module = labelled(
+            VolumeGenerator(self.z_dim + classes, spec.shape, self.widths, norm, start), classes
+        )
         D = VolumeDiscriminator(spec.shape, self.widths[::-1], norm, outputs=1 + classes, bias=norm)
         self.D: nn.Module = projected(D, classes)
 

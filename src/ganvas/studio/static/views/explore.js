@@ -4,6 +4,7 @@ import { addJob, get, imageUrl, long, png, post, putImage } from "../lib/api.js"
 import { address, go, setQuery } from "../lib/route.js";
 import { clock } from "../lib/format.js";
 import { Drop, Empty, Field, Page, Pixels, Problem, Progress, SamplingFields, Slider, fail, newest, say, useLoaded } from "../lib/ui.js";
+import { turnable } from "../lib/solids.js";
 import { preview } from "./gallery.js";
 
 const WALL = 36;
@@ -301,15 +302,15 @@ function Invert({ path, model, weights, onPoint }) {
   </div>`;
 }
 
-// A volume seen from around: an angle chosen by a slider, or turning by itself.
+// A volume turned by dragging or by the arrow keys, or turning by itself.
 function Turntable({ item }) {
-  const [at, setAt] = useState(0);
+  const canvas = useRef(null);
   const [turning, setTurning] = useState(false);
   const film = `data:image/webp;base64,${item.webp}`;
-  const degrees = Math.round((360 * at) / item.views.length);
+  useEffect(() => turnable([canvas.current], [item.solid]), [item.solid]);
   return html`<div class="turntable">
-    <${Pixels} small src=${turning ? film : png(item.views[at])} alt="Seed ${item.seed}, ${turning ? "turning" : `from ${degrees} degrees`}" width="256" />
-    <${Slider} label="Angle" min=${0} max=${item.views.length - 1} step=${1} value=${at} shown="${degrees}°" onInput=${(value) => { setTurning(false); setAt(value); }} />
+    <canvas ref=${canvas} hidden=${turning} width="320" height="320" tabindex="0" role="img" aria-label="Seed ${item.seed}, turned by dragging or by the arrow keys"></canvas>
+    ${turning && html`<${Pixels} small src=${film} alt="Seed ${item.seed}, turning" width="320" />`}
     <button aria-pressed=${turning} onClick=${() => setTurning(!turning)}>Turn by itself</button> <a download="seed-${item.seed}.webp" href=${film}>Download</a>
   </div>`;
 }
@@ -350,8 +351,8 @@ function Others({ path, model, weights, route }) {
       ${items.map((item) => html`<article class="panel" key=${item.seed}><p class="quiet">seed ${item.seed}${item.seconds ? `, ${clock(item.seconds)}` : ""}</p>
         ${item.text !== undefined && html`<pre class="text">${item.text}</pre>`}
         ${item.wav && html`<audio controls src="data:audio/wav;base64,${item.wav}" aria-label="Sound of seed ${item.seed}"></audio> <a download="seed-${item.seed}.wav" href="data:audio/wav;base64,${item.wav}">Download</a>`}
-        ${item.views && html`<${Turntable} item=${item} />`}
-        ${item.webp && !item.views && html`<${Pixels} small src="data:image/webp;base64,${item.webp}" alt="Seed ${item.seed}, moving" width="256" /> <a download="seed-${item.seed}.webp" href="data:image/webp;base64,${item.webp}">Download</a>`}</article>`)}
+        ${item.solid && html`<${Turntable} item=${item} />`}
+        ${item.webp && !item.solid && html`<${Pixels} small src="data:image/webp;base64,${item.webp}" alt="Seed ${item.seed}, moving" width="256" /> <a download="seed-${item.seed}.webp" href="data:image/webp;base64,${item.webp}">Download</a>`}</article>`)}
     </div>
   </div>`;
 }

@@ -10,6 +10,7 @@ change(DataSettings(), {"fit": "pad"})        # a checked copy; UsageError names
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import re
 import types
@@ -117,7 +118,11 @@ def setting(
 
 def settings_of(owner: object) -> dict[str, Setting]:
     """Every setting of a dataclass (or of an instance), in the order it was written."""
-    cls: type[Any] = owner if isinstance(owner, type) else type(owner)
+    return dict(_settings_of_class(owner if isinstance(owner, type) else type(owner)))
+
+
+@functools.cache
+def _settings_of_class(cls: type[Any]) -> dict[str, Setting]:
     types_of = typing.get_type_hints(cls)
     settings = {}
     for field in dataclasses.fields(cls):

@@ -340,24 +340,45 @@ def test_a_drawing_is_translated(page: Any, own: StudioProcess) -> None:
     changes(page, ".before-after img", f"http://127.0.0.1:{own.port}{first}")
 
 
+def photos(folder: Path, *names: str) -> list[str]:
+    """Files of noise."""
+    random = np.random.default_rng(0)
+    paths = [folder / f"{name}.png" for name in names]
+    for path in paths:
+        path.write_bytes(png_bytes(random.integers(0, 255, (64, 64, 3), np.uint8)))
+    return [str(path) for path in paths]
+
+
 @pytest.mark.slow
 def test_a_photo_is_stylised_with_previews(page: Any, own: StudioProcess, tmp_path: Path) -> None:
-    from ganvas.networks.features.weights import networks_at_hand
-
-    if not networks_at_hand():
-        pytest.skip("there are no weights of a feature network here")
-    random = np.random.default_rng(0)
-    for name in ("photo", "style"):
-        (tmp_path / f"{name}.png").write_bytes(png_bytes(random.integers(0, 255, (64, 64, 3), np.uint8)))
+    """In one style, then in a mixture of three by weights, which gives another image; where there is no network the page says so."""
+    photo, *styles = photos(tmp_path, "photo", "first", "second", "third")
     show(page, own, "use?task=stylise")
-    page.set_input_files("input[type=file] >> nth=0", str(tmp_path / "photo.png"))
+    if own.ask("GET", "/api/stylise").json["network"] is None:
+        page.wait_for_selector(".needs:has-text('ganvas[features]')")
+        pytest.skip("there are no weights of a feature network here: pip install 'ganvas[features]'")
+    page.set_input_files("input[type=file] >> nth=0", photo)
     page.wait_for_selector("img[alt='Your photo']")
-    page.set_input_files("input[type=file] >> nth=1", str(tmp_path / "style.png"))
-    page.wait_for_selector("img[alt='The style']")
+    page.set_input_files("input[type=file] >> nth=1", styles[0])
+    page.wait_for_selector("img[alt='Style 1']")
+    page.get_by_label("Steps").fill("200")  # long enough that a preview is seen
+    page.get_by_role("button", name="Stylise").click()
+    page.wait_for_selector("img[alt='Preview']")
+    page.wait_for_selector(".before-after img")
+    first = page.get_attribute(".before-after img", "src")
+    page.set_input_files("input[type=file] >> nth=1", styles[1:])
+    page.get_by_label("Weight of style 2").fill("0.5")
+    page.get_by_label("Weight of style 3").fill("0.5")
+    assert page.locator(".style output").all_inner_texts() == ["50 %", "25 %", "25 %"]
+    page.reload()
+    assert page.locator(".style output").all_inner_texts() == ["50 %", "25 %", "25 %"]
     page.get_by_label("Steps").fill("10")
     page.get_by_role("button", name="Stylise").click()
-    page.wait_for_selector(".before-after img, .message.error")
-    assert page.locator(".before-after img").count() or "weights" in page.inner_text(".message.error")
+    mixed = changes(page, ".before-after img", f"http://127.0.0.1:{own.port}{first}")
+    made = own.ask("GET", f"{mixed}/facts").json["made_by"]
+    assert made.count("--style ") == 3, made
+    page.get_by_label("Remove style 2").click()
+    page.wait_for_selector(".style >> nth=2", state="detached")
 
 
 @pytest.mark.slow

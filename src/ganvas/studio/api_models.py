@@ -145,6 +145,7 @@ ENDPOINTS = [
         },
         ("image",), slow=True,
     ),
+    Endpoint("GET", "/api/stylise", _quick("stylist"), "the feature network for stylising without a run", stream=True),
     _endpoint(
         "share", "/api/runs/{run}/share", "a zip of the model with its card",
         {"licence": schema.text("of the weights, such as cc-by-4.0", longest=100), "weights": WEIGHTS}, (), slow=True,

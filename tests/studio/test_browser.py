@@ -351,7 +351,7 @@ def photos(folder: Path, *names: str) -> list[str]:
 
 @pytest.mark.slow
 def test_a_photo_is_stylised_with_previews(page: Any, own: StudioProcess, tmp_path: Path) -> None:
-    """In one style, then in a mixture of three by weights, which gives another image; where there is no network the page says so."""
+    """In one style, then in a mixture of three by weights; where there is no network for it the page says so at once."""
     photo, *styles = photos(tmp_path, "photo", "first", "second", "third")
     show(page, own, "use?task=stylise")
     if own.ask("GET", "/api/stylise").json["network"] is None:

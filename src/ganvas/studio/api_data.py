@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import os
 import shutil
@@ -19,7 +18,7 @@ from ganvas.data.builtin_sets import BUILTIN_SETS
 from ganvas.errors import DataError
 from ganvas.files import JsonObject, write_text
 from ganvas.strict_json import dumps
-from ganvas.studio import decode, jobs, processes, schema
+from ganvas.studio import jobs, processes, schema
 from ganvas.studio.http import Endpoint, Refused, answer, chunks_of
 from ganvas.studio.state import studio_of
 from ganvas.studio.store import MAX_IMAGE_UPLOAD_BYTES, new_id, write_bounded
@@ -50,7 +49,7 @@ def _is_file(request: Request, most: int) -> None:
 
 
 async def put_image(request: Request, values: JsonObject) -> Response:
-    """Keeps an image: it is decoded in a process with limits, and written anew."""
+    """Keeps an image: it is decoded in a process of its own with limits, and written anew."""
     studio = studio_of(request)
     _is_file(request, MAX_IMAGE_UPLOAD_BYTES)
     name = _name_of(request)
@@ -61,26 +60,11 @@ async def put_image(request: Request, values: JsonObject) -> Response:
         await write_bounded(upload, chunks_of(request), MAX_IMAGE_UPLOAD_BYTES)
         out = Path(place) / "out.png"
         try:
-            facts = await _decoded(request, upload, out)
+            facts = await studio.decoders.image(request, upload, out)
         except DataError as error:
             raise DataError(str(error).replace(str(upload), name)) from None
         os.replace(out, store.images_folder / f"{number}.png")
     return answer(store.note_image(number, {"kind": "upload", "name": name, **facts}), 201)
-
-
-async def _decoded(request: Request, upload: Path, out: Path) -> JsonObject:
-    studio = studio_of(request)
-    words = [sys.executable, "-m", "ganvas.studio.decode", str(upload), str(out)]
-    async with studio.decoding:
-        ended = await processes.run(request, words, decode.MAX_CPU_SECONDS * 1.5, studio.config.folder)
-    if ended is None:
-        raise DataError("looking at this image took too long: make it smaller")
-    facts: JsonObject = {}
-    with contextlib.suppress(ValueError):
-        facts = json.loads(ended.out)
-    if ended.code == 0 and out.is_file():
-        return facts
-    raise DataError(str(facts.get("error") or "this file cannot be decoded as an image: it is damaged, or none"))
 
 
 async def images(request: Request, values: JsonObject) -> Response:
@@ -157,7 +141,7 @@ async def look(request: Request, values: JsonObject) -> Response:
     limits = f"{LOOK_MEMORY_BYTES}, {LOOK_SECONDS:.0f}"
     code = f"from ganvas.studio import decode; decode.limit({limits}); import runpy; runpy.run_module('ganvas')"
     head = [sys.executable, "-c", code, *words]
-    async with studio.decoding:
+    async with studio.looking:
         ended = await processes.run(request, [*head, "--out", str(grid)], LOOK_SECONDS, place)
         if ended is not None and ended.code and b"a grid is of images" in ended.err:  # sound without spectrograms, text
             ended = await processes.run(request, head, LOOK_SECONDS, place)

@@ -41,7 +41,7 @@ async def run(request: Request, words: Sequence[str], seconds: float, folder: Pa
         env={**os.environ, "NO_COLOR": "1"}, start_new_session=True,
     )  # fmt: skip
     working = asyncio.create_task(process.communicate())
-    leaving = asyncio.create_task(_left(request))
+    leaving = asyncio.create_task(left(request))
     try:
         done, _ = await asyncio.wait({working, leaving}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         if working in done:
@@ -57,7 +57,7 @@ async def run(request: Request, words: Sequence[str], seconds: float, folder: Pa
         await asyncio.gather(working, leaving, return_exceptions=True)
 
 
-async def _left(request: Request) -> None:
+async def left(request: Request) -> None:
     """Returns when the client has closed the connection."""
     while (await request.receive())["type"] != "http.disconnect":
         continue

@@ -25,6 +25,7 @@ from ganvas.errors import DataError, GanvasError, RunError, UsageError
 from ganvas.files import write_text
 from ganvas.studio import api_data, api_jobs, api_models, api_runs, page
 from ganvas.studio.config import StudioConfig
+from ganvas.studio.decoders import Decoders
 from ganvas.studio.dispatcher import Dispatcher
 from ganvas.studio.http import Endpoint, Refused, body_of, query_of, refusal
 from ganvas.studio.jobs import Place
@@ -62,7 +63,9 @@ def make_app(config: StudioConfig, port: int) -> tuple[ASGIApp, Studio]:
     place = Place.of(folder)
     queue = Queue(folder)
     token = config.token()
-    studio = Studio(config, place, queue, Dispatcher(queue), Models(folder), token, openapi(endpoints()))
+    studio = Studio(
+        config, place, queue, Dispatcher(queue), Models(folder), Decoders(folder), token, openapi(endpoints())
+    )
     routes = [Route(one.path, _handled(one), methods=[one.method]) for one in endpoints()]
 
     @contextlib.asynccontextmanager
@@ -73,6 +76,7 @@ def make_app(config: StudioConfig, port: int) -> tuple[ASGIApp, Studio]:
         finally:
             studio.closing.set()
             await studio.models.close()
+            await studio.decoders.close()
             await asyncio.to_thread(studio.dispatcher.close)
 
     handlers: dict[Any, Any] = {HTTPException: _http_error, Exception: _fault}

@@ -9,6 +9,7 @@ from starlette.requests import Request
 
 from ganvas.files import JsonObject
 from ganvas.studio.config import StudioConfig
+from ganvas.studio.decoders import Decoders
 from ganvas.studio.dispatcher import Dispatcher
 from ganvas.studio.jobs import Place
 from ganvas.studio.models import Models
@@ -24,14 +25,15 @@ class Studio:
     queue: Queue
     dispatcher: Dispatcher
     models: Models
+    decoders: Decoders
     token: str | None
     document: JsonObject = field(default_factory=dict)
     """The OpenAPI file."""
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     streams: int = 0
     """How many pages listen."""
-    decoding: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
-    """Processes that look at uploads."""
+    looking: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
+    """Processes that look at data sets."""
     checking: asyncio.Lock = field(default_factory=asyncio.Lock)
     """One dry run at a time."""
 

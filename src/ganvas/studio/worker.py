@@ -621,7 +621,8 @@ def examples(call: Call) -> JsonObject:
 
 OPERATIONS: dict[str, Callable[[Call], JsonObject]] = {
     "describe": describe, "wall": wall, "render": render, "invert": invert, "restore": restore, "translate": translate,
-    "translate_text": translate_text, "stylise": stylise, "stylist": stylist, "doctor": doctor, "examples": examples, "share": share,
+    "translate_text": translate_text, "stylise": stylise, "stylist": stylist, "doctor": doctor, "examples": examples,
+    "share": share,
 }  # fmt: skip
 
 

@@ -355,7 +355,7 @@ class Run:
         return tasks.sample(method, n, seed=seed, label=label, prompt=prompt, motion=motion)
 
     def edit(
-        self, images: np.ndarray | None = None, *, traverse: bool = False, interpolate: tuple[int, int] | None = None,
+        self, images: ImageLike | None = None, *, traverse: bool = False, interpolate: tuple[int, int] | None = None,
         code: Sequence[str] | None = None, seeds: str | int | Iterable[int] = "0-7", values: int = 10, steps: int = 8,
         find: bool = False, how: str = "pca,sefa,probe", count: int = 10, direction: Sequence[str] | None = None,
         keep: Sequence[str] | None = None, both: bool = False, reach: str | None = None, arithmetic: str | None = None,
@@ -388,7 +388,7 @@ class Run:
 
     def invert(
         self, images: ImageLike, labels: np.ndarray | None = None, *, space: str = "auto", steps: int = 300,
-        feature_weight: float = 0.1, prior_weight: float = 0.0, reference: int = 16,
+        feature_weight: float = 0.1, prior_weight: float = 0.0, reference: int = 16, label: int | str | None = None,
         raw: bool = False, best: bool = False, device: Device = "auto",
     ) -> Inversion:  # fmt: skip
         """The points of a latent space whose images are nearest to given ones, with PSNR and feature distance; see
@@ -397,7 +397,7 @@ class Run:
 
         return tasks.invert(
             self._ready(raw, best, device), images, labels, space=space, steps=steps, feature_weight=feature_weight,
-            prior_weight=prior_weight, reference=reference,
+            prior_weight=prior_weight, reference=reference, label=label,
         )  # fmt: skip
 
     def encode(

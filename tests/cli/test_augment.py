@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from command_line import Command
 from ganvas.data import open_data
+from ganvas.run import Run
 from parts import held_out, labels_of
 
 TINY = ("--preset", "tiny", "--steps", 3, "--device", "cpu")
@@ -67,6 +69,39 @@ def test_an_evaluation_goes_on_where_it_stopped(ganvas: Command, data: Path, mon
     assert (other.code, "another generator" in other.err) == (1, True)
 
 
+def test_a_folder_is_a_generator_only_where_it_is_named(ganvas: Command, data: Path, trained: Path) -> None:
+    """A run in a folder `vae` is not taken for the method vae that is the default."""
+    shutil.copytree(trained, "vae")
+    made = ganvas(
+        "augment",
+        data,
+        "--preset",
+        "few",
+        "--steps",
+        1,
+        "--device",
+        "cpu",
+        "--per-class",
+        1,
+        "--no-check",
+        "--out",
+        "m",
+    )
+    assert made.code == 0 and "training the generator into m-generator" in made.err, made.err
+    named = ganvas("augment", data, "--with", "vae", "--out", "n")
+    assert named.code == 1 and "this gan is not class-conditional" in named.err
+
+
+def test_a_full_folder_is_refused_before_anything_is_generated(
+    ganvas: Command, data: Path, trained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("full").mkdir()
+    Path("full/file").touch()
+    monkeypatch.setattr(Run, "augment", lambda *given, **options: pytest.fail("generated"))
+    ended = ganvas("augment", data, "--with", trained, "--out", "full")
+    assert ended.code == 2 and "full holds something already" in ended.err
+
+
 def test_sentences(ganvas: Command, data: Path, trained: Path) -> None:
     Path("full").mkdir()
     Path("full/file").touch()
@@ -87,6 +122,7 @@ def test_sentences(ganvas: Command, data: Path, trained: Path) -> None:
         ([data, "--evaluate", "--rare", "four", *TINY], 2, "there is no class four"),
         ([data, "--steps", 0, "--out", "x"], 2, "--steps must be at least 1"),
         (["plain.npz", "--out", "x", *TINY], 1, "has no labels"),
+        (["plain.npz", "--with", trained, "--out", "x"], 1, "has no labels"),
         (["gone.npz", "--out", "x"], 1, "there is no data set and no path 'gone.npz'"),
     ]:
         found = ganvas("augment", *words)

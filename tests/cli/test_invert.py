@@ -108,6 +108,41 @@ def test_a_difference_that_moves_images_is_kept(ganvas: Command, coloured: Path,
     assert refused.code == 2 and "noise" in refused.err
 
 
+def test_what_is_wrong_is_said_before_the_inversion(
+    ganvas: Command, coloured: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An inversion takes minutes, which a mistake in the edit should not cost; and nothing is written."""
+
+    def invert(*given: object, **options: object) -> None:
+        pytest.fail("inverted first")
+
+    monkeypatch.setattr(sys.modules["ganvas.tasks.invert"], "invert", invert)
+    given = photos(tmp_path / "photos")
+    shutil.move(given / "square.png", given / "square.webp")
+    before = sorted(given.iterdir())
+    light = ("--direction", "brightness=1")
+    for words, message in [
+        (("--direction", "wobble=1", "--out", "a"), "there is no direction wobble"),
+        ((*light, "--layers", "0-1", "--out", "a"), "layers"),
+        (("--arithmetic", "1 - 2 + 3", "--out", "a"), "images are moved by a difference"),
+        (("--arithmetic", f"{given} - class:9", "--out", "a"), "there is no class 9"),
+        ((*light, "--out", given), "the result of wide.png would overwrite an original"),
+    ]:
+        ended = ganvas("edit", coloured, given, *words, "--device", "cpu")
+        assert (ended.code, message in ended.err) == (2, True), (words, ended.err)
+    assert sorted(given.iterdir()) == before and not Path("a").exists()
+
+
+def test_a_folder_in_python(coloured: Path, tmp_path: Path) -> None:
+    """A run takes what the command takes: folders, in arithmetic too."""
+    given, run = photos(tmp_path / "photos"), library.load(coloured)
+    assert run.invert(given, steps=1, reference=0, device="cpu").images.shape == (2, 32, 32, 3)
+    total = run.edit(arithmetic=f"{given} - 3 + 0-2", inversion_steps=1, device="cpu")
+    assert total.shape == (32, 4 * 34 - 2, 3)
+    moved = run.edit(given, direction=["brightness=1"], steps=3, inversion_steps=1, device="cpu")
+    assert moved.shape == (2 * 34 - 2, 3 * 34 - 2, 3)
+
+
 def test_directions_and_videos(ganvas: Command, coloured: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     shutil.copytree(coloured, run)
@@ -199,7 +234,7 @@ def test_refusals(ganvas: Command, coloured: Path, trained: Path) -> None:
             "truncation is about images that are moved",
         ),
         (("edit", coloured, *IMAGES, "--truncation", 0.5), 2, "--truncation is about images of seeds"),
-        (("edit", coloured, *IMAGES, "--label", "1"), 2, "--label is about images of seeds"),
+        (("edit", coloured, *IMAGES, "--label", "1"), 2, "this vae was trained without classes"),
         (("edit", coloured, *IMAGES, "--seeds", "3"), 2, "--seeds is about images of seeds"),
         (("edit", coloured, *IMAGES, "--both"), 2, "--both is about a grid"),
         (("edit", coloured, *IMAGES, "--steps", 3), 2, "--steps is about a grid"),

@@ -46,7 +46,11 @@ def test_mistakes_in_an_expression() -> None:
         with pytest.raises(UsageError) as caught:
             parse_terms(text)
         assert message in str(caught.value)
-    for text, message in [("9-3", "seeds must be increasing"), ("thickness>8", "a share of all samples from 0 to 1")]:
+    for text, message in [
+        ("9-3", "seeds must be increasing"),
+        ("thickness>8", "a share of all samples from 0 to 1"),
+        ("class:7-class:1", r"blanks stand around \+ and -"),
+    ]:
         with pytest.raises(UsageError, match=message):
             parse_operand(text)
 
@@ -65,6 +69,18 @@ def test_a_sum_by_hand() -> None:
     assert evaluate("0.25*4 + 0.75*8", mean_of).value.tolist() == [7, 7]
     with pytest.raises(UsageError, match=r"the weights of '1 \+ 2' sum to 2"):
         evaluate("1 + 2", mean_of)
+
+
+def test_images_are_looked_at_last() -> None:
+    """To invert them takes long, and a mistake in another operand should be said before."""
+    asked: list[Operand] = []
+
+    def mean(operand: Operand) -> Tensor:
+        asked.append(operand)
+        return torch.tensor([1.0 if isinstance(operand, OfImages) else 5.0])
+
+    assert evaluate("men/ - 2 + class:4", mean).value.tolist() == [1]
+    assert asked == [Seeds(range(2, 3)), OfClass("4"), OfImages("men/")]
 
 
 def test_points_with_layers_take_plain_ones_for_each_layer() -> None:

@@ -107,6 +107,8 @@ def test_arithmetic_of_seeds_and_shares() -> None:
 
     with pytest.raises(UsageError, match="faces/men is no operand"):
         editor.combine("faces/men - 1 + 2")
+    with pytest.raises(UsageError, match="nowhere/ is no operand"):
+        editor.combine(". - nowhere/", invert=lambda path: pytest.fail(f"{path} was inverted first"))
     with pytest.raises(UsageError, match="is 0: its operands have the same mean"):
         editor.combine("3 - 3")
     with pytest.raises(UsageError, match="class:1 needs labels"):

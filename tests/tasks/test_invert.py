@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from ganvas.data import write_png
 from ganvas.data.photo import Photo
 from ganvas.errors import DataError, UsageError
 from ganvas.metrics.restoration import psnr_each
@@ -83,10 +85,29 @@ def test_refusals() -> None:
         invert(method, np.zeros((1, 28, 28, 3), np.uint8))
     with pytest.raises(DataError, match="images must be uint8"):
         invert(method, np.zeros((0, 28, 28, 1), np.uint8))
-    with pytest.raises(UsageError, match="class-conditional, so each of the 1 images needs a label"):
+    with pytest.raises(UsageError, match="class-conditional, so each of the 1 images needs a label: name one class"):
         invert(built("r3gan", conditional=True), target, steps=1)
+    with pytest.raises(UsageError, match=r"labels are class numbers from 0 to 2 \(got 10 to 10\)"):
+        invert(built("r3gan", conditional=True), target, np.array([10]), steps=1)
+    with pytest.raises(UsageError, match="there is no class 12"):
+        invert(built("r3gan", conditional=True), target, label=12, steps=1)
     with pytest.raises(DataError, match="2 channels"):
         prepare_photo(built("gan", (2, 30, 50)), Photo(np.zeros((1, 8, 8), np.float32)))
+
+
+def test_classes_of_given_images(tmp_path: Path) -> None:
+    """By folders named after the classes, or one for all; photos beside such folders have none."""
+    method = built("r3gan", conditional=True)
+    images = to_uint8(sample(method, 3, seed=11))
+    for place, image in zip(("1/a.png", "1/b.png", "2/c.png"), images, strict=True):
+        write_png(tmp_path / place, image)
+    found = invert(method, tmp_path, steps=1, reference=0)
+    assert found.points.labels is not None and found.points.labels.tolist() == [1, 1, 2]
+    found = invert(method, tmp_path / "1", label="0", steps=1, reference=0)
+    assert found.points.labels is not None and found.points.labels.tolist() == [0, 0]
+    write_png(tmp_path / "d.png", images[0])
+    with pytest.raises(UsageError, match="each of the 4 images needs a label"):
+        invert(method, tmp_path, steps=1)
 
 
 def test_a_photo_is_cropped_and_an_edit_written_back() -> None:

@@ -29,12 +29,12 @@ def augment(
         str, typer.Argument(metavar="DATA", autocompletion=completion.data, help="Labelled images, as for `ganvas train`.")
     ],
     generator: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--with", metavar="RUN|METHOD", autocompletion=completion.methods,
-            help="A class-conditional run, or a method to train on the training images.",
+            help=f"A class-conditional run, or a method to train on the training images. Default: {GENERATOR}.",
         ),
-    ] = GENERATOR,
+    ] = None,
     per_class: Annotated[int, typer.Option(metavar="N", help="Images of each class.")] = 100,
     out: Annotated[
         Path | None,
@@ -93,6 +93,7 @@ def augment(
     from ganvas.cli.config import check_data_settings, read_assignments
     from ganvas.cli.opening import open_shown
     from ganvas.run import is_run
+    from ganvas.tasks.augment import check_free
 
     settings, data_settings = read_assignments(assignments or [])
     asked = _sizes(sizes or ("5,10,50,all" if rare is None else "10"))
@@ -102,7 +103,8 @@ def augment(
         raise UsageError("--unlabelled is a part of --evaluate: give both")
     if steps < 1:
         raise UsageError(f"--steps must be at least 1 (got {steps})")
-    is_folder = is_run(generator)
+    is_folder = generator is not None and is_run(generator)  # a folder named vae is no reason to take it unasked
+    generator = generator or GENERATOR
     if is_folder and (preset is not None or settings):
         raise UsageError(
             f"{generator} is trained already: --preset and --set KEY=VALUE are for a method (data.KEY is possible)"
@@ -128,6 +130,7 @@ def augment(
         return
     if out is None:
         raise UsageError("--out DIR is missing: a new folder for the images")
+    check_free(out)
     if is_folder:
         method, result = _of_run(generator, opened, per_class, seed, check, best, device)
     else:
@@ -208,10 +211,9 @@ def _of_method(
     import numpy as np
 
     from ganvas import tasks
-    from ganvas.tasks.augment import check_free, check_labelled, generator_data
+    from ganvas.tasks.augment import check_labelled, generator_data
 
     check_labelled(data)
-    check_free(out)
     train = data.part("train") or data
     folder = out.with_name(f"{out.name}-generator")
     typer.echo(f"training the generator into {folder}", err=True)

@@ -130,7 +130,8 @@ def edit(
         str, typer.Option(metavar="NAME", help=f"Latent space: auto, or one that the method has ({SPACE_NAMES}).")
     ] = "auto",
     label: Annotated[
-        str | None, typer.Option(metavar="CLASS", help="Class of the images, for a class-conditional method.")
+        str | None,
+        typer.Option(metavar="CLASS", help="Class of the images, for a class-conditional method; also of IMAGES."),
     ] = None,
     frames: Annotated[int, typer.Option(help="Frames of a walk from one image to the next.")] = 24,
     fps: Annotated[float, typer.Option(help="Frames a second of a video.")] = 24.0,
@@ -174,7 +175,7 @@ def edit(
         assert out is not None
         _edit_images(editor, request, images, out, json)
         return
-    outcome = edit_with(editor, request, None, lambda path: _inverted(editor, Path(path), inversion_steps))
+    outcome = edit_with(editor, request, None, lambda path: _inverted(editor, Path(path), request))
     _write(outcome, out, moving, fps, json)
     if find:
         _update_report(opened)
@@ -288,45 +289,57 @@ def _print_changes(changes: list[Change], same_class: float | None) -> None:
 # --- given images -------------------------------------------------------------------------------------------------------
 
 
-def _inverted(editor: Editor, path: Path, steps: int) -> Points:
+def _inverted(editor: Editor, path: Path, request: EditRequest) -> Points:
     """The points of the images at a path: read from the .npz of `ganvas invert`, or inverted now."""
-    from ganvas.cli.invert import images_at, points_in_file
+    from ganvas.cli.invert import points_in_file
     from ganvas.tasks.invert import invert
 
     kept = points_in_file(path, editor)
     if kept is not None:
         return kept
-    images = images_at(path, editor.method)
-    return invert(editor.method, images.images, images.labels, space=editor.space.name, steps=steps, reference=0).points
+    steps = request.inversion_steps
+    return invert(editor.method, path, space=editor.space.name, steps=steps, reference=0, label=request.label).points
 
 
 def _edit_images(editor: Editor, request: EditRequest, path: Path, out: Path, json: bool) -> None:
     """Edits given images, and writes each at its own size with its alpha."""
-    from ganvas.cli.invert import original_of, write_edited
+    from ganvas.cli.invert import original_of, places_of_edits, points_in_file, write_edited
     from ganvas.cli.output import write_json
     from ganvas.errors import UsageError
+    from ganvas.tasks.directions import moved
     from ganvas.tasks.edit import edit_provenance, read_layers, read_noise, read_strengths
+    from ganvas.tasks.originals import images_at
 
     for name, changed in (("both", request.both), ("steps", request.steps != type(request).steps)):
         if changed:
             raise UsageError(f"--{name} is about a grid, and of IMAGES the edited ones are written: omit it")
     noise = read_noise(request.noise or (), len(editor.space.noise_sizes), editor.method.name)
-    points = _inverted(editor, path, request.inversion_steps)
+    layers = read_layers(request.layers)
+    # All that can be wrong is found before the inversion, which takes long.
+    points = points_in_file(path, editor)
+    if points is not None and request.label is not None:
+        raise UsageError(f"{path} has the classes of its images: omit --label")
+    original = original_of(path)
+    count = len(images_at(path, editor.method).images) if points is None else len(points)
+    places = places_of_edits(out, original, count)
     if request.direction:
         steps = editor.steps(read_strengths(request.direction), request.keep or ())
     else:
         combined = editor.combine(
             request.arithmetic or "",
-            invert=lambda other: _inverted(editor, Path(other), request.inversion_steps),
+            invert=lambda other: _inverted(editor, Path(other), request),
             name=request.save or "arithmetic",
         )
         if combined.direction is None:
             raise UsageError("images are moved by a difference, such as 'A - B', whose weights sum to 0")
         direction = editor.add(combined.direction) if request.save else combined.direction
         steps = [(direction, 1.0)]
-    edited = editor.move(points, steps, layers=read_layers(request.layers), noise=noise)
+    moved(editor.space, editor.points([0]), steps, layers)
+    if points is None:
+        points = _inverted(editor, path, request)
+    edited = editor.move(points, steps, layers=layers, noise=noise)
     made = edit_provenance(editor.method, request, [path.name])
-    files = write_edited(out, original_of(path), edited.before, edited.after, editor.method, made)
+    files = write_edited(places, original, edited.before, edited.after, editor.method, made)
     if json:
         write_json({"edited": files, **_change_facts(edited.changes, edited.same_class)})
         return

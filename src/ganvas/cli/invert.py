@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from ganvas.tasks.invert import Inversion
     from ganvas.tasks.latents import Points
 
-ARRAY_SUFFIXES = (".npz", ".npy")
 PREVIEW_IMAGES = 16  # images of the preview
 
 
@@ -46,6 +46,9 @@ def invert(
     reference: Annotated[
         int, typer.Option(help="Generated images that are inverted again, for comparison; 0: none.")
     ] = 16,
+    label: Annotated[
+        str | None, typer.Option(metavar="CLASS", help="Class of all the images, for a class-conditional method.")
+    ] = None,
     preview: Annotated[
         Path | None,
         typer.Option(
@@ -63,6 +66,9 @@ def invert(
     The start is the encoder's answer where the method has an encoder, else the nearest of some hundred samples; then the point is
     optimised. Photos of any size are cropped to the training's aspect ratio and resized. Printed are PSNR and feature distance,
     and those of generated images inverted again: what can be expected where an exact answer exists.
+
+    A class-conditional method has to know the class of each image: by --label, by folders named after the classes, or by
+    `labels` in the .npz.
     """
     import numpy as np
 
@@ -74,6 +80,7 @@ def invert(
     from ganvas.files import write_aside
     from ganvas.run import load
     from ganvas.tasks.invert import invert as inverting
+    from ganvas.tasks.originals import images_at
 
     if out.suffix.lower() != ".npz":
         raise UsageError(f"--out takes a FILE.npz (got {out})")
@@ -99,7 +106,7 @@ def invert(
 
         result = inverting(
             method, given.images, given.labels, space=space, steps=steps, feature_weight=feature_weight,
-            prior_weight=prior_weight, reference=reference, progress=told,
+            prior_weight=prior_weight, reference=reference, label=label, progress=told,
         )  # fmt: skip
     write_preview(result.images)
     content: JsonObject = {
@@ -148,40 +155,6 @@ def _print(result: Inversion, out: Path) -> None:
 # --- images in, images out ----------------------------------------------------------------------------------------------
 
 
-@dataclasses.dataclass(frozen=True)
-class Given:
-    """Images that were given, at the size of the training."""
-
-    images: np.ndarray
-    names: list[str]
-    labels: np.ndarray | None = None
-
-
-def images_at(path: Path, method: Method) -> Given:
-    """The images at a path, uint8 (n, H, W, C): an array as it is, photos cropped and resized. DataError for others."""
-    import numpy as np
-
-    from ganvas.data.arrays import npz_members, ordered_images
-    from ganvas.data.photo import find_photos
-    from ganvas.errors import DataError
-    from ganvas.tasks.originals import check_images, prepare_photo
-
-    if not path.exists():
-        raise DataError(f"there are no images at {path}")
-    if path.suffix.lower() in ARRAY_SUFFIXES:
-        images = ordered_images(path)
-        check_images(method, images)
-        labels = None
-        if path.suffix.lower() == ".npz":
-            with npz_members(path) as (shapes, read):
-                if shapes.get("labels") == (len(images),):
-                    labels = read("labels")
-        return Given(images, [f"{number:06d}" for number in range(len(images))], labels)
-    photos = find_photos(path)
-    prepared = [prepare_photo(method, read()).image for _, read in photos]
-    return Given(np.stack(prepared), [name for name, _ in photos])
-
-
 def points_in_file(path: Path, editor: Editor) -> Points | None:
     """The points in the .npz of `ganvas invert`; None for any other file. UsageError where they are of other weights or of
     another space."""
@@ -217,6 +190,7 @@ def original_of(path: Path) -> Path | None:
     """Where the originals of given images are: the path itself, or the source that the .npz of `ganvas invert` names; None for
     arrays and where the source is gone."""
     from ganvas.data.arrays import npz_members
+    from ganvas.tasks.originals import ARRAY_SUFFIXES
 
     if path.suffix.lower() not in ARRAY_SUFFIXES:
         return path
@@ -239,42 +213,58 @@ def _path_to_share(images: Path, out: Path) -> str:
 
 def _find_source(recorded: str, path: Path) -> Path | None:
     """The images that `_path_to_share` recorded in the .npz at `path`; None where they are gone."""
+    from ganvas.tasks.originals import ARRAY_SUFFIXES
+
     source = path.parent / recorded
     if Path(recorded).is_absolute() or not source.exists() or source.suffix.lower() in ARRAY_SUFFIXES:
         return None
     return source
 
 
+def places_of_edits(out: Path, original: Path | None, count: int) -> list[Path]:
+    """The PNG files that `count` edited images go to. UsageError where they would overwrite an original or each other, DataError
+    where there are not as many originals."""
+    from ganvas.data.photo import find_photos
+    from ganvas.errors import DataError, UsageError
+
+    if original is None:
+        return [out / f"edited{number:06d}.png" for number in range(count)]
+    names = [name for name, _ in find_photos(original)]
+    if len(names) != count:
+        raise DataError(f"{original} has {len(names)} images, and {count} were inverted: invert them again")
+    places = [out / Path(name).with_suffix(".png") for name in names]
+    if len(set(places)) < len(places):
+        raise UsageError(f"two images of {original} differ in their suffix only: edit them into two folders")
+    sources = {(original / name if original.is_dir() else original).resolve() for name in names}
+    for name, place in zip(names, places, strict=True):
+        if place.resolve() in sources:
+            raise UsageError(f"the result of {name} would overwrite an original: choose another --out")
+    return places
+
+
 def write_edited(
-    out: Path, original: Path | None, before: np.ndarray, after: np.ndarray, method: Method, made: Provenance
+    places: Sequence[Path],
+    original: Path | None,
+    before: np.ndarray,
+    after: np.ndarray,
+    method: Method,
+    made: Provenance,
 ) -> list[JsonObject]:
-    """Writes edited images as PNG files into a folder: over their originals where these are at hand, else at the training's
+    """Writes edited images as the PNG files `places`: over their originals where these are at hand, else at the training's
     size."""
     from ganvas.data import write_png
     from ganvas.data.image import viewable
     from ganvas.data.photo import find_photos, write_photo
-    from ganvas.errors import DataError, UsageError
     from ganvas.tasks.originals import prepare_photo, write_back
 
     files: list[JsonObject] = []
     if original is None:
-        for number, image in enumerate(viewable(after)):
-            place = out / f"edited{number:06d}.png"
+        for number, (place, image) in enumerate(zip(places, viewable(after), strict=True)):
             write_png(place, image, made)
             files.append({"image": f"{number:06d}", "file": str(place), "size": list(image.shape[:2])})
         return files
-    photos = find_photos(original)
-    if len(photos) != len(after):
-        raise DataError(f"{original} has {len(photos)} images, and {len(after)} were inverted: invert them again")
-    places = [out / Path(name).with_suffix(".png") for name, _ in photos]
-    if len(set(places)) < len(places):
-        raise UsageError(f"two images of {original} differ in their suffix only: edit them into two folders")
-    for (name, read), place, first, last in zip(photos, places, before, after, strict=True):
-        source = original / name if original.is_dir() else original
-        if place.resolve() == source.resolve():
-            raise UsageError(f"the result of {name} would overwrite it: choose another --out")
-        photo = read()
-        result = write_back(prepare_photo(method, photo), first, last)
+    for (name, read), place, first, last in zip(find_photos(original), places, before, after, strict=True):
+        result = write_back(prepare_photo(method, read()), first, last)
         own = dataclasses.replace(made, inputs=(Path(name).name,))
         write_photo(place, dataclasses.replace(result, provenance=own))
         files.append({"image": name, "file": str(place), "size": list(result.size)})

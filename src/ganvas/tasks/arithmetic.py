@@ -26,6 +26,7 @@ MAX_SEEDS = 10_000
 _WEIGHT = re.compile(r"(\d+(?:\.\d+)?)\*(.+)", re.DOTALL)
 _SEEDS = re.compile(r"(\d+)(?:-(\d+))?")
 _RANGE = re.compile(r"([^<>]+)([<>])(.*)", re.DOTALL)
+_JOINED = re.compile(r"[+-]class:")  # a second operand in what is one word
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,8 @@ def parse_operand(text: str) -> Operand:
             )
         return OfRange(limits[1], limits[2] == ">", quantile)
     if text.startswith("class:"):
+        if _JOINED.search(text):
+            raise UsageError(f"blanks stand around + and -, as in 'A - B + C' (got {text})")
         return OfClass(text.removeprefix("class:"))
     return OfImages(text)
 
@@ -140,7 +143,12 @@ def evaluate(expression: str, mean_of: Callable[[Operand], Tensor]) -> Sum:
         raise UsageError(
             f"the weights of {expression!r} sum to {total:g}: 1 gives an image, 0 a direction that is added to others"
         )
-    means = [mean_of(parse_operand(term.operand)) for term in terms]
+    # Images last: to invert them takes long, and a mistake in another operand is said before.
+    operands = [parse_operand(term.operand) for term in terms]
+    found: dict[int, Tensor] = {}
+    for number in sorted(range(len(operands)), key=lambda one: isinstance(operands[one], OfImages)):
+        found[number] = mean_of(operands[number])
+    means = [found[number] for number in range(len(operands))]
     return Sum(weighted(means, terms), weight, tuple(terms), tuple(means))
 
 

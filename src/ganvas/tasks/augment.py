@@ -222,8 +222,9 @@ def check_no_test_images(info: JsonObject, data: Dataset, open_own: Callable[[],
     """DataError where a run was trained on images that `data` hold out: what it generates would carry test data into training.
 
     `info` are the run's facts, `open_own` opens its data. That is only done where they are not the training images of `data`, or
-    what `generator_data` makes of these.
+    what `generator_data` makes of these. DataError where `data` have no labels, too.
     """
+    check_labelled(data)
     train, test = data.part("train") or data, data.part("test")
     if test is None or info["fingerprint"] == train.fingerprint:
         return

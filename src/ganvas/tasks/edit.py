@@ -16,6 +16,7 @@ from ganvas.data import grid, write_png
 from ganvas.data.dataset import Dataset
 from ganvas.data.image_array import ImageArray
 from ganvas.data.image_grid import GRID_GAP
+from ganvas.data.photo import ImageLike
 from ganvas.errors import UsageError, nearest
 from ganvas.method import Method
 from ganvas.provenance import Provenance, Value
@@ -54,7 +55,7 @@ class EditOutcome:
 
 
 def edit(
-    method: Method, images: np.ndarray | None = None, *, traverse: bool = False, interpolate: tuple[int, int] | None = None,
+    method: Method, images: ImageLike | None = None, *, traverse: bool = False, interpolate: tuple[int, int] | None = None,
     code: Sequence[str] | None = None, seeds: Seeds = "0-7", values: int = 10, steps: int = 8, find: bool = False,
     how: str = "pca,sefa,probe", count: int = 10, direction: Sequence[str] | None = None, keep: Sequence[str] | None = None,
     both: bool = False, reach: str | None = None, arithmetic: str | None = None, save: str | None = None, walk: bool = False,
@@ -64,7 +65,7 @@ def edit(
 ) -> ImageArray:  # fmt: skip
     """One image (H, W, C) uint8 that shows an edit; see `ganvas edit --help` for each of them, and `Editor` for the parts.
 
-    `images` uint8 (n, H, W, C) are edited in place of seeds: they are inverted first. `data` is what classes are learnt from.
+    `images`, as `invert` takes them, are inverted and edited in place of seeds. `data` is what classes are learnt from.
     UsageError unless exactly one edit is asked for, or an option has no effect on it.
     """
     request = EditRequest(
@@ -148,7 +149,7 @@ class EditRequest:
 
     def _check_images(self, dashes: str) -> None:
         """UsageError for what is about seeds, where images are given instead."""
-        for name in ("seeds", "truncation", "label"):
+        for name in ("seeds", "truncation"):
             if self._is_changed(name):
                 raise UsageError(f"{dashes}{name} is about images of seeds, and images are given: omit it")
 
@@ -199,16 +200,25 @@ def _plain_edit(method: Method, request: EditRequest) -> EditOutcome:
 def edit_with(
     editor: Editor,
     request: EditRequest,
-    images: np.ndarray | None = None,
+    images: ImageLike | None = None,
     invert_images: Callable[[str], Points] | None = None,
 ) -> EditOutcome:
     """Any edit through a latent space. `images` are inverted and edited; `invert_images` gives the points of the images at a
-    path, for arithmetic."""
-    return _noted(_edit_with(editor, request, images, invert_images), editor.method, request)
+    path, for arithmetic (None: they are inverted now)."""
+
+    def inverted(given: ImageLike) -> Points:
+        steps, label = request.inversion_steps, request.label
+        return invert(editor.method, given, space=editor.space.name, steps=steps, reference=0, label=label).points
+
+    return _noted(_edit_with(editor, request, images, inverted, invert_images or inverted), editor.method, request)
 
 
 def _edit_with(
-    editor: Editor, request: EditRequest, images: np.ndarray | None, invert_images: Callable[[str], Points] | None
+    editor: Editor,
+    request: EditRequest,
+    images: ImageLike | None,
+    inverted: Callable[[ImageLike], Points],
+    invert_images: Callable[[str], Points],
 ) -> EditOutcome:
     kind = request.kind()
     if kind == "find":
@@ -216,12 +226,10 @@ def _edit_with(
     if kind == "mix":
         return _mixed(editor, request)
     noise = read_noise(request.noise or (), len(editor.space.noise_sizes), editor.method.name)
-    if images is None:
-        points = editor.points(read_seeds(request.seeds), request.label, request.truncation)
+    if images is not None:
+        points = inverted(images)
     else:
-        points = invert(
-            editor.method, images, space=editor.space.name, steps=request.inversion_steps, reference=0
-        ).points
+        points = editor.points(read_seeds(request.seeds), request.label, request.truncation)
     if kind == "walk":
         walked = editor.walk(points, request.frames, noise=noise)
         shown = editor.images(points, noise)
@@ -299,7 +307,7 @@ def _mixed(editor: Editor, request: EditRequest) -> EditOutcome:
 
 
 def _combined(
-    editor: Editor, request: EditRequest, points: Points, invert_images: Callable[[str], Points] | None
+    editor: Editor, request: EditRequest, points: Points, invert_images: Callable[[str], Points]
 ) -> EditOutcome:
     expression = request.arithmetic or ""
     name = request.save or "arithmetic"

@@ -404,6 +404,8 @@ class Editor:
 
         `invert` gives the points of the images at a path. `label` is the class of a class-conditional method's images.
         """
+        for term in arithmetic.parse_terms(expression):
+            _path_of(arithmetic.parse_operand(term.operand), invert is not None)
         total = arithmetic.evaluate(expression, lambda operand: self._mean(operand, invert))
         number = class_number(self.method, label)
         means = list(total.means)
@@ -444,7 +446,8 @@ class Editor:
             return self._mean_of_class(operand.name)
         if isinstance(operand, OfRange):
             return self._mean_of_range(operand)
-        return self._mean_of_images(operand, invert)
+        assert invert is not None  # _path_of has refused paths without it
+        return invert(str(_path_of(operand))).values.mean(0)
 
     def _mean_of_class(self, name: str) -> Tensor:
         if editable(self.method).labels([0]) is not None:
@@ -470,14 +473,18 @@ class Editor:
             raise UsageError(f"no sample has {operand.attribute}{sign}{operand.quantile:g}: take another share")
         return self.measured.points.values[torch.from_numpy(chosen)].mean(0)
 
-    def _mean_of_images(self, operand: OfImages, invert: Callable[[str], Points] | None) -> Tensor:
-        path = Path(operand.path).expanduser()
-        if invert is None or not path.exists():
-            raise UsageError(
-                f"{operand.path} is no operand: operands are seeds (7, 0-9), classes (class:4), ranges of attributes"
-                " (thickness>0.8), or a folder or file of images that exists"
-            )
-        return invert(str(path)).values.mean(0)
+
+def _path_of(operand: Operand, can_invert: bool = True) -> Path | None:
+    """The path of an operand that names images; None for any other. UsageError where there is nothing at it."""
+    if not isinstance(operand, OfImages):
+        return None
+    path = Path(operand.path).expanduser()
+    if can_invert and path.exists():
+        return path
+    raise UsageError(
+        f"{operand.path} is no operand: operands are seeds (7, 0-9), classes (class:4), ranges of attributes (thickness>0.8), or"
+        " a folder or file of images that exists; blanks stand around + and -"
+    )
 
 
 def _along(points: Points, direction: Direction, strengths: np.ndarray) -> Points:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -27,9 +28,9 @@ from ganvas.networks.features.catalog import find_entry
 from ganvas.networks.features.distances import unit_distance
 from ganvas.networks.features.extractor import FeatureExtractor
 from ganvas.networks.features.weights import networks_at_hand
-from ganvas.sampling import to_uint8
+from ganvas.sampling import class_number, to_uint8
 from ganvas.tasks.latents import Points, editable, mapped, points_of, random_points, space_of, synthesised
-from ganvas.tasks.originals import check_images, prepare_photo
+from ganvas.tasks.originals import check_images, images_at, prepare_photo
 
 OPTIMISER_STEPS = 300
 LEARNING_RATE = 0.1  # learning rate of Adam, in standard deviations of the space's points
@@ -77,18 +78,23 @@ def invert(
     feature_weight: float = 0.1,
     prior_weight: float = 0.0,
     reference: int = REFERENCE_IMAGES,
+    label: int | str | None = None,
     progress: Progress | None = None,
 ) -> Inversion:
-    """Points whose images are nearest to `images`: uint8 (n, H, W, C) of the size and channels of the training, or one photo of
-    any size (a path, a PIL image, a Photo), of which the middle is taken.
+    """Points whose images are nearest to `images`: uint8 (n, H, W, C) of the size and channels of the training; one photo of any
+    size (a PIL image, a Photo), of which the middle is taken; or the path of a photo, a folder or zip of photos, or an .npz.
 
     `steps` 0 takes the encoder's answer as it is. `feature_weight` is the weight of the feature distance beside the squared
     difference of pixels, `prior_weight` that of the points' distance from the mean in standard deviations, squared: above 0 it
-    gives points that are easier to edit. `labels` (n,) are for class-conditional methods. `reference` generated images are
-    inverted again for comparison (0: none). UsageError where the method has no latent space, or neither steps nor an encoder.
+    gives points that are easier to edit. A class-conditional method takes `labels` (n,), which an .npz or folders named after
+    classes may bring, or one `label` for all images, a number or a name. `reference` generated images are inverted again for
+    comparison (0: none). UsageError where the method has no latent space, neither steps nor an encoder, or lacks labels.
     """
     chosen = space_of(method, space)
-    if not (isinstance(images, np.ndarray) and images.ndim == 4):
+    if isinstance(images, str | Path):
+        given = images_at(images, method)
+        images, labels = given.images, given.labels if labels is None else labels
+    elif not (isinstance(images, np.ndarray) and images.ndim == 4):
         images = prepare_photo(method, as_photo(images)).image[None]
     check_images(method, images)
     if steps < 0 or (steps == 0 and not isinstance(method, Encodes)):
@@ -97,6 +103,9 @@ def invert(
             if steps == 0
             else f"steps must be 0 or more (got {steps})"
         )
+    number = class_number(method, label)
+    if number is not None:
+        labels = np.full(len(images), number)
     classes = _classes(method, labels, len(images))
     extractor = feature_network(method)
     weights = (feature_weight, prior_weight)
@@ -308,8 +317,15 @@ def _classes(method: Method, labels: np.ndarray | None, count: int) -> Tensor | 
     if editable(method).labels([0]) is None:
         return None
     if labels is None or len(labels) != count:
-        raise UsageError(f"this {method.name} is class-conditional, so each of the {count} images needs a label")
-    return torch.as_tensor(np.asarray(labels), dtype=torch.int64)
+        raise UsageError(
+            f"this {method.name} is class-conditional, so each of the {count} images needs a label: name one class for all with"
+            " label, put photos into folders named after the classes, or `labels` into the .npz"
+        )
+    classes = torch.as_tensor(np.asarray(labels), dtype=torch.int64)
+    least, most, last = int(classes.min()), int(classes.max()), len(method.spec.classes) - 1
+    if least < 0 or most > last:
+        raise UsageError(f"labels are class numbers from 0 to {last} (got {least} to {most})")
+    return classes
 
 
 def _words(method: Method, steps: int) -> str:

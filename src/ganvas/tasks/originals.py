@@ -1,9 +1,10 @@
-"""Photos of any size for a method of one size, and edits of that size written back over the photo."""
+"""Given images for a method of one size: photos of any size, folders and arrays of them, and edits written back over photos."""
 
 from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -11,11 +12,55 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ganvas.data import alpha
-from ganvas.data.photo import Photo
+from ganvas.data.arrays import npz_members, ordered_images
+from ganvas.data.photo import Photo, find_photos
 from ganvas.errors import DataError
 from ganvas.method import Method
 from ganvas.sampling import to_uint8
 from ganvas.tasks.channels import of_channels, photo_channels
+
+ARRAY_SUFFIXES = (".npz", ".npy")
+
+
+@dataclass(frozen=True)
+class Given:
+    """Images that were given, at the size of the training."""
+
+    images: np.ndarray
+    """uint8 (n, H, W, C)."""
+    names: list[str]
+    labels: np.ndarray | None = None
+    """Class numbers (n,), where they are known."""
+
+
+def images_at(path: Path | str, method: Method) -> Given:
+    """The images at a path: those of an .npz or .npy as they are, with `labels` of the .npz; photos of a file, a folder or a zip
+    cropped and resized, with labels where each lies in a folder named after a class. DataError for what cannot be read, or has
+    another size or other channels."""
+    path = Path(path)
+    if not path.exists():
+        raise DataError(f"there are no images at {path}")
+    if path.suffix.lower() in ARRAY_SUFFIXES:
+        images = ordered_images(path)
+        check_images(method, images)
+        labels = None
+        if path.suffix.lower() == ".npz":
+            with npz_members(path) as (shapes, read):
+                if shapes.get("labels") == (len(images),):
+                    labels = read("labels")
+        return Given(images, [f"{number:06d}" for number in range(len(images))], labels)
+    photos = find_photos(path)
+    names = [name for name, _ in photos]
+    prepared = [prepare_photo(method, read()).image for _, read in photos]
+    return Given(np.stack(prepared), names, _labels_of(names, method.spec.classes))
+
+
+def _labels_of(names: list[str], classes: tuple[str, ...]) -> np.ndarray | None:
+    """Class numbers (n,) of names such as "cat/7.png"; None unless each lies in a folder named after a class."""
+    folders = [Path(name).parts[0] for name in names if len(Path(name).parts) > 1]
+    if len(folders) < len(names) or not set(folders) <= set(classes):
+        return None
+    return np.array([classes.index(folder) for folder in folders])
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,10 @@ OLD_SETTINGS: Mapping[str, Mapping[str, str]] = {
 }
 """Settings of a method: old name, new name. They are accepted from users too, with a warning (ganvas.deprecation)."""
 
-OLD_VALUES: Mapping[str, Mapping[tuple[str, object], object]] = {"srgan": {("perceptual", "judge"): "discriminator"}}
+OLD_VALUES: Mapping[str, Mapping[tuple[str, object], object]] = {
+    "infogan": {("decay", "late"): "second_half"},
+    "srgan": {("perceptual", "judge"): "discriminator"},
+}
 """Values of a method's settings: (name, old value), new value."""
 
 OLD_OPTIONS: Mapping[str, Mapping[str, str]] = {"restore": {"--sheets": "--grids", "--no-sheets": "--no-grids"}}

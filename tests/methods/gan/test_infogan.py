@@ -167,7 +167,7 @@ def test_a_warp_is_of_what_d_and_q_see_only() -> None:
     assert still.augmented(batch, batch.real) is batch.real
 
 
-def test_a_late_decay_spares_the_first_half() -> None:
-    late, none = create("infogan", None, {"decay": "late"}), create("infogan")
-    assert [late.schedule(share, 9) for share in (0.0, 0.5, 0.75, 1.0)] == [1.0, 1.0, 0.5, 0.0]
+def test_a_decay_of_the_second_half_spares_the_first() -> None:
+    second_half, none = create("infogan", None, {"decay": "second_half"}), create("infogan")
+    assert [second_half.schedule(share, 9) for share in (0.0, 0.5, 0.75, 1.0)] == [1.0, 1.0, 0.5, 0.0]
     assert none.schedule(0.9, 9) == 1.0

@@ -19,7 +19,7 @@ from ganvas.abilities import HasDiscriminator, LatentSpace, Samples
 from ganvas.data.augment import adapted, adaptive_augment, diff_augment
 from ganvas.draws import Draw
 from ganvas.losses.adversarial import discriminator_cross_entropy, discriminator_report, non_saturating_generator
-from ganvas.method import Batch, DataSpec, Update, setting
+from ganvas.method import Batch, DataSpec, Update, setting, step_factor
 from ganvas.methods._base import ClassConditional
 
 
@@ -30,6 +30,11 @@ class Pair(ClassConditional, Samples, HasDiscriminator):
     z_dim: int = setting(100, "size of the latent", minimum=1)
     lr: float = setting(2e-4, "learning rate of both networks' optimiser", minimum=0)
     balance: float = setting(1.0, "learning rate of D over that of G", minimum=0)
+    decay: str = setting(
+        "none",
+        "decay of the learning rate to zero over the budget; second_half leaves it whole until then",
+        choices=("none", "linear", "cosine", "second_half"),
+    )
     augment: str = setting(
         "none",
         "augmentation of real and fake images before D, for small data sets; ada adapts its strength",
@@ -70,6 +75,9 @@ class Pair(ClassConditional, Samples, HasDiscriminator):
     def trained(self) -> list[tuple[str, nn.Module, float]]:
         """(key of the optimiser, network, learning rate) of both networks."""
         return [("G", self.G, self.lr), ("D", self.D, self.lr * self.balance)]
+
+    def schedule(self, progress: float, steps: int) -> float:
+        return step_factor(self.decay, progress)
 
     # --- a training step ------------------------------------------------------------------------------------------------
 

@@ -70,9 +70,6 @@ class InfoGAN(Adversarial):
         "weight of Q predicting the same category for two warps of a real image, all equally often; needs warp",
         minimum=0,
     )
-    decay: str = setting(
-        "none", "late: the learning rate falls to zero over the second half of the budget", choices=("none", "late")
-    )
     warp: float = setting(
         0.0, "strength of random rotation, shear, scale and shift of all inputs of D and Q", minimum=0, maximum=2
     )
@@ -170,11 +167,6 @@ class InfoGAN(Adversarial):
             terms.append(paired_information(self.prediction_of(code, one), self.prediction_of(code, other)))
         return torch.stack(terms).sum()
 
-    def schedule(self, progress: float, steps: int) -> float:
-        if self.decay == "late":
-            return min(1.0, 2 * (1 - progress))
-        return 1.0
-
     # --- codes and sampling ---------------------------------------------------------------------------------------------
 
     def codes(self) -> list[Code]:
@@ -217,6 +209,6 @@ def small() -> InfoGAN:
     """Narrow networks for digits on a CPU, 3 minutes of one core: about 6,600 steps. A weight of 1 for the categories, the
     default, made each of them one image. Figures: docs/experiments.md."""
     return InfoGAN(
-        width=16, hidden=0, batch_size=32, balance=0.3, categorical_weight=0.25, continuous_weight=0.5, decay="late", warp=1.0,
+        width=16, hidden=0, batch_size=32, balance=0.3, categorical_weight=0.25, continuous_weight=0.5, decay="second_half", warp=1.0,
         invariance=1.0,
     )  # fmt: skip

@@ -36,7 +36,9 @@ class R3GAN(Adversarial):
     beta1: float = setting(0.0, "Adam's first decay", minimum=0, maximum=0.9999)
     beta2: float = setting(0.99, "Adam's second decay", minimum=0, maximum=0.99999)
     decay: str = setting(
-        "linear", "decay of the learning rate to zero over the budget", choices=("linear", "cosine", "none")
+        "linear",
+        "decay of the learning rate to zero over the budget; second_half leaves it whole until then",
+        choices=("none", "linear", "cosine", "second_half"),
     )
     warmup: int = setting(100, "steps over which the learning rate rises to its full value", minimum=0)
     gamma: float | None = setting(None, "weight of R1 and R2; auto = total variance of the data / 200", minimum=0)

@@ -29,7 +29,7 @@ from torch.optim import Adam, Optimizer
 from ganvas.abilities import LatentSpace
 from ganvas.losses.adversarial import discriminator_cross_entropy, discriminator_report, non_saturating_generator
 from ganvas.losses.gradient import auto_gamma, path_length, squared_gradient
-from ganvas.method import Batch, DataSpec, Update, setting, step_factor
+from ganvas.method import Batch, DataSpec, Update, setting
 from ganvas.methods.gan._base import Pair
 from ganvas.networks.conditional import projected
 from ganvas.networks.style import StyleDiscriminator, StyleGenerator, style_inputs
@@ -46,7 +46,6 @@ class StyleGAN2(Pair):
     lr: float = setting(2.5e-3, "learning rate of Adam, both networks", minimum=0)
     beta1: float = setting(0.0, "Adam's first decay", minimum=0, maximum=0.9999)
     beta2: float = setting(0.99, "Adam's second decay", minimum=0, maximum=0.99999)
-    decay: str = setting("none", "decay of the learning rate to zero over the budget", choices=("none", "linear"))
     w_dim: int = setting(64, "numbers in a style w", minimum=1)
     mapping_layers: int = setting(8, "layers from z to w", minimum=1)
     mapping_lr_multiplier: float = setting(
@@ -179,9 +178,6 @@ class StyleGAN2(Pair):
         return {"loss": self.r1_every * self.strength / 2 * r1, "r1": r1.detach()}
 
     # --- over the training ---------------------------------------------------------------------------------------------------
-
-    def schedule(self, progress: float, steps: int) -> float:
-        return step_factor(self.decay, progress)
 
     # --- editing -------------------------------------------------------------------------------------------------------------
 

@@ -1,4 +1,5 @@
-"""Short logs, foreign logs, damaged logs; what a diagnosis looks like as JSON; what is advised."""
+"""Short logs, foreign logs, damaged logs; what a diagnosis looks like as JSON; what is advised;
+short trainings on volumes and on videos."""
 
 from __future__ import annotations
 
@@ -6,13 +7,18 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
-from ganvas.doctor import diagnose
+from ganvas.data import open_data
+from ganvas.doctor import Diagnosis, diagnose
 from ganvas.doctor.signals import read
 from ganvas.errors import RunError
+from ganvas.networks.video import MotionContentGenerator
+from ganvas.networks.volume import VolumeGenerator
 from ganvas.registry import create
 from ganvas.settings import change
 from logs import write_log
+from parts import train_small
 
 
 def test_json_has_what_was_promised(tmp_path: Path) -> None:
@@ -157,3 +163,29 @@ def test_the_change_is_one_that_the_method_takes(method, settings, changes, want
     assert all(getattr(changed, key) == value for key, value in wanted.items())
     assert advised.line == " ".join(f"--set {key}={value:g}" if isinstance(value, float) else f"--set {key}={value}"
                                     for key, value in wanted.items()) or "e-" in advised.line  # fmt: skip
+
+
+SHORT = 120
+
+
+def trained_shortly(name: str, out: Path) -> Diagnosis:
+    settings: dict[str, object] = {"batch_size": 16}
+    if name == "gan3d":
+        data, settings = open_data("shapes", voxels=16), {"batch_size": 16, "lr": 0.004, "widths": (16, 8)}
+    else:
+        data = open_data("moving_digits", size=16, frames=8)
+    return diagnose(train_small(create(name, "tiny", settings), out, SHORT, data))
+
+
+@pytest.mark.parametrize(("name", "generator"), [("gan3d", VolumeGenerator), ("mocogan", MotionContentGenerator)])
+def test_collapse_of_volumes_and_videos_is_found_and_nothing_else(
+    name: str, generator: type[torch.nn.Module], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    healthy = trained_shortly(name, tmp_path / "healthy")
+    assert healthy.healthy is True and not healthy.note, healthy
+
+    forward = generator.forward
+    monkeypatch.setattr(generator, "forward", lambda self, z, *more: forward(self, torch.ones_like(z), *more))
+    collapsed = trained_shortly(name, tmp_path / "collapsed")
+    assert collapsed.healthy is False
+    assert [found.name for found in collapsed.findings] == ["mode_collapse"]

@@ -94,7 +94,7 @@ class Health:
             numbers: Numbers = {"rollbacks": trainer.rollbacks, "classes": getattr(self.method, "classes", 0)}
             if self.taken_over:
                 numbers["taken_over"] = 1
-            if self.data.kind.is_image:
+            if self.data.kind.is_compared:
                 numbers |= {"images": len(self.data), **self.reference.facts}
                 numbers |= self._of_samples(trainer)
             if isinstance(self.method, HasDiscriminator):
@@ -123,7 +123,7 @@ class Health:
             return {}
         self.method.eval()
         with dead_inputs(self.method) as dead, trainer.engine.autocast():
-            images = sample(self.method, STATISTICS_SAMPLES, 0)
+            images = self.data.kind.as_images(sample(self.method, STATISTICS_SAMPLES, 0))
         self.method.train()
         scores, now = self.reference.compare(images)
         numbers: Numbers = {f"samples/{key}": value for key, value in scores.items()}

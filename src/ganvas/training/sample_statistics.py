@@ -1,4 +1,7 @@
-"""Samples beside real images, in a fraction of a second: diversity, gap, coverage, near-duplicates, contrast."""
+"""Samples beside real images, in a fraction of a second: diversity, gap, coverage, near-duplicates, contrast.
+
+Volumes and videos are compared as images too, whose channels are the depths, or a few frames (Kind.as_images); by their values
+only, since features of single images say little of them."""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ganvas.data import Dataset
-from ganvas.data.batch import as_image_tensor
+from ganvas.data.spec import Window
 from ganvas.metrics.extractors import choose_extractor
 from ganvas.metrics.modes import cluster_centres, entropy, nearest_row
 from ganvas.sampling import to_uint8
@@ -29,27 +32,32 @@ COMPARED_SIDE = 16  # pixels are compared in images reduced to this size
 
 @dataclass(frozen=True)
 class Descriptors:
-    """Images as they are compared: `features` (n, 64) of the digit network, `pixels` (n, P) in [-1, 1] of reduced images."""
+    """Images as they are compared: `features` (n, 64) of the digit network, `pixels` (n, P) in [-1, 1] of reduced images.
+    Of other kinds both are the same."""
 
     features: Tensor
     pixels: Tensor
 
 
-def describe(images: Tensor) -> Descriptors:
+def describe(images: Tensor, by_features: bool = True) -> Descriptors:
     """Descriptors of images (n, C, H, W) in [-1, 1] on the CPU; values that are not finite count as 0."""
     images = torch.nan_to_num(images.float(), 0.0, 1.0, -1.0).clamp(-1, 1)
+    reduced = F.adaptive_avg_pool2d(images, (min(COMPARED_SIDE, images.shape[2]), min(COMPARED_SIDE, images.shape[3])))
+    pixels = reduced.flatten(1)
+    if not by_features:
+        return Descriptors(pixels, pixels)
     grey = to_uint8(images.mean(1, keepdim=True))
     extractor = choose_extractor("digits", (grey.shape[1], grey.shape[2], 1), True)
-    reduced = F.adaptive_avg_pool2d(images, (min(COMPARED_SIDE, images.shape[2]), min(COMPARED_SIDE, images.shape[3])))
-    return Descriptors(extractor.features(grey).clone(), reduced.flatten(1))
+    return Descriptors(extractor.features(grey).clone(), pixels)
 
 
 class Reference:
     """The real images: TRAINING_IMAGES of the training split, and what STATISTICS_SAMPLES held-out ones score beside them."""
 
     def __init__(self, data: Dataset) -> None:
+        self.by_features = data.kind.is_image
         self.held_out = _held_out(data)
-        self.real = describe_bytes(data.images[:TRAINING_IMAGES])
+        self.real = _described(data, min(TRAINING_IMAGES, len(data.examples)))
         count = len(self.real.features)
 
         # How far real images are from each other.
@@ -76,7 +84,7 @@ class Reference:
     def label_agreement(self, data: Dataset) -> float:
         """How many standard errors above chance the nearest other image, by features or by pixels, has an image's label: near 0
         where labels say nothing of the images. NaN without labels, or with too few images of a class to tell."""
-        if data.labels is None:
+        if data.labels is None or not data.kind.is_image:
             return float("nan")
         labels = torch.from_numpy(np.array(data.labels[: len(self.real.features)]))
         others = (labels[:, None] == labels).sum(1) - 1
@@ -93,7 +101,7 @@ class Reference:
 
     def compare(self, images: Tensor) -> tuple[dict[str, float], Descriptors]:
         """Numbers of images (n, C, H, W) in [-1, 1] against the real ones, and their descriptors."""
-        those, real = describe(images), self.real
+        those, real = describe(images, self.by_features), self.real
         among = off_diagonal_mean(torch.cdist(those.features, those.features))
         pixels_among = off_diagonal_mean(torch.cdist(those.pixels, those.pixels))
         to_real = torch.cdist(those.features, real.features)
@@ -121,18 +129,24 @@ class Reference:
 def _held_out(data: Dataset) -> Tensor:
     """SAMPLES images that are not compared with: held-out ones, else the next training images, else the same ones."""
     test = data.part("test")
-    if test is not None and len(test.images) >= COVERAGE_NEIGHBOURS:
-        return as_image_tensor(test.images[:STATISTICS_SAMPLES])
-    others = data.images[TRAINING_IMAGES:]
-    return as_image_tensor((others if len(others) else data.images)[:STATISTICS_SAMPLES])
+    if test is not None and len(test.examples) >= COVERAGE_NEIGHBOURS:
+        return _images(test, 0, STATISTICS_SAMPLES)
+    first = TRAINING_IMAGES if len(data.examples) > TRAINING_IMAGES else 0
+    return _images(data, first, first + STATISTICS_SAMPLES)
 
 
-def describe_bytes(images: np.ndarray) -> Descriptors:
-    """Descriptors of images uint8 (n, H, W, C), large ones in parts."""
-    at_once = max(1, MAX_FLOATS // max(1, int(np.prod(images.shape[1:]))))
+def _images(data: Dataset, start: int, end: int) -> Tensor:
+    """Examples of a split as images (n, C, H, W) in [-1, 1]."""
+    rows = np.arange(start, min(end, len(data.examples)))
+    return data.kind.as_images(data.kind.batch(data, rows, Window(), "cpu").real)
+
+
+def _described(data: Dataset, count: int) -> Descriptors:
+    """Descriptors of the first examples, large ones in parts."""
+    at_once = max(1, MAX_FLOATS // max(1, int(np.prod(data.examples.shape[1:]))))
     parts = []
-    for start in range(0, len(images), at_once):
-        parts.append(describe(as_image_tensor(images[start : start + at_once])))
+    for start in range(0, count, at_once):
+        parts.append(describe(_images(data, start, min(count, start + at_once)), data.kind.is_image))
     return Descriptors(torch.cat([part.features for part in parts]), torch.cat([part.pixels for part in parts]))
 
 
@@ -156,7 +170,7 @@ def label_leak(data: Dataset) -> float:
     """How much of a single pixel the label explains: the largest share of a pixel's variance that lies between the classes
     (epsilon squared, without the bias of few images). Near 1: the label is drawn into the images. NaN where there are no
     labels, or too few images of a class; pixels that hardly ever vary are left out."""
-    if data.labels is None:
+    if data.labels is None or not data.kind.is_image:
         return float("nan")
     count = min(MAX_LABELLED, MAX_FLOATS // max(1, int(np.prod(data.images.shape[1:]))))
     labels = np.asarray(data.labels[:count])

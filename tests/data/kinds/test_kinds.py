@@ -173,3 +173,16 @@ def test_a_spec_survives_a_file() -> None:
         assert DataSpec.from_dict(json.loads(json.dumps(dataclasses.asdict(spec)))) == spec
     with pytest.raises(ValueError, match="kind must be one of images, audio, text, parallel_text, video, volumes"):
         DataSpec.from_dict({**short, "kind": "smell"})
+
+
+def test_clips_and_volumes_are_compared_as_images() -> None:
+    """All depths of a volume; of a clip frames from the first to the last."""
+    clips = torch.arange(10.0).view(1, 1, 10, 1, 1).expand(2, 3, -1, 4, 5)
+    seen = KINDS["video"].as_images(clips)
+    assert seen.shape == (2, 12, 4, 5) and seen[0, :4, 0, 0].tolist() == [0, 3, 6, 9]
+    volumes = torch.rand(2, 6, 4, 5)
+    assert torch.equal(KINDS["volumes"].as_images(volumes), volumes)
+    for kind in KINDS.values():
+        assert kind.is_compared == (kind.name in ("images", "video", "volumes"))
+    with pytest.raises(DataError, match="not compared as images"):
+        KINDS["text"].as_images(volumes)

@@ -199,6 +199,14 @@ class Kind(ABC, Generic[Sample, Samples]):
     def tile_size(self, spec: DataSpec) -> tuple[int, int]:
         """(height, width) of one sample in the image grid."""
 
+    is_compared: ClassVar[bool] = False
+    """`as_images` is defined: samples and data can be compared as images."""
+
+    def as_images(self, values: Tensor) -> Tensor:
+        """Examples or samples as a batch holds them, as images (n, C, H, W) in [-1, 1], in which repetition and variety are
+        measured. They are not for the eye: channels may be depths or frames."""
+        raise DataError(f"{self.samples} are not compared as images")
+
     def text(self, samples: Samples) -> str | None:
         """A sample to be read on a terminal, or None."""
         return None

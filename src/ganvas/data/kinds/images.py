@@ -99,6 +99,11 @@ class Images(Kind[np.ndarray, np.ndarray]):
     def image_grid(self, samples: np.ndarray, spec: DataSpec) -> np.ndarray:
         return bounded_grid(samples)
 
+    is_compared = True
+
+    def as_images(self, values: Tensor) -> Tensor:
+        return values
+
     def tile_size(self, spec: DataSpec) -> tuple[int, int]:
         return spec.height, spec.width
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 COUNTED_FRAME_SIDE = 32  # pixels of the side of the frames on which the cost of a step is counted
 FRAMES_SHOWN = 4  # frames of a clip where one image shows it
+COMPARED_FRAMES = 4  # frames of a clip by which it is compared with others
 MAX_JOINED_VIDEOS = 36  # clips at most in one film of many
 MAX_FILM_PIXELS = 2**20  # of a frame of that film
 
@@ -120,6 +121,13 @@ class Video(Kind[np.ndarray, np.ndarray]):
 
     def image_grid(self, samples: np.ndarray, spec: DataSpec) -> np.ndarray:
         return bounded_grid(np.stack([strip(clip) for clip in samples]))
+
+    is_compared = True
+
+    def as_images(self, values: Tensor) -> Tensor:
+        """COMPARED_FRAMES of each clip, first and last among them, as channels."""
+        places = np.linspace(0, values.shape[2] - 1, COMPARED_FRAMES).round().astype(int)
+        return values[:, :, places].flatten(1, 2)
 
     def tile_size(self, spec: DataSpec) -> tuple[int, int]:
         shown = min(FRAMES_SHOWN, spec.video.frames)

@@ -114,6 +114,12 @@ class Volumes(Kind[np.ndarray, np.ndarray]):
         turned = turntable(samples[:TURNTABLE_VOLUMES], TURN_FRAMES)
         return np.stack([bounded_grid(frame) for frame in turned])
 
+    is_compared = True
+
+    def as_images(self, values: Tensor) -> Tensor:
+        """A channel for each depth."""
+        return values
+
     def tile_size(self, spec: DataSpec) -> tuple[int, int]:
         from ganvas.data.turntable import RENDER_SIDE
 

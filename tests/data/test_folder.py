@@ -195,7 +195,7 @@ def test_what_is_no_data_set(tmp_path: Path, save: Save):
     ):
         open_data(tmp_path)
     only = save(tmp_path / "one.png", 3)
-    with pytest.raises(DataError, match="has 1 image to train on"):
+    with pytest.raises(DataError, match="has 1 image; a data set takes two"):
         open_data(tmp_path)
     with pytest.raises(DataError, match="is 1 image; training needs two"):
         open_data(only)

@@ -187,5 +187,7 @@ def test_all_kinds_at_once() -> None:
     assert of_layer[0].how == "PCA of stages.1" and not torch.equal(of_layer[0].vector, found[0].vector)
     with pytest.raises(UsageError, match=r"directions are found by pca, pca:LAYER, sefa or probe \(got ica\)"):
         find_directions(method, how=["ica"])
-    with pytest.raises(UsageError, match=r"there is no layer stages\.9; did you mean stages"):
-        principal_directions(method, space_of(method), of="stages.9", samples=8)
+    # A list of layers is no layer, and one whose weights others use gives nothing by itself.
+    for name in ("stages.9", "stages", "to_image_layers"):
+        with pytest.raises(UsageError, match=rf"no layer {name} gives features; did you mean {name[:6]}"):
+            principal_directions(method, space_of(method), of=name, samples=8)

@@ -311,8 +311,8 @@ class _Notes:
             if problems:
                 skipped = f" ({len(problems)} unreadable)"
             raise DataError(
-                f"{where} has {_plural(counts.get('train', 0), unit)} to train on{skipped}; "
-                "training needs two at least, and hundreds to be of use"
+                f"{where} has {_plural(counts.get('train', 0), unit)}{' to train on' if counts.get('test') else ''}{skipped}; "
+                "a data set takes two at least, and training hundreds to be of use"
             )
         return tuple(problems)
 

@@ -212,12 +212,12 @@ def synthesised_features(method: Method, space: LatentSpace, points: Points, of:
     """(n, F): the images of points, the same averaged to 2 x 2 ("coarse"), or what the layer named `of` gives on the way to them.
     UsageError for an unknown layer."""
     device, labels = method.device, points.labels
-    layers = dict(space.network.named_modules()) if space.network is not None else {}
-    if of not in ("images", "coarse") and of not in layers:
-        names = [name for name in layers if name]
-        raise UsageError(
-            f"there is no layer {of}{nearest(of, names)} (there are: images, coarse, points, {', '.join(names)})"
-        )
+    layers: dict[str, nn.Module] = {}
+    if of not in ("images", "coarse"):
+        layers = feature_layers(method, space)
+        if of not in layers:
+            names = ", ".join(["images", "coarse", *layers])
+            raise UsageError(f"no layer {of} gives features{nearest(of, layers)} (there are: {names})")
     outputs: list[Tensor] = []
 
     def keep(module: nn.Module, inputs: object, output: Tensor) -> None:
@@ -228,7 +228,11 @@ def synthesised_features(method: Method, space: LatentSpace, points: Points, of:
         images = space.synthesise(points.values[rows].to(device), of_class, []).clamp(-1, 1)
         if of == "coarse":
             images = F.adaptive_avg_pool2d(images, 2)
-        return (outputs.pop() if hook is not None else images).flatten(1)
+        if hook is None:
+            return images.flatten(1)
+        features = outputs[-1].flatten(1)  # of the last step, where a method takes many
+        outputs.clear()
+        return features
 
     hook = layers[of].register_forward_hook(keep) if of in layers else None
     try:
@@ -236,6 +240,31 @@ def synthesised_features(method: Method, space: LatentSpace, points: Points, of:
     finally:
         if hook is not None:
             hook.remove()
+
+
+@torch.no_grad()
+def feature_layers(method: Method, space: LatentSpace) -> dict[str, nn.Module]:
+    """The layers of the space's network by name that give a tensor with a row for each image, in the order of the network."""
+    if space.network is None:
+        return {}
+    points = random_points(method, space, 2)
+    modules = {name: module for name, module in space.network.named_modules() if name}
+    found: set[str] = set()
+    hooks = []
+    for name, module in modules.items():
+
+        def keep(module: nn.Module, inputs: object, output: object, name: str = name) -> None:
+            if isinstance(output, Tensor) and output.shape[:1] == (len(points),):
+                found.add(name)
+
+        hooks.append(module.register_forward_hook(keep))
+    labels = None if points.labels is None else points.labels.to(method.device)
+    try:
+        space.synthesise(points.values.to(method.device), labels, [])
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return {name: module for name, module in modules.items() if name in found}
 
 
 # --- with labels and measured attributes --------------------------------------------------------------------------------

@@ -83,7 +83,7 @@ def settle(page: Any) -> None:
     """Waits for images and models."""
     page.wait_for_timeout(1500)
     page.wait_for_selector(".page progress", state="detached", timeout=120_000)
-    page.wait_for_function("![...document.images].some((one) => !one.complete)", timeout=60_000)
+    page.wait_for_function("() => ![...document.images].some((one) => !one.complete)", timeout=60_000)
     if page.query_selector(".editor"):
         page.wait_for_selector(".editor .large[src]", timeout=120_000)
 

@@ -182,8 +182,11 @@ def test_a_slider_changes_the_image_and_a_reload_keeps_it(page: Any, own: Studio
         page.get_by_role("button", name=f"Seed {seed}", exact=True).click()
         page.get_by_role("button", name="Pin", exact=True).click()
     before = page.get_attribute(".editor .large", "src")
-    page.get_by_label("From pin 1 to pin 2").fill("0.3")
+    page.get_by_label("From pin 1 to pin 3").fill("0.3")
     walked = changes(page, ".editor .large", before)
+    page.get_by_label("From pin 1 to pin 3").fill("1.3")
+    assert "between seed 4 and seed 5, 30 %" in page.inner_text(".editor figcaption")
+    walked = changes(page, ".editor .large", walked)
     for name, pin in zip("ABC", "123", strict=True):
         page.get_by_label(name, exact=True).select_option(label=pin)
     summed = changes(page, ".editor .large", walked)
@@ -249,6 +252,21 @@ def test_a_volume_is_turned(page: Any, own: StudioProcess) -> None:
     page.wait_for_function(f"{pixels} === {first!r}")
     page.get_by_role("button", name="Turn by itself").click()
     page.wait_for_selector("img[alt='Seed 0, turning'][src^='data:image/webp']")
+
+
+@pytest.mark.slow
+def test_whether_generated_images_help_is_shown_as_a_table(page: Any, own: StudioProcess) -> None:
+    """With few steps, for which the page has no field; it shows the newest measurement of these data, whoever asked for it."""
+    request = {"source": "set:digits", "sizes": "2", "seeds": 2, "steps": 5, "per_class": 4}
+    number = own.ask("POST", "/api/jobs", {"kind": "augmentation", "request": request}).json["id"]
+    show(page, own, "queue")
+    page.get_by_role("link", name="Would generated images help? digits").last.click()
+    page.wait_for_selector("table.helped")
+    result = own.job(number)["result"]
+    assert page.locator("table.helped tbody th").all_inner_texts() == ["nothing", "standard", "generated", "both"]
+    mean = result["tables"][0]["rows"][1]["against"]["nothing"]["mean"]
+    assert page.locator("table.helped tbody tr >> nth=1 >> td >> nth=2").inner_text().startswith(f"{100 * mean:+.1f} (")
+    assert result["tables"][0]["verdict"] in page.inner_text("main")
 
 
 @pytest.mark.slow
@@ -474,7 +492,7 @@ def test_runs_are_compared_and_binned(page: Any, own: StudioProcess) -> None:
     shutil.copytree(own.runs / "first", own.runs / "spare")
     show(page, own, "runs")
     page.get_by_label("Search runs").fill("spare")
-    page.wait_for_function("document.querySelectorAll('.cards > li').length === 1")
+    page.wait_for_function("() => document.querySelectorAll('.cards > li').length === 1")
     page.get_by_role("button", name="Move to the bin: spare").click()
     page.get_by_role("button", name="Move to the bin", exact=True).click()
     wait(lambda: not (own.runs / "spare").exists(), 10)

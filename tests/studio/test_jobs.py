@@ -90,6 +90,20 @@ def test_labelled_images_of_a_run(place: Place) -> None:
         words(place, "augment", {"run": "mine"})
 
 
+def test_whether_generated_images_help(place: Place) -> None:
+    """Of data, not of a run; it continues in its own folder, and no value becomes an option."""
+    request = {"source": "folder:0-photos", "sizes": "5,all", "seeds": 3, "rare": "--out", "settings": {"size": 14}}
+    files = place.runs.folder / ".studio" / "files"
+    assert words(place, "augmentation", request)[3:] == [
+        "augment", str(place.folders["0-photos"]), "--evaluate", "--out", str(files), "--sizes", "5,all", "--seeds", "3",
+        "--rare=--out", "--set", "data.size=14", "--json",
+    ]  # fmt: skip
+    assert jobs.check(place, "augmentation", request) == ("Would generated images help? photos", "")
+    for change, message in (({"source": "set:digts"}, "did you mean digits"), ({"sizes": "5;6"}, "sizes must match")):
+        with pytest.raises(GanvasError, match=message):
+            jobs.check(place, "augmentation", request | change)
+
+
 @pytest.mark.parametrize(
     ("kind", "change"),
     [

@@ -207,7 +207,7 @@ ENDPOINTS = [
         "POST", "/api/look", look, "what data contain: counts, sizes, problems, a grid",
         body=schema.obj(
             {
-                "source": schema.text("set:NAME, data:ID or folder:NAME", longest=120, shortest=1),
+                "source": jobs.SOURCE,
                 "settings": schema.mapping(jobs.VALUE, most=20, help="settings of the data by name"),
             },
             required=("source",),

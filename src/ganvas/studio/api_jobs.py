@@ -34,6 +34,8 @@ def job_facts(studio: Studio, job: Job) -> JsonObject:
         "created": job.created, "started": job.started, "ended": job.ended, "attempts": job.attempts,
         "exit_code": job.exit_code, "message": job.message,
     }  # fmt: skip
+    if "source" in job.request:
+        facts["source"] = job.request["source"]
     if job.state == RUNNING:
         facts |= _progress(studio, job)
     return facts
@@ -53,7 +55,11 @@ def _progress(studio: Studio, job: Job) -> JsonObject:
             "step": row.get("step"),
             "phase": "training",
         }
-    return {"phase": _last_line(studio, job)[:120] or "working"}
+    facts: JsonObject = {"phase": _last_line(studio, job)[:120] or "working"}
+    if job.kind == "augmentation":
+        wanted = job.request.get("seeds", 5) * (job.request.get("sizes", "10").count(",") + 1)
+        facts["progress"] = min(1.0, len(list(studio.queue.file(job.id, "files").glob("cell-*.json"))) / wanted)
+    return facts
 
 
 def _last_line(studio: Studio, job: Job) -> str:

@@ -44,10 +44,12 @@ RUN = schema.text("id of a run", longest=120, shortest=1)
 WEIGHTS = schema.one_of(("last", "best"), "which weights of the run")
 LICENCE = schema.text("licence of the weights, such as cc-by-4.0", longest=100, pattern=r"([A-Za-z0-9][\w .+-]*)?")
 
+SOURCE = schema.text("set:NAME, data:ID or folder:NAME", longest=120, shortest=1)
+
 TRAIN = schema.obj(
     {
         "method": schema.text("name of a method", longest=60),
-        "data": schema.text("set:NAME, data:ID or folder:NAME", longest=120, shortest=1),
+        "data": SOURCE,
         "name": RUN_NAME,
         "codes": schema.text("id of the run whose codes are learned", longest=120),
         "options": schema.mapping(VALUE, most=40, help="settings of the training by name: " + ", ".join(FORM)),
@@ -79,6 +81,23 @@ JOB_SCHEMAS: dict[str, Schema] = {
         required=("run",),
         help="gives labelled images for a classifier, and a page that shows them",
     ),
+    "augmentation": schema.obj(
+        {
+            "source": SOURCE,
+            "settings": schema.mapping(VALUE, most=20, help="settings of the data by name"),
+            "sizes": schema.text(
+                "labelled images of each class, such as 5,10,all",
+                longest=60,
+                pattern=r"(\d{1,6}|all)(,(\d{1,6}|all)){0,5}",
+            ),
+            "seeds": schema.integer("each with other labelled images", minimum=2, maximum=20),
+            "steps": schema.integer("of each training of a generator", minimum=1, maximum=100_000),
+            "per_class": schema.integer("generated images of each class", minimum=1, maximum=10_000),
+            "rare": schema.text("a class with few images, whose recall is measured", longest=100),
+        },
+        required=("source",),
+        help="measures whether generated images would help a classifier of these data; gives a page that shows some",
+    ),
     "explain": schema.obj({"run": RUN, "weights": WEIGHTS}, required=("run",), help="gives explain.html"),
     "export": schema.obj(
         {"run": RUN, "to": schema.one_of(tuple(EXPORT_SUFFIXES)), "weights": WEIGHTS, "licence": LICENCE},
@@ -105,6 +124,7 @@ JOB_SCHEMAS: dict[str, Schema] = {
 JOB_TITLES: dict[str, str] = {
     "extend": "Continue {run}", "evaluate": "Measure {run}", "audit": "Audit {run}", "directions": "Find directions of {run}",
     "apply": "Train {run} with the doctor's change", "augment": "Generate labelled images of {run}",
+    "augmentation": "Would generated images help? {name}",
     "explain": "Explain {run}", "export": "Export {run} as {to}",
     "push": "Upload {run} as {name}",
 }  # fmt: skip
@@ -151,6 +171,15 @@ def source_of(place: Place, name: str) -> str:
     return str(found)
 
 
+def name_of(place: Place, name: str) -> str:
+    """What the page calls a data set, by its id."""
+    if name.startswith(UPLOAD_PREFIX):
+        return str(place.store.data(name.removeprefix(UPLOAD_PREFIX))["name"])
+    if name.startswith(FOLDER_PREFIX):
+        return place.folders[name.removeprefix(FOLDER_PREFIX)].name
+    return name.removeprefix(SET_PREFIX)
+
+
 def config_of(place: Place, request: JsonObject) -> TrainConfig:
     """The training that a request asks for; UsageError says which value is wrong."""
     method = request.get("method") or DEFAULT_METHOD
@@ -187,6 +216,9 @@ def check(place: Place, kind: str, request: JsonObject) -> tuple[str, str]:
     if kind not in JOB_SCHEMAS:
         raise UsageError(f"there is no job {kind}{nearest(kind, JOB_SCHEMAS)} (there are: {', '.join(JOB_SCHEMAS)})")
     schema.check(JOB_SCHEMAS[kind], request)
+    if kind == "augmentation":
+        source_of(place, request["source"])
+        return JOB_TITLES[kind].format(name=name_of(place, request["source"])), ""
     if kind == "train":
         config_of(place, request)
     else:
@@ -271,6 +303,17 @@ def _augment(place: Place, request: JsonObject, results: Path) -> list[str]:
     return [*words, *_chosen(request)]
 
 
+def _augmentation(place: Place, request: JsonObject, results: Path) -> list[str]:
+    words = ["augment", source_of(place, request["source"]), "--evaluate", "--out", str(results)]
+    words += ["--sizes", request.get("sizes", "10"), "--seeds", str(request.get("seeds", 5))]
+    for name, option in (("steps", "--steps"), ("per_class", "--per-class"), ("rare", "--rare")):
+        if name in request:
+            words.append(f"{option}={request[name]}")
+    for name, value in request.get("settings", {}).items():
+        words += ["--set", f"data.{name}={as_text(value)}"]
+    return words
+
+
 def _export(place: Place, request: JsonObject, results: Path) -> list[str]:
     run, suffix = place.runs.find(request["run"]), EXPORT_SUFFIXES[request["to"]]
     out = results / f"{run.name}{suffix}"
@@ -292,11 +335,11 @@ def _chosen(request: JsonObject) -> list[str]:
 
 COMMAND_LINES: dict[str, Callable[[Place, JsonObject, Path], list[str]]] = {
     "train": _train, "extend": _extend, "evaluate": _evaluate, "audit": _audit, "directions": _directions, "apply": _apply,
-    "augment": _augment, "explain": _explain, "export": _export, "push": _push,
+    "augment": _augment, "augmentation": _augmentation, "explain": _explain, "export": _export, "push": _push,
 }  # fmt: skip
-FILE_JOBS = ("augment", "explain", "export")
+FILE_JOBS = ("augment", "augmentation", "explain", "export")
 """Jobs whose files can be downloaded."""
-PAGE_JOBS = ("augment", "explain")
+PAGE_JOBS = ("augment", "augmentation", "explain")
 """... of which the HTML files are shown."""
 
 

@@ -36,8 +36,13 @@ export function Chart({ title, steps, series, log = false }) {
     };
   }, [names, log]);
 
+  // New values leave a part that was zoomed into as it is.
   useEffect(() => {
-    plot.current.setData([steps, ...series.map((one) => one.values)]);
+    const { data, scales } = plot.current;
+    const { min, max } = scales.x;
+    const zoomed = data[0].length > 1 && typeof min === "number" && (min > data[0][0] || max < data[0].at(-1));
+    plot.current.setData([steps, ...series.map((one) => one.values)], !zoomed);
+    if (zoomed) plot.current.setScale("x", { min, max });
   }, [steps, series]);
 
   const last = series.map((one) => `${one.name} ${number(one.values.findLast((value) => value !== null))}`).join(", ");

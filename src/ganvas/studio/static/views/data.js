@@ -3,12 +3,13 @@ import { html, useEffect, useRef, useState } from "../lib/dom.js";
 import { get, post, remove, upload } from "../lib/api.js";
 import { address, setQuery } from "../lib/route.js";
 import { bytes, number } from "../lib/format.js";
+import { Job } from "../lib/job.js";
 import { Confirm, Drop, Empty, Field, Page, Problem, Progress, fail, nameOf, say, useLoaded } from "../lib/ui.js";
 
 const AT_ONCE = 3; // uploads beside each other
 const FITS = { crop: "cut the long side", pad: "pad with the background", stretch: "stretch", tile: "cut into tiles" };
 
-export function Data({ route }) {
+export function Data({ route, jobs }) {
   const { value, error, again } = useLoaded((signal) => get("/api/data", { signal }), []);
   const [sending, setSending] = useState(null);
   const [looking, setLooking] = useState(null);
@@ -103,7 +104,7 @@ export function Data({ route }) {
   return html`<${Page} title="Data" lead="Everything stays on this machine.">
     <div class="columns">
       <div>
-        <${Drop} label="Drop images, a .zip, sounds or text here" hint="Sub-folders become labels." multiple onFiles=${send} />
+        <${Drop} label="Drop images, clips, sounds, text or a .zip here" hint="Sub-folders become labels." multiple onFiles=${send} />
         <${Drop} compact folder label="Or a whole folder" onFiles=${(files) => send(files)} />
         ${sending && html`<${Progress} value=${sending.value} label=${sending.label} onCancel=${sending.cancel} />`}
         <ul class="rows data-list">
@@ -118,7 +119,7 @@ export function Data({ route }) {
         ${looking && html`<${Progress} label="looking at the data" onCancel=${looking.cancel} />`}
         ${!chosen && !looking && html`<${Empty} title="Choose data">Sizes, labels, duplicates and problems are shown here.<//>`}
         ${shown && shown.problem && html`<${Problem} error=${shown.problem} again=${look} />`}
-        ${shown && shown.card && html`<${Card} name=${one ? one.name : ""} source=${chosen} look=${shown} size=${size} fit=${fit} onLook=${look} />`}
+        ${shown && shown.card && html`<${Card} name=${one ? one.name : ""} source=${chosen} look=${shown} size=${size} fit=${fit} jobs=${jobs} onLook=${look} />`}
       </div>
     </div>
     ${asking && html`<${Confirm} question="Remove ${asking.name}? Runs that were trained on it stay." yes="Remove"
@@ -138,7 +139,7 @@ function Bars({ rows }) {
   return html`<ul class="bars">${rows.map(([label, count]) => html`<li key=${label}><span>${label}</span><meter min="0" max=${most} value=${count} aria-label="${label}: ${count}"></meter><span>${number(count)}</span></li>`)}</ul>`;
 }
 
-function Card({ name, source, look, size, fit, onLook }) {
+function Card({ name, source, look, size, fit, jobs, onLook }) {
   const { card } = look;
   const classes = Object.entries((card.classes && card.classes.train) || {});
   const sizes = card.original_sizes;
@@ -160,5 +161,51 @@ function Card({ name, source, look, size, fit, onLook }) {
     ${look.grid && html`<img class="pixels" src="${look.grid}?at=${look.at}" alt="Examples of ${name}" />`}
     ${classes.length > 1 && html`<details><summary>${classes.length} labels</summary><${Bars} rows=${classes.slice(0, 100)} /></details>`}
     <p class="actions"><a class="button primary" href=${address("train", "", { data: source, size, fit })}>Train on these</a> <button onClick=${onLook}>Look again</button></p>
+    ${card.kind === "images" && classes.length > 1 && html`<${Augmentation} key=${source} source=${source} classes=${classes.map(([label]) => label)} settings=${card.settings && given({ size, fit })} jobs=${jobs} />`}
   </article>`;
+}
+
+const given = (values) => Object.fromEntries(Object.entries(values).filter(([, value]) => value));
+
+// Whether generated images would help a classifier that has few labelled ones: a measurement, and its tables.
+function Augmentation({ source, classes, settings, jobs }) {
+  const [sizes, setSizes] = useState("10");
+  const [seeds, setSeeds] = useState(5);
+  const [rare, setRare] = useState("");
+  const [open, setOpen] = useState(() => jobs.some((one) => one.kind === "augmentation" && one.source === source));
+  const request = { source, sizes: sizes.replace(/\s/g, "") || "10", seeds, ...(rare ? { rare } : {}), ...(Object.keys(settings || {}).length ? { settings } : {}) };
+  return html`<details open=${open} onToggle=${(event) => setOpen(event.currentTarget.open)}><summary>Would generated images help a classifier?</summary>
+    <p class="quiet">For each seed a few labelled images are drawn, a generator is trained on these alone, and small classifiers are trained with nothing else, with standard augmentation, with generated images and with both. A seed takes a minute or more.</p>
+    <div class="toolbar">
+      <${Field} label="Labelled images a class"><input type="text" pattern="([0-9]+|all)(, *([0-9]+|all))*" maxlength="60" value=${sizes} onInput=${(event) => setSizes(event.target.value)} /><//>
+      <${Field} label="Seeds"><input type="number" min="2" max="20" step="1" value=${seeds} onInput=${(event) => setSeeds(Math.min(20, Math.max(2, Math.floor(Number(event.target.value)) || 2)))} /><//>
+      <${Field} label="A rare class"><select value=${rare} onChange=${(event) => setRare(event.target.value)}><option value="">none</option>${classes.slice(0, 1000).map((one) => html`<option key=${one} value=${one}>${one}</option>`)}</select><//>
+    </div>
+    <${Job} jobs=${jobs} kind="augmentation" own=${(one) => one.source === source} request=${request} label="Measure it" done=${helped} />
+  </details>`;
+}
+
+const points = (value) => `${value > 0 ? "+" : ""}${(100 * value).toFixed(1)}`;
+const spread = (scores) => {
+  const mean = scores.reduce((sum, one) => sum + one, 0) / scores.length;
+  return Math.sqrt(scores.reduce((sum, one) => sum + (one - mean) ** 2, 0) / Math.max(1, scores.length - 1));
+};
+
+// Its result: a table for each number of labelled images, with the paired differences and their intervals.
+function helped(facts) {
+  const { result = {}, files, id } = facts;
+  return html`<div>${(result.tables || []).map((table) => {
+    const baselines = table.rows.map((row) => row.way).filter((way) => table.rows.some((row) => row.against[way]));
+    return html`<div key=${table.size}><div class="scroll" tabindex="0" role="region" aria-label=${table.verdict}><table class="helped">
+      <caption>${result.measure} on ${number(result.test_images)} held-out images, ${table.rows[0].scores.length} seeds; differences in points with their 95 % intervals</caption>
+      <thead><tr><th scope="col">trained with</th><th scope="col">${result.measure}</th><th scope="col">spread</th>${baselines.map((name) => html`<th scope="col" key=${name}>over ${name}</th>`)}</tr></thead>
+      <tbody>${table.rows.map((row) => html`<tr key=${row.way}><th scope="row" title=${result.ways[row.way]}>${row.way}</th><td>${row.mean.toFixed(3)}</td><td>${spread(row.scores).toFixed(3)}</td>
+        ${baselines.map((name) => {
+          const one = row.against[name];
+          return html`<td key=${name} class=${one && one.low > 0 ? "best" : ""}>${one ? html`${points(one.mean)} <span class="quiet">(${points(one.low)} to ${points(one.high)})</span>` : ""}</td>`;
+        })}</tr>`)}</tbody></table></div>
+      <p>${table.verdict}.</p></div>`;
+  })}
+    <p class="quiet">Generator: ${result.generator}.</p>
+    ${files["augment.html"] && html`<p><a class="button" href="/api/jobs/${id}/files/augment.html" target="_blank" rel="noreferrer">With generated images ↗</a></p>`}</div>`;
 }

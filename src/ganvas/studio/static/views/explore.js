@@ -99,8 +99,10 @@ function Wall({ path, model, weights, seed, label, chosen, onChoose }) {
   const [items, setItems] = useState([]);
   const [progress, setProgress] = useState(null);
   const [problem, setProblem] = useState(null);
+  const cancel = useRef(null);
   useEffect(() => {
     const controller = new AbortController();
+    cancel.current = () => { controller.abort(); setProgress(null); };
     setProgress(0);
     setProblem(null);
     long(`${path}/wall`, { seed, n: WALL, weights, ...(label ? { label } : {}) }, { onProgress: (one) => setProgress(one.done), signal: controller.signal })
@@ -119,7 +121,7 @@ function Wall({ path, model, weights, seed, label, chosen, onChoose }) {
       <button onClick=${() => setQuery({ seed: seed + WALL })} aria-label="Later seeds">→</button>
     </div>
     ${problem && html`<${Problem} error=${problem} />`}
-    ${progress !== null && items.length === 0 && html`<${Progress} value=${progress || undefined} label="sampling" />`}
+    ${progress !== null && items.length === 0 && html`<${Progress} value=${progress || undefined} label="sampling" onCancel=${() => cancel.current()} />`}
     <ul class="wall ${progress !== null ? "stale" : ""}" aria-label="Samples of seeds ${seed} to ${seed + WALL - 1}">
       ${items.map((item) => html`<li key=${item.seed}><button class=${chosen && chosen.seed === item.seed ? "on" : ""} draggable
         onDragStart=${dragged({ seed: item.seed, ...(label ? { label } : {}) })}
@@ -189,7 +191,7 @@ function Editor({ id, path, model, weights, point, onPoint, onPin, finding }) {
     <h2>Directions</h2>
     ${named.length === 0 && !finding && html`<p class="quiet">Directions change one thing of an image, such as thickness. They are found once for a model, in about a minute.</p>
       <button class="primary" onClick=${find}>Find directions</button>`}
-    ${finding && html`<${Progress} label=${finding.state === "queued" ? "waiting in the queue" : "looking for directions"} />`}
+    ${finding && html`<${Progress} label=${finding.state === "queued" ? "waiting in the queue" : "looking for directions"} onCancel=${() => post(`/api/jobs/${finding.id}`, { action: "stop" }).catch(fail)} />`}
     ${named.slice(0, DIRECTIONS).map((one) => html`<${DirectionSlider} key=${one.name} one=${one} value=${(point.moves || {})[one.name] || 0} onInput=${(value) => change(one.name, value, "moves")} />`)}
     ${named.length > DIRECTIONS && html`<details><summary>${named.length - DIRECTIONS} more</summary>${named.slice(DIRECTIONS).map((one) => html`<${DirectionSlider} key=${one.name} one=${one}
       value=${(point.moves || {})[one.name] || 0} onInput=${(value) => change(one.name, value, "moves")} />`)}</details>`}
@@ -232,7 +234,7 @@ const dropped = (take) => ({
   },
 });
 
-// Images that were put aside: to walk between the first two, and to calculate with three.
+// Images that were put aside: to walk from one to the next, and to calculate with three.
 function Tray({ path, weights, model, pins, onPins, onChoose }) {
   const { images } = useRendered(path, weights, pins);
   const [share, setShare] = useState(0.5);
@@ -241,8 +243,9 @@ function Tray({ path, weights, model, pins, onPins, onChoose }) {
   const rendered = useRendered(path, weights, filled.map((name) => slots[name]));
   const small = model.height <= 96;
   const walk = (value) => {
+    const from = Math.min(Math.floor(value), pins.length - 2);
     setShare(value);
-    onChoose({ between: [pins[0], pins[1]], share: value });
+    onChoose({ between: [pins[from], pins[from + 1]], share: Number((value - from).toFixed(2)) });
   };
   const put = (name, point) => {
     const next = { ...slots, [name]: point };
@@ -267,7 +270,7 @@ function Tray({ path, weights, model, pins, onPins, onChoose }) {
     <ul class="wall pins">${pins.map((one, index) => html`<li key=${index}>
       <button onClick=${() => onChoose(one)} title=${describe(one)} draggable onDragStart=${dragged(one)}>${images[index] ? html`<${Pixels} small=${small} src=${png(images[index])} alt="Pin ${index + 1}: ${describe(one)}" />` : index + 1}</button>
       <button class="plain" aria-label="Remove pin ${index + 1}" onClick=${() => onPins(pins.filter((_, at) => at !== index))}>✕</button></li>`)}</ul>
-    ${pins.length >= 2 && html`<${Slider} label="From pin 1 to pin 2" min=${0} max=${1} step=${0.02} value=${share} shown="${Math.round(share * 100)} %" onInput=${walk} />`}
+    ${pins.length >= 2 && html`<${Slider} label="From pin 1 to pin ${pins.length}" min=${0} max=${pins.length - 1} step=${0.02} value=${share} shown=${(1 + share).toFixed(2)} onInput=${walk} />`}
     <h2>Arithmetic</h2>
     <div class="arithmetic" role="group" aria-label="Arithmetic">${Object.keys(SIGNS).map(slot)}</div>
     <p class="quiet">Drag samples or pins onto A, B and C, or choose pins: the image of A − B + C is shown.</p>

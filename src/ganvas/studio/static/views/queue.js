@@ -41,7 +41,7 @@ function Job({ job, up, down }) {
   return html`<li class="job ${job.state}">
     <div class="job-head">
       <span class="state ${job.state}">${WORDS[job.state]}</span>
-      <b>${job.run ? html`<a href=${address("run", job.run)}>${job.title}</a>` : job.title}</b>
+      <b>${job.run || job.source ? html`<a href=${job.run ? address("run", job.run) : address("data", "", { source: job.source })}>${job.title}</a>` : job.title}</b>
       <span class="quiet">${job.ended ? `${ago(job.ended)}${job.started ? `, took ${clock(job.ended - job.started)}` : ""}` : `since ${ago(job.created)}`}</span>
       <span class="controls">
         ${up && html`<button onClick=${up} aria-label="Earlier: ${job.title}">↑</button>`}

@@ -4,9 +4,11 @@ import { addJob, get, long, patch, post, text } from "../lib/api.js";
 import { address, go, setQuery } from "../lib/route.js";
 import { bytes, clock, number } from "../lib/format.js";
 import { Chart, grouped } from "../lib/chart.js";
+import { Job } from "../lib/job.js";
 import { Empty, Field, Page, Pixels, Problem, Progress, Slider, Tabs, fail, say, useLoaded } from "../lib/ui.js";
 import { STATES } from "./gallery.js";
 
+const TRAINING = ["train", "extend", "apply"]; // kinds of jobs
 const TABS = { samples: "Samples", curves: "Curves", figures: "Figures", doctor: "Doctor", settings: "Settings", share: "Share" };
 
 export function RunView({ route, jobs, live }) {
@@ -14,13 +16,15 @@ export function RunView({ route, jobs, live }) {
   const path = `/api/runs/${encodeURIComponent(id)}`;
   const { value: run, error, again } = useLoaded((signal) => get(path, { signal }), [id]);
   const tab = route.query.tab || "samples";
-  const job = run && jobs.find((one) => one.run === run.name && ["running", "queued", "paused"].includes(one.state));
+  const name = run ? run.name : id;
+  const job = jobs.find((one) => one.run === name && TRAINING.includes(one.kind) && ["running", "queued", "paused"].includes(one.state));
   const state = job ? { running: "training", queued: "queued", paused: "paused" }[job.state] : live ? live.state : run && run.state;
 
   useEffect(() => {
-    if (run) again();
-  }, [live && live.samples.join(), live && live.ended, job && job.state]);
+    if (run || error) again();
+  }, [live && live.samples.join(), live && live.ended, job && job.state, job && job.phase]);
 
+  if (error && job) return html`<${Page} title=${id}><${Empty} title="Not begun yet">${job.state === "running" ? "It is being prepared." : html`It waits in the <a href=${address("queue")}>queue</a>.`}<//><//>`;
   if (error) return html`<${Page} title=${id}><${Problem} error=${error} again=${again} /><//>`;
   if (!run) return html`<p class="loading">Reading the run…</p>`;
   if (run.state === "damaged") return html`<${Page} title=${run.name}><${Problem} error=${{ message: run.problem }} /><//>`;
@@ -121,22 +125,10 @@ function Curves({ path, seen }) {
   </div>`;
 }
 
-// Starts a job of this run, and shows what became of the last one: its files, or what it says.
-function Job({ run, jobs, kind, request = {}, ending = "", label, done = () => null }) {
-  const last = jobs.filter((one) => one.kind === kind && one.run === run.name && one.title.endsWith(ending)).sort((a, b) => b.id - a.id)[0];
-  const [facts, setFacts] = useState(null);
-  useEffect(() => {
-    setFacts(null);
-    if (last && last.state === "done") get(`/api/jobs/${last.id}`).then(setFacts).catch(fail);
-  }, [last && last.id, last && last.state]);
-  const start = () => addJob(kind, { run: run.id, ...request }).then(() => say(`${label}: it is in the queue.`)).catch(fail);
-  const active = last && ["queued", "running", "paused"].includes(last.state);
-  return html`<div class="job-inline">
-    <button onClick=${start} disabled=${!run.has_weights || active}>${label}</button>
-    ${active && html`<${Progress} value=${last.progress ?? undefined} label=${last.state === "running" ? last.phase || "working" : last.state} onCancel=${() => post(`/api/jobs/${last.id}`, { action: "stop" }).catch(fail)} />`}
-    ${last && last.state === "failed" && html`<p class="problem">${last.message}</p>`}
-    ${facts && done(facts)}
-  </div>`;
+// A job of a run; `ending` tells the jobs of one kind apart by the end of their titles.
+function RunJob({ run, kind, request = {}, ending = "", ...more }) {
+  const own = (one) => one.run === run.name && one.title.endsWith(ending);
+  return html`<${Job} kind=${kind} own=${own} request=${{ run: run.id, ...request }} disabled=${!run.has_weights} ...${more} />`;
 }
 
 function fileLinks(facts) {
@@ -161,9 +153,9 @@ export function Figures({ run, jobs = [] }) {
   const names = Object.keys(figures);
   const verdict = run.audit && run.audit.verdict;
   return html`<div>
-    <div class="actions"><${Job} run=${run} jobs=${jobs} kind="evaluate" label="Measure again" />
-      ${run.abilities.includes("Samples") && run.kind === "images" && html`<${Job} run=${run} jobs=${jobs} kind="audit" label="Audit for copies" />`}
-      ${run.abilities.includes("Samples") && run.kind === "images" && html`<${Job} run=${run} jobs=${jobs} kind="explain" label="Explain the model"
+    <div class="actions"><${RunJob} run=${run} jobs=${jobs} kind="evaluate" label="Measure again" />
+      ${run.abilities.includes("Samples") && run.kind === "images" && html`<${RunJob} run=${run} jobs=${jobs} kind="audit" label="Audit for copies" />`}
+      ${run.abilities.includes("Samples") && run.kind === "images" && html`<${RunJob} run=${run} jobs=${jobs} kind="explain" label="Explain the model"
         done=${(facts) => html`<p><a class="button" href="/api/jobs/${facts.id}/files/explain.html" target="_blank" rel="noreferrer">Units, layers, dimensions and nearest training images ↗</a></p>`} />`}</div>
     ${names.length === 0 && html`<${Empty} title="Not measured yet">A training measures itself where its budget allows, and at its end.<//>`}
     ${names.length > 0 && html`<div class="scroll" tabindex="0" role="region" aria-label="Figures"><table><caption class="hidden">Figures of ${run.name}</caption>
@@ -252,16 +244,16 @@ function Share({ run, path, jobs }) {
       ${run.classes.length > 1 && run.kind === "images" && run.abilities.includes("Samples") && html`<h2>Images for a classifier</h2>
         <p class="quiet">Labelled images of a class-conditional model, kept where a classifier sees the class that was asked for.</p>
         <${Field} label="Images of each class"><input type="number" min="1" max="10000" step="1" value=${perClass} onInput=${(event) => setPerClass(Math.floor(Number(event.target.value)) || 1)} /><//>
-        <${Job} run=${run} jobs=${jobs} kind="augment" request=${{ per_class: perClass, weights }} label="Generate labelled images" done=${augmented} />`}
+        <${RunJob} run=${run} jobs=${jobs} kind="augment" request=${{ per_class: perClass, weights }} label="Generate labelled images" done=${augmented} />`}
       <h2>In other programs</h2>
       <p class="quiet">A page opens in any browser, without a server and without a network. An ONNX file runs without PyTorch.</p>
-      <${Job} run=${run} jobs=${jobs} kind="export" request=${{ to: "page", ...chosen() }} ending=" as page" label="Make one HTML page" done=${fileLinks} />
-      <${Job} run=${run} jobs=${jobs} kind="export" request=${{ to: "onnx", ...chosen() }} ending=" as onnx" label="Make ONNX files" done=${fileLinks} />
+      <${RunJob} run=${run} jobs=${jobs} kind="export" request=${{ to: "page", ...chosen() }} ending=" as page" label="Make one HTML page" done=${fileLinks} />
+      <${RunJob} run=${run} jobs=${jobs} kind="export" request=${{ to: "onnx", ...chosen() }} ending=" as onnx" label="Make ONNX files" done=${fileLinks} />
       <h2>On the Hugging Face hub</h2>
       <p class="quiet">This uploads the files above, with the login that this machine has (<code>hf auth login</code>).</p>
       <${Field} label="Name on the hub"><input type="text" maxlength="200" placeholder="owner/name" value=${name} onInput=${(event) => setName(event.target.value.trim())} /><//>
       <label class="inline"><input type="checkbox" checked=${hidden} onChange=${(event) => setHidden(event.target.checked)} /> private</label>
-      ${/^[A-Za-z0-9][\w.-]*\/[A-Za-z0-9][\w.-]*$/.test(name) && html`<${Job} run=${run} jobs=${jobs} kind="push" request=${{ name, private: hidden, ...chosen() }} ending=${` as ${name}`} label="Upload to ${name}"
+      ${/^[A-Za-z0-9][\w.-]*\/[A-Za-z0-9][\w.-]*$/.test(name) && html`<${RunJob} run=${run} jobs=${jobs} kind="push" request=${{ name, private: hidden, ...chosen() }} ending=${` as ${name}`} label="Upload to ${name}"
         done=${(facts) => html`<p>It is uploaded${facts.request && facts.request.name ? ` as ${facts.request.name}` : ""}.</p>`} />`}
     </div>
     <div>${state && state.result ? html`<h2>The card</h2><pre tabindex="0" aria-label="Model card">${state.result.card}</pre>` : html`<${Empty} title="The card comes here">It says what the model is, how it was measured and what it cannot do.<//>`}</div>

@@ -4,12 +4,12 @@
 
 Rows, each measured by metrics/videos.py against the held-out clips:
 
-held_out    held-out clips: what the best generator would score
-still       held-out clips whose first frame is repeated
-shuffled    held-out clips whose frames are shuffled in time
-frames      clips of frames that r3gan generates one by one, trained on single frames on the same budget
-mocogan     samples
-vgan        samples
+held out           held-out clips: what the best generator would score
+still images       held-out clips whose first frame is repeated
+shuffled frames    held-out clips whose frames are shuffled in time
+generated frames   clips of frames that r3gan generates one by one, trained on single frames on the same budget (--frame-minutes)
+mocogan            samples
+vgan               samples
 
 --grid writes an image: a clip of each row, frame by frame. --data takes another set of videos.
 """
@@ -28,25 +28,19 @@ from ganvas.data.dataset import Dataset
 from ganvas.data.image_grid import grid
 from ganvas.defaults import MEASURED_SEED
 from ganvas.figure import Figure
-from ganvas.metrics.videos import MAX_VIDEOS, measure_videos
+from ganvas.metrics.videos import MAX_VIDEOS, measure_videos, simpler_clips
 from ganvas.sampling import finished_samples
 
 FRAME_GAN = "r3gan"
 GRID_CLIPS, GRID_FRAMES = 2, 8  # of each row
 
 
-def floors(data: Dataset, n: int, seed: int) -> dict[str, np.ndarray]:
+def floors(data: Dataset, n: int) -> dict[str, np.ndarray]:
     """Clips (n, T, H, W, C) uint8 that no method made, by the name of their row."""
-    random = np.random.default_rng(seed)
     held_out = data.part("test")
     assert held_out is not None
     clips = np.asarray(held_out.examples[:n])
-    order = random.permuted(np.tile(np.arange(clips.shape[1]), (len(clips), 1)), axis=1)
-    return {
-        "held_out": clips,
-        "still": np.repeat(clips[:, :1], clips.shape[1], axis=1),
-        "shuffled": clips[np.arange(len(clips))[:, None], order],
-    }
+    return {"held out": clips, **simpler_clips(clips)}
 
 
 def single_frames(data: Dataset, folder: Path) -> Path:
@@ -81,6 +75,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--data", default="moving_digits", help="videos")
     parser.add_argument("--methods", nargs="*", default=["mocogan", "vgan"], help="methods of videos")
     parser.add_argument("--frame-preset", default="cpu", help=f"preset of {FRAME_GAN}")
+    parser.add_argument(
+        "--frame-minutes", type=float, help=f"of processor time for {FRAME_GAN}; default: those of --minutes"
+    )
     parser.add_argument("--n", type=int, default=MAX_VIDEOS, help="clips of each row")
     parser.add_argument("--grid", type=Path, metavar="FILE.png", help="an image of a few clips of each row")
     options = parse(parser, arguments)
@@ -95,11 +92,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         rows.setdefault(name, []).append(measure_videos(clips, data))
         print(f"{name}: done", file=sys.stderr)
 
-    for name, clips in floors(data, options.n, options.seeds[0]).items():
+    for name, clips in floors(data, options.n).items():
         add(name, clips)
     with folder_of(options) as folder:
         for seed in options.seeds:
-            add("frames", frame_by_frame(data, folder, options.n, options.minutes, seed, options.frame_preset))
+            minutes = options.minutes if options.frame_minutes is None else options.frame_minutes
+            add("generated frames", frame_by_frame(data, folder, options.n, minutes, seed, options.frame_preset))
         for method in options.methods:
             for seed in options.seeds:
                 run = train_run(
@@ -110,7 +108,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.grid is not None:
         write_png(options.grid, grid(np.concatenate(images), columns=GRID_FRAMES))
 
-    figures = list(rows["held_out"][0])
+    figures = list(rows["held out"][0])
     table = Table(["videos", *figures], options, heading(about))
     values: dict[str, list[dict[str, float]]] = {}
     for name, measured in rows.items():

@@ -4,11 +4,11 @@
 
 Rows, each measured by metrics/solids.py against the held-out shapes:
 
-training    as many training shapes: what the best generator would score
-voxels      each voxel inside with its frequency in the training shapes, independent of the others
-mean        the shape of the voxels that are inside more often than not; where that is nothing, of the most frequent ones
-vae3d       samples of the variational autoencoder
-gan3d       samples of the GAN
+other training volumes   as many training shapes: what the best generator would score
+independent voxels       each voxel inside with its frequency in the training shapes, independent of the others
+mean shape               of the voxels that are inside more often than not; where that is nothing, of the most frequent ones
+vae3d                    samples of the variational autoencoder
+gan3d                    samples of the GAN
 
 --grid writes an image of each row's first shapes.
 """
@@ -29,29 +29,19 @@ from ganvas.data.kinds.volumes import as_volumes
 from ganvas.data.turntable import rendered
 from ganvas.defaults import MEASURED_SEED
 from ganvas.figure import Figure
-from ganvas.metrics.solids import MAX_SOLIDS, measure_solids
+from ganvas.metrics.solids import MAX_SOLIDS, measure_solids, simpler_solids
 from ganvas.sampling import finished_samples
 
 METHODS = ("vae3d", "gan3d")
-FIGURES = ("MMD-CD", "COV-CD", "1-NNA-CD", "one_piece", "largest_piece", "occupied")
+FIGURES = ("MMD-CD", "COV-CD", "1-NNA-CD", "one_piece", "largest_piece", "watertight", "occupied")
 GRID_SHAPES = 8
 
 
-def floors(data: Dataset, n: int, seed: int) -> dict[str, np.ndarray]:
+def floors(data: Dataset, n: int) -> dict[str, np.ndarray]:
     """Volumes (n, D, H, W) uint8 that no method made, by the name of their row."""
     train = as_volumes(data.examples)
-    random = np.random.default_rng(seed)
-    inside = (train > 127).mean(0)
-    independent = random.random((n, *inside.shape)) < inside
-    level = min(0.5, float(np.quantile(inside, 1 - inside.mean())))
-    mean = np.repeat((inside > level)[None], n, axis=0)
     # Not the first ones, which the reference of the figures takes already.
-    others = train[n : 2 * n]
-    return {
-        "training": others,
-        "voxels": np.where(independent, 255, 0).astype(np.uint8),
-        "mean": np.where(mean, 255, 0).astype(np.uint8),
-    }
+    return {"other training volumes": train[n : 2 * n], **simpler_solids(train, n)}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -66,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     about = facts(options)
     rows: dict[str, list[dict[str, Figure]]] = {}
     images: list[np.ndarray] = []
-    for name, volumes in floors(data, n, options.seeds[0]).items():
+    for name, volumes in floors(data, n).items():
         rows[name] = [measure_solids(volumes, data)]
         images.append(volumes[:GRID_SHAPES])
     with folder_of(options) as folder:

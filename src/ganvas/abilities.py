@@ -294,6 +294,10 @@ class HasDiscriminator(Ability):
     def discriminate(self, batch: Batch, images: Tensor) -> Tensor:
         """Logits (M, 1), float32, of M = k * len(batch) images; large means real."""
 
+    def real_for(self, batch: Batch) -> Tensor:
+        """The batch's real examples in the form in which D sees them beside generated ones."""
+        return batch.real
+
 
 @dataclass(frozen=True)
 class Likelihood:

@@ -103,10 +103,10 @@ def test_volumes_beside_their_floors(tmp_path: Path, capsys: pytest.CaptureFixtu
     words = ["--preset", "tiny", "--minutes", "0.002", "--voxels", "16", "--set", "widths=4-2", "--json"]
     volumes.main([*words, "--out", str(tmp_path), "--grid", str(tmp_path / "grid.png")])
     rows = json.loads(capsys.readouterr().out)["rows"]
-    assert list(rows) == ["training", "voxels", "mean", "vae3d", "gan3d"]
+    assert list(rows) == ["other training volumes", "independent voxels", "mean shape", "vae3d", "gan3d"]
     figures = {name: row[0] for name, row in rows.items()}
-    assert figures["training"]["1-NNA-CD"] < 0.7 < 0.85 < figures["voxels"]["1-NNA-CD"]
-    assert figures["mean"]["COV-CD"] < 0.3 < figures["training"]["COV-CD"]
+    assert figures["other training volumes"]["1-NNA-CD"] < 0.7 < 0.85 < figures["independent voxels"]["1-NNA-CD"]
+    assert figures["mean shape"]["COV-CD"] < 0.3 < figures["other training volumes"]["COV-CD"]
     assert (tmp_path / "grid.png").exists()
 
 
@@ -117,10 +117,10 @@ def test_videos_beside_their_floors(tmp_path: Path, capsys: pytest.CaptureFixtur
     words = ["--preset", "tiny", "--frame-preset", "tiny", "--minutes", "0.002", "--n", "60", "--json"]
     videos.main([*words, "--methods", "mocogan", "--out", str(tmp_path), "--grid", str(tmp_path / "grid.png")])
     rows = json.loads(capsys.readouterr().out)["rows"]
-    assert list(rows) == ["held_out", "still", "shuffled", "frames", "mocogan"]
+    assert list(rows) == ["held out", "still images", "shuffled frames", "generated frames", "mocogan"]
     distances = {name: row[0]["FD[motion]"] for name, row in rows.items()}
-    assert all(distances[name] > 2 * distances["held_out"] for name in rows if name != "held_out")
-    assert rows["still"][0]["warped_error"] == 0 < rows["held_out"][0]["warped_error"]
+    assert all(distances[name] > 2 * distances["held out"] for name in rows if name != "held out")
+    assert rows["still images"][0]["warped_error"] == 0 < rows["held out"][0]["warped_error"]
     assert (tmp_path / "grid.png").exists()
 
 

@@ -9,6 +9,7 @@ from ganvas.data import open_data
 from ganvas.data.kinds.volumes import as_volumes
 from ganvas.errors import DataError
 from ganvas.metrics.solids import (
+    SIMPLER_SOLIDS,
     chamfer,
     chamfer_matrix,
     coverage,
@@ -16,6 +17,7 @@ from ganvas.metrics.solids import (
     minimum_matching,
     nearest_neighbour_accuracy,
     points_on,
+    simpler_solids,
 )
 from parts import blocks
 
@@ -92,6 +94,13 @@ def test_figures_of_real_volumes_of_noise_and_of_one_shape() -> None:
     assert real["1-NNA-CD"].value < 0.75 and real["one_piece"].value >= 0.8
     assert real["MMD-CD"].value == pytest.approx(real["MMD-CD"].reference, rel=0.5)
     assert real["MMD-CD"].primary and real["MMD-CD"].n == 40
+    assert real["watertight"].value == 1
+    # The simpler means that stand beside them are told always, and cover less.
+    simpler = {name: figure.details["baselines"] for name, figure in real.items()}
+    for what in SIMPLER_SOLIDS:
+        assert simpler["1-NNA-CD"][what] > 0.9 and simpler["COV-CD"][what] < 0.3
+        assert simpler["MMD-CD"][what] > 1.3 * real["MMD-CD"].value
+    assert simpler["one_piece"] == {"independent voxels": 0, "mean shape": 1}
 
     noise = measure_solids(np.where(np.random.default_rng(0).random(more.shape) < 0.1, 255, 0).astype(np.uint8), data)
     assert noise["1-NNA-CD"].value > 0.95 and noise["one_piece"].value == 0
@@ -99,6 +108,20 @@ def test_figures_of_real_volumes_of_noise_and_of_one_shape() -> None:
     one = measure_solids(np.repeat(more[:1], 40, axis=0), data)
     assert one["COV-CD"].value < 0.25 < real["COV-CD"].value and one["1-NNA-CD"].value > 0.9
     assert one["MMD-CD"].value > 1.5 * real["MMD-CD"].value
+    empty = measure_solids(np.zeros_like(more), data)
+    assert empty["watertight"].value == empty["one_piece"].value == 0
+
+
+def test_what_no_method_made_has_the_frequencies_of_the_data() -> None:
+    volumes = np.zeros((100, 4, 4, 4), np.uint8)
+    volumes[:, 0] = 255
+    volumes[:30, 1] = 255
+    simpler = simpler_solids(volumes, 200)
+    voxels, shape = (simpler[name] for name in SIMPLER_SOLIDS)
+    assert (voxels[:, 0] == 255).all() and not voxels[:, 2:].any()
+    assert (voxels[:, 1] > 0).mean() == pytest.approx(0.3, abs=0.03)
+    assert (voxels[0, 1] != voxels[1, 1]).any()
+    assert (shape[:, 0] == 255).all() and not shape[:, 1:].any()
 
 
 def test_without_a_test_split_there_is_nothing_to_compare_with() -> None:

@@ -15,6 +15,7 @@ from ganvas.metrics.videos import (
     measure_videos,
     motion_distance,
     movements,
+    simpler_clips,
     stays_itself,
     warped_error,
 )
@@ -87,9 +88,12 @@ def test_real_clips_beside_still_and_shuffled_ones() -> None:
     assert main.primary and main.n == 80 and main.reference is not None and not main.warning
     assert main.value < 1.5 * main.reference
 
-    still = measure_videos(np.repeat(clips[:, :1], clips.shape[1], axis=1), data)
-    order = np.random.default_rng(0).permutation(clips.shape[1])
-    shuffled = measure_videos(clips[:, order], data)
+    still, shuffled = (
+        measure_videos(some, data) for some in simpler_clips(clips_of(held_out(data), slice(80))).values()
+    )
+    for name, figure in real.items():
+        expected = {"still images": still[name].value, "shuffled frames": shuffled[name].value}
+        assert figure.details["baselines"] == pytest.approx(expected), "both of the first 80 held-out clips"
     for wrong in (still, shuffled):
         assert wrong["FD[motion]"].value > 3 * main.value
         assert wrong["motion_distance"].value > 3 * real["motion_distance"].value
@@ -97,6 +101,14 @@ def test_real_clips_beside_still_and_shuffled_ones() -> None:
     assert still["warped_error"].value == 0 < real["warped_error"].value < shuffled["warped_error"].value
     assert still["coverage"].value < 0.5 * real["coverage"].value
     assert real["digit_kept"].value > 0.9
+
+
+def test_simpler_clips_repeat_a_frame_or_shuffle_them() -> None:
+    clips = np.arange(2 * 6).reshape(2, 6, 1, 1, 1)
+    still, shuffled = (some[..., 0, 0, 0].tolist() for some in simpler_clips(clips).values())
+    assert still == [[0] * 6, [6] * 6]
+    assert [sorted(one) for one in shuffled] == [list(range(6)), list(range(6, 12))]
+    assert shuffled[0] != list(range(6)) and shuffled[0] != [one - 6 for one in shuffled[1]]
 
 
 def test_noise_without_digits_is_measured_with_a_warning() -> None:

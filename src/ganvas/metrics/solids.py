@@ -9,10 +9,19 @@ import torch
 from torch import Tensor
 
 from ganvas.data.kinds.volumes import as_volumes
-from ganvas.data.surface import SURFACE_OCCUPANCY, components, largest_component, marching_cubes, surface_points
+from ganvas.data.surface import (
+    SURFACE_OCCUPANCY,
+    Mesh,
+    components,
+    is_closed,
+    largest_component,
+    marching_cubes,
+    surface_points,
+)
 from ganvas.errors import DataError
-from ganvas.figure import Figure
+from ganvas.figure import Better, Figure
 from ganvas.metrics.extractors import Progress
+from ganvas.metrics.store import remembered
 
 if TYPE_CHECKING:
     from ganvas.data.dataset import Dataset
@@ -20,12 +29,15 @@ if TYPE_CHECKING:
 MAX_SOLIDS = 100  # samples, and held-out volumes, at most
 SURFACE_POINTS = 128  # of each volume
 CLOUDS_PER_BLOCK = 32  # that one cloud is compared with at once
+TRAINING, HELD_OUT = "training volumes", "held-out volumes"
+SIMPLER_SOLIDS = ("independent voxels", "mean shape")
 SOLID_MEANINGS = {
     "MMD-CD": "Chamfer distance of a held-out volume from the nearest sample, mean (Achlioptas 2018); sides are 1 long",
     "COV-CD": "share of held-out volumes that are the nearest one of some sample (Achlioptas 2018): variety",
     "1-NNA-CD": "how often the nearest neighbour tells samples from held-out volumes; 0.5 is best, 1 is told always (Yang 2019)",
     "one_piece": "share of samples that are one connected piece",
     "largest_piece": "share of a sample's voxels that lie in its largest piece, which is what is written, mean",
+    "watertight": "share of samples whose largest piece is there and has a closed surface",
     "occupied": "share of the grid that is inside of the object, mean",
 }
 
@@ -34,7 +46,8 @@ def measure_solids(volumes: np.ndarray, data: Dataset, progress: Progress | None
     """Figures of generated volumes (n, D, H, W) uint8 against as many held-out ones, at most MAX_SOLIDS.
 
     Points lie on the surface of the largest piece, in units of the longest side. The references are those of as many training
-    volumes against the same held-out ones. DataError without a test split.
+    volumes against the same held-out ones, and details of the distances have `baselines`: those of `simpler_solids`. DataError
+    without a test split.
     """
     held_out = data.part("test")
     if held_out is None or len(held_out) < 2:
@@ -42,38 +55,63 @@ def measure_solids(volumes: np.ndarray, data: Dataset, progress: Progress | None
     n = min(len(volumes), len(held_out), len(data.examples), MAX_SOLIDS)
     if n < 2:
         raise DataError("measuring volumes needs at least 2 samples; a hundred give figures that mean something")
-    volumes = volumes[:n]
-    real, train = as_volumes(held_out.examples[:n]), as_volumes(data.examples[:n])
+    volumes, real = volumes[:n], as_volumes(held_out.examples[:n])
 
-    clouds = {name: points_on(each) for name, each in (("fake", volumes), ("real", real), ("train", train))}
-    real_real = chamfer_matrix(clouds["real"], clouds["real"])
-    measured = _compared(clouds["fake"], clouds["real"], real_real, "samples", progress)
-    expected = _compared(clouds["train"], clouds["real"], real_real, "reference", progress)
-    measured |= _shape_figures(volumes)
-    expected |= _shape_figures(real)
-    source = f"{n} training volumes"
+    # What depends on the real volumes alone is kept.
+    def of_real() -> dict[str, Tensor]:
+        found = {"points": points_on(real)}
+        found["distances"] = chamfer_matrix(found["points"], found["points"])
+        train = as_volumes(data.examples)
+        for what, some in {TRAINING: train[:n], **simpler_solids(train, n)}.items():
+            for name, value in _measured(some, found["points"], found["distances"], what, progress).items():
+                found[f"{what}: {name}"] = torch.tensor(value, dtype=torch.float64)
+        for name, value in _shape_figures(real, surfaces(real)).items():
+            found[f"{HELD_OUT}: {name}"] = torch.tensor(value, dtype=torch.float64)
+        return found
+
+    keep = bool(data.fingerprint) and bool(held_out.fingerprint)
+    known = remembered("solids", [data.fingerprint, held_out.fingerprint, n, SURFACE_POINTS], keep, of_real)
+
     figures: dict[str, Figure] = {}
-    for name, value in measured.items():
-        better, origin = None, f"{n} held-out volumes"
-        if name in ("MMD-CD", "1-NNA-CD"):
-            better, origin = "lower", source
-        elif name != "occupied":
-            better = "higher"
-        if name == "COV-CD":
-            origin = source
+    for name, value in _measured(volumes, known["points"], known["distances"], "samples", progress).items():
+        better: Better | None = "lower" if name in ("MMD-CD", "1-NNA-CD") else "higher"
+        compared = name.endswith("-CD")
         figures[name] = Figure(
-            value, better, n, expected[name], n, origin, help=SOLID_MEANINGS[name], primary=name == "MMD-CD"
-        )
+            value, None if name == "occupied" else better, n,
+            float(known[f"{TRAINING if compared else HELD_OUT}: {name}"]), n,
+            f"{n} {TRAINING if compared else HELD_OUT}", help=SOLID_MEANINGS[name], primary=name == "MMD-CD",
+            details={"baselines": {what: float(known[f"{what}: {name}"]) for what in SIMPLER_SOLIDS}},
+        )  # fmt: skip
     return figures
+
+
+def simpler_solids(volumes: np.ndarray, n: int) -> dict[str, np.ndarray]:
+    """n volumes each that no method made of volumes (N, D, H, W) uint8: each voxel inside with its frequency, independent of the
+    others, the same at each call; and n times the shape of the voxels that are inside more often than not, or, where that is
+    nothing, of the most frequent ones."""
+    inside = (volumes > SURFACE_OCCUPANCY).mean(0)
+    drawn = np.random.default_rng(0).random((n, *inside.shape)) < inside
+    level = min(0.5, float(np.quantile(inside, 1 - inside.mean())))
+    mean = np.repeat((inside > level)[None], n, axis=0)
+    independent, shape = SIMPLER_SOLIDS
+    return {independent: drawn * np.uint8(255), shape: mean * np.uint8(255)}
+
+
+def surfaces(volumes: np.ndarray) -> list[Mesh]:
+    """The surface of the largest piece of each volume (n, D, H, W) uint8."""
+    return [marching_cubes(largest_component(volume)) for volume in volumes]
 
 
 def points_on(volumes: np.ndarray) -> Tensor:
     """Points (n, SURFACE_POINTS, 3) on the largest piece of each volume (n, D, H, W) uint8, its longest side being 1; all in the
     middle where it has none. The same points at each call."""
+    return _points(surfaces(volumes), np.array(volumes.shape[:0:-1]))
+
+
+def _points(meshes: list[Mesh], sides: np.ndarray) -> Tensor:
+    """`sides`: of the grid along x, y and z, in voxels."""
     clouds: list[np.ndarray] = []
-    for number, volume in enumerate(volumes):
-        mesh = marching_cubes(largest_component(volume))
-        sides = np.array(volume.shape[::-1])
+    for number, mesh in enumerate(meshes):
         points = np.repeat(((sides - 1) / 2)[None], SURFACE_POINTS, axis=0)
         if len(mesh.faces):
             points = surface_points(mesh, SURFACE_POINTS, np.random.default_rng(number))
@@ -121,18 +159,26 @@ def nearest_neighbour_accuracy(fake_fake: Tensor, fake_real: Tensor, real_real: 
     return float(told) / (n + len(real_real))
 
 
-def _compared(fake: Tensor, real: Tensor, real_real: Tensor, what: str, progress: Progress | None) -> dict[str, float]:
+def _measured(
+    volumes: np.ndarray, real: Tensor, real_real: Tensor, what: str, progress: Progress | None
+) -> dict[str, float]:
+    """All figures of volumes (n, D, H, W), against points (m, P, 3) on real ones and the distances between these."""
     if progress:
-        progress(f"surfaces of {what}", 0, 2)
+        progress(f"surfaces of {what}", 0, 3)
+    meshes = surfaces(volumes)
+    fake = _points(meshes, np.array(volumes.shape[:0:-1]))
+    if progress:
+        progress(f"surfaces of {what}", 1, 3)
     fake_real = chamfer_matrix(fake, real)
     if progress:
-        progress(f"surfaces of {what}", 1, 2)
+        progress(f"surfaces of {what}", 2, 3)
     accuracy = nearest_neighbour_accuracy(chamfer_matrix(fake, fake), fake_real, real_real)
-    return {"MMD-CD": minimum_matching(fake_real), "COV-CD": coverage(fake_real), "1-NNA-CD": accuracy}
+    compared = {"MMD-CD": minimum_matching(fake_real), "COV-CD": coverage(fake_real), "1-NNA-CD": accuracy}
+    return {**compared, **_shape_figures(volumes, meshes)}
 
 
-def _shape_figures(volumes: np.ndarray) -> dict[str, float]:
-    """How connected volumes (n, D, H, W) are, and how full."""
+def _shape_figures(volumes: np.ndarray, meshes: list[Mesh]) -> dict[str, float]:
+    """How connected volumes (n, D, H, W) are, whether the surfaces of their largest pieces are closed, and how full they are."""
     whole = 0
     largest: list[float] = []
     for volume in volumes:
@@ -140,5 +186,9 @@ def _shape_figures(volumes: np.ndarray) -> dict[str, float]:
         whole += int(pieces.max() == 1)
         occupied = int((pieces > 0).sum())
         largest.append(int((pieces == 1).sum()) / occupied if occupied else 0.0)
+    closed = [bool(len(mesh.faces)) and is_closed(mesh) for mesh in meshes]
     share = float((volumes > SURFACE_OCCUPANCY).mean())
-    return {"one_piece": whole / len(volumes), "largest_piece": float(np.mean(largest)), "occupied": share}
+    return {
+        "one_piece": whole / len(volumes), "largest_piece": float(np.mean(largest)), "watertight": float(np.mean(closed)),
+        "occupied": share,
+    }  # fmt: skip

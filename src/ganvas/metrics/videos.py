@@ -51,13 +51,15 @@ VIDEO_MEANINGS = {
     " distance, mean of both axes)",
     "digit_kept": f"share of clips in which the digit network reads one digit in {MIN_SHARE:.0%} of the frames at least",
 }
+SIMPLER_CLIPS = ("still images", "shuffled frames")
 FRAMES_MEAN = "Fréchet distance of frames from frames of training clips, whatever their order"
 
 
 def measure_videos(clips: np.ndarray, data: Dataset, progress: Progress | None = None) -> dict[str, Figure]:
     """Figures of generated clips uint8 (n, T, H, W, C), at most MAX_VIDEOS of them; the distance of clips is the primary one.
 
-    References are those of as many held-out clips. DataError without a test split.
+    References are those of as many held-out clips, and details have `baselines`: those of `simpler_clips`. DataError without a
+    test split.
     """
     held_out = data.part("test")
     if held_out is None or len(held_out) < 2:
@@ -103,6 +105,15 @@ def measure_videos(clips: np.ndarray, data: Dataset, progress: Progress | None =
 
     references = remembered("video-reference", [*parts, len(held)], keep, of_held_out)
 
+    def of_simpler() -> dict[str, Tensor]:
+        found: dict[str, Tensor] = {}
+        for what, some in simpler_clips(np.asarray(held)).items():
+            for name, value in measured(some, what).items():
+                found[f"{what}: {name}"] = torch.tensor(value, dtype=torch.float64)
+        return found
+
+    simpler = remembered("video-baselines", [*parts, len(held)], keep, of_simpler)
+
     figures: dict[str, Figure] = {}
     for name, value in measured(clips, "samples").items():
         is_distance = name.startswith("FD") or name == "motion_distance"
@@ -115,8 +126,20 @@ def measure_videos(clips: np.ndarray, data: Dataset, progress: Progress | None =
             value, better, min(len(clips), DETAILED_VIDEOS) if detailed else len(clips), float(references[name]),
             min(len(held), DETAILED_VIDEOS) if detailed else len(held), f"{len(held)} held-out videos",
             help=VIDEO_MEANINGS.get(name, FRAMES_MEAN), warning=warning, primary=name == "FD[motion]",
+            details={"baselines": {what: float(simpler[f"{what}: {name}"]) for what in SIMPLER_CLIPS}},
         )  # fmt: skip
     return figures
+
+
+def simpler_clips(clips: np.ndarray) -> dict[str, np.ndarray]:
+    """What knows no motion, made of real clips (n, T, H, W, C): the first frame of each repeated, and its frames in random order,
+    the same at each call."""
+    order = np.random.default_rng(0).permuted(np.tile(np.arange(clips.shape[1]), (len(clips), 1)), axis=1)
+    still, shuffled = SIMPLER_CLIPS
+    return {
+        still: np.repeat(clips[:, :1], clips.shape[1], axis=1),
+        shuffled: clips[np.arange(len(clips))[:, None], order],
+    }
 
 
 # --- features -----------------------------------------------------------------------------------------------------------

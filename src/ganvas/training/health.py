@@ -148,10 +148,10 @@ class Health:
         for start in range(0, max(1, STATISTICS_SAMPLES - size + 1), size):
             batch = self._batch(trainer, start=start)
             with trainer.engine.autocast():
-                real_logits.append(method.discriminate(batch, batch.real))
+                real_logits.append(method.discriminate(batch, method.real_for(batch)))
                 if test is not None:
                     unseen = self._batch(trainer, test, start)
-                    held_out_logits.append(method.discriminate(unseen, unseen.real))
+                    held_out_logits.append(method.discriminate(unseen, method.real_for(unseen)))
                 if generate is not None:
                     fake_logits.append(method.discriminate(batch, generate(batch)))
         return logit_figures(_joined(real_logits), _joined(held_out_logits), _joined(fake_logits))

@@ -9,6 +9,7 @@ from ganvas.errors import DataError
 from ganvas.losses.gradient import squared_gradient
 from ganvas.methods.volume.gan3d import GAN3D
 from ganvas.registry import create
+from ganvas.training.health import Health
 from ganvas.training.trainer import Trainer
 from parts import blocks, trainer_for
 
@@ -62,6 +63,31 @@ def test_shifts_move_whole_volumes() -> None:
         placed = [tuple(int(axis.min()) for axis in (volume > 0).nonzero().T) for volume in (one, other)]
         steps = [a - b for a, b in zip(*placed, strict=True)]
         assert all(abs(step) <= 3 for step in steps)
+
+
+def test_with_reach_d_sees_distances(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In every update, and in the doctor's numbers; a voxel of the surface's inner side is half a voxel from it."""
+    trainer = tiny(reach=2.0, penalty_every=1)
+    method, batch = trainer.method, trainer.feed.next()
+    assert isinstance(method, GAN3D)
+    real = method.real_for(batch)
+    assert torch.equal(real > 0, batch.real > 0) and real.abs().min() == 0.25 and real.abs().max() == 1
+    seen: list[torch.Tensor] = []
+    discriminate = method.discriminate
+
+    def watch(batch: Batch, images: torch.Tensor) -> torch.Tensor:
+        seen.append(images[: len(batch)])
+        return discriminate(batch, images)
+
+    monkeypatch.setattr(method, "discriminate", watch)
+    for update in method.updates():
+        seen.clear()
+        update.loss(batch)
+        assert torch.equal(seen[0], real), update.name
+
+    monkeypatch.setattr(GAN3D, "real_for", lambda self, batch: torch.zeros_like(batch.real))
+    numbers = Health(method, blocks()).take(trainer)
+    assert numbers["logits/real_std"] == 0
 
 
 def test_mirroring_takes_each_axis_by_itself() -> None:

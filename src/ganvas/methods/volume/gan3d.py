@@ -8,9 +8,12 @@ gradient of D (Huang 2024, arXiv:2501.05441, eqs. 2 to 4), which needs no batch 
 Its G has no sigmoid: with one, G soon gave nothing but empty volumes and had no gradient left to leave them (most voxels are
 empty, so both ends of the sigmoid are flat where it would have to move).
 
+With `reach` G generates signed distances from the surface in place of occupancies (a truncated distance field, Curless 1996):
+they are smooth where occupancy jumps, and of values in between D has nothing to tell. The surface is where they are 0.
+
 Departs from the paper: grids of any size that the stages divide, 32 in place of 64; leaky ReLU in both networks; no rule that
 skips D's update where its accuracy is above 80 % (its state would have to move within a step): `balance` does that work. D may
-see shifted volumes (`shift`), since a few hundred objects are soon memorised.
+see shifted or mirrored volumes (`shift`, `mirror`), since a few hundred objects are soon memorised.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
 from ganvas.abilities import HasDiscriminator
+from ganvas.data.distance import MAX_REACH, surface_distances
 from ganvas.losses.adversarial import (
     discriminator_cross_entropy,
     discriminator_report,
@@ -56,6 +60,11 @@ class GAN3D(Volumetric, HasDiscriminator):
         None, "relativistic: weight of R1 and R2; auto = total variance of the data / 200", minimum=0
     )
     penalty_every: int = setting(4, "relativistic: penalise in every n-th step only, n times as strongly", minimum=1)
+
+    reach: float = setting(
+        0.0, "generate distances from the surface, cut at so many voxels; 0 generates occupancies", minimum=0,
+        maximum=MAX_REACH, unit="voxels",
+    )  # fmt: skip
 
     averaged = ("G",)
 
@@ -102,6 +111,12 @@ class GAN3D(Volumetric, HasDiscriminator):
             return 2 * outputs.sigmoid() - 1
         return outputs
 
+    def real_for(self, batch: Batch) -> Tensor:
+        """Occupancies (N, D, H, W) in [-1, 1], or with `reach` distances from their surface."""
+        if not self.reach:
+            return batch.real
+        return batch.memo("distances", lambda: surface_distances(batch.real > 0, self.reach))
+
     def generate(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
         """Volumes (n, D, H, W) in [-1, 1]."""
         return self.volumes(latents, labels).clamp(-1, 1)
@@ -121,7 +136,7 @@ class GAN3D(Volumetric, HasDiscriminator):
     def cross_entropy_discriminator(self, batch: Batch) -> dict[str, Tensor]:
         """Eq. 1, negated. Two passes: batch statistics of real and fake volumes must not mix."""
         fake = batch.memo("fake", lambda: self.generate_for(batch)).detach()
-        real_logits, fake_logits = self.discriminate(batch, batch.real), self.discriminate(batch, fake)
+        real_logits, fake_logits = self.discriminate(batch, self.real_for(batch)), self.discriminate(batch, fake)
         loss = discriminator_cross_entropy(real_logits, fake_logits).mean()
         return discriminator_report(loss, real_logits, fake_logits)
 
@@ -129,20 +144,20 @@ class GAN3D(Volumetric, HasDiscriminator):
         """Huang 2024, eq. 2, for G."""
         fake = batch.memo("fake", lambda: self.generate_for(batch))
         with torch.no_grad():  # G is moved through its own volumes only
-            real_logits = self.discriminate(batch, batch.real)
+            real_logits = self.discriminate(batch, self.real_for(batch))
         return {"loss": relativistic_generator(real_logits, self.discriminate(batch, fake)).mean()}
 
     def relativistic_discriminator(self, batch: Batch) -> dict[str, Tensor]:
         """Huang 2024, eq. 2, for D."""
         fake = batch.memo("fake", lambda: self.generate_for(batch)).detach()
-        real_logits, fake_logits = self.discriminate(batch, torch.cat([batch.real, fake])).chunk(2)
+        real_logits, fake_logits = self.discriminate(batch, torch.cat([self.real_for(batch), fake])).chunk(2)
         loss = relativistic_discriminator(real_logits, fake_logits).mean()
         return discriminator_report(loss, real_logits, fake_logits, boundary=None)
 
     def penalty_loss(self, batch: Batch) -> dict[str, Tensor]:
         """gamma / 2 (R1 + R2) (Huang 2024, eqs. 3 and 4) in a step of its own, `penalty_every` times as strong."""
         fake = batch.memo("fake", lambda: self.generate_for(batch)).detach()
-        points = torch.cat([batch.real, fake]).requires_grad_()
+        points = torch.cat([self.real_for(batch), fake]).requires_grad_()
         r1, r2 = squared_gradient(points, self.discriminate(batch, points)).chunk(2)
         loss = self.penalty_every * self.strength / 2 * (r1 + r2).mean()
         return {"loss": loss, "r1": r1.detach().mean(), "r2": r2.detach().mean()}

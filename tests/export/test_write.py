@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -13,9 +15,11 @@ import torch
 
 from ganvas.errors import MissingExtra, RunError, UsageError
 from ganvas.export import export_run, open_model
+from ganvas.export.facts import facts_from
 from ganvas.export.graph import check_difference
+from ganvas.export.page import about
 from ganvas.export.parts import parts_of
-from ganvas.export.write import torch_difference
+from ganvas.export.write import facts_of, torch_difference
 from ganvas.run import Run
 
 
@@ -27,6 +31,19 @@ def test_a_file_says_where_it_comes_from(sampler: Run, sampler_file: Path) -> No
     content = sampler_file.read_bytes()
     for private in (str(sampler.folder.parent), str(Path.home()), "/src/ganvas", "site-packages"):
         assert private.encode() not in content, private
+
+
+def test_the_audit_of_the_run_is_quoted(sampler: Run, tmp_path: Path) -> None:
+    """In the metadata and on the page; raw weights have samples of their own, which nobody audited."""
+    assert "Audit of copies: not made." in about(facts_of(sampler, sampler.method), "")
+    shutil.copytree(sampler.folder, tmp_path / "run")
+    verdict = "copies: 3 of 100 samples are copies of 2 training images"
+    (tmp_path / "run/audit.json").write_text(json.dumps({"verdict": verdict}))
+    run = Run(tmp_path / "run")
+    facts = facts_of(run, run.method)
+    assert facts.audit == verdict and facts_from(facts.with_changes(part="decode").text(), "").audit == verdict
+    assert f"Audit of copies: {verdict}." in about(facts, "")
+    assert facts_of(run, run.method, raw=True).audit == ""
 
 
 def test_bytes_out_are_those_of_the_float_model(sampler: Run, sampler_file: Path, tmp_path: Path) -> None:

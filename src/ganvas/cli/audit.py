@@ -61,7 +61,7 @@ def audit(
     exit code is 1 where there are more copies than that.
     """
     from ganvas.cli.config import read_data_settings
-    from ganvas.cli.output import write_json
+    from ganvas.cli.output import update_report, write_json
     from ganvas.errors import RunError, UsageError
     from ganvas.report.audit_page import write_audit_page
     from ganvas.run import load
@@ -82,6 +82,8 @@ def audit(
         source = data or opened.info["data"]
         page = out or opened.folder / "audit.html"
         of = opened.name if samples is None else str(samples)
+        if samples is None and data is None and not best:
+            update_report(opened)
     else:
         assert samples is not None and data is not None
         result, source = _of_samples(samples, data, settings, fail_above)

@@ -11,7 +11,6 @@ from ganvas.cli.options import BestOption, DeviceOption, JsonOption, RawOption, 
 from ganvas.files import JsonObject
 
 if TYPE_CHECKING:
-    from ganvas.run import Run
     from ganvas.tasks.edit import EditOutcome, EditRequest
     from ganvas.tasks.editor import Change, Editor
     from ganvas.tasks.latents import Points
@@ -150,6 +149,7 @@ def edit(
     A code is a part of the latent with a meaning of its own, such as infogan learns; `ganvas methods NAME` says how it is
     trained.
     """
+    from ganvas.cli.output import update_report
     from ganvas.device import choose_device
     from ganvas.errors import UsageError
     from ganvas.run import load
@@ -178,15 +178,7 @@ def edit(
     outcome = edit_with(editor, request, None, lambda path: _inverted(editor, Path(path), request))
     _write(outcome, out, moving, fps, json)
     if find:
-        _update_report(opened)
-
-
-def _update_report(opened: Run) -> None:
-    """Writes the run's report anew, where there is one: it shows the directions."""
-    from ganvas.report import write_report
-
-    if (opened.folder / "report.html").is_file():
-        write_report(opened.folder)
+        update_report(opened)
 
 
 def _check_place(out: Path | None, request: EditRequest, images: Path | None) -> bool:

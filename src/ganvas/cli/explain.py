@@ -49,7 +49,7 @@ def explain(
     One page with the images goes to --out; the figures go into RUN/explain.json, and the run's report quotes them.
     """
     from ganvas.cli.config import read_data_settings
-    from ganvas.cli.output import write_json
+    from ganvas.cli.output import update_report, write_json
     from ganvas.errors import UsageError
     from ganvas.report.explain_page import write_explain_page
     from ganvas.run import load
@@ -70,6 +70,8 @@ def explain(
     )  # fmt: skip
     page = out or opened.folder / "explain.html"
     write_explain_page(result, page, of=opened.name)
+    if data is None and not best and not raw:
+        update_report(opened)
     if json:
         write_json({"run": str(run), "page": str(page), **result.as_dict()})
     else:

@@ -63,9 +63,9 @@ def export(
 ) -> None:
     """Export a trained run, to be used without ganvas or without torch.
 
-    Batch and image size stay free. Each file is compared with torch before it is written, and names method, settings, data and
-    figures of the run. `ganvas sample`, `translate`, `restore` and `stylise` take an ONNX file in place of a run; they then need
-    onnxruntime and no torch.
+    Batch and image size stay free. Each file is compared with torch before it is written, and names method, settings, data,
+    figures and audit of the run. `ganvas sample`, `translate`, `restore` and `stylise` take an ONNX file in place of a run; they
+    then need onnxruntime and no torch.
     """
     from ganvas.cli.output import write_json
     from ganvas.export import export_run

@@ -12,6 +12,7 @@ import typer
 if TYPE_CHECKING:
     from ganvas.doctor import Diagnosis
     from ganvas.figure import Figure
+    from ganvas.run import Run
 
 TABLE_COLUMNS = 140  # columns of a table where no terminal sets them
 
@@ -21,6 +22,14 @@ def write_json(content: Mapping[str, Any]) -> None:
     from ganvas.strict_json import dumps
 
     typer.echo(dumps(dict(content), indent=2))
+
+
+def update_report(run: Run) -> None:
+    """Writes a run's report anew, where there is one: it shows what was found since."""
+    from ganvas.report import write_report
+
+    if (run.folder / "report.html").is_file():
+        write_report(run.folder)
 
 
 def short_number(value: Any) -> str:

@@ -47,6 +47,8 @@ class ModelFacts:
     """SHA-256 of the run's file of weights."""
     figures: Mapping[str, Any] = field(default_factory=dict)
     """Measured figures of the run by name, each with reference and sample count."""
+    audit: str = ""
+    """The verdict of the run's audit of copies, as `ganvas audit` printed it; "" where none was made of these weights."""
     classes: tuple[str, ...] = ()
     """Names of the classes, where `labels` is an input."""
     class_cuts: tuple[float, ...] = ()
@@ -119,7 +121,16 @@ def _whole(value: object, most: int) -> bool:
 
 
 def _text_fields(facts: ModelFacts) -> bool:
-    values = (facts.method, facts.data, facts.licence, facts.run, facts.weights, facts.version, *facts.classes)
+    values = (
+        facts.method,
+        facts.data,
+        facts.licence,
+        facts.run,
+        facts.weights,
+        facts.version,
+        facts.audit,
+        *facts.classes,
+    )
     return all(isinstance(value, str) for value in values)
 
 

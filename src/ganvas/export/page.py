@@ -215,7 +215,7 @@ def _written(
     part = str(data["part"])
     parts = {
         "title": html.escape(f"{PAGE_TITLES[part]}: {facts.method}, {source}"),
-        "about": _about(facts, source),
+        "about": about(facts, source),
         "body": _asset("sampler.html") if part == "sample" else _asset("transformer.html") + _examples(data),
         "facts": json.dumps(own, allow_nan=False).replace("<", "\\u003c"),
         "data": "\n".join(scripts),
@@ -240,7 +240,7 @@ def _examples(data: dict[str, Any]) -> str:
     return "\n".join(tags)
 
 
-def _about(facts: ModelFacts, source: str) -> str:
+def about(facts: ModelFacts, source: str) -> str:
     """Lines about the model, as HTML."""
     lines = [f"{facts.method}, {source}, images of {facts.channels} x {facts.height} x {facts.width}"]
     figures = read_figures(dict(facts.figures))
@@ -249,6 +249,7 @@ def _about(facts: ModelFacts, source: str) -> str:
         figure = figures[name]
         beside = "" if figure.reference is None else f", reference {figure.reference:.3g}"
         lines[0] += f"; {name} {figure.value:.3g} (n {figure.n:,}{beside})"
+    lines.append(f"Audit of copies: {facts.audit or 'not made'}.")
     if facts.licence:
         lines.append(f"Licence of the model: {facts.licence}")
     lines.append(

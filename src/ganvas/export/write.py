@@ -68,7 +68,7 @@ def export_run(
     if to != "torch":
         graph.needed()
     method = run.load_method(raw=raw, best=best)
-    facts = facts_of(run, method, licence, best=best)
+    facts = facts_of(run, method, licence, raw=raw, best=best)
     if to == "page":
         return [_page(run, method, facts, place, precision, size, done)]
     parts = parts_of(method, size)
@@ -102,17 +102,18 @@ def _page(
     return file
 
 
-def facts_of(run: Run, method: Method, licence: str = "", *, best: bool = False) -> ModelFacts:
+def facts_of(run: Run, method: Method, licence: str = "", *, raw: bool = False, best: bool = False) -> ModelFacts:
     """What files say of a run, without the part: no path of this machine is among it. Without `licence`: what an imported or
     downloaded run says of its own."""
     weights = run.weights_hash(best=best)
     config = run.config(weights, best=best)
     spec = method.spec
+    audited = {} if raw or best else run.audited  # an audit is of the averaged weights of the end
     return ModelFacts(
         part="sample", method=method.name, channels=spec.channels, height=spec.height, width=spec.width,
         settings=config["settings"], data=spec.name, licence=licence or str(run.info.get("licence", "")),
         run=run.name, weights=weights,
-        figures=config["metrics"], alpha=spec.alpha, version=__version__,
+        figures=config["metrics"], audit=str(audited.get("verdict", "")), alpha=spec.alpha, version=__version__,
     )  # fmt: skip
 
 

@@ -114,7 +114,8 @@ class LatentSpace:
     """Images (n, C, H, W), mostly in [-1, 1], of points, labels and images of noise: one for each of `noise_sizes`, where None is
     the noise that sampling uses; an empty sequence: that for all layers."""
     free: int
-    """How many of the D numbers of a vector may take any value, the first ones. The others are one-hot codes."""
+    """How many of the D numbers of a vector may take any value, the first ones. The others stay those of the
+    seed: one-hot codes, or what another space is for."""
     normal: bool = False
     """Its points are independent normal numbers of variance 1: interpolation follows a great circle."""
     layers: int = 0

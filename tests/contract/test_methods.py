@@ -173,7 +173,7 @@ def test_an_image_belongs_to_its_seed(name: str) -> None:
     assert torch.equal(method.latents([5, 3])[0], method.latents(range(64))[5])  # pyright: ignore
 
 
-@in_shapes([name for name in IMAGE_SAMPLERS if offers(find(name), Samples.latent_spaces)])
+@in_shapes([name for name in having(Samples) if offers(find(name), Samples.latent_spaces)])
 def test_latent_spaces_give_the_images_of_sampling(name: str, shape: Shape) -> None:
     """To the bit, with a finite gradient on each point; the codes behind the free numbers are those of the latent."""
     method = built(name, shape)

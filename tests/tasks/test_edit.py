@@ -10,12 +10,14 @@ import pytest
 import torch
 
 from ganvas.abilities import Code, Samples
+from ganvas.data.kinds import KINDS
 from ganvas.errors import UsageError
 from ganvas.method import Method
 from ganvas.sampling import sample, to_uint8
-from ganvas.tasks.edit import chosen_codes, edited, interpolate, traverse
+from ganvas.tasks.edit import chosen_codes, edit, edited, interpolate, traverse
+from ganvas.tasks.invert import invert
 from ganvas.tasks.latents import spherical
-from parts import images, small
+from parts import blocks, films, images, small
 
 
 def built(name: str, **settings: Any) -> Any:
@@ -115,3 +117,25 @@ def test_what_has_codes_is_what_says_so() -> None:
         method = create(name, "tiny" if "tiny" in presets(name) else None)
         if isinstance(method, Samples):
             assert all(isinstance(code, Code) for code in method.codes()), name
+
+
+def test_volumes_are_shown_rendered_and_videos_by_their_frames() -> None:
+    """The first image of an interpolation is that of the first seed, as `ganvas sample --grid` shows it."""
+    for name, data in (("gan3d", blocks()), ("mocogan", films())):
+        method = small(name)
+        method.build(data.spec)
+        method.spec = data.spec
+        method.eval()
+        strip = interpolate(method, 3, 7, steps=4)
+        kind = KINDS[data.spec.kind]
+        assert strip.shape[1:3] == kind.tile_size(data.spec)
+        expected = kind.shown(kind.finished(sample(method, 1, seed=3), data.spec))
+        assert np.abs(strip[:1].astype(int) - expected).max() <= 2
+        with pytest.raises(UsageError, match=f"{name} generates {kind.samples}, and only images can be inverted"):
+            invert(method, strip)
+        with pytest.raises(UsageError, match="class:1 needs a classifier, which is trained on images only"):
+            edit(method, direction=["class:1=1"], data=data)
+        with pytest.raises(UsageError, match="hue is measured of colour images"):
+            edit(method, direction=["hue=1"], data=data)
+        moved = edit(method, direction=["brightness=2"], seeds="0-1", steps=3)
+        assert moved.shape[1] >= 3 * kind.tile_size(data.spec)[1]

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 
 from ganvas.abilities import LatentSpace
 from ganvas.chunks import in_chunks
+from ganvas.data.kinds import KINDS
 from ganvas.errors import UsageError, nearest
 from ganvas.files import JsonObject
 from ganvas.method import Method
@@ -227,7 +228,7 @@ def synthesised_features(method: Method, space: LatentSpace, points: Points, of:
         of_class = None if labels is None else labels[rows].to(device)
         images = space.synthesise(points.values[rows].to(device), of_class, []).clamp(-1, 1)
         if of == "coarse":
-            images = F.adaptive_avg_pool2d(images, 2)
+            images = F.adaptive_avg_pool2d(KINDS[method.spec.kind].as_images(images), 2)
         if hook is None:
             return images.flatten(1)
         features = outputs[-1].flatten(1)  # of the last step, where a method takes many

@@ -21,6 +21,7 @@ from torch import Tensor
 from ganvas.abilities import LatentSpace
 from ganvas.data.dataset import Dataset
 from ganvas.data.image_array import ImageArray
+from ganvas.data.kinds import KINDS
 from ganvas.errors import UsageError, nearest
 from ganvas.files import JsonObject
 from ganvas.method import Method
@@ -129,7 +130,7 @@ class Editor:
         if self._open_data is None or len(self.method.spec.classes) < 2:
             return None
         data = self._open_data()
-        if data.labels is None:
+        if data.labels is None or not data.kind.is_image:
             return None
         test = data.part("test")
         held_out = None
@@ -142,6 +143,8 @@ class Editor:
         """Random samples with every attribute that fits them, and with classes."""
         images = synthesised(self.method, self.space, random_points(self.method, self.space, 64))
         attributes = fitting_attributes(images)
+        if not KINDS[self.method.spec.kind].is_image:  # the colour of a rendered volume means nothing
+            attributes = [one for one in attributes if one.needs != "colour"]
         if self.probe is not None:
             attributes += [self.probe.attribute(name) for name in self.probe.classes]
         return measure_samples(self.method, self.space, attributes, POINTS)
@@ -157,6 +160,11 @@ class Editor:
         return attribute
 
     def _probe_of(self, what: str) -> Probe:
+        kind = KINDS[self.method.spec.kind]
+        if not kind.is_image:
+            raise UsageError(
+                f"{what} needs a classifier, which is trained on images only, and {self.method.name} generates {kind.samples}"
+            )
         if self.probe is None:
             raise UsageError(
                 f"{what} needs labels, and the data that this {self.method.name} was trained on have none, or are not at hand:"

@@ -20,6 +20,7 @@ from torch.nn import functional as F
 from ganvas.abilities import Encodes, LatentSpace
 from ganvas.chunks import in_chunks
 from ganvas.data.batch import as_image_tensor
+from ganvas.data.kinds import KINDS
 from ganvas.data.photo import ImageLike, as_photo
 from ganvas.errors import UsageError
 from ganvas.method import Method
@@ -91,6 +92,11 @@ def invert(
     comparison (0: none). UsageError where the method has no latent space, neither steps nor an encoder, or lacks labels.
     """
     chosen = space_of(method, space)
+    kind = KINDS[method.spec.kind]
+    if not kind.is_image:
+        raise UsageError(
+            f"{method.name} generates {kind.samples}, and only images can be inverted: edit those of seeds"
+        )
     if isinstance(images, str | Path):
         given = images_at(images, method)
         images, labels = given.images, given.labels if labels is None else labels

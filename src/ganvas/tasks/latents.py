@@ -11,10 +11,11 @@ from torch import Tensor
 
 from ganvas.abilities import LatentSpace, Samples
 from ganvas.chunks import in_chunks
+from ganvas.data.kinds import KINDS
 from ganvas.errors import UsageError, nearest
 from ganvas.method import Method
 from ganvas.registry import methods_with
-from ganvas.sampling import check_seeds, class_number, to_uint8
+from ganvas.sampling import check_seeds, class_number
 
 POINTS = 2000  # points that means, deviations and directions are taken of
 FIRST_SEED = 2_000_000  # the first of their seeds, so that they are none that anybody looks at
@@ -102,15 +103,16 @@ def random_points(method: Method, space: LatentSpace, count: int = POINTS) -> Po
 def synthesised(
     method: Method, space: LatentSpace, points: Points, noise_seeds: Sequence[int | None] = ()
 ) -> np.ndarray:
-    """Images (n, H, W, C) uint8 of points; `noise_seeds` as in `noise_images`."""
-    device, labels = method.device, points.labels
+    """Images (n, H, W, C) uint8 of points; `noise_seeds` as in `noise_images`. Volumes are rendered, and a video is a few of its
+    frames side by side."""
+    device, labels, kind = method.device, points.labels, KINDS[method.spec.kind]
     noise = noise_images(method, space, noise_seeds)
 
     def of_rows(rows: Tensor) -> Tensor:
         of_class = None if labels is None else labels[rows].to(device)
         return space.synthesise(points.values[rows].to(device), of_class, noise).clamp(-1, 1)
 
-    return to_uint8(in_chunks(len(points), of_rows))
+    return kind.shown(kind.finished(in_chunks(len(points), of_rows), method.spec))
 
 
 def noise_images(method: Method, space: LatentSpace, seeds: Sequence[int | None]) -> list[Tensor | None]:

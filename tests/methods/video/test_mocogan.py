@@ -7,6 +7,7 @@ from ganvas.losses.gradient import squared_gradient
 from ganvas.methods.video.mocogan import MoCoGAN
 from ganvas.registry import create
 from ganvas.sampling import sample
+from ganvas.tasks.latents import between, points_of, space_of, spherical
 from ganvas.training.trainer import Trainer
 from parts import films, trainer_for
 
@@ -25,6 +26,25 @@ def test_the_motion_of_a_seed_moves_the_content_of_others() -> None:
         expected = method.generate(latents.expand(64, -1))[:1]
     torch.testing.assert_close(mixed, expected)
     assert not torch.equal(mixed, sample(method, 1, seed=4))
+
+
+def test_content_and_motion_are_edited_apart() -> None:
+    """Half of the way from seed 4 to seed 9: of contents with the motion of 4, or of motions with its content."""
+    method = tiny().method.eval()
+    assert isinstance(method, MoCoGAN)
+    latents = method.latents([4, 9])
+    part = slice(0, method.z_dim), slice(method.z_dim, None)
+    for name, edited, kept in (("content", *part), ("motion", *part[::-1])):
+        space = space_of(method, name)
+        points = points_of(method, space, [4, 9])
+        assert points.values.shape == latents.shape and space.free == latents[:, edited].shape[1]
+        (way,) = between(space, points.values[0], points.values[1], torch.tensor([0.5]))
+        latent = latents[:1].clone()
+        latent[:, edited] = spherical(latents[0, edited], latents[1, edited], torch.tensor([0.5]))
+        assert torch.equal(latent[:, kept], latents[:1, kept])
+        with torch.no_grad():
+            torch.testing.assert_close(space.synthesise(way[None], None, []), method.clips(latent, None))
+    assert space_of(method).name == "content", "by default"
 
 
 def test_d_sees_frames_of_the_clips_and_the_clips() -> None:

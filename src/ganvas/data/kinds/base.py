@@ -187,6 +187,10 @@ class Kind(ABC, Generic[Sample, Samples]):
     def finished(self, samples: Tensor, spec: DataSpec) -> Samples:
         """What a method generated, in its final form: images uint8 (n, H, W, C), clips int16 (n, L), or a list of texts."""
 
+    def shown(self, samples: Samples) -> np.ndarray:
+        """Each finished sample as an image to look at, (n, H, W, C) uint8."""
+        raise DataError(f"{self.samples} cannot be looked at")
+
     @abstractmethod
     def image_grid(self, samples: Samples, spec: DataSpec) -> np.ndarray | None:
         """All finished samples in one image (H, W, C) uint8, or None where they cannot be seen."""

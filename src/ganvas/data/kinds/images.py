@@ -96,6 +96,9 @@ class Images(Kind[np.ndarray, np.ndarray]):
     def finished(self, samples: Tensor, spec: DataSpec) -> np.ndarray:
         return to_uint8(samples)
 
+    def shown(self, samples: np.ndarray) -> np.ndarray:
+        return samples
+
     def image_grid(self, samples: np.ndarray, spec: DataSpec) -> np.ndarray:
         return bounded_grid(samples)
 

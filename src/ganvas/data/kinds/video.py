@@ -119,8 +119,12 @@ class Video(Kind[np.ndarray, np.ndarray]):
         bytes_ = samples.clamp(-1, 1).add(1).mul(127.5).round().to(torch.uint8)
         return bytes_.permute(0, 2, 3, 4, 1).contiguous().cpu().numpy()
 
+    def shown(self, samples: np.ndarray) -> np.ndarray:
+        """A few frames side by side."""
+        return np.stack([strip(clip) for clip in samples])
+
     def image_grid(self, samples: np.ndarray, spec: DataSpec) -> np.ndarray:
-        return bounded_grid(np.stack([strip(clip) for clip in samples]))
+        return bounded_grid(self.shown(samples))
 
     is_compared = True
 

@@ -103,10 +103,14 @@ class Volumes(Kind[np.ndarray, np.ndarray]):
     def finished(self, samples: Tensor, spec: DataSpec) -> np.ndarray:
         return as_volumes(to_uint8(samples))
 
-    def image_grid(self, samples: np.ndarray, spec: DataSpec) -> np.ndarray:
+    def shown(self, samples: np.ndarray) -> np.ndarray:
+        """Rendered from one side."""
         from ganvas.data.turntable import rendered
 
-        return bounded_grid(rendered(samples))
+        return rendered(samples)
+
+    def image_grid(self, samples: np.ndarray, spec: DataSpec) -> np.ndarray:
+        return bounded_grid(self.shown(samples))
 
     def film(self, samples: np.ndarray) -> np.ndarray:
         from ganvas.data.turntable import turntable

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
-from ganvas.abilities import HasDiscriminator, Samples
+from ganvas.abilities import HasDiscriminator, LatentSpace, Samples
 from ganvas.data.augment import adapted, adaptive_augment, diff_augment
 from ganvas.losses.adversarial import (
     discriminator_cross_entropy,
@@ -180,6 +182,22 @@ class VideoGAN(ClassConditional, Samples, HasDiscriminator):
     def generate(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
         """Clips (n, C, T, H, W) in [-1, 1]."""
         return self.clips(latents, labels).clamp(-1, 1)
+
+    def latent_spaces(self) -> tuple[LatentSpace, ...]:
+        """z, the whole latent."""
+        return (self.space_of_part("z", 0, self.draws()[0].size),)
+
+    def space_of_part(self, name: str, start: int, size: int) -> LatentSpace:
+        """The space of `size` numbers of the latent from `start` on; the others, behind them in a point, stay those of the
+        seed."""
+
+        def turned(latents: Tensor, labels: Tensor | None) -> Tensor:
+            return latents.roll(-start, 1)
+
+        def synthesise(points: Tensor, labels: Tensor | None, noise: Sequence[Tensor | None]) -> Tensor:
+            return self.clips(points.roll(start, 1), labels)
+
+        return LatentSpace(name, turned, synthesise, size, normal=True, network=self.G)
 
 
 def sum_of(losses: list[Tensor]) -> Tensor:

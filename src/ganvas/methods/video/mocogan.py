@@ -19,6 +19,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from ganvas.abilities import LatentSpace
 from ganvas.draws import Draw
 from ganvas.method import Batch, DataSpec, setting
 from ganvas.methods.video._base import VideoGAN
@@ -82,6 +83,15 @@ class MoCoGAN(VideoGAN):
     def motion_start(self) -> int:
         """After z_C."""
         return self.z_dim
+
+    def latent_spaces(self) -> tuple[LatentSpace, ...]:
+        """z_C, with the motion of the seed; what moves it, with its content; and z, both."""
+        size = self.draws()[0].size
+        return (
+            self.space_of_part("content", 0, self.z_dim),
+            self.space_of_part("motion", self.z_dim, size - self.z_dim),
+            self.space_of_part("z", 0, size),
+        )
 
 
 @preset("mocogan")

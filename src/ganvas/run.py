@@ -114,7 +114,8 @@ class Run:
             beside = "" if figure.reference is None else f" (reference {figure.reference:.3g})"
             facts[name] = f"{figure.value:.3g}{beside}"
         if self.audited.get("verdict"):
-            facts["audit"] = self.audited["verdict"]
+            outdated = self.audited.get("outdated")
+            facts["audit"] = self.audited["verdict"] + (f" ({outdated})" if outdated else "")
         return card(f"Run {self.name}", facts, self._newest_grid())
 
     def _newest_grid(self) -> bytes | None:
@@ -172,13 +173,13 @@ class Run:
         if licence:
             config["licence"] = licence
         if card:
-            self._write_card(folder, config, method, name or folder.resolve().name)
+            self._write_card(folder, config, method, name or folder.resolve().name, best)
         write_text(folder / CONFIG, dumps(config, indent=2))
         if card:
             write_manifest(folder, [one for one in (CONFIG, MODEL, SAMPLES) if (folder / one).is_file()])
         return folder
 
-    def _write_card(self, folder: Path, config: JsonObject, method: Method, name: str) -> None:
+    def _write_card(self, folder: Path, config: JsonObject, method: Method, name: str, best: bool) -> None:
         """Writes README.md and samples.png, and puts what the card says into `config`."""
         from ganvas import tasks
         from ganvas.abilities import Samples
@@ -188,7 +189,8 @@ class Run:
 
         if not self.is_pretrained:
             diagnosis = self.doctor() if (self.folder / "log.jsonl").is_file() else None
-            config["facts"] = without_machine(facts_of(self.info, self.data_card, self.audited, diagnosis))
+            audited = {} if best else self.audited  # an audit is of the weights of the end
+            config["facts"] = without_machine(facts_of(self.info, self.data_card, audited, diagnosis))
         grid = text = None
         caption = f"Samples of the seeds 0 to {CARD_SAMPLES - 1}, not selected."
         if isinstance(method, Samples):
@@ -533,6 +535,8 @@ class Run:
             if not isinstance(images, np.ndarray):
                 images = self.open_data(images, {"holdout": 0}, split=_split_of(images)).images
         result = tasks.audit(method, opened, images, count=count, seed=seed, tries=tries, fail_above=fail_above)
+        weights, step = self._weights_of(method, best)
+        result = dataclasses.replace(result, weights=weights, step=step)
         if samples is None and data is None and not best:
             self.keep_audit(result)
         return result
@@ -562,8 +566,15 @@ class Run:
 
     @property
     def audited(self) -> JsonObject:
-        """The newest audit of the run's own samples, as `Audit.as_dict` has it; {} where there was none."""
-        return self._json("audit.json")
+        """The newest audit of the run's own samples, as `Audit.as_dict` has it; {} where there was none.
+
+        Where it is not known to be of the weights of now, `outdated` says so in words.
+        """
+        content = self._json("audit.json")
+        if not content.get("verdict"):
+            return content
+        outdated = self._outdated(content, "audited", "audit")
+        return {**content, "outdated": outdated} if outdated else content
 
     def explain(
         self, data: Dataset | Path | str | None = None, *, settings: Mapping[str, Any] | None = None, space: str = "auto",
@@ -649,13 +660,52 @@ class Run:
 
     def keep_metrics(self, figures: Mapping[str, Figure]) -> None:
         """Writes figures of the last weights as the run's newest, metrics.json."""
-        last: JsonObject = {}
-        for row in self.log():
-            last = row if "step" in row else last
+        last = self._last_row()
         newest = {
             "step": last.get("step", 0), "seconds": last.get("seconds", 0.0), "metrics": figures_as_dict(figures),
         }  # fmt: skip
         RunWriter(self.folder).json("metrics.json", newest)
+
+    def _last_row(self) -> JsonObject:
+        """The last row of the log that names a step; {} where there is none."""
+        last: JsonObject = {}
+        for row in self.log():
+            last = row if "step" in row else last
+        return last
+
+    def _weights_step(self) -> int | None:
+        """Training steps of the last weights, which are saved with each checkpoint; without checkpoints the last step logged."""
+        names = [path.name.removeprefix("step-") for path in (self.folder / "checkpoints").glob("step-*")]
+        saved = [int(name) for name in names if name.isdecimal()]
+        step = max(saved) if saved else self._last_row().get("step")
+        return step if isinstance(step, int) else None
+
+    def _weights_of(self, method: Method, best: bool) -> tuple[str, int | None]:
+        """Which weights a task looked at: SHA-256 of their file, and their step, None where nobody knows.
+
+        The hash is that of the file as it was loaded; a training that goes on may have written another one since.
+        """
+        weights = method.loaded_from.weights if method.loaded_from else ""
+        if best:
+            step = self._json("best/metrics.json").get("step")
+        else:
+            step = self._weights_step() if self.has_weights(weights) is False else None
+        return weights, step if isinstance(step, int) else None
+
+    def _outdated(self, content: JsonObject, done: str, command: str) -> str:
+        """ "" where a result that is kept is of the last weights, else what is wrong with it: `done` is "audited"."""
+        again = f"run `ganvas {command} RUN` again"
+        weights, step, last = content.get("weights"), content.get("step"), self._weights_step()
+        if not weights:
+            return f"{done} at an unknown step: the run may have been trained further since; {again}"
+        try:
+            if weights == self.weights_hash():
+                return ""
+        except RunError:  # nothing to compare with
+            return ""
+        if not isinstance(step, int) or not isinstance(last, int) or step >= last:
+            return f"{done} with other weights than the run has now; {again}"
+        return f"{done} at step {step:,} of {last:,}; the run was trained further since: {again}"
 
     def _ready(self, raw: bool, best: bool, device: Device) -> Method:
         """As `load_method`, read once only."""

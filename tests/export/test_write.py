@@ -38,12 +38,15 @@ def test_the_audit_of_the_run_is_quoted(sampler: Run, tmp_path: Path) -> None:
     assert "Audit of copies: not made." in about(facts_of(sampler, sampler.method), "")
     shutil.copytree(sampler.folder, tmp_path / "run")
     verdict = "copies: 3 of 100 samples are copies of 2 training images"
-    (tmp_path / "run/audit.json").write_text(json.dumps({"verdict": verdict}))
+    kept = {"verdict": verdict, "weights": sampler.weights_hash(), "step": 3}
+    (tmp_path / "run/audit.json").write_text(json.dumps(kept))
     run = Run(tmp_path / "run")
     facts = facts_of(run, run.method)
     assert facts.audit == verdict and facts_from(facts.with_changes(part="decode").text(), "").audit == verdict
     assert f"Audit of copies: {verdict}." in about(facts, "")
     assert facts_of(run, run.method, raw=True).audit == ""
+    (tmp_path / "run/audit.json").write_text(json.dumps({"verdict": verdict}))  # as earlier versions wrote it
+    assert facts_of(run, run.method).audit.startswith(f"{verdict} (audited at an unknown step: ")
 
 
 def test_bytes_out_are_those_of_the_float_model(sampler: Run, sampler_file: Path, tmp_path: Path) -> None:

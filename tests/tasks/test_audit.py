@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,11 @@ import pytest
 from ganvas import tasks
 from ganvas.data import Dataset, open_data
 from ganvas.errors import DataError, RunError, UsageError
+from ganvas.export.write import facts_of
 from ganvas.method import Method
 from ganvas.registry import create
-from parts import held_out
+from ganvas.report import write_report
+from parts import held_out, images, train_small
 
 
 @pytest.fixture(scope="module")
@@ -99,13 +102,36 @@ def test_a_discriminator_that_knows_its_images_is_found(digits: Dataset) -> None
 
 
 def test_json_is_plain(digits: Dataset) -> None:
-    import json
-
     from ganvas.strict_json import dumps
 
     result = tasks.audit(None, digits, np.array(digits.images[:10]))
     again = json.loads(dumps(result.as_dict()))
     assert again["copies"] == 10 and again["calibration"] == {"n": 120, "source": "120 held-out images"}
+
+
+def test_an_audit_of_earlier_weights_is_not_quoted_as_one_of_now(tmp_path: Path) -> None:
+    """In the report, the model card and exports; a new audit is quoted as it is."""
+    run = train_small("gan", tmp_path / "run", 3, images(count=120))
+
+    def quoted(number: int) -> list[str]:
+        report = write_report(run.folder, audit=False).read_text()
+        card = (run.save_pretrained(tmp_path / f"card{number}", card=True) / "README.md").read_text()
+        return [report, card, facts_of(run, run.method).audit]
+
+    result = run.audit(count=8, tries=0, device="cpu")
+    assert (result.weights, result.step) == (run.weights_hash(), 3)
+    assert not any("`ganvas audit RUN` again" in text for text in quoted(0)) and "outdated" not in run.audited
+
+    run = train_small("gan", run.folder, 5, images(count=120), resume=run.folder)
+    said = "udited at step 3 of 5; the run was trained further since: run `ganvas audit RUN` again"
+    assert all(said in text for text in quoted(1))
+    assert all(result.verdict[1:] in text for text in quoted(2)), "the verdict stands beside it"
+    again = run.audit(count=8, tries=0, device="cpu")
+    assert again.step == 5 and not any("trained further" in text for text in quoted(3))
+
+    kept = {name: value for name, value in again.as_dict().items() if name not in ("weights", "step")}
+    (run.folder / "audit.json").write_text(json.dumps(kept))  # as earlier versions wrote it
+    assert all("udited at an unknown step: the run may have been trained further" in text for text in quoted(4))
 
 
 def test_clear_errors(digits: Dataset, tmp_path: Path) -> None:

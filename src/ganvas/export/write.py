@@ -109,11 +109,14 @@ def facts_of(run: Run, method: Method, licence: str = "", *, raw: bool = False, 
     config = run.config(weights, best=best)
     spec = method.spec
     audited = {} if raw or best else run.audited  # an audit is of the averaged weights of the end
+    verdict = str(audited.get("verdict", ""))
+    if audited.get("outdated"):
+        verdict += f" ({audited['outdated']})"
     return ModelFacts(
         part="sample", method=method.name, channels=spec.channels, height=spec.height, width=spec.width,
         settings=config["settings"], data=spec.name, licence=licence or str(run.info.get("licence", "")),
         run=run.name, weights=weights,
-        figures=config["metrics"], audit=str(audited.get("verdict", "")), alpha=spec.alpha, version=__version__,
+        figures=config["metrics"], audit=verdict, alpha=spec.alpha, version=__version__,
     )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ OF_DATA = (  # of the data card: what says nothing of single files
 )  # fmt: skip
 OF_AUDIT = (
     "verdict", "n", "copies", "exact", "share", "interval", "originals", "false_positive_rate", "threshold", "features",
-    "membership",
+    "membership", "step", "outdated",
 )  # fmt: skip
 
 

@@ -187,6 +187,8 @@ def _audit(audit: Mapping[str, Any]) -> str:
     if not audit:
         return "Not made. `ganvas audit` looks for copies of training images among samples."
     lines = [str(audit["verdict"])]
+    if audit.get("outdated"):
+        lines.append(f"**Not of these weights**: {audit['outdated']}.")
     interval = audit.get("interval") or [0, 0]
     lines.append(
         f"{audit['copies']} of {audit['n']} samples are copies ({audit['share']:.2%}, 95 % interval {interval[0]:.2%} to"

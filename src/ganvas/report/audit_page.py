@@ -27,7 +27,7 @@ def write_audit_page(result: Audit, path: Path | str, *, of: str, data: str) -> 
         "header",
         tag("p", "ganvas · audit", class_="eyebrow"),
         tag("h1", f"Audit of {of}"),
-        tag("p", f"Against the training images of {data}.", class_="note"),
+        tag("p", f"Against the training images of {data}.{_weights_of(result)}", class_="note"),
         tag("p", tag("b", _sentence(content["verdict"])), class_="verdict"),
         contents(sections),
     )
@@ -44,9 +44,15 @@ def audit_section(run: Run) -> Section:
         return section("audit", title)
     lead = f"The verdict of ganvas audit {run.folder}. Its page, audit.html in the run, shows the pairs."
     inside: list[Content] = [tag("p", tag("b", _sentence(str(content["verdict"]))))]
+    if content.get("outdated"):
+        inside.append(tag("p", _sentence(str(content["outdated"])), class_="warn"))
     for part in _tables(content):
         inside += [part]
     return section("audit", title, inside, lead=lead)
+
+
+def _weights_of(result: Audit) -> str:
+    return "" if result.step is None else f" The weights are those of step {number(result.step)}."
 
 
 def _sentence(text: str) -> str:

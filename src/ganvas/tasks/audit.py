@@ -116,6 +116,10 @@ class Audit:
     notes: list[str]
     """What was not measured, and why."""
     fail_above: float | None = None
+    weights: str = ""
+    """SHA-256 of the weights' file of the method; "" where it is of no run."""
+    step: int | None = None
+    """Training steps that these weights had seen; None where nobody knows."""
 
     @property
     def share(self) -> float:
@@ -177,7 +181,7 @@ class Audit:
             "originals": self.originals, "false_positive_rate": MAX_FALSE_POSITIVES, "threshold": self.threshold,
             "calibration": {"n": self.calibration_n, "source": self.calibration_source}, "features": self.features,
             "pairs": pairs, "duplicates": [vars(one) for one in self.duplicates], "membership": membership,
-            "extraction": [vars(one) for one in self.extraction], "notes": self.notes,
+            "extraction": [vars(one) for one in self.extraction], "notes": self.notes, "weights": self.weights, "step": self.step,
         }  # fmt: skip
 
 

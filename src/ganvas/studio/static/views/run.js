@@ -148,6 +148,13 @@ function augmented(facts) {
   </div>`;
 }
 
+// Whether the weights that were audited are those of an earlier step, in words.
+function outdated(run) {
+  const { step } = run.audit;
+  if (typeof step !== "number") return " Audited at an unknown step: the run may have been trained further since; audit it again.";
+  return step < run.step ? ` Audited at step ${number(step)} of ${number(run.step)}; the run was trained further since: audit it again.` : "";
+}
+
 export function Figures({ run, jobs = [] }) {
   const figures = (run.figures && run.figures.metrics) || {};
   const names = Object.keys(figures);
@@ -164,7 +171,7 @@ export function Figures({ run, jobs = [] }) {
         <td>${number(figures[name].value)}</td><td>${number(figures[name].reference ?? figures[name].input)}</td><td>${number(figures[name].n)}</td><td>${figures[name].better || ""}</td></tr>`)}</tbody>
     </table></div>
     <p class="quiet">Reference: the same measure of held-out real data. Measured at step ${number(run.figures.step)}.</p>`}
-    ${verdict && html`<p>Audit: ${typeof verdict === "string" ? verdict : JSON.stringify(verdict)}.
+    ${verdict && html`<p>Audit: ${typeof verdict === "string" ? verdict : JSON.stringify(verdict)}.${outdated(run)}
       ${run.has_audit_page && html` <a class="button" href="/api/runs/${encodeURIComponent(run.id)}/audit" target="_blank" rel="noreferrer">Suspicious samples beside their nearest training images ↗</a>`}</p>`}
     ${names.some((name) => name === "precision") && html`<p><a href=${address("compare", "", { runs: run.id })}>Precision and recall over the steps</a></p>`}
   </div>`;

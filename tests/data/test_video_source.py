@@ -74,6 +74,19 @@ def test_clips_of_files(tmp_path: Path):
     assert np.array_equal(again.examples, small.examples) and again.fingerprint == small.fingerprint
 
 
+def test_different_rates_are_told(tmp_path: Path):
+    """Those of NTSC and of films in round numbers are near enough."""
+    for rate in (24, 25):
+        write_film(tmp_path / f"{rate}.mp4", bar(20), rate=rate)
+    alike = open_data(tmp_path, frames=8, holdout=0)
+    assert not any("frames a second" in note for note in alike.notes)
+    assert any("clips of 8 frames that follow each other" in note for note in alike.notes), alike.notes
+    write_film(tmp_path / "10.mp4", bar(20), rate=10)
+    mixed = open_data(tmp_path, frames=8, holdout=0)
+    assert mixed.spec.video.rate == 24
+    assert any("have 10 to 25 frames a second; all clips count as 24" in note for note in mixed.notes), mixed.notes
+
+
 def test_folders_of_frames_and_arrays(tmp_path: Path):
     film = bar(21, height=16, width=24, step=1)
     for number, frame in enumerate(film):

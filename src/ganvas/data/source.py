@@ -204,7 +204,9 @@ def size_rule(sizes: np.ndarray, settings: DataSettings) -> str:
     return f"{rule}; {settings.fit}"
 
 
-def resize_notes(sizes: np.ndarray, shape: tuple[int, int, int], settings: DataSettings) -> list[str]:
+def resize_notes(
+    sizes: np.ndarray, shape: tuple[int, int, int], settings: DataSettings, unit: str = "images"
+) -> list[str]:
     """How many images of `sizes` (N, 2) are not of the size of the set, and what is lost of them; nothing where all are."""
     if settings.fit == "tile":
         used = (sizes // shape[:2]).prod(axis=1) * shape[0] * shape[1] / sizes.prod(axis=1)
@@ -213,7 +215,7 @@ def resize_notes(sizes: np.ndarray, shape: tuple[int, int, int], settings: DataS
     other = (sizes != shape[:2]).any(axis=1)
     if not other.any():
         return []
-    text = f"{int(other.sum())} of {len(sizes)} images have another size than {shape[0]}x{shape[1]} and are resized"
+    text = f"{int(other.sum())} of {len(sizes)} {unit} have another size than {shape[0]}x{shape[1]} and are resized"
     aspect = sizes[:, 0] / sizes[:, 1] * shape[1] / shape[0]  # of height to width, relative to that of the set
     kept = np.minimum(aspect, 1 / aspect)
     if settings.fit == "crop" and kept.min() < 0.99:

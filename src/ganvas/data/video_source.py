@@ -18,7 +18,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -54,6 +54,7 @@ FRAME_THUMBNAIL_SIDE = 16  # pixels of the side at which frames are compared
 SAME_LEVELS = 2.0  # of 255: frames whose thumbnails differ by less, on average, are taken as equal
 MIN_WHOLE_VIDEOS = 10  # videos, of which whole ones are held out
 MAX_CLIP_SIDE = 64  # pixels of the longer side of clips, where data.max_size is not set
+RATE_TOLERANCE = 1.1  # of the rates of several videos, largest over smallest, before it is told
 MAX_SOURCE_FRAMES = 1_000_000  # taken of all videos together
 
 
@@ -295,7 +296,7 @@ def _load(files: Files, videos: list[Video], problems: Problems, settings: DataS
         if by_time or len(rows[split]):
             blocks = functools.partial(_blocks, taken, names, rows, layout, split, settings.holdout, by_time)
             parts[split] = Part(record_shape, blocks)
-    facts: dict[str, object] = {
+    facts: dict[str, Any] = {
         "ignored_files": len(files.ignored),
         "passed_over": passed_over.groups(files.ignored, files.suffixes),
         "original_sizes": size_facts(sizes),
@@ -304,12 +305,15 @@ def _load(files: Files, videos: list[Video], problems: Problems, settings: DataS
             *passed_over.mixed(len(names), "videos", files.ignored),
             *layout.notes,
             _what_is_taken(every, settings, in_clips),
-            *resize_notes(sizes, shape, settings),
+            *resize_notes(sizes, shape, settings, "videos" if in_clips else "images"),
         ],
     }
     if in_clips:
-        rates = [one.head.rate / step for one, step in zip(videos, every, strict=True)]
-        facts |= {"kind": "video", "frames": settings.frames, "rate": round(float(np.median(rates)), 3)}
+        rates = np.array([one.head.rate / step for one, step in zip(videos, every, strict=True)])
+        usual = float(np.median(rates))
+        if rates.max() > RATE_TOLERANCE * rates.min():
+            facts["notes"] = [*facts["notes"], _mixed_rates(rates, usual)]
+        facts |= {"kind": "video", "frames": settings.frames, "rate": round(usual, 3)}
     return Loaded(where, parts, layout.classes, not settings.skip_broken, problems, facts)
 
 
@@ -326,10 +330,18 @@ def _usual_every(one: Video, in_clips: bool) -> int:
     return max(1, round(one.head.rate / IMAGES_PER_SECOND))
 
 
+def _mixed_rates(rates: np.ndarray, usual: float) -> str:
+    return (
+        f"the videos have {rates.min():g} to {rates.max():g} frames a second; all clips count as {usual:g}, and none is"
+        " resampled, so that movements differ in speed: train on files of one rate"
+    )
+
+
 def _what_is_taken(every: Sequence[int], settings: DataSettings, in_clips: bool) -> str:
     steps = f"{min(every)}" if min(every) == max(every) else f"{min(every)} to {max(every)}"
     if in_clips:
-        return f"videos are cut into clips of {settings.frames} frames, every {steps}. of the file (data.frames, data.every)"
+        which = " that follow each other in the file" if steps == "1" else f", every {steps}. of the file"
+        return f"videos are cut into clips of {settings.frames} frames{which} (data.frames, data.every)"
     why = "" if settings.every else f", about {IMAGES_PER_SECOND:g} a second"
     return (
         f"the images are frames of videos, every {steps}.{why} (data.every); those nearly equal to the one taken before are"

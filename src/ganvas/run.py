@@ -7,6 +7,7 @@ RUN/settings.json         method, data, every setting, budget, seed, versions, c
     metrics.json          the newest metrics
     audit.json            the newest audit, where there was one
     explain.json          the newest explanation, where there was one
+    augment.json          what was generated of each class for a classifier the last time, where there was something
     samples/              grids of the same seeds over time, STEP.png
     best/                 weights and metrics of the best step so far
     checkpoints/          the training's whole state, for --resume
@@ -548,7 +549,7 @@ class Run:
         """`per_class` labelled images of each class for a classifier, of a class-conditional run; see `ganvas.tasks.augment`.
 
         `data` are the labelled images that they are meant for, opened with `settings` (None: the run's own). DataError where
-        the run was trained on their test images.
+        the run was trained on their test images. The counts for the last weights are kept in the run, augment.json.
         """
         from ganvas import tasks
         from ganvas.tasks.augment import check_no_test_images
@@ -558,7 +559,26 @@ class Run:
         method = self._ready(raw=False, best=best, device=device)
         opened = self.open_data(data, settings)
         check_no_test_images(self.info, opened, self.open_data)
-        return tasks.augment(method, opened, per_class=per_class, seed=seed, check=check)
+        result = tasks.augment(method, opened, per_class=per_class, seed=seed, check=check)
+        if not best and not self.is_pretrained:
+            self.keep_augmented(result, method, opened)
+        return result
+
+    def keep_augmented(self, result: Augmented, method: Method, data: Dataset) -> None:
+        """Writes the counts of images that `method`, this run's last weights, generated for `data`, augment.json."""
+        weights, step = self._weights_of(method, best=False)
+        facts = {"data": data.name, "check": result.check_sentence, "weights": weights, "step": step}
+        RunWriter(self.folder).json("augment.json", {**result.as_dict(), **facts})
+
+    @property
+    def augmented(self) -> JsonObject:
+        """What was generated for a classifier the last time, as `Augmented.as_dict` has it, with the name of the data; {} where
+        there was nothing. Where it is not known to be of the weights of now, `outdated` says so in words."""
+        content = self._json("augment.json")
+        if not content:
+            return content
+        outdated = self._outdated(content, "generated", "augment DATA --with")
+        return {**content, "outdated": outdated} if outdated else content
 
     def keep_audit(self, result: Audit) -> None:
         """Writes an audit of the run's own samples, audit.json."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -46,6 +47,11 @@ def test_images_of_a_method_and_of_its_run(ganvas: Command, data: Path) -> None:
     assert again.json["n"] == 15 and again.json["checked"] is False
     one, other = (Path(folder) / "one" / "seed1000003.png" for folder in ("more", "again"))
     assert one.read_bytes() == other.read_bytes()
+    # The run's report, which was written anew, has the counts of each class.
+    kept = json.loads(Path("more-generator/augment.json").read_text())
+    assert kept["classes"] == again.json["classes"] and (kept["data"], kept["step"]) == ("three", 3)
+    report = Path("more-generator/report.html").read_text()
+    assert "15 images for three" in report and "No agreement check: every image is kept" in report
     shown = ganvas("data", one)
     assert "--label one" in shown.out and "more-generator" in shown.out
 

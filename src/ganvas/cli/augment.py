@@ -84,7 +84,8 @@ def augment(
 
     An image is kept where a small classifier, trained on the real training images, predicts the class that was asked for.
     Test images are never used for generating. A method that --with names is trained on the training images, every class
-    equally often, and where they are few on changed copies of each. A page, OUT.html, shows some of the images.
+    equally often, and where they are few on changed copies of each. A page, OUT.html, shows some of the images; the counts
+    go into RUN/augment.json, and the run's report has them.
 
     --evaluate trains small classifiers with nothing else, with standard augmentation, with generated images and with both,
     each for several seeds. The generator of a seed sees only the labelled images that its classifiers see. The tables have
@@ -196,11 +197,14 @@ def _trained(name: str, preset: str | None, settings: dict[str, str], steps: int
 def _of_run(
     folder: str, data: Dataset, per_class: int, seed: int, check: bool, best: bool, device: str
 ) -> tuple[Method, Augmented]:
+    from ganvas.cli.output import update_report
     from ganvas.device import choose_device
     from ganvas.run import load
 
     run = load(folder)
     result = run.augment(data, per_class=per_class, seed=seed, check=check, best=best, device=device)
+    if not best:
+        update_report(run)
     return run.load_method(best=best, device=choose_device(device)), result
 
 
@@ -211,6 +215,8 @@ def _of_method(
     import numpy as np
 
     from ganvas import tasks
+    from ganvas.cli.output import update_report
+    from ganvas.run import load
     from ganvas.tasks.augment import check_labelled, generator_data
 
     check_labelled(data)
@@ -218,7 +224,11 @@ def _of_method(
     folder = out.with_name(f"{out.name}-generator")
     typer.echo(f"training the generator into {folder}", err=True)
     method = make(generator_data(train, np.arange(len(train)), 0, train.name), folder, 0)
-    return method, tasks.augment(method, data, per_class=per_class, seed=seed, check=check)
+    result = tasks.augment(method, data, per_class=per_class, seed=seed, check=check)
+    run = load(folder)
+    run.keep_augmented(result, method, data)
+    update_report(run)
+    return method, result
 
 
 def _write(result: Augmented, method: Method, out: Path, data: Dataset, generator: str, json: bool) -> None:

@@ -10,6 +10,7 @@ from ganvas.figure import primary_figure
 from ganvas.files import write_text
 from ganvas.report.attention import attention_section
 from ganvas.report.audit_page import audit_section
+from ganvas.report.augment_page import augment_section
 from ganvas.report.explain_page import explain_section
 from ganvas.report.log import Log, read_log
 from ganvas.report.markup import Content, Html, Section, contents, document, duration, number, tag
@@ -55,6 +56,7 @@ def report(run: Run, *, audit: bool = True) -> Html:
     sections += [
         editing_section(run),
         explain_section(run),
+        augment_section(run),
         settings_section(run),
         machine_section(run, log),
         data_section(run),

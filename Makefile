@@ -19,8 +19,8 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $(STAMP)
 
-demo: $(STAMP) ## train r3gan on real digits for about five minutes, and show where everything is
-	$(BIN)/ganvas train r3gan --data digits --minutes $(MINUTES)
+demo: $(STAMP) ## train the default method on real digits for about five minutes, and show where everything is
+	$(BIN)/ganvas train --data digits --minutes $(MINUTES)
 
 test: $(STAMP) ## the whole default test suite, on up to four cores
 	$(BIN)/python -m pytest -n auto --maxprocesses 4

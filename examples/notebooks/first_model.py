@@ -12,7 +12,7 @@ data = ganvas.open_data("digits")
 data
 
 # %% [markdown]
-# `r3gan` is the default method, a modern GAN. With a budget in steps, equal seeds give equal weights on the same machine;
+# `r3gan` is a modern GAN. With a budget in steps, equal seeds give equal weights on the same machine;
 # `minutes=5` would train for five minutes instead. While it trains, a card shows progress, losses and samples.
 
 # %%

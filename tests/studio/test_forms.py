@@ -25,7 +25,9 @@ def test_each_setting_is_json_schema_with_its_limits() -> None:
     schemas = {one["name"]: one["schema"] for one in r3gan["settings"]}
     assert schemas["batch_size"]["type"] == "integer" and schemas["batch_size"]["minimum"] == 1
     assert schemas["beta1"]["maximum"] == 0.9999 and schemas["gamma"]["type"] == ["number", "null"]
-    assert schemas["decay"]["enum"] == ["linear", "cosine", "none"] and schemas["widths"]["type"] == "array"
+    assert (
+        schemas["decay"]["enum"] == ["none", "linear", "cosine", "second_half"] and schemas["widths"]["type"] == "array"
+    )
     for one in [*r3gan["settings"], *FORM_FACTS["data_settings"], *FORM_FACTS["options"]]:
         assert one["schema"]["description"], one["name"]
 

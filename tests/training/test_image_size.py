@@ -52,13 +52,16 @@ def test_auto_is_capped_where_all_images_share_one_size(photos: Path) -> None:
 
 
 def test_a_longer_budget_and_a_cheaper_method_get_larger_images(photos: Path) -> None:
-    def longest(method: str, minutes: float | None) -> int:
-        choice = choose_size(create(method, None, {}), str(photos), {}, CPU, minutes)
+    def longest(method: str, minutes: float | None, **settings: object) -> int:
+        choice = choose_size(create(method, None, settings), str(photos), {}, CPU, minutes)
         assert choice is not None and choice.stored == (256, 512)
         return choice.max_size
 
     assert longest("r3gan", 1) < longest("r3gan", 5) < longest("r3gan", 600) == 256
-    assert longest("dcgan", 30) < longest("r3gan", 30)
+    assert longest("dcgan", 30, width=64) < longest("r3gan", 30)
+    assert longest("dcgan", 5, batch_size=4) == longest("dcgan", 5, batch_size=32), (
+        "small batches are no reason for large images"
+    )
     # Without minutes the size does not depend on the machine: it is that of five minutes on two cores.
     assert longest("r3gan", None) == longest("r3gan", 5)
 

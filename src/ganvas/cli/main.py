@@ -52,7 +52,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     help="From a folder of images to a trained, measured and usable generative model.",
-    epilog="Start with: ganvas train r3gan --data digits",
+    epilog="Start with: ganvas train --data digits",
 )
 COMMAND_MODULES = {
     train.train: "Train a method on data.",

@@ -89,7 +89,7 @@ def train(
 
 
 def check_named(config: TrainConfig) -> None:
-    """A new training needs data, and a method that exists (r3gan where none is named); UsageError says what there is."""
+    """A new training needs data, and a method that exists (the default where none is named); UsageError says what there is."""
     from ganvas.catalog import catalog
     from ganvas.data.builtin_sets import BUILTIN_SETS
 

@@ -25,6 +25,7 @@ CORE_FLOPS = 50e9  # operations a second of one core in fp32: what recent ones r
 ASSUMED_CORES = 2  # of which a budget in steps or images is taken to be: its results must not depend on the machine
 TRAINING_SHARE = 0.7  # of the budget; the rest is preparing, measuring and the report
 STEPS_TO_GENERATE = 1000  # a generator of fewer steps shows nothing yet
+LEAST_BATCH = 32  # images; steps of fewer count by their share of it
 STEPS_TO_TRANSFORM = 200  # what turns one image into another learns sooner, ...
 SHORTEST_TO_GENERATE, SHORTEST_TO_TRANSFORM = 32, 64  # ... and is to be looked at in detail
 
@@ -60,14 +61,15 @@ def _for_cpu(method: Method, stored: tuple[int, int], minutes: float | None) -> 
     if cost is None:
         return MAX_AUTO_SIDE, "the largest that auto takes"
     transforms = isinstance(method, Translates | Restores | Stylises)
-    steps = STEPS_TO_TRANSFORM if transforms else STEPS_TO_GENERATE
-    shortest = SHORTEST_TO_TRANSFORM if transforms else SHORTEST_TO_GENERATE
+    images, shortest = STEPS_TO_GENERATE * max(LEAST_BATCH, method.batch_size), SHORTEST_TO_GENERATE
+    if transforms:
+        images, shortest = STEPS_TO_TRANSFORM * method.batch_size, SHORTEST_TO_TRANSFORM
     cores = ASSUMED_CORES if minutes is None else max(ASSUMED_CORES, torch.get_num_threads())
     operations = TRAINING_SHARE * 60 * (minutes or MINUTES) * CORE_FLOPS * cores
     longest = MAX_AUTO_SIDE
     for longest in IMAGE_SIDES:
         height, width = reduced(stored, longest)
-        enough = steps * cost.operations * height * width * method.batch_size <= operations
+        enough = images * cost.operations * height * width <= operations
         if enough and _fits(method, height, width):
             break
         if min(height, width) <= shortest:

@@ -92,7 +92,7 @@ def test_wgan_gp_follows_the_papers_table() -> None:
 
 
 def test_dcgan_follows_the_paper() -> None:
-    method = create("dcgan")
+    method = create("dcgan", "paper")
     assert (method.lr, method.beta1, method.batch_size, method.z_dim) == (2e-4, 0.5, 128, 100)
     optimizer = built("dcgan").optimizers()["G"]
     assert isinstance(optimizer, Adam) and optimizer.defaults["betas"] == (0.5, 0.999)

@@ -1,10 +1,11 @@
-"""DCGAN: deep convolutional GAN (Radford, Metz, Chintala 2015, arXiv:1511.06434).
+"""DCGAN: deep convolutional GAN (Radford, Metz, Chintala 2015, arXiv:1511.06434). The default of this package.
 
 Idea: strided convolutions instead of pooling, batch norm in both networks, no hidden fully connected layers, ReLU in G and
 LeakyReLU(0.2) in D; Adam at 2e-4 with beta1 0.5; weights from N(0, 0.02). The loss is the non-saturating one.
 
-Departs from the paper: noise is normal (theirs uniform), any height and width, width 64 by default as in the authors' later code;
-preset `paper` has figure 1's 1024-512-256-128.
+Departs from the paper: noise is normal (theirs uniform), any height and width. The defaults are for minutes of a CPU: narrow
+networks, batches of 16 in place of 128 and thirty times the paper's learning rate, which batch norm in both networks stands.
+Preset `paper` has the paper's values and figure 1's 1024-512-256-128.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ class DCGAN(NonSaturating):
     title = "deep convolutional GAN"
     paper = "Radford et al. 2015, Unsupervised Representation Learning with DCGANs, arXiv:1511.06434"
 
-    batch_size: int = setting(128, "images per step, over all processes together", minimum=2)
-    width: int = setting(64, "channels at the largest inner size, both networks", minimum=1)
+    batch_size: int = setting(16, "images per step, over all processes together", minimum=2)
+    width: int = setting(28, "channels at the largest inner size, both networks", minimum=1)
+    lr: float = setting(6e-3, "learning rate of Adam, both networks", minimum=0)
     conditional: bool = setting(False, "condition both networks on the class of each image; the data need labels")
 
     def build(self, spec: DataSpec) -> None:
@@ -34,17 +36,16 @@ class DCGAN(NonSaturating):
 @preset("dcgan")
 def tiny() -> DCGAN:
     """Seconds on a CPU; for tests and first looks."""
-    return DCGAN(batch_size=16, z_dim=8, width=4)
+    return DCGAN(batch_size=16, z_dim=8, width=4, lr=2e-4)
 
 
 @preset("dcgan")
 def paper() -> DCGAN:
-    """Figure 1 of the paper: 1024 channels at 4 x 4 for images of 64 x 64. Slow on a CPU."""
-    return DCGAN(width=128)
+    """Figure 1 of the paper: 1024 channels at 4 x 4 for images of 64 x 64; its batches and learning rate. Slow on a CPU."""
+    return DCGAN(batch_size=128, width=128, lr=2e-4)
 
 
 @preset("dcgan")
 def small() -> DCGAN:
-    """About 3 million MACs a network on digits; small batches and thirty times the paper's learning rate, for minutes of a CPU.
-    Figures: docs/experiments/gans.md."""
-    return DCGAN(width=28, batch_size=16, lr=6e-3)
+    """The defaults: about 3 million MACs a network on digits, for minutes of a CPU. Figures: docs/experiments/gans.md."""
+    return DCGAN()

@@ -1,4 +1,4 @@
-"""R3GAN: the modern baseline GAN (Huang 2024, arXiv:2501.05441). The default of this package.
+"""R3GAN: the modern baseline GAN (Huang 2024, arXiv:2501.05441).
 
 Idea: a relativistic pairing loss (eq. 2: D only has to rank a real above a fake image, which leaves no bad basin for dropped
 modes) and zero-centred gradient penalties on real and fake images (R1 + R2), which make it converge locally (proposition 2).
@@ -129,7 +129,7 @@ def tiny() -> R3GAN:
 
 @preset("r3gan")
 def cpu() -> R3GAN:
-    """The default: found by measuring on 2 CPU cores with the built-in digits, five minutes. Figures: docs/experiments.md."""
+    """The defaults: found by measuring on 2 CPU cores with the built-in digits, five minutes. Figures: docs/experiments.md."""
     return R3GAN()
 
 

@@ -254,6 +254,52 @@ def test_a_volume_is_turned(page: Any, own: StudioProcess) -> None:
     page.wait_for_selector("img[alt='Seed 0, turning'][src^='data:image/webp']")
 
 
+ORDER = "() => [...document.querySelectorAll('.job b')].map((one) => one.textContent.slice(-5))"
+
+
+@pytest.mark.slow
+def test_a_queue_is_ordered_and_a_training_paused_and_watched(page: Any, own: StudioProcess) -> None:
+    for name in ("queue-1", "queue-2", "queue-3"):
+        own.train(name, 1_000_000, minutes=10)
+    show(page, own, "queue")
+    page.wait_for_selector(".job.running:has-text('queue-1') .progress-row:has-text('left')")
+    page.get_by_role("button", name="Earlier: Train gan: queue-3").click()
+    page.wait_for_function(f"() => ({ORDER})().slice(0, 3).join() === 'eue-1,eue-3,eue-2'")
+    page.get_by_role("button", name="Later: Train gan: queue-3").click()
+    page.wait_for_function(f"() => ({ORDER})().slice(0, 3).join() === 'eue-1,eue-2,eue-3'")
+    page.locator("main").get_by_role("link", name="Train gan: queue-2").click()
+    page.wait_for_selector("h2:has-text('Not begun yet')")
+    for name in ("queue-2", "queue-3"):
+        show(page, own, "queue")
+        page.get_by_role("button", name=f"Stop: Train gan: {name}").click()
+
+    # The curves of the running one: what the pointer is at, and a part that stays in view while values come.
+    page.locator("main").get_by_role("link", name="Train gan: queue-1").click()
+    page.get_by_role("tab", name="Curves").click()
+    steps = "Number(document.querySelector('.status').innerText.match(/step ([\\d,]+)/)[1].replaceAll(',', ''))"
+    page.wait_for_function(f"() => {steps} > 100")
+    box = page.locator(".u-over").first.bounding_box()
+    page.mouse.move(box["x"] + box["width"] * 0.2, box["y"] + 40)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + 40, steps=4)
+    page.mouse.up()
+    seen = page.get_attribute(".chart", "data-steps")
+    first, last = (float(one) for one in seen.split("-"))
+    assert 0 < first < last < page.evaluate(steps)
+    before = page.evaluate(steps)
+    page.wait_for_function(f"(before) => {steps} > before + 50", arg=before)
+    page.wait_for_timeout(1500)
+    assert page.get_attribute(".chart", "data-steps") == seen
+    assert page.locator(".u-legend .u-value").first.inner_text().replace(",", "").isdecimal()
+    page.get_by_role("button", name="Pause", exact=True).click()
+    page.wait_for_selector(".status .state.paused")
+    page.get_by_role("button", name="Resume", exact=True).click()
+    page.wait_for_function(f"(before) => {steps} > before", arg=page.evaluate(steps))
+    page.get_by_role("button", name="Stop", exact=True).click()
+    page.wait_for_selector("button:has-text('Continue')")
+    page.wrong[:] = [one for one in page.wrong if "404" not in one]  # what has not begun has no run yet
+
+
 @pytest.mark.slow
 def test_whether_generated_images_help_is_shown_as_a_table(page: Any, own: StudioProcess) -> None:
     """With few steps, for which the page has no field; it shows the newest measurement of these data, whoever asked for it."""

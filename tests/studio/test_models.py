@@ -152,6 +152,26 @@ def test_a_text_is_translated_as_by_the_library(studio: StudioProcess) -> None:
         assert message in json.loads(answer.body.splitlines()[-1])["error"]
 
 
+def test_a_model_of_one_style_is_given_none(studio: StudioProcess) -> None:
+    """The page asks for a style by these facts: a fast_style knows its own, and any other is refused."""
+    train_small("fast_style", studio.runs / "painted", 2)
+    train_small("adain", studio.runs / "any", 2)
+    facts = [studio.ask("GET", f"/api/runs/{run}/model").json["stylises"] for run in ("painted", "any")]
+    assert facts == [{"takes_style": False, "mixes": False}, {"takes_style": True, "mixes": True}]
+    random = np.random.default_rng(0)
+    images = []
+    for name in ("photo.png", "style.png"):
+        content = png_bytes(random.integers(0, 255, (32, 32, 3), np.uint8))
+        images.append(studio.put_file("/api/images", content, name).json["id"])
+    photo, style = images
+    made = result(studio.ask("POST", "/api/stylise", {"run": "painted", "image": photo, "styles": []}))["items"][0]
+    assert (made["height"], made["width"]) == (32, 32)
+    answer = studio.ask("POST", "/api/stylise", {"run": "painted", "image": photo, "styles": [style]})
+    assert "omit the style" in answer.body.decode()
+    mixture = {"run": "any", "image": photo, "styles": [style, photo, style], "shares": [0.5, 1, 0.25]}
+    assert result(studio.ask("POST", "/api/stylise", mixture))["items"][0]["made_by"].count("--style ") == 3
+
+
 def test_a_model_is_made_ready_to_share(studio: StudioProcess) -> None:
     made = result(studio.ask("POST", "/api/runs/first/share", {"licence": "cc-by-4.0"}))
     answer = studio.ask("GET", f"/api/shares/{made['id']}")

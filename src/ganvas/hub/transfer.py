@@ -169,7 +169,9 @@ def _explained(address: Address, *, uploading: bool = False) -> Iterator[None]:
     except Exception as error:  # of its network client, its file locks, its checks of an answer
         reason = " ".join(str(error).split())[:300] or type(error).__name__
         doing = "upload to" if uploading else "load"
-        raise RunError(f"cannot {doing} {at} at {endpoint()}: {reason}") from error
+        raise RunError(
+            f"cannot {doing} {at} at {endpoint()} ({reason}): check that this machine reaches it, then try again"
+        ) from error
 
 
 def _api() -> HfApi:

@@ -105,13 +105,13 @@ class Decoders:
 
     async def _read(self, process: asyncio.subprocess.Process) -> None:
         assert process.stdout is not None
-        with contextlib.suppress(ValueError, ConnectionResetError):  # a line that is too long is none of ours
+        try:
             while line := await process.stdout.readline():
                 message = json.loads(line)
                 answer = self._waiting.get(int(message["id"]))
                 if answer is not None and not answer.done():
                     answer.set_result(message["said"])
-        if process.returncode is None:
+        except ValueError:  # a line that is too long, or cut off: none of ours
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
         await process.wait()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import logging
 import socket
 import sys
@@ -40,6 +41,7 @@ from ganvas.studio.store import NotHere
 MAX_CONNECTIONS = 400  # beyond that a client gets 503
 HEAD_TIMEOUT = 15.0  # seconds within which a new connection must have sent the head of a request
 BACKLOG = 256
+M_ARENA_MAX = -8  # of malloc.h
 
 log = logging.getLogger("ganvas.studio")
 
@@ -145,6 +147,7 @@ class Protocol(H11Protocol):
 
 def serve(config: StudioConfig, *, open_page: bool = False) -> None:
     """Runs a studio until Ctrl-C. UsageError where its port is taken, or where one runs on these runs already."""
+    _share_one_heap()
     config.folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(config.folder / "studio.lock")
     if not lock.take():
@@ -171,6 +174,12 @@ def serve(config: StudioConfig, *, open_page: bool = False) -> None:
     finally:
         listener.close()
         lock.free()
+
+
+def _share_one_heap() -> None:
+    """glibc gives every thread a heap of its own, and each keeps what it took at its busiest. Threads do little here."""
+    with contextlib.suppress(OSError, AttributeError):  # another C library
+        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
 
 
 def _listener(config: StudioConfig) -> socket.socket:

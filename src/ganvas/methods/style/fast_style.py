@@ -152,9 +152,6 @@ class FastStyle(StyleTransfer):
             raise UsageError("this fast_style knows one painting, that of its training: omit the style, or train adain")
         return torch.lerp(content, self.G(content).float().clamp(-1, 1), strength)
 
-    def styles_of(self, batch: Batch) -> None:
-        """None: it has a single style."""
-
     def style_losses(self, stylised: Tensor, content: Tensor, style: Tensor | None) -> dict[str, Tensor]:
         """Eq. 5 without the total variation."""
         parts = self.parts(stylised, content)

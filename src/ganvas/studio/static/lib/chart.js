@@ -26,6 +26,7 @@ export function Chart({ title, steps, series, log = false }) {
         })),
       ],
       cursor: { drag: { x: true, y: false } },
+      hooks: { setScale: [(chart, axis) => axis === "x" && place.current && (place.current.parentNode.dataset.steps = `${chart.scales.x.min}-${chart.scales.x.max}`)] },
     };
     plot.current = new window.uPlot(options, [steps, ...series.map((one) => one.values)], place.current);
     const watcher = new ResizeObserver(() => plot.current.setSize({ width: place.current.clientWidth, height: 200 }));

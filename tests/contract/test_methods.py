@@ -32,10 +32,12 @@ from ganvas.registry import create, find, method_names, presets
 from ganvas.sampling import sample, to_uint8
 from ganvas.settings import settings_of
 from ganvas.strict_json import dumps
-from ganvas.tasks import explain, invert
+from ganvas.tasks import audit, augment, explain, invert
+from ganvas.tasks import sample as sample_images
+from ganvas.tasks.augment import class_conditional_methods, conditional_settings
 from ganvas.tasks.directions import measure_samples, moved, principal_directions, probed_direction
 from ganvas.tasks.latents import editable, points_of, space_of, synthesised
-from parts import Shape, data_for, shapes_of, small, trainer_for
+from parts import Shape, data_for, images, shapes_of, small, trainer_for
 
 NAMES = method_names()
 PRESETS = [(name, preset) for name in NAMES for preset in presets(name)]
@@ -250,6 +252,49 @@ def test_images_are_explained(name: str, monkeypatch: pytest.MonkeyPatch) -> Non
     missing = (not editable_here) + (not isinstance(method, HasDiscriminator))
     assert sum(note.startswith(("no units", "no saliency")) for note in found.notes) == missing
     dumps(found.as_dict())
+
+
+@pytest.mark.parametrize("name", IMAGE_SAMPLERS)
+def test_images_are_audited(name: str) -> None:
+    """Every membership test that the abilities allow. Its training images, given as samples, are all found."""
+    method, data = built(name), images(count=120)
+    method.spec = data.spec
+    found = audit(method, data, count=4, tries=2)
+    tests = ["nearest sample"]
+    if isinstance(method, HasDiscriminator):
+        tests.append("discriminator")
+    if isinstance(method, (Encodes, Tokenizes)):
+        tests.append("reconstruction")
+    if isinstance(method, HasLikelihood):
+        tests.append("likelihood")
+    assert [one.test for one in found.membership] == tests
+    assert all(0 <= one.auc.low <= one.auc.value <= one.auc.high <= 1 for one in found.membership)
+    assert found.n == len(found.pairs) == 4 and not found.exact, "noise is nobody's copy"
+    assert isinstance(method, Samples)
+    conditional = method.labels(range(1)) is not None
+    assert [one.tries for one in found.extraction] == ([2, 2, 2] if conditional else [])
+    assert any(note.startswith("no extraction by class") for note in found.notes) != conditional
+    copied = audit(method, data, np.array(data.images[:4]), tries=0)
+    assert (copied.copies, copied.exact, copied.originals) == (4, 4, 4)
+    dumps(found.as_dict())
+
+
+@pytest.mark.parametrize("name", class_conditional_methods())
+def test_labelled_images_are_generated(name: str) -> None:
+    """The image of a class and a seed is that of sampling; the counts are of what was generated."""
+    data = data_for(name)
+    method = small(name, **conditional_settings(name))
+    torch.manual_seed(0)
+    method.build(data.spec)
+    method.spec = data.spec
+    method.eval().requires_grad_(False)
+    made = augment(method, data, per_class=2, seed=5, check=False)
+    assert made.images.shape == (6, 28, 28, 1) and made.images.dtype == np.uint8
+    assert made.labels.tolist() == [0, 0, 1, 1, 2, 2] and made.seeds.tolist() == [5, 6] * 3
+    assert [(one.label, one.generated, one.kept) for one in made.counts] == [(one, 2, 2) for one in data.spec.classes]
+    again = np.asarray(sample_images(method, 1, seed=6, label=2))
+    assert np.array_equal(made.images[5], again[0])
+    dumps(made.as_dict())
 
 
 @samplers

@@ -247,9 +247,9 @@ def test_a_volume_is_turned(page: Any, own: StudioProcess) -> None:
     pixels = "document.querySelector('.turntable canvas').toDataURL()"
     first = page.evaluate(pixels)
     canvas.press("ArrowRight")
-    page.wait_for_function(f"{pixels} !== {first!r}")
+    page.wait_for_function(f"() => {pixels} !== {first!r}")
     canvas.press("Home")
-    page.wait_for_function(f"{pixels} === {first!r}")
+    page.wait_for_function(f"() => {pixels} === {first!r}")
     page.get_by_role("button", name="Turn by itself").click()
     page.wait_for_selector("img[alt='Seed 0, turning'][src^='data:image/webp']")
 

@@ -171,8 +171,8 @@ def tiny() -> GAN3D:
 
 @preset("gan3d")
 def small() -> GAN3D:
-    """The built-in shapes on a CPU. Not measured yet: docs/experiments/volumes.md."""
-    return GAN3D(batch_size=16, widths=(32, 16, 8), shift=2)
+    """The built-in shapes on a CPU. Figures: docs/experiments/volumes.md."""
+    return GAN3D(batch_size=16, widths=(32, 16, 8), mirror=True, reach=3.0, gamma=1.0, lr=3e-3)
 
 
 @preset("gan3d")

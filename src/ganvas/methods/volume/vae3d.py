@@ -71,5 +71,5 @@ def tiny() -> VAE3D:
 
 @preset("vae3d")
 def small() -> VAE3D:
-    """The built-in shapes on a CPU. Not measured yet: docs/experiments/volumes.md."""
-    return VAE3D(batch_size=16, widths=(32, 16, 8), shift=2)
+    """The built-in shapes on a CPU. Figures: docs/experiments/volumes.md."""
+    return VAE3D(batch_size=16, widths=(32, 16, 8), mirror=True)

@@ -27,14 +27,18 @@ _open: list[Connection] = []  # a child that speaks to nobody would die of it
 
 
 def start(out: Path, steps: int, until: str = "alive", **more: Any) -> BaseProcess:
-    """A training in a child. This call returns when the child is "alive", or about to begin with its first step ("started")."""
+    """A training in a child. This call returns when the child is "alive", or about to begin with its first step ("started"), or
+    has ended before that: the run was finished, or it failed."""
     here, there = _server.Pipe(duplex=False)
     child = _server.Process(target=_train, args=(str(out), steps, there, more), daemon=True)
     child.start()
     there.close()
     _open.append(here)
-    while here.recv() != until:
-        pass
+    try:
+        while here.recv() != until:
+            pass
+    except EOFError:
+        child.join()
     return child
 
 

@@ -364,6 +364,7 @@ def test_a_hole_is_painted_and_filled(page: Any, own: StudioProcess) -> None:
     show(page, own, "use/holes")
     page.get_by_role("button", name="Example 1 of the data").click()
     canvas = page.locator(".brush canvas")
+    canvas.hover()  # waits until it stands still
     box = canvas.bounding_box()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     page.mouse.down()
@@ -521,15 +522,15 @@ def test_a_token_is_asked_for_once(browser: Any, tmp_path: Path) -> None:
 def test_the_page_survives_a_killed_studio(page: Any, own: StudioProcess) -> None:
     show(page, own, "queue")
     number = own.train("killed", 100_000, minutes=10)
-    page.wait_for_selector(".job.running")
+    page.wait_for_selector(".job.running:has-text('killed')")
     port = own.port
     own.kill()
     page.wait_for_selector("text=The studio does not answer")
     own.start(port)
     page.wait_for_selector("text=The studio does not answer", state="detached")
-    page.wait_for_selector(".job.running")
+    page.wait_for_selector(".job.running:has-text('killed')")
     page.get_by_role("button", name="Stop: Train gan: killed").click()
-    page.wait_for_selector(".job.stopped")
+    page.wait_for_selector(".job.stopped:has-text('killed')")
     assert own.job(number)["state"] == "stopped"
     page.wrong[:] = [one for one in page.wrong if "ERR_CONNECTION" not in one and "Failed to load" not in one]
 

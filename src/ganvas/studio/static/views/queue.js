@@ -3,12 +3,13 @@ import { html, useState } from "../lib/dom.js";
 import { get, post, remove, text } from "../lib/api.js";
 import { address } from "../lib/route.js";
 import { ago, clock } from "../lib/format.js";
+import { OPEN } from "../lib/job.js";
 import { Empty, Page, Progress, fail } from "../lib/ui.js";
 
 const WORDS = { queued: "waiting", running: "running", paused: "paused", done: "done", failed: "failed", stopped: "stopped" };
 
 export function Queue({ jobs }) {
-  const active = jobs.filter((job) => ["running", "queued", "paused"].includes(job.state));
+  const active = jobs.filter((job) => OPEN.includes(job.state));
   const ended = jobs.filter((job) => !active.includes(job));
   const waiting = active.filter((job) => job.state !== "running");
   const move = (job, before) => post(`/api/jobs/${job.id}`, { action: "move", before }).catch(fail);
@@ -48,7 +49,7 @@ function Job({ job, up, down }) {
         ${down && html`<button onClick=${down} aria-label="Later: ${job.title}">↓</button>`}
         ${["running", "queued"].includes(job.state) && html`<button disabled=${Boolean(job.wanted)} onClick=${() => act("pause")} aria-label="Pause: ${job.title}">Pause</button>`}
         ${["paused", "failed", "stopped"].includes(job.state) && html`<button onClick=${() => act("resume")} aria-label="${job.state === "paused" ? "Resume" : "Try again"}: ${job.title}">${job.state === "paused" ? "Resume" : "Try again"}</button>`}
-        ${["running", "queued", "paused"].includes(job.state)
+        ${OPEN.includes(job.state)
           ? html`<button disabled=${job.wanted === "stop"} onClick=${() => act("stop")} aria-label="Stop: ${job.title}">Stop</button>`
           : html`<button onClick=${forget} aria-label="Remove from the list: ${job.title}">Remove</button>`}
       </span>

@@ -4,7 +4,7 @@ import { addJob, get, long, patch, post, text } from "../lib/api.js";
 import { address, go, setQuery } from "../lib/route.js";
 import { bytes, clock, number } from "../lib/format.js";
 import { Chart, grouped } from "../lib/chart.js";
-import { Job } from "../lib/job.js";
+import { Job, OPEN } from "../lib/job.js";
 import { Empty, Field, Page, Pixels, Problem, Progress, Slider, Tabs, fail, say, useLoaded } from "../lib/ui.js";
 import { STATES } from "./gallery.js";
 
@@ -17,12 +17,14 @@ export function RunView({ route, jobs, live }) {
   const { value: run, error, again } = useLoaded((signal) => get(path, { signal }), [id]);
   const tab = route.query.tab || "samples";
   const name = run ? run.name : id;
-  const job = jobs.find((one) => one.run === name && TRAINING.includes(one.kind) && ["running", "queued", "paused"].includes(one.state));
+  const job = jobs.find((one) => one.run === name && TRAINING.includes(one.kind) && OPEN.includes(one.state));
   const state = job ? { running: "training", queued: "queued", paused: "paused" }[job.state] : live ? live.state : run && run.state;
+
+  const ended = jobs.filter((one) => one.run === name && !OPEN.includes(one.state)).map((one) => one.id).join(); // of any kind
 
   useEffect(() => {
     if (run || error) again();
-  }, [live && live.samples.join(), live && live.ended, job && job.state, job && job.phase]);
+  }, [live && live.samples.join(), live && live.ended, job && job.state, job && job.phase, ended]);
 
   if (error && job) return html`<${Page} title=${id}><${Empty} title="Not begun yet">${job.state === "running" ? "It is being prepared." : html`It waits in the <a href=${address("queue")}>queue</a>.`}<//><//>`;
   if (error) return html`<${Page} title=${id}><${Problem} error=${error} again=${again} /><//>`;

@@ -388,7 +388,7 @@ function Brush({ image, handle }) {
   const { canvas, handlers, clear, marked } = useDrawing({ width, height, colour: "#ff2d95", size, erase });
   handle.current = { blob: () => (marked.current ? flat(canvas.current, width, height, "#000", "#fff") : null) };
   return html`<div class="brush">
-    <div class="pane"><img class="pixels sharp" src=${imageUrl(image.id)} alt="Your photo" />
+    <div class="pane" style=${{ aspectRatio: `${width} / ${height}` }}><img class="pixels sharp" src=${imageUrl(image.id)} alt="Your photo" />
       <canvas ref=${canvas} width=${width} height=${height} tabindex="0" role="img" aria-label="Mask: paint what is to be filled. Arrow keys move the brush, space begins and ends a stroke." ...${handlers}></canvas></div>
     <div class="toolbar">
       <${Slider} label="Brush" min=${1} max=${Math.max(8, Math.round(Math.min(width, height) / 2))} step=${1} value=${size} onInput=${setSize} />

@@ -114,9 +114,9 @@ class Run:
         for name, figure in list(read_figures(self.metrics.get("metrics", {})).items())[:SHOWN_FIGURES]:
             beside = "" if figure.reference is None else f" (reference {figure.reference:.3g})"
             facts[name] = f"{figure.value:.3g}{beside}"
-        if self.audited.get("verdict"):
-            outdated = self.audited.get("outdated")
-            facts["audit"] = self.audited["verdict"] + (f" ({outdated})" if outdated else "")
+        verdict = self.audit_verdict()
+        if verdict:
+            facts["audit"] = verdict
         return card(f"Run {self.name}", facts, self._newest_grid())
 
     def _newest_grid(self) -> bytes | None:
@@ -577,8 +577,7 @@ class Run:
         content = self._json("augment.json")
         if not content:
             return content
-        outdated = self._outdated(content, "generated", "augment DATA --with")
-        return {**content, "outdated": outdated} if outdated else content
+        return self._dated(content, "generated", "augment DATA --with")
 
     def keep_audit(self, result: Audit) -> None:
         """Writes an audit of the run's own samples, audit.json."""
@@ -593,8 +592,14 @@ class Run:
         content = self._json("audit.json")
         if not content.get("verdict"):
             return content
-        outdated = self._outdated(content, "audited", "audit")
-        return {**content, "outdated": outdated} if outdated else content
+        return self._dated(content, "audited", "audit")
+
+    def audit_verdict(self) -> str:
+        """The verdict of the newest audit, and in brackets where it is not known to be of the weights of now; "" where there was
+        no audit."""
+        audited = self.audited
+        outdated = f" ({audited['outdated']})" if audited.get("outdated") else ""
+        return str(audited.get("verdict", "")) + outdated
 
     def explain(
         self, data: Dataset | Path | str | None = None, *, settings: Mapping[str, Any] | None = None, space: str = "auto",
@@ -712,10 +717,15 @@ class Run:
             step = self._weights_step() if self.has_weights(weights) is False else None
         return weights, step if isinstance(step, int) else None
 
+    def _dated(self, content: JsonObject, done: str, command: str) -> JsonObject:
+        """A result that is kept, with the sentence of `_outdated` where there is one."""
+        outdated = self._outdated(content, done, command)
+        return {**content, "outdated": outdated} if outdated else content
+
     def _outdated(self, content: JsonObject, done: str, command: str) -> str:
         """ "" where a result that is kept is of the last weights, else what is wrong with it: `done` is "audited"."""
         again = f"run `ganvas {command} RUN` again"
-        weights, step, last = content.get("weights"), content.get("step"), self._weights_step()
+        weights, step = content.get("weights"), content.get("step")
         if not weights:
             return f"{done} at an unknown step: the run may have been trained further since; {again}"
         try:
@@ -723,7 +733,8 @@ class Run:
                 return ""
         except RunError:  # nothing to compare with
             return ""
-        if not isinstance(step, int) or not isinstance(last, int) or step >= last:
+        last = self._weights_step()
+        if not isinstance(step, int) or last is None or step >= last:
             return f"{done} with other weights than the run has now; {again}"
         return f"{done} at step {step:,} of {last:,}; the run was trained further since: {again}"
 

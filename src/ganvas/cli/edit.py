@@ -284,13 +284,10 @@ def _print_changes(changes: list[Change], same_class: float | None) -> None:
 def _inverted(editor: Editor, path: Path, request: EditRequest) -> Points:
     """The points of the images at a path: read from the .npz of `ganvas invert`, or inverted now."""
     from ganvas.cli.invert import points_in_file
-    from ganvas.tasks.invert import invert
+    from ganvas.tasks.edit import inverted
 
     kept = points_in_file(path, editor)
-    if kept is not None:
-        return kept
-    steps = request.inversion_steps
-    return invert(editor.method, path, space=editor.space.name, steps=steps, reference=0, label=request.label).points
+    return inverted(editor, request, path) if kept is None else kept
 
 
 def _edit_images(editor: Editor, request: EditRequest, path: Path, out: Path, json: bool) -> None:
@@ -299,7 +296,7 @@ def _edit_images(editor: Editor, request: EditRequest, path: Path, out: Path, js
     from ganvas.cli.output import write_json
     from ganvas.errors import UsageError
     from ganvas.tasks.directions import moved
-    from ganvas.tasks.edit import edit_provenance, read_layers, read_noise, read_strengths
+    from ganvas.tasks.edit import edit_provenance, inverted, read_layers, read_noise, read_strengths
     from ganvas.tasks.originals import images_at
 
     for name, changed in (("both", request.both), ("steps", request.steps != type(request).steps)):
@@ -308,11 +305,15 @@ def _edit_images(editor: Editor, request: EditRequest, path: Path, out: Path, js
     noise = read_noise(request.noise or (), len(editor.space.noise_sizes), editor.method.name)
     layers = read_layers(request.layers)
     # All that can be wrong is found before the inversion, which takes long.
-    points = points_in_file(path, editor)
-    if points is not None and request.label is not None:
+    kept = points_in_file(path, editor)
+    if kept is None:
+        given = images_at(path, editor.method)
+        count, find_points = len(given.images), lambda: inverted(editor, request, given.images, given.labels)
+    elif request.label is not None:
         raise UsageError(f"{path} has the classes of its images: omit --label")
+    else:
+        count, find_points = len(kept), lambda: kept
     original = original_of(path)
-    count = len(images_at(path, editor.method).images) if points is None else len(points)
     places = places_of_edits(out, original, count)
     if request.direction:
         steps = editor.steps(read_strengths(request.direction), request.keep or ())
@@ -327,9 +328,7 @@ def _edit_images(editor: Editor, request: EditRequest, path: Path, out: Path, js
         direction = editor.add(combined.direction) if request.save else combined.direction
         steps = [(direction, 1.0)]
     moved(editor.space, editor.points([0]), steps, layers)
-    if points is None:
-        points = _inverted(editor, path, request)
-    edited = editor.move(points, steps, layers=layers, noise=noise)
+    edited = editor.move(find_points(), steps, layers=layers, noise=noise)
     made = edit_provenance(editor.method, request, [path.name])
     files = write_edited(places, original, edited.before, edited.after, editor.method, made)
     if json:

@@ -108,10 +108,7 @@ def facts_of(run: Run, method: Method, licence: str = "", *, raw: bool = False, 
     weights = run.weights_hash(best=best)
     config = run.config(weights, best=best)
     spec = method.spec
-    audited = {} if raw or best else run.audited  # an audit is of the averaged weights of the end
-    verdict = str(audited.get("verdict", ""))
-    if audited.get("outdated"):
-        verdict += f" ({audited['outdated']})"
+    verdict = "" if raw or best else run.audit_verdict()  # an audit is of the averaged weights of the end
     return ModelFacts(
         part="sample", method=method.name, channels=spec.channels, height=spec.height, width=spec.width,
         settings=config["settings"], data=spec.name, licence=licence or str(run.info.get("licence", "")),

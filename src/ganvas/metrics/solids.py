@@ -59,13 +59,14 @@ def measure_solids(volumes: np.ndarray, data: Dataset, progress: Progress | None
 
     # What depends on the real volumes alone is kept.
     def of_real() -> dict[str, Tensor]:
-        found = {"points": points_on(real)}
+        meshes = surfaces(real)
+        found = {"points": points_on(real, meshes)}
         found["distances"] = chamfer_matrix(found["points"], found["points"])
         train = as_volumes(data.examples)
         for what, some in {TRAINING: train[:n], **simpler_solids(train, n)}.items():
             for name, value in _measured(some, found["points"], found["distances"], what, progress).items():
                 found[f"{what}: {name}"] = torch.tensor(value, dtype=torch.float64)
-        for name, value in _shape_figures(real, surfaces(real)).items():
+        for name, value in _shape_figures(real, meshes).items():
             found[f"{HELD_OUT}: {name}"] = torch.tensor(value, dtype=torch.float64)
         return found
 
@@ -102,16 +103,12 @@ def surfaces(volumes: np.ndarray) -> list[Mesh]:
     return [marching_cubes(largest_component(volume)) for volume in volumes]
 
 
-def points_on(volumes: np.ndarray) -> Tensor:
+def points_on(volumes: np.ndarray, meshes: list[Mesh] | None = None) -> Tensor:
     """Points (n, SURFACE_POINTS, 3) on the largest piece of each volume (n, D, H, W) uint8, its longest side being 1; all in the
-    middle where it has none. The same points at each call."""
-    return _points(surfaces(volumes), np.array(volumes.shape[:0:-1]))
-
-
-def _points(meshes: list[Mesh], sides: np.ndarray) -> Tensor:
-    """`sides`: of the grid along x, y and z, in voxels."""
+    middle where it has none. The same points at each call. `meshes` are their `surfaces`, where these are known."""
+    sides = np.array(volumes.shape[:0:-1])  # along x, y and z, in voxels
     clouds: list[np.ndarray] = []
-    for number, mesh in enumerate(meshes):
+    for number, mesh in enumerate(surfaces(volumes) if meshes is None else meshes):
         points = np.repeat(((sides - 1) / 2)[None], SURFACE_POINTS, axis=0)
         if len(mesh.faces):
             points = surface_points(mesh, SURFACE_POINTS, np.random.default_rng(number))
@@ -166,7 +163,7 @@ def _measured(
     if progress:
         progress(f"surfaces of {what}", 0, 3)
     meshes = surfaces(volumes)
-    fake = _points(meshes, np.array(volumes.shape[:0:-1]))
+    fake = points_on(volumes, meshes)
     if progress:
         progress(f"surfaces of {what}", 1, 3)
     fake_real = chamfer_matrix(fake, real)

@@ -9,7 +9,7 @@ import ganvas
 from ganvas.figure import is_number
 from ganvas.files import JsonObject, write_text
 from ganvas.report.images import thumbnail
-from ganvas.report.markup import Content, Html, Section, contents, document, number, section, table, tag
+from ganvas.report.markup import Content, Html, Section, contents, document, number, section, sentence, table, tag
 from ganvas.run import Run
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def write_audit_page(result: Audit, path: Path | str, *, of: str, data: str) -> 
         tag("p", "ganvas · audit", class_="eyebrow"),
         tag("h1", f"Audit of {of}"),
         tag("p", f"Against the training images of {data}.{_weights_of(result)}", class_="note"),
-        tag("p", tag("b", _sentence(content["verdict"])), class_="verdict"),
+        tag("p", tag("b", sentence(content["verdict"])), class_="verdict"),
         contents(sections),
     )
     foot = tag("footer", f"Written by ganvas {ganvas.__version__}. It needs no network and no other file.")
@@ -43,9 +43,9 @@ def audit_section(run: Run) -> Section:
     if not content.get("verdict"):
         return section("audit", title)
     lead = f"The verdict of ganvas audit {run.folder}. Its page, audit.html in the run, shows the pairs."
-    inside: list[Content] = [tag("p", tag("b", _sentence(str(content["verdict"]))))]
+    inside: list[Content] = [tag("p", tag("b", sentence(str(content["verdict"]))))]
     if content.get("outdated"):
-        inside.append(tag("p", _sentence(str(content["outdated"])), class_="warn"))
+        inside.append(tag("p", sentence(str(content["outdated"])), class_="warn"))
     for part in _tables(content):
         inside += [part]
     return section("audit", title, inside, lead=lead)
@@ -53,10 +53,6 @@ def audit_section(run: Run) -> Section:
 
 def _weights_of(result: Audit) -> str:
     return "" if result.step is None else f" The weights are those of step {number(result.step)}."
-
-
-def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}."
 
 
 def _pairs_section(result: Audit) -> Section:

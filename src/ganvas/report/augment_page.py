@@ -9,10 +9,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import ganvas
-from ganvas.errors import RunError
 from ganvas.files import JsonObject, write_text
 from ganvas.report.images import thumbnail
-from ganvas.report.markup import Content, Html, Section, contents, document, number, section, table, tag
+from ganvas.report.markup import (
+    Content,
+    Html,
+    Section,
+    contents,
+    document,
+    kept_section,
+    number,
+    section,
+    sentence,
+    table,
+    tag,
+)
 from ganvas.run import Run
 
 if TYPE_CHECKING:
@@ -32,7 +43,7 @@ def write_augmented_page(result: Augmented, path: Path | str, *, data: str, gene
         if len(of_class):
             kept[label] = of_class
     counts = _counts(result.as_dict())
-    check = _sentence(result.check_sentence)
+    check = sentence(result.check_sentence)
     sections = [
         section("kept", "Images", _by_class(kept), lead=f"The first {IN_A_ROW} of each class."),
         section("omitted", "Omitted", _by_class(result.omitted), lead="Some that do not show the class asked for."),
@@ -43,19 +54,15 @@ def write_augmented_page(result: Augmented, path: Path | str, *, data: str, gene
 
 def augment_section(run: Run) -> Section:
     """What a run generated for a classifier the last time, for its report; empty where there was nothing."""
-    title = "Labelled images for a classifier"
-    try:
-        content = run.augmented
-        if not content:
-            return section("augment", title)
-        inside: list[Content] = [tag("p", tag("b", _sentence(str(content["check"]))))]
+
+    def shown(content: JsonObject) -> tuple[Content, str]:
+        inside: list[Content] = [tag("p", tag("b", sentence(str(content["check"]))))]
         if content.get("outdated"):
-            inside.append(tag("p", _sentence(str(content["outdated"])), class_="warn"))
+            inside.append(tag("p", sentence(str(content["outdated"])), class_="warn"))
         inside += [_counts(content), *(tag("p", str(note), class_="note") for note in content["notes"])]
-        lead = f"From ganvas augment --with {run.folder}: {number(content['n'])} images for {content['data']}."
-    except (RunError, KeyError, TypeError, AttributeError, ValueError) as error:
-        return section("augment", title, tag("p", f"It could not be read: {error}", class_="warn"))
-    return section("augment", title, inside, lead=lead)
+        return inside, f"From ganvas augment --with {run.folder}: {number(content['n'])} images for {content['data']}."
+
+    return kept_section("augment", "Labelled images for a classifier", lambda: run.augmented, shown)
 
 
 def _counts(content: JsonObject) -> Html:
@@ -66,10 +73,6 @@ def _counts(content: JsonObject) -> Html:
         rows.append([one["label"], *map(number, (one["training_images"], one["generated"], agreed, one["kept"]))])
     head = ["Class", "Training images", "Generated", "Agree", "Kept"]
     return table(head, rows, caption="Images of each class", numeric=range(1, 5))
-
-
-def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}."
 
 
 def write_evaluation_page(result: Evaluation, path: Path | str) -> None:

@@ -11,10 +11,23 @@ import numpy as np
 import ganvas
 from ganvas.data import grid
 from ganvas.data.image import png_bytes, viewable
-from ganvas.errors import RunError
 from ganvas.files import JsonObject, write_text
 from ganvas.report.images import Frame, image, smaller
-from ganvas.report.markup import DASH, Content, Html, Section, contents, document, folded, number, section, table, tag
+from ganvas.report.markup import (
+    DASH,
+    Content,
+    Html,
+    Section,
+    contents,
+    document,
+    folded,
+    kept_section,
+    number,
+    section,
+    sentence,
+    table,
+    tag,
+)
 from ganvas.run import Run
 
 if TYPE_CHECKING:
@@ -55,13 +68,13 @@ def write_explain_page(result: Explanation, path: Path | str, *, of: str) -> Non
         _dimensions_section(result),
         _saliency_section(result.saliency),
         _neighbours_section(result),
-        section("notes", "What was left out", [tag("p", _sentence(note), class_="note") for note in result.notes]),
+        section("notes", "What was left out", [tag("p", sentence(note), class_="note") for note in result.notes]),
     ]
     head = tag(
         "header",
         tag("p", "ganvas · explain", class_="eyebrow"),
         tag("h1", f"Inside {of}"),
-        [tag("p", _sentence(one), class_="verdict") for one in result.summary],
+        [tag("p", sentence(one), class_="verdict") for one in result.summary],
         tag("p", _measured_on(result.as_dict()), class_="note"),
         contents(sections),
     )
@@ -71,22 +84,13 @@ def write_explain_page(result: Explanation, path: Path | str, *, of: str) -> Non
 
 def explain_section(run: Run) -> Section:
     """The newest explanation of a run, for its report; empty where there was none."""
-    title = "Inside the model"
-    try:
-        content = run.explained
-        if not content:
-            return section("explain", title)
-        inside = _tables(content)
-        sentences = [tag("p", tag("b", _sentence(str(one)))) for one in content["summary"]]
-        measured_on = _measured_on(content)
-    except (RunError, KeyError, TypeError, AttributeError, ValueError) as error:
-        return section("explain", title, tag("p", f"It could not be read: {error}", class_="warn"))
-    lead = f"From ganvas explain {run.folder}. Its page, explain.html in the run, shows the images."
-    return section("explain", title, sentences, inside, tag("p", measured_on, class_="note"), lead=lead)
 
+    def shown(content: JsonObject) -> tuple[Content, str]:
+        sentences = [tag("p", tag("b", sentence(str(one)))) for one in content["summary"]]
+        lead = f"From ganvas explain {run.folder}. Its page, explain.html in the run, shows the images."
+        return [*sentences, *_tables(content), tag("p", _measured_on(content), class_="note")], lead
 
-def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}."
+    return kept_section("explain", "Inside the model", lambda: run.explained, shown)
 
 
 def _measured_on(content: JsonObject) -> str:
@@ -204,7 +208,7 @@ def _dimensions_section(result: Explanation) -> Section:
                 words += f", {one.outcome.described()}"
             row = _row(one.images, "-2 to 2 standard deviations")
             strips.append(
-                tag("li", tag("h3", one.name), tag("p", _sentence(words), class_="note"), tag("div", row, class_="row"))
+                tag("li", tag("h3", one.name), tag("p", sentence(words), class_="note"), tag("div", row, class_="row"))
             )
     rows = [
         [one.name, number(round(one.outcome.change, 2)), one.outcome.described() or DASH] for one in result.dimensions
@@ -254,7 +258,7 @@ def _saliency_section(saliency: Sequence[Saliency]) -> Section:
         kind = "generated, " if one.kind == "generated" else ""
         words = f"{kind}logit {one.logit:.2f}"
         shown.append(
-            tag("li", tag("h3", name), tag("p", _sentence(words), class_="note"), tag("div", row, class_="row"))
+            tag("li", tag("h3", name), tag("p", sentence(words), class_="note"), tag("div", row, class_="row"))
         )
     content = [tag("ol", shown, class_="strips two")] if shown else []
     return section("saliency", "What the discriminator looks at", content, lead=HOW_SALIENCY)

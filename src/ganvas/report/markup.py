@@ -8,10 +8,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from ganvas.errors import RunError
 from ganvas.figure import is_number
+from ganvas.files import JsonObject
 from ganvas.report.style import PAGE_SCRIPT, PAGE_STYLE
 
 EMPTY = frozenset({"br", "img", "input", "meta"})  # elements that have no end tag
@@ -103,6 +105,26 @@ def section(id: str, title: str, *content: Content, lead: Content = None) -> Sec
     heading = tag("h2", title)
     introduction = tag("p", lead, class_="lead") if lead else None
     return Section(id, title, tag("section", heading, introduction, inside, id=id, aria_label=title))
+
+
+def kept_section(
+    id: str, title: str, content: Callable[[], JsonObject], shown: Callable[[JsonObject], tuple[Content, str]]
+) -> Section:
+    """A result that a run keeps: `shown` makes what stands in the section and its lead out of `content`. Empty where there was
+    none; one that cannot be read says so."""
+    try:
+        found = content()
+        if not found:
+            return section(id, title)
+        inside, lead = shown(found)
+    except (RunError, KeyError, TypeError, AttributeError, ValueError) as error:
+        return section(id, title, tag("p", f"It could not be read: {error}", class_="warn"))
+    return section(id, title, inside, lead=lead)
+
+
+def sentence(text: str) -> str:
+    """With a capital and a full stop."""
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def unopened(id: str, title: str, error: Exception) -> Section:

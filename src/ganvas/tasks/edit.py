@@ -205,20 +205,19 @@ def edit_with(
 ) -> EditOutcome:
     """Any edit through a latent space. `images` are inverted and edited; `invert_images` gives the points of the images at a
     path, for arithmetic (None: they are inverted now)."""
+    at_path = invert_images or (lambda path: inverted(editor, request, path))
+    return _noted(_edit_with(editor, request, images, at_path), editor.method, request)
 
-    def inverted(given: ImageLike) -> Points:
-        steps, label = request.inversion_steps, request.label
-        return invert(editor.method, given, space=editor.space.name, steps=steps, reference=0, label=label).points
 
-    return _noted(_edit_with(editor, request, images, inverted, invert_images or inverted), editor.method, request)
+def inverted(editor: Editor, request: EditRequest, images: ImageLike, labels: np.ndarray | None = None) -> Points:
+    """The points of given images, as `invert` takes them, in the editor's space."""
+    return invert(
+        editor.method, images, labels, space=editor.space.name, steps=request.inversion_steps, reference=0, label=request.label
+    ).points  # fmt: skip
 
 
 def _edit_with(
-    editor: Editor,
-    request: EditRequest,
-    images: ImageLike | None,
-    inverted: Callable[[ImageLike], Points],
-    invert_images: Callable[[str], Points],
+    editor: Editor, request: EditRequest, images: ImageLike | None, invert_images: Callable[[str], Points]
 ) -> EditOutcome:
     kind = request.kind()
     if kind == "find":
@@ -227,7 +226,7 @@ def _edit_with(
         return _mixed(editor, request)
     noise = read_noise(request.noise or (), len(editor.space.noise_sizes), editor.method.name)
     if images is not None:
-        points = inverted(images)
+        points = inverted(editor, request, images)
     else:
         points = editor.points(read_seeds(request.seeds), request.label, request.truncation)
     if kind == "walk":

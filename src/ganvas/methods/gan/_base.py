@@ -9,7 +9,7 @@ for each G puts D first and draws new noise for each update.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +23,15 @@ from ganvas.method import Batch, DataSpec, Update, setting, step_factor
 from ganvas.methods._base import ClassConditional
 
 
+def decay_setting(default: str) -> Any:
+    """The setting `decay`, for `step_factor`."""
+    return setting(
+        default,
+        "decay of the learning rate to zero over the budget; second_half leaves it whole until then",
+        choices=("none", "linear", "cosine", "second_half"),
+    )
+
+
 class Pair(ClassConditional, Samples, HasDiscriminator):
     """Base of the GANs: subclasses build `self.G` and `self.D`, and define two losses and, unlike Adversarial, the optimisers."""
 
@@ -30,11 +39,7 @@ class Pair(ClassConditional, Samples, HasDiscriminator):
     z_dim: int = setting(100, "size of the latent", minimum=1)
     lr: float = setting(2e-4, "learning rate of both networks' optimiser", minimum=0)
     balance: float = setting(1.0, "learning rate of D over that of G", minimum=0)
-    decay: str = setting(
-        "none",
-        "decay of the learning rate to zero over the budget; second_half leaves it whole until then",
-        choices=("none", "linear", "cosine", "second_half"),
-    )
+    decay: str = decay_setting("none")
     augment: str = setting(
         "none",
         "augmentation of real and fake images before D, for small data sets; ada adapts its strength",

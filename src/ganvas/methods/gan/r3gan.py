@@ -18,7 +18,7 @@ from torch import Tensor
 from ganvas.losses.adversarial import discriminator_report, relativistic_discriminator, relativistic_generator
 from ganvas.losses.gradient import auto_gamma, squared_gradient
 from ganvas.method import Batch, DataSpec, Update, setting, step_factor
-from ganvas.methods.gan._base import Adversarial
+from ganvas.methods.gan._base import Adversarial, decay_setting
 from ganvas.networks.conditional import labelled, projected
 from ganvas.networks.resnet import ResNetDiscriminator, ResNetGenerator
 from ganvas.networks.strided import StridedDiscriminator, StridedGenerator
@@ -35,11 +35,7 @@ class R3GAN(Adversarial):
     lr: float = setting(3e-3, "learning rate of Adam, both networks, at the start", minimum=0)
     beta1: float = setting(0.0, "Adam's first decay", minimum=0, maximum=0.9999)
     beta2: float = setting(0.99, "Adam's second decay", minimum=0, maximum=0.99999)
-    decay: str = setting(
-        "linear",
-        "decay of the learning rate to zero over the budget; second_half leaves it whole until then",
-        choices=("none", "linear", "cosine", "second_half"),
-    )
+    decay: str = decay_setting("linear")
     warmup: int = setting(100, "steps over which the learning rate rises to its full value", minimum=0)
     gamma: float | None = setting(None, "weight of R1 and R2; auto = total variance of the data / 200", minimum=0)
     penalty_every: int = setting(4, "penalise in every n-th step only, n times as strongly", minimum=1)

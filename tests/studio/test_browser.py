@@ -40,6 +40,7 @@ CONTROLS_OF_MAIN = """() => {
     return [...document.querySelector("main").querySelectorAll(all)].filter(seen).length;
 }"""
 SCREEN_4K = {"width": 3840, "height": 2160}
+TIMEOUT = 150_000  # milliseconds, on a busy machine
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +59,7 @@ def own(studio_runs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
+    playwright.expect.set_options(timeout=TIMEOUT)
     with playwright.sync_playwright() as started:
         opened = started.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
         yield opened
@@ -69,7 +71,7 @@ def page(own: StudioProcess, browser: Any) -> Iterator[Any]:
     """A page; the test fails where it asked another origin, or where anything went wrong in it."""
     context = browser.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True)
     opened = context.new_page()
-    opened.set_default_timeout(150_000)
+    opened.set_default_timeout(TIMEOUT)
     wrong: list[str] = []
 
     def asked(request: Any) -> None:
@@ -155,7 +157,7 @@ def test_from_a_dropped_zip_to_a_downloaded_sample(page: Any, own: StudioProcess
     page.wait_for_url("**/#/explore/from-the-page?p=*")
     page.wait_for_selector(".editor .large[src]")
     assert page.get_by_label("Truncation").input_value() == "0.6"
-    assert page.inner_text(".editor figcaption") == "seed 7, truncation 0.6"
+    playwright.expect(page.locator(".editor figcaption")).to_have_text("seed 7, truncation 0.6")
     again = download(page, tmp_path / "again.png")
     with Image.open(edited) as first, Image.open(again) as second:
         assert first.tobytes() == second.tobytes()
@@ -185,12 +187,12 @@ def test_a_slider_changes_the_image_and_a_reload_keeps_it(page: Any, own: Studio
     page.get_by_label("From pin 1 to pin 3").fill("0.3")
     walked = changes(page, ".editor .large", before)
     page.get_by_label("From pin 1 to pin 3").fill("1.3")
-    assert "between seed 4 and seed 5, 30 %" in page.inner_text(".editor figcaption")
+    playwright.expect(page.locator(".editor figcaption")).to_contain_text("between seed 4 and seed 5, 30 %")
     walked = changes(page, ".editor .large", walked)
     for name, pin in zip("ABC", "123", strict=True):
         page.get_by_label(name, exact=True).select_option(label=pin)
     summed = changes(page, ".editor .large", walked)
-    assert "seed 3 \u2212 seed 4 + seed 5" in page.inner_text(".editor figcaption")
+    playwright.expect(page.locator(".editor figcaption")).to_contain_text("seed 3 \u2212 seed 4 + seed 5")
 
     # The same by dragging a sample onto a part of the sum.
     page.set_viewport_size({"width": 1280, "height": 1800})  # both in view: nothing scrolls during the drag
@@ -201,7 +203,7 @@ def test_a_slider_changes_the_image_and_a_reload_keeps_it(page: Any, own: Studio
     part.hover()  # a drop needs two moves over its target
     page.mouse.up()
     changes(page, ".editor .large", summed)
-    assert "seed 3 \u2212 seed 9 + seed 5" in page.inner_text(".editor figcaption")
+    playwright.expect(page.locator(".editor figcaption")).to_contain_text("seed 3 \u2212 seed 9 + seed 5")
     assert page.get_attribute(".slot:nth-child(2) img", "alt") == "B: seed 9"
 
 
@@ -434,9 +436,9 @@ def test_a_photo_is_stylised_with_previews(page: Any, own: StudioProcess, tmp_pa
     page.set_input_files("input[type=file] >> nth=1", styles[1:])
     page.get_by_label("Weight of style 2").fill("0.5")
     page.get_by_label("Weight of style 3").fill("0.5")
-    assert page.locator(".style output").all_inner_texts() == ["50 %", "25 %", "25 %"]
+    playwright.expect(page.locator(".style output")).to_have_text(["50 %", "25 %", "25 %"])
     page.reload()
-    assert page.locator(".style output").all_inner_texts() == ["50 %", "25 %", "25 %"]
+    playwright.expect(page.locator(".style output")).to_have_text(["50 %", "25 %", "25 %"])
     page.get_by_label("Steps").fill("10")
     page.get_by_role("button", name="Stylise").click()
     mixed = changes(page, ".before-after img", f"http://127.0.0.1:{own.port}{first}")

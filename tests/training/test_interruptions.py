@@ -49,7 +49,7 @@ def test_kill_9_at_random_instants(tmp_path: Path) -> None:
         before = newest_step(out)
         child = children.start(out, STEPS, until, resume="auto", checkpoint_every=1 + kills % 3)
         time.sleep(instants.uniform(0, longest))
-        if child.exitcode is not None:  # it was faster, or the last one was killed after its end: again in another folder
+        if child.exitcode is not None:  # it was faster, or its run was finished already: again in another folder
             assert child.exitcode == 0
             assert_equal_runs(out, straight)
             out, lives = tmp_path / f"run-{lives}", lives + 1

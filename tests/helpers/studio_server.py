@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
@@ -9,13 +10,18 @@ import re
 import signal
 import socket
 import subprocess
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import uvicorn
+
 from command_line import start
+from ganvas.studio.config import StudioConfig
+from ganvas.studio.server import Protocol, make_app
 
 
 @dataclass(frozen=True)
@@ -172,3 +178,19 @@ def runner_of(studio: Path, job: int) -> int | None:
         if str(studio).encode() in words and str(job).encode() in words:
             return number
     return None
+
+
+@contextlib.contextmanager
+def served_here(runs: Path) -> Iterator[int]:
+    """The port of a studio in a thread of this process, so that a test may change its code or look at its objects."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    port = listener.getsockname()[1]
+    app, _ = make_app(StudioConfig(runs), port)
+    server = uvicorn.Server(uvicorn.Config(app, http=Protocol, ws="none", log_level="warning", access_log=False))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    try:
+        yield port
+    finally:
+        server.should_exit = True
+        thread.join()

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import itertools
 import json
+import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ganvas.errors import RunError
 from ganvas.studio import runs as module
 from ganvas.studio.runs import Runs, curves, run_id
+from studio_server import served_here
 
 
 def test_a_real_run(studio_runs: Path) -> None:
@@ -83,6 +88,37 @@ def test_damaged_settings_are_a_card_of_their_own(tmp_path: Path, text: str) -> 
     runs = Runs(tmp_path)
     card = runs.card(runs.find("r"))
     assert card["state"] == "damaged" and card["problem"]
+
+
+@pytest.mark.parametrize("part", ["read_json", "_changed"])
+def test_a_run_moved_away_while_it_is_read_is_left_out(
+    studio_runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    """Another request can move it to the bin between any two reads. One run asked for by its name is then 404, not a fault."""
+    for name in ("gone", "stays"):
+        shutil.copytree(studio_runs / "first", tmp_path / name)
+    read = getattr(module, part)
+
+    def moved_first(path: Path, *more: object) -> object:
+        if "gone" in path.parts:
+            shutil.rmtree(tmp_path / "gone", ignore_errors=True)
+        return read(path, *more)
+
+    monkeypatch.setattr(module, part, moved_first)
+    assert [card["name"] for card in Runs(tmp_path).cards().values()] == ["stays"]
+    shutil.copytree(studio_runs / "first", tmp_path / "gone")
+    with served_here(tmp_path) as port:
+        assert [one["name"] for one in asked(port, "/api/runs")[1]["runs"]] == ["stays"]
+        shutil.copytree(studio_runs / "first", tmp_path / "gone")
+        assert asked(port, "/api/runs/gone")[0] == 404
+
+
+def asked(port: int, path: str) -> tuple[int, Any]:
+    """Status and JSON of an answer."""
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=20)) as connection:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, json.loads(answer.read())
 
 
 def test_the_bin(tmp_path: Path) -> None:

@@ -21,8 +21,7 @@ def _listed(studio: Studio) -> JsonObject:
     runs, marks = studio.place.runs, studio.queue.marks()
     jobs = {job.run: job for job in reversed(studio.queue.jobs()) if job.kind in ("train", "extend", "apply")}
     cards: list[JsonObject] = []
-    for folder in runs.folders().values():
-        card = runs.card(folder)
+    for folder, card in runs.cards().items():
         archived, note = marks.get(folder.name, (False, ""))
         job = jobs.get(folder.name)
         if job is not None and job.state in (QUEUED, RUNNING, PAUSED):

@@ -5,6 +5,7 @@ A folder may come from anybody, so everything read is bounded, and no link is fo
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
@@ -92,8 +93,16 @@ class Runs:
 
     # --- what they hold -------------------------------------------------------------------------------------------------
 
+    def cards(self) -> dict[Path, JsonObject]:
+        """The card of every run by its folder; without those that are moved away while they are read."""
+        found: dict[Path, JsonObject] = {}
+        for folder in self.folders().values():
+            with contextlib.suppress(FileNotFoundError):
+                found[folder] = self.card(folder)
+        return found
+
     def card(self, folder: Path) -> JsonObject:
-        """What a card of the gallery shows."""
+        """What a card of the gallery shows. FileNotFoundError where the run is moved away meanwhile."""
         card: JsonObject = {"id": run_id(folder.name), "name": folder.name}
         try:
             info = old_names.read_info(read_json(folder / "settings.json"))
@@ -107,6 +116,8 @@ class Runs:
             card["purposes"] = purposes_of(dict(facts)) if facts else []
             card["abilities"] = list(facts["abilities"]) if facts else []
         except (RunError, KeyError, TypeError, AttributeError, ValueError) as error:
+            if not folder.exists():
+                raise FileNotFoundError(folder) from error
             return {**card, "problem": f"its settings.json cannot be read: {error}", "state": "damaged"}
         log = self.log(folder)
         metrics = self.metrics(folder)

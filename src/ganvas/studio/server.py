@@ -113,6 +113,8 @@ def _handled(endpoint: Endpoint) -> Any:
             return refusal(422, str(error))
         except GanvasError as error:
             return refusal(409, str(error))
+        except FileNotFoundError:  # a run to the bin, an image out of the store: another request's doing
+            return refusal(404, "this was moved or removed while it was read")
 
     return handle
 

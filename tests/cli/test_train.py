@@ -183,6 +183,8 @@ def test_a_config_file_and_a_run_s_settings_start_a_training(
             " or one of digits, ",
         ),
         (["gna", "--data", "digits"], 2, "unknown method gna; did you mean gan?"),
+        (["cifar10"], 2, "cifar10 is data, not a method: ganvas train --data cifar10"),
+        (["empty"], 2, "empty is data, not a method: ganvas train --data empty"),
         (["gan", "--data", "nowhere"], 1, "there is no data set and no path 'nowhere'"),
         (["gan", "--data", "empty"], 1, "empty is empty"),
         (["gan", "--data", "digits", "--set", "lrr=1"], 2, "unknown setting lrr; did you mean lr?"),

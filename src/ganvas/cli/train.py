@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import shlex
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -94,9 +95,13 @@ def check_named(config: TrainConfig) -> None:
     from ganvas.data.builtin_sets import BUILTIN_SETS
 
     if config.method is not None and config.method not in catalog():
+        from ganvas.data.public import PUBLIC_SETS
         from ganvas.registry import find
 
-        find(str(config.method))
+        named = str(config.method)
+        if config.data is None and (named in (*BUILTIN_SETS, *PUBLIC_SETS) or Path(named).exists()):
+            raise UsageError(f"{named} is data, not a method: ganvas train --data {shlex.quote(named)}")
+        find(named)
     if config.data is None:
         raise UsageError(
             "--data is missing: give a folder of images, of .wav files or of text, a .zip, .npz, .npy, IDX or .txt file,"

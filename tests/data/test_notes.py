@@ -328,7 +328,8 @@ def test_resized_images_and_dropped_frames_are_said(tmp_path: Path, save: Save):
     frames[0].save(tmp_path / "d.png", save_all=True, append_images=frames[1:])
     notes = open_data(tmp_path, holdout=0, size=16).notes
     assert notes == [
-        "4 of 8 images have several frames or pages (a.gif, b.tif, c.webp, ...): the first of each is taken",
+        "4 of 8 images have several frames or pages (a.gif, b.tif, c.webp, ...): the first of each is taken"
+        " (data.frames=16 reads them as clips)",
         "1 of 8 images have another size than 16x16 and are resized and cropped: 0% of each is cut off (median), 75% at most"
         " (data.size, data.fit)",
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +58,22 @@ def test_animations_are_frames_where_asked(tmp_path: Path):
     assert len(open_data(tmp_path, holdout=0)) == 3
     assert len(open_data(tmp_path, holdout=0, every=1)) == 24
     assert len(open_data(tmp_path / "0.gif", holdout=0)) == 8
+
+
+def test_clips_of_animations_and_frames_in_a_zip(tmp_path: Path):
+    """As those of a folder."""
+    for number in range(3):
+        write_gif(tmp_path / "moving" / f"{number}.gif", list(bar(8, step=4)))
+    for number, frame in enumerate(bar(21, height=16, width=24, step=1)):
+        (tmp_path / "frames" / "walk").mkdir(parents=True, exist_ok=True)
+        Image.fromarray(frame).save(tmp_path / "frames" / "walk" / f"{number}.png")
+    for name in ("moving", "frames"):
+        zipped = Path(shutil.make_archive(str(tmp_path / name), "zip", tmp_path / name))
+        folder = open_data(tmp_path / name, frames=4, holdout=0)
+        assert folder.spec.kind == "video"
+        assert np.array_equal(open_data(zipped, frames=4, holdout=0).examples, folder.examples)
+    alone = open_data(tmp_path / "moving.zip", holdout=0)
+    assert alone.spec.kind == "images" and alone.facts["animations"] == 3
 
 
 def test_clips_of_files(tmp_path: Path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import shutil
+import wave
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from films import bar, write_gif
 from ganvas.data import open_data
 from ganvas.data.image import png_bytes
 from ganvas.data.metadata import read_provenance
@@ -224,6 +226,62 @@ def test_size_and_crop_are_chosen_by_what_they_look_like(page: Any, own: StudioP
     page.get_by_label("Search settings").fill("fit")
     assert page.locator("label:has-text('fit *') + select").input_value() == "pad"
     page.evaluate("localStorage.clear()")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "read_as", "seen", "purpose"),
+    [
+        ("clips.zip", "clips", "16 frames of 3 channels", "Generate videos"),
+        ("tones.zip", None, "8000 samples a second", "Generate sound"),
+        ("lines.txt", None, "the cat sat 7", "Generate text"),
+        ("pairs.tsv", "columns", "the cat 5 -> le chat 5", "Translate texts"),
+        ("cubes.npz", None, "8x8x8 voxels", "Generate volumes (3-D)"),
+    ],
+)
+def test_data_of_every_kind_are_dropped(
+    page: Any, own: StudioProcess, tmp_path: Path, name: str, read_as: str | None, seen: str, purpose: str
+) -> None:
+    """What they hold is shown, and the form of the training asks for a method that takes them."""
+    write_data(tmp_path / name)
+    show(page, own, "data")
+    page.set_input_files("input[type=file] >> nth=0", str(tmp_path / name))
+    page.wait_for_selector("article.panel")
+    if read_as:
+        page.get_by_label("Read as").select_option(read_as)
+    playwright.expect(page.locator("article.panel")).to_contain_text(seen)
+    page.get_by_role("link", name="Train on these").click()
+    playwright.expect(page.get_by_role("radio", name=purpose, exact=True)).to_be_checked()
+    page.get_by_role("button", name="What will it take?").click()
+    page.wait_for_selector(".expected")
+    page.evaluate("localStorage.clear()")
+
+
+def write_data(path: Path) -> None:
+    """A few examples of the kind that the name tells."""
+    if path.name == "lines.txt":
+        path.write_text("".join(f"the cat sat {number}\n" for number in range(400)))
+    elif path.name == "pairs.tsv":
+        path.write_text("".join(f"the cat {number}\tle chat {number}\n" for number in range(400)))
+    elif path.name == "cubes.npz":
+        volumes = np.zeros((40, 8, 8, 8), bool)
+        for number, volume in enumerate(volumes):
+            volume[1 : 3 + number % 5, 2:6, 1:7] = True
+        np.savez_compressed(path, volumes=volumes)
+    else:
+        folder = path.with_suffix("")
+        folder.mkdir()
+        for number in range(40):
+            if path.name == "tones.zip":
+                tone = (np.sin(np.arange(4000) * (0.05 + 0.01 * number)) * 12000).astype("<i2")
+                with wave.open(str(folder / f"{number}.wav"), "wb") as file:
+                    file.setnchannels(1)
+                    file.setsampwidth(2)
+                    file.setframerate(8000)
+                    file.writeframes(tone.tobytes())
+            else:
+                write_gif(folder / f"{number}.gif", list(bar(16, height=16, width=16, step=1 + number % 3)))
+        shutil.make_archive(str(folder), "zip", folder)
 
 
 def test_a_text_is_translated(page: Any, own: StudioProcess) -> None:

@@ -8,13 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+import ganvas.metrics
 import ganvas.metrics.evaluate
 from ganvas.data import open_data
+from ganvas.errors import DataError
 from ganvas.training.config import TrainConfig
 from ganvas.training.expectation import TIMED_STEPS, expect
 from ganvas.training.prepare import start
 from ganvas.training.time_plan import FEWEST_SAMPLES
-from parts import image_file
+from parts import data_for, image_file, small
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +52,22 @@ def test_the_features_of_many_real_images_take_their_time(many: Path, monkeypatc
     expected = expect(session)
     assert expected.training_seconds == pytest.approx(15, abs=0.1)
     assert expected.seconds > 115
+
+
+@pytest.mark.parametrize("kind", ["audio", "text", "parallel_text", "video", "volumes"])
+def test_data_that_are_no_images(kind: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Where their measures refuse the data, that is a line in a training's log, which a dry run does not have."""
+
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise DataError("too few")
+
+    monkeypatch.setattr(ganvas.metrics, "measurements", lambda *_, **__: {"refused": refuse})
+    name = {"audio": "wavenet", "text": "rnn_text", "parallel_text": "seq2seq", "video": "mocogan", "volumes": "gan3d"}[
+        kind
+    ]
+    config = TrainConfig(method=small(name), data=data_for(name), device="cpu", precision="fp32", minutes=1)
+    assert expect(start(config)).steps > 0
+    assert not (tmp_path / "runs").exists()
 
 
 def test_the_first_of_each_split(many: Path) -> None:

@@ -157,6 +157,15 @@ def test_a_batch_that_is_advised_trains(name: str, count: int) -> None:
     assert not any(works(method, more) for more in range(batch_size + 1, count + 1))
 
 
+@pytest.mark.parametrize("name", ["mocogan", "vgan", "gan3d", "wavenet", "seq2seq"])
+def test_a_batch_is_advised_for_data_that_are_no_images(name: str) -> None:
+    """The advice is tried on examples like those of the data; on images a method of videos cannot even be built."""
+    method, data = small(name, batch_size=16), parts.data_for(name)
+    few = dataclasses.replace(data, examples=data.examples[:5], labels=None)
+    with pytest.raises(DataError, match="fewer than a batch of 16: add some, or choose --set batch_size=5"):
+        check_fit(method, few, ENGINE, guard=False)
+
+
 class Fussy(Method):
     """Accepts no batch below ten, so that no advice is possible."""
 

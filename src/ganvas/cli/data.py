@@ -50,7 +50,7 @@ def data(
     """
     from ganvas.cli.config import read_data_settings
     from ganvas.cli.opening import open_shown
-    from ganvas.cli.output import write_json
+    from ganvas.cli.output import short_number, write_json
     from ganvas.data import example_grid, write_png
     from ganvas.errors import UsageError
 
@@ -67,10 +67,12 @@ def data(
     if dataset.kind.has_example_grid:
         place = out or Path(f"grid-{re.sub(r'[^A-Za-z0-9._-]+', '-', dataset.name)}.png")
         write_png(place, example_grid(dataset), _provenance(dataset))
+    described = dataset.kind.describe(dataset.spec, card, short_number)
     if json:
-        write_json(card if place is None else {**card, "example_grid": str(place)})
+        grid = {} if place is None else {"example_grid": str(place)}
+        write_json({**card, "described": described, "excerpt": excerpt(dataset, card), **grid})
         return
-    show(dataset, card)
+    show(dataset, card, described)
     if place is not None:
         typer.echo(f"grid written to {place}")
 
@@ -109,9 +111,14 @@ def _show_provenance(path: Path, json: bool) -> None:
     print_facts({**facts, "made by": made.command_line(), "needed": "; ".join(made.needs()) or "nothing else"})
 
 
-def show(dataset: Dataset, card: JsonObject) -> None:
+def excerpt(dataset: Dataset, card: JsonObject) -> list[str]:
+    """Of a text, or of pairs of texts, without signs that would move a terminal's cursor; of other data none."""
+    return ["".join(one if one.isprintable() else "\ufffd" for one in line) for line in dataset.kind.excerpt(card)]
+
+
+def show(dataset: Dataset, card: JsonObject, described: dict[str, str]) -> None:
     """The data card as tables, and the first lines of a text."""
-    from ganvas.cli.output import print_facts, short_number
+    from ganvas.cli.output import print_facts
     from ganvas.data.kinds import shown_settings
 
     settings = shown_settings(dataset.kind, list(card["settings"]))
@@ -119,7 +126,7 @@ def show(dataset: Dataset, card: JsonObject) -> None:
         {
             "name": card["name"],
             "source": card["source"],
-            **dataset.kind.describe(dataset.spec, card, short_number),
+            **described,
             "settings": ", ".join(f"{name}={card['settings'][name]}" for name in settings),
             "fingerprint": card["fingerprint"][:16],
         }
@@ -131,11 +138,11 @@ def show(dataset: Dataset, card: JsonObject) -> None:
         typer.echo(f"note: {note}")
     for file, reason in card["problems"]:
         typer.echo(f"omitted: {file}: {reason}")
-    lines = dataset.kind.excerpt(card)
+    lines = excerpt(dataset, card)
     if lines:
         typer.echo("first lines:")
     for line in lines:
-        typer.echo("  " + "".join(one if one.isprintable() else "\ufffd" for one in line))
+        typer.echo(f"  {line}")
 
 
 def _show_channels(channels: list[JsonObject]) -> None:

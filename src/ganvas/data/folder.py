@@ -89,16 +89,18 @@ def load_files(files: Files, settings: DataSettings, progress: Progress, others:
     for split, split_rows in rows.items():
         if len(split_rows):
             parts[split] = decoded_part(headers, split_rows, layout.labels, shape, reader, counter)
+    moving = sorted(set(headers.moving) & set(headers.names))
     facts = {
         "ignored_files": len(files.ignored),
         "passed_over": passed_over.groups(files.ignored, files.suffixes),
         "unused_folders": layout.unused,
         "original_sizes": size_facts(sizes),
         "size_rule": size_rule(sizes, settings),
+        "animations": len(moving),
         "notes": [
             *passed_over.mixed(len(headers.names), "images", files.ignored),
             *layout.notes,
-            *_first_frames(headers),
+            *_first_frames(moving, len(headers.names)),
             *_reduced(headers),
             *resize_notes(sizes, shape, settings),
         ],
@@ -126,14 +128,13 @@ def _layout(names: list[str], files: Files) -> Layout:
     return dataclasses.replace(layout, rows=rows, labels=labels, classes=chosen.classes, unused=unused, notes=notes)
 
 
-def _first_frames(headers: Headers) -> list[str]:
-    moving = list(set(headers.moving) & set(headers.names))
+def _first_frames(moving: list[str], count: int) -> list[str]:
     if not moving:
         return []
-    some = shortened(sorted(moving))
     verb = "has" if len(moving) == 1 else "have"
     return [
-        f"{len(moving)} of {len(headers.names)} images {verb} several frames or pages ({some}): the first of each is taken"
+        f"{len(moving)} of {count} images {verb} several frames or pages ({shortened(moving)}): the first of each is taken"
+        " (data.frames=16 reads them as clips)"
     ]
 
 

@@ -10,6 +10,7 @@ import json
 import os
 import re
 import stat
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -252,7 +253,7 @@ def _listed_folder(path: Path, settings: DataSettings) -> Found:
     files = scan_folder(path)
     if files.outnumbered_by(sound.suffixes()):
         return audio.list_clips(scan_folder(path, sound.suffixes()), _name(path))
-    moving = _listed_videos(path, files, settings)
+    moving = _listed_videos(path, files, settings, scan_videos)
     if moving is not None:
         return moving
     if files.outnumbered_by(volume.VOLUME_SUFFIXES):
@@ -264,16 +265,18 @@ def _listed_folder(path: Path, settings: DataSettings) -> Found:
     return folder.list_images(files, _name(path), str(path))
 
 
-def _listed_videos(path: Path, images: Files, settings: DataSettings) -> Listing | None:
-    """The videos of a folder: files, animations where data.every or data.frames asks for their frames, or folders of frames where
-    data.frames does. None where it holds others."""
+def _listed_videos(
+    path: Path, images: Files, settings: DataSettings, scan: Callable[[Path, frozenset[str]], Files]
+) -> Listing | None:
+    """The videos of a folder or .zip, which `scan` lists by suffixes: files, animations where data.every or data.frames asks for
+    their frames, or folders of frames where data.frames does. None where it holds others."""
     if images.outnumbered_by(video.suffixes()):
-        return video_source.list_videos(scan_videos(path, video.suffixes()), _name(path))
+        return video_source.list_videos(scan(path, video.suffixes()), _name(path))
     if not settings.frames and settings.every is None:
         return None
     animations = [name for name in images.names if Path(name).suffix.lower() in video.ANIMATED_SUFFIXES]
     if animations and 2 * len(animations) > len(images.names):
-        return video_source.list_videos(scan_videos(path, video.suffixes() | video.ANIMATED_SUFFIXES), _name(path))
+        return video_source.list_videos(scan(path, video.suffixes() | video.ANIMATED_SUFFIXES), _name(path))
     if settings.frames and images.names:
         return video_source.list_frames(images, _name(path))
     return None
@@ -302,8 +305,9 @@ def _listed_file(path: Path, settings: DataSettings) -> Found:
         files = scan_zip(path)
         if files.outnumbered_by(sound.suffixes()):
             return audio.list_clips(scan_zip(path, sound.suffixes()), _name(path))
-        if files.outnumbered_by(video.suffixes()):
-            return video_source.list_videos(scan_zip(path, video.suffixes()), _name(path))
+        moving = _listed_videos(path, files, settings, scan_zip)
+        if moving is not None:
+            return moving
         if files.outnumbered_by(volume.VOLUME_SUFFIXES):
             return volume.list_volumes(scan_zip(path, volume.VOLUME_SUFFIXES), _name(path))
         return folder.list_images(files, _name(path), str(path))

@@ -35,6 +35,7 @@ STORE_ID = re.compile(r"[a-z0-9]{16}")
 UPLOAD_SUFFIXES = {
     ".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".avif", ".ppm", ".pgm", ".zip", ".npz",
     ".npy", ".wav", ".txt", ".gz", ".idx", ".mp3", ".flac", ".ogg", ".parquet", ".mp4", ".mov", ".avi", ".webm", ".mkv",
+    ".tsv", ".csv", ".jsonl", ".po", ".mo", ".obj", ".stl", ".ply", ".binvox",
 }  # fmt: skip
 MAX_NAME_PARTS = 4  # of a relative name: sub-folders are labels
 
@@ -209,7 +210,8 @@ def safe_name(name: str) -> str:
     suffix = os.path.splitext(plain[-1])[1].lower()
     if suffix not in UPLOAD_SUFFIXES:
         raise UsageError(
-            f"{plain[-1]} is of no kind that data are made of: images, .zip, .npz, .npy, .wav, .txt, clips"
+            f"{plain[-1]} is of no kind that data are made of: images, videos, sounds, texts, pairs of texts (.tsv, .csv, .jsonl,"
+            " .po, .mo), meshes (.obj, .stl, .ply, .binvox), .zip, .npz, .npy"
         )
     return "/".join(plain)
 

@@ -430,13 +430,13 @@ def check_fit(method: Method, data: Dataset, engine: Engine, *, guard: bool) -> 
     if len(data) < method.batch_size:
         raise DataError(
             f"{data.name} has {len(data)} {data.spec.unit}, fewer than a batch of {method.batch_size}: add some"
-            f"{_smaller_batch(method, len(data), engine.ranks)}"
+            f"{_smaller_batch(method, data, engine.ranks)}"
         )
 
 
-def _smaller_batch(method: Method, most: int, ranks: int) -> str:
-    """The largest batch of at most `most` that the method trains with, as advice; "" where there is none."""
-    for batch_size in range(most, 0, -1):
-        if works(method, batch_size, ranks):
+def _smaller_batch(method: Method, data: Dataset, ranks: int) -> str:
+    """The largest batch of so few examples that the method trains with, as advice; "" where there is none."""
+    for batch_size in range(len(data), 0, -1):
+        if works(method, batch_size, ranks, data.spec):
             return f", or choose --set batch_size={batch_size}"
     return ""

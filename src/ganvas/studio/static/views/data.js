@@ -7,7 +7,12 @@ import { Job } from "../lib/job.js";
 import { Confirm, Drop, Empty, Field, Page, Problem, Progress, fail, nameOf, say, useLoaded } from "../lib/ui.js";
 
 const AT_ONCE = 3; // uploads beside each other
+const CLIP = 16; // frames of a clip, where clips are asked for
+const ASKED = { size: "auto", fit: "crop", frames: 0, pairs: "auto" }; // settings in the address, and what they are without
 const FITS = { crop: "cut the long side", pad: "pad with the background", stretch: "stretch", tile: "cut into tiles" };
+
+const NOTHING = Object.fromEntries(Object.keys(ASKED).map((name) => [name, ""]));
+const given = (values) => Object.fromEntries(Object.entries(values).filter(([, value]) => value));
 
 export function Data({ route, jobs }) {
   const { value, error, again } = useLoaded((signal) => get("/api/data", { signal }), []);
@@ -16,11 +21,11 @@ export function Data({ route, jobs }) {
   const [looked, setLooked] = useState({});
   const [asking, setAsking] = useState(null);
   const running = useRef(null);
-  const { source: chosen = "", size = "", fit = "" } = route.query;
-  const settings = { ...(size ? { size } : {}), ...(fit ? { fit } : {}) };
+  const chosen = route.query.source || "";
+  const settings = given(Object.fromEntries(Object.keys(ASKED).map((name) => [name, route.query[name]])));
   const key = JSON.stringify([chosen, settings]);
 
-  // The address says what is looked at: source, size and crop. A newer look cancels the one before it.
+  // The address says what is looked at: the source and some of its settings. A newer look cancels the one before it.
   const look = async () => {
     if (running.current) running.current.abort();
     const controller = new AbortController();
@@ -91,7 +96,7 @@ export function Data({ route, jobs }) {
       if (refused.length) say(`${refused.length} files were left out: ${refused[0]}`, "error");
       setSending(null);
       again();
-      setQuery({ source: `data:${made.id}`, size: "", fit: "" });
+      setQuery({ source: `data:${made.id}`, ...NOTHING });
     } catch (problem) {
       setSending(null);
       fail(problem);
@@ -104,13 +109,13 @@ export function Data({ route, jobs }) {
   return html`<${Page} title="Data" lead="Everything stays on this machine.">
     <div class="columns">
       <div>
-        <${Drop} label="Drop images, clips, sounds, text or a .zip here" hint="Sub-folders become labels." multiple onFiles=${send} />
+        <${Drop} label="Drop images, videos, sounds, texts, meshes or a .zip here" hint="Sub-folders become labels." multiple onFiles=${send} />
         <${Drop} compact folder label="Or a whole folder" onFiles=${(files) => send(files)} />
         ${sending && html`<${Progress} value=${sending.value} label=${sending.label} onCancel=${sending.cancel} />`}
         <ul class="rows data-list">
           ${value.data.map((each) => html`<li key=${each.source} class=${each.source === chosen ? "on" : ""}>
-            <button class="plain grow" aria-current=${each.source === chosen ? "true" : undefined} onClick=${() => setQuery({ source: each.source, size: "", fit: "" })}>
-              <b>${each.name}</b> <span class="quiet">${{ set: "built in", folder: "on this machine", dropped: `${number(each.files)} files, ${bytes(each.bytes)}` }[each.kind]}</span></button>
+            <button class="plain grow" aria-current=${each.source === chosen ? "true" : undefined} onClick=${() => setQuery({ source: each.source, ...NOTHING })}>
+              <b>${each.name}</b> <span class="quiet">${{ set: "built in", folder: "on this machine", dropped: `${number(each.files)} ${each.files === 1 ? "file" : "files"}, ${bytes(each.bytes)}` }[each.kind]}</span></button>
             ${each.kind === "dropped" && html`<button class="plain" aria-label="Remove ${each.name}" onClick=${() => setAsking(each)}>remove</button>`}
           </li>`)}
         </ul>
@@ -119,7 +124,7 @@ export function Data({ route, jobs }) {
         ${looking && html`<${Progress} label="looking at the data" onCancel=${looking.cancel} />`}
         ${!chosen && !looking && html`<${Empty} title="Choose data">Sizes, labels, duplicates and problems are shown here.<//>`}
         ${shown && shown.problem && html`<${Problem} error=${shown.problem} again=${look} />`}
-        ${shown && shown.card && html`<${Card} name=${one ? one.name : ""} source=${chosen} look=${shown} size=${size} fit=${fit} jobs=${jobs} onLook=${look} />`}
+        ${shown && shown.card && html`<${Card} name=${one ? one.name : ""} source=${chosen} look=${shown} settings=${settings} jobs=${jobs} onLook=${look} />`}
       </div>
     </div>
     ${asking && html`<${Confirm} question="Remove ${asking.name}? Runs that were trained on it stay." yes="Remove"
@@ -130,7 +135,7 @@ export function Data({ route, jobs }) {
 // Whether a card is of these settings.
 function asked(card, settings) {
   const made = card.settings || {};
-  return String(made.size ?? "auto") === (settings.size || "auto") && (made.fit || "crop") === (settings.fit || "crop");
+  return Object.entries(ASKED).every(([name, otherwise]) => String(made[name] ?? otherwise) === String(settings[name] || otherwise));
 }
 
 // Counts of a histogram, each as a bar.
@@ -139,33 +144,43 @@ function Bars({ rows }) {
   return html`<ul class="bars">${rows.map(([label, count]) => html`<li key=${label}><span>${label}</span><meter min="0" max=${most} value=${count} aria-label="${label}: ${count}"></meter><span>${number(count)}</span></li>`)}</ul>`;
 }
 
-function Card({ name, source, look, size, fit, jobs, onLook }) {
+function Card({ name, source, look, settings, jobs, onLook }) {
   const { card } = look;
+  const { size = "", fit = "", frames = "", pairs: columns = "" } = settings;
   const classes = Object.entries((card.classes && card.classes.train) || {});
   const sizes = card.original_sizes;
   const pairs = card.duplicates || {};
   const same = Object.values(pairs).reduce((sum, count) => sum + (count || 0), 0);
   return html`<article class="panel">
     <h2>${name}</h2>
-    <p>${Object.entries(card.counts || {}).map(([split, count]) => `${number(count)} ${split}`).join(", ")}${card.shape ? `, shape ${card.shape.join(" × ")}` : ""} <span class="quiet">${card.kind}</span></p>
+    ${card.kind === "images" ? html`<p>${Object.entries(card.counts || {}).map(([split, count]) => `${number(count)} ${split}`).join(", ")}${card.shape ? `, shape ${card.shape.join(" × ")}` : ""} <span class="quiet">images</span></p>` : html`<${Facts} rows=${Object.entries(card.described || {})} caption="What ${name} holds" />`}
     ${sizes && html`<p class="quiet">Sizes as they came (height × width): from ${sizes.min.join(" × ")} to ${sizes.max.join(" × ")}, the median ${sizes.median.join(" × ")}${card.size_rule ? ` (${card.size_rule})` : ""}.</p>`}
     ${sizes && (sizes.short_sides || []).length > 1 && html`<details><summary>Short sides in pixels</summary><${Bars} rows=${sizes.short_sides.map(([least, greatest, count]) => [least === greatest ? `${least}` : `${least} to ${greatest}`, count])} /></details>`}
     ${same > 0 && html`<p class="problem">${number(same)} exact duplicates (${Object.entries(pairs).map(([where, count]) => `${where.replaceAll("_", " ")} ${count}`).join(", ")}).</p>`}
     ${(card.notes || []).map((note) => html`<p key=${note} class="quiet">${note}</p>`)}
     ${(card.problems || []).length > 0 && html`<details open><summary>${card.problems.length} files cannot be used</summary><ul>${card.problems.slice(0, 50).map(([file, why]) => html`<li key=${file}>${file}: ${why}</li>`)}</ul></details>`}
-    ${card.kind === "images" && html`<div class="toolbar">
+    ${["images", "video"].includes(card.kind) && html`<div class="toolbar">
       <${Field} label="Size" unit="pixels"><input type="text" pattern="[0-9]+(x[0-9]+)?" maxlength="11" placeholder="auto" value=${size} onChange=${(event) => event.target.reportValidity() && setQuery({ size: event.target.value })} /><//>
       <${Field} label="Other shapes"><select value=${fit || "crop"} onChange=${(event) => setQuery({ fit: event.target.value === "crop" ? "" : event.target.value })}>
         ${Object.entries(FITS).map(([value, words]) => html`<option key=${value} value=${value}>${words}</option>`)}</select><//>
+      ${(card.kind === "video" || card.animations > 0 || card.frames_of_videos) && html`<${Field} label="Read as"><select value=${frames ? "clips" : "images"} onChange=${(event) => setQuery({ frames: event.target.value === "clips" ? CLIP : "" })}>
+        <option value="images">images</option><option value="clips">clips of ${frames || CLIP} frames</option></select><//>`}
     </div>`}
+    ${["text", "parallel_text"].includes(card.kind) && html`<div class="toolbar"><${Field} label="Read as"><select value=${columns || "auto"} onChange=${(event) => setQuery({ pairs: event.target.value === "columns" ? "columns" : "" })}>
+      <option value="auto">text</option><option value="columns">pairs of texts, in two columns or files</option></select><//></div>`}
+    ${(card.excerpt || []).length > 0 && html`<pre tabindex="0" aria-label="First lines of ${name}">${card.excerpt.join("\n")}</pre>`}
     ${look.grid && html`<img class="pixels" src="${look.grid}?at=${look.at}" alt="Examples of ${name}" />`}
     ${classes.length > 1 && html`<details><summary>${classes.length} labels</summary><${Bars} rows=${classes.slice(0, 100)} /></details>`}
-    <p class="actions"><a class="button primary" href=${address("train", "", { data: source, size, fit })}>Train on these</a> <button onClick=${onLook}>Look again</button></p>
-    ${card.kind === "images" && classes.length > 1 && html`<${Augmentation} key=${source} source=${source} classes=${classes.map(([label]) => label)} settings=${card.settings && given({ size, fit })} jobs=${jobs} />`}
+    <p class="actions"><a class="button primary" href=${address("train", "", { data: source, kind: card.kind, ...settings })}>Train on these</a> <button onClick=${onLook}>Look again</button></p>
+    ${card.kind === "images" && classes.length > 1 && html`<${Augmentation} key=${source} source=${source} classes=${classes.map(([label]) => label)} settings=${settings} jobs=${jobs} />`}
   </article>`;
 }
 
-const given = (values) => Object.fromEntries(Object.entries(values).filter(([, value]) => value));
+// What the command line prints of these data.
+function Facts({ rows, caption }) {
+  return html`<div class="scroll" tabindex="0" role="region" aria-label=${caption}><table><caption class="hidden">${caption}</caption>
+    <tbody>${rows.map(([name, words]) => html`<tr key=${name}><th scope="row">${name}</th><td>${words}</td></tr>`)}</tbody></table></div>`;
+}
 
 // Whether generated images would help a classifier that has few labelled ones: a measurement, and its tables.
 function Augmentation({ source, classes, settings, jobs }) {

@@ -16,11 +16,11 @@ function kept() {
   }
 }
 
-// The form as it was kept, with the data that the address names, and their size and crop.
-function started(values, { data, size, fit }) {
+// The form as it was kept, with the data that the address names, and the settings of theirs that it gives.
+function started(values, { data, size, fit, frames, pairs }) {
   if (!data) return values;
   const data_settings = data === values.data ? { ...values.data_settings } : {};
-  for (const [name, value] of Object.entries({ size, fit })) {
+  for (const [name, value] of Object.entries({ size, fit, frames, pairs })) {
     if (value) data_settings[name] = value;
     else delete data_settings[name];
   }
@@ -37,6 +37,18 @@ export function Train({ route }) {
   const [estimating, setEstimating] = useState(null);
   const [problem, setProblem] = useState(null);
 
+  // Whoever comes from data of another kind than the form's method takes wants to do something else.
+  useEffect(() => {
+    const { kind } = route.query;
+    if (!form.value || !kind) return;
+    const { methods, purposes } = form.value;
+    const takes = (one) => one.takes.includes(kind);
+    setValues((old) => {
+      const chosen = methods.find((one) => one.name === old.method) || methods.find((one) => one.purposes.includes(old.purpose));
+      const purpose = purposes.find((name) => methods.some((one) => takes(one) && one.purposes.includes(name)));
+      return !purpose || (chosen && takes(chosen)) ? old : { ...old, purpose, method: "", preset: "", settings: {} };
+    });
+  }, [form.value]);
   useEffect(() => {
     localStorage.setItem(KEPT, JSON.stringify(values));
   }, [values]);
@@ -112,7 +124,7 @@ export function Train({ route }) {
               ${!source && html`<option value=${values.data}>choose data</option>`}
               ${["set", "folder", "dropped"].map((kind) => html`<optgroup key=${kind} label=${{ set: "Built in", folder: "On this machine", dropped: "Dropped" }[kind]}>
                 ${data.value.data.filter((one) => one.kind === kind).map((one) => html`<option key=${one.source} value=${one.source}>${one.name}</option>`)}</optgroup>`)}</select><//>
-            <p><a href=${address("data")}>Drop images, sounds or text of your own</a></p>
+            <p><a href=${address("data")}>Drop files of your own</a></p>
             ${method.abilities.includes("Translates") && html`<${Field} label="Translate into" help="The other kind of images. Or let the setting data.pairs make pairs of one set, such as edges."><select value=${values.partner} onChange=${(event) => set({ partner: event.target.value })}>
               <option value="">what the data hold themselves</option>${data.value.data.map((one) => html`<option key=${one.source} value=${one.source}>${one.name}</option>`)}</select><//>`}
             ${method.abilities.includes("TwoStage") && html`<${Field} label="Codes of" help=${codeRuns.length ? "The run whose codes are learned." : "Train a vq_vae first: its codes are what this method learns."}><select value=${values.codes} onChange=${(event) => set({ codes: event.target.value })}>

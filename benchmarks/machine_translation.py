@@ -2,14 +2,17 @@
 source and the translation of the most similar training source.
 
     python benchmarks/machine_translation.py [--sets pycountry] [--languages fr de] [--minutes 8] [--seeds 0 1 2]
-        [--adversarial 0 1] [--out DIR] [--json]
+        [--adversarial 0 1] [--memory] [--out DIR] [--json]
 
 pycountry   names of countries, languages, scripts and currencies: the package pycountry
-django      what Django says to users: the package Django
+django      what Django says to users: the package Django, or Debian's python3-django; --django DIR is its folder
 wesnoth     sentences of a game: Debian's wesnoth-1.16-data, --wesnoth DIR is its folder locale
 
 Of --sets what can be found is used. One training of a language reads them all; each is measured by its own held-out sentences. A
 message of as many sentences as its translation is cut into sentences. Needs sacrebleu (`pip install "ganvas[text]"`).
+
+With --memory every source is followed by the translation of the most similar training source, from which tokens can be copied too
+(Bulte 2019, Neural Fuzzy Repair, ACL): in training as in the test split never of the sentence itself or a near-duplicate.
 """
 
 from __future__ import annotations
@@ -27,7 +30,7 @@ from ganvas.abilities import Translates, translated_rows
 from ganvas.data import Dataset, open_data
 from ganvas.data.catalogues import read_mo
 from ganvas.data.kinds.parallel_text import pairs_of, texts_of_rows
-from ganvas.data.near_duplicates import nearest
+from ganvas.data.near_duplicates import NEAR, nearest
 from ganvas.metrics import text_scores
 
 Pair = tuple[str, str]
@@ -36,6 +39,8 @@ WESNOTH = Path("/usr/share/games/wesnoth/1.16/locale")
 SENTENCE_END = re.compile(r"(?<=[.!?…”»])\s+(?=[A-ZÀ-ÖØ-Þ“«„\"'<])")
 VOCABULARY = 2000
 LONGEST = 40  # tokens
+DJANGO = Path("/usr/lib/python3/dist-packages/django")
+BEFORE_MEMORY = " || "  # between a source and the translation of the one most like it
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -45,21 +50,24 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--languages", nargs="+", default=["fr", "de"], help="of the translations")
     parser.add_argument("--adversarial", type=float, nargs="+", default=[0.0, 1.0], help="weights to compare")
     parser.add_argument("--wesnoth", type=Path, default=WESNOTH, metavar="DIR")
+    parser.add_argument("--django", type=Path, default=package_folder("django") or DJANGO, metavar="DIR")
+    parser.add_argument("--memory", action="store_true", help="give the translation memory's answer with each source")
     options = parse(parser, arguments)
     rows: list[dict[str, Any]] = []
     about = facts(options)
     with folder_of(options) as folder:
         for language in options.languages:
-            sets = found_sets(options.sets, language, options.wesnoth)
+            sets = found_sets(options.sets, language, options.wesnoth, options.django)
             data = opened(sets, folder / f"{language}.tsv")
             names = set_of_each(sets, data)
             about[f"{language}_train"] = len(data)
             for name, pairs in sets.items():
                 about[f"{language}_{name}"] = f"{names.count(name)} of {len(pairs)} held out"
             found = baselines(data, names)
+            given = with_memory(data, folder / f"{language}-memory") if options.memory else data
             for weight in options.adversarial:
                 for seed in options.seeds:
-                    found += trained(options, data, names, weight, seed, folder / f"{language}-{weight:g}-{seed}")
+                    found += trained(options, given, names, weight, seed, folder / f"{language}-{weight:g}-{seed}")
             rows += [{**row, "what": f"{language}: {row['what']}"} for row in found]
     print_rows(with_means(rows, "steps"), options, about)
 
@@ -67,18 +75,24 @@ def main(arguments: list[str] | None = None) -> None:
 # --- the sets -------------------------------------------------------------------------------------------------------------
 
 
-def found_sets(wanted: Sequence[str], language: str, wesnoth: Path) -> dict[str, list[Pair]]:
+def package_folder(name: str) -> Path | None:
+    """Where an installed package lies."""
+    package = importlib.util.find_spec(name)
+    return None if package is None or package.origin is None else Path(package.origin).parent
+
+
+def found_sets(wanted: Sequence[str], language: str, wesnoth: Path, django: Path) -> dict[str, list[Pair]]:
     """The pairs of each wanted set that is there."""
+    catalogues = f"{language}/LC_MESSAGES/*.mo"
+    places = {
+        "pycountry": (package_folder("pycountry"), f"locales/{catalogues}"),
+        "django": (django, f"**/locale/{catalogues}"),
+        "wesnoth": (wesnoth, catalogues),
+    }
     sets: dict[str, list[Pair]] = {}
-    for name, pattern in (
-        ("pycountry", f"locales/{language}/LC_MESSAGES/*.mo"),
-        ("django", f"**/locale/{language}/LC_MESSAGES/*.mo"),
-    ):
-        package = importlib.util.find_spec(name) if name in wanted else None
-        if package is not None and package.origin is not None:
-            sets[name] = of_catalogues(Path(package.origin).parent, pattern)
-    if "wesnoth" in wanted and wesnoth.is_dir():
-        sets["wesnoth"] = of_catalogues(wesnoth, f"{language}/LC_MESSAGES/*.mo")
+    for name, (folder, pattern) in places.items():
+        if name in wanted and folder is not None and folder.is_dir():
+            sets[name] = of_catalogues(folder, pattern)
     return sets
 
 
@@ -116,6 +130,21 @@ def opened(sets: dict[str, list[Pair]], path: Path) -> Dataset:
         lines += [f"{source}\t{target}" for source, target in pairs]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return open_data(path, pairs="columns", vocabulary=VOCABULARY, longest=LONGEST)
+
+
+def with_memory(data: Dataset, folder: Path) -> Dataset:
+    """`data` with the answer of the translation memory behind each source; the splits stay, in their order."""
+    train = pairs_of(data)
+    sources = [pair[0] for pair in train]
+    for split, pairs in (("train", train), ("test", pairs_of(held_out(data)))):
+        lines = ["source\ttarget"]
+        for (source, target), number in zip(pairs, nearest([pair[0] for pair in pairs], sources, NEAR), strict=True):
+            lines.append(f"{source}{BEFORE_MEMORY}{train[number][1]}\t{target}")
+        (folder / split).mkdir(parents=True, exist_ok=True)
+        (folder / split / "pairs.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    given = open_data(folder, pairs="columns", vocabulary=VOCABULARY, longest=3 * LONGEST)
+    assert [pair[1] for pair in pairs_of(held_out(given))] == [pair[1] for pair in pairs_of(held_out(data))]
+    return given
 
 
 def set_of_each(sets: dict[str, list[Pair]], data: Dataset) -> list[str]:

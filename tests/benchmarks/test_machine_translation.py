@@ -1,0 +1,54 @@
+"""benchmarks/machine_translation.py: cutting into sentences, and sources with the translation memory's answer."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from ganvas.data.kinds.parallel_text import pairs_of
+
+PLACE = Path(__file__).parents[2] / "benchmarks" / "machine_translation.py"
+
+
+@pytest.fixture(scope="module")
+def bench() -> ModuleType:
+    found = importlib.util.spec_from_file_location("machine_translation_benchmark", PLACE)
+    assert found is not None and found.loader is not None
+    module = importlib.util.module_from_spec(found)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.syspath_prepend(str(PLACE.parent))
+        found.loader.exec_module(module)
+    return module
+
+
+def test_messages_are_cut_where_both_sides_have_as_many_sentences(bench: ModuleType) -> None:
+    assert bench.in_sentences("One. Two!\nThree", "Un. Deux !\nTrois") == [
+        ("One.", "Un."),
+        ("Two!", "Deux !"),
+        ("Three", "Trois"),
+    ]
+    assert bench.in_sentences("One. Two.", "Un et deux.") == [("One. Two.", "Un et deux.")]
+
+
+def test_a_source_is_followed_by_the_translation_of_the_one_most_like_it(bench: ModuleType, tmp_path: Path) -> None:
+    """Which is of the training part, and never its own."""
+    pairs = [
+        (f"open the {word} now", f"ouvrir {word}") for word in ("window", "file", "door", "box", "green book", "letter")
+    ]
+    pairs += [
+        (f"the {word} is not here", f"{word} absent") for word in ("cat", "old dog", "bird", "brown cow", "fox", "hen")
+    ]
+    bench.VOCABULARY = 100
+    data = bench.opened({"x": pairs}, tmp_path / "pairs.tsv")
+    given = bench.with_memory(data, tmp_path / "memory")
+    known = pairs_of(data)
+    for part, plain in ((given, known), (bench.held_out(given), pairs_of(bench.held_out(data)))):
+        found = pairs_of(part)
+        assert [pair[1] for pair in found] == [pair[1] for pair in plain]
+        for (source, target), (before, _) in zip(found, plain, strict=True):
+            own, memory = source.split(bench.BEFORE_MEMORY)
+            assert own == before and memory in {pair[1] for pair in known} - {target}
+            assert memory.startswith("ouvrir") == own.startswith("open")

@@ -68,7 +68,7 @@ GROUPS: dict[str, tuple[str, tuple[str, ...]]] = {
         ("pixelcnn", "code_prior", "wavenet", "rnn_text"),
     ),
     "Videos": ("Clips of a fixed number of frames.", ("mocogan", "vgan")),
-    "Volumes": ("Shapes in three dimensions, as occupancy on a grid.", ("gan3d", "vae3d")),
+    "Volumes": ("Shapes in three dimensions, on a grid of voxels.", ("gan3d", "vae3d")),
     "Adversarial text": ("Text from a generator that learns from a discriminator.", ("seqgan", "relgan")),
     "Translation of texts": ("Sentences into another language, from pairs of them.", ("seq2seq",)),
     "Image to image": (

@@ -2,17 +2,18 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch.nn import functional as F
 
 from ganvas.errors import DataError
 from ganvas.networks.volume import VolumeDiscriminator, VolumeGenerator, smallest
 
 
-@pytest.mark.parametrize("norm", [False, True])
-def test_sizes(norm: bool) -> None:
+@pytest.mark.parametrize(("norm", "widths"), [(False, (6, 4)), (True, (6, 4)), (True, (6, 1))])
+def test_sizes(norm: bool, widths: tuple[int, int]) -> None:
     z, shape = torch.randn(3, 5), (8, 16, 12)
-    volumes = VolumeGenerator(5, shape, (6, 4), norm)(z)
+    volumes = VolumeGenerator(5, shape, widths, norm)(z)
     assert volumes.shape == (3, *shape)
-    assert VolumeDiscriminator(shape, (4, 6), norm, outputs=2)(volumes).shape == (3, 2)
+    assert VolumeDiscriminator(shape, widths[::-1], norm, outputs=2)(volumes).shape == (3, 2)
 
 
 def test_initial_variances_are_kept() -> None:
@@ -28,6 +29,21 @@ def test_initial_variances_are_kept() -> None:
         generator(torch.randn(8, 64))
         discriminator(torch.randn(8, 32, 32, 32))
     assert all(0.6 < one < 2.2 for one in seen), seen
+
+
+def test_the_last_convolution_is_a_transposed_one() -> None:
+    """Voxel p of a cell is of tap p of a 4-wide kernel for the input behind it, and of tap p + 2 for the one before it."""
+    torch.manual_seed(0)
+    generator = VolumeGenerator(5, (8, 8, 12), (3,), False)
+    seen: list[torch.Tensor] = []
+    generator.convs[0].register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    with torch.no_grad():
+        generator.convs[0].bias.fill_(0.5)
+        volumes = generator(torch.randn(2, 5))
+        places = generator.convs[0].weight.view(2, 2, 2, 3, 2, 2, 2).flip(4, 5, 6)  # (place in a cell, channel, tap)
+        kernel = places.permute(3, 4, 0, 5, 1, 6, 2).reshape(3, 1, 4, 4, 4)
+        expected = F.conv_transpose3d(seen[0], kernel, torch.full((1,), 0.5), stride=2, padding=1)
+    torch.testing.assert_close(volumes, expected[:, 0], rtol=1e-4, atol=1e-5)
 
 
 def test_outputs_begin_where_they_are_told() -> None:

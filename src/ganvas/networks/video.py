@@ -141,6 +141,13 @@ def cells(x: Tensor) -> Tensor:
     return split.permute(0, 1, 3, 5, 7, 2, 4, 6).flatten(1, 4)
 
 
+def from_cells(x: Tensor) -> Tensor:
+    """The inverse of `cells`: x (N, 8 C, T, H, W) as (N, C, 2 T, 2 H, 2 W)."""
+    n, channels, frames, height, width = x.shape
+    split = x.reshape(n, channels // 8, 2, 2, 2, frames, height, width)
+    return split.permute(0, 1, 5, 2, 6, 3, 7, 4).reshape(n, channels // 8, 2 * frames, 2 * height, 2 * width)
+
+
 def _even(x: Tensor) -> Tensor:
     """x (N, C, T, H, W) with its last frame, row and column repeated where their number is odd."""
     frames, height, width = (side % 2 for side in x.shape[2:])

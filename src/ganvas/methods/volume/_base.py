@@ -12,6 +12,15 @@ from ganvas.data.augment import shifted
 from ganvas.method import Batch, setting, step_factor
 from ganvas.methods._base import ClassConditional
 
+AXES = 3
+
+
+def mirrored(volumes: Tensor, sides: Tensor) -> Tensor:
+    """`volumes` (N, D, H, W), each mirrored along those of its axes where `sides` (N, 3), bool, are true."""
+    for axis in range(AXES):
+        volumes = torch.where(sides[:, axis].view(-1, 1, 1, 1), volumes.flip(axis + 1), volumes)
+    return volumes
+
 
 class Volumetric(ClassConditional, Samples):
     """Base of methods with a generator G(z), or G(z, label), to logits (N, D, H, W)."""
@@ -27,7 +36,8 @@ class Volumetric(ClassConditional, Samples):
     shift: int = setting(0, "maximum random shift of volumes along each axis in training", minimum=0, unit="voxels")
     mirror: bool = setting(
         False,
-        "mirror volumes at random along each axis in training; for shapes whose mirror images are as likely as they",
+        "mirror volumes at random along each axis in training, and a GAN's samples; for shapes whose mirror images are as"
+        " likely as they",
     )
     conditional: bool = setting(False, "condition the networks on the class of each volume; the data need labels")
     decay: str = setting(
@@ -51,10 +61,7 @@ class Volumetric(ClassConditional, Samples):
         whole voxels along each axis; borders repeat."""
         times = len(volumes) // len(batch)
         if self.mirror:
-            sides = torch.cat([batch.integers(2, 3) for _ in range(times)]).bool()
-            for axis in range(3):
-                chosen = sides[:, axis].view(-1, 1, 1, 1)
-                volumes = torch.where(chosen, volumes.flip(axis + 1), volumes)
+            volumes = mirrored(volumes, torch.cat([batch.integers(2, AXES) for _ in range(times)]).bool())
         if not self.shift:
             return volumes
         offsets = torch.cat([batch.integers(2 * self.shift + 1, 3) for _ in range(times)]) - self.shift

@@ -11,9 +11,15 @@ empty, so both ends of the sigmoid are flat where it would have to move).
 With `reach` G generates signed distances from the surface in place of occupancies (a truncated distance field, Curless 1996):
 they are smooth where occupancy jumps, and of values in between D has nothing to tell. The surface is where they are 0.
 
-Departs from the paper: grids of any size that the stages divide, 32 in place of 64; leaky ReLU in both networks; no rule that
-skips D's update where its accuracy is above 80 % (its state would have to move within a step): `balance` does that work. D may
-see shifted or mirrored volumes (`shift`, `mirror`), since a few hundred objects are soon memorised.
+D may see shifted or mirrored volumes (`shift`, `mirror`), since a few hundred objects are soon memorised. To a D that sees
+mirrored volumes all eight mirror images of a volume are equal, and G has no reason to generate more than one of them. What D was
+shown are volumes of G mirrored at random, so with `mirror` samples are mirrored at random too: three numbers of each latent say
+how.
+
+Departs from the paper: distances (its own occupancies: `reach=0`); grids of any size that the stages divide, 32 in place of 64;
+leaky ReLU in both networks; no rule that skips D's update where its accuracy is above 80 % (its state would have to move within a
+step): `balance` does that work. The defaults are for minutes of a CPU: narrow networks, batches of 8 in place of 100, and one
+learning rate of 0.006 in place of 0.0025 for G and 0.00001 for D. Preset `paper` has the paper's values.
 """
 
 from __future__ import annotations
@@ -22,7 +28,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
-from ganvas.abilities import HasDiscriminator
+from ganvas.abilities import Draw, HasDiscriminator
 from ganvas.data.distance import MAX_REACH, surface_distances
 from ganvas.losses.adversarial import (
     discriminator_cross_entropy,
@@ -33,7 +39,7 @@ from ganvas.losses.adversarial import (
 )
 from ganvas.losses.gradient import auto_gamma, squared_gradient
 from ganvas.method import Batch, DataSpec, Update, setting
-from ganvas.methods.volume._base import Volumetric
+from ganvas.methods.volume._base import AXES, Volumetric, mirrored
 from ganvas.networks.conditional import labelled, projected
 from ganvas.networks.volume import VolumeDiscriminator, VolumeGenerator
 from ganvas.registry import preset
@@ -47,12 +53,18 @@ class GAN3D(Volumetric, HasDiscriminator):
         " arXiv:1610.07584"
     )
 
-    lr: float = setting(2e-3, "learning rate of Adam, both networks, at the start", minimum=0)
+    batch_size: int = setting(8, "volumes per step, over all processes together", minimum=2)
+    widths: tuple[int, ...] = setting(
+        (32, 16, 8),
+        "channels from the smallest grid up, each twice as long as the one before; full size excepted",
+        minimum=1,
+    )
+    lr: float = setting(6e-3, "learning rate of Adam, both networks, at the start", minimum=0)
     balance: float = setting(1.0, "learning rate of D over that of G", minimum=0)
-    beta1: float = setting(0.0, "Adam's first decay", minimum=0, maximum=0.9999)
-    beta2: float = setting(0.99, "Adam's second decay", minimum=0, maximum=0.99999)
+    beta1: float = setting(0.5, "Adam's first decay", minimum=0, maximum=0.9999)
+    beta2: float = setting(0.999, "Adam's second decay", minimum=0, maximum=0.99999)
     loss: str = setting(
-        "relativistic",
+        "cross_entropy",
         "cross_entropy with batch norm, as in the paper, or relativistic with R1 and R2 and without norms",
         choices=("relativistic", "cross_entropy"),
     )
@@ -62,7 +74,7 @@ class GAN3D(Volumetric, HasDiscriminator):
     penalty_every: int = setting(4, "relativistic: penalise in every n-th step only, n times as strongly", minimum=1)
 
     reach: float = setting(
-        0.0, "generate distances from the surface, cut at so many voxels; 0 generates occupancies", minimum=0,
+        3.0, "generate distances from the surface, cut at so many voxels; 0 generates occupancies", minimum=0,
         maximum=MAX_REACH, unit="voxels",
     )  # fmt: skip
 
@@ -105,7 +117,8 @@ class GAN3D(Volumetric, HasDiscriminator):
         return self.volumes(batch.normal(self.z_dim), batch.label)
 
     def volumes(self, z: Tensor, labels: Tensor | None) -> Tensor:
-        """Volumes (N, D, H, W) of G: in [-1, 1] by a sigmoid with the paper's loss, else as they are, mostly within."""
+        """Volumes (N, D, H, W) of G, not mirrored: in [-1, 1] by a sigmoid with the paper's loss, else as they are, mostly
+        within."""
         outputs = self.occupancy(z, labels)
         if self.loss == "cross_entropy":
             return 2 * outputs.sigmoid() - 1
@@ -117,9 +130,17 @@ class GAN3D(Volumetric, HasDiscriminator):
             return batch.real
         return batch.memo("distances", lambda: surface_distances(batch.real > 0, self.reach))
 
+    def draws(self) -> tuple[Draw, ...]:
+        """z, normal numbers; with `mirror` three more, of which the signs say along which axes the volume of z is mirrored."""
+        z = Draw("normal", self.z_dim)
+        return (z, Draw("normal", AXES)) if self.mirror else (z,)
+
     def generate(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
         """Volumes (n, D, H, W) in [-1, 1]."""
-        return self.volumes(latents, labels).clamp(-1, 1)
+        z, sides = latents[:, : self.z_dim], latents[:, self.z_dim :]
+        volumes = self.volumes(z, labels).clamp(-1, 1)
+        # D tells no volume from its mirror images, so that G has no reason to generate more than one of the eight.
+        return mirrored(volumes, sides > 0) if self.mirror else volumes
 
     def discriminate(self, batch: Batch, images: Tensor) -> Tensor:
         """D's logits (M, 1), float32, of M = k * len(batch) volumes, shifted, with the batch's classes k times."""
@@ -165,20 +186,21 @@ class GAN3D(Volumetric, HasDiscriminator):
 
 @preset("gan3d")
 def tiny() -> GAN3D:
-    """Seconds on a CPU; for tests and first looks."""
-    return GAN3D(batch_size=8, z_dim=8, widths=(8, 4))
+    """Seconds on a CPU; for tests and first looks. Occupancies, and the relativistic loss."""
+    return GAN3D(
+        batch_size=8, z_dim=8, widths=(8, 4), loss="relativistic", reach=0.0, lr=2e-3, beta1=0.0, beta2=0.99,
+    )  # fmt: skip
 
 
 @preset("gan3d")
 def small() -> GAN3D:
-    """The built-in shapes on a CPU. Figures: docs/experiments/volumes.md."""
-    return GAN3D(batch_size=16, widths=(32, 16, 8), mirror=True, reach=3.0, gamma=1.0, lr=3e-3)
+    """The built-in shapes, for minutes of a CPU: the defaults with `mirror`. Figures: docs/experiments/volumes.md."""
+    return GAN3D(mirror=True)
 
 
 @preset("gan3d")
 def paper() -> GAN3D:
     """The paper's widths, losses and settings, for a GPU; it has 64 voxels a side: set data.voxels=64."""
     return GAN3D(
-        batch_size=100, z_dim=200, widths=(512, 256, 128, 64), loss="cross_entropy", lr=0.0025, balance=0.004, beta1=0.5,
-        beta2=0.999, decay="none", ema=0.0,
+        batch_size=100, z_dim=200, widths=(512, 256, 128, 64), reach=0.0, lr=0.0025, balance=0.004, decay="none", ema=0.0,
     )  # fmt: skip

@@ -122,6 +122,8 @@ def test_videos_beside_their_floors(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert all(distances[name] > 2 * distances["held out"] for name in rows if name != "held out")
     assert rows["still images"][0]["warped_error"] == 0 < rows["held out"][0]["warped_error"]
     assert (tmp_path / "grid.png").exists()
+    videos.main([*words, "--methods", "mocogan", "--out", str(tmp_path), "--only-methods"])
+    assert json.loads(capsys.readouterr().out)["rows"] == {"mocogan": rows["mocogan"]}
 
 
 def test_means_with_intervals_by_hand() -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -38,17 +37,20 @@ class MotionContentGenerator(nn.Module):
     2018, fig. 2).
 
     z is `content` numbers that all frames share, then `motion`, the first state of a GRU, then `noise` numbers for each of the
-    T frames, the GRU's inputs; what follows, such as a vector of the class (`classes` numbers), is content again.
+    T frames, the GRU's inputs; what follows, such as a vector of the class (`classes` numbers), is content again. With `norm`
+    "batch" the frames' generator has batch norm and ends in tanh.
     """
 
     def __init__(
-        self, content: int, motion: int, noise: int, frames: int, shape: Shape, widths: Sequence[int], classes: int = 0
-    ) -> None:
+        self, content: int, motion: int, noise: int, frames: int, shape: Shape, widths: Sequence[int], classes: int = 0,
+        norm: str = "none",
+    ) -> None:  # fmt: skip
         super().__init__()
         self.parts = (content, motion, frames * noise, classes)
         self.frames = frames
         self.cell = nn.GRUCell(noise, motion)
-        self.frame = StridedGenerator(content + classes + motion, shape, widths)
+        self.frame = StridedGenerator(content + classes + motion, shape, widths, norm)
+        self.last = last_activation(norm)
 
     def forward(self, z: Tensor) -> Tensor:
         content, state, noise, more = z.split(self.parts, 1)
@@ -58,69 +60,86 @@ class MotionContentGenerator(nn.Module):
             codes.append(state)
         motion = torch.stack(codes, 1)
         shared = torch.cat([content, more], 1)[:, None].expand(-1, self.frames, -1)
-        frames = self.frame(torch.cat([shared.to(motion.dtype), motion], 2).flatten(0, 1))
+        frames = self.last(self.frame(torch.cat([shared.to(motion.dtype), motion], 2).flatten(0, 1)))
         return frames.unflatten(0, (-1, self.frames)).transpose(1, 2)
 
 
 class ClipGenerator(nn.Module):
-    """z (N, z_dim) to clips (N, channels, T, H, W). `widths` are the channels from the smallest size up, full size excepted."""
+    """z (N, z_dim) to clips (N, channels, T, H, W). `widths` are the channels from the smallest size up, full size excepted.
+    With `norm` "batch" it has batch norm and ends in tanh; "none" has neither."""
 
-    def __init__(self, z_dim: int, channels: int, size: ClipSize, widths: Sequence[int]) -> None:
+    def __init__(self, z_dim: int, channels: int, size: ClipSize, widths: Sequence[int], norm: str = "none") -> None:
         super().__init__()
         sizes = clip_pyramid(*size)[::-1]
         if len(sizes) == 1:  # nothing to upsample: frames of a few pixels
             sizes = sizes * 2
         widths = fitted(widths, len(sizes) - 1)
         self.sizes = sizes
-        self.project = nn.Linear(z_dim, widths[0] * math.prod(sizes[0]))
+        bias = norm == "none"  # batch norm takes away what a bias adds
+        self.project = nn.Linear(z_dim, widths[0] * math.prod(sizes[0]), bias=bias)
         nn.init.normal_(self.project.weight, 0.0, GAIN / math.sqrt(z_dim))
-        nn.init.zeros_(self.project.bias)
-        self.convs = nn.ModuleList()
+        if bias:
+            nn.init.zeros_(self.project.bias)
+        self.convs, self.norms = nn.ModuleList(), nn.ModuleList()
         for a, b in pairwise([*widths, channels]):
-            conv = nn.ConvTranspose3d(a, b, 4, stride=2, padding=1)
+            self.norms.append(norm3d(norm, a))
+            is_last = len(self.norms) == len(widths)
+            conv = nn.ConvTranspose3d(a, b, 4, stride=2, padding=1, bias=bias or is_last)
             # Each place of the doubled size uses an eighth of the kernel.
-            gain = GAIN if len(self.convs) < len(widths) - 1 else 0.5
-            nn.init.normal_(conv.weight, 0.0, gain / math.sqrt(8 * a))
-            nn.init.zeros_(cast(Tensor, conv.bias))
+            nn.init.normal_(conv.weight, 0.0, (0.5 if is_last else GAIN) / math.sqrt(8 * a))
+            if conv.bias is not None:
+                nn.init.zeros_(conv.bias)
             self.convs.append(conv)
+        self.last = last_activation(norm)
 
     def forward(self, z: Tensor) -> Tensor:
         x = self.project(z).unflatten(1, (-1, *self.sizes[0]))
-        for conv, (frames, height, width) in zip(self.convs, self.sizes[1:], strict=True):
-            x = conv(F.leaky_relu(x, SLOPE))[:, :, :frames, :height, :width]
-        return x
+        for norm, conv, (frames, height, width) in zip(self.norms, self.convs, self.sizes[1:], strict=True):
+            x = conv(F.leaky_relu(norm(x), SLOPE))[:, :, :frames, :height, :width]
+        return self.last(x)
 
 
 class TwoStreamGenerator(nn.Module):
     """z to clips as `ClipGenerator`, of what moves before a static background (Vondrick 2016, sec. 3.2): m f + (1 - m) b, where
-    the mask m (N, 1, T, H, W) is a sigmoid and b (N, channels, 1, H, W) one image."""
+    the mask m (N, 1, T, H, W) is a sigmoid and b (N, channels, 1, H, W) one image. With `norm` "batch" f and b end in tanh."""
 
-    def __init__(self, z_dim: int, channels: int, size: ClipSize, widths: Sequence[int]) -> None:
+    def __init__(self, z_dim: int, channels: int, size: ClipSize, widths: Sequence[int], norm: str = "none") -> None:
         super().__init__()
-        self.moving = ClipGenerator(z_dim, channels + 1, size, widths)
-        self.still = StridedGenerator(z_dim, (channels, *size[1:]), widths)
+        self.moving = ClipGenerator(z_dim, channels + 1, size, widths, norm)
+        self.moving.last = nn.Identity()  # one of its channels is the mask
+        self.still = StridedGenerator(z_dim, (channels, *size[1:]), widths, norm)
+        self.last = last_activation(norm)
 
     def forward(self, z: Tensor) -> Tensor:
         outputs = self.moving(z)
         mask = outputs[:, :1].sigmoid()
-        return mask * outputs[:, 1:] + (1 - mask) * self.still(z)[:, :, None]
+        return mask * self.last(outputs[:, 1:]) + (1 - mask) * self.last(self.still(z))[:, :, None]
 
 
 class ClipDiscriminator(nn.Module):
-    """Clips (N, C, T, H, W) to (N, outputs). `widths` are the channels from the smallest size up, as the generator's."""
+    """Clips (N, C, T, H, W) to (N, outputs). `widths` are the channels from the smallest size up, as the generator's. `norm`,
+    "batch" or "none", is after each convolution but the first."""
 
-    def __init__(self, channels: int, size: ClipSize, widths: Sequence[int], outputs: int = 1) -> None:
+    def __init__(
+        self, channels: int, size: ClipSize, widths: Sequence[int], outputs: int = 1, norm: str = "none"
+    ) -> None:
         super().__init__()
         sizes = clip_pyramid(*size)
         if len(sizes) == 1:
             frames, height, width = size
             sizes.append(((frames + 1) // 2, (height + 1) // 2, (width + 1) // 2))
         widths = fitted(widths, len(sizes) - 1)[::-1]
-        self.convs = nn.ModuleList()
+        self.convs, self.norms = nn.ModuleList(), nn.ModuleList()
         for a, b in pairwise([channels, *widths]):
-            conv = nn.Conv3d(a, b, 4, stride=2, padding=1) if len(self.convs) else nn.Conv3d(8 * a, b, 2)
+            if len(self.convs):
+                conv = nn.Conv3d(a, b, 4, stride=2, padding=1, bias=norm == "none")
+                self.norms.append(norm3d(norm, b))
+            else:
+                conv = nn.Conv3d(8 * a, b, 2)
+                self.norms.append(nn.Identity())
             nn.init.normal_(conv.weight, 0.0, GAIN / math.sqrt(64 * a))
-            nn.init.zeros_(cast(Tensor, conv.bias))
+            if conv.bias is not None:
+                nn.init.zeros_(conv.bias)
             self.convs.append(conv)
         # No bias: in a difference of two logits it cancels, and Adam would move it by rounding errors alone.
         self.head = nn.Linear(widths[-1] * math.prod(sizes[-1]), outputs, bias=False)
@@ -129,9 +148,19 @@ class ClipDiscriminator(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         # The first convolution as one of cells of 2 x 2 x 2 values: the same sums, and half the time on a CPU with few channels.
         x = cells(F.pad(_even(x), (1, 1, 1, 1, 1, 1)))
-        for number, conv in enumerate(self.convs):
-            x = F.leaky_relu(conv(_even(x) if number else x), SLOPE)
+        for number, (conv, norm) in enumerate(zip(self.convs, self.norms, strict=True)):
+            x = F.leaky_relu(norm(conv(_even(x) if number else x)), SLOPE)
         return self.head(x.flatten(1))
+
+
+def norm3d(kind: str, channels: int) -> nn.Module:
+    """Normalisation of (N, C, T, H, W): "batch" or "none"."""
+    return nn.BatchNorm3d(channels) if kind == "batch" else nn.Identity()
+
+
+def last_activation(norm: str) -> nn.Module:
+    """After a generator's last convolution: tanh beside batch norm, as in DCGAN; otherwise nothing."""
+    return nn.Tanh() if norm == "batch" else nn.Identity()
 
 
 def cells(x: Tensor) -> Tensor:

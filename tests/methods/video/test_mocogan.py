@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 import torch
+from torch import nn
 
 from ganvas.losses.gradient import squared_gradient
+from ganvas.methods.video._base import VideoGAN
 from ganvas.methods.video.mocogan import MoCoGAN
 from ganvas.registry import create
 from ganvas.sampling import sample
@@ -49,7 +53,7 @@ def test_content_and_motion_are_edited_apart() -> None:
 
 def test_d_sees_frames_of_the_clips_and_the_clips() -> None:
     """Clips whose frames are all alike: whichever frame was drawn, its logit is that of the frame."""
-    trainer = tiny(frames_seen=3)
+    trainer = tiny(frames_seen=3, loss="relativistic", noise=0.0)
     method, batch = trainer.method, trainer.feed.next()
     assert isinstance(method, MoCoGAN)
     still = batch.real[:, :, :1].expand(-1, -1, 6, -1, -1)
@@ -62,7 +66,7 @@ def test_d_sees_frames_of_the_clips_and_the_clips() -> None:
 
 def test_the_penalty_of_one_frame_of_each_clip_by_hand() -> None:
     """gamma / 2 (R1 + R2) of each discriminator: with one frame a clip, that of D_I is at that frame alone."""
-    trainer = tiny(gamma=3.0, penalty_every=5, frames_seen=1)
+    trainer = tiny(gamma=3.0, penalty_every=5, frames_seen=1, loss="relativistic", noise=0.0)
     method, batch = trainer.method, trainer.feed.next()
     assert isinstance(method, MoCoGAN)
     state = trainer.feed.generator.get_state()
@@ -75,6 +79,53 @@ def test_the_penalty_of_one_frame_of_each_clip_by_hand() -> None:
     assert loss.item() == pytest.approx(5 * 3.0 / 2 * expected.item(), rel=1e-4)
 
 
+def test_each_loss_has_its_networks() -> None:
+    """Batch norm, tanh and no penalty with the papers' loss; a penalty and neither of both with the relativistic one."""
+    for name in ("mocogan", "vgan"):
+        for loss in ("cross_entropy", "relativistic"):
+            method = trainer_for(create(name, "tiny", {"loss": loss}), films()).method
+            assert isinstance(method, VideoGAN)
+            kinds = {type(module) for module in method.modules()}
+            is_paper = loss == "cross_entropy"
+            assert (nn.Tanh in kinds) == is_paper and (nn.BatchNorm3d in kinds) == is_paper
+            assert [update.name for update in method.updates()][2:] == ([] if is_paper else ["penalty"])
+
+
+def test_batch_statistics_of_real_and_generated_clips_do_not_mix() -> None:
+    trainer = tiny(loss="cross_entropy", noise=0.0)
+    method, batch = trainer.method, trainer.feed.next()
+    assert isinstance(method, MoCoGAN)
+    with torch.no_grad():
+        (_, (of_real, _)) = method.pairs(batch, batch.real)
+        (_, (again, _)) = method.pairs(batch, torch.zeros_like(batch.real))
+    assert torch.equal(of_real, again)
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "relativistic"])
+def test_one_pass_of_the_discriminators_serves_both_networks(loss: str) -> None:
+    """The gradients of D's update through the logits of G's are those of a pass of its own, with the same random numbers."""
+    trainer = tiny(loss=loss)
+    method, batch = trainer.method, trainer.feed.next()
+    assert isinstance(method, MoCoGAN)
+    weights = list(method.D.parameters())
+    state = trainer.feed.generator.get_state()
+    method.generator_loss(batch)
+    shared = torch.autograd.grad(method.discriminator_loss(batch)["loss"], weights)
+    trainer.feed.generator.set_state(state)
+    alone = dataclasses.replace(batch)
+    expected = torch.autograd.grad(method.discriminator_loss(alone)["loss"], weights)
+    torch.testing.assert_close(shared, expected)
+
+
+def test_noise_has_its_standard_deviation_and_is_drawn_for_each_clip() -> None:
+    trainer = tiny(noise=0.25)
+    method, batch = trainer.method, trainer.feed.next()
+    assert isinstance(method, MoCoGAN)
+    added = method.augmented(batch, torch.cat([batch.real, batch.real])) - torch.cat([batch.real, batch.real])
+    assert added.std().item() == pytest.approx(0.25, rel=0.05) and abs(added.mean().item()) < 0.02
+    assert not torch.equal(added[:8], added[8:])
+
+
 def test_each_discriminator_has_the_scale_of_what_it_sees() -> None:
     method = tiny().method
     assert isinstance(method, MoCoGAN)
@@ -85,7 +136,7 @@ def test_each_discriminator_has_the_scale_of_what_it_sees() -> None:
 @pytest.mark.parametrize("augment", ["diffaugment", "ada"])
 def test_augmentation_is_constant_over_time(augment: str) -> None:
     """A clip that stands still stands still afterwards, and two clips change differently."""
-    trainer = tiny(augment=augment)
+    trainer = tiny(augment=augment, noise=0.0)
     method, batch = trainer.method, trainer.feed.next()
     assert isinstance(method, MoCoGAN)
     if augment == "ada":

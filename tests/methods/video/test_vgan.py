@@ -20,7 +20,7 @@ def test_a_background_is_learned_with_the_rest() -> None:
 
 
 def test_a_classs_logit_is_of_that_class() -> None:
-    trainer = trainer_for(create("vgan", "tiny", {"conditional": True}), films())
+    trainer = trainer_for(create("vgan", "tiny", {"conditional": True, "loss": "relativistic", "noise": 0.0}), films())
     method, batch = trainer.method, trainer.feed.next()
     assert isinstance(method, VGAN) and batch.label is not None
     with torch.no_grad():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -21,25 +22,30 @@ from ganvas.losses.gradient import auto_gamma, squared_gradient
 from ganvas.method import Batch, DataSpec, Update, setting, step_factor
 from ganvas.methods._base import ClassConditional
 
+RELATIVISTIC: dict[str, Any] = {"loss": "relativistic", "balance": 1.0, "beta1": 0.0, "beta2": 0.99, "noise": 0.0}
+"""Settings of presets with the loss and the optimisers of R3GAN."""
+PAPER: dict[str, Any] = {"lr": 2e-4, "balance": 1.0, "decay": "none"}
+"""Optimisers of DCGAN, which both papers have."""
+
 
 class VideoGAN(ClassConditional, Samples, HasDiscriminator):
     """Base of GANs of clips: subclasses build `self.G` and `self.D`, and say in `scores` what D makes of clips."""
 
     takes = ("video",)
-    batch_size: int = setting(16, "videos per step, over all processes together", minimum=2)
-    lr: float = setting(2e-3, "learning rate of Adam, both networks, at the start", minimum=0)
-    balance: float = setting(1.0, "learning rate of D over that of G", minimum=0)
-    beta1: float = setting(0.0, "Adam's first decay", minimum=0, maximum=0.9999)
-    beta2: float = setting(0.99, "Adam's second decay", minimum=0, maximum=0.99999)
+    batch_size: int = setting(8, "videos per step, over all processes together", minimum=2)
+    lr: float = setting(6e-3, "learning rate of Adam, both networks, at the start", minimum=0)
+    balance: float = setting(0.5, "learning rate of D over that of G", minimum=0)
+    beta1: float = setting(0.5, "Adam's first decay", minimum=0, maximum=0.9999)
+    beta2: float = setting(0.999, "Adam's second decay", minimum=0, maximum=0.99999)
     loss: str = setting(
-        "relativistic",
-        "relativistic, of pairs of a real and a generated clip, or the paper's cross_entropy",
+        "cross_entropy",
+        "cross_entropy with batch norm, as in the papers, or relativistic with R1 and R2 and without norms",
         choices=("relativistic", "cross_entropy"),
     )
     gamma: float | None = setting(
-        None, "weight of R1 and R2; auto = total variance of what a discriminator sees / 200", minimum=0
+        None, "relativistic: weight of R1 and R2; auto = total variance of what a discriminator sees / 200", minimum=0
     )
-    penalty_every: int = setting(4, "penalise in every n-th step only, n times as strongly", minimum=1)
+    penalty_every: int = setting(4, "relativistic: penalise in every n-th step only, n times as strongly", minimum=1)
     augment: str = setting(
         "none",
         "augmentation of real and generated clips before D, alike in all frames of a clip; ada adapts its strength",
@@ -47,9 +53,14 @@ class VideoGAN(ClassConditional, Samples, HasDiscriminator):
     )
     ada_target: float = setting(0.6, "ada: mean sign of D's logits on real clips to hold", minimum=0, maximum=1)
     ada_videos: int = setting(200_000, "ada: clips over which its strength may rise from 0 to 1", minimum=1)
+    noise: float = setting(
+        0.2, "standard deviation of normal noise on all values that the discriminators see", minimum=0, maximum=2
+    )
     conditional: bool = setting(False, "condition the networks on the class of each video; the data need labels")
     decay: str = setting(
-        "linear", "decay of the learning rate to zero over the budget", choices=("linear", "cosine", "none")
+        "linear",
+        "decay of the learning rate to zero over the budget",
+        choices=("none", "linear", "cosine", "second_half"),
     )
     ema: float = setting(0.999, "decay of G's average per step", minimum=0, maximum=0.999999)
 
@@ -71,6 +82,11 @@ class VideoGAN(ClassConditional, Samples, HasDiscriminator):
         discriminator, where clip i has its rows in the i-th of k * len(batch) equal parts."""
         raise NotImplementedError
 
+    @property
+    def norm(self) -> str:
+        """Of the networks, for `norm2d` and `norm3d`."""
+        return "batch" if self.loss == "cross_entropy" else "none"
+
     def total_variances(self, spec: DataSpec) -> list[float]:
         """Of what each discriminator sees."""
         return [spec.total_variance]
@@ -90,11 +106,13 @@ class VideoGAN(ClassConditional, Samples, HasDiscriminator):
         }
 
     def updates(self) -> list[Update]:
-        return [
-            Update("generator", trains="G", loss=self.generator_loss),
+        updates = [
+            Update("generator", trains="G", loss=self.generator_loss, keeps_graph=True),
             Update("discriminator", trains="D", loss=self.discriminator_loss, after=self.adapt),
-            Update("penalty", trains="D", loss=self.penalty_loss, every=self.penalty_every),
         ]
+        if self.loss == "relativistic":
+            updates.append(Update("penalty", trains="D", loss=self.penalty_loss, every=self.penalty_every))
+        return updates
 
     def schedule(self, progress: float, steps: int) -> float:
         return step_factor(self.decay, progress)
@@ -111,6 +129,8 @@ class VideoGAN(ClassConditional, Samples, HasDiscriminator):
 
     def pairs(self, batch: Batch, fake: Tensor) -> list[tuple[Tensor, Tensor]]:
         """(logits of the batch's clips, logits of `fake`) of each discriminator."""
+        if self.loss == "cross_entropy":  # batch statistics of real and generated clips must not mix
+            return list(zip(self.scores(batch, batch.real), self.scores(batch, fake), strict=True))
         found: list[tuple[Tensor, Tensor]] = []
         for logits in self.scores(batch, torch.cat([batch.real, fake])):
             real_logits, fake_logits = logits.chunk(2)
@@ -120,19 +140,19 @@ class VideoGAN(ClassConditional, Samples, HasDiscriminator):
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
         """The sum over all discriminators of softplus(D(x) - D(G(z))) (Huang 2024, eq. 2), or of -log D(G(z))."""
         fake = batch.memo("fake", lambda: self.generate_for(batch))
-        if self.loss == "cross_entropy":
-            return {"loss": sum_of([non_saturating_generator(logits) for logits in self.scores(batch, fake)])}
-        with torch.no_grad():  # G is moved through its own clips only
-            real = self.scores(batch, batch.real)
+        # D's update goes back through the same logits: one pass of each discriminator serves both.
         losses: list[Tensor] = []
-        for real_logits, fake_logits in zip(real, self.scores(batch, fake), strict=True):
-            losses.append(relativistic_generator(real_logits, fake_logits))
+        for real_logits, fake_logits in batch.memo("pairs", lambda: self.pairs(batch, fake)):
+            if self.loss == "cross_entropy":
+                losses.append(non_saturating_generator(fake_logits))
+            else:
+                losses.append(relativistic_generator(real_logits, fake_logits))
         return {"loss": sum_of(losses)}
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
         """The sum over all discriminators of softplus(D(G(z)) - D(x)) (Huang 2024, eq. 2), or of -log D(x) - log(1 - D(G(z)))."""
         fake = batch.memo("fake", lambda: self.generate_for(batch)).detach()
-        pairs = self.pairs(batch, fake)
+        pairs = batch.memo("pairs", lambda: self.pairs(batch, fake))
         of_pair = discriminator_cross_entropy if self.loss == "cross_entropy" else relativistic_discriminator
         loss = sum_of([of_pair(real, fake) for real, fake in pairs])
         real, fake = pairs[-1]
@@ -159,9 +179,17 @@ class VideoGAN(ClassConditional, Samples, HasDiscriminator):
             report["augment_p"] = self.augment_p.clone()
 
     def augmented(self, batch: Batch, clips: Tensor) -> Tensor:
-        """`clips` (k * len(batch), C, T, H, W) after the augmentation that is set: every frame of a clip by the same numbers."""
-        if self.augment == "none":
-            return clips
+        """`clips` (k * len(batch), C, T, H, W) after the augmentation that is set, every frame of a clip by the same numbers, and
+        the noise."""
+        if self.augment != "none":
+            clips = self.changed(batch, clips)
+        if self.noise:
+            times = len(clips) // len(batch)
+            clips = clips + self.noise * torch.cat([batch.normal(*clips.shape[1:]) for _ in range(times)])
+        return clips
+
+    def changed(self, batch: Batch, clips: Tensor) -> Tensor:
+        """`clips` as `augment` says."""
         times, frames = len(clips) // len(batch), clips.shape[2]
 
         def draw(*shape: int) -> Tensor:

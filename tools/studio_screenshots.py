@@ -6,6 +6,7 @@ python tools/studio_screenshots.py RUNS OUT --run digits [--use holes]     # nee
 from __future__ import annotations
 
 import argparse
+import io
 import re
 import shutil
 import signal
@@ -14,9 +15,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 SIZES = {"wide": (1280, 860), "narrow": (390, 844)}
 LOOKS = ["wide-light", "wide-dark", "narrow-light", "narrow-dark"]
 LONGEST = 1500  # pixels of a page that are kept
+COLOURS = 128  # in a file: a third of its size, and no difference to be seen
 
 
 def views(run: str, use: str | None) -> dict[str, str]:
@@ -72,7 +76,9 @@ def take(address: str, chosen: dict[str, str], looks: list[str], out: Path) -> N
                 tall = min(LONGEST, int(page.evaluate("document.documentElement.scrollHeight")))
                 page.set_viewport_size({"width": width, "height": max(height, tall)})
                 page.wait_for_timeout(300)
-                page.screenshot(path=str(out / f"studio-{name}-{look}.png"))
+                with Image.open(io.BytesIO(page.screenshot())) as taken:
+                    few = taken.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+                few.save(out / f"studio-{name}-{look}.png", optimize=True)
                 page.set_viewport_size({"width": width, "height": height})
                 print(name, look, flush=True)
             page.close()

@@ -8,6 +8,7 @@ import pytest
 from ganvas.data import open_data
 from ganvas.data.dataset import labelled_set, subset
 from ganvas.errors import DataError
+from parts import images, words
 
 
 def test_rows_of_a_set() -> None:
@@ -35,3 +36,9 @@ def test_the_total_variance_is_that_of_the_training_data() -> None:
     assert whole.spec.total_variance == pytest.approx(data.spec.total_variance, rel=1e-9)
     two = labelled_set(data, np.array([[[[0]]], [[[255]]]], np.uint8), np.array([0, 1]), "two")
     assert two.spec.total_variance == pytest.approx(1.0)  # -1 and 1: both one away from their mean
+
+
+def test_what_a_set_is_fits_into_a_line() -> None:
+    """An array of it would fill a terminal, and a path tells of the machine."""
+    assert repr(images((3, 8, 12))) == "Dataset('3x8x12-40', train, 36 images of 8x12, 3 classes)"
+    assert repr(words()).endswith(f"train, {len(words())} tokens)")

@@ -51,6 +51,12 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.examples)
 
+    def __repr__(self) -> str:
+        """Neither arrays nor paths of this machine: Dataset('digits', train, 6630 images of 28x28, 10 classes)."""
+        _, of, size = self.kind.examples_in_words(self.spec).partition(" of ")
+        classes = f", {len(self.spec.classes)} classes" if self.spec.classes else ""
+        return f"Dataset({self.name!r}, {self.split}, {len(self)} {self.spec.unit}{of}{size}{classes})"
+
     def _repr_html_(self) -> str:
         """What a notebook shows: counts, shape, classes, and the first images."""
         from ganvas.data.image_array import ImageArray

@@ -158,6 +158,8 @@ def library_method(name: str, made: dict[str, Any]) -> Method:
     for constant, setting in {"WIDTHS": "widths", "WIDTHS_G": "generator", "WIDTHS_D": "discriminator"}.items():
         if constant in made:
             settings[setting] = "-".join(map(str, made[constant]))
+    if "conditional" in ganvas.settings.settings_of(registry.find(known)):
+        settings["conditional"] = False  # the examples know no labels
     return ganvas.create(known, settings=settings)
 
 

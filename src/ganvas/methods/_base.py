@@ -9,6 +9,18 @@ from ganvas.abilities import classes_of
 from ganvas.errors import DataError
 from ganvas.method import DataSpec, Method
 
+MOST_CLASSES = 100  # beyond that the networks grow by more than the classes are worth in a short training
+FEWEST_A_CLASS = 50  # images in the mean; with fewer a network learns them by heart
+
+
+def worth_conditioning(spec: DataSpec) -> bool:
+    """Whether networks that may be conditioned on classes or not should be: all images have labels, of 2 to 100 classes that
+    have 50 images each in the mean."""
+    used = sum(count > 0 for count in spec.class_counts)
+    labelled = sum(spec.class_counts)
+    few_enough = used >= 2 and len(spec.classes) <= MOST_CLASSES
+    return few_enough and labelled == spec.count and spec.count >= FEWEST_A_CLASS * used
+
 
 class ClassConditional(Method):
     """A method whose networks can be conditioned on classes."""

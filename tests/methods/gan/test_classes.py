@@ -11,6 +11,7 @@ from ganvas.abilities import HasDiscriminator
 from ganvas.data.spec import DataSpec
 from ganvas.errors import DataError, UsageError
 from ganvas.method import Method
+from ganvas.methods._base import worth_conditioning
 from ganvas.methods.gan import Pair
 from ganvas.networks.conditional import ProjectionDiscriminator, labelled, projected
 from ganvas.registry import create, find, method_names
@@ -75,6 +76,33 @@ def test_seeds_have_classes_as_often_as_the_data() -> None:
     z = method.latents(range(4000))
     assert torch.corrcoef(torch.stack([drawn.float(), z[:, 0]]))[0, 1].abs() < 0.07, "the class must not follow from z"
     assert built(spec=None).labels(range(3)) is not None and create("dcgan").labels(range(3)) is None  # pyright: ignore
+
+
+@pytest.mark.parametrize(
+    ("counts", "count", "worth"),
+    [
+        ((60, 60), 120, True),
+        ((), 120, False),  # no labels
+        ((120, 0), 120, False),  # of one class
+        ((60, 50), 120, False),  # ten images without a label
+        ((60, 30), 90, False),  # fewer than 50 each
+        ((60, 60, 0), 120, True),  # a name that no image has
+        ((60,) * 100, 6000, True),
+        ((60,) * 101, 6060, False),
+    ],
+)
+def test_classes_are_learned_where_they_are_worth_it(counts: tuple[int, ...], count: int, worth: bool) -> None:
+    """What auto becomes; the run says so, and a value of one's own stays."""
+    names = tuple(map(str, range(len(counts))))
+    spec = DataSpec("animals", 1, 8, 8, count, classes=names, class_counts=counts, total_variance=1.0)
+    assert worth_conditioning(spec) is worth
+    method = create("dcgan", None, {"width": 4})
+    assert method.settings()["conditional"] is None
+    method.build(spec)
+    assert method.settings()["conditional"] is worth and (method.labels(range(2)) is not None) is worth
+    asked = create("dcgan", None, {"width": 4, "conditional": False})
+    asked.build(spec)
+    assert asked.settings()["conditional"] is False and asked.labels(range(2)) is None
 
 
 def test_a_class_by_name_or_number() -> None:

@@ -186,7 +186,7 @@ function SettingField({ setting, value, onChange }) {
   let control;
   if (types[0] === "boolean") {
     control = html`<select value=${value === undefined ? "" : String(value)} onChange=${(event) => onChange(event.target.value === "" ? undefined : event.target.value === "true")}>
-      <option value="">${base ? "yes" : "no"} (default)</option><option value="true">yes</option><option value="false">no</option></select>`;
+      <option value="">${base === null ? "auto" : base ? "yes" : "no"} (default)</option><option value="true">yes</option><option value="false">no</option></select>`;
   } else if (schema.enum) {
     control = html`<select value=${value ?? ""} onChange=${(event) => onChange(event.target.value || undefined)}>
       <option value="">${asText(base)} (default)</option>${schema.enum.filter((one) => String(one) !== asText(base)).map((one) => html`<option key=${one} value=${one}>${one}</option>`)}</select>`;

@@ -33,7 +33,9 @@ def test_messages_are_cut_where_both_sides_have_as_many_sentences(bench: ModuleT
     assert bench.in_sentences("One. Two.", "Un et deux.") == [("One. Two.", "Un et deux.")]
 
 
-def test_a_source_is_followed_by_the_translation_of_the_one_most_like_it(bench: ModuleType, tmp_path: Path) -> None:
+def test_a_source_is_followed_by_the_translation_of_the_one_most_like_it(
+    bench: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Which is of the training part, and never its own."""
     pairs = [
         (f"open the {word} now", f"ouvrir {word}") for word in ("window", "file", "door", "box", "green book", "letter")
@@ -41,7 +43,7 @@ def test_a_source_is_followed_by_the_translation_of_the_one_most_like_it(bench: 
     pairs += [
         (f"the {word} is not here", f"{word} absent") for word in ("cat", "old dog", "bird", "brown cow", "fox", "hen")
     ]
-    bench.VOCABULARY = 100
+    monkeypatch.setattr(bench, "VOCABULARY", 100)
     data = bench.opened({"x": pairs}, tmp_path / "pairs.tsv")
     given = bench.with_memory(data, tmp_path / "memory")
     known = pairs_of(data)

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+from typing import cast
+
 import pytest
 import torch
+from torch import nn
 from torch.nn import functional as F
 
 from ganvas.errors import DataError
@@ -36,11 +39,12 @@ def test_the_last_convolution_is_a_transposed_one() -> None:
     torch.manual_seed(0)
     generator = VolumeGenerator(5, (8, 8, 12), (3,), False)
     seen: list[torch.Tensor] = []
-    generator.convs[0].register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    conv = cast(nn.Conv3d, generator.convs[0])
+    conv.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
     with torch.no_grad():
-        generator.convs[0].bias.fill_(0.5)
+        conv.bias = nn.Parameter(torch.full_like(cast(torch.Tensor, conv.bias), 0.5))
         volumes = generator(torch.randn(2, 5))
-        places = generator.convs[0].weight.view(2, 2, 2, 3, 2, 2, 2).flip(4, 5, 6)  # (place in a cell, channel, tap)
+        places = conv.weight.view(2, 2, 2, 3, 2, 2, 2).flip(4, 5, 6)  # (place in a cell, channel, tap)
         kernel = places.permute(3, 4, 0, 5, 1, 6, 2).reshape(3, 1, 4, 4, 4)
         expected = F.conv_transpose3d(seen[0], kernel, torch.full((1,), 0.5), stride=2, padding=1)
     torch.testing.assert_close(volumes, expected[:, 0], rtol=1e-4, atol=1e-5)

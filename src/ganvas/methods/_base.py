@@ -10,7 +10,7 @@ from ganvas.errors import DataError
 from ganvas.method import DataSpec, Method
 
 MOST_CLASSES = 100  # beyond that the networks grow by more than the classes are worth in a short training
-FEWEST_A_CLASS = 50  # images in the mean; with fewer a network learns them by heart
+FEWEST_A_CLASS = 50  # images in the mean; with fewer a network memorises them
 
 
 def worth_conditioning(spec: DataSpec) -> bool:

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 from ganvas.data.kinds.parallel_text import pairs_of
+from modules import module_at
 
 PLACE = Path(__file__).parents[2] / "benchmarks" / "machine_translation.py"
 
 
 @pytest.fixture(scope="module")
 def bench() -> ModuleType:
-    found = importlib.util.spec_from_file_location("machine_translation_benchmark", PLACE)
-    assert found is not None and found.loader is not None
-    module = importlib.util.module_from_spec(found)
-    with pytest.MonkeyPatch.context() as patched:
-        patched.syspath_prepend(str(PLACE.parent))
-        found.loader.exec_module(module)
-    return module
+    return module_at(PLACE)
 
 
 def test_messages_are_cut_where_both_sides_have_as_many_sentences(bench: ModuleType) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import math
 from pathlib import Path
@@ -11,6 +10,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+from modules import module_at
 from parts import words
 
 PLACE = Path(__file__).parents[2] / "benchmarks" / "text.py"
@@ -18,13 +18,7 @@ PLACE = Path(__file__).parents[2] / "benchmarks" / "text.py"
 
 @pytest.fixture(scope="module")
 def bench() -> ModuleType:
-    found = importlib.util.spec_from_file_location("text_benchmark", PLACE)
-    assert found is not None and found.loader is not None
-    module = importlib.util.module_from_spec(found)
-    with pytest.MonkeyPatch.context() as patched:
-        patched.syspath_prepend(str(PLACE.parent))
-        found.loader.exec_module(module)
-    return module
+    return module_at(PLACE)
 
 
 def test_ngrams_are_numbers(bench: ModuleType) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
 from pathlib import Path
@@ -11,25 +10,14 @@ from typing import Any
 import pytest
 
 import ganvas
+from modules import module_at
 from tiny import tiny_train
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "examples" / "notebooks"
 NAMES = ("compare_and_diagnose", "first_model", "own_folder")
 LARGEST = 600_000  # bytes
-
-
-def load_tool() -> Any:
-    spec = importlib.util.spec_from_file_location("make_notebooks", ROOT / "tools" / "make_notebooks.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-TOOL = load_tool()
-
-
+TOOL = module_at(ROOT / "tools" / "make_notebooks.py")
 OPEN = ganvas.open_data
 
 

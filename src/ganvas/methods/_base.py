@@ -1,13 +1,15 @@
-"""What methods of several families share: networks that are conditioned on classes."""
+"""What methods of several families share: networks that are conditioned on classes, and the decay of the learning rate."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ganvas.abilities import classes_of
 from ganvas.errors import DataError
-from ganvas.method import DataSpec, Method
+from ganvas.method import DataSpec, Method, setting
 
 MOST_CLASSES = 100  # beyond that the networks grow by more than the classes are worth in a short training
 FEWEST_A_CLASS = 50  # images in the mean; with fewer a network memorises them
@@ -20,6 +22,15 @@ def worth_conditioning(spec: DataSpec) -> bool:
     labelled = sum(spec.class_counts)
     few_enough = used >= 2 and len(spec.classes) <= MOST_CLASSES
     return few_enough and labelled == spec.count and spec.count >= FEWEST_A_CLASS * used
+
+
+def decay_setting(default: str) -> Any:
+    """The setting `decay`, for `step_factor`."""
+    return setting(
+        default,
+        "decay of the learning rate to zero over the budget; second_half leaves it whole until then",
+        choices=("none", "linear", "cosine", "second_half"),
+    )
 
 
 class ClassConditional(Method):

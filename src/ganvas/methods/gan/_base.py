@@ -9,7 +9,7 @@ for each G puts D first and draws new noise for each update.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -20,16 +20,7 @@ from ganvas.data.augment import adapted, adaptive_augment, diff_augment
 from ganvas.draws import Draw
 from ganvas.losses.adversarial import discriminator_cross_entropy, discriminator_report, non_saturating_generator
 from ganvas.method import Batch, DataSpec, Update, setting, step_factor
-from ganvas.methods._base import ClassConditional
-
-
-def decay_setting(default: str) -> Any:
-    """The setting `decay`, for `step_factor`."""
-    return setting(
-        default,
-        "decay of the learning rate to zero over the budget; second_half leaves it whole until then",
-        choices=("none", "linear", "cosine", "second_half"),
-    )
+from ganvas.methods._base import ClassConditional, decay_setting
 
 
 class Pair(ClassConditional, Samples, HasDiscriminator):

@@ -18,7 +18,8 @@ from torch import Tensor
 from ganvas.losses.adversarial import discriminator_report, relativistic_discriminator, relativistic_generator
 from ganvas.losses.gradient import auto_gamma, squared_gradient
 from ganvas.method import Batch, DataSpec, Update, setting, step_factor
-from ganvas.methods.gan._base import Adversarial, decay_setting
+from ganvas.methods._base import decay_setting
+from ganvas.methods.gan._base import Adversarial
 from ganvas.networks.conditional import labelled, projected
 from ganvas.networks.resnet import ResNetDiscriminator, ResNetGenerator
 from ganvas.networks.strided import StridedDiscriminator, StridedGenerator

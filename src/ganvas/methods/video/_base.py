@@ -20,7 +20,7 @@ from ganvas.losses.adversarial import (
 )
 from ganvas.losses.gradient import auto_gamma, squared_gradient
 from ganvas.method import Batch, DataSpec, Update, setting, step_factor
-from ganvas.methods._base import ClassConditional
+from ganvas.methods._base import ClassConditional, decay_setting
 
 PAPER: dict[str, Any] = {"loss": "cross_entropy", "beta1": 0.5, "beta2": 0.999}
 """Loss and optimisers of DCGAN, which both papers have."""
@@ -57,11 +57,7 @@ class VideoGAN(ClassConditional, Samples, HasDiscriminator):
         0.0, "standard deviation of normal noise on all values that the discriminators see", minimum=0, maximum=2
     )
     conditional: bool = setting(False, "condition the networks on the class of each video; the data need labels")
-    decay: str = setting(
-        "linear",
-        "decay of the learning rate to zero over the budget",
-        choices=("none", "linear", "cosine", "second_half"),
-    )
+    decay: str = decay_setting("linear")
     ema: float = setting(0.999, "decay of G's average per step", minimum=0, maximum=0.999999)
 
     averaged = ("G",)

@@ -28,8 +28,9 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
-from ganvas.abilities import Draw, HasDiscriminator
+from ganvas.abilities import HasDiscriminator
 from ganvas.data.distance import MAX_REACH, surface_distances
+from ganvas.draws import Draw
 from ganvas.losses.adversarial import (
     discriminator_cross_entropy,
     discriminator_report,

@@ -8,7 +8,7 @@ import { Confirm, Drop, Empty, Field, Page, Problem, Progress, fail, nameOf, say
 
 const AT_ONCE = 3; // uploads beside each other
 const CLIP = 16; // frames of a clip, where clips are asked for
-const ASKED = { size: "auto", fit: "crop", frames: 0, pairs: "auto" }; // settings in the address, and what they are without
+export const ASKED = { size: "auto", fit: "crop", frames: 0, pairs: "auto" }; // settings in the address, and what they are without
 const FITS = { crop: "cut the long side", pad: "pad with the background", stretch: "stretch", tile: "cut into tiles" };
 
 const NOTHING = Object.fromEntries(Object.keys(ASKED).map((name) => [name, ""]));

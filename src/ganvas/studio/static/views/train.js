@@ -4,6 +4,7 @@ import { addJob, get, post } from "../lib/api.js";
 import { address, go } from "../lib/route.js";
 import { bytes, clock, number } from "../lib/format.js";
 import { Field, Page, Problem, Progress, fail, say, useLoaded } from "../lib/ui.js";
+import { ASKED } from "./data.js";
 
 const KEPT = "train-form";
 const fresh = { purpose: "Generate images", method: "", preset: "", data: "set:digits", name: "", minutes: 5, seed: 0, settings: {}, data_settings: {}, options: {}, partner: "", codes: "" };
@@ -17,11 +18,11 @@ function kept() {
 }
 
 // The form as it was kept, with the data that the address names, and the settings of theirs that it gives.
-function started(values, { data, size, fit, frames, pairs }) {
+function started(values, { data, ...asked }) {
   if (!data) return values;
   const data_settings = data === values.data ? { ...values.data_settings } : {};
-  for (const [name, value] of Object.entries({ size, fit, frames, pairs })) {
-    if (value) data_settings[name] = value;
+  for (const name of Object.keys(ASKED)) {
+    if (asked[name]) data_settings[name] = asked[name];
     else delete data_settings[name];
   }
   return { ...values, data, data_settings };

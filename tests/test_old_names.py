@@ -9,17 +9,21 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
 
 import ganvas
 from ganvas import old_names
 from ganvas.doctor import diagnose
 from ganvas.errors import RunError
+from ganvas.networks.video import cells, from_cells
 from ganvas.registry import create, find, method_names
 from ganvas.report.measured import newest
 from ganvas.run import Run
 from ganvas.settings import settings_of
 from ganvas.training.prepare import recorded_config
-from parts import small, trainer_for
+from parts import blocks, small, trainer_for
 
 RUNS = Path(__file__).parent / "data" / "runs"
 GOLDEN = sorted(path.name for path in RUNS.iterdir())
@@ -118,6 +122,54 @@ def test_old_weights_are_found_under_new_names(method: str) -> None:
     for old, new in old_names.OLD_MODULES[method].items():
         assert new in parts and old not in parts
         assert old_names.read_weights(method, {f"method.G.{old}.weight": 1}) == {f"method.G.{new}.weight": 1}
+
+
+def last_of_generator(weight: Tensor, bias: Tensor, x: Tensor) -> Tensor:
+    """The last layer of gan3d's and vae3d's G on x (N, C, D, H, W), with this version's weights."""
+    return F.pad(from_cells(F.conv3d(x, weight, bias, padding=1)), (-1,) * 6)
+
+
+def first_of_discriminator(weight: Tensor, bias: Tensor, x: Tensor) -> Tensor:
+    """The first layer of gan3d's D and vae3d's E on x (N, 1, D, H, W), with this version's weights."""
+    return F.conv3d(cells(F.pad(x, (1,) * 6)), weight, bias)
+
+
+@pytest.mark.parametrize("method", old_names.IN_CELLS)
+def test_convolutions_on_voxels_are_read_as_ones_on_cells(method: str) -> None:
+    """With their weights both layers give what those of before 30 November 2026 gave, and an optimiser's moments are theirs."""
+    first = "D.convs.0" if method == "gan3d" else "E.body.convs.0"
+    up, down = nn.ConvTranspose3d(3, 1, 4, stride=2, padding=1), nn.Conv3d(1, 5, 4, stride=2, padding=1)
+    old, state, expected = {}, {}, {}
+    for name, layer, x in ((first, down, torch.randn(2, 1, 8, 6, 4)), ("G.convs.1", up, torch.randn(2, 3, 4, 3, 2))):
+        optimizer = torch.optim.Adam(layer.parameters())
+        expected[name] = (x, layer(x).detach())
+        layer(x).square().sum().backward()
+        old |= {f"method.{name}.{key}": value.detach().clone() for key, value in layer.state_dict().items()}
+        optimizer.step()
+        for moments in optimizer.state_dict()["state"].values():
+            state[len(state)] = moments
+    optimizers = {"vae": {"state": state}}
+    if method == "gan3d":
+        optimizers = {"D": {"state": {0: state[0], 1: state[1]}}, "G": {"state": {0: state[2], 1: state[3]}}}
+    read = old_names.read_state(method, {"method": old, "optimizers": optimizers})
+    moments = [each for optimizer in read["optimizers"].values() for each in optimizer["state"].values()]
+
+    for number, (name, (x, y)) in enumerate(expected.items()):
+        apply = last_of_generator if name.startswith("G") else first_of_discriminator
+        weight, bias = (read["method"][f"method.{name}.{key}"].requires_grad_() for key in ("weight", "bias"))
+        outputs = apply(weight, bias, x)
+        assert torch.allclose(outputs, y, atol=1e-5)
+        outputs.square().sum().backward()
+        assert torch.allclose(moments[2 * number]["exp_avg"], 0.1 * weight.grad, atol=1e-4)
+        assert moments[2 * number]["exp_avg_sq"].shape == weight.shape
+        assert torch.allclose(moments[2 * number + 1]["exp_avg"].sum(), 0.1 * bias.grad.sum(), atol=1e-4)
+        assert moments[2 * number + 1]["exp_avg_sq"].shape == bias.shape
+
+
+def test_what_is_on_cells_already_stays() -> None:
+    state = trainer_for(create("vae3d", "tiny"), blocks()).method.state_dict()
+    read = old_names.read_weights("vae3d", state)
+    assert all(read[name] is value for name, value in state.items())
 
 
 def test_names_of_another_method_are_left_alone() -> None:

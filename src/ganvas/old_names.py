@@ -49,6 +49,10 @@ OLD_VALUES: Mapping[str, Mapping[tuple[str, object], object]] = {
 OLD_OPTIONS: Mapping[str, Mapping[str, str]] = {"restore": {"--sheets": "--grids", "--no-sheets": "--no-grids"}}
 """Options of a command: old name, new name. They are accepted with a warning, and no help shows them."""
 
+IN_CELLS = ("gan3d", "vae3d")
+"""Methods whose G ended, and whose D or E began, with a convolution on voxels until 30 November 2026. Now these are on cells of
+2 x 2 x 2 voxels, which gives the same sums."""
+
 _HEAD = {"judge": "head"}
 OLD_MODULES: Mapping[str, Mapping[str, str]] = {
     **dict.fromkeys(("cgan", "dcgan", "gran", "hinge_sn", "lapgan", "lsgan", "mgan", "pacgan", "r3gan", "vae"), _HEAD),
@@ -129,9 +133,10 @@ def read_info(info: Mapping[str, Any]) -> JsonObject:
 
 
 def read_weights(method: str, weights: Mapping[str, V]) -> dict[str, V]:
-    """Tensors by the names that they have in this version's networks."""
+    """Tensors by the names, and in the layout, that they have in this version's networks."""
     modules = OLD_MODULES.get(method, {})
-    return {_renamed(name, ".", modules): value for name, value in weights.items()}
+    renamed = {_renamed(name, ".", modules): value for name, value in weights.items()}
+    return _weights_in_cells(renamed) if method in IN_CELLS else renamed
 
 
 def read_state(method: str, state: Mapping[str, Any]) -> dict[str, Any]:
@@ -140,6 +145,8 @@ def read_state(method: str, state: Mapping[str, Any]) -> dict[str, Any]:
     for part in ("method", "average"):
         if isinstance(renamed.get(part), Mapping):
             renamed[part] = read_weights(method, renamed[part])
+    if method in IN_CELLS and isinstance(renamed.get("optimizers"), Mapping):
+        renamed["optimizers"] = {key: _moments_in_cells(key, one) for key, one in renamed["optimizers"].items()}
     return renamed
 
 
@@ -170,6 +177,51 @@ def read_metrics(content: Mapping[str, Any]) -> JsonObject:
         if isinstance(figure, Mapping):
             figures[name] = {OLD_FIGURE_KEYS.get(key, key): value for key, value in figure.items()}
     return {**content, "metrics": figures}
+
+
+def _on_voxels(value: Any) -> bool:
+    return tuple(getattr(value, "shape", ()))[1:] == (1, 4, 4, 4)
+
+
+def _kernel_in_cells(kernel: Any, transposed: bool) -> Any:
+    """The kernel (n, 1, 4, 4, 4) of a convolution of stride 2 as (n, 8, 2, 2, 2), that of a transposed one as (8, n, 2, 2, 2)."""
+    split = kernel.reshape(-1, 2, 2, 2, 2, 2, 2)  # of each axis the cell, and the place in it
+    if not transposed:
+        return split.permute(0, 2, 4, 6, 1, 3, 5).flatten(1, 3).contiguous()
+    return split.flip(1, 3, 5).permute(2, 4, 6, 0, 1, 3, 5).flatten(0, 2).contiguous()
+
+
+def _weights_in_cells(weights: Mapping[str, Any]) -> dict[str, Any]:
+    read = dict(weights)
+    for name, value in weights.items():
+        if not _on_voxels(value):
+            continue
+        of_generator = "G" in name.split(".")
+        read[name] = _kernel_in_cells(value, transposed=of_generator)
+        bias = name.removesuffix("weight") + "bias"
+        if of_generator and bias in weights:
+            read[bias] = weights[bias].repeat(8)
+    return read
+
+
+def _moments_in_cells(key: str, optimizer: Any) -> Any:
+    """The optimiser `key`, with moments of those kernels, and of the bias of G's, as if it had trained cells."""
+    try:
+        state = dict(optimizer["state"])
+        kernels = [index for index, moments in state.items() if _on_voxels(moments["exp_avg"])]
+        for index in kernels:
+            transposed = key != "D" and index == kernels[-1]  # E's parameters come before G's
+            state[index] = {
+                name: _kernel_in_cells(value, transposed) if _on_voxels(value) else value
+                for name, value in state[index].items()
+            }
+            if transposed:  # one bias had the sum of the gradients of eight
+                bias = state[index + 1]
+                means = {"exp_avg": bias["exp_avg"].repeat(8) / 8, "exp_avg_sq": bias["exp_avg_sq"].repeat(8) / 64}
+                state[index + 1] = {**bias, **means}
+        return {**optimizer, "state": state}
+    except (TypeError, KeyError, AttributeError, RuntimeError):
+        return optimizer  # whoever restores it says what is wrong
 
 
 def _renamed(name: str, separator: str, parts: Mapping[str, str]) -> str:

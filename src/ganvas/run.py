@@ -255,7 +255,11 @@ class Run:
                 for name in method.averaged:
                     method.get_submodule(name).load_state_dict(_under(f"average.{name}.", weights))
         except RuntimeError as error:
-            raise RunError(f"the weights of {self.folder} do not fit its settings.json: {shortened(error)}") from error
+            raise RunError(
+                f"the weights of {self.folder} do not fit its settings.json. They are those of another run, or of a ganvas that"
+                f" builds {method.name} in another way: copy the whole folder again, or sample with that ganvas"
+                f" ({shortened(error)})"
+            ) from error
         method.loaded_from = self.provenance(method, raw=raw, best=best)
         return method.requires_grad_(False).eval().to(device)
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ganvas.abilities import classes_of
-from ganvas.errors import DataError
+from ganvas.errors import DataError, UsageError
 from ganvas.method import DataSpec, Method, setting
 
 MOST_CLASSES = 100  # beyond that the networks grow by more than the classes are worth in a short training
@@ -31,6 +31,15 @@ def decay_setting(default: str) -> Any:
         "decay of the learning rate to zero over the budget; second_half leaves it whole until then",
         choices=("none", "linear", "cosine", "second_half"),
     )
+
+
+def refuse_without_effect(method: Method, because: str, *names: str) -> None:
+    """UsageError where one of the settings `names`, which have no effect here, was given another value than its default."""
+    given = [name for name in names if getattr(method, name) != getattr(type(method), name)]
+    if given:
+        raise UsageError(
+            f"{because}, and {' and '.join(given)} would have no effect: omit {'it' if len(given) == 1 else 'them'}"
+        )
 
 
 class ClassConditional(Method):

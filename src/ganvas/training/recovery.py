@@ -83,7 +83,8 @@ def restore_newest(trainer: Trainer, run: Path, say: Callable[[str], None]) -> b
             _check_optimizer(optimizer)
     except RESTORE_ERRORS as error:
         raise RunError(
-            f"the checkpoint in {run} does not fit this version of {trainer.method.name}: {shortened(error)}"
+            f"the checkpoint in {run} does not fit this version of {trainer.method.name}. Train it on with the ganvas that wrote"
+            f" it, or start a new run with another --out ({shortened(error)})"
         ) from error
     return True
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ganvas.abilities import Draw, LatentSpace, Samples
 from ganvas.data.augment import shifted
 from ganvas.method import Batch, setting, step_factor
-from ganvas.methods._base import ClassConditional
+from ganvas.methods._base import ClassConditional, decay_setting
 
 AXES = 3
 
@@ -40,9 +40,7 @@ class Volumetric(ClassConditional, Samples):
         " likely as they",
     )
     conditional: bool = setting(False, "condition the networks on the class of each volume; the data need labels")
-    decay: str = setting(
-        "linear", "decay of the learning rate to zero over the budget", choices=("linear", "cosine", "none")
-    )
+    decay: str = decay_setting("linear")
     ema: float = setting(0.999, "decay of the average of the averaged networks per step", minimum=0, maximum=0.999999)
 
     G: nn.Module

@@ -5,7 +5,7 @@ import torch
 
 from ganvas.data import open_data
 from ganvas.data.batch import Batch
-from ganvas.errors import DataError
+from ganvas.errors import DataError, UsageError
 from ganvas.losses.gradient import squared_gradient
 from ganvas.methods.volume.gan3d import GAN3D
 from ganvas.registry import create
@@ -53,6 +53,23 @@ def test_the_paper_has_batch_norm_and_two_updates() -> None:
     assert any(norms) and not any(isinstance(module, torch.nn.BatchNorm3d) for module in modern.modules())
 
 
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"gamma": 1.0}, "gamma would have no effect: omit it"),
+        ({"gamma": 1.0, "penalty_every": 1}, "gamma and penalty_every"),
+    ],
+)
+def test_a_weight_without_a_penalty_is_refused(settings: dict[str, object], said: str) -> None:
+    """Where a training starts; a run that was trained with it before is resumed."""
+    method = create("gan3d", "tiny", {"loss": "cross_entropy", **settings})
+    with pytest.raises(UsageError, match=f"loss=cross_entropy has no penalty, and {said}"):
+        trainer_for(method, blocks())
+    method.start_training(resumed=True)
+    tiny(loss="cross_entropy", gamma=None, penalty_every=4)
+    tiny(**settings)
+
+
 def test_shifts_move_whole_volumes() -> None:
     trainer = tiny(shift=3)
     method, batch = trainer.method, trainer.feed.next()
@@ -68,7 +85,7 @@ def test_shifts_move_whole_volumes() -> None:
 @pytest.mark.parametrize("loss", ["relativistic", "cross_entropy"])
 def test_with_reach_d_sees_distances(loss: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """In every update, and in the doctor's numbers; a voxel of the surface's inner side is half a voxel from it."""
-    trainer = tiny(reach=2.0, penalty_every=1, loss=loss)
+    trainer = tiny(reach=2.0, loss=loss)
     method, batch = trainer.method, trainer.feed.next()
     assert isinstance(method, GAN3D)
     real = method.real_for(batch)

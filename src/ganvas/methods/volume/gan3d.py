@@ -40,6 +40,7 @@ from ganvas.losses.adversarial import (
 )
 from ganvas.losses.gradient import auto_gamma, squared_gradient
 from ganvas.method import Batch, DataSpec, Update, setting
+from ganvas.methods._base import refuse_without_effect
 from ganvas.methods.volume._base import AXES, Volumetric, mirrored
 from ganvas.networks.conditional import labelled, projected
 from ganvas.networks.volume import VolumeDiscriminator, VolumeGenerator
@@ -91,6 +92,10 @@ class GAN3D(Volumetric, HasDiscriminator):
         )
         D = VolumeDiscriminator(spec.shape, self.widths[::-1], norm, outputs=1 + classes, bias=norm)
         self.D: nn.Module = projected(D, classes)
+
+    def start_training(self, resumed: bool) -> None:
+        if self.loss == "cross_entropy" and not resumed:  # a run that has them goes on as it began
+            refuse_without_effect(self, "loss=cross_entropy has no penalty", "gamma", "penalty_every")
 
     def optimizers(self) -> dict[str, Optimizer]:
         decays = (self.beta1, self.beta2)

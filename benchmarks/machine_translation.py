@@ -2,7 +2,7 @@
 source and the translation of the most similar training source.
 
     python benchmarks/machine_translation.py [--sets pycountry] [--languages fr de] [--minutes 8] [--seeds 0 1 2]
-        [--adversarial 0 1] [--memory] [--out DIR] [--json]
+        [--adversarial 0 1] [--memory] [--longest 100] [--examples 8] [--out DIR] [--json]
 
 pycountry   names of countries, languages, scripts and currencies: the package pycountry
 django      what Django says to users: the package Django, or Debian's python3-django; --django DIR is its folder
@@ -24,7 +24,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from common import facts, folder_of, make_parser, parse, print_rows, steps_of, train_run, with_means
+from common import facts, folder_of, make_parser, parse, print_rows, progress_file, steps_of, train_run, with_means
 
 from ganvas.abilities import Translates, translated_rows
 from ganvas.data import Dataset, open_data
@@ -37,8 +37,7 @@ Pair = tuple[str, str]
 SETS = ("pycountry", "django", "wesnoth")
 WESNOTH = Path("/usr/share/games/wesnoth/1.16/locale")
 SENTENCE_END = re.compile(r"(?<=[.!?…”»])\s+(?=[A-ZÀ-ÖØ-Þ“«„\"'<])")
-VOCABULARY = 2000
-LONGEST = 40  # tokens
+VOCABULARY = 4000
 DJANGO = Path("/usr/lib/python3/dist-packages/django")
 BEFORE_MEMORY = " || "  # between a source and the translation of the one most like it
 
@@ -51,6 +50,10 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--adversarial", type=float, nargs="+", default=[0.0, 1.0], help="weights to compare")
     parser.add_argument("--wesnoth", type=Path, default=WESNOTH, metavar="DIR")
     parser.add_argument("--django", type=Path, default=package_folder("django") or DJANGO, metavar="DIR")
+    parser.add_argument(
+        "--longest", type=int, default=100, help="tokens of a sentence; longer ones are in neither split"
+    )
+    parser.add_argument("--examples", type=int, default=0, help="held-out sentences to print with their translation")
     parser.add_argument("--memory", action="store_true", help="give the translation memory's answer with each source")
     options = parse(parser, arguments)
     rows: list[dict[str, Any]] = []
@@ -58,13 +61,13 @@ def main(arguments: list[str] | None = None) -> None:
     with folder_of(options) as folder:
         for language in options.languages:
             sets = found_sets(options.sets, language, options.wesnoth, options.django)
-            data = opened(sets, folder / f"{language}.tsv")
+            data = opened(sets, folder / f"{language}.tsv", options.longest)
             names = set_of_each(sets, data)
             about[f"{language}_train"] = len(data)
             for name, pairs in sets.items():
                 about[f"{language}_{name}"] = f"{names.count(name)} of {len(pairs)} held out"
             found = baselines(data, names)
-            given = with_memory(data, folder / f"{language}-memory") if options.memory else data
+            given = with_memory(data, folder / f"{language}-memory", options.longest) if options.memory else data
             for weight in options.adversarial:
                 for seed in options.seeds:
                     found += trained(options, given, names, weight, seed, folder / f"{language}-{weight:g}-{seed}")
@@ -123,16 +126,16 @@ def clean(text: str) -> str:
     return " ".join(re.split(r"[ \t\r\n\f\v]+", text.strip()))
 
 
-def opened(sets: dict[str, list[Pair]], path: Path) -> Dataset:
+def opened(sets: dict[str, list[Pair]], path: Path, longest: int) -> Dataset:
     """All pairs as one data set."""
     lines = ["source\ttarget"]
     for pairs in sets.values():
         lines += [f"{source}\t{target}" for source, target in pairs]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return open_data(path, pairs="columns", vocabulary=VOCABULARY, longest=LONGEST)
+    return open_data(path, pairs="columns", vocabulary=VOCABULARY, longest=longest)
 
 
-def with_memory(data: Dataset, folder: Path) -> Dataset:
+def with_memory(data: Dataset, folder: Path, longest: int) -> Dataset:
     """`data` with the answer of the translation memory behind each source; the splits stay, in their order."""
     train = pairs_of(data)
     sources = [pair[0] for pair in train]
@@ -142,7 +145,7 @@ def with_memory(data: Dataset, folder: Path) -> Dataset:
             lines.append(f"{source}{BEFORE_MEMORY}{train[number][1]}\t{target}")
         (folder / split).mkdir(parents=True, exist_ok=True)
         (folder / split / "pairs.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    given = open_data(folder, pairs="columns", vocabulary=VOCABULARY, longest=3 * LONGEST)
+    given = open_data(folder, pairs="columns", vocabulary=VOCABULARY, longest=3 * longest)
     assert [pair[1] for pair in pairs_of(held_out(given))] == [pair[1] for pair in pairs_of(held_out(data))]
     return given
 
@@ -200,6 +203,8 @@ def trained(
     made = translated_rows(method, test.examples, test.spec.text.first)
     texts = texts_of_rows(made, test.spec.text)
     what = f"adversarial {weight:g}" if weight else "likelihood"
+    for (source, true), text in list(zip(pairs_of(test), texts, strict=True))[: options.examples]:
+        print(f"{source.split(BEFORE_MEMORY)[0]}\n  {what}: {text}\n  true: {true}", file=progress_file(options))
     return [{"what": what, "seed": seed, **by_set(texts, pairs_of(test), names), "steps": steps_of(run)}]
 
 

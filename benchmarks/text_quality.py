@@ -1,7 +1,7 @@
 """Quality against variety on real lines of text: the plain likelihood model over sampling temperatures, beside seqgan and relgan.
 
-    python benchmarks/text_quality.py [FILE] [--unit characters] [--seeds 0 1 2] [--steps 1000] [--adversarial 60] [--relaxed 120]
-        [--set KEY=VALUE] [--set seqgan.KEY=VALUE] [--json]
+    python benchmarks/text_quality.py [FILE] [--unit characters] [--vocabulary 1000] [--seeds 0 1 2] [--steps 1000]
+        [--adversarial 60] [--relaxed 120] [--set KEY=VALUE] [--set seqgan.KEY=VALUE] [--json]
 
 FILE has an example on each line, held out is its last tenth. Without it: the names of regions that the package pycountry has in
 plain letters, in random order. A low temperature gives better texts that are more alike, so a GAN is ahead only where its point
@@ -64,6 +64,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = make_parser(__doc__, seeds=(0, 1, 2), preset="small", threads=1, settings="KEY=VALUE")
     parser.add_argument("file", nargs="?", type=Path, help="a text file with an example on each line")
     parser.add_argument("--unit", choices=tuple(ORDERS), default="characters", help="what BLEU counts")
+    parser.add_argument("--vocabulary", type=int, default=0, help="byte-pair tokens; 0: tokens are characters")
     parser.add_argument("--methods", nargs="*", choices=("seqgan", "relgan"), default=["seqgan", "relgan"])
     parser.add_argument("--temperatures", type=float, nargs="+", default=[1.0, 0.9, 0.8, 0.7, 0.6, 0.5])
     parser.add_argument("--steps", type=int, default=1000, help="of maximum likelihood")
@@ -73,7 +74,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--relaxed", type=int, default=120, help="relgan: steps of both, after as many of D alone")
     options = parse(parser, arguments)
     with tempfile.TemporaryDirectory() as folder:
-        data = open_data(options.file or names(Path(folder)))
+        tokens = {"tokens": "bytepairs", "vocabulary": options.vocabulary} if options.vocabulary else {}
+        data = open_data(options.file or names(Path(folder)), **tokens)
         judges = judges_of(data, options)
         rows = real_rows(judges)
         for seed in options.seeds:

@@ -24,6 +24,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -162,6 +163,11 @@ class Method(NamedModule):
     def start_training(self, resumed: bool) -> None:
         """Called once after `load_frozen`, where a training starts or resumes; `resumed`: a checkpoint is loaded afterwards, so
         what it holds (`frozen` too) need not come from elsewhere. Draws nothing at random."""
+
+    def count_over(self, examples: np.ndarray, partners: np.ndarray | None) -> None:
+        """Called once after `start_training`, where a training begins with new weights, with all training examples as they are
+        stored, and their partners: for what is counted rather than trained. Draws nothing at random, so that all processes come
+        to the same."""
 
     def optimizers(self) -> dict[str, Optimizer]:
         """The optimisers by key; no parameter belongs to two."""

@@ -26,6 +26,25 @@ def no_dropout(x: Tensor) -> Tensor:
 
 
 @dataclass
+class Translations:
+    """What the lexicon says of each token of a source: K `tokens` (N, S, K) and their probabilities `shares`, (N, S, K)."""
+
+    tokens: Tensor
+    shares: Tensor
+
+    def rows(self, rows: Tensor) -> Translations:
+        """Rows (M,) of it, perhaps several times."""
+        return Translations(self.tokens[rows], self.shares[rows])
+
+    def of(self, targets: Tensor) -> Tensor:
+        """How probable each of targets (N, T) is as a translation of each token of the source, (N, T, S)."""
+        found = torch.zeros(*targets.shape, self.tokens.shape[1], device=targets.device)
+        for tokens, shares in zip(self.tokens.unbind(2), self.shares.unbind(2), strict=True):
+            found = found + shares[:, None] * (tokens[:, None] == targets[..., None])
+        return found
+
+
+@dataclass
 class Memory:
     """What the decoder attends to: `keys` and `values` (N, H, S, W / H) of each of its layers, the encoder's output (N, S, W),
     the
@@ -36,11 +55,13 @@ class Memory:
     encoded: Tensor
     tokens: Tensor
     mask: Tensor
+    translations: Translations | None = None
 
     def rows(self, rows: Tensor) -> Memory:
         """Rows (M,) of it, perhaps several times."""
         keys, values = [key[rows] for key in self.keys], [value[rows] for value in self.values]
-        return Memory(keys, values, self.encoded[rows], self.tokens[rows], self.mask[rows])
+        translations = None if self.translations is None else self.translations.rows(rows)
+        return Memory(keys, values, self.encoded[rows], self.tokens[rows], self.mask[rows], translations)
 
 
 @dataclass
@@ -50,10 +71,13 @@ class Cache:
     keys: list[Tensor]
     values: list[Tensor]
     length: int = 0
+    covered: Tensor | None = None
+    """With a lexicon, (N, S): how probably each token of the source is translated already."""
 
     def rows(self, rows: Tensor) -> Cache:
         """Rows (M,) of it, perhaps several times."""
-        return Cache([key[rows] for key in self.keys], [value[rows] for value in self.values], self.length)
+        covered = None if self.covered is None else self.covered[rows]
+        return Cache([key[rows] for key in self.keys], [value[rows] for value in self.values], self.length, covered)
 
 
 def real_tokens(rows: Tensor, end: int) -> Tensor:
@@ -158,32 +182,46 @@ class DecoderLayer(nn.Module):
 class NextTokens:
     """How probable each token is in T places: `written` is log p (N, T, V) of the softmax over the vocabulary. Where tokens are
     copied, `gate` (N, T) is the logit of writing rather than copying, and `shares` (N, T, S) are those of the places of `source`
-    (N, S) to copy from."""
+    (N, S) to copy from. With a lexicon `looked_up` (N, T) is the logit of taking one of `translations` instead of both, and
+    `aligned` (N, T, S) are the shares of the places that are translated."""
 
     written: Tensor
     gate: Tensor | None
     shares: Tensor | None
     source: Tensor
+    looked_up: Tensor | None = None
+    aligned: Tensor | None = None
+    translations: Translations | None = None
 
     def of(self, targets: Tensor) -> Tensor:
         """log p (N, T) of targets (N, T), without working it out for other tokens."""
-        written = self.written.gather(2, targets[..., None])[..., 0]
-        if self.gate is None or self.shares is None:
-            return written
-        copied = (self.shares * (self.source[:, None] == targets[..., None])).sum(2)
-        return self._mixed(written, copied, self.gate)
+        log_p = self.written.gather(2, targets[..., None])[..., 0]
+        if self.gate is not None and self.shares is not None:
+            copied = (self.shares * (self.source[:, None] == targets[..., None])).sum(2)
+            log_p = mixed(log_p, copied, self.gate)
+        if self.looked_up is not None and self.aligned is not None and self.translations is not None:
+            translated = (self.aligned * self.translations.of(targets)).sum(2)
+            log_p = mixed(log_p, translated, -self.looked_up)
+        return log_p
 
     def all(self) -> Tensor:
         """log p (N, T, V) of all tokens."""
-        if self.gate is None or self.shares is None:
-            return self.written
-        places = self.source[:, None].expand_as(self.shares)
-        copied = torch.zeros_like(self.written).scatter_add_(2, places, self.shares)
-        return self._mixed(self.written, copied, self.gate[..., None])
+        log_p = self.written
+        if self.gate is not None and self.shares is not None:
+            places = self.source[:, None].expand_as(self.shares)
+            copied = torch.zeros_like(log_p).scatter_add_(2, places, self.shares)
+            log_p = mixed(log_p, copied, self.gate[..., None])
+        if self.looked_up is not None and self.aligned is not None and self.translations is not None:
+            shares = (self.aligned[..., None] * self.translations.shares[:, None]).flatten(2)
+            tokens = self.translations.tokens.flatten(1)[:, None].expand_as(shares)
+            translated = torch.zeros_like(log_p).scatter_add_(2, tokens, shares)
+            log_p = mixed(log_p, translated, -self.looked_up[..., None])
+        return log_p
 
-    @staticmethod
-    def _mixed(written: Tensor, copied: Tensor, gate: Tensor) -> Tensor:
-        return torch.logaddexp(written + F.logsigmoid(gate), (copied + TINY).log() + F.logsigmoid(-gate))
+
+def mixed(log_p: Tensor, other: Tensor, gate: Tensor) -> Tensor:
+    """The logarithm of the mixture of exp(log_p), with the weight sigmoid(gate), and the probabilities `other`."""
+    return torch.logaddexp(log_p + F.logsigmoid(gate), (other + TINY).log() + F.logsigmoid(-gate))
 
 
 class Transformer(nn.Module):
@@ -191,11 +229,16 @@ class Transformer(nn.Module):
 
     One matrix embeds both texts and scores the next token (sec. 3.4). With `copying` a token comes with probability g from that
     softmax, else it is copied from the source, by a further attention (See 2017, arXiv:1704.04368, eqs. 8 and 9) that prefers the
-    tokens of the source that come after the one just written.
+    tokens of the source that come after the one just written. With `lexicon` a token can be one of that many translations which
+    a table has for the tokens of the source (Arthur 2016, arXiv:1606.02006): a further attention chooses the token to translate,
+    at first from left to right, each once. The encoder reads the embeddings of those translations too. The table is a buffer,
+    in which every token is its own translation until it is filled.
     `end` is the token that ends a text, and that stands before its first.
     """
 
-    def __init__(self, tokens: int, end: int, width: int, heads: int, layers: int, hidden: int, copying: bool) -> None:
+    def __init__(
+        self, tokens: int, end: int, width: int, heads: int, layers: int, hidden: int, copying: bool, lexicon: int = 0
+    ) -> None:
         super().__init__()
         self.end, self.width = end, width
         self.embedding = nn.Embedding(tokens, width)
@@ -209,6 +252,16 @@ class Transformer(nn.Module):
         self.copier = nn.ModuleList(nn.Linear(width, size) for size in sizes)
         if copying:
             self.follow = nn.Parameter(torch.tensor(FOLLOWS))
+        self.lexicon = lexicon
+        if lexicon:
+            own = torch.arange(tokens)[:, None].repeat(1, lexicon)
+            self.register_buffer("translations", own)
+            self.register_buffer("probabilities", torch.full((tokens, lexicon), 1 / lexicon))
+            self.translated = nn.Linear(width, width)  # of the embedding of a token's translations
+            self.aligner = nn.ModuleList([nn.Linear(width, width), nn.Linear(width, 1)])
+            # What a token of the source scores more where its translation was just written, where that of the token before it
+            # was, and where its translation was written at any time.
+            self.alignment = nn.Parameter(torch.tensor([0.0, FOLLOWS, -FOLLOWS]))
         nn.init.normal_(self.embedding.weight, std=width**-0.5)
         for module in self.modules():
             if isinstance(module, nn.Linear):
@@ -218,16 +271,30 @@ class Transformer(nn.Module):
     def encode(self, sources: Tensor, drop: Drop = no_dropout) -> Memory:
         """Of sources (N, S) int64."""
         mask = real_tokens(sources, self.end)
-        x = drop(self._embedded(sources, 0))
+        x = self._embedded(sources, 0)
+        translations = None
+        if self.lexicon:
+            translations = Translations(self.translations[sources], self.probabilities[sources])
+            expected = (self.embedding(translations.tokens) * translations.shares[..., None]).sum(2)
+            x = x + self.translated(expected * math.sqrt(self.width))
+        x = drop(x)
         for layer in self.encoder:
             x = layer(x, mask[:, None, None], drop)
         x = self.norms[0](x)
         pairs = [layer.get_submodule("source").read(x) for layer in self.decoder]  # pyright: ignore[reportCallIssue]
-        return Memory([pair[0] for pair in pairs], [pair[1] for pair in pairs], x, sources, mask)
+        return Memory([pair[0] for pair in pairs], [pair[1] for pair in pairs], x, sources, mask, translations)
 
     def forward(self, memory: Memory, targets: Tensor, drop: Drop = no_dropout) -> NextTokens:
         """What can stand in the places of targets (N, T) int64, given the tokens before."""
-        return self._scores(self._decoded(memory, targets, drop)[0], self._before(targets), memory)
+        before = self._before(targets)
+        just = covered = None
+        if memory.translations is not None:
+            just = memory.translations.of(before)
+            just = torch.cat(
+                [torch.zeros_like(just[:, :1]), just[:, 1:]], 1
+            )  # `end` before the first is no translation
+            covered = just.cumsum(1)
+        return self._scores(self._decoded(memory, targets, drop)[0], before, memory, just, covered)
 
     def attention(self, memory: Memory, targets: Tensor) -> Tensor:
         """How much each token of `targets` (N, T), as it is written, looks at each of the source, (N, T, S): the mean over the
@@ -239,7 +306,8 @@ class Transformer(nn.Module):
         """Before the first token."""
         n, _, _, size = memory.keys[0].shape
         empty = memory.keys[0].new_empty(n, memory.keys[0].shape[1], 0, size)
-        return Cache([empty] * len(self.decoder), [empty] * len(self.decoder))
+        covered = None if memory.translations is None else torch.zeros_like(memory.mask, dtype=torch.float32)
+        return Cache([empty] * len(self.decoder), [empty] * len(self.decoder), covered=covered)
 
     def step(self, memory: Memory, cache: Cache, tokens: Tensor) -> tuple[Tensor, Cache]:
         """log p (N, V) of the next token after `tokens` (N,), which follow those in the cache, and the new cache."""
@@ -252,9 +320,13 @@ class Transformer(nn.Module):
             x, _, after = layer(x, own, None, source, mask, no_dropout)
             keys.append(after[0])
             values.append(after[1])
-        return self._scores(self.norms[1](x), tokens[:, None], memory).all()[:, 0], Cache(
-            keys, values, cache.length + 1
-        )
+        just, covered = None, cache.covered
+        if memory.translations is not None and covered is not None:
+            just = memory.translations.of(tokens[:, None]) * bool(cache.length)
+            covered = covered + just[:, 0]
+        every = None if covered is None else covered[:, None]
+        log_p = self._scores(self.norms[1](x), tokens[:, None], memory, just, every).all()[:, 0]
+        return log_p, Cache(keys, values, cache.length + 1, covered)
 
     def _before(self, tokens: Tensor) -> Tensor:
         """The token before each of (N, L), the same; `end` before the first."""
@@ -275,14 +347,29 @@ class Transformer(nn.Module):
             x, shares, _ = layer(x, None, causal, source, memory.mask[:, None, None], drop)
         return self.norms[1](x), shares
 
-    def _scores(self, x: Tensor, before: Tensor, memory: Memory) -> NextTokens:
-        """Of features x (N, T, W) after the tokens `before` (N, T)."""
+    def _scores(
+        self, x: Tensor, before: Tensor, memory: Memory, just: Tensor | None, covered: Tensor | None
+    ) -> NextTokens:
+        """Of features x (N, T, W) after the tokens `before` (N, T). `just` (N, T, S): how probably these are the translation of
+        each token of the source; `covered`: the same, summed over all tokens up to there."""
         written = F.linear(x, self.embedding.weight, self.bias).float().log_softmax(2)
-        if not len(self.copier):
-            return NextTokens(written, None, None, memory.tokens)
-        alike, gate = self.copier
-        scores = (alike(x) @ alike(memory.encoded).transpose(1, 2)).float() / math.sqrt(self.width)
-        follows = self._before(memory.tokens)[:, None] == before[..., None]  # (N, T, S)
-        scores = scores + self.follow * follows
-        shares = scores.masked_fill(~memory.mask[:, None], -torch.inf).softmax(2)
-        return NextTokens(written, gate(x)[..., 0].float(), shares, memory.tokens)
+        found = NextTokens(written, None, None, memory.tokens)
+        if len(self.copier):
+            alike, gate = self.copier
+            scores = (alike(x) @ alike(memory.encoded).transpose(1, 2)).float() / math.sqrt(self.width)
+            follows = self._before(memory.tokens)[:, None] == before[..., None]  # (N, T, S)
+            scores = scores + self.follow * follows
+            found.shares = scores.masked_fill(~memory.mask[:, None], -torch.inf).softmax(2)
+            found.gate = gate(x)[..., 0].float()
+        if just is not None and covered is not None:
+            alike, gate = self.aligner
+            scores = (alike(x) @ alike(memory.encoded).transpose(1, 2)).float() / math.sqrt(self.width)
+            first = (before == self.end).float()[
+                ..., None
+            ]  # nothing was written: the first token of the source comes next
+            previous = torch.cat([first, just[..., :-1]], 2)
+            features = torch.stack([just, previous, covered.clamp_max(1)], 3)
+            scores = scores + features @ self.alignment
+            found.aligned = scores.masked_fill(~memory.mask[:, None], -torch.inf).softmax(2)
+            found.looked_up, found.translations = gate(x)[..., 0].float(), memory.translations
+        return found

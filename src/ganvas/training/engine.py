@@ -7,6 +7,7 @@ which would skip every call but `forward`.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import itertools
 import os
 import platform
@@ -29,6 +30,9 @@ from ganvas.precision import PRECISIONS, choose_precision, tf32_allowed
 from ganvas.training.environment import Environment, environment
 
 BACKENDS = {"cuda": "cpu:gloo,cuda:nccl", "xpu": "cpu:gloo,xpu:xccl"}
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
+KEPT_BYTES = 2**30  # of freed memory; larger tensors are given back
 
 _joined = itertools.count()  # groups that this process was in; equal on all ranks
 
@@ -122,6 +126,8 @@ def start_engine(device: str = "auto", precision: str = "auto") -> Engine:
     if process.ranks > 1 and not dist.is_initialized():
         _share_threads(process)
         _join(where, process)
+    if where.type == "cpu":
+        _keep_freed_memory()
     if where.type == "cuda":
         torch.backends.cudnn.benchmark = True
     chosen, why = choose_precision(precision, where)
@@ -130,6 +136,15 @@ def start_engine(device: str = "auto", precision: str = "auto") -> Engine:
         dist.broadcast(lead, 0)
         chosen = PRECISIONS[int(lead)]
     return Engine(where, chosen, why, process.rank, process.ranks)
+
+
+def _keep_freed_memory() -> None:
+    """glibc gives large tensors back to the system when they are freed, and takes each page anew for the next. Where sizes change
+    from step to step that takes a third of the time (docs/experiments/machine_translation.md)."""
+    with contextlib.suppress(OSError, AttributeError):  # another C library
+        library = ctypes.CDLL(None)
+        library.mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)
+        library.mallopt(M_MMAP_THRESHOLD, KEPT_BYTES)
 
 
 def machine_name(device: torch.device) -> str:

@@ -212,6 +212,24 @@ def test_it_learns_to_translate(tmp_path: Path) -> None:
     assert right / total > 0.4, right / total
 
 
+def test_the_lexicon_is_counted_before_the_first_step(tmp_path: Path) -> None:
+    """Where a training begins, of its pairs, in the averaged network too; what resumes has it from the checkpoint."""
+    settings = {"adversarial": 0.0, "lexicon": 2}
+    data = sentences(400)
+    trainer = trainer_for(create("seq2seq", "tiny", settings), data)
+    tokens = data.spec.text.tokens
+    average = trainer.average.method
+    assert isinstance(trainer.method, Seq2Seq) and isinstance(average, Seq2Seq)
+    found = trainer.method.G.get_buffer("translations")[:, 0]
+    words = [number for number in range(len(tokens)) if len(tokens[number]) > 3]
+    translated = [tokens[int(found[number])] for number in words if int(found[number]) != number]
+    assert len(translated) > 3 and torch.equal(average.G.get_buffer("translations")[:, 0], found)
+    run = train_small(small("seq2seq", **settings), tmp_path / "run", 2, data)
+    assert torch.equal(run.load_method().G.get_buffer("translations")[:, 0], found)
+    resumed = train_small(small("seq2seq", **settings), tmp_path / "run", 4, data, resume=tmp_path / "run")
+    assert torch.equal(resumed.load_method().G.get_buffer("translations")[:, 0], found)
+
+
 def test_texts_in_and_out(tmp_path: Path) -> None:
     run = train_small("seq2seq", tmp_path / "run", 2)
     one = run.translate("the cat sat 1", device="cpu")

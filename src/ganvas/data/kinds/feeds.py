@@ -88,6 +88,12 @@ class Feed:
         self.prepared: list[Tensor] = []
         self._orders: dict[int, tuple[int, Tensor]] = {}
 
+    def arrays(self) -> tuple[np.ndarray, np.ndarray | None]:
+        """All examples and their partners, as they are stored."""
+        held = self.images, self.partners
+        own, partners = (one.cpu().numpy() if isinstance(one, Tensor) else one for one in held)
+        return own, partners
+
     def next(self) -> Batch:
         """The next global batch, this rank's rows."""
         examples = self._next_examples()

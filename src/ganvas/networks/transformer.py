@@ -255,6 +255,8 @@ class Transformer(nn.Module):
         self.lexicon = lexicon
         if lexicon:
             own = torch.arange(tokens)[:, None].repeat(1, lexicon)
+            self.translations: Tensor  # (V, K)
+            self.probabilities: Tensor  # (V, K)
             self.register_buffer("translations", own)
             self.register_buffer("probabilities", torch.full((tokens, lexicon), 1 / lexicon))
             self.translated = nn.Linear(width, width)  # of the embedding of a token's translations

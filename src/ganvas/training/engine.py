@@ -32,7 +32,7 @@ from ganvas.training.environment import Environment, environment
 BACKENDS = {"cuda": "cpu:gloo,cuda:nccl", "xpu": "cpu:gloo,xpu:xccl"}
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
-KEPT_BYTES = 2**30  # of freed memory; larger tensors are given back
+KEPT_BYTES, LARGEST_KEPT = 2**30, 2**28  # of freed memory, and of a tensor in it
 
 _joined = itertools.count()  # groups that this process was in; equal on all ranks
 
@@ -144,7 +144,7 @@ def _keep_freed_memory() -> None:
     with contextlib.suppress(OSError, AttributeError):  # another C library
         library = ctypes.CDLL(None)
         library.mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)
-        library.mallopt(M_MMAP_THRESHOLD, KEPT_BYTES)
+        library.mallopt(M_MMAP_THRESHOLD, LARGEST_KEPT)
 
 
 def machine_name(device: torch.device) -> str:

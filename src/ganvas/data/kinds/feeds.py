@@ -90,9 +90,7 @@ class Feed:
 
     def arrays(self) -> tuple[np.ndarray, np.ndarray | None]:
         """All examples and their partners, as they are stored."""
-        held = self.images, self.partners
-        own, partners = (one.cpu().numpy() if isinstance(one, Tensor) else one for one in held)
-        return own, partners
+        return on_the_host(self.images), None if self.partners is None else on_the_host(self.partners)
 
     def next(self) -> Batch:
         """The next global batch, this rank's rows."""
@@ -228,6 +226,11 @@ class Feed:
     def _as_input(self, stored: Tensor) -> Tensor:
         # The axes move, the bytes do not: (N, H, W, C) seen as (N, C, H, W) is what channels_last means.
         return stored.permute(0, 3, 1, 2).float().mul_(1 / 127.5).sub_(1)
+
+
+def on_the_host(held: Tensor | np.ndarray) -> np.ndarray:
+    """What a feed holds, wherever it lies."""
+    return held.cpu().numpy() if isinstance(held, Tensor) else held
 
 
 def _like(flags: Tensor, values: Tensor) -> Tensor:

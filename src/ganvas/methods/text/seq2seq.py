@@ -137,8 +137,8 @@ class Seq2Seq(Method, Translates):
         if self.lexicon:
             assert partners is not None
             tokens, shares = lexicon(examples, partners, self.end, len(self.spec.text.tokens), self.lexicon)
-            self.G.translations.copy_(torch.from_numpy(tokens))
-            self.G.probabilities.copy_(torch.from_numpy(shares))
+            self.G.get_buffer("translations").copy_(torch.from_numpy(tokens))
+            self.G.get_buffer("probabilities").copy_(torch.from_numpy(shares))
 
     def optimizers(self) -> dict[str, Optimizer]:
         optimizers: dict[str, Optimizer] = {

@@ -38,8 +38,8 @@ def test_a_source_is_followed_by_the_translation_of_the_one_most_like_it(
         (f"the {word} is not here", f"{word} absent") for word in ("cat", "old dog", "bird", "brown cow", "fox", "hen")
     ]
     monkeypatch.setattr(bench, "VOCABULARY", 100)
-    data = bench.opened({"x": pairs}, tmp_path / "pairs.tsv")
-    given = bench.with_memory(data, tmp_path / "memory")
+    data = bench.opened({"x": pairs}, tmp_path / "pairs.tsv", 40)
+    given = bench.with_memory(data, tmp_path / "memory", 40)
     known = pairs_of(data)
     for part, plain in ((given, known), (bench.held_out(given), pairs_of(bench.held_out(data)))):
         found = pairs_of(part)

@@ -11,6 +11,9 @@ wesnoth     sentences of a game: Debian's wesnoth-1.16-data, --wesnoth DIR is it
 Of --sets what can be found is used. One training of a language reads them all; each is measured by its own held-out sentences. A
 message of as many sentences as its translation is cut into sentences. Needs sacrebleu (`pip install "ganvas[text]"`).
 
+A row "memory where alike" takes the memory's answer where its source and the sentence have at least the share --match of their
+words and signs in common, in the same order, and the network's translation elsewhere.
+
 With --memory every source is followed by the translation of the most similar training source, from which tokens can be copied too
 (Bulte 2019, Neural Fuzzy Repair, ACL): in training as in the test split never of the sentence itself or a near-duplicate.
 """
@@ -18,6 +21,7 @@ With --memory every source is followed by the translation of the most similar tr
 from __future__ import annotations
 
 import argparse
+import difflib
 import importlib.util
 import re
 from collections.abc import Sequence
@@ -39,6 +43,7 @@ WESNOTH = Path("/usr/share/games/wesnoth/1.16/locale")
 SENTENCE_END = re.compile(r"(?<=[.!?…”»])\s+(?=[A-ZÀ-ÖØ-Þ“«„\"'<])")
 VOCABULARY = 4000
 DJANGO = Path("/usr/lib/python3/dist-packages/django")
+WORD = re.compile(r"\w+|[^\w\s]")
 BEFORE_MEMORY = " || "  # between a source and the translation of the one most like it
 
 
@@ -54,6 +59,7 @@ def main(arguments: list[str] | None = None) -> None:
         "--longest", type=int, default=100, help="tokens of a sentence; longer ones are in neither split"
     )
     parser.add_argument("--examples", type=int, default=0, help="held-out sentences to print with their translation")
+    parser.add_argument("--match", type=float, default=0.5, help="likeness from which the memory's answer is taken")
     parser.add_argument("--memory", action="store_true", help="give the translation memory's answer with each source")
     options = parse(parser, arguments)
     rows: list[dict[str, Any]] = []
@@ -66,11 +72,14 @@ def main(arguments: list[str] | None = None) -> None:
             about[f"{language}_train"] = len(data)
             for name, pairs in sets.items():
                 about[f"{language}_{name}"] = f"{names.count(name)} of {len(pairs)} held out"
-            found = baselines(data, names)
+            memory = Memory(data)
+            found = baselines(data, names, memory)
             given = with_memory(data, folder / f"{language}-memory", options.longest) if options.memory else data
             for weight in options.adversarial:
                 for seed in options.seeds:
-                    found += trained(options, given, names, weight, seed, folder / f"{language}-{weight:g}-{seed}")
+                    found += trained(
+                        options, given, names, memory, weight, seed, folder / f"{language}-{weight:g}-{seed}"
+                    )
             rows += [{**row, "what": f"{language}: {row['what']}"} for row in found]
     print_rows(with_means(rows, "steps"), options, about)
 
@@ -169,14 +178,33 @@ def held_out(data: Dataset) -> Dataset:
 # --- measures -------------------------------------------------------------------------------------------------------------
 
 
-def baselines(data: Dataset, names: Sequence[str]) -> list[dict[str, Any]]:
+class Memory:
+    """The translation memory: `answers` are the translations of the training sources most like the held-out ones, and `alike` is
+    how much those have in common, from 0 to 1."""
+
+    def __init__(self, data: Dataset) -> None:
+        train, sources = pairs_of(data), [pair[0] for pair in pairs_of(held_out(data))]
+        found = [train[number] for number in nearest(sources, [pair[0] for pair in train])]
+        self.answers = [pair[1] for pair in found]
+        self.alike = [alike(source, pair[0]) for source, pair in zip(sources, found, strict=True)]
+
+    def or_else(self, translations: Sequence[str], match: float) -> list[str]:
+        """Its answers where sources are `match` alike, or more, and `translations` elsewhere."""
+        rows = zip(self.answers, self.alike, translations, strict=True)
+        return [answer if likeness >= match else other for answer, likeness, other in rows]
+
+
+def alike(one: str, other: str) -> float:
+    """Words and signs that two sentences have in the same order, over the mean of how many they have."""
+    return difflib.SequenceMatcher(None, WORD.findall(one), WORD.findall(other), autojunk=False).ratio()
+
+
+def baselines(data: Dataset, names: Sequence[str], memory: Memory) -> list[dict[str, Any]]:
     """Copying, and the translation memory."""
-    train, test = pairs_of(data), pairs_of(held_out(data))
-    sources = [pair[0] for pair in test]
-    memory = [train[number][1] for number in nearest(sources, [pair[0] for pair in train])]
+    test = pairs_of(held_out(data))
     return [
-        {"what": "copying the source", "seed": "", **by_set(sources, test, names), "steps": ""},
-        {"what": "translation memory", "seed": "", **by_set(memory, test, names), "steps": ""},
+        {"what": "copying the source", "seed": "", **by_set([pair[0] for pair in test], test, names), "steps": ""},
+        {"what": "translation memory", "seed": "", **by_set(memory.answers, test, names), "steps": ""},
     ]
 
 
@@ -191,9 +219,15 @@ def by_set(translations: Sequence[str], test: Sequence[Pair], names: Sequence[st
 
 
 def trained(
-    options: argparse.Namespace, data: Dataset, names: Sequence[str], weight: float, seed: int, out: Path
+    options: argparse.Namespace,
+    data: Dataset,
+    names: Sequence[str],
+    memory: Memory,
+    weight: float,
+    seed: int,
+    out: Path,
 ) -> list[dict[str, Any]]:
-    """A training in the folder `out`, by its last weights."""
+    """A training in the folder `out`, by its last weights: alone, and with the memory."""
     run = train_run(
         "seq2seq", data, out, minutes=options.minutes, seed=seed, preset=options.preset,
         settings={**options.settings, "adversarial": weight},
@@ -205,7 +239,11 @@ def trained(
     what = f"adversarial {weight:g}" if weight else "likelihood"
     for (source, true), text in list(zip(pairs_of(test), texts, strict=True))[: options.examples]:
         print(f"{source.split(BEFORE_MEMORY)[0]}\n  {what}: {text}\n  true: {true}", file=progress_file(options))
-    return [{"what": what, "seed": seed, **by_set(texts, pairs_of(test), names), "steps": steps_of(run)}]
+    rows: list[dict[str, Any]] = []
+    for label, translations in ((what, texts), (f"{what}, memory where alike", memory.or_else(texts, options.match))):
+        scores = by_set(translations, pairs_of(test), names)
+        rows.append({"what": label, "seed": seed, **scores, "steps": steps_of(run)})
+    return rows
 
 
 if __name__ == "__main__":

@@ -48,3 +48,12 @@ def test_a_source_is_followed_by_the_translation_of_the_one_most_like_it(
             own, memory = source.split(bench.BEFORE_MEMORY)
             assert own == before and memory in {pair[1] for pair in known} - {target}
             assert memory.startswith("ouvrir") == own.startswith("open")
+
+
+def test_the_memory_answers_where_sources_are_alike(bench: ModuleType, tmp_path: Path) -> None:
+    """Of four words and a sign three words and the sign are the same: 2 * 4 / 10."""
+    assert bench.alike("Open the old door.", "Open the green door.") == pytest.approx(0.8)
+    assert bench.alike("one two", "three four") == 0
+    memory = bench.Memory.__new__(bench.Memory)
+    memory.answers, memory.alike = ["a", "b", "c"], [0.4, 0.5, 0.9]
+    assert memory.or_else(["x", "y", "z"], 0.5) == ["x", "b", "c"]

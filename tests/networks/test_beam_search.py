@@ -87,3 +87,18 @@ def test_a_length_penalty_prefers_longer_texts() -> None:
     assert sum(long) > sum(short) and all(a >= b for a, b in zip(long, short, strict=True))
     assert any(table.searched(1, 0.0) != table.searched(4, 0.0) for table in tables)
     assert length_factor(7, 0.5) == pytest.approx(2**0.5) and length_factor(99, 0.0) == 1
+
+
+@pytest.mark.parametrize(
+    ("run", "expected"), [(0, [1, 1, 1, 1, 1, 1]), (1, [1, 2, END]), (2, [1, 1, 2, 1, END]), (3, [1, 1, 1, 2, 1, 1])]
+)
+def test_no_run_occurs_twice(run: int, expected: list[int]) -> None:
+    """Token 1 is always the most probable, then 2, then the end. With runs of two: 1 1, then 2, as 1 1 was there; then 1; then
+    the end, as both 1 1 and 1 2 were there."""
+    log_p = torch.tensor([0.1, 0.6, 0.3]).log()
+
+    def step(tokens: Tensor, state: int) -> tuple[Tensor, int]:
+        return log_p.expand(len(tokens), 3), state
+
+    found = beam_search(step, lambda state, rows: state, 0, 2, beam=1, end=END, length=6, no_repeat=run)
+    assert found.tolist() == [(expected + [END] * 6)[:6]] * 2

@@ -20,6 +20,16 @@ def length_factor(length: int, penalty: float) -> float:
     return ((5 + length) / 6) ** penalty
 
 
+def repeated(texts: Tensor, run: int, vocabulary: int) -> Tensor:
+    """(N, K, V): -inf for the tokens with which the last `run` tokens of a text would be a run that texts (N, K, L) have already,
+    0 for all others. L >= run."""
+    runs = texts.unfold(2, run, 1)  # (N, K, L - run + 1, run)
+    last = texts[..., texts.shape[2] - run + 1 :]
+    same = (runs[..., :-1] == last[:, :, None]).all(3)
+    found = torch.zeros(*texts.shape[:2], vocabulary, device=texts.device)
+    return found.scatter_add_(2, runs[..., -1], torch.where(same, -torch.inf, 0.0))
+
+
 @torch.no_grad()
 def beam_search(
     step: Callable[[Tensor, State], tuple[Tensor, State]],
@@ -31,6 +41,7 @@ def beam_search(
     end: int,
     length: int,
     penalty: float = 0.0,
+    no_repeat: int = 0,
     device: torch.device | str = "cpu",
 ) -> Tensor:
     """Tokens (N, length) of the best text found for each row, filled up with `end`.
@@ -38,7 +49,8 @@ def beam_search(
     `step(tokens (N * K,), state)` gives log p (N * K, V) of the next token and the new state; `reorder(state, rows)` takes rows
     (N * K,) of it. `state` has N * K rows, those of a text beside each other; the token before the first is `end`. A beginning
     that ends is kept by its log p over `length_factor`; a text is done when K of its beginnings have ended. What has not ended
-    after `length` tokens counts as it is. beam=1 is greedy decoding.
+    after `length` tokens counts as it is. beam=1 is greedy decoding. No run of `no_repeat` tokens occurs twice in a text (Paulus
+    2017, arXiv:1705.04304, sec. 2.5); 0: any may.
     """
     scores = torch.full((n, beam), -torch.inf, device=device)
     scores[:, 0] = 0.0  # all beginnings are equal at first
@@ -51,7 +63,10 @@ def beam_search(
     for place in range(length):
         log_p, state = step(tokens, state)
         vocabulary = log_p.shape[1]
-        extended = (scores[..., None] + log_p.view(n, beam, vocabulary)).flatten(1)
+        extended = scores[..., None] + log_p.view(n, beam, vocabulary)
+        if no_repeat and place >= no_repeat:
+            extended = extended + repeated(texts[..., :place], no_repeat, vocabulary)
+        extended = extended.flatten(1)
         # As many again as may end, so that K go on.
         found, chosen = extended.topk(min(2 * beam, beam * vocabulary), dim=1)
         origin, token = chosen // vocabulary, chosen % vocabulary

@@ -115,8 +115,12 @@ class Seq2Seq(Method, Translates):
         1.5, "sampling: exponent by which longer translations are preferred; 0: none", minimum=0, maximum=4
     )
 
+    no_repeat: int = setting(
+        4, "sampling: no run of this many tokens occurs twice in a translation; 0: any may", minimum=0
+    )
+
     averaged = ("G",)
-    of_sampling = ("beam", "length_penalty")
+    of_sampling = ("beam", "length_penalty", "no_repeat")
 
     def build(self, spec: DataSpec) -> None:
         if self.width % self.heads:
@@ -270,7 +274,8 @@ class Seq2Seq(Method, Translates):
 
         return beam_search(
             step, Cache.rows, self.G.start(memory), len(images), beam=self.beam, end=self.end,
-            length=LONGER * images.shape[1] + MORE_TOKENS, penalty=self.length_penalty, device=images.device,
+            length=LONGER * images.shape[1] + MORE_TOKENS, penalty=self.length_penalty,
+            no_repeat=self.no_repeat, device=images.device,
         )  # fmt: skip
 
     def attention(self, images: Tensor, translations: Tensor) -> Tensor:

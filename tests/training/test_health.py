@@ -16,6 +16,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 import ganvas
+from ganvas.abilities import HasDiscriminator
 from ganvas.data import Dataset, open_data
 from ganvas.doctor import Change, Diagnosis, Finding
 from ganvas.method import Batch, DataSpec, Method, Update, setting
@@ -86,6 +87,23 @@ def test_a_look_touches_nothing(name: str) -> None:
         "G/weights",
         "rollbacks",
     } <= first.keys()
+
+
+def test_a_look_is_at_the_training_s_place_in_its_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What methods do with `Batch.progress` (noise that falls, a temperature) is as it is in a step."""
+    trainer = trainer_for(small("dcgan"), steps=4)
+    method, seen = trainer.method, set[float]()
+    assert isinstance(method, HasDiscriminator)
+    trainer.step()
+    discriminate = method.discriminate
+
+    def watch(batch: Batch, shown: torch.Tensor) -> torch.Tensor:
+        seen.add(batch.progress)
+        return discriminate(batch, shown)
+
+    monkeypatch.setattr(method, "discriminate", watch)
+    Health(trainer.method, images()).take(trainer)
+    assert seen == {0.25}
 
 
 def test_a_training_is_the_same_with_and_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

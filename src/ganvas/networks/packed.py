@@ -12,15 +12,15 @@ from ganvas.errors import UsageError
 Shape = tuple[int, int, int]
 
 
-def packs(images: Tensor, size: int) -> Tensor:
-    """(N, C, H, W) as (N / size, size * C, H, W): `size` neighbours joined along the channels, in their order."""
-    count, channels, height, width = images.shape
+def packs(images: Tensor, size: int, unit: str = "images") -> Tensor:
+    """(N, C, ...) as (N / size, size * C, ...): `size` neighbours joined along the channels, in their order."""
+    count, channels, *sides = images.shape
     if count % size:
         raise UsageError(
-            f"{count} images make no packs of {size}: choose a batch_size that is a multiple of {size} on each process"
+            f"{count} {unit} make no packs of {size}: choose a batch_size that is a multiple of {size} on each process"
         )
-    joined = images.reshape(count // size, size * channels, height, width)
-    return joined.contiguous(memory_format=torch.channels_last)
+    joined = images.reshape(count // size, size * channels, *sides)
+    return joined.contiguous(memory_format=torch.channels_last) if joined.ndim == 4 else joined
 
 
 class PackedDiscriminator(nn.Module):

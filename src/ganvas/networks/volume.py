@@ -18,6 +18,7 @@ from torch.nn import functional as F
 
 from ganvas.errors import DataError
 from ganvas.networks.layers import LEAKY_SLOPE
+from ganvas.networks.packed import packs
 from ganvas.networks.video import cells, from_cells
 
 GAIN = math.sqrt(2 / (1 + LEAKY_SLOPE**2))
@@ -72,16 +73,19 @@ class VolumeDiscriminator(nn.Module):
     """Volumes (N, D, H, W) to (N, outputs); the generator's mirror: `widths` from the largest grid down.
 
     `bias`: of the last layer. A relativistic loss compares two outputs, and a bias common to both would follow nothing but
-    rounding."""
+    rounding. `pack`: neighbours that are seen as channels of one volume, whose outputs each of them gets (Lin 2018)."""
 
-    def __init__(self, shape: Shape, widths: Sequence[int], norm: bool, outputs: int = 1, bias: bool = True) -> None:
+    def __init__(
+        self, shape: Shape, widths: Sequence[int], norm: bool, outputs: int = 1, bias: bool = True, pack: int = 1
+    ) -> None:
         super().__init__()
+        self.pack = pack
         end = smallest(shape, len(widths))
         self.convs = nn.ModuleList()
         self.norms = nn.ModuleList()
         for a, b in pairwise([1, *widths]):
-            conv = nn.Conv3d(a, b, 4, stride=2, padding=1) if len(self.convs) else nn.Conv3d(8, b, 2)
-            nn.init.normal_(conv.weight, 0.0, GAIN / math.sqrt(64 * a))
+            conv = nn.Conv3d(a, b, 4, stride=2, padding=1) if len(self.convs) else nn.Conv3d(8 * pack, b, 2)
+            nn.init.normal_(conv.weight, 0.0, GAIN / math.sqrt(conv.weight[0].numel()))
             nn.init.zeros_(cast(Tensor, conv.bias))
             self.convs.append(conv)
             self.norms.append(nn.BatchNorm3d(b) if norm and a > 1 else nn.Identity())
@@ -92,7 +96,8 @@ class VolumeDiscriminator(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         # The first convolution as one of cells of 2 x 2 x 2 voxels: the same sums, in a third of the time back to the voxels.
-        x = cells(F.pad(x[:, None], (1, 1, 1, 1, 1, 1))).contiguous(memory_format=torch.channels_last_3d)
+        x = F.pad(packs(x[:, None], self.pack, "volumes"), (1, 1, 1, 1, 1, 1))
+        x = cells(x).contiguous(memory_format=torch.channels_last_3d)
         for conv, norm in zip(self.convs, self.norms, strict=True):
             x = F.leaky_relu(norm(conv(x)), LEAKY_SLOPE)
-        return self.head(x.flatten(1))
+        return self.head(x.flatten(1)).repeat_interleave(self.pack, 0)

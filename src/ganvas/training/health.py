@@ -162,7 +162,9 @@ class Health:
         count = max(1, self.method.batch_size // trainer.engine.ranks)
         window = self.method.text_window()
         rows = np.arange(start, start + count) % count_examples(data, window)
-        return examples_of(data, rows, window, device, seed=trainer.steps + start)
+        batch = examples_of(data, rows, window, device, seed=trainer.steps + start)
+        batch.progress = trainer.progress  # D sees what it is trained with by now
+        return batch
 
 
 def _joined(logits: list[Tensor]) -> Tensor | None:

@@ -11,7 +11,7 @@ from ganvas.methods.volume.gan3d import GAN3D
 from ganvas.registry import create
 from ganvas.training.health import Health
 from ganvas.training.trainer import Trainer
-from parts import blocks, trainer_for
+from parts import blocks, trainer_for, unexpected
 
 
 def tiny(**settings: object) -> Trainer:
@@ -68,6 +68,67 @@ def test_a_weight_without_a_penalty_is_refused(settings: dict[str, object], said
     method.start_training(resumed=True)
     tiny(loss="cross_entropy", gamma=None, penalty_every=4)
     tiny(**settings)
+
+
+def test_a_logit_depends_on_the_whole_pack_and_on_no_other() -> None:
+    trainer = tiny(pack=3, batch_size=6, loss="cross_entropy")
+    method, batch = trainer.method.eval(), trainer.feed.next()  # eval: batch statistics would mix the packs
+    assert isinstance(method, GAN3D)
+    before = method.discriminate(batch, batch.real)
+    assert before.shape == (6, 1)
+    for changed, pack in ((0, 0), (2, 0), (3, 1)):
+        other = batch.real.clone()
+        other[changed] = -other[changed]
+        differs = (method.discriminate(batch, other) != before).flatten().tolist()
+        assert differs == [place // 3 == pack for place in range(6)]
+    with pytest.raises(UsageError, match="batch_size 8 makes no packs of 3: choose a multiple of 3"):
+        tiny(pack=3)
+    with pytest.raises(UsageError, match="5 volumes make no packs of 3"):
+        method.D(batch.real[:5])
+
+
+def test_the_penalty_of_packs_is_that_of_their_joint_gradient() -> None:
+    """Huang 2024, eqs. 3 and 4, where an input is a pack; every volume has its pack's logit, which counts once."""
+    trainer = tiny(pack=2, gamma=3.0, penalty_every=1)
+    method, batch = trainer.method, trainer.feed.next()
+    assert isinstance(method, GAN3D)
+    report = method.penalty_loss(batch)
+    points = torch.cat([batch.real, batch.memo("fake", unexpected).detach()]).requires_grad_()
+    (gradient,) = torch.autograd.grad(method.D(points)[::2].sum(), points)
+    r1, r2 = gradient.view(8, -1).square().sum(1).chunk(2)
+    assert report["loss"].item() == pytest.approx(3.0 / 2 * (r1 + r2).mean().item(), rel=1e-4)
+
+
+def test_one_pass_of_generated_volumes_serves_both_updates(monkeypatch: pytest.MonkeyPatch) -> None:
+    trainer = tiny(loss="cross_entropy")
+    method, sizes = trainer.method, list[int]()
+    assert isinstance(method, GAN3D)
+    discriminate = method.discriminate
+
+    def watch(batch: Batch, images: torch.Tensor) -> torch.Tensor:
+        sizes.append(len(images))
+        return discriminate(batch, images)
+
+    monkeypatch.setattr(method, "discriminate", watch)
+    trainer.step()
+    assert sizes == [8, 8]
+
+
+def test_noise_falls_over_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From its standard deviation to nothing; real and generated volumes of a step have the same."""
+    trainer = tiny(noise=0.5)
+    method, seen = trainer.method, list[torch.Tensor]()
+    assert isinstance(method, GAN3D)
+    monkeypatch.setattr(method.D, "forward", lambda x: seen.append(x) or torch.zeros(len(x), 1))
+    for progress in (0.0, 0.75, 1.0):
+        batch = trainer.feed.next()
+        batch.progress = progress
+        for volumes in (batch.real, -batch.real):
+            method.discriminate(batch, volumes)
+        real, fake = seen[-2] - batch.real, seen[-1] + batch.real
+        assert torch.allclose(real, fake, atol=1e-6)
+        assert float(real.std()) == pytest.approx(0.5 * (1 - progress), rel=0.02)
+        assert progress == 1 or not torch.allclose(real[0], real[1])
 
 
 def test_shifts_move_whole_volumes() -> None:

@@ -34,7 +34,7 @@ from ganvas.metrics.solids import MAX_SOLIDS, measure_solids, simpler_solids
 from ganvas.sampling import finished_samples
 
 METHODS = ("vae3d", "gan3d")
-FIGURES = ("MMD-CD", "COV-CD", "1-NNA-CD", "one_piece", "largest_piece", "watertight", "occupied")
+FIGURES = ("MMD-CD", "COV-CD", "coverage", "1-NNA-CD", "one_piece", "largest_piece", "watertight", "occupied")
 GRID_SHAPES = 8
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import fmean
 
 import pytest
 
@@ -100,11 +101,12 @@ def test_volumes_beside_their_floors(tmp_path: Path, capsys: pytest.CaptureFixtu
     """Real shapes are not told from held-out ones; independent voxels are."""
     import volumes
 
-    words = ["--preset", "tiny", "--minutes", "0.002", "--voxels", "16", "--set", "widths=4-2", "--json"]
+    words = ["--preset", "tiny", "--minutes", "0.002", "--voxels", "16", "--set", "widths=4-2", "--sets", "2", "--json"]
     volumes.main([*words, "--out", str(tmp_path), "--grid", str(tmp_path / "grid.png")])
     rows = json.loads(capsys.readouterr().out)["rows"]
     assert list(rows) == ["other training volumes", "independent voxels", "mean shape", "vae3d", "gan3d"]
-    figures = {name: row[0] for name, row in rows.items()}
+    assert [len(row[0]["1-NNA-CD"]) for row in rows.values()] == [2, 1, 1, 2, 2], "sets of samples"
+    figures = {name: {key: fmean(each) for key, each in row[0].items()} for name, row in rows.items()}
     assert figures["other training volumes"]["1-NNA-CD"] < 0.7 < 0.85 < figures["independent voxels"]["1-NNA-CD"]
     assert figures["mean shape"]["COV-CD"] < 0.3 < figures["other training volumes"]["COV-CD"]
     assert (tmp_path / "grid.png").exists()

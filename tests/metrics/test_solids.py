@@ -13,6 +13,7 @@ from ganvas.metrics.solids import (
     chamfer,
     chamfer_matrix,
     coverage,
+    covered,
     measure_solids,
     minimum_matching,
     nearest_neighbour_accuracy,
@@ -61,6 +62,20 @@ def test_matching_coverage_and_neighbours_by_hand() -> None:
     assert accuracy == pytest.approx(2 / 6)
 
 
+def test_coverage_asks_for_a_sample_nearby() -> None:
+    """Real shapes at 0, 1, 3 and 7 tenths: their second nearest others are 3, 2, 3 and 6 away. Samples far off cover none,
+    though each real shape is the nearest one of one of them."""
+    real = line(0, 0.1, 0.3, 0.7)
+    among = chamfer_matrix(real, real)
+    assert covered(chamfer_matrix(line(0.05), real), among, k=2) == 3 / 4
+    assert covered(chamfer_matrix(line(0.31), real), among, k=2) == 2 / 4
+    assert (
+        covered(chamfer_matrix(line(0.95), real), among, k=9) == 1 / 4
+    )  # of three others the third: 7, 6, 4 and 7 tenths
+    above = torch.tensor([0.0, 0.9, 0]) + line(0, 0.1, 0.3, 0.7)
+    assert coverage(chamfer_matrix(above, real)) == 1 and covered(chamfer_matrix(above, real), among, k=3) == 0
+
+
 def test_equal_sets_are_not_told_apart_and_far_ones_always() -> None:
     torch.manual_seed(0)
     real, fake, far = torch.rand(20, 6, 3), torch.rand(20, 6, 3), torch.rand(20, 6, 3) / 10
@@ -106,6 +121,8 @@ def test_figures_of_real_volumes_of_noise_and_of_one_shape() -> None:
     assert noise["1-NNA-CD"].value > 0.95 and noise["one_piece"].value == 0
     assert noise["largest_piece"].value < 0.5
     one = measure_solids(np.repeat(more[:1], 40, axis=0), data)
+    assert one["coverage"].value < 0.5 < 0.8 < real["coverage"].value
+    assert real["coverage"].value == pytest.approx(real["coverage"].reference, abs=0.1)
     assert one["COV-CD"].value < 0.25 < real["COV-CD"].value and one["1-NNA-CD"].value > 0.9
     assert one["MMD-CD"].value > 1.5 * real["MMD-CD"].value
     empty = measure_solids(np.zeros_like(more), data)

@@ -1,4 +1,8 @@
-"""Measures of generated volumes, on points of their surfaces (Achlioptas 2018, arXiv:1707.02392; Yang 2019, arXiv:1906.12320)."""
+"""Measures of generated volumes, on points of their surfaces (Achlioptas 2018, arXiv:1707.02392; Yang 2019, arXiv:1906.12320).
+
+COV-CD asks which held-out shape is the nearest one of each sample, however far off it is: blobs that are like nothing are spread
+over many. `coverage` asks for a sample nearby (Naeem 2020, arXiv:2002.09797).
+"""
 
 from __future__ import annotations
 
@@ -28,12 +32,15 @@ if TYPE_CHECKING:
 
 MAX_SOLIDS = 100  # samples, and held-out volumes, at most
 SURFACE_POINTS = 128  # of each volume
+NEIGHBOURS = 5  # of coverage
 CLOUDS_PER_BLOCK = 32  # that one cloud is compared with at once
 TRAINING, HELD_OUT = "training volumes", "held-out volumes"
 SIMPLER_SOLIDS = ("independent voxels", "mean shape")
+SHAPE_FIGURES = ("one_piece", "largest_piece", "watertight", "occupied")  # of each volume by itself
 SOLID_MEANINGS = {
     "MMD-CD": "Chamfer distance of a held-out volume from the nearest sample, mean (Achlioptas 2018); sides are 1 long",
-    "COV-CD": "share of held-out volumes that are the nearest one of some sample (Achlioptas 2018): variety",
+    "COV-CD": "share of held-out volumes that are the nearest one of some sample, however far (Achlioptas 2018)",
+    "coverage": "share of held-out volumes with a sample nearer than their fifth nearest held-out one (Naeem 2020): variety",
     "1-NNA-CD": "how often the nearest neighbour tells samples from held-out volumes; 0.5 is best, 1 is told always (Yang 2019)",
     "one_piece": "share of samples that are one connected piece",
     "largest_piece": "share of a sample's voxels that lie in its largest piece, which is what is written, mean",
@@ -71,12 +78,12 @@ def measure_solids(volumes: np.ndarray, data: Dataset, progress: Progress | None
         return found
 
     keep = bool(data.fingerprint) and bool(held_out.fingerprint)
-    known = remembered("solids", [data.fingerprint, held_out.fingerprint, n, SURFACE_POINTS], keep, of_real)
+    known = remembered("solids", [data.fingerprint, held_out.fingerprint, n, SURFACE_POINTS, NEIGHBOURS], keep, of_real)
 
     figures: dict[str, Figure] = {}
     for name, value in _measured(volumes, known["points"], known["distances"], "samples", progress).items():
         better: Better | None = "lower" if name in ("MMD-CD", "1-NNA-CD") else "higher"
-        compared = name.endswith("-CD")
+        compared = name not in SHAPE_FIGURES
         figures[name] = Figure(
             value, None if name == "occupied" else better, n,
             float(known[f"{TRAINING if compared else HELD_OUT}: {name}"]), n,
@@ -145,6 +152,14 @@ def coverage(fake_real: Tensor) -> float:
     return len(fake_real.argmin(1).unique()) / fake_real.shape[1]
 
 
+def covered(fake_real: Tensor, real_real: Tensor, k: int = NEIGHBOURS) -> float:
+    """Coverage (Naeem 2020, sec. 3.2): share of the real shapes with a sample nearer than their k-th nearest other real shape, of
+    all others where there are fewer; distances (samples, real) and (real, real)."""
+    others = torch.diagonal_scatter(real_real, torch.full((len(real_real),), torch.inf))
+    radii = others.kthvalue(min(k, len(real_real) - 1), 1).values
+    return float((fake_real.amin(0) < radii).double().mean())
+
+
 def nearest_neighbour_accuracy(fake_fake: Tensor, fake_real: Tensor, real_real: Tensor) -> float:
     """1-NNA: how often the nearest other shape, of both sets together, is of the same set (Yang 2019, eq. 6). Ties go to the
     other set."""
@@ -170,7 +185,10 @@ def _measured(
     if progress:
         progress(f"surfaces of {what}", 2, 3)
     accuracy = nearest_neighbour_accuracy(chamfer_matrix(fake, fake), fake_real, real_real)
-    compared = {"MMD-CD": minimum_matching(fake_real), "COV-CD": coverage(fake_real), "1-NNA-CD": accuracy}
+    compared = {
+        "MMD-CD": minimum_matching(fake_real), "COV-CD": coverage(fake_real), "coverage": covered(fake_real, real_real),
+        "1-NNA-CD": accuracy,
+    }  # fmt: skip
     return {**compared, **_shape_figures(volumes, meshes)}
 
 

@@ -54,7 +54,7 @@ def measured(volumes: np.ndarray, n: int, data: Dataset) -> dict[str, list[float
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = make_parser(__doc__, minutes=30.0, seeds=[0], preset="small", out="", threads=1, settings="KEY=VALUE")
-    parser.add_argument("--methods", nargs="+", default=METHODS, choices=METHODS)
+    parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=METHODS)
     parser.add_argument("--sets", type=int, default=4, help="sets of samples")
     parser.add_argument("--voxels", type=int, default=32, help="voxels a side")
     parser.add_argument("--grid", type=Path, metavar="FILE.png", help="an image of each row's first shapes")

@@ -3,11 +3,12 @@ where it stopped.
 
     python benchmarks/gan_table.py [--out runs/gan_table] [--minutes 5] [--seeds 0 1 2] [--page docs/experiments/gan_table.md]
 
-Each run is a process of its own with one thread and a budget of processor time, so that a busy machine favours nobody; two
-may run side by side (--at-once 2). Digits get every seed, the other sets the first one. A method comes in the preset named
-after the set, else `small`, `cpu` or its defaults: see the table's column. One that stands on another run (a prior over codes)
-shares its minutes with it, half each. What is done is kept in OUT/*.json and not done
-again; --page writes the table of all that is there, and the same as JSON beside it, without training when nothing is missing.
+Each run is a process of its own with one thread and a budget of processor time, so that a busy machine favours nobody; two may
+run side by side (--at-once 2). Digits get every seed, the other sets the first one. A method comes in the preset named after
+the set, else `small`, `cpu` or its defaults: see the table's column. One that stands on another run (a prior over codes) shares
+its minutes with it, half each. What is done is kept in OUT/*.json and not done again; --page writes the tables of all that is
+there, a group for each budget, and the same as JSON beside it. What the JSON has of before and OUT has not is kept, so that the
+page grows over several sittings.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ SHOWN = {
 }  # fmt: skip
 FACTS = ("images_per_second", "parameters", "memory_mb", "total_seconds")
 PRESETS = ("small", "cpu")
+KEY = ("minutes", "data", "method", "seed")  # what a result is of
 FIRST_STAGE = "vq_vae"  # what a prior over codes stands on
 
 
@@ -58,7 +60,6 @@ def main(arguments: list[str] | None = None) -> None:
         missing = [cell for cell in cells if not result_file(options.out, *cell, options.minutes).exists()]
         train_all(options.out, missing, options.minutes, options.at_once)
     rows = [json.loads(path.read_text()) for path in sorted(options.out.glob("*.json"))]
-    rows = [row for row in rows if row["minutes"] == options.minutes]
     if options.page:
         write_page(options.page, rows)
     if options.json:
@@ -117,7 +118,7 @@ def train_all(work: Path, cells: list[tuple[str, str, int]], minutes: float, at_
 
 
 def run_one(work: Path, name: str, data: str, seed: int, minutes: float) -> None:
-    """Trains, measures, writes one result; the run folder keeps its images and its log, not its checkpoints."""
+    """Trains, measures, writes one result and 64 images, seeds 0 to 63; the run folder keeps its log, not its checkpoints."""
     from ganvas.abilities import TwoStage
     from ganvas.data import open_data
     from ganvas.figure import figures_as_dict
@@ -157,6 +158,7 @@ def run_one(work: Path, name: str, data: str, seed: int, minutes: float) -> None
         "total_seconds": round(time.perf_counter() - began, 1),
     }  # fmt: skip
     place = result_file(work, name, data, seed, minutes)
+    run.sample(64, seed=0).save(place.with_suffix(".png"))
     place.with_suffix(".part").write_text(json.dumps(result, indent=1))
     place.with_suffix(".part").rename(place)
 
@@ -165,11 +167,15 @@ def run_one(work: Path, name: str, data: str, seed: int, minutes: float) -> None
 
 
 def write_page(page: Path, rows: list[dict[str, Any]]) -> None:
-    """The table as Markdown, and every result as JSON beside it."""
-    page.with_suffix(".json").write_text(json.dumps(rows, indent=1) + "\n")
-    before, _, after = (page.read_text() if page.exists() else HEAD).partition(MARKS[0])
+    """The tables as Markdown, and every result as JSON beside it, with those that the JSON had before."""
+    stored = page.with_suffix(".json")
+    before = json.loads(stored.read_text()) if stored.exists() else []
+    merged = {tuple(row[name] for name in KEY): row for row in [*before, *rows]}
+    rows = [merged[key] for key in sorted(merged)]
+    stored.write_text(json.dumps(rows, indent=1) + "\n")
+    top, _, after = (page.read_text() if page.exists() else HEAD).partition(MARKS[0])
     after = after.partition(MARKS[1])[2]
-    page.write_text("".join([before, MARKS[0], "\n\n", *tables(rows), MARKS[1], after or "\n"]))
+    page.write_text("".join([top, MARKS[0], "\n\n", *tables(rows), MARKS[1], after or "\n"]))
 
 
 MARKS = "<!-- written by benchmarks/gan_table.py -->", "<!-- end -->"
@@ -180,22 +186,25 @@ def tables(rows: list[dict[str, Any]]) -> Iterable[str]:
     if not rows:
         yield "No results yet.\n\n"
         return
-    dates = sorted({row["date"] for row in rows})
-    machines = "; ".join(sorted({row["machine"] for row in rows}))
-    precisions = " and ".join(sorted({row["precision_used"] for row in rows}))
-    minutes = f"{rows[0]['minutes']:g}"
-    yield f"`python benchmarks/gan_table.py --minutes {minutes}`, {dates[0]} to {dates[-1]}, {machines}; one thread, "
-    yield f"{minutes} minutes of processor time per run, {precisions}.\n\n"
-    for data, count in SETS.items():
-        here = [row for row in rows if row["data"] == data]
-        if here:
-            yield from table(data, count, here)
+    for minutes in sorted({row["minutes"] for row in rows}, reverse=True):
+        group = [row for row in rows if row["minutes"] == minutes]
+        dates = sorted({row["date"] for row in group})
+        machines = "; ".join(sorted({row["machine"] for row in group}))
+        precisions = " and ".join(sorted({row["precision_used"] for row in group}))
+        budget = f"{minutes:g} minute" + "s" * (minutes != 1)
+        days = " to ".join(dict.fromkeys([dates[0], dates[-1]]))
+        yield f"## {budget.capitalize()}\n\n`python benchmarks/gan_table.py --minutes {minutes:g}`, {days}, {machines}; "
+        yield f"one thread, {budget} of processor time per run, {precisions}.\n\n"
+        for data, count in SETS.items():
+            here = [row for row in group if row["data"] == data]
+            if here:
+                yield from table(f"{data}, {budget}", count, here)
 
 
-def table(data: str, count: int, rows: list[dict[str, Any]]) -> Iterable[str]:
+def table(title: str, count: int, rows: list[dict[str, Any]]) -> Iterable[str]:
     names = columns(rows[0]["metrics"])
     methods = sorted({row["method"] for row in rows}, key=lambda name: mean(rows, name, names["FD"]))
-    yield f"## {data}\n\n{count:,} samples, {names['FD']}. Mean over seeds, ± standard deviation where there are several.\n\n"
+    yield f"### {title}\n\n{count:,} samples, {names['FD']}. Mean over seeds, ± standard deviation where there are several.\n\n"
     yield "| method | preset | seeds | " + " | ".join([*names, *(fact.replace("_", " ") for fact in FACTS)]) + " |\n"
     yield "| --- " * (3 + len(names) + len(FACTS)) + "|\n"
     references = [shown([row["metrics"][key]["reference"] for row in rows[:1]]) for key in names.values()]

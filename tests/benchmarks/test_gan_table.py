@@ -54,10 +54,16 @@ def test_one_cell_trains_measures_and_is_kept(tmp_path: Path, monkeypatch: pytes
     page.write_text(
         "# Mine\n\nWords before.\n\n<!-- written by benchmarks/gan_table.py -->old<!-- end -->\n\nWords after.\n"
     )
+    assert place.with_suffix(".png").exists()
     gan_table.write_page(page, [row])
     text = page.read_text()
     assert text.startswith("# Mine\n\nWords before.") and text.endswith("Words after.\n") and "old" not in text
     assert "| gan | small | 1 |" in text and json.loads(page.with_suffix(".json").read_text()) == [row]
+    gan_table.write_page(page, [{**row, "minutes": 30}])
+    text = page.read_text()
+    assert text.index("## 30 minutes") < text.index("## 0.004 minutes"), "what the page had stays, longer budgets first"
+    gan_table.write_page(page, [{**row, "minutes": 30, "steps": 1}])
+    assert [kept["steps"] for kept in json.loads(page.with_suffix(".json").read_text())] == [row["steps"], 1]
 
 
 def test_means_and_spread_over_seeds() -> None:

@@ -392,6 +392,7 @@ def _datasets(listing: Listing, packed: pack.Packed, settings: DataSettings) -> 
             unpaired=has_partners and settings.unpaired,
             total_variance=packed.total_variance,
             class_counts=tuple(counts),
+            label_agreement=packed.facts.get("label_agreement"),
             alpha=settings.alpha,
         )
         examples, spec = kind.unpacked(split.images, spec, packed.facts)

@@ -24,13 +24,14 @@ from typing import BinaryIO, NotRequired, TypedDict
 import numpy as np
 
 from ganvas.data.kinds import KINDS
+from ganvas.data.label_agreement import LabelAgreement
 from ganvas.data.odd_images import OddImages
 from ganvas.data.source import Block, Loaded, Part, broken_message
 from ganvas.data.spec import Facts
 from ganvas.errors import DataError, GanvasError
 from ganvas.files import write_aside
 
-PACK_VERSION = 4
+PACK_VERSION = 5
 MAGIC = b"ganvas-pack-1\n\0\0"
 FOOTER_BYTES = 32 + 8 + len(MAGIC)
 UNUSED_SECONDS = 60 * 86400  # seconds
@@ -277,11 +278,15 @@ class _Notes:
         self._counts: dict[str, collections.Counter[str]] = {}
         self._is_image = KINDS[loaded.kind].is_image
         self.odd_images = OddImages()
+        self.label_agreement = LabelAgreement()
 
     def look_at(self, block: Block) -> None:
         """At the images of a block, where the source has images."""
-        if self._is_image:
-            self.odd_images.add(block.images, block.names)
+        if not self._is_image:
+            return
+        self.odd_images.add(block.images, block.names)
+        if block.labels is not None:
+            self.label_agreement.add(block.images, block.labels)
 
     def add(self, block: Block) -> None:
         self._problems.update(block.problems)
@@ -295,6 +300,9 @@ class _Notes:
             facts[name] = dict(sorted(counts.items()))
         if self._is_image:
             facts |= self.odd_images.facts()
+            agreement = self.label_agreement.share()
+            if agreement is not None:
+                facts["label_agreement"] = agreement
             notes = [*facts.get("notes", []), *self.odd_images.notes()]
             if notes:
                 facts["notes"] = notes

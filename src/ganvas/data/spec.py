@@ -71,6 +71,8 @@ class DataSpec:
 
     `total_variance` is the mean squared distance of a training image from the mean image, pixels in [-1, 1], summed over all
     C*H*W values: the data's own scale for gradient penalties. `class_counts` are the training images of each of `classes`.
+    `label_agreement` is how often the nearest other image has the same label, 0 as by chance and 1 always; None where it is
+    unknown.
     `paired`: a training batch has the partner of each image; `unpaired`: it has partners, drawn in an order of their own.
     `alpha` is the setting data.alpha: what shows through transparent pixels of images, or keep.
     `kind` is what an example is; a method says in `takes` which kinds it learns from. Facts of one kind only stand in a field of
@@ -93,6 +95,7 @@ class DataSpec:
     paired: bool = False
     total_variance: float = 0.0
     class_counts: tuple[int, ...] = ()
+    label_agreement: float | None = None
     kind: str = "images"
     unpaired: bool = False
     audio: AudioFacts = AudioFacts()

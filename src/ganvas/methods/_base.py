@@ -13,15 +13,19 @@ from ganvas.method import DataSpec, Method, setting
 
 MOST_CLASSES = 100  # beyond that the networks grow by more than the classes are worth in a short training
 FEWEST_A_CLASS = 50  # images in the mean; with fewer a network memorises them
+LEAST_AGREEMENT = (
+    0.9  # of labels and images; with less, classes cost more than they are worth (docs/experiments/gans.md)
+)
 
 
 def worth_conditioning(spec: DataSpec) -> bool:
     """Whether networks that may be conditioned on classes or not should be: all images have labels, of 2 to 100 classes that
-    have 50 images each in the mean."""
+    have 50 images each in the mean and that say what an image looks like: nine of ten are nearest to one of their class."""
     used = sum(count > 0 for count in spec.class_counts)
     labelled = sum(spec.class_counts)
     few_enough = used >= 2 and len(spec.classes) <= MOST_CLASSES
-    return few_enough and labelled == spec.count and spec.count >= FEWEST_A_CLASS * used
+    alike = spec.label_agreement is None or spec.label_agreement >= LEAST_AGREEMENT
+    return alike and few_enough and labelled == spec.count and spec.count >= FEWEST_A_CLASS * used
 
 
 def decay_setting(default: str) -> Any:

@@ -20,6 +20,7 @@ from ganvas.settings import settings_of
 from parts import images, small, trainer_for
 
 CONDITIONAL = [name for name in method_names() if "conditional" in settings_of(find(name))]
+AUTO = [name for name in CONDITIONAL if settings_of(find(name))["conditional"].default is None]
 SPEC = DataSpec("animals", 1, 8, 8, 10, classes=("cat", "dog", "owl"), class_counts=(1, 3, 0))
 
 
@@ -32,7 +33,7 @@ def built(name: str = "dcgan", spec: DataSpec | None = None) -> Method:
 
 
 def test_the_setting_is_where_it_is_promised() -> None:
-    assert {"dcgan", "r3gan"} <= set(CONDITIONAL)
+    assert {"dcgan", "r3gan"} <= set(CONDITIONAL) and {"dcgan", "mgan"} <= set(AUTO)
 
 
 @pytest.mark.parametrize("name", CONDITIONAL)
@@ -78,6 +79,7 @@ def test_seeds_have_classes_as_often_as_the_data() -> None:
     assert built(spec=None).labels(range(3)) is not None and create("dcgan").labels(range(3)) is None  # pyright: ignore
 
 
+@pytest.mark.parametrize("name", AUTO)
 @pytest.mark.parametrize(
     ("counts", "count", "worth"),
     [
@@ -91,16 +93,20 @@ def test_seeds_have_classes_as_often_as_the_data() -> None:
         ((60,) * 101, 6060, False),
     ],
 )
-def test_classes_are_learned_where_they_are_worth_it(counts: tuple[int, ...], count: int, worth: bool) -> None:
+def test_classes_are_learned_where_they_are_worth_it(
+    name: str, counts: tuple[int, ...], count: int, worth: bool
+) -> None:
     """What auto becomes; the run says so, and a value of one's own stays."""
     names = tuple(map(str, range(len(counts))))
     spec = DataSpec("animals", 1, 8, 8, count, classes=names, class_counts=counts, total_variance=1.0)
     assert worth_conditioning(spec) is worth
-    method = create("dcgan", None, {"width": 4})
+    for agreement, alike in ((0.95, worth), (0.8, False)):
+        assert worth_conditioning(dataclasses.replace(spec, label_agreement=agreement)) is alike
+    method = create(name, None, {"width": 4})
     assert method.settings()["conditional"] is None
     method.build(spec)
     assert method.settings()["conditional"] is worth and (method.labels(range(2)) is not None) is worth
-    asked = create("dcgan", None, {"width": 4, "conditional": False})
+    asked = create(name, None, {"width": 4, "conditional": False})
     asked.build(spec)
     assert asked.settings()["conditional"] is False and asked.labels(range(2)) is None
 

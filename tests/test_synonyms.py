@@ -145,7 +145,7 @@ def test_messages(capsys: pytest.CaptureFixture[str], words: list[object], messa
         ("stpes", r"train has no argument stpes; did you mean steps\?"),
         ("penalty_every", r'; use settings=\{"penalty_every": ...\}'),
         ("fit", r'; use data_settings=\{"fit": ...\}'),
-        ("model", '; use method="dcgan"'),
+        ("model", '; use method="mgan"'),
     ],
 )
 def test_a_wrong_argument_of_train_names_the_nearest(name: str, message: str) -> None:

@@ -16,7 +16,7 @@ from ganvas.training.run_folder import find_run
 
 @takes_fields_of(TrainConfig)
 def train(*args: Any, **options: Any) -> Run:
-    """Trains a method on data (dcgan on digits, where none is named) and returns the run.
+    """Trains a method on data (mgan on digits, where none is named) and returns the run.
 
     The arguments are the fields of `TrainConfig`. The budget is the first reached of `minutes`, `images` (real images drawn)
     and `steps`; five minutes where none is given. Minutes are all that you wait: preparing, training, measuring, saving and the

@@ -15,7 +15,7 @@ from typing import Any
 from ganvas.files import JsonObject
 
 CATALOG_FILE = "catalog.json"
-DEFAULT_METHOD = "dcgan"  # where none is named, and the one to start with
+DEFAULT_METHOD = "mgan"  # where none is named, and the one to start with
 
 
 @functools.cache

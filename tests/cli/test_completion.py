@@ -41,7 +41,7 @@ def offered(line: str, folder: Path | str = ".", shell: str = "bash") -> list[st
         ("ganvas train infogan --set categ", ["categorical=", "categorical_weight="]),
         ("ganvas train gan --set categ", []),
         ("ganvas train srgan --preset ti", ["tiny"]),
-        ("ganvas train --set wid", ["width="]),  # dcgan's, the default
+        ("ganvas train --set wid", ["width="]),  # mgan's, the default
         ("ganvas train --set data.mi", ["data.mirror="]),
         ("ganvas data digits --set fi", ["fit="]),
         ("ganvas train --data emo", ["emoji", "emoji:twitter"]),

@@ -25,16 +25,16 @@ FAST = 2.5  # CPU time of a command over that
 def test_methods_are_grouped_by_what_they_are_for(ganvas: Command) -> None:
     shown = ganvas("methods")
     assert shown.code == 0
-    assert shown.lines[0] == "Start with dcgan, the default:   ganvas train --data FOLDER"
+    assert shown.lines[0] == "Start with mgan, the default:   ganvas train --data FOLDER"
     positions = [shown.lines.index(purpose) for purpose in PURPOSES]
     assert positions == sorted(positions)
     # Each method is described once, under its first purpose.
     for name in catalog():
         assert sum(line.startswith(f"  {name} ") for line in shown.lines) == 1, name
     images = shown.lines[positions[0] + 1]
-    assert images == "  dcgan         deep convolutional GAN (Radford 2015)"
+    assert images.startswith("  mgan          several generators and a classifier")
     assert shown.lines[positions[1] + 1] == "  cgan"
-    assert shown.lines[positions[1] + 2].startswith("  with --set conditional=true: dcgan, r3gan, ")
+    assert shown.lines[positions[1] + 2].startswith("  with --set conditional=true: mgan, dcgan, r3gan, ")
 
 
 @pytest.mark.parametrize("words", [(), ("r3gan",), ("code_prior",)])
@@ -51,7 +51,7 @@ def test_every_method_is_for_something() -> None:
 
 def test_json_says_what_it_takes_and_can(ganvas: Command) -> None:
     listed = ganvas("methods", "--json").json
-    assert listed["start"] == "dcgan"
+    assert listed["start"] == "mgan"
     rows = {row["name"]: row for row in listed["methods"]}
     assert rows["wavenet"]["takes"] == ["audio"] and "HasLikelihood" in rows["wavenet"]["abilities"]
     assert (

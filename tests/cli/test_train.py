@@ -286,7 +286,7 @@ def test_two_processes_share_a_training(ganvas: Command, two_channels: Path) -> 
 
 def test_without_a_method_the_default_is_trained_as_in_python(ganvas: Command) -> None:
     facts = ganvas("train", "--data", "digits", "--preset", "tiny", "--dry-run", "--json", *QUICK).json
-    assert facts["method"] == "dcgan"
+    assert facts["method"] == "mgan"
 
 
 def test_the_options_are_the_arguments_of_ganvas_train() -> None:

@@ -48,7 +48,7 @@ def test_means_and_spread_over_seeds(measured: Callable[..., Path], tmp_path: Pa
     assert wgan["metrics"]["FD[digits]"]["std"] == pytest.approx(8**0.5)
     assert found["best"] == {"FD[digits]": ["gan"]}
     assert found["surroundings"] == {}
-    assert found["settings"]["n_critic"] == {"wgan": 5}
+    assert found["settings"]["n_critic"] == {"wgan": 1}
     page = Page((tmp_path / "page.html").read_text()).check()
     assert "2.0 ± 1.0" in page.text and "12.0 ± 2.8" in page.text
     assert page.raw.count(">best<") == 1

@@ -13,22 +13,23 @@ from torch import Tensor, nn
 
 
 class SharedGenerators(nn.Module):
-    """Latents (N, z_dim + count) to images (N, C, H, W); the last `count` numbers are one-hot, the generator.
+    """Latents (N, z_dim + count + common) to images (N, C, H, W): z, the generator as one-hot, and what all generators read
+    alike, such as a vector of the class.
 
-    `make` builds the trunk for count * (z_dim + 1) inputs: for each generator a block of z and a 1. The 1 gives each generator
-    its own bias, which batch norm after the first layer would only cancel if it were the same for all.
+    `make` builds the trunk for count * (z_dim + 1) + common inputs: for each generator a block of z and a 1. The 1 gives each
+    generator its own bias, which batch norm after the first layer would only cancel if it were the same for all.
     """
 
-    def __init__(self, make: Callable[[int], nn.Module], z_dim: int, count: int) -> None:
+    def __init__(self, make: Callable[[int], nn.Module], z_dim: int, count: int, common: int = 0) -> None:
         super().__init__()
-        self.z_dim, self.count = z_dim, count
-        self.trunk = make(count * (z_dim + 1))
+        self.sizes = [z_dim, count, common]
+        self.trunk = make(count * (z_dim + 1) + common)
 
     def forward(self, latents: Tensor) -> Tensor:
         return self.trunk(self.blocks(latents))
 
     def blocks(self, latents: Tensor) -> Tensor:
-        """(N, count * (z_dim + 1)): z and a one in the block of the image's generator, zero in all others."""
-        z, which = latents.split([self.z_dim, self.count], 1)
+        """(N, count * (z_dim + 1) + common): z and a one in the block of the image's generator, zero in all others."""
+        z, which, common = latents.split(self.sizes, 1)
         z = torch.cat([z, torch.ones_like(z[:, :1])], 1)
-        return (which[:, :, None] * z[:, None]).flatten(1)
+        return torch.cat([(which[:, :, None] * z[:, None]).flatten(1), common], 1)

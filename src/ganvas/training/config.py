@@ -75,7 +75,7 @@ class TrainConfig:
     `settings` are the method's, `data_settings` the data's. `callbacks` listen to the training.
     """
 
-    method: str | Method | None = setting(None, "Which method; `ganvas methods` lists them. Default: dcgan.")
+    method: str | Method | None = setting(None, "Which method; `ganvas methods` lists them. Default: mgan.")
     data: str | Path | Dataset | DataObject | None = setting(
         None,
         "A folder (sub-folders are labels), a .zip, .npz, .npy or IDX file, a text, or a set by name: digits, hf:OWNER/NAME.",

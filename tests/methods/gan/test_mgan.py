@@ -102,6 +102,22 @@ def test_the_diversity_term_reaches_the_generators() -> None:
         assert (method.G.trunk.project.weight.grad.abs().sum() > 0) == (beta > 0)
 
 
-@pytest.mark.parametrize(("name", "default"), [("generators", 10), ("lr", 2e-4), ("beta1", 0.5)])
+@pytest.mark.parametrize(("name", "default"), [("generators", 10), ("lr", 2e-4), ("beta1", 0.5), ("beta", 0.01)])
 def test_mgan_follows_the_paper(name: str, default: float) -> None:
-    assert getattr(create("mgan"), name) == default
+    assert getattr(create("mgan", "paper"), name) == default
+
+
+def test_classes_where_the_data_have_them() -> None:
+    """D adds the product of the image's own class, C's scores stay as they are, and G reads the class."""
+    method = small("mgan", conditional=True)
+    torch.manual_seed(0)
+    method.build(images().spec)
+    method.eval()
+    batch = batch_of()
+    batch.label = torch.tensor([0, 1, 0, 1, 0, 1])
+    outputs = method.D(batch.real)
+    logits, scores = method.logits_and_scores(batch, batch.real)
+    assert outputs.shape == (6, 1 + 3 + 3) and torch.equal(scores, outputs[:, 1:4])
+    assert_close(logits[:, 0], outputs[:, 0] + torch.where(batch.label == 0, outputs[:, 4], outputs[:, 5]))
+    latents = method.latents(range(1))
+    assert not torch.equal(method.generate(latents, torch.tensor([0])), method.generate(latents, torch.tensor([1])))

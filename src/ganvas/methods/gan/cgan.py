@@ -31,11 +31,12 @@ class CGAN(NonSaturating):
     name = "cgan"
     title = "class-conditional GAN"
     paper = "Mirza, Osindero 2014, Conditional Generative Adversarial Nets, arXiv:1411.1784"
-    batch_size: int = setting(128, "images per step, over all processes together", minimum=2)
+    batch_size: int = setting(16, "images per step, over all processes together", minimum=2)
     needs_classes = True
+    lr: float = setting(2e-3, "learning rate of Adam, both networks", minimum=0)
     join: str = setting("projection", "how D is conditioned on the class", choices=("concat", "projection"))
     network: str = setting("conv", "DCGAN's convolutions, or fully connected layers", choices=("conv", "mlp"))
-    width: int = setting(64, "conv: channels at the largest inner size, both networks", minimum=1)
+    width: int = setting(28, "conv: channels at the largest inner size, both networks", minimum=1)
     generator: tuple[int, ...] = setting(
         (200, 1000, 1200), "mlp: widths of G's layers of z, of the class and of both", minimum=1
     )
@@ -76,20 +77,16 @@ def three(name: str, widths: tuple[int, ...]) -> tuple[int, ...]:
 @preset("cgan")
 def tiny() -> CGAN:
     """Seconds on a CPU; for tests and first looks."""
-    return CGAN(batch_size=16, z_dim=8, width=4, generator=(8, 8, 16), discriminator=(16, 8, 16))
+    return CGAN(batch_size=16, z_dim=8, width=4, lr=2e-4, generator=(8, 8, 16), discriminator=(16, 8, 16))
 
 
 @preset("cgan")
 def small() -> CGAN:
-    """About 3 million MACs a network on digits, for a CPU.
-
-    3 minutes of processor time, one thread, bf16, seed 0: 3,654 steps, 0.981 of 1,000 digits asked for are that digit (0.895
-    after half of it); lr 1e-3 gave 1.000 by generating one image a class. Measure: benchmarks/cgan_labels.py.
-    """
-    return CGAN(width=28, batch_size=64)
+    """The defaults: about 3 million MACs a network on digits, for minutes of a CPU. Figures: docs/experiments/gans.md."""
+    return CGAN()
 
 
 @preset("cgan")
 def paper() -> CGAN:
     """The paper's fully connected networks and batch of 100 (sec. 4.1)."""
-    return CGAN(join="concat", network="mlp", batch_size=100)
+    return CGAN(join="concat", network="mlp", batch_size=100, lr=2e-4)

@@ -1,4 +1,4 @@
-"""DCGAN: deep convolutional GAN (Radford, Metz, Chintala 2015, arXiv:1511.06434). The default of this package.
+"""DCGAN: deep convolutional GAN (Radford, Metz, Chintala 2015, arXiv:1511.06434).
 
 Idea: strided convolutions instead of pooling, batch norm in both networks, no hidden fully connected layers, ReLU in G and
 LeakyReLU(0.2) in D; Adam at 2e-4 with beta1 0.5; weights from N(0, 0.02). The loss is the non-saturating one.

@@ -3,7 +3,8 @@
 Idea: D regresses 1 for real and 0 for fake images, and G minimises the distance to 1 (eq. 9): fakes on the right side of the
 boundary but far from the data still give a gradient, where that of cross entropy vanishes. Everything else is DCGAN.
 
-Departs from the paper: DCGAN's networks (the paper's own are for 112 x 112), as its comparison with DCGAN does.
+Departs from the paper: DCGAN's networks (the paper's own are for 112 x 112), as its comparison with DCGAN does; the defaults
+are for minutes of a CPU, narrow networks, small batches and ten times the learning rate (preset `paper` has DCGAN's values).
 """
 
 from __future__ import annotations
@@ -22,8 +23,9 @@ class LSGAN(Adversarial):
     title = "least squares GAN"
     paper = "Mao et al. 2017, Least Squares Generative Adversarial Networks, arXiv:1611.04076"
 
-    batch_size: int = setting(64, "images per step, over all processes together", minimum=2)
-    width: int = setting(64, "channels at the largest inner size, both networks", minimum=1)
+    batch_size: int = setting(16, "images per step, over all processes together", minimum=2)
+    width: int = setting(28, "channels at the largest inner size, both networks", minimum=1)
+    lr: float = setting(2e-3, "learning rate of Adam, both networks", minimum=0)
 
     keeps_graph = True
 
@@ -48,16 +50,22 @@ class LSGAN(Adversarial):
 @preset("lsgan")
 def tiny() -> LSGAN:
     """Seconds on a CPU; for tests and first looks."""
-    return LSGAN(batch_size=16, z_dim=8, width=4)
+    return LSGAN(batch_size=16, z_dim=8, width=4, lr=2e-4)
+
+
+@preset("lsgan")
+def paper() -> LSGAN:
+    """DCGAN's width, batch and learning rate. Slow on a CPU."""
+    return LSGAN(batch_size=64, width=64, lr=2e-4)
 
 
 @preset("lsgan")
 def small() -> LSGAN:
-    """About 3 million MACs a network on digits, for a CPU."""
-    return LSGAN(width=28)
+    """The defaults: about 3 million MACs a network on digits, for minutes of a CPU. Figures: docs/experiments/gans.md."""
+    return LSGAN()
 
 
 @preset("lsgan")
 def emoji() -> LSGAN:
-    """`small` for 32 x 32 colour, and ADA, since 1,720 images are few. Figures: docs/experiments/gan_table.md."""
-    return LSGAN(width=28, augment="ada", ada_images=200_000)
+    """`small`, and ADA, since 1,720 images are few. Figures: docs/experiments/gan_table.md."""
+    return LSGAN(augment="ada", ada_images=200_000)

@@ -1,4 +1,4 @@
-"""MGAN: a mixture of generators (Hoang 2018, ICLR, openreview rkmu5b0a-, arXiv:1708.02556).
+"""MGAN: a mixture of generators (Hoang 2018, ICLR, openreview rkmu5b0a-, arXiv:1708.02556). The default of this package.
 
 Idea: K generators with equal probabilities, and a classifier C that predicts which of them generated an image. D scores their
 mixture as usual; C's loss (weight beta, eq. 2) is minimised by C and by the generators, so that each generator specialises, and
@@ -8,7 +8,9 @@ last layer with D, so the mixture costs little more than one GAN. Compare the fi
 A latent is z and the one-hot generator, so an image is a function of its seed, and the generator can be set like any other code.
 
 Departs from the paper: DCGAN's networks at any height and width (theirs have 5 x 5 kernels); the generator is drawn for each
-image (theirs generate equal parts of a batch), with batch statistics of the mixture; noise is normal (theirs uniform).
+image (theirs generate equal parts of a batch), with batch statistics of the mixture; noise is normal (theirs uniform). Where
+the data have labels, G and D are conditioned on the class as in dcgan.py; C is not. The defaults are for minutes of a CPU:
+narrow networks, batches of 16, many times the paper's learning rate and beta. Preset `paper` has the paper's values.
 """
 
 from __future__ import annotations
@@ -24,7 +26,9 @@ from ganvas.draws import Draw
 from ganvas.losses.adversarial import discriminator_cross_entropy, discriminator_report, non_saturating_generator
 from ganvas.losses.mixture import generator_cross_entropy
 from ganvas.method import Batch, DataSpec, Update, setting
+from ganvas.methods._base import worth_conditioning
 from ganvas.methods.gan._base import Adversarial
+from ganvas.networks.conditional import labelled
 from ganvas.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from ganvas.networks.shared import SharedGenerators
 from ganvas.registry import preset
@@ -36,20 +40,31 @@ class MGAN(Adversarial):
     paper = "Hoang et al. 2018, MGAN: Training Generative Adversarial Nets with Multiple Generators, arXiv:1708.02556"
     keeps_graph = True
 
-    batch_size: int = setting(128, "images per step, over all processes together", minimum=2)
-    width: int = setting(64, "channels at the largest inner size, all networks", minimum=1)
+    batch_size: int = setting(16, "images per step, over all processes together", minimum=2)
+    width: int = setting(28, "channels at the largest inner size, all networks", minimum=1)
+    lr: float = setting(3e-3, "learning rate of Adam, both networks", minimum=0)
+    z_dim: int = setting(32, "size of the latent", minimum=1)
     generators: int = setting(10, "generators (K); they share all but their first layer", minimum=2, maximum=1000)
     beta: float = setting(
-        0.01,
+        0.5,
         "weight of the classifier loss that keeps the generators different; increase it if they collapse",
         minimum=0,
     )
 
+    conditional: bool | None = setting(
+        None, "condition G and D on the class of each image; auto: where the data have labels that are worth it"
+    )
+
+    filled = ("conditional",)
+
     def build(self, spec: DataSpec) -> None:
+        if self.conditional is None:
+            self.conditional = worth_conditioning(spec)
+        classes = self.learn_classes(spec) if self.conditional else 0
         trunk = partial(DCGANGenerator, shape=spec.shape, width=self.width, norm="batch")
-        self.G = SharedGenerators(trunk, self.z_dim, self.generators)
-        # One trunk, and side by side the last layers of D (its first output) and C (the others).
-        self.D = DCGANDiscriminator(spec.shape, self.width, norm="batch", outputs=1 + self.generators)
+        self.G = labelled(SharedGenerators(trunk, self.z_dim, self.generators, classes), classes)
+        # One trunk, and side by side the last layers of D (its first output), C, and D's products with the classes.
+        self.D = DCGANDiscriminator(spec.shape, self.width, norm="batch", outputs=1 + self.generators + classes)
 
     def updates(self) -> list[Update]:
         return [
@@ -78,14 +93,19 @@ class MGAN(Adversarial):
         return self.logits_and_scores(batch, images)[0]
 
     def logits_and_scores(self, batch: Batch, images: Tensor) -> tuple[Tensor, Tensor]:
-        """D's logits (M, 1), and C's scores (M, K) of the generators, before softmax."""
-        logits, scores = super().discriminate(batch, images).split([1, self.generators], 1)
+        """D's logits (M, 1), and C's scores (M, K) of the generators, before softmax, of M = k * len(batch) images."""
+        times = len(images) // len(batch)
+        outputs = self.D(self.augmented(batch, images, times)).float()
+        logits, scores, products = outputs.split([1, self.generators, self.classes], 1)
+        if self.classes and batch.label is not None:  # projection (Miyato 2018, eq. 3)
+            logits = logits + products.gather(1, batch.label.repeat(times)[:, None])
         return logits, scores
 
     def generated(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """New images (N, C, H, W), and their generators (N,) int64."""
         z = self.noise(batch)
-        return self.G(z), self.which(z)
+        images = self.G(z, batch.label) if self.classes else self.G(z)
+        return images, self.which(z)
 
     # --- latents: z and the generator as one-hot, (n, z_dim + K) ---------------------------------------------------------
 
@@ -110,14 +130,16 @@ class MGAN(Adversarial):
 @preset("mgan")
 def tiny() -> MGAN:
     """Seconds on a CPU; for tests and first looks."""
-    return MGAN(batch_size=16, z_dim=8, width=4, generators=3)
+    return MGAN(batch_size=16, z_dim=8, width=4, lr=2e-4, generators=3, beta=0.01, conditional=False)
+
+
+@preset("mgan")
+def paper() -> MGAN:
+    """The paper's width, batch, learning rate and beta. Slow on a CPU."""
+    return MGAN(batch_size=128, width=64, z_dim=100, lr=2e-4, beta=0.01, conditional=False)
 
 
 @preset("mgan")
 def small() -> MGAN:
-    """`dcgan`'s preset `small` with ten generators: about 3 million MACs a network on digits, for a CPU.
-
-    Learning rates and beta are for stacked digits, where at 2e-4 for both networks and the paper's beta of 0.01 all generators
-    collapsed onto one image (82 s of one thread, seed 0). Measure: benchmarks/modes.py.
-    """
-    return MGAN(width=28, batch_size=64, z_dim=32, lr=1e-3, balance=0.2, beta=0.5)
+    """The defaults: about 3 million MACs a network on digits, for minutes of a CPU. Figures: docs/experiments/gans.md."""
+    return MGAN()

@@ -133,4 +133,4 @@ def tiny() -> VAEGAN:
 @preset("vae_gan")
 def small() -> VAEGAN:
     """Narrow networks for digits on a CPU, about a thousand steps a minute of one core. Figures: docs/experiments.md."""
-    return VAEGAN(width=16, z_dim=16, level=3, lr=1e-3, balance=0.3)
+    return VAEGAN(batch_size=16, width=16, z_dim=16, level=3, lr=1e-3, balance=0.3)

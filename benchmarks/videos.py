@@ -11,6 +11,9 @@ generated frames   clips of frames that r3gan generates one by one, trained on s
 mocogan            samples
 vgan               samples
 
+Below the table: digit_asked, the share of clips of a class-conditional method in which the digit network reads the digit that
+was asked for in three quarters of the frames.
+
 --grid writes an image: clips of each row, frame by frame. --data takes another set of videos. --only-methods leaves out all rows
 but those of methods.
 """
@@ -24,12 +27,22 @@ from pathlib import Path
 import numpy as np
 from common import Table, facts, finish, folder_of, heading, make_parser, parse, shown, train_run
 
+from ganvas.abilities import Samples
 from ganvas.data import open_data, write_png
 from ganvas.data.dataset import Dataset
 from ganvas.data.image_grid import grid
 from ganvas.defaults import MEASURED_SEED
 from ganvas.figure import Figure
-from ganvas.metrics.videos import MAX_VIDEOS, measure_videos, simpler_clips
+from ganvas.method import Method
+from ganvas.metrics.labels import class_numbers
+from ganvas.metrics.videos import (
+    DETAILED_VIDEOS,
+    MAX_VIDEOS,
+    MIN_SHARE,
+    digits_read,
+    measure_videos,
+    simpler_clips,
+)
 from ganvas.sampling import finished_samples
 
 FRAME_GAN = "r3gan"
@@ -65,6 +78,18 @@ def frame_by_frame(data: Dataset, folder: Path, n: int, minutes: float, seed: in
     return images.reshape(n, frames, *images.shape[1:])
 
 
+def digit_asked(method: Method, clips: np.ndarray) -> float | None:
+    """Share of the first samples that are read as the class of their seed in MIN_SHARE of the frames; None where classes are no
+    digits or the method knows none."""
+    some = clips[:DETAILED_VIDEOS]
+    numbers = class_numbers(method.spec.classes, 1)
+    labels = method.labels(range(MEASURED_SEED, MEASURED_SEED + len(some))) if isinstance(method, Samples) else None
+    if labels is None or numbers is None:
+        return None
+    right = digits_read(some) == np.array(numbers)[labels.numpy()]
+    return float((right.mean(1) >= MIN_SHARE).mean())
+
+
 def frames_of(clips: np.ndarray) -> np.ndarray:
     """Frames of the first clips, clip by clip: (GRID_CLIPS * GRID_FRAMES, H, W, C)."""
     places = np.linspace(0, clips.shape[1] - 1, GRID_FRAMES).round().astype(int)
@@ -81,11 +106,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--n", type=int, default=MAX_VIDEOS, help="clips of each row")
     parser.add_argument("--grid", type=Path, metavar="FILE.png", help="an image of a few clips of each row")
+    parser.add_argument("--precision", default="fp32", help="of the trainings of --methods")
     parser.add_argument("--only-methods", action="store_true", help="no rows but those of --methods")
     options = parse(parser, arguments)
     data = open_data(options.data)
     about = facts(options)
     rows: dict[str, list[dict[str, Figure]]] = {}
+    as_asked: dict[str, list[float]] = {}
     images: list[np.ndarray] = []
 
     def add(name: str, clips: np.ndarray) -> None:
@@ -105,9 +132,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
             for seed in options.seeds:
                 run = train_run(
                     method, data, folder / f"{method}-{seed}", minutes=options.minutes, seed=seed, preset=options.preset,
-                    settings=options.settings, precision="fp32",
+                    settings=options.settings, precision=options.precision,
                 )  # fmt: skip
-                add(method, finished_samples(run.load_method(), options.n, MEASURED_SEED))
+                trained = run.load_method()
+                clips = finished_samples(trained, options.n, MEASURED_SEED)
+                add(method, clips)
+                asked = digit_asked(trained, clips)
+                if asked is not None:
+                    as_asked.setdefault(method, []).append(asked)
     if options.grid is not None:
         write_png(options.grid, grid(np.concatenate(images), columns=GRID_FRAMES))
 
@@ -117,7 +149,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for name, measured in rows.items():
         values[name] = [{figure: each[figure].value for figure in figures} for each in measured]
         table.row(name, *(shown([each[figure] for each in values[name]]) for figure in figures))
-    finish(options, {**about, "n": options.n, "rows": values})
+    report = {**about, "n": options.n, "rows": values, "digit_asked": as_asked}
+    finish(options, report, *(f"{name}: digit_asked {shown(shares)}" for name, shares in as_asked.items()))
 
 
 if __name__ == "__main__":

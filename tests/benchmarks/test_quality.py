@@ -7,7 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from statistics import fmean
 
+import numpy as np
 import pytest
+
+from ganvas.abilities import Samples
+from ganvas.data import open_data
+from ganvas.defaults import MEASURED_SEED
+from ganvas.registry import create
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 
@@ -33,8 +39,6 @@ def test_digits_that_were_asked_for(tmp_path: Path, capsys: pytest.CaptureFixtur
 def test_budget_is_processor_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A clock of ten seconds a look: six seconds are over after the first step."""
     import common
-
-    from ganvas.data import open_data
 
     looks = iter(range(0, 10**6, 10))
     monkeypatch.setitem(common.CLOCKS, "processor", lambda: float(next(looks)))
@@ -126,6 +130,29 @@ def test_videos_beside_their_floors(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert (tmp_path / "grid.png").exists()
     videos.main([*words, "--methods", "mocogan", "--out", str(tmp_path), "--only-methods"])
     assert json.loads(capsys.readouterr().out)["rows"] == {"mocogan": rows["mocogan"]}
+
+
+def test_the_digit_that_was_asked_for() -> None:
+    """Real clips of the classes of the seeds, and real clips of other classes."""
+    import videos
+
+    data = open_data("moving_digits")
+    method = create("mocogan", "tiny", {"conditional": True})
+    method.spec = data.spec
+    method.build(data.spec)
+    assert isinstance(method, Samples) and data.labels is not None
+    asked = method.labels(range(MEASURED_SEED, MEASURED_SEED + 40))
+    assert asked is not None
+    labels = np.array(data.labels)
+    first = np.array([np.flatnonzero(labels == digit)[0] for digit in range(10)])
+    of_asked, of_next = first[asked.numpy()], first[(asked.numpy() + 1) % 10]
+    right, wrong = (videos.digit_asked(method, np.asarray(data.examples)[rows]) for rows in (of_asked, of_next))
+    assert right is not None and wrong is not None
+    assert right > 0.7 and wrong < 0.1
+    plain = create("mocogan", "tiny")
+    plain.spec = data.spec
+    plain.build(data.spec)
+    assert videos.digit_asked(plain, np.asarray(data.examples)[:4]) is None
 
 
 def test_means_with_intervals_by_hand() -> None:

@@ -20,6 +20,7 @@ from ganvas.networks.strided import StridedGenerator
 
 Shape = tuple[int, int, int]
 ClipSize = tuple[int, int, int]  # frames, height, width
+KEPT = 1.0  # added to the bias of the GRU's update gate: at the start a state lasts about four frames, otherwise two
 SLOPE, GAIN = BiasedActivation.slope, BiasedActivation.gain
 
 
@@ -49,6 +50,8 @@ class MotionContentGenerator(nn.Module):
         self.parts = (content, motion, frames * noise, classes)
         self.frames = frames
         self.cell = nn.GRUCell(noise, motion)
+        with torch.no_grad():
+            self.cell.bias_ih[motion : 2 * motion] += KEPT
         self.frame = StridedGenerator(content + classes + motion, shape, widths, norm)
         self.last = last_activation(norm)
 

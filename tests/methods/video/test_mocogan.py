@@ -9,6 +9,7 @@ from torch import nn
 from ganvas.losses.gradient import squared_gradient
 from ganvas.methods.video._base import VideoGAN
 from ganvas.methods.video.mocogan import MoCoGAN
+from ganvas.networks.video import MotionContentGenerator
 from ganvas.registry import create
 from ganvas.sampling import sample
 from ganvas.tasks.latents import between, points_of, space_of, spherical
@@ -62,6 +63,29 @@ def test_d_sees_frames_of_the_clips_and_the_clips() -> None:
         first = method.D.get_submodule("frames")(torch.cat([still, -still])[:, :, 0])
         torch.testing.assert_close(of_frames.view(16, 3), first.expand(-1, 3), rtol=1e-4, atol=1e-5)
         assert of_clips.shape == (16, 1)
+
+
+def test_at_the_start_motion_changes_slowly() -> None:
+    """A state lasts sigmoid(1) = 0.73 from frame to frame; with PyTorch's own initial bias it would be 0.5."""
+    torch.manual_seed(0)
+    cell = MotionContentGenerator(2, 64, 1, 4, (1, 8, 8), (4,)).cell
+    zero = torch.zeros(1, 64)
+    change = torch.autograd.functional.jacobian(lambda state: cell(torch.zeros(1, 1), state), zero)
+    assert isinstance(change, torch.Tensor)
+    assert change[0, :, 0].diagonal().mean().item() == pytest.approx(0.731, abs=0.03)
+
+
+@pytest.mark.parametrize("name", ["mocogan", "vgan"])
+@pytest.mark.parametrize(("each", "worth"), [(50, True), (49, False)])
+def test_classes_are_learned_where_they_are_worth_it(name: str, each: int, worth: bool) -> None:
+    """By default, of clips with labels of which there are enough."""
+    spec = dataclasses.replace(films().spec, classes=("a", "b"), class_counts=(each, each), count=2 * each)
+    method = create(name, None, {"widths": "4-4", "batch_size": 2})
+    method.build(spec)
+    assert method.settings()["conditional"] is worth and (method.labels(range(2)) is not None) is worth
+    asked = create(name, None, {"widths": "4-4", "conditional": False})
+    asked.build(spec)
+    assert asked.settings()["conditional"] is False
 
 
 def test_the_penalty_of_one_frame_of_each_clip_by_hand() -> None:
@@ -160,8 +184,8 @@ def test_ada_follows_the_sign() -> None:
 def test_learns_how_light_a_class_grows() -> None:
     """A few steps at the size of the tests: clips of class 2 grow lighter over time, those of class 0 do not."""
     method = create("mocogan", "tiny", {"conditional": True, "batch_size": 16, "lr": 0.01, "ema": 0.98})
-    trainer = trainer_for(method, films(8, 8), steps=180)
-    for _ in range(180):
+    trainer = trainer_for(method, films(8, 8), steps=300)
+    for _ in range(300):
         trainer.step()
     made = trainer.average.method
     assert isinstance(made, MoCoGAN)

@@ -20,7 +20,7 @@ from ganvas.losses.adversarial import (
 )
 from ganvas.losses.gradient import auto_gamma, squared_gradient
 from ganvas.method import Batch, DataSpec, Update, setting, step_factor
-from ganvas.methods._base import ClassConditional, decay_setting
+from ganvas.methods._base import ClassConditional, decay_setting, worth_conditioning
 
 PAPER: dict[str, Any] = {"loss": "cross_entropy", "beta1": 0.5, "beta2": 0.999}
 """Loss and optimisers of DCGAN, which both papers have."""
@@ -56,11 +56,14 @@ class VideoGAN(ClassConditional, Samples, HasDiscriminator):
     noise: float = setting(
         0.0, "standard deviation of normal noise on all values that the discriminators see", minimum=0, maximum=2
     )
-    conditional: bool = setting(False, "condition the networks on the class of each video; the data need labels")
+    conditional: bool | None = setting(
+        None, "condition the networks on the class of each video; auto: where the data have labels that are worth it"
+    )
     decay: str = decay_setting("linear")
     ema: float = setting(0.999, "decay of G's average per step", minimum=0, maximum=0.999999)
 
     averaged = ("G",)
+    filled = ("conditional",)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -72,6 +75,12 @@ class VideoGAN(ClassConditional, Samples, HasDiscriminator):
         self.G: nn.Module
         self.D: nn.Module
         raise NotImplementedError
+
+    def classes_for(self, spec: DataSpec) -> int:
+        """How many classes the networks are conditioned on, 0 for none; what `conditional` leaves open is decided here."""
+        if self.conditional is None:
+            self.conditional = worth_conditioning(spec)
+        return self.learn_classes(spec) if self.conditional else 0
 
     def scores(self, batch: Batch, clips: Tensor) -> list[Tensor]:
         """Logits float32 of clips (k * len(batch), C, T, H, W), of the batch's classes k times: one tensor (k * m, 1) of each

@@ -8,13 +8,13 @@ So content and motion can be drawn apart: the content of one seed moves as anoth
 `loss` is the paper's cross-entropy (with -log D(G(z)) for G), with its batch norm in G_I and both discriminators, or the
 relativistic loss of R3GAN (Huang 2024, arXiv:2501.05441, eq. 2) without norms and with R1 and R2 (eqs. 3 and 4) on both
 discriminators, each with its own gamma. `noise` is added to what the discriminators see, as in the authors' code, there in each
-layer. Where the data have labels, `conditional` joins a vector of the class to z_C, and both discriminators have a projection on
-the class.
+layer. Where the data have labels that are worth it (`conditional`), a vector of the class is joined to z_C, and both
+discriminators have a projection on the class.
 
 Departs from the paper: the class is given, in place of a categorical code that a third network Q reads again from the clips
-(sec. 3.2); the GRU's first state is part of the latent; clips have one length; D_I may see several frames of a clip in a step
-(`frames_seen`), which cost little beside those that D_V sees. The default is the relativistic loss; presets `quick` and
-`paper` have the paper's.
+(sec. 3.2); the GRU's first state is part of the latent, and its update gate starts out keeping it; clips have one length; D_I
+may see several frames of a clip in a step (`frames_seen`), which cost little beside those that D_V sees. The default is the
+relativistic loss; presets `quick` and `paper` have the paper's.
 """
 
 from __future__ import annotations
@@ -38,18 +38,18 @@ class MoCoGAN(VideoGAN):
     paper = "Tulyakov et al. 2018, MoCoGAN: Decomposing Motion and Content for Video Generation, arXiv:1707.04993"
 
     z_dim: int = setting(50, "size of the content z_C, which all frames share", minimum=1)
-    motion_dim: int = setting(32, "size of the motion z_M of a frame, the state of the GRU", minimum=1)
-    noise_dim: int = setting(4, "numbers of noise that the GRU gets for each frame", minimum=1)
+    motion_dim: int = setting(16, "size of the motion z_M of a frame, the state of the GRU", minimum=1)
+    noise_dim: int = setting(1, "numbers of noise that the GRU gets for each frame", minimum=1)
     widths: tuple[int, ...] = setting(
         (64, 32, 16), "channels of G_I and D_I from the smallest images up, without full size", minimum=1
     )
     clip_widths: tuple[int, ...] = setting(
         (64, 32, 16), "channels of D_V from the smallest size up, without full size", minimum=1
     )
-    frames_seen: int = setting(2, "frames of each clip that D_I sees in a step; 1 in the paper", minimum=1)
+    frames_seen: int = setting(4, "frames of each clip that D_I sees in a step; 1 in the paper", minimum=1)
 
     def build(self, spec: DataSpec) -> None:
-        classes = self.learn_classes(spec) if self.conditional else 0
+        classes = self.classes_for(spec)
         self.frames = spec.video.frames
         G = MotionContentGenerator(
             self.z_dim, self.motion_dim, self.noise_dim, self.frames, spec.shape, self.widths, classes, self.norm
@@ -100,7 +100,9 @@ class MoCoGAN(VideoGAN):
 @preset("mocogan")
 def tiny() -> MoCoGAN:
     """Seconds on a CPU; for tests and first looks."""
-    return MoCoGAN(batch_size=8, z_dim=8, motion_dim=8, widths=(8, 4), clip_widths=(8, 4))
+    return MoCoGAN(
+        batch_size=8, conditional=False, z_dim=8, motion_dim=8, noise_dim=4, widths=(8, 4), clip_widths=(8, 4)
+    )
 
 
 @preset("mocogan")
@@ -113,14 +115,14 @@ def small() -> MoCoGAN:
 def quick() -> MoCoGAN:
     """The paper's loss, for a minute of a CPU: motion comes soon, but digits do not stay themselves, and six minutes give no
     better ones. Figures: docs/experiments/videos.md."""
-    return MoCoGAN(z_dim=64, motion_dim=8, frames_seen=4, **QUICK)
+    return MoCoGAN(z_dim=64, motion_dim=8, noise_dim=4, conditional=False, **QUICK)
 
 
 @preset("mocogan")
 def paper() -> MoCoGAN:
     """64 pixels a side on a GPU, for hours: the learning rate, codes and widths of the authors' code. Not measured."""
     return MoCoGAN(
-        batch_size=32, lr=2e-4, decay="none", motion_dim=10, noise_dim=10, frames_seen=1, noise=0.1,
+        batch_size=32, lr=2e-4, decay="none", conditional=False, motion_dim=10, noise_dim=10, frames_seen=1, noise=0.1,
         widths=(512, 256, 128, 64), clip_widths=(512, 256, 128, 64), **PAPER,
     )  # fmt: skip
 
@@ -129,5 +131,6 @@ def paper() -> MoCoGAN:
 def large() -> MoCoGAN:
     """64 pixels a side on a GPU, for hours: wider networks, larger batches. Not measured."""
     return MoCoGAN(
-        batch_size=64, lr=5e-4, motion_dim=64, widths=(512, 256, 128, 64), clip_widths=(256, 128, 64, 32), ema=0.9995
-    )
+        batch_size=64, lr=5e-4, motion_dim=64, noise_dim=4, frames_seen=2, widths=(512, 256, 128, 64),
+        clip_widths=(256, 128, 64, 32), ema=0.9995,
+    )  # fmt: skip

@@ -5,8 +5,8 @@ the paper's second stream (sec. 3.2, fig. 1): a static image b, and a mask m bet
 f covers it, G(z) = m(z) * f(z) + (1 - m(z)) * b(z). One discriminator sees whole clips.
 
 `loss` is the paper's cross-entropy, with its batch norm in both networks, or the relativistic loss of R3GAN without norms and
-with R1 and R2 (Huang 2024, arXiv:2501.05441, eqs. 2 to 4). Where the data have labels, `conditional` joins a vector of the class
-to the latent, and D has a projection on the class.
+with R1 and R2 (Huang 2024, arXiv:2501.05441, eqs. 2 to 4). Where the data have labels that are worth it (`conditional`), a
+vector of the class is joined to the latent, and D has a projection on the class.
 
 Departs from the paper: the background is off unless asked for, and the mask has no penalty of its own; D sees clips with `noise`;
 clips of any size in place of 32 frames of 64 pixels. Preset `small` has the paper's loss with batches of 8 and thirty times
@@ -37,7 +37,7 @@ class VGAN(VideoGAN):
     background: bool = setting(False, "generate a static background and a mask of what moves, beside what moves")
 
     def build(self, spec: DataSpec) -> None:
-        classes = self.learn_classes(spec) if self.conditional else 0
+        classes = self.classes_for(spec)
         size = (spec.video.frames, spec.height, spec.width)
         network = TwoStreamGenerator if self.background else ClipGenerator
         self.G = labelled(network(self.z_dim + classes, spec.channels, size, self.widths, self.norm), classes)
@@ -57,7 +57,7 @@ class VGAN(VideoGAN):
 @preset("vgan")
 def tiny() -> VGAN:
     """Seconds on a CPU; for tests and first looks."""
-    return VGAN(batch_size=8, z_dim=16, widths=(8, 4))
+    return VGAN(batch_size=8, conditional=False, z_dim=16, widths=(8, 4))
 
 
 @preset("vgan")
@@ -71,7 +71,9 @@ def small() -> VGAN:
 def paper() -> VGAN:
     """64 pixels a side on a GPU, for hours, with a background of its own: the paper's batches, learning rate and widths. Not
     measured."""
-    return VGAN(batch_size=64, lr=2e-4, decay="none", widths=(512, 256, 128, 64), background=True, **PAPER)
+    return VGAN(
+        batch_size=64, lr=2e-4, decay="none", conditional=False, widths=(512, 256, 128, 64), background=True, **PAPER
+    )
 
 
 @preset("vgan")

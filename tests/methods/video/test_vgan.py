@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 import torch
 
 from ganvas.methods.video.vgan import VGAN
@@ -25,5 +26,26 @@ def test_a_classs_logit_is_of_that_class() -> None:
     assert isinstance(method, VGAN) and batch.label is not None
     with torch.no_grad():
         twice = method.scores(batch, torch.cat([batch.real, batch.real]))[0]
-        expected = method.D(batch.real, batch.label)
+        outputs = method.D(batch.real)
+        own = outputs[torch.arange(len(batch)), 1 + batch.label]
+        expected = (outputs[:, 0] + own)[:, None]
     torch.testing.assert_close(twice, torch.cat([expected, expected]), rtol=1e-4, atol=1e-5)
+
+
+def test_classification_by_hand() -> None:
+    """Each network's loss grows by 0.5 times the mean cross-entropy of the class: D's on real clips, G's on its own."""
+    losses: list[tuple[float, float]] = []
+    for weight in (0.0, 0.5):
+        torch.manual_seed(0)
+        settings = {"conditional": True, "noise": 0.0, "classify": weight}
+        trainer = trainer_for(create("vgan", "tiny", settings), films())
+        method, batch = trainer.method, trainer.feed.next()
+        assert isinstance(method, VGAN) and batch.label is not None
+        fake = batch.memo("fake", lambda method=method, batch=batch: method.generate_for(batch))
+        found = method.generator_loss(batch)["loss"], method.discriminator_loss(batch)["loss"]
+        with torch.no_grad():
+            rows = torch.arange(len(batch)), batch.label
+            shares = [method.D(clips)[:, 1:].softmax(1)[rows] for clips in (fake, batch.real)]
+        added = [-0.5 * share.log().mean().item() if weight else 0.0 for share in shares]
+        losses.append((found[0].item() - added[0], found[1].item() - added[1]))
+    assert losses[0] == pytest.approx(losses[1], abs=1e-5)

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torch.optim import Adam, Optimizer
 
 from ganvas.abilities import HasDiscriminator, LatentSpace, Samples
@@ -29,7 +30,7 @@ QUICK: dict[str, Any] = {**PAPER, "batch_size": 8, "lr": 6e-3, "balance": 0.5, "
 
 
 class VideoGAN(ClassConditional, Samples, HasDiscriminator):
-    """Base of GANs of clips: subclasses build `self.G` and `self.D`, and say in `scores` what D makes of clips."""
+    """Base of GANs of clips: subclasses build `self.G` and `self.D`, and say in `outputs` what D makes of clips."""
 
     takes = ("video",)
     batch_size: int = setting(16, "videos per step, over all processes together", minimum=2)
@@ -59,6 +60,11 @@ class VideoGAN(ClassConditional, Samples, HasDiscriminator):
     conditional: bool | None = setting(
         None, "condition the networks on the class of each video; auto: where the data have labels that are worth it"
     )
+    classify: float = setting(
+        0.0,
+        "with classes: weight of the class's cross-entropy, of what the discriminators tell it by (AC-GAN)",
+        minimum=0,
+    )
     decay: str = decay_setting("linear")
     ema: float = setting(0.999, "decay of G's average per step", minimum=0, maximum=0.999999)
 
@@ -82,10 +88,32 @@ class VideoGAN(ClassConditional, Samples, HasDiscriminator):
             self.conditional = worth_conditioning(spec)
         return self.learn_classes(spec) if self.conditional else 0
 
-    def scores(self, batch: Batch, clips: Tensor) -> list[Tensor]:
-        """Logits float32 of clips (k * len(batch), C, T, H, W), of the batch's classes k times: one tensor (k * m, 1) of each
-        discriminator, where clip i has its rows in the i-th of k * len(batch) equal parts."""
+    def outputs(self, batch: Batch, clips: Tensor) -> list[Tensor]:
+        """Outputs float32 of each discriminator for clips (k * len(batch), C, T, H, W), of the batch's classes k times: (k * m, 1
+        + classes), where clip i has its rows in the i-th of k * len(batch) equal parts."""
         raise NotImplementedError
+
+    def scores(self, batch: Batch, clips: Tensor) -> list[Tensor]:
+        """Logits (k * m, 1) of each discriminator, of the batch's classes; see `outputs`."""
+        times = len(clips) // len(batch)
+        return [self.logits(batch, outputs, times) for outputs in self.outputs(batch, clips)]
+
+    def logits(self, batch: Batch, outputs: Tensor, times: int = 1) -> Tensor:
+        """(k * m, 1) of `outputs` (k * m, 1 + classes) for k = `times`: D's own output, and that of the class beside it (Miyato
+        2018, arXiv:1802.05637, eq. 3)."""
+        if not self.classes:
+            return outputs
+        return outputs[:, :1] + outputs[:, 1:].gather(1, self.labels_of(batch, outputs, times)[:, None])
+
+    def labels_of(self, batch: Batch, outputs: Tensor, times: int = 1) -> Tensor:
+        """The class of each row of `outputs`."""
+        assert batch.label is not None
+        return batch.label.repeat(times).repeat_interleave(len(outputs) // (times * len(batch)))
+
+    def class_loss(self, batch: Batch, outputs: Tensor) -> Tensor:
+        """`classify` times the cross-entropy of the class, (m,), by the outputs of the classes (Odena 2017, arXiv:1610.09585)."""
+        labels = self.labels_of(batch, outputs)
+        return self.classify * F.cross_entropy(outputs[:, 1:], labels, reduction="none")
 
     @property
     def norm(self) -> str:
@@ -133,36 +161,44 @@ class VideoGAN(ClassConditional, Samples, HasDiscriminator):
         return self.clips(batch.normal(self.draws()[0].size), batch.label)
 
     def pairs(self, batch: Batch, fake: Tensor) -> list[tuple[Tensor, Tensor]]:
-        """(logits of the batch's clips, logits of `fake`) of each discriminator."""
+        """(outputs for the batch's clips, outputs for `fake`) of each discriminator."""
         if self.loss == "cross_entropy":  # batch statistics of real and generated clips must not mix
-            return list(zip(self.scores(batch, batch.real), self.scores(batch, fake), strict=True))
+            return list(zip(self.outputs(batch, batch.real), self.outputs(batch, fake), strict=True))
         found: list[tuple[Tensor, Tensor]] = []
-        for logits in self.scores(batch, torch.cat([batch.real, fake])):
-            real_logits, fake_logits = logits.chunk(2)
-            found.append((real_logits, fake_logits))
+        for outputs in self.outputs(batch, torch.cat([batch.real, fake])):
+            of_real, of_fake = outputs.chunk(2)
+            found.append((of_real, of_fake))
         return found
 
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
-        """The sum over all discriminators of softplus(D(x) - D(G(z))) (Huang 2024, eq. 2), or of -log D(G(z))."""
+        """The sum over all discriminators of softplus(D(x) - D(G(z))) (Huang 2024, eq. 2), or of -log D(G(z)); with `classify`
+        also of how badly D tells the class of G(z)."""
         fake = batch.memo("fake", lambda: self.generate_for(batch))
-        # D's update goes back through the same logits: one pass of each discriminator serves both.
+        # D's update goes back through the same outputs: one pass of each discriminator serves both.
         losses: list[Tensor] = []
-        for real_logits, fake_logits in batch.memo("pairs", lambda: self.pairs(batch, fake)):
+        for of_real, of_fake in batch.memo("pairs", lambda: self.pairs(batch, fake)):
             if self.loss == "cross_entropy":
-                losses.append(non_saturating_generator(fake_logits))
+                losses.append(non_saturating_generator(self.logits(batch, of_fake)))
             else:
-                losses.append(relativistic_generator(real_logits, fake_logits))
+                losses.append(relativistic_generator(self.logits(batch, of_real), self.logits(batch, of_fake)))
+            if self.classify and self.classes:
+                losses.append(self.class_loss(batch, of_fake))
         return {"loss": sum_of(losses)}
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
-        """The sum over all discriminators of softplus(D(G(z)) - D(x)) (Huang 2024, eq. 2), or of -log D(x) - log(1 - D(G(z)))."""
+        """The sum over all discriminators of softplus(D(G(z)) - D(x)) (Huang 2024, eq. 2), or of -log D(x) - log(1 - D(G(z)));
+        with `classify` also of how badly D tells the class of x."""
         fake = batch.memo("fake", lambda: self.generate_for(batch)).detach()
-        pairs = batch.memo("pairs", lambda: self.pairs(batch, fake))
         of_pair = discriminator_cross_entropy if self.loss == "cross_entropy" else relativistic_discriminator
-        loss = sum_of([of_pair(real, fake) for real, fake in pairs])
-        real, fake = pairs[-1]
+        losses: list[Tensor] = []
+        logits: list[tuple[Tensor, Tensor]] = []
+        for of_real, of_fake in batch.memo("pairs", lambda: self.pairs(batch, fake)):
+            logits.append((self.logits(batch, of_real), self.logits(batch, of_fake)))
+            losses.append(of_pair(*logits[-1]))
+            if self.classify and self.classes:
+                losses.append(self.class_loss(batch, of_real))
         boundary = 0.0 if self.loss == "cross_entropy" else None
-        return discriminator_report(loss, real, fake, boundary=boundary)
+        return discriminator_report(sum_of(losses), *logits[-1], boundary=boundary)
 
     def penalty_loss(self, batch: Batch) -> dict[str, Tensor]:
         """The sum over all discriminators of gamma / 2 (R1 + R2) (Huang 2024, eqs. 3 and 4), `penalty_every` times as strong."""

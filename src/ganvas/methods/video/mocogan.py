@@ -9,7 +9,8 @@ So content and motion can be drawn apart: the content of one seed moves as anoth
 relativistic loss of R3GAN (Huang 2024, arXiv:2501.05441, eq. 2) without norms and with R1 and R2 (eqs. 3 and 4) on both
 discriminators, each with its own gamma. `noise` is added to what the discriminators see, as in the authors' code, there in each
 layer. Where the data have labels that are worth it (`conditional`), a vector of the class is joined to z_C, and both
-discriminators have a projection on the class.
+discriminators have a projection on the class; with `classify` those outputs also learn to tell the class of real frames and
+clips, and G learns by them, as in AC-GAN (Odena 2017, arXiv:1610.09585).
 
 Departs from the paper: the class is given, in place of a categorical code that a third network Q reads again from the clips
 (sec. 3.2); the GRU's first state is part of the latent, and its update gate starts out keeping it; clips have one length; D_I
@@ -26,7 +27,7 @@ from ganvas.abilities import LatentSpace
 from ganvas.draws import Draw
 from ganvas.method import Batch, DataSpec, setting
 from ganvas.methods.video._base import PAPER, QUICK, VideoGAN
-from ganvas.networks.conditional import labelled, projected
+from ganvas.networks.conditional import labelled
 from ganvas.networks.strided import StridedDiscriminator
 from ganvas.networks.video import ClipDiscriminator, MotionContentGenerator
 from ganvas.registry import preset
@@ -58,24 +59,20 @@ class MoCoGAN(VideoGAN):
         D_I = StridedDiscriminator(spec.shape, self.widths, 1 + classes, self.norm)
         D_V = ClipDiscriminator(spec.channels, size, self.clip_widths, 1 + classes, self.norm)
         self.G = labelled(G, classes)
-        self.D = nn.ModuleDict({"frames": projected(D_I, classes), "clips": projected(D_V, classes)})
+        self.D = nn.ModuleDict({"frames": D_I, "clips": D_V})
 
     def total_variances(self, spec: DataSpec) -> list[float]:
         return [spec.total_variance / self.frames, spec.total_variance]
 
-    def scores(self, batch: Batch, clips: Tensor) -> list[Tensor]:
-        """Logits of `frames_seen` random frames of each clip, those of a clip one after the other, and of the clips."""
+    def outputs(self, batch: Batch, clips: Tensor) -> list[Tensor]:
+        """For `frames_seen` random frames of each clip, those of a clip one after the other, and for the clips."""
         seen = self.augmented(batch, clips)
         times = len(clips) // len(batch)
         drawn = torch.cat([batch.integers(self.frames, self.frames_seen) for _ in range(times)])
         rows = torch.arange(len(clips), device=clips.device)[:, None]
         frames = seen[rows, :, drawn].flatten(0, 1)
         D_I, D_V = self.D.get_submodule("frames"), self.D.get_submodule("clips")
-        if batch.label is None or not self.classes:
-            return [D_I(frames).float(), D_V(seen).float()]
-        labels = batch.label.repeat(times)
-        of_frames = labels.repeat_interleave(self.frames_seen)
-        return [D_I(frames, of_frames).float(), D_V(seen, labels).float()]
+        return [D_I(frames).float(), D_V(seen).float()]
 
     # --- sampling -------------------------------------------------------------------------------------------------------
 
@@ -108,7 +105,7 @@ def tiny() -> MoCoGAN:
 @preset("mocogan")
 def small() -> MoCoGAN:
     """The moving digits on a CPU. Figures: docs/experiments/videos.md."""
-    return MoCoGAN(lr=3e-3)
+    return MoCoGAN(lr=3e-3, classify=0.5)
 
 
 @preset("mocogan")

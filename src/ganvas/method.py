@@ -165,7 +165,7 @@ class Method(NamedModule):
         what it holds (`frozen` too) need not come from elsewhere. Draws nothing at random."""
 
     def count_over(self, examples: np.ndarray, partners: np.ndarray | None) -> None:
-        """Called once after `start_training`, where a training begins with new weights, with all training examples as they are
+        """Called once after `setup`, where a training begins with new weights, with all training examples as they are
         stored, and their partners: for what is counted rather than trained. Draws nothing at random, so that all processes come
         to the same."""
 

@@ -13,12 +13,11 @@ import torch
 import ganvas
 from ganvas.abilities import Tokenizes, TwoStage
 from ganvas.data import Dataset, open_data
-from ganvas.data.feed import make_feed
-from ganvas.device import channels_last
 from ganvas.method import Method
 from ganvas.registry import create, find, methods_with, presets
 from ganvas.run import Run, is_run
 from ganvas.settings import settings_of
+from ganvas.training.build import build_trainer
 from ganvas.training.callbacks import Callback
 from ganvas.training.checkpoint import checkpoints, load_state
 from ganvas.training.engine import Engine
@@ -195,14 +194,8 @@ def small(name: str, **settings: Any) -> Method:
 
 def trainer_for(method: Method, data: Dataset | None = None, steps: int = 100, seed: int = 0) -> Trainer:
     """Builds the method and puts it into the loop's hands, in one process on the CPU."""
-    data = data or data_for(method)
-    torch.manual_seed(seed)
-    method.setup(data.spec)
-    method.train()
-    channels_last(method)
-    generator = torch.Generator().manual_seed(seed)
-    feed = make_feed(data, batch_size=method.batch_size, window=method.text_window(), seed=seed, generator=generator)
-    return Trainer(method, feed, Engine(torch.device("cpu"), "fp32", "as asked"), Budget(steps=steps))
+    engine = Engine(torch.device("cpu"), "fp32", "as asked")
+    return build_trainer(method, Budget(steps=steps), engine, data=data or data_for(method), seed=seed)
 
 
 def unexpected() -> Any:

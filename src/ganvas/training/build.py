@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from ganvas.abilities import TwoStage
+from ganvas.abilities import TwoStage, offers
 from ganvas.data import Dataset
 from ganvas.data.feed import make_feed
 from ganvas.device import channels_last
@@ -30,6 +30,8 @@ def build_trainer(
     method.setup(data.spec)
     if first is not None and isinstance(method, TwoStage):
         method.load_first_stage(first)
+    if not resumed and offers(method, Method.count_over):
+        method.count_over(data.examples, data.partners)
     method.train()
     channels_last(method.to(engine.device))
     engine.copy_from_lead(method)

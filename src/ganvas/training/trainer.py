@@ -18,7 +18,6 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from ganvas.abilities import offers
 from ganvas.data.batch import Batch
 from ganvas.data.feed import Feed
 from ganvas.device import is_accelerator, random_state, set_random_state
@@ -115,8 +114,6 @@ class Trainer:
         self.method, self.feed, self.engine, self.budget = method, feed, engine, budget
         method.load_frozen(engine.device)
         method.start_training(resumed)
-        if not resumed and offers(method, Method.count_over):
-            method.count_over(*feed.arrays())
         self.optimizers = method.optimizers()
         self.updates = method.updates()
         self.average = Average(method)

@@ -88,10 +88,6 @@ class Feed:
         self.prepared: list[Tensor] = []
         self._orders: dict[int, tuple[int, Tensor]] = {}
 
-    def arrays(self) -> tuple[np.ndarray, np.ndarray | None]:
-        """All examples and their partners, as they are stored."""
-        return on_the_host(self.images), None if self.partners is None else on_the_host(self.partners)
-
     def next(self) -> Batch:
         """The next global batch, this rank's rows."""
         examples = self._next_examples()
@@ -226,11 +222,6 @@ class Feed:
     def _as_input(self, stored: Tensor) -> Tensor:
         # The axes move, the bytes do not: (N, H, W, C) seen as (N, C, H, W) is what channels_last means.
         return stored.permute(0, 3, 1, 2).float().mul_(1 / 127.5).sub_(1)
-
-
-def on_the_host(held: Tensor | np.ndarray) -> np.ndarray:
-    """What a feed holds, wherever it lies."""
-    return held.cpu().numpy() if isinstance(held, Tensor) else held
 
 
 def _like(flags: Tensor, values: Tensor) -> Tensor:

@@ -172,8 +172,9 @@ def class_number(method: Method, label: int | str | None) -> int | None:
     if label is None:
         return None
     if not isinstance(method, Samples) or method.labels(range(1)) is None:
+        how = ", or train with --set conditional=true" if "conditional" in method.settings() else ""
         raise UsageError(
-            f"this {method.name} was trained without classes, so it cannot generate class {label}: omit --label"
+            f"this {method.name} was trained without classes, so it cannot generate class {label}: omit --label{how}"
         )
     names = method.spec.classes
     asked = unicodedata.normalize("NFC", str(label))

@@ -123,7 +123,9 @@ def test_a_class_by_name_or_number() -> None:
         sample(method, 1, label=3)
     plain = small("dcgan")
     plain.build(SPEC)
-    with pytest.raises(UsageError, match=r"trained without classes.*omit --label"):
+    with pytest.raises(
+        UsageError, match=r"trained without classes.*omit --label, or train with --set conditional=true$"
+    ):
         sample(plain.eval(), 1, label=1)
 
 

@@ -48,7 +48,7 @@ def test_one_cell_trains_measures_and_is_kept(tmp_path: Path, monkeypatch: pytes
     place = gan_table.result_file(tmp_path, "gan", "digits", 3, 0.004)
     row = json.loads(place.read_text())
     assert row["method"] == "gan" and row["seed"] == 3 and row["steps"] > 0
-    assert row["images_seen"] == row["steps"] * 100 and row["metrics"]["FD[digits]"]["n"] == 50
+    assert row["images_seen"] == row["steps"] * 32 and row["metrics"]["FD[digits]"]["n"] == 50
     assert not (tmp_path / "gan-digits-3/checkpoints").exists()
     page = tmp_path / "page.md"
     page.write_text(

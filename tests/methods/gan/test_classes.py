@@ -20,7 +20,11 @@ from ganvas.settings import settings_of
 from parts import images, small, trainer_for
 
 CONDITIONAL = [name for name in method_names() if "conditional" in settings_of(find(name))]
-AUTO = [name for name in CONDITIONAL if settings_of(find(name))["conditional"].default is None]
+AUTO = [
+    name
+    for name in CONDITIONAL
+    if settings_of(find(name))["conditional"].default is None and "images" in find(name).takes
+]
 SPEC = DataSpec("animals", 1, 8, 8, 10, classes=("cat", "dog", "owl"), class_counts=(1, 3, 0))
 
 

@@ -8,7 +8,7 @@ run side by side (--at-once 2). Digits get every seed, the other sets the first 
 the set, else `small`, `cpu` or its defaults: see the table's column. One that stands on another run (a prior over codes) shares
 its minutes with it, half each. What is done is kept in OUT/*.json and not done again; --page writes the tables of all that is
 there, a group for each budget, and the same as JSON beside it. What the JSON has of before and OUT has not is kept, so that the
-page grows over several sittings.
+page grows over several sessions.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from ganvas.method import DataSpec, Method, setting
 MOST_CLASSES = 100  # beyond that the networks grow by more than the classes are worth in a short training
 FEWEST_A_CLASS = 50  # images in the mean; with fewer a network memorises them
 LEAST_AGREEMENT = (
-    0.9  # of labels and images; with less, classes cost more than they are worth (docs/experiments/gans.md)
+    0.9  # of labels and images; with less, classes cost more than they are worth: docs/experiments/gans.md
 )
 
 
@@ -51,6 +51,14 @@ class ClassConditional(Method):
 
     classes = 0
     """Classes that the networks are conditioned on; 0 where they are not (see `learn_classes`)."""
+
+    def classes_for(self, spec: DataSpec, conditional: bool | None) -> int:
+        """For `build`: the classes that the networks are conditioned on, 0 for none. `conditional` is the setting; what it leaves
+        open (None) is decided here and becomes its value."""
+        if conditional is None:
+            conditional = worth_conditioning(spec)
+            self.conditional = conditional
+        return self.learn_classes(spec) if conditional else 0
 
     def learn_classes(self, spec: DataSpec) -> int:
         """For `build`, where the networks are conditioned on classes: sets `classes` and returns it. DataError without labels."""

@@ -21,6 +21,12 @@ class LabelledGenerator(nn.Module):
         return self.network(torch.cat([z, self.embed(label).to(z.dtype)], 1))
 
 
+def projection(logits: Tensor, products: Tensor, label: Tensor) -> Tensor:
+    """D's logits (N, 1) with the product of each image's own class (Miyato and Koyama 2018, arXiv:1802.05637, eq. 3), of those of
+    all classes, (N, classes); label (N,)."""
+    return logits + products.gather(1, label[:, None])
+
+
 class ProjectionDiscriminator(nn.Module):
     """D(x, label), (N, 1): psi(phi(x)) + V_label . phi(x) (Miyato and Koyama 2018, arXiv:1802.05637, eq. 3).
 
@@ -33,7 +39,7 @@ class ProjectionDiscriminator(nn.Module):
 
     def forward(self, x: Tensor, label: Tensor) -> Tensor:
         scores = self.network(x)
-        return scores[:, :1] + scores[:, 1:].gather(1, label[:, None])
+        return projection(scores[:, :1], scores[:, 1:], label)
 
 
 def labelled(network: nn.Module, classes: int) -> nn.Module:

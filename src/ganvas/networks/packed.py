@@ -12,6 +12,12 @@ from ganvas.errors import UsageError
 Shape = tuple[int, int, int]
 
 
+def check_packs(batch_size: int, size: int) -> None:
+    """UsageError where a batch is no multiple of a pack; for `build`, before anything is trained."""
+    if batch_size % size:
+        raise UsageError(f"batch_size {batch_size} makes no packs of {size}: choose a multiple of {size}")
+
+
 def packs(images: Tensor, size: int, unit: str = "images") -> Tensor:
     """(N, C, ...) as (N / size, size * C, ...): `size` neighbours joined along the channels, in their order."""
     count, channels, *sides = images.shape

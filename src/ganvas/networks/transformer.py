@@ -292,9 +292,8 @@ class Transformer(nn.Module):
         just = covered = None
         if memory.translations is not None:
             just = memory.translations.of(before)
-            just = torch.cat(
-                [torch.zeros_like(just[:, :1]), just[:, 1:]], 1
-            )  # `end` before the first is no translation
+            # `end` before the first is no translation.
+            just = torch.cat([torch.zeros_like(just[:, :1]), just[:, 1:]], 1)
             covered = just.cumsum(1)
         return self._scores(self._decoded(memory, targets, drop)[0], before, memory, just, covered)
 
@@ -358,20 +357,21 @@ class Transformer(nn.Module):
         found = NextTokens(written, None, None, memory.tokens)
         if len(self.copier):
             alike, gate = self.copier
-            scores = (alike(x) @ alike(memory.encoded).transpose(1, 2)).float() / math.sqrt(self.width)
             follows = self._before(memory.tokens)[:, None] == before[..., None]  # (N, T, S)
-            scores = scores + self.follow * follows
-            found.shares = scores.masked_fill(~memory.mask[:, None], -torch.inf).softmax(2)
+            found.shares = self._chosen(alike, x, memory, self.follow * follows)
             found.gate = gate(x)[..., 0].float()
         if just is not None and covered is not None:
             alike, gate = self.aligner
-            scores = (alike(x) @ alike(memory.encoded).transpose(1, 2)).float() / math.sqrt(self.width)
-            first = (before == self.end).float()[
-                ..., None
-            ]  # nothing was written: the first token of the source comes next
+            # Where nothing was written yet the first token of the source comes next.
+            first = (before == self.end).float()[..., None]
             previous = torch.cat([first, just[..., :-1]], 2)
             features = torch.stack([just, previous, covered.clamp_max(1)], 3)
-            scores = scores + features @ self.alignment
-            found.aligned = scores.masked_fill(~memory.mask[:, None], -torch.inf).softmax(2)
+            found.aligned = self._chosen(alike, x, memory, features @ self.alignment)
             found.looked_up, found.translations = gate(x)[..., 0].float(), memory.translations
         return found
+
+    def _chosen(self, alike: nn.Module, x: Tensor, memory: Memory, more: Tensor) -> Tensor:
+        """The shares (N, T, S) that an attention of features x (N, T, W) gives each token of the source; `alike` reads both,
+        and `more` (N, T, S) is added to the scores."""
+        scores = (alike(x) @ alike(memory.encoded).transpose(1, 2)).float() / math.sqrt(self.width)
+        return (scores + more).masked_fill(~memory.mask[:, None], -torch.inf).softmax(2)

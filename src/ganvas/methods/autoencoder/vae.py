@@ -112,7 +112,7 @@ class VAE(ClassConditional, Autoencoder, Samples, Encodes, HasLikelihood):
             )
         self.shape = spec.shape
         widths = self.widths
-        classes = self.learn_classes(spec) if self.conditional else 0
+        classes = self.classes_for(spec, self.conditional)
         channels, height, width = spec.shape
         decoded = (self.outputs_per_pixel(), height, width)
         if self.network == "strided":

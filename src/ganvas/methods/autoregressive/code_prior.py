@@ -73,7 +73,7 @@ class CodePrior(Autoregressive, TwoStage, Restores):
             raise UsageError(f"first_stage names {first.name}, which has no codes")
         first.setup(spec)
         self.first = first.requires_grad_(False)
-        classes = self.learn_classes(spec) if self.conditional else 0
+        classes = self.classes_for(spec, self.conditional)
         grids = [(grid.height, grid.width, grid.size) for grid in self.first.grids()]
         self.prior = CodeNetwork(
             grids, self.length, self.width, self.layers, self.kernel, self.first_kernel, self.head, classes

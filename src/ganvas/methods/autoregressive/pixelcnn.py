@@ -74,7 +74,7 @@ class GatedPixelCNN(ExactLikelihood):
     def build(self, spec: DataSpec) -> None:
         self.shape = spec.shape
         self.distribution = self.of_a_channel(spec.channels)
-        classes = self.learn_classes(spec) if self.conditional else 0
+        classes = self.classes_for(spec, self.conditional)
         self.network = PixelCNN(
             spec.channels, self.distribution.outputs, self.distribution.groups, self.width, self.layers, self.kernel,
             self.first_kernel, self.head, classes,

@@ -77,7 +77,7 @@ class WaveNetMethod(ExactLikelihood):
             self.distribution = LogisticMixture(1, self.levels, self.mixtures)
         else:
             self.distribution = Categorical(1, self.levels)
-        classes = self.learn_classes(spec) if self.conditional else 0
+        classes = self.classes_for(spec, self.conditional)
         dilations = [self.kernel**layer for layer in range(self.layers)] * self.stacks
         self.network = WaveNet(
             2, self.distribution.outputs, self.width, dilations, self.kernel, self.taps, self.skip, classes,

@@ -77,7 +77,7 @@ class FlowMatching(ClassConditional, Samples):
         self.shape = spec.shape
         # Standard deviation of a pixel of the data, over images.
         self.deviation = math.sqrt(spec.total_variance / math.prod(spec.shape)) or 0.5
-        classes = self.learn_classes(spec) if self.conditional else 0
+        classes = self.classes_for(spec, self.conditional)
         self.v = UNet(spec.shape, self.widths, self.blocks, classes)
 
     def optimizers(self) -> dict[str, Optimizer]:

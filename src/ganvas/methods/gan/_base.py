@@ -79,10 +79,11 @@ class Pair(ClassConditional, Samples, HasDiscriminator):
 
     def generate_for(self, batch: Batch) -> Tensor:
         """New images (N, C, H, W) with their graph, of the batch's classes where G is conditioned on them."""
-        z = self.noise(batch)
-        if self.classes:
-            return self.G(z, batch.label)
-        return self.G(z)
+        return self.images_of(self.noise(batch), batch.label)
+
+    def images_of(self, latents: Tensor, labels: Tensor | None) -> Tensor:
+        """G's images (n, C, H, W) of `latents`; of the classes `labels` (n,) where G is conditioned on them."""
+        return self.G(latents, labels) if self.classes else self.G(latents)
 
     def discriminate(self, batch: Batch, images: Tensor) -> Tensor:
         """D's logits, float32, of M = k * len(batch) images as it sees them: augmented, with the batch's classes k times."""
@@ -129,14 +130,13 @@ class Pair(ClassConditional, Samples, HasDiscriminator):
 
     def generate(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
         """Images (n, C, H, W) in [-1, 1]; of the classes `labels` (n,) where G is conditioned on classes."""
-        images = self.G(latents, labels) if self.classes else self.G(latents)
-        return images.clamp(-1, 1)
+        return self.images_of(latents, labels).clamp(-1, 1)
 
     def latent_spaces(self) -> tuple[LatentSpace, ...]:
         """z; of a method with codes, all but the codes is free."""
 
         def synthesise(points: Tensor, labels: Tensor | None, noise: Sequence[Tensor | None]) -> Tensor:
-            return self.G(points, labels) if self.classes else self.G(points)
+            return self.images_of(points, labels)
 
         free = self.latents([0]).shape[1] - sum(code.size for code in self.codes())
         return (LatentSpace("z", lambda latents, labels: latents, synthesise, free, normal=True, network=self.G),)

@@ -12,7 +12,6 @@ both networks stands. Preset `paper` has the paper's values and figure 1's 1024-
 from __future__ import annotations
 
 from ganvas.method import DataSpec, setting
-from ganvas.methods._base import worth_conditioning
 from ganvas.methods.gan._base import NonSaturating
 from ganvas.networks.conditional import labelled, projected
 from ganvas.networks.dcgan import DCGANDiscriminator, DCGANGenerator
@@ -34,9 +33,7 @@ class DCGAN(NonSaturating):
     filled = ("conditional",)
 
     def build(self, spec: DataSpec) -> None:
-        if self.conditional is None:
-            self.conditional = worth_conditioning(spec)
-        classes = self.learn_classes(spec) if self.conditional else 0
+        classes = self.classes_for(spec, self.conditional)
         self.G = labelled(DCGANGenerator(self.z_dim + classes, spec.shape, self.width, norm="batch"), classes)
         self.D = projected(DCGANDiscriminator(spec.shape, self.width, norm="batch", outputs=1 + classes), classes)
 

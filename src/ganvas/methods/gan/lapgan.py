@@ -62,7 +62,7 @@ class LAPGAN(Adversarial):
     conditional: bool = setting(False, "condition all networks on the class of each image; the data need labels")
 
     def build(self, spec: DataSpec) -> None:
-        classes = self.learn_classes(spec) if self.conditional else 0
+        classes = self.classes_for(spec, self.conditional)
         sizes = pyramid(spec.height, spec.width, self.coarsest)
         shapes = [(spec.channels, *size) for size in sizes]
         self.last = len(sizes) - 1  # K

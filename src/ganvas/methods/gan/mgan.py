@@ -26,9 +26,8 @@ from ganvas.draws import Draw
 from ganvas.losses.adversarial import discriminator_cross_entropy, discriminator_report, non_saturating_generator
 from ganvas.losses.mixture import generator_cross_entropy
 from ganvas.method import Batch, DataSpec, Update, setting
-from ganvas.methods._base import worth_conditioning
 from ganvas.methods.gan._base import Adversarial
-from ganvas.networks.conditional import labelled
+from ganvas.networks.conditional import labelled, projection
 from ganvas.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from ganvas.networks.shared import SharedGenerators
 from ganvas.registry import preset
@@ -58,9 +57,7 @@ class MGAN(Adversarial):
     filled = ("conditional",)
 
     def build(self, spec: DataSpec) -> None:
-        if self.conditional is None:
-            self.conditional = worth_conditioning(spec)
-        classes = self.learn_classes(spec) if self.conditional else 0
+        classes = self.classes_for(spec, self.conditional)
         trunk = partial(DCGANGenerator, shape=spec.shape, width=self.width, norm="batch")
         self.G = labelled(SharedGenerators(trunk, self.z_dim, self.generators, classes), classes)
         # One trunk, and side by side the last layers of D (its first output), C, and D's products with the classes.
@@ -97,15 +94,14 @@ class MGAN(Adversarial):
         times = len(images) // len(batch)
         outputs = self.D(self.augmented(batch, images, times)).float()
         logits, scores, products = outputs.split([1, self.generators, self.classes], 1)
-        if self.classes and batch.label is not None:  # projection (Miyato 2018, eq. 3)
-            logits = logits + products.gather(1, batch.label.repeat(times)[:, None])
+        if self.classes and batch.label is not None:
+            logits = projection(logits, products, batch.label.repeat(times))
         return logits, scores
 
     def generated(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """New images (N, C, H, W), and their generators (N,) int64."""
         z = self.noise(batch)
-        images = self.G(z, batch.label) if self.classes else self.G(z)
-        return images, self.which(z)
+        return self.images_of(z, batch.label), self.which(z)
 
     # --- latents: z and the generator as one-hot, (n, z_dim + K) ---------------------------------------------------------
 

@@ -12,11 +12,10 @@ from __future__ import annotations
 
 from functools import partial
 
-from ganvas.errors import UsageError
 from ganvas.method import DataSpec, setting
 from ganvas.methods.gan._base import NonSaturating
 from ganvas.networks.dcgan import DCGANDiscriminator, DCGANGenerator
-from ganvas.networks.packed import PackedDiscriminator
+from ganvas.networks.packed import PackedDiscriminator, check_packs
 from ganvas.registry import preset
 
 
@@ -30,10 +29,7 @@ class PacGAN(NonSaturating):
     pack: int = setting(2, "images that D sees at once", minimum=2, maximum=4)
 
     def build(self, spec: DataSpec) -> None:
-        if self.batch_size % self.pack:
-            raise UsageError(
-                f"batch_size {self.batch_size} makes no packs of {self.pack}: choose a multiple of {self.pack}"
-            )
+        check_packs(self.batch_size, self.pack)
         self.G = DCGANGenerator(self.z_dim, spec.shape, self.width, norm="batch")
         self.D = PackedDiscriminator(partial(DCGANDiscriminator, width=self.width, norm="batch"), spec.shape, self.pack)
 

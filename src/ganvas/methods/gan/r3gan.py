@@ -57,7 +57,7 @@ class R3GAN(Adversarial):
     def build(self, spec: DataSpec) -> None:
         self.strength = auto_gamma(spec.total_variance) if self.gamma is None else self.gamma
         widths = self.widths
-        classes = self.learn_classes(spec) if self.conditional else 0
+        classes = self.classes_for(spec, self.conditional)
         if self.network == "strided":
             G = StridedGenerator(self.z_dim + classes, spec.shape, widths)
             D = StridedDiscriminator(spec.shape, widths, outputs=1 + classes)

@@ -75,7 +75,7 @@ class StyleGAN2(Pair):
 
     def build(self, spec: DataSpec) -> None:
         self.strength = auto_gamma(spec.total_variance) if self.gamma is None else self.gamma
-        classes = self.learn_classes(spec) if self.conditional else 0
+        classes = self.classes_for(spec, self.conditional)
         widths = self.widths
         self.G: StyleGenerator = StyleGenerator(  # pyright: ignore[reportIncompatibleVariableOverride]
             self.z_dim, spec.shape, widths, self.w_dim, kind=self.generator, mapping_layers=self.mapping_layers,

@@ -21,7 +21,8 @@ from ganvas.losses.adversarial import (
 )
 from ganvas.losses.gradient import auto_gamma, squared_gradient
 from ganvas.method import Batch, DataSpec, Update, setting, step_factor
-from ganvas.methods._base import ClassConditional, decay_setting, worth_conditioning
+from ganvas.methods._base import ClassConditional, decay_setting
+from ganvas.networks.conditional import projection
 
 PAPER: dict[str, Any] = {"loss": "cross_entropy", "beta1": 0.5, "beta2": 0.999}
 """Loss and optimisers of DCGAN, which both papers have."""
@@ -82,12 +83,6 @@ class VideoGAN(ClassConditional, Samples, HasDiscriminator):
         self.D: nn.Module
         raise NotImplementedError
 
-    def classes_for(self, spec: DataSpec) -> int:
-        """How many classes the networks are conditioned on, 0 for none; what `conditional` leaves open is decided here."""
-        if self.conditional is None:
-            self.conditional = worth_conditioning(spec)
-        return self.learn_classes(spec) if self.conditional else 0
-
     def outputs(self, batch: Batch, clips: Tensor) -> list[Tensor]:
         """Outputs float32 of each discriminator for clips (k * len(batch), C, T, H, W), of the batch's classes k times: (k * m, 1
         + classes), where clip i has its rows in the i-th of k * len(batch) equal parts."""
@@ -103,7 +98,7 @@ class VideoGAN(ClassConditional, Samples, HasDiscriminator):
         2018, arXiv:1802.05637, eq. 3)."""
         if not self.classes:
             return outputs
-        return outputs[:, :1] + outputs[:, 1:].gather(1, self.labels_of(batch, outputs, times)[:, None])
+        return projection(outputs[:, :1], outputs[:, 1:], self.labels_of(batch, outputs, times))
 
     def labels_of(self, batch: Batch, outputs: Tensor, times: int = 1) -> Tensor:
         """The class of each row of `outputs`."""

@@ -50,7 +50,7 @@ class MoCoGAN(VideoGAN):
     frames_seen: int = setting(4, "frames of each clip that D_I sees in a step; 1 in the paper", minimum=1)
 
     def build(self, spec: DataSpec) -> None:
-        classes = self.classes_for(spec)
+        classes = self.classes_for(spec, self.conditional)
         self.frames = spec.video.frames
         G = MotionContentGenerator(
             self.z_dim, self.motion_dim, self.noise_dim, self.frames, spec.shape, self.widths, classes, self.norm

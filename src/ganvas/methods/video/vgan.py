@@ -38,7 +38,7 @@ class VGAN(VideoGAN):
     background: bool = setting(False, "generate a static background and a mask of what moves, beside what moves")
 
     def build(self, spec: DataSpec) -> None:
-        classes = self.classes_for(spec)
+        classes = self.classes_for(spec, self.conditional)
         size = (spec.video.frames, spec.height, spec.width)
         network = TwoStreamGenerator if self.background else ClipGenerator
         self.G = labelled(network(self.z_dim + classes, spec.channels, size, self.widths, self.norm), classes)

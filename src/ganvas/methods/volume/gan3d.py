@@ -36,7 +36,6 @@ from torch.optim import Adam, Optimizer
 from ganvas.abilities import HasDiscriminator
 from ganvas.data.distance import MAX_REACH, surface_distances
 from ganvas.draws import Draw
-from ganvas.errors import UsageError
 from ganvas.losses.adversarial import (
     discriminator_cross_entropy,
     discriminator_report,
@@ -49,6 +48,7 @@ from ganvas.method import Batch, DataSpec, Update, setting
 from ganvas.methods._base import refuse_without_effect
 from ganvas.methods.volume._base import AXES, Volumetric, mirrored
 from ganvas.networks.conditional import labelled, projected
+from ganvas.networks.packed import check_packs
 from ganvas.networks.volume import VolumeDiscriminator, VolumeGenerator
 from ganvas.registry import preset
 
@@ -95,12 +95,9 @@ class GAN3D(Volumetric, HasDiscriminator):
     averaged = ("G",)
 
     def build(self, spec: DataSpec) -> None:
-        if self.batch_size % self.pack:
-            raise UsageError(
-                f"batch_size {self.batch_size} makes no packs of {self.pack}: choose a multiple of {self.pack}"
-            )
+        check_packs(self.batch_size, self.pack)
         self.strength = auto_gamma(spec.total_variance) if self.gamma is None else self.gamma
-        classes = self.learn_classes(spec) if self.conditional else 0
+        classes = self.classes_for(spec, self.conditional)
         norm = self.loss == "cross_entropy"
         start = 0.0 if norm else -1.0  # most voxels are empty
         self.G: nn.Module = labelled(

@@ -37,7 +37,7 @@ class VAE3D(Volumetric):
     averaged = ("E", "G")
 
     def build(self, spec: DataSpec) -> None:
-        classes = self.learn_classes(spec) if self.conditional else 0
+        classes = self.classes_for(spec, self.conditional)
         body = VolumeDiscriminator(spec.shape, self.widths[::-1], norm=True, outputs=2 * self.z_dim)
         self.E = GaussianEncoder(body)
         self.G: nn.Module = labelled(VolumeGenerator(self.z_dim + classes, spec.shape, self.widths, norm=True), classes)

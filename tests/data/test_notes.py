@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 import ganvas
-from ganvas.data import open_data, passed_over, png_bytes
-from ganvas.data.image import IMAGE_SUFFIXES
+from ganvas.data import open_data, png_bytes
+from ganvas.data.file_kinds import IMAGES
 from ganvas.data.layout import arrange
 from ganvas.data.source import hold_out
 from ganvas.errors import DataError, UsageError
@@ -32,7 +32,7 @@ def images_of(folder: Path, save: Save, count: int = 4, **more: object) -> Path:
 
 
 def test_files_of_other_kinds_are_counted_and_named_with_what_reads_them(tmp_path: Path, save: Save, monkeypatch):
-    monkeypatch.setattr("ganvas.data.image.suffixes", lambda: passed_over.IMAGE_SUFFIXES)  # without the extra
+    monkeypatch.setattr("ganvas.data.image.suffixes", lambda: IMAGES)  # without the extra
     images_of(tmp_path, save)
     for name in ("IMG_1.HEIC", "IMG_2.heic", "IMG_3.heif", "a.jxl", "b.NEF", "c.psd", "notes.txt", "x.bin", ".hidden"):
         (tmp_path / name).write_bytes(b"x")
@@ -338,8 +338,8 @@ def test_resized_images_and_dropped_frames_are_said(tmp_path: Path, save: Save):
 
 @pytest.mark.parametrize("suffix", [".heic", ".flac", ".mp4", ".psd", ".cr2", ".jxl"])
 def test_a_folder_of_what_is_not_read_is_no_text_for_its_readme(suffix: str, tmp_path: Path, monkeypatch):
-    monkeypatch.setattr("ganvas.data.image.suffixes", lambda: IMAGE_SUFFIXES)
-    monkeypatch.setattr("ganvas.data.open.suffixes", lambda: IMAGE_SUFFIXES)
+    monkeypatch.setattr("ganvas.data.image.suffixes", lambda: IMAGES)
+    monkeypatch.setattr("ganvas.data.open.suffixes", lambda: IMAGES)
     monkeypatch.setattr("ganvas.data.sound.suffixes", lambda: frozenset({".wav"}))
     monkeypatch.setattr("ganvas.data.video.suffixes", frozenset)
     (tmp_path / "README.md").write_text("About these files.\n" * 40)

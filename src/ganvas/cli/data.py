@@ -88,10 +88,10 @@ def _provenance(dataset: Dataset) -> Provenance:
 
 def _is_single(source: str) -> bool:
     """Whether this is one image or one .wav."""
-    from ganvas.data import image, wav
+    from ganvas.data.file_kinds import IMAGES, WAV
 
     path = Path(source)
-    return path.suffix.lower() in (image.IMAGE_SUFFIXES | wav.WAV_SUFFIXES) and path.is_file()
+    return path.suffix.lower() in IMAGES | WAV and path.is_file()
 
 
 def _show_provenance(path: Path, json: bool) -> None:

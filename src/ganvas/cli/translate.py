@@ -9,6 +9,7 @@ import typer
 
 from ganvas.cli import completion, exported
 from ganvas.cli.options import BestOption, DeviceOption, JsonOption, RawOption
+from ganvas.data.file_kinds import TEXTS
 from ganvas.files import JsonObject
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 MAX_PATH = 1024  # characters: a longer argument is a text
 MAX_FILE_BYTES = 64 * 2**20
-TEXT_SUFFIXES = (".txt", ".text", ".md")
 OUTPUT_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".zip", ".npz", ".npy")
 
 
@@ -127,7 +127,7 @@ def _texts(
     text = given
     if len(given) < MAX_PATH and path.is_file():
         text, where = decoded(bytes_of(path, MAX_FILE_BYTES), given)[0], given
-    elif path.suffix.lower() in TEXT_SUFFIXES and " " not in given:
+    elif path.suffix.lower() in TEXTS and " " not in given:
         raise UsageError(f"there is no file {given}")
     if out is not None and (out.is_dir() or (path.is_file() and out.resolve() == path.resolve())):
         raise UsageError(f"--out takes a file of its own for the translation (got {out})")

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 
 from ganvas.data import orientation, png16
-from ganvas.data.passed_over import HEIC, IMAGE_SUFFIXES
+from ganvas.data.file_kinds import HEIC, IMAGES
 from ganvas.errors import DataError, GanvasWarning
 from ganvas.files import write_bytes
 from ganvas.provenance import KEYWORD, Provenance
@@ -141,9 +141,7 @@ def suffixes() -> frozenset[str]:
     from PIL import features
 
     supported = features.get_supported()
-    readable = {
-        suffix for suffix in IMAGE_SUFFIXES if suffix not in OPTIONAL_CODECS or OPTIONAL_CODECS[suffix] in supported
-    }
+    readable = {suffix for suffix in IMAGES if suffix not in OPTIONAL_CODECS or OPTIONAL_CODECS[suffix] in supported}
     if importlib.util.find_spec("pillow_heif") is not None:
         readable |= HEIC
     return frozenset(readable)

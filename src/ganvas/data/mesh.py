@@ -14,7 +14,6 @@ import numpy as np
 from ganvas.data.image import Broken
 from ganvas.data.surface import Mesh, open_edges
 
-MESH_SUFFIXES = frozenset({".obj", ".stl", ".ply"})
 MAX_MESH_BYTES = 256 * 2**20  # of one file
 MAX_TRIANGLES = 2_000_000
 TRIANGLES_PER_BLOCK = 2048  # that meet all rays at once

@@ -37,9 +37,9 @@ from ganvas.data import (
     volume,
 )
 from ganvas.data.dataset import Dataset, missing_split
-from ganvas.data.image import IMAGE_SUFFIXES, refuse_endless, suffixes
+from ganvas.data.file_kinds import CATALOGUES, IMAGES, TABLES, VIDEOS, VOLUMES
+from ganvas.data.image import refuse_endless, suffixes
 from ganvas.data.kinds import KINDS, check_settings
-from ganvas.data.passed_over import VIDEOS
 from ganvas.data.scan import Files, scan_folder, scan_videos, scan_zip, stamp
 from ganvas.data.settings import MAX_SIDE, DataSettings, chosen, make_fingerprint, parse_size
 from ganvas.data.source import Listing, Progress, silent
@@ -246,7 +246,7 @@ def _listed_folder(path: Path, settings: DataSettings) -> Found:
     if images:
         return _listed_idx(path, images)
     texts = text.of_folder(
-        path, _name(path), IMAGE_SUFFIXES | suffixes() | sound.suffixes() | video.suffixes() | parquet.PARQUET_SUFFIXES
+        path, _name(path), IMAGES | suffixes() | sound.suffixes() | video.suffixes() | parquet.PARQUET_SUFFIXES
     )
     if texts:
         return texts
@@ -256,8 +256,8 @@ def _listed_folder(path: Path, settings: DataSettings) -> Found:
     moving = _listed_videos(path, files, settings, scan_videos)
     if moving is not None:
         return moving
-    if files.outnumbered_by(volume.VOLUME_SUFFIXES):
-        return volume.list_volumes(scan_folder(path, volume.VOLUME_SUFFIXES), _name(path))
+    if files.outnumbered_by(VOLUMES):
+        return volume.list_volumes(scan_folder(path, VOLUMES), _name(path))
     if not files.names and any(parquet.is_parquet(Path(name)) for name in files.ignored):
         return parquet.list_parquet(path, _name(path))
     if settings.every is not None:
@@ -287,7 +287,7 @@ def _listed_file(path: Path, settings: DataSettings) -> Found:
     suffix = path.suffix.lower()
     resolved, identity = path.resolve(), json.dumps([stamp(path)])
     as_columns = settings.pairs == "columns" and settings.partner is None
-    if suffix in parallel.CATALOGUES or (as_columns and (suffix in parallel.TABLES or text.looks_like_text(path))):
+    if suffix in CATALOGUES or (as_columns and (suffix in TABLES or text.looks_like_text(path))):
         return parallel.of_file(path, _name(path))
     if suffix == ".npz" and arrays.has_array(path, "videos"):
         load = functools.partial(video_source.load_npz, resolved)
@@ -308,8 +308,8 @@ def _listed_file(path: Path, settings: DataSettings) -> Found:
         moving = _listed_videos(path, files, settings, scan_zip)
         if moving is not None:
             return moving
-        if files.outnumbered_by(volume.VOLUME_SUFFIXES):
-            return volume.list_volumes(scan_zip(path, volume.VOLUME_SUFFIXES), _name(path))
+        if files.outnumbered_by(VOLUMES):
+            return volume.list_volumes(scan_zip(path, VOLUMES), _name(path))
         return folder.list_images(files, _name(path), str(path))
     if suffix == ".tar":
         return _listed_shards([path], str(path))
@@ -323,11 +323,11 @@ def _listed_file(path: Path, settings: DataSettings) -> Found:
         raise MissingExtra(f'{path} is a video, which pip install "ganvas[video]" reads')
     if suffix in video.suffixes() or (suffix in video.ANIMATED_SUFFIXES and video.is_animation(path)):
         return video_source.list_videos(scan_videos(path), _name(path))
-    if suffix in volume.VOLUME_SUFFIXES:
+    if suffix in VOLUMES:
         raise DataError(
             f"{path} is 1 volume; training needs two at least, and hundreds to be of use. Name the folder they lie in"
         )
-    if suffix in IMAGE_SUFFIXES | suffixes():
+    if suffix in IMAGES | suffixes():
         raise DataError(
             f"{path} is 1 image; training needs two at least, and hundreds to be of use. Name the folder they lie in"
         )

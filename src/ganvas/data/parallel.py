@@ -28,6 +28,7 @@ from pathlib import Path
 from ganvas.data import bytepairs, tokens
 from ganvas.data.catalogues import Pair, read_mo, read_po
 from ganvas.data.dataset import Dataset, datasets_of
+from ganvas.data.file_kinds import CATALOGUES, TABLES
 from ganvas.data.kinds.parallel_text import coded
 from ganvas.data.near_duplicates import near_duplicates, normalised
 from ganvas.data.passed_over import groups
@@ -37,8 +38,6 @@ from ganvas.data.text import MAX_FILES, MAX_TEXT_BYTES, Splits, bytes_of, decode
 from ganvas.errors import DataError, UsageError
 from ganvas.files import parse_json
 
-CATALOGUES = frozenset({".po", ".mo"})
-TABLES = frozenset({".tsv", ".csv", ".jsonl"})
 COLUMN_NAMES = ("source", "target")
 BLANKS = re.compile(r"[ \t\n\r\f\v]+")  # not the no-break space, which French has before signs
 MAX_PAIRS = 2_000_000

@@ -9,51 +9,18 @@ import os
 from collections.abc import Sequence
 from typing import NamedTuple, TypedDict
 
+from ganvas.data.file_kinds import ARCHIVES, ARRAYS, HEIC, IMAGES, OTHER_IMAGES, RAW, SOUNDS, TEXTS, VIDEOS, WAV
+
 SHOWN_PER_GROUP = 2  # names of a group
 SYSTEM = frozenset({"@eadir", "$recycle.bin", "lost+found", "__macosx", "#recycle", "system volume information"})
 SYSTEM_FILES = frozenset({"thumbs.db", "desktop.ini", ".ds_store"})
 HIDDEN_SYSTEM = (".thumbnails", ".trash-", ".trash", ".trashes", ".spotlight-v100", ".fseventsd")
 
-IMAGE_SUFFIXES = frozenset(
-    {
-        ".png",
-        ".apng",
-        ".jpg",
-        ".jpeg",
-        ".jpe",
-        ".jfif",
-        ".bmp",
-        ".dib",
-        ".gif",
-        ".tif",
-        ".tiff",
-        ".webp",
-        ".ppm",
-        ".pgm",
-    }
-    | {".pbm", ".pnm", ".tga", ".avif", ".jp2", ".j2k"}
-)
-HEIC = frozenset({".heic", ".heif", ".hif"})
-WAV = frozenset({".wav", ".wave"})
-SOUNDS = WAV | {".flac", ".ogg", ".oga", ".opus", ".mp3", ".m4a", ".aac", ".wma", ".aif", ".aiff"}
-VIDEOS = frozenset({".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv"})
-TEXTS = frozenset({".txt", ".text", ".md"})
-ARRAYS = frozenset({".npz", ".npy", ".parquet"})
-ARCHIVES = frozenset({".zip", ".tar", ".gz", ".tgz", ".7z", ".rar"})
-RAW = frozenset(
-    {".dng", ".cr2", ".cr3", ".nef", ".nrw", ".arw", ".sr2", ".orf", ".rw2", ".raf", ".pef", ".srw", ".3fr", ".raw"}
-)
-OTHER_IMAGES = frozenset(
-    {".psd", ".psb", ".xcf", ".svg", ".svgz", ".eps", ".ai", ".pdf", ".exr", ".hdr", ".ico", ".icns", ".dds", ".qoi"}
-    | {".pcx", ".sgi", ".jxr", ".wdp", ".kra", ".cur", ".emf", ".wmf"}
-)
-
-
 NO_TEXT = (
-    IMAGE_SUFFIXES | HEIC | SOUNDS | VIDEOS | ARRAYS | ARCHIVES | RAW | OTHER_IMAGES | frozenset({".jxl"})
+    IMAGES | HEIC | SOUNDS | VIDEOS | ARRAYS | ARCHIVES | RAW | OTHER_IMAGES | frozenset({".jxl"})
 )  # of which a folder may be full that has a README
 KINDS_OF_DATA = {
-    IMAGE_SUFFIXES | HEIC: "images",
+    IMAGES | HEIC: "images",
     SOUNDS: "sounds",
     VIDEOS: "videos",
     TEXTS: "texts",
@@ -89,7 +56,7 @@ LACKED = Group("image", "images", "the Pillow installed here does not read this 
 UNREAD = {
     HEIC: Group("HEIC photo", "HEIC photos", 'pip install "ganvas[heic]" reads them'),
     frozenset({".jxl"}): Group("JPEG XL image", "JPEG XL images", "convert them to PNG, for example with djxl"),
-    IMAGE_SUFFIXES: Group("image", "images"),
+    IMAGES: Group("image", "images"),
     RAW: Group("camera RAW file", "camera RAW files", "export them as JPEG, PNG or TIFF"),
     OTHER_IMAGES: Group("image of another kind", "images of other kinds", "convert them to PNG"),
     WAV: Group("sound", "sounds"),
@@ -116,13 +83,13 @@ def is_skipped(name: str) -> bool:
     return any(skipped(piece) for piece in name.split("/"))
 
 
-def groups(ignored: Sequence[str], wanted: frozenset[str] = IMAGE_SUFFIXES) -> list[PassedOver]:
+def groups(ignored: Sequence[str], wanted: frozenset[str] = IMAGES) -> list[PassedOver]:
     """What files of these names are, where those that end in `wanted` were looked for. Of a folder that is not looked at, the
     folder is counted."""
     members: dict[Group, list[str]] = {}
     for name in ignored:
         group, shown = _group(name)
-        if group is UNREAD[IMAGE_SUFFIXES] and ".png" in wanted:
+        if group is UNREAD[IMAGES] and ".png" in wanted:
             group = LACKED
         names = members.setdefault(group, [])
         if shown not in names[-1:]:  # the files of one folder follow each other

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from ganvas.data import wav
+from ganvas.data.file_kinds import WAV
 from ganvas.data.image import Broken, reason
 from ganvas.data.wav import Wav
 
@@ -22,8 +23,8 @@ COMPRESSED = frozenset({".flac", ".ogg", ".oga", ".mp3", ".opus", ".aif", ".aiff
 def suffixes() -> frozenset[str]:
     """Endings of the sound files that this installation reads; lower case."""
     if importlib.util.find_spec("soundfile") is None:
-        return wav.WAV_SUFFIXES
-    return wav.WAV_SUFFIXES | COMPRESSED
+        return WAV
+    return WAV | COMPRESSED
 
 
 def header(file: BinaryIO) -> Wav:

@@ -19,14 +19,14 @@ from pathlib import Path
 
 from ganvas.data import bytepairs, tokens
 from ganvas.data.dataset import Dataset, datasets_of
+from ganvas.data.file_kinds import TEXTS
 from ganvas.data.image import refuse_endless
 from ganvas.data.kinds.text import coded
 from ganvas.data.layout import TEST_NAMES, TRAIN_NAMES, first_value
-from ganvas.data.passed_over import NO_TEXT, TEXTS, groups, mixed, skipped
+from ganvas.data.passed_over import NO_TEXT, groups, mixed, skipped
 from ganvas.data.settings import DataSettings
 from ganvas.errors import DataError
 
-TEXT_SUFFIXES = TEXTS
 MAX_TEXT_BYTES = 256 * 2**20  # bytes of text, of all files together
 MAX_FILES = 100_000
 TEXT_HEAD_BYTES = 65536  # bytes of a file whose name says nothing
@@ -49,7 +49,7 @@ class Source:
 
 def looks_like_text(path: Path) -> bool:
     """By the name, or else by the first bytes: UTF-8 without NUL."""
-    if path.suffix.lower() in TEXT_SUFFIXES:
+    if path.suffix.lower() in TEXTS:
         return True
     try:
         with open(path, "rb") as file:
@@ -76,7 +76,7 @@ def of_folder(path: Path, name: str, others: frozenset[str]) -> Source | None:
         suffix = file.suffix.lower()
         if suffix in others:
             return None
-        if suffix in TEXT_SUFFIXES:
+        if suffix in TEXTS:
             texts.append(file)
         else:
             unread += suffix in NO_TEXT
@@ -210,7 +210,7 @@ def datasets(source: Source, settings: DataSettings) -> dict[str, Dataset]:
     splits = coded(source.name, source.source, parts, vocabulary, merges, notes)
     if source.ignored:
         passed = {
-            "passed_over": groups(source.ignored, TEXT_SUFFIXES),
+            "passed_over": groups(source.ignored, TEXTS),
             "notes": mixed(_count(source), "texts", source.ignored),
         }
         for split, one in splits.items():

@@ -15,8 +15,8 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 
 from ganvas.data import image
+from ganvas.data.file_kinds import VIDEOS
 from ganvas.data.image import MAX_PIXELS, Broken, reason
-from ganvas.data.passed_over import VIDEOS
 
 ANIMATED_SUFFIXES = frozenset({".gif", ".webp", ".apng"})
 CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,avi,matroska,webm,mpeg,mpegts,mpegvideo,asf"

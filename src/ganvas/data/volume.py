@@ -34,7 +34,6 @@ from ganvas.data.source import (
 )
 from ganvas.errors import DataError
 
-VOLUME_SUFFIXES = mesh.MESH_SUFFIXES | {".binvox"}
 USUAL_VOXELS = 32  # a side, of meshes
 MAX_GRID_SIDE = 512  # voxels of a grid that is read
 MAX_RUNS = 2**26  # bytes of a .binvox file
@@ -42,7 +41,7 @@ Reader = Callable[[int], np.ndarray]
 
 
 def list_volumes(files: Files, name: str) -> Listing:
-    """The files that `scan_folder` or `scan_zip` found by VOLUME_SUFFIXES."""
+    """The files that `scan_folder` or `scan_zip` found by the suffixes of volumes."""
     load = functools.partial(_load, files)
     return Listing(name, str(files.root), files.identity("volumes"), load, kind="volumes")
 

@@ -15,9 +15,7 @@ from typing import BinaryIO
 import numpy as np
 
 from ganvas.data.image import Broken
-from ganvas.data.passed_over import WAV
 
-WAV_SUFFIXES = WAV
 MAX_WAV_BYTES = 2**30  # bytes
 RATES = (100, 768_000)
 MAX_WAV_CHANNELS = 64

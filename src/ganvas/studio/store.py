@@ -18,6 +18,7 @@ import unicodedata
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+from ganvas.data.file_kinds import ARRAYS, CATALOGUES, HEIC, IMAGES, SOUNDS, TABLES, TEXTS, VIDEOS, VOLUMES
 from ganvas.errors import DataError, UsageError
 from ganvas.files import JsonObject, write_text
 from ganvas.strict_json import dumps
@@ -32,11 +33,10 @@ MAX_SHARES = 10  # the oldest are removed beyond that
 MAX_IMAGES = 1000  # the oldest are removed beyond that
 MIN_FREE_BYTES = 512 * 2**20  # bytes that stay free on the disk
 STORE_ID = re.compile(r"[a-z0-9]{16}")
-UPLOAD_SUFFIXES = {
-    ".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".avif", ".ppm", ".pgm", ".zip", ".npz",
-    ".npy", ".wav", ".txt", ".gz", ".idx", ".mp3", ".flac", ".ogg", ".parquet", ".mp4", ".mov", ".avi", ".webm", ".mkv",
-    ".tsv", ".csv", ".jsonl", ".po", ".mo", ".obj", ".stl", ".ply", ".binvox",
-}  # fmt: skip
+READ = (
+    IMAGES | HEIC | SOUNDS | VIDEOS | TEXTS | TABLES | CATALOGUES | VOLUMES | ARRAYS
+    | {".zip", ".gz", ".idx", ".idx1-ubyte", ".idx3-ubyte"}
+)  # fmt: skip
 MAX_NAME_PARTS = 4  # of a relative name: sub-folders are labels
 
 
@@ -208,7 +208,7 @@ def safe_name(name: str) -> str:
     if not plain:
         raise UsageError("a file needs a name")
     suffix = os.path.splitext(plain[-1])[1].lower()
-    if suffix not in UPLOAD_SUFFIXES:
+    if suffix not in READ:
         raise UsageError(
             f"{plain[-1]} is of no kind that data are made of: images, videos, sounds, texts, pairs of texts (.tsv, .csv, .jsonl,"
             " .po, .mo), meshes (.obj, .stl, .ply, .binvox), .zip, .npz, .npy"

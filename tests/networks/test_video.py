@@ -11,6 +11,7 @@ from ganvas.networks.video import (
     ClipDiscriminator,
     ClipGenerator,
     MotionContentGenerator,
+    MovedFrames,
     TwoStreamGenerator,
     cells,
     clip_pyramid,
@@ -30,8 +31,11 @@ def test_clips_of_any_size(size: tuple[int, int, int]) -> None:
         assert clips.shape == (2, 3, *size)
         assert ClipDiscriminator(3, size, (6, 4), outputs=2)(clips).shape == (2, 2)
     frames, height, width = size
-    generator = MotionContentGenerator(3, 4, 2, frames, (3, height, width), (6, 4))
-    assert generator(torch.randn(2, 3 + 4 + 2 * frames)).shape == (2, 3, *size)
+    for moved, norm in ((0, "none"), (4, "none"), (4, "batch")):
+        generator = MotionContentGenerator(
+            3, 4, 2, frames, (3, height, width), (6, 4), norm=norm, moved=moved, pieces=2
+        )
+        assert generator(torch.randn(2, 3 + 4 + 2 * frames)).shape == (2, 3, *size)
 
 
 def test_the_first_convolution_is_one_of_4_x_4_x_4_and_stride_2() -> None:
@@ -57,6 +61,26 @@ def test_frames_share_content_and_a_frame_knows_no_later_noise() -> None:
     assert torch.equal(before[:3], after[:3])
     assert all(not torch.equal(before[frame], after[frame]) for frame in (3, 4))
     assert all(not torch.equal(before[frame], other[frame]) for frame in range(5))
+
+
+def test_pieces_move_by_their_affine_maps() -> None:
+    """Sampled one column of features further to the right, a frame moves to the left by two pixels, all of it or half of its
+    channels."""
+    torch.manual_seed(0)
+    network = MovedFrames(3, 2, (1, 16, 16), (6, 4), 4, pieces=2)
+    content, motion = torch.randn(2, 3), torch.randn(2, 5, 2)
+    with torch.no_grad():
+        network.affine.weight.zero_()
+        still = network(content, motion)
+        torch.testing.assert_close(still[:, :, 1:], still[:, :, :1].expand(-1, -1, 4, -1, -1))
+        shifts = network.affine.bias.view(2, 2, 3)[:, 0, 2]
+        shifts.fill_(2 / 8)
+        moved = network(content, motion)
+        torch.testing.assert_close(moved[..., 4:-6], still[..., 6:-4], rtol=1e-4, atol=1e-5)
+        shifts[1] = 0.0
+        half = network(content, motion)
+    assert not torch.allclose(half[..., 4:-6], still[..., 6:-4], atol=1e-3)
+    assert not torch.allclose(half, still, atol=1e-3)
 
 
 def test_the_background_stands_where_the_mask_is_0() -> None:

@@ -14,13 +14,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ganvas.networks.layers import BiasedActivation
-from ganvas.networks.resample import fitted, pyramid
+from ganvas.networks.layers import BiasedActivation, init_fan_in_, norm2d
+from ganvas.networks.resample import cut, fitted, pyramid
 from ganvas.networks.strided import StridedGenerator
 
 Shape = tuple[int, int, int]
 ClipSize = tuple[int, int, int]  # frames, height, width
 KEPT = 1.0  # added to the bias of the GRU's update gate: at the start a state lasts about four frames, otherwise two
+TURNED = 0.1  # of an affine map at the start: how much its matrix varies, beside its shift
 SLOPE, GAIN = BiasedActivation.slope, BiasedActivation.gain
 
 
@@ -38,13 +39,14 @@ class MotionContentGenerator(nn.Module):
     2018, fig. 2).
 
     z is `content` numbers that all frames share, then `motion`, the first state of a GRU, then `noise` numbers for each of the
-    T frames, the GRU's inputs; what follows, such as a vector of the class (`classes` numbers), is content again. With `norm`
-    "batch" the frames' generator has batch norm and ends in tanh.
+    T frames, the GRU's inputs; what follows, such as a vector of the class (`classes` numbers), is content again. With `moved`
+    the frames are those of `MovedFrames`, with so many channels. With `norm` "batch" the frames' generator has batch norm and
+    ends in tanh.
     """
 
     def __init__(
         self, content: int, motion: int, noise: int, frames: int, shape: Shape, widths: Sequence[int], classes: int = 0,
-        norm: str = "none",
+        norm: str = "none", moved: int = 0, pieces: int = 1,
     ) -> None:  # fmt: skip
         super().__init__()
         self.parts = (content, motion, frames * noise, classes)
@@ -52,7 +54,10 @@ class MotionContentGenerator(nn.Module):
         self.cell = nn.GRUCell(noise, motion)
         with torch.no_grad():
             self.cell.bias_ih[motion : 2 * motion] += KEPT
-        self.frame = StridedGenerator(content + classes + motion, shape, widths, norm)
+        if moved:
+            self.frame = MovedFrames(content + classes, motion, shape, widths, moved, pieces, norm)
+        else:
+            self.frame = StridedGenerator(content + classes + motion, shape, widths, norm)
         self.last = last_activation(norm)
 
     def forward(self, z: Tensor) -> Tensor:
@@ -62,9 +67,65 @@ class MotionContentGenerator(nn.Module):
             state = self.cell(step, state)
             codes.append(state)
         motion = torch.stack(codes, 1)
-        shared = torch.cat([content, more], 1)[:, None].expand(-1, self.frames, -1)
+        content = torch.cat([content, more], 1)
+        if isinstance(self.frame, MovedFrames):
+            return self.last(self.frame(content, motion))
+        shared = content[:, None].expand(-1, self.frames, -1)
         frames = self.last(self.frame(torch.cat([shared.to(motion.dtype), motion], 2).flatten(0, 1)))
         return frames.unflatten(0, (-1, self.frames)).transpose(1, 2)
+
+
+class MovedFrames(nn.Module):
+    """Content (N, D) and codes of motion (N, T, M) to frames (N, C, T, H, W): features of the content, made once, are moved in
+    each frame.
+
+    A `StridedGenerator` makes `channels` features of half the frames' size from the content. The code of a frame gives the
+    affine maps by which they are sampled (Jaderberg 2015, arXiv:1506.02025; beyond the border the edge repeats), one for each of
+    `pieces` groups of channels, and scales of the channels; two convolutions, the same for all frames, make the frame of them.
+    """
+
+    def __init__(
+        self, content: int, motion: int, shape: Shape, widths: Sequence[int], channels: int, pieces: int = 1,
+        norm: str = "none",
+    ) -> None:  # fmt: skip
+        super().__init__()
+        image_channels, height, width = shape
+        self.size = height, width
+        half = channels, (height + 1) // 2, (width + 1) // 2
+        self.features = StridedGenerator(content, half, widths[:-1] or widths, norm)
+        self.pieces = pieces
+        self.affine = nn.Linear(motion, 6 * pieces)
+        with torch.no_grad():
+            weight = self.affine.weight.normal_(0.0, 1 / math.sqrt(motion)).view(pieces, 2, 3, motion)
+            weight[:, :, :2] *= TURNED
+            self.affine.bias.copy_(torch.eye(2, 3).flatten().repeat(pieces))
+        self.scale = nn.Linear(motion, channels)
+        nn.init.zeros_(self.scale.weight)
+        nn.init.ones_(self.scale.bias)
+        mixed = widths[-1]
+        self.norms = nn.ModuleList([norm2d(norm, channels), norm2d(norm, mixed)])
+        self.mix = nn.Conv2d(channels, mixed, 3, padding=1, bias=norm == "none")
+        init_fan_in_(self.mix, GAIN)
+        self.last = nn.ConvTranspose2d(mixed, image_channels, 4, stride=2, padding=1)
+        nn.init.normal_(self.last.weight, 0.0, 0.5 / math.sqrt(4 * mixed))  # four weights of a kernel meet at a pixel
+        if self.last.bias is not None:
+            nn.init.zeros_(self.last.bias)
+
+    def forward(self, content: Tensor, motion: Tensor) -> Tensor:
+        features = self.features(content).float()
+        n, channels, height, width = features.shape
+        frames = motion.shape[1]
+        # All frames of a piece in one image, one above the other: its features need no copies.
+        maps = self.affine(motion).float().unflatten(2, (self.pieces, 2, 3)).transpose(1, 2).flatten(0, 2)
+        places = F.affine_grid(maps, [len(maps), 1, height, width], align_corners=False)
+        places = places.reshape(n * self.pieces, frames * height, width, 2)
+        pieces = features.reshape(n * self.pieces, -1, height, width)
+        moved = F.grid_sample(pieces, places, padding_mode="border", align_corners=False)
+        x = moved.reshape(n, channels, frames, height, width).transpose(1, 2).flatten(0, 1)
+        x = self.norms[0](x) * self.scale(motion).flatten(0, 1)[:, :, None, None]
+        x = self.norms[1](self.mix(F.leaky_relu(x, SLOPE)))
+        x = cut(self.last(F.leaky_relu(x, SLOPE)), self.size)
+        return x.unflatten(0, (n, frames)).transpose(1, 2)
 
 
 class ClipGenerator(nn.Module):

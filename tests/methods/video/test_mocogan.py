@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from ganvas.errors import UsageError
 from ganvas.losses.gradient import squared_gradient
 from ganvas.methods.video._base import VideoGAN
 from ganvas.methods.video.mocogan import MoCoGAN
@@ -103,6 +104,32 @@ def test_the_penalty_of_one_frame_of_each_clip_by_hand() -> None:
     assert loss.item() == pytest.approx(5 * 3.0 / 2 * expected.item(), rel=1e-4)
 
 
+@pytest.mark.parametrize("name", ["mocogan", "vgan"])
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"loss": "cross_entropy", "gamma": 1.0}, "no penalty, and gamma would"),
+        ({"loss": "cross_entropy", "penalty_every": 2}, "no penalty, and penalty_every would"),
+        ({"conditional": False, "classify": 0.2}, "without classes .* classify would"),
+    ],
+)
+def test_a_setting_without_effect_is_refused(name: str, given: dict[str, object], named: str) -> None:
+    method = create(name, "tiny", given)
+    method.build(films().spec)
+    with pytest.raises(UsageError, match=named):
+        method.start_training(resumed=False)
+    method.start_training(resumed=True)
+
+
+def test_pieces_are_of_equal_numbers_of_channels() -> None:
+    with pytest.raises(UsageError, match="moved must be a multiple of pieces"):
+        create("mocogan", "tiny", {"moved": 6, "pieces": 4})
+    method = create("mocogan", "tiny", {"moved": 0, "pieces": 4, "conditional": False})
+    method.build(films().spec)
+    with pytest.raises(UsageError, match="moved=0 has no pieces, and pieces would"):
+        method.start_training(resumed=False)
+
+
 def test_each_loss_has_its_networks() -> None:
     """Batch norm, tanh and no penalty with the papers' loss; a penalty and neither of both with the relativistic one."""
     for name in ("mocogan", "vgan"):
@@ -181,9 +208,10 @@ def test_ada_follows_the_sign() -> None:
     assert method.augment_p.item() == pytest.approx(0.5) and report["augment_p"].item() == pytest.approx(0.5)
 
 
-def test_learns_how_light_a_class_grows() -> None:
+@pytest.mark.parametrize("moved", [0, 8])
+def test_learns_how_light_a_class_grows(moved: int) -> None:
     """A few steps at the size of the tests: clips of class 2 grow lighter over time, those of class 0 do not."""
-    method = create("mocogan", "tiny", {"conditional": True, "batch_size": 16, "lr": 0.01, "ema": 0.98})
+    method = create("mocogan", "tiny", {"conditional": True, "batch_size": 16, "lr": 0.01, "ema": 0.98, "moved": moved})
     trainer = trainer_for(method, films(8, 8), steps=300)
     for _ in range(300):
         trainer.step()

@@ -21,21 +21,21 @@ from ganvas.losses.adversarial import (
 )
 from ganvas.losses.gradient import auto_gamma, squared_gradient
 from ganvas.method import Batch, DataSpec, Update, setting, step_factor
-from ganvas.methods._base import ClassConditional, decay_setting
+from ganvas.methods._base import ClassConditional, decay_setting, refuse_without_effect
 from ganvas.networks.conditional import projection
+from ganvas.networks.strided import StridedDiscriminator
+from ganvas.networks.video import ClipDiscriminator
 
 PAPER: dict[str, Any] = {"loss": "cross_entropy", "beta1": 0.5, "beta2": 0.999}
 """Loss and optimisers of DCGAN, which both papers have."""
-QUICK: dict[str, Any] = {**PAPER, "batch_size": 8, "lr": 6e-3, "balance": 0.5, "noise": 0.2}
-"""The papers' loss for minutes of a CPU: small batches and thirty times their learning rate."""
 
 
 class VideoGAN(ClassConditional, Samples, HasDiscriminator):
-    """Base of GANs of clips: subclasses build `self.G` and `self.D`, and say in `outputs` what D makes of clips."""
+    """Base of GANs of clips: subclasses build `self.G`, and `self.D` by `build_discriminators`."""
 
     takes = ("video",)
-    batch_size: int = setting(16, "videos per step, over all processes together", minimum=2)
-    lr: float = setting(2e-3, "learning rate of Adam, both networks, at the start", minimum=0)
+    batch_size: int = setting(8, "videos per step, over all processes together", minimum=2)
+    lr: float = setting(3e-3, "learning rate of Adam, both networks, at the start", minimum=0)
     balance: float = setting(1.0, "learning rate of D over that of G", minimum=0)
     beta1: float = setting(0.0, "Adam's first decay", minimum=0, maximum=0.9999)
     beta2: float = setting(0.99, "Adam's second decay", minimum=0, maximum=0.99999)
@@ -61,11 +61,12 @@ class VideoGAN(ClassConditional, Samples, HasDiscriminator):
     conditional: bool | None = setting(
         None, "condition the networks on the class of each video; auto: where the data have labels that are worth it"
     )
-    classify: float = setting(
-        0.0,
-        "with classes: weight of the class's cross-entropy, of what the discriminators tell it by (AC-GAN)",
+    classify: float | None = setting(
+        None,
+        "with classes: weight of the class's cross-entropy, of what the discriminators tell it by (AC-GAN); auto = 0.5",
         minimum=0,
     )
+    frames_seen: int = setting(4, "random frames of each clip that a discriminator sees in a step", minimum=0)
     decay: str = decay_setting("linear")
     ema: float = setting(0.999, "decay of G's average per step", minimum=0, maximum=0.999999)
 
@@ -83,10 +84,36 @@ class VideoGAN(ClassConditional, Samples, HasDiscriminator):
         self.D: nn.Module
         raise NotImplementedError
 
+    def build_discriminators(self, spec: DataSpec, widths: Sequence[int], clip_widths: Sequence[int]) -> None:
+        """D: with `frames_seen` one of single frames, of `widths`; and one of whole clips, of `clip_widths`."""
+        discriminators: dict[str, nn.Module] = {}
+        if self.frames_seen:
+            discriminators["frames"] = StridedDiscriminator(spec.shape, widths, 1 + self.classes, self.norm)
+        size = (spec.video.frames, spec.height, spec.width)
+        discriminators["clips"] = ClipDiscriminator(spec.channels, size, clip_widths, 1 + self.classes, self.norm)
+        self.D = nn.ModuleDict(discriminators)
+
+    def start_training(self, resumed: bool) -> None:
+        if resumed:  # a run that has them goes on as it began
+            return
+        if self.loss == "cross_entropy":
+            refuse_without_effect(self, "loss=cross_entropy has no penalty", "gamma", "penalty_every")
+        if not self.classes:
+            refuse_without_effect(self, "without classes there is nothing to classify", "classify")
+
     def outputs(self, batch: Batch, clips: Tensor) -> list[Tensor]:
         """Outputs float32 of each discriminator for clips (k * len(batch), C, T, H, W), of the batch's classes k times: (k * m, 1
-        + classes), where clip i has its rows in the i-th of k * len(batch) equal parts."""
-        raise NotImplementedError
+        + classes), where clip i has its rows in the i-th of k * len(batch) equal parts. That of frames sees `frames_seen` random
+        ones of each clip, those of a clip one after the other."""
+        seen = self.augmented(batch, clips)
+        found: list[Tensor] = []
+        if self.frames_seen:
+            times = len(clips) // len(batch)
+            drawn = torch.cat([batch.integers(clips.shape[2], self.frames_seen) for _ in range(times)])
+            rows = torch.arange(len(clips), device=clips.device)[:, None]
+            frames = seen[rows, :, drawn].flatten(0, 1)
+            found.append(self.D.get_submodule("frames")(frames).float())
+        return [*found, self.D.get_submodule("clips")(seen).float()]
 
     def scores(self, batch: Batch, clips: Tensor) -> list[Tensor]:
         """Logits (k * m, 1) of each discriminator, of the batch's classes; see `outputs`."""
@@ -106,9 +133,16 @@ class VideoGAN(ClassConditional, Samples, HasDiscriminator):
         return batch.label.repeat(times).repeat_interleave(len(outputs) // (times * len(batch)))
 
     def class_loss(self, batch: Batch, outputs: Tensor) -> Tensor:
-        """`classify` times the cross-entropy of the class, (m,), by the outputs of the classes (Odena 2017, arXiv:1610.09585)."""
+        """(m,): `class_weight` times the cross-entropy of the class by its outputs (Odena 2017, arXiv:1610.09585)."""
         labels = self.labels_of(batch, outputs)
-        return self.classify * F.cross_entropy(outputs[:, 1:], labels, reduction="none")
+        return self.class_weight * F.cross_entropy(outputs[:, 1:], labels, reduction="none")
+
+    @property
+    def class_weight(self) -> float:
+        """Of `class_loss`: what `classify` says, 0 without classes."""
+        if not self.classes:
+            return 0.0
+        return 0.5 if self.classify is None else self.classify
 
     @property
     def norm(self) -> str:
@@ -117,7 +151,8 @@ class VideoGAN(ClassConditional, Samples, HasDiscriminator):
 
     def total_variances(self, spec: DataSpec) -> list[float]:
         """Of what each discriminator sees."""
-        return [spec.total_variance]
+        of_clips = spec.total_variance
+        return [of_clips / spec.video.frames, of_clips] if self.frames_seen else [of_clips]
 
     def strengths(self) -> list[float]:
         """gamma of each discriminator."""
@@ -176,7 +211,7 @@ class VideoGAN(ClassConditional, Samples, HasDiscriminator):
                 losses.append(non_saturating_generator(self.logits(batch, of_fake)))
             else:
                 losses.append(relativistic_generator(self.logits(batch, of_real), self.logits(batch, of_fake)))
-            if self.classify and self.classes:
+            if self.class_weight:
                 losses.append(self.class_loss(batch, of_fake))
         return {"loss": sum_of(losses)}
 
@@ -190,7 +225,7 @@ class VideoGAN(ClassConditional, Samples, HasDiscriminator):
         for of_real, of_fake in batch.memo("pairs", lambda: self.pairs(batch, fake)):
             logits.append((self.logits(batch, of_real), self.logits(batch, of_fake)))
             losses.append(of_pair(*logits[-1]))
-            if self.classify and self.classes:
+            if self.class_weight:
                 losses.append(self.class_loss(batch, of_real))
         boundary = 0.0 if self.loss == "cross_entropy" else None
         return discriminator_report(sum_of(losses), *logits[-1], boundary=boundary)

@@ -4,25 +4,25 @@ Idea: one latent gives a whole clip at once, by the generator of DCGAN with a th
 the paper's second stream (sec. 3.2, fig. 1): a static image b, and a mask m between 0 and 1 that says where the moving foreground
 f covers it, G(z) = m(z) * f(z) + (1 - m(z)) * b(z). One discriminator sees whole clips.
 
-`loss` is the paper's cross-entropy, with its batch norm in both networks, or the relativistic loss of R3GAN without norms and
-with R1 and R2 (Huang 2024, arXiv:2501.05441, eqs. 2 to 4). Where the data have labels that are worth it (`conditional`), a
+With `frames_seen` a second discriminator sees single frames of the clips, as in MoCoGAN (Tulyakov 2018, arXiv:1707.04993).
+
+`loss` is the relativistic one of R3GAN without norms and with R1 and R2 (Huang 2024, arXiv:2501.05441, eqs. 2 to 4), or the
+paper's cross-entropy, with its batch norm in both networks. Where the data have labels that are worth it (`conditional`), a
 vector of the class is joined to the latent, and D has a projection on the class; with `classify` those outputs also learn to
 tell the class of real clips, and G learns by them, as in AC-GAN (Odena 2017, arXiv:1610.09585).
 
-Departs from the paper: the background is off unless asked for, and the mask has no penalty of its own; D may see clips with
-`noise`; clips of any size in place of 32 frames of 64 pixels. The default is the relativistic loss; presets `quick` and `paper`
-have the paper's.
+Departs from the paper: the relativistic loss and the discriminator of frames; the background is off unless asked for, and the
+mask has no penalty of its own; D may see clips with `noise`; clips of any size in place of 32 frames of 64 pixels. Presets
+`quick` and `paper` have the paper's loss and its one discriminator.
 """
 
 from __future__ import annotations
 
-from torch import Tensor
-
 from ganvas.draws import Draw
-from ganvas.method import Batch, DataSpec, setting
-from ganvas.methods.video._base import PAPER, QUICK, VideoGAN
+from ganvas.method import DataSpec, setting
+from ganvas.methods.video._base import PAPER, VideoGAN
 from ganvas.networks.conditional import labelled
-from ganvas.networks.video import ClipDiscriminator, ClipGenerator, TwoStreamGenerator
+from ganvas.networks.video import ClipGenerator, TwoStreamGenerator
 from ganvas.registry import preset
 
 
@@ -35,6 +35,9 @@ class VGAN(VideoGAN):
     widths: tuple[int, ...] = setting(
         (64, 32, 16), "channels of both networks from the smallest size up, without full size", minimum=1
     )
+    frames_seen: int = setting(
+        4, "random frames of each clip that a second discriminator sees in a step; 0, as in the paper: none", minimum=0
+    )
     background: bool = setting(False, "generate a static background and a mask of what moves, beside what moves")
 
     def build(self, spec: DataSpec) -> None:
@@ -42,10 +45,7 @@ class VGAN(VideoGAN):
         size = (spec.video.frames, spec.height, spec.width)
         network = TwoStreamGenerator if self.background else ClipGenerator
         self.G = labelled(network(self.z_dim + classes, spec.channels, size, self.widths, self.norm), classes)
-        self.D = ClipDiscriminator(spec.channels, size, self.widths, 1 + classes, self.norm)
-
-    def outputs(self, batch: Batch, clips: Tensor) -> list[Tensor]:
-        return [self.D(self.augmented(batch, clips)).float()]
+        self.build_discriminators(spec, self.widths, self.widths)
 
     def draws(self) -> tuple[Draw, ...]:
         """z, normal numbers."""
@@ -55,19 +55,19 @@ class VGAN(VideoGAN):
 @preset("vgan")
 def tiny() -> VGAN:
     """Seconds on a CPU; for tests and first looks."""
-    return VGAN(batch_size=8, conditional=False, z_dim=16, widths=(8, 4))
+    return VGAN(conditional=False, z_dim=16, widths=(8, 4))
 
 
 @preset("vgan")
 def small() -> VGAN:
-    """The moving digits on a CPU, by the loss of R3GAN. Figures: docs/experiments/videos.md."""
-    return VGAN(batch_size=8, lr=3e-3, classify=0.5)
+    """The moving digits in minutes of a CPU, by the loss of R3GAN. Figures: docs/experiments/videos.md."""
+    return VGAN()
 
 
 @preset("vgan")
 def quick() -> VGAN:
     """The paper's loss, small batches and a high learning rate, for a minute of a CPU. Figures: docs/experiments/videos.md."""
-    return VGAN(conditional=False, **QUICK)
+    return VGAN(lr=6e-3, balance=0.5, noise=0.2, frames_seen=0, conditional=False, **PAPER)
 
 
 @preset("vgan")
@@ -75,8 +75,9 @@ def paper() -> VGAN:
     """64 pixels a side on a GPU, for hours, with a background of its own: the paper's batches, learning rate and widths. Not
     measured."""
     return VGAN(
-        batch_size=64, lr=2e-4, decay="none", conditional=False, widths=(512, 256, 128, 64), background=True, **PAPER
-    )
+        batch_size=64, lr=2e-4, decay="none", conditional=False, frames_seen=0, widths=(512, 256, 128, 64),
+        background=True, **PAPER,
+    )  # fmt: skip
 
 
 @preset("vgan")

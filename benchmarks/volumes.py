@@ -1,6 +1,7 @@
 """Volumes: gan3d and vae3d on the built-in shapes, on one budget of processor time, beside floors that need no training.
 
-    python benchmarks/volumes.py [--minutes 30] [--seeds 0 1 2] [--methods gan3d] [--set pack=2] [--grid FILE.png] [--out DIR]
+    python benchmarks/volumes.py [--minutes 30] [--seeds 0 1 2] [--methods gan3d] [--truncations 1 1.3] [--set pack=2]
+        [--grid FILE.png] [--out DIR]
 
 Rows, each measured by metrics/solids.py against the held-out shapes. Figures of samples are means over --sets sets, each of as
 many shapes as are held out: coverage of a single set says little. --json has those of each set.
@@ -11,6 +12,7 @@ mean shape               of the voxels that are inside more often than not; wher
 vae3d                    samples of the variational autoencoder
 gan3d                    samples of the GAN
 
+--truncations samples from each training several times, with the latents times each number; without it as the preset says.
 --grid writes an image of each row's first shapes.
 """
 
@@ -56,6 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = make_parser(__doc__, minutes=30.0, seeds=[0], preset="small", out="", threads=1, settings="KEY=VALUE")
     parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=METHODS)
     parser.add_argument("--sets", type=int, default=4, help="sets of samples")
+    parser.add_argument("--truncations", type=float, nargs="+", default=[], metavar="FACTOR", help="of z, in sampling")
     parser.add_argument("--voxels", type=int, default=32, help="voxels a side")
     parser.add_argument("--grid", type=Path, metavar="FILE.png", help="an image of each row's first shapes")
     options = parse(parser, arguments)
@@ -71,16 +74,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
         images.append(volumes[:GRID_SHAPES])
     with folder_of(options) as folder:
         for method in options.methods:
-            rows[method] = []
             for seed in options.seeds:
                 run = train_run(
                     method, data, folder / f"{method}-{seed}", minutes=options.minutes, seed=seed, preset=options.preset,
                     settings=options.settings, precision="fp32",
                 )  # fmt: skip
-                samples = finished_samples(run.load_method(), n * options.sets, MEASURED_SEED)
-                rows[method].append(measured(samples, n, data))
-                if seed == options.seeds[0]:
-                    images.append(samples[:GRID_SHAPES])
+                for factor in options.truncations or [None]:
+                    trained = run.load_method(settings=None if factor is None else {"truncation": factor})
+                    samples = finished_samples(trained, n * options.sets, MEASURED_SEED)
+                    row = rows.setdefault(method if factor is None else f"{method}, truncation {factor:g}", [])
+                    row.append(measured(samples, n, data))
+                    if seed == options.seeds[0]:
+                        images.append(samples[:GRID_SHAPES])
                 print(f"{method}, seed {seed}: {steps_of(run):,} steps", file=sys.stderr)
     if options.grid is not None:
         write_png(options.grid, grid(rendered(np.concatenate(images), side=96), columns=GRID_SHAPES))

@@ -230,3 +230,19 @@ def test_learns_the_side_of_a_class() -> None:
 def test_classes_need_labels() -> None:
     with pytest.raises(DataError, match="has no labels"):
         create("gan3d", "tiny", {"conditional": True}).build(open_data("shapes", voxels=16).spec)
+
+
+@pytest.mark.parametrize("name", ["gan3d", "vae3d"])
+def test_truncation_is_a_factor_of_z_alone(name: str) -> None:
+    """Not of the signs by which gan3d mirrors its samples."""
+    plain, shortened = (
+        trainer_for(create(name, "tiny", {"mirror": True, "truncation": factor}), blocks()).method.eval()
+        for factor in (1.0, 0.5)
+    )
+    shortened.load_state_dict(plain.state_dict())
+    latents = torch.randn(4, plain.latents([0]).shape[1])
+    shorter = latents.clone()
+    shorter[:, :8] *= 0.5
+    with torch.no_grad():
+        assert torch.equal(shortened.generate(latents), plain.generate(shorter))
+        assert not torch.equal(shortened.generate(latents), plain.generate(latents))

@@ -48,6 +48,14 @@ class Volumetric(ClassConditional, Samples):
     conditional: bool = setting(False, "condition the networks on the class of each volume; the data need labels")
     decay: str = decay_setting("linear")
     ema: float = setting(0.999, "decay of the average of the averaged networks per step", minimum=0, maximum=0.999999)
+    truncation: float = setting(
+        1.0,
+        "sampling: factor of z; 1 as trained, towards 0 nearer to one shape, above 1 more varied",
+        minimum=0,
+        maximum=2,
+    )
+
+    of_sampling = ("truncation",)
 
     G: nn.Module
 
@@ -81,7 +89,7 @@ class Volumetric(ClassConditional, Samples):
 
     def generate(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
         """Volumes (n, D, H, W) in [-1, 1]: twice the probability of occupancy, minus 1."""
-        return 2 * self.occupancy(latents, labels).sigmoid() - 1
+        return 2 * self.occupancy(self.truncation * latents, labels).sigmoid() - 1
 
     def latent_spaces(self) -> tuple[LatentSpace, ...]:
         """z."""

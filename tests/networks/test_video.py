@@ -70,6 +70,8 @@ def test_pieces_move_by_their_affine_maps() -> None:
     network = MovedFrames(3, 2, (1, 16, 16), (6, 4), 4, pieces=2)
     content, motion = torch.randn(2, 3), torch.randn(2, 5, 2)
     with torch.no_grad():
+        alone = network(content[1:], motion[1:, 2:3])  # a frame knows its own clip and code only
+        torch.testing.assert_close(network(content, motion)[1:, :, 2:3], alone, rtol=1e-4, atol=1e-5)
         network.affine.weight.zero_()
         still = network(content, motion)
         torch.testing.assert_close(still[:, :, 1:], still[:, :, :1].expand(-1, -1, 4, -1, -1))

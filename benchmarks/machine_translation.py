@@ -1,8 +1,8 @@
 """seq2seq on sets of real translations from English: likelihood against adversarial training at equal time, beside copying the
 source and the translation of the most similar training source.
 
-    python benchmarks/machine_translation.py [--sets pycountry] [--languages fr de] [--minutes 8] [--seeds 0 1 2]
-        [--adversarial 0 1] [--memory] [--longest 100] [--examples 8] [--out DIR] [--json]
+    python benchmarks/machine_translation.py [--sets pycountry] [--languages fr de] [--minutes 3] [--seeds 0 1 2]
+        [--adversarial 0 1] [--longest 100] [--examples 8] [--validate] [--out DIR] [--json]
 
 pycountry   names of countries, languages, scripts and currencies: the package pycountry
 django      what Django says to users: the package Django, or Debian's python3-django; --django DIR is its folder
@@ -11,11 +11,11 @@ wesnoth     sentences of a game: Debian's wesnoth-1.16-data, --wesnoth DIR is it
 Of --sets what can be found is used. One training of a language reads them all; each is measured by its own held-out sentences. A
 message of as many sentences as its translation is cut into sentences. Needs sacrebleu (`pip install "ganvas[text]"`).
 
-A row "memory where alike" takes the memory's answer where its source and the sentence have at least the share --match of their
-words and signs in common, in the same order, and the network's translation elsewhere.
+A row "or memory" has the memory's answer in place of the network's translation where the memory is the surer one: where the
+share of words and signs that its source and the sentence have in common, in the same order, is at least the probability that the
+network gives a token of its own translation (the geometric mean over the tokens). There is nothing to choose in it.
 
-With --memory every source is followed by the translation of the most similar training source, from which tokens can be copied too
-(Bulte 2019, Neural Fuzzy Repair, ACL): in training as in the test split never of the sentence itself or a near-duplicate.
+--validate holds out a tenth of the training part once more and measures by that: for choices, which held-out pairs must not make.
 """
 
 from __future__ import annotations
@@ -28,13 +28,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
 from common import facts, folder_of, make_parser, parse, print_rows, progress_file, steps_of, train_run, with_means
 
-from ganvas.abilities import Translates, translated_rows
+from ganvas.abilities import SENTENCES_PER_CALL, Translates, translated_rows
 from ganvas.data import Dataset, open_data
 from ganvas.data.catalogues import read_mo
-from ganvas.data.kinds.parallel_text import pairs_of, texts_of_rows
-from ganvas.data.near_duplicates import NEAR, nearest
+from ganvas.data.kinds.parallel_text import lengths, pairs_of, texts_of_rows
+from ganvas.data.near_duplicates import nearest
 from ganvas.metrics import text_scores
 
 Pair = tuple[str, str]
@@ -44,12 +46,11 @@ SENTENCE_END = re.compile(r"(?<=[.!?…”»])\s+(?=[A-ZÀ-ÖØ-Þ“«„\"'<])
 VOCABULARY = 4000
 DJANGO = Path("/usr/lib/python3/dist-packages/django")
 WORD = re.compile(r"\w+|[^\w\s]")
-BEFORE_MEMORY = " || "  # between a source and the translation of the one most like it
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Prints a table, or one JSON object."""
-    parser = make_parser(__doc__, minutes=8, seeds=(0, 1, 2), preset="small", out="", threads=1, settings="KEY=VALUE")
+    parser = make_parser(__doc__, minutes=3, seeds=(0, 1, 2), preset="small", out="", threads=1, settings="KEY=VALUE")
     parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
     parser.add_argument("--languages", nargs="+", default=["fr", "de"], help="of the translations")
     parser.add_argument("--adversarial", type=float, nargs="+", default=[0.0, 1.0], help="weights to compare")
@@ -59,27 +60,24 @@ def main(arguments: list[str] | None = None) -> None:
         "--longest", type=int, default=100, help="tokens of a sentence; longer ones are in neither split"
     )
     parser.add_argument("--examples", type=int, default=0, help="held-out sentences to print with their translation")
-    parser.add_argument("--match", type=float, default=0.5, help="likeness from which the memory's answer is taken")
-    parser.add_argument("--memory", action="store_true", help="give the translation memory's answer with each source")
+    parser.add_argument("--validate", action="store_true", help="measure by pairs set aside from the training part")
     options = parse(parser, arguments)
     rows: list[dict[str, Any]] = []
     about = facts(options)
     with folder_of(options) as folder:
         for language in options.languages:
             sets = found_sets(options.sets, language, options.wesnoth, options.django)
-            data = opened(sets, folder / f"{language}.tsv", options.longest)
-            names = set_of_each(sets, data)
+            data = opened(sets, folder / f"{language}.tsv", options.longest, options.validate)
+            names = set_of_each(sets, held_out(data))
             about[f"{language}_train"] = len(data)
             for name, pairs in sets.items():
                 about[f"{language}_{name}"] = f"{names.count(name)} of {len(pairs)} held out"
             memory = Memory(data)
             found = baselines(data, names, memory)
-            given = with_memory(data, folder / f"{language}-memory", options.longest) if options.memory else data
             for weight in options.adversarial:
                 for seed in options.seeds:
-                    found += trained(
-                        options, given, names, memory, weight, seed, folder / f"{language}-{weight:g}-{seed}"
-                    )
+                    out = folder / f"{language}-{weight:g}-{seed}"
+                    found += trained(options, data, names, memory, weight, seed, out)
             rows += [{**row, "what": f"{language}: {row['what']}"} for row in found]
     print_rows(with_means(rows, "steps"), options, about)
 
@@ -135,37 +133,26 @@ def clean(text: str) -> str:
     return " ".join(re.split(r"[ \t\r\n\f\v]+", text.strip()))
 
 
-def opened(sets: dict[str, list[Pair]], path: Path, longest: int) -> Dataset:
-    """All pairs as one data set."""
-    lines = ["source\ttarget"]
-    for pairs in sets.values():
-        lines += [f"{source}\t{target}" for source, target in pairs]
+def opened(sets: dict[str, list[Pair]], path: Path, longest: int, validate: bool = False) -> Dataset:
+    """All pairs as one data set; with `validate` the training part of it, split once more."""
+    data = of_pairs([pair for pairs in sets.values() for pair in pairs], path, longest)
+    return of_pairs(pairs_of(data), path.with_stem(f"{path.stem}-train"), longest) if validate else data
+
+
+def of_pairs(pairs: Sequence[Pair], path: Path, longest: int) -> Dataset:
+    """Pairs as a data set, which is written to `path`."""
+    lines = ["source\ttarget", *(f"{source}\t{target}" for source, target in pairs)]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return open_data(path, pairs="columns", vocabulary=VOCABULARY, longest=longest)
 
 
-def with_memory(data: Dataset, folder: Path, longest: int) -> Dataset:
-    """`data` with the answer of the translation memory behind each source; the splits stay, in their order."""
-    train = pairs_of(data)
-    sources = [pair[0] for pair in train]
-    for split, pairs in (("train", train), ("test", pairs_of(held_out(data)))):
-        lines = ["source\ttarget"]
-        for (source, target), number in zip(pairs, nearest([pair[0] for pair in pairs], sources, NEAR), strict=True):
-            lines.append(f"{source}{BEFORE_MEMORY}{train[number][1]}\t{target}")
-        (folder / split).mkdir(parents=True, exist_ok=True)
-        (folder / split / "pairs.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    given = open_data(folder, pairs="columns", vocabulary=VOCABULARY, longest=3 * longest)
-    assert [pair[1] for pair in pairs_of(held_out(given))] == [pair[1] for pair in pairs_of(held_out(data))]
-    return given
-
-
 def set_of_each(sets: dict[str, list[Pair]], data: Dataset) -> list[str]:
-    """The set of each held-out pair; of one that is in several, the first."""
+    """The set of each pair; of one that is in several, the first."""
     known: dict[Pair, str] = {}
     for name, pairs in sets.items():
         for pair in pairs:
             known.setdefault(pair, name)
-    return [known[pair] for pair in pairs_of(held_out(data))]
+    return [known[pair] for pair in pairs_of(data)]
 
 
 def held_out(data: Dataset) -> Dataset:
@@ -188,15 +175,28 @@ class Memory:
         self.answers = [pair[1] for pair in found]
         self.alike = [alike(source, pair[0]) for source, pair in zip(sources, found, strict=True)]
 
-    def or_else(self, translations: Sequence[str], match: float) -> list[str]:
-        """Its answers where sources are `match` alike, or more, and `translations` elsewhere."""
-        rows = zip(self.answers, self.alike, translations, strict=True)
-        return [answer if likeness >= match else other for answer, likeness, other in rows]
+    def or_else(self, translations: Sequence[str], certain: Sequence[float]) -> list[str]:
+        """Its answers where sources are alike by at least how `certain` the network is of its translation, from 0 to 1, and
+        `translations` elsewhere."""
+        rows = zip(self.answers, self.alike, translations, certain, strict=True)
+        return [answer if likeness >= least else other for answer, likeness, other, least in rows]
 
 
 def alike(one: str, other: str) -> float:
     """Words and signs that two sentences have in the same order, over the mean of how many they have."""
     return difflib.SequenceMatcher(None, WORD.findall(one), WORD.findall(other), autojunk=False).ratio()
+
+
+@torch.no_grad()
+def certainty(method: Translates, sources: np.ndarray, translations: np.ndarray, end: int) -> list[float]:
+    """The geometric mean of the probabilities of each translation's tokens, its end included, as numbers (n, S) and (n, T)."""
+    translations = np.pad(translations, ((0, 0), (0, 1)), constant_values=end)  # one as long as may be has no end
+    certain: list[float] = []
+    for start in range(0, len(sources), SENTENCES_PER_CALL):
+        rows = [side[start : start + SENTENCES_PER_CALL].astype(np.int64) for side in (sources, translations)]
+        nats = method.partner_likelihood(*(torch.from_numpy(side) for side in rows)).nats
+        certain += np.exp(-nats.numpy() / lengths(rows[1], end)).tolist()
+    return certain
 
 
 def baselines(data: Dataset, names: Sequence[str], memory: Memory) -> list[dict[str, Any]]:
@@ -234,13 +234,15 @@ def trained(
     )  # fmt: skip
     method, test = run.method, held_out(data)
     assert isinstance(method, Translates)
-    made = translated_rows(method, test.examples, test.spec.text.first)
+    end = test.spec.text.first
+    made = translated_rows(method, test.examples, end)
     texts = texts_of_rows(made, test.spec.text)
+    either = memory.or_else(texts, certainty(method, test.examples, made, end))
     what = f"adversarial {weight:g}" if weight else "likelihood"
     for (source, true), text in list(zip(pairs_of(test), texts, strict=True))[: options.examples]:
-        print(f"{source.split(BEFORE_MEMORY)[0]}\n  {what}: {text}\n  true: {true}", file=progress_file(options))
+        print(f"{source}\n  {what}: {text}\n  true: {true}", file=progress_file(options))
     rows: list[dict[str, Any]] = []
-    for label, translations in ((what, texts), (f"{what}, memory where alike", memory.or_else(texts, options.match))):
+    for label, translations in ((what, texts), (f"{what}, or memory", either)):
         scores = by_set(translations, pairs_of(test), names)
         rows.append({"what": label, "seed": seed, **scores, "steps": steps_of(run)})
     return rows

@@ -260,14 +260,6 @@ def test_the_nearest_known_text() -> None:
     assert nearest(["close a window", "Open file!", "zzz"], known) == [1, 0, 0]
 
 
-def test_the_nearest_known_text_that_is_no_near_duplicate() -> None:
-    """Not the text itself, nor one that differs in a sign; runs of "abcdef" and "abcdefg" in common: 4 of 7."""
-    known = ["open a file", "open a file!", "open a window"]
-    assert nearest(known, known, near=0.8) == [2, 2, 0]
-    assert nearest(["abcdef"], ["abcdefg", "abc"], near=4 / 7 + 0.01) == [0]
-    assert nearest(["abcdef"], ["abcdefg", "abc"], near=4 / 7) == [1]
-
-
 # --- numbers and batches --------------------------------------------------------------------------------------------------
 
 

@@ -56,10 +56,9 @@ def _similarity(one: frozenset[str], other: frozenset[str]) -> float:
     return shared / (len(one) + len(other) - shared)
 
 
-def nearest(texts: Iterable[str], known: Sequence[str], near: float = math.inf) -> list[int]:
+def nearest(texts: Iterable[str], known: Sequence[str]) -> list[int]:
     """For each text the number of the one in `known` that is most like it: by the cosine of their runs, each weighted by how rare
-    it is among `known`. Of equal ones the first; the first of all where nothing is shared. Not one that has a share of `near` or
-    more of its runs in common with the text, as near-duplicates have, and the text itself."""
+    it is among `known`. Of equal ones the first; the first of all where nothing is shared."""
     runs = [runs_of(text) for text in known]
     frequency = Counter(run for each in runs for run in each)
     weights = {run: math.log(len(known) / count) + 1e-3 for run, count in frequency.items()}
@@ -70,15 +69,11 @@ def nearest(texts: Iterable[str], known: Sequence[str], near: float = math.inf) 
             places[run].append(index)
             norms[index] += weights[run] ** 2
     arrays = {run: np.array(rows) for run, rows in places.items()}
-    sizes = np.array([len(each) for each in runs])
     found: list[int] = []
     for text in texts:
-        scores, shared = np.zeros(len(known)), np.zeros(len(known))
-        own = runs_of(text)
-        for run in sorted(own):
+        scores = np.zeros(len(known))
+        for run in sorted(runs_of(text)):
             if run in arrays:
                 scores[arrays[run]] += weights[run] ** 2
-                shared[arrays[run]] += 1
-        too_near = shared >= near * (len(own) + sizes - shared)
-        found.append(int(np.where(too_near, -1.0, scores / np.sqrt(norms)).argmax()))
+        found.append(int((scores / np.sqrt(norms)).argmax()))
     return found

@@ -11,9 +11,9 @@ wesnoth     sentences of a game: Debian's wesnoth-1.16-data, --wesnoth DIR is it
 Of --sets what can be found is used. One training of a language reads them all; each is measured by its own held-out sentences. A
 message of as many sentences as its translation is cut into sentences. Needs sacrebleu (`pip install "ganvas[text]"`).
 
-A row "or memory" has the memory's answer in place of the network's translation where the memory is the surer one: where the
-share of words and signs that its source and the sentence have in common, in the same order, is at least the probability that the
-network gives a token of its own translation (the geometric mean over the tokens). There is nothing to choose in it.
+A row "or memory" (`ganvas translate --memory`) has the memory's answer in place of the network's translation where the memory is
+the surer one: where the share of words and signs that its source and the sentence have in common, in the same order, is at least
+the probability that the network gives a token of its own translation (the geometric mean over the tokens).
 
 --validate holds out a tenth of the training part once more and measures by that: for choices, which held-out pairs must not make.
 """
@@ -21,23 +21,21 @@ network gives a token of its own translation (the geometric mean over the tokens
 from __future__ import annotations
 
 import argparse
-import difflib
 import importlib.util
 import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
 from common import facts, folder_of, make_parser, parse, print_rows, progress_file, steps_of, train_run, with_means
 
-from ganvas.abilities import SENTENCES_PER_CALL, Translates, translated_rows
+from ganvas.abilities import Translates, translated_rows
 from ganvas.data import Dataset, open_data
 from ganvas.data.catalogues import read_mo
-from ganvas.data.kinds.parallel_text import lengths, pairs_of, texts_of_rows
-from ganvas.data.near_duplicates import nearest
+from ganvas.data.kinds.parallel_text import pairs_of, texts_of_rows
+from ganvas.data.translation_memory import Answer, answers, surer
 from ganvas.metrics import text_scores
+from ganvas.tasks.translate_text import certainty
 
 Pair = tuple[str, str]
 SETS = ("pycountry", "django", "wesnoth")
@@ -45,7 +43,6 @@ WESNOTH = Path("/usr/share/games/wesnoth/1.16/locale")
 SENTENCE_END = re.compile(r"(?<=[.!?…”»])\s+(?=[A-ZÀ-ÖØ-Þ“«„\"'<])")
 VOCABULARY = 4000
 DJANGO = Path("/usr/lib/python3/dist-packages/django")
-WORD = re.compile(r"\w+|[^\w\s]")
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -72,7 +69,7 @@ def main(arguments: list[str] | None = None) -> None:
             about[f"{language}_train"] = len(data)
             for name, pairs in sets.items():
                 about[f"{language}_{name}"] = f"{names.count(name)} of {len(pairs)} held out"
-            memory = Memory(data)
+            memory = answers([source for source, _ in pairs_of(held_out(data))], pairs_of(data))
             found = baselines(data, names, memory)
             for weight in options.adversarial:
                 for seed in options.seeds:
@@ -165,46 +162,17 @@ def held_out(data: Dataset) -> Dataset:
 # --- measures -------------------------------------------------------------------------------------------------------------
 
 
-class Memory:
-    """The translation memory: `answers` are the translations of the training sources most like the held-out ones, and `alike` is
-    how much those have in common, from 0 to 1."""
-
-    def __init__(self, data: Dataset) -> None:
-        train, sources = pairs_of(data), [pair[0] for pair in pairs_of(held_out(data))]
-        found = [train[number] for number in nearest(sources, [pair[0] for pair in train])]
-        self.answers = [pair[1] for pair in found]
-        self.alike = [alike(source, pair[0]) for source, pair in zip(sources, found, strict=True)]
-
-    def or_else(self, translations: Sequence[str], certain: Sequence[float]) -> list[str]:
-        """Its answers where sources are alike by at least how `certain` the network is of its translation, from 0 to 1, and
-        `translations` elsewhere."""
-        rows = zip(self.answers, self.alike, translations, certain, strict=True)
-        return [answer if likeness >= least else other for answer, likeness, other, least in rows]
-
-
-def alike(one: str, other: str) -> float:
-    """Words and signs that two sentences have in the same order, over the mean of how many they have."""
-    return difflib.SequenceMatcher(None, WORD.findall(one), WORD.findall(other), autojunk=False).ratio()
-
-
-@torch.no_grad()
-def certainty(method: Translates, sources: np.ndarray, translations: np.ndarray, end: int) -> list[float]:
-    """The geometric mean of the probabilities of each translation's tokens, its end included, as numbers (n, S) and (n, T)."""
-    translations = np.pad(translations, ((0, 0), (0, 1)), constant_values=end)  # one as long as may be has no end
-    certain: list[float] = []
-    for start in range(0, len(sources), SENTENCES_PER_CALL):
-        rows = [side[start : start + SENTENCES_PER_CALL].astype(np.int64) for side in (sources, translations)]
-        nats = method.partner_likelihood(*(torch.from_numpy(side) for side in rows)).nats
-        certain += np.exp(-nats.numpy() / lengths(rows[1], end)).tolist()
-    return certain
-
-
-def baselines(data: Dataset, names: Sequence[str], memory: Memory) -> list[dict[str, Any]]:
+def baselines(data: Dataset, names: Sequence[str], memory: Sequence[Answer]) -> list[dict[str, Any]]:
     """Copying, and the translation memory."""
     test = pairs_of(held_out(data))
     return [
         {"what": "copying the source", "seed": "", **by_set([pair[0] for pair in test], test, names), "steps": ""},
-        {"what": "translation memory", "seed": "", **by_set(memory.answers, test, names), "steps": ""},
+        {
+            "what": "translation memory",
+            "seed": "",
+            **by_set([answer.translation for answer in memory], test, names),
+            "steps": "",
+        },
     ]
 
 
@@ -222,7 +190,7 @@ def trained(
     options: argparse.Namespace,
     data: Dataset,
     names: Sequence[str],
-    memory: Memory,
+    memory: Sequence[Answer],
     weight: float,
     seed: int,
     out: Path,
@@ -234,10 +202,9 @@ def trained(
     )  # fmt: skip
     method, test = run.method, held_out(data)
     assert isinstance(method, Translates)
-    end = test.spec.text.first
-    made = translated_rows(method, test.examples, end)
+    made = translated_rows(method, test.examples, test.spec.text.first)
     texts = texts_of_rows(made, test.spec.text)
-    either = memory.or_else(texts, certainty(method, test.examples, made, end))
+    either = surer(texts, certainty(method, test.examples, made), memory)
     what = f"adversarial {weight:g}" if weight else "likelihood"
     for (source, true), text in list(zip(pairs_of(test), texts, strict=True))[: options.examples]:
         print(f"{source}\n  {what}: {text}\n  true: {true}", file=progress_file(options))

@@ -437,12 +437,13 @@ class Run:
     @overload
     def translate(
         self, images: list[str] | tuple[str, ...], direction: str = "ab", *, beam: int | None = None,
-        length_penalty: float | None = None, raw: bool = False, best: bool = False, device: Device = "auto",
+        length_penalty: float | None = None, memory: bool = False, raw: bool = False, best: bool = False,
+        device: Device = "auto",
     ) -> list[str]: ...  # fmt: skip
     @overload
     def translate(
-        self, images: str, direction: str = "ab", *, beam: int | None = None,
-        length_penalty: float | None = None, raw: bool = False, best: bool = False, device: Device = "auto",
+        self, images: str, direction: str = "ab", *, beam: int | None = None, length_penalty: float | None = None,
+        memory: bool = False, raw: bool = False, best: bool = False, device: Device = "auto",
     ) -> Any: ...  # fmt: skip
     @overload
     def translate(
@@ -451,17 +452,21 @@ class Run:
     ) -> Photo: ...  # fmt: skip
     def translate(
         self, images: ImageLike | list[str] | tuple[str, ...], direction: str = "ab", *, beam: int | None = None,
-        length_penalty: float | None = None, raw: bool = False, best: bool = False, device: Device = "auto",
+        length_penalty: float | None = None, memory: bool = False, raw: bool = False, best: bool = False,
+        device: Device = "auto",
     ) -> ImageArray | Photo | str | list[str]:  # fmt: skip
         """Images translated into their other kind: arrays uint8 (n, H, W, C) or (H, W, C) give arrays of the same size; a path, a
         PIL image or a Photo, of any size, gives a Photo with its alpha and EXIF. RGBA arrays give RGBA. Of a run of parallel
         text a text gives its translation, a list of texts a list; each line is translated for itself.
 
         `direction` "ab" is from the examples that the run was trained on to their partners, "ba" the reverse. `beam`
-        and `length_penalty` take the place of the run's settings, for texts. RunError where the method does not translate,
-        UsageError where not in that direction.
+        and `length_penalty` take the place of the run's settings, for texts. With `memory` the translation of the most
+        similar training source takes the place of the method's where it is the surer one (`translate_texts`), which needs the
+        data of the training. RunError where the method does not translate, UsageError where not in that direction.
         """
         from ganvas import tasks
+        from ganvas.data.kinds.parallel_text import pairs_of
+        from ganvas.tasks.translate_text import takes_texts
 
         given = {"beam": beam, "length_penalty": length_penalty}
         settings = {name: value for name, value in given.items() if value is not None}
@@ -469,7 +474,11 @@ class Run:
             method = self.load_method(raw=raw, best=best, device=choose_device(str(device)), settings=settings)
         else:
             method = self._ready(raw, best, device)
-        return tasks.translate(method, images, direction)
+        if memory and not takes_texts(method):
+            raise UsageError(
+                f"memory is for runs of parallel text, and {method.name} was trained on {method.spec.kind}: omit it"
+            )
+        return tasks.translate(method, images, direction, pairs_of(self.open_data()) if memory else None)
 
     def restore(
         self, image: ImageLike, mask: ImageLike | None = None, *,

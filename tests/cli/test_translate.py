@@ -12,8 +12,11 @@ import pytest
 from command_line import QUICK, Command, train_once
 from ganvas.cli.main import main
 from ganvas.data import read_image, write_png
+from ganvas.data.kinds.parallel_text import pairs_of
+from ganvas.errors import UsageError
 from ganvas.report import write_report
 from ganvas.report.attention import attention_table
+from ganvas.run import load
 from parts import image_file, sentences
 from report_parts import Page
 
@@ -128,6 +131,17 @@ def test_a_text_and_a_file(ganvas: Command, run: Path, tmp_path: Path, monkeypat
     assert greedy.json["translated"][0].keys() == {"text"}
 
 
+def test_a_text_of_the_training_has_its_translation_there(ganvas: Command, run: Path, trained: Path) -> None:
+    """After three steps the network is sure of nothing, and the same source is wholly alike; in Python as well."""
+    source, target = pairs_of(load(run).open_data())[0]
+    for memory in (True, False):
+        ended = ganvas("translate", run, source, *["--memory"] * memory, "--device", "cpu")
+        assert ended.code == 0 and (ended.lines == [target]) == memory, ended.err
+        assert (load(run).translate([source], memory=memory, device="cpu") == [target]) == memory
+    with pytest.raises(UsageError, match="memory is for runs of parallel text"):
+        load(trained).translate(["a"], memory=True)
+
+
 def test_what_cannot_be_translated(
     ganvas: Command, run: Path, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -140,6 +154,7 @@ def test_what_cannot_be_translated(
         ((run, "a mat", "--direction", "ba"), "translates ab (got direction ba)"),
         ((run, "a mat", "--beam", "0"), "greater than or equal to 1"),
         ((trained, "in.txt", "--beam", "2"), "--beam is for runs of parallel text: omit it"),
+        ((trained, "in.txt", "--memory"), "--memory is for runs of parallel text: omit it"),
         ((trained, "in.txt"), "--out is missing"),
     ):
         ended = ganvas("translate", *words, "--device", "cpu")

@@ -59,6 +59,14 @@ def translate(
     length_penalty: Annotated[
         float | None, typer.Option(min=0, max=4, help="Texts: exponent by which longer translations are preferred.")
     ] = None,
+    memory: Annotated[
+        bool,
+        typer.Option(
+            "--memory",
+            help="Texts: take the translation of the most similar training source where that is the surer one; needs the data of "
+            "the training.",
+        ),
+    ] = False,
     raw: RawOption = False,
     best: BestOption = False,
     device: DeviceOption = "auto",
@@ -81,10 +89,11 @@ def translate(
 
         opened = load(run)
         if KINDS[opened.spec.kind].is_parallel:
-            _texts(opened, images, out, direction, given, raw, best, device, json=json)
+            _texts(opened, images, out, direction, given, memory, raw, best, device, json=json)
             return
-    if given:
-        raise UsageError(f"--{next(iter(given)).replace('_', '-')} is for runs of parallel text: omit it")
+    of_texts = [*given, *(["memory"] if memory else [])]
+    if of_texts:
+        raise UsageError(f"--{of_texts[0].replace('_', '-')} is for runs of parallel text: omit it")
     if out is None:
         raise UsageError("--out is missing: name a folder for the translated images")
     place = Path(images)
@@ -111,11 +120,12 @@ def translate(
 
 
 def _texts(
-    run: Run, given: str, out: Path | None, direction: str, settings: dict[str, Any], raw: bool, best: bool, device: str, *,
-    json: bool,
+    run: Run, given: str, out: Path | None, direction: str, settings: dict[str, Any], memory: bool, raw: bool, best: bool,
+    device: str, *, json: bool,
 ) -> None:  # fmt: skip
     """Translates a text, or each line of a file, and writes it into `out` or onto the terminal."""
     from ganvas.cli.output import write_json
+    from ganvas.data.kinds.parallel_text import pairs_of
     from ganvas.data.text import bytes_of, decoded
     from ganvas.device import choose_device
     from ganvas.errors import UsageError
@@ -134,7 +144,8 @@ def _texts(
     ends = text.endswith("\n")
     method = run.load_method(raw=raw, best=best, device=choose_device(device), settings=settings)
     translator(method, direction)
-    translation = translate_texts(method, [text.removesuffix("\n")], where)[0]
+    known = pairs_of(run.open_data()) if memory else None
+    translation = translate_texts(method, [text.removesuffix("\n")], where, known)[0]
     if out is not None:
         write_text(out, translation + "\n" * ends)
     if json:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 
-from ganvas.abilities import Translates, translated_rows
+from ganvas.abilities import SENTENCES_PER_CALL, Translates, translated_rows
 from ganvas.data.kinds import KINDS
-from ganvas.data.kinds.parallel_text import lengths, rows_of, texts_of_rows
+from ganvas.data.kinds.parallel_text import Pairs, lengths, rows_of, texts_of_rows
 from ganvas.data.parallel import BLANKS
+from ganvas.data.translation_memory import answers, surer
 from ganvas.errors import DataError, RunError
 from ganvas.method import Method
 
@@ -22,11 +24,15 @@ def takes_texts(method: Method) -> bool:
 
 
 @torch.no_grad()
-def translate_texts(method: Method, texts: Sequence[str], where: str = "the text") -> list[str]:
+def translate_texts(
+    method: Method, texts: Sequence[str], where: str = "the text", memory: Pairs | None = None
+) -> list[str]:
     """Translations of texts by a method in eval mode, on its device; each line of a text for itself, blank lines stay.
 
-    A translation depends on its line alone. DataError names characters that the training never had, and a line that is too
-    long; RunError where the method translates no texts.
+    A translation depends on its line alone. With `memory`, known pairs, the translation of the most similar known source
+    takes the place of the method's where it is the surer one: where the share of words that the line and this source have in
+    common is at least the mean probability of a token of the method's translation (`certainty`). DataError names characters
+    that the training never had, and a line that is too long; RunError where the method translates no texts.
     """
     if not isinstance(method, Translates) or not takes_texts(method):
         raise RunError(f"{method.name} was trained on {method.spec.kind}, and does not translate texts")
@@ -42,7 +48,12 @@ def translate_texts(method: Method, texts: Sequence[str], where: str = "the text
             )
     found = [""] * len(lines)
     if wanted:
-        for index, line in zip(wanted, texts_of_rows(translated_rows(method, rows, facts.first), facts), strict=True):
+        made = translated_rows(method, rows, facts.first)
+        translations = texts_of_rows(made, facts)
+        if memory is not None:
+            known = answers([cleaned[index] for index in wanted], memory)
+            translations = surer(translations, certainty(method, rows, made), known)
+        for index, line in zip(wanted, translations, strict=True):
             found[index] = line
     done: list[str] = []
     for text in texts:
@@ -50,3 +61,16 @@ def translate_texts(method: Method, texts: Sequence[str], where: str = "the text
         done.append("\n".join(found[:count]))
         found = found[count:]
     return done
+
+
+@torch.no_grad()
+def certainty(method: Translates, sources: np.ndarray, translations: np.ndarray) -> list[float]:
+    """The geometric mean of the probabilities of each translation's tokens, its end included; token numbers (n, S) and (n, T)."""
+    end = method.spec.text.first
+    translations = np.pad(translations, ((0, 0), (0, 1)), constant_values=end)  # one as long as may be has no end
+    certain: list[float] = []
+    for start in range(0, len(sources), SENTENCES_PER_CALL):
+        rows = [side[start : start + SENTENCES_PER_CALL].astype(np.int64) for side in (sources, translations)]
+        nats = method.partner_likelihood(*(torch.from_numpy(side).to(method.device) for side in rows)).nats
+        certain += np.exp(-nats.double().cpu().numpy() / lengths(rows[1], end)).tolist()
+    return certain

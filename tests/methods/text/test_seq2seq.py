@@ -20,6 +20,7 @@ from ganvas.losses.likelihood import smoothed
 from ganvas.methods.text.seq2seq import Seq2Seq
 from ganvas.networks.transformer import real_tokens
 from ganvas.registry import create
+from ganvas.tasks.translate_text import certainty
 from parts import (
     Crash,
     CrashAfterSaving,
@@ -72,6 +73,18 @@ def test_the_loss_is_of_the_real_tokens() -> None:
     nats = float(torch.tensor(float(tokens)).log())
     assert float(report["nats"]) == pytest.approx(nats, abs=1e-5)
     assert float(report["loss"].detach()) == pytest.approx(nats * real / batch.partner.numel(), abs=1e-5)
+
+
+def test_certainty_is_the_mean_probability_of_a_token() -> None:
+    """1/V for a network of zeros, however long the translation, with an end or not; in several blocks."""
+    method, data = built(copying=False).eval(), sentences()
+    for parameter in method.G.parameters():
+        parameter.data.zero_()
+    rows = np.resize(data.examples, (40, data.examples.shape[1]))
+    translations = np.full((40, 5), method.end)
+    for row in range(40):
+        translations[row, : row % 6] = method.end + 1
+    assert certainty(method, rows, translations) == pytest.approx([1 / len(method.lengths)] * 40)
 
 
 def test_two_processes_have_the_gradient_of_one() -> None:

@@ -102,3 +102,16 @@ def test_no_run_occurs_twice(run: int, expected: list[int]) -> None:
 
     found = beam_search(step, lambda state, rows: state, 0, 2, beam=1, end=END, length=6, no_repeat=run)
     assert found.tolist() == [(expected + [END] * 6)[:6]] * 2
+
+
+@pytest.mark.parametrize("beam", [1, 2])
+def test_no_text_is_shorter_than_asked(beam: int) -> None:
+    """The end is the most probable token each time, then 1: each text ends as soon as it may."""
+    log_p = torch.tensor([0.6, 0.3, 0.1]).log()
+
+    def step(tokens: Tensor, state: int) -> tuple[Tensor, int]:
+        return log_p.expand(len(tokens), 3), state
+
+    shortest = torch.tensor([0.0, 2.0, 2.1])
+    found = beam_search(step, lambda state, rows: state, 0, 3, beam=beam, end=END, length=5, shortest=shortest)
+    assert found.tolist() == [[END] * 5, [1, 1, END, END, END], [1, 1, 1, END, END]]

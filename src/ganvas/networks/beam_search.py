@@ -42,6 +42,7 @@ def beam_search(
     length: int,
     penalty: float = 0.0,
     no_repeat: int = 0,
+    shortest: Tensor | None = None,
     device: torch.device | str = "cpu",
 ) -> Tensor:
     """Tokens (N, length) of the best text found for each row, filled up with `end`.
@@ -50,7 +51,7 @@ def beam_search(
     (N * K,) of it. `state` has N * K rows, those of a text beside each other; the token before the first is `end`. A beginning
     that ends is kept by its log p over `length_factor`; a text is done when K of its beginnings have ended. What has not ended
     after `length` tokens counts as it is. beam=1 is greedy decoding. No run of `no_repeat` tokens occurs twice in a text (Paulus
-    2017, arXiv:1705.04304, sec. 2.5); 0: any may.
+    2017, arXiv:1705.04304, sec. 2.5); 0: any may. No text has fewer tokens than its number in `shortest` (N,).
     """
     scores = torch.full((n, beam), -torch.inf, device=device)
     scores[:, 0] = 0.0  # all beginnings are equal at first
@@ -66,6 +67,8 @@ def beam_search(
         extended = scores[..., None] + log_p.view(n, beam, vocabulary)
         if no_repeat and place >= no_repeat:
             extended = extended + repeated(texts[..., :place], no_repeat, vocabulary)
+        if shortest is not None:
+            extended[..., end].masked_fill_(place < shortest[:, None], -torch.inf)
         extended = extended.flatten(1)
         # As many again as may end, so that K go on.
         found, chosen = extended.topk(min(2 * beam, beam * vocabulary), dim=1)

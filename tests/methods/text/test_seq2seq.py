@@ -14,7 +14,7 @@ import ganvas
 from ganvas.abilities import translated_rows
 from ganvas.data.batch import Batch
 from ganvas.data.feed import examples_of
-from ganvas.data.kinds.parallel_text import pairs_of, rows_of, texts_of_rows
+from ganvas.data.kinds.parallel_text import lengths, pairs_of, rows_of, texts_of_rows
 from ganvas.errors import DataError, RunError, UsageError
 from ganvas.losses.likelihood import smoothed
 from ganvas.methods.text.seq2seq import Seq2Seq
@@ -209,6 +209,19 @@ def test_a_translation_depends_on_its_text_alone() -> None:
     alone = texts_of_rows(translated_rows(method, rows[17:18], method.end), data.spec.text)
     backwards = texts_of_rows(translated_rows(method, rows[::-1].copy(), method.end), data.spec.text)
     assert alone == [many[17]] and backwards == many[::-1] and len(set(many)) > 1
+
+
+def test_a_translation_is_as_long_as_asked_at_least() -> None:
+    """An untrained network without a length penalty prefers to end at once."""
+    rows, end = sentences().examples[:20], sentences().spec.text.first
+    asked = 1.2 * lengths(rows, end) - 1.2  # a source's end is none of its tokens
+    found: list[np.ndarray] = []
+    for shortest in (0.0, 1.2):
+        method = built(shortest=shortest, length_penalty=0.0, beam=8).eval()
+        found.append(
+            lengths(np.pad(translated_rows(method, rows, end), ((0, 0), (0, 1)), constant_values=end), end) - 1
+        )
+    assert (found[0] < asked).any() and (found[1] >= asked).all()
 
 
 def test_it_learns_to_translate(tmp_path: Path) -> None:

@@ -119,8 +119,15 @@ class Seq2Seq(Method, Translates):
         4, "sampling: no run of this many tokens occurs twice in a translation; 0: any may", minimum=0
     )
 
+    shortest: float = setting(
+        0.0,
+        "sampling: no translation has fewer tokens than this many times its source; 0: any may",
+        minimum=0,
+        maximum=2,
+    )
+
     averaged = ("G",)
-    of_sampling = ("beam", "length_penalty", "no_repeat")
+    of_sampling = ("beam", "length_penalty", "no_repeat", "shortest")
 
     def build(self, spec: DataSpec) -> None:
         if self.width % self.heads:
@@ -272,10 +279,11 @@ class Seq2Seq(Method, Translates):
         def step(tokens: Tensor, cache: Cache) -> tuple[Tensor, Cache]:
             return self.G.step(memory, cache, tokens)
 
+        shortest = self.shortest * (images != self.end).sum(1)
         return beam_search(
             step, Cache.rows, self.G.start(memory), len(images), beam=self.beam, end=self.end,
             length=LONGER * images.shape[1] + MORE_TOKENS, penalty=self.length_penalty,
-            no_repeat=self.no_repeat, device=images.device,
+            no_repeat=self.no_repeat, shortest=shortest, device=images.device,
         )  # fmt: skip
 
     def attention(self, images: Tensor, translations: Tensor) -> Tensor:
